@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Short names for the compiler attributes the project uses, and the cleanup guards.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define NONNULL __attribute__((nonnull))
+#define MUST_USE __attribute__((warn_unused_result))
+#define NORETURN __attribute__((noreturn))
+
+/* Declares a guard: FREE_WITH(buf_done) struct buf b = BUF_INIT; */
+#define FREE_WITH(fn) __attribute__((cleanup(fn)))
+
+/* Defines `name`, a guard function for a pointer variable of `type *`, from its _free function. */
+#define DEFINE_GUARD(name, type, free_fn)                                                          \
+	static inline void name(type **p)                                                          \
+	{                                                                                          \
+		free_fn(*p);                                                                       \
+	}
+
+/* Hands an owning pointer on and empties the guarded variable. */
+#define TAKE(p)                                                                                    \
+	({                                                                                         \
+		__typeof__(p) take_tmp_ = (p);                                                     \
+		(p) = NULL;                                                                        \
+		take_tmp_;                                                                         \
+	})
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

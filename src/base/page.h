@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The state page: a file of the run folder, mapped by the agent (which writes it), vaultd and the CLI
+ * (which read it). It says in which state the pair is now, without a message having to arrive. Small
+ * fields are atomics; the texts are guarded by a sequence counter (odd while being written).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/uuid.h"
+#include "base/state.h"
+
+#define PAGE_STATUS_MAX 16384
+#define PAGE_REASON_MAX 256
+#define PAGE_NAME_MAX 256
+
+/* A consistent copy of the page. */
+struct page_view {
+	enum ha_state state;	/* HA_SINGLE when no pair exists */
+	uint64_t state_seq;	/* grows by one at every change of state */
+	char reason[PAGE_REASON_MAX]; /* why it is in this state */
+	bool both;		/* commits are on both disks now */
+	uint64_t both_gen;	/* grows at every change of `both`; a commit was on both if both is true
+				 * and both_gen is the same before and after it */
+	int64_t as_of_us;	/* secondary: last moment it is known to have had everything */
+	int64_t term;
+	char primary_url[PAGE_NAME_MAX]; /* "https://fqdn:7272" of the serving primary, "" unknown */
+	int64_t beat_mono_ms;	/* monotonic time of the agent's last tick */
+	int64_t journal_rows;	/* as the agent last counted */
+	char status_json[PAGE_STATUS_MAX]; /* the whole `ha status --json` object */
+};
+
+struct page;
+
+int page_create(const char *path, struct page **ret, struct err *e) NONNULL MUST_USE; /* writer: the agent; keeps counters of an old page */
+int page_open(const char *path, struct page **ret, struct err *e) NONNULL MUST_USE;   /* reader */
+void page_free(struct page *p);
+
+void page_write(struct page *p, const struct page_view *v) NONNULL; /* all but the atomics below */
+void page_set_both(struct page *p, bool both) NONNULL;		     /* at once; bumps both_gen on change */
+void page_beat(struct page *p) NONNULL;
+
+void page_read(const struct page *p, struct page_view *ret) NONNULL;
+/* The cheap look on the hot path: state, state_seq, both, both_gen, beat; no texts. */
+struct page_quick {
+	enum ha_state state;
+	uint64_t state_seq;
+	bool both;
+	uint64_t both_gen;
+	int64_t beat_mono_ms;
+};
+struct page_quick page_quick(const struct page *p) NONNULL;

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Long-lived key material: guarded, locked pages (libsodium's sodium_malloc), no printer. One door: secret_bytes.
+ */
+#pragma once
+
+#include <stdint.h>
+#include "base/attr.h"
+
+struct secret;
+
+struct secret *secret_new(size_t len) MUST_USE; /* zeroed; aborts when memory cannot be had */
+struct secret *secret_dup(const void *bytes, size_t len) NONNULL MUST_USE;
+void secret_free(struct secret *s); /* wipes; takes NULL */
+uint8_t *secret_bytes(struct secret *s) NONNULL; /* borrowed until secret_free */
+size_t secret_len(const struct secret *s) NONNULL;
+
+/* Overwrites n bytes at p in a way the compiler keeps. */
+void secret_wipe(void *p, size_t n);
+
+/* malloc/free that wipe on free, in the shape jansson's json_set_alloc_funcs wants. */
+void *secret_malloc(size_t n);
+void secret_mfree(void *p);
+
+DEFINE_GUARD(secret_guard, struct secret, secret_free)
+#define auto_secret FREE_WITH(secret_guard) struct secret *

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conf/holdfast.conf: one table row (base/settings.def) is parser, default, check, reload rule, --help text, docs/settings.md
+ * and the sample file. Read by every process at its start; SIGHUP reads again: a row with SET_START
+ * keeps its old value until a restart and that is logged.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "base/err.h"
+
+#define SETTINGS_TEXT_MAX 256
+
+enum settings_kind { SET_TEXT, SET_INT, SET_MS, SET_BOOL, SET_ADDR /* host:port, [v6]:port */ };
+enum settings_when { SET_START, SET_RELOAD };
+
+/* SETTING(field, kind, when, "default", min, max, "help") — TEXT/ADDR fields are char[256], INT/MS int64_t, BOOL bool. */
+struct settings {
+#define SETTING_TEXT(f) char f[SETTINGS_TEXT_MAX];
+#define SETTING_ADDR(f) char f[SETTINGS_TEXT_MAX];
+#define SETTING_INT(f) int64_t f;
+#define SETTING_MS(f) int64_t f;
+#define SETTING_BOOL(f) bool f;
+#define SETTING(field, kind, when, def, min, max, help) SETTING_##kind(field)
+#include "base/settings.def"
+#undef SETTING
+};
+
+void settings_defaults(struct settings *ret) NONNULL;
+/* Reads the file over the defaults. Unknown or doubled names and bad values are refused with the
+ * line and what is allowed. A missing file gives the defaults. ret is untouched on error. */
+int settings_load(const char *path, struct settings *ret, struct err *e) NONNULL MUST_USE;
+/* Sets one by name, for the command line: "--listen". */
+int settings_set(struct settings *s, const char *name, const char *value, struct err *e) NONNULL MUST_USE;
+/* Takes what may change at run time from `next` into `s`; appends the names of changed SET_START rows to ret_restart. */
+void settings_reload(struct settings *s, const struct settings *next, struct buf *ret_restart) NONNULL;
+void settings_write_sample(struct buf *out) NONNULL;   /* the commented sample file */
+void settings_write_markdown(struct buf *out) NONNULL; /* docs/settings.md */

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The states of a node in a pair, named here because everything from the vault to the CLI reads them;
+ * the rules between them are ha/fsm.
+ */
+#pragma once
+
+/* X(NAME, text, serves): p as primary, e in emergency, m only sessions that are not home yet, - nobody */
+#define STATE_LIST(X)                                                                              \
+	X(SINGLE, "single", 'p')       /* no pair: a node on its own */                            \
+	X(SYNCED, "synced", 'p')       /* primary, commits are on both disks */                    \
+	X(ALONE, "alone", 'p')	       /* primary, no secondary in step */                         \
+	X(FENCED, "fenced", '-')       /* a former primary that met a higher term */               \
+	X(CLONING, "cloning", '-')     /* secondary, its database is not there yet */              \
+	X(STANDBY, "standby", '-')     /* secondary, the primary serves */                         \
+	X(EMERGENCY, "emergency", 'e') /* secondary, serves reads */                               \
+	X(MERGING, "merging", 'm')     /* secondary, the journal goes home */                      \
+	X(RESEED, "reseed", '-')       /* secondary, its slot was lost: it must be cloned anew */  \
+	X(PROMOTING, "promoting", '-') /* secondary, becoming the primary */
+
+enum ha_state {
+#define X(name, text, serves) HA_##name,
+	STATE_LIST(X)
+#undef X
+	HA_STATE_COUNT
+};
+
+const char *state_name(enum ha_state s); /* "emergency"; "unknown" out of range */
+char state_serves(enum ha_state s);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The protocol between keyd and its clients, over a stream socketpair. Big-endian.
+ *   request:  be32 length of the rest ‖ u8 op ‖ body
+ *   answer:   be32 length of the rest ‖ u8 status (0, or -enum err_code) ‖ body
+ * Answers come in the order of the requests. A frame longer than KEYPROTO_MAX, an unknown op, an op
+ * that the client's role may not use now, or a malformed body ends the connection.
+ *
+ * The supervisor gives keyd clients over a control socket: one byte of role with the client's end as
+ * SCM_RIGHTS. keyd answers on the control socket with one byte when it is ready ('K') at its start.
+ */
+#pragma once
+
+#define KEYPROTO_MAX (2u << 20)
+
+enum keyproto_role {
+	KEYPROTO_VAULTD = 'v', /* everything but streams */
+	KEYPROTO_AGENT = 'a',  /* streams, MAC (MANIFEST, NODE, CHECK), seal/open (the CA key), load, chain */
+	KEYPROTO_INIT = 'i',   /* everything: init and unpacking, before any network is open */
+};
+
+/* op, name, roles that may use it (letters) */
+#define KEYPROTO_OPS(X)                                                                            \
+	X(CREATE, 1, "vi")                                                                         \
+	X(LOAD, 2, "vai")                                                                          \
+	X(SEAL, 3, "vai")                                                                          \
+	X(OPEN, 4, "vai")                                                                          \
+	X(MAC, 5, "vai")                                                                           \
+	X(CHAIN, 6, "vai")                                                                         \
+	X(STREAM_SEAL, 7, "ai")                                                                    \
+	X(STREAM_OPEN, 8, "ai")
+
+enum keyproto_op {
+#define X(name, number, roles) KEYPROTO_##name = number,
+	KEYPROTO_OPS(X)
+#undef X
+};

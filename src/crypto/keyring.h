@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keys themselves and what is done with them. Lives in keyd only (and in the tests).
+ * Subkeys come from the master key by crypto_kdf (BLAKE2b), one per duty; the master key itself is
+ * wiped after they are derived. Data keys are random and wrapped by the wrap subkey.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "crypto/keys.h"
+
+struct keyring;
+
+/* Reads the master key file: 64 hex digits and a newline, owned by the caller's user, not readable by others.
+ * ERR_BAD_KEY with what to do when it is missing, unreadable, readable by others or malformed. */
+struct keyring *keyring_open(const char *path, struct err *e) NONNULL MUST_USE;
+void keyring_free(struct keyring *k);
+
+/* Writes a new random master key file (mode 0400, O_EXCL, fsync of file and folder). */
+int keyring_create_file(const char *path, struct err *e) NONNULL MUST_USE;
+
+/* Carries out one request frame (op and body, without the length) and appends the answer frame (with
+ * its length). Returns 0, or a negative code when the connection must be ended. */
+int keyring_serve(struct keyring *k, char role, const uint8_t *frame, size_t n, struct buf *ret_answer, struct err *e) NONNULL MUST_USE;

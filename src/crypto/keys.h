@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The client side of keyd: what a process that holds no key asks of the one that does.
+ * Two uses of the same functions:
+ *   - in an event loop: keys_new(loop, fd); every call names the fiber that sleeps until the answer.
+ *     Calls of many fibers are pipelined: all that was asked in one turn of the loop is one write.
+ *   - blocking: keys_new(NULL, fd) and f == NULL in every call.
+ * One thread. Requests are answered in the order in which they were asked (crypto/keyproto.h).
+ * If keyd goes away every waiting and later call gives ERR_KEYS_UNAVAILABLE until keys_attach.
+ */
+#pragma once
+
+#include <sys/uio.h>
+#include <uv.h>
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/fiber.h"
+
+#define KEYS_HASH_BYTES 32
+#define KEYS_SEAL_EXTRA 44	   /* key id (4) + nonce (24) + tag (16): what sealing adds */
+#define KEYS_SEAL_MAX (1u << 20)   /* longest plaintext of one seal, bytes */
+#define KEYS_BATCH_MAX 4096	   /* items of one chain request; keys_chain splits by itself */
+
+/* What a MAC is for: each label has a subkey of its own. */
+enum keys_label {
+	KEYS_SESSION = 1, /* session tokens, as kept in the database */
+	KEYS_PEPPER,	  /* pre-hash of a password: user id ‖ password */
+	KEYS_SETUP,	  /* one-time set-up tokens */
+	KEYS_MANIFEST,	  /* the pack's manifest */
+	KEYS_CHECK,	  /* key check value: constant input, kept beside the data */
+	KEYS_NODE,	  /* answers between the nodes of a pair */
+};
+
+struct keys;
+
+/* loop NULL: blocking. fd is a connected stream socket to keyd and is taken over. */
+struct keys *keys_new(uv_loop_t *loop, int fd) MUST_USE;
+void keys_free(struct keys *k); /* takes NULL */
+
+/* Exchanges the socket after keyd was restarted; loads nothing: the owner loads data keys again. */
+void keys_attach(struct keys *k, int fd) NONNULL;
+bool keys_available(const struct keys *k) NONNULL;
+
+/* Makes a new data key inside keyd under `id` (≥ 1, unused); gives it wrapped by the master key. */
+int keys_create(struct keys *k, struct fiber *f, uint32_t id, struct buf *ret_wrapped, struct err *e) MUST_USE;
+/* Unwraps a data key inside keyd. ERR_BAD_KEY: wrapped by another master key. Loading twice is fine. */
+int keys_load(struct keys *k, struct fiber *f, uint32_t id, const void *wrapped, size_t n, struct err *e) MUST_USE;
+
+/* XChaCha20-Poly1305 under data key `id`. Sealed bytes: be32 key id ‖ nonce ‖ ciphertext ‖ tag.
+ * ad binds the bytes to their place (record id, version, field). ret_* is appended to. */
+int keys_seal(struct keys *k, struct fiber *f, uint32_t id, const void *ad, size_t ad_len, const void *plain, size_t n,
+	      struct buf *ret_sealed, struct err *e) MUST_USE;
+/* ERR_CRYPTO when the bytes, the ad or the key do not fit. */
+int keys_open(struct keys *k, struct fiber *f, const void *ad, size_t ad_len, const void *sealed, size_t n, struct buf *ret_plain,
+	      struct err *e) MUST_USE;
+
+/* Keyed BLAKE2b of the bytes under the label's subkey. */
+int keys_mac(struct keys *k, struct fiber *f, enum keys_label label, const void *data, size_t n,
+	     uint8_t ret[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
+
+/* The audit chain: ret[i] = BLAKE2b-keyed(audit key, ret[i-1] ‖ items[i]), with prev as ret[-1]. */
+int keys_chain(struct keys *k, struct fiber *f, const uint8_t prev[static KEYS_HASH_BYTES], const struct iovec *items,
+	       size_t n, uint8_t (*ret)[KEYS_HASH_BYTES], struct err *e) MUST_USE;
+
+/* Streams (the pack): chunk `index` of the stream `stream_id`; `last` is bound too, so that a cut
+ * stream is noticed. Each chunk ≤ KEYS_SEAL_MAX bytes. Key: derived from the master key. */
+int keys_stream_seal(struct keys *k, struct fiber *f, const uint8_t stream_id[static 16], uint64_t index, bool last,
+		     const void *plain, size_t n, struct buf *ret_sealed, struct err *e) MUST_USE;
+int keys_stream_open(struct keys *k, struct fiber *f, const uint8_t stream_id[static 16], uint64_t index, bool last,
+		     const void *sealed, size_t n, struct buf *ret_plain, struct err *e) MUST_USE;
+
+/* Counters for /metrics: requests asked so far, batches written. */
+void keys_stats(const struct keys *k, uint64_t *ret_requests, uint64_t *ret_batches) NONNULL;

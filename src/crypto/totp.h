@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Time-based one-time passwords (RFC 6238, SHA-1, 30 s, 6 digits), by liboath.
+ */
+#pragma once
+
+#include <stdint.h>
+#include "base/err.h"
+
+#define TOTP_SECRET_BYTES 20
+
+/* Checks code (six digits) against the steps now-1 … now+1 that are later than last_step; *ret_step is the step
+ * that fitted, for the caller to remember. 0, or ERR_BAD_LOGIN. now_s: seconds since 1970. */
+int totp_verify(const uint8_t secret[static TOTP_SECRET_BYTES], const char *code, int64_t now_s, int64_t last_step,
+		int64_t *ret_step) NONNULL MUST_USE;
+
+/* The code of a moment (the tests and the demo play the user's phone). ret has 7 bytes. */
+int totp_code(const uint8_t secret[static TOTP_SECRET_BYTES], int64_t now_s, char ret[static 7], struct err *e) MUST_USE;
+
+/* otpauth://totp/… address for an authenticator; free() by the caller after wiping. */
+char *totp_uri(const uint8_t secret[static TOTP_SECRET_BYTES], const char *issuer, const char *user) NONNULL MUST_USE;

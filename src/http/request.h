@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One HTTP request and its reply. Made on an HTTP thread by http/server; handed to the owner's
+ * on_request (on that thread); from then until request_send it belongs to whoever holds it (one
+ * thread at a time). After request_send it must not be touched. Everything of it, bodies and secrets
+ * included, lives in its arena and buffers and is wiped when the reply is out.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+enum http_method { HTTP_GET = 1, HTTP_POST, HTTP_PATCH, HTTP_DELETE, HTTP_PUT, HTTP_HEAD, HTTP_OTHER };
+
+#define REQUEST_PATH_MAX 1024
+#define REQUEST_QUERY_MAX 16
+#define REQUEST_HEADERS_MAX 12
+
+struct request_pair {
+	const char *name, *value; /* percent-decoded, no control characters */
+};
+
+struct request {
+	struct arena *arena;
+	enum http_method method;
+	const char *path;   /* canonical: decoded once, no //, no . or .. segments, no trailing slash but "/" */
+	struct request_pair query[REQUEST_QUERY_MAX];
+	unsigned nquery;
+	const char *address; /* the client's IP address as text */
+	bool loopback;	     /* it is 127.0.0.0/8 or ::1 */
+	const char *bearer;  /* Authorization: Bearer …, or NULL */
+	const char *cookie;  /* value of the cookie __Host-holdfast, or NULL */
+	const char *origin;  /* Origin header or NULL */
+	const char *fetch_site; /* Sec-Fetch-Site or NULL */
+	const char *content_type; /* or NULL */
+	struct buf body;     /* at most what server_body_limit said */
+	int64_t begun_us;    /* monotonic, when the request line was read */
+
+	/* The reply: filled by the owner before request_send. */
+	int status;
+	struct request_pair headers[REQUEST_HEADERS_MAX]; /* names and values in the arena or static */
+	unsigned nheaders;
+	const char *reply_type; /* default "application/json" */
+	struct buf reply;
+
+	void *owner; /* the owner's own pointer */
+	void *conn;  /* http/server's */
+};
+
+/* Adds a reply header (value copied into the arena). */
+void request_header(struct request *rq, const char *name, const char *value) NONNULL;
+/* Value of a query parameter, or NULL. */
+const char *request_query(const struct request *rq, const char *name) NONNULL;
+/* Fills status and the JSON body {"error":{"code","message","detail"}} from e. */
+void request_error(struct request *rq, const struct err *e) NONNULL;
+/* Sends the reply; thread-safe. rq is gone afterwards. */
+void request_send(struct request *rq) NONNULL;
+
+/* The one canonical path parser: raw path of the request line (without query) → ret (≤ n bytes
+ * with NUL). Refuses: no leading slash, bad or double percent-encoding, encoded slash or NUL, control characters,
+ * empty segments, "." and ".." segments, anything over REQUEST_PATH_MAX. 0 or ERR_USAGE. */
+int request_canonical_path(const char *raw, char *ret, size_t n, struct err *e) MUST_USE;

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The route table: method, pattern, handler, capability, flags, body table, query names, limit, words for OpenAPI.
+ * Handlers are the api folder's: here they are opaque (void (*)(void)).
+ */
+#pragma once
+
+#include "http/json.h"
+#include "http/request.h"
+
+#define ROUTER_PARAMS_MAX 3
+
+enum router_flags {
+	ROUTE_PUBLIC = 1,	/* no session needed */
+	ROUTE_EMERGENCY = 2,	/* served in emergency too */
+	ROUTE_ANY_MODE = 4,	/* served in every mode (health, metrics, ha) */
+	ROUTE_EVENT = 8,	/* writes an event on success */
+	ROUTE_LOOPBACK = 16,	/* loopback or metrics token only */
+};
+
+typedef void route_fn(void);
+
+struct route {
+	enum http_method method;
+	const char *pattern;	/* "/v1/accounts/{id}/retrieve"; {…} matches one segment */
+	route_fn *handler;	/* cast by api */
+	unsigned capability;	/* enum capability of vault/policy.h; 0 with ROUTE_PUBLIC or for any session */
+	unsigned flags;
+	const struct jfield *body; /* NULL: no body allowed */
+	size_t body_size;	/* sizeof the struct the table fills */
+	const char *query;	/* allowed query names, space separated, or NULL: none */
+	size_t limit;		/* body limit, bytes */
+	const char *summary;	/* one sentence, for OpenAPI and docs/api.md */
+	const char *reply;	/* name of the reply's shape, for OpenAPI */
+};
+
+struct route_match {
+	const struct route *route;
+	const char *params[ROUTER_PARAMS_MAX]; /* in the arena */
+	unsigned nparams;
+};
+
+/* Finds the row. ERR_NOT_FOUND; ERR_METHOD when only the method does not fit (and sets Allow). */
+int router_match(const struct route *table, size_t n, struct request *rq, struct route_match *ret, struct err *e) NONNULL MUST_USE;
+/* Checks query names and parses the body into a fresh struct in the arena (*ret_body NULL when the row has none). */
+int router_body(const struct route *r, struct request *rq, void **ret_body, uint64_t *ret_seen, struct err *e) NONNULL MUST_USE;
+/* Writes OpenAPI 3.1 and the markdown of docs/api.md from the table. */
+void router_openapi(const struct route *table, size_t n, struct buf *out) NONNULL;
+void router_markdown(const struct route *table, size_t n, struct buf *out) NONNULL;

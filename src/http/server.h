@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The HTTPS server: TLS 1.3 (1.2 refused unless tls12 is set), HTTP/1.1 with keep-alive. libmicrohttpd is
+ * included in server.c only. Runs its own threads (epoll); on_request is called on them.
+ */
+#pragma once
+
+#include "http/request.h"
+
+struct server;
+
+struct server_options {
+	const char *listen;	   /* "address:port", "[v6]:port" */
+	const char *cert_pem, *key_pem;
+	unsigned threads;	   /* ≥ 1 */
+	unsigned max_connections, max_per_address;
+	unsigned timeout_s;	   /* idle connection, and whole-request deadline */
+	size_t header_max;	   /* bytes of header memory per connection */
+	void *ctx;
+	/* Called when the headers are in, before the body: how many bytes of body this request may
+	 * have (413 beyond). path is canonical. */
+	size_t (*body_limit)(void *ctx, enum http_method method, const char *path);
+	/* Called with the whole request; must end in request_send, now or later, on any thread. */
+	void (*on_request)(void *ctx, struct request *rq);
+};
+
+/* ERR_IO with the reason when the port is taken ("… is in use by another program; …"). */
+int server_start(const struct server_options *o, struct server **ret, struct err *e) NONNULL MUST_USE;
+/* Stops accepting, waits for requests in flight, frees. All requests must be sent. Takes NULL. */
+void server_stop(struct server *s);
+/* New certificate for new connections. */
+int server_reload_cert(struct server *s, const char *cert_pem, const char *key_pem, struct err *e) NONNULL MUST_USE;
+uint64_t server_requests(const struct server *s) NONNULL; /* total, for /metrics */
+unsigned server_connections(const struct server *s) NONNULL;

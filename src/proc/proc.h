@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How the supervisor starts the others: `holdfast --process NAME --home DIR …` of the same binary, with
+ * these file descriptors.
+ *   fd 3  keyd: control socket (crypto/keyproto.h) · vaultd, agent, prepare, unpack: connection to keyd
+ *   fd 4  vaultd, agent: link to the supervisor. The child writes 'R' once when it is ready. The supervisor writes
+ *         'k' with a new keyd connection as SCM_RIGHTS after keyd was restarted. End of file: exit at once.
+ * SIGTERM: stop cleanly. SIGHUP: read the settings again. Children set PR_SET_PDEATHSIG(SIGKILL).
+ * Exit code 0 after SIGTERM; 78 (EX_CONFIG) for what no restart can mend (said on stderr): the supervisor
+ * then stops the node with exit code 1; anything else: restart.
+ */
+#pragma once
+
+#include "base/home.h"
+#include "base/settings.h"
+
+#define PROC_FD_KEYS 3
+#define PROC_FD_LINK 4
+#define PROC_EXIT_CONFIG 78
+
+struct proc_args {
+	struct home home;
+	struct settings settings;	/* as read at the start */
+	char key_file[HOME_PATH_MAX];	/* --key-file, or ""; keyd only */
+};
+
+/* One main per process; the result is the exit code. */
+int keyd_main(const struct proc_args *a) NONNULL;
+int vaultd_main(const struct proc_args *a) NONNULL;
+int agent_main(const struct proc_args *a) NONNULL;
+int prepare_main(const struct proc_args *a) NONNULL; /* waits for PostgreSQL, migrates on a primary, checks key and versions */
+int unpack_main(const struct proc_args *a) NONNULL;  /* turns an unpacked pack into the node's data */
+int supervisor_main(const struct proc_args *a) NONNULL;

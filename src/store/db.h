@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * PostgreSQL, by libpq in pipeline mode, for fibers on a libuv loop; and, for processes without a
+ * loop, the same calls blocking. libpq is included nowhere above store/ and pg/.
+ *
+ * A struct db is one connection. Reads of many fibers are pipelined: everything asked in one turn of
+ * the loop is sent with one flush and one sync. A read that was aborted because a neighbour failed
+ * is sent again by itself. When the connection breaks, waiting calls give ERR_DB_GONE and db reconnects
+ * by itself in the background (back-off 20 … 500 ms); calls made meanwhile wait for it up to wait_ms.
+ */
+#pragma once
+
+#include <uv.h>
+#include "base/err.h"
+#include "base/fiber.h"
+#include "store/stmt.h"
+
+struct db;
+struct rows; /* a result */
+
+struct db_options {
+	const char *conninfo;	 /* libpq conninfo; copied */
+	const char *application; /* application_name */
+	int wait_ms;		 /* how long a call waits for a connection, 0: not at all */
+};
+
+/* In a loop. Begins to connect at once; never fails here (see db_up). */
+struct db *db_new(uv_loop_t *loop, const struct db_options *o) NONNULL MUST_USE;
+/* Blocking: connects now. f is NULL in every call. */
+struct db *db_open(const struct db_options *o, struct err *e) MUST_USE;
+void db_free(struct db *d); /* takes NULL; waiting fibers get ERR_DB_GONE */
+bool db_up(const struct db *d) NONNULL;
+uint64_t db_generation(const struct db *d) NONNULL; /* grows by one at every reconnect */
+
+/* One prepared statement, for itself (autocommit). *ret_rows (may be NULL) is freed with rows_free.
+ * ERR_DB with e->sqlstate, ERR_DB_GONE, ERR_TIMEOUT. */
+int db_exec(struct db *d, struct fiber *f, enum stmt s, const struct binds *b, struct rows **ret_rows, struct err *e) MUST_USE;
+
+/* Several statements as one transaction, sent in one go: BEGIN, all of them, COMMIT. All or nothing:
+ * the first error is the result and everything is rolled back. ret_rows[i] may be left NULL by
+ * passing ret_rows NULL. While a COMMIT waits for a standby it is never cancelled: this call waits.
+ * ERR_DB_GONE means that the outcome is unknown: ask the log. */
+struct db_step {
+	enum stmt s;
+	struct binds b; /* owned by the caller */
+};
+int db_transaction(struct db *d, struct fiber *f, struct db_step *steps, size_t n, struct rows **ret_rows, struct err *e) MUST_USE;
+
+/* A statement without parameters and results that is not in the table (ALTER SYSTEM, migrations,
+ * CREATE ROLE); blocking connections only. Simple protocol; text must be the product's own. */
+int db_script(struct db *d, const char *sql, struct err *e) NONNULL MUST_USE;
+
+/* How long the oldest call in flight has been waiting, ms; 0 when none. For health. */
+int64_t db_oldest_ms(const struct db *d) NONNULL;
+
+void rows_free(struct rows *r); /* takes NULL */
+int rows_count(const struct rows *r) NONNULL;
+bool row_null(const struct rows *r, int row, int col) NONNULL;
+int32_t row_int(const struct rows *r, int row, int col) NONNULL;
+int64_t row_bigint(const struct rows *r, int row, int col) NONNULL;
+bool row_bool(const struct rows *r, int row, int col) NONNULL;
+const char *row_text(const struct rows *r, int row, int col) NONNULL;	       /* borrowed; "" when NULL */
+const void *row_bytea(const struct rows *r, int row, int col, size_t *ret_n) NONNULL; /* borrowed */
+void row_uuid(const struct rows *r, int row, int col, struct uuid *ret) NONNULL;    /* nil when NULL */
+int64_t row_time(const struct rows *r, int row, int col) NONNULL; /* µs since 1970, 0 when NULL */
+
+DEFINE_GUARD(rows_guard, struct rows, rows_free)
+#define auto_rows FREE_WITH(rows_guard) struct rows *

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Statements and their parameters. Every SQL text of the product is in query/<file>.sql, each under a head line
+ *   -- name: version_current(account uuid) -> id uuid, n int, sealed bytea, key_id int
+ * tools/sqlgen.py makes from them, at build, enum stmt (STMT_VERSION_CURRENT, …; "store/stmt_gen.h") and the table of
+ * texts. Types: uuid, int (int4), bigint, bool, text, bytea, timestamptz, and arrays of them
+ * (uuid[] …). Parameters and results travel in PostgreSQL's binary format (PostgreSQL manual, 55.8).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "base/uuid.h"
+#include "store/stmt_gen.h"
+
+#define STMT_PARAMS_MAX 24
+
+/* A PostgreSQL type as the head lines name it. */
+enum stmt_type {
+	STMT_UUID = 1,
+	STMT_INT,
+	STMT_BIGINT,
+	STMT_BOOL,
+	STMT_TEXT,
+	STMT_BYTEA,
+	STMT_TIMESTAMPTZ,
+	STMT_ARRAY = 0x100, /* or-ed to one of the above */
+};
+
+struct stmt_info {
+	const char *name; /* "version_current" */
+	const char *sql;
+	const char *file; /* "version.sql" */
+	unsigned nparams, ncols;
+	int param_types[STMT_PARAMS_MAX];
+	int col_types[STMT_PARAMS_MAX];
+	const char *col_names[STMT_PARAMS_MAX];
+};
+
+const struct stmt_info *stmt_info(enum stmt s); /* STMT_COUNT of them, never NULL */
+
+/* The parameters of one execution, bound in order; the bytes are copied. */
+struct binds {
+	unsigned n;
+	int off[STMT_PARAMS_MAX]; /* into bytes; -1 for NULL */
+	int len[STMT_PARAMS_MAX];
+	int type[STMT_PARAMS_MAX];
+	struct buf bytes;
+};
+
+#define BINDS_INIT ((struct binds){ 0 })
+#define auto_binds FREE_WITH(binds_done) struct binds
+
+void binds_done(struct binds *b) NONNULL;
+void binds_reset(struct binds *b) NONNULL;
+void bind_null(struct binds *b) NONNULL;
+void bind_uuid(struct binds *b, const struct uuid *u); /* NULL: SQL NULL */
+void bind_int(struct binds *b, int32_t v) NONNULL;
+void bind_bigint(struct binds *b, int64_t v) NONNULL;
+void bind_bool(struct binds *b, bool v) NONNULL;
+void bind_text(struct binds *b, const char *s);	     /* NULL: SQL NULL */
+void bind_bytea(struct binds *b, const void *p, size_t n); /* p NULL: SQL NULL */
+void bind_time(struct binds *b, int64_t us) NONNULL; /* microseconds since 1970 */
+
+/* Arrays: begin with the element type, add elements with the functions below, end. */
+void bind_array_begin(struct binds *b, enum stmt_type elem) NONNULL;
+void bind_elem(struct binds *b, const void *wire, int len) NONNULL; /* wire NULL: NULL element; bytes as PostgreSQL's binary format has them */
+void bind_elem_uuid(struct binds *b, const struct uuid *u);
+void bind_elem_bigint(struct binds *b, int64_t v) NONNULL;
+void bind_elem_int(struct binds *b, int32_t v) NONNULL;
+void bind_elem_text(struct binds *b, const char *s);
+void bind_elem_bytea(struct binds *b, const void *p, size_t n);
+void bind_elem_time(struct binds *b, int64_t us) NONNULL;
+void bind_array_end(struct binds *b) NONNULL;

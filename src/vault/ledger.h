@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one writer. Fibers hand in events and sleep; one writer fiber takes all that wait, numbers and chains them (keyd),
+ * and writes them in one transaction together with what they change (apply): group commit.
+ * On the primary they go to PostgreSQL; on a secondary (any state) to the journal, by a thread of the pool.
+ * A broken database connection is not an error to the callers: the writer reconnects, asks
+ * the log for its head and either finds its batch committed or writes it again.
+ * If the log cannot be written (disk full …) the callers get ERR_LOG_UNWRITABLE and nothing happened.
+ * Core thread of vaultd only.
+ */
+#pragma once
+
+#include <uv.h>
+#include "base/fiber.h"
+#include "crypto/keys.h"
+#include "base/page.h"
+#include "store/db.h"
+#include "store/journal.h"
+#include "vault/event.h"
+
+struct ledger;
+
+struct ledger_options {
+	uv_loop_t *loop;
+	struct fiber_pool *fibers;
+	struct keys *keys;
+	struct db *writer;	   /* its own connection */
+	const char *journal_path;
+	struct uuid node;	   /* this node's id */
+	const struct page *page;   /* which state, and whether commits are on both disks */
+	/* Called in the core for every event of this node and of merged ones once it is durable, in order: caches listen here. */
+	void (*on_durable)(void *ctx, const struct event *ev);
+	void *ctx;
+};
+
+enum ledger_durability { LEDGER_LOCAL, LEDGER_BOTH, LEDGER_JOURNAL };
+
+int ledger_new(const struct ledger_options *o, struct ledger **ret, struct err *e) NONNULL MUST_USE;
+void ledger_free(struct ledger *l);
+
+/* Appends n events (node and seq are filled in; at_us when 0) as one unit: all or nothing, in order.
+ * Returns when they are durable; *ret_durability (may be NULL) says where. ERR_LOG_UNWRITABLE,
+ * ERR_CONFLICT (an apply statement refused: SQLSTATE class 23), ERR_NOT_SERVING (the state does not allow it). */
+int ledger_append(struct ledger *l, struct fiber *f, struct event *ev, size_t n, enum ledger_durability *ret_durability,
+		  struct err *e) MUST_USE;
+
+/* Merges what waits in ha_inbox (primary): verifies chain and MACs, appends, applies, writes MERGED, empties the inbox.
+ * Called on a timer; cheap when nothing waits. */
+void ledger_merge_inbox(struct ledger *l, struct fiber *f) NONNULL;
+
+struct ledger_stats {
+	uint64_t events, batches, largest_batch, failures;
+	bool writable;		/* the last write succeeded, or none was tried since */
+	int64_t oldest_wait_ms; /* of a batch in flight; 0 none */
+	char why[256];		/* when not writable */
+};
+void ledger_stats(const struct ledger *l, struct ledger_stats *ret) NONNULL;

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The vault: what all its rules share. One struct, owned by the core thread of vaultd; every rule runs
+ * there in a fiber. Reads go to pipelined readers, changes are events to the ledger.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/fiber.h"
+#include "base/settings.h"
+#include "crypto/keys.h"
+#include "base/page.h"
+#include "store/db.h"
+#include "vault/ledger.h"
+
+#define VAULT_READERS 2
+
+struct sessions; /* vault/session.h: the cache and the emergency overlay */
+struct gates;	 /* vault/gate.h: one queue per record for check-then-change */
+
+struct vault {
+	uv_loop_t *loop;
+	struct fiber_pool *fibers;
+	struct keys *keys;
+	struct db *reader[VAULT_READERS];
+	unsigned next_reader;
+	struct ledger *ledger;
+	struct page *page;
+	struct settings *settings;
+	struct sessions *sessions;
+	struct gates *gates;
+	struct uuid node;
+	uint32_t data_key; /* newest data key: what is sealed with */
+};
+
+/* Who asks, and from where; of one call, in its arena. */
+struct who {
+	struct uuid user;     /* nil: not logged in */
+	struct uuid session;  /* id of the session */
+	const char *name;     /* the user's */
+	bool administrator;
+	const char *address;  /* IP address as text */
+};
+
+/* One call into the vault: the fiber it runs in, its arena, and who asks. */
+struct call {
+	struct vault *v;
+	struct fiber *f;
+	struct arena *a;
+	struct who who;
+	enum ledger_durability durability; /* of the last append, for the reply header */
+};
+
+/* A reader connection, in turn. */
+struct db *vault_reader(struct vault *v) NONNULL;
+/* Appends one event with the call's actor, address and now. body: JSON text. */
+int vault_append(struct call *c, enum event_kind kind, const struct uuid *object, const char *body, struct err *e) MUST_USE;
+/* Loads the data keys of the database into keyd; makes the first one when there is none and this node is the primary. */
+int vault_load_keys(struct vault *v, struct fiber *f, struct err *e) NONNULL MUST_USE;
