@@ -15,9 +15,9 @@
 #define EVENT_ADDRESS_MAX 64
 #define EVENT_BODY_MAX (200u << 10)
 
-/* KIND(NAME, number, apply statement or NONE, "what it says to an auditor") */
+/* KIND(NAME, name, number, apply statement or NONE, "what it says to an auditor") */
 enum event_kind {
-#define KIND(name, number, apply, text) EVENT_##name = number,
+#define KIND(NAME, name, number, apply, text) EVENT_##NAME = number,
 #include "vault/event.def"
 #undef KIND
 };
@@ -33,10 +33,12 @@ struct event {
 	const char *body;    /* a JSON object with what apply needs and what an auditor wants; borrowed */
 };
 
-const char *event_name(int kind);	/* "password_retrieved"; NULL when unknown */
+const char *event_name(int kind);	/* "retrieved"; NULL when unknown */
 const char *event_text(int kind);
 int event_by_name(const char *name);	/* 0 when unknown */
 int event_apply_stmt(int kind);		/* enum stmt, or -1 */
+/* All kinds in the order of the list, for docs and tests: the i-th kind, 0 behind the last. */
+int event_kind_at(size_t i);
 
 void event_encode(const struct event *ev, struct buf *out) NONNULL;
 /* Parses canonical bytes from outside; every bound is checked. Texts are copied to `texts` (a buf that the

@@ -26,8 +26,9 @@ struct ledger_options {
 	struct keys *keys;
 	struct db *writer;	   /* its own connection */
 	const char *journal_path;
+	const char *anchor_path;   /* head of the own chain beside the database (home.h); NULL: none */
 	struct uuid node;	   /* this node's id */
-	const struct page *page;   /* which state, and whether commits are on both disks */
+	const struct page *page;   /* which state, and whether commits are on both disks; NULL: a single node */
 	/* Called in the core for every event of this node and of merged ones once it is durable, in order: caches listen here. */
 	void (*on_durable)(void *ctx, const struct event *ev);
 	void *ctx;
@@ -44,6 +45,9 @@ void ledger_free(struct ledger *l);
 int ledger_append(struct ledger *l, struct fiber *f, struct event *ev, size_t n, enum ledger_durability *ret_durability,
 		  struct err *e) MUST_USE;
 
+/* Own chain's newest committed event. false while it is not known yet (the database was not reachable). */
+bool ledger_head(const struct ledger *l, int64_t *ret_seq, uint8_t ret_hash[static KEYS_HASH_BYTES]);
+
 /* Merges what waits in ha_inbox (primary): verifies chain and MACs, appends, applies, writes MERGED, empties the inbox.
  * Called on a timer; cheap when nothing waits. */
 void ledger_merge_inbox(struct ledger *l, struct fiber *f) NONNULL;
@@ -51,7 +55,8 @@ void ledger_merge_inbox(struct ledger *l, struct fiber *f) NONNULL;
 struct ledger_stats {
 	uint64_t events, batches, largest_batch, failures;
 	bool writable;		/* the last write succeeded, or none was tried since */
-	int64_t oldest_wait_ms; /* of a batch in flight; 0 none */
+	int64_t oldest_wait_ms; /* how long the batch in flight has been waiting; 0 none */
+	uint64_t merged;	/* events of other nodes taken in */
 	char why[256];		/* when not writable */
 };
 void ledger_stats(const struct ledger *l, struct ledger_stats *ret) NONNULL;

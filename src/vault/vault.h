@@ -18,6 +18,12 @@
 struct sessions; /* vault/session.h: the cache and the emergency overlay */
 struct gates;	 /* vault/gate.h: one queue per record for check-then-change */
 
+/* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */
+struct vault_health {
+	bool serving;	/* users may be served here now, in whatever mode the state page says */
+	char why[256];	/* why not; or, when serving, what is not as it should be; "" all well */
+};
+
 struct vault {
 	uv_loop_t *loop;
 	struct fiber_pool *fibers;
@@ -31,6 +37,7 @@ struct vault {
 	struct gates *gates;
 	struct uuid node;
 	uint32_t data_key; /* newest data key: what is sealed with */
+	struct vault_health health;
 };
 
 /* Who asks, and from where; of one call, in its arena. */
@@ -39,6 +46,7 @@ struct who {
 	struct uuid session;  /* id of the session */
 	const char *name;     /* the user's */
 	bool administrator;
+	bool journal_only;    /* the session was begun here in emergency and is not home yet */
 	const char *address;  /* IP address as text */
 };
 
@@ -53,6 +61,8 @@ struct call {
 
 /* A reader connection, in turn. */
 struct db *vault_reader(struct vault *v) NONNULL;
+/* What the ledger calls for every durable event (ctx: the vault): caches listen here. */
+void vault_on_durable(void *ctx, const struct event *ev);
 /* Appends one event with the call's actor, address and now. body: JSON text. */
 int vault_append(struct call *c, enum event_kind kind, const struct uuid *object, const char *body, struct err *e) MUST_USE;
 /* Loads the data keys of the database into keyd; makes the first one when there is none and this node is the primary. */
