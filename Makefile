@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The front door: meson and ninja do the work.
+#   make            builds build/release/holdfast
+#   make demo       a pair on this machine, both failure scenarios, then it stays up (ARGS=--once: ends after the play)
+#   make test       unit, integration and failure tests
+#   make check      unit tests only
+#   make bench      throughput, and seconds from fault to first emergency answer
+#   make install    PREFIX=/usr/local DESTDIR=
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+JOBS ?= $(shell nproc)
+ARGS ?=
+PYTHON ?= /usr/bin/python3
+BUILD ?= build/release
+TESTBUILD ?= build/test
+
+.PHONY: all demo test check bench bench-failover fmt lint install uninstall clean deps
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD) -j$(JOBS) holdfast
+
+# A folder whose set-up broke half-way has no build.ninja: begin anew.
+$(BUILD)/build.ninja: | need-build
+	@rm -rf $(BUILD)
+	meson setup $(BUILD) --buildtype=release -Db_ndebug=false -Ddebug=true
+
+# The program under test has named fault points and a shiftable clock; -Werror holds everywhere but on users' machines.
+$(TESTBUILD)/build.ninja: | need-build
+	@rm -rf $(TESTBUILD)
+	meson setup $(TESTBUILD) --buildtype=debugoptimized -Dwerror=true -Dfaults=true
+
+.PHONY: need-build
+need-build:
+	@tools/deps.sh --check build
+
+deps:
+	tools/deps.sh build test lint
+
+demo:
+	tools/deps.sh build
+	$(MAKE) --no-print-directory all
+	$(PYTHON) tools/demo.py --holdfast $(BUILD)/holdfast $(ARGS)
+
+test:
+	tools/deps.sh build test
+	$(MAKE) --no-print-directory $(TESTBUILD)/build.ninja
+	$(PYTHON) tools/run_tests.py --build $(TESTBUILD) --jobs $(JOBS) unit it ha failover-short $(ARGS)
+
+check: $(TESTBUILD)/build.ninja
+	$(PYTHON) tools/run_tests.py --build $(TESTBUILD) --jobs $(JOBS) unit $(ARGS)
+
+bench: all
+	tools/deps.sh build test
+	ninja -C $(BUILD) -j$(JOBS)
+	$(PYTHON) test/bench/bench.py --build $(BUILD) $(ARGS)
+	$(MAKE) --no-print-directory bench-failover
+
+bench-failover: all
+	$(PYTHON) test/ha/failover.py --holdfast $(BUILD)/holdfast --runs 20 $(ARGS)
+
+fmt:
+	tools/check_format.sh --fix
+
+lint:
+	tools/deps.sh build lint
+	$(PYTHON) tools/check_layers.py
+	tools/check_format.sh
+	$(MAKE) --no-print-directory $(TESTBUILD)/build.ninja
+	tools/check_tidy.sh --build $(TESTBUILD) $(ARGS)
+
+install: all
+	packaging/install.sh $(BUILD)/holdfast "$(PREFIX)" "$(DESTDIR)"
+
+uninstall:
+	packaging/install.sh --remove "$(PREFIX)" "$(DESTDIR)"
+
+clean:
+	rm -rf build
