@@ -12,6 +12,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL
 
 /* Names the process (borrowed for ever) and the least important level that is written. */
 void log_init(const char *process, enum log_level level) NONNULL;
+/* "warning" to its level. 0, or ERR_BAD_FIELD. */
+int log_level_parse(const char *s, enum log_level *ret) NONNULL MUST_USE;
 void log_at(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 void log_err(enum log_level level, const struct err *e, const char *fmt, ...) PRINTF(3, 4);
 

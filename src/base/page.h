@@ -34,14 +34,16 @@ struct page_view {
 
 struct page;
 
-int page_create(const char *path, struct page **ret, struct err *e) NONNULL MUST_USE; /* writer: the agent; keeps counters of an old page */
+int page_create(const char *path, struct page **ret, struct err *e) NONNULL MUST_USE; /* writer: the agent; keeps an old page, but sets both to false and the beat to 0 */
 int page_open(const char *path, struct page **ret, struct err *e) NONNULL MUST_USE;   /* reader */
 void page_free(struct page *p);
 
-void page_write(struct page *p, const struct page_view *v) NONNULL; /* all but the atomics below */
+/* All but both, both_gen and the beat. state_seq is not taken from v: the page counts by itself. */
+void page_write(struct page *p, const struct page_view *v) NONNULL;
 void page_set_both(struct page *p, bool both) NONNULL;		     /* at once; bumps both_gen on change */
 void page_beat(struct page *p) NONNULL;
 
+/* Never blocks for long: if no whole copy can be had, the texts and the moments are empty. */
 void page_read(const struct page *p, struct page_view *ret) NONNULL;
 /* The cheap look on the hot path: state, state_seq, both, both_gen, beat; no texts. */
 struct page_quick {

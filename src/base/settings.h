@@ -13,13 +13,14 @@
 
 #define SETTINGS_TEXT_MAX 256
 
-enum settings_kind { SET_TEXT, SET_INT, SET_MS, SET_BOOL, SET_ADDR /* host:port, [v6]:port */ };
+enum settings_kind { SET_TEXT, SET_INT, SET_MS, SET_BOOL, SET_ADDR /* host:port, [v6]:port */, SET_LEVEL /* of the log */ };
 enum settings_when { SET_START, SET_RELOAD };
 
-/* SETTING(field, kind, when, "default", min, max, "help") — TEXT/ADDR fields are char[256], INT/MS int64_t, BOOL bool. */
+/* SETTING(field, kind, when, "default", min, max, "help") — TEXT/ADDR/LEVEL fields are char[256], INT/MS int64_t, BOOL bool. */
 struct settings {
 #define SETTING_TEXT(f) char f[SETTINGS_TEXT_MAX];
 #define SETTING_ADDR(f) char f[SETTINGS_TEXT_MAX];
+#define SETTING_LEVEL(f) char f[SETTINGS_TEXT_MAX];
 #define SETTING_INT(f) int64_t f;
 #define SETTING_MS(f) int64_t f;
 #define SETTING_BOOL(f) bool f;
@@ -32,6 +33,8 @@ void settings_defaults(struct settings *ret) NONNULL;
 /* Reads the file over the defaults. Unknown or doubled names and bad values are refused with the
  * line and what is allowed. A missing file gives the defaults. ret is untouched on error. */
 int settings_load(const char *path, struct settings *ret, struct err *e) NONNULL MUST_USE;
+/* The same from a text of n bytes. */
+int settings_parse(const char *text, size_t n, struct settings *ret, struct err *e) MUST_USE;
 /* Sets one by name, for the command line: "--listen". */
 int settings_set(struct settings *s, const char *name, const char *value, struct err *e) NONNULL MUST_USE;
 /* Takes what may change at run time from `next` into `s`; appends the names of changed SET_START rows to ret_restart. */

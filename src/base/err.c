@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct err_info rows[] = {
+#define ERR(name, code, number, http, text) { -(number), http, #code, text },
+#include "base/err.def"
+#undef ERR
+};
+
+/* The API names of the same rows: the preprocessor cannot make lower case. */
+#define NAME_MAX_BYTES 32
+
+struct table {
+	struct err_info rows[ARRAY_LEN(rows)];
+	char names[ARRAY_LEN(rows)][NAME_MAX_BYTES];
+};
+
+/* Filled once, before main, so that no thread ever sees half of it. */
+static struct table table;
+
+__attribute__((constructor)) static void
+fill_table(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char *to = table.names[i];
+		for (size_t j = 0; j + 1 < NAME_MAX_BYTES && rows[i].name[j]; j++) {
+			char c = rows[i].name[j];
+			to[j] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+		}
+		table.rows[i] = rows[i];
+		table.rows[i].name = to;
+	}
+}
+
+const struct err_info *
+err_info(int code)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].code == code)
+			return &table.rows[i];
+	}
+	return err_info(ERR_INTERNAL);
+}
+
+const struct err_info *
+err_table(size_t *ret_n)
+{
+	*ret_n = ARRAY_LEN(rows);
+	return table.rows;
+}
+
+static void
+append_sys(struct err *e)
+{
+	char text[128];
+	size_t n = strlen(e->text);
+	snprintf(e->text + n, sizeof(e->text) - n, ": %s", strerror_r(e->sys, text, sizeof(text)));
+}
+
+int
+err_set_at(struct err *e, const char *file, int line, int code, int sys, const char *fmt, ...)
+{
+	if (!e)
+		return code;
+	*e = (struct err){ .code = code, .sys = sys, .file = file, .line = line };
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	va_end(ap);
+	if (sys)
+		append_sys(e);
+	return code;
+}
+
+int
+err_prefix(struct err *e, const char *fmt, ...)
+{
+	if (!e)
+		return ERR_INTERNAL;
+	char old[sizeof(e->text)];
+	memcpy(old, e->text, sizeof(old));
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	va_end(ap);
+	size_t n = strlen(e->text);
+	snprintf(e->text + n, sizeof(e->text) - n, "%s", old);
+	return e->code;
+}
+
+const char *
+err_public(const struct err *e)
+{
+	const struct err_info *info = err_info(e ? e->code : ERR_INTERNAL);
+	return e && info->http < 500 && e->text[0] ? e->text : info->text;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/home.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONF_MAX 65536
+#define TREE_DEPTH_MAX 64
+
+int
+home_open(struct home *ret, const char *dir, struct err *e)
+{
+	char real[PATH_MAX];
+	struct stat st;
+	if (!realpath(dir, real) || stat(real, &st) < 0)
+		return err_errno(e, ERR_IO, "cannot open the home folder %s", dir);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, ERR_IO, "the home %s is not a folder", dir);
+	size_t n = strlen(real);
+	if (n >= sizeof(ret->dir))
+		return err_set(e, ERR_IO,
+			       "the path of the home folder is longer than %zu bytes: choose a "
+			       "shorter one",
+			       sizeof(ret->dir) - 1);
+	memcpy(ret->dir, real, n + 1);
+	return 0;
+}
+
+void
+home_path(const struct home *h, enum home_path p, char ret[static HOME_PATH_MAX])
+{
+	static const char *const names[] = {
+#define X(name, path) [HOME_##name] = path,
+		HOME_PATHS(X)
+#undef X
+	};
+	snprintf(ret, HOME_PATH_MAX, "%s/%s", h->dir, names[p]);
+}
+
+static int
+read_node_line(void *arg, const char *section, const char *name, const char *value)
+{
+	struct home_node *n = arg;
+	if (strcmp(section, "node") != 0)
+		return 0;
+	if (strcmp(name, "id") == 0)
+		return uuid_parse(value, &n->id) == 0;
+	if (strcmp(name, "name") == 0 && strlen(value) < sizeof(n->name)) {
+		memcpy(n->name, value, strlen(value) + 1);
+		return 1;
+	}
+	return 0;
+}
+
+int
+home_node_read(const struct home *h, struct home_node *ret, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf text = BUF_INIT;
+	home_path(h, HOME_NODE, path);
+	int r = home_read_file(path, CONF_MAX, &text, e);
+	if (r)
+		return err_prefix(e, "this folder is no node yet (holdfast init makes one): ");
+	struct home_node n = { 0 };
+	int line = ini_parse_string(buf_str(&text), read_node_line, &n);
+	if (line)
+		return err_set(e, ERR_IO, "%s: line %d is not understood", path, line);
+	if (uuid_is_nil(&n.id) || !n.name[0])
+		return err_set(e, ERR_IO, "%s: id or name is missing", path);
+	*ret = n;
+	return 0;
+}
+
+int
+home_node_write(const struct home *h, const struct home_node *n, struct err *e)
+{
+	char path[HOME_PATH_MAX], id[UUID_STR_LEN];
+	auto_buf text = BUF_INIT;
+	home_path(h, HOME_NODE, path);
+	uuid_str(&n->id, id);
+	buf_addf(&text, "[node]\nid = %s\nname = %s\n", id, n->name);
+	return home_write_file(path, text.data, text.len, 0600, e);
+}
+
+static int
+read_all(int fd, const char *path, size_t max, struct buf *ret, struct err *e)
+{
+	size_t start = ret->len;
+	for (;;) {
+		buf_reserve(ret, 16384);
+		ssize_t n = read(fd, ret->data + ret->len, 16384);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(e, ERR_IO, "cannot read %s", path);
+		if (!n)
+			return 0;
+		ret->len += (size_t)n;
+		ret->data[ret->len] = '\0';
+		if (ret->len - start > max)
+			return err_set(e, ERR_TOO_LARGE, "%s is larger than %zu bytes", path, max);
+	}
+}
+
+/* Drops what was added after `start`, wiping it. */
+static void
+cut(struct buf *b, size_t start)
+{
+	if (b->len <= start)
+		return;
+	memset(b->data + start, 0, b->len - start);
+	b->len = start;
+}
+
+int
+home_read_file(const char *path, size_t max, struct buf *ret, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, ERR_IO, "cannot read %s", path);
+	size_t start = ret->len;
+	buf_reserve(ret, 0);
+	ret->data[ret->len] = '\0';
+	int r = read_all(fd, path, max, ret, e);
+	if (r)
+		cut(ret, start);
+	close(fd);
+	return r;
+}
+
+static int
+write_all(int fd, const char *data, size_t n)
+{
+	while (n) {
+		ssize_t w = write(fd, data, n);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -1;
+		data += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+/* The folder of a path: "." for a bare name. */
+static void
+folder_of(const char *path, char *ret, size_t room)
+{
+	const char *slash = strrchr(path, '/');
+	if (!slash)
+		snprintf(ret, room, ".");
+	else if (slash == path)
+		snprintf(ret, room, "/");
+	else
+		snprintf(ret, room, "%.*s", (int)(slash - path), path);
+}
+
+static int
+sync_folder(const char *path)
+{
+	char dir[PATH_MAX];
+	folder_of(path, dir, sizeof(dir));
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	int r = fsync(fd);
+	close(fd);
+	return r;
+}
+
+int
+home_write_file(const char *path, const void *data, size_t n, mode_t mode, struct err *e)
+{
+	char tmp[PATH_MAX];
+	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= sizeof(tmp))
+		return err_set(e, ERR_IO, "the path %s is too long", path);
+	int fd = mkostemp(tmp, O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, ERR_IO, "cannot write %s", path);
+	int r = 0;
+	if (write_all(fd, data, n) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0)
+		r = err_errno(e, ERR_IO, "cannot write %s", path);
+	close(fd);
+	if (!r && (rename(tmp, path) < 0 || sync_folder(path) < 0))
+		r = err_errno(e, ERR_IO, "cannot write %s", path);
+	if (r)
+		unlink(tmp);
+	return r;
+}
+
+int
+home_mkdirs(const char *path, mode_t mode, struct err *e)
+{
+	char part[PATH_MAX];
+	size_t n = strlen(path);
+	if (n >= sizeof(part))
+		return err_set(e, ERR_IO, "the path %s is too long", path);
+	memcpy(part, path, n + 1);
+	for (size_t i = 1; i <= n; i++) {
+		if (part[i] != '/' && part[i])
+			continue;
+		part[i] = '\0';
+		if (mkdir(part, mode) < 0 && errno != EEXIST)
+			return err_errno(e, ERR_IO, "cannot create the folder %s", part);
+		part[i] = i < n ? '/' : '\0';
+	}
+	struct stat st;
+	if (stat(path, &st) < 0)
+		return err_errno(e, ERR_IO, "cannot create the folder %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, ERR_IO, "%s is in the way: it is not a folder", path);
+	return 0;
+}
+
+static int remove_at(int dir, const char *name, int depth);
+
+static int
+empty_folder(int dir, const char *name, int depth)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	DIR *d = fdopendir(fd);
+	if (!d) {
+		close(fd);
+		return -1;
+	}
+	int r = 0;
+	for (struct dirent *row; !r && (row = readdir(d));) {
+		if (strcmp(row->d_name, ".") != 0 && strcmp(row->d_name, "..") != 0)
+			r = remove_at(fd, row->d_name, depth + 1);
+	}
+	int keep = errno;
+	closedir(d);
+	errno = keep;
+	return r;
+}
+
+/* Never follows a symbolic link out of the tree. */
+static int
+remove_at(int dir, const char *name, int depth)
+{
+	struct stat st;
+	if (depth > TREE_DEPTH_MAX) {
+		errno = ELOOP;
+		return -1;
+	}
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (!S_ISDIR(st.st_mode))
+		return unlinkat(dir, name, 0);
+	if (empty_folder(dir, name, depth) < 0)
+		return -1;
+	return unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+int
+home_remove_tree(const char *path, struct err *e)
+{
+	if (remove_at(AT_FDCWD, path, 0) < 0)
+		return err_errno(e, ERR_IO, "cannot remove %s", path);
+	return 0;
+}
+
+/* The first line that says something, without the blanks around it; NULL when there is none. */
+static char *
+first_line(char *text)
+{
+	char *rest = NULL;
+	for (char *l = strtok_r(text, "\r\n", &rest); l; l = strtok_r(NULL, "\r\n", &rest)) {
+		l += strspn(l, " \t");
+		size_t n = strlen(l);
+		while (n && (l[n - 1] == ' ' || l[n - 1] == '\t'))
+			l[--n] = '\0';
+		if (n && l[0] != '#')
+			return l;
+	}
+	return NULL;
+}
+
+int
+home_key_path(const struct home *h, char ret[static HOME_PATH_MAX], struct err *e)
+{
+	char conf[HOME_PATH_MAX];
+	auto_buf text = BUF_INIT;
+	home_path(h, HOME_KEY_CONF, conf);
+	if (home_read_file(conf, CONF_MAX, &text, e))
+		return err_set(
+			e, ERR_BAD_KEY,
+			"where the master key is has not been said: write its full path into "
+			"%s (one line), or give --key-file",
+			conf);
+	char *line = first_line(text.data);
+	if (!line)
+		return err_set(e, ERR_BAD_KEY,
+			       "%s is empty: write the full path of the master key file into it "
+			       "(one line), or give --key-file",
+			       conf);
+	size_t n = strlen(line);
+	if (line[0] != '/' || n >= HOME_PATH_MAX)
+		return err_set(e, ERR_BAD_KEY,
+			       "%s must hold the full path of the master key file, from / on, "
+			       "shorter than %d bytes",
+			       conf, HOME_PATH_MAX);
+	memcpy(ret, line, n + 1);
+	return 0;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The page has two slots for what is larger than an atomic. The writer fills the one that is not
+ * shown (its counter is odd meanwhile) and then shows it; so if the writer dies in the middle,
+ * readers still have the last whole copy. A reader is only disturbed by two writes during one copy.
+ *
+ * Invariants: 1. one writer. 2. A slot's words change only while its counter is odd. 3. state and
+ * state_seq, both and both_gen are one word each, so a reader never sees half of a pair.
+ */
+#include "base/page.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/home.h"
+
+#define MAGIC 0x484f4c4450473032ULL /* "HOLDPG02": the number grows with the layout */
+#define READ_TRIES 64
+
+/* What a slot holds, as plain bytes. */
+struct slot_data {
+	uint64_t state, state_seq;
+	int64_t as_of_us, term, journal_rows;
+	char reason[PAGE_REASON_MAX];
+	char primary_url[PAGE_NAME_MAX];
+	char status_json[PAGE_STATUS_MAX];
+};
+
+#define SLOT_WORDS (sizeof(struct slot_data) / sizeof(uint64_t))
+_Static_assert(sizeof(struct slot_data) % sizeof(uint64_t) == 0, "a slot is whole words");
+
+struct slot {
+	_Atomic uint64_t seq; /* odd while being written */
+	_Atomic uint64_t words[SLOT_WORDS];
+};
+
+struct shared {
+	_Atomic uint64_t magic;
+	_Atomic uint64_t shown; /* which slot */
+	_Atomic uint64_t state; /* state_seq << 8 | state */
+	_Atomic uint64_t both;	/* both_gen << 1 | both */
+	_Atomic uint64_t beat;
+	struct slot slots[2];
+};
+
+struct page {
+	struct shared *at;
+};
+
+static int
+map_page(int fd, int prot, struct page **ret)
+{
+	void *at = mmap(NULL, sizeof(struct shared), prot, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		return -1;
+	struct page *p = calloc(1, sizeof(*p));
+	if (!p)
+		abort();
+	p->at = at;
+	*ret = p;
+	return 0;
+}
+
+static bool
+is_whole(int fd)
+{
+	struct stat st;
+	uint64_t magic = 0;
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_size == (off_t)sizeof(struct shared) &&
+	       pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == MAGIC;
+}
+
+static int
+write_empty(const char *path, struct err *e)
+{
+	struct shared *empty = calloc(1, sizeof(*empty));
+	if (!empty)
+		abort();
+	atomic_init(&empty->magic, MAGIC);
+	int r = home_write_file(path, empty, sizeof(*empty), 0600, e);
+	free(empty);
+	return r;
+}
+
+int
+page_create(const char *path, struct page **ret, struct err *e)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || !is_whole(fd)) {
+		if (fd >= 0)
+			close(fd);
+		int r = write_empty(path, e);
+		if (r)
+			return err_prefix(e, "cannot create the state page: ");
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	}
+	if (fd < 0 || map_page(fd, PROT_READ | PROT_WRITE, ret) < 0) {
+		int r = err_errno(e, ERR_IO, "cannot map the state page %s", path);
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	close(fd);
+	/* What the page's last writer knew may be old: claim nothing until it is known again. */
+	page_set_both(*ret, false);
+	atomic_store(&(*ret)->at->beat, 0);
+	return 0;
+}
+
+int
+page_open(const char *path, struct page **ret, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, ERR_IO, "cannot open the state page %s", path);
+	int r = 0;
+	if (!is_whole(fd))
+		r = err_set(e, ERR_IO, "%s is no state page of this version", path);
+	else if (map_page(fd, PROT_READ, ret) < 0)
+		r = err_errno(e, ERR_IO, "cannot map the state page %s", path);
+	close(fd);
+	return r;
+}
+
+void
+page_free(struct page *p)
+{
+	if (!p)
+		return;
+	munmap(p->at, sizeof(*p->at));
+	free(p);
+}
+
+static uint64_t
+pack_state(uint64_t seq, enum ha_state s)
+{
+	return seq << 8 | (uint64_t)s;
+}
+
+/* The number for what v says now: one more than before when the state is another one. */
+static uint64_t
+next_seq(const struct shared *s, enum ha_state state)
+{
+	uint64_t old = atomic_load(&s->state);
+	return (old >> 8) + ((old & 0xff) != (uint64_t)state);
+}
+
+static void
+copy_text(char *to, const char *from, size_t room)
+{
+	size_t n = strnlen(from, room - 1);
+	memcpy(to, from, n);
+	memset(to + n, 0, room - n);
+}
+
+static void
+store_slot(struct slot *s, const struct slot_data *d)
+{
+	uint64_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed) | 1;
+	atomic_store_explicit(&s->seq, seq, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	const char *from = (const char *)d;
+	for (size_t i = 0; i < SLOT_WORDS; i++) {
+		uint64_t w;
+		memcpy(&w, from + i * sizeof(w), sizeof(w));
+		atomic_store_explicit(&s->words[i], w, memory_order_relaxed);
+	}
+	atomic_store_explicit(&s->seq, seq + 1, memory_order_release);
+}
+
+void
+page_write(struct page *p, const struct page_view *v)
+{
+	struct shared *s = p->at;
+	uint64_t seq = next_seq(s, v->state);
+	struct slot_data *d = calloc(1, sizeof(*d));
+	if (!d)
+		abort();
+	d->state = (uint64_t)v->state;
+	d->state_seq = seq;
+	d->as_of_us = v->as_of_us;
+	d->term = v->term;
+	d->journal_rows = v->journal_rows;
+	copy_text(d->reason, v->reason, sizeof(d->reason));
+	copy_text(d->primary_url, v->primary_url, sizeof(d->primary_url));
+	copy_text(d->status_json, v->status_json, sizeof(d->status_json));
+	uint64_t hidden = (atomic_load(&s->shown) & 1) ^ 1;
+	store_slot(&s->slots[hidden], d);
+	free(d);
+	atomic_store(&s->shown, hidden);
+	atomic_store(&s->state, pack_state(seq, v->state));
+}
+
+void
+page_set_both(struct page *p, bool both)
+{
+	uint64_t old = atomic_load(&p->at->both);
+	if ((old & 1) == (uint64_t)both)
+		return;
+	atomic_store(&p->at->both, ((old >> 1) + 1) << 1 | (uint64_t)both);
+}
+
+void
+page_beat(struct page *p)
+{
+	atomic_store(&p->at->beat, (uint64_t)clock_mono_ms());
+}
+
+/* false when the slot changed meanwhile. */
+static bool
+load_slot(const struct slot *s, struct slot_data *ret)
+{
+	uint64_t before = atomic_load_explicit(&s->seq, memory_order_acquire);
+	if (before & 1)
+		return false;
+	char *to = (char *)ret;
+	for (size_t i = 0; i < SLOT_WORDS; i++) {
+		uint64_t w = atomic_load_explicit(&s->words[i], memory_order_relaxed);
+		memcpy(to + i * sizeof(w), &w, sizeof(w));
+	}
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&s->seq, memory_order_relaxed) == before;
+}
+
+static bool
+load_shown(const struct shared *s, struct slot_data *ret)
+{
+	for (int i = 0; i < READ_TRIES; i++) {
+		if (load_slot(&s->slots[atomic_load(&s->shown) & 1], ret))
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
+void
+page_read(const struct page *p, struct page_view *ret)
+{
+	struct page_quick q = page_quick(p);
+	struct slot_data *d = calloc(1, sizeof(*d));
+	if (!d)
+		abort();
+	if (!load_shown(p->at, d)) {
+		memset(d, 0, sizeof(*d));
+		d->state = (uint64_t)q.state;
+		d->state_seq = q.state_seq;
+	}
+	*ret = (struct page_view){
+		.state = (enum ha_state)d->state,
+		.state_seq = d->state_seq,
+		.both = q.both,
+		.both_gen = q.both_gen,
+		.as_of_us = d->as_of_us,
+		.term = d->term,
+		.beat_mono_ms = q.beat_mono_ms,
+		.journal_rows = d->journal_rows,
+	};
+	copy_text(ret->reason, d->reason, sizeof(ret->reason));
+	copy_text(ret->primary_url, d->primary_url, sizeof(ret->primary_url));
+	copy_text(ret->status_json, d->status_json, sizeof(ret->status_json));
+	free(d);
+}
+
+struct page_quick
+page_quick(const struct page *p)
+{
+	uint64_t state = atomic_load(&p->at->state), both = atomic_load(&p->at->both);
+	return (struct page_quick){
+		.state = (enum ha_state)(state & 0xff),
+		.state_seq = state >> 8,
+		.both = both & 1,
+		.both_gen = both >> 1,
+		.beat_mono_ms = (int64_t)atomic_load(&p->at->beat),
+	};
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/secret.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct secret {
+	size_t len;
+	uint8_t *bytes;
+};
+
+struct secret *
+secret_new(size_t len)
+{
+	struct secret *s = calloc(1, sizeof(*s));
+	if (!s)
+		abort();
+	s->len = len;
+	s->bytes = sodium_malloc(len);
+	if (!s->bytes)
+		abort();
+	memset(s->bytes, 0, len);
+	return s;
+}
+
+struct secret *
+secret_dup(const void *bytes, size_t len)
+{
+	struct secret *s = secret_new(len);
+	memcpy(s->bytes, bytes, len);
+	return s;
+}
+
+void
+secret_free(struct secret *s)
+{
+	if (!s)
+		return;
+	sodium_free(s->bytes);
+	free(s);
+}
+
+uint8_t *
+secret_bytes(struct secret *s)
+{
+	return s->bytes;
+}
+
+size_t
+secret_len(const struct secret *s)
+{
+	return s->len;
+}
+
+void
+secret_wipe(void *p, size_t n)
+{
+	if (n)
+		explicit_bzero(p, n);
+}
+
+/* The length lies before the block, so that free knows how much to wipe. */
+#define HEADER 16
+
+void *
+secret_malloc(size_t n)
+{
+	if (n > SIZE_MAX / 2)
+		return NULL;
+	uint8_t *p = malloc(n + HEADER);
+	if (!p)
+		return NULL;
+	memcpy(p, &n, sizeof(n));
+	return p + HEADER;
+}
+
+void
+secret_mfree(void *q)
+{
+	if (!q)
+		return;
+	uint8_t *p = (uint8_t *)q - HEADER;
+	size_t n;
+	memcpy(&n, p, sizeof(n));
+	explicit_bzero(p, n + HEADER);
+	free(p);
+}
