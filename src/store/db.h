@@ -3,10 +3,11 @@
  * PostgreSQL, by libpq in pipeline mode, for fibers on a libuv loop; and, for processes without a
  * loop, the same calls blocking. libpq is included nowhere above store/ and pg/.
  *
- * A struct db is one connection. Reads of many fibers are pipelined: everything asked in one turn of
- * the loop is sent with one flush and one sync. A read that was aborted because a neighbour failed
- * is sent again by itself. When the connection breaks, waiting calls give ERR_DB_GONE and db reconnects
- * by itself in the background (back-off 20 … 500 ms); calls made meanwhile wait for it up to wait_ms.
+ * A struct db is one connection. Reads of many fibers are pipelined: everything asked in one turn
+ * of the loop is sent with one flush and one sync. A read that was aborted because a neighbour
+ * failed is sent again by itself. When the connection breaks, waiting calls give ERR_DB_GONE and db
+ * reconnects by itself in the background (back-off 20 … 500 ms); calls made meanwhile wait for it
+ * up to wait_ms.
  */
 #pragma once
 
@@ -34,17 +35,19 @@ uint64_t db_generation(const struct db *d) NONNULL; /* grows by one at every rec
 
 /* One prepared statement, for itself (autocommit). *ret_rows (may be NULL) is freed with rows_free.
  * ERR_DB with e->sqlstate, ERR_DB_GONE, ERR_TIMEOUT. */
-int db_exec(struct db *d, struct fiber *f, enum stmt s, const struct binds *b, struct rows **ret_rows, struct err *e) MUST_USE;
+int db_exec(struct db *d, struct fiber *f, enum stmt s, const struct binds *b,
+	    struct rows **ret_rows, struct err *e) MUST_USE;
 
-/* Several statements as one transaction, sent in one go: BEGIN, all of them, COMMIT. All or nothing:
- * the first error is the result and everything is rolled back. ret_rows[i] may be left NULL by
- * passing ret_rows NULL. While a COMMIT waits for a standby it is never cancelled: this call waits.
- * ERR_DB_GONE means that the outcome is unknown: ask the log. */
+/* Several statements as one transaction, sent in one go: BEGIN, all of them, COMMIT. All or
+ * nothing: the first error is the result and everything is rolled back. ret_rows[i] may be left
+ * NULL by passing ret_rows NULL. While a COMMIT waits for a standby it is never cancelled: this
+ * call waits. ERR_DB_GONE means that the outcome is unknown: ask the log. */
 struct db_step {
 	enum stmt s;
 	struct binds b; /* owned by the caller */
 };
-int db_transaction(struct db *d, struct fiber *f, struct db_step *steps, size_t n, struct rows **ret_rows, struct err *e) MUST_USE;
+int db_transaction(struct db *d, struct fiber *f, struct db_step *steps, size_t n,
+		   struct rows **ret_rows, struct err *e) MUST_USE;
 
 /* A statement without parameters and results that is not in the table (ALTER SYSTEM, migrations,
  * CREATE ROLE); blocking connections only. Simple protocol; text must be the product's own. */
@@ -59,9 +62,9 @@ bool row_null(const struct rows *r, int row, int col) NONNULL;
 int32_t row_int(const struct rows *r, int row, int col) NONNULL;
 int64_t row_bigint(const struct rows *r, int row, int col) NONNULL;
 bool row_bool(const struct rows *r, int row, int col) NONNULL;
-const char *row_text(const struct rows *r, int row, int col) NONNULL;	       /* borrowed; "" when NULL */
+const char *row_text(const struct rows *r, int row, int col) NONNULL; /* borrowed; "" when NULL */
 const void *row_bytea(const struct rows *r, int row, int col, size_t *ret_n) NONNULL; /* borrowed */
-void row_uuid(const struct rows *r, int row, int col, struct uuid *ret) NONNULL;    /* nil when NULL */
+void row_uuid(const struct rows *r, int row, int col, struct uuid *ret) NONNULL; /* nil when NULL */
 int64_t row_time(const struct rows *r, int row, int col) NONNULL; /* µs since 1970, 0 when NULL */
 
 DEFINE_GUARD(rows_guard, struct rows, rows_free)

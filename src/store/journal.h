@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The secondary's durable local log: SQLite, WAL, synchronous=FULL. Rows are opaque to this file: the
- * sequence number, the chain hash and the event's canonical bytes. vaultd appends, the agent reads and drops;
- * both have the file open at once. Blocking calls (an append is an fsync): vaultd calls them on the thread pool.
- * A struct journal belongs to one thread at a time.
+ * The secondary's durable local log: SQLite, WAL, synchronous=FULL. Rows are opaque to this file:
+ * the sequence number, the chain hash and the event's canonical bytes. vaultd appends, the agent
+ * reads and drops; both have the file open at once. Blocking calls (an append is an fsync): vaultd
+ * calls them on the thread pool. A struct journal belongs to one thread at a time.
  */
 #pragma once
 
@@ -24,25 +24,32 @@ struct journal_row {
 
 #define JOURNAL_EVENT_MAX (256u << 10)
 
-/* Opens or creates; checks application_id, user_version and the node (a journal of another node is refused).
- * ERR_IO with the reason when it is damaged: the file is left as it is. */
-int journal_open(const char *path, const struct uuid *node, struct journal **ret, struct err *e) NONNULL MUST_USE;
+/* Opens or creates; checks application_id, user_version and the node (a journal of another node is
+ * refused). ERR_IO with the reason when it is damaged: the file is left as it is. */
+int journal_open(const char *path, const struct uuid *node, struct journal **ret,
+		 struct err *e) NONNULL MUST_USE;
 void journal_free(struct journal *j);
 
 /* Appends all rows in one transaction; durable on return. seq must follow what is there. */
-int journal_append(struct journal *j, const struct journal_row *rows, size_t n, struct err *e) MUST_USE;
+int journal_append(struct journal *j, const struct journal_row *rows, size_t n,
+		   struct err *e) MUST_USE;
 
-/* Calls fn for up to `max` rows with seq > after, in order; fn's non-zero result ends and is returned.
- * row.event is borrowed for the call. */
+/* Calls fn for up to `max` rows with seq > after, in order; fn's non-zero result ends and is
+ * returned. row.event is borrowed for the call. */
 typedef int journal_row_fn(void *ctx, const struct journal_row *row);
-int journal_each(struct journal *j, int64_t after, size_t max, journal_row_fn *fn, void *ctx, struct err *e) MUST_USE;
+int journal_each(struct journal *j, int64_t after, size_t max, journal_row_fn *fn, void *ctx,
+		 struct err *e) MUST_USE;
 
 /* Drops rows with seq <= upto (they were seen in the primary's log). The head is kept. */
 int journal_drop(struct journal *j, int64_t upto, struct err *e) NONNULL MUST_USE;
 
-/* *ret_count rows are there; head: the last seq and hash ever appended here (0 and zeros when none). */
-int journal_head(struct journal *j, int64_t *ret_count, int64_t *ret_seq, uint8_t ret_hash[static 32], struct err *e) MUST_USE;
+/* *ret_count rows are there; head: the last seq and hash ever appended here (0 and zeros when
+ * none). */
+int journal_head(struct journal *j, int64_t *ret_count, int64_t *ret_seq,
+		 uint8_t ret_hash[static 32], struct err *e) MUST_USE;
 
 /* Tells the journal where the node's chain stands in the primary's log when the journal is empty,
- * so that the next row continues it. Refused (ERR_REFUSED) when rows are there or the head is later. */
-int journal_set_head(struct journal *j, int64_t seq, const uint8_t hash[static 32], struct err *e) MUST_USE;
+ * so that the next row continues it. Refused (ERR_REFUSED) when rows are there or the head is
+ * later. */
+int journal_set_head(struct journal *j, int64_t seq, const uint8_t hash[static 32],
+		     struct err *e) MUST_USE;

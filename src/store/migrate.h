@@ -8,7 +8,13 @@
 
 #include "store/db.h"
 
+struct migration {
+	int number; /* 1, 2, …; 0 ends the table */
+	const char *name, *sql;
+	const char *sha256; /* of the file, hexadecimal */
+};
+
 int migrate_run(struct db *blocking, struct err *e) NONNULL MUST_USE; /* to the newest */
-int migrate_newest(void);					      /* number of the newest embedded */
+int migrate_newest(void); /* number of the newest embedded */
 /* *ret = number the database has (0: none). Reads only, so it works on a standby. */
 int migrate_current(struct db *blocking, int *ret, struct err *e) NONNULL MUST_USE;

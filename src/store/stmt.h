@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statements and their parameters. Every SQL text of the product is in query/<file>.sql, each under a head line
+ * Statements and their parameters. Every SQL text of the product is in query/<file>.sql, each under
+ * a head line
  *   -- name: version_current(account uuid) -> id uuid, n int, sealed bytea, key_id int
- * tools/sqlgen.py makes from them, at build, enum stmt (STMT_VERSION_CURRENT, …; "store/stmt_gen.h") and the table of
- * texts. Types: uuid, int (int4), bigint, bool, text, bytea, timestamptz, and arrays of them
- * (uuid[] …). Parameters and results travel in PostgreSQL's binary format (PostgreSQL manual, 55.8).
+ * tools/sqlgen.py makes from them, at build, enum stmt (STMT_VERSION_CURRENT, …;
+ * "store/stmt_gen.h") and the table of texts. A head line that ends in "(", "," or "->" goes on in
+ * the next comment line. A line
+ * `-- role: holdfast` says that the statements below it are run by that role and not by hf_vault.
+ * Types: uuid, int (int4), bigint, bool, text, bytea, timestamptz, and arrays of them (uuid[] …).
+ * Parameters and results travel in PostgreSQL's binary format (PostgreSQL manual, 55.8).
  */
 #pragma once
 
@@ -32,6 +36,8 @@ struct stmt_info {
 	const char *name; /* "version_current" */
 	const char *sql;
 	const char *file; /* "version.sql" */
+	const char *role; /* the database role that runs it: "hf_vault" */
+	bool reads; /* changes nothing: may share a transaction with neighbours and be sent again */
 	unsigned nparams, ncols;
 	int param_types[STMT_PARAMS_MAX];
 	int col_types[STMT_PARAMS_MAX];
@@ -39,6 +45,8 @@ struct stmt_info {
 };
 
 const struct stmt_info *stmt_info(enum stmt s); /* STMT_COUNT of them, never NULL */
+uint32_t stmt_oid(int type);			/* PostgreSQL's OID of an enum stmt_type */
+const char *stmt_type_name(int type);		/* "uuid", without [] */
 
 /* The parameters of one execution, bound in order; the bytes are copied. */
 struct binds {
@@ -47,6 +55,9 @@ struct binds {
 	int len[STMT_PARAMS_MAX];
 	int type[STMT_PARAMS_MAX];
 	struct buf bytes;
+	int array_type;	    /* of the array being bound, 0: none */
+	uint32_t array_len; /* its elements so far */
+	bool array_nulls;
 };
 
 #define BINDS_INIT ((struct binds){ 0 })
@@ -59,16 +70,18 @@ void bind_uuid(struct binds *b, const struct uuid *u); /* NULL: SQL NULL */
 void bind_int(struct binds *b, int32_t v) NONNULL;
 void bind_bigint(struct binds *b, int64_t v) NONNULL;
 void bind_bool(struct binds *b, bool v) NONNULL;
-void bind_text(struct binds *b, const char *s);	     /* NULL: SQL NULL */
+void bind_text(struct binds *b, const char *s);		   /* NULL: SQL NULL */
 void bind_bytea(struct binds *b, const void *p, size_t n); /* p NULL: SQL NULL */
-void bind_time(struct binds *b, int64_t us) NONNULL; /* microseconds since 1970 */
+void bind_time(struct binds *b, int64_t us) NONNULL;	   /* microseconds since 1970 */
 
 /* Arrays: begin with the element type, add elements with the functions below, end. */
 void bind_array_begin(struct binds *b, enum stmt_type elem) NONNULL;
-void bind_elem(struct binds *b, const void *wire, int len) NONNULL; /* wire NULL: NULL element; bytes as PostgreSQL's binary format has them */
+void bind_elem(struct binds *b, const void *wire,
+	       int len); /* wire NULL: NULL element; bytes as PostgreSQL's binary format has them */
 void bind_elem_uuid(struct binds *b, const struct uuid *u);
 void bind_elem_bigint(struct binds *b, int64_t v) NONNULL;
 void bind_elem_int(struct binds *b, int32_t v) NONNULL;
+void bind_elem_bool(struct binds *b, bool v) NONNULL;
 void bind_elem_text(struct binds *b, const char *s);
 void bind_elem_bytea(struct binds *b, const void *p, size_t n);
 void bind_elem_time(struct binds *b, int64_t us) NONNULL;

@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Makes C tables from SQL files.
+
+    sqlgen.py --query DIR --migration DIR --out DIR [--depfile FILE]
+
+query/*.sql      -> stmt_gen.h (enum stmt) and stmt_gen.c (the table of statements)
+migration/*.sql  -> migration_gen.c (texts and SHA-256)
+
+A statement begins with its head line; a head line that ends in "(", "," or "->" goes on in the next:
+
+    -- name: version_current(account uuid) -> id uuid, n int, sealed bytea
+
+A file may say which database role runs its statements (default hf_vault; the test of the
+statements runs them as that role):
+
+    -- role: holdfast
+"""
+import argparse
+import hashlib
+import os
+import re
+import sys
+
+TYPES = {
+    "uuid": "STMT_UUID",
+    "int": "STMT_INT",
+    "bigint": "STMT_BIGINT",
+    "bool": "STMT_BOOL",
+    "text": "STMT_TEXT",
+    "bytea": "STMT_BYTEA",
+    "timestamptz": "STMT_TIMESTAMPTZ",
+}
+# Names that would collide with other constants of store/stmt.h.
+RESERVED = set(TYPES) | {"array", "params_max", "count"}
+ROLES = {"hf_vault", "hf_deposit", "holdfast"}
+PARAMS_MAX = 24
+NAME_MAX = 60  # PostgreSQL cuts names of prepared statements at 63
+
+NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+HEAD = re.compile(r"--\s*name:\s*(.*)\Z")
+ROLE = re.compile(r"--\s*role:\s*(.*?)\s*\Z")
+SIGNATURE = re.compile(r"([^\s(]+)\s*\(([^)]*)\)\s*(?:->\s*(.*\S))?\s*\Z")
+MIGRATION = re.compile(r"(\d{4})_([a-z][a-z0-9_]*)\.sql\Z")
+# What makes a statement more than a read: it then gets a transaction of its own and is never sent twice.
+WRITES = re.compile(
+    r"\b(INSERT|UPDATE|DELETE|MERGE|INTO|TRUNCATE|LOCK|CALL|FOR\s+SHARE|FOR\s+KEY|NEXTVAL|SETVAL|SET_CONFIG"
+    r"|PG_\w*(CREATE|DROP|COPY|ADVANCE|ADVISORY|PROMOTE|RELOAD|SWITCH|TERMINATE|CANCEL|PAUSE|RESUME|ROTATE|EMIT|RESET)\w*"
+    r"|PG_NOTIFY|PG_BACKUP_\w*)\b")
+
+
+class Bad(Exception):
+    def __init__(self, path, line, text):
+        super().__init__(f"{path}:{line}: {text}")
+
+
+class Statement:
+    def __init__(self, path, line, name, params, cols, role):
+        self.path, self.line, self.name = path, line, name
+        self.params, self.cols, self.role = params, cols, role
+        self.lines = []
+
+    def finish(self):
+        text = "\n".join(self.lines).strip()
+        if text.endswith(";"):
+            text = text[:-1].rstrip()
+        bare = strip_literals(text)
+        if not bare.strip():
+            raise Bad(self.path, self.line, f"{self.name} has no text")
+        if ";" in bare:
+            raise Bad(self.path, self.line, f"{self.name} is more than one statement")
+        self.check_params(bare)
+        self.sql = text
+        self.reads = is_read(bare)
+
+    def check_params(self, bare):
+        used = {int(n) for n in re.findall(r"\$(\d+)", bare)}
+        for n in range(1, max([len(self.params), *used]) + 1):
+            if n > len(self.params):
+                raise Bad(self.path, self.line, f"{self.name} uses ${n}, which its head line lacks")
+            if n not in used:
+                raise Bad(self.path, self.line, f"{self.name} never uses ${n} ({self.params[n - 1][0]})")
+
+
+def strip_literals(sql):
+    """The text without comments, quoted strings and quoted names."""
+    return re.sub(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|\$\$.*?\$\$", " ", sql, flags=re.S)
+
+
+def is_read(bare):
+    upper = bare.upper()
+    return bool(re.match(r"\s*(SELECT|WITH|VALUES|TABLE)\b", upper)) and not WRITES.search(upper)
+
+
+def fields(path, line, text, what):
+    """Parses `name type, name type`."""
+    out = []
+    if not text or not text.strip():
+        return out
+    for part in text.split(","):
+        words = part.split()
+        if len(words) != 2:
+            raise Bad(path, line, f"{what} `{part.strip()}` is not `name type`")
+        name, kind = words
+        if not NAME.match(name):
+            raise Bad(path, line, f"{what} name `{name}` is not lower case letters, digits and _")
+        base = kind[:-2] if kind.endswith("[]") else kind
+        if base not in TYPES:
+            raise Bad(path, line, f"type `{kind}` of `{name}` is none of: {', '.join(TYPES)}, with [] or without")
+        if name in [n for n, _ in out]:
+            raise Bad(path, line, f"{what} `{name}` is there twice")
+        out.append((name, kind))
+    if len(out) > PARAMS_MAX:
+        raise Bad(path, line, f"{len(out)} {what}s are more than {PARAMS_MAX}")
+    return out
+
+
+def head(path, line, text, role):
+    m = SIGNATURE.match(text)
+    if not m:
+        raise Bad(path, line, "the head line is not `-- name: word(param type, ...) -> column type, ...`")
+    name = m.group(1)
+    if not NAME.match(name) or len(name) > NAME_MAX:
+        raise Bad(path, line, f"`{name}` is no name of a statement")
+    if name in RESERVED:
+        raise Bad(path, line, f"the name `{name}` is taken by store/stmt.h")
+    return Statement(path, line, name, fields(path, line, m.group(2), "parameter"),
+                     fields(path, line, m.group(3), "column"), role)
+
+
+def read_lines(path):
+    try:
+        with open(path, encoding="utf-8") as f:
+            return f.read().split("\n")
+    except UnicodeDecodeError:
+        raise Bad(path, 1, "is not UTF-8") from None
+
+
+def parse(path):
+    out, role, lines, i = [], "hf_vault", read_lines(path), 0
+    while i < len(lines):
+        number, line = i + 1, lines[i].rstrip()
+        i += 1
+        m = ROLE.match(line)
+        if m:
+            role = m.group(1)
+            if role not in ROLES:
+                raise Bad(path, number, f"role `{role}` is none of: {', '.join(sorted(ROLES))}")
+            continue
+        m = HEAD.match(line)
+        if m:
+            text = m.group(1).rstrip()
+            while text.endswith((",", "(", "->")) and i < len(lines) and lines[i].startswith("--"):
+                text += " " + lines[i][2:].strip()
+                i += 1
+            out.append(head(path, number, text, role))
+        elif re.match(r"--\s*name\s+\w+\s*\(", line):
+            raise Bad(path, number, "`-- name` without a colon")
+        elif out:
+            if not line.lstrip().startswith("--"):
+                out[-1].lines.append(line)
+        elif line.strip() and not line.lstrip().startswith("--"):
+            raise Bad(path, number, "SQL before the first `-- name:`")
+    for s in out:
+        s.finish()
+    return out
+
+
+def unique(statements):
+    seen = {}
+    for s in statements:
+        if s.name in seen:
+            first = seen[s.name]
+            raise Bad(s.path, s.line, f"`{s.name}` is already in {first.path}:{first.line}")
+        seen[s.name] = s
+
+
+def c_string(text):
+    out = []
+    for line in text.split("\n"):
+        escaped = "".join(c_byte(b) for b in line.encode())
+        out.append(f'"{escaped}\\n"')
+    out[-1] = out[-1][:-3] + '"'
+    return "\n\t\t".join(out)
+
+
+def c_byte(b):
+    if b in (0x22, 0x5C):
+        return "\\" + chr(b)
+    if b == 0x09:
+        return "\\t"
+    if b < 0x20 or b > 0x7E or b == 0x3F:  # octal also breaks up trigraphs
+        return f"\\{b:03o}"
+    return chr(b)
+
+
+def c_type(kind):
+    return TYPES[kind[:-2]] + " | STMT_ARRAY" if kind.endswith("[]") else TYPES[kind]
+
+
+def list_of(items):
+    return "{ " + ", ".join(items) + " }" if items else "{ 0 }"
+
+
+BANNER = "/* SPDX-License-Identifier: Apache-2.0\n *\n * Made by tools/sqlgen.py; changes here are lost.\n */\n"
+
+
+def stmt_header(statements):
+    rows = "".join(f"\tSTMT_{s.name.upper()},\n" for s in statements)
+    return f"{BANNER}#pragma once\n\nenum stmt {{\n{rows}\tSTMT_COUNT\n}};\n"
+
+
+def stmt_row(s):
+    return (f"\t[STMT_{s.name.upper()}] = {{\n"
+            f"\t\t.name = \"{s.name}\",\n"
+            f"\t\t.sql = {c_string(s.sql)},\n"
+            f"\t\t.file = \"{os.path.basename(s.path)}\",\n"
+            f"\t\t.role = \"{s.role}\",\n"
+            f"\t\t.reads = {'true' if s.reads else 'false'},\n"
+            f"\t\t.nparams = {len(s.params)},\n"
+            f"\t\t.ncols = {len(s.cols)},\n"
+            f"\t\t.param_types = {list_of([c_type(k) for _, k in s.params])},\n"
+            f"\t\t.col_types = {list_of([c_type(k) for _, k in s.cols])},\n"
+            f"\t\t.col_names = {list_of([chr(34) + n + chr(34) for n, _ in s.cols])},\n"
+            "\t},\n")
+
+
+def stmt_source(statements):
+    rows = "".join(stmt_row(s) for s in statements)
+    return f"{BANNER}#include \"store/stmt.h\"\n\nconst struct stmt_info stmt_table[STMT_COUNT + 1] = {{\n{rows}}};\n"
+
+
+def migrations(paths):
+    out = []
+    for path in paths:
+        m = MIGRATION.match(os.path.basename(path))
+        if not m:
+            raise Bad(path, 1, "is not named NNNN_name.sql")
+        if int(m.group(1)) != len(out) + 1:
+            raise Bad(path, 1, f"should have number {len(out) + 1:04d}: numbers have no gaps")
+        with open(path, "rb") as f:
+            data = f.read()
+        text = "\n".join(read_lines(path))
+        for n, line in enumerate(text.split("\n"), 1):
+            # Each migration is one transaction together with its row in schema_migration.
+            if re.match(r"\s*(COMMIT|ROLLBACK|BEGIN\s*;|START\s+TRANSACTION)\b", line, re.I):
+                raise Bad(path, n, "a migration does not begin or end transactions")
+        out.append((int(m.group(1)), m.group(2), text, hashlib.sha256(data).hexdigest()))
+    return out
+
+
+def migration_source(rows):
+    body = "".join(f"\t{{\n\t\t.number = {n},\n\t\t.name = \"{name}\",\n\t\t.sha256 = \"{digest}\",\n"
+                   f"\t\t.sql = {c_string(text)},\n\t}},\n" for n, name, text, digest in rows)
+    return (f"{BANNER}#include \"store/migrate.h\"\n\nconst struct migration migration_table[] = {{\n{body}"
+            "\t{ .number = 0 },\n};\n")
+
+
+def write(path, text):
+    """Writes only what changed, so that nothing is compiled again without need."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            if f.read() == text:
+                return
+    except FileNotFoundError:
+        pass
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def sql_files(folder):
+    return sorted(os.path.join(folder, n) for n in os.listdir(folder) if n.endswith(".sql") and not n.startswith("."))
+
+
+def write_depfile(path, target, inputs):
+    """The folders count as inputs too: a new file changes them."""
+    escaped = [i.replace(" ", "\\ ") for i in inputs]
+    write(path, f"{target}: {' '.join(escaped)}\n")
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--query", required=True)
+    p.add_argument("--migration", required=True)
+    p.add_argument("--out", required=True)
+    p.add_argument("--depfile")
+    p.add_argument("--target", default="stmt_gen.h")
+    a = p.parse_args()
+    queries, steps = sql_files(a.query), sql_files(a.migration)
+    if a.depfile:
+        write_depfile(a.depfile, a.target, [a.query, a.migration, *queries, *steps])
+    try:
+        statements = [s for path in queries for s in parse(path)]
+        unique(statements)
+        texts = migration_source(migrations(steps))
+    except Bad as bad:
+        print(bad, file=sys.stderr)
+        return 1
+    write(os.path.join(a.out, "stmt_gen.h"), stmt_header(statements))
+    write(os.path.join(a.out, "stmt_gen.c"), stmt_source(statements))
+    write(os.path.join(a.out, "migration_gen.c"), texts)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
