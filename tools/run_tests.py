@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs suites of tests against one build folder and adds up what they counted.
+
+    run_tests.py --build build/test unit it ha failover-short
+
+unit            meson's tests (cmocka and corpora); every cmocka test counts for itself
+it              test/it: the real binary, real PostgreSQL, real TLS
+ha              test/ha: hosts in network namespaces; needs root, else skipped, counted and said so
+failover-short  prints the table of seconds from fault to first emergency answer, few runs; says nothing about passing
+
+The last line is `N passed, N failed, N skipped`; the exit code is 0 only when nothing failed. The same numbers go to
+<build>/results/<suite>.json for whoever adds up several builds.
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CMOCKA_RUN = re.compile(r"^\[=+\] (\d+) test\(s\) run\.", re.M)
+CMOCKA_PASSED = re.compile(r"^\[  PASSED  \] (\d+) test\(s\)", re.M)
+CMOCKA_SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) test\(s\)", re.M)
+MESON_SKIP = 77
+
+
+class Tally:
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+
+    def __iadd__(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        return self
+
+    def __str__(self):
+        text = f"{self.passed} passed, {self.failed} failed"
+        return text + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+def run(argv, env=None, **kw):
+    return subprocess.run([str(a) for a in argv], env=env, cwd=ROOT, **kw)
+
+
+def environment(build):
+    env = dict(os.environ, HOLDFAST=str(build / "holdfast"), HOLDFAST_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1")
+    # Leaks at exit of a crash-only process are no fault; everything else ends the test.
+    env.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1:disable_coredump=1:allocator_may_return_null=0")
+    env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:abort_on_error=1:print_stacktrace=1")
+    return env
+
+
+def is_sanitized(build):
+    try:
+        options = json.loads((build / "meson-info/intro-buildoptions.json").read_text())
+    except OSError:
+        return False
+    return any(o["name"] == "b_sanitize" and o["value"] != "none" for o in options)
+
+
+def count_one(test):
+    """One program of meson's list: its cmocka tests if it printed their sum, else itself."""
+    text = (test.get("stdout") or "") + (test.get("stderr") or "")
+    code = test.get("returncode")
+    ran, passed = CMOCKA_RUN.findall(text), CMOCKA_PASSED.findall(text)
+    skipped = sum(int(n) for n in CMOCKA_SKIPPED.findall(text))
+    if code == MESON_SKIP or test.get("result") == "SKIP":
+        return Tally(skipped=1)
+    if not ran or not passed:
+        return Tally(passed=1) if code == 0 else Tally(failed=1)
+    total, good = sum(map(int, ran)), sum(map(int, passed))
+    tally = Tally(good, total - good - skipped, skipped)
+    if code != 0 and tally.failed == 0:
+        tally.failed = 1 # it died after its last test, or before all had run
+    return tally
+
+
+def unit(build, jobs, extra):
+    log = build / "meson-logs/testlog.json"
+    log.unlink(missing_ok=True)
+    slow = "4" if is_sanitized(build) else "2"
+    run(["meson", "test", "-C", build, "--no-rebuild", "--num-processes", jobs, "--print-errorlogs", "-t", slow, *extra], env=environment(build))
+    tally = Tally()
+    if not log.exists():
+        print("unit: meson ran nothing")
+        return Tally(failed=1)
+    for line in log.read_text().splitlines():
+        tally += count_one(json.loads(line))
+    if tally.passed + tally.failed + tally.skipped == 0:
+        print("unit: no test was found")
+        tally.failed = 1
+    return tally
+
+
+def pytest(folder, build, extra):
+    if not list((ROOT / folder).rglob("test_*.py")):
+        print(f"{folder}: no test was found")
+        return Tally(failed=1)
+    results = build / "results"
+    results.mkdir(exist_ok=True)
+    junit = results / (folder.replace("/", "-") + ".xml")
+    junit.unlink(missing_ok=True)
+    code = run([sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"--junitxml={junit}", folder, *extra],
+               env=environment(build)).returncode
+    if not junit.exists():
+        return Tally(failed=1)
+    tally = Tally()
+    for suite in ET.parse(junit).getroot().iter("testsuite"):
+        n, bad, skip = (int(suite.get(k, 0)) for k in ("tests", "failures", "skipped"))
+        bad += int(suite.get("errors", 0))
+        tally += Tally(max(0, n - bad - skip), bad, skip)
+    if code not in (0, 5) and tally.failed == 0:
+        tally.failed = 1
+    return tally
+
+
+def failover_short(build):
+    argv = [sys.executable, "test/ha/failover.py", "--holdfast", build / "holdfast", "--runs", "2", "--faults", "node-kill,link-cut"]
+    code = run(argv, env=environment(build)).returncode
+    return Tally(skipped=1) if code == MESON_SKIP else Tally(passed=code == 0, failed=code != 0)
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--build", default="build/test", type=Path)
+    ap.add_argument("--jobs", default=str(os.cpu_count() or 1))
+    ap.add_argument("-k", default=None, help="passed to pytest: only tests whose names match")
+    ap.add_argument("-x", action="store_true", help="passed to pytest: end at the first failure")
+    ap.add_argument("suites", nargs="+", choices=["unit", "it", "ha", "failover-short"])
+    args = ap.parse_args()
+    build = (ROOT / args.build).resolve()
+    extra = (["-k", args.k] if args.k else []) + (["-x"] if args.x else [])
+
+    targets = ["all"]
+    if run(["ninja", "-C", build, "-j", args.jobs, *targets, "meson-test-prereq"]).returncode != 0:
+        print("the build failed")
+        print("0 passed, 1 failed")
+        return 1
+    total = Tally()
+    (build / "results").mkdir(exist_ok=True)
+    for suite in args.suites:
+        begun = time.monotonic()
+        print(f"== {suite}", flush=True)
+        tally = {
+            "unit": lambda: unit(build, args.jobs, []),
+            "it": lambda: pytest("test/it", build, extra),
+            "ha": lambda: pytest("test/ha", build, extra),
+            "failover-short": lambda: failover_short(build),
+        }[suite]()
+        (build / "results" / f"{suite}.json").write_text(json.dumps(vars(tally)))
+        print(f"== {suite}: {tally} ({time.monotonic() - begun:.0f} s)", flush=True)
+        total += tally
+    print(total)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
