@@ -9,7 +9,7 @@
 #include "base/attr.h"
 
 enum err_code {
-#define ERR(name, number, http, text) ERR_##name = -(number),
+#define ERR(name, code, number, http, text) ERR_##name = -(number),
 #include "base/err.def"
 #undef ERR
 };
