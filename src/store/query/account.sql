@@ -1,0 +1,36 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Accounts and their versions. Levels as in resource.sql.
+
+-- What a rule needs to know of an account: the user's level, its resource, where its versions stand.
+-- name: account_right(id uuid, principal uuid) ->
+--   level int, resource uuid, resource_name text, url text, login text, description text, current_n int, top_n int,
+--   conflict bool
+SELECT CASE WHEN r.owner = $2 THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END,
+	r.id, r.name, r.url, a.login, a.description, a.current_n,
+	coalesce((SELECT max(v.n) FROM version v WHERE v.account = a.id), 0), a.conflict
+FROM account a JOIN resource r ON r.id = a.resource
+LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $2
+LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $2
+WHERE a.id = $1 AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
+
+-- Everything a retrieval needs, in one read. n 0: the current version. version null: there is none of that number.
+-- name: account_open(id uuid, principal uuid, n int) ->
+--   level int, version uuid, n int, sealed bytea, created timestamptz, resource uuid, resource_name text, login text,
+--   current_n int, conflict bool
+SELECT CASE WHEN r.owner = $2 THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END,
+	v.id, v.n, v.sealed, v.created_at, r.id, r.name, a.login, a.current_n, a.conflict
+FROM account a JOIN resource r ON r.id = a.resource
+LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $2
+LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $2
+LEFT JOIN version v ON v.account = a.id AND v.n = CASE WHEN $3 = 0 THEN a.current_n ELSE $3 END
+WHERE a.id = $1 AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
+
+-- name: account_versions(id uuid) ->
+--   id uuid, n int, based_on int, author uuid, author_name text, created timestamptz
+SELECT v.id, v.n, v.based_on, v.author, p.name, v.created_at
+FROM version v LEFT JOIN principal p ON p.id = v.author
+WHERE v.account = $1 ORDER BY v.n DESC LIMIT 200;
+
+-- name: account_login_taken(resource uuid, login text, but uuid) -> taken bool
+SELECT EXISTS (SELECT FROM account WHERE resource = $1 AND lower(login) = lower($2) AND deleted_at IS NULL
+	AND id IS DISTINCT FROM $3::uuid);

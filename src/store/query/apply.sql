@@ -1,0 +1,147 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Turns events into rows: users, resources, accounts, versions, shares. Each takes the events of one kind in a range of
+-- one node's log. Several events of one record in a range count in their order: the last word wins, field by field.
+-- Doing it twice changes nothing.
+
+-- name: apply_user_created(node uuid, from_seq bigint, to_seq bigint)
+INSERT INTO principal (id, name, role, setup_mac, setup_until, created_at)
+SELECT object, b->>'name', b->>'role', decode(b->>'setup_mac', 'hex'), (b->>'setup_until')::timestamptz, at
+FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 20) e
+ORDER BY seq
+ON CONFLICT (id) DO NOTHING;
+
+-- Whoever is disabled has no session any more.
+-- name: apply_user_changed(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT object, max(at) AS at,
+		(array_agg(b->>'role' ORDER BY seq DESC) FILTER (WHERE b ? 'role'))[1] AS role,
+		(array_agg((b->>'disabled')::boolean ORDER BY seq DESC) FILTER (WHERE b ? 'disabled'))[1] AS disabled,
+		bool_or((b->>'disabled')::boolean) AS was_disabled
+	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 21) x
+	GROUP BY object
+), s AS (
+	UPDATE session SET ended_at = e.at FROM e
+	WHERE session.principal = e.object AND e.was_disabled AND session.ended_at IS NULL AND session.created_at <= e.at
+)
+UPDATE principal p SET role = coalesce(e.role, p.role), disabled = coalesce(e.disabled, p.disabled)
+FROM e WHERE p.id = e.object;
+
+-- A new password, or (password_hash null) a new set-up token. All sessions end but the one that did it.
+-- name: apply_user_password(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT DISTINCT ON (object) object, at, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 22
+	ORDER BY object, seq DESC
+), s AS (
+	UPDATE session SET ended_at = e.at FROM e
+	WHERE session.principal = e.object AND session.ended_at IS NULL AND session.created_at <= e.at
+		AND session.id IS DISTINCT FROM (e.b->>'keep')::uuid
+)
+UPDATE principal p SET password_hash = e.b->>'password_hash', setup_mac = decode(e.b->>'setup_mac', 'hex'),
+	setup_until = (e.b->>'setup_until')::timestamptz, failed = 0, failed_at = NULL
+FROM e WHERE p.id = e.object;
+
+-- The step of the code that confirmed it is remembered, so that it is not taken once more.
+-- name: apply_user_totp(node uuid, from_seq bigint, to_seq bigint)
+UPDATE principal p SET totp_sealed = decode(e.b->>'totp_sealed', 'base64'),
+	totp_step = greatest(p.totp_step, coalesce((e.b->>'totp_step')::bigint, 0))
+FROM (SELECT DISTINCT ON (object) object, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 23
+	ORDER BY object, seq DESC) e
+WHERE p.id = e.object;
+
+-- name: apply_resource_created(node uuid, from_seq bigint, to_seq bigint)
+INSERT INTO resource (id, name, type, address, url, description, owner, created_at)
+SELECT object, b->>'name', coalesce(b->>'type', ''), coalesce(b->>'address', ''), coalesce(b->>'url', ''),
+	coalesce(b->>'description', ''), (b->>'owner')::uuid, at
+FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 40) e
+ORDER BY seq
+ON CONFLICT (id) DO NOTHING;
+
+-- name: apply_resource_changed(node uuid, from_seq bigint, to_seq bigint)
+UPDATE resource r SET name = coalesce(e.name, r.name), type = coalesce(e.type, r.type),
+	address = coalesce(e.address, r.address), url = coalesce(e.url, r.url),
+	description = coalesce(e.description, r.description), owner = coalesce(e.owner, r.owner)
+FROM (SELECT object,
+		(array_agg(b->>'name' ORDER BY seq DESC) FILTER (WHERE b ? 'name'))[1] AS name,
+		(array_agg(b->>'type' ORDER BY seq DESC) FILTER (WHERE b ? 'type'))[1] AS type,
+		(array_agg(b->>'address' ORDER BY seq DESC) FILTER (WHERE b ? 'address'))[1] AS address,
+		(array_agg(b->>'url' ORDER BY seq DESC) FILTER (WHERE b ? 'url'))[1] AS url,
+		(array_agg(b->>'description' ORDER BY seq DESC) FILTER (WHERE b ? 'description'))[1] AS description,
+		(array_agg((b->>'owner')::uuid ORDER BY seq DESC) FILTER (WHERE b ? 'owner'))[1] AS owner
+	FROM (SELECT seq, object, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 41) x
+	GROUP BY object) e
+WHERE r.id = e.object;
+
+-- name: apply_resource_deleted(node uuid, from_seq bigint, to_seq bigint)
+UPDATE resource r SET deleted_at = e.at
+FROM event e
+WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 42 AND r.id = e.object AND r.deleted_at IS NULL;
+
+-- name: apply_account_created(node uuid, from_seq bigint, to_seq bigint)
+INSERT INTO account (id, resource, login, description, created_at)
+SELECT object, (b->>'resource')::uuid, b->>'login', coalesce(b->>'description', ''), at
+FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 50) e
+ORDER BY seq
+ON CONFLICT (id) DO NOTHING;
+
+-- name: apply_account_changed(node uuid, from_seq bigint, to_seq bigint)
+UPDATE account a SET login = coalesce(e.login, a.login), description = coalesce(e.description, a.description),
+	conflict = coalesce(e.conflict, a.conflict)
+FROM (SELECT object,
+		(array_agg(b->>'login' ORDER BY seq DESC) FILTER (WHERE b ? 'login'))[1] AS login,
+		(array_agg(b->>'description' ORDER BY seq DESC) FILTER (WHERE b ? 'description'))[1] AS description,
+		(array_agg((b->>'conflict')::boolean ORDER BY seq DESC) FILTER (WHERE b ? 'conflict'))[1] AS conflict
+	FROM (SELECT seq, object, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 51) x
+	GROUP BY object) e
+WHERE a.id = e.object;
+
+-- name: apply_account_deleted(node uuid, from_seq bigint, to_seq bigint)
+UPDATE account a SET deleted_at = e.at
+FROM event e
+WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 52 AND a.id = e.object AND a.deleted_at IS NULL;
+
+-- Versions that follow each other from the account's current one become current. Whatever was made upon another one
+-- (elsewhere, in a cut) becomes a sibling under the next free number, and the account is in conflict.
+-- name: apply_version_added(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT seq, at, object AS account, (b->>'id')::uuid AS id, (b->>'n')::int AS n, (b->>'based_on')::int AS based_on,
+		(b->>'author')::uuid AS author, decode(b->>'sealed', 'base64') AS sealed
+	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 53) x
+	WHERE NOT EXISTS (SELECT FROM version v WHERE v.id = (x.b->>'id')::uuid)
+), o AS MATERIALIZED (
+	SELECT e.*, a.current_n,
+		greatest(0, m.top + 1 - first_value(e.n) OVER w) AS shift,
+		e.based_on <> coalesce(lag(e.n) OVER w, a.current_n) AS astray
+	FROM e JOIN account a ON a.id = e.account
+	CROSS JOIN LATERAL (SELECT coalesce(max(v.n), 0) AS top FROM version v WHERE v.account = a.id) m
+	WINDOW w AS (PARTITION BY e.account ORDER BY e.seq)
+), p AS MATERIALIZED (
+	SELECT o.*, o.n + o.shift AS new_n, bool_or(astray) OVER (PARTITION BY account ORDER BY seq) AS sibling FROM o
+), i AS (
+	INSERT INTO version (id, account, n, based_on, sealed, author, created_at)
+	SELECT id, account, new_n, based_on, sealed, author, at FROM p ORDER BY seq
+)
+UPDATE account a SET current_n = coalesce(q.n, a.current_n), conflict = a.conflict OR q.sibling
+FROM (SELECT account, max(new_n) FILTER (WHERE NOT sibling) AS n, bool_or(sibling) AS sibling FROM p GROUP BY account) q
+WHERE a.id = q.account;
+
+-- name: apply_shared(node uuid, from_seq bigint, to_seq bigint)
+INSERT INTO share (target, principal, level, granted_at)
+SELECT object, (b->>'user')::uuid, (b->>'level')::int, at
+FROM (SELECT DISTINCT ON (object, body::jsonb->>'user') at, object, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 60
+	ORDER BY object, body::jsonb->>'user', seq DESC) e
+ON CONFLICT (target, principal) DO UPDATE SET level = excluded.level, granted_at = excluded.granted_at;
+
+-- name: apply_unshared(node uuid, from_seq bigint, to_seq bigint)
+DELETE FROM share s USING event e
+WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 61 AND s.target = e.object
+	AND s.principal = (e.body::jsonb->>'user')::uuid AND s.granted_at <= e.at;

@@ -1,0 +1,22 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The log as an auditor reads it, newest first. Null parameters do not filter. before_*: the last row of the page before.
+
+-- name: audit_list(kind int, actor uuid, object uuid, since timestamptz, until timestamptz, node uuid,
+--   before_at timestamptz, before_node uuid, before_seq bigint, rows int) ->
+--   node uuid, node_name text, seq bigint, at timestamptz, kind int, actor uuid, actor_name text, object uuid,
+--   address text, body text
+SELECT e.node, n.name, e.seq, e.at, e.kind, e.actor, p.name, e.object, e.address, e.body
+FROM (
+	SELECT * FROM event
+	WHERE ($1::int IS NULL OR kind = $1)
+		AND ($2::uuid IS NULL OR actor = $2)
+		AND ($3::uuid IS NULL OR object = $3)
+		AND ($4::timestamptz IS NULL OR at >= $4)
+		AND ($5::timestamptz IS NULL OR at < $5)
+		AND ($6::uuid IS NULL OR node = $6)
+		AND ($7::timestamptz IS NULL OR (at, node, seq) < ($7, $8::uuid, $9::bigint))
+	ORDER BY at DESC, node DESC, seq DESC LIMIT $10
+) e
+LEFT JOIN node n ON n.id = e.node
+LEFT JOIN principal p ON p.id = e.actor
+ORDER BY e.at DESC, e.node DESC, e.seq DESC;

@@ -1,0 +1,39 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Users, and the nodes that a client may turn to.
+
+-- name: user_get(id uuid) ->
+--   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint
+SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at,
+	(SELECT count(*) FROM resource r WHERE r.owner = p.id AND r.deleted_at IS NULL)
+FROM principal p WHERE p.id = $1;
+
+-- after: the last user of the page before, or null. pattern: for LIKE, already escaped.
+-- name: user_list(pattern text, after uuid, rows int) ->
+--   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint
+SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at,
+	(SELECT count(*) FROM resource r WHERE r.owner = p.id AND r.deleted_at IS NULL)
+FROM principal p
+WHERE ($1 = '' OR p.name ILIKE $1)
+	AND ($2::uuid IS NULL OR (lower(p.name), p.id) > (SELECT lower(x.name), x.id FROM principal x WHERE x.id = $2))
+ORDER BY lower(p.name), p.id LIMIT $3;
+
+-- By name, or by id when that is not null.
+-- name: user_find(name text, id uuid) -> id uuid, name text, disabled bool
+SELECT id, name, disabled FROM principal
+WHERE CASE WHEN $2::uuid IS NULL THEN lower(name) = lower($1) ELSE id = $2 END;
+
+-- name: user_secrets(id uuid) -> password_hash text, totp_sealed bytea, totp_step bigint, name text
+SELECT password_hash, totp_sealed, totp_step, name FROM principal WHERE id = $1;
+
+-- name: user_setup(name text) -> id uuid, name text, role text, disabled bool, setup_mac bytea, setup_until timestamptz
+SELECT id, name, role, disabled, setup_mac, setup_until FROM principal WHERE lower(name) = lower($1);
+
+-- Administrators who can log in, but for one user.
+-- name: user_other_administrators(id uuid) -> n bigint
+SELECT count(*) FROM principal WHERE role = 'administrator' AND NOT disabled AND password_hash IS NOT NULL AND id <> $1;
+
+-- name: user_nodes() -> id uuid, name text, https_port int, pair_port int, slot text, web_cert text,
+--   joined timestamptz, is_primary bool
+SELECT id, name, https_port, pair_port, slot, web_cert, joined_at,
+	coalesce(primary_since_term = (SELECT max(primary_since_term) FROM node), false)
+FROM node ORDER BY joined_at, id LIMIT 64;
