@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must be true after every fault, told from what the users wrote down and what the databases hold.
+
+Nothing here trusts the product's own word on what it did: rows are compared by psql on each node's private socket.
+"""
+import collections
+import csv
+import json
+import time
+
+RETRIEVED = 54
+
+
+def load_rows(paths):
+    rows = []
+    for p in paths:
+        for line in open(p):
+            if line.endswith("\n"):
+                rows.append(json.loads(line))
+    return rows
+
+
+def table_digests(node):
+    names = [r[0] for r in node.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' "
+                                    "AND table_type = 'BASE TABLE' ORDER BY 1")]
+    parts = " UNION ALL ".join(f"SELECT '{n}', count(*)::text, md5(coalesce(string_agg(md5(t::text), '' ORDER BY t::text COLLATE \"C\"), '')) "
+                               f"FROM public.\"{n}\" t" for n in names)
+    return {r[0]: (r[1], r[2]) for r in node.sql(parts)}
+
+
+def both_equal(a, b, timeout=20):
+    """Every table of both databases, row for row. Sessions and state may still be moving: until it holds, or timeout."""
+    end = time.monotonic() + timeout
+    while True:
+        da, db = table_digests(a), table_digests(b)
+        if da == db:
+            return da
+        if time.monotonic() > end:
+            differ = {n: (da.get(n), db.get(n)) for n in set(da) | set(db) if da.get(n) != db.get(n)}
+            raise AssertionError(f"the databases differ (table: rows, digest of a; of b): {differ}")
+        time.sleep(0.2)
+
+
+def retrievals_logged_once(node, rows):
+    """Every acknowledged retrieval has exactly one event, on its account; no reason occurs twice."""
+    count = collections.Counter()
+    objects = {}
+    for reason, obj, n in node.sql(f"SELECT body::json->>'reason', string_agg(DISTINCT coalesce(object::text, '') || ' ' || body, ' '), count(*) "
+                                   f"FROM event WHERE kind = {RETRIEVED} GROUP BY 1"):
+        count[reason], objects[reason] = int(n), obj
+    acked = [r for r in rows if r["role"] == "reader" and r.get("ok")]
+    missing = [r["reason"] for r in acked if count[r["reason"]] == 0]
+    assert not missing, f"{len(missing)} of {len(acked)} retrievals were answered but are not in the log: {missing[:5]}"
+    tags = tuple(r["tag"] + "-" for r in rows)
+    twice = [k for k, n in count.items() if n > 1 and k and k.startswith(tags)]
+    assert not twice, f"events that are there twice: {twice[:5]}"
+    wrong = [r["reason"] for r in acked if r["account"] not in objects[r["reason"]]]
+    assert not wrong, f"events on another account than the one retrieved: {wrong[:5]}"
+    return len(acked)
+
+
+def writes_kept(node, rows):
+    """Every acknowledged version is there, once, with the number that was acknowledged."""
+    acked = [r for r in rows if r["role"] == "writer" and r.get("ok")]
+    have = collections.Counter()
+    ids = set()
+    for account, n, vid in node.sql("SELECT account, n, id FROM version"):
+        have[(account, int(n))] += 1
+        ids.add(vid)
+    for r in acked:
+        if r.get("version") is not None:
+            assert have[(r["account"], int(r["version"]))] >= 1, f"an acknowledged write ({r.get('durability')}) is lost: {r}"
+        if r.get("id"):
+            assert r["id"] in ids, f"an acknowledged write ({r.get('durability')}) is lost: {r}"
+    numbers = [(r["account"], r["version"]) for r in acked if r.get("version") is not None]
+    twice = [k for k, n in collections.Counter(numbers).items() if n > 1]
+    assert not twice, f"two writes were acknowledged with the same number: {twice[:5]}"
+    doubled = [k for k, n in have.items() if n > 1]
+    assert not doubled, f"a version number is there twice without emergency changes: {doubled[:5]}"
+    return len(acked)
+
+
+def log_has_no_gap(node):
+    gaps = node.sql("SELECT node, count(*), max(seq) FROM event GROUP BY node HAVING count(*) <> max(seq)")
+    assert not gaps, f"a node's log has a gap (node, rows, highest): {gaps}"
+
+
+def nothing_left_over(st):
+    for n in (st.a, st.b):
+        for table in ("ha_inbox", "ha_set_aside"):
+            left = n.sql(f"SELECT count(*) FROM {table}")[0][0]
+            assert left == "0", f"{left} rows are left in {table} of {n.name}"
+
+
+def everything(st, rows):
+    """All of it; returns a line of what was proven."""
+    for n in (st.a, st.b):
+        n.wait_status(0, timeout=90)
+    both_equal(st.a, st.b)
+    reads = retrievals_logged_once(st.b, rows)
+    writes = writes_kept(st.b, rows)
+    log_has_no_gap(st.a)
+    nothing_left_over(st)
+    for n in (st.a, st.b):
+        st.audit_verify(n)
+    for n in (st.a, st.b):
+        n.wait_status(0, timeout=30)
+    return f"{reads} retrievals and {writes} writes acknowledged, all kept, once"

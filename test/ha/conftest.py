@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import net # noqa: E402
+from stage import Stage # noqa: E402
+
+PROMISES = {
+    "h1": "all users work on the primary; a standby says where it is and reveals nothing",
+    "h2": "both disks before the answer; alone after sync_timeout, said so; both again by itself",
+    "h3": "the channel is encrypted and both ends are proven",
+    "h4": "emergency access starts by itself, in time",
+    "h5": "in emergency users log in, find and retrieve; everything else is refused",
+    "h6": "what is done in emergency is in the journal before it is answered",
+    "h7": "the journal is merged by itself, whole, once, in order; sessions go on",
+    "h8": "link cut and primary crashed: users on both sides go on at once",
+    "h9": "Alive only when it is true end to end; otherwise the reason and what to do",
+    "h10": "at most one primary per term; a node that meets a higher one fences itself",
+    "h11": "a lagging secondary can never fill the primary's disk",
+    "h12": "the master key never travels with the pack and is needed only at start",
+}
+_proofs = {}
+
+
+def pytest_configure(config):
+    for name, text in PROMISES.items():
+        config.addinivalue_line("markers", f"{name}: {text}")
+
+
+def pytest_collection_modifyitems(items):
+    why = net.why_not()
+    for item in items:
+        for name in PROMISES:
+            if item.get_closest_marker(name):
+                _proofs.setdefault(name, {})[item.nodeid] = "not run"
+        if why:
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    for tests in _proofs.values():
+        if item.nodeid in tests and (report.when == "call" or not report.passed):
+            tests[item.nodeid] = report.outcome
+    st = getattr(item, "_stage", None)
+    if report.when == "call" and report.failed and st is not None:
+        report.sections.append(("the pair", st.tails()))
+        st.broken = True
+
+
+def pytest_terminal_summary(terminalreporter):
+    w = terminalreporter
+    w.write_sep("-", "promise → tests")
+    for name, text in PROMISES.items():
+        tests = _proofs.get(name, {})
+        good = sum(o == "passed" for o in tests.values())
+        w.write_line(f"{name.upper():4} {text}: {good} of {len(tests)} tests hold")
+        for test, outcome in tests.items():
+            w.write_line(f"       {outcome:8} {test.split('/')[-1]}")
+
+
+class _Keeper:
+    """One pair for many tests; a new one after a test that failed on it."""
+
+    def __init__(self, **options):
+        self.options, self.stage = options, None
+
+    def get(self):
+        if self.stage and getattr(self.stage, "broken", False):
+            self.stage.down()
+            self.stage = None
+        if not self.stage:
+            self.stage = Stage(os.environ.get("HOLDFAST", "build/test/holdfast"), **self.options)
+            try:
+                self.stage.up()
+            except BaseException as e:
+                tails = self.stage.tails()
+                if os.environ.get("HOLDFAST_KEEP"):
+                    raise
+                self.stage.down()
+                self.stage = None
+                raise RuntimeError(f"the pair could not be made: {e}\n{tails}") from e
+        return self.stage
+
+    def end(self):
+        if self.stage:
+            self.stage.down()
+
+
+@pytest.fixture(scope="session")
+def _pair():
+    k = _Keeper()
+    yield k
+    k.end()
+
+
+@pytest.fixture(scope="session")
+def _small_disk_pair():
+    k = _Keeper(tmpfs_mb=512)
+    yield k
+    k.end()
+
+
+@pytest.fixture
+def st(_pair, request):
+    request.node._stage = stage = _pair.get()
+    yield stage
+    stage.net.clear()
+
+
+@pytest.fixture
+def small_disk(_small_disk_pair, request):
+    request.node._stage = stage = _small_disk_pair.get()
+    yield stage
+    stage.free_disk()
+    stage.net.clear()

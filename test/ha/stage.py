@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stage of a failure test: hosts a, b and client; a pair on a and b; users with accounts; and what ends it all."""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import net # noqa: E402
+from pair import Failed, Node, give, make_pair # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+PASSWORD = "Correct-Horse-7-battery"
+
+
+def csv_of(n, name="site"):
+    lines = ["resource,login,password,url,description"]
+    lines += [f"{name} {i:05d},root{i % 7},s3cret-{name}-{i:05d},https://{name}{i}.example,row {i}" for i in range(n)]
+    return "\n".join(lines) + "\n"
+
+
+class Load:
+    """Readers and writers on the hosts while a test runs."""
+
+    def __init__(self, st):
+        self.st, self.workers, self.outs = st, [], []
+
+    def worker(self, host, role, session, order, accounts, tag, **options):
+        out = self.st.dir / f"{tag}.jsonl"
+        argv = [*self.st.net.exec_prefix(host), sys.executable, str(HERE / "load.py"), "--role", role, "--session", str(session), "--order",
+                ",".join(net.NAMES[h] for h in order), "--accounts", ",".join(accounts), "--tag", tag, "--out", str(out)]
+        for k, v in options.items():
+            argv += [f"--{k}", str(v)]
+        self.workers.append((tag, subprocess.Popen(argv, stderr=open(self.st.dir / f"{tag}.err", "w"))))
+        self.outs.append(out)
+        return out
+
+    def rows(self):
+        rows = []
+        for p in self.outs:
+            if p.exists():
+                rows += [json.loads(l) for l in p.read_text().splitlines(keepends=True) if l.endswith("\n")]
+        return rows
+
+    def wait_for(self, what, timeout=30):
+        """Until one row satisfies `what`; the row."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            for r in self.rows():
+                if what(r):
+                    return r
+            time.sleep(0.05)
+        last = {tag: [r for r in self.rows() if r["tag"] == tag][-2:] for tag, _ in self.workers}
+        raise AssertionError(f"nothing the users did within {timeout} s was as waited for; their last: {json.dumps(last)}")
+
+    def stop(self):
+        for _, p in self.workers:
+            if p.poll() is None:
+                p.terminate()
+        for tag, p in self.workers:
+            try:
+                p.wait(40)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
+            err = (self.st.dir / f"{tag}.err").read_text().strip()
+            if err:
+                raise AssertionError(f"user {tag} fell over: {err[-2000:]}")
+        self.workers = []
+        return self.rows()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for _, p in self.workers:
+            if p.poll() is None:
+                p.kill()
+                p.wait()
+
+
+class Stage:
+    def __init__(self, holdfast, tmpfs_mb=0, log=lambda text: None):
+        self.holdfast, self.say = holdfast, log
+        self.net = net.Net()
+        self.dir = net.workdir("holdfast-ha-")
+        self.loads, self.mounted = 0, None
+        self.a = self.b = None
+        self.tmpfs_mb = tmpfs_mb
+
+    def up(self):
+        self.net.up()
+        key = self.dir / "master.key"
+        homes = {}
+        for host in ("a", "b"):
+            folder = self.dir / f"host-{host}"
+            folder.mkdir()
+            if host == "a" and self.tmpfs_mb:
+                net.sh("mount", "-t", "tmpfs", "-o", f"size={self.tmpfs_mb}m,mode=0755", "holdfast-test", folder)
+                self.mounted = folder
+            give(folder)
+            homes[host] = folder / "home"
+        give(self.dir)
+        self.a, self.b = (Node(self.holdfast, homes[h], net.NAMES[h], f"{net.HOSTS[h]}:7272", f"{net.HOSTS[h]}:2345", key,
+                               prefix=self.net.exec_prefix(h)) for h in ("a", "b"))
+        self.a.log, self.b.log = self.dir / "a.log", self.dir / "b.log"
+        make_pair(self.a, self.b, self.say)
+        self.admin = self.dir / "admin.session"
+        self.first_login()
+        self.import_accounts(self.csv_rows)
+        return self
+
+    csv_rows = 50
+
+    def first_login(self):
+        """The administrator's first login, with the one-time token that init printed."""
+        token = re.search(r"set-up token[^\n]*?:?\s+([A-Za-z0-9_-]{20,})", self.a.init_output)
+        if not token:
+            raise Failed(f"init printed no set-up token:\n{self.a.init_output}")
+        self.cli("login", "--setup", self.a.url, "admin", host="client", input=f"{token.group(1)}\n{PASSWORD}\n", session=self.admin)
+
+    def cli(self, *args, host="client", session=None, input=None, check=True, timeout=60):
+        p = subprocess.run([*self.net.exec_prefix(host), str(self.holdfast), *map(str, args)], capture_output=True, text=True, input=input,
+                           timeout=timeout, env=dict(os.environ, HOLDFAST_SESSION=str(session or self.admin)))
+        if check and p.returncode != 0:
+            raise Failed(f"holdfast {' '.join(map(str, args))}: exit {p.returncode}\n{p.stdout}{p.stderr}\n{self.tails()}")
+        return p
+
+    def login(self, name, host="client", password=PASSWORD, to=None):
+        path = self.dir / f"{name}-{host}-{time.monotonic_ns()}.session"
+        self.cli("login", (to or self.a).url, name, host=host, session=path, input=password + "\n")
+        return path
+
+    def import_accounts(self, n, name="site"):
+        path = self.dir / f"{name}.csv"
+        path.write_text(csv_of(n, name))
+        self.cli("import", path)
+        self.accounts = [r[0] for r in self.a.sql("SELECT id FROM account WHERE deleted_at IS NULL ORDER BY id")]
+
+    def audit_verify(self, node):
+        """`holdfast audit verify` on this node's own host; a secondary that stands by verifies too."""
+        p = node.run("audit", "verify", "--home", node.home, check=False)
+        assert p.returncode == 0, f"audit verify on {node.name}: exit {p.returncode}\n{p.stdout}{p.stderr}"
+
+    def load(self, interval=0.02, writer=True, **options):
+        """A reader on each node's site, one at the client, and a writer; each with a session of its own."""
+        self.loads += 1
+        n, load = self.loads, Load(self)
+        reads, writes = self.accounts[: len(self.accounts) // 2], self.accounts[len(self.accounts) // 2:]
+        load.worker("a", "reader", self.login("admin"), ("a", "b"), reads, f"l{n}ra", interval=interval, **options)
+        load.worker("b", "reader", self.login("admin"), ("b", "a"), reads, f"l{n}rb", interval=interval, **options)
+        load.worker("client", "reader", self.login("admin"), ("a", "b"), reads, f"l{n}rc", interval=interval, **options)
+        if writer:
+            load.worker("a", "writer", self.login("admin"), ("a", "b"), writes, f"l{n}w", interval=interval)
+        return load
+
+    def home_again(self, timeout=120):
+        """Until everything is as it was before the fault."""
+        for n in (self.a, self.b):
+            n.wait_status(0, timeout=timeout)
+
+    def fill_disk(self):
+        ballast = self.mounted / "ballast"
+        with open(ballast, "wb") as f:
+            try:
+                while True:
+                    f.write(bytes(1 << 16))
+                    f.flush()
+            except OSError:
+                pass
+
+    def free_disk(self):
+        (self.mounted / "ballast").unlink(missing_ok=True)
+
+    def tails(self):
+        text = []
+        for n in (self.a, self.b):
+            if n:
+                text.append(n.log_tail(40))
+                try:
+                    code, obj = n.status()
+                    text.append(f"status of {n.name}: exit {code} {json.dumps(obj)[:3000]}")
+                except Exception as e: # the tails must never hide the failure itself
+                    text.append(f"status of {n.name}: {e}")
+        return "\n".join(text)
+
+    def down(self):
+        self.net.clear()
+        for n in (self.a, self.b):
+            if n and n.proc:
+                n.kill()
+        self.net.down()
+        if self.mounted:
+            subprocess.run(["umount", "-l", self.mounted], capture_output=True)
+        shutil.rmtree(self.dir, ignore_errors=True)

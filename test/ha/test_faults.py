@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every fault while users on both sides read and write; afterwards the checker proves that nothing was lost or doubled."""
+import json
+import time
+
+import pytest
+
+import checker
+from faults import FAULTS
+
+HOLD_S = 4 # how long a fault lasts after the first emergency answer
+
+
+def emergency_after(t):
+    return lambda r: r["role"] == "reader" and r.get("ok") and r.get("mode") == "emergency" and r["t1"] > t
+
+
+def primary_after(t, tag=""):
+    return lambda r: r["role"] == "reader" and r.get("ok") and r.get("mode") == "primary" and r["t0"] > t and r["tag"].endswith(tag)
+
+
+def write_after(t, durability=None):
+    return lambda r: r["role"] == "writer" and r.get("ok") and r["t0"] > t and durability in (None, r.get("durability"))
+
+
+def play(st, fault, hold_s=HOLD_S, during=None):
+    """Load, fault, hold, undo, home again, load on, stop, check. Returns (rows, moment of the fault, moment of the undoing)."""
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        load.wait_for(primary_after(0, "rb"))
+        time.sleep(1)
+        begun = time.monotonic()
+        fault.do(st)
+        if fault.emergency:
+            load.wait_for(emergency_after(begun), timeout=20)
+        if during:
+            during(load, begun)
+        time.sleep(hold_s)
+        ended = time.monotonic()
+        fault.undo(st)
+        st.home_again()
+        home = time.monotonic()
+        load.wait_for(write_after(home, "both"))
+        load.wait_for(primary_after(home, "rb"))
+        rows = load.stop()
+    print(checker.everything(st, rows))
+    bad = [r for r in rows if r["role"] == "reader" and not r["ok"]]
+    assert not bad, f"{len(bad)} readings failed although one side could always serve: {json.dumps(bad[:3])}"
+    return rows, begun, ended
+
+
+@pytest.mark.h6
+@pytest.mark.h7
+@pytest.mark.h9
+@pytest.mark.parametrize("name", ["postmaster-kill", "vaultd-kill", "agent-kill", "keyd-kill"])
+def test_process_of_the_primary_is_killed(st, name):
+    """The supervisor brings it back; whether or not the secondary helped out meanwhile, nothing is lost."""
+    play(st, FAULTS[name])
+
+
+@pytest.mark.h4
+@pytest.mark.h6
+@pytest.mark.h7
+@pytest.mark.h8
+@pytest.mark.parametrize("name", ["node-kill", "power-off", "vaultd-stop", "postgres-stop", "all-stop"])
+def test_primary_is_gone(st, name):
+    """Scenario 2: users at both sites rely on the secondary."""
+    rows, begun, ended = play(st, FAULTS[name])
+    for site in ("ra", "rb", "rc"):
+        if name == "power-off" and site == "ra":
+            continue # whoever sits beside a machine without power or network sees nothing
+        assert any(emergency_after(begun)(r) and r["tag"].endswith(site) for r in rows), f"no emergency answer at {site}"
+    first = min(r["t1"] for r in rows if emergency_after(begun)(r))
+    print(f"first emergency answer after {first - begun:.2f} s")
+    for r in rows:
+        if r.get("mode") == "emergency":
+            assert r["as_of"], f"an emergency answer without its age: {r}"
+
+
+@pytest.mark.h2
+@pytest.mark.h4
+@pytest.mark.h7
+@pytest.mark.h8
+def test_link_is_cut(st):
+    """Scenario 1: site A goes on with everything at the primary, site B reads at the secondary."""
+    def during(load, begun):
+        load.wait_for(write_after(begun, "local"), timeout=20)
+        load.wait_for(primary_after(time.monotonic(), "ra"), timeout=5)
+        assert st.a.status()[0] == 4 and st.b.status()[0] == 4, "status must be Failed while the link is cut"
+
+    rows, begun, ended = play(st, FAULTS["link-cut"], during=during)
+    slow = [r for r in rows if r["tag"].endswith("ra") and r["t1"] - r["t0"] > 4]
+    assert not slow, f"users beside the primary had to wait for more than sync_timeout: {json.dumps(slow[:2])}"
+
+
+@pytest.mark.h2
+@pytest.mark.h7
+@pytest.mark.h8
+@pytest.mark.parametrize("name", ["link-cut-to-b", "link-cut-to-a"])
+def test_link_is_cut_one_way(st, name):
+    play(st, FAULTS[name])
+
+
+@pytest.mark.h7
+@pytest.mark.h9
+def test_link_is_slow_and_lossy(st):
+    play(st, FAULTS["slow-lossy"], hold_s=15)
+
+
+@pytest.mark.h2
+@pytest.mark.h7
+@pytest.mark.h8
+def test_link_flaps_for_half_a_minute(st):
+    play(st, FAULTS["flapping"], hold_s=30)
+
+
+@pytest.mark.h6
+@pytest.mark.h7
+def test_secondary_is_killed_with_its_journal_full(st):
+    """kill -9 right after answers: what was answered is in the journal and comes home."""
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        begun = time.monotonic()
+        st.a.kill()
+        load.wait_for(emergency_after(begun), timeout=20)
+        time.sleep(2)
+        st.b.kill()
+        rows = load.rows()
+        acked = [r for r in rows if emergency_after(begun)(r)]
+        assert acked
+        st.b.start(wait=False)
+        # The primary is still gone: the secondary alone goes on where it was.
+        again = time.monotonic()
+        load.wait_for(emergency_after(again), timeout=30)
+        st.a.start(wait=False)
+        st.home_again()
+        rows = load.stop()
+    print(checker.everything(st, rows))
+
+
+def fill_journal(st, load, rows_wanted=600):
+    """Emergency by a cut link, with a journal long enough that the merge can be met in its middle."""
+    begun = time.monotonic()
+    st.net.cut_both("a", "b")
+    load.wait_for(emergency_after(begun), timeout=20)
+    end = time.monotonic() + 60
+    while sum(emergency_after(begun)(r) for r in load.rows()) < rows_wanted:
+        assert time.monotonic() < end, "the readers were too slow to fill the journal"
+        time.sleep(0.2)
+
+
+@pytest.mark.h7
+def test_link_is_cut_in_the_middle_of_the_merge(st):
+    with st.load(interval=0.002) as load:
+        load.wait_for(write_after(0, "both"))
+        fill_journal(st, load)
+        st.net.heal()
+        st.b.wait_state("merging", "standby", timeout=30)
+        st.net.cut_both("a", "b")
+        time.sleep(5)
+        st.net.heal()
+        st.home_again()
+        rows = load.stop()
+    print(checker.everything(st, rows))
+
+
+@pytest.mark.h7
+def test_primary_restarts_in_the_middle_of_the_merge(st):
+    with st.load(interval=0.002) as load:
+        load.wait_for(write_after(0, "both"))
+        fill_journal(st, load)
+        st.net.heal()
+        st.b.wait_state("merging", "standby", timeout=30)
+        st.a.kill()
+        time.sleep(1)
+        st.a.start(wait=False)
+        st.home_again()
+        rows = load.stop()
+    print(checker.everything(st, rows))
+
+
+@pytest.mark.h7
+@pytest.mark.h9
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_both_are_killed_and_restarted(st, first):
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        begun = time.monotonic()
+        st.net.cut_both("a", "b")
+        load.wait_for(emergency_after(begun), timeout=20)
+        time.sleep(1)
+        st.a.kill()
+        st.b.kill()
+        st.net.heal()
+        order = (st.a, st.b) if first == "a" else (st.b, st.a)
+        order[0].start(wait=False)
+        time.sleep(4)
+        order[1].start(wait=False)
+        st.home_again()
+        home = time.monotonic()
+        load.wait_for(write_after(home, "both"))
+        rows = load.stop()
+    print(checker.everything(st, rows))
+
+
+@pytest.mark.h4
+@pytest.mark.h6
+@pytest.mark.h7
+def test_disk_of_the_primary_is_full(small_disk):
+    """Fail closed: what cannot be logged is not revealed; the secondary takes over the reads; freed, all is well again."""
+    play(small_disk, FAULTS["disk-full"])
+
+
+@pytest.mark.h1
+def test_secondary_is_restarted_while_the_primary_serves(st):
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        st.b.stop()
+        time.sleep(3)
+        st.b.start(wait=False)
+        st.home_again()
+        rows = load.stop()
+    print(checker.everything(st, rows))
+    wrong = [r for r in rows if r.get("mode") == "emergency"]
+    assert not wrong, f"emergency answers although the primary served throughout: {json.dumps(wrong[:2])}"
+
+
+@pytest.mark.h9
+def test_status_says_what_is_wrong(st):
+    st.net.cut_both("a", "b")
+    try:
+        for n in (st.a, st.b):
+            n.wait_status(4, timeout=20)
+            code, obj = n.status()
+            text = json.dumps(obj)
+            assert obj.get("why") or obj.get("reason"), f"Failed without a reason: {text}"
+    finally:
+        st.net.heal()
+    st.home_again()
