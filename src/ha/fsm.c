@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * States (base/state.h), the edges between them, and what always holds:
+ *
+ *   single ──► alone ◄──► synced          alone, synced ──► fenced
+ *   single ──► standby ◄── cloning
+ *   standby ──► emergency ◄──► merging ──► standby
+ *   reseed and promoting have no edges: they are entered and left by an operator's command.
+ *
+ *   F1  A secondary whose primary is ok never enters emergency.                        (H1)
+ *   F2  Emergency begins once the primary has refused for refused_ms or was silent for detect_ms. (H4)
+ *   F3  Emergency is left only for merging, and only when the primary has been ok for settle_ms and
+ *       the stream has brought everything.                                             (H7)
+ *   F4  Merging ends in standby only when the journal is empty, and in emergency as soon as the
+ *       primary is not ok.                                                             (H7)
+ *   F5  synced is left for alone only after sync_timeout out of step.                  (H2)
+ *   F6  synced is entered only in step with the synchronous commit seen to be in force. (H2)
+ *   F7  A primary that met a higher term is fenced, whatever else it sees.             (H10)
+ *
+ * The first row of the table that fits decides. docs/ha.md draws the same table; a test holds them together.
+ */
+#include "ha/fsm.h"
+
+#define FROM(s) (1u << HA_##s)
+
+typedef const struct fsm_obs obs;
+typedef const struct fsm_limits limits;
+
+static bool
+term_higher(obs *o, limits *l)
+{
+	return !o->is_secondary && o->term_higher_seen;
+}
+
+static bool
+became_secondary(obs *o, limits *l)
+{
+	return o->is_secondary;
+}
+
+static bool
+pair_begun(obs *o, limits *l)
+{
+	return !o->is_secondary && o->pair_exists;
+}
+
+static bool
+out_of_step(obs *o, limits *l)
+{
+	return !o->is_secondary && !o->in_step && o->not_in_step_ms >= l->sync_timeout_ms;
+}
+
+static bool
+in_step_and_sync(obs *o, limits *l)
+{
+	return !o->is_secondary && o->pair_exists && o->streaming && o->in_step && o->sync_on;
+}
+
+static bool
+clone_there(obs *o, limits *l)
+{
+	return o->is_secondary && o->local_db_up;
+}
+
+static bool
+primary_refuses(obs *o, limits *l)
+{
+	return o->is_secondary && !o->primary_ok && o->primary_bad_for_ms >= l->refused_ms;
+}
+
+static bool
+primary_silent(obs *o, limits *l)
+{
+	return o->is_secondary && !o->primary_ok && o->primary_silent_ms >= l->detect_ms;
+}
+
+static bool
+primary_back(obs *o, limits *l)
+{
+	return o->is_secondary && o->primary_ok && o->primary_ok_for_ms >= l->settle_ms && o->streaming;
+}
+
+static bool
+primary_lost_again(obs *o, limits *l)
+{
+	return o->is_secondary && !o->primary_ok;
+}
+
+static bool
+journal_home(obs *o, limits *l)
+{
+	return o->is_secondary && o->primary_ok && o->journal_rows == 0;
+}
+
+#define RULE(from, when, to, why) { (from), when, HA_##to, why, #when }
+
+/* clang-format off */
+static const struct fsm_rule rules[] = {
+	RULE(FROM(SYNCED) | FROM(ALONE), term_higher, FENCED, "another node is the primary of a higher term"),
+	RULE(FROM(SINGLE), became_secondary, STANDBY, "this node is a secondary"),
+	RULE(FROM(SINGLE), pair_begun, ALONE, "a secondary was added; it is not in step yet"),
+	RULE(FROM(SYNCED), out_of_step, ALONE, "no secondary has been in step for sync_timeout"),
+	RULE(FROM(ALONE), in_step_and_sync, SYNCED, "a secondary is in step; commits are on both disks"),
+	RULE(FROM(CLONING), clone_there, STANDBY, "the copy of the database is there"),
+	RULE(FROM(STANDBY), primary_refuses, EMERGENCY, "the primary has refused connections or service for refused_ms"),
+	RULE(FROM(STANDBY), primary_silent, EMERGENCY, "the primary has not answered for detect_ms"),
+	RULE(FROM(EMERGENCY), primary_back, MERGING, "the primary serves again and the stream has caught up"),
+	RULE(FROM(MERGING), primary_lost_again, EMERGENCY, "the primary was lost again before the journal was home"),
+	RULE(FROM(MERGING), journal_home, STANDBY, "the journal is home and the primary serves"),
+};
+/* clang-format on */
+
+const struct fsm_rule *
+fsm_rules(unsigned *ret_n)
+{
+	*ret_n = ARRAY_LEN(rules);
+	return rules;
+}
+
+struct fsm_next
+fsm_step(enum ha_state now, const struct fsm_obs *o, const struct fsm_limits *l)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		const struct fsm_rule *r = &rules[i];
+
+		if ((r->from & (1u << now)) && r->when(o, l))
+			return (struct fsm_next){ r->to, r->why };
+	}
+	return (struct fsm_next){ now, NULL };
+}

@@ -1,0 +1,83 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What the agent asks: the local database as its superuser, the primary's as hf_deposit.
+--
+-- ha_request(id, kind, object, body): the agent adds a row, the primary's writer appends an event of that kind with
+-- that object and body to its own chain and deletes the row in the same transaction. Kinds used: NODE_JOINED
+-- (object: the node; body {"id","name","https_port","pair_port","slot","web_cert","primary_since_term"}) and NODE_CERT
+-- (object: the node; body {"web_cert"}).
+
+-- role: holdfast
+
+-- LSNs are bytes since 0/0; flush_lsn is 0 on a standby, replay_lsn and replayed_at on a primary.
+-- name: ha_local() -> standby bool, flush_lsn bigint, replay_lsn bigint, replayed_at timestamptz, term bigint,
+--   sync_names text, keep_mb bigint
+SELECT pg_is_in_recovery(),
+	CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint END,
+	coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint, 0),
+	pg_last_xact_replay_timestamp(),
+	coalesce((SELECT term FROM ha_term), 0),
+	current_setting('synchronous_standby_names'),
+	(SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size');
+
+-- name: ha_standbys() -> name text, state text, sync_state text, flush_lsn bigint, replay_lsn bigint, replied_at timestamptz
+SELECT application_name, coalesce(state, ''), coalesce(sync_state, ''),
+	coalesce(pg_wal_lsn_diff(flush_lsn, '0/0')::bigint, 0), coalesce(pg_wal_lsn_diff(replay_lsn, '0/0')::bigint, 0), reply_time
+FROM pg_stat_replication ORDER BY application_name LIMIT 32;
+
+-- name: ha_slots() -> name text, active bool, status text, retained bigint
+SELECT slot_name::text, active, coalesce(wal_status, ''),
+	CASE WHEN pg_is_in_recovery() OR restart_lsn IS NULL THEN 0
+		ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint END
+FROM pg_replication_slots ORDER BY slot_name LIMIT 32;
+
+-- name: ha_receiver() -> status text, flushed_lsn bigint, latest_lsn bigint, heard_at timestamptz
+SELECT coalesce(status, ''), coalesce(pg_wal_lsn_diff(flushed_lsn, '0/0')::bigint, 0),
+	coalesce(pg_wal_lsn_diff(latest_end_lsn, '0/0')::bigint, 0), last_msg_receipt_time
+FROM pg_stat_wal_receiver;
+
+-- name: ha_nodes() -> id uuid, name text, https_port int, pair_port int, slot text, web_cert text, primary_since_term bigint
+SELECT id, name, https_port, pair_port, coalesce(slot, ''), coalesce(web_cert, ''), coalesce(primary_since_term, 0)
+FROM node ORDER BY primary_since_term DESC NULLS LAST, joined_at LIMIT 16;
+
+-- The newest thing that happened anywhere, as far as this database knows.
+-- name: ha_newest() -> at timestamptz
+SELECT max(t.at) FROM node n, LATERAL (SELECT at FROM event WHERE node = n.id ORDER BY seq DESC LIMIT 1) t;
+
+-- Deposits of a node that were set aside and have not come in since.
+-- name: ha_set_aside_last(node uuid) -> seq bigint, why text
+SELECT s.seq, s.why FROM ha_set_aside s
+WHERE s.node = $1 AND s.seq > (SELECT coalesce(max(seq), 0) FROM event WHERE node = $1)
+ORDER BY s.at DESC LIMIT 1;
+
+-- name: ha_waiting() -> requests bigint, deposits bigint
+SELECT (SELECT count(*) FROM ha_request), (SELECT count(*) FROM (SELECT FROM ha_inbox LIMIT 10000) i);
+
+-- name: ha_database() -> system text, bytes bigint
+SELECT (SELECT system_identifier::text FROM pg_control_system()),
+	(SELECT sum(pg_database_size(oid))::bigint FROM pg_database WHERE datallowconn);
+
+-- name: ha_request_add(kind int, object uuid, body text)
+INSERT INTO ha_request (kind, object, body) VALUES ($1, $2, $3);
+
+-- name: ha_slot_create(name text) -> name text
+SELECT slot_name::text FROM pg_create_physical_replication_slot($1, true);
+
+-- name: ha_slot_drop(name text)
+SELECT pg_drop_replication_slot($1);
+
+-- name: ha_reload() -> done bool
+SELECT pg_reload_conf();
+
+-- role: hf_deposit
+
+-- name: deposit_high_water(node uuid) -> seq bigint
+SELECT ha_high_water($1);
+
+-- Rows that are there already stay as they are.
+-- name: deposit_insert(node uuid, seq bigint[], hash bytea[], event bytea[])
+INSERT INTO ha_inbox (node, seq, hash, event)
+SELECT $1, t.* FROM unnest($2::bigint[], $3::bytea[], $4::bytea[]) AS t
+ON CONFLICT DO NOTHING;
+
+-- name: deposit_slot(node uuid) -> status text, active bool, retained bigint, keep bigint
+SELECT status, active, retained, keep FROM ha_slot($1);
