@@ -64,6 +64,19 @@ utf8_len(const unsigned char *p, size_t n)
 	return 0;
 }
 
+bool
+jw_utf8(const char *s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	for (size_t i = 0; i < n;) {
+		size_t len = utf8_len(p + i, n - i);
+		if (!len)
+			return false;
+		i += len;
+	}
+	return true;
+}
+
 static void
 add_one(struct buf *out, unsigned char c)
 {

@@ -31,3 +31,6 @@ void jw_null(struct jw *w, const char *name);
 void jw_raw(struct jw *w, const char *name, const char *json);	  /* text that is JSON already */
 void jw_uuid(struct jw *w, const char *name, const void *uuid16); /* nil: null */
 void jw_time(struct jw *w, const char *name, int64_t us);	  /* RFC 3339; 0: null */
+
+/* Whether the n bytes are valid UTF-8 (no overlong forms, no surrogates). */
+bool jw_utf8(const char *s, size_t n);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CSV (RFC 4180) over bytes in memory, record by record, with line numbers. Bytes from outside:
+ * every bound is checked, nothing is repaired. Refused: NUL, invalid UTF-8, a quote inside an
+ * unquoted field, anything but a separator behind a closing quote, a quote that never closes, too
+ * many or too long fields. Line ends may be CRLF, LF or CR; a byte order mark and empty lines are
+ * passed over.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define CSV_FIELDS_MAX 64
+#define CSV_FIELD_BYTES (64u << 10)
+
+struct csv {
+	const char *p, *end;
+	unsigned line;					 /* of p, from 1 */
+	unsigned record;				 /* line on which the last record begins */
+	unsigned n;					 /* fields of the last record */
+	size_t off[CSV_FIELDS_MAX], len[CSV_FIELDS_MAX]; /* into text */
+	struct buf text; /* the last record's fields, each with a NUL; wiped by csv_done */
+};
+
+/* The bytes are borrowed until csv_done. */
+void csv_init(struct csv *c, const char *data, size_t n);
+void csv_done(struct csv *c) NONNULL;
+
+/* Reads the next record: 1, 0 at the end, or ERR_BAD_FIELD with the line ("line 17: …"). */
+int csv_next(struct csv *c, struct err *e) MUST_USE;
+
+/* Field i of the last record; "" behind its last. Borrowed until the next csv_next. */
+const char *csv_field(const struct csv *c, unsigned i) NONNULL;
+size_t csv_field_len(const struct csv *c, unsigned i) NONNULL;
