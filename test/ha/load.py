@@ -27,6 +27,7 @@ def main():
     ap.add_argument("--accounts", required=True)
     ap.add_argument("--interval", type=float, default=0.02)
     ap.add_argument("--answer", type=float, default=1.0, help="seconds a reader waits for one node")
+    ap.add_argument("--only", action="store_true", help="know the first node of the order alone")
     ap.add_argument("--tag", required=True)
     ap.add_argument("--out", required=True)
     args = ap.parse_args()
@@ -34,6 +35,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: over.append(1))
     accounts = args.accounts.split(",")
     client = Client(args.session, args.order.split(",") if args.order else None)
+    if args.only:
+        client.nodes = client.nodes[:1]
+        client.contexts = {client.nodes[0]: client.contexts[client.nodes[0]]}
     out = open(args.out, "w", buffering=1)
     n = 0
     while not over:

@@ -36,7 +36,7 @@ class Load:
         argv = [*self.st.net.exec_prefix(host), sys.executable, str(HERE / "load.py"), "--role", role, "--session", str(session), "--order",
                 ",".join(net.NAMES[h] for h in order), "--accounts", ",".join(accounts), "--tag", tag, "--out", str(out)]
         for k, v in options.items():
-            argv += [f"--{k}", str(v)]
+            argv += [f"--{k}"] if v is None else [f"--{k}", str(v)] # None: a flag
         self.workers.append((tag, subprocess.Popen(argv, stderr=open(self.st.dir / f"{tag}.err", "w"))))
         self.outs.append(out)
         return out
