@@ -11,37 +11,12 @@ static const struct err_info rows[] = {
 #undef ERR
 };
 
-/* The API names of the same rows: the preprocessor cannot make lower case. */
-#define NAME_MAX_BYTES 32
-
-struct table {
-	struct err_info rows[ARRAY_LEN(rows)];
-	char names[ARRAY_LEN(rows)][NAME_MAX_BYTES];
-};
-
-/* Filled once, before main, so that no thread ever sees half of it. */
-static struct table table;
-
-__attribute__((constructor)) static void
-fill_table(void)
-{
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char *to = table.names[i];
-		for (size_t j = 0; j + 1 < NAME_MAX_BYTES && rows[i].name[j]; j++) {
-			char c = rows[i].name[j];
-			to[j] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-		}
-		table.rows[i] = rows[i];
-		table.rows[i].name = to;
-	}
-}
-
 const struct err_info *
 err_info(int code)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (rows[i].code == code)
-			return &table.rows[i];
+			return &rows[i];
 	}
 	return err_info(ERR_INTERNAL);
 }
@@ -50,7 +25,7 @@ const struct err_info *
 err_table(size_t *ret_n)
 {
 	*ret_n = ARRAY_LEN(rows);
-	return table.rows;
+	return rows;
 }
 
 static void
