@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A blocking HTTPS client (libcurl): the CLI's verbs and the agent's probes. A struct client keeps its connection alive
- * between calls. Redirects are not followed: the caller sees 307 and Location.
+ * A blocking HTTPS client (libcurl): the CLI's verbs and the agent's probes. A struct client keeps
+ * its connection alive between calls. Redirects are not followed: the caller sees 307 and Location.
  */
 #pragma once
 
@@ -11,9 +11,10 @@
 struct client;
 
 struct client_options {
-	const char *base;	/* "https://host:port" */
-	const char *trust_pem;	/* PEM text: the certificates that are trusted (pins and CAs); never the system's */
-	const char *bearer;	/* or NULL */
+	const char *base;      /* "https://host:port" */
+	const char *trust_pem; /* PEM text: the certificates that are trusted (pins and CAs); never
+				  the system's */
+	const char *bearer;    /* or NULL */
 	int connect_ms, total_ms;
 };
 
@@ -24,15 +25,24 @@ struct client_reply {
 };
 
 /* How a call failed, for those who must tell a dead peer from a cut line. */
-enum client_failure { CLIENT_OK, CLIENT_REFUSED, CLIENT_SILENT, CLIENT_UNTRUSTED, CLIENT_BAD_NAME, CLIENT_OTHER };
+enum client_failure {
+	CLIENT_OK,
+	CLIENT_REFUSED,	  /* the machine answered: nothing listens there */
+	CLIENT_SILENT,	  /* nothing came back in time, or there is no way there */
+	CLIENT_UNTRUSTED, /* the certificate is not trusted, or made for another name */
+	CLIENT_BAD_NAME,  /* the host name is not known */
+	CLIENT_OTHER,	  /* the connection broke, or what came is no HTTP reply */
+};
 
 struct client *client_new(const struct client_options *o, struct err *e) MUST_USE;
 void client_free(struct client *c);
-/* method "GET"…; body NULL or JSON. ret is filled and must be freed with client_reply_done. ERR_UNREACHABLE when there is no HTTP reply;
- * *ret_failure (may be NULL) says how. */
-int client_call(struct client *c, const char *method, const char *path, const char *body, struct client_reply *ret,
-		enum client_failure *ret_failure, struct err *e) MUST_USE;
+/* method "GET"…; body NULL or JSON. ret is filled and must be freed with client_reply_done.
+ * ERR_UNREACHABLE when there is no HTTP reply; *ret_failure (may be NULL) says how. */
+int client_call(struct client *c, const char *method, const char *path, const char *body,
+		struct client_reply *ret, enum client_failure *ret_failure, struct err *e) MUST_USE;
 void client_reply_done(struct client_reply *r) NONNULL; /* wipes */
 
-/* Connects, does the TLS handshake without trust, gives the peer's certificate chain (PEM). For the first login and cert show. */
-int client_peer_cert(const char *host, int port, int timeout_ms, struct buf *ret_pem, struct err *e) MUST_USE;
+/* Connects, does the TLS handshake without trust, gives the peer's certificate chain (PEM). For the
+ * first login and cert show. */
+int client_peer_cert(const char *host, int port, int timeout_ms, struct buf *ret_pem,
+		     struct err *e) MUST_USE;

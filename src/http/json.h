@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * JSON. In: a table says what a body may hold; jansson (with a wiping allocator, doubled keys refused)
- * parses, unknown fields are refused, bounds are checked, values land in a plain struct whose texts
- * live in the request's arena. Out: base/jw.
+ * JSON. In: a table says what a body may hold; jansson (with a wiping allocator, doubled keys
+ * refused) parses, unknown fields are refused, bounds are checked, values land in a plain struct
+ * whose texts live in the request's arena. Out: base/jw.
  */
 #pragma once
 
@@ -17,8 +17,8 @@ enum jkind {
 	JTEXT = 1, /* const char *; bound: longest length in bytes; no NUL inside; valid UTF-8 */
 	JINT,	   /* int64_t; 0..bound */
 	JBOOL,	   /* bool */
-	JMAP,	   /* struct jmap: object of text → text; bound: most entries; each value ≤ 64 KiB */
-	JTEXTS,	   /* struct jtexts: array of texts; bound: most entries */
+	JMAP, /* struct jmap: object of text → text; bound: most entries; each value ≤ 64 KiB */
+	JTEXTS, /* struct jtexts: array of texts; bound: most entries */
 };
 
 enum {
@@ -48,10 +48,11 @@ struct jtexts {
 	const char **texts;
 };
 
-/* Once per process, before any thread: gives jansson its wiping allocator and its hash seed, and starts libcurl. */
+/* Once per process, before any thread: gives jansson its wiping allocator and its hash seed, and
+ * starts libcurl. */
 void http_init(void);
 
 /* Parses text[0..n) by the table into out (the zeroed struct). *ret_seen gets bit i for row i that
  * was there. ERR_BAD_JSON or ERR_BAD_FIELD with the field's name. */
-int json_parse_body(const char *text, size_t n, const struct jfield *table, void *out, uint64_t *ret_seen, struct arena *a,
-		    struct err *e) MUST_USE;
+int json_parse_body(const char *text, size_t n, const struct jfield *table, void *out,
+		    uint64_t *ret_seen, struct arena *a, struct err *e) MUST_USE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The route table: method, pattern, handler, capability, flags, body table, query names, limit, words for OpenAPI.
- * Handlers are the api folder's: here they are opaque (void (*)(void)).
+ * The route table: method, pattern, handler, capability, flags, body table, query names, limit,
+ * words for OpenAPI. Handlers are the api folder's: here they are opaque (void (*)(void)).
  */
 #pragma once
 
@@ -9,29 +9,32 @@
 #include "http/request.h"
 
 #define ROUTER_PARAMS_MAX 3
+#define ROUTER_UNKNOWN_LIMIT 65536
 
 enum router_flags {
-	ROUTE_PUBLIC = 1,	/* no session needed */
-	ROUTE_EMERGENCY = 2,	/* served in emergency too */
-	ROUTE_ANY_MODE = 4,	/* served in every mode (health, metrics, ha) */
-	ROUTE_EVENT = 8,	/* writes an event on success */
-	ROUTE_LOOPBACK = 16,	/* loopback or metrics token only */
+	ROUTE_PUBLIC = 1,    /* no session needed */
+	ROUTE_EMERGENCY = 2, /* served in emergency too */
+	ROUTE_ANY_MODE = 4,  /* served in every mode (health, metrics, ha) */
+	ROUTE_EVENT = 8,     /* writes an event on success */
+	ROUTE_LOOPBACK = 16, /* loopback or metrics token only */
 };
 
 typedef void route_fn(void);
 
 struct route {
 	enum http_method method;
-	const char *pattern;	/* "/v1/accounts/{id}/retrieve"; {…} matches one segment */
-	route_fn *handler;	/* cast by api */
-	unsigned capability;	/* enum capability of vault/policy.h; 0 with ROUTE_PUBLIC or for any session */
+	const char *pattern; /* "/v1/accounts/{id}/retrieve"; {…} matches one segment */
+	route_fn *handler;   /* cast by api */
+	unsigned capability; /* enum capability of vault/policy.h; 0 with ROUTE_PUBLIC or for any
+				session */
 	unsigned flags;
 	const struct jfield *body; /* NULL: no body allowed */
-	size_t body_size;	/* sizeof the struct the table fills */
-	const char *query;	/* allowed query names, space separated, or NULL: none */
-	size_t limit;		/* body limit, bytes */
-	const char *summary;	/* one sentence, for OpenAPI and docs/api.md */
-	const char *reply;	/* name of the reply's shape, for OpenAPI */
+	size_t body_size;	   /* sizeof the struct the table fills */
+	const char *query;	   /* allowed query names, space separated, or NULL: none */
+	size_t limit;		   /* body limit, bytes */
+	const char *summary;	   /* one sentence, for OpenAPI and docs/api.md */
+	const char *reply; /* name of the reply's shape, for OpenAPI; with a slash in it: a media
+			      type; NULL: 204 */
 };
 
 struct route_match {
@@ -41,9 +44,18 @@ struct route_match {
 };
 
 /* Finds the row. ERR_NOT_FOUND; ERR_METHOD when only the method does not fit (and sets Allow). */
-int router_match(const struct route *table, size_t n, struct request *rq, struct route_match *ret, struct err *e) NONNULL MUST_USE;
-/* Checks query names and parses the body into a fresh struct in the arena (*ret_body NULL when the row has none). */
-int router_body(const struct route *r, struct request *rq, void **ret_body, uint64_t *ret_seen, struct err *e) NONNULL MUST_USE;
+int router_match(const struct route *table, size_t n, struct request *rq, struct route_match *ret,
+		 struct err *e) NONNULL MUST_USE;
+/* Checks query names and parses the body into a fresh struct in the arena (*ret_body NULL when the
+ * row has none). A body table wants application/json. A row without one but with a limit takes a
+ * raw body: the handler reads rq->body; its Content-Type must be named and be none that a page of
+ * another origin can send unasked (form types, text/plain). */
+int router_body(const struct route *r, struct request *rq, void **ret_body, uint64_t *ret_seen,
+		struct err *e) NONNULL MUST_USE;
+/* The body limit of the row that fits; when none does, enough that the request gets to its 404. For
+ * struct server_options.body_limit. */
+size_t router_limit(const struct route *table, size_t n, enum http_method method,
+		    const char *path) NONNULL;
 /* Writes OpenAPI 3.1 and the markdown of docs/api.md from the table. */
 void router_openapi(const struct route *table, size_t n, struct buf *out) NONNULL;
 void router_markdown(const struct route *table, size_t n, struct buf *out) NONNULL;

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <curl/curl.h>
+#include "base/secret.h"
+
+#define BODY_MAX (64 * 1024 * 1024)
+#define BASE_MAX 512
+#define PATH_MAX_BYTES 8192
+
+struct client {
+	CURL *curl;
+	char base[BASE_MAX];
+	int trust_fd; /* the trusted certificates, as a file without a name */
+	struct curl_slist *headers, *headers_body;
+	char why[CURL_ERROR_SIZE];
+};
+
+/* ---- life ---- */
+
+/* curl with GnuTLS takes trusted certificates from a file only. */
+static int
+write_trust(const char *pem, int *ret_fd, struct err *e)
+{
+	size_t n = strlen(pem);
+	int fd = memfd_create("trust", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, ERR_IO, "cannot hold the trusted certificates");
+	while (n > 0) {
+		ssize_t k = write(fd, pem, n);
+
+		if (k < 0) {
+			close(fd);
+			return err_errno(e, ERR_IO, "cannot hold the trusted certificates");
+		}
+		pem += k;
+		n -= (size_t)k;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static void
+add_line(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+
+	if (!longer)
+		abort();
+	*list = longer;
+}
+
+static void
+make_headers(struct client *c, const char *bearer)
+{
+	auto_buf line = BUF_INIT;
+
+	if (bearer) {
+		buf_addf(&line, "Authorization: Bearer %s", bearer);
+		add_line(&c->headers, line.data);
+		add_line(&c->headers_body, line.data);
+	}
+	add_line(&c->headers, "Accept: application/json");
+	add_line(&c->headers_body, "Accept: application/json");
+	add_line(&c->headers_body, "Content-Type: application/json");
+	add_line(&c->headers_body, "Expect:");
+}
+
+/* An option that libcurl knows is refused only when memory is out. */
+#define SET(c, option, value)                                                                      \
+	do {                                                                                       \
+		if (curl_easy_setopt((c)->curl, (option), (value)) != CURLE_OK)                    \
+			abort();                                                                   \
+	} while (0)
+
+static void
+set_trust(struct client *c)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", c->trust_fd);
+	SET(c, CURLOPT_CAINFO, path);
+	SET(c, CURLOPT_CAPATH, NULL); /* the system's certificates are not ours */
+	SET(c, CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(c, CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(c, CURLOPT_SSLVERSION, (long)(CURL_SSLVERSION_TLSv1_3 | CURL_SSLVERSION_MAX_TLSv1_3));
+}
+
+static void
+set_options(struct client *c, const struct client_options *o)
+{
+	SET(c, CURLOPT_NOSIGNAL, 1L);
+	SET(c, CURLOPT_ERRORBUFFER, c->why);
+	SET(c, CURLOPT_PROTOCOLS_STR, "https");
+	SET(c, CURLOPT_PROXY, "");
+	SET(c, CURLOPT_FOLLOWLOCATION, 0L);
+	SET(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(c, CURLOPT_PATH_AS_IS, 1L);
+	SET(c, CURLOPT_TCP_NODELAY, 1L);
+	SET(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
+	SET(c, CURLOPT_TIMEOUT_MS, (long)o->total_ms);
+	SET(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)BODY_MAX);
+	set_trust(c);
+}
+
+static int
+check_base(const char *base, struct err *e)
+{
+	if (strncmp(base, "https://", 8) != 0 || base[8] == '\0' || strlen(base) >= BASE_MAX)
+		return err_set(e, ERR_USAGE,
+			       "\"%.200s\" is no address of a node; write https://host:port", base);
+	return 0;
+}
+
+struct client *
+client_new(const struct client_options *o, struct err *e)
+{
+	struct client *c;
+	int fd = -1;
+
+	if (check_base(o->base, e) < 0 || write_trust(o->trust_pem ? o->trust_pem : "", &fd, e) < 0)
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		abort();
+	c->trust_fd = fd;
+	c->curl = curl_easy_init();
+	if (!c->curl)
+		abort();
+	snprintf(c->base, sizeof(c->base), "%s", o->base);
+	for (size_t n = strlen(c->base); n > 0 && c->base[n - 1] == '/'; n--)
+		c->base[n - 1] = '\0';
+	make_headers(c, o->bearer);
+	set_options(c, o);
+	return c;
+}
+
+static void
+free_headers(struct curl_slist *list)
+{
+	for (struct curl_slist *l = list; l; l = l->next)
+		secret_wipe(l->data, strlen(l->data)); /* the bearer token is in one of them */
+	curl_slist_free_all(list);
+}
+
+void
+client_free(struct client *c)
+{
+	if (!c)
+		return;
+	curl_easy_cleanup(c->curl);
+	free_headers(c->headers);
+	free_headers(c->headers_body);
+	close(c->trust_fd);
+	free(c);
+}
+
+/* ---- the reply ---- */
+
+static size_t
+on_body(char *data, size_t one, size_t n, void *ctx)
+{
+	struct client_reply *r = ctx;
+
+	if (n > BODY_MAX - r->body.len)
+		return 0;
+	buf_add(&r->body, data, n);
+	return n;
+}
+
+/* A value that does not fit is left out: half an address is none. */
+static void
+take_value(const char *v, size_t n, char *to, size_t size)
+{
+	while (n > 0 && (*v == ' ' || *v == '\t')) {
+		v++;
+		n--;
+	}
+	while (n > 0 && (unsigned char)v[n - 1] <= ' ')
+		n--;
+	if (n >= size)
+		return;
+	memcpy(to, v, n);
+	to[n] = '\0';
+}
+
+static const struct {
+	const char *name;
+	size_t offset, size;
+} kept_headers[] = {
+#define KEEP(name, field)                                                                          \
+	{                                                                                          \
+		name, offsetof(struct client_reply, field),                                        \
+			sizeof(((struct client_reply *)0)->field)                                  \
+	}
+	KEEP("Location:", location),
+	KEEP("Holdfast-Mode:", mode),
+	KEEP("Holdfast-Durability:", durability),
+	KEEP("Holdfast-As-Of:", as_of),
+#undef KEEP
+};
+
+static size_t
+on_header_line(char *line, size_t one, size_t n, void *ctx)
+{
+	struct client_reply *r = ctx;
+
+	for (size_t i = 0; i < ARRAY_LEN(kept_headers); i++) {
+		size_t name_len = strlen(kept_headers[i].name);
+
+		if (n > name_len && strncasecmp(line, kept_headers[i].name, name_len) == 0)
+			take_value(line + name_len, n - name_len,
+				   (char *)r + kept_headers[i].offset, kept_headers[i].size);
+	}
+	return n;
+}
+
+void
+client_reply_done(struct client_reply *r)
+{
+	buf_done(&r->body);
+	secret_wipe(r, sizeof(*r));
+}
+
+/* ---- failures ---- */
+
+/* What the system said when the connection could not be made. */
+static enum client_failure
+connect_failure(long sys)
+{
+	return sys == ECONNREFUSED ? CLIENT_REFUSED : CLIENT_SILENT;
+}
+
+static enum client_failure
+classify(CURLcode code, long sys)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return CLIENT_BAD_NAME;
+	case CURLE_COULDNT_CONNECT:
+		return connect_failure(sys);
+	case CURLE_OPERATION_TIMEDOUT:
+		return CLIENT_SILENT;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+		return CLIENT_UNTRUSTED;
+	default:
+		return CLIENT_OTHER;
+	}
+}
+
+static const char *
+failure_text(enum client_failure f)
+{
+	static const char *const texts[] = {
+		[CLIENT_OK] = "it went well",
+		[CLIENT_REFUSED] =
+			"the connection was refused; nothing listens there. Is the node started?",
+		[CLIENT_SILENT] =
+			"there was no answer in time; is the machine up and the network open?",
+		[CLIENT_UNTRUSTED] =
+			"its certificate is not trusted here, or made for another name; "
+			"bring it over with holdfast cert import",
+		[CLIENT_BAD_NAME] = "the host name is not known; check DNS or /etc/hosts",
+		[CLIENT_OTHER] = "the connection broke",
+	};
+
+	return texts[f];
+}
+
+static int
+refuse_call(struct client *c, CURLcode code, enum client_failure *ret_failure, struct err *e)
+{
+	long sys = 0;
+	enum client_failure f;
+
+	curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &sys);
+	f = classify(code, sys);
+	if (ret_failure)
+		*ret_failure = f;
+	if (code == CURLE_WRITE_ERROR || code == CURLE_FILESIZE_EXCEEDED)
+		return err_set(e, ERR_UNREACHABLE, "%s: the reply is larger than %d MiB", c->base,
+			       BODY_MAX >> 20);
+	return err_set(e, ERR_UNREACHABLE, "%s cannot be reached: %s (%s)", c->base,
+		       failure_text(f), c->why[0] ? c->why : curl_easy_strerror(code));
+}
+
+/* ---- the call ---- */
+
+static void
+set_body(struct client *c, const char *method, const char *body)
+{
+	SET(c, CURLOPT_HTTPGET, 1L); /* forgets what the last call was */
+	SET(c, CURLOPT_NOBODY, strcmp(method, "HEAD") == 0 ? 1L : 0L);
+	if (body) {
+		SET(c, CURLOPT_POST, 1L);
+		SET(c, CURLOPT_POSTFIELDS, body);
+		SET(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+	}
+	SET(c, CURLOPT_CUSTOMREQUEST, method);
+	SET(c, CURLOPT_HTTPHEADER, body ? c->headers_body : c->headers);
+}
+
+int
+client_call(struct client *c, const char *method, const char *path, const char *body,
+	    struct client_reply *ret, enum client_failure *ret_failure, struct err *e)
+{
+	char url[BASE_MAX + PATH_MAX_BYTES];
+	struct client_reply reply = { 0 };
+	long status = 0;
+	CURLcode code;
+
+	if (ret_failure)
+		*ret_failure = CLIENT_OTHER;
+	if (path[0] != '/' || strlen(path) >= PATH_MAX_BYTES)
+		return err_set(e, ERR_USAGE,
+			       "the path of a call must begin with a slash and be short");
+	snprintf(url, sizeof(url), "%s%s", c->base, path);
+	SET(c, CURLOPT_URL, url);
+	SET(c, CURLOPT_WRITEFUNCTION, on_body);
+	SET(c, CURLOPT_WRITEDATA, &reply);
+	SET(c, CURLOPT_HEADERFUNCTION, on_header_line);
+	SET(c, CURLOPT_HEADERDATA, &reply);
+	set_body(c, method, body);
+	c->why[0] = '\0';
+	code = curl_easy_perform(c->curl);
+	if (code != CURLE_OK) {
+		client_reply_done(&reply);
+		return refuse_call(c, code, ret_failure, e);
+	}
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	reply.status = (int)status;
+	*ret = reply;
+	if (ret_failure)
+		*ret_failure = CLIENT_OK;
+	return 0;
+}

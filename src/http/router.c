@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/router.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- match ---- */
+
+struct span {
+	const char *p;
+	size_t n;
+};
+
+/* Walks pattern and path side by side. */
+static bool
+pattern_fits(const char *pattern, const char *path, struct span *params, unsigned *ret_n)
+{
+	unsigned k = 0;
+
+	while (*pattern) {
+		size_t n;
+
+		if (*pattern != '{') {
+			if (*pattern++ != *path++)
+				return false;
+			continue;
+		}
+		n = strcspn(path, "/");
+		if (n == 0)
+			return false;
+		assert(k < ROUTER_PARAMS_MAX);
+		params[k++] = (struct span){ path, n };
+		path += n;
+		pattern += strcspn(pattern, "}") + 1;
+	}
+	*ret_n = k;
+	return *path == '\0';
+}
+
+/* HEAD is GET whose body stays here. */
+static bool
+method_fits(const struct route *r, enum http_method m)
+{
+	return r->method == m || (m == HTTP_HEAD && r->method == HTTP_GET);
+}
+
+static const struct route *
+find_route(const struct route *table, size_t n, enum http_method m, const char *path,
+	   struct span *params, unsigned *ret_n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (method_fits(&table[i], m) &&
+		    pattern_fits(table[i].pattern, path, params, ret_n))
+			return &table[i];
+	return NULL;
+}
+
+/* No row fits the method: 405 and Allow when the path is known, else 404. */
+static int
+refuse_match(const struct route *table, size_t n, struct request *rq, struct err *e)
+{
+	struct span params[ROUTER_PARAMS_MAX];
+	unsigned nparams, known = 0;
+	auto_buf allow = BUF_INIT;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned bit = 1U << table[i].method;
+
+		if ((known & bit) || !pattern_fits(table[i].pattern, rq->path, params, &nparams))
+			continue;
+		known |= bit;
+		buf_addf(&allow, "%s%s", allow.len ? ", " : "",
+			 request_method_name(table[i].method));
+	}
+	if (!known)
+		return err_set(e, ERR_NOT_FOUND, "there is nothing at this address");
+	request_header(rq, "Allow", buf_str(&allow));
+	return err_set(e, ERR_METHOD, "this address takes %s", buf_str(&allow));
+}
+
+int
+router_match(const struct route *table, size_t n, struct request *rq, struct route_match *ret,
+	     struct err *e)
+{
+	struct span params[ROUTER_PARAMS_MAX];
+	unsigned nparams = 0;
+	const struct route *r = find_route(table, n, rq->method, rq->path, params, &nparams);
+
+	if (!r)
+		return refuse_match(table, n, rq, e);
+	*ret = (struct route_match){ .route = r, .nparams = nparams };
+	for (unsigned i = 0; i < nparams; i++)
+		ret->params[i] = arena_strndup(rq->arena, params[i].p, params[i].n);
+	return 0;
+}
+
+size_t
+router_limit(const struct route *table, size_t n, enum http_method method, const char *path)
+{
+	struct span params[ROUTER_PARAMS_MAX];
+	unsigned nparams;
+	const struct route *r = find_route(table, n, method, path, params, &nparams);
+
+	return r ? r->limit : ROUTER_UNKNOWN_LIMIT;
+}
+
+/* ---- query and body ---- */
+
+static bool
+word_listed(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	while (list && *list) {
+		size_t n = strcspn(list, " ");
+
+		if (n == len && memcmp(list, word, n) == 0)
+			return true;
+		list += n + strspn(list + n, " ");
+	}
+	return false;
+}
+
+static int
+check_query(const struct route *r, const struct request *rq, struct err *e)
+{
+	for (unsigned i = 0; i < rq->nquery; i++) {
+		if (word_listed(r->query, rq->query[i].name))
+			continue;
+		if (!r->query)
+			return err_set(e, ERR_BAD_FIELD, "this address takes no query parameters");
+		return err_set(e, ERR_BAD_FIELD,
+			       "a query parameter is not known; this address takes: %s", r->query);
+	}
+	return 0;
+}
+
+/* The media type without its parameters, compared as RFC 9110 has it. */
+static bool
+media_type_is(const char *content_type, const char *want)
+{
+	size_t n = strlen(want);
+
+	if (!content_type || strncasecmp(content_type, want, n) != 0)
+		return false;
+	return content_type[n + strspn(content_type + n, " \t")] == '\0' ||
+	       content_type[n + strspn(content_type + n, " \t")] == ';';
+}
+
+static int
+check_raw_type(const struct request *rq, struct err *e)
+{
+	static const char *const unasked[] = { "application/x-www-form-urlencoded",
+					       "multipart/form-data", "text/plain" };
+
+	if (!rq->content_type)
+		return err_set(e, ERR_USAGE, "the body needs a Content-Type");
+	for (size_t i = 0; i < ARRAY_LEN(unasked); i++)
+		if (media_type_is(rq->content_type, unasked[i]))
+			return err_set(e, ERR_USAGE, "a body of type %s is not taken", unasked[i]);
+	return 0;
+}
+
+static int
+parse_table_body(const struct route *r, struct request *rq, void **ret_body, uint64_t *ret_seen,
+		 struct err *e)
+{
+	bool empty = rq->body.len == 0;
+	void *body = arena_alloc(rq->arena, r->body_size);
+	int rc;
+
+	if (!empty && !media_type_is(rq->content_type, "application/json"))
+		return err_set(e, ERR_BAD_JSON,
+			       "the body must be sent as Content-Type: application/json");
+	rc = json_parse_body(empty ? "{}" : rq->body.data, empty ? 2 : rq->body.len, r->body, body,
+			     ret_seen, rq->arena, e);
+	if (rc == 0)
+		*ret_body = body;
+	return rc;
+}
+
+int
+router_body(const struct route *r, struct request *rq, void **ret_body, uint64_t *ret_seen,
+	    struct err *e)
+{
+	int rc = check_query(r, rq, e);
+
+	if (rc < 0)
+		return rc;
+	*ret_body = NULL;
+	*ret_seen = 0;
+	if (rq->body.len > r->limit)
+		return err_set(e, ERR_TOO_LARGE, "the body may have at most %zu bytes here",
+			       r->limit);
+	if (r->body)
+		return parse_table_body(r, rq, ret_body, ret_seen, e);
+	return rq->body.len > 0 ? check_raw_type(rq, e) : 0;
+}

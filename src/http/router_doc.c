@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the route table says of itself: OpenAPI 3.1 and docs/api.md.
+ */
+#include "http/router.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* ---- shared ---- */
+
+static bool
+same_pattern(const struct route *a, const struct route *b)
+{
+	return strcmp(a->pattern, b->pattern) == 0;
+}
+
+static bool
+pattern_is_new(const struct route *table, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (same_pattern(&table[k], &table[i]))
+			return false;
+	return true;
+}
+
+static bool
+reply_is_media(const struct route *r)
+{
+	return r->reply && strchr(r->reply, '/');
+}
+
+/* Calls fn for each {name} of the pattern. */
+static void
+each_param(const char *pattern, void (*fn)(void *ctx, const char *name, size_t n), void *ctx)
+{
+	while ((pattern = strchr(pattern, '{'))) {
+		size_t n = strcspn(++pattern, "}");
+
+		fn(ctx, pattern, n);
+		pattern += n;
+	}
+}
+
+static void
+each_word(const char *list, void (*fn)(void *ctx, const char *name, size_t n), void *ctx)
+{
+	while (list && *list) {
+		size_t n = strcspn(list, " ");
+
+		fn(ctx, list, n);
+		list += n + strspn(list + n, " ");
+	}
+}
+
+/* ---- OpenAPI ---- */
+
+static void
+write_field_schema(struct jw *w, const struct jfield *f)
+{
+	static const struct {
+		const char *type, *bound, *nested;
+	} kinds[] = {
+		[JTEXT] = { "string", "maxLength", NULL },
+		[JINT] = { "integer", "maximum", NULL },
+		[JBOOL] = { "boolean", NULL, NULL },
+		[JMAP] = { "object", "maxProperties", "additionalProperties" },
+		[JTEXTS] = { "array", "maxItems", "items" },
+	};
+
+	jw_object(w, f->name);
+	jw_text(w, "type", kinds[f->kind].type);
+	if (f->kind == JINT)
+		jw_int(w, "minimum", 0);
+	if (kinds[f->kind].bound)
+		jw_int(w, kinds[f->kind].bound, f->bound);
+	if (kinds[f->kind].nested)
+		jw_raw(w, kinds[f->kind].nested, "{\"type\":\"string\"}");
+	jw_end_object(w);
+}
+
+static void
+write_body_schema(struct jw *w, const struct jfield *table)
+{
+	bool any = false;
+
+	jw_object(w, "schema");
+	jw_text(w, "type", "object");
+	jw_bool(w, "additionalProperties", false);
+	jw_object(w, "properties");
+	for (const struct jfield *f = table; f->name; f++) {
+		write_field_schema(w, f);
+		any |= (f->flags & JREQUIRED) != 0;
+	}
+	jw_end_object(w);
+	if (any) {
+		jw_array(w, "required");
+		for (const struct jfield *f = table; f->name; f++)
+			if (f->flags & JREQUIRED)
+				jw_text(w, NULL, f->name);
+		jw_end_array(w);
+	}
+	jw_end_object(w);
+}
+
+static bool
+body_required(const struct route *r)
+{
+	for (const struct jfield *f = r->body; f && f->name; f++)
+		if (f->flags & JREQUIRED)
+			return true;
+	return !r->body;
+}
+
+static void
+write_request_body(struct jw *w, const struct route *r)
+{
+	if (!r->body && r->limit == 0)
+		return;
+	jw_object(w, "requestBody");
+	jw_bool(w, "required", body_required(r));
+	jw_object(w, "content");
+	if (r->body) {
+		jw_object(w, "application/json");
+		write_body_schema(w, r->body);
+		jw_end_object(w);
+	} else {
+		jw_raw(w, "application/octet-stream", "{}");
+		jw_raw(w, "text/csv", "{}");
+	}
+	jw_end_object(w);
+	jw_end_object(w);
+}
+
+static void
+write_param(struct jw *w, const char *name, size_t n, const char *in, bool required)
+{
+	jw_object(w, NULL);
+	jw_textn(w, "name", name, n);
+	jw_text(w, "in", in);
+	jw_bool(w, "required", required);
+	jw_raw(w, "schema", "{\"type\":\"string\"}");
+	jw_end_object(w);
+}
+
+static void
+write_path_param(void *ctx, const char *name, size_t n)
+{
+	write_param(ctx, name, n, "path", true);
+}
+
+static void
+write_query_param(void *ctx, const char *name, size_t n)
+{
+	write_param(ctx, name, n, "query", false);
+}
+
+static void
+write_params(struct jw *w, const struct route *r)
+{
+	if (!strchr(r->pattern, '{') && !r->query)
+		return;
+	jw_array(w, "parameters");
+	each_param(r->pattern, write_path_param, w);
+	each_word(r->query, write_query_param, w);
+	jw_end_array(w);
+}
+
+static bool
+always(const struct route *r)
+{
+	return true;
+}
+
+static bool
+wants_session(const struct route *r)
+{
+	return !(r->flags & ROUTE_PUBLIC);
+}
+
+static bool
+wants_primary(const struct route *r)
+{
+	return !(r->flags & ROUTE_ANY_MODE);
+}
+
+static bool
+may_be_missing(const struct route *r)
+{
+	return strchr(r->pattern, '{');
+}
+
+static bool
+changes(const struct route *r)
+{
+	return r->method != HTTP_GET;
+}
+
+static bool
+takes_body(const struct route *r)
+{
+	return r->limit > 0;
+}
+
+static bool
+is_login(const struct route *r)
+{
+	return (r->flags & ROUTE_PUBLIC) && r->method == HTTP_POST;
+}
+
+/* Replies besides the good one, and which routes have them. */
+static const struct {
+	const char *status, *text;
+	bool (*fits)(const struct route *r);
+} replies[] = {
+	{ "307", "This node is a standby; the primary serves: see Location.", wants_primary },
+	{ "400", "The request is not understood or a field is out of bounds.", always },
+	{ "401", "A session is needed.", wants_session },
+	{ "403", "Role, share or emergency does not allow this.", wants_session },
+	{ "404", "There is nothing here, or nothing that you may see.", may_be_missing },
+	{ "409", "It exists already, or has changed since it was read.", changes },
+	{ "413", "The body is larger than allowed here.", takes_body },
+	{ "429", "Too many failed logins; wait.", is_login },
+	{ "503", "This node cannot serve now.", always },
+};
+
+static void
+write_good_reply(struct jw *w, const struct route *r)
+{
+	auto_buf ref = BUF_INIT;
+
+	if (!r->reply) {
+		jw_raw(w, "204", "{\"description\":\"Done.\"}");
+		return;
+	}
+	jw_object(w, "200");
+	jw_text(w, "description", "Good.");
+	jw_object(w, "content");
+	if (reply_is_media(r)) {
+		jw_raw(w, r->reply, "{}");
+	} else {
+		buf_addf(&ref, "#/components/schemas/%s", r->reply);
+		jw_object(w, "application/json");
+		jw_object(w, "schema");
+		jw_text(w, "$ref", buf_str(&ref));
+		jw_end_object(w);
+		jw_end_object(w);
+	}
+	jw_end_object(w);
+	jw_end_object(w);
+}
+
+static void
+write_error_reply(struct jw *w, const char *status, const char *text)
+{
+	jw_object(w, status);
+	jw_text(w, "description", text);
+	if (strcmp(status, "307") == 0)
+		jw_raw(w, "headers",
+		       "{\"Location\":{\"required\":true,\"schema\":{\"type\":\"string\"}}}");
+	jw_raw(w, "content",
+	       "{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Error\"}}}");
+	jw_end_object(w);
+}
+
+static void
+write_responses(struct jw *w, const struct route *r)
+{
+	jw_object(w, "responses");
+	write_good_reply(w, r);
+	for (size_t i = 0; i < ARRAY_LEN(replies); i++)
+		if (replies[i].fits(r))
+			write_error_reply(w, replies[i].status, replies[i].text);
+	jw_end_object(w);
+}
+
+static void
+write_operation_id(struct jw *w, const struct route *r)
+{
+	auto_buf id = BUF_INIT;
+
+	buf_adds(&id, request_method_name(r->method));
+	for (const char *p = r->pattern; *p; p++)
+		buf_addc(&id, isalnum((unsigned char)*p) ? *p : '_');
+	for (size_t i = 0; i < id.len; i++)
+		id.data[i] = (char)tolower((unsigned char)id.data[i]);
+	jw_text(w, "operationId", buf_str(&id));
+}
+
+static void
+write_operation(struct jw *w, const struct route *r)
+{
+	auto_buf method = BUF_INIT;
+
+	for (const char *p = request_method_name(r->method); *p; p++)
+		buf_addc(&method, (char)tolower((unsigned char)*p));
+	jw_object(w, buf_str(&method));
+	write_operation_id(w, r);
+	jw_text(w, "summary", r->summary ? r->summary : "");
+	jw_raw(w, "security", r->flags & ROUTE_PUBLIC ? "[]" : "[{\"bearer\":[]},{\"cookie\":[]}]");
+	jw_int(w, "x-capability", r->capability);
+	jw_bool(w, "x-emergency", (r->flags & (ROUTE_EMERGENCY | ROUTE_ANY_MODE)) != 0);
+	jw_bool(w, "x-event", (r->flags & ROUTE_EVENT) != 0);
+	jw_int(w, "x-body-limit", (int64_t)r->limit);
+	write_params(w, r);
+	write_request_body(w, r);
+	write_responses(w, r);
+	jw_end_object(w);
+}
+
+static void
+write_path(struct jw *w, const struct route *table, size_t n, size_t first)
+{
+	jw_object(w, table[first].pattern);
+	for (size_t i = first; i < n; i++)
+		if (same_pattern(&table[i], &table[first]))
+			write_operation(w, &table[i]);
+	jw_end_object(w);
+}
+
+static bool
+reply_is_new(const struct route *table, size_t i)
+{
+	if (!table[i].reply || reply_is_media(&table[i]))
+		return false;
+	for (size_t k = 0; k < i; k++)
+		if (table[k].reply && strcmp(table[k].reply, table[i].reply) == 0)
+			return false;
+	return true;
+}
+
+static void
+write_components(struct jw *w, const struct route *table, size_t n)
+{
+	jw_object(w, "components");
+	jw_raw(w, "securitySchemes",
+	       "{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\"},"
+	       "\"cookie\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"__Host-holdfast\"}}");
+	jw_object(w, "schemas");
+	jw_raw(w, "Error",
+	       "{\"type\":\"object\",\"required\":[\"error\"],\"properties\":{\"error\":"
+	       "{\"type\":\"object\",\"required\":[\"code\",\"message\"],\"properties\":"
+	       "{\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"},"
+	       "\"detail\":{\"type\":[\"string\",\"null\"]}}}}}");
+	for (size_t i = 0; i < n; i++)
+		if (reply_is_new(table, i))
+			jw_raw(w, table[i].reply, "{\"type\":\"object\"}");
+	jw_end_object(w);
+	jw_end_object(w);
+}
+
+void
+router_openapi(const struct route *table, size_t n, struct buf *out)
+{
+	struct jw w;
+
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_text(&w, "openapi", "3.1.0");
+	jw_object(&w, "info");
+	jw_text(&w, "title", "Holdfast");
+	jw_text(&w, "version", HF_VERSION);
+	jw_raw(&w, "license", "{\"name\":\"Apache-2.0\",\"identifier\":\"Apache-2.0\"}");
+	jw_end_object(&w);
+	jw_object(&w, "paths");
+	for (size_t i = 0; i < n; i++)
+		if (pattern_is_new(table, i))
+			write_path(&w, table, n, i);
+	jw_end_object(&w);
+	write_components(&w, table, n);
+	jw_end_object(&w);
+}
+
+/* ---- markdown ---- */
+
+static const struct {
+	unsigned flag;
+	const char *text;
+} flag_texts[] = {
+	{ ROUTE_PUBLIC, "no session needed" },
+	{ ROUTE_EMERGENCY, "served in emergency" },
+	{ ROUTE_ANY_MODE, "served in every state" },
+	{ ROUTE_EVENT, "writes an event" },
+	{ ROUTE_LOOPBACK, "from loopback, or with the metrics token" },
+};
+
+static void
+write_flags(struct buf *out, unsigned flags)
+{
+	const char *between = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(flag_texts); i++) {
+		if (!(flags & flag_texts[i].flag))
+			continue;
+		buf_addf(out, "%s%s", between, flag_texts[i].text);
+		between = ", ";
+	}
+}
+
+static const char *
+kind_text(enum jkind k)
+{
+	static const char *const texts[] = {
+		[JTEXT] = "text, bytes ≤",
+		[JINT] = "number, 0 to",
+		[JBOOL] = "true or false",
+		[JMAP] = "object of texts, entries ≤",
+		[JTEXTS] = "list of texts, entries ≤",
+	};
+
+	return texts[k];
+}
+
+static void
+write_field_row(struct buf *out, const struct jfield *f)
+{
+	buf_addf(out, "| `%s` | %s", f->name, kind_text(f->kind));
+	if (f->kind != JBOOL)
+		buf_addf(out, " %lld", (long long)f->bound);
+	buf_addf(out, " | %s |\n", f->flags & JREQUIRED ? "must be there" : "");
+}
+
+static void
+write_section(struct buf *out, const struct route *r)
+{
+	buf_addf(out, "\n## %s %s\n\n%s\n", request_method_name(r->method), r->pattern,
+		 r->summary ? r->summary : "");
+	if (r->flags) {
+		buf_adds(out, "\nIt is: ");
+		write_flags(out, r->flags);
+		buf_adds(out, ".\n");
+	}
+	if (r->query)
+		buf_addf(out, "\nQuery: `%s`\n", r->query);
+	if (r->body) {
+		buf_addf(out,
+			 "\nBody: JSON, at most %zu bytes.\n\n| field | what | |\n|---|---|---|\n",
+			 r->limit);
+		for (const struct jfield *f = r->body; f->name; f++)
+			write_field_row(out, f);
+	} else if (r->limit) {
+		buf_addf(out, "\nBody: raw, at most %zu bytes; its Content-Type must be named.\n",
+			 r->limit);
+	}
+	buf_addf(out, "\nReply: %s\n", r->reply ? r->reply : "204, no body");
+}
+
+static void
+write_error_rows(struct buf *out)
+{
+	size_t n;
+	const struct err_info *rows = err_table(&n);
+
+	buf_adds(out, "\n# Errors\n\n| code | status | text |\n|---|---|---|\n");
+	for (size_t i = 0; i < n; i++)
+		buf_addf(out, "| `%s` | %d | %s |\n", rows[i].name, rows[i].http, rows[i].text);
+}
+
+void
+router_markdown(const struct route *table, size_t n, struct buf *out)
+{
+	buf_adds(out, "# The API\n\n"
+		      "Written by the program from its route table. JSON over HTTPS (TLS 1.3). A "
+		      "session is "
+		      "a bearer token or the cookie `__Host-holdfast`. Unknown or doubled fields "
+		      "and query "
+		      "parameters are refused. Errors: "
+		      "`{\"error\":{\"code\",\"message\",\"detail\"}}`.\n");
+	for (size_t i = 0; i < n; i++)
+		write_section(out, &table[i]);
+	write_error_rows(out);
+}

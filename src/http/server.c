@@ -1,0 +1,676 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A connection belongs to one of the library's threads, which makes all callbacks of it. One
+ * request at a time is on a connection; whose turn it is says `turn`:
+ *
+ *   TURN_READING    the HTTP thread reads line, headers, body
+ *   TURN_OWNER      on_request has been called; the HTTP thread is still in it
+ *   TURN_SUSPENDED  on_request returned without an answer; the library has put the connection aside
+ *   TURN_ANSWERED   request_send was called; the reply is to be queued, or is queued
+ *
+ * Edges: READING → OWNER and OWNER → SUSPENDED by the HTTP thread, OWNER → ANSWERED and SUSPENDED →
+ * ANSWERED by request_send on any thread, ANSWERED → READING by the HTTP thread when the request is
+ * completed.
+ * 1. Who sends out of TURN_SUSPENDED resumes the connection, exactly once.
+ * 2. The connection is put aside before TURN_SUSPENDED is published, so it is never resumed too
+ * early.
+ * 3. A connection that is put aside is never closed by the library, so a request that is out has
+ * its connection.
+ *
+ * Memory of the library's own (headers, the piece of body being read) is a pool per connection.
+ * Above 32 KiB the library maps it instead of taking it from the heap: then it is gone from the
+ * process with the connection.
+ */
+#include "http/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "http/listener.h"
+
+#define POOL_MIN (33 * 1024)
+#define DRAIN_MAX (256 * 1024)	  /* refused body bytes that are read so that the refusal arrives */
+#define RESERVE_MAX (1024 * 1024) /* trust in an announced length */
+#define SEND_BYTES_PER_MS 16
+#define STOP_WRITING_MS 2000
+
+#define PRIORITIES                                                                                 \
+	"NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:"  \
+	"-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
+
+enum turn { TURN_READING, TURN_OWNER, TURN_SUSPENDED, TURN_ANSWERED };
+
+/* A certificate and its key, kept while a connection was begun with them. Guarded by server.lock.
+ */
+struct credentials {
+	gnutls_certificate_credentials_t tls;
+	unsigned users;
+};
+
+struct conn {
+	struct server *server;
+	struct MHD_Connection *mhd;
+	struct credentials *credentials;
+	struct conn *prev, *next; /* server.conns */
+	int fd;
+	_Atomic int64_t deadline_ms; /* monotonic; 0: none */
+	_Atomic enum turn turn;
+	struct request *rq; /* NULL between requests */
+	bool headers_in;
+	size_t limit;	    /* of the body */
+	size_t drained;	    /* bytes of body that were dropped */
+	struct err refused; /* code 0: not refused */
+};
+
+struct server {
+	struct server_options o;
+	int listen_fd;
+	unsigned port;
+	struct MHD_Daemon *daemon;
+	pthread_t sweeper;
+	bool sweeping;
+	pthread_mutex_t lock; /* what follows */
+	pthread_cond_t stop_cond;
+	bool stopping;
+	struct conn *conns;
+	struct credentials *credentials; /* of new connections */
+	_Atomic unsigned nconns;
+	_Atomic uint64_t requests;
+	_Atomic unsigned handed;  /* on_request … request_send */
+	_Atomic unsigned writing; /* request_send … completed */
+};
+
+/* ---- certificates ---- */
+
+static int
+refuse_pair(int rc, struct err *e)
+{
+	if (rc == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+		return err_set(
+			e, ERR_BAD_FIELD,
+			"the private key does not belong to the web certificate; put the matching "
+			"pair in place, or have a new one made (holdfast cert renew)");
+	return err_set(e, ERR_BAD_FIELD,
+		       "the web certificate or its key cannot be read: %s; both must be PEM, the "
+		       "key without "
+		       "a passphrase",
+		       gnutls_strerror(rc));
+}
+
+static int
+credentials_new(const char *cert_pem, const char *key_pem, struct credentials **ret, struct err *e)
+{
+	const gnutls_datum_t cert = { (unsigned char *)cert_pem, (unsigned)strlen(cert_pem) };
+	const gnutls_datum_t key = { (unsigned char *)key_pem, (unsigned)strlen(key_pem) };
+	gnutls_certificate_credentials_t tls;
+	struct credentials *c;
+	int rc = gnutls_certificate_allocate_credentials(&tls);
+
+	if (rc < 0)
+		return err_set(e, ERR_INTERNAL, "TLS cannot start: %s", gnutls_strerror(rc));
+	rc = gnutls_certificate_set_x509_key_mem2(tls, &cert, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
+	if (rc < 0) {
+		gnutls_certificate_free_credentials(tls);
+		return refuse_pair(rc, e);
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		abort();
+	*c = (struct credentials){ tls, 1 };
+	*ret = c;
+	return 0;
+}
+
+static void
+credentials_drop(struct credentials *c)
+{
+	if (!c || --c->users > 0)
+		return;
+	gnutls_certificate_free_credentials(c->tls);
+	free(c);
+}
+
+int
+server_reload_cert(struct server *s, const char *cert_pem, const char *key_pem, struct err *e)
+{
+	struct credentials *fresh;
+	int rc = credentials_new(cert_pem, key_pem, &fresh, e);
+
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&s->lock);
+	credentials_drop(s->credentials);
+	s->credentials = fresh;
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+/* ---- connections ---- */
+
+static void
+set_deadline(struct conn *c, int64_t more_ms)
+{
+	atomic_store_explicit(&c->deadline_ms,
+			      clock_mono_ms() + c->server->o.timeout_s * INT64_C(1000) + more_ms,
+			      memory_order_relaxed);
+}
+
+static void
+clear_deadline(struct conn *c)
+{
+	atomic_store_explicit(&c->deadline_ms, 0, memory_order_relaxed);
+}
+
+static void
+link_conn(struct server *s, struct conn *c)
+{
+	pthread_mutex_lock(&s->lock);
+	c->next = s->conns;
+	if (c->next)
+		c->next->prev = c;
+	s->conns = c;
+	c->credentials = s->credentials;
+	c->credentials->users++;
+	pthread_mutex_unlock(&s->lock);
+	atomic_fetch_add(&s->nconns, 1);
+}
+
+static void
+unlink_conn(struct server *s, struct conn *c)
+{
+	pthread_mutex_lock(&s->lock);
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		s->conns = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	credentials_drop(c->credentials);
+	pthread_mutex_unlock(&s->lock);
+	atomic_fetch_sub(&s->nconns, 1);
+}
+
+/* The library has given the session its own certificate by now; the current one takes its place
+ * before the handshake begins. That is how a certificate changes while the port stays open. */
+static void
+begin_conn(struct server *s, struct MHD_Connection *mhd, void **context)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		abort();
+	c->server = s;
+	c->mhd = mhd;
+	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	set_deadline(c, 0);
+	link_conn(s, c);
+	gnutls_credentials_set(
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session,
+		GNUTLS_CRD_CERTIFICATE, c->credentials->tls);
+	*context = c;
+}
+
+static void
+end_conn(struct server *s, struct conn *c)
+{
+	unlink_conn(s, c);
+	request_free(c->rq);
+	free(c);
+}
+
+/* The library closes the socket after this, so while a connection is in the list its descriptor is
+ * its own. */
+static void
+on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+	      enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		begin_conn(cls, mhd, context);
+	else if (*context)
+		end_conn(cls, *context);
+}
+
+/* ---- deadlines ---- */
+
+static void
+sweep(struct server *s)
+{
+	int64_t now = clock_mono_ms();
+
+	for (struct conn *c = s->conns; c; c = c->next) {
+		int64_t deadline = atomic_load_explicit(&c->deadline_ms, memory_order_relaxed);
+
+		if (deadline && now > deadline)
+			shutdown(c->fd, SHUT_RDWR);
+	}
+}
+
+static int64_t
+sweep_interval_ms(const struct server *s)
+{
+	int64_t ms = s->o.timeout_s * INT64_C(100);
+
+	return ms < 100 ? 100 : ms > 1000 ? 1000 : ms;
+}
+
+static void *
+sweep_thread(void *arg)
+{
+	struct server *s = arg;
+	int64_t ms = sweep_interval_ms(s);
+
+	pthread_setname_np(pthread_self(), "http-sweep");
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += ms % 1000 * 1000000;
+		until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&s->stop_cond, &s->lock, &until);
+		sweep(s);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* ---- the request comes in ---- */
+
+static void send_request(struct request *rq);
+
+/* The request line is in; uri is what it says, undecoded. */
+static void *
+on_target(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+	struct conn *c =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+	struct request *rq = request_new();
+
+	rq->begun_us = clock_mono_us();
+	rq->conn = c;
+	rq->send = send_request;
+	c->rq = rq;
+	c->headers_in = false;
+	c->drained = 0;
+	c->refused.code = 0;
+	atomic_store(&c->turn, TURN_READING);
+	set_deadline(c, 0);
+	atomic_fetch_add_explicit(&c->server->requests, 1, memory_order_relaxed);
+	if (request_target(rq, uri, &c->refused) < 0)
+		rq->path = "/";
+	return c;
+}
+
+/* The path is decoded by request_target and nowhere else. */
+static size_t
+leave_escaped(void *cls, struct MHD_Connection *mhd, char *s)
+{
+	return strlen(s);
+}
+
+static enum MHD_Result
+on_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value,
+	  size_t value_size)
+{
+	struct conn *c = cls;
+
+	return request_take_header(c->rq, key, value ? value : "", value_size, &c->refused) == 0
+		       ? MHD_YES
+		       : MHD_NO;
+}
+
+static void
+take_headers(struct conn *c, const char *method)
+{
+	struct request *rq = c->rq;
+
+	rq->method = request_method(method);
+	request_set_address(
+		rq,
+		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+	if (c->refused.code)
+		return;
+	MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, on_header, c);
+	if (c->refused.code == 0 && request_check_headers(rq, &c->refused) == 0)
+		c->limit = c->server->o.body_limit(c->server->o.ctx, rq->method, rq->path);
+}
+
+static void
+refuse_length(struct conn *c)
+{
+	err_set(&c->refused, ERR_TOO_LARGE, "the body may have at most %zu bytes here", c->limit);
+}
+
+static enum MHD_Result queue_refusal(struct conn *c);
+
+static enum MHD_Result
+begin_request(struct conn *c, const char *method)
+{
+	uint64_t length;
+
+	c->headers_in = true;
+	c->limit = 0;
+	take_headers(c, method);
+	length = (uint64_t)c->rq->content_length;
+	if (c->refused.code == 0 && length > c->limit)
+		refuse_length(c);
+	/* A refusal waits for a small body, for a client that is still sending may never read it.
+	 */
+	if (c->refused.code && length > c->limit + DRAIN_MAX)
+		return queue_refusal(c);
+	if (c->refused.code == 0 && length)
+		buf_reserve(&c->rq->body, length < RESERVE_MAX ? length : RESERVE_MAX);
+	return MHD_YES;
+}
+
+static enum MHD_Result
+take_body(struct conn *c, const char *data, size_t n)
+{
+	if (c->refused.code == 0 && n > c->limit - c->rq->body.len)
+		refuse_length(c);
+	if (c->refused.code == 0) {
+		buf_add(&c->rq->body, data, n);
+		return MHD_YES;
+	}
+	c->drained += n;
+	return c->drained > DRAIN_MAX + c->limit ? MHD_NO : MHD_YES;
+}
+
+/* ---- the reply goes out ---- */
+
+static const struct request_pair default_headers[] = {
+	{ "Cache-Control", "no-store" },
+	{ "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'" },
+	{ "Referrer-Policy", "no-referrer" },
+	{ "Strict-Transport-Security", "max-age=31536000" },
+	{ "X-Content-Type-Options", "nosniff" },
+};
+
+static bool
+header_is_set(const struct request *rq, const char *name)
+{
+	for (unsigned i = 0; i < rq->nheaders; i++)
+		if (strcasecmp(rq->headers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void
+add_header(struct MHD_Response *r, const char *name, const char *value)
+{
+	if (MHD_add_response_header(r, name, value) != MHD_YES)
+		abort(); /* out of memory: values have no control characters by now */
+}
+
+static struct MHD_Response *
+make_response(const struct request *rq)
+{
+	bool empty = rq->reply.len == 0 || rq->status == 204 || rq->status == 304;
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+		empty ? 0 : rq->reply.len, empty ? (void *)"" : rq->reply.data,
+		MHD_RESPMEM_PERSISTENT);
+
+	if (!r)
+		abort();
+	if (!empty)
+		add_header(r, "Content-Type", rq->reply_type ? rq->reply_type : "application/json");
+	for (unsigned i = 0; i < rq->nheaders; i++)
+		add_header(r, rq->headers[i].name, rq->headers[i].value);
+	for (size_t i = 0; i < ARRAY_LEN(default_headers); i++)
+		if (!header_is_set(rq, default_headers[i].name))
+			add_header(r, default_headers[i].name, default_headers[i].value);
+	return r;
+}
+
+/* The reply's bytes stay in the request, which on_completed wipes. */
+static enum MHD_Result
+queue_reply(struct conn *c)
+{
+	struct MHD_Response *r = make_response(c->rq);
+	enum MHD_Result rc;
+
+	set_deadline(c, (int64_t)(c->rq->reply.len / SEND_BYTES_PER_MS));
+	rc = MHD_queue_response(c->mhd, (unsigned)c->rq->status, r);
+	MHD_destroy_response(r);
+	return rc;
+}
+
+static enum MHD_Result
+queue_refusal(struct conn *c)
+{
+	request_error(c->rq, &c->refused);
+	request_header(c->rq, "Connection", "close");
+	atomic_fetch_add(&c->server->writing, 1);
+	atomic_store(&c->turn, TURN_ANSWERED);
+	return queue_reply(c);
+}
+
+/* request_send. The connection may be gone the moment the turn is given away, unless it was put
+ * aside. */
+static void
+send_request(struct request *rq)
+{
+	struct conn *c = rq->conn;
+	struct server *s = c->server;
+
+	assert(rq->status >= 200 && rq->status < 600);
+	atomic_fetch_add(&s->writing, 1);
+	if (atomic_exchange(&c->turn, TURN_ANSWERED) == TURN_SUSPENDED)
+		MHD_resume_connection(c->mhd);
+	atomic_fetch_sub(&s->handed, 1);
+}
+
+static enum MHD_Result
+hand_over(struct conn *c)
+{
+	struct server *s = c->server;
+	enum turn expected = TURN_OWNER;
+
+	clear_deadline(c);
+	atomic_fetch_add(&s->handed, 1);
+	atomic_store(&c->turn, TURN_OWNER);
+	s->o.on_request(s->o.ctx, c->rq);
+	if (atomic_load(&c->turn) == TURN_ANSWERED)
+		return queue_reply(c);
+	MHD_suspend_connection(c->mhd);
+	if (!atomic_compare_exchange_strong(&c->turn, &expected, TURN_SUSPENDED))
+		MHD_resume_connection(c->mhd);
+	return MHD_YES;
+}
+
+static enum MHD_Result
+on_access(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
+	  const char *version, const char *data, size_t *data_size, void **context)
+{
+	struct conn *c = *context;
+	size_t n = *data_size;
+
+	if (!c->headers_in)
+		return begin_request(c, method);
+	if (n > 0) {
+		*data_size = 0;
+		return take_body(c, data, n);
+	}
+	switch (atomic_load(&c->turn)) {
+	case TURN_READING:
+		return c->refused.code ? queue_refusal(c) : hand_over(c);
+	case TURN_ANSWERED:
+		return queue_reply(c);
+	default:
+		return MHD_YES;
+	}
+}
+
+static void
+on_completed(void *cls, struct MHD_Connection *mhd, void **context,
+	     enum MHD_RequestTerminationCode toe)
+{
+	struct server *s = cls;
+	struct conn *c = *context;
+
+	if (!c || !c->rq)
+		return;
+	if (atomic_load(&c->turn) == TURN_ANSWERED)
+		atomic_fetch_sub(&s->writing, 1);
+	request_free(c->rq);
+	c->rq = NULL;
+	atomic_store(&c->turn, TURN_READING);
+	set_deadline(c, 0);
+}
+
+/* ---- start and stop ---- */
+
+static struct MHD_Daemon *
+start_daemon(struct server *s, const struct server_options *o)
+{
+	size_t pool = o->header_max > POOL_MIN ? o->header_max : POOL_MIN;
+	struct MHD_OptionItem options[] = {
+		{ MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL },
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)o->cert_pem },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)o->key_pem },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)PRIORITIES },
+		{ MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
+		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)pool, NULL },
+		{ MHD_OPTION_CONNECTION_LIMIT, (intptr_t)o->max_connections, NULL },
+		{ MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)o->max_per_address, NULL },
+		{ MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)o->timeout_s, NULL },
+		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s },
+		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s },
+		{ MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_target, s },
+		{ MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, s },
+		/* The last: left out with one thread. */
+		{ o->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
+		  (intptr_t)o->threads, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	return MHD_start_daemon(MHD_USE_TLS | MHD_USE_EPOLL_INTERNAL_THREAD |
+					MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO,
+				0, NULL, NULL, on_access, s, MHD_OPTION_ARRAY, options,
+				MHD_OPTION_END);
+}
+
+static struct server *
+make_server(const struct server_options *o, int fd, struct credentials *c)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
+
+	if (!s)
+		abort();
+	s->o = *o;
+	s->o.cert_pem = s->o.key_pem = s->o.listen = NULL; /* the caller's, for the start only */
+	s->listen_fd = fd;
+	s->port = listener_port(fd);
+	s->credentials = c;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->stop_cond, &attr);
+	pthread_condattr_destroy(&attr);
+	return s;
+}
+
+int
+server_start(const struct server_options *o, struct server **ret, struct err *e)
+{
+	struct credentials *c;
+	struct server *s;
+	int fd, rc;
+
+	assert(o->threads >= 1 && o->timeout_s >= 1);
+	rc = credentials_new(o->cert_pem, o->key_pem, &c, e);
+	if (rc < 0)
+		return rc;
+	rc = listener_open(o->listen, &fd, e);
+	if (rc < 0) {
+		credentials_drop(c);
+		return rc;
+	}
+	s = make_server(o, fd, c);
+	s->daemon = start_daemon(s, o);
+	if (!s->daemon) {
+		rc = err_errno(e, ERR_IO, "the HTTPS server on %s did not start", o->listen);
+		server_stop(s);
+		return rc;
+	}
+	s->sweeping = pthread_create(&s->sweeper, NULL, sweep_thread, s) == 0;
+	if (!s->sweeping) {
+		rc = err_errno(e, ERR_IO, "the HTTPS server on %s has no thread", o->listen);
+		server_stop(s);
+		return rc;
+	}
+	*ret = s;
+	return 0;
+}
+
+static void
+stop_sweeper(struct server *s)
+{
+	if (!s->sweeping)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_signal(&s->stop_cond);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->sweeper, NULL);
+}
+
+/* A client that does not read its reply holds the end up for no longer than STOP_WRITING_MS. */
+static void
+await_replies(struct server *s)
+{
+	int64_t until;
+
+	while (atomic_load(&s->handed) > 0)
+		clock_sleep_ms(2);
+	until = clock_mono_ms() + STOP_WRITING_MS;
+	while (atomic_load(&s->writing) > 0 && clock_mono_ms() < until)
+		clock_sleep_ms(2);
+}
+
+void
+server_stop(struct server *s)
+{
+	if (!s)
+		return;
+	if (s->daemon) {
+		MHD_quiesce_daemon(s->daemon);
+		await_replies(s);
+		MHD_stop_daemon(s->daemon);
+	}
+	stop_sweeper(s);
+	close(s->listen_fd);
+	credentials_drop(s->credentials);
+	pthread_cond_destroy(&s->stop_cond);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+unsigned
+server_port(const struct server *s)
+{
+	return s->port;
+}
+
+uint64_t
+server_requests(const struct server *s)
+{
+	return atomic_load_explicit(&s->requests, memory_order_relaxed);
+}
+
+unsigned
+server_connections(const struct server *s)
+{
+	return atomic_load_explicit(&s->nconns, memory_order_relaxed);
+}
