@@ -42,5 +42,5 @@ int event_kind_at(size_t i);
 
 void event_encode(const struct event *ev, struct buf *out) NONNULL;
 /* Parses canonical bytes from outside; every bound is checked. Texts are copied to `texts` (a buf that the
- * caller keeps as long as ret is used). */
+ * caller keeps, unchanged, as long as ret is used: reserve n + 2 bytes for each event before the first of several). */
 int event_decode(const void *p, size_t n, struct event *ret, struct buf *texts, struct err *e) MUST_USE;

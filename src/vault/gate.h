@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Gates: one queue of fibers per record, for rules that check and then change. Two changes of one
- * record follow each other; changes of different records never wait for each other. Core thread only.
- * A fiber that enters several gates enters them in the order of their ids, or waits for ever.
+ * record follow each other; changes of different records never wait for each other. Core thread
+ * only. A fiber that enters several gates enters them in the order of their ids, or waits for ever.
  */
 #pragma once
 

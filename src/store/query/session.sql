@@ -1,0 +1,62 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Sessions and logins.
+
+-- name: session_by_mac(mac bytea) -> id uuid, principal uuid, created timestamptz, seen timestamptz, expires timestamptz, ended bool, name text, role text, disabled bool
+SELECT s.id, s.principal, s.created_at, s.seen_at, s.expires_at, s.ended_at IS NOT NULL, p.name, p.role, p.disabled
+FROM session s JOIN principal p ON p.id = s.principal
+WHERE s.mac = $1;
+
+-- name: session_is_home(id uuid) -> home bool
+SELECT EXISTS (SELECT FROM session WHERE id = $1);
+
+-- What a login needs to know of a user.
+-- name: login_by_name(name text) -> id uuid, name text, role text, disabled bool, password_hash text, totp_sealed bytea, totp_step bigint, failed int, failed_at timestamptz
+SELECT id, name, role, disabled, password_hash, totp_sealed, totp_step, failed, failed_at
+FROM principal WHERE lower(name) = lower($1);
+
+-- name: login_by_id(id uuid) -> name text, role text, disabled bool
+SELECT name, role, disabled FROM principal WHERE id = $1;
+
+-- A login inserts its session, ends the run of failures and remembers the code's step.
+-- name: apply_login(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT seq, at, actor, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 30
+), s AS (
+	INSERT INTO session (mac, id, principal, created_at, seen_at, expires_at)
+	SELECT decode(b->>'mac', 'hex'), (b->>'session')::uuid, actor, at, at, (b->>'expires')::timestamptz FROM e ORDER BY seq
+	ON CONFLICT DO NOTHING
+)
+UPDATE principal p SET
+	failed = CASE WHEN p.failed_at IS NULL OR p.failed_at <= l.at THEN 0 ELSE p.failed END,
+	totp_step = greatest(p.totp_step, l.step)
+FROM (SELECT actor, max(at) AS at, coalesce(max((b->>'totp_step')::bigint), 0) AS step FROM e GROUP BY actor) l
+WHERE p.id = l.actor;
+
+-- failed_at only moves forward, so that doing it twice counts once.
+-- name: apply_login_failed(node uuid, from_seq bigint, to_seq bigint)
+UPDATE principal p SET
+	failed = p.failed + f.n,
+	failed_at = greatest(p.failed_at, f.at)
+FROM (SELECT e.actor, count(*)::int AS n, max(e.at) AS at
+	FROM event e JOIN principal q ON q.id = e.actor
+	WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 31 AND (q.failed_at IS NULL OR e.at > q.failed_at)
+	GROUP BY e.actor) f
+WHERE p.id = f.actor;
+
+-- name: apply_logout(node uuid, from_seq bigint, to_seq bigint)
+UPDATE session s SET ended_at = e.at
+FROM (SELECT object, min(at) AS at FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 32 GROUP BY object) e
+WHERE s.id = e.object AND s.ended_at IS NULL;
+
+-- name: apply_session_seen(node uuid, from_seq bigint, to_seq bigint)
+UPDATE session s SET seen_at = greatest(s.seen_at, e.at)
+FROM (SELECT object, max(at) AS at FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 33 GROUP BY object) e
+WHERE s.id = e.object AND s.seen_at < e.at;
+
+-- name: apply_user_setup_used(node uuid, from_seq bigint, to_seq bigint)
+UPDATE principal p SET setup_mac = NULL, setup_until = NULL
+FROM event e
+WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 24 AND p.id = e.object;
