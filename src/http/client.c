@@ -19,7 +19,7 @@ struct client {
 	CURL *curl;
 	char base[BASE_MAX];
 	int trust_fd; /* the trusted certificates, as a file without a name */
-	struct curl_slist *headers, *headers_body;
+	struct curl_slist *headers, *headers_body, *headers_csv;
 	char why[CURL_ERROR_SIZE];
 };
 
@@ -67,11 +67,15 @@ make_headers(struct client *c, const char *bearer)
 		buf_addf(&line, "Authorization: Bearer %s", bearer);
 		add_line(&c->headers, line.data);
 		add_line(&c->headers_body, line.data);
+		add_line(&c->headers_csv, line.data);
 	}
 	add_line(&c->headers, "Accept: application/json");
 	add_line(&c->headers_body, "Accept: application/json");
 	add_line(&c->headers_body, "Content-Type: application/json");
 	add_line(&c->headers_body, "Expect:");
+	add_line(&c->headers_csv, "Accept: application/json");
+	add_line(&c->headers_csv, "Content-Type: text/csv");
+	add_line(&c->headers_csv, "Expect:");
 }
 
 /* An option that libcurl knows is refused only when memory is out. */
@@ -160,6 +164,7 @@ client_free(struct client *c)
 	curl_easy_cleanup(c->curl);
 	free_headers(c->headers);
 	free_headers(c->headers_body);
+	free_headers(c->headers_csv);
 	close(c->trust_fd);
 	free(c);
 }
@@ -298,22 +303,34 @@ refuse_call(struct client *c, CURLcode code, enum client_failure *ret_failure, s
 /* ---- the call ---- */
 
 static void
-set_body(struct client *c, const char *method, const char *body)
+set_body(struct client *c, const char *method, enum client_type type, const char *body, size_t len)
 {
 	SET(c, CURLOPT_HTTPGET, 1L); /* forgets what the last call was */
 	SET(c, CURLOPT_NOBODY, strcmp(method, "HEAD") == 0 ? 1L : 0L);
 	if (body) {
 		SET(c, CURLOPT_POST, 1L);
 		SET(c, CURLOPT_POSTFIELDS, body);
-		SET(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+		SET(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
 	}
 	SET(c, CURLOPT_CUSTOMREQUEST, method);
-	SET(c, CURLOPT_HTTPHEADER, body ? c->headers_body : c->headers);
+	if (!body)
+		SET(c, CURLOPT_HTTPHEADER, c->headers);
+	else
+		SET(c, CURLOPT_HTTPHEADER, type == CLIENT_CSV ? c->headers_csv : c->headers_body);
 }
 
 int
 client_call(struct client *c, const char *method, const char *path, const char *body,
 	    struct client_reply *ret, enum client_failure *ret_failure, struct err *e)
+{
+	return client_send(c, method, path, CLIENT_JSON, body, body ? strlen(body) : 0, ret,
+			   ret_failure, e);
+}
+
+int
+client_send(struct client *c, const char *method, const char *path, enum client_type type,
+	    const char *body, size_t len, struct client_reply *ret,
+	    enum client_failure *ret_failure, struct err *e)
 {
 	char url[BASE_MAX + PATH_MAX_BYTES];
 	struct client_reply reply = { 0 };
@@ -331,7 +348,7 @@ client_call(struct client *c, const char *method, const char *path, const char *
 	SET(c, CURLOPT_WRITEDATA, &reply);
 	SET(c, CURLOPT_HEADERFUNCTION, on_header_line);
 	SET(c, CURLOPT_HEADERDATA, &reply);
-	set_body(c, method, body);
+	set_body(c, method, type, body, len);
 	c->why[0] = '\0';
 	code = curl_easy_perform(c->curl);
 	if (code != CURLE_OK) {

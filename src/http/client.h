@@ -40,6 +40,14 @@ void client_free(struct client *c);
  * ERR_UNREACHABLE when there is no HTTP reply; *ret_failure (may be NULL) says how. */
 int client_call(struct client *c, const char *method, const char *path, const char *body,
 		struct client_reply *ret, enum client_failure *ret_failure, struct err *e) MUST_USE;
+/* The same with a body of len bytes of another type. */
+enum client_type {
+	CLIENT_JSON,
+	CLIENT_CSV,
+};
+int client_send(struct client *c, const char *method, const char *path, enum client_type type,
+		const char *body, size_t len, struct client_reply *ret,
+		enum client_failure *ret_failure, struct err *e) MUST_USE;
 void client_reply_done(struct client_reply *r) NONNULL; /* wipes */
 
 /* Connects, does the TLS handshake without trust, gives the peer's certificate chain (PEM). For the

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast audit …: the log, read and verified through a node.
+ */
+#include <string.h>
+#include "cli/cli.h"
+#include "cli/lookup.h"
+#include "cli/term.h"
+
+/* Options of list that are passed on as they are. */
+static const char *const filters[] = { "user", "kind", "object", "since", "until", "node" };
+
+static void
+start_path(const struct cli *c, int64_t limit, const char *before, struct buf *path)
+{
+	buf_addf(path, "/v1/audit?limit=%lld", (long long)limit);
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
+		if (cli_get(c, filters[i])) {
+			buf_addf(path, "&%s=", filters[i]);
+			lookup_escape(path, cli_get(c, filters[i]));
+		}
+	if (*before) {
+		buf_adds(path, "&before=");
+		lookup_escape(path, before);
+	}
+}
+
+static void
+print_events(json_t *all)
+{
+	struct term_table t = { .head = { "AT", "NODE", "SEQ", "WHO", "FROM", "WHAT", "DETAILS" },
+				.columns = 7 };
+	size_t i;
+	json_t *ev;
+
+	json_array_foreach(all, i, ev)
+	{
+		char seq[24];
+		auto_buf body = BUF_INIT;
+		remote_json_text(json_object_get(ev, "body"), JSON_COMPACT, &body);
+		snprintf(seq, sizeof(seq), "%lld",
+			 (long long)json_integer_value(json_object_get(ev, "seq")));
+		term_table_row(&t, lookup_text(ev, "at"),
+			       lookup_text(json_object_get(ev, "node"), "name"), seq,
+			       lookup_text(json_object_get(ev, "actor"), "name"),
+			       lookup_text(ev, "address"), lookup_text(ev, "kind"),
+			       strcmp(buf_str(\& body), "{}") != 0 ? buf_str(\& body) : "");
+	}
+	term_table_print(&t);
+}
+
+static int
+run_list(const struct cli *c, struct err *e)
+{
+	auto_json all = json_array();
+	auto_buf before = BUF_INIT;
+	auto_remote r = NULL;
+	int64_t most;
+	int rc = cli_get_int(c, "most", 1, 10000000, 50, &most, e);
+	if (rc == 0)
+		rc = remote_open(&r, e);
+	while (rc == 0 && (int64_t)json_array_size(all) < most) {
+		auto_buf path = BUF_INIT;
+		auto_json o = NULL;
+		int64_t left = most - (int64_t)json_array_size(all);
+		start_path(c, left > 200 ? 200 : left, buf_str(&before), &path);
+		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
+		if (rc < 0)
+			break;
+		json_array_extend(all, json_object_get(o, "events"));
+		buf_reset(&before);
+		buf_adds(&before, lookup_text(o, "next"));
+		if (before.len == 0)
+			break;
+	}
+	if (rc < 0)
+		return rc;
+	if (c->json)
+		term_print_json(all);
+	else
+		print_events(all);
+	return CLI_GOOD;
+}
+
+static int
+run_verify(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	size_t i;
+	json_t *n;
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = remote_call(r, REMOTE_READ, "GET", "/v1/audit/verify", NULL, &o, e);
+	if (rc < 0)
+		return rc;
+	bool good = json_is_true(json_object_get(o, "good"));
+	if (c->json) {
+		term_print_json(o);
+		return good ? CLI_GOOD : CLI_FAILED;
+	}
+	json_array_foreach(json_object_get(o, "nodes"), i, n)
+	{
+		bool broken = json_is_true(json_object_get(n, "broken"));
+		const char *id = lookup_text(json_object_get(n, "node"), "id");
+		if (broken)
+			printf("%sBROKEN%s  node %s at event %lld: %s\n", cli_paint(c, CLI_RED),
+			       cli_paint(c, CLI_PLAIN), id,
+			       (long long)json_integer_value(json_object_get(n, "broken_seq")),
+			       lookup_text(n, "why"));
+		else
+			printf("%sgood%s    node %s: %lld events\n", cli_paint(c, CLI_GREEN),
+			       cli_paint(c, CLI_PLAIN), id,
+			       (long long)json_integer_value(json_object_get(n, "events")));
+	}
+	printf("%s: %lld events verified\n",
+	       good ? "the whole log is unbroken" : "THE LOG IS BROKEN",
+	       (long long)json_integer_value(json_object_get(o, "events")));
+	return good ? CLI_GOOD : CLI_FAILED;
+}
+
+static const struct cli_opt list_opts[] = {
+	{ "user", "NAME", "Only what this user did." },
+	{ "kind", "KIND", "Only this kind of event, e.g. retrieved." },
+	{ "object", "ID", "Only what was done to this resource, account or user." },
+	{ "since", "TIME", "Not before, e.g. 2026-01-31T00:00:00Z." },
+	{ "until", "TIME", "Not after." },
+	{ "node", "NAME", "Only what happened on this node." },
+	{ "most", "N", "At most N events, the newest first (default 50)." },
+	{ 0 },
+};
+
+const struct cli_verb verb_audit_list = {
+	"audit list", "", 0, 0, list_opts, run_list, "Lists what happened, the newest first.",
+	NULL,	      0
+};
+const struct cli_verb verb_audit_verify = {
+	"audit verify",
+	"",
+	0,
+	0,
+	NULL,
+	run_verify,
+	"Walks the whole chain of every node and names the first break.",
+	NULL,
+	0
+};

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast put, rm, gen: storing a version, making what it belongs to where it is missing.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "base/jw.h"
+#include "base/secret.h"
+#include "cli/cli.h"
+#include "cli/lookup.h"
+#include "cli/term.h"
+#include "crypto/password.h"
+
+#define SECRET_MAX 65536
+#define GENERATE_DEFAULT 24
+
+/* The new value: generated, or read. */
+static int
+new_value(const struct cli *c, const char *field, struct buf *ret, struct err *e)
+{
+	char generated[129];
+	int64_t len;
+	int rc = cli_get_int(c, "length", 8, 128, GENERATE_DEFAULT, &len, e);
+	if (rc < 0)
+		return rc;
+	if (!cli_has(c, "generate")) {
+		auto_buf prompt = BUF_INIT;
+		buf_addf(&prompt, "New %s", field);
+		return term_read_secret(buf_str(&prompt), true, SECRET_MAX, ret, e);
+	}
+	rc = password_generate((unsigned)len, !cli_has(c, "no-symbols"), generated, e);
+	if (rc == 0)
+		buf_adds(ret, generated);
+	secret_wipe(generated, sizeof(generated));
+	return rc;
+}
+
+static void
+write_fields(struct buf *body, json_t *fields, int64_t if_version)
+{
+	struct jw w;
+	const char *key;
+	json_t *v;
+
+	jw_init(&w, body);
+	jw_object(&w, NULL);
+	if (if_version)
+		jw_int(&w, "if_version", if_version);
+	jw_object(&w, "fields");
+	json_object_foreach(fields, key, v) jw_text(&w, key, json_string_value(v));
+	jw_end_object(&w);
+	jw_end_object(&w);
+}
+
+/* All fields of the version there is now: a version is always whole. */
+static int
+current_fields(struct remote *r, const char *id, json_t **ret_fields, int64_t *ret_version,
+	       struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	auto_json o = NULL;
+
+	buf_addf(&path, "/v1/accounts/%s/retrieve", id);
+	int rc = remote_call(r, REMOTE_READ, "POST", buf_str(&path),
+			     "{\"reason\":\"to store a new version\"}", &o, e);
+	if (rc == ERR_NOT_FOUND) {
+		*ret_fields = json_object();
+		*ret_version = 0;
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	*ret_fields = json_incref(json_object_get(o, "fields"));
+	*ret_version = json_integer_value(json_object_get(o, "version"));
+	return *ret_fields ? 0 : err_set(e, ERR_BAD_JSON, "the node's answer has no fields");
+}
+
+static int
+split_spec(const char *spec, struct buf *ret_resource, const char **ret_login, struct err *e)
+{
+	const char *slash = strrchr(spec, '/');
+	if (!slash || slash == spec || !slash[1])
+		return err_set(e, ERR_USAGE, "write RESOURCE/LOGIN, not \"%s\"", spec);
+	buf_add(ret_resource, spec, (size_t)(slash - spec));
+	*ret_login = slash + 1;
+	return 0;
+}
+
+static int
+make_resource(const struct cli *c, struct remote *r, const char *name, char id[static 37],
+	      struct err *e)
+{
+	static const char *const texts[] = { "type", "address", "url", "description" };
+	auto_buf body = BUF_INIT;
+	auto_json o = NULL;
+	struct jw w;
+
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "name", name);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (cli_get(c, texts[i]))
+			jw_text(&w, texts[i], cli_get(c, texts[i]));
+	jw_end_object(&w);
+	int rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/resources", buf_str(&body), &o, e);
+	if (rc < 0)
+		return rc;
+	snprintf(id, 37, "%s", lookup_text(o, "id"));
+	return 0;
+}
+
+static int
+make_account(const struct cli *c, struct remote *r, const char *field, struct buf *value,
+	     json_t **ret, struct err *e)
+{
+	auto_buf resource = BUF_INIT, body = BUF_INIT, path = BUF_INIT;
+	const char *login;
+	char id[37];
+	struct jw w;
+
+	int rc = split_spec(c->args[0], &resource, &login, e);
+	if (rc < 0)
+		return rc;
+	rc = lookup_resource(r, buf_str(&resource), id, e);
+	if (rc == ERR_NOT_FOUND)
+		rc = make_resource(c, r, buf_str(&resource), id, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "login", login);
+	jw_object(&w, "fields");
+	jw_textn(&w, field, value->data, value->len);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	buf_addf(&path, "/v1/resources/%s/accounts", id);
+	return remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), ret, e);
+}
+
+static int
+add_version(const struct cli *c, struct remote *r, const char *id, const char *field,
+	    struct buf *value, json_t **ret, struct err *e)
+{
+	auto_buf body = BUF_INIT, path = BUF_INIT;
+	auto_json fields = NULL;
+	int64_t version, wanted;
+
+	int rc = cli_get_int(c, "if-version", 1, INT32_MAX, 0, &wanted, e);
+	if (rc == 0)
+		rc = current_fields(r, id, &fields, &version, e);
+	if (rc < 0)
+		return rc;
+	if (wanted && wanted != version)
+		return err_set(e, ERR_VERSION_CONFLICT,
+			       "the account is at version %lld, not %lld; nothing was stored",
+			       (long long)version, (long long)wanted);
+	json_object_set_new(fields, field, json_stringn(buf_str(value), value->len));
+	write_fields(&body, fields, version);
+	buf_addf(&path, "/v1/accounts/%s/versions", id);
+	return remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), ret, e);
+}
+
+static int
+run_put(const struct cli *c, struct err *e)
+{
+	const char *field = cli_get(c, "field") ? cli_get(c, "field") : "password";
+	auto_buf value = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	char id[37];
+
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = new_value(c, field, &value, e);
+	if (rc < 0)
+		return rc;
+	rc = lookup_account(r, c->args[0], id, e);
+	if (rc == ERR_NOT_FOUND)
+		rc = make_account(c, r, field, &value, &o, e);
+	else if (rc == 0)
+		rc = add_version(c, r, id, field, &value, &o, e);
+	if (rc < 0)
+		return rc;
+	if (c->json)
+		term_print_json(o);
+	else
+		printf("stored version %lld of %s (%s)\n",
+		       (long long)json_integer_value(json_object_get(o, "version")), c->args[0],
+		       strcmp(remote_durability(r), "both") == 0 ? "on both nodes"
+								 : "on this node only");
+	return CLI_GOOD;
+}
+
+static int
+run_rm(const struct cli *c, struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	auto_remote r = NULL;
+	char id[37];
+	bool resource = cli_has(c, "resource");
+
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = resource ? lookup_resource(r, c->args[0], id, e)
+			      : lookup_account(r, c->args[0], id, e);
+	if (rc < 0)
+		return rc;
+	buf_addf(&path, "/v1/%s/%s", resource ? "resources" : "accounts", id);
+	rc = remote_call(r, REMOTE_WRITE, "DELETE", buf_str(&path), NULL, NULL, e);
+	if (rc < 0)
+		return rc;
+	printf(c->json ? "{}\n" : "removed\n");
+	return CLI_GOOD;
+}
+
+static int
+run_gen(const struct cli *c, struct err *e)
+{
+	char generated[129];
+	int64_t len;
+	int rc = cli_get_int(c, "length", 8, 128, GENERATE_DEFAULT, &len, e);
+	if (rc == 0)
+		rc = password_generate((unsigned)len, !cli_has(c, "no-symbols"), generated, e);
+	if (rc < 0)
+		return rc;
+	if (c->json) {
+		auto_json o = json_pack("{ss}", "password", generated);
+		term_print_json(o);
+	} else {
+		puts(generated);
+	}
+	secret_wipe(generated, sizeof(generated));
+	return CLI_GOOD;
+}
+
+static const struct cli_opt put_opts[] = {
+	{ "field", "NAME", "Another field than the password; the others stay as they are." },
+	{ "generate", NULL, "Make a new random value instead of asking for one." },
+	{ "length", "N", "Characters to generate, 8 to 128 (default 24)." },
+	{ "no-symbols", NULL, "Generate letters and digits only." },
+	{ "if-version", "N", "Store only if the account is at version N now." },
+	{ "type", "TEXT", "Of the resource, if it is made now." },
+	{ "address", "TEXT", "Of the resource, if it is made now." },
+	{ "url", "TEXT", "Of the resource, if it is made now." },
+	{ "description", "TEXT", "Of the resource, if it is made now." },
+	{ 0 },
+};
+static const struct cli_opt gen_opts[] = {
+	{ "length", "N", "Characters, 8 to 128 (default 24)." },
+	{ "no-symbols", NULL, "Letters and digits only." },
+	{ 0 },
+};
+static const struct cli_opt rm_opts[] = {
+	{ "resource", NULL, "Remove a resource with all its accounts." },
+	{ 0 },
+};
+
+const struct cli_verb verb_put = {
+	"put",
+	"RESOURCE/LOGIN",
+	1,
+	1,
+	put_opts,
+	run_put,
+	"Stores a new version; makes resource and account where they are missing.",
+	"The secret is asked for on the terminal, or read as one line from standard input; it is "
+	"never an argument.",
+	0
+};
+const struct cli_verb verb_rm = { "rm",
+				  "RESOURCE/LOGIN",
+				  1,
+				  1,
+				  rm_opts,
+				  run_rm,
+				  "Removes an account (or a resource) from use; its history stays.",
+				  NULL,
+				  0 };
+const struct cli_verb verb_gen = {
+	"gen", "", 0, 0, gen_opts, run_gen, "Prints a random password; needs no node.", NULL, 0
+};

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The terminal: secrets asked for without showing them, tables, text of the other side made
+ * harmless.
+ */
+#pragma once
+
+#include "cli/remote.h"
+
+/* Reads a secret: from the terminal without echo under `prompt` (twice when `confirm`), or one line
+ * of standard input when that is no terminal. ≤ max bytes. Wiped by buf_done. */
+int term_read_secret(const char *prompt, bool confirm, size_t max, struct buf *ret,
+		     struct err *e) NONNULL MUST_USE;
+
+/* Prints the JSON text of o and a newline. */
+void term_print_json(const json_t *o) NONNULL;
+/* Prints text of the other side with control characters made visible. */
+void term_print_text(const char *s) NONNULL;
+
+/* A table of at most 8 columns; widths fit the rows. */
+struct term_table {
+	const char *head[8];
+	size_t columns, rows, cap;
+	char **cells;
+};
+void term_table_row(struct term_table *t, ...) NONNULL; /* `columns` texts; NULL is "" */
+void term_table_print(struct term_table *t) NONNULL;	/* prints and frees */
+
+/* Says on stderr, once, that the answer came in emergency and how old it may be. */
+void term_note_mode(const struct remote *r) NONNULL;

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast user …: people, by an administrator; and one's own password and second factor.
+ */
+#include <string.h>
+#include "base/jw.h"
+#include "cli/cli.h"
+#include "cli/lookup.h"
+#include "cli/term.h"
+
+#define SECRET_MAX 1024
+
+/* The one-time token is for the new user's ears alone: it is printed once and kept nowhere. */
+static void
+print_token(const struct cli *c, json_t *o)
+{
+	const char *token = lookup_text(o, "setup_token");
+	if (c->json) {
+		term_print_json(o);
+		return;
+	}
+	printf("user %s is %s%s\n", lookup_text(json_object_get(o, "user"), "name"),
+	       lookup_text(json_object_get(o, "user"), "role"),
+	       json_is_true(json_object_get(json_object_get(o, "user"), "disabled")) ? ", disabled"
+										     : "");
+	if (*token)
+		printf("one-time set-up token (until %s; shown only now): %s\nfirst login: "
+		       "holdfast login HOST %s --setup\n",
+		       lookup_text(o, "setup_until"), token,
+		       lookup_text(json_object_get(o, "user"), "name"));
+}
+
+static int
+run_add(const struct cli *c, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	struct jw w;
+	int rc = remote_open(&r, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "name", c->args[0]);
+	jw_text(&w, "role", cli_has(c, "administrator") ? "administrator" : "user");
+	jw_end_object(&w);
+	rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users", buf_str(&body), &o, e);
+	if (rc < 0)
+		return rc;
+	print_token(c, o);
+	return CLI_GOOD;
+}
+
+static int
+run_list(const struct cli *c, struct err *e)
+{
+	struct term_table t = { .head = { "USER", "ROLE", "SECOND FACTOR", "OWNS", "" },
+				.columns = 5 };
+	auto_json all = json_array();
+	auto_buf after = BUF_INIT;
+	auto_remote r = NULL;
+	size_t i;
+	json_t *u;
+	int rc = remote_open(&r, e);
+
+	for (bool more = true; rc == 0 && more;) {
+		auto_buf path = BUF_INIT;
+		auto_json o = NULL;
+		buf_addf(&path, "/v1/users?limit=200%s%s", after.len ? "&after=" : "",
+			 buf_str(&after));
+		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
+		if (rc < 0)
+			break;
+		json_array_extend(all, json_object_get(o, "users"));
+		buf_reset(&after);
+		lookup_escape(&after, lookup_text(o, "next"));
+		more = after.len > 0;
+	}
+	if (rc < 0)
+		return rc;
+	if (c->json) {
+		term_print_json(all);
+		return CLI_GOOD;
+	}
+	json_array_foreach(all, i, u)
+	{
+		char owns[24];
+		snprintf(owns, sizeof(owns), "%lld",
+			 (long long)json_integer_value(json_object_get(u, "owns")));
+		term_table_row(&t, lookup_text(u, "name"), lookup_text(u, "role"),
+			       json_is_true(json_object_get(u, "totp")) ? "yes" : "no", owns,
+			       json_is_true(json_object_get(u, "disabled")) ? "disabled" : "");
+	}
+	term_table_print(&t);
+	return CLI_GOOD;
+}
+
+/* What `holdfast user VERB NAME` sends, by the verb's last word. */
+static const struct {
+	const char *verb, *body;
+} changes[] = {
+	{ "user disable", "{\"disabled\":true}" },
+	{ "user enable", "{\"disabled\":false}" },
+	{ "user promote", "{\"role\":\"administrator\"}" },
+	{ "user demote", "{\"role\":\"user\"}" },
+	{ "user reset", "{\"reset_password\":true}" },
+	{ "user totp-off", "{\"remove_totp\":true}" },
+};
+
+static int
+run_change(const struct cli *c, struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	char id[37];
+	size_t i = 0;
+
+	while (strcmp(changes[i].verb, c->verb->name) != 0)
+		i++;
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = lookup_user(r, c->args[0], id, e);
+	if (rc < 0)
+		return rc;
+	buf_addf(&path, "/v1/users/%s", id);
+	rc = remote_call(r, REMOTE_WRITE, "PATCH", buf_str(&path), changes[i].body, &o, e);
+	if (rc < 0)
+		return rc;
+	print_token(c, o);
+	return CLI_GOOD;
+}
+
+static int
+run_passwd(const struct cli *c, struct err *e)
+{
+	auto_buf old = BUF_INIT, new = BUF_INIT, body = BUF_INIT;
+	auto_remote r = NULL;
+	struct jw w;
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = term_read_secret("Old password", false, SECRET_MAX, &old, e);
+	if (rc == 0)
+		rc = term_read_secret("New password", true, SECRET_MAX, &new, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "old", buf_str(&old));
+	jw_text(&w, "new", buf_str(&new));
+	jw_end_object(&w);
+	rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/password", buf_str(&body), NULL, e);
+	if (rc < 0)
+		return rc;
+	printf(c->json ? "{}\n" : "the password was changed; other sessions of yours have ended\n");
+	return CLI_GOOD;
+}
+
+static int
+run_totp(const struct cli *c, struct err *e)
+{
+	auto_buf code = BUF_INIT, body = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json first = NULL;
+	auto_json second = NULL;
+	struct jw w;
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", "{}", &first, e);
+	if (rc < 0)
+		return rc;
+	printf("secret  %s\n%s\n", lookup_text(first, "secret"), lookup_text(first, "uri"));
+	fflush(stdout);
+	rc = term_read_secret("Code of the authenticator", false, 16, &code, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "pending", lookup_text(first, "pending"));
+	jw_text(&w, "code", buf_str(&code));
+	jw_end_object(&w);
+	rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", buf_str(&body), &second, e);
+	if (rc < 0)
+		return rc;
+	printf("the second factor is on\n");
+	return CLI_GOOD;
+}
+
+static const struct cli_opt add_opts[] = {
+	{ "administrator", NULL, "May manage users, read the audit log and the pair's status." },
+	{ 0 },
+};
+
+const struct cli_verb verb_user_add = { "user add",
+					"NAME",
+					1,
+					1,
+					add_opts,
+					run_add,
+					"Makes a user and prints the one-time set-up token.",
+					NULL,
+					0 };
+const struct cli_verb verb_user_list = { "user list",	     "",   0, 0, NULL, run_list,
+					 "Lists the users.", NULL, 0 };
+const struct cli_verb verb_user_disable = { "user disable",
+					    "NAME",
+					    1,
+					    1,
+					    NULL,
+					    run_change,
+					    "Ends a user's sessions and forbids new ones.",
+					    NULL,
+					    0 };
+const struct cli_verb verb_user_enable = {
+	"user enable", "NAME", 1, 1, NULL, run_change, "Allows a disabled user again.", NULL, 0
+};
+const struct cli_verb verb_user_promote = {
+	"user promote", "NAME", 1, 1, NULL, run_change, "Makes a user an administrator.", NULL, 0
+};
+const struct cli_verb verb_user_demote = {
+	"user demote", "NAME", 1, 1, NULL, run_change, "Makes an administrator a user.", NULL, 0
+};
+const struct cli_verb verb_user_reset = {
+	"user reset",
+	"NAME",
+	1,
+	1,
+	NULL,
+	run_change,
+	"Gives a new one-time set-up token instead of the password.",
+	NULL,
+	0
+};
+const struct cli_verb verb_user_totp_off = {
+	"user totp-off", "NAME", 1, 1, NULL, run_change, "Removes a user's second factor.", NULL, 0
+};
+const struct cli_verb verb_passwd = {
+	"passwd", "", 0, 0, NULL, run_passwd, "Changes your own login password.", NULL, 0
+};
+const struct cli_verb verb_totp = {
+	"totp",
+	"",
+	0,
+	0,
+	NULL,
+	run_totp,
+	"Sets up a second factor (an authenticator's codes) for yourself.",
+	NULL,
+	0
+};
