@@ -44,7 +44,7 @@ print_events(json_t *all)
 			       lookup_text(json_object_get(ev, "node"), "name"), seq,
 			       lookup_text(json_object_get(ev, "actor"), "name"),
 			       lookup_text(ev, "address"), lookup_text(ev, "kind"),
-			       strcmp(buf_str(\& body), "{}") != 0 ? buf_str(\& body) : "");
+			       strcmp(buf_str(&body), "{}") != 0 ? buf_str(&body) : "");
 	}
 	term_table_print(&t);
 }
