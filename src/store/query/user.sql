@@ -25,8 +25,9 @@ WHERE CASE WHEN $2::uuid IS NULL THEN lower(name) = lower($1) ELSE id = $2 END;
 -- name: user_secrets(id uuid) -> password_hash text, totp_sealed bytea, totp_step bigint, name text
 SELECT password_hash, totp_sealed, totp_step, name FROM principal WHERE id = $1;
 
--- name: user_setup(name text) -> id uuid, name text, role text, disabled bool, setup_mac bytea, setup_until timestamptz
-SELECT id, name, role, disabled, setup_mac, setup_until FROM principal WHERE lower(name) = lower($1);
+-- name: user_setup(name text) -> id uuid, name text, role text, disabled bool, setup_mac bytea, setup_until timestamptz,
+--   totp bool
+SELECT id, name, role, disabled, setup_mac, setup_until, totp_sealed IS NOT NULL FROM principal WHERE lower(name) = lower($1);
 
 -- Administrators who can log in, but for one user.
 -- name: user_other_administrators(id uuid) -> n bigint

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/account.h"
+
+#include <sodium.h>
+#include <string.h>
+#include "base/secret.h"
+#include "vault/gate.h"
+#include "vault/resource.h"
+
+void
+account_ad(const struct uuid *version, const struct uuid *account,
+	   uint8_t ret[static ACCOUNT_AD_LEN])
+{
+	memcpy(ret, "version", 7);
+	memcpy(ret + 7, version->b, 16);
+	memcpy(ret + 23, account->b, 16);
+}
+
+/* ---- what one may know ---- */
+
+struct right {
+	int level, current_n, top_n;
+	struct uuid resource;
+	const char *resource_name, *url, *login, *description;
+	bool conflict;
+};
+
+static int
+read_right(struct call *c, const struct uuid *id, int need, const char *what, struct right *ret,
+	   struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_uuid(&b, id);
+	bind_uuid(&b, &c->who.user);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_RIGHT, &b, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
+	ret->level = row_int(r, 0, 0);
+	row_uuid(r, 0, 1, &ret->resource);
+	ret->resource_name = arena_strdup(c->a, row_text(r, 0, 2));
+	ret->url = arena_strdup(c->a, row_text(r, 0, 3));
+	ret->login = arena_strdup(c->a, row_text(r, 0, 4));
+	ret->description = arena_strdup(c->a, row_text(r, 0, 5));
+	ret->current_n = row_int(r, 0, 6);
+	ret->top_n = row_int(r, 0, 7);
+	ret->conflict = row_bool(r, 0, 8);
+	return policy_check(c, id, ret->level, need, ret->level > LEVEL_NONE, what, e);
+}
+
+int
+account_right(struct call *c, const struct uuid *id, int need, const char *what, struct err *e)
+{
+	struct right right;
+	return read_right(c, id, need, what, &right, e);
+}
+
+int
+account_get(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+{
+	struct right a;
+	int rc = read_right(c, id, LEVEL_VIEW, "read account", &a, e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_uuid(out, "id", id);
+	jw_text(out, "login", a.login);
+	jw_text(out, "description", a.description);
+	jw_int(out, "version", a.current_n);
+	jw_bool(out, "conflict", a.conflict);
+	jw_text(out, "level", policy_level_name(a.level));
+	jw_object(out, "resource");
+	jw_uuid(out, "id", &a.resource);
+	jw_text(out, "name", a.resource_name);
+	jw_text(out, "url", a.url);
+	jw_end_object(out);
+	jw_end_object(out);
+	return 0;
+}
+
+static void
+write_version(struct jw *out, const struct rows *r, int i, int current)
+{
+	struct uuid id, author;
+	row_uuid(r, i, 0, &id);
+	row_uuid(r, i, 3, &author);
+	jw_object(out, NULL);
+	jw_uuid(out, "id", &id);
+	jw_int(out, "n", row_int(r, i, 1));
+	jw_int(out, "based_on", row_int(r, i, 2));
+	if (row_null(r, i, 4)) {
+		jw_null(out, "author");
+	} else {
+		jw_object(out, "author");
+		jw_uuid(out, "id", &author);
+		jw_text(out, "name", row_text(r, i, 4));
+		jw_end_object(out);
+	}
+	jw_time(out, "created", row_time(r, i, 5));
+	jw_bool(out, "current", row_int(r, i, 1) == current);
+	jw_end_object(out);
+}
+
+int
+account_versions(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	struct right a;
+	int rc = read_right(c, id, LEVEL_VIEW, "read history", &a, e);
+	if (rc)
+		return rc;
+	bind_uuid(&b, id);
+	rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_VERSIONS, &b, &r, e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_array(out, "versions");
+	for (int i = 0; i < rows_count(r); i++)
+		write_version(out, r, i, a.current_n);
+	jw_end_array(out);
+	jw_end_object(out);
+	return 0;
+}
+
+/* ---- retrieval ---- */
+
+/* Columns of account_open. */
+enum {
+	OPEN_LEVEL,
+	OPEN_VERSION,
+	OPEN_N,
+	OPEN_SEALED,
+	OPEN_CREATED,
+	OPEN_RESOURCE,
+	OPEN_RESOURCE_NAME,
+	OPEN_LOGIN,
+	OPEN_CURRENT,
+	OPEN_CONFLICT,
+};
+
+static int
+read_open(struct call *c, const struct uuid *id, int n, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_uuid(&b, id);
+	bind_uuid(&b, &c->who.user);
+	bind_int(&b, n);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_OPEN, &b, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
+	int level = row_int(r, 0, OPEN_LEVEL);
+	rc = policy_check(c, id, level, LEVEL_VIEW, false, "retrieve", e);
+	if (rc)
+		return rc;
+	if (row_null(r, 0, OPEN_VERSION))
+		return err_set(e, ERR_NOT_FOUND,
+			       n ? "there is no version of this number"
+				 : "nothing is stored for this account yet");
+	*ret = TAKE(r);
+	return 0;
+}
+
+static int
+open_fields(struct call *c, const struct uuid *id, const struct rows *r, struct buf *ret,
+	    struct err *e)
+{
+	uint8_t ad[ACCOUNT_AD_LEN];
+	struct uuid version;
+	size_t n;
+	row_uuid(r, 0, OPEN_VERSION, &version);
+	account_ad(&version, id, ad);
+	const void *sealed = row_bytea(r, 0, OPEN_SEALED, &n);
+	return keys_open(c->v->keys, c->f, ad, sizeof(ad), sealed, n, ret, e);
+}
+
+static int
+append_retrieved(struct call *c, const struct uuid *id, const struct rows *r, const char *reason,
+		 struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "resource", row_text(r, 0, OPEN_RESOURCE_NAME));
+	jw_text(&w, "login", row_text(r, 0, OPEN_LOGIN));
+	jw_int(&w, "version", row_int(r, 0, OPEN_N));
+	if (reason)
+		jw_text(&w, "reason", reason);
+	jw_end_object(&w);
+	return vault_append(c, EVENT_RETRIEVED, id, buf_str(&body), e);
+}
+
+static void
+write_retrieved(const struct uuid *id, const struct rows *r, const struct buf *fields,
+		struct jw *out)
+{
+	struct uuid resource;
+	row_uuid(r, 0, OPEN_RESOURCE, &resource);
+	/* The sealed text is a JSON object that this vault wrote. */
+	jw_object(out, NULL);
+	jw_raw(out, "fields", buf_str(fields));
+	jw_int(out, "version", row_int(r, 0, OPEN_N));
+	jw_int(out, "current", row_int(r, 0, OPEN_CURRENT));
+	jw_bool(out, "conflict", row_bool(r, 0, OPEN_CONFLICT));
+	jw_object(out, "resource");
+	jw_uuid(out, "id", &resource);
+	jw_text(out, "name", row_text(r, 0, OPEN_RESOURCE_NAME));
+	jw_end_object(out);
+	jw_object(out, "account");
+	jw_uuid(out, "id", id);
+	jw_text(out, "login", row_text(r, 0, OPEN_LOGIN));
+	jw_end_object(out);
+	jw_time(out, "created", row_time(r, 0, OPEN_CREATED));
+	jw_end_object(out);
+}
+
+int
+account_retrieve(struct call *c, const struct uuid *id, const char *reason, int n, struct jw *out,
+		 struct err *e)
+{
+	auto_rows r = NULL;
+	auto_buf fields = BUF_INIT;
+	if (c->v->settings->reason_required && (!reason || !*reason))
+		return err_set(e, ERR_BAD_FIELD, "reason: a retrieval needs a reason here");
+	int rc = read_open(c, id, n, &r, e);
+	if (rc == 0)
+		rc = open_fields(c, id, r, &fields, e);
+	if (rc == 0)
+		rc = append_retrieved(c, id, r, reason, e);
+	if (rc == 0)
+		write_retrieved(id, r, &fields, out);
+	return rc;
+}
+
+/* ---- versions ---- */
+
+static int
+check_fields(const struct account_fields *f, struct err *e)
+{
+	if (f->n == 0 || f->n > ACCOUNT_FIELDS_MAX)
+		return err_set(e, ERR_BAD_FIELD, "fields: 1 to %d", ACCOUNT_FIELDS_MAX);
+	for (size_t i = 0; i < f->n; i++) {
+		int rc = policy_name(f->field[i].name, "the name of a field", e);
+		if (rc)
+			return rc;
+		if (strlen(f->field[i].name) > 100)
+			return err_set(e, ERR_BAD_FIELD, "fields: a name is too long");
+	}
+	return 0;
+}
+
+static int
+seal_fields(struct call *c, const struct uuid *version, const struct uuid *account,
+	    const struct account_fields *f, struct buf *ret, struct err *e)
+{
+	auto_buf plain = BUF_INIT;
+	uint8_t ad[ACCOUNT_AD_LEN];
+	struct jw w;
+	int rc = check_fields(f, e);
+	if (rc)
+		return rc;
+	jw_init(&w, &plain);
+	jw_object(&w, NULL);
+	for (size_t i = 0; i < f->n; i++)
+		jw_textn(&w, f->field[i].name, f->field[i].value, f->field[i].value_len);
+	jw_end_object(&w);
+	if (plain.len > ACCOUNT_FIELDS_BYTES)
+		return err_set(e, ERR_TOO_LARGE, "fields: together at most %u KiB",
+			       ACCOUNT_FIELDS_BYTES >> 10);
+	account_ad(version, account, ad);
+	return keys_seal(c->v->keys, c->f, c->v->data_key, ad, sizeof(ad), plain.data, plain.len,
+			 ret, e);
+}
+
+/* Seals the fields and writes the body of VERSION_ADDED. */
+static int
+write_added(struct call *c, const struct uuid *account, const struct account_fields *f, int n,
+	    int based_on, struct uuid *ret_id, struct buf *ret_body, struct err *e)
+{
+	auto_buf sealed = BUF_INIT, text = BUF_INIT;
+	struct jw w;
+	uuid_new(ret_id);
+	int rc = seal_fields(c, ret_id, account, f, &sealed, e);
+	if (rc)
+		return rc;
+	size_t len = sodium_base64_encoded_len(sealed.len, sodium_base64_VARIANT_ORIGINAL);
+	buf_reserve(&text, len);
+	sodium_bin2base64(text.data, len, (const unsigned char *)sealed.data, sealed.len,
+			  sodium_base64_VARIANT_ORIGINAL);
+	text.len = len - 1;
+	jw_init(&w, ret_body);
+	jw_object(&w, NULL);
+	jw_uuid(&w, "id", ret_id);
+	jw_int(&w, "n", n);
+	jw_int(&w, "based_on", based_on);
+	jw_uuid(&w, "author", &c->who.user);
+	jw_textn(&w, "sealed", text.data, text.len);
+	jw_end_object(&w);
+	return 0;
+}
+
+int
+account_first_version(struct call *c, const struct uuid *account,
+		      const struct account_fields *fields, struct buf *ret_body, struct err *e)
+{
+	struct uuid version;
+	return write_added(c, account, fields, 1, 0, &version, ret_body, e);
+}
+
+int
+account_put(struct call *c, const struct uuid *id, const struct account_fields *fields,
+	    int64_t if_version, struct jw *out, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct uuid version;
+	struct right a;
+	auto_gate gate = gate_enter(c->v->gates, c->f, id);
+	int rc = read_right(c, id, LEVEL_MODIFY, "add version", &a, e);
+	if (rc)
+		return rc;
+	if (if_version >= 0 && if_version != a.current_n)
+		return err_set(e, ERR_VERSION_CONFLICT, "the current version is %d, not %lld",
+			       a.current_n, (long long)if_version);
+	int n = a.top_n + 1;
+	rc = write_added(c, id, fields, n, a.current_n, &version, &body, e);
+	if (rc == 0)
+		rc = vault_append(c, EVENT_VERSION_ADDED, id, buf_str(&body), e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_uuid(out, "id", &version);
+	jw_int(out, "version", n);
+	jw_end_object(out);
+	return 0;
+}
+
+/* ---- accounts ---- */
+
+void
+account_created_body(struct buf *out, const struct uuid *resource, const char *login,
+		     const char *description)
+{
+	struct jw w;
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_uuid(&w, "resource", resource);
+	jw_text(&w, "login", login);
+	if (description && *description)
+		jw_text(&w, "description", description);
+	jw_end_object(&w);
+}
+
+static int
+check_login(struct call *c, const struct uuid *resource, const char *login, const struct uuid *but,
+	    struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	int rc = policy_name(login, "login", e);
+	if (rc)
+		return rc;
+	bind_uuid(&b, resource);
+	bind_text(&b, login);
+	bind_uuid(&b, but);
+	rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_LOGIN_TAKEN, &b, &r, e);
+	if (rc)
+		return rc;
+	if (row_bool(r, 0, 0))
+		return err_set(e, ERR_CONFLICT, "this login is there already");
+	return 0;
+}
+
+int
+account_create(struct call *c, const struct uuid *resource, const char *login,
+	       const char *description, const struct account_fields *fields, struct uuid *ret,
+	       struct err *e)
+{
+	auto_buf body = BUF_INIT, version = BUF_INIT;
+	struct event ev[2];
+	size_t n = 0;
+	auto_gate gate = gate_enter(c->v->gates, c->f, resource);
+	int rc = resource_right(c, resource, LEVEL_MODIFY, "add account", NULL, e);
+	if (rc == 0)
+		rc = check_login(c, resource, login, NULL, e);
+	if (rc)
+		return rc;
+	uuid_new(ret);
+	account_created_body(&body, resource, login, description);
+	ev[n++] = policy_event(c, EVENT_ACCOUNT_CREATED, ret, buf_str(&body));
+	if (fields) {
+		rc = account_first_version(c, ret, fields, &version, e);
+		ev[n++] = policy_event(c, EVENT_VERSION_ADDED, ret, buf_str(&version));
+	}
+	return rc ? rc : policy_append(c, ev, n, e);
+}
+
+int
+account_change(struct call *c, const struct uuid *id, const char *login, const char *description,
+	       bool settle, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	struct right a;
+	auto_gate gate = gate_enter(c->v->gates, c->f, id);
+	int rc = read_right(c, id, LEVEL_MODIFY, "change account", &a, e);
+	if (rc == 0 && login)
+		rc = check_login(c, &a.resource, login, id, e);
+	if (rc)
+		return rc;
+	if (!login && !description && !settle)
+		return err_set(e, ERR_BAD_FIELD, "nothing to change");
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	if (login)
+		jw_text(&w, "login", login);
+	if (description)
+		jw_text(&w, "description", description);
+	if (settle)
+		jw_bool(&w, "conflict", false);
+	jw_end_object(&w);
+	return vault_append(c, EVENT_ACCOUNT_CHANGED, id, buf_str(&body), e);
+}
+
+int
+account_delete(struct call *c, const struct uuid *id, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	struct right a;
+	auto_gate gate = gate_enter(c->v->gates, c->f, id);
+	int rc = read_right(c, id, LEVEL_MANAGE, "delete account", &a, e);
+	if (rc)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "resource", a.resource_name);
+	jw_text(&w, "login", a.login);
+	jw_end_object(&w);
+	return vault_append(c, EVENT_ACCOUNT_DELETED, id, buf_str(&body), e);
+}

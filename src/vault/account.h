@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Accounts: logins on a resource, and their versions – numbered, immutable states of their secret
+ * fields, sealed as one JSON object. A version is bound to its place: associated data "version" ‖
+ * version id ‖ account id (7 + 16 + 16 bytes). What is written to `out` is the JSON of the API.
+ * Core thread of vaultd only.
+ */
+#pragma once
+
+#include "vault/policy.h"
+
+#define ACCOUNT_AD_LEN 39
+#define ACCOUNT_FIELDS_MAX 64
+#define ACCOUNT_FIELDS_BYTES (128u << 10) /* of the JSON object that is sealed */
+
+/* One secret field; the texts are borrowed. */
+struct account_field {
+	const char *name, *value;
+	size_t value_len;
+};
+struct account_fields {
+	size_t n;
+	const struct account_field *field;
+};
+
+void account_ad(const struct uuid *version, const struct uuid *account,
+		uint8_t ret[static ACCOUNT_AD_LEN]) NONNULL;
+
+/* Permission, secret and place in one read; the retrieval is durable in the log before this
+ * returns. n 0: the current version.
+ * {"fields":{…},"version",…} */
+int account_retrieve(struct call *c, const struct uuid *id, const char *reason, int n,
+		     struct jw *out, struct err *e) MUST_USE;
+
+int account_get(struct call *c, const struct uuid *id, struct jw *out,
+		struct err *e) NONNULL MUST_USE;
+/* {"versions":[…]}: numbers, who, when; no secrets. */
+int account_versions(struct call *c, const struct uuid *id, struct jw *out,
+		     struct err *e) NONNULL MUST_USE;
+
+/* fields NULL: an account without a version yet. */
+int account_create(struct call *c, const struct uuid *resource, const char *login,
+		   const char *description, const struct account_fields *fields, struct uuid *ret,
+		   struct err *e) MUST_USE;
+/* login, description NULL: as they are. settle: the conflict is looked after. */
+int account_change(struct call *c, const struct uuid *id, const char *login,
+		   const char *description, bool settle, struct err *e) MUST_USE;
+int account_delete(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
+
+/* Adds a version. if_version ≥ 0: only if that is the current one (0: none yet), else
+ * ERR_VERSION_CONFLICT.
+ * {"id","version"} */
+int account_put(struct call *c, const struct uuid *id, const struct account_fields *fields,
+		int64_t if_version, struct jw *out, struct err *e) NONNULL MUST_USE;
+
+/* The caller's level; refuses (with its event) below `need`. */
+int account_right(struct call *c, const struct uuid *id, int need, const char *what,
+		  struct err *e) NONNULL MUST_USE;
+
+/* For import: checks fields, seals them and writes the body of VERSION_ADDED (n = 1 upon nothing).
+ */
+int account_first_version(struct call *c, const struct uuid *account,
+			  const struct account_fields *fields, struct buf *ret_body,
+			  struct err *e) NONNULL MUST_USE;
+void account_created_body(struct buf *out, const struct uuid *resource, const char *login,
+			  const char *description);

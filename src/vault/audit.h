@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The log as auditors read it. Reading it is an event too. What is sealed or hashed in bodies is
+ * left out here. What is written to `out` is the JSON of the API. Core thread of vaultd only.
+ */
+#pragma once
+
+#include "vault/policy.h"
+
+struct audit_filter {
+	const char *user;	    /* name or id; NULL: all */
+	int kind;		    /* 0: all */
+	struct uuid object, node;   /* nil: all */
+	int64_t since_us, until_us; /* 0: open */
+	int rows;		    /* 1 … POLICY_PAGE_MAX */
+	const char *before;	    /* cursor of the page before, or NULL */
+};
+
+/* Newest first: {"events":[…],"next"}. ERR_BAD_FIELD for a cursor that is none. */
+int audit_list(struct call *c, const struct audit_filter *f, struct jw *out,
+	       struct err *e) NONNULL MUST_USE;
+
+/* Verifies all chains: {"good","events","nodes":[…]}. One at a time. */
+int audit_verify(struct call *c, const char *anchor_path, struct jw *out, struct err *e) MUST_USE;
+
+/* Writes an event's body without what an auditor must not see: hashes, MACs, sealed bytes. A body
+ * that is no JSON object (someone tampered with it) becomes {"unreadable":true}. */
+void audit_write_body(struct jw *out, const char *name, const char *body);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/policy.h"
+
+#include <string.h>
+#include "base/clock.h"
+
+bool
+policy_has(bool administrator, unsigned capabilities)
+{
+	char role = administrator ? 'a' : 'u';
+	unsigned has = 0;
+#define X(NAME, name, bit, roles, text)                                                            \
+	if (strchr(roles, role))                                                                   \
+		has |= (bit);
+	POLICY_CAPS(X)
+#undef X
+	return (capabilities & ~has) == 0;
+}
+
+const char *
+policy_cap_name(unsigned capability)
+{
+#define X(NAME, name, bit, roles, text)                                                            \
+	if (capability == (bit))                                                                   \
+		return #name;
+	POLICY_CAPS(X)
+#undef X
+	return "";
+}
+
+static const char *const level_names[] = { NULL, "view", "modify", "manage", "owner" };
+
+const char *
+policy_level_name(int level)
+{
+	return level >= 0 && level < (int)ARRAY_LEN(level_names) ? level_names[level] : NULL;
+}
+
+int
+policy_level(const char *name)
+{
+	for (int level = LEVEL_VIEW; level <= LEVEL_MANAGE; level++)
+		if (strcmp(level_names[level], name) == 0)
+			return level;
+	return LEVEL_NONE;
+}
+
+int
+policy_refuse(struct call *c, const struct uuid *object, bool known, const char *what,
+	      struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "what", what);
+	jw_end_object(&w);
+	int rc = vault_append(c, EVENT_FORBIDDEN, object, buf_str(&body), e);
+	if (rc)
+		return rc;
+	if (known)
+		return err_set(e, ERR_FORBIDDEN, "your role or share does not allow this: %s",
+			       what);
+	return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
+}
+
+int
+policy_check(struct call *c, const struct uuid *object, int level, int need, bool seen,
+	     const char *what, struct err *e)
+{
+	if (level >= need)
+		return 0;
+	return policy_refuse(c, object, seen, what, e);
+}
+
+const char *
+policy_pattern(struct arena *a, const char *text)
+{
+	if (!text || !*text)
+		return "";
+	char *ret = arena_alloc(a, 2 * strlen(text) + 3), *p = ret;
+	*p++ = '%';
+	for (; *text; text++) {
+		if (strchr("\\%_", *text))
+			*p++ = '\\';
+		*p++ = *text;
+	}
+	*p++ = '%';
+	*p = '\0';
+	return ret;
+}
+
+int
+policy_name(const char *text, const char *what, struct err *e)
+{
+	size_t n = strlen(text);
+	if (n == 0)
+		return err_set(e, ERR_BAD_FIELD, "%s may not be empty", what);
+	if (text[0] == ' ' || text[n - 1] == ' ')
+		return err_set(e, ERR_BAD_FIELD, "%s may not begin or end with a blank", what);
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return err_set(e, ERR_BAD_FIELD, "%s may have no control characters", what);
+	return 0;
+}
+
+const struct uuid *
+policy_or_null(const struct uuid *u)
+{
+	return uuid_is_nil(u) ? NULL : u;
+}
+
+struct event
+policy_event(const struct call *c, enum event_kind kind, const struct uuid *object,
+	     const char *body)
+{
+	return (struct event){
+		.at_us = clock_now_us(),
+		.kind = kind,
+		.actor = c->who.user,
+		.object = *object,
+		.address = c->who.address ? c->who.address : "",
+		.body = body,
+	};
+}
+
+int
+policy_append(struct call *c, struct event *ev, size_t n, struct err *e)
+{
+	return ledger_append(c->v->ledger, c->f, ev, n, &c->durability, e);
+}

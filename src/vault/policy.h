@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who may do what. Roles give capabilities (a table); what one may do with one resource or account
+ * is a level: the highest of what ownership and shares give. Every refusal is an event. Also what
+ * the files of the single nouns share: paging, event units, reading a user's input. Core thread of
+ * vaultd only.
+ */
+#pragma once
+
+#include "base/jw.h"
+#include "vault/vault.h"
+
+/* X(NAME, name, bit, roles that have it: a administrator, u user; "what it allows") */
+#define POLICY_CAPS(X)                                                                             \
+	X(USE, use, 1, "au", "own and use resources, and what is shared")                          \
+	X(USERS, users, 2, "a", "manage users")                                                    \
+	X(AUDIT, audit, 4, "a", "read and verify the log")                                         \
+	X(NODES, nodes, 8, "a", "see the nodes of the pair")
+
+enum capability {
+	CAP_NONE = 0,
+#define X(NAME, name, bit, roles, text) CAP_##NAME = bit,
+	POLICY_CAPS(X)
+#undef X
+};
+
+/* Levels as the share table keeps them. */
+enum policy_level { LEVEL_NONE, LEVEL_VIEW, LEVEL_MODIFY, LEVEL_MANAGE, LEVEL_OWNER };
+
+bool policy_has(bool administrator, unsigned capabilities);
+const char *policy_cap_name(unsigned capability); /* "users"; "" unknown */
+const char *policy_level_name(int level);	  /* "view"; NULL for none */
+int policy_level(
+	const char *name); /* LEVEL_VIEW … LEVEL_MANAGE; LEVEL_NONE when it is no level to share */
+
+/* Writes the FORBIDDEN event (what: "retrieve account"), then gives ERR_NOT_FOUND when the caller
+ * may not even know of the object and ERR_FORBIDDEN otherwise; or what the log said when it could
+ * not be written. */
+int policy_refuse(struct call *c, const struct uuid *object, bool known, const char *what,
+		  struct err *e) NONNULL MUST_USE;
+
+/* The common check of a rule about one resource or account. need: level; seen: whether the user may
+ * know of it. */
+int policy_check(struct call *c, const struct uuid *object, int level, int need, bool seen,
+		 const char *what, struct err *e) NONNULL MUST_USE;
+
+/* "%text%" for LIKE with its own characters escaped, in the arena; "" for "" and NULL. */
+const char *policy_pattern(struct arena *a, const char *text);
+
+/* A name of a user, resource, login …: not empty, no control characters, no blanks at its ends.
+ * what: "name". */
+int policy_name(const char *text, const char *what, struct err *e) NONNULL MUST_USE;
+
+/* A page of a list. */
+struct policy_page {
+	int rows;	   /* 1 … POLICY_PAGE_MAX */
+	struct uuid after; /* nil: from the start */
+};
+#define POLICY_PAGE_MAX 200
+
+/* NULL for nil, for parameters that may be SQL NULL. */
+const struct uuid *policy_or_null(const struct uuid *u) NONNULL;
+
+/* One event of a unit; actor, address and time are the call's. body is borrowed until the unit is
+ * appended. */
+struct event policy_event(const struct call *c, enum event_kind kind, const struct uuid *object,
+			  const char *body) NONNULL;
+/* Appends a unit; keeps the durability in the call. */
+int policy_append(struct call *c, struct event *ev, size_t n, struct err *e) NONNULL MUST_USE;

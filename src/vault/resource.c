@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/resource.h"
+
+#include <string.h>
+#include "vault/gate.h"
+#include "vault/user.h"
+
+/* Columns of resource_list. */
+enum {
+	COL_ID,
+	COL_NAME,
+	COL_TYPE,
+	COL_ADDRESS,
+	COL_URL,
+	COL_DESCRIPTION,
+	COL_OWNER,
+	COL_OWNER_NAME,
+	COL_LEVEL,
+	COL_ACCOUNT,
+	COL_LOGIN,
+	COL_ACCOUNT_DESCRIPTION,
+	COL_CURRENT_N,
+	COL_CONFLICT,
+	COL_ACCOUNT_LEVEL,
+};
+
+/* ---- reading ---- */
+
+static void
+write_account(struct jw *out, const struct rows *r, int i)
+{
+	struct uuid id;
+	row_uuid(r, i, COL_ACCOUNT, &id);
+	jw_object(out, NULL);
+	jw_uuid(out, "id", &id);
+	jw_text(out, "login", row_text(r, i, COL_LOGIN));
+	jw_text(out, "description", row_text(r, i, COL_ACCOUNT_DESCRIPTION));
+	jw_int(out, "version", row_int(r, i, COL_CURRENT_N));
+	jw_bool(out, "conflict", row_bool(r, i, COL_CONFLICT));
+	jw_text(out, "level", policy_level_name(row_int(r, i, COL_ACCOUNT_LEVEL)));
+	jw_end_object(out);
+}
+
+static bool
+same_resource(const struct rows *r, int i, int j)
+{
+	struct uuid a, b;
+	row_uuid(r, i, COL_ID, &a);
+	row_uuid(r, j, COL_ID, &b);
+	return uuid_eq(&a, &b);
+}
+
+/* Writes the accounts of the resource of row i; returns the row behind its last. */
+static int
+write_accounts(struct jw *out, const struct rows *r, int i)
+{
+	int from = i;
+	jw_array(out, "accounts");
+	for (; i < rows_count(r) && same_resource(r, from, i); i++)
+		if (!row_null(r, i, COL_ACCOUNT))
+			write_account(out, r, i);
+	jw_end_array(out);
+	return i;
+}
+
+static int
+write_resource(struct jw *out, const struct rows *r, int i)
+{
+	static const struct {
+		const char *name;
+		int col;
+	} texts[] = {
+		{ "name", COL_NAME },
+		{ "type", COL_TYPE },
+		{ "address", COL_ADDRESS },
+		{ "url", COL_URL },
+		{ "description", COL_DESCRIPTION },
+	};
+	struct uuid id, owner;
+	row_uuid(r, i, COL_ID, &id);
+	row_uuid(r, i, COL_OWNER, &owner);
+	jw_object(out, NULL);
+	jw_uuid(out, "id", &id);
+	for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+		jw_text(out, texts[k].name, row_text(r, i, texts[k].col));
+	jw_object(out, "owner");
+	jw_uuid(out, "id", &owner);
+	jw_text(out, "name", row_text(r, i, COL_OWNER_NAME));
+	jw_end_object(out);
+	jw_text(out, "level", policy_level_name(row_int(r, i, COL_LEVEL)));
+	int next = write_accounts(out, r, i);
+	jw_end_object(out);
+	return next;
+}
+
+/* only nil: by the query. One resource more than the page is asked for, to know whether there is a
+ * next one. */
+static int
+read_list(struct call *c, const struct uuid *only, const struct resource_query *q,
+	  struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	bind_uuid(&b, &c->who.user);
+	bind_uuid(&b, policy_or_null(only));
+	bind_text(&b, q->name ? q->name : "");
+	bind_text(&b, policy_pattern(c->a, q->q));
+	bind_uuid(&b, policy_or_null(&q->page.after));
+	bind_int(&b, q->page.rows + 1);
+	return db_exec(vault_reader(c->v), c->f, STMT_RESOURCE_LIST, &b, ret, e);
+}
+
+int
+resource_list(struct call *c, const struct resource_query *q, struct jw *out, struct err *e)
+{
+	auto_rows r = NULL;
+	struct uuid last = { 0 };
+	int rc = read_list(c, &(struct uuid){ 0 }, q, &r, e);
+	if (rc)
+		return rc;
+	int i = 0;
+	jw_object(out, NULL);
+	jw_array(out, "resources");
+	for (int n = 0; n < q->page.rows && i < rows_count(r); n++) {
+		row_uuid(r, i, COL_ID, &last);
+		i = write_resource(out, r, i);
+	}
+	jw_end_array(out);
+	jw_uuid(out, "next", i < rows_count(r) ? &last : &(struct uuid){ 0 });
+	jw_end_object(out);
+	return 0;
+}
+
+/* The rows of one resource that the caller sees; refuses with its event. */
+static int
+read_one(struct call *c, const struct uuid *id, struct rows **ret, struct err *e)
+{
+	auto_rows r = NULL;
+	const struct resource_query all = { .page = { .rows = 1 } };
+	int rc = read_list(c, id, &all, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0) {
+		rc = resource_right(c, id, LEVEL_VIEW, "read resource", NULL, e);
+		return rc ? rc : err_set(e, ERR_NOT_FOUND, "there is no such resource");
+	}
+	*ret = TAKE(r);
+	return 0;
+}
+
+int
+resource_get(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+{
+	auto_rows r = NULL;
+	int rc = read_one(c, id, &r, e);
+	if (rc == 0)
+		write_resource(out, r, 0);
+	return rc;
+}
+
+int
+resource_accounts(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+{
+	auto_rows r = NULL;
+	int rc = read_one(c, id, &r, e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	write_accounts(out, r, 0);
+	jw_end_object(out);
+	return 0;
+}
+
+int
+resource_right(struct call *c, const struct uuid *id, int need, const char *what,
+	       const char **ret_name, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_uuid(&b, id);
+	bind_uuid(&b, &c->who.user);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_RESOURCE_RIGHT, &b, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
+	rc = policy_check(c, id, row_int(r, 0, 0), need, row_bool(r, 0, 1), what, e);
+	if (rc == 0 && ret_name)
+		*ret_name = arena_strdup(c->a, row_text(r, 0, 2));
+	return rc;
+}
+
+/* ---- changing ---- */
+
+/* Writes the texts that are given; returns how many. */
+static int
+write_texts(struct jw *w, const struct resource_texts *t)
+{
+	const struct {
+		const char *name, *value;
+	} texts[] = {
+		{ "name", t->name },
+		{ "type", t->type },
+		{ "address", t->address },
+		{ "url", t->url },
+		{ "description", t->description },
+	};
+	int n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		if (!texts[i].value)
+			continue;
+		jw_text(w, texts[i].name, texts[i].value);
+		n++;
+	}
+	return n;
+}
+
+void
+resource_created_body(struct buf *out, const struct resource_texts *t, const struct uuid *owner)
+{
+	struct jw w;
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	write_texts(&w, t);
+	jw_uuid(&w, "owner", owner);
+	jw_end_object(&w);
+}
+
+static int
+check_free(struct call *c, const char *name, const struct uuid *but, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_text(&b, name);
+	bind_uuid(&b, but);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_RESOURCE_NAME_TAKEN, &b, &r, e);
+	if (rc)
+		return rc;
+	if (row_bool(r, 0, 0))
+		return err_set(e, ERR_CONFLICT, "there is a resource of this name already");
+	return 0;
+}
+
+int
+resource_create(struct call *c, const struct resource_texts *t, struct uuid *ret, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	int rc = policy_name(t->name, "name", e);
+	if (rc == 0)
+		rc = check_free(c, t->name, NULL, e);
+	if (rc)
+		return rc;
+	resource_created_body(&body, t, &c->who.user);
+	uuid_new(ret);
+	return vault_append(c, EVENT_RESOURCE_CREATED, ret, buf_str(&body), e);
+}
+
+/* The new owner as id; he must be able to log in. */
+static int
+read_owner(struct call *c, const char *text, struct uuid *ret, struct err *e)
+{
+	const char *name;
+	int rc = user_find(c, text, ret, &name, e);
+	if (rc == ERR_NOT_FOUND)
+		return err_set(e, ERR_BAD_FIELD, "owner: there is no such user");
+	return rc;
+}
+
+static int
+check_texts(struct call *c, const struct uuid *id, const struct resource_texts *t, struct err *e)
+{
+	if (!t->name)
+		return 0;
+	int rc = policy_name(t->name, "name", e);
+	return rc ? rc : check_free(c, t->name, id, e);
+}
+
+int
+resource_change(struct call *c, const struct uuid *id, const struct resource_texts *t,
+		struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	struct uuid owner = { 0 };
+	auto_gate gate = gate_enter(c->v->gates, c->f, id);
+	/* Handing on what one manages is more than changing its description. */
+	int need = t->owner ? LEVEL_MANAGE : LEVEL_MODIFY;
+	int rc = resource_right(c, id, need, "change resource", NULL, e);
+	if (rc == 0)
+		rc = check_texts(c, id, t, e);
+	if (rc == 0 && t->owner)
+		rc = read_owner(c, t->owner, &owner, e);
+	if (rc)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	int n = write_texts(&w, t);
+	if (t->owner)
+		jw_uuid(&w, "owner", &owner);
+	jw_end_object(&w);
+	if (n == 0 && !t->owner)
+		return err_set(e, ERR_BAD_FIELD, "nothing to change");
+	return vault_append(c, EVENT_RESOURCE_CHANGED, id, buf_str(&body), e);
+}
+
+int
+resource_delete(struct call *c, const struct uuid *id, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	const char *name;
+	auto_gate gate = gate_enter(c->v->gates, c->f, id);
+	int rc = resource_right(c, id, LEVEL_MANAGE, "delete resource", &name, e);
+	if (rc)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "name", name);
+	jw_end_object(&w);
+	return vault_append(c, EVENT_RESOURCE_DELETED, id, buf_str(&body), e);
+}

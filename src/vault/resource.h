@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Resources: servers, sites, applications. A user sees what he owns and what is shared with him
+ * (the resource, or some of its accounts); administrators see no more. What is written to `out` is
+ * the JSON of the API. Core thread of vaultd only.
+ */
+#pragma once
+
+#include "vault/policy.h"
+
+struct resource_query {
+	const char *q;	  /* part of name, url, description or login; NULL: all */
+	const char *name; /* the exact name; NULL: any */
+	struct policy_page page;
+};
+
+/* Texts of a new or changed resource; NULL: not given. */
+struct resource_texts {
+	const char *name, *type, *address, *url, *description;
+	const char *owner; /* name or id of a user; change only */
+};
+
+/* {"resources":[…],"next"} */
+int resource_list(struct call *c, const struct resource_query *q, struct jw *out,
+		  struct err *e) NONNULL MUST_USE;
+int resource_get(struct call *c, const struct uuid *id, struct jw *out,
+		 struct err *e) NONNULL MUST_USE;
+/* {"accounts":[…]} */
+int resource_accounts(struct call *c, const struct uuid *id, struct jw *out,
+		      struct err *e) NONNULL MUST_USE;
+
+/* ERR_CONFLICT when the name is taken. The caller becomes the owner. */
+int resource_create(struct call *c, const struct resource_texts *t, struct uuid *ret,
+		    struct err *e) NONNULL MUST_USE;
+int resource_change(struct call *c, const struct uuid *id, const struct resource_texts *t,
+		    struct err *e) NONNULL MUST_USE;
+int resource_delete(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
+
+/* The caller's level; refuses (with its event) below `need`. ret_name (may be NULL) in the arena.
+ */
+int resource_right(struct call *c, const struct uuid *id, int need, const char *what,
+		   const char **ret_name, struct err *e) MUST_USE;
+
+/* The body of RESOURCE_CREATED, for import too. */
+void resource_created_body(struct buf *out, const struct resource_texts *t,
+			   const struct uuid *owner) NONNULL;

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/share.h"
+
+#include "vault/account.h"
+#include "vault/gate.h"
+#include "vault/resource.h"
+#include "vault/user.h"
+
+static const char *const on_names[] = { "resource", "account" };
+
+static int
+check_manage(struct call *c, enum share_on on, const struct uuid *target, const char *what,
+	     struct err *e)
+{
+	if (on == SHARE_RESOURCE)
+		return resource_right(c, target, LEVEL_MANAGE, what, NULL, e);
+	return account_right(c, target, LEVEL_MANAGE, what, e);
+}
+
+static int
+read_shares(struct call *c, const struct uuid *target, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	bind_uuid(&b, target);
+	return db_exec(vault_reader(c->v), c->f, STMT_SHARE_LIST, &b, ret, e);
+}
+
+static void
+write_user(struct jw *out, const struct uuid *id, const char *name)
+{
+	jw_object(out, "user");
+	jw_uuid(out, "id", id);
+	jw_text(out, "name", name);
+	jw_end_object(out);
+}
+
+int
+share_list(struct call *c, enum share_on on, const struct uuid *target, struct jw *out,
+	   struct err *e)
+{
+	auto_rows r = NULL;
+	int rc = check_manage(c, on, target, "read shares", e);
+	if (rc == 0)
+		rc = read_shares(c, target, &r, e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_array(out, "shares");
+	for (int i = 0; i < rows_count(r); i++) {
+		struct uuid id;
+		row_uuid(r, i, 0, &id);
+		jw_object(out, NULL);
+		write_user(out, &id, row_text(r, i, 1));
+		jw_text(out, "level", policy_level_name(row_int(r, i, 2)));
+		jw_time(out, "granted", row_time(r, i, 3));
+		jw_end_object(out);
+	}
+	jw_end_array(out);
+	jw_end_object(out);
+	return 0;
+}
+
+/* level 0: of UNSHARED. The name is for the auditor. */
+static int
+append_share(struct call *c, enum event_kind kind, enum share_on on, const struct uuid *target,
+	     const struct uuid *user, const char *name, int level, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "on", on_names[on]);
+	jw_uuid(&w, "user", user);
+	jw_text(&w, "name", name);
+	if (level)
+		jw_int(&w, "level", level);
+	jw_end_object(&w);
+	return vault_append(c, kind, target, buf_str(&body), e);
+}
+
+int
+share_grant(struct call *c, enum share_on on, const struct uuid *target, const char *user,
+	    const char *level, struct jw *out, struct err *e)
+{
+	struct uuid id;
+	const char *name;
+	int n = policy_level(level);
+	if (n == LEVEL_NONE)
+		return err_set(e, ERR_BAD_FIELD, "level: view, modify or manage");
+	auto_gate gate = gate_enter(c->v->gates, c->f, target);
+	int rc = check_manage(c, on, target, "share", e);
+	if (rc)
+		return rc;
+	rc = user_find(c, user, &id, &name, e);
+	if (rc == ERR_NOT_FOUND)
+		return err_set(e, ERR_BAD_FIELD, "user: there is no such user");
+	if (rc == 0)
+		rc = append_share(c, EVENT_SHARED, on, target, &id, name, n, e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	write_user(out, &id, name);
+	jw_text(out, "level", policy_level_name(n));
+	jw_end_object(out);
+	return 0;
+}
+
+static bool
+has_share(const struct rows *r, const struct uuid *user)
+{
+	for (int i = 0; i < rows_count(r); i++) {
+		struct uuid id;
+		row_uuid(r, i, 0, &id);
+		if (uuid_eq(&id, user))
+			return true;
+	}
+	return false;
+}
+
+int
+share_withdraw(struct call *c, enum share_on on, const struct uuid *target, const char *user,
+	       struct err *e)
+{
+	auto_rows r = NULL;
+	struct uuid id;
+	const char *name;
+	auto_gate gate = gate_enter(c->v->gates, c->f, target);
+	int rc = check_manage(c, on, target, "withdraw share", e);
+	if (rc == 0)
+		rc = user_find(c, user, &id, &name, e);
+	if (rc == 0)
+		rc = read_shares(c, target, &r, e);
+	if (rc)
+		return rc;
+	if (!has_share(r, &id))
+		return err_set(e, ERR_NOT_FOUND, "it is not shared with this user");
+	return append_share(c, EVENT_UNSHARED, on, target, &id, name, 0, e);
+}

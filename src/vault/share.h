@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shares: a level for one user on a resource (all its accounts) or on one account. Who manages it,
+ * shares it; shares add up and the highest counts. What is written to `out` is the JSON of the API.
+ * Core thread of vaultd only.
+ */
+#pragma once
+
+#include "vault/policy.h"
+
+/* What is shared. */
+enum share_on { SHARE_RESOURCE, SHARE_ACCOUNT };
+
+/* {"shares":[{"user","level","granted"}]} */
+int share_list(struct call *c, enum share_on on, const struct uuid *target, struct jw *out,
+	       struct err *e) NONNULL MUST_USE;
+/* user: name or id. {"user","level"} */
+int share_grant(struct call *c, enum share_on on, const struct uuid *target, const char *user,
+		const char *level, struct jw *out, struct err *e) NONNULL MUST_USE;
+/* ERR_NOT_FOUND when there is no such share. */
+int share_withdraw(struct call *c, enum share_on on, const struct uuid *target, const char *user,
+		   struct err *e) NONNULL MUST_USE;

@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/user.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/secret.h"
+#include "crypto/totp.h"
+#include "vault/body.h"
+#include "vault/gate.h"
+
+#define US_PER_S 1000000LL
+
+/* One gate for whatever may leave the vault without an administrator. */
+static const struct uuid administrators_gate = { { 1 } };
+
+int
+user_setup_mac(struct keys *k, struct fiber *f, const struct uuid *user,
+	       const uint8_t token[static TOKEN_BYTES], uint8_t ret[static KEYS_HASH_BYTES],
+	       struct err *e)
+{
+	uint8_t in[sizeof(user->b) + TOKEN_BYTES];
+	memcpy(in, user->b, sizeof(user->b));
+	memcpy(in + sizeof(user->b), token, TOKEN_BYTES);
+	int rc = keys_mac(k, f, KEYS_SETUP, in, sizeof(in), ret, e);
+	secret_wipe(in, sizeof(in));
+	return rc;
+}
+
+static void
+write_setup(struct jw *w, const uint8_t mac[static KEYS_HASH_BYTES], int64_t until_us)
+{
+	body_hex(w, "setup_mac", mac, KEYS_HASH_BYTES);
+	jw_time(w, "setup_until", until_us);
+}
+
+void
+user_created_body(struct buf *out, const char *name, const char *role,
+		  const uint8_t mac[static KEYS_HASH_BYTES], int64_t until_us)
+{
+	struct jw w;
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_text(&w, "name", name);
+	jw_text(&w, "role", role);
+	write_setup(&w, mac, until_us);
+	jw_end_object(&w);
+}
+
+/* ---- reading ---- */
+
+static void
+write_user(struct jw *out, const char *name, const struct rows *r, int i)
+{
+	struct uuid id;
+	row_uuid(r, i, 0, &id);
+	jw_object(out, name);
+	jw_uuid(out, "id", &id);
+	jw_text(out, "name", row_text(r, i, 1));
+	jw_text(out, "role", row_text(r, i, 2));
+	jw_bool(out, "disabled", row_bool(r, i, 3));
+	jw_bool(out, "totp", row_bool(r, i, 4));
+	jw_bool(out, "password_set", row_bool(r, i, 5));
+	jw_time(out, "created", row_time(r, i, 6));
+	jw_int(out, "owns", row_bigint(r, i, 7));
+	jw_end_object(out);
+}
+
+static int
+read_by_id(struct call *c, enum stmt s, const struct uuid *id, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_uuid(&b, id);
+	int rc = db_exec(vault_reader(c->v), c->f, s, &b, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no such user");
+	*ret = TAKE(r);
+	return 0;
+}
+
+static int
+write_one(struct call *c, const struct uuid *id, const char *name, struct jw *out, struct err *e)
+{
+	auto_rows r = NULL;
+	int rc = read_by_id(c, STMT_USER_GET, id, &r, e);
+	if (rc == 0)
+		write_user(out, name, r, 0);
+	return rc;
+}
+
+int
+user_get(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+{
+	return write_one(c, id, NULL, out, e);
+}
+
+int
+user_list(struct call *c, const char *q, const struct policy_page *page, struct jw *out,
+	  struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_text(&b, policy_pattern(c->a, q));
+	bind_uuid(&b, policy_or_null(&page->after));
+	bind_int(&b, page->rows + 1);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_LIST, &b, &r, e);
+	if (rc)
+		return rc;
+	struct uuid last = { 0 };
+	int n = rows_count(r);
+	jw_object(out, NULL);
+	jw_array(out, "users");
+	for (int i = 0; i < n && i < page->rows; i++) {
+		write_user(out, NULL, r, i);
+		row_uuid(r, i, 0, &last);
+	}
+	jw_end_array(out);
+	jw_uuid(out, "next", n > page->rows ? &last : &(struct uuid){ 0 });
+	jw_end_object(out);
+	return 0;
+}
+
+int
+user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_name, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	struct uuid id;
+	bool by_id = uuid_parse(text, &id) == 0;
+	bind_text(&b, text);
+	bind_uuid(&b, by_id ? &id : NULL);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_FIND, &b, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no such user");
+	row_uuid(r, 0, 0, ret);
+	*ret_name = arena_strdup(c->a, row_text(r, 0, 1));
+	return 0;
+}
+
+static void
+write_node(struct jw *out, const struct rows *r, int i, bool all)
+{
+	struct uuid id;
+	row_uuid(r, i, 0, &id);
+	jw_object(out, NULL);
+	jw_uuid(out, "id", &id);
+	jw_text(out, "name", row_text(r, i, 1));
+	jw_int(out, "https_port", row_int(r, i, 2));
+	if (all) {
+		jw_int(out, "pair_port", row_int(r, i, 3));
+		jw_text(out, "slot", row_null(r, i, 4) ? NULL : row_text(r, i, 4));
+		jw_time(out, "joined", row_time(r, i, 6));
+	}
+	jw_text(out, "web_cert", row_null(r, i, 5) ? NULL : row_text(r, i, 5));
+	jw_bool(out, "primary", row_bool(r, i, 7));
+	jw_end_object(out);
+}
+
+int
+user_write_nodes(struct call *c, struct jw *out, const char *name, bool all, struct err *e)
+{
+	auto_rows r = NULL;
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_NODES, NULL, &r, e);
+	if (rc)
+		return rc;
+	jw_array(out, name);
+	for (int i = 0; i < rows_count(r); i++)
+		write_node(out, r, i, all);
+	jw_end_array(out);
+	return 0;
+}
+
+/* ---- administrators ---- */
+
+/* A fresh set-up token of a user: as text for the person, as keyed hash for the log. */
+struct setup {
+	char text[TOKEN_STR_LEN];
+	uint8_t mac[KEYS_HASH_BYTES];
+	int64_t until_us;
+};
+
+static int
+new_setup(struct call *c, const struct uuid *user, struct setup *ret, struct err *e)
+{
+	uint8_t token[TOKEN_BYTES];
+	token_new(token);
+	token_str(token, ret->text);
+	ret->until_us = clock_now_us() + USER_SETUP_HOURS * 3600 * US_PER_S;
+	int rc = user_setup_mac(c->v->keys, c->f, user, token, ret->mac, e);
+	secret_wipe(token, sizeof(token));
+	return rc;
+}
+
+static int
+check_role(const char *role, struct err *e)
+{
+	if (strcmp(role, "administrator") && strcmp(role, "user"))
+		return err_set(e, ERR_BAD_FIELD, "role: administrator or user");
+	return 0;
+}
+
+static int
+answer_with_setup(struct call *c, const struct uuid *id, const struct setup *s, struct jw *out,
+		  struct err *e)
+{
+	jw_object(out, NULL);
+	int rc = write_one(c, id, "user", out, e);
+	if (rc)
+		return rc;
+	if (s) {
+		jw_text(out, "setup_token", s->text);
+		jw_time(out, "setup_until", s->until_us);
+	}
+	jw_end_object(out);
+	return 0;
+}
+
+int
+user_create(struct call *c, const char *name, const char *role, struct jw *out, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct setup setup;
+	struct uuid id, other;
+	const char *other_name;
+	role = role ? role : "user";
+	int rc = policy_name(name, "name", e);
+	if (rc == 0)
+		rc = check_role(role, e);
+	if (rc)
+		return rc;
+	if (uuid_parse(name, &other) == 0)
+		return err_set(e, ERR_BAD_FIELD, "name: this looks like an id");
+	rc = user_find(c, name, &other, &other_name, e);
+	if (rc == 0)
+		return err_set(e, ERR_CONFLICT, "there is a user of this name already");
+	if (rc != ERR_NOT_FOUND)
+		return rc;
+	uuid_new(&id);
+	rc = new_setup(c, &id, &setup, e);
+	if (rc)
+		return rc;
+	user_created_body(&body, name, role, setup.mac, setup.until_us);
+	rc = vault_append(c, EVENT_USER_CREATED, &id, buf_str(&body), e);
+	if (rc == 0)
+		rc = answer_with_setup(c, &id, &setup, out, e);
+	secret_wipe(&setup, sizeof(setup));
+	return rc;
+}
+
+/* Nobody locks himself out, and the vault keeps an administrator who can log in. */
+static int
+check_change(struct call *c, const struct uuid *id, const struct user_change *ch, struct err *e)
+{
+	bool demoted = ch->role && strcmp(ch->role, "administrator") != 0;
+	bool disabled = ch->set_disabled && ch->disabled;
+	bool self = uuid_eq(id, &c->who.user);
+	if (self && (demoted || disabled))
+		return err_set(e, ERR_REFUSED, "nobody demotes or disables himself");
+	if (self && ch->reset_password)
+		return err_set(e, ERR_REFUSED, "change your own password with the old one");
+	if (!demoted && !disabled && !ch->reset_password)
+		return 0;
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_uuid(&b, id);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_OTHER_ADMINISTRATORS, &b, &r, e);
+	if (rc)
+		return rc;
+	if (row_bigint(r, 0, 0) == 0)
+		return err_set(e, ERR_REFUSED, "this is the last administrator");
+	return 0;
+}
+
+/* At most one event of each of three kinds. */
+static size_t
+change_events(struct call *c, const struct uuid *id, const struct user_change *ch,
+	      const struct setup *s, struct buf bodies[static 3], struct event ev[static 3])
+{
+	struct jw w;
+	size_t n = 0;
+	if (ch->role || ch->set_disabled) {
+		jw_init(&w, &bodies[0]);
+		jw_object(&w, NULL);
+		if (ch->role)
+			jw_text(&w, "role", ch->role);
+		if (ch->set_disabled)
+			jw_bool(&w, "disabled", ch->disabled);
+		jw_end_object(&w);
+		ev[n++] = policy_event(c, EVENT_USER_CHANGED, id, buf_str(&bodies[0]));
+	}
+	if (ch->reset_password) {
+		jw_init(&w, &bodies[1]);
+		jw_object(&w, NULL);
+		jw_null(&w, "password_hash");
+		write_setup(&w, s->mac, s->until_us);
+		jw_end_object(&w);
+		ev[n++] = policy_event(c, EVENT_USER_PASSWORD, id, buf_str(&bodies[1]));
+	}
+	if (ch->remove_totp) {
+		buf_adds(&bodies[2], "{\"totp_sealed\":null}");
+		ev[n++] = policy_event(c, EVENT_USER_TOTP, id, buf_str(&bodies[2]));
+	}
+	return n;
+}
+
+static int
+change_gated(struct call *c, const struct uuid *id, const struct user_change *ch,
+	     struct setup *setup, struct err *e)
+{
+	auto_gate gate = gate_enter(c->v->gates, c->f, &administrators_gate);
+	int rc = check_change(c, id, ch, e);
+	if (rc == 0 && ch->reset_password)
+		rc = new_setup(c, id, setup, e);
+	if (rc)
+		return rc;
+	struct buf bodies[3] = { 0 };
+	struct event ev[3];
+	size_t n = change_events(c, id, ch, setup, bodies, ev);
+	if (n)
+		rc = policy_append(c, ev, n, e);
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
+		buf_done(&bodies[i]);
+	return rc;
+}
+
+int
+user_change(struct call *c, const struct uuid *id, const struct user_change *ch, struct jw *out,
+	    struct err *e)
+{
+	auto_rows r = NULL;
+	struct setup setup = { 0 };
+	int rc = ch->role ? check_role(ch->role, e) : 0;
+	if (rc == 0)
+		rc = read_by_id(c, STMT_USER_GET, id, &r, e);
+	if (rc == 0)
+		rc = change_gated(c, id, ch, &setup, e);
+	if (rc == 0)
+		rc = answer_with_setup(c, id, ch->reset_password ? &setup : NULL, out, e);
+	secret_wipe(&setup, sizeof(setup));
+	return rc;
+}
+
+/* ---- the user himself ---- */
+
+static int
+check_password(const char *password, const char *name, struct err *e)
+{
+	if (strlen(password) < USER_PASSWORD_MIN)
+		return err_set(e, ERR_WEAK_PASSWORD, "a password has at least %d characters",
+			       USER_PASSWORD_MIN);
+	if (name && strcasestr(password, name) && strlen(name) >= 3)
+		return err_set(e, ERR_WEAK_PASSWORD, "a password may not hold the user's name");
+	return 0;
+}
+
+/* {"password_hash":…,"keep":session or null} */
+static int
+password_body(struct call *c, const struct uuid *user, const char *password,
+	      const struct uuid *keep, struct buf *out, struct err *e)
+{
+	char hash[128];
+	struct jw w;
+	int rc = session_hash_password(c, user, password, hash, e);
+	if (rc)
+		return rc;
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_text(&w, "password_hash", hash);
+	jw_uuid(&w, "keep", keep);
+	jw_end_object(&w);
+	return 0;
+}
+
+int
+user_set_password(struct call *c, const char *old, const char *new, struct err *e)
+{
+	auto_rows r = NULL;
+	auto_buf body = BUF_INIT;
+	const struct uuid *user = &c->who.user;
+	auto_gate gate = gate_enter(c->v->gates, c->f, user);
+	int rc = check_password(new, c->who.name, e);
+	if (rc == 0)
+		rc = read_by_id(c, STMT_USER_SECRETS, user, &r, e);
+	if (rc)
+		return rc;
+	const char *hash = row_null(r, 0, 0) ? NULL : row_text(r, 0, 0);
+	rc = session_verify_password(c, user, old, hash, e);
+	if (rc == ERR_BAD_LOGIN) {
+		/* The attempt is written down; the answer stays that of a wrong password. */
+		rc = policy_refuse(c, user, true, "change own password", e);
+		return rc == ERR_FORBIDDEN ? err_set(e, ERR_BAD_LOGIN, "the old password is wrong")
+					   : rc;
+	}
+	if (rc == 0)
+		rc = password_body(c, user, new, &c->who.session, &body, e);
+	if (rc)
+		return rc;
+	return vault_append(c, EVENT_USER_PASSWORD, user, buf_str(&body), e);
+}
+
+static void
+base32(const uint8_t *p, size_t n, char *ret)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+	unsigned bits = 0, have = 0;
+	for (size_t i = 0; i < n; i++) {
+		bits = bits << 8 | p[i];
+		for (have += 8; have >= 5; have -= 5)
+			*ret++ = digits[bits >> (have - 5) & 31];
+	}
+	*ret = '\0'; /* n is a multiple of 5: nothing is left over */
+}
+
+static void
+write_base64(struct jw *w, struct arena *a, const char *name, const struct buf *b)
+{
+	size_t n = sodium_base64_encoded_len(b->len, sodium_base64_VARIANT_ORIGINAL);
+	char *text = arena_alloc(a, n);
+	sodium_bin2base64(text, n, (const unsigned char *)b->data, b->len,
+			  sodium_base64_VARIANT_ORIGINAL);
+	jw_text(w, name, text);
+}
+
+static int
+write_totp(struct call *c, const uint8_t secret[static TOTP_SECRET_BYTES], const struct buf *sealed,
+	   struct jw *out, struct err *e)
+{
+	char text[TOTP_SECRET_BYTES / 5 * 8 + 1];
+	char *uri = totp_uri(secret, "Holdfast", c->who.name);
+	if (!uri)
+		return err_set(e, ERR_INTERNAL, "cannot make an otpauth address");
+	base32(secret, TOTP_SECRET_BYTES, text);
+	jw_object(out, NULL);
+	jw_text(out, "secret", text);
+	jw_text(out, "uri", uri);
+	write_base64(out, c->a, "pending", sealed);
+	jw_end_object(out);
+	secret_wipe(text, sizeof(text));
+	secret_wipe(uri, strlen(uri));
+	free(uri);
+	return 0;
+}
+
+int
+user_totp_begin(struct call *c, struct jw *out, struct err *e)
+{
+	auto_rows r = NULL;
+	auto_buf sealed = BUF_INIT;
+	uint8_t secret[TOTP_SECRET_BYTES], ad[SESSION_TOTP_AD_LEN];
+	int rc = read_by_id(c, STMT_USER_SECRETS, &c->who.user, &r, e);
+	if (rc)
+		return rc;
+	if (!row_null(r, 0, 1))
+		return err_set(e, ERR_CONFLICT,
+			       "there is a second factor already; remove it first");
+	randombytes_buf(secret, sizeof(secret));
+	session_totp_ad(&c->who.user, ad);
+	rc = keys_seal(c->v->keys, c->f, c->v->data_key, ad, sizeof(ad), secret, sizeof(secret),
+		       &sealed, e);
+	if (rc == 0)
+		rc = write_totp(c, secret, &sealed, out, e);
+	secret_wipe(secret, sizeof(secret));
+	return rc;
+}
+
+/* Opens the sealed secret and holds the code against it. */
+static int
+check_code(struct call *c, const void *sealed, size_t n, int64_t last_step, const char *code,
+	   int64_t *ret_step, struct err *e)
+{
+	auto_buf secret = BUF_INIT;
+	uint8_t ad[SESSION_TOTP_AD_LEN];
+	session_totp_ad(&c->who.user, ad);
+	int rc = keys_open(c->v->keys, c->f, ad, sizeof(ad), sealed, n, &secret, e);
+	if (rc)
+		return rc;
+	if (secret.len != TOTP_SECRET_BYTES)
+		return err_set(e, ERR_CRYPTO, "a second factor of %zu bytes", secret.len);
+	if (totp_verify((const uint8_t *)secret.data, code, clock_now_us() / US_PER_S, last_step,
+			ret_step))
+		return err_set(e, ERR_BAD_LOGIN, "the code does not fit");
+	return 0;
+}
+
+static int
+append_totp(struct call *c, const struct buf *sealed, int64_t step, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	if (sealed)
+		write_base64(&w, c->a, "totp_sealed", sealed);
+	else
+		jw_null(&w, "totp_sealed");
+	jw_int(&w, "totp_step", step);
+	jw_end_object(&w);
+	return vault_append(c, EVENT_USER_TOTP, &c->who.user, buf_str(&body), e);
+}
+
+int
+user_totp_confirm(struct call *c, const char *pending, const char *code, struct err *e)
+{
+	auto_rows r = NULL;
+	uint8_t bytes[256];
+	size_t n;
+	int64_t step;
+	const char *end;
+	auto_gate gate = gate_enter(c->v->gates, c->f, &c->who.user);
+	if (sodium_base642bin(bytes, sizeof(bytes), pending, strlen(pending), NULL, &n, &end,
+			      sodium_base64_VARIANT_ORIGINAL) ||
+	    *end)
+		return err_set(e, ERR_BAD_FIELD, "pending: not what the first step gave");
+	int rc = read_by_id(c, STMT_USER_SECRETS, &c->who.user, &r, e);
+	if (rc)
+		return rc;
+	if (!row_null(r, 0, 1))
+		return err_set(e, ERR_CONFLICT,
+			       "there is a second factor already; remove it first");
+	rc = check_code(c, bytes, n, row_bigint(r, 0, 2), code, &step, e);
+	if (rc == ERR_CRYPTO)
+		return err_set(e, ERR_BAD_FIELD, "pending: not what the first step gave");
+	if (rc)
+		return rc;
+	auto_buf sealed = BUF_INIT;
+	buf_add(&sealed, bytes, n);
+	return append_totp(c, &sealed, step, e);
+}
+
+int
+user_totp_remove(struct call *c, const char *code, struct err *e)
+{
+	auto_rows r = NULL;
+	int64_t step;
+	size_t n;
+	auto_gate gate = gate_enter(c->v->gates, c->f, &c->who.user);
+	int rc = read_by_id(c, STMT_USER_SECRETS, &c->who.user, &r, e);
+	if (rc)
+		return rc;
+	if (row_null(r, 0, 1))
+		return err_set(e, ERR_NOT_FOUND, "there is no second factor");
+	const void *sealed = row_bytea(r, 0, 1, &n);
+	rc = check_code(c, sealed, n, row_bigint(r, 0, 2), code, &step, e);
+	return rc ? rc : append_totp(c, NULL, step, e);
+}
+
+/* ---- set-up ---- */
+
+/* Whether the token is the one of the row of user_setup, and still good. */
+static int
+check_setup(struct call *c, const struct rows *r, const char *token, struct err *e)
+{
+	uint8_t bytes[TOKEN_BYTES], mac[KEYS_HASH_BYTES];
+	struct uuid id;
+	size_t n;
+	if (token_parse(token, bytes))
+		return err_set(e, ERR_BAD_LOGIN, "this is not a set-up token");
+	row_uuid(r, 0, 0, &id);
+	int rc = user_setup_mac(c->v->keys, c->f, &id, bytes, mac, e);
+	secret_wipe(bytes, sizeof(bytes));
+	if (rc)
+		return rc;
+	const void *kept = row_bytea(r, 0, 4, &n);
+	if (n != sizeof(mac) || sodium_memcmp(kept, mac, n) != 0)
+		return err_set(e, ERR_BAD_LOGIN, "the set-up token is wrong or was used");
+	if (row_bool(r, 0, 3) || row_time(r, 0, 5) < clock_now_us())
+		return err_set(e, ERR_BAD_LOGIN, "the set-up token is over");
+	return 0;
+}
+
+static int
+append_setup(struct call *c, const struct uuid *user, const char *password, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	int rc = password_body(c, user, password, &(struct uuid){ 0 }, &body, e);
+	if (rc)
+		return rc;
+	struct event ev[] = {
+		policy_event(c, EVENT_USER_SETUP_USED, user, "{}"),
+		policy_event(c, EVENT_USER_PASSWORD, user, buf_str(&body)),
+	};
+	ev[0].actor = ev[1].actor = *user;
+	return policy_append(c, ev, ARRAY_LEN(ev), e);
+}
+
+static int
+refuse_setup(struct call *c, const struct uuid *user, struct err *e)
+{
+	int rc = policy_refuse(c, user, true, "set-up", e);
+	return rc == ERR_FORBIDDEN ? err_set(e, ERR_BAD_LOGIN,
+					     "the name or the set-up token is wrong, or it is over")
+				   : rc;
+}
+
+int
+user_setup(struct call *c, const char *name, const char *token, const char *password,
+	   struct session_begun *ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	struct uuid id;
+	bind_text(&b, name);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_SETUP, &b, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_BAD_LOGIN,
+			       "the name or the set-up token is wrong, or it is over");
+	row_uuid(r, 0, 0, &id);
+	/* In the gate the token is read again: of two who come at once, one is late. */
+	auto_gate gate = gate_enter(c->v->gates, c->f, &id);
+	rows_free(TAKE(r));
+	rc = db_exec(vault_reader(c->v), c->f, STMT_USER_SETUP, &b, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_BAD_LOGIN, "the user is gone");
+	rc = check_setup(c, r, token, e);
+	if (rc == ERR_BAD_LOGIN)
+		return refuse_setup(c, &id, e);
+	if (rc == 0)
+		rc = check_password(password, row_text(r, 0, 1), e);
+	if (rc == 0)
+		rc = append_setup(c, &id, password, e);
+	if (rc)
+		return rc;
+	if (row_bool(r, 0, 6))
+		return err_set(e, ERR_SECOND_FACTOR,
+			       "the password is set; now log in with it and the code");
+	const char *full_name = arena_strdup(c->a, row_text(r, 0, 1));
+	bool administrator = strcmp(row_text(r, 0, 2), "administrator") == 0;
+	return session_begin(c, &id, full_name, administrator, -1, ret, e);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Users: administrators manage them, each keeps his own password and second factor. What is written
+ * to `out` is the JSON of the API. Core thread of vaultd only, but user_setup_mac and
+ * user_setup_body, which set-up uses too.
+ */
+#pragma once
+
+#include "crypto/token.h"
+#include "vault/policy.h"
+#include "vault/session.h"
+
+#define USER_SETUP_HOURS 72
+#define USER_PASSWORD_MIN 10
+
+/* The keyed hash under which a set-up token is kept: KEYS_SETUP over user id ‖ the token's 32
+ * bytes. */
+int user_setup_mac(struct keys *k, struct fiber *f, const struct uuid *user,
+		   const uint8_t token[static TOKEN_BYTES], uint8_t ret[static KEYS_HASH_BYTES],
+		   struct err *e) MUST_USE;
+/* Body of USER_CREATED: {"name","role","setup_mac","setup_until"}. */
+void user_created_body(struct buf *out, const char *name, const char *role,
+		       const uint8_t mac[static KEYS_HASH_BYTES], int64_t until_us);
+
+int user_list(struct call *c, const char *q, const struct policy_page *page, struct jw *out,
+	      struct err *e) MUST_USE;
+int user_get(struct call *c, const struct uuid *id, struct jw *out, struct err *e) NONNULL MUST_USE;
+/* role NULL: user. Writes {"user","setup_token","setup_until"}. */
+int user_create(struct call *c, const char *name, const char *role, struct jw *out,
+		struct err *e) MUST_USE;
+
+struct user_change {
+	const char *role; /* NULL: as it is */
+	bool set_disabled, disabled;
+	bool reset_password; /* a new set-up token instead of the password; all his sessions end */
+	bool remove_totp;
+};
+int user_change(struct call *c, const struct uuid *id, const struct user_change *ch, struct jw *out,
+		struct err *e) NONNULL MUST_USE;
+
+/* The caller's own. The other sessions of the user end. ERR_BAD_LOGIN, ERR_WEAK_PASSWORD. */
+int user_set_password(struct call *c, const char *old, const char *new,
+		      struct err *e) NONNULL MUST_USE;
+/* Makes a secret; nothing is stored yet: {"secret","uri","pending"}. ERR_CONFLICT when there is one
+ * already. */
+int user_totp_begin(struct call *c, struct jw *out, struct err *e) NONNULL MUST_USE;
+/* Stores the secret of `pending` if the code fits it. */
+int user_totp_confirm(struct call *c, const char *pending, const char *code,
+		      struct err *e) NONNULL MUST_USE;
+int user_totp_remove(struct call *c, const char *code, struct err *e) NONNULL MUST_USE;
+
+/* A user who has a set-up token sets his first (or next) password and is logged in. c->who is
+ * nobody yet. ERR_BAD_LOGIN for everything that does not fit, ERR_WEAK_PASSWORD; ERR_SECOND_FACTOR:
+ * the password is set, but the user has a second factor and must log in with it. */
+int user_setup(struct call *c, const char *name, const char *token, const char *password,
+	       struct session_begun *ret, struct err *e) NONNULL MUST_USE;
+
+/* A user by name, or by the text of his id. ERR_NOT_FOUND. *ret_name in the arena. */
+int user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_name,
+	      struct err *e) NONNULL MUST_USE;
+
+/* Writes the nodes of the pair as an array `name`; all: with ports, slots and times for
+ * administrators. */
+int user_write_nodes(struct call *c, struct jw *out, const char *name, bool all,
+		     struct err *e) NONNULL MUST_USE;
