@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The private PostgreSQL cluster: finds PostgreSQL's programs, makes the cluster, writes its
- * configuration, starts and stops it for set-up. In normal service the supervisor runs `postgres` itself.
- * Database "holdfast", superuser "holdfast" (peer, unix socket in the run folder, mode 0700), vaultd's
- * role "hf_vault". Blocking; any process.
+ * configuration, starts and stops it for set-up. In normal service the supervisor runs `postgres`
+ * itself. Database "holdfast", superuser "holdfast" (peer, unix socket in the run folder, mode
+ * 0700), vaultd's role "hf_vault". Blocking; any process.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include "base/buf.h"
 #include "base/err.h"
@@ -15,21 +16,30 @@
 
 /* Finds e.g. /usr/lib/postgresql/15/bin: the newest major ≥ 15, or that of an existing data folder
  * (major > 0). HOLDFAST_PG_BIN overrides. ERR_PRECONDITION with what to install. */
-int cluster_find_bin(int major, char ret[static HOME_PATH_MAX], int *ret_major, struct err *e) MUST_USE;
+int cluster_find_bin(int major, char ret[static HOME_PATH_MAX], int *ret_major,
+		     struct err *e) MUST_USE;
 
-/* initdb with data checksums, UTF-8, C locale; writes postgresql.auto-free configuration. */
+/* initdb with data checksums, UTF-8, C locale; writes the configuration (no pair); makes the empty
+ * database. */
 int cluster_create(const struct home *h, const struct settings *s, struct err *e) NONNULL MUST_USE;
 
-/* (Re)writes holdfast.conf, pg_hba.conf and pg_ident.conf in the data folder from the settings: tuned
- * small, unix socket only unless `pair` (then pair_listen, TLS 1.3, pair certificates). Idempotent. */
-int cluster_configure(const struct home *h, const struct settings *s, bool pair, struct err *e) NONNULL MUST_USE;
+/* (Re)writes holdfast.conf, pg_hba.conf and pg_ident.conf in the data folder from the settings:
+ * tuned small, unix socket only unless `pair` (then pair_listen, TLS 1.3, pair certificates).
+ * Idempotent. */
+int cluster_configure(const struct home *h, const struct settings *s, bool pair,
+		      struct err *e) NONNULL MUST_USE;
+
+/* Whether the path of PostgreSQL's socket in the run folder is short enough for the system. */
+int cluster_socket_check(const struct home *h, const struct settings *s,
+			 struct err *e) NONNULL MUST_USE;
 
 /* Major of an existing data folder, 0 when there is none. */
 int cluster_major(const struct home *h, int *ret_major, struct err *e) NONNULL MUST_USE;
 bool cluster_is_standby(const struct home *h) NONNULL; /* standby.signal is there */
-pid_t cluster_pid(const struct home *h) NONNULL;	/* from postmaster.pid; 0 none */
+pid_t cluster_pid(const struct home *h) NONNULL;       /* from postmaster.pid; 0 none */
 
-/* Start and wait until it answers / fast stop, by pg_ctl; for init and unpack. */
+/* Starts it as a child of this process (it ends with it) and waits until it answers / stops it
+ * fast; for init and unpack. The log of a failed start stays in run/postgres-start.log. */
 int cluster_start(const struct home *h, struct err *e) NONNULL MUST_USE;
 int cluster_stop(const struct home *h, struct err *e) NONNULL MUST_USE;
 
@@ -37,6 +47,6 @@ int cluster_stop(const struct home *h, struct err *e) NONNULL MUST_USE;
 void cluster_conninfo(const struct home *h, const char *role, struct buf *ret) NONNULL;
 int cluster_port(const struct settings *s) NONNULL; /* of pair_listen: also names the socket */
 
-/* Runs one of PostgreSQL's programs with its output captured (last 4 KiB into e on failure). argv NULL-ended;
- * argv[0] is the program's bare name. No secret in argv. */
+/* Runs one of PostgreSQL's programs with its output captured (last 4 KiB into e on failure). argv
+ * NULL-ended; argv[0] is the program's bare name. No secret in argv. */
 int cluster_run(const char *const *argv, int major, struct err *e) NONNULL MUST_USE;

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pg/cluster.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "pg/program.h"
+
+#define START_MS 120000
+#define STOP_MS 60000
+#define START_LOG "postgres-start.log"
+#define PID_LINES 8 /* of postmaster.pid; the last is the state */
+
+int
+cluster_socket_check(const struct home *h, const struct settings *s, struct err *e)
+{
+	char run[HOME_PATH_MAX];
+	struct sockaddr_un sun;
+	home_path(h, HOME_RUN, run);
+	int n = snprintf(NULL, 0, "%s/.s.PGSQL.%d", run, cluster_port(s));
+	if (n >= 0 && (size_t)n < sizeof(sun.sun_path))
+		return 0;
+	return err_set(
+		e, ERR_PRECONDITION,
+		"the path of the home folder is too long: PostgreSQL's socket in %s would have a "
+		"path of %d bytes and the system allows %zu; choose a home whose path is at "
+		"least %d bytes shorter",
+		run, n, sizeof(sun.sun_path) - 1, n - (int)sizeof(sun.sun_path) + 1);
+}
+
+int
+cluster_major(const struct home *h, int *ret_major, struct err *e)
+{
+	char pg[HOME_PATH_MAX], path[HOME_PATH_MAX + 16];
+	auto_buf text = BUF_INIT;
+	struct stat st;
+	home_path(h, HOME_PG, pg);
+	snprintf(path, sizeof(path), "%s/PG_VERSION", pg);
+	if (stat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		*ret_major = 0;
+		return 0;
+	}
+	int r = home_read_file(path, 64, &text, e);
+	if (r)
+		return r;
+	char *end = NULL;
+	long major = strtol(buf_str(&text), &end, 10);
+	if (end == buf_str(&text) || (*end && *end != '\n') || major < 1 || major > 999)
+		return err_set(e, ERR_IO, "%s is damaged: it holds no version number", path);
+	*ret_major = (int)major;
+	return 0;
+}
+
+bool
+cluster_is_standby(const struct home *h)
+{
+	char pg[HOME_PATH_MAX], path[HOME_PATH_MAX + 32];
+	home_path(h, HOME_PG, pg);
+	snprintf(path, sizeof(path), "%s/standby.signal", pg);
+	return access(path, F_OK) == 0;
+}
+
+/* Line `wanted` (from 1) of postmaster.pid; false when it is not there (yet). */
+static bool
+pid_file_line(const struct home *h, int wanted, char *ret, size_t room)
+{
+	char pg[HOME_PATH_MAX], path[HOME_PATH_MAX + 32];
+	auto_buf text = BUF_INIT;
+	home_path(h, HOME_PG, pg);
+	snprintf(path, sizeof(path), "%s/postmaster.pid", pg);
+	struct err e;
+	if (home_read_file(path, 4096, &text, &e))
+		return false;
+	const char *p = buf_str(&text);
+	for (int line = 1; line < wanted; line++) {
+		p = strchr(p, '\n');
+		if (!p)
+			return false;
+		p++;
+	}
+	snprintf(ret, room, "%.*s", (int)strcspn(p, " \n"), p);
+	return *ret != '\0';
+}
+
+pid_t
+cluster_pid(const struct home *h)
+{
+	char text[32];
+	long pid = pid_file_line(h, 1, text, sizeof(text)) ? strtol(text, NULL, 10) : 0;
+	return pid > 1 && pid < INT32_MAX ? (pid_t)pid : 0;
+}
+
+/* The port that the cluster is configured for: what runs counts, not what the settings say by now.
+ */
+static int
+configured_port(const struct home *h)
+{
+	char path[HOME_PATH_MAX], pg[HOME_PATH_MAX];
+	auto_buf text = BUF_INIT;
+	struct err e;
+	int port = 0;
+	home_path(h, HOME_PG, pg);
+	snprintf(path, sizeof(path), "%.*s/holdfast.conf", (int)sizeof(path) - 16, pg);
+	if (home_read_file(path, 65536, &text, &e) == 0) {
+		const char *line = strstr(buf_str(&text), "\nport = ");
+		if (line && sscanf(line, "\nport = %d", &port) == 1 && port > 0)
+			return port;
+	}
+	struct settings s;
+	home_path(h, HOME_CONF, path);
+	if (settings_load(path, &s, &e))
+		settings_defaults(&s);
+	return cluster_port(&s);
+}
+
+static void
+add_conn_value(struct buf *out, const char *name, const char *value)
+{
+	buf_addf(out, " %s='", name);
+	for (; *value; value++) {
+		if (*value == '\'' || *value == '\\')
+			buf_addc(out, '\\');
+		buf_addc(out, *value);
+	}
+	buf_addc(out, '\'');
+}
+
+void
+cluster_conninfo(const struct home *h, const char *role, struct buf *ret)
+{
+	char run[HOME_PATH_MAX];
+	home_path(h, HOME_RUN, run);
+	buf_addf(ret, "port=%d dbname=holdfast client_encoding=UTF8", configured_port(h));
+	add_conn_value(ret, "host", run);
+	add_conn_value(ret, "user", role);
+}
+
+/* In the forked child: PostgreSQL ends with whoever started it. */
+static void
+become_postgres(const char *bin, const char *pg, int log, pid_t parent)
+{
+	char path[2 * HOME_PATH_MAX];
+	snprintf(path, sizeof(path), "%s/postgres", bin);
+	const char *const argv[] = { path, "-D", pg, NULL };
+	/* Not a terminal's Ctrl-C: the set-up stops it in its own order. */
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGQUIT);
+	if (getppid() != parent)
+		_exit(127);
+	program_exec(argv, -1, log);
+}
+
+static void
+start_log_path(const struct home *h, char *ret, size_t room)
+{
+	char run[HOME_PATH_MAX];
+	home_path(h, HOME_RUN, run);
+	snprintf(ret, room, "%s/" START_LOG, run);
+}
+
+static int
+start_failed(const char *log, const char *what, struct err *e)
+{
+	char tail[320] = "";
+	auto_buf text = BUF_INIT;
+	struct err ignored;
+	if (home_read_file(log, 1u << 20, &text, &ignored) == 0)
+		program_tail(buf_str(&text), text.len, tail, sizeof(tail));
+	return err_set(e, ERR_IO, "PostgreSQL %s. It says: %s", what, *tail ? tail : "nothing");
+}
+
+/* Until postmaster.pid says ready (or standby, when it follows) in the name of this very process.
+ */
+static int
+wait_ready(const struct home *h, pid_t pid, const char *log, struct err *e)
+{
+	char state[32];
+	int64_t until = clock_mono_ms() + START_MS;
+	while (clock_mono_ms() < until) {
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return start_failed(log, "did not start", e);
+		if (cluster_pid(h) == pid && pid_file_line(h, PID_LINES, state, sizeof(state)) &&
+		    (strcmp(state, "ready") == 0 || strcmp(state, "standby") == 0))
+			return 0;
+		clock_sleep_ms(20);
+	}
+	kill(pid, SIGQUIT);
+	waitpid(pid, NULL, 0);
+	return start_failed(log, "did not get ready in time", e);
+}
+
+int
+cluster_start(const struct home *h, struct err *e)
+{
+	char bin[HOME_PATH_MAX], pg[HOME_PATH_MAX], log[HOME_PATH_MAX + 32];
+	int major = 0, r = cluster_major(h, &major, e);
+	home_path(h, HOME_PG, pg);
+	if (!r && !major)
+		r = err_set(e, ERR_NOT_FOUND, "there is no PostgreSQL data in %s", pg);
+	if (!r)
+		r = cluster_find_bin(major, bin, &major, e);
+	if (r)
+		return r;
+	start_log_path(h, log, sizeof(log));
+	int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(e, ERR_IO, "cannot write %s", log);
+	pid_t parent = getpid(), pid = fork();
+	if (pid == 0)
+		become_postgres(bin, pg, fd, parent);
+	r = pid < 0 ? err_errno(e, ERR_IO, "cannot start PostgreSQL") : wait_ready(h, pid, log, e);
+	close(fd);
+	if (!r)
+		unlink(log);
+	return r;
+}
+
+/* true when it has ended: a child of ours is reaped, so that its successor may start. */
+static bool
+wait_gone(pid_t pid, int64_t ms)
+{
+	for (int64_t until = clock_mono_ms() + ms; clock_mono_ms() < until;) {
+		if (waitpid(pid, NULL, WNOHANG) == pid || (kill(pid, 0) < 0 && errno == ESRCH))
+			return true;
+		clock_sleep_ms(10);
+	}
+	return false;
+}
+
+int
+cluster_stop(const struct home *h, struct err *e)
+{
+	pid_t pid = cluster_pid(h);
+	if (!pid || (kill(pid, SIGINT) < 0 && errno == ESRCH))
+		return 0;
+	if (wait_gone(pid, STOP_MS))
+		return 0;
+	kill(pid, SIGQUIT);
+	return wait_gone(pid, STOP_MS)
+		       ? 0
+		       : err_set(e, ERR_TIMEOUT, "PostgreSQL (process %d) does not stop", (int)pid);
+}
+
+/* Single-user mode: no socket, no waiting. It reports errors in its output only. */
+static int
+create_database(const char *bin, const char *pg, struct err *e)
+{
+	char path[2 * HOME_PATH_MAX], tail[320];
+	auto_buf out = BUF_INIT;
+	snprintf(path, sizeof(path), "%s/postgres", bin);
+	const char *const argv[] = { path, "--single", "-D", pg, "postgres", NULL };
+	int r = program_run(argv, "CREATE DATABASE holdfast\n", &out, e);
+	if (r || (!strstr(buf_str(&out), "ERROR:") && !strstr(buf_str(&out), "FATAL:")))
+		return r;
+	program_tail(buf_str(&out), out.len, tail, sizeof(tail));
+	return err_set(e, ERR_IO, "cannot create the database: %s", tail);
+}
+
+int
+cluster_create(const struct home *h, const struct settings *s, struct err *e)
+{
+	char bin[HOME_PATH_MAX], pg[HOME_PATH_MAX], path[2 * HOME_PATH_MAX];
+	int major = 0, r = cluster_find_bin(0, bin, &major, e);
+	if (!r)
+		r = cluster_socket_check(h, s, e);
+	home_path(h, HOME_PG, pg);
+	snprintf(path, sizeof(path), "%s/initdb", bin);
+	const char *const argv[] = { path,
+				     "-D",
+				     pg,
+				     "-U",
+				     "holdfast",
+				     "-E",
+				     "UTF8",
+				     "--locale=C",
+				     "--data-checksums",
+				     "--auth-local=peer",
+				     "--auth-host=reject",
+				     "--no-instructions",
+				     NULL };
+	if (!r)
+		r = program_run(argv, NULL, NULL, e);
+	if (!r)
+		r = cluster_configure(h, s, false, e);
+	return r ? r : create_database(bin, pg, e);
+}
