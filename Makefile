@@ -53,7 +53,7 @@ check: $(TESTBUILD)/build.ninja
 
 bench: all
 	tools/deps.sh build test
-	ninja -C $(BUILD) -j$(JOBS)
+	ninja -C $(BUILD) -j$(JOBS) bench-programs
 	$(PYTHON) test/bench/bench.py --build $(BUILD) $(ARGS)
 	$(MAKE) --no-print-directory bench-failover
 

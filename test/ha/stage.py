@@ -120,10 +120,7 @@ class Stage:
 
     def first_login(self):
         """The administrator's first login, with the one-time token that init printed."""
-        token = re.search(r"set-up token[^\n]*?:?\s+([A-Za-z0-9_-]{20,})", self.a.init_output)
-        if not token:
-            raise Failed(f"init printed no set-up token:\n{self.a.init_output}")
-        self.cli("login", "--setup", self.a.url, "admin", host="client", input=f"{token.group(1)}\n{PASSWORD}\n", session=self.admin)
+        self.cli("login", "--setup", "--ca", self.a.web_cert, self.a.url, "admin", session=self.admin, input=f"{self.a.setup_token()}\n{PASSWORD}\n")
 
     def cli(self, *args, host="client", session=None, input=None, check=True, timeout=60):
         p = subprocess.run([*self.net.exec_prefix(host), str(self.holdfast), *map(str, args)], capture_output=True, text=True, input=input,
@@ -134,7 +131,8 @@ class Stage:
 
     def login(self, name, host="client", password=PASSWORD, to=None):
         path = self.dir / f"{name}-{host}-{time.monotonic_ns()}.session"
-        self.cli("login", (to or self.a).url, name, host=host, session=path, input=password + "\n")
+        node = to or self.a
+        self.cli("login", "--ca", node.web_cert, node.url, name, host=host, session=path, input=password + "\n")
         return path
 
     def import_accounts(self, n, name="site"):

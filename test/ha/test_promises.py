@@ -203,7 +203,7 @@ def test_emergency_login_find_retrieve_and_nothing_else(st):
             for method, path, body in REFUSED_IN_EMERGENCY:
                 r = on.call(st.b, method, fill(st, path), body)
                 assert r["status"] == 403 and r["body"]["error"]["code"] == "emergency_read_only", f"{method} {path}: {r}"
-        wrong = st.cli("login", st.b.url, "admin", host="b", session=st.dir / "wrong.session", input="no\n", check=False)
+        wrong = st.cli("login", "--ca", st.b.web_cert, st.b.url, "admin", host="b", session=st.dir / "wrong.session", input="no\n", check=False)
         assert wrong.returncode == 1
     checker.both_equal(st.a, st.b)
     for n in (st.a, st.b):

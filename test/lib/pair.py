@@ -78,7 +78,7 @@ class Node:
         self.prefix, self.env = list(prefix), dict(os.environ, **(env or {}))
         self.proc = None
         self.log = self.home.parent / (self.home.name + ".log")
-        self.setup_token = None
+        self.init_output = ""
 
     # running the program
 
@@ -98,6 +98,17 @@ class Node:
         self.set("pair_listen", self.pair_listen)
         self.init_output = p.stdout + p.stderr
         return p
+
+    def setup_token(self):
+        """The one-time token of the first administrator, as init printed it."""
+        found = re.findall(r"\b[A-Za-z0-9_-]{43}\b", self.init_output)
+        if not found:
+            raise Failed(f"init printed no set-up token:\n{self.init_output}")
+        return found[-1]
+
+    @property
+    def web_cert(self):
+        return self.home / "conf/tls/web.crt"
 
     def set(self, name, value):
         """One setting in conf/holdfast.conf."""
