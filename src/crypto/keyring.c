@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Invariants: 1. No answer holds a key, a subkey or the master key. 2. Every duty has a subkey of
+ * its own, so that a MAC made for one can never be used for another. 3. The numbers of the subkeys
+ * are for ever: data sealed or MACed under them outlives the program.
+ */
+#include "crypto/keyring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/secret.h"
+#include "crypto/keyproto.h"
+
+#define KEY_BYTES 32
+#define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define TAG_BYTES crypto_aead_xchacha20poly1305_ietf_ABYTES
+#define FILE_CHARS (2 * KEY_BYTES)
+#define KDF_CONTEXT "holdfast"
+#define WRAP_VERSION 1
+#define WRAPPED_BYTES (1 + 4 + NONCE_BYTES + KEY_BYTES + TAG_BYTES)
+#define DATA_KEYS_MAX 4096
+#define STREAM_ID_BYTES 16
+
+_Static_assert(KEYS_SEAL_EXTRA == 4 + NONCE_BYTES + TAG_BYTES,
+	       "the header tells what sealing adds");
+_Static_assert(KEY_BYTES == crypto_kdf_KEYBYTES, "the master key is one of crypto_kdf");
+_Static_assert(KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "one size of key");
+
+/* Duties with a subkey of their own; the labels of MACs follow at SUB_LABELS + label. */
+enum { SUB_WRAP = 1, SUB_AUDIT = 2, SUB_STREAM = 3, SUB_LABELS = 100 };
+
+static const struct {
+	enum keys_label label;
+	const char *roles;
+} labels[] = {
+	{ KEYS_SESSION, "vi" },	  { KEYS_PEPPER, "vi" }, { KEYS_SETUP, "vi" },
+	{ KEYS_MANIFEST, "vai" }, { KEYS_CHECK, "vai" }, { KEYS_NODE, "vai" },
+};
+
+struct data_key {
+	struct data_key *next;
+	uint32_t id;
+	struct secret *key;
+};
+
+struct subkeys {
+	uint8_t wrap[KEY_BYTES], audit[KEY_BYTES], stream[KEY_BYTES];
+	uint8_t label[ARRAY_LEN(labels)][KEY_BYTES];
+};
+
+struct keyring {
+	struct secret *subkeys; /* a struct subkeys */
+	struct data_key *data;	/* the newest first: it is the one most used */
+	unsigned data_n;
+};
+
+static struct subkeys *
+subkeys_of(struct keyring *k)
+{
+	return (struct subkeys *)(void *)secret_bytes(k->subkeys);
+}
+
+static void
+derive(uint8_t ret[static KEY_BYTES], uint64_t duty, const uint8_t *master)
+{
+	int r = crypto_kdf_derive_from_key(ret, KEY_BYTES, duty, KDF_CONTEXT, master);
+	assert(r == 0);
+}
+
+static struct keyring *
+keyring_new(const uint8_t *master)
+{
+	struct keyring *k = calloc(1, sizeof(*k));
+	if (!k)
+		abort();
+	k->subkeys = secret_new(sizeof(struct subkeys));
+	struct subkeys *s = subkeys_of(k);
+	derive(s->wrap, SUB_WRAP, master);
+	derive(s->audit, SUB_AUDIT, master);
+	derive(s->stream, SUB_STREAM, master);
+	for (size_t i = 0; i < ARRAY_LEN(labels); i++)
+		derive(s->label[i], SUB_LABELS + (uint64_t)labels[i].label, master);
+	return k;
+}
+
+void
+keyring_free(struct keyring *k)
+{
+	if (!k)
+		return;
+	for (struct data_key *d = k->data, *next; d; d = next) {
+		next = d->next;
+		secret_free(d->key);
+		free(d);
+	}
+	secret_free(k->subkeys);
+	free(k);
+}
+
+/* ---- the key file ---- */
+
+static int
+check_file(int fd, const char *path, struct err *e)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, ERR_BAD_KEY, "cannot read the master key file %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_BAD_KEY, "the master key %s is not a plain file", path);
+	if (st.st_uid != geteuid())
+		return err_set(
+			e, ERR_BAD_KEY,
+			"the master key file %s belongs to user %u, but Holdfast runs as user "
+			"%u: chown it to that user",
+			path, (unsigned)st.st_uid, (unsigned)geteuid());
+	if (st.st_mode & 077)
+		return err_set(e, ERR_BAD_KEY,
+			       "others may read or change the master key file %s (mode %03o): "
+			       "chmod it to 400",
+			       path, (unsigned)st.st_mode & 0777);
+	return 0;
+}
+
+/* Reads up to n bytes; short only at the end of the file. -1 on errors. */
+static ssize_t
+read_up_to(int fd, uint8_t *to, size_t n)
+{
+	size_t got = 0;
+	while (got < n) {
+		ssize_t r = read(fd, to + got, n - got);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -1;
+		if (!r)
+			break;
+		got += (size_t)r;
+	}
+	return (ssize_t)got;
+}
+
+/* ret: KEY_BYTES of guarded memory. One byte more than fits is asked for: a longer file is refused.
+ */
+static int
+read_key(int fd, const char *path, struct secret *ret, struct err *e)
+{
+	auto_secret text = secret_new(FILE_CHARS + 2);
+	char *chars = (char *)secret_bytes(text);
+	ssize_t n = read_up_to(fd, secret_bytes(text), FILE_CHARS + 2);
+	if (n < 0)
+		return err_errno(e, ERR_BAD_KEY, "cannot read the master key file %s", path);
+	size_t len = 0;
+	if (n != FILE_CHARS + 1 || chars[FILE_CHARS] != '\n' ||
+	    sodium_hex2bin(secret_bytes(ret), KEY_BYTES, chars, FILE_CHARS, NULL, &len, NULL) !=
+		    0 ||
+	    len != KEY_BYTES)
+		return err_set(
+			e, ERR_BAD_KEY,
+			"%s is no master key file: it must hold 64 hex digits and a newline, "
+			"nothing else. Is it the right file?",
+			path);
+	return 0;
+}
+
+struct keyring *
+keyring_open(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0) {
+		(void)err_errno(e, ERR_BAD_KEY,
+				"cannot open the master key file %s (is the device that holds it "
+				"plugged in and mounted?)",
+				path);
+		return NULL;
+	}
+	auto_secret master = secret_new(KEY_BYTES);
+	int r = check_file(fd, path, e);
+	if (!r)
+		r = read_key(fd, path, master, e);
+	close(fd);
+	return r ? NULL : keyring_new(secret_bytes(master));
+}
+
+static int
+write_key(int fd)
+{
+	auto_secret master = secret_new(KEY_BYTES);
+	auto_secret text = secret_new(FILE_CHARS + 1);
+	char *chars = (char *)secret_bytes(text);
+	crypto_kdf_keygen(secret_bytes(master));
+	sodium_bin2hex(chars, FILE_CHARS + 1, secret_bytes(master), KEY_BYTES);
+	chars[FILE_CHARS] = '\n';
+	/* A file this small is written whole or not at all. */
+	if (write(fd, chars, FILE_CHARS + 1) != FILE_CHARS + 1)
+		return -1;
+	return fsync(fd);
+}
+
+static int
+sync_folder_of(const char *path)
+{
+	char copy[PATH_MAX];
+	if (strlen(path) >= sizeof(copy)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(copy, path, strlen(path) + 1);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	int r = fsync(fd);
+	close(fd);
+	return r;
+}
+
+int
+keyring_create_file(const char *path, struct err *e)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
+	if (fd < 0 && errno == EEXIST)
+		return err_set(e, ERR_EXISTS,
+			       "%s is there already; a master key is never overwritten: choose "
+			       "another place, or move the old file away",
+			       path);
+	if (fd < 0)
+		return err_errno(e, ERR_IO, "cannot create the master key file %s", path);
+	int r = write_key(fd);
+	if (close(fd) < 0 || r < 0 || sync_folder_of(path) < 0) {
+		r = err_errno(e, ERR_IO, "cannot write the master key file %s", path);
+		unlink(path);
+		return r;
+	}
+	return 0;
+}
+
+/* ---- sealing ---- */
+
+/* Appends nonce ‖ ciphertext ‖ tag. */
+static void
+seal_into(struct buf *out, const uint8_t *key, const void *ad, size_t ad_len, const uint8_t *plain,
+	  size_t n)
+{
+	buf_reserve(out, NONCE_BYTES + n + TAG_BYTES);
+	uint8_t *nonce = (uint8_t *)out->data + out->len;
+	randombytes_buf(nonce, NONCE_BYTES);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + NONCE_BYTES, NULL, plain, n, ad, ad_len,
+						   NULL, nonce, key);
+	out->len += NONCE_BYTES + n + TAG_BYTES;
+	out->data[out->len] = '\0';
+}
+
+/* The opposite. ERR_CRYPTO when it does not fit; then nothing is appended. */
+static int
+open_into(struct buf *out, const uint8_t *key, const void *ad, size_t ad_len, const uint8_t *sealed,
+	  size_t n)
+{
+	if (n < NONCE_BYTES + TAG_BYTES)
+		return ERR_CRYPTO;
+	size_t plain_len = n - NONCE_BYTES - TAG_BYTES;
+	buf_reserve(out, plain_len);
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt((uint8_t *)out->data + out->len, NULL, NULL,
+						       sealed + NONCE_BYTES, n - NONCE_BYTES, ad,
+						       ad_len, sealed, key) != 0)
+		return ERR_CRYPTO;
+	out->len += plain_len;
+	out->data[out->len] = '\0';
+	return 0;
+}
+
+/* ---- data keys ---- */
+
+static struct data_key *
+find_data_key(const struct keyring *k, uint32_t id)
+{
+	struct data_key *d = k->data;
+	while (d && d->id != id)
+		d = d->next;
+	return d;
+}
+
+static void
+add_data_key(struct keyring *k, uint32_t id, struct secret *take_key)
+{
+	struct data_key *d = calloc(1, sizeof(*d));
+	if (!d)
+		abort();
+	*d = (struct data_key){ .next = k->data, .id = id, .key = take_key };
+	k->data = d;
+	k->data_n++;
+}
+
+/* What binds a wrapped key to its number. */
+#define WRAP_AD_BYTES 8
+static void
+wrap_ad(uint32_t id, uint8_t ret[static WRAP_AD_BYTES])
+{
+	static const uint8_t duty[4] = { 'd', 'k', 'e', 'y' };
+	memcpy(ret, duty, sizeof(duty));
+	for (int i = 0; i < 4; i++)
+		ret[4 + i] = (uint8_t)(id >> (24 - 8 * i));
+}
+
+/* ---- requests: each takes its body and appends the body of the answer. A positive result ends the
+ * connection, a negative one is the status of the answer. ---- */
+
+#define MALFORMED 1
+
+struct request {
+	struct keyring *k;
+	char role;
+	struct cursor body;
+	struct buf *out;
+};
+
+typedef int serve_fn(struct request *r);
+
+static int
+serve_create(struct request *r)
+{
+	uint32_t id = cursor_be32(&r->body);
+	if (r->body.bad || r->body.left)
+		return MALFORMED;
+	if (!id)
+		return ERR_BAD_FIELD;
+	if (find_data_key(r->k, id))
+		return ERR_EXISTS;
+	if (r->k->data_n >= DATA_KEYS_MAX)
+		return ERR_TOO_LARGE;
+	struct secret *key = secret_new(KEY_BYTES);
+	crypto_aead_xchacha20poly1305_ietf_keygen(secret_bytes(key));
+	uint8_t ad[WRAP_AD_BYTES];
+	wrap_ad(id, ad);
+	buf_add_u8(r->out, WRAP_VERSION);
+	buf_add_be32(r->out, id);
+	seal_into(r->out, subkeys_of(r->k)->wrap, ad, sizeof(ad), secret_bytes(key), KEY_BYTES);
+	add_data_key(r->k, id, key);
+	return 0;
+}
+
+/* Puts the unwrapped key into ret. */
+static int
+unwrap(struct keyring *k, uint32_t id, struct cursor wrapped, struct secret *ret)
+{
+	if (wrapped.left != WRAPPED_BYTES || cursor_u8(&wrapped) != WRAP_VERSION ||
+	    cursor_be32(&wrapped) != id)
+		return ERR_BAD_KEY;
+	uint8_t ad[WRAP_AD_BYTES];
+	wrap_ad(id, ad);
+	/* Into guarded memory at once: a key never lies in a buffer. */
+	const uint8_t *nonce = wrapped.p;
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+		    secret_bytes(ret), NULL, NULL, nonce + NONCE_BYTES, wrapped.left - NONCE_BYTES,
+		    ad, sizeof(ad), nonce, subkeys_of(k)->wrap) != 0)
+		return ERR_BAD_KEY;
+	return 0;
+}
+
+static int
+serve_load(struct request *r)
+{
+	uint32_t id = cursor_be32(&r->body);
+	if (r->body.bad)
+		return MALFORMED;
+	auto_secret key = secret_new(KEY_BYTES);
+	int code = unwrap(r->k, id, r->body, key);
+	if (code)
+		return code;
+	struct data_key *have = find_data_key(r->k, id);
+	if (have)
+		return sodium_memcmp(secret_bytes(have->key), secret_bytes(key), KEY_BYTES) == 0
+			       ? 0
+			       : ERR_EXISTS;
+	if (r->k->data_n >= DATA_KEYS_MAX)
+		return ERR_TOO_LARGE;
+	add_data_key(r->k, id, TAKE(key));
+	return 0;
+}
+
+static int
+serve_seal(struct request *r)
+{
+	uint32_t id = cursor_be32(&r->body), ad_len = cursor_be32(&r->body);
+	const uint8_t *ad = cursor_bytes(&r->body, ad_len);
+	if (r->body.bad || r->body.left > KEYS_SEAL_MAX)
+		return MALFORMED;
+	struct data_key *d = find_data_key(r->k, id);
+	if (!d)
+		return ERR_KEYS_UNAVAILABLE;
+	buf_add_be32(r->out, id);
+	seal_into(r->out, secret_bytes(d->key), ad, ad_len, r->body.p, r->body.left);
+	return 0;
+}
+
+static int
+serve_open(struct request *r)
+{
+	uint32_t ad_len = cursor_be32(&r->body);
+	const uint8_t *ad = cursor_bytes(&r->body, ad_len);
+	if (r->body.bad)
+		return MALFORMED;
+	uint32_t id = cursor_be32(&r->body);
+	if (r->body.bad)
+		return ERR_CRYPTO; /* what was stored is too short to be sealed bytes */
+	struct data_key *d = find_data_key(r->k, id);
+	if (!d)
+		return ERR_KEYS_UNAVAILABLE;
+	return open_into(r->out, secret_bytes(d->key), ad, ad_len, r->body.p, r->body.left);
+}
+
+static int
+serve_mac(struct request *r)
+{
+	uint8_t label = cursor_u8(&r->body);
+	if (r->body.bad)
+		return MALFORMED;
+	for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
+		if (labels[i].label != (enum keys_label)label)
+			continue;
+		if (!strchr(labels[i].roles, r->role))
+			return MALFORMED;
+		uint8_t mac[KEYS_HASH_BYTES];
+		crypto_generichash(mac, sizeof(mac), r->body.p, r->body.left,
+				   subkeys_of(r->k)->label[i], KEY_BYTES);
+		buf_add(r->out, mac, sizeof(mac));
+		secret_wipe(mac, sizeof(mac));
+		return 0;
+	}
+	return MALFORMED;
+}
+
+static void
+chain_one(const uint8_t *key, const uint8_t *prev, const uint8_t *item, size_t n, uint8_t *ret)
+{
+	crypto_generichash_state st;
+	crypto_generichash_init(&st, key, KEY_BYTES, KEYS_HASH_BYTES);
+	crypto_generichash_update(&st, prev, KEYS_HASH_BYTES);
+	crypto_generichash_update(&st, item, n);
+	crypto_generichash_final(&st, ret, KEYS_HASH_BYTES);
+	secret_wipe(&st, sizeof(st));
+}
+
+static int
+serve_chain(struct request *r)
+{
+	uint8_t head[KEYS_HASH_BYTES];
+	const uint8_t *prev = cursor_bytes(&r->body, KEYS_HASH_BYTES);
+	uint32_t n = cursor_be32(&r->body);
+	if (r->body.bad || n > KEYS_BATCH_MAX)
+		return MALFORMED;
+	memcpy(head, prev, sizeof(head));
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t len = cursor_be32(&r->body);
+		const uint8_t *item = cursor_bytes(&r->body, len);
+		if (!item)
+			return MALFORMED;
+		chain_one(subkeys_of(r->k)->audit, head, item, len, head);
+		buf_add(r->out, head, sizeof(head));
+	}
+	return r->body.left ? MALFORMED : 0;
+}
+
+/* The head of both stream requests: id ‖ be64 index ‖ u8 last, which is the associated data too. */
+#define STREAM_HEAD_BYTES (STREAM_ID_BYTES + 8 + 1)
+
+static const uint8_t *
+stream_head(struct request *r, uint8_t ret_key[static KEY_BYTES])
+{
+	const uint8_t *head = cursor_bytes(&r->body, STREAM_HEAD_BYTES);
+	if (!head || head[STREAM_HEAD_BYTES - 1] > 1)
+		return NULL;
+	crypto_generichash(ret_key, KEY_BYTES, head, STREAM_ID_BYTES, subkeys_of(r->k)->stream,
+			   KEY_BYTES);
+	return head;
+}
+
+static int
+serve_stream_seal(struct request *r)
+{
+	uint8_t key[KEY_BYTES];
+	const uint8_t *head = stream_head(r, key);
+	if (!head || r->body.left > KEYS_SEAL_MAX)
+		return MALFORMED;
+	seal_into(r->out, key, head, STREAM_HEAD_BYTES, r->body.p, r->body.left);
+	secret_wipe(key, sizeof(key));
+	return 0;
+}
+
+static int
+serve_stream_open(struct request *r)
+{
+	uint8_t key[KEY_BYTES];
+	const uint8_t *head = stream_head(r, key);
+	if (!head)
+		return MALFORMED;
+	int code = open_into(r->out, key, head, STREAM_HEAD_BYTES, r->body.p, r->body.left);
+	secret_wipe(key, sizeof(key));
+	return code;
+}
+
+static serve_fn *const serve_CREATE = serve_create, *const serve_LOAD = serve_load,
+		       *const serve_SEAL = serve_seal, *const serve_OPEN = serve_open,
+		       *const serve_MAC = serve_mac, *const serve_CHAIN = serve_chain,
+		       *const serve_STREAM_SEAL = serve_stream_seal,
+		       *const serve_STREAM_OPEN = serve_stream_open;
+
+static const struct {
+	uint8_t op;
+	const char *roles;
+	serve_fn *const *serve;
+} ops[] = {
+#define X(name, number, roles) { number, roles, &serve_##name },
+	KEYPROTO_OPS(X)
+#undef X
+};
+
+static int
+dispatch(struct request *r, uint8_t op)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		if (ops[i].op != op)
+			continue;
+		if (!r->role || !strchr(ops[i].roles, r->role))
+			return MALFORMED;
+		return (*ops[i].serve)(r);
+	}
+	return MALFORMED;
+}
+
+/* Cuts the answer back to its length field and status. */
+static void
+drop_body(struct buf *b, size_t start)
+{
+	secret_wipe(b->data + start + 5, b->len - start - 5);
+	b->len = start + 5;
+}
+
+static void
+put_be32(char *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (char)(v >> (24 - 8 * i));
+}
+
+int
+keyring_serve(struct keyring *k, char role, const uint8_t *frame, size_t n, struct buf *ret_answer,
+	      struct err *e)
+{
+	size_t start = ret_answer->len;
+	struct request r = { .k = k, .role = role, .body = { .p = frame, .left = n } };
+	r.out = ret_answer;
+	uint8_t op = cursor_u8(&r.body);
+	buf_add_be32(ret_answer, 0);
+	buf_add_u8(ret_answer, 0);
+	int code = n > KEYPROTO_MAX || r.body.bad ? MALFORMED : dispatch(&r, op);
+	if (code > 0) {
+		drop_body(ret_answer, start);
+		ret_answer->len = start;
+		return err_set(e, ERR_REFUSED,
+			       "request %u is malformed, or not for role %c: the connection ends",
+			       (unsigned)op, role >= 'a' && role <= 'z' ? role : '?');
+	}
+	if (code < 0)
+		drop_body(ret_answer, start);
+	ret_answer->data[start + 4] = (char)-code;
+	put_be32(ret_answer->data + start, (uint32_t)(ret_answer->len - start - 4));
+	return 0;
+}
