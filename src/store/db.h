@@ -3,11 +3,12 @@
  * PostgreSQL, by libpq in pipeline mode, for fibers on a libuv loop; and, for processes without a
  * loop, the same calls blocking. libpq is included nowhere above store/ and pg/.
  *
- * A struct db is one connection. Reads of many fibers are pipelined: everything asked in one turn
- * of the loop is sent with one flush and one sync. A read that was aborted because a neighbour
- * failed is sent again by itself. When the connection breaks, waiting calls give ERR_DB_GONE and db
- * reconnects by itself in the background (back-off 20 … 500 ms); calls made meanwhile wait for it
- * up to wait_ms.
+ * A struct db is one connection. Calls of many fibers are pipelined: everything asked in one turn
+ * of the loop is sent together, reads with one flush and one sync. A read that was aborted because
+ * a neighbour failed is sent again by itself. When the connection breaks, db reconnects by itself
+ * in the background (back-off 20 … 500 ms); calls made meanwhile, and the reads that were in
+ * flight, wait for it up to wait_ms; changes in flight give ERR_DB_GONE: whether they happened is
+ * not known.
  */
 #pragma once
 
@@ -23,6 +24,8 @@ struct db_options {
 	const char *conninfo;	 /* libpq conninfo; copied */
 	const char *application; /* application_name */
 	int wait_ms;		 /* how long a call waits for a connection, 0: not at all */
+	int call_ms; /* how long a read may take; then ERR_TIMEOUT and the connection is made anew.
+			0: for ever */
 };
 
 /* In a loop. Begins to connect at once; never fails here (see db_up). */
