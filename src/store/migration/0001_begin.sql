@@ -109,7 +109,7 @@ CREATE INDEX share_principal ON share (principal);
 
 -- The term of the pair; one row.
 CREATE TABLE ha_term (
-	only boolean PRIMARY KEY DEFAULT true CHECK (only),
+	one boolean PRIMARY KEY DEFAULT true CHECK (one),
 	term bigint NOT NULL,
 	system text NOT NULL DEFAULT ''
 );

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libpq-fe.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/home.h"
+#include "pgtemp.h"
+#include "store/migrate.h"
+
+#define START_MS 30000
+
+struct pgtemp {
+	char dir[64];
+	char bin[256];
+	char conninfo[256];
+	pid_t pid;
+	const struct passwd *user; /* NULL: the one we are */
+};
+
+static bool
+find_bin(char *ret, size_t n)
+{
+	const char *own = getenv("HOLDFAST_PG_BIN");
+
+	if (own != NULL) {
+		snprintf(ret, n, "%s", own);
+		return true;
+	}
+	for (int major = 25; major >= 15; major--) {
+		snprintf(ret, n, "/usr/lib/postgresql/%d/bin", major);
+		if (access(ret, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* PostgreSQL refuses root. */
+static const struct passwd *
+find_user(void)
+{
+	const struct passwd *u = getpwnam("holdfast");
+
+	return u != NULL ? u : getpwnam("postgres");
+}
+
+bool
+pgtemp_have(void)
+{
+	char bin[256];
+
+	if (find_bin(bin, sizeof bin) && (geteuid() != 0 || find_user() != NULL))
+		return true;
+	fprintf(stderr, "skipped: no PostgreSQL programs, or no user to run them\n");
+	return false;
+}
+
+static void
+become(const struct pgtemp *p)
+{
+	if (p->user == NULL)
+		return;
+	if (setgroups(0, NULL) != 0 || setgid(p->user->pw_gid) != 0 || setuid(p->user->pw_uid) != 0)
+		_exit(126);
+}
+
+static pid_t
+spawn(const struct pgtemp *p, const char *const *argv)
+{
+	char program[512], log[128];
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	snprintf(program, sizeof program, "%s/%s", p->bin, argv[0]);
+	snprintf(log, sizeof log, "%s/log", p->dir);
+	if (chdir(p->dir) != 0)
+		_exit(126);
+	become(p);
+	prctl(PR_SET_PDEATHSIG, SIGQUIT);
+	setpgid(0, 0);
+	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	execv(program, (char *const *)(const void *)argv);
+	_exit(127);
+}
+
+static int
+wait_pid(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return status;
+}
+
+/* Says why, shows the server's log and leaves nothing behind. */
+static void
+fail(struct pgtemp *p, const char *what)
+{
+	char path[128];
+	auto_buf log = BUF_INIT;
+	struct err e = { 0 };
+
+	snprintf(path, sizeof path, "%s/log", p->dir);
+	if (home_read_file(path, 1 << 20, &log, &e) != 0)
+		buf_addf(&log, "%s\n", e.text);
+	fprintf(stderr, "%spgtemp: %s\n", buf_str(&log), what);
+	pgtemp_free(p);
+	abort();
+}
+
+static PGconn *
+connect_to(const struct pgtemp *p, const char *database)
+{
+	char info[256];
+
+	snprintf(info, sizeof info, "host=%s user=holdfast dbname=%s", p->dir, database);
+	return PQconnectdb(info);
+}
+
+static void
+exec_sql(struct pgtemp *p, const char *database, const char *sql)
+{
+	PGconn *c = connect_to(p, database);
+	PGresult *r = PQexec(c, sql);
+
+	if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK) {
+		fprintf(stderr, "pgtemp: %s\n", PQerrorMessage(c));
+		fail(p, sql);
+	}
+	PQclear(r);
+	PQfinish(c);
+}
+
+void
+pgtemp_sql(struct pgtemp *p, const char *sql)
+{
+	exec_sql(p, "holdfast", sql);
+}
+
+static void
+await_answer(struct pgtemp *p)
+{
+	int64_t until = clock_mono_ms() + START_MS;
+
+	while (clock_mono_ms() < until) {
+		PGconn *c = connect_to(p, "postgres");
+		bool up = PQstatus(c) == CONNECTION_OK;
+
+		PQfinish(c);
+		if (up)
+			return;
+		if (waitpid(p->pid, NULL, WNOHANG) == p->pid) {
+			p->pid = 0;
+			fail(p, "the server ended at once");
+		}
+		clock_sleep_ms(10);
+	}
+	fail(p, "the server does not start");
+}
+
+void
+pgtemp_start(struct pgtemp *p)
+{
+	const char *argv[] = { "postgres", "-D", "data", "-k", p->dir, NULL };
+
+	p->pid = spawn(p, argv);
+	await_answer(p);
+}
+
+void
+pgtemp_stop(struct pgtemp *p)
+{
+	if (p->pid == 0)
+		return;
+	kill(p->pid, SIGQUIT);
+	wait_pid(p->pid);
+	p->pid = 0;
+}
+
+/* PostgreSQL puts each backend into a session of its own: they are found as the postmaster's
+ * children. */
+void
+pgtemp_signal(struct pgtemp *p, int sig)
+{
+	char path[64], line[4096] = "";
+	FILE *f;
+
+	kill(p->pid, sig);
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)p->pid, (int)p->pid);
+	f = fopen(path, "r");
+	if (f == NULL)
+		fail(p, "cannot list the server's processes");
+	if (fgets(line, sizeof line, f) == NULL)
+		line[0] = '\0';
+	fclose(f);
+	for (char *save = NULL, *w = strtok_r(line, " \n", &save); w != NULL;
+	     w = strtok_r(NULL, " \n", &save))
+		kill((pid_t)atoi(w), sig);
+}
+
+static void
+write_conf(struct pgtemp *p)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/data/postgresql.conf", p->dir);
+	f = fopen(path, "a");
+	if (f == NULL)
+		fail(p, "cannot write postgresql.conf");
+	fputs("listen_addresses = ''\nfsync = off\nshared_buffers = 16MB\nmax_connections = 40\n"
+	      "unix_socket_permissions = 0700\nautovacuum = off\n",
+	      f);
+	fclose(f);
+}
+
+struct pgtemp *
+pgtemp_new(void)
+{
+	static const char *const initdb[] = { "initdb",	  "-D",	  "data",	"-U",
+					      "holdfast", "-A",	  "trust",	"-N",
+					      "-E",	  "UTF8", "--locale=C", "--no-instructions",
+					      NULL };
+	struct pgtemp *p = calloc(1, sizeof *p);
+
+	if (p == NULL || !find_bin(p->bin, sizeof p->bin))
+		abort();
+	snprintf(p->dir, sizeof p->dir, "/tmp/holdfast-test-XXXXXX");
+	if (mkdtemp(p->dir) == NULL)
+		fail(p, "cannot make a folder");
+	if (geteuid() == 0) {
+		p->user = find_user();
+		if (p->user == NULL || chown(p->dir, p->user->pw_uid, p->user->pw_gid) != 0)
+			fail(p, "cannot give the folder away");
+	}
+	if (wait_pid(spawn(p, initdb)) != 0)
+		fail(p, "initdb failed");
+	write_conf(p);
+	pgtemp_start(p);
+	exec_sql(p, "postgres", "CREATE DATABASE holdfast");
+	return p;
+}
+
+void
+pgtemp_migrate(struct pgtemp *p)
+{
+	struct db_options o = { .conninfo = pgtemp_conninfo(p, "holdfast") };
+	struct err e = { 0 };
+	struct db *d = db_open(&o, &e);
+
+	if (d == NULL || migrate_run(d, &e) != 0) {
+		fprintf(stderr, "pgtemp: %s\n", e.text);
+		fail(p, "cannot migrate");
+	}
+	db_free(d);
+}
+
+void
+pgtemp_free(struct pgtemp *p)
+{
+	struct err e = { 0 };
+
+	if (p == NULL)
+		return;
+	pgtemp_stop(p);
+	if (home_remove_tree(p->dir, &e) != 0)
+		fprintf(stderr, "pgtemp: %s\n", e.text);
+	free(p);
+}
+
+const char *
+pgtemp_conninfo(struct pgtemp *p, const char *role)
+{
+	snprintf(p->conninfo, sizeof p->conninfo, "host=%s user=%s dbname=holdfast", p->dir, role);
+	return p->conninfo;
+}
+
+const char *
+pgtemp_dir(const struct pgtemp *p)
+{
+	return p->dir;
+}

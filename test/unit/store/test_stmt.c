@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every statement of the product on a real server with the real schema: parameters and columns are
+ * what its head line says, and its role may run it. And the wire format of bound parameters.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pgtemp.h"
+#include "store/stmt.h"
+
+#define VOID_OID 2278
+
+static struct pgtemp *pg;
+
+static PGconn *
+connect_as(const char *role)
+{
+	PGconn *c = PQconnectdb(pgtemp_conninfo(pg, role));
+
+	assert_int_equal(PQstatus(c), CONNECTION_OK);
+	return c;
+}
+
+static int
+complain(const struct stmt_info *i, const char *what, const char *why)
+{
+	print_error("%s: %s: %s %s\n", i->file, i->name, what, why);
+	return 1;
+}
+
+static int
+compare_params(const struct stmt_info *i, const PGresult *r)
+{
+	if (PQnparams(r) != (int)i->nparams)
+		return complain(i, "parameters", "are not as many as declared");
+	for (unsigned p = 0; p < i->nparams; p++)
+		if (PQparamtype(r, (int)p) != stmt_oid(i->param_types[p]))
+			return complain(i, "a parameter", "is of another type");
+	return 0;
+}
+
+static int
+compare_columns(const struct stmt_info *i, const PGresult *r)
+{
+	char text[128];
+
+	if (i->ncols == 0 && PQnfields(r) == 1 && PQftype(r, 0) == VOID_OID)
+		return 0;
+	if (PQnfields(r) != (int)i->ncols)
+		return complain(i, "columns", "are not as many as declared");
+	for (int c = 0; c < PQnfields(r); c++)
+		if (PQftype(r, c) != stmt_oid(i->col_types[c])) {
+			snprintf(text, sizeof text, "is of type %u", PQftype(r, c));
+			return complain(i, i->col_names[c], text);
+		}
+	return 0;
+}
+
+/* EXPLAIN starts the executor, which checks the role's rights, and ends it before anything runs. */
+static int
+explain(PGconn *c, const struct stmt_info *i)
+{
+	char sql[256] = "";
+	size_t n = 0;
+	PGresult *r;
+	int bad = 0;
+
+	n += (size_t)snprintf(sql, sizeof sql, "EXPLAIN EXECUTE %s", i->name);
+	for (unsigned p = 0; p < i->nparams; p++)
+		n += (size_t)snprintf(sql + n, sizeof sql - n, "%sNULL", p == 0 ? "(" : ",");
+	if (i->nparams > 0)
+		snprintf(sql + n, sizeof sql - n, ")");
+	r = PQexec(c, sql);
+	if (PQresultStatus(r) != PGRES_TUPLES_OK)
+		bad = complain(i, i->role, PQerrorMessage(c));
+	PQclear(r);
+	return bad;
+}
+
+static int
+check_statement(PGconn *c, const struct stmt_info *i)
+{
+	Oid oids[STMT_PARAMS_MAX];
+	PGresult *r;
+	int bad;
+
+	for (unsigned p = 0; p < i->nparams; p++)
+		oids[p] = stmt_oid(i->param_types[p]);
+	r = PQprepare(c, i->name, i->sql, (int)i->nparams, oids);
+	if (PQresultStatus(r) != PGRES_COMMAND_OK) {
+		bad = complain(i, "cannot be prepared:", PQerrorMessage(c));
+		PQclear(r);
+		return bad;
+	}
+	PQclear(r);
+	r = PQdescribePrepared(c, i->name);
+	bad = compare_params(i, r) + compare_columns(i, r);
+	PQclear(r);
+	return bad + explain(c, i);
+}
+
+static void
+every_statement_is_what_its_head_line_says(void **state)
+{
+	static const char *const roles[] = { "hf_vault", "hf_deposit", "holdfast" };
+	int bad = 0, seen = 0;
+
+	for (size_t k = 0; k < ARRAY_LEN(roles); k++) {
+		PGconn *c = connect_as(roles[k]);
+
+		for (int s = 0; s < STMT_COUNT; s++)
+			if (strcmp(stmt_info((enum stmt)s)->role, roles[k]) == 0) {
+				bad += check_statement(c, stmt_info((enum stmt)s));
+				seen++;
+			}
+		PQfinish(c);
+	}
+	assert_int_equal(seen, STMT_COUNT);
+	assert_int_equal(bad, 0);
+}
+
+/* The server reads the bytes back: what we bind is what it understands. */
+static void
+expect_text(PGconn *c, const char *sql, const struct binds *b, const char *expected)
+{
+	static const int binary[STMT_PARAMS_MAX] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+	const char *values[STMT_PARAMS_MAX];
+	Oid oids[STMT_PARAMS_MAX];
+	PGresult *r;
+
+	for (unsigned p = 0; p < b->n; p++) {
+		values[p] = b->off[p] < 0 ? NULL : b->bytes.data + b->off[p];
+		oids[p] = b->type[p] == 0 ? 0 : stmt_oid(b->type[p]);
+	}
+	r = PQexecParams(c, sql, (int)b->n, oids, values, b->len, binary, 0);
+	if (PQresultStatus(r) != PGRES_TUPLES_OK)
+		fail_msg("%s: %s", sql, PQerrorMessage(c));
+	assert_string_equal(PQgetvalue(r, 0, 0), expected);
+	PQclear(r);
+}
+
+static void
+scalars_arrive_as_bound(void **state)
+{
+	PGconn *c = connect_as("holdfast");
+	auto_binds b = BINDS_INIT;
+	struct uuid u = { { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 } };
+
+	bind_uuid(&b, &u);
+	bind_int(&b, INT32_MIN);
+	bind_bigint(&b, INT64_MAX);
+	bind_bool(&b, true);
+	bind_text(&b, "käse");
+	bind_bytea(&b, "\0\xff", 2);
+	bind_time(&b, 1700000000123456);
+	expect_text(c,
+		    "SELECT $1 || '|' || $2 || '|' || $3 || '|' || $4 || '|' || $5 || '|' || "
+		    "$6::text || '|' || "
+		    "($7 AT TIME ZONE 'UTC')",
+		    &b,
+		    "01020304-0506-0708-090a-0b0c0d0e0f10|-2147483648|9223372036854775807|true|"
+		    "käse|\\x00ff|"
+		    "2023-11-14 22:13:20.123456");
+	PQfinish(c);
+}
+
+static void
+empty_is_not_null(void **state)
+{
+	PGconn *c = connect_as("holdfast");
+	auto_binds b = BINDS_INIT;
+
+	bind_text(&b, "");
+	bind_bytea(&b, "", 0);
+	bind_text(&b, NULL);
+	bind_bytea(&b, NULL, 0);
+	bind_uuid(&b, NULL);
+	expect_text(
+		c,
+		"SELECT concat_ws(',', $1 IS NULL, $2 IS NULL, $3 IS NULL, $4 IS NULL, $5 IS NULL)",
+		&b, "f,f,t,t,t");
+	PQfinish(c);
+}
+
+static void
+arrays_arrive_with_nulls_and_empty(void **state)
+{
+	PGconn *c = connect_as("holdfast");
+	auto_binds b = BINDS_INIT;
+	struct uuid u = { { 0xab } };
+
+	bind_array_begin(&b, STMT_TEXT);
+	bind_elem_text(&b, "a,b");
+	bind_elem_text(&b, NULL);
+	bind_elem_text(&b, "");
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_BIGINT);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_UUID);
+	bind_elem_uuid(&b, &u);
+	bind_elem_uuid(&b, NULL);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_BYTEA);
+	bind_elem_bytea(&b, "\1\2", 2);
+	bind_elem(&b, NULL, 0);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_INT);
+	bind_elem_int(&b, -7);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_BOOL);
+	bind_elem_bool(&b, false);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_TIMESTAMPTZ);
+	bind_elem_time(&b, 946684800000000);
+	bind_array_end(&b);
+	expect_text(c,
+		    "SELECT concat_ws(' ', $1, $2, $3, $4, $5, $6, $7 = ARRAY['2000-01-01 "
+		    "00:00Z'::timestamptz])",
+		    &b,
+		    "{\"a,b\",NULL,\"\"} {} {ab000000-0000-0000-0000-000000000000,NULL} "
+		    "{\"\\\\x0102\",NULL} {-7} {f} t");
+	PQfinish(c);
+}
+
+static void
+reset_begins_anew(void **state)
+{
+	PGconn *c = connect_as("holdfast");
+	auto_binds b = BINDS_INIT;
+
+	bind_text(&b, "before");
+	binds_reset(&b);
+	bind_int(&b, 5);
+	assert_int_equal(b.n, 1);
+	expect_text(c, "SELECT $1 + 1", &b, "6");
+	PQfinish(c);
+}
+
+static int
+start(void **state)
+{
+	pg = pgtemp_new();
+	pgtemp_migrate(pg);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	pgtemp_free(pg);
+	return 0;
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_statement_is_what_its_head_line_says),
+		cmocka_unit_test(scalars_arrive_as_bound),
+		cmocka_unit_test(empty_is_not_null),
+		cmocka_unit_test(arrays_arrive_with_nulls_and_empty),
+		cmocka_unit_test(reset_begins_anew),
+	};
+
+	if (!pgtemp_have())
+		return PGTEMP_SKIP;
+	return cmocka_run_group_tests(tests, start, stop);
+}
