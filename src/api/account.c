@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/account.h"
+
+#include "api/bodies.h"
+#include "api/handlers.h"
+
+static struct account_fields
+take_fields(struct api_call *c, const struct jmap *m)
+{
+	struct account_field *f = arena_alloc(c->rq->arena, (m->n + 1) * sizeof(*f));
+	for (size_t i = 0; i < m->n; i++)
+		f[i] = (struct account_field){ m->entries[i].name, m->entries[i].value,
+					       m->entries[i].value_len };
+	return (struct account_fields){ m->n, f };
+}
+
+int
+on_account_new(struct api_call *c, struct err *e)
+{
+	const struct body_account *b = c->body;
+	const struct account_fields fields = take_fields(c, &b->fields);
+	bool has_fields = c->seen & BODY_SEEN_FIELDS;
+	struct uuid resource, id;
+	int rc = api_param_uuid(c, 0, &resource, e);
+	if (rc == 0)
+		rc = account_create(&c->call, &resource, b->login, b->description,
+				    has_fields ? &fields : NULL, &id, e);
+	c->status = 201;
+	return rc ? rc : account_get(&c->call, &id, &c->w, e);
+}
+
+int
+on_account_get(struct api_call *c, struct err *e)
+{
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	return rc ? rc : account_get(&c->call, &id, &c->w, e);
+}
+
+int
+on_account_change(struct api_call *c, struct err *e)
+{
+	const struct body_account_change *b = c->body;
+	bool settle = c->seen & BODY_SEEN_CONFLICT;
+	struct uuid id;
+	if (settle && b->conflict)
+		return err_set(e, ERR_BAD_FIELD, "conflict: only false can be said");
+	int rc = api_param_uuid(c, 0, &id, e);
+	if (rc == 0)
+		rc = account_change(&c->call, &id, b->login, b->description, settle, e);
+	return rc ? rc : account_get(&c->call, &id, &c->w, e);
+}
+
+int
+on_account_delete(struct api_call *c, struct err *e)
+{
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	return rc ? rc : account_delete(&c->call, &id, e);
+}
+
+int
+on_retrieve(struct api_call *c, struct err *e)
+{
+	const struct body_retrieve *b = c->body;
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	if (rc == 0)
+		rc = account_retrieve(&c->call, &id, b->reason, (int)b->version, &c->w, e);
+	if (rc == 0)
+		api_count_retrieval(c->api);
+	return rc;
+}
+
+int
+on_version_list(struct api_call *c, struct err *e)
+{
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	return rc ? rc : account_versions(&c->call, &id, &c->w, e);
+}
+
+int
+on_version_new(struct api_call *c, struct err *e)
+{
+	const struct body_version *b = c->body;
+	const struct account_fields fields = take_fields(c, &b->fields);
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	c->status = 201;
+	return rc ? rc
+		  : account_put(&c->call, &id, &fields,
+				c->seen & BODY_SEEN_IF_VERSION ? b->if_version : -1, &c->w, e);
+}

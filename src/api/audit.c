@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/audit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "api/handlers.h"
+#include "base/clock.h"
+#include "vault/import.h"
+#include "vault/user.h"
+
+static int
+query_uuid(const struct api_call *c, const char *name, struct uuid *ret, struct err *e)
+{
+	const char *text = request_query(c->rq, name);
+	if (text && uuid_parse(text, ret))
+		return err_set(e, ERR_BAD_FIELD, "%s: not an id", name);
+	return 0;
+}
+
+static int
+query_time(const struct api_call *c, const char *name, int64_t *ret, struct err *e)
+{
+	const char *text = request_query(c->rq, name);
+	if (text && clock_parse_iso(text, ret))
+		return err_set(e, ERR_BAD_FIELD, "%s: like 2026-01-31T12:00:00.000000Z", name);
+	return 0;
+}
+
+static int
+query_kind(const struct api_call *c, int *ret, struct err *e)
+{
+	const char *text = request_query(c->rq, "kind");
+	if (text && (*ret = event_by_name(text)) == 0)
+		return err_set(e, ERR_BAD_FIELD, "kind: there is no such kind of event");
+	return 0;
+}
+
+int
+on_audit(struct api_call *c, struct err *e)
+{
+	struct audit_filter f = {
+		.user = request_query(c->rq, "user"),
+		.before = request_query(c->rq, "before"),
+	};
+	int64_t rows = 50;
+	int rc = api_query_int(c, "limit", 1, POLICY_PAGE_MAX, &rows, e);
+	if (rc == 0)
+		rc = query_kind(c, &f.kind, e);
+	if (rc == 0)
+		rc = query_uuid(c, "object", &f.object, e);
+	if (rc == 0)
+		rc = query_uuid(c, "node", &f.node, e);
+	if (rc == 0)
+		rc = query_time(c, "since", &f.since_us, e);
+	if (rc == 0)
+		rc = query_time(c, "until", &f.until_us, e);
+	f.rows = (int)rows;
+	return rc ? rc : audit_list(&c->call, &f, &c->w, e);
+}
+
+int
+on_audit_verify(struct api_call *c, struct err *e)
+{
+	return audit_verify(&c->call, api_anchor_path(c->api), &c->w, e);
+}
+
+int
+on_import(struct api_call *c, struct err *e)
+{
+	enum import_format format = IMPORT_BY_HEADER;
+	const char *name = request_query(c->rq, "format"), *dry = request_query(c->rq, "dry_run");
+	int rc = name ? import_format_parse(name, &format, e) : 0;
+	if (rc)
+		return rc;
+	if (dry && strcmp(dry, "true") && strcmp(dry, "false"))
+		return err_set(e, ERR_BAD_FIELD, "dry_run: true or false");
+	return import_csv(&c->call, buf_str(&c->rq->body), c->rq->body.len, format,
+			  dry && strcmp(dry, "true") == 0, &c->w, e);
+}

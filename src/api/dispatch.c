@@ -1,0 +1,714 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The way of a request:
+ *
+ *   HTTP thread   route · mode · query and body · queue        (health ends here)
+ *   core thread   fiber · mode again · session · rights · handler · reply
+ *
+ * Who is served is said by base/state.h: 'p' all routes; 'e' the routes that are marked for
+ * emergency (H5); 'm' the same ones for sessions that were begun in emergency and are not home yet,
+ * everybody else is sent to the primary (H7);
+ * '-' nobody: where the primary is, and nothing else (H1).
+ */
+#include "api/dispatch.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include "api/handlers.h"
+#include "api/routes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "vault/session.h"
+
+#define BEAT_MS 50
+#define BEAT_MAX_MS 1500
+
+struct api {
+	struct vault *v;
+	char node_name[256];
+	char *anchor_path; /* or NULL */
+	const struct server *server;
+	uv_async_t async;
+	uv_timer_t timer;
+	unsigned handles; /* not closed yet */
+
+	/* From the HTTP threads to the core. */
+	pthread_mutex_t lock;
+	struct api_call *first, *last;
+
+	/* Core only: taken from the queue, no fiber yet. */
+	struct api_call *ready, *ready_last;
+
+	/* From the core to the HTTP threads; health under its own lock, so that the queue never
+	 * waits. */
+	_Atomic int64_t beat_ms;
+	pthread_mutex_t health_lock;
+	struct vault_health health;
+
+	_Atomic uint64_t replies[6]; /* by hundreds of the status */
+	uint64_t retrievals;
+};
+
+/* ---- small things ---- */
+
+enum ha_state
+api_state(const struct api *a)
+{
+	return a->v->page ? page_quick(a->v->page).state : HA_SINGLE;
+}
+
+struct page_view *
+api_view(const struct api *a, struct arena *arena)
+{
+	struct page_view *v = arena_new_of(arena, struct page_view);
+	v->state = HA_SINGLE;
+	if (a->v->page)
+		page_read(a->v->page, v);
+	return v;
+}
+
+const char *
+api_node_name(const struct api *a)
+{
+	return a->node_name;
+}
+
+const char *
+api_anchor_path(const struct api *a)
+{
+	return a->anchor_path;
+}
+
+void
+api_count_retrieval(struct api *a)
+{
+	a->retrievals++;
+}
+
+int
+api_param_uuid(const struct api_call *c, unsigned i, struct uuid *ret, struct err *e)
+{
+	if (uuid_parse(c->match.params[i], ret))
+		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
+	return 0;
+}
+
+int
+api_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi, int64_t *ret,
+	      struct err *e)
+{
+	const char *text = request_query(c->rq, name);
+	char *end;
+	if (!text)
+		return 0;
+	size_t n = strspn(text, "0123456789");
+	long long v = n && n < 18 ? strtoll(text, &end, 10) : -1;
+	if (n == 0 || text[n] || v < lo || v > hi)
+		return err_set(e, ERR_BAD_FIELD, "%s: a number of %lld to %lld", name,
+			       (long long)lo, (long long)hi);
+	*ret = v;
+	return 0;
+}
+
+int
+api_query_page(const struct api_call *c, struct policy_page *ret, struct err *e)
+{
+	const char *after = request_query(c->rq, "after");
+	int64_t rows = 50;
+	*ret = (struct policy_page){ 0 };
+	if (after && uuid_parse(after, &ret->after))
+		return err_set(e, ERR_BAD_FIELD, "after: not an id");
+	int rc = api_query_int(c, "limit", 1, POLICY_PAGE_MAX, &rows, e);
+	ret->rows = (int)rows;
+	return rc;
+}
+
+void
+api_health(struct api *a, struct api_health *ret)
+{
+	int64_t age = clock_mono_ms() - atomic_load(&a->beat_ms);
+	ret->alive = age <= BEAT_MAX_MS;
+	ret->node = a->v->node;
+	pthread_mutex_lock(&a->health_lock);
+	ret->serving = a->health.serving;
+	memcpy(ret->why, a->health.why, sizeof(ret->why));
+	pthread_mutex_unlock(&a->health_lock);
+}
+
+/* ---- replies ---- */
+
+static const char *
+mode_name(enum ha_state state)
+{
+	switch (state_serves(state)) {
+	case 'p':
+		return "primary";
+	case 'e':
+		return "emergency";
+	default:
+		return state_name(state);
+	}
+}
+
+static void
+send_reply(struct api *a, struct request *rq)
+{
+	unsigned hundreds = (unsigned)rq->status / 100;
+	atomic_fetch_add_explicit(&a->replies[hundreds < 6 ? hundreds : 5], 1,
+				  memory_order_relaxed);
+	request_send(rq);
+}
+
+/* Bytes that stand for themselves in a path segment and in a query (RFC 3986, unreserved, and /
+ * between segments). */
+static void
+add_encoded(struct buf *out, const char *s, const char *also)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9') || strchr("-._~", c) || strchr(also, c);
+		if (plain)
+			buf_addc(out, (char)c);
+		else
+			buf_addf(out, "%%%02X", c);
+	}
+}
+
+static void
+add_location(struct request *rq, const char *primary_url)
+{
+	auto_buf url = BUF_INIT;
+	buf_adds(&url, primary_url);
+	add_encoded(&url, rq->path, "/");
+	for (unsigned i = 0; i < rq->nquery; i++) {
+		buf_addc(&url, i ? '&' : '?');
+		add_encoded(&url, rq->query[i].name, "");
+		buf_addc(&url, '=');
+		add_encoded(&url, rq->query[i].value, "");
+	}
+	request_header(rq, "Location", buf_str(&url));
+}
+
+/* H1: where the primary is, and nothing else. */
+static void
+fill_standby(struct api *a, struct request *rq)
+{
+	struct err e = { 0 };
+	const struct page_view *v = api_view(a, rq->arena);
+	if (v->primary_url[0]) {
+		err_set(&e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
+		add_location(rq, v->primary_url);
+	} else {
+		err_set(&e, ERR_NOT_SERVING, "no primary is known");
+	}
+	request_error(rq, &e);
+}
+
+/* A 503 says why: nobody can act on it otherwise. */
+static void
+fill_not_serving(struct request *rq, const char *why)
+{
+	const struct err_info *info = err_info(ERR_NOT_SERVING);
+	struct jw w;
+	buf_reset(&rq->reply);
+	rq->status = info->http;
+	jw_init(&w, &rq->reply);
+	jw_object(&w, NULL);
+	jw_object(&w, "error");
+	jw_text(&w, "code", info->name);
+	jw_text(&w, "message", info->text);
+	jw_text(&w, "detail", why[0] ? why : NULL);
+	jw_end_object(&w);
+	jw_end_object(&w);
+}
+
+static void
+add_mode(struct api *a, struct request *rq, enum ha_state state, bool emergency)
+{
+	request_header(rq, "Holdfast-Mode", emergency ? "emergency" : mode_name(state));
+	if (!emergency)
+		return;
+	const struct page_view *v = api_view(a, rq->arena);
+	char iso[CLOCK_ISO_LEN];
+	if (v->as_of_us) {
+		clock_iso(v->as_of_us, iso);
+		request_header(rq, "Holdfast-As-Of", iso);
+	}
+}
+
+/* ---- the HTTP threads ---- */
+
+/* What can be refused by state alone. 0: goes on. */
+static int
+check_mode(const struct route *r, char serves, struct err *e)
+{
+	if ((r->flags & ROUTE_ANY_MODE) || serves == 'p' || serves == 'm')
+		return 0;
+	if (serves == '-')
+		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
+	if (r->flags & ROUTE_EMERGENCY)
+		return 0;
+	return err_set(e, ERR_EMERGENCY_READ_ONLY, "%s", err_info(ERR_EMERGENCY_READ_ONLY)->text);
+}
+
+static void
+fill_error(struct api *a, struct request *rq, const struct err *e)
+{
+	if (e->code == ERR_STANDBY)
+		fill_standby(a, rq);
+	else
+		request_error(rq, e);
+}
+
+static void
+enqueue(struct api *a, struct api_call *c)
+{
+	pthread_mutex_lock(&a->lock);
+	bool wake = !a->first;
+	if (wake)
+		a->first = c;
+	else
+		a->last->next = c;
+	a->last = c;
+	pthread_mutex_unlock(&a->lock);
+	/* Whoever finds the queue empty wakes the core; the rest of a burst rides along. */
+	if (wake)
+		uv_async_send(&a->async);
+}
+
+static struct api_call *
+new_call(struct api *a, struct request *rq)
+{
+	struct api_call *c = arena_new_of(rq->arena, struct api_call);
+	c->api = a;
+	c->rq = rq;
+	c->status = 200;
+	return c;
+}
+
+/* Everything up to the queue. 0: c is ready for the core. */
+static int
+prepare(struct api *a, struct request *rq, struct api_call *c, enum ha_state state, struct err *e)
+{
+	size_t n;
+	const struct route *table = routes(&n);
+	int rc = router_match(table, n, rq, &c->match, e);
+	if (rc == 0)
+		rc = check_mode(c->match.route, state_serves(state), e);
+	if (rc == 0)
+		rc = router_body(c->match.route, rq, &c->body, &c->seen, e);
+	return rc;
+}
+
+void
+api_on_request(void *ctx, struct request *rq)
+{
+	struct api *a = ctx;
+	struct err e = { 0 };
+	enum ha_state state = api_state(a);
+	struct api_call *c = new_call(a, rq);
+	int rc = prepare(a, rq, c, state, &e);
+	if (rc == 0 && c->match.route->handler != (route_fn *)on_health) {
+		enqueue(a, c);
+		return;
+	}
+	if (rc == 0)
+		health_answer(a, rq);
+	else
+		fill_error(a, rq, &e);
+	add_mode(a, rq, state, state_serves(state) == 'e');
+	send_reply(a, rq);
+}
+
+size_t
+api_body_limit(void *ctx, enum http_method method, const char *path)
+{
+	size_t n;
+	const struct route *table = routes(&n);
+	return router_limit(table, n, method, path);
+}
+
+/* ---- the core: who asks, and may he ---- */
+
+static bool
+same_text(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+	return n == strlen(b) && sodium_memcmp(a, b, n) == 0;
+}
+
+static int
+check_loopback(const struct api_call *c, struct err *e)
+{
+	const char *token = c->api->v->settings->metrics_token;
+	if (c->rq->loopback || (token[0] && c->rq->bearer && same_text(token, c->rq->bearer)))
+		return 0;
+	return err_set(e, ERR_FORBIDDEN, "only from loopback, or with the metrics token");
+}
+
+static bool
+origin_is_ours(const struct api_call *c)
+{
+	const struct settings *s = c->api->v->settings;
+	const char *colon = strrchr(s->listen, ':');
+	const char *port = colon ? colon + 1 : "443";
+	const char *with = arena_printf(c->rq->arena, "https://%s:%s", c->api->node_name, port);
+	const char *without = arena_printf(c->rq->arena, "https://%s", c->api->node_name);
+	return strcasecmp(c->rq->origin, with) == 0 ||
+	       (strcmp(port, "443") == 0 && strcasecmp(c->rq->origin, without) == 0);
+}
+
+/* A browser sends its cookie whoever made it ask: so a change needs its word that the page was
+ * ours. */
+static int
+check_origin(const struct api_call *c, struct err *e)
+{
+	const struct request *rq = c->rq;
+	bool reads = rq->method == HTTP_GET || rq->method == HTTP_HEAD;
+	if (reads || rq->bearer)
+		return 0;
+	if (rq->fetch_site) {
+		if (strcmp(rq->fetch_site, "same-origin") == 0)
+			return 0;
+	} else if (rq->origin) {
+		if (origin_is_ours(c))
+			return 0;
+	} else if (!rq->cookie) {
+		return 0; /* not a browser's page: nothing that it did not send itself */
+	}
+	return err_set(e, ERR_FORBIDDEN, "a page of another origin may not ask for this");
+}
+
+static int
+check_session(struct api_call *c, struct err *e)
+{
+	const struct route *r = c->match.route;
+	const char *token = c->rq->bearer ? c->rq->bearer : c->rq->cookie;
+	if (r->flags & ROUTE_PUBLIC)
+		return 0;
+	if ((r->flags & ROUTE_LOOPBACK_FREE) && c->rq->loopback && !token)
+		return 0;
+	if (!token)
+		return err_set(e, ERR_UNAUTHENTICATED, "%s", err_info(ERR_UNAUTHENTICATED)->text);
+	return session_check(c->api->v, c->call.f, token, c->rq->arena, &c->call.who, e);
+}
+
+static int
+check_capability(struct api_call *c, struct err *e)
+{
+	const struct route *r = c->match.route;
+	if (policy_has(c->call.who.administrator, r->capability))
+		return 0;
+	return policy_refuse(&c->call, &(struct uuid){ 0 }, true, r->summary, e);
+}
+
+/* In state 'm' only a session that the primary cannot know yet is served here, as in emergency
+ * (H7). */
+static int
+check_merging(const struct api_call *c, struct err *e)
+{
+	if (c->serves != 'm' || (c->match.route->flags & ROUTE_ANY_MODE))
+		return 0;
+	if ((c->match.route->flags & ROUTE_PUBLIC) || !session_is_journal_only(&c->call.who))
+		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
+	if (!(c->match.route->flags & ROUTE_EMERGENCY))
+		return err_set(e, ERR_EMERGENCY_READ_ONLY, "%s",
+			       err_info(ERR_EMERGENCY_READ_ONLY)->text);
+	return 0;
+}
+
+static int
+check_health(const struct api_call *c, struct err *e)
+{
+	const struct vault_health *h = &c->api->v->health;
+	if ((c->match.route->flags & ROUTE_ANY_MODE) || h->serving)
+		return 0;
+	return err_set(e, ERR_NOT_SERVING, "%s", h->why);
+}
+
+static int
+admit(struct api_call *c, struct err *e)
+{
+	const struct route *r = c->match.route;
+	int rc = check_mode(r, c->serves, e);
+	if (rc == 0 && (r->flags & ROUTE_LOOPBACK))
+		rc = check_loopback(c, e);
+	if (rc == 0)
+		rc = check_health(c, e);
+	if (rc == 0)
+		rc = check_origin(c, e);
+	if (rc == 0)
+		rc = check_session(c, e);
+	/* While the journal goes home a stranger's session may be one that only the primary knows.
+	 */
+	if (rc == ERR_UNAUTHENTICATED && c->serves == 'm' && !(r->flags & ROUTE_ANY_MODE))
+		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
+	if (rc == 0)
+		rc = check_merging(c, e);
+	if (rc == 0)
+		rc = check_capability(c, e);
+	return rc;
+}
+
+/* ---- the core: handler and reply ---- */
+
+#define NO_DURABILITY ((enum ledger_durability) - 1)
+
+static void
+add_durability(struct api_call *c)
+{
+	static const char *const names[] = {
+		[LEDGER_LOCAL] = "local",
+		[LEDGER_BOTH] = "both",
+		[LEDGER_JOURNAL] = "journal",
+	};
+	if ((unsigned)c->call.durability < ARRAY_LEN(names))
+		request_header(c->rq, "Holdfast-Durability", names[c->call.durability]);
+}
+
+static void
+fill_failure(struct api_call *c, struct err *e)
+{
+	/* The state has changed under the request: it is told where to go, as all after it. */
+	bool moved = e->code == ERR_NOT_SERVING && state_serves(api_state(c->api)) == '-';
+	if (moved)
+		fill_standby(c->api, c->rq);
+	else if (e->code == ERR_NOT_SERVING)
+		fill_not_serving(c->rq, e->text);
+	else
+		fill_error(c->api, c->rq, e);
+	if (c->rq->status >= 500 && e->code != ERR_NOT_SERVING)
+		log_err(LOG_LEVEL_WARNING, e, "%s %s", request_method_name(c->rq->method),
+			c->match.route->pattern);
+}
+
+static void
+finish(struct api_call *c, int rc, struct err *e)
+{
+	struct request *rq = c->rq;
+	enum ha_state state = api_state(c->api);
+	if (rc) {
+		e->code = rc;
+		fill_failure(c, e);
+	} else {
+		rq->status = rq->reply.len ? c->status : 204;
+		if (c->match.route->flags & ROUTE_EVENT)
+			add_durability(c);
+	}
+	add_mode(c->api, rq, state, c->serves == 'e' || (c->serves == 'm' && rc == 0));
+}
+
+static void
+serve(struct fiber *f, void *arg)
+{
+	struct api_call *c = arg;
+	struct api *a = c->api;
+	struct err e = { 0 };
+	c->serves = state_serves(api_state(a));
+	c->call = (struct call){
+		.v = a->v,
+		.f = f,
+		.a = c->rq->arena,
+		.who = { .address = c->rq->address },
+		.durability = NO_DURABILITY,
+	};
+	jw_init(&c->w, &c->rq->reply);
+	int rc = admit(c, &e);
+	if (rc == 0)
+		rc = ((api_fn *)c->match.route->handler)(c, &e);
+	finish(c, rc, &e);
+	send_reply(a, c->rq); /* c is gone with it */
+	if (a->ready)
+		uv_async_send(&a->async); /* there will be a fiber for the next one */
+}
+
+/* ---- the core: its loop ---- */
+
+static void
+take_queue(struct api *a)
+{
+	pthread_mutex_lock(&a->lock);
+	struct api_call *first = a->first, *last = a->last;
+	a->first = a->last = NULL;
+	pthread_mutex_unlock(&a->lock);
+	if (!first)
+		return;
+	if (a->ready)
+		a->ready_last->next = first;
+	else
+		a->ready = first;
+	a->ready_last = last;
+}
+
+static void
+on_async(uv_async_t *h)
+{
+	struct api *a = h->data;
+	take_queue(a);
+	while (a->ready) {
+		struct api_call *c = a->ready;
+		struct api_call *next = c->next; /* c may be gone when fiber_start returns */
+		a->ready = next;
+		if (!fiber_start(a->v->fibers, serve, c)) {
+			a->ready = c;
+			return;
+		}
+	}
+}
+
+static void
+beat(struct api *a)
+{
+	pthread_mutex_lock(&a->health_lock);
+	a->health = a->v->health;
+	pthread_mutex_unlock(&a->health_lock);
+	atomic_store(&a->beat_ms, clock_mono_ms());
+}
+
+static void
+on_timer(uv_timer_t *h)
+{
+	struct api *a = h->data;
+	beat(a);
+	if (a->ready)
+		on_async(&a->async);
+}
+
+struct api *
+api_new(const struct api_options *o)
+{
+	struct api *a = calloc(1, sizeof(*a));
+	if (!a)
+		abort();
+	a->v = o->v;
+	a->anchor_path = o->anchor_path ? strdup(o->anchor_path) : NULL;
+	memccpy(a->node_name, o->node_name, '\0', sizeof(a->node_name) - 1);
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_mutex_init(&a->health_lock, NULL);
+	if (uv_async_init(a->v->loop, &a->async, on_async) || uv_timer_init(a->v->loop, &a->timer))
+		abort();
+	a->async.data = a->timer.data = a;
+	a->handles = 2;
+	uv_timer_start(&a->timer, on_timer, BEAT_MS, BEAT_MS);
+	beat(a);
+	return a;
+}
+
+void
+api_set_server(struct api *a, const struct server *s)
+{
+	a->server = s;
+}
+
+static void
+on_closed(uv_handle_t *h)
+{
+	struct api *a = h->data;
+	if (--a->handles)
+		return;
+	pthread_mutex_destroy(&a->lock);
+	pthread_mutex_destroy(&a->health_lock);
+	free(a->anchor_path);
+	free(a);
+}
+
+void
+api_free(struct api *a)
+{
+	if (!a)
+		return;
+	uv_close((uv_handle_t *)&a->async, on_closed);
+	uv_close((uv_handle_t *)&a->timer, on_closed);
+}
+
+/* ---- metrics ---- */
+
+static void
+add_metric(struct buf *out, const char *name, const char *type, const char *help, double v)
+{
+	buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, help, name, type, name, v);
+}
+
+static void
+add_replies(struct api *a, struct buf *out)
+{
+	buf_adds(out, "# HELP holdfast_replies_total Replies by class of status.\n"
+		      "# TYPE holdfast_replies_total counter\n");
+	for (unsigned i = 2; i < ARRAY_LEN(a->replies); i++)
+		buf_addf(out, "holdfast_replies_total{class=\"%uxx\"} %llu\n", i,
+			 (unsigned long long)atomic_load(&a->replies[i]));
+}
+
+static void
+add_state(struct buf *out, enum ha_state now)
+{
+	buf_adds(out, "# HELP holdfast_state The state of the node: 1 for the one it is in.\n"
+		      "# TYPE holdfast_state gauge\n");
+	for (int s = 0; s < HA_STATE_COUNT; s++)
+		buf_addf(out, "holdfast_state{state=\"%s\"} %d\n", state_name(s), s == (int)now);
+}
+
+static double
+lag_seconds(const struct page_view *v)
+{
+	return v->as_of_us ? (double)(clock_now_us() - v->as_of_us) / 1e6 : 0;
+}
+
+void
+api_write_metrics(struct api *a, struct buf *out)
+{
+	struct ledger_stats l;
+	uint64_t requests, batches;
+	auto_arena arena = arena_new();
+	const struct page_view *v = api_view(a, arena);
+	ledger_stats(a->v->ledger, &l);
+	keys_stats(a->v->keys, &requests, &batches);
+	const struct {
+		const char *name, *type, *help;
+		double value;
+	} rows[] = {
+		{ "holdfast_retrievals_total", "counter", "Passwords retrieved.",
+		  (double)a->retrievals },
+		{ "holdfast_ledger_events_total", "counter", "Events written.", (double)l.events },
+		{ "holdfast_ledger_batches_total", "counter",
+		  "Transactions or journal writes they took.", (double)l.batches },
+		{ "holdfast_ledger_largest_batch", "gauge", "Most events in one of them.",
+		  (double)l.largest_batch },
+		{ "holdfast_ledger_failures_total", "counter", "Writes that failed.",
+		  (double)l.failures },
+		{ "holdfast_ledger_merged_total", "counter", "Events of other nodes taken in.",
+		  (double)l.merged },
+		{ "holdfast_ledger_writable", "gauge", "Whether the last write succeeded.",
+		  l.writable },
+		{ "holdfast_ledger_wait_seconds", "gauge", "Age of the write in flight.",
+		  (double)l.oldest_wait_ms / 1e3 },
+		{ "holdfast_keyd_requests_total", "counter", "Requests to keyd.",
+		  (double)requests },
+		{ "holdfast_keyd_batches_total", "counter", "Writes that carried them.",
+		  (double)batches },
+		{ "holdfast_both", "gauge", "Whether commits are on both disks.", v->both },
+		{ "holdfast_lag_seconds", "gauge",
+		  "Age of what a secondary is known to have; 0 on a primary.", lag_seconds(v) },
+		{ "holdfast_journal_rows", "gauge", "Journal rows that are not home yet.",
+		  (double)v->journal_rows },
+		{ "holdfast_term", "gauge", "Term of the pair.", (double)v->term },
+		{ "holdfast_serving", "gauge", "Whether users may be served here.",
+		  a->v->health.serving },
+		{ "holdfast_sessions_cached", "gauge", "Sessions in the cache.",
+		  (double)sessions_count(a->v->sessions) },
+		{ "holdfast_fibers", "gauge", "Requests and tasks in work.",
+		  (double)fiber_alive(a->v->fibers) },
+		{ "holdfast_connections", "gauge", "HTTPS connections.",
+		  a->server ? server_connections(a->server) : 0 },
+		{ "holdfast_requests_total", "counter", "HTTPS requests.",
+		  a->server ? (double)server_requests(a->server) : 0 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		add_metric(out, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+	add_replies(a, out);
+	add_state(out, v->state);
+}

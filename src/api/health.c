@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * /v1/sys/health: the probe of the other nodes and of load balancers. It runs on an HTTP thread and
+ * asks nobody: the state page, and what the core last said. A core that is stuck stops its
+ * heartbeat, and then the answer is 503 although the HTTP threads are well (docs/ha.md, H4: the
+ * test is the service).
+ */
+#include "api/handlers.h"
+#include "base/clock.h"
+
+struct verdict {
+	int status;
+	const char *text, *mode, *why;
+};
+
+/* Standby and merging are as they should be; what else serves nobody says why. */
+static struct verdict
+judge(const struct api_health *h, const struct page_view *v)
+{
+	char serves = state_serves(v->state);
+	const char *mode = serves == 'p' ? "primary" : serves == 'e' ? "emergency" : "standby";
+	if (!h->alive)
+		return (struct verdict){ 503, "not serving", mode,
+					 "the vault's core does not answer" };
+	if (v->state == HA_STANDBY || v->state == HA_MERGING)
+		return (struct verdict){ 429, "standby", mode, h->why };
+	if (serves == '-')
+		return (struct verdict){ 503, "not serving", state_name(v->state), v->reason };
+	if (!h->serving)
+		return (struct verdict){ 503, "not serving", mode, h->why };
+	return (struct verdict){ 200, "serving", mode, h->why };
+}
+
+void
+health_answer(struct api *a, struct request *rq)
+{
+	struct api_health h;
+	struct jw w;
+	const struct page_view *v = api_view(a, rq->arena);
+	api_health(a, &h);
+	struct verdict d = judge(&h, v);
+	rq->status = d.status;
+	jw_init(&w, &rq->reply);
+	jw_object(&w, NULL);
+	jw_text(&w, "status", d.text);
+	jw_text(&w, "mode", d.mode);
+	jw_text(&w, "node", api_node_name(a));
+	jw_uuid(&w, "node_id", &h.node);
+	jw_text(&w, "state", state_name(v->state));
+	jw_int(&w, "term", v->term);
+	jw_time(&w, "time", clock_now_us());
+	jw_bool(&w, "synced", v->state == HA_SYNCED);
+	jw_int(&w, "journal", v->journal_rows);
+	jw_time(&w, "as_of", v->as_of_us);
+	jw_text(&w, "why", d.why[0] ? d.why : NULL);
+	jw_end_object(&w);
+}
+
+int
+on_health(struct api_call *c, struct err *e)
+{
+	health_answer(c->api, c->rq);
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/resource.h"
+
+#include "api/bodies.h"
+#include "api/handlers.h"
+
+int
+on_resource_list(struct api_call *c, struct err *e)
+{
+	struct resource_query q = {
+		.q = request_query(c->rq, "q"),
+		.name = request_query(c->rq, "name"),
+	};
+	int rc = api_query_page(c, &q.page, e);
+	return rc ? rc : resource_list(&c->call, &q, &c->w, e);
+}
+
+int
+on_resource_new(struct api_call *c, struct err *e)
+{
+	const struct body_resource *b = c->body;
+	const struct resource_texts t = {
+		b->name, b->type, b->address, b->url, b->description, NULL
+	};
+	struct uuid id;
+	int rc = resource_create(&c->call, &t, &id, e);
+	c->status = 201;
+	return rc ? rc : resource_get(&c->call, &id, &c->w, e);
+}
+
+int
+on_resource_get(struct api_call *c, struct err *e)
+{
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	return rc ? rc : resource_get(&c->call, &id, &c->w, e);
+}
+
+int
+on_resource_change(struct api_call *c, struct err *e)
+{
+	const struct body_resource_change *b = c->body;
+	const struct resource_texts t = { b->name, b->type,	   b->address,
+					  b->url,  b->description, b->owner };
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	if (rc == 0)
+		rc = resource_change(&c->call, &id, &t, e);
+	/* Who handed it on may not see it any more: then there is nothing to show. */
+	if (rc == 0 && !b->owner)
+		rc = resource_get(&c->call, &id, &c->w, e);
+	return rc;
+}
+
+int
+on_resource_delete(struct api_call *c, struct err *e)
+{
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	return rc ? rc : resource_delete(&c->call, &id, e);
+}
+
+int
+on_resource_accounts(struct api_call *c, struct err *e)
+{
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	return rc ? rc : resource_accounts(&c->call, &id, &c->w, e);
+}

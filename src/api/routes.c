@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/routes.h"
+
+#include "api/bodies.h"
+#include "api/handlers.h"
+#include "vault/import.h"
+#include "vault/policy.h"
+
+#define DO(handler) ((route_fn *)on_##handler)
+#define BODY(name) body_##name, sizeof(struct body_##name)
+#define NO_BODY NULL, 0
+
+/* The longest body of JSON, and of one that carries the fields of an account. */
+#define SMALL 16384
+#define FIELDS (512u << 10)
+/* Reads that go on in emergency; changes, which write an event. */
+#define READ ROUTE_EMERGENCY
+#define CHANGE ROUTE_EVENT
+
+/* clang-format off */
+static const struct route table[] = {
+	{ HTTP_POST, "/v1/session", DO(login), 0, ROUTE_PUBLIC | READ | ROUTE_EVENT, BODY(login), NULL, SMALL,
+	  "Logs in; the answer names the nodes of the pair.", "Login" },
+	{ HTTP_GET, "/v1/session", DO(whoami), 0, READ, NO_BODY, NULL, 0,
+	  "Says who is logged in.", "Session" },
+	{ HTTP_DELETE, "/v1/session", DO(logout), 0, READ | ROUTE_EVENT, NO_BODY, NULL, 0,
+	  "Logs out.", NULL },
+	{ HTTP_POST, "/v1/setup", DO(setup), 0, ROUTE_PUBLIC | CHANGE, BODY(setup), NULL, SMALL,
+	  "Sets the first password of a user with the one-time set-up token, and logs in.", "Login" },
+
+	{ HTTP_GET, "/v1/users", DO(user_list), CAP_USERS, READ, NO_BODY, "q limit after", 0,
+	  "Lists users.", "Users" },
+	{ HTTP_POST, "/v1/users", DO(user_new), CAP_USERS, CHANGE, BODY(user_new), NULL, SMALL,
+	  "Creates a user; the answer has the one-time set-up token.", "UserWithToken" },
+	{ HTTP_GET, "/v1/users/me", DO(user_me), 0, READ, NO_BODY, NULL, 0,
+	  "Says what the vault knows of the caller.", "User" },
+	{ HTTP_GET, "/v1/users/{id}", DO(user_get), CAP_USERS, READ, NO_BODY, NULL, 0,
+	  "Says what the vault knows of a user.", "User" },
+	{ HTTP_PATCH, "/v1/users/{id}", DO(user_change), CAP_USERS, CHANGE, BODY(user_change), NULL, SMALL,
+	  "Changes role, disables or enables, resets the password (a new set-up token) or the second factor.", "UserWithToken" },
+	{ HTTP_POST, "/v1/users/me/password", DO(user_password), CAP_USE, CHANGE, BODY(password), NULL, SMALL,
+	  "Changes the caller's own password; the other sessions end.", NULL },
+	{ HTTP_POST, "/v1/users/me/totp", DO(user_totp), CAP_USE, CHANGE, BODY(totp), NULL, SMALL,
+	  "Without fields: makes a second factor's secret. With pending and code: stores it.", "Totp" },
+	{ HTTP_DELETE, "/v1/users/me/totp", DO(user_totp_remove), CAP_USE, CHANGE, BODY(code), NULL, SMALL,
+	  "Removes the caller's second factor.", NULL },
+
+	{ HTTP_GET, "/v1/resources", DO(resource_list), CAP_USE, READ, NO_BODY, "q name limit after", 0,
+	  "Finds resources that the caller owns or that are shared with him, with their accounts; no secrets.", "Resources" },
+	{ HTTP_POST, "/v1/resources", DO(resource_new), CAP_USE, CHANGE, BODY(resource), NULL, SMALL,
+	  "Creates a resource; the caller owns it.", "Resource" },
+	{ HTTP_GET, "/v1/resources/{id}", DO(resource_get), CAP_USE, READ, NO_BODY, NULL, 0,
+	  "Shows a resource with its accounts.", "Resource" },
+	{ HTTP_PATCH, "/v1/resources/{id}", DO(resource_change), CAP_USE, CHANGE, BODY(resource_change), NULL, SMALL,
+	  "Changes a resource, or hands it to another owner.", "Resource" },
+	{ HTTP_DELETE, "/v1/resources/{id}", DO(resource_delete), CAP_USE, CHANGE, NO_BODY, NULL, 0,
+	  "Deletes a resource; its history stays in the log.", NULL },
+	{ HTTP_GET, "/v1/resources/{id}/accounts", DO(resource_accounts), CAP_USE, READ, NO_BODY, NULL, 0,
+	  "Lists the accounts of a resource.", "Accounts" },
+	{ HTTP_POST, "/v1/resources/{id}/accounts", DO(account_new), CAP_USE, CHANGE, BODY(account), NULL, FIELDS,
+	  "Adds an account, with its first version if fields are given.", "Account" },
+	{ HTTP_GET, "/v1/resources/{id}/shares", DO(resource_shares), CAP_USE, READ, NO_BODY, NULL, 0,
+	  "Lists with whom a resource is shared.", "Shares" },
+	{ HTTP_POST, "/v1/resources/{id}/shares", DO(resource_share), CAP_USE, CHANGE, BODY(share), NULL, SMALL,
+	  "Shares a resource with a user.", "Share" },
+	{ HTTP_DELETE, "/v1/resources/{id}/shares/{user}", DO(resource_unshare), CAP_USE, CHANGE, NO_BODY, NULL, 0,
+	  "Withdraws a share of a resource.", NULL },
+
+	{ HTTP_GET, "/v1/accounts/{id}", DO(account_get), CAP_USE, READ, NO_BODY, NULL, 0,
+	  "Shows an account; no secrets.", "Account" },
+	{ HTTP_PATCH, "/v1/accounts/{id}", DO(account_change), CAP_USE, CHANGE, BODY(account_change), NULL, SMALL,
+	  "Changes an account; conflict false settles its conflict.", "Account" },
+	{ HTTP_DELETE, "/v1/accounts/{id}", DO(account_delete), CAP_USE, CHANGE, NO_BODY, NULL, 0,
+	  "Deletes an account; its history stays in the log.", NULL },
+	{ HTTP_POST, "/v1/accounts/{id}/retrieve", DO(retrieve), CAP_USE, READ | ROUTE_EVENT, BODY(retrieve), NULL, SMALL,
+	  "Retrieves the secret fields; answered when the retrieval is durable in the log.", "Retrieved" },
+	{ HTTP_GET, "/v1/accounts/{id}/versions", DO(version_list), CAP_USE, READ, NO_BODY, NULL, 0,
+	  "Lists the versions: numbers, who, when; no secrets.", "Versions" },
+	{ HTTP_POST, "/v1/accounts/{id}/versions", DO(version_new), CAP_USE, CHANGE, BODY(version), NULL, FIELDS,
+	  "Stores a new version; with if_version only upon that one.", "Version" },
+	{ HTTP_GET, "/v1/accounts/{id}/shares", DO(account_shares), CAP_USE, READ, NO_BODY, NULL, 0,
+	  "Lists with whom an account is shared.", "Shares" },
+	{ HTTP_POST, "/v1/accounts/{id}/shares", DO(account_share), CAP_USE, CHANGE, BODY(share), NULL, SMALL,
+	  "Shares an account with a user.", "Share" },
+	{ HTTP_DELETE, "/v1/accounts/{id}/shares/{user}", DO(account_unshare), CAP_USE, CHANGE, NO_BODY, NULL, 0,
+	  "Withdraws a share of an account.", NULL },
+
+	{ HTTP_POST, "/v1/import", DO(import), CAP_USE, CHANGE, NO_BODY, "format dry_run", IMPORT_BYTES_MAX,
+	  "Imports a CSV file (text/csv): all of it, or nothing.", "Imported" },
+
+	{ HTTP_GET, "/v1/audit", DO(audit), CAP_AUDIT, READ | ROUTE_EVENT, NO_BODY,
+	  "user kind object since until node limit before", 0, "Lists the log, newest first.", "Events" },
+	{ HTTP_GET, "/v1/audit/verify", DO(audit_verify), CAP_AUDIT, READ | ROUTE_EVENT, NO_BODY, NULL, 0,
+	  "Verifies the chains of all nodes.", "Verified" },
+	{ HTTP_GET, "/v1/nodes", DO(nodes), CAP_NODES, READ, NO_BODY, NULL, 0,
+	  "Lists the nodes of the pair.", "Nodes" },
+	{ HTTP_GET, "/v1/ha", DO(ha), 0, ROUTE_ANY_MODE | ROUTE_LOOPBACK_FREE, NO_BODY, NULL, 0,
+	  "Says how the pair is; whole for administrators and from loopback.", "Ha" },
+	{ HTTP_GET, "/v1/sys/health", DO(health), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE, NO_BODY, NULL, 0,
+	  "200 serving (primary or emergency), 429 standby, 503 not serving and why.", "Health" },
+	{ HTTP_GET, "/v1/metrics", DO(metrics), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE | ROUTE_LOOPBACK, NO_BODY, NULL, 0,
+	  "Counters for Prometheus; from loopback or with the metrics token.", "text/plain" },
+	{ HTTP_GET, "/v1/openapi.json", DO(openapi), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE, NO_BODY, NULL, 0,
+	  "This interface as OpenAPI 3.1.", "application/json" },
+};
+/* clang-format on */
+
+const struct route *
+routes(size_t *ret_n)
+{
+	*ret_n = ARRAY_LEN(table);
+	return table;
+}

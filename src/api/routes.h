@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one table of routes. OpenAPI and docs/api.md are written from it.
+ */
+#pragma once
+
+#include "http/router.h"
+
+/* Loopback needs no session here; everybody else does. */
+#define ROUTE_LOOPBACK_FREE 0x10000u
+
+const struct route *routes(size_t *ret_n) NONNULL;

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/session.h"
+
+#include "api/bodies.h"
+#include "api/handlers.h"
+#include "base/secret.h"
+#include "vault/user.h"
+
+#define COOKIE "__Host-holdfast=%s; Path=/; Secure; HttpOnly; SameSite=Strict"
+
+static const char *
+mode(const struct api_call *c)
+{
+	return c->serves == 'p' ? "primary" : "emergency";
+}
+
+static void
+write_user(struct api_call *c)
+{
+	const struct who *who = &c->call.who;
+	jw_object(&c->w, "user");
+	jw_uuid(&c->w, "id", &who->user);
+	jw_text(&c->w, "name", who->name);
+	jw_text(&c->w, "role", who->administrator ? "administrator" : "user");
+	jw_end_object(&c->w);
+}
+
+/* What both kinds of reply end with: clients keep the nodes to turn to another one by themselves.
+ */
+static int
+write_place(struct api_call *c, struct err *e)
+{
+	write_user(c);
+	jw_text(&c->w, "node", api_node_name(c->api));
+	jw_text(&c->w, "mode", mode(c));
+	int rc = user_write_nodes(&c->call, &c->w, "nodes", false, e);
+	jw_end_object(&c->w);
+	return rc;
+}
+
+static int
+answer_begun(struct api_call *c, struct session_begun *s, struct err *e)
+{
+	request_header(c->rq, "Set-Cookie", arena_printf(c->rq->arena, COOKIE, s->token));
+	jw_object(&c->w, NULL);
+	jw_text(&c->w, "token", s->token);
+	jw_uuid(&c->w, "session", &s->session);
+	jw_time(&c->w, "expires", s->expires_us);
+	secret_wipe(s, sizeof(*s));
+	return write_place(c, e);
+}
+
+int
+on_login(struct api_call *c, struct err *e)
+{
+	const struct body_login *b = c->body;
+	struct session_begun s;
+	int rc = session_login(&c->call, b->name, b->password, b->code, &s, e);
+	return rc ? rc : answer_begun(c, &s, e);
+}
+
+int
+on_setup(struct api_call *c, struct err *e)
+{
+	const struct body_setup *b = c->body;
+	struct session_begun s;
+	int rc = user_setup(&c->call, b->name, b->setup_token, b->password, &s, e);
+	return rc ? rc : answer_begun(c, &s, e);
+}
+
+int
+on_whoami(struct api_call *c, struct err *e)
+{
+	jw_object(&c->w, NULL);
+	jw_uuid(&c->w, "session", &c->call.who.session);
+	return write_place(c, e);
+}
+
+int
+on_logout(struct api_call *c, struct err *e)
+{
+	int rc = session_end(&c->call, e);
+	if (rc == 0)
+		request_header(c->rq, "Set-Cookie",
+			       arena_printf(c->rq->arena, COOKIE "; Max-Age=0", ""));
+	return rc;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the node says of itself: nodes, pair, counters, this interface. Health is in health.c.
+ */
+#include "api/handlers.h"
+#include "api/routes.h"
+#include "vault/user.h"
+
+int
+on_nodes(struct api_call *c, struct err *e)
+{
+	jw_object(&c->w, NULL);
+	int rc = user_write_nodes(&c->call, &c->w, "nodes", true, e);
+	jw_end_object(&c->w);
+	return rc;
+}
+
+int
+on_ha(struct api_call *c, struct err *e)
+{
+	struct page_view *v = api_view(c->api, c->rq->arena);
+	if ((c->call.who.administrator || c->rq->loopback) && v->status_json[0]) {
+		buf_adds(&c->rq->reply, v->status_json);
+		return 0;
+	}
+	jw_object(&c->w, NULL);
+	jw_text(&c->w, "state", state_name(v->state));
+	jw_text(&c->w, "reason", v->reason);
+	jw_text(&c->w, "primary_url", v->primary_url[0] ? v->primary_url : NULL);
+	jw_bool(&c->w, "both", v->both);
+	jw_time(&c->w, "as_of", v->as_of_us);
+	jw_int(&c->w, "term", v->term);
+	jw_end_object(&c->w);
+	return 0;
+}
+
+int
+on_metrics(struct api_call *c, struct err *e)
+{
+	c->rq->reply_type = "text/plain; version=0.0.4";
+	api_write_metrics(c->api, &c->rq->reply);
+	return 0;
+}
+
+int
+on_openapi(struct api_call *c, struct err *e)
+{
+	size_t n;
+	const struct route *table = routes(&n);
+	router_openapi(table, n, &c->rq->reply);
+	return 0;
+}
