@@ -36,6 +36,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "http/listener.h"
+#include "http/wire.h"
 
 #define POOL_MIN (33 * 1024)
 #define DRAIN_MAX (256 * 1024)	  /* refused body bytes that are read so that the refusal arrives */
@@ -61,7 +62,7 @@ struct conn {
 	struct MHD_Connection *mhd;
 	struct credentials *credentials;
 	struct conn *prev, *next; /* server.conns */
-	int fd;
+	struct wire wire;
 	_Atomic int64_t deadline_ms; /* monotonic; 0: none */
 	_Atomic enum turn turn;
 	struct request *rq; /* NULL between requests */
@@ -204,18 +205,19 @@ unlink_conn(struct server *s, struct conn *c)
 static void
 begin_conn(struct server *s, struct MHD_Connection *mhd, void **context)
 {
+	gnutls_session_t tls =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
 	struct conn *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		abort();
 	c->server = s;
 	c->mhd = mhd;
-	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	wire_attach(&c->wire, tls,
+		    MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
 	set_deadline(c, 0);
 	link_conn(s, c);
-	gnutls_credentials_set(
-		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session,
-		GNUTLS_CRD_CERTIFICATE, c->credentials->tls);
+	gnutls_credentials_set(tls, GNUTLS_CRD_CERTIFICATE, c->credentials->tls);
 	*context = c;
 }
 
@@ -250,7 +252,7 @@ sweep(struct server *s)
 		int64_t deadline = atomic_load_explicit(&c->deadline_ms, memory_order_relaxed);
 
 		if (deadline && now > deadline)
-			shutdown(c->fd, SHUT_RDWR);
+			shutdown(c->wire.fd, SHUT_RDWR);
 	}
 }
 
@@ -432,7 +434,8 @@ make_response(const struct request *rq)
 	return r;
 }
 
-/* The reply's bytes stay in the request, which on_completed wipes. */
+/* The reply's bytes stay in the request, which on_completed wipes. The library writes head and body
+ * one after the other: the head waits for the body. */
 static enum MHD_Result
 queue_reply(struct conn *c)
 {
@@ -440,6 +443,7 @@ queue_reply(struct conn *c)
 	enum MHD_Result rc;
 
 	set_deadline(c, (int64_t)(c->rq->reply.len / SEND_BYTES_PER_MS));
+	wire_hold(&c->wire, c->rq->reply.len > 0 && c->rq->method != HTTP_HEAD);
 	rc = MHD_queue_response(c->mhd, (unsigned)c->rq->status, r);
 	MHD_destroy_response(r);
 	return rc;
@@ -520,6 +524,8 @@ on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 
 	if (!c || !c->rq)
 		return;
+	if (!wire_flush(&c->wire))
+		shutdown(c->wire.fd, SHUT_RDWR);
 	if (atomic_load(&c->turn) == TURN_ANSWERED)
 		atomic_fetch_sub(&s->writing, 1);
 	request_free(c->rq);
@@ -554,10 +560,9 @@ start_daemon(struct server *s, const struct server_options *o)
 		{ MHD_OPTION_END, 0, NULL },
 	};
 
-	return MHD_start_daemon(MHD_USE_TLS | MHD_USE_EPOLL_INTERNAL_THREAD |
-					MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO,
-				0, NULL, NULL, on_access, s, MHD_OPTION_ARRAY, options,
-				MHD_OPTION_END);
+	return MHD_start_daemon(
+		MHD_USE_TLS | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
+		NULL, on_access, s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 static struct server *
