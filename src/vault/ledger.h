@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one writer. Fibers hand in events and sleep; one writer fiber takes all that wait, numbers and chains them (keyd),
- * and writes them in one transaction together with what they change (apply): group commit.
- * On the primary they go to PostgreSQL; on a secondary (any state) to the journal, by a thread of the pool.
- * A broken database connection is not an error to the callers: the writer reconnects, asks
- * the log for its head and either finds its batch committed or writes it again.
- * If the log cannot be written (disk full …) the callers get ERR_LOG_UNWRITABLE and nothing happened.
- * Core thread of vaultd only.
+ * The one writer. Fibers hand in events and sleep; one writer fiber takes all that wait, numbers
+ * and chains them (keyd), and writes them in one transaction together with what they change
+ * (apply): group commit. On the primary they go to PostgreSQL; on a secondary (any state) to the
+ * journal, by a thread of the pool. A broken database connection is not an error to the callers:
+ * the writer reconnects, asks the log for its head and either finds its batch committed or writes
+ * it again. If the log cannot be written (disk full …) the callers get ERR_LOG_UNWRITABLE and
+ * nothing happened. Core thread of vaultd only.
  */
 #pragma once
 
@@ -24,12 +24,15 @@ struct ledger_options {
 	uv_loop_t *loop;
 	struct fiber_pool *fibers;
 	struct keys *keys;
-	struct db *writer;	   /* its own connection */
+	struct db *writer; /* its own connection */
 	const char *journal_path;
-	const char *anchor_path;   /* head of the own chain beside the database (home.h); NULL: none */
-	struct uuid node;	   /* this node's id */
-	const struct page *page;   /* which state, and whether commits are on both disks; NULL: a single node */
-	/* Called in the core for every event of this node and of merged ones once it is durable, in order: caches listen here. */
+	const char
+		*anchor_path; /* head of the own chain beside the database (home.h); NULL: none */
+	struct uuid node;     /* this node's id */
+	const struct page
+		*page; /* which state, and whether commits are on both disks; NULL: a single node */
+	/* Called in the core for every event of this node and of merged ones once it is durable, in
+	 * order: caches listen here. Must not sleep. */
 	void (*on_durable)(void *ctx, const struct event *ev);
 	void *ctx;
 };
@@ -39,17 +42,26 @@ enum ledger_durability { LEDGER_LOCAL, LEDGER_BOTH, LEDGER_JOURNAL };
 int ledger_new(const struct ledger_options *o, struct ledger **ret, struct err *e) NONNULL MUST_USE;
 void ledger_free(struct ledger *l);
 
-/* Appends n events (node and seq are filled in; at_us when 0) as one unit: all or nothing, in order.
- * Returns when they are durable; *ret_durability (may be NULL) says where. ERR_LOG_UNWRITABLE,
- * ERR_CONFLICT (an apply statement refused: SQLSTATE class 23), ERR_NOT_SERVING (the state does not allow it). */
-int ledger_append(struct ledger *l, struct fiber *f, struct event *ev, size_t n, enum ledger_durability *ret_durability,
-		  struct err *e) MUST_USE;
+/* Appends n events (node and seq are filled in; at_us when 0) as one unit: all or nothing, in
+ * order. Returns when they are durable; *ret_durability (may be NULL) says where.
+ * ERR_LOG_UNWRITABLE, ERR_CONFLICT (an apply statement refused: SQLSTATE class 23), ERR_NOT_SERVING
+ * (the state does not allow it). */
+int ledger_append(struct ledger *l, struct fiber *f, struct event *ev, size_t n,
+		  enum ledger_durability *ret_durability, struct err *e) MUST_USE;
 
-/* Own chain's newest committed event. false while it is not known yet (the database was not reachable). */
-bool ledger_head(const struct ledger *l, int64_t *ret_seq, uint8_t ret_hash[static KEYS_HASH_BYTES]);
+/* Calls fn in the core for every event that the journal of this node holds, in order: those of a
+ * secondary that the primary has not been seen to have. Nothing when there is no journal. */
+typedef void ledger_event_fn(void *ctx, const struct event *ev);
+int ledger_journal_each(struct ledger *l, struct fiber *f, ledger_event_fn *fn, void *ctx,
+			struct err *e) MUST_USE;
 
-/* Merges what waits in ha_inbox (primary): verifies chain and MACs, appends, applies, writes MERGED, empties the inbox.
- * Called on a timer; cheap when nothing waits. */
+/* Own chain's newest committed event. false while it is not known yet (the database was not
+ * reachable). */
+bool ledger_head(const struct ledger *l, int64_t *ret_seq,
+		 uint8_t ret_hash[static KEYS_HASH_BYTES]);
+
+/* Merges what waits in ha_inbox (primary): verifies chain and MACs, appends, applies, writes
+ * MERGED, empties the inbox. Called on a timer; cheap when nothing waits. */
 void ledger_merge_inbox(struct ledger *l, struct fiber *f) NONNULL;
 
 struct ledger_stats {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sessions: login, the check on every request, logout. The database holds a session under a keyed hash of its
- * token; the core keeps a cache of checked tokens (under a fast keyed hash with a key of this process), so that a
- * request normally asks neither keyd nor the database. In emergency the replicated table is joined by an overlay of what the
- * own journal says (logins and logouts not yet home). Core thread of vaultd only.
+ * Sessions: login, the check on every request, logout. The database holds a session under a keyed
+ * hash of its token; the core keeps a cache of checked tokens (under a fast keyed hash with a key
+ * of this process), so that a request normally asks neither keyd nor the database. In emergency the
+ * replicated table is joined by an overlay of what the own journal says (logins and logouts not yet
+ * home). Core thread of vaultd only.
  */
 #pragma once
 
@@ -26,19 +27,21 @@ struct session_begun {
 	int64_t expires_us;
 };
 
-/* Checks name, password and, if the user has a second factor, code (NULL: none given); begins a session. c->who must
- * be nobody yet (only the address is used); on success it is the user. ERR_BAD_LOGIN, ERR_SECOND_FACTOR (the password is
- * right, a code is missing), ERR_LOCKED_OUT, and what the log and the keys may say. */
-int session_login(struct call *c, const char *name, const char *password, const char *code, struct session_begun *ret,
-		  struct err *e) MUST_USE;
+/* Checks name, password and, if the user has a second factor, code (NULL: none given); begins a
+ * session. c->who must be nobody yet (only the address is used); on success it is the user.
+ * ERR_BAD_LOGIN, ERR_SECOND_FACTOR (the password is right, a code is missing), ERR_LOCKED_OUT, and
+ * what the log and the keys may say. */
+int session_login(struct call *c, const char *name, const char *password, const char *code,
+		  struct session_begun *ret, struct err *e) MUST_USE;
 
-/* Begins a session of a user whose right was proven otherwise (set-up token). totp_step < 0: no code was used. c->who becomes the user. */
-int session_begin(struct call *c, const struct uuid *user, const char *name, bool administrator, int64_t totp_step,
-		  struct session_begun *ret, struct err *e) NONNULL MUST_USE;
+/* Begins a session of a user whose right was proven otherwise (set-up token). totp_step < 0: no
+ * code was used. c->who becomes the user. */
+int session_begin(struct call *c, const struct uuid *user, const char *name, bool administrator,
+		  int64_t totp_step, struct session_begun *ret, struct err *e) NONNULL MUST_USE;
 
 /* Who holds this token. name is copied to a. ERR_UNAUTHENTICATED. ret->address is left alone. */
-int session_check(struct vault *v, struct fiber *f, const char *token, struct arena *a, struct who *ret, struct err *e)
-	NONNULL MUST_USE;
+int session_check(struct vault *v, struct fiber *f, const char *token, struct arena *a,
+		  struct who *ret, struct err *e) NONNULL MUST_USE;
 
 /* Ends the call's own session. */
 int session_end(struct call *c, struct err *e) NONNULL MUST_USE;
@@ -46,19 +49,21 @@ int session_end(struct call *c, struct err *e) NONNULL MUST_USE;
 /* Begun here in emergency and not home yet: in state MERGING only such sessions are served. */
 bool session_is_journal_only(const struct who *w) NONNULL;
 
-/* The pre-hash of a login password and its Argon2id hash, on the thread pool, in turn with the logins. */
-int session_hash_password(struct call *c, const struct uuid *user, const char *password, char ret[static 128],
-			  struct err *e) MUST_USE;
+/* The pre-hash of a login password and its Argon2id hash, on the thread pool, in turn with the
+ * logins. */
+int session_hash_password(struct call *c, const struct uuid *user, const char *password,
+			  char ret[static 128], struct err *e) MUST_USE;
 /* Whether password is the user's; same work whether or not hash is NULL. 0, ERR_BAD_LOGIN. */
-int session_verify_password(struct call *c, const struct uuid *user, const char *password, const char *hash, struct err *e)
-	MUST_USE;
+int session_verify_password(struct call *c, const struct uuid *user, const char *password,
+			    const char *hash, struct err *e) MUST_USE;
 
 /* What a sealed TOTP secret is bound to. */
 void session_totp_ad(const struct uuid *user, uint8_t ret[static SESSION_TOTP_AD_LEN]) NONNULL;
 
 /* The listener behind vault_on_durable. */
 void sessions_on_event(struct sessions *s, const struct event *ev) NONNULL;
-/* After a change of the pair's state and at the start: empties the cache and reads the overlay from the journal again. */
+/* After a change of the pair's state and at the start: empties the cache and reads the overlay from
+ * the journal again. */
 int sessions_reload(struct sessions *s, struct fiber *f, struct err *e) NONNULL MUST_USE;
 /* Sessions in the cache, for /metrics. */
 size_t sessions_count(const struct sessions *s) NONNULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Verification of the whole log: walks every node's chain, recomputes each hash through keyd, and holds the
- * own chain's end against what the node remembers outside the database (anchor file, the ledger's head).
- * Any change, removal, insertion or exchange of a row, and a cut end, is found.
+ * Verification of the whole log: walks every node's chain, recomputes each hash through keyd, and
+ * holds the own chain's end against what the node remembers outside the database (anchor file, the
+ * ledger's head). Any change, removal, insertion or exchange of a row, and a cut end, is found.
  */
 #pragma once
 
@@ -20,11 +20,13 @@ struct verify_node {
 };
 
 struct verify_result {
-	bool good;	 /* no chain is broken */
-	int64_t events;	 /* verified, all nodes */
+	bool good;	/* no chain is broken */
+	int64_t events; /* verified, all nodes */
 	unsigned nnodes;
 	struct verify_node nodes[VERIFY_NODES_MAX];
 };
 
-/* anchor_path: of this node, or NULL. 0 when the log could be read to its end or to the breaks – then look at ret->good. */
-int verify_run(struct vault *v, struct fiber *f, const char *anchor_path, struct verify_result *ret, struct err *e) MUST_USE;
+/* anchor_path: of this node, or NULL. 0 when the log could be read to its end or to the breaks –
+ * then look at ret->good. */
+int verify_run(struct vault *v, struct fiber *f, const char *anchor_path, struct verify_result *ret,
+	       struct err *e) MUST_USE;

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The anchor: the end of the node's own chain, kept in a small file beside the database. Whoever
+ * cuts the end of the log off in the database does not cut it off here. File: node (16) ‖ be64 seq
+ * ‖ hash (32), written in place after each batch, not synced: it may be older than the log, never
+ * newer.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "crypto/keys.h"
+#include "base/uuid.h"
+
+struct anchor {
+	struct uuid node;
+	int64_t seq;
+	uint8_t hash[KEYS_HASH_BYTES];
+};
+
+int anchor_write(int fd, const struct anchor *a) NONNULL; /* 0, or -1 with errno */
+/* false when there is none. */
+bool anchor_read(int fd, struct anchor *ret) NONNULL;

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger's statements: one transaction holds the rows of the log and what they change.
+ */
+#include "vault/ledger_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct binds *
+ledger_step(struct ledger_steps *s, enum stmt stmt)
+{
+	if (s->n == s->cap) {
+		s->cap = s->cap ? s->cap * 2 : 8;
+		s->v = reallocarray(s->v, s->cap, sizeof(*s->v));
+		if (!s->v)
+			abort();
+	}
+	s->v[s->n] = (struct db_step){ .s = stmt, .b = BINDS_INIT };
+	return &s->v[s->n++].b;
+}
+
+void
+ledger_steps_done(struct ledger_steps *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		binds_done(&s->v[i].b);
+	free(s->v);
+	*s = (struct ledger_steps){ 0 };
+}
+
+static void
+bind_uuids(struct binds *b, const struct ledger_item *items, size_t n, size_t offset)
+{
+	bind_array_begin(b, STMT_UUID);
+	for (size_t i = 0; i < n; i++) {
+		const struct uuid *u =
+			(const struct uuid *)(const void *)((const char *)items[i].ev + offset);
+
+		bind_elem_uuid(b, uuid_is_nil(u) ? NULL : u);
+	}
+	bind_array_end(b);
+}
+
+static void
+step_insert(struct ledger_steps *s, const struct uuid *node, const struct ledger_item *items,
+	    size_t n)
+{
+	struct binds *b = ledger_step(s, STMT_EVENT_INSERT);
+
+	bind_uuid(b, node);
+	bind_array_begin(b, STMT_BIGINT);
+	for (size_t i = 0; i < n; i++)
+		bind_elem_bigint(b, items[i].ev->seq);
+	bind_array_end(b);
+	bind_array_begin(b, STMT_TIMESTAMPTZ);
+	for (size_t i = 0; i < n; i++)
+		bind_elem_time(b, items[i].ev->at_us);
+	bind_array_end(b);
+	bind_array_begin(b, STMT_INT);
+	for (size_t i = 0; i < n; i++)
+		bind_elem_int(b, (int32_t)items[i].ev->kind);
+	bind_array_end(b);
+	bind_uuids(b, items, n, offsetof(struct event, actor));
+	bind_uuids(b, items, n, offsetof(struct event, object));
+	bind_array_begin(b, STMT_TEXT);
+	for (size_t i = 0; i < n; i++)
+		bind_elem_text(b, items[i].ev->address);
+	bind_array_end(b);
+	bind_array_begin(b, STMT_TEXT);
+	for (size_t i = 0; i < n; i++)
+		bind_elem_text(b, items[i].ev->body);
+	bind_array_end(b);
+	bind_array_begin(b, STMT_BYTEA);
+	for (size_t i = 0; i < n; i++)
+		bind_elem_bytea(b, items[i].hash, KEYS_HASH_BYTES);
+	bind_array_end(b);
+}
+
+static void
+step_apply(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from, int64_t to)
+{
+	struct binds *b = ledger_step(s, (enum stmt)stmt);
+
+	bind_uuid(b, node);
+	bind_bigint(b, from);
+	bind_bigint(b, to);
+}
+
+void
+ledger_step_events(struct ledger_steps *s, const struct uuid *node, const struct ledger_item *items,
+		   size_t n, bool apply)
+{
+	int run = -1;
+	int64_t from = 0, to = 0;
+
+	step_insert(s, node, items, n);
+	for (size_t i = 0; apply && i < n; i++) {
+		const struct event *ev = items[i].ev;
+		int stmt = event_apply_stmt(ev->kind);
+
+		/* Kinds that change nothing don't end a run: the statement picks its own kind. */
+		if (stmt < 0)
+			continue;
+		if (stmt != run) {
+			if (run >= 0)
+				step_apply(s, node, run, from, to);
+			run = stmt;
+			from = ev->seq;
+		}
+		to = ev->seq;
+	}
+	if (run >= 0)
+		step_apply(s, node, run, from, to);
+}
+
+int
+ledger_read_head(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t *ret_seq,
+		 uint8_t ret_hash[static KEYS_HASH_BYTES], struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	const void *hash;
+	size_t n;
+	int rc;
+
+	bind_uuid(&b, node);
+	rc = db_exec(l->o.writer, f, STMT_EVENT_HEAD, &b, &rows, e);
+	if (rc)
+		return rc;
+	if (!rows_count(rows)) {
+		*ret_seq = 0;
+		memset(ret_hash, 0, KEYS_HASH_BYTES);
+		return 0;
+	}
+	hash = row_bytea(rows, 0, 1, &n);
+	if (n != KEYS_HASH_BYTES)
+		return err_set(e, ERR_CHAIN_BROKEN,
+			       "the newest event of the log has no proper hash");
+	*ret_seq = row_bigint(rows, 0, 0);
+	memcpy(ret_hash, hash, KEYS_HASH_BYTES);
+	return 0;
+}
+
+bool
+ledger_is_culprit(const struct err *e)
+{
+	/* Integrity, data exception, a statement grown too complex, raised by a statement of ours.
+	 */
+	static const char classes[][3] = { "23", "22", "54", "P0" };
+
+	if (e->code != ERR_DB)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(classes); i++)
+		if (!strncmp(e->sqlstate, classes[i], 2))
+			return true;
+	return false;
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where the own chain ends: asked of the database, of the journal and of the anchor, which must
+ * agree. A chain that is shorter than the anchor remembers was cut from outside; that becomes an
+ * event of its own, so that new events over the cut do not hide it. The journal's blocking calls
+ * run on the thread pool.
+ */
+#include "vault/ledger_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/jw.h"
+#include "base/log.h"
+#include "vault/anchor.h"
+#include "vault/body.h"
+
+/* ---- the thread ---- */
+
+struct job {
+	uv_work_t work;
+	struct fiber *f;
+	bool done;
+	struct ledger *l;
+	int (*fn)(struct ledger *l, void *arg, struct err *e);
+	void *arg;
+	int rc;
+	struct err e;
+};
+
+static void
+on_work(uv_work_t *w)
+{
+	struct job *j = w->data;
+
+	j->rc = j->fn(j->l, j->arg, &j->e);
+}
+
+static void
+on_work_done(uv_work_t *w, int status)
+{
+	struct job *j = w->data;
+
+	j->done = true;
+	fiber_wake(j->f);
+}
+
+/* Runs fn on a thread of the pool while the fiber sleeps; one at a time has the journal. */
+static int
+on_thread(struct ledger *l, struct fiber *f, int (*fn)(struct ledger *l, void *arg, struct err *e),
+	  void *arg, struct err *e)
+{
+	struct job j = { .f = f, .l = l, .fn = fn, .arg = arg };
+
+	fiber_gate_enter(&l->journal_gate, f);
+	j.work.data = &j;
+	if (uv_queue_work(l->o.loop, &j.work, on_work, on_work_done))
+		abort();
+	while (!j.done)
+		fiber_sleep(f);
+	fiber_gate_leave(&l->journal_gate);
+	if (j.rc && e)
+		*e = j.e;
+	return j.rc;
+}
+
+/* ---- the journal ---- */
+
+struct look {
+	bool create; /* false: a journal that is not there is an empty one */
+	bool there;
+	int64_t count, seq;
+	uint8_t hash[KEYS_HASH_BYTES];
+};
+
+static int
+open_journal(struct ledger *l, bool create, struct err *e)
+{
+	if (l->journal)
+		return 0;
+	if (!l->journal_path)
+		return create ? err_set(e, ERR_INTERNAL, "no journal is named") : 0;
+	if (!create && access(l->journal_path, F_OK))
+		return errno == ENOENT
+			       ? 0
+			       : err_errno(e, ERR_IO, "cannot look for %s", l->journal_path);
+	return journal_open(l->journal_path, &l->o.node, &l->journal, e);
+}
+
+static int
+look(struct ledger *l, void *arg, struct err *e)
+{
+	struct look *k = arg;
+	int rc = open_journal(l, k->create, e);
+
+	if (rc || !l->journal)
+		return rc;
+	k->there = true;
+	return journal_head(l->journal, &k->count, &k->seq, k->hash, e);
+}
+
+struct append {
+	const struct journal_row *rows;
+	size_t n;
+};
+
+static int
+append(struct ledger *l, void *arg, struct err *e)
+{
+	const struct append *a = arg;
+	int rc = open_journal(l, true, e);
+
+	return rc ? rc : journal_append(l->journal, a->rows, a->n, e);
+}
+
+int
+ledger_journal_write(struct ledger *l, struct fiber *f, const struct ledger_units *q, struct err *e)
+{
+	struct journal_row *rows = calloc(q->events, sizeof(*rows));
+	struct append a = { rows, 0 };
+	int rc;
+
+	if (!rows)
+		abort();
+	for (const struct ledger_unit *u = q->first; u; u = u->next) {
+		for (size_t i = 0; i < u->n; i++) {
+			struct journal_row *r = &rows[a.n++];
+
+			r->seq = u->ev[i].seq;
+			memcpy(r->hash, u->hash[i], sizeof(r->hash));
+			r->event = u->items[i].iov_base;
+			r->len = u->items[i].iov_len;
+		}
+	}
+	rc = on_thread(l, f, append, &a, e);
+	free(rows);
+	return rc;
+}
+
+/* Some rows of the journal, copied out of it. */
+struct fetch {
+	int64_t after;
+	struct ledger_row *rows;
+	size_t n;
+	struct buf bytes;
+};
+
+static int
+on_row(void *ctx, const struct journal_row *row)
+{
+	struct fetch *x = ctx;
+	struct ledger_row *r = &x->rows[x->n++];
+
+	r->seq = row->seq;
+	memcpy(r->hash, row->hash, sizeof(r->hash));
+	r->len = row->len;
+	buf_add(&x->bytes, row->event, row->len);
+	return 0;
+}
+
+static int
+fetch(struct ledger *l, void *arg, struct err *e)
+{
+	struct fetch *x = arg;
+	const uint8_t *at;
+	int rc;
+
+	buf_reset(&x->bytes);
+	x->n = 0;
+	rc = open_journal(l, false, e);
+	if (rc || !l->journal)
+		return rc;
+	rc = journal_each(l->journal, x->after, LEDGER_MERGE_MAX, on_row, x, e);
+	at = (const uint8_t *)x->bytes.data;
+	for (size_t i = 0; i < x->n; at += x->rows[i].len, i++)
+		x->rows[i].bytes = at;
+	return rc;
+}
+
+static struct fetch
+fetch_begin(int64_t after)
+{
+	struct fetch x = { .after = after,
+			   .rows = calloc(LEDGER_MERGE_MAX, sizeof(struct ledger_row)) };
+
+	if (!x.rows)
+		abort();
+	return x;
+}
+
+static void
+fetch_done(struct fetch *x)
+{
+	free(x->rows);
+	buf_done(&x->bytes);
+}
+
+static int
+each_event(const struct fetch *x, ledger_event_fn *fn, void *ctx, struct err *e)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		auto_buf texts = BUF_INIT;
+		struct event ev;
+		int rc = event_decode(x->rows[i].bytes, x->rows[i].len, &ev, &texts, e);
+
+		if (rc)
+			return err_prefix(e,
+					  "row %lld of the journal: ", (long long)x->rows[i].seq);
+		fn(ctx, &ev);
+	}
+	return 0;
+}
+
+int
+ledger_journal_each(struct ledger *l, struct fiber *f, ledger_event_fn *fn, void *ctx,
+		    struct err *e)
+{
+	FREE_WITH(fetch_done) struct fetch x = fetch_begin(0);
+	int rc;
+
+	do {
+		rc = on_thread(l, f, fetch, &x, e);
+		if (!rc)
+			rc = each_event(&x, fn, ctx, e);
+		if (x.n)
+			x.after = x.rows[x.n - 1].seq;
+	} while (!rc && x.n);
+	return rc;
+}
+
+static int
+drop(struct ledger *l, void *arg, struct err *e)
+{
+	return journal_drop(l->journal, *(const int64_t *)arg, e);
+}
+
+/* The journal is to go on where the log's own chain ends. */
+struct set_head {
+	int64_t seq;
+	const uint8_t *hash;
+};
+
+static int
+set_head(struct ledger *l, void *arg, struct err *e)
+{
+	const struct set_head *s = arg;
+	int rc = journal_drop(l->journal, s->seq, e);
+
+	return rc ? rc : journal_set_head(l->journal, s->seq, s->hash, e);
+}
+
+/* ---- the anchor ---- */
+
+void
+ledger_write_anchor(struct ledger *l)
+{
+	struct anchor a = { .node = l->o.node, .seq = l->head_seq };
+
+	if (l->anchor_fd < 0)
+		return;
+	memcpy(a.hash, l->head_hash, sizeof(a.hash));
+	if (anchor_write(l->anchor_fd, &a))
+		log_warning("cannot write the anchor of the log: %s", strerror(errno));
+}
+
+static bool
+read_anchor(struct ledger *l, struct anchor *ret)
+{
+	return l->anchor_fd >= 0 && anchor_read(l->anchor_fd, ret) &&
+	       uuid_eq(&ret->node, &l->o.node);
+}
+
+/* Whether the node remembers more than the log has. */
+static bool
+is_cut(const struct anchor *a, int64_t seq, const uint8_t *hash)
+{
+	return a->seq > seq || (a->seq == seq && memcmp(a->hash, hash, KEYS_HASH_BYTES));
+}
+
+static int
+report_cut(struct ledger *l, struct fiber *f, const struct anchor *a, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct event ev = { .kind = EVENT_LOG_CUT, .address = "" };
+	struct jw w;
+	int rc;
+
+	log_error("the log ends at event %lld, but this node remembers event %lld: its end was "
+		  "removed from outside",
+		  (long long)l->head_seq, (long long)a->seq);
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_int(&w, "remembered", a->seq);
+	body_hex(&w, "remembered_hash", a->hash, sizeof(a->hash));
+	jw_int(&w, "found", l->head_seq);
+	jw_end_object(&w);
+	ev.body = buf_str(&body);
+	rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
+	return rc ? err_prefix(e, "cannot log that the log was cut: ") : 0;
+}
+
+/* ---- the journal of a node that became the primary ---- */
+
+static int
+adopt_some(struct ledger *l, struct fiber *f, struct fetch *x, struct err *e)
+{
+	struct ledger_steps steps = { 0 };
+	auto_buf texts = BUF_INIT;
+	struct err why = { 0 };
+	size_t good;
+	int rc;
+
+	rc = ledger_verify_rows(l, f, &l->o.node, l->head_seq, l->head_hash, x->rows, x->n, &texts,
+				&good, &why);
+	if (!rc && good < x->n) {
+		*e = why;
+		return err_prefix(e, "this node's journal does not continue its log: ");
+	}
+	if (rc) {
+		*e = why;
+		return rc;
+	}
+	ledger_step_rows(&steps, &l->o.node, x->rows, x->n, true);
+	rc = db_transaction(l->o.writer, f, steps.v, steps.n, NULL, e);
+	ledger_steps_done(&steps);
+	if (rc)
+		return rc;
+	l->head_seq = x->rows[x->n - 1].seq;
+	memcpy(l->head_hash, x->rows[x->n - 1].hash, sizeof(l->head_hash));
+	l->stats.events += x->n;
+	for (size_t i = 0; i < x->n && l->o.on_durable; i++)
+		l->o.on_durable(l->o.ctx, &x->rows[i].ev);
+	return on_thread(l, f, drop, &l->head_seq, e);
+}
+
+/* What this node wrote as a secondary goes into its own log before anything else does. */
+static int
+adopt(struct ledger *l, struct fiber *f, struct err *e)
+{
+	FREE_WITH(fetch_done) struct fetch x = fetch_begin(l->head_seq);
+	int64_t from = l->head_seq;
+	int rc;
+
+	for (;;) {
+		x.after = l->head_seq;
+		rc = on_thread(l, f, fetch, &x, e);
+		if (!rc && x.n)
+			rc = adopt_some(l, f, &x, e);
+		if (rc)
+			return rc;
+		if (!x.n)
+			break;
+	}
+	if (l->head_seq > from)
+		log_notice("%lld events of this node's journal went into the log",
+			   (long long)(l->head_seq - from));
+	return 0;
+}
+
+/* ---- the head ---- */
+
+static void
+put_head(struct ledger *l, int64_t seq, const uint8_t *hash)
+{
+	l->head_seq = seq;
+	memmove(l->head_hash, hash, sizeof(l->head_hash));
+}
+
+static int
+learn_db(struct ledger *l, struct fiber *f, struct err *e)
+{
+	struct look k = { .create = false };
+	uint8_t hash[KEYS_HASH_BYTES];
+	int64_t seq;
+	int rc = ledger_read_head(l, f, &l->o.node, &seq, hash, e);
+
+	if (!rc)
+		rc = on_thread(l, f, look, &k, e);
+	if (rc)
+		return rc;
+	put_head(l, seq, hash);
+	return k.count && k.seq > seq ? adopt(l, f, e) : 0;
+}
+
+/* The journal alone is enough if the node remembers nothing later: then the log can have nothing
+ * later either. */
+static int
+learn_without_db(struct ledger *l, const struct look *k, struct err *e)
+{
+	struct anchor a;
+
+	if (k->seq && read_anchor(l, &a) && !is_cut(&a, k->seq, k->hash)) {
+		put_head(l, k->seq, k->hash);
+		return 0;
+	}
+	return err_prefix(e, "cannot learn where this node's log ends: ");
+}
+
+static int
+learn_journal(struct ledger *l, struct fiber *f, struct err *e)
+{
+	struct look k = { .create = true };
+	uint8_t hash[KEYS_HASH_BYTES];
+	int64_t seq;
+	int rc = on_thread(l, f, look, &k, e);
+
+	if (rc)
+		return rc;
+	if (ledger_read_head(l, f, &l->o.node, &seq, hash, e))
+		return learn_without_db(l, &k, e);
+	if (seq == k.seq && memcmp(hash, k.hash, sizeof(hash)))
+		return err_set(e, ERR_CHAIN_BROKEN,
+			       "journal and log of this node differ at event %lld", (long long)seq);
+	if (seq > k.seq) {
+		struct set_head s = { seq, hash };
+
+		rc = on_thread(l, f, set_head, &s, e);
+		if (rc)
+			return rc;
+		put_head(l, seq, hash);
+	} else {
+		put_head(l, k.seq, k.hash);
+	}
+	return 0;
+}
+
+int
+ledger_learn_head(struct ledger *l, struct fiber *f, struct err *e)
+{
+	struct anchor a;
+	int rc = l->mode == LEDGER_MODE_JOURNAL ? learn_journal(l, f, e) : learn_db(l, f, e);
+
+	if (rc)
+		return rc;
+	if (read_anchor(l, &a) && is_cut(&a, l->head_seq, l->head_hash))
+		return report_cut(l, f, &a, e);
+	return 0;
+}

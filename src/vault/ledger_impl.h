@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the ledger share; nobody else includes this.
+ *
+ *   queue ──chainer──▶ ready ──committer──▶ durable
+ *
+ * The chainer numbers and chains what waits (tail), while the committer writes what is chained
+ * (head).
+ *  1. `ready` continues the head without a gap: its first event has number head_seq + 1.
+ *  2. When what is ready can no longer continue the head (a write failed, the mode changed, a merge
+ * came between), ledger_rewind() sends it back to the queue and raises the epoch; a chainer that
+ * meanwhile waited for keyd sees the new epoch and chains again.
+ *  3. The head moves only inside the commit gate, and only to what is known to be durable.
+ *  4. head_known is false until the log was asked where it ends: at the start, after a change of
+ *     mode, and whenever the outcome of a write could not be learned.
+ */
+#pragma once
+
+#include "vault/ledger.h"
+
+#define LEDGER_BATCH_MAX 512
+#define LEDGER_MERGE_MAX 1000
+#define LEDGER_OUTAGE_MS 15000 /* how long a write waits for the database to come back */
+#define LEDGER_PROBE_MS 1000
+
+enum ledger_mode { LEDGER_MODE_NONE, LEDGER_MODE_DB, LEDGER_MODE_JOURNAL };
+
+struct ledger_unit {
+	struct ledger_unit *next;
+	struct fiber *f; /* who waits; NULL: the ledger's own, freed when done */
+	struct event *ev;
+	size_t n;
+	bool done;
+	bool *busy; /* cleared when the ledger's own unit is done; may be NULL */
+	int rc;
+	struct err *e;
+	enum ledger_durability durability;
+	struct buf enc;	     /* canonical bytes of all events */
+	struct iovec *items; /* one per event, into enc */
+	uint8_t (*hash)[KEYS_HASH_BYTES];
+};
+
+struct ledger_units {
+	struct ledger_unit *first, *last;
+	size_t events;
+};
+
+/* A fiber of the ledger's own. */
+struct ledger_worker {
+	struct fiber *f;
+	bool idle;
+};
+
+struct ledger {
+	struct ledger_options o;
+	char *journal_path;
+	enum ledger_mode mode;
+	bool head_known;
+	int64_t head_seq, tail_seq;
+	uint8_t head_hash[KEYS_HASH_BYTES], tail_hash[KEYS_HASH_BYTES];
+	uint64_t epoch;
+	struct ledger_units queue, ready;
+	struct ledger_worker chainer, committer;
+	struct fiber_gate commit_gate;
+	struct fiber_gate journal_gate; /* the journal belongs to one thread at a time */
+	struct journal *journal;	/* opened when first needed */
+	int anchor_fd;			/* -1: none */
+	bool stopping, probing, merging;
+	unsigned workers;
+	uv_timer_t probe_timer;
+	int64_t commit_began_ms;
+	int64_t unwritable_since_us;
+	int64_t gap_since_ms; /* a hole in the inbox: since when */
+	struct uuid gap_node;
+	struct ledger_stats stats;
+};
+
+/* An event and its hash, on the way into the table. */
+struct ledger_item {
+	const struct event *ev;
+	const uint8_t *hash;
+};
+
+/* The statements of one transaction. */
+struct ledger_steps {
+	struct db_step *v;
+	size_t n, cap;
+};
+
+/* ledger.c */
+void ledger_rewind(struct ledger *l);
+enum ledger_mode ledger_wanted_mode(const struct ledger *l);
+uint64_t ledger_page_both(
+	const struct ledger *l); /* generation + 1 while commits are on both disks, or 0 */
+/* The head is not known any more; what is ready goes back to the queue. */
+void ledger_forget_head(struct ledger *l);
+/* Writes events of the ledger's own at the head, now, together with the statements of `with` (may
+ * be NULL; DB mode only). The caller is inside the commit gate. When the outcome is unknown
+ * head_known becomes false. */
+int ledger_commit_own(struct ledger *l, struct fiber *f, struct event *ev, size_t n,
+		      struct ledger_steps *with, struct err *e) MUST_USE;
+void ledger_pause(struct ledger *l, struct fiber *f, unsigned ms);
+
+/* ledger_db.c */
+struct binds *ledger_step(struct ledger_steps *s, enum stmt stmt);
+void ledger_steps_done(struct ledger_steps *s);
+/* event_insert and, if apply, the apply statements of the runs of one kind. */
+void ledger_step_events(struct ledger_steps *s, const struct uuid *node,
+			const struct ledger_item *items, size_t n, bool apply);
+int ledger_read_head(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t *ret_seq,
+		     uint8_t ret_hash[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
+/* Whether the fault lies in what was written, not in the log: another unit may be written. */
+bool ledger_is_culprit(const struct err *e);
+
+/* ledger_head.c: where the own chain ends, and the journal. */
+int ledger_learn_head(struct ledger *l, struct fiber *f,
+		      struct err *e) MUST_USE; /* inside the commit gate */
+void ledger_write_anchor(struct ledger *l);
+int ledger_journal_write(struct ledger *l, struct fiber *f, const struct ledger_units *q,
+			 struct err *e) MUST_USE;
+
+/* A row of a journal on its way into the log. */
+struct ledger_row {
+	int64_t seq;
+	uint8_t hash[KEYS_HASH_BYTES];
+	const uint8_t *bytes;
+	size_t len;
+	struct event ev; /* filled by ledger_verify_rows */
+};
+
+/* ledger_merge.c */
+/* How many of the rows truly continue (seq, hash) of the node's chain: *ret_good; why the next one
+ * does not: *why. texts holds what the events point to. A negative code when keyd could not be
+ * asked. */
+int ledger_verify_rows(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t seq,
+		       const uint8_t hash[static KEYS_HASH_BYTES], struct ledger_row *rows,
+		       size_t n, struct buf *texts, size_t *ret_good, struct err *why) MUST_USE;
+void ledger_step_rows(struct ledger_steps *s, const struct uuid *node,
+		      const struct ledger_row *rows, size_t n, bool apply);
