@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for holdfast. Verbs and options come from the program's own help, so they cannot be out of date.
+
+_holdfast_verbs()
+{
+	holdfast --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\?\)  .*/\1/p'
+}
+
+_holdfast_options()
+{
+	holdfast "$@" --help 2>/dev/null | grep -oE '^ +--[a-z-]+' | tr -d ' '
+	printf '%s\n' --json --help
+}
+
+_holdfast()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} first=${COMP_WORDS[1]-} second=${COMP_WORDS[2]-}
+	local verbs
+	COMPREPLY=()
+	case $prev in
+	--home) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+	--key-file | --ca) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	esac
+	verbs=$(_holdfast_verbs)
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		COMPREPLY=($(compgen -W "$(cut -d' ' -f1 <<<"$verbs" | sort -u) --help --version" -- "$cur"))
+		return
+	fi
+	# A verb of two words.
+	if [ "$COMP_CWORD" -eq 2 ] && grep -q "^$first " <<<"$verbs"; then
+		COMPREPLY=($(compgen -W "$(sed -n "s/^$first //p" <<<"$verbs")" -- "$cur"))
+		return
+	fi
+	if [[ $cur == -* ]]; then
+		if grep -qx "$first $second" <<<"$verbs"; then
+			COMPREPLY=($(compgen -W "$(_holdfast_options "$first" "$second")" -- "$cur"))
+		else
+			COMPREPLY=($(compgen -W "$(_holdfast_options "$first")" -- "$cur"))
+		fi
+		return
+	fi
+	COMPREPLY=($(compgen -f -- "$cur"))
+}
+complete -o filenames -F _holdfast holdfast
