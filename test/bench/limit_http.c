@@ -17,11 +17,12 @@
 	"-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
 
 /* Of about the length of a retrieval's reply. */
-static const char answer[] = "{\"account\":\"01890000-0000-7000-8000-000000000000\",\"resource\":"
-			     "\"site 00000\",\"login\":\"root\","
-			     "\"n\":1,\"current\":1,\"conflict\":false,\"fields\":{\"password\":"
-			     "\"s3cret-site-00000\",\"url\":"
-			     "\"https://site0.example\",\"notes\":\"row 0\"}}\n";
+static const char answer[] = "{\"fields\":{\"password\":\"s3cret-site-000000\"},\"version\":1,"
+			     "\"current\":1,\"conflict\":false,"
+			     "\"resource\":{\"id\":\"01890000-0000-7000-8000-000000000000\","
+			     "\"name\":\"site 000000\"},\"account\":"
+			     "{\"id\":\"01890000-0000-7000-8000-000000000001\",\"login\":\"root\"},"
+			     "\"created\":\"2026-01-31T12:00:00.123456Z\"}";
 
 struct call {
 	struct MHD_Connection *conn;
