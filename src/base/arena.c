@@ -67,7 +67,7 @@ arena_alloc(struct arena *a, size_t n)
 		b = add_block(a, size);
 	void *p = b->data + b->used;
 	b->used += size;
-	a->used += size;
+	a->used += n;
 	return memset(p, 0, size);
 }
 

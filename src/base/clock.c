@@ -8,13 +8,20 @@
 #include <time.h>
 #include "base/err.h"
 
+#define US 1000000
+#define SECOND_LEN 19 /* "2026-01-31T12:00:00" */
+
+/* What four digits of year can say: 0000-01-01 to 9999-12-31. */
+#define ISO_FIRST_S (-62167219200LL)
+#define ISO_LAST_S 253402300799LL
+
 static int64_t
 read_us(clockid_t id)
 {
 	struct timespec t;
 	if (clock_gettime(id, &t) < 0)
 		abort();
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+	return (int64_t)t.tv_sec * US + t.tv_nsec / 1000;
 }
 
 int64_t
@@ -44,43 +51,77 @@ clock_mono_ms(void)
 void
 clock_iso(int64_t us, char ret[static CLOCK_ISO_LEN])
 {
-	time_t s = (time_t)(us / 1000000);
-	int64_t rest = us % 1000000;
-	struct tm tm;
-
-	if (rest < 0) {
-		rest += 1000000;
+	int64_t s = us / US, part = us % US;
+	if (part < 0) {
 		s--;
+		part += US;
 	}
-	if (!gmtime_r(&s, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099) {
-		strcpy(ret, "0000-01-01T00:00:00.000000Z");
-		return;
+	if (s < ISO_FIRST_S || s > ISO_LAST_S) {
+		s = s < 0 ? ISO_FIRST_S : ISO_LAST_S;
+		part = 0;
 	}
-	snprintf(ret, CLOCK_ISO_LEN, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)(tm.tm_year + 1900) % 10000u,
-		 (unsigned)(tm.tm_mon + 1) % 100u, (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u,
-		 (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u, (unsigned)rest % 1000000u);
+	struct tm tm;
+	time_t t = (time_t)s;
+	gmtime_r(&t, &tm);
+	char text[80]; /* room for what the compiler thinks the numbers could be */
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900,
+		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)part);
+	memcpy(ret, text, CLOCK_ISO_LEN);
+	ret[CLOCK_ISO_LEN - 1] = '\0';
+}
+
+/* Digits of s[at..at+n); -1 when one of them is no digit. */
+static int
+digits(const char *s, size_t at, size_t n)
+{
+	int v = 0;
+	for (size_t i = at; i < at + n; i++) {
+		if (s[i] < '0' || s[i] > '9')
+			return -1;
+		v = v * 10 + (s[i] - '0');
+	}
+	return v;
+}
+
+/* ".5Z" to 500000, "Z" to 0; -1 when it is neither. */
+static int
+parse_part(const char *s)
+{
+	if (strcmp(s, "Z") == 0)
+		return 0;
+	size_t n = strlen(s);
+	if (s[0] != '.' || n < 3 || n > 8 || s[n - 1] != 'Z')
+		return -1;
+	int v = digits(s, 1, n - 2);
+	for (size_t i = n - 2; v >= 0 && i < 6; i++)
+		v *= 10;
+	return v;
 }
 
 int
 clock_parse_iso(const char *s, int64_t *ret_us)
 {
-	struct tm tm = { 0 };
-	unsigned us = 0;
-	const char *end = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
-
-	if (!end)
+	size_t n = strnlen(s, CLOCK_ISO_LEN);
+	if (n <= SECOND_LEN || n >= CLOCK_ISO_LEN)
 		return ERR_BAD_FIELD;
-	if (*end == '.') {
-		unsigned scale = 100000;
-		for (end++; *end >= '0' && *end <= '9'; end++, scale /= 10) {
-			if (scale == 0)
-				return ERR_BAD_FIELD;
-			us += (unsigned)(*end - '0') * scale;
-		}
-	}
-	if (strcmp(end, "Z") != 0)
+	struct tm tm = {
+		.tm_year = digits(s, 0, 4) - 1900,
+		.tm_mon = digits(s, 5, 2) - 1,
+		.tm_mday = digits(s, 8, 2),
+		.tm_hour = digits(s, 11, 2),
+		.tm_min = digits(s, 14, 2),
+		.tm_sec = digits(s, 17, 2),
+	};
+	int part = parse_part(s + SECOND_LEN);
+	if (part < 0)
 		return ERR_BAD_FIELD;
-	*ret_us = (int64_t)timegm(&tm) * 1000000 + us;
+	int64_t us = (int64_t)timegm(&tm) * US + part;
+	/* Writing it again finds every wrong letter, the 30th of February and the 61st second. */
+	char again[CLOCK_ISO_LEN];
+	clock_iso(us, again);
+	if (memcmp(again, s, SECOND_LEN) != 0)
+		return ERR_BAD_FIELD;
+	*ret_us = us;
 	return 0;
 }
 

@@ -13,6 +13,8 @@ struct secret {
 struct secret *
 secret_new(size_t len)
 {
+	if (sodium_init() < 0)
+		abort();
 	struct secret *s = calloc(1, sizeof(*s));
 	if (!s)
 		abort();
@@ -56,7 +58,7 @@ secret_len(const struct secret *s)
 void
 secret_wipe(void *p, size_t n)
 {
-	if (n)
+	if (p && n)
 		explicit_bzero(p, n);
 }
 

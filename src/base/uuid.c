@@ -9,12 +9,16 @@
 void
 uuid_new(struct uuid *ret)
 {
-	uint64_t ms = (uint64_t)(clock_now_us() / 1000);
+	uint64_t us = (uint64_t)clock_now_us(), ms = us / 1000;
+	/* RFC 9562, method 3: rand_a is the part of the millisecond, so that ids made one after the
+	 * other sort so within it as well. */
+	unsigned part = (unsigned)(us % 1000 * 4096 / 1000);
 
 	randombytes_buf(ret->b, sizeof(ret->b));
 	for (int i = 0; i < 6; i++)
 		ret->b[i] = (uint8_t)(ms >> (40 - 8 * i));
-	ret->b[6] = (uint8_t)(0x70 | (ret->b[6] & 0x0f));
+	ret->b[6] = (uint8_t)(0x70 | part >> 8);
+	ret->b[7] = (uint8_t)part;
 	ret->b[8] = (uint8_t)(0x80 | (ret->b[8] & 0x3f));
 }
 

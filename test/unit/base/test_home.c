@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "base/home.h"
+
+static int
+begin(void **state)
+{
+	static char dir[64];
+	snprintf(dir, sizeof(dir), "/tmp/hf-home-XXXXXX");
+	*state = dir;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int
+finish(void **state)
+{
+	struct err e;
+	return home_remove_tree(*state, &e);
+}
+
+static void
+opens_the_canonical_folder(void **state)
+{
+	struct home h;
+	struct err e = { 0 };
+	char crooked[128], path[HOME_PATH_MAX];
+	snprintf(crooked, sizeof(crooked), "%s/../%s/.", (char *)*state, strrchr(*state, '/') + 1);
+	assert_int_equal(home_open(&h, crooked, &e), 0);
+	assert_string_equal(h.dir, *state);
+	home_path(&h, HOME_WEB_KEY, path);
+	assert_true(strncmp(path, *state, strlen(*state)) == 0);
+	assert_string_equal(path + strlen(*state), "/conf/tls/web.key");
+	assert_int_equal(home_open(&h, "/nonexistent/home", &e), ERR_IO);
+	assert_int_equal(home_open(&h, "/etc/passwd", &e), ERR_IO);
+}
+
+static void
+node_round_trip(void **state)
+{
+	struct home h;
+	struct err e = { 0 };
+	struct home_node n = { .name = "vault.example.com" }, back;
+	char path[HOME_PATH_MAX], conf[HOME_PATH_MAX];
+	assert_int_equal(home_open(&h, *state, &e), 0);
+	assert_int_equal(home_node_read(&h, &back, &e), ERR_IO);
+	assert_int_equal(e.sys, ENOENT);
+	snprintf(conf, sizeof(conf), "%s/conf", h.dir);
+	assert_int_equal(home_mkdirs(conf, 0700, &e), 0);
+	uuid_new(&n.id);
+	assert_int_equal(home_node_write(&h, &n, &e), 0);
+	assert_int_equal(home_node_read(&h, &back, &e), 0);
+	assert_true(uuid_eq(&back.id, &n.id));
+	assert_string_equal(back.name, n.name);
+	home_path(&h, HOME_NODE, path);
+	static const char *const bad[] = { "", "[node]\nid = 12\nname = a\n", "[node]\nname = a\n",
+					   "[other]\nid = a\n", "[node]\nextra = 1\n" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(home_write_file(path, bad[i], strlen(bad[i]), 0600, &e), 0);
+		assert_int_equal(home_node_read(&h, &back, &e), ERR_IO);
+	}
+}
+
+static void
+files_are_written_whole_with_their_mode(void **state)
+{
+	struct err e = { 0 };
+	char path[128];
+	struct stat st;
+	auto_buf b = BUF_INIT;
+	snprintf(path, sizeof(path), "%s/file", (char *)*state);
+	assert_int_equal(home_write_file(path, "one", 3, 0640, &e), 0);
+	assert_int_equal(home_write_file(path, "second", 6, 0600, &e), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	buf_adds(&b, "> ");
+	assert_int_equal(home_read_file(path, 6, &b, &e), 0);
+	assert_string_equal(buf_str(&b), "> second");
+	assert_int_equal(home_read_file(path, 5, &b, &e), ERR_TOO_LARGE);
+	assert_string_equal(buf_str(&b), "> second");
+	assert_int_equal(home_read_file("/nonexistent", 5, &b, &e), ERR_IO);
+	assert_int_equal(e.sys, ENOENT);
+	assert_int_equal(home_write_file("/nonexistent/file", "x", 1, 0600, &e), ERR_IO);
+}
+
+static void
+trees_are_made_and_removed(void **state)
+{
+	struct err e = { 0 };
+	char deep[128], outside[128], link[128];
+	snprintf(deep, sizeof(deep), "%s/tree/a/b//c/", (char *)*state);
+	assert_int_equal(home_mkdirs(deep, 0700, &e), 0);
+	assert_int_equal(home_mkdirs(deep, 0700, &e), 0);
+	/* A link in the tree is removed, what it points at is not. */
+	snprintf(outside, sizeof(outside), "%s/outside", (char *)*state);
+	snprintf(link, sizeof(link), "%s/tree/a/link", (char *)*state);
+	assert_int_equal(home_write_file(outside, "x", 1, 0600, &e), 0);
+	assert_int_equal(symlink(outside, link), 0);
+	assert_int_equal(home_mkdirs(link, 0700, &e), ERR_IO);
+	snprintf(deep, sizeof(deep), "%s/tree", (char *)*state);
+	assert_int_equal(home_remove_tree(deep, &e), 0);
+	assert_int_equal(access(deep, F_OK), -1);
+	assert_int_equal(access(outside, F_OK), 0);
+	assert_int_equal(home_remove_tree(deep, &e), 0);
+}
+
+static void
+key_place_is_one_line(void **state)
+{
+	struct home h;
+	struct err e = { 0 };
+	char conf[HOME_PATH_MAX], dir[HOME_PATH_MAX], path[HOME_PATH_MAX];
+	assert_int_equal(home_open(&h, *state, &e), 0);
+	snprintf(dir, sizeof(dir), "%s/conf", h.dir);
+	assert_int_equal(home_mkdirs(dir, 0700, &e), 0);
+	home_path(&h, HOME_KEY_CONF, conf);
+	unlink(conf);
+	assert_int_equal(home_key_path(&h, path, &e), ERR_BAD_KEY);
+	assert_non_null(strstr(e.text, conf));
+	assert_non_null(strstr(e.text, "--key-file"));
+	static const char *const bad[] = { "", "\n\n", "# only a comment\n", "relative/key\n" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(home_write_file(conf, bad[i], strlen(bad[i]), 0600, &e), 0);
+		assert_int_equal(home_key_path(&h, path, &e), ERR_BAD_KEY);
+	}
+	static const char good[] = "# the safe\n  /media/safe/master key \t\r\n/other\n";
+	assert_int_equal(home_write_file(conf, good, sizeof(good) - 1, 0600, &e), 0);
+	assert_int_equal(home_key_path(&h, path, &e), 0);
+	assert_string_equal(path, "/media/safe/master key");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(opens_the_canonical_folder),
+		cmocka_unit_test(node_round_trip),
+		cmocka_unit_test(files_are_written_whole_with_their_mode),
+		cmocka_unit_test(trees_are_made_and_removed),
+		cmocka_unit_test(key_place_is_one_line),
+	};
+	return cmocka_run_group_tests(tests, begin, finish);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "base/settings.h"
+
+static int
+parse(const char *text, struct settings *s, struct err *e)
+{
+	return settings_parse(text, strlen(text), s, e);
+}
+
+static void
+defaults_are_the_tables(void **state)
+{
+	struct settings s;
+	settings_defaults(&s);
+	assert_string_equal(s.listen, "0.0.0.0:7272");
+	assert_int_equal(s.detect_ms, 3000);
+	assert_false(s.reason_required);
+	assert_string_equal(s.log_level, "info");
+}
+
+static void
+the_sample_parses_back(void **state)
+{
+	auto_buf sample = BUF_INIT;
+	struct settings s, defaults;
+	struct err e = { 0 };
+	settings_defaults(&defaults);
+	settings_write_sample(&sample);
+	assert_int_equal(parse(buf_str(&sample), &s, &e), 0);
+	assert_memory_equal(&s, &defaults, sizeof(s));
+	/* And with every line made to count: "#name = value". */
+	auto_buf live = BUF_INIT;
+	int lines = 0;
+	for (char *l = sample.data, *end; (end = strchr(l, '\n')); l = end + 1) {
+		bool counts = l[0] == '#' && l[1] != ' ';
+		lines += counts;
+		buf_add(&live, l + counts, (size_t)(end - l) + 1 - counts);
+	}
+	assert_int_equal(lines, 19);
+	memset(&s, 0xff, sizeof(s));
+	assert_int_equal(parse(buf_str(&live), &s, &e), 0);
+	assert_memory_equal(&s, &defaults, sizeof(s));
+}
+
+static void
+values_are_taken(void **state)
+{
+	struct settings s;
+	struct err e = { 0 };
+	assert_int_equal(parse("# a comment\n"
+			       "name = vault.example.com\n"
+			       "listen=[::1]:443\n"
+			       "detect_ms = 5s\n"
+			       "session_idle = 30m ; half an hour\n"
+			       "probe_ms = 250ms\r\n"
+			       "reason_required = yes\n"
+			       "log_level = debug",
+			       &s, &e),
+			 0);
+	assert_string_equal(s.name, "vault.example.com");
+	assert_string_equal(s.listen, "[::1]:443");
+	assert_int_equal(s.detect_ms, 5000);
+	assert_int_equal(s.session_idle, 1800000);
+	assert_int_equal(s.probe_ms, 250);
+	assert_true(s.reason_required);
+	assert_string_equal(s.log_level, "debug");
+	assert_int_equal(s.sync_timeout, 2000);
+}
+
+static const struct {
+	const char *text, *says;
+} refused[] = {
+	{ "\n\nlissten = 1.2.3.4:5\n", "line 3: there is no setting called lissten" },
+	{ "detect_ms = 5s\nname = a\ndetect-ms = 5s\n", "line 3: detect_ms is set a second time" },
+	{ "detect_ms = 5s\n  6s\n", "line 2: detect_ms is set a second time" },
+	{ "detect_ms = 1\n", "allowed: a whole number of milliseconds, or one with ms, s, m or h "
+			     "behind it, 500 to 600000" },
+	{ "detect_ms = 99999999999999999999\n", "line 1: detect_ms cannot be" },
+	{ "detect_ms = 9223372036854775807h\n", "line 1: detect_ms cannot be" },
+	{ "detect_ms = \n", "line 1: detect_ms cannot be" },
+	{ "detect_ms = -5\n", "line 1: detect_ms cannot be" },
+	{ "lockout_after = 5s\n", "line 1: lockout_after cannot be" },
+	{ "reason_required = maybe\n", "allowed: true or false" },
+	{ "listen = 7272\n", "allowed: address:port" },
+	{ "listen = :7272\n", "listen cannot be" },
+	{ "listen = 1.2.3.4:0\n", "listen cannot be" },
+	{ "listen = 1.2.3.4:65536\n", "listen cannot be" },
+	{ "listen = [::1:7272\n", "listen cannot be" },
+	{ "listen = [::1]7272\n", "listen cannot be" },
+	{ "listen = []:7272\n", "listen cannot be" },
+	{ "listen = a b:7272\n", "listen cannot be" },
+	{ "name = a\x01"
+	  "b\n",
+	  "name cannot be" },
+	{ "log_level = loud\n", "error, warning, notice, info or debug" },
+	{ "[server]\nname = a\n", "line 2: there is no section [server]" },
+	{ "name = a\nnonsense\n", "line 2 is not understood" },
+	{ "[broken\n", "line 1 is not understood" },
+};
+
+static void
+what_is_wrong_is_refused_with_its_line(void **state)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		struct settings s, before;
+		struct err e = { 0 };
+		memset(&s, 0x5a, sizeof(s));
+		before = s;
+		int r = parse(refused[i].text, &s, &e);
+		if (r != ERR_USAGE || !strstr(e.text, refused[i].says))
+			print_error("%s → %d %s\n", refused[i].text, r, e.text);
+		assert_int_equal(r, ERR_USAGE);
+		assert_non_null(strstr(e.text, refused[i].says));
+		assert_memory_equal(&s, &before, sizeof(s));
+	}
+}
+
+static void
+long_lines_and_nul_bytes_are_refused(void **state)
+{
+	struct settings s;
+	struct err e = { 0 };
+	char text[600] = "name = a\nmetrics_token = ";
+	memset(text + strlen(text), 'x', 500);
+	assert_int_equal(parse(text, &s, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "line 2 is too long"));
+	assert_int_equal(settings_parse("name = a\0b\n", 11, &s, &e), ERR_USAGE);
+	assert_int_equal(settings_parse(NULL, 0, &s, &e), 0);
+}
+
+static void
+files_are_read(void **state)
+{
+	char path[] = "/tmp/hf-settings-XXXXXX";
+	struct settings s;
+	struct err e = { 0 };
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "max_connections = 50\nbad = 1\n", 21), 21);
+	assert_int_equal(settings_load(path, &s, &e), 0);
+	assert_int_equal(s.max_connections, 50);
+	assert_int_equal(write(fd, "bad = 1\n", 8), 8);
+	close(fd);
+	assert_int_equal(settings_load(path, &s, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, path));
+	assert_non_null(strstr(e.text, "line 2"));
+	unlink(path);
+	assert_int_equal(settings_load(path, &s, &e), 0); /* no file: the defaults */
+	assert_int_equal(s.max_connections, 1000);
+	assert_int_equal(settings_load("/tmp", &s, &e), ERR_IO);
+}
+
+static void
+reload_takes_what_may_change(void **state)
+{
+	struct settings s, next;
+	struct err e = { 0 };
+	auto_buf restart = BUF_INIT;
+	settings_defaults(&s);
+	settings_defaults(&next);
+	assert_int_equal(settings_set(&next, "detect-ms", "9s", &e), 0);
+	assert_int_equal(settings_set(&next, "listen", "1.2.3.4:5", &e), 0);
+	assert_int_equal(settings_set(&next, "max_connections", "77", &e), 0);
+	settings_reload(&s, &next, &restart);
+	assert_int_equal(s.detect_ms, 9000);
+	assert_string_equal(s.listen, "0.0.0.0:7272");
+	assert_string_equal(buf_str(&restart), "listen, max_connections");
+}
+
+static void
+markdown_names_every_setting(void **state)
+{
+	auto_buf md = BUF_INIT;
+	settings_write_markdown(&md);
+#define SETTING(field, kind, when, def, min, max, help)                                            \
+	assert_non_null(strstr(buf_str(&md), "| `" #field "` |"));                                 \
+	assert_non_null(strstr(buf_str(&md), help));
+#include "base/settings.def"
+#undef SETTING
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_are_the_tables),
+		cmocka_unit_test(the_sample_parses_back),
+		cmocka_unit_test(values_are_taken),
+		cmocka_unit_test(what_is_wrong_is_refused_with_its_line),
+		cmocka_unit_test(long_lines_and_nul_bytes_are_refused),
+		cmocka_unit_test(files_are_read),
+		cmocka_unit_test(reload_takes_what_may_change),
+		cmocka_unit_test(markdown_names_every_setting),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
