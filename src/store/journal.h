@@ -35,7 +35,7 @@ int journal_append(struct journal *j, const struct journal_row *rows, size_t n,
 		   struct err *e) MUST_USE;
 
 /* Calls fn for up to `max` rows with seq > after, in order; fn's non-zero result ends and is
- * returned. row.event is borrowed for the call. */
+ * returned. row.event is borrowed for the call, and fn must not use the same journal. */
 typedef int journal_row_fn(void *ctx, const struct journal_row *row);
 int journal_each(struct journal *j, int64_t after, size_t max, journal_row_fn *fn, void *ctx,
 		 struct err *e) MUST_USE;

@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What holds of the file whenever a transaction ends, and is checked when it is opened:
+ *  1. meta has one row: the node, and the head (the last seq and hash ever appended).
+ *  2. rows are without gaps, and the last of them, if there is any, is the head.
+ * Whatever breaks this, or SQLite's own check, is damage: ERR_IO, and the file stays as it is.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/journal.h"
+
+#define APPLICATION_ID 0x484a4e4c /* "HJNL" */
+#define USER_VERSION 1
+#define BUSY_MS 5000
+#define HASH_BYTES 32
+#define PATH_BYTES 1024
+
+struct journal {
+	sqlite3 *db;
+	struct uuid node;
+	sqlite3_stmt *insert, *set_head, *get_head, *each, *drop;
+};
+
+/* ---- SQLite ---- */
+
+static int
+damaged(struct err *e, const char *what)
+{
+	return err_set(e, ERR_IO,
+		       "the journal is damaged: %s; it was left as it is: keep a copy of it before "
+		       "you move it away",
+		       what);
+}
+
+static int
+set_sqlite_err(struct journal *j, const char *what, struct err *e)
+{
+	int code = sqlite3_errcode(j->db) & 0xff; /* without the extension */
+
+	if (code == SQLITE_NOMEM)
+		abort();
+	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+		return damaged(e, sqlite3_errmsg(j->db));
+	return err_set_at(e, __FILE__, __LINE__, ERR_IO, sqlite3_system_errno(j->db),
+			  "cannot %s the journal: %s", what, sqlite3_errmsg(j->db));
+}
+
+static int
+run(struct journal *j, const char *sql, const char *what, struct err *e)
+{
+	return sqlite3_exec(j->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
+								       : set_sqlite_err(j, what, e);
+}
+
+/* Ends a failed transaction; the error is the one that led here. */
+static void
+roll_back(struct journal *j)
+{
+	sqlite3_exec(j->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+/* Steps a statement that gives no rows, and makes it ready for the next time. */
+static int
+finish(struct journal *j, sqlite3_stmt *s, const char *what, struct err *e)
+{
+	int code = sqlite3_step(s) == SQLITE_DONE ? 0 : set_sqlite_err(j, what, e);
+
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+	return code;
+}
+
+static void
+done_stmt(sqlite3_stmt **s)
+{
+	sqlite3_finalize(*s);
+}
+
+static int
+one_int(struct journal *j, const char *sql, int64_t *ret, struct err *e)
+{
+	FREE_WITH(done_stmt) sqlite3_stmt *s = NULL;
+
+	if (sqlite3_prepare_v2(j->db, sql, -1, &s, NULL) != SQLITE_OK ||
+	    sqlite3_step(s) != SQLITE_ROW)
+		return set_sqlite_err(j, "read", e);
+	*ret = sqlite3_column_int64(s, 0);
+	return 0;
+}
+
+/* ---- opening ---- */
+
+/* The folder's entry of a new file is made durable too. */
+static int
+sync_folder(const char *path, struct err *e)
+{
+	char copy[PATH_BYTES];
+	int fd, failed;
+
+	if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy)
+		return err_set(e, ERR_IO, "the journal's path is too long");
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, ERR_IO, "cannot open the folder of the journal");
+	failed = fsync(fd);
+	close(fd);
+	return failed == 0 ? 0 : err_errno(e, ERR_IO, "cannot sync the folder of the journal");
+}
+
+/* SQLite would make it readable for all; its -wal and -shm files take the mode of this one. */
+static int
+create_private(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0 && errno == EEXIST)
+		return 0;
+	if (fd < 0)
+		return err_errno(e, ERR_IO, "cannot create the journal %s", path);
+	close(fd);
+	return sync_folder(path, e);
+}
+
+static int
+open_file(struct journal *j, const char *path, struct err *e)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+	int code = create_private(path, e);
+
+	if (code != 0)
+		return code;
+	if (sqlite3_open_v2(path, &j->db, flags, NULL) != SQLITE_OK)
+		return set_sqlite_err(j, "open", e);
+	sqlite3_extended_result_codes(j->db, 1);
+	sqlite3_busy_timeout(j->db, BUSY_MS);
+	sqlite3_db_config(j->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(j->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	/* Until it is known to be good: closing a damaged file must not write to it. */
+	sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_limit(j->db, SQLITE_LIMIT_LENGTH, 1 << 20);
+	return run(j, "PRAGMA cell_size_check = ON", "open", e);
+}
+
+static int
+quick_check(struct journal *j, struct err *e)
+{
+	FREE_WITH(done_stmt) sqlite3_stmt *s = NULL;
+	const char *text;
+
+	if (sqlite3_prepare_v2(j->db, "PRAGMA quick_check(1)", -1, &s, NULL) != SQLITE_OK ||
+	    sqlite3_step(s) != SQLITE_ROW)
+		return set_sqlite_err(j, "check", e);
+	text = (const char *)sqlite3_column_text(s, 0);
+	if (text != NULL && strcmp(text, "ok") == 0)
+		return 0;
+	return damaged(e, text == NULL ? "its check gives nothing" : text);
+}
+
+static const char schema[] =
+	"CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1), node BLOB NOT NULL, "
+	"head_seq INTEGER NOT NULL, head_hash BLOB NOT NULL) STRICT;"
+	"CREATE TABLE rows (seq INTEGER PRIMARY KEY CHECK (seq > 0), hash BLOB NOT NULL, "
+	"event BLOB NOT NULL) STRICT;";
+
+static int
+insert_meta(struct journal *j, struct err *e)
+{
+	FREE_WITH(done_stmt) sqlite3_stmt *s = NULL;
+	static const char sql[] = "INSERT INTO meta VALUES (1, ?, 0, zeroblob(32))";
+
+	if (sqlite3_prepare_v2(j->db, sql, -1, &s, NULL) != SQLITE_OK ||
+	    sqlite3_bind_blob(s, 1, j->node.b, sizeof j->node.b, SQLITE_STATIC) != SQLITE_OK ||
+	    sqlite3_step(s) != SQLITE_DONE)
+		return set_sqlite_err(j, "create", e);
+	return 0;
+}
+
+static int
+make_schema(struct journal *j, struct err *e)
+{
+	char pragmas[96];
+	int code = run(j, schema, "create", e);
+
+	snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		 APPLICATION_ID, USER_VERSION);
+	if (code == 0)
+		code = insert_meta(j, e);
+	if (code == 0)
+		code = run(j, pragmas, "create", e);
+	return code;
+}
+
+/* Two processes may meet a new file at once: the second finds it made when its turn comes. */
+static int
+create_if_empty(struct journal *j, struct err *e)
+{
+	int64_t tables = 0, application = 0;
+	int code = run(j, "BEGIN IMMEDIATE", "open", e);
+
+	if (code != 0)
+		return code;
+	code = one_int(j, "SELECT count(*) FROM sqlite_schema", &tables, e);
+	if (code == 0)
+		code = one_int(j, "PRAGMA application_id", &application, e);
+	if (code == 0 && tables == 0 && application == 0)
+		code = make_schema(j, e);
+	if (code == 0)
+		code = run(j, "COMMIT", "create", e);
+	if (code != 0)
+		roll_back(j);
+	return code;
+}
+
+static int
+check_identity(struct journal *j, struct err *e)
+{
+	int64_t application = 0, version = 0;
+	int code = one_int(j, "PRAGMA application_id", &application, e);
+
+	if (code == 0)
+		code = one_int(j, "PRAGMA user_version", &version, e);
+	if (code != 0)
+		return code;
+	if (application != APPLICATION_ID)
+		return err_set(
+			e, ERR_IO,
+			"the file at the journal's place is not a journal; it was left as it is");
+	if (version != USER_VERSION)
+		return err_set(e, ERR_REFUSED,
+			       "the journal has format %lld, this program knows format %d",
+			       (long long)version, USER_VERSION);
+	return 0;
+}
+
+static int
+use_wal(struct journal *j, struct err *e)
+{
+	FREE_WITH(done_stmt) sqlite3_stmt *s = NULL;
+
+	if (sqlite3_prepare_v2(j->db, "PRAGMA journal_mode = WAL", -1, &s, NULL) != SQLITE_OK ||
+	    sqlite3_step(s) != SQLITE_ROW)
+		return set_sqlite_err(j, "open", e);
+	if (strcmp((const char *)sqlite3_column_text(s, 0), "wal") != 0)
+		return err_set(e, ERR_IO, "the journal's file system cannot share memory (no WAL)");
+	sqlite3_reset(s);
+	return run(j, "PRAGMA synchronous = FULL", "open", e);
+}
+
+static int
+prepare(struct journal *j, const char *sql, sqlite3_stmt **ret, struct err *e)
+{
+	if (sqlite3_prepare_v3(j->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) != SQLITE_OK)
+		return set_sqlite_err(j, "open", e);
+	return 0;
+}
+
+static int
+prepare_all(struct journal *j, struct err *e)
+{
+	const struct {
+		sqlite3_stmt **ret;
+		const char *sql;
+	} all[] = {
+		{ &j->insert, "INSERT INTO rows (seq, hash, event) VALUES (?, ?, ?)" },
+		{ &j->set_head, "UPDATE meta SET head_seq = ?, head_hash = ? WHERE one = 1" },
+		{ &j->get_head,
+		  "SELECT m.node, m.head_seq, m.head_hash, (SELECT min(seq) FROM rows), "
+		  "(SELECT max(seq) FROM rows), "
+		  "(SELECT hash FROM rows ORDER BY seq DESC LIMIT 1) FROM meta m" },
+		{ &j->each,
+		  "SELECT seq, hash, event FROM rows WHERE seq > ? ORDER BY seq LIMIT ?" },
+		{ &j->drop, "DELETE FROM rows WHERE seq <= ?" },
+	};
+	int code = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(all) && code == 0; i++)
+		code = prepare(j, all[i].sql, all[i].ret, e);
+	return code;
+}
+
+/* ---- the head ---- */
+
+struct head {
+	int64_t count, seq;
+	uint8_t hash[HASH_BYTES];
+};
+
+/* Copies a blob of exactly n bytes. */
+static bool
+get_blob(sqlite3_stmt *s, int col, void *ret, int n)
+{
+	if (sqlite3_column_type(s, col) != SQLITE_BLOB || sqlite3_column_bytes(s, col) != n)
+		return false;
+	memcpy(ret, sqlite3_column_blob(s, col), (size_t)n);
+	return true;
+}
+
+/* The row of get_head against the invariants above. */
+static int
+check_head(struct journal *j, sqlite3_stmt *s, struct head *ret, struct err *e)
+{
+	struct uuid node;
+	uint8_t last[HASH_BYTES];
+	int64_t first = sqlite3_column_int64(s, 3), end = sqlite3_column_int64(s, 4);
+
+	if (!get_blob(s, 0, node.b, sizeof node.b) || !get_blob(s, 2, ret->hash, HASH_BYTES))
+		return damaged(e, "its head is not readable");
+	if (!uuid_eq(&node, &j->node))
+		return err_set(e, ERR_REFUSED,
+			       "the journal belongs to another node; it was left as it is");
+	ret->seq = sqlite3_column_int64(s, 1);
+	ret->count = end == 0 ? 0 : end - first + 1;
+	if (ret->seq < 0)
+		return damaged(e, "its head is out of range");
+	if (ret->count == 0)
+		return 0;
+	if (first < 1)
+		return damaged(e, "a row is out of range");
+	if (end != ret->seq || !get_blob(s, 5, last, HASH_BYTES) ||
+	    memcmp(last, ret->hash, HASH_BYTES) != 0)
+		return damaged(e, "the last row is not the head");
+	return 0;
+}
+
+static int
+read_head(struct journal *j, struct head *ret, struct err *e)
+{
+	sqlite3_stmt *s = j->get_head;
+	int rc = sqlite3_step(s), code;
+
+	if (rc == SQLITE_ROW)
+		code = check_head(j, s, ret, e);
+	else if (rc == SQLITE_DONE)
+		code = damaged(e, "it has no head");
+	else
+		code = set_sqlite_err(j, "read", e);
+	sqlite3_reset(s);
+	return code;
+}
+
+/* Once, at open: appends keep it so, and counting takes as long as there are rows. */
+static int
+check_gaps(struct journal *j, const struct head *h, struct err *e)
+{
+	int64_t n = 0;
+	int code = one_int(j, "SELECT count(*) FROM rows", &n, e);
+
+	if (code == 0 && n != h->count)
+		return damaged(e, "rows are missing in the middle");
+	return code;
+}
+
+static int
+write_head(struct journal *j, int64_t seq, const uint8_t *hash, struct err *e)
+{
+	sqlite3_bind_int64(j->set_head, 1, seq);
+	sqlite3_bind_blob(j->set_head, 2, hash, HASH_BYTES, SQLITE_STATIC);
+	return finish(j, j->set_head, "write", e);
+}
+
+/* ---- verbs ---- */
+
+static int
+open_all(struct journal *j, const char *path, struct err *e)
+{
+	struct head h = { 0 };
+	int code = open_file(j, path, e);
+
+	if (code == 0)
+		code = quick_check(j, e);
+	if (code == 0)
+		code = create_if_empty(j, e);
+	if (code == 0)
+		code = check_identity(j, e);
+	/* Only now: a file that is not ours is not even turned to WAL. */
+	if (code == 0)
+		code = use_wal(j, e);
+	if (code == 0)
+		code = prepare_all(j, e);
+	if (code == 0)
+		code = read_head(j, &h, e);
+	if (code == 0)
+		code = check_gaps(j, &h, e);
+	if (code == 0)
+		sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	return code;
+}
+
+int
+journal_open(const char *path, const struct uuid *node, struct journal **ret, struct err *e)
+{
+	struct journal *j = calloc(1, sizeof *j);
+	int code;
+
+	if (j == NULL)
+		abort();
+	j->node = *node;
+	code = open_all(j, path, e);
+	if (code != 0)
+		journal_free(j);
+	else
+		*ret = j;
+	return code;
+}
+
+void
+journal_free(struct journal *j)
+{
+	if (j == NULL)
+		return;
+	sqlite3_finalize(j->insert);
+	sqlite3_finalize(j->set_head);
+	sqlite3_finalize(j->get_head);
+	sqlite3_finalize(j->each);
+	sqlite3_finalize(j->drop);
+	sqlite3_close(j->db);
+	free(j);
+}
+
+static int
+insert_rows(struct journal *j, const struct journal_row *rows, size_t n, int64_t head,
+	    struct err *e)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < n && code == 0; i++) {
+		if (rows[i].seq != head + 1 + (int64_t)i)
+			return err_set(e, ERR_REFUSED, "journal row %lld does not follow row %lld",
+				       (long long)rows[i].seq, (long long)head + (long long)i);
+		if (rows[i].len > JOURNAL_EVENT_MAX)
+			return err_set(e, ERR_TOO_LARGE, "an event of %zu bytes is too large",
+				       rows[i].len);
+		sqlite3_bind_int64(j->insert, 1, rows[i].seq);
+		sqlite3_bind_blob(j->insert, 2, rows[i].hash, HASH_BYTES, SQLITE_STATIC);
+		sqlite3_bind_blob(j->insert, 3, rows[i].len == 0 ? "" : rows[i].event,
+				  (int)rows[i].len, SQLITE_STATIC);
+		code = finish(j, j->insert, "write", e);
+	}
+	return code;
+}
+
+int
+journal_append(struct journal *j, const struct journal_row *rows, size_t n, struct err *e)
+{
+	struct head h = { 0 };
+	int code;
+
+	if (n == 0)
+		return 0;
+	code = run(j, "BEGIN IMMEDIATE", "write", e);
+	if (code != 0)
+		return code;
+	code = read_head(j, &h, e);
+	if (code == 0)
+		code = insert_rows(j, rows, n, h.seq, e);
+	if (code == 0)
+		code = write_head(j, rows[n - 1].seq, rows[n - 1].hash, e);
+	if (code == 0)
+		code = run(j, "COMMIT", "write", e);
+	if (code != 0)
+		roll_back(j);
+	return code;
+}
+
+static int
+get_row(sqlite3_stmt *s, struct journal_row *ret, struct err *e)
+{
+	ret->seq = sqlite3_column_int64(s, 0);
+	ret->event = sqlite3_column_blob(s, 2);
+	ret->len = (size_t)sqlite3_column_bytes(s, 2);
+	if (!get_blob(s, 1, ret->hash, HASH_BYTES) || ret->len > JOURNAL_EVENT_MAX)
+		return damaged(e, "a row has not the right form");
+	if (ret->event == NULL)
+		ret->event = "";
+	return 0;
+}
+
+int
+journal_each(struct journal *j, int64_t after, size_t max, journal_row_fn *fn, void *ctx,
+	     struct err *e)
+{
+	int64_t last = 0;
+	int rc = SQLITE_DONE, code = 0;
+
+	sqlite3_bind_int64(j->each, 1, after);
+	sqlite3_bind_int64(j->each, 2, max > INT32_MAX ? INT32_MAX : (int64_t)max);
+	while (code == 0 && (rc = sqlite3_step(j->each)) == SQLITE_ROW) {
+		struct journal_row row;
+
+		code = get_row(j->each, &row, e);
+		if (code == 0 && last != 0 && row.seq != last + 1)
+			code = damaged(e, "rows are missing in the middle");
+		last = row.seq;
+		if (code == 0)
+			code = fn(ctx, &row);
+	}
+	if (code == 0 && rc != SQLITE_DONE)
+		code = set_sqlite_err(j, "read", e);
+	sqlite3_reset(j->each);
+	return code;
+}
+
+int
+journal_drop(struct journal *j, int64_t upto, struct err *e)
+{
+	sqlite3_bind_int64(j->drop, 1, upto);
+	return finish(j, j->drop, "write", e);
+}
+
+int
+journal_head(struct journal *j, int64_t *ret_count, int64_t *ret_seq, uint8_t ret_hash[static 32],
+	     struct err *e)
+{
+	struct head h = { 0 };
+	int code = read_head(j, &h, e);
+
+	if (code != 0)
+		return code;
+	*ret_count = h.count;
+	*ret_seq = h.seq;
+	memcpy(ret_hash, h.hash, HASH_BYTES);
+	return 0;
+}
+
+static int
+check_new_head(const struct head *h, int64_t seq, const uint8_t *hash, struct err *e)
+{
+	if (h->count > 0)
+		return err_set(e, ERR_REFUSED, "the journal still has %lld rows",
+			       (long long)h->count);
+	if (h->seq > seq)
+		return err_set(e, ERR_REFUSED,
+			       "the journal went on to row %lld, the log knows %lld",
+			       (long long)h->seq, (long long)seq);
+	if (h->seq == seq && memcmp(h->hash, hash, HASH_BYTES) != 0)
+		return err_set(e, ERR_REFUSED,
+			       "row %lld of the log is not the one the journal knows",
+			       (long long)seq);
+	return 0;
+}
+
+int
+journal_set_head(struct journal *j, int64_t seq, const uint8_t hash[static 32], struct err *e)
+{
+	struct head h = { 0 };
+	int code = run(j, "BEGIN IMMEDIATE", "write", e);
+
+	if (code != 0)
+		return code;
+	code = read_head(j, &h, e);
+	if (code == 0)
+		code = check_new_head(&h, seq, hash, e);
+	if (code == 0)
+		code = write_head(j, seq, hash, e);
+	if (code == 0)
+		code = run(j, "COMMIT", "write", e);
+	if (code != 0)
+		roll_back(j);
+	return code;
+}
