@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "http/router.h"
+
+static void
+handler(void)
+{
+}
+
+struct note {
+	const char *text;
+	int64_t n;
+	bool flag;
+	struct jmap fields;
+	struct jtexts names;
+};
+
+static const struct jfield note_body[] = {
+	{ "text", JTEXT, JREQUIRED, offsetof(struct note, text), 50 },
+	{ "n", JINT, 0, offsetof(struct note, n), 9 },
+	{ "flag", JBOOL, 0, offsetof(struct note, flag), 0 },
+	{ "fields", JMAP, 0, offsetof(struct note, fields), 4 },
+	{ "names", JTEXTS, 0, offsetof(struct note, names), 4 },
+	{ 0 },
+};
+static const struct jfield free_body[] = {
+	{ "n", JINT, 0, offsetof(struct note, n), 9 },
+	{ 0 },
+};
+
+static const struct route table[] = {
+	{ HTTP_GET, "/v1/notes", handler, 1, ROUTE_EMERGENCY, NULL, 0, "q limit", 0, "Lists notes.",
+	  "Notes" },
+	{ HTTP_POST, "/v1/notes", handler, 2, ROUTE_EVENT, note_body, sizeof(struct note), NULL,
+	  1000, "Makes a note.", "Note" },
+	{ HTTP_GET, "/v1/notes/{id}", handler, 1, 0, NULL, 0, NULL, 0, "One note.", "Note" },
+	{ HTTP_DELETE, "/v1/notes/{id}", handler, 2, ROUTE_EVENT, NULL, 0, NULL, 0, "Removes it.",
+	  NULL },
+	{ HTTP_POST, "/v1/notes/{id}/parts/{n}", handler, 2, 0, free_body, sizeof(struct note),
+	  NULL, 100, "Adds a part.", "Note" },
+	{ HTTP_POST, "/v1/import", handler, 3, ROUTE_EVENT, NULL, 0, NULL, 4096, "Imports CSV.",
+	  "Imported" },
+	{ HTTP_POST, "/v1/session", handler, 0, ROUTE_PUBLIC | ROUTE_EVENT, note_body,
+	  sizeof(struct note), NULL, 500, "Logs in.", "Session" },
+	{ HTTP_GET, "/v1/metrics", handler, 0, ROUTE_PUBLIC | ROUTE_ANY_MODE | ROUTE_LOOPBACK, NULL,
+	  0, NULL, 0, "Numbers.", "text/plain" },
+	{ HTTP_GET, "/", handler, 0, ROUTE_PUBLIC | ROUTE_ANY_MODE, NULL, 0, NULL, 0,
+	  "The console.", "text/html" },
+};
+#define N ARRAY_LEN(table)
+
+static struct request *
+make(enum http_method m, const char *target)
+{
+	struct request *rq = request_new();
+	struct err e = { 0 };
+
+	rq->method = m;
+	if (request_target(rq, target, &e) < 0)
+		fail_msg("%s: %s", target, e.text);
+	return rq;
+}
+
+static void
+test_match(void **state)
+{
+	static const struct {
+		enum http_method method;
+		const char *target;
+		int row; /* or an error code */
+		const char *params[2];
+	} rows[] = {
+		{ HTTP_GET, "/v1/notes", 0, { NULL } },
+		{ HTTP_HEAD, "/v1/notes", 0, { NULL } },
+		{ HTTP_POST, "/v1/notes", 1, { NULL } },
+		{ HTTP_GET, "/v1/notes/abc", 2, { "abc" } },
+		{ HTTP_DELETE, "/v1/notes/a%20b", 3, { "a b" } },
+		{ HTTP_POST, "/v1/notes/7/parts/9", 4, { "7", "9" } },
+		{ HTTP_GET, "/", 8, { NULL } },
+		{ HTTP_GET, "/v1", ERR_NOT_FOUND, { NULL } },
+		{ HTTP_GET, "/v1/note", ERR_NOT_FOUND, { NULL } },
+		{ HTTP_GET, "/v1/notesx", ERR_NOT_FOUND, { NULL } },
+		{ HTTP_GET, "/V1/notes", ERR_NOT_FOUND, { NULL } },
+		{ HTTP_GET, "/v1/notes/a/b", ERR_NOT_FOUND, { NULL } },
+		{ HTTP_POST, "/v1/notes/7/parts", ERR_NOT_FOUND, { NULL } },
+		{ HTTP_PUT, "/v1/notes", ERR_METHOD, { NULL } },
+		{ HTTP_OTHER, "/v1/notes/x", ERR_METHOD, { NULL } },
+		{ HTTP_HEAD, "/v1/import", ERR_METHOD, { NULL } },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct request *rq = make(rows[i].method, rows[i].target);
+		struct route_match m = { 0 };
+		struct err e = { 0 };
+		int rc = router_match(table, N, rq, &m, &e);
+
+		if (rc == 0)
+			rc = (int)(m.route - table);
+		if (rc != rows[i].row)
+			fail_msg("%s: %d", rows[i].target, rc);
+		for (unsigned k = 0; k < 2 && rows[i].params[k]; k++)
+			assert_string_equal(m.params[k], rows[i].params[k]);
+		request_free(rq);
+	}
+}
+
+static void
+test_method_says_allow(void **state)
+{
+	struct request *rq = make(HTTP_PUT, "/v1/notes/x");
+	struct route_match m;
+	struct err e;
+
+	assert_int_equal(router_match(table, N, rq, &m, &e), ERR_METHOD);
+	assert_string_equal(rq->headers[0].name, "Allow");
+	assert_string_equal(rq->headers[0].value, "GET, DELETE");
+	request_free(rq);
+}
+
+static void
+test_limit(void **state)
+{
+	assert_int_equal(router_limit(table, N, HTTP_POST, "/v1/notes"), 1000);
+	assert_int_equal(router_limit(table, N, HTTP_GET, "/v1/notes"), 0);
+	assert_int_equal(router_limit(table, N, HTTP_POST, "/v1/none"), ROUTER_UNKNOWN_LIMIT);
+}
+
+/* Route row, target, type and text of the body → what router_body says. */
+static int
+body(unsigned row, const char *target, const char *type, const char *text, struct err *e)
+{
+	struct request *rq = make(table[row].method, target);
+	void *out;
+	uint64_t seen;
+	int rc;
+
+	*e = (struct err){ 0 };
+	rq->content_type = type;
+	buf_adds(&rq->body, text);
+	rc = router_body(&table[row], rq, &out, &seen, e);
+	if (rc == 0)
+		assert_int_equal(out != NULL, table[row].body != NULL);
+	request_free(rq);
+	return rc;
+}
+
+static void
+test_body(void **state)
+{
+	static const char good[] = "{\"text\":\"x\"}";
+	static const struct {
+		unsigned row;
+		const char *target, *type, *text;
+		int code;
+	} rows[] = {
+		{ 1, "/v1/notes", "application/json", good, 0 },
+		{ 1, "/v1/notes", "Application/JSON; charset=utf-8", good, 0 },
+		{ 1, "/v1/notes", "application/json ;x", good, 0 },
+		{ 1, "/v1/notes", "application/jsonx", good, ERR_BAD_JSON },
+		{ 1, "/v1/notes", "text/plain", good, ERR_BAD_JSON },
+		{ 1, "/v1/notes", NULL, good, ERR_BAD_JSON },
+		{ 1, "/v1/notes", NULL, "", ERR_BAD_FIELD },
+		{ 1, "/v1/notes", "application/json", "{}", ERR_BAD_FIELD },
+		{ 1, "/v1/notes?q=1", "application/json", good, ERR_BAD_FIELD },
+		{ 4, "/v1/notes/1/parts/1", NULL, "", 0 },
+		{ 0, "/v1/notes?q=1&limit=2", NULL, "", 0 },
+		{ 0, "/v1/notes?lim=2", NULL, "", ERR_BAD_FIELD },
+		{ 0, "/v1/notes?q%20limit=2", NULL, "", ERR_BAD_FIELD },
+		{ 0, "/v1/notes", NULL, "x", ERR_TOO_LARGE },
+		{ 5, "/v1/import", "text/csv", "a,b", 0 },
+		{ 5, "/v1/import", NULL, "a,b", ERR_USAGE },
+		{ 5, "/v1/import", "text/plain; x", "a,b", ERR_USAGE },
+		{ 5, "/v1/import", "multipart/form-data; boundary=x", "a,b", ERR_USAGE },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err e;
+		int rc = body(rows[i].row, rows[i].target, rows[i].type, rows[i].text, &e);
+
+		if (rc != rows[i].code)
+			fail_msg("row %zu: %d %s", i, rc, e.text);
+	}
+}
+
+static json_t *
+at(json_t *o, const char *key)
+{
+	json_t *v = json_object_get(o, key);
+
+	if (!v)
+		fail_msg("%s is missing", key);
+	return v;
+}
+
+static void
+test_openapi(void **state)
+{
+	auto_buf out = BUF_INIT;
+	json_error_t why;
+	json_t *root, *post, *get;
+
+	router_openapi(table, N, &out);
+	root = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, &why);
+	if (!root)
+		fail_msg("%s at %d", why.text, why.position);
+	assert_string_equal(json_string_value(at(root, "openapi")), "3.1.0");
+	assert_int_equal(json_object_size(at(root, "paths")), 7);
+	post = at(at(at(root, "paths"), "/v1/notes"), "post");
+	json_t *schema =
+		at(at(at(at(post, "requestBody"), "content"), "application/json"), "schema");
+	assert_int_equal(json_object_size(at(schema, "properties")), 5);
+	assert_false(json_is_true(at(schema, "additionalProperties")));
+	assert_int_equal(json_integer_value(at(at(at(schema, "properties"), "text"), "maxLength")),
+			 50);
+	assert_non_null(json_object_get(at(post, "responses"), "307"));
+	get = at(at(at(root, "paths"), "/v1/metrics"), "get");
+	assert_null(json_object_get(at(get, "responses"), "307"));
+	assert_int_equal(json_array_size(at(get, "security")), 0);
+	assert_int_equal(
+		json_array_size(at(at(at(at(root, "paths"), "/v1/notes"), "get"), "parameters")),
+		2);
+	assert_non_null(at(at(at(root, "components"), "schemas"), "Imported"));
+	json_decref(root);
+	if (getenv("OPENAPI_OUT")) { /* for a validator */
+		FILE *f = fopen(getenv("OPENAPI_OUT"), "w");
+
+		assert_non_null(f);
+		fputs(out.data, f);
+		fclose(f);
+	}
+}
+
+static void
+test_markdown(void **state)
+{
+	auto_buf out = BUF_INIT;
+
+	router_markdown(table, N, &out);
+	for (size_t i = 0; i < N; i++)
+		assert_non_null(strstr(out.data, table[i].pattern));
+	assert_non_null(strstr(out.data, "| `text` | text, bytes ≤ 50 | must be there |"));
+	assert_non_null(strstr(out.data, "| `standby` | 307 |"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_match),	cmocka_unit_test(test_method_says_allow),
+		cmocka_unit_test(test_limit),	cmocka_unit_test(test_body),
+		cmocka_unit_test(test_openapi), cmocka_unit_test(test_markdown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
