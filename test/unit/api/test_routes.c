@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/routes.h"
+#include "vault/policy.h"
+
+static const struct route *table;
+static size_t count;
+
+/* Routes that any session may use; every other one without a capability must be public. */
+static const char *const session_only[] = {
+	"/v1/session",
+	"/v1/users/me",
+	"/v1/ha",
+};
+
+static bool
+is_session_only(const struct route *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(session_only); i++)
+		if (strcmp(session_only[i], r->pattern) == 0)
+			return true;
+	return false;
+}
+
+static void
+every_route_says_who_may(void **state)
+{
+	unsigned known = 0;
+#define X(NAME, name, bit, roles, text) known |= (bit);
+	POLICY_CAPS(X)
+#undef X
+	for (size_t i = 0; i < count; i++) {
+		const struct route *r = &table[i];
+		assert_int_equal(r->capability & ~known, 0);
+		if (r->capability)
+			assert_false(r->flags & ROUTE_PUBLIC);
+		else if (!(r->flags & ROUTE_PUBLIC))
+			assert_true(is_session_only(r));
+		/* What is open to loopback without a session is open to nobody else. */
+		if (r->flags & ROUTE_LOOPBACK_FREE)
+			assert_false(r->flags & ROUTE_PUBLIC);
+	}
+}
+
+static void
+every_route_is_whole(void **state)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct route *r = &table[i];
+		assert_non_null(r->handler);
+		assert_non_null(r->summary);
+		assert_memory_equal(r->pattern, "/v1/", 4);
+		assert_int_equal(r->body != NULL, r->body_size > 0);
+		if (r->method == HTTP_GET)
+			assert_int_equal(r->limit, 0);
+		if (r->body)
+			assert_true(r->limit > 0);
+		for (size_t k = 0; k < i; k++)
+			assert_false(r->method == table[k].method &&
+				     strcmp(r->pattern, table[k].pattern) == 0);
+	}
+}
+
+static void
+body_tables_end_and_fit(void **state)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct route *r = &table[i];
+		for (size_t k = 0; r->body && r->body[k].name; k++) {
+			assert_true(k < 64);
+			assert_true(r->body[k].offset < r->body_size);
+			assert_true(r->body[k].kind == JBOOL || r->body[k].bound > 0);
+		}
+	}
+}
+
+/* H5: in emergency nothing but reads, and what a login and a retrieval need. */
+static void
+emergency_serves_reads_only(void **state)
+{
+	static const char *const writes[] = {
+		"POST /v1/session",
+		"DELETE /v1/session",
+		"POST /v1/accounts/{id}/retrieve",
+	};
+	for (size_t i = 0; i < count; i++) {
+		const struct route *r = &table[i];
+		bool listed = r->method == HTTP_GET;
+		char text[128];
+		snprintf(text, sizeof(text), "%s %s", request_method_name(r->method), r->pattern);
+		for (size_t k = 0; k < ARRAY_LEN(writes); k++)
+			listed = listed || strcmp(writes[k], text) == 0;
+		if (r->flags & (ROUTE_EMERGENCY | ROUTE_ANY_MODE))
+			assert_true(listed);
+		else
+			assert_false(listed);
+		if (r->method != HTTP_GET)
+			assert_true(r->flags & ROUTE_EVENT);
+	}
+}
+
+static void
+openapi_and_markdown_name_all(void **state)
+{
+	auto_buf api = BUF_INIT, md = BUF_INIT;
+	router_openapi(table, count, &api);
+	router_markdown(table, count, &md);
+	json_t *j = json_loads(buf_str(&api), JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(j);
+	for (size_t i = 0; i < count; i++) {
+		assert_non_null(json_object_get(json_object_get(j, "paths"), table[i].pattern));
+		assert_non_null(strstr(buf_str(&md), table[i].pattern));
+	}
+	json_decref(j);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_route_says_who_may),
+		cmocka_unit_test(every_route_is_whole),
+		cmocka_unit_test(body_tables_end_and_fit),
+		cmocka_unit_test(emergency_serves_reads_only),
+		cmocka_unit_test(openapi_and_markdown_name_all),
+	};
+	table = routes(&count);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Events of users, resources, accounts, versions and shares turned into rows on a real server, and
+ * the reads that the rules go by.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "pgtemp.h"
+#include "store/db.h"
+#include "vault/event.h"
+
+static struct pgtemp *pg;
+static struct db *db;
+static struct uuid node;
+static int64_t seq;
+
+/* ---- helpers ---- */
+
+static const char *
+id(int n)
+{
+	static char text[8][UUID_STR_LEN];
+	static int i;
+	char *ret = text[i++ % 8];
+	snprintf(ret, UUID_STR_LEN, "00000000-0000-7000-8000-%012d", n);
+	return ret;
+}
+
+static struct uuid
+uuid_of(int n)
+{
+	struct uuid u;
+	assert_int_equal(uuid_parse(id(n), &u), 0);
+	return u;
+}
+
+/* Adds one event that the chain knows nothing of; apply does not look at hashes. */
+static int64_t
+add(enum event_kind kind, int object, const char *fmt, ...)
+{
+	auto_buf body = BUF_INIT, sql = BUF_INIT;
+	char text[UUID_STR_LEN];
+	va_list ap;
+	va_start(ap, fmt);
+	buf_addv(&body, fmt, ap);
+	va_end(ap);
+	uuid_str(&node, text);
+	seq++;
+	buf_addf(&sql,
+		 "INSERT INTO event (node, seq, at, kind, actor, object, body, hash) VALUES "
+		 "('%s', %lld, timestamptz '2026-01-01 00:00Z' + %lld * interval '1 second', %d, "
+		 "'%s', '%s', '%s', decode(repeat('00', 32), 'hex'))",
+		 text, (long long)seq, (long long)seq, kind, id(1), id(object), buf_str(&body));
+	pgtemp_sql(pg, buf_str(&sql));
+	return seq;
+}
+
+/* Applies a range twice: the second time must change nothing that a test could see. */
+static int
+apply(enum stmt s, int64_t from, int64_t to)
+{
+	struct err e = { 0 };
+	int rc = 0;
+	for (int i = 0; i < 2 && rc == 0; i++) {
+		auto_binds b = BINDS_INIT;
+		bind_uuid(&b, &node);
+		bind_bigint(&b, from);
+		bind_bigint(&b, to);
+		rc = db_exec(db, NULL, s, &b, NULL, &e);
+	}
+	return rc;
+}
+
+static void
+apply_one(enum stmt s, int64_t at)
+{
+	assert_int_equal(apply(s, at, at), 0);
+}
+
+static struct rows *
+ask(enum stmt s, const struct binds *b)
+{
+	struct rows *r = NULL;
+	struct err e = { 0 };
+	int rc = db_exec(db, NULL, s, b, &r, &e);
+	if (rc)
+		print_error("%s\n", e.text);
+	assert_int_equal(rc, 0);
+	return r;
+}
+
+static void
+make_user(int n, const char *name, const char *role)
+{
+	apply_one(STMT_APPLY_USER_CREATED,
+		  add(EVENT_USER_CREATED, n,
+		      "{\"name\":\"%s\",\"role\":\"%s\",\"setup_mac\":\"0a0b\",\"setup_until\":"
+		      "\"2026-02-01T00:00:00Z\"}",
+		      name, role));
+}
+
+static void
+make_resource(int n, const char *name, int owner)
+{
+	apply_one(STMT_APPLY_RESOURCE_CREATED,
+		  add(EVENT_RESOURCE_CREATED, n,
+		      "{\"name\":\"%s\",\"url\":\"https://%s.test\",\"owner\":\"%s\"}", name, name,
+		      id(owner)));
+}
+
+static void
+make_account(int n, int resource, const char *login)
+{
+	apply_one(STMT_APPLY_ACCOUNT_CREATED,
+		  add(EVENT_ACCOUNT_CREATED, n, "{\"resource\":\"%s\",\"login\":\"%s\"}",
+		      id(resource), login));
+}
+
+static int64_t
+add_version(int account, int version, int n, int based_on)
+{
+	return add(EVENT_VERSION_ADDED, account,
+		   "{\"id\":\"%s\",\"n\":%d,\"based_on\":%d,\"author\":\"%s\",\"sealed\":"
+		   "\"c2VjcmV0\"}",
+		   id(version), n, based_on, id(1));
+}
+
+/* Columns of account_right. */
+struct right {
+	int rows, level, current_n, top_n;
+	bool conflict;
+};
+
+static struct right
+right_of(int account, int user)
+{
+	struct right ret = { 0 };
+	auto_binds b = BINDS_INIT;
+	struct uuid a = uuid_of(account), u = uuid_of(user);
+	bind_uuid(&b, &a);
+	bind_uuid(&b, &u);
+	auto_rows r = ask(STMT_ACCOUNT_RIGHT, &b);
+	ret.rows = rows_count(r);
+	if (ret.rows) {
+		ret.level = row_int(r, 0, 0);
+		ret.current_n = row_int(r, 0, 6);
+		ret.top_n = row_int(r, 0, 7);
+		ret.conflict = row_bool(r, 0, 8);
+	}
+	return ret;
+}
+
+/* ---- users ---- */
+
+static void
+user_last_word_wins(void **state)
+{
+	make_user(10, "Anna", "user");
+	int64_t from = add(EVENT_USER_CHANGED, 10, "{\"role\":\"administrator\"}");
+	add(EVENT_USER_CHANGED, 10, "{\"disabled\":true}");
+	add(EVENT_USER_CHANGED, 10, "{\"role\":\"user\"}");
+	int64_t to = add(EVENT_USER_CHANGED, 10, "{\"disabled\":false}");
+	assert_int_equal(apply(STMT_APPLY_USER_CHANGED, from, to), 0);
+	auto_binds b = BINDS_INIT;
+	struct uuid u = uuid_of(10);
+	bind_uuid(&b, &u);
+	auto_rows r = ask(STMT_USER_GET, &b);
+	assert_string_equal(row_text(r, 0, 1), "Anna");
+	assert_string_equal(row_text(r, 0, 2), "user");
+	assert_false(row_bool(r, 0, 3));
+	assert_false(row_bool(r, 0, 5));
+}
+
+static void
+user_names_are_unique_in_any_case(void **state)
+{
+	make_user(11, "Bert", "user");
+	int64_t at = add(EVENT_USER_CREATED, 12, "{\"name\":\"BERT\",\"role\":\"user\"}");
+	assert_int_equal(apply(STMT_APPLY_USER_CREATED, at, at), ERR_DB);
+}
+
+static bool
+session_lives(int session)
+{
+	auto_binds b = BINDS_INIT;
+	char mac[1] = { (char)session };
+	bind_bytea(&b, mac, 1);
+	auto_rows r = ask(STMT_SESSION_BY_MAC, &b);
+	assert_int_equal(rows_count(r), 1);
+	return !row_bool(r, 0, 5);
+}
+
+static void
+begin_session(int session, int user)
+{
+	auto_buf sql = BUF_INIT;
+	buf_addf(&sql,
+		 "INSERT INTO session (mac, id, principal, created_at, seen_at, expires_at) VALUES "
+		 "('\\x%02x', '%s', '%s', '2026-01-01', '2026-01-01', '2027-01-01')",
+		 session, id(session), id(user));
+	pgtemp_sql(pg, buf_str(&sql));
+}
+
+static void
+password_ends_the_other_sessions(void **state)
+{
+	make_user(13, "Carl", "user");
+	begin_session(51, 13);
+	begin_session(52, 13);
+	apply_one(
+		STMT_APPLY_USER_PASSWORD,
+		add(EVENT_USER_PASSWORD, 13, "{\"password_hash\":\"h1\",\"keep\":\"%s\"}", id(51)));
+	assert_true(session_lives(51));
+	assert_false(session_lives(52));
+	/* A reset leaves no password, no session, and a new token. */
+	apply_one(STMT_APPLY_USER_PASSWORD, add(EVENT_USER_PASSWORD, 13,
+						"{\"password_hash\":null,\"setup_mac\":\"ff\","
+						"\"setup_until\":\"2026-03-01T00:00:00Z\"}"));
+	assert_false(session_lives(51));
+	auto_binds b = BINDS_INIT;
+	bind_text(&b, "carl");
+	auto_rows r = ask(STMT_USER_SETUP, &b);
+	size_t n;
+	assert_memory_equal(row_bytea(r, 0, 4, &n), "\xff", 1);
+	assert_int_equal(n, 1);
+}
+
+static void
+disabling_ends_sessions(void **state)
+{
+	make_user(14, "Dora", "user");
+	begin_session(53, 14);
+	apply_one(STMT_APPLY_USER_CHANGED,
+		  add(EVENT_USER_CHANGED, 14, "{\"role\":\"administrator\"}"));
+	assert_true(session_lives(53));
+	apply_one(STMT_APPLY_USER_CHANGED, add(EVENT_USER_CHANGED, 14, "{\"disabled\":true}"));
+	assert_false(session_lives(53));
+}
+
+/* ---- rights ---- */
+
+static void
+share(enum event_kind kind, int target, int user, int level)
+{
+	apply_one(kind == EVENT_SHARED ? STMT_APPLY_SHARED : STMT_APPLY_UNSHARED,
+		  add(kind, target, "{\"user\":\"%s\",\"level\":%d}", id(user), level));
+}
+
+static void
+highest_grant_counts(void **state)
+{
+	make_user(20, "owner20", "user");
+	make_user(21, "guest21", "user");
+	make_user(22, "admin22", "administrator");
+	make_resource(200, "srv200", 20);
+	make_account(201, 200, "root");
+	make_account(202, 200, "www");
+	assert_int_equal(right_of(201, 20).level, 4);
+	assert_int_equal(right_of(201, 21).level, 0);
+	assert_int_equal(right_of(201, 22).level, 0); /* administrators see no more than others */
+	share(EVENT_SHARED, 200, 21, 1);
+	share(EVENT_SHARED, 201, 21, 3);
+	assert_int_equal(right_of(201, 21).level, 3);
+	assert_int_equal(right_of(202, 21).level, 1);
+	share(EVENT_SHARED, 200, 21, 2);
+	assert_int_equal(right_of(202, 21).level, 2);
+	share(EVENT_UNSHARED, 200, 21, 0);
+	assert_int_equal(right_of(202, 21).level, 0);
+	assert_int_equal(right_of(201, 21).level, 3);
+}
+
+static int
+list(int user, const char *name, const char *pattern, struct rows **ret)
+{
+	auto_binds b = BINDS_INIT;
+	struct uuid u = uuid_of(user);
+	bind_uuid(&b, &u);
+	bind_null(&b);
+	bind_text(&b, name);
+	bind_text(&b, pattern);
+	bind_null(&b);
+	bind_int(&b, 10);
+	*ret = ask(STMT_RESOURCE_LIST, &b);
+	return rows_count(*ret);
+}
+
+static void
+list_shows_what_is_shared_only(void **state)
+{
+	make_user(23, "owner23", "user");
+	make_user(24, "guest24", "user");
+	make_resource(210, "srv210", 23);
+	make_account(211, 210, "alpha");
+	make_account(212, 210, "beta");
+	struct rows *r;
+	assert_int_equal(list(23, "", "", &r), 2);
+	rows_free(r);
+	assert_int_equal(list(24, "", "", &r), 0);
+	rows_free(r);
+	share(EVENT_SHARED, 212, 24, 1);
+	assert_int_equal(list(24, "SRV210", "", &r), 1);
+	assert_string_equal(row_text(r, 0, 10), "beta");
+	assert_int_equal(row_int(r, 0, 8), 0);
+	assert_int_equal(row_int(r, 0, 14), 1);
+	rows_free(r);
+	/* A login that he does not see cannot be found by him. */
+	assert_int_equal(list(24, "", "%alpha%", &r), 0);
+	rows_free(r);
+	assert_int_equal(list(24, "", "%BET%", &r), 1);
+	rows_free(r);
+	/* The wildcards of the person are letters. */
+	assert_int_equal(list(23, "", "%\\%%", &r), 0);
+	rows_free(r);
+}
+
+static void
+deleted_is_gone_and_its_name_free(void **state)
+{
+	make_user(25, "owner25", "user");
+	make_resource(220, "srv220", 25);
+	make_account(221, 220, "root");
+	apply_one(STMT_APPLY_ACCOUNT_DELETED, add(EVENT_ACCOUNT_DELETED, 221, "{}"));
+	assert_int_equal(right_of(221, 25).rows, 0);
+	make_account(222, 220, "ROOT");
+	apply_one(STMT_APPLY_RESOURCE_DELETED, add(EVENT_RESOURCE_DELETED, 220, "{}"));
+	assert_int_equal(right_of(222, 25).rows, 0);
+	make_resource(223, "SRV220", 25);
+}
+
+/* ---- versions ---- */
+
+static void
+versions_follow_each_other(void **state)
+{
+	make_user(30, "owner30", "user");
+	make_resource(300, "srv300", 30);
+	make_account(301, 300, "root");
+	apply_one(STMT_APPLY_VERSION_ADDED, add_version(301, 3011, 1, 0));
+	int64_t from = add_version(301, 3012, 2, 1);
+	int64_t to = add_version(301, 3013, 3, 2);
+	assert_int_equal(apply(STMT_APPLY_VERSION_ADDED, from, to), 0);
+	struct right r = right_of(301, 30);
+	assert_int_equal(r.current_n, 3);
+	assert_int_equal(r.top_n, 3);
+	assert_false(r.conflict);
+}
+
+/* Invariant 5 of the data: a change made elsewhere upon an older version becomes a sibling. */
+static void
+sibling_keeps_both_and_flags(void **state)
+{
+	make_user(31, "owner31", "user");
+	make_resource(310, "srv310", 31);
+	make_account(311, 310, "root");
+	apply_one(STMT_APPLY_VERSION_ADDED, add_version(311, 3111, 1, 0));
+	apply_one(STMT_APPLY_VERSION_ADDED, add_version(311, 3112, 2, 1));
+	/* Two that were made elsewhere upon version 1, the second upon the first. */
+	int64_t from = add_version(311, 3113, 2, 1);
+	int64_t to = add_version(311, 3114, 3, 2);
+	assert_int_equal(apply(STMT_APPLY_VERSION_ADDED, from, to), 0);
+	struct right r = right_of(311, 31);
+	assert_int_equal(r.current_n, 2);
+	assert_int_equal(r.top_n, 4);
+	assert_true(r.conflict);
+	auto_binds b = BINDS_INIT;
+	struct uuid a = uuid_of(311), want = uuid_of(3112), got;
+	bind_uuid(&b, &a);
+	auto_rows v = ask(STMT_ACCOUNT_VERSIONS, &b);
+	assert_int_equal(rows_count(v), 4);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(row_int(v, i, 1), 4 - i);
+	row_uuid(v, 2, 0, &got);
+	assert_true(uuid_eq(&got, &want));
+	apply_one(STMT_APPLY_ACCOUNT_CHANGED,
+		  add(EVENT_ACCOUNT_CHANGED, 311, "{\"conflict\":false}"));
+	assert_false(right_of(311, 31).conflict);
+}
+
+static void
+open_gives_the_version_asked_for(void **state)
+{
+	make_user(32, "owner32", "user");
+	make_resource(320, "srv320", 32);
+	make_account(321, 320, "root");
+	for (int n = 0; n <= 2; n++) {
+		auto_binds b = BINDS_INIT;
+		struct uuid a = uuid_of(321), u = uuid_of(32);
+		bind_uuid(&b, &a);
+		bind_uuid(&b, &u);
+		bind_int(&b, n);
+		auto_rows before = ask(STMT_ACCOUNT_OPEN, &b);
+		assert_int_equal(rows_count(before), 1);
+		if (n == 0) {
+			assert_true(row_null(before, 0, 1));
+			apply_one(STMT_APPLY_VERSION_ADDED, add_version(321, 3211, 1, 0));
+			auto_rows after = ask(STMT_ACCOUNT_OPEN, &b);
+			size_t len;
+			assert_memory_equal(row_bytea(after, 0, 3, &len), "secret", 6);
+			assert_int_equal(row_int(after, 0, 2), 1);
+		} else {
+			assert_int_equal(row_null(before, 0, 1), n == 2);
+		}
+	}
+}
+
+/* ---- import ---- */
+
+static void
+import_check_judges_every_line(void **state)
+{
+	static const char *const names[] = { "new1", "NEW1", "srv400", "srv400", "new1" };
+	static const char *const logins[] = { "a", "b", "root", "x", "A" };
+	make_user(40, "owner40", "user");
+	make_user(41, "other41", "user");
+	make_resource(400, "Srv400", 40);
+	make_account(401, 400, "Root");
+	for (int user = 40; user <= 41; user++) {
+		auto_binds b = BINDS_INIT;
+		struct uuid u = uuid_of(user);
+		bind_uuid(&b, &u);
+		bind_array_begin(&b, STMT_TEXT);
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			bind_elem_text(&b, names[i]);
+		bind_array_end(&b);
+		bind_array_begin(&b, STMT_TEXT);
+		for (size_t i = 0; i < ARRAY_LEN(logins); i++)
+			bind_elem_text(&b, logins[i]);
+		bind_array_end(&b);
+		auto_rows r = ask(STMT_IMPORT_CHECK, &b);
+		assert_int_equal(rows_count(r), 5);
+		assert_int_equal(row_int(r, 1, 1), 1);
+		assert_int_equal(row_int(r, 4, 2), 1); /* the same as line 1 */
+		assert_false(row_null(r, 2, 5));
+		assert_true(row_null(r, 3, 5));
+		assert_int_equal(row_int(r, 3, 4), user == 40 ? 4 : 0);
+		assert_true(row_null(r, 0, 3));
+	}
+}
+
+static int
+set_up(void **state)
+{
+	struct err e = { 0 };
+	pg = pgtemp_new();
+	pgtemp_migrate(pg);
+	const struct db_options o = { .conninfo = pgtemp_conninfo(pg, "hf_vault"),
+				      .application = "test" };
+	db = db_open(&o, &e);
+	uuid_new(&node);
+	return db ? 0 : -1;
+}
+
+static int
+tear_down(void **state)
+{
+	db_free(db);
+	pgtemp_free(pg);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(user_last_word_wins),
+		cmocka_unit_test(user_names_are_unique_in_any_case),
+		cmocka_unit_test(password_ends_the_other_sessions),
+		cmocka_unit_test(disabling_ends_sessions),
+		cmocka_unit_test(highest_grant_counts),
+		cmocka_unit_test(list_shows_what_is_shared_only),
+		cmocka_unit_test(deleted_is_gone_and_its_name_free),
+		cmocka_unit_test(versions_follow_each_other),
+		cmocka_unit_test(sibling_keeps_both_and_flags),
+		cmocka_unit_test(open_gives_the_version_asked_for),
+		cmocka_unit_test(import_check_judges_every_line),
+	};
+	if (!pgtemp_have())
+		return PGTEMP_SKIP;
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "vault/audit.h"
+#include "vault/import.h"
+#include "vault/policy.h"
+
+static void
+capabilities_go_by_role(void **state)
+{
+	assert_true(policy_has(false, CAP_NONE));
+	assert_true(policy_has(false, CAP_USE));
+	assert_true(policy_has(true, CAP_USE | CAP_USERS | CAP_AUDIT | CAP_NODES));
+	assert_false(policy_has(false, CAP_USERS));
+	assert_false(policy_has(false, CAP_USE | CAP_AUDIT));
+	assert_false(policy_has(true, 1u << 20));
+	assert_string_equal(policy_cap_name(CAP_AUDIT), "audit");
+}
+
+static void
+levels_have_names(void **state)
+{
+	assert_int_equal(policy_level("view"), LEVEL_VIEW);
+	assert_int_equal(policy_level("manage"), LEVEL_MANAGE);
+	assert_int_equal(policy_level("owner"), LEVEL_NONE); /* cannot be shared */
+	assert_int_equal(policy_level(""), LEVEL_NONE);
+	assert_null(policy_level_name(LEVEL_NONE));
+	assert_null(policy_level_name(9));
+	assert_string_equal(policy_level_name(LEVEL_OWNER), "owner");
+}
+
+static void
+patterns_are_escaped(void **state)
+{
+	auto_arena a = arena_new();
+	assert_string_equal(policy_pattern(a, NULL), "");
+	assert_string_equal(policy_pattern(a, ""), "");
+	assert_string_equal(policy_pattern(a, "db"), "%db%");
+	assert_string_equal(policy_pattern(a, "100%_\\'"), "%100\\%\\_\\\\'%");
+}
+
+static void
+names_are_plain(void **state)
+{
+	static const char *const bad[] = { "", " a", "a ", "a\nb", "a\x7f", "\x01" };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err e = { 0 };
+		assert_int_equal(policy_name(bad[i], "name", &e), ERR_BAD_FIELD);
+	}
+	struct err e = { 0 };
+	assert_int_equal(policy_name("Müller & Söhne", "name", &e), 0);
+}
+
+static void
+auditors_see_no_secrets(void **state)
+{
+	static const struct {
+		const char *body, *want;
+	} rows[] = {
+		{ "{}", "{}" },
+		{ "{\"login\":\"root\",\"version\":3}", "{\"login\":\"root\",\"version\":3}" },
+		{ "{\"sealed\":\"AAAA\",\"n\":1}", "{\"n\":1}" },
+		{ " { \"n\" : 1 , \"mac\" : \"ff\" } ", "{\"n\" : 1 }" },
+		{ "{\"mac\":\"a\",\"x\":{\"y\":[1,2]},\"password_hash\":null}",
+		  "{\"x\":{\"y\":[1,2]}}" },
+		{ "{\"\\u006dac\":\"ff\"}", "{}" },
+		{ "", "{\"unreadable\":true}" },
+		{ "[1]", "{\"unreadable\":true}" },
+		{ "{\"a\":1}}", "{\"unreadable\":true}" },
+		{ "{\"a\":01}", "{\"unreadable\":true}" },
+		{ "{\"a\":\"\\x\"}", "{\"unreadable\":true}" },
+		{ "{\"a\":\"open}", "{\"unreadable\":true}" },
+		{ "{\"a\" 1}", "{\"unreadable\":true}" },
+		{ "{\"a\":1,}", "{\"unreadable\":true}" },
+		{ "{\"a\":\"\xff\"}", "{\"unreadable\":true}" },
+		{ "{\"a\":[[[[[[[[[[1]]]]]]]]]]}", "{\"unreadable\":true}" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_buf out = BUF_INIT;
+		struct jw w;
+		jw_init(&w, &out);
+		audit_write_body(&w, NULL, rows[i].body);
+		assert_string_equal(buf_str(&out), rows[i].want);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(capabilities_go_by_role), cmocka_unit_test(levels_have_names),
+		cmocka_unit_test(patterns_are_escaped),	   cmocka_unit_test(names_are_plain),
+		cmocka_unit_test(auditors_see_no_secrets),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
