@@ -30,4 +30,5 @@ int vaultd_main(const struct proc_args *a) NONNULL;
 int agent_main(const struct proc_args *a) NONNULL;
 int prepare_main(const struct proc_args *a) NONNULL; /* waits for PostgreSQL, migrates on a primary, checks key and versions */
 int unpack_main(const struct proc_args *a) NONNULL;  /* turns an unpacked pack into the node's data */
+int postgres_main(const struct proc_args *a) NONNULL; /* becomes the postmaster; ends with its parent */
 int supervisor_main(const struct proc_args *a) NONNULL;

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast ha join: checks a pack and puts its parts where `serve` finds them. What needs the key
+ * is checked there.
+ */
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli/cli.h"
+#include "ha/pack.h"
+#include "pg/cluster.h"
+#include "proc/user.h"
+
+static void
+show_progress(void *ctx, int64_t done, int64_t total)
+{
+	if (total > 0)
+		fprintf(stderr, "\runpacking … %d %%", (int)(done * 100 / total));
+}
+
+static int
+check_fit(const struct pack_manifest *m, const struct home *h, struct err *e)
+{
+	struct home_node self;
+	char bin[HOME_PATH_MAX];
+	int major = 0;
+
+	int rc = home_node_read(h, &self, e);
+	if (rc < 0)
+		return rc;
+	if (m->format != PACK_FORMAT || strcmp(m->version, HF_VERSION) != 0)
+		return err_set(e, ERR_BAD_PACK,
+			       "the pack was made by Holdfast %s, this is %s: install the same "
+			       "version on both nodes",
+			       m->version, HF_VERSION);
+	if (strcasecmp(self.name, m->secondary_name) != 0)
+		return err_set(e, ERR_BAD_PACK, "the pack was made for %s, this node is %s",
+			       m->secondary_name, self.name);
+	if (cluster_find_bin((int)m->pg_major, bin, &major, e) < 0 || major != m->pg_major)
+		return err_set(e, ERR_BAD_PACK,
+			       "the primary runs PostgreSQL %d, which is not installed here: "
+			       "install postgresql-%d first",
+			       (int)m->pg_major, (int)m->pg_major);
+	return 0;
+}
+
+/* A node that holds data of its own as a primary must not become a secondary by a slip. */
+static int
+check_home(const struct home *h, struct err *e)
+{
+	int major = 0;
+	int rc = cluster_major(h, &major, e);
+
+	if (rc == 0 && major && !cluster_is_standby(h))
+		return err_set(e, ERR_PRECONDITION,
+			       "this home holds a vault of its own (a primary); a secondary needs "
+			       "a home made with `holdfast init --secondary`. Nothing was changed");
+	return rc;
+}
+
+/* Started as root, what was unpacked is handed to the user that Holdfast runs as. */
+static int
+hand_over(const struct home *h, struct err *e)
+{
+	static const char *const names[] = { "pack", PACK_NODE_NAME, PACK_BASE_NAME,
+					     PACK_MANIFEST_NAME };
+	struct user_id user;
+	int rc = user_choose(h->dir, NULL, &user, e);
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(names); i++) {
+		char path[HOME_PATH_MAX + 64];
+		snprintf(path, sizeof(path), "%s/%s", h->dir, names[i]);
+		rc = user_give(&user, path, e);
+	}
+	return rc;
+}
+
+static int
+run(const struct cli *c, struct err *e)
+{
+	auto_buf text = BUF_INIT;
+	auto_arena a = arena_new();
+	struct pack_manifest m;
+	struct home h;
+	char key[HOME_PATH_MAX];
+	struct err none;
+
+	int rc = cli_home(c, &h, e);
+	if (rc == 0)
+		rc = check_home(&h, e);
+	if (rc == 0)
+		rc = pack_zip_manifest(c->args[0], &text, e);
+	if (rc == 0)
+		rc = pack_manifest_parse(buf_str(&text), text.len, &m, a, e);
+	if (rc == 0)
+		rc = check_fit(&m, &h, e);
+	if (rc == 0)
+		rc = pack_zip_extract(c->args[0], h.dir, c->err_tty ? show_progress : NULL, NULL,
+				      e);
+	if (c->err_tty)
+		fprintf(stderr, "\r\033[K");
+	if (rc == 0)
+		rc = hand_over(&h, e);
+	if (rc < 0)
+		return rc;
+	bool has_key = home_key_path(&h, key, &none) == 0;
+	if (c->json) {
+		printf("{\"primary\":\"%s\",\"secondary\":\"%s\",\"key_location_known\":%s}\n",
+		       m.primary_name, m.secondary_name, has_key ? "true" : "false");
+		return CLI_GOOD;
+	}
+	printf("the pack of %s for %s is in place\n", m.primary_name, m.secondary_name);
+	if (!has_key)
+		printf("next: write the path of the master key file into %s/conf/manage_key.conf "
+		       "(one line)\n",
+		       h.dir);
+	printf("then: holdfast serve --home %s\n", h.dir);
+	return CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	CLI_OPT_HOME,
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_join = {
+	"ha join",
+	"HAPack-….zip",
+	1,
+	1,
+	opts,
+	run,
+	"Puts a pack into the home folder of a secondary; serve does the rest.",
+	"Plain `unzip HAPack-….zip` in the home folder does the same.",
+	CLI_NODE
+};

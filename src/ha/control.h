@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The thread behind run/agent.sock (0600): takes one command at a time from the command line on
+ * this machine and tells how it goes. A line of JSON each:
+ *   →  {"verb":"setup","primary":…,"secondary":…,"https_port":n,"pair_port":n}
+ *   ←  {"progress":text,"percent":n}…, then {"path":…} or {"error":{"code":…,"message":…}}
+ */
+#pragma once
+
+#include "base/home.h"
+#include "base/settings.h"
+
+#define CONTROL_LINE_MAX 4096
+
+struct control;
+
+/* keys_fd: a connection to keyd, taken over; blocking use by this thread alone. home and settings
+ * must outlive it. */
+int control_new(const struct home *h, const struct settings *s, int keys_fd, struct control **ret,
+		struct err *e) NONNULL MUST_USE;
+/* A new connection after keyd was started again. Thread-safe. */
+void control_attach(struct control *c, int keys_fd) NONNULL;
+/* Stops taking commands; one in flight is left to end with the process. Takes NULL. */
+void control_free(struct control *c);
+
+/* The client's side: sends one request line, calls progress for each such answer; the last answer's
+ * path is appended. */
+typedef void control_progress_fn(void *ctx, const char *text, int percent);
+int control_ask(const struct home *h, const char *request, control_progress_fn *progress, void *ctx,
+		struct buf *ret_path, struct err *e) MUST_USE;

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ha/pack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/home.h"
+#include "http/json.h"
+
+#define SEALED_CHUNK_MAX (PACK_CHUNK_BYTES + 4096)
+#define AT(field) offsetof(struct pack_manifest, field)
+
+static const struct jfield manifest_fields[] = {
+	{ "format", JINT, JREQUIRED, AT(format), 1000 },
+	{ "version", JTEXT, JREQUIRED, AT(version), 32 },
+	{ "pg_major", JINT, JREQUIRED, AT(pg_major), 1000 },
+	{ "pair", JTEXT, JREQUIRED, AT(pair), 128 },
+	{ "primary_id", JTEXT, JREQUIRED, AT(primary_id), 36 },
+	{ "primary_name", JTEXT, JREQUIRED, AT(primary_name), 255 },
+	{ "primary_https_port", JINT, JREQUIRED, AT(primary_https_port), 65535 },
+	{ "primary_pair_port", JINT, JREQUIRED, AT(primary_pair_port), 65535 },
+	{ "secondary_id", JTEXT, JREQUIRED, AT(secondary_id), 36 },
+	{ "secondary_name", JTEXT, JREQUIRED, AT(secondary_name), 255 },
+	{ "secondary_https_port", JINT, JREQUIRED, AT(secondary_https_port), 65535 },
+	{ "secondary_pair_port", JINT, JREQUIRED, AT(secondary_pair_port), 65535 },
+	{ "slot", JTEXT, JREQUIRED, AT(slot), 63 },
+	{ "made_at", JTEXT, JREQUIRED, AT(made_at), 32 },
+	{ "node_stream", JTEXT, JREQUIRED, AT(node_stream), 32 },
+	{ "base_stream", JTEXT, JREQUIRED, AT(base_stream), 32 },
+	{ "base_bytes", JINT, JREQUIRED, AT(base_bytes), INT64_MAX },
+	{ "mac", JTEXT, JREQUIRED, AT(mac), 64 },
+	{ 0 },
+};
+
+/* ---- manifest ---- */
+
+static int64_t
+int_at(const struct pack_manifest *m, const struct jfield *f)
+{
+	int64_t v;
+	memcpy(&v, (const char *)m + f->offset, sizeof(v));
+	return v;
+}
+
+static const char *
+text_at(const struct pack_manifest *m, const struct jfield *f)
+{
+	const char *v;
+	memcpy(&v, (const char *)m + f->offset, sizeof(v));
+	return v ? v : "";
+}
+
+int
+pack_stream_id(const char *hex, uint8_t ret[static 16])
+{
+	size_t n = 0;
+	if (strlen(hex) != 32 || sodium_hex2bin(ret, 16, hex, 32, NULL, &n, NULL) != 0 || n != 16)
+		return ERR_BAD_PACK;
+	return 0;
+}
+
+/* What the table cannot say: ids are ids, names and slots have no odd characters. */
+static int
+check_manifest(const struct pack_manifest *m, struct err *e)
+{
+	struct uuid u;
+	uint8_t id[16];
+
+	if (uuid_parse(m->primary_id, &u) < 0 || uuid_parse(m->secondary_id, &u) < 0 ||
+	    pack_stream_id(m->node_stream, id) < 0 || pack_stream_id(m->base_stream, id) < 0 ||
+	    strlen(m->mac) != 64)
+		return err_set(e, ERR_BAD_PACK,
+			       "the pack's manifest is malformed: an id in it is none");
+	if (strspn(m->slot, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(m->slot) ||
+	    !*m->slot)
+		return err_set(e, ERR_BAD_PACK,
+			       "the pack's manifest is malformed: the slot's name");
+	if (strpbrk(m->primary_name, "'\\\n\r \"=;#") ||
+	    strpbrk(m->secondary_name, "'\\\n\r \"=;#") || strpbrk(m->pair, "\n\r ;#="))
+		return err_set(
+			e, ERR_BAD_PACK,
+			"the pack's manifest is malformed: a name has characters that no name has");
+	if (m->primary_https_port < 1 || m->primary_pair_port < 1 || m->secondary_https_port < 1 ||
+	    m->secondary_pair_port < 1)
+		return err_set(e, ERR_BAD_PACK, "the pack's manifest is malformed: a port is 0");
+	return 0;
+}
+
+int
+pack_manifest_parse(const char *text, size_t n, struct pack_manifest *ret, struct arena *a,
+		    struct err *e)
+{
+	struct pack_manifest m = { 0 };
+	uint64_t seen;
+
+	if (n > PACK_MANIFEST_MAX)
+		return err_set(e, ERR_BAD_PACK, "the pack's manifest is longer than %u bytes",
+			       PACK_MANIFEST_MAX);
+	if (json_parse_body(text, n, manifest_fields, &m, &seen, a, e) < 0) {
+		if (e)
+			e->code = ERR_BAD_PACK;
+		err_prefix(e, "the pack's manifest is malformed: ");
+		return ERR_BAD_PACK;
+	}
+	int rc = check_manifest(&m, e);
+	if (rc < 0)
+		return rc;
+	*ret = m;
+	return 0;
+}
+
+void
+pack_manifest_write(const struct pack_manifest *m, struct buf *out)
+{
+	struct jw w;
+
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	for (const struct jfield *f = manifest_fields; f->name; f++) {
+		if (f->kind == JINT)
+			jw_int(&w, f->name, int_at(m, f));
+		else
+			jw_text(&w, f->name, text_at(m, f));
+	}
+	jw_end_object(&w);
+}
+
+void
+pack_manifest_canonical(const struct pack_manifest *m, struct buf *out)
+{
+	for (const struct jfield *f = manifest_fields; f->name; f++) {
+		if (strcmp(f->name, "mac") == 0)
+			continue;
+		if (f->kind == JINT)
+			buf_addf(out, "%s=%lld\n", f->name, (long long)int_at(m, f));
+		else
+			buf_addf(out, "%s=%s\n", f->name, text_at(m, f));
+	}
+}
+
+int
+pack_manifest_verify(const struct pack_manifest *m, struct keys *keys, struct err *e)
+{
+	auto_buf text = BUF_INIT;
+	uint8_t mac[KEYS_HASH_BYTES], given[KEYS_HASH_BYTES];
+	size_t n = 0;
+
+	pack_manifest_canonical(m, &text);
+	int rc = keys_mac(keys, NULL, KEYS_MANIFEST, text.data, text.len, mac, e);
+	if (rc < 0)
+		return rc;
+	if (sodium_hex2bin(given, sizeof(given), m->mac, strlen(m->mac), NULL, &n, NULL) != 0 ||
+	    n != sizeof(given) || sodium_memcmp(mac, given, sizeof(mac)) != 0)
+		return err_set(e, ERR_BAD_KEY,
+			       "the pack was made under another master key, or was changed on its "
+			       "way. Give this node a copy of the "
+			       "primary's master key file (conf/manage_key.conf says where it is)");
+	return 0;
+}
+
+/* ---- writing ---- */
+
+struct pack_writer {
+	struct archive *zip;
+	struct archive_entry *entry;
+	struct keys *keys;
+	uint8_t stream[16];
+	uint64_t index;
+	struct buf pending; /* plain bytes of the chunk being filled */
+	char path[HOME_PATH_MAX], part[HOME_PATH_MAX + 8];
+};
+
+static int
+zip_failed(struct pack_writer *w, const char *what, struct err *e)
+{
+	return err_set(e, ERR_IO, "cannot %s %s: %s; is the disk full?", what, w->part,
+		       archive_error_string(w->zip));
+}
+
+int
+pack_writer_open(const char *path, struct keys *keys, struct pack_writer **ret, struct err *e)
+{
+	struct pack_writer *w = calloc(1, sizeof(*w));
+	if (!w)
+		abort();
+	w->keys = keys;
+	snprintf(w->path, sizeof(w->path), "%s", path);
+	snprintf(w->part, sizeof(w->part), "%s.part", w->path);
+	unlink(w->part);
+	w->zip = archive_write_new();
+	w->entry = archive_entry_new();
+	if (!w->zip || !w->entry)
+		abort();
+	/* Sealed bytes do not shrink. */
+	if (archive_write_set_format_zip(w->zip) != ARCHIVE_OK ||
+	    archive_write_set_options(w->zip, "zip:compression=store") != ARCHIVE_OK ||
+	    archive_write_open_filename(w->zip, w->part) != ARCHIVE_OK) {
+		int rc = zip_failed(w, "write", e);
+		pack_writer_abort(w);
+		return rc;
+	}
+	*ret = w;
+	return 0;
+}
+
+static int
+begin_entry(struct pack_writer *w, const char *name, int64_t size, struct err *e)
+{
+	archive_entry_clear(w->entry);
+	archive_entry_set_pathname(w->entry, name);
+	archive_entry_set_filetype(w->entry, AE_IFREG);
+	archive_entry_set_perm(w->entry, 0600);
+	archive_entry_set_mtime(w->entry, clock_now_us() / 1000000, 0);
+	if (size >= 0)
+		archive_entry_set_size(w->entry, size);
+	else
+		archive_entry_unset_size(w->entry);
+	return archive_write_header(w->zip, w->entry) == ARCHIVE_OK ? 0 : zip_failed(w, "write", e);
+}
+
+static int
+put(struct pack_writer *w, const void *p, size_t n, struct err *e)
+{
+	return archive_write_data(w->zip, p, n) == (la_ssize_t)n ? 0 : zip_failed(w, "write", e);
+}
+
+int
+pack_writer_begin(struct pack_writer *w, const char *name, const uint8_t stream[static 16],
+		  struct err *e)
+{
+	memcpy(w->stream, stream, sizeof(w->stream));
+	w->index = 0;
+	buf_reset(&w->pending);
+	return begin_entry(w, name, -1, e);
+}
+
+static int
+put_chunk(struct pack_writer *w, bool last, struct err *e)
+{
+	auto_buf sealed = BUF_INIT, head = BUF_INIT;
+
+	int rc = keys_stream_seal(w->keys, NULL, w->stream, w->index++, last, buf_str(&w->pending),
+				  w->pending.len, &sealed, e);
+	if (rc < 0)
+		return rc;
+	buf_add_be32(&head, (uint32_t)sealed.len);
+	rc = put(w, head.data, head.len, e);
+	if (rc == 0)
+		rc = put(w, sealed.data, sealed.len, e);
+	buf_reset(&w->pending);
+	return rc;
+}
+
+int
+pack_writer_add(struct pack_writer *w, const void *p, size_t n, struct err *e)
+{
+	const uint8_t *bytes = p;
+
+	while (n) {
+		size_t room = PACK_CHUNK_BYTES - w->pending.len, take = n < room ? n : room;
+		/* A full chunk goes out only when more follows: the last one is bound as the last.
+		 */
+		if (room == 0) {
+			int rc = put_chunk(w, false, e);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
+		buf_add(&w->pending, bytes, take);
+		bytes += take;
+		n -= take;
+	}
+	return 0;
+}
+
+int
+pack_writer_end(struct pack_writer *w, struct err *e)
+{
+	return put_chunk(w, true, e);
+}
+
+int
+pack_writer_plain(struct pack_writer *w, const char *name, const void *p, size_t n, struct err *e)
+{
+	int rc = begin_entry(w, name, (int64_t)n, e);
+	return rc < 0 ? rc : put(w, p, n, e);
+}
+
+static void
+writer_free(struct pack_writer *w)
+{
+	archive_entry_free(w->entry);
+	archive_write_free(w->zip);
+	buf_done(&w->pending);
+	free(w);
+}
+
+static int
+sync_and_rename(const struct pack_writer *w, struct err *e)
+{
+	int fd = open(w->part, O_RDONLY | O_CLOEXEC);
+	int rc = fd < 0 || fsync(fd) < 0 ? err_errno(e, ERR_IO, "cannot write %s", w->part) : 0;
+	if (fd >= 0)
+		close(fd);
+	if (rc == 0 && rename(w->part, w->path) < 0)
+		rc = err_errno(e, ERR_IO, "cannot put %s into its place", w->path);
+	return rc;
+}
+
+int
+pack_writer_close(struct pack_writer *w, struct err *e)
+{
+	int rc = archive_write_close(w->zip) == ARCHIVE_OK ? 0 : zip_failed(w, "finish", e);
+	if (rc == 0)
+		rc = sync_and_rename(w, e);
+	if (rc < 0)
+		unlink(w->part);
+	writer_free(w);
+	return rc;
+}
+
+void
+pack_writer_abort(struct pack_writer *w)
+{
+	if (!w)
+		return;
+	unlink(w->part);
+	writer_free(w);
+}
+
+/* ---- reading ---- */
+
+struct pack_reader {
+	FILE *f;
+	struct keys *keys;
+	uint8_t stream[16];
+	uint64_t index, position;
+	bool ended;
+	struct buf sealed, plain;
+	char path[HOME_PATH_MAX];
+};
+
+int
+pack_reader_open(const char *path, struct keys *keys, const uint8_t stream[static 16],
+		 struct pack_reader **ret, struct err *e)
+{
+	FILE *f = fopen(path, "rbe");
+	if (!f)
+		return err_errno(e, errno == ENOENT ? ERR_BAD_PACK : ERR_IO, "cannot open %s",
+				 path);
+	struct pack_reader *r = calloc(1, sizeof(*r));
+	if (!r)
+		abort();
+	r->f = f;
+	r->keys = keys;
+	memcpy(r->stream, stream, sizeof(r->stream));
+	snprintf(r->path, sizeof(r->path), "%s", path);
+	*ret = r;
+	return 0;
+}
+
+static int
+cut_short(const struct pack_reader *r, struct err *e)
+{
+	return err_set(e, ERR_BAD_PACK, "%s is cut short or damaged: copy the pack here again",
+		       r->path);
+}
+
+/* The next sealed chunk, and whether it is the file's last. */
+static int
+read_sealed(struct pack_reader *r, bool *ret_last, struct err *e)
+{
+	uint8_t head[4];
+
+	if (fread(head, 1, sizeof(head), r->f) != sizeof(head))
+		return cut_short(r, e);
+	size_t n = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+	if (n > SEALED_CHUNK_MAX)
+		return cut_short(r, e);
+	buf_reset(&r->sealed);
+	buf_reserve(&r->sealed, n);
+	if (fread(r->sealed.data, 1, n, r->f) != n)
+		return cut_short(r, e);
+	r->sealed.len = n;
+	int c = fgetc(r->f);
+	*ret_last = c == EOF;
+	if (c != EOF)
+		ungetc(c, r->f);
+	return 0;
+}
+
+int
+pack_reader_next(struct pack_reader *r, const void **ret, size_t *ret_n, struct err *e)
+{
+	bool last;
+
+	*ret_n = 0;
+	if (r->ended)
+		return 0;
+	int rc = read_sealed(r, &last, e);
+	if (rc < 0)
+		return rc;
+	buf_reset(&r->plain);
+	rc = keys_stream_open(r->keys, NULL, r->stream, r->index++, last, r->sealed.data,
+			      r->sealed.len, &r->plain, e);
+	if (rc == ERR_CRYPTO)
+		return cut_short(r, e);
+	if (rc < 0)
+		return rc;
+	r->ended = last;
+	r->position += r->plain.len;
+	*ret = buf_str(&r->plain);
+	*ret_n = r->plain.len;
+	return 0;
+}
+
+uint64_t
+pack_reader_position(const struct pack_reader *r)
+{
+	return r->position;
+}
+
+void
+pack_reader_free(struct pack_reader *r)
+{
+	if (!r)
+		return;
+	fclose(r->f);
+	buf_done(&r->sealed);
+	buf_done(&r->plain);
+	free(r);
+}
+
+/* ---- unzipping ---- */
+
+static int
+open_zip(const char *path, struct archive **ret, struct err *e)
+{
+	struct archive *a = archive_read_new();
+	if (!a)
+		abort();
+	if (archive_read_support_format_zip(a) != ARCHIVE_OK ||
+	    archive_read_open_filename(a, path, 65536) != ARCHIVE_OK) {
+		int rc = err_set(e, ERR_BAD_PACK, "cannot read %s: %s", path,
+				 archive_error_string(a));
+		archive_read_free(a);
+		return rc;
+	}
+	*ret = a;
+	return 0;
+}
+
+static int
+damaged(struct archive *a, const char *path, struct err *e)
+{
+	const char *why = archive_error_string(a);
+	return err_set(e, ERR_BAD_PACK, "%s is damaged: %s; copy it here again", path,
+		       why ? why : "it is no pack");
+}
+
+int
+pack_zip_manifest(const char *zip, struct buf *ret, struct err *e)
+{
+	struct archive *a;
+	struct archive_entry *entry;
+	char bytes[4096];
+	int rc = open_zip(zip, &a, e), got;
+	if (rc < 0)
+		return rc;
+	while ((got = archive_read_next_header(a, &entry)) == ARCHIVE_OK)
+		if (strcmp(archive_entry_pathname(entry), PACK_MANIFEST_NAME) == 0)
+			break;
+	if (got != ARCHIVE_OK)
+		rc = got == ARCHIVE_EOF
+			     ? err_set(e, ERR_BAD_PACK,
+				       "%s is no Holdfast pack, or damaged: it has no manifest",
+				       zip)
+			     : damaged(a, zip, e);
+	la_ssize_t n = 0;
+	while (rc == 0 && (n = archive_read_data(a, bytes, sizeof(bytes))) > 0) {
+		buf_add(ret, bytes, (size_t)n);
+		if (ret->len > PACK_MANIFEST_MAX)
+			rc = err_set(e, ERR_BAD_PACK, "the manifest of %s is too long", zip);
+	}
+	if (n < 0)
+		rc = damaged(a, zip, e);
+	archive_read_free(a);
+	return rc;
+}
+
+struct extraction {
+	struct archive *a;
+	const char *zip, *dir;
+	pack_progress_fn *progress;
+	void *ctx;
+	int64_t done, total;
+};
+
+static int
+extract_part(struct extraction *x, const char *name, struct err *e)
+{
+	char path[HOME_PATH_MAX + 64];
+	const void *p;
+	size_t n;
+	la_int64_t at;
+	int got, rc = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", x->dir, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_errno(e, ERR_IO, "cannot write %s", path);
+	while (rc == 0 && (got = archive_read_data_block(x->a, &p, &n, &at)) != ARCHIVE_EOF) {
+		if (got != ARCHIVE_OK)
+			rc = damaged(x->a, x->zip, e);
+		else if (pwrite(fd, p, n, (off_t)at) != (ssize_t)n)
+			rc = err_errno(e, ERR_IO, "cannot write %s", path);
+		x->done += (int64_t)n;
+		if (x->progress)
+			x->progress(x->ctx, x->done, x->total);
+	}
+	if (rc == 0 && fsync(fd) < 0)
+		rc = err_errno(e, ERR_IO, "cannot write %s", path);
+	close(fd);
+	return rc;
+}
+
+static int
+extract_all(struct extraction *x, struct err *e)
+{
+	static const char *const names[] = { PACK_NODE_NAME, PACK_BASE_NAME };
+	unsigned found = 0;
+	struct archive_entry *entry;
+	int got, rc = 0;
+
+	while (rc == 0 && (got = archive_read_next_header(x->a, &entry)) == ARCHIVE_OK) {
+		const char *name = archive_entry_pathname(entry);
+		for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(names); i++)
+			if (name && strcmp(name, names[i]) == 0) {
+				rc = extract_part(x, names[i], e);
+				found |= 1u << i;
+			}
+	}
+	if (rc == 0 && got != ARCHIVE_EOF)
+		rc = damaged(x->a, x->zip, e);
+	if (rc == 0 && found != (1u << ARRAY_LEN(names)) - 1)
+		rc = err_set(e, ERR_BAD_PACK,
+			     "%s is damaged: a part of it is missing; copy it here again", x->zip);
+	return rc;
+}
+
+int
+pack_zip_extract(const char *zip, const char *dir, pack_progress_fn *progress, void *ctx,
+		 struct err *e)
+{
+	struct extraction x = { .zip = zip, .dir = dir, .progress = progress, .ctx = ctx };
+	auto_buf manifest = BUF_INIT;
+	char path[HOME_PATH_MAX + 64];
+	struct stat st;
+
+	if (stat(zip, &st) < 0)
+		return err_errno(e, ERR_IO, "cannot read %s", zip);
+	x.total = st.st_size;
+	int rc = pack_zip_manifest(zip, &manifest, e);
+	snprintf(path, sizeof(path), "%s/pack", dir);
+	if (rc == 0)
+		rc = home_remove_tree(path, e);
+	if (rc == 0)
+		rc = home_mkdirs(path, 0700, e);
+	if (rc == 0)
+		rc = open_zip(zip, &x.a, e);
+	if (rc < 0)
+		return rc;
+	rc = extract_all(&x, e);
+	archive_read_free(x.a);
+	snprintf(path, sizeof(path), "%s/%s", dir, PACK_MANIFEST_NAME);
+	if (rc == 0)
+		rc = home_write_file(path, manifest.data, manifest.len, 0600, e);
+	return rc;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The pack a secondary is made from: HAPack-<name>.zip (PKWARE APPNOTE 6.3, by libarchive) with
+ *   pack/manifest.json  plain: for whom, from whom, versions, stream ids; MACed under the master key
+ *   pack/node.sealed    JSON: the pair's CA, the secondary's certificate and key, the web certificate
+ *                       of the primary
+ *   pack/base.sealed    a base backup, PostgreSQL's tar
+ * A sealed part is a row of chunks: be32 length ‖ sealed bytes (crypto/keys.h, streams); the last
+ * chunk is bound as the last, so a part cut short is noticed. Blocking.
+ */
+#pragma once
+
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "crypto/keys.h"
+
+#define PACK_FORMAT 1
+#define PACK_MANIFEST_MAX 16384
+#define PACK_CHUNK_BYTES (512u << 10)
+#define PACK_NODE_MAX (64u << 10)
+
+#define PACK_MANIFEST_NAME "pack/manifest.json"
+#define PACK_NODE_NAME "pack/node.sealed"
+#define PACK_BASE_NAME "pack/base.sealed"
+
+/* Texts are borrowed: from the arena that pack_manifest_parse was given, or from the maker. */
+struct pack_manifest {
+	int64_t format;
+	const char *version; /* the product's */
+	int64_t pg_major;
+	const char *pair; /* PostgreSQL's system identifier and the CA's fingerprint */
+	const char *primary_id, *primary_name;
+	int64_t primary_https_port, primary_pair_port;
+	const char *secondary_id, *secondary_name;
+	int64_t secondary_https_port, secondary_pair_port;
+	const char *slot;
+	const char *made_at;		       /* RFC 3339 */
+	const char *node_stream, *base_stream; /* 32 hex digits each */
+	int64_t base_bytes;		       /* of the tar */
+	const char *mac;		       /* 64 hex digits */
+};
+
+/* Parses and bounds every field; does not check the MAC. ERR_BAD_PACK. */
+int pack_manifest_parse(const char *text, size_t n, struct pack_manifest *ret, struct arena *a,
+			struct err *e) MUST_USE;
+void pack_manifest_write(const struct pack_manifest *m, struct buf *out) NONNULL; /* JSON */
+/* What the MAC covers: every field but the MAC, a line each. */
+void pack_manifest_canonical(const struct pack_manifest *m, struct buf *out) NONNULL;
+/* 0, or ERR_BAD_KEY: made under another master key, or changed. */
+int pack_manifest_verify(const struct pack_manifest *m, struct keys *keys,
+			 struct err *e) NONNULL MUST_USE;
+int pack_stream_id(const char *hex, uint8_t ret[static 16]) NONNULL MUST_USE;
+
+/* ---- writing ---- */
+struct pack_writer;
+
+/* Writes beside path; path appears whole, or not at all. */
+int pack_writer_open(const char *path, struct keys *keys, struct pack_writer **ret,
+		     struct err *e) NONNULL MUST_USE;
+int pack_writer_begin(struct pack_writer *w, const char *name, const uint8_t stream[static 16],
+		      struct err *e) NONNULL MUST_USE;
+int pack_writer_add(struct pack_writer *w, const void *p, size_t n, struct err *e) MUST_USE;
+int pack_writer_end(struct pack_writer *w, struct err *e) NONNULL MUST_USE; /* of the part begun */
+int pack_writer_plain(struct pack_writer *w, const char *name, const void *p, size_t n,
+		      struct err *e) MUST_USE;
+int pack_writer_close(struct pack_writer *w,
+		      struct err *e) NONNULL MUST_USE; /* fsync, rename; w is freed in any case */
+void pack_writer_abort(struct pack_writer *w);	       /* removes what was written; takes NULL */
+
+/* ---- reading a sealed part from a file ---- */
+struct pack_reader;
+
+int pack_reader_open(const char *path, struct keys *keys, const uint8_t stream[static 16],
+		     struct pack_reader **ret, struct err *e) NONNULL MUST_USE;
+/* The next chunk's plain bytes, borrowed until the next call; *ret_n 0: the end. ERR_BAD_PACK when
+ * it is cut or changed. */
+int pack_reader_next(struct pack_reader *r, const void **ret, size_t *ret_n,
+		     struct err *e) NONNULL MUST_USE;
+uint64_t pack_reader_position(const struct pack_reader *r) NONNULL; /* plain bytes so far */
+void pack_reader_free(struct pack_reader *r);
+
+/* ---- unzipping ---- */
+
+/* Reads the manifest out of a zip (appended to ret). ERR_BAD_PACK with what is wrong with the file.
+ */
+int pack_zip_manifest(const char *zip, struct buf *ret, struct err *e) NONNULL MUST_USE;
+
+typedef void pack_progress_fn(void *ctx, int64_t done, int64_t total);
+/* Puts the three parts, and nothing else, into dir/pack. The manifest comes last: a pack folder
+ * without one is not taken for a pack. progress may be NULL. */
+int pack_zip_extract(const char *zip, const char *dir, pack_progress_fn *progress, void *ctx,
+		     struct err *e) MUST_USE;

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the agent of a primary does for `holdfast ha setup`: the pair's CA and certificates, the
+ * channel, the secondary's row and slot, and the pack. Blocking, in a thread of its own; may be
+ * repeated for the same secondary.
+ */
+#pragma once
+
+#include "base/home.h"
+#include "base/settings.h"
+#include "crypto/keys.h"
+
+struct setup_request {
+	char primary[256], secondary[256]; /* fully qualified names */
+	int https_port, pair_port;	   /* of the secondary; 0: as this node's */
+};
+
+/* percent -1: not known. */
+typedef void setup_progress_fn(void *ctx, const char *text, int percent);
+
+/* Appends the pack's path to ret_path. ERR_PRECONDITION, ERR_USAGE … with what to do. */
+int setup_run(const struct home *h, const struct settings *s, struct keys *keys,
+	      const struct setup_request *rq, setup_progress_fn *progress, void *ctx,
+	      struct buf *ret_path, struct err *e) NONNULL MUST_USE;
+
+/* A name that may stand in certificates, file names and connection strings: letters, digits, dot,
+ * hyphen, colon. */
+int setup_check_name(const char *name, struct err *e) NONNULL MUST_USE;

@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The supervisor: starts the node's processes in order, watches them, restarts what falls, stops
+ * them in order. It parses nothing from outside and holds no secret. One thread, libuv.
+ *
+ *   start   keyd ('K') → unpack (if a pack waits) → postgres and prepare → vaultd and agent
+ *           → vaultd's 'R': ready
+ *   stop    vaultd and agent → postgres (fast) → keyd; a second signal makes each step hard
+ *   fall    keyd, vaultd, agent: started again at once, at most RESTARTS in RESTART_WINDOW_MS,
+ *           then the node says why and stops; keyd without its key file: tried again every
+ *           KEY_RETRY_MS while the rest runs on; postgres: again and again with a growing pause,
+ *           since a full disk may be what it waits for
+ */
+#include "proc/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+#include <uv.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/keyproto.h"
+#include "pg/cluster.h"
+
+#define RESTARTS 10
+#define RESTART_WINDOW_MS 60000
+#define KEY_RETRY_MS 5000
+#define PG_PAUSE_MIN_MS 50
+#define PG_PAUSE_MAX_MS 1000
+#define STOP_SOFT_MS 5000
+#define STOP_PG_MS 60000
+#define KEYD_READY_MS 5000
+
+enum child_id { KEYD, UNPACK, POSTGRES, PREPARE, VAULTD, AGENT, CHILDREN };
+
+struct sup;
+
+struct child {
+	struct sup *sup;
+	enum child_id id;
+	bool running, ready;
+	uv_process_t process;
+	uv_timer_t timer; /* pause before the next start */
+	uv_poll_t link;	  /* our end of fd 4 (keyd: of the control socket) */
+	int link_fd;	  /* -1: none */
+	int64_t began_ms;
+	int64_t falls[RESTARTS]; /* when it fell, a ring */
+	unsigned nfalls;
+	int64_t pause_ms;
+};
+
+/* What each child is: its name, the role by which keyd knows it ('\0': no connection), whether it
+ * has a link. */
+static const struct kind {
+	const char *name;
+	char role;
+	bool link;
+} kinds[CHILDREN] = {
+	[KEYD] = { "keyd", '\0', false },
+	[UNPACK] = { "unpack", KEYPROTO_INIT, false },
+	[POSTGRES] = { "postgres", '\0', false },
+	[PREPARE] = { "prepare", KEYPROTO_INIT, false },
+	[VAULTD] = { "vaultd", KEYPROTO_VAULTD, true },
+	[AGENT] = { "agent", KEYPROTO_AGENT, true },
+};
+
+struct sup {
+	const struct proc_args *args;
+	uv_loop_t loop;
+	uv_signal_t signals[3];
+	uv_timer_t stop_timer, watchdog;
+	struct child children[CHILDREN];
+	char exe[HOME_PATH_MAX];
+	int lock_fd;
+	bool serving;	   /* vaultd and agent were started once */
+	unsigned stopping; /* signals received so far, or 1 after a failure */
+	int exit_code;
+};
+
+static void start_child(struct sup *s, enum child_id id);
+static void stop_step(struct sup *s);
+
+static void
+begin_stop(struct sup *s, int exit_code)
+{
+	if (s->stopping == 0)
+		s->exit_code = exit_code;
+	s->stopping++;
+	sd_notify(0, "STOPPING=1");
+	stop_step(s);
+}
+
+/* ---- connections to keyd ---- */
+
+/* Hands one end of a new socketpair to keyd with the client's role; the other end is the result, or
+ * -1. */
+static int
+connect_keyd(struct sup *s, char role)
+{
+	int fds[2], control = s->children[KEYD].link_fd;
+	char space[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { .iov_base = &role, .iov_len = 1 };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = space,
+			    .msg_controllen = sizeof(space) };
+
+	if (control < 0 || !s->children[KEYD].ready)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return -1;
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fds[0], sizeof(int));
+	ssize_t n = sendmsg(control, &m, MSG_NOSIGNAL);
+	close(fds[0]);
+	if (n == 1)
+		return fds[1];
+	close(fds[1]);
+	return -1;
+}
+
+/* Gives a running child a connection to the keyd that was started again. */
+static void
+reconnect_child(struct sup *s, struct child *c)
+{
+	char space[CMSG_SPACE(sizeof(int))] = { 0 }, word = 'k';
+	struct iovec iov = { .iov_base = &word, .iov_len = 1 };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = space,
+			    .msg_controllen = sizeof(space) };
+
+	if (!c->running || c->link_fd < 0)
+		return;
+	int fd = connect_keyd(s, kinds[c->id].role);
+	if (fd < 0)
+		return;
+	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(h), &fd, sizeof(int));
+	if (sendmsg(c->link_fd, &m, MSG_NOSIGNAL) != 1)
+		log_warning("cannot give %s its connection to the new keyd", kinds[c->id].name);
+	close(fd);
+}
+
+/* ---- links ---- */
+
+static void
+close_link(struct child *c)
+{
+	if (c->link_fd < 0)
+		return;
+	uv_poll_stop(&c->link);
+	uv_close((uv_handle_t *)&c->link, NULL);
+	close(c->link_fd);
+	c->link_fd = -1;
+}
+
+static void
+on_keyd_ready(struct sup *s)
+{
+	if (s->serving) {
+		log_notice("keyd is back");
+		reconnect_child(s, &s->children[VAULTD]);
+		reconnect_child(s, &s->children[AGENT]);
+		return;
+	}
+	char manifest[HOME_PATH_MAX + 32];
+	home_path(&s->args->home, HOME_PACK, manifest);
+	strcat(manifest, "/manifest.json");
+	if (access(manifest, F_OK) == 0) {
+		start_child(s, UNPACK);
+		return;
+	}
+	start_child(s, POSTGRES);
+	start_child(s, PREPARE);
+}
+
+static void
+on_vaultd_ready(struct sup *s, struct child *c)
+{
+	log_info("vaultd serves after %lld ms", (long long)(clock_mono_ms() - c->began_ms));
+	sd_notify(0, "READY=1\nSTATUS=serving");
+}
+
+static void
+on_link(uv_poll_t *p, int status, int events)
+{
+	struct child *c = p->data;
+	char words[16];
+	ssize_t n = status < 0 ? 0 : recv(c->link_fd, words, sizeof(words), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		uv_poll_stop(p); /* its exit follows */
+		return;
+	}
+	if (c->ready || c->sup->stopping)
+		return;
+	c->ready = true;
+	if (c->id == KEYD)
+		on_keyd_ready(c->sup);
+	else if (c->id == VAULTD)
+		on_vaultd_ready(c->sup, c);
+}
+
+/* ---- falls ---- */
+
+/* Whether it has fallen too often of late. Notes this fall. */
+static bool
+note_fall(struct child *c)
+{
+	int64_t now = clock_mono_ms(), oldest = c->falls[c->nfalls % RESTARTS];
+
+	c->falls[c->nfalls % RESTARTS] = now;
+	c->nfalls++;
+	return c->nfalls > RESTARTS && now - oldest < RESTART_WINDOW_MS;
+}
+
+static void
+on_pause_over(uv_timer_t *t)
+{
+	struct child *c = t->data;
+	if (!c->sup->stopping && !c->running)
+		start_child(c->sup, c->id);
+}
+
+static void
+start_later(struct child *c, int64_t ms)
+{
+	uv_timer_start(&c->timer, on_pause_over, (uint64_t)ms, 0);
+}
+
+static void
+postgres_fell(struct child *c)
+{
+	bool lived = clock_mono_ms() - c->began_ms > 5000;
+
+	c->pause_ms = lived || c->pause_ms == 0 ? PG_PAUSE_MIN_MS : c->pause_ms * 2;
+	if (c->pause_ms > PG_PAUSE_MAX_MS)
+		c->pause_ms = PG_PAUSE_MAX_MS;
+	start_later(c, c->pause_ms);
+}
+
+static void
+restart_child(struct child *c, int code)
+{
+	struct sup *s = c->sup;
+
+	if (c->id == KEYD && s->serving && code == PROC_EXIT_CONFIG) {
+		log_warning("keyd cannot read the master key; bring its device back: it is tried "
+			    "again every %d s",
+			    KEY_RETRY_MS / 1000);
+		start_later(c, KEY_RETRY_MS);
+		return;
+	}
+	if (code == PROC_EXIT_CONFIG) {
+		begin_stop(s, 1); /* the child has said why */
+		return;
+	}
+	if (note_fall(c)) {
+		log_error("%s fell %d times within %d s; the node stops. The lines above say why "
+			  "it fell.",
+			  kinds[c->id].name, RESTARTS + 1, RESTART_WINDOW_MS / 1000);
+		begin_stop(s, 1);
+		return;
+	}
+	start_later(c, c->nfalls <= 2 ? 0 : 100);
+}
+
+static void
+unpack_done(struct sup *s, int code)
+{
+	if (code != 0) {
+		begin_stop(s, 1);
+		return;
+	}
+	start_child(s, POSTGRES);
+	start_child(s, PREPARE);
+}
+
+static void
+prepare_done(struct sup *s, int code)
+{
+	if (code == PROC_EXIT_CONFIG) {
+		begin_stop(s, 1);
+	} else if (code != 0) {
+		start_later(&s->children[PREPARE], 500);
+	} else {
+		s->serving = true;
+		start_child(s, AGENT);
+		start_child(s, VAULTD);
+	}
+}
+
+static void
+on_child_exit(uv_process_t *p, int64_t status, int signal)
+{
+	struct child *c = p->data;
+	struct sup *s = c->sup;
+	int code = signal ? 128 + signal : (int)status;
+
+	c->running = false;
+	c->ready = false;
+	close_link(c);
+	uv_close((uv_handle_t *)p, NULL);
+	if (s->stopping) {
+		stop_step(s);
+		return;
+	}
+	if (c->id != PREPARE && c->id != UNPACK && signal)
+		log_warning("%s was ended by signal %d (%s)", kinds[c->id].name, signal,
+			    strsignal(signal));
+	else if (code != 0 && c->id != POSTGRES)
+		log_warning("%s ended with exit code %d", kinds[c->id].name, code);
+	else if (c->id == POSTGRES)
+		log_notice("postgres ended with exit code %d", code);
+	switch (c->id) {
+	case UNPACK:
+		unpack_done(s, code);
+		break;
+	case PREPARE:
+		prepare_done(s, code);
+		break;
+	case POSTGRES:
+		postgres_fell(c);
+		break;
+	default:
+		restart_child(c, code);
+	}
+}
+
+/* ---- starting ---- */
+
+static void
+no_keyd_yet(struct child *c)
+{
+	/* keyd is being started again; its 'K' comes, or the node stops. */
+	start_later(c, 100);
+}
+
+static int
+spawn(struct sup *s, struct child *c, int keys_fd, int link_fd)
+{
+	const struct proc_args *a = s->args;
+	char argv0[32];
+	snprintf(argv0, sizeof(argv0), "holdfast: %s", kinds[c->id].name);
+	const char *argv[] = { argv0,	    "--process", kinds[c->id].name,
+			       "--home",    a->home.dir, a->key_file[0] ? "--key-file" : NULL,
+			       a->key_file, NULL };
+	uv_stdio_container_t io[5] = {
+		{ .flags = UV_IGNORE },
+		{ .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO },
+		{ .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO },
+		{ .flags = keys_fd < 0 ? UV_IGNORE : UV_INHERIT_FD, .data.fd = keys_fd },
+		{ .flags = link_fd < 0 ? UV_IGNORE : UV_INHERIT_FD, .data.fd = link_fd },
+	};
+	uv_process_options_t o = {
+		.file = s->exe,
+		.args = (char **)(uintptr_t)argv,
+		.exit_cb = on_child_exit,
+		.stdio = io,
+		.stdio_count = link_fd >= 0   ? 5
+			       : keys_fd >= 0 ? 4
+					      : 3,
+		/* Of its own session: Ctrl-C on the terminal is the supervisor's to pass on. */
+		.flags = UV_PROCESS_DETACHED,
+	};
+	c->process.data = c;
+	c->began_ms = clock_mono_ms();
+	return uv_spawn(&s->loop, &c->process, &o);
+}
+
+/* A link to the child: *ret_child is for it to inherit. */
+static int
+open_link(struct sup *s, struct child *c, int *ret_child)
+{
+	int fds[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return -1;
+	c->link_fd = fds[0];
+	c->link.data = c;
+	uv_poll_init(&s->loop, &c->link, fds[0]);
+	uv_poll_start(&c->link, UV_READABLE | UV_DISCONNECT, on_link);
+	*ret_child = fds[1];
+	return 0;
+}
+
+static void
+start_child(struct sup *s, enum child_id id)
+{
+	struct child *c = &s->children[id];
+	int keys = -1, link = -1;
+
+	if (s->stopping || c->running)
+		return;
+	if (kinds[id].role) {
+		keys = connect_keyd(s, kinds[id].role);
+		if (keys < 0) {
+			no_keyd_yet(c);
+			return;
+		}
+	}
+	/* keyd has its end of the control socket where the others have their connection to it. */
+	if ((kinds[id].link || id == KEYD) && open_link(s, c, &link) < 0) {
+		log_error("cannot start %s: no socket can be had: %s", kinds[id].name,
+			  strerror(errno));
+		begin_stop(s, 1);
+		return;
+	}
+	int rc = id == KEYD ? spawn(s, c, link, -1) : spawn(s, c, keys, link);
+	if (keys >= 0)
+		close(keys);
+	if (link >= 0)
+		close(link);
+	if (rc < 0) {
+		log_error("cannot start %s: %s", kinds[id].name, uv_strerror(rc));
+		close_link(c);
+		uv_close((uv_handle_t *)&c->process, NULL);
+		begin_stop(s, 1);
+		return;
+	}
+	c->running = true;
+}
+
+/* ---- stopping ---- */
+
+static void
+on_stop_timer(uv_timer_t *t)
+{
+	struct sup *s = t->data;
+	s->stopping++;
+	stop_step(s);
+}
+
+static bool
+signal_child(struct child *c, int soft, int hard)
+{
+	if (!c->running)
+		return false;
+	uv_process_kill(&c->process, c->sup->stopping > 1 ? hard : soft);
+	return true;
+}
+
+/* One step of the stop: signals what is to go now; called again at each exit, signal and deadline.
+ */
+static void
+stop_step(struct sup *s)
+{
+	struct child *c = s->children;
+
+	for (int i = 0; i < CHILDREN; i++)
+		uv_timer_stop(&c[i].timer);
+	if (signal_child(&c[VAULTD], SIGTERM, SIGKILL) | signal_child(&c[AGENT], SIGTERM, SIGKILL) |
+	    signal_child(&c[PREPARE], SIGTERM, SIGKILL) |
+	    signal_child(&c[UNPACK], SIGTERM, SIGKILL)) {
+		uv_timer_start(&s->stop_timer, on_stop_timer, STOP_SOFT_MS, 0);
+		return;
+	}
+	/* Fast: rolls back and writes a checkpoint; hard: recovers at the next start. */
+	if (signal_child(&c[POSTGRES], SIGINT, SIGQUIT)) {
+		uv_timer_start(&s->stop_timer, on_stop_timer, STOP_PG_MS, 0);
+		return;
+	}
+	if (signal_child(&c[KEYD], SIGTERM, SIGKILL)) {
+		uv_timer_start(&s->stop_timer, on_stop_timer, STOP_SOFT_MS, 0);
+		return;
+	}
+	uv_stop(&s->loop);
+}
+
+static void
+on_signal(uv_signal_t *h, int number)
+{
+	struct sup *s = h->data;
+
+	if (number == SIGHUP) {
+		for (int i = VAULTD; i <= AGENT; i++)
+			if (s->children[i].running)
+				uv_process_kill(&s->children[i].process, SIGHUP);
+		return;
+	}
+	log_notice("stopping");
+	begin_stop(s, 0);
+}
+
+/* ---- one node, one supervisor ---- */
+
+static int
+lock_home(struct sup *s)
+{
+	char path[HOME_PATH_MAX], text[32] = "";
+
+	home_path(&s->args->home, HOME_PID, path);
+	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock_fd < 0) {
+		log_error("cannot open %s: %s; the home folder must belong to the user that "
+			  "Holdfast runs as",
+			  path, strerror(errno));
+		return -1;
+	}
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		ssize_t n = pread(s->lock_fd, text, sizeof(text) - 1, 0);
+		text[n > 0 ? strcspn(text, "\n") : 0] = '\0';
+		log_error("this node runs already, as process %s; stop that one first (kill %s)",
+			  text, text);
+		return -1;
+	}
+	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (ftruncate(s->lock_fd, 0) < 0 || pwrite(s->lock_fd, text, (size_t)n, 0) != n) {
+		log_error("cannot write %s: %s; is the disk full?", path, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static bool
+has_data(const struct sup *s)
+{
+	char pg[HOME_PATH_MAX], manifest[HOME_PATH_MAX + 32];
+
+	home_path(&s->args->home, HOME_PG, pg);
+	home_path(&s->args->home, HOME_PACK, manifest);
+	strcat(manifest, "/manifest.json");
+	if (access(pg, F_OK) == 0 || access(manifest, F_OK) == 0)
+		return true;
+	log_error("this node has no data yet. It was made as a secondary: run `holdfast ha setup "
+		  "PRIMARY SECONDARY` on the primary, "
+		  "bring the HAPack-….zip here, `holdfast ha join` it, then serve again.");
+	return false;
+}
+
+static void
+on_watchdog(uv_timer_t *t)
+{
+	sd_notify(0, "WATCHDOG=1");
+}
+
+static void
+start_watching(struct sup *s)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	uint64_t usec = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		uv_signal_init(&s->loop, &s->signals[i]);
+		s->signals[i].data = s;
+		uv_signal_start(&s->signals[i], on_signal, numbers[i]);
+	}
+	uv_timer_init(&s->loop, &s->stop_timer);
+	s->stop_timer.data = s;
+	uv_timer_init(&s->loop, &s->watchdog);
+	if (sd_watchdog_enabled(0, &usec) > 0)
+		uv_timer_start(&s->watchdog, on_watchdog, usec / 2000, usec / 2000);
+	for (int i = 0; i < CHILDREN; i++) {
+		s->children[i] = (struct child){ .sup = s, .id = (enum child_id)i, .link_fd = -1 };
+		uv_timer_init(&s->loop, &s->children[i].timer);
+		s->children[i].timer.data = &s->children[i];
+	}
+}
+
+static void
+close_handle(uv_handle_t *h, void *ignored)
+{
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+int
+supervisor_main(const struct proc_args *a)
+{
+	struct sup s = { .args = a, .lock_fd = -1, .exit_code = 1 };
+
+	signal(SIGPIPE, SIG_IGN);
+	umask(0077);
+	ssize_t n = readlink("/proc/self/exe", s.exe, sizeof(s.exe) - 1);
+	if (n <= 0) {
+		log_error("cannot find the program's own file in /proc/self/exe: %s",
+			  strerror(errno));
+		return 1;
+	}
+	if (lock_home(&s) < 0 || !has_data(&s)) {
+		if (s.lock_fd >= 0)
+			close(s.lock_fd);
+		return 1;
+	}
+	uv_loop_init(&s.loop);
+	start_watching(&s);
+	start_child(&s, KEYD);
+	uv_run(&s.loop, UV_RUN_DEFAULT);
+	uv_walk(&s.loop, close_handle, NULL);
+	uv_run(&s.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&s.loop);
+	close(s.lock_fd);
+	return s.exit_code;
+}

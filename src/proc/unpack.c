@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Turns an unpacked pack (pack/ in the home folder) into the data of a secondary, before PostgreSQL
+ * starts. What was there is moved aside, never removed. The manifest goes last, so an interrupted
+ * run simply begins again:
+ *   checks → conf/tls, node.conf, pair.conf → data/pg.new from the base backup
+ *          → data/pg moved aside → data/pg.new becomes data/pg → pack/ removed
+ */
+#include "proc/proc.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "ha/deposit.h"
+#include "ha/pack.h"
+#include "ha/probe.h"
+#include "http/client.h"
+#include "http/json.h"
+#include "pg/cluster.h"
+
+#define SKEW_MAX_S 60
+#define SAY_EVERY_MS 2000
+#define PATH_ROOM (HOME_PATH_MAX + 128)
+
+struct unpack {
+	const struct proc_args *a;
+	struct keys *keys;
+	struct arena *arena;
+	struct pack_manifest m;
+	struct parts {
+		const char *ca, *cert, *key, *primary_web_cert;
+	} parts;
+	char stamp[32]; /* of what is moved aside */
+	int64_t said_ms;
+};
+
+static void
+path_in(const struct unpack *u, enum home_path p, const char *more, char ret[static PATH_ROOM])
+{
+	char base[HOME_PATH_MAX];
+	home_path(&u->a->home, p, base);
+	snprintf(ret, PATH_ROOM, "%s%s", base, more);
+}
+
+static void
+pack_part(const struct unpack *u, const char *name, char ret[static PATH_ROOM])
+{
+	snprintf(ret, PATH_ROOM, "%s/%s", u->a->home.dir, name);
+}
+
+/* ---- checks ---- */
+
+static int
+read_manifest(struct unpack *u, struct err *e)
+{
+	auto_buf text = BUF_INIT;
+	char path[PATH_ROOM];
+
+	pack_part(u, PACK_MANIFEST_NAME, path);
+	int rc = home_read_file(path, PACK_MANIFEST_MAX, &text, e);
+	if (rc == 0)
+		rc = pack_manifest_parse(buf_str(&text), text.len, &u->m, u->arena, e);
+	return rc == 0 ? pack_manifest_verify(&u->m, u->keys, e) : rc;
+}
+
+/* The value of "pair = …" in pair.conf, "" when this node is in no pair yet. */
+static void
+own_pair(const struct unpack *u, char ret[static 129])
+{
+	auto_buf text = BUF_INIT;
+	char path[PATH_ROOM];
+
+	ret[0] = '\0';
+	path_in(u, HOME_PAIR, "", path);
+	struct err none;
+	if (home_read_file(path, 4096, &text, &none) < 0)
+		return;
+	const char *at = strstr(buf_str(&text), "\npair = ");
+	if (at)
+		snprintf(ret, 129, "%.*s", (int)strcspn(at + 8, "\n"), at + 8);
+}
+
+static int
+check_fit(struct unpack *u, struct err *e)
+{
+	struct home_node self;
+	char bin[HOME_PATH_MAX], pair[129];
+	int major = 0;
+
+	int rc = home_node_read(&u->a->home, &self, e);
+	if (rc < 0)
+		return rc;
+	if (u->m.format != PACK_FORMAT || strcmp(u->m.version, HF_VERSION) != 0)
+		return err_set(e, ERR_BAD_PACK,
+			       "the pack was made by Holdfast %s, this is %s: install the same "
+			       "version on both nodes",
+			       u->m.version, HF_VERSION);
+	if (strcasecmp(self.name, u->m.secondary_name) != 0)
+		return err_set(e, ERR_BAD_PACK,
+			       "the pack was made for %s, this node is %s: use the pack of this "
+			       "name, or make one with `holdfast ha setup %s %s` on the primary",
+			       u->m.secondary_name, self.name, u->m.primary_name, self.name);
+	own_pair(u, pair);
+	if (*pair && strcmp(pair, u->m.pair) != 0)
+		return err_set(e, ERR_BAD_PACK,
+			       "this node belongs to another pair; its data was left as it is. To "
+			       "make it a secondary of %s, use a new home folder",
+			       u->m.primary_name);
+	if (cluster_find_bin((int)u->m.pg_major, bin, &major, e) < 0 || major != u->m.pg_major)
+		return err_set(e, ERR_BAD_PACK,
+			       "the primary runs PostgreSQL %d, which is not installed here: "
+			       "install postgresql-%d and start again",
+			       (int)u->m.pg_major, (int)u->m.pg_major);
+	return 0;
+}
+
+static int
+open_parts(struct unpack *u, struct err *e)
+{
+	static const struct jfield fields[] = {
+		{ "ca", JTEXT, JREQUIRED, offsetof(struct parts, ca), PACK_NODE_MAX },
+		{ "cert", JTEXT, JREQUIRED, offsetof(struct parts, cert), PACK_NODE_MAX },
+		{ "key", JTEXT, JREQUIRED, offsetof(struct parts, key), PACK_NODE_MAX },
+		{ "primary_web_cert", JTEXT, JREQUIRED, offsetof(struct parts, primary_web_cert),
+		  PACK_NODE_MAX },
+		{ 0 },
+	};
+	char path[PATH_ROOM];
+	uint8_t stream[16];
+	struct pack_reader *r;
+	const void *p;
+	size_t n;
+	uint64_t seen;
+
+	int rc = pack_stream_id(u->m.node_stream, stream);
+	pack_part(u, PACK_NODE_NAME, path);
+	if (rc == 0)
+		rc = pack_reader_open(path, u->keys, stream, &r, e);
+	if (rc < 0)
+		return rc;
+	auto_buf text = BUF_INIT;
+	while ((rc = pack_reader_next(r, &p, &n, e)) == 0 && n && text.len <= PACK_NODE_MAX)
+		buf_add(&text, p, n);
+	pack_reader_free(r);
+	if (rc == 0)
+		rc = json_parse_body(buf_str(&text), text.len, fields, &u->parts, &seen, u->arena,
+				     e);
+	return rc;
+}
+
+/* Two clocks that far apart would make nonsense of the log's times and of certificates. Asked only
+ * if it answers. */
+static int
+check_clock(struct unpack *u, struct err *e)
+{
+	char url[320];
+	struct client_reply reply = { 0 };
+	struct probe_reply health;
+	struct err why = { 0 };
+
+	snprintf(url, sizeof(url),
+		 strchr(u->m.primary_name, ':') ? "https://[%s]:%d" : "https://%s:%d",
+		 u->m.primary_name, (int)u->m.primary_https_port);
+	struct client_options o = { .base = url,
+				    .trust_pem = u->parts.primary_web_cert,
+				    .connect_ms = 2000,
+				    .total_ms = 4000 };
+	struct client *c = client_new(&o, &why);
+	int rc = c ? client_call(c, "GET", "/v1/sys/health", NULL, &reply, NULL, &why)
+		   : ERR_UNREACHABLE;
+	int64_t now = clock_now_us();
+	client_free(c);
+	if (rc == 0)
+		rc = probe_parse(buf_str(&reply.body), reply.body.len, &health, &why);
+	client_reply_done(&reply);
+	if (rc < 0) {
+		log_notice("the primary %s does not answer now (%s); the clocks are compared once "
+			   "it does",
+			   url, why.text);
+		return 0;
+	}
+	int64_t skew_s = health.time_us ? (now - health.time_us) / 1000000 : 0;
+	if (skew_s > SKEW_MAX_S || skew_s < -SKEW_MAX_S)
+		return err_set(e, ERR_PRECONDITION,
+			       "the clocks of this node and of %s are %lld s apart (at most %d s "
+			       "are allowed): set the clock (NTP) and start again",
+			       u->m.primary_name, (long long)llabs(skew_s), SKEW_MAX_S);
+	return 0;
+}
+
+/* ---- the base backup ---- */
+
+struct source {
+	struct unpack *u;
+	struct pack_reader *r;
+	struct err err;
+};
+
+static void
+say_progress(struct unpack *u, uint64_t done)
+{
+	int64_t now = clock_mono_ms();
+	if (now - u->said_ms < SAY_EVERY_MS)
+		return;
+	u->said_ms = now;
+	log_info("unpacking: %llu of %lld MiB", (unsigned long long)(done >> 20),
+		 (long long)(u->m.base_bytes >> 20));
+}
+
+static la_ssize_t
+give_bytes(struct archive *a, void *ctx, const void **ret)
+{
+	struct source *s = ctx;
+	size_t n;
+
+	say_progress(s->u, pack_reader_position(s->r));
+	if (pack_reader_next(s->r, ret, &n, &s->err) < 0) {
+		archive_set_error(a, EIO, "%s", s->err.text);
+		return -1;
+	}
+	return (la_ssize_t)n;
+}
+
+/* PostgreSQL's tar holds plain files and folders below the data folder; nothing else is taken. */
+static bool
+safe_name(const char *name)
+{
+	if (!name || !*name || *name == '/' || strlen(name) > 400)
+		return false;
+	for (const char *p = name; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
+		if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || p[2] == '\0'))
+			return false;
+	return true;
+}
+
+static int
+write_entry(struct archive *a, const char *path, struct err *e)
+{
+	const void *p;
+	size_t n;
+	la_int64_t at;
+	int got, rc = 0;
+
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_errno(e, ERR_IO, "cannot write %s", path);
+	while (rc == 0 && (got = archive_read_data_block(a, &p, &n, &at)) != ARCHIVE_EOF) {
+		if (got != ARCHIVE_OK)
+			rc = err_set(e, ERR_BAD_PACK, "the base backup in the pack is damaged: %s",
+				     archive_error_string(a));
+		else if (pwrite(fd, p, n, (off_t)at) != (ssize_t)n)
+			rc = err_errno(e, ERR_IO, "cannot write %s", path);
+	}
+	if (close(fd) < 0 && rc == 0)
+		rc = err_errno(e, ERR_IO, "cannot write %s", path);
+	return rc;
+}
+
+static int
+extract_entry(struct archive *a, struct archive_entry *entry, const char *dir, struct err *e)
+{
+	char path[PATH_ROOM + 512];
+	const char *name = archive_entry_pathname(entry);
+	mode_t type = archive_entry_filetype(entry);
+
+	if (!safe_name(name) || (type != AE_IFREG && type != AE_IFDIR))
+		return err_set(e, ERR_BAD_PACK,
+			       "the base backup in the pack holds something that is no file of a "
+			       "database");
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (type == AE_IFDIR)
+		return home_mkdirs(path, 0700, e);
+	return write_entry(a, path, e);
+}
+
+static int
+extract_base(struct unpack *u, const char *dir, struct err *e)
+{
+	char path[PATH_ROOM];
+	uint8_t stream[16];
+	struct source s = { .u = u };
+	struct archive_entry *entry;
+	int got = ARCHIVE_OK, rc = pack_stream_id(u->m.base_stream, stream);
+
+	pack_part(u, PACK_BASE_NAME, path);
+	if (rc == 0)
+		rc = pack_reader_open(path, u->keys, stream, &s.r, e);
+	if (rc < 0)
+		return rc;
+	struct archive *a = archive_read_new();
+	archive_read_support_format_tar(a);
+	if (archive_read_open(a, &s, NULL, give_bytes, NULL) != ARCHIVE_OK)
+		got = ARCHIVE_FATAL;
+	while (rc == 0 && got == ARCHIVE_OK &&
+	       (got = archive_read_next_header(a, &entry)) == ARCHIVE_OK)
+		rc = extract_entry(a, entry, dir, e);
+	if (s.err.code && rc != ERR_IO) {
+		*e = s.err;
+		rc = s.err.code;
+	} else if (rc == 0 && got != ARCHIVE_EOF) {
+		rc = err_set(e, ERR_BAD_PACK, "the base backup in the pack is damaged: %s",
+			     archive_error_string(a));
+	}
+	archive_read_free(a);
+	pack_reader_free(s.r);
+	return rc;
+}
+
+/* ---- the new identity ---- */
+
+static int
+write_text(const struct unpack *u, enum home_path p, const char *text, struct err *e)
+{
+	char path[PATH_ROOM];
+	path_in(u, p, "", path);
+	return home_write_file(path, text, strlen(text), 0600, e);
+}
+
+static int
+write_identity(struct unpack *u, struct err *e)
+{
+	struct home_node node;
+	auto_buf pair = BUF_INIT;
+
+	int rc = home_node_read(&u->a->home, &node, e);
+	if (rc == 0)
+		rc = uuid_parse(u->m.secondary_id, &node.id);
+	if (rc == 0)
+		rc = home_node_write(&u->a->home, &node, e);
+	if (rc == 0)
+		rc = write_text(u, HOME_PAIR_CA, u->parts.ca, e);
+	if (rc == 0)
+		rc = write_text(u, HOME_PAIR_KEY, u->parts.key, e);
+	if (rc == 0)
+		rc = write_text(u, HOME_PAIR_CERT, u->parts.cert, e);
+	buf_addf(&pair,
+		 "[pair]\npair = %s\nprimary = %s\nprimary_id = %s\nhttps_port = %lld\npair_port = "
+		 "%lld\nslot = %s\n",
+		 u->m.pair, u->m.primary_name, u->m.primary_id, (long long)u->m.primary_https_port,
+		 (long long)u->m.primary_pair_port, u->m.slot);
+	return rc == 0 ? write_text(u, HOME_PAIR, buf_str(&pair), e) : rc;
+}
+
+/* The journal of another identity is kept aside: its rows can be merged by nobody else. */
+static int
+set_journal_aside(struct unpack *u, const struct uuid *old, struct err *e)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	char from[PATH_ROOM], to[PATH_ROOM], end[64];
+	char id[UUID_STR_LEN];
+
+	uuid_str(old, id);
+	if (strcmp(id, u->m.secondary_id) == 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		path_in(u, HOME_JOURNAL, ends[i], from);
+		snprintf(end, sizeof(end), ".old-%s%s", u->stamp, ends[i]);
+		path_in(u, HOME_JOURNAL, end, to);
+		if (rename(from, to) < 0 && errno != ENOENT)
+			return err_errno(e, ERR_IO, "cannot move %s aside", from);
+	}
+	return 0;
+}
+
+/* The replication role's way to the primary: what the deposits use, but for the role. Later words
+ * win (libpq). */
+static void
+add_auto_conf(const struct unpack *u, struct buf *out)
+{
+	auto_buf conninfo = BUF_INIT;
+
+	deposit_conninfo(&u->a->home, u->m.primary_name, (int)u->m.primary_pair_port, &conninfo);
+	buf_addf(&conninfo,
+		 " user=hf_replicate application_name=%s target_session_attrs=any options=''",
+		 u->m.slot);
+	buf_adds(out, "# Do not edit this file manually!\nprimary_conninfo = '");
+	for (const char *p = buf_str(&conninfo); *p; p++) {
+		if (*p == '\'' || *p == '\\')
+			buf_addc(out, *p);
+		buf_addc(out, *p);
+	}
+	buf_addf(out, "'\nprimary_slot_name = '%s'\n", u->m.slot);
+}
+
+static int
+finish_data(struct unpack *u, const char *dir, struct err *e)
+{
+	char path[PATH_ROOM + 64];
+	auto_buf conf = BUF_INIT;
+
+	add_auto_conf(u, &conf);
+	snprintf(path, sizeof(path), "%s/postgresql.auto.conf", dir);
+	int rc = home_write_file(path, conf.data, conf.len, 0600, e);
+	snprintf(path, sizeof(path), "%s/standby.signal", dir);
+	return rc == 0 ? home_write_file(path, "", 0, 0600, e) : rc;
+}
+
+/* Makes data/pg.new and puts it in the place of data/pg. */
+static int
+put_data(struct unpack *u, struct err *e)
+{
+	char new[PATH_ROOM], now[PATH_ROOM], old[PATH_ROOM], end[64];
+
+	path_in(u, HOME_PG, ".new", new);
+	path_in(u, HOME_PG, "", now);
+	snprintf(end, sizeof(end), ".old-%s", u->stamp);
+	path_in(u, HOME_PG, end, old);
+	int rc = access(new, F_OK) == 0 ? home_remove_tree(new, e) : 0;
+	if (rc == 0)
+		rc = home_mkdirs(new, 0700, e);
+	if (rc == 0)
+		rc = extract_base(u, new, e);
+	if (rc == 0)
+		rc = finish_data(u, new, e);
+	if (rc < 0)
+		return rc;
+	sync();
+	if (rename(now, old) < 0 && errno != ENOENT)
+		return err_errno(e, ERR_IO, "cannot move %s aside", now);
+	if (rename(new, now) < 0)
+		return err_errno(e, ERR_IO, "cannot put %s into its place", now);
+	return 0;
+}
+
+static int
+run(struct unpack *u, struct err *e)
+{
+	struct home_node before;
+	char pack[PATH_ROOM];
+
+	int rc = home_node_read(&u->a->home, &before, e);
+	if (rc == 0)
+		rc = read_manifest(u, e);
+	if (rc == 0)
+		rc = check_fit(u, e);
+	if (rc == 0)
+		rc = open_parts(u, e);
+	if (rc == 0)
+		rc = check_clock(u, e);
+	if (rc == 0)
+		rc = set_journal_aside(u, &before.id, e);
+	if (rc == 0)
+		rc = write_identity(u, e);
+	if (rc == 0)
+		rc = put_data(u, e);
+	if (rc < 0)
+		return rc;
+	path_in(u, HOME_PACK, "", pack);
+	return home_remove_tree(pack, e);
+}
+
+int
+unpack_main(const struct proc_args *a)
+{
+	struct err e = { 0 };
+	struct unpack u = { .a = a };
+	int64_t now = clock_now_us();
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sodium_init() < 0)
+		return 1;
+	http_init();
+	clock_iso(now, u.stamp);
+	u.stamp[19] = '\0'; /* to the second, without colons */
+	for (char *p = u.stamp; *p; p++)
+		if (*p == ':')
+			*p = '-';
+	u.keys = keys_new(NULL, PROC_FD_KEYS);
+	u.arena = arena_new();
+	int rc = run(&u, &e);
+	if (rc == 0)
+		log_notice("this node is now the secondary %s of %s", u.m.secondary_name,
+			   u.m.primary_name);
+	arena_free(u.arena);
+	keys_free(u.keys);
+	if (rc == 0)
+		return 0;
+	log_err(LOG_LEVEL_ERROR, &e, "the pack is not used");
+	return PROC_EXIT_CONFIG;
+}
