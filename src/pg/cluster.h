@@ -15,7 +15,8 @@
 #include "base/settings.h"
 
 /* Finds e.g. /usr/lib/postgresql/15/bin: the newest major ≥ 15, or that of an existing data folder
- * (major > 0). HOLDFAST_PG_BIN overrides. ERR_PRECONDITION with what to install. */
+ * (major > 0). HOLDFAST_PG_BIN overrides. ret_major may be NULL. ERR_PRECONDITION with what to
+ * install. */
 int cluster_find_bin(int major, char ret[static HOME_PATH_MAX], int *ret_major,
 		     struct err *e) MUST_USE;
 

@@ -133,6 +133,9 @@ find_named(const char *dir, int major, char ret[static HOME_PATH_MAX], int *ret_
 int
 cluster_find_bin(int major, char ret[static HOME_PATH_MAX], int *ret_major, struct err *e)
 {
+	int found;
+	if (!ret_major)
+		ret_major = &found;
 	const char *named = getenv("HOLDFAST_PG_BIN");
 	if (named && *named)
 		return find_named(named, major, ret, ret_major, e);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Makes a node: its home folder, and for a primary the master key, the cluster and the first
+ * administrator. All or nothing: the work is done by a child; whatever ends it early (a refusal,
+ * Ctrl-C, a crash) leaves what was there before. Blocking; no threads may run.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "base/err.h"
+#include "base/home.h"
+#include "crypto/token.h"
+
+struct create_options {
+	const char *home;	 /* may not exist yet, or be an empty folder */
+	const char *key_file;	 /* NULL: <home>.key; a valid key that is there already is used */
+	const char *name;	 /* NULL: the machine's name */
+	const char *listen;	 /* NULL: the default */
+	const char *pair_listen; /* NULL: the default */
+	const char *user;	 /* --user, or NULL */
+	bool secondary;		 /* folders, certificate and settings only */
+	void (*say)(void *ctx, const char *text); /* progress; NULL: quiet. Called in the child */
+	void *ctx;
+};
+
+struct create_result {
+	char home[HOME_PATH_MAX];
+	char key_file[HOME_PATH_MAX]; /* "": a secondary without --key-file */
+	bool key_made;
+	struct home_node node;
+	char listen[256];
+	char user[64];			 /* who it belongs to */
+	char setup_token[TOKEN_STR_LEN]; /* of the first administrator; the caller wipes it */
+};
+
+int create_node(const struct create_options *o, struct create_result *ret,
+		struct err *e) NONNULL MUST_USE;
+
+/* An absolute path without symbolic links of a file that need not exist yet, in a folder that does.
+ */
+int create_resolve(const char *path, char ret[static HOME_PATH_MAX],
+		   struct err *e) NONNULL MUST_USE;
+/* Whether path lies in folder dir, or is it; both as create_resolve gives them. */
+bool create_inside(const char *path, const char *dir) NONNULL;
+/* The sample of conf/holdfast.conf with these values set (NULL: the default stays a comment). */
+void create_sample(const struct create_options *o, const char *name, struct buf *out) NONNULL;

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A keyd of one's own for a command that works beside or without the node: init, key check. It is a
+ * forked child and ends when its control socket is closed, or with us.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/home.h"
+
+/* key_file: full path, or "" for what conf/manage_key.conf says. *ret_control keeps it alive: close
+ * it at the end. *ret_fd: a connection in the role of init, for keys_new. */
+int keyhost_start(const struct home *h, const char *key_file, int *ret_control, int *ret_fd,
+		  struct err *e) NONNULL MUST_USE;

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proc/preflight.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "pg/cluster.h"
+
+#define FREE_MIN_BYTES (20u << 20) /* a segment of WAL and a little */
+#define PORT_WAIT_MS 3000 /* a predecessor that was killed may still be closing its sockets */
+
+static bool
+is_there(const struct home *h, enum home_path p)
+{
+	char path[HOME_PATH_MAX];
+	home_path(h, p, path);
+	return access(path, F_OK) == 0;
+}
+
+bool
+preflight_has_pair(const struct home *h)
+{
+	return is_there(h, HOME_PAIR_CERT) && is_there(h, HOME_PAIR_KEY) &&
+	       is_there(h, HOME_PAIR_CA);
+}
+
+bool
+preflight_has_pack(const struct home *h)
+{
+	char dir[HOME_PATH_MAX], path[HOME_PATH_MAX + 32];
+	home_path(h, HOME_PACK, dir);
+	snprintf(path, sizeof(path), "%s/manifest.json", dir);
+	return access(path, F_OK) == 0;
+}
+
+int
+preflight_alone(const struct home *h, struct err *e)
+{
+	char path[HOME_PATH_MAX], text[32] = "";
+	home_path(h, HOME_PID, path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), r = 0;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(e, ERR_IO, "cannot open %s", path);
+	if (flock(fd, LOCK_SH | LOCK_NB) < 0) {
+		ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+		text[n > 0 ? strspn(text, "0123456789") : 0] = '\0';
+		r = err_set(e, ERR_REFUSED,
+			    "Holdfast serves this home already, as process %s; stop that one first "
+			    "(kill %s, or "
+			    "systemctl stop holdfast)",
+			    text, text);
+	}
+	close(fd);
+	return r;
+}
+
+static int
+check_home(const struct home *h, struct err *e)
+{
+	struct home_node node;
+	struct stat st;
+	char path[HOME_PATH_MAX];
+	home_path(h, HOME_NODE, path);
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return err_set(
+			e, ERR_PRECONDITION,
+			"%s is not the home of a node: make one there with holdfast init --home "
+			"%s, or name another home",
+			h->dir, h->dir);
+	int r = home_node_read(h, &node, e);
+	if (r)
+		return r;
+	if (stat(h->dir, &st) == 0 && st.st_uid != geteuid())
+		return err_set(
+			e, ERR_PRECONDITION,
+			"the home %s belongs to user %lu, and this is run by user %lu: run it as "
+			"the owner or as root",
+			h->dir, (unsigned long)st.st_uid, (unsigned long)geteuid());
+	return 0;
+}
+
+/* A secondary that never had a pack has nothing to serve; one that had makes itself new again. */
+static int
+check_data(const struct home *h, int *ret_major, struct err *e)
+{
+	char bin[HOME_PATH_MAX];
+	int major = 0, r = cluster_major(h, &major, e);
+	if (r)
+		return r;
+	if (!major && !preflight_has_pack(h) && !is_there(h, HOME_PAIR))
+		return err_set(e, ERR_PRECONDITION,
+			       "this node has no data yet: it was made as a secondary, and its "
+			       "pack has not "
+			       "come. On the primary: holdfast ha setup; bring the HAPack here; "
+			       "then holdfast "
+			       "ha join HAPack-….zip, or unzip it in %s; then serve again",
+			       h->dir);
+	*ret_major = major;
+	return cluster_find_bin(major, bin, &major, e);
+}
+
+static int
+check_disk(const struct home *h, struct err *e)
+{
+	struct statvfs vfs;
+	if (statvfs(h->dir, &vfs) < 0)
+		return err_errno(e, ERR_IO, "cannot ask how full the disk of %s is", h->dir);
+	unsigned long long left = (unsigned long long)vfs.f_bavail * vfs.f_frsize;
+	if (left >= FREE_MIN_BYTES)
+		return 0;
+	return err_set(
+		e, ERR_IO,
+		"the disk that holds %s is full: %llu MiB are free and at least %u are needed to "
+		"start. Free some space there, or make the disk larger, and start again; nothing "
+		"was changed",
+		h->dir, left >> 20, FREE_MIN_BYTES >> 20);
+}
+
+/* The listeners are made with SO_REUSEADDR too: only a live one is in the way. */
+static int
+try_bind(const struct addrinfo *ai)
+{
+	int one = 1, fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, ai->ai_protocol);
+	if (fd < 0)
+		return errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (ai->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	int r = bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, 1) < 0 ? errno : 0;
+	close(fd);
+	return r;
+}
+
+static int
+port_refused(int why, const char *address, const char *setting, struct err *e)
+{
+	const char *port = strrchr(address, ':');
+	port = port ? port + 1 : address;
+	switch (why) {
+	case EADDRINUSE:
+		return err_set(
+			e, ERR_REFUSED,
+			"the port %s of address %s is in use by another program: stop that one "
+			"(ss -ltnp 'sport = :%s' names it), or set %s in conf/holdfast.conf to "
+			"another address and port",
+			port, address, port, setting);
+	case EADDRNOTAVAIL:
+		return err_set(
+			e, ERR_REFUSED,
+			"this machine does not have the address in %s (%s): set %s in "
+			"conf/holdfast.conf to one that it has, or to 0.0.0.0 for all of them",
+			address, setting, setting);
+	case EACCES:
+		return err_set(
+			e, ERR_REFUSED,
+			"the system does not let this user listen on %s: ports below 1024 need "
+			"leave (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE); set %s in "
+			"conf/holdfast.conf to a higher port",
+			address, setting);
+	default:
+		errno = why;
+		return err_errno(e, ERR_REFUSED, "cannot listen on %s (%s)", address, setting);
+	}
+}
+
+int
+preflight_port(const char *address, const char *setting, struct err *e)
+{
+	char host[SETTINGS_TEXT_MAX];
+	const char *colon = strrchr(address, ':');
+	size_t n = colon ? (size_t)(colon - address) : 0;
+	if (!colon || n >= sizeof(host))
+		return err_set(e, ERR_BAD_FIELD, "%s: '%s' is no address:port", setting, address);
+	bool bracketed = n >= 2 && address[0] == '[' && address[n - 1] == ']';
+	snprintf(host, sizeof(host), "%.*s", (int)(bracketed ? n - 2 : n), address + bracketed);
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+				  .ai_socktype = SOCK_STREAM,
+				  .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+	struct addrinfo *list = NULL;
+	bool wild = !*host || strcmp(host, "*") == 0;
+	int g = getaddrinfo(wild ? NULL : host, colon + 1, &hints, &list);
+	if (g)
+		return err_set(e, ERR_REFUSED, "%s: the address %s is not known here: %s", setting,
+			       address, gai_strerror(g));
+	int why = 0;
+	for (int64_t until = clock_mono_ms() + PORT_WAIT_MS;;) {
+		why = try_bind(list);
+		if (why != EADDRINUSE || clock_mono_ms() >= until)
+			break;
+		clock_sleep_ms(50);
+	}
+	freeaddrinfo(list);
+	return why ? port_refused(why, address, setting, e) : 0;
+}
+
+int
+preflight_check(const struct proc_args *a, struct err *e)
+{
+	bool pair = preflight_has_pair(&a->home);
+	int major = 0, r = check_home(&a->home, e);
+	if (!r)
+		r = preflight_alone(&a->home, e);
+	if (!r)
+		r = check_data(&a->home, &major, e);
+	if (!r)
+		r = cluster_socket_check(&a->home, &a->settings, e);
+	if (!r)
+		r = check_disk(&a->home, e);
+	if (!r)
+		r = preflight_port(a->settings.listen, "listen", e);
+	if (!r && pair)
+		r = preflight_port(a->settings.pair_listen, "pair_listen", e);
+	if (!r && major)
+		r = cluster_configure(&a->home, &a->settings, pair, e);
+	return r;
+}

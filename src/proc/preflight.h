@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What serve looks at before it starts anything, so that a person gets one paragraph that says what
+ * stands in the way and what to do. Blocking, before the loop.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "base/err.h"
+#include "proc/proc.h"
+
+/* Whether another supervisor serves this home: ERR_REFUSED names its process. */
+int preflight_alone(const struct home *h, struct err *e) NONNULL MUST_USE;
+
+/* All of it: a complete home of ours, nobody else serving it, data of a PostgreSQL that is
+ * installed, room on the disk, free ports. Writes PostgreSQL's configuration from the settings. */
+int preflight_check(const struct proc_args *a, struct err *e) NONNULL MUST_USE;
+
+/* Whether the pair's certificate is there: then PostgreSQL opens the pair's port. */
+bool preflight_has_pair(const struct home *h) NONNULL;
+/* Whether an unpacked pack waits. */
+bool preflight_has_pack(const struct home *h) NONNULL;
+/* Whether an address can be listened on. ERR_REFUSED names who is in the way and the setting to
+ * change. */
+int preflight_port(const char *address, const char *setting, struct err *e) NONNULL MUST_USE;

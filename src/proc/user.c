@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proc/user.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define USER_DEFAULT "holdfast"
+#define KEPT_MAX 64
+
+/* Names, and beginnings of names (ending in '*'), of the environment that are kept. */
+static const char *const kept[] = {
+	"HOLDFAST_*",	 "TERM",	   "NO_COLOR",	   "NOTIFY_SOCKET", "WATCHDOG_PID",
+	"WATCHDOG_USEC", "JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
+};
+
+static int
+fill(const struct passwd *pw, struct user_id *ret, struct err *e)
+{
+	if (strlen(pw->pw_name) >= sizeof(ret->name) || strlen(pw->pw_dir) >= sizeof(ret->dir))
+		return err_set(e, ERR_PRECONDITION, "the name or home of user %s is too long",
+			       pw->pw_name);
+	snprintf(ret->name, sizeof(ret->name), "%s", pw->pw_name);
+	snprintf(ret->dir, sizeof(ret->dir), "%s", pw->pw_dir);
+	ret->uid = pw->pw_uid;
+	ret->gid = pw->pw_gid;
+	return 0;
+}
+
+static int
+stay(const char *name, struct user_id *ret, struct err *e)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+	if (!pw)
+		return err_set(
+			e, ERR_PRECONDITION,
+			"the user %lu that runs this has no name on this machine; PostgreSQL "
+			"needs one: run it as a user that is in /etc/passwd",
+			(unsigned long)geteuid());
+	if (name && strcmp(name, pw->pw_name) != 0)
+		return err_set(e, ERR_REFUSED, "only root can become user %s; this is run by %s",
+			       name, pw->pw_name);
+	return fill(pw, ret, e);
+}
+
+static const struct passwd *
+owner_of(const char *home)
+{
+	struct stat st;
+	return home && stat(home, &st) == 0 && st.st_uid != 0 ? getpwuid(st.st_uid) : NULL;
+}
+
+int
+user_choose(const char *home, const char *name, struct user_id *ret, struct err *e)
+{
+	struct user_id u = { .drop = geteuid() == 0 };
+	const char *wanted = name && *name ? name : getenv("HOLDFAST_USER");
+	if (wanted && !*wanted)
+		wanted = NULL;
+	int r;
+	if (!u.drop) {
+		r = stay(name, &u, e);
+	} else {
+		const struct passwd *pw = wanted ? NULL : owner_of(home);
+		if (!pw)
+			pw = getpwnam(wanted ? wanted : USER_DEFAULT);
+		if (!pw)
+			return err_set(
+				e, ERR_PRECONDITION,
+				"Holdfast does not run as root, and there is no user '%s' that it "
+				"could become. Make it: useradd --system --home-dir "
+				"/var/lib/holdfast --shell /usr/sbin/nologin %s; or name another "
+				"with --user or HOLDFAST_USER",
+				wanted ? wanted : USER_DEFAULT, wanted ? wanted : USER_DEFAULT);
+		if (pw->pw_uid == 0)
+			return err_set(
+				e, ERR_REFUSED,
+				"Holdfast does not run as root, and neither does PostgreSQL: name "
+				"another user");
+		r = fill(pw, &u, e);
+	}
+	if (!r)
+		*ret = u;
+	return r;
+}
+
+static bool
+is_kept(const char *entry)
+{
+	size_t n = strcspn(entry, "=");
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+		size_t k = strlen(kept[i]);
+		if (kept[i][k - 1] == '*' ? n >= k - 1 && strncmp(entry, kept[i], k - 1) == 0
+					  : n == k && strncmp(entry, kept[i], k) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What libraries and PostgreSQL's programs would read from it (PG*, LD_*, locales …) is dropped. */
+static int
+clean_environment(const struct user_id *u, struct err *e)
+{
+	char *keep[KEPT_MAX];
+	char path[4096];
+	size_t n = 0;
+	extern char **environ;
+	const char *old_path = getenv("PATH");
+	snprintf(path, sizeof(path), "%s",
+		 old_path && *old_path ? old_path : "/usr/local/bin:/usr/bin:/bin");
+	for (char **p = environ; *p && n < KEPT_MAX; p++)
+		if (is_kept(*p))
+			keep[n++] = strdup(*p);
+	clearenv();
+	for (size_t i = 0; i < n; i++) /* the strings become the environment's own */
+		if (!keep[i] || putenv(keep[i]) != 0)
+			return err_errno(e, ERR_INTERNAL, "cannot set the environment");
+	if (setenv("PATH", path, 1) || setenv("HOME", u->dir, 1) || setenv("USER", u->name, 1) ||
+	    setenv("LOGNAME", u->name, 1) || setenv("LC_ALL", "C.UTF-8", 1) ||
+	    setenv("TZ", "UTC", 1))
+		return err_errno(e, ERR_INTERNAL, "cannot set the environment");
+	return 0;
+}
+
+int
+user_become(const struct user_id *u, struct err *e)
+{
+	if (u->drop && (initgroups(u->name, u->gid) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||
+			setresuid(u->uid, u->uid, u->uid) < 0))
+		return err_errno(e, ERR_PRECONDITION, "cannot become user %s", u->name);
+	if (geteuid() == 0 || setuid(0) == 0)
+		return err_set(e, ERR_INTERNAL, "still root after becoming user %s", u->name);
+	return clean_environment(u, e);
+}
+
+int
+user_give(const struct user_id *u, const char *path, struct err *e)
+{
+	if (u->drop && lchown(path, u->uid, u->gid) < 0)
+		return err_errno(e, ERR_IO, "cannot give %s to user %s", path, u->name);
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Nothing of Holdfast runs as root: started as root, init and serve become its own user first. That
+ * is the user named on the command line or in HOLDFAST_USER; else the owner of the home, when that
+ * is not root; else "holdfast". Started as anyone else, one stays who one is.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include "base/err.h"
+
+struct user_id {
+	uid_t uid;
+	gid_t gid;
+	char name[64];
+	char dir[256]; /* its HOME */
+	bool drop;     /* we are root and must become it */
+};
+
+/* Who Holdfast is to run as. home: the home folder, or NULL when there is none yet; name: --user,
+ * or NULL. ERR_PRECONDITION with how to make the user when there is none. */
+int user_choose(const char *home, const char *name, struct user_id *ret, struct err *e) MUST_USE;
+
+/* Becomes that user for good (groups, gid, uid) when we are root, and leaves of the environment
+ * only what Holdfast knows. */
+int user_become(const struct user_id *u, struct err *e) NONNULL MUST_USE;
+
+/* Hands a file or folder to that user when we are root. */
+int user_give(const struct user_id *u, const char *path, struct err *e) NONNULL MUST_USE;
