@@ -4,7 +4,6 @@
 #include <sodium.h>
 #include <string.h>
 #include "base/secret.h"
-#include "vault/gate.h"
 #include "vault/resource.h"
 
 void
@@ -320,7 +319,7 @@ account_put(struct call *c, const struct uuid *id, const struct account_fields *
 	auto_buf body = BUF_INIT;
 	struct uuid version;
 	struct right a;
-	auto_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_gate gate = gate_enter(c->v->gates, c->f, id);
 	int rc = read_right(c, id, LEVEL_MODIFY, "add version", &a, e);
 	if (rc)
 		return rc;
@@ -384,7 +383,7 @@ account_create(struct call *c, const struct uuid *resource, const char *login,
 	auto_buf body = BUF_INIT, version = BUF_INIT;
 	struct event ev[2];
 	size_t n = 0;
-	auto_gate gate = gate_enter(c->v->gates, c->f, resource);
+	policy_gate gate = gate_enter(c->v->gates, c->f, resource);
 	int rc = resource_right(c, resource, LEVEL_MODIFY, "add account", NULL, e);
 	if (rc == 0)
 		rc = check_login(c, resource, login, NULL, e);
@@ -407,7 +406,7 @@ account_change(struct call *c, const struct uuid *id, const char *login, const c
 	auto_buf body = BUF_INIT;
 	struct jw w;
 	struct right a;
-	auto_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_gate gate = gate_enter(c->v->gates, c->f, id);
 	int rc = read_right(c, id, LEVEL_MODIFY, "change account", &a, e);
 	if (rc == 0 && login)
 		rc = check_login(c, &a.resource, login, id, e);
@@ -433,7 +432,7 @@ account_delete(struct call *c, const struct uuid *id, struct err *e)
 	auto_buf body = BUF_INIT;
 	struct jw w;
 	struct right a;
-	auto_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_gate gate = gate_enter(c->v->gates, c->f, id);
 	int rc = read_right(c, id, LEVEL_MANAGE, "delete account", &a, e);
 	if (rc)
 		return rc;

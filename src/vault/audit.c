@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "vault/gate.h"
 #include "vault/user.h"
 #include "vault/verify.h"
 
@@ -381,7 +380,7 @@ int
 audit_verify(struct call *c, const char *anchor_path, struct jw *out, struct err *e)
 {
 	struct verify_result *v = arena_new_of(c->a, struct verify_result);
-	auto_gate gate = gate_enter(c->v->gates, c->f, &c->v->node);
+	policy_gate gate = gate_enter(c->v->gates, c->f, &c->v->node);
 	int rc = verify_run(c->v, c->f, anchor_path, v, e);
 	if (rc == 0)
 		rc = vault_append(c, EVENT_AUDIT_READ, &(struct uuid){ 0 }, "{\"verify\":true}", e);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/jw.h"
+#include "vault/gate.h"
 #include "vault/vault.h"
 
 /* X(NAME, name, bit, roles that have it: a administrator, u user; "what it allows") */
@@ -67,3 +68,7 @@ struct event policy_event(const struct call *c, enum event_kind kind, const stru
 			  const char *body) NONNULL;
 /* Appends a unit; keeps the durability in the call. */
 int policy_append(struct call *c, struct event *ev, size_t n, struct err *e) NONNULL MUST_USE;
+
+/* Held to the end of the block and not named again, of which compilers think differently:
+ * policy_gate g = gate_enter(c->v->gates, c->f, &id); */
+#define policy_gate __attribute__((unused)) auto_gate

@@ -2,7 +2,6 @@
 #include "vault/resource.h"
 
 #include <string.h>
-#include "vault/gate.h"
 #include "vault/user.h"
 
 /* Columns of resource_list. */
@@ -281,7 +280,7 @@ resource_change(struct call *c, const struct uuid *id, const struct resource_tex
 	auto_buf body = BUF_INIT;
 	struct jw w;
 	struct uuid owner = { 0 };
-	auto_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_gate gate = gate_enter(c->v->gates, c->f, id);
 	/* Handing on what one manages is more than changing its description. */
 	int need = t->owner ? LEVEL_MANAGE : LEVEL_MODIFY;
 	int rc = resource_right(c, id, need, "change resource", NULL, e);
@@ -308,7 +307,7 @@ resource_delete(struct call *c, const struct uuid *id, struct err *e)
 	auto_buf body = BUF_INIT;
 	struct jw w;
 	const char *name;
-	auto_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_gate gate = gate_enter(c->v->gates, c->f, id);
 	int rc = resource_right(c, id, LEVEL_MANAGE, "delete resource", &name, e);
 	if (rc)
 		return rc;

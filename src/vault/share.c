@@ -2,7 +2,6 @@
 #include "vault/share.h"
 
 #include "vault/account.h"
-#include "vault/gate.h"
 #include "vault/resource.h"
 #include "vault/user.h"
 
@@ -87,7 +86,7 @@ share_grant(struct call *c, enum share_on on, const struct uuid *target, const c
 	int n = policy_level(level);
 	if (n == LEVEL_NONE)
 		return err_set(e, ERR_BAD_FIELD, "level: view, modify or manage");
-	auto_gate gate = gate_enter(c->v->gates, c->f, target);
+	policy_gate gate = gate_enter(c->v->gates, c->f, target);
 	int rc = check_manage(c, on, target, "share", e);
 	if (rc)
 		return rc;
@@ -124,7 +123,7 @@ share_withdraw(struct call *c, enum share_on on, const struct uuid *target, cons
 	auto_rows r = NULL;
 	struct uuid id;
 	const char *name;
-	auto_gate gate = gate_enter(c->v->gates, c->f, target);
+	policy_gate gate = gate_enter(c->v->gates, c->f, target);
 	int rc = check_manage(c, on, target, "withdraw share", e);
 	if (rc == 0)
 		rc = user_find(c, user, &id, &name, e);

@@ -8,7 +8,6 @@
 #include "base/secret.h"
 #include "crypto/totp.h"
 #include "vault/body.h"
-#include "vault/gate.h"
 
 #define US_PER_S 1000000LL
 
@@ -313,7 +312,7 @@ static int
 change_gated(struct call *c, const struct uuid *id, const struct user_change *ch,
 	     struct setup *setup, struct err *e)
 {
-	auto_gate gate = gate_enter(c->v->gates, c->f, &administrators_gate);
+	policy_gate gate = gate_enter(c->v->gates, c->f, &administrators_gate);
 	int rc = check_change(c, id, ch, e);
 	if (rc == 0 && ch->reset_password)
 		rc = new_setup(c, id, setup, e);
@@ -383,7 +382,7 @@ user_set_password(struct call *c, const char *old, const char *new, struct err *
 	auto_rows r = NULL;
 	auto_buf body = BUF_INIT;
 	const struct uuid *user = &c->who.user;
-	auto_gate gate = gate_enter(c->v->gates, c->f, user);
+	policy_gate gate = gate_enter(c->v->gates, c->f, user);
 	int rc = check_password(new, c->who.name, e);
 	if (rc == 0)
 		rc = read_by_id(c, STMT_USER_SECRETS, user, &r, e);
@@ -512,7 +511,7 @@ user_totp_confirm(struct call *c, const char *pending, const char *code, struct 
 	size_t n;
 	int64_t step;
 	const char *end;
-	auto_gate gate = gate_enter(c->v->gates, c->f, &c->who.user);
+	policy_gate gate = gate_enter(c->v->gates, c->f, &c->who.user);
 	if (sodium_base642bin(bytes, sizeof(bytes), pending, strlen(pending), NULL, &n, &end,
 			      sodium_base64_VARIANT_ORIGINAL) ||
 	    *end)
@@ -539,7 +538,7 @@ user_totp_remove(struct call *c, const char *code, struct err *e)
 	auto_rows r = NULL;
 	int64_t step;
 	size_t n;
-	auto_gate gate = gate_enter(c->v->gates, c->f, &c->who.user);
+	policy_gate gate = gate_enter(c->v->gates, c->f, &c->who.user);
 	int rc = read_by_id(c, STMT_USER_SECRETS, &c->who.user, &r, e);
 	if (rc)
 		return rc;
@@ -614,7 +613,7 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 			       "the name or the set-up token is wrong, or it is over");
 	row_uuid(r, 0, 0, &id);
 	/* In the gate the token is read again: of two who come at once, one is late. */
-	auto_gate gate = gate_enter(c->v->gates, c->f, &id);
+	policy_gate gate = gate_enter(c->v->gates, c->f, &id);
 	rows_free(TAKE(r));
 	rc = db_exec(vault_reader(c->v), c->f, STMT_USER_SETUP, &b, &r, e);
 	if (rc)
