@@ -92,10 +92,8 @@ class Node:
         return p
 
     def init(self, secondary=False):
-        args = ["init", "--home", self.home, "--name", self.name, "--listen", self.listen]
-        args += ["--secondary"] if secondary else ["--key-file", self.key_file]
-        p = self.run(*args)
-        self.set("pair_listen", self.pair_listen)
+        args = ["init", "--home", self.home, "--name", self.name, "--listen", self.listen, "--pair-listen", self.pair_listen]
+        p = self.run(*args, "--key-file", self.key_file, *(["--secondary"] if secondary else []))
         self.init_output = p.stdout + p.stderr
         return p
 
@@ -334,10 +332,8 @@ def make_pair(primary, secondary, progress=lambda text: None):
 
 def join(primary, secondary, progress=lambda text: None):
     """Steps 2 to 4: pack, unpack, key location."""
-    extra = []
-    if secondary.port != 7272 or not secondary.pair_listen.endswith(":2345"):
-        extra = ["--https-port", str(secondary.port), "--pair-port", secondary.pair_listen.rsplit(":", 1)[1]]
-    primary.run("ha", "setup", primary.name, secondary.name, "--home", primary.home, *extra)
+    primary.run("ha", "setup", primary.name, secondary.name, "--home", primary.home, "--secondary-port", secondary.port, "--secondary-pair-port",
+                secondary.pair_listen.rsplit(":", 1)[1])
     pack = primary.home / f"replication/HAPack-{secondary.name}.zip"
     progress(f"the pack is made: {pack.name}, {pack.stat().st_size >> 20} MiB")
     copied = secondary.home.parent / pack.name
