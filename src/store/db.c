@@ -217,6 +217,7 @@ finish_all(struct op_list *l)
 /* ---- libuv or poll(): what we wait for ---- */
 
 static void on_poll(uv_poll_t *h, int status, int events);
+static void on_turn(uv_prepare_t *h);
 static void on_timer(uv_timer_t *h);
 
 static void
@@ -517,7 +518,7 @@ flush(struct db *d)
 	int64_t now = d->call_ms > 0 ? clock_mono_ms() : 0;
 	struct op *op;
 
-	if (d->state != DB_UP)
+	if (d->state != DB_UP || (d->again.first == NULL && d->pending.first == NULL))
 		return;
 	while ((op = pop(&d->again)) != NULL || (op = pop(&d->pending)) != NULL) {
 		op->state = OP_FLYING;
@@ -658,6 +659,14 @@ is_fatal(const PGresult *r)
 	return strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0;
 }
 
+/* Has what waits sent before the loop sleeps; without a loop the caller does it. */
+static void
+flush_soon(struct db *d)
+{
+	if (d->loop != NULL && !d->freed)
+		uv_prepare_start(&d->turn, on_turn);
+}
+
 /* The last result of an op came: done, or to be sent again. */
 static void
 settle(struct db *d, struct op *op)
@@ -667,6 +676,7 @@ settle(struct db *d, struct op *op)
 		op->retry = false;
 		op->state = OP_WAITING;
 		push(&d->again, op);
+		flush_soon(d);
 		return;
 	}
 	finish(op);
@@ -1185,14 +1195,13 @@ await(struct db *d, struct op *op)
 {
 	if (d->loop == NULL) {
 		assert(op->f == NULL);
-		flush(d);
-		while (op->state != OP_DONE)
+		for (flush(d); op->state != OP_DONE; flush(d))
 			turn(d);
 		return;
 	}
 	assert(op->f != NULL);
 	if (d->state == DB_UP)
-		uv_prepare_start(&d->turn, on_turn);
+		flush_soon(d);
 	else
 		arm_timer(d);
 	while (op->state != OP_DONE)

@@ -18,7 +18,6 @@
 #include "base/clock.h"
 #include "base/home.h"
 #include "pgtemp.h"
-#include "store/migrate.h"
 
 #define START_MS 30000
 
@@ -257,20 +256,6 @@ pgtemp_new(void)
 	pgtemp_start(p);
 	exec_sql(p, "postgres", "CREATE DATABASE holdfast");
 	return p;
-}
-
-void
-pgtemp_migrate(struct pgtemp *p)
-{
-	struct db_options o = { .conninfo = pgtemp_conninfo(p, "holdfast") };
-	struct err e = { 0 };
-	struct db *d = db_open(&o, &e);
-
-	if (d == NULL || migrate_run(d, &e) != 0) {
-		fprintf(stderr, "pgtemp: %s\n", e.text);
-		fail(p, "cannot migrate");
-	}
-	db_free(d);
 }
 
 void
