@@ -205,11 +205,11 @@ unknown_opt(const struct cli_verb *verb, const char *given, size_t n, struct err
 		       name, verb->name);
 }
 
-/* One "--name", "--name=value" or "--name value" at argv[*i]; moves *i to its last word. */
+/* One "--name", "--name=value" or "--name value", word being argv[*i]; moves *i to its last word. */
 static int
-take_opt(struct cli *c, int argc, char **argv, int *i, struct err *e)
+take_opt(struct cli *c, const char *word, int argc, char **argv, int *i, struct err *e)
 {
-	const char *name = argv[*i] + 2;
+	const char *name = word + 2;
 	size_t n = strcspn(name, "=");
 	const struct cli_opt *o = find_opt(c->verb, name, n);
 	if (!o)
@@ -236,13 +236,11 @@ take_words(struct cli *c, int argc, char **argv, struct err *e)
 {
 	bool only_args = false;
 	for (int i = 0; i < argc; i++) {
-		const char *w = argv[i];
+		const char *w = strcmp(argv[i], "-h") == 0 ? "--help" : argv[i];
 		if (!only_args && strcmp(w, "--") == 0) {
 			only_args = true;
-		} else if (!only_args && strcmp(w, "-h") == 0) {
-			c->set[c->nset < CLI_OPTS_MAX ? c->nset++ : 0].opt = &common_opts[1];
 		} else if (!only_args && strncmp(w, "--", 2) == 0) {
-			int r = take_opt(c, argc, argv, &i, e);
+			int r = take_opt(c, w, argc, argv, &i, e);
 			if (r)
 				return r;
 		} else if (!only_args && w[0] == '-' && w[1]) {
