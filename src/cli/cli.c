@@ -236,7 +236,7 @@ take_words(struct cli *c, int argc, char **argv, struct err *e)
 {
 	bool only_args = false;
 	for (int i = 0; i < argc; i++) {
-		const char *w = strcmp(argv[i], "-h") == 0 ? "--help" : argv[i];
+		const char *w = !only_args && strcmp(argv[i], "-h") == 0 ? "--help" : argv[i];
 		if (!only_args && strcmp(w, "--") == 0) {
 			only_args = true;
 		} else if (!only_args && strncmp(w, "--", 2) == 0) {
