@@ -335,7 +335,7 @@ control_ask(const struct home *h, const char *request, control_progress_fn *prog
 {
 	auto_buf line = BUF_INIT;
 	bool end = false;
-	int fd, rc = connect_agent(h, &fd, e);
+	int fd = -1, rc = connect_agent(h, &fd, e);
 	if (rc < 0)
 		return rc;
 	buf_adds(&line, request);

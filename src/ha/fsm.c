@@ -8,16 +8,17 @@
  *   reseed and promoting have no edges: they are entered and left by an operator's command.
  *
  *   F1  A secondary whose primary is ok never enters emergency.                        (H1)
- *   F2  Emergency begins once the primary has refused for refused_ms or was silent for detect_ms. (H4)
- *   F3  Emergency is left only for merging, and only when the primary has been ok for settle_ms and
- *       the stream has brought everything.                                             (H7)
- *   F4  Merging ends in standby only when the journal is empty, and in emergency as soon as the
- *       primary is not ok.                                                             (H7)
- *   F5  synced is left for alone only after sync_timeout out of step.                  (H2)
- *   F6  synced is entered only in step with the synchronous commit seen to be in force. (H2)
- *   F7  A primary that met a higher term is fenced, whatever else it sees.             (H10)
+ *   F2  Emergency begins once the primary has refused for refused_ms or was silent for detect_ms.
+ * (H4) F3  Emergency is left only for merging, and only when the primary has been ok for settle_ms
+ * and the stream has brought everything.                                             (H7) F4
+ * Merging ends in standby only when the journal is empty, and in emergency as soon as the primary
+ * is not ok.                                                             (H7) F5  synced is left
+ * for alone only after sync_timeout out of step.                  (H2) F6  synced is entered only
+ * in step with the synchronous commit seen to be in force. (H2) F7  A primary that met a higher
+ * term is fenced, whatever else it sees.             (H10)
  *
- * The first row of the table that fits decides. docs/ha.md draws the same table; a test holds them together.
+ * The first row of the table that fits decides. docs/ha.md draws the same table; a test holds them
+ * together.
  */
 #include "ha/fsm.h"
 
@@ -77,7 +78,8 @@ primary_silent(obs *o, limits *l)
 static bool
 primary_back(obs *o, limits *l)
 {
-	return o->is_secondary && o->primary_ok && o->primary_ok_for_ms >= l->settle_ms && o->streaming;
+	return o->is_secondary && o->primary_ok && o->primary_ok_for_ms >= l->settle_ms &&
+	       o->streaming;
 }
 
 static bool
@@ -92,7 +94,10 @@ journal_home(obs *o, limits *l)
 	return o->is_secondary && o->primary_ok && o->journal_rows == 0;
 }
 
-#define RULE(from, when, to, why) { (from), when, HA_##to, why, #when }
+#define RULE(from, when, to, why)                                                                  \
+	{                                                                                          \
+		(from), when, HA_##to, why, #when                                                  \
+	}
 
 /* clang-format off */
 static const struct fsm_rule rules[] = {

@@ -12,24 +12,29 @@
 
 /* What the agent sees, already reduced to facts. */
 struct fsm_obs {
-	bool is_secondary;	  /* the local database is a standby, or is to become one */
-	bool pair_exists;	  /* the node table names more than this node */
-	bool local_db_up;	  /* the local database answers */
-	bool primary_ok;	  /* secondary: the last probe said 200, mode primary */
-	int64_t primary_ok_for_ms;   /* for how long without a break; 0 when not ok */
-	int64_t primary_bad_for_ms;  /* answers, but cannot serve, or refuses connections: for how long; 0 not */
-	int64_t primary_silent_ms;   /* since the last answer of any kind (refusal counts as an answer) */
-	bool streaming;		  /* secondary: WAL receiver streams and replay has caught up; primary: a secondary streams */
-	bool in_step;		  /* primary: a streaming secondary has flushed all that was committed sync_timeout ago */
-	int64_t not_in_step_ms;	  /* primary: for how long not */
-	bool sync_on;		  /* primary: synchronous_standby_names is set and seen to be in force */
-	int64_t journal_rows;	  /* secondary: rows not yet seen coming back */
-	bool slot_lost;		  /* secondary: the primary says the slot is lost */
-	bool term_higher_seen;	  /* another node has a higher term */
+	bool is_secondary;	    /* the local database is a standby, or is to become one */
+	bool pair_exists;	    /* the node table names more than this node */
+	bool local_db_up;	    /* the local database answers */
+	bool primary_ok;	    /* secondary: the last probe said 200, mode primary */
+	int64_t primary_ok_for_ms;  /* for how long without a break; 0 when not ok */
+	int64_t primary_bad_for_ms; /* answers, but cannot serve, or refuses connections: for how
+				       long; 0 not */
+	int64_t primary_silent_ms;  /* since the last answer of any kind (refusal counts as an
+				       answer) */
+	bool streaming; /* secondary: WAL receiver streams and replay has caught up; primary: a
+			   secondary streams */
+	bool in_step;	/* primary: a streaming secondary has flushed all that was committed
+			   sync_timeout ago */
+	int64_t not_in_step_ms; /* primary: for how long not */
+	bool sync_on; /* primary: synchronous_standby_names is set and seen to be in force */
+	int64_t journal_rows;  /* secondary: rows not yet seen coming back */
+	bool slot_lost;	       /* secondary: the primary says the slot is lost */
+	bool term_higher_seen; /* another node has a higher term */
 };
 
 struct fsm_limits {
-	int64_t detect_ms, refused_ms, sync_timeout_ms, settle_ms /* primary ok this long before emergency ends */;
+	int64_t detect_ms, refused_ms, sync_timeout_ms,
+		settle_ms /* primary ok this long before emergency ends */;
 };
 
 struct fsm_next {
@@ -38,7 +43,8 @@ struct fsm_next {
 };
 
 /* One step. No side effect. */
-struct fsm_next fsm_step(enum ha_state now, const struct fsm_obs *o, const struct fsm_limits *l) NONNULL;
+struct fsm_next fsm_step(enum ha_state now, const struct fsm_obs *o,
+			 const struct fsm_limits *l) NONNULL;
 
 /* The table, for the test and the drawing: *ret_n rows. */
 struct fsm_rule {

@@ -400,7 +400,7 @@ read_sealed(struct pack_reader *r, bool *ret_last, struct err *e)
 int
 pack_reader_next(struct pack_reader *r, const void **ret, size_t *ret_n, struct err *e)
 {
-	bool last;
+	bool last = false;
 
 	*ret_n = 0;
 	if (r->ended)

@@ -26,22 +26,28 @@
 #define RESTART_MS 60000
 #define WRITER_MS 20000	   /* how long the writer may take over a request */
 #define KIND_NODE_JOINED 4 /* numbers of vault/event.def: for ever */
-#define KIND_NODE_CERT 6
 #define CA_KEY_AD "holdfast pair ca key"
 
 extern char **environ;
 
 /* One set-up on its way. */
 struct work {
-	const struct setup *s;
-	const struct control_request *q;
+	const struct home *h;
+	const struct settings *s;
+	struct keys *keys;
+	const struct setup_request *rq;
+	setup_progress_fn *progress;
+	void *ctx;
+	int percent; /* last told */
+	struct home_node me;
+	int https_port, pair_port; /* of the secondary */
 	struct db *db;
 	struct replication_node self, secondary;
 	bool self_known, secondary_known;
 	int64_t term;
 	char system[64];
 	int64_t database_bytes;
-	char ca_pin[X509_PIN_LEN], web_pin[X509_PIN_LEN];
+	char ca_pin[X509_PIN_LEN];
 	struct buf ca_cert, ca_key, web_cert;
 	char slot[REPLICATION_SLOT_MAX];
 	int pg_major;
@@ -56,58 +62,90 @@ work_done(struct work *w)
 	buf_done(&w->web_cert);
 }
 
-#define say(w, ...) control_say((w)->s->call, __VA_ARGS__)
+static void
+say(struct work *w, const char *text)
+{
+	if (w->progress)
+		w->progress(w->ctx, text, -1);
+}
 
 static int
-read_home(const struct setup *s, enum home_path p, struct buf *ret, struct err *e)
+read_home(const struct work *w, enum home_path p, struct buf *ret, struct err *e)
 {
 	char path[HOME_PATH_MAX];
 
-	home_path(s->home, p, path);
+	home_path(w->h, p, path);
 	return home_read_file(path, PEM_MAX, ret, e);
 }
 
 static int
-write_home(const struct setup *s, enum home_path p, const struct buf *b, mode_t mode, struct err *e)
+write_home(const struct work *w, enum home_path p, const struct buf *b, mode_t mode, struct err *e)
 {
 	char path[HOME_PATH_MAX];
 
-	home_path(s->home, p, path);
+	home_path(w->h, p, path);
 	return home_write_file(path, b->data, b->len, mode, e);
 }
 
 static bool
-home_has(const struct setup *s, enum home_path p)
+home_has(const struct work *w, enum home_path p)
 {
 	char path[HOME_PATH_MAX];
 
-	home_path(s->home, p, path);
+	home_path(w->h, p, path);
 	return access(path, F_OK) == 0;
 }
 
 /* ---- may it be ---- */
 
+int
+setup_check_name(const char *name, struct err *e)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:";
+	size_t n = strlen(name);
+
+	if (n == 0 || n > 253 || strspn(name, allowed) != n || name[0] == '.' || name[0] == '-')
+		return err_set(e, ERR_PRECONDITION,
+			       "\"%.100s\" can be no name of a node: it takes letters, digits, "
+			       "dots and hyphens",
+			       name);
+	return 0;
+}
+
+static int
+port_of(const char *address)
+{
+	const char *colon = strrchr(address, ':');
+
+	return colon ? (int)strtol(colon + 1, NULL, 10) : 0;
+}
+
 static int
 check_request(struct work *w, struct err *e)
 {
-	const struct control_request *q = w->q;
+	const struct setup_request *q = w->rq;
+	int r = home_node_read(w->h, &w->me, e);
 
-	if (cluster_is_standby(w->s->home))
+	if (r)
+		return r;
+	if (cluster_is_standby(w->h))
 		return err_set(e, ERR_REFUSED,
 			       "this node is a secondary; run ha setup on the primary");
-	if (strcmp(q->primary, w->s->self.name) != 0)
+	if (strcasecmp(q->primary, w->me.name) != 0)
 		return err_set(
 			e, ERR_PRECONDITION,
 			"this node is called %s, not %s; the first name must be this node's own",
-			w->s->self.name, q->primary);
-	if (!pack_name_ok(q->secondary))
-		return err_set(e, ERR_PRECONDITION, "\"%.100s\" can be no host name", q->secondary);
-	if (strcmp(q->primary, q->secondary) == 0)
+			w->me.name, q->primary);
+	if (strcasecmp(q->primary, q->secondary) == 0)
 		return err_set(e, ERR_PRECONDITION, "primary and secondary cannot both be %s",
 			       q->primary);
-	if (q->https_port < 1 || q->https_port > 65535 || q->pair_port < 1 || q->pair_port > 65535)
-		return err_set(e, ERR_PRECONDITION, "a port is a number from 1 to 65535");
-	return cluster_major(w->s->home, &w->pg_major, e);
+	r = setup_check_name(q->secondary, e);
+	if (r)
+		return r;
+	w->https_port = q->https_port ? q->https_port : port_of(w->s->listen);
+	w->pair_port = q->pair_port ? q->pair_port : cluster_port(w->s);
+	return cluster_major(w->h, &w->pg_major, e);
 }
 
 static int
@@ -116,7 +154,7 @@ open_db(struct work *w, struct err *e)
 	auto_buf info = BUF_INIT;
 
 	db_free(TAKE(w->db));
-	cluster_conninfo(w->s->home, "holdfast", &info);
+	cluster_conninfo(w->h, "holdfast", &info);
 	/* What is asked of the writer must not wait for a secondary that is not there yet. */
 	buf_adds(&info, " connect_timeout=5 options='-c synchronous_commit=local'");
 	struct db_options o = { .conninfo = buf_str(&info), .application = "holdfast setup" };
@@ -150,7 +188,7 @@ load_data_key(struct work *w, uint32_t *ret, struct err *e)
 	for (int i = 0; !r && i < rows_count(rows); i++) {
 		const void *wrapped = row_bytea(rows, i, 1, &n);
 		*ret = (uint32_t)row_int(rows, i, 0);
-		r = keys_load(w->s->keys(w->s->ctx), NULL, *ret, wrapped, n, e);
+		r = keys_load(w->keys, NULL, *ret, wrapped, n, e);
 	}
 	return r;
 }
@@ -161,27 +199,27 @@ make_ca(struct work *w, uint32_t key, struct err *e)
 	auto_buf sealed = BUF_INIT;
 	char cn[300];
 
-	snprintf(cn, sizeof(cn), "Holdfast pair of %s", w->s->self.name);
+	snprintf(cn, sizeof(cn), "Holdfast pair of %s", w->me.name);
 	int r = x509_ca(cn, CERT_DAYS, &w->ca_cert, &w->ca_key, e);
 	if (!r)
-		r = keys_seal(w->s->keys(w->s->ctx), NULL, key, CA_KEY_AD, strlen(CA_KEY_AD),
-			      w->ca_key.data, w->ca_key.len, &sealed, e);
+		r = keys_seal(w->keys, NULL, key, CA_KEY_AD, strlen(CA_KEY_AD), w->ca_key.data,
+			      w->ca_key.len, &sealed, e);
 	if (!r)
-		r = write_home(w->s, HOME_PAIR_CA_KEY, &sealed, 0600, e);
-	return r ? r : write_home(w->s, HOME_PAIR_CA, &w->ca_cert, 0644, e);
+		r = write_home(w, HOME_PAIR_CA_KEY, &sealed, 0600, e);
+	return r ? r : write_home(w, HOME_PAIR_CA, &w->ca_cert, 0644, e);
 }
 
 static int
 read_ca(struct work *w, struct err *e)
 {
 	auto_buf sealed = BUF_INIT;
-	int r = read_home(w->s, HOME_PAIR_CA, &w->ca_cert, e);
+	int r = read_home(w, HOME_PAIR_CA, &w->ca_cert, e);
 
 	if (!r)
-		r = read_home(w->s, HOME_PAIR_CA_KEY, &sealed, e);
+		r = read_home(w, HOME_PAIR_CA_KEY, &sealed, e);
 	if (!r)
-		r = keys_open(w->s->keys(w->s->ctx), NULL, CA_KEY_AD, strlen(CA_KEY_AD),
-			      sealed.data, sealed.len, &w->ca_key, e);
+		r = keys_open(w->keys, NULL, CA_KEY_AD, strlen(CA_KEY_AD), sealed.data, sealed.len,
+			      &w->ca_key, e);
 	return r;
 }
 
@@ -189,12 +227,12 @@ static int
 make_own_cert(struct work *w, struct err *e)
 {
 	auto_buf cert = BUF_INIT, key = BUF_INIT;
-	int r = x509_issue(buf_str(&w->ca_cert), buf_str(&w->ca_key), w->s->self.name, CERT_DAYS,
-			   &cert, &key, e);
+	int r = x509_issue(buf_str(&w->ca_cert), buf_str(&w->ca_key), w->me.name, CERT_DAYS, &cert,
+			   &key, e);
 
 	if (!r)
-		r = write_home(w->s, HOME_PAIR_KEY, &key, 0600, e);
-	return r ? r : write_home(w->s, HOME_PAIR_CERT, &cert, 0644, e);
+		r = write_home(w, HOME_PAIR_KEY, &key, 0600, e);
+	return r ? r : write_home(w, HOME_PAIR_CERT, &cert, 0644, e);
 }
 
 static int
@@ -203,25 +241,20 @@ prepare_certs(struct work *w, struct err *e)
 	struct x509_info info;
 	uint32_t key = 0;
 	int r = load_data_key(w, &key, e);
-	bool there = home_has(w->s, HOME_PAIR_CA) && home_has(w->s, HOME_PAIR_CA_KEY);
+	bool there = home_has(w, HOME_PAIR_CA) && home_has(w, HOME_PAIR_CA_KEY);
 
 	if (!r)
 		r = there ? read_ca(w, e) : make_ca(w, key, e);
 	if (!r && !there)
 		say(w, "made the pair's own certificate authority");
-	if (!r && !(there && home_has(w->s, HOME_PAIR_CERT) && home_has(w->s, HOME_PAIR_KEY)))
+	if (!r && !(there && home_has(w, HOME_PAIR_CERT) && home_has(w, HOME_PAIR_KEY)))
 		r = make_own_cert(w, e);
 	if (!r)
 		r = x509_read(buf_str(&w->ca_cert), &info, e);
 	if (r)
 		return r;
 	memcpy(w->ca_pin, info.pin, sizeof(w->ca_pin));
-	r = read_home(w->s, HOME_WEB_CERT, &w->web_cert, e);
-	if (!r)
-		r = x509_read(buf_str(&w->web_cert), &info, e);
-	if (!r)
-		memcpy(w->web_pin, info.pin, sizeof(w->web_pin));
-	return r;
+	return read_home(w, HOME_WEB_CERT, &w->web_cert, e);
 }
 
 /* ---- the pair's port ---- */
@@ -241,7 +274,7 @@ static int
 restart_postgres(struct work *w, struct err *e)
 {
 	int64_t until = clock_mono_ms() + RESTART_MS;
-	pid_t before = cluster_pid(w->s->home);
+	pid_t before = cluster_pid(w->h);
 
 	say(w, "PostgreSQL starts anew with the pair's port open; users only wait a moment");
 	db_free(TAKE(w->db));
@@ -249,7 +282,7 @@ restart_postgres(struct work *w, struct err *e)
 		return err_errno(e, ERR_IO,
 				 "cannot stop PostgreSQL (process %d) to open the pair's port",
 				 (int)before);
-	while (kill(before, 0) == 0 && cluster_pid(w->s->home) == before) {
+	while (kill(before, 0) == 0 && cluster_pid(w->h) == before) {
 		if (clock_mono_ms() > until)
 			return err_set(e, ERR_TIMEOUT, "PostgreSQL did not stop within %d s",
 				       RESTART_MS / 1000);
@@ -274,7 +307,7 @@ open_port(struct work *w, struct err *e)
 {
 	auto_rows done = NULL;
 	bool open = false;
-	int r = cluster_configure(w->s->home, w->s->settings, true, e);
+	int r = cluster_configure(w->h, w->s, true, e);
 
 	if (!r)
 		r = is_listening(w, &open, e);
@@ -288,7 +321,7 @@ open_port(struct work *w, struct err *e)
 	if (!r && !open)
 		r = err_set(e, ERR_INTERNAL,
 			    "PostgreSQL does not listen on the pair's port %s; its log says why",
-			    w->s->settings->pair_listen);
+			    w->s->pair_listen);
 	return r;
 }
 
@@ -297,7 +330,8 @@ open_port(struct work *w, struct err *e)
 static int
 find_nodes(struct work *w, struct err *e)
 {
-	auto_rows rows = NULL, local = NULL;
+	auto_rows rows = NULL;
+	auto_rows local = NULL;
 	int r = ask(w, STMT_HA_NODES, &rows, e);
 
 	if (!r)
@@ -317,10 +351,10 @@ find_nodes(struct work *w, struct err *e)
 		if (strlen(row_text(rows, i, 5)) < sizeof(n.web_cert))
 			snprintf(n.web_cert, sizeof(n.web_cert), "%s", row_text(rows, i, 5));
 		n.primary_since_term = row_bigint(rows, i, 6);
-		if (uuid_eq(&n.id, &w->s->self.id)) {
+		if (uuid_eq(&n.id, &w->me.id)) {
 			w->self = n;
 			w->self_known = true;
-		} else if (w->q && strcmp(n.name, w->q->secondary) == 0) {
+		} else if (w->rq && strcmp(n.name, w->rq->secondary) == 0) {
 			w->secondary = n;
 			w->secondary_known = true;
 		}
@@ -374,27 +408,19 @@ may_be_pinned(const char *pem)
 	       info.self_signed;
 }
 
-static int
-port_of(const char *address)
-{
-	const char *colon = strrchr(address, ':');
-
-	return colon ? (int)strtol(colon + 1, NULL, 10) : 0;
-}
-
 /* The own row as it should be; false when it is so already. */
 static bool
 own_row_differs(struct work *w, const char *web_cert)
 {
-	struct replication_node n = { .id = w->s->self.id,
-				      .https_port = port_of(w->s->settings->listen),
-				      .pair_port = cluster_port(w->s->settings),
+	struct replication_node n = { .id = w->me.id,
+				      .https_port = port_of(w->s->listen),
+				      .pair_port = cluster_port(w->s),
 				      .primary_since_term =
 					      w->self_known && w->self.primary_since_term
 						      ? w->self.primary_since_term
 						      : w->term };
 
-	snprintf(n.name, sizeof(n.name), "%s", w->s->self.name);
+	snprintf(n.name, sizeof(n.name), "%s", w->me.name);
 	snprintf(n.slot, sizeof(n.slot), "%s", w->self_known ? w->self.slot : "");
 	snprintf(n.web_cert, sizeof(n.web_cert), "%s", may_be_pinned(web_cert) ? web_cert : "");
 	bool same = w->self_known && w->self.primary_since_term &&
@@ -434,18 +460,17 @@ enter_nodes(struct work *w, struct err *e)
 		r = request_join(w, &w->self, e);
 	if (r)
 		return r;
-	struct replication_node n = { .https_port = (int)w->q->https_port,
-				      .pair_port = (int)w->q->pair_port };
+	struct replication_node n = { .https_port = w->https_port, .pair_port = w->pair_port };
 	if (w->secondary_known && w->secondary.primary_since_term)
 		return err_set(e, ERR_REFUSED,
 			       "%s was a primary of this pair; it cannot be set up anew under that "
 			       "name yet",
-			       w->q->secondary);
+			       w->rq->secondary);
 	if (w->secondary_known)
 		n.id = w->secondary.id;
 	else
 		uuid_new(&n.id);
-	snprintf(n.name, sizeof(n.name), "%s", w->q->secondary);
+	snprintf(n.name, sizeof(n.name), "%s", w->rq->secondary);
 	replication_slot_name(&n.id, n.slot);
 	snprintf(w->slot, sizeof(w->slot), "%s", n.slot);
 	bool same = w->secondary_known && n.https_port == w->secondary.https_port &&
@@ -496,28 +521,24 @@ make_slot(struct work *w, struct err *e)
 
 /* ---- the pack ---- */
 
+/* What the secondary alone may have: certificates, and its key. */
 static int
-seal_chunk(void *ctx, const uint8_t stream[static 16], uint64_t index, bool last, const void *in,
-	   size_t n, struct buf *out, struct err *e)
-{
-	struct work *w = ctx;
-
-	return keys_stream_seal(w->s->keys(w->s->ctx), NULL, stream, index, last, in, n, out, e);
-}
-
-static int
-issue_node(struct work *w, struct buf *blob, struct err *e)
+write_node_json(struct work *w, struct buf *out, struct err *e)
 {
 	auto_buf cert = BUF_INIT, key = BUF_INIT;
+	struct jw j;
 	int r = x509_issue(buf_str(&w->ca_cert), buf_str(&w->ca_key), w->secondary.name, CERT_DAYS,
 			   &cert, &key, e);
 
 	if (r)
 		return r;
-	pack_node_add(blob, "ca.crt", w->ca_cert.data, w->ca_cert.len);
-	pack_node_add(blob, "node.crt", cert.data, cert.len);
-	pack_node_add(blob, "node.key", key.data, key.len);
-	pack_node_add(blob, "primary.crt", w->web_cert.data, w->web_cert.len);
+	jw_init(&j, out);
+	jw_object(&j, NULL);
+	jw_text(&j, "ca", buf_str(&w->ca_cert));
+	jw_text(&j, "cert", buf_str(&cert));
+	jw_text(&j, "key", buf_str(&key));
+	jw_text(&j, "primary_web_cert", buf_str(&w->web_cert));
+	jw_end_object(&j);
 	return 0;
 }
 
@@ -525,13 +546,13 @@ static int
 write_node_part(struct work *w, struct pack_writer *p, const uint8_t stream[static 16],
 		struct err *e)
 {
-	auto_buf blob = BUF_INIT;
-	int r = issue_node(w, &blob, e);
+	auto_buf text = BUF_INIT;
+	int r = write_node_json(w, &text, e);
 
 	if (!r)
-		r = pack_writer_begin(p, "pack/node.sealed", stream, seal_chunk, w, e);
+		r = pack_writer_begin(p, PACK_NODE_NAME, stream, e);
 	if (!r)
-		r = pack_writer_add(p, blob.data, blob.len, e);
+		r = pack_writer_add(p, text.data, text.len, e);
 	return r ? r : pack_writer_end(p, e);
 }
 
@@ -545,8 +566,8 @@ spawn_backup(struct work *w, pid_t *ret_pid, int *ret_out, int *ret_log, struct 
 	if (r)
 		return r;
 	snprintf(program, sizeof(program), "%s/pg_basebackup", bin);
-	home_path(w->s->home, HOME_RUN, run);
-	snprintf(port, sizeof(port), "%d", cluster_port(w->s->settings));
+	home_path(w->h, HOME_RUN, run);
+	snprintf(port, sizeof(port), "%d", cluster_port(w->s));
 	const char *argv[] = { program,
 			       "-h",
 			       run,
@@ -587,6 +608,18 @@ spawn_backup(struct work *w, pid_t *ret_pid, int *ret_out, int *ret_log, struct 
 	return 0;
 }
 
+/* The size was measured before; the copy may turn out a little larger. */
+static void
+say_bytes(struct work *w, int64_t done)
+{
+	int64_t total = w->database_bytes > 0 ? w->database_bytes : 1;
+	int percent = done >= total ? 99 : (int)(done * 100 / total);
+
+	if (w->progress && percent != w->percent)
+		w->progress(w->ctx, "copying the database into the pack", percent);
+	w->percent = percent;
+}
+
 static int
 copy_backup(struct work *w, struct pack_writer *p, int fd, int64_t *ret_bytes, struct err *e)
 {
@@ -604,9 +637,7 @@ copy_backup(struct work *w, struct pack_writer *p, int fd, int64_t *ret_bytes, s
 			return 0;
 		r = pack_writer_add(p, block, (size_t)n, e);
 		*ret_bytes += n;
-		control_progress(w->s->call, *ret_bytes,
-				 *ret_bytes > w->database_bytes ? *ret_bytes + 1
-								: w->database_bytes);
+		say_bytes(w, *ret_bytes);
 	}
 	return r;
 }
@@ -631,7 +662,7 @@ write_base_part(struct work *w, struct pack_writer *p, const uint8_t stream[stat
 {
 	int out = -1, log = -1, status = 0;
 	pid_t pid;
-	int r = pack_writer_begin(p, "pack/base.sealed", stream, seal_chunk, w, e);
+	int r = pack_writer_begin(p, PACK_BASE_NAME, stream, e);
 
 	if (!r)
 		r = spawn_backup(w, &pid, &out, &log, e);
@@ -665,7 +696,7 @@ write_manifest(struct work *w, struct pack_writer *p, const uint8_t node[16],
 	uint8_t mac[KEYS_HASH_BYTES];
 	auto_buf text = BUF_INIT, canonical = BUF_INIT;
 
-	uuid_str(&w->s->self.id, primary_id);
+	uuid_str(&w->me.id, primary_id);
 	uuid_str(&w->secondary.id, secondary_id);
 	clock_iso(clock_now_us(), made);
 	to_hex(node, 16, node_hex);
@@ -673,12 +704,11 @@ write_manifest(struct work *w, struct pack_writer *p, const uint8_t node[16],
 	snprintf(pair, sizeof(pair), "%s:%s", w->system, w->ca_pin);
 	struct pack_manifest m = {
 		.format = PACK_FORMAT,
-		.product = HF_VERSION,
+		.version = HF_VERSION,
 		.pg_major = w->pg_major,
 		.pair = pair,
 		.primary_id = primary_id,
-		.primary_name = w->s->self.name,
-		.primary_pin = w->web_pin,
+		.primary_name = w->me.name,
 		.primary_https_port = w->self.https_port,
 		.primary_pair_port = w->self.pair_port,
 		.secondary_id = secondary_id,
@@ -693,43 +723,50 @@ write_manifest(struct work *w, struct pack_writer *p, const uint8_t node[16],
 		.mac = mac_hex,
 	};
 	pack_manifest_canonical(&m, &canonical);
-	int r = keys_mac(w->s->keys(w->s->ctx), NULL, KEYS_MANIFEST, canonical.data, canonical.len,
-			 mac, e);
+	int r = keys_mac(w->keys, NULL, KEYS_MANIFEST, canonical.data, canonical.len, mac, e);
 	if (r)
 		return r;
 	to_hex(mac, sizeof(mac), mac_hex);
 	pack_manifest_write(&m, &text);
-	return pack_writer_entry(p, "pack/manifest.json", text.data, text.len, e);
+	return pack_writer_plain(p, PACK_MANIFEST_NAME, text.data, text.len, e);
 }
 
 static int
-write_pack(struct work *w, struct buf *ret_end, struct err *e)
+write_parts(struct work *w, struct pack_writer *p, struct err *e)
 {
-	char folder[HOME_PATH_MAX], path[HOME_PATH_MAX + 300];
 	uint8_t node[16], base[16];
 	int64_t bytes = 0;
-	auto_pack_writer p = NULL;
 
-	home_path(w->s->home, HOME_REPLICATION, folder);
-	snprintf(path, sizeof(path), "%s/HAPack-%s.zip", folder, w->secondary.name);
 	randombytes_buf(node, sizeof(node));
 	randombytes_buf(base, sizeof(base));
-	int r = home_mkdirs(folder, 0700, e);
-	if (!r)
-		r = pack_writer_new(path, &p, e);
-	if (!r)
-		r = write_node_part(w, p, node, e);
+	int r = write_node_part(w, p, node, e);
 	if (!r)
 		r = write_base_part(w, p, base, &bytes, e);
+	return r ? r : write_manifest(w, p, node, base, bytes, e);
+}
+
+static int
+write_pack(struct work *w, struct buf *ret_path, struct err *e)
+{
+	char folder[HOME_PATH_MAX];
+	auto_buf path = BUF_INIT;
+	struct pack_writer *p = NULL;
+
+	home_path(w->h, HOME_REPLICATION, folder);
+	buf_addf(&path, "%s/HAPack-%s.zip", folder, w->secondary.name);
+	int r = home_mkdirs(folder, 0700, e);
 	if (!r)
-		r = write_manifest(w, p, node, base, bytes, e);
-	if (!r)
-		r = pack_writer_finish(p, e);
+		r = pack_writer_open(buf_str(&path), w->keys, &p, e);
 	if (r)
 		return r;
-	control_progress(w->s->call, bytes, bytes);
-	buf_adds(ret_end, path);
-	return 0;
+	r = write_parts(w, p, e);
+	if (r)
+		pack_writer_abort(p);
+	else
+		r = pack_writer_close(p, e);
+	if (!r)
+		buf_adds(ret_path, buf_str(&path));
+	return r;
 }
 
 static int
@@ -746,42 +783,24 @@ measure(struct work *w, struct err *e)
 }
 
 int
-setup_run(const struct setup *s, const struct control_request *q, struct buf *ret_end,
-	  struct err *e)
+setup_run(const struct home *h, const struct settings *s, struct keys *keys,
+	  const struct setup_request *rq, setup_progress_fn *progress, void *ctx,
+	  struct buf *ret_path, struct err *e)
 {
-	FREE_WITH(work_done) struct work w = { .s = s, .q = q };
-	int r = check_request(&w, e);
+	static int (*const steps[])(struct work *, struct err *) = {
+		check_request, open_db, prepare_certs, open_port, enter_nodes, make_slot, measure
+	};
+	FREE_WITH(work_done)
+	struct work w = { .h = h,
+			  .s = s,
+			  .keys = keys,
+			  .rq = rq,
+			  .progress = progress,
+			  .ctx = ctx,
+			  .percent = -1 };
+	int r = 0;
 
-	if (!r)
-		r = open_db(&w, e);
-	if (!r)
-		r = prepare_certs(&w, e);
-	if (!r)
-		r = open_port(&w, e);
-	if (!r)
-		r = enter_nodes(&w, e);
-	if (!r)
-		r = make_slot(&w, e);
-	if (!r)
-		r = measure(&w, e);
-	if (r)
-		return r;
-	say(&w, "copying the database (%lld MiB) into the pack",
-	    (long long)(w.database_bytes >> 20));
-	return write_pack(&w, ret_end, e);
-}
-
-int
-setup_announce(const struct setup *s, struct err *e)
-{
-	FREE_WITH(work_done) struct work w = { .s = s };
-	int r = open_db(&w, e);
-
-	if (!r)
-		r = read_home(s, HOME_WEB_CERT, &w.web_cert, e);
-	if (!r)
-		r = find_nodes(&w, e);
-	if (!r && own_row_differs(&w, buf_str(&w.web_cert)))
-		r = request_join(&w, &w.self, e);
-	return r;
+	for (size_t i = 0; !r && i < ARRAY_LEN(steps); i++)
+		r = steps[i](&w, e);
+	return r ? r : write_pack(&w, ret_path, e);
 }

@@ -81,3 +81,9 @@ ON CONFLICT DO NOTHING;
 
 -- name: deposit_slot(node uuid) -> status text, active bool, retained bigint, keep bigint
 SELECT status, active, retained, keep FROM ha_slot($1);
+
+-- role: holdfast
+
+-- What the running server listens on: set-up restarts it when that is not the pair's port yet.
+-- name: ha_listening() -> addresses text, ssl bool
+SELECT current_setting('listen_addresses'), current_setting('ssl')::bool;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The way home of a secondary's journal (H7), in a thread of its own: rows go to the primary's
+ * ha_inbox over the pair's channel as hf_deposit, in batches, from the primary's high-water mark
+ * on; they are dropped here only when they are seen in the replicated log with the same hash.
+ * Interrupted anywhere, the mark says where to go on.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/home.h"
+
+enum deposit_trouble {
+	DEPOSIT_FINE,
+	DEPOSIT_JOURNAL,  /* the journal cannot be read */
+	DEPOSIT_CHANNEL,  /* the primary's database is not reached */
+	DEPOSIT_DIVERGED, /* the log has another event where the journal has this one: kept, never
+			     dropped */
+};
+
+struct deposit_view {
+	int64_t rows;	    /* in the journal */
+	int64_t counted_ms; /* monotonic time of that count, 0: never */
+	enum deposit_trouble trouble;
+	char why[256];
+	/* the own slot on the primary, as it says */
+	int64_t slot_ms; /* monotonic time, 0: not known */
+	bool slot_active;
+	char slot_status[16];
+	int64_t slot_retained, slot_keep; /* bytes; keep -1: unlimited */
+};
+
+/* What the thread is told: where the primary is, and whether to go there at all. */
+struct deposit_orders {
+	char host[256]; /* "" not known */
+	int port;
+	bool go;   /* the primary serves: deposit */
+	bool hold; /* it set rows aside that are still in the journal: wait for an operator */
+	int64_t home_seq; /* own newest event in the replicated log */
+};
+
+struct deposit;
+
+/* local_conninfo: of the superuser on the unix socket. */
+struct deposit *deposit_new(const struct home *h, const struct uuid *self,
+			    const char *local_conninfo) NONNULL MUST_USE;
+void deposit_order(struct deposit *d, const struct deposit_orders *o) NONNULL;
+void deposit_look(struct deposit *d, struct deposit_view *ret) NONNULL;
+void deposit_free(struct deposit *d);
+
+/* libpq conninfo to the primary's port for the pair: TLS 1.3, both ends proven, every wait bounded.
+ */
+void deposit_conninfo(const struct home *h, const char *host, int port, struct buf *ret) NONNULL;

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ha/probe.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "http/client.h"
+
+#define BODY_MAX 16384
+#define FAST_MS 100 /* how often a node that refuses is asked */
+#define CONNECT_MIN_MS 400
+
+/* ---- what a body says ---- */
+
+static int
+take_text(const json_t *o, const char *name, char *ret, size_t room, struct err *e)
+{
+	const json_t *v = json_object_get(o, name);
+
+	if (!v || json_is_null(v))
+		return 0;
+	if (!json_is_string(v) || json_string_length(v) >= room)
+		return err_set(e, ERR_BAD_FIELD,
+			       "the health answer's %s is no text below %zu bytes", name, room);
+	memcpy(ret, json_string_value(v), json_string_length(v));
+	ret[json_string_length(v)] = '\0';
+	return 0;
+}
+
+static int
+take_number(const json_t *o, const char *name, int64_t *ret, struct err *e)
+{
+	const json_t *v = json_object_get(o, name);
+
+	if (!v || json_is_null(v))
+		return 0;
+	if (!json_is_integer(v) || json_integer_value(v) < 0)
+		return err_set(e, ERR_BAD_FIELD, "the health answer's %s is no whole number", name);
+	*ret = json_integer_value(v);
+	return 0;
+}
+
+static int
+take_time(const json_t *o, const char *name, int64_t *ret, struct err *e)
+{
+	char text[CLOCK_ISO_LEN] = "";
+	int r = take_text(o, name, text, sizeof(text), e);
+
+	if (r || !text[0])
+		return r;
+	if (clock_parse_iso(text, ret))
+		return err_set(e, ERR_BAD_FIELD, "the health answer's %s is no time", name);
+	return 0;
+}
+
+static int
+take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
+{
+	int r = take_text(o, "node", ret->node, sizeof(ret->node), e);
+
+	if (!r)
+		r = take_text(o, "node_id", ret->node_id, sizeof(ret->node_id), e);
+	if (!r)
+		r = take_text(o, "mode", ret->mode, sizeof(ret->mode), e);
+	if (!r)
+		r = take_text(o, "state", ret->state, sizeof(ret->state), e);
+	if (!r)
+		r = take_text(o, "why", ret->why, sizeof(ret->why), e);
+	if (!r)
+		r = take_time(o, "time", &ret->time_us, e);
+	if (!r)
+		r = take_number(o, "term", &ret->term, e);
+	if (!r)
+		r = take_number(o, "journal", &ret->journal_rows, e);
+	if (!r)
+		r = take_time(o, "as_of", &ret->as_of_us, e);
+	ret->synced = json_is_true(json_object_get(o, "synced"));
+	return r;
+}
+
+int
+probe_parse(const char *text, size_t n, struct probe_reply *ret, struct err *e)
+{
+	json_error_t why;
+
+	if (n > BODY_MAX)
+		return err_set(e, ERR_TOO_LARGE, "the health answer is longer than %d bytes",
+			       BODY_MAX);
+	json_t *o = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+	if (!json_is_object(o)) {
+		json_decref(o);
+		return err_set(e, ERR_BAD_JSON, "the health answer is no JSON object");
+	}
+	struct probe_reply reply = { 0 };
+	int r = take_fields(o, &reply, e);
+	json_decref(o);
+	if (!r)
+		*ret = reply;
+	return r;
+}
+
+/* ---- facts over time ---- */
+
+static bool
+is_answer(enum probe_outcome o)
+{
+	return o != PROBE_NONE && o != PROBE_SILENT && o != PROBE_BAD_NAME;
+}
+
+void
+probe_note(struct probe_sense *s, enum probe_outcome outcome, bool serves, int64_t now_ms)
+{
+	bool ok = outcome == PROBE_OK && serves;
+
+	s->last = outcome;
+	if (is_answer(outcome))
+		s->answer_ms = now_ms;
+	if (ok && !s->ok)
+		s->ok_since_ms = now_ms;
+	s->ok = ok;
+	if (ok)
+		s->bad_since_ms = 0;
+	else if (is_answer(outcome) && !s->bad_since_ms)
+		s->bad_since_ms = now_ms;
+}
+
+int64_t
+probe_ok_for(const struct probe_sense *s, int64_t now_ms)
+{
+	return s->ok ? now_ms - s->ok_since_ms : 0;
+}
+
+int64_t
+probe_bad_for(const struct probe_sense *s, int64_t now_ms)
+{
+	return s->bad_since_ms ? now_ms - s->bad_since_ms : 0;
+}
+
+int64_t
+probe_silent_for(const struct probe_sense *s, int64_t now_ms)
+{
+	return now_ms - (s->answer_ms ? s->answer_ms : s->began_ms);
+}
+
+/* A refusal must be noticed and have lasted refused_ms within a second (H4), so the pause shrinks
+ * when probe_ms alone would be too long. */
+int64_t
+probe_pause(const struct probe_sense *s, int64_t probe_ms, int64_t refused_ms)
+{
+	int64_t room = 900 - refused_ms;
+
+	if (!s->ok)
+		return FAST_MS;
+	if (room < FAST_MS)
+		room = FAST_MS;
+	return probe_ms < room ? probe_ms : room;
+}
+
+/* ---- the thread ---- */
+
+struct probe {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool stop;
+	unsigned aim; /* grows when the target changes */
+	struct probe_target target;
+	struct probe_view view;
+};
+
+static void
+copy_target(struct probe_target *to, const struct probe_target *from)
+{
+	free(to->trust);
+	*to = *from;
+	to->trust = strdup(from->trust ? from->trust : "");
+	if (!to->trust)
+		abort();
+}
+
+static enum probe_outcome
+outcome_of_failure(enum client_failure f)
+{
+	switch (f) {
+	case CLIENT_REFUSED:
+		return PROBE_REFUSED;
+	case CLIENT_UNTRUSTED:
+		return PROBE_UNTRUSTED;
+	case CLIENT_BAD_NAME:
+		return PROBE_BAD_NAME;
+	case CLIENT_OTHER: /* a connection that ended in the middle: the process there went away */
+		return PROBE_REFUSED;
+	default:
+		return PROBE_SILENT;
+	}
+}
+
+static enum probe_outcome
+outcome_of_status(int status)
+{
+	if (status == 200)
+		return PROBE_OK;
+	return status == 429 ? PROBE_STANDBY : PROBE_CANNOT;
+}
+
+struct attempt {
+	enum probe_outcome outcome;
+	struct probe_reply reply;
+	bool has_reply;
+	int64_t sent_us, got_us;
+	char failure[256];
+};
+
+static void
+take_reply(struct attempt *a, const struct client_reply *r)
+{
+	struct err e = { 0 };
+
+	a->outcome = outcome_of_status(r->status);
+	if (!probe_parse(buf_str(&r->body), r->body.len, &a->reply, &e)) {
+		a->has_reply = true;
+		return;
+	}
+	/* Something else answers on that port. */
+	a->outcome = PROBE_CANNOT;
+	memcpy(a->failure, e.text, sizeof(a->failure) - 1);
+}
+
+static void
+ask(struct client *c, struct attempt *a)
+{
+	struct client_reply r = { 0 };
+	struct err e = { 0 };
+	enum client_failure f = CLIENT_OK;
+
+	a->sent_us = clock_now_us();
+	int code = client_call(c, "GET", "/v1/sys/health", NULL, &r, &f, &e);
+	a->got_us = clock_now_us();
+	if (code) {
+		a->outcome = outcome_of_failure(f);
+		memcpy(a->failure, e.text, sizeof(a->failure) - 1);
+		return;
+	}
+	take_reply(a, &r);
+	client_reply_done(&r);
+}
+
+static void
+note_attempt(struct probe *p, const struct attempt *a)
+{
+	struct probe_view *v = &p->view;
+	int64_t now = clock_mono_ms();
+
+	probe_note(&v->sense, a->outcome, a->has_reply && strcmp(a->reply.mode, "primary") == 0,
+		   now);
+	memcpy(v->failure, a->failure, sizeof(v->failure));
+	if (!a->has_reply)
+		return;
+	v->reply = a->reply;
+	v->reply_ms = now;
+	v->round_trip_us = a->got_us - a->sent_us;
+	if (a->reply.time_us)
+		v->skew_us = a->reply.time_us - (a->sent_us + v->round_trip_us / 2);
+}
+
+/* A fresh connection after every failure: an old one may be half dead. While the other side is
+ * silent the attempts are shorter, so that its return is noticed soon. */
+static struct client *
+connect_client(const struct probe_target *t, bool silent)
+{
+	int64_t total = t->detect_ms * (silent ? 5 : 8) / 10, connect = total * 3 / 4;
+	struct err e = { 0 };
+	struct client_options o = {
+		.base = t->url,
+		.trust_pem = t->trust,
+		.connect_ms = (int)(connect < CONNECT_MIN_MS ? CONNECT_MIN_MS : connect),
+		.total_ms = (int)(total < CONNECT_MIN_MS ? CONNECT_MIN_MS : total),
+	};
+
+	return client_new(&o, &e);
+}
+
+static void
+wait_until(struct probe *p, int64_t mono_ms)
+{
+	struct timespec at = { .tv_sec = mono_ms / 1000, .tv_nsec = mono_ms % 1000 * 1000000 };
+	unsigned aim = p->aim;
+
+	while (!p->stop && p->aim == aim && clock_mono_ms() < mono_ms)
+		pthread_cond_timedwait(&p->wake, &p->lock, &at);
+}
+
+/* One attempt; called and returns with the lock held. */
+static void
+attempt_once(struct probe *p, struct client **c, unsigned *aim)
+{
+	struct attempt a = { .outcome = PROBE_SILENT };
+	struct probe_target t = { 0 };
+	bool silent = p->view.sense.last == PROBE_SILENT;
+
+	if (*aim != p->aim) {
+		client_free(TAKE(*c));
+		*aim = p->aim;
+	}
+	copy_target(&t, &p->target);
+	pthread_mutex_unlock(&p->lock);
+	if (!*c)
+		*c = connect_client(&t, silent);
+	if (*c)
+		ask(*c, &a);
+	if (!a.has_reply)
+		client_free(TAKE(*c));
+	free(t.trust);
+	pthread_mutex_lock(&p->lock);
+	note_attempt(p, &a);
+}
+
+static void *
+run(void *arg)
+{
+	struct probe *p = arg;
+	struct client *c = NULL;
+	unsigned aim = p->aim;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->stop) {
+		int64_t began = clock_mono_ms();
+
+		attempt_once(p, &c, &aim);
+		wait_until(p, began + probe_pause(&p->view.sense, p->target.probe_ms,
+						  p->target.refused_ms));
+	}
+	pthread_mutex_unlock(&p->lock);
+	client_free(c);
+	return NULL;
+}
+
+struct probe *
+probe_new(const struct probe_target *t)
+{
+	struct probe *p = calloc(1, sizeof(*p));
+	pthread_condattr_t attr;
+
+	if (!p)
+		abort();
+	copy_target(&p->target, t);
+	p->view.sense.began_ms = clock_mono_ms();
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	if (pthread_create(&p->thread, NULL, run, p))
+		abort();
+	return p;
+}
+
+void
+probe_aim(struct probe *p, const struct probe_target *t)
+{
+	pthread_mutex_lock(&p->lock);
+	struct probe_target *o = &p->target;
+	bool moved = strcmp(o->url, t->url) != 0 || strcmp(o->trust, t->trust ? t->trust : "") != 0;
+
+	if (moved || o->probe_ms != t->probe_ms || o->refused_ms != t->refused_ms ||
+	    o->detect_ms != t->detect_ms) {
+		copy_target(o, t);
+		p->aim++;
+		pthread_cond_signal(&p->wake);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+void
+probe_look(struct probe *p, struct probe_view *ret)
+{
+	pthread_mutex_lock(&p->lock);
+	*ret = p->view;
+	pthread_mutex_unlock(&p->lock);
+}
+
+void
+probe_free(struct probe *p)
+{
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	pthread_cond_signal(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+	pthread_join(p->thread, NULL);
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->wake);
+	free(p->target.trust);
+	free(p);
+}

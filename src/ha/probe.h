@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asks another node's /v1/sys/health, over and over, from a thread of its own: a call that hangs
+ * only makes its answer old. What was heard is reduced to facts by pure functions (tested without a
+ * network).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/uuid.h"
+
+/* How one attempt ended. */
+enum probe_outcome {
+	PROBE_NONE,	 /* nothing heard yet */
+	PROBE_OK,	 /* 200 */
+	PROBE_STANDBY,	 /* 429: it stands by and does not serve */
+	PROBE_CANNOT,	 /* it answers, but cannot serve: 503 or anything else */
+	PROBE_REFUSED,	 /* nothing listens there */
+	PROBE_UNTRUSTED, /* its certificate is not trusted here */
+	PROBE_SILENT,	 /* no answer in time */
+	PROBE_BAD_NAME,	 /* its name is not resolved */
+};
+
+/* What the body of a health answer said. */
+struct probe_reply {
+	char node[256], node_id[40];
+	char mode[16];	 /* "primary", "emergency", "standby" … */
+	char state[16];	 /* text of enum ha_state */
+	char why[256];	 /* why it cannot serve */
+	bool synced;	 /* primary: commits are on both disks */
+	int64_t time_us; /* its clock, 0: not said */
+	int64_t term;
+	int64_t journal_rows;
+	int64_t as_of_us;
+};
+
+/* Parses a health body. Fields that are missing stay zero; what is malformed or too long is an
+ * error. */
+int probe_parse(const char *text, size_t n, struct probe_reply *ret,
+		struct err *e) NONNULL MUST_USE;
+
+/* Facts over time. Zero-initialise; began_ms is when watching began. */
+struct probe_sense {
+	enum probe_outcome last;
+	bool ok; /* the last attempt was served by a primary */
+	int64_t began_ms, ok_since_ms, bad_since_ms, answer_ms; /* monotonic; 0: not */
+};
+
+/* Takes one attempt in, which ended at now_ms. serves: PROBE_OK and its mode is "primary". */
+void probe_note(struct probe_sense *s, enum probe_outcome outcome, bool serves,
+		int64_t now_ms) NONNULL;
+int64_t probe_ok_for(const struct probe_sense *s, int64_t now_ms) NONNULL;
+int64_t probe_bad_for(const struct probe_sense *s, int64_t now_ms) NONNULL;
+int64_t probe_silent_for(const struct probe_sense *s, int64_t now_ms) NONNULL;
+/* When to ask next after an attempt that began at began_ms, as a distance from it. */
+int64_t probe_pause(const struct probe_sense *s, int64_t probe_ms, int64_t refused_ms) NONNULL;
+
+/* Everything known of one node, as a copy. */
+struct probe_view {
+	struct probe_sense sense;
+	struct probe_reply reply; /* of the last answer that had one */
+	int64_t reply_ms;	  /* monotonic time of it, 0 none */
+	int64_t skew_us;	  /* its clock minus ours, at that time */
+	int64_t round_trip_us;
+	char failure[256]; /* text of the last failure, "" after an answer */
+};
+
+struct probe;
+
+struct probe_target {
+	char url[320]; /* "https://name:port" */
+	char *trust;   /* PEM text; owned by the caller, copied */
+	int64_t probe_ms, refused_ms, detect_ms;
+};
+
+/* Starts the thread. */
+struct probe *probe_new(const struct probe_target *t) NONNULL MUST_USE;
+/* New address, trust or times; cheap when nothing differs. */
+void probe_aim(struct probe *p, const struct probe_target *t) NONNULL;
+void probe_look(struct probe *p, struct probe_view *ret) NONNULL;
+/* Ends the thread after its attempt in flight (at most a few seconds). Takes NULL. */
+void probe_free(struct probe *p);

@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ha/replication.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/db.h"
+
+#define RETRY_MS 300
+#define SLOW_LOOK_EVERY 5 /* nodes, slots and the like: once a second */
+
+void
+replication_slot_name(const struct uuid *node, char ret[static REPLICATION_SLOT_MAX])
+{
+	char *at = ret + sprintf(ret, "hf_");
+
+	for (size_t i = 0; i < sizeof(node->b); i++)
+		at += sprintf(at, "%02x", node->b[i]);
+}
+
+/* ---- in step ---- */
+
+void
+replication_step_init(struct replication_step *s, int64_t now_ms)
+{
+	*s = (struct replication_step){ .in_step_ms = now_ms };
+}
+
+/* When the ring is full the newest sample takes the LSN in and keeps its earlier time: later, never
+ * sooner. */
+static void
+add_sample(struct replication_step *s, int64_t now_ms, int64_t lsn)
+{
+	unsigned i = (s->first + s->n) % REPLICATION_SAMPLES;
+
+	if (s->n == REPLICATION_SAMPLES) {
+		s->sample[(s->first + s->n - 1) % REPLICATION_SAMPLES].lsn = lsn;
+		return;
+	}
+	s->sample[i].at_ms = now_ms;
+	s->sample[i].lsn = lsn;
+	s->n++;
+}
+
+void
+replication_step_note(struct replication_step *s, int64_t now_ms, int64_t lsn, int64_t flushed)
+{
+	if (lsn > s->lsn) {
+		add_sample(s, now_ms, lsn);
+		s->lsn = lsn;
+	}
+	s->streams = flushed >= 0;
+	if (s->streams)
+		s->flushed = flushed;
+	while (s->n && s->sample[s->first].lsn <= s->flushed) {
+		s->first = (s->first + 1) % REPLICATION_SAMPLES;
+		s->n--;
+	}
+	if (s->streams && !s->n)
+		s->in_step_ms = now_ms;
+}
+
+int64_t
+replication_step_late(const struct replication_step *s, int64_t now_ms)
+{
+	int64_t late = s->n ? now_ms - s->sample[s->first].at_ms : 0;
+	int64_t away = s->streams ? 0 : now_ms - s->in_step_ms;
+
+	return late > away ? late : away;
+}
+
+/* ---- the looking thread ---- */
+
+struct replication {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	pthread_t looker, setter;
+	bool stop;
+	char *conninfo;
+	struct uuid self;
+	struct replication_view view;
+	char wanted[REPLICATION_NAMES_MAX];
+	bool wish; /* something was ever wished */
+	struct {
+		int kind; /* 0: nothing to ask */
+		struct uuid object;
+		char *body;
+	} request;
+};
+
+struct look {
+	struct replication *r;
+	struct db *db;
+	struct replication_view v; /* in the making */
+	int64_t received_before;   /* received_lsn two looks ago and one look ago */
+	int64_t received_last;
+	unsigned count;
+};
+
+static void
+copy_text(char *to, size_t room, const char *from)
+{
+	size_t n = strnlen(from, room - 1);
+
+	memcpy(to, from, n);
+	to[n] = '\0';
+}
+
+static int
+query(struct look *k, enum stmt s, const struct uuid *node, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+
+	if (node)
+		bind_uuid(&b, node);
+	return db_exec(k->db, NULL, s, &b, ret, e);
+}
+
+static int
+look_local(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_LOCAL, NULL, &rows, e);
+
+	if (r)
+		return r;
+	v->standby = row_bool(rows, 0, 0);
+	v->lsn = row_bigint(rows, 0, v->standby ? 2 : 1);
+	v->replayed_us = row_time(rows, 0, 3);
+	v->term = row_bigint(rows, 0, 4);
+	copy_text(v->sync_names, sizeof(v->sync_names), row_text(rows, 0, 5));
+	int64_t keep = row_bigint(rows, 0, 6);
+	v->keep_bytes = keep < 0 ? -1 : keep << 20;
+	return 0;
+}
+
+static int
+look_nodes(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_NODES, NULL, &rows, e);
+
+	if (r)
+		return r;
+	v->nodes_n = 0;
+	for (int i = 0; i < rows_count(rows) && i < REPLICATION_NODES_MAX; i++) {
+		struct replication_node *n = &v->nodes[v->nodes_n++];
+		const char *cert = row_text(rows, i, 5);
+
+		memset(n, 0, sizeof(*n));
+		row_uuid(rows, i, 0, &n->id);
+		copy_text(n->name, sizeof(n->name), row_text(rows, i, 1));
+		n->https_port = row_int(rows, i, 2);
+		n->pair_port = row_int(rows, i, 3);
+		copy_text(n->slot, sizeof(n->slot), row_text(rows, i, 4));
+		if (strlen(cert) < sizeof(n->web_cert))
+			copy_text(n->web_cert, sizeof(n->web_cert), cert);
+		n->primary_since_term = row_bigint(rows, i, 6);
+	}
+	return 0;
+}
+
+static int
+look_standbys(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_STANDBYS, NULL, &rows, e);
+
+	if (r)
+		return r;
+	v->standbys_n = 0;
+	/* Only those of the node table: a base backup streams too, and is no standby. */
+	for (int i = 0; i < rows_count(rows) && v->standbys_n < REPLICATION_NODES_MAX; i++) {
+		struct replication_standby *s = &v->standbys[v->standbys_n];
+
+		if (strncmp(row_text(rows, i, 0), "hf_", 3) != 0)
+			continue;
+		v->standbys_n++;
+		copy_text(s->name, sizeof(s->name), row_text(rows, i, 0));
+		copy_text(s->state, sizeof(s->state), row_text(rows, i, 1));
+		copy_text(s->sync_state, sizeof(s->sync_state), row_text(rows, i, 2));
+		s->flush_lsn = row_bigint(rows, i, 3);
+		s->replay_lsn = row_bigint(rows, i, 4);
+		s->replied_us = row_time(rows, i, 5);
+	}
+	return 0;
+}
+
+static int
+look_slots(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_SLOTS, NULL, &rows, e);
+
+	if (r)
+		return r;
+	v->slots_n = 0;
+	for (int i = 0; i < rows_count(rows) && i < REPLICATION_NODES_MAX; i++) {
+		struct replication_slot *s = &v->slots[v->slots_n++];
+
+		copy_text(s->name, sizeof(s->name), row_text(rows, i, 0));
+		s->active = row_bool(rows, i, 1);
+		copy_text(s->status, sizeof(s->status), row_text(rows, i, 2));
+		s->retained = row_bigint(rows, i, 3);
+	}
+	return 0;
+}
+
+static int
+look_waiting(struct look *k, struct err *e)
+{
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_WAITING, NULL, &rows, e);
+
+	if (r)
+		return r;
+	k->v.requests = row_bigint(rows, 0, 0);
+	k->v.deposits = row_bigint(rows, 0, 1);
+	return 0;
+}
+
+static int
+look_receiver(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_RECEIVER, NULL, &rows, e);
+
+	if (r)
+		return r;
+	v->receiving = rows_count(rows) == 1 && strcmp(row_text(rows, 0, 0), "streaming") == 0;
+	if (rows_count(rows) == 1) {
+		v->received_lsn = row_bigint(rows, 0, 1);
+		v->sent_lsn = row_bigint(rows, 0, 2);
+		v->heard_us = row_time(rows, 0, 3);
+	}
+	v->caught_up = v->receiving && v->lsn >= k->received_before;
+	k->received_before = k->received_last;
+	k->received_last = v->received_lsn;
+	return 0;
+}
+
+static int
+look_own(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows head = NULL;
+	auto_rows aside = NULL;
+	int r = query(k, STMT_EVENT_HEAD, &k->r->self, &head, e);
+
+	if (!r)
+		r = query(k, STMT_HA_SET_ASIDE_LAST, &k->r->self, &aside, e);
+	if (r)
+		return r;
+	v->own_seq = rows_count(head) ? row_bigint(head, 0, 0) : 0;
+	v->aside_seq = rows_count(aside) ? row_bigint(aside, 0, 0) : 0;
+	copy_text(v->aside_why, sizeof(v->aside_why),
+		  rows_count(aside) ? row_text(aside, 0, 1) : "");
+	return 0;
+}
+
+static int
+look_newest(struct look *k, struct err *e)
+{
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_NEWEST, NULL, &rows, e);
+
+	if (!r && rows_count(rows))
+		k->v.newest_us = row_time(rows, 0, 0);
+	return r;
+}
+
+/* The furthest flushed LSN of a streaming standby, -1 when none streams. */
+static int64_t
+best_flush(const struct replication_view *v)
+{
+	int64_t best = -1;
+
+	for (unsigned i = 0; i < v->standbys_n; i++) {
+		const struct replication_standby *s = &v->standbys[i];
+
+		if (strcmp(s->state, "streaming") == 0 && s->flush_lsn > best)
+			best = s->flush_lsn;
+	}
+	return best;
+}
+
+static bool
+quorum_seen(const struct replication_view *v)
+{
+	for (unsigned i = 0; v->sync_names[0] && i < v->standbys_n; i++) {
+		const struct replication_standby *s = &v->standbys[i];
+
+		if (strcmp(s->state, "streaming") == 0 &&
+		    (strcmp(s->sync_state, "quorum") == 0 || strcmp(s->sync_state, "sync") == 0))
+			return true;
+	}
+	return false;
+}
+
+static int
+look_as_primary(struct look *k, bool slow, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	int r = look_standbys(k, e);
+
+	if (!r && slow)
+		r = look_slots(k, e);
+	if (!r)
+		r = look_waiting(k, e);
+	if (r)
+		return r;
+	int64_t now = clock_mono_ms();
+	replication_step_note(&v->step, now, v->lsn, best_flush(v));
+	if (!quorum_seen(v))
+		v->quorum_since_ms = 0;
+	else if (!v->quorum_since_ms)
+		v->quorum_since_ms = now;
+	return 0;
+}
+
+static int
+look_once(struct look *k, struct err *e)
+{
+	bool slow = k->count++ % SLOW_LOOK_EVERY == 0;
+	int r = look_local(k, e);
+
+	if (!r)
+		r = look_nodes(k, e);
+	if (!r && k->v.standby)
+		r = look_receiver(k, e);
+	if (!r && k->v.standby)
+		r = look_own(k, e);
+	if (!r && !k->v.standby)
+		r = look_as_primary(k, slow, e);
+	return r;
+}
+
+/* PostgreSQL's own bound on a statement: a look that takes longer is no news. */
+static struct db *
+connect_db(const struct replication *r, const char *application, struct err *e)
+{
+	auto_buf info = BUF_INIT;
+
+	buf_addf(&info,
+		 "%s connect_timeout=3 options='-c statement_timeout=3000 -c "
+		 "synchronous_commit=local'",
+		 r->conninfo);
+	struct db_options o = { .conninfo = buf_str(&info), .application = application };
+	return db_open(&o, e);
+}
+
+static int
+look_or_connect(struct look *k, struct err *e)
+{
+	int r = 0;
+
+	if (!k->db) {
+		k->db = connect_db(k->r, "holdfast agent", e);
+		r = k->db ? look_newest(k, e) : ERR_DB_GONE;
+		k->count = 0;
+	}
+	if (!r)
+		r = look_once(k, e);
+	if (r)
+		db_free(TAKE(k->db));
+	return r;
+}
+
+static void
+nap(struct replication *r, int64_t ms)
+{
+	int64_t end = clock_mono_ms() + ms;
+	struct timespec at = { .tv_sec = end / 1000, .tv_nsec = end % 1000 * 1000000 };
+
+	if (!r->stop)
+		pthread_cond_timedwait(&r->wake, &r->lock, &at); /* an early wake does no harm */
+}
+
+/* No server, no standbys: what is not known to stream does not. */
+static void
+note_failure(struct look *k, const struct err *e)
+{
+	copy_text(k->v.failure, sizeof(k->v.failure), e->text);
+	k->v.receiving = k->v.caught_up = false;
+	k->v.quorum_since_ms = 0;
+	replication_step_note(&k->v.step, clock_mono_ms(), k->v.lsn, -1);
+}
+
+static void *
+run_looker(void *arg)
+{
+	struct replication *r = arg;
+	struct look *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		abort();
+	k->r = r;
+	replication_step_init(&k->v.step, clock_mono_ms());
+	pthread_mutex_lock(&r->lock);
+	while (!r->stop) {
+		struct err e = { 0 };
+
+		pthread_mutex_unlock(&r->lock);
+		int code = look_or_connect(k, &e);
+		if (code)
+			note_failure(k, &e);
+		else
+			k->v.failure[0] = '\0';
+		pthread_mutex_lock(&r->lock);
+		if (!code)
+			k->v.at_ms = clock_mono_ms();
+		r->view = k->v;
+		nap(r, REPLICATION_POLL_MS);
+	}
+	pthread_mutex_unlock(&r->lock);
+	db_free(k->db);
+	free(k);
+	return NULL;
+}
+
+/* ---- the setting thread ---- */
+
+/* The names are ours: hf_ and hexadecimal digits. */
+static int
+set_names(struct db *db, const char *names, struct err *e)
+{
+	auto_buf sql = BUF_INIT;
+
+	if (names[0])
+		buf_addf(&sql, "ALTER SYSTEM SET synchronous_standby_names = '%s'", names);
+	else
+		buf_adds(&sql, "ALTER SYSTEM RESET synchronous_standby_names");
+	int r = db_script(db, buf_str(&sql), e);
+	if (!r)
+		r = db_script(db, "SELECT pg_reload_conf()", e);
+	return r;
+}
+
+static int
+set_or_connect(struct replication *r, struct db **db, const char *names, struct err *e)
+{
+	int code = 0;
+
+	if (!*db)
+		*db = connect_db(r, "holdfast agent sync", e);
+	code = *db ? set_names(*db, names, e) : ERR_DB_GONE;
+	if (code)
+		db_free(TAKE(*db));
+	return code;
+}
+
+/* Whether the server does not have what is wished. A wish carried out is given a second to show. */
+static bool
+differs(const struct replication *r, int64_t done_ms)
+{
+	return r->wish && strcmp(r->view.sync_names, r->wanted) != 0 && r->view.at_ms &&
+	       !r->view.standby && r->view.at_ms > done_ms;
+}
+
+/* Carries out the request that waits, if any; called and returns with the lock held. A failure is tried again. */
+static void
+send_request(struct replication *r, struct db **db)
+{
+	auto_binds b = BINDS_INIT;
+	struct err e = { 0 };
+
+	if (!r->request.kind || r->view.standby || !r->view.at_ms)
+		return;
+	bind_int(&b, r->request.kind);
+	bind_uuid(&b, &r->request.object);
+	bind_text(&b, r->request.body);
+	pthread_mutex_unlock(&r->lock);
+	if (!*db)
+		*db = connect_db(r, "holdfast agent sync", &e);
+	int code = *db ? db_exec(*db, NULL, STMT_HA_REQUEST_ADD, &b, NULL, &e) : ERR_DB_GONE;
+	if (code)
+		db_free(TAKE(*db));
+	pthread_mutex_lock(&r->lock);
+	if (!code) {
+		free(TAKE(r->request.body));
+		r->request.kind = 0;
+	}
+}
+
+static void *
+run_setter(void *arg)
+{
+	struct replication *r = arg;
+	struct db *db = NULL;
+	char names[REPLICATION_NAMES_MAX], done[REPLICATION_NAMES_MAX] = "?";
+	int64_t done_ms = 0;
+	bool told = false;
+
+	pthread_mutex_lock(&r->lock);
+	while (!r->stop) {
+		struct err e = { 0 };
+		bool fresh = r->wish && strcmp(done, r->wanted) != 0;
+
+		if (!fresh && !differs(r, done_ms + 1000)) {
+			send_request(r, &db);
+			nap(r, RETRY_MS);
+			continue;
+		}
+		copy_text(names, sizeof(names), r->wanted);
+		pthread_mutex_unlock(&r->lock);
+		int code = set_or_connect(r, &db, names, &e);
+		if (code && !told)
+			log_err(LOG_LEVEL_WARNING, &e,
+				"cannot %s the synchronous commit; trying on",
+				names[0] ? "begin" : "end");
+		told = code != 0;
+		pthread_mutex_lock(&r->lock);
+		if (code) {
+			nap(r, RETRY_MS);
+			continue;
+		}
+		copy_text(done, sizeof(done), names);
+		done_ms = clock_mono_ms();
+	}
+	pthread_mutex_unlock(&r->lock);
+	db_free(db);
+	return NULL;
+}
+
+/* ---- for the agent ---- */
+
+struct replication *
+replication_new(const char *conninfo, const struct uuid *self)
+{
+	struct replication *r = calloc(1, sizeof(*r));
+	pthread_condattr_t attr;
+
+	if (!r)
+		abort();
+	r->conninfo = strdup(conninfo);
+	if (!r->conninfo)
+		abort();
+	r->self = *self;
+	replication_step_init(&r->view.step, clock_mono_ms());
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	if (pthread_create(&r->looker, NULL, run_looker, r) ||
+	    pthread_create(&r->setter, NULL, run_setter, r))
+		abort();
+	return r;
+}
+
+void
+replication_look(struct replication *r, struct replication_view *ret)
+{
+	pthread_mutex_lock(&r->lock);
+	*ret = r->view;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void
+replication_want(struct replication *r, const char *sync_names)
+{
+	pthread_mutex_lock(&r->lock);
+	if (!r->wish || strcmp(r->wanted, sync_names) != 0) {
+		copy_text(r->wanted, sizeof(r->wanted), sync_names);
+		r->wish = true;
+		pthread_cond_broadcast(&r->wake);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+bool
+replication_request(struct replication *r, int kind, const struct uuid *object, const char *body)
+{
+	pthread_mutex_lock(&r->lock);
+	bool taken = !r->request.kind;
+	if (taken) {
+		r->request.kind = kind;
+		r->request.object = *object;
+		r->request.body = strdup(body);
+		if (!r->request.body)
+			abort();
+	}
+	pthread_mutex_unlock(&r->lock);
+	return taken;
+}
+
+void
+replication_names(const struct replication_view *v, const struct uuid *self,
+		  char ret[static REPLICATION_NAMES_MAX])
+{
+	auto_buf names = BUF_INIT;
+
+	for (unsigned i = 0; i < v->nodes_n; i++) {
+		char slot[REPLICATION_SLOT_MAX];
+
+		if (uuid_eq(&v->nodes[i].id, self))
+			continue;
+		replication_slot_name(&v->nodes[i].id, slot);
+		buf_addf(&names, "%s\"%s\"", names.len ? ", " : "", slot);
+	}
+	if (names.len)
+		snprintf(ret, REPLICATION_NAMES_MAX, "ANY 1 (%s)", buf_str(&names));
+	else
+		ret[0] = '\0';
+}
+
+void
+replication_free(struct replication *r)
+{
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->stop = true;
+	pthread_cond_broadcast(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+	pthread_join(r->looker, NULL);
+	pthread_join(r->setter, NULL);
+	pthread_mutex_destroy(&r->lock);
+	pthread_cond_destroy(&r->wake);
+	free(r->request.body);
+	free(r->conninfo);
+	free(r);
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ha/status.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/jw.h"
+
+static const struct {
+	const char *code, *text, *todo;
+} reasons[] = {
+#define X(code, text, todo) [STATUS_##code] = { #code, text, todo },
+	STATUS_REASONS(X)
+#undef X
+};
+
+_Static_assert(STATUS_REASON_COUNT <= 32, "reasons are the bits of a word");
+
+const char *
+status_reason_code(enum status_reason r)
+{
+	return reasons[r].code;
+}
+
+const char *
+status_reason_text(enum status_reason r)
+{
+	return reasons[r].text;
+}
+
+const char *
+status_reason_todo(enum status_reason r)
+{
+	return reasons[r].todo;
+}
+
+/* ---- which reasons hold ---- */
+
+static uint32_t
+service_reasons(const struct status_node *n)
+{
+	if (n->untrusted)
+		return 1u << STATUS_CERT_UNTRUSTED;
+	if (n->name_unknown)
+		return 1u << STATUS_NAME_UNKNOWN;
+	if (n->service_cannot)
+		return 1u << STATUS_SERVICE_CANNOT;
+	return n->service == STATUS_ACTIVE ? 0 : 1u << STATUS_SERVICE_DOWN;
+}
+
+static bool
+slot_is_lost(const struct status_node *n)
+{
+	return n->slot_known &&
+	       (strcmp(n->slot_status, "lost") == 0 || strcmp(n->slot_status, "missing") == 0);
+}
+
+static uint32_t
+slot_reasons(const struct status_node *n)
+{
+	if (slot_is_lost(n))
+		return 1u << STATUS_SLOT_LOST;
+	return n->slot_known && strcmp(n->slot_status, "unreserved") == 0
+		       ? 1u << STATUS_SLOT_SOON_LOST
+		       : 0;
+}
+
+static uint32_t
+stream_reasons(const struct status_view *v, const struct status_node *n)
+{
+	uint32_t r = 0;
+
+	if (n->primary)
+		return 0;
+	if (!n->stream_known || !n->streaming)
+		r |= 1u << STATUS_NOT_STREAMING;
+	else if (v->nodes[0].primary && v->state == HA_SYNCED && !v->both)
+		r |= 1u << STATUS_OUT_OF_STEP;
+	if (n->journal_rows > 0)
+		r |= 1u << STATUS_JOURNAL_WAITS;
+	return r | slot_reasons(n);
+}
+
+/* The state a node says it is in, when it is one that is not as it should be. */
+static uint32_t
+state_reasons(const struct status_node *n)
+{
+	switch (n->state) {
+	case HA_EMERGENCY:
+		return 1u << STATUS_EMERGENCY;
+	case HA_MERGING:
+		return 1u << STATUS_MERGING;
+	case HA_FENCED:
+		return 1u << STATUS_FENCED;
+	case HA_CLONING:
+	case HA_PROMOTING:
+		return 1u << STATUS_AWAY;
+	case HA_RESEED:
+		return 1u << STATUS_SLOT_LOST;
+	case HA_ALONE:
+		return 1u << STATUS_PRIMARY_ALONE;
+	default:
+		return 0;
+	}
+}
+
+static uint32_t
+own_reasons(const struct status_view *v)
+{
+	uint32_t r = 0;
+
+	if (v->journal_unreadable)
+		r |= 1u << STATUS_JOURNAL_UNREADABLE;
+	if (v->journal_diverged)
+		r |= 1u << STATUS_JOURNAL_DIVERGED;
+	if (v->merge_refused)
+		r |= 1u << STATUS_MERGE_REFUSED;
+	if (v->inbox_rows > 0)
+		r |= 1u << STATUS_JOURNAL_WAITS;
+	return r;
+}
+
+uint32_t
+status_node_reasons(const struct status_view *v, unsigned i)
+{
+	const struct status_node *n = &v->nodes[i];
+	uint32_t r = service_reasons(n) | stream_reasons(v, n) | state_reasons(n);
+
+	/* The peer's database shows in its stream and its health; silence of the service says
+	 * nothing about it. */
+	if (n->database == STATUS_INACTIVE || (n->self && n->database != STATUS_ACTIVE))
+		r |= 1u << STATUS_DATABASE_DOWN;
+	if (n->skew_known && (n->skew_us > STATUS_SKEW_MAX_US || n->skew_us < -STATUS_SKEW_MAX_US))
+		r |= 1u << STATUS_CLOCK_SKEW;
+	return i == 0 ? r | own_reasons(v) : r;
+}
+
+bool
+status_alive(const struct status_view *v)
+{
+	if (v->n < 2)
+		return false;
+	for (unsigned i = 0; i < v->n; i++) {
+		if (status_node_reasons(v, i))
+			return false;
+	}
+	return true;
+}
+
+/* ---- JSON ---- */
+
+static const char *
+activity(enum status_service s)
+{
+	static const char *const names[] = { "Unknown", "Active", "Inactive" };
+
+	return names[s];
+}
+
+static void
+write_reason(struct jw *w, const struct status_view *v, unsigned i, enum status_reason r)
+{
+	const struct status_node *n = &v->nodes[i];
+	char code[64], text[512], detail[300] = "";
+
+	for (size_t k = 0; k < sizeof(code); k++) {
+		code[k] = (char)tolower((unsigned char)reasons[r].code[k]);
+		if (!code[k])
+			break;
+	}
+	snprintf(text, sizeof(text), reasons[r].text, n->name);
+	if (r == STATUS_CLOCK_SKEW)
+		snprintf(detail, sizeof(detail), "it is %.1f s %s",
+			 (double)(n->skew_us < 0 ? -n->skew_us : n->skew_us) / 1e6,
+			 n->skew_us < 0 ? "behind" : "ahead");
+	else if (r == STATUS_SERVICE_DOWN || r == STATUS_SERVICE_CANNOT ||
+		 r == STATUS_CERT_UNTRUSTED || r == STATUS_NAME_UNKNOWN)
+		snprintf(detail, sizeof(detail), "%s", n->service_why);
+	else if (r == STATUS_MERGE_REFUSED || r == STATUS_JOURNAL_UNREADABLE ||
+		 r == STATUS_JOURNAL_DIVERGED || r == STATUS_NOT_STREAMING)
+		snprintf(detail, sizeof(detail), "%s", v->trouble);
+	jw_object(w, NULL);
+	jw_text(w, "code", code);
+	jw_text(w, "node", n->name);
+	jw_text(w, "text", text);
+	jw_text(w, "detail", detail[0] ? detail : NULL);
+	jw_text(w, "todo", reasons[r].todo);
+	jw_end_object(w);
+}
+
+static void
+write_reasons(struct jw *w, const struct status_view *v)
+{
+	unsigned shown = 0;
+
+	jw_array(w, "reasons");
+	for (unsigned i = 0; v->n > 1 && i < v->n; i++) {
+		uint32_t bits = status_node_reasons(v, i);
+
+		for (unsigned r = 0; r < STATUS_REASON_COUNT; r++) {
+			if ((bits & (1u << r)) && shown++ < STATUS_REASONS_SHOWN)
+				write_reason(w, v, i, (enum status_reason)r);
+		}
+	}
+	jw_end_array(w);
+}
+
+static void
+write_known(struct jw *w, const char *name, int64_t v)
+{
+	if (v < 0)
+		jw_null(w, name);
+	else
+		jw_int(w, name, v);
+}
+
+static void
+write_slot(struct jw *w, const struct status_node *n)
+{
+	if (!n->slot_known) {
+		jw_null(w, "slot");
+		return;
+	}
+	jw_object(w, "slot");
+	jw_text(w, "status", n->slot_status);
+	jw_int(w, "retained_bytes", n->slot_retained);
+	write_known(w, "limit_bytes", n->slot_keep);
+	jw_end_object(w);
+}
+
+static void
+write_node(struct jw *w, const struct status_node *n)
+{
+	jw_object(w, NULL);
+	jw_text(w, "name", n->name);
+	jw_uuid(w, "id", n->id.b);
+	jw_bool(w, "self", n->self);
+	jw_text(w, "role", n->primary ? "primary" : "secondary");
+	jw_text(w, "state", n->state < HA_STATE_COUNT ? state_name(n->state) : NULL);
+	jw_text(w, "service", activity(n->service));
+	jw_text(w, "database", activity(n->database));
+	if (n->skew_known)
+		jw_double(w, "clock_skew_seconds", (double)n->skew_us / 1e6);
+	if (!n->primary) {
+		jw_bool(w, "streaming", n->stream_known && n->streaming);
+		write_known(w, "lag_bytes", n->lag_bytes);
+		if (n->lag_ms < 0)
+			jw_null(w, "lag_seconds");
+		else
+			jw_double(w, "lag_seconds", (double)n->lag_ms / 1000);
+		jw_time(w, "last_in_step", n->last_in_step_us);
+		write_slot(w, n);
+		write_known(w, "journal_rows", n->journal_rows);
+	}
+	jw_end_object(w);
+}
+
+/* The first reason as one sentence, for those who show only one line. */
+static void
+write_first(struct jw *w, const struct status_view *v)
+{
+	char text[512];
+
+	for (unsigned i = 0; v->n > 1 && i < v->n; i++) {
+		uint32_t bits = status_node_reasons(v, i);
+
+		if (!bits)
+			continue;
+		snprintf(text, sizeof(text), reasons[__builtin_ctz(bits)].text, v->nodes[i].name);
+		jw_text(w, "reason", text);
+		return;
+	}
+	jw_null(w, "reason");
+}
+
+void
+status_render(const struct status_view *v, struct buf *out)
+{
+	struct jw w;
+
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_text(&w, "status", v->n < 2 ? "Not configured" : status_alive(v) ? "Alive" : "Failed");
+	write_first(&w, v);
+	jw_text(&w, "state", state_name(v->state));
+	jw_text(&w, "why", v->why);
+	jw_int(&w, "term", v->term);
+	jw_bool(&w, "both", v->both);
+	jw_time(&w, "as_of", v->as_of_us);
+	jw_time(&w, "time", v->now_us);
+	write_known(&w, "inbox_rows", v->inbox_rows);
+	write_reasons(&w, v);
+	jw_array(&w, "nodes");
+	for (unsigned i = 0; i < v->n; i++)
+		write_node(&w, &v->nodes[i]);
+	jw_end_array(&w);
+	jw_end_object(&w);
+}
