@@ -114,7 +114,7 @@ make_account(const struct cli *c, struct remote *r, const char *field, struct bu
 	     json_t **ret, struct err *e)
 {
 	auto_buf resource = BUF_INIT, body = BUF_INIT, path = BUF_INIT;
-	const char *login;
+	const char *login = NULL;
 	char id[37];
 	struct jw w;
 
@@ -143,7 +143,7 @@ add_version(const struct cli *c, struct remote *r, const char *id, const char *f
 {
 	auto_buf body = BUF_INIT, path = BUF_INIT;
 	auto_json fields = NULL;
-	int64_t version, wanted;
+	int64_t version = 0, wanted = 0;
 
 	int rc = cli_get_int(c, "if-version", 1, INT32_MAX, 0, &wanted, e);
 	if (rc == 0)
