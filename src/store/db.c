@@ -1258,6 +1258,22 @@ db_transaction(struct db *d, struct fiber *f, struct db_step *steps, size_t n,
 
 /* ---- scripts ---- */
 
+/* Reads the sync of the last call, and a farewell that came while we were idle: a broken connection
+ * shows now, not in the middle of the script. */
+static void
+catch_up(struct db *d)
+{
+	while (d->state == DB_UP && d->count > 0)
+		turn(d);
+	while (d->state == DB_UP) {
+		struct pollfd p = { .fd = PQsocket(d->conn), .events = POLLIN };
+
+		if (poll(&p, 1, 0) <= 0)
+			return;
+		receive(d);
+	}
+}
+
 /* Waits for a connection, so that a script after a restart of the server finds one. */
 static int
 await_up(struct db *d, struct err *e)
@@ -1291,12 +1307,7 @@ db_script(struct db *d, const char *sql, struct err *e)
 	int code;
 
 	assert(d->loop == NULL);
-	/* The sync of the last read; and a break while we were idle shows now, not in the middle.
-	 */
-	while (d->state == DB_UP && d->count > 0)
-		turn(d);
-	if (d->state == DB_UP)
-		receive(d);
+	catch_up(d);
 	if ((code = await_up(d, e)) != 0)
 		return code;
 	PQsetnonblocking(d->conn, 0);

@@ -23,6 +23,7 @@
 #define BUSY_MS 5000
 #define HASH_BYTES 32
 #define PATH_BYTES 1024
+#define SEQ_MAX (INT64_MAX / 2) /* so that no sum overflows */
 
 struct journal {
 	sqlite3 *db;
@@ -318,13 +319,14 @@ check_head(struct journal *j, sqlite3_stmt *s, struct head *ret, struct err *e)
 		return err_set(e, ERR_REFUSED,
 			       "the journal belongs to another node; it was left as it is");
 	ret->seq = sqlite3_column_int64(s, 1);
-	ret->count = end == 0 ? 0 : end - first + 1;
-	if (ret->seq < 0)
+	if (ret->seq < 0 || ret->seq > SEQ_MAX)
 		return damaged(e, "its head is out of range");
-	if (ret->count == 0)
+	ret->count = 0;
+	if (sqlite3_column_type(s, 3) == SQLITE_NULL)
 		return 0;
-	if (first < 1)
+	if (first < 1 || end < first || end > SEQ_MAX)
 		return damaged(e, "a row is out of range");
+	ret->count = end - first + 1;
 	if (end != ret->seq || !get_blob(s, 5, last, HASH_BYTES) ||
 	    memcmp(last, ret->hash, HASH_BYTES) != 0)
 		return damaged(e, "the last row is not the head");
@@ -534,6 +536,8 @@ journal_head(struct journal *j, int64_t *ret_count, int64_t *ret_seq, uint8_t re
 static int
 check_new_head(const struct head *h, int64_t seq, const uint8_t *hash, struct err *e)
 {
+	if (seq < 0 || seq > SEQ_MAX)
+		return err_set(e, ERR_REFUSED, "row %lld cannot be", (long long)seq);
 	if (h->count > 0)
 		return err_set(e, ERR_REFUSED, "the journal still has %lld rows",
 			       (long long)h->count);

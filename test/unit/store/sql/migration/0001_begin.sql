@@ -1,4 +1,4 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The tables of test_db.
+-- The tables of test_migrate.
 CREATE TABLE item (k int PRIMARY KEY, v text);
-CREATE TABLE child (k int REFERENCES item DEFERRABLE INITIALLY DEFERRED);
+CREATE ROLE hf_vault LOGIN;

@@ -66,3 +66,7 @@ SELECT pg_backend_pid();
 
 -- name: prepared() -> n bigint
 SELECT count(*) FROM pg_prepared_statements;
+
+-- As the product's.
+-- name: migrate_list() -> number int, name text, sha256 text
+SELECT number, name, sha256 FROM schema_migration ORDER BY number;
