@@ -11,7 +11,7 @@ struct arena;
 
 struct arena *arena_new(void);
 void arena_free(struct arena *a); /* wipes every byte ever handed out, then frees; takes NULL */
-void *arena_alloc(struct arena *a, size_t n) NONNULL MUST_USE;	/* 16-aligned, zeroed */
+void *arena_alloc(struct arena *a, size_t n) NONNULL MUST_USE; /* 16-aligned, zeroed */
 void *arena_dup(struct arena *a, const void *p, size_t n) MUST_USE;
 char *arena_strdup(struct arena *a, const char *s) NONNULL MUST_USE;
 char *arena_strndup(struct arena *a, const char *s, size_t n) NONNULL MUST_USE;

@@ -11,15 +11,15 @@
 #include "base/attr.h"
 
 struct buf {
-	char *data;   /* NULL when nothing was ever added */
+	char *data; /* NULL when nothing was ever added */
 	size_t len;
 	size_t cap;
 };
 
 #define BUF_INIT ((struct buf){ 0 })
 
-void buf_done(struct buf *b) NONNULL;		    /* wipes, frees, empties */
-void buf_reset(struct buf *b) NONNULL;		    /* wipes, keeps the block */
+void buf_done(struct buf *b) NONNULL;		      /* wipes, frees, empties */
+void buf_reset(struct buf *b) NONNULL;		      /* wipes, keeps the block */
 void buf_reserve(struct buf *b, size_t more) NONNULL; /* room for `more` bytes and the NUL */
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *s) NONNULL;
@@ -32,7 +32,7 @@ void buf_add_be32(struct buf *b, uint32_t v) NONNULL;
 void buf_add_be64(struct buf *b, uint64_t v) NONNULL;
 void buf_consume(struct buf *b, size_t n) NONNULL; /* drops n bytes from the front, wiping them */
 const char *buf_str(const struct buf *b) NONNULL;  /* never NULL; borrowed until the next change */
-char *buf_take_str(struct buf *b) NONNULL;	   /* hands the block on (free()); b is empty after */
+char *buf_take_str(struct buf *b) NONNULL; /* hands the block on (free()); b is empty after */
 
 #define auto_buf FREE_WITH(buf_done) struct buf
 

@@ -15,5 +15,6 @@ int64_t clock_now_us(void);  /* wall clock, UTC */
 int64_t clock_mono_ms(void); /* monotonic, never goes back */
 int64_t clock_mono_us(void);
 void clock_iso(int64_t us, char ret[static CLOCK_ISO_LEN]); /* RFC 3339, microseconds, Z */
-int clock_parse_iso(const char *s, int64_t *ret_us) NONNULL MUST_USE; /* the same form back, 0 to 6 digits of the second's part; 0 or ERR_BAD_FIELD */
+int clock_parse_iso(const char *s, int64_t *ret_us) NONNULL
+	MUST_USE; /* the same form back, 0 to 6 digits of the second's part; 0 or ERR_BAD_FIELD */
 void clock_sleep_ms(int64_t ms);

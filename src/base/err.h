@@ -15,12 +15,12 @@ enum err_code {
 };
 
 struct err {
-	int code;	   /* enum err_code, 0 when empty */
-	int sys;	   /* errno, or 0 */
-	char sqlstate[6];  /* five characters, or "" */
-	const char *file;  /* where it was raised */
+	int code;	  /* enum err_code, 0 when empty */
+	int sys;	  /* errno, or 0 */
+	char sqlstate[6]; /* five characters, or "" */
+	const char *file; /* where it was raised */
 	int line;
-	char text[512];	   /* what was tried, what stood in the way, what to do */
+	char text[512]; /* what was tried, what stood in the way, what to do */
 };
 
 /* One row of the table made from err.def. */

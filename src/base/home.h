@@ -17,24 +17,25 @@
 	X(CONF, "conf/holdfast.conf")                                                              \
 	X(KEY_CONF, "conf/manage_key.conf") /* one line: where the master key file is */           \
 	X(NODE, "conf/node.conf")	    /* id and name of this node: [node] id=, name= */      \
-	X(PAIR, "conf/pair.conf")	    /* what the pack said of the pair; written on a secondary */ \
+	X(PAIR, "conf/pair.conf") /* what the pack said of the pair; written on a secondary */     \
 	X(TLS, "conf/tls")                                                                         \
 	X(WEB_CERT, "conf/tls/web.crt")                                                            \
 	X(WEB_KEY, "conf/tls/web.key")                                                             \
-	X(TRUSTED, "conf/tls/trusted")	    /* *.pem that cert import brought */                   \
+	X(TRUSTED, "conf/tls/trusted") /* *.pem that cert import brought */                        \
 	X(PAIR_CA, "conf/tls/pair-ca.crt")                                                         \
 	X(PAIR_CA_KEY, "conf/tls/pair-ca.key.sealed")                                              \
 	X(PAIR_CERT, "conf/tls/pair.crt")                                                          \
 	X(PAIR_KEY, "conf/tls/pair.key")                                                           \
 	X(PG, "data/pg")                                                                           \
 	X(JOURNAL, "data/journal.db")                                                              \
-	X(ANCHOR, "data/anchor")	    /* head of the own chain, beside the database: a cut tail is noticed */ \
+	X(ANCHOR,                                                                                  \
+	  "data/anchor") /* head of the own chain, beside the database: a cut tail is noticed */   \
 	X(REPLICATION, "replication")                                                              \
-	X(PACK, "pack")			    /* an unpacked HAPack waits here for serve */          \
+	X(PACK, "pack") /* an unpacked HAPack waits here for serve */                              \
 	X(RUN, "run")                                                                              \
-	X(STATE, "run/state")		    /* the shared state page (base/page.h) */                \
+	X(STATE, "run/state") /* the shared state page (base/page.h) */                            \
 	X(AGENT_SOCK, "run/agent.sock")                                                            \
-	X(PID, "run/holdfast.pid")	    /* of the supervisor; locked while it lives */
+	X(PID, "run/holdfast.pid") /* of the supervisor; locked while it lives */
 
 enum home_path {
 #define X(name, path) HOME_##name,
@@ -56,13 +57,16 @@ struct home_node {
 	char name[256];
 };
 int home_node_read(const struct home *h, struct home_node *ret, struct err *e) NONNULL MUST_USE;
-int home_node_write(const struct home *h, const struct home_node *n, struct err *e) NONNULL MUST_USE;
+int home_node_write(const struct home *h, const struct home_node *n,
+		    struct err *e) NONNULL MUST_USE;
 
 /* Reads a whole file of at most max bytes (appended). ERR_IO, ERR_TOO_LARGE. */
 int home_read_file(const char *path, size_t max, struct buf *ret, struct err *e) NONNULL MUST_USE;
 /* Writes atomically: temporary file beside it, fsync, rename, fsync of the folder. */
-int home_write_file(const char *path, const void *data, size_t n, mode_t mode, struct err *e) NONNULL MUST_USE;
+int home_write_file(const char *path, const void *data, size_t n, mode_t mode,
+		    struct err *e) NONNULL MUST_USE;
 int home_mkdirs(const char *path, mode_t mode, struct err *e) NONNULL MUST_USE;
 int home_remove_tree(const char *path, struct err *e) NONNULL MUST_USE;
 /* Reads the key location from conf/manage_key.conf. ERR_BAD_KEY with what to do when it is not said. */
-int home_key_path(const struct home *h, char ret[static HOME_PATH_MAX], struct err *e) NONNULL MUST_USE;
+int home_key_path(const struct home *h, char ret[static HOME_PATH_MAX],
+		  struct err *e) NONNULL MUST_USE;

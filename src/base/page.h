@@ -18,29 +18,31 @@
 
 /* A consistent copy of the page. */
 struct page_view {
-	enum ha_state state;	/* HA_SINGLE when no pair exists */
-	uint64_t state_seq;	/* grows by one at every change of state */
+	enum ha_state state;	      /* HA_SINGLE when no pair exists */
+	uint64_t state_seq;	      /* grows by one at every change of state */
 	char reason[PAGE_REASON_MAX]; /* why it is in this state */
-	bool both;		/* commits are on both disks now */
-	uint64_t both_gen;	/* grows at every change of `both`; a commit was on both if both is true
+	bool both;		      /* commits are on both disks now */
+	uint64_t both_gen; /* grows at every change of `both`; a commit was on both if both is true
 				 * and both_gen is the same before and after it */
-	int64_t as_of_us;	/* secondary: last moment it is known to have had everything */
+	int64_t as_of_us;  /* secondary: last moment it is known to have had everything */
 	int64_t term;
-	char primary_url[PAGE_NAME_MAX]; /* "https://fqdn:7272" of the serving primary, "" unknown */
-	int64_t beat_mono_ms;	/* monotonic time of the agent's last tick */
-	int64_t journal_rows;	/* as the agent last counted */
+	char primary_url
+		[PAGE_NAME_MAX]; /* "https://fqdn:7272" of the serving primary, "" unknown */
+	int64_t beat_mono_ms;	 /* monotonic time of the agent's last tick */
+	int64_t journal_rows;	 /* as the agent last counted */
 	char status_json[PAGE_STATUS_MAX]; /* the whole `ha status --json` object */
 };
 
 struct page;
 
-int page_create(const char *path, struct page **ret, struct err *e) NONNULL MUST_USE; /* writer: the agent; keeps an old page, but sets both to false and the beat to 0 */
-int page_open(const char *path, struct page **ret, struct err *e) NONNULL MUST_USE;   /* reader */
+int page_create(const char *path, struct page **ret, struct err *e) NONNULL
+	MUST_USE; /* writer: the agent; keeps an old page, but sets both to false and the beat to 0 */
+int page_open(const char *path, struct page **ret, struct err *e) NONNULL MUST_USE; /* reader */
 void page_free(struct page *p);
 
 /* All but both, both_gen and the beat. state_seq is not taken from v: the page counts by itself. */
 void page_write(struct page *p, const struct page_view *v) NONNULL;
-void page_set_both(struct page *p, bool both) NONNULL;		     /* at once; bumps both_gen on change */
+void page_set_both(struct page *p, bool both) NONNULL; /* at once; bumps both_gen on change */
 void page_beat(struct page *p) NONNULL;
 
 /* Never blocks for long: if no whole copy can be had, the texts and the moments are empty. */

@@ -11,7 +11,7 @@ struct secret;
 
 struct secret *secret_new(size_t len) MUST_USE; /* zeroed; aborts when memory cannot be had */
 struct secret *secret_dup(const void *bytes, size_t len) NONNULL MUST_USE;
-void secret_free(struct secret *s); /* wipes; takes NULL */
+void secret_free(struct secret *s);		 /* wipes; takes NULL */
 uint8_t *secret_bytes(struct secret *s) NONNULL; /* borrowed until secret_free */
 size_t secret_len(const struct secret *s) NONNULL;
 

@@ -13,7 +13,14 @@
 
 #define SETTINGS_TEXT_MAX 256
 
-enum settings_kind { SET_TEXT, SET_INT, SET_MS, SET_BOOL, SET_ADDR /* host:port, [v6]:port */, SET_LEVEL /* of the log */ };
+enum settings_kind {
+	SET_TEXT,
+	SET_INT,
+	SET_MS,
+	SET_BOOL,
+	SET_ADDR /* host:port, [v6]:port */,
+	SET_LEVEL /* of the log */
+};
 enum settings_when { SET_START, SET_RELOAD };
 
 /* SETTING(field, kind, when, "default", min, max, "help") — TEXT/ADDR/LEVEL fields are char[256], INT/MS int64_t, BOOL bool. */
@@ -36,8 +43,10 @@ int settings_load(const char *path, struct settings *ret, struct err *e) NONNULL
 /* The same from a text of n bytes. */
 int settings_parse(const char *text, size_t n, struct settings *ret, struct err *e) MUST_USE;
 /* Sets one by name, for the command line: "--listen". */
-int settings_set(struct settings *s, const char *name, const char *value, struct err *e) NONNULL MUST_USE;
+int settings_set(struct settings *s, const char *name, const char *value,
+		 struct err *e) NONNULL MUST_USE;
 /* Takes what may change at run time from `next` into `s`; appends the names of changed SET_START rows to ret_restart. */
-void settings_reload(struct settings *s, const struct settings *next, struct buf *ret_restart) NONNULL;
+void settings_reload(struct settings *s, const struct settings *next,
+		     struct buf *ret_restart) NONNULL;
 void settings_write_sample(struct buf *out) NONNULL;   /* the commented sample file */
 void settings_write_markdown(struct buf *out) NONNULL; /* docs/settings.md */

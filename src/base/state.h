@@ -22,7 +22,7 @@ enum ha_state {
 #define X(name, text, serves) HA_##name,
 	STATE_LIST(X)
 #undef X
-	HA_STATE_COUNT
+		HA_STATE_COUNT
 };
 
 const char *state_name(enum ha_state s); /* "emergency"; "unknown" out of range */

@@ -16,6 +16,7 @@ struct uuid {
 
 void uuid_new(struct uuid *ret) NONNULL; /* a fresh UUIDv7 */
 void uuid_str(const struct uuid *u, char ret[static UUID_STR_LEN]) NONNULL;
-int uuid_parse(const char *s, struct uuid *ret) NONNULL MUST_USE; /* exactly 36 characters; 0 or ERR_BAD_FIELD */
+int uuid_parse(const char *s,
+	       struct uuid *ret) NONNULL MUST_USE; /* exactly 36 characters; 0 or ERR_BAD_FIELD */
 bool uuid_eq(const struct uuid *a, const struct uuid *b) NONNULL;
 bool uuid_is_nil(const struct uuid *u) NONNULL;

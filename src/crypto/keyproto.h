@@ -6,6 +6,17 @@
  * Answers come in the order of the requests. A frame longer than KEYPROTO_MAX, an unknown op, an op
  * that the client's role may not use now, or a malformed body ends the connection.
  *
+ *   op           body of the request                         body of a good answer
+ *   CREATE       be32 id                                     wrapped key
+ *   LOAD         be32 id, wrapped key                        nothing
+ *   SEAL         be32 id, be32 n, n bytes of ad, plaintext   be32 id, nonce, ciphertext, tag
+ *   OPEN         be32 n, n bytes of ad, sealed bytes         plaintext
+ *   MAC          u8 label, data                              32 bytes
+ *   CHAIN        32 bytes, be32 n, n times (be32 len, item)  n times 32 bytes
+ *   STREAM_SEAL  16 bytes id, be64 index, u8 last, plaintext nonce, ciphertext, tag
+ *   STREAM_OPEN  16 bytes id, be64 index, u8 last, sealed    plaintext
+ * An answer that is an error has no body.
+ *
  * The supervisor gives keyd clients over a control socket: one byte of role with the client's end as
  * SCM_RIGHTS. keyd answers on the control socket with one byte when it is ready ('K') at its start.
  */
@@ -15,8 +26,9 @@
 
 enum keyproto_role {
 	KEYPROTO_VAULTD = 'v', /* everything but streams */
-	KEYPROTO_AGENT = 'a',  /* streams, MAC (MANIFEST, NODE, CHECK), seal/open (the CA key), load, chain */
-	KEYPROTO_INIT = 'i',   /* everything: init and unpacking, before any network is open */
+	KEYPROTO_AGENT =
+		'a', /* streams, MAC (MANIFEST, NODE, CHECK), seal/open (the CA key), load, chain */
+	KEYPROTO_INIT = 'i', /* everything: init and unpacking, before any network is open */
 };
 
 /* op, name, roles that may use it (letters) */

@@ -22,4 +22,5 @@ int keyring_create_file(const char *path, struct err *e) NONNULL MUST_USE;
 
 /* Carries out one request frame (op and body, without the length) and appends the answer frame (with
  * its length). Returns 0, or a negative code when the connection must be ended. */
-int keyring_serve(struct keyring *k, char role, const uint8_t *frame, size_t n, struct buf *ret_answer, struct err *e) NONNULL MUST_USE;
+int keyring_serve(struct keyring *k, char role, const uint8_t *frame, size_t n,
+		  struct buf *ret_answer, struct err *e) NONNULL MUST_USE;

@@ -17,9 +17,9 @@
 #include "base/fiber.h"
 
 #define KEYS_HASH_BYTES 32
-#define KEYS_SEAL_EXTRA 44	   /* key id (4) + nonce (24) + tag (16): what sealing adds */
-#define KEYS_SEAL_MAX (1u << 20)   /* longest plaintext of one seal, bytes */
-#define KEYS_BATCH_MAX 4096	   /* items of one chain request; keys_chain splits by itself */
+#define KEYS_SEAL_EXTRA 44	 /* key id (4) + nonce (24) + tag (16): what sealing adds */
+#define KEYS_SEAL_MAX (1u << 20) /* longest plaintext of one seal, bytes */
+#define KEYS_BATCH_MAX 4096	 /* items of one chain request; keys_chain splits by itself */
 
 /* What a MAC is for: each label has a subkey of its own. */
 enum keys_label {
@@ -42,32 +42,37 @@ void keys_attach(struct keys *k, int fd) NONNULL;
 bool keys_available(const struct keys *k) NONNULL;
 
 /* Makes a new data key inside keyd under `id` (≥ 1, unused); gives it wrapped by the master key. */
-int keys_create(struct keys *k, struct fiber *f, uint32_t id, struct buf *ret_wrapped, struct err *e) MUST_USE;
+int keys_create(struct keys *k, struct fiber *f, uint32_t id, struct buf *ret_wrapped,
+		struct err *e) MUST_USE;
 /* Unwraps a data key inside keyd. ERR_BAD_KEY: wrapped by another master key. Loading twice is fine. */
-int keys_load(struct keys *k, struct fiber *f, uint32_t id, const void *wrapped, size_t n, struct err *e) MUST_USE;
+int keys_load(struct keys *k, struct fiber *f, uint32_t id, const void *wrapped, size_t n,
+	      struct err *e) MUST_USE;
 
 /* XChaCha20-Poly1305 under data key `id`. Sealed bytes: be32 key id ‖ nonce ‖ ciphertext ‖ tag.
  * ad binds the bytes to their place (record id, version, field). ret_* is appended to. */
-int keys_seal(struct keys *k, struct fiber *f, uint32_t id, const void *ad, size_t ad_len, const void *plain, size_t n,
-	      struct buf *ret_sealed, struct err *e) MUST_USE;
+int keys_seal(struct keys *k, struct fiber *f, uint32_t id, const void *ad, size_t ad_len,
+	      const void *plain, size_t n, struct buf *ret_sealed, struct err *e) MUST_USE;
 /* ERR_CRYPTO when the bytes, the ad or the key do not fit. */
-int keys_open(struct keys *k, struct fiber *f, const void *ad, size_t ad_len, const void *sealed, size_t n, struct buf *ret_plain,
-	      struct err *e) MUST_USE;
+int keys_open(struct keys *k, struct fiber *f, const void *ad, size_t ad_len, const void *sealed,
+	      size_t n, struct buf *ret_plain, struct err *e) MUST_USE;
 
 /* Keyed BLAKE2b of the bytes under the label's subkey. */
 int keys_mac(struct keys *k, struct fiber *f, enum keys_label label, const void *data, size_t n,
 	     uint8_t ret[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
 
 /* The audit chain: ret[i] = BLAKE2b-keyed(audit key, ret[i-1] ‖ items[i]), with prev as ret[-1]. */
-int keys_chain(struct keys *k, struct fiber *f, const uint8_t prev[static KEYS_HASH_BYTES], const struct iovec *items,
-	       size_t n, uint8_t (*ret)[KEYS_HASH_BYTES], struct err *e) MUST_USE;
+int keys_chain(struct keys *k, struct fiber *f, const uint8_t prev[static KEYS_HASH_BYTES],
+	       const struct iovec *items, size_t n, uint8_t (*ret)[KEYS_HASH_BYTES],
+	       struct err *e) MUST_USE;
 
 /* Streams (the pack): chunk `index` of the stream `stream_id`; `last` is bound too, so that a cut
  * stream is noticed. Each chunk ≤ KEYS_SEAL_MAX bytes. Key: derived from the master key. */
-int keys_stream_seal(struct keys *k, struct fiber *f, const uint8_t stream_id[static 16], uint64_t index, bool last,
-		     const void *plain, size_t n, struct buf *ret_sealed, struct err *e) MUST_USE;
-int keys_stream_open(struct keys *k, struct fiber *f, const uint8_t stream_id[static 16], uint64_t index, bool last,
-		     const void *sealed, size_t n, struct buf *ret_plain, struct err *e) MUST_USE;
+int keys_stream_seal(struct keys *k, struct fiber *f, const uint8_t stream_id[static 16],
+		     uint64_t index, bool last, const void *plain, size_t n, struct buf *ret_sealed,
+		     struct err *e) MUST_USE;
+int keys_stream_open(struct keys *k, struct fiber *f, const uint8_t stream_id[static 16],
+		     uint64_t index, bool last, const void *sealed, size_t n, struct buf *ret_plain,
+		     struct err *e) MUST_USE;
 
 /* Counters for /metrics: requests asked so far, batches written. */
 void keys_stats(const struct keys *k, uint64_t *ret_requests, uint64_t *ret_batches) NONNULL;

@@ -14,7 +14,8 @@
 #define PASSWORD_MEM_BYTES (64u << 20)
 #define PASSWORD_OPS 2
 
-int password_hash(const uint8_t prehash[static 32], char ret[static PASSWORD_HASH_LEN], struct err *e) MUST_USE;
+int password_hash(const uint8_t prehash[static 32], char ret[static PASSWORD_HASH_LEN],
+		  struct err *e) MUST_USE;
 bool password_verify(const char *hash, const uint8_t prehash[static 32]) NONNULL MUST_USE;
 
 /* A hash that no password fits, for logins of users that do not exist: the same work is done. */

@@ -12,4 +12,5 @@
 
 void token_new(uint8_t ret[static TOKEN_BYTES]);
 void token_str(const uint8_t t[static TOKEN_BYTES], char ret[static TOKEN_STR_LEN]);
-int token_parse(const char *s, uint8_t ret[static TOKEN_BYTES]) NONNULL MUST_USE; /* 0 or ERR_BAD_FIELD */
+int token_parse(const char *s,
+		uint8_t ret[static TOKEN_BYTES]) NONNULL MUST_USE; /* 0 or ERR_BAD_FIELD */

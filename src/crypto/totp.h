@@ -11,11 +11,13 @@
 
 /* Checks code (six digits) against the steps now-1 … now+1 that are later than last_step; *ret_step is the step
  * that fitted, for the caller to remember. 0, or ERR_BAD_LOGIN. now_s: seconds since 1970. */
-int totp_verify(const uint8_t secret[static TOTP_SECRET_BYTES], const char *code, int64_t now_s, int64_t last_step,
-		int64_t *ret_step) NONNULL MUST_USE;
+int totp_verify(const uint8_t secret[static TOTP_SECRET_BYTES], const char *code, int64_t now_s,
+		int64_t last_step, int64_t *ret_step) NONNULL MUST_USE;
 
 /* The code of a moment (the tests and the demo play the user's phone). ret has 7 bytes. */
-int totp_code(const uint8_t secret[static TOTP_SECRET_BYTES], int64_t now_s, char ret[static 7], struct err *e) MUST_USE;
+int totp_code(const uint8_t secret[static TOTP_SECRET_BYTES], int64_t now_s, char ret[static 7],
+	      struct err *e) MUST_USE;
 
 /* otpauth://totp/… address for an authenticator; free() by the caller after wiping. */
-char *totp_uri(const uint8_t secret[static TOTP_SECRET_BYTES], const char *issuer, const char *user) NONNULL MUST_USE;
+char *totp_uri(const uint8_t secret[static TOTP_SECRET_BYTES], const char *issuer,
+	       const char *user) NONNULL MUST_USE;

@@ -15,7 +15,7 @@
 struct x509_info {
 	char subject[256]; /* RFC 4514 */
 	char issuer[256];
-	char names[512];   /* SANs, comma separated */
+	char names[512]; /* SANs, comma separated */
 	int64_t not_before_us, not_after_us;
 	bool self_signed;
 	char pin[X509_PIN_LEN];
@@ -23,14 +23,16 @@ struct x509_info {
 
 /* A self-signed web certificate. names: NULL-ended list of DNS names and IP addresses for the SAN;
  * the first is the CN. days of validity from now (one hour back for skew). */
-int x509_self_signed(const char *const *names, int days, struct buf *ret_cert, struct buf *ret_key, struct err *e) MUST_USE;
+int x509_self_signed(const char *const *names, int days, struct buf *ret_cert, struct buf *ret_key,
+		     struct err *e) MUST_USE;
 
 /* The pair's CA. */
-int x509_ca(const char *cn, int days, struct buf *ret_cert, struct buf *ret_key, struct err *e) MUST_USE;
+int x509_ca(const char *cn, int days, struct buf *ret_cert, struct buf *ret_key,
+	    struct err *e) MUST_USE;
 
 /* A node certificate signed by the CA: server and client use, CN and SAN = name. */
-int x509_issue(const char *ca_cert, const char *ca_key, const char *name, int days, struct buf *ret_cert, struct buf *ret_key,
-	       struct err *e) MUST_USE;
+int x509_issue(const char *ca_cert, const char *ca_key, const char *name, int days,
+	       struct buf *ret_cert, struct buf *ret_key, struct err *e) MUST_USE;
 
 /* Reads the first certificate of a PEM text (bounded by its NUL, ≤ 64 KiB). */
 int x509_read(const char *pem, struct x509_info *ret, struct err *e) NONNULL MUST_USE;
