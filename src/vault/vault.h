@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The vault: what all its rules share. One struct, owned by the core thread of vaultd; every rule runs
- * there in a fiber. Reads go to pipelined readers, changes are events to the ledger.
+ * The vault: what all its rules share. One struct, owned by the core thread of vaultd; every rule
+ * runs there in a fiber. Reads go to pipelined readers, changes are events to the ledger.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ struct gates;	 /* vault/gate.h: one queue per record for check-then-change */
 
 /* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */
 struct vault_health {
-	bool serving;	/* users may be served here now, in whatever mode the state page says */
-	char why[256];	/* why not; or, when serving, what is not as it should be; "" all well */
+	bool serving;  /* users may be served here now, in whatever mode the state page says */
+	char why[256]; /* why not; or, when serving, what is not as it should be; "" all well */
 };
 
 struct vault {
@@ -42,12 +42,12 @@ struct vault {
 
 /* Who asks, and from where; of one call, in its arena. */
 struct who {
-	struct uuid user;     /* nil: not logged in */
-	struct uuid session;  /* id of the session */
-	const char *name;     /* the user's */
+	struct uuid user;    /* nil: not logged in */
+	struct uuid session; /* id of the session */
+	const char *name;    /* the user's */
 	bool administrator;
-	bool journal_only;    /* the session was begun here in emergency and is not home yet */
-	const char *address;  /* IP address as text */
+	bool journal_only;   /* the session was begun here in emergency and is not home yet */
+	const char *address; /* IP address as text */
 };
 
 /* One call into the vault: the fiber it runs in, its arena, and who asks. */
@@ -64,6 +64,8 @@ struct db *vault_reader(struct vault *v) NONNULL;
 /* What the ledger calls for every durable event (ctx: the vault): caches listen here. */
 void vault_on_durable(void *ctx, const struct event *ev);
 /* Appends one event with the call's actor, address and now. body: JSON text. */
-int vault_append(struct call *c, enum event_kind kind, const struct uuid *object, const char *body, struct err *e) MUST_USE;
-/* Loads the data keys of the database into keyd; makes the first one when there is none and this node is the primary. */
+int vault_append(struct call *c, enum event_kind kind, const struct uuid *object, const char *body,
+		 struct err *e) MUST_USE;
+/* Loads the data keys of the database into keyd; makes the first one when there is none and this
+ * node is the primary. */
 int vault_load_keys(struct vault *v, struct fiber *f, struct err *e) NONNULL MUST_USE;

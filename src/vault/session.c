@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Login and logout. A name that nobody has costs the same work and locks out the same way as one
+ * that somebody has; what was wrong is in the log and never in the answer.
+ */
+#include "vault/session_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/jw.h"
+#include "base/secret.h"
+#include "crypto/password.h"
+#include "crypto/totp.h"
+#include "vault/body.h"
+#include "vault/gate.h"
+
+/* What the table says of a name. */
+struct candidate {
+	bool known;
+	struct uuid id; /* of a name that nobody has: made from it */
+	const char *name, *hash;
+	bool administrator, disabled;
+	struct buf totp; /* sealed; empty: none */
+	int64_t totp_step, failed, failed_us;
+	uint8_t key[SESSION_KEY_BYTES]; /* of the memory of failed logins */
+};
+
+static void
+candidate_done(struct candidate *u)
+{
+	buf_done(&u->totp);
+}
+
+static void
+wipe_bytes(uint8_t (*p)[TOKEN_BYTES])
+{
+	secret_wipe(p, sizeof(*p));
+}
+
+void
+session_totp_ad(const struct uuid *user, uint8_t ret[static SESSION_TOTP_AD_LEN])
+{
+	memcpy(ret, "totp", 4);
+	memcpy(ret + 4, user->b, sizeof(user->b));
+}
+
+static void
+take_candidate(struct call *c, const struct rows *rows, struct candidate *u)
+{
+	const void *totp;
+	size_t n;
+
+	u->known = true;
+	row_uuid(rows, 0, 0, &u->id);
+	u->name = arena_strdup(c->a, row_text(rows, 0, 1));
+	u->administrator = !strcmp(row_text(rows, 0, 2), "administrator");
+	u->disabled = row_bool(rows, 0, 3);
+	u->hash = row_null(rows, 0, 4) ? NULL : arena_strdup(c->a, row_text(rows, 0, 4));
+	if (!row_null(rows, 0, 5)) {
+		totp = row_bytea(rows, 0, 5, &n);
+		buf_add(&u->totp, totp, n);
+	}
+	u->totp_step = row_bigint(rows, 0, 6);
+	u->failed = row_int(rows, 0, 7);
+	u->failed_us = row_time(rows, 0, 8);
+	session_key(c->v->sessions, u->id.b, sizeof(u->id.b), u->key);
+}
+
+static int
+find(struct call *c, const char *name, struct candidate *u, struct err *e)
+{
+	const struct session_attempt *t;
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	int rc;
+
+	bind_text(&b, name);
+	rc = db_exec(vault_reader(c->v), c->f, STMT_LOGIN_BY_NAME, &b, &rows, e);
+	if (rc)
+		return rc;
+	if (rows_count(rows)) {
+		take_candidate(c, rows, u);
+	} else {
+		session_name_key(c->v->sessions, name, u->key);
+		memcpy(u->id.b, u->key, sizeof(u->id.b));
+	}
+	/* In emergency the table stands still: what happened since is remembered here. */
+	t = session_attempt_find(c->v->sessions, u->key);
+	if (t && t->failed > u->failed)
+		u->failed = t->failed;
+	if (t && t->failed_us > u->failed_us)
+		u->failed_us = t->failed_us;
+	if (t && t->totp_step > u->totp_step)
+		u->totp_step = t->totp_step;
+	return 0;
+}
+
+/* People type passwords into name fields: a name that nobody has is logged as a keyed hash. */
+static int
+failed_body(struct call *c, const struct candidate *u, const char *name, const char *why,
+	    struct buf *body, struct err *e)
+{
+	uint8_t mac[KEYS_HASH_BYTES];
+	struct jw w;
+
+	jw_init(&w, body);
+	jw_object(&w, NULL);
+	if (u->known) {
+		jw_text(&w, "name", u->name);
+	} else {
+		int rc = keys_mac(c->v->keys, c->f, KEYS_SESSION, name, strlen(name), mac, e);
+
+		if (rc)
+			return rc;
+		body_hex(&w, "name_hash", mac, 8);
+	}
+	jw_text(&w, "why", why);
+	jw_end_object(&w);
+	return 0;
+}
+
+/* The failure is in the log before it is answered; the memory counts on from what the table said.
+ */
+static int
+fail(struct call *c, const struct candidate *u, const char *name, const char *why, struct err *e)
+{
+	struct session_attempt *t;
+	auto_buf body = BUF_INIT;
+	struct event ev = { .kind = EVENT_LOGIN_FAILED,
+			    .address = c->who.address ? c->who.address : "" };
+	int rc = failed_body(c, u, name, why, &body, e);
+
+	if (rc)
+		return rc;
+	t = session_attempt_get(c->v->sessions, u->key);
+	if (t->failed < u->failed)
+		t->failed = u->failed;
+	if (!u->known) {
+		t->failed++;
+		t->failed_us = clock_now_us();
+	}
+	if (u->known)
+		ev.actor = ev.object = u->id;
+	ev.body = buf_str(&body);
+	rc = ledger_append(c->v->ledger, c->f, &ev, 1, &c->durability, e);
+	return rc ? rc : err_set(e, ERR_BAD_LOGIN, "%s", err_info(ERR_BAD_LOGIN)->text);
+}
+
+/* 0 and the step, ERR_SECOND_FACTOR, ERR_BAD_LOGIN, or why the secret could not be opened. */
+static int
+check_code(struct call *c, const struct candidate *u, const char *code, int64_t *ret_step,
+	   struct err *e)
+{
+	uint8_t ad[SESSION_TOTP_AD_LEN];
+	auto_buf secret = BUF_INIT;
+	int rc;
+
+	if (!u->totp.len)
+		return 0;
+	if (!code || !code[0])
+		return err_set(e, ERR_SECOND_FACTOR, "%s", err_info(ERR_SECOND_FACTOR)->text);
+	session_totp_ad(&u->id, ad);
+	rc = keys_open(c->v->keys, c->f, ad, sizeof(ad), u->totp.data, u->totp.len, &secret, e);
+	if (rc)
+		return rc;
+	if (secret.len != TOTP_SECRET_BYTES)
+		return err_set(e, ERR_CRYPTO, "the second factor's secret has a wrong length");
+	return totp_verify((const uint8_t *)secret.data, code, clock_now_us() / 1000000,
+			   u->totp_step, ret_step);
+}
+
+static int
+login(struct call *c, const struct candidate *u, const char *name, const char *password,
+      const char *code, struct session_begun *ret, struct err *e)
+{
+	int64_t step = -1;
+	int rc = session_verify_password(c, &u->id, password, u->hash, e);
+
+	if (rc && rc != ERR_BAD_LOGIN)
+		return rc;
+	if (!u->known)
+		return fail(c, u, name, "unknown", e);
+	if (rc)
+		return fail(c, u, name, u->hash ? "password" : "no password is set yet", e);
+	if (u->disabled)
+		return fail(c, u, name, "disabled", e);
+	rc = check_code(c, u, code, &step, e);
+	if (rc == ERR_BAD_LOGIN)
+		return fail(c, u, name, "code", e);
+	return rc ? rc : session_begin(c, &u->id, u->name, u->administrator, step, ret, e);
+}
+
+int
+session_login(struct call *c, const char *name, const char *password, const char *code,
+	      struct session_begun *ret, struct err *e)
+{
+	FREE_WITH(candidate_done) struct candidate u = { 0 };
+	struct uuid gate_id;
+	int rc;
+
+	if (!name[0] || strlen(name) > SESSION_NAME_MAX || strlen(password) > SESSION_PASSWORD_MAX)
+		return err_set(e, ERR_BAD_LOGIN, "%s", err_info(ERR_BAD_LOGIN)->text);
+	session_name_key(c->v->sessions, name, gate_id.b);
+	if (gate_waiting(c->v->gates, &gate_id) >= SESSION_LOGIN_QUEUE)
+		return err_set(e, ERR_LOCKED_OUT,
+			       "too many logins with this name at once; wait and try again");
+	/* One by one, so that each sees the failures of those before it. */
+	auto_gate gate = gate_enter(c->v->gates, c->f, &gate_id);
+
+	rc = find(c, name, &u, e);
+	if (!rc)
+		rc = session_locked(c->v->settings, u.failed, u.failed_us, clock_now_us(), e);
+	return rc ? rc : login(c, &u, name, password, code, ret, e);
+}
+
+static void
+login_body(struct buf *body, const struct session_begun *s,
+	   const uint8_t mac[static KEYS_HASH_BYTES], int64_t totp_step)
+{
+	struct jw w;
+
+	jw_init(&w, body);
+	jw_object(&w, NULL);
+	jw_uuid(&w, "session", s->session.b);
+	body_hex(&w, "mac", mac, KEYS_HASH_BYTES);
+	jw_time(&w, "expires", s->expires_us);
+	if (totp_step >= 0)
+		jw_int(&w, "totp_step", totp_step);
+	jw_end_object(&w);
+}
+
+int
+session_begin(struct call *c, const struct uuid *user, const char *name, bool administrator,
+	      int64_t totp_step, struct session_begun *ret, struct err *e)
+{
+	struct session_begun s = { .user = *user, .administrator = administrator };
+	FREE_WITH(wipe_bytes) uint8_t token[TOKEN_BYTES];
+	uint8_t mac[KEYS_HASH_BYTES];
+	auto_buf body = BUF_INIT;
+	struct uuid nobody = c->who.user;
+	int rc;
+
+	token_new(token);
+	rc = keys_mac(c->v->keys, c->f, KEYS_SESSION, token, sizeof(token), mac, e);
+	if (rc)
+		return rc;
+	uuid_new(&s.session);
+	s.expires_us = clock_now_us() + c->v->settings->session_max * 1000;
+	login_body(&body, &s, mac, totp_step);
+	c->who.user = *user;
+	rc = vault_append(c, EVENT_LOGIN, user, buf_str(&body), e);
+	if (rc) {
+		c->who.user = nobody;
+		return rc;
+	}
+	s.name = arena_strdup(c->a, name);
+	c->who.session = s.session;
+	c->who.name = s.name;
+	c->who.administrator = administrator;
+	c->who.journal_only = c->durability == LEDGER_JOURNAL;
+	token_str(token, s.token);
+	*ret = s;
+	secret_wipe(&s, sizeof(s));
+	return 0;
+}
+
+int
+session_end(struct call *c, struct err *e)
+{
+	return vault_append(c, EVENT_LOGOUT, &c->who.session, "{}", e);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/session_impl.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/secret.h"
+#include "crypto/password.h"
+
+#define LOCKOUT_MAX_MS (15 * 60 * 1000)
+
+void
+session_key(const struct sessions *s, const void *p, size_t n,
+	    uint8_t ret[static SESSION_KEY_BYTES])
+{
+	crypto_shorthash_siphashx24(ret, p, n, s->hash_key);
+}
+
+void
+session_name_key(const struct sessions *s, const char *name, uint8_t ret[static SESSION_KEY_BYTES])
+{
+	auto_buf lower = BUF_INIT;
+
+	for (; *name; name++)
+		buf_addc(&lower, *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a') : *name);
+	session_key(s, buf_str(&lower), lower.len, ret);
+}
+
+/* ---- failed logins ---- */
+
+struct session_attempt *
+session_attempt_find(struct sessions *s, const uint8_t key[static SESSION_KEY_BYTES])
+{
+	for (struct session_attempt *t = s->attempts; t; t = t->next)
+		if (!memcmp(t->key, key, sizeof(t->key)))
+			return t;
+	return NULL;
+}
+
+static void
+drop_last(struct sessions *s)
+{
+	struct session_attempt **at = &s->attempts;
+
+	while (*at && (*at)->next)
+		at = &(*at)->next;
+	free(*at);
+	*at = NULL;
+	s->nattempts--;
+}
+
+struct session_attempt *
+session_attempt_get(struct sessions *s, const uint8_t key[static SESSION_KEY_BYTES])
+{
+	struct session_attempt *t = session_attempt_find(s, key);
+
+	if (t)
+		return t;
+	if (s->nattempts >= SESSION_ATTEMPTS_MAX)
+		drop_last(s);
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		abort();
+	memcpy(t->key, key, sizeof(t->key));
+	t->next = s->attempts;
+	s->attempts = t;
+	s->nattempts++;
+	return t;
+}
+
+void
+session_attempts_clear(struct sessions *s)
+{
+	struct session_attempt *t;
+
+	while ((t = s->attempts)) {
+		s->attempts = t->next;
+		free(t);
+	}
+	s->nattempts = 0;
+}
+
+int
+session_locked(const struct settings *st, int64_t failed, int64_t failed_us, int64_t now_us,
+	       struct err *e)
+{
+	int64_t wait_ms = st->lockout_ms, over = failed - st->lockout_after, left_ms;
+
+	if (over < 0)
+		return 0;
+	for (int64_t i = 0; i < over && wait_ms < LOCKOUT_MAX_MS; i++)
+		wait_ms *= 2;
+	if (wait_ms > LOCKOUT_MAX_MS)
+		wait_ms = LOCKOUT_MAX_MS;
+	left_ms = wait_ms - (now_us - failed_us) / 1000;
+	if (left_ms <= 0)
+		return 0;
+	/* A clock that was set back must not lock for ever. */
+	if (left_ms > wait_ms)
+		left_ms = wait_ms;
+	return err_set(e, ERR_LOCKED_OUT, "too many failed logins; wait %lld seconds and try again",
+		       (long long)((left_ms + 999) / 1000));
+}
+
+/* ---- Argon2id, on the thread pool ---- */
+
+struct session_waiter {
+	struct session_waiter *next;
+	struct fiber *f;
+	bool admitted;
+};
+
+static int
+hasher_enter(struct sessions *s, struct fiber *f, struct err *e)
+{
+	struct session_waiter w = { .f = f };
+
+	if (s->hashing < SESSION_HASHERS) {
+		s->hashing++;
+		return 0;
+	}
+	if (s->waiting >= SESSION_HASH_QUEUE)
+		return err_set(e, ERR_LOCKED_OUT, "too many logins at once; wait and try again");
+	if (s->last_waiter)
+		s->last_waiter->next = &w;
+	else
+		s->first_waiter = &w;
+	s->last_waiter = &w;
+	s->waiting++;
+	while (!w.admitted)
+		fiber_sleep(f);
+	return 0;
+}
+
+/* Whoever waits longest takes the place over. */
+static void
+hasher_leave(struct sessions *s)
+{
+	struct session_waiter *w = s->first_waiter;
+
+	if (!w) {
+		s->hashing--;
+		return;
+	}
+	s->first_waiter = w->next;
+	if (!s->first_waiter)
+		s->last_waiter = NULL;
+	s->waiting--;
+	w->admitted = true;
+	fiber_wake(w->f);
+}
+
+struct hashing {
+	uv_work_t work;
+	struct fiber *f;
+	bool done;
+	uint8_t prehash[KEYS_HASH_BYTES];
+	bool verify, fits;
+	char hash[PASSWORD_HASH_LEN];
+	int rc;
+	struct err e;
+};
+
+static void
+on_hash(uv_work_t *w)
+{
+	struct hashing *h = w->data;
+
+	if (h->verify)
+		h->fits = password_verify(h->hash, h->prehash);
+	else
+		h->rc = password_hash(h->prehash, h->hash, &h->e);
+}
+
+static void
+on_hashed(uv_work_t *w, int status)
+{
+	struct hashing *h = w->data;
+
+	h->done = true;
+	fiber_wake(h->f);
+}
+
+static int
+hash_on_thread(struct sessions *s, struct fiber *f, struct hashing *h, struct err *e)
+{
+	int rc = hasher_enter(s, f, e);
+
+	if (rc)
+		return rc;
+	h->f = f;
+	h->work.data = h;
+	if (uv_queue_work(s->v->loop, &h->work, on_hash, on_hashed))
+		abort();
+	while (!h->done)
+		fiber_sleep(f);
+	hasher_leave(s);
+	if (h->rc && e)
+		*e = h->e;
+	return h->rc;
+}
+
+/* The password never meets Argon2id itself: keyd's pepper and the user's id make a copied or moved
+ * hash worthless. */
+static int
+prehash(struct call *c, const struct uuid *user, const char *password,
+	uint8_t ret[static KEYS_HASH_BYTES], struct err *e)
+{
+	auto_buf b = BUF_INIT;
+
+	buf_add(&b, user->b, sizeof(user->b));
+	buf_adds(&b, password);
+	return keys_mac(c->v->keys, c->f, KEYS_PEPPER, b.data, b.len, ret, e);
+}
+
+int
+session_hash_password(struct call *c, const struct uuid *user, const char *password,
+		      char ret[static 128], struct err *e)
+{
+	struct hashing h = { .verify = false };
+	int rc = prehash(c, user, password, h.prehash, e);
+
+	if (!rc)
+		rc = hash_on_thread(c->v->sessions, c->f, &h, e);
+	if (!rc)
+		memcpy(ret, h.hash, sizeof(h.hash));
+	secret_wipe(&h, sizeof(h));
+	return rc;
+}
+
+int
+session_verify_password(struct call *c, const struct uuid *user, const char *password,
+			const char *hash, struct err *e)
+{
+	struct hashing h = { .verify = true };
+	bool fits;
+	int rc = prehash(c, user, password, h.prehash, e);
+
+	if (rc)
+		return rc;
+	snprintf(h.hash, sizeof(h.hash), "%s", hash && hash[0] ? hash : password_dummy());
+	rc = hash_on_thread(c->v->sessions, c->f, &h, e);
+	fits = h.fits && hash && hash[0];
+	secret_wipe(&h, sizeof(h));
+	if (rc)
+		return rc;
+	return fits ? 0 : err_set(e, ERR_BAD_LOGIN, "the password is wrong");
+}

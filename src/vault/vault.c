@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/vault.h"
+
+#include "base/jw.h"
+#include "base/log.h"
+#include "vault/body.h"
+#include "vault/session.h"
+
+#define FIRST_DATA_KEY 1
+
+struct db *
+vault_reader(struct vault *v)
+{
+	return v->reader[v->next_reader++ % VAULT_READERS];
+}
+
+void
+vault_on_durable(void *ctx, const struct event *ev)
+{
+	struct vault *v = ctx;
+
+	if (v->sessions)
+		sessions_on_event(v->sessions, ev);
+}
+
+int
+vault_append(struct call *c, enum event_kind kind, const struct uuid *object, const char *body,
+	     struct err *e)
+{
+	struct event ev = {
+		.kind = kind,
+		.actor = c->who.user,
+		.address = c->who.address ? c->who.address : "",
+		.body = body,
+	};
+
+	if (object)
+		ev.object = *object;
+	return ledger_append(c->v->ledger, c->f, &ev, 1, &c->durability, e);
+}
+
+static bool
+is_primary(const struct vault *v)
+{
+	return !v->page || state_serves(page_quick(v->page).state) == 'p';
+}
+
+/* The first data key of a new vault: made in keyd, known to the log in wrapped form only. */
+static int
+create_first(struct vault *v, struct fiber *f, struct err *e)
+{
+	auto_buf wrapped = BUF_INIT, body = BUF_INIT;
+	struct event ev = { .kind = EVENT_KEY_CREATED, .address = "" };
+	struct jw w;
+	int rc = keys_create(v->keys, f, FIRST_DATA_KEY, &wrapped, e);
+
+	if (rc)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_int(&w, "id", FIRST_DATA_KEY);
+	body_hex(&w, "wrapped", wrapped.data, wrapped.len);
+	jw_end_object(&w);
+	ev.body = buf_str(&body);
+	rc = ledger_append(v->ledger, f, &ev, 1, NULL, e);
+	if (!rc)
+		v->data_key = FIRST_DATA_KEY;
+	return rc;
+}
+
+int
+vault_load_keys(struct vault *v, struct fiber *f, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	uint32_t newest = 0;
+	int rc = db_exec(vault_reader(v), f, STMT_KEY_LIST, &b, &rows, e);
+
+	if (rc)
+		return rc;
+	for (int i = 0; i < rows_count(rows); i++) {
+		size_t n;
+		const void *wrapped = row_bytea(rows, i, 1, &n);
+		int32_t id = row_int(rows, i, 0);
+
+		if (id < 1)
+			return err_set(e, ERR_CRYPTO, "the table of data keys holds the number %d",
+				       (int)id);
+		rc = keys_load(v->keys, f, (uint32_t)id, wrapped, n, e);
+		if (rc)
+			return err_prefix(e, "data key %d: ", (int)id);
+		newest = (uint32_t)id;
+	}
+	if (newest) {
+		v->data_key = newest;
+		return 0;
+	}
+	return is_primary(v) ? create_first(v, f, e) : 0;
+}

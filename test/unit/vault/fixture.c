@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <libpq-fe.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/home.h"
+#include "base/log.h"
+#include "crypto/keyproto.h"
+#include "crypto/keyring.h"
+#include "vault/gate.h"
+
+static void
+must(int rc, const struct err *e)
+{
+	if (!rc)
+		return;
+	fprintf(stderr, "fixture: %d: %s\n", rc, e->text);
+	abort();
+}
+
+/* ---- keyd ---- */
+
+static bool
+read_all(int fd, void *p, size_t n)
+{
+	for (size_t at = 0; at < n;) {
+		ssize_t got = read(fd, (char *)p + at, n - at);
+
+		if (got <= 0)
+			return false;
+		at += (size_t)got;
+	}
+	return true;
+}
+
+static void
+write_all(int fd, const void *p, size_t n)
+{
+	for (size_t at = 0; at < n;) {
+		ssize_t put = write(fd, (const char *)p + at, n - at);
+
+		if (put <= 0)
+			_exit(1);
+		at += (size_t)put;
+	}
+}
+
+static void
+serve_keys(int fd, const char *keyfile)
+{
+	struct err e = { 0 };
+	struct keyring *k = keyring_open(keyfile, &e);
+	uint8_t *frame = malloc(KEYPROTO_MAX), head[4];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!k)
+		must(e.code, &e);
+	while (read_all(fd, head, sizeof(head))) {
+		struct buf answer = BUF_INIT;
+		size_t n = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 |
+			   head[3];
+
+		if (n > KEYPROTO_MAX || !read_all(fd, frame, n) ||
+		    keyring_serve(k, KEYPROTO_VAULTD, frame, n, &answer, &e))
+			_exit(1);
+		write_all(fd, answer.data, answer.len);
+		buf_done(&answer);
+	}
+	_exit(0);
+}
+
+int
+fixture_keyd(struct fixture *x, pid_t *ret)
+{
+	int fd[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd))
+		abort();
+	*ret = fork();
+	if (*ret < 0)
+		abort();
+	if (!*ret) {
+		close(fd[0]);
+		serve_keys(fd[1], x->keyfile);
+	}
+	close(fd[1]);
+	return fd[0];
+}
+
+/* ---- life ---- */
+
+static void
+on_durable(void *ctx, const struct event *ev)
+{
+	struct fixture *x = ctx;
+
+	if (x->seen.n < ARRAY_LEN(x->seen.kinds))
+		x->seen.kinds[x->seen.n++] = ev->kind;
+	vault_on_durable(&x->v, ev);
+}
+
+static struct db *
+connect_db(struct fixture *x, const char *name)
+{
+	struct db_options o = { .conninfo = pgtemp_conninfo(x->pg, "hf_vault"),
+				.application = name,
+				.wait_ms = 3000 };
+
+	return db_new(&x->loop, &o);
+}
+
+static void
+load_keys(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct err e = { 0 };
+
+	must(vault_load_keys(&x->v, f, &e), &e);
+	(void)!sessions_reload(x->v.sessions, f, &e); /* a damaged journal is for the tests to find */
+}
+
+void
+fixture_open(struct fixture *x, const char *node)
+{
+	struct ledger_options o = { 0 };
+	struct vault *v = &x->v;
+	struct err e = { 0 };
+
+	memset(v, 0, sizeof(*v));
+	must(uuid_parse(node, &v->node), &e);
+	uv_loop_init(&x->loop);
+	v->loop = &x->loop;
+	v->fibers = fiber_pool_new(128 << 10, 4096);
+	v->settings = &x->settings;
+	v->keys = keys_new(&x->loop, fixture_keyd(x, &x->keyd));
+	for (int i = 0; i < VAULT_READERS; i++)
+		v->reader[i] = connect_db(x, "reader");
+	x->writer = connect_db(x, "writer");
+	if (x->page_writer)
+		must(page_open(x->state, &v->page, &e), &e);
+	o.loop = &x->loop;
+	o.fibers = v->fibers;
+	o.keys = v->keys;
+	o.writer = x->writer;
+	o.journal_path = x->journal;
+	o.anchor_path = x->anchor;
+	o.node = v->node;
+	o.page = v->page;
+	o.on_durable = on_durable;
+	o.ctx = x;
+	must(ledger_new(&o, &v->ledger, &e), &e);
+	v->gates = gates_new();
+	v->sessions = sessions_new(v);
+	fixture_run(x, load_keys, NULL);
+}
+
+void
+fixture_close(struct fixture *x)
+{
+	struct vault *v = &x->v;
+
+	ledger_free(v->ledger);
+	for (int i = 0; i < VAULT_READERS; i++)
+		db_free(v->reader[i]);
+	db_free(x->writer);
+	keys_free(v->keys);
+	sessions_free(v->sessions);
+	gates_free(v->gates);
+	uv_run(&x->loop, UV_RUN_DEFAULT);
+	fiber_pool_free(v->fibers);
+	page_free(v->page);
+	if (uv_loop_close(&x->loop))
+		abort();
+	waitpid(x->keyd, NULL, 0);
+}
+
+struct fixture *
+fixture_new(void)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+	struct err e = { 0 };
+
+	assert(x && sodium_init() >= 0);
+	signal(SIGPIPE, SIG_IGN);
+	log_init("test", LOG_LEVEL_ERROR);
+	x->pg = pgtemp_new();
+	pgtemp_migrate(x->pg);
+	snprintf(x->dir, sizeof(x->dir), "/tmp/hf-vault-XXXXXX");
+	if (!mkdtemp(x->dir))
+		abort();
+	snprintf(x->keyfile, sizeof(x->keyfile), "%s/key", x->dir);
+	snprintf(x->journal, sizeof(x->journal), "%s/journal.db", x->dir);
+	snprintf(x->anchor, sizeof(x->anchor), "%s/anchor", x->dir);
+	snprintf(x->state, sizeof(x->state), "%s/state", x->dir);
+	must(keyring_create_file(x->keyfile, &e), &e);
+	settings_defaults(&x->settings);
+	fixture_open(x, FIXTURE_NODE_A);
+	return x;
+}
+
+void
+fixture_free(struct fixture *x)
+{
+	struct err e = { 0 };
+
+	fixture_close(x);
+	page_free(x->page_writer);
+	pgtemp_free(x->pg);
+	must(home_remove_tree(x->dir, &e), &e);
+	free(x);
+}
+
+void
+fixture_state(struct fixture *x, enum ha_state s, bool both)
+{
+	static struct page_view v;
+	struct err e = { 0 };
+
+	if (!x->page_writer) {
+		must(page_create(x->state, &x->page_writer, &e), &e);
+		memset(&v, 0, sizeof(v));
+	}
+	v.state = s;
+	v.state_seq++;
+	page_write(x->page_writer, &v);
+	page_set_both(x->page_writer, both);
+	page_beat(x->page_writer);
+}
+
+/* ---- running ---- */
+
+struct running {
+	struct fixture *x;
+	fixture_fn *fn;
+	void *arg;
+	unsigned left;
+};
+
+static void
+run_one(struct fiber *f, void *arg)
+{
+	struct running *r = arg;
+
+	r->fn(r->x, f, r->arg);
+	r->left--;
+}
+
+/* Something must be in the loop while fibers wait for it. */
+static void
+nothing(uv_timer_t *t)
+{
+}
+
+void
+fixture_run_many(struct fixture *x, fixture_fn *fn, void *arg, unsigned n)
+{
+	struct running r = { x, fn, arg, n };
+	uv_timer_t tick;
+
+	uv_timer_init(&x->loop, &tick);
+	uv_timer_start(&tick, nothing, 5, 5);
+	for (unsigned i = 0; i < n; i++)
+		if (!fiber_start(x->v.fibers, run_one, &r))
+			abort();
+	while (r.left)
+		uv_run(&x->loop, UV_RUN_ONCE);
+	uv_close((uv_handle_t *)&tick, NULL);
+	uv_run(&x->loop, UV_RUN_NOWAIT);
+}
+
+void
+fixture_run(struct fixture *x, fixture_fn *fn, void *arg)
+{
+	fixture_run_many(x, fn, arg, 1);
+}
+
+struct pausing {
+	struct fiber *f;
+	bool over;
+};
+
+static void
+on_closed(uv_handle_t *h)
+{
+	struct pausing *p = h->data;
+
+	p->over = true;
+	fiber_wake(p->f);
+}
+
+static void
+on_timer(uv_timer_t *t)
+{
+	uv_close((uv_handle_t *)t, on_closed);
+}
+
+void
+fixture_pause(struct fixture *x, struct fiber *f, unsigned ms)
+{
+	struct pausing p = { f, false };
+	uv_timer_t t;
+
+	uv_timer_init(&x->loop, &t);
+	t.data = &p;
+	uv_timer_start(&t, on_timer, ms, 0);
+	while (!p.over)
+		fiber_sleep(f);
+}
+
+int64_t
+fixture_count(struct fixture *x, const char *sql)
+{
+	PGconn *c = PQconnectdb(pgtemp_conninfo(x->pg, "holdfast"));
+	PGresult *r = PQexec(c, sql);
+	int64_t n;
+
+	if (PQresultStatus(r) != PGRES_TUPLES_OK) {
+		fprintf(stderr, "fixture: %s: %s\n", sql, PQerrorMessage(c));
+		abort();
+	}
+	n = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+	PQclear(r);
+	PQfinish(c);
+	return n;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A vault on a scratch PostgreSQL and a keyring of its own in a forked process: everything real but the
+ * other processes of the node. fixture_run runs a function in a fiber until it returns.
+ */
+#pragma once
+
+#include <uv.h>
+#include "base/page.h"
+#include "pgtemp.h"
+#include "vault/session.h"
+#include "vault/vault.h"
+
+#define FIXTURE_NODE_A "0190a000-0000-7000-8000-00000000000a"
+#define FIXTURE_NODE_B "0190b000-0000-7000-8000-00000000000b"
+
+struct fixture_seen {
+	size_t n;
+	int kinds[65536]; /* what on_durable was told */
+};
+
+struct fixture {
+	struct pgtemp *pg;
+	char dir[256];
+	char keyfile[300], journal[300], anchor[300], state[300];
+	pid_t keyd;
+	uv_loop_t loop;
+	struct settings settings;
+	struct page *page_writer;
+	struct vault v;
+	struct db *writer;
+	struct fixture_seen seen;
+};
+
+/* A migrated database, a master key, an open vault in state SINGLE with its sessions and data key. */
+struct fixture *fixture_new(void);
+void fixture_free(struct fixture *x);
+
+/* Ends the vault's side (as a stop of vaultd does) and begins it again as this node. */
+void fixture_close(struct fixture *x);
+void fixture_open(struct fixture *x, const char *node);
+/* Makes a state page if there is none and writes the state. */
+void fixture_state(struct fixture *x, enum ha_state s, bool both);
+/* A keyd of its own for a blocking or second client. */
+int fixture_keyd(struct fixture *x, pid_t *ret);
+
+typedef void fixture_fn(struct fixture *x, struct fiber *f, void *arg);
+void fixture_run(struct fixture *x, fixture_fn *fn, void *arg);
+/* Many at once; each gets the same arg. Returns when all have ended. */
+void fixture_run_many(struct fixture *x, fixture_fn *fn, void *arg, unsigned n);
+/* Inside a fiber. */
+void fixture_pause(struct fixture *x, struct fiber *f, unsigned ms);
+
+/* One number from the database, as superuser. */
+int64_t fixture_count(struct fixture *x, const char *sql);

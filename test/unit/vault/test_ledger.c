@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger on a real PostgreSQL: group commit, isolation of a culprit, broken connections, an unwritable log, the
+ * journal, merging.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "fixture.h"
+#include "vault/verify.h"
+
+static int
+setup(void **state)
+{
+	*state = fixture_new();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	fixture_free(*state);
+	return 0;
+}
+
+static int
+append(struct fixture *x, struct fiber *f, int kind, const char *body, enum ledger_durability *d)
+{
+	struct event ev = { .kind = (enum event_kind)kind, .address = "127.0.0.1", .body = body };
+	struct err e = { 0 };
+
+	return ledger_append(x->v.ledger, f, &ev, 1, d, &e);
+}
+
+static void
+retrieve(struct fixture *x, struct fiber *f, void *arg)
+{
+	int *failed = arg;
+
+	if (append(x, f, EVENT_RETRIEVED, "{\"n\":1}", NULL))
+		(*failed)++;
+}
+
+static void
+verify_now(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct verify_result *r = arg;
+	struct err e = { 0 };
+
+	assert_int_equal(verify_run(&x->v, f, x->anchor, r, &e), 0);
+}
+
+static void
+assert_good(struct fixture *x)
+{
+	static struct verify_result r;
+
+	fixture_run(x, verify_now, &r);
+	for (unsigned i = 0; i < r.nnodes; i++)
+		if (r.nodes[i].broken)
+			print_message("broken at %lld: %s\n", (long long)r.nodes[i].broken_seq,
+				      r.nodes[i].why);
+	assert_true(r.good);
+	assert_true(r.events > 0);
+}
+
+/* ---- group commit ---- */
+
+static void
+group_commit(void **state)
+{
+	struct fixture *x = *state;
+	struct ledger_stats before, after;
+	int64_t had = fixture_count(x, "SELECT count(*) FROM event");
+	int failed = 0;
+
+	ledger_stats(x->v.ledger, &before);
+	fixture_run_many(x, retrieve, &failed, 1000);
+	ledger_stats(x->v.ledger, &after);
+	assert_int_equal(failed, 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event") - had, 1000);
+	assert_int_equal(fixture_count(x, "SELECT max(seq) - count(*) FROM event"), 0);
+	assert_int_equal(after.events - before.events, 1000);
+	assert_true(after.batches - before.batches < 40);
+	assert_true(after.largest_batch >= 100 && after.largest_batch <= 512);
+	assert_true(x->seen.n >= 1000);
+	assert_good(x);
+}
+
+static void
+durability_of(struct fixture *x, struct fiber *f, void *arg)
+{
+	assert_int_equal(append(x, f, EVENT_RETRIEVED, "{}", arg), 0);
+}
+
+static void
+durability(void **state)
+{
+	struct fixture *x = *state;
+	enum ledger_durability d = LEDGER_JOURNAL;
+
+	fixture_run(x, durability_of, &d);
+	assert_int_equal(d, LEDGER_LOCAL);
+	fixture_close(x);
+	fixture_state(x, HA_SYNCED, true);
+	fixture_open(x, FIXTURE_NODE_A);
+	fixture_run(x, durability_of, &d);
+	assert_int_equal(d, LEDGER_BOTH);
+	fixture_state(x, HA_ALONE, false);
+	fixture_run(x, durability_of, &d);
+	assert_int_equal(d, LEDGER_LOCAL);
+}
+
+static void
+append_fenced(struct fixture *x, struct fiber *f, void *arg)
+{
+	assert_int_equal(append(x, f, EVENT_RETRIEVED, "{}", NULL), ERR_NOT_SERVING);
+}
+
+static void
+fenced(void **state)
+{
+	struct fixture *x = *state;
+
+	fixture_close(x);
+	fixture_state(x, HA_FENCED, false);
+	fixture_open(x, FIXTURE_NODE_A);
+	fixture_run(x, append_fenced, NULL);
+}
+
+/* ---- one large unit ---- */
+
+#define MANY 40000
+
+static void
+import(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct event *ev = calloc(MANY, sizeof(*ev));
+	struct err e = { 0 };
+	int64_t begun = clock_mono_ms();
+
+	for (int i = 0; i < MANY; i++)
+		ev[i] = (struct event){ .kind = EVENT_RETRIEVED,
+					.address = "",
+					.body = "{\"x\":\"................................\"}" };
+	assert_int_equal(ledger_append(x->v.ledger, f, ev, MANY, NULL, &e), 0);
+	print_message("%d events as one unit: %lld ms\n", MANY,
+		      (long long)(clock_mono_ms() - begun));
+	free(ev);
+}
+
+static void
+large_unit(void **state)
+{
+	struct fixture *x = *state;
+
+	fixture_run(x, import, NULL);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54"), MANY);
+	assert_good(x);
+}
+
+/* ---- a culprit ---- */
+
+struct mixed {
+	unsigned next, good, conflicts, others;
+};
+
+/* Every tenth creates a user with the same name; every 25th has a body that no database takes. */
+static void
+append_mixed(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct mixed *m = arg;
+	unsigned i = m->next++;
+	struct event ev[2] = { { .kind = EVENT_RETRIEVED, .address = "", .body = "{}" },
+			       { .kind = EVENT_RETRIEVED, .address = "", .body = "{}" } };
+	struct err e = { 0 };
+	int rc;
+
+	if (i % 10 == 3) {
+		ev[1].kind = EVENT_USER_CREATED;
+		uuid_new(&ev[1].object);
+		ev[1].body = "{\"name\":\"Same\",\"role\":\"user\"}";
+	} else if (i % 25 == 7) {
+		ev[1].body = "\xff\xfe";
+	}
+	rc = ledger_append(x->v.ledger, f, ev, 2, NULL, &e);
+	if (!rc)
+		m->good++;
+	else if (rc == ERR_CONFLICT)
+		m->conflicts++;
+	else
+		m->others++;
+}
+
+static void
+only_the_culprit_fails(void **state)
+{
+	struct fixture *x = *state;
+	struct mixed m = { 0 };
+	struct ledger_stats s;
+
+	fixture_run_many(x, append_mixed, &m, 200);
+	assert_int_equal(m.conflicts, 19); /* the first of twenty made the user */
+	assert_int_equal(m.others, 8);
+	assert_int_equal(m.good, 200 - 19 - 8);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind IN (54, 20)"),
+			 2 * m.good);
+	ledger_stats(x->v.ledger, &s);
+	assert_true(s.writable);
+	assert_good(x);
+}
+
+/* ---- broken connections ---- */
+
+struct storm {
+	unsigned left, failed, done;
+	bool restart;
+};
+
+static void
+append_on(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct storm *s = arg;
+
+	while (s->left) {
+		s->left--;
+		if (append(x, f, EVENT_RETRIEVED, "{}", NULL))
+			s->failed++;
+		else
+			s->done++;
+		/* In the middle of other fibers' commits. */
+		if (s->left % 400 != 200)
+			continue;
+		if (s->restart) {
+			pgtemp_stop(x->pg);
+			pgtemp_start(x->pg);
+		} else {
+			pgtemp_sql(x->pg, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+					  "WHERE application_name = 'writer'");
+		}
+	}
+}
+
+static void
+backend_killed(void **state)
+{
+	struct fixture *x = *state;
+	struct storm s = { .left = 4000 };
+
+	fixture_run_many(x, append_on, &s, 40);
+	assert_int_equal(s.failed, 0);
+	assert_int_equal(s.done, 4000);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54"), 4000);
+	assert_good(x);
+}
+
+static void
+server_restarted(void **state)
+{
+	struct fixture *x = *state;
+	struct storm s = { .left = 1200, .restart = true };
+
+	fixture_run_many(x, append_on, &s, 40);
+	assert_int_equal(s.failed, 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54"), 1200);
+	assert_good(x);
+}
+
+/* ---- the log cannot be written ---- */
+
+static void
+append_unwritable(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct ledger_stats s;
+
+	assert_int_equal(append(x, f, EVENT_RETRIEVED, "{}", NULL), ERR_LOG_UNWRITABLE);
+	ledger_stats(x->v.ledger, &s);
+	assert_false(s.writable);
+	assert_true(s.why[0]);
+	/* And at once, without another try. */
+	assert_int_equal(append(x, f, EVENT_RETRIEVED, "{}", NULL), ERR_LOG_UNWRITABLE);
+}
+
+static void
+wait_writable(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct ledger_stats s = { 0 };
+
+	for (int i = 0; i < 50 && !s.writable; i++) {
+		fixture_pause(x, f, 100);
+		ledger_stats(x->v.ledger, &s);
+	}
+	assert_true(s.writable);
+	assert_int_equal(append(x, f, EVENT_RETRIEVED, "{}", NULL), 0);
+}
+
+static void
+disk_full(void **state)
+{
+	struct fixture *x = *state;
+
+	pgtemp_sql(x->pg,
+		   "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+		   "RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE "
+		   "= '53100'; END $$");
+	pgtemp_sql(x->pg,
+		   "CREATE TRIGGER full_disk BEFORE INSERT ON event EXECUTE FUNCTION full_disk()");
+	fixture_run(x, append_unwritable, NULL);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54"), 0);
+	pgtemp_sql(x->pg, "DROP TRIGGER full_disk ON event");
+	fixture_run(x, wait_writable, NULL);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 9"), 1);
+	assert_good(x);
+}
+
+static void
+read_only(void **state)
+{
+	struct fixture *x = *state;
+
+	pgtemp_sql(x->pg, "ALTER ROLE hf_vault SET default_transaction_read_only = on");
+	pgtemp_sql(x->pg, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+			  "application_name = 'writer'");
+	fixture_run(x, append_unwritable, NULL);
+	pgtemp_sql(x->pg, "ALTER ROLE hf_vault RESET default_transaction_read_only");
+	pgtemp_sql(x->pg, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+			  "application_name = 'writer'");
+	fixture_run(x, wait_writable, NULL);
+	assert_good(x);
+}
+
+static void
+without_keys(struct fixture *x, struct fiber *f, void *arg)
+{
+	pid_t fresh;
+	int fd;
+
+	kill(x->keyd, SIGKILL);
+	fixture_pause(x, f, 50);
+	assert_int_equal(append(x, f, EVENT_RETRIEVED, "{}", NULL), ERR_KEYS_UNAVAILABLE);
+	fd = fixture_keyd(x, &fresh);
+	keys_attach(x->v.keys, fd);
+	waitpid(x->keyd, NULL, 0);
+	x->keyd = fresh;
+	assert_int_equal(append(x, f, EVENT_RETRIEVED, "{}", NULL), 0);
+}
+
+static void
+keys_gone(void **state)
+{
+	struct fixture *x = *state;
+
+	fixture_run(x, without_keys, NULL);
+	assert_good(x);
+}
+
+/* ---- an end cut off while the service was down ---- */
+
+static void
+cut_end(void **state)
+{
+	struct fixture *x = *state;
+	static struct verify_result r;
+	int failed = 0;
+
+	fixture_run_many(x, retrieve, &failed, 20);
+	fixture_close(x);
+	pgtemp_sql(x->pg, "DELETE FROM event WHERE seq > 15");
+	fixture_open(x, FIXTURE_NODE_A);
+	fixture_run(x, retrieve, &failed);
+	assert_int_equal(failed, 0);
+	assert_int_equal(
+		fixture_count(x, "SELECT count(*) FROM event WHERE kind = 10 AND seq = 16"), 1);
+	fixture_run(x, verify_now, &r);
+	assert_false(r.good);
+	assert_int_equal(r.nodes[0].broken_seq, 16);
+}
+
+/* ---- the journal ---- */
+
+static void
+append_journal(struct fixture *x, struct fiber *f, void *arg)
+{
+	enum ledger_durability d = LEDGER_LOCAL;
+
+	assert_int_equal(append(x, f, EVENT_RETRIEVED, "{}", &d), 0);
+	assert_int_equal(d, LEDGER_JOURNAL);
+}
+
+/* Written as a secondary, restarted in between, then the node is a primary: all of it comes into the log. */
+static void
+journal_adopted(void **state)
+{
+	struct fixture *x = *state;
+	int failed = 0;
+	int64_t had;
+
+	fixture_run_many(x, retrieve, &failed, 5);
+	had = fixture_count(x, "SELECT count(*) FROM event");
+	fixture_close(x);
+	fixture_state(x, HA_EMERGENCY, false);
+	fixture_open(x, FIXTURE_NODE_A);
+	fixture_run_many(x, append_journal, NULL, 30);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event"), had);
+	assert_good(x);
+	fixture_close(x);
+	fixture_open(x, FIXTURE_NODE_A);
+	fixture_run_many(x, append_journal, NULL, 30);
+	assert_good(x);
+	/* In flight, without a restart. */
+	fixture_state(x, HA_ALONE, false);
+	fixture_run_many(x, retrieve, &failed, 3);
+	assert_int_equal(failed, 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event"), had + 63);
+	assert_int_equal(fixture_count(x, "SELECT max(seq) FROM event"), had + 63);
+	assert_good(x);
+}
+
+static void
+append_unwritable_journal(struct fixture *x, struct fiber *f, void *arg)
+{
+	assert_int_equal(append(x, f, EVENT_RETRIEVED, "{}", NULL), ERR_LOG_UNWRITABLE);
+}
+
+/* Fail closed: a journal that cannot be written reveals nothing (H6). */
+static void
+journal_unwritable(void **state)
+{
+	struct fixture *x = *state;
+	int fd;
+
+	fixture_close(x);
+	fixture_state(x, HA_EMERGENCY, false);
+	fd = open(x->journal, O_CREAT | O_WRONLY, 0600);
+	assert_int_equal(write(fd, "this is no journal, and long enough to be noticed", 49), 49);
+	close(fd);
+	fixture_open(x, FIXTURE_NODE_A);
+	fixture_run(x, append_unwritable_journal, NULL);
+}
+
+/* ---- merging ---- */
+
+static int
+deposit_row(void *ctx, const struct journal_row *row)
+{
+	struct fixture *x = ctx;
+	auto_buf sql = BUF_INIT;
+
+	buf_addf(&sql, "INSERT INTO ha_inbox VALUES ('%s', %lld, '\\x", FIXTURE_NODE_B,
+		 (long long)row->seq);
+	for (size_t i = 0; i < sizeof(row->hash); i++)
+		buf_addf(&sql, "%02x", row->hash[i]);
+	buf_adds(&sql, "', '\\x");
+	for (size_t i = 0; i < row->len; i++)
+		buf_addf(&sql, "%02x", ((const uint8_t *)row->event)[i]);
+	buf_adds(&sql, "') ON CONFLICT DO NOTHING");
+	pgtemp_sql(x->pg, buf_str(&sql));
+	return 0;
+}
+
+static void
+deposit(struct fixture *x, int64_t after, size_t max)
+{
+	struct journal *j;
+	struct uuid b;
+	struct err e = { 0 };
+	char path[320];
+
+	snprintf(path, sizeof(path), "%s/b.db", x->dir);
+	assert_int_equal(uuid_parse(FIXTURE_NODE_B, &b), 0);
+	assert_int_equal(journal_open(path, &b, &j, &e), 0);
+	assert_int_equal(journal_each(j, after, max, deposit_row, x, &e), 0);
+	journal_free(j);
+}
+
+static struct uuid user_b;
+
+static void
+work_as_b(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct event ev = { .kind = EVENT_USER_CREATED,
+			    .address = "",
+			    .body = "{\"name\":\"berta\",\"role\":\"user\"}" };
+	struct err e = { 0 };
+
+	uuid_new(&user_b);
+	ev.object = user_b;
+	assert_int_equal(ledger_append(x->v.ledger, f, &ev, 1, NULL, &e), 0);
+	for (int i = 0; i < 19; i++)
+		append_journal(x, f, NULL);
+}
+
+/* Twenty events of node B in B's journal; then node A is open as the primary. */
+static void
+make_b(struct fixture *x)
+{
+	char path[300];
+
+	fixture_close(x);
+	fixture_state(x, HA_EMERGENCY, false);
+	memcpy(path, x->journal, sizeof(path));
+	snprintf(x->journal, sizeof(x->journal), "%.200s/b.db", x->dir);
+	unlink(x->anchor);
+	fixture_open(x, FIXTURE_NODE_B);
+	fixture_run(x, work_as_b, NULL);
+	assert_good(x);
+	fixture_close(x);
+	memcpy(x->journal, path, sizeof(path));
+	unlink(x->anchor);
+	fixture_state(x, HA_ALONE, false);
+	fixture_open(x, FIXTURE_NODE_A);
+}
+
+static void
+merge(struct fixture *x, struct fiber *f, void *arg)
+{
+	int failed = 0;
+
+	retrieve(x, f, &failed);
+	assert_int_equal(failed, 0);
+	ledger_merge_inbox(x->v.ledger, f);
+}
+
+#define OF_B "SELECT count(*) FROM event WHERE node = '" FIXTURE_NODE_B "'"
+
+static void
+merge_twice_is_once(void **state)
+{
+	struct fixture *x = *state;
+
+	make_b(x);
+	deposit(x, 0, 7);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 7);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal WHERE name = 'berta'"),
+			 1);
+	deposit(x, 0, 1000);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 20);
+	deposit(x, 0, 1000);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 20);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 5"), 2);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal WHERE name = 'berta'"),
+			 1);
+	assert_good(x);
+}
+
+static void
+merge_waits_for_gap(void **state)
+{
+	struct fixture *x = *state;
+
+	make_b(x);
+	deposit(x, 5, 1000);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 15);
+	deposit(x, 0, 1000);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 20);
+}
+
+static void
+tampered_is_set_aside(void **state)
+{
+	struct fixture *x = *state;
+
+	make_b(x);
+	deposit(x, 0, 1000);
+	pgtemp_sql(x->pg, "UPDATE ha_inbox SET event = set_byte(event, length(event) - 1, 120) "
+			  "WHERE seq = 13");
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 12);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 8);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 8"), 1);
+	/* Deposited again as it was: refused again, but neither kept nor told twice. */
+	pgtemp_sql(x->pg, "INSERT INTO ha_inbox SELECT node, seq, hash, event FROM ha_set_aside");
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 8);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 8"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
+	/* The true rows still find their way. */
+	deposit(x, 0, 1000);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 20);
+	assert_good(x);
+}
+
+/* The same numbers with other content: the log keeps its own. */
+static void
+fork_is_set_aside(void **state)
+{
+	struct fixture *x = *state;
+
+	make_b(x);
+	deposit(x, 0, 1000);
+	fixture_run(x, merge, NULL);
+	deposit(x, 10, 2);
+	pgtemp_sql(x->pg, "UPDATE ha_inbox SET hash = sha256(hash)");
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 20);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 2);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 8"), 1);
+	assert_good(x);
+}
+
+/* An event that the tables refuse goes into the log all the same, without effect. */
+static void
+merge_without_effect(void **state)
+{
+	struct fixture *x = *state;
+
+	make_b(x);
+	pgtemp_sql(x->pg, "INSERT INTO principal (id, name, role, created_at) VALUES "
+			  "(gen_random_uuid(), 'BERTA', 'user', now())");
+	deposit(x, 0, 1000);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 20);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
+	assert_good(x);
+}
+
+static void
+agent_requests(void **state)
+{
+	struct fixture *x = *state;
+
+	pgtemp_sql(x->pg, "INSERT INTO ha_request (kind, object, body) VALUES "
+			  "(4, '" FIXTURE_NODE_B "', '{\"id\":\"" FIXTURE_NODE_B
+			  "\",\"name\":\"b\",\"https_port\":7272,\"pair_port\":2345}'),"
+			  "(6, '" FIXTURE_NODE_B "', '{\"web_cert\":\"pem\"}'),"
+			  "(20, NULL, '{}'), (4, NULL, 'nonsense')");
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_request"), 0);
+	assert_int_equal(
+		fixture_count(x, "SELECT count(*) FROM node WHERE name = 'b' AND web_cert = 'pem'"),
+		1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind IN (4, 6, 20)"),
+			 2);
+	assert_good(x);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(group_commit),
+		TEST(durability),
+		TEST(fenced),
+		TEST(large_unit),
+		TEST(only_the_culprit_fails),
+		TEST(backend_killed),
+		TEST(server_restarted),
+		TEST(disk_full),
+		TEST(read_only),
+		TEST(keys_gone),
+		TEST(cut_end),
+		TEST(journal_adopted),
+		TEST(journal_unwritable),
+		TEST(merge_twice_is_once),
+		TEST(merge_waits_for_gap),
+		TEST(tampered_is_set_aside),
+		TEST(fork_is_set_aside),
+		TEST(merge_without_effect),
+		TEST(agent_requests),
+	};
+
+	if (!pgtemp_have())
+		return PGTEMP_SKIP;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
