@@ -55,14 +55,25 @@ replication_step_note(struct replication_step *s, int64_t now_ms, int64_t lsn, i
 		s->lsn = lsn;
 	}
 	s->streams = flushed >= 0;
-	if (s->streams)
-		s->flushed = flushed;
+	s->reached = s->reached && s->streams;
+	if (!s->streams)
+		return;
+	s->flushed = flushed;
 	while (s->n && s->sample[s->first].lsn <= s->flushed) {
 		s->first = (s->first + 1) % REPLICATION_SAMPLES;
 		s->n--;
+		s->reached = true;
 	}
-	if (s->streams && !s->n)
-		s->in_step_ms = now_ms;
+	if (s->n)
+		return;
+	s->in_step_ms = now_ms;
+	s->reached = true;
+}
+
+bool
+replication_step_in(const struct replication_step *s, int64_t now_ms, int64_t timeout_ms)
+{
+	return s->streams && s->reached && replication_step_late(s, now_ms) < timeout_ms;
 }
 
 int64_t

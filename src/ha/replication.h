@@ -35,6 +35,7 @@ struct replication_step {
 	int64_t lsn, flushed;
 	int64_t in_step_ms; /* last moment when a streaming standby had everything */
 	bool streams;
+	bool reached; /* since it streams it has reached what was in the log before */
 };
 
 void replication_step_init(struct replication_step *s, int64_t now_ms) NONNULL;
@@ -45,6 +46,10 @@ void replication_step_note(struct replication_step *s, int64_t now_ms, int64_t l
 /* For how long what is in the log has been waiting to be on a second disk; 0: in step. A frozen
  * standby shows as soon as a commit waits for it. */
 int64_t replication_step_late(const struct replication_step *s, int64_t now_ms) NONNULL;
+
+/* Whether a streaming standby is in step: it has caught up, and nothing has been waiting for it for timeout_ms. */
+bool replication_step_in(const struct replication_step *s, int64_t now_ms,
+			 int64_t timeout_ms) NONNULL;
 
 /* ---- what the looking thread saw ---- */
 

@@ -72,7 +72,7 @@ stream_reasons(const struct status_view *v, const struct status_node *n)
 
 	if (n->primary)
 		return 0;
-	if (!n->stream_known || !n->streaming)
+	if (n->stream_known && !n->streaming)
 		r |= 1u << STATUS_NOT_STREAMING;
 	else if (v->nodes[0].primary && v->state == HA_SYNCED && !v->both)
 		r |= 1u << STATUS_OUT_OF_STEP;
