@@ -21,7 +21,8 @@ struct db;
 struct rows; /* a result */
 
 struct db_options {
-	const char *conninfo;	 /* libpq conninfo; copied */
+	const char *
+		conninfo; /* libpq conninfo; copied. In a loop give hostaddr: names are looked up blocking */
 	const char *application; /* application_name */
 	int wait_ms;		 /* how long a call waits for a connection, 0: not at all */
 	int call_ms; /* how long a read may take; then ERR_TIMEOUT and the connection is made anew.
@@ -41,10 +42,10 @@ uint64_t db_generation(const struct db *d) NONNULL; /* grows by one at every rec
 int db_exec(struct db *d, struct fiber *f, enum stmt s, const struct binds *b,
 	    struct rows **ret_rows, struct err *e) MUST_USE;
 
-/* Several statements as one transaction, sent in one go: BEGIN, all of them, COMMIT. All or
- * nothing: the first error is the result and everything is rolled back. ret_rows[i] may be left
- * NULL by passing ret_rows NULL. While a COMMIT waits for a standby it is never cancelled: this
- * call waits. ERR_DB_GONE means that the outcome is unknown: ask the log. */
+/* Several statements as one transaction, sent in one go (a pipeline segment of its own, which PostgreSQL
+ * makes one transaction). All or nothing: the first error is the result and everything is rolled back;
+ * success means committed. ret_rows may be NULL. While a COMMIT waits for a standby it is never
+ * cancelled: this call waits. ERR_DB_GONE means that the outcome is unknown: ask the log. */
 struct db_step {
 	enum stmt s;
 	struct binds b; /* owned by the caller */
