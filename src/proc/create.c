@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "crypto/keyring.h"
 #include "crypto/x509.h"
@@ -251,10 +252,8 @@ plan_settings(struct plan *p, struct err *e)
 		int r = given[i].value
 				? settings_set(&p->settings, given[i].name, given[i].value, e)
 				: 0;
-		if (r) {
-			err_prefix(e, "--%s: ", given[i].name);
-			return ERR_USAGE;
-		}
+		if (r)
+			return e->code = ERR_USAGE;
 	}
 	uuid_new(&p->r->node.id);
 	snprintf(p->r->listen, sizeof(p->r->listen), "%s", p->settings.listen);
@@ -430,6 +429,7 @@ check_key(const struct plan *p, struct err *e)
 static int
 work(const struct plan *p, struct outcome *out, struct err *e)
 {
+	log_init("init", LOG_LEVEL_WARNING);
 	int r = user_become(&p->user, e);
 	if (!r && chdir("/") < 0)
 		r = err_errno(e, ERR_IO, "cannot leave the current folder");

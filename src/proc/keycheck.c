@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <unistd.h>
+#include "base/log.h"
 #include "crypto/keyring.h"
 #include "crypto/keys.h"
 #include "pg/cluster.h"
@@ -91,6 +92,7 @@ keycheck_run(const struct home *h, const char *key_file, struct keycheck_result 
 {
 	struct keycheck_result res = { 0 };
 	struct user_id user;
+	log_init("key check", LOG_LEVEL_WARNING);
 	int major = 0, r = user_choose(h->dir, NULL, &user, e);
 	if (!r)
 		r = key_file ? create_resolve(key_file, res.key_file, e)

@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define USER_DEFAULT "holdfast"
 #define KEPT_MAX 64
+#define LOCKED_BYTES (64u << 20)
+#define FILES_MAX 16384
 
 /* Names, and beginnings of names (ending in '*'), of the environment that are kept. */
 static const char *const kept[] = {
@@ -127,9 +130,24 @@ clean_environment(const struct user_id *u, struct err *e)
 	return 0;
 }
 
+/* While we still may: keys must not reach the swap, and connections must not run out. */
+static void
+raise_limits(void)
+{
+	static const struct rlimit memlock = { LOCKED_BYTES, LOCKED_BYTES },
+				   files = { FILES_MAX, FILES_MAX };
+	struct rlimit now;
+	if (getrlimit(RLIMIT_MEMLOCK, &now) == 0 && now.rlim_max < LOCKED_BYTES)
+		setrlimit(RLIMIT_MEMLOCK, &memlock);
+	if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_max < FILES_MAX)
+		setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int
 user_become(const struct user_id *u, struct err *e)
 {
+	if (u->drop)
+		raise_limits();
 	if (u->drop && (initgroups(u->name, u->gid) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||
 			setresuid(u->uid, u->uid, u->uid) < 0))
 		return err_errno(e, ERR_PRECONDITION, "cannot become user %s", u->name);

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""holdfast serve: one node's life and falls."""
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import as_user, give, paragraph, processes_below
+from pair import stat_of
+
+
+def wait_for(what, timeout=15, every=0.005):
+    begun = time.monotonic()
+    while time.monotonic() - begun < timeout:
+        got = what()
+        if got:
+            return got, time.monotonic() - begun
+        time.sleep(every)
+    raise AssertionError(f"waited {timeout} s for {getattr(what, '__name__', what)}")
+
+
+def serves(n):
+    h = n.health(timeout=1)
+    return h is not None and h[0] == 200
+
+
+def pid_of(n, what):
+    pids = n.pids(what)
+    return pids[0] if len(pids) == 1 else None
+
+
+def test_starts_and_stops(node, record_property):
+    begun = time.monotonic()
+    node.start()
+    seconds = time.monotonic() - begun
+    record_property("seconds_to_ready", round(seconds, 3))
+    print(f"\nserving after {seconds:.2f} s")
+    assert node.health()[0] == 200
+    tree = node.pids("all")
+    assert {node._process_name(p) for p in tree} >= {"keyd", "vaultd", "agent"}
+    if os.geteuid() == 0:
+        for pid in tree: # nothing runs as root
+            uids = [l for l in Path(f"/proc/{pid}/status").read_text().splitlines() if l.startswith("Uid:")][0].split()[1:]
+            assert "0" not in uids, (pid, uids)
+    proc = node.proc
+    node.stop()
+    assert proc.returncode == 0
+    assert not any(stat_of(p) for p in tree)
+    assert processes_below(node.home) == []
+    assert not (node.home / "data/pg/postmaster.pid").exists() # shut down, not fallen
+
+
+def test_ctrl_c_stops_it_too(running):
+    proc, tree = running.proc, running.pids("all")
+    os.killpg(proc.pid, signal.SIGINT) # as the terminal does: to the whole group
+    assert proc.wait(30) == 0
+    assert not any(stat_of(p) for p in tree)
+
+
+def test_second_serve_is_refused_and_names_the_first(running):
+    p = running.run("serve", "--home", running.home, check=False)
+    assert p.returncode == 1 and f"process {running.proc.pid};" in p.stderr
+    assert serves(running)
+
+
+def test_vaultd_killed_while_the_key_is_gone(running, record_property):
+    """The key file is needed at the start alone."""
+    running.key_file.rename(str(running.key_file) + ".safe")
+    old, times = pid_of(running, "vaultd"), []
+    for _ in range(3):
+        os.kill(old, signal.SIGKILL)
+        _, seconds = wait_for(lambda: (new := pid_of(running, "vaultd")) and new != old and serves(running), 10)
+        times.append(seconds)
+        old = pid_of(running, "vaultd")
+        time.sleep(0.3)
+    print(f"\nserving again after {', '.join(f'{1000 * s:.0f}' for s in times)} ms")
+    record_property("ms_to_serve_again", [round(1000 * s) for s in times])
+    assert min(times) < 0.5
+
+
+def test_keyd_killed_while_the_key_is_gone(running):
+    """Without keys nothing is revealed; the rest lives on, and the key's return mends it."""
+    safe = Path(str(running.key_file) + ".safe")
+    running.key_file.rename(safe)
+    vaultd = pid_of(running, "vaultd")
+    os.kill(pid_of(running, "keyd"), signal.SIGKILL)
+    wait_for(lambda: (h := running.health()) and h[0] == 503)
+    time.sleep(1)
+    assert running.health()[0] == 503 and running.proc.poll() is None
+    assert pid_of(running, "vaultd") == vaultd
+    safe.rename(running.key_file)
+    wait_for(lambda: serves(running), 20)
+    assert pid_of(running, "vaultd") == vaultd
+
+
+def test_keyd_killed_with_the_key_there(running):
+    os.kill(pid_of(running, "keyd"), signal.SIGKILL)
+    wait_for(lambda: serves(running), 5)
+
+
+def test_postmaster_killed(running):
+    vaultd, old = pid_of(running, "vaultd"), pid_of(running, "postmaster")
+    os.kill(old, signal.SIGKILL)
+    _, seconds = wait_for(lambda: (p := pid_of(running, "postmaster")) and p != old and (running.home / "run" / f".s.PGSQL.{running.pair_listen.rsplit(':')[-1]}").exists() and serves(running), 30)
+    print(f"\nPostgreSQL again after {seconds:.2f} s")
+    assert pid_of(running, "vaultd") == vaultd
+    assert running.sql("SELECT 1") == [["1"]]
+
+
+def test_agent_killed(running):
+    old = pid_of(running, "agent")
+    os.kill(old, signal.SIGKILL)
+    wait_for(lambda: (p := pid_of(running, "agent")) and p != old, 5)
+    assert serves(running)
+
+
+def test_supervisor_killed(running):
+    """Nobody outlives the supervisor, and the next serve finds its way."""
+    tree = running.pids("all")
+    os.kill(running.proc.pid, signal.SIGKILL)
+    running.proc.wait(5)
+    running.proc = None
+    running.start() # at once, while the old ones may still be ending
+    wait_for(lambda: not any(stat_of(p) for p in tree), 10)
+    assert serves(running)
+
+
+def test_a_whole_node_killed(running):
+    running.kill()
+    running.start()
+    assert serves(running)
+
+
+def test_hangup_reads_the_settings_again(running):
+    before = running.pids("all")
+    running.set("session_idle", "600000")
+    running.signal_supervisor(signal.SIGHUP)
+    time.sleep(0.5)
+    assert serves(running)
+    assert set(running.pids("all")) & set(before) >= set(before[:1]) and pid_of(running, "vaultd") in before
+
+
+def test_hangup_with_a_bad_file_changes_nothing(running):
+    running.set("session_idle", "nonsense")
+    running.signal_supervisor(signal.SIGHUP)
+    time.sleep(0.5)
+    assert serves(running) and "session_idle" in running.log.read_text()
+
+
+def test_falls_too_often_and_says_so(running):
+    old = None
+    end = time.monotonic() + 40
+    while running.proc.poll() is None and time.monotonic() < end:
+        new = pid_of(running, "vaultd")
+        if new and new != old:
+            os.kill(new, signal.SIGKILL)
+            old = new
+        time.sleep(0.01)
+    assert running.proc.wait(30) == 1
+    assert "vaultd" in running.log_tail(20) and "times" in running.log_tail(20)
+    assert processes_below(running.home) == []
+
+
+def test_key_named_on_the_command_line(node, where):
+    moved = where / "elsewhere.key"
+    node.key_file.rename(moved)
+    proc = subprocess.Popen(node.argv("serve", "--home", node.home, "--key-file", moved), stdout=subprocess.DEVNULL, stderr=open(node.log, "ab"))
+    node.proc = proc
+    node.wait_ready()
+    node.stop()
+    assert proc.returncode == 0
+
+
+# ---- starts that are refused: one paragraph, exit 1, nothing left running ----
+
+def refused(n, *why, args=(), env=None, timeout=40):
+    p = subprocess.run(n.argv("serve", "--home", n.home, *args), capture_output=True, text=True, timeout=timeout, env=dict(n.env, **(env or {})))
+    text = paragraph(p)
+    assert p.returncode == 1, text
+    for w in why:
+        assert w in text, text
+    assert processes_below(n.home) == []
+    return text
+
+
+def test_no_home(new_node):
+    n = new_node()
+    refused(n, "No such file")
+    n.home.mkdir()
+    refused(n, "holdfast init")
+
+
+def test_secondary_without_pack(new_node):
+    n = new_node("b.example")
+    n.init(secondary=True)
+    refused(n, "HAPack", "ha setup")
+
+
+def test_key_missing(node):
+    node.key_file.unlink()
+    refused(node, str(node.key_file), "device")
+
+
+def test_key_place_not_said(node):
+    (node.home / "conf/manage_key.conf").unlink()
+    refused(node, "conf/manage_key.conf", "--key-file")
+
+
+def test_key_of_another_node(node):
+    node.key_file.unlink()
+    node.run("key", "new", node.key_file)
+    give(node.key_file)
+    refused(node, "not the one")
+
+
+def test_key_readable_by_others(node):
+    node.key_file.chmod(0o444)
+    refused(node, str(node.key_file))
+
+
+def test_key_inside_the_home(node):
+    inside = node.home / "master.key"
+    node.key_file.rename(inside)
+    refused(node, "inside the home", args=["--key-file", inside])
+    (node.home / "conf/manage_key.conf").write_text(f"{inside}\n")
+    refused(node, "inside the home")
+
+
+def test_port_taken(node):
+    import socket
+    with socket.create_server(("127.0.0.1", node.port)):
+        refused(node, str(node.port), "in use by another program", "listen")
+
+
+def test_postgresql_of_another_major(node):
+    (node.home / "data/pg/PG_VERSION").write_text("98\n")
+    refused(node, "PostgreSQL 98", "install postgresql-98")
+
+
+def test_postgresql_missing(node):
+    refused(node, "HOLDFAST_PG_BIN", "/nonexistent", env={"HOLDFAST_PG_BIN": "/nonexistent"})
+
+
+def with_cluster(n, sql):
+    """Runs SQL while nothing else serves the home."""
+    n.start()
+    n.sql(sql)
+    n.stop()
+
+
+def test_newer_data(node):
+    with_cluster(node, "INSERT INTO schema_migration (number, name, sha256) VALUES (9999, 'future', repeat('0', 64))")
+    refused(node, "newer")
+
+
+def test_foreign_data(node):
+    with_cluster(node, "DROP TABLE schema_migration CASCADE")
+    refused(node, "not made by Holdfast")
+
+
+def test_settings_misunderstood(node):
+    node.set("listn", "x")
+    refused(node, "listn", "line")
+
+
+def test_disk_full(node, where):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    disk = where / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "holdfast-test", disk], check=True)
+    try:
+        give(disk)
+        subprocess.run(["cp", "-a", node.home, disk / "home"], check=True)
+        node.home = disk / "home"
+        left = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+        as_user("dd", "if=/dev/zero", f"of={disk}/ballast", "bs=1M", f"count={max(0, (left >> 20) - 3)}")
+        refused(node, "is full", "MiB")
+        (disk / "ballast").unlink()
+        node.start()
+        assert serves(node)
+        node.stop()
+    finally:
+        node.kill()
+        subprocess.run(["umount", disk], check=True)
+
