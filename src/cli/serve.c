@@ -70,6 +70,8 @@ begin(const struct cli *c, struct proc_args *a, struct err *e)
 	home_path(&a->home, HOME_CONF, path);
 	if (!r)
 		r = settings_load(path, &a->settings, e);
+	if (r == ERR_USAGE || r == ERR_BAD_FIELD) /* of a file, not of the command line */
+		r = e->code = ERR_PRECONDITION;
 	if (!r)
 		r = log_level_parse(a->settings.log_level, &level);
 	log_init("supervisor", level);

@@ -90,7 +90,7 @@ check_home(const struct home *h, struct err *e)
 
 /* A secondary that never had a pack has nothing to serve; one that had makes itself new again. */
 static int
-check_data(const struct home *h, int *ret_major, struct err *e)
+check_data(const struct home *h, struct err *e)
 {
 	char bin[HOME_PATH_MAX];
 	int major = 0, r = cluster_major(h, &major, e);
@@ -104,7 +104,6 @@ check_data(const struct home *h, int *ret_major, struct err *e)
 			       "then holdfast "
 			       "ha join HAPack-….zip, or unzip it in %s; then serve again",
 			       h->dir);
-	*ret_major = major;
 	return cluster_find_bin(major, bin, &major, e);
 }
 
@@ -206,11 +205,11 @@ int
 preflight_check(const struct proc_args *a, struct err *e)
 {
 	bool pair = preflight_has_pair(&a->home);
-	int major = 0, r = check_home(&a->home, e);
+	int r = check_home(&a->home, e);
 	if (!r)
 		r = preflight_alone(&a->home, e);
 	if (!r)
-		r = check_data(&a->home, &major, e);
+		r = check_data(&a->home, e);
 	if (!r)
 		r = cluster_socket_check(&a->home, &a->settings, e);
 	if (!r)
@@ -219,7 +218,5 @@ preflight_check(const struct proc_args *a, struct err *e)
 		r = preflight_port(a->settings.listen, "listen", e);
 	if (!r && pair)
 		r = preflight_port(a->settings.pair_listen, "pair_listen", e);
-	if (!r && major)
-		r = cluster_configure(&a->home, &a->settings, pair, e);
 	return r;
 }

@@ -13,7 +13,7 @@
 int preflight_alone(const struct home *h, struct err *e) NONNULL MUST_USE;
 
 /* All of it: a complete home of ours, nobody else serving it, data of a PostgreSQL that is
- * installed, room on the disk, free ports. Writes PostgreSQL's configuration from the settings. */
+ * installed, room on the disk, free ports. */
 int preflight_check(const struct proc_args *a, struct err *e) NONNULL MUST_USE;
 
 /* Whether the pair's certificate is there: then PostgreSQL opens the pair's port. */

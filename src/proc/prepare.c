@@ -50,6 +50,13 @@ check_schema(const struct home *h, struct db *d, struct err *e)
 	int rc = migrate_current(d, &have, e);
 	if (rc < 0)
 		return rc;
+	if (have == 0)
+		return err_set(e, ERR_PRECONDITION,
+			       "the database in %s/data/pg was not made by Holdfast, or is "
+			       "damaged: its table of versions "
+			       "(schema_migration) is missing or empty. Bring back the node's own "
+			       "data folder; nothing was changed",
+			       h->dir);
 	if (have > migrate_newest())
 		return err_set(e, ERR_PRECONDITION,
 			       "the data is newer (schema %d) than this program (schema %d): "

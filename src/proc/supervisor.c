@@ -28,12 +28,15 @@
 #include "base/log.h"
 #include "crypto/keyproto.h"
 #include "pg/cluster.h"
+#include "proc/preflight.h"
 
 #define RESTARTS 10
 #define RESTART_WINDOW_MS 60000
 #define KEY_RETRY_MS 5000
 #define PG_PAUSE_MIN_MS 50
 #define PG_PAUSE_MAX_MS 1000
+#define PG_FIRST_TRIES                                                                             \
+	15 /* about ten seconds: what a predecessor that was killed may need to let go */
 #define STOP_SOFT_MS 5000
 #define STOP_PG_MS 60000
 #define KEYD_READY_MS 5000
@@ -73,6 +76,7 @@ static const struct kind {
 
 struct sup {
 	const struct proc_args *args;
+	struct settings settings; /* as in force: what may change at run time follows SIGHUP */
 	uv_loop_t loop;
 	uv_signal_t signals[3];
 	uv_timer_t stop_timer, watchdog;
@@ -249,6 +253,13 @@ postgres_fell(struct child *c)
 {
 	bool lived = clock_mono_ms() - c->began_ms > 5000;
 
+	if (!c->sup->serving && !lived && ++c->nfalls >= PG_FIRST_TRIES) {
+		log_error("PostgreSQL does not start; its own lines above say why. When that is "
+			  "mended, serve again; nothing was "
+			  "changed.");
+		begin_stop(c->sup, 1);
+		return;
+	}
 	c->pause_ms = lived || c->pause_ms == 0 ? PG_PAUSE_MIN_MS : c->pause_ms * 2;
 	if (c->pause_ms > PG_PAUSE_MAX_MS)
 		c->pause_ms = PG_PAUSE_MAX_MS;
@@ -399,6 +410,19 @@ open_link(struct sup *s, struct child *c, int *ret_child)
 	return 0;
 }
 
+/* Before every start of it: a pair may have come, and a copied data folder has the configuration of where it was. */
+static bool
+configure_postgres(struct sup *s)
+{
+	struct err e = { 0 };
+
+	if (cluster_configure(&s->args->home, &s->settings, preflight_has_pair(&s->args->home),
+			      &e) == 0)
+		return true;
+	log_err(LOG_LEVEL_ERROR, &e, "cannot configure PostgreSQL");
+	return false;
+}
+
 static void
 start_child(struct sup *s, enum child_id id)
 {
@@ -407,6 +431,11 @@ start_child(struct sup *s, enum child_id id)
 
 	if (s->stopping || c->running)
 		return;
+	if (id == POSTGRES && !configure_postgres(s)) {
+		c->began_ms = clock_mono_ms();
+		postgres_fell(c);
+		return;
+	}
 	if (kinds[id].role) {
 		keys = connect_keyd(s, kinds[id].role);
 		if (keys < 0) {
@@ -482,15 +511,40 @@ stop_step(struct sup *s)
 	uv_stop(&s->loop);
 }
 
+/* A file that is not understood changes nothing anywhere: the children are not told either. */
+static void
+reload(struct sup *s)
+{
+	static const enum child_id told[] = { POSTGRES, VAULTD, AGENT };
+	char path[HOME_PATH_MAX];
+	auto_buf later = BUF_INIT;
+	struct settings next;
+	struct err e = { 0 };
+
+	home_path(&s->args->home, HOME_CONF, path);
+	if (settings_load(path, &next, &e) < 0) {
+		log_err(LOG_LEVEL_ERROR, &e, "the settings stay as they were");
+		return;
+	}
+	settings_reload(&s->settings, &next, &later);
+	if (later.len)
+		log_warning("what was changed of these counts from the next start on: %s",
+			    buf_str(&later));
+	if (s->children[POSTGRES].running)
+		configure_postgres(s);
+	for (size_t i = 0; i < ARRAY_LEN(told); i++)
+		if (s->children[told[i]].running)
+			uv_process_kill(&s->children[told[i]].process, SIGHUP);
+	log_notice("the settings were read again");
+}
+
 static void
 on_signal(uv_signal_t *h, int number)
 {
 	struct sup *s = h->data;
 
 	if (number == SIGHUP) {
-		for (int i = VAULTD; i <= AGENT; i++)
-			if (s->children[i].running)
-				uv_process_kill(&s->children[i].process, SIGHUP);
+		reload(s);
 		return;
 	}
 	log_notice("stopping");
@@ -582,7 +636,7 @@ close_handle(uv_handle_t *h, void *ignored)
 int
 supervisor_main(const struct proc_args *a)
 {
-	struct sup s = { .args = a, .lock_fd = -1, .exit_code = 1 };
+	struct sup s = { .args = a, .settings = a->settings, .lock_fd = -1, .exit_code = 1 };
 
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
