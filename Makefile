@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The front door: meson and ninja do the work.
-#   make            builds build/release/holdfast
+#   make            builds build/release/src/cmd/holdfast
 #   make demo       a pair on this machine, both failure scenarios, then it stays up (ARGS=--once: ends after the play)
 #   make test       unit, integration and failure tests
 #   make check      unit tests only
@@ -19,7 +19,7 @@ TESTBUILD ?= build/test
 .PHONY: all demo test check bench bench-failover fmt lint install uninstall clean deps
 
 all: $(BUILD)/build.ninja
-	ninja -C $(BUILD) -j$(JOBS) holdfast
+	ninja -C $(BUILD) -j$(JOBS) src/cmd/holdfast
 
 # A folder whose set-up broke half-way has no build.ninja: begin anew.
 $(BUILD)/build.ninja: | need-build
@@ -41,7 +41,7 @@ deps:
 demo:
 	tools/deps.sh build
 	$(MAKE) --no-print-directory all
-	$(PYTHON) tools/demo.py --holdfast $(BUILD)/holdfast $(ARGS)
+	$(PYTHON) tools/demo.py --holdfast $(BUILD)/src/cmd/holdfast $(ARGS)
 
 test:
 	tools/deps.sh build test
@@ -58,7 +58,7 @@ bench: all
 	$(MAKE) --no-print-directory bench-failover
 
 bench-failover: all
-	$(PYTHON) test/ha/failover.py --holdfast $(BUILD)/holdfast --runs 20 $(ARGS)
+	$(PYTHON) test/ha/failover.py --holdfast $(BUILD)/src/cmd/holdfast --runs 20 $(ARGS)
 
 fmt:
 	tools/check_format.sh --fix
@@ -71,7 +71,7 @@ lint:
 	tools/check_tidy.sh --build $(TESTBUILD) $(ARGS)
 
 install: all
-	packaging/install.sh $(BUILD)/holdfast "$(PREFIX)" "$(DESTDIR)"
+	packaging/install.sh $(BUILD)/src/cmd/holdfast "$(PREFIX)" "$(DESTDIR)"
 
 uninstall:
 	packaging/install.sh --remove "$(PREFIX)" "$(DESTDIR)"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pair on this machine, both failure scenarios played and told, then it stays up.
 
-    tools/demo.py --holdfast build/release/holdfast [--once]
+    tools/demo.py --holdfast build/release/src/cmd/holdfast [--once]
 
 The nodes are called 127.0.0.1 and 127.0.0.2. Between them and everybody else stands a relay of this program, the
 "network": it can cut the link between the two nodes, and only that, without root. --once ends after the play, with exit
@@ -370,7 +370,7 @@ class Demo:
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--holdfast", default=str(ROOT / "build/release/holdfast"))
+    ap.add_argument("--holdfast", default=str(ROOT / "build/release/src/cmd/holdfast"))
     ap.add_argument("--once", action="store_true", help="end after the play")
     args = ap.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -49,7 +49,7 @@ def run(argv, env=None, **kw):
 
 
 def environment(build):
-    env = dict(os.environ, HOLDFAST=str(build / "holdfast"), HOLDFAST_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1")
+    env = dict(os.environ, HOLDFAST=str(build / "src/cmd/holdfast"), HOLDFAST_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1")
     # Leaks at exit of a crash-only process are no fault; everything else ends the test.
     env.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1:disable_coredump=1:allocator_may_return_null=0")
     env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:abort_on_error=1:print_stacktrace=1")
@@ -121,7 +121,7 @@ def pytest(folder, build, extra):
 
 
 def failover_short(build):
-    argv = [sys.executable, "test/ha/failover.py", "--holdfast", build / "holdfast", "--runs", "2", "--faults", "node-kill,link-cut"]
+    argv = [sys.executable, "test/ha/failover.py", "--holdfast", build / "src/cmd/holdfast", "--runs", "2", "--faults", "node-kill,link-cut"]
     code = run(argv, env=environment(build)).returncode
     return Tally(skipped=1) if code == MESON_SKIP else Tally(passed=code == 0, failed=code != 0)
 

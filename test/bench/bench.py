@@ -82,7 +82,7 @@ class Bench:
     def __init__(self, args):
         self.args = args
         self.build = Path(args.build).resolve()
-        self.holdfast = self.build / "holdfast"
+        self.holdfast = self.build / "src/cmd/holdfast"
         self.dir = Path(tempfile.mkdtemp(prefix="holdfast-bench-", dir=args.dir))
         self.dir.chmod(0o755)
         give(self.dir)

@@ -75,7 +75,7 @@ class _Keeper:
             self.stage.down()
             self.stage = None
         if not self.stage:
-            self.stage = Stage(os.environ.get("HOLDFAST", "build/test/holdfast"), **self.options)
+            self.stage = Stage(os.environ.get("HOLDFAST", "build/test/src/cmd/holdfast"), **self.options)
             try:
                 self.stage.up()
             except BaseException as e:

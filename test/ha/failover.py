@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seconds from a fault to the first emergency answer, and what a user of the command line notices.
 
-    failover.py --holdfast build/release/holdfast [--runs 20] [--faults node-kill,link-cut]
+    failover.py --holdfast build/release/src/cmd/holdfast [--runs 20] [--faults node-kill,link-cut]
 
 A probe on the client's host asks the secondary alone, every 20 ms; the moment of its first emergency answer is measured
 against the moment of the fault on the same monotonic clock. Beside it one `holdfast get` is started every 50 ms across
@@ -89,7 +89,7 @@ def one(st, fault, tag):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--holdfast", default="build/release/holdfast")
+    ap.add_argument("--holdfast", default="build/release/src/cmd/holdfast")
     ap.add_argument("--runs", type=int, default=20)
     ap.add_argument("--faults", default=DEFAULT)
     args = ap.parse_args()
