@@ -79,3 +79,7 @@ SELECT id, kind, object, body FROM ha_request ORDER BY id LIMIT 100;
 
 -- name: request_delete(id bigint[])
 DELETE FROM ha_request WHERE id = ANY ($1);
+
+-- Whether the database answers at all.
+-- name: ping() -> one int
+SELECT 1;
