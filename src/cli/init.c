@@ -7,6 +7,7 @@
 #include "base/jw.h"
 #include "base/secret.h"
 #include "cli/cli.h"
+#include "proc/bootstrap.h"
 #include "proc/create.h"
 
 static void
@@ -41,7 +42,7 @@ print_json(const struct create_options *o, const struct create_result *r, const 
 	jw_bool(&w, "key_made", r->key_made);
 	if (!o->secondary) {
 		jw_text(&w, "url", url);
-		jw_text(&w, "administrator", "admin");
+		jw_text(&w, "administrator", BOOTSTRAP_ADMIN);
 		jw_text(&w, "setup_token", r->setup_token);
 	}
 	jw_end_object(&w);
@@ -63,10 +64,12 @@ print_primary(const struct cli *c, const struct create_result *r, const char *ur
 	       bold, plain, r->key_made ? "was made:" : "that is used:", r->key_file);
 	printf("%sNext:%s\n"
 	       "  holdfast serve --home %s\n"
-	       "  holdfast login --setup --ca %s/conf/tls/web.crt %s admin\n\n"
-	       "The first administrator is admin. This one-time set-up token is shown only now:\n\n"
+	       "  holdfast login --setup --ca %s/conf/tls/web.crt %s %s\n\n"
+	       "The first administrator is %s. This one-time set-up token is shown only now; it is "
+	       "good for %d hours:\n\n"
 	       "  %s%s%s\n",
-	       bold, plain, r->home, r->home, url, bold, r->setup_token, plain);
+	       bold, plain, r->home, r->home, url, BOOTSTRAP_ADMIN, BOOTSTRAP_ADMIN,
+	       BOOTSTRAP_SETUP_HOURS, bold, r->setup_token, plain);
 }
 
 static void

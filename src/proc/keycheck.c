@@ -62,6 +62,21 @@ connect_to(const struct home *h, struct err *e)
 	return db_open(&o, e);
 }
 
+/* For the moment, on the private socket alone: the next start of the node configures it again. */
+static int
+start_cluster(const struct home *h, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	struct settings s;
+	home_path(h, HOME_CONF, path);
+	int r = preflight_alone(h, e);
+	if (!r)
+		r = settings_load(path, &s, e);
+	if (!r)
+		r = cluster_configure(h, &s, false, e);
+	return r ? r : cluster_start(h, e);
+}
+
 static int
 with_database(const struct home *h, struct keycheck_result *ret, struct err *e)
 {
@@ -70,9 +85,7 @@ with_database(const struct home *h, struct keycheck_result *ret, struct err *e)
 	bool started = false;
 	int r = 0;
 	if (!d) {
-		r = preflight_alone(h, e);
-		if (!r)
-			r = cluster_start(h, e);
+		r = start_cluster(h, e);
 		started = !r;
 		d = started ? connect_to(h, e) : NULL;
 	}
