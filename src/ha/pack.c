@@ -67,6 +67,16 @@ pack_stream_id(const char *hex, uint8_t ret[static 16])
 	return 0;
 }
 
+/* A name gets into certificates, file names and connection strings: no path, no quotes, no lines. */
+static bool
+name_is_plain(const char *name)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:_";
+
+	return *name && name[strspn(name, allowed)] == '\0' && *name != '.' && *name != '-';
+}
+
 /* What the table cannot say: ids are ids, names and slots have no odd characters. */
 static int
 check_manifest(const struct pack_manifest *m, struct err *e)
@@ -83,8 +93,8 @@ check_manifest(const struct pack_manifest *m, struct err *e)
 	    !*m->slot)
 		return err_set(e, ERR_BAD_PACK,
 			       "the pack's manifest is malformed: the slot's name");
-	if (strpbrk(m->primary_name, "'\\\n\r \"=;#") ||
-	    strpbrk(m->secondary_name, "'\\\n\r \"=;#") || strpbrk(m->pair, "\n\r ;#="))
+	if (!name_is_plain(m->primary_name) || !name_is_plain(m->secondary_name) ||
+	    !name_is_plain(m->pair) || !name_is_plain(m->version) || !name_is_plain(m->made_at))
 		return err_set(
 			e, ERR_BAD_PACK,
 			"the pack's manifest is malformed: a name has characters that no name has");
@@ -175,14 +185,16 @@ struct pack_writer {
 	uint8_t stream[16];
 	uint64_t index;
 	struct buf pending; /* plain bytes of the chunk being filled */
+	int fd;
 	char path[HOME_PATH_MAX], part[HOME_PATH_MAX + 8];
 };
 
 static int
 zip_failed(struct pack_writer *w, const char *what, struct err *e)
 {
+	const char *why = w->fd < 0 ? strerror(errno) : archive_error_string(w->zip);
 	return err_set(e, ERR_IO, "cannot %s %s: %s; is the disk full?", what, w->part,
-		       archive_error_string(w->zip));
+		       why ? why : "unknown");
 }
 
 int
@@ -195,14 +207,15 @@ pack_writer_open(const char *path, struct keys *keys, struct pack_writer **ret, 
 	snprintf(w->path, sizeof(w->path), "%s", path);
 	snprintf(w->part, sizeof(w->part), "%s.part", w->path);
 	unlink(w->part);
+	w->fd = open(w->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	w->zip = archive_write_new();
 	w->entry = archive_entry_new();
 	if (!w->zip || !w->entry)
 		abort();
 	/* Sealed bytes do not shrink. */
 	if (archive_write_set_format_zip(w->zip) != ARCHIVE_OK ||
-	    archive_write_set_options(w->zip, "zip:compression=store") != ARCHIVE_OK ||
-	    archive_write_open_filename(w->zip, w->part) != ARCHIVE_OK) {
+	    archive_write_set_options(w->zip, "zip:compression=store") != ARCHIVE_OK || w->fd < 0 ||
+	    archive_write_open_fd(w->zip, w->fd) != ARCHIVE_OK) {
 		int rc = zip_failed(w, "write", e);
 		pack_writer_abort(w);
 		return rc;
@@ -299,6 +312,8 @@ writer_free(struct pack_writer *w)
 {
 	archive_entry_free(w->entry);
 	archive_write_free(w->zip);
+	if (w->fd >= 0)
+		close(w->fd);
 	buf_done(&w->pending);
 	free(w);
 }
@@ -306,13 +321,11 @@ writer_free(struct pack_writer *w)
 static int
 sync_and_rename(const struct pack_writer *w, struct err *e)
 {
-	int fd = open(w->part, O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 || fsync(fd) < 0 ? err_errno(e, ERR_IO, "cannot write %s", w->part) : 0;
-	if (fd >= 0)
-		close(fd);
-	if (rc == 0 && rename(w->part, w->path) < 0)
-		rc = err_errno(e, ERR_IO, "cannot put %s into its place", w->path);
-	return rc;
+	if (fsync(w->fd) < 0)
+		return err_errno(e, ERR_IO, "cannot write %s", w->part);
+	if (rename(w->part, w->path) < 0)
+		return err_errno(e, ERR_IO, "cannot put %s into its place", w->path);
+	return 0;
 }
 
 int

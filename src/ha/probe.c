@@ -105,10 +105,12 @@ probe_parse(const char *text, size_t n, struct probe_reply *ret, struct err *e)
 
 /* ---- facts over time ---- */
 
+/* An unknown certificate is no answer either: nobody has proven to be the primary. It so counts as silence, which leaves
+ * a renewed certificate detect_ms to arrive through the log. */
 static bool
 is_answer(enum probe_outcome o)
 {
-	return o != PROBE_NONE && o != PROBE_SILENT && o != PROBE_BAD_NAME;
+	return o == PROBE_OK || o == PROBE_STANDBY || o == PROBE_CANNOT || o == PROBE_REFUSED;
 }
 
 void

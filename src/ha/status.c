@@ -161,7 +161,7 @@ static void
 write_reason(struct jw *w, const struct status_view *v, unsigned i, enum status_reason r)
 {
 	const struct status_node *n = &v->nodes[i];
-	char code[64], text[512], detail[300] = "";
+	char code[64], text[512], detail[200] = "";
 
 	for (size_t k = 0; k < sizeof(code); k++) {
 		code[k] = (char)tolower((unsigned char)reasons[r].code[k]);
@@ -175,10 +175,10 @@ write_reason(struct jw *w, const struct status_view *v, unsigned i, enum status_
 			 n->skew_us < 0 ? "behind" : "ahead");
 	else if (r == STATUS_SERVICE_DOWN || r == STATUS_SERVICE_CANNOT ||
 		 r == STATUS_CERT_UNTRUSTED || r == STATUS_NAME_UNKNOWN)
-		snprintf(detail, sizeof(detail), "%s", n->service_why);
+		snprintf(detail, sizeof(detail), "%.190s", n->service_why);
 	else if (r == STATUS_MERGE_REFUSED || r == STATUS_JOURNAL_UNREADABLE ||
 		 r == STATUS_JOURNAL_DIVERGED || r == STATUS_NOT_STREAMING)
-		snprintf(detail, sizeof(detail), "%s", v->trouble);
+		snprintf(detail, sizeof(detail), "%.190s", v->trouble);
 	jw_object(w, NULL);
 	jw_text(w, "code", code);
 	jw_text(w, "node", n->name);

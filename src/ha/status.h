@@ -107,7 +107,7 @@ struct status_view {
 /* Bit per enum status_reason that holds for node i. */
 uint32_t status_node_reasons(const struct status_view *v, unsigned i) NONNULL;
 bool status_alive(const struct status_view *v) NONNULL; /* a pair, and no reason against it */
-#define STATUS_REASONS_SHOWN 16 /* at most: the text must fit the state page */
+#define STATUS_REASONS_SHOWN 8 /* at most: the text must fit the state page */
 /* One JSON object:
  * {"status","state","why","reasons":[{"code","node","text","detail","todo"}],"nodes":[…]…}. */
 void status_render(const struct status_view *v, struct buf *out) NONNULL;

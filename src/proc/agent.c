@@ -54,6 +54,7 @@ struct peer {
 	struct probe *probe;
 	char *pinned
 		[2]; /* its certificate by the log, and the one before: a renewal is no stranger */
+	uint64_t seen_cert; /* mark of the certificate the log named at the last look */
 	struct probe_view v;
 	int64_t in_step_us; /* primary: when this one last had everything */
 };
@@ -230,6 +231,17 @@ free_peer(struct agent *a)
 	return NULL;
 }
 
+/* To see a change without keeping the text twice. */
+static uint64_t
+cert_mark(const char *pem)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (; *pem; pem++)
+		h = (h ^ (uint8_t)*pem) * 1099511628211u;
+	return h;
+}
+
 static void
 aim_peer(struct agent *a, const struct replication_node *n)
 {
@@ -246,6 +258,7 @@ aim_peer(struct agent *a, const struct replication_node *n)
 		return;
 	p->id = n->id;
 	p->known = true;
+	p->seen_cert = cert_mark(n->web_cert);
 	pin(p, n->web_cert);
 	write_trust(a, p, uuid_eq(&n->id, &a->self.id), &trust);
 	write_url(n->name, n->https_port, t.url, sizeof(t.url));
@@ -256,21 +269,32 @@ aim_peer(struct agent *a, const struct replication_node *n)
 		probe_aim(p->probe, &t);
 }
 
+/* A node, or a certificate of one, that was not seen before. */
+static bool
+is_news(struct agent *a, const struct replication_node *n)
+{
+	const struct peer *p = peer_of(a, &n->id);
+
+	return !p || (p->seen_cert != cert_mark(n->web_cert));
+}
+
 /* Nodes come and go with the node table; a probe once begun is kept, it costs little and its thread may hang. */
 static void
 aim_peers(struct agent *a)
 {
 	bool news = false;
 
+	if (a->rv.nodes_n < 2)
+		return;
 	for (unsigned i = 0; i < a->rv.nodes_n; i++)
-		news |= !peer_of(a, &a->rv.nodes[i].id);
+		news |= is_news(a, &a->rv.nodes[i]);
 	if (!news && a->now_ms - a->trust_ms < TRUST_MS)
 		return;
 	a->trust_ms = a->now_ms;
 	read_trusted(a);
 	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++)
 		a->peers[i].known = false;
-	for (unsigned i = 0; a->rv.nodes_n > 1 && i < a->rv.nodes_n; i++)
+	for (unsigned i = 0; i < a->rv.nodes_n; i++)
 		aim_peer(a, &a->rv.nodes[i]);
 }
 

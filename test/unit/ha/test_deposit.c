@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * H7: rows are dropped only when they are seen in the log with the same hash. The conninfo proves both ends (H3).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include "base/clock.h"
+#include "ha/deposit.h"
+#include "pgtemp.h"
+#include "store/journal.h"
+
+static struct pgtemp *pg;
+static char dir[64];
+static struct home home;
+static struct uuid self;
+
+static void
+conninfo_is_strict(void **ctx)
+{
+	struct home h;
+	auto_buf b = BUF_INIT;
+
+	strcpy(h.dir, "/srv/it's");
+	deposit_conninfo(&h, "a.example", 2345, &b);
+	assert_non_null(strstr(buf_str(&b), "user=hf_deposit"));
+	assert_non_null(strstr(buf_str(&b), "host='a.example'"));
+	assert_non_null(strstr(buf_str(&b), "sslmode=verify-full"));
+	assert_non_null(strstr(buf_str(&b), "ssl_min_protocol_version=TLSv1.3"));
+	assert_non_null(strstr(buf_str(&b), "sslkey='/srv/it\\'s/conf/tls/pair.key'"));
+	assert_non_null(strstr(buf_str(&b), "tcp_user_timeout=3000"));
+}
+
+static int
+start(void **ctx)
+{
+	char path[128];
+	struct err e;
+
+	snprintf(dir, sizeof(dir), "/tmp/hf-deposit-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/data", dir);
+	if (mkdir(path, 0700) < 0 || home_open(&home, dir, &e) ||
+	    uuid_parse("0192f8a0-1234-7abc-8def-001122334455", &self))
+		return -1;
+	pg = pgtemp_new();
+	pgtemp_migrate(pg);
+	return 0;
+}
+
+static int
+stop(void **ctx)
+{
+	struct err e;
+
+	pgtemp_free(pg);
+	return home_remove_tree(dir, &e);
+}
+
+static void
+fill_journal(int64_t from, int64_t to)
+{
+	char path[HOME_PATH_MAX];
+	struct journal *j;
+	struct err e;
+
+	home_path(&home, HOME_JOURNAL, path);
+	assert_int_equal(journal_open(path, &self, &j, &e), 0);
+	for (int64_t seq = from; seq <= to; seq++) {
+		struct journal_row row = { .seq = seq, .event = "x", .len = 1 };
+
+		memset(row.hash, (int)seq, sizeof(row.hash));
+		assert_int_equal(journal_append(j, &row, 1, &e), 0);
+	}
+	journal_free(j);
+}
+
+/* As replication would bring it: an event of this node with that hash. */
+static void
+log_has(int64_t seq, int byte)
+{
+	char sql[400];
+
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO event (node, seq, at, kind, hash) VALUES "
+		 "('0192f8a0-1234-7abc-8def-001122334455', %lld, now(), 2, "
+		 "decode(repeat('%02x', 32), 'hex'))",
+		 (long long)seq, byte);
+	pgtemp_sql(pg, sql);
+}
+
+static void
+wait_for(struct deposit *d, struct deposit_view *v, int64_t rows, enum deposit_trouble trouble)
+{
+	int64_t until = clock_mono_ms() + 5000;
+
+	do {
+		deposit_look(d, v);
+		if (v->counted_ms && v->rows == rows && v->trouble == trouble)
+			return;
+		clock_sleep_ms(20);
+	} while (clock_mono_ms() < until);
+	fail_msg("rows %lld, trouble %d: %s", (long long)v->rows, v->trouble, v->why);
+}
+
+static void
+rows_go_when_they_are_seen(void **ctx)
+{
+	struct deposit_view v;
+	struct deposit_orders o = { 0 };
+
+	fill_journal(1, 5);
+	struct deposit *d = deposit_new(&home, &self, pgtemp_conninfo(pg, "holdfast"));
+	wait_for(d, &v, 5, DEPOSIT_FINE);
+	for (int64_t seq = 1; seq <= 3; seq++)
+		log_has(seq, (int)seq);
+	o.home_seq = 3;
+	deposit_order(d, &o);
+	wait_for(d, &v, 2, DEPOSIT_FINE);
+	/* Another event in the place of the fourth: nothing more is dropped, ever. */
+	log_has(4, 0xee);
+	o.home_seq = 4;
+	deposit_order(d, &o);
+	wait_for(d, &v, 2, DEPOSIT_DIVERGED);
+	clock_sleep_ms(300);
+	wait_for(d, &v, 2, DEPOSIT_DIVERGED);
+	/* Nobody listens there: said, and the rows stay. */
+	strcpy(o.host, "127.0.0.1");
+	o.port = 1;
+	o.go = true;
+	deposit_order(d, &o);
+	clock_sleep_ms(300);
+	deposit_look(d, &v);
+	assert_int_equal(v.rows, 2);
+	deposit_free(d);
+}
+
+static void
+a_journal_of_another_node_is_said(void **ctx)
+{
+	struct uuid other = { .b = { 7 } };
+	struct deposit_view v;
+	struct deposit *d = deposit_new(&home, &other, pgtemp_conninfo(pg, "holdfast"));
+	int64_t until = clock_mono_ms() + 5000;
+
+	do {
+		deposit_look(d, &v);
+		clock_sleep_ms(20);
+	} while (v.trouble == DEPOSIT_FINE && clock_mono_ms() < until);
+	assert_int_equal(v.trouble, DEPOSIT_JOURNAL);
+	assert_true(v.why[0]);
+	deposit_free(d);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest pure[] = { cmocka_unit_test(conninfo_is_strict) };
+	const struct CMUnitTest real[] = {
+		cmocka_unit_test(rows_go_when_they_are_seen),
+		cmocka_unit_test(a_journal_of_another_node_is_said),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	int r = cmocka_run_group_tests_name("pure", pure, NULL, NULL);
+	if (r || !pgtemp_have())
+		return r ? r : PGTEMP_SKIP;
+	return cmocka_run_group_tests_name("real", real, start, stop);
+}

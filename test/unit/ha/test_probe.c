@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is heard becomes facts: H4's clocks, and bodies that came from outside.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include "ha/probe.h"
+
+static void
+parse_takes_a_whole_answer(void **ctx)
+{
+	static const char text[] = "{\"status\":\"serving\",\"mode\":\"primary\",\"node\":\"a."
+				   "example\",\"node_id\":\"x\","
+				   "\"state\":\"synced\",\"term\":3,\"time\":\"2026-01-31T12:00:00."
+				   "000001Z\",\"synced\":true,"
+				   "\"journal\":5,\"as_of\":null,\"why\":null,\"more\":[1]}";
+	struct probe_reply r;
+	struct err e;
+
+	assert_int_equal(probe_parse(text, strlen(text), &r, &e), 0);
+	assert_string_equal(r.mode, "primary");
+	assert_string_equal(r.node, "a.example");
+	assert_string_equal(r.state, "synced");
+	assert_true(r.synced);
+	assert_int_equal(r.term, 3);
+	assert_int_equal(r.journal_rows, 5);
+	assert_int_equal(r.time_us % 1000000, 1);
+	assert_string_equal(r.why, "");
+}
+
+static void
+parse_refuses_what_is_malformed(void **ctx)
+{
+	static const char *const texts[] = {
+		"",
+		"[]",
+		"null",
+		"{",
+		"{\"mode\":1}",
+		"{\"mode\":\"a mode longer than it may be\"}",
+		"{\"term\":-1}",
+		"{\"term\":1.5}",
+		"{\"time\":\"yesterday\"}",
+		"{\"time\":7}",
+		"{\"mode\":\"primary\",\"mode\":\"standby\"}",
+		"{\"state\":{}}",
+		"{} x",
+	};
+	struct probe_reply r = { .term = 77 };
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		assert_true(probe_parse(texts[i], strlen(texts[i]), &r, &e) < 0);
+		assert_int_equal(r.term, 77);
+	}
+	static char huge[20000];
+	memset(huge, ' ', sizeof(huge));
+	assert_int_equal(probe_parse(huge, sizeof(huge), &r, &e), ERR_TOO_LARGE);
+}
+
+static void
+refusal_counts_from_its_first(void **ctx)
+{
+	struct probe_sense s = { .began_ms = 1000 };
+
+	probe_note(&s, PROBE_OK, true, 2000);
+	assert_int_equal(probe_ok_for(&s, 2500), 500);
+	probe_note(&s, PROBE_REFUSED, false, 3000);
+	probe_note(&s, PROBE_REFUSED, false, 3100);
+	assert_int_equal(probe_bad_for(&s, 3500), 500);
+	assert_int_equal(probe_ok_for(&s, 3500), 0);
+	assert_int_equal(probe_silent_for(&s, 3500), 400); /* a refusal is an answer */
+	probe_note(&s, PROBE_OK, true, 3600);
+	assert_int_equal(probe_bad_for(&s, 4000), 0);
+	assert_int_equal(probe_ok_for(&s, 4000), 400);
+}
+
+static void
+silence_is_not_refusal(void **ctx)
+{
+	struct probe_sense s = { .began_ms = 1000 };
+
+	assert_int_equal(probe_silent_for(&s, 1500), 500); /* from the begin of watching */
+	probe_note(&s, PROBE_OK, true, 2000);
+	probe_note(&s, PROBE_SILENT, false, 4000);
+	assert_false(s.ok);
+	assert_int_equal(probe_bad_for(&s, 5000), 0);
+	assert_int_equal(probe_silent_for(&s, 5000), 3000);
+	/* A stranger's certificate and a name that is not resolved are silence too. */
+	probe_note(&s, PROBE_UNTRUSTED, false, 5000);
+	probe_note(&s, PROBE_BAD_NAME, false, 5100);
+	assert_int_equal(probe_silent_for(&s, 5200), 3200);
+	assert_int_equal(probe_bad_for(&s, 5200), 0);
+}
+
+static void
+a_node_that_serves_not_as_primary_is_bad(void **ctx)
+{
+	static const enum probe_outcome bad[] = { PROBE_OK, PROBE_STANDBY, PROBE_CANNOT };
+
+	for (size_t i = 0; i < 3; i++) {
+		struct probe_sense s = { 0 };
+
+		probe_note(&s, bad[i], false, 100);
+		assert_false(s.ok);
+		assert_int_equal(probe_bad_for(&s, 400), 300);
+	}
+}
+
+/* A refusal is seen, and has lasted refused_ms, within a second: the pause allows for it (H4). */
+static void
+pauses_leave_room_for_a_second(void **ctx)
+{
+	struct probe_sense ok = { .ok = true }, bad = { 0 };
+
+	for (int64_t refused = 100; refused <= 800; refused += 50)
+		assert_true(probe_pause(&ok, 500, refused) + refused + 100 <= 1000);
+	assert_int_equal(probe_pause(&ok, 500, 600), 300);
+	assert_int_equal(probe_pause(&ok, 200, 600), 200);
+	assert_int_equal(probe_pause(&bad, 500, 600), 100);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parse_takes_a_whole_answer),
+		cmocka_unit_test(parse_refuses_what_is_malformed),
+		cmocka_unit_test(refusal_counts_from_its_first),
+		cmocka_unit_test(silence_is_not_refusal),
+		cmocka_unit_test(a_node_that_serves_not_as_primary_is_bad),
+		cmocka_unit_test(pauses_leave_room_for_a_second),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * H9: Alive only when everything holds; each thing that does not hold is one reason, by name.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <ctype.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/buf.h"
+#include "base/home.h"
+#include "base/page.h"
+#include "ha/status.h"
+
+static void
+make_well(struct status_view *v)
+{
+	*v = (struct status_view){ .state = HA_SYNCED, .both = true, .term = 1, .n = 2 };
+	v->nodes[0] = (struct status_node){ .name = "a",
+					    .self = true,
+					    .primary = true,
+					    .state = HA_SYNCED,
+					    .service = STATUS_ACTIVE,
+					    .database = STATUS_ACTIVE,
+					    .lag_bytes = -1,
+					    .journal_rows = 0 };
+	v->nodes[1] = (struct status_node){ .name = "b",
+					    .state = HA_STANDBY,
+					    .service = STATUS_ACTIVE,
+					    .database = STATUS_ACTIVE,
+					    .stream_known = true,
+					    .streaming = true,
+					    .slot_known = true,
+					    .slot_status = "reserved",
+					    .journal_rows = 0,
+					    .skew_known = true,
+					    .skew_us = 59000000 };
+}
+
+static void
+alive_when_all_is_well(void **ctx)
+{
+	struct status_view v;
+
+	make_well(&v);
+	assert_true(status_alive(&v));
+	v.n = 1;
+	assert_false(status_alive(&v));
+}
+
+#define BREAK(reason, node, change)                                                                \
+	do {                                                                                       \
+		struct status_view v;                                                              \
+		make_well(&v);                                                                     \
+		change;                                                                            \
+		assert_false(status_alive(&v));                                                    \
+		assert_int_equal(status_node_reasons(&v, (node)), 1u << STATUS_##reason);          \
+		assert_int_equal(status_node_reasons(&v, 1 - (node)), 0);                          \
+	} while (0)
+
+static void
+each_fault_is_its_own_reason(void **ctx)
+{
+	BREAK(SERVICE_DOWN, 0, v.nodes[0].service = STATUS_INACTIVE);
+	BREAK(SERVICE_DOWN, 1, v.nodes[1].service = STATUS_UNKNOWN);
+	BREAK(SERVICE_CANNOT, 1, v.nodes[1].service_cannot = true);
+	BREAK(CERT_UNTRUSTED, 1, v.nodes[1].untrusted = true);
+	BREAK(NAME_UNKNOWN, 1, v.nodes[1].name_unknown = true);
+	BREAK(DATABASE_DOWN, 0, v.nodes[0].database = STATUS_UNKNOWN);
+	BREAK(DATABASE_DOWN, 1, v.nodes[1].database = STATUS_INACTIVE);
+	BREAK(NOT_STREAMING, 1, v.nodes[1].streaming = false);
+	BREAK(OUT_OF_STEP, 1, v.both = false);
+	BREAK(PRIMARY_ALONE, 0, v.nodes[0].state = HA_ALONE);
+	BREAK(SLOT_LOST, 1, strcpy(v.nodes[1].slot_status, "lost"));
+	BREAK(SLOT_LOST, 1, strcpy(v.nodes[1].slot_status, "missing"));
+	BREAK(SLOT_SOON_LOST, 1, strcpy(v.nodes[1].slot_status, "unreserved"));
+	BREAK(JOURNAL_WAITS, 1, v.nodes[1].journal_rows = 1);
+	BREAK(JOURNAL_WAITS, 0, v.inbox_rows = 1);
+	BREAK(JOURNAL_UNREADABLE, 0, v.journal_unreadable = true);
+	BREAK(JOURNAL_DIVERGED, 0, v.journal_diverged = true);
+	BREAK(MERGE_REFUSED, 0, v.merge_refused = true);
+	BREAK(CLOCK_SKEW, 1, v.nodes[1].skew_us = 60000001);
+	BREAK(CLOCK_SKEW, 1, v.nodes[1].skew_us = -60000001);
+	BREAK(EMERGENCY, 1, v.nodes[1].state = HA_EMERGENCY);
+	BREAK(MERGING, 1, v.nodes[1].state = HA_MERGING);
+	BREAK(FENCED, 0, v.nodes[0].state = HA_FENCED);
+	BREAK(AWAY, 1, v.nodes[1].state = HA_PROMOTING);
+}
+
+static void
+the_text_is_json_and_says_it(void **ctx)
+{
+	struct status_view v;
+	auto_buf out = BUF_INIT;
+	json_error_t why;
+
+	make_well(&v);
+	v.nodes[1].untrusted = true;
+	strcpy(v.nodes[1].service_why, "signed by \"x\"");
+	status_render(&v, &out);
+	json_t *o = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, &why);
+	assert_non_null(o);
+	assert_string_equal(json_string_value(json_object_get(o, "status")), "Failed");
+	assert_string_equal(json_string_value(json_object_get(o, "reason")),
+			    "the web certificate of b is not trusted here");
+	json_t *r = json_array_get(json_object_get(o, "reasons"), 0);
+	assert_string_equal(json_string_value(json_object_get(r, "code")), "cert_untrusted");
+	assert_string_equal(json_string_value(json_object_get(r, "node")), "b");
+	assert_string_equal(json_string_value(json_object_get(r, "detail")), "signed by \"x\"");
+	assert_non_null(strstr(json_string_value(json_object_get(r, "todo")), "cert import"));
+	assert_int_equal(json_array_size(json_object_get(o, "nodes")), 2);
+	json_decref(o);
+}
+
+/* Everything wrong everywhere, with the longest names: still one whole text in the page. */
+static void
+the_worst_still_fits_the_page(void **ctx)
+{
+	struct status_view v;
+	auto_buf out = BUF_INIT;
+	json_error_t why;
+
+	make_well(&v);
+	v.n = STATUS_NODES_MAX;
+	for (unsigned i = 0; i < v.n; i++) {
+		struct status_node *n = &v.nodes[i];
+
+		if (i > 1)
+			*n = v.nodes[1];
+		memset(n->name, 'n', 253);
+		memset(n->service_why, 'w', 200);
+		n->service_cannot = true;
+		n->journal_rows = 99999;
+		n->skew_us = 1000000000;
+		n->streaming = false;
+		n->state = HA_EMERGENCY;
+		strcpy(n->slot_status, "lost");
+	}
+	memset(v.trouble, 't', 200);
+	v.journal_diverged = v.merge_refused = v.journal_unreadable = true;
+	status_render(&v, &out);
+	assert_true(out.len < PAGE_STATUS_MAX);
+	json_t *o = json_loadb(out.data, out.len, 0, &why);
+	assert_non_null(o);
+	json_decref(o);
+}
+
+/* NAME in the page stands for the node. */
+static void
+write_row(enum status_reason r, struct buf *out)
+{
+	const char *text = status_reason_text(r), *at = strstr(text, "%s");
+
+	buf_adds(out, "| `");
+	for (const char *p = status_reason_code(r); *p; p++)
+		buf_addc(out, (char)tolower((unsigned char)*p));
+	assert_non_null(at);
+	buf_addf(out, "` | %.*sNAME%s | %s |\n", (int)(at - text), text, at + 2,
+		 status_reason_todo(r));
+}
+
+static void
+the_page_lists_the_same_reasons(void **ctx)
+{
+	auto_buf page = BUF_INIT, rows = BUF_INIT;
+	struct err e;
+
+	assert_int_equal(home_read_file(SOURCE_ROOT "/docs/ha.md", 1u << 20, &page, &e), 0);
+	for (unsigned r = 0; r < STATUS_REASON_COUNT; r++)
+		write_row((enum status_reason)r, &rows);
+	if (!strstr(buf_str(&page), buf_str(&rows)))
+		fail_msg("docs/ha.md should have these rows:\n%s", buf_str(&rows));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(alive_when_all_is_well),
+		cmocka_unit_test(each_fault_is_its_own_reason),
+		cmocka_unit_test(the_text_is_json_and_says_it),
+		cmocka_unit_test(the_worst_still_fits_the_page),
+		cmocka_unit_test(the_page_lists_the_same_reasons),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
