@@ -24,7 +24,7 @@ PASSWORD = "Correct-Horse-7-battery"
 
 @pytest.fixture(scope="session")
 def holdfast():
-    path = Path(os.environ.get("HOLDFAST", ROOT / "build/test/holdfast")).resolve()
+    path = Path(os.environ.get("HOLDFAST", ROOT / "build/test/src/cmd/holdfast")).resolve()
     if not path.exists():
         pytest.fail(f"{path} is not built")
     return path
