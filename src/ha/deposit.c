@@ -17,6 +17,7 @@
 #define BATCH_BYTES (4u << 20)
 #define BUSY_MS 50 /* between rounds while rows are there */
 #define IDLE_MS 200
+#define ANNOUNCE_MS 3000
 #define SLOT_MS 1000 /* how often the primary is asked for the slot */
 
 struct deposit {
@@ -40,8 +41,9 @@ struct work {
 	struct db *local, *primary;
 	char host[256]; /* where `primary` is connected to */
 	int port;
-	int64_t rows, head;	/* of the journal */
-	int64_t diverged_seq;	/* 0: not */
+	int64_t rows, head;   /* of the journal */
+	int64_t diverged_seq; /* 0: not */
+	int64_t announced_ms;
 	int64_t pause_until_ms; /* after a failed connection */
 };
 
@@ -279,6 +281,22 @@ high_water(struct work *w, int64_t *ret, struct err *e)
 	return r;
 }
 
+/* The certificate by which the other nodes are to know this one. */
+static int
+announce_cert(struct work *w, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	int64_t now = clock_mono_ms();
+
+	if (!w->o.web_cert[0] || (w->announced_ms && now - w->announced_ms < ANNOUNCE_MS))
+		return 0;
+	w->announced_ms = now;
+	bind_uuid(&b, &w->d->self);
+	bind_text(&b, w->o.web_cert);
+	return db_exec(w->primary, NULL, STMT_DEPOSIT_ANNOUNCE, &b, &rows, e);
+}
+
 /* The rows of one batch, kept as copies until all three arrays are bound. */
 struct batch {
 	size_t n, bytes;
@@ -379,6 +397,8 @@ visit_primary(struct work *w, struct err *e)
 
 	if (!r)
 		r = ask_slot(w, e);
+	if (!r)
+		r = announce_cert(w, e);
 	if (!r && w->rows && !w->o.hold && !w->diverged_seq)
 		r = deposit_rows(w, e);
 	if (r && w->primary)

@@ -38,7 +38,8 @@ struct deposit_orders {
 	int port;
 	bool go;   /* the primary serves: deposit */
 	bool hold; /* it set rows aside that are still in the journal: wait for an operator */
-	int64_t home_seq; /* own newest event in the replicated log */
+	char web_cert[4096]; /* own web certificate when the node table lacks it, "" it does not */
+	int64_t home_seq;    /* own newest event in the replicated log */
 };
 
 struct deposit;

@@ -78,7 +78,8 @@ struct agent {
 	struct deposit *deposit; /* secondary only */
 	struct control *control;
 	struct peer peers[REPLICATION_NODES_MAX];
-	char *trusted; /* what cert import brought, PEM */
+	char *trusted;			     /* what cert import brought, PEM */
+	char own_cert[REPLICATION_CERT_MAX]; /* to be made known, "": nothing to do */
 
 	struct replication_view rv;
 	struct deposit_view dv;
@@ -423,6 +424,17 @@ act_as_primary(struct agent *a, const struct fsm_obs *o)
 }
 
 static void
+read_web_cert(const struct agent *a, struct buf *out)
+{
+	char path[HOME_PATH_MAX];
+	struct err ignored;
+
+	home_path(&a->args->home, HOME_WEB_CERT, path);
+	if (home_read_file(path, REPLICATION_CERT_MAX - 1, out, &ignored))
+		buf_reset(out);
+}
+
+static void
 act_as_secondary(struct agent *a, const struct fsm_obs *o)
 {
 	const struct replication_node *n = primary_node(a);
@@ -436,41 +448,41 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 		copy_text(d.host, sizeof(d.host), n->name);
 		d.port = n->pair_port;
 	}
+	copy_text(d.web_cert, sizeof(d.web_cert), a->own_cert);
 	deposit_order(a->deposit, &d);
 }
 
+/* The own web certificate, when the node table has another one or none. */
 static void
-read_web_cert(const struct agent *a, struct buf *out)
-{
-	char path[HOME_PATH_MAX];
-	struct err ignored;
-
-	home_path(&a->args->home, HOME_WEB_CERT, path);
-	if (home_read_file(path, REPLICATION_CERT_MAX - 1, out, &ignored))
-		buf_reset(out);
-}
-
-/* On a primary: its web certificate in the node table, when it is another one by now. A secondary's vaultd does the
- * same through its journal. */
-static void
-announce(struct agent *a)
+look_at_own_cert(struct agent *a)
 {
 	const struct replication_node *me = node_by_id(a, &a->self.id);
-	auto_buf cert = BUF_INIT, body = BUF_INIT;
-	struct jw w;
+	auto_buf cert = BUF_INIT;
 
 	if (!me || !view_is_fresh(a) || a->now_ms - a->announce_ms < ANNOUNCE_MS)
 		return;
 	a->announce_ms = a->now_ms;
 	read_web_cert(a, &cert);
-	if (!cert.len || a->rv.requests || strcmp(buf_str(&cert), me->web_cert) == 0)
+	copy_text(a->own_cert, sizeof(a->own_cert),
+		  strcmp(buf_str(&cert), me->web_cert) != 0 ? buf_str(&cert) : "");
+}
+
+/* A primary asks its own writer; a secondary's deposit thread asks the primary's. */
+static void
+announce_as_primary(struct agent *a)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+
+	if (!a->own_cert[0] || a->rv.requests)
 		return;
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
-	jw_text(&w, "web_cert", buf_str(&cert));
+	jw_text(&w, "web_cert", a->own_cert);
 	jw_end_object(&w);
 	if (replication_request(a->replication, EVENT_NODE_CERT, &a->self.id, buf_str(&body)))
 		log_notice("making the new web certificate known to the other nodes");
+	a->own_cert[0] = '\0';
 }
 
 static void
@@ -682,11 +694,12 @@ on_tick(uv_timer_t *t)
 	/* First the page: readers act on it, the rest takes time. */
 	if (changed || a->now_ms - a->page_ms >= PAGE_MS)
 		write_page(a);
+	look_at_own_cert(a);
 	if (a->secondary) {
 		act_as_secondary(a, &o);
 	} else {
 		act_as_primary(a, &o);
-		announce(a);
+		announce_as_primary(a);
 	}
 	page_beat(a->page);
 }

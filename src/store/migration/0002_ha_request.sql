@@ -20,3 +20,16 @@ CREATE FUNCTION ha_slot(n uuid) RETURNS TABLE (status text, active boolean, reta
 	WHERE d.id = n $$;
 REVOKE ALL ON FUNCTION ha_slot(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ha_slot(uuid) TO hf_deposit;
+
+-- A secondary makes its web certificate known; one request of a node at a time, and never for a primary.
+CREATE FUNCTION ha_announce(n uuid, cert text) RETURNS boolean
+	LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+	AS $$ WITH added AS (
+		INSERT INTO public.ha_request (kind, object, body)
+		SELECT 6, d.id, json_build_object('web_cert', cert)::text FROM public.node d
+		WHERE d.id = n AND d.primary_since_term IS NULL AND d.web_cert IS DISTINCT FROM cert AND octet_length(cert) < 4096
+			AND NOT EXISTS (SELECT FROM public.ha_request r WHERE r.object = n)
+		RETURNING 1)
+	SELECT EXISTS (SELECT FROM added) $$;
+REVOKE ALL ON FUNCTION ha_announce(uuid, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ha_announce(uuid, text) TO hf_deposit;

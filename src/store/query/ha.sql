@@ -82,6 +82,9 @@ ON CONFLICT DO NOTHING;
 -- name: deposit_slot(node uuid) -> status text, active bool, retained bigint, keep bigint
 SELECT status, active, retained, keep FROM ha_slot($1);
 
+-- name: deposit_announce(node uuid, cert text) -> asked bool
+SELECT ha_announce($1, $2);
+
 -- role: holdfast
 
 -- What the running server listens on: set-up restarts it when that is not the pair's port yet.
