@@ -404,6 +404,7 @@ put_question(struct remote *r, const struct question *q, json_t **ret, struct er
 	int64_t deadline =
 		clock_mono_ms() + (q->kind == REMOTE_READ ? PATIENCE_READ_MS : PATIENCE_WRITE_MS);
 	struct err last = { 0 };
+	struct err said = { 0 }; /* by a node that answered: tells more than a refused connection */
 
 	for (;;) {
 		int64_t now = clock_mono_ms();
@@ -430,10 +431,14 @@ put_question(struct remote *r, const struct question *q, json_t **ret, struct er
 				*e = last;
 			return rc;
 		}
+		if (rc != ERR_UNREACHABLE && rc != ERR_STANDBY)
+			said = last;
 		n->next_ms = clock_mono_ms() + (outcome == AGAIN_SOON ? 100 : 1500);
 		if (clock_mono_ms() > deadline)
 			break;
 	}
+	if (said.code)
+		last = said;
 	if (e)
 		*e = last;
 	return last.code ? last.code : ERR_UNREACHABLE;
