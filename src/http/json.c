@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <jansson.h>
 #include "base/secret.h"
+#include "http/residue.h"
 
 #define JMAP_NAME_MAX 128
 #define JMAP_VALUE_MAX 65536
@@ -16,6 +17,7 @@ http_init(void)
 {
 	json_set_alloc_funcs(secret_malloc, secret_mfree);
 	json_object_seed(0);
+	residue_wipe_tls();
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		assert(!"libcurl cannot start");
 }

@@ -48,8 +48,8 @@ struct jtexts {
 	const char **texts;
 };
 
-/* Once per process, before any thread: gives jansson its wiping allocator and its hash seed, and
- * starts libcurl. */
+/* Once per process, before any thread: gives jansson its wiping allocator and its hash seed, GnuTLS
+ * its wiping free, and starts libcurl. */
 void http_init(void);
 
 /* Parses text[0..n) by the table into out (the zeroed struct). *ret_seen gets bit i for row i that

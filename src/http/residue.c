@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/residue.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <gnutls/gnutls.h>
+#include "base/secret.h"
+
+/* No size of our own in front of the block: what the library allocated before must be freed here too. */
+static void
+wiping_free(void *p)
+{
+	if (p)
+		secret_wipe(p, malloc_usable_size(p));
+	free(p);
+}
+
+/* Not realloc: it would leave the old bytes behind. */
+static void *
+wiping_realloc(void *p, size_t n)
+{
+	size_t old = p ? malloc_usable_size(p) : 0;
+	void *q = malloc(n);
+
+	if (!q)
+		return NULL;
+	if (p)
+		memcpy(q, p, old < n ? old : n);
+	wiping_free(p);
+	return q;
+}
+
+void
+residue_wipe_tls(void)
+{
+	gnutls_free = wiping_free;
+	gnutls_realloc = wiping_realloc;
+}
