@@ -140,8 +140,6 @@ state_now(const struct vaultd *d)
 	return d->v.page ? page_quick(d->v.page).state : HA_SINGLE;
 }
 
-static void update_health(struct vaultd *d);
-
 /* ---- data keys ---- */
 
 /* Until it works: without the data keys nothing can be opened. */
@@ -164,7 +162,6 @@ load_keys(struct fiber *f, void *arg)
 	}
 	d->keys_loaded = true;
 	d->loading = false;
-	update_health(d);
 }
 
 static void
@@ -346,24 +343,18 @@ judge(const struct vaultd *d, int64_t now, char *why, size_t n)
 }
 
 static void
-update_health(struct vaultd *d)
+on_health_timer(uv_timer_t *t)
 {
+	struct vaultd *d = t->data;
+	int64_t now = clock_mono_ms();
 	struct vault_health h = { 0 };
 
-	h.serving = judge(d, clock_mono_ms(), h.why, sizeof(h.why));
+	begin_ping(d, now);
+	h.serving = judge(d, now, h.why, sizeof(h.why));
 	if (h.serving != d->v.health.serving)
 		log_at(h.serving ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING,
 		       h.serving ? "serving" : "not serving: %s", h.why);
 	d->v.health = h;
-}
-
-static void
-on_health_timer(uv_timer_t *t)
-{
-	struct vaultd *d = t->data;
-
-	begin_ping(d, clock_mono_ms());
-	update_health(d);
 }
 
 /* ---- the supervisor's link ---- */
@@ -455,8 +446,6 @@ reload_settings(struct vaultd *d)
 		log_warning("changed, but in force after a restart only: %s", buf_str(&restart));
 }
 
-static void announce_cert(struct fiber *f, void *arg);
-
 static void
 on_sighup(uv_signal_t *s, int number)
 {
@@ -475,8 +464,6 @@ on_sighup(uv_signal_t *s, int number)
 		log_err(LOG_LEVEL_ERROR, &e, "the web certificate stays as it was");
 	else
 		log_notice("settings and web certificate were read again");
-	if (!rc && !fiber_start(d->v.fibers, announce_cert, d))
-		log_warning("too busy to make the web certificate known; send SIGHUP again");
 }
 
 static void
@@ -648,39 +635,6 @@ tell_started(struct vaultd *d, struct fiber *f)
 		pause_ms(d, f, RETRY_MS);
 }
 
-/* Whether the log's row of this node has another web certificate than the one in use. */
-static bool
-cert_is_news(struct vaultd *d, struct fiber *f)
-{
-	auto_binds b = BINDS_INIT;
-	auto_rows rows = NULL;
-	struct err e = { 0 };
-
-	bind_uuid(&b, &d->v.node);
-	if (db_exec(vault_reader(&d->v), f, STMT_NODE_WEB_CERT, &b, &rows, &e))
-		return false;
-	return rows_count(rows) == 1 && strcmp(row_text(rows, 0, 0), buf_str(&d->cert)) != 0;
-}
-
-/* A secondary makes its web certificate known through its journal, which the pair's channel carries home; a
- * primary's agent asks for the same event by a request. */
-static void
-announce_cert(struct fiber *f, void *arg)
-{
-	struct vaultd *d = arg;
-	auto_buf body = BUF_INIT;
-	struct jw w;
-
-	if (state_serves(state_now(d)) == 'p' || !cert_is_news(d, f))
-		return;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "web_cert", buf_str(&d->cert));
-	jw_end_object(&w);
-	while (!d->stopping && append_node_event(d, f, EVENT_NODE_CERT, buf_str(&body), NULL))
-		pause_ms(d, f, RETRY_MS);
-}
-
 /* The start, as far as it has to wait for others. */
 static void
 begin(struct fiber *f, void *arg)
@@ -697,10 +651,8 @@ begin(struct fiber *f, void *arg)
 	d->v.sessions = sessions_new(&d->v);
 	d->state_seq = d->followed_seq = page_quick(d->v.page).state_seq;
 	d->told = state_now(d);
-	if (!rc) {
-		begin_load_keys(d);
+	if (!rc)
 		rc = open_server(d, &e);
-	}
 	if (rc) {
 		log_err(LOG_LEVEL_ERROR, &e, "cannot serve");
 		stop_with(d, PROC_EXIT_CONFIG);
@@ -708,12 +660,12 @@ begin(struct fiber *f, void *arg)
 	}
 	start_timer(d, &d->health_timer, on_health_timer, HEALTH_MS);
 	tell_ready();
+	begin_load_keys(d);
 	if (sessions_reload(d->v.sessions, f, &e))
 		log_err(LOG_LEVEL_ERROR, &e, "sessions of the journal are lost to this node");
 	start_timer(d, &d->page_timer, on_page_timer, PAGE_MS);
 	start_timer(d, &d->merge_timer, on_merge_timer, MERGE_MS);
 	tell_started(d, f);
-	announce_cert(f, d);
 }
 
 static struct db *

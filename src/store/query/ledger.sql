@@ -83,6 +83,3 @@ DELETE FROM ha_request WHERE id = ANY ($1);
 -- Whether the database answers at all.
 -- name: ping() -> one int
 SELECT 1;
-
--- name: node_web_cert(id uuid) -> web_cert text
-SELECT coalesce(web_cert, '') FROM node WHERE id = $1;
