@@ -59,7 +59,7 @@ class Network:
 
     def __init__(self):
         self.loop = asyncio.new_event_loop()
-        self.nodes, self.servers = [], []
+        self.nodes, self.tasks = [], []
         self.link = None
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.ready = threading.Event()
@@ -89,7 +89,16 @@ class Network:
         self.loop.call_soon_threadsafe(self.link.set)
 
     def stop(self):
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        async def end():
+            tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+            for t in tasks:
+                t.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        if self.thread.is_alive():
+            self._do(end())
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self.thread.join(5)
 
     async def _keep_open(self, public, inner, port):
         """A public port is only open while the node behind it listens, so that a dead node is refused, not silent."""
@@ -107,8 +116,7 @@ class Network:
                 first.set()
                 await asyncio.sleep(0.05)
 
-        task = self.loop.create_task(keep())
-        self.servers.append(task)
+        self.tasks.append(self.loop.create_task(keep()))
         await first.wait()
 
     @staticmethod
@@ -129,26 +137,26 @@ class Network:
     def _listens(self, address, port):
         return any(r[0] == address and r[1] == port and r[4] == "0A" for r in self._tcp_table())
 
-    def _is_node(self, peer):
-        """Whether the socket at the other end belongs to one of the nodes. A process that cannot be looked into is theirs."""
+    def _is_other_node(self, peer, inner):
+        """Whether the socket at the other end belongs to the other node: a process that cannot be looked into does."""
         inode = next((r[5] for r in self._tcp_table() if (r[0], r[1]) == peer), None)
         if not inode or inode == "0":
             return False
-        ours = {p for n in self.nodes if n.proc for p in descendants(n.proc.pid)}
+        others = {p for n in self.nodes if n.proc and n.address != inner for p in descendants(n.proc.pid)}
         for entry in os.listdir("/proc"):
             if not entry.isdigit():
                 continue
             try:
                 for fd in os.listdir(f"/proc/{entry}/fd"):
                     if os.readlink(f"/proc/{entry}/fd/{fd}") == f"socket:[{inode}]":
-                        return int(entry) in ours
+                        return int(entry) in others
             except OSError:
                 continue
         return True
 
     async def _carry(self, reader, writer, inner, port):
         peer = writer.get_extra_info("peername")[:2]
-        link = await self.loop.run_in_executor(None, self._is_node, peer)
+        link = await self.loop.run_in_executor(None, self._is_other_node, peer, inner)
         try:
             up_reader, up_writer = await asyncio.open_connection(inner, port)
         except OSError:
@@ -322,7 +330,7 @@ class Demo:
         p = self.cli("put", "mail server/postmaster", input="demo-changed-during-the-cut\n", check=False)
         s.check(p.returncode == 0, "site A goes on writing at the primary", p.stderr)
         code, status = self.a.status()
-        s.check(code == 4, f"status on the primary: Failed, {status.get('why') or status.get('reason')}")
+        s.check(code == 4, f"status on the primary: Failed, {status.get('reason')}")
         self.net.heal()
         s.tell("the link is back")
         self.home_again()
@@ -353,7 +361,7 @@ class Demo:
                 states.append(f"{n.name} {(h[1] or {}).get('state', '?') if h else 'down'}")
             code, status = (self.a if self.a.proc else self.b).status()
             word = {0: paint(32, "Alive"), 4: paint(31, "Failed")}.get(code, "?")
-            why = status.get("why") or status.get("reason") or ""
+            why = status.get("reason") or ""
             print(f"\r\033[K  {time.strftime('%H:%M:%S')}  {word}  " + "  ".join(states) + f"  {why[:70]}", end="" if COLOUR else "\n", flush=True)
             time.sleep(1 if COLOUR else 10)
 

@@ -233,7 +233,7 @@ def test_status_says_what_is_wrong(st):
             n.wait_status(4, timeout=20)
             code, obj = n.status()
             text = json.dumps(obj)
-            assert obj.get("why") or obj.get("reason"), f"Failed without a reason: {text}"
+            assert obj.get("reason"), f"Failed without a reason: {text}"
     finally:
         st.net.heal()
     st.home_again()
