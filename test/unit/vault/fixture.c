@@ -125,7 +125,8 @@ load_keys(struct fixture *x, struct fiber *f, void *arg)
 	struct err e = { 0 };
 
 	must(vault_load_keys(&x->v, f, &e), &e);
-	(void)!sessions_reload(x->v.sessions, f, &e); /* a damaged journal is for the tests to find */
+	(void)!sessions_reload(x->v.sessions, f,
+			       &e); /* a damaged journal is for the tests to find */
 }
 
 void
@@ -183,6 +184,30 @@ fixture_close(struct fixture *x)
 	waitpid(x->keyd, NULL, 0);
 }
 
+/* One server for all tests of a program: starting one takes longer than most of them. */
+static struct pgtemp *server;
+
+static void
+stop_server(void)
+{
+	pgtemp_free(server);
+}
+
+static struct pgtemp *
+clean_server(void)
+{
+	if (!server) {
+		server = pgtemp_new();
+		pgtemp_migrate(server);
+		atexit(stop_server);
+		return server;
+	}
+	pgtemp_sql(server, "TRUNCATE event, node, data_key, principal, session, resource, account, "
+			   "version, share, "
+			   "ha_inbox, ha_set_aside, ha_request");
+	return server;
+}
+
 struct fixture *
 fixture_new(void)
 {
@@ -192,8 +217,7 @@ fixture_new(void)
 	assert(x && sodium_init() >= 0);
 	signal(SIGPIPE, SIG_IGN);
 	log_init("test", LOG_LEVEL_ERROR);
-	x->pg = pgtemp_new();
-	pgtemp_migrate(x->pg);
+	x->pg = clean_server();
 	snprintf(x->dir, sizeof(x->dir), "/tmp/hf-vault-XXXXXX");
 	if (!mkdtemp(x->dir))
 		abort();
@@ -214,7 +238,6 @@ fixture_free(struct fixture *x)
 
 	fixture_close(x);
 	page_free(x->page_writer);
-	pgtemp_free(x->pg);
 	must(home_remove_tree(x->dir, &e), &e);
 	free(x);
 }

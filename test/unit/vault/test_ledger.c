@@ -312,7 +312,8 @@ disk_full(void **state)
 	struct fixture *x = *state;
 
 	pgtemp_sql(x->pg,
-		   "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+		   "CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ "
+		   "BEGIN "
 		   "RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE "
 		   "= '53100'; END $$");
 	pgtemp_sql(x->pg,
@@ -561,6 +562,26 @@ merge_twice_is_once(void **state)
 	assert_good(x);
 }
 
+/* The end of another node's chain is remembered by the event that merged it. */
+static void
+merged_end_cut(void **state)
+{
+	struct fixture *x = *state;
+	static struct verify_result r;
+
+	make_b(x);
+	deposit(x, 0, 1000);
+	fixture_run(x, merge, NULL);
+	pgtemp_sql(x->pg, "DELETE FROM event WHERE node = '" FIXTURE_NODE_B "' AND seq > 17");
+	fixture_run(x, verify_now, &r);
+	assert_false(r.good);
+	assert_true(r.nodes[1].broken && !r.nodes[0].broken);
+	assert_int_equal(r.nodes[1].broken_seq, 18);
+	pgtemp_sql(x->pg, "DELETE FROM event WHERE node = '" FIXTURE_NODE_B "'");
+	fixture_run(x, verify_now, &r);
+	assert_false(r.good);
+}
+
 static void
 merge_waits_for_gap(void **state)
 {
@@ -679,6 +700,7 @@ main(void)
 		TEST(journal_adopted),
 		TEST(journal_unwritable),
 		TEST(merge_twice_is_once),
+		TEST(merged_end_cut),
 		TEST(merge_waits_for_gap),
 		TEST(tampered_is_set_aside),
 		TEST(fork_is_set_aside),

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Login, second factor, lock-out, the cache, and sessions of an emergency that come home.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/jw.h"
+#include "crypto/totp.h"
+#include "fixture.h"
+#include "vault/body.h"
+
+#define PASSWORD "correct horse battery"
+
+static struct uuid alice;
+
+static void
+make_alice(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct call c = { .v = &x->v, .f = f, .a = arena_new() };
+	struct event ev[2] = { { .kind = EVENT_USER_CREATED, .address = "" },
+			       { .kind = EVENT_USER_PASSWORD, .address = "" } };
+	struct err e = { 0 };
+	struct buf body = BUF_INIT;
+	struct jw w;
+	char hash[128];
+
+	uuid_new(&alice);
+	assert_int_equal(session_hash_password(&c, &alice, PASSWORD, hash, &e), 0);
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "password_hash", hash);
+	jw_end_object(&w);
+	ev[0].body = "{\"name\":\"Alice\",\"role\":\"user\"}";
+	ev[1].body = buf_str(&body);
+	ev[0].object = ev[1].object = alice;
+	assert_int_equal(ledger_append(x->v.ledger, f, ev, 2, NULL, &e), 0);
+	buf_done(&body);
+	arena_free(c.a);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *x = fixture_new();
+
+	fixture_run(x, make_alice, NULL);
+	*state = x;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	fixture_free(*state);
+	return 0;
+}
+
+/* What a test asks for, and what it got. */
+struct
+try {
+	const char *name, *password, *code;
+	int rc;
+	struct session_begun got;
+	struct who who;
+};
+
+static void
+login(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct try *t = arg;
+	struct call c = { .v = &x->v, .f = f, .a = arena_new(), .who.address = "192.0.2.1" };
+	struct err e = { 0 };
+
+	memset(&t->got, 0, sizeof(t->got));
+	t->rc = session_login(&c, t->name, t->password, t->code, &t->got, &e);
+	t->who = c.who;
+	t->who.name = t->got.name = NULL;
+	arena_free(c.a);
+}
+
+static void
+check(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct try *t = arg;
+	struct arena *a = arena_new();
+	struct err e = { 0 };
+
+	memset(&t->who, 0, sizeof(t->who));
+	t->rc = session_check(&x->v, f, t->got.token, a, &t->who, &e);
+	if (!t->rc)
+		assert_string_equal(t->who.name, "Alice");
+	t->who.name = NULL;
+	arena_free(a);
+}
+
+static void
+logout(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct try *t = arg;
+	struct call c = { .v = &x->v, .f = f, .a = arena_new(), .who = t->who };
+	struct err e = { 0 };
+
+	assert_int_equal(session_end(&c, &e), 0);
+	arena_free(c.a);
+}
+
+static int
+try_login(struct fixture *x, struct try *t, const char *name, const char *password,
+	  const char *code)
+{
+	t->name = name;
+	t->password = password;
+	t->code = code;
+	fixture_run(x, login, t);
+	return t->rc;
+}
+
+static int
+try_check(struct fixture *x, struct try *t)
+{
+	fixture_run(x, check, t);
+	return t->rc;
+}
+
+static void
+in_and_out(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { 0 };
+
+	assert_int_equal(try_login(x, &t, "aLICE", PASSWORD, NULL), 0);
+	assert_int_equal(strlen(t.got.token), 43);
+	assert_int_equal(try_check(x, &t), 0);
+	assert_true(uuid_eq(&t.who.user, &alice) && uuid_eq(&t.who.session, &t.got.session));
+	assert_false(t.who.administrator || t.who.journal_only);
+	assert_int_equal(sessions_count(x->v.sessions), 1);
+	/* Nobody who reads the database can be anybody: the token is not in it, in no form that logs in. */
+	assert_int_equal(
+		fixture_count(x, "SELECT count(*) FROM session WHERE octet_length(mac) = 32"), 1);
+	/* A restart of the service ends no session. */
+	fixture_close(x);
+	fixture_open(x, FIXTURE_NODE_A);
+	assert_int_equal(try_check(x, &t), 0);
+	fixture_run(x, logout, &t);
+	assert_int_equal(try_check(x, &t), ERR_UNAUTHENTICATED);
+	assert_int_equal(sessions_count(x->v.sessions), 0);
+	assert_int_equal(
+		fixture_count(x, "SELECT count(*) FROM session WHERE ended_at IS NOT NULL"), 1);
+}
+
+static void
+bad_tokens(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { 0 };
+
+	assert_int_equal(try_check(x, &t), ERR_UNAUTHENTICATED);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), 0);
+	t.got.token[5] = t.got.token[5] == 'A' ? 'B' : 'A';
+	assert_int_equal(try_check(x, &t), ERR_UNAUTHENTICATED);
+}
+
+/* The hot path: after the first check neither keyd nor the database is asked. */
+static void
+cached(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { 0 };
+	uint64_t before, after, batches;
+
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), 0);
+	assert_int_equal(try_check(x, &t), 0);
+	keys_stats(x->v.keys, &before, &batches);
+	pgtemp_sql(x->pg, "DELETE FROM session");
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(try_check(x, &t), 0);
+	keys_stats(x->v.keys, &after, &batches);
+	assert_int_equal(before, after);
+}
+
+static void
+limits(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { 0 };
+
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), 0);
+	assert_int_equal(try_check(x, &t), 0);
+	x->settings.session_idle = 50;
+	usleep(80000);
+	assert_int_equal(try_check(x, &t), ERR_UNAUTHENTICATED);
+	settings_defaults(&x->settings);
+	x->settings.session_max = 100;
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), 0);
+	assert_int_equal(try_check(x, &t), 0);
+	usleep(120000);
+	assert_int_equal(try_check(x, &t), ERR_UNAUTHENTICATED);
+}
+
+/* The log hears of a session in use, but not of every use. */
+static void
+seen(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { 0 };
+
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), 0);
+	x->settings.session_idle = 600;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(try_check(x, &t), 0);
+		usleep(30000);
+	}
+	fixture_run(x, check, &t); /* lets the last one be written */
+	assert_in_range(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 33"), 3, 7);
+	assert_int_equal(
+		fixture_count(x, "SELECT count(*) FROM session WHERE seen_at > created_at"), 1);
+}
+
+static void
+disable(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct event ev = {
+		.kind = EVENT_USER_CHANGED, .object = alice, .address = "", .body = arg
+	};
+	struct err e = { 0 };
+
+	assert_int_equal(ledger_append(x->v.ledger, f, &ev, 1, NULL, &e), 0);
+}
+
+static void
+disabled_at_once(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { 0 };
+
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), 0);
+	assert_int_equal(try_check(x, &t), 0);
+	fixture_run(x, disable, (char *)"{\"disabled\":true}");
+	assert_int_equal(try_check(x, &t), ERR_UNAUTHENTICATED);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), ERR_BAD_LOGIN);
+	assert_int_equal(
+		fixture_count(
+			x, "SELECT count(*) FROM event WHERE kind = 31 AND body LIKE '%disabled%'"),
+		1);
+}
+
+static void
+lock_out(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { 0 };
+
+	x->settings.lockout_ms = 400;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(try_login(x, &t, "alice", "wrong", NULL), ERR_BAD_LOGIN);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), ERR_LOCKED_OUT);
+	/* A restart does not forget. */
+	fixture_close(x);
+	fixture_open(x, FIXTURE_NODE_A);
+	assert_int_equal(try_login(x, &t, "ALICE", PASSWORD, NULL), ERR_LOCKED_OUT);
+	usleep(450000);
+	assert_int_equal(try_login(x, &t, "alice", "wrong", NULL), ERR_BAD_LOGIN);
+	usleep(450000); /* the second wait is twice as long */
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), ERR_LOCKED_OUT);
+	usleep(450000);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), 0);
+	assert_int_equal(fixture_count(x, "SELECT failed FROM principal"), 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 31"), 6);
+}
+
+/* A name that nobody has behaves the same, and what was typed is not in the log. */
+static void
+unknown_name(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { 0 };
+
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(try_login(x, &t, "hunter2", PASSWORD, NULL), ERR_BAD_LOGIN);
+	assert_int_equal(try_login(x, &t, "HUNTER2", PASSWORD, NULL), ERR_LOCKED_OUT);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), 0);
+	assert_int_equal(
+		fixture_count(x, "SELECT count(*) FROM event WHERE kind = 31 AND actor IS NULL"),
+		5);
+	assert_int_equal(
+		fixture_count(x, "SELECT count(*) FROM event WHERE body ILIKE '%hunter2%'"), 0);
+	assert_int_equal(try_login(x, &t, "", PASSWORD, NULL), ERR_BAD_LOGIN);
+}
+
+struct together {
+	unsigned bad, locked, in;
+};
+
+static void
+wrong_login(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct together *n = arg;
+	struct try t = { .name = "alice", .password = "wrong" };
+
+	login(x, f, &t);
+	n->bad += t.rc == ERR_BAD_LOGIN;
+	n->locked += t.rc == ERR_LOCKED_OUT;
+	n->in += t.rc == 0;
+}
+
+/* Many tries at once are not more tries. */
+static void
+all_at_once(void **state)
+{
+	struct fixture *x = *state;
+	struct together n = { 0 };
+
+	x->settings.lockout_ms = 60000;
+	fixture_run_many(x, wrong_login, &n, 40);
+	assert_int_equal(n.bad, 5);
+	assert_int_equal(n.locked, 35);
+}
+
+/* ---- second factor ---- */
+
+static const uint8_t secret[TOTP_SECRET_BYTES] = "abcdefghijklmnopqrs";
+
+static void
+set_totp(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct buf sealed = BUF_INIT, body = BUF_INIT;
+	struct event ev = { .kind = EVENT_USER_TOTP, .object = alice, .address = "" };
+	uint8_t ad[SESSION_TOTP_AD_LEN];
+	struct err e = { 0 };
+	char b64[256];
+	struct jw w;
+
+	session_totp_ad(arg, ad);
+	assert_int_equal(keys_seal(x->v.keys, f, x->v.data_key, ad, sizeof(ad), secret,
+				   sizeof(secret), &sealed, &e),
+			 0);
+	sodium_bin2base64(b64, sizeof(b64), (const uint8_t *)sealed.data, sealed.len,
+			  sodium_base64_VARIANT_ORIGINAL);
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "totp_sealed", b64);
+	jw_end_object(&w);
+	ev.body = buf_str(&body);
+	assert_int_equal(ledger_append(x->v.ledger, f, &ev, 1, NULL, &e), 0);
+	buf_done(&sealed);
+	buf_done(&body);
+}
+
+static void
+second_factor(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { 0 };
+	struct err e = { 0 };
+	struct uuid other;
+	char code[7];
+
+	fixture_run(x, set_totp, &alice);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), ERR_SECOND_FACTOR);
+	assert_int_equal(try_login(x, &t, "alice", "wrong", NULL), ERR_BAD_LOGIN);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, "000000"), ERR_BAD_LOGIN);
+	assert_int_equal(totp_code(secret, clock_now_us() / 1000000, code, &e), 0);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, code), 0);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, code), ERR_BAD_LOGIN); /* once only */
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal WHERE totp_step > 0"), 1);
+	/* A secret that was sealed for someone else opens nothing. */
+	uuid_new(&other);
+	fixture_run(x, set_totp, &other);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, code), ERR_CRYPTO);
+}
+
+/* ---- emergency ---- */
+
+static void
+reload(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct err e = { 0 };
+
+	assert_int_equal(sessions_reload(x->v.sessions, f, &e), 0);
+}
+
+static void
+enter(struct fixture *x, enum ha_state s)
+{
+	fixture_state(x, s, false);
+	fixture_run(x, reload, NULL);
+}
+
+/* H4, H5, H7: sessions of before go on, new ones live in the journal, survive a restart, and go on at home. */
+static void
+emergency(void **state)
+{
+	struct fixture *x = *state;
+	struct try before = { 0 }, here = { 0 }, ended = { 0 };
+
+	assert_int_equal(try_login(x, &before, "alice", PASSWORD, NULL), 0);
+	fixture_close(x);
+	fixture_state(x, HA_EMERGENCY, false);
+	fixture_open(x, FIXTURE_NODE_A);
+	assert_int_equal(try_check(x, &before), 0);
+	assert_false(session_is_journal_only(&before.who));
+	assert_int_equal(try_login(x, &here, "alice", PASSWORD, NULL), 0);
+	assert_true(session_is_journal_only(&here.who));
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM session"), 1);
+	assert_int_equal(try_check(x, &here), 0);
+	assert_true(session_is_journal_only(&here.who));
+	assert_int_equal(try_login(x, &ended, "alice", PASSWORD, NULL), 0);
+	assert_int_equal(try_check(x, &ended), 0);
+	fixture_run(x, logout, &ended);
+	assert_int_equal(try_check(x, &ended), ERR_UNAUTHENTICATED);
+	/* A session of before that ends here is over here. */
+	fixture_run(x, logout, &before);
+	assert_int_equal(try_check(x, &before), ERR_UNAUTHENTICATED);
+
+	fixture_close(x);
+	fixture_open(x, FIXTURE_NODE_A);
+	assert_int_equal(try_check(x, &here), 0);
+	assert_true(session_is_journal_only(&here.who));
+	assert_int_equal(try_check(x, &ended), ERR_UNAUTHENTICATED);
+	assert_int_equal(try_check(x, &before), ERR_UNAUTHENTICATED);
+
+	/* The way home. */
+	enter(x, HA_MERGING);
+	assert_int_equal(try_check(x, &here), 0);
+	assert_true(session_is_journal_only(&here.who));
+	enter(x, HA_ALONE);
+	assert_int_equal(try_login(x, &before, "alice", PASSWORD, NULL),
+			 0); /* any event: the journal is adopted */
+	assert_int_equal(try_check(x, &here), 0);
+	assert_false(session_is_journal_only(&here.who));
+	assert_int_equal(try_check(x, &ended), ERR_UNAUTHENTICATED);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM session"), 4);
+}
+
+/* In state MERGING it is noticed within a moment that a session has come home. */
+static void
+comes_home(void **state)
+{
+	struct fixture *x = *state;
+	struct try here = { 0 };
+
+	fixture_close(x);
+	fixture_state(x, HA_EMERGENCY, false);
+	fixture_open(x, FIXTURE_NODE_A);
+	assert_int_equal(try_login(x, &here, "alice", PASSWORD, NULL), 0);
+	enter(x, HA_MERGING);
+	assert_int_equal(try_check(x, &here), 0);
+	assert_true(here.who.journal_only);
+	/* The replicated row arrives: made here by hand, by its id alone. */
+	enter(x, HA_ALONE);
+	fixture_run(x, disable, (char *)"{\"role\":\"administrator\"}");
+	fixture_state(x, HA_MERGING, false);
+	usleep(250000);
+	assert_int_equal(try_check(x, &here), 0);
+	assert_false(here.who.journal_only);
+	assert_true(here.who.administrator);
+}
+
+/* H6: a code used in emergency is not taken twice, and failures count, although the table stands still. */
+static void
+emergency_memory(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { 0 };
+	struct err e = { 0 };
+	char code[7];
+
+	fixture_run(x, set_totp, &alice);
+	fixture_close(x);
+	fixture_state(x, HA_EMERGENCY, false);
+	fixture_open(x, FIXTURE_NODE_A);
+	assert_int_equal(totp_code(secret, clock_now_us() / 1000000, code, &e), 0);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, code), 0);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, code), ERR_BAD_LOGIN);
+	fixture_close(x);
+	fixture_open(x, FIXTURE_NODE_A);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, code), ERR_BAD_LOGIN);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(try_login(x, &t, "alice", "wrong", NULL), ERR_BAD_LOGIN);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), ERR_LOCKED_OUT);
+	assert_int_equal(fixture_count(x, "SELECT failed FROM principal"), 0);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(in_and_out),	TEST(bad_tokens),   TEST(cached),
+		TEST(limits),		TEST(seen),	    TEST(disabled_at_once),
+		TEST(lock_out),		TEST(unknown_name), TEST(all_at_once),
+		TEST(second_factor),	TEST(emergency),    TEST(comes_home),
+		TEST(emergency_memory),
+	};
+
+	if (!pgtemp_have())
+		return PGTEMP_SKIP;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
