@@ -393,7 +393,7 @@ settings_write_markdown(struct buf *out)
 	buf_adds(out,
 		 "# Settings\n\n"
 		 "`conf/holdfast.conf` in the home folder: one `name = value` a line, `#` begins "
-		 "a comment. Every one is also an option of the command line (`--listen`). "
+		 "a comment. SIGHUP reads it again: what counts at `reload` is in force at once. "
 		 "An unknown or doubled name and a value out of bounds are refused with their "
 		 "line.\n\n"
 		 "| name | default | allowed | counts | what it is |\n"

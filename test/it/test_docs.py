@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages that the program writes are the pages in docs/; the other pages say what the code says."""
+import re
+import subprocess
+
+import pytest
+
+from conftest import ROOT
+
+
+@pytest.mark.parametrize("page", ["settings", "api"])
+def test_page_is_what_the_program_writes(holdfast, page):
+    written = subprocess.run([holdfast, "docs", page], capture_output=True, text=True, check=True).stdout
+    assert (ROOT / f"docs/{page}.md").read_text() == written, f"run: holdfast docs {page} > docs/{page}.md"
+
+
+def test_every_promise_has_a_test_that_names_it():
+    said = set(re.findall(r"^- \*\*(H\d+)\*\*", (ROOT / "docs/ha.md").read_text(), re.M))
+    assert said == {f"H{n}" for n in range(1, 13)}
+    named = set(re.findall(r"pytest\.mark\.(h\d+)", "".join(p.read_text() for p in (ROOT / "test").rglob("test_*.py"))))
+    later = {"H10", "H11"} # their commands come with promotion; docs/ha.md says so
+    assert {h.lower() for h in said - later} <= named
+
+
+def test_every_reason_of_the_status_is_explained():
+    codes = re.findall(r"^\tX\(([A-Z_]+), \"", (ROOT / "src/ha/status.h").read_text(), re.M)
+    page = (ROOT / "docs/ha.md").read_text()
+    assert codes and not [c for c in codes if f"`{c.lower()}`" not in page]
+
+
+def test_every_verb_has_help(holdfast):
+    verbs = re.findall(r"^VERB\((\w+)\)", (ROOT / "src/cli/verbs.def").read_text(), re.M)
+    assert len(verbs) > 20
+    for verb in verbs:
+        words = verb.replace("user_totp_off", "user_totp-off").split("_", 1)
+        out = subprocess.run([holdfast, *words, "--help"], capture_output=True, text=True)
+        assert out.returncode == 0 and out.stdout.startswith(f"holdfast {' '.join(words)}"), (verb, out)
