@@ -85,6 +85,8 @@ struct sup {
 	int lock_fd;
 	bool serving;	   /* vaultd and agent were started once */
 	unsigned stopping; /* signals received so far, or 1 after a failure */
+	size_t stop_at;	   /* the group that is being stopped */
+	unsigned overdue;  /* how often its time was over: hard, then for good */
 	int exit_code;
 };
 
@@ -467,46 +469,57 @@ start_child(struct sup *s, enum child_id id)
 
 /* ---- stopping ---- */
 
+/* What is stopped together, in this order; the next group only when this one is gone. PostgreSQL: fast rolls back and
+ * writes a checkpoint, hard recovers at the next start. */
+static const struct stop_group {
+	enum child_id members[4];
+	unsigned n;
+	int soft, hard;
+	uint64_t ms; /* of patience before hard */
+} stop_groups[] = {
+	{ { VAULTD, AGENT, PREPARE, UNPACK }, 4, SIGTERM, SIGKILL, STOP_SOFT_MS },
+	{ { POSTGRES }, 1, SIGINT, SIGQUIT, STOP_PG_MS },
+	{ { KEYD }, 1, SIGTERM, SIGKILL, STOP_SOFT_MS },
+};
+
 static void
 on_stop_timer(uv_timer_t *t)
 {
 	struct sup *s = t->data;
-	s->stopping++;
+	s->overdue++;
 	stop_step(s);
 }
 
+/* Signals the members that live; false when none does. */
 static bool
-signal_child(struct child *c, int soft, int hard)
+stop_group(struct sup *s, const struct stop_group *g)
 {
-	if (!c->running)
-		return false;
-	uv_process_kill(&c->process, c->sup->stopping > 1 ? hard : soft);
-	return true;
+	int sig = s->overdue > 1 ? SIGKILL : s->stopping > 1 || s->overdue ? g->hard : g->soft;
+	bool lives = false;
+
+	for (unsigned i = 0; i < g->n; i++) {
+		struct child *c = &s->children[g->members[i]];
+		if (!c->running)
+			continue;
+		lives = true;
+		uv_process_kill(&c->process, sig);
+	}
+	return lives;
 }
 
-/* One step of the stop: signals what is to go now; called again at each exit, signal and deadline.
- */
+/* One step of the stop; called again at each exit, signal and deadline. */
 static void
 stop_step(struct sup *s)
 {
-	struct child *c = s->children;
-
 	for (int i = 0; i < CHILDREN; i++)
-		uv_timer_stop(&c[i].timer);
-	if (signal_child(&c[VAULTD], SIGTERM, SIGKILL) | signal_child(&c[AGENT], SIGTERM, SIGKILL) |
-	    signal_child(&c[PREPARE], SIGTERM, SIGKILL) |
-	    signal_child(&c[UNPACK], SIGTERM, SIGKILL)) {
-		uv_timer_start(&s->stop_timer, on_stop_timer, STOP_SOFT_MS, 0);
-		return;
-	}
-	/* Fast: rolls back and writes a checkpoint; hard: recovers at the next start. */
-	if (signal_child(&c[POSTGRES], SIGINT, SIGQUIT)) {
-		uv_timer_start(&s->stop_timer, on_stop_timer, STOP_PG_MS, 0);
-		return;
-	}
-	if (signal_child(&c[KEYD], SIGTERM, SIGKILL)) {
-		uv_timer_start(&s->stop_timer, on_stop_timer, STOP_SOFT_MS, 0);
-		return;
+		uv_timer_stop(&s->children[i].timer);
+	for (; s->stop_at < ARRAY_LEN(stop_groups); s->stop_at++) {
+		const struct stop_group *g = &stop_groups[s->stop_at];
+		if (stop_group(s, g)) {
+			uv_timer_start(&s->stop_timer, on_stop_timer, g->ms, 0);
+			return;
+		}
+		s->overdue = 0;
 	}
 	uv_stop(&s->loop);
 }

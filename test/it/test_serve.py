@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import as_user, give, paragraph, processes_below
-from pair import stat_of
+from pair import Failed, stat_of
 
 
 def wait_for(what, timeout=15, every=0.005):
@@ -24,6 +24,14 @@ def wait_for(what, timeout=15, every=0.005):
 def serves(n):
     h = n.health(timeout=1)
     return h is not None and h[0] == 200
+
+
+def answers(n):
+    """Whether the database does."""
+    try:
+        return n.sql("SELECT 1") == [["1"]]
+    except Failed:
+        return False
 
 
 def pid_of(n, what):
@@ -57,6 +65,46 @@ def test_ctrl_c_stops_it_too(running):
     os.killpg(proc.pid, signal.SIGINT) # as the terminal does: to the whole group
     assert proc.wait(30) == 0
     assert not any(stat_of(p) for p in tree)
+
+
+def test_stopped_while_starting(node):
+    for after in (0.0, 0.05, 0.15, 0.3):
+        node.start(wait=False)
+        proc = node.proc
+        time.sleep(after)
+        proc.send_signal(signal.SIGTERM)
+        assert proc.wait(20) in (0, -signal.SIGTERM), after # it may not have come as far as to listen to it
+        wait_for(lambda: processes_below(node.home) == [], 5)
+    node.start()
+    assert serves(node)
+
+
+def test_stops_though_a_process_is_frozen(running):
+    """A second signal makes it hard."""
+    proc = running.proc
+    os.kill(pid_of(running, "vaultd"), signal.SIGSTOP)
+    proc.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert proc.poll() is None
+    begun = time.monotonic()
+    proc.send_signal(signal.SIGTERM)
+    assert proc.wait(10) == 0 and time.monotonic() - begun < 3
+    assert processes_below(running.home) == []
+    running.proc = None
+    running.start()
+    assert serves(running)
+
+
+def test_small_when_idle(running, record_property):
+    """The whole idle node, shared pages counted once."""
+    time.sleep(1)
+    total = 0
+    for pid in running.pids("all"):
+        total += next(int(l.split()[1]) for l in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if l.startswith("Pss:"))
+    print(f"\nidle: {total / 1024:.1f} MiB")
+    record_property("idle_mib", round(total / 1024, 1))
+    if "asan" not in str(running.holdfast):
+        assert total < 120 << 10
 
 
 def test_second_serve_is_refused_and_names_the_first(running):
@@ -103,10 +151,9 @@ def test_keyd_killed_with_the_key_there(running):
 def test_postmaster_killed(running):
     vaultd, old = pid_of(running, "vaultd"), pid_of(running, "postmaster")
     os.kill(old, signal.SIGKILL)
-    _, seconds = wait_for(lambda: (p := pid_of(running, "postmaster")) and p != old and (running.home / "run" / f".s.PGSQL.{running.pair_listen.rsplit(':')[-1]}").exists() and serves(running), 30)
+    _, seconds = wait_for(lambda: answers(running) and serves(running), 30)
     print(f"\nPostgreSQL again after {seconds:.2f} s")
-    assert pid_of(running, "vaultd") == vaultd
-    assert running.sql("SELECT 1") == [["1"]]
+    assert pid_of(running, "vaultd") == vaultd and pid_of(running, "postmaster") != old
 
 
 def test_agent_killed(running):
