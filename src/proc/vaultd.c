@@ -140,6 +140,8 @@ state_now(const struct vaultd *d)
 	return d->v.page ? page_quick(d->v.page).state : HA_SINGLE;
 }
 
+static void update_health(struct vaultd *d);
+
 /* ---- data keys ---- */
 
 /* Until it works: without the data keys nothing can be opened. */
@@ -162,6 +164,7 @@ load_keys(struct fiber *f, void *arg)
 	}
 	d->keys_loaded = true;
 	d->loading = false;
+	update_health(d);
 }
 
 static void
@@ -343,18 +346,24 @@ judge(const struct vaultd *d, int64_t now, char *why, size_t n)
 }
 
 static void
-on_health_timer(uv_timer_t *t)
+update_health(struct vaultd *d)
 {
-	struct vaultd *d = t->data;
-	int64_t now = clock_mono_ms();
 	struct vault_health h = { 0 };
 
-	begin_ping(d, now);
-	h.serving = judge(d, now, h.why, sizeof(h.why));
+	h.serving = judge(d, clock_mono_ms(), h.why, sizeof(h.why));
 	if (h.serving != d->v.health.serving)
 		log_at(h.serving ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING,
 		       h.serving ? "serving" : "not serving: %s", h.why);
 	d->v.health = h;
+}
+
+static void
+on_health_timer(uv_timer_t *t)
+{
+	struct vaultd *d = t->data;
+
+	begin_ping(d, clock_mono_ms());
+	update_health(d);
 }
 
 /* ---- the supervisor's link ---- */
@@ -651,8 +660,10 @@ begin(struct fiber *f, void *arg)
 	d->v.sessions = sessions_new(&d->v);
 	d->state_seq = d->followed_seq = page_quick(d->v.page).state_seq;
 	d->told = state_now(d);
-	if (!rc)
+	if (!rc) {
+		begin_load_keys(d);
 		rc = open_server(d, &e);
+	}
 	if (rc) {
 		log_err(LOG_LEVEL_ERROR, &e, "cannot serve");
 		stop_with(d, PROC_EXIT_CONFIG);
@@ -660,7 +671,6 @@ begin(struct fiber *f, void *arg)
 	}
 	start_timer(d, &d->health_timer, on_health_timer, HEALTH_MS);
 	tell_ready();
-	begin_load_keys(d);
 	if (sessions_reload(d->v.sessions, f, &e))
 		log_err(LOG_LEVEL_ERROR, &e, "sessions of the journal are lost to this node");
 	start_timer(d, &d->page_timer, on_page_timer, PAGE_MS);
