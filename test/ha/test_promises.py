@@ -164,7 +164,7 @@ def test_roles_may_do_their_duty_alone(st):
     for sql in ("SELECT * FROM event LIMIT 1", "SELECT * FROM ha_inbox", "DELETE FROM ha_inbox", "SELECT sealed FROM version",
                 "CREATE TABLE x (i int)", "UPDATE principal SET role = 'administrator'", "COPY event TO PROGRAM 'id'"):
         p = psql(st, "b", conninfo(st, "hf_deposit", cert, key), sql)
-        assert p.returncode != 0 and "permission denied" in p.stderr, f"{sql}: {p.stdout}{p.stderr}"
+        assert p.returncode != 0 and ("permission denied" in p.stderr or "must be superuser" in p.stderr), f"{sql}: {p.stdout}{p.stderr}"
     for user in ("holdfast", "hf_vault", "postgres"):
         p = psql(st, "b", conninfo(st, user, cert, key))
         assert p.returncode != 0, f"{user} may log in over the channel"
@@ -204,7 +204,8 @@ def test_answer_means_journal_on_disk(st):
     import sqlite3
     session = st.login("admin")
     on = On(st, "b", session)
-    reasons = [f"journal-{time.monotonic_ns()}-{i}" for i in range(5)]
+    run = f"journal-{time.monotonic_ns()}"
+    reasons = [f"{run}-{i}" for i in range(5)]
     with emergency(st):
         for reason in reasons:
             assert on.call(st.b, "POST", f"/v1/accounts/{st.accounts[1]}/retrieve", {"reason": reason})["status"] == 200
@@ -223,7 +224,7 @@ def test_answer_means_journal_on_disk(st):
     for reason in reasons:
         n = st.a.sql(f"SELECT count(*) FROM event WHERE kind = {checker.RETRIEVED} AND body::json->>'reason' = '{reason}'")[0][0]
         assert n == "1", f"{n} events for {reason}"
-    order = [r[0] for r in st.a.sql(f"SELECT body::json->>'reason' FROM event WHERE body LIKE '%{reasons[0][:-2]}%' ORDER BY seq")]
+    order = [r[0] for r in st.a.sql(f"SELECT body::json->>'reason' FROM event WHERE body LIKE '%{run}%' ORDER BY seq")]
     assert order == reasons, "the journal came home in another order"
 
 
