@@ -13,7 +13,7 @@
 #include "proc/create.h"
 #include "proc/preflight.h"
 #include "proc/proc.h"
-#include "proc/user.h"
+#include "proc/runas.h"
 
 /* Resolved while we may still see every folder. What conf/manage_key.conf says is keyd's to read;
  * whether it lies where it must not is ours to say. */
@@ -56,15 +56,15 @@ static int
 begin(const struct cli *c, struct proc_args *a, struct err *e)
 {
 	char path[HOME_PATH_MAX];
-	struct user_id user;
+	struct runas user;
 	enum log_level level = LOG_LEVEL_INFO;
 	int r = cli_home(c, &a->home, e);
 	if (!r)
-		r = user_choose(a->home.dir, cli_get(c, "user"), &user, e);
+		r = runas_choose(a->home.dir, cli_get(c, "user"), &user, e);
 	if (!r)
 		r = take_key_file(c, a, e);
 	if (!r)
-		r = user_become(&user, e);
+		r = runas_become(&user, e);
 	if (!r && chdir("/") < 0)
 		r = err_errno(e, ERR_IO, "cannot leave the current folder");
 	home_path(&a->home, HOME_CONF, path);

@@ -30,7 +30,7 @@
 #include "pg/cluster.h"
 #include "proc/bootstrap.h"
 #include "proc/keyhost.h"
-#include "proc/user.h"
+#include "proc/runas.h"
 #include "store/db.h"
 #include "store/migrate.h"
 
@@ -41,7 +41,7 @@
 struct plan {
 	const struct create_options *o;
 	struct create_result *r;
-	struct user_id user;
+	struct runas user;
 	struct home home;
 	struct settings settings;
 	char first_made[HOME_PATH_MAX]; /* topmost folder that is ours to remove; "" none */
@@ -430,7 +430,7 @@ static int
 work(const struct plan *p, struct outcome *out, struct err *e)
 {
 	log_init("init", LOG_LEVEL_WARNING);
-	int r = user_become(&p->user, e);
+	int r = runas_become(&p->user, e);
 	if (!r && chdir("/") < 0)
 		r = err_errno(e, ERR_IO, "cannot leave the current folder");
 	if (!r)
@@ -460,13 +460,13 @@ make_base(struct plan *p, struct err *e)
 	if (!r && chmod(p->home.dir, 0700) < 0)
 		r = err_errno(e, ERR_IO, "cannot close %s to others", p->home.dir);
 	if (!r)
-		r = user_give(&p->user, p->home.dir, e);
+		r = runas_give(&p->user, p->home.dir, e);
 	if (!r && p->key_made) {
 		r = keyring_create_file(p->r->key_file, e);
 		p->key_made = !r; /* one that another made meanwhile is not ours to remove */
 	}
 	if (!r && p->key_made)
-		r = user_give(&p->user, p->r->key_file, e);
+		r = runas_give(&p->user, p->r->key_file, e);
 	return r;
 }
 
@@ -607,7 +607,7 @@ create_node(const struct create_options *o, struct create_result *ret, struct er
 	if (!r)
 		r = cluster_find_bin(0, bin, &major, e);
 	if (!r)
-		r = user_choose(p.home_was_there ? p.home.dir : NULL, o->user, &p.user, e);
+		r = runas_choose(p.home_was_there ? p.home.dir : NULL, o->user, &p.user, e);
 	if (r)
 		return r;
 	snprintf(ret->user, sizeof(ret->user), "%s", p.user.name);

@@ -10,7 +10,7 @@
 #include "proc/create.h"
 #include "proc/keyhost.h"
 #include "proc/preflight.h"
-#include "proc/user.h"
+#include "proc/runas.h"
 #include "store/db.h"
 
 /* Says what is wrong with the file itself, in this process, and forgets it. */
@@ -104,14 +104,14 @@ int
 keycheck_run(const struct home *h, const char *key_file, struct keycheck_result *ret, struct err *e)
 {
 	struct keycheck_result res = { 0 };
-	struct user_id user;
+	struct runas user;
 	log_init("key check", LOG_LEVEL_WARNING);
-	int major = 0, r = user_choose(h->dir, NULL, &user, e);
+	int major = 0, r = runas_choose(h->dir, NULL, &user, e);
 	if (!r)
 		r = key_file ? create_resolve(key_file, res.key_file, e)
 			     : home_key_path(h, res.key_file, e);
 	if (!r)
-		r = user_become(&user, e);
+		r = runas_become(&user, e);
 	if (!r)
 		r = check_file(res.key_file, e);
 	if (!r)

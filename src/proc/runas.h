@@ -10,7 +10,7 @@
 #include <sys/types.h>
 #include "base/err.h"
 
-struct user_id {
+struct runas {
 	uid_t uid;
 	gid_t gid;
 	char name[64];
@@ -20,11 +20,11 @@ struct user_id {
 
 /* Who Holdfast is to run as. home: the home folder, or NULL when there is none yet; name: --user,
  * or NULL. ERR_PRECONDITION with how to make the user when there is none. */
-int user_choose(const char *home, const char *name, struct user_id *ret, struct err *e) MUST_USE;
+int runas_choose(const char *home, const char *name, struct runas *ret, struct err *e) MUST_USE;
 
 /* Becomes that user for good (groups, gid, uid) when we are root, and leaves of the environment
  * only what Holdfast knows. */
-int user_become(const struct user_id *u, struct err *e) NONNULL MUST_USE;
+int runas_become(const struct runas *u, struct err *e) NONNULL MUST_USE;
 
 /* Hands a file or folder to that user when we are root. */
-int user_give(const struct user_id *u, const char *path, struct err *e) NONNULL MUST_USE;
+int runas_give(const struct runas *u, const char *path, struct err *e) NONNULL MUST_USE;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "proc/user.h"
+#include "proc/runas.h"
 
 #define SOMEBODY "nobody" /* on every machine, and never root */
 
@@ -28,27 +28,27 @@ need_root(void)
 static void
 without_root_one_stays(void **state)
 {
-	struct user_id u = { 0 };
+	struct runas u = { 0 };
 	struct err e = { 0 };
 	if (geteuid() == 0)
 		skip();
-	assert_int_equal(user_choose(NULL, NULL, &u, &e), 0);
+	assert_int_equal(runas_choose(NULL, NULL, &u, &e), 0);
 	assert_false(u.drop);
 	assert_int_equal(u.uid, geteuid());
-	assert_int_equal(user_choose(NULL, "root", &u, &e), ERR_REFUSED);
+	assert_int_equal(runas_choose(NULL, "root", &u, &e), ERR_REFUSED);
 }
 
 static void
 root_becomes_the_named_user(void **state)
 {
-	struct user_id u = { 0 };
+	struct runas u = { 0 };
 	struct err e = { 0 };
 	need_root();
-	assert_int_equal(user_choose("/", SOMEBODY, &u, &e), 0);
+	assert_int_equal(runas_choose("/", SOMEBODY, &u, &e), 0);
 	assert_string_equal(u.name, SOMEBODY);
 	assert_true(u.drop);
 	setenv("HOLDFAST_USER", SOMEBODY, 1);
-	assert_int_equal(user_choose("/", NULL, &u, &e), 0);
+	assert_int_equal(runas_choose("/", NULL, &u, &e), 0);
 	assert_string_equal(u.name, SOMEBODY);
 	unsetenv("HOLDFAST_USER");
 }
@@ -57,14 +57,14 @@ static void
 the_owner_of_the_home_comes_before_the_default(void **state)
 {
 	char dir[] = "/tmp/hf-user.XXXXXX";
-	struct user_id u = { 0 };
+	struct runas u = { 0 };
 	struct err e = { 0 };
 	const struct passwd *pw = getpwnam(SOMEBODY);
 	need_root();
 	assert_non_null(mkdtemp(dir));
 	uid_t uid = pw->pw_uid;
 	assert_int_equal(chown(dir, uid, (gid_t)-1), 0);
-	assert_int_equal(user_choose(dir, NULL, &u, &e), 0);
+	assert_int_equal(runas_choose(dir, NULL, &u, &e), 0);
 	assert_int_equal(u.uid, uid);
 	assert_int_equal(rmdir(dir), 0);
 }
@@ -72,18 +72,18 @@ the_owner_of_the_home_comes_before_the_default(void **state)
 static void
 root_itself_and_strangers_are_refused(void **state)
 {
-	struct user_id u = { 0 };
+	struct runas u = { 0 };
 	struct err e = { 0 };
 	need_root();
-	assert_int_equal(user_choose(NULL, "root", &u, &e), ERR_REFUSED);
-	assert_int_equal(user_choose(NULL, "no-such-user-here", &u, &e), ERR_PRECONDITION);
+	assert_int_equal(runas_choose(NULL, "root", &u, &e), ERR_REFUSED);
+	assert_int_equal(runas_choose(NULL, "no-such-user-here", &u, &e), ERR_PRECONDITION);
 	assert_non_null(strstr(e.text, "useradd --system"));
 	assert_non_null(strstr(e.text, "no-such-user-here"));
 }
 
 /* In the child: 0 when everything of root and of the environment is gone. */
 static int
-look_after_becoming(const struct user_id *u)
+look_after_becoming(const struct runas *u)
 {
 	struct err e = { 0 };
 	uid_t r, ef, s;
@@ -91,7 +91,7 @@ look_after_becoming(const struct user_id *u)
 	setenv("LD_PRELOAD_OF_MINE", "x", 1);
 	setenv("HOLDFAST_PG_BIN", "/x", 1);
 	setenv("JOURNAL_STREAM", "8:1", 1);
-	if (user_become(u, &e))
+	if (runas_become(u, &e))
 		return 1;
 	if (getresuid(&r, &ef, &s) || r != u->uid || ef != u->uid || s != u->uid)
 		return 2;
@@ -112,10 +112,10 @@ look_after_becoming(const struct user_id *u)
 static void
 nothing_of_root_is_left(void **state)
 {
-	struct user_id u = { 0 };
+	struct runas u = { 0 };
 	struct err e = { 0 };
 	int status = 0;
-	assert_int_equal(user_choose(NULL, geteuid() == 0 ? SOMEBODY : NULL, &u, &e), 0);
+	assert_int_equal(runas_choose(NULL, geteuid() == 0 ? SOMEBODY : NULL, &u, &e), 0);
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(look_after_becoming(&u));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proc/user.h"
+#include "proc/runas.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -23,7 +23,7 @@ static const char *const kept[] = {
 };
 
 static int
-fill(const struct passwd *pw, struct user_id *ret, struct err *e)
+fill(const struct passwd *pw, struct runas *ret, struct err *e)
 {
 	if (strlen(pw->pw_name) >= sizeof(ret->name) || strlen(pw->pw_dir) >= sizeof(ret->dir))
 		return err_set(e, ERR_PRECONDITION, "the name or home of user %s is too long",
@@ -36,7 +36,7 @@ fill(const struct passwd *pw, struct user_id *ret, struct err *e)
 }
 
 static int
-stay(const char *name, struct user_id *ret, struct err *e)
+stay(const char *name, struct runas *ret, struct err *e)
 {
 	const struct passwd *pw = getpwuid(geteuid());
 	if (!pw)
@@ -59,9 +59,9 @@ owner_of(const char *home)
 }
 
 int
-user_choose(const char *home, const char *name, struct user_id *ret, struct err *e)
+runas_choose(const char *home, const char *name, struct runas *ret, struct err *e)
 {
-	struct user_id u = { .drop = geteuid() == 0 };
+	struct runas u = { .drop = geteuid() == 0 };
 	const char *wanted = name && *name ? name : getenv("HOLDFAST_USER");
 	if (wanted && !*wanted)
 		wanted = NULL;
@@ -107,7 +107,7 @@ is_kept(const char *entry)
 
 /* What libraries and PostgreSQL's programs would read from it (PG*, LD_*, locales …) is dropped. */
 static int
-clean_environment(const struct user_id *u, struct err *e)
+clean_environment(const struct runas *u, struct err *e)
 {
 	char *keep[KEPT_MAX];
 	char path[4096];
@@ -144,7 +144,7 @@ raise_limits(void)
 }
 
 int
-user_become(const struct user_id *u, struct err *e)
+runas_become(const struct runas *u, struct err *e)
 {
 	if (u->drop)
 		raise_limits();
@@ -157,7 +157,7 @@ user_become(const struct user_id *u, struct err *e)
 }
 
 int
-user_give(const struct user_id *u, const char *path, struct err *e)
+runas_give(const struct runas *u, const char *path, struct err *e)
 {
 	if (u->drop && lchown(path, u->uid, u->gid) < 0)
 		return err_errno(e, ERR_IO, "cannot give %s to user %s", path, u->name);
