@@ -11,7 +11,7 @@
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "crypto/x509.h"
-#include "proc/user.h"
+#include "proc/runas.h"
 
 #define PEM_MAX 65536
 #define CERT_DAYS 3650
@@ -21,11 +21,11 @@
 static int
 open_home(const struct cli *c, struct home *ret, struct err *e)
 {
-	struct user_id user;
+	struct runas user;
 	int rc = cli_home(c, ret, e);
 	if (rc == 0)
-		rc = user_choose(ret->dir, NULL, &user, e);
-	return rc == 0 ? user_become(&user, e) : rc;
+		rc = runas_choose(ret->dir, NULL, &user, e);
+	return rc == 0 ? runas_become(&user, e) : rc;
 }
 
 static int
