@@ -299,17 +299,29 @@ cli_parse(const struct cli_verb *const *table, int argc, char **argv, struct cli
 	return *ret_help ? 0 : check_count(&c, e);
 }
 
-/* Breaks text into lines of at most 78 columns; what follows the first is indented. */
+/* Columns that UTF-8 text takes up on a terminal. */
+static int
+width_of(const char *s, size_t n)
+{
+	int w = 0;
+	for (size_t i = 0; i < n; i++)
+		w += ((unsigned char)s[i] & 0xC0) != 0x80;
+	return w;
+}
+
+/* Breaks text into lines of at most 90 columns; what follows the first is indented. */
 static void
 print_wrapped(FILE *out, const char *text, int column, int indent)
 {
 	while (*text) {
 		size_t n = strcspn(text, " \n");
-		if (column > indent && column + 1 + (int)n > 90) {
+		if (column > indent && column + 1 + width_of(text, n) > 90) {
 			fprintf(out, "\n%*s", indent, "");
 			column = indent;
 		}
-		column += fprintf(out, "%s%.*s", column > indent ? " " : "", (int)n, text);
+		bool gap = column > indent;
+		fprintf(out, "%s%.*s", gap ? " " : "", (int)n, text);
+		column += gap + width_of(text, n);
 		text += n;
 		if (*text == '\n') {
 			fprintf(out, "\n%*s", indent, "");
@@ -359,13 +371,9 @@ help_part(const struct cli_verb *const *table, unsigned flags, const char *title
 			continue;
 		char head[128];
 		snprintf(head, sizeof(head), "%s%s%s", v->name, *v->args ? " " : "", v->args);
-		int n = fprintf(out, "  %-30s", head);
-		if (n > 32) {
-			fputc('\n', out);
-			n = fprintf(out, "%32s", "");
-		}
-		fputc(' ', out);
-		print_wrapped(out, v->help, n + 1, n + 1);
+		int n = width_of(head, strlen(head));
+		fprintf(out, "  %s%s%*s", head, n > 30 ? "\n" : "", n > 30 ? 33 : 31 - n, "");
+		print_wrapped(out, v->help, 33, 33);
 	}
 }
 

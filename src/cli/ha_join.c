@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 #include "ha/pack.h"
 #include "pg/cluster.h"
-#include "proc/user.h"
+#include "proc/runas.h"
 
 static void
 show_progress(void *ctx, int64_t done, int64_t total)
@@ -64,13 +64,13 @@ hand_over(const struct home *h, struct err *e)
 {
 	static const char *const names[] = { "pack", PACK_NODE_NAME, PACK_BASE_NAME,
 					     PACK_MANIFEST_NAME };
-	struct user_id user;
-	int rc = user_choose(h->dir, NULL, &user, e);
+	struct runas user;
+	int rc = runas_choose(h->dir, NULL, &user, e);
 
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(names); i++) {
 		char path[HOME_PATH_MAX + 64];
 		snprintf(path, sizeof(path), "%s/%s", h->dir, names[i]);
-		rc = user_give(&user, path, e);
+		rc = runas_give(&user, path, e);
 	}
 	return rc;
 }
