@@ -23,4 +23,4 @@ unsigned gate_waiting(const struct gates *g, const struct uuid *id) NONNULL;
 
 DEFINE_GUARD(gate_guard, struct gate, gate_leave)
 /* auto_gate g = gate_enter(v->gates, f, &id); – left at the end of the block */
-#define auto_gate FREE_WITH(gate_guard) struct gate *
+#define auto_gate FREE_WITH(gate_guard) __attribute__((unused)) struct gate *
