@@ -273,9 +273,8 @@ failure_text(enum client_failure f)
 			"the connection was refused; nothing listens there. Is the node started?",
 		[CLIENT_SILENT] =
 			"there was no answer in time; is the machine up and the network open?",
-		[CLIENT_UNTRUSTED] =
-			"its certificate is not trusted here, or made for another name; "
-			"bring it over with holdfast cert import",
+		[CLIENT_UNTRUSTED] = ("its certificate is not trusted here, or made for another "
+				      "name; bring it over with holdfast cert import"),
 		[CLIENT_BAD_NAME] = "the host name is not known; check DNS or /etc/hosts",
 		[CLIENT_OTHER] = "the connection broke",
 	};
