@@ -318,7 +318,7 @@ a_damaged_pack_is_never_taken(void **ctx)
 {
 	struct keyed k;
 	char zip[256], bad[256], home[256];
-	auto_buf whole = BUF_INIT, manifest = BUF_INIT;
+	auto_buf whole = BUF_INIT;
 	struct err e = { 0 };
 
 	keyed_start(&k, "1");
