@@ -427,6 +427,13 @@ owner_release(struct owner *o)
 }
 
 void
+owner_stop_server(struct owner *o)
+{
+	server_stop(o->server);
+	o->server = NULL;
+}
+
+void
 owner_stop(struct owner *o)
 {
 	owner_release(o);

@@ -50,6 +50,7 @@ struct server *owner_server(struct owner *o);
 unsigned owner_port(struct owner *o);
 unsigned owner_held(struct owner *o);
 void owner_release(struct owner *o);
+void owner_stop_server(struct owner *o); /* what is held stays held; owner_stop comes after */
 void owner_stop(struct owner *o);
 
 struct client *client_to(unsigned port, const char *trust);

@@ -591,10 +591,10 @@ test_stop_waits(void **state)
 	while (owner_held(o) == 0)
 		clock_sleep_ms(1);
 	pthread_create(&t, NULL, release_soon, o);
-	clock_sleep_ms(50);
-	owner_stop(o);
+	owner_stop_server(o);
 	pthread_join(t, NULL);
 	assert_true(raw_read(r, &out, "true", 100));
+	owner_stop(o);
 	raw_close(r);
 }
 
