@@ -92,3 +92,10 @@ typedef void pack_progress_fn(void *ctx, int64_t done, int64_t total);
  * without one is not taken for a pack. progress may be NULL. */
 int pack_zip_extract(const char *zip, const char *dir, pack_progress_fn *progress, void *ctx,
 		     struct err *e) MUST_USE;
+
+/* ---- the base backup ---- */
+
+/* Puts the tar that r gives (total plain bytes, for progress) into dir, which must be empty: plain files and folders
+ * only, no name that leads out of it. ERR_BAD_PACK, ERR_IO. */
+int pack_base_extract(struct pack_reader *r, const char *dir, int64_t total,
+		      pack_progress_fn *progress, void *ctx, struct err *e) NONNULL MUST_USE;

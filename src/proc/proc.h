@@ -20,15 +20,18 @@
 
 struct proc_args {
 	struct home home;
-	struct settings settings;	/* as read at the start */
-	char key_file[HOME_PATH_MAX];	/* --key-file, or ""; keyd only */
+	struct settings settings;     /* as read at the start */
+	char key_file[HOME_PATH_MAX]; /* --key-file, or ""; keyd only */
 };
 
 /* One main per process; the result is the exit code. */
 int keyd_main(const struct proc_args *a) NONNULL;
 int vaultd_main(const struct proc_args *a) NONNULL;
 int agent_main(const struct proc_args *a) NONNULL;
-int prepare_main(const struct proc_args *a) NONNULL; /* waits for PostgreSQL, migrates on a primary, checks key and versions */
-int unpack_main(const struct proc_args *a) NONNULL;  /* turns an unpacked pack into the node's data */
-int postgres_main(const struct proc_args *a) NONNULL; /* becomes the postmaster; ends with its parent */
+int prepare_main(const struct proc_args *a)
+	NONNULL; /* waits for PostgreSQL, migrates on a primary, checks key and versions */
+int unpack_main(
+	const struct proc_args *a) NONNULL; /* turns an unpacked pack into the node's data */
+int postgres_main(
+	const struct proc_args *a) NONNULL; /* becomes the postmaster; ends with its parent */
 int supervisor_main(const struct proc_args *a) NONNULL;

@@ -8,10 +8,7 @@
  */
 #include "proc/proc.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -201,87 +198,16 @@ check_clock(struct unpack *u, struct err *e)
 
 /* ---- the base backup ---- */
 
-struct source {
-	struct unpack *u;
-	struct pack_reader *r;
-	struct err err;
-};
-
 static void
-say_progress(struct unpack *u, uint64_t done)
+say_progress(void *ctx, int64_t done, int64_t total)
 {
+	struct unpack *u = ctx;
 	int64_t now = clock_mono_ms();
+
 	if (now - u->said_ms < SAY_EVERY_MS)
 		return;
 	u->said_ms = now;
-	log_info("unpacking: %llu of %lld MiB", (unsigned long long)(done >> 20),
-		 (long long)(u->m.base_bytes >> 20));
-}
-
-static la_ssize_t
-give_bytes(struct archive *a, void *ctx, const void **ret)
-{
-	struct source *s = ctx;
-	size_t n;
-
-	say_progress(s->u, pack_reader_position(s->r));
-	if (pack_reader_next(s->r, ret, &n, &s->err) < 0) {
-		archive_set_error(a, EIO, "%s", s->err.text);
-		return -1;
-	}
-	return (la_ssize_t)n;
-}
-
-/* PostgreSQL's tar holds plain files and folders below the data folder; nothing else is taken. */
-static bool
-safe_name(const char *name)
-{
-	if (!name || !*name || *name == '/' || strlen(name) > 400)
-		return false;
-	for (const char *p = name; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
-		if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || p[2] == '\0'))
-			return false;
-	return true;
-}
-
-static int
-write_entry(struct archive *a, const char *path, struct err *e)
-{
-	const void *p;
-	size_t n;
-	la_int64_t at;
-	int got, rc = 0;
-
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return err_errno(e, ERR_IO, "cannot write %s", path);
-	while (rc == 0 && (got = archive_read_data_block(a, &p, &n, &at)) != ARCHIVE_EOF) {
-		if (got != ARCHIVE_OK)
-			rc = err_set(e, ERR_BAD_PACK, "the base backup in the pack is damaged: %s",
-				     archive_error_string(a));
-		else if (pwrite(fd, p, n, (off_t)at) != (ssize_t)n)
-			rc = err_errno(e, ERR_IO, "cannot write %s", path);
-	}
-	if (close(fd) < 0 && rc == 0)
-		rc = err_errno(e, ERR_IO, "cannot write %s", path);
-	return rc;
-}
-
-static int
-extract_entry(struct archive *a, struct archive_entry *entry, const char *dir, struct err *e)
-{
-	char path[PATH_ROOM + 512];
-	const char *name = archive_entry_pathname(entry);
-	mode_t type = archive_entry_filetype(entry);
-
-	if (!safe_name(name) || (type != AE_IFREG && type != AE_IFDIR))
-		return err_set(e, ERR_BAD_PACK,
-			       "the base backup in the pack holds something that is no file of a "
-			       "database");
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if (type == AE_IFDIR)
-		return home_mkdirs(path, 0700, e);
-	return write_entry(a, path, e);
+	log_info("unpacking: %lld of %lld MiB", (long long)(done >> 20), (long long)(total >> 20));
 }
 
 static int
@@ -289,31 +215,16 @@ extract_base(struct unpack *u, const char *dir, struct err *e)
 {
 	char path[PATH_ROOM];
 	uint8_t stream[16];
-	struct source s = { .u = u };
-	struct archive_entry *entry;
-	int got = ARCHIVE_OK, rc = pack_stream_id(u->m.base_stream, stream);
+	struct pack_reader *r;
+	int rc = pack_stream_id(u->m.base_stream, stream);
 
 	pack_part(u, PACK_BASE_NAME, path);
 	if (rc == 0)
-		rc = pack_reader_open(path, u->keys, stream, &s.r, e);
+		rc = pack_reader_open(path, u->keys, stream, &r, e);
 	if (rc < 0)
 		return rc;
-	struct archive *a = archive_read_new();
-	archive_read_support_format_tar(a);
-	if (archive_read_open(a, &s, NULL, give_bytes, NULL) != ARCHIVE_OK)
-		got = ARCHIVE_FATAL;
-	while (rc == 0 && got == ARCHIVE_OK &&
-	       (got = archive_read_next_header(a, &entry)) == ARCHIVE_OK)
-		rc = extract_entry(a, entry, dir, e);
-	if (s.err.code && rc != ERR_IO) {
-		*e = s.err;
-		rc = s.err.code;
-	} else if (rc == 0 && got != ARCHIVE_EOF) {
-		rc = err_set(e, ERR_BAD_PACK, "the base backup in the pack is damaged: %s",
-			     archive_error_string(a));
-	}
-	archive_read_free(a);
-	pack_reader_free(s.r);
+	rc = pack_base_extract(r, dir, u->m.base_bytes, say_progress, u, e);
+	pack_reader_free(r);
 	return rc;
 }
 
