@@ -179,15 +179,16 @@ test_nothing_is_left(void **state)
 static void
 test_search_finds(void **state)
 {
-	char *there;
+	char mark[MARK_BYTES + 1];
+	auto_buf there = BUF_INIT;
 
 #ifdef WATCHED
 	skip();
 #endif
-	there = malloc(MARK_BYTES + 1);
-	unveil(veiled_body, there);
+	unveil(veiled_body, mark);
+	buf_add(&there, mark, MARK_BYTES);
 	assert_true(count(veiled_body) >= 1);
-	free(there);
+	buf_reset(&there);
 }
 
 int
