@@ -68,11 +68,11 @@ def writes_kept(node, rows):
         have[(account, int(n))] += 1
         ids.add(vid)
     for r in acked:
-        if r.get("version") is not None:
-            assert have[(r["account"], int(r["version"]))] >= 1, f"an acknowledged write ({r.get('durability')}) is lost: {r}"
+        assert r.get("version") is not None, f"a write was acknowledged without its number: {r}"
+        assert have[(r["account"], int(r["version"]))] >= 1, f"an acknowledged write ({r.get('durability')}) is lost: {r}"
         if r.get("id"):
             assert r["id"] in ids, f"an acknowledged write ({r.get('durability')}) is lost: {r}"
-    numbers = [(r["account"], r["version"]) for r in acked if r.get("version") is not None]
+    numbers = [(r["account"], r["version"]) for r in acked]
     twice = [k for k, n in collections.Counter(numbers).items() if n > 1]
     assert not twice, f"two writes were acknowledged with the same number: {twice[:5]}"
     doubled = [k for k, n in have.items() if n > 1]

@@ -50,8 +50,11 @@ def sh(*argv, check=True, **kw):
 class Net:
     """The three hosts and the wire between them. Names carry the process id, so that runs do not meet."""
 
+    count = 0
+
     def __init__(self):
-        self.tag = f"hf{os.getpid()}"
+        Net.count += 1
+        self.tag = f"hf{os.getpid()}x{Net.count}"
         self.wire = None
         self.cuts = set()
         self.made = []
@@ -133,16 +136,18 @@ class Net:
         if self.wire:
             self.wire.terminate()
             self.wire.wait()
-            self.wire = None
-            for host in HOSTS:
-                sh("ip", "-n", middle, "link", "set", self.port(host), "master", "br0")
-        if delay_ms or loss_percent:
+        elif delay_ms or loss_percent:
             for host in HOSTS:
                 sh("ip", "-n", middle, "link", "set", self.port(host), "nomaster")
+        if delay_ms or loss_percent:
             self.wire = subprocess.Popen(
                 [*self.exec_prefix("middle"), sys.executable, str(HERE / "wire.py"), "--delay-ms", str(delay_ms), "--loss", str(loss_percent),
                  "--between", self.port("a"), self.port("b"), *(self.port(h) for h in HOSTS)], stdout=subprocess.PIPE)
             self.wire.stdout.readline() # it carries from here on
+        elif self.wire:
+            self.wire = None
+            for host in HOSTS:
+                sh("ip", "-n", middle, "link", "set", self.port(host), "master", "br0")
 
 
 def workdir(prefix="holdfast-"):
