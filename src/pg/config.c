@@ -72,7 +72,7 @@ static const char fixed_conf[] =
 	 * may get into it: no statements, no parameters, no DETAIL (which quotes rows). */
 	"log_destination = 'stderr'\n"
 	"logging_collector = off\n"
-	"log_line_prefix = '%m postgres[%p] %q%u '\n"
+	"log_line_prefix = '%p %q%u '\n"
 	"log_min_messages = warning\n"
 	"log_min_error_statement = panic\n"
 	"log_error_verbosity = terse\n"

@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "crypto/keyproto.h"
 #include "pg/cluster.h"
+#include "proc/pglog.h"
 #include "proc/preflight.h"
 
 #define RESTARTS 10
@@ -74,6 +75,13 @@ static const struct kind {
 	[AGENT] = { "agent", KEYPROTO_AGENT, true },
 };
 
+/* Where PostgreSQL writes to: its own children have it too, so that it may outlive the postmaster. */
+struct pg_pipe {
+	uv_pipe_t pipe;
+	struct sup *sup;
+	char room[PGLOG_LINE_MAX];
+};
+
 struct sup {
 	const struct proc_args *args;
 	struct settings settings; /* as in force: what may change at run time follows SIGHUP */
@@ -81,7 +89,8 @@ struct sup {
 	uv_signal_t signals[3];
 	uv_timer_t stop_timer, watchdog;
 	struct child children[CHILDREN];
-	char exe[HOME_PATH_MAX];
+	struct pglog pglog;
+	struct pg_pipe *pg_pipe; /* of the newest postmaster; NULL once it is at its end */
 	int lock_fd;
 	bool serving;	   /* vaultd and agent were started once */
 	unsigned stopping; /* signals received so far, or 1 after a failure */
@@ -250,15 +259,29 @@ start_later(struct child *c, int64_t ms)
 	uv_timer_start(&c->timer, on_pause_over, (uint64_t)ms, 0);
 }
 
+/* What it wrote before its end is still in the pipe and says why. */
+static void
+read_last_words(struct sup *s)
+{
+	uv_os_fd_t fd;
+	char room[PGLOG_LINE_MAX];
+	ssize_t n;
+
+	if (!s->pg_pipe || uv_fileno((uv_handle_t *)&s->pg_pipe->pipe, &fd))
+		return;
+	while ((n = read(fd, room, sizeof(room))) > 0)
+		pglog_feed(&s->pglog, room, (size_t)n, clock_mono_ms());
+}
+
 static void
 postgres_fell(struct child *c)
 {
 	bool lived = clock_mono_ms() - c->began_ms > 5000;
 
 	if (!c->sup->serving && !lived && ++c->nfalls >= PG_FIRST_TRIES) {
-		log_error("PostgreSQL does not start; its own lines above say why. When that is "
-			  "mended, serve again; nothing was "
-			  "changed.");
+		log_error("PostgreSQL does not start. It says: %s. When that is mended, serve "
+			  "again; nothing was changed.",
+			  c->sup->pglog.last[0] ? c->sup->pglog.last : "nothing");
 		begin_stop(c->sup, 1);
 		return;
 	}
@@ -328,6 +351,8 @@ on_child_exit(uv_process_t *p, int64_t status, int signal)
 
 	c->running = false;
 	c->ready = false;
+	if (c->id == POSTGRES)
+		read_last_words(s);
 	close_link(c);
 	uv_close((uv_handle_t *)p, NULL);
 	if (s->stopping) {
@@ -365,6 +390,50 @@ no_keyd_yet(struct child *c)
 	start_later(c, 100);
 }
 
+static void
+on_pg_pipe_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
+
+static void
+close_pg_pipe(struct pg_pipe *p)
+{
+	if (p->sup->pg_pipe == p)
+		p->sup->pg_pipe = NULL;
+	uv_close((uv_handle_t *)&p->pipe, on_pg_pipe_closed);
+}
+
+static void
+on_pg_room(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
+{
+	struct pg_pipe *p = h->data;
+	*ret = uv_buf_init(p->room, sizeof(p->room));
+}
+
+static void
+on_pg_output(uv_stream_t *h, ssize_t n, const uv_buf_t *b)
+{
+	struct pg_pipe *p = h->data;
+	if (n > 0)
+		pglog_feed(&p->sup->pglog, b->base, (size_t)n, clock_mono_ms());
+	else if (n < 0)
+		close_pg_pipe(p);
+}
+
+static struct pg_pipe *
+new_pg_pipe(struct sup *s)
+{
+	struct pg_pipe *p = calloc(1, sizeof(*p));
+	if (!p)
+		abort();
+	p->sup = s;
+	uv_pipe_init(&s->loop, &p->pipe, 0);
+	p->pipe.data = p;
+	s->pg_pipe = p;
+	return p;
+}
+
 static int
 spawn(struct sup *s, struct child *c, int keys_fd, int link_fd)
 {
@@ -381,8 +450,14 @@ spawn(struct sup *s, struct child *c, int keys_fd, int link_fd)
 		{ .flags = keys_fd < 0 ? UV_IGNORE : UV_INHERIT_FD, .data.fd = keys_fd },
 		{ .flags = link_fd < 0 ? UV_IGNORE : UV_INHERIT_FD, .data.fd = link_fd },
 	};
+	struct pg_pipe *p = c->id == POSTGRES ? new_pg_pipe(s) : NULL;
+	if (p) {
+		io[2].flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
+		io[2].data.stream = (uv_stream_t *)&p->pipe;
+	}
 	uv_process_options_t o = {
-		.file = s->exe,
+		/* The very program that runs, even when its file was replaced meanwhile. */
+		.file = "/proc/self/exe",
 		.args = (char **)(uintptr_t)argv,
 		.exit_cb = on_child_exit,
 		.stdio = io,
@@ -394,7 +469,12 @@ spawn(struct sup *s, struct child *c, int keys_fd, int link_fd)
 	};
 	c->process.data = c;
 	c->began_ms = clock_mono_ms();
-	return uv_spawn(&s->loop, &c->process, &o);
+	int rc = uv_spawn(&s->loop, &c->process, &o);
+	if (p && rc == 0)
+		uv_read_start((uv_stream_t *)&p->pipe, on_pg_room, on_pg_output);
+	else if (p)
+		close_pg_pipe(p);
+	return rc;
 }
 
 /* A link to the child: *ret_child is for it to inherit. */
@@ -653,12 +733,6 @@ supervisor_main(const struct proc_args *a)
 
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
-	ssize_t n = readlink("/proc/self/exe", s.exe, sizeof(s.exe) - 1);
-	if (n <= 0) {
-		log_error("cannot find the program's own file in /proc/self/exe: %s",
-			  strerror(errno));
-		return 1;
-	}
 	if (lock_home(&s) < 0 || !has_data(&s)) {
 		if (s.lock_fd >= 0)
 			close(s.lock_fd);

@@ -5,6 +5,7 @@
 `running` one that serves. Whatever a test starts is ended after it, by process id.
 """
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/lib"))
+from api import Api # noqa: E402
 from pair import Node, drop_prefix, free_port, give # noqa: E402
 
 PASSWORD = "Correct-Horse-7-battery"
@@ -88,9 +90,8 @@ def template(holdfast, ports):
         yield n
 
 
-@pytest.fixture
-def node(template, new_node):
-    n = new_node()
+def copy_of(template, n):
+    """Makes the node n of the one that was made once."""
     subprocess.run(["cp", "-a", template.home, n.home], check=True)
     subprocess.run(["cp", "-a", template.key_file, n.key_file], check=True)
     n.set("listen", n.listen)
@@ -100,6 +101,11 @@ def node(template, new_node):
     give(conf)
     n.init_output = template.init_output
     return n
+
+
+@pytest.fixture
+def node(template, new_node):
+    return copy_of(template, new_node())
 
 
 @pytest.fixture
@@ -117,6 +123,73 @@ def admin(running, where):
         return running.cli(*args, session=session, **kw)
 
     return run
+
+
+# One node for a whole module: tests that only use it share it.
+
+@pytest.fixture(scope="module")
+def shared(request, holdfast, template, ports):
+    """A node that serves. `settings` of the module, if it has one, go into its configuration."""
+    with scratch_folder() as path:
+        n = Node(holdfast, path / "home", "localhost", f"127.0.0.1:{ports.take()}", f"127.0.0.1:{ports.take()}", path / "master.key")
+        copy_of(template, n)
+        for name, value in getattr(request.module, "settings", {}).items():
+            n.set(name, value)
+        try:
+            yield n.start()
+        finally:
+            n.kill()
+
+
+class Person:
+    """A user with a session of his own: client verbs (with a session file) and API calls."""
+
+    def __init__(self, node, name, token, password, folder):
+        self.node, self.name, self.password = node, name, password
+        self.session = folder / f"{name}.session"
+        p = self.login("--setup", input=f"{token}\n{password}\n")
+        assert p.returncode == 0, p.stderr
+        self.begin_api()
+
+    def begin_api(self):
+        self.api = Api(self.node)
+        begun = self.api.must("POST", "/v1/session", {"name": self.name, "password": self.password})
+        self.api.token, self.id = begun["token"], begun["user"]["id"]
+
+    def login(self, *args, input=None, **kw):
+        return self.cli("login", "--ca", self.node.web_cert, self.node.url, self.name, *args, input=input or f"{self.password}\n", **kw)
+
+    def cli(self, *args, check=False, **kw):
+        return self.node.cli(*args, session=self.session, check=check, **kw)
+
+    def good(self, *args, **kw):
+        """What a verb printed that has to go well."""
+        return self.cli(*args, check=True, **kw).stdout
+
+    def json(self, *args, **kw):
+        return json.loads(self.good(*args, "--json", **kw))
+
+
+@pytest.fixture(scope="module")
+def folder():
+    with scratch_folder() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def boss(shared, folder):
+    """The first administrator of the shared node."""
+    return Person(shared, "admin", shared.setup_token(), PASSWORD, folder)
+
+
+@pytest.fixture(scope="module")
+def hire(shared, boss, folder):
+    """Makes further users: hire("ada")."""
+    def make(name, role="user"):
+        made = boss.api.must("POST", "/v1/users", {"name": name, "role": role}, status=201)
+        return Person(shared, name, made["setup_token"], f"{PASSWORD}-{name}", folder)
+
+    return make
 
 
 def paragraph(p):

@@ -307,6 +307,12 @@ def test_foreign_data(node):
     refused(node, "not made by Holdfast")
 
 
+def test_postgresql_does_not_start(node):
+    with open(node.home / "data/pg/postgresql.auto.conf", "a") as f:
+        f.write("no_such_setting = 1\n")
+    refused(node, "PostgreSQL does not start", "no_such_setting")
+
+
 def test_settings_misunderstood(node):
     node.set("listn", "x")
     refused(node, "listn", "line")
