@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Retrievals of random accounts by several sessions. BENCH_WORK names a file: one line per session, the token and
--- then the ids of its accounts. BENCH_KIND: retrieve, write or login.
+-- then the ids of its accounts. BENCH_KIND: retrieve, write or login; BENCH_LOGIN a file of bodies of logins.
 local work, kind = {}, os.getenv("BENCH_KIND") or "retrieve"
 for line in io.lines(os.getenv("BENCH_WORK")) do
 	local token, ids = nil, {}
@@ -8,6 +8,11 @@ for line in io.lines(os.getenv("BENCH_WORK")) do
 		if token then ids[#ids + 1] = word else token = word end
 	end
 	work[#work + 1] = { token = token, ids = ids }
+end
+
+local logins = {}
+if kind == "login" then
+	for line in io.lines(os.getenv("BENCH_LOGIN")) do logins[#logins + 1] = line end
 end
 
 local threads = 0
@@ -31,7 +36,7 @@ function request()
 	local s = work[math.random(#work)]
 	n = n + 1
 	if kind == "login" then
-		return post("/v1/session", nil, os.getenv("BENCH_LOGIN"))
+		return post("/v1/session", nil, logins[math.random(#logins)])
 	end
 	local id = s.ids[math.random(#s.ids)]
 	if kind == "write" then
