@@ -183,8 +183,9 @@ def test_a_whole_node_killed(running):
 def test_hangup_reads_the_settings_again(running):
     before = running.pids("all")
     running.set("session_idle", "600000")
+    running.set("slot_limit_mb", "100")
     running.signal_supervisor(signal.SIGHUP)
-    time.sleep(0.5)
+    wait_for(lambda: running.sql("SHOW max_slot_wal_keep_size") == [["100MB"]], 5, every=0.1)
     assert serves(running)
     assert set(running.pids("all")) & set(before) >= set(before[:1]) and pid_of(running, "vaultd") in before
 
