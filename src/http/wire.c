@@ -139,8 +139,8 @@ wire_flush(struct wire *w)
 	if (w->held == 0)
 		return true;
 	sent = send(w->fd, w->kept, w->held, MSG_NOSIGNAL);
-	if (sent != (ssize_t)w->held)
+	if (sent < 0)
 		return false;
-	w->held = 0;
-	return true;
+	(void)account(w, (size_t)sent);
+	return w->held == 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -471,6 +472,28 @@ test_slow_clients(void **state)
 	owner_stop(o);
 }
 
+/* A client that connects and never begins TLS. */
+static bool
+plain_closed(unsigned port, int ms)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct timeval limit = { ms / 1000, 0 };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	ssize_t k;
+	bool closed;
+	char c;
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	do
+		k = recv(fd, &c, 1, 0); /* an alert may come first */
+	while (k > 0);
+	closed = k == 0 || errno == ECONNRESET;
+	close(fd);
+	return closed;
+}
+
 static void
 test_idle_and_silent(void **state)
 {
@@ -480,6 +503,7 @@ test_idle_and_silent(void **state)
 
 	raw_puts(used, "GET /now HTTP/1.1\r\nHost: a\r\n\r\n");
 	assert_true(raw_read(used, &out, "true", 2000));
+	assert_true(plain_closed(owner_port(o), 4000));
 	assert_true(raw_closed(idle, 4000));
 	assert_true(raw_closed(used, 4000));
 	raw_close(idle);
