@@ -3,13 +3,12 @@
 
 _holdfast_verbs()
 {
-	holdfast --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\?\)  .*/\1/p'
+	holdfast --help 2>/dev/null | sed -n '/^  holdfast/d; s/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,1\}\)\( .*\)\{0,1\}$/\1/p'
 }
 
 _holdfast_options()
 {
 	holdfast "$@" --help 2>/dev/null | grep -oE '^ +--[a-z-]+' | tr -d ' '
-	printf '%s\n' --json --help
 }
 
 _holdfast()

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What make install puts where, and that man page and completion know every verb."""
+import os
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROGRAM = os.environ.get("HOLDFAST", str(ROOT / "build/test/src/cmd/holdfast"))
+
+
+def verbs():
+    text = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=True).stdout
+    return {m[1] for m in re.finditer(r"^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)(?: .*)?$", text, re.M)} - {"holdfast"}
+
+
+def test_install_and_remove(tmp_path):
+    run = lambda *a: subprocess.run([str(ROOT / "packaging/install.sh"), *a], check=True, capture_output=True)
+    run(PROGRAM, "/usr", str(tmp_path))
+    unit = (tmp_path / "usr/lib/systemd/system/holdfast.service").read_text()
+    assert "ExecStart=/usr/bin/holdfast serve" in unit and "@BINDIR@" not in unit
+    out = subprocess.run([tmp_path / "usr/bin/holdfast", "--version"], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"\d+\.\d+\.\d+", out)
+    run("--remove", "/usr", str(tmp_path))
+    assert not [f for f in tmp_path.rglob("*") if f.is_file()]
+
+
+def test_man_page_names_every_verb():
+    page = (ROOT / "packaging/holdfast.1").read_text().replace("\\-", "-")
+    assert verbs()
+    missing = [v for v in verbs() if not re.search(rf"\b{re.escape(v)}\b", page)]
+    assert not missing, f"packaging/holdfast.1 does not name: {missing}"
+
+
+def complete(*words):
+    script = (f'. "{ROOT}/packaging/completion/holdfast.bash"; holdfast() {{ "{PROGRAM}" "$@"; }}; '
+              'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _holdfast; printf "%s\\n" "${COMPREPLY[@]}"')
+    return subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_completion_knows_verbs_and_options():
+    assert {v.split()[0] for v in verbs()} <= set(complete("holdfast", ""))
+    assert set(complete("holdfast", "ha", "")) == {v.split()[1] for v in verbs() if v.startswith("ha ")}
+    assert "--field" in complete("holdfast", "get", "--f")
+    assert "--secondary-port" in complete("holdfast", "ha", "setup", "--")
