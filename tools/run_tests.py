@@ -7,6 +7,7 @@
 unit            meson's tests (cmocka and corpora); every cmocka test counts for itself
 it              test/it: the real binary, real PostgreSQL, real TLS
 ha              test/ha: hosts in network namespaces; needs root, else skipped, counted and said so
+ha-short        the part of ha that crosses every kind of code once: for builds that are slow (sanitizers)
 failover-short  prints the table of seconds from fault to first emergency answer, few runs; says nothing about passing
 
 The last line is `N passed, N failed, N skipped`; the exit code is 0 only when nothing failed. The same numbers go to
@@ -27,6 +28,7 @@ CMOCKA_RUN = re.compile(r"^\[=+\] (\d+) test\(s\) run\.", re.M)
 CMOCKA_PASSED = re.compile(r"^\[  PASSED  \] (\d+) test\(s\)", re.M)
 CMOCKA_SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) test\(s\)", re.M)
 MESON_SKIP = 77
+HA_SHORT = "node-kill or keyd-kill or test_link_is_cut or in_the_middle_of_the_merge or test_promises"
 
 
 class Tally:
@@ -132,7 +134,7 @@ def main():
     ap.add_argument("--jobs", default=str(os.cpu_count() or 1))
     ap.add_argument("-k", default=None, help="passed to pytest: only tests whose names match")
     ap.add_argument("-x", action="store_true", help="passed to pytest: end at the first failure")
-    ap.add_argument("suites", nargs="+", choices=["unit", "it", "ha", "failover-short"])
+    ap.add_argument("suites", nargs="+", choices=["unit", "it", "ha", "ha-short", "failover-short"])
     args = ap.parse_args()
     build = (ROOT / args.build).resolve()
     extra = (["-k", args.k] if args.k else []) + (["-x"] if args.x else [])
@@ -151,6 +153,7 @@ def main():
             "unit": lambda: unit(build, args.jobs, []),
             "it": lambda: pytest("test/it", build, extra),
             "ha": lambda: pytest("test/ha", build, extra),
+            "ha-short": lambda: pytest("test/ha", build, ["-k", HA_SHORT]),
             "failover-short": lambda: failover_short(build),
         }[suite]()
         (build / "results" / f"{suite}.json").write_text(json.dumps(vars(tally)))
