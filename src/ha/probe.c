@@ -153,7 +153,7 @@ probe_silent_for(const struct probe_sense *s, int64_t now_ms)
 int64_t
 probe_pause(const struct probe_sense *s, int64_t probe_ms, int64_t refused_ms)
 {
-	int64_t room = 900 - refused_ms;
+	int64_t room = 800 - refused_ms;
 
 	if (!s->ok)
 		return FAST_MS;
@@ -366,7 +366,8 @@ probe_aim(struct probe *p, const struct probe_target *t)
 {
 	pthread_mutex_lock(&p->lock);
 	struct probe_target *o = &p->target;
-	bool moved = strcmp(o->url, t->url) != 0 || strcmp(o->trust, t->trust ? t->trust : "") != 0;
+	bool moved = o->mark != t->mark || strcmp(o->url, t->url) != 0 ||
+		     strcmp(o->trust, t->trust ? t->trust : "") != 0;
 
 	if (moved || o->probe_ms != t->probe_ms || o->refused_ms != t->refused_ms ||
 	    o->detect_ms != t->detect_ms) {

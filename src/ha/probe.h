@@ -72,6 +72,8 @@ struct probe;
 struct probe_target {
 	char url[320]; /* "https://name:port" */
 	char *trust;   /* PEM text; owned by the caller, copied */
+	uint64_t
+		mark; /* of the certificate that is expected: another one asks for a new handshake */
 	int64_t probe_ms, refused_ms, detect_ms;
 };
 

@@ -9,6 +9,7 @@
 #include "proc/proc.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -247,7 +248,8 @@ static void
 aim_peer(struct agent *a, const struct replication_node *n)
 {
 	struct peer *p = peer_of(a, &n->id);
-	struct probe_target t = { .probe_ms = a->settings.probe_ms,
+	struct probe_target t = { .mark = cert_mark(n->web_cert),
+				  .probe_ms = a->settings.probe_ms,
 				  .refused_ms = a->settings.refused_ms,
 				  .detect_ms = a->settings.detect_ms };
 	auto_buf trust = BUF_INIT;
@@ -259,7 +261,7 @@ aim_peer(struct agent *a, const struct replication_node *n)
 		return;
 	p->id = n->id;
 	p->known = true;
-	p->seen_cert = cert_mark(n->web_cert);
+	p->seen_cert = t.mark;
 	pin(p, n->web_cert);
 	write_trust(a, p, uuid_eq(&n->id, &a->self.id), &trust);
 	write_url(n->name, n->https_port, t.url, sizeof(t.url));
@@ -849,6 +851,9 @@ agent_main(const struct proc_args *args)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
+	/* What the agent starts (a base backup) has no business with keyd or the supervisor. */
+	fcntl(PROC_FD_KEYS, F_SETFD, FD_CLOEXEC);
+	fcntl(PROC_FD_LINK, F_SETFD, FD_CLOEXEC);
 	if (!a || sodium_init() < 0)
 		return 1;
 	http_init();
