@@ -384,17 +384,22 @@ static const struct {
 	{ ROUTE_LOOPBACK, "from loopback, or with the metrics token" },
 };
 
+/* Flags that only the api folder knows say nothing here. */
 static void
 write_flags(struct buf *out, unsigned flags)
 {
-	const char *between = "";
+	const char *between = "\nIt is: ";
+	bool any = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(flag_texts); i++) {
 		if (!(flags & flag_texts[i].flag))
 			continue;
 		buf_addf(out, "%s%s", between, flag_texts[i].text);
 		between = ", ";
+		any = true;
 	}
+	if (any)
+		buf_adds(out, ".\n");
 }
 
 static const char *
@@ -425,11 +430,7 @@ write_section(struct buf *out, const struct route *r)
 {
 	buf_addf(out, "\n## %s %s\n\n%s\n", request_method_name(r->method), r->pattern,
 		 r->summary ? r->summary : "");
-	if (r->flags) {
-		buf_adds(out, "\nIt is: ");
-		write_flags(out, r->flags);
-		buf_adds(out, ".\n");
-	}
+	write_flags(out, r->flags);
 	if (r->query)
 		buf_addf(out, "\nQuery: `%s`\n", r->query);
 	if (r->body) {
