@@ -322,8 +322,8 @@ look(struct agent *a)
 static int64_t
 late_ms(const struct agent *a)
 {
-	int64_t late = replication_step_late(&a->rv.step, a->now_ms),
-		unseen = a->now_ms - a->rv.at_ms;
+	int64_t late = replication_step_late(&a->rv.step, a->now_ms);
+	int64_t unseen = a->now_ms - (a->rv.at_ms ? a->rv.at_ms : a->state_ms);
 
 	return view_is_fresh(a) || unseen < late ? late : unseen;
 }
