@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,8 @@ _proofs = {}
 
 
 def pytest_configure(config):
+    # Whoever ends the run early still gets nodes and namespaces taken down.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name, text in PROMISES.items():
         config.addinivalue_line("markers", f"{name}: {text}")
     config.addinivalue_line("markers", "harness: of the test's own tools; needs no root")
