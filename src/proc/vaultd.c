@@ -585,12 +585,13 @@ open_ledger(struct vaultd *d, struct err *e)
 	return ledger_new(&o, &d->v.ledger, e);
 }
 
+/* Measured: on two cores one HTTP thread beside the core thread serves more than two do. */
 static unsigned
 http_threads(void)
 {
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	long n = sysconf(_SC_NPROCESSORS_ONLN) / 2;
 
-	return n < 2 ? 1 : n > 4 ? 4 : (unsigned)n;
+	return n < 1 ? 1 : n > 4 ? 4 : (unsigned)n;
 }
 
 static int
