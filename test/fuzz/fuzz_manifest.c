@@ -24,8 +24,10 @@ try_manifest(const char *text, size_t n)
 		return;
 	}
 	/* What was taken can be written, and read back as the same. */
-	assert(pack_stream_id(m.node_stream, stream) == 0 && pack_stream_id(m.base_stream, stream) == 0);
-	assert(!strpbrk(m.primary_name, "/'\"\\\n") && !strpbrk(m.secondary_name, "/'\"\\\n") && !strpbrk(m.slot, "'\n"));
+	assert(pack_stream_id(m.node_stream, stream) == 0 &&
+	       pack_stream_id(m.base_stream, stream) == 0);
+	assert(!strpbrk(m.primary_name, "/'\"\\\n") && !strpbrk(m.secondary_name, "/'\"\\\n") &&
+	       !strpbrk(m.slot, "'\n"));
 	pack_manifest_write(&m, &written);
 	assert(pack_manifest_parse(buf_str(&written), written.len, &back, a, &e) == 0);
 	pack_manifest_canonical(&m, &first);
