@@ -8,10 +8,11 @@
 #include "cli/term.h"
 
 /* Options of list that are passed on as they are. */
-static const char *const filters[] = { "user", "kind", "object", "since", "until", "node" };
+static const char *const filters[] = { "user", "kind", "object", "since", "until" };
 
 static void
-start_path(const struct cli *c, int64_t limit, const char *before, struct buf *path)
+start_path(const struct cli *c, int64_t limit, const char *node, const char *before,
+	   struct buf *path)
 {
 	buf_addf(path, "/v1/audit?limit=%lld", (long long)limit);
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
@@ -19,6 +20,8 @@ start_path(const struct cli *c, int64_t limit, const char *before, struct buf *p
 			buf_addf(path, "&%s=", filters[i]);
 			lookup_escape(path, cli_get(c, filters[i]));
 		}
+	if (*node)
+		buf_addf(path, "&node=%s", node);
 	if (*before) {
 		buf_adds(path, "&before=");
 		lookup_escape(path, before);
@@ -55,15 +58,18 @@ run_list(const struct cli *c, struct err *e)
 	auto_json all = json_array();
 	auto_buf before = BUF_INIT;
 	auto_remote r = NULL;
+	char node[37] = "";
 	int64_t most;
 	int rc = cli_get_int(c, "most", 1, 10000000, 50, &most, e);
 	if (rc == 0)
 		rc = remote_open(&r, e);
+	if (rc == 0 && cli_get(c, "node"))
+		rc = lookup_node(r, cli_get(c, "node"), node, e);
 	while (rc == 0 && (int64_t)json_array_size(all) < most) {
 		auto_buf path = BUF_INIT;
 		auto_json o = NULL;
 		int64_t left = most - (int64_t)json_array_size(all);
-		start_path(c, left > 200 ? 200 : left, buf_str(&before), &path);
+		start_path(c, left > 200 ? 200 : left, node, buf_str(&before), &path);
 		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
 		if (rc < 0)
 			break;

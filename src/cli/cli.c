@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/jw.h"
+#include "cli/term.h"
 
 #define HOME_DEFAULT "/var/lib/holdfast"
 #define WORD_MAX 64
@@ -398,9 +399,10 @@ static void
 print_error(const struct cli *c, const struct err *e)
 {
 	if (!c->json) {
-		fprintf(stderr, "holdfast%s%s: %s\n", c->verb ? " " : "",
-			c->verb ? c->verb->name : "",
-			e->text[0] ? e->text : err_info(e->code)->text);
+		fprintf(stderr, "holdfast%s%s: ", c->verb ? " " : "", c->verb ? c->verb->name : "");
+		/* Words of a node, and names that others chose, may be in it. */
+		term_write_text(e->text[0] ? e->text : err_info(e->code)->text, true, stderr);
+		fputc('\n', stderr);
 		return;
 	}
 	auto_buf out = BUF_INIT;

@@ -48,6 +48,23 @@ pipe_to(const char *const *argv, const char *text, size_t n)
 	return sent == (ssize_t)n && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
+/* A child of our own empties it again. It holds nothing open that somebody reads to its end. */
+static void
+clear_later(const char *const *argv)
+{
+	if (fork() != 0)
+		return;
+	int null = open("/dev/null", O_RDWR);
+	if (setsid() < 0 || null < 0)
+		_exit(1);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (dup2(null, fd) < 0)
+			_exit(1);
+	close_range(STDERR_FILENO + 1, ~0U, 0);
+	clock_sleep_ms(CLEAR_AFTER_MS);
+	_exit(pipe_to(argv, "", 0) < 0);
+}
+
 static int
 copy_text(const char *text, size_t n, struct err *e)
 {
@@ -55,13 +72,7 @@ copy_text(const char *text, size_t n, struct err *e)
 		const char *const *argv = clip_programs[i];
 		if (pipe_to(argv, text, n) < 0)
 			continue;
-		/* A child of our own empties it again. */
-		if (fork() == 0) {
-			if (setsid() < 0)
-				_exit(1);
-			clock_sleep_ms(CLEAR_AFTER_MS);
-			_exit(pipe_to(argv, "", 0) < 0);
-		}
+		clear_later(argv);
 		fprintf(stderr, "copied; the clipboard is emptied in %d s\n",
 			CLEAR_AFTER_MS / 1000);
 		return 0;

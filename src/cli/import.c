@@ -106,7 +106,7 @@ run(const struct cli *c, struct err *e)
 	auto_json o = job.reply;
 	if (rc < 0) {
 		*e = job.err;
-		return err_prefix(e, "nothing was imported from %s: ", c->args[0]);
+		return err_prefix(e, "cannot import %s: ", c->args[0]);
 	}
 	if (c->json)
 		term_print_json(o);

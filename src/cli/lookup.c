@@ -147,23 +147,54 @@ lookup_account(struct remote *r, const char *spec, char id[static 37], struct er
 					      : say_accounts(spec, accounts, e);
 }
 
+/* The id of the member of this name. false: there is none. */
+static bool
+match_name(json_t *list, const char *name, char id[static 37])
+{
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(list, i, o)
+	{
+		if (strcasecmp(lookup_text(o, "name"), name) == 0 &&
+		    is_id(lookup_text(o, "id"), id))
+			return true;
+	}
+	return false;
+}
+
 int
 lookup_user(struct remote *r, const char *spec, char id[static 37], struct err *e)
 {
-	auto_buf path = BUF_INIT;
-	auto_json o = NULL;
-	size_t i;
-	json_t *u;
+	auto_buf after = BUF_INIT;
 
 	if (is_id(spec, id))
 		return 0;
-	buf_adds(&path, "/v1/users?limit=200&q=");
-	lookup_escape(&path, spec);
-	int rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
-	if (rc < 0)
-		return rc;
-	json_array_foreach(json_object_get(o, "users"), i,
-			   u) if (strcasecmp(lookup_text(u, "name"), spec) ==
-				  0) return take_id(u, id, e);
+	do { /* many names may hold this one */
+		auto_buf path = BUF_INIT;
+		auto_json o = NULL;
+		buf_adds(&path, "/v1/users?limit=200&q=");
+		lookup_escape(&path, spec);
+		if (after.len)
+			buf_addf(&path, "&after=%s", buf_str(&after));
+		int rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
+		if (rc < 0 || match_name(json_object_get(o, "users"), spec, id))
+			return rc;
+		buf_reset(&after);
+		lookup_escape(&after, lookup_text(o, "next"));
+	} while (after.len);
 	return err_set(e, ERR_NOT_FOUND, "there is no user \"%s\"; see `holdfast user list`", spec);
+}
+
+int
+lookup_node(struct remote *r, const char *spec, char id[static 37], struct err *e)
+{
+	auto_json o = NULL;
+
+	if (is_id(spec, id))
+		return 0;
+	int rc = remote_call(r, REMOTE_READ, "GET", "/v1/nodes", NULL, &o, e);
+	if (rc < 0 || match_name(json_object_get(o, "nodes"), spec, id))
+		return rc;
+	return err_set(e, ERR_NOT_FOUND, "there is no node \"%s\"; see `holdfast ha status`", spec);
 }

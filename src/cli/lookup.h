@@ -20,5 +20,9 @@ int lookup_resource(struct remote *r, const char *spec, char id[static 37],
 int lookup_user(struct remote *r, const char *spec, char id[static 37],
 		struct err *e) NONNULL MUST_USE;
 
+/* A node of the pair by name or id. */
+int lookup_node(struct remote *r, const char *spec, char id[static 37],
+		struct err *e) NONNULL MUST_USE;
+
 /* Text of a member, "" when it is missing. Borrowed from o. */
 const char *lookup_text(const json_t *o, const char *name) NONNULL;

@@ -11,7 +11,8 @@
 #include "base/secret.h"
 
 #define NODES_MAX 16
-#define PATIENCE_READ_MS 20000 /* how long a call tries all nodes */
+#define PATIENCE_READ_MS 20000 /* how long a call tries all nodes: one of them takes over */
+#define PATIENCE_ALONE_MS 5000 /* with one node: until its service is started again */
 #define PATIENCE_WRITE_MS 6000
 #define CONNECT_MS 700
 #define ANSWER_READ_MS 4000 /* a primary that waits for its standby answers within sync_timeout */
@@ -23,6 +24,7 @@ struct node {
 	char *cert; /* PEM: pin or CA */
 	struct client *client;
 	int64_t next_ms; /* not to be asked before (monotonic) */
+	bool hopeless;	 /* not trusted, or of no known name: waiting does not mend that */
 };
 
 struct remote {
@@ -345,6 +347,7 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 	r->reply = (struct client_reply){ 0 };
 	int rc = client_send(n->client, q->method, q->path, q->type, q->body, q->len, &r->reply,
 			     &failure, e);
+	n->hopeless = failure == CLIENT_UNTRUSTED || failure == CLIENT_BAD_NAME;
 	if (rc < 0) {
 		/* A write that may have reached the node must not be sent twice. */
 		if (failure == CLIENT_REFUSED)
@@ -352,9 +355,7 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 		else if (kind == REMOTE_READ && failure != CLIENT_UNTRUSTED)
 			*ret_outcome = failure == CLIENT_SILENT ? AGAIN_LATER : AGAIN_SOON;
 		else
-			*ret_outcome = failure == CLIENT_UNTRUSTED || failure == CLIENT_BAD_NAME
-					       ? AGAIN_LATER
-					       : GIVE_UP;
+			*ret_outcome = n->hopeless ? AGAIN_LATER : GIVE_UP;
 		if (*ret_outcome == GIVE_UP)
 			return err_prefix(e, "it is not known whether this was done (look with "
 					     "`holdfast history`): ");
@@ -384,6 +385,23 @@ next_node(struct remote *r, int64_t now)
 	return best;
 }
 
+static bool
+all_hopeless(const struct remote *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!r->nodes[i].hopeless)
+			return false;
+	return true;
+}
+
+static int
+patience_ms(const struct remote *r, enum remote_kind kind)
+{
+	if (r->n == 1)
+		return PATIENCE_ALONE_MS;
+	return kind == REMOTE_READ ? PATIENCE_READ_MS : PATIENCE_WRITE_MS;
+}
+
 static int
 parse_reply(const struct client_reply *reply, json_t **ret, struct err *e)
 {
@@ -401,8 +419,7 @@ parse_reply(const struct client_reply *reply, json_t **ret, struct err *e)
 static int
 put_question(struct remote *r, const struct question *q, json_t **ret, struct err *e)
 {
-	int64_t deadline =
-		clock_mono_ms() + (q->kind == REMOTE_READ ? PATIENCE_READ_MS : PATIENCE_WRITE_MS);
+	int64_t deadline = clock_mono_ms() + patience_ms(r, q->kind);
 	struct err last = { 0 };
 	struct err said = { 0 }; /* by a node that answered: tells more than a refused connection */
 
@@ -434,7 +451,7 @@ put_question(struct remote *r, const struct question *q, json_t **ret, struct er
 		if (rc != ERR_UNREACHABLE && rc != ERR_STANDBY)
 			said = last;
 		n->next_ms = clock_mono_ms() + (outcome == AGAIN_SOON ? 100 : 1500);
-		if (clock_mono_ms() > deadline)
+		if (clock_mono_ms() > deadline || all_hopeless(r))
 			break;
 	}
 	if (said.code)

@@ -3,23 +3,44 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
+#include "base/jw.h"
 #include "base/secret.h"
+
+/* Bytes of the control character that s begins with, 0: none. C1 (U+0080 to U+009F) drives
+ * terminals too. */
+static size_t
+control_at(const char *s)
+{
+	const unsigned char *u = (const unsigned char *)s;
+
+	if (u[0] < 0x20 || u[0] == 0x7f)
+		return 1;
+	return u[0] == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0 ? 2 : 0;
+}
+
+void
+term_write_text(const char *s, bool lines, FILE *out)
+{
+	while (*s) {
+		size_t n = control_at(s);
+		if (n == 0 || (lines && *s == '\n'))
+			fputc(*s, out);
+		else
+			fprintf(out, "\\x%02x", (unsigned char)s[n - 1]);
+		s += n ? n : 1;
+	}
+}
 
 void
 term_print_text(const char *s)
 {
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-		if (c < 0x20 || c == 0x7f)
-			printf("\\x%02x", c);
-		else
-			putchar(c);
-	}
+	term_write_text(s, false, stdout);
 }
 
 void
@@ -29,9 +50,10 @@ term_print_json(const json_t *o)
 	putchar('\n');
 }
 
-/* One line, without its end; a byte at a time, so that what follows stays for the next reader. */
+/* One line, without its end; a byte at a time, so that what follows stays for the next reader.
+ * ERR_REFUSED when it ends in `interrupt`. */
 static int
-read_line(int fd, size_t max, struct buf *ret, struct err *e)
+read_line(int fd, size_t max, char interrupt, struct buf *ret, struct err *e)
 {
 	for (;;) {
 		char c;
@@ -44,6 +66,8 @@ read_line(int fd, size_t max, struct buf *ret, struct err *e)
 			return err_set(e, ERR_USAGE, "nothing was given on standard input");
 		if (n == 0 || c == '\n')
 			return 0;
+		if (c == interrupt)
+			return err_set(e, ERR_REFUSED, "interrupted");
 		if (ret->len == max)
 			return err_set(e, ERR_TOO_LARGE, "the line is longer than %zu bytes", max);
 		buf_addc(ret, c);
@@ -51,6 +75,8 @@ read_line(int fd, size_t max, struct buf *ret, struct err *e)
 	}
 }
 
+/* Ctrl-C would leave the terminal without its echo. So it ends the line instead, as a character,
+ * and takes its effect when all is as it was. */
 static int
 read_hidden(int fd, const char *prompt, size_t max, struct buf *ret, struct err *e)
 {
@@ -58,21 +84,39 @@ read_hidden(int fd, const char *prompt, size_t max, struct buf *ret, struct err 
 
 	if (tcgetattr(fd, &old) < 0)
 		return err_errno(e, ERR_IO, "cannot hide what is typed");
+	const char interrupt = (char)old.c_cc[VINTR];
 	hidden = old;
-	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+	hidden.c_cc[VEOL] = old.c_cc[VINTR];
+	/* Hidden first: whoever sees the prompt may type at once. */
+	if (tcsetattr(fd, TCSAFLUSH, &hidden) < 0)
+		return err_errno(e, ERR_IO, "cannot hide what is typed");
 	dprintf(fd, "%s: ", prompt);
-	tcsetattr(fd, TCSAFLUSH, &hidden);
-	int rc = read_line(fd, max, ret, e);
+	int rc = read_line(fd, max, interrupt, ret, e);
 	tcsetattr(fd, TCSAFLUSH, &old);
 	dprintf(fd, "\n");
+	if (rc == ERR_REFUSED)
+		raise(SIGINT);
 	return rc;
 }
 
-int
-term_read_secret(const char *prompt, bool confirm, size_t max, struct buf *ret, struct err *e)
+/* JSON carries UTF-8 and C strings no NUL. A secret is stored as given, or not at all. */
+static int
+check_secret(const struct buf *b, struct err *e)
 {
-	if (!isatty(STDIN_FILENO))
-		return read_line(STDIN_FILENO, max, ret, e);
+	if (b->len == 0)
+		return err_set(e, ERR_USAGE, "nothing was given");
+	if (memchr(b->data, '\0', b->len) || !jw_utf8(b->data, b->len))
+		return err_set(
+			e, ERR_USAGE,
+			"what was given is not text in UTF-8, or holds a NUL character; nothing "
+			"was sent");
+	return 0;
+}
+
+static int
+read_at_terminal(const char *prompt, bool confirm, size_t max, struct buf *ret, struct err *e)
+{
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot open the terminal");
@@ -86,6 +130,14 @@ term_read_secret(const char *prompt, bool confirm, size_t max, struct buf *ret, 
 	}
 	close(fd);
 	return rc;
+}
+
+int
+term_read_secret(const char *prompt, bool confirm, size_t max, struct buf *ret, struct err *e)
+{
+	int rc = isatty(STDIN_FILENO) ? read_at_terminal(prompt, confirm, max, ret, e)
+				      : read_line(STDIN_FILENO, max, '\n', ret, e);
+	return rc == 0 ? check_secret(ret, e) : rc;
 }
 
 void
@@ -111,13 +163,18 @@ term_table_row(struct term_table *t, ...)
 	t->rows++;
 }
 
-/* Columns on a terminal: UTF-8 continuation bytes take no room. */
+/* Columns that term_print_text takes up: UTF-8 continuation bytes take no room, what is made
+ * visible takes four. */
 static size_t
 width(const char *s)
 {
 	size_t n = 0;
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
+
+	while (*s) {
+		size_t control = control_at(s);
+		n += control ? 4 : ((unsigned char)*s & 0xc0) != 0x80;
+		s += control ? control : 1;
+	}
 	return n;
 }
 

@@ -5,10 +5,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdio.h>
 #include "cli/remote.h"
 
 /* Reads a secret: from the terminal without echo under `prompt` (twice when `confirm`), or one line
- * of standard input when that is no terminal. ≤ max bytes. Wiped by buf_done. */
+ * of standard input when that is no terminal. 1 to max bytes of UTF-8 without NUL: what would not
+ * come back as it was given is refused. Wiped by buf_done. */
 int term_read_secret(const char *prompt, bool confirm, size_t max, struct buf *ret,
 		     struct err *e) NONNULL MUST_USE;
 
@@ -16,6 +19,8 @@ int term_read_secret(const char *prompt, bool confirm, size_t max, struct buf *r
 void term_print_json(const json_t *o) NONNULL;
 /* Prints text of the other side with control characters made visible. */
 void term_print_text(const char *s) NONNULL;
+/* The same, to `out`; line ends stay when `lines`. */
+void term_write_text(const char *s, bool lines, FILE *out) NONNULL;
 
 /* A table of at most 8 columns; widths fit the rows. */
 struct term_table {

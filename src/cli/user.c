@@ -2,6 +2,7 @@
  *
  * holdfast user …: people, by an administrator; and one's own password and second factor.
  */
+#include <qrencode.h>
 #include <string.h>
 #include "base/jw.h"
 #include "cli/cli.h"
@@ -9,6 +10,7 @@
 #include "cli/term.h"
 
 #define SECRET_MAX 1024
+#define CODE_MAX 16
 
 /* The one-time token is for the new user's ears alone: it is printed once and kept nowhere. */
 static void
@@ -157,36 +159,108 @@ run_passwd(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
-static int
-run_totp(const struct cli *c, struct err *e)
+static bool
+is_light(const QRcode *q, int x, int y)
 {
-	auto_buf code = BUF_INIT, body = BUF_INIT;
-	auto_remote r = NULL;
-	auto_json first = NULL;
-	auto_json second = NULL;
+	if (x < 0 || y < 0 || x >= q->width || y >= q->width)
+		return true;
+	return !(q->data[y * q->width + x] & 1);
+}
+
+/* Two rows of modules a line, in half blocks, light on dark or the other way round: readers take
+ * both. Around it the quiet zone that they need. */
+static void
+print_qr(const char *text)
+{
+	static const char *const blocks[] = { " ", "\u2584", "\u2580", "\u2588" };
+	QRcode *q = QRcode_encodeString(text, 0, QR_ECLEVEL_M, QR_MODE_8, 1);
+
+	if (!q)
+		return;
+	for (int y = -2; y < q->width + 2; y += 2) {
+		for (int x = -2; x < q->width + 2; x++)
+			fputs(blocks[2 * is_light(q, x, y) + is_light(q, x, y + 1)], stdout);
+		putchar('\n');
+	}
+	QRcode_free(q);
+}
+
+/* What the authenticator needs; as an image when somebody can see it. */
+static void
+show_secret(const struct cli *c, json_t *o)
+{
+	if (c->json) {
+		json_object_del(o, "pending");
+		term_print_json(o);
+	} else {
+		printf("secret  %s\n%s\n", lookup_text(o, "secret"), lookup_text(o, "uri"));
+		if (c->out_tty)
+			print_qr(lookup_text(o, "uri"));
+	}
+	fflush(stdout);
+}
+
+static int
+totp_on(const struct cli *c, struct remote *r, struct err *e)
+{
+	auto_buf code = BUF_INIT, body = BUF_INIT, pending = BUF_INIT;
+	auto_json o = NULL;
 	struct jw w;
-	int rc = remote_open(&r, e);
-	if (rc == 0)
-		rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", "{}", &first, e);
+
+	int rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", "{}", &o, e);
 	if (rc < 0)
 		return rc;
-	printf("secret  %s\n%s\n", lookup_text(first, "secret"), lookup_text(first, "uri"));
-	fflush(stdout);
-	rc = term_read_secret("Code of the authenticator", false, 16, &code, e);
+	buf_adds(&pending, lookup_text(o, "pending"));
+	show_secret(c, o);
+	rc = term_read_secret("Code of the authenticator", false, CODE_MAX, &code, e);
 	if (rc < 0)
 		return rc;
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
-	jw_text(&w, "pending", lookup_text(first, "pending"));
+	jw_text(&w, "pending", buf_str(&pending));
 	jw_text(&w, "code", buf_str(&code));
 	jw_end_object(&w);
-	rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", buf_str(&body), &second, e);
+	return remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", buf_str(&body), NULL, e);
+}
+
+static int
+totp_off(struct remote *r, struct err *e)
+{
+	auto_buf code = BUF_INIT, body = BUF_INIT;
+	struct jw w;
+
+	int rc = term_read_secret("Code of the authenticator", false, CODE_MAX, &code, e);
 	if (rc < 0)
 		return rc;
-	printf("the second factor is on\n");
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "code", buf_str(&code));
+	jw_end_object(&w);
+	return remote_call(r, REMOTE_WRITE, "DELETE", "/v1/users/me/totp", buf_str(&body), NULL, e);
+}
+
+static int
+run_totp(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	bool off = cli_has(c, "off");
+	int rc = remote_open(&r, e);
+
+	if (rc == 0)
+		rc = off ? totp_off(r, e) : totp_on(c, r, e);
+	if (rc < 0)
+		return rc;
+	if (!c->json)
+		printf("the second factor is %s\n", off ? "off" : "on");
+	else if (off)
+		printf("{}\n");
 	return CLI_GOOD;
 }
 
+static const struct cli_opt totp_opts[] = {
+	{ "off", NULL, "Remove it; asks for a code." },
+	{ 0 },
+};
 static const struct cli_opt add_opts[] = {
 	{ "administrator", NULL, "May manage users, read the audit log and the pair's status." },
 	{ 0 },
@@ -243,7 +317,7 @@ const struct cli_verb verb_totp = {
 	"",
 	0,
 	0,
-	NULL,
+	totp_opts,
 	run_totp,
 	"Sets up a second factor (an authenticator's codes) for yourself.",
 	NULL,

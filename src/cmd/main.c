@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "cli/cli.h"
+#include "http/json.h"
 #include "proc/proc.h"
 
 static const struct cli_verb *const verbs[] = {
@@ -112,5 +113,6 @@ main(int argc, char **argv)
 		return puts("holdfast " HF_VERSION) < 0 || fflush(stdout) ? CLI_FAILED : CLI_GOOD;
 	if (argc > 1 && strcmp(argv[1], "--process") == 0)
 		return run_process(argc, argv);
+	http_init();
 	return cli_main(verbs, argc, argv);
 }

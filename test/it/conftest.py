@@ -187,7 +187,7 @@ def hire(shared, boss, folder):
     """Makes further users: hire("ada")."""
     def make(name, role="user"):
         made = boss.api.must("POST", "/v1/users", {"name": name, "role": role}, status=201)
-        return Person(shared, name, made["setup_token"], f"{PASSWORD}-{name}", folder)
+        return Person(shared, name, made["setup_token"], f"{PASSWORD}-{len(list(folder.iterdir()))}", folder)
 
     return make
 

@@ -1,12 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line as a whole, and the key verbs."""
+"""The command line: as a whole, the key verbs, and what users do with it."""
+import base64
+import hashlib
+import hmac
 import json
+import os
+import pty
 import re
 import stat
+import struct
 import subprocess
+import threading
+import time
+from pathlib import Path
 
 import pytest
-from conftest import give
+from conftest import PASSWORD, Person, give
+
+settings = {"lockout_after": 3, "lockout_ms": 1000}
 
 
 def run(holdfast, *args):
@@ -70,3 +81,615 @@ def test_key_check_of_a_stopped_node(node, where):
 def test_key_check_of_a_running_node(running, where):
     check_keys(running, where)
     assert running.health()[0] == 200
+
+
+# ---- users ----
+
+@pytest.fixture(scope="module")
+def ada(hire):
+    return hire("ada")
+
+
+@pytest.fixture(scope="module")
+def bob(hire):
+    return hire("bob")
+
+
+def fails(p, code, *words):
+    assert p.returncode == code, (p.returncode, p.stdout, p.stderr)
+    for w in words:
+        assert w in p.stderr, p.stderr
+    assert p.stderr.count("\n") == 1 and p.stderr.startswith("holdfast "), p.stderr # one line that names the verb
+    return p.stderr
+
+
+def totp(secret, at=None):
+    """RFC 6238, six digits, 30 s, SHA-1."""
+    counter = struct.pack(">Q", int((time.time() if at is None else at) // 30))
+    mac = hmac.new(base64.b32decode(secret + "=" * (-len(secret) % 8)), counter, hashlib.sha1).digest()
+    at = mac[-1] & 15
+    return f"{(int.from_bytes(mac[at:at + 4], 'big') & 0x7fffffff) % 1000000:06}"
+
+
+# log in, log out
+
+def test_login_with_the_setup_token(shared, boss):
+    """The first login of all was made by the fixture: token, then password, on standard input."""
+    mode = stat.S_IMODE(boss.session.stat().st_mode)
+    assert mode == 0o600
+    held = json.loads(boss.session.read_text())
+    assert held["user"] == "admin" and held["nodes"][0]["url"] == shared.url and PASSWORD not in boss.session.read_text()
+
+
+def test_the_setup_token_is_good_once(shared, boss, where):
+    p = shared.cli("login", "--setup", "--ca", shared.web_cert, shared.url, "admin", session=where / "s", check=False,
+                   input=f"{shared.setup_token()}\nAnother-Password-99\n")
+    fails(p, 1, "wrong")
+    assert not (where / "s").exists()
+
+
+def pin_of(n):
+    return json.loads(n.run("cert", "show", "--json", "--home", n.home).stdout)["web"]["sha256"]
+
+
+def test_login_with_a_pin(shared, boss, where):
+    p = shared.cli("login", "--trust", pin_of(shared), shared.url, "admin", session=where / "s", input=f"{PASSWORD}\n")
+    assert "logged in to localhost as admin" in p.stdout
+    p = shared.cli("login", "--trust", pin_of(shared).lower(), f"localhost:{shared.port}", "admin", "--json", session=where / "s", input=f"{PASSWORD}\n")
+    o = json.loads(p.stdout)
+    assert o["user"]["name"] == "admin" and "token" not in o
+
+
+def test_login_with_another_pin_sends_nothing(shared, boss, where):
+    pin = pin_of(shared)
+    other = pin[:-2] + ("00" if pin[-2:] != "00" else "11")
+    fails(shared.cli("login", "--trust", other, shared.url, "admin", session=where / "s", check=False, input=f"{PASSWORD}\n"), 1, "nothing was sent")
+
+
+def test_login_without_trust_is_no_login(shared, boss, where):
+    p = shared.cli("login", shared.url, "admin", session=where / "s", check=False, input=f"{PASSWORD}\n")
+    assert p.returncode == 3 and "--trust" in p.stderr and pin_of(shared) in p.stderr
+
+
+def test_login_under_a_name_that_the_certificate_has_not(shared, boss, where):
+    """Says so, and at once."""
+    begun = time.monotonic()
+    p = shared.cli("login", "--ca", shared.web_cert, f"https://localhost.localdomain.invalid:{shared.port}", "admin", session=where / "s", check=False,
+                   input=f"{PASSWORD}\n")
+    fails(p, 3, "not known")
+    p = shared.cli("login", "--ca", shared.web_cert, f"https://127.0.0.2:{shared.port}", "admin", session=where / "s", check=False, input=f"{PASSWORD}\n")
+    assert p.returncode == 3
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("place", ["", ":7272", "localhost:0", "localhost:99999", "localhost:12x", "[::1", "https://localhost:1/x", "http://localhost"])
+def test_login_to_no_address(shared, where, place):
+    p = shared.cli("login", place, "admin", session=where / "s", check=False, input="x\n")
+    fails(p, 2, "no address")
+
+
+def test_wrong_password(boss):
+    before = boss.session.read_text()
+    fails(boss.login(input="Wrong-Horse-7-battery\n"), 1, "wrong")
+    assert boss.session.read_text() == before
+    assert boss.login().returncode == 0
+
+
+def test_no_such_user_says_the_same(shared, boss, where):
+    said = [shared.cli("login", "--ca", shared.web_cert, shared.url, name, session=where / "s", check=False, input="Wrong-Horse-7-battery\n").stderr
+            for name in ("admin", "nobody")]
+    assert said[0] == said[1]
+    assert boss.login().returncode == 0
+
+
+def test_nothing_on_standard_input(boss):
+    fails(boss.cli("login", "--ca", boss.node.web_cert, boss.node.url, "admin", input=""), 2, "standard input")
+
+
+@pytest.mark.parametrize("verb", [["ls"], ["find", "x"], ["get", "x"], ["put", "x/y"], ["history", "x"], ["share", "x", "y"], ["logout"], ["passwd"], ["totp"],
+                                  ["user", "list"], ["audit", "list"], ["audit", "verify"], ["rm", "x"], ["import", "/dev/null"]])
+def test_no_session(shared, where, verb):
+    fails(shared.cli(*verb, session=where / "none", check=False, input="x\n"), 1, "holdfast login")
+
+
+def test_a_damaged_session_file(shared, where):
+    for text in ("", "{", "[]", '{"token":"x"}', '{"token":"x","user":"y","nodes":[]}', '{"token":"x","user":"y","nodes":[{"url":"http://x"}]}'):
+        (where / "s").write_text(text)
+        assert shared.cli("ls", session=where / "s", check=False).returncode == 1
+
+
+def test_a_session_nobody_began(boss, where):
+    held = json.loads(boss.session.read_text())
+    held["token"] = "A" * len(held["token"])
+    (where / "s").write_text(json.dumps(held))
+    fails(boss.node.cli("ls", session=where / "s", check=False), 1, "log in")
+
+
+def test_nobody_answers(boss, where, ports):
+    """Exit 3, within a time that a person waits."""
+    held = json.loads(boss.session.read_text())
+    held["nodes"] = held["nodes"][:1]
+    held["nodes"][0]["url"] = f"https://localhost:{ports.take()}"
+    (where / "s").write_text(json.dumps(held))
+    for verb in (["ls"], ["put", "x/y"]):
+        begun = time.monotonic()
+        fails(boss.node.cli(*verb, session=where / "s", check=False, input="x\n"), 3, "refused")
+        assert time.monotonic() - begun < 10
+    p = boss.node.cli("ls", "--json", session=where / "s", check=False)
+    assert p.returncode == 3 and json.loads(p.stdout)["error"]["code"] == "unreachable"
+
+
+def test_logout(hire):
+    eve = hire("eve")
+    held = eve.session.read_text()
+    assert eve.good("logout") == "logged out\n" and not eve.session.exists()
+    fails(eve.cli("logout"), 1, "holdfast login")
+    eve.session.write_text(held) # the node has forgotten it too
+    fails(eve.cli("ls"), 1, "log in")
+
+
+def test_lock_out_grows(hire):
+    mal = hire("mal")
+    bad = lambda: mal.login(input="Wrong-Horse-7-battery\n")
+    for _ in range(3):
+        fails(bad(), 1, "wrong")
+    fails(bad(), 1, "too many failed logins", "wait 1 second")
+    fails(mal.login(), 1, "too many failed logins") # the right password waits as well
+    time.sleep(1.1)
+    fails(bad(), 1, "wrong")
+    fails(mal.login(), 1, "wait 2 seconds") # twice as long
+    time.sleep(2.1)
+    assert mal.login().returncode == 0
+    fails(bad(), 1, "wrong")
+    assert mal.login().returncode == 0 # begun anew
+    mal.good("ls") # the sessions that there were went on meanwhile
+
+
+# put, get, history, find, ls, gen, rm
+
+def test_put_and_get(ada):
+    assert ada.good("put", "Router/root", "--url", "https://10.0.0.1", "--description", "the one in the cellar", input="s3cret-one\n").startswith("stored version 1")
+    p = ada.cli("get", "Router/root")
+    assert (p.returncode, p.stdout, p.stderr) == (0, "s3cret-one\n", "")
+    assert ada.good("get", "Router") == "s3cret-one\n" # it has one account
+    assert ada.good("get", "router/ROOT", "--no-newline") == "s3cret-one"
+    assert ada.good("put", "Router/root", input="s3cret-two").startswith("stored version 2") # no line end
+    assert ada.good("get", "Router/root", "--reason", "maintenance") == "s3cret-two\n"
+    assert ada.good("get", "Router/root", "--version", "1") == "s3cret-one\n"
+    o = ada.json("get", "Router/root", "--version", "1")
+    assert o["fields"] == {"password": "s3cret-one"} and (o["version"], o["current"]) == (1, 2)
+    fails(ada.cli("get", "Router/root", "--version", "3"), 1)
+    fails(ada.cli("get", "Router/root", "--version", "0"), 2, "--version")
+
+
+def test_fields(ada):
+    ada.good("put", "Fields/x", input="pw\n")
+    assert ada.json("put", "Fields/x", "--field", "pin", input="1234\n")["version"] == 2
+    assert ada.json("get", "Fields/x")["fields"] == {"password": "pw", "pin": "1234"} # the others stay
+    assert ada.good("get", "Fields/x", "--field", "pin") == "1234\n"
+    fails(ada.cli("get", "Fields/x", "--field", "none"), 1, '"none"', "password", "pin")
+
+
+def test_put_only_upon_a_version(ada):
+    ada.good("put", "Checked/x", input="one\n")
+    assert ada.json("put", "Checked/x", "--if-version", "1", input="two\n")["version"] == 2
+    fails(ada.cli("put", "Checked/x", "--if-version", "1", input="three\n"), 1, "version 2")
+    assert ada.good("get", "Checked/x") == "two\n"
+
+
+@pytest.mark.parametrize("secret", ids=range(6), argvalues=["ä ö ß € 漢字 🔑", "  blanks around  ", '"quotes" and \\back\\slashes', "-–--", "$(x) `y` %s %n %%", "x" * 60000])
+def test_secrets_come_back_as_they_went(ada, secret):
+    ada.good("put", "Odd/x", input=secret + "\n")
+    assert ada.good("get", "Odd/x") == secret + "\n"
+
+
+@pytest.mark.parametrize("secret,code", ids=["latin1", "nul", "long", "empty", "nothing"], argvalues=[(b"caf\xe9\n", 2), (b"with\0nul\n", 2), (b"x" * 65537 + b"\n", 1), (b"\n", 2), (b"", 2)])
+def test_what_cannot_be_kept_is_refused_not_bent(ada, request, secret, code):
+    """A secret is stored as given or not at all."""
+    name = f"Bent {request.node.callspec.id}"
+    ada.good("put", f"{name}/x", input="before\n")
+    env = dict(ada.node.env, HOLDFAST_SESSION=str(ada.session))
+    for login in ("x", "new"):
+        p = subprocess.run(ada.node.argv("put", f"{name}/{login}"), input=secret, capture_output=True, env=env)
+        assert p.returncode == code, p
+    assert ada.good("get", name) == "before\n" and ada.json("get", f"{name}/x")["version"] == 1
+
+
+def test_put_generate(ada):
+    assert "stored" in ada.good("put", "Made/x", "--generate", "--length", "40", "--no-symbols")
+    assert re.fullmatch(r"[0-9A-Za-z]{40}\n", ada.good("get", "Made/x"))
+
+
+def test_put_without_a_login(ada):
+    fails(ada.cli("put", "NoLogin", input="x\n"), 2, "RESOURCE/LOGIN")
+
+
+def test_names_with_slashes_and_odd_letters(ada):
+    for name in ("Servers/Linux/db1", "50%_off & more?=#", "Straße 漢字"):
+        ada.good("put", f"{name}/me", input=f"{name}\n")
+        assert ada.good("get", f"{name}/me") == f"{name}\n" == ada.good("get", name)
+
+
+def test_which_account(ada):
+    for login in ("one", "two"):
+        ada.good("put", f"Several/{login}", input=f"{login}\n")
+    said = fails(ada.cli("get", "Several"), 1, "which account", "one", "two")
+    assert "Several/LOGIN" in said
+    fails(ada.cli("get", "Several/three"), 1, "one, two")
+    fails(ada.cli("get", "Nowhere/three"), 1, "Nowhere")
+
+
+def test_history(ada):
+    for n in (1, 2, 3):
+        ada.good("put", "Old/x", input=f"{n}\n")
+    versions = ada.json("history", "Old/x")["versions"]
+    assert [v["n"] for v in versions] == [3, 2, 1] and [v["current"] for v in versions] == [True, False, False]
+    assert [v["based_on"] for v in versions][:2] == [2, 1] and versions[0]["author"]["name"] == "ada"
+    lines = ada.good("history", "Old/x").splitlines()
+    assert len(lines) == 4 and re.match(r"3 +20\d\d-.* ada +2 +current$", lines[1])
+
+
+def test_find_and_ls(ada):
+    ada.good("put", "Findable/tester", "--url", "https://find.me", "--description", "needle here", input="x\n")
+    for text in ("findable", "FIND.ME", "needle", "tester"):
+        assert [r["name"] for r in ada.json("find", text)] == ["Findable"]
+    assert ada.good("find", "no such thing") == "nothing found\n"
+    assert "Findable/tester" in ada.good("ls")
+    names = [r["name"] for r in ada.json("ls")]
+    assert names == sorted(names, key=str.lower) and "Findable" in names
+    assert ada.json("find", "no such thing") == []
+
+
+def test_more_than_a_page(ada):
+    for i in range(205):
+        ada.api.must("POST", "/v1/resources", {"name": f"page {i:03}"})
+    assert [r["name"] for r in ada.json("find", "page ")] == [f"page {i:03}" for i in range(205)]
+    assert len(ada.json("find", "page ", "--most", "10")) < 205
+
+
+def test_letters_of_others_do_nothing_to_a_terminal(ada):
+    ada.api.must("POST", "/v1/resources", {"name": "Terminal", "description": "a\u001b]0;owned\u0007b\u009b31m\nc"})
+    p = ada.cli("find", "Terminal")
+    assert p.returncode == 0 and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", p.stdout), repr(p.stdout)
+    assert len(p.stdout.splitlines()) == 2
+
+
+def test_gen(shared):
+    seen = {shared.run("gen").stdout for _ in range(5)}
+    assert len(seen) == 5 and all(len(s) == 25 for s in seen)
+    assert re.fullmatch(r"[0-9A-Za-z]{128}\n", shared.run("gen", "--length", "128", "--no-symbols").stdout)
+    assert len(json.loads(shared.run("gen", "--json").stdout)["password"]) == 24
+    for bad in ("7", "129", "x", ""):
+        fails(shared.run("gen", "--length", bad, check=False), 2, "--length")
+
+
+def test_rm(ada):
+    for login in ("a", "b"):
+        ada.good("put", f"Gone/{login}", input="x\n")
+    assert ada.good("rm", "Gone/a") == "removed\n"
+    fails(ada.cli("get", "Gone/a"), 1)
+    assert ada.good("get", "Gone") == "x\n"
+    assert ada.json("rm", "Gone", "--resource") == {}
+    fails(ada.cli("get", "Gone/b"), 1)
+    assert ada.good("find", "Gone") == "nothing found\n"
+    ada.good("put", "Gone/a", input="again\n") # the name is free again
+    assert ada.good("get", "Gone/a") == "again\n"
+
+
+# share
+
+def test_shares(ada, bob):
+    ada.good("put", "Shared/x", input="one\n")
+    ada.good("put", "Shared/hers", input="private\n")
+    fails(bob.cli("get", "Shared/x"), 1, "no resource")
+    assert ada.good("share", "Shared/x", "bob") == "bob may now view Shared/x\n"
+    assert bob.good("get", "Shared/x") == "one\n"
+    assert [a["login"] for r in bob.json("ls") for a in r["accounts"] if r["name"] == "Shared"] == ["x"]
+    fails(bob.cli("put", "Shared/x", input="two\n"), 1, "not allow")
+    fails(bob.cli("put", "Shared/new", input="two\n"), 1)
+    fails(bob.cli("share", "Shared/x", "admin"), 1, "not allow")
+    fails(bob.cli("shares", "Shared/x"), 1, "not allow")
+    fails(bob.cli("rm", "Shared/x"), 1, "not allow")
+    fails(bob.cli("get", "Shared/hers"), 1)
+
+    ada.good("share", "Shared/x", "bob", "modify")
+    assert bob.json("put", "Shared/x", input="two\n")["version"] == 2
+    assert ada.good("get", "Shared/x") == "two\n"
+    fails(bob.cli("share", "Shared/x", "admin"), 1, "not allow")
+    fails(bob.cli("rm", "Shared/x"), 1, "not allow")
+
+    ada.good("share", "Shared/x", "bob", "manage")
+    bob.good("share", "Shared/x", "admin", "view")
+    shares = ada.json("shares", "Shared/x")["shares"]
+    assert {(s["user"]["name"], s["level"]) for s in shares} == {("bob", "manage"), ("admin", "view")}
+    assert re.search(r"^bob +manage +20", ada.good("shares", "Shared/x"), re.M)
+    assert bob.good("unshare", "Shared/x", "admin") == "no longer shared\n"
+    fails(bob.cli("unshare", "Shared/x", "admin"), 1, "not shared")
+
+    ada.good("unshare", "Shared/x", "bob")
+    fails(bob.cli("get", "Shared/x"), 1)
+    assert not [r for r in bob.json("ls") if r["name"] == "Shared"]
+
+
+def test_share_of_a_resource(ada, bob):
+    ada.good("put", "Whole/a", input="1\n")
+    ada.good("share", "--resource", "Whole", "bob", "modify")
+    ada.good("put", "Whole/b", input="2\n") # what comes later is shared too
+    assert bob.good("get", "Whole/b") == "2\n"
+    bob.good("put", "Whole/c", input="3\n")
+    assert ada.good("get", "Whole/c") == "3\n"
+    ada.good("unshare", "--resource", "Whole", "bob")
+    fails(bob.cli("get", "Whole/b"), 1)
+
+
+def test_share_with_nobody_and_at_no_level(ada):
+    ada.good("put", "NoShare/x", input="x\n")
+    fails(ada.cli("share", "NoShare/x", "nobody"), 1, "no such user")
+    fails(ada.cli("share", "NoShare/x", "admin", "everything"), 1, "view, modify or manage")
+    fails(ada.cli("unshare", "NoShare/x", "nobody"), 1)
+
+
+# users
+
+def test_user_life(shared, boss, where):
+    said = boss.good("user", "add", "zoe")
+    assert "user zoe is user" in said and "--setup" in said
+    token = re.search(r"\b[A-Za-z0-9_-]{43}\b", said).group()
+    zoe = Person(shared, "zoe", token, f"{PASSWORD}-z", where)
+    fails(zoe.cli("user", "list"), 1, "not allow")
+    fails(zoe.cli("audit", "list"), 1, "not allow")
+    fails(boss.cli("user", "add", "zoe"), 1)
+    fails(boss.cli("user", "add", "ZOE"), 1)
+    fails(zoe.cli("user", "add", "yves"), 1, "not allow")
+
+    assert "disabled" in boss.good("user", "disable", "zoe")
+    fails(zoe.cli("ls"), 1, "log in")
+    fails(zoe.login(), 1, "wrong")
+    boss.good("user", "enable", "zoe")
+    assert zoe.login().returncode == 0
+
+    assert "administrator" in boss.good("user", "promote", "Zoe")
+    zoe.good("user", "list")
+    boss.good("user", "demote", "zoe")
+    fails(zoe.cli("user", "list"), 1)
+
+    token = boss.json("user", "reset", "zoe")["setup_token"]
+    fails(zoe.cli("ls"), 1, "log in")
+    fails(zoe.login(), 1, "wrong")
+    fails(zoe.login("--setup", input=f"{token}\nshort\n"), 1)
+    assert zoe.login("--setup", input=f"{token}\n{PASSWORD}-new\n").returncode == 0
+
+    listed = {u["name"]: u for u in boss.json("user", "list")}
+    assert listed["zoe"]["role"] == "user" and listed["admin"]["role"] == "administrator"
+    assert re.search(r"^zoe +user +no ", boss.good("user", "list"), re.M)
+    fails(boss.cli("user", "disable", "nobody"), 1, "nobody")
+
+
+def test_the_last_administrator_stays(boss):
+    assert boss.cli("user", "demote", "admin").returncode == 1
+    assert boss.cli("user", "disable", "admin").returncode == 1
+    boss.good("user", "list")
+
+
+def test_passwd(hire, where):
+    pat = hire("pat")
+    other = pat.session.with_name("pat2.session")
+    pat.node.cli("login", "--ca", pat.node.web_cert, pat.node.url, "pat", session=other, input=pat.password + "\n")
+    fails(pat.cli("passwd", input="Wrong-Horse-7-battery\nBrand-New-Password-1\n"), 1, "wrong")
+    fails(pat.cli("passwd", input=f"{pat.password}\nshort\n"), 1)
+    assert "changed" in pat.good("passwd", input=f"{pat.password}\nBrand-New-Password-1\n")
+    pat.good("ls") # the own session goes on, the others end
+    fails(pat.node.cli("ls", session=other, check=False), 1, "log in")
+    fails(pat.login(), 1, "wrong")
+    assert pat.login(input="Brand-New-Password-1\n").returncode == 0
+
+
+class Typing:
+    """A verb with pipes that stay open: what it says can be read before it is answered."""
+
+    def __init__(self, person, *args):
+        env = dict(person.node.env, HOLDFAST_SESSION=str(person.session))
+        self.p = subprocess.Popen(person.node.argv(*args), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+
+    def line(self):
+        return self.p.stdout.readline()
+
+    def end(self, text):
+        out, err = self.p.communicate(text, timeout=30)
+        return self.p.returncode, out, err
+
+
+def enrol(person, shift=0):
+    t = Typing(person, "totp")
+    secret = re.fullmatch(r"secret +([A-Z2-7]+)\n", t.line()).group(1)
+    assert t.line().startswith("otpauth://totp/")
+    at = time.time() + shift
+    return secret, at, t.end(totp(secret, at) + "\n")
+
+
+def test_second_factor(hire, boss):
+    tom = hire("tom")
+    assert enrol(tom, shift=-36000)[2][0] == 1 # an old code
+    secret, at, (code, out, err) = enrol(tom)
+    assert code == 0 and "second factor is on" in out, err
+    used = totp(secret, at)
+    p = tom.login(input=tom.password + "\n") # none given: nothing more on standard input
+    assert p.returncode != 0
+    fails(tom.login(input=f"{tom.password}\n{used}\n"), 1, "wrong") # the one that enrolled is used up
+    nxt = totp(secret, at + 30)
+    assert tom.login(input=f"{tom.password}\n{nxt}\n").returncode == 0
+    fails(tom.login(input=f"{tom.password}\n{nxt}\n"), 1, "wrong") # no code twice
+    fails(tom.cli("totp"), 1)
+    assert {u["name"]: u["totp"] for u in boss.json("user", "list")}["tom"] is True
+    boss.good("user", "totp-off", "tom")
+    assert tom.login().returncode == 0
+
+
+def test_second_factor_removed_by_its_user(hire):
+    tim = hire("tim")
+    secret, at, (code, _, err) = enrol(tim)
+    assert code == 0, err
+    fails(tim.cli("totp", "--off", input="000000\n"), 1)
+    tim.good("totp", "--off", input=totp(secret, at + 30) + "\n")
+    assert tim.login().returncode == 0
+
+
+# audit
+
+def test_audit_list(ada, boss):
+    ada.good("put", "Audited/x", input="Never-In-The-Log-77\n")
+    ada.good("get", "Audited/x", "--reason", "the auditor wants to know")
+    events = boss.json("audit", "list", "--user", "ada", "--kind", "retrieved", "--most", "1")
+    assert len(events) == 1 and events[0]["actor"]["name"] == "ada" and events[0]["body"]["reason"] == "the auditor wants to know"
+    account = events[0]["object"]
+    kinds = [e["kind"] for e in boss.json("audit", "list", "--object", account)]
+    assert kinds == ["retrieved", "version_added", "account_created"]
+    at = events[0]["at"]
+    assert account in {e["object"] for e in boss.json("audit", "list", "--since", at)}
+    assert account not in {e["object"] for e in boss.json("audit", "list", "--since", at, "--kind", "version_added")}
+    assert all(e["at"] < at for e in boss.json("audit", "list", "--until", at))
+    for _ in range(205): # reading the log is an event too
+        boss.api.must("GET", "/v1/audit?limit=1")
+    assert len(boss.json("audit", "list", "--most", "201")) == 201
+    seqs = [e["seq"] for e in boss.json("audit", "list", "--most", "100000")]
+    assert sorted(seqs, reverse=True) == seqs and seqs[-1] == 1 # whole, the newest first
+    assert boss.json("audit", "list", "--node", "localhost", "--most", "2")
+    fails(boss.cli("audit", "list", "--node", "nowhere"), 1, "nowhere")
+    fails(boss.cli("audit", "list", "--user", "nobody"), 1, "no such user")
+    fails(boss.cli("audit", "list", "--kind", "nothing"), 1, "kind")
+    fails(boss.cli("audit", "list", "--since", "yesterday"), 1, "since")
+    everything = boss.good("audit", "list", "--most", "100000")
+    assert "the auditor wants to know" in everything and "Never-In-The-Log-77" not in everything
+
+
+def test_audit_verify(boss):
+    p = boss.cli("audit", "verify")
+    assert p.returncode == 0 and "the whole log is unbroken" in p.stdout
+    o = boss.json("audit", "verify")
+    assert o["good"] is True and o["events"] == sum(n["events"] for n in o["nodes"]) > 20
+
+
+# what a machine must not show
+
+def watch_processes(secret, found, stop):
+    mine = str(os.getpid())
+    while not stop.is_set():
+        for pid in os.listdir("/proc"):
+            if pid.isdigit() and pid != mine:
+                for what in ("cmdline", "environ"):
+                    try:
+                        if secret in Path(f"/proc/{pid}/{what}").read_bytes():
+                            found.add((pid, what))
+                    except OSError:
+                        pass
+
+
+def test_no_secret_on_a_command_line(ada, where):
+    """Nor in an environment; whoever may list processes learns nothing. The clipboard's program gets it on its standard input."""
+    fake = where / "bin"
+    fake.mkdir()
+    (fake / "wl-copy").write_text(f'#!/bin/sh\nset -e\necho "$0" "$@" >> {where}/argv\n/bin/cat >> {where}/copied\n/bin/sleep 0.3\n')
+    (fake / "wl-copy").chmod(0o755)
+    secret, found, stop = "Argv-Marker-5551212", set(), threading.Event()
+    t = threading.Thread(target=watch_processes, args=(secret.encode(), found, stop))
+    t.start()
+    try:
+        ada.good("put", "Argv/x", input=secret + "\n")
+        assert ada.good("get", "Argv/x") == secret + "\n"
+        begun = time.monotonic()
+        env = dict(ada.node.env, HOLDFAST_SESSION=str(ada.session), PATH=f"{fake}:{os.environ['PATH']}")
+        p = subprocess.run(ada.node.argv("get", "Argv/x", "--copy"), capture_output=True, text=True, timeout=40, env=env)
+        assert time.monotonic() - begun < 10 # whoever reads its output does not wait until the clipboard is emptied
+    finally:
+        stop.set()
+        t.join()
+    assert p.returncode == 0 and p.stdout == "" and "clipboard" in p.stderr
+    assert (where / "copied").read_text() == secret and secret not in (where / "argv").read_text()
+    assert not found
+
+
+def test_copy_without_a_clipboard(ada, where):
+    ada.good("put", "Copy/x", input="not shown\n")
+    env = dict(ada.node.env, HOLDFAST_SESSION=str(ada.session), PATH=str(where))
+    p = subprocess.run(ada.node.argv("get", "Copy/x", "--copy"), capture_output=True, text=True, env=env)
+    fails(p, 1, "--copy")
+    assert p.stdout == ""
+
+
+# at a terminal
+
+class Terminal:
+    def __init__(self, person, *args, session):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            argv = person.node.argv(*args)
+            os.execvpe(argv[0], argv, dict(person.node.env, HOLDFAST_SESSION=str(session), TERM="xterm"))
+        self.seen = ""
+
+    def wait(self, text, timeout=15):
+        import select
+        end = time.monotonic() + timeout
+        while text not in self.seen:
+            assert time.monotonic() < end, self.seen
+            if select.select([self.fd], [], [], 0.1)[0]:
+                try:
+                    piece = os.read(self.fd, 4096).decode()
+                except OSError:
+                    piece = ""
+                assert piece, self.seen
+                self.seen += piece
+
+    def say(self, text):
+        os.write(self.fd, text.encode() + b"\n")
+
+    def end(self):
+        while True:
+            try:
+                piece = os.read(self.fd, 4096)
+            except OSError:
+                break
+            if not piece:
+                break
+            self.seen += piece.decode()
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def test_at_a_terminal(ada, where):
+    """The certificate is asked about, the password not shown, a new one asked for twice."""
+    session = where / "s"
+    t = Terminal(ada, "login", ada.node.url, "ada", session=session)
+    t.wait("Trust it?")
+    t.say("no")
+    assert t.end() == 1 and pin_of(ada.node) in t.seen and not session.exists()
+    t = Terminal(ada, "login", ada.node.url, "ada", session=session)
+    t.wait("Trust it?")
+    t.say("yes")
+    t.wait("Password: ")
+    t.say(ada.password)
+    assert t.end() == 0 and ada.password not in t.seen and "logged in" in t.seen
+    t = Terminal(ada, "put", "Typed/x", session=session)
+    t.wait("New password: ")
+    t.say("first")
+    t.wait("The same again: ")
+    t.say("second")
+    assert t.end() == 2 and "not the same" in t.seen
+    t = Terminal(ada, "put", "Typed/x", session=session)
+    t.wait("New password: ")
+    t.say("hidden-42")
+    t.wait("The same again: ")
+    t.say("hidden-42")
+    assert t.end() == 0 and "hidden-42" not in t.seen
+    assert ada.good("get", "Typed/x") == "hidden-42\n"
+
+
+def test_a_terminal_gets_its_echo_back(ada, where):
+    """Though the prompt is left with Ctrl-C."""
+    import termios
+    t = Terminal(ada, "passwd", session=ada.session)
+    t.wait("Old password: ")
+    assert not termios.tcgetattr(t.fd)[3] & termios.ECHO
+    os.write(t.fd, b"\x03")
+    time.sleep(0.3)
+    assert termios.tcgetattr(t.fd)[3] & termios.ECHO
+    assert t.end() != 0
