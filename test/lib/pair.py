@@ -99,7 +99,7 @@ class Node:
 
     def setup_token(self):
         """The one-time token of the first administrator, as init printed it."""
-        found = re.findall(r"\b[A-Za-z0-9_-]{43}\b", self.init_output)
+        found = re.findall(r"(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])", self.init_output)
         if not found:
             raise Failed(f"init printed no set-up token:\n{self.init_output}")
         return found[-1]
