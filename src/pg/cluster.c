@@ -281,7 +281,8 @@ cluster_create(const struct home *h, const struct settings *s, struct err *e)
 				     "holdfast",
 				     "-E",
 				     "UTF8",
-				     "--locale=C",
+				     "--locale=C",	   /* the same order on every machine */
+				     "--lc-ctype=C.UTF-8", /* but letters of all languages */
 				     "--data-checksums",
 				     "--auth-local=peer",
 				     "--auth-host=reject",
