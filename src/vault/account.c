@@ -225,7 +225,7 @@ account_retrieve(struct call *c, const struct uuid *id, const char *reason, int 
 {
 	auto_rows r = NULL;
 	auto_buf fields = BUF_INIT;
-	if (c->v->settings->reason_required && (!reason || !*reason))
+	if (c->v->settings->reason_required && (!reason || !reason[strspn(reason, " \t\r\n")]))
 		return err_set(e, ERR_BAD_FIELD, "reason: a retrieval needs a reason here");
 	int rc = read_open(c, id, n, &r, e);
 	if (rc == 0)
