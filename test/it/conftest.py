@@ -134,7 +134,7 @@ def shared(request, holdfast, template, ports):
         n = Node(holdfast, path / "home", "localhost", f"127.0.0.1:{ports.take()}", f"127.0.0.1:{ports.take()}", path / "master.key")
         copy_of(template, n)
         for name, value in getattr(request.module, "settings", {}).items():
-            n.set(name, value)
+            n.set(name, str(value).format(port=n.port))
         try:
             yield n.start()
         finally:
