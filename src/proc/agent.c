@@ -454,6 +454,17 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 	deposit_order(a->deposit, &d);
 }
 
+/* Only a self-signed certificate is vouched for by the channel alone; one of an authority is
+ * trusted where the authority is (cert import). */
+static bool
+is_self_signed(const char *pem)
+{
+	struct x509_info info;
+	struct err ignored;
+
+	return *pem && x509_read(pem, &info, &ignored) == 0 && info.self_signed;
+}
+
 /* The own web certificate, when the node table has another one or none. */
 static void
 look_at_own_cert(struct agent *a)
@@ -465,8 +476,8 @@ look_at_own_cert(struct agent *a)
 		return;
 	a->announce_ms = a->now_ms;
 	read_web_cert(a, &cert);
-	copy_text(a->own_cert, sizeof(a->own_cert),
-		  strcmp(buf_str(&cert), me->web_cert) != 0 ? buf_str(&cert) : "");
+	bool news = strcmp(buf_str(&cert), me->web_cert) != 0 && is_self_signed(buf_str(&cert));
+	copy_text(a->own_cert, sizeof(a->own_cert), news ? buf_str(&cert) : "");
 }
 
 /* A primary asks its own writer; a secondary's deposit thread asks the primary's. */

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The four steps: making, carrying and refusing packs, several secondaries, plain unzip, certificates between nodes.
+
+Nodes are 127.0.0.1 (primary), 127.0.0.2 and 127.0.0.3 (secondaries), all on this machine.
+"""
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+
+from conftest import ROOT, Ports, copy_of, scratch_folder
+
+sys.path.insert(0, str(ROOT / "test/lib"))
+from pair import Node, give # noqa: E402
+
+
+def make_node(holdfast, folder, name, https, pair, env=None):
+    return Node(holdfast, folder / name / "home", name, f"{name}:{https}", f"{name}:{pair}", folder / name / "master.key", env=env)
+
+
+class Stage:
+    """A running primary and the pack it made for 127.0.0.2."""
+
+    def __init__(self, holdfast, folder):
+        ports = Ports()
+        self.holdfast, self.folder = holdfast, folder
+        self.https, self.pair = ports.take(), ports.take()
+        self.primary = make_node(holdfast, folder, "127.0.0.1", self.https, self.pair)
+        (folder / "127.0.0.1").mkdir()
+        give(folder / "127.0.0.1")
+        self.primary.init()
+        self.primary.start()
+        self.pack = self.make_pack("127.0.0.2")
+        self.made = [self.primary]
+        self.count = 0
+
+    def make_pack(self, name):
+        self.primary.run("ha", "setup", "127.0.0.1", name, "--home", self.primary.home)
+        return self.primary.home / f"replication/HAPack-{name}.zip"
+
+    def secondary(self, name="127.0.0.2", key=True, env=None):
+        """A home made by init --secondary, with a copy of the key file."""
+        self.count += 1
+        folder = self.folder / f"s{self.count}"
+        (folder / name).mkdir(parents=True)
+        folder.chmod(0o755)
+        give(folder)
+        give(folder / name)
+        n = make_node(self.holdfast, folder, name, self.https, self.pair, env)
+        shutil.copy(self.primary.key_file, n.key_file)
+        n.key_file.chmod(0o400)
+        give(n.key_file)
+        n.init(secondary=True)
+        if not key:
+            (n.home / "conf/manage_key.conf").unlink(missing_ok=True)
+        self.made.append(n)
+        return n
+
+
+@pytest.fixture(scope="module")
+def stage(holdfast):
+    with scratch_folder() as folder:
+        s = Stage(holdfast, folder)
+        try:
+            yield s
+        finally:
+            for n in s.made:
+                n.kill()
+
+
+def join(node, pack, check=True):
+    return node.run("ha", "join", pack, "--home", node.home, check=check)
+
+
+def refused_serve(node):
+    """What serve says when it ends by itself."""
+    node.start(wait=False)
+    assert node.proc.wait(60) == 1
+    node.proc = None
+    return node.log.read_text()
+
+
+def changed(pack, to, name=None, edit=None):
+    """A copy of a pack with one entry edited."""
+    with zipfile.ZipFile(pack) as old, zipfile.ZipFile(to, "w") as new:
+        for i in old.infolist():
+            data = old.read(i.filename)
+            new.writestr(i.filename, edit(data) if i.filename == name else data)
+    return to
+
+
+def test_pack_holds_three_parts_and_no_key(stage):
+    with zipfile.ZipFile(stage.pack) as z:
+        assert sorted(z.namelist()) == ["pack/base.sealed", "pack/manifest.json", "pack/node.sealed"]
+        everything = b"".join(z.read(n) for n in z.namelist())
+    key = stage.primary.key_file.read_text().strip()
+    assert bytes.fromhex(key) not in everything and key.encode() not in everything
+    assert b"PRIVATE KEY" not in everything
+    assert stage.pack.stat().st_mode & 0o077 == 0
+
+
+def test_pack_of_another_name_is_refused(stage):
+    n = stage.secondary("127.0.0.3")
+    p = join(n, stage.pack, check=False)
+    assert p.returncode == 1 and "made for 127.0.0.2, this node is 127.0.0.3" in p.stderr
+    assert not (n.home / "pack").exists()
+
+
+def test_damaged_zip_is_refused(stage):
+    n = stage.secondary()
+    cut = stage.folder / "cut.zip"
+    cut.write_bytes(stage.pack.read_bytes()[:100000])
+    p = join(n, cut, check=False)
+    assert p.returncode == 1 and str(cut) in p.stderr
+    assert not (n.home / "pack/manifest.json").exists()
+
+
+def test_cut_base_is_refused_at_the_start(stage):
+    n = stage.secondary()
+    join(n, changed(stage.pack, stage.folder / "short.zip", "pack/base.sealed", lambda b: b[: len(b) // 2]))
+    assert "cut short or damaged" in refused_serve(n)
+    assert not (n.home / "data/pg").exists()
+
+
+def test_changed_manifest_is_refused(stage):
+    n = stage.secondary()
+    join(n, changed(stage.pack, stage.folder / "edited.zip", "pack/manifest.json", lambda b: b.replace(b'"primary_name":"127.0.0.1"', b'"primary_name":"127.0.0.9"')))
+    assert "another master key, or was changed" in refused_serve(n)
+
+
+def test_other_major_of_postgresql_is_refused(stage):
+    n = stage.secondary()
+    major = stage.primary.sql("show server_version_num")[0][0][:2].encode()
+    pack = changed(stage.pack, stage.folder / "major.zip", "pack/manifest.json", lambda b: b.replace(b'"pg_major":' + major, b'"pg_major":99'))
+    p = join(n, pack, check=False)
+    assert p.returncode == 1 and "PostgreSQL 99" in p.stderr and "install postgresql-99" in p.stderr
+
+
+def test_wrong_master_key_is_refused(stage):
+    n = stage.secondary()
+    n.key_file.unlink()
+    n.run("key", "new", n.key_file)
+    give(n.key_file)
+    join(n, stage.pack)
+    assert "another master key" in refused_serve(n)
+    assert not (n.home / "data/pg").exists()
+
+
+def test_missing_key_location_is_said(stage):
+    n = stage.secondary(key=False)
+    join(n, stage.pack)
+    assert "manage_key.conf" in refused_serve(n)
+
+
+def test_clocks_too_far_apart_are_refused(stage):
+    n = stage.secondary(env={"HOLDFAST_CLOCK_SKEW_MS": "90000"})
+    join(n, stage.pack)
+    said = refused_serve(n)
+    assert "clocks" in said and "at most 60 s" in said
+    assert not (n.home / "data/pg").exists()
+
+
+def test_primary_does_not_become_a_secondary_by_a_slip(stage):
+    p = join(stage.primary, stage.pack, check=False)
+    assert p.returncode == 1 and "a vault of its own" in p.stderr
+
+
+def test_setup_refuses_wrong_names(stage):
+    for names, words in ((("other.test", "127.0.0.2"), "this node is called 127.0.0.1"), (("127.0.0.1", "127.0.0.1"), "its own secondary"),
+                         (("127.0.0.1", "a b"), "is no host name")):
+        p = stage.primary.run("ha", "setup", *names, "--home", stage.primary.home, check=False)
+        assert p.returncode in (1, 2) and words in p.stderr
+
+
+def test_setup_with_the_node_stopped_says_so(template, new_node):
+    n = copy_of(template, new_node())
+    p = n.run("ha", "setup", "localhost", "127.0.0.2", "--home", n.home, check=False)
+    assert p.returncode == 3 and "does not run" in p.stderr
+
+
+def test_two_secondaries_one_by_plain_unzip(stage):
+    """The last of the module: from here on the pair has three nodes."""
+    b = stage.secondary()
+    join(b, stage.pack)
+    b.start()
+    c = stage.secondary("127.0.0.3")
+    pack = stage.make_pack("127.0.0.3")
+    subprocess.run(["unzip", "-q", pack, "-d", c.home], check=True)
+    for path in [c.home / "pack", *(c.home / "pack").iterdir()]:
+        give(path)
+    c.start()
+    for n in (stage.primary, b, c):
+        n.wait_status(0, 60)
+    assert b.state() == c.state() == "standby"
+    status = stage.primary.status()[1]
+    assert [n["role"] for n in status["nodes"]].count("secondary") == 2
+    # A pack for another pair is refused by a node that belongs to this one.
+    b.stop()
+    with scratch_folder() as folder:
+        other = Stage.__new__(Stage)
+        other.holdfast, other.folder, other.https, other.pair = stage.holdfast, folder, stage.https + 50, stage.pair + 50
+        (folder / "127.0.0.1").mkdir()
+        give(folder / "127.0.0.1")
+        other.primary = make_node(stage.holdfast, folder, "127.0.0.1", other.https, other.pair)
+        shutil.copy(stage.primary.key_file, other.primary.key_file)
+        other.primary.key_file.chmod(0o400)
+        give(other.primary.key_file)
+        other.primary.init()
+        try:
+            other.primary.start()
+            join(b, other.make_pack("127.0.0.2"))
+        finally:
+            other.primary.kill()
+    assert "another pair" in refused_serve(b)
+    assert (b.home / "data/pg/PG_VERSION").exists()
+
+
+def test_certificate_of_an_authority_has_to_be_imported(stage):
+    """A web certificate that the log does not know: Failed by name until its authority is imported on the other node."""
+    c = next(n for n in stage.made if n.name == "127.0.0.3" and n.proc)
+    tls, ca = c.home / "conf/tls", stage.folder / "ca"
+    ca.mkdir()
+    for argv in (["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", ca / "ca.key", "-out", ca / "ca.crt", "-days", "30",
+                  "-subj", "/CN=Internal authority"],
+                 ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", ca / "web.key", "-out", ca / "web.csr", "-subj", "/CN=127.0.0.3"]):
+        subprocess.run(["openssl", *map(str, argv)], check=True, capture_output=True)
+    (ca / "ext").write_text("subjectAltName=IP:127.0.0.3\n")
+    subprocess.run(["openssl", "x509", "-req", "-in", ca / "web.csr", "-CA", ca / "ca.crt", "-CAkey", ca / "ca.key", "-CAcreateserial", "-out", ca / "web.crt",
+                    "-days", "10", "-extfile", ca / "ext"], check=True, capture_output=True)
+    c.stop()
+    for name in ("web.crt", "web.key"):
+        shutil.copy(ca / name, tls / name)
+        give(tls / name)
+    c.start()
+
+    def seen():
+        status = stage.primary.status()[1]
+        return (next(n for n in status["nodes"] if n["name"] == "127.0.0.3")["service"], [r["code"] for r in status["reasons"] if r["node"] == "127.0.0.3"])
+
+    def wait_for(what, seconds=30):
+        end = time.monotonic() + seconds
+        while not what(*seen()):
+            assert time.monotonic() < end, seen()
+            time.sleep(0.1)
+
+    wait_for(lambda service, codes: "cert_untrusted" in codes)
+    stage.primary.run("cert", "import", ca / "ca.crt", "--home", stage.primary.home)
+    wait_for(lambda service, codes: service == "Active" and "cert_untrusted" not in codes)
