@@ -133,8 +133,10 @@ skip_value(const char **p, int depth)
 		good = skip_nest(p, depth + 1);
 	else
 		good = **p == '"' ? skip_string(p) : skip_word(p);
+	if (!good) /* p may stand behind the text's end */
+		return false;
 	skip_space(p);
-	return good;
+	return true;
 }
 
 /* name: with its quotes. One that is written with escapes is hidden as well: ours never are. */
@@ -382,9 +384,11 @@ audit_verify(struct call *c, const char *anchor_path, struct jw *out, struct err
 	struct verify_result *v = arena_new_of(c->a, struct verify_result);
 	policy_gate gate = gate_enter(c->v->gates, c->f, &c->v->node);
 	int rc = verify_run(c->v, c->f, anchor_path, v, e);
-	if (rc == 0)
-		rc = vault_append(c, EVENT_AUDIT_READ, &(struct uuid){ 0 }, "{\"verify\":true}", e);
 	if (rc)
+		return rc;
+	rc = vault_append(c, EVENT_AUDIT_READ, &(struct uuid){ 0 }, "{\"verify\":true}", e);
+	/* That the log is broken may be why it cannot be written; that must come out. */
+	if (rc && v->good)
 		return rc;
 	jw_object(out, NULL);
 	jw_bool(out, "good", v->good);

@@ -37,7 +37,7 @@ choose(unsigned nth)
 static void
 check_value(const struct jfield *f, const void *at)
 {
-	const char *text = *(const char *const *)at;
+	const char *text = f->kind == JTEXT ? *(const char *const *)at : NULL;
 	const struct jmap *map = at;
 	const struct jtexts *texts = at;
 
