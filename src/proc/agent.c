@@ -856,7 +856,6 @@ start_handles(struct agent *a)
 int
 agent_main(const struct proc_args *args)
 {
-	struct agent *a = calloc(1, sizeof(*a));
 	struct err e = { 0 };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -865,19 +864,23 @@ agent_main(const struct proc_args *args)
 	/* What the agent starts (a base backup) has no business with keyd or the supervisor. */
 	fcntl(PROC_FD_KEYS, F_SETFD, FD_CLOEXEC);
 	fcntl(PROC_FD_LINK, F_SETFD, FD_CLOEXEC);
-	if (!a || sodium_init() < 0)
+	if (sodium_init() < 0)
 		return 1;
 	http_init();
+	struct agent *a = calloc(1, sizeof(*a));
+	if (!a)
+		abort();
 	a->args = args;
 	a->settings = args->settings;
 	int r = begin(a, &e);
 	if (r) {
 		log_err(LOG_LEVEL_ERROR, &e, "the agent cannot start");
+		free(a);
 		return r == ERR_PRECONDITION ? PROC_EXIT_CONFIG : 1;
 	}
 	start_handles(a);
 	if (write(PROC_FD_LINK, "R", 1) != 1)
-		return 1;
+		_exit(1); /* the supervisor is gone */
 	uv_run(&a->loop, UV_RUN_DEFAULT);
 	/* Threads may hang in a call to a peer: nothing here has to be put in order. */
 	_exit(0);
