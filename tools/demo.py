@@ -109,7 +109,11 @@ class Network:
             while True:
                 up = self._listens(inner, port)
                 if up and not server:
-                    server = await asyncio.start_server(lambda r, w: self._carry(r, w, inner, port), public, port)
+                    try:
+                        server = await asyncio.start_server(lambda r, w: self._carry(r, w, inner, port), public, port)
+                    except OSError as e:
+                        print(f"  {public}:{port} cannot be opened: {e.strerror}", flush=True)
+                        return
                 elif not up and server:
                     server.close()
                     server = None
@@ -198,11 +202,19 @@ class Demo:
         self.dir.chmod(0o755)
         give(self.dir)
         self.session = self.dir / "admin.session"
+        self.locks = []
         self.a = self.b = None
 
     def ports(self):
         """7272 and 2345 if both addresses have them free, else the next that are."""
         def free(port):
+            # Another demo may have chosen it and not be listening yet.
+            lock = socket.socket(socket.AF_UNIX)
+            try:
+                lock.bind(f"\0holdfast-demo-{port}")
+            except OSError:
+                return False
+            self.locks.append(lock)
             for address in ("127.0.0.1", "127.0.0.2", "127.0.0.11", "127.0.0.12"):
                 with socket.socket() as s:
                     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
