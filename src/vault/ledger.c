@@ -625,6 +625,20 @@ fail_log(struct ledger *l, struct ledger_units *q, struct err *e)
 	fail_all(&l->queue, e);
 }
 
+/* Somebody else has written where this node's next event belongs: no fault of the unit's. */
+static bool
+is_foreign_head(struct ledger *l, struct fiber *f, const struct ledger_units *q, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (l->mode == LEDGER_MODE_JOURNAL || strcmp(e->sqlstate, "23505") != 0 ||
+	    ask(l, f, q, &why) != FOREIGN_HEAD)
+		return false;
+	*e = why;
+	l->head_known = false;
+	return true;
+}
+
 /* One unit by itself, so that only the culprit among several fails. */
 static void
 commit_alone(struct ledger *l, struct fiber *f, struct ledger_unit *u)
@@ -640,7 +654,7 @@ commit_alone(struct ledger *l, struct fiber *f, struct ledger_unit *u)
 	}
 	if (!write_batch(l, f, &one, &d, &e))
 		complete(l, &one, d);
-	else if (ledger_is_culprit(&e))
+	else if (ledger_is_culprit(&e) && !is_foreign_head(l, f, &one, &e))
 		fail_culprit(pop(&one), &e);
 	else
 		fail_log(l, &one, &e);
@@ -678,7 +692,7 @@ commit(struct ledger *l, struct fiber *f, struct ledger_units *q)
 		 * new mode. */
 		put_before(&l->queue, q);
 		ledger_forget_head(l);
-	} else if (!ledger_is_culprit(&e)) {
+	} else if (!ledger_is_culprit(&e) || is_foreign_head(l, f, q, &e)) {
 		fail_log(l, q, &e);
 	} else if (q->first == q->last) {
 		fail_culprit(pop(q), &e);
