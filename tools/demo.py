@@ -394,6 +394,7 @@ def main():
     ap.add_argument("--once", action="store_true", help="end after the play")
     args = ap.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler) # also where a shell had it ignored
     d = Demo(args.holdfast)
     try:
         d.play()
