@@ -28,8 +28,9 @@ struct term_table {
 	size_t columns, rows, cap;
 	char **cells;
 };
-void term_table_row(struct term_table *t, ...) NONNULL; /* `columns` texts; NULL is "" */
-void term_table_print(struct term_table *t) NONNULL;	/* prints and frees */
+void term_table_row(struct term_table *t, ...)
+	__attribute__((nonnull(1)));		     /* `columns` texts; NULL is "" */
+void term_table_print(struct term_table *t) NONNULL; /* prints and frees */
 
 /* Says on stderr, once, that the answer came in emergency and how old it may be. */
 void term_note_mode(const struct remote *r) NONNULL;

@@ -15,7 +15,12 @@ from api import Api
 from conftest import PASSWORD, Person
 from pair import stat_of
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="reads the memory of other processes: needs root")
+@pytest.fixture
+def memory_can_be_read(holdfast):
+    if os.geteuid() != 0:
+        pytest.skip("reads the memory of other processes: needs root")
+    if b"__asan_init" in holdfast.read_bytes():
+        pytest.skip("the sanitizer's own memory is too large to be read, and keeps what was freed")
 
 
 # ---- memory ----
@@ -111,7 +116,7 @@ def subkeys(master):
     return {f"subkey {d}": hashlib.blake2b(key=master, salt=d.to_bytes(8, "little"), person=b"holdfast", digest_size=32).digest() for d in duties}
 
 
-@needs_root
+@pytest.mark.usefixtures("memory_can_be_read")
 def test_keys_are_in_keyd_alone(shared, boss):
     """The master key itself not even there: what it is for is done by what was derived from it."""
     raw = bytes.fromhex(shared.key_file.read_text().strip())
@@ -125,7 +130,7 @@ def test_keys_are_in_keyd_alone(shared, boss):
     assert not on_disk(shared, {**derived, "master": raw, "hex": raw.hex().encode()})
 
 
-@needs_root
+@pytest.mark.usefixtures("memory_can_be_read")
 def test_no_secret_stays_after_the_answer(shared, boss, hire, where):
     """Of everything that passed through: stored, retrieved, imported, logged in with, refused."""
     eve, m = hire("eve"), Markers()
@@ -168,7 +173,7 @@ def test_no_secret_stays_after_the_answer(shared, boss, hire, where):
     assert m.in_memory(shared, "vaultd") == set() # and on a connection that lives on
 
 
-@needs_root
+@pytest.mark.usefixtures("memory_can_be_read")
 def test_tokens_are_nowhere(shared, hire):
     """Of sessions and set-ups the database has a keyed hash, and memory nothing when the request is over."""
     zoe = hire("zoe")
@@ -308,6 +313,7 @@ def all_events(node):
 @pytest.mark.parametrize("name", TAMPERINGS)
 def test_tampering_is_found(log, boss, name):
     text, where = TAMPERINGS[name]
+    assert boss.login().returncode == 0 # else the verification's own request may note the session as in use, upon the tampered log
     before = all_events(log)
     last = max(int(r[1]) for r in before)
     log.sql(f"BEGIN; SET LOCAL session_replication_role = replica; {text}; COMMIT")

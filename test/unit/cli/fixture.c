@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/home.h"
+#include "base/jw.h"
+
+/* ---- nodes ---- */
+
+static size_t
+body_limit(void *ctx, enum http_method method, const char *path)
+{
+	return 1 << 20;
+}
+
+static const struct fake_answer *
+answer_to(const struct fake *f, const char *path)
+{
+	const struct fake_answer *a = f->answers;
+
+	while (a->path && strcmp(a->path, path) != 0)
+		a++;
+	return a;
+}
+
+static void
+full_path(const struct request *rq, char *out, size_t n)
+{
+	size_t len = (size_t)snprintf(out, n, "%s", rq->path);
+
+	for (unsigned i = 0; i < rq->nquery && len < n; i++)
+		len += (size_t)snprintf(out + len, n - len, "%c%s=%s", i ? '&' : '?',
+					rq->query[i].name, rq->query[i].value);
+}
+
+static void
+on_request(void *ctx, struct request *rq)
+{
+	struct fake *f = ctx;
+	const struct fake_answer *a;
+
+	full_path(rq, f->path, sizeof(f->path));
+	snprintf(f->bearer, sizeof(f->bearer), "%s", rq->bearer ? rq->bearer : "");
+	snprintf(f->body, sizeof(f->body), "%s", buf_str(&rq->body));
+	a = answer_to(f, f->path);
+	rq->status = a->status;
+	if (a->body)
+		buf_adds(&rq->reply, a->body);
+	if (a->mode)
+		request_header(rq, "Holdfast-Mode", a->mode);
+	if (a->location)
+		request_header(rq, "Location", a->location);
+	atomic_fetch_add(&f->asked, 1);
+	request_send(rq);
+}
+
+void
+fake_start(struct fake *f, int status, const char *body)
+{
+	struct err e = { 0 };
+
+	memset(f, 0, sizeof(*f));
+	pair_make(&f->pair, "localhost", false, NULL, 30);
+	f->answers[0] = (struct fake_answer){ .status = status, .body = body, .mode = "primary" };
+	struct server_options o = {
+		.listen = "127.0.0.1:0",
+		.cert_pem = f->pair.cert.data,
+		.key_pem = f->pair.key.data,
+		.threads = 1,
+		.max_connections = 20,
+		.max_per_address = 20,
+		.timeout_s = 5,
+		.header_max = 40000,
+		.ctx = f,
+		.body_limit = body_limit,
+		.on_request = on_request,
+	};
+	assert_int_equal(server_start(&o, &f->server, &e), 0);
+	f->port = server_port(f->server);
+}
+
+void
+fake_stop_server(struct fake *f)
+{
+	server_stop(f->server);
+	f->server = NULL;
+}
+
+void
+fake_stop(struct fake *f)
+{
+	server_stop(f->server);
+	pair_done(&f->pair);
+}
+
+struct mute {
+	int fd;
+	pthread_t thread;
+	unsigned taken;
+};
+
+static void *
+take_and_end(void *arg)
+{
+	struct mute *m = arg;
+	int fd;
+
+	while ((fd = accept(m->fd, NULL, NULL)) >= 0) {
+		m->taken++;
+		close(fd);
+	}
+	return NULL;
+}
+
+struct mute *
+mute_start(unsigned *ret_port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t n = sizeof(sin);
+	struct mute *m = calloc(1, sizeof(*m));
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	m->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(m->fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(m->fd, 8), 0);
+	assert_int_equal(getsockname(m->fd, (struct sockaddr *)&sin, &n), 0);
+	assert_int_equal(pthread_create(&m->thread, NULL, take_and_end, m), 0);
+	*ret_port = ntohs(sin.sin_port);
+	return m;
+}
+
+unsigned
+mute_stop(struct mute *m)
+{
+	unsigned taken;
+
+	shutdown(m->fd, SHUT_RDWR);
+	pthread_join(m->thread, NULL);
+	close(m->fd);
+	taken = m->taken;
+	free(m);
+	return taken;
+}
+
+/* ---- the session file ---- */
+
+const char *
+session_path(void)
+{
+	static char path[64];
+
+	if (!path[0]) {
+		snprintf(path, sizeof(path), "/tmp/hf-cli-%d/session.json", (int)getpid());
+		setenv("HOLDFAST_SESSION", path, 1);
+	}
+	return path;
+}
+
+void
+session_write(const struct session_node *nodes, size_t n)
+{
+	struct err err = {0};
+	auto_buf text = BUF_INIT, dir = BUF_INIT;
+	struct jw w;
+
+	jw_init(&w, &text);
+	jw_object(&w, NULL);
+	jw_text(&w, "user", "ada");
+	jw_text(&w, "token", "the-token");
+	jw_array(&w, "nodes");
+	for (size_t i = 0; i < n; i++) {
+		char url[64];
+		snprintf(url, sizeof(url), "https://localhost:%u", nodes[i].port);
+		jw_object(&w, NULL);
+		jw_text(&w, "url", url);
+		jw_text(&w, "cert", nodes[i].cert);
+		jw_end_object(&w);
+	}
+	jw_end_array(&w);
+	jw_end_object(&w);
+	buf_add(&dir, session_path(), strlen(session_path()) - strlen("/session.json"));
+	assert_int_equal(home_mkdirs(buf_str(&dir), 0700, &err), 0);
+	assert_int_equal(home_write_file(session_path(), text.data, text.len, 0600, &err), 0);
+}
+
+void
+session_remove(void)
+{
+	auto_buf dir = BUF_INIT;
+
+	unlink(session_path());
+	buf_add(&dir, session_path(), strlen(session_path()) - strlen("/session.json"));
+	rmdir(buf_str(&dir));
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/home.h"
+#include "cli/remote.h"
+
+#define ERROR(code) "{\"error\":{\"code\":\"" code "\",\"message\":\"public\",\"detail\":\"why\"}}"
+
+static struct fake a, b;
+
+static int
+start(void **state)
+{
+	fake_start(&a, 200, "{\"from\":\"a\"}");
+	fake_start(&b, 200, "{\"from\":\"b\"}");
+	const struct session_node nodes[] = { { a.port, a.pair.cert.data },
+					      { b.port, b.pair.cert.data } };
+	session_write(nodes, 2);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	fake_stop(&a);
+	fake_stop(&b);
+	session_remove();
+	return 0;
+}
+
+static struct remote *
+opened(void)
+{
+	struct remote *r = NULL;
+	struct err e = { 0 };
+
+	assert_int_equal(remote_open(&r, &e), 0);
+	return r;
+}
+
+/* The node that answered, "" and *ret_e when none did. */
+static const char *
+call(struct remote *r, enum remote_kind kind, struct err *ret_e)
+{
+	static char from[8];
+	auto_json o = NULL;
+	int rc;
+
+	*ret_e = (struct err){ 0 };
+	rc = remote_call(r, kind, kind == REMOTE_READ ? "GET" : "POST", "/v1/x",
+			 kind == REMOTE_READ ? NULL : "{}", &o, ret_e);
+	assert_int_equal(rc, ret_e->code);
+	snprintf(from, sizeof(from), "%s", rc ? "" : json_string_value(json_object_get(o, "from")));
+	return from;
+}
+
+static void
+test_asks_one_node(void **state)
+{
+	auto_remote r = opened();
+	struct err e;
+
+	assert_string_equal(call(r, REMOTE_READ, &e), "a");
+	assert_string_equal(call(r, REMOTE_WRITE, &e), "a");
+	assert_string_equal(a.bearer, "the-token");
+	assert_string_equal(remote_mode(r), "primary");
+	assert_string_equal(remote_user(r), "ada");
+	assert_int_equal(atomic_load(&a.asked), 2);
+	assert_int_equal(atomic_load(&b.asked), 0);
+}
+
+static void
+test_turns_to_the_next_when_refused(void **state)
+{
+	struct err e;
+	int64_t begun = clock_mono_ms();
+
+	fake_stop_server(&a);
+	{
+		auto_remote r = opened();
+		assert_string_equal(call(r, REMOTE_READ, &e), "b");
+		assert_string_equal(call(r, REMOTE_WRITE, &e), "b");
+		assert_string_equal(call(r, REMOTE_READ, &e), "b");
+	}
+	assert_true(clock_mono_ms() - begun < 2000);
+	/* The next command begins where the last one ended. */
+	auto_buf text = BUF_INIT;
+	assert_int_equal(home_read_file(session_path(), 1 << 20, &text, &e), 0);
+	assert_non_null(strstr(buf_str(&text), "\"last\": 1"));
+	struct stat st;
+	assert_int_equal(stat(session_path(), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+/* A node that answers that it does not serve is as good as none. */
+static void
+test_turns_to_the_next_when_told(void **state)
+{
+	static const struct fake_answer refusals[] = {
+		{ NULL, 307, ERROR("standby"), "standby", NULL },
+		{ NULL, 503, ERROR("not_serving"), "primary", NULL },
+		{ NULL, 503, ERROR("db_gone"), "primary", NULL },
+		{ NULL, 503, ERROR("keys_unavailable"), "primary", NULL },
+		{ NULL, 503, ERROR("log_unwritable"), "primary", NULL },
+	};
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		a.answers[0] = refusals[i];
+		unsigned before = atomic_load(&a.asked);
+		const struct session_node nodes[] = { { a.port, a.pair.cert.data },
+						      { b.port, b.pair.cert.data } };
+		session_write(nodes, 2);
+		auto_remote r = opened();
+		assert_string_equal(call(r, i % 2 ? REMOTE_READ : REMOTE_WRITE, &e), "b");
+		assert_int_equal(atomic_load(&a.asked), before + 1);
+	}
+}
+
+/* The token goes to the nodes of the session and to no address that somebody names. */
+static void
+test_follows_nobody(void **state)
+{
+	struct fake elsewhere;
+	struct err e;
+	char url[64];
+
+	fake_start(&elsewhere, 200, "{\"from\":\"elsewhere\"}");
+	snprintf(url, sizeof(url), "https://localhost:%u/v1/x", elsewhere.port);
+	a.answers[0] = (struct fake_answer){ NULL, 307, ERROR("standby"), "standby", url };
+	auto_remote r = opened();
+	assert_string_equal(call(r, REMOTE_READ, &e), "b");
+	assert_int_equal(atomic_load(&elsewhere.asked), 0);
+	fake_stop(&elsewhere);
+}
+
+/* What a node says is handed on: nobody else is asked. */
+static void
+test_hands_on_what_a_node_says(void **state)
+{
+	static const struct {
+		int status;
+		const char *body;
+		int code;
+		const char *text;
+	} rows[] = {
+		{ 404, ERROR("not_found"), ERR_NOT_FOUND, "why" },
+		{ 409, ERROR("version_conflict"), ERR_VERSION_CONFLICT, "why" },
+		{ 401,
+		  "{\"error\":{\"code\":\"bad_login\",\"message\":\"public\",\"detail\":null}}",
+		  ERR_BAD_LOGIN, "public" },
+		{ 429, ERROR("locked_out"), ERR_LOCKED_OUT, "why" },
+		{ 500, ERROR("of the future"), ERR_INTERNAL, "500" },
+		{ 500, "no JSON", ERR_INTERNAL, "500" },
+		{ 418, "[]", ERR_INTERNAL, "418" },
+	};
+	auto_remote r = opened();
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		a.answers[0] =
+			(struct fake_answer){ NULL, rows[i].status, rows[i].body, "primary", NULL };
+		assert_string_equal(call(r, REMOTE_READ, &e), "");
+		assert_int_equal(e.code, rows[i].code);
+		assert_non_null(strstr(e.text, rows[i].text));
+	}
+	a.answers[0] = (struct fake_answer){ NULL, 200, "{\"from\":", "primary", NULL };
+	assert_string_equal(call(r, REMOTE_READ, &e), "");
+	assert_int_equal(e.code, ERR_BAD_JSON);
+	assert_int_equal(atomic_load(&b.asked), 0);
+}
+
+/* A connection that broke: a read is put to the next node, a write that may have been done is not. */
+static void
+test_a_write_is_not_done_twice(void **state)
+{
+	unsigned port;
+	struct mute *m = mute_start(&port);
+	const struct session_node nodes[] = { { port, a.pair.cert.data },
+					      { b.port, b.pair.cert.data } };
+	struct err e;
+
+	session_write(nodes, 2);
+	{
+		auto_remote r = opened();
+		assert_string_equal(call(r, REMOTE_WRITE, &e), "");
+		assert_int_equal(e.code, ERR_UNREACHABLE);
+		assert_non_null(strstr(e.text, "not known whether"));
+		assert_int_equal(atomic_load(&b.asked), 0);
+	}
+	auto_remote r = opened();
+	assert_string_equal(call(r, REMOTE_READ, &e), "b");
+	assert_int_equal(mute_stop(m), 2);
+}
+
+/* Who shows another certificate gets no token, and is not waited for when there is nobody else. */
+static void
+test_who_is_not_trusted(void **state)
+{
+	const struct session_node one[] = { { a.port, b.pair.cert.data } };
+	const struct session_node two[] = { { a.port, b.pair.cert.data },
+					    { b.port, b.pair.cert.data } };
+	int64_t begun = clock_mono_ms();
+	struct err e;
+
+	session_write(one, 1);
+	for (int kind = REMOTE_READ; kind <= REMOTE_WRITE; kind++) {
+		auto_remote r = opened();
+		assert_string_equal(call(r, kind, &e), "");
+		assert_int_equal(e.code, ERR_UNREACHABLE);
+		assert_non_null(strstr(e.text, "not trusted"));
+	}
+	assert_true(clock_mono_ms() - begun < 2000);
+	session_write(two, 2);
+	for (int kind = REMOTE_READ; kind <= REMOTE_WRITE; kind++) {
+		auto_remote r = opened();
+		assert_string_equal(call(r, kind, &e), "b");
+	}
+	assert_int_equal(atomic_load(&a.asked), 0);
+}
+
+static void
+test_one_node_that_is_down(void **state)
+{
+	const struct session_node one[] = { { a.port, a.pair.cert.data } };
+	int64_t begun = clock_mono_ms();
+	struct err e;
+
+	session_write(one, 1);
+	fake_stop_server(&a);
+	auto_remote r = opened();
+	assert_string_equal(call(r, REMOTE_READ, &e), "");
+	assert_int_equal(e.code, ERR_UNREACHABLE);
+	assert_in_range(clock_mono_ms() - begun, 3000, 8000);
+}
+
+/* In emergency a change waits a little for the primary; then the reason comes, not "unreachable". */
+static void
+test_a_change_in_emergency(void **state)
+{
+	struct err e;
+
+	fake_stop_server(&a);
+	b.answers[0] =
+		(struct fake_answer){ NULL, 403, ERROR("emergency_read_only"), "emergency", NULL };
+	auto_remote r = opened();
+	assert_string_equal(call(r, REMOTE_WRITE, &e), "");
+	assert_int_equal(e.code, ERR_EMERGENCY_READ_ONLY);
+}
+
+static void
+test_adopt(void **state)
+{
+	struct err e = { 0 };
+	char url[64];
+	json_error_t je;
+
+	snprintf(url, sizeof(url), "https://localhost:%u", a.port);
+	{
+		auto_remote r = remote_new(url, a.pair.cert.data);
+		auto_json login = json_pack(
+			"{s:s s:{s:s} s:[{s:s s:i s:n} {s:s s:i s:s} {s:s s:i s:s} {s:s s:i} "
+			"{s:i}]}",
+			"token", "fresh-token", "user", "name", "bob", "nodes", /* itself */
+			"name", "localhost", "https_port", (int)a.port, "web_cert", "name",
+			"b.example", "https_port", 7272, "web_cert", "PEM of b", "name",
+			"2001:db8::1", "https_port", 7272, "web_cert", "PEM of c", "name",
+			"no port", "https_port", 70000, "https_port", 1);
+		assert_non_null(login);
+		assert_int_equal(remote_adopt(r, login, &e), 0);
+		assert_string_equal(remote_user(r), "bob");
+	}
+	auto_json o = json_load_file(session_path(), 0, &je);
+	json_t *nodes = json_object_get(o, "nodes");
+	assert_int_equal(json_array_size(nodes), 3);
+	const char *urls[] = { url, "https://b.example:7272", "https://[2001:db8::1]:7272" };
+	const char *certs[] = { a.pair.cert.data, "PEM of b", "PEM of c" };
+	for (size_t i = 0; i < 3; i++) {
+		json_t *n = json_array_get(nodes, i);
+		assert_string_equal(json_string_value(json_object_get(n, "url")), urls[i]);
+		assert_string_equal(json_string_value(json_object_get(n, "cert")), certs[i]);
+	}
+	auto_remote r = opened();
+	assert_string_equal(call(r, REMOTE_READ, &e), "a");
+	assert_string_equal(a.bearer, "fresh-token");
+
+	auto_remote none = remote_new(url, a.pair.cert.data);
+	auto_json empty = json_object();
+	assert_int_equal(remote_adopt(none, empty, &e), ERR_BAD_JSON);
+}
+
+static void
+test_adopt_more_nodes_than_anybody_has(void **state)
+{
+	struct err e = { 0 };
+	auto_remote r = remote_new("https://localhost:1", "PEM");
+	auto_json login =
+		json_pack("{s:s s:{s:s} s:[]}", "token", "t", "user", "name", "bob", "nodes");
+
+	for (int i = 0; i < 40; i++)
+		json_array_append_new(json_object_get(login, "nodes"),
+				      json_pack("{s:s s:i}", "name", "x", "https_port", 1000 + i));
+	assert_int_equal(remote_adopt(r, login, &e), 0);
+	auto_remote again = opened();
+	assert_string_equal(remote_user(again), "bob");
+}
+
+static void
+test_session_files_that_are_none(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"{",
+		"null",
+		"{\"token\":\"t\"}",
+		"{\"token\":\"t\",\"user\":\"u\"}",
+		"{\"token\":\"t\",\"user\":\"u\",\"nodes\":[]}",
+		"{\"token\":\"t\",\"user\":\"u\",\"nodes\":[{\"url\":\"http://"
+		"plain\",\"cert\":\"\"}]}",
+		"{\"token\":\"t\",\"token\":\"t\",\"user\":\"u\",\"nodes\":[{\"url\":\"https://"
+		"x\"}]}",
+	};
+	struct remote *r = NULL;
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		assert_int_equal(
+			home_write_file(session_path(), texts[i], strlen(texts[i]), 0600, &e), 0);
+		assert_int_equal(remote_open(&r, &e), ERR_BAD_JSON);
+		assert_null(r);
+	}
+	assert_int_equal(remote_forget(&e), 0);
+	assert_int_equal(remote_forget(&e), 0);
+	assert_int_equal(remote_open(&r, &e), ERR_UNAUTHENTICATED);
+	assert_non_null(strstr(e.text, "holdfast login"));
+}
+
+static void
+test_where_the_session_is(void **state)
+{
+	auto_buf p = BUF_INIT;
+	struct err e = { 0 };
+	char *home = strdup(getenv("HOME") ? getenv("HOME") : "/");
+	char *session = strdup(getenv("HOLDFAST_SESSION"));
+
+	unsetenv("HOLDFAST_SESSION");
+	setenv("HOME", "/home/ada", 1);
+	setenv("XDG_CONFIG_HOME", "relative", 1);
+	assert_int_equal(remote_session_path(&p, &e), 0);
+	assert_string_equal(buf_str(&p), "/home/ada/.config/holdfast/session.json");
+	setenv("XDG_CONFIG_HOME", "/conf", 1);
+	buf_reset(&p);
+	assert_int_equal(remote_session_path(&p, &e), 0);
+	assert_string_equal(buf_str(&p), "/conf/holdfast/session.json");
+	unsetenv("XDG_CONFIG_HOME");
+	unsetenv("HOME");
+	buf_reset(&p);
+	assert_int_equal(remote_session_path(&p, &e), ERR_PRECONDITION);
+	setenv("HOME", home, 1);
+	setenv("HOLDFAST_SESSION", session, 1);
+	free(home);
+	free(session);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
+	const struct CMUnitTest tests[] = {
+		T(test_asks_one_node),
+		T(test_turns_to_the_next_when_refused),
+		T(test_turns_to_the_next_when_told),
+		T(test_follows_nobody),
+		T(test_hands_on_what_a_node_says),
+		T(test_a_write_is_not_done_twice),
+		T(test_who_is_not_trusted),
+		T(test_one_node_that_is_down),
+		T(test_a_change_in_emergency),
+		T(test_adopt),
+		T(test_adopt_more_nodes_than_anybody_has),
+		T(test_session_files_that_are_none),
+		T(test_where_the_session_is),
+	};
+	http_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
