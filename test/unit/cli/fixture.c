@@ -166,7 +166,7 @@ session_path(void)
 void
 session_write(const struct session_node *nodes, size_t n)
 {
-	struct err err = {0};
+	struct err err = { 0 };
 	auto_buf text = BUF_INIT, dir = BUF_INIT;
 	struct jw w;
 
