@@ -48,6 +48,7 @@
 #define BEAT_MAX_MS 5000
 #define WRITE_GRACE_MS 1500
 #define RETRY_MS 250
+#define KEYS_WAIT_MS 1000
 #define STOP_MS 3000
 #define PEM_MAX (256u << 10)
 
@@ -645,6 +646,19 @@ tell_started(struct vaultd *d, struct fiber *f)
 		pause_ms(d, f, RETRY_MS);
 }
 
+/* Who is answered at all is served: the doors stay shut for the moment that the data keys take. A node whose database is
+ * away opens them all the same, and says why it cannot serve. */
+static void
+await_keys(struct vaultd *d, struct fiber *f)
+{
+	int64_t until = clock_mono_ms() + KEYS_WAIT_MS;
+
+	begin_load_keys(d);
+	while (!d->keys_loaded && !d->stopping && clock_mono_ms() < until)
+		pause_ms(d, f, 5);
+	update_health(d);
+}
+
 /* The start, as far as it has to wait for others. */
 static void
 begin(struct fiber *f, void *arg)
@@ -662,7 +676,9 @@ begin(struct fiber *f, void *arg)
 	d->state_seq = d->followed_seq = page_quick(d->v.page).state_seq;
 	d->told = state_now(d);
 	if (!rc) {
-		begin_load_keys(d);
+		await_keys(d, f);
+		if (d->stopping)
+			return;
 		rc = open_server(d, &e);
 	}
 	if (rc) {

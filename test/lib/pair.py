@@ -288,7 +288,7 @@ class Node:
         """Rows of a query on the private socket, as lists of text."""
         port = self.pair_listen.rsplit(":", 1)[1]
         p = subprocess.run([*drop_prefix(), "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "--csv", "-t", "-h", str(self.home / "run"), "-p", port,
-                            "-U", USER, "-d", database, "-c", text], capture_output=True, text=True, timeout=timeout, cwd="/")
+                            "-U", USER, "-d", database, "-f", "-"], input=text, capture_output=True, text=True, timeout=timeout, cwd="/")
         if p.returncode != 0:
             raise Failed(f"{self.name}: psql: {p.stderr.strip()}")
         return list(csv.reader(io.StringIO(p.stdout)))
