@@ -430,7 +430,6 @@ put_question(struct remote *r, const struct question *q, json_t **ret, struct er
 			if (n->next_ms > deadline)
 				break;
 			clock_sleep_ms(n->next_ms - now);
-			now = n->next_ms;
 		}
 		enum outcome outcome;
 		int rc = ask(r, n, q, &outcome, &last);
