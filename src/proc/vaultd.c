@@ -32,6 +32,7 @@
 #include "http/server.h"
 #include "pg/cluster.h"
 #include "vault/gate.h"
+#include "vault/gather.h"
 #include "vault/ledger.h"
 #include "vault/session.h"
 #include "vault/vault.h"
@@ -672,6 +673,7 @@ begin(struct fiber *f, void *arg)
 		return;
 	rc = open_ledger(d, &e);
 	d->v.gates = gates_new();
+	d->v.gather = gather_new(&d->v);
 	d->v.sessions = sessions_new(&d->v);
 	d->state_seq = d->followed_seq = page_quick(d->v.page).state_seq;
 	d->told = state_now(d);

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 #include "base/secret.h"
+#include "vault/gather.h"
 #include "vault/resource.h"
 
 void
@@ -128,6 +129,7 @@ account_versions(struct call *c, const struct uuid *id, struct jw *out, struct e
 
 /* Columns of account_open. */
 enum {
+	OPEN_ORD,
 	OPEN_LEVEL,
 	OPEN_VERSION,
 	OPEN_N,
@@ -141,54 +143,46 @@ enum {
 };
 
 static int
-read_open(struct call *c, const struct uuid *id, int n, struct rows **ret, struct err *e)
+read_open(struct call *c, const struct uuid *id, int n, struct gathered *ret, struct err *e)
 {
-	auto_binds b = BINDS_INIT;
-	auto_rows r = NULL;
-	bind_uuid(&b, id);
-	bind_uuid(&b, &c->who.user);
-	bind_int(&b, n);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_OPEN, &b, &r, e);
+	int rc = gather_account(c->v->gather, c->f, id, &c->who.user, n, ret, e);
 	if (rc)
 		return rc;
-	if (rows_count(r) == 0)
-		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
-	int level = row_int(r, 0, OPEN_LEVEL);
+	int level = row_int(ret->rows, ret->row, OPEN_LEVEL);
 	rc = policy_check(c, id, level, LEVEL_VIEW, false, "retrieve", e);
 	if (rc)
 		return rc;
-	if (row_null(r, 0, OPEN_VERSION))
+	if (row_null(ret->rows, ret->row, OPEN_VERSION))
 		return err_set(e, ERR_NOT_FOUND,
 			       n ? "there is no version of this number"
 				 : "nothing is stored for this account yet");
-	*ret = TAKE(r);
 	return 0;
 }
 
 static int
-open_fields(struct call *c, const struct uuid *id, const struct rows *r, struct buf *ret,
+open_fields(struct call *c, const struct uuid *id, const struct gathered *x, struct buf *ret,
 	    struct err *e)
 {
 	uint8_t ad[ACCOUNT_AD_LEN];
 	struct uuid version;
 	size_t n;
-	row_uuid(r, 0, OPEN_VERSION, &version);
+	row_uuid(x->rows, x->row, OPEN_VERSION, &version);
 	account_ad(&version, id, ad);
-	const void *sealed = row_bytea(r, 0, OPEN_SEALED, &n);
+	const void *sealed = row_bytea(x->rows, x->row, OPEN_SEALED, &n);
 	return keys_open(c->v->keys, c->f, ad, sizeof(ad), sealed, n, ret, e);
 }
 
 static int
-append_retrieved(struct call *c, const struct uuid *id, const struct rows *r, const char *reason,
-		 struct err *e)
+append_retrieved(struct call *c, const struct uuid *id, const struct gathered *x,
+		 const char *reason, struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	struct jw w;
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
-	jw_text(&w, "resource", row_text(r, 0, OPEN_RESOURCE_NAME));
-	jw_text(&w, "login", row_text(r, 0, OPEN_LOGIN));
-	jw_int(&w, "version", row_int(r, 0, OPEN_N));
+	jw_text(&w, "resource", row_text(x->rows, x->row, OPEN_RESOURCE_NAME));
+	jw_text(&w, "login", row_text(x->rows, x->row, OPEN_LOGIN));
+	jw_int(&w, "version", row_int(x->rows, x->row, OPEN_N));
 	if (reason)
 		jw_text(&w, "reason", reason);
 	jw_end_object(&w);
@@ -196,26 +190,26 @@ append_retrieved(struct call *c, const struct uuid *id, const struct rows *r, co
 }
 
 static void
-write_retrieved(const struct uuid *id, const struct rows *r, const struct buf *fields,
+write_retrieved(const struct uuid *id, const struct gathered *x, const struct buf *fields,
 		struct jw *out)
 {
 	struct uuid resource;
-	row_uuid(r, 0, OPEN_RESOURCE, &resource);
+	row_uuid(x->rows, x->row, OPEN_RESOURCE, &resource);
 	/* The sealed text is a JSON object that this vault wrote. */
 	jw_object(out, NULL);
 	jw_raw(out, "fields", buf_str(fields));
-	jw_int(out, "version", row_int(r, 0, OPEN_N));
-	jw_int(out, "current", row_int(r, 0, OPEN_CURRENT));
-	jw_bool(out, "conflict", row_bool(r, 0, OPEN_CONFLICT));
+	jw_int(out, "version", row_int(x->rows, x->row, OPEN_N));
+	jw_int(out, "current", row_int(x->rows, x->row, OPEN_CURRENT));
+	jw_bool(out, "conflict", row_bool(x->rows, x->row, OPEN_CONFLICT));
 	jw_object(out, "resource");
 	jw_uuid(out, "id", &resource);
-	jw_text(out, "name", row_text(r, 0, OPEN_RESOURCE_NAME));
+	jw_text(out, "name", row_text(x->rows, x->row, OPEN_RESOURCE_NAME));
 	jw_end_object(out);
 	jw_object(out, "account");
 	jw_uuid(out, "id", id);
-	jw_text(out, "login", row_text(r, 0, OPEN_LOGIN));
+	jw_text(out, "login", row_text(x->rows, x->row, OPEN_LOGIN));
 	jw_end_object(out);
-	jw_time(out, "created", row_time(r, 0, OPEN_CREATED));
+	jw_time(out, "created", row_time(x->rows, x->row, OPEN_CREATED));
 	jw_end_object(out);
 }
 
@@ -223,17 +217,17 @@ int
 account_retrieve(struct call *c, const struct uuid *id, const char *reason, int n, struct jw *out,
 		 struct err *e)
 {
-	auto_rows r = NULL;
+	FREE_WITH(gathered_done) struct gathered x = { 0 };
 	auto_buf fields = BUF_INIT;
 	if (c->v->settings->reason_required && (!reason || !reason[strspn(reason, " \t\r\n")]))
 		return err_set(e, ERR_BAD_FIELD, "reason: a retrieval needs a reason here");
-	int rc = read_open(c, id, n, &r, e);
+	int rc = read_open(c, id, n, &x, e);
 	if (rc == 0)
-		rc = open_fields(c, id, r, &fields, e);
+		rc = open_fields(c, id, &x, &fields, e);
 	if (rc == 0)
-		rc = append_retrieved(c, id, r, reason, e);
+		rc = append_retrieved(c, id, &x, reason, e);
 	if (rc == 0)
-		write_retrieved(id, r, &fields, out);
+		write_retrieved(id, &x, &fields, out);
 	return rc;
 }
 

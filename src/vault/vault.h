@@ -16,6 +16,7 @@
 #define VAULT_READERS 2
 
 struct sessions; /* vault/session.h: the cache and the emergency overlay */
+struct gather;	 /* vault/gather.h: reads of retrievals that wait together */
 struct gates;	 /* vault/gate.h: one queue per record for check-then-change */
 
 /* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */
@@ -35,6 +36,7 @@ struct vault {
 	struct settings *settings;
 	struct sessions *sessions;
 	struct gates *gates;
+	struct gather *gather;
 	struct uuid node;
 	uint32_t data_key; /* newest data key: what is sealed with */
 	struct vault_health health;

@@ -164,23 +164,29 @@ retrieve(struct worker *w, struct request *rq, struct err *e)
 	if (rows_count(session) != 1)
 		return err_set(e, ERR_UNAUTHENTICATED, "no session");
 	binds_reset(&b);
-	bind_uuid(&b, &id);
-	bind_uuid(&b, &w->s->user);
-	bind_int(&b, 0);
+	bind_array_begin(&b, STMT_UUID);
+	bind_elem_uuid(&b, &id);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_UUID);
+	bind_elem_uuid(&b, &w->s->user);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_INT);
+	bind_elem_int(&b, 0);
+	bind_array_end(&b);
 	rc = db_exec(w->db, NULL, STMT_ACCOUNT_OPEN, &b, &account, e);
 	if (rc < 0)
 		return rc;
-	if (rows_count(account) != 1 || row_int(account, 0, 0) < 1)
+	if (rows_count(account) != 1 || row_int(account, 0, 1) < 1)
 		return err_set(e, ERR_FORBIDDEN, "no right");
 	size_t n;
-	row_bytea(account, 0, 3, &n);
+	row_bytea(account, 0, 4, &n);
 	open_fields(w, n);
 	jw_init(&j, &body);
 	jw_object(&j, NULL);
 	jw_text(&j, "reason", "bench");
-	jw_int(&j, "n", row_int(account, 0, 2));
-	jw_text(&j, "resource", row_text(account, 0, 6));
-	jw_text(&j, "login", row_text(account, 0, 7));
+	jw_int(&j, "n", row_int(account, 0, 3));
+	jw_text(&j, "resource", row_text(account, 0, 7));
+	jw_text(&j, "login", row_text(account, 0, 8));
 	jw_end_object(&j);
 	rc = log_event(w, &id, buf_str(&body), e);
 	if (rc < 0)

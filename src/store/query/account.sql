@@ -13,17 +13,21 @@ LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $2
 LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $2
 WHERE a.id = $1 AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
 
--- Everything a retrieval needs, in one read; an owner costs no look at shares. n 0: the current version. version null: there is none of that number.
--- name: account_open(id uuid, principal uuid, n int) ->
---   level int, version uuid, n int, sealed bytea, created timestamptz, resource uuid, resource_name text, login text,
+-- Everything that retrievals need, many in one read: the i-th row asked for is the one with ord i, and is missing when there is no
+-- such account. An owner costs no look at shares. n 0: the current version. version null: there is none of that number.
+-- LIMIT keeps each a look-up by key, whatever the planner believes about sizes.
+-- name: account_open(id uuid[], principal uuid[], n int[]) ->
+--   ord bigint, level int, version uuid, n int, sealed bytea, created timestamptz, resource uuid, resource_name text, login text,
 --   current_n int, conflict bool
-SELECT CASE WHEN r.owner = $2 THEN 4 ELSE greatest(
-		coalesce((SELECT s.level FROM share s WHERE s.target = r.id AND s.principal = $2), 0),
-		coalesce((SELECT s.level FROM share s WHERE s.target = a.id AND s.principal = $2), 0)) END,
+SELECT q.ord, x.*
+FROM unnest($1::uuid[], $2::uuid[], $3::int[]) WITH ORDINALITY AS q (id, principal, n, ord),
+LATERAL (SELECT CASE WHEN r.owner = q.principal THEN 4 ELSE greatest(
+		coalesce((SELECT s.level FROM share s WHERE s.target = r.id AND s.principal = q.principal), 0),
+		coalesce((SELECT s.level FROM share s WHERE s.target = a.id AND s.principal = q.principal), 0)) END,
 	v.id, v.n, v.sealed, v.created_at, r.id, r.name, a.login, a.current_n, a.conflict
-FROM account a JOIN resource r ON r.id = a.resource
-LEFT JOIN version v ON v.account = a.id AND v.n = CASE WHEN $3 = 0 THEN a.current_n ELSE $3 END
-WHERE a.id = $1 AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
+	FROM account a JOIN resource r ON r.id = a.resource
+	LEFT JOIN version v ON v.account = a.id AND v.n = CASE WHEN q.n = 0 THEN a.current_n ELSE q.n END
+	WHERE a.id = q.id AND a.deleted_at IS NULL AND r.deleted_at IS NULL LIMIT 1) x;
 
 -- name: account_versions(id uuid) ->
 --   id uuid, n int, based_on int, author uuid, author_name text, created timestamptz

@@ -383,31 +383,53 @@ sibling_keeps_both_and_flags(void **state)
 	assert_false(right_of(311, 31).conflict);
 }
 
+/* Asks for versions 0 … n-1 of one account at once. */
+static struct rows *
+open_versions(int account, int user, int n)
+{
+	auto_binds b = BINDS_INIT;
+	struct uuid a = uuid_of(account), u = uuid_of(user);
+
+	bind_array_begin(&b, STMT_UUID);
+	for (int i = 0; i < n; i++)
+		bind_elem_uuid(&b, &a);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_UUID);
+	for (int i = 0; i < n; i++)
+		bind_elem_uuid(&b, &u);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_INT);
+	for (int i = 0; i < n; i++)
+		bind_elem_int(&b, i);
+	bind_array_end(&b);
+	return ask(STMT_ACCOUNT_OPEN, &b);
+}
+
 static void
 open_gives_the_version_asked_for(void **state)
 {
+	size_t len;
+
 	make_user(32, "owner32", "user");
 	make_resource(320, "srv320", 32);
 	make_account(321, 320, "root");
-	for (int n = 0; n <= 2; n++) {
-		auto_binds b = BINDS_INIT;
-		struct uuid a = uuid_of(321), u = uuid_of(32);
-		bind_uuid(&b, &a);
-		bind_uuid(&b, &u);
-		bind_int(&b, n);
-		auto_rows before = ask(STMT_ACCOUNT_OPEN, &b);
-		assert_int_equal(rows_count(before), 1);
-		if (n == 0) {
-			assert_true(row_null(before, 0, 1));
-			apply_one(STMT_APPLY_VERSION_ADDED, add_version(321, 3211, 1, 0));
-			auto_rows after = ask(STMT_ACCOUNT_OPEN, &b);
-			size_t len;
-			assert_memory_equal(row_bytea(after, 0, 3, &len), "secret", 6);
-			assert_int_equal(row_int(after, 0, 2), 1);
-		} else {
-			assert_int_equal(row_null(before, 0, 1), n == 2);
-		}
+	auto_rows before = open_versions(321, 32, 1);
+	assert_int_equal(rows_count(before), 1);
+	assert_true(row_null(before, 0, 2));
+	apply_one(STMT_APPLY_VERSION_ADDED, add_version(321, 3211, 1, 0));
+	auto_rows after = open_versions(321, 32, 3);
+	assert_int_equal(rows_count(after), 3);
+	for (int i = 0; i < 3; i++) {
+		int64_t asked = row_bigint(after, i, 0) - 1;
+
+		assert_int_equal(row_null(after, i, 2), asked == 2);
+		if (asked == 2)
+			continue;
+		assert_int_equal(row_int(after, i, 3), 1);
+		assert_memory_equal(row_bytea(after, i, 4, &len), "secret", 6);
 	}
+	auto_rows none = open_versions(399, 32, 2);
+	assert_int_equal(rows_count(none), 0);
 }
 
 /* ---- import ---- */
