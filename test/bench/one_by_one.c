@@ -194,9 +194,9 @@ retrieve(struct worker *w, struct request *rq, struct err *e)
 	jw_init(&j, &rq->reply);
 	jw_object(&j, NULL);
 	jw_uuid(&j, "account", id.b);
-	jw_text(&j, "resource", row_text(account, 0, 6));
-	jw_text(&j, "login", row_text(account, 0, 7));
-	jw_int(&j, "n", row_int(account, 0, 2));
+	jw_text(&j, "resource", row_text(account, 0, 7));
+	jw_text(&j, "login", row_text(account, 0, 8));
+	jw_int(&j, "n", row_int(account, 0, 3));
 	jw_object(&j, "fields");
 	jw_text(&j, "password", "s3cret-site-00000");
 	jw_text(&j, "url", "https://site0.example");
