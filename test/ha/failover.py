@@ -75,7 +75,7 @@ def one(st, fault, tag):
         begun = time.monotonic()
         fault.do(st)
         try:
-            first = load.wait_for(lambda r: r.get("mode") == "emergency" and r["t1"] > begun, timeout=15)["t1"] - begun
+            first = load.wait_for(lambda r: r.get("mode") == "emergency" and r["t1"] > begun, timeout=6)["t1"] - begun
         except AssertionError:
             first = None
         time.sleep(1.5)
