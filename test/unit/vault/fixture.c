@@ -18,6 +18,7 @@
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
 #include "vault/gate.h"
+#include "vault/gather.h"
 
 static void
 must(int rc, const struct err *e)
@@ -160,6 +161,7 @@ fixture_open(struct fixture *x, const char *node)
 	o.ctx = x;
 	must(ledger_new(&o, &v->ledger, &e), &e);
 	v->gates = gates_new();
+	v->gather = gather_new(v);
 	v->sessions = sessions_new(v);
 	fixture_run(x, load_keys, NULL);
 }
@@ -176,6 +178,7 @@ fixture_close(struct fixture *x)
 	keys_free(v->keys);
 	sessions_free(v->sessions);
 	gates_free(v->gates);
+	gather_free(v->gather);
 	uv_run(&x->loop, UV_RUN_DEFAULT);
 	fiber_pool_free(v->fibers);
 	page_free(v->page);
