@@ -21,9 +21,12 @@
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "vault/pause.h"
 #include "vault/session.h"
 
 #define BEAT_MS 50
+#define HANDOVER_WAIT_MS 12000
+#define HANDOVER_POLL_MS 20
 #define BEAT_MAX_MS 1500
 
 struct api {
@@ -246,7 +249,7 @@ add_mode(struct api *a, struct request *rq, enum ha_state state, bool emergency)
 static int
 check_mode(const struct route *r, char serves, struct err *e)
 {
-	if ((r->flags & ROUTE_ANY_MODE) || serves == 'p' || serves == 'm')
+	if ((r->flags & ROUTE_ANY_MODE) || serves == 'p' || serves == 'm' || serves == 'h')
 		return 0;
 	if (serves == '-')
 		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
@@ -430,10 +433,27 @@ check_health(const struct api_call *c, struct err *e)
 	return err_set(e, ERR_NOT_SERVING, "%s", h->why);
 }
 
+/* While this node hands over, whoever asks waits: then the other node serves, or this one again. */
+static void
+wait_for_handover(struct api_call *c)
+{
+	int64_t until = clock_mono_ms() + HANDOVER_WAIT_MS;
+
+	while (c->serves == 'h' && !(c->match.route->flags & ROUTE_ANY_MODE) &&
+	       clock_mono_ms() < until) {
+		pause_ms(c->api->v->loop, c->call.f, HANDOVER_POLL_MS);
+		c->serves = state_serves(api_state(c->api));
+	}
+}
+
 static int
 admit(struct api_call *c, struct err *e)
 {
 	const struct route *r = c->match.route;
+
+	wait_for_handover(c);
+	if (c->serves == 'h' && !(r->flags & ROUTE_ANY_MODE))
+		return err_set(e, ERR_NOT_SERVING, "this node hands over to another one");
 	int rc = check_mode(r, c->serves, e);
 	if (rc == 0 && (r->flags & ROUTE_LOOPBACK))
 		rc = check_loopback(c, e);

@@ -24,7 +24,7 @@ judge(const struct api_health *h, const struct page_view *v)
 					 "the vault's core does not answer" };
 	if (v->state == HA_STANDBY || v->state == HA_MERGING)
 		return (struct verdict){ 429, "standby", mode, h->why };
-	if (serves == '-')
+	if (serves == '-' || serves == 'h')
 		return (struct verdict){ 503, "not serving", state_name(v->state), v->reason };
 	if (!h->serving)
 		return (struct verdict){ 503, "not serving", mode, h->why };

@@ -13,29 +13,32 @@
 #define HOME_PATH_MAX 512
 
 /* X(name, path below the home) → home_path(h, HOME_CONF, …) */
-#define HOME_PATHS(X)                                                                              \
-	X(CONF, "conf/holdfast.conf")                                                              \
-	X(KEY_CONF, "conf/manage_key.conf") /* one line: where the master key file is */           \
-	X(NODE, "conf/node.conf")	    /* id and name of this node: [node] id=, name= */      \
-	X(PAIR, "conf/pair.conf") /* what the pack said of the pair; written on a secondary */     \
-	X(TLS, "conf/tls")                                                                         \
-	X(WEB_CERT, "conf/tls/web.crt")                                                            \
-	X(WEB_KEY, "conf/tls/web.key")                                                             \
-	X(TRUSTED, "conf/tls/trusted") /* *.pem that cert import brought */                        \
-	X(PAIR_CA, "conf/tls/pair-ca.crt")                                                         \
-	X(PAIR_CA_KEY, "conf/tls/pair-ca.key.sealed")                                              \
-	X(PAIR_CERT, "conf/tls/pair.crt")                                                          \
-	X(PAIR_KEY, "conf/tls/pair.key")                                                           \
-	X(PG, "data/pg")                                                                           \
-	X(JOURNAL, "data/journal.db")                                                              \
-	X(ANCHOR,                                                                                  \
-	  "data/anchor") /* head of the own chain, beside the database: a cut tail is noticed */   \
-	X(REPLICATION, "replication")                                                              \
-	X(PACK, "pack") /* an unpacked HAPack waits here for serve */                              \
-	X(RUN, "run")                                                                              \
-	X(STATE, "run/state") /* the shared state page (base/page.h) */                            \
-	X(AGENT_SOCK, "run/agent.sock")                                                            \
-	X(PID, "run/holdfast.pid") /* of the supervisor; locked while it lives */
+#define HOME_PATHS(X)                                                                                    \
+	X(CONF, "conf/holdfast.conf")                                                                    \
+	X(KEY_CONF, "conf/manage_key.conf") /* one line: where the master key file is */                 \
+	X(NODE, "conf/node.conf")	    /* id and name of this node: [node] id=, name= */            \
+	X(PAIR, "conf/pair.conf") /* what the pack said of the pair; written on a secondary */           \
+	X(TLS, "conf/tls")                                                                               \
+	X(WEB_CERT, "conf/tls/web.crt")                                                                  \
+	X(WEB_KEY, "conf/tls/web.key")                                                                   \
+	X(TRUSTED, "conf/tls/trusted") /* *.pem that cert import brought */                              \
+	X(PAIR_CA, "conf/tls/pair-ca.crt")                                                               \
+	X(PAIR_CA_KEY, "conf/tls/pair-ca.key.sealed")                                                    \
+	X(PAIR_CERT, "conf/tls/pair.crt")                                                                \
+	X(PAIR_KEY, "conf/tls/pair.key")                                                                 \
+	X(PG, "data/pg")                                                                                 \
+	X(JOURNAL, "data/journal.db")                                                                    \
+	X(ANCHOR,                                                                                        \
+	  "data/anchor") /* head of the own chain, beside the database: a cut tail is noticed */         \
+	X(REPLICATION, "replication")                                                                    \
+	X(REJOIN,                                                                                        \
+	  "replication/rejoin.conf") /* whom this node's database is to follow from its next start on */ \
+	X(PACK, "pack")		     /* an unpacked HAPack waits here for serve */                       \
+	X(RUN, "run")                                                                                    \
+	X(STATE, "run/state") /* the shared state page (base/page.h) */                                  \
+	X(AGENT_SOCK, "run/agent.sock")                                                                  \
+	X(PROGRESS, "run/progress") /* how far a rejoin is, for the status */                            \
+	X(PID, "run/holdfast.pid")  /* of the supervisor; locked while it lives */
 
 enum home_path {
 #define X(name, path) HOME_##name,

@@ -5,18 +5,21 @@
  */
 #pragma once
 
-/* X(NAME, text, serves): p as primary, e in emergency, m only sessions that are not home yet, - nobody */
+/* X(NAME, text, serves): p as primary, e in emergency, m only sessions that are not home yet, h whoever asks waits,
+ * - nobody */
 #define STATE_LIST(X)                                                                              \
 	X(SINGLE, "single", 'p')       /* no pair: a node on its own */                            \
 	X(SYNCED, "synced", 'p')       /* primary, commits are on both disks */                    \
 	X(ALONE, "alone", 'p')	       /* primary, no secondary in step */                         \
+	X(HANDING, "handing", 'h')     /* primary, hands over to another node in order */          \
 	X(FENCED, "fenced", '-')       /* a former primary that met a higher term */               \
 	X(CLONING, "cloning", '-')     /* secondary, its database is not there yet */              \
 	X(STANDBY, "standby", '-')     /* secondary, the primary serves */                         \
 	X(EMERGENCY, "emergency", 'e') /* secondary, serves reads */                               \
 	X(MERGING, "merging", 'm')     /* secondary, the journal goes home */                      \
-	X(RESEED, "reseed", '-')       /* secondary, its slot was lost: it must be cloned anew */  \
-	X(PROMOTING, "promoting", '-') /* secondary, becoming the primary */
+	X(RESEED, "reseed",                                                                        \
+	  '-') /* secondary, it cannot stream any more: it is rewound or cloned anew */            \
+	X(PROMOTING, "promoting", 'e') /* secondary, becoming the primary */
 
 enum ha_state {
 #define X(name, text, serves) HA_##name,

@@ -31,12 +31,13 @@ static const struct process {
 	const char *comm; /* as ps and top show it; at most 15 bytes */
 	int (*main)(const struct proc_args *a);
 } processes[] = {
-	{ "keyd", "hf-keyd", keyd_main },	{ "vaultd", "hf-vaultd", vaultd_main },
-	{ "agent", "hf-agent", agent_main },	{ "prepare", "hf-prepare", prepare_main },
-	{ "unpack", "hf-unpack", unpack_main }, { "postgres", "postgres", postgres_main },
+	{ "keyd", "hf-keyd", keyd_main },	   { "vaultd", "hf-vaultd", vaultd_main },
+	{ "agent", "hf-agent", agent_main },	   { "prepare", "hf-prepare", prepare_main },
+	{ "unpack", "hf-unpack", unpack_main },	   { "rejoin", "hf-rejoin", rejoin_main },
+	{ "postgres", "postgres", postgres_main },
 };
 
-/* --process NAME --home DIR [--key-file PATH]; anything else is no call of the supervisor's. */
+/* --process NAME --home DIR --began MS [--key-file PATH]; anything else is no call of the supervisor's. */
 static int
 parse_process(int argc, char **argv, const struct process **ret, struct proc_args *a, struct err *e)
 {
@@ -47,6 +48,8 @@ parse_process(int argc, char **argv, const struct process **ret, struct proc_arg
 			home = value;
 		else if (strcmp(argv[i], "--key-file") == 0)
 			key = value;
+		else if (strcmp(argv[i], "--began") == 0)
+			a->began_ms = strtoll(value, NULL, 10);
 		for (size_t k = 0; i == 1 && k < ARRAY_LEN(processes); k++)
 			if (strcmp(value, processes[k].name) == 0)
 				*ret = &processes[k];

@@ -23,6 +23,8 @@ struct control {
 	const struct home *h;
 	const struct settings *s;
 	struct keys *keys;
+	control_order_fn *order;
+	void *ctx;
 	atomic_int new_keys_fd; /* -1: none */
 	int listen_fd, stop_fds[2];
 	pthread_t thread;
@@ -69,14 +71,15 @@ send_line(int fd, struct buf *line)
 /* ---- server ---- */
 
 struct request {
-	const char *verb, *primary, *secondary;
+	const char *verb, *primary, *secondary, *node;
 	int64_t https_port, pair_port;
 };
 
 static const struct jfield request_fields[] = {
 	{ "verb", JTEXT, JREQUIRED, offsetof(struct request, verb), 16 },
-	{ "primary", JTEXT, JREQUIRED, offsetof(struct request, primary), 255 },
-	{ "secondary", JTEXT, JREQUIRED, offsetof(struct request, secondary), 255 },
+	{ "primary", JTEXT, 0, offsetof(struct request, primary), 255 },
+	{ "secondary", JTEXT, 0, offsetof(struct request, secondary), 255 },
+	{ "node", JTEXT, 0, offsetof(struct request, node), 255 },
 	{ "https_port", JINT, 0, offsetof(struct request, https_port), 65535 },
 	{ "pair_port", JINT, 0, offsetof(struct request, pair_port), 65535 },
 	{ 0 },
@@ -129,7 +132,9 @@ carry_out(struct control *c, int fd, const struct buf *line, struct buf *ret_pat
 	if (rc < 0)
 		return rc;
 	if (strcmp(rq.verb, "setup") != 0)
-		return err_set(e, ERR_USAGE, "the agent knows no command \"%s\"", rq.verb);
+		return c->order(c->ctx, rq.verb, rq.node ? rq.node : "", e);
+	if (!rq.primary || !rq.secondary)
+		return err_set(e, ERR_USAGE, "setup: primary and secondary are missing");
 	snprintf(setup.primary, sizeof(setup.primary), "%s", rq.primary);
 	snprintf(setup.secondary, sizeof(setup.secondary), "%s", rq.secondary);
 	setup.https_port = (int)rq.https_port;
@@ -193,8 +198,8 @@ socket_address(const struct home *h, struct sockaddr_un *ret, struct err *e)
 }
 
 int
-control_new(const struct home *h, const struct settings *s, int keys_fd, struct control **ret,
-	    struct err *e)
+control_new(const struct home *h, const struct settings *s, int keys_fd, control_order_fn *order,
+	    void *ctx, struct control **ret, struct err *e)
 {
 	struct sockaddr_un a;
 	int rc = socket_address(h, &a, e);
@@ -205,6 +210,8 @@ control_new(const struct home *h, const struct settings *s, int keys_fd, struct 
 		abort();
 	c->h = h;
 	c->s = s;
+	c->order = order;
+	c->ctx = ctx;
 	atomic_init(&c->new_keys_fd, -1);
 	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	unlink(a.sun_path);

@@ -3,6 +3,7 @@
  * The thread behind run/agent.sock (0600): takes one command at a time from the command line on
  * this machine and tells how it goes. A line of JSON each:
  *   →  {"verb":"setup","primary":…,"secondary":…,"https_port":n,"pair_port":n}
+ *   →  {"verb":"promote"|"switchover"|"rejoin","node":name}: an order to the agent's loop, answered when it is taken
  *   ←  {"progress":text,"percent":n}…, then {"path":…} or {"error":{"code":…,"message":…}}
  */
 #pragma once
@@ -14,10 +15,13 @@
 
 struct control;
 
+/* An order: whether it can be taken. Called in the control thread. */
+typedef int control_order_fn(void *ctx, const char *verb, const char *node, struct err *e);
+
 /* keys_fd: a connection to keyd, taken over; blocking use by this thread alone. home and settings
  * must outlive it. */
-int control_new(const struct home *h, const struct settings *s, int keys_fd, struct control **ret,
-		struct err *e) NONNULL MUST_USE;
+int control_new(const struct home *h, const struct settings *s, int keys_fd,
+		control_order_fn *order, void *ctx, struct control **ret, struct err *e) MUST_USE;
 /* A new connection after keyd was started again. Thread-safe. */
 void control_attach(struct control *c, int keys_fd) NONNULL;
 /* Stops taking commands; one in flight is left to end with the process. Takes NULL. */

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ha/deposit.h"
 
-#include <assert.h>
+#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "ha/channel.h"
 #include "store/db.h"
 #include "store/journal.h"
 
@@ -18,6 +20,8 @@
 #define BUSY_MS 50 /* between rounds while rows are there */
 #define IDLE_MS 200
 #define ANNOUNCE_MS 3000
+#define SALVAGED_MAX 16
+#define SCAN_MS 1000
 #define SLOT_MS 1000 /* how often the primary is asked for the slot */
 
 struct deposit {
@@ -32,57 +36,30 @@ struct deposit {
 	struct deposit_view view;
 };
 
+/* A journal that is to come home: this node's own, or what was salvaged of another one's chain. */
+struct source {
+	struct uuid node;
+	char path[HOME_PATH_MAX];
+	struct journal *journal;
+	int64_t rows, head;   /* of the journal */
+	int64_t diverged_seq; /* 0: not */
+};
+
 /* What the thread keeps to itself. */
 struct work {
 	struct deposit *d;
 	struct deposit_orders o;
 	struct deposit_view v;
-	struct journal *journal;
+	struct source *s; /* the one in hand */
+	struct source own, salvaged[SALVAGED_MAX];
+	size_t salvaged_n;
+	int64_t scanned_ms;
 	struct db *local, *primary;
 	char host[256]; /* where `primary` is connected to */
 	int port;
-	int64_t rows, head;   /* of the journal */
-	int64_t diverged_seq; /* 0: not */
 	int64_t announced_ms;
 	int64_t pause_until_ms; /* after a failed connection */
 };
-
-/* Values in a conninfo stand in quotes; quotes and backslashes inside are escaped. */
-static void
-add_value(struct buf *b, const char *name, const char *v)
-{
-	buf_addf(b, " %s='", name);
-	for (; *v; v++) {
-		if (*v == '\'' || *v == '\\')
-			buf_addc(b, '\\');
-		buf_addc(b, *v);
-	}
-	buf_addc(b, '\'');
-}
-
-static void
-add_path(struct buf *b, const struct home *h, const char *name, enum home_path p)
-{
-	char path[HOME_PATH_MAX];
-
-	home_path(h, p, path);
-	add_value(b, name, path);
-}
-
-void
-deposit_conninfo(const struct home *h, const char *host, int port, struct buf *ret)
-{
-	buf_adds(ret, "user=hf_deposit dbname=holdfast");
-	add_value(ret, "host", host);
-	buf_addf(ret, " port=%d", port);
-	buf_adds(ret, " sslmode=verify-full ssl_min_protocol_version=TLSv1.3 gssencmode=disable"
-		      " connect_timeout=2 tcp_user_timeout=3000 keepalives_idle=2 "
-		      "keepalives_interval=1 keepalives_count=3"
-		      " target_session_attrs=read-write options='-c statement_timeout=15000'");
-	add_path(ret, h, "sslrootcert", HOME_PAIR_CA);
-	add_path(ret, h, "sslcert", HOME_PAIR_CERT);
-	add_path(ret, h, "sslkey", HOME_PAIR_KEY);
-}
 
 static void
 copy_text(char *to, size_t room, const char *from)
@@ -105,23 +82,15 @@ set_trouble(struct work *w, enum deposit_trouble t, const char *why)
 static int
 count_journal(struct work *w, struct err *e)
 {
-	char path[HOME_PATH_MAX];
+	struct source *s = w->s;
 	uint8_t hash[32];
-	int r = 0;
+	int r = s->journal ? 0 : journal_open(s->path, &s->node, &s->journal, e);
 
-	if (!w->journal) {
-		home_path(&w->d->home, HOME_JOURNAL, path);
-		r = journal_open(path, &w->d->self, &w->journal, e);
-	}
 	if (!r)
-		r = journal_head(w->journal, &w->rows, &w->head, hash, e);
-	if (r) {
-		journal_free(TAKE(w->journal));
-		return r;
-	}
-	w->v.rows = w->rows;
-	w->v.counted_ms = clock_mono_ms();
-	return 0;
+		r = journal_head(s->journal, &s->rows, &s->head, hash, e);
+	if (r)
+		journal_free(TAKE(s->journal));
+	return r;
 }
 
 struct one_row {
@@ -145,7 +114,7 @@ static int
 journal_row_at(struct work *w, int64_t seq, struct one_row *ret, struct err *e)
 {
 	*ret = (struct one_row){ 0 };
-	int r = journal_each(w->journal, seq - 1, 1, take_row, ret, e);
+	int r = journal_each(w->s->journal, seq - 1, 1, take_row, ret, e);
 	if (!r && ret->seq != seq)
 		ret->found = false;
 	return r;
@@ -160,7 +129,7 @@ log_hash_at(struct work *w, int64_t seq, uint8_t ret[static 32], bool *ret_found
 	auto_rows rows = NULL;
 	size_t n = 0;
 
-	bind_uuid(&b, &w->d->self);
+	bind_uuid(&b, &w->s->node);
 	bind_bigint(&b, seq);
 	int r = db_exec(w->local, NULL, STMT_EVENT_HASH, &b, &rows, e);
 	if (r)
@@ -201,22 +170,43 @@ drop_if_same(struct work *w, int64_t upto, struct err *e)
 	if (r || !found)
 		return r;
 	if (memcmp(mine.hash, theirs, 32) != 0) {
-		w->diverged_seq = upto;
+		w->s->diverged_seq = upto;
 		return 0;
 	}
-	w->diverged_seq = 0;
-	return journal_drop(w->journal, upto, e);
+	w->s->diverged_seq = 0;
+	return journal_drop(w->s->journal, upto, e);
+}
+
+/* How far the log that came back by replication has this node's events. */
+static int
+home_seq(struct work *w, int64_t *ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	int r = 0;
+
+	*ret = w->o.home_seq;
+	if (w->s == &w->own)
+		return 0;
+	bind_uuid(&b, &w->s->node);
+	r = db_exec(w->local, NULL, STMT_EVENT_HEAD, &b, &rows, e);
+	*ret = !r && rows_count(rows) ? row_bigint(rows, 0, 0) : 0;
+	return r;
 }
 
 static int
 drop_home(struct work *w, struct err *e)
 {
-	int64_t upto = w->o.home_seq < w->head ? w->o.home_seq : w->head;
-	int r = w->rows && upto > 0 ? open_local(w, e) : 0;
+	int64_t upto = 0;
+	int r = w->s->rows ? open_local(w, e) : 0;
 
-	if (r || !w->rows || upto <= 0)
+	if (r || !w->s->rows)
 		return r;
-	r = drop_if_same(w, upto, e);
+	r = home_seq(w, &upto, e);
+	if (upto > w->s->head)
+		upto = w->s->head;
+	if (!r && upto > 0)
+		r = drop_if_same(w, upto, e);
 	if (r)
 		db_free(TAKE(w->local));
 	return r ? r : count_journal(w, e);
@@ -235,7 +225,9 @@ open_primary(struct work *w, struct err *e)
 		return 0;
 	if (clock_mono_ms() < w->pause_until_ms)
 		return ERR_UNREACHABLE;
-	deposit_conninfo(&w->d->home, w->o.host, w->o.port, &info);
+	struct channel_primary to = { .port = w->o.port };
+	copy_text(to.host, sizeof(to.host), w->o.host);
+	channel_conninfo(&w->d->home, CHANNEL_DEPOSIT, &to, &info);
 	struct db_options o = { .conninfo = buf_str(&info), .application = "holdfast deposit" };
 	w->primary = db_open(&o, e);
 	if (!w->primary) {
@@ -274,7 +266,7 @@ high_water(struct work *w, int64_t *ret, struct err *e)
 	auto_binds b = BINDS_INIT;
 	auto_rows rows = NULL;
 
-	bind_uuid(&b, &w->d->self);
+	bind_uuid(&b, &w->s->node);
 	int r = db_exec(w->primary, NULL, STMT_DEPOSIT_HIGH_WATER, &b, &rows, e);
 	if (!r)
 		*ret = row_bigint(rows, 0, 0);
@@ -339,9 +331,9 @@ free_batch(struct batch *t)
 DEFINE_GUARD(batch_guard, struct batch, free_batch)
 
 static void
-bind_batch(struct binds *b, const struct uuid *self, const struct batch *t)
+bind_batch(struct binds *b, const struct uuid *node, const struct batch *t)
 {
-	bind_uuid(b, self);
+	bind_uuid(b, node);
 	bind_array_begin(b, STMT_BIGINT);
 	for (size_t i = 0; i < t->n; i++)
 		bind_elem_bigint(b, t->row[i].seq);
@@ -364,14 +356,14 @@ send_batch(struct work *w, int64_t after, int64_t *ret_last, struct err *e)
 
 	if (!t)
 		abort();
-	int r = journal_each(w->journal, after, BATCH_ROWS, add_to_batch, t, e);
+	int r = journal_each(w->s->journal, after, BATCH_ROWS, add_to_batch, t, e);
 	if (r < 0)
 		return r;
 	if (!t->n) {
 		*ret_last = after;
 		return 0;
 	}
-	bind_batch(&b, &w->d->self, t);
+	bind_batch(&b, &w->s->node, t);
 	r = db_exec(w->primary, NULL, STMT_DEPOSIT_INSERT, &b, NULL, e);
 	if (!r)
 		*ret_last = t->row[t->n - 1].seq;
@@ -385,7 +377,7 @@ deposit_rows(struct work *w, struct err *e)
 	int64_t mark = 0;
 	int r = high_water(w, &mark, e);
 
-	if (!r && mark < w->head)
+	if (!r && mark < w->s->head)
 		r = send_batch(w, mark, &mark, e);
 	return r;
 }
@@ -395,11 +387,11 @@ visit_primary(struct work *w, struct err *e)
 {
 	int r = open_primary(w, e);
 
-	if (!r)
+	if (!r && w->s == &w->own)
 		r = ask_slot(w, e);
-	if (!r)
+	if (!r && w->s == &w->own)
 		r = announce_cert(w, e);
-	if (!r && w->rows && !w->o.hold && !w->diverged_seq)
+	if (!r && w->s->rows && !w->o.hold && !w->s->diverged_seq)
 		r = deposit_rows(w, e);
 	if (r && w->primary)
 		db_free(TAKE(w->primary));
@@ -408,39 +400,119 @@ visit_primary(struct work *w, struct err *e)
 
 /* ---- the thread ---- */
 
+/* data/salvage-<id>.db, each a journal of that node's chain (proc/salvage.h). */
+static void
+find_salvaged(struct work *w)
+{
+	char dir[HOME_PATH_MAX], id[64];
+	int64_t now = clock_mono_ms();
+
+	if (w->scanned_ms && now - w->scanned_ms < SCAN_MS)
+		return;
+	w->scanned_ms = now;
+	home_path(&w->d->home, HOME_JOURNAL, dir);
+	*strrchr(dir, '/') = '\0';
+	DIR *d = opendir(dir);
+	for (struct dirent *f; d && (f = readdir(d)) && w->salvaged_n < SALVAGED_MAX;) {
+		struct source s = { 0 };
+		bool known = false;
+
+		if (sscanf(f->d_name, "salvage-%36[0-9a-f-].db", id) != 1 ||
+		    uuid_parse(id, &s.node) ||
+		    strcmp(f->d_name + strlen("salvage-") + 36, ".db") != 0)
+			continue;
+		for (size_t i = 0; i < w->salvaged_n; i++)
+			known |= uuid_eq(&w->salvaged[i].node, &s.node);
+		snprintf(s.path, sizeof(s.path), "%.*s/%.60s", (int)sizeof(s.path) - 64, dir,
+			 f->d_name);
+		if (!known)
+			w->salvaged[w->salvaged_n++] = s;
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Everything in it is home. */
+static void
+remove_salvaged(struct work *w, size_t i)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	char path[HOME_PATH_MAX + 8];
+
+	journal_free(TAKE(w->salvaged[i].journal));
+	for (size_t k = 0; k < ARRAY_LEN(ends); k++) {
+		snprintf(path, sizeof(path), "%s%s", w->salvaged[i].path, ends[k]);
+		unlink(path);
+	}
+	log_notice("what was salvaged is home");
+	w->salvaged[i] = w->salvaged[--w->salvaged_n];
+}
+
+static void
+note_divergence(struct work *w)
+{
+	char text[256];
+
+	if (!w->s->diverged_seq)
+		return;
+	snprintf(text, sizeof(text),
+		 "the primary's log has another event %lld of this node than the journal",
+		 (long long)w->s->diverged_seq);
+	set_trouble(w, DEPOSIT_DIVERGED, text);
+}
+
+/* One source; false when the primary is not reached: the others need not try. */
+static bool
+work_source(struct work *w, struct err *e)
+{
+	int r = count_journal(w, e);
+
+	if (!r)
+		r = drop_home(w, e);
+	if (r) {
+		set_trouble(w, DEPOSIT_JOURNAL, e->text);
+		return true;
+	}
+	if (w->o.go && w->o.host[0]) {
+		r = visit_primary(w, e);
+		if (r && e->code) /* a pause between two attempts keeps the text of the last */
+			set_trouble(w, DEPOSIT_CHANNEL, e->text);
+	}
+	note_divergence(w);
+	return r == 0;
+}
+
 static void
 work_once(struct work *w)
 {
 	struct err e = { 0 };
-	char text[256];
-
-	int r = count_journal(w, &e);
-	if (!r)
-		r = drop_home(w, &e);
-	if (r) {
-		set_trouble(w, DEPOSIT_JOURNAL, e.text);
-		return;
-	}
 	enum deposit_trouble before = w->v.trouble;
-	if (before != DEPOSIT_CHANNEL)
-		set_trouble(w, DEPOSIT_FINE, "");
-	if (w->o.go && w->o.host[0]) {
-		r = visit_primary(w, &e);
-		if (!r)
-			set_trouble(w, DEPOSIT_FINE, "");
-		else if (e.code) /* a pause between two attempts keeps the text of the last */
-			set_trouble(w, DEPOSIT_CHANNEL, e.text);
-	} else {
+	bool reached;
+
+	if (!w->o.go || !w->o.host[0]) {
 		db_free(TAKE(w->primary));
 		w->v.slot_ms = 0;
+	}
+	if (before != DEPOSIT_CHANNEL || !w->o.go)
 		set_trouble(w, DEPOSIT_FINE, "");
+	w->s = &w->own;
+	reached = work_source(w, &e);
+	if (reached && w->v.trouble == DEPOSIT_CHANNEL)
+		set_trouble(w, DEPOSIT_FINE, "");
+	find_salvaged(w);
+	w->v.rows = w->own.rows;
+	for (size_t i = 0; i < w->salvaged_n;) {
+		w->s = &w->salvaged[i];
+		if (reached)
+			reached = work_source(w, &e);
+		w->v.rows += w->s->rows;
+		if (w->s->journal && !w->s->rows)
+			remove_salvaged(w, i);
+		else
+			i++;
 	}
-	if (w->diverged_seq) {
-		snprintf(text, sizeof(text),
-			 "the primary's log has another event %lld of this node than the journal",
-			 (long long)w->diverged_seq);
-		set_trouble(w, DEPOSIT_DIVERGED, text);
-	}
+	if (w->own.journal)
+		w->v.counted_ms = clock_mono_ms();
 }
 
 static void
@@ -462,6 +534,8 @@ run(void *arg)
 	if (!w)
 		abort();
 	w->d = d;
+	w->own.node = d->self;
+	home_path(&d->home, HOME_JOURNAL, w->own.path);
 	pthread_mutex_lock(&d->lock);
 	while (!d->stop) {
 		w->o = d->orders;
@@ -469,10 +543,12 @@ run(void *arg)
 		work_once(w);
 		pthread_mutex_lock(&d->lock);
 		d->view = w->v;
-		nap(d, w->rows ? BUSY_MS : IDLE_MS);
+		nap(d, w->v.rows ? BUSY_MS : IDLE_MS);
 	}
 	pthread_mutex_unlock(&d->lock);
-	journal_free(w->journal);
+	journal_free(w->own.journal);
+	for (size_t i = 0; i < w->salvaged_n; i++)
+		journal_free(w->salvaged[i].journal);
 	db_free(w->local);
 	db_free(w->primary);
 	free(w);

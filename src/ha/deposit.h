@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The way home of a secondary's journal (H7), in a thread of its own: rows go to the primary's
+ * The way home of a secondary's journal (H7), and of what was salvaged beside it (H10), in a thread of its own: rows go to the primary's
  * ha_inbox over the pair's channel as hf_deposit, in batches, from the primary's high-water mark
  * on; they are dropped here only when they are seen in the replicated log with the same hash.
  * Interrupted anywhere, the mark says where to go on.
@@ -50,7 +50,3 @@ struct deposit *deposit_new(const struct home *h, const struct uuid *self,
 void deposit_order(struct deposit *d, const struct deposit_orders *o) NONNULL;
 void deposit_look(struct deposit *d, struct deposit_view *ret) NONNULL;
 void deposit_free(struct deposit *d);
-
-/* libpq conninfo to the primary's port for the pair: TLS 1.3, both ends proven, every wait bounded.
- */
-void deposit_conninfo(const struct home *h, const char *host, int port, struct buf *ret) NONNULL;

@@ -2,20 +2,21 @@
  *
  * States (base/state.h), the edges between them, and what always holds:
  *
- *   single ──► alone ◄──► synced          alone, synced ──► fenced
+ *   single ──► alone ◄──► synced ──► handing ──► fenced       alone, synced ──► fenced
  *   single ──► standby ◄── cloning
  *   standby ──► emergency ◄──► merging ──► standby
- *   reseed and promoting have no edges: they are entered and left by an operator's command.
+ *   any secondary ──► promoting (the agent begins anew as a primary) or ──► reseed ──► standby, emergency
  *
- *   F1  A secondary whose primary is ok never enters emergency.                        (H1)
- *   F2  Emergency begins once the primary has refused for refused_ms or was silent for detect_ms.
- * (H4) F3  Emergency is left only for merging, and only when the primary has been ok for settle_ms
- * and the stream has brought everything.                                             (H7) F4
- * Merging ends in standby only when the journal is empty, and in emergency as soon as the primary
- * is not ok.                                                             (H7) F5  synced is left
- * for alone only after sync_timeout out of step.                  (H2) F6  synced is entered only
- * in step with the synchronous commit seen to be in force. (H2) F7  A primary that met a higher
- * term is fenced, whatever else it sees.             (H10)
+ *   F1  A secondary whose primary is ok never enters emergency.                                         (H1)
+ *   F2  Emergency begins once the primary has refused for refused_ms or was silent for detect_ms.       (H4)
+ *   F3  Emergency is left for merging only when the primary has been ok for settle_ms and the stream has brought
+ *       everything; else only by an order, or to be copied anew.                                        (H7)
+ *   F4  Merging ends in standby only when the journal is empty, and in emergency as soon as the primary is not ok. (H7)
+ *   F5  synced is left for alone only after sync_timeout out of step.                                   (H2)
+ *   F6  synced is entered only in step with the synchronous commit seen to be in force.                 (H2)
+ *   F7  A primary that met a higher term is fenced, whatever else it sees.                              (H10)
+ *   F8  A node is promoted only by an operator's order: here, or on the primary that hands over to it.  (H10)
+ *   F9  A database is rewound or copied anew only while the primary serves.                             (H11)
  *
  * The first row of the table that fits decides. docs/ha.md draws the same table; a test holds them
  * together.
@@ -94,6 +95,48 @@ journal_home(obs *o, limits *l)
 	return o->is_secondary && o->primary_ok && o->journal_rows == 0;
 }
 
+static bool
+handover_ordered(obs *o, limits *l)
+{
+	return !o->is_secondary && o->handover_ordered;
+}
+
+static bool
+handover_over(obs *o, limits *l)
+{
+	return !o->is_secondary && o->handover_over;
+}
+
+static bool
+promote_ordered(obs *o, limits *l)
+{
+	return o->is_secondary && o->promote_ordered;
+}
+
+static bool
+promote_failed(obs *o, limits *l)
+{
+	return o->is_secondary && o->promote_failed;
+}
+
+static bool
+handed_over(obs *o, limits *l)
+{
+	return o->is_secondary && o->handed_over;
+}
+
+static bool
+must_return(obs *o, limits *l)
+{
+	return o->is_secondary && o->primary_ok && o->must_return;
+}
+
+static bool
+follows_again(obs *o, limits *l)
+{
+	return o->is_secondary && o->primary_ok && o->streaming && !o->must_return;
+}
+
 #define RULE(from, when, to, why)                                                                  \
 	{                                                                                          \
 		(from), when, HA_##to, why, #when                                                  \
@@ -101,11 +144,20 @@ journal_home(obs *o, limits *l)
 
 /* clang-format off */
 static const struct fsm_rule rules[] = {
-	RULE(FROM(SYNCED) | FROM(ALONE), term_higher, FENCED, "another node is the primary of a higher term"),
+	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING), term_higher, FENCED, "another node is the primary of a higher term"),
 	RULE(FROM(SINGLE), became_secondary, STANDBY, "this node is a secondary"),
 	RULE(FROM(SINGLE), pair_begun, ALONE, "a secondary was added; it is not in step yet"),
 	RULE(FROM(SYNCED), out_of_step, ALONE, "no secondary has been in step for sync_timeout"),
 	RULE(FROM(ALONE), in_step_and_sync, SYNCED, "a secondary is in step; commits are on both disks"),
+	RULE(FROM(SYNCED), handover_ordered, HANDING, "an operator hands over to another node"),
+	RULE(FROM(HANDING), handover_over, ALONE, "the other node did not take over"),
+	RULE(FROM(STANDBY) | FROM(EMERGENCY) | FROM(MERGING) | FROM(RESEED), promote_ordered, PROMOTING, "an operator made this node the primary"),
+	RULE(FROM(STANDBY) | FROM(EMERGENCY), handed_over, PROMOTING, "the primary handed over to this node"),
+	RULE(FROM(PROMOTING), promote_failed, EMERGENCY, "this node could not become the primary"),
+	RULE(FROM(STANDBY) | FROM(EMERGENCY) | FROM(MERGING), must_return, RESEED, "this database cannot follow the primary any more"),
+	RULE(FROM(RESEED), primary_refuses, EMERGENCY, "the primary has refused connections or service for refused_ms"),
+	RULE(FROM(RESEED), primary_silent, EMERGENCY, "the primary has not answered for detect_ms"),
+	RULE(FROM(RESEED), follows_again, STANDBY, "the database follows the primary again"),
 	RULE(FROM(CLONING), clone_there, STANDBY, "the copy of the database is there"),
 	RULE(FROM(STANDBY), primary_refuses, EMERGENCY, "the primary has refused connections or service for refused_ms"),
 	RULE(FROM(STANDBY), primary_silent, EMERGENCY, "the primary has not answered for detect_ms"),

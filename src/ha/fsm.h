@@ -28,8 +28,13 @@ struct fsm_obs {
 	int64_t not_in_step_ms; /* primary: for how long not */
 	bool sync_on; /* primary: synchronous_standby_names is set and seen to be in force */
 	int64_t journal_rows;  /* secondary: rows not yet seen coming back */
-	bool slot_lost;	       /* secondary: the primary says the slot is lost */
 	bool term_higher_seen; /* another node has a higher term */
+	bool promote_ordered;  /* secondary: an operator wants it to become the primary */
+	bool promote_failed;   /* and it did not */
+	bool handover_ordered; /* primary: an operator wants another node to become it, and that one has everything */
+	bool handover_over; /* and it did not: this server runs as a primary again */
+	bool handed_over;   /* secondary: the primary has stopped so that this node may become it */
+	bool must_return;   /* secondary: the primary serves, but this database cannot follow it */
 };
 
 struct fsm_limits {

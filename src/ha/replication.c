@@ -96,6 +96,8 @@ struct replication {
 	struct uuid self;
 	struct replication_view view;
 	char wanted[REPLICATION_NAMES_MAX];
+	char follow[REPLICATION_CONNINFO_MAX];
+	int64_t tended_ms;
 	bool wish; /* something was ever wished */
 	struct {
 		int kind; /* 0: nothing to ask */
@@ -148,6 +150,9 @@ look_local(struct look *k, struct err *e)
 	copy_text(v->sync_names, sizeof(v->sync_names), row_text(rows, 0, 5));
 	int64_t keep = row_bigint(rows, 0, 6);
 	v->keep_bytes = keep < 0 ? -1 : keep << 20;
+	row_uuid(rows, 0, 7, &v->order_node);
+	v->order_term = row_bigint(rows, 0, 8);
+	copy_text(v->conninfo, sizeof(v->conninfo), row_text(rows, 0, 9));
 	return 0;
 }
 
@@ -478,6 +483,89 @@ differs(const struct replication *r, int64_t done_ms)
 	       !r->view.standby && r->view.at_ms > done_ms;
 }
 
+/* Whether a node of the table has no slot here yet. */
+static bool
+lacks_slot(const struct replication *r)
+{
+	const struct replication_view *v = &r->view;
+	unsigned have = 0, want = 0;
+
+	if (v->standby || !v->at_ms || v->failure[0])
+		return false;
+	for (unsigned i = 0; i < v->nodes_n; i++) {
+		if (uuid_eq(&v->nodes[i].id, &r->self) || !v->nodes[i].slot[0])
+			continue;
+		want++;
+		for (unsigned k = 0; k < v->slots_n; k++)
+			have += strcmp(v->slots[k].name, v->nodes[i].slot) == 0;
+	}
+	return have < want;
+}
+
+/* A node that became the primary has no slots for the others: what they lack from now on is kept. */
+static int
+add_slots(struct replication *r, struct db *db, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows made = NULL;
+
+	bind_uuid(&b, &r->self);
+	int code = db_exec(db, NULL, STMT_HA_SLOTS_COMPLETE, &b, &made, e);
+	for (int i = 0; !code && i < rows_count(made); i++)
+		log_notice("made the slot %s", row_text(made, i, 0));
+	return code;
+}
+
+static int
+set_follow(struct db *db, const char *conninfo, struct err *e)
+{
+	auto_buf sql = BUF_INIT;
+
+	buf_adds(&sql, "ALTER SYSTEM SET primary_conninfo = '");
+	for (const char *p = conninfo; *p; p++) {
+		if (*p == '\'')
+			buf_addc(&sql, *p);
+		buf_addc(&sql, *p);
+	}
+	buf_adds(&sql, "'");
+	int code = db_script(db, buf_str(&sql), e);
+	return code ? code : db_script(db, "SELECT pg_reload_conf()", e);
+}
+
+/* What is to be done beside the names; called and returns with the lock held. A failure is tried again. */
+static void
+tend(struct replication *r, struct db **db)
+{
+	char follow[REPLICATION_CONNINFO_MAX] = "";
+	bool slots = lacks_slot(r);
+	struct err e = { 0 };
+	int code = 0;
+
+	if (r->view.standby && r->view.at_ms && r->follow[0] &&
+	    strcmp(r->follow, r->view.conninfo) != 0)
+		copy_text(follow, sizeof(follow), r->follow);
+	/* What was done is given time to show. */
+	if ((!slots && !follow[0]) || r->view.at_ms < r->tended_ms + 2000)
+		return;
+	pthread_mutex_unlock(&r->lock);
+	if (!*db)
+		*db = connect_db(r, "holdfast agent sync", &e);
+	if (!*db)
+		code = ERR_DB_GONE;
+	if (!code && slots)
+		code = add_slots(r, *db, &e);
+	if (!code && follow[0]) {
+		log_notice("the database follows another primary now");
+		code = set_follow(*db, follow, &e);
+	}
+	if (code) {
+		log_err(LOG_LEVEL_WARNING, &e, "cannot prepare the replication; trying on");
+		db_free(TAKE(*db));
+	}
+	pthread_mutex_lock(&r->lock);
+	r->tended_ms = clock_mono_ms();
+}
+
 /* Carries out the request that waits, if any; called and returns with the lock held. A failure is tried again. */
 static void
 send_request(struct replication *r, struct db **db)
@@ -519,6 +607,7 @@ run_setter(void *arg)
 
 		if (!fresh && !differs(r, done_ms + 1000)) {
 			send_request(r, &db);
+			tend(r, &db);
 			nap(r, RETRY_MS);
 			continue;
 		}
@@ -586,6 +675,14 @@ replication_want(struct replication *r, const char *sync_names)
 		r->wish = true;
 		pthread_cond_broadcast(&r->wake);
 	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+void
+replication_follow(struct replication *r, const char *conninfo)
+{
+	pthread_mutex_lock(&r->lock);
+	copy_text(r->follow, sizeof(r->follow), conninfo);
 	pthread_mutex_unlock(&r->lock);
 }
 

@@ -17,6 +17,7 @@
 #define REPLICATION_CERT_MAX 4096 /* a self-signed certificate is below 1 KiB */
 #define REPLICATION_POLL_MS 200
 #define REPLICATION_NAMES_MAX 1024
+#define REPLICATION_CONNINFO_MAX 3072
 
 /* "hf_" and the 32 hexadecimal digits of the node's id: its slot, and the name under which it
  * streams. */
@@ -81,8 +82,11 @@ struct replication_view {
 	int64_t replayed_us; /* commit time of the last transaction replayed, 0 unknown */
 	int64_t newest_us;   /* newest event in the database when the connection was made */
 	char sync_names[REPLICATION_NAMES_MAX];
-	int64_t keep_bytes;	    /* max_slot_wal_keep_size, -1 unlimited */
-	int64_t requests, deposits; /* waiting in ha_request, ha_inbox */
+	struct uuid order_node; /* whom the last hand-over was for, nil none */
+	int64_t order_term;
+	char conninfo[REPLICATION_CONNINFO_MAX]; /* standby: whom it follows */
+	int64_t keep_bytes;			 /* max_slot_wal_keep_size, -1 unlimited */
+	int64_t requests, deposits;		 /* waiting in ha_request, ha_inbox */
 	unsigned nodes_n, standbys_n, slots_n;
 	struct replication_node nodes[REPLICATION_NODES_MAX];
 	struct replication_standby standbys[REPLICATION_NODES_MAX];
@@ -110,6 +114,8 @@ void replication_look(struct replication *r, struct replication_view *ret) NONNU
 /* Wishes synchronous_standby_names to be this; "" clears. Returns at once; carried out and held
  * until another wish. */
 void replication_want(struct replication *r, const char *sync_names) NONNULL;
+/* Wishes a standby to follow this primary (a libpq conninfo); "" wishes nothing. Carried out when it differs. */
+void replication_follow(struct replication *r, const char *conninfo) NONNULL;
 /* Asks the writer for an event by a row in ha_request (query/ha.sql). false: the last one is still on its way. */
 bool replication_request(struct replication *r, int kind, const struct uuid *object,
 			 const char *body) NONNULL;

@@ -170,7 +170,7 @@ load_ca(struct setup *x, struct err *e)
 	int rc = newest_key(x, &key_id, e);
 	if (rc < 0)
 		return rc;
-	if (!have(x->h, HOME_PAIR_CA) || !have(x->h, HOME_PAIR_CA_KEY))
+	if (!have(x->h, HOME_PAIR_CA))
 		return make_ca(x, key_id, e);
 	rc = read_pem(x->h, HOME_PAIR_CA, &x->ca, e);
 	if (rc == 0)
@@ -341,13 +341,32 @@ make_slot(struct setup *x, struct err *e)
 
 /* ---- the pack ---- */
 
+/* Sealed as it lies: whoever becomes the primary makes the packs of further nodes. */
+static int
+encode_ca_key(struct setup *x, struct buf *ret, struct err *e)
+{
+	auto_buf sealed = BUF_INIT;
+	int rc = read_pem(x->h, HOME_PAIR_CA_KEY, &sealed, e);
+
+	if (rc < 0)
+		return rc;
+	size_t room = sodium_base64_encoded_len(sealed.len, sodium_base64_VARIANT_ORIGINAL);
+	buf_reserve(ret, room);
+	sodium_bin2base64(ret->data, room, (const uint8_t *)sealed.data, sealed.len,
+			  sodium_base64_VARIANT_ORIGINAL);
+	ret->len = room - 1;
+	return 0;
+}
+
 static int
 write_node(struct setup *x, struct pack_writer *w, const uint8_t stream[static 16], struct err *e)
 {
-	auto_buf text = BUF_INIT, web = BUF_INIT;
+	auto_buf text = BUF_INIT, web = BUF_INIT, ca_key = BUF_INIT;
 	struct jw j;
 
 	int rc = read_pem(x->h, HOME_WEB_CERT, &web, e);
+	if (rc == 0)
+		rc = encode_ca_key(x, &ca_key, e);
 	if (rc < 0)
 		return rc;
 	jw_init(&j, &text);
@@ -356,6 +375,7 @@ write_node(struct setup *x, struct pack_writer *w, const uint8_t stream[static 1
 	jw_text(&j, "cert", buf_str(&x->cert));
 	jw_text(&j, "key", buf_str(&x->key));
 	jw_text(&j, "primary_web_cert", buf_str(&web));
+	jw_text(&j, "ca_key", buf_str(&ca_key));
 	jw_end_object(&j);
 	rc = pack_writer_begin(w, PACK_NODE_NAME, stream, e);
 	if (rc == 0)

@@ -94,9 +94,10 @@ state_reasons(const struct status_node *n)
 		return 1u << STATUS_FENCED;
 	case HA_CLONING:
 	case HA_PROMOTING:
+	case HA_HANDING:
 		return 1u << STATUS_AWAY;
 	case HA_RESEED:
-		return 1u << STATUS_SLOT_LOST;
+		return 1u << STATUS_RETURNING;
 	case HA_ALONE:
 		return 1u << STATUS_PRIMARY_ALONE;
 	default:
@@ -280,7 +281,10 @@ status_render(const struct status_view *v, struct buf *out)
 
 	jw_init(&w, out);
 	jw_object(&w, NULL);
-	jw_text(&w, "status", v->n < 2 ? "Not configured" : status_alive(v) ? "Alive" : "Failed");
+	jw_text(&w, "status",
+		v->n < 2 && v->state == HA_SINGLE ? "Not configured"
+		: v->n > 1 && status_alive(v)	  ? "Alive"
+						  : "Failed");
 	write_first(&w, v);
 	jw_text(&w, "state", state_name(v->state));
 	jw_text(&w, "why", v->why);

@@ -36,7 +36,7 @@
 	X(PRIMARY_ALONE, "%s goes on alone: what is stored is on its own disk only",               \
 	  "Bring a secondary back; it catches up by itself.")                                      \
 	X(SLOT_LOST, "the primary no longer keeps what %s lacks: its slot was lost",               \
-	  "Make a new pack with `holdfast ha setup` and join with it again.")                      \
+	  "Nothing: it copies the primary anew by itself as soon as both reach each other.")       \
 	X(SLOT_SOON_LOST, "the primary is about to drop what %s lacks",                            \
 	  "Bring the secondary back soon, or raise slot_limit_mb.")                                \
 	X(JOURNAL_WAITS, "events of %s are not home yet",                                          \
@@ -55,8 +55,11 @@
 	  "Bring the primary back; the return is automatic.")                                      \
 	X(MERGING, "%s is taking its journal home", "Nothing: it takes a moment.")                 \
 	X(FENCED, "%s is fenced: another node is the primary of a higher term",                    \
-	  "Make it a secondary again with a new pack.")                                            \
-	X(AWAY, "%s is not ready", "It is being cloned or promoted; wait, and see its log.")
+	  "Nothing: it saves what only it has and returns as a secondary by itself.")              \
+	X(RETURNING, "%s cannot follow the primary any more and is made anew",                     \
+	  "Nothing: it is rewound or copied by itself; its own status says how far it is.")        \
+	X(AWAY, "%s is not ready",                                                                 \
+	  "It is being cloned, promoted or handed over; wait, and see its log.")
 
 enum status_reason {
 #define X(code, text, todo) STATUS_##code,

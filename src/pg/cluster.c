@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "pg/program.h"
+#include "pg/quote.h"
 
 #define START_MS 120000
 #define STOP_MS 60000
@@ -122,26 +123,14 @@ configured_port(const struct home *h)
 	return cluster_port(&s);
 }
 
-static void
-add_conn_value(struct buf *out, const char *name, const char *value)
-{
-	buf_addf(out, " %s='", name);
-	for (; *value; value++) {
-		if (*value == '\'' || *value == '\\')
-			buf_addc(out, '\\');
-		buf_addc(out, *value);
-	}
-	buf_addc(out, '\'');
-}
-
 void
 cluster_conninfo(const struct home *h, const char *role, struct buf *ret)
 {
 	char run[HOME_PATH_MAX];
 	home_path(h, HOME_RUN, run);
 	buf_addf(ret, "port=%d dbname=holdfast client_encoding=UTF8", configured_port(h));
-	add_conn_value(ret, "host", run);
-	add_conn_value(ret, "user", role);
+	quote_conninfo(ret, "host", run);
+	quote_conninfo(ret, "user", role);
 }
 
 /* In the forked child: PostgreSQL ends with whoever started it. */

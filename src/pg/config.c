@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "pg/cluster.h"
+#include "pg/quote.h"
 
 #define FILE_MAX 65536
 
@@ -46,6 +47,8 @@ static const char fixed_conf[] =
 	"wal_level = replica\n"
 	"wal_log_hints = on\n"
 	"archive_mode = off\n"
+	/* What a secondary lacks when it follows another primary than before. */
+	"wal_keep_size = 64MB\n"
 	"min_wal_size = 80MB\n"
 	"max_wal_size = 512MB\n"
 	"checkpoint_timeout = 5min\n"
@@ -89,18 +92,6 @@ static const char fixed_conf[] =
 	"unix_socket_permissions = 0700\n"
 	"bonjour = off\n";
 
-static void
-add_quoted(struct buf *out, const char *name, const char *value)
-{
-	buf_addf(out, "%s = '", name);
-	for (; *value; value++) {
-		if (*value == '\'' || *value == '\\')
-			buf_addc(out, *value);
-		buf_addc(out, *value);
-	}
-	buf_adds(out, "'\n");
-}
-
 /* host:port or [v6]:port; the settings' own check has passed it. */
 static int
 split_address(const char *address, char *host, size_t room)
@@ -135,11 +126,11 @@ add_pair(const struct home *h, const struct settings *s, struct buf *out)
 		      { "ssl_ca_file", HOME_PAIR_CA } };
 	char host[SETTINGS_TEXT_MAX], path[HOME_PATH_MAX];
 	split_address(s->pair_listen, host, sizeof(host));
-	add_quoted(out, "listen_addresses", *host ? host : "*");
+	quote_setting(out, "listen_addresses", *host ? host : "*");
 	buf_adds(out, "ssl = on\nssl_min_protocol_version = 'TLSv1.3'\n");
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		home_path(h, files[i].path, path);
-		add_quoted(out, files[i].name, path);
+		quote_setting(out, files[i].name, path);
 	}
 }
 
@@ -150,7 +141,7 @@ write_conf(const struct home *h, const struct settings *s, bool pair, int major,
 	home_path(h, HOME_RUN, run);
 	buf_adds(out, "# Written by holdfast at every start; changes here are lost.\n");
 	buf_addf(out, "port = %d\n", cluster_port(s));
-	add_quoted(out, "unix_socket_directories", run);
+	quote_setting(out, "unix_socket_directories", run);
 	buf_addf(out, "shared_buffers = %lldMB\n", (long long)s->shared_buffers_mb);
 	buf_addf(out, "max_slot_wal_keep_size = %lldMB\n", (long long)s->slot_limit_mb);
 	buf_adds(out, fixed_conf);
@@ -170,7 +161,8 @@ write_hba(bool pair, struct buf *out)
 		      "local replication holdfast peer map=hf\n");
 	if (pair)
 		buf_adds(out, "hostssl replication hf_replicate all cert map=pair\n"
-			      "hostssl holdfast hf_deposit all cert map=pair\n");
+			      "hostssl holdfast hf_deposit all cert map=pair\n"
+			      "hostssl holdfast hf_rewind all cert map=pair\n");
 	buf_adds(out, "host all all all reject\nhost replication all all reject\n");
 }
 
@@ -192,7 +184,7 @@ write_ident(const char *pg, struct buf *out, struct err *e)
 			(unsigned long)st.st_uid, pg);
 	buf_adds(out, "# Written by holdfast at every start; changes here are lost.\n");
 	buf_addf(out, "hf \"%s\" holdfast\nhf \"%s\" hf_vault\n", pw->pw_name, pw->pw_name);
-	buf_adds(out, "pair /^.*$ hf_replicate\npair /^.*$ hf_deposit\n");
+	buf_adds(out, "pair /^.*$ hf_replicate\npair /^.*$ hf_deposit\npair /^.*$ hf_rewind\n");
 	return 0;
 }
 

@@ -77,8 +77,31 @@ input_pipe(const char *input, int *ret_fd, struct err *e)
 	return err_set(e, ERR_INTERNAL, "the input of a program is too long");
 }
 
+struct teller {
+	program_line_fn *fn; /* NULL: nobody listens */
+	void *ctx;
+	char line[400];
+	size_t n;
+};
+
 static void
-read_output(int fd, struct buf *out)
+tell(struct teller *t, const char *p, size_t n)
+{
+	for (; t->fn && n; p++, n--) {
+		if (*p != '\n' && *p != '\r') {
+			if (t->n < sizeof(t->line) - 1)
+				t->line[t->n++] = *p;
+			continue;
+		}
+		t->line[t->n] = '\0';
+		if (t->n)
+			t->fn(t->ctx, t->line);
+		t->n = 0;
+	}
+}
+
+static void
+read_output(int fd, struct buf *out, struct teller *t)
 {
 	char part[4096];
 	for (;;) {
@@ -88,6 +111,7 @@ read_output(int fd, struct buf *out)
 		if (n <= 0)
 			return;
 		buf_add(out, part, (size_t)n);
+		tell(t, part, (size_t)n);
 		if (out->len > OUTPUT_KEPT)
 			buf_consume(out, out->len - OUTPUT_KEPT);
 	}
@@ -109,8 +133,9 @@ judge(const char *program, int status, const struct buf *out, struct err *e)
 		       *tail ? tail : "it did not say why");
 }
 
-int
-program_run(const char *const *argv, const char *input, struct buf *ret_output, struct err *e)
+static int
+run(const char *const *argv, const char *input, struct buf *ret_output, struct teller *t,
+    struct err *e)
 {
 	int fds[2], status = 0, in = -1;
 	int failed = input_pipe(input, &in, e);
@@ -136,7 +161,7 @@ program_run(const char *const *argv, const char *input, struct buf *ret_output, 
 		close(in);
 	auto_buf out = BUF_INIT;
 	if (!failed)
-		read_output(fds[0], &out);
+		read_output(fds[0], &out, t);
 	close(fds[0]);
 	while (!failed && waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
@@ -144,4 +169,20 @@ program_run(const char *const *argv, const char *input, struct buf *ret_output, 
 	if (ret_output && out.len)
 		buf_add(ret_output, out.data, out.len);
 	return failed ? failed : judge(argv[0], status, &out, e);
+}
+
+int
+program_run(const char *const *argv, const char *input, struct buf *ret_output, struct err *e)
+{
+	struct teller nobody = { 0 };
+
+	return run(argv, input, ret_output, &nobody, e);
+}
+
+int
+program_follow(const char *const *argv, program_line_fn *fn, void *ctx, struct err *e)
+{
+	struct teller t = { .fn = fn, .ctx = ctx };
+
+	return run(argv, NULL, NULL, &t, e);
 }

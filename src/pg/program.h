@@ -14,6 +14,10 @@
 int program_run(const char *const *argv, const char *input, struct buf *ret_output,
 		struct err *e) MUST_USE;
 
+/* The same, telling each line as it comes (ended by a newline or a carriage return, cut at 400 bytes). */
+typedef void program_line_fn(void *ctx, const char *line);
+int program_follow(const char *const *argv, program_line_fn *fn, void *ctx, struct err *e) MUST_USE;
+
 /* Puts the last lines of a program's output, as much as fits, into one line of at most room bytes.
  */
 void program_tail(const char *output, size_t n, char *ret, size_t room) NONNULL;

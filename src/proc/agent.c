@@ -10,11 +10,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,6 +27,7 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "crypto/x509.h"
+#include "ha/channel.h"
 #include "ha/control.h"
 #include "ha/deposit.h"
 #include "ha/fsm.h"
@@ -33,6 +36,7 @@
 #include "ha/status.h"
 #include "http/json.h"
 #include "pg/cluster.h"
+#include "proc/role.h"
 #include "vault/event.h"
 
 #define TICK_MS 50
@@ -45,8 +49,17 @@
 #define PAGE_MS 250   /* texts of the page and status are written so often */
 #define TRUST_MS 1000 /* certificates are read so often */
 #define ANNOUNCE_MS 3000
+#define HOLD_MS 1500 /* a primary asks the others for a higher term first, for so long at most */
+#define RETURN_MS                                                                                  \
+	10000 /* a secondary that can reach all but does not stream for so long cannot follow */
+#define HANDED_MS 15000	 /* a hand-over that this node notices later is none */
+#define HANDING_MS 40000 /* and one that takes longer has failed; more than rejoin waits for it */
+#define TASK_RETRY_MS 2000
 #define PEM_MAX 65536
 #define TRUST_MAX (1u << 20)
+
+/* What an operator ordered (ha/control). */
+enum order { ORDER_NONE, ORDER_PROMOTE, ORDER_HANDOVER, ORDER_CLONE };
 
 /* Another node, or this one (its own service is asked like any other). */
 struct peer {
@@ -82,8 +95,19 @@ struct agent {
 	char *trusted;			     /* what cert import brought, PEM */
 	char own_cert[REPLICATION_CERT_MAX]; /* to be made known, "": nothing to do */
 
+	pthread_mutex_t
+		lock; /* the loop holds it while it works; the control thread while it asks */
+	enum order order;
+	struct uuid order_node; /* ORDER_HANDOVER: to whom */
+	struct role *role;
+	bool holding; /* nothing is said yet: the others were not heard */
+	int64_t began_ms, task_ms, streamed_ms, handing_seen_ms;
+	const char *why; /* of the last change of state */
+	bool stop_asked; /* the supervisor was asked to stop PostgreSQL */
+
 	struct replication_view rv;
 	struct deposit_view dv;
+	struct role_view wv;
 	int64_t now_ms;
 };
 
@@ -133,12 +157,42 @@ peer_of(struct agent *a, const struct uuid *id)
 	return NULL;
 }
 
+static bool
+is_self(const struct agent *a, const struct uuid *id)
+{
+	return uuid_eq(id, &a->self.id);
+}
+
+/* Says of itself, lately, that it is the primary of a later term than this node knows. */
+static bool
+claims_later_term(const struct agent *a, const struct peer *p)
+{
+	return p->probe && p->known && !is_self(a, &p->id) && p->v.reply_ms &&
+	       a->now_ms - p->v.reply_ms < a->settings.detect_ms && a->rv.term > 0 &&
+	       strcmp(p->v.reply.mode, "primary") == 0 && p->v.reply.term > a->rv.term;
+}
+
+/* The primary of the latest term: as another node says itself, or as the node table has it. NULL: not known. */
+static const struct replication_node *
+leader(const struct agent *a)
+{
+	const struct peer *best = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
+		const struct peer *p = &a->peers[i];
+
+		if (claims_later_term(a, p) && (!best || p->v.reply.term > best->v.reply.term))
+			best = p;
+	}
+	return best ? node_by_id(a, &best->id) : primary_node(a);
+}
+
 static struct peer *
 primary_peer(struct agent *a)
 {
-	const struct replication_node *n = primary_node(a);
+	const struct replication_node *n = leader(a);
 
-	return n && !uuid_eq(&n->id, &a->self.id) ? peer_of(a, &n->id) : NULL;
+	return n && !is_self(a, &n->id) ? peer_of(a, &n->id) : NULL;
 }
 
 static void
@@ -308,6 +362,7 @@ look(struct agent *a)
 	replication_look(a->replication, &a->rv);
 	if (a->deposit)
 		deposit_look(a->deposit, &a->dv);
+	role_look(a->role, &a->wv);
 	aim_peers(a);
 	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
 		if (a->peers[i].probe)
@@ -335,6 +390,29 @@ quorum_holds(const struct agent *a)
 	       a->now_ms - a->rv.quorum_since_ms >= QUORUM_MS;
 }
 
+static const struct replication_standby *
+standby_of(const struct agent *a, const struct uuid *id)
+{
+	const struct replication_node *n = node_by_id(a, id);
+
+	for (unsigned i = 0; n && i < a->rv.standbys_n; i++) {
+		if (strcmp(a->rv.standbys[i].name, n->slot) == 0)
+			return &a->rv.standbys[i];
+	}
+	return NULL;
+}
+
+/* The other node has the word about it, and all before. */
+static bool
+handover_is_ready(const struct agent *a)
+{
+	const struct replication_standby *s = standby_of(a, &a->order_node);
+
+	return a->order == ORDER_HANDOVER && view_is_fresh(a) &&
+	       uuid_eq(&a->rv.order_node, &a->order_node) && a->rv.order_term == a->rv.term + 1 &&
+	       s && strcmp(s->state, "streaming") == 0 && s->replay_lsn >= a->rv.lsn;
+}
+
 static void
 facts_of_primary(const struct agent *a, struct fsm_obs *o)
 {
@@ -343,14 +421,11 @@ facts_of_primary(const struct agent *a, struct fsm_obs *o)
 		     replication_step_in(&a->rv.step, a->now_ms, a->settings.sync_timeout);
 	o->not_in_step_ms = o->in_step ? 0 : late_ms(a);
 	o->sync_on = quorum_holds(a);
-	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
-		const struct peer *p = &a->peers[i];
-
-		if (p->probe && p->known && !uuid_eq(&p->id, &a->self.id) && p->v.reply_ms &&
-		    strcmp(p->v.reply.mode, "primary") == 0 && p->v.reply.term > a->rv.term &&
-		    a->rv.term > 0)
-			o->term_higher_seen = true;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++)
+		o->term_higher_seen |= claims_later_term(a, &a->peers[i]);
+	o->handover_ordered = handover_is_ready(a);
+	o->handover_over = a->now_ms - a->state_ms > HANDING_MS ||
+			   (a->stop_asked && !rejoin_waits(&a->args->home) && o->local_db_up);
 }
 
 /* What was answered before the state changed may still be on its way into the journal. */
@@ -360,6 +435,39 @@ rows_to_go(const struct agent *a)
 	bool counted = a->dv.counted_ms >= a->state_ms + COUNT_AFTER_MS;
 
 	return counted || a->dv.rows > 0 ? a->dv.rows : 1;
+}
+
+/* The primary's database answers this node, so that what does not stream does not for another reason. */
+static bool
+channel_is_open(const struct agent *a)
+{
+	return a->dv.slot_ms && a->now_ms - a->dv.slot_ms < VIEW_MS + 1000;
+}
+
+static bool
+slot_is_lost(const struct agent *a)
+{
+	return channel_is_open(a) && !a->rv.receiving && view_is_fresh(a) &&
+	       strcmp(a->dv.slot_status, "lost") == 0;
+}
+
+/* The primary has said so in the log, has stopped writing and has stopped its database: what it wrote is here. Noticed
+ * late (this node was frozen), it may have gone on by itself. */
+static bool
+is_handed_over(struct agent *a, const struct peer *p)
+{
+	bool to_me = uuid_eq(&a->rv.order_node, &a->self.id) && a->rv.order_term == a->rv.term + 1;
+	bool handing = p && p->v.reply_ms && a->now_ms - p->v.reply_ms < VIEW_MS &&
+		       strcmp(p->v.reply.state, "handing") == 0;
+
+	if (!to_me || !handing) {
+		a->handing_seen_ms = 0;
+		return false;
+	}
+	if (!a->handing_seen_ms)
+		a->handing_seen_ms = a->now_ms;
+	return view_is_fresh(a) && !a->rv.receiving && a->rv.lsn >= a->rv.received_lsn &&
+	       a->now_ms - a->handing_seen_ms < HANDED_MS;
 }
 
 static void
@@ -375,7 +483,14 @@ facts_of_secondary(struct agent *a, struct fsm_obs *o)
 	o->primary_silent_ms = probe_silent_for(s, a->now_ms);
 	o->streaming = view_is_fresh(a) && a->rv.receiving && a->rv.caught_up;
 	o->journal_rows = rows_to_go(a);
-	o->slot_lost = a->dv.slot_ms && strcmp(a->dv.slot_status, "lost") == 0;
+	if (a->rv.receiving || !o->primary_ok || !channel_is_open(a) || !view_is_fresh(a))
+		a->streamed_ms = a->now_ms;
+	o->must_return = a->order == ORDER_CLONE || slot_is_lost(a) ||
+			 a->now_ms - a->streamed_ms > RETURN_MS;
+	o->promote_ordered = a->order == ORDER_PROMOTE;
+	o->promote_failed = a->wv.task == ROLE_PROMOTE && a->task_ms >= a->state_ms &&
+			    !a->wv.working && !a->wv.done;
+	o->handed_over = is_handed_over(a, p);
 }
 
 static void
@@ -436,12 +551,57 @@ read_web_cert(const struct agent *a, struct buf *out)
 		buf_reset(out);
 }
 
+/* The node whose database is, or is about to become, the primary's. */
+static bool
+name_primary(const struct agent *a, struct channel_primary *ret)
+{
+	const struct replication_node *n =
+		a->shown.state == HA_HANDING ? node_by_id(a, &a->order_node) : leader(a);
+
+	if (!n || is_self(a, &n->id))
+		return false;
+	copy_text(ret->host, sizeof(ret->host), n->name);
+	ret->port = n->pair_port;
+	replication_slot_name(&a->self.id, ret->slot);
+	return true;
+}
+
+/* A task is begun anew when it failed. */
+static void
+begin_task(struct agent *a, enum role_task task)
+{
+	struct role_order o = { .task = task };
+	bool tried = a->wv.task == task && a->task_ms >= a->state_ms;
+
+	if (a->wv.working || (tried && a->wv.done) || a->stop_asked)
+		return;
+	if (tried && (task == ROLE_PROMOTE || a->now_ms - a->task_ms < TASK_RETRY_MS))
+		return;
+	if (task != ROLE_PROMOTE && !name_primary(a, &o.primary))
+		return;
+	a->task_ms = a->now_ms;
+	role_begin(a->role, &o);
+}
+
+/* The stream goes to the primary of the latest term. */
+static void
+follow_leader(struct agent *a, const struct fsm_obs *o)
+{
+	struct channel_primary p = { 0 };
+	auto_buf conninfo = BUF_INIT;
+
+	if (!o->primary_ok || a->shown.state == HA_PROMOTING || !name_primary(a, &p))
+		return;
+	channel_conninfo(&a->args->home, CHANNEL_REPLICATE, &p, &conninfo);
+	replication_follow(a->replication, buf_str(&conninfo));
+}
+
 static void
 act_as_secondary(struct agent *a, const struct fsm_obs *o)
 {
-	const struct replication_node *n = primary_node(a);
+	const struct replication_node *n = leader(a);
 	struct deposit_orders d = {
-		.go = o->primary_ok,
+		.go = o->primary_ok && a->shown.state != HA_PROMOTING,
 		.hold = a->rv.aside_seq > 0,
 		.home_seq = view_is_fresh(a) ? a->rv.own_seq : 0,
 	};
@@ -452,6 +612,12 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 	}
 	copy_text(d.web_cert, sizeof(d.web_cert), a->own_cert);
 	deposit_order(a->deposit, &d);
+	follow_leader(a, o);
+	if (a->shown.state == HA_PROMOTING)
+		begin_task(a, ROLE_PROMOTE);
+	else if (a->shown.state == HA_RESEED && o->primary_ok_for_ms >= SETTLE_MS)
+		begin_task(a,
+			   a->order == ORDER_CLONE || slot_is_lost(a) ? ROLE_CLONE : ROLE_RETURN);
 }
 
 /* Only a self-signed certificate is vouched for by the channel alone; one of an authority is
@@ -498,6 +664,65 @@ announce_as_primary(struct agent *a)
 	a->own_cert[0] = '\0';
 }
 
+/* The log is to say who the primary is. A node whose database was promoted, and that fell before it could say so, says it
+ * when it is back. */
+static void
+claim_term(struct agent *a)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+
+	if (!view_is_fresh(a) || !a->rv.nodes_n || a->rv.standby || a->rv.requests ||
+	    state_serves(a->shown.state) != 'p' || is_self(a, &a->rv.nodes[0].id) ||
+	    !node_by_id(a, &a->self.id))
+		return;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_int(&w, "term", a->rv.term + 1);
+	jw_text(&w, "name", a->self.name);
+	jw_end_object(&w);
+	replication_request(a->replication, EVENT_PROMOTED, &a->self.id, buf_str(&body));
+}
+
+static void
+announce_handover(struct agent *a)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+
+	if (a->order != ORDER_HANDOVER || a->shown.state != HA_SYNCED || a->rv.requests ||
+	    (uuid_eq(&a->rv.order_node, &a->order_node) && a->rv.order_term == a->rv.term + 1))
+		return;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_int(&w, "term", a->rv.term + 1);
+	jw_end_object(&w);
+	replication_request(a->replication, EVENT_HANDOVER, &a->order_node, buf_str(&body));
+}
+
+/* What a primary does that is to be one no longer. */
+static void
+step_down(struct agent *a)
+{
+	struct peer *p = primary_peer(a);
+
+	if (a->shown.state == HA_HANDING && a->now_ms - a->state_ms > 100)
+		begin_task(a, ROLE_HANDOVER);
+	else if (a->shown.state == HA_FENCED && !rejoin_waits(&a->args->home) && p &&
+		 probe_ok_for(&p->v.sense, a->now_ms) >= SETTLE_MS)
+		begin_task(a, ROLE_RETURN);
+}
+
+/* The rest needs PostgreSQL stopped; once asked for, a node that falls goes on with it by itself. */
+static void
+ask_for_stop(struct agent *a)
+{
+	if (a->stop_asked || a->wv.working || !a->wv.done || a->wv.task == ROLE_PROMOTE ||
+	    a->wv.task == ROLE_NONE || a->task_ms < a->state_ms || !rejoin_waits(&a->args->home))
+		return;
+	a->stop_asked = write(PROC_FD_LINK, "J", 1) == 1;
+}
+
 static void
 change_state(struct agent *a, const struct fsm_next *next)
 {
@@ -507,7 +732,26 @@ change_state(struct agent *a, const struct fsm_next *next)
 		page_set_both(a->page, false);
 	a->shown.state = next->state;
 	copy_text(a->shown.reason, sizeof(a->shown.reason), next->why);
+	a->why = next->why;
 	a->state_ms = a->now_ms;
+	if (next->state == HA_ALONE || next->state == HA_EMERGENCY || next->state == HA_STANDBY ||
+	    next->state == HA_FENCED)
+		a->order = ORDER_NONE;
+	if (next->state != HA_FENCED)
+		a->stop_asked = false;
+}
+
+/* While a role changes the reason goes on: how far it is. */
+static void
+show_progress(struct agent *a)
+{
+	char told[200];
+
+	if (!a->why || (state_serves(a->shown.state) == 'p'))
+		return;
+	rejoin_told(&a->args->home, told, sizeof(told));
+	const char *more = told[0] ? told : a->wv.working ? a->wv.step : a->wv.failure;
+	snprintf(a->shown.reason, sizeof(a->shown.reason), more[0] ? "%s; %s" : "%s", a->why, more);
 }
 
 /* ---- status ---- */
@@ -613,7 +857,7 @@ status_of_node(struct agent *a, const struct replication_node *r, struct status_
 				   .journal_rows = -1 };
 	copy_text(n->name, sizeof(n->name), r->name);
 	n->self = uuid_eq(&r->id, &a->self.id);
-	n->primary = primary_node(a) && uuid_eq(&primary_node(a)->id, &r->id);
+	n->primary = leader(a) && uuid_eq(&leader(a)->id, &r->id);
 	if (p)
 		status_of_service(a, p, n);
 	if (n->self) {
@@ -670,16 +914,28 @@ render_status(struct agent *a)
 	copy_text(a->shown.status_json, sizeof(a->shown.status_json), buf_str(&text));
 }
 
+/* A primary that the log does not name yet is of the next term all the same. */
+static int64_t
+term_to_show(const struct agent *a)
+{
+	bool ahead = !a->secondary && !a->rv.standby && a->rv.nodes_n && view_is_fresh(a) &&
+		     state_serves(a->shown.state) == 'p' && !is_self(a, &a->rv.nodes[0].id) &&
+		     node_by_id(a, &a->self.id);
+
+	return a->rv.term + ahead;
+}
+
 static void
 write_page(struct agent *a)
 {
-	const struct replication_node *n = primary_node(a);
+	const struct replication_node *n = leader(a);
 
 	if (n)
 		write_url(n->name, n->https_port, a->shown.primary_url,
 			  sizeof(a->shown.primary_url));
 	if (a->rv.term)
-		a->shown.term = a->rv.term;
+		a->shown.term = term_to_show(a);
+	show_progress(a);
 	a->shown.journal_rows = a->secondary ? a->dv.rows : 0;
 	render_status(a);
 	page_write(a->page, &a->shown);
@@ -687,6 +943,24 @@ write_page(struct agent *a)
 }
 
 /* ---- the loop ---- */
+
+/* Whether every other node has answered, or let us know that it does not. */
+static bool
+others_heard(const struct agent *a)
+{
+	if (a->now_ms - a->began_ms > HOLD_MS)
+		return true;
+	if (!a->rv.at_ms || !a->rv.nodes_n)
+		return false;
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct uuid *id = &a->rv.nodes[i].id;
+		const struct peer *p = peer_of((struct agent *)(uintptr_t)a, id);
+
+		if (!is_self(a, id) && (!p || p->v.sense.last == PROBE_NONE))
+			return false;
+	}
+	return true;
+}
 
 static void
 on_tick(uv_timer_t *t)
@@ -696,7 +970,21 @@ on_tick(uv_timer_t *t)
 				a->settings.sync_timeout, SETTLE_MS };
 	struct fsm_obs o;
 
+	/* A server that was promoted or became a standby: the agent begins anew in the other role. */
+	role_look(a->role, &a->wv);
+	if (!a->wv.working && !rejoin_waits(&a->args->home) &&
+	    cluster_is_standby(&a->args->home) != a->secondary) {
+		log_notice("this node is a %s now", a->secondary ? "primary" : "secondary");
+		uv_stop(&a->loop);
+		return;
+	}
+	pthread_mutex_lock(&a->lock);
 	look(a);
+	if (a->holding && !others_heard(a)) {
+		pthread_mutex_unlock(&a->lock);
+		return;
+	}
+	a->holding = false;
 	reduce(a, &o);
 	if (a->secondary)
 		keep_as_of(a);
@@ -713,8 +1001,117 @@ on_tick(uv_timer_t *t)
 	} else {
 		act_as_primary(a, &o);
 		announce_as_primary(a);
+		claim_term(a);
+		announce_handover(a);
+		step_down(a);
 	}
+	ask_for_stop(a);
 	page_beat(a->page);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* ---- orders of an operator, in the control thread ---- */
+
+static int
+order_promote(struct agent *a, const char *node, struct err *e)
+{
+	const struct replication_node *n = leader(a);
+	struct fsm_obs o;
+
+	if (!a->secondary)
+		return err_set(e, ERR_PRECONDITION, "this node is the primary already");
+	reduce(a, &o);
+	if (o.primary_ok)
+		return err_set(e, ERR_PRECONDITION,
+			       "the primary %s serves: to change places in order run `holdfast ha "
+			       "switchover` there; to replace it, stop it first",
+			       n ? n->name : "");
+	if (a->shown.state == HA_PROMOTING)
+		return err_set(e, ERR_PRECONDITION, "this node is being promoted already");
+	a->order = ORDER_PROMOTE;
+	return 0;
+}
+
+/* The only other node when none is named. */
+static const struct replication_node *
+node_to_hand_to(const struct agent *a, const char *name)
+{
+	const struct replication_node *found = NULL;
+
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct replication_node *n = &a->rv.nodes[i];
+
+		if (is_self(a, &n->id) || (name[0] && strcasecmp(n->name, name) != 0))
+			continue;
+		if (found)
+			return NULL;
+		found = n;
+	}
+	return found;
+}
+
+static int
+order_switchover(struct agent *a, const char *node, struct err *e)
+{
+	const struct replication_node *n = node_to_hand_to(a, node);
+	const struct replication_standby *s = n ? standby_of(a, &n->id) : NULL;
+
+	if (a->secondary)
+		return err_set(e, ERR_PRECONDITION,
+			       "this node is a secondary: run `holdfast ha switchover` on the "
+			       "primary %s",
+			       leader(a) ? leader(a)->name : "");
+	if (!n)
+		return err_set(e, ERR_NOT_FOUND,
+			       node[0] ? "no other node is named %s"
+				       : "name the node that is to become the primary%s",
+			       node);
+	if (a->shown.state != HA_SYNCED || !s || strcmp(s->state, "streaming") != 0)
+		return err_set(e, ERR_PRECONDITION,
+			       "%s is not in step: wait until `holdfast ha status` says Alive",
+			       n->name);
+	a->order = ORDER_HANDOVER;
+	a->order_node = n->id;
+	return 0;
+}
+
+static int
+order_rejoin(struct agent *a, const char *node, struct err *e)
+{
+	struct fsm_obs o;
+
+	if (!a->secondary)
+		return err_set(e, ERR_PRECONDITION,
+			       a->shown.state == HA_FENCED
+				       ? "this node returns by itself as soon as the primary serves"
+				       : "this node is the primary: nothing is copied over it");
+	reduce(a, &o);
+	if (!o.primary_ok)
+		return err_set(e, ERR_PRECONDITION,
+			       "the primary does not serve: there is nothing to copy from");
+	a->order = ORDER_CLONE;
+	return 0;
+}
+
+static int
+on_order(void *ctx, const char *verb, const char *node, struct err *e)
+{
+	static const struct {
+		const char *verb;
+		int (*fn)(struct agent *a, const char *node, struct err *e);
+	} orders[] = { { "promote", order_promote },
+		       { "switchover", order_switchover },
+		       { "rejoin", order_rejoin } };
+	struct agent *a = ctx;
+	int rc = ERR_USAGE;
+
+	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+		if (strcmp(orders[i].verb, verb) == 0)
+			rc = orders[i].fn(a, node, e);
+	}
+	pthread_mutex_unlock(&a->lock);
+	return rc == ERR_USAGE ? err_set(e, rc, "the agent knows no command \"%s\"", verb) : rc;
 }
 
 static void
@@ -770,12 +1167,19 @@ on_hup(uv_signal_t *s, int number)
 
 /* ---- the begin ---- */
 
+/* Whether the page is of an agent of this very run of the node, and of late. */
+static bool
+is_same_run(const struct agent *a, const struct page_view *old)
+{
+	return old->beat_mono_ms > a->args->began_ms && old->beat_mono_ms <= a->now_ms &&
+	       a->now_ms - old->beat_mono_ms < RESUME_MS;
+}
+
 /* Where an agent that fell goes on; a node that was started anew begins carefully. A fenced node stays fenced. */
 static enum ha_state
-first_state(const struct agent *a, const struct page_view *old, int64_t now)
+first_state(const struct agent *a, const struct page_view *old)
 {
-	bool same_run = old->beat_mono_ms > 0 && old->beat_mono_ms <= now &&
-			now - old->beat_mono_ms < RESUME_MS;
+	bool same_run = is_same_run(a, old);
 	char path[HOME_PATH_MAX];
 
 	if (a->secondary)
@@ -784,8 +1188,21 @@ first_state(const struct agent *a, const struct page_view *old, int64_t now)
 			       : HA_STANDBY;
 	if (old->state == HA_FENCED || (same_run && old->state == HA_SYNCED))
 		return old->state;
+	if (same_run && old->state == HA_HANDING && rejoin_waits(&a->args->home))
+		return old->state;
 	home_path(&a->args->home, HOME_PAIR_CERT, path);
 	return access(path, F_OK) == 0 ? HA_ALONE : HA_SINGLE;
+}
+
+static const char *
+first_reason(const struct agent *a, const struct page_view *old)
+{
+	if (!is_same_run(a, old))
+		return "the node was started";
+	if (old->state == a->shown.state)
+		return old->reason;
+	return a->secondary ? "this node follows another primary now"
+			    : "this node was made the primary";
 }
 
 static int
@@ -805,12 +1222,16 @@ open_page(struct agent *a, struct err *e)
 	int r = page_create(path, &a->page, e);
 	if (r == 0) {
 		a->now_ms = a->state_ms = clock_mono_ms();
-		a->shown.state = first_state(a, old, a->now_ms);
+		a->shown.state = first_state(a, old);
 		a->shown.as_of_us = a->secondary ? old->as_of_us : 0;
 		a->shown.term = old->term;
 		copy_text(a->shown.primary_url, sizeof(a->shown.primary_url),
 			  a->secondary ? old->primary_url : "");
-		copy_text(a->shown.reason, sizeof(a->shown.reason), "the node was started");
+		copy_text(a->shown.reason, sizeof(a->shown.reason), first_reason(a, old));
+		a->began_ms = a->streamed_ms = a->now_ms;
+		a->holding = a->shown.state == HA_ALONE && !is_same_run(a, old);
+	}
+	if (r == 0 && !a->holding) {
 		page_write(a->page, &a->shown);
 		page_beat(a->page);
 	}
@@ -824,15 +1245,23 @@ begin(struct agent *a, struct err *e)
 	auto_buf conninfo = BUF_INIT;
 	int r = home_node_read(&a->args->home, &a->self, e);
 
+	/* An agent that fell while its node changes roles: only behind that is it known what the node is. */
+	for (bool asked = false; rejoin_waits(&a->args->home); asked = true) {
+		if (!asked && write(PROC_FD_LINK, "J", 1) != 1)
+			_exit(1); /* the supervisor is gone */
+		clock_sleep_ms(100);
+	}
 	a->secondary = cluster_is_standby(&a->args->home);
 	if (r == 0)
 		r = open_page(a, e);
 	if (r == 0)
-		r = control_new(&a->args->home, &a->args->settings, PROC_FD_KEYS, &a->control, e);
+		r = control_new(&a->args->home, &a->args->settings, PROC_FD_KEYS, on_order, a,
+				&a->control, e);
 	if (r)
 		return r;
 	cluster_conninfo(&a->args->home, "holdfast", &conninfo);
 	a->replication = replication_new(buf_str(&conninfo), &a->self.id);
+	a->role = role_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	if (a->secondary)
 		a->deposit = deposit_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	return 0;
@@ -872,6 +1301,7 @@ agent_main(const struct proc_args *args)
 		abort();
 	a->args = args;
 	a->settings = args->settings;
+	pthread_mutex_init(&a->lock, NULL);
 	int r = begin(a, &e);
 	if (r) {
 		log_err(LOG_LEVEL_ERROR, &e, "the agent cannot start");

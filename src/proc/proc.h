@@ -3,7 +3,8 @@
  * How the supervisor starts the others: `holdfast --process NAME --home DIR …` of the same binary, with
  * these file descriptors.
  *   fd 3  keyd: control socket (crypto/keyproto.h) · vaultd, agent, prepare, unpack: connection to keyd
- *   fd 4  vaultd, agent: link to the supervisor. The child writes 'R' once when it is ready. The supervisor writes
+ *   fd 4  vaultd, agent: link to the supervisor. The child writes 'R' once when it is ready
+ *         (agent: 'J' when replication/rejoin.conf is to be carried out.) The supervisor writes
  *         'k' with a new keyd connection as SCM_RIGHTS after keyd was restarted. End of file: exit at once.
  * SIGTERM: stop cleanly. SIGHUP: read the settings again. Children set PR_SET_PDEATHSIG(SIGKILL).
  * Exit code 0 after SIGTERM; 78 (EX_CONFIG) for what no restart can mend (said on stderr): the supervisor
@@ -22,6 +23,7 @@ struct proc_args {
 	struct home home;
 	struct settings settings;     /* as read at the start */
 	char key_file[HOME_PATH_MAX]; /* --key-file, or ""; keyd only */
+	int64_t began_ms;	      /* monotonic: when this run of the node began; 0 not known */
 };
 
 /* One main per process; the result is the exit code. */
@@ -32,6 +34,8 @@ int prepare_main(const struct proc_args *a)
 	NONNULL; /* waits for PostgreSQL, migrates on a primary, checks key and versions */
 int unpack_main(
 	const struct proc_args *a) NONNULL; /* turns an unpacked pack into the node's data */
+int rejoin_main(const struct proc_args *a)
+	NONNULL; /* makes the stopped database follow another primary (ha/rejoin.h) */
 int postgres_main(
 	const struct proc_args *a) NONNULL; /* becomes the postmaster; ends with its parent */
 int supervisor_main(const struct proc_args *a) NONNULL;

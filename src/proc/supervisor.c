@@ -3,8 +3,9 @@
  * The supervisor: starts the node's processes in order, watches them, restarts what falls, stops
  * them in order. It parses nothing from outside and holds no secret. One thread, libuv.
  *
- *   start   keyd ('K') → unpack (if a pack waits) → postgres and prepare → vaultd and agent
+ *   start   keyd ('K') → unpack (if a pack waits) → rejoin (if one waits) → postgres and prepare → vaultd and agent
  *           → vaultd's 'R': ready
+ *   rejoin  the agent's 'J': postgres is stopped → rejoin → postgres; the rest runs on
  *   stop    vaultd and agent → postgres (fast) → keyd; a second signal makes each step hard
  *   fall    keyd, vaultd, agent: started again at once, at most RESTARTS in RESTART_WINDOW_MS,
  *           then the node says why and stops; keyd without its key file: tried again every
@@ -27,6 +28,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/keyproto.h"
+#include "ha/rejoin.h"
 #include "pg/cluster.h"
 #include "proc/pglog.h"
 #include "proc/preflight.h"
@@ -41,8 +43,10 @@
 #define STOP_SOFT_MS 5000
 #define STOP_PG_MS 60000
 #define KEYD_READY_MS 5000
+#define REJOIN_STOP_MS 15000 /* patience with PostgreSQL's own shutdown */
+#define REJOIN_RETRY_MS 2000
 
-enum child_id { KEYD, UNPACK, POSTGRES, PREPARE, VAULTD, AGENT, CHILDREN };
+enum child_id { KEYD, UNPACK, REJOIN, POSTGRES, PREPARE, VAULTD, AGENT, CHILDREN };
 
 struct sup;
 
@@ -69,6 +73,7 @@ static const struct kind {
 } kinds[CHILDREN] = {
 	[KEYD] = { "keyd", '\0', false },
 	[UNPACK] = { "unpack", KEYPROTO_INIT, false },
+	[REJOIN] = { "rejoin", '\0', false },
 	[POSTGRES] = { "postgres", '\0', false },
 	[PREPARE] = { "prepare", KEYPROTO_INIT, false },
 	[VAULTD] = { "vaultd", KEYPROTO_VAULTD, true },
@@ -92,6 +97,8 @@ struct sup {
 	struct pglog pglog;
 	struct pg_pipe *pg_pipe; /* of the newest postmaster; NULL once it is at its end */
 	int lock_fd;
+	int64_t began_ms;
+	bool rejoining;	   /* postgres is to stay down until rejoin is done */
 	bool serving;	   /* vaultd and agent were started once */
 	unsigned stopping; /* signals received so far, or 1 after a failure */
 	size_t stop_at;	   /* the group that is being stopped */
@@ -183,6 +190,19 @@ close_link(struct child *c)
 	c->link_fd = -1;
 }
 
+/* A change of role that was begun is ended before PostgreSQL runs. */
+static void
+start_database(struct sup *s)
+{
+	s->rejoining = rejoin_waits(&s->args->home);
+	if (s->rejoining) {
+		start_child(s, REJOIN);
+		return;
+	}
+	start_child(s, POSTGRES);
+	start_child(s, PREPARE);
+}
+
 static void
 on_keyd_ready(struct sup *s)
 {
@@ -199,8 +219,7 @@ on_keyd_ready(struct sup *s)
 		start_child(s, UNPACK);
 		return;
 	}
-	start_child(s, POSTGRES);
-	start_child(s, PREPARE);
+	start_database(s);
 }
 
 static void
@@ -208,6 +227,34 @@ on_vaultd_ready(struct sup *s, struct child *c)
 {
 	log_info("vaultd serves after %lld ms", (long long)(clock_mono_ms() - c->began_ms));
 	sd_notify(0, "READY=1\nSTATUS=serving");
+}
+
+/* A server that does not end in time is made to: rejoin can do with what a crash leaves. */
+static void
+on_rejoin_late(uv_timer_t *t)
+{
+	struct child *c = t->data;
+
+	if (c->sup->rejoining && c->sup->children[POSTGRES].running)
+		uv_process_kill(&c->sup->children[POSTGRES].process, SIGQUIT);
+}
+
+static void
+begin_rejoin(struct sup *s)
+{
+	struct child *pg = &s->children[POSTGRES];
+
+	if (s->rejoining || s->stopping || !rejoin_waits(&s->args->home))
+		return;
+	log_notice("PostgreSQL is stopped, so that this node may follow another primary");
+	s->rejoining = true;
+	uv_timer_stop(&pg->timer);
+	if (!pg->running) {
+		start_child(s, REJOIN);
+		return;
+	}
+	uv_process_kill(&pg->process, SIGINT);
+	uv_timer_start(&s->children[REJOIN].timer, on_rejoin_late, REJOIN_STOP_MS, 0);
 }
 
 static void
@@ -223,6 +270,8 @@ on_link(uv_poll_t *p, int status, int events)
 		uv_poll_stop(p); /* its exit follows */
 		return;
 	}
+	if (c->id == AGENT && memchr(words, 'J', (size_t)n))
+		begin_rejoin(c->sup);
 	if (c->ready || c->sup->stopping)
 		return;
 	c->ready = true;
@@ -278,6 +327,11 @@ postgres_fell(struct child *c)
 {
 	bool lived = clock_mono_ms() - c->began_ms > 5000;
 
+	if (c->sup->rejoining) {
+		uv_timer_stop(&c->sup->children[REJOIN].timer);
+		start_child(c->sup, REJOIN);
+		return;
+	}
 	if (!c->sup->serving && !lived && ++c->nfalls >= PG_FIRST_TRIES) {
 		log_error("PostgreSQL does not start. It says: %s. When that is mended, serve "
 			  "again; nothing was changed.",
@@ -324,8 +378,21 @@ unpack_done(struct sup *s, int code)
 		begin_stop(s, 1);
 		return;
 	}
+	start_database(s);
+}
+
+static void
+rejoin_done(struct sup *s, int code)
+{
+	if (code != 0) {
+		start_later(&s->children[REJOIN], REJOIN_RETRY_MS);
+		return;
+	}
+	s->rejoining = false;
+	s->children[POSTGRES].pause_ms = 0;
 	start_child(s, POSTGRES);
-	start_child(s, PREPARE);
+	if (!s->serving)
+		start_child(s, PREPARE);
 }
 
 static void
@@ -359,7 +426,7 @@ on_child_exit(uv_process_t *p, int64_t status, int signal)
 		stop_step(s);
 		return;
 	}
-	if (c->id != PREPARE && c->id != UNPACK && signal)
+	if (c->id != PREPARE && c->id != UNPACK && c->id != REJOIN && signal)
 		log_warning("%s was ended by signal %d (%s)", kinds[c->id].name, signal,
 			    strsignal(signal));
 	else if (code != 0 && c->id != POSTGRES)
@@ -369,6 +436,9 @@ on_child_exit(uv_process_t *p, int64_t status, int signal)
 	switch (c->id) {
 	case UNPACK:
 		unpack_done(s, code);
+		break;
+	case REJOIN:
+		rejoin_done(s, code);
 		break;
 	case PREPARE:
 		prepare_done(s, code);
@@ -438,11 +508,19 @@ static int
 spawn(struct sup *s, struct child *c, int keys_fd, int link_fd)
 {
 	const struct proc_args *a = s->args;
-	char argv0[32];
+	char argv0[32], began[24];
 	snprintf(argv0, sizeof(argv0), "holdfast: %s", kinds[c->id].name);
-	const char *argv[] = { argv0,	    "--process", kinds[c->id].name,
-			       "--home",    a->home.dir, a->key_file[0] ? "--key-file" : NULL,
-			       a->key_file, NULL };
+	snprintf(began, sizeof(began), "%lld", (long long)s->began_ms);
+	const char *argv[] = { argv0,
+			       "--process",
+			       kinds[c->id].name,
+			       "--home",
+			       a->home.dir,
+			       "--began",
+			       began,
+			       a->key_file[0] ? "--key-file" : NULL,
+			       a->key_file,
+			       NULL };
 	uv_stdio_container_t io[5] = {
 		{ .flags = UV_IGNORE },
 		{ .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO },
@@ -511,7 +589,7 @@ start_child(struct sup *s, enum child_id id)
 	struct child *c = &s->children[id];
 	int keys = -1, link = -1;
 
-	if (s->stopping || c->running)
+	if (s->stopping || c->running || (id == POSTGRES && s->rejoining))
 		return;
 	if (id == POSTGRES && !configure_postgres(s)) {
 		c->began_ms = clock_mono_ms();
@@ -552,12 +630,12 @@ start_child(struct sup *s, enum child_id id)
 /* What is stopped together, in this order; the next group only when this one is gone. PostgreSQL: fast rolls back and
  * writes a checkpoint, hard recovers at the next start. */
 static const struct stop_group {
-	enum child_id members[4];
+	enum child_id members[5];
 	unsigned n;
 	int soft, hard;
 	uint64_t ms; /* of patience before hard */
 } stop_groups[] = {
-	{ { VAULTD, AGENT, PREPARE, UNPACK }, 4, SIGTERM, SIGKILL, STOP_SOFT_MS },
+	{ { VAULTD, AGENT, PREPARE, UNPACK, REJOIN }, 5, SIGTERM, SIGKILL, STOP_SOFT_MS },
 	{ { POSTGRES }, 1, SIGINT, SIGQUIT, STOP_PG_MS },
 	{ { KEYD }, 1, SIGTERM, SIGKILL, STOP_SOFT_MS },
 };
@@ -730,6 +808,8 @@ int
 supervisor_main(const struct proc_args *a)
 {
 	struct sup s = { .args = a, .settings = a->settings, .lock_fd = -1, .exit_code = 1 };
+
+	s.began_ms = clock_mono_ms();
 
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);

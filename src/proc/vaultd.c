@@ -34,6 +34,7 @@
 #include "vault/gate.h"
 #include "vault/gather.h"
 #include "vault/ledger.h"
+#include "vault/pause.h"
 #include "vault/session.h"
 #include "vault/vault.h"
 
@@ -94,41 +95,6 @@ lock_down(struct err *e)
 	return 0;
 }
 
-/* ---- helpers for fibers ---- */
-
-struct pause {
-	struct fiber *f;
-	bool closed;
-};
-
-static void
-on_pause_closed(uv_handle_t *h)
-{
-	struct pause *p = h->data;
-
-	p->closed = true;
-	fiber_wake(p->f);
-}
-
-static void
-on_pause_over(uv_timer_t *t)
-{
-	uv_close((uv_handle_t *)t, on_pause_closed);
-}
-
-static void
-pause_ms(struct vaultd *d, struct fiber *f, unsigned ms)
-{
-	struct pause p = { .f = f };
-	uv_timer_t t;
-
-	uv_timer_init(&d->loop, &t);
-	t.data = &p;
-	uv_timer_start(&t, on_pause_over, ms, 0);
-	while (!p.closed)
-		fiber_sleep(f);
-}
-
 static void
 stop_with(struct vaultd *d, int exit_code)
 {
@@ -162,7 +128,7 @@ load_keys(struct fiber *f, void *arg)
 		if (rc != last && rc != ERR_DB_GONE)
 			log_err(LOG_LEVEL_WARNING, &e, "the data keys cannot be loaded yet");
 		last = rc;
-		pause_ms(d, f, RETRY_MS);
+		pause_ms(&d->loop, f, RETRY_MS);
 	}
 	d->keys_loaded = true;
 	d->loading = false;
@@ -243,7 +209,7 @@ follow_state(struct fiber *f, void *arg)
 		}
 		read_reason(d, &to, reason, sizeof(reason));
 		if (d->told != to && tell_state(d, f, to, reason, &e))
-			pause_ms(d, f, RETRY_MS);
+			pause_ms(&d->loop, f, RETRY_MS);
 	}
 	d->telling = false;
 }
@@ -562,7 +528,7 @@ await_page(struct vaultd *d, struct fiber *f)
 			log_warning("the agent does not say in which state this node is: waiting "
 				    "for it");
 		said = said || late;
-		pause_ms(d, f, PAGE_MS);
+		pause_ms(&d->loop, f, PAGE_MS);
 	}
 }
 
@@ -644,7 +610,7 @@ tell_started(struct vaultd *d, struct fiber *f)
 	jw_text(&w, "state", state_name(d->told));
 	jw_end_object(&w);
 	while (!d->stopping && append_node_event(d, f, EVENT_NODE_STARTED, buf_str(&body), NULL))
-		pause_ms(d, f, RETRY_MS);
+		pause_ms(&d->loop, f, RETRY_MS);
 }
 
 /* Who is answered at all is served: the doors stay shut for the moment that the data keys take. A node whose database is
@@ -656,7 +622,7 @@ await_keys(struct vaultd *d, struct fiber *f)
 
 	begin_load_keys(d);
 	while (!d->keys_loaded && !d->stopping && clock_mono_ms() < until)
-		pause_ms(d, f, 5);
+		pause_ms(&d->loop, f, 5);
 	update_health(d);
 }
 

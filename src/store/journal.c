@@ -534,13 +534,15 @@ journal_head(struct journal *j, int64_t *ret_count, int64_t *ret_seq, uint8_t re
 }
 
 static int
-check_new_head(const struct head *h, int64_t seq, const uint8_t *hash, struct err *e)
+check_new_head(const struct head *h, int64_t seq, const uint8_t *hash, bool back, struct err *e)
 {
 	if (seq < 0 || seq > SEQ_MAX)
 		return err_set(e, ERR_REFUSED, "row %lld cannot be", (long long)seq);
 	if (h->count > 0)
 		return err_set(e, ERR_REFUSED, "the journal still has %lld rows",
 			       (long long)h->count);
+	if (back)
+		return 0;
 	if (h->seq > seq)
 		return err_set(e, ERR_REFUSED,
 			       "the journal went on to row %lld, the log knows %lld",
@@ -552,8 +554,8 @@ check_new_head(const struct head *h, int64_t seq, const uint8_t *hash, struct er
 	return 0;
 }
 
-int
-journal_set_head(struct journal *j, int64_t seq, const uint8_t hash[static 32], struct err *e)
+static int
+put_head(struct journal *j, int64_t seq, const uint8_t *hash, bool back, struct err *e)
 {
 	struct head h = { 0 };
 	int code = run(j, "BEGIN IMMEDIATE", "write", e);
@@ -562,7 +564,7 @@ journal_set_head(struct journal *j, int64_t seq, const uint8_t hash[static 32], 
 		return code;
 	code = read_head(j, &h, e);
 	if (code == 0)
-		code = check_new_head(&h, seq, hash, e);
+		code = check_new_head(&h, seq, hash, back, e);
 	if (code == 0)
 		code = write_head(j, seq, hash, e);
 	if (code == 0)
@@ -570,4 +572,16 @@ journal_set_head(struct journal *j, int64_t seq, const uint8_t hash[static 32], 
 	if (code != 0)
 		roll_back(j);
 	return code;
+}
+
+int
+journal_set_head(struct journal *j, int64_t seq, const uint8_t hash[static 32], struct err *e)
+{
+	return put_head(j, seq, hash, false, e);
+}
+
+int
+journal_restart(struct journal *j, int64_t seq, const uint8_t hash[static 32], struct err *e)
+{
+	return put_head(j, seq, hash, true, e);
 }

@@ -53,3 +53,8 @@ int journal_head(struct journal *j, int64_t *ret_count, int64_t *ret_seq,
  * later. */
 int journal_set_head(struct journal *j, int64_t seq, const uint8_t hash[static 32],
 		     struct err *e) MUST_USE;
+
+/* The same, but an earlier head than the journal remembers is taken too: what was written behind it is known to be lost to
+ * the log. Refused (ERR_REFUSED) when rows are there. */
+int journal_restart(struct journal *j, int64_t seq, const uint8_t hash[static 32],
+		    struct err *e) MUST_USE;

@@ -4,6 +4,7 @@
  * invariants.
  */
 #include "vault/ledger_impl.h"
+#include "vault/pause.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -94,39 +95,6 @@ worker_wake(struct ledger_worker *w)
 		return;
 	w->idle = false;
 	fiber_wake(w->f);
-}
-
-struct pause {
-	struct fiber *f;
-	bool over, closed;
-};
-
-static void
-on_pause_closed(uv_handle_t *h)
-{
-	struct pause *p = h->data;
-
-	p->closed = true;
-	fiber_wake(p->f);
-}
-
-static void
-on_pause_over(uv_timer_t *t)
-{
-	uv_close((uv_handle_t *)t, on_pause_closed);
-}
-
-void
-ledger_pause(struct ledger *l, struct fiber *f, unsigned ms)
-{
-	struct pause p = { .f = f };
-	uv_timer_t t;
-
-	uv_timer_init(l->o.loop, &t);
-	t.data = &p;
-	uv_timer_start(&t, on_pause_over, ms, 0);
-	while (!p.closed)
-		fiber_sleep(f);
 }
 
 /* ---- units ---- */
@@ -261,10 +229,11 @@ ledger_wanted_mode(const struct ledger *l)
 {
 	static const enum ledger_mode modes[HA_STATE_COUNT] = {
 		[HA_SINGLE] = LEDGER_MODE_DB,	      [HA_SYNCED] = LEDGER_MODE_DB,
-		[HA_ALONE] = LEDGER_MODE_DB,	      [HA_FENCED] = LEDGER_MODE_NONE,
-		[HA_CLONING] = LEDGER_MODE_JOURNAL,   [HA_STANDBY] = LEDGER_MODE_JOURNAL,
-		[HA_EMERGENCY] = LEDGER_MODE_JOURNAL, [HA_MERGING] = LEDGER_MODE_JOURNAL,
-		[HA_RESEED] = LEDGER_MODE_JOURNAL,    [HA_PROMOTING] = LEDGER_MODE_JOURNAL,
+		[HA_ALONE] = LEDGER_MODE_DB,	      [HA_HANDING] = LEDGER_MODE_DB,
+		[HA_FENCED] = LEDGER_MODE_NONE,	      [HA_CLONING] = LEDGER_MODE_JOURNAL,
+		[HA_STANDBY] = LEDGER_MODE_JOURNAL,   [HA_EMERGENCY] = LEDGER_MODE_JOURNAL,
+		[HA_MERGING] = LEDGER_MODE_JOURNAL,   [HA_RESEED] = LEDGER_MODE_JOURNAL,
+		[HA_PROMOTING] = LEDGER_MODE_JOURNAL,
 	};
 	enum ha_state s = l->o.page ? page_quick(l->o.page).state : HA_SINGLE;
 
@@ -575,7 +544,7 @@ write_db_surely(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 				l->head_known = false;
 				return e->code;
 			}
-			ledger_pause(l, f, 20);
+			pause_ms(l->o.loop, f, 20);
 		}
 		*e = (struct err){ 0 };
 	}

@@ -99,7 +99,6 @@ void ledger_forget_head(struct ledger *l);
  * head_known becomes false. */
 int ledger_commit_own(struct ledger *l, struct fiber *f, struct event *ev, size_t n,
 		      struct ledger_steps *with, struct err *e) MUST_USE;
-void ledger_pause(struct ledger *l, struct fiber *f, unsigned ms);
 
 /* ledger_db.c */
 struct binds *ledger_step(struct ledger_steps *s, enum stmt stmt);

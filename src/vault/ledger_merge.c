@@ -438,7 +438,8 @@ merge_node(struct ledger *l, struct fiber *f, const struct uuid *node, struct er
 static bool
 may_be_asked(int kind)
 {
-	return kind == EVENT_NODE_JOINED || kind == EVENT_NODE_CERT;
+	return kind == EVENT_NODE_JOINED || kind == EVENT_NODE_CERT || kind == EVENT_PROMOTED ||
+	       kind == EVENT_HANDOVER;
 }
 
 static void

@@ -9,15 +9,17 @@
 -- role: holdfast
 
 -- LSNs are bytes since 0/0; flush_lsn is 0 on a standby, replay_lsn and replayed_at on a primary.
+-- order_node: whom the last hand-over was for (NULL: there was none), and the term it begins; conninfo: whom a standby follows.
 -- name: ha_local() -> standby bool, flush_lsn bigint, replay_lsn bigint, replayed_at timestamptz, term bigint,
---   sync_names text, keep_mb bigint
+--   sync_names text, keep_mb bigint, order_node uuid, order_term bigint, conninfo text
 SELECT pg_is_in_recovery(),
 	CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint END,
 	coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint, 0),
 	pg_last_xact_replay_timestamp(),
 	coalesce((SELECT term FROM ha_term), 0),
 	current_setting('synchronous_standby_names'),
-	(SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size');
+	(SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),
+	(SELECT node FROM ha_order), coalesce((SELECT term FROM ha_order), 0), current_setting('primary_conninfo');
 
 -- name: ha_standbys() -> name text, state text, sync_state text, flush_lsn bigint, replay_lsn bigint, replied_at timestamptz
 SELECT application_name, coalesce(state, ''), coalesce(sync_state, ''),
@@ -65,6 +67,23 @@ SELECT slot_name::text FROM pg_create_physical_replication_slot($1, true);
 -- name: ha_slot_drop(name text)
 SELECT pg_drop_replication_slot($1);
 
+-- Slots of all other nodes, as far as they are missing.
+-- name: ha_slots_complete(self uuid) -> name text
+SELECT (pg_create_physical_replication_slot(n.slot, true)).slot_name::text FROM node n
+WHERE n.id <> $1 AND n.slot IS NOT NULL AND NOT pg_is_in_recovery()
+	AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.slot_name = n.slot);
+
+-- Waits at most $1 seconds.
+-- name: ha_promote(seconds int) -> done bool
+SELECT pg_promote(true, $1);
+
+-- name: ha_checkpoint()
+CHECKPOINT;
+
+-- Transactions of the vault that have written something and are not over.
+-- name: ha_vault_busy() -> n bigint
+SELECT count(*) FROM pg_stat_activity WHERE usename = 'hf_vault' AND backend_xid IS NOT NULL;
+
 -- name: ha_reload() -> done bool
 SELECT pg_reload_conf();
 
@@ -81,6 +100,18 @@ ON CONFLICT DO NOTHING;
 
 -- name: deposit_slot(node uuid) -> status text, active bool, retained bigint, keep bigint
 SELECT status, active, retained, keep FROM ha_slot($1);
+
+-- Where the primary's log of a node ends; NULL when it has nothing of it.
+-- name: deposit_mark(node uuid) -> seq bigint, hash bytea
+SELECT seq, hash FROM ha_mark($1);
+
+-- Whether the server's control file knows its timeline: until its first checkpoint as a primary pg_rewind would take it for the
+-- former one (PostgreSQL, "pg_rewind", Notes).
+-- name: deposit_settled() -> settled bool
+SELECT (SELECT timeline_id FROM pg_control_checkpoint()) = ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int;
+
+-- name: deposit_renew_slot(node uuid) -> name text
+SELECT ha_renew_slot($1);
 
 -- name: deposit_announce(node uuid, cert text) -> asked bool
 SELECT ha_announce($1, $2);

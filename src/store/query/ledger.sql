@@ -73,6 +73,26 @@ FROM (SELECT DISTINCT ON (object) object, body::jsonb->>'web_cert' AS cert FROM 
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 6 ORDER BY object, seq DESC) e
 WHERE node.id = e.object;
 
+-- A term has one primary; a word about an earlier term changes nothing. Every other node is a secondary from then on, with a slot.
+-- name: apply_promoted(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT DISTINCT ON (one) one, object, (body::jsonb->>'term')::bigint AS term
+	FROM (SELECT true AS one, object, body FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 11) x
+	ORDER BY one, (body::jsonb->>'term')::bigint DESC
+), t AS (
+	UPDATE ha_term SET term = e.term FROM e WHERE ha_term.term < e.term RETURNING ha_term.term
+)
+UPDATE node SET primary_since_term = CASE WHEN node.id = e.object THEN e.term END,
+	slot = coalesce(node.slot, 'hf_' || replace(node.id::text, '-', ''))
+FROM e, t;
+
+-- name: apply_handover(node uuid, from_seq bigint, to_seq bigint)
+INSERT INTO ha_order (one, node, term)
+SELECT DISTINCT ON (one) one, object, (body::jsonb->>'term')::bigint
+FROM (SELECT true AS one, seq, object, body FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 12) x
+ORDER BY one, seq DESC
+ON CONFLICT (one) DO UPDATE SET node = excluded.node, term = excluded.term WHERE ha_order.term <= excluded.term;
+
 -- What the agent asks the writer to put into the log.
 -- name: request_next() -> id bigint, kind int, object uuid, body text
 SELECT id, kind, object, body FROM ha_request ORDER BY id LIMIT 100;

@@ -10,7 +10,7 @@ static void
 every_state_has_a_name_and_says_whom_it_serves(void **state)
 {
 	for (int i = 0; i < HA_STATE_COUNT; i++) {
-		assert_non_null(strchr("pem-", state_serves((enum ha_state)i)));
+		assert_non_null(strchr("pemh-", state_serves((enum ha_state)i)));
 		for (int j = 0; j < i; j++)
 			assert_string_not_equal(state_name((enum ha_state)i),
 						state_name((enum ha_state)j));
@@ -19,6 +19,7 @@ every_state_has_a_name_and_says_whom_it_serves(void **state)
 	assert_int_equal(state_serves(HA_EMERGENCY), 'e');
 	assert_int_equal(state_serves(HA_SINGLE), 'p');
 	assert_int_equal(state_serves(HA_STANDBY), '-');
+	assert_int_equal(state_serves(HA_HANDING), 'h');
 }
 
 static void

@@ -22,6 +22,18 @@ static struct home home;
 static struct settings settings;
 static struct control *control;
 
+/* What the loop is told. */
+static char ordered[64];
+
+static int
+take_order(void *ctx, const char *verb, const char *node, struct err *e)
+{
+	if (strcmp(verb, "promote") != 0)
+		return err_set(e, ERR_USAGE, "the agent knows no command \"%s\"", verb);
+	snprintf(ctx, sizeof(ordered), "%s %s", verb, node);
+	return 0;
+}
+
 static int
 start(void **ctx)
 {
@@ -42,7 +54,7 @@ start(void **ctx)
 		return -1;
 	settings_defaults(&settings);
 	close(fds[1]); /* no key process: nothing here gets so far as to need one */
-	return control_new(&home, &settings, fds[0], &control, &e);
+	return control_new(&home, &settings, fds[0], take_order, ordered, &control, &e);
 }
 
 static int
@@ -99,6 +111,18 @@ errors_come_back_as_they_were(void **ctx)
 }
 
 static void
+orders_go_to_the_loop(void **ctx)
+{
+	auto_buf path = BUF_INIT;
+	struct err e;
+
+	assert_int_equal(control_ask(&home, "{\"verb\":\"promote\",\"node\":\"b.example\"}", NULL,
+				     NULL, &path, &e),
+			 0);
+	assert_string_equal(ordered, "promote b.example");
+}
+
+static void
 malformed_requests_do_no_harm(void **ctx)
 {
 	static const char *const bad[] = {
@@ -142,6 +166,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_socket_is_private),
 		cmocka_unit_test(errors_come_back_as_they_were),
+		cmocka_unit_test(orders_go_to_the_loop),
 		cmocka_unit_test(malformed_requests_do_no_harm),
 		cmocka_unit_test(no_agent_is_said),
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Every state × every combination of observations: each flag both ways, each duration at, below and above its limit.
- * Names the invariants of ha/fsm.c (F1 … F7) and with them H1, H2, H4, H7, H10.
+ * Names the invariants of ha/fsm.c (F1 … F9) and with them H1, H2, H4, H7, H10.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,7 +42,7 @@ take3(unsigned *i)
 	return v;
 }
 
-#define FLAGS 9
+#define FLAGS 14
 #define COMBINATIONS ((1u << FLAGS) * 81u * 2u)
 
 static struct fsm_obs
@@ -56,8 +56,13 @@ combination(unsigned i)
 		.streaming = take(&i),
 		.in_step = take(&i),
 		.sync_on = take(&i),
-		.slot_lost = take(&i),
 		.term_higher_seen = take(&i),
+		.promote_ordered = take(&i),
+		.promote_failed = take(&i),
+		.handover_ordered = take(&i),
+		.handover_over = take(&i),
+		.handed_over = take(&i),
+		.must_return = take(&i),
 		.journal_rows = take(&i) ? 7 : 0,
 		.primary_ok_for_ms = duration(take3(&i), limits.settle_ms),
 		.primary_bad_for_ms = duration(take3(&i), limits.refused_ms),
@@ -73,29 +78,42 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 	bool refuses = o->primary_bad_for_ms >= limits.refused_ms,
 	     silent = o->primary_silent_ms >= limits.detect_ms;
 
-	if (to == HA_EMERGENCY && from != HA_EMERGENCY) {
+	bool promotes = o->promote_ordered || (o->handed_over && from != HA_MERGING);
+
+	if (to == HA_EMERGENCY && from == HA_PROMOTING) {
+		assert_true(o->is_secondary && o->promote_failed);
+	} else if (to == HA_EMERGENCY && from != HA_EMERGENCY) {
 		assert_true(o->is_secondary);
 		assert_false(o->primary_ok);			      /* F1 */
 		assert_true(from == HA_MERGING || refuses || silent); /* F2 */
 	}
 	if (from == HA_STANDBY && o->is_secondary && !o->primary_ok && (refuses || silent))
-		assert_int_equal(to, HA_EMERGENCY);	  /* F2, the other way */
-	if (from == HA_EMERGENCY && to != HA_EMERGENCY) { /* F3 */
-		assert_int_equal(to, HA_MERGING);
+		assert_int_equal(to,
+				 promotes ? HA_PROMOTING : HA_EMERGENCY); /* F2, the other way */
+	if (from == HA_EMERGENCY && to == HA_MERGING)			  /* F3 */
 		assert_true(o->primary_ok && o->streaming &&
 			    o->primary_ok_for_ms >= limits.settle_ms);
-	}
+	else if (from == HA_EMERGENCY && to != from)
+		assert_true(to == HA_PROMOTING || to == HA_RESEED);
+	if (to == HA_PROMOTING && from != to) /* F8 */
+		assert_true(o->is_secondary && promotes);
+	if (to == HA_RESEED && from != to) /* F9 */
+		assert_true(o->is_secondary && o->primary_ok && o->must_return);
+	if (from == HA_RESEED && to == HA_STANDBY)
+		assert_true(o->primary_ok && o->streaming && !o->must_return);
+	if (to == HA_HANDING && from != to)
+		assert_true(from == HA_SYNCED && o->handover_ordered && !o->is_secondary);
 	if (from == HA_MERGING && to == HA_STANDBY) /* F4 */
 		assert_true(o->primary_ok && o->journal_rows == 0);
 	if (from == HA_MERGING && o->is_secondary && !o->primary_ok)
-		assert_int_equal(to, HA_EMERGENCY);
+		assert_int_equal(to, o->promote_ordered ? HA_PROMOTING : HA_EMERGENCY);
 	if (from == HA_SYNCED && to == HA_ALONE) /* F5 */
 		assert_true(!o->in_step && o->not_in_step_ms >= limits.sync_timeout_ms);
 	if (to == HA_SYNCED && from != HA_SYNCED) { /* F6 */
 		assert_int_equal(from, HA_ALONE);
 		assert_true(o->in_step && o->sync_on && o->streaming && !o->is_secondary);
 	}
-	if ((from == HA_SYNCED || from == HA_ALONE) && !o->is_secondary &&
+	if ((from == HA_SYNCED || from == HA_ALONE || from == HA_HANDING) && !o->is_secondary &&
 	    o->term_higher_seen) /* F7 */
 		assert_int_equal(to, HA_FENCED);
 	/* A state that serves as a primary is never entered by a secondary, nor the other way round. */
@@ -103,8 +121,8 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 		assert_false(o->is_secondary);
 	if (to != from && (to == HA_STANDBY || to == HA_EMERGENCY || to == HA_MERGING))
 		assert_true(o->is_secondary);
-	/* Left by commands only. */
-	if (from == HA_FENCED || from == HA_RESEED || from == HA_PROMOTING)
+	/* Left by becoming a secondary only: then the agent begins anew. */
+	if (from == HA_FENCED)
 		assert_int_equal(to, from);
 }
 
@@ -156,6 +174,10 @@ a_lasting_observation_comes_to_rest(void **ctx)
 			/* What no reducer makes: well for a while, and at once bad for a while. */
 			if (o.primary_ok &&
 			    (o.primary_bad_for_ms || o.primary_silent_ms == limits.detect_ms))
+				continue;
+			/* An order is forgotten when it has failed. */
+			if ((o.handover_ordered && o.handover_over) ||
+			    ((o.promote_ordered || o.handed_over) && o.promote_failed))
 				continue;
 			for (; steps < 8; steps++) {
 				struct fsm_next n = fsm_step(now, &o, &limits);

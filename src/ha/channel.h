@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The pair's channel: how a node reaches another one's PostgreSQL. TLS 1.3, both ends proven by certificates of the
+ * pair's own authority, one database role per duty (docs/security.md), every wait bounded.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/home.h"
+
+enum channel_duty {
+	CHANNEL_DEPOSIT,   /* hf_deposit: brings events home */
+	CHANNEL_REPLICATE, /* hf_replicate: streams, and copies the whole cluster */
+	CHANNEL_REWIND,	   /* hf_rewind: reads what differs, for pg_rewind */
+};
+
+/* Whom a standby follows. */
+struct channel_primary {
+	char host[256];
+	int port;
+	char slot[64]; /* of the node that follows; also its application_name */
+};
+
+/* Appends a libpq conninfo. p->slot is used by CHANNEL_REPLICATE only. */
+void channel_conninfo(const struct home *h, enum channel_duty duty, const struct channel_primary *p,
+		      struct buf *ret) NONNULL;
+
+/* Makes the data folder `dir` (data/pg or one that is to become it) a standby of p: postgresql.auto.conf, which is
+ * written anew, and standby.signal (PostgreSQL, "Setting Up a Standby Server"). */
+int channel_write_standby(const struct home *h, const struct channel_primary *p, const char *dir,
+			  struct err *e) NONNULL MUST_USE;

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ha/rejoin.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/jw.h"
+#include "http/json.h"
+
+#define FILE_MAX 4096
+
+static const char *const ways[] = {
+	[REJOIN_REWIND] = "rewind",
+	[REJOIN_HANDOVER] = "handover",
+	[REJOIN_SWAP] = "swap",
+};
+
+struct words {
+	const char *way, *host, *slot;
+	int64_t port;
+};
+
+static const struct jfield fields[] = {
+	{ "way", JTEXT, JREQUIRED, offsetof(struct words, way), 16 },
+	{ "host", JTEXT, JREQUIRED, offsetof(struct words, host), 255 },
+	{ "port", JINT, JREQUIRED, offsetof(struct words, port), 65535 },
+	{ "slot", JTEXT, JREQUIRED, offsetof(struct words, slot), 63 },
+	{ 0 },
+};
+
+void
+rejoin_copy_path(const struct home *h, char ret[static HOME_PATH_MAX])
+{
+	home_path(h, HOME_PG, ret);
+	strncat(ret, ".new", HOME_PATH_MAX - strlen(ret) - 1);
+}
+
+int
+rejoin_write(const struct home *h, const struct rejoin *r, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf text = BUF_INIT;
+	struct jw w;
+
+	jw_init(&w, &text);
+	jw_object(&w, NULL);
+	jw_text(&w, "way", ways[r->way]);
+	jw_text(&w, "host", r->primary.host);
+	jw_int(&w, "port", r->primary.port);
+	jw_text(&w, "slot", r->primary.slot);
+	jw_end_object(&w);
+	home_path(h, HOME_REPLICATION, path);
+	int rc = home_mkdirs(path, 0700, e);
+	home_path(h, HOME_REJOIN, path);
+	return rc ? rc : home_write_file(path, text.data, text.len, 0600, e);
+}
+
+static int
+way_by_name(const char *name, enum rejoin_way *ret, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		if (strcmp(ways[i], name) == 0) {
+			*ret = (enum rejoin_way)i;
+			return 0;
+		}
+	}
+	return err_set(e, ERR_BAD_FIELD, "way: \"%s\" is not known", name);
+}
+
+int
+rejoin_read(const struct home *h, struct rejoin *ret, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf text = BUF_INIT;
+	auto_arena a = arena_new();
+	struct words w = { 0 };
+	uint64_t seen;
+
+	home_path(h, HOME_REJOIN, path);
+	if (!rejoin_waits(h))
+		return err_set(e, ERR_NOT_FOUND, "%s is not there", path);
+	int rc = home_read_file(path, FILE_MAX, &text, e);
+	if (rc == 0)
+		rc = json_parse_body(buf_str(&text), text.len, fields, &w, &seen, a, e);
+	if (rc == 0)
+		rc = way_by_name(w.way, &ret->way, e);
+	if (rc)
+		return err_prefix(e, "%s: ", path);
+	snprintf(ret->primary.host, sizeof(ret->primary.host), "%s", w.host);
+	snprintf(ret->primary.slot, sizeof(ret->primary.slot), "%s", w.slot);
+	ret->primary.port = (int)w.port;
+	return 0;
+}
+
+bool
+rejoin_waits(const struct home *h)
+{
+	char path[HOME_PATH_MAX];
+
+	home_path(h, HOME_REJOIN, path);
+	return access(path, F_OK) == 0;
+}
+
+int
+rejoin_remove(const struct home *h, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+
+	home_path(h, HOME_REJOIN, path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_errno(e, ERR_IO, "cannot remove %s", path);
+	return 0;
+}
+
+void
+rejoin_tell(const struct home *h, const char *text, int percent)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf line = BUF_INIT;
+	struct err ignored;
+
+	home_path(h, HOME_PROGRESS, path);
+	if (!text[0]) {
+		unlink(path);
+		return;
+	}
+	buf_adds(&line, text);
+	if (percent >= 0)
+		buf_addf(&line, ", %d %%", percent);
+	if (home_write_file(path, line.data, line.len, 0600, &ignored))
+		unlink(path);
+}
+
+void
+rejoin_told(const struct home *h, char *ret, size_t room)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf text = BUF_INIT;
+	struct err ignored;
+
+	ret[0] = '\0';
+	home_path(h, HOME_PROGRESS, path);
+	if (access(path, F_OK) == 0 && home_read_file(path, FILE_MAX, &text, &ignored) == 0)
+		snprintf(ret, room, "%s", buf_str(&text));
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a node's database is to become when its server is stopped next: replication/rejoin.conf. The agent writes it and asks
+ * the supervisor to stop PostgreSQL; `rejoin` (proc/) carries it out, and removes it when it is done. A node that falls in
+ * between goes on at its next start, before PostgreSQL runs.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "ha/channel.h"
+
+enum rejoin_way {
+	REJOIN_REWIND, /* this node was the primary of an earlier term, or has more than the primary */
+	REJOIN_HANDOVER, /* the same, but the other node is only about to become the primary */
+	REJOIN_SWAP,	 /* data/pg.new is a fresh copy */
+};
+
+struct rejoin {
+	enum rejoin_way way;
+	struct channel_primary primary;
+};
+
+/* The folder of a fresh copy, beside data/pg. */
+void rejoin_copy_path(const struct home *h, char ret[static HOME_PATH_MAX]) NONNULL;
+
+int rejoin_write(const struct home *h, const struct rejoin *r, struct err *e) NONNULL MUST_USE;
+/* ERR_NOT_FOUND: nothing is wanted. */
+int rejoin_read(const struct home *h, struct rejoin *ret, struct err *e) NONNULL MUST_USE;
+bool rejoin_waits(const struct home *h) NONNULL;
+int rejoin_remove(const struct home *h, struct err *e) NONNULL MUST_USE;
+
+/* How far it is, for the status of the node: run/progress. Writing never fails loudly. */
+void rejoin_tell(const struct home *h, const char *text, int percent) NONNULL;
+void rejoin_told(const struct home *h, char *ret, size_t room) NONNULL; /* "" when nothing is */

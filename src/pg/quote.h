@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * PostgreSQL's two ways of quoting that are not SQL.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+/* " name='value'" of a conninfo (libpq, "Connection Strings"): a backslash before quotes and backslashes. */
+void quote_conninfo(struct buf *out, const char *name, const char *value) NONNULL;
+/* "name = 'value'\n" of a configuration file ("Setting Parameters"): quotes and backslashes are written twice. */
+void quote_setting(struct buf *out, const char *name, const char *value) NONNULL;

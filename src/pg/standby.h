@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Making a data folder follow another server: a copy of that server over the wire (pg_basebackup), or, when both were one
+ * until lately, only what differs (pg_rewind). Blocking; the programs end with the process that began them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "base/err.h"
+#include "base/home.h"
+
+/* percent: 0 … 99, or -1 when it is not known. */
+typedef void standby_progress_fn(void *ctx, const char *text, int percent);
+
+/* Copies the server at conninfo (a role that may replicate) into the folder `dir`, which is removed first. The WAL that the
+ * copy will need next must be kept there by a slot that exists already. A copy that was interrupted is begun anew. */
+int standby_clone(const struct home *h, const char *conninfo, const char *dir,
+		  standby_progress_fn *progress, void *ctx, struct err *e) MUST_USE;
+
+/* Rewinds data/pg, which no server uses, to where it parted from the server at conninfo. *ret_needed false: it never
+ * parted, nothing was done. When it fails the folder may be unusable: clone. */
+int standby_rewind(const struct home *h, const char *conninfo, bool *ret_needed,
+		   standby_progress_fn *progress, void *ctx, struct err *e) MUST_USE;

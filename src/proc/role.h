@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The long steps of a change of role, in a thread of the agent: the loop orders one and looks how far it is. What needs
+ * PostgreSQL stopped is left to `rejoin`, which the supervisor runs (ha/rejoin.h).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "base/home.h"
+#include "ha/rejoin.h"
+
+enum role_task {
+	ROLE_NONE,
+	ROLE_PROMOTE,  /* the local server becomes a primary */
+	ROLE_HANDOVER, /* what is in the log is on the other disk; the server may be stopped */
+	ROLE_RETURN, /* salvage, then rewind: a former primary, or a secondary that has more than the primary */
+	ROLE_CLONE, /* salvage, then a fresh copy beside the running server: its slot was lost */
+};
+
+struct role_order {
+	enum role_task task;
+	struct channel_primary primary; /* of all but ROLE_PROMOTE; slot: this node's */
+};
+
+struct role_view {
+	enum role_task task; /* the one in work or done last */
+	bool working, done;  /* done: well; neither: it failed, failure says why */
+	char step[200];	     /* what it is at */
+	char failure[256];
+};
+
+struct role;
+
+/* local_conninfo: of the superuser on the unix socket; copied. */
+struct role *role_new(const struct home *h, const struct uuid *self,
+		      const char *local_conninfo) NONNULL MUST_USE;
+/* Begins a task; false when one is in work. */
+bool role_begin(struct role *r, const struct role_order *o) NONNULL;
+void role_look(struct role *r, struct role_view *ret) NONNULL;

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proc/salvage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "store/journal.h"
+#include "vault/event.h"
+
+#define CHUNK 500
+
+/* Where a chain ends in some log. */
+struct mark {
+	int64_t seq;
+	uint8_t hash[32];
+};
+
+struct salvage {
+	const struct home *h;
+	const struct uuid *self;
+	struct db *local, *primary;
+};
+
+/* seq 0 and zeros when there is nothing of the node. */
+static int
+read_mark(struct db *d, enum stmt s, const struct uuid *node, struct mark *ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	size_t n = 0;
+
+	*ret = (struct mark){ 0 };
+	bind_uuid(&b, node);
+	int rc = db_exec(d, NULL, s, &b, &rows, e);
+	if (rc || rows_count(rows) == 0 || row_null(rows, 0, 0))
+		return rc;
+	ret->seq = row_bigint(rows, 0, 0);
+	const void *hash = row_bytea(rows, 0, 1, &n);
+	if (n != sizeof(ret->hash))
+		return err_set(e, ERR_CHAIN_BROKEN, "an event has no hash");
+	memcpy(ret->hash, hash, sizeof(ret->hash));
+	return 0;
+}
+
+/* That the local log has this very event: what comes after it continues what the other one has. */
+static int
+check_mark(struct salvage *s, const struct uuid *node, const struct mark *m, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	size_t n = 0;
+
+	if (m->seq == 0)
+		return 0;
+	bind_uuid(&b, node);
+	bind_bigint(&b, m->seq);
+	int rc = db_exec(s->local, NULL, STMT_EVENT_HASH, &b, &rows, e);
+	if (rc)
+		return rc;
+	const void *hash = rows_count(rows) ? row_bytea(rows, 0, 0, &n) : NULL;
+	if (hash && n == sizeof(m->hash) && memcmp(hash, m->hash, n) == 0)
+		return 0;
+	return err_set(e, ERR_CHAIN_BROKEN,
+		       "this node's log and the primary's differ at event %lld", (long long)m->seq);
+}
+
+static int
+open_journal(struct salvage *s, const struct uuid *node, struct journal **ret, struct err *e)
+{
+	char path[HOME_PATH_MAX], id[UUID_STR_LEN];
+
+	home_path(s->h, HOME_JOURNAL, path);
+	if (!uuid_eq(node, s->self)) {
+		uuid_str(node, id);
+		*strrchr(path, '/') = '\0';
+		size_t n = strlen(path);
+		snprintf(path + n, sizeof(path) - n, "/salvage-%s.db", id);
+	}
+	return journal_open(path, node, ret, e);
+}
+
+/* Where the journal goes on: behind what is in it, or behind what the primary has. */
+static int
+begin_journal(struct salvage *s, struct journal *j, const struct uuid *node, const struct mark *has,
+	      int64_t *ret_after, struct err *e)
+{
+	struct mark head;
+	int64_t rows;
+	int rc = journal_head(j, &rows, &head.seq, head.hash, e);
+
+	if (!rc && rows) {
+		*ret_after = head.seq;
+		return check_mark(s, node, &head, e);
+	}
+	*ret_after = has->seq;
+	return rc ? rc : journal_restart(j, has->seq, has->hash, e);
+}
+
+static void
+fill_row(const struct rows *rows, int i, const struct uuid *node, struct buf *bytes,
+	 struct journal_row *ret)
+{
+	struct event ev = { .node = *node };
+	size_t n = 0;
+
+	ev.seq = row_bigint(rows, i, 0);
+	ev.at_us = row_time(rows, i, 1);
+	ev.kind = (enum event_kind)row_int(rows, i, 2);
+	row_uuid(rows, i, 3, &ev.actor);
+	row_uuid(rows, i, 4, &ev.object);
+	ev.address = row_text(rows, i, 5);
+	ev.body = row_text(rows, i, 6);
+	event_encode(&ev, bytes);
+	const void *hash = row_bytea(rows, i, 7, &n);
+	*ret = (struct journal_row){ .seq = ev.seq, .event = bytes->data, .len = bytes->len };
+	if (n == sizeof(ret->hash))
+		memcpy(ret->hash, hash, n);
+}
+
+/* One reading of the log into the journal, in one transaction there. *ret_n: how many. */
+static int
+copy_chunk(struct salvage *s, struct journal *j, const struct uuid *node, int64_t after, int *ret_n,
+	   struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	struct journal_row row[CHUNK];
+	struct buf bytes[CHUNK] = { 0 };
+
+	bind_uuid(&b, node);
+	bind_bigint(&b, after);
+	bind_int(&b, CHUNK);
+	int rc = db_exec(s->local, NULL, STMT_EVENT_CHUNK, &b, &rows, e);
+	if (rc)
+		return rc;
+	*ret_n = rows_count(rows);
+	for (int i = 0; i < *ret_n; i++)
+		fill_row(rows, i, node, &bytes[i], &row[i]);
+	if (*ret_n)
+		rc = journal_append(j, row, (size_t)*ret_n, e);
+	for (int i = 0; i < *ret_n; i++)
+		buf_done(&bytes[i]);
+	return rc;
+}
+
+static int
+copy_rest(struct salvage *s, struct journal *j, const struct uuid *node, int64_t after,
+	  struct err *e)
+{
+	int n = CHUNK, rc = 0;
+
+	while (!rc && n == CHUNK) {
+		rc = copy_chunk(s, j, node, after, &n, e);
+		after += n;
+	}
+	return rc;
+}
+
+static int
+salvage_node(struct salvage *s, const struct uuid *node, int64_t *ret_events, struct err *e)
+{
+	struct mark mine, has;
+	struct journal *j = NULL;
+	int64_t after;
+	int rc = read_mark(s->local, STMT_EVENT_HEAD, node, &mine, e);
+
+	if (!rc)
+		rc = read_mark(s->primary, STMT_DEPOSIT_MARK, node, &has, e);
+	if (rc || mine.seq <= has.seq)
+		return rc;
+	rc = check_mark(s, node, &has, e);
+	if (!rc)
+		rc = open_journal(s, node, &j, e);
+	if (!rc)
+		rc = begin_journal(s, j, node, &has, &after, e);
+	if (!rc)
+		rc = copy_rest(s, j, node, after, e);
+	journal_free(j);
+	if (!rc)
+		*ret_events += mine.seq - has.seq;
+	return rc;
+}
+
+int
+salvage_run(const struct home *h, const struct uuid *self, struct db *local, struct db *primary,
+	    int64_t *ret_events, struct err *e)
+{
+	struct salvage s = { h, self, local, primary };
+	auto_rows nodes = NULL;
+	int rc = db_exec(local, NULL, STMT_EVENT_NODES, NULL, &nodes, e);
+
+	*ret_events = 0;
+	for (int i = 0; !rc && i < rows_count(nodes); i++) {
+		struct uuid node;
+
+		row_uuid(nodes, i, 0, &node);
+		rc = salvage_node(&s, &node, ret_events, e);
+	}
+	return rc;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Salvage (H10): what a database has of the log and the primary of a higher term has not, is put into journals: that of
+ * the own chain into data/journal.db, that of another node's into data/salvage-<id>.db. They go home as any journal does
+ * (ha/deposit.h). Blocking.
+ */
+#pragma once
+
+#include <stdint.h>
+#include "base/home.h"
+#include "store/db.h"
+
+/* local, primary: blocking connections, the latter as hf_deposit. May be interrupted and done again: nothing is put twice.
+ * *ret_events: how many are in the journals that the primary does not have. ERR_CHAIN_BROKEN when the two logs differ in
+ * what both have. */
+int salvage_run(const struct home *h, const struct uuid *self, struct db *local, struct db *primary,
+		int64_t *ret_events, struct err *e) NONNULL MUST_USE;

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is the primary changes while users on both sides read and write: in order, because it was lost, because the line was
+cut; and a secondary that cannot follow any more. Afterwards the checker proves that nothing was lost or doubled.
+"""
+import json
+import time
+
+import pytest
+
+import checker
+from faults import FAULTS
+from test_faults import emergency_after, write_after
+
+
+def order(node, *verb):
+    """An order to the node's agent, as its operator gives it; what the program said."""
+    p = node.run("ha", *verb, "--json", "--home", node.home, check=False)
+    assert p.returncode == 0, f"ha {' '.join(verb)} on {node.name}: exit {p.returncode}\n{p.stdout}{p.stderr}"
+    return json.loads(p.stdout)
+
+
+def served_by(node, after):
+    """A write that this node took."""
+    return lambda r: r["role"] == "writer" and r.get("ok") and r["t0"] > after and node.name in r.get("url", node.name)
+
+
+def longest_gap(rows, role):
+    """The longest time between two good answers of one user of this role."""
+    gap = 0
+    for tag in {r["tag"] for r in rows if r["role"] == role}:
+        at = sorted(r["t1"] for r in rows if r["tag"] == tag and r.get("ok"))
+        gap = max([gap, *(b - a for a, b in zip(at, at[1:]))])
+    return gap
+
+
+def no_read_failed(rows):
+    bad = [r for r in rows if r["role"] == "reader" and not r["ok"]]
+    assert not bad, f"{len(bad)} readings failed although one side could always serve: {json.dumps(bad[:3])}"
+
+
+def back_to_the_first(st):
+    """The stage's other tests begin with A as the primary."""
+    if st.a.state() in ("standby", "merging", "emergency"):
+        order(st.b, "switchover")
+    st.home_again()
+    assert st.a.state() == "synced" and st.b.state() == "standby"
+
+
+@pytest.mark.h7
+@pytest.mark.h10
+def test_switchover_under_load(st):
+    """There and back: whoever asks meanwhile waits; no read fails, no write is lost, writes pause for less than five seconds."""
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        for old, new in ((st.a, st.b), (st.b, st.a)):
+            term = int(old.sql("SELECT term FROM ha_term")[0][0])
+            said = order(old, "switchover")
+            print(f"{old.name} → {new.name}: {said['milliseconds']} ms until the former primary stood by")
+            st.home_again()
+            assert new.state() == "synced" and old.state() == "standby"
+            assert int(new.sql("SELECT term FROM ha_term")[0][0]) == term + 1
+            load.wait_for(write_after(time.monotonic(), "both"))
+        rows = load.stop()
+    print(checker.everything(st, rows))
+    no_read_failed(rows)
+    gap = longest_gap(rows, "writer")
+    print(f"longest pause of a writer {gap:.2f} s, of a reader {longest_gap(rows, 'reader'):.2f} s")
+
+
+@pytest.mark.h10
+def test_lost_primary_is_replaced_and_returns(st):
+    """kill -9 of the primary, promotion, work on; the old one is back, is fenced, returns as a secondary."""
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        begun = time.monotonic()
+        FAULTS["node-kill"].do(st)
+        load.wait_for(emergency_after(begun), timeout=20)
+        said = order(st.b, "promote", "--yes")
+        print(f"promoted within {said['milliseconds']} ms")
+        load.wait_for(write_after(time.monotonic()), timeout=20)
+        time.sleep(2)
+        st.a.start(wait=False)
+        st.home_again()
+        assert st.b.state() == "synced" and st.a.state() == "standby"
+        load.wait_for(write_after(time.monotonic(), "both"))
+        rows = load.stop()
+    back_to_the_first(st)
+    print(checker.everything(st, rows))
+    no_read_failed(rows)
+
+
+@pytest.mark.h8
+@pytest.mark.h10
+def test_two_primaries_after_a_cut(st):
+    """The line is cut, B is promoted, both sides write; when they meet, A is fenced and all of both is there."""
+    with st.load() as load:
+        writes = st.accounts[len(st.accounts) // 2:]
+        begun = time.monotonic()
+        load.wait_for(write_after(0, "both"))
+        FAULTS["link-cut"].do(st)
+        load.wait_for(emergency_after(begun), timeout=20)
+        order(st.b, "promote", "--yes")
+        # Those of B's side have accounts of their own: conflicts are another test's.
+        load.worker("b", "writer", st.login("admin", host="b", to=st.b), ("b", "a"), st.accounts[:3], f"two{st.loads}", interval=0.02)
+        load.wait_for(lambda r: r["tag"].startswith("two") and r.get("ok"), timeout=20)
+        load.wait_for(write_after(time.monotonic(), "local"), timeout=20)
+        time.sleep(3)
+        assert st.a.sql("SELECT pg_is_in_recovery()") == st.b.sql("SELECT pg_is_in_recovery()") == [["f"]]
+        FAULTS["link-cut"].undo(st)
+        st.home_again()
+        assert st.b.state() == "synced" and st.a.state() == "standby"
+        rows = load.stop()
+    assert len({r["account"] for r in rows if r["role"] == "writer" and r.get("ok")} & set(writes)) > 0
+    kinds = [r[0] for r in st.b.sql("SELECT DISTINCT kind FROM event WHERE kind IN (5, 11)")]
+    assert sorted(kinds) == ["11", "5"], "the log tells of the promotion and of the merge"
+    back_to_the_first(st)
+    print(checker.everything(st, rows, siblings=True))
+    no_read_failed(rows)
+
+
+@pytest.mark.h11
+def test_lost_slot_is_copied_anew(st):
+    """A secondary away for too long: the primary drops what it kept for it; the secondary copies the primary by itself."""
+    slot = st.a.sql("SELECT slot_name FROM pg_replication_slots")[0][0]
+    st.b.stop()
+    try:
+        st.a.sql("ALTER SYSTEM SET max_slot_wal_keep_size = '16MB'")
+        st.a.sql("SELECT pg_reload_conf()")
+        for _ in range(12):
+            st.a.sql("SELECT pg_switch_wal()")
+            st.a.sql("SELECT pg_logical_emit_message(false, 'holdfast-test', repeat('x', 1000000))")
+        st.a.sql("CHECKPOINT")
+        st.a.sql("CHECKPOINT")
+        status = st.a.sql(f"SELECT wal_status FROM pg_replication_slots WHERE slot_name = '{slot}'")[0][0]
+        assert status == "lost", f"the slot is {status}: the primary keeps WAL without bound"
+    finally:
+        st.a.sql("ALTER SYSTEM RESET max_slot_wal_keep_size")
+        st.a.sql("SELECT pg_reload_conf()")
+        st.b.start(wait=False)
+    st.home_again()
+    print(checker.everything(st, []))
+
+
+@pytest.mark.h10
+def test_what_is_refused(st):
+    """Orders at the wrong place or time say what to do instead, and change nothing."""
+    for node, verb, says in ((st.a, ["promote", "--yes"], "the primary already"), (st.b, ["promote", "--yes"], "switchover"),
+                             (st.b, ["switchover"], "secondary"), (st.a, ["switchover", "nobody.example"], "no other node"),
+                             (st.a, ["rejoin"], "nothing is copied over it")):
+        p = node.run("ha", *verb, "--home", node.home, check=False)
+        assert p.returncode == 1 and says in p.stderr, (verb, p.stderr)
+    p = st.b.run("ha", "promote", "--home", st.b.home, check=False, input="no\n")
+    assert p.returncode == 1 and "nothing was done" in p.stderr and "everything is here as of" in p.stderr, p.stderr
+    st.home_again()
+    assert st.a.state() == "synced" and st.b.state() == "standby"

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * H3: every way through the channel proves both ends, as the role of its duty.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ha/channel.h"
+
+static void
+conninfo_is_strict(void **ctx)
+{
+	static const struct {
+		enum channel_duty duty;
+		const char *role;
+	} rows[] = { { CHANNEL_DEPOSIT, "user=hf_deposit " },
+		     { CHANNEL_REPLICATE, "user=hf_replicate " },
+		     { CHANNEL_REWIND, "user=hf_rewind " } };
+	struct channel_primary p = { .host = "a.example", .port = 2345, .slot = "hf_1" };
+	struct home h;
+
+	strcpy(h.dir, "/srv/it's");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_buf b = BUF_INIT;
+
+		channel_conninfo(&h, rows[i].duty, &p, &b);
+		assert_non_null(strstr(buf_str(&b), rows[i].role));
+		assert_non_null(strstr(buf_str(&b), "host='a.example'"));
+		assert_non_null(strstr(buf_str(&b), "sslmode=verify-full"));
+		assert_non_null(strstr(buf_str(&b), "ssl_min_protocol_version=TLSv1.3"));
+		assert_non_null(strstr(buf_str(&b), "sslkey='/srv/it\\'s/conf/tls/pair.key'"));
+		assert_non_null(strstr(buf_str(&b), "tcp_user_timeout=3000"));
+	}
+}
+
+static void
+standby_follows(void **ctx)
+{
+	char dir[] = "/tmp/hf-channel-XXXXXX", path[64];
+	struct channel_primary p = { .host = "a.example", .port = 2345, .slot = "hf_1" };
+	auto_buf conf = BUF_INIT;
+	struct home h;
+	struct err e;
+
+	strcpy(h.dir, "/srv/it's");
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(channel_write_standby(&h, &p, dir, &e), 0);
+	snprintf(path, sizeof(path), "%s/standby.signal", dir);
+	assert_int_equal(home_read_file(path, 16, &conf, &e), 0);
+	snprintf(path, sizeof(path), "%s/postgresql.auto.conf", dir);
+	assert_int_equal(home_read_file(path, 4096, &conf, &e), 0);
+	assert_non_null(strstr(buf_str(&conf), "primary_slot_name = 'hf_1'\n"));
+	assert_non_null(strstr(buf_str(&conf), "sslkey=''/srv/it\\\\''s/conf/tls/pair.key''"));
+	assert_int_equal(home_remove_tree(dir, &e), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(conninfo_is_strict),
+		cmocka_unit_test(standby_follows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
