@@ -90,7 +90,7 @@ def log_has_no_gap(node):
 
 
 def nothing_left_over(st):
-    for n in (st.a, st.b):
+    for n in st.nodes:
         for table in ("ha_inbox", "ha_set_aside"):
             left = n.sql(f"SELECT count(*) FROM {table}")[0][0]
             assert left == "0", f"{left} rows are left in {table} of {n.name}"
@@ -98,15 +98,17 @@ def nothing_left_over(st):
 
 def everything(st, rows, siblings=False):
     """All of it; returns a line of what was proven."""
-    for n in (st.a, st.b):
+    for n in st.nodes:
         n.wait_status(0, timeout=90)
-    both_equal(st.a, st.b)
-    reads = retrievals_logged_once(st.b, rows)
-    writes = writes_kept(st.b, rows, siblings)
+    for n in st.nodes[1:]:
+        both_equal(st.a, n)
+    last = st.nodes[-1]
+    reads = retrievals_logged_once(last, rows)
+    writes = writes_kept(last, rows, siblings)
     log_has_no_gap(st.a)
     nothing_left_over(st)
-    for n in (st.a, st.b):
+    for n in st.nodes:
         st.audit_verify(n)
-    for n in (st.a, st.b):
+    for n in st.nodes:
         n.wait_status(0, timeout=30)
     return f"{reads} retrievals and {writes} writes acknowledged, all kept, once"

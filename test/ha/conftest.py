@@ -110,6 +110,13 @@ def _small_disk_pair():
     k.end()
 
 
+@pytest.fixture(scope="session")
+def _three_nodes():
+    k = _Keeper(tmpfs_mb=512, secondaries=("b", "c"), others=("client", "proxy"))
+    yield k
+    k.end()
+
+
 @pytest.fixture
 def st(_pair, request):
     request.node._stage = stage = _pair.get()
@@ -120,6 +127,15 @@ def st(_pair, request):
 @pytest.fixture
 def small_disk(_small_disk_pair, request):
     request.node._stage = stage = _small_disk_pair.get()
+    yield stage
+    stage.free_disk()
+    stage.net.clear()
+
+
+@pytest.fixture
+def three(_three_nodes, request):
+    """A primary with two secondaries, and a host for a proxy."""
+    request.node._stage = stage = _three_nodes.get()
     yield stage
     stage.free_disk()
     stage.net.clear()

@@ -4,8 +4,10 @@
     a ──veth──┐
               ├─ middle: a bridge; nftables drops between its ports what a fault wants lost
     b ──veth──┤
+    c ──veth──┤   a second secondary, where a test asks for one
               │
-    client ───┘
+    client ───┤
+    proxy ────┘   where a test asks for one
 
 Packets vanish in the middle, so no host sees an error of its own. Delay and loss need no netem (many kernels have
 none): for them the ports leave the bridge and a program (wire.py) carries the frames by hand.
@@ -18,8 +20,9 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-HOSTS = {"a": "10.77.0.1", "b": "10.77.0.2", "client": "10.77.0.9"}
-NAMES = {"a": "node-a.test", "b": "node-b.test", "client": "client.test"}
+HOSTS = {"a": "10.77.0.1", "b": "10.77.0.2", "c": "10.77.0.3", "proxy": "10.77.0.8", "client": "10.77.0.9"}
+NAMES = {"a": "node-a.test", "b": "node-b.test", "c": "node-c.test", "proxy": "vault.test", "client": "client.test"}
+TWO_NODES = ("a", "b", "client")
 
 
 def why_not():
@@ -48,12 +51,13 @@ def sh(*argv, check=True, **kw):
 
 
 class Net:
-    """The three hosts and the wire between them. Names carry the process id, so that runs do not meet."""
+    """The hosts and the wire between them. Names carry the process id, so that runs do not meet."""
 
     count = 0
 
-    def __init__(self):
+    def __init__(self, hosts=TWO_NODES):
         Net.count += 1
+        self.hosts = {h: HOSTS[h] for h in hosts}
         self.tag = f"hf{os.getpid()}x{Net.count}"
         self.wire = None
         self.cuts = set()
@@ -70,13 +74,13 @@ class Net:
 
     def up(self):
         middle = self.ns("middle")
-        for host in ["middle", *HOSTS]:
+        for host in ["middle", *self.hosts]:
             sh("ip", "netns", "add", self.ns(host))
             self.made.append(self.ns(host))
             sh("ip", "-n", self.ns(host), "link", "set", "lo", "up")
         sh("ip", "-n", middle, "link", "add", "br0", "type", "bridge", "forward_delay", "0", "stp_state", "0")
         sh("ip", "-n", middle, "link", "set", "br0", "up")
-        for host, addr in HOSTS.items():
+        for host, addr in self.hosts.items():
             sh("ip", "-n", middle, "link", "add", self.port(host), "type", "veth", "peer", "name", "eth0", "netns", self.ns(host))
             sh("ip", "-n", middle, "link", "set", self.port(host), "master", "br0", "up")
             sh("ip", "-n", self.ns(host), "addr", "add", addr + "/24", "dev", "eth0")
@@ -84,7 +88,7 @@ class Net:
             etc = Path("/etc/netns") / self.ns(host)
             etc.mkdir(parents=True, exist_ok=True)
             # A host's own name is its own address, as in a real /etc/hosts.
-            lines = ["127.0.0.1 localhost"] + [f"{HOSTS[h]} {NAMES[h]}" for h in HOSTS]
+            lines = ["127.0.0.1 localhost"] + [f"{addr} {NAMES[h]}" for h, addr in HOSTS.items()]
             (etc / "hosts").write_text("\n".join(lines) + "\n")
         return self
 
@@ -108,7 +112,7 @@ class Net:
 
     def isolate(self, host):
         """The machine is gone: nothing from or to it."""
-        for other in HOSTS:
+        for other in self.hosts:
             if other != host:
                 self.cuts.update({(host, other), (other, host)})
         self._rules()
@@ -137,16 +141,16 @@ class Net:
             self.wire.terminate()
             self.wire.wait()
         elif delay_ms or loss_percent:
-            for host in HOSTS:
+            for host in self.hosts:
                 sh("ip", "-n", middle, "link", "set", self.port(host), "nomaster")
         if delay_ms or loss_percent:
             self.wire = subprocess.Popen(
                 [*self.exec_prefix("middle"), sys.executable, str(HERE / "wire.py"), "--delay-ms", str(delay_ms), "--loss", str(loss_percent),
-                 "--between", self.port("a"), self.port("b"), *(self.port(h) for h in HOSTS)], stdout=subprocess.PIPE)
+                 "--between", self.port("a"), self.port("b"), *(self.port(h) for h in self.hosts)], stdout=subprocess.PIPE)
             self.wire.stdout.readline() # it carries from here on
         elif self.wire:
             self.wire = None
-            for host in HOSTS:
+            for host in self.hosts:
                 sh("ip", "-n", middle, "link", "set", self.port(host), "master", "br0")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stage of a failure test: hosts a, b and client; a pair on a and b; users with accounts; and what ends it all."""
+"""The stage of a failure test: hosts a, b (and c) and client; a pair on the nodes; users with accounts; and what ends it all."""
 import json
 import os
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import net # noqa: E402
-from pair import Failed, Node, give, make_pair # noqa: E402
+from pair import Failed, Node, give, join, make_pair # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 PASSWORD = "Correct-Horse-7-battery"
@@ -86,19 +86,20 @@ class Load:
 
 
 class Stage:
-    def __init__(self, holdfast, tmpfs_mb=0, log=lambda text: None):
-        self.holdfast, self.say = holdfast, log
-        self.net = net.Net()
+    def __init__(self, holdfast, tmpfs_mb=0, log=lambda text: None, secondaries=("b",), others=("client",)):
+        self.holdfast, self.say, self.secondary_hosts = holdfast, log, secondaries
+        self.net = net.Net(("a", *secondaries, *others))
         self.dir = net.workdir("holdfast-ha-")
         self.loads, self.mounted = 0, None
-        self.a = self.b = None
+        self.a = self.b = self.c = None
+        self.nodes = []
         self.tmpfs_mb = tmpfs_mb
 
     def up(self):
         self.net.up()
         key = self.dir / "master.key"
         homes = {}
-        for host in ("a", "b"):
+        for host in ("a", *self.secondary_hosts):
             folder = self.dir / f"host-{host}"
             folder.mkdir()
             if host == "a" and self.tmpfs_mb:
@@ -107,10 +108,15 @@ class Stage:
             give(folder)
             homes[host] = folder / "home"
         give(self.dir)
-        self.a, self.b = (Node(self.holdfast, homes[h], net.NAMES[h], f"{net.HOSTS[h]}:7272", f"{net.HOSTS[h]}:2345", key,
-                               prefix=self.net.exec_prefix(h)) for h in ("a", "b"))
-        self.a.log, self.b.log = self.dir / "a.log", self.dir / "b.log"
+        self.nodes = [Node(self.holdfast, homes[h], net.NAMES[h], f"{net.HOSTS[h]}:7272", f"{net.HOSTS[h]}:2345", key,
+                           prefix=self.net.exec_prefix(h)) for h in homes]
+        self.a, self.b, self.c = (self.nodes + [None])[:3]
+        for host, n in zip(homes, self.nodes):
+            n.log = self.dir / f"{host}.log"
         make_pair(self.a, self.b, self.say)
+        for n in self.nodes[2:]:
+            n.init(secondary=True)
+            join(self.a, n, self.say)
         self.admin = self.dir / "admin.session"
         self.first_login()
         self.import_accounts(self.csv_rows)
@@ -158,17 +164,19 @@ class Stage:
         """Every chain holds, as this node sees it. One that stands by says where the primary is instead: its rows were
         compared with the primary's, and in emergency it verifies for itself."""
         r = self.call("client", self.admin, node, "GET", "/v1/audit/verify", timeout=120)
-        if r["status"] == 307 and node is self.b:
+        if r["status"] == 307 and node is not self.a:
             return
         assert r["status"] == 200 and r["body"]["good"] is True, f"audit verify on {node.name}: {r}"
 
     def load(self, interval=0.02, writer=True, **options):
-        """A reader on each node's site, one at the client, and a writer; each with a session of its own."""
+        """A reader on each node's site, one at the client (rc), and a writer; each with a session of its own."""
         self.loads += 1
         n, load = self.loads, Load(self)
         reads, writes = self.accounts[: len(self.accounts) // 2], self.accounts[len(self.accounts) // 2:]
         load.worker("a", "reader", self.login("admin"), ("a", "b"), reads, f"l{n}ra", interval=interval, **options)
         load.worker("b", "reader", self.login("admin"), ("b", "a"), reads, f"l{n}rb", interval=interval, **options)
+        if self.c:
+            load.worker("c", "reader", self.login("admin"), ("c", "a"), reads, f"l{n}r3", interval=interval, **options)
         load.worker("client", "reader", self.login("admin"), ("a", "b"), reads, f"l{n}rc", interval=interval, **options)
         if writer:
             load.worker("a", "writer", self.login("admin"), ("a", "b"), writes, f"l{n}w", interval=interval)
@@ -176,7 +184,7 @@ class Stage:
 
     def home_again(self, timeout=120):
         """Until everything is as it was before the fault."""
-        for n in (self.a, self.b):
+        for n in self.nodes:
             n.wait_status(0, timeout=timeout)
 
     def fill_disk(self):
@@ -194,20 +202,19 @@ class Stage:
 
     def tails(self):
         text = []
-        for n in (self.a, self.b):
-            if n:
-                text.append(n.log_tail(40))
-                try:
-                    code, obj = n.status()
-                    text.append(f"status of {n.name}: exit {code} {json.dumps(obj)[:3000]}")
-                except Exception as e: # the tails must never hide the failure itself
-                    text.append(f"status of {n.name}: {e}")
+        for n in self.nodes:
+            text.append(n.log_tail(40))
+            try:
+                code, obj = n.status()
+                text.append(f"status of {n.name}: exit {code} {json.dumps(obj)[:3000]}")
+            except Exception as e: # the tails must never hide the failure itself
+                text.append(f"status of {n.name}: {e}")
         return "\n".join(text)
 
     def down(self):
         self.net.clear()
-        for n in (self.a, self.b):
-            if n and n.proc:
+        for n in self.nodes:
+            if n.proc:
                 n.kill()
         self.net.down()
         if self.mounted:

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HAProxy before three nodes, with the configuration that docs/ha.md shows: a browser's user with a cookie reads on through
+every fault, and no answer is a failed one.
+"""
+import collections
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import checker
+import net
+from faults import FAULTS, Fault
+from stage import PASSWORD, Load
+from test_faults import write_after
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent.parent / "docs/ha.md"
+HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+HOLD_S = 3
+# Between the proxy and the nodes, too: what the users' list has no name for.
+MORE = {f.name: f for f in [
+    Fault("proxy-cut-from-b", lambda st: st.net.cut_both("proxy", "b"), lambda st: st.net.heal(), False, "proxy cut off from one secondary"),
+    Fault("primary-and-b-kill", lambda st: (st.a.kill(), st.b.kill()), lambda st: (st.a.start(wait=False), st.b.start(wait=False)), True,
+          "primary and one secondary kill -9"),
+]}
+ALL = {**FAULTS, **MORE}
+
+pytestmark = pytest.mark.skipif(not HAPROXY, reason="needs haproxy")
+
+
+def configuration(st):
+    """The block of docs/ha.md, with the names and paths of this stage in place of those that the page tells to replace."""
+    block = re.search(r"```haproxy\n(.*?)```", PAGE.read_text(), re.S)[1]
+    mine = {"/etc/haproxy/holdfast.pem": st.dir / "proxy.pem", "/etc/haproxy/holdfast-nodes.pem": st.dir / "nodes.pem",
+            **{f"node-{h}.example": net.NAMES[h] for h in ("a", "b", "c")}}
+    for theirs, ours in mine.items():
+        assert theirs in block
+        block = block.replace(theirs, str(ours))
+    return block
+
+
+class Proxy:
+    """HAProxy on its host, and the browsers before it."""
+
+    def __init__(self, st):
+        self.st, self.proc, self.ca = st, None, st.dir / "proxy.crt"
+
+    def start(self):
+        d = self.st.dir
+        net.sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+               f"/CN={net.NAMES['proxy']}", "-addext", f"subjectAltName=DNS:{net.NAMES['proxy']}", "-keyout", d / "proxy.key", "-out", self.ca)
+        (d / "proxy.pem").write_text(self.ca.read_text() + (d / "proxy.key").read_text())
+        (d / "nodes.pem").write_text("".join(n.web_cert.read_text() for n in self.st.nodes))
+        (d / "haproxy.cfg").write_text(configuration(self.st))
+        prefix = self.st.net.exec_prefix("proxy")
+        checked = subprocess.run([*prefix, HAPROXY, "-c", "-f", str(d / "haproxy.cfg")], capture_output=True, text=True)
+        assert checked.returncode == 0 and "WARNING" not in checked.stderr, checked.stderr
+        self.log = open(d / "haproxy.log", "w")
+        self.proc = subprocess.Popen([*prefix, HAPROXY, "-db", "-f", str(d / "haproxy.cfg")], stdout=self.log, stderr=self.log)
+        end = time.monotonic() + 20
+        while "200 primary" not in self.get("/v1/sys/health"):
+            assert self.proc.poll() is None and time.monotonic() < end, "HAProxy does not lead to the primary"
+            time.sleep(0.1)
+        time.sleep(1) # every node has been looked at by now
+        return self
+
+    def get(self, path):
+        """Status and mode of one answer to a browser without a session; "" when there is none."""
+        code = ("import sys; sys.path.insert(0, sys.argv[1]); from browser import Browser\n"
+                "r, _ = Browser(sys.argv[2], 443, sys.argv[3]).once('GET', sys.argv[4], None)\n"
+                "print(r.status, r.headers.get('Holdfast-Mode'))")
+        p = subprocess.run([*self.st.net.exec_prefix("client"), sys.executable, "-c", code, str(HERE), net.NAMES["proxy"], str(self.ca), path],
+                           capture_output=True, text=True)
+        return p.stdout.strip()
+
+    def stop(self):
+        if self.proc:
+            self.proc.terminate()
+            try:
+                self.proc.wait(5)
+            except subprocess.TimeoutExpired:
+                self.proc.kill()
+                self.proc.wait()
+            self.log.close()
+
+    def browser(self, load, tag, interval=0.05):
+        out = self.st.dir / f"{tag}.jsonl"
+        p = subprocess.Popen([*self.st.net.exec_prefix("client"), sys.executable, str(HERE / "browser.py"), "--host", net.NAMES["proxy"], "--ca",
+                              str(self.ca), "--accounts", ",".join(self.st.accounts[:25]), "--tag", tag, "--out", str(out), "--interval", str(interval)],
+                             stdin=subprocess.PIPE, stderr=open(self.st.dir / f"{tag}.err", "w"), text=True)
+        p.stdin.write(PASSWORD + "\n")
+        p.stdin.close()
+        load.workers.append((tag, p))
+        load.outs.append(out)
+
+
+@pytest.fixture
+def proxy(three):
+    three.home_again()
+    p = Proxy(three)
+    try:
+        yield p.start()
+    finally:
+        p.stop()
+
+
+def seen(mode, after, tag=""):
+    return lambda r: r["role"] == "browser" and r["ok"] and r.get("mode") == mode and r["t0"] > after and r["tag"].startswith(tag)
+
+
+def retrievals_logged(node, rows):
+    """Every retrieval that the browser saw is in the log, on its account: once, or once more for each time that the proxy
+    or the user asked again."""
+    count = collections.Counter()
+    for reason, account, n in node.sql(f"SELECT body::json->>'reason', object, count(*) FROM event WHERE kind = {checker.RETRIEVED} GROUP BY 1, 2"):
+        count[reason, account] += int(n)
+    acked = [r for r in rows if r["role"] == "browser" and r["ok"] and r["kind"] == "retrieve"]
+    missing = [r["reason"] for r in acked if count[r["reason"], r["account"]] == 0]
+    assert acked and not missing, f"{len(missing)} of {len(acked)} retrievals were answered but are not in the log: {missing[:5]}"
+    return len(acked), sum(count[r["reason"], r["account"]] > 1 for r in acked)
+
+
+def play(st, proxy, fault, tag):
+    """Two browsers and a writer beside the primary, fault, hold, undo, home; the rows of all."""
+    with Load(st) as load:
+        for i in (1, 2):
+            proxy.browser(load, f"{tag}-w{i}")
+        load.worker("a", "writer", st.login("admin"), ("a",), st.accounts[25:], f"{tag}-d", interval=0.1)
+        load.wait_for(write_after(0, "both"))
+        for i in (1, 2):
+            load.wait_for(seen("primary", 0, f"{tag}-w{i}"))
+        begun = time.monotonic()
+        fault.do(st)
+        if fault.emergency and not fault.name.startswith("link-cut"):
+            load.wait_for(seen("emergency", begun), timeout=25)
+        time.sleep(HOLD_S)
+        fault.undo(st)
+        st.home_again()
+        home = time.monotonic()
+        for i in (1, 2):
+            load.wait_for(seen("primary", home, f"{tag}-w{i}"))
+        return load.stop(), begun
+
+
+@pytest.mark.h4
+@pytest.mark.h7
+@pytest.mark.h8
+@pytest.mark.parametrize("name", list(ALL))
+def test_browser_reads_on_through(three, proxy, name):
+    rows, begun = play(three, proxy, ALL[name], f"p{time.monotonic_ns()}")
+    print(checker.everything(three, [r for r in rows if r["role"] != "browser"]))
+    reads = [r for r in rows if r["role"] == "browser"]
+    logged, again = retrievals_logged(three.b, rows)
+    slowest = max(r["t1"] - r["t0"] for r in reads)
+    failed = [(round(r["t0"] - begun, 2), f) for r in reads for f in r["failed"]]
+    print(f"{name}: {len(reads)} pages, {len(failed)} failed, slowest {slowest:.1f} s; {logged} retrievals logged, {again} of them more than once; "
+          f"{sum(r.get('mode') == 'emergency' for r in reads)} in emergency")
+    assert not failed, f"{len(failed)} of {len(reads)} answers failed (seconds after the fault, why): {json.dumps(failed[:5])}"
+    assert all(r["as_of"] for r in reads if r["mode"] == "emergency")
+
+
+@pytest.mark.h1
+def test_primary_is_preferred_to_emergency(three, proxy):
+    """Cut off from the primary the secondary gives emergency access to those beside it; whoever asks the proxy works on the primary."""
+    rows, begun = play(three, proxy, FAULTS["link-cut"], f"q{time.monotonic_ns()}")
+    late = [r for r in rows if r["role"] == "browser" and r["t0"] > begun]
+    assert late and all(r["mode"] == "primary" for r in late), "the proxy sent users to emergency access while the primary served"
+
+
+@pytest.mark.h1
+def test_metrics_are_not_to_be_had_through_the_proxy(three, proxy):
+    assert proxy.get("/v1/metrics").startswith("403")
+    assert proxy.get("/v1/sys/health") == "200 primary"

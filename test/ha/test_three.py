@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A primary with two secondaries: any one of them keeps commits on two disks, each of them opens for reading by itself,
+and each brings its own journal home. Afterwards the checker compares all three.
+"""
+import json
+import sqlite3
+import time
+
+import pytest
+
+import checker
+from faults import FAULTS
+from test_faults import emergency_after, primary_after, write_after
+
+HOLD_S = 4
+
+
+def at(node, row):
+    return node.name in (row.get("node") or "")
+
+
+def emergency_at(node, t):
+    return lambda r: emergency_after(t)(r) and at(node, r)
+
+
+def alone_events(st):
+    return int(st.a.sql("SELECT count(*) FROM event WHERE kind = 3 AND body::json->>'to' = 'alone'")[0][0])
+
+
+def events_of(st, node):
+    """How many retrievals of this node's own are in the primary's log."""
+    me = node.health()[1]["node_id"]
+    return int(st.a.sql(f"SELECT count(*) FROM event WHERE kind = {checker.RETRIEVED} AND node = '{me}'")[0][0])
+
+
+def journal_rows(node):
+    with sqlite3.connect(f"file:{node.home}/data/journal.db?mode=ro", uri=True) as db:
+        return db.execute("SELECT count(*) FROM rows").fetchone()[0]
+
+
+def settle(st, load):
+    """Everything is home, and users have noticed; the rows of the users."""
+    st.home_again()
+    home = time.monotonic()
+    load.wait_for(write_after(home, "both"))
+    load.wait_for(primary_after(home, "rb"))
+    return load.stop()
+
+
+def check(st, rows):
+    print(checker.everything(st, rows))
+    bad = [r for r in rows if r["role"] == "reader" and not r["ok"]]
+    assert not bad, f"{len(bad)} readings failed although one node could always serve: {json.dumps(bad[:3])}"
+
+
+@pytest.mark.h2
+@pytest.mark.h9
+@pytest.mark.parametrize("which", ["b", "c"])
+def test_one_secondary_is_killed(three, which):
+    """The other one keeps commits on two disks: no commit is on one disk only, whichever it was."""
+    st, gone = three, getattr(three, which)
+    before = alone_events(st)
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        begun = time.monotonic()
+        gone.kill()
+        end = begun + HOLD_S + 2
+        while time.monotonic() < end:
+            assert st.a.state() == "synced", "one secondary is left, and the primary goes on alone"
+            time.sleep(0.1)
+        assert st.a.status()[0] == 4, "status must be Failed while a node is missing"
+        load.wait_for(write_after(time.monotonic(), "both"))
+        gone.start(wait=False)
+        rows = settle(st, load)
+    check(st, rows)
+    local = [r for r in rows if r["role"] == "writer" and r.get("ok") and r["durability"] != "both"]
+    assert not local, f"{len(local)} writes are on one disk only although a secondary was there: {json.dumps(local[:2])}"
+    assert alone_events(st) == before, "the log says that the primary was alone"
+    slow = [r for r in rows if r["role"] == "writer" and r.get("ok") and r["t1"] - r["t0"] > 2]
+    assert not slow, f"writes waited for a secondary that was not needed: {json.dumps(slow[:2])}"
+
+
+@pytest.mark.h2
+def test_both_secondaries_are_killed(three):
+    """One after the other: alone begins with the second one, and ends with the first that is back."""
+    st = three
+    before = alone_events(st)
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        st.b.kill()
+        time.sleep(HOLD_S)
+        assert st.a.state() == "synced" and alone_events(st) == before
+        st.c.kill()
+        begun = time.monotonic()
+        load.wait_for(write_after(begun, "local"), timeout=20)
+        assert st.a.state() == "alone" and alone_events(st) > before
+        st.b.start(wait=False)
+        back = time.monotonic()
+        load.wait_for(write_after(back, "both"), timeout=60)
+        assert st.c.proc is None, "one secondary is enough"
+        st.c.start(wait=False)
+        rows = settle(st, load)
+    check(st, rows)
+
+
+@pytest.mark.h4
+@pytest.mark.h5
+@pytest.mark.h6
+@pytest.mark.h7
+@pytest.mark.parametrize("name", ["node-kill", "all-stop"])
+def test_primary_is_gone(three, name):
+    """Both secondaries give emergency access, each writes a journal of its own, both journals come home."""
+    st, fault = three, FAULTS[name]
+    before = {n.name: events_of(st, n) for n in (st.b, st.c)}
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        begun = time.monotonic()
+        fault.do(st)
+        for n in (st.b, st.c):
+            first = load.wait_for(emergency_at(n, begun), timeout=20)
+            print(f"{n.name}: first emergency answer after {first['t1'] - begun:.2f} s")
+        time.sleep(HOLD_S)
+        for n in (st.b, st.c):
+            assert journal_rows(n) > 0, f"{n.name} answers in emergency and has no journal"
+        fault.undo(st)
+        rows = settle(st, load)
+    check(st, rows)
+    for n in (st.b, st.c):
+        acked = sum(emergency_at(n, begun)(r) for r in rows)
+        came = events_of(st, n) - before[n.name]
+        assert came >= acked > 0, f"{n.name} answered {acked} retrievals in emergency; {came} of its own are in the primary's log"
+
+
+@pytest.mark.h1
+@pytest.mark.h2
+@pytest.mark.h8
+@pytest.mark.parametrize("which", ["b", "c"])
+def test_link_of_one_secondary_is_cut(three, which):
+    """Users beside it read on there; the others notice nothing, and commits stay on two disks."""
+    st, cut = three, getattr(three, which)
+    other = st.c if cut is st.b else st.b
+    before = alone_events(st)
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        begun = time.monotonic()
+        st.net.cut_both("a", which)
+        load.wait_for(emergency_at(cut, begun), timeout=20)
+        end = time.monotonic() + HOLD_S
+        while time.monotonic() < end:
+            assert st.a.state() == "synced" and other.state() == "standby" and cut.state() == "emergency"
+            time.sleep(0.1)
+        load.wait_for(write_after(time.monotonic(), "both"))
+        st.net.heal()
+        rows = settle(st, load)
+    check(st, rows)
+    assert alone_events(st) == before
+    wrong = [r for r in rows if r.get("mode") == "emergency" and not at(cut, r)]
+    assert not wrong, f"emergency answers of a node that reaches the primary: {json.dumps(wrong[:2])}"
+
+
+@pytest.mark.h2
+@pytest.mark.h7
+@pytest.mark.h8
+def test_primary_is_cut_off_from_both(three):
+    """Every site goes on by itself; two journals meet in one merge."""
+    st = three
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        begun = time.monotonic()
+        for host in ("b", "c"):
+            st.net.cut_both("a", host)
+        for n in (st.b, st.c):
+            load.wait_for(emergency_at(n, begun), timeout=20)
+        load.wait_for(write_after(begun, "local"), timeout=20)
+        time.sleep(HOLD_S)
+        st.net.heal()
+        rows = settle(st, load)
+    check(st, rows)
+
+
+@pytest.mark.h11
+def test_each_secondary_has_a_slot_with_a_limit(three):
+    rows = three.a.sql("SELECT slot_name, active, wal_status FROM pg_replication_slots")
+    assert len(rows) == 2 and all(r[1] == "t" and r[2] in ("reserved", "extended") for r in rows), rows
+    names = three.a.sql("SHOW synchronous_standby_names")[0][0]
+    assert names.startswith("ANY 1 (") and all(f'"{r[0]}"' in names for r in rows), names
