@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A browser's user at one address: logs in once, keeps a cookie and a connection, finds and retrieves in turn, and writes
-down every answer. Redirects are followed as a browser does. A failed answer is written down as such; then the user
-presses reload, for at most --patience seconds.
+down every answer. Redirects are followed as a browser does, and like one it sends again by itself, once and on a new
+connection, when a connection that had served before ends without a byte of an answer (`resent` counts that). A failed
+answer is written down as such; then the user presses reload, for at most --patience seconds.
 
     browser.py --host vault.test --ca FILE --accounts ID,… --tag w1 --out FILE [--interval S]    (password on stdin)
 
@@ -22,10 +23,20 @@ REDIRECTS_MAX = 20 # what browsers follow
 
 class Browser:
     def __init__(self, host, port, ca):
-        self.host, self.port, self.cookie, self.conn = host, port, None, None
+        self.host, self.port, self.cookie, self.conn, self.resent = host, port, None, None, 0
         self.context = ssl.create_default_context(cafile=ca)
 
     def once(self, method, path, body):
+        reused = self.conn is not None
+        try:
+            return self.exchange(method, path, body)
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            if not reused:
+                raise
+        self.resent += 1
+        return self.exchange(method, path, body)
+
+    def exchange(self, method, path, body):
         if self.conn is None:
             self.conn = http.client.HTTPSConnection(self.host, self.port, timeout=30, context=self.context)
         head = {"Sec-Fetch-Site": "same-origin", "Origin": f"https://{self.host}"}
@@ -51,7 +62,7 @@ class Browser:
         for _ in range(REDIRECTS_MAX):
             r, data = self.once(method, path, body)
             if r.status != 307:
-                return r.status, r.headers, json.loads(data) if data else None
+                return r.status, r.headers, json.loads(data) if r.headers.get_content_type() == "application/json" else data.decode()
             to = urlsplit(r.headers["Location"])
             if to.netloc not in ("", self.host):
                 return r.status, r.headers, {"error": {"code": "elsewhere", "detail": r.headers["Location"]}}
@@ -71,8 +82,7 @@ def read(browser, row, account, n):
         return f"{type(e).__name__}: {e}"
     if status != 200:
         return f"{row['kind']}: {status} {json.dumps(body)[:300]}"
-    there = body.get("fields", {}).get("password") if n % 2 else body
-    if not there:
+    if not isinstance(body, dict) or (n % 2 and not body["fields"]["password"]):
         return f"{row['kind']}: an empty answer: {json.dumps(body)[:300]}"
     row.update(status=status, mode=headers.get("Holdfast-Mode"), as_of=headers.get("Holdfast-As-Of"), durability=headers.get("Holdfast-Durability"))
     return None
@@ -108,7 +118,8 @@ def main():
             time.sleep(0.3)
         if why:
             row["failed"].append(why)
-        row.update(ok=not why, t1=time.monotonic())
+        row.update(ok=not why, resent=browser.resent, t1=time.monotonic())
+        browser.resent = 0
         out.write(json.dumps(row) + "\n")
         time.sleep(args.interval)
 

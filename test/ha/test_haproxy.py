@@ -159,8 +159,8 @@ def test_browser_reads_on_through(three, proxy, name):
     logged, again = retrievals_logged(three.b, rows)
     slowest = max(r["t1"] - r["t0"] for r in reads)
     failed = [(round(r["t0"] - begun, 2), f) for r in reads for f in r["failed"]]
-    print(f"{name}: {len(reads)} pages, {len(failed)} failed, slowest {slowest:.1f} s; {logged} retrievals logged, {again} of them more than once; "
-          f"{sum(r.get('mode') == 'emergency' for r in reads)} in emergency")
+    print(f"{name}: {len(reads)} pages, {len(failed)} failed, {sum(r['resent'] for r in reads)} sent again by the browser, slowest {slowest:.1f} s; "
+          f"{logged} retrievals logged, {again} of them more than once; {sum(r.get('mode') == 'emergency' for r in reads)} in emergency")
     assert not failed, f"{len(failed)} of {len(reads)} answers failed (seconds after the fault, why): {json.dumps(failed[:5])}"
     assert all(r["as_of"] for r in reads if r["mode"] == "emergency")
 
