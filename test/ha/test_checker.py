@@ -69,7 +69,7 @@ def test_gap_is_found():
 
 
 def test_leftovers_are_found():
-    st = type("S", (), {"a": Fake(left=1), "b": Fake()})
+    st = type("S", (), {"nodes": [Fake(), Fake(left=1)]})
     with pytest.raises(AssertionError, match="left"):
         checker.nothing_left_over(st)
 
