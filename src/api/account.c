@@ -52,6 +52,31 @@ on_account_change(struct api_call *c, struct err *e)
 }
 
 int
+on_conflict_list(struct api_call *c, struct err *e)
+{
+	struct policy_page page;
+	int rc = api_query_page(c, &page, e);
+	return rc ? rc : account_conflicts(&c->call, &page, &c->w, e);
+}
+
+int
+on_account_settle(struct api_call *c, struct err *e)
+{
+	const struct body_settle *b = c->body;
+	const struct account_fields fields = take_fields(c, &b->fields);
+	bool has_fields = c->seen & BODY_SEEN_SETTLE_FIELDS;
+	int64_t if_version = c->seen & BODY_SEEN_SETTLE_IF_VERSION ? b->if_version : -1;
+	struct uuid id;
+	if (has_fields == !!(c->seen & BODY_SEEN_SETTLE_VERSION))
+		return err_set(e, ERR_BAD_FIELD,
+			       "say either version, to choose one, or fields, to make a new one");
+	int rc = api_param_uuid(c, 0, &id, e);
+	return rc ? rc
+		  : account_settle(&c->call, &id, (int)b->version, has_fields ? &fields : NULL,
+				   if_version, &c->w, e);
+}
+
+int
 on_account_delete(struct api_call *c, struct err *e)
 {
 	struct uuid id;

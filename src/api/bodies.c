@@ -116,3 +116,10 @@ const struct jfield body_share[] = {
 	{ "level", JTEXT, JREQUIRED, AT(share, level), MAX_TYPE },
 	{ 0 },
 };
+
+const struct jfield body_settle[] = {
+	{ "version", JINT, 0, AT(settle, version), MAX_VERSION },
+	{ "fields", JMAP, 0, AT(settle, fields), ACCOUNT_FIELDS_MAX },
+	{ "if_version", JINT, 0, AT(settle, if_version), MAX_VERSION },
+	{ 0 },
+};

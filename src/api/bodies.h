@@ -22,7 +22,8 @@
 	X(account_change)                                                                          \
 	X(retrieve)                                                                                \
 	X(version)                                                                                 \
-	X(share)
+	X(share)                                                                                   \
+	X(settle)
 
 struct body_login {
 	const char *name, *password, *code;
@@ -75,6 +76,14 @@ struct body_version {
 struct body_share {
 	const char *user, *level;
 };
+struct body_settle {
+	int64_t version;
+	struct jmap fields;
+	int64_t if_version;
+};
+#define BODY_SEEN_SETTLE_VERSION (1u << 0) /* rows of body_settle */
+#define BODY_SEEN_SETTLE_FIELDS (1u << 1)
+#define BODY_SEEN_SETTLE_IF_VERSION (1u << 2)
 
 #define X(name) extern const struct jfield body_##name[];
 BODIES(X)

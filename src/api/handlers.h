@@ -34,6 +34,8 @@
 	X(retrieve)                                                                                \
 	X(version_list)                                                                            \
 	X(version_new)                                                                             \
+	X(conflict_list)                                                                           \
+	X(account_settle)                                                                          \
 	X(resource_shares)                                                                         \
 	X(resource_share)                                                                          \
 	X(resource_unshare)                                                                        \

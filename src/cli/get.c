@@ -136,8 +136,10 @@ run_get(const struct cli *c, struct err *e)
 	term_note_mode(r);
 	if (json_is_true(json_object_get(o, "conflict")))
 		fprintf(stderr,
-			"note: this account has versions in conflict; see `holdfast history %s`\n",
-			c->args[0]);
+			"note: this account has versions in conflict; see `holdfast history %s`, "
+			"then "
+			"`holdfast settle %s VERSION`\n",
+			c->args[0], c->args[0]);
 	if (c->json) {
 		term_print_json(o);
 		return CLI_GOOD;

@@ -6,10 +6,19 @@
 #include "cli/lookup.h"
 #include "cli/term.h"
 
+static const char *
+mark(const json_t *v)
+{
+	if (json_is_true(json_object_get(v, "current")))
+		return "current";
+	return json_is_true(json_object_get(v, "conflict")) ? "in conflict" : "";
+}
+
 static int
 run(const struct cli *c, struct err *e)
 {
-	struct term_table t = { .head = { "VERSION", "MADE", "BY", "FROM", "" }, .columns = 5 };
+	struct term_table t = { .head = { "VERSION", "MADE", "BY", "ON", "FROM", "" },
+				.columns = 6 };
 	auto_buf path = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
@@ -39,8 +48,8 @@ run(const struct cli *c, struct err *e)
 		snprintf(from, sizeof(from), "%lld",
 			 (long long)json_integer_value(json_object_get(v, "based_on")));
 		term_table_row(&t, n, lookup_text(v, "created"),
-			       lookup_text(json_object_get(v, "author"), "name"), from,
-			       json_is_true(json_object_get(v, "current")) ? "current" : "");
+			       lookup_text(json_object_get(v, "author"), "name"),
+			       lookup_text(json_object_get(v, "node"), "name"), from, mark(v));
 	}
 	term_table_print(&t);
 	return CLI_GOOD;
@@ -53,7 +62,7 @@ const struct cli_verb verb_history = {
 	1,
 	NULL,
 	run,
-	"Lists the versions of an account: when, by whom, from which.",
+	"Lists the versions of an account: when, by whom, on which node, from which.",
 	NULL,
 	0
 };

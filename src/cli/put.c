@@ -156,7 +156,7 @@ add_version(const struct cli *c, struct remote *r, const char *id, const char *f
 			       (long long)version, (long long)wanted);
 	json_object_set_new(fields, field, json_stringn(buf_str(value), value->len));
 	write_fields(&body, fields, version);
-	buf_addf(&path, "/v1/accounts/%s/versions", id);
+	buf_addf(&path, "/v1/accounts/%s/%s", id, cli_has(c, "settle") ? "settle" : "versions");
 	return remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), ret, e);
 }
 
@@ -238,6 +238,7 @@ static const struct cli_opt put_opts[] = {
 	{ "generate", NULL, "Make a new random value instead of asking for one." },
 	{ "length", "N", "Characters to generate, 8 to 128 (default 24)." },
 	{ "no-symbols", NULL, "Generate letters and digits only." },
+	{ "settle", NULL, "Settle a conflict with this new version." },
 	{ "if-version", "N", "Store only if the account is at version N now." },
 	{ "type", "TEXT", "Of the resource, if it is made now." },
 	{ "address", "TEXT", "Of the resource, if it is made now." },

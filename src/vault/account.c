@@ -83,9 +83,10 @@ account_get(struct call *c, const struct uuid *id, struct jw *out, struct err *e
 static void
 write_version(struct jw *out, const struct rows *r, int i, int current)
 {
-	struct uuid id, author;
+	struct uuid id, author, node;
 	row_uuid(r, i, 0, &id);
 	row_uuid(r, i, 3, &author);
+	row_uuid(r, i, 6, &node);
 	jw_object(out, NULL);
 	jw_uuid(out, "id", &id);
 	jw_int(out, "n", row_int(r, i, 1));
@@ -100,6 +101,15 @@ write_version(struct jw *out, const struct rows *r, int i, int current)
 	}
 	jw_time(out, "created", row_time(r, i, 5));
 	jw_bool(out, "current", row_int(r, i, 1) == current);
+	if (row_null(r, i, 7)) {
+		jw_null(out, "node");
+	} else {
+		jw_object(out, "node");
+		jw_uuid(out, "id", &node);
+		jw_text(out, "name", row_text(r, i, 7));
+		jw_end_object(out);
+	}
+	jw_bool(out, "conflict", row_bool(r, i, 8));
 	jw_end_object(out);
 }
 
@@ -333,6 +343,168 @@ account_put(struct call *c, const struct uuid *id, const struct account_fields *
 	return 0;
 }
 
+/* ---- conflicts ---- */
+
+int
+account_conflicts(struct call *c, const struct policy_page *page, struct jw *out, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	struct uuid account = { 0 }, resource;
+	bind_uuid(&b, &c->who.user);
+	bind_uuid(&b, policy_or_null(&page->after));
+	bind_int(&b, page->rows + 1);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_CONFLICTS, &b, &r, e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_array(out, "conflicts");
+	for (int i = 0; i < rows_count(r) && i < page->rows; i++) {
+		row_uuid(r, i, 0, &account);
+		row_uuid(r, i, 3, &resource);
+		jw_object(out, NULL);
+		jw_uuid(out, "id", &account);
+		jw_text(out, "login", row_text(r, i, 1));
+		jw_int(out, "version", row_int(r, i, 2));
+		jw_object(out, "resource");
+		jw_uuid(out, "id", &resource);
+		jw_text(out, "name", row_text(r, i, 4));
+		jw_end_object(out);
+		jw_text(out, "level", policy_level_name(row_int(r, i, 5)));
+		jw_int(out, "open", row_bigint(r, i, 6));
+		jw_time(out, "latest", row_time(r, i, 7));
+		jw_end_object(out);
+	}
+	jw_end_array(out);
+	jw_uuid(out, "next", rows_count(r) > page->rows ? &account : &(struct uuid){ 0 });
+	jw_end_object(out);
+	return 0;
+}
+
+/* Columns of account_choice. */
+enum {
+	CHOICE_ID,
+	CHOICE_N,
+	CHOICE_CURRENT,
+	CHOICE_SIBLING,
+};
+
+static int
+read_choice(struct call *c, const struct uuid *id, int n, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	bind_uuid(&b, id);
+	bind_int(&b, n);
+	return db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_CHOICE, &b, ret, e);
+}
+
+static bool
+find_choice(const struct rows *r, int n, struct uuid *ret)
+{
+	for (int i = 0; i < rows_count(r); i++) {
+		if (row_int(r, i, CHOICE_N) != n)
+			continue;
+		row_uuid(r, i, CHOICE_ID, ret);
+		return true;
+	}
+	return false;
+}
+
+/* The body of CONFLICT_SETTLED: what is chosen, upon which current version, and the siblings that
+ * are known and therefore settled with it. */
+static void
+write_settled(struct buf *body, const struct rows *r, const struct uuid *chosen, int n)
+{
+	struct uuid u;
+	struct jw w;
+	jw_init(&w, body);
+	jw_object(&w, NULL);
+	jw_uuid(&w, "id", chosen);
+	jw_int(&w, "version", n);
+	for (int i = 0; i < rows_count(r); i++) {
+		row_uuid(r, i, CHOICE_ID, &u);
+		if (row_bool(r, i, CHOICE_CURRENT))
+			jw_uuid(&w, "upon", &u);
+	}
+	jw_array(&w, "settles");
+	for (int i = 0; i < rows_count(r); i++) {
+		row_uuid(r, i, CHOICE_ID, &u);
+		if (row_bool(r, i, CHOICE_SIBLING))
+			jw_uuid(&w, NULL, &u);
+	}
+	jw_end_array(&w);
+	jw_end_object(&w);
+}
+
+/* By a version that is there. */
+static int
+settle_with(struct call *c, const struct uuid *id, const struct right *a, int n,
+	    struct uuid *ret_chosen, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	auto_rows r = NULL;
+	int rc = read_choice(c, id, n, &r, e);
+	if (rc)
+		return rc;
+	if (!find_choice(r, n, ret_chosen))
+		return err_set(e, ERR_NOT_FOUND, "there is no version %d of this account", n);
+	if (!a->conflict && n == a->current_n)
+		return 0;
+	if (!a->conflict)
+		return err_set(e, ERR_CONFLICT,
+			       "this account is not in conflict; its current version is %d",
+			       a->current_n);
+	write_settled(&body, r, ret_chosen, n);
+	return vault_append(c, EVENT_CONFLICT_SETTLED, id, buf_str(&body), e);
+}
+
+/* By a new one: stored and chosen in one unit. */
+static int
+settle_anew(struct call *c, const struct uuid *id, const struct right *a,
+	    const struct account_fields *fields, struct uuid *ret_chosen, struct err *e)
+{
+	auto_buf added = BUF_INIT, settled = BUF_INIT;
+	auto_rows r = NULL;
+	struct event ev[2];
+	int n = a->top_n + 1;
+	if (!a->conflict)
+		return err_set(e, ERR_CONFLICT,
+			       "this account is not in conflict; store a version as always");
+	int rc = read_choice(c, id, a->current_n, &r, e);
+	if (rc == 0)
+		rc = write_added(c, id, fields, n, a->current_n, ret_chosen, &added, e);
+	if (rc)
+		return rc;
+	write_settled(&settled, r, ret_chosen, n);
+	ev[0] = policy_event(c, EVENT_VERSION_ADDED, id, buf_str(&added));
+	ev[1] = policy_event(c, EVENT_CONFLICT_SETTLED, id, buf_str(&settled));
+	return policy_append(c, ev, ARRAY_LEN(ev), e);
+}
+
+int
+account_settle(struct call *c, const struct uuid *id, int n, const struct account_fields *fields,
+	       int64_t if_version, struct jw *out, struct err *e)
+{
+	struct uuid chosen;
+	struct right a;
+	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	int rc = read_right(c, id, LEVEL_MODIFY, "settle conflict", &a, e);
+	if (rc)
+		return rc;
+	if (if_version >= 0 && if_version != a.current_n)
+		return err_set(e, ERR_VERSION_CONFLICT, "the current version is %d, not %lld",
+			       a.current_n, (long long)if_version);
+	rc = fields ? settle_anew(c, id, &a, fields, &chosen, e)
+		    : settle_with(c, id, &a, n, &chosen, e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_uuid(out, "id", &chosen);
+	jw_int(out, "version", fields ? a.top_n + 1 : n);
+	jw_end_object(out);
+	return 0;
+}
+
 /* ---- accounts ---- */
 
 void
@@ -397,7 +569,11 @@ int
 account_change(struct call *c, const struct uuid *id, const char *login, const char *description,
 	       bool settle, struct err *e)
 {
-	auto_buf body = BUF_INIT;
+	auto_buf body = BUF_INIT, settled = BUF_INIT;
+	auto_rows choice = NULL;
+	struct event ev[2];
+	struct uuid current = { 0 };
+	size_t n = 0;
 	struct jw w;
 	struct right a;
 	policy_gate gate = gate_enter(c->v->gates, c->f, id);
@@ -414,10 +590,19 @@ account_change(struct call *c, const struct uuid *id, const char *login, const c
 		jw_text(&w, "login", login);
 	if (description)
 		jw_text(&w, "description", description);
-	if (settle)
-		jw_bool(&w, "conflict", false);
 	jw_end_object(&w);
-	return vault_append(c, EVENT_ACCOUNT_CHANGED, id, buf_str(&body), e);
+	if (login || description)
+		ev[n++] = policy_event(c, EVENT_ACCOUNT_CHANGED, id, buf_str(&body));
+	if (settle && a.conflict) {
+		rc = read_choice(c, id, a.current_n, &choice, e);
+		if (rc)
+			return rc;
+		if (!find_choice(choice, a.current_n, &current))
+			return err_set(e, ERR_NOT_FOUND, "nothing is stored for this account yet");
+		write_settled(&settled, choice, &current, a.current_n);
+		ev[n++] = policy_event(c, EVENT_CONFLICT_SETTLED, id, buf_str(&settled));
+	}
+	return n ? policy_append(c, ev, n, e) : 0;
 }
 
 int

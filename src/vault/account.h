@@ -34,7 +34,7 @@ int account_retrieve(struct call *c, const struct uuid *id, const char *reason, 
 
 int account_get(struct call *c, const struct uuid *id, struct jw *out,
 		struct err *e) NONNULL MUST_USE;
-/* {"versions":[…]}: numbers, who, when; no secrets. */
+/* {"versions":[…]}: numbers, who, when, on which node; no secrets. */
 int account_versions(struct call *c, const struct uuid *id, struct jw *out,
 		     struct err *e) NONNULL MUST_USE;
 
@@ -42,7 +42,7 @@ int account_versions(struct call *c, const struct uuid *id, struct jw *out,
 int account_create(struct call *c, const struct uuid *resource, const char *login,
 		   const char *description, const struct account_fields *fields, struct uuid *ret,
 		   struct err *e) MUST_USE;
-/* login, description NULL: as they are. settle: the conflict is looked after. */
+/* login, description NULL: as they are. settle: the current version is chosen. */
 int account_change(struct call *c, const struct uuid *id, const char *login,
 		   const char *description, bool settle, struct err *e) MUST_USE;
 int account_delete(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
@@ -52,6 +52,16 @@ int account_delete(struct call *c, const struct uuid *id, struct err *e) NONNULL
  * {"id","version"} */
 int account_put(struct call *c, const struct uuid *id, const struct account_fields *fields,
 		int64_t if_version, struct jw *out, struct err *e) NONNULL MUST_USE;
+
+/* Accounts in conflict that the caller may see, by id. {"conflicts":[…],"next"} */
+int account_conflicts(struct call *c, const struct policy_page *page, struct jw *out,
+		      struct err *e) NONNULL MUST_USE;
+/* Settles a conflict: version n becomes the current one, or (fields not NULL) a new version does.
+ * Every version stays. if_version as for account_put. Settled already in this way: no event.
+ * {"id","version"} */
+int account_settle(struct call *c, const struct uuid *id, int n,
+		   const struct account_fields *fields, int64_t if_version, struct jw *out,
+		   struct err *e) MUST_USE;
 
 /* The caller's level; refuses (with its event) below `need`. */
 int account_right(struct call *c, const struct uuid *id, int need, const char *what,

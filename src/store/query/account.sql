@@ -30,11 +30,33 @@ LATERAL (SELECT CASE WHEN r.owner = q.principal THEN 4 ELSE greatest(
 	WHERE a.id = q.id AND a.deleted_at IS NULL AND r.deleted_at IS NULL LIMIT 1) x;
 
 -- name: account_versions(id uuid) ->
---   id uuid, n int, based_on int, author uuid, author_name text, created timestamptz
-SELECT v.id, v.n, v.based_on, v.author, p.name, v.created_at
-FROM version v LEFT JOIN principal p ON p.id = v.author
+--   id uuid, n int, based_on int, author uuid, author_name text, created timestamptz, node uuid, node_name text,
+--   sibling bool
+SELECT v.id, v.n, v.based_on, v.author, p.name, v.created_at, v.node, d.name, v.sibling
+FROM version v LEFT JOIN principal p ON p.id = v.author LEFT JOIN node d ON d.id = v.node
 WHERE v.account = $1 ORDER BY v.n DESC LIMIT 200;
 
 -- name: account_login_taken(resource uuid, login text, but uuid) -> taken bool
 SELECT EXISTS (SELECT FROM account WHERE resource = $1 AND lower(login) = lower($2) AND deleted_at IS NULL
 	AND id IS DISTINCT FROM $3::uuid);
+
+-- What a choice is made among: the current version, the one of this number, and the siblings that nobody has settled.
+-- name: account_choice(account uuid, n int) -> id uuid, n int, current bool, sibling bool
+SELECT v.id, v.n, v.n = a.current_n, v.sibling
+FROM account a JOIN version v ON v.account = a.id
+WHERE a.id = $1 AND (v.n = a.current_n OR v.n = $2 OR v.sibling) ORDER BY v.n LIMIT 1000;
+
+-- Accounts in conflict that the user may see. after: the last account of the page before, or null.
+-- name: account_conflicts(principal uuid, after uuid, rows int) ->
+--   account uuid, login text, current_n int, resource uuid, resource_name text, level int, open bigint, latest timestamptz
+SELECT a.id, a.login, a.current_n, r.id, r.name, l.level, o.n, o.latest
+FROM account a JOIN resource r ON r.id = a.resource
+LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $1
+LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
+CROSS JOIN LATERAL (SELECT CASE WHEN r.owner = $1 THEN 4
+	ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END AS level) l
+CROSS JOIN LATERAL (SELECT count(*) AS n, max(v.created_at) AS latest FROM version v
+	WHERE v.account = a.id AND v.sibling) o
+WHERE a.conflict AND a.deleted_at IS NULL AND r.deleted_at IS NULL AND l.level > 0
+	AND ($2::uuid IS NULL OR a.id > $2)
+ORDER BY a.id LIMIT $3;

@@ -91,16 +91,21 @@ ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
 
 -- name: apply_account_changed(node uuid, from_seq bigint, to_seq bigint)
-UPDATE account a SET login = coalesce(e.login, a.login), description = coalesce(e.description, a.description),
-	conflict = coalesce(e.conflict, a.conflict)
-FROM (SELECT object,
+WITH e AS MATERIALIZED (
+	SELECT object,
 		(array_agg(b->>'login' ORDER BY seq DESC) FILTER (WHERE b ? 'login'))[1] AS login,
 		(array_agg(b->>'description' ORDER BY seq DESC) FILTER (WHERE b ? 'description'))[1] AS description,
 		(array_agg((b->>'conflict')::boolean ORDER BY seq DESC) FILTER (WHERE b ? 'conflict'))[1] AS conflict
 	FROM (SELECT seq, object, body::jsonb AS b FROM event
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 51) x
-	GROUP BY object) e
-WHERE a.id = e.object;
+	GROUP BY object
+), v AS (
+	UPDATE version SET sibling = false FROM e
+	WHERE version.account = e.object AND NOT e.conflict AND version.sibling
+)
+UPDATE account a SET login = coalesce(e.login, a.login), description = coalesce(e.description, a.description),
+	conflict = coalesce(e.conflict, a.conflict)
+FROM e WHERE a.id = e.object;
 
 -- name: apply_account_deleted(node uuid, from_seq bigint, to_seq bigint)
 UPDATE account a SET deleted_at = e.at
@@ -126,12 +131,39 @@ WITH e AS MATERIALIZED (
 ), p AS MATERIALIZED (
 	SELECT o.*, o.n + o.shift AS new_n, bool_or(astray) OVER (PARTITION BY account ORDER BY seq) AS sibling FROM o
 ), i AS (
-	INSERT INTO version (id, account, n, based_on, sealed, author, created_at)
-	SELECT id, account, new_n, based_on, sealed, author, at FROM p ORDER BY seq
+	INSERT INTO version (id, account, n, based_on, sealed, author, created_at, node, sibling)
+	SELECT id, account, new_n, based_on, sealed, author, at, $1, sibling FROM p ORDER BY seq
 )
 UPDATE account a SET current_n = coalesce(q.n, a.current_n), conflict = a.conflict OR q.sibling
 FROM (SELECT account, max(new_n) FILTER (WHERE NOT sibling) AS n, bool_or(sibling) AS sibling FROM p GROUP BY account) q
 WHERE a.id = q.account;
+
+-- Someone chose a version and named the siblings he settled with it. What he did not know of stays open: a sibling that
+-- is not named, and, when the current version is not the one he chose upon, his choice itself.
+-- name: apply_conflict_settled(node uuid, from_seq bigint, to_seq bigint)
+WITH x AS MATERIALIZED (
+	SELECT seq, object, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 56
+), k AS MATERIALIZED (
+	SELECT DISTINCT s.id::uuid AS id FROM x CROSS JOIN LATERAL jsonb_array_elements_text(x.b->'settles') s (id)
+), t AS MATERIALIZED (
+	SELECT e.object, c.id AS chosen, c.n, u.id IS DISTINCT FROM e.upon AND u.id IS DISTINCT FROM c.id AS astray
+	FROM (SELECT object, (array_agg((b->>'id')::uuid ORDER BY seq DESC))[1] AS chosen,
+			(array_agg((b->>'upon')::uuid ORDER BY seq))[1] AS upon
+		FROM x GROUP BY object) e
+	JOIN account a ON a.id = e.object
+	JOIN version c ON c.id = e.chosen AND c.account = a.id
+	LEFT JOIN version u ON u.account = a.id AND u.n = a.current_n
+), o AS MATERIALIZED (
+	SELECT v.id, v.account, CASE WHEN v.id = t.chosen THEN t.astray
+		WHEN v.id IN (SELECT id FROM k) THEN false ELSE v.sibling END AS sibling
+	FROM t JOIN version v ON v.account = t.object
+), w AS (
+	UPDATE version v SET sibling = o.sibling FROM o WHERE v.id = o.id AND v.sibling <> o.sibling
+)
+UPDATE account a SET current_n = CASE WHEN t.astray THEN a.current_n ELSE t.n END,
+	conflict = (SELECT bool_or(o.sibling) FROM o WHERE o.account = a.id)
+FROM t WHERE a.id = t.object;
 
 -- name: apply_shared(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO share (target, principal, level, granted_at)

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast conflicts, settle: accounts that were changed on both sides of a cut, and a person's word
+ * on which version counts.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "base/jw.h"
+#include "cli/cli.h"
+#include "cli/lookup.h"
+#include "cli/term.h"
+
+/* All pages, into one array. */
+static int
+each_page(struct remote *r, json_t *all, struct err *e)
+{
+	auto_buf after = BUF_INIT;
+	int rc = 0;
+
+	do {
+		auto_buf path = BUF_INIT;
+		auto_json o = NULL;
+
+		buf_adds(&path, "/v1/conflicts?limit=200");
+		if (after.len)
+			buf_addf(&path, "&after=%s", buf_str(&after));
+		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
+		if (rc < 0)
+			return rc;
+		json_array_extend(all, json_object_get(o, "conflicts"));
+		buf_reset(&after);
+		lookup_escape(&after, lookup_text(o, "next"));
+	} while (after.len);
+	return 0;
+}
+
+static void
+print_conflicts(const json_t *all)
+{
+	struct term_table t = { .head = { "ACCOUNT", "CURRENT", "OPEN", "LATEST", "YOU MAY" },
+				.columns = 5 };
+	size_t i;
+	json_t *a;
+
+	json_array_foreach(all, i, a)
+	{
+		auto_buf name = BUF_INIT;
+		char current[24], open[24];
+
+		buf_addf(&name, "%s/%s", lookup_text(json_object_get(a, "resource"), "name"),
+			 lookup_text(a, "login"));
+		snprintf(current, sizeof(current), "%lld",
+			 (long long)json_integer_value(json_object_get(a, "version")));
+		snprintf(open, sizeof(open), "%lld",
+			 (long long)json_integer_value(json_object_get(a, "open")));
+		term_table_row(&t, buf_str(&name), current, open, lookup_text(a, "latest"),
+			       lookup_text(a, "level"));
+	}
+	if (t.rows == 0)
+		printf("no conflicts\n");
+	else
+		term_table_print(&t);
+}
+
+static int
+run_conflicts(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	auto_json all = json_array();
+	int rc = remote_open(&r, e);
+
+	if (rc == 0)
+		rc = each_page(r, all, e);
+	if (rc < 0)
+		return rc;
+	term_note_mode(r);
+	if (c->json)
+		term_print_json(all);
+	else
+		print_conflicts(all);
+	return CLI_GOOD;
+}
+
+static int
+take_version(const char *text, int64_t *ret, struct err *e)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoll(text, &end, 10);
+	if (errno || end == text || *end || *ret < 1 || *ret > 1000000000)
+		return err_set(e, ERR_USAGE,
+			       "VERSION is a number as `holdfast history` shows it, not \"%s\"",
+			       text);
+	return 0;
+}
+
+static int
+run_settle(const struct cli *c, struct err *e)
+{
+	auto_buf path = BUF_INIT, body = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	int64_t version;
+	char id[37];
+	struct jw w;
+
+	int rc = take_version(c->args[1], &version, e);
+	if (rc == 0)
+		rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = lookup_account(r, c->args[0], id, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_int(&w, "version", version);
+	jw_end_object(&w);
+	buf_addf(&path, "/v1/accounts/%s/settle", id);
+	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), &o, e);
+	if (rc < 0)
+		return rc;
+	if (c->json)
+		term_print_json(o);
+	else
+		printf("version %lld of %s is the current one; the others stay in its history\n",
+		       (long long)version, c->args[0]);
+	return CLI_GOOD;
+}
+
+const struct cli_verb verb_conflicts = {
+	"conflicts",
+	"",
+	0,
+	0,
+	NULL,
+	run_conflicts,
+	"Lists accounts that were changed on both sides of a cut and wait for your word.",
+	"`holdfast history RESOURCE/LOGIN` shows the versions: when, by whom, on which node. "
+	"`holdfast get "
+	"--version N` reads one. Settle with `holdfast settle`, or with a new value: `holdfast put "
+	"--settle`.",
+	0
+};
+const struct cli_verb verb_settle = {
+	"settle",
+	"RESOURCE/LOGIN VERSION",
+	2,
+	2,
+	NULL,
+	run_settle,
+	"Settles a conflict: VERSION becomes the current one; every version stays.",
+	NULL,
+	0
+};
