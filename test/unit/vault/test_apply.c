@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -383,6 +384,240 @@ sibling_keeps_both_and_flags(void **state)
 	assert_false(right_of(311, 31).conflict);
 }
 
+/* ---- conflicts ---- */
+
+/* What two nodes did apart from each other, one step of each node's log. */
+struct step {
+	enum event_kind kind;
+	int version, n, based_on; /* VERSION_ADDED; of CONFLICT_SETTLED version is the chosen one */
+	int upon, settles;	  /* CONFLICT_SETTLED */
+};
+
+static void
+take_step(const struct step *s, int account)
+{
+	char settles[UUID_STR_LEN + 2] = "";
+
+	if (s->kind == EVENT_VERSION_ADDED) {
+		apply_one(STMT_APPLY_VERSION_ADDED,
+			  add_version(account, s->version, s->n, s->based_on));
+		return;
+	}
+	if (s->settles)
+		snprintf(settles, sizeof(settles), "\"%s\"", id(s->settles));
+	apply_one(STMT_APPLY_CONFLICT_SETTLED,
+		  add(EVENT_CONFLICT_SETTLED, account,
+		      "{\"id\":\"%s\",\"version\":1,\"upon\":\"%s\",\"settles\":[%s]}",
+		      id(s->version), id(s->upon), settles));
+}
+
+/* The node's steps under its own name. */
+static void
+take_steps(const struct uuid *of, const struct step *s, int account)
+{
+	struct uuid own = node;
+
+	node = *of;
+	for (; s->version; s++)
+		take_step(s, account);
+	node = own;
+}
+
+static struct rows *
+versions_of(int account)
+{
+	auto_binds b = BINDS_INIT;
+	struct uuid a = uuid_of(account);
+
+	bind_uuid(&b, &a);
+	return ask(STMT_ACCOUNT_VERSIONS, &b);
+}
+
+/* The row of a version, or -1. */
+static int
+find_version(const struct rows *v, int version)
+{
+	struct uuid want = uuid_of(version), got;
+
+	for (int i = 0; i < rows_count(v); i++) {
+		row_uuid(v, i, 0, &got);
+		if (uuid_eq(&got, &want))
+			return i;
+	}
+	return -1;
+}
+
+static int
+current_of(int account, int user)
+{
+	struct right r = right_of(account, user);
+	auto_rows v = versions_of(account);
+
+	for (int i = 0; i < rows_count(v); i++) {
+		struct uuid u;
+		char text[UUID_STR_LEN];
+		if (row_int(v, i, 1) != r.current_n)
+			continue;
+		row_uuid(v, i, 0, &u);
+		uuid_str(&u, text);
+		return atoi(text + 24);
+	}
+	return 0;
+}
+
+static bool
+is_open(int account, int version)
+{
+	auto_rows v = versions_of(account);
+	int i = find_version(v, version);
+
+	assert_true(i >= 0);
+	return row_bool(v, i, 8);
+}
+
+static bool
+is_listed(int account, int user)
+{
+	auto_binds b = BINDS_INIT;
+	struct uuid u = uuid_of(user), want = uuid_of(account), got;
+
+	bind_uuid(&b, &u);
+	bind_uuid(&b, NULL);
+	bind_int(&b, 200);
+	auto_rows r = ask(STMT_ACCOUNT_CONFLICTS, &b);
+	for (int i = 0; i < rows_count(r); i++) {
+		row_uuid(r, i, 0, &got);
+		if (uuid_eq(&got, &want))
+			return true;
+	}
+	return false;
+}
+
+static void
+make_conflict_account(int account, int user, int version)
+{
+	char name[40];
+
+	snprintf(name, sizeof(name), "c%d", account);
+	make_resource(account + 5000, name, user);
+	make_account(account, account + 5000, "root");
+	apply_one(STMT_APPLY_VERSION_ADDED, add_version(account, version, 1, 0));
+}
+
+/* Invariant 5 of the data, in either order: nothing is dropped, both nodes are named, and those who may see it are told. */
+static void
+either_order_is_a_conflict(void **state)
+{
+	struct uuid west, east;
+
+	uuid_new(&west);
+	uuid_new(&east);
+	make_user(60, "owner60", "user");
+	make_user(61, "other61", "user");
+	for (int order = 0; order < 2; order++) {
+		int account = 600 + order, base = 60000 + 100 * order;
+		const struct step w[] = { { EVENT_VERSION_ADDED, base + 2, 2, 1, 0, 0 }, { 0 } };
+		const struct step x[] = { { EVENT_VERSION_ADDED, base + 3, 2, 1, 0, 0 }, { 0 } };
+
+		make_conflict_account(account, 60, base + 1);
+		assert_false(is_listed(account, 60));
+		take_steps(order ? &east : &west, order ? x : w, account);
+		take_steps(order ? &west : &east, order ? w : x, account);
+		assert_true(right_of(account, 60).conflict);
+		assert_int_equal(current_of(account, 60), order ? base + 3 : base + 2);
+		assert_true(is_open(account, order ? base + 2 : base + 3));
+		assert_true(is_listed(account, 60));
+		assert_false(is_listed(account, 61));
+		auto_rows v = versions_of(account);
+		struct uuid made;
+		assert_int_equal(rows_count(v), 3);
+		row_uuid(v, find_version(v, base + 2), 6, &made);
+		assert_true(uuid_eq(&made, &west));
+		row_uuid(v, find_version(v, base + 3), 6, &made);
+		assert_true(uuid_eq(&made, &east));
+	}
+}
+
+/* A conflict that is settled is over, nothing is dropped, and the choice may be any version. */
+static void
+settled_by_choice(void **state)
+{
+	make_user(62, "owner62", "user");
+	make_conflict_account(620, 62, 62001);
+	take_step(&(struct step){ EVENT_VERSION_ADDED, 62002, 2, 1, 0, 0 }, 620);
+	take_step(&(struct step){ EVENT_VERSION_ADDED, 62003, 2, 1, 0, 0 }, 620);
+	assert_true(is_listed(620, 62));
+	take_step(&(struct step){ EVENT_CONFLICT_SETTLED, 62003, 0, 0, 62002, 62003 }, 620);
+	assert_false(right_of(620, 62).conflict);
+	assert_false(is_listed(620, 62));
+	assert_int_equal(current_of(620, 62), 62003);
+	assert_int_equal(right_of(620, 62).top_n, 3);
+	/* What follows is made upon the chosen one, and is no conflict. */
+	take_step(&(struct step){ EVENT_VERSION_ADDED, 62004, 4, 3, 0, 0 }, 620);
+	assert_false(right_of(620, 62).conflict);
+	assert_int_equal(current_of(620, 62), 62004);
+}
+
+/* Settled on one side while the other stored a version that the settler did not know of. */
+static void
+what_a_settler_did_not_know_stays_open(void **state)
+{
+	struct uuid west, east;
+
+	uuid_new(&west);
+	uuid_new(&east);
+	make_user(63, "owner63", "user");
+	for (int order = 0; order < 2; order++) {
+		int account = 630 + order, base = 63000 + 100 * order;
+		const struct step w[] = {
+			{ EVENT_CONFLICT_SETTLED, base + 3, 0, 0, base + 2, base + 3 }, { 0 }
+		};
+		const struct step x[] = { { EVENT_VERSION_ADDED, base + 4, 4, 2, 0, 0 }, { 0 } };
+
+		make_conflict_account(account, 63, base + 1);
+		take_step(&(struct step){ EVENT_VERSION_ADDED, base + 2, 2, 1, 0, 0 }, account);
+		take_step(&(struct step){ EVENT_VERSION_ADDED, base + 3, 2, 1, 0, 0 }, account);
+		take_steps(order ? &east : &west, order ? x : w, account);
+		take_steps(order ? &west : &east, order ? w : x, account);
+		assert_true(right_of(account, 63).conflict);
+		assert_int_equal(right_of(account, 63).top_n, 4);
+		assert_int_equal(current_of(account, 63), order ? base + 4 : base + 3);
+		assert_true(is_open(account, order ? base + 3 : base + 4));
+	}
+}
+
+/* Both sides settled: the same choice is one word, two choices are a conflict again. */
+static void
+two_settlements_agree_or_are_a_conflict(void **state)
+{
+	struct uuid west, east;
+
+	uuid_new(&west);
+	uuid_new(&east);
+	make_user(64, "owner64", "user");
+	for (int way = 0; way < 4; way++) {
+		int account = 640 + way, base = 64000 + 100 * way;
+		bool agree = way & 1, turned = way & 2;
+		const struct step w[] = {
+			{ EVENT_CONFLICT_SETTLED, base + 3, 0, 0, base + 2, base + 3 }, { 0 }
+		};
+		const struct step x[] = { { EVENT_CONFLICT_SETTLED, agree ? base + 3 : base + 1, 0,
+					    0, base + 2, base + 3 },
+					  { 0 } };
+
+		make_conflict_account(account, 64, base + 1);
+		take_step(&(struct step){ EVENT_VERSION_ADDED, base + 2, 2, 1, 0, 0 }, account);
+		take_step(&(struct step){ EVENT_VERSION_ADDED, base + 3, 2, 1, 0, 0 }, account);
+		take_steps(turned ? &east : &west, turned ? x : w, account);
+		take_steps(turned ? &west : &east, turned ? w : x, account);
+		assert_int_equal(right_of(account, 64).conflict, !agree);
+		assert_int_equal(right_of(account, 64).top_n, 3);
+		assert_int_equal(current_of(account, 64), turned && !agree ? base + 1 : base + 3);
+		if (!agree)
+			assert_true(is_open(account, turned ? base + 3 : base + 1));
+	}
+}
+
 /* Asks for versions 0 … n-1 of one account at once. */
 static struct rows *
 open_versions(int account, int user, int n)
@@ -500,6 +735,10 @@ main(void)
 		cmocka_unit_test(deleted_is_gone_and_its_name_free),
 		cmocka_unit_test(versions_follow_each_other),
 		cmocka_unit_test(sibling_keeps_both_and_flags),
+		cmocka_unit_test(either_order_is_a_conflict),
+		cmocka_unit_test(settled_by_choice),
+		cmocka_unit_test(what_a_settler_did_not_know_stays_open),
+		cmocka_unit_test(two_settlements_agree_or_are_a_conflict),
 		cmocka_unit_test(open_gives_the_version_asked_for),
 		cmocka_unit_test(import_check_judges_every_line),
 	};
