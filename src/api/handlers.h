@@ -35,6 +35,7 @@
 	X(version_list)                                                                            \
 	X(version_new)                                                                             \
 	X(conflict_list)                                                                           \
+	X(admin_conflict_list)                                                                     \
 	X(account_settle)                                                                          \
 	X(resource_shares)                                                                         \
 	X(resource_share)                                                                          \

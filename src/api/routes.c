@@ -80,6 +80,8 @@ static const struct route table[] = {
 	  "Stores a new version; with if_version only upon that one.", "Version" },
 	{ HTTP_GET, "/v1/conflicts", DO(conflict_list), CAP_USE, READ, NO_BODY, "limit after", 0,
 	  "Lists the accounts in conflict that the caller may see.", "Conflicts" },
+	{ HTTP_GET, "/v1/conflicts/administration", DO(admin_conflict_list), CAP_USERS, READ, NO_BODY, NULL, 0,
+	  "Lists what administrators did on two nodes apart from each other, and what counts: the safer.", "AdminConflicts" },
 	{ HTTP_POST, "/v1/accounts/{id}/settle", DO(account_settle), CAP_USE, CHANGE, BODY(settle), NULL, FIELDS,
 	  "Settles a conflict by a version that is there (version) or by a new one (fields); all versions stay.", "Version" },
 	{ HTTP_GET, "/v1/accounts/{id}/shares", DO(account_shares), CAP_USE, READ, NO_BODY, NULL, 0,

@@ -80,3 +80,9 @@ on_user_totp_remove(struct api_call *c, struct err *e)
 	const struct body_code *b = c->body;
 	return user_totp_remove(&c->call, b->code, e);
 }
+
+int
+on_admin_conflict_list(struct api_call *c, struct err *e)
+{
+	return user_admin_conflicts(&c->call, &c->w, e);
+}

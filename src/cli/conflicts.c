@@ -63,12 +63,49 @@ print_conflicts(const json_t *all)
 }
 
 static int
+run_administration(const struct cli *c, struct remote *r, struct err *e)
+{
+	struct term_table t = { .head = { "AT", "ON", "USER", "WHAT", "COUNTS", "LOST" },
+				.columns = 6 };
+	auto_json o = NULL;
+	size_t i;
+	json_t *a;
+	int rc = remote_call(r, REMOTE_READ, "GET", "/v1/conflicts/administration", NULL, &o, e);
+
+	if (rc < 0)
+		return rc;
+	term_note_mode(r);
+	if (c->json) {
+		term_print_json(json_object_get(o, "conflicts"));
+		return CLI_GOOD;
+	}
+	json_array_foreach(json_object_get(o, "conflicts"), i, a)
+	{
+		auto_buf what = BUF_INIT;
+		const char *target = lookup_text(json_object_get(a, "target"), "name");
+
+		buf_addf(&what, "%s%s%s", lookup_text(a, "what"), *target ? " of " : "", target);
+		term_table_row(&t, lookup_text(a, "at"),
+			       lookup_text(json_object_get(a, "node"), "name"),
+			       lookup_text(json_object_get(a, "user"), "name"), buf_str(&what),
+			       lookup_text(a, "kept"), lookup_text(a, "lost"));
+	}
+	if (t.rows == 0)
+		printf("no conflicts\n");
+	else
+		term_table_print(&t);
+	return CLI_GOOD;
+}
+
+static int
 run_conflicts(const struct cli *c, struct err *e)
 {
 	auto_remote r = NULL;
 	auto_json all = json_array();
 	int rc = remote_open(&r, e);
 
+	if (rc == 0 && cli_has(c, "administration"))
+		return run_administration(c, r, e);
 	if (rc == 0)
 		rc = each_page(r, all, e);
 	if (rc < 0)
@@ -128,12 +165,18 @@ run_settle(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+static const struct cli_opt opts[] = {
+	{ "administration", NULL,
+	  "What administrators did on both sides, and what counts: the safer." },
+	{ 0 },
+};
+
 const struct cli_verb verb_conflicts = {
 	"conflicts",
 	"",
 	0,
 	0,
-	NULL,
+	opts,
 	run_conflicts,
 	"Lists accounts that were changed on both sides of a cut and wait for your word.",
 	"`holdfast history RESOURCE/LOGIN` shows the versions: when, by whom, on which node. "

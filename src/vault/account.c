@@ -415,6 +415,8 @@ find_choice(const struct rows *r, int n, struct uuid *ret)
 static void
 write_settled(struct buf *body, const struct rows *r, const struct uuid *chosen, int n)
 {
+	auto_buf settles = BUF_INIT;
+	char text[UUID_STR_LEN];
 	struct uuid u;
 	struct jw w;
 	jw_init(&w, body);
@@ -426,13 +428,13 @@ write_settled(struct buf *body, const struct rows *r, const struct uuid *chosen,
 		if (row_bool(r, i, CHOICE_CURRENT))
 			jw_uuid(&w, "upon", &u);
 	}
-	jw_array(&w, "settles");
 	for (int i = 0; i < rows_count(r); i++) {
 		row_uuid(r, i, CHOICE_ID, &u);
+		uuid_str(&u, text);
 		if (row_bool(r, i, CHOICE_SIBLING))
-			jw_uuid(&w, NULL, &u);
+			buf_addf(&settles, "%s%s", settles.len ? " " : "", text);
 	}
-	jw_end_array(&w);
+	jw_text(&w, "settles", buf_str(&settles));
 	jw_end_object(&w);
 }
 

@@ -65,7 +65,11 @@ append_share(struct call *c, enum event_kind kind, enum share_on on, const struc
 	     const struct uuid *user, const char *name, int level, struct err *e)
 {
 	auto_buf body = BUF_INIT;
+	auto_rows stands = NULL;
 	struct jw w;
+	int rc = user_standing(c, target, user, &stands, e);
+	if (rc)
+		return rc;
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
 	jw_text(&w, "on", on_names[on]);
@@ -73,6 +77,7 @@ append_share(struct call *c, enum event_kind kind, enum share_on on, const struc
 	jw_text(&w, "name", name);
 	if (level)
 		jw_int(&w, "level", level);
+	jw_text(&w, "upon", row_text(stands, 0, 2));
 	jw_end_object(&w);
 	return vault_append(c, kind, target, buf_str(&body), e);
 }

@@ -276,20 +276,93 @@ check_change(struct call *c, const struct uuid *id, const struct user_change *ch
 	return 0;
 }
 
-/* At most one event of each of three kinds. */
+int
+user_standing(struct call *c, const struct uuid *object, const struct uuid *principal,
+	      struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	bind_uuid(&b, object);
+	bind_uuid(&b, principal);
+	return db_exec(vault_reader(c->v), c->f, STMT_USER_STANDING, &b, ret, e);
+}
+
+/* A level as the table keeps it → its name. */
+static const char *
+share_text(const char *level)
+{
+	const char *name = policy_level_name(level[0] - '0');
+	return name ? name : "none";
+}
+
+static void
+write_named(struct jw *out, const char *what, const struct uuid *id, const char *name)
+{
+	jw_object(out, what);
+	jw_uuid(out, "id", id);
+	jw_text(out, "name", name);
+	jw_end_object(out);
+}
+
+static void
+write_admin_conflict(struct jw *out, const struct rows *r, int i)
+{
+	bool share = strcmp(row_text(r, i, 0), "share") == 0;
+	struct uuid object, user, node;
+	row_uuid(r, i, 2, &object);
+	row_uuid(r, i, 4, &user);
+	row_uuid(r, i, 8, &node);
+	jw_object(out, NULL);
+	jw_text(out, "what", row_text(r, i, 0));
+	jw_time(out, "at", row_time(r, i, 1));
+	write_named(out, "node", &node, row_text(r, i, 9));
+	write_named(out, "user", &user, row_text(r, i, 5));
+	if (share)
+		write_named(out, "target", &object, row_text(r, i, 3));
+	else
+		jw_null(out, "target");
+	jw_text(out, "kept", share ? share_text(row_text(r, i, 6)) : row_text(r, i, 6));
+	jw_text(out, "lost", share ? share_text(row_text(r, i, 7)) : row_text(r, i, 7));
+	jw_end_object(out);
+}
+
+int
+user_admin_conflicts(struct call *c, struct jw *out, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_int(&b, POLICY_PAGE_MAX);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_ADMIN_CONFLICTS, &b, &r, e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_array(out, "conflicts");
+	for (int i = 0; i < rows_count(r); i++)
+		write_admin_conflict(out, r, i);
+	jw_end_array(out);
+	jw_end_object(out);
+	return 0;
+}
+
+/* At most one event of each of three kinds. stands: what a new role or state is made upon, NULL
+ * without one. */
 static size_t
 change_events(struct call *c, const struct uuid *id, const struct user_change *ch,
-	      const struct setup *s, struct buf bodies[static 3], struct event ev[static 3])
+	      const struct rows *stands, const struct setup *s, struct buf bodies[static 3],
+	      struct event ev[static 3])
 {
 	struct jw w;
 	size_t n = 0;
-	if (ch->role || ch->set_disabled) {
+	if (stands) {
 		jw_init(&w, &bodies[0]);
 		jw_object(&w, NULL);
 		if (ch->role)
 			jw_text(&w, "role", ch->role);
 		if (ch->set_disabled)
 			jw_bool(&w, "disabled", ch->disabled);
+		if (ch->role)
+			jw_text(&w, "upon_role", row_text(stands, 0, 0));
+		if (ch->set_disabled)
+			jw_text(&w, "upon_disabled", row_text(stands, 0, 1));
 		jw_end_object(&w);
 		ev[n++] = policy_event(c, EVENT_USER_CHANGED, id, buf_str(&bodies[0]));
 	}
@@ -312,15 +385,18 @@ static int
 change_gated(struct call *c, const struct uuid *id, const struct user_change *ch,
 	     struct setup *setup, struct err *e)
 {
+	auto_rows stands = NULL;
 	policy_gate gate = gate_enter(c->v->gates, c->f, &administrators_gate);
 	int rc = check_change(c, id, ch, e);
+	if (rc == 0 && (ch->role || ch->set_disabled))
+		rc = user_standing(c, id, id, &stands, e);
 	if (rc == 0 && ch->reset_password)
 		rc = new_setup(c, id, setup, e);
 	if (rc)
 		return rc;
 	struct buf bodies[3] = { 0 };
 	struct event ev[3];
-	size_t n = change_events(c, id, ch, setup, bodies, ev);
+	size_t n = change_events(c, id, ch, stands, setup, bodies, ev);
 	if (n)
 		rc = policy_append(c, ev, n, e);
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++)

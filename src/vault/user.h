@@ -35,6 +35,14 @@ struct user_change {
 	bool reset_password; /* a new set-up token instead of the password; all his sessions end */
 	bool remove_totp;
 };
+/* One row: the stamps of role, disabled and share that the next event is made upon ("" none). Of a
+ * user, principal is the user too. */
+int user_standing(struct call *c, const struct uuid *object, const struct uuid *principal,
+		  struct rows **ret, struct err *e) NONNULL MUST_USE;
+/* What administrators did on two nodes apart from each other; the newest 200.
+ * {"conflicts":[…]} */
+int user_admin_conflicts(struct call *c, struct jw *out, struct err *e) NONNULL MUST_USE;
+
 int user_change(struct call *c, const struct uuid *id, const struct user_change *ch, struct jw *out,
 		struct err *e) NONNULL MUST_USE;
 

@@ -304,6 +304,67 @@ def test_check_and_set(ada):
     refused(ada.post(f"/v1/accounts/{a}/retrieve", {"version": 3}), 404, "not_found")
 
 
+def in_conflict(shared, account, *open_versions):
+    """Makes an account look as it does after a merge: these versions were made elsewhere upon an older one."""
+    numbers = ", ".join(map(str, open_versions))
+    shared.sql(f"UPDATE version SET sibling = true WHERE account = '{account}' AND n IN ({numbers});"
+               f"UPDATE account SET conflict = true WHERE id = '{account}'")
+
+
+def conflicts(who):
+    return {c["id"]: c for c in who.must("GET", "/v1/conflicts?limit=200", None)["conflicts"]}
+
+
+def test_settle_by_choosing(shared, ada, bob):
+    a = account(ada)
+    ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "two"}})
+    refused(ada.post(f"/v1/accounts/{a}/settle", {"version": 1}), 409, "conflict") # there is nothing to settle
+    assert ada.must("POST", f"/v1/accounts/{a}/settle", {"version": 2})["version"] == 2 # said twice is no mistake
+    first = ada.must("POST", f"/v1/accounts/{a}/retrieve", {"version": 1})["fields"]
+    in_conflict(shared, a, 1)
+    assert conflicts(ada)[a]["open"] == 1 and conflicts(ada)[a]["version"] == 2 and conflicts(ada)[a]["level"] == "owner"
+    assert a not in conflicts(bob)
+    refused(bob.post(f"/v1/accounts/{a}/settle", {"version": 1}), 404, "not_found")
+    ada.must("POST", f"/v1/accounts/{a}/shares", {"user": "bob", "level": "view"})
+    assert conflicts(bob)[a]["level"] == "view"
+    refused(bob.post(f"/v1/accounts/{a}/settle", {"version": 1}), 403, "forbidden")
+    for body in ({}, {"version": 1, "fields": {"password": "x"}}):
+        refused(ada.post(f"/v1/accounts/{a}/settle", body), 400, "bad_field")
+    refused(ada.post(f"/v1/accounts/{a}/settle", {"version": 9}), 404, "not_found")
+    refused(ada.post(f"/v1/accounts/{a}/settle", {"version": 1, "if_version": 1}), 409, "version_conflict")
+    versions = ada.must("GET", f"/v1/accounts/{a}/versions", None)["versions"]
+    assert [(v["n"], v["conflict"], v["current"]) for v in versions] == [(2, False, True), (1, True, False)]
+    assert all(v["node"]["name"] and v["author"]["name"] == "ada" and v["created"] for v in versions)
+    ada.must("POST", f"/v1/accounts/{a}/settle", {"version": 1})
+    assert a not in conflicts(ada)
+    got = ada.must("POST", f"/v1/accounts/{a}/retrieve", {})
+    assert (got["fields"], got["version"], got["conflict"]) == (first, 1, False)
+    assert ada.must("POST", f"/v1/accounts/{a}/retrieve", {"version": 2})["fields"] == {"password": "two"} # nothing is dropped
+    assert ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "three"}, "if_version": 1})["version"] == 3
+
+
+def test_settle_by_a_new_version(shared, ada):
+    a = account(ada)
+    refused(ada.post(f"/v1/accounts/{a}/settle", {"fields": {"password": "x"}}), 409, "conflict")
+    ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "two"}})
+    in_conflict(shared, a, 1)
+    ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "three"}})
+    assert a in conflicts(ada) # a new value alone settles nothing: its maker need not have seen the conflict
+    assert ada.must("POST", f"/v1/accounts/{a}/settle", {"fields": {"password": "four"}, "if_version": 3})["version"] == 4
+    got = ada.must("POST", f"/v1/accounts/{a}/retrieve", {})
+    assert (got["fields"], got["version"], got["conflict"]) == ({"password": "four"}, 4, False) and a not in conflicts(ada)
+    assert len(ada.must("GET", f"/v1/accounts/{a}/versions", None)["versions"]) == 4
+
+
+def test_settling_is_in_the_log(shared, ada, admin_api):
+    a = account(ada)
+    ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "two"}})
+    in_conflict(shared, a, 1)
+    assert ada.must("PATCH", f"/v1/accounts/{a}", {"conflict": False})["conflict"] is False
+    events = admin_api.must("GET", f"/v1/audit?object={a}&kind=conflict_settled", None)["events"]
+    assert len(events) == 1 and a not in conflicts(ada)
+
+
 def test_check_and_set_at_once(shared, ada):
     """Of many who change the same version one wins."""
     from concurrent.futures import ThreadPoolExecutor

@@ -327,7 +327,26 @@ def test_history(ada):
     assert [v["n"] for v in versions] == [3, 2, 1] and [v["current"] for v in versions] == [True, False, False]
     assert [v["based_on"] for v in versions][:2] == [2, 1] and versions[0]["author"]["name"] == "ada"
     lines = ada.good("history", "Old/x").splitlines()
-    assert len(lines) == 4 and re.match(r"3 +20\d\d-.* ada +2 +current$", lines[1])
+    assert len(lines) == 4 and re.match(r"3 +20\d\d-.* ada +\S+ +2 +current$", lines[1])
+
+
+def test_conflicts_and_settle(shared, ada):
+    assert ada.good("conflicts") == "no conflicts\n" and ada.json("conflicts") == []
+    for name in ("Cut/x", "Cut/y"):
+        for n in (1, 2):
+            ada.good("put", name, input=f"{n}\n")
+        shared.sql(f"UPDATE version v SET sibling = true FROM account a WHERE a.id = v.account AND a.login = '{name[4:]}' AND v.n = 1 AND EXISTS "
+                   "(SELECT FROM resource r WHERE r.id = a.resource AND r.name = 'Cut');"
+                   f"UPDATE account SET conflict = true WHERE login = '{name[4:]}' AND resource = (SELECT id FROM resource WHERE name = 'Cut')")
+    assert "holdfast settle Cut/x" in ada.cli("get", "Cut/x").stderr
+    assert sorted((c["login"], c["version"], c["open"]) for c in ada.json("conflicts")) == [("x", 2, 1), ("y", 2, 1)]
+    assert len(ada.good("conflicts").splitlines()) == 3 and "in conflict" in ada.good("history", "Cut/x")
+    fails(ada.cli("settle", "Cut/x", "one"), 2, "VERSION")
+    fails(ada.cli("settle", "Cut/x", "9"), 1, "9")
+    assert "version 1 of Cut/x" in ada.good("settle", "Cut/x", "1") and ada.good("get", "Cut/x") == "1\n"
+    ada.good("put", "Cut/y", "--settle", input="3\n")
+    assert ada.good("get", "Cut/y") == "3\n" and ada.json("conflicts") == []
+    assert [v["n"] for v in ada.json("history", "Cut/y")["versions"]] == [3, 2, 1]
 
 
 def test_find_and_ls(ada):

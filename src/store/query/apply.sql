@@ -11,22 +11,45 @@ FROM (SELECT seq, at, object, body::jsonb AS b FROM event
 ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
 
--- Whoever is disabled has no session any more.
+-- Whoever is disabled has no session any more. An event names what it was made upon (upon_…); when the record stands
+-- otherwise now, both sides changed it apart from each other, and the safer of the two counts: disabled, and no administrator.
 -- name: apply_user_changed(node uuid, from_seq bigint, to_seq bigint)
-WITH e AS MATERIALIZED (
-	SELECT object, max(at) AS at,
-		(array_agg(b->>'role' ORDER BY seq DESC) FILTER (WHERE b ? 'role'))[1] AS role,
-		(array_agg((b->>'disabled')::boolean ORDER BY seq DESC) FILTER (WHERE b ? 'disabled'))[1] AS disabled,
-		bool_or((b->>'disabled')::boolean) AS was_disabled
-	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
-		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 21) x
-	GROUP BY object
+WITH x AS MATERIALIZED (
+	SELECT seq, at, object, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 21
+), e AS MATERIALIZED (
+	SELECT x.object, f.what, f.safe, max(x.seq) AS seq, max(x.at) AS at,
+		(array_agg(b->>f.what ORDER BY seq DESC))[1] AS value,
+		(array_agg(b->>('upon_' || f.what) ORDER BY seq))[1] AS upon,
+		bool_or(b->>f.what = 'true') AS was_disabled
+	FROM x JOIN (VALUES ('role', 'user'), ('disabled', 'true')) f (what, safe) ON b ? f.what
+	GROUP BY x.object, f.what, f.safe
+), o AS MATERIALIZED (
+	SELECT e.*, $1::text || '/' || e.seq AS stamp, CASE e.what WHEN 'role' THEN p.role ELSE p.disabled::text END AS held,
+		e.upon IS NOT NULL AND e.upon <> coalesce(t.stamp, '') AS apart
+	FROM e JOIN principal p ON p.id = e.object
+	LEFT JOIN standing t ON t.object = e.object AND t.principal = e.object AND t.what = e.what
+	WHERE coalesce(t.stamp, '') NOT IN ($1::text || '/' || e.seq, $1::text || '/' || e.seq || '+')
+), r AS MATERIALIZED (
+	SELECT o.*, CASE WHEN apart AND held = safe THEN held ELSE value END AS result FROM o
+), k AS (
+	INSERT INTO standing (object, principal, what, stamp)
+	SELECT object, object, what, CASE WHEN apart THEN stamp || '+' ELSE stamp END FROM r
+	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
+), c AS (
+	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost)
+	SELECT $1, seq, what, at, object, object, result, CASE WHEN result = value THEN held ELSE value END
+	FROM r WHERE apart AND value <> held
+	ON CONFLICT DO NOTHING
 ), s AS (
 	UPDATE session SET ended_at = e.at FROM e
-	WHERE session.principal = e.object AND e.was_disabled AND session.ended_at IS NULL AND session.created_at <= e.at
+	WHERE e.what = 'disabled' AND session.principal = e.object AND e.was_disabled AND session.ended_at IS NULL
+		AND session.created_at <= e.at
 )
-UPDATE principal p SET role = coalesce(e.role, p.role), disabled = coalesce(e.disabled, p.disabled)
-FROM e WHERE p.id = e.object;
+UPDATE principal p SET role = coalesce(q.role, p.role), disabled = coalesce(q.disabled::boolean, p.disabled)
+FROM (SELECT object, max(result) FILTER (WHERE what = 'role') AS role,
+		max(result) FILTER (WHERE what = 'disabled') AS disabled FROM r GROUP BY object) q
+WHERE p.id = q.object;
 
 -- A new password, or (password_hash null) a new set-up token. All sessions end but the one that did it.
 -- name: apply_user_password(node uuid, from_seq bigint, to_seq bigint)
@@ -145,7 +168,8 @@ WITH x AS MATERIALIZED (
 	SELECT seq, object, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 56
 ), k AS MATERIALIZED (
-	SELECT DISTINCT s.id::uuid AS id FROM x CROSS JOIN LATERAL jsonb_array_elements_text(x.b->'settles') s (id)
+	SELECT DISTINCT s.id::uuid AS id
+	FROM x CROSS JOIN LATERAL unnest(string_to_array(x.b->>'settles', ' ')) s (id) WHERE s.id <> ''
 ), t AS MATERIALIZED (
 	SELECT e.object, c.id AS chosen, c.n, u.id IS DISTINCT FROM e.upon AND u.id IS DISTINCT FROM c.id AS astray
 	FROM (SELECT object, (array_agg((b->>'id')::uuid ORDER BY seq DESC))[1] AS chosen,
@@ -165,15 +189,57 @@ UPDATE account a SET current_n = CASE WHEN t.astray THEN a.current_n ELSE t.n EN
 	conflict = (SELECT bool_or(o.sibling) FROM o WHERE o.account = a.id)
 FROM t WHERE a.id = t.object;
 
+-- As in apply_user_changed: of what both sides did apart from each other the lower level counts, and none is the lowest.
 -- name: apply_shared(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT object, principal, max(seq) AS seq, max(at) AS at,
+		(array_agg(level ORDER BY seq DESC))[1] AS level, (array_agg(upon ORDER BY seq))[1] AS upon
+	FROM (SELECT seq, at, object, (b->>'user')::uuid AS principal, (b->>'level')::int AS level, b->>'upon' AS upon
+		FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+			WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 60) y) x
+	GROUP BY object, principal
+), o AS MATERIALIZED (
+	SELECT e.*, $1::text || '/' || e.seq AS stamp, coalesce(s.level, 0) AS held,
+		e.upon IS NOT NULL AND e.upon <> coalesce(t.stamp, '') AS apart
+	FROM e LEFT JOIN share s ON s.target = e.object AND s.principal = e.principal
+	LEFT JOIN standing t ON t.object = e.object AND t.principal = e.principal AND t.what = 'share'
+	WHERE coalesce(t.stamp, '') NOT IN ($1::text || '/' || e.seq, $1::text || '/' || e.seq || '+')
+), k AS (
+	INSERT INTO standing (object, principal, what, stamp)
+	SELECT object, principal, 'share', CASE WHEN apart THEN stamp || '+' ELSE stamp END FROM o
+	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
+), c AS (
+	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost)
+	SELECT $1, seq, 'share', at, object, principal, least(level, held)::text, greatest(level, held)::text
+	FROM o WHERE apart AND level <> held
+	ON CONFLICT DO NOTHING
+)
 INSERT INTO share (target, principal, level, granted_at)
-SELECT object, (b->>'user')::uuid, (b->>'level')::int, at
-FROM (SELECT DISTINCT ON (object, body::jsonb->>'user') at, object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 60
-	ORDER BY object, body::jsonb->>'user', seq DESC) e
+SELECT object, principal, CASE WHEN apart THEN least(level, held) ELSE level END, at FROM o
+WHERE NOT apart OR held > 0
 ON CONFLICT (target, principal) DO UPDATE SET level = excluded.level, granted_at = excluded.granted_at;
 
 -- name: apply_unshared(node uuid, from_seq bigint, to_seq bigint)
-DELETE FROM share s USING event e
-WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 61 AND s.target = e.object
-	AND s.principal = (e.body::jsonb->>'user')::uuid AND s.granted_at <= e.at;
+WITH e AS MATERIALIZED (
+	SELECT object, principal, max(seq) AS seq, max(at) AS at, (array_agg(upon ORDER BY seq))[1] AS upon
+	FROM (SELECT seq, at, object, (b->>'user')::uuid AS principal, b->>'upon' AS upon
+		FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+			WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 61) y) x
+	GROUP BY object, principal
+), o AS MATERIALIZED (
+	SELECT e.*, $1::text || '/' || e.seq AS stamp, coalesce(s.level, 0) AS held,
+		e.upon IS NOT NULL AND e.upon <> coalesce(t.stamp, '') AS apart
+	FROM e LEFT JOIN share s ON s.target = e.object AND s.principal = e.principal
+	LEFT JOIN standing t ON t.object = e.object AND t.principal = e.principal AND t.what = 'share'
+	WHERE coalesce(t.stamp, '') NOT IN ($1::text || '/' || e.seq, $1::text || '/' || e.seq || '+')
+), k AS (
+	INSERT INTO standing (object, principal, what, stamp)
+	SELECT object, principal, 'share', CASE WHEN apart THEN stamp || '+' ELSE stamp END FROM o
+	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
+), c AS (
+	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost)
+	SELECT $1, seq, 'share', at, object, principal, '0', held::text FROM o WHERE apart AND held > 0
+	ON CONFLICT DO NOTHING
+)
+DELETE FROM share s USING o
+WHERE s.target = o.object AND s.principal = o.principal AND (o.upon IS NOT NULL OR s.granted_at <= o.at);

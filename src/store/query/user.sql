@@ -38,3 +38,19 @@ SELECT count(*) FROM principal WHERE role = 'administrator' AND NOT disabled AND
 SELECT id, name, https_port, pair_port, slot, web_cert, joined_at,
 	coalesce(primary_since_term = (SELECT max(primary_since_term) FROM node), false)
 FROM node ORDER BY joined_at, id LIMIT 64;
+
+-- How what administrators decide stands: the stamps that the next event is made upon. Of a user, principal is the user too.
+-- name: user_standing(object uuid, principal uuid) -> role text, disabled text, share text
+SELECT coalesce(max(stamp) FILTER (WHERE what = 'role'), ''), coalesce(max(stamp) FILTER (WHERE what = 'disabled'), ''),
+	coalesce(max(stamp) FILTER (WHERE what = 'share'), '')
+FROM standing WHERE object = $1 AND principal = $2;
+
+-- What was done on two nodes apart from each other, newest first. name: of the user; target: of the resource, or resource/login.
+-- name: user_admin_conflicts(rows int) ->
+--   what text, at timestamptz, object uuid, target text, principal uuid, name text, kept text, lost text, node uuid, node_name text
+SELECT c.what, c.at, c.object, coalesce(r.name, ar.name || '/' || a.login), c.principal, p.name, c.kept, c.lost, c.node, d.name
+FROM admin_conflict c JOIN principal p ON p.id = c.principal
+LEFT JOIN resource r ON r.id = c.object
+LEFT JOIN account a ON a.id = c.object LEFT JOIN resource ar ON ar.id = a.resource
+LEFT JOIN node d ON d.id = c.node
+ORDER BY c.at DESC, c.node, c.seq LIMIT $1;

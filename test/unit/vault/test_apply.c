@@ -396,7 +396,7 @@ struct step {
 static void
 take_step(const struct step *s, int account)
 {
-	char settles[UUID_STR_LEN + 2] = "";
+	char settles[UUID_STR_LEN] = "";
 
 	if (s->kind == EVENT_VERSION_ADDED) {
 		apply_one(STMT_APPLY_VERSION_ADDED,
@@ -404,10 +404,10 @@ take_step(const struct step *s, int account)
 		return;
 	}
 	if (s->settles)
-		snprintf(settles, sizeof(settles), "\"%s\"", id(s->settles));
+		snprintf(settles, sizeof(settles), "%s", id(s->settles));
 	apply_one(STMT_APPLY_CONFLICT_SETTLED,
 		  add(EVENT_CONFLICT_SETTLED, account,
-		      "{\"id\":\"%s\",\"version\":1,\"upon\":\"%s\",\"settles\":[%s]}",
+		      "{\"id\":\"%s\",\"version\":1,\"upon\":\"%s\",\"settles\":\"%s\"}",
 		      id(s->version), id(s->upon), settles));
 }
 
@@ -618,6 +618,195 @@ two_settlements_agree_or_are_a_conflict(void **state)
 	}
 }
 
+/* ---- administration on both sides ---- */
+
+static void
+stamp_of(const struct uuid *of, int64_t at, char ret[static 64])
+{
+	char text[UUID_STR_LEN];
+
+	uuid_str(of, text);
+	snprintf(ret, 64, "%s/%lld", text, (long long)at);
+}
+
+static bool
+told_of(int user, const char *what, const char *kept, const char *lost)
+{
+	auto_binds b = BINDS_INIT;
+	struct uuid want = uuid_of(user), got;
+
+	bind_int(&b, 200);
+	auto_rows r = ask(STMT_USER_ADMIN_CONFLICTS, &b);
+	for (int i = 0; i < rows_count(r); i++) {
+		row_uuid(r, i, 4, &got);
+		if (uuid_eq(&got, &want) && strcmp(row_text(r, i, 0), what) == 0 &&
+		    strcmp(row_text(r, i, 6), kept) == 0 && strcmp(row_text(r, i, 7), lost) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* One node's word on a user; upon: the stamp of what it was made upon. */
+static int64_t
+say_user(const struct uuid *of, int user, const char *what, const char *json, const char *upon)
+{
+	struct uuid own = node;
+	int64_t at;
+
+	node = *of;
+	at = add(EVENT_USER_CHANGED, user, "{\"%s\":%s,\"upon_%s\":\"%s\"}", what, json, what,
+		 upon);
+	apply_one(STMT_APPLY_USER_CHANGED, at);
+	node = own;
+	return at;
+}
+
+static bool
+user_is(int user, const char *role, bool disabled)
+{
+	auto_binds b = BINDS_INIT;
+	struct uuid u = uuid_of(user);
+
+	bind_uuid(&b, &u);
+	auto_rows r = ask(STMT_USER_GET, &b);
+	return strcmp(row_text(r, 0, 2), role) == 0 && row_bool(r, 0, 3) == disabled;
+}
+
+/* Disabled beats enabled and demotion beats promotion, whichever side's log comes first; the administrator is told. */
+static void
+the_safer_state_of_a_user_counts(void **state)
+{
+	struct uuid west, east;
+	char both[64], mine[64];
+
+	uuid_new(&west);
+	uuid_new(&east);
+	for (int order = 0; order < 2; order++) {
+		int u = 70 + order;
+		const struct uuid *safe = order ? &east : &west, *loose = order ? &west : &east;
+		char name[20];
+
+		snprintf(name, sizeof(name), "both%d", u);
+		make_user(u, name, "user");
+		/* What both sides know of. */
+		stamp_of(&west, say_user(&west, u, "disabled", "true", ""), both);
+		stamp_of(&west, say_user(&west, u, "disabled", "false", both), both);
+		assert_true(user_is(u, "user", false));
+		if (order == 0) {
+			say_user(safe, u, "disabled", "true", both);
+			stamp_of(loose, say_user(loose, u, "disabled", "false", both), mine);
+		} else {
+			stamp_of(loose, say_user(loose, u, "disabled", "false", both), mine);
+			say_user(safe, u, "disabled", "true", both);
+		}
+		assert_true(user_is(u, "user", true));
+		assert_true(told_of(u, "disabled", "true", "false"));
+		/* What the loose side did afterwards, still not knowing, changes nothing. */
+		say_user(loose, u, "disabled", "false", mine);
+		assert_true(user_is(u, "user", true));
+
+		if (order == 0) {
+			say_user(safe, u, "role", "\"user\"", "");
+			say_user(loose, u, "role", "\"administrator\"", "");
+		} else {
+			say_user(loose, u, "role", "\"administrator\"", "");
+			say_user(safe, u, "role", "\"user\"", "");
+		}
+		assert_true(user_is(u, "user", true));
+		assert_true(told_of(u, "role", "user", "administrator"));
+	}
+}
+
+/* Whoever knows what is, may loosen it. */
+static void
+who_knows_may_loosen(void **state)
+{
+	struct uuid west;
+	char s[64];
+
+	uuid_new(&west);
+	make_user(72, "known72", "user");
+	stamp_of(&west, say_user(&west, 72, "disabled", "true", ""), s);
+	say_user(&node, 72, "disabled", "false", s);
+	assert_true(user_is(72, "user", false));
+	assert_false(told_of(72, "disabled", "true", "false"));
+	/* After a merge of both words, one that was made upon the merged state. */
+	stamp_of(&west, say_user(&west, 72, "disabled", "true", ""), s);
+	assert_true(user_is(72, "user", true));
+	auto_binds b = BINDS_INIT;
+	struct uuid u = uuid_of(72);
+	bind_uuid(&b, &u);
+	bind_uuid(&b, &u);
+	auto_rows r = ask(STMT_USER_STANDING, &b);
+	strcat(s, "+");
+	assert_string_equal(row_text(r, 0, 1), s);
+	say_user(&node, 72, "disabled", "false", s);
+	assert_true(user_is(72, "user", false));
+}
+
+/* level 0: withdrawn. */
+static int64_t
+say_share(const struct uuid *of, int target, int user, int level, const char *upon)
+{
+	struct uuid own = node;
+	int64_t at;
+
+	node = *of;
+	if (level)
+		at = add(EVENT_SHARED, target, "{\"user\":\"%s\",\"level\":%d,\"upon\":\"%s\"}",
+			 id(user), level, upon);
+	else
+		at = add(EVENT_UNSHARED, target, "{\"user\":\"%s\",\"upon\":\"%s\"}", id(user),
+			 upon);
+	apply_one(level ? STMT_APPLY_SHARED : STMT_APPLY_UNSHARED, at);
+	node = own;
+	return at;
+}
+
+/* Revocation beats grant, the lower level the higher, whichever side's log comes first. */
+static void
+the_lower_share_counts(void **state)
+{
+	static const struct {
+		int west, east, want;
+		const char *kept, *lost;
+	} cases[] = {
+		{ 0, 3, 0, "0", "3" },
+		{ 1, 2, 1, "1", "2" },
+		{ 2, 2, 2, NULL, NULL },
+	};
+	struct uuid west, east;
+	char both[64], mine[64];
+
+	uuid_new(&west);
+	uuid_new(&east);
+	make_user(73, "owner73", "user");
+	for (int i = 0; i < 6; i++) {
+		int u = 740 + i, res = 7400 + i, acc = 7500 + i;
+		bool turned = i & 1;
+		char name[20];
+
+		snprintf(name, sizeof(name), "guest%d", u);
+		make_user(u, name, "user");
+		snprintf(name, sizeof(name), "shared%d", res);
+		make_resource(res, name, 73);
+		make_account(acc, res, "root");
+		stamp_of(&west, say_share(&west, res, u, 2, ""), both);
+		assert_int_equal(right_of(acc, u).level, 2);
+		if (turned)
+			stamp_of(&east, say_share(&east, res, u, cases[i / 2].east, both), mine);
+		say_share(&west, res, u, cases[i / 2].west, both);
+		if (!turned)
+			stamp_of(&east, say_share(&east, res, u, cases[i / 2].east, both), mine);
+		assert_int_equal(right_of(acc, u).level, cases[i / 2].want);
+		if (cases[i / 2].kept)
+			assert_true(told_of(u, "share", cases[i / 2].kept, cases[i / 2].lost));
+		/* More of the side that does not know yet. */
+		say_share(&east, res, u, 3, mine);
+		assert_int_equal(right_of(acc, u).level, cases[i / 2].want);
+	}
+}
+
 /* Asks for versions 0 … n-1 of one account at once. */
 static struct rows *
 open_versions(int account, int user, int n)
@@ -739,6 +928,9 @@ main(void)
 		cmocka_unit_test(settled_by_choice),
 		cmocka_unit_test(what_a_settler_did_not_know_stays_open),
 		cmocka_unit_test(two_settlements_agree_or_are_a_conflict),
+		cmocka_unit_test(the_safer_state_of_a_user_counts),
+		cmocka_unit_test(who_knows_may_loosen),
+		cmocka_unit_test(the_lower_share_counts),
 		cmocka_unit_test(open_gives_the_version_asked_for),
 		cmocka_unit_test(import_check_judges_every_line),
 	};
