@@ -349,6 +349,24 @@ def test_conflicts_and_settle(shared, ada):
     assert [v["n"] for v in ada.json("history", "Cut/y")["versions"]] == [3, 2, 1]
 
 
+def test_conflicts_of_administration(shared, ada, bob, boss):
+    assert ada.cli("conflicts", "--administration").returncode == 1 # for administrators
+    ada.good("put", "Both/x", input="1\n")
+    ada.good("share", "Both/x", "bob", "modify")
+    ada.good("unshare", "Both/x", "bob")
+    ada.good("share", "Both/x", "bob", "view")
+    said = shared.sql("SELECT e.body::jsonb->>'upon', e.node || '/' || e.seq, s.stamp FROM event e JOIN standing s ON s.object = e.object AND s.what = 'share' "
+                      "JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource AND r.name = 'Both' "
+                      "WHERE e.kind IN (60, 61) ORDER BY e.seq")
+    assert [s[0] for s in said] == ["", said[0][1], said[1][1]] and said[2][2] == said[2][1] # each upon the one before, none apart
+    assert boss.json("conflicts", "--administration") == []
+    shared.sql("INSERT INTO admin_conflict SELECT e.node, e.seq, 'share', e.at, e.object, (e.body::jsonb->>'user')::uuid, '0', '2' FROM event e "
+               "JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource AND r.name = 'Both' WHERE e.kind = 61")
+    told, = boss.json("conflicts", "--administration")
+    assert (told["what"], told["user"]["name"], told["target"]["name"], told["kept"], told["lost"]) == ("share", "bob", "Both/x", "none", "modify")
+    assert told["node"]["name"] and "share of Both/x" in boss.good("conflicts", "--administration")
+
+
 def test_find_and_ls(ada):
     ada.good("put", "Findable/tester", "--url", "https://find.me", "--description", "needle here", input="x\n")
     for text in ("findable", "FIND.ME", "needle", "tester"):
