@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "crypto/keys.h"
+#include "ha/backup.h"
 #include "ha/setup.h"
 #include "http/json.h"
 
@@ -73,6 +74,8 @@ send_line(int fd, struct buf *line)
 struct request {
 	const char *verb, *primary, *secondary, *node;
 	int64_t https_port, pair_port;
+	const char *file;
+	bool force;
 };
 
 static const struct jfield request_fields[] = {
@@ -82,6 +85,8 @@ static const struct jfield request_fields[] = {
 	{ "node", JTEXT, 0, offsetof(struct request, node), 255 },
 	{ "https_port", JINT, 0, offsetof(struct request, https_port), 65535 },
 	{ "pair_port", JINT, 0, offsetof(struct request, pair_port), 65535 },
+	{ "file", JTEXT, 0, offsetof(struct request, file), HOME_PATH_MAX },
+	{ "force", JBOOL, 0, offsetof(struct request, force), 0 },
 	{ 0 },
 };
 
@@ -131,6 +136,10 @@ carry_out(struct control *c, int fd, const struct buf *line, struct buf *ret_pat
 	int rc = json_parse_body(buf_str(line), line->len, request_fields, &rq, &seen, a, e);
 	if (rc < 0)
 		return rc;
+	if (strcmp(rq.verb, "backup") == 0 && rq.file) {
+		struct backup_request b = { .path = rq.file, .force = rq.force, .client_fd = fd };
+		return backup_run(c->h, c->s, c->keys, &b, tell_progress, &fd, ret_path, e);
+	}
 	if (strcmp(rq.verb, "setup") != 0)
 		return c->order(c->ctx, rq.verb, rq.node ? rq.node : "", e);
 	if (!rq.primary || !rq.secondary)

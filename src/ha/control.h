@@ -4,6 +4,7 @@
  * this machine and tells how it goes. A line of JSON each:
  *   →  {"verb":"setup","primary":…,"secondary":…,"https_port":n,"pair_port":n}
  *   →  {"verb":"promote"|"switchover"|"rejoin","node":name}: an order to the agent's loop, answered when it is taken
+ *   →  {"verb":"backup","file":path,"force":bool}; ends when the asker hangs up
  *   ←  {"progress":text,"percent":n}…, then {"path":…} or {"error":{"code":…,"message":…}}
  */
 #pragma once

@@ -43,7 +43,7 @@ static const struct jfield manifest_fields[] = {
 /* ---- manifest ---- */
 
 static int64_t
-int_at(const struct pack_manifest *m, const struct jfield *f)
+int_at(const void *m, const struct jfield *f)
 {
 	int64_t v;
 	memcpy(&v, (const char *)m + f->offset, sizeof(v));
@@ -51,7 +51,7 @@ int_at(const struct pack_manifest *m, const struct jfield *f)
 }
 
 static const char *
-text_at(const struct pack_manifest *m, const struct jfield *f)
+text_at(const void *m, const struct jfield *f)
 {
 	const char *v;
 	memcpy(&v, (const char *)m + f->offset, sizeof(v));
@@ -128,13 +128,13 @@ pack_manifest_parse(const char *text, size_t n, struct pack_manifest *ret, struc
 }
 
 void
-pack_manifest_write(const struct pack_manifest *m, struct buf *out)
+pack_fields_write(const struct jfield *fields, const void *m, struct buf *out)
 {
 	struct jw w;
 
 	jw_init(&w, out);
 	jw_object(&w, NULL);
-	for (const struct jfield *f = manifest_fields; f->name; f++) {
+	for (const struct jfield *f = fields; f->name; f++) {
 		if (f->kind == JINT)
 			jw_int(&w, f->name, int_at(m, f));
 		else
@@ -144,9 +144,9 @@ pack_manifest_write(const struct pack_manifest *m, struct buf *out)
 }
 
 void
-pack_manifest_canonical(const struct pack_manifest *m, struct buf *out)
+pack_fields_canonical(const struct jfield *fields, const void *m, struct buf *out)
 {
-	for (const struct jfield *f = manifest_fields; f->name; f++) {
+	for (const struct jfield *f = fields; f->name; f++) {
 		if (strcmp(f->name, "mac") == 0)
 			continue;
 		if (f->kind == JINT)
@@ -156,24 +156,46 @@ pack_manifest_canonical(const struct pack_manifest *m, struct buf *out)
 	}
 }
 
+void
+pack_manifest_write(const struct pack_manifest *m, struct buf *out)
+{
+	pack_fields_write(manifest_fields, m, out);
+}
+
+void
+pack_manifest_canonical(const struct pack_manifest *m, struct buf *out)
+{
+	pack_fields_canonical(manifest_fields, m, out);
+}
+
+int
+pack_mac_check(const struct buf *canonical, const char *hex, struct keys *keys, struct err *e)
+{
+	uint8_t mac[KEYS_HASH_BYTES], given[KEYS_HASH_BYTES];
+	size_t n = 0;
+
+	int rc = keys_mac(keys, NULL, KEYS_MANIFEST, canonical->data, canonical->len, mac, e);
+	if (rc < 0)
+		return rc;
+	if (sodium_hex2bin(given, sizeof(given), hex, strlen(hex), NULL, &n, NULL) != 0 ||
+	    n != sizeof(given) || sodium_memcmp(mac, given, sizeof(mac)) != 0)
+		return err_set(e, ERR_BAD_KEY, "the manifest's MAC does not fit");
+	return 0;
+}
+
 int
 pack_manifest_verify(const struct pack_manifest *m, struct keys *keys, struct err *e)
 {
 	auto_buf text = BUF_INIT;
-	uint8_t mac[KEYS_HASH_BYTES], given[KEYS_HASH_BYTES];
-	size_t n = 0;
 
 	pack_manifest_canonical(m, &text);
-	int rc = keys_mac(keys, NULL, KEYS_MANIFEST, text.data, text.len, mac, e);
-	if (rc < 0)
+	int rc = pack_mac_check(&text, m->mac, keys, e);
+	if (rc != ERR_BAD_KEY)
 		return rc;
-	if (sodium_hex2bin(given, sizeof(given), m->mac, strlen(m->mac), NULL, &n, NULL) != 0 ||
-	    n != sizeof(given) || sodium_memcmp(mac, given, sizeof(mac)) != 0)
-		return err_set(e, ERR_BAD_KEY,
-			       "the pack was made under another master key, or was changed on its "
-			       "way. Give this node a copy of the "
-			       "primary's master key file (conf/manage_key.conf says where it is)");
-	return 0;
+	return err_set(e, ERR_BAD_KEY,
+		       "the pack was made under another master key, or was changed on its "
+		       "way. Give this node a copy of the "
+		       "primary's master key file (conf/manage_key.conf says where it is)");
 }
 
 /* ---- writing ---- */

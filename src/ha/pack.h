@@ -51,6 +51,14 @@ void pack_manifest_canonical(const struct pack_manifest *m, struct buf *out) NON
 /* 0, or ERR_BAD_KEY: made under another master key, or changed. */
 int pack_manifest_verify(const struct pack_manifest *m, struct keys *keys,
 			 struct err *e) NONNULL MUST_USE;
+/* The same for any table of JINT and JTEXT fields (http/json.h), for manifests of other kinds. The field "mac" is not
+ * part of the canonical text. */
+struct jfield;
+void pack_fields_write(const struct jfield *fields, const void *m, struct buf *out) NONNULL;
+void pack_fields_canonical(const struct jfield *fields, const void *m, struct buf *out) NONNULL;
+/* hex: 64 digits. ERR_BAD_KEY when the MAC does not fit. */
+int pack_mac_check(const struct buf *canonical, const char *hex, struct keys *keys,
+		   struct err *e) NONNULL MUST_USE;
 int pack_stream_id(const char *hex, uint8_t ret[static 16]) NONNULL MUST_USE;
 
 /* ---- writing ---- */

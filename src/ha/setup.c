@@ -8,16 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/jw.h"
 #include "crypto/x509.h"
+#include "ha/basebackup.h"
 #include "ha/pack.h"
 #include "ha/replication.h"
 #include "pg/cluster.h"
-#include "pg/program.h"
 #include "store/db.h"
 
 #define CERT_DAYS 3650
@@ -383,102 +381,21 @@ write_node(struct setup *x, struct pack_writer *w, const uint8_t stream[static 1
 	return rc == 0 ? pack_writer_end(w, e) : rc;
 }
 
-struct backup {
-	pid_t pid;
-	int out, errors; /* pipe of the tar; file of the messages */
-};
-
-static int
-start_backup(struct setup *x, struct backup *b, struct err *e)
-{
-	char bin[HOME_PATH_MAX], program[HOME_PATH_MAX + 32], run[HOME_PATH_MAX], port[16];
-	int fds[2], major = 0, found;
-
-	int rc = cluster_major(x->h, &major, e);
-	if (rc == 0)
-		rc = cluster_find_bin(major, bin, &found, e);
-	if (rc < 0)
-		return rc;
-	snprintf(program, sizeof(program), "%s/pg_basebackup", bin);
-	snprintf(port, sizeof(port), "%d", cluster_port(x->s));
-	home_path(x->h, HOME_RUN, run);
-	const char *argv[] = { program, "-h", run, "-p", port,	  "-U", "holdfast", "-w", "-D",
-			       "-",	"-F", "t", "-X", "fetch", "-c", "fast",	    NULL };
-	b->errors = memfd_create("backup-messages", MFD_CLOEXEC);
-	if (b->errors < 0 || pipe2(fds, O_CLOEXEC) < 0)
-		return err_errno(e, ERR_IO, "cannot start the base backup");
-	b->pid = fork();
-	if (b->pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		dup2(b->errors, STDERR_FILENO);
-		execv(argv[0], (char *const *)(uintptr_t)argv);
-		_exit(127);
-	}
-	close(fds[1]);
-	b->out = fds[0];
-	return b->pid < 0 ? err_errno(e, ERR_IO, "cannot start the base backup") : 0;
-}
-
-/* Waits for the program; what it said goes into e when it failed. */
-static int
-end_backup(struct backup *b, int rc, struct err *e)
-{
-	char text[2048], line[400];
-	int status = 0;
-
-	close(b->out);
-	if (b->pid > 0) {
-		if (rc < 0)
-			kill(b->pid, SIGTERM);
-		while (waitpid(b->pid, &status, 0) < 0 && errno == EINTR)
-			;
-	}
-	ssize_t n = pread(b->errors, text, sizeof(text), 0);
-	close(b->errors);
-	if (rc < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
-		return rc;
-	program_tail(text, n > 0 ? (size_t)n : 0, line, sizeof(line));
-	return err_set(e, ERR_IO, "the base backup failed: %s", line);
-}
-
-static int
-copy_backup(struct setup *x, struct backup *b, struct pack_writer *w, struct err *e)
-{
-	static const size_t room = 256u << 10;
-	int shown = -1, rc = 0;
-	auto_buf block = BUF_INIT;
-
-	buf_reserve(&block, room);
-	while (rc == 0) {
-		ssize_t n = read(b->out, block.data, room);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(e, ERR_IO, "cannot read the base backup");
-		if (n == 0)
-			break;
-		rc = pack_writer_add(w, block.data, (size_t)n, e);
-		x->base_bytes += n;
-		int percent = (int)(x->base_bytes * 100 / (x->database_bytes + (32 << 20)));
-		percent = percent > 99 ? 99 : percent;
-		if (percent != shown)
-			x->progress(x->ctx, "base backup", percent);
-		shown = percent;
-	}
-	return rc;
-}
-
 static int
 write_base(struct setup *x, struct pack_writer *w, const uint8_t stream[static 16], struct err *e)
 {
-	struct backup b = { .out = -1, .errors = -1 };
+	struct basebackup b = {
+		.h = x->h,
+		.s = x->s,
+		.database_bytes = x->database_bytes,
+		.progress = x->progress,
+		.ctx = x->ctx,
+		.watch_fd = -1,
+	};
 
 	int rc = pack_writer_begin(w, PACK_BASE_NAME, stream, e);
 	if (rc == 0)
-		rc = start_backup(x, &b, e);
-	if (rc < 0)
-		return rc;
-	rc = end_backup(&b, copy_backup(x, &b, w, e), e);
+		rc = basebackup_write(&b, w, &x->base_bytes, e);
 	return rc == 0 ? pack_writer_end(w, e) : rc;
 }
 

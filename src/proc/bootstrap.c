@@ -12,6 +12,7 @@
 #include "vault/body.h"
 #include "vault/ledger.h"
 #include "vault/user.h"
+#include "vault/vault.h"
 
 #define CERT_MAX (64u << 10)
 #define FIRST_DATA_KEY 1
@@ -27,6 +28,8 @@ struct bootstrap {
 	struct db *writer;
 	struct ledger *ledger;
 	char *token;
+	struct bootstrap_restore *restore; /* NULL: a new vault */
+	int64_t term;
 	struct uuid admin;
 	struct buf body[EVENTS];
 	int rc;
@@ -70,7 +73,7 @@ write_node(struct bootstrap *b, struct buf *created, struct buf *joined)
 	jw_int(&w, "https_port", https_port(b->settings));
 	jw_int(&w, "pair_port", cluster_port(b->settings));
 	add_web_cert(b, &w);
-	jw_int(&w, "primary_since_term", 1);
+	jw_int(&w, "primary_since_term", b->term);
 	jw_end_object(&w);
 }
 
@@ -133,12 +136,117 @@ write_all(struct bootstrap *b, struct fiber *f, struct err *e)
 	return ledger_append(b->ledger, f, ev, EVENTS, NULL, e);
 }
 
+/* ---- a restored vault ---- */
+
+static int
+check_head(struct bootstrap *b, struct fiber *f, const struct backup_head *head, struct err *e)
+{
+	auto_binds binds = BINDS_INIT;
+	auto_rows rows = NULL;
+	char id[UUID_STR_LEN];
+	size_t n = 0;
+
+	bind_uuid(&binds, &head->node);
+	bind_bigint(&binds, head->seq);
+	int rc = db_exec(b->writer, f, STMT_EVENT_HASH, &binds, &rows, e);
+	if (rc)
+		return rc;
+	const void *hash = rows_count(rows) ? row_bytea(rows, 0, 0, &n) : NULL;
+	if (hash && n == KEYS_HASH_BYTES && memcmp(hash, head->hash, n) == 0)
+		return 0;
+	uuid_str(&head->node, id);
+	return err_set(e, ERR_CHAIN_BROKEN,
+		       "the log of node %s in the backup does not hold the event %lld that its "
+		       "manifest names",
+		       id, (long long)head->seq);
+}
+
+static int
+check_heads(struct bootstrap *b, struct fiber *f, struct err *e)
+{
+	struct backup_head head;
+	const char *at = b->restore->m->heads;
+	int rc = 0, got;
+
+	while (!rc && (got = backup_head_next(&at, &head)) == 1)
+		rc = check_head(b, f, &head, e);
+	return rc;
+}
+
+static int
+verify_log(struct bootstrap *b, struct fiber *f, struct err *e)
+{
+	struct verify_result *r = &b->restore->result;
+	struct vault v = { .loop = &b->loop, .fibers = b->fibers, .keys = b->keys };
+	char id[UUID_STR_LEN];
+
+	for (int i = 0; i < VAULT_READERS; i++)
+		v.reader[i] = b->writer;
+	v.ledger = b->ledger;
+	v.node = b->node->id;
+	int rc = verify_run(&v, f, NULL, r, e);
+	for (unsigned i = 0; !rc && i < r->nnodes; i++) {
+		if (!r->nodes[i].broken)
+			continue;
+		uuid_str(&r->nodes[i].node, id);
+		rc = err_set(e, ERR_CHAIN_BROKEN,
+			     "the log of node %s in the backup is broken at event %lld: %s", id,
+			     (long long)r->nodes[i].broken_seq, r->nodes[i].why);
+	}
+	return rc ? rc : check_heads(b, f, e);
+}
+
+static void
+write_restored(const struct bootstrap *b, struct buf *body)
+{
+	const struct backup_manifest *m = b->restore->m;
+	struct jw w;
+
+	jw_init(&w, body);
+	jw_object(&w, NULL);
+	jw_int(&w, "term", b->term);
+	jw_text(&w, "backup_of", m->node_name);
+	jw_text(&w, "backup_node", m->node_id);
+	jw_text(&w, "backup_made_at", m->made_at);
+	jw_end_object(&w);
+}
+
+static int
+append_one(struct bootstrap *b, struct fiber *f, enum event_kind kind, const struct buf *body,
+	   struct err *e)
+{
+	struct event ev = { .kind = kind, .address = "", .object = b->node->id };
+
+	ev.body = buf_str(body);
+	return ledger_append(b->ledger, f, &ev, 1, NULL, e);
+}
+
+/* The old nodes go with RESTORED; only then is the name free for this one. */
+static int
+begin_term(struct bootstrap *b, struct fiber *f, struct err *e)
+{
+	write_node(b, &b->body[0], &b->body[1]);
+	write_restored(b, &b->body[2]);
+	int rc = append_one(b, f, EVENT_NODE_CREATED, &b->body[0], e);
+	if (!rc)
+		rc = append_one(b, f, EVENT_RESTORED, &b->body[2], e);
+	return rc ? rc : append_one(b, f, EVENT_NODE_JOINED, &b->body[1], e);
+}
+
+static int
+take_over(struct bootstrap *b, struct fiber *f, struct err *e)
+{
+	int rc = verify_log(b, f, e);
+
+	return rc || !b->restore->begin_term ? rc : begin_term(b, f, e);
+}
+
 static void
 run(struct fiber *f, void *arg)
 {
 	struct bootstrap *b = arg;
 
-	b->rc = write_all(b, f, b->e);
+	b->rc = b->restore ? take_over(b, f, b->e) : write_all(b, f, b->e);
 	uv_stop(&b->loop);
 }
 
@@ -188,22 +296,38 @@ close_all(struct bootstrap *b)
 		buf_done(&b->body[i]);
 }
 
+static int
+run_all(struct bootstrap *b, int keyd_fd, struct err *e)
+{
+	open_all(b, keyd_fd);
+	b->rc = open_ledger(b, e);
+	if (!b->rc) {
+		if (!fiber_start(b->fibers, run, b))
+			abort();
+		uv_run(&b->loop, UV_RUN_DEFAULT);
+	}
+	close_all(b);
+	return b->rc;
+}
+
+int
+vaultd_restored(const struct home *h, const struct settings *s, int keyd_fd,
+		const struct home_node *n, struct bootstrap_restore *r, struct err *e)
+{
+	struct bootstrap b = { .home = h, .settings = s, .node = n, .restore = r, .e = e };
+
+	b.term = r->term = r->m->term + 1;
+	return run_all(&b, keyd_fd, e);
+}
+
 int
 vaultd_bootstrap(const struct home *h, const struct settings *s, int keyd_fd,
 		 const struct home_node *n, char ret_setup_token[static TOKEN_STR_LEN],
 		 struct err *e)
 {
 	struct bootstrap b = {
-		.home = h, .settings = s, .node = n, .token = ret_setup_token, .e = e
+		.home = h, .settings = s, .node = n, .token = ret_setup_token, .term = 1, .e = e
 	};
 
-	open_all(&b, keyd_fd);
-	b.rc = open_ledger(&b, e);
-	if (!b.rc) {
-		if (!fiber_start(b.fibers, run, &b))
-			abort();
-		uv_run(&b.loop, UV_RUN_DEFAULT);
-	}
-	close_all(&b);
-	return b.rc ? err_prefix(e, "cannot write the first events: ") : 0;
+	return run_all(&b, keyd_fd, e) ? err_prefix(e, "cannot write the first events: ") : 0;
 }

@@ -8,6 +8,8 @@
 #include "base/home.h"
 #include "base/settings.h"
 #include "crypto/token.h"
+#include "ha/backup.h"
+#include "vault/verify.h"
 
 #define BOOTSTRAP_ADMIN "admin"
 #define BOOTSTRAP_SETUP_HOURS 24
@@ -17,3 +19,17 @@
 int vaultd_bootstrap(const struct home *h, const struct settings *s, int keyd_fd,
 		     const struct home_node *n, char ret_setup_token[static TOKEN_STR_LEN],
 		     struct err *e) MUST_USE;
+
+/* What `holdfast restore` and `backup verify` do once the copied cluster runs. */
+struct bootstrap_restore {
+	const struct backup_manifest *m;
+	bool begin_term;	     /* write RESTORED and become the primary of a new term */
+	struct verify_result result; /* of the whole log, before anything is written */
+	int64_t term;		     /* the new one */
+};
+
+/* Verifies every chain and holds it against the manifest's heads; ERR_CHAIN_BROKEN with the first break. n is a node of
+ * a new id: its chain begins here, so that none of the old ones goes on in two places. */
+int vaultd_restored(const struct home *h, const struct settings *s, int keyd_fd,
+		    const struct home_node *n, struct bootstrap_restore *r,
+		    struct err *e) NONNULL MUST_USE;

@@ -207,6 +207,11 @@ plan_key(struct plan *p, struct err *e)
 	if (strpbrk(path, "\r\n"))
 		return err_set(e, ERR_USAGE, "the path of the key file has a line end in it");
 	p->key_made = !p->o->secondary && access(path, F_OK) < 0;
+	if (p->o->fill && p->key_made)
+		return err_set(e, ERR_BAD_KEY,
+			       "there is no master key file %s: name the one that the data is "
+			       "sealed under with --key-file; nothing was changed",
+			       path);
 	if (!p->o->key_file && !p->key_made)
 		return err_set(
 			e, ERR_REFUSED,
@@ -442,7 +447,10 @@ work(const struct plan *p, struct outcome *out, struct err *e)
 	say(p, "making the web certificate");
 	if (!r)
 		r = write_web_cert(p, e);
-	if (!r && !p->o->secondary)
+	if (!r && p->o->fill)
+		r = p->o->fill(p->o->fill_ctx, &p->home, &p->settings, p->r->key_file, &p->r->node,
+			       e);
+	else if (!r && !p->o->secondary)
 		r = make_primary(p, out, e);
 	/* Last: this file makes the folder a node. */
 	return r ? r : home_node_write(&p->home, &p->r->node, e);

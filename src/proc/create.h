@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include "base/err.h"
 #include "base/home.h"
+#include "base/settings.h"
 #include "crypto/token.h"
 
 struct create_options {
@@ -19,6 +20,11 @@ struct create_options {
 	const char *pair_listen; /* NULL: the default */
 	const char *user;	 /* --user, or NULL */
 	bool secondary;		 /* folders, certificate and settings only */
+	/* Instead of a new cluster and its first events; runs in the child. key_file must be there then. *n may be
+	 * changed but for its name. */
+	int (*fill)(void *fill_ctx, const struct home *h, const struct settings *s,
+		    const char *key_file, struct home_node *n, struct err *e);
+	void *fill_ctx;
 	void (*say)(void *ctx, const char *text); /* progress; NULL: quiet. Called in the child */
 	void *ctx;
 };

@@ -439,7 +439,7 @@ static bool
 may_be_asked(int kind)
 {
 	return kind == EVENT_NODE_JOINED || kind == EVENT_NODE_CERT || kind == EVENT_PROMOTED ||
-	       kind == EVENT_HANDOVER;
+	       kind == EVENT_HANDOVER || kind == EVENT_BACKUP;
 }
 
 static void

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pack's manifest, and the other texts of src/ha that come from outside: a health answer and a line for the agent.
+ * The manifests of packs and backups, and the other texts of src/ha that come from outside: a health answer and a line for the agent.
  */
 #include <assert.h>
 #include <string.h>
 #include "base/arena.h"
+#include "ha/backup.h"
 #include "ha/pack.h"
 #include "ha/probe.h"
 
@@ -35,6 +36,25 @@ try_manifest(const char *text, size_t n)
 	assert(first.len == second.len && memcmp(first.data, second.data, first.len) == 0);
 }
 
+static void
+try_backup(const char *text, size_t n)
+{
+	auto_arena a = arena_new();
+	auto_buf first = BUF_INIT, second = BUF_INIT;
+	struct backup_manifest m, back;
+	struct err e = { 0 };
+
+	if (backup_parse(text, n, &m, a, &e)) {
+		assert(e.code == ERR_BAD_PACK && e.text[0]);
+		return;
+	}
+	assert(!strpbrk(m.node_name, "/'\"\\\n"));
+	backup_write(&m, &first);
+	assert(backup_parse(buf_str(&first), first.len, &back, a, &e) == 0);
+	backup_write(&back, &second);
+	assert(first.len == second.len && memcmp(first.data, second.data, first.len) == 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -42,6 +62,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct err e = { 0 };
 
 	try_manifest((const char *)data, n);
+	try_backup((const char *)data, n);
 	if (probe_parse((const char *)data, n, &r, &e))
 		assert(e.code && e.text[0]);
 	return 0;

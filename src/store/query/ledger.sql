@@ -93,6 +93,18 @@ FROM (SELECT true AS one, seq, object, body FROM event WHERE node = $1 AND seq B
 ORDER BY one, seq DESC
 ON CONFLICT (one) DO UPDATE SET node = excluded.node, term = excluded.term WHERE ha_order.term <= excluded.term;
 
+-- A new term, in which nobody of before is known: not as a node, not by a session.
+-- name: apply_restored(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT max(at) AS at, max((body::jsonb->>'term')::bigint) AS term FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 17
+), n AS (
+	DELETE FROM node USING e WHERE node.joined_at <= e.at AND node.id <> $1
+), s AS (
+	UPDATE session SET ended_at = e.at FROM e WHERE session.ended_at IS NULL AND session.created_at <= e.at
+)
+UPDATE ha_term SET term = e.term FROM e WHERE ha_term.term < e.term;
+
 -- What the agent asks the writer to put into the log.
 -- name: request_next() -> id bigint, kind int, object uuid, body text
 SELECT id, kind, object, body FROM ha_request ORDER BY id LIMIT 100;
