@@ -15,6 +15,7 @@
  *   CHAIN        32 bytes, be32 n, n times (be32 len, item)  n times 32 bytes
  *   STREAM_SEAL  16 bytes id, be64 index, u8 last, plaintext nonce, ciphertext, tag
  *   STREAM_OPEN  16 bytes id, be64 index, u8 last, sealed    plaintext
+ *   SIGN         text                                        32 bytes public key, 64 bytes signature
  * An answer that is an error has no body.
  *
  * The supervisor gives keyd clients over a control socket: one byte of role with the client's end as
@@ -25,10 +26,11 @@
 #define KEYPROTO_MAX (2u << 20)
 
 enum keyproto_role {
-	KEYPROTO_VAULTD = 'v', /* everything but streams */
+	KEYPROTO_VAULTD = 'v', /* everything but streams; alone it signs exports of the log */
 	KEYPROTO_AGENT =
 		'a', /* streams, MAC (MANIFEST, NODE, CHECK), seal/open (the CA key), load, chain */
-	KEYPROTO_INIT = 'i', /* everything: init and unpacking, before any network is open */
+	KEYPROTO_INIT =
+		'i', /* everything but signing: init and unpacking, before any network is open */
 };
 
 /* op, name, roles that may use it (letters) */
@@ -40,7 +42,8 @@ enum keyproto_role {
 	X(MAC, 5, "vai")                                                                           \
 	X(CHAIN, 6, "vai")                                                                         \
 	X(STREAM_SEAL, 7, "ai")                                                                    \
-	X(STREAM_OPEN, 8, "ai")
+	X(STREAM_OPEN, 8, "ai")                                                                    \
+	X(SIGN, 9, "v")
 
 enum keyproto_op {
 #define X(name, number, roles) KEYPROTO_##name = number,

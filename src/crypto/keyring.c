@@ -31,11 +31,14 @@
 
 _Static_assert(KEYS_SEAL_EXTRA == 4 + NONCE_BYTES + TAG_BYTES,
 	       "the header tells what sealing adds");
+_Static_assert(KEYS_SIGN_KEY_BYTES == crypto_sign_PUBLICKEYBYTES &&
+		       KEYS_SIGN_BYTES == crypto_sign_BYTES,
+	       "the header tells the sizes of Ed25519");
 _Static_assert(KEY_BYTES == crypto_kdf_KEYBYTES, "the master key is one of crypto_kdf");
 _Static_assert(KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "one size of key");
 
 /* Duties with a subkey of their own; the labels of MACs follow at SUB_LABELS + label. */
-enum { SUB_WRAP = 1, SUB_AUDIT = 2, SUB_STREAM = 3, SUB_LABELS = 100 };
+enum { SUB_WRAP = 1, SUB_AUDIT = 2, SUB_STREAM = 3, SUB_SIGN = 4, SUB_LABELS = 100 };
 
 static const struct {
 	enum keys_label label;
@@ -54,6 +57,7 @@ struct data_key {
 struct subkeys {
 	uint8_t wrap[KEY_BYTES], audit[KEY_BYTES], stream[KEY_BYTES];
 	uint8_t label[ARRAY_LEN(labels)][KEY_BYTES];
+	uint8_t sign[crypto_sign_SECRETKEYBYTES]; /* Ed25519, of exports of the log */
 };
 
 struct keyring {
@@ -75,6 +79,15 @@ derive(uint8_t ret[static KEY_BYTES], uint64_t duty, const uint8_t *master)
 	assert(r == 0);
 }
 
+static void
+derive_sign(uint8_t ret[static crypto_sign_SECRETKEYBYTES], const uint8_t *master)
+{
+	uint8_t seed[crypto_sign_SEEDBYTES], public_key[crypto_sign_PUBLICKEYBYTES];
+	derive(seed, SUB_SIGN, master);
+	crypto_sign_seed_keypair(public_key, ret, seed);
+	secret_wipe(seed, sizeof(seed));
+}
+
 static struct keyring *
 keyring_new(const uint8_t *master)
 {
@@ -86,6 +99,7 @@ keyring_new(const uint8_t *master)
 	derive(s->wrap, SUB_WRAP, master);
 	derive(s->audit, SUB_AUDIT, master);
 	derive(s->stream, SUB_STREAM, master);
+	derive_sign(s->sign, master);
 	for (size_t i = 0; i < ARRAY_LEN(labels); i++)
 		derive(s->label[i], SUB_LABELS + (uint64_t)labels[i].label, master);
 	return k;
@@ -505,11 +519,29 @@ serve_stream_open(struct request *r)
 	return code;
 }
 
+/* The context stands before whatever is signed, so that no signature fits anything else. */
+static int
+serve_sign(struct request *r)
+{
+	const uint8_t *key = subkeys_of(r->k)->sign;
+	uint8_t public_key[crypto_sign_PUBLICKEYBYTES], sig[crypto_sign_BYTES];
+	auto_buf text = BUF_INIT;
+	if (r->body.left > KEYS_SIGN_MAX)
+		return MALFORMED;
+	buf_adds(&text, KEYS_SIGN_CONTEXT);
+	buf_add(&text, r->body.p, r->body.left);
+	crypto_sign_ed25519_sk_to_pk(public_key, key);
+	crypto_sign_detached(sig, NULL, (const uint8_t *)text.data, text.len, key);
+	buf_add(r->out, public_key, sizeof(public_key));
+	buf_add(r->out, sig, sizeof(sig));
+	return 0;
+}
+
 static serve_fn *const serve_CREATE = serve_create, *const serve_LOAD = serve_load,
 		       *const serve_SEAL = serve_seal, *const serve_OPEN = serve_open,
 		       *const serve_MAC = serve_mac, *const serve_CHAIN = serve_chain,
 		       *const serve_STREAM_SEAL = serve_stream_seal,
-		       *const serve_STREAM_OPEN = serve_stream_open;
+		       *const serve_STREAM_OPEN = serve_stream_open, *const serve_SIGN = serve_sign;
 
 static const struct {
 	uint8_t op;

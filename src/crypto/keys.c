@@ -692,3 +692,24 @@ keys_stream_open(struct keys *k, struct fiber *f, const uint8_t stream_id[static
 	buf_add(&k->out, sealed, n);
 	return ask(k, f, KEYPROTO_STREAM_OPEN, start, ret_plain, n - STREAM_EXTRA, e);
 }
+
+int
+keys_sign(struct keys *k, struct fiber *f, const void *text, size_t n,
+	  uint8_t ret_key[static KEYS_SIGN_KEY_BYTES], uint8_t ret_sig[static KEYS_SIGN_BYTES],
+	  struct err *e)
+{
+	int r = check_size(n, KEYS_SIGN_MAX, "a text to sign", e);
+	if (r)
+		return r;
+	if (!keys_available(k))
+		return gone(e);
+	auto_buf answer = BUF_INIT;
+	size_t start = begin(k, KEYPROTO_SIGN);
+	buf_add(&k->out, text, n);
+	r = ask(k, f, KEYPROTO_SIGN, start, &answer, KEYS_SIGN_KEY_BYTES + KEYS_SIGN_BYTES, e);
+	if (r)
+		return r;
+	memcpy(ret_key, answer.data, KEYS_SIGN_KEY_BYTES);
+	memcpy(ret_sig, answer.data + KEYS_SIGN_KEY_BYTES, KEYS_SIGN_BYTES);
+	return 0;
+}

@@ -21,6 +21,11 @@
 #define KEYS_SEAL_MAX (1u << 20) /* longest plaintext of one seal, bytes */
 #define KEYS_BATCH_MAX 4096	 /* items of one chain request; keys_chain splits by itself */
 
+#define KEYS_SIGN_KEY_BYTES 32	  /* Ed25519 public key */
+#define KEYS_SIGN_BYTES 64	  /* Ed25519 signature */
+#define KEYS_SIGN_MAX (64u << 10) /* longest text to sign, bytes */
+#define KEYS_SIGN_CONTEXT "holdfast audit export 1\n"
+
 /* What a MAC is for: each label has a subkey of its own. */
 enum keys_label {
 	KEYS_SESSION = 1, /* session tokens, as kept in the database */
@@ -73,6 +78,12 @@ int keys_stream_seal(struct keys *k, struct fiber *f, const uint8_t stream_id[st
 int keys_stream_open(struct keys *k, struct fiber *f, const uint8_t stream_id[static 16],
 		     uint64_t index, bool last, const void *sealed, size_t n, struct buf *ret_plain,
 		     struct err *e) MUST_USE;
+
+/* Signs KEYS_SIGN_CONTEXT ‖ text with the Ed25519 key of the log's exports, which is derived from
+ * the master key and never leaves keyd. With n 0: tells the public key. */
+int keys_sign(struct keys *k, struct fiber *f, const void *text, size_t n,
+	      uint8_t ret_key[static KEYS_SIGN_KEY_BYTES], uint8_t ret_sig[static KEYS_SIGN_BYTES],
+	      struct err *e) MUST_USE;
 
 /* Counters for /metrics: requests asked so far, batches written. */
 void keys_stats(const struct keys *k, uint64_t *ret_requests, uint64_t *ret_batches) NONNULL;

@@ -402,6 +402,38 @@ roles_are_the_tables(void **state)
 }
 
 static void
+signatures_are_of_exports_alone(void **state)
+{
+	struct keyring *k = open_ring();
+	auto_buf f = BUF_INIT, one = BUF_INIT, two = BUF_INIT;
+	static const char text[] = "holdfast audit export 1\nsome text";
+	const uint8_t *key, *sig;
+	buf_add_u8(&f, KEYPROTO_SIGN);
+	buf_adds(&f, "some text");
+	assert_int_equal(serve(k, 'a', &f, &one), 1);
+	assert_int_equal(serve(k, 'i', &f, &one), 1);
+	assert_int_equal(serve(k, 'v', &f, &one), 0);
+	assert_int_equal(one.len, KEYS_SIGN_KEY_BYTES + KEYS_SIGN_BYTES);
+	key = (const uint8_t *)one.data;
+	sig = key + KEYS_SIGN_KEY_BYTES;
+	assert_int_equal(
+		crypto_sign_verify_detached(sig, (const uint8_t *)text, sizeof(text) - 1, key), 0);
+	assert_int_not_equal(crypto_sign_verify_detached(sig, (const uint8_t *)"some text", 9, key),
+			     0);
+	/* The same key file gives the same key. */
+	keyring_free(k);
+	unlink(path);
+	k = open_ring();
+	assert_int_equal(serve(k, 'v', &f, &two), 0);
+	assert_memory_equal(one.data, two.data, one.len);
+	buf_reserve(&f, KEYS_SIGN_MAX);
+	while (f.len < KEYS_SIGN_MAX + 2)
+		buf_addc(&f, 'x');
+	assert_int_equal(serve(k, 'v', &f, &two), 1);
+	keyring_free(k);
+}
+
+static void
 malformed_bodies_end_the_connection(void **state)
 {
 	static const struct {
@@ -448,6 +480,7 @@ main(void)
 		cmocka_unit_test(the_chain_is_libsodiums),
 		cmocka_unit_test(stream_chunks_keep_their_place),
 		cmocka_unit_test(roles_are_the_tables),
+		cmocka_unit_test(signatures_are_of_exports_alone),
 		cmocka_unit_test(malformed_bodies_end_the_connection),
 	};
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, begin, finish);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An exported log (docs/audit.md has the format) as whoever holds no key of the vault reads it:
+ * line by line, each bounded and checked, every checkpoint's signature verified. What a call gives
+ * is proven only when the reader has come to the end without an error. One thread.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/uuid.h"
+#include "crypto/keys.h"
+
+#define AUDITFILE_FIRST "holdfast-audit-export 1"
+#define AUDITFILE_NODES_MAX 64
+#define AUDITFILE_LINE_MAX (512u << 10)
+#define AUDITFILE_KEY_BYTES KEYS_SIGN_KEY_BYTES
+
+struct auditfile;
+
+struct auditfile_event {
+	struct uuid node;
+	int64_t seq;
+	uint8_t hash[KEYS_HASH_BYTES];
+};
+
+/* Reads and verifies the head. f is borrowed, name too (it begins every error). */
+int auditfile_open(FILE *f, const char *name, struct auditfile **ret,
+		   struct err *e) NONNULL MUST_USE;
+void auditfile_free(struct auditfile *a); /* takes NULL */
+
+/* The public key that signed it, when it was made, and the ends of the chains: what the head says. */
+const uint8_t *auditfile_key(const struct auditfile *a) NONNULL;
+const char *auditfile_at(const struct auditfile *a) NONNULL;
+unsigned auditfile_heads(const struct auditfile *a, const struct auditfile_event **ret) NONNULL;
+
+/* The next event: 1; at the proven end: 0; ERR_CHAIN_BROKEN with the first break named. */
+int auditfile_next(struct auditfile *a, struct auditfile_event *ret,
+		   struct err *e) NONNULL MUST_USE;
+
+/* Reads `later` to its end, and `earlier` too unless it is NULL; both fresh from auditfile_open.
+ * Every event of the earlier one must be in the later one with the same hash. *ret_events: of the
+ * later one. ERR_CHAIN_BROKEN. */
+int auditfile_verify(struct auditfile *later, struct auditfile *earlier, int64_t *ret_events,
+		     struct err *e) MUST_USE;
+
+static inline void
+auditfile_guard(struct auditfile **p)
+{
+	auditfile_free(*p);
+}
+#define auto_auditfile FREE_WITH(auditfile_guard) struct auditfile *
