@@ -65,6 +65,23 @@ on_audit_verify(struct api_call *c, struct err *e)
 }
 
 int
+on_audit_export(struct api_call *c, struct err *e)
+{
+	int64_t after = 0, upto = INT64_MAX;
+	struct uuid node = { 0 };
+	int rc = query_uuid(c, "node", &node, e);
+	if (rc == 0)
+		rc = api_query_int(c, "after", 0, INT64_MAX - 1, &after, e);
+	if (rc == 0)
+		rc = api_query_int(c, "upto", 1, INT64_MAX, &upto, e);
+	if (rc)
+		return rc;
+	if (uuid_is_nil(&node))
+		return audit_export_head(&c->call, &c->w, e);
+	return audit_export_part(&c->call, &node, after, upto, &c->w, e);
+}
+
+int
 on_import(struct api_call *c, struct err *e)
 {
 	enum import_format format = IMPORT_BY_HEADER;

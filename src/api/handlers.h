@@ -45,6 +45,7 @@
 	X(account_unshare)                                                                         \
 	X(audit)                                                                                   \
 	X(audit_verify)                                                                            \
+	X(audit_export)                                                                            \
 	X(import)                                                                                  \
 	X(nodes)                                                                                   \
 	X(ha)                                                                                      \

@@ -98,6 +98,8 @@ static const struct route table[] = {
 	  "user kind object since until node limit before", 0, "Lists the log, newest first.", "Events" },
 	{ HTTP_GET, "/v1/audit/verify", DO(audit_verify), CAP_AUDIT, READ | ROUTE_EVENT, NO_BODY, NULL, 0,
 	  "Verifies the chains of all nodes.", "Verified" },
+	{ HTTP_GET, "/v1/audit/export", DO(audit_export), CAP_AUDIT, READ | ROUTE_EVENT, NO_BODY, "node after upto", 0,
+	  "The log as signed lines: the head without a query, then parts of a node's events.", "AuditExport" },
 	{ HTTP_GET, "/v1/nodes", DO(nodes), CAP_NODES, READ, NO_BODY, NULL, 0,
 	  "Lists the nodes of the pair.", "Nodes" },
 	{ HTTP_GET, "/v1/ha", DO(ha), 0, ROUTE_ANY_MODE | ROUTE_LOOPBACK_FREE, NO_BODY, NULL, 0,

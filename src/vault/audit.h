@@ -23,6 +23,13 @@ int audit_list(struct call *c, const struct audit_filter *f, struct jw *out,
 /* Verifies all chains: {"good","events","nodes":[…]}. One at a time. */
 int audit_verify(struct call *c, const char *anchor_path, struct jw *out, struct err *e) MUST_USE;
 
+/* The signed head of an export (docs/audit.md): {"lines":[…],"heads":[{"node","seq"}]}. */
+int audit_export_head(struct call *c, struct jw *out, struct err *e) NONNULL MUST_USE;
+/* The next part of a node's events, after < seq ≤ upto, and its signed checkpoint:
+ * {"lines":[…],"seq"}. Its chain is verified before it is signed: ERR_REFUSED. */
+int audit_export_part(struct call *c, const struct uuid *node, int64_t after, int64_t upto,
+		      struct jw *out, struct err *e) NONNULL MUST_USE;
+
 /* Writes an event's body without what an auditor must not see: hashes, MACs, sealed bytes. A body
  * that is no JSON object (someone tampered with it) becomes {"unreadable":true}. */
 void audit_write_body(struct jw *out, const char *name, const char *body);
