@@ -3,6 +3,7 @@
  * holdfast audit …: the log, read and verified through a node.
  */
 #include <string.h>
+#include "cli/audit_export.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
 #include "cli/term.h"
@@ -95,6 +96,10 @@ run_verify(const struct cli *c, struct err *e)
 	auto_json o = NULL;
 	size_t i;
 	json_t *n;
+	if (c->nargs)
+		return audit_export_verify(c, e);
+	if (cli_get(c, "against") || cli_get(c, "key"))
+		return err_set(e, ERR_USAGE, "--against and --key need the FILE of an export");
 	int rc = remote_open(&r, e);
 	if (rc == 0)
 		rc = remote_call(r, REMOTE_READ, "GET", "/v1/audit/verify", NULL, &o, e);
@@ -136,18 +141,25 @@ static const struct cli_opt list_opts[] = {
 	{ 0 },
 };
 
+static const struct cli_opt verify_opts[] = {
+	{ "against", "OLDER", "An earlier export, which FILE has to continue." },
+	{ "key", "HEX", "The public key that must have signed FILE." },
+	{ 0 },
+};
+
 const struct cli_verb verb_audit_list = {
 	"audit list", "", 0, 0, list_opts, run_list, "Lists what happened, the newest first.",
 	NULL,	      0
 };
 const struct cli_verb verb_audit_verify = {
 	"audit verify",
-	"",
+	"[FILE]",
 	0,
-	0,
-	NULL,
+	1,
+	verify_opts,
 	run_verify,
 	"Walks the whole chain of every node and names the first break.",
-	NULL,
+	"With FILE it checks an export instead (holdfast audit export), without any node or master "
+	"key.",
 	0
 };
