@@ -184,8 +184,6 @@ def test_stopped_leaves_nothing(shared, boss, folder, exports):
         p.send_signal(signal.SIGINT)
         p.wait(30)
         left = list(folder.glob("stopped.export*"))
-        if p.returncode == 0:
-            assert left == [target]
+        if p.returncode == 0 or left: # a signal that came too late finds it whole
+            assert left == [target] and check(shared, target).returncode == 0, (delay, left)
             target.unlink()
-        else:
-            assert not left, (delay, left)
