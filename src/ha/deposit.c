@@ -20,6 +20,8 @@
 #define BUSY_MS 50 /* between rounds while rows are there */
 #define IDLE_MS 200
 #define ANNOUNCE_MS 3000
+#define CALL_MS                                                                                    \
+	3000 /* a server that is frozen answers no question; the journal is still to be counted */
 #define SALVAGED_MAX 16
 #define SCAN_MS 1000
 #define SLOT_MS 1000 /* how often the primary is asked for the slot */
@@ -150,7 +152,8 @@ open_local(struct work *w, struct err *e)
 		return 0;
 	buf_addf(&info, "%s connect_timeout=3 options='-c statement_timeout=5000'", w->d->local);
 	struct db_options o = { .conninfo = buf_str(&info),
-				.application = "holdfast agent deposit" };
+				.application = "holdfast agent deposit",
+				.call_ms = CALL_MS };
 	w->local = db_open(&o, e);
 	return w->local ? 0 : ERR_DB_GONE;
 }
@@ -228,7 +231,9 @@ open_primary(struct work *w, struct err *e)
 	struct channel_primary to = { .port = w->o.port };
 	copy_text(to.host, sizeof(to.host), w->o.host);
 	channel_conninfo(&w->d->home, CHANNEL_DEPOSIT, &to, &info);
-	struct db_options o = { .conninfo = buf_str(&info), .application = "holdfast deposit" };
+	struct db_options o = { .conninfo = buf_str(&info),
+				.application = "holdfast deposit",
+				.call_ms = CALL_MS };
 	w->primary = db_open(&o, e);
 	if (!w->primary) {
 		w->pause_until_ms = clock_mono_ms() + 500;

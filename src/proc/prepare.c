@@ -28,6 +28,8 @@ wait_for_database(const struct home *h)
 	int64_t began = clock_mono_ms(), said = began;
 
 	cluster_conninfo(h, "holdfast", &conninfo);
+	/* A secondary that is away must not hold up the start: who would stop waiting for it comes later. */
+	buf_adds(&conninfo, " options='-c synchronous_commit=local'");
 	struct db_options o = { .conninfo = buf_str(&conninfo), .application = "holdfast prepare" };
 	for (;;) {
 		struct err e = { 0 };
