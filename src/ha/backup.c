@@ -16,6 +16,7 @@
 #include "store/db.h"
 
 #define KIND_BACKUP 16 /* vault/event.def; its numbers are for ever */
+#define EVENT_WAIT_MS 5000
 #define AT(field) offsetof(struct backup_manifest, field)
 
 static const struct jfield manifest_fields[] = {
@@ -340,6 +341,22 @@ write_file(struct making *x, struct err *e)
 	return pack_writer_close(w, e);
 }
 
+/* Until the vault's writer has taken the request. One that cannot write now takes it later: it is in the database. */
+static int
+wait_for_event(struct making *x, struct err *e)
+{
+	int64_t until = clock_mono_ms() + EVENT_WAIT_MS;
+
+	for (;;) {
+		auto_rows rows = NULL;
+		int rc = ask(x, STMT_HA_WAITING, NULL, &rows, e);
+
+		if (rc < 0 || row_bigint(rows, 0, 0) == 0 || clock_mono_ms() > until)
+			return rc;
+		clock_sleep_ms(20);
+	}
+}
+
 /* A standby cannot write its log; there the primary's log does not say it. */
 static int
 ask_for_event(struct making *x, struct err *e)
@@ -359,6 +376,8 @@ ask_for_event(struct making *x, struct err *e)
 	bind_uuid(&b, &x->self.id);
 	bind_text(&b, buf_str(&body));
 	int rc = ask(x, STMT_HA_REQUEST_ADD, &b, NULL, e);
+	if (rc == 0)
+		rc = wait_for_event(x, e);
 	return rc < 0 ? err_prefix(e, "the backup is made, but the log does not say so: ") : 0;
 }
 
