@@ -49,8 +49,8 @@ backup_head_next(const char **at, struct backup_head *ret)
 
 	if (!*p)
 		return 0;
-	snprintf(id, sizeof(id), "%.*s", (int)strcspn(p, ":"), p);
-	p += strcspn(p, ":");
+	for (; *p && *p != ':' && n < sizeof(id) - 1; p++)
+		id[n++] = *p;
 	if (*p++ != ':' || uuid_parse(id, &ret->node) < 0 || *p < '1' || *p > '9')
 		return ERR_BAD_PACK;
 	errno = 0;

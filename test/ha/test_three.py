@@ -11,6 +11,7 @@ import pytest
 import checker
 from faults import FAULTS
 from test_faults import emergency_after, primary_after, write_after
+from test_roles import order
 
 HOLD_S = 4
 
@@ -184,3 +185,26 @@ def test_each_secondary_has_a_slot_with_a_limit(three):
     assert len(rows) == 2 and all(r[1] == "t" and r[2] in ("reserved", "extended") for r in rows), rows
     names = three.a.sql("SHOW synchronous_standby_names")[0][0]
     assert names.startswith("ANY 1 (") and all(f'"{r[0]}"' in names for r in rows), names
+
+
+@pytest.mark.h10
+def test_the_third_follows_the_new_primary(three):
+    """The primary is killed, B is promoted: C follows B by itself, and so does A when it is back. Then all goes back."""
+    st = three
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        begun = time.monotonic()
+        FAULTS["node-kill"].do(st)
+        load.wait_for(emergency_after(begun), timeout=20)
+        order(st.b, "promote", "--yes")
+        st.c.wait_state("standby", timeout=60)
+        load.wait_for(write_after(time.monotonic(), "both"), timeout=60)
+        assert st.b.state() == "synced", "C does not follow the new primary"
+        st.a.start(wait=False)
+        st.home_again()
+        assert [n.state() for n in (st.a, st.b, st.c)] == ["standby", "synced", "standby"]
+        rows = load.stop()
+    order(st.b, "switchover", st.a.name)
+    st.home_again()
+    assert [n.state() for n in (st.a, st.b, st.c)] == ["synced", "standby", "standby"]
+    check(st, rows)
