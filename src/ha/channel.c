@@ -6,8 +6,8 @@
 
 /* The words that differ by duty. A rewind asks many small things and may take long for one of them. */
 static const char *const duties[] = {
-	[CHANNEL_DEPOSIT] = "user=hf_deposit dbname=holdfast target_session_attrs=read-write "
-			    "options='-c statement_timeout=15000'",
+	[CHANNEL_DEPOSIT] = ("user=hf_deposit dbname=holdfast target_session_attrs=read-write "
+			     "options='-c statement_timeout=15000'"),
 	[CHANNEL_REPLICATE] = "user=hf_replicate dbname=holdfast",
 	[CHANNEL_REWIND] = "user=hf_rewind dbname=holdfast target_session_attrs=read-write",
 };
