@@ -290,29 +290,30 @@ write_manifest(struct making *x, struct pack_writer *w, const uint8_t node[stati
 	char mac_text[2 * KEYS_HASH_BYTES + 1] = "";
 	uint8_t mac[KEYS_HASH_BYTES];
 	auto_buf canonical = BUF_INIT, text = BUF_INIT;
+	struct backup_manifest m = x->m; /* its texts live here */
 
 	uuid_str(&x->self.id, id);
 	sodium_bin2hex(streams[0], sizeof(streams[0]), node, 16);
 	sodium_bin2hex(streams[1], sizeof(streams[1]), base, 16);
 	clock_iso(clock_now_us(), made);
-	x->m.format = BACKUP_FORMAT;
-	x->m.version = HF_VERSION;
-	x->m.pg_major = x->major;
-	x->m.system = x->system;
-	x->m.node_id = id;
-	x->m.node_name = x->self.name;
-	x->m.made_at = made;
-	x->m.heads = buf_str(&x->heads);
-	x->m.node_stream = streams[0];
-	x->m.base_stream = streams[1];
-	x->m.settings_bytes = (int64_t)x->settings.len;
-	x->m.mac = mac_text;
-	pack_fields_canonical(manifest_fields, &x->m, &canonical);
+	m.format = BACKUP_FORMAT;
+	m.version = HF_VERSION;
+	m.pg_major = x->major;
+	m.system = x->system;
+	m.node_id = id;
+	m.node_name = x->self.name;
+	m.made_at = made;
+	m.heads = buf_str(&x->heads);
+	m.node_stream = streams[0];
+	m.base_stream = streams[1];
+	m.settings_bytes = (int64_t)x->settings.len;
+	m.mac = mac_text;
+	pack_fields_canonical(manifest_fields, &m, &canonical);
 	int rc = keys_mac(x->keys, NULL, KEYS_MANIFEST, canonical.data, canonical.len, mac, e);
 	if (rc < 0)
 		return rc;
 	sodium_bin2hex(mac_text, sizeof(mac_text), mac, sizeof(mac));
-	backup_write(&x->m, &text);
+	backup_write(&m, &text);
 	return pack_writer_plain(w, PACK_MANIFEST_NAME, text.data, text.len, e);
 }
 

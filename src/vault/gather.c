@@ -20,6 +20,7 @@ struct waiter {
 	bool done, leads;
 	int rc, row; /* -1: there is no such account */
 	struct gather_batch *batch;
+	const struct rows *rows; /* of the batch */
 	struct err *e;
 };
 
@@ -80,6 +81,21 @@ hand_out(struct waiter **w, size_t n, struct gather_batch *b)
 	}
 }
 
+/* Who is woken may be gone when this returns. */
+static void
+answer(struct waiter *x, const struct fiber *f, struct gather_batch *batch, int rc,
+       const struct err *e)
+{
+	x->rc = rc;
+	if (rc)
+		*x->e = *e;
+	x->batch = batch;
+	x->rows = batch ? batch->rows : NULL;
+	x->done = true;
+	if (x->f != f)
+		fiber_wake(x->f);
+}
+
 static void
 read_some(struct gather *g, struct fiber *f)
 {
@@ -92,26 +108,16 @@ read_some(struct gather *g, struct fiber *f)
 	if (!batch)
 		abort();
 	bind_waiters(&b, w, n);
-	batch->users = 1;
 	int rc = db_exec(vault_reader(g->v), f, STMT_ACCOUNT_OPEN, &b, &batch->rows, &e);
-	if (!rc)
+	if (rc) {
+		free(batch);
+		batch = NULL;
+	} else {
 		hand_out(w, n, batch);
-	/* Who is woken may be gone before this loop is. */
-	for (size_t i = 0; i < n; i++) {
-		struct waiter *x = w[i];
-
-		x->rc = rc;
-		if (rc) {
-			*x->e = e;
-		} else {
-			batch->users++;
-			x->batch = batch;
-		}
-		x->done = true;
-		if (x->f != f)
-			fiber_wake(x->f);
+		batch->users = (unsigned)n;
 	}
-	release(batch);
+	for (size_t i = 0; i < n; i++)
+		answer(w[i], f, batch, rc, &e);
 }
 
 /* One reading, in the fiber of the first who waits; then the first of those who came meanwhile leads. */
@@ -172,7 +178,7 @@ gather_account(struct gather *g, struct fiber *f, const struct uuid *id,
 	if (w.rc)
 		return w.rc;
 	ret->batch = w.batch;
-	ret->rows = w.batch->rows;
+	ret->rows = w.rows;
 	ret->row = w.row;
 	if (w.row >= 0)
 		return 0;
