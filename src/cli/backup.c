@@ -7,34 +7,9 @@
 #include <unistd.h>
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "cli/term.h"
 #include "ha/control.h"
 #include "proc/restore.h"
-
-struct view {
-	bool tty;
-	char shown[128]; /* the step that is on the line now */
-};
-
-/* On a terminal one line moves; elsewhere each step is said once. */
-static void
-show_progress(void *ctx, const char *text, int percent)
-{
-	struct view *v = ctx;
-
-	if (v->tty && percent >= 0)
-		fprintf(stderr, "\r\033[K%s … %d %%", text, percent);
-	else if (strcmp(v->shown, text) != 0)
-		fprintf(stderr, v->tty ? "\r\033[K%s …" : "%s …\n", text);
-	snprintf(v->shown, sizeof(v->shown), "%s", text);
-	fflush(stderr);
-}
-
-static void
-end_progress(const struct view *v)
-{
-	if (v->tty)
-		fprintf(stderr, "\r\033[K");
-}
 
 /* ---- backup ---- */
 
@@ -42,7 +17,7 @@ static int
 run_backup(const struct cli *c, struct err *e)
 {
 	auto_buf request = BUF_INIT, path = BUF_INIT;
-	struct view v = { .tty = c->err_tty };
+	struct term_step v = { .tty = c->err_tty };
 	char file[HOME_PATH_MAX];
 	struct home h;
 	struct jw w;
@@ -58,8 +33,8 @@ run_backup(const struct cli *c, struct err *e)
 	jw_text(&w, "file", file);
 	jw_bool(&w, "force", cli_has(c, "force"));
 	jw_end_object(&w);
-	rc = control_ask(&h, buf_str(&request), show_progress, &v, &path, e);
-	end_progress(&v);
+	rc = control_ask(&h, buf_str(&request), term_step, &v, &path, e);
+	term_step_end(&v);
 	if (rc < 0)
 		return rc;
 	if (c->json) {
@@ -139,7 +114,7 @@ static int
 run_verify(const struct cli *c, struct err *e)
 {
 	char file[HOME_PATH_MAX], key[HOME_PATH_MAX], dir[2 * HOME_PATH_MAX];
-	struct view v = { .tty = c->err_tty };
+	struct term_step v = { .tty = c->err_tty };
 	struct restore_result r;
 	struct home h;
 	int rc = create_resolve(c->args[0], file, e);
@@ -163,11 +138,11 @@ run_verify(const struct cli *c, struct err *e)
 		.key_file = key,
 		.user = cli_get(c, "user"),
 		.verify = true,
-		.progress = show_progress,
+		.progress = term_step,
 		.ctx = &v,
 	};
 	rc = restore_run(&o, &r, e);
-	end_progress(&v);
+	term_step_end(&v);
 	if (rc < 0)
 		return rc;
 	if (c->json) {
@@ -205,7 +180,7 @@ static int
 run_restore(const struct cli *c, struct err *e)
 {
 	char file[HOME_PATH_MAX];
-	struct view v = { .tty = c->err_tty };
+	struct term_step v = { .tty = c->err_tty };
 	struct restore_result r;
 	struct restore_options o = {
 		.file = file,
@@ -215,7 +190,7 @@ run_restore(const struct cli *c, struct err *e)
 		.listen = cli_get(c, "listen"),
 		.pair_listen = cli_get(c, "pair-listen"),
 		.user = cli_get(c, "user"),
-		.progress = show_progress,
+		.progress = term_step,
 		.ctx = &v,
 	};
 
@@ -226,7 +201,7 @@ run_restore(const struct cli *c, struct err *e)
 	int rc = create_resolve(c->args[0], file, e);
 	if (rc == 0)
 		rc = restore_run(&o, &r, e);
-	end_progress(&v);
+	term_step_end(&v);
 	if (rc < 0)
 		return rc;
 	if (c->json) {

@@ -5,26 +5,8 @@
 #include <string.h>
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "cli/term.h"
 #include "ha/control.h"
-
-struct view {
-	bool tty;
-	char shown[128]; /* the step that is on the line now */
-};
-
-/* On a terminal one line moves; elsewhere each step is said once. */
-static void
-show_progress(void *ctx, const char *text, int percent)
-{
-	struct view *v = ctx;
-
-	if (v->tty && percent >= 0)
-		fprintf(stderr, "\r\033[K%s … %d %%", text, percent);
-	else if (strcmp(v->shown, text) != 0)
-		fprintf(stderr, v->tty ? "\r\033[K%s …" : "%s …\n", text);
-	snprintf(v->shown, sizeof(v->shown), "%s", text);
-	fflush(stderr);
-}
 
 static void
 make_request(const struct cli *c, int64_t port, int64_t pair_port, struct buf *out)
@@ -71,7 +53,7 @@ static int
 run(const struct cli *c, struct err *e)
 {
 	auto_buf request = BUF_INIT, path = BUF_INIT;
-	struct view v = { .tty = c->err_tty };
+	struct term_step v = { .tty = c->err_tty };
 	struct home h;
 	int64_t port, pair_port;
 
@@ -83,9 +65,8 @@ run(const struct cli *c, struct err *e)
 	if (rc < 0)
 		return rc;
 	make_request(c, port, pair_port, &request);
-	rc = control_ask(&h, buf_str(&request), show_progress, &v, &path, e);
-	if (v.tty)
-		fprintf(stderr, "\r\033[K");
+	rc = control_ask(&h, buf_str(&request), term_step, &v, &path, e);
+	term_step_end(&v);
 	if (rc < 0)
 		return rc;
 	print_result(c, buf_str(&path));

@@ -220,3 +220,23 @@ term_note_mode(const struct remote *r)
 			"secondary, as of %s\n",
 			remote_as_of(r));
 }
+
+void
+term_step(void *step, const char *text, int percent)
+{
+	struct term_step *s = step;
+
+	if (s->tty && percent >= 0)
+		fprintf(stderr, "\r\033[K%s … %d %%", text, percent);
+	else if (strcmp(s->shown, text) != 0)
+		fprintf(stderr, s->tty ? "\r\033[K%s …" : "%s …\n", text);
+	snprintf(s->shown, sizeof(s->shown), "%s", text);
+	fflush(stderr);
+}
+
+void
+term_step_end(const struct term_step *s)
+{
+	if (s->tty)
+		fprintf(stderr, "\r\033[K");
+}

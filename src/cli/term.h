@@ -34,3 +34,12 @@ void term_table_print(struct term_table *t) NONNULL; /* prints and frees */
 
 /* Says on stderr, once, that the answer came in emergency and how old it may be. */
 void term_note_mode(const struct remote *r) NONNULL;
+
+/* The steps of something long, on stderr: on a terminal one line moves, elsewhere each step is said once. Begin with
+ * { .tty = … }; percent -1: not known. */
+struct term_step {
+	bool tty;
+	char shown[128]; /* the step that is on the line now */
+};
+void term_step(void *step, const char *text, int percent) NONNULL;
+void term_step_end(const struct term_step *s) NONNULL; /* clears the line */
