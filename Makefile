@@ -5,18 +5,23 @@
 #   make demo       a pair on this machine, both failure scenarios, then it stays up (ARGS=--once: ends after the play)
 #   make test       unit, integration and failure tests
 #   make check      unit tests only
-#   make bench      throughput, and seconds from fault to first emergency answer
+#   make bench      throughput, seconds from fault to first emergency answer, and seconds of a change of roles
+#   make soak      random faults for MINUTES=3 with SEED=1 (PARALLEL=1 pairs at once, NODES=2)
+#   make sweep      every outside call fails once at each place, in units and in a pair: hours (ARGS="--minutes 20")
 #   make install    PREFIX=/usr/local DESTDIR=
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 JOBS ?= $(shell nproc)
 ARGS ?=
+MINUTES ?= 3
+PARALLEL ?= 1
+NODES ?= 2
 PYTHON ?= /usr/bin/python3
 BUILD ?= build/release
 TESTBUILD ?= build/test
 
-.PHONY: all demo test check bench bench-failover fmt lint install uninstall clean deps
+.PHONY: all demo test check sweep bench bench-failover bench-changeover soak fmt lint install uninstall clean deps
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD) -j$(JOBS) src/cmd/holdfast
@@ -51,14 +56,29 @@ test:
 check: $(TESTBUILD)/build.ninja
 	$(PYTHON) tools/run_tests.py --build $(TESTBUILD) --jobs $(JOBS) unit $(ARGS)
 
+sweep:
+	tools/deps.sh build test
+	$(MAKE) --no-print-directory $(TESTBUILD)/build.ninja
+	ninja -C $(TESTBUILD) -j$(JOBS) all meson-test-prereq
+	$(PYTHON) test/it/sweep.py --build $(TESTBUILD) --go-on $(ARGS)
+
 bench: all
 	tools/deps.sh build test
 	ninja -C $(BUILD) -j$(JOBS) bench-programs
 	$(PYTHON) test/bench/bench.py --build $(BUILD) $(ARGS)
-	$(MAKE) --no-print-directory bench-failover
+	$(MAKE) --no-print-directory bench-failover bench-changeover
+
+bench-changeover: all
+	$(PYTHON) test/ha/changeover.py --holdfast $(BUILD)/src/cmd/holdfast $(ARGS)
 
 bench-failover: all
 	$(PYTHON) test/ha/failover.py --holdfast $(BUILD)/src/cmd/holdfast --runs 20 $(ARGS)
+
+soak:
+	tools/deps.sh build test
+	$(MAKE) --no-print-directory $(TESTBUILD)/build.ninja
+	ninja -C $(TESTBUILD) -j$(JOBS) src/cmd/holdfast
+	$(PYTHON) test/ha/soak.py --holdfast $(TESTBUILD)/src/cmd/holdfast --minutes $(MINUTES) --parallel $(PARALLEL) --nodes $(NODES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 fmt:
 	tools/check_format.sh --fix

@@ -14,7 +14,7 @@ libcurl4-gnutls-dev libarchive-dev libseccomp-dev libcmocka-dev libinih-dev libo
 libsystemd-dev postgresql python3 unzip'
 TEST='
 clang libclang-rt-dev|libclang-rt-14-dev|libclang-rt-18-dev|libclang-rt-19-dev
-python3-pytest python3-psycopg|python3-psycopg2
+python3-pytest python3-pytest-xdist python3-psycopg|python3-psycopg2
 wrk iproute2 nftables haproxy keepassxc-minimal|keepassxc zip unzip openssl procps util-linux curl'
 LINT='clang clang-format-14|clang-format clang-tidy-14|clang-tidy'
 

@@ -8,6 +8,7 @@ unit            meson's tests (cmocka and corpora); every cmocka test counts for
 it              test/it: the real binary, real PostgreSQL, real TLS
 ha              test/ha: hosts in network namespaces; needs root, else skipped, counted and said so
 ha-short        the part of ha that crosses every kind of code once: for builds that are slow (sanitizers)
+soak            three minutes of random faults on two pairs; each round counts as a test
 failover-short  prints the table of seconds from fault to first emergency answer, few runs; says nothing about passing
 
 The last line is `N passed, N failed, N skipped`; the exit code is 0 only when nothing failed. The same numbers go to
@@ -28,6 +29,8 @@ CMOCKA_RUN = re.compile(r"^\[=+\] (\d+) test\(s\) run\.", re.M)
 CMOCKA_PASSED = re.compile(r"^\[  PASSED  \] (\d+) test\(s\)", re.M)
 CMOCKA_SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) test\(s\)", re.M)
 MESON_SKIP = 77
+IT_STAGES = 2
+HA_STAGES = 4
 HA_SHORT = "node-kill or keyd-kill or test_link_is_cut or in_the_middle_of_the_merge or test_promises"
 
 
@@ -100,7 +103,8 @@ def unit(build, jobs, extra):
     return tally
 
 
-def pytest(folder, build, extra):
+def pytest(folder, build, extra, stages=1):
+    """stages: how many processes share the files. More than there are cores where tests mostly wait."""
     if not list((ROOT / folder).rglob("test_*.py")):
         print(f"{folder}: no test was found")
         return Tally(failed=1)
@@ -108,7 +112,8 @@ def pytest(folder, build, extra):
     results.mkdir(exist_ok=True)
     junit = results / (folder.replace("/", "-") + ".xml")
     junit.unlink(missing_ok=True)
-    code = run([sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"--junitxml={junit}", folder, *extra],
+    shared = ["-n", str(stages), "--dist", "loadfile"] if stages > 1 else []
+    code = run([sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"--junitxml={junit}", folder, *shared, *extra],
                env=environment(build)).returncode
     if not junit.exists():
         return Tally(failed=1)
@@ -125,7 +130,19 @@ def pytest(folder, build, extra):
 def failover_short(build):
     argv = [sys.executable, "test/ha/failover.py", "--holdfast", build / "src/cmd/holdfast", "--runs", "2", "--faults", "node-kill"]
     code = run(argv, env=environment(build)).returncode
-    return Tally(skipped=1) if code == MESON_SKIP else Tally(passed=code == 0, failed=code != 0)
+    return Tally(skipped=1) if code == MESON_SKIP else Tally(passed=int(code == 0), failed=int(code != 0))
+
+
+def soak(build):
+    """A seed that the day gives: the log names it, so that a run can be played again."""
+    results = build / "results/soak-rounds.json"
+    results.unlink(missing_ok=True)
+    argv = [sys.executable, "test/ha/soak.py", "--holdfast", build / "src/cmd/holdfast", "--minutes", "3", "--parallel", "2", "--json", results]
+    code = run([*argv, "--seed", str(int(time.time()) // 86400)], env=environment(build)).returncode
+    if code == MESON_SKIP:
+        return Tally(skipped=1)
+    rounds = json.loads(results.read_text())["rounds"] if results.exists() else 0
+    return Tally(rounds, int(code != 0))
 
 
 def main():
@@ -134,7 +151,7 @@ def main():
     ap.add_argument("--jobs", default=str(os.cpu_count() or 1))
     ap.add_argument("-k", default=None, help="passed to pytest: only tests whose names match")
     ap.add_argument("-x", action="store_true", help="passed to pytest: end at the first failure")
-    ap.add_argument("suites", nargs="+", choices=["unit", "it", "ha", "ha-short", "failover-short"])
+    ap.add_argument("suites", nargs="+", choices=["unit", "it", "ha", "ha-short", "soak", "failover-short"])
     args = ap.parse_args()
     build = (ROOT / args.build).resolve()
     extra = (["-k", args.k] if args.k else []) + (["-x"] if args.x else [])
@@ -151,9 +168,10 @@ def main():
         print(f"== {suite}", flush=True)
         tally = {
             "unit": lambda: unit(build, args.jobs, []),
-            "it": lambda: pytest("test/it", build, extra),
-            "ha": lambda: pytest("test/ha", build, extra),
-            "ha-short": lambda: pytest("test/ha", build, ["-k", HA_SHORT]),
+            "it": lambda: pytest("test/it", build, extra, IT_STAGES),
+            "ha": lambda: pytest("test/ha", build, extra, HA_STAGES),
+            "ha-short": lambda: pytest("test/ha", build, ["-k", HA_SHORT], HA_STAGES),
+            "soak": lambda: soak(build),
             "failover-short": lambda: failover_short(build),
         }[suite]()
         (build / "results" / f"{suite}.json").write_text(json.dumps(vars(tally)))

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "api/bodies.h"
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "vault/import.h"
@@ -62,6 +63,14 @@ int
 on_audit_verify(struct api_call *c, struct err *e)
 {
 	return audit_verify(&c->call, api_anchor_path(c->api), &c->w, e);
+}
+
+int
+on_audit_accept(struct api_call *c, struct err *e)
+{
+	const struct body_audit_accept *b = c->body;
+
+	return audit_accept(&c->call, api_anchor_path(c->api), b->reason, &c->w, e);
 }
 
 int

@@ -123,3 +123,24 @@ const struct jfield body_settle[] = {
 	{ "if_version", JINT, 0, AT(settle, if_version), MAX_VERSION },
 	{ 0 },
 };
+
+const struct jfield body_unlock[] = {
+	{ "reason", JTEXT, 0, AT(unlock, reason), MAX_REASON },
+	{ 0 },
+};
+
+const struct jfield body_emergency_policy[] = {
+	{ "state", JTEXT, JREQUIRED, AT(emergency_policy, state), MAX_TYPE },
+	{ "resource", JTEXT, 0, AT(emergency_policy, resource), MAX_NAME },
+	{ 0 },
+};
+
+const struct jfield body_decision[] = {
+	{ "approve", JBOOL, JREQUIRED, AT(decision, approve), 0 },
+	{ 0 },
+};
+
+const struct jfield body_audit_accept[] = {
+	{ "reason", JTEXT, JREQUIRED, AT(audit_accept, reason), MAX_REASON },
+	{ 0 },
+};

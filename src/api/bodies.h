@@ -23,7 +23,11 @@
 	X(retrieve)                                                                                \
 	X(version)                                                                                 \
 	X(share)                                                                                   \
-	X(settle)
+	X(settle)                                                                                  \
+	X(unlock)                                                                                  \
+	X(emergency_policy)                                                                        \
+	X(decision)                                                                                \
+	X(audit_accept)
 
 struct body_login {
 	const char *name, *password, *code;
@@ -81,9 +85,22 @@ struct body_settle {
 	struct jmap fields;
 	int64_t if_version;
 };
+struct body_audit_accept {
+	const char *reason;
+};
 #define BODY_SEEN_SETTLE_VERSION (1u << 0) /* rows of body_settle */
 #define BODY_SEEN_SETTLE_FIELDS (1u << 1)
 #define BODY_SEEN_SETTLE_IF_VERSION (1u << 2)
+struct body_emergency_policy {
+	const char *state, *resource;
+};
+struct body_decision {
+	bool approve;
+};
+
+struct body_unlock {
+	const char *reason;
+};
 
 #define X(name) extern const struct jfield body_##name[];
 BODIES(X)

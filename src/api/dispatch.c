@@ -6,9 +6,11 @@
  *   core thread   fiber · mode again · session · rights · handler · reply
  *
  * Who is served is said by base/state.h: 'p' all routes; 'e' the routes that are marked for
- * emergency (H5); 'm' the same ones for sessions that were begun in emergency and are not home yet,
- * everybody else is sent to the primary (H7);
- * '-' nobody: where the primary is, and nothing else (H1).
+ * emergency (H5), and the change that may be allowed there, of which the vault decides; 'm' the
+ * former for sessions that were begun in emergency and are not home yet, everybody else is sent to
+ * the primary (H7);
+ * '-' nobody: where the primary is, and nothing else (H1), unless the setting standby says that
+ * requests are handed on to it (api/forward.h).
  */
 #include "api/dispatch.h"
 
@@ -17,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "api/forward.h"
 #include "api/handlers.h"
 #include "api/routes.h"
 #include "base/clock.h"
@@ -28,6 +31,9 @@
 #define HANDOVER_WAIT_MS 12000
 #define HANDOVER_POLL_MS 20
 #define BEAT_MAX_MS 1500
+#define SESSION_WAIT_MS 3000 /* clients wait four seconds for an answer */
+#define SESSION_POLL_MS 100
+#define SESSIONS_AWAITED_MAX 64
 
 struct api {
 	struct vault *v;
@@ -37,6 +43,10 @@ struct api {
 	uv_async_t async;
 	uv_timer_t timer;
 	unsigned handles; /* not closed yet */
+
+	struct relay *relay; /* NULL: nothing is handed on */
+	struct forward *forward;
+	_Atomic bool forwards; /* the setting, for the HTTP threads */
 
 	/* From the HTTP threads to the core. */
 	pthread_mutex_t lock;
@@ -53,6 +63,7 @@ struct api {
 
 	_Atomic uint64_t replies[6]; /* by hundreds of the status */
 	uint64_t retrievals;
+	unsigned awaiting; /* requests that wait for their session's journal */
 };
 
 /* ---- small things ---- */
@@ -165,34 +176,12 @@ send_reply(struct api *a, struct request *rq)
 	request_send(rq);
 }
 
-/* Bytes that stand for themselves in a path segment and in a query (RFC 3986, unreserved, and /
- * between segments). */
-static void
-add_encoded(struct buf *out, const char *s, const char *also)
-{
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			     (c >= '0' && c <= '9') || strchr("-._~", c) || strchr(also, c);
-		if (plain)
-			buf_addc(out, (char)c);
-		else
-			buf_addf(out, "%%%02X", c);
-	}
-}
-
 static void
 add_location(struct request *rq, const char *primary_url)
 {
 	auto_buf url = BUF_INIT;
 	buf_adds(&url, primary_url);
-	add_encoded(&url, rq->path, "/");
-	for (unsigned i = 0; i < rq->nquery; i++) {
-		buf_addc(&url, i ? '&' : '?');
-		add_encoded(&url, rq->query[i].name, "");
-		buf_addc(&url, '=');
-		add_encoded(&url, rq->query[i].value, "");
-	}
+	request_write_target(rq, &url);
 	request_header(rq, "Location", buf_str(&url));
 }
 
@@ -253,7 +242,7 @@ check_mode(const struct route *r, char serves, struct err *e)
 		return 0;
 	if (serves == '-')
 		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
-	if (r->flags & ROUTE_EMERGENCY)
+	if (r->flags & (ROUTE_EMERGENCY | ROUTE_EMERGENCY_CHANGE))
 		return 0;
 	return err_set(e, ERR_EMERGENCY_READ_ONLY, "%s", err_info(ERR_EMERGENCY_READ_ONLY)->text);
 }
@@ -293,6 +282,14 @@ new_call(struct api *a, struct request *rq)
 	return c;
 }
 
+/* A request that this node does not serve is handed on; but not twice. */
+static bool
+is_for_primary(const struct api_call *c)
+{
+	return atomic_load(&c->api->forwards) && !c->rq->forwarded &&
+	       forward_is_for(c->match.route);
+}
+
 /* Everything up to the queue. 0: c is ready for the core. */
 static int
 prepare(struct api *a, struct request *rq, struct api_call *c, enum ha_state state, struct err *e)
@@ -302,6 +299,8 @@ prepare(struct api *a, struct request *rq, struct api_call *c, enum ha_state sta
 	int rc = router_match(table, n, rq, &c->match, e);
 	if (rc == 0)
 		rc = check_mode(c->match.route, state_serves(state), e);
+	if (rc == ERR_STANDBY && is_for_primary(c))
+		rc = 0;
 	if (rc == 0)
 		rc = router_body(c->match.route, rq, &c->body, &c->seen, e);
 	return rc;
@@ -372,7 +371,7 @@ check_origin(const struct api_call *c, struct err *e)
 {
 	const struct request *rq = c->rq;
 	bool reads = rq->method == HTTP_GET || rq->method == HTTP_HEAD;
-	if (reads || rq->bearer)
+	if (reads || rq->bearer || c->call.who.via) /* the node that it came by has looked */
 		return 0;
 	if (rq->fetch_site) {
 		if (strcmp(rq->fetch_site, "same-origin") == 0)
@@ -386,6 +385,33 @@ check_origin(const struct api_call *c, struct err *e)
 	return err_set(e, ERR_FORBIDDEN, "a page of another origin may not ask for this");
 }
 
+/* A session that was begun in emergency is known here when the journal is home: whoever comes a
+ * moment sooner waits for it (H7). */
+static int
+await_session(struct api_call *c, const char *token, struct err *e)
+{
+	struct api *a = c->api;
+	int64_t until = clock_mono_ms() + SESSION_WAIT_MS;
+	int rc = ERR_UNAUTHENTICATED;
+
+	a->awaiting++;
+	while (rc == ERR_UNAUTHENTICATED && clock_mono_ms() < until &&
+	       page_quick(a->v->page).away) {
+		pause_ms(a->v->loop, c->call.f, SESSION_POLL_MS);
+		rc = session_check(a->v, c->call.f, token, c->rq->arena, &c->call.who, e);
+	}
+	a->awaiting--;
+	return rc;
+}
+
+static bool
+may_come_home(const struct api_call *c)
+{
+	const struct api *a = c->api;
+	return c->serves == 'p' && a->awaiting < SESSIONS_AWAITED_MAX && a->v->page &&
+	       page_quick(a->v->page).away;
+}
+
 static int
 check_session(struct api_call *c, struct err *e)
 {
@@ -397,7 +423,8 @@ check_session(struct api_call *c, struct err *e)
 		return 0;
 	if (!token)
 		return err_set(e, ERR_UNAUTHENTICATED, "%s", err_info(ERR_UNAUTHENTICATED)->text);
-	return session_check(c->api->v, c->call.f, token, c->rq->arena, &c->call.who, e);
+	int rc = session_check(c->api->v, c->call.f, token, c->rq->arena, &c->call.who, e);
+	return rc == ERR_UNAUTHENTICATED && may_come_home(c) ? await_session(c, token, e) : rc;
 }
 
 static int
@@ -446,6 +473,18 @@ wait_for_handover(struct api_call *c)
 	}
 }
 
+/* Handed on by another node: as if its client had come to this one, if that is proven. Only a
+ * primary takes such a request. */
+static int
+check_forwarded(struct api_call *c, struct err *e)
+{
+	if (!c->rq->forwarded || !forward_is_for(c->match.route))
+		return 0;
+	if (c->serves != 'p')
+		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
+	return forward_accept(c->api->forward, c, e);
+}
+
 static int
 admit(struct api_call *c, struct err *e)
 {
@@ -455,6 +494,8 @@ admit(struct api_call *c, struct err *e)
 	if (c->serves == 'h' && !(r->flags & ROUTE_ANY_MODE))
 		return err_set(e, ERR_NOT_SERVING, "this node hands over to another one");
 	int rc = check_mode(r, c->serves, e);
+	if (rc == 0)
+		rc = check_forwarded(c, e);
 	if (rc == 0 && (r->flags & ROUTE_LOOPBACK))
 		rc = check_loopback(c, e);
 	if (rc == 0)
@@ -494,7 +535,8 @@ static void
 fill_failure(struct api_call *c, struct err *e)
 {
 	/* The state has changed under the request: it is told where to go, as all after it. */
-	bool moved = e->code == ERR_NOT_SERVING && state_serves(api_state(c->api)) == '-';
+	bool moved = e->code == ERR_NOT_SERVING && state_serves(api_state(c->api)) == '-' &&
+		     !is_for_primary(c);
 	if (moved)
 		fill_standby(c->api, c->rq);
 	else if (e->code == ERR_NOT_SERVING)
@@ -522,12 +564,13 @@ finish(struct api_call *c, int rc, struct err *e)
 	add_mode(c->api, rq, state, c->serves == 'e' || (c->serves == 'm' && rc == 0));
 }
 
+/* Also when it is begun anew, because the state has changed under it. */
 static void
-serve(struct fiber *f, void *arg)
+begin_call(struct api_call *c, struct fiber *f)
 {
-	struct api_call *c = arg;
 	struct api *a = c->api;
-	struct err e = { 0 };
+	buf_reset(&c->rq->reply);
+	c->rq->nheaders = 0;
 	c->serves = state_serves(api_state(a));
 	c->call = (struct call){
 		.v = a->v,
@@ -537,10 +580,48 @@ serve(struct fiber *f, void *arg)
 		.durability = NO_DURABILITY,
 	};
 	jw_init(&c->w, &c->rq->reply);
-	int rc = admit(c, &e);
-	if (rc == 0)
-		rc = ((api_fn *)c->match.route->handler)(c, &e);
-	finish(c, rc, &e);
+}
+
+static int
+work(struct api_call *c, struct fiber *f, struct err *e)
+{
+	begin_call(c, f);
+	int rc = admit(c, e);
+	return rc ? rc : ((api_fn *)c->match.route->handler)(c, e);
+}
+
+/* Not this node's to serve, or not any more. */
+static bool
+is_standby(const struct api_call *c, int rc)
+{
+	return rc == ERR_STANDBY ||
+	       (rc == ERR_NOT_SERVING && state_serves(api_state(c->api)) == '-');
+}
+
+/* FORWARD_ANSWERED, FORWARD_HERE, or an error. */
+static int
+hand_on(struct api_call *c, struct fiber *f, struct err *e)
+{
+	begin_call(c, f);
+	int rc = check_origin(c, e);
+	return rc ? rc : forward_request(c->api->forward, c, e);
+}
+
+static void
+serve(struct fiber *f, void *arg)
+{
+	struct api_call *c = arg;
+	struct api *a = c->api;
+	struct err e = { 0 };
+	int rc = work(c, f, &e);
+	while (is_standby(c, rc) && is_for_primary(c)) {
+		rc = hand_on(c, f, &e);
+		if (rc != FORWARD_HERE)
+			break;
+		rc = work(c, f, &e);
+	}
+	if (rc != FORWARD_ANSWERED)
+		finish(c, rc, &e);
 	send_reply(a, c->rq); /* c is gone with it */
 	if (a->ready)
 		uv_async_send(&a->async); /* there will be a fiber for the next one */
@@ -583,6 +664,7 @@ on_async(uv_async_t *h)
 static void
 beat(struct api *a)
 {
+	atomic_store(&a->forwards, a->relay && strcmp(a->v->settings->standby, "forward") == 0);
 	pthread_mutex_lock(&a->health_lock);
 	a->health = a->v->health;
 	pthread_mutex_unlock(&a->health_lock);
@@ -607,6 +689,8 @@ api_new(const struct api_options *o)
 	a->v = o->v;
 	a->anchor_path = o->anchor_path ? strdup(o->anchor_path) : NULL;
 	memccpy(a->node_name, o->node_name, '\0', sizeof(a->node_name) - 1);
+	a->relay = o->relay;
+	a->forward = forward_new(a->v, a->relay, a->node_name);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_mutex_init(&a->health_lock, NULL);
 	if (uv_async_init(a->v->loop, &a->async, on_async) || uv_timer_init(a->v->loop, &a->timer))
@@ -632,6 +716,7 @@ on_closed(uv_handle_t *h)
 		return;
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->health_lock);
+	forward_free(a->forward);
 	free(a->anchor_path);
 	free(a);
 }
@@ -702,6 +787,12 @@ api_write_metrics(struct api *a, struct buf *out)
 		  (double)l.failures },
 		{ "holdfast_ledger_merged_total", "counter", "Events of other nodes taken in.",
 		  (double)l.merged },
+		{ "holdfast_accounts_in_conflict", "gauge",
+		  "Accounts whose versions wait for a person; known on a primary.",
+		  (double)l.accounts_in_conflict },
+		{ "holdfast_administration_conflicts", "gauge",
+		  "Conflicts of administration that nobody has acknowledged; known on a primary.",
+		  (double)l.admin_unacknowledged },
 		{ "holdfast_ledger_writable", "gauge", "Whether the last write succeeded.",
 		  l.writable },
 		{ "holdfast_ledger_wait_seconds", "gauge", "Age of the write in flight.",
@@ -715,6 +806,10 @@ api_write_metrics(struct api *a, struct buf *out)
 		  "Age of what a secondary is known to have; 0 on a primary.", lag_seconds(v) },
 		{ "holdfast_journal_rows", "gauge", "Journal rows that are not home yet.",
 		  (double)v->journal_rows },
+		{ "holdfast_alerts_waiting", "gauge",
+		  "Alerts that a receiver has not accepted yet.", (double)v->alerts_waiting },
+		{ "holdfast_emergency_unlocked", "gauge",
+		  "Whether max_emergency_age is unlocked for this outage.", a->v->unlocked },
 		{ "holdfast_term", "gauge", "Term of the pair.", (double)v->term },
 		{ "holdfast_serving", "gauge", "Whether users may be served here.",
 		  a->v->health.serving },
@@ -724,6 +819,11 @@ api_write_metrics(struct api *a, struct buf *out)
 		  (double)fiber_alive(a->v->fibers) },
 		{ "holdfast_connections", "gauge", "HTTPS connections.",
 		  a->server ? server_connections(a->server) : 0 },
+		{ "holdfast_forwarded_total", "counter",
+		  "Requests that the primary answered through this standby.",
+		  (double)forward_count(a->forward) },
+		{ "holdfast_forwarding", "gauge", "Requests that are at the primary now.",
+		  (double)forward_waiting(a->forward) },
 		{ "holdfast_requests_total", "counter", "HTTPS requests.",
 		  a->server ? (double)server_requests(a->server) : 0 },
 	};

@@ -36,7 +36,12 @@
 	X(version_new)                                                                             \
 	X(conflict_list)                                                                           \
 	X(admin_conflict_list)                                                                     \
+	X(admin_acknowledge)                                                                       \
 	X(account_settle)                                                                          \
+	X(policy)                                                                                  \
+	X(emergency_policy)                                                                        \
+	X(change_list)                                                                             \
+	X(change_decide)                                                                           \
 	X(resource_shares)                                                                         \
 	X(resource_share)                                                                          \
 	X(resource_unshare)                                                                        \
@@ -45,10 +50,12 @@
 	X(account_unshare)                                                                         \
 	X(audit)                                                                                   \
 	X(audit_verify)                                                                            \
+	X(audit_accept)                                                                            \
 	X(audit_export)                                                                            \
 	X(import)                                                                                  \
 	X(nodes)                                                                                   \
 	X(ha)                                                                                      \
+	X(ha_unlock)                                                                               \
 	X(metrics)                                                                                 \
 	X(openapi)                                                                                 \
 	X(health)

@@ -51,7 +51,10 @@ health_answer(struct api *a, struct request *rq)
 	jw_time(&w, "time", clock_now_us());
 	jw_bool(&w, "synced", v->state == HA_SYNCED);
 	jw_int(&w, "journal", v->journal_rows);
+	jw_bool(&w, "ordered", v->ordered);
 	jw_time(&w, "as_of", v->as_of_us);
+	jw_bool(&w, "data_damaged", v->data_damaged);
+	jw_bool(&w, "journal_unreadable", v->journal_unreadable);
 	jw_text(&w, "why", d.why[0] ? d.why : NULL);
 	jw_end_object(&w);
 }

@@ -25,6 +25,16 @@ write_user(struct api_call *c)
 	jw_end_object(&c->w);
 }
 
+/* An administrator is told that something waits for his word; a secondary does not know. */
+static void
+write_waiting(struct api_call *c)
+{
+	struct ledger_stats l;
+	ledger_stats(c->call.v->ledger, &l);
+	if (c->serves == 'p' && c->call.who.administrator && l.admin_unacknowledged)
+		jw_int(&c->w, "administration_conflicts", l.admin_unacknowledged);
+}
+
 /* What both kinds of reply end with: clients keep the nodes to turn to another one by themselves.
  */
 static int
@@ -33,6 +43,7 @@ write_place(struct api_call *c, struct err *e)
 	write_user(c);
 	jw_text(&c->w, "node", api_node_name(c->api));
 	jw_text(&c->w, "mode", mode(c));
+	write_waiting(c);
 	int rc = user_write_nodes(&c->call, &c->w, "nodes", false, e);
 	jw_end_object(&c->w);
 	return rc;

@@ -2,8 +2,10 @@
  *
  * What the node says of itself: nodes, pair, counters, this interface. Health is in health.c.
  */
+#include "api/bodies.h"
 #include "api/handlers.h"
 #include "api/routes.h"
+#include "vault/limit.h"
 #include "vault/user.h"
 
 int
@@ -32,6 +34,14 @@ on_ha(struct api_call *c, struct err *e)
 	jw_int(&c->w, "term", v->term);
 	jw_end_object(&c->w);
 	return 0;
+}
+
+int
+on_ha_unlock(struct api_call *c, struct err *e)
+{
+	const struct body_unlock *b = c->body;
+
+	return limit_unlock(&c->call, b->reason, &c->w, e);
 }
 
 int

@@ -86,3 +86,11 @@ on_admin_conflict_list(struct api_call *c, struct err *e)
 {
 	return user_admin_conflicts(&c->call, &c->w, e);
 }
+
+int
+on_admin_acknowledge(struct api_call *c, struct err *e)
+{
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	return rc ? rc : user_acknowledge(&c->call, &id, e);
+}

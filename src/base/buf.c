@@ -174,6 +174,15 @@ read_be(struct cursor *c, size_t n)
 	return v;
 }
 
+void
+text_copy(char *to, size_t room, const char *from)
+{
+	size_t n = strnlen(from, room - 1);
+
+	memcpy(to, from, n);
+	memset(to + n, 0, room - n);
+}
+
 uint8_t
 cursor_u8(struct cursor *c)
 {

@@ -36,6 +36,9 @@ char *buf_take_str(struct buf *b) NONNULL; /* hands the block on (free()); b is 
 
 #define auto_buf FREE_WITH(buf_done) struct buf
 
+/* Copies a text into a field of `room` bytes: what is too long is cut, what is left over is zeros. */
+void text_copy(char *to, size_t room, const char *from) NONNULL;
+
 /* Reads big-endian fields from bytes that came from outside; every getter checks the bound.
  * After a short read `bad` is true and all further getters give zeros: check once at the end. */
 struct cursor {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/fault.h"
 
 #define CONF_MAX 65536
 #define TREE_DEPTH_MAX 64
@@ -96,7 +97,7 @@ read_all(int fd, const char *path, size_t max, struct buf *ret, struct err *e)
 	size_t start = ret->len;
 	for (;;) {
 		buf_reserve(ret, 16384);
-		ssize_t n = read(fd, ret->data + ret->len, 16384);
+		ssize_t n = FAULT(FILE_READ, -1, read(fd, ret->data + ret->len, 16384));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -123,7 +124,7 @@ cut(struct buf *b, size_t start)
 int
 home_read_file(const char *path, size_t max, struct buf *ret, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = FAULT(FILE_OPEN, -1, open(path, O_RDONLY | O_CLOEXEC));
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot read %s", path);
 	size_t start = ret->len;
@@ -140,7 +141,7 @@ static int
 write_all(int fd, const char *data, size_t n)
 {
 	while (n) {
-		ssize_t w = write(fd, data, n);
+		ssize_t w = FAULT(FILE_WRITE, -1, write(fd, data, n));
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0)
@@ -169,10 +170,10 @@ sync_folder(const char *path)
 {
 	char dir[PATH_MAX];
 	folder_of(path, dir, sizeof(dir));
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = FAULT(FILE_OPEN, -1, open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (fd < 0)
 		return -1;
-	int r = fsync(fd);
+	int r = FAULT(FILE_SYNC, -1, fsync(fd));
 	close(fd);
 	return r;
 }
@@ -183,18 +184,26 @@ home_write_file(const char *path, const void *data, size_t n, mode_t mode, struc
 	char tmp[PATH_MAX];
 	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= sizeof(tmp))
 		return err_set(e, ERR_IO, "the path %s is too long", path);
-	int fd = mkostemp(tmp, O_CLOEXEC);
+	int fd = FAULT(FILE_CREATE, -1, mkostemp(tmp, O_CLOEXEC));
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot write %s", path);
 	int r = 0;
-	if (write_all(fd, data, n) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0)
+	if (write_all(fd, data, n) < 0 || fchmod(fd, mode) < 0 ||
+	    FAULT(FILE_SYNC, -1, fsync(fd)) < 0)
 		r = err_errno(e, ERR_IO, "cannot write %s", path);
 	close(fd);
-	if (!r && (rename(tmp, path) < 0 || sync_folder(path) < 0))
+	if (!r && (FAULT(FILE_RENAME, -1, rename(tmp, path)) < 0 || sync_folder(path) < 0))
 		r = err_errno(e, ERR_IO, "cannot write %s", path);
 	if (r)
 		unlink(tmp);
 	return r;
+}
+
+int
+home_sync_name(const char *path, struct err *e)
+{
+	return sync_folder(path) < 0 ? err_errno(e, ERR_IO, "cannot bring %s to the disk", path)
+				     : 0;
 }
 
 int
@@ -209,7 +218,7 @@ home_mkdirs(const char *path, mode_t mode, struct err *e)
 		if (part[i] != '/' && part[i])
 			continue;
 		part[i] = '\0';
-		if (mkdir(part, mode) < 0 && errno != EEXIST)
+		if (FAULT(FILE_MKDIR, -1, mkdir(part, mode)) < 0 && errno != EEXIST)
 			return err_errno(e, ERR_IO, "cannot create the folder %s", part);
 		part[i] = i < n ? '/' : '\0';
 	}
@@ -257,10 +266,10 @@ remove_at(int dir, const char *name, int depth)
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -1;
 	if (!S_ISDIR(st.st_mode))
-		return unlinkat(dir, name, 0);
+		return FAULT(FILE_REMOVE, -1, unlinkat(dir, name, 0));
 	if (empty_folder(dir, name, depth) < 0)
 		return -1;
-	return unlinkat(dir, name, AT_REMOVEDIR);
+	return FAULT(FILE_REMOVE, -1, unlinkat(dir, name, AT_REMOVEDIR));
 }
 
 int

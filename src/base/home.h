@@ -15,8 +15,9 @@
 /* X(name, path below the home) → home_path(h, HOME_CONF, …) */
 #define HOME_PATHS(X)                                                                                    \
 	X(CONF, "conf/holdfast.conf")                                                                    \
-	X(KEY_CONF, "conf/manage_key.conf") /* one line: where the master key file is */                 \
-	X(NODE, "conf/node.conf")	    /* id and name of this node: [node] id=, name= */            \
+	X(CONF_BACKUP, "conf/holdfast.conf.backup") /* the settings a restored backup had */             \
+	X(KEY_CONF, "conf/manage_key.conf")	    /* one line: where the master key file is */         \
+	X(NODE, "conf/node.conf") /* id and name of this node: [node] id=, name= */                      \
 	X(PAIR, "conf/pair.conf") /* what the pack said of the pair; written on a secondary */           \
 	X(TLS, "conf/tls")                                                                               \
 	X(WEB_CERT, "conf/tls/web.crt")                                                                  \
@@ -27,15 +28,27 @@
 	X(PAIR_CERT, "conf/tls/pair.crt")                                                                \
 	X(PAIR_KEY, "conf/tls/pair.key")                                                                 \
 	X(PG, "data/pg")                                                                                 \
+	X(PG_AUTO_CONF, "data/pg/postgresql.auto.conf")                                                  \
+	X(PG_STANDBY, "data/pg/standby.signal") /* there: the database follows another */                \
 	X(JOURNAL, "data/journal.db")                                                                    \
 	X(ANCHOR,                                                                                        \
 	  "data/anchor") /* head of the own chain, beside the database: a cut tail is noticed */         \
+	X(WITNESS,                                                                                       \
+	  "data/witness") /* ends of all nodes' chains, as this node saw them (ha/witness.h) */          \
 	X(REPLICATION, "replication")                                                                    \
 	X(REJOIN,                                                                                        \
 	  "replication/rejoin.conf") /* whom this node's database is to follow from its next start on */ \
-	X(PACK, "pack")		     /* an unpacked HAPack waits here for serve */                       \
+	X(COPYING,                                                                                       \
+	  "replication/copying") /* a fresh copy of the primary was begun and is not in place yet */     \
+	X(EMERGENCY,                                                                                     \
+	  "replication/emergency.conf") /* whether an operator orders emergency access */                \
+	X(OUTBOX, "data/outbox.db")	/* alerts that wait (store/outbox.h) */                          \
+	X(PACK, "pack")			/* an unpacked HAPack waits here for serve */                    \
+	X(PACK_MANIFEST, "pack/manifest.json")                                                           \
 	X(RUN, "run")                                                                                    \
 	X(STATE, "run/state") /* the shared state page (base/page.h) */                                  \
+	X(PRIMARY_TRUST,                                                                                 \
+	  "run/primary.pem") /* what the agent trusts the primary's service by, for forwarding */        \
 	X(AGENT_SOCK, "run/agent.sock")                                                                  \
 	X(PROGRESS, "run/progress") /* how far a rejoin is, for the status */                            \
 	X(PID, "run/holdfast.pid")  /* of the supervisor; locked while it lives */
@@ -68,6 +81,8 @@ int home_read_file(const char *path, size_t max, struct buf *ret, struct err *e)
 /* Writes atomically: temporary file beside it, fsync, rename, fsync of the folder. */
 int home_write_file(const char *path, const void *data, size_t n, mode_t mode,
 		    struct err *e) NONNULL MUST_USE;
+/* Makes the name of a file that was made or renamed as durable as the file: fsync of its folder. */
+int home_sync_name(const char *path, struct err *e) NONNULL MUST_USE;
 int home_mkdirs(const char *path, mode_t mode, struct err *e) NONNULL MUST_USE;
 int home_remove_tree(const char *path, struct err *e) NONNULL MUST_USE;
 /* Reads the key location from conf/manage_key.conf. ERR_BAD_KEY with what to do when it is not said. */

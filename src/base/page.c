@@ -7,6 +7,7 @@
  * Invariants: 1. one writer. 2. A slot's words change only while its counter is odd. 3. state and
  * state_seq, both and both_gen are one word each, so a reader never sees half of a pair.
  */
+#include "base/buf.h"
 #include "base/page.h"
 
 #include <errno.h>
@@ -21,13 +22,15 @@
 #include "base/clock.h"
 #include "base/home.h"
 
-#define MAGIC 0x484f4c4450473032ULL /* "HOLDPG02": the number grows with the layout */
+#define MAGIC 0x484f4c4450473034ULL /* "HOLDPG04": the number grows with the layout */
 #define READ_TRIES 64
 
 /* What a slot holds, as plain bytes. */
 struct slot_data {
 	uint64_t state, state_seq;
-	int64_t as_of_us, term, journal_rows;
+	int64_t as_of_us, term, journal_rows, alerts_waiting;
+	uint64_t ordered;
+	uint64_t damage; /* 1: data, 2: journal */
 	char reason[PAGE_REASON_MAX];
 	char primary_url[PAGE_NAME_MAX];
 	char status_json[PAGE_STATUS_MAX];
@@ -47,6 +50,7 @@ struct shared {
 	_Atomic uint64_t state; /* state_seq << 8 | state */
 	_Atomic uint64_t both;	/* both_gen << 1 | both */
 	_Atomic uint64_t beat;
+	_Atomic uint64_t away; /* bool */
 	struct slot slots[2];
 };
 
@@ -111,6 +115,7 @@ page_create(const char *path, struct page **ret, struct err *e)
 	close(fd);
 	/* What the page's last writer knew may be old: claim nothing until it is known again. */
 	page_set_both(*ret, false);
+	page_set_away(*ret, false);
 	atomic_store(&(*ret)->at->beat, 0);
 	return 0;
 }
@@ -154,14 +159,6 @@ next_seq(const struct shared *s, enum ha_state state)
 }
 
 static void
-copy_text(char *to, const char *from, size_t room)
-{
-	size_t n = strnlen(from, room - 1);
-	memcpy(to, from, n);
-	memset(to + n, 0, room - n);
-}
-
-static void
 store_slot(struct slot *s, const struct slot_data *d)
 {
 	uint64_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed) | 1;
@@ -189,9 +186,12 @@ page_write(struct page *p, const struct page_view *v)
 	d->as_of_us = v->as_of_us;
 	d->term = v->term;
 	d->journal_rows = v->journal_rows;
-	copy_text(d->reason, v->reason, sizeof(d->reason));
-	copy_text(d->primary_url, v->primary_url, sizeof(d->primary_url));
-	copy_text(d->status_json, v->status_json, sizeof(d->status_json));
+	d->alerts_waiting = v->alerts_waiting;
+	d->ordered = v->ordered;
+	d->damage = (uint64_t)v->data_damaged | (uint64_t)v->journal_unreadable << 1;
+	text_copy(d->reason, sizeof(d->reason), v->reason);
+	text_copy(d->primary_url, sizeof(d->primary_url), v->primary_url);
+	text_copy(d->status_json, sizeof(d->status_json), v->status_json);
 	uint64_t hidden = (atomic_load(&s->shown) & 1) ^ 1;
 	store_slot(&s->slots[hidden], d);
 	free(d);
@@ -206,6 +206,12 @@ page_set_both(struct page *p, bool both)
 	if ((old & 1) == (uint64_t)both)
 		return;
 	atomic_store(&p->at->both, ((old >> 1) + 1) << 1 | (uint64_t)both);
+}
+
+void
+page_set_away(struct page *p, bool away)
+{
+	atomic_store(&p->at->away, away);
 }
 
 void
@@ -262,10 +268,14 @@ page_read(const struct page *p, struct page_view *ret)
 		.term = d->term,
 		.beat_mono_ms = q.beat_mono_ms,
 		.journal_rows = d->journal_rows,
+		.alerts_waiting = d->alerts_waiting,
+		.ordered = d->ordered != 0,
+		.data_damaged = d->damage & 1,
+		.journal_unreadable = d->damage >> 1 & 1,
 	};
-	copy_text(ret->reason, d->reason, sizeof(ret->reason));
-	copy_text(ret->primary_url, d->primary_url, sizeof(ret->primary_url));
-	copy_text(ret->status_json, d->status_json, sizeof(ret->status_json));
+	text_copy(ret->reason, sizeof(ret->reason), d->reason);
+	text_copy(ret->primary_url, sizeof(ret->primary_url), d->primary_url);
+	text_copy(ret->status_json, sizeof(ret->status_json), d->status_json);
 	free(d);
 }
 
@@ -279,5 +289,6 @@ page_quick(const struct page *p)
 		.both = both & 1,
 		.both_gen = both >> 1,
 		.beat_mono_ms = (int64_t)atomic_load(&p->at->beat),
+		.away = atomic_load(&p->at->away) != 0,
 	};
 }

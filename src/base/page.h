@@ -30,6 +30,10 @@ struct page_view {
 		[PAGE_NAME_MAX]; /* "https://fqdn:7272" of the serving primary, "" unknown */
 	int64_t beat_mono_ms;	 /* monotonic time of the agent's last tick */
 	int64_t journal_rows;	 /* as the agent last counted */
+	bool ordered;		 /* secondary: an operator ordered emergency access */
+	int64_t alerts_waiting;	 /* in the outbox; 0 when none are configured */
+	bool data_damaged;	 /* pages of the database are not what was written */
+	bool journal_unreadable;
 	char status_json[PAGE_STATUS_MAX]; /* the whole `ha status --json` object */
 };
 
@@ -43,6 +47,8 @@ void page_free(struct page *p);
 /* All but both, both_gen and the beat. state_seq is not taken from v: the page counts by itself. */
 void page_write(struct page *p, const struct page_view *v) NONNULL;
 void page_set_both(struct page *p, bool both) NONNULL; /* at once; bumps both_gen on change */
+/* Primary: a secondary that can be reached has a journal that is not home yet. */
+void page_set_away(struct page *p, bool away) NONNULL;
 void page_beat(struct page *p) NONNULL;
 
 /* Never blocks for long: if no whole copy can be had, the texts and the moments are empty. */
@@ -54,5 +60,6 @@ struct page_quick {
 	bool both;
 	uint64_t both_gen;
 	int64_t beat_mono_ms;
+	bool away; /* see page_set_away */
 };
 struct page_quick page_quick(const struct page *p) NONNULL;

@@ -41,6 +41,7 @@ static const struct {
 	[SET_BOOL] = { "yes or no", "true or false" },
 	[SET_ADDR] = { "address", "address:port, or [IPv6 address]:port" },
 	[SET_LEVEL] = { "level", "error, warning, notice, info or debug" },
+	[SET_STANDBY] = { "way", "redirect or forward" },
 };
 
 /* A name as the file has it, or as a command line option would: listen, detect-ms. */
@@ -206,6 +207,12 @@ set_level(const char *v, void *at)
 }
 
 static bool
+set_standby(const char *v, void *at)
+{
+	return (strcmp(v, "redirect") == 0 || strcmp(v, "forward") == 0) && set_text(v, at);
+}
+
+static bool
 set_row(struct settings *s, const struct row *r, const char *v)
 {
 	void *at = field(s, r);
@@ -221,6 +228,8 @@ set_row(struct settings *s, const struct row *r, const char *v)
 		return set_addr(v, at);
 	case SET_LEVEL:
 		return set_level(v, at);
+	case SET_STANDBY:
+		return set_standby(v, at);
 	}
 	return false;
 }

@@ -19,15 +19,17 @@ enum settings_kind {
 	SET_MS,
 	SET_BOOL,
 	SET_ADDR /* host:port, [v6]:port */,
-	SET_LEVEL /* of the log */
+	SET_LEVEL /* of the log */,
+	SET_STANDBY /* redirect or forward */
 };
 enum settings_when { SET_START, SET_RELOAD };
 
-/* SETTING(field, kind, when, "default", min, max, "help") — TEXT/ADDR/LEVEL fields are char[256], INT/MS int64_t, BOOL bool. */
+/* SETTING(field, kind, when, "default", min, max, "help") — TEXT/ADDR/LEVEL/STANDBY fields are char[256], INT/MS int64_t, BOOL bool. */
 struct settings {
 #define SETTING_TEXT(f) char f[SETTINGS_TEXT_MAX];
 #define SETTING_ADDR(f) char f[SETTINGS_TEXT_MAX];
 #define SETTING_LEVEL(f) char f[SETTINGS_TEXT_MAX];
+#define SETTING_STANDBY(f) char f[SETTINGS_TEXT_MAX];
 #define SETTING_INT(f) int64_t f;
 #define SETTING_MS(f) int64_t f;
 #define SETTING_BOOL(f) bool f;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/hex.h"
 
 void
 uuid_new(struct uuid *ret)
@@ -37,18 +38,6 @@ uuid_str(const struct uuid *u, char ret[static UUID_STR_LEN])
 	*p = '\0';
 }
 
-static int
-digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int
 uuid_parse(const char *s, struct uuid *ret)
 {
@@ -57,8 +46,8 @@ uuid_parse(const char *s, struct uuid *ret)
 	for (int i = 0; i < 16; i++) {
 		if ((i == 4 || i == 6 || i == 8 || i == 10) && *s++ != '-')
 			return ERR_BAD_FIELD;
-		int high = digit(s[0]);
-		int low = high < 0 ? -1 : digit(s[1]);
+		int high = hex_digit(s[0]);
+		int low = high < 0 ? -1 : hex_digit(s[1]);
 		if (low < 0)
 			return ERR_BAD_FIELD;
 		u.b[i] = (uint8_t)(high << 4 | low);

@@ -3,6 +3,7 @@
  * holdfast audit …: the log, read and verified through a node.
  */
 #include <string.h>
+#include "base/jw.h"
 #include "cli/audit_export.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
@@ -124,10 +125,47 @@ run_verify(const struct cli *c, struct err *e)
 			       cli_paint(c, CLI_PLAIN), id,
 			       (long long)json_integer_value(json_object_get(n, "events")));
 	}
+	json_array_foreach(json_object_get(o, "accepted"), i, n)
+	{
+		printf("accepted  node %s at event %lld: accepted on %s by %s: %s\n",
+		       lookup_text(n, "node"),
+		       (long long)json_integer_value(json_object_get(n, "seq")),
+		       lookup_text(n, "at"), lookup_text(n, "by"), lookup_text(n, "reason"));
+	}
 	printf("%s: %lld events verified\n",
-	       good ? "the whole log is unbroken" : "THE LOG IS BROKEN",
+	       !good ? "THE LOG IS BROKEN"
+	       : json_array_size(json_object_get(o, "accepted"))
+		       ? "the log is unbroken but for what was accepted"
+		       : "the whole log is unbroken",
 	       (long long)json_integer_value(json_object_get(o, "events")));
 	return good ? CLI_GOOD : CLI_FAILED;
+}
+
+static int
+run_accept(const struct cli *c, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	struct jw w;
+	int rc = remote_open(&r, e);
+
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "reason", c->args[0]);
+	jw_end_object(&w);
+	if (rc == 0)
+		rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/audit/accept", buf_str(&body), &o,
+				 e);
+	if (rc < 0)
+		return rc;
+	if (c->json)
+		term_print_json(o);
+	else
+		printf("accepted: %lld breaks of the log, and its ends as they are; the log says "
+		       "so\n",
+		       (long long)json_integer_value(json_object_get(o, "breaks")));
+	return CLI_GOOD;
 }
 
 static const struct cli_opt list_opts[] = {
@@ -161,5 +199,19 @@ const struct cli_verb verb_audit_verify = {
 	"Walks the whole chain of every node and names the first break.",
 	"With FILE it checks an export instead (holdfast audit export), without any node or master "
 	"key.",
+	0
+};
+const struct cli_verb verb_audit_accept = {
+	"audit accept",
+	"REASON",
+	1,
+	1,
+	NULL,
+	run_accept,
+	"Accepts what is found wrong with the log, after somebody looked into it.",
+	"Every break that audit verify finds, and the ends of the chains as they are now: status "
+	"and verification then say "
+	"who accepted it instead of failing. The events themselves stay lost. Needs the primary; "
+	"it is in the log.",
 	0
 };

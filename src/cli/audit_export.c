@@ -149,8 +149,37 @@ key_text(const struct auditfile *a, char text[static KEY_HEX])
 }
 
 static void
-print_result(const struct cli *c, const char *file, const struct auditfile *a, int64_t events,
-	     const char *against)
+write_accepted(const struct cli *c, const struct auditfile *a, struct jw *w)
+{
+	const struct auditfile_accepted *b;
+	unsigned n = auditfile_accepted(a, &b);
+
+	jw_array(w, "accepted");
+	for (unsigned i = 0; i < n; i++, b++) {
+		char node[UUID_STR_LEN], by[UUID_STR_LEN];
+
+		uuid_str(&b->node, node);
+		uuid_str(&b->node_by, by);
+		if (!c->json)
+			printf("accepted  node %s: events %lld to %lld are missing, changed or "
+			       "others than "
+			       "they were; accepted by event %lld of node %s\n",
+			       node, (long long)b->from, (long long)b->to, (long long)b->seq_by,
+			       by);
+		jw_object(w, NULL);
+		jw_uuid(w, "node", &b->node);
+		jw_int(w, "from", b->from);
+		jw_int(w, "to", b->to);
+		jw_uuid(w, "by_node", &b->node_by);
+		jw_int(w, "by_seq", b->seq_by);
+		jw_end_object(w);
+	}
+	jw_end_array(w);
+}
+
+static void
+print_result(const struct cli *c, const char *file, const struct auditfile *a,
+	     const struct auditfile_result *r, const char *against)
 {
 	const struct auditfile_event *heads;
 	unsigned n = auditfile_heads(a, &heads);
@@ -165,7 +194,7 @@ print_result(const struct cli *c, const char *file, const struct auditfile *a, i
 	jw_text(&w, "against", against);
 	jw_text(&w, "key", key);
 	jw_text(&w, "at", auditfile_at(a));
-	jw_int(&w, "events", events);
+	jw_int(&w, "events", r->events);
 	jw_array(&w, "nodes");
 	for (unsigned i = 0; i < n; i++) {
 		uuid_str(&heads[i].node, node);
@@ -177,12 +206,15 @@ print_result(const struct cli *c, const char *file, const struct auditfile *a, i
 		jw_end_object(&w);
 	}
 	jw_end_array(&w);
+	write_accepted(c, a, &w);
+	if (against)
+		jw_int(&w, "lost", r->lost);
 	jw_end_object(&w);
 	if (c->json)
 		puts(buf_str(&out));
 	else
-		printf("%lld events of %s, signed by key %s\n", (long long)events, auditfile_at(a),
-		       key);
+		printf("%lld events of %s, signed by key %s\n", (long long)r->events,
+		       auditfile_at(a), key);
 }
 
 /* ---- audit export ---- */
@@ -191,11 +223,11 @@ static int
 verify_and_keep(struct out *o, struct err *e)
 {
 	auto_auditfile a = NULL;
-	int64_t events;
+	struct auditfile_result found;
 	rewind(o->f);
 	int rc = auditfile_open(o->f, o->tmp, &a, e);
 	if (!rc)
-		rc = auditfile_verify(a, NULL, &events, e);
+		rc = auditfile_verify(a, NULL, &found, e);
 	if (!rc && is_stopped())
 		rc = err_set(e, ERR_REFUSED, "stopped; nothing was written");
 	if (!rc && rename(o->tmp, o->path))
@@ -204,7 +236,7 @@ verify_and_keep(struct out *o, struct err *e)
 		return rc;
 	if (o->told)
 		fputc('\n', stderr);
-	print_result(o->c, o->path, a, events, NULL);
+	print_result(o->c, o->path, a, &found, NULL);
 	return 0;
 }
 
@@ -276,7 +308,7 @@ audit_export_verify(const struct cli *c, struct err *e)
 {
 	FREE_WITH(input_done) struct input now = { 0 }, old = { 0 };
 	const char *against = cli_get(c, "against"), *key = cli_get(c, "key");
-	int64_t events;
+	struct auditfile_result found;
 	int rc = sodium_init() < 0 ? err_set(e, ERR_INTERNAL, "libsodium does not start") : 0;
 	if (!rc)
 		rc = open_input(&now, c->args[0], e);
@@ -285,15 +317,20 @@ audit_export_verify(const struct cli *c, struct err *e)
 	if (!rc && against)
 		rc = open_input(&old, against, e);
 	if (!rc)
-		rc = auditfile_verify(now.a, old.a, &events, e);
+		rc = auditfile_verify(now.a, old.a, &found, e);
 	if (rc)
 		return rc;
-	print_result(c, c->args[0], now.a, events, against);
+	print_result(c, c->args[0], now.a, &found, against);
 	if (c->json)
 		return CLI_GOOD;
-	printf("%sgood%s: every signature fits%s\n", cli_paint(c, CLI_GREEN),
+	printf("%sgood%s: every signature fits%s%s\n", cli_paint(c, CLI_GREEN),
 	       cli_paint(c, CLI_PLAIN),
-	       against ? ", and everything of the earlier export is there unchanged" : "");
+	       against ? ", and everything of the earlier export is there unchanged" : "",
+	       against && found.lost ? " but for what was accepted" : "");
+	if (found.lost)
+		printf("%lld events of the earlier export are missing or others here; that was "
+		       "accepted\n",
+		       (long long)found.lost);
 	if (!key)
 		puts("Compare the key with the one that you wrote down at the first export, or "
 		     "name "

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "cli/node_opts.h"
 #include "cli/term.h"
 #include "ha/control.h"
 #include "proc/restore.h"
@@ -221,13 +222,10 @@ run_restore(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt restore_opts[] = {
-	{ "home", "DIR", "The home folder to make: it must not exist yet, or be empty. Needed." },
+	NODE_OPT_HOME,
 	{ "key-file", "PATH", "The master key file that the backup is sealed under. Needed." },
 	{ "name", "FQDN", "The name of the restored node (default: that of the backup's node)." },
-	{ "listen", "ADDR:PORT", "Address and port of HTTPS (default 0.0.0.0:7272)." },
-	{ "pair-listen", "ADDR:PORT",
-	  "Address and port of the pair's channel, once there is a pair (default 0.0.0.0:2345)." },
-	{ "user", "NAME", "As root: the user that Holdfast runs as (default: holdfast)." },
+	NODE_OPTS_PLACE,
 	{ 0 },
 };
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
@@ -62,38 +63,133 @@ print_conflicts(const json_t *all)
 		term_table_print(&t);
 }
 
+#define ID_SHOWN 8 /* characters of an id: enough to name one */
+
 static int
-run_administration(const struct cli *c, struct remote *r, struct err *e)
+read_administration(struct remote *r, json_t **ret, struct err *e)
 {
-	struct term_table t = { .head = { "AT", "ON", "USER", "WHAT", "COUNTS", "LOST" },
-				.columns = 6 };
-	auto_json o = NULL;
+	return remote_call(r, REMOTE_READ, "GET", "/v1/conflicts/administration", NULL, ret, e);
+}
+
+static bool
+is_open(const json_t *conflict)
+{
+	return !json_is_object(json_object_get(conflict, "acknowledged"));
+}
+
+static void
+print_administration(const json_t *all)
+{
+	struct term_table t = { .head = { "ID", "AT", "ON", "USER", "WHAT", "COUNTS", "LOST",
+					  "ACKNOWLEDGED" },
+				.columns = 8 };
 	size_t i;
 	json_t *a;
-	int rc = remote_call(r, REMOTE_READ, "GET", "/v1/conflicts/administration", NULL, &o, e);
 
-	if (rc < 0)
-		return rc;
-	term_note_mode(r);
-	if (c->json) {
-		term_print_json(json_object_get(o, "conflicts"));
-		return CLI_GOOD;
-	}
-	json_array_foreach(json_object_get(o, "conflicts"), i, a)
+	json_array_foreach(all, i, a)
 	{
 		auto_buf what = BUF_INIT;
 		const char *target = lookup_text(json_object_get(a, "target"), "name");
+		const char *by = lookup_text(json_object_get(a, "acknowledged"), "by");
+		char id[ID_SHOWN + 1];
 
+		snprintf(id, sizeof(id), "%s", lookup_text(a, "id"));
 		buf_addf(&what, "%s%s%s", lookup_text(a, "what"), *target ? " of " : "", target);
-		term_table_row(&t, lookup_text(a, "at"),
+		term_table_row(&t, id, lookup_text(a, "at"),
 			       lookup_text(json_object_get(a, "node"), "name"),
 			       lookup_text(json_object_get(a, "user"), "name"), buf_str(&what),
-			       lookup_text(a, "kept"), lookup_text(a, "lost"));
+			       lookup_text(a, "kept"), lookup_text(a, "lost"),
+			       is_open(a) ? "no"
+			       : *by	  ? by
+					  : "yes");
 	}
 	if (t.rows == 0)
 		printf("no conflicts\n");
 	else
 		term_table_print(&t);
+}
+
+static int
+run_administration(const struct cli *c, struct remote *r, struct err *e)
+{
+	auto_json o = NULL;
+	int rc = read_administration(r, &o, e);
+
+	if (rc < 0)
+		return rc;
+	term_note_mode(r);
+	if (c->json)
+		term_print_json(json_object_get(o, "conflicts"));
+	else
+		print_administration(json_object_get(o, "conflicts"));
+	return CLI_GOOD;
+}
+
+/* Those that are open and meant: all of them, or the one whose id begins so. */
+static bool
+is_meant(const json_t *conflict, const char *which)
+{
+	if (strcmp(which, "all") == 0)
+		return is_open(conflict);
+	return strncmp(lookup_text(conflict, "id"), which, strlen(which)) == 0;
+}
+
+static int
+find_meant(const json_t *all, const char *which, json_t *ret, struct err *e)
+{
+	size_t i;
+	json_t *a;
+
+	if (strcmp(which, "all") != 0 && strlen(which) < ID_SHOWN)
+		return err_set(e, ERR_USAGE,
+			       "--acknowledge takes an ID as `holdfast conflicts --administration` "
+			       "shows it, or all, not \"%s\"",
+			       which);
+	json_array_foreach(all, i, a)
+	{
+		if (is_meant(a, which))
+			json_array_append(ret, a);
+	}
+	if (json_array_size(ret) == 1 || strcmp(which, "all") == 0)
+		return 0;
+	return err_set(e, json_array_size(ret) ? ERR_USAGE : ERR_NOT_FOUND,
+		       json_array_size(ret)
+			       ? "more than one conflict has an ID that begins with %s: give more "
+				 "of it (--json shows the whole)"
+			       : "no conflict of administration has the ID %s",
+		       which);
+}
+
+/* What is said to have been seen is what was listed just now, one by one. */
+static int
+run_acknowledge(const struct cli *c, struct remote *r, struct err *e)
+{
+	auto_json meant = json_array();
+	auto_json o = NULL;
+	size_t i;
+	json_t *a;
+	int rc = read_administration(r, &o, e);
+
+	if (rc == 0)
+		rc = find_meant(json_object_get(o, "conflicts"), cli_get(c, "acknowledge"), meant,
+				e);
+	if (rc < 0)
+		return rc;
+	json_array_foreach(meant, i, a)
+	{
+		auto_buf path = BUF_INIT;
+
+		buf_addf(&path, "/v1/conflicts/administration/%s/acknowledge",
+			 lookup_text(a, "id"));
+		rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), NULL, NULL, e);
+		if (rc < 0)
+			return rc;
+	}
+	if (c->json)
+		term_print_json(meant);
+	else
+		printf("%zu acknowledged; what counts stays as it is until you decide otherwise\n",
+		       json_array_size(meant));
 	return CLI_GOOD;
 }
 
@@ -104,6 +200,8 @@ run_conflicts(const struct cli *c, struct err *e)
 	auto_json all = json_array();
 	int rc = remote_open(&r, e);
 
+	if (rc == 0 && cli_has(c, "acknowledge"))
+		return run_acknowledge(c, r, e);
 	if (rc == 0 && cli_has(c, "administration"))
 		return run_administration(c, r, e);
 	if (rc == 0)
@@ -168,6 +266,8 @@ run_settle(const struct cli *c, struct err *e)
 static const struct cli_opt opts[] = {
 	{ "administration", NULL,
 	  "What administrators did on both sides, and what counts: the safer." },
+	{ "acknowledge", "ID|all",
+	  "Say that you have seen such a conflict of administration, or all that are listed." },
 	{ 0 },
 };
 

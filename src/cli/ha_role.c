@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast ha promote, switchover, rejoin: orders to this node's agent, followed on the state page until they are done. Who
+ * holdfast ha promote, switchover, rejoin, emergency: orders to this node's agent, followed on the state page until they are done. Who
  * interrupts stops the watching only; the node goes on.
  */
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/page.h"
 #include "cli/cli.h"
+#include "cli/lookup.h"
+#include "cli/remote.h"
 #include "cli/term.h"
 #include "ha/control.h"
+#include "ha/rejoin.h"
+#include "ha/replication.h"
+#include "pg/cluster.h"
+#include "proc/runas.h"
 
 #define POLL_MS 50
 #define TAKEN_MS 10000	/* an order shows within this */
@@ -43,6 +51,17 @@ static const struct goal rejoining = {
 	BIT(STANDBY),
 	BIT(EMERGENCY),
 	"this node is a copy of the primary again",
+};
+
+static const struct goal emergency = {
+	"emergency",
+	BIT(EMERGENCY),
+	BIT(EMERGENCY),
+	BIT(PROMOTING),
+	"this node gives emergency access until `holdfast ha emergency off`",
+};
+static const struct goal automatic = {
+	"emergency", ~0u, ~0u, 0, "emergency access is automatic again",
 };
 
 static int
@@ -123,20 +142,17 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, struct p
 	}
 }
 
+/* Follows an order that was given until it is carried out, and says so. */
 static int
-carry_out(const struct cli *c, const struct home *h, const struct goal *g, const char *node,
-	  struct err *e)
+watch(const struct cli *c, const struct home *h, const struct goal *g, int64_t began, struct err *e)
 {
-	int64_t began = clock_mono_ms();
 	struct page_view *v = calloc(1, sizeof(*v));
 	auto_buf out = BUF_INIT;
 	struct jw w;
 
 	if (!v)
 		abort();
-	int rc = send_order(h, g->verb, node, e);
-	if (rc == 0)
-		rc = follow(c, h, g, v, e);
+	int rc = follow(c, h, g, v, e);
 	if (c->err_tty)
 		fprintf(stderr, "\r\033[K");
 	int64_t ms = clock_mono_ms() - began;
@@ -155,7 +171,48 @@ carry_out(const struct cli *c, const struct home *h, const struct goal *g, const
 	return rc == 0 ? CLI_GOOD : rc;
 }
 
+static int
+carry_out(const struct cli *c, const struct home *h, const struct goal *g, const char *node,
+	  struct err *e)
+{
+	int64_t began = clock_mono_ms();
+	int rc = send_order(h, g->verb, node, e);
+
+	return rc ? rc : watch(c, h, g, began, e);
+}
+
 /* ---- promote ---- */
+
+/* Of the other secondaries: one that has more is the better choice. */
+static void
+tell_of_others(const struct home *h)
+{
+	auto_buf answer = BUF_INIT;
+	struct err ignored;
+	json_error_t je;
+	size_t i;
+	json_t *n;
+
+	if (control_ask(h, "{\"verb\":\"others\"}", NULL, NULL, &answer, &ignored))
+		return; /* the order itself will say what is wrong */
+	auto_json o = json_loadb(buf_str(&answer), answer.len, 0, &je);
+	json_array_foreach(json_object_get(o, "others"), i, n)
+	{
+		const char *name = lookup_text(n, "name");
+
+		if (!json_is_true(json_object_get(n, "answers")))
+			fprintf(stderr, "  %-29s does not answer\n", name);
+		else
+			fprintf(stderr, "  %-29s has everything as of %s\n", name,
+				lookup_text(n, "as_of"));
+		if (json_is_true(json_object_get(n, "has_more")))
+			fprintf(stderr,
+				"%s HAS MORE THAN THIS NODE: better run `holdfast ha promote` "
+				"there. If this node is promoted\nall the same, what only %s has "
+				"is merged a little later.\n",
+				name, name);
+	}
+}
 
 static void
 tell_what_is_known(const struct page_view *v)
@@ -184,14 +241,18 @@ confirm(const struct cli *c, const struct home *h, struct err *e)
 	char answer[16] = "";
 	struct page_view *v;
 
-	if (cli_has(c, "yes"))
+	if (cli_has(c, "yes")) {
+		tell_of_others(h);
 		return 0;
+	}
 	v = calloc(1, sizeof(*v));
 	if (!v)
 		abort();
 	int rc = read_page(h, v, e);
-	if (rc == 0)
+	if (rc == 0) {
 		tell_what_is_known(v);
+		tell_of_others(h);
+	}
 	free(v);
 	if (rc)
 		return err_set(e, ERR_UNREACHABLE,
@@ -264,22 +325,157 @@ const struct cli_verb verb_ha_switchover = {
 
 /* ---- rejoin ---- */
 
+/* NAME:PORT of the pair's port of the primary. */
+static int
+parse_primary(const char *text, struct channel_primary *ret, struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	char *end = NULL;
+	long port = colon ? strtol(colon + 1, &end, 10) : 0;
+
+	if (!n || n >= sizeof(ret->host) || !end || *end || port < 1 || port > 65535)
+		return err_set(e, ERR_USAGE,
+			       "--primary takes the primary's name and pair port, as in "
+			       "node-a.example:2345, not \"%s\"",
+			       text);
+	memcpy(ret->host, text, n);
+	ret->host[n] = '\0';
+	ret->port = (int)port;
+	return 0;
+}
+
+/* Only what is a copy already is replaced without its server. A folder that is gone cannot be lost. */
+static int
+check_is_copy(const struct home *h, struct err *e)
+{
+	char pg[HOME_PATH_MAX];
+
+	home_path(h, HOME_PG, pg);
+	if (cluster_is_standby(h) || access(pg, F_OK) != 0 || rejoin_waits(h))
+		return 0;
+	return err_set(
+		e, ERR_PRECONDITION,
+		"this node's data is a primary's, and the node does not run: nothing is copied "
+		"over it. Start it with `holdfast serve`; if another node has become the "
+		"primary it returns by itself");
+}
+
+static int
+find_primary(const struct cli *c, const struct home *h, struct channel_primary *ret, struct err *e)
+{
+	struct home_node self;
+	int rc = home_node_read(h, &self, e);
+
+	if (rc == 0 && cli_get(c, "primary"))
+		rc = parse_primary(cli_get(c, "primary"), ret, e);
+	else if (rc == 0 && channel_read_standby(h, ret, e) < 0)
+		rc = err_set(e, ERR_PRECONDITION,
+			     "the data here does not say who the primary is any more: give "
+			     "--primary NAME:PORT (the pair's port)");
+	if (rc == 0)
+		replication_slot_name(&self.id, ret->slot);
+	return rc;
+}
+
+/* The agent is not there, because the node is stopped or its PostgreSQL does not start: the order is left for the supervisor,
+ * which carries it out before it starts PostgreSQL next. */
+static int
+leave_order(const struct cli *c, const struct home *h, struct err *e)
+{
+	struct rejoin r = { .way = REJOIN_COPY };
+	auto_buf out = BUF_INIT;
+	struct runas user;
+	struct jw w;
+	int rc = runas_choose(h->dir, NULL, &user, e);
+
+	if (rc == 0)
+		rc = runas_become(&user, e);
+	if (rc == 0)
+		rc = check_is_copy(h, e);
+	if (rc == 0)
+		rc = find_primary(c, h, &r.primary, e);
+	if (rc == 0)
+		rc = rejoin_write(h, &r, e);
+	if (rc)
+		return rc;
+	if (c->json) {
+		jw_init(&w, &out);
+		jw_object(&w, NULL);
+		jw_text(&w, "state", "waiting");
+		jw_text(&w, "primary", r.primary.host);
+		jw_end_object(&w);
+		printf("%s\n", buf_str(&out));
+	} else {
+		printf("The database of %s is copied before PostgreSQL starts here next: at the "
+		       "next "
+		       "`holdfast serve`, or at once if that runs and PostgreSQL does not start.\n"
+		       "What is in data/pg is kept beside it. The log says how far it is.\n",
+		       r.primary.host);
+	}
+	return CLI_GOOD;
+}
+
 static int
 run_rejoin(const struct cli *c, struct err *e)
 {
+	int64_t began = clock_mono_ms();
 	struct home h;
 	int rc = cli_home(c, &h, e);
 
-	return rc < 0 ? rc : carry_out(c, &h, &rejoining, "", e);
+	if (rc == 0)
+		rc = send_order(&h, rejoining.verb, "", e);
+	if (rc == ERR_UNREACHABLE)
+		return leave_order(c, &h, e);
+	return rc ? rc : watch(c, &h, &rejoining, began, e);
 }
 
-const struct cli_verb verb_ha_rejoin = { "ha rejoin",
-					 "",
-					 0,
-					 0,
-					 home_opts,
-					 run_rejoin,
-					 "Copies the primary's database to this secondary anew.",
-					 "A node does this by itself when it has to. What only "
-					 "this node has is saved before, and merged.",
-					 CLI_NODE };
+static const struct cli_opt rejoin_opts[] = {
+	CLI_OPT_HOME,
+	{ "primary", "NAME:PORT",
+	  "The primary's name and pair port, when the data here is lost and does not say." },
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_rejoin = {
+	"ha rejoin",
+	"",
+	0,
+	0,
+	rejoin_opts,
+	run_rejoin,
+	"Copies the primary's database to this secondary anew.",
+	"A node does this by itself when it has to. What only this node has is saved before, and "
+	"merged. "
+	"If the node is stopped, or its PostgreSQL does not start, the copy is made before it "
+	"starts next, "
+	"and the data that was there is kept aside as data/pg.damaged-TIME.",
+	CLI_NODE
+};
+
+/* ---- emergency ---- */
+
+static int
+run_emergency(const struct cli *c, struct err *e)
+{
+	struct home h;
+	bool on = strcmp(c->args[0], "on") == 0;
+
+	if (!on && strcmp(c->args[0], "off") != 0)
+		return err_set(e, ERR_USAGE, "say on or off, not '%s'", c->args[0]);
+	int rc = cli_home(c, &h, e);
+	return rc < 0 ? rc : carry_out(c, &h, on ? &emergency : &automatic, c->args[0], e);
+}
+
+const struct cli_verb verb_ha_emergency = {
+	"ha emergency",
+	"on|off",
+	1,
+	1,
+	home_opts,
+	run_emergency,
+	"Orders emergency access on this secondary although the primary serves, or ends that.",
+	"For a site that is cut off in a way that the probes do not see. The order outlives a "
+	"restart. Off means: automatic, as always. What was done meanwhile goes home by itself.",
+	CLI_NODE
+};

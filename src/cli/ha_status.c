@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/lookup.h"
 #include "cli/term.h"
+#include "proc/preflight.h"
 
 #define BEAT_MAX_MS 5000 /* an agent beats every 50 ms */
 
@@ -97,6 +98,23 @@ print_reasons(json_t *reasons)
 	}
 }
 
+/* What waits, and why: nothing when no receiver is set or all have accepted everything. */
+static void
+print_alerts(json_t *alerts)
+{
+	json_int_t waiting = json_integer_value(json_object_get(alerts, "waiting"));
+	const char *failure = lookup_text(alerts, "failure");
+
+	if (!json_is_object(alerts) || (waiting == 0 && !*failure))
+		return;
+	printf("\nalerts  %lld wait", (long long)waiting);
+	if (*failure) {
+		printf("; ");
+		term_print_text(failure);
+	}
+	putchar('\n');
+}
+
 static int
 exit_of(const char *status)
 {
@@ -121,24 +139,33 @@ print_status(const struct cli *c, json_t *o, const char *status)
 		printf(": ");
 		term_print_text(lookup_text(o, "why"));
 	}
+	if (json_is_true(json_object_get(o, "emergency_ordered")))
+		printf("\nemergency access is ordered; `holdfast ha emergency off` ends it");
 	printf("\n\n");
 	print_nodes(json_object_get(o, "nodes"));
 	print_reasons(json_object_get(o, "reasons"));
+	print_alerts(json_object_get(o, "alerts"));
 }
 
 static int
-not_running(const struct cli *c, const char *text)
+cannot_tell(const struct cli *c, const char *code, const char *text, const char *todo)
 {
 	if (c->json)
-		printf("{\"status\":\"Failed\",\"reasons\":[{\"code\":\"not_running\",\"node\":"
-		       "null,\"text\":\"%s\",\"detail\":null,"
-		       "\"todo\":\"Start it with holdfast serve.\"}],\"nodes\":[]}\n",
-		       text);
+		printf("{\"status\":\"Failed\",\"reasons\":[{\"code\":\"%s\",\"node\":null,"
+		       "\"text\":\"%s\","
+		       "\"detail\":null,\"todo\":\"%s\"}],\"nodes\":[]}\n",
+		       code, text, todo);
 	else
-		printf("High Availability Status: %sFailed%s\n  why         %s\n  what to do  "
-		       "Start it with `holdfast serve`.\n",
-		       cli_paint(c, CLI_RED), cli_paint(c, CLI_PLAIN), text);
+		printf("High Availability Status: %sFailed%s\n  why         %s\n  what to do  %s\n",
+		       cli_paint(c, CLI_RED), cli_paint(c, CLI_PLAIN), text, todo);
 	return CLI_STATUS_FAILED;
+}
+
+static int
+not_running(const struct cli *c)
+{
+	return cannot_tell(c, "not_running", "this node does not run",
+			   "Start it with `holdfast serve`.");
 }
 
 static int
@@ -154,8 +181,8 @@ run(const struct cli *c, struct err *e)
 	if (rc < 0)
 		return rc;
 	home_path(&h, HOME_STATE, path);
-	if (page_open(path, &page, &none) < 0)
-		return not_running(c, "this node does not run");
+	if (preflight_alone(&h, &none) == 0 || page_open(path, &page, &none) < 0)
+		return not_running(c);
 	struct page_view *v = malloc(sizeof(*v));
 	if (!v)
 		abort();
@@ -165,9 +192,10 @@ run(const struct cli *c, struct err *e)
 	auto_json o = json_loads(v->status_json, 0, &je);
 	free(v);
 	if (age > BEAT_MAX_MS || age < 0 || !o)
-		return not_running(
-			c,
-			"this node does not run (its agent has not been heard for more than 5 s)");
+		return cannot_tell(
+			c, "agent_silent",
+			"the agent of this node has not been heard for more than 5 s",
+			"See the node's log; if it does not come back, restart the node.");
 	const char *status = lookup_text(o, "status");
 	if (c->json)
 		term_print_json(o);

@@ -2,6 +2,7 @@
  *
  * holdfast history: the versions of an account, without their secrets.
  */
+#include <string.h>
 #include "cli/cli.h"
 #include "cli/lookup.h"
 #include "cli/term.h"
@@ -9,8 +10,14 @@
 static const char *
 mark(const json_t *v)
 {
+	const char *approval = lookup_text(v, "approval");
+
 	if (json_is_true(json_object_get(v, "current")))
 		return "current";
+	if (strcmp(approval, "waits") == 0)
+		return "made by someone no longer entitled: waits for approval";
+	if (strcmp(approval, "declined") == 0)
+		return "made by someone no longer entitled: declined";
 	return json_is_true(json_object_get(v, "conflict")) ? "in conflict" : "";
 }
 

@@ -7,6 +7,7 @@
 #include "base/jw.h"
 #include "base/secret.h"
 #include "cli/cli.h"
+#include "cli/node_opts.h"
 #include "proc/bootstrap.h"
 #include "proc/create.h"
 
@@ -125,7 +126,7 @@ run_init(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt opts[] = {
-	{ "home", "DIR", "The home folder to make: it must not exist yet, or be empty. Needed." },
+	NODE_OPT_HOME,
 	{ "secondary", NULL,
 	  "Makes the home of a secondary: no data, no key; they come with the primary's pack." },
 	{ "key-file", "PATH",
@@ -133,10 +134,7 @@ static const struct cli_opt opts[] = {
 	  "DIR.key)." },
 	{ "name", "FQDN",
 	  "The name by which users and other nodes reach this one (default: the machine's name)." },
-	{ "listen", "ADDR:PORT", "Address and port of HTTPS (default 0.0.0.0:7272)." },
-	{ "pair-listen", "ADDR:PORT",
-	  "Address and port of the pair's channel, once there is a pair (default 0.0.0.0:2345)." },
-	{ "user", "NAME", "As root: the user that Holdfast runs as (default: holdfast)." },
+	NODE_OPTS_PLACE,
 	{ 0 },
 };
 

@@ -157,6 +157,12 @@ run_login(const struct cli *c, struct err *e)
 	printf("logged in to %s as %s; the session ends at %s\n", lookup_text(o, "node"),
 	       remote_user(r), lookup_text(o, "expires"));
 	term_note_mode(r);
+	json_t *waiting = json_object_get(o, "administration_conflicts");
+	if (waiting)
+		fprintf(stderr,
+			"note: %lld times both sides of a cut were administered and the safer "
+			"counts; see `holdfast conflicts --administration`\n",
+			(long long)json_integer_value(waiting));
 	return CLI_GOOD;
 }
 

@@ -160,6 +160,16 @@ add_version(const struct cli *c, struct remote *r, const char *id, const char *f
 	return remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), ret, e);
 }
 
+static const char *
+where_stored(const struct remote *r)
+{
+	if (strcmp(remote_durability(r), "both") == 0)
+		return "on both nodes";
+	if (strcmp(remote_durability(r), "journal") == 0)
+		return "in emergency, on this node only; it goes home with its journal";
+	return "on this node only";
+}
+
 static int
 run_put(const struct cli *c, struct err *e)
 {
@@ -186,8 +196,7 @@ run_put(const struct cli *c, struct err *e)
 	else
 		printf("stored version %lld of %s (%s)\n",
 		       (long long)json_integer_value(json_object_get(o, "version")), c->args[0],
-		       strcmp(remote_durability(r), "both") == 0 ? "on both nodes"
-								 : "on this node only");
+		       where_stored(r));
 	return CLI_GOOD;
 }
 

@@ -355,7 +355,8 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 		else if (kind == REMOTE_READ && failure != CLIENT_UNTRUSTED)
 			*ret_outcome = failure == CLIENT_SILENT ? AGAIN_LATER : AGAIN_SOON;
 		else
-			*ret_outcome = n->hopeless ? AGAIN_LATER : GIVE_UP;
+			*ret_outcome =
+				n->hopeless || !client_sent(n->client) ? AGAIN_LATER : GIVE_UP;
 		if (*ret_outcome == GIVE_UP)
 			return err_prefix(e, "it is not known whether this was done (look with "
 					     "`holdfast history`): ");
@@ -369,6 +370,8 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 	    rc == ERR_KEYS_UNAVAILABLE || rc == ERR_LOG_UNWRITABLE ||
 	    (rc == ERR_EMERGENCY_READ_ONLY && kind == REMOTE_WRITE && r->n > 1))
 		*ret_outcome = AGAIN_SOON;
+	if (rc == ERR_TIMEOUT && kind == REMOTE_READ)
+		*ret_outcome = AGAIN_LATER; /* its database stands still */
 	return rc;
 }
 

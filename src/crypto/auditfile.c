@@ -2,7 +2,9 @@
  *
  * Invariants: 1. Nodes come in the order of the head, each from event 1 to the end that the head
  * names, without gaps. 2. Each part of a node's events is closed by a checkpoint that begins where
- * the one before it ended. 3. Nothing follows the line "end".
+ * the one before it ended. 3. Between two parts, and nowhere else, a signed line may say where the chain goes on
+ * instead, because an administrator accepted a break; the event that accepts it is in the file. 4. Nothing
+ * follows the line "end".
  */
 #include "crypto/auditfile.h"
 
@@ -28,6 +30,8 @@ struct auditfile {
 	int64_t part_seq; /* where the open part began */
 	uint8_t part_hash[KEYS_HASH_BYTES];
 	crypto_generichash_state digest;
+	unsigned naccepted;
+	struct auditfile_accepted accepted[AUDITFILE_ACCEPTED_MAX];
 };
 
 static int broken(const struct auditfile *a, struct err *e, const char *fmt, ...) PRINTF(3, 4);
@@ -261,6 +265,13 @@ auditfile_heads(const struct auditfile *a, const struct auditfile_event **ret)
 	return a->nheads;
 }
 
+unsigned
+auditfile_accepted(const struct auditfile *a, const struct auditfile_accepted **ret)
+{
+	*ret = a->accepted;
+	return a->naccepted;
+}
+
 /* ---- events ---- */
 
 static int
@@ -316,6 +327,22 @@ next_node(struct auditfile *a)
 	memset(a->hash, 0, sizeof(a->hash));
 }
 
+/* What was read so far is proven; the chain may be at its end. */
+static int
+end_part(struct auditfile *a, struct err *e)
+{
+	const struct auditfile_event *head = &a->heads[a->node];
+	char name[UUID_STR_LEN];
+	if (a->seq == head->seq) {
+		if (memcmp(a->hash, head->hash, sizeof(a->hash)))
+			return broken(a, e, "node %s does not end as the head says",
+				      node_text(&head->node, name));
+		next_node(a);
+	}
+	begin_part(a);
+	return 0;
+}
+
 static int
 take_checkpoint(struct auditfile *a, const char *p, struct err *e)
 {
@@ -346,13 +373,65 @@ take_checkpoint(struct auditfile *a, const char *p, struct err *e)
 		return broken(a, e,
 			      "event %lld of node %s does not follow the one that stands before it",
 			      (long long)a->part_seq + 1, name);
-	if (a->seq == head->seq) {
-		if (memcmp(a->hash, head->hash, sizeof(a->hash)))
-			return broken(a, e, "node %s does not end as the head says", name);
-		next_node(a);
-	}
-	begin_part(a);
-	return 0;
+	return end_part(a, e);
+}
+
+struct accepted_line {
+	struct auditfile_event from, to;
+	struct auditfile_accepted b;
+	uint8_t sig[SIG_BYTES];
+	size_t text_len;
+};
+
+static bool
+parse_accepted(const char *line, const char *p, struct accepted_line *l)
+{
+	if (!take_node(&p, &l->b.node) || !take_seq(&p, &l->from.seq) ||
+	    !take_hex(&p, l->from.hash, sizeof(l->from.hash)) || !take_seq(&p, &l->b.to) ||
+	    !take_seq(&p, &l->to.seq) || !take_hex(&p, l->to.hash, sizeof(l->to.hash)) ||
+	    !take_node(&p, &l->b.node_by) || !take_seq(&p, &l->b.seq_by))
+		return false;
+	l->b.from = l->from.seq + 1;
+	l->b.next = l->to.seq + 1;
+	l->text_len = (size_t)(p - line) - 1;
+	return take_hex(&p, l->sig, sizeof(l->sig)) && !*p;
+}
+
+/* Whether the head says that the file has the event that accepts the break. */
+static bool
+has_acceptance(const struct auditfile *a, const struct auditfile_accepted *b)
+{
+	for (unsigned i = 0; i < a->nheads; i++)
+		if (uuid_eq(&a->heads[i].node, &b->node_by))
+			return b->seq_by > 0 && b->seq_by <= a->heads[i].seq;
+	return false;
+}
+
+static int
+take_accepted(struct auditfile *a, const char *p, struct err *e)
+{
+	const struct auditfile_event *head = &a->heads[a->node];
+	struct accepted_line l;
+	char name[UUID_STR_LEN];
+	if (!parse_accepted(buf_str(&a->line), p, &l))
+		return broken(a, e, "not an accepted break");
+	node_text(&head->node, name);
+	if (!signature_fits(a, a->line.data, l.text_len, l.sig))
+		return broken(a, e, "the signature of the accepted break of node %s does not fit",
+			      name);
+	if (!uuid_eq(&l.b.node, &head->node) || a->seq != a->part_seq || l.from.seq != a->seq ||
+	    memcmp(l.from.hash, a->hash, sizeof(a->hash)) || l.to.seq < a->seq ||
+	    l.to.seq > head->seq || l.b.to < l.b.from || !has_acceptance(a, &l.b))
+		return broken(a, e,
+			      "this accepted break is not one of the place where it stands, event "
+			      "%lld of node %s",
+			      (long long)a->seq + 1, name);
+	if (a->naccepted == AUDITFILE_ACCEPTED_MAX)
+		return broken(a, e, "more than %d accepted breaks", AUDITFILE_ACCEPTED_MAX);
+	a->accepted[a->naccepted++] = l.b;
+	a->seq = l.to.seq;
+	memcpy(a->hash, l.to.hash, sizeof(a->hash));
+	return end_part(a, e);
 }
 
 static int
@@ -379,11 +458,14 @@ auditfile_next(struct auditfile *a, struct auditfile_event *ret, struct err *e)
 		if (take_word_is(&p, "event"))
 			return take_event(a, p, ret, e);
 		p = buf_str(&a->line);
-		if (!take_word_is(&p, "checkpoint"))
+		bool accepted = take_word_is(&p, "accepted");
+		if (!accepted)
+			p = buf_str(&a->line);
+		if (!accepted && !take_word_is(&p, "checkpoint"))
 			return broken(
 				a, e, "event %lld of node %s or a checkpoint is expected here",
 				(long long)a->seq + 1, node_text(&a->heads[a->node].node, name));
-		rc = take_checkpoint(a, p, e);
+		rc = accepted ? take_accepted(a, p, e) : take_checkpoint(a, p, e);
 		if (rc)
 			return rc;
 	}
@@ -398,47 +480,76 @@ order(const struct auditfile_event *x, const struct auditfile_event *y)
 	return c ? c : (x->seq > y->seq) - (x->seq < y->seq);
 }
 
+/* Of the later export: the event that was read last, to be looked at again. */
+struct ahead {
+	struct auditfile *a;
+	struct auditfile_event now;
+	int have; /* 1: now; 0: at the end; -1: not begun */
+	int64_t events;
+};
+
 static int
-check_pair(const struct auditfile *later, const struct auditfile_event *old, int have,
-	   const struct auditfile_event *now, struct err *e)
+step(struct ahead *x, struct err *e)
 {
+	int rc = auditfile_next(x->a, &x->now, e);
+	if (rc < 0)
+		return rc;
+	x->have = rc;
+	x->events += rc;
+	return 0;
+}
+
+static bool
+is_lost(const struct auditfile *later, const struct auditfile_event *old)
+{
+	for (unsigned i = 0; i < later->naccepted; i++) {
+		const struct auditfile_accepted *b = &later->accepted[i];
+		if (uuid_eq(&b->node, &old->node) && b->from <= old->seq && old->seq <= b->to)
+			return true;
+	}
+	return false;
+}
+
+static int
+check_pair(const struct ahead *x, const struct auditfile_event *old, int64_t *lost, struct err *e)
+{
+	bool there = x->have == 1 && order(&x->now, old) == 0;
 	char name[UUID_STR_LEN];
+	if (there && memcmp(x->now.hash, old->hash, sizeof(old->hash)) == 0)
+		return 0;
+	if (is_lost(x->a, old)) {
+		++*lost;
+		return 0;
+	}
 	node_text(&old->node, name);
-	if (!have || order(now, old) != 0)
+	if (!there)
 		return err_set(e, ERR_CHAIN_BROKEN,
 			       "event %lld of node %s is in the earlier export, but not in %.128s: "
 			       "the log was cut",
-			       (long long)old->seq, name, later->name);
-	if (memcmp(now->hash, old->hash, sizeof(now->hash)))
-		return err_set(e, ERR_CHAIN_BROKEN,
-			       "event %lld of node %s is another one in %.128s than in the earlier "
-			       "export: the log was written anew",
-			       (long long)old->seq, name, later->name);
-	return 0;
+			       (long long)old->seq, name, x->a->name);
+	return err_set(e, ERR_CHAIN_BROKEN,
+		       "event %lld of node %s is another one in %.128s than in the earlier "
+		       "export: the log was written anew",
+		       (long long)old->seq, name, x->a->name);
 }
 
 /* One event of the earlier export is looked for in the later one, where it can only come later. */
 static int
-find_event(struct auditfile *later, const struct auditfile_event *old, int64_t *events,
-	   struct err *e)
+find_event(struct ahead *x, const struct auditfile_event *old, int64_t *lost, struct err *e)
 {
-	struct auditfile_event now = { 0 };
-	int have;
-	do {
-		have = auditfile_next(later, &now, e);
-		if (have < 0)
-			return have;
-		*events += have;
-	} while (have && order(&now, old) < 0);
-	return check_pair(later, old, have, &now, e);
+	int rc = 0;
+	while (!rc && x->have && (x->have < 0 || order(&x->now, old) < 0))
+		rc = step(x, e);
+	return rc ? rc : check_pair(x, old, lost, e);
 }
 
 int
-auditfile_verify(struct auditfile *later, struct auditfile *earlier, int64_t *ret_events,
+auditfile_verify(struct auditfile *later, struct auditfile *earlier, struct auditfile_result *ret,
 		 struct err *e)
 {
+	struct ahead x = { .a = later, .have = -1 };
 	struct auditfile_event ev;
-	int64_t events = 0;
+	int64_t lost = 0;
 	int rc = 0;
 	if (earlier && memcmp(later->key, earlier->key, sizeof(later->key)))
 		return err_set(e, ERR_CHAIN_BROKEN,
@@ -446,16 +557,14 @@ auditfile_verify(struct auditfile *later, struct auditfile *earlier, int64_t *re
 			       "one vault",
 			       later->name, earlier->name);
 	while (earlier && (rc = auditfile_next(earlier, &ev, e)) == 1) {
-		rc = find_event(later, &ev, &events, e);
+		rc = find_event(&x, &ev, &lost, e);
 		if (rc)
 			return rc;
 	}
+	while (!rc && x.have)
+		rc = step(&x, e);
 	if (rc)
 		return rc;
-	while ((rc = auditfile_next(later, &ev, e)) == 1)
-		events++;
-	if (rc)
-		return rc;
-	*ret_events = events;
+	*ret = (struct auditfile_result){ x.events, lost };
 	return 0;
 }

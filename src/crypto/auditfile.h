@@ -17,6 +17,7 @@
 #define AUDITFILE_NODES_MAX 64
 #define AUDITFILE_LINE_MAX (512u << 10)
 #define AUDITFILE_KEY_BYTES KEYS_SIGN_KEY_BYTES
+#define AUDITFILE_ACCEPTED_MAX 256
 
 struct auditfile;
 
@@ -24,6 +25,20 @@ struct auditfile_event {
 	struct uuid node;
 	int64_t seq;
 	uint8_t hash[KEYS_HASH_BYTES];
+};
+
+/* A break of a chain that an administrator of the vault accepted: of the events from … to an earlier export may have others. */
+struct auditfile_accepted {
+	struct uuid node;
+	int64_t from, to, next; /* next: the event with which the file goes on */
+	struct uuid node_by;	/* the event that accepts it, in the same file */
+	int64_t seq_by;
+};
+
+/* What auditfile_verify found. */
+struct auditfile_result {
+	int64_t events; /* of the later one */
+	int64_t lost; /* events of the earlier one that are missing or others in the later one, as accepted */
 };
 
 /* Reads and verifies the head. f is borrowed, name too (it begins every error). */
@@ -40,11 +55,15 @@ unsigned auditfile_heads(const struct auditfile *a, const struct auditfile_event
 int auditfile_next(struct auditfile *a, struct auditfile_event *ret,
 		   struct err *e) NONNULL MUST_USE;
 
+/* The accepted breaks that were read so far. */
+unsigned auditfile_accepted(const struct auditfile *a,
+			    const struct auditfile_accepted **ret) NONNULL;
+
 /* Reads `later` to its end, and `earlier` too unless it is NULL; both fresh from auditfile_open.
- * Every event of the earlier one must be in the later one with the same hash. *ret_events: of the
- * later one. ERR_CHAIN_BROKEN. */
-int auditfile_verify(struct auditfile *later, struct auditfile *earlier, int64_t *ret_events,
-		     struct err *e) MUST_USE;
+ * Every event of the earlier one must be in the later one with the same hash, but for those of which the later one says that their
+ * loss was accepted. ERR_CHAIN_BROKEN. */
+int auditfile_verify(struct auditfile *later, struct auditfile *earlier,
+		     struct auditfile_result *ret, struct err *e) MUST_USE;
 
 static inline void
 auditfile_guard(struct auditfile **p)

@@ -46,6 +46,7 @@ static const struct {
 } labels[] = {
 	{ KEYS_SESSION, "vi" },	  { KEYS_PEPPER, "vi" }, { KEYS_SETUP, "vi" },
 	{ KEYS_MANIFEST, "vai" }, { KEYS_CHECK, "vai" }, { KEYS_NODE, "vai" },
+	{ KEYS_FORWARD, "v" },
 };
 
 struct data_key {

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "base/fault.h"
 #include "base/secret.h"
 #include "crypto/keyproto.h"
 
@@ -146,7 +147,8 @@ flush(struct keys *k)
 {
 	if (!k->out.len)
 		return true;
-	ssize_t n = send(k->watch->fd, k->out.data, k->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = FAULT(KEYD_SEND, -1,
+			  send(k->watch->fd, k->out.data, k->out.len, MSG_NOSIGNAL | MSG_DONTWAIT));
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return false;
 	if (n > 0) {
@@ -242,7 +244,9 @@ fill(struct keys *k)
 {
 	for (;;) {
 		buf_reserve(&k->in, READ_BYTES);
-		ssize_t n = recv(k->watch->fd, k->in.data + k->in.len, READ_BYTES, MSG_DONTWAIT);
+		ssize_t n =
+			FAULT(KEYD_RECEIVE, -1,
+			      recv(k->watch->fd, k->in.data + k->in.len, READ_BYTES, MSG_DONTWAIT));
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR;
 		if (!n)
@@ -281,7 +285,7 @@ static bool
 send_all(int fd, const char *p, size_t n)
 {
 	while (n) {
-		ssize_t w = send(fd, p, n, MSG_NOSIGNAL);
+		ssize_t w = FAULT(KEYD_SEND, -1, send(fd, p, n, MSG_NOSIGNAL));
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w <= 0)
@@ -296,7 +300,7 @@ static bool
 recv_all(int fd, char *p, size_t n)
 {
 	while (n) {
-		ssize_t r = recv(fd, p, n, 0);
+		ssize_t r = FAULT(KEYD_RECEIVE, -1, recv(fd, p, n, 0));
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r <= 0)

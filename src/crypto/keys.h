@@ -34,6 +34,7 @@ enum keys_label {
 	KEYS_MANIFEST,	  /* the pack's manifest */
 	KEYS_CHECK,	  /* key check value: constant input, kept beside the data */
 	KEYS_NODE,	  /* answers between the nodes of a pair */
+	KEYS_FORWARD = 9, /* requests that a standby hands on to the primary */
 };
 
 struct keys;

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/fault.h"
 #include "pg/cluster.h"
 #include "pg/program.h"
 
@@ -35,7 +36,7 @@ start_backup(const struct basebackup *x, struct backup *b, struct err *e)
 	b->errors = memfd_create("backup-messages", MFD_CLOEXEC);
 	if (b->errors < 0 || pipe2(fds, O_CLOEXEC) < 0)
 		return err_errno(e, ERR_IO, "cannot start the base backup");
-	b->pid = fork();
+	b->pid = FAULT(PROGRAM_START, -1, fork());
 	if (b->pid == 0) {
 		dup2(fds[1], STDOUT_FILENO);
 		dup2(b->errors, STDERR_FILENO);
@@ -54,16 +55,18 @@ end_backup(struct backup *b, int rc, struct err *e)
 	char text[2048], line[400];
 	int status = 0;
 
-	close(b->out);
+	if (b->out >= 0)
+		close(b->out);
 	if (b->pid > 0) {
 		if (rc < 0)
 			kill(b->pid, SIGTERM);
 		while (waitpid(b->pid, &status, 0) < 0 && errno == EINTR)
 			;
 	}
-	ssize_t n = pread(b->errors, text, sizeof(text), 0);
-	close(b->errors);
-	if (rc < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+	ssize_t n = b->errors < 0 ? 0 : pread(b->errors, text, sizeof(text), 0);
+	if (b->errors >= 0)
+		close(b->errors);
+	if (rc < 0 || FAULT(PROGRAM_END, false, WIFEXITED(status) && WEXITSTATUS(status) == 0))
 		return rc;
 	program_tail(text, n > 0 ? (size_t)n : 0, line, sizeof(line));
 	return err_set(e, ERR_IO, "the base backup failed: %s", line);
@@ -91,7 +94,7 @@ copy_backup(const struct basebackup *x, struct backup *b, struct pack_writer *w,
 
 	buf_reserve(&block, room);
 	while (rc == 0) {
-		ssize_t n = read(b->out, block.data, room);
+		ssize_t n = FAULT(PROGRAM_READ, -1, read(b->out, block.data, room));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -119,9 +122,9 @@ basebackup_write(const struct basebackup *x, struct pack_writer *w, int64_t *ret
 	int64_t bytes = 0;
 
 	int rc = start_backup(x, &b, e);
-	if (rc < 0)
-		return rc;
-	rc = end_backup(&b, copy_backup(x, &b, w, &bytes, e), e);
+	if (rc == 0)
+		rc = copy_backup(x, &b, w, &bytes, e);
+	rc = end_backup(&b, rc, e);
 	if (rc == 0)
 		*ret_bytes = bytes;
 	return rc;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include "pg/quote.h"
+#include "pg/standby.h"
 
 /* The words that differ by duty. A rewind asks many small things and may take long for one of them. */
 static const char *const duties[] = {
@@ -53,4 +54,10 @@ channel_write_standby(const struct home *h, const struct channel_primary *p, con
 	int rc = home_write_file(path, conf.data, conf.len, 0600, e);
 	snprintf(path, sizeof(path), "%s/standby.signal", dir);
 	return rc == 0 ? home_write_file(path, "", 0, 0600, e) : rc;
+}
+
+int
+channel_read_standby(const struct home *h, struct channel_primary *ret, struct err *e)
+{
+	return standby_follows(h, ret->host, sizeof(ret->host), &ret->port, e);
 }

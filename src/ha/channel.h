@@ -29,3 +29,7 @@ void channel_conninfo(const struct home *h, enum channel_duty duty, const struct
  * written anew, and standby.signal (PostgreSQL, "Setting Up a Standby Server"). */
 int channel_write_standby(const struct home *h, const struct channel_primary *p, const char *dir,
 			  struct err *e) NONNULL MUST_USE;
+
+/* Whom the standby in data/pg follows, by its postgresql.auto.conf; ret->slot is left alone. ERR_NOT_FOUND: it does not say. */
+int channel_read_standby(const struct home *h, struct channel_primary *ret,
+			 struct err *e) NONNULL MUST_USE;

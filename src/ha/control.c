@@ -27,6 +27,7 @@ struct control {
 	control_order_fn *order;
 	void *ctx;
 	atomic_int new_keys_fd; /* -1: none */
+	atomic_bool keys_lost;
 	int listen_fd, stop_fds[2];
 	pthread_t thread;
 };
@@ -141,7 +142,7 @@ carry_out(struct control *c, int fd, const struct buf *line, struct buf *ret_pat
 		return backup_run(c->h, c->s, c->keys, &b, tell_progress, &fd, ret_path, e);
 	}
 	if (strcmp(rq.verb, "setup") != 0)
-		return c->order(c->ctx, rq.verb, rq.node ? rq.node : "", e);
+		return c->order(c->ctx, rq.verb, rq.node ? rq.node : "", ret_path, e);
 	if (!rq.primary || !rq.secondary)
 		return err_set(e, ERR_USAGE, "setup: primary and secondary are missing");
 	snprintf(setup.primary, sizeof(setup.primary), "%s", rq.primary);
@@ -165,6 +166,8 @@ serve_one(struct control *c, int fd)
 	int rc = carry_out(c, fd, &line, &path, &e);
 	if (rc < 0)
 		log_err(LOG_LEVEL_WARNING, &e, "a command of the operator failed");
+	if (!keys_available(c->keys))
+		atomic_store(&c->keys_lost, true);
 	tell_end(fd, rc, &path, &e);
 }
 
@@ -244,6 +247,12 @@ control_attach(struct control *c, int keys_fd)
 	int old = atomic_exchange(&c->new_keys_fd, keys_fd);
 	if (old >= 0)
 		close(old);
+}
+
+bool
+control_lost_keys(struct control *c)
+{
+	return atomic_exchange(&c->keys_lost, false);
 }
 
 void

@@ -45,6 +45,7 @@ struct source {
 	struct journal *journal;
 	int64_t rows, head;   /* of the journal */
 	int64_t diverged_seq; /* 0: not */
+	bool unreadable;      /* at the last try */
 };
 
 /* What the thread keeps to itself. */
@@ -64,19 +65,10 @@ struct work {
 };
 
 static void
-copy_text(char *to, size_t room, const char *from)
-{
-	size_t n = strnlen(from, room - 1);
-
-	memcpy(to, from, n);
-	to[n] = '\0';
-}
-
-static void
 set_trouble(struct work *w, enum deposit_trouble t, const char *why)
 {
 	w->v.trouble = t;
-	copy_text(w->v.why, sizeof(w->v.why), why);
+	text_copy(w->v.why, sizeof(w->v.why), why);
 }
 
 /* ---- the journal ---- */
@@ -92,6 +84,7 @@ count_journal(struct work *w, struct err *e)
 		r = journal_head(s->journal, &s->rows, &s->head, hash, e);
 	if (r)
 		journal_free(TAKE(s->journal));
+	s->unreadable = r != 0;
 	return r;
 }
 
@@ -119,6 +112,7 @@ journal_row_at(struct work *w, int64_t seq, struct one_row *ret, struct err *e)
 	int r = journal_each(w->s->journal, seq - 1, 1, take_row, ret, e);
 	if (!r && ret->seq != seq)
 		ret->found = false;
+	w->s->unreadable |= r != 0;
 	return r;
 }
 
@@ -229,7 +223,7 @@ open_primary(struct work *w, struct err *e)
 	if (clock_mono_ms() < w->pause_until_ms)
 		return ERR_UNREACHABLE;
 	struct channel_primary to = { .port = w->o.port };
-	copy_text(to.host, sizeof(to.host), w->o.host);
+	text_copy(to.host, sizeof(to.host), w->o.host);
 	channel_conninfo(&w->d->home, CHANNEL_DEPOSIT, &to, &info);
 	struct db_options o = { .conninfo = buf_str(&info),
 				.application = "holdfast deposit",
@@ -292,6 +286,29 @@ announce_cert(struct work *w, struct err *e)
 	bind_uuid(&b, &w->d->self);
 	bind_text(&b, w->o.web_cert);
 	return db_exec(w->primary, NULL, STMT_DEPOSIT_ANNOUNCE, &b, &rows, e);
+}
+
+/* What this node's witness found goes into the primary's log. */
+static int
+tell_alarm(struct work *w, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	struct witness_news n;
+	int r;
+
+	if (!w->o.witness || !witness_next(w->o.witness, &n))
+		return 0;
+	bind_uuid(&b, &w->d->self);
+	bind_text(&b, n.what);
+	bind_uuid(&b, &n.node);
+	bind_bigint(&b, n.seq);
+	bind_text(&b, n.remembered);
+	bind_text(&b, n.found);
+	r = db_exec(w->primary, NULL, STMT_DEPOSIT_ALARM, &b, &rows, e);
+	if (!r)
+		witness_told(w->o.witness, &n);
+	return r;
 }
 
 /* The rows of one batch, kept as copies until all three arrays are bound. */
@@ -362,8 +379,10 @@ send_batch(struct work *w, int64_t after, int64_t *ret_last, struct err *e)
 	if (!t)
 		abort();
 	int r = journal_each(w->s->journal, after, BATCH_ROWS, add_to_batch, t, e);
-	if (r < 0)
+	if (r < 0) {
+		w->s->unreadable = true;
 		return r;
+	}
 	if (!t->n) {
 		*ret_last = after;
 		return 0;
@@ -387,18 +406,36 @@ deposit_rows(struct work *w, struct err *e)
 	return r;
 }
 
+/* The very row that was refused is to be sent again: it would be refused again. */
+static int
+look_held(struct work *w, struct err *e)
+{
+	struct one_row mine;
+
+	w->v.held = false;
+	if (!w->o.aside_seq || !w->s->rows)
+		return 0;
+	int r = journal_row_at(w, w->o.aside_seq, &mine, e);
+	w->v.held = !r && mine.found && memcmp(mine.hash, w->o.aside_hash, 32) == 0;
+	return r;
+}
+
 static int
 visit_primary(struct work *w, struct err *e)
 {
+	bool known = w->s->unreadable;
+	bool to_go = w->s->rows && !known && !w->s->diverged_seq && !(w->s == &w->own && w->v.held);
 	int r = open_primary(w, e);
 
 	if (!r && w->s == &w->own)
 		r = ask_slot(w, e);
 	if (!r && w->s == &w->own)
 		r = announce_cert(w, e);
-	if (!r && w->s->rows && !w->o.hold && !w->s->diverged_seq)
+	if (!r && w->s == &w->own)
+		r = tell_alarm(w, e);
+	if (!r && to_go)
 		r = deposit_rows(w, e);
-	if (r && w->primary)
+	if (r && (known || !w->s->unreadable) && w->primary)
 		db_free(TAKE(w->primary));
 	return r;
 }
@@ -466,31 +503,46 @@ note_divergence(struct work *w)
 	set_trouble(w, DEPOSIT_DIVERGED, text);
 }
 
-/* One source; false when the primary is not reached: the others need not try. */
-static bool
-work_source(struct work *w, struct err *e)
+/* What is home goes. A local database that cannot say so is named elsewhere; the rows stay. */
+static void
+work_journal(struct work *w)
 {
-	int r = count_journal(w, e);
+	struct err e = { 0 };
+	int r = count_journal(w, &e);
 
+	if (!r && w->s == &w->own)
+		r = look_held(w, &e);
 	if (!r)
-		r = drop_home(w, e);
-	if (r) {
-		set_trouble(w, DEPOSIT_JOURNAL, e->text);
-		return true;
-	}
-	if (w->o.go && w->o.host[0]) {
-		r = visit_primary(w, e);
-		if (r && e->code) /* a pause between two attempts keeps the text of the last */
-			set_trouble(w, DEPOSIT_CHANNEL, e->text);
-	}
+		r = drop_home(w, &e);
+	if (r && w->s->unreadable)
+		set_trouble(w, DEPOSIT_JOURNAL, e.text);
+}
+
+/* One source; false when the primary is not reached: the others need not try. A journal that cannot be read keeps nothing
+ * else from the primary. */
+static bool
+work_source(struct work *w)
+{
+	struct err e = { 0 };
+	bool known;
+	int r = 0;
+
+	work_journal(w);
+	known = w->s->unreadable;
+	if (w->o.go && w->o.host[0])
+		r = visit_primary(w, &e);
+	if (r && w->s->unreadable && !known)
+		set_trouble(w, DEPOSIT_JOURNAL, e.text);
+	else if (r && e.code &&
+		 !known) /* a pause between two attempts keeps the text of the last */
+		set_trouble(w, DEPOSIT_CHANNEL, e.text);
 	note_divergence(w);
-	return r == 0;
+	return r == 0 || (w->s->unreadable && !known);
 }
 
 static void
 work_once(struct work *w)
 {
-	struct err e = { 0 };
 	enum deposit_trouble before = w->v.trouble;
 	bool reached;
 
@@ -501,7 +553,7 @@ work_once(struct work *w)
 	if (before != DEPOSIT_CHANNEL || !w->o.go)
 		set_trouble(w, DEPOSIT_FINE, "");
 	w->s = &w->own;
-	reached = work_source(w, &e);
+	reached = work_source(w);
 	if (reached && w->v.trouble == DEPOSIT_CHANNEL)
 		set_trouble(w, DEPOSIT_FINE, "");
 	find_salvaged(w);
@@ -509,7 +561,7 @@ work_once(struct work *w)
 	for (size_t i = 0; i < w->salvaged_n;) {
 		w->s = &w->salvaged[i];
 		if (reached)
-			reached = work_source(w, &e);
+			reached = work_source(w);
 		w->v.rows += w->s->rows;
 		if (w->s->journal && !w->s->rows)
 			remove_salvaged(w, i);

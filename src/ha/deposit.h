@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "base/err.h"
 #include "base/home.h"
+#include "ha/witness.h"
 
 enum deposit_trouble {
 	DEPOSIT_FINE,
@@ -25,6 +26,7 @@ struct deposit_view {
 	int64_t counted_ms; /* monotonic time of that count, 0: never */
 	enum deposit_trouble trouble;
 	char why[256];
+	bool held; /* the primary set a row aside that is still in the journal: nothing goes until an operator repaired it */
 	/* the own slot on the primary, as it says */
 	int64_t slot_ms; /* monotonic time, 0: not known */
 	bool slot_active;
@@ -36,10 +38,12 @@ struct deposit_view {
 struct deposit_orders {
 	char host[256]; /* "" not known */
 	int port;
-	bool go;   /* the primary serves: deposit */
-	bool hold; /* it set rows aside that are still in the journal: wait for an operator */
+	bool go;	   /* the primary serves: deposit */
+	int64_t aside_seq; /* the first own row that it set aside and did not get since, 0: none */
+	uint8_t aside_hash[32];
 	char web_cert[4096]; /* own web certificate when the node table lacks it, "" it does not */
 	int64_t home_seq;    /* own newest event in the replicated log */
+	struct witness *witness; /* whose alarms the primary is to log; NULL: none */
 };
 
 struct deposit;

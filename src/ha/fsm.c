@@ -2,13 +2,14 @@
  *
  * States (base/state.h), the edges between them, and what always holds:
  *
- *   single ──► alone ◄──► synced ──► handing ──► fenced       alone, synced ──► fenced
+ *   single ◄─► alone ◄──► synced ──► handing ──► fenced       alone, synced ──► fenced
  *   single ──► standby ◄── cloning
  *   standby ──► emergency ◄──► merging ──► standby
  *   any secondary ──► promoting (the agent begins anew as a primary) or ──► reseed ──► standby, emergency
  *
- *   F1  A secondary whose primary is ok never enters emergency.                                         (H1)
- *   F2  Emergency begins once the primary has refused for refused_ms or was silent for detect_ms.       (H4)
+ *   F1  A secondary whose primary is ok never enters emergency, but by an order.                        (H1)
+ *   F2  Emergency begins once the primary has refused for refused_ms or was silent for detect_ms, and at
+ *       once by an order.                                                                               (H4)
  *   F3  Emergency is left for merging only when the primary has been ok for settle_ms and the stream has brought
  *       everything; else only by an order, or to be copied anew.                                        (H7)
  *   F4  Merging ends in standby only when the journal is empty, and in emergency as soon as the primary is not ok. (H7)
@@ -17,6 +18,7 @@
  *   F7  A primary that met a higher term is fenced, whatever else it sees.                              (H10)
  *   F8  A node is promoted only by an operator's order: here, or on the primary that hands over to it.  (H10)
  *   F9  A database is rewound or copied anew only while the primary serves.                             (H11)
+ *   F10 While emergency is ordered it is left only to become the primary.                               (H4)
  *
  * The first row of the table that fits decides. docs/ha.md draws the same table; a test holds them
  * together.
@@ -44,6 +46,12 @@ static bool
 pair_begun(obs *o, limits *l)
 {
 	return !o->is_secondary && o->pair_exists;
+}
+
+static bool
+pair_ended(obs *o, limits *l)
+{
+	return !o->is_secondary && o->local_db_up && !o->pair_exists;
 }
 
 static bool
@@ -79,8 +87,8 @@ primary_silent(obs *o, limits *l)
 static bool
 primary_back(obs *o, limits *l)
 {
-	return o->is_secondary && o->primary_ok && o->primary_ok_for_ms >= l->settle_ms &&
-	       o->streaming;
+	return o->is_secondary && !o->emergency_ordered && o->primary_ok &&
+	       o->primary_ok_for_ms >= l->settle_ms && o->streaming;
 }
 
 static bool
@@ -128,7 +136,13 @@ handed_over(obs *o, limits *l)
 static bool
 must_return(obs *o, limits *l)
 {
-	return o->is_secondary && o->primary_ok && o->must_return;
+	return o->is_secondary && !o->emergency_ordered && o->primary_ok && o->must_return;
+}
+
+static bool
+emergency_ordered(obs *o, limits *l)
+{
+	return o->is_secondary && o->emergency_ordered;
 }
 
 static bool
@@ -147,6 +161,7 @@ static const struct fsm_rule rules[] = {
 	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING), term_higher, FENCED, "another node is the primary of a higher term"),
 	RULE(FROM(SINGLE), became_secondary, STANDBY, "this node is a secondary"),
 	RULE(FROM(SINGLE), pair_begun, ALONE, "a secondary was added; it is not in step yet"),
+	RULE(FROM(ALONE), pair_ended, SINGLE, "no other node is in the pair"),
 	RULE(FROM(SYNCED), out_of_step, ALONE, "no secondary has been in step for sync_timeout"),
 	RULE(FROM(ALONE), in_step_and_sync, SYNCED, "a secondary is in step; commits are on both disks"),
 	RULE(FROM(SYNCED), handover_ordered, HANDING, "an operator hands over to another node"),
@@ -154,6 +169,7 @@ static const struct fsm_rule rules[] = {
 	RULE(FROM(STANDBY) | FROM(EMERGENCY) | FROM(MERGING) | FROM(RESEED), promote_ordered, PROMOTING, "an operator made this node the primary"),
 	RULE(FROM(STANDBY) | FROM(EMERGENCY), handed_over, PROMOTING, "the primary handed over to this node"),
 	RULE(FROM(PROMOTING), promote_failed, EMERGENCY, "this node could not become the primary"),
+	RULE(FROM(STANDBY) | FROM(MERGING) | FROM(RESEED), emergency_ordered, EMERGENCY, "an operator ordered emergency access"),
 	RULE(FROM(STANDBY) | FROM(EMERGENCY) | FROM(MERGING), must_return, RESEED, "this database cannot follow the primary any more"),
 	RULE(FROM(RESEED), primary_refuses, EMERGENCY, "the primary has refused connections or service for refused_ms"),
 	RULE(FROM(RESEED), primary_silent, EMERGENCY, "the primary has not answered for detect_ms"),

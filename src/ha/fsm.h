@@ -35,6 +35,7 @@ struct fsm_obs {
 	bool handover_over; /* and it did not: this server runs as a primary again */
 	bool handed_over;   /* secondary: the primary has stopped so that this node may become it */
 	bool must_return;   /* secondary: the primary serves, but this database cannot follow it */
+	bool emergency_ordered; /* secondary: an operator wants emergency access, whatever the primary does */
 };
 
 struct fsm_limits {

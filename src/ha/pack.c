@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/home.h"
 #include "http/json.h"
 
@@ -229,7 +230,8 @@ pack_writer_open(const char *path, struct keys *keys, struct pack_writer **ret, 
 	snprintf(w->path, sizeof(w->path), "%s", path);
 	snprintf(w->part, sizeof(w->part), "%s.part", w->path);
 	unlink(w->part);
-	w->fd = open(w->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	w->fd = FAULT(FILE_CREATE, -1,
+		      open(w->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
 	w->zip = archive_write_new();
 	w->entry = archive_entry_new();
 	if (!w->zip || !w->entry)
@@ -237,7 +239,8 @@ pack_writer_open(const char *path, struct keys *keys, struct pack_writer **ret, 
 	/* Sealed bytes do not shrink. */
 	if (archive_write_set_format_zip(w->zip) != ARCHIVE_OK ||
 	    archive_write_set_options(w->zip, "zip:compression=store") != ARCHIVE_OK || w->fd < 0 ||
-	    archive_write_open_fd(w->zip, w->fd) != ARCHIVE_OK) {
+	    FAULT(ARCHIVE_WRITE, ARCHIVE_FATAL, archive_write_open_fd(w->zip, w->fd)) !=
+		    ARCHIVE_OK) {
 		int rc = zip_failed(w, "write", e);
 		pack_writer_abort(w);
 		return rc;
@@ -258,13 +261,15 @@ begin_entry(struct pack_writer *w, const char *name, int64_t size, struct err *e
 		archive_entry_set_size(w->entry, size);
 	else
 		archive_entry_unset_size(w->entry);
-	return archive_write_header(w->zip, w->entry) == ARCHIVE_OK ? 0 : zip_failed(w, "write", e);
+	int got = FAULT(ARCHIVE_WRITE, ARCHIVE_FATAL, archive_write_header(w->zip, w->entry));
+	return got == ARCHIVE_OK ? 0 : zip_failed(w, "write", e);
 }
 
 static int
 put(struct pack_writer *w, const void *p, size_t n, struct err *e)
 {
-	return archive_write_data(w->zip, p, n) == (la_ssize_t)n ? 0 : zip_failed(w, "write", e);
+	la_ssize_t put = FAULT(ARCHIVE_WRITE, -1, archive_write_data(w->zip, p, n));
+	return put == (la_ssize_t)n ? 0 : zip_failed(w, "write", e);
 }
 
 int
@@ -343,17 +348,18 @@ writer_free(struct pack_writer *w)
 static int
 sync_and_rename(const struct pack_writer *w, struct err *e)
 {
-	if (fsync(w->fd) < 0)
+	if (FAULT(FILE_SYNC, -1, fsync(w->fd)) < 0)
 		return err_errno(e, ERR_IO, "cannot write %s", w->part);
-	if (rename(w->part, w->path) < 0)
+	if (FAULT(FILE_RENAME, -1, rename(w->part, w->path)) < 0)
 		return err_errno(e, ERR_IO, "cannot put %s into its place", w->path);
-	return 0;
+	return home_sync_name(w->path, e);
 }
 
 int
 pack_writer_close(struct pack_writer *w, struct err *e)
 {
-	int rc = archive_write_close(w->zip) == ARCHIVE_OK ? 0 : zip_failed(w, "finish", e);
+	int got = FAULT(ARCHIVE_WRITE, ARCHIVE_FATAL, archive_write_close(w->zip));
+	int rc = got == ARCHIVE_OK ? 0 : zip_failed(w, "finish", e);
 	if (rc == 0)
 		rc = sync_and_rename(w, e);
 	if (rc < 0)
@@ -387,7 +393,7 @@ int
 pack_reader_open(const char *path, struct keys *keys, const uint8_t stream[static 16],
 		 struct pack_reader **ret, struct err *e)
 {
-	FILE *f = fopen(path, "rbe");
+	FILE *f = FAULT(FILE_OPEN, NULL, fopen(path, "rbe"));
 	if (!f)
 		return err_errno(e, errno == ENOENT ? ERR_BAD_PACK : ERR_IO, "cannot open %s",
 				 path);
@@ -415,14 +421,14 @@ read_sealed(struct pack_reader *r, bool *ret_last, struct err *e)
 {
 	uint8_t head[4];
 
-	if (fread(head, 1, sizeof(head), r->f) != sizeof(head))
+	if (FAULT(FILE_READ, 0, fread(head, 1, sizeof(head), r->f)) != sizeof(head))
 		return cut_short(r, e);
 	size_t n = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
 	if (n > SEALED_CHUNK_MAX)
 		return cut_short(r, e);
 	buf_reset(&r->sealed);
 	buf_reserve(&r->sealed, n);
-	if (fread(r->sealed.data, 1, n, r->f) != n)
+	if (FAULT(FILE_READ, 0, fread(r->sealed.data, 1, n, r->f)) != n)
 		return cut_short(r, e);
 	r->sealed.len = n;
 	int c = fgetc(r->f);
@@ -483,7 +489,8 @@ open_zip(const char *path, struct archive **ret, struct err *e)
 	if (!a)
 		abort();
 	if (archive_read_support_format_zip(a) != ARCHIVE_OK ||
-	    archive_read_open_filename(a, path, 65536) != ARCHIVE_OK) {
+	    FAULT(ARCHIVE_READ, ARCHIVE_FATAL, archive_read_open_filename(a, path, 65536)) !=
+		    ARCHIVE_OK) {
 		int rc = err_set(e, ERR_BAD_PACK, "cannot read %s: %s", path,
 				 archive_error_string(a));
 		archive_read_free(a);
@@ -491,6 +498,14 @@ open_zip(const char *path, struct archive **ret, struct err *e)
 	}
 	*ret = a;
 	return 0;
+}
+
+/* A name that is no text has no meaning here. */
+static bool
+is_named(struct archive_entry *entry, const char *name)
+{
+	const char *its = archive_entry_pathname(entry);
+	return its && strcmp(its, name) == 0;
 }
 
 static int
@@ -504,14 +519,15 @@ damaged(struct archive *a, const char *path, struct err *e)
 int
 pack_zip_manifest(const char *zip, struct buf *ret, struct err *e)
 {
-	struct archive *a;
+	struct archive *a = NULL;
 	struct archive_entry *entry;
 	char bytes[4096];
 	int rc = open_zip(zip, &a, e), got;
 	if (rc < 0)
 		return rc;
-	while ((got = archive_read_next_header(a, &entry)) == ARCHIVE_OK)
-		if (strcmp(archive_entry_pathname(entry), PACK_MANIFEST_NAME) == 0)
+	while ((got = FAULT(ARCHIVE_READ, ARCHIVE_FATAL, archive_read_next_header(a, &entry))) ==
+	       ARCHIVE_OK)
+		if (is_named(entry, PACK_MANIFEST_NAME))
 			break;
 	if (got != ARCHIVE_OK)
 		rc = got == ARCHIVE_EOF
@@ -520,7 +536,8 @@ pack_zip_manifest(const char *zip, struct buf *ret, struct err *e)
 				       zip)
 			     : damaged(a, zip, e);
 	la_ssize_t n = 0;
-	while (rc == 0 && (n = archive_read_data(a, bytes, sizeof(bytes))) > 0) {
+	while (rc == 0 &&
+	       (n = FAULT(ARCHIVE_READ, -1, archive_read_data(a, bytes, sizeof(bytes)))) > 0) {
 		buf_add(ret, bytes, (size_t)n);
 		if (ret->len > PACK_MANIFEST_MAX)
 			rc = err_set(e, ERR_BAD_PACK, "the manifest of %s is too long", zip);
@@ -549,19 +566,22 @@ extract_part(struct extraction *x, const char *name, struct err *e)
 	int got, rc = 0;
 
 	snprintf(path, sizeof(path), "%s/%s", x->dir, name);
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = FAULT(FILE_CREATE, -1,
+		       open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot write %s", path);
-	while (rc == 0 && (got = archive_read_data_block(x->a, &p, &n, &at)) != ARCHIVE_EOF) {
+	while (rc == 0 &&
+	       (got = FAULT(ARCHIVE_READ, ARCHIVE_FATAL,
+			    archive_read_data_block(x->a, &p, &n, &at))) != ARCHIVE_EOF) {
 		if (got != ARCHIVE_OK)
 			rc = damaged(x->a, x->zip, e);
-		else if (pwrite(fd, p, n, (off_t)at) != (ssize_t)n)
+		else if (FAULT(FILE_WRITE, -1, pwrite(fd, p, n, (off_t)at)) != (ssize_t)n)
 			rc = err_errno(e, ERR_IO, "cannot write %s", path);
 		x->done += (int64_t)n;
 		if (x->progress)
 			x->progress(x->ctx, x->done, x->total);
 	}
-	if (rc == 0 && fsync(fd) < 0)
+	if (rc == 0 && FAULT(FILE_SYNC, -1, fsync(fd)) < 0)
 		rc = err_errno(e, ERR_IO, "cannot write %s", path);
 	close(fd);
 	return rc;
@@ -575,10 +595,10 @@ extract_all(struct extraction *x, struct err *e)
 	struct archive_entry *entry;
 	int got, rc = 0;
 
-	while (rc == 0 && (got = archive_read_next_header(x->a, &entry)) == ARCHIVE_OK) {
-		const char *name = archive_entry_pathname(entry);
+	while (rc == 0 && (got = FAULT(ARCHIVE_READ, ARCHIVE_FATAL,
+				       archive_read_next_header(x->a, &entry))) == ARCHIVE_OK) {
 		for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(names); i++)
-			if (name && strcmp(name, names[i]) == 0) {
+			if (is_named(entry, names[i])) {
 				rc = extract_part(x, names[i], e);
 				found |= 1u << i;
 			}

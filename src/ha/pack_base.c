@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/fault.h"
 #include "base/home.h"
 #include "ha/pack.h"
 
@@ -63,13 +64,15 @@ write_entry(struct archive *a, const char *path, struct err *e)
 	la_int64_t at;
 	int got, rc = 0;
 
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = FAULT(FILE_CREATE, -1,
+		       open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot write %s", path);
-	while (rc == 0 && (got = archive_read_data_block(a, &p, &n, &at)) != ARCHIVE_EOF) {
+	while (rc == 0 && (got = FAULT(ARCHIVE_READ, ARCHIVE_FATAL,
+				       archive_read_data_block(a, &p, &n, &at))) != ARCHIVE_EOF) {
 		if (got != ARCHIVE_OK)
 			rc = damaged(a, e);
-		else if (pwrite(fd, p, n, (off_t)at) != (ssize_t)n)
+		else if (FAULT(FILE_WRITE, -1, pwrite(fd, p, n, (off_t)at)) != (ssize_t)n)
 			rc = err_errno(e, ERR_IO, "cannot write %s", path);
 	}
 	if (close(fd) < 0 && rc == 0)
@@ -102,10 +105,12 @@ pack_base_extract(struct pack_reader *r, const char *dir, int64_t total, pack_pr
 	int got = ARCHIVE_FATAL, rc = 0;
 
 	archive_read_support_format_tar(a);
-	if (archive_read_open(a, &s, NULL, give_bytes, NULL) == ARCHIVE_OK)
+	if (FAULT(ARCHIVE_READ, ARCHIVE_FATAL, archive_read_open(a, &s, NULL, give_bytes, NULL)) ==
+	    ARCHIVE_OK)
 		got = ARCHIVE_OK;
 	while (rc == 0 && got == ARCHIVE_OK &&
-	       (got = archive_read_next_header(a, &entry)) == ARCHIVE_OK)
+	       (got = FAULT(ARCHIVE_READ, ARCHIVE_FATAL, archive_read_next_header(a, &entry))) ==
+		       ARCHIVE_OK)
 		rc = extract_entry(a, entry, dir, e);
 	if (s.err.code && rc != ERR_IO) {
 		*e = s.err;

@@ -80,6 +80,9 @@ take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 	if (!r)
 		r = take_time(o, "as_of", &ret->as_of_us, e);
 	ret->synced = json_is_true(json_object_get(o, "synced"));
+	ret->ordered = json_is_true(json_object_get(o, "ordered"));
+	ret->data_damaged = json_is_true(json_object_get(o, "data_damaged"));
+	ret->journal_unreadable = json_is_true(json_object_get(o, "journal_unreadable"));
 	return r;
 }
 
@@ -171,6 +174,7 @@ struct probe {
 	pthread_t thread;
 	bool stop;
 	unsigned aim; /* grows when the target changes */
+	bool alone;   /* nobody waits for the thread: it frees what it has */
 	struct probe_target target;
 	struct probe_view view;
 	int64_t connected_ms; /* of the thread's own: when its connection was made */
@@ -326,6 +330,15 @@ attempt_once(struct probe *p, struct client **c, unsigned *aim)
 	note_attempt(p, &a);
 }
 
+static void
+destroy(struct probe *p)
+{
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->wake);
+	free(p->target.trust);
+	free(p);
+}
+
 static void *
 run(void *arg)
 {
@@ -341,8 +354,11 @@ run(void *arg)
 		wait_until(p, began + probe_pause(&p->view.sense, p->target.probe_ms,
 						  p->target.refused_ms));
 	}
+	bool alone = p->alone;
 	pthread_mutex_unlock(&p->lock);
 	client_free(c);
+	if (alone)
+		destroy(p);
 	return NULL;
 }
 
@@ -401,8 +417,15 @@ probe_free(struct probe *p)
 	pthread_cond_signal(&p->wake);
 	pthread_mutex_unlock(&p->lock);
 	pthread_join(p->thread, NULL);
-	pthread_mutex_destroy(&p->lock);
-	pthread_cond_destroy(&p->wake);
-	free(p->target.trust);
-	free(p);
+	destroy(p);
+}
+
+void
+probe_let_go(struct probe *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->stop = p->alone = true;
+	pthread_detach(p->thread);
+	pthread_cond_signal(&p->wake);
+	pthread_mutex_unlock(&p->lock);
 }

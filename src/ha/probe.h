@@ -30,10 +30,12 @@ struct probe_reply {
 	char state[16];	 /* text of enum ha_state */
 	char why[256];	 /* why it cannot serve */
 	bool synced;	 /* primary: commits are on both disks */
+	bool ordered;	 /* secondary: an operator ordered emergency access */
 	int64_t time_us; /* its clock, 0: not said */
 	int64_t term;
 	int64_t journal_rows;
 	int64_t as_of_us;
+	bool data_damaged, journal_unreadable;
 };
 
 /* Parses a health body. Fields that are missing stay zero; what is malformed or too long is an
@@ -84,3 +86,5 @@ void probe_aim(struct probe *p, const struct probe_target *t) NONNULL;
 void probe_look(struct probe *p, struct probe_view *ret) NONNULL;
 /* Ends the thread after its attempt in flight (at most a few seconds). Takes NULL. */
 void probe_free(struct probe *p);
+/* The same without waiting: the thread, which may be in an attempt, ends and frees it by itself. */
+void probe_let_go(struct probe *p) NONNULL;

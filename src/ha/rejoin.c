@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/fault.h"
 #include "base/jw.h"
 #include "http/json.h"
 
@@ -15,6 +16,7 @@ static const char *const ways[] = {
 	[REJOIN_REWIND] = "rewind",
 	[REJOIN_HANDOVER] = "handover",
 	[REJOIN_SWAP] = "swap",
+	[REJOIN_COPY] = "copy",
 };
 
 struct words {
@@ -103,15 +105,49 @@ rejoin_waits(const struct home *h)
 	return access(path, F_OK) == 0;
 }
 
-int
-rejoin_remove(const struct home *h, struct err *e)
+static int
+remove_file(const struct home *h, enum home_path p, struct err *e)
 {
 	char path[HOME_PATH_MAX];
 
-	home_path(h, HOME_REJOIN, path);
-	if (unlink(path) < 0 && errno != ENOENT)
+	home_path(h, p, path);
+	if (FAULT(FILE_REMOVE, -1, unlink(path)) < 0 && errno != ENOENT)
 		return err_errno(e, ERR_IO, "cannot remove %s", path);
 	return 0;
+}
+
+int
+rejoin_remove(const struct home *h, struct err *e)
+{
+	int rc = rejoin_copy_end(h, e);
+
+	return rc ? rc : remove_file(h, HOME_REJOIN, e);
+}
+
+int
+rejoin_copy_begin(const struct home *h, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+
+	home_path(h, HOME_REPLICATION, path);
+	int rc = home_mkdirs(path, 0700, e);
+	home_path(h, HOME_COPYING, path);
+	return rc ? rc : home_write_file(path, "", 0, 0600, e);
+}
+
+bool
+rejoin_copy_waits(const struct home *h)
+{
+	char path[HOME_PATH_MAX];
+
+	home_path(h, HOME_COPYING, path);
+	return access(path, F_OK) == 0;
+}
+
+int
+rejoin_copy_end(const struct home *h, struct err *e)
+{
+	return remove_file(h, HOME_COPYING, e);
 }
 
 void

@@ -13,6 +13,7 @@ enum rejoin_way {
 	REJOIN_REWIND, /* this node was the primary of an earlier term, or has more than the primary */
 	REJOIN_HANDOVER, /* the same, but the other node is only about to become the primary */
 	REJOIN_SWAP,	 /* data/pg.new is a fresh copy */
+	REJOIN_COPY, /* the database here is of no use any more: a fresh copy, and what was there is kept aside */
 };
 
 struct rejoin {
@@ -27,7 +28,14 @@ int rejoin_write(const struct home *h, const struct rejoin *r, struct err *e) NO
 /* ERR_NOT_FOUND: nothing is wanted. */
 int rejoin_read(const struct home *h, struct rejoin *ret, struct err *e) NONNULL MUST_USE;
 bool rejoin_waits(const struct home *h) NONNULL;
+/* Done: nothing is wanted any more, a copy neither. */
 int rejoin_remove(const struct home *h, struct err *e) NONNULL MUST_USE;
+
+/* A copy beside the running server was begun: from here on its slot does not say any more that one is needed. Until the copy is
+ * in place, or the node becomes the primary, it is begun again whatever stopped it. */
+int rejoin_copy_begin(const struct home *h, struct err *e) NONNULL MUST_USE;
+bool rejoin_copy_waits(const struct home *h) NONNULL;
+int rejoin_copy_end(const struct home *h, struct err *e) NONNULL MUST_USE;
 
 /* How far it is, for the status of the node: run/progress. Writing never fails loudly. */
 void rejoin_tell(const struct home *h, const char *text, int percent) NONNULL;

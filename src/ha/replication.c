@@ -9,15 +9,18 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "pg/cluster.h"
 #include "store/db.h"
 
+#define SLOT_PREFIX "hf_"
 #define RETRY_MS 300
+#define STEADY_MS 1000	  /* a stream that is on for so long stays */
 #define SLOW_LOOK_EVERY 5 /* nodes, slots and the like: once a second */
 
 void
 replication_slot_name(const struct uuid *node, char ret[static REPLICATION_SLOT_MAX])
 {
-	char *at = ret + sprintf(ret, "hf_");
+	char *at = ret + sprintf(ret, SLOT_PREFIX);
 
 	for (size_t i = 0; i < sizeof(node->b); i++)
 		at += sprintf(at, "%02x", node->b[i]);
@@ -87,16 +90,23 @@ replication_step_late(const struct replication_step *s, int64_t now_ms)
 
 /* ---- the looking thread ---- */
 
+struct members {
+	unsigned n;
+	char name[REPLICATION_NODES_MAX][REPLICATION_NAME_MAX];
+};
+
 struct replication {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	pthread_t looker, setter;
 	bool stop;
+	struct home home;
 	char *conninfo;
 	struct uuid self;
 	struct replication_view view;
 	char wanted[REPLICATION_NAMES_MAX];
 	char follow[REPLICATION_CONNINFO_MAX];
+	struct members mapped; /* who may come over the channel, as it was last written */
 	int64_t tended_ms;
 	bool wish; /* something was ever wished */
 	struct {
@@ -112,17 +122,9 @@ struct look {
 	struct replication_view v; /* in the making */
 	int64_t received_before;   /* received_lsn two looks ago and one look ago */
 	int64_t received_last;
+	int64_t streams_since_ms; /* 0: it does not */
 	unsigned count;
 };
-
-static void
-copy_text(char *to, size_t room, const char *from)
-{
-	size_t n = strnlen(from, room - 1);
-
-	memcpy(to, from, n);
-	to[n] = '\0';
-}
 
 static int
 query(struct look *k, enum stmt s, const struct uuid *node, struct rows **ret, struct err *e)
@@ -147,12 +149,12 @@ look_local(struct look *k, struct err *e)
 	v->lsn = row_bigint(rows, 0, v->standby ? 2 : 1);
 	v->replayed_us = row_time(rows, 0, 3);
 	v->term = row_bigint(rows, 0, 4);
-	copy_text(v->sync_names, sizeof(v->sync_names), row_text(rows, 0, 5));
+	text_copy(v->sync_names, sizeof(v->sync_names), row_text(rows, 0, 5));
 	int64_t keep = row_bigint(rows, 0, 6);
 	v->keep_bytes = keep < 0 ? -1 : keep << 20;
 	row_uuid(rows, 0, 7, &v->order_node);
 	v->order_term = row_bigint(rows, 0, 8);
-	copy_text(v->conninfo, sizeof(v->conninfo), row_text(rows, 0, 9));
+	text_copy(v->conninfo, sizeof(v->conninfo), row_text(rows, 0, 9));
 	return 0;
 }
 
@@ -172,12 +174,12 @@ look_nodes(struct look *k, struct err *e)
 
 		memset(n, 0, sizeof(*n));
 		row_uuid(rows, i, 0, &n->id);
-		copy_text(n->name, sizeof(n->name), row_text(rows, i, 1));
+		text_copy(n->name, sizeof(n->name), row_text(rows, i, 1));
 		n->https_port = row_int(rows, i, 2);
 		n->pair_port = row_int(rows, i, 3);
-		copy_text(n->slot, sizeof(n->slot), row_text(rows, i, 4));
+		text_copy(n->slot, sizeof(n->slot), row_text(rows, i, 4));
 		if (strlen(cert) < sizeof(n->web_cert))
-			copy_text(n->web_cert, sizeof(n->web_cert), cert);
+			text_copy(n->web_cert, sizeof(n->web_cert), cert);
 		n->primary_since_term = row_bigint(rows, i, 6);
 	}
 	return 0;
@@ -197,12 +199,12 @@ look_standbys(struct look *k, struct err *e)
 	for (int i = 0; i < rows_count(rows) && v->standbys_n < REPLICATION_NODES_MAX; i++) {
 		struct replication_standby *s = &v->standbys[v->standbys_n];
 
-		if (strncmp(row_text(rows, i, 0), "hf_", 3) != 0)
+		if (strncmp(row_text(rows, i, 0), SLOT_PREFIX, strlen(SLOT_PREFIX)) != 0)
 			continue;
 		v->standbys_n++;
-		copy_text(s->name, sizeof(s->name), row_text(rows, i, 0));
-		copy_text(s->state, sizeof(s->state), row_text(rows, i, 1));
-		copy_text(s->sync_state, sizeof(s->sync_state), row_text(rows, i, 2));
+		text_copy(s->name, sizeof(s->name), row_text(rows, i, 0));
+		text_copy(s->state, sizeof(s->state), row_text(rows, i, 1));
+		text_copy(s->sync_state, sizeof(s->sync_state), row_text(rows, i, 2));
 		s->flush_lsn = row_bigint(rows, i, 3);
 		s->replay_lsn = row_bigint(rows, i, 4);
 		s->replied_us = row_time(rows, i, 5);
@@ -223,12 +225,23 @@ look_slots(struct look *k, struct err *e)
 	for (int i = 0; i < rows_count(rows) && i < REPLICATION_NODES_MAX; i++) {
 		struct replication_slot *s = &v->slots[v->slots_n++];
 
-		copy_text(s->name, sizeof(s->name), row_text(rows, i, 0));
+		text_copy(s->name, sizeof(s->name), row_text(rows, i, 0));
 		s->active = row_bool(rows, i, 1);
-		copy_text(s->status, sizeof(s->status), row_text(rows, i, 2));
+		text_copy(s->status, sizeof(s->status), row_text(rows, i, 2));
 		s->retained = row_bigint(rows, i, 3);
 	}
 	return 0;
+}
+
+static int
+look_damage(struct look *k, struct err *e)
+{
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_DAMAGE, NULL, &rows, e);
+
+	if (!r)
+		k->v.damaged_pages = row_bigint(rows, 0, 0);
+	return r;
 }
 
 static int
@@ -253,7 +266,11 @@ look_receiver(struct look *k, struct err *e)
 
 	if (r)
 		return r;
-	v->receiving = rows_count(rows) == 1 && strcmp(row_text(rows, 0, 0), "streaming") == 0;
+	if (rows_count(rows) != 1 || strcmp(row_text(rows, 0, 0), "streaming") != 0)
+		k->streams_since_ms = 0;
+	else if (!k->streams_since_ms)
+		k->streams_since_ms = clock_mono_ms();
+	v->receiving = k->streams_since_ms && clock_mono_ms() - k->streams_since_ms >= STEADY_MS;
 	if (rows_count(rows) == 1) {
 		v->received_lsn = row_bigint(rows, 0, 1);
 		v->sent_lsn = row_bigint(rows, 0, 2);
@@ -265,21 +282,35 @@ look_receiver(struct look *k, struct err *e)
 	return 0;
 }
 
+/* What is on a damaged page of the log is not known, and counted as damage by the server; all else is seen as always. */
+static int
+unless_damaged(int r, struct err *e)
+{
+	if (r != ERR_DATA_DAMAGED)
+		return r;
+	*e = (struct err){ 0 };
+	return 0;
+}
+
 static int
 look_own(struct look *k, struct err *e)
 {
 	struct replication_view *v = &k->v;
 	auto_rows head = NULL;
 	auto_rows aside = NULL;
+	size_t n = 0;
 	int r = query(k, STMT_EVENT_HEAD, &k->r->self, &head, e);
 
 	if (!r)
-		r = query(k, STMT_HA_SET_ASIDE_LAST, &k->r->self, &aside, e);
+		r = query(k, STMT_HA_SET_ASIDE_FIRST, &k->r->self, &aside, e);
 	if (r)
 		return r;
 	v->own_seq = rows_count(head) ? row_bigint(head, 0, 0) : 0;
 	v->aside_seq = rows_count(aside) ? row_bigint(aside, 0, 0) : 0;
-	copy_text(v->aside_why, sizeof(v->aside_why),
+	const void *hash = v->aside_seq ? row_bytea(aside, 0, 2, &n) : NULL;
+	if (hash && n == sizeof(v->aside_hash))
+		memcpy(v->aside_hash, hash, n);
+	text_copy(v->aside_why, sizeof(v->aside_why),
 		  rows_count(aside) ? row_text(aside, 0, 1) : "");
 	return 0;
 }
@@ -352,10 +383,12 @@ look_once(struct look *k, struct err *e)
 
 	if (!r)
 		r = look_nodes(k, e);
+	if (!r && slow)
+		r = look_damage(k, e);
 	if (!r && k->v.standby)
 		r = look_receiver(k, e);
 	if (!r && k->v.standby)
-		r = look_own(k, e);
+		r = unless_damaged(look_own(k, e), e);
 	if (!r && !k->v.standby)
 		r = look_as_primary(k, slow, e);
 	return r;
@@ -382,7 +415,7 @@ look_or_connect(struct look *k, struct err *e)
 
 	if (!k->db) {
 		k->db = connect_db(k->r, "holdfast agent", e);
-		r = k->db ? look_newest(k, e) : ERR_DB_GONE;
+		r = k->db ? unless_damaged(look_newest(k, e), e) : ERR_DB_GONE;
 		k->count = 0;
 	}
 	if (!r)
@@ -406,8 +439,11 @@ nap(struct replication *r, int64_t ms)
 static void
 note_failure(struct look *k, const struct err *e)
 {
-	copy_text(k->v.failure, sizeof(k->v.failure), e->text);
+	text_copy(k->v.failure, sizeof(k->v.failure), e->text);
+	if (e->code == ERR_DATA_DAMAGED && !k->v.damaged_pages)
+		k->v.damaged_pages = 1;
 	k->v.receiving = k->v.caught_up = false;
+	k->streams_since_ms = 0;
 	k->v.quorum_since_ms = 0;
 	replication_step_note(&k->v.step, clock_mono_ms(), k->v.lsn, -1);
 }
@@ -483,37 +519,101 @@ differs(const struct replication *r, int64_t done_ms)
 	       !r->view.standby && r->view.at_ms > done_ms;
 }
 
-/* Whether a node of the table has no slot here yet. */
 static bool
-lacks_slot(const struct replication *r)
+has_slot(const struct replication_view *v, const char *name)
 {
-	const struct replication_view *v = &r->view;
-	unsigned have = 0, want = 0;
-
-	if (v->standby || !v->at_ms || v->failure[0])
-		return false;
-	for (unsigned i = 0; i < v->nodes_n; i++) {
-		if (uuid_eq(&v->nodes[i].id, &r->self) || !v->nodes[i].slot[0])
-			continue;
-		want++;
-		for (unsigned k = 0; k < v->slots_n; k++)
-			have += strcmp(v->slots[k].name, v->nodes[i].slot) == 0;
+	for (unsigned i = 0; i < v->slots_n; i++) {
+		if (strcmp(v->slots[i].name, name) == 0)
+			return true;
 	}
-	return have < want;
+	return false;
 }
 
-/* A node that became the primary has no slots for the others: what they lack from now on is kept. */
+/* A slot of a node that was taken out of the pair. */
+static bool
+is_orphan(const struct replication_view *v, const struct replication_slot *s)
+{
+	if (s->active || strncmp(s->name, SLOT_PREFIX, strlen(SLOT_PREFIX)) != 0)
+		return false;
+	for (unsigned i = 0; i < v->nodes_n; i++) {
+		if (strcmp(v->nodes[i].slot, s->name) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Whether each other node of the table has a slot here, and no other has. */
+static bool
+slots_are_right(const struct replication *r)
+{
+	const struct replication_view *v = &r->view;
+
+	if (v->standby || !v->at_ms || v->failure[0] || !v->nodes_n)
+		return true;
+	for (unsigned i = 0; i < v->nodes_n; i++) {
+		if (!uuid_eq(&v->nodes[i].id, &r->self) && v->nodes[i].slot[0] &&
+		    !has_slot(v, v->nodes[i].slot))
+			return false;
+	}
+	for (unsigned i = 0; i < v->slots_n; i++) {
+		if (is_orphan(v, &v->slots[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A node that became the primary has no slots for the others: what they lack from now on is kept. For one that was
+ * taken out of the pair nothing is kept any more. */
 static int
-add_slots(struct replication *r, struct db *db, struct err *e)
+tend_slots(struct replication *r, struct db *db, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows made = NULL;
+	auto_rows dropped = NULL;
 
 	bind_uuid(&b, &r->self);
 	int code = db_exec(db, NULL, STMT_HA_SLOTS_COMPLETE, &b, &made, e);
 	for (int i = 0; !code && i < rows_count(made); i++)
 		log_notice("made the slot %s", row_text(made, i, 0));
+	if (!code)
+		code = db_exec(db, NULL, STMT_HA_SLOTS_DROP_ORPHANS, NULL, &dropped, e);
+	for (int i = 0; !code && i < rows_count(dropped); i++)
+		log_notice("dropped the slot %s: its node is no longer in the pair",
+			   row_text(dropped, i, 0));
 	return code;
+}
+
+/* The nodes of the table, if they are others than those whose certificates are taken. */
+static bool
+members_differ(const struct replication *r, struct members *ret)
+{
+	const struct replication_view *v = &r->view;
+
+	ret->n = 0;
+	if (!v->at_ms || v->failure[0] || !v->nodes_n)
+		return false;
+	for (unsigned i = 0; i < v->nodes_n; i++)
+		text_copy(ret->name[ret->n++], REPLICATION_NAME_MAX, v->nodes[i].name);
+	if (ret->n != r->mapped.n)
+		return true;
+	for (unsigned i = 0; i < ret->n; i++) {
+		if (strcmp(ret->name[i], r->mapped.name[i]) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* A node that was taken out of the pair has a certificate still: from now on it is not taken. */
+static int
+map_members(struct replication *r, struct db *db, const struct members *m, struct err *e)
+{
+	const char *names[REPLICATION_NODES_MAX];
+	bool changed;
+
+	for (unsigned i = 0; i < m->n; i++)
+		names[i] = m->name[i];
+	int code = cluster_map_pair(&r->home, names, m->n, &changed, e);
+	return code || !changed ? code : db_script(db, "SELECT pg_reload_conf()", e);
 }
 
 static int
@@ -537,23 +637,26 @@ static void
 tend(struct replication *r, struct db **db)
 {
 	char follow[REPLICATION_CONNINFO_MAX] = "";
-	bool slots = lacks_slot(r);
+	struct members m;
+	bool slots = !slots_are_right(r), members = members_differ(r, &m);
 	struct err e = { 0 };
 	int code = 0;
 
 	if (r->view.standby && r->view.at_ms && r->follow[0] &&
 	    strcmp(r->follow, r->view.conninfo) != 0)
-		copy_text(follow, sizeof(follow), r->follow);
+		text_copy(follow, sizeof(follow), r->follow);
 	/* What was done is given time to show. */
-	if ((!slots && !follow[0]) || r->view.at_ms < r->tended_ms + 2000)
+	if ((!slots && !follow[0] && !members) || r->view.at_ms < r->tended_ms + 2000)
 		return;
 	pthread_mutex_unlock(&r->lock);
 	if (!*db)
 		*db = connect_db(r, "holdfast agent sync", &e);
 	if (!*db)
 		code = ERR_DB_GONE;
+	if (!code && members)
+		code = map_members(r, *db, &m, &e);
 	if (!code && slots)
-		code = add_slots(r, *db, &e);
+		code = tend_slots(r, *db, &e);
 	if (!code && follow[0]) {
 		log_notice("the database follows another primary now");
 		code = set_follow(*db, follow, &e);
@@ -563,6 +666,8 @@ tend(struct replication *r, struct db **db)
 		db_free(TAKE(*db));
 	}
 	pthread_mutex_lock(&r->lock);
+	if (!code && members)
+		r->mapped = m;
 	r->tended_ms = clock_mono_ms();
 }
 
@@ -611,7 +716,7 @@ run_setter(void *arg)
 			nap(r, RETRY_MS);
 			continue;
 		}
-		copy_text(names, sizeof(names), r->wanted);
+		text_copy(names, sizeof(names), r->wanted);
 		pthread_mutex_unlock(&r->lock);
 		int code = set_or_connect(r, &db, names, &e);
 		if (code && !told)
@@ -624,7 +729,7 @@ run_setter(void *arg)
 			nap(r, RETRY_MS);
 			continue;
 		}
-		copy_text(done, sizeof(done), names);
+		text_copy(done, sizeof(done), names);
 		done_ms = clock_mono_ms();
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -635,13 +740,14 @@ run_setter(void *arg)
 /* ---- for the agent ---- */
 
 struct replication *
-replication_new(const char *conninfo, const struct uuid *self)
+replication_new(const struct home *h, const char *conninfo, const struct uuid *self)
 {
 	struct replication *r = calloc(1, sizeof(*r));
 	pthread_condattr_t attr;
 
 	if (!r)
 		abort();
+	r->home = *h;
 	r->conninfo = strdup(conninfo);
 	if (!r->conninfo)
 		abort();
@@ -671,7 +777,7 @@ replication_want(struct replication *r, const char *sync_names)
 {
 	pthread_mutex_lock(&r->lock);
 	if (!r->wish || strcmp(r->wanted, sync_names) != 0) {
-		copy_text(r->wanted, sizeof(r->wanted), sync_names);
+		text_copy(r->wanted, sizeof(r->wanted), sync_names);
 		r->wish = true;
 		pthread_cond_broadcast(&r->wake);
 	}
@@ -682,7 +788,7 @@ void
 replication_follow(struct replication *r, const char *conninfo)
 {
 	pthread_mutex_lock(&r->lock);
-	copy_text(r->follow, sizeof(r->follow), conninfo);
+	text_copy(r->follow, sizeof(r->follow), conninfo);
 	pthread_mutex_unlock(&r->lock);
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/err.h"
+#include "base/home.h"
 #include "base/uuid.h"
 
 #define REPLICATION_NODES_MAX 9 /* the primary and eight secondaries */
@@ -87,6 +88,7 @@ struct replication_view {
 	char conninfo[REPLICATION_CONNINFO_MAX]; /* standby: whom it follows */
 	int64_t keep_bytes;			 /* max_slot_wal_keep_size, -1 unlimited */
 	int64_t requests, deposits;		 /* waiting in ha_request, ha_inbox */
+	int64_t damaged_pages; /* how often a page of the database was found damaged when it was read */
 	unsigned nodes_n, standbys_n, slots_n;
 	struct replication_node nodes[REPLICATION_NODES_MAX];
 	struct replication_standby standbys[REPLICATION_NODES_MAX];
@@ -96,20 +98,22 @@ struct replication_view {
 	int64_t quorum_since_ms; /* since when the synchronous commit is seen in force with a
 				    streaming standby; 0 not */
 	/* standby */
-	bool receiving;	      /* the WAL receiver streams */
+	bool receiving; /* the WAL receiver streams, and has for a second: one that cannot follow tries anew all the time */
 	int64_t received_lsn; /* on disk here */
 	int64_t sent_lsn;     /* the primary's, as far as it told */
 	int64_t heard_us;     /* last message of the primary */
 	bool caught_up;	      /* replay has reached what was received a look ago */
 	int64_t own_seq;      /* newest event of this node in the (replicated) log */
-	int64_t aside_seq;    /* own deposit that the primary set aside, 0 none */
+	int64_t aside_seq;    /* first own deposit that the primary set aside, 0 none */
+	uint8_t aside_hash[32];
 	char aside_why[256];
 };
 
 struct replication;
 
 /* Starts both threads. conninfo: of the superuser on the unix socket; copied. */
-struct replication *replication_new(const char *conninfo, const struct uuid *self) NONNULL MUST_USE;
+struct replication *replication_new(const struct home *h, const char *conninfo,
+				    const struct uuid *self) NONNULL MUST_USE;
 void replication_look(struct replication *r, struct replication_view *ret) NONNULL;
 /* Wishes synchronous_standby_names to be this; "" clears. Returns at once; carried out and held
  * until another wish. */

@@ -21,8 +21,10 @@
 #define CERT_DAYS 3650
 #define RESTART_WAIT_MS 30000
 #define JOIN_WAIT_MS 15000
+#define SLOT_WAIT_MS 2000
 #define PEM_MAX 65536
-#define KIND_NODE_JOINED 4 /* vault/event.def; its numbers are for ever */
+#define SQLSTATE_DUPLICATE_OBJECT "42710" /* PostgreSQL, appendix A */
+#define KIND_NODE_JOINED 4		  /* vault/event.def; its numbers are for ever */
 
 struct setup {
 	const struct home *h;
@@ -315,26 +317,63 @@ add_row(struct setup *x, struct err *e)
 	return rc;
 }
 
-/* A fresh slot for a fresh base: what an old one kept is of no more use. */
+/* The agent makes the slots that it misses: it may have been quicker, and its slot is as fresh as ours. */
 static int
-make_slot(struct setup *x, struct err *e)
+create_slot(struct setup *x, const struct binds *b, struct err *e)
+{
+	int rc = ask(x, STMT_HA_SLOT_CREATE, b, NULL, e);
+
+	return rc == ERR_DB && strcmp(e->sqlstate, SQLSTATE_DUPLICATE_OBJECT) == 0 ? 0 : rc;
+}
+
+/* Whether it is there, and in use. */
+static int
+look_at_slot(struct setup *x, bool *ret_there, bool *ret_active, struct err *e)
 {
 	auto_rows rows = NULL;
-	auto_binds b = BINDS_INIT;
 	int rc = ask(x, STMT_HA_SLOTS, NULL, &rows, e);
 
-	bind_text(&b, x->slot);
+	*ret_there = *ret_active = false;
 	for (int i = 0; rc == 0 && i < rows_count(rows); i++) {
 		if (strcmp(row_text(rows, i, 0), x->slot) != 0)
 			continue;
-		if (row_bool(rows, i, 1))
+		*ret_there = true;
+		*ret_active = row_bool(rows, i, 1);
+	}
+	return rc;
+}
+
+/* Who makes a slot uses it for a moment; a secondary that runs goes on using it. */
+static int
+wait_for_slot(struct setup *x, bool *ret_there, struct err *e)
+{
+	int64_t until = clock_mono_ms() + SLOT_WAIT_MS;
+	bool active;
+	int rc;
+
+	while ((rc = look_at_slot(x, ret_there, &active, e)) == 0 && active) {
+		if (clock_mono_ms() > until)
 			return err_set(e, ERR_REFUSED,
 				       "%s is running as this node's secondary now; stop it before "
 				       "you make it a new pack",
 				       x->rq->secondary);
-		rc = ask(x, STMT_HA_SLOT_DROP, &b, NULL, e);
+		clock_sleep_ms(50);
 	}
-	return rc == 0 ? ask(x, STMT_HA_SLOT_CREATE, &b, NULL, e) : rc;
+	return rc;
+}
+
+/* A fresh slot for a fresh base: what an old one kept is of no more use. */
+static int
+make_slot(struct setup *x, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	bool there;
+	int rc = wait_for_slot(x, &there, e);
+
+	bind_text(&b, x->slot);
+	if (rc == 0 && there)
+		rc = ask(x, STMT_HA_SLOT_DROP, &b, NULL, e);
+	return rc == 0 ? create_slot(x, &b, e) : rc;
 }
 
 /* ---- the pack ---- */

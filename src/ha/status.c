@@ -110,14 +110,18 @@ own_reasons(const struct status_view *v)
 {
 	uint32_t r = 0;
 
-	if (v->journal_unreadable)
-		r |= 1u << STATUS_JOURNAL_UNREADABLE;
 	if (v->journal_diverged)
 		r |= 1u << STATUS_JOURNAL_DIVERGED;
 	if (v->merge_refused)
 		r |= 1u << STATUS_MERGE_REFUSED;
+	if (v->chain_shrunk)
+		r |= 1u << STATUS_CHAIN_SHRUNK;
+	if (v->chain_forked)
+		r |= 1u << STATUS_CHAIN_FORKED;
 	if (v->inbox_rows > 0)
 		r |= 1u << STATUS_JOURNAL_WAITS;
+	if (v->too_old)
+		r |= 1u << STATUS_TOO_OLD;
 	return r;
 }
 
@@ -133,7 +137,18 @@ status_node_reasons(const struct status_view *v, unsigned i)
 		r |= 1u << STATUS_DATABASE_DOWN;
 	if (n->skew_known && (n->skew_us > STATUS_SKEW_MAX_US || n->skew_us < -STATUS_SKEW_MAX_US))
 		r |= 1u << STATUS_CLOCK_SKEW;
+	if (n->data_damaged)
+		r |= 1u << STATUS_DATA_DAMAGED;
+	if (n->journal_unreadable)
+		r |= 1u << STATUS_JOURNAL_UNREADABLE;
 	return i == 0 ? r | own_reasons(v) : r;
+}
+
+/* A node on its own has no reasons; one of a pair may not see the others. */
+static bool
+has_pair(const struct status_view *v)
+{
+	return v->n > 1 || v->state != HA_SINGLE;
 }
 
 bool
@@ -158,34 +173,78 @@ activity(enum status_service s)
 	return names[s];
 }
 
-static void
-write_reason(struct jw *w, const struct status_view *v, unsigned i, enum status_reason r)
+void
+status_code(enum status_reason r, char ret[static 32])
 {
-	const struct status_node *n = &v->nodes[i];
-	char code[64], text[512], detail[200] = "";
+	const char *name = reasons[r].code;
 
-	for (size_t k = 0; k < sizeof(code); k++) {
-		code[k] = (char)tolower((unsigned char)reasons[r].code[k]);
-		if (!code[k])
-			break;
+	for (size_t k = 0; k < 31; k++) {
+		ret[k] = (char)tolower((unsigned char)name[k]);
+		if (!ret[k])
+			return;
 	}
-	snprintf(text, sizeof(text), reasons[r].text, n->name);
+	ret[31] = '\0';
+}
+
+/* The text is about what is worst. */
+static bool
+is_trouble_of(const struct status_view *v, const struct status_node *n, enum status_reason r)
+{
+	bool unreadable = v->nodes[0].journal_unreadable;
+
+	if (v->merge_refused)
+		return r == STATUS_MERGE_REFUSED;
+	if (r == STATUS_NOT_STREAMING)
+		return !v->journal_diverged && !unreadable;
+	return (r == STATUS_JOURNAL_UNREADABLE && n->self) || r == STATUS_JOURNAL_DIVERGED;
+}
+
+static void
+write_detail(const struct status_view *v, const struct status_node *n, enum status_reason r,
+	     char *ret, size_t room)
+{
+	ret[0] = '\0';
 	if (r == STATUS_CLOCK_SKEW)
-		snprintf(detail, sizeof(detail), "it is %.1f s %s",
+		snprintf(ret, room, "it is %.1f s %s",
 			 (double)(n->skew_us < 0 ? -n->skew_us : n->skew_us) / 1e6,
 			 n->skew_us < 0 ? "behind" : "ahead");
 	else if (r == STATUS_SERVICE_DOWN || r == STATUS_SERVICE_CANNOT ||
 		 r == STATUS_CERT_UNTRUSTED || r == STATUS_NAME_UNKNOWN)
-		snprintf(detail, sizeof(detail), "%.190s", n->service_why);
-	else if (r == STATUS_MERGE_REFUSED || r == STATUS_JOURNAL_UNREADABLE ||
-		 r == STATUS_JOURNAL_DIVERGED || r == STATUS_NOT_STREAMING)
-		snprintf(detail, sizeof(detail), "%.190s", v->trouble);
+		snprintf(ret, room, "%.190s", n->service_why);
+	else if (r == STATUS_EMERGENCY && n->ordered)
+		snprintf(ret, room, "an operator ordered it");
+	else if (r == STATUS_DATA_DAMAGED && n->self)
+		snprintf(ret, room, "damaged pages were met %lld times; its log names them",
+			 (long long)v->damaged_pages);
+	else if (is_trouble_of(v, n, r))
+		snprintf(ret, room, "%.190s", v->trouble);
+	else if (r == STATUS_CHAIN_SHRUNK || r == STATUS_CHAIN_FORKED)
+		snprintf(ret, room, "%.190s", v->chain);
+}
+
+void
+status_say(const struct status_view *v, unsigned i, enum status_reason r, struct status_words *ret)
+{
+	const struct status_node *n = &v->nodes[i];
+
+	status_code(r, ret->code);
+	snprintf(ret->text, sizeof(ret->text), reasons[r].text, n->name);
+	write_detail(v, n, r, ret->detail, sizeof(ret->detail));
+	ret->todo = reasons[r].todo;
+}
+
+static void
+write_reason(struct jw *w, const struct status_view *v, unsigned i, enum status_reason r)
+{
+	struct status_words s;
+
+	status_say(v, i, r, &s);
 	jw_object(w, NULL);
-	jw_text(w, "code", code);
-	jw_text(w, "node", n->name);
-	jw_text(w, "text", text);
-	jw_text(w, "detail", detail[0] ? detail : NULL);
-	jw_text(w, "todo", reasons[r].todo);
+	jw_text(w, "code", s.code);
+	jw_text(w, "node", v->nodes[i].name);
+	jw_text(w, "text", s.text);
+	jw_text(w, "detail", s.detail[0] ? s.detail : NULL);
+	jw_text(w, "todo", s.todo);
 	jw_end_object(w);
 }
 
@@ -195,7 +254,7 @@ write_reasons(struct jw *w, const struct status_view *v)
 	unsigned shown = 0;
 
 	jw_array(w, "reasons");
-	for (unsigned i = 0; v->n > 1 && i < v->n; i++) {
+	for (unsigned i = 0; has_pair(v) && i < v->n; i++) {
 		uint32_t bits = status_node_reasons(v, i);
 
 		for (unsigned r = 0; r < STATUS_REASON_COUNT; r++) {
@@ -262,7 +321,7 @@ write_first(struct jw *w, const struct status_view *v)
 {
 	char text[512];
 
-	for (unsigned i = 0; v->n > 1 && i < v->n; i++) {
+	for (unsigned i = 0; has_pair(v) && i < v->n; i++) {
 		uint32_t bits = status_node_reasons(v, i);
 
 		if (!bits)
@@ -274,6 +333,19 @@ write_first(struct jw *w, const struct status_view *v)
 	jw_null(w, "reason");
 }
 
+static void
+write_alerts(struct jw *w, const struct status_view *v)
+{
+	if (v->alerts_waiting < 0) {
+		jw_null(w, "alerts");
+		return;
+	}
+	jw_object(w, "alerts");
+	jw_int(w, "waiting", v->alerts_waiting);
+	jw_text(w, "failure", v->alerts_failure[0] ? v->alerts_failure : NULL);
+	jw_end_object(w);
+}
+
 void
 status_render(const struct status_view *v, struct buf *out)
 {
@@ -282,9 +354,9 @@ status_render(const struct status_view *v, struct buf *out)
 	jw_init(&w, out);
 	jw_object(&w, NULL);
 	jw_text(&w, "status",
-		v->n < 2 && v->state == HA_SINGLE ? "Not configured"
-		: v->n > 1 && status_alive(v)	  ? "Alive"
-						  : "Failed");
+		!has_pair(v)		      ? "Not configured"
+		: v->n > 1 && status_alive(v) ? "Alive"
+					      : "Failed");
 	write_first(&w, v);
 	jw_text(&w, "state", state_name(v->state));
 	jw_text(&w, "why", v->why);
@@ -293,6 +365,8 @@ status_render(const struct status_view *v, struct buf *out)
 	jw_time(&w, "as_of", v->as_of_us);
 	jw_time(&w, "time", v->now_us);
 	write_known(&w, "inbox_rows", v->inbox_rows);
+	jw_bool(&w, "emergency_ordered", v->n > 0 && v->nodes[0].ordered);
+	write_alerts(&w, v);
 	write_reasons(&w, v);
 	jw_array(&w, "nodes");
 	for (unsigned i = 0; i < v->n; i++)

@@ -42,24 +42,38 @@
 	X(JOURNAL_WAITS, "events of %s are not home yet",                                          \
 	  "Nothing: they go home by themselves as soon as the primary is reached.")                \
 	X(JOURNAL_UNREADABLE, "the journal of %s cannot be read",                                  \
-	  "See the log of that node; keep data/journal.db as it is.")                              \
+	  "Stop it, run `holdfast ha repair-journal` there, and start it again "                   \
+	  "(docs/runbook.md).")                                                                    \
 	X(JOURNAL_DIVERGED, "the journal of %s and the primary's log disagree",                    \
 	  "Nothing was dropped. Keep data/journal.db and run `holdfast audit verify` on both "     \
 	  "nodes.")                                                                                \
 	X(MERGE_REFUSED, "the primary set events of %s aside: they did not verify",                \
-	  "They are kept in ha_set_aside and in the journal. Run `holdfast audit verify` on both " \
-	  "nodes.")                                                                                \
+	  "Stop it, run `holdfast ha repair-journal --before EVENT` there with the event named "   \
+	  "here, and start it again (docs/runbook.md).")                                           \
+	X(DATA_DAMAGED, "the database on the disk of %s is damaged: what is there is not served",  \
+	  "Check that machine's disk and memory. If it is the primary, run `holdfast ha "          \
+	  "switchover` there first; then run `holdfast ha rejoin` on it.")                         \
 	X(CLOCK_SKEW, "the clock of %s is more than 60 s away from this one's",                    \
 	  "Set both clocks (chrony or systemd-timesyncd).")                                        \
 	X(EMERGENCY, "%s gives emergency access",                                                  \
-	  "Bring the primary back; the return is automatic.")                                      \
+	  "Bring the primary back; the return is automatic. If an operator ordered it: run "       \
+	  "`holdfast ha emergency off` there.")                                                    \
+	X(TOO_OLD, "the data of %s is older than max_emergency_age",                               \
+	  "It gives out no passwords. Bring the primary back, or log in there as an "              \
+	  "administrator and run `holdfast ha unlock`.")                                           \
 	X(MERGING, "%s is taking its journal home", "Nothing: it takes a moment.")                 \
 	X(FENCED, "%s is fenced: another node is the primary of a higher term",                    \
 	  "Nothing: it saves what only it has and returns as a secondary by itself.")              \
 	X(RETURNING, "%s cannot follow the primary any more and is made anew",                     \
 	  "Nothing: it is rewound or copied by itself; its own status says how far it is.")        \
 	X(AWAY, "%s is not ready",                                                                 \
-	  "It is being cloned, promoted or handed over; wait, and see its log.")
+	  "It is being cloned, promoted or handed over; wait, and see its log.")                   \
+	X(CHAIN_SHRUNK, "the log has lost events that %s remembers",                               \
+	  "Find out who removed them (`holdfast audit verify`, docs/audit.md); then run "          \
+	  "`holdfast audit accept`.")                                                              \
+	X(CHAIN_FORKED, "the log has other events than %s remembers",                              \
+	  "Find out who changed them (`holdfast audit verify`, docs/audit.md); then run "          \
+	  "`holdfast audit accept`.")
 
 enum status_reason {
 #define X(code, text, todo) STATUS_##code,
@@ -91,8 +105,10 @@ struct status_node {
 	char slot_status[16];
 	int64_t slot_retained, slot_keep; /* keep -1: unlimited */
 	int64_t journal_rows;		  /* -1: not known */
+	bool ordered;			  /* emergency access is an operator's order */
 	int64_t skew_us;		  /* against this node */
 	bool skew_known;
+	bool data_damaged, journal_unreadable;
 };
 
 struct status_view {
@@ -101,8 +117,15 @@ struct status_view {
 	bool both;
 	int64_t term, now_us, as_of_us;
 	int64_t inbox_rows; /* primary: deposits that wait */
-	bool journal_unreadable, journal_diverged, merge_refused;
-	char trouble[256]; /* text to those, or of the channel */
+	bool journal_diverged, merge_refused;
+	int64_t damaged_pages;	/* of this node's database */
+	bool too_old;		/* in emergency, and the data is older than max_emergency_age */
+	int64_t alerts_waiting; /* -1: none are configured */
+	char alerts_failure
+		[200]; /* of the last attempt that failed and was not followed by a good one */
+	bool chain_shrunk, chain_forked; /* what the own witness says of the log */
+	char chain[200];		 /* which event it remembers */
+	char trouble[256];		 /* text to those, or of the channel */
 	unsigned n;
 	struct status_node nodes[STATUS_NODES_MAX]; /* the own one first */
 };
@@ -111,6 +134,14 @@ struct status_view {
 uint32_t status_node_reasons(const struct status_view *v, unsigned i) NONNULL;
 bool status_alive(const struct status_view *v) NONNULL; /* a pair, and no reason against it */
 #define STATUS_REASONS_SHOWN 8 /* at most: the text must fit the state page */
+/* A reason that holds for node i, in words. */
+struct status_words {
+	char code[32], text[512], detail[200]; /* detail "" when there is none */
+	const char *todo;		       /* static */
+};
+void status_code(enum status_reason r, char ret[static 32]); /* lower case, as the JSON has it */
+void status_say(const struct status_view *v, unsigned i, enum status_reason r,
+		struct status_words *ret) NONNULL;
 /* One JSON object:
  * {"status","state","why","reasons":[{"code","node","text","detail","todo"}],"nodes":[…]…}. */
 void status_render(const struct status_view *v, struct buf *out) NONNULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http/client.h"
+#include "http/client_impl.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,10 +8,8 @@
 #include <strings.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <curl/curl.h>
 #include "base/secret.h"
 
-#define BODY_MAX (64 * 1024 * 1024)
 #define BASE_MAX 512
 #define PATH_MAX_BYTES 8192
 
@@ -20,14 +18,15 @@ struct client {
 	char base[BASE_MAX];
 	int trust_fd; /* the trusted certificates, as a file without a name */
 	struct curl_slist *headers, *headers_body, *headers_csv;
+	bool sent; /* of the last call: something of the request went out */
 	char why[CURL_ERROR_SIZE];
 };
 
 /* ---- life ---- */
 
 /* curl with GnuTLS takes trusted certificates from a file only. */
-static int
-write_trust(const char *pem, int *ret_fd, struct err *e)
+int
+client_write_trust(const char *pem, int *ret_fd, struct err *e)
 {
 	size_t n = strlen(pem);
 	int fd = memfd_create("trust", MFD_CLOEXEC);
@@ -78,42 +77,38 @@ make_headers(struct client *c, const char *bearer)
 	add_line(&c->headers_csv, "Expect:");
 }
 
-/* An option that libcurl knows is refused only when memory is out. */
-#define SET(c, option, value)                                                                      \
-	do {                                                                                       \
-		if (curl_easy_setopt((c)->curl, (option), (value)) != CURLE_OK)                    \
-			abort();                                                                   \
-	} while (0)
+#define SET(c, option, value) CLIENT_SET((c)->curl, option, value)
 
 static void
-set_trust(struct client *c)
+set_trust(CURL *curl, int trust_fd)
 {
 	char path[40];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", c->trust_fd);
-	SET(c, CURLOPT_CAINFO, path);
-	SET(c, CURLOPT_CAPATH, NULL); /* the system's certificates are not ours */
-	SET(c, CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(c, CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(c, CURLOPT_SSLVERSION, (long)(CURL_SSLVERSION_TLSv1_3 | CURL_SSLVERSION_MAX_TLSv1_3));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", trust_fd);
+	CLIENT_SET(curl, CURLOPT_CAINFO, path);
+	CLIENT_SET(curl, CURLOPT_CAPATH, NULL); /* the system's certificates are not ours */
+	CLIENT_SET(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+	CLIENT_SET(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+	CLIENT_SET(curl, CURLOPT_SSLVERSION,
+		   (long)(CURL_SSLVERSION_TLSv1_3 | CURL_SSLVERSION_MAX_TLSv1_3));
 }
 
-static void
-set_options(struct client *c, const struct client_options *o)
+void
+client_set_options(CURL *curl, int trust_fd, int connect_ms, int total_ms, char *why)
 {
-	SET(c, CURLOPT_NOSIGNAL, 1L);
-	SET(c, CURLOPT_ERRORBUFFER, c->why);
-	SET(c, CURLOPT_PROTOCOLS_STR, "https");
-	SET(c, CURLOPT_PROXY, "");
-	SET(c, CURLOPT_FOLLOWLOCATION, 0L);
-	SET(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(c, CURLOPT_PATH_AS_IS, 1L);
-	SET(c, CURLOPT_TCP_NODELAY, 1L);
-	SET(c, CURLOPT_TCP_KEEPALIVE, 1L);
-	SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
-	SET(c, CURLOPT_TIMEOUT_MS, (long)o->total_ms);
-	SET(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)BODY_MAX);
-	set_trust(c);
+	CLIENT_SET(curl, CURLOPT_NOSIGNAL, 1L);
+	CLIENT_SET(curl, CURLOPT_ERRORBUFFER, why);
+	CLIENT_SET(curl, CURLOPT_PROTOCOLS_STR, "https");
+	CLIENT_SET(curl, CURLOPT_PROXY, "");
+	CLIENT_SET(curl, CURLOPT_FOLLOWLOCATION, 0L);
+	CLIENT_SET(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	CLIENT_SET(curl, CURLOPT_PATH_AS_IS, 1L);
+	CLIENT_SET(curl, CURLOPT_TCP_NODELAY, 1L);
+	CLIENT_SET(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+	CLIENT_SET(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+	CLIENT_SET(curl, CURLOPT_TIMEOUT_MS, (long)total_ms);
+	CLIENT_SET(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)CLIENT_BODY_MAX);
+	set_trust(curl, trust_fd);
 }
 
 static int
@@ -131,7 +126,8 @@ client_new(const struct client_options *o, struct err *e)
 	struct client *c;
 	int fd = -1;
 
-	if (check_base(o->base, e) < 0 || write_trust(o->trust_pem ? o->trust_pem : "", &fd, e) < 0)
+	if (check_base(o->base, e) < 0 ||
+	    client_write_trust(o->trust_pem ? o->trust_pem : "", &fd, e) < 0)
 		return NULL;
 	c = calloc(1, sizeof(*c));
 	if (!c)
@@ -144,7 +140,7 @@ client_new(const struct client_options *o, struct err *e)
 	for (size_t n = strlen(c->base); n > 0 && c->base[n - 1] == '/'; n--)
 		c->base[n - 1] = '\0';
 	make_headers(c, o->bearer);
-	set_options(c, o);
+	client_set_options(c->curl, c->trust_fd, o->connect_ms, o->total_ms, c->why);
 	return c;
 }
 
@@ -176,7 +172,7 @@ on_body(char *data, size_t one, size_t n, void *ctx)
 {
 	struct client_reply *r = ctx;
 
-	if (n > BODY_MAX - r->body.len)
+	if (n > CLIENT_BODY_MAX - r->body.len)
 		return 0;
 	buf_add(&r->body, data, n);
 	return n;
@@ -273,8 +269,10 @@ failure_text(enum client_failure f)
 			"the connection was refused; nothing listens there. Is the node started?",
 		[CLIENT_SILENT] =
 			"there was no answer in time; is the machine up and the network open?",
-		[CLIENT_UNTRUSTED] = ("its certificate is not trusted here, or made for another "
-				      "name; bring it over with holdfast cert import"),
+		[CLIENT_UNTRUSTED] =
+			("its certificate is not trusted here, or made for another "
+			 "name. A node trusts it after `holdfast cert import FILE`, a user "
+			 "after `holdfast login --ca FILE` or `--trust SHA256`"),
 		[CLIENT_BAD_NAME] = "the host name is not known; check DNS or /etc/hosts",
 		[CLIENT_OTHER] = "the connection broke",
 	};
@@ -282,19 +280,46 @@ failure_text(enum client_failure f)
 	return texts[f];
 }
 
+enum client_failure
+client_classify(CURL *curl, CURLcode code)
+{
+	long sys = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &sys);
+	return classify(code, sys);
+}
+
+const char *
+client_failure_text(enum client_failure f)
+{
+	return failure_text(f);
+}
+
+bool
+client_sent_any(CURL *curl)
+{
+	long n = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &n);
+	return n > 0;
+}
+
+bool
+client_sent(const struct client *c)
+{
+	return c->sent;
+}
+
 static int
 refuse_call(struct client *c, CURLcode code, enum client_failure *ret_failure, struct err *e)
 {
-	long sys = 0;
-	enum client_failure f;
+	enum client_failure f = client_classify(c->curl, code);
 
-	curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &sys);
-	f = classify(code, sys);
 	if (ret_failure)
 		*ret_failure = f;
 	if (code == CURLE_WRITE_ERROR || code == CURLE_FILESIZE_EXCEEDED)
 		return err_set(e, ERR_UNREACHABLE, "%s: the reply is larger than %d MiB", c->base,
-			       BODY_MAX >> 20);
+			       CLIENT_BODY_MAX >> 20);
 	return err_set(e, ERR_UNREACHABLE, "%s cannot be reached: %s (%s)", c->base,
 		       failure_text(f), c->why[0] ? c->why : curl_easy_strerror(code));
 }
@@ -336,6 +361,7 @@ client_send(struct client *c, const char *method, const char *path, enum client_
 	long status = 0;
 	CURLcode code;
 
+	c->sent = false;
 	if (ret_failure)
 		*ret_failure = CLIENT_OTHER;
 	if (path[0] != '/' || strlen(path) >= PATH_MAX_BYTES)
@@ -350,6 +376,7 @@ client_send(struct client *c, const char *method, const char *path, enum client_
 	set_body(c, method, type, body, len);
 	c->why[0] = '\0';
 	code = curl_easy_perform(c->curl);
+	c->sent = client_sent_any(c->curl);
 	if (code != CURLE_OK) {
 		client_reply_done(&reply);
 		return refuse_call(c, code, ret_failure, e);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -48,6 +49,8 @@ enum client_type {
 int client_send(struct client *c, const char *method, const char *path, enum client_type type,
 		const char *body, size_t len, struct client_reply *ret,
 		enum client_failure *ret_failure, struct err *e) MUST_USE;
+/* Whether anything of the last call's request went out: if not, it was not done. */
+bool client_sent(const struct client *c) NONNULL;
 void client_reply_done(struct client_reply *r) NONNULL; /* wipes */
 
 /* Connects, does the TLS handshake without trust, gives the peer's certificate chain (PEM). For the

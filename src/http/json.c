@@ -18,7 +18,7 @@ http_init(void)
 	json_set_alloc_funcs(secret_malloc, secret_mfree);
 	json_object_seed(0);
 	residue_wipe_tls();
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (residue_start_curl() != CURLE_OK)
 		assert(!"libcurl cannot start");
 }
 

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
+#include "base/hex.h"
 #include "base/jw.h"
 #include "http/utf8.h"
 
@@ -99,18 +100,6 @@ request_set_address(struct request *rq, const struct sockaddr *sa)
 
 /* ---- percent-encoding ---- */
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static bool
 is_control(char c)
 {
@@ -131,8 +120,8 @@ decode_one(const char **p, const char *end)
 	}
 	if (end - s < 3)
 		return -1;
-	high = hex_value(s[1]);
-	low = hex_value(s[2]);
+	high = hex_digit(s[1]);
+	low = hex_digit(s[2]);
 	*p += 3;
 	return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
@@ -291,6 +280,37 @@ request_target(struct request *rq, const char *raw, struct err *e)
 	return raw[n] == '?' ? take_query(rq, raw + n + 1, e) : 0;
 }
 
+/* ---- target ---- */
+
+/* Bytes that stand for themselves in a path segment and in a query (RFC 3986, unreserved, and /
+ * between segments). */
+static void
+add_encoded(struct buf *out, const char *s, const char *also)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9') || strchr("-._~", c) || strchr(also, c);
+
+		if (plain)
+			buf_addc(out, (char)c);
+		else
+			buf_addf(out, "%%%02X", c);
+	}
+}
+
+void
+request_write_target(const struct request *rq, struct buf *out)
+{
+	add_encoded(out, rq->path, "/");
+	for (unsigned i = 0; i < rq->nquery; i++) {
+		buf_addc(out, i ? '&' : '?');
+		add_encoded(out, rq->query[i].name, "");
+		buf_addc(out, '=');
+		add_encoded(out, rq->query[i].value, "");
+	}
+}
+
 /* ---- headers ---- */
 
 static bool
@@ -386,6 +406,13 @@ take_if_none_match(struct request *rq, const char *v, size_t n)
 }
 
 static bool
+take_forwarded(struct request *rq, const char *v, size_t n)
+{
+	rq->forwarded = arena_strndup(rq->arena, v, n);
+	return n > 0 && n <= REQUEST_FORWARDED_MAX;
+}
+
+static bool
 take_content_length(struct request *rq, const char *v, size_t n)
 {
 	if (n == 0 || n > 15)
@@ -421,6 +448,7 @@ static const struct {
 	{ "Origin", take_origin, 1 << 6 },
 	{ "Sec-Fetch-Site", take_fetch_site, 1 << 7 },
 	{ "If-None-Match", take_if_none_match, 1 << 8 },
+	{ "Holdfast-Forwarded", take_forwarded, 1 << 9 },
 };
 
 static bool

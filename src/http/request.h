@@ -27,6 +27,7 @@ enum http_method {
 #define REQUEST_RAW_QUERY_MAX 4096
 #define REQUEST_QUERY_MAX 16
 #define REQUEST_HEADERS_MAX 12
+#define REQUEST_FORWARDED_MAX 600
 
 struct request_pair {
 	const char *name, *value; /* percent-decoded, no control characters */
@@ -47,6 +48,7 @@ struct request {
 	const char *fetch_site;	   /* Sec-Fetch-Site or NULL */
 	const char *content_type;  /* or NULL */
 	const char *if_none_match; /* or NULL */
+	const char *forwarded;	   /* Holdfast-Forwarded: what another node says of it, or NULL */
 	int64_t content_length;	   /* as announced; 0 without the header */
 	struct buf body;	   /* at most what server_body_limit said */
 	int64_t begun_us;	   /* monotonic, when the request line was read */
@@ -70,6 +72,9 @@ struct request {
 struct request *request_new(void) MUST_USE;
 void request_free(struct request *rq);
 
+/* The target again, in the one form that all requests of the same meaning share: path and query,
+ * percent-encoded where a byte does not stand for itself. */
+void request_write_target(const struct request *rq, struct buf *out) NONNULL;
 /* Adds a reply header (value copied into the arena). */
 void request_header(struct request *rq, const char *name, const char *value) NONNULL;
 /* Value of a query parameter, or NULL. */

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <curl/curl.h>
 #include <gnutls/gnutls.h>
 #include "base/secret.h"
 
@@ -36,4 +37,11 @@ residue_wipe_tls(void)
 {
 	gnutls_free = wiping_free;
 	gnutls_realloc = wiping_realloc;
+}
+
+int
+residue_start_curl(void)
+{
+	return (int)curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc,
+					 strdup, calloc);
 }

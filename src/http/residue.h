@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Freed memory of GnuTLS holds what was decrypted last: passwords and tokens. This gives the library a free and a realloc
- * that wipe first. Once per process, before any thread and any session.
+ * Freed memory of GnuTLS and libcurl holds what was decrypted or sent last: passwords and tokens. This gives the libraries a free
+ * and a realloc that wipe first. Once per process, before any thread and any session.
  */
 #pragma once
 
 void residue_wipe_tls(void);
+int residue_start_curl(void); /* curl_global_init; a CURLcode */

@@ -17,6 +17,8 @@ enum router_flags {
 	ROUTE_ANY_MODE = 4,  /* served in every mode (health, metrics, ha) */
 	ROUTE_EVENT = 8,     /* writes an event on success */
 	ROUTE_LOOPBACK = 16, /* loopback or metrics token only */
+	ROUTE_EMERGENCY_CHANGE =
+		32, /* a change that may be allowed in emergency: the vault decides */
 };
 
 typedef void route_fn(void);

@@ -379,6 +379,7 @@ static const struct {
 } flag_texts[] = {
 	{ ROUTE_PUBLIC, "no session needed" },
 	{ ROUTE_EMERGENCY, "served in emergency" },
+	{ ROUTE_EMERGENCY_CHANGE, "served in emergency where it is allowed" },
 	{ ROUTE_ANY_MODE, "served in every state" },
 	{ ROUTE_EVENT, "writes an event" },
 	{ ROUTE_LOOPBACK, "from loopback, or with the metrics token" },

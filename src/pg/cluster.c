@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/fault.h"
 #include "pg/program.h"
 #include "pg/quote.h"
 
@@ -64,9 +65,8 @@ cluster_major(const struct home *h, int *ret_major, struct err *e)
 bool
 cluster_is_standby(const struct home *h)
 {
-	char pg[HOME_PATH_MAX], path[HOME_PATH_MAX + 32];
-	home_path(h, HOME_PG, pg);
-	snprintf(path, sizeof(path), "%s/standby.signal", pg);
+	char path[HOME_PATH_MAX];
+	home_path(h, HOME_PG_STANDBY, path);
 	return access(path, F_OK) == 0;
 }
 
@@ -200,10 +200,11 @@ cluster_start(const struct home *h, struct err *e)
 	if (r)
 		return r;
 	start_log_path(h, log, sizeof(log));
-	int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	int fd = FAULT(FILE_CREATE, -1,
+		       open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot write %s", log);
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid(), pid = FAULT(PROGRAM_START, -1, fork());
 	if (pid == 0)
 		become_postgres(bin, pg, fd, parent);
 	r = pid < 0 ? err_errno(e, ERR_IO, "cannot start PostgreSQL") : wait_ready(h, pid, log, e);

@@ -30,6 +30,11 @@ int cluster_create(const struct home *h, const struct settings *s, struct err *e
 int cluster_configure(const struct home *h, const struct settings *s, bool pair,
 		      struct err *e) NONNULL MUST_USE;
 
+/* The nodes whose certificates the pair's channel takes from now on, by their host names; cluster_configure leaves it so. Until it is
+ * called the first time any certificate of the pair's authority is taken. *ret_changed: the server is to read it (pg_reload_conf). */
+int cluster_map_pair(const struct home *h, const char *const *names, size_t n, bool *ret_changed,
+		     struct err *e) NONNULL MUST_USE;
+
 /* Whether the path of PostgreSQL's socket in the run folder is short enough for the system. */
 int cluster_socket_check(const struct home *h, const struct settings *s,
 			 struct err *e) NONNULL MUST_USE;

@@ -4,6 +4,7 @@
  * and written anew whenever they differ; postgresql.auto.conf is PostgreSQL's (ALTER SYSTEM) and
  * wins.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -153,6 +154,9 @@ write_conf(const struct home *h, const struct settings *s, bool pair, int major,
 		buf_adds(out, "listen_addresses = ''\nssl = off\n");
 }
 
+/* What the others may be here. */
+static const char *const pair_roles[] = { "hf_replicate", "hf_deposit", "hf_rewind" };
+
 static void
 write_hba(bool pair, struct buf *out)
 {
@@ -166,10 +170,45 @@ write_hba(bool pair, struct buf *out)
 	buf_adds(out, "host all all all reject\nhost replication all all reject\n");
 }
 
-/* The maps name one operating system user: whoever owns the data folder. The pair's certificates
- * come from a CA that signs for the pair alone, so that any name in one is right. */
+/* One name of a certificate, whatever its case (PostgreSQL, "User Name Maps": a regular expression). */
+static void
+add_mapping(struct buf *out, const char *name, const char *role)
+{
+	buf_adds(out, "pair /(?i)^");
+	for (; *name; name++) {
+		if (!isalnum((unsigned char)*name))
+			buf_addc(out, '\\');
+		buf_addc(out, *name);
+	}
+	buf_addf(out, "$ %s\n", role);
+}
+
+/* What is in the file already; before anybody said who the nodes are, any name that the pair's authority signed. */
+static void
+keep_pairs(const char *pg, struct buf *out)
+{
+	static const char head[] = "pair ";
+	char path[HOME_PATH_MAX + 32];
+	auto_buf old = BUF_INIT;
+	struct err ignored;
+
+	snprintf(path, sizeof(path), "%s/pg_ident.conf", pg);
+	if (home_read_file(path, FILE_MAX, &old, &ignored) == 0) {
+		const char *line = buf_str(&old), *end;
+
+		for (; (end = strchr(line, '\n')); line = end + 1)
+			if (strncmp(line, head, strlen(head)) == 0)
+				buf_add(out, line, (size_t)(end - line) + 1);
+	}
+	if (out->len)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(pair_roles); i++)
+		buf_addf(out, "pair /^.*$ %s\n", pair_roles[i]);
+}
+
+/* The maps name one operating system user: whoever owns the data folder. */
 static int
-write_ident(const char *pg, struct buf *out, struct err *e)
+write_ident(const char *pg, const struct buf *pairs, struct buf *out, struct err *e)
 {
 	struct stat st;
 	if (stat(pg, &st) < 0)
@@ -182,23 +221,40 @@ write_ident(const char *pg, struct buf *out, struct err *e)
 			"one to know its own user: add it (useradd), or give the home folder to a "
 			"user that has one",
 			(unsigned long)st.st_uid, pg);
-	buf_adds(out, "# Written by holdfast at every start; changes here are lost.\n");
+	buf_adds(out, "# Written by holdfast; changes here are lost.\n");
 	buf_addf(out, "hf \"%s\" holdfast\nhf \"%s\" hf_vault\n", pw->pw_name, pw->pw_name);
-	buf_adds(out, "pair /^.*$ hf_replicate\npair /^.*$ hf_deposit\npair /^.*$ hf_rewind\n");
+	buf_add(out, pairs->data, pairs->len);
 	return 0;
 }
 
+/* *ret_changed may be NULL. */
 static int
-put_file(const char *pg, const char *name, const struct buf *text, struct err *e)
+put_file(const char *pg, const char *name, const struct buf *text, bool *ret_changed, struct err *e)
 {
 	char path[HOME_PATH_MAX + 32];
 	auto_buf old = BUF_INIT;
 	struct err ignored;
 	snprintf(path, sizeof(path), "%s/%s", pg, name);
-	if (home_read_file(path, FILE_MAX, &old, &ignored) == 0 && old.len == text->len &&
-	    memcmp(old.data, text->data, text->len) == 0)
-		return 0;
-	return home_write_file(path, text->data, text->len, 0600, e);
+	bool same = home_read_file(path, FILE_MAX, &old, &ignored) == 0 && old.len == text->len &&
+		    memcmp(old.data, text->data, text->len) == 0;
+	if (ret_changed)
+		*ret_changed = !same;
+	return same ? 0 : home_write_file(path, text->data, text->len, 0600, e);
+}
+
+int
+cluster_map_pair(const struct home *h, const char *const *names, size_t n, bool *ret_changed,
+		 struct err *e)
+{
+	char pg[HOME_PATH_MAX];
+	auto_buf pairs = BUF_INIT, ident = BUF_INIT;
+
+	home_path(h, HOME_PG, pg);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(pair_roles); k++)
+			add_mapping(&pairs, names[i], pair_roles[k]);
+	int r = write_ident(pg, &pairs, &ident, e);
+	return r ? r : put_file(pg, "pg_ident.conf", &ident, ret_changed, e);
 }
 
 int
@@ -206,24 +262,27 @@ cluster_configure(const struct home *h, const struct settings *s, bool pair, str
 {
 	char pg[HOME_PATH_MAX];
 	auto_buf conf = BUF_INIT, hba = BUF_INIT, ident = BUF_INIT, main_conf = BUF_INIT;
+	auto_buf pairs = BUF_INIT;
 	int major = 0, r = cluster_major(h, &major, e);
 	home_path(h, HOME_PG, pg);
 	if (!r && !major)
 		r = err_set(e, ERR_NOT_FOUND, "there is no PostgreSQL data in %s", pg);
 	if (!r)
 		r = cluster_socket_check(h, s, e);
-	if (!r)
-		r = write_ident(pg, &ident, e);
+	if (r)
+		return r;
+	keep_pairs(pg, &pairs);
+	r = write_ident(pg, &pairs, &ident, e);
 	if (r)
 		return r;
 	write_conf(h, s, pair, major, &conf);
 	write_hba(pair, &hba);
 	buf_adds(&main_conf, "# Written by holdfast at every start; changes here are lost.\n"
 			     "include 'holdfast.conf'\n");
-	r = put_file(pg, "holdfast.conf", &conf, e);
+	r = put_file(pg, "holdfast.conf", &conf, NULL, e);
 	if (!r)
-		r = put_file(pg, "pg_hba.conf", &hba, e);
+		r = put_file(pg, "pg_hba.conf", &hba, NULL, e);
 	if (!r)
-		r = put_file(pg, "pg_ident.conf", &ident, e);
-	return r ? r : put_file(pg, "postgresql.conf", &main_conf, e);
+		r = put_file(pg, "pg_ident.conf", &ident, NULL, e);
+	return r ? r : put_file(pg, "postgresql.conf", &main_conf, NULL, e);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/fault.h"
 
 #define OUTPUT_KEPT 4096
 
@@ -123,7 +124,7 @@ judge(const char *program, int status, const struct buf *out, struct err *e)
 	char tail[320];
 	const char *name = strrchr(program, '/');
 	name = name ? name + 1 : program;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (FAULT(PROGRAM_END, false, WIFEXITED(status) && WEXITSTATUS(status) == 0))
 		return 0;
 	program_tail(buf_str(out), out->len, tail, sizeof(tail));
 	if (WIFSIGNALED(status))
@@ -147,7 +148,7 @@ run(const char *const *argv, const char *input, struct buf *ret_output, struct t
 			close(in);
 		return r;
 	}
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid(), pid = FAULT(PROGRAM_START, -1, fork());
 	if (pid == 0) {
 		/* A set-up that is ended takes its programs with it. */
 		prctl(PR_SET_PDEATHSIG, SIGTERM);

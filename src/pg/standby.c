@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pg/standby.h"
 
+#include <libpq-fe.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/buf.h"
 #include "pg/cluster.h"
 #include "pg/program.h"
+
+#define CONF_MAX (256 << 10)
+#define SETTING "primary_conninfo = '"
 
 struct listener {
 	standby_progress_fn *progress;
@@ -83,4 +89,73 @@ standby_rewind(const struct home *h, const char *conninfo, bool *ret_needed,
 	rc = program_follow(argv, on_line, &l, e);
 	*ret_needed = !l.not_needed;
 	return rc;
+}
+
+/* ---- whom it follows ---- */
+
+/* The value behind the opening quote: doubled quotes are one, a backslash stands for what follows it. */
+static bool
+unquote(const char *p, struct buf *ret)
+{
+	for (; *p && *p != '\n'; p++) {
+		if (*p == '\'' && p[1] != '\'')
+			return true;
+		if (*p == '\'' || (*p == '\\' && p[1] && p[1] != '\n'))
+			p++;
+		buf_addc(ret, *p);
+	}
+	return false;
+}
+
+/* The last of several counts, as for PostgreSQL. */
+static bool
+find_conninfo(const char *text, struct buf *ret)
+{
+	const char *found = NULL;
+
+	for (const char *p = text; (p = strstr(p, SETTING)); p += strlen(SETTING)) {
+		if (p == text || p[-1] == '\n')
+			found = p + strlen(SETTING);
+	}
+	return found && unquote(found, ret);
+}
+
+static bool
+take_words(const char *conninfo, char *ret_host, size_t room, int *ret_port)
+{
+	PQconninfoOption *words = PQconninfoParse(conninfo, NULL);
+	const char *host = NULL;
+	int port = 0;
+
+	for (PQconninfoOption *o = words; o && o->keyword; o++) {
+		if (!o->val)
+			continue;
+		if (strcmp(o->keyword, "host") == 0)
+			host = o->val;
+		else if (strcmp(o->keyword, "port") == 0)
+			port = atoi(o->val);
+	}
+	bool good = host && *host && strlen(host) < room && port > 0 && port < 65536;
+	if (good) {
+		text_copy(ret_host, room, host);
+		*ret_port = port;
+	}
+	PQconninfoFree(words);
+	return good;
+}
+
+int
+standby_follows(const struct home *h, char *ret_host, size_t room, int *ret_port, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf text = BUF_INIT, conninfo = BUF_INIT;
+
+	home_path(h, HOME_PG_AUTO_CONF, path);
+	int rc = home_read_file(path, CONF_MAX, &text, e);
+	if (rc)
+		return rc;
+	if (!find_conninfo(buf_str(&text), &conninfo) ||
+	    !take_words(buf_str(&conninfo), ret_host, room, ret_port))
+		return err_set(e, ERR_NOT_FOUND, "%s does not say whom this node follows", path);
+	return 0;
 }

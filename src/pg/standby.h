@@ -21,3 +21,7 @@ int standby_clone(const struct home *h, const char *conninfo, const char *dir,
  * parted, nothing was done. When it fails the folder may be unusable: clone. */
 int standby_rewind(const struct home *h, const char *conninfo, bool *ret_needed,
 		   standby_progress_fn *progress, void *ctx, struct err *e) MUST_USE;
+
+/* Whom the standby in data/pg follows, by its postgresql.auto.conf. ERR_NOT_FOUND: it does not say. */
+int standby_follows(const struct home *h, char *ret_host, size_t room, int *ret_port,
+		    struct err *e) NONNULL MUST_USE;

@@ -166,11 +166,14 @@ check_heads(struct bootstrap *b, struct fiber *f, struct err *e)
 {
 	struct backup_head head;
 	const char *at = b->restore->m->heads;
-	int rc = 0, got;
+	int got;
 
-	while (!rc && (got = backup_head_next(&at, &head)) == 1)
-		rc = check_head(b, f, &head, e);
-	return rc;
+	while ((got = backup_head_next(&at, &head)) == 1) {
+		int rc = check_head(b, f, &head, e);
+		if (rc)
+			return rc;
+	}
+	return got ? err_set(e, ERR_BAD_PACK, "the manifest's list of chain ends is damaged") : 0;
 }
 
 static int

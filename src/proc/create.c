@@ -28,6 +28,7 @@
 #include "crypto/keyring.h"
 #include "crypto/x509.h"
 #include "pg/cluster.h"
+#include "ha/witness.h"
 #include "proc/bootstrap.h"
 #include "proc/keyhost.h"
 #include "proc/runas.h"
@@ -452,6 +453,8 @@ work(const struct plan *p, struct outcome *out, struct err *e)
 			       e);
 	else if (!r && !p->o->secondary)
 		r = make_primary(p, out, e);
+	if (!r)
+		r = witness_begin(&p->home, e);
 	/* Last: this file makes the folder a node. */
 	return r ? r : home_node_write(&p->home, &p->r->node, e);
 }

@@ -5,7 +5,8 @@
  *   fd 3  keyd: control socket (crypto/keyproto.h) · vaultd, agent, prepare, unpack: connection to keyd
  *   fd 4  vaultd, agent: link to the supervisor. The child writes 'R' once when it is ready
  *         (agent: 'J' when replication/rejoin.conf is to be carried out.) The supervisor writes
- *         'k' with a new keyd connection as SCM_RIGHTS after keyd was restarted. End of file: exit at once.
+ *         'k' with a new keyd connection as SCM_RIGHTS after keyd was restarted, and when the child asks
+ *         for one by 'K' because its own broke. End of file: exit at once.
  * SIGTERM: stop cleanly. SIGHUP: read the settings again. Children set PR_SET_PDEATHSIG(SIGKILL).
  * Exit code 0 after SIGTERM; 78 (EX_CONFIG) for what no restart can mend (said on stderr): the supervisor
  * then stops the node with exit code 1; anything else: restart.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Makes this node's database a standby of the primary that replication/rejoin.conf names, while PostgreSQL is stopped. What
- * only this node had was saved before (proc/salvage.h). It tries until it is done: a folder that was rewound halfway is of
+ * only this node had was saved before (proc/salvage.h), or is kept aside when it could not be read. It tries until it is done: a folder that was rewound halfway is of
  * no use to anybody. Only a hand-over that the other node does not take up is given up, and this node goes on as primary.
  */
 #include "proc/proc.h"
@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "ha/rejoin.h"
 #include "pg/cluster.h"
@@ -67,6 +68,32 @@ meet_primary(struct rejoining *j, struct err *e)
 	return rc;
 }
 
+static int
+renew_slot(struct rejoining *j, struct err *e)
+{
+	auto_buf info = BUF_INIT;
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	struct home_node self;
+	struct db_options o = { .application = "holdfast rejoin" };
+	int rc = home_node_read(j->h, &self, e);
+
+	if (rc)
+		return rc;
+	channel_conninfo(j->h, CHANNEL_DEPOSIT, &j->rq.primary, &info);
+	o.conninfo = buf_str(&info);
+	struct db *d = db_open(&o, e);
+	if (!d)
+		return ERR_DB_GONE;
+	bind_uuid(&b, &self.id);
+	rc = db_exec(d, NULL, STMT_DEPOSIT_RENEW_SLOT, &b, &rows, e);
+	if (!rc && row_null(rows, 0, 0))
+		rc = err_set(e, ERR_REFUSED, "%s does not know this node as a secondary",
+			     j->rq.primary.host);
+	db_free(d);
+	return rc;
+}
+
 /* A standby keeps no WAL for others: slots of its time as a primary would fill its disk. */
 static int
 remove_slots(const char *dir, struct err *e)
@@ -106,16 +133,16 @@ swap(struct rejoining *j, struct err *e)
 			rc = make_standby(j, new, e);
 		if (rc)
 			return rc;
-		if (rename(now, old) < 0 && errno != ENOENT)
+		if (FAULT(FILE_RENAME, -1, rename(now, old)) < 0 && errno != ENOENT)
 			return err_errno(e, ERR_IO, "cannot move %s aside", now);
-		if (rename(new, now) < 0)
+		if (FAULT(FILE_RENAME, -1, rename(new, now)) < 0)
 			return err_errno(e, ERR_IO, "cannot put %s into its place", now);
 	}
 	return access(old, F_OK) == 0 ? home_remove_tree(old, e) : 0;
 }
 
 static int
-make_copy(struct rejoining *j, struct err *e)
+copy_primary(struct rejoining *j, struct err *e)
 {
 	char dir[HOME_PATH_MAX];
 	auto_buf info = BUF_INIT;
@@ -123,7 +150,55 @@ make_copy(struct rejoining *j, struct err *e)
 	on_progress(j, "copying the primary's database", -1);
 	rejoin_copy_path(j->h, dir);
 	channel_conninfo(j->h, CHANNEL_REPLICATE, &j->rq.primary, &info);
-	int rc = standby_clone(j->h, buf_str(&info), dir, on_progress, j, e);
+	return standby_clone(j->h, buf_str(&info), dir, on_progress, j, e);
+}
+
+static int
+make_copy(struct rejoining *j, struct err *e)
+{
+	int rc = copy_primary(j, e);
+
+	return rc ? rc : swap(j, e);
+}
+
+/* What could not be salvaged because it is damaged is never removed. */
+static int
+set_aside(struct rejoining *j, struct err *e)
+{
+	char now[HOME_PATH_MAX], aside[HOME_PATH_MAX + 48], at[CLOCK_ISO_LEN];
+
+	home_path(j->h, HOME_PG, now);
+	clock_iso(clock_now_us(), at);
+	at[strcspn(at, ".Z")] = '\0';
+	snprintf(aside, sizeof(aside), "%s.damaged-%s", now, at);
+	if (access(now, F_OK) != 0)
+		return 0;
+	if (rename(now, aside) < 0)
+		return err_errno(e, ERR_IO, "cannot move %s aside", now);
+	log_notice("the database that was here is kept as %s; remove it when it is of no use",
+		   aside);
+	return 0;
+}
+
+/* Without a database here nobody else asked the primary for a slot. A folder that is gone was moved aside already: then the copy
+ * is whole. */
+static int
+replace_damaged(struct rejoining *j, struct err *e)
+{
+	char now[HOME_PATH_MAX], new[HOME_PATH_MAX];
+
+	home_path(j->h, HOME_PG, now);
+	rejoin_copy_path(j->h, new);
+	if (access(now, F_OK) == 0 || access(new, F_OK) != 0) {
+		int rc = meet_primary(j, e);
+		if (!rc)
+			rc = renew_slot(j, e);
+		if (!rc)
+			rc = copy_primary(j, e);
+		if (rc)
+			return rc;
+	}
+	int rc = set_aside(j, e);
 	return rc ? rc : swap(j, e);
 }
 
@@ -154,6 +229,8 @@ follow(struct rejoining *j, struct err *e)
 
 	if (j->rq.way == REJOIN_SWAP) {
 		rc = swap(j, e);
+	} else if (j->rq.way == REJOIN_COPY) {
+		rc = replace_damaged(j, e);
 	} else {
 		rc = meet_primary(j, e);
 		if (!rc)

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/fault.h"
 #include "ha/backup.h"
 #include "pg/cluster.h"
 #include "proc/bootstrap.h"
@@ -84,7 +85,7 @@ static int
 extract_settings(const struct restore *x, const struct home *h, struct keys *keys, struct err *e)
 {
 	auto_buf text = BUF_INIT;
-	char path[HOME_PATH_MAX + 16];
+	char path[HOME_PATH_MAX];
 	struct pack_reader *r;
 	const void *p;
 	size_t n;
@@ -97,8 +98,7 @@ extract_settings(const struct restore *x, const struct home *h, struct keys *key
 	pack_reader_free(r);
 	if (rc == 0 && (int64_t)text.len != x->m.settings_bytes)
 		rc = err_set(e, ERR_BAD_PACK, "the settings in the backup are damaged");
-	home_path(h, HOME_CONF, path);
-	strcat(path, ".backup");
+	home_path(h, HOME_CONF_BACKUP, path);
 	return rc == 0 ? home_write_file(path, buf_str(&text), text.len, 0600, e) : rc;
 }
 
@@ -154,11 +154,10 @@ write_in_pg(const struct home *h, const char *name, const char *text, struct err
 static int
 prepare_recovery(const struct home *h, const struct settings *s, struct err *e)
 {
-	char path[PATH_ROOM];
+	char path[HOME_PATH_MAX];
 
-	home_path(h, HOME_PG, path);
-	strcat(path, "/standby.signal");
-	if (unlink(path) < 0 && errno != ENOENT)
+	home_path(h, HOME_PG_STANDBY, path);
+	if (FAULT(FILE_REMOVE, -1, unlink(path)) < 0 && errno != ENOENT)
 		return err_errno(e, ERR_IO, "cannot remove %s", path);
 	int rc = cluster_configure(h, s, false, e);
 	/* There is no archive: what the backup holds is all. */

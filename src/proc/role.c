@@ -14,6 +14,8 @@
 #define PROMOTE_S 60
 #define QUIET_MS 10000 /* how long transactions of the vault may take to end */
 #define POLL_MS 50
+#define LOCAL_MS                                                                                   \
+	30000 /* how long the local server may take to answer before it counts as one that does not start */
 
 struct role {
 	pthread_mutex_t lock;
@@ -24,6 +26,8 @@ struct role {
 	char *local;
 	struct role_order order;
 	struct role_view view;
+	/* The thread's: keeps the log closed to writers until PostgreSQL is stopped. */
+	struct db *closed;
 };
 
 /* What the thread has in hand while it works. */
@@ -107,6 +111,23 @@ wait_quiet(struct work *w, struct err *e)
 	}
 }
 
+/* What is written after the log was read here would be lost. The database ends what it already has before this returns, even what nobody
+ * waits for any more; what comes later waits, and ends with PostgreSQL. A secondary's log has no writers. */
+static int
+close_log(struct work *w, struct err *e)
+{
+	auto_buf sql = BUF_INIT;
+
+	buf_addf(&sql,
+		 "BEGIN; SET LOCAL lock_timeout = %d; SET LOCAL "
+		 "idle_in_transaction_session_timeout = 0;"
+		 "DO $$ BEGIN IF NOT pg_is_in_recovery() THEN LOCK TABLE event IN SHARE MODE; END "
+		 "IF; END $$",
+		 QUIET_MS);
+	int rc = db_script(w->local, buf_str(&sql), e);
+	return rc ? err_prefix(e, "a change is still being written: ") : 0;
+}
+
 /* ---- tasks ---- */
 
 /* The checkpoint makes the new timeline known to pg_rewind (PostgreSQL, "pg_rewind", Notes). */
@@ -118,7 +139,9 @@ promote(struct work *w, struct err *e)
 
 	set_step(w->r, "promoting the database");
 	bind_int(&b, PROMOTE_S);
-	int rc = ask(w->local, STMT_HA_PROMOTE, &b, &rows, e);
+	int rc = rejoin_remove(&w->r->home, e); /* a copy would take its place */
+	if (!rc)
+		rc = ask(w->local, STMT_HA_PROMOTE, &b, &rows, e);
 	if (!rc && !row_bool(rows, 0, 0))
 		rc = err_set(e, ERR_TIMEOUT, "PostgreSQL was not promoted within %d s", PROMOTE_S);
 	return rc ? rc : ask(w->local, STMT_HA_CHECKPOINT, NULL, NULL, e);
@@ -145,7 +168,7 @@ salvage(struct work *w, struct err *e)
 {
 	char text[128];
 	int64_t n = 0;
-	int rc = wait_quiet(w, e);
+	int rc = close_log(w, e);
 
 	if (!rc)
 		rc = open_primary(w, e);
@@ -179,6 +202,16 @@ renew_slot(struct work *w, struct err *e)
 	return rc;
 }
 
+/* A database that cannot be read is copied anew with its server stopped, and kept aside. */
+static int
+give_up_local(struct work *w, const struct err *why, struct err *e)
+{
+	log_err(LOG_LEVEL_ERROR, why,
+		"the database here cannot be read: it is copied anew, and what was there is kept "
+		"aside");
+	return write_request(w, REJOIN_COPY, e);
+}
+
 static int
 make_copy(struct work *w, struct err *e)
 {
@@ -186,6 +219,12 @@ make_copy(struct work *w, struct err *e)
 	auto_buf info = BUF_INIT;
 	int rc = salvage(w, e);
 
+	if (rc == ERR_DATA_DAMAGED) {
+		struct err why = *e;
+		return give_up_local(w, &why, e);
+	}
+	if (!rc)
+		rc = rejoin_copy_begin(&w->r->home, e);
 	if (!rc)
 		rc = renew_slot(w, e);
 	if (rc)
@@ -206,13 +245,31 @@ static int (*const tasks[])(struct work *w, struct err *e) = {
 	[ROLE_CLONE] = make_copy,
 };
 
+/* A server that was killed needs a while to be back. */
+static int
+wait_for_local(struct work *w, struct err *e)
+{
+	int64_t until = clock_mono_ms() + LOCAL_MS;
+	int rc;
+
+	while ((rc = open_local(w, e)) != 0 && w->o.task == ROLE_CLONE && clock_mono_ms() < until)
+		clock_sleep_ms(POLL_MS);
+	return rc;
+}
+
 static int
 carry_out(struct work *w, struct err *e)
 {
-	int rc = open_local(w, e);
+	db_free(TAKE(w->r->closed));
+	int rc = wait_for_local(w, e);
+	struct err why = *e;
 
 	if (!rc)
 		rc = tasks[w->o.task](w, e);
+	else if (w->o.task == ROLE_CLONE)
+		rc = give_up_local(w, &why, e);
+	if (!rc && (w->o.task == ROLE_RETURN || w->o.task == ROLE_CLONE))
+		w->r->closed = TAKE(w->local);
 	db_free(TAKE(w->local));
 	db_free(TAKE(w->primary));
 	return rc;

@@ -14,7 +14,8 @@ enum role_task {
 	ROLE_PROMOTE,  /* the local server becomes a primary */
 	ROLE_HANDOVER, /* what is in the log is on the other disk; the server may be stopped */
 	ROLE_RETURN, /* salvage, then rewind: a former primary, or a secondary that has more than the primary */
-	ROLE_CLONE, /* salvage, then a fresh copy beside the running server: its slot was lost */
+	ROLE_CLONE, /* salvage, then a fresh copy beside the running server: its slot was lost; a server that does not start, or whose
+		     * data is damaged, is replaced by `rejoin` */
 };
 
 struct role_order {

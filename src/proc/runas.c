@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define USER_DEFAULT "holdfast"
-#define KEPT_MAX 64
 #define LOCKED_BYTES (64u << 20)
 #define FILES_MAX 16384
 
@@ -109,20 +108,16 @@ is_kept(const char *entry)
 static int
 clean_environment(const struct runas *u, struct err *e)
 {
-	char *keep[KEPT_MAX];
-	char path[4096];
-	size_t n = 0;
 	extern char **environ;
+	char path[4096];
+	char **to = environ;
 	const char *old_path = getenv("PATH");
 	snprintf(path, sizeof(path), "%s",
 		 old_path && *old_path ? old_path : "/usr/local/bin:/usr/bin:/bin");
-	for (char **p = environ; *p && n < KEPT_MAX; p++)
+	for (char **p = environ; *p; p++)
 		if (is_kept(*p))
-			keep[n++] = strdup(*p);
-	clearenv();
-	for (size_t i = 0; i < n; i++) /* the strings become the environment's own */
-		if (!keep[i] || putenv(keep[i]) != 0)
-			return err_errno(e, ERR_INTERNAL, "cannot set the environment");
+			*to++ = *p;
+	*to = NULL;
 	if (setenv("PATH", path, 1) || setenv("HOME", u->dir, 1) || setenv("USER", u->name, 1) ||
 	    setenv("LOGNAME", u->name, 1) || setenv("LC_ALL", "C.UTF-8", 1) ||
 	    setenv("TZ", "UTC", 1))

@@ -66,18 +66,38 @@ check_mark(struct salvage *s, const struct uuid *node, const struct mark *m, str
 }
 
 static int
-open_journal(struct salvage *s, const struct uuid *node, struct journal **ret, struct err *e)
+open_beside(struct salvage *s, const struct uuid *node, struct journal **ret, struct err *e)
 {
 	char path[HOME_PATH_MAX], id[UUID_STR_LEN];
 
 	home_path(s->h, HOME_JOURNAL, path);
-	if (!uuid_eq(node, s->self)) {
-		uuid_str(node, id);
-		*strrchr(path, '/') = '\0';
-		size_t n = strlen(path);
-		snprintf(path + n, sizeof(path) - n, "/salvage-%s.db", id);
-	}
+	uuid_str(node, id);
+	*strrchr(path, '/') = '\0';
+	size_t n = strlen(path);
+	snprintf(path + n, sizeof(path) - n, "/salvage-%s.db", id);
 	return journal_open(path, node, ret, e);
+}
+
+/* The own chain goes on in the journal, whatever the database goes back to; unless there is already in it what was done after the end of
+ * the log, in emergency: what the log has comes before that. */
+static int
+open_journal(struct salvage *s, const struct uuid *node, int64_t end, struct journal **ret,
+	     struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	uint8_t hash[32];
+	int64_t rows, head;
+
+	if (!uuid_eq(node, s->self))
+		return open_beside(s, node, ret, e);
+	home_path(s->h, HOME_JOURNAL, path);
+	int rc = journal_open(path, node, ret, e);
+	if (!rc)
+		rc = journal_head(*ret, &rows, &head, hash, e);
+	if (rc || rows == 0 || head <= end)
+		return rc;
+	journal_free(TAKE(*ret));
+	return open_beside(s, node, ret, e);
 }
 
 /* Where the journal goes on: behind what is in it, or behind what the primary has. */
@@ -171,7 +191,7 @@ salvage_node(struct salvage *s, const struct uuid *node, int64_t *ret_events, st
 		return rc;
 	rc = check_mark(s, node, &has, e);
 	if (!rc)
-		rc = open_journal(s, node, &j, e);
+		rc = open_journal(s, node, mine.seq, &j, e);
 	if (!rc)
 		rc = begin_journal(s, j, node, &has, &after, e);
 	if (!rc)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Salvage (H10): what a database has of the log and the primary of a higher term has not, is put into journals: that of
- * the own chain into data/journal.db, that of another node's into data/salvage-<id>.db. They go home as any journal does
- * (ha/deposit.h). Blocking.
+ * the own chain into data/journal.db, that of another node's into data/salvage-<id>.db; so the own too, when the journal
+ * has what was done after it. They go home as any journal does (ha/deposit.h). Blocking.
  */
 #pragma once
 

@@ -212,9 +212,8 @@ on_keyd_ready(struct sup *s)
 		reconnect_child(s, &s->children[AGENT]);
 		return;
 	}
-	char manifest[HOME_PATH_MAX + 32];
-	home_path(&s->args->home, HOME_PACK, manifest);
-	strcat(manifest, "/manifest.json");
+	char manifest[HOME_PATH_MAX];
+	home_path(&s->args->home, HOME_PACK_MANIFEST, manifest);
 	if (access(manifest, F_OK) == 0) {
 		start_child(s, UNPACK);
 		return;
@@ -272,6 +271,10 @@ on_link(uv_poll_t *p, int status, int events)
 	}
 	if (c->id == AGENT && memchr(words, 'J', (size_t)n))
 		begin_rejoin(c->sup);
+	if (c->id != KEYD && memchr(words, 'K', (size_t)n))
+		reconnect_child(c->sup, c);
+	if (c->id == VAULTD && !memchr(words, 'R', (size_t)n))
+		return;
 	if (c->ready || c->sup->stopping)
 		return;
 	c->ready = true;
@@ -332,9 +335,17 @@ postgres_fell(struct child *c)
 		start_child(c->sup, REJOIN);
 		return;
 	}
+	if (rejoin_waits(
+		    &c->sup->args
+			     ->home)) { /* it does not start, and an operator has said what is to be done */
+		begin_rejoin(c->sup);
+		return;
+	}
 	if (!c->sup->serving && !lived && ++c->nfalls >= PG_FIRST_TRIES) {
 		log_error("PostgreSQL does not start. It says: %s. When that is mended, serve "
-			  "again; nothing was changed.",
+			  "again; nothing was changed. A secondary whose data is lost copies the "
+			  "primary "
+			  "anew: `holdfast ha rejoin`, then serve.",
 			  c->sup->pglog.last[0] ? c->sup->pglog.last : "nothing");
 		begin_stop(c->sup, 1);
 		return;
@@ -361,7 +372,8 @@ restart_child(struct child *c, int code)
 		begin_stop(s, 1); /* the child has said why */
 		return;
 	}
-	if (note_fall(c)) {
+	/* One that ended in order did not fall: the agent begins anew at each change of role. */
+	if (code != 0 && note_fall(c)) {
 		log_error("%s fell %d times within %d s; the node stops. The lines above say why "
 			  "it fell.",
 			  kinds[c->id].name, RESTARTS + 1, RESTART_WINDOW_MS / 1000);
@@ -755,12 +767,11 @@ lock_home(struct sup *s)
 static bool
 has_data(const struct sup *s)
 {
-	char pg[HOME_PATH_MAX], manifest[HOME_PATH_MAX + 32];
+	char pg[HOME_PATH_MAX], manifest[HOME_PATH_MAX];
 
 	home_path(&s->args->home, HOME_PG, pg);
-	home_path(&s->args->home, HOME_PACK, manifest);
-	strcat(manifest, "/manifest.json");
-	if (access(pg, F_OK) == 0 || access(manifest, F_OK) == 0)
+	home_path(&s->args->home, HOME_PACK_MANIFEST, manifest);
+	if (access(pg, F_OK) == 0 || access(manifest, F_OK) == 0 || rejoin_waits(&s->args->home))
 		return true;
 	log_error("this node has no data yet. It was made as a secondary: run `holdfast ha setup "
 		  "PRIMARY SECONDARY` on the primary, "

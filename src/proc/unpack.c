@@ -18,10 +18,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "ha/channel.h"
 #include "ha/pack.h"
 #include "ha/probe.h"
+#include "ha/witness.h"
 #include "http/client.h"
 #include "http/json.h"
 #include "pg/cluster.h"
@@ -296,7 +298,7 @@ set_journal_aside(struct unpack *u, const struct uuid *old, struct err *e)
 		path_in(u, HOME_JOURNAL, ends[i], from);
 		snprintf(end, sizeof(end), ".old-%s%s", u->stamp, ends[i]);
 		path_in(u, HOME_JOURNAL, end, to);
-		if (rename(from, to) < 0 && errno != ENOENT)
+		if (FAULT(FILE_RENAME, -1, rename(from, to)) < 0 && errno != ENOENT)
 			return err_errno(e, ERR_IO, "cannot move %s aside", from);
 	}
 	return 0;
@@ -332,9 +334,9 @@ put_data(struct unpack *u, struct err *e)
 	if (rc < 0)
 		return rc;
 	sync();
-	if (rename(now, old) < 0 && errno != ENOENT)
+	if (FAULT(FILE_RENAME, -1, rename(now, old)) < 0 && errno != ENOENT)
 		return err_errno(e, ERR_IO, "cannot move %s aside", now);
-	if (rename(new, now) < 0)
+	if (FAULT(FILE_RENAME, -1, rename(new, now)) < 0)
 		return err_errno(e, ERR_IO, "cannot put %s into its place", now);
 	return 0;
 }
@@ -360,6 +362,9 @@ run(struct unpack *u, struct err *e)
 		rc = write_identity(u, e);
 	if (rc == 0)
 		rc = put_data(u, e);
+	/* Another database, perhaps of another vault: nothing of the old one is to be found in it. */
+	if (rc == 0)
+		rc = witness_begin(&u->a->home, e);
 	if (rc < 0)
 		return rc;
 	path_in(u, HOME_PACK, "", pack);

@@ -29,11 +29,14 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "http/json.h"
+#include "http/relay.h"
 #include "http/server.h"
 #include "pg/cluster.h"
 #include "vault/gate.h"
 #include "vault/gather.h"
+#include "vault/journaled.h"
 #include "vault/ledger.h"
+#include "vault/limit.h"
 #include "vault/pause.h"
 #include "vault/session.h"
 #include "vault/vault.h"
@@ -45,6 +48,7 @@
 #define PAGE_MS 20
 #define MERGE_MS 200
 #define HEALTH_MS 100
+#define KEYS_ASK_MS 500
 #define PING_MS 500
 #define PING_MAX_MS 1000
 #define BEAT_MAX_MS 5000
@@ -53,6 +57,11 @@
 #define KEYS_WAIT_MS 1000
 #define STOP_MS 3000
 #define PEM_MAX (256u << 10)
+#define RELAY_THREADS 16
+#define RELAY_QUEUE 128
+#define RELAY_CONNECT_MS 2000
+#define RELAY_TOTAL_MS 55000 /* clients and proxies wait for a minute */
+#define RELAY_REPLY_MAX (32u << 20)
 
 struct vaultd {
 	const struct proc_args *args;
@@ -77,6 +86,7 @@ struct vaultd {
 	bool merging, stopping;
 	int64_t began_ms;
 	int64_t ping_began_ms; /* of the ping in flight; 0 none */
+	int64_t keys_asked_ms; /* when the supervisor was asked for a connection to keyd */
 	int64_t ping_next_ms;
 	char ping_why[128]; /* why the last one failed; "" it did not */
 	int exit_code;
@@ -188,6 +198,15 @@ read_reason(const struct vaultd *d, enum ha_state *ret_state, char *ret_reason, 
 	free(v);
 }
 
+static void
+reload_journaled(struct vaultd *d, struct fiber *f)
+{
+	struct err e = { 0 };
+
+	if (journaled_reload(d->v.journaled, d->v.ledger, f, &e))
+		log_err(LOG_LEVEL_ERROR, &e, "versions made here in emergency cannot be read now");
+}
+
 /* The log hears of the state the node is in, until it is told; what the node left again meanwhile is skipped. */
 static void
 follow_state(struct fiber *f, void *arg)
@@ -204,6 +223,7 @@ follow_state(struct fiber *f, void *arg)
 			if (sessions_reload(d->v.sessions, f, &e))
 				log_err(LOG_LEVEL_ERROR, &e,
 					"sessions of the journal are lost to this node");
+			reload_journaled(d, f);
 			if (state_serves(state_now(d)) != '-')
 				begin_load_keys(d);
 		}
@@ -223,6 +243,7 @@ on_page_timer(uv_timer_t *t)
 	if (q.state_seq != d->state_seq)
 		log_notice("the node is now in state %s", state_name(q.state));
 	d->state_seq = q.state_seq;
+	limit_on_state(&d->v, q.state);
 	if (d->telling || d->stopping || (d->told == q.state && d->followed_seq == q.state_seq))
 		return;
 	d->telling = true;
@@ -325,13 +346,27 @@ update_health(struct vaultd *d)
 	d->v.health = h;
 }
 
+/* The connection broke though keyd may live: the supervisor gives a new one as soon as there is a keyd. */
+static void
+ask_for_keys(struct vaultd *d, int64_t now)
+{
+	if (keys_available(d->v.keys) || now - d->keys_asked_ms < KEYS_ASK_MS)
+		return;
+	d->keys_asked_ms = now;
+	if (write(PROC_FD_LINK, "K", 1) != 1)
+		_exit(1); /* the supervisor is gone */
+}
+
 static void
 on_health_timer(uv_timer_t *t)
 {
 	struct vaultd *d = t->data;
 
-	begin_ping(d, clock_mono_ms());
+	int64_t now = clock_mono_ms();
+
+	begin_ping(d, now);
 	update_health(d);
+	ask_for_keys(d, now);
 }
 
 /* ---- the supervisor's link ---- */
@@ -372,7 +407,7 @@ on_link(uv_poll_t *p, int status, int events)
 		close(fd);
 		return;
 	}
-	log_notice("keyd was restarted: the data keys are loaded again");
+	log_notice("a new connection to keyd: the data keys are loaded again");
 	keys_attach(d->v.keys, fd);
 	begin_load_keys(d);
 }
@@ -562,6 +597,22 @@ http_threads(void)
 	return n < 1 ? 1 : n > 4 ? 4 : (unsigned)n;
 }
 
+static struct relay *
+open_relay(struct vaultd *d)
+{
+	char trust[HOME_PATH_MAX];
+	struct relay_options o = { .loop = &d->loop,
+				   .trust_path = trust,
+				   .threads = RELAY_THREADS,
+				   .queue = RELAY_QUEUE,
+				   .connect_ms = RELAY_CONNECT_MS,
+				   .total_ms = RELAY_TOTAL_MS,
+				   .reply_max = RELAY_REPLY_MAX };
+
+	home_path(&d->args->home, HOME_PRIMARY_TRUST, trust);
+	return relay_new(&o);
+}
+
 static int
 open_server(struct vaultd *d, struct err *e)
 {
@@ -571,6 +622,7 @@ open_server(struct vaultd *d, struct err *e)
 	int rc;
 
 	home_path(&d->args->home, HOME_ANCHOR, anchor);
+	ao.relay = open_relay(d);
 	d->api = api_new(&ao);
 	so.listen = d->settings.listen;
 	so.cert_pem = buf_str(&d->cert);
@@ -626,6 +678,24 @@ await_keys(struct vaultd *d, struct fiber *f)
 	update_health(d);
 }
 
+static void
+on_journal_event(void *ctx, const struct event *ev)
+{
+	limit_on_event(ctx, ev);
+}
+
+/* What an administrator unlocked goes on behind a fall of this process; a journal that cannot be read unlocks nothing. */
+static void
+recall_unlock(struct vaultd *d, struct fiber *f)
+{
+	struct err ignored = { 0 };
+
+	if (state_serves(state_now(d)) == 'p')
+		return;
+	if (ledger_journal_each(d->v.ledger, f, on_journal_event, &d->v, &ignored))
+		d->v.unlocked = false;
+}
+
 /* The start, as far as it has to wait for others. */
 static void
 begin(struct fiber *f, void *arg)
@@ -641,9 +711,12 @@ begin(struct fiber *f, void *arg)
 	d->v.gates = gates_new();
 	d->v.gather = gather_new(&d->v);
 	d->v.sessions = sessions_new(&d->v);
+	d->v.journaled = journaled_new();
 	d->state_seq = d->followed_seq = page_quick(d->v.page).state_seq;
 	d->told = state_now(d);
 	if (!rc) {
+		/* Before the first answer: what was stored here is read here. */
+		reload_journaled(d, f);
 		await_keys(d, f);
 		if (d->stopping)
 			return;
@@ -658,6 +731,7 @@ begin(struct fiber *f, void *arg)
 	tell_ready();
 	if (sessions_reload(d->v.sessions, f, &e))
 		log_err(LOG_LEVEL_ERROR, &e, "sessions of the journal are lost to this node");
+	recall_unlock(d, f);
 	start_timer(d, &d->page_timer, on_page_timer, PAGE_MS);
 	start_timer(d, &d->merge_timer, on_merge_timer, MERGE_MS);
 	tell_started(d, f);
@@ -740,12 +814,13 @@ vaultd_main(const struct proc_args *a)
 	http_init();
 	if (prepare(d, &e)) {
 		log_err(LOG_LEVEL_ERROR, &e, "cannot start the vault service");
+		free(d);
 		return PROC_EXIT_CONFIG;
 	}
 	open_core(d);
 	if (open_link(d, &e)) {
 		log_err(LOG_LEVEL_ERROR, &e, "cannot start the vault service");
-		return PROC_EXIT_CONFIG;
+		_exit(PROC_EXIT_CONFIG); /* the loop has handles of d */
 	}
 	if (!fiber_start(d->v.fibers, begin, d))
 		abort();

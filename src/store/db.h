@@ -38,7 +38,8 @@ bool db_up(const struct db *d) NONNULL;
 uint64_t db_generation(const struct db *d) NONNULL; /* grows by one at every reconnect */
 
 /* One prepared statement, for itself (autocommit). *ret_rows (may be NULL) is freed with rows_free.
- * ERR_DB with e->sqlstate, ERR_DB_GONE, ERR_TIMEOUT. */
+ * ERR_DB with e->sqlstate, ERR_DATA_DAMAGED (a page on the disk is not what was written), ERR_DB_GONE,
+ * ERR_TIMEOUT. */
 int db_exec(struct db *d, struct fiber *f, enum stmt s, const struct binds *b,
 	    struct rows **ret_rows, struct err *e) MUST_USE;
 

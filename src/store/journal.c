@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What holds of the file whenever a transaction ends, and is checked when it is opened:
+ * What holds of the file whenever a transaction ends, and is checked when it is opened and every CHECK_MS it is used:
  *  1. meta has one row: the node, and the head (the last seq and hash ever appended).
  *  2. rows are without gaps, and the last of them, if there is any, is the head.
  * Whatever breaks this, or SQLite's own check, is damage: ERR_IO, and the file stays as it is.
@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,17 +16,21 @@
 #include <unistd.h>
 
 #include "store/journal.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/home.h"
 
 #define APPLICATION_ID 0x484a4e4c /* "HJNL" */
 #define USER_VERSION 1
 #define BUSY_MS 5000
+#define CHECK_MS 10000 /* what is on the disk is read anew so often */
 #define HASH_BYTES 32
-#define PATH_BYTES 1024
 #define SEQ_MAX (INT64_MAX / 2) /* so that no sum overflows */
 
 struct journal {
 	sqlite3 *db;
 	struct uuid node;
+	int64_t checked_ms; /* when the file was last read as a whole */
 	sqlite3_stmt *insert, *set_head, *get_head, *each, *drop;
 };
 
@@ -37,8 +40,8 @@ static int
 damaged(struct err *e, const char *what)
 {
 	return err_set(e, ERR_IO,
-		       "the journal is damaged: %s; it was left as it is: keep a copy of it before "
-		       "you move it away",
+		       "the journal is damaged: %s; it was left as it is: stop this node and run "
+		       "`holdfast ha repair-journal`",
 		       what);
 }
 
@@ -58,8 +61,9 @@ set_sqlite_err(struct journal *j, const char *what, struct err *e)
 static int
 run(struct journal *j, const char *sql, const char *what, struct err *e)
 {
-	return sqlite3_exec(j->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
-								       : set_sqlite_err(j, what, e);
+	int got = sqlite3_exec(j->db, FAULT(SQLITE_EXEC, "a fault", sql), NULL, NULL, NULL);
+
+	return got == SQLITE_OK ? 0 : set_sqlite_err(j, what, e);
 }
 
 /* Ends a failed transaction; the error is the one that led here. */
@@ -73,7 +77,8 @@ roll_back(struct journal *j)
 static int
 finish(struct journal *j, sqlite3_stmt *s, const char *what, struct err *e)
 {
-	int code = sqlite3_step(s) == SQLITE_DONE ? 0 : set_sqlite_err(j, what, e);
+	int got = FAULT(SQLITE_STEP, SQLITE_FULL, sqlite3_step(s));
+	int code = got == SQLITE_DONE ? 0 : set_sqlite_err(j, what, e);
 
 	sqlite3_reset(s);
 	sqlite3_clear_bindings(s);
@@ -91,8 +96,9 @@ one_int(struct journal *j, const char *sql, int64_t *ret, struct err *e)
 {
 	FREE_WITH(done_stmt) sqlite3_stmt *s = NULL;
 
-	if (sqlite3_prepare_v2(j->db, sql, -1, &s, NULL) != SQLITE_OK ||
-	    sqlite3_step(s) != SQLITE_ROW)
+	if (sqlite3_prepare_v2(j->db, FAULT(SQLITE_PREPARE, "a fault", sql), -1, &s, NULL) !=
+		    SQLITE_OK ||
+	    FAULT(SQLITE_STEP, SQLITE_IOERR, sqlite3_step(s)) != SQLITE_ROW)
 		return set_sqlite_err(j, "read", e);
 	*ret = sqlite3_column_int64(s, 0);
 	return 0;
@@ -100,35 +106,28 @@ one_int(struct journal *j, const char *sql, int64_t *ret, struct err *e)
 
 /* ---- opening ---- */
 
-/* The folder's entry of a new file is made durable too. */
-static int
-sync_folder(const char *path, struct err *e)
+/* Whoever made it may have failed before its entry was durable. */
+static bool
+is_empty(const char *path)
 {
-	char copy[PATH_BYTES];
-	int fd, failed;
+	struct stat st;
 
-	if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy)
-		return err_set(e, ERR_IO, "the journal's path is too long");
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(e, ERR_IO, "cannot open the folder of the journal");
-	failed = fsync(fd);
-	close(fd);
-	return failed == 0 ? 0 : err_errno(e, ERR_IO, "cannot sync the folder of the journal");
+	return stat(path, &st) == 0 && st.st_size == 0;
 }
 
 /* SQLite would make it readable for all; its -wal and -shm files take the mode of this one. */
 static int
 create_private(const char *path, struct err *e)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = FAULT(FILE_CREATE, -1,
+		       open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
 
 	if (fd < 0 && errno == EEXIST)
-		return 0;
+		return is_empty(path) ? home_sync_name(path, e) : 0;
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot create the journal %s", path);
 	close(fd);
-	return sync_folder(path, e);
+	return home_sync_name(path, e);
 }
 
 static int
@@ -139,7 +138,8 @@ open_file(struct journal *j, const char *path, struct err *e)
 
 	if (code != 0)
 		return code;
-	if (sqlite3_open_v2(path, &j->db, flags, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(FAULT(SQLITE_OPEN, "/nowhere/journal", path), &j->db, flags, NULL) !=
+	    SQLITE_OK)
 		return set_sqlite_err(j, "open", e);
 	sqlite3_extended_result_codes(j->db, 1);
 	sqlite3_busy_timeout(j->db, BUSY_MS);
@@ -157,8 +157,9 @@ quick_check(struct journal *j, struct err *e)
 	FREE_WITH(done_stmt) sqlite3_stmt *s = NULL;
 	const char *text;
 
-	if (sqlite3_prepare_v2(j->db, "PRAGMA quick_check(1)", -1, &s, NULL) != SQLITE_OK ||
-	    sqlite3_step(s) != SQLITE_ROW)
+	if (sqlite3_prepare_v2(j->db, FAULT(SQLITE_PREPARE, "a fault", "PRAGMA quick_check(1)"), -1,
+			       &s, NULL) != SQLITE_OK ||
+	    FAULT(SQLITE_STEP, SQLITE_IOERR, sqlite3_step(s)) != SQLITE_ROW)
 		return set_sqlite_err(j, "check", e);
 	text = (const char *)sqlite3_column_text(s, 0);
 	if (text != NULL && strcmp(text, "ok") == 0)
@@ -178,9 +179,10 @@ insert_meta(struct journal *j, struct err *e)
 	FREE_WITH(done_stmt) sqlite3_stmt *s = NULL;
 	static const char sql[] = "INSERT INTO meta VALUES (1, ?, 0, zeroblob(32))";
 
-	if (sqlite3_prepare_v2(j->db, sql, -1, &s, NULL) != SQLITE_OK ||
+	if (sqlite3_prepare_v2(j->db, FAULT(SQLITE_PREPARE, "a fault", sql), -1, &s, NULL) !=
+		    SQLITE_OK ||
 	    sqlite3_bind_blob(s, 1, j->node.b, sizeof j->node.b, SQLITE_STATIC) != SQLITE_OK ||
-	    sqlite3_step(s) != SQLITE_DONE)
+	    FAULT(SQLITE_STEP, SQLITE_FULL, sqlite3_step(s)) != SQLITE_DONE)
 		return set_sqlite_err(j, "create", e);
 	return 0;
 }
@@ -247,8 +249,9 @@ use_wal(struct journal *j, struct err *e)
 {
 	FREE_WITH(done_stmt) sqlite3_stmt *s = NULL;
 
-	if (sqlite3_prepare_v2(j->db, "PRAGMA journal_mode = WAL", -1, &s, NULL) != SQLITE_OK ||
-	    sqlite3_step(s) != SQLITE_ROW)
+	if (sqlite3_prepare_v2(j->db, FAULT(SQLITE_PREPARE, "a fault", "PRAGMA journal_mode = WAL"),
+			       -1, &s, NULL) != SQLITE_OK ||
+	    FAULT(SQLITE_STEP, SQLITE_IOERR, sqlite3_step(s)) != SQLITE_ROW)
 		return set_sqlite_err(j, "open", e);
 	if (strcmp((const char *)sqlite3_column_text(s, 0), "wal") != 0)
 		return err_set(e, ERR_IO, "the journal's file system cannot share memory (no WAL)");
@@ -259,7 +262,8 @@ use_wal(struct journal *j, struct err *e)
 static int
 prepare(struct journal *j, const char *sql, sqlite3_stmt **ret, struct err *e)
 {
-	if (sqlite3_prepare_v3(j->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v3(j->db, FAULT(SQLITE_PREPARE, "a fault", sql), -1,
+			       SQLITE_PREPARE_PERSISTENT, ret, NULL) != SQLITE_OK)
 		return set_sqlite_err(j, "open", e);
 	return 0;
 }
@@ -337,7 +341,7 @@ static int
 read_head(struct journal *j, struct head *ret, struct err *e)
 {
 	sqlite3_stmt *s = j->get_head;
-	int rc = sqlite3_step(s), code;
+	int rc = FAULT(SQLITE_STEP, SQLITE_IOERR, sqlite3_step(s)), code;
 
 	if (rc == SQLITE_ROW)
 		code = check_head(j, s, ret, e);
@@ -349,7 +353,7 @@ read_head(struct journal *j, struct head *ret, struct err *e)
 	return code;
 }
 
-/* Once, at open: appends keep it so, and counting takes as long as there are rows. */
+/* Now and then: appends keep it so, and counting takes as long as there are rows. */
 static int
 check_gaps(struct journal *j, const struct head *h, struct err *e)
 {
@@ -369,12 +373,41 @@ write_head(struct journal *j, int64_t seq, const uint8_t *hash, struct err *e)
 	return finish(j, j->set_head, "write", e);
 }
 
+/* All of the file, as it is on the disk, at one moment of it: another process may be appending. */
+static int
+check_whole(struct journal *j, struct err *e)
+{
+	struct head h = { 0 };
+	int code = run(j, "BEGIN", "check", e);
+
+	if (code != 0)
+		return code;
+	code = quick_check(j, e);
+	if (code == 0)
+		code = read_head(j, &h, e);
+	if (code == 0)
+		code = check_gaps(j, &h, e);
+	if (code == 0)
+		code = run(j, "COMMIT", "check", e);
+	if (code != 0)
+		roll_back(j);
+	else
+		j->checked_ms = clock_mono_ms();
+	return code;
+}
+
+/* A disk may damage what was good when it was opened. */
+static int
+check_again(struct journal *j, struct err *e)
+{
+	return clock_mono_ms() - j->checked_ms < CHECK_MS ? 0 : journal_check(j, e);
+}
+
 /* ---- verbs ---- */
 
 static int
 open_all(struct journal *j, const char *path, struct err *e)
 {
-	struct head h = { 0 };
 	int code = open_file(j, path, e);
 
 	if (code == 0)
@@ -389,9 +422,7 @@ open_all(struct journal *j, const char *path, struct err *e)
 	if (code == 0)
 		code = prepare_all(j, e);
 	if (code == 0)
-		code = read_head(j, &h, e);
-	if (code == 0)
-		code = check_gaps(j, &h, e);
+		code = check_whole(j, e);
 	if (code == 0)
 		sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	return code;
@@ -428,6 +459,14 @@ journal_free(struct journal *j)
 	free(j);
 }
 
+/* Pages kept in memory would hide what happened on the disk. */
+int
+journal_check(struct journal *j, struct err *e)
+{
+	sqlite3_db_release_memory(j->db);
+	return check_whole(j, e);
+}
+
 static int
 insert_rows(struct journal *j, const struct journal_row *rows, size_t n, int64_t head,
 	    struct err *e)
@@ -458,7 +497,9 @@ journal_append(struct journal *j, const struct journal_row *rows, size_t n, stru
 
 	if (n == 0)
 		return 0;
-	code = run(j, "BEGIN IMMEDIATE", "write", e);
+	code = check_again(j, e);
+	if (code == 0)
+		code = run(j, "BEGIN IMMEDIATE", "write", e);
 	if (code != 0)
 		return code;
 	code = read_head(j, &h, e);
@@ -495,7 +536,8 @@ journal_each(struct journal *j, int64_t after, size_t max, journal_row_fn *fn, v
 
 	sqlite3_bind_int64(j->each, 1, after);
 	sqlite3_bind_int64(j->each, 2, max > INT32_MAX ? INT32_MAX : (int64_t)max);
-	while (code == 0 && (rc = sqlite3_step(j->each)) == SQLITE_ROW) {
+	while (code == 0 &&
+	       (rc = FAULT(SQLITE_STEP, SQLITE_IOERR, sqlite3_step(j->each))) == SQLITE_ROW) {
 		struct journal_row row;
 
 		code = get_row(j->each, &row, e);
@@ -523,8 +565,10 @@ journal_head(struct journal *j, int64_t *ret_count, int64_t *ret_seq, uint8_t re
 	     struct err *e)
 {
 	struct head h = { 0 };
-	int code = read_head(j, &h, e);
+	int code = check_again(j, e);
 
+	if (code == 0)
+		code = read_head(j, &h, e);
 	if (code != 0)
 		return code;
 	*ret_count = h.count;

@@ -2,7 +2,8 @@
  *
  * The secondary's durable local log: SQLite, WAL, synchronous=FULL. Rows are opaque to this file:
  * the sequence number, the chain hash and the event's canonical bytes. vaultd appends, the agent
- * reads and drops; both have the file open at once. Blocking calls (an append is an fsync): vaultd
+ * reads and drops; both have the file open at once. Appending, and asking for the head, also check
+ * every 10 s what is on the disk (ERR_IO: it is damaged). Blocking calls (an append is an fsync): vaultd
  * calls them on the thread pool. A struct journal belongs to one thread at a time.
  */
 #pragma once
@@ -29,6 +30,9 @@ struct journal_row {
 int journal_open(const char *path, const struct uuid *node, struct journal **ret,
 		 struct err *e) NONNULL MUST_USE;
 void journal_free(struct journal *j);
+
+/* Reads all of it anew from the disk. ERR_IO: it is damaged. */
+int journal_check(struct journal *j, struct err *e) NONNULL MUST_USE;
 
 /* Appends all rows in one transaction; durable on return. seq must follow what is there. */
 int journal_append(struct journal *j, const struct journal_row *rows, size_t n,

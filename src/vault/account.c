@@ -4,7 +4,10 @@
 #include <sodium.h>
 #include <string.h>
 #include "base/secret.h"
+#include "vault/emergency.h"
 #include "vault/gather.h"
+#include "vault/journaled.h"
+#include "vault/limit.h"
 #include "vault/resource.h"
 
 void
@@ -23,7 +26,22 @@ struct right {
 	struct uuid resource;
 	const char *resource_name, *url, *login, *description;
 	bool conflict;
+	struct uuid current;	    /* the current version; nil: none */
+	struct journaled_list laid; /* versions that only the journal has */
 };
+
+/* The journal's versions are part of the account. */
+static void
+lay_over(struct call *c, const struct uuid *id, const char *home, struct right *a)
+{
+	struct journaled_head head = { a->current_n, a->top_n, a->current, a->conflict };
+
+	journaled_lay(c->v->journaled, id, home, &a->laid, &head);
+	a->current_n = head.current_n;
+	a->top_n = head.top_n;
+	a->current = head.current;
+	a->conflict = head.conflict;
+}
 
 static int
 read_right(struct call *c, const struct uuid *id, int need, const char *what, struct right *ret,
@@ -31,8 +49,14 @@ read_right(struct call *c, const struct uuid *id, int need, const char *what, st
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
+	/* Before the tables are asked: what comes home meanwhile is then in one of the two. */
+	ret->laid = journaled_of(c->v->journaled, id, c->a);
 	bind_uuid(&b, id);
 	bind_uuid(&b, &c->who.user);
+	bind_array_begin(&b, STMT_UUID);
+	for (size_t i = 0; i < ret->laid.n; i++)
+		bind_elem_uuid(&b, &ret->laid.v[i].id);
+	bind_array_end(&b);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_RIGHT, &b, &r, e);
 	if (rc)
 		return rc;
@@ -47,6 +71,10 @@ read_right(struct call *c, const struct uuid *id, int need, const char *what, st
 	ret->current_n = row_int(r, 0, 6);
 	ret->top_n = row_int(r, 0, 7);
 	ret->conflict = row_bool(r, 0, 8);
+	ret->current = (struct uuid){ 0 };
+	if (!row_null(r, 0, 9))
+		row_uuid(r, 0, 9, &ret->current);
+	lay_over(c, id, row_text(r, 0, 10), ret);
 	return policy_check(c, id, ret->level, need, ret->level > LEVEL_NONE, what, e);
 }
 
@@ -110,7 +138,38 @@ write_version(struct jw *out, const struct rows *r, int i, int current)
 		jw_end_object(out);
 	}
 	jw_bool(out, "conflict", row_bool(r, i, 8));
+	jw_text(out, "approval", row_null(r, i, 9) ? NULL : row_text(r, i, 9));
 	jw_end_object(out);
+}
+
+static void
+bind_laid(struct binds *b, const struct uuid *node, const struct journaled_list *l)
+{
+	bind_uuid(b, node);
+	bind_array_begin(b, STMT_UUID);
+	for (size_t i = 0; i < l->n; i++)
+		bind_elem_uuid(b, &l->v[i].id);
+	bind_array_end(b);
+	bind_array_begin(b, STMT_INT);
+	for (size_t i = 0; i < l->n; i++)
+		bind_elem_int(b, l->v[i].n);
+	bind_array_end(b);
+	bind_array_begin(b, STMT_INT);
+	for (size_t i = 0; i < l->n; i++)
+		bind_elem_int(b, l->v[i].based_on);
+	bind_array_end(b);
+	bind_array_begin(b, STMT_UUID);
+	for (size_t i = 0; i < l->n; i++)
+		bind_elem_uuid(b, &l->v[i].author);
+	bind_array_end(b);
+	bind_array_begin(b, STMT_TIMESTAMPTZ);
+	for (size_t i = 0; i < l->n; i++)
+		bind_elem_time(b, l->v[i].at_us);
+	bind_array_end(b);
+	bind_array_begin(b, STMT_BOOL);
+	for (size_t i = 0; i < l->n; i++)
+		bind_elem_bool(b, l->v[i].sibling);
+	bind_array_end(b);
 }
 
 int
@@ -123,6 +182,7 @@ account_versions(struct call *c, const struct uuid *id, struct jw *out, struct e
 	if (rc)
 		return rc;
 	bind_uuid(&b, id);
+	bind_laid(&b, &c->v->node, &a.laid);
 	rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_VERSIONS, &b, &r, e);
 	if (rc)
 		return rc;
@@ -152,47 +212,117 @@ enum {
 	OPEN_CONFLICT,
 };
 
-static int
-read_open(struct call *c, const struct uuid *id, int n, struct gathered *ret, struct err *e)
+/* What a retrieval gives, wherever it was found; the texts live as long as the call. */
+struct opened {
+	struct uuid version, resource;
+	const char *resource_name, *login;
+	int n, current;
+	bool conflict;
+	int64_t created_us;
+	struct buf sealed;
+};
+
+static void
+opened_done(struct opened *x)
 {
-	int rc = gather_account(c->v->gather, c->f, id, &c->who.user, n, ret, e);
+	buf_done(&x->sealed);
+}
+
+static void
+take_row(struct call *c, const struct rows *r, int i, struct opened *ret)
+{
+	size_t n;
+	const void *sealed = row_bytea(r, i, OPEN_SEALED, &n);
+	buf_add(&ret->sealed, sealed, n);
+	row_uuid(r, i, OPEN_VERSION, &ret->version);
+	row_uuid(r, i, OPEN_RESOURCE, &ret->resource);
+	ret->resource_name = arena_strdup(c->a, row_text(r, i, OPEN_RESOURCE_NAME));
+	ret->login = arena_strdup(c->a, row_text(r, i, OPEN_LOGIN));
+	ret->n = row_int(r, i, OPEN_N);
+	ret->current = row_int(r, i, OPEN_CURRENT);
+	ret->conflict = row_bool(r, i, OPEN_CONFLICT);
+	ret->created_us = row_time(r, i, OPEN_CREATED);
+}
+
+static int
+read_open(struct call *c, const struct uuid *id, int n, struct opened *ret, struct err *e)
+{
+	FREE_WITH(gathered_done) struct gathered x = { 0 };
+	int rc = gather_account(c->v->gather, c->f, id, &c->who.user, n, &x, e);
 	if (rc)
 		return rc;
-	int level = row_int(ret->rows, ret->row, OPEN_LEVEL);
+	int level = row_int(x.rows, x.row, OPEN_LEVEL);
 	rc = policy_check(c, id, level, LEVEL_VIEW, false, "retrieve", e);
 	if (rc)
 		return rc;
-	if (row_null(ret->rows, ret->row, OPEN_VERSION))
+	if (row_null(x.rows, x.row, OPEN_VERSION))
 		return err_set(e, ERR_NOT_FOUND,
 			       n ? "there is no version of this number"
 				 : "nothing is stored for this account yet");
+	take_row(c, x.rows, x.row, ret);
 	return 0;
 }
 
-static int
-open_fields(struct call *c, const struct uuid *id, const struct gathered *x, struct buf *ret,
-	    struct err *e)
+static const struct journaled_version *
+find_laid(const struct right *a, int n)
 {
-	uint8_t ad[ACCOUNT_AD_LEN];
-	struct uuid version;
-	size_t n;
-	row_uuid(x->rows, x->row, OPEN_VERSION, &version);
-	account_ad(&version, id, ad);
-	const void *sealed = row_bytea(x->rows, x->row, OPEN_SEALED, &n);
-	return keys_open(c->v->keys, c->f, ad, sizeof(ad), sealed, n, ret, e);
+	for (size_t i = 0; i < a->laid.n; i++)
+		if (a->laid.v[i].n == n)
+			return &a->laid.v[i];
+	return NULL;
+}
+
+/* Of an account that has versions in the journal. */
+static int
+read_open_laid(struct call *c, const struct uuid *id, int n, struct opened *ret, struct err *e)
+{
+	const struct journaled_version *v;
+	struct right a;
+	int rc, wanted;
+
+	/* One that is gone when it is wanted has come home: then the tables are asked again. */
+	do {
+		rc = read_right(c, id, LEVEL_VIEW, "retrieve", &a, e);
+		if (rc)
+			return rc;
+		wanted = n ? n : a.current_n;
+		v = find_laid(&a, wanted);
+	} while (v && !journaled_sealed(c->v->journaled, id, &v->id, &ret->sealed));
+	if (v) {
+		ret->version = v->id;
+		ret->resource = a.resource;
+		ret->resource_name = a.resource_name;
+		ret->login = a.login;
+		ret->n = wanted;
+		ret->created_us = v->at_us;
+	} else {
+		rc = read_open(c, id, wanted, ret, e);
+	}
+	ret->current = a.current_n;
+	ret->conflict = a.conflict;
+	return rc;
 }
 
 static int
-append_retrieved(struct call *c, const struct uuid *id, const struct gathered *x,
-		 const char *reason, struct err *e)
+open_fields(struct call *c, const struct uuid *id, const struct opened *x, struct buf *ret,
+	    struct err *e)
+{
+	uint8_t ad[ACCOUNT_AD_LEN];
+	account_ad(&x->version, id, ad);
+	return keys_open(c->v->keys, c->f, ad, sizeof(ad), x->sealed.data, x->sealed.len, ret, e);
+}
+
+static int
+append_retrieved(struct call *c, const struct uuid *id, const struct opened *x, const char *reason,
+		 struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	struct jw w;
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
-	jw_text(&w, "resource", row_text(x->rows, x->row, OPEN_RESOURCE_NAME));
-	jw_text(&w, "login", row_text(x->rows, x->row, OPEN_LOGIN));
-	jw_int(&w, "version", row_int(x->rows, x->row, OPEN_N));
+	jw_text(&w, "resource", x->resource_name);
+	jw_text(&w, "login", x->login);
+	jw_int(&w, "version", x->n);
 	if (reason)
 		jw_text(&w, "reason", reason);
 	jw_end_object(&w);
@@ -200,26 +330,24 @@ append_retrieved(struct call *c, const struct uuid *id, const struct gathered *x
 }
 
 static void
-write_retrieved(const struct uuid *id, const struct gathered *x, const struct buf *fields,
+write_retrieved(const struct uuid *id, const struct opened *x, const struct buf *fields,
 		struct jw *out)
 {
-	struct uuid resource;
-	row_uuid(x->rows, x->row, OPEN_RESOURCE, &resource);
 	/* The sealed text is a JSON object that this vault wrote. */
 	jw_object(out, NULL);
 	jw_raw(out, "fields", buf_str(fields));
-	jw_int(out, "version", row_int(x->rows, x->row, OPEN_N));
-	jw_int(out, "current", row_int(x->rows, x->row, OPEN_CURRENT));
-	jw_bool(out, "conflict", row_bool(x->rows, x->row, OPEN_CONFLICT));
+	jw_int(out, "version", x->n);
+	jw_int(out, "current", x->current);
+	jw_bool(out, "conflict", x->conflict);
 	jw_object(out, "resource");
-	jw_uuid(out, "id", &resource);
-	jw_text(out, "name", row_text(x->rows, x->row, OPEN_RESOURCE_NAME));
+	jw_uuid(out, "id", &x->resource);
+	jw_text(out, "name", x->resource_name);
 	jw_end_object(out);
 	jw_object(out, "account");
 	jw_uuid(out, "id", id);
-	jw_text(out, "login", row_text(x->rows, x->row, OPEN_LOGIN));
+	jw_text(out, "login", x->login);
 	jw_end_object(out);
-	jw_time(out, "created", row_time(x->rows, x->row, OPEN_CREATED));
+	jw_time(out, "created", x->created_us);
 	jw_end_object(out);
 }
 
@@ -227,11 +355,14 @@ int
 account_retrieve(struct call *c, const struct uuid *id, const char *reason, int n, struct jw *out,
 		 struct err *e)
 {
-	FREE_WITH(gathered_done) struct gathered x = { 0 };
+	FREE_WITH(opened_done) struct opened x = { 0 };
 	auto_buf fields = BUF_INIT;
 	if (c->v->settings->reason_required && (!reason || !reason[strspn(reason, " \t\r\n")]))
 		return err_set(e, ERR_BAD_FIELD, "reason: a retrieval needs a reason here");
-	int rc = read_open(c, id, n, &x, e);
+	int rc = limit_check(c->v, e);
+	if (rc == 0)
+		rc = journaled_of(c->v->journaled, id, c->a).n ? read_open_laid(c, id, n, &x, e)
+							       : read_open(c, id, n, &x, e);
 	if (rc == 0)
 		rc = open_fields(c, id, &x, &fields, e);
 	if (rc == 0)
@@ -281,10 +412,23 @@ seal_fields(struct call *c, const struct uuid *version, const struct uuid *accou
 			 ret, e);
 }
 
+/* What a new version is made upon. */
+struct base {
+	int n, based_on;
+	struct uuid upon; /* nil: nothing */
+	bool emergency;	  /* made on a secondary: whoever takes it in looks at the right again */
+};
+
+static struct base
+base_of(const struct right *a)
+{
+	return (struct base){ .n = a->top_n + 1, .based_on = a->current_n, .upon = a->current };
+}
+
 /* Seals the fields and writes the body of VERSION_ADDED. */
 static int
-write_added(struct call *c, const struct uuid *account, const struct account_fields *f, int n,
-	    int based_on, struct uuid *ret_id, struct buf *ret_body, struct err *e)
+write_added(struct call *c, const struct uuid *account, const struct account_fields *f,
+	    const struct base *base, struct uuid *ret_id, struct buf *ret_body, struct err *e)
 {
 	auto_buf sealed = BUF_INIT, text = BUF_INIT;
 	struct jw w;
@@ -300,9 +444,12 @@ write_added(struct call *c, const struct uuid *account, const struct account_fie
 	jw_init(&w, ret_body);
 	jw_object(&w, NULL);
 	jw_uuid(&w, "id", ret_id);
-	jw_int(&w, "n", n);
-	jw_int(&w, "based_on", based_on);
+	jw_int(&w, "n", base->n);
+	jw_int(&w, "based_on", base->based_on);
+	jw_uuid(&w, "upon", &base->upon);
 	jw_uuid(&w, "author", &c->who.user);
+	if (base->emergency)
+		jw_bool(&w, "emergency", true);
 	jw_textn(&w, "sealed", text.data, text.len);
 	jw_end_object(&w);
 	return 0;
@@ -312,15 +459,41 @@ int
 account_first_version(struct call *c, const struct uuid *account,
 		      const struct account_fields *fields, struct buf *ret_body, struct err *e)
 {
+	const struct base first = { .n = 1 };
 	struct uuid version;
-	return write_added(c, account, fields, 1, 0, &version, ret_body, e);
+	return write_added(c, account, fields, &first, &version, ret_body, e);
+}
+
+static int
+append_added(struct call *c, const struct uuid *id, const struct account_fields *fields,
+	     const struct base *base, struct uuid *ret_version, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	int rc = write_added(c, id, fields, base, ret_version, &body, e);
+	return rc ? rc : vault_append(c, EVENT_VERSION_ADDED, id, buf_str(&body), e);
+}
+
+/* On a secondary: only where it is allowed, and as much as it can hold. */
+static int
+append_in_emergency(struct call *c, const struct uuid *id, const struct right *a,
+		    const struct account_fields *fields, struct base *base,
+		    struct uuid *ret_version, struct err *e)
+{
+	int rc = emergency_check(c, &a->resource, e);
+	if (rc == 0)
+		rc = journaled_reserve(c->v->journaled, e);
+	if (rc)
+		return rc;
+	base->emergency = true;
+	rc = append_added(c, id, fields, base, ret_version, e);
+	journaled_unreserve(c->v->journaled);
+	return rc;
 }
 
 int
 account_put(struct call *c, const struct uuid *id, const struct account_fields *fields,
 	    int64_t if_version, struct jw *out, struct err *e)
 {
-	auto_buf body = BUF_INIT;
 	struct uuid version;
 	struct right a;
 	policy_gate gate = gate_enter(c->v->gates, c->f, id);
@@ -330,15 +503,16 @@ account_put(struct call *c, const struct uuid *id, const struct account_fields *
 	if (if_version >= 0 && if_version != a.current_n)
 		return err_set(e, ERR_VERSION_CONFLICT, "the current version is %d, not %lld",
 			       a.current_n, (long long)if_version);
-	int n = a.top_n + 1;
-	rc = write_added(c, id, fields, n, a.current_n, &version, &body, e);
-	if (rc == 0)
-		rc = vault_append(c, EVENT_VERSION_ADDED, id, buf_str(&body), e);
+	struct base base = base_of(&a);
+	if (ledger_journals(c->v->ledger))
+		rc = append_in_emergency(c, id, &a, fields, &base, &version, e);
+	else
+		rc = append_added(c, id, fields, &base, &version, e);
 	if (rc)
 		return rc;
 	jw_object(out, NULL);
 	jw_uuid(out, "id", &version);
-	jw_int(out, "version", n);
+	jw_int(out, "version", base.n);
 	jw_end_object(out);
 	return 0;
 }
@@ -467,17 +641,17 @@ settle_anew(struct call *c, const struct uuid *id, const struct right *a,
 {
 	auto_buf added = BUF_INIT, settled = BUF_INIT;
 	auto_rows r = NULL;
+	const struct base base = base_of(a);
 	struct event ev[2];
-	int n = a->top_n + 1;
 	if (!a->conflict)
 		return err_set(e, ERR_CONFLICT,
 			       "this account is not in conflict; store a version as always");
 	int rc = read_choice(c, id, a->current_n, &r, e);
 	if (rc == 0)
-		rc = write_added(c, id, fields, n, a->current_n, ret_chosen, &added, e);
+		rc = write_added(c, id, fields, &base, ret_chosen, &added, e);
 	if (rc)
 		return rc;
-	write_settled(&settled, r, ret_chosen, n);
+	write_settled(&settled, r, ret_chosen, base.n);
 	ev[0] = policy_event(c, EVENT_VERSION_ADDED, id, buf_str(&added));
 	ev[1] = policy_event(c, EVENT_CONFLICT_SETTLED, id, buf_str(&settled));
 	return policy_append(c, ev, ARRAY_LEN(ev), e);

@@ -378,6 +378,24 @@ write_chain(struct jw *out, const struct verify_node *n)
 	jw_end_object(out);
 }
 
+static void
+write_accepted(struct jw *out, const struct verify_result *v)
+{
+	jw_array(out, "accepted");
+	for (unsigned i = 0; i < v->naccepted; i++) {
+		const struct accepted_break *b = &v->accepted[i];
+
+		jw_object(out, NULL);
+		jw_uuid(out, "node", &b->node);
+		jw_int(out, "seq", b->seq);
+		jw_time(out, "at", b->at_us);
+		jw_text(out, "by", b->by);
+		jw_text(out, "reason", b->reason);
+		jw_end_object(out);
+	}
+	jw_end_array(out);
+}
+
 int
 audit_verify(struct call *c, const char *anchor_path, struct jw *out, struct err *e)
 {
@@ -397,6 +415,88 @@ audit_verify(struct call *c, const char *anchor_path, struct jw *out, struct err
 	for (unsigned i = 0; i < v->nnodes; i++)
 		write_chain(out, &v->nodes[i]);
 	jw_end_array(out);
+	write_accepted(out, v);
+	jw_end_object(out);
+	return 0;
+}
+
+/* ---- acceptance ---- */
+
+static void
+write_break(struct jw *w, const struct accepted_break *b)
+{
+	jw_object(w, NULL);
+	jw_uuid(w, "node", &b->node);
+	jw_int(w, "seq", b->seq);
+	jw_text(w, "why", b->why);
+	jw_int(w, "resume", b->resume);
+	if (b->upto)
+		jw_int(w, "upto", b->upto);
+	jw_text(w, "hash", b->hash);
+	jw_text(w, "digest", b->digest);
+	jw_end_object(w);
+}
+
+/* Those that nobody accepted before; how many. */
+static int
+write_breaks(struct jw *w, const struct verify_result *v)
+{
+	int n = 0;
+
+	jw_array(w, "breaks");
+	for (unsigned i = 0; i < v->naccepted; i++) {
+		if (!v->accepted[i].seq_by) {
+			write_break(w, &v->accepted[i]);
+			n++;
+		}
+	}
+	jw_end_array(w);
+	return n;
+}
+
+static int
+collect_breaks(struct call *c, const char *anchor_path, struct verify_result *v, struct err *e)
+{
+	/* The own chain goes on behind a cut before it is walked: then there is an event to go on with. */
+	int rc = vault_append(c, EVENT_AUDIT_READ, &(struct uuid){ 0 }, "{\"verify\":true}", e);
+
+	if (rc == 0)
+		rc = verify_collect(c->v, c->f, anchor_path, v, e);
+	for (unsigned i = 0; !rc && !v->good && i < v->nnodes; i++) {
+		if (v->nodes[i].broken)
+			rc = err_set(
+				e, ERR_REFUSED,
+				"the log cannot be accepted as it is: at event %lld: %s. Restore a "
+				"backup instead",
+				(long long)v->nodes[i].broken_seq, v->nodes[i].why);
+	}
+	return rc;
+}
+
+int
+audit_accept(struct call *c, const char *anchor_path, const char *reason, struct jw *out,
+	     struct err *e)
+{
+	struct verify_result *v = arena_new_of(c->a, struct verify_result);
+	policy_gate gate = gate_enter(c->v->gates, c->f, &c->v->node);
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	int n, rc = policy_name(reason, "reason", e);
+
+	if (rc == 0)
+		rc = collect_breaks(c, anchor_path, v, e);
+	if (rc)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "reason", reason);
+	n = write_breaks(&w, v);
+	jw_end_object(&w);
+	rc = vault_append(c, EVENT_AUDIT_ACCEPTED, &(struct uuid){ 0 }, buf_str(&body), e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_int(out, "breaks", n);
 	jw_end_object(out);
 	return 0;
 }

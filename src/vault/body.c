@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include "base/hex.h"
 
 void
 body_hex(struct jw *w, const char *name, const void *p, size_t n)
@@ -18,18 +19,6 @@ static void
 skip_space(const char **p)
 {
 	*p += strspn(*p, " \t\r\n");
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 static void

@@ -97,10 +97,8 @@ answer(struct waiter *x, const struct fiber *f, struct gather_batch *batch, int 
 }
 
 static void
-read_some(struct gather *g, struct fiber *f)
+read_those(struct gather *g, struct fiber *f, struct waiter **w, size_t n)
 {
-	struct waiter *w[BATCH_MAX];
-	size_t n = take_some(g, w);
 	struct gather_batch *batch = calloc(1, sizeof(*batch));
 	auto_binds b = BINDS_INIT;
 	struct err e = { 0 };
@@ -116,8 +114,23 @@ read_some(struct gather *g, struct fiber *f)
 		hand_out(w, n, batch);
 		batch->users = (unsigned)n;
 	}
+	/* What is damaged is refused to who asked for it, not to those who happened to ask with him. */
+	if (rc == ERR_DATA_DAMAGED && n > 1) {
+		for (size_t i = 0; i < n; i++)
+			read_those(g, f, &w[i], 1);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		answer(w[i], f, batch, rc, &e);
+}
+
+static void
+read_some(struct gather *g, struct fiber *f)
+{
+	struct waiter *w[BATCH_MAX];
+	size_t n = take_some(g, w);
+
+	read_those(g, f, w, n);
 }
 
 /* One reading, in the fiber of the first who waits; then the first of those who came meanwhile leads. */

@@ -168,6 +168,7 @@ encode(struct ledger *l, struct ledger_unit *u, int64_t seq)
 {
 	size_t at = 0;
 
+	assert(u->n > 0);
 	if (!u->items) {
 		u->items = calloc(u->n, sizeof(*u->items));
 		u->hash = calloc(u->n, sizeof(*u->hash));
@@ -238,6 +239,18 @@ ledger_wanted_mode(const struct ledger *l)
 	enum ha_state s = l->o.page ? page_quick(l->o.page).state : HA_SINGLE;
 
 	return (unsigned)s < HA_STATE_COUNT ? modes[s] : LEDGER_MODE_NONE;
+}
+
+bool
+ledger_journals(const struct ledger *l)
+{
+	return ledger_wanted_mode(l) == LEDGER_MODE_JOURNAL;
+}
+
+bool
+ledger_wrote_journal(const struct ledger *l)
+{
+	return l->mode == LEDGER_MODE_JOURNAL;
 }
 
 uint64_t

@@ -49,6 +49,11 @@ void ledger_free(struct ledger *l);
 int ledger_append(struct ledger *l, struct fiber *f, struct event *ev, size_t n,
 		  enum ledger_durability *ret_durability, struct err *e) MUST_USE;
 
+/* Whether what is appended now goes to the journal: this node is a secondary. */
+bool ledger_journals(const struct ledger *l) NONNULL;
+/* In on_durable: whether the event is in the journal alone; else it is in the tables. */
+bool ledger_wrote_journal(const struct ledger *l) NONNULL;
+
 /* Calls fn in the core for every event that the journal of this node holds, in order: those of a
  * secondary that the primary has not been seen to have. Nothing when there is no journal. */
 typedef void ledger_event_fn(void *ctx, const struct event *ev);
@@ -61,7 +66,8 @@ bool ledger_head(const struct ledger *l, int64_t *ret_seq,
 		 uint8_t ret_hash[static KEYS_HASH_BYTES]);
 
 /* Merges what waits in ha_inbox (primary): verifies chain and MACs, appends, applies, writes
- * MERGED, empties the inbox. Called on a timer; cheap when nothing waits. */
+ * MERGED, empties the inbox. Then tells of the conflicts of administration that it led to
+ * (ADMIN_CONFLICT). Called on a timer; cheap when nothing waits. */
 void ledger_merge_inbox(struct ledger *l, struct fiber *f) NONNULL;
 
 struct ledger_stats {
@@ -70,5 +76,7 @@ struct ledger_stats {
 	int64_t oldest_wait_ms; /* how long the batch in flight has been waiting; 0 none */
 	uint64_t merged;	/* events of other nodes taken in */
 	char why[256];		/* when not writable */
+	/* What waits for a person, as of the last look of a primary (ledger_merge_inbox). */
+	int64_t accounts_in_conflict, admin_unacknowledged;
 };
 void ledger_stats(const struct ledger *l, struct ledger_stats *ret) NONNULL;

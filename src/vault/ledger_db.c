@@ -4,6 +4,7 @@
  */
 #include "vault/ledger_impl.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +141,48 @@ ledger_read_head(struct ledger *l, struct fiber *f, const struct uuid *node, int
 	*ret_seq = row_bigint(rows, 0, 0);
 	memcpy(ret_hash, hash, KEYS_HASH_BYTES);
 	return 0;
+}
+
+static int
+follow_once(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t *seq,
+	    uint8_t hash[static KEYS_HASH_BYTES], bool *ret_more, struct err *e)
+{
+	uint8_t found[KEYS_HASH_BYTES];
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	const char *hex;
+	size_t n;
+	int rc;
+
+	*ret_more = false;
+	bind_uuid(&b, node);
+	bind_bigint(&b, *seq + 1);
+	rc = db_exec(l->o.writer, f, STMT_ACCEPTED_END, &b, &rows, e);
+	/* What accepts it was changed from outside so that it cannot be read: then it accepts nothing. */
+	if (rc && ledger_is_culprit(e))
+		return 0;
+	if (rc || !rows_count(rows))
+		return rc;
+	hex = row_text(rows, 0, 1);
+	if (sodium_hex2bin(found, sizeof(found), hex, strlen(hex), NULL, &n, NULL) ||
+	    n != sizeof(found))
+		return 0;
+	*seq = row_bigint(rows, 0, 0);
+	memcpy(hash, found, sizeof(found));
+	*ret_more = true;
+	return 0;
+}
+
+int
+ledger_follow_end(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t *seq,
+		  uint8_t hash[static KEYS_HASH_BYTES], struct err *e)
+{
+	bool more = true;
+	int rc = 0;
+
+	while (!rc && more)
+		rc = follow_once(l, f, node, seq, hash, &more, e);
+	return rc;
 }
 
 bool

@@ -300,6 +300,69 @@ report_cut(struct ledger *l, struct fiber *f, const struct anchor *a, struct err
 	return rc ? err_prefix(e, "cannot log that the log was cut: ") : 0;
 }
 
+/* A log without the node's memory of its end: from now on only what comes is guarded. */
+static int
+report_no_anchor(struct ledger *l, struct fiber *f, struct err *e)
+{
+	struct event ev = { .kind = EVENT_WITNESS_LOST,
+			    .object = l->o.node,
+			    .address = "",
+			    .body = "{\"what\":\"anchor\"}" };
+	int rc;
+
+	log_warning("the anchor of this node's log (data/anchor) is gone, but the log ends at "
+		    "event %lld: whether its end was removed before cannot be told. Run "
+		    "`holdfast audit verify`",
+		    (long long)l->head_seq);
+	rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
+	if (rc)
+		return err_prefix(e, "cannot log that the anchor of the log is gone: ");
+	ledger_write_anchor(l);
+	return 0;
+}
+
+/* ---- rows that are not home ---- */
+
+static int
+broken_row(int64_t seq, const struct err *why, struct err *e)
+{
+	return err_set(e, ERR_CHAIN_BROKEN,
+		       "event %lld of the journal does not verify (%.80s): stop this node and run "
+		       "`holdfast ha repair-journal --before %lld`",
+		       (long long)seq, why->text, (long long)seq);
+}
+
+/* Each must continue the log (seq, hash): a disk may have changed what SQLite does not look at, and what is written behind such a
+ * row could not be merged. Where the log lacks what is before them only the primary can tell. */
+static int
+check_rows(struct ledger *l, struct fiber *f, const struct look *k, int64_t seq,
+	   const uint8_t *hash, struct err *e)
+{
+	FREE_WITH(fetch_done) struct fetch x = fetch_begin(seq);
+	uint8_t last[KEYS_HASH_BYTES];
+
+	if (k->seq - k->count > seq)
+		return 0;
+	memcpy(last, hash, sizeof(last));
+	for (;;) {
+		auto_buf texts = BUF_INIT;
+		struct err why = { 0 };
+		size_t good = 0;
+		int rc = on_thread(l, f, fetch, &x, e);
+
+		if (rc || !x.n)
+			return rc;
+		rc = ledger_verify_rows(l, f, &l->o.node, x.after, last, x.rows, x.n, &texts, &good,
+					&why);
+		if (rc || good < x.n) {
+			*e = why;
+			return rc ? rc : broken_row(x.rows[good].seq, &why, e);
+		}
+		x.after = x.rows[x.n - 1].seq;
+		memcpy(last, x.rows[x.n - 1].hash, sizeof(last));
+	}
+}
+
 /* ---- the journal of a node that became the primary ---- */
 
 static int
@@ -313,10 +376,8 @@ adopt_some(struct ledger *l, struct fiber *f, struct fetch *x, struct err *e)
 
 	rc = ledger_verify_rows(l, f, &l->o.node, l->head_seq, l->head_hash, x->rows, x->n, &texts,
 				&good, &why);
-	if (!rc && good < x->n) {
-		*e = why;
-		return err_prefix(e, "this node's journal does not continue its log: ");
-	}
+	if (!rc && good < x->n)
+		return broken_row(x->rows[good].seq, &why, e);
 	if (rc) {
 		*e = why;
 		return rc;
@@ -345,6 +406,8 @@ adopt(struct ledger *l, struct fiber *f, struct err *e)
 	for (;;) {
 		x.after = l->head_seq;
 		rc = on_thread(l, f, fetch, &x, e);
+		if (!rc && x.n && x.rows[0].seq != l->head_seq + 1)
+			rc = ledger_follow_end(l, f, &l->o.node, &l->head_seq, l->head_hash, e);
 		if (!rc && x.n)
 			rc = adopt_some(l, f, &x, e);
 		if (rc)
@@ -380,7 +443,9 @@ learn_db(struct ledger *l, struct fiber *f, struct err *e)
 	if (rc)
 		return rc;
 	put_head(l, seq, hash);
-	return k.count && k.seq > seq ? adopt(l, f, e) : 0;
+	if (k.count && k.seq > seq)
+		rc = adopt(l, f, e);
+	return rc ? rc : ledger_follow_end(l, f, &l->o.node, &l->head_seq, l->head_hash, e);
 }
 
 /* The journal alone is enough if the node remembers nothing later: then the log can have nothing
@@ -407,11 +472,12 @@ learn_journal(struct ledger *l, struct fiber *f, struct err *e)
 
 	if (rc)
 		return rc;
-	if (ledger_read_head(l, f, &l->o.node, &seq, hash, e))
-		return learn_without_db(l, &k, e);
-	if (seq == k.seq && memcmp(hash, k.hash, sizeof(hash)))
+	bool known = ledger_read_head(l, f, &l->o.node, &seq, hash, e) == 0;
+	if (known && seq == k.seq && memcmp(hash, k.hash, sizeof(hash)))
 		return err_set(e, ERR_CHAIN_BROKEN,
 			       "journal and log of this node differ at event %lld", (long long)seq);
+	if (!known || (!k.count && ledger_follow_end(l, f, &l->o.node, &seq, hash, e)))
+		return learn_without_db(l, &k, e);
 	if (seq > k.seq) {
 		struct set_head s = { seq, hash };
 
@@ -420,6 +486,9 @@ learn_journal(struct ledger *l, struct fiber *f, struct err *e)
 			return rc;
 		put_head(l, seq, hash);
 	} else {
+		rc = k.count ? check_rows(l, f, &k, seq, hash, e) : 0;
+		if (rc)
+			return rc;
 		put_head(l, k.seq, k.hash);
 	}
 	return 0;
@@ -433,7 +502,7 @@ ledger_learn_head(struct ledger *l, struct fiber *f, struct err *e)
 
 	if (rc)
 		return rc;
-	if (read_anchor(l, &a) && is_cut(&a, l->head_seq, l->head_hash))
-		return report_cut(l, f, &a, e);
-	return 0;
+	if (!read_anchor(l, &a))
+		return l->anchor_fd >= 0 && l->head_seq ? report_no_anchor(l, f, e) : 0;
+	return is_cut(&a, l->head_seq, l->head_hash) ? report_cut(l, f, &a, e) : 0;
 }

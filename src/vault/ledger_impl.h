@@ -72,6 +72,7 @@ struct ledger {
 	int64_t unwritable_since_us;
 	int64_t gap_since_ms; /* a hole in the inbox: since when */
 	struct uuid gap_node;
+	int64_t counted_ms; /* when conflicts were counted last; 0: never */
 	struct ledger_stats stats;
 };
 
@@ -108,6 +109,9 @@ void ledger_step_events(struct ledger_steps *s, const struct uuid *node,
 			const struct ledger_item *items, size_t n, bool apply);
 int ledger_read_head(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t *ret_seq,
 		     uint8_t ret_hash[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
+/* If the chain's end behind *seq is lost, and that was accepted: moves seq and hash to where the chain goes on. */
+int ledger_follow_end(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t *seq,
+		      uint8_t hash[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
 /* Whether the fault lies in what was written, not in the log: another unit may be written. */
 bool ledger_is_culprit(const struct err *e);
 

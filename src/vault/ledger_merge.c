@@ -11,6 +11,8 @@
  *  4. What does not fit is moved aside with the reason, never dropped, and reported once
  * (MERGE_REFUSED).
  *  5. An event whose effect the tables refuse goes into the log without it: the chain has no holes.
+ *  6. A conflict of administration that the statements find is an event of ours too (ADMIN_CONFLICT), once; a node that falls
+ * before it is written writes it at its next start.
  */
 #include "vault/ledger_impl.h"
 
@@ -180,7 +182,7 @@ write_rows(struct ledger *l, struct fiber *f, const struct uuid *node, const cha
 	if (refused)
 		step_aside(&steps, node, rows[0].seq, last->seq, refused);
 	else
-		step_span(&steps, STMT_INBOX_DELETE, node, rows[0].seq, last->seq);
+		step_span(&steps, STMT_INBOX_MERGED, node, rows[0].seq, last->seq);
 	rc = ledger_commit_own(l, f, &ev, 1, &steps, e);
 	ledger_steps_done(&steps);
 	if (rc)
@@ -394,8 +396,16 @@ merge_rows(struct ledger *l, struct fiber *f, const struct uuid *node, const cha
 		return refuse(l, f, node, name, rows[0].seq, head,
 			      "the log has other events under these numbers", e);
 	if (rows[0].seq != head + 1) {
-		*ret_again = false;
-		return wait_for_gap(l, f, node, name, rows[0].seq, head + 1, e);
+		int64_t missing = head + 1;
+
+		/* An end that is lost, and was accepted: the chain goes on behind it. */
+		rc = ledger_follow_end(l, f, node, &head, hash, e);
+		if (rc)
+			return rc;
+		if (rows[0].seq != head + 1) {
+			*ret_again = false;
+			return wait_for_gap(l, f, node, name, rows[0].seq, missing, e);
+		}
 	}
 	l->gap_since_ms = 0;
 	rc = ledger_verify_rows(l, f, node, head, hash, rows, n, &texts, &good, &why);
@@ -439,7 +449,8 @@ static bool
 may_be_asked(int kind)
 {
 	return kind == EVENT_NODE_JOINED || kind == EVENT_NODE_CERT || kind == EVENT_PROMOTED ||
-	       kind == EVENT_HANDOVER || kind == EVENT_BACKUP;
+	       kind == EVENT_HANDOVER || kind == EVENT_BACKUP || kind == EVENT_NODE_REMOVED ||
+	       kind == EVENT_WITNESS_ALARM || kind == EVENT_WITNESS_LOST;
 }
 
 static void
@@ -504,6 +515,91 @@ grant_requests(struct ledger *l, struct fiber *f, struct err *e)
 	return rc;
 }
 
+/* ---- telling of conflicts ---- */
+
+#define TELL_MAX 100
+#define COUNT_EVERY_MS 1000
+
+static void
+conflict_body(struct buf *body, const struct rows *r, int i)
+{
+	struct uuid id, node, object;
+	struct jw w;
+
+	row_uuid(r, i, 0, &id);
+	row_uuid(r, i, 1, &node);
+	row_uuid(r, i, 3, &object);
+	jw_init(&w, body);
+	jw_object(&w, NULL);
+	jw_uuid(&w, "id", &id);
+	jw_uuid(&w, "node", &node);
+	jw_text(&w, "what", row_text(r, i, 2));
+	jw_uuid(&w, "on", &object);
+	jw_text(&w, "name", row_text(r, i, 5));
+	jw_text(&w, "kept", row_text(r, i, 6));
+	jw_text(&w, "lost", row_text(r, i, 7));
+	jw_end_object(&w);
+}
+
+/* Of the user whose rights they are. */
+static int
+tell_each(struct ledger *l, struct fiber *f, const struct rows *r, struct err *e)
+{
+	int rc = 0;
+
+	for (int i = 0; i < rows_count(r) && !rc; i++) {
+		struct event ev = { .kind = EVENT_ADMIN_CONFLICT, .address = "" };
+		auto_buf body = BUF_INIT;
+
+		conflict_body(&body, r, i);
+		row_uuid(r, i, 4, &ev.object);
+		ev.body = buf_str(&body);
+		rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
+		if (!rc)
+			log_warning("administration on two nodes apart from each other met: %s of "
+				    "%s is \"%s\" and not \"%s\"; see `holdfast conflicts "
+				    "--administration`",
+				    row_text(r, i, 2), row_text(r, i, 5), row_text(r, i, 6),
+				    row_text(r, i, 7));
+	}
+	return rc;
+}
+
+static int
+tell_conflicts(struct ledger *l, struct fiber *f, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	int rc;
+
+	if (!gate_enter_db(l, f))
+		return 0;
+	bind_int(&b, TELL_MAX);
+	rc = db_exec(l->o.writer, f, STMT_ADMIN_CONFLICT_UNTOLD, &b, &r, e);
+	if (!rc)
+		rc = tell_each(l, f, r, e);
+	gate_leave_db(l);
+	return rc;
+}
+
+static int
+look_at_conflicts(struct ledger *l, struct fiber *f, struct err *e)
+{
+	auto_rows r = NULL;
+	int64_t now = clock_mono_ms();
+	int rc;
+
+	if (l->counted_ms && now - l->counted_ms < COUNT_EVERY_MS)
+		return 0;
+	rc = db_exec(l->o.writer, f, STMT_CONFLICT_COUNTS, NULL, &r, e);
+	if (rc)
+		return rc;
+	l->counted_ms = now;
+	l->stats.accounts_in_conflict = row_bigint(r, 0, 0);
+	l->stats.admin_unacknowledged = row_bigint(r, 0, 1);
+	return row_bigint(r, 0, 2) ? tell_conflicts(l, f, e) : 0;
+}
+
 /* ---- the timer's call ---- */
 
 static int
@@ -534,6 +630,8 @@ ledger_merge_inbox(struct ledger *l, struct fiber *f)
 	rc = grant_requests(l, f, &e);
 	if (!rc)
 		rc = merge_all(l, f, &e);
+	if (!rc)
+		rc = look_at_conflicts(l, f, &e);
 	/* The database may be restarting; the timer comes again. */
 	if (rc && rc != ERR_DB_GONE && rc != ERR_REFUSED)
 		log_err(LOG_LEVEL_WARNING, &e, "merging what other nodes deposited");

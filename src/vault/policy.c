@@ -120,7 +120,7 @@ policy_event(const struct call *c, enum event_kind kind, const struct uuid *obje
 		.actor = c->who.user,
 		.object = *object,
 		.address = c->who.address ? c->who.address : "",
-		.body = body,
+		.body = vault_body(c, body),
 	};
 }
 

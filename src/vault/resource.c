@@ -2,6 +2,7 @@
 #include "vault/resource.h"
 
 #include <string.h>
+#include "vault/journaled.h"
 #include "vault/user.h"
 
 /* Columns of resource_list. */
@@ -26,7 +27,7 @@ enum {
 /* ---- reading ---- */
 
 static void
-write_account(struct jw *out, const struct rows *r, int i)
+write_account(const struct call *c, struct jw *out, const struct rows *r, int i)
 {
 	struct uuid id;
 	row_uuid(r, i, COL_ACCOUNT, &id);
@@ -34,7 +35,8 @@ write_account(struct jw *out, const struct rows *r, int i)
 	jw_uuid(out, "id", &id);
 	jw_text(out, "login", row_text(r, i, COL_LOGIN));
 	jw_text(out, "description", row_text(r, i, COL_ACCOUNT_DESCRIPTION));
-	jw_int(out, "version", row_int(r, i, COL_CURRENT_N));
+	jw_int(out, "version",
+	       journaled_current(c->v->journaled, &id, row_int(r, i, COL_CURRENT_N)));
 	jw_bool(out, "conflict", row_bool(r, i, COL_CONFLICT));
 	jw_text(out, "level", policy_level_name(row_int(r, i, COL_ACCOUNT_LEVEL)));
 	jw_end_object(out);
@@ -51,19 +53,19 @@ same_resource(const struct rows *r, int i, int j)
 
 /* Writes the accounts of the resource of row i; returns the row behind its last. */
 static int
-write_accounts(struct jw *out, const struct rows *r, int i)
+write_accounts(const struct call *c, struct jw *out, const struct rows *r, int i)
 {
 	int from = i;
 	jw_array(out, "accounts");
 	for (; i < rows_count(r) && same_resource(r, from, i); i++)
 		if (!row_null(r, i, COL_ACCOUNT))
-			write_account(out, r, i);
+			write_account(c, out, r, i);
 	jw_end_array(out);
 	return i;
 }
 
 static int
-write_resource(struct jw *out, const struct rows *r, int i)
+write_resource(const struct call *c, struct jw *out, const struct rows *r, int i)
 {
 	static const struct {
 		const char *name;
@@ -87,7 +89,7 @@ write_resource(struct jw *out, const struct rows *r, int i)
 	jw_text(out, "name", row_text(r, i, COL_OWNER_NAME));
 	jw_end_object(out);
 	jw_text(out, "level", policy_level_name(row_int(r, i, COL_LEVEL)));
-	int next = write_accounts(out, r, i);
+	int next = write_accounts(c, out, r, i);
 	jw_end_object(out);
 	return next;
 }
@@ -121,7 +123,7 @@ resource_list(struct call *c, const struct resource_query *q, struct jw *out, st
 	jw_array(out, "resources");
 	for (int n = 0; n < q->page.rows && i < rows_count(r); n++) {
 		row_uuid(r, i, COL_ID, &last);
-		i = write_resource(out, r, i);
+		i = write_resource(c, out, r, i);
 	}
 	jw_end_array(out);
 	jw_uuid(out, "next", i < rows_count(r) ? &last : &(struct uuid){ 0 });
@@ -152,7 +154,7 @@ resource_get(struct call *c, const struct uuid *id, struct jw *out, struct err *
 	auto_rows r = NULL;
 	int rc = read_one(c, id, &r, e);
 	if (rc == 0)
-		write_resource(out, r, 0);
+		write_resource(c, out, r, 0);
 	return rc;
 }
 
@@ -164,7 +166,7 @@ resource_accounts(struct call *c, const struct uuid *id, struct jw *out, struct 
 	if (rc)
 		return rc;
 	jw_object(out, NULL);
-	write_accounts(out, r, 0);
+	write_accounts(c, out, r, 0);
 	jw_end_object(out);
 	return 0;
 }

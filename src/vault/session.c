@@ -142,7 +142,7 @@ fail(struct call *c, const struct candidate *u, const char *name, const char *wh
 	}
 	if (u->known)
 		ev.actor = ev.object = u->id;
-	ev.body = buf_str(&body);
+	ev.body = vault_body(c, buf_str(&body));
 	rc = ledger_append(c->v->ledger, c->f, &ev, 1, &c->durability, e);
 	return rc ? rc : err_set(e, ERR_BAD_LOGIN, "%s", err_info(ERR_BAD_LOGIN)->text);
 }

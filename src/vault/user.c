@@ -287,10 +287,14 @@ user_standing(struct call *c, const struct uuid *object, const struct uuid *prin
 }
 
 /* A level as the table keeps it → its name. */
+/* "user", "true", or the name of a share's level. */
 static const char *
-share_text(const char *level)
+outcome_text(const struct rows *r, int i, int column)
 {
-	const char *name = policy_level_name(level[0] - '0');
+	const char *text = row_text(r, i, column);
+	if (strcmp(row_text(r, i, 0), "share") != 0)
+		return text;
+	const char *name = policy_level_name(text[0] - '0');
 	return name ? name : "none";
 }
 
@@ -307,11 +311,13 @@ static void
 write_admin_conflict(struct jw *out, const struct rows *r, int i)
 {
 	bool share = strcmp(row_text(r, i, 0), "share") == 0;
-	struct uuid object, user, node;
+	struct uuid object, user, node, id;
 	row_uuid(r, i, 2, &object);
 	row_uuid(r, i, 4, &user);
 	row_uuid(r, i, 8, &node);
+	row_uuid(r, i, 10, &id);
 	jw_object(out, NULL);
+	jw_uuid(out, "id", &id);
 	jw_text(out, "what", row_text(r, i, 0));
 	jw_time(out, "at", row_time(r, i, 1));
 	write_named(out, "node", &node, row_text(r, i, 9));
@@ -320,18 +326,33 @@ write_admin_conflict(struct jw *out, const struct rows *r, int i)
 		write_named(out, "target", &object, row_text(r, i, 3));
 	else
 		jw_null(out, "target");
-	jw_text(out, "kept", share ? share_text(row_text(r, i, 6)) : row_text(r, i, 6));
-	jw_text(out, "lost", share ? share_text(row_text(r, i, 7)) : row_text(r, i, 7));
+	jw_text(out, "kept", outcome_text(r, i, 6));
+	jw_text(out, "lost", outcome_text(r, i, 7));
+	if (row_null(r, i, 11)) {
+		jw_null(out, "acknowledged");
+	} else {
+		jw_object(out, "acknowledged");
+		jw_time(out, "at", row_time(r, i, 11));
+		jw_text(out, "by", row_null(r, i, 12) ? NULL : row_text(r, i, 12));
+		jw_end_object(out);
+	}
 	jw_end_object(out);
+}
+
+static int
+read_admin_conflicts(struct call *c, const struct uuid *id, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	bind_uuid(&b, id);
+	bind_int(&b, POLICY_PAGE_MAX);
+	return db_exec(vault_reader(c->v), c->f, STMT_USER_ADMIN_CONFLICTS, &b, ret, e);
 }
 
 int
 user_admin_conflicts(struct call *c, struct jw *out, struct err *e)
 {
-	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
-	bind_int(&b, POLICY_PAGE_MAX);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_ADMIN_CONFLICTS, &b, &r, e);
+	int rc = read_admin_conflicts(c, NULL, &r, e);
 	if (rc)
 		return rc;
 	jw_object(out, NULL);
@@ -341,6 +362,32 @@ user_admin_conflicts(struct call *c, struct jw *out, struct err *e)
 	jw_end_array(out);
 	jw_end_object(out);
 	return 0;
+}
+
+int
+user_acknowledge(struct call *c, const struct uuid *id, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	auto_rows r = NULL;
+	struct uuid user;
+	struct jw w;
+	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	int rc = read_admin_conflicts(c, id, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no such conflict of administration");
+	if (!row_null(r, 0, 11))
+		return 0;
+	row_uuid(r, 0, 4, &user);
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_uuid(&w, "id", id);
+	jw_text(&w, "what", row_text(r, 0, 0));
+	jw_text(&w, "kept", outcome_text(r, 0, 6));
+	jw_text(&w, "lost", outcome_text(r, 0, 7));
+	jw_end_object(&w);
+	return vault_append(c, EVENT_ADMIN_ACKNOWLEDGED, &user, buf_str(&body), e);
 }
 
 /* At most one event of each of three kinds. stands: what a new role or state is made upon, NULL

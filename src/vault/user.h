@@ -42,6 +42,8 @@ int user_standing(struct call *c, const struct uuid *object, const struct uuid *
 /* What administrators did on two nodes apart from each other; the newest 200.
  * {"conflicts":[…]} */
 int user_admin_conflicts(struct call *c, struct jw *out, struct err *e) NONNULL MUST_USE;
+/* Says that an administrator has seen one of them; again changes nothing. ERR_NOT_FOUND. */
+int user_acknowledge(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
 
 int user_change(struct call *c, const struct uuid *id, const struct user_change *ch, struct jw *out,
 		struct err *e) NONNULL MUST_USE;

@@ -4,6 +4,8 @@
 #include "base/jw.h"
 #include "base/log.h"
 #include "vault/body.h"
+#include "vault/journaled.h"
+#include "vault/limit.h"
 #include "vault/session.h"
 
 #define FIRST_DATA_KEY 1
@@ -21,6 +23,19 @@ vault_on_durable(void *ctx, const struct event *ev)
 
 	if (v->sessions)
 		sessions_on_event(v->sessions, ev);
+	limit_on_event(v, ev);
+	if (v->journaled)
+		journaled_on_event(v->journaled, ev, ledger_wrote_journal(v->ledger));
+}
+
+/* The node's name is one of a host: it needs no escapes. */
+const char *
+vault_body(const struct call *c, const char *body)
+{
+	if (!c->who.via || body[0] != '{')
+		return body;
+	return arena_printf(c->a, "{\"via\":\"%s\"%s%s", c->who.via, body[1] == '}' ? "" : ",",
+			    body + 1);
 }
 
 int
@@ -31,7 +46,7 @@ vault_append(struct call *c, enum event_kind kind, const struct uuid *object, co
 		.kind = kind,
 		.actor = c->who.user,
 		.address = c->who.address ? c->who.address : "",
-		.body = body,
+		.body = vault_body(c, body),
 	};
 
 	if (object)

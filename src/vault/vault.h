@@ -15,9 +15,10 @@
 
 #define VAULT_READERS 2
 
-struct sessions; /* vault/session.h: the cache and the emergency overlay */
-struct gather;	 /* vault/gather.h: reads of retrievals that wait together */
-struct gates;	 /* vault/gate.h: one queue per record for check-then-change */
+struct sessions;  /* vault/session.h: the cache and the emergency overlay */
+struct journaled; /* vault/journaled.h: versions that only the journal has */
+struct gather;	  /* vault/gather.h: reads of retrievals that wait together */
+struct gates;	  /* vault/gate.h: one queue per record for check-then-change */
 
 /* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */
 struct vault_health {
@@ -35,11 +36,13 @@ struct vault {
 	struct page *page;
 	struct settings *settings;
 	struct sessions *sessions;
+	struct journaled *journaled; /* may be NULL: none */
 	struct gates *gates;
 	struct gather *gather;
 	struct uuid node;
 	uint32_t data_key; /* newest data key: what is sealed with */
 	struct vault_health health;
+	bool unlocked; /* this outage's limit on the age of data (vault/limit.h) */
 };
 
 /* Who asks, and from where; of one call, in its arena. */
@@ -50,6 +53,7 @@ struct who {
 	bool administrator;
 	bool journal_only;   /* the session was begun here in emergency and is not home yet */
 	const char *address; /* IP address as text */
+	const char *via;     /* name of the node that handed the request on, or NULL */
 };
 
 /* One call into the vault: the fiber it runs in, its arena, and who asks. */
@@ -65,6 +69,9 @@ struct call {
 struct db *vault_reader(struct vault *v) NONNULL;
 /* What the ledger calls for every durable event (ctx: the vault): caches listen here. */
 void vault_on_durable(void *ctx, const struct event *ev);
+/* The body of an event as the log is to have it: a request that another node handed on says so
+ * ("via"). Borrowed from body or from the call's arena. */
+const char *vault_body(const struct call *c, const char *body) NONNULL;
 /* Appends one event with the call's actor, address and now. body: JSON text. */
 int vault_append(struct call *c, enum event_kind kind, const struct uuid *object, const char *body,
 		 struct err *e) MUST_USE;

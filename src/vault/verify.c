@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A chain proves its own order and content, but not its end. The end of the own chain is held against two marks outside the
- * table (the ledger's head in memory, the anchor file), the ends of other nodes' chains against the MERGED events that name them.
+ * table (the ledger's head in memory, the anchor file), the ends of all chains against the events that name them: MERGED, and
+ * WITNESS_ALARM, which says what a node remembers.
  * On a secondary the own chain goes on in the journal.
  */
 #include "vault/verify.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include "vault/body.h"
 
 #define CHUNK 1000
+#define MARKS_MAX 256
 
 /* An event that must be there, with this hash. */
 struct mark {
@@ -23,6 +26,12 @@ struct mark {
 	int64_t seq;
 	uint8_t hash[KEYS_HASH_BYTES];
 	const char *who; /* remembers it */
+};
+
+/* Events that are known to be lost or others than they were: a mark there says nothing new. */
+struct gap {
+	struct uuid node;
+	int64_t from, to;
 };
 
 struct walk {
@@ -33,11 +42,18 @@ struct walk {
 	uint8_t hash[KEYS_HASH_BYTES];
 	struct mark own[2];
 	size_t nown;
-	struct mark merged[VERIFY_NODES_MAX];
-	size_t nmerged;
+	struct mark marks[MARKS_MAX]; /* that events of the log name */
+	size_t nmarks;
+	struct gap gaps[MARKS_MAX];
+	size_t ngaps;
+	bool collect;		      /* every break is taken for accepted */
+	struct accepted_break *known; /* accepted by events of the log */
+	size_t nknown;
+	bool resumed; /* a break was passed: the rows are read anew from there */
 };
 
 static void broken(struct walk *w, int64_t seq, const char *fmt, ...) PRINTF(3, 4);
+static struct verify_node *result_of(struct verify_result *r, const struct uuid *node);
 
 static void
 broken(struct walk *w, int64_t seq, const char *fmt, ...)
@@ -54,25 +70,197 @@ broken(struct walk *w, int64_t seq, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* The latest merge of each node is the mark that counts. */
-static void
-note_merged(struct walk *w, const struct event *ev)
-{
-	auto_buf node = BUF_INIT, to = BUF_INIT;
-	struct mark m = { .who = "a later MERGED event" }, *at = NULL;
+/* ---- breaks that were accepted ---- */
 
-	if (body_get(ev->body, "node", &node) || body_get(ev->body, "to", &to) ||
-	    body_get_bytes(ev->body, "head", m.hash, sizeof(m.hash)) ||
-	    uuid_parse(buf_str(&node), &m.node))
+static void
+add_gap(struct walk *w, int64_t from, int64_t to)
+{
+	if (w->ngaps < MARKS_MAX)
+		w->gaps[w->ngaps++] = (struct gap){ w->n->node, from, to };
+}
+
+static bool
+in_gap(const struct walk *w, const struct mark *m)
+{
+	for (size_t i = 0; i < w->ngaps; i++) {
+		const struct gap *g = &w->gaps[i];
+
+		if (uuid_eq(&g->node, &m->node) && g->from <= m->seq && m->seq <= g->to)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the break is an accepted one, or is to be; then it is kept in the result. */
+static bool
+pass(struct walk *w, const struct accepted_break *b)
+{
+	const struct accepted_break *k = NULL;
+
+	for (unsigned i = 0; i < w->r->naccepted; i++) {
+		if (accepted_same(&w->r->accepted[i], b))
+			return true;
+	}
+	for (size_t i = 0; i < w->nknown && !k; i++) {
+		if (accepted_same(&w->known[i], b))
+			k = &w->known[i];
+	}
+	if ((!k && !w->collect) || w->r->naccepted == VERIFY_BREAKS_MAX)
+		return false;
+	w->r->accepted[w->r->naccepted++] = k ? *k : *b;
+	if (b->resume || b->upto)
+		add_gap(w, b->seq, b->resume ? b->resume : b->upto);
+	return true;
+}
+
+/* Goes on behind an end that is lost, if that was accepted. next: the event that follows there, 0: none does. */
+static bool
+pass_end(struct walk *w, int64_t next)
+{
+	const struct accepted_break *k =
+		accepted_end(w->known, w->nknown, &w->n->node, w->n->last_seq + 1, next);
+	uint8_t hash[KEYS_HASH_BYTES];
+	size_t n;
+
+	if (!k || sodium_hex2bin(hash, sizeof(hash), k->hash, strlen(k->hash), NULL, &n, NULL) ||
+	    n != sizeof(hash) || !pass(w, k))
+		return false;
+	memcpy(w->hash, hash, sizeof(w->hash));
+	w->n->last_seq = k->upto;
+	return true;
+}
+
+/* A break behind which the chain goes on by itself. */
+static void
+broken_here(struct walk *w, int64_t seq, const char *why)
+{
+	struct accepted_break b = { .node = w->n->node, .seq = seq };
+
+	text_copy(b.why, sizeof(b.why), why);
+	if (!pass(w, &b))
+		broken(w, seq, "%s", why);
+}
+
+static void
+broken_mark(struct walk *w, int64_t seq, const struct mark *m, const char *what)
+{
+	struct accepted_break b = { .node = w->n->node, .seq = seq };
+
+	sodium_bin2hex(b.hash, sizeof(b.hash), m->hash, sizeof(m->hash));
+	snprintf(b.why, sizeof(b.why), "%s (event %lld) %s", m->who, (long long)m->seq, what);
+	if (!pass(w, &b))
+		broken(w, seq, "%s", b.why);
+}
+
+/* An event that accepts breaks, itself verified. */
+static void
+prove(struct walk *w, const struct event *ev)
+{
+	for (size_t i = 0; i < w->nknown; i++)
+		w->known[i].proven |=
+			uuid_eq(&w->known[i].node_by, &ev->node) && w->known[i].seq_by == ev->seq;
+}
+
+/* Passes a break if it was accepted together with the very row with which the chain goes on. */
+static int
+resume_at(struct walk *w, const struct rows *rows, int i, int64_t seq, const char *why,
+	  struct err *e)
+{
+	struct accepted_break b = { .node = w->n->node, .seq = seq };
+	uint8_t digest[KEYS_HASH_BYTES];
+	struct event ev;
+	const void *hash;
+	size_t len;
+	int rc;
+
+	accepted_row(rows, i, &w->n->node, &ev);
+	hash = row_bytea(rows, i, 7, &len);
+	if (!accepted_encodable(&ev) || len != KEYS_HASH_BYTES)
+		return 0;
+	rc = accepted_digest(w->v, w->f, &ev, digest, e);
+	if (rc)
+		return rc;
+	b.resume = ev.seq;
+	sodium_bin2hex(b.hash, sizeof(b.hash), hash, len);
+	sodium_bin2hex(b.digest, sizeof(b.digest), digest, sizeof(digest));
+	text_copy(b.why, sizeof(b.why), why);
+	if (!pass(w, &b))
+		return 0;
+	w->resumed = true;
+	memcpy(w->hash, hash, sizeof(w->hash));
+	w->n->last_seq = ev.seq;
+	w->n->events++;
+	w->r->events++;
+	return 0;
+}
+
+static bool
+is_proven(const struct walk *w, const struct accepted_break *b)
+{
+	for (size_t i = 0; i < w->nknown; i++) {
+		if (uuid_eq(&w->known[i].node_by, &b->node_by) && w->known[i].seq_by == b->seq_by)
+			return w->known[i].proven;
+	}
+	return false;
+}
+
+/* An acceptance that is not in the verified log is none. */
+static void
+check_accepted(struct walk *w)
+{
+	for (unsigned i = 0; i < w->r->naccepted; i++) {
+		const struct accepted_break *b = &w->r->accepted[i];
+
+		if (!b->seq_by || is_proven(w, b))
+			continue;
+		w->n = result_of(w->r, &b->node);
+		if (w->n)
+			broken(w, b->seq,
+			       "the event that accepts this break was not found in the "
+			       "verified log");
+	}
+}
+
+/* Of each node the mark of its latest merge counts, and each alarm. */
+static void
+note_mark(struct walk *w, const struct mark *m, bool latest)
+{
+	for (size_t i = 0; i < w->nmarks; i++) {
+		struct mark *at = &w->marks[i];
+
+		if (!uuid_eq(&at->node, &m->node) || strcmp(at->who, m->who) != 0 ||
+		    (!latest && (at->seq != m->seq || memcmp(at->hash, m->hash, sizeof(m->hash)))))
+			continue;
+		if (at->seq < m->seq)
+			*at = *m;
 		return;
-	m.seq = strtoll(buf_str(&to), NULL, 10);
-	for (size_t i = 0; i < w->nmerged && !at; i++)
-		if (uuid_eq(&w->merged[i].node, &m.node))
-			at = &w->merged[i];
-	if (!at && w->nmerged < VERIFY_NODES_MAX)
-		at = &w->merged[w->nmerged++];
-	if (at && at->seq < m.seq)
-		*at = m;
+	}
+	if (w->nmarks < MARKS_MAX)
+		w->marks[w->nmarks++] = *m;
+}
+
+static void
+read_mark(struct walk *w, const struct event *ev, const char *seq, const char *hash, struct mark *m)
+{
+	auto_buf node = BUF_INIT, at = BUF_INIT;
+
+	if (body_get(ev->body, "node", &node) || body_get(ev->body, seq, &at) ||
+	    body_get_bytes(ev->body, hash, m->hash, sizeof(m->hash)) ||
+	    uuid_parse(buf_str(&node), &m->node))
+		return;
+	m->seq = strtoll(buf_str(&at), NULL, 10);
+	if (m->seq > 0)
+		note_mark(w, m, ev->kind == EVENT_MERGED);
+}
+
+/* The numbers of the events that were missing when this one was written. */
+static void
+note_cut(struct walk *w, const struct event *ev)
+{
+	auto_buf at = BUF_INIT;
+
+	if (body_get(ev->body, "remembered", &at) == 0)
+		add_gap(w, ev->seq, strtoll(buf_str(&at), NULL, 10));
 }
 
 static void
@@ -81,8 +269,8 @@ check_marks(struct walk *w, int64_t seq, const uint8_t hash[static KEYS_HASH_BYT
 	for (size_t i = 0; i < w->nown; i++)
 		if (uuid_eq(&w->own[i].node, &w->n->node) && w->own[i].seq == seq &&
 		    memcmp(w->own[i].hash, hash, KEYS_HASH_BYTES))
-			broken(w, seq, "%s remembers another event here: the log was written anew",
-			       w->own[i].who);
+			broken_mark(w, seq, &w->own[i],
+				    "remembers another event here: the log was written anew");
 }
 
 /* What the event itself says, once its hash is known to fit. */
@@ -95,86 +283,99 @@ take_event(struct walk *w, const struct event *ev, const uint8_t hash[static KEY
 	w->n->last_seq = ev->seq;
 	check_marks(w, ev->seq, hash);
 	if (ev->kind == EVENT_MERGED)
-		note_merged(w, ev);
+		read_mark(w, ev, "to", "head", &(struct mark){ .who = "a later MERGED event" });
+	if (ev->kind == EVENT_WITNESS_ALARM)
+		read_mark(w, ev, "seq", "remembered_hash", &(struct mark){ .who = "a witness" });
+	if (ev->kind == EVENT_AUDIT_ACCEPTED)
+		prove(w, ev);
 	if (ev->kind == EVENT_LOG_CUT)
-		broken(w, ev->seq,
-		       "when this event was written, the events that had been there before it were "
-		       "missing");
+		broken_here(w, ev->seq,
+			    "when this event was written, the events that had been there before it "
+			    "were missing");
+	if (ev->kind == EVENT_LOG_CUT)
+		note_cut(w, ev);
 }
 
 /* ---- rows of the table ---- */
 
-static void
-read_event(const struct rows *rows, int i, const struct uuid *node, struct event *ret)
-{
-	*ret = (struct event){ .node = *node };
-	ret->seq = row_bigint(rows, i, 0);
-	ret->at_us = row_time(rows, i, 1);
-	ret->kind = (enum event_kind)row_int(rows, i, 2);
-	row_uuid(rows, i, 3, &ret->actor);
-	row_uuid(rows, i, 4, &ret->object);
-	ret->address = row_text(rows, i, 5);
-	ret->body = row_text(rows, i, 6);
-}
-
-/* Rows until the first that can't be right by itself. */
+/* Rows until the first that can't be right by itself; why: of that one. */
 static size_t
 encode_rows(struct walk *w, const struct rows *rows, struct event *ev, size_t *end,
-	    struct buf *bytes)
+	    struct buf *bytes, struct buf *why)
 {
 	size_t n = (size_t)rows_count(rows);
 
 	for (size_t i = 0; i < n; i++) {
 		int64_t want = w->n->last_seq + (int64_t)i + 1;
 
-		read_event(rows, (int)i, &w->n->node, &ev[i]);
-		if (ev[i].seq != want) {
-			broken(w, want, "the event is missing: the next one is %lld",
-			       (long long)ev[i].seq);
+		accepted_row(rows, (int)i, &w->n->node, &ev[i]);
+		if (ev[i].seq != want)
+			buf_addf(why, "the event is missing: the next one is %lld",
+				 (long long)ev[i].seq);
+		else if (!accepted_encodable(&ev[i]))
+			buf_adds(why, "the event was changed: no event is so long");
+		if (why->len)
 			return i;
-		}
-		if (strlen(ev[i].address) > EVENT_ADDRESS_MAX ||
-		    strlen(ev[i].body) > EVENT_BODY_MAX || (unsigned)ev[i].kind > UINT16_MAX) {
-			broken(w, want, "the event was changed: no event is so long");
-			return i;
-		}
 		event_encode(&ev[i], bytes);
 		end[i] = bytes->len;
 	}
 	return n;
 }
 
+/* Row i does not follow what was verified so far. */
+static int
+break_at(struct walk *w, const struct rows *rows, size_t i, const char *why, struct err *e)
+{
+	int64_t seq = w->n->last_seq + 1, next = row_bigint(rows, (int)i, 0);
+	int rc;
+
+	w->resumed = next > seq && pass_end(w, next);
+	rc = w->resumed ? 0 : resume_at(w, rows, (int)i, seq, why, e);
+	if (!rc && !w->resumed)
+		broken(w, seq, "%s", why);
+	return rc;
+}
+
+static int
+take_rows(struct walk *w, const struct rows *rows, const struct event *ev,
+	  uint8_t (*out)[KEYS_HASH_BYTES], size_t n, const struct buf *why, struct err *e)
+{
+	size_t len;
+
+	for (size_t i = 0; i < n && !w->n->broken; i++) {
+		const void *hash = row_bytea(rows, (int)i, 7, &len);
+
+		if (len != KEYS_HASH_BYTES || memcmp(hash, out[i], len))
+			return break_at(w, rows, i,
+					"the event was changed, or does not follow the one before "
+					"it: its hash does not fit",
+					e);
+		take_event(w, &ev[i], out[i]);
+	}
+	return why->len && !w->n->broken ? break_at(w, rows, n, buf_str(why), e) : 0;
+}
+
 static int
 check_rows(struct walk *w, const struct rows *rows, struct err *e)
 {
-	size_t total = (size_t)rows_count(rows), n, len, at = 0;
+	size_t total = (size_t)rows_count(rows), n, at = 0;
 	struct event *ev = calloc(total, sizeof(*ev));
 	size_t *end = calloc(total, sizeof(*end));
 	struct iovec *items = calloc(total, sizeof(*items));
 	uint8_t(*out)[KEYS_HASH_BYTES] = calloc(total, sizeof(*out));
-	auto_buf bytes = BUF_INIT;
+	auto_buf bytes = BUF_INIT, why = BUF_INIT;
 	int rc = 0;
 
 	if (!ev || !end || !items || !out)
 		abort();
-	n = encode_rows(w, rows, ev, end, &bytes);
+	w->resumed = false;
+	n = encode_rows(w, rows, ev, end, &bytes, &why);
 	for (size_t i = 0; i < n; at = end[i], i++)
 		items[i] = (struct iovec){ bytes.data + at, end[i] - at };
 	if (n)
 		rc = keys_chain(w->v->keys, w->f, w->hash, items, n, out, e);
-	for (size_t i = 0; i < n && !rc; i++) {
-		const void *hash = row_bytea(rows, (int)i, 7, &len);
-
-		if (len != KEYS_HASH_BYTES || memcmp(hash, out[i], len)) {
-			/* A damaged row before it hides what comes after it: this is the first. */
-			w->n->broken = w->n->broken && w->n->broken_seq < ev[i].seq;
-			broken(w, ev[i].seq,
-			       "the event was changed, or does not follow the one before it: its "
-			       "hash does not fit");
-			break;
-		}
-		take_event(w, &ev[i], out[i]);
-	}
+	if (!rc)
+		rc = take_rows(w, rows, ev, out, n, &why, e);
 	free(ev);
 	free(end);
 	free(items);
@@ -195,9 +396,9 @@ walk_table(struct walk *w, struct err *e)
 		bind_bigint(&b, w->n->last_seq);
 		bind_int(&b, CHUNK);
 		rc = db_exec(vault_reader(w->v), w->f, STMT_EVENT_CHUNK, &b, &rows, e);
-		if (rc || !rows_count(rows))
+		if (rc || (!rows_count(rows) && !pass_end(w, 0)))
 			break;
-		rc = check_rows(w, rows, e);
+		rc = rows_count(rows) ? check_rows(w, rows, e) : 0;
 	}
 	return rc;
 }
@@ -312,14 +513,43 @@ check_own_end(struct walk *w)
 	for (size_t i = 0; i < w->nown; i++) {
 		w->n = result_of(w->r, &w->own[i].node);
 		if (w->n && w->own[i].seq > w->n->last_seq)
-			broken(w, w->n->last_seq + 1,
-			       "the end of the log is missing: %s remembers event %lld",
-			       w->own[i].who, (long long)w->own[i].seq);
+			broken_mark(w, w->n->last_seq + 1, &w->own[i],
+				    "remembers a later event: the end of the log is missing");
 	}
 }
 
+static bool
+is_known(const struct walk *w, const struct accepted_break *b)
+{
+	for (size_t i = 0; i < w->nknown; i++) {
+		if (accepted_same(&w->known[i], b))
+			return true;
+	}
+	return false;
+}
+
+/* What comes after a lost end will follow the event that the mark names; but the chain of the node that writes now goes on as it is. */
+static void
+broken_end(struct walk *w, const struct mark *m)
+{
+	struct accepted_break b = { .node = m->node, .seq = m->seq };
+
+	sodium_bin2hex(b.hash, sizeof(b.hash), m->hash, sizeof(m->hash));
+	snprintf(b.why, sizeof(b.why),
+		 "%s (event %lld) names a later event: the end of the log is missing", m->who,
+		 (long long)m->seq);
+	if (!is_known(w, &b) && !uuid_eq(&m->node, &w->v->node)) {
+		b.seq = w->n->last_seq + 1;
+		b.upto = m->seq;
+	}
+	if (!pass(w, &b))
+		broken(w, w->n->last_seq + 1, "%s", b.why);
+	else if (b.upto)
+		w->n->last_seq = b.upto;
+}
+
 static int
-check_merged_end(struct walk *w, const struct mark *m, struct err *e)
+check_mark(struct walk *w, const struct mark *m, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows rows = NULL;
@@ -328,7 +558,10 @@ check_merged_end(struct walk *w, const struct mark *m, struct err *e)
 	int rc;
 
 	w->n = result_of(w->r, &m->node);
-	if (!w->n || w->n->broken)
+	/* A chain without any event was not walked. */
+	while (w->n && !w->n->broken && !w->n->events && pass_end(w, 0))
+		;
+	if (!w->n || w->n->broken || in_gap(w, m))
 		return 0;
 	bind_uuid(&b, &m->node);
 	bind_bigint(&b, m->seq);
@@ -336,13 +569,13 @@ check_merged_end(struct walk *w, const struct mark *m, struct err *e)
 	if (rc)
 		return rc;
 	if (!rows_count(rows)) {
-		broken(w, w->n->last_seq + 1, "the end of the log is missing: %s names event %lld",
-		       m->who, (long long)m->seq);
+		if (m->seq > w->n->last_seq)
+			broken_end(w, m);
 		return 0;
 	}
 	hash = row_bytea(rows, 0, 0, &len);
 	if (len != KEYS_HASH_BYTES || memcmp(hash, m->hash, len))
-		broken(w, m->seq, "%s names another event here: the log was written anew", m->who);
+		broken_mark(w, m->seq, m, "names another event here: the log was written anew");
 	return 0;
 }
 
@@ -383,14 +616,14 @@ walk_all(struct walk *w, struct err *e)
 	/* A secondary that never merged has its own chain in the journal only. */
 	if (!rc && !own)
 		rc = walk_node(w, &w->v->node, e);
-	for (size_t i = 0; !rc && i < w->nmerged; i++)
-		rc = check_merged_end(w, &w->merged[i], e);
+	for (size_t i = 0; !rc && i < w->nmarks; i++)
+		rc = check_mark(w, &w->marks[i], e);
 	return rc;
 }
 
-int
-verify_run(struct vault *v, struct fiber *f, const char *anchor_path, struct verify_result *ret,
-	   struct err *e)
+static int
+verify(struct vault *v, struct fiber *f, const char *anchor_path, bool collect,
+       struct verify_result *ret, struct err *e)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 	int rc;
@@ -402,10 +635,30 @@ verify_run(struct vault *v, struct fiber *f, const char *anchor_path, struct ver
 	w->v = v;
 	w->f = f;
 	w->r = ret;
+	w->collect = collect;
 	read_marks(w, anchor_path);
-	rc = walk_all(w, e);
+	rc = accepted_read(v, f, &w->known, &w->nknown, e);
+	if (!rc)
+		rc = walk_all(w, e);
 	if (!rc)
 		check_own_end(w);
+	if (!rc)
+		check_accepted(w);
+	free(w->known);
 	free(w);
 	return rc;
+}
+
+int
+verify_run(struct vault *v, struct fiber *f, const char *anchor_path, struct verify_result *ret,
+	   struct err *e)
+{
+	return verify(v, f, anchor_path, false, ret, e);
+}
+
+int
+verify_collect(struct vault *v, struct fiber *f, const char *anchor_path, struct verify_result *ret,
+	       struct err *e)
+{
+	return verify(v, f, anchor_path, true, ret, e);
 }

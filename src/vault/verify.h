@@ -6,9 +6,10 @@
  */
 #pragma once
 
-#include "vault/vault.h"
+#include "vault/accepted.h"
 
 #define VERIFY_NODES_MAX 64
+#define VERIFY_BREAKS_MAX 64
 
 struct verify_node {
 	struct uuid node;
@@ -24,9 +25,15 @@ struct verify_result {
 	int64_t events; /* verified, all nodes */
 	unsigned nnodes;
 	struct verify_node nodes[VERIFY_NODES_MAX];
+	unsigned naccepted; /* breaks that were met */
+	struct accepted_break accepted[VERIFY_BREAKS_MAX];
 };
 
 /* anchor_path: of this node, or NULL. 0 when the log could be read to its end or to the breaks –
  * then look at ret->good. */
 int verify_run(struct vault *v, struct fiber *f, const char *anchor_path, struct verify_result *ret,
 	       struct err *e) MUST_USE;
+/* The same, going on behind every break, as if all were accepted: ret->accepted has the new ones (seq_by 0) too. ret->good is false
+ * when there is one that nothing can follow. */
+int verify_collect(struct vault *v, struct fiber *f, const char *anchor_path,
+		   struct verify_result *ret, struct err *e) MUST_USE;

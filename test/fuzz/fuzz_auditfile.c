@@ -25,7 +25,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct err e = { 0 };
-	int64_t events;
+	struct auditfile_result found;
 	if (sodium_init() < 0)
 		abort();
 	if (!n)
@@ -38,7 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	auto_auditfile b = open_bytes(g);
 	/* What is good continues itself. */
 	if (a && b) {
-		int rc = auditfile_verify(a, b, &events, &e);
+		int rc = auditfile_verify(a, b, &found, &e);
 		assert(rc == 0 || rc == ERR_CHAIN_BROKEN);
 	}
 	fclose(f);

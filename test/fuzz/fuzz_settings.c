@@ -23,6 +23,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 #define TEXT TEXT_IN_BOUNDS
 #define ADDR TEXT_IN_BOUNDS
 #define LEVEL TEXT_IN_BOUNDS
+#define STANDBY TEXT_IN_BOUNDS
 #define INT(f, lo, hi) assert((f) >= (lo) && (f) <= (hi))
 #define MS INT
 #define BOOL(f, lo, hi) assert((f) == true || (f) == false)

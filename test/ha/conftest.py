@@ -38,9 +38,6 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     why = net.why_not()
     for item in items:
-        for name in PROMISES:
-            if item.get_closest_marker(name):
-                _proofs.setdefault(name, {})[item.nodeid] = "not run"
         if why and not item.get_closest_marker("harness"):
             item.add_marker(pytest.mark.skip(reason=why))
 
@@ -48,13 +45,18 @@ def pytest_collection_modifyitems(items):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
-    for tests in _proofs.values():
-        if item.nodeid in tests and (report.when == "call" or not report.passed):
-            tests[item.nodeid] = report.outcome
     st = getattr(item, "_stage", None)
     if report.when == "call" and report.failed and st is not None:
         report.sections.append(("the pair", st.tails()))
         st.broken = True
+
+
+def pytest_runtest_logreport(report):
+    """Also of tests that ran in another process."""
+    if report.when == "call" or not report.passed:
+        for name in PROMISES:
+            if name in report.keywords:
+                _proofs.setdefault(name, {})[report.nodeid] = report.outcome
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -69,7 +71,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 class _Keeper:
-    """One pair for many tests; a new one after a test that failed on it."""
+    """One pair for the tests of a file; a new one after a test that failed on it."""
 
     def __init__(self, **options):
         self.options, self.stage = options, None
@@ -96,21 +98,28 @@ class _Keeper:
             self.stage.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _pair():
     k = _Keeper()
     yield k
     k.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _small_disk_pair():
     k = _Keeper(tmpfs_mb=512)
     yield k
     k.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def _two_disks_pair():
+    k = _Keeper(tmpfs_mb=1024, small=("a", "b"))
+    yield k
+    k.end()
+
+
+@pytest.fixture(scope="module")
 def _three_nodes():
     k = _Keeper(tmpfs_mb=512, secondaries=("b", "c"), others=("client", "proxy"))
     yield k
@@ -136,6 +145,15 @@ def small_disk(_small_disk_pair, request):
 def three(_three_nodes, request):
     """A primary with two secondaries, and a host for a proxy."""
     request.node._stage = stage = _three_nodes.get()
+    yield stage
+    stage.free_disk()
+    stage.net.clear()
+
+
+@pytest.fixture
+def two_disks(_two_disks_pair, request):
+    """Both nodes' disks can be filled."""
+    request.node._stage = stage = _two_disks_pair.get()
     yield stage
     stage.free_disk()
     stage.net.clear()

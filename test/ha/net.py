@@ -117,6 +117,10 @@ class Net:
                 self.cuts.update({(host, other), (other, host)})
         self._rules()
 
+    def join(self, x, y):
+        self.cuts -= {(x, y), (y, x)}
+        self._rules()
+
     def heal(self):
         self.cuts.clear()
         self._rules()

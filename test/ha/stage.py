@@ -86,11 +86,11 @@ class Load:
 
 
 class Stage:
-    def __init__(self, holdfast, tmpfs_mb=0, log=lambda text: None, secondaries=("b",), others=("client",)):
+    def __init__(self, holdfast, tmpfs_mb=0, log=lambda text: None, secondaries=("b",), others=("client",), small=("a",)):
         self.holdfast, self.say, self.secondary_hosts = holdfast, log, secondaries
         self.net = net.Net(("a", *secondaries, *others))
         self.dir = net.workdir("holdfast-ha-")
-        self.loads, self.mounted = 0, None
+        self.loads, self.mounted, self.small = 0, {}, small
         self.a = self.b = self.c = None
         self.nodes = []
         self.tmpfs_mb = tmpfs_mb
@@ -102,9 +102,9 @@ class Stage:
         for host in ("a", *self.secondary_hosts):
             folder = self.dir / f"host-{host}"
             folder.mkdir()
-            if host == "a" and self.tmpfs_mb:
+            if host in self.small and self.tmpfs_mb:
                 net.sh("mount", "-t", "tmpfs", "-o", f"size={self.tmpfs_mb}m,mode=0755", "holdfast-test", folder)
-                self.mounted = folder
+                self.mounted[host] = folder
             give(folder)
             homes[host] = folder / "home"
         give(self.dir)
@@ -187,18 +187,18 @@ class Stage:
         for n in self.nodes:
             n.wait_status(0, timeout=timeout)
 
-    def fill_disk(self):
-        ballast = self.mounted / "ballast"
-        with open(ballast, "wb") as f:
+    def fill_disk(self, host="a"):
+        # Unbuffered: what did not fit must not be written once more, and fail, when the file is closed.
+        with open(self.mounted[host] / "ballast", "wb", buffering=0) as f:
             try:
                 while True:
                     f.write(bytes(1 << 16))
-                    f.flush()
             except OSError:
                 pass
 
     def free_disk(self):
-        (self.mounted / "ballast").unlink(missing_ok=True)
+        for folder in self.mounted.values():
+            (folder / "ballast").unlink(missing_ok=True)
 
     def tails(self):
         text = []
@@ -217,6 +217,6 @@ class Stage:
             if n.proc:
                 n.kill()
         self.net.down()
-        if self.mounted:
-            subprocess.run(["umount", "-l", self.mounted], capture_output=True)
+        for folder in self.mounted.values():
+            subprocess.run(["umount", "-l", folder], capture_output=True)
         shutil.rmtree(self.dir, ignore_errors=True)

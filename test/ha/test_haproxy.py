@@ -6,6 +6,7 @@ import collections
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -178,3 +179,39 @@ def test_primary_is_preferred_to_emergency(three, proxy):
 def test_metrics_are_not_to_be_had_through_the_proxy(three, proxy):
     assert proxy.get("/v1/metrics").startswith("403")
     assert proxy.get("/v1/sys/health") == "200 primary"
+
+
+@pytest.mark.h7
+def test_session_begun_in_emergency_goes_home(three, proxy):
+    """The primary does not know it before the journal is home: whoever comes sooner waits there, and is not told to log in."""
+    tag = f"e{time.monotonic_ns()}"
+    with Load(three) as load:
+        FAULTS["node-kill"].do(three)
+        end = time.monotonic() + 20
+        while "emergency" not in proxy.get("/v1/sys/health"):
+            assert time.monotonic() < end, "nobody gives emergency access"
+            time.sleep(0.1)
+        for i in (1, 2):
+            proxy.browser(load, f"{tag}-{i}", interval=0.02)
+            load.wait_for(seen("emergency", 0, f"{tag}-{i}"))
+        # The journal takes its time: whoever brings it home is held up until users are at the primary again.
+        held = [n for n in (three.b, three.c) if n.signal("agent", signal.SIGSTOP)]
+        try:
+            FAULTS["node-kill"].undo(three)
+            end = time.monotonic() + 20
+            while "primary" not in proxy.get("/v1/sys/health"):
+                assert time.monotonic() < end, "HAProxy does not lead to the primary"
+            time.sleep(1)
+        finally:
+            for n in held:
+                n.signal("agent", signal.SIGCONT)
+        three.home_again()
+        home = time.monotonic()
+        for i in (1, 2):
+            load.wait_for(seen("primary", home, f"{tag}-{i}"))
+        rows = load.stop()
+    failed = [f for r in rows for f in r["failed"]]
+    slowest = max(r["t1"] - r["t0"] for r in rows)
+    print(f"{len(rows)} pages, slowest {slowest:.2f} s")
+    assert slowest > 0.5, "nobody came sooner than the journal"
+    assert not failed, f"{len(failed)} answers failed: {json.dumps(failed[:5])}"

@@ -118,6 +118,28 @@ def test_two_primaries_after_a_cut(st):
     no_read_failed(rows)
 
 
+@pytest.mark.h8
+@pytest.mark.h10
+def test_a_write_that_is_under_way_when_it_returns(st):
+    """A database that stood still has changes in hand when it goes on: what only this node has is read when the last of them is over."""
+    begun = time.monotonic()
+    with st.load() as load:
+        FAULTS["link-cut"].do(st)
+        load.wait_for(emergency_after(begun), timeout=20)
+        load.stop()
+    order(st.b, "promote", "--yes")
+    writer = st.a.sql_begin("BEGIN; LOCK TABLE event IN ROW EXCLUSIVE MODE; SELECT 'open'; SELECT pg_sleep(8); COMMIT; SELECT 'over'")
+    assert writer.stdout.readline() == "open\n"
+    FAULTS["link-cut"].undo(st)
+    st.a.wait_state("fenced", timeout=20)
+    out, err = writer.communicate(timeout=30)
+    assert writer.returncode == 0 and "over" in out, err
+    st.home_again()
+    assert st.b.state() == "synced" and st.a.state() == "standby"
+    back_to_the_first(st)
+    print(checker.everything(st, []))
+
+
 @pytest.mark.h11
 def test_lost_slot_is_copied_anew(st):
     """A secondary away for too long: the primary drops what it kept for it; the secondary copies the primary by itself."""

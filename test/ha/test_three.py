@@ -10,6 +10,7 @@ import pytest
 
 import checker
 from faults import FAULTS
+from test_emergency_change import account_of, get, history
 from test_faults import emergency_after, primary_after, write_after
 from test_roles import order
 
@@ -208,3 +209,120 @@ def test_the_third_follows_the_new_primary(three):
     st.home_again()
     assert [n.state() for n in (st.a, st.b, st.c)] == ["synced", "standby", "standby"]
     check(st, rows)
+
+
+@pytest.mark.h10
+@pytest.mark.h7
+def test_the_one_that_lags_is_promoted(three):
+    """C is cut off, writes are on A and B; A dies, and of all C is promoted. What B has beyond C is saved by B, and merged."""
+    st = three
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        st.net.cut_both("a", "c")
+        st.c.wait_state("emergency")
+        begun = time.monotonic()
+        for _ in range(3):
+            load.wait_for(write_after(begun, "both"))
+            begun = time.monotonic()
+        st.a.kill()
+        st.b.wait_state("emergency")
+        st.net.heal()
+        time.sleep(1) # they have heard each other
+        said = st.c.run("ha", "promote", "--yes", "--home", st.c.home).stderr
+        assert f"{st.b.name} HAS MORE THAN THIS NODE" in said, said
+        assert st.c.state() == "alone"
+        st.b.wait_state("standby", timeout=60)
+        load.wait_for(write_after(time.monotonic(), "both"), timeout=60)
+        st.a.start(wait=False)
+        st.home_again()
+        assert [n.state() for n in (st.a, st.b, st.c)] == ["standby", "standby", "synced"]
+        rows = load.stop()
+    order(st.c, "switchover", st.a.name)
+    st.home_again()
+    # C took changes of accounts that B had newer: both are there.
+    print(checker.everything(st, rows, siblings=True))
+
+
+@pytest.mark.h7
+@pytest.mark.h10
+def test_ahead_with_a_journal_follows_the_one_that_lags(three):
+    """B is cut off. C gives emergency access, and that is merged by A; then A dies, and C gives emergency access again. B is promoted: of C's
+    own chain it lacks what is in C's log, and after that what is in C's journal. Both come home, from C alone."""
+    st = three
+    session = {"c": st.login("admin", host="c")}
+    st.net.cut_both("a", "b")
+    st.net.cut_both("b", "c")
+    st.b.wait_state("emergency")
+
+    def in_emergency(reasons):
+        st.c.wait_state("emergency")
+        for reason in reasons:
+            r = st.call("c", session["c"], st.c, "POST", f"/v1/accounts/{st.accounts[1]}/retrieve", {"reason": reason}, timeout=20)
+            assert (r["status"], r["headers"]["Holdfast-Mode"]) == (200, "emergency"), r
+
+    first, second = [f"first {i}" for i in range(20)], [f"second {i}" for i in range(5)]
+    st.net.cut_both("a", "c")
+    in_emergency(first)
+    st.net.join("a", "c")
+    st.c.wait_state("standby", timeout=30)
+    st.a.wait_state("synced", timeout=30)
+    st.a.kill()
+    in_emergency(second)
+    st.net.heal()
+    time.sleep(1) # they have heard each other
+    order(st.b, "promote", "--yes")
+    st.c.wait_state("standby", timeout=25)
+    st.b.wait_state("synced", timeout=25)
+    reasons = [r[0] for r in st.b.sql(f"SELECT body::json->>'reason' FROM event WHERE kind = {checker.RETRIEVED} ORDER BY node, seq")]
+    assert [r for r in reasons if r in first + second] == first + second
+    assert st.b.sql("SELECT count(*) FROM ha_set_aside") == [["0"]]
+    st.a.start(wait=False)
+    st.home_again()
+    order(st.b, "switchover", st.a.name)
+    st.home_again()
+    print(checker.everything(st, []))
+
+
+@pytest.mark.h5
+@pytest.mark.h7
+@pytest.mark.h10
+def test_promoted_with_changes_made_in_emergency(three):
+    """A is gone; new versions are made at B and at C, of the same account too. B is promoted: its own are in its log, C's come home
+    to it, nothing is dropped, and A takes it all over when it is back."""
+    st = three
+    st.cli("policy", "emergency-changes", "on")
+    accounts = [account_of(st, i) for i in (13, 14, 15)]
+    session = st.login("admin")
+    for n in (st.b, st.c):
+        checker.both_equal(st.a, n)
+    st.a.kill()
+    for n in (st.b, st.c):
+        n.wait_state("emergency")
+
+    def put(node, account, value):
+        r = st.call("client", session, node, "POST", f"/v1/accounts/{account}/versions", {"fields": {"password": value}, "if_version": 1})
+        assert (r["status"], r["headers"]["Holdfast-Durability"]) == (201, "journal"), r
+
+    put(st.b, accounts[0], "13 at b")
+    put(st.c, accounts[1], "14 at c")
+    put(st.b, accounts[2], "15 at b")
+    put(st.c, accounts[2], "15 at c")
+    order(st.b, "promote", "--yes")
+    st.c.wait_state("standby", timeout=60)
+    st.b.wait_state("synced", timeout=60)
+    st.a.start(wait=False)
+    st.home_again()
+    order(st.b, "switchover", st.a.name)
+    st.home_again()
+    assert get(st, session, 13, host="client") == "13 at b" and get(st, session, 14, host="client") == "14 at c"
+    assert get(st, session, 15, host="client") == "15 at b"
+    for i in (13, 14):
+        assert [(v["n"], v["current"], v["conflict"]) for v in history(st, session, i, host="client")] == [(2, True, False), (1, False, False)]
+    assert [(v["n"], v["current"], v["conflict"]) for v in history(st, session, 15, host="client")] == \
+        [(3, False, True), (2, True, False), (1, False, False)]
+    assert get(st, session, 15, "--version", "3", host="client") == "15 at c"
+    assert [r[0] for r in st.a.sql(f"SELECT count(*) FROM event WHERE kind = 53 AND object = '{accounts[2]}'")] == ["3"]
+    for n in (st.b, st.c):
+        checker.both_equal(st.a, n)
+    for n in st.nodes:
+        st.audit_verify(n)

@@ -572,6 +572,7 @@ def test_metrics(shared, anyone, ada):
             values[m[1] + (m[2] or "")] = float(m[3])
     for name in ("requests", "retrievals", "ledger_batches", "ledger_events", "keyd_requests"):
         assert types[f"holdfast_{name}_total"] == "counter" and values[f"holdfast_{name}_total"] > 0, name
+    assert values["holdfast_accounts_in_conflict"] == values["holdfast_administration_conflicts"] == 0
     assert values['holdfast_state{state="single"}'] == 1 and "holdfast_lag_seconds" in values
 
 

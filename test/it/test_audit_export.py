@@ -159,6 +159,48 @@ def test_a_changed_log_is_not_signed(running, admin, where):
     assert not list(where.glob("no.export*"))
 
 
+def test_an_accepted_break_is_carried(running, admin, where):
+    """Events are gone and others changed: refused, until that is accepted; then both exports and their comparison say so."""
+    for i in range(6):
+        admin("put", f"Kept/{i}", input="y\n")
+    old = where / "old.export"
+    before = json.loads(admin("audit", "export", old, "--json").stdout)["nodes"][0]["last_seq"]
+    running.sql("DELETE FROM event WHERE seq IN (4, 5); UPDATE event SET address = '9.9.9.9' WHERE seq = 9;"
+                "UPDATE event SET body = '{}', hash = sha256('x') WHERE seq = 12")
+    broken(admin("audit", "export", where / "no.export", check=False), "event 4 of node")
+    assert "3 breaks" not in admin("audit", "accept", "the disk was mended").stdout
+    new = where / "new.export"
+    said = json.loads(admin("audit", "export", new, "--json").stdout)
+    assert [(b["from"], b["to"]) for b in said["accepted"]] == [(4, 6), (9, 9), (12, 12), (13, 13)]
+    text = new.read_text()
+    accepts = [b["by_seq"] for b in said["accepted"]]
+    assert len(set(accepts)) == 1 and f" {accepts[0]} " in text and "the disk was mended" in text
+    p = check(running, new, "--against", old, "--key", said["key"])
+    assert p.returncode == 0, p.stderr
+    assert "3 events of the earlier export" in p.stdout and "but for what was accepted" in p.stdout and "accepted by event" in p.stdout
+    o = json.loads(check(running, new, "--against", old, "--json").stdout)
+    assert o["lost"] == 3 and o["accepted"] == said["accepted"]
+    # What came before stays as it was, a later export continues this one, and the word itself is signed.
+    admin("put", "Later/x", input="y\n")
+    later = where / "later.export"
+    admin("audit", "export", later)
+    p = check(running, later, "--against", new)
+    assert p.returncode == 0 and "earlier export are missing" not in p.stdout, p.stdout + p.stderr
+    lines = lines_of(new)
+    at = next(i for i, l in enumerate(lines) if l.startswith("accepted "))
+    (where / "less.export").write_text("".join(lines[:at] + lines[at + 1:]))
+    broken(check(running, where / "less.export"), "event 4 of node", "here is event 6")
+    words = lines[at].split(" ")
+    words[4] = str(before) # all of it
+    (where / "more.export").write_text("".join(lines[:at] + [" ".join(words)] + lines[at + 1:]))
+    broken(check(running, where / "more.export"), "signature of the accepted break")
+    # Another break is none of them; nor is an acceptance that was made up.
+    running.sql("UPDATE event SET address = '9.9.9.9' WHERE seq = 15")
+    broken(admin("audit", "export", where / "no.export", check=False), "event 15 of node")
+    running.sql("UPDATE event SET body = replace(body, '\"resume\":9,', '\"resume\":9,  ') WHERE kind = 14")
+    broken(admin("audit", "export", where / "no.export", check=False), "event 4 of node")
+
+
 def test_who_may(boss, hire, folder, exports):
     carl = hire("carl")
     p = carl.cli("audit", "export", folder / "carl.export")

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, Ports, copy_of, scratch_folder
 
 sys.path.insert(0, str(ROOT / "test/lib"))
-from pair import Node, give # noqa: E402
+from pair import Node, drop_prefix, give # noqa: E402
 
 
 def make_node(holdfast, folder, name, https, pair, env=None):
@@ -125,6 +125,39 @@ def test_cut_base_is_refused_at_the_start(stage):
     assert not (n.home / "data/pg").exists()
 
 
+def flipped(data):
+    at = len(data) // 2
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+
+
+@pytest.mark.parametrize("part,edit", [("base.sealed", flipped), ("node.sealed", flipped), ("node.sealed", lambda b: b[:len(b) // 2]),
+                                       ("node.sealed", lambda b: b""), ("manifest.json", lambda b: b[:len(b) // 2]), ("manifest.json", flipped)],
+                         ids=["base-flipped", "node-flipped", "node-cut", "node-empty", "manifest-cut", "manifest-flipped"])
+def test_damaged_part_is_refused(stage, part, edit):
+    """One bit or half of a part: whoever meets it first, join or serve, says what it is, and no database is made of it (H9)."""
+    n = stage.secondary()
+    p = join(n, changed(stage.pack, stage.folder / "part.zip", f"pack/{part}", edit), check=False)
+    text = p.stderr if p.returncode else refused_serve(n)
+    assert p.returncode in (0, 1) and "pack" in text, text
+    assert any(w in text for w in ("damaged", "was changed", "cut short", "not valid", "manifest", "made for 126.0.0.2")), text
+    assert not (n.home / "data/pg").exists()
+
+
+def test_zip_whose_checksum_does_not_fit_is_refused(stage):
+    """A bit that was lost on the way, under the checksum that the ZIP file has of its own."""
+    n = stage.secondary()
+    with zipfile.ZipFile(stage.pack) as z:
+        entry = z.getinfo("pack/base.sealed")
+        start = entry.header_offset + 30 + len(entry.filename)
+    raw = bytearray(stage.pack.read_bytes())
+    raw[start + entry.compress_size // 2] ^= 1
+    bad = stage.folder / "crc.zip"
+    bad.write_bytes(raw)
+    p = join(n, bad, check=False)
+    assert p.returncode == 1 and str(bad) in p.stderr, p.stderr
+    assert not (n.home / "pack/manifest.json").exists() and not (n.home / "data/pg").exists()
+
+
 def test_changed_manifest_is_refused(stage):
     n = stage.secondary()
     join(n, changed(stage.pack, stage.folder / "edited.zip", "pack/manifest.json", lambda b: b.replace(b'"primary_name":"127.0.0.1"', b'"primary_name":"127.0.0.9"')))
@@ -179,6 +212,35 @@ def test_setup_with_the_node_stopped_says_so(template, new_node):
     n = copy_of(template, new_node())
     p = n.run("ha", "setup", "localhost", "127.0.0.2", "--home", n.home, check=False)
     assert p.returncode == 3 and "does not run" in p.stderr
+
+
+def receive(node, slot, folder, seconds):
+    """Somebody who streams from the slot for so long."""
+    port = node.pair_listen.rsplit(":", 1)[1]
+    return subprocess.Popen(["timeout", "-s", "INT", str(seconds), *drop_prefix(), "pg_receivewal", "-D", folder, "-h", node.home / "run", "-p", port,
+                             "-U", "holdfast", "-S", slot], stderr=subprocess.PIPE, cwd="/")
+
+
+def wait_active(node, slot):
+    end = time.monotonic() + 10
+    while node.sql(f"SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'") != [["t"]]:
+        assert time.monotonic() < end, "nobody streams from the slot"
+        time.sleep(0.02)
+
+
+def test_a_slot_that_is_in_use_for_a_moment_is_waited_for(stage):
+    """Its maker uses it too; a secondary that runs is not taken its slot."""
+    slot = stage.primary.sql("SELECT slot_name FROM pg_replication_slots")[0][0]
+    with scratch_folder() as folder:
+        give(folder)
+        for seconds, code in ((1, 0), (20, 1)):
+            used = receive(stage.primary, slot, folder, seconds)
+            wait_active(stage.primary, slot)
+            p = stage.primary.run("ha", "setup", "127.0.0.1", "127.0.0.2", "--home", stage.primary.home, check=False)
+            used.terminate()
+            used.communicate()
+            assert p.returncode == code, p.stderr
+    assert "127.0.0.2 is running as this node's secondary now; stop it" in p.stderr
 
 
 def test_two_secondaries_one_by_plain_unzip(stage):

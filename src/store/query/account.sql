@@ -1,13 +1,16 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Accounts and their versions. Levels as in resource.sql.
 
--- What a rule needs to know of an account: the user's level, its resource, where its versions stand.
--- name: account_right(id uuid, principal uuid) ->
+-- What a rule needs to know of an account: the user's level, its resource, where its versions stand. home: those of `ids` that
+-- are here, with blanks between.
+-- name: account_right(id uuid, principal uuid, ids uuid[]) ->
 --   level int, resource uuid, resource_name text, url text, login text, description text, current_n int, top_n int,
---   conflict bool
+--   conflict bool, current uuid, home text
 SELECT CASE WHEN r.owner = $2 THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END,
 	r.id, r.name, r.url, a.login, a.description, a.current_n,
-	coalesce((SELECT max(v.n) FROM version v WHERE v.account = a.id), 0), a.conflict
+	coalesce((SELECT max(v.n) FROM version v WHERE v.account = a.id), 0), a.conflict,
+	(SELECT v.id FROM version v WHERE v.account = a.id AND v.n = a.current_n LIMIT 1),
+	coalesce((SELECT string_agg(v.id::text, ' ') FROM version v WHERE v.id = ANY ($3)), '')
 FROM account a JOIN resource r ON r.id = a.resource
 LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $2
 LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $2
@@ -29,22 +32,30 @@ LATERAL (SELECT CASE WHEN r.owner = q.principal THEN 4 ELSE greatest(
 	LEFT JOIN version v ON v.account = a.id AND v.n = CASE WHEN q.n = 0 THEN a.current_n ELSE q.n END
 	WHERE a.id = q.id AND a.deleted_at IS NULL AND r.deleted_at IS NULL LIMIT 1) x;
 
--- name: account_versions(id uuid) ->
+-- The newest 200, with those that are in the journal of this node only: ids, numbers …, made on the node `here`.
+-- name: account_versions(id uuid, here uuid, ids uuid[], n int[], based_on int[], author uuid[], at timestamptz[], sibling bool[]) ->
 --   id uuid, n int, based_on int, author uuid, author_name text, created timestamptz, node uuid, node_name text,
---   sibling bool
-SELECT v.id, v.n, v.based_on, v.author, p.name, v.created_at, v.node, d.name, v.sibling
-FROM version v LEFT JOIN principal p ON p.id = v.author LEFT JOIN node d ON d.id = v.node
-WHERE v.account = $1 ORDER BY v.n DESC LIMIT 200;
+--   sibling bool, approval text
+SELECT v.id, v.n, v.based_on, v.author, p.name, v.created_at, v.node, d.name, v.sibling, v.approval
+FROM (SELECT id, n, based_on, author, created_at, node, sibling, approval FROM version WHERE account = $1
+	UNION ALL SELECT t.*, NULL FROM (SELECT j.id, j.n, j.based_on, j.author, j.at, $2::uuid, j.sibling
+		FROM unnest($3::uuid[], $4::int[], $5::int[], $6::uuid[], $7::timestamptz[], $8::bool[])
+			AS j (id, n, based_on, author, at, sibling)
+		WHERE NOT EXISTS (SELECT FROM version x WHERE x.id = j.id)) t) v
+LEFT JOIN principal p ON p.id = v.author LEFT JOIN node d ON d.id = v.node
+ORDER BY v.n DESC LIMIT 200;
 
 -- name: account_login_taken(resource uuid, login text, but uuid) -> taken bool
 SELECT EXISTS (SELECT FROM account WHERE resource = $1 AND lower(login) = lower($2) AND deleted_at IS NULL
 	AND id IS DISTINCT FROM $3::uuid);
 
--- What a choice is made among: the current version, the one of this number, and the siblings that nobody has settled.
+-- What a choice is made among: the current version, the one of this number, and the siblings that nobody has settled. What waits for
+-- approval or was declined is no choice.
 -- name: account_choice(account uuid, n int) -> id uuid, n int, current bool, sibling bool
 SELECT v.id, v.n, v.n = a.current_n, v.sibling
 FROM account a JOIN version v ON v.account = a.id
-WHERE a.id = $1 AND (v.n = a.current_n OR v.n = $2 OR v.sibling) ORDER BY v.n LIMIT 1000;
+WHERE a.id = $1 AND (v.n = a.current_n OR v.n = $2 OR v.sibling) AND coalesce(v.approval, 'approved') = 'approved'
+ORDER BY v.n LIMIT 1000;
 
 -- Accounts in conflict that the user may see. after: the last account of the page before, or null.
 -- name: account_conflicts(principal uuid, after uuid, rows int) ->

@@ -136,29 +136,43 @@ FROM event e
 WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 52 AND a.id = e.object AND a.deleted_at IS NULL;
 
 -- Versions that follow each other from the account's current one become current. Whatever was made upon another one
--- (elsewhere, in a cut) becomes a sibling under the next free number, and the account is in conflict.
+-- (elsewhere, in a cut) becomes a sibling under the next free number, and the account is in conflict. What each was made upon it
+-- says itself (upon), or, written by an earlier release, by number alone; based_on becomes the number that this has here. One that was made in emergency by someone who is not
+-- entitled to it (any more) is kept and changes nothing: it waits for approval.
 -- name: apply_version_added(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
 	SELECT seq, at, object AS account, (b->>'id')::uuid AS id, (b->>'n')::int AS n, (b->>'based_on')::int AS based_on,
-		(b->>'author')::uuid AS author, decode(b->>'sealed', 'base64') AS sealed
+		b ? 'upon' AS says, (b->>'upon')::uuid AS upon,
+		(b->>'author')::uuid AS author, decode(b->>'sealed', 'base64') AS sealed,
+		coalesce((b->>'emergency')::boolean, false) AND NOT EXISTS (SELECT FROM account a JOIN resource r ON r.id = a.resource
+			JOIN principal p ON p.id = (b->>'author')::uuid AND NOT p.disabled
+			WHERE a.id = x.object AND (r.owner = p.id OR EXISTS (SELECT FROM share s
+				WHERE s.target IN (a.id, r.id) AND s.principal = p.id AND s.level >= 2))) AS waits
 	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 53) x
 	WHERE NOT EXISTS (SELECT FROM version v WHERE v.id = (x.b->>'id')::uuid)
 ), o AS MATERIALIZED (
-	SELECT e.*, a.current_n,
-		greatest(0, m.top + 1 - first_value(e.n) OVER w) AS shift,
-		e.based_on <> coalesce(lag(e.n) OVER w, a.current_n) AS astray
+	SELECT e.*, u.n AS upon_n,
+		greatest(0, m.top + 1 - first_value(e.n) OVER (PARTITION BY e.account ORDER BY e.seq)) AS shift,
+		CASE WHEN e.says THEN e.upon IS DISTINCT FROM coalesce(lag(e.id) OVER w, c.id)
+			ELSE e.based_on <> coalesce(lag(e.n) OVER w, a.current_n) END AS astray
 	FROM e JOIN account a ON a.id = e.account
+	LEFT JOIN version c ON c.account = a.id AND c.n = a.current_n
+	LEFT JOIN version u ON u.id = e.upon AND u.account = a.id
 	CROSS JOIN LATERAL (SELECT coalesce(max(v.n), 0) AS top FROM version v WHERE v.account = a.id) m
-	WINDOW w AS (PARTITION BY e.account ORDER BY e.seq)
+	WINDOW w AS (PARTITION BY e.account, e.waits ORDER BY e.seq)
 ), p AS MATERIALIZED (
-	SELECT o.*, o.n + o.shift AS new_n, bool_or(astray) OVER (PARTITION BY account ORDER BY seq) AS sibling FROM o
+	SELECT o.*, o.n + o.shift AS new_n, NOT waits AND bool_or(astray) OVER w AS sibling,
+		coalesce(o.upon_n, CASE WHEN o.upon = lag(o.id) OVER w THEN lag(o.n + o.shift) OVER w END, o.based_on) AS made_upon
+	FROM o WINDOW w AS (PARTITION BY account, waits ORDER BY seq)
 ), i AS (
-	INSERT INTO version (id, account, n, based_on, sealed, author, created_at, node, sibling)
-	SELECT id, account, new_n, based_on, sealed, author, at, $1, sibling FROM p ORDER BY seq
+	INSERT INTO version (id, account, n, based_on, sealed, author, created_at, node, sibling, upon, approval)
+	SELECT id, account, new_n, made_upon, sealed, author, at, $1, sibling, upon, CASE WHEN waits THEN 'waits' END
+	FROM p ORDER BY seq
 )
 UPDATE account a SET current_n = coalesce(q.n, a.current_n), conflict = a.conflict OR q.sibling
-FROM (SELECT account, max(new_n) FILTER (WHERE NOT sibling) AS n, bool_or(sibling) AS sibling FROM p GROUP BY account) q
+FROM (SELECT account, max(new_n) FILTER (WHERE NOT sibling AND NOT waits) AS n, bool_or(sibling) AS sibling
+	FROM p GROUP BY account) q
 WHERE a.id = q.account;
 
 -- Someone chose a version and named the siblings he settled with it. What he did not know of stays open: a sibling that
@@ -243,3 +257,17 @@ WITH e AS MATERIALIZED (
 )
 DELETE FROM share s USING o
 WHERE s.target = o.object AND s.principal = o.principal AND (o.upon IS NOT NULL OR s.granted_at <= o.at);
+
+-- The log has told of them. The statements above find them, in the merge; the event follows it.
+-- name: apply_admin_conflict(node uuid, from_seq bigint, to_seq bigint)
+UPDATE admin_conflict c SET told = true
+FROM (SELECT (body::jsonb->>'id')::uuid AS id FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 62) e
+WHERE c.id = e.id AND NOT c.told;
+
+-- name: apply_admin_acknowledged(node uuid, from_seq bigint, to_seq bigint)
+UPDATE admin_conflict c SET acknowledged_at = e.at, acknowledged_by = e.actor
+FROM (SELECT DISTINCT ON (id) id, at, actor FROM (SELECT (body::jsonb->>'id')::uuid AS id, seq, at, actor FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 63) x
+	ORDER BY id, seq) e
+WHERE c.id = e.id AND c.acknowledged_at IS NULL;

@@ -45,14 +45,20 @@ FROM node ORDER BY primary_since_term DESC NULLS LAST, joined_at LIMIT 16;
 -- name: ha_newest() -> at timestamptz
 SELECT max(t.at) FROM node n, LATERAL (SELECT at FROM event WHERE node = n.id ORDER BY seq DESC LIMIT 1) t;
 
--- Deposits of a node that were set aside and have not come in since.
--- name: ha_set_aside_last(node uuid) -> seq bigint, why text
-SELECT s.seq, s.why FROM ha_set_aside s
+-- The first deposit of a node that was set aside and has not come in since; of several, the last. An administrator who accepted what was
+-- wrong lets them be tried again.
+-- name: ha_set_aside_first(node uuid) -> seq bigint, why text, hash bytea
+SELECT s.seq, s.why, s.hash FROM ha_set_aside s
 WHERE s.node = $1 AND s.seq > (SELECT coalesce(max(seq), 0) FROM event WHERE node = $1)
-ORDER BY s.at DESC LIMIT 1;
+	AND s.at > coalesce((SELECT max(e.at) FROM audit_accepted a JOIN event e USING (node, seq) WHERE e.kind = 14), '-infinity')
+ORDER BY s.seq, s.at DESC LIMIT 1;
 
 -- name: ha_waiting() -> requests bigint, deposits bigint
 SELECT (SELECT count(*) FROM ha_request), (SELECT count(*) FROM (SELECT FROM ha_inbox LIMIT 10000) i);
+
+-- Pages whose checksum did not fit when they were read, since the statistics began (with the data folder, or a crash).
+-- name: ha_damage() -> pages bigint
+SELECT coalesce(sum(checksum_failures), 0)::bigint FROM pg_stat_database;
 
 -- name: ha_database() -> system text, bytes bigint
 SELECT (SELECT system_identifier::text FROM pg_control_system()),
@@ -73,6 +79,13 @@ SELECT (pg_create_physical_replication_slot(n.slot, true)).slot_name::text FROM 
 WHERE n.id <> $1 AND n.slot IS NOT NULL AND NOT pg_is_in_recovery()
 	AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.slot_name = n.slot);
 
+-- Slots of nodes that were taken out of the pair.
+-- name: ha_slots_drop_orphans() -> name text
+SELECT slot_name::text FROM (
+	SELECT s.slot_name, pg_drop_replication_slot(s.slot_name) FROM pg_replication_slots s
+	WHERE s.slot_name LIKE 'hf\_%' AND NOT s.active AND NOT pg_is_in_recovery()
+		AND NOT EXISTS (SELECT FROM node n WHERE n.slot = s.slot_name) OFFSET 0) d;
+
 -- Waits at most $1 seconds.
 -- name: ha_promote(seconds int) -> done bool
 SELECT pg_promote(true, $1);
@@ -87,7 +100,22 @@ SELECT count(*) FROM pg_stat_activity WHERE usename = 'hf_vault' AND backend_xid
 -- name: ha_reload() -> done bool
 SELECT pg_reload_conf();
 
+-- Of each chain that the witness remembers up to seq, and of each node: what the log has there (NULL: nothing), and where the
+-- chain ends (NULL: it has no event). accepts: how often an administrator accepted what was found.
+-- name: witness_look(nodes uuid[], seqs bigint[]) -> node uuid, hash bytea, head_seq bigint, head_hash bytea, accepts bigint
+SELECT w.node, e.hash, coalesce(h.seq, 0), h.hash, (SELECT count(*) FROM audit_accepted)
+FROM (SELECT t.node, t.seq FROM unnest($1::uuid[], $2::bigint[]) AS t(node, seq)
+	UNION ALL SELECT id, 0 FROM node WHERE id <> ALL ($1::uuid[])) w
+LEFT JOIN event e ON e.node = w.node AND e.seq = w.seq
+LEFT JOIN LATERAL (SELECT seq, hash FROM event WHERE node = w.node ORDER BY seq DESC LIMIT 1) h ON true;
+
+-- name: witness_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool
+SELECT ha_alarm($1, $2, $3, $4, $5, $6);
+
 -- role: hf_deposit
+
+-- name: deposit_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool
+SELECT ha_alarm($1, $2, $3, $4, $5, $6);
 
 -- name: deposit_high_water(node uuid) -> seq bigint
 SELECT ha_high_water($1);

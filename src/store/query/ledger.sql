@@ -33,13 +33,25 @@ SELECT seq, hash, event FROM (
 -- name: inbox_delete(node uuid, from_seq bigint, to_seq bigint)
 DELETE FROM ha_inbox WHERE node = $1 AND seq BETWEEN $2 AND $3;
 
+-- Behind their insertion into the log. What was set aside because it came before what it follows need not be kept any more.
+-- name: inbox_merged(node uuid, from_seq bigint, to_seq bigint)
+WITH home AS (
+	DELETE FROM ha_set_aside s USING event e
+	WHERE s.node = $1 AND s.seq BETWEEN $2 AND $3 AND e.node = s.node AND e.seq = s.seq AND e.hash = s.hash
+)
+DELETE FROM ha_inbox WHERE node = $1 AND seq BETWEEN $2 AND $3;
+
 -- Deposits that are in the log already: gone if they are the same, left if not.
 -- name: inbox_delete_known(node uuid)
 DELETE FROM ha_inbox i USING event e
 WHERE i.node = $1 AND e.node = i.node AND e.seq = i.seq AND e.hash = i.hash;
 
--- Moves what is left from from_seq on out of the way; what was set aside before is not kept twice.
+-- Moves what is left from from_seq on out of the way; what was set aside before is not kept twice, but was set aside now.
 -- name: inbox_set_aside(node uuid, from_seq bigint, to_seq bigint, why text)
+WITH again AS (
+	UPDATE ha_set_aside s SET at = now(), why = $4 FROM ha_inbox i
+	WHERE i.node = $1 AND i.seq BETWEEN $2 AND $3 AND s.node = i.node AND s.seq = i.seq AND s.hash = i.hash AND s.event = i.event
+)
 INSERT INTO ha_set_aside (node, seq, hash, event, why)
 SELECT i.node, i.seq, i.hash, i.event, $4
 FROM ha_inbox i
@@ -47,9 +59,11 @@ WHERE i.node = $1 AND i.seq BETWEEN $2 AND $3
 	AND NOT EXISTS (SELECT FROM ha_set_aside s
 		WHERE s.node = i.node AND s.seq = i.seq AND s.hash = i.hash AND s.event = i.event);
 
+-- fresh: not set aside before, or before the newest acceptance: that may be why they come again.
 -- name: inbox_span(node uuid, from_seq bigint) -> last bigint, fresh bigint
 SELECT coalesce(max(i.seq), 0), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM ha_set_aside s
-	WHERE s.node = i.node AND s.seq = i.seq AND s.hash = i.hash AND s.event = i.event))
+	WHERE s.node = i.node AND s.seq = i.seq AND s.hash = i.hash AND s.event = i.event
+		AND s.at > coalesce((SELECT max(e.at) FROM audit_accepted a JOIN event e USING (node, seq) WHERE e.kind = 14), '-infinity')))
 FROM ha_inbox i WHERE i.node = $1 AND i.seq >= $2;
 
 -- name: node_name(id uuid) -> name text
@@ -65,6 +79,12 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, https_port = excluded.https
 	slot = coalesce(excluded.slot, node.slot), web_cert = coalesce(excluded.web_cert, node.web_cert),
 	primary_since_term = coalesce(excluded.primary_since_term, node.primary_since_term)
 WHERE node.joined_at <= excluded.joined_at;
+
+-- The object is the node; the primary stays.
+-- name: apply_node_removed(node uuid, from_seq bigint, to_seq bigint)
+DELETE FROM node USING event e
+WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 18 AND node.id = e.object AND node.joined_at <= e.at
+	AND node.id <> (SELECT id FROM node ORDER BY primary_since_term DESC NULLS LAST, joined_at LIMIT 1);
 
 -- The object is the node whose certificate it is.
 -- name: apply_node_cert(node uuid, from_seq bigint, to_seq bigint)
@@ -105,12 +125,50 @@ WITH e AS MATERIALIZED (
 )
 UPDATE ha_term SET term = e.term FROM e WHERE ha_term.term < e.term;
 
+-- name: apply_audit_accepted(node uuid, from_seq bigint, to_seq bigint)
+INSERT INTO audit_accepted (node, seq)
+SELECT node, seq FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 14
+ON CONFLICT DO NOTHING;
+
+-- Every break that was accepted, the first acceptance first: of which chain, at which event; where the chain goes on (0: by itself),
+-- with that event's hash and keyed digest; and the event that accepted it.
+-- upto: the last event of an end that is lost (0: it is none), whose hash it then is.
+-- name: accepted_breaks() -> chain uuid, at_seq bigint, resume bigint, upto bigint, hash text, digest text, node uuid, seq bigint, at timestamptz, who text, reason text
+SELECT (b->>'node')::uuid, (b->>'seq')::bigint, (b->>'resume')::bigint, coalesce((b->>'upto')::bigint, 0), b->>'hash',
+	b->>'digest', e.node, e.seq, e.at,
+	coalesce(p.name, ''), coalesce(e.body::jsonb->>'reason', '')
+FROM audit_accepted a JOIN event e ON e.node = a.node AND e.seq = a.seq AND e.kind = 14
+LEFT JOIN principal p ON p.id = e.actor, jsonb_array_elements(e.body::jsonb->'breaks') b
+ORDER BY e.at, e.node, e.seq LIMIT 256;
+
+-- Where the chain of a node goes on whose lost end, from seq on, was accepted: behind the event upto.
+-- name: accepted_end(node uuid, seq bigint) -> upto bigint, hash text
+SELECT (b->>'upto')::bigint, b->>'hash'
+FROM audit_accepted a JOIN event e ON e.node = a.node AND e.seq = a.seq AND e.kind = 14,
+	jsonb_array_elements(e.body::jsonb->'breaks') b
+WHERE (b->>'node')::uuid = $1 AND (b->>'seq')::bigint = $2 AND (b->>'upto')::bigint >= $2
+ORDER BY 1 DESC LIMIT 1;
+
 -- What the agent asks the writer to put into the log.
 -- name: request_next() -> id bigint, kind int, object uuid, body text
 SELECT id, kind, object, body FROM ha_request ORDER BY id LIMIT 100;
 
 -- name: request_delete(id bigint[])
 DELETE FROM ha_request WHERE id = ANY ($1);
+
+-- What waits for a person: accounts in conflict, conflicts of administration that nobody has acknowledged.
+-- untold: of these, what the log has not told of yet.
+-- name: conflict_counts() -> accounts bigint, administration bigint, untold bigint
+SELECT (SELECT count(*) FROM account WHERE conflict AND deleted_at IS NULL),
+	(SELECT count(*) FROM admin_conflict WHERE acknowledged_at IS NULL), (SELECT count(*) FROM admin_conflict WHERE NOT told);
+
+-- name: admin_conflict_untold(rows int) ->
+--   id uuid, node uuid, what text, object uuid, principal uuid, name text, kept text, lost text
+SELECT c.id, c.node, c.what, c.object, c.principal, coalesce(p.name, ''),
+	CASE c.what WHEN 'share' THEN ('{none,view,modify,manage}'::text[])[c.kept::int + 1] ELSE c.kept END,
+	CASE c.what WHEN 'share' THEN ('{none,view,modify,manage}'::text[])[c.lost::int + 1] ELSE c.lost END
+FROM admin_conflict c LEFT JOIN principal p ON p.id = c.principal
+WHERE NOT c.told ORDER BY c.at, c.node, c.seq LIMIT $1;
 
 -- Whether the database answers at all.
 -- name: ping() -> one int

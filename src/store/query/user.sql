@@ -45,12 +45,16 @@ SELECT coalesce(max(stamp) FILTER (WHERE what = 'role'), ''), coalesce(max(stamp
 	coalesce(max(stamp) FILTER (WHERE what = 'share'), '')
 FROM standing WHERE object = $1 AND principal = $2;
 
--- What was done on two nodes apart from each other, newest first. name: of the user; target: of the resource, or resource/login.
--- name: user_admin_conflicts(rows int) ->
---   what text, at timestamptz, object uuid, target text, principal uuid, name text, kept text, lost text, node uuid, node_name text
-SELECT c.what, c.at, c.object, coalesce(r.name, ar.name || '/' || a.login), c.principal, p.name, c.kept, c.lost, c.node, d.name
+-- What was done on two nodes apart from each other: first what nobody has acknowledged, the newest first. name: of the user;
+-- target: of the resource, or resource/login; by: who acknowledged it. id: that one alone, when it is not null.
+-- name: user_admin_conflicts(id uuid, rows int) ->
+--   what text, at timestamptz, object uuid, target text, principal uuid, name text, kept text, lost text, node uuid, node_name text,
+--   id uuid, acknowledged timestamptz, by text
+SELECT c.what, c.at, c.object, coalesce(r.name, ar.name || '/' || a.login), c.principal, p.name, c.kept, c.lost, c.node, d.name,
+	c.id, c.acknowledged_at, k.name
 FROM admin_conflict c JOIN principal p ON p.id = c.principal
 LEFT JOIN resource r ON r.id = c.object
 LEFT JOIN account a ON a.id = c.object LEFT JOIN resource ar ON ar.id = a.resource
-LEFT JOIN node d ON d.id = c.node
-ORDER BY c.at DESC, c.node, c.seq LIMIT $1;
+LEFT JOIN node d ON d.id = c.node LEFT JOIN principal k ON k.id = c.acknowledged_by
+WHERE $1::uuid IS NULL OR c.id = $1
+ORDER BY c.acknowledged_at IS NOT NULL, c.at DESC, c.node, c.seq LIMIT $2;

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "crypto/totp.h"
 #include "fixture.h"
+#include "vault/limit.h"
 #include "vault/user.h"
 
 #define ADMIN "ada"
@@ -901,6 +902,100 @@ standby_redirects_and_reveals_nothing(void **state)
 	expect(&reseed, 503, "not_serving");
 }
 
+/* A state event as vaultd writes it into this node's log. */
+static void
+log_says(enum event_kind kind, const char *body, bool own)
+{
+	struct event ev = { .node = x->v.node, .kind = kind, .address = "", .body = body };
+
+	if (!own)
+		ev.node.b[15] ^= 1;
+	limit_on_event(&x->v, &ev);
+}
+
+/* H5: past max_emergency_age nothing is given out until an administrator unlocks this outage; then everything as before. */
+static void
+old_data_is_locked(const char *account, const char *token)
+{
+	auto_reply none, refused, user, unlocked, good, bad_body, again;
+
+	ask(&none, "POST", "/v1/ha/unlock", admin_token, "{}");
+	expect(&none, 409, "refused");
+	x->settings.max_emergency_age = 3600000;
+	askf(&refused, "POST", token, "{}", "/v1/accounts/%s/retrieve", account);
+	expect(&refused, 403, "emergency_too_old");
+	assert_non_null(strstr(text(&refused, "error.detail"), "2026-01-01T00:00:00.000000Z"));
+	assert_non_null(strstr(text(&refused, "error.detail"), "60 min"));
+	assert_non_null(strstr(text(&refused, "error.detail"), "holdfast ha unlock"));
+	assert_string_equal(refused.as_of, "2026-01-01T00:00:00.000000Z");
+	ask(&user, "POST", "/v1/ha/unlock", token, "{}");
+	expect(&user, 403, "forbidden");
+	ask(&bad_body, "POST", "/v1/ha/unlock", admin_token, "{\"why\":1}");
+	expect(&bad_body, 400, "bad_field");
+	ask(&unlocked, "POST", "/v1/ha/unlock", admin_token, "{\"reason\":\"fire\"}");
+	expect(&unlocked, 200, NULL);
+	assert_string_equal(unlocked.durability, "journal");
+	askf(&good, "POST", token, "{}", "/v1/accounts/%s/retrieve", account);
+	expect(&good, 200, NULL);
+	/* It goes on while the journal goes home, and behind a fall of the service; another node's log says nothing of it. */
+	log_says(EVENT_HA_STATE, "{\"to\":\"merging\"}", true);
+	log_says(EVENT_HA_STATE, "{\"to\":\"standby\"}", false);
+	log_says(EVENT_NODE_STARTED, "{\"state\":\"emergency\"}", true);
+	assert_true(x->v.unlocked);
+	log_says(EVENT_HA_STATE, "{\"to\":\"standby\"}", true);
+	assert_false(x->v.unlocked);
+	askf(&again, "POST", token, "{}", "/v1/accounts/%s/retrieve", account);
+	expect(&again, 403, "emergency_too_old");
+	log_says(EVENT_EMERGENCY_UNLOCKED, "{}", false);
+	assert_false(x->v.unlocked);
+	log_says(EVENT_EMERGENCY_UNLOCKED, "{}", true);
+	assert_true(x->v.unlocked);
+	log_says(EVENT_NODE_STARTED, "{\"state\":\"standby\"}", true);
+	assert_false(x->v.unlocked);
+	for (int s = 0; s < HA_STATE_COUNT; s++) {
+		bool outage = s == HA_EMERGENCY || s == HA_MERGING || s == HA_PROMOTING;
+
+		x->v.unlocked = true;
+		limit_on_state(&x->v, (enum ha_state)s);
+		assert_int_equal(x->v.unlocked, outage);
+	}
+	x->v.unlocked = false;
+	x->settings.max_emergency_age = 0;
+}
+
+/* Where changes are allowed in emergency is for administrators to say. */
+static void
+emergency_policy_is_for_administrators(void **state)
+{
+	static const char path[] = "/v1/policy/emergency-changes";
+	char resource[UUID_STR_LEN], account[UUID_STR_LEN];
+	auto_reply user, on, got, word, nobody, everywhere, back, list, none;
+	make_account("policy1", resource, account);
+	int64_t before = events(EVENT_EMERGENCY_POLICY);
+	ask(&user, "PUT", path, user_token, "{\"state\":\"on\"}");
+	expect(&user, 403, "forbidden");
+	ask(&on, "PUT", path, admin_token, "{\"state\":\"on\",\"resource\":\"POLICY1\"}");
+	expect(&on, 200, NULL);
+	ask(&got, "GET", "/v1/policy", admin_token, NULL);
+	expect(&got, 200, NULL);
+	assert_string_equal(text(&got, "emergency_changes.everywhere"), "off");
+	assert_string_equal(text(&got, "emergency_changes.resources.0.resource.id"), resource);
+	assert_string_equal(text(&got, "emergency_changes.resources.0.state"), "on");
+	ask(&word, "PUT", path, admin_token, "{\"state\":\"perhaps\"}");
+	expect(&word, 400, "bad_field");
+	ask(&nobody, "PUT", path, admin_token, "{\"state\":\"on\",\"resource\":\"no such\"}");
+	expect(&nobody, 400, "bad_field");
+	ask(&everywhere, "PUT", path, admin_token, "{\"state\":\"inherit\"}");
+	expect(&everywhere, 400, "bad_field");
+	ask(&back, "PUT", path, admin_token, "{\"state\":\"inherit\",\"resource\":\"policy1\"}");
+	expect(&back, 200, NULL);
+	assert_int_equal(events(EVENT_EMERGENCY_POLICY), before + 2);
+	ask(&list, "GET", "/v1/changes", user_token, NULL);
+	expect(&list, 200, NULL);
+	askf(&none, "POST", admin_token, "{\"approve\":true}", "/v1/changes/%s", account);
+	expect(&none, 404, "not_found");
+}
+
 /* H5, H6, H7: reads go on and are in the journal before they are answered; nothing else does; while the journal goes
  * home, a session that is only in it is served on, others are sent to the primary. Last of all tests: the
  * journal of a single node has no home. */
@@ -908,7 +1003,7 @@ static void
 emergency_reads_and_refuses_changes(void **state)
 {
 	char resource[UUID_STR_LEN], account[UUID_STR_LEN];
-	auto_reply login, get, put, health, mine, write, others, stranger, home;
+	auto_reply login, get, put, version, health, mine, write, others, stranger, home;
 	make_account("emerg1", resource, account);
 	int64_t before = events(EVENT_RETRIEVED);
 	set_state(HA_EMERGENCY);
@@ -926,9 +1021,13 @@ emergency_reads_and_refuses_changes(void **state)
 	assert_int_equal(events(EVENT_RETRIEVED), before);
 	ask(&put, "POST", "/v1/resources", token, "{\"name\":\"never\"}");
 	expect(&put, 403, "emergency_read_only");
+	askf(&version, "POST", token, "{\"fields\":{\"pin\":\"2\"}}", "/v1/accounts/%s/versions",
+	     account);
+	expect(&version, 403, "emergency_read_only");
 	ask(&health, "GET", "/v1/sys/health", NULL, NULL);
 	expect(&health, 200, NULL);
 	assert_string_equal(text(&health, "mode"), "emergency");
+	old_data_is_locked(account, token);
 
 	set_state(HA_MERGING);
 	askf(&mine, "POST", token, "{}", "/v1/accounts/%s/retrieve", account);
@@ -976,6 +1075,7 @@ main(void)
 		cmocka_unit_test(health_is_true_to_the_core),
 		cmocka_unit_test(metrics_are_for_loopback_or_token),
 		cmocka_unit_test(standby_redirects_and_reveals_nothing),
+		cmocka_unit_test(emergency_policy_is_for_administrators),
 		cmocka_unit_test(emergency_reads_and_refuses_changes),
 	};
 	if (!pgtemp_have())

@@ -82,7 +82,7 @@ body_tables_end_and_fit(void **state)
 	}
 }
 
-/* H5: in emergency nothing but reads, and what a login and a retrieval need. */
+/* H5: in emergency nothing but reads, what a login and a retrieval need, and the unlocking of old data. */
 static void
 emergency_serves_reads_only(void **state)
 {
@@ -90,6 +90,7 @@ emergency_serves_reads_only(void **state)
 		"POST /v1/session",
 		"DELETE /v1/session",
 		"POST /v1/accounts/{id}/retrieve",
+		"POST /v1/ha/unlock",
 	};
 	for (size_t i = 0; i < count; i++) {
 		const struct route *r = &table[i];
@@ -104,6 +105,9 @@ emergency_serves_reads_only(void **state)
 			assert_false(listed);
 		if (r->method != HTTP_GET)
 			assert_true(r->flags & ROUTE_EVENT);
+		/* And what administrators may allow. */
+		assert_int_equal(!!(r->flags & ROUTE_EMERGENCY_CHANGE),
+				 strcmp(text, "POST /v1/accounts/{id}/versions") == 0);
 	}
 }
 

@@ -104,10 +104,14 @@ both_counts_its_changes(void **state)
 	page_set_both(w, true);
 	assert_true(page_quick(w).both);
 	assert_int_equal(page_quick(w).both_gen, gen + 1);
+	assert_false(page_quick(w).away);
+	page_set_away(w, true);
+	assert_true(page_quick(w).away);
 	page_free(w);
 	/* A new writer claims nothing, and no generation comes twice. */
 	assert_int_equal(page_create(path, &w, &e), 0);
 	assert_false(page_quick(w).both);
+	assert_false(page_quick(w).away);
 	assert_int_equal(page_quick(w).both_gen, gen + 2);
 	assert_int_equal(page_quick(w).state_seq, 2);
 	assert_int_equal(page_quick(w).beat_mono_ms, 0);

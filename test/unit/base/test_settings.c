@@ -24,6 +24,7 @@ defaults_are_the_tables(void **state)
 	assert_int_equal(s.detect_ms, 3000);
 	assert_false(s.reason_required);
 	assert_string_equal(s.log_level, "info");
+	assert_string_equal(s.standby, "redirect");
 }
 
 static void
@@ -44,7 +45,7 @@ the_sample_parses_back(void **state)
 		lines += counts;
 		buf_add(&live, l + counts, (size_t)(end - l) + 1 - counts);
 	}
-	assert_int_equal(lines, 19);
+	assert_int_equal(lines, 30);
 	memset(&s, 0xff, sizeof(s));
 	assert_int_equal(parse(buf_str(&live), &s, &e), 0);
 	assert_memory_equal(&s, &defaults, sizeof(s));
@@ -62,6 +63,7 @@ values_are_taken(void **state)
 			       "session_idle = 30m ; half an hour\n"
 			       "probe_ms = 250ms\r\n"
 			       "reason_required = yes\n"
+			       "standby = forward\n"
 			       "log_level = debug",
 			       &s, &e),
 			 0);
@@ -72,6 +74,7 @@ values_are_taken(void **state)
 	assert_int_equal(s.probe_ms, 250);
 	assert_true(s.reason_required);
 	assert_string_equal(s.log_level, "debug");
+	assert_string_equal(s.standby, "forward");
 	assert_int_equal(s.sync_timeout, 2000);
 }
 
@@ -101,6 +104,7 @@ static const struct {
 	  "b\n",
 	  "name cannot be" },
 	{ "log_level = loud\n", "error, warning, notice, info or debug" },
+	{ "standby = maybe\n", "redirect or forward" },
 	{ "[server]\nname = a\n", "line 2: there is no section [server]" },
 	{ "name = a\nnonsense\n", "line 2 is not understood" },
 	{ "[broken\n", "line 1 is not understood" },

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <gnutls/gnutls.h>
 #include "base/home.h"
 #include "base/jw.h"
 
@@ -102,9 +103,30 @@ fake_stop(struct fake *f)
 
 struct mute {
 	int fd;
+	gnutls_certificate_credentials_t shown; /* NULL: no TLS */
 	pthread_t thread;
 	unsigned taken;
 };
+
+static void
+read_request(const struct mute *m, int fd)
+{
+	gnutls_session_t tls;
+	char data[4096];
+	int rc;
+
+	gnutls_init(&tls, GNUTLS_SERVER | GNUTLS_NO_SIGNAL);
+	assert_int_equal(gnutls_priority_set_direct(tls, "NORMAL:-VERS-ALL:+VERS-TLS1.3", NULL), 0);
+	gnutls_credentials_set(tls, GNUTLS_CRD_CERTIFICATE, m->shown);
+	gnutls_transport_set_int(tls, fd);
+	gnutls_handshake_set_timeout(tls, 5000);
+	do
+		rc = gnutls_handshake(tls);
+	while (rc < 0 && !gnutls_error_is_fatal(rc));
+	if (rc == 0)
+		(void)!gnutls_record_recv(tls, data, sizeof(data));
+	gnutls_deinit(tls);
+}
 
 static void *
 take_and_end(void *arg)
@@ -114,18 +136,29 @@ take_and_end(void *arg)
 
 	while ((fd = accept(m->fd, NULL, NULL)) >= 0) {
 		m->taken++;
+		if (m->shown)
+			read_request(m, fd);
 		close(fd);
 	}
 	return NULL;
 }
 
 struct mute *
-mute_start(unsigned *ret_port)
+mute_start(const struct pair *p, unsigned *ret_port)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t n = sizeof(sin);
 	struct mute *m = calloc(1, sizeof(*m));
 
+	if (p) {
+		const gnutls_datum_t cert = { (void *)p->cert.data, (unsigned)p->cert.len };
+		const gnutls_datum_t key = { (void *)p->key.data, (unsigned)p->key.len };
+
+		gnutls_certificate_allocate_credentials(&m->shown);
+		assert_int_equal(gnutls_certificate_set_x509_key_mem(m->shown, &cert, &key,
+								     GNUTLS_X509_FMT_PEM),
+				 0);
+	}
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	m->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(m->fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
@@ -145,6 +178,8 @@ mute_stop(struct mute *m)
 	pthread_join(m->thread, NULL);
 	close(m->fd);
 	taken = m->taken;
+	if (m->shown)
+		gnutls_certificate_free_credentials(m->shown);
 	free(m);
 	return taken;
 }

@@ -29,9 +29,10 @@ void fake_start(struct fake *f, int status, const char *body);
 void fake_stop_server(struct fake *f); /* its port refuses connections then */
 void fake_stop(struct fake *f);
 
-/* A port on which a connection is taken and ended at once, without a word. */
+/* A port on which a connection is taken and ended without a word: at once, or with a certificate
+ * when a request has come. */
 struct mute;
-struct mute *mute_start(unsigned *ret_port);
+struct mute *mute_start(const struct pair *p, unsigned *ret_port);
 unsigned mute_stop(struct mute *m); /* how many came */
 
 /* Writes a session file for these nodes and points $HOLDFAST_SESSION at it. cert NULL: that of

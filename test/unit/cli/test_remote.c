@@ -124,6 +124,23 @@ test_turns_to_the_next_when_told(void **state)
 	}
 }
 
+/* A node whose database stands still: the other one has all of it to read. */
+static void
+test_a_read_that_takes_too_long_is_put_to_the_next(void **state)
+{
+	struct err e;
+
+	for (enum remote_kind kind = REMOTE_READ; kind <= REMOTE_WRITE; kind++) {
+		a.answers[0] = (struct fake_answer){ NULL, 504, ERROR("timeout"), "primary", NULL };
+		const struct session_node nodes[] = { { a.port, a.pair.cert.data },
+						      { b.port, b.pair.cert.data } };
+		session_write(nodes, 2);
+		auto_remote r = opened();
+		assert_string_equal(call(r, kind, &e), kind == REMOTE_READ ? "b" : "");
+		assert_int_equal(e.code, kind == REMOTE_READ ? 0 : ERR_TIMEOUT);
+	}
+}
+
 /* The token goes to the nodes of the session and to no address that somebody names. */
 static void
 test_follows_nobody(void **state)
@@ -182,7 +199,7 @@ static void
 test_a_write_is_not_done_twice(void **state)
 {
 	unsigned port;
-	struct mute *m = mute_start(&port);
+	struct mute *m = mute_start(&a.pair, &port);
 	const struct session_node nodes[] = { { port, a.pair.cert.data },
 					      { b.port, b.pair.cert.data } };
 	struct err e;
@@ -198,6 +215,23 @@ test_a_write_is_not_done_twice(void **state)
 	auto_remote r = opened();
 	assert_string_equal(call(r, REMOTE_READ, &e), "b");
 	assert_int_equal(mute_stop(m), 2);
+}
+
+/* Nothing of it went out: the node cannot have done it. */
+static void
+test_a_write_that_never_left_is_put_to_the_next(void **state)
+{
+	unsigned port;
+	struct mute *m = mute_start(NULL, &port);
+	const struct session_node nodes[] = { { port, a.pair.cert.data },
+					      { b.port, b.pair.cert.data } };
+	struct err e;
+
+	session_write(nodes, 2);
+	auto_remote r = opened();
+	assert_string_equal(call(r, REMOTE_WRITE, &e), "b");
+	assert_int_equal(atomic_load(&b.asked), 1);
+	assert_int_equal(mute_stop(m), 1);
 }
 
 /* Who shows another certificate gets no token, and is not waited for when there is nobody else. */
@@ -377,9 +411,11 @@ main(void)
 		T(test_asks_one_node),
 		T(test_turns_to_the_next_when_refused),
 		T(test_turns_to_the_next_when_told),
+		T(test_a_read_that_takes_too_long_is_put_to_the_next),
 		T(test_follows_nobody),
 		T(test_hands_on_what_a_node_says),
 		T(test_a_write_is_not_done_twice),
+		T(test_a_write_that_never_left_is_put_to_the_next),
 		T(test_who_is_not_trusted),
 		T(test_one_node_that_is_down),
 		T(test_a_change_in_emergency),

@@ -103,6 +103,47 @@ make_part(struct maker *m, const char *node, int from, int to)
 	add_sig(m, &m->file, line.data, line.len);
 }
 
+/* The events behind `after` up to `upto` are lost, accepted by event `by` of node A; the file goes on behind `last`. */
+static void
+make_accepted(struct maker *m, const char *node, int after, int upto, int last, bool hash_known,
+	      int by)
+{
+	auto_buf line = BUF_INIT;
+	buf_addf(&line, "accepted %s %d ", node, after);
+	hash_of(m, node, after, &line);
+	buf_addf(&line, " %d %d ", upto, last);
+	hash_of(m, node, hash_known ? last : 0, &line);
+	buf_addf(&line, " %s %d", A, by);
+	buf_add(&m->file, line.data, line.len);
+	buf_addc(&m->file, ' ');
+	add_sig(m, &m->file, line.data, line.len);
+}
+
+/* A part whose first event follows nothing that is known. */
+static void
+make_bare_part(struct maker *m, const char *node, int from, int to)
+{
+	uint8_t digest[32];
+	auto_buf events = BUF_INIT, line = BUF_INIT;
+	for (int i = from + 1; i <= to; i++) {
+		buf_addf(&events, "event %s %d ", node, i);
+		hash_of(m, node, i, &events);
+		buf_adds(&events, " {}\n");
+	}
+	crypto_generichash(digest, sizeof(digest), (const uint8_t *)events.data, events.len, NULL,
+			   0);
+	buf_addf(&line, "checkpoint %s %d ", node, from);
+	hash_of(m, node, 0, &line);
+	buf_addf(&line, " %d ", to);
+	hash_of(m, node, to, &line);
+	buf_addc(&line, ' ');
+	add_hex(&line, digest, sizeof(digest));
+	buf_add(&m->file, events.data, events.len);
+	buf_add(&m->file, line.data, line.len);
+	buf_addc(&m->file, ' ');
+	add_sig(m, &m->file, line.data, line.len);
+}
+
 /* Two nodes with parts of two events. */
 static void
 make(struct maker *m, int a, int b)
@@ -115,6 +156,8 @@ make(struct maker *m, int a, int b)
 	buf_adds(&m->file, "end\n");
 }
 
+static struct auditfile_result found;
+
 static int
 verify(const struct buf *now, const struct buf *old, int64_t *events, struct err *e)
 {
@@ -122,13 +165,16 @@ verify(const struct buf *now, const struct buf *old, int64_t *events, struct err
 	auto_auditfile a = NULL;
 	auto_auditfile b = NULL;
 	assert_non_null(f);
+	found = (struct auditfile_result){ 0 };
 	int rc = auditfile_open(f, "now", &a, e);
 	if (!rc && old) {
 		g = fmemopen(old->data, old->len, "r");
 		rc = auditfile_open(g, "old", &b, e);
 	}
 	if (!rc)
-		rc = auditfile_verify(a, b, events, e);
+		rc = auditfile_verify(a, b, &found, e);
+	if (!rc)
+		*events = found.events;
 	fclose(f);
 	if (g)
 		fclose(g);
@@ -165,13 +211,28 @@ good_ones_are_good(void **state)
 	}
 }
 
+/* A hole in A's chain, and the end of B's chain is lost: both accepted. */
+static void
+make_broken(struct maker *m, int b_end)
+{
+	maker_init(m, 1, 0);
+	make_head(m, 9, b_end);
+	make_part(m, A, 0, 3);
+	make_accepted(m, A, 3, 6, 5, false, 9); /* 4 and 5 are lost, 6 stands */
+	make_bare_part(m, A, 5, 9);
+	make_part(m, B, 0, 2);
+	make_accepted(m, B, 2, 4, 4, true, 9); /* 3 and 4 are lost */
+	if (b_end > 4)
+		make_part(m, B, 4, b_end);
+	buf_adds(&m->file, "end\n");
+}
+
 /* No byte can be another one, be missing or be there twice. */
 static void
 every_byte_counts(void **state)
 {
 	struct maker m;
-	maker_init(&m, 1, 0);
-	make(&m, 3, 1);
+	make_broken(&m, 4);
 	for (size_t i = 0; i < m.file.len; i++) {
 		for (int how = 0; how < 4; how++) {
 			auto_buf t = BUF_INIT;
@@ -251,6 +312,100 @@ continued_or_not(void **state)
 }
 
 static void
+accepted_breaks_are_followed(void **state)
+{
+	struct maker old, now;
+	struct err e = { 0 };
+	int64_t events;
+	for (int b_end = 4; b_end <= 6; b_end += 2) {
+		make_broken(&now, b_end);
+		if (verify(&now.file, NULL, &events, &e))
+			fail_msg("%s", e.text);
+		assert_int_equal(events, 9 + b_end - 4);
+		maker_init(&old, 1, 0);
+		make(&old, 6, 4);
+		if (verify(&now.file, &old.file, &events, &e))
+			fail_msg("%s", e.text);
+		assert_int_equal(found.lost, 4);
+		assert_int_equal(events, 9 + b_end - 4);
+		assert_int_equal(verify(&now.file, &now.file, &events, &e), 0);
+		assert_int_equal(found.lost, 0);
+		is_broken(&old.file, &now.file, "not in now");
+		buf_done(&old.file);
+		/* More than that is not accepted. */
+		maker_init(&old, 1, 1);
+		make(&old, 2, 0);
+		is_broken(&now.file, &old.file, "event 1 of node " A " is another one");
+		buf_done(&old.file);
+		maker_init(&old, 1, 0);
+		make(&old, 9, 7);
+		is_broken(&now.file, &old.file,
+			  b_end == 4 ? "event 5 of node " B : "event 7 of node " B);
+		buf_done(&old.file);
+		buf_done(&now.file);
+	}
+}
+
+static void
+is_misplaced(struct maker *m, const char *why)
+{
+	make_part(m, A, 5, 9);
+	buf_adds(&m->file, "end\n");
+	is_broken(&m->file, NULL, why);
+	buf_done(&m->file);
+}
+
+static void
+accepted_breaks_have_their_place(void **state)
+{
+	static const struct {
+		int after, upto, last, by;
+	} bad[] = { { 2, 5, 5, 9 },  { 3, 3, 5, 9 },  { 3, 5, 2, 9 },
+		    { 3, 5, 10, 9 }, { 3, 5, 5, 10 }, { 3, 5, 5, 0 } };
+	struct maker m;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		maker_init(&m, 1, 0);
+		make_head(&m, 9, 0);
+		make_part(&m, A, 0, 3);
+		make_accepted(&m, A, bad[i].after, bad[i].upto, bad[i].last, true, bad[i].by);
+		is_misplaced(&m, "not one of the place where it stands");
+	}
+	/* One of another log, one that nobody signed, one of another node, and one within a part. */
+	maker_init(&m, 1, 0);
+	make_head(&m, 9, 0);
+	make_part(&m, A, 0, 3);
+	m.salt = 1;
+	make_accepted(&m, A, 3, 5, 5, true, 9);
+	m.salt = 0;
+	is_misplaced(&m, "not one of the place where it stands");
+	maker_init(&m, 1, 0);
+	make_head(&m, 9, 0);
+	make_part(&m, A, 0, 3);
+	m.secret[0] ^= 1;
+	make_accepted(&m, A, 3, 5, 5, true, 9);
+	m.secret[0] ^= 1;
+	is_misplaced(&m, "signature of the accepted break");
+	maker_init(&m, 1, 0);
+	make_head(&m, 9, 0);
+	make_part(&m, A, 0, 3);
+	make_accepted(&m, B, 3, 5, 5, true, 9);
+	is_misplaced(&m, "not one of the place where it stands");
+	maker_init(&m, 1, 0);
+	make_head(&m, 9, 0);
+	buf_addf(&m.file, "event %s 1 ", A);
+	hash_of(&m, A, 1, &m.file);
+	buf_adds(&m.file, " {}\n");
+	make_accepted(&m, A, 1, 5, 5, true, 9);
+	is_misplaced(&m, "not one of the place where it stands");
+	/* The part behind it follows something else. */
+	maker_init(&m, 1, 0);
+	make_head(&m, 9, 0);
+	make_part(&m, A, 0, 3);
+	make_accepted(&m, A, 3, 5, 5, false, 9);
+	is_misplaced(&m, "event 6 of node " A " does not follow");
+}
+
+static void
 a_line_has_a_bound(void **state)
 {
 	auto_buf t = BUF_INIT;
@@ -267,6 +422,8 @@ main(void)
 		cmocka_unit_test(every_byte_counts),
 		cmocka_unit_test(parts_of_a_signed_log_prove_nothing_apart),
 		cmocka_unit_test(continued_or_not),
+		cmocka_unit_test(accepted_breaks_are_followed),
+		cmocka_unit_test(accepted_breaks_have_their_place),
 		cmocka_unit_test(a_line_has_a_bound),
 	};
 	if (sodium_init() < 0)

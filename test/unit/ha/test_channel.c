@@ -59,12 +59,58 @@ standby_follows(void **ctx)
 	assert_int_equal(home_remove_tree(dir, &e), 0);
 }
 
+/* What was written is found again; of several lines the last counts; what says nothing is refused. */
+static void
+standby_says_whom_it_follows(void **ctx)
+{
+	static const struct {
+		const char *text, *host; /* NULL: refused */
+		int port;
+	} rows[] = {
+		{ "primary_conninfo = 'host=''b.example'' port=2346'\n", "b.example", 2346 },
+		{ "primary_conninfo = 'host=a port=1'\nprimary_conninfo = 'host=c port=2'\n", "c",
+		  2 },
+		{ "#primary_conninfo = 'host=a port=1'\n", NULL, 0 },
+		{ "primary_conninfo = 'host=a'\n", NULL, 0 },
+		{ "primary_conninfo = 'host=a port=70000'\n", NULL, 0 },
+		{ "primary_conninfo = 'host=a port=1", NULL, 0 },
+		{ "", NULL, 0 },
+	};
+	struct channel_primary p = { .host = "it's.example", .port = 2345, .slot = "hf_1" }, got;
+	char dir[] = "/tmp/hf-channel-XXXXXX", pg[HOME_PATH_MAX], path[HOME_PATH_MAX + 32];
+	struct home h;
+	struct err e;
+
+	assert_non_null(mkdtemp(dir));
+	strcpy(h.dir, dir);
+	home_path(&h, HOME_PG, pg);
+	assert_int_equal(home_mkdirs(pg, 0700, &e), 0);
+	assert_int_equal(channel_write_standby(&h, &p, pg, &e), 0);
+	got = (struct channel_primary){ .slot = "hf_2" };
+	assert_int_equal(channel_read_standby(&h, &got, &e), 0);
+	assert_string_equal(got.host, "it's.example");
+	assert_int_equal(got.port, 2345);
+	assert_string_equal(got.slot, "hf_2");
+	snprintf(path, sizeof(path), "%s/postgresql.auto.conf", pg);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(
+			home_write_file(path, rows[i].text, strlen(rows[i].text), 0600, &e), 0);
+		got = (struct channel_primary){ 0 };
+		assert_int_equal(channel_read_standby(&h, &got, &e),
+				 rows[i].host ? 0 : ERR_NOT_FOUND);
+		assert_string_equal(got.host, rows[i].host ? rows[i].host : "");
+		assert_int_equal(got.port, rows[i].port);
+	}
+	assert_int_equal(home_remove_tree(dir, &e), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(conninfo_is_strict),
 		cmocka_unit_test(standby_follows),
+		cmocka_unit_test(standby_says_whom_it_follows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

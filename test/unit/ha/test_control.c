@@ -26,7 +26,7 @@ static struct control *control;
 static char ordered[64];
 
 static int
-take_order(void *ctx, const char *verb, const char *node, struct err *e)
+take_order(void *ctx, const char *verb, const char *node, struct buf *ret_text, struct err *e)
 {
 	if (strcmp(verb, "promote") != 0)
 		return err_set(e, ERR_USAGE, "the agent knows no command \"%s\"", verb);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Every state × every combination of observations: each flag both ways, each duration at, below and above its limit.
- * Names the invariants of ha/fsm.c (F1 … F9) and with them H1, H2, H4, H7, H10.
+ * Names the invariants of ha/fsm.c (F1 … F10) and with them H1, H2, H4, H7, H10.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,7 +42,7 @@ take3(unsigned *i)
 	return v;
 }
 
-#define FLAGS 14
+#define FLAGS 15
 #define COMBINATIONS ((1u << FLAGS) * 81u * 2u)
 
 static struct fsm_obs
@@ -63,6 +63,7 @@ combination(unsigned i)
 		.handover_over = take(&i),
 		.handed_over = take(&i),
 		.must_return = take(&i),
+		.emergency_ordered = take(&i),
 		.journal_rows = take(&i) ? 7 : 0,
 		.primary_ok_for_ms = duration(take3(&i), limits.settle_ms),
 		.primary_bad_for_ms = duration(take3(&i), limits.refused_ms),
@@ -84,13 +85,18 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 		assert_true(o->is_secondary && o->promote_failed);
 	} else if (to == HA_EMERGENCY && from != HA_EMERGENCY) {
 		assert_true(o->is_secondary);
-		assert_false(o->primary_ok);			      /* F1 */
-		assert_true(from == HA_MERGING || refuses || silent); /* F2 */
+		if (!o->emergency_ordered) {
+			assert_false(o->primary_ok);			      /* F1 */
+			assert_true(from == HA_MERGING || refuses || silent); /* F2 */
+		}
 	}
 	if (from == HA_STANDBY && o->is_secondary && !o->primary_ok && (refuses || silent))
 		assert_int_equal(to,
 				 promotes ? HA_PROMOTING : HA_EMERGENCY); /* F2, the other way */
-	if (from == HA_EMERGENCY && to == HA_MERGING)			  /* F3 */
+	if (o->is_secondary && o->emergency_ordered && !promotes &&
+	    (from == HA_STANDBY || from == HA_EMERGENCY || from == HA_MERGING || from == HA_RESEED))
+		assert_int_equal(to, HA_EMERGENCY);   /* F10 */
+	if (from == HA_EMERGENCY && to == HA_MERGING) /* F3 */
 		assert_true(o->primary_ok && o->streaming &&
 			    o->primary_ok_for_ms >= limits.settle_ms);
 	else if (from == HA_EMERGENCY && to != from)

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sodium.h>
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/home.h"
 #include "ha/replication.h"
 #include "pgtemp.h"
 #include "store/db.h"
@@ -151,10 +153,21 @@ a_full_ring_is_late_and_never_early(void **ctx)
 /* ---- with a server ---- */
 
 static struct pgtemp *pg;
+static char dir[64];
+static struct home home;
 
 static int
 start(void **ctx)
 {
+	char path[HOME_PATH_MAX];
+	struct err e;
+
+	snprintf(dir, sizeof(dir), "/tmp/hf-replication-XXXXXX");
+	if (!mkdtemp(dir) || home_open(&home, dir, &e))
+		return -1;
+	home_path(&home, HOME_PG, path);
+	if (home_mkdirs(path, 0700, &e))
+		return -1;
 	pg = pgtemp_new();
 	pgtemp_migrate(pg);
 	return 0;
@@ -163,8 +176,10 @@ start(void **ctx)
 static int
 stop(void **ctx)
 {
+	struct err e;
+
 	pgtemp_free(pg);
-	return 0;
+	return home_remove_tree(dir, &e);
 }
 
 static bool
@@ -212,12 +227,53 @@ has_request(const struct replication_view *v)
 	return v->requests == 1;
 }
 
+/* Whose certificates the channel takes. */
+static bool
+takes(const char *name)
+{
+	char path[HOME_PATH_MAX + 32], folder[HOME_PATH_MAX];
+	auto_buf text = BUF_INIT;
+	struct err e;
+
+	home_path(&home, HOME_PG, folder);
+	snprintf(path, sizeof(path), "%s/pg_ident.conf", folder);
+	return home_read_file(path, 65536, &text, &e) == 0 && strstr(buf_str(&text), name);
+}
+
+static void
+wait_until_taken(const char *name, bool taken)
+{
+	int64_t until = clock_mono_ms() + 8000;
+
+	while (takes(name) != taken && clock_mono_ms() < until)
+		clock_sleep_ms(20);
+	assert_int_equal(takes(name), taken);
+}
+
+static void
+the_channel_is_for_the_nodes_of_the_table(void **ctx)
+{
+	struct uuid self = { .b = { 9 } };
+	struct replication *r = replication_new(&home, pgtemp_conninfo(pg, "holdfast"), &self);
+
+	pgtemp_sql(
+		pg,
+		"INSERT INTO node SELECT gen_random_uuid(), n, 7272, 2345, NULL, NULL, now(), NULL "
+		"FROM (VALUES ('one.example'), ('two.example')) v (n)");
+	wait_until_taken("two\\.example$ hf_replicate", true);
+	pgtemp_sql(pg, "DELETE FROM node WHERE name = 'two.example'");
+	wait_until_taken("two", false);
+	assert_true(takes("one\\.example$ hf_deposit"));
+	pgtemp_sql(pg, "TRUNCATE node");
+	replication_free(r);
+}
+
 static void
 the_threads_look_set_and_clear(void **ctx)
 {
 	struct uuid self = { .b = { 9 } };
 	struct replication_view *v = calloc(1, sizeof(*v));
-	struct replication *r = replication_new(pgtemp_conninfo(pg, "holdfast"), &self);
+	struct replication *r = replication_new(&home, pgtemp_conninfo(pg, "holdfast"), &self);
 
 	assert_true(wait_for(r, v, seen, 5000));
 	assert_false(v->standby);
@@ -262,6 +318,7 @@ main(void)
 	};
 	const struct CMUnitTest real[] = {
 		cmocka_unit_test(the_threads_look_set_and_clear),
+		cmocka_unit_test(the_channel_is_for_the_nodes_of_the_table),
 	};
 
 	if (sodium_init() < 0)

@@ -79,12 +79,18 @@ each_fault_is_its_own_reason(void **ctx)
 	BREAK(SLOT_SOON_LOST, 1, strcpy(v.nodes[1].slot_status, "unreserved"));
 	BREAK(JOURNAL_WAITS, 1, v.nodes[1].journal_rows = 1);
 	BREAK(JOURNAL_WAITS, 0, v.inbox_rows = 1);
-	BREAK(JOURNAL_UNREADABLE, 0, v.journal_unreadable = true);
+	BREAK(JOURNAL_UNREADABLE, 0, v.nodes[0].journal_unreadable = true);
+	BREAK(JOURNAL_UNREADABLE, 1, v.nodes[1].journal_unreadable = true);
+	BREAK(DATA_DAMAGED, 0, v.nodes[0].data_damaged = true);
+	BREAK(DATA_DAMAGED, 1, v.nodes[1].data_damaged = true);
 	BREAK(JOURNAL_DIVERGED, 0, v.journal_diverged = true);
 	BREAK(MERGE_REFUSED, 0, v.merge_refused = true);
+	BREAK(CHAIN_SHRUNK, 0, v.chain_shrunk = true);
+	BREAK(CHAIN_FORKED, 0, v.chain_forked = true);
 	BREAK(CLOCK_SKEW, 1, v.nodes[1].skew_us = 60000001);
 	BREAK(CLOCK_SKEW, 1, v.nodes[1].skew_us = -60000001);
 	BREAK(EMERGENCY, 1, v.nodes[1].state = HA_EMERGENCY);
+	BREAK(TOO_OLD, 0, v.too_old = true);
 	BREAK(MERGING, 1, v.nodes[1].state = HA_MERGING);
 	BREAK(FENCED, 0, v.nodes[0].state = HA_FENCED);
 	BREAK(AWAY, 1, v.nodes[1].state = HA_PROMOTING);
@@ -115,6 +121,24 @@ the_text_is_json_and_says_it(void **ctx)
 	json_decref(o);
 }
 
+/* An operator's order is told apart from a lost primary, by whoever sees the node. */
+static void
+an_ordered_emergency_says_so(void **ctx)
+{
+	for (int ordered = 0; ordered < 2; ordered++) {
+		struct status_view v;
+		struct status_words s;
+
+		make_well(&v);
+		v.nodes[1].state = HA_EMERGENCY;
+		v.nodes[1].ordered = ordered;
+		status_say(&v, 1, STATUS_EMERGENCY, &s);
+		assert_string_equal(s.code, "emergency");
+		assert_string_equal(s.detail, ordered ? "an operator ordered it" : "");
+		assert_non_null(strstr(s.todo, "holdfast ha emergency off"));
+	}
+}
+
 /* Everything wrong everywhere, with the longest names: still one whole text in the page. */
 static void
 the_worst_still_fits_the_page(void **ctx)
@@ -140,7 +164,8 @@ the_worst_still_fits_the_page(void **ctx)
 		strcpy(n->slot_status, "lost");
 	}
 	memset(v.trouble, 't', 200);
-	v.journal_diverged = v.merge_refused = v.journal_unreadable = true;
+	v.journal_diverged = v.merge_refused = v.nodes[0].journal_unreadable = true;
+	v.chain_shrunk = v.chain_forked = true;
 	status_render(&v, &out);
 	assert_true(out.len < PAGE_STATUS_MAX);
 	json_t *o = json_loadb(out.data, out.len, 0, &why);
@@ -182,6 +207,7 @@ main(void)
 		cmocka_unit_test(alive_when_all_is_well),
 		cmocka_unit_test(each_fault_is_its_own_reason),
 		cmocka_unit_test(the_text_is_json_and_says_it),
+		cmocka_unit_test(an_ordered_emergency_says_so),
 		cmocka_unit_test(the_worst_still_fits_the_page),
 		cmocka_unit_test(the_page_lists_the_same_reasons),
 	};

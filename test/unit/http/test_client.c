@@ -94,6 +94,7 @@ fail_to(const char *base, int connect_ms, int total_ms, int64_t *took)
 	assert_non_null(c);
 	assert_int_equal(client_call(c, "GET", "/now", NULL, &r, &failure, &e), ERR_UNREACHABLE);
 	assert_non_null(strstr(e.text, base));
+	assert_false(client_sent(c)); /* so it was not done */
 	*took = clock_mono_ms() - begun;
 	client_free(c);
 	return failure;
@@ -118,6 +119,33 @@ test_failures(void **state)
 	assert_in_range(took, 0, 300);
 	assert_int_equal(fail_to("https://no-such-host.invalid:1", 3000, 3000, &took),
 			 CLIENT_BAD_NAME);
+}
+
+/* What a node had in its hands may have been done. */
+static void
+test_what_was_sent_is_known(void **state)
+{
+	struct owner *o = owner_start(&web, NULL);
+	char base[64];
+	struct client *c;
+	struct client_reply r;
+	enum client_failure failure;
+	struct err e = { 0 };
+
+	snprintf(base, sizeof(base), "https://localhost:%u", owner_port(o));
+	c = client_new(&(struct client_options){ .base = base,
+						 .trust_pem = web.cert.data,
+						 .connect_ms = 2000,
+						 .total_ms = 700 },
+		       &e);
+	assert_int_equal(client_call(c, "GET", "/hold", NULL, &r, &failure, &e), ERR_UNREACHABLE);
+	assert_int_equal(failure, CLIENT_SILENT);
+	assert_true(client_sent(c));
+	assert_int_equal(client_call(c, "GET", "no slash", NULL, &r, &failure, &e), ERR_USAGE);
+	assert_false(client_sent(c));
+	client_free(c);
+	owner_release(o);
+	owner_stop(o);
 }
 
 static void
@@ -264,6 +292,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_trust),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_what_was_sent_is_known),
 		cmocka_unit_test(test_no_proxy_from_environment),
 		cmocka_unit_test(test_redirect_is_not_followed),
 		cmocka_unit_test(test_methods_in_turn),

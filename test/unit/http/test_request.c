@@ -162,6 +162,32 @@ test_query_refusals(void **state)
 	request_free(rq);
 }
 
+/* However it was written, a target is written again in one form. */
+static void
+test_target_is_written_again(void **state)
+{
+	static const struct {
+		const char *raw, *again;
+	} rows[] = {
+		{ "/", "/" },
+		{ "/v1/a%62c/%7e", "/v1/abc/~" },
+		{ "/v1/a%20b%26?q=a%26b%20c&limit=3", "/v1/a%20b%26?q=a%26b%20c&limit=3" },
+		{ "/x?q=a+b", "/x?q=a%20b" },
+		{ "/x?q", "/x?q=" },
+		{ "/\xc3\xa9?q=%C3%A9/", "/%C3%A9?q=%C3%A9%2F" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct request *rq;
+		auto_buf out = BUF_INIT;
+
+		assert_int_equal(target(&rq, rows[i].raw), 0);
+		request_write_target(rq, &out);
+		assert_string_equal(buf_str(&out), rows[i].again);
+		request_free(rq);
+	}
+}
+
 static int
 header(struct request *rq, const char *name, const char *value)
 {
@@ -187,6 +213,9 @@ test_headers(void **state)
 	assert_string_equal(rq->cookie, "abc");
 	assert_int_equal(header(rq, "Content-Length", "120"), 0);
 	assert_int_equal(rq->content_length, 120);
+	assert_int_equal(header(rq, "Holdfast-Forwarded", "1 a b"), 0);
+	assert_string_equal(rq->forwarded, "1 a b");
+	assert_int_equal(header(rq, "holdfast-forwarded", "1 a b"), ERR_USAGE);
 	assert_int_equal(header(rq, "X-Other", "a"), 0);
 	assert_int_equal(header(rq, "X-Other", "a"), 0);
 	assert_int_equal(header(rq, "X-Other", "a\x0b"), ERR_USAGE);
@@ -198,6 +227,7 @@ test_headers(void **state)
 static void
 test_header_refusals(void **state)
 {
+	static char long_value[REQUEST_FORWARDED_MAX + 2];
 	static const struct {
 		const char *name, *value;
 	} bad[] = {
@@ -218,7 +248,11 @@ test_header_refusals(void **state)
 		{ "Content-Length", "1,1" },
 		{ "Content-Length", "9999999999999999" },
 		{ "Content-Type", "" },
+		{ "Holdfast-Forwarded", "" },
+		{ "Holdfast-Forwarded", long_value },
 	};
+
+	memset(long_value, 'a', sizeof(long_value) - 1);
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct request *rq = request_new();
@@ -284,10 +318,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_canonical_path),	      cmocka_unit_test(test_path_bounds),
-		cmocka_unit_test(test_path_is_a_fixed_point), cmocka_unit_test(test_query),
-		cmocka_unit_test(test_query_refusals),	      cmocka_unit_test(test_headers),
-		cmocka_unit_test(test_header_refusals),	      cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_canonical_path),
+		cmocka_unit_test(test_path_bounds),
+		cmocka_unit_test(test_path_is_a_fixed_point),
+		cmocka_unit_test(test_query),
+		cmocka_unit_test(test_query_refusals),
+		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_target_is_written_again),
+		cmocka_unit_test(test_header_refusals),
+		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_error_reply),
 	};
 

@@ -240,6 +240,34 @@ pair_mode_opens_tls_only(const struct scratch *s)
 	assert_int_equal(cluster_configure(&s->home, &s->settings, false, &e), 0);
 }
 
+static void
+channel_is_for_the_nodes(const struct scratch *s)
+{
+	static const char *const names[] = { "a.example", "B-2.example" };
+	struct err e = { 0 };
+	bool changed = false;
+	char *ident = read_data(s, "pg_ident.conf");
+
+	assert_non_null(strstr(ident, "pair /^.*$ hf_deposit\n"));
+	free(ident);
+	assert_int_equal(cluster_map_pair(&s->home, names, 2, &changed, &e), 0);
+	assert_true(changed);
+	assert_int_equal(cluster_map_pair(&s->home, names, 2, &changed, &e), 0);
+	assert_false(changed);
+	assert_int_equal(cluster_configure(&s->home, &s->settings, false, &e), 0);
+	ident = read_data(s, "pg_ident.conf");
+	assert_non_null(strstr(ident, "pair /(?i)^a\\.example$ hf_replicate\n"));
+	assert_non_null(strstr(ident, "pair /(?i)^B\\-2\\.example$ hf_rewind\n"));
+	assert_null(strstr(ident, ".*"));
+	assert_int_equal(strncmp(strstr(ident, "hf "), "hf \"", 4), 0);
+	free(ident);
+	assert_int_equal(cluster_map_pair(&s->home, names, 1, &changed, &e), 0);
+	assert_true(changed);
+	ident = read_data(s, "pg_ident.conf");
+	assert_null(strstr(ident, "B"));
+	free(ident);
+}
+
 /* One cluster through its life: making it takes seconds. */
 static void
 cluster_lives(void **state)
@@ -257,6 +285,7 @@ cluster_lives(void **state)
 	assert_int_equal(major, found);
 	configures_idempotently(s);
 	pair_mode_opens_tls_only(s);
+	channel_is_for_the_nodes(s);
 
 	if (cluster_start(&s->home, &e))
 		fail_msg("%s", e.text);

@@ -20,6 +20,7 @@
 
 #include "base/home.h"
 #include "store/journal.h"
+#include "store/journal_rescue.h"
 
 static const struct uuid node = { { 1, 2, 3 } };
 static char dir[64], path[96];
@@ -316,6 +317,17 @@ overwrite(off_t at, const char *with, size_t n)
 	close(fd);
 }
 
+/* A hand that edits the file well enough for SQLite. */
+static void
+edit(const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
 static void
 a_damaged_file_is_refused_and_left(void **state)
 {
@@ -327,6 +339,137 @@ a_damaged_file_is_refused_and_left(void **state)
 	memset(junk, 0xa5, sizeof junk);
 	overwrite(2 * 4096, junk, sizeof junk);
 	expect_damaged();
+}
+
+static void
+damage_while_it_is_open_is_noticed(void **state)
+{
+	char junk[512];
+	struct journal *j = open_journal();
+	struct err e = { 0 };
+
+	append(j, 1, 500);
+	journal_free(j);
+	j = open_journal();
+	assert_int_equal(journal_check(j, &e), 0);
+	memset(junk, 0xa5, sizeof junk);
+	overwrite(3 * 4096, junk, sizeof junk);
+	assert_int_equal(journal_check(j, &e), ERR_IO);
+	assert_non_null(strstr(e.text, "holdfast ha repair-journal"));
+	journal_free(j);
+}
+
+/* ---- what is left of a damaged one ---- */
+
+static int
+take_seq(void *ctx, const struct journal_row *r)
+{
+	int64_t *last = ctx;
+	struct journal_row wanted = row(r->seq);
+
+	assert_int_equal(r->seq, *last + 1);
+	assert_int_equal(r->len, wanted.len);
+	assert_memory_equal(r->event, wanted.event, r->len);
+	assert_memory_equal(r->hash, wanted.hash, sizeof r->hash);
+	*last = r->seq;
+	return 0;
+}
+
+/* Rescues into a new file; that one opens, and has exactly these rows. */
+static struct journal_rescued
+rescue(int64_t before, int64_t first, int64_t last)
+{
+	struct journal_rescued got = { 0 };
+	char new[128];
+	int64_t count, head, seq = first - 1;
+	uint8_t hash[32];
+	struct journal *j = NULL;
+	struct err e = { 0 };
+
+	snprintf(new, sizeof new, "%s.new", path);
+	if (journal_rescue(path, &node, before, new, &got, &e) != 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(got.first, first);
+	assert_int_equal(got.last, last);
+	assert_int_equal(journal_open(new, &node, &j, &e), 0);
+	assert_int_equal(journal_head(j, &count, &head, hash, &e), 0);
+	assert_int_equal(head, last);
+	assert_int_equal(count, last ? last - first + 1 : 0);
+	if (last)
+		assert_int_equal(journal_each(j, 0, 10000, take_seq, &seq, &e), 0);
+	journal_free(j);
+	unlink(new);
+	return got;
+}
+
+static void
+rows_before_the_damage_are_rescued(void **state)
+{
+	char junk[512];
+	struct stat st;
+	struct journal_rescued got = { 0 };
+	struct journal *j = open_journal();
+	struct err e = { 0 };
+	char new[128];
+
+	append(j, 1, 500);
+	assert_int_equal(journal_drop(j, 100, &e), 0);
+	journal_free(j);
+	assert_int_equal(stat(path, &st), 0);
+	memset(junk, 0xa5, sizeof junk);
+	overwrite(st.st_size - 4096, junk, sizeof junk); /* its last leaf */
+	expect_damaged();
+	snprintf(new, sizeof new, "%s.new", path);
+	assert_int_equal(journal_rescue(path, &node, 0, new, &got, &e), 0);
+	unlink(new);
+	assert_true(got.last > 101 && got.last < 500);
+	assert_int_equal(got.head, 500);
+	assert_true(got.why[0]);
+	rescue(0, 101, got.last);
+	rescue(got.last, 101, got.last - 1);
+	expect_damaged(); /* and it is as it was */
+}
+
+static void
+rows_behind_a_hole_are_not_rescued(void **state)
+{
+	struct journal_rescued got;
+	struct journal *j = open_journal();
+
+	append(j, 1, 10);
+	journal_free(j);
+	edit("DELETE FROM rows WHERE seq = 5");
+	got = rescue(0, 1, 4);
+	assert_non_null(strstr(got.why, "event 5 is missing"));
+}
+
+static void
+nothing_is_rescued_of_what_is_no_database(void **state)
+{
+	static const char text[] = "this is a text and no database, and longer than a header of "
+				   "one hundred bytes, which SQLite reads before all else.";
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	assert_int_equal(write(fd, text, sizeof text), sizeof text);
+	close(fd);
+	assert_true(rescue(0, 0, 0).why[0]);
+	expect_damaged();
+}
+
+static void
+another_nodes_journal_is_not_rescued(void **state)
+{
+	static const struct uuid other = { { 9 } };
+	struct journal_rescued got;
+	struct journal *j = open_journal();
+	char new[128];
+	struct err e = { 0 };
+
+	append(j, 1, 3);
+	journal_free(j);
+	snprintf(new, sizeof new, "%s.new", path);
+	assert_int_equal(journal_rescue(path, &other, 0, new, &got, &e), ERR_REFUSED);
+	assert_int_equal(access(new, F_OK), -1);
 }
 
 static void
@@ -352,17 +495,6 @@ what_is_no_database_is_refused(void **state)
 	assert_int_equal(write(fd, text, sizeof text), sizeof text);
 	close(fd);
 	expect_damaged();
-}
-
-/* A hand that edits the file well enough for SQLite. */
-static void
-edit(const char *sql)
-{
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
 }
 
 static void
@@ -441,6 +573,11 @@ main(void)
 		JOURNAL_TEST(a_damaged_file_is_refused_and_left),
 		JOURNAL_TEST(a_cut_file_is_refused),
 		JOURNAL_TEST(what_is_no_database_is_refused),
+		JOURNAL_TEST(damage_while_it_is_open_is_noticed),
+		JOURNAL_TEST(rows_before_the_damage_are_rescued),
+		JOURNAL_TEST(rows_behind_a_hole_are_not_rescued),
+		JOURNAL_TEST(nothing_is_rescued_of_what_is_no_database),
+		JOURNAL_TEST(another_nodes_journal_is_not_rescued),
 		JOURNAL_TEST(removed_rows_are_noticed),
 		JOURNAL_TEST(a_database_of_others_is_refused),
 		JOURNAL_TEST(a_newer_format_is_refused),

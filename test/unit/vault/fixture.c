@@ -17,8 +17,10 @@
 #include "base/log.h"
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
+#include "store/journal.h"
 #include "vault/gate.h"
 #include "vault/gather.h"
+#include "vault/journaled.h"
 
 static void
 must(int rc, const struct err *e)
@@ -126,6 +128,7 @@ load_keys(struct fixture *x, struct fiber *f, void *arg)
 	struct err e = { 0 };
 
 	must(vault_load_keys(&x->v, f, &e), &e);
+	(void)!journaled_reload(x->v.journaled, x->v.ledger, f, &e);
 	(void)!sessions_reload(x->v.sessions, f,
 			       &e); /* a damaged journal is for the tests to find */
 }
@@ -163,6 +166,7 @@ fixture_open(struct fixture *x, const char *node)
 	v->gates = gates_new();
 	v->gather = gather_new(v);
 	v->sessions = sessions_new(v);
+	v->journaled = journaled_new();
 	fixture_run(x, load_keys, NULL);
 }
 
@@ -177,6 +181,7 @@ fixture_close(struct fixture *x)
 	db_free(x->writer);
 	keys_free(v->keys);
 	sessions_free(v->sessions);
+	journaled_free(v->journaled);
 	gates_free(v->gates);
 	gather_free(v->gather);
 	uv_run(&x->loop, UV_RUN_DEFAULT);
@@ -207,7 +212,7 @@ clean_server(void)
 	}
 	pgtemp_sql(server, "TRUNCATE event, node, data_key, principal, session, resource, account, "
 			   "version, share, "
-			   "ha_inbox, ha_set_aside, ha_request");
+			   "ha_inbox, ha_set_aside, ha_request, emergency_policy, audit_accepted");
 	return server;
 }
 
@@ -357,4 +362,43 @@ fixture_count(struct fixture *x, const char *sql)
 	PQclear(r);
 	PQfinish(c);
 	return n;
+}
+
+/* ---- what another node deposits ---- */
+
+struct depositing {
+	struct fixture *x;
+	const char *node;
+};
+
+static int
+deposit_row(void *ctx, const struct journal_row *row)
+{
+	struct depositing *d = ctx;
+	auto_buf sql = BUF_INIT;
+
+	buf_addf(&sql, "INSERT INTO ha_inbox VALUES ('%s', %lld, '\\x", d->node,
+		 (long long)row->seq);
+	for (size_t i = 0; i < sizeof(row->hash); i++)
+		buf_addf(&sql, "%02x", row->hash[i]);
+	buf_adds(&sql, "', '\\x");
+	for (size_t i = 0; i < row->len; i++)
+		buf_addf(&sql, "%02x", ((const uint8_t *)row->event)[i]);
+	buf_adds(&sql, "') ON CONFLICT DO NOTHING");
+	pgtemp_sql(d->x->pg, buf_str(&sql));
+	return 0;
+}
+
+void
+fixture_deposit(struct fixture *x, const char *journal, const char *node, int64_t after, size_t max)
+{
+	struct depositing d = { x, node };
+	struct journal *j;
+	struct uuid id;
+	struct err e = { 0 };
+
+	must(uuid_parse(node, &id), &e);
+	must(journal_open(journal, &id, &j, &e), &e);
+	must(journal_each(j, after, max, deposit_row, &d, &e), &e);
+	journal_free(j);
 }

@@ -53,3 +53,7 @@ void fixture_pause(struct fixture *x, struct fiber *f, unsigned ms);
 
 /* One number from the database, as superuser. */
 int64_t fixture_count(struct fixture *x, const char *sql);
+
+/* Puts rows of the node's journal behind `after` into the inbox, as its agent does. */
+void fixture_deposit(struct fixture *x, const char *journal, const char *node, int64_t after,
+		     size_t max);

@@ -133,6 +133,16 @@ add_version(int account, int version, int n, int based_on)
 		   id(version), n, based_on, id(1));
 }
 
+/* upon: the version that it was made upon, by its id. */
+static int64_t
+add_version_upon(int account, int version, int n, int based_on, int upon)
+{
+	return add(EVENT_VERSION_ADDED, account,
+		   "{\"id\":\"%s\",\"n\":%d,\"based_on\":%d,\"upon\":\"%s\",\"author\":\"%s\","
+		   "\"sealed\":\"c2VjcmV0\"}",
+		   id(version), n, based_on, id(upon), id(1));
+}
+
 /* Columns of account_right. */
 struct right {
 	int rows, level, current_n, top_n;
@@ -147,6 +157,8 @@ right_of(int account, int user)
 	struct uuid a = uuid_of(account), u = uuid_of(user);
 	bind_uuid(&b, &a);
 	bind_uuid(&b, &u);
+	bind_array_begin(&b, STMT_UUID);
+	bind_array_end(&b);
 	auto_rows r = ask(STMT_ACCOUNT_RIGHT, &b);
 	ret.rows = rows_count(r);
 	if (ret.rows) {
@@ -337,6 +349,20 @@ deleted_is_gone_and_its_name_free(void **state)
 
 /* ---- versions ---- */
 
+/* None that only a journal has. */
+static void
+bind_none_laid(struct binds *b)
+{
+	static const enum stmt_type types[] = { STMT_UUID, STMT_INT,	     STMT_INT,
+						STMT_UUID, STMT_TIMESTAMPTZ, STMT_BOOL };
+
+	bind_uuid(b, &node);
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		bind_array_begin(b, types[i]);
+		bind_array_end(b);
+	}
+}
+
 static void
 versions_follow_each_other(void **state)
 {
@@ -373,6 +399,7 @@ sibling_keeps_both_and_flags(void **state)
 	auto_binds b = BINDS_INIT;
 	struct uuid a = uuid_of(311), want = uuid_of(3112), got;
 	bind_uuid(&b, &a);
+	bind_none_laid(&b);
 	auto_rows v = ask(STMT_ACCOUNT_VERSIONS, &b);
 	assert_int_equal(rows_count(v), 4);
 	for (int i = 0; i < 4; i++)
@@ -430,6 +457,7 @@ versions_of(int account)
 	struct uuid a = uuid_of(account);
 
 	bind_uuid(&b, &a);
+	bind_none_laid(&b);
 	return ask(STMT_ACCOUNT_VERSIONS, &b);
 }
 
@@ -618,6 +646,41 @@ two_settlements_agree_or_are_a_conflict(void **state)
 	}
 }
 
+/* Both sides wrote a version 2; the one side also a version 3 upon its own 2. When its log comes in two parts, that 3 was made upon
+ * a version 2, but not upon the one that is current here. */
+static void
+a_log_in_parts_is_the_same_conflict(void **state)
+{
+	struct uuid own = node, west, east;
+	int64_t from = 0;
+
+	uuid_new(&west);
+	uuid_new(&east);
+	make_user(65, "owner65", "user");
+	for (int parts = 1; parts <= 2; parts++) {
+		int account = 650 + parts, base = 65000 + 100 * parts;
+
+		make_conflict_account(account, 65, base + 1);
+		node = west;
+		apply_one(STMT_APPLY_VERSION_ADDED,
+			  add_version_upon(account, base + 2, 2, 1, base + 1));
+		node = east;
+		from = add_version_upon(account, base + 3, 2, 1, base + 1);
+		if (parts == 2)
+			apply_one(STMT_APPLY_VERSION_ADDED, from);
+		int64_t to = add_version_upon(account, base + 4, 3, 2, base + 3);
+		assert_int_equal(apply(STMT_APPLY_VERSION_ADDED, parts == 2 ? to : from, to), 0);
+		node = own;
+		assert_int_equal(current_of(account, 65), base + 2);
+		assert_true(is_open(account, base + 3) && is_open(account, base + 4));
+		assert_false(is_open(account, base + 2));
+		auto_rows v = versions_of(account);
+		assert_int_equal(row_int(v, find_version(v, base + 3), 2), 1);
+		assert_int_equal(row_int(v, find_version(v, base + 4), 2),
+				 3); /* the 2 of its side is the 3 here */
+	}
+}
+
 /* ---- administration on both sides ---- */
 
 static void
@@ -635,6 +698,7 @@ told_of(int user, const char *what, const char *kept, const char *lost)
 	auto_binds b = BINDS_INIT;
 	struct uuid want = uuid_of(user), got;
 
+	bind_uuid(&b, NULL);
 	bind_int(&b, 200);
 	auto_rows r = ask(STMT_USER_ADMIN_CONFLICTS, &b);
 	for (int i = 0; i < rows_count(r); i++) {
@@ -644,6 +708,38 @@ told_of(int user, const char *what, const char *kept, const char *lost)
 			return true;
 	}
 	return false;
+}
+
+/* What nobody has told of in the log; the first of them. */
+static int64_t
+untold(struct uuid *ret_first)
+{
+	auto_binds none = BINDS_INIT, b = BINDS_INIT;
+	auto_rows counts = ask(STMT_CONFLICT_COUNTS, &none);
+
+	bind_int(&b, 1);
+	auto_rows r = ask(STMT_ADMIN_CONFLICT_UNTOLD, &b);
+	if (rows_count(r))
+		row_uuid(r, 0, 0, ret_first);
+	return row_bigint(counts, 0, 2);
+}
+
+static int64_t
+unacknowledged(void)
+{
+	auto_binds none = BINDS_INIT;
+	auto_rows r = ask(STMT_CONFLICT_COUNTS, &none);
+
+	return row_bigint(r, 0, 1);
+}
+
+static void
+say_conflict(enum event_kind kind, enum stmt apply_it, const struct uuid *conflict)
+{
+	char text[UUID_STR_LEN];
+
+	uuid_str(conflict, text);
+	apply_one(apply_it, add(kind, 1, "{\"id\":\"%s\"}", text));
 }
 
 /* One node's word on a user; upon: the stamp of what it was made upon. */
@@ -715,6 +811,43 @@ the_safer_state_of_a_user_counts(void **state)
 		assert_true(user_is(u, "user", true));
 		assert_true(told_of(u, "role", "user", "administrator"));
 	}
+}
+
+/* Each is told once, and stays open until an administrator has acknowledged it: that one, and no other. */
+static void
+a_conflict_is_told_and_acknowledged(void **state)
+{
+	struct uuid west, east, first = { 0 }, second = { 0 };
+	int64_t before, open;
+
+	uuid_new(&west);
+	uuid_new(&east);
+	while (untold(&first))
+		say_conflict(EVENT_ADMIN_CONFLICT, STMT_APPLY_ADMIN_CONFLICT, &first);
+	before = unacknowledged();
+	for (int u = 75; u < 77; u++) {
+		char name[20];
+
+		snprintf(name, sizeof(name), "told%d", u);
+		make_user(u, name, "user");
+		say_user(&west, u, "disabled", "true", "");
+		say_user(&east, u, "disabled", "false", "");
+	}
+	assert_int_equal(untold(&first), 2);
+	say_conflict(EVENT_ADMIN_CONFLICT, STMT_APPLY_ADMIN_CONFLICT, &first);
+	assert_int_equal(untold(&second), 1);
+	assert_false(uuid_eq(&first, &second));
+	open = unacknowledged();
+	assert_int_equal(open, before + 2);
+	say_conflict(EVENT_ADMIN_ACKNOWLEDGED, STMT_APPLY_ADMIN_ACKNOWLEDGED, &second);
+	assert_int_equal(unacknowledged(), open - 1);
+	assert_int_equal(untold(&second), 1); /* seen or not, the log tells of it */
+	auto_binds b = BINDS_INIT;
+	bind_uuid(&b, &second);
+	bind_int(&b, 200);
+	auto_rows r = ask(STMT_USER_ADMIN_CONFLICTS, &b);
+	assert_int_equal(rows_count(r), 1);
+	assert_false(row_null(r, 0, 11));
 }
 
 /* Whoever knows what is, may loosen it. */
@@ -928,6 +1061,8 @@ main(void)
 		cmocka_unit_test(settled_by_choice),
 		cmocka_unit_test(what_a_settler_did_not_know_stays_open),
 		cmocka_unit_test(two_settlements_agree_or_are_a_conflict),
+		cmocka_unit_test(a_log_in_parts_is_the_same_conflict),
+		cmocka_unit_test(a_conflict_is_told_and_acknowledged),
 		cmocka_unit_test(the_safer_state_of_a_user_counts),
 		cmocka_unit_test(who_knows_may_loosen),
 		cmocka_unit_test(the_lower_share_counts),

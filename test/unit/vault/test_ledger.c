@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "fixture.h"
+#include "vault/audit.h"
 #include "vault/verify.h"
 
 static int
@@ -452,39 +454,52 @@ journal_unwritable(void **state)
 	fixture_run(x, append_unwritable_journal, NULL);
 }
 
-/* ---- merging ---- */
-
-static int
-deposit_row(void *ctx, const struct journal_row *row)
+static void
+edit_journal(struct fixture *x, const char *sql)
 {
-	struct fixture *x = ctx;
-	auto_buf sql = BUF_INIT;
+	sqlite3 *db;
 
-	buf_addf(&sql, "INSERT INTO ha_inbox VALUES ('%s', %lld, '\\x", FIXTURE_NODE_B,
-		 (long long)row->seq);
-	for (size_t i = 0; i < sizeof(row->hash); i++)
-		buf_addf(&sql, "%02x", row->hash[i]);
-	buf_adds(&sql, "', '\\x");
-	for (size_t i = 0; i < row->len; i++)
-		buf_addf(&sql, "%02x", ((const uint8_t *)row->event)[i]);
-	buf_adds(&sql, "') ON CONFLICT DO NOTHING");
-	pgtemp_sql(x->pg, buf_str(&sql));
-	return 0;
+	assert_int_equal(sqlite3_open(x->journal, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
 }
+
+/* A row that SQLite reads well and that is another one than was written: nothing is written behind it (H6, H7). */
+static void
+journal_row_changed(void **state)
+{
+	struct fixture *x = *state;
+	struct ledger_stats stats;
+	int failed = 0;
+
+	fixture_run_many(x, retrieve, &failed, 5);
+	fixture_close(x);
+	fixture_state(x, HA_EMERGENCY, false);
+	fixture_open(x, FIXTURE_NODE_A);
+	fixture_run_many(x, append_journal, NULL, 5);
+	fixture_close(x);
+	edit_journal(x, "UPDATE rows SET event = CAST(replace(event, '{}', '[]') AS BLOB) "
+			"WHERE seq = (SELECT max(seq) - 2 FROM rows)");
+	fixture_open(x, FIXTURE_NODE_A);
+	fixture_run(x, append_unwritable_journal, NULL);
+	ledger_stats(x->v.ledger, &stats);
+	assert_non_null(strstr(stats.why, "holdfast ha repair-journal --before"));
+	fixture_close(x);
+	edit_journal(x, "UPDATE rows SET event = CAST(replace(event, '[]', '{}') AS BLOB) "
+			"WHERE seq = (SELECT max(seq) - 2 FROM rows)");
+	fixture_open(x, FIXTURE_NODE_A);
+	fixture_run_many(x, append_journal, NULL, 5);
+}
+
+/* ---- merging ---- */
 
 static void
 deposit(struct fixture *x, int64_t after, size_t max)
 {
-	struct journal *j;
-	struct uuid b;
-	struct err e = { 0 };
 	char path[320];
 
 	snprintf(path, sizeof(path), "%s/b.db", x->dir);
-	assert_int_equal(uuid_parse(FIXTURE_NODE_B, &b), 0);
-	assert_int_equal(journal_open(path, &b, &j, &e), 0);
-	assert_int_equal(journal_each(j, after, max, deposit_row, x, &e), 0);
-	journal_free(j);
+	fixture_deposit(x, path, FIXTURE_NODE_B, after, max);
 }
 
 static struct uuid user_b;
@@ -580,6 +595,142 @@ merged_end_cut(void **state)
 	pgtemp_sql(x->pg, "DELETE FROM event WHERE node = '" FIXTURE_NODE_B "'");
 	fixture_run(x, verify_now, &r);
 	assert_false(r.good);
+}
+
+static void
+accept_breaks(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct call c = { .v = &x->v, .f = f, .a = arena_new() };
+	auto_buf out = BUF_INIT;
+	struct err e = { 0 };
+	struct jw w;
+
+	jw_init(&w, &out);
+	assert_int_equal(audit_accept(&c, x->anchor, "looked into", &w, &e), 0);
+	assert_string_equal(buf_str(&out), arg);
+	arena_free(c.a);
+}
+
+/* All lines of the export of node B, and how many of them begin with "accepted". */
+static void
+export_b(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct call c = { .v = &x->v, .f = f, .a = arena_new() };
+	int64_t after = 0,
+		upto = fixture_count(x, "SELECT max(seq) FROM event WHERE node = '" FIXTURE_NODE_B
+					"'");
+	int *accepted = arg;
+	struct uuid node;
+
+	*accepted = 0;
+	assert_int_equal(uuid_parse(FIXTURE_NODE_B, &node), 0);
+	while (after < upto) {
+		auto_buf out = BUF_INIT;
+		struct err e = { 0 };
+		const char *at;
+		struct jw w;
+
+		jw_init(&w, &out);
+		if (audit_export_part(&c, &node, after, upto, &w, &e))
+			fail_msg("%s", e.text);
+		for (at = buf_str(&out); (at = strstr(at, "\"accepted ")); at++)
+			++*accepted;
+		at = strstr(buf_str(&out), "\"seq\":");
+		while (at && strstr(at + 1, "\"seq\":"))
+			at = strstr(at + 1, "\"seq\":");
+		assert_non_null(at);
+		assert_true(strtoll(at + 6, NULL, 10) > after);
+		after = strtoll(at + 6, NULL, 10);
+	}
+	arena_free(c.a);
+}
+
+/* The end of another node's chain is lost, and that was accepted: what comes later goes on behind it. */
+static void
+accepted_end_goes_on(void **state)
+{
+	struct fixture *x = *state;
+	static struct verify_result r;
+	int accepted;
+
+	make_b(x);
+	deposit(x, 0, 15);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 15);
+	pgtemp_sql(x->pg, "DELETE FROM event WHERE node = '" FIXTURE_NODE_B "' AND seq > 12");
+	fixture_run(x, accept_breaks, "{\"breaks\":1}");
+	fixture_run(x, verify_now, &r);
+	assert_true(r.good);
+	assert_int_equal(r.naccepted, 1);
+	assert_int_equal(r.accepted[0].seq, 13);
+	assert_int_equal(r.accepted[0].upto, 15);
+	deposit(x, 15, 2);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 14);
+	deposit(x, 17, 1000);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 17);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 0);
+	fixture_run(x, verify_now, &r);
+	if (!r.good)
+		print_message("%s\n", r.nodes[1].why);
+	assert_true(r.good);
+	assert_int_equal(r.naccepted, 1);
+	assert_string_equal(r.accepted[0].reason, "looked into");
+	fixture_run(x, export_b, &accepted);
+	assert_int_equal(accepted, 1);
+	/* And once more, to the same place: another end, another acceptance. */
+	pgtemp_sql(x->pg, "DELETE FROM event WHERE node = '" FIXTURE_NODE_B "' AND seq > 12");
+	fixture_run(x, verify_now, &r);
+	assert_false(r.good);
+	assert_int_equal(r.nodes[1].broken_seq, 16);
+	fixture_run(x, accept_breaks, "{\"breaks\":1}");
+	fixture_run(x, verify_now, &r);
+	assert_true(r.good);
+	assert_int_equal(r.naccepted, 2);
+	/* What is lost comes home after all. */
+	deposit(x, 12, 1000);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 20);
+	fixture_run(x, verify_now, &r);
+	assert_true(r.good);
+	assert_int_equal(r.naccepted, 0);
+	fixture_run(x, export_b, &accepted);
+	assert_int_equal(accepted, 0);
+}
+
+/* What was set aside before the acceptance is taken when it comes again, and set aside again when it still does not fit. */
+static void
+set_aside_until_accepted(void **state)
+{
+	struct fixture *x = *state;
+
+	make_b(x);
+	deposit(x, 0, 15);
+	fixture_run(x, merge, NULL);
+	pgtemp_sql(x->pg, "DELETE FROM event WHERE node = '" FIXTURE_NODE_B "' AND seq > 12");
+	deposit(x, 15, 1000);
+	pgtemp_sql(x->pg, "INSERT INTO ha_set_aside (node, seq, hash, event, why) SELECT node, "
+			  "seq, hash, event, "
+			  "'event 13 never came' FROM ha_inbox; DELETE FROM ha_inbox");
+	fixture_run(x, accept_breaks, "{\"breaks\":1}");
+	deposit(x, 15, 1000);
+	pgtemp_sql(x->pg, "UPDATE ha_inbox SET hash = sha256(hash) WHERE seq = 18;"
+			  "UPDATE ha_set_aside SET hash = sha256(hash) WHERE seq = 18");
+	fixture_run(x, merge, NULL);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 14);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
+	/* What came home is not kept beside. */
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 3);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside WHERE at > (SELECT "
+					  "max(at) FROM event WHERE kind = 14)"),
+			 3);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 8"), 1);
+	deposit(x, 17, 1000);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 17);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 1);
 }
 
 static void
@@ -699,8 +850,11 @@ main(void)
 		TEST(cut_end),
 		TEST(journal_adopted),
 		TEST(journal_unwritable),
+		TEST(journal_row_changed),
 		TEST(merge_twice_is_once),
 		TEST(merged_end_cut),
+		TEST(accepted_end_goes_on),
+		TEST(set_aside_until_accepted),
 		TEST(merge_waits_for_gap),
 		TEST(tampered_is_set_aside),
 		TEST(fork_is_set_aside),

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "fixture.h"
 #include "vault/anchor.h"
+#include "vault/audit.h"
 #include "vault/verify.h"
 
 #define EVENTS 2500 /* more than two chunks */
@@ -204,6 +205,75 @@ invented_node(void **state)
 	pgtemp_sql(x->pg, "DELETE FROM event WHERE node = '" FIXTURE_NODE_B "'");
 }
 
+static void
+accept_all(struct fixture *fx, struct fiber *f, void *arg)
+{
+	struct call c = { .v = &fx->v, .f = f, .a = arena_new() };
+	auto_buf out = BUF_INIT;
+	struct err e = { 0 };
+	struct jw w;
+
+	jw_init(&w, &out);
+	assert_int_equal(audit_accept(&c, fx->anchor, "looked into", &w, &e), 0);
+	assert_string_equal(buf_str(&out), "{\"breaks\":3}");
+	arena_free(c.a);
+}
+
+/* With something else wrong, the acceptance does not cover it. */
+static void
+still_found(const char *sql, int64_t want_seq)
+{
+	pgtemp_sql(x->pg,
+		   "DROP TABLE IF EXISTS accepted; CREATE TABLE accepted AS SELECT * FROM event");
+	pgtemp_sql(x->pg, sql);
+	fixture_run(x, run, NULL);
+	assert_false(r.good);
+	if (r.nodes[0].broken_seq != want_seq)
+		print_message("%s: broken at %lld: %s\n", sql, (long long)r.nodes[0].broken_seq,
+			      r.nodes[0].why);
+	assert_int_equal(r.nodes[0].broken_seq, want_seq);
+	pgtemp_sql(x->pg, "TRUNCATE event; INSERT INTO event SELECT * FROM accepted");
+}
+
+static void
+accepted(void **state)
+{
+	pgtemp_sql(x->pg, "DELETE FROM event WHERE seq BETWEEN 900 AND 1100;"
+			  "UPDATE event SET body = '{}' WHERE seq = 1500");
+	fixture_run(x, run, NULL);
+	assert_false(r.good);
+	assert_int_equal(r.nodes[0].broken_seq, 900);
+	fixture_run(x, accept_all, NULL);
+	fixture_run(x, run, NULL);
+	if (!r.good)
+		print_message("broken at %lld: %s\n", (long long)r.nodes[0].broken_seq,
+			      r.nodes[0].why);
+	assert_true(r.good);
+	assert_int_equal(r.naccepted, 3); /* and the cut of the test before */
+	assert_int_equal(r.accepted[0].seq, 900);
+	assert_int_equal(r.accepted[0].resume, 1101);
+	assert_int_equal(r.accepted[1].seq, 1500);
+	assert_string_equal(r.accepted[1].reason, "looked into");
+	assert_true(r.accepted[1].at_us > 0);
+	/* The events with which it goes on, one more hole, another place, the rest of the log. */
+	still_found("UPDATE event SET address = 'x' WHERE seq = 1101", 900);
+	still_found("UPDATE event SET body = '{\"a\":3}' WHERE seq = 1500", 1500);
+	still_found("DELETE FROM event WHERE seq = 1101", 900);
+	still_found("DELETE FROM event WHERE seq = 899", 899);
+	still_found("UPDATE event SET body = '{}' WHERE seq = 1501", 1501);
+	/* The acceptance itself: changed, or made up. */
+	still_found("UPDATE event SET body = replace(body, 'looked', 'peeped') WHERE kind = 14",
+		    2504);
+	still_found("UPDATE event SET body = '{\"breaks\":[]}' WHERE kind = 14", 900);
+	still_found("DELETE FROM event WHERE kind = 14", 900);
+	fixture_run(x, run, NULL);
+	assert_true(r.good);
+	pgtemp_sql(x->pg, "DELETE FROM audit_accepted");
+	fixture_run(x, run, NULL);
+	assert_false(r.good);
+	assert_int_equal(r.nodes[0].broken_seq, 900);
+}
+
 int
 main(void)
 {
@@ -212,6 +282,7 @@ main(void)
 		cmocka_unit_test(deleted),	 cmocka_unit_test(reordered),
 		cmocka_unit_test(inserted),	 cmocka_unit_test(truncated),
 		cmocka_unit_test(invented_node), cmocka_unit_test(truncated_while_down),
+		cmocka_unit_test(accepted),
 	};
 
 	if (!pgtemp_have())

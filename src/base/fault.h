@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fault points, for the tests: in a build with the option `faults` an outside call written as
+ *	FAULT(FILE_SYNC, -1, fsync(fd))
+ * is not made but gives -1 (and the errno of fault.def) the Nth time that a place of this name is reached. It fails once.
+ * In every other build it is the call itself and nothing else.
+ *
+ * All processes that have the file of HOLDFAST_FAULTS mapped count and fail together; without it each process is alone.
+ * The file is all zeros at first and has the layout of struct fault_page; test/lib/faultpage.py knows it too.
+ */
+#pragma once
+
+#ifdef HF_FAULTS
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fault {
+#define POINT(name, sys, text) FAULT_##name,
+#include "base/fault.def"
+#undef POINT
+	FAULT_COUNT
+};
+
+#define FAULT_PLACES 256 /* a power of two; more than there are in the sources */
+#define FAULT_PLACE_LEN 64
+#define FAULT_AT_PLACE 0x10000
+
+/* Where a point is in the sources: "ha/pack.c put ARCHIVE_WRITE". */
+struct fault_place {
+	_Atomic uint32_t taken; /* 0 free, 1 being named, 2 named */
+	_Atomic uint32_t failed;
+	_Atomic uint64_t reached;
+	char name[FAULT_PLACE_LEN];
+};
+
+struct fault_page {
+	_Atomic uint32_t armed; /* enum fault + 1, or FAULT_AT_PLACE + a row of places; 0: none */
+	_Atomic uint32_t fired;
+	_Atomic int64_t left;			 /* reaches until it fails */
+	_Atomic uint64_t reached[64];		 /* of each point, since the file was made */
+	_Atomic uint32_t fired_place, fired_pid; /* index of the place; 0 while nothing fired */
+	struct fault_place places[FAULT_PLACES];
+};
+
+#define FAULT(name, bad, call) (fault_reach(FAULT_##name, __FILE__, __func__) ? (bad) : (call))
+
+/* Counts; true when this one is to fail: errno is set. Any thread, any process. */
+bool fault_reach(enum fault f, const char *file, const char *function);
+
+/* The nth reach from now on fails, from 1. Replaces what was armed. */
+void fault_arm(enum fault f, int64_t nth);
+void fault_disarm(void);
+bool fault_fired(void);	       /* since it was armed */
+const char *fault_where(void); /* the place that failed last; "" for none. For ever. */
+const char *fault_name(enum fault f);
+
+#else
+
+#define FAULT(name, bad, call) (call)
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast changes, approve, decline: changes made in emergency by someone who was no longer entitled to
+ * them when they came home; and holdfast policy emergency-changes: where they may be made at all.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/jw.h"
+#include "cli/cli.h"
+#include "cli/lookup.h"
+#include "cli/term.h"
+
+/* All pages, into one array. */
+static int
+read_changes(struct remote *r, json_t *all, struct err *e)
+{
+	auto_buf after = BUF_INIT;
+
+	do {
+		auto_buf path = BUF_INIT;
+		auto_json o = NULL;
+		int rc;
+
+		buf_adds(&path, "/v1/changes?limit=200");
+		if (after.len)
+			buf_addf(&path, "&after=%s", buf_str(&after));
+		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
+		if (rc < 0)
+			return rc;
+		json_array_extend(all, json_object_get(o, "changes"));
+		buf_reset(&after);
+		lookup_escape(&after, lookup_text(o, "next"));
+	} while (after.len);
+	return 0;
+}
+
+static void
+add_name(struct buf *out, const json_t *change)
+{
+	buf_addf(out, "%s/%s", lookup_text(json_object_get(change, "resource"), "name"),
+		 lookup_text(json_object_get(change, "account"), "login"));
+}
+
+static int
+run_changes(const struct cli *c, struct err *e)
+{
+	struct term_table t = { .head = { "ACCOUNT", "VERSION", "MADE", "BY", "ON" },
+				.columns = 5 };
+	auto_remote r = NULL;
+	auto_json all = json_array();
+	size_t i;
+	json_t *v;
+	int rc = remote_open(&r, e);
+
+	if (rc == 0)
+		rc = read_changes(r, all, e);
+	if (rc < 0)
+		return rc;
+	term_note_mode(r);
+	if (c->json) {
+		term_print_json(all);
+		return CLI_GOOD;
+	}
+	json_array_foreach(all, i, v)
+	{
+		auto_buf name = BUF_INIT;
+		char n[24];
+
+		add_name(&name, v);
+		snprintf(n, sizeof(n), "%lld",
+			 (long long)json_integer_value(json_object_get(v, "version")));
+		term_table_row(&t, buf_str(&name), n, lookup_text(v, "created"),
+			       lookup_text(json_object_get(v, "author"), "name"),
+			       lookup_text(json_object_get(v, "node"), "name"));
+	}
+	if (t.rows == 0)
+		printf("nothing waits for your approval\n");
+	else
+		term_table_print(&t);
+	return CLI_GOOD;
+}
+
+/* Among those that wait: an administrator need not be able to see the account itself. */
+static int
+find_change(struct remote *r, const char *name, const char *version, struct buf *ret, struct err *e)
+{
+	auto_json all = json_array();
+	char *end;
+	long long n;
+	size_t i;
+	json_t *v;
+	int rc;
+
+	errno = 0;
+	n = strtoll(version, &end, 10);
+	if (errno || end == version || *end || n < 1)
+		return err_set(e, ERR_USAGE,
+			       "VERSION is a number as `holdfast changes` shows it, not \"%s\"",
+			       version);
+	rc = read_changes(r, all, e);
+	if (rc < 0)
+		return rc;
+	json_array_foreach(all, i, v)
+	{
+		auto_buf found = BUF_INIT;
+
+		add_name(&found, v);
+		if (strcasecmp(buf_str(&found), name) != 0 ||
+		    json_integer_value(json_object_get(v, "version")) != n)
+			continue;
+		lookup_escape(ret, lookup_text(v, "id"));
+		return 0;
+	}
+	return err_set(e, ERR_NOT_FOUND,
+		       "version %lld of %s does not wait for your approval; `holdfast changes` "
+		       "lists what does",
+		       n, name);
+}
+
+static int
+decide(const struct cli *c, bool approve, struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	int rc = remote_open(&r, e);
+
+	buf_adds(&path, "/v1/changes/");
+	if (rc == 0)
+		rc = find_change(r, c->args[0], c->args[1], &path, e);
+	if (rc == 0)
+		rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path),
+				 approve ? "{\"approve\":true}" : "{\"approve\":false}", &o, e);
+	if (rc < 0)
+		return rc;
+	if (c->json)
+		term_print_json(o);
+	else if (!approve)
+		printf("declined: version %s of %s stays in the history only\n", c->args[1],
+		       c->args[0]);
+	else if (json_is_true(json_object_get(o, "conflict")))
+		printf("approved; the account was changed meanwhile, so it is in conflict: see "
+		       "`holdfast history %s`\n",
+		       c->args[0]);
+	else
+		printf("approved: version %s of %s is the current one\n", c->args[1], c->args[0]);
+	return CLI_GOOD;
+}
+
+static int
+run_approve(const struct cli *c, struct err *e)
+{
+	return decide(c, true, e);
+}
+
+static int
+run_decline(const struct cli *c, struct err *e)
+{
+	return decide(c, false, e);
+}
+
+/* ---- where changes are allowed ---- */
+
+static int
+set_policy(const struct cli *c, struct remote *r, json_t **ret, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "state", c->args[0]);
+	if (c->nargs > 1)
+		jw_text(&w, "resource", c->args[1]);
+	jw_end_object(&w);
+	return remote_call(r, REMOTE_WRITE, "PUT", "/v1/policy/emergency-changes", buf_str(&body),
+			   ret, e);
+}
+
+static void
+print_policy(const json_t *o)
+{
+	struct term_table t = { .head = { "RESOURCE", "CHANGES", "SINCE" }, .columns = 3 };
+	const json_t *p = json_object_get(o, "emergency_changes");
+	size_t i;
+	json_t *v;
+
+	term_table_row(&t, "(everywhere)", lookup_text(p, "everywhere"), "");
+	json_array_foreach(json_object_get(p, "resources"), i, v)
+		term_table_row(&t, lookup_text(json_object_get(v, "resource"), "name"),
+			       lookup_text(v, "state"), lookup_text(v, "since"));
+	term_table_print(&t);
+}
+
+static int
+run_policy(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	int rc = remote_open(&r, e);
+
+	if (rc == 0)
+		rc = c->nargs ? set_policy(c, r, &o, e)
+			      : remote_call(r, REMOTE_READ, "GET", "/v1/policy", NULL, &o, e);
+	if (rc < 0)
+		return rc;
+	term_note_mode(r);
+	if (c->json)
+		term_print_json(o);
+	else
+		print_policy(o);
+	return CLI_GOOD;
+}
+
+const struct cli_verb verb_changes = {
+	"changes",
+	"",
+	0,
+	0,
+	NULL,
+	run_changes,
+	"Lists changes made in emergency by someone no longer entitled, which wait for your word.",
+	"They came home after their maker was disabled or his share was withdrawn, and count for "
+	"nothing until you approve them (`holdfast approve`, `holdfast decline`). Administrators "
+	"and whoever may manage the account decide.",
+	0
+};
+const struct cli_verb verb_approve = {
+	"approve",
+	"RESOURCE/LOGIN VERSION",
+	2,
+	2,
+	NULL,
+	run_approve,
+	"Approves a change that waits: it becomes the current version, as if its maker were "
+	"entitled.",
+	"If the account was changed meanwhile it is in conflict then; see `holdfast conflicts`.",
+	0
+};
+const struct cli_verb verb_decline = {
+	"decline",
+	"RESOURCE/LOGIN VERSION",
+	2,
+	2,
+	NULL,
+	run_decline,
+	"Declines a change that waits: it stays in the account's history and counts for nothing.",
+	NULL,
+	0
+};
+const struct cli_verb verb_policy_emergency_changes = {
+	"policy emergency-changes",
+	"[on|off|inherit] [RESOURCE]",
+	0,
+	2,
+	NULL,
+	run_policy,
+	"Says where new versions may be stored in emergency, or changes it; for administrators.",
+	"Off at first. What is said of a resource counts before what is said for everywhere; "
+	"inherit takes "
+	"it back. A secondary goes by what it knew when the primary was lost.",
+	0
+};

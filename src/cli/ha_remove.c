@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast ha remove: takes a node that is gone for good out of the pair.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "base/jw.h"
+#include "cli/cli.h"
+#include "ha/control.h"
+
+static int
+confirm(const struct cli *c, struct err *e)
+{
+	char answer[16] = "";
+
+	if (cli_has(c, "yes"))
+		return 0;
+	fprintf(stderr,
+		"%s leaves the pair for good: nothing is kept for it any more, and it comes back "
+		"only with a new pack.\nWhat users did there and has not come home is then on its "
+		"own disk only. Take it out? Type yes: ",
+		c->args[0]);
+	if (!fgets(answer, sizeof(answer), stdin) || strcmp(answer, "yes\n") != 0)
+		return err_set(e, ERR_REFUSED, "nothing was done (without a terminal give --yes)");
+	return 0;
+}
+
+static int
+run(const struct cli *c, struct err *e)
+{
+	auto_buf request = BUF_INIT, ignored = BUF_INIT, out = BUF_INIT;
+	struct home h;
+	struct jw w;
+
+	int rc = cli_home(c, &h, e);
+	if (rc == 0)
+		rc = confirm(c, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &request);
+	jw_object(&w, NULL);
+	jw_text(&w, "verb", "remove");
+	jw_text(&w, "node", c->args[0]);
+	jw_end_object(&w);
+	rc = control_ask(&h, buf_str(&request), NULL, NULL, &ignored, e);
+	if (rc < 0)
+		return rc;
+	if (c->json) {
+		jw_init(&w, &out);
+		jw_object(&w, NULL);
+		jw_text(&w, "removed", c->args[0]);
+		jw_end_object(&w);
+		printf("%s\n", buf_str(&out));
+	} else {
+		printf("%s is no longer in the pair\n", c->args[0]);
+	}
+	return CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	CLI_OPT_HOME,
+	{ "yes", NULL, "Do not ask." },
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_remove = {
+	"ha remove",
+	"NODE",
+	1,
+	1,
+	opts,
+	run,
+	"Takes a node that is gone for good out of the pair.",
+	"On the primary. NODE must not be running as its secondary. Its events stay in the log. It "
+	"comes back with a new pack: `holdfast ha setup`.",
+	CLI_NODE
+};

@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ *   loop ──notes──► writer ──outbox──► sender webhook, sender syslog, sender smtp
+ *
+ *  A1  The lock is held for memory only, never while a disk or a network is waited for.
+ *  A2  A note leaves the queue when the outbox has it, or when it is no news.
+ *  A3  Value seen and alert are written in one transaction: killed before it, the next agent's first note says it again.
+ *  A4  Only the writer opens the outbox first: it alone may move a damaged one aside.
+ */
+#include "ha/alerter.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "base/clock.h"
+#include "base/jw.h"
+#include "base/log.h"
+#include "ha/target.h"
+#include "store/outbox.h"
+
+#define NOTES_MAX 1000 /* in memory, while the disk takes nothing */
+#define DISK_RETRY_MS 1000
+#define FIRST_DELAY_MS 1000
+#define LAST_DELAY_MS 300000
+
+struct queued {
+	struct queued *next;
+	struct alerter_note note;
+};
+
+struct alerter {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	char path[HOME_PATH_MAX], source[256];
+	struct settings settings;
+	unsigned generation; /* of the settings */
+	struct queued *first, *last;
+	unsigned queued_n;
+	bool opened;   /* the outbox is there and good */
+	uint64_t turn; /* grows when something was put into the outbox */
+	int64_t waiting;
+	char failure[TARGET_COUNT][160];
+};
+
+/* What a sender thread is started with. */
+struct start {
+	struct alerter *al;
+	enum target target;
+};
+
+/* ---- small things ---- */
+
+static void
+wait_until(struct alerter *al, int64_t mono_ms)
+{
+	struct timespec at = { .tv_sec = mono_ms / 1000, .tv_nsec = mono_ms % 1000 * 1000000 };
+
+	if (mono_ms == INT64_MAX)
+		pthread_cond_wait(&al->wake, &al->lock);
+	else
+		pthread_cond_timedwait(&al->wake, &al->lock, &at);
+}
+
+static void
+drop_first(struct alerter *al)
+{
+	struct queued *q = al->first;
+
+	al->first = q->next;
+	if (!al->first)
+		al->last = NULL;
+	al->queued_n--;
+	free(q);
+}
+
+static void
+count_waiting(struct alerter *al, struct outbox *o)
+{
+	struct err ignored;
+	int64_t n = 0;
+
+	if (outbox_count(o, &n, &ignored))
+		return;
+	pthread_mutex_lock(&al->lock);
+	al->waiting = n;
+	pthread_mutex_unlock(&al->lock);
+}
+
+static void
+fill_out(const struct alerter *al, const struct alert *a, struct buf *body, struct alert_out *ret)
+{
+	alert_body(a, body);
+	*ret = (struct alert_out){ .id = a->id,
+				   .at_us = a->at_us,
+				   .source = al->source,
+				   .type = alert_type_name(a->type),
+				   .text = a->text,
+				   .body = buf_str(body) };
+}
+
+/* ---- the writer ---- */
+
+struct writer {
+	struct alerter *al;
+	struct outbox *outbox;
+	struct settings settings;
+	unsigned generation;
+	bool complained;
+};
+
+/* What came for the first time and is well is no news. */
+static bool
+is_news(const char *before, bool bad)
+{
+	return strcmp(before[0] ? before : "good", bad ? "bad" : "good") != 0;
+}
+
+static int
+put_note(struct writer *w, struct alerter_note *n, struct err *e)
+{
+	unsigned targets = target_bits(&w->settings);
+	auto_buf before = BUF_INIT, body = BUF_INIT;
+	struct alert_out out;
+	int64_t lost = 0;
+	int rc = outbox_seen(w->outbox, n->key, &before, e);
+
+	if (rc || (before.len && !is_news(buf_str(&before), n->bad)))
+		return rc;
+	uuid_new(&n->alert.id);
+	fill_out(w->al, &n->alert, &body, &out);
+	struct outbox_row row = { .id = out.id,
+				  .at_us = out.at_us,
+				  .kind = out.type,
+				  .text = out.text,
+				  .body = out.body };
+	bool news = is_news(buf_str(&before), n->bad);
+	rc = outbox_put(w->outbox, n->key, n->bad ? "bad" : "good", news ? &row : NULL, targets,
+			&lost, e);
+	if (rc == 0 && lost)
+		log_error("the outbox of alerts is full (%d): %lld alerts were not kept; see "
+			  "holdfast ha status for why they are not accepted",
+			  OUTBOX_ROWS_MAX, (long long)lost);
+	return rc;
+}
+
+/* Said at once, not only when the first alert cannot go out. */
+static void
+check_targets(const struct settings *s)
+{
+	for (int t = 0; t < TARGET_COUNT; t++) {
+		struct err e = { 0 };
+
+		if (target_is_there(s, (enum target)t) && target_check(s, (enum target)t, &e))
+			log_err(LOG_LEVEL_WARNING, &e, "no alert can go out as it is set (%s)",
+				target_name((enum target)t));
+	}
+}
+
+static int
+work_once(struct writer *w, struct alerter_note *n, bool configured, struct err *e)
+{
+	unsigned targets = target_bits(&w->settings);
+	int rc = 0;
+
+	if (configured)
+		check_targets(&w->settings);
+	if (!w->outbox && targets)
+		rc = outbox_open(w->al->path, OUTBOX_ROWS_MAX, &w->outbox, e);
+	if (rc == 0 && w->outbox && configured)
+		rc = outbox_only(w->outbox, targets, e);
+	if (rc == 0 && w->outbox && targets && n)
+		rc = put_note(w, n, e);
+	if (rc) {
+		outbox_free(TAKE(w->outbox));
+		return rc;
+	}
+	if (w->outbox)
+		count_waiting(w->al, w->outbox);
+	return 0;
+}
+
+/* Waits for work; then *ret_note has the oldest note, if there is one. Called without the lock. */
+static bool
+await_work(struct writer *w, struct alerter_note *ret_note, bool *ret_configured)
+{
+	struct alerter *al = w->al;
+
+	pthread_mutex_lock(&al->lock);
+	while (!al->first && w->generation == al->generation)
+		wait_until(al, INT64_MAX);
+	*ret_configured = w->generation != al->generation;
+	w->settings = al->settings;
+	w->generation = al->generation;
+	bool has = al->first != NULL;
+	if (has)
+		*ret_note = al->first->note;
+	pthread_mutex_unlock(&al->lock);
+	return has;
+}
+
+static void
+finish_work(struct writer *w, const struct alerter_note *done)
+{
+	struct alerter *al = w->al;
+
+	pthread_mutex_lock(&al->lock);
+	if (done && al->first && strcmp(al->first->note.key, done->key) == 0 &&
+	    al->first->note.alert.at_us == done->alert.at_us)
+		drop_first(al);
+	al->opened = w->outbox != NULL;
+	al->turn++;
+	pthread_cond_broadcast(&al->wake);
+	pthread_mutex_unlock(&al->lock);
+}
+
+static void *
+run_writer(void *arg)
+{
+	struct writer w = { .al = arg, .generation = (unsigned)-1 };
+	struct alerter_note *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		abort();
+	for (;;) {
+		bool configured, has = await_work(&w, n, &configured);
+		struct err e = { 0 };
+
+		if (work_once(&w, has ? n : NULL, configured, &e) == 0) {
+			w.complained = false;
+			finish_work(&w, has ? n : NULL);
+			continue;
+		}
+		if (!w.complained)
+			log_err(LOG_LEVEL_ERROR, &e, "alerts wait in memory");
+		w.complained = true;
+		w.generation--; /* what was configured is to be done again */
+		clock_sleep_ms(DISK_RETRY_MS);
+	}
+	return NULL;
+}
+
+/* ---- the senders ---- */
+
+struct sender {
+	struct alerter *al;
+	enum target target;
+	struct outbox *outbox;
+	struct settings settings;
+	unsigned generation;
+	uint64_t turn;
+	int64_t delay_ms, next_ms; /* next_ms INT64_MAX: nothing waits */
+};
+
+/* Until there may be something to do. Called without the lock. */
+static void
+await_turn(struct sender *s)
+{
+	struct alerter *al = s->al;
+
+	pthread_mutex_lock(&al->lock);
+	for (;;) {
+		bool news = s->turn != al->turn && s->next_ms == INT64_MAX;
+		bool configured = s->generation != al->generation;
+		bool due = clock_mono_ms() >= s->next_ms;
+
+		if (al->opened && target_is_there(&al->settings, s->target) &&
+		    (news || configured || due))
+			break;
+		wait_until(al, al->opened ? s->next_ms : INT64_MAX);
+	}
+	if (s->generation != al->generation)
+		s->delay_ms = 0;
+	s->generation = al->generation;
+	s->settings = al->settings;
+	s->turn = al->turn;
+	pthread_mutex_unlock(&al->lock);
+}
+
+static void
+set_failure(struct sender *s, const char *text)
+{
+	struct alerter *al = s->al;
+
+	pthread_mutex_lock(&al->lock);
+	text_copy(al->failure[s->target], sizeof(al->failure[s->target]), text);
+	pthread_mutex_unlock(&al->lock);
+}
+
+static void
+note_failure(struct sender *s, struct err *e)
+{
+	if (s->delay_ms == 0)
+		log_err(LOG_LEVEL_WARNING, e, "an alert is not accepted (%s); it is tried again",
+			target_name(s->target));
+	set_failure(s, e->text);
+	s->delay_ms = s->delay_ms ? s->delay_ms * 2 : FIRST_DELAY_MS;
+	if (s->delay_ms > LAST_DELAY_MS)
+		s->delay_ms = LAST_DELAY_MS;
+	s->next_ms = clock_mono_ms() + s->delay_ms;
+}
+
+/* The row that stands for those that were not kept has no text of its own. */
+static void
+tell_lost(const struct sender *s, const struct outbox_row *row, struct buf *body,
+	  struct alert *lost, struct alert_out *ret)
+{
+	*lost = (struct alert){
+		.type = ALERT_NOT_KEPT, .id = row->id, .at_us = row->at_us, .lost = row->lost
+	};
+	text_copy(lost->source, sizeof(lost->source), s->al->source);
+	text_copy(lost->node, sizeof(lost->node), s->al->source);
+	snprintf(lost->text, sizeof(lost->text), "%lld alerts of %s were not kept",
+		 (long long)row->lost, s->al->source);
+	fill_out(s->al, lost, body, ret);
+}
+
+static int
+send_row(struct sender *s, const struct outbox_row *row, struct err *e)
+{
+	char answer[TARGET_ANSWER_MAX];
+	auto_buf body = BUF_INIT;
+	struct alert lost;
+	struct alert_out out = { .id = row->id,
+				 .at_us = row->at_us,
+				 .source = s->al->source,
+				 .type = row->kind,
+				 .text = row->text,
+				 .body = row->body };
+
+	if (row->lost)
+		tell_lost(s, row, &body, &lost, &out);
+	return target_send(&s->settings, s->target, &out, answer, e);
+}
+
+static void
+done_texts(struct outbox_texts *t)
+{
+	buf_done(&t->kind);
+	buf_done(&t->text);
+	buf_done(&t->body);
+}
+
+/* The oldest that waits. ERR_NOT_FOUND: none does. */
+static int
+send_next(struct sender *s, struct err *e)
+{
+	FREE_WITH(done_texts) struct outbox_texts texts = { BUF_INIT, BUF_INIT, BUF_INIT };
+	struct outbox_row row;
+	int rc = s->outbox ? 0 : outbox_open(s->al->path, OUTBOX_ROWS_MAX, &s->outbox, e);
+
+	if (rc == 0)
+		rc = outbox_next(s->outbox, (int)s->target, &texts, &row, e);
+	if (rc == 0)
+		rc = send_row(s, &row, e);
+	if (rc == 0)
+		rc = outbox_done(s->outbox, (int)s->target, &row, e);
+	return rc;
+}
+
+static void
+take_turn(struct sender *s)
+{
+	struct err e = { 0 };
+	int rc;
+
+	await_turn(s);
+	rc = send_next(s, &e);
+	if (rc && rc != ERR_NOT_FOUND) {
+		note_failure(s, &e);
+		return;
+	}
+	if (s->delay_ms && rc == 0)
+		log_notice("alerts are accepted again (%s)", target_name(s->target));
+	s->delay_ms = 0;
+	s->next_ms = rc == 0 ? 0 : INT64_MAX;
+	set_failure(s, "");
+	count_waiting(s->al, s->outbox);
+}
+
+static void *
+run_sender(void *arg)
+{
+	struct start *from = arg;
+	struct sender s = { .al = from->al,
+			    .target = from->target,
+			    .generation = (unsigned)-1,
+			    .next_ms = INT64_MAX };
+
+	free(from);
+	for (;;)
+		take_turn(&s);
+	return NULL;
+}
+
+/* ---- the loop's side ---- */
+
+static void
+start_thread(void *(*fn)(void *), void *arg)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, fn, arg))
+		abort();
+	pthread_detach(t);
+}
+
+struct alerter *
+alerter_new(const struct home *h, const char *source, const struct settings *s)
+{
+	struct alerter *al = calloc(1, sizeof(*al));
+	pthread_condattr_t attr;
+
+	if (!al)
+		abort();
+	home_path(h, HOME_OUTBOX, al->path);
+	text_copy(al->source, sizeof(al->source), source);
+	al->settings = *s;
+	pthread_mutex_init(&al->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&al->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	start_thread(run_writer, al);
+	for (int t = 0; t < TARGET_COUNT; t++) {
+		struct start *from = malloc(sizeof(*from));
+
+		if (!from)
+			abort();
+		*from = (struct start){ al, (enum target)t };
+		start_thread(run_sender, from);
+	}
+	return al;
+}
+
+void
+alerter_configure(struct alerter *al, const struct settings *s)
+{
+	pthread_mutex_lock(&al->lock);
+	al->settings = *s;
+	al->generation++;
+	pthread_cond_broadcast(&al->wake);
+	pthread_mutex_unlock(&al->lock);
+}
+
+void
+alerter_note(struct alerter *al, const struct alerter_note *n)
+{
+	struct queued *q = calloc(1, sizeof(*q));
+	bool full;
+
+	if (!q)
+		abort();
+	q->note = *n;
+	pthread_mutex_lock(&al->lock);
+	full = al->queued_n >= NOTES_MAX;
+	if (full)
+		drop_first(al);
+	*(al->last ? &al->last->next : &al->first) = q;
+	al->last = q;
+	al->queued_n++;
+	pthread_cond_broadcast(&al->wake);
+	pthread_mutex_unlock(&al->lock);
+	if (full)
+		log_error("the outbox takes no alerts: the oldest one in memory was not kept");
+}
+
+void
+alerter_look(struct alerter *al, struct alerter_view *ret)
+{
+	auto_buf all = BUF_INIT;
+
+	pthread_mutex_lock(&al->lock);
+	ret->waiting = target_bits(&al->settings) ? al->waiting + al->queued_n : -1;
+	for (int t = 0; t < TARGET_COUNT; t++) {
+		if (al->failure[t][0] && target_is_there(&al->settings, (enum target)t))
+			buf_addf(&all, "%s%s: %s", all.len ? "; " : "", target_name((enum target)t),
+				 al->failure[t]);
+	}
+	pthread_mutex_unlock(&al->lock);
+	text_copy(ret->failure, sizeof(ret->failure), buf_str(&all));
+}
+
+static void
+write_test(struct jw *w, enum target t, int rc, const char *answer, const struct err *e)
+{
+	jw_object(w, NULL);
+	jw_text(w, "target", target_name(t));
+	jw_bool(w, "accepted", rc == 0);
+	jw_text(w, "answer", rc == 0 ? answer : e->text);
+	jw_end_object(w);
+}
+
+int
+alerter_test(struct alerter *al, struct buf *ret_json, struct err *e)
+{
+	struct alert a = { .type = ALERT_TEST, .at_us = clock_now_us() };
+	auto_buf body = BUF_INIT;
+	struct alert_out out;
+	struct settings s;
+	struct jw w;
+
+	pthread_mutex_lock(&al->lock);
+	s = al->settings;
+	pthread_mutex_unlock(&al->lock);
+	if (!target_bits(&s))
+		return err_set(e, ERR_PRECONDITION,
+			       "no receiver of alerts is set: see alert_webhook, alert_syslog and "
+			       "alert_smtp in docs/settings.md");
+	uuid_new(&a.id);
+	text_copy(a.source, sizeof(a.source), al->source);
+	text_copy(a.node, sizeof(a.node), al->source);
+	snprintf(a.text, sizeof(a.text), "a test of the alerts of %s", al->source);
+	fill_out(al, &a, &body, &out);
+	jw_init(&w, ret_json);
+	jw_object(&w, NULL);
+	jw_uuid(&w, "id", a.id.b);
+	jw_array(&w, "targets");
+	for (int t = 0; t < TARGET_COUNT; t++) {
+		char answer[TARGET_ANSWER_MAX];
+		struct err why = { 0 };
+
+		if (target_is_there(&s, (enum target)t)) {
+			int rc = target_send(&s, (enum target)t, &out, answer, &why);
+			write_test(&w, (enum target)t, rc, answer, &why);
+		}
+	}
+	jw_end_array(&w);
+	jw_end_object(&w);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Alerts on their way: the agent's loop says how things are, and never waits. A thread of this file compares it with what was
+ * said last (the outbox remembers) and writes what is news into the outbox; a thread per target takes it from there, in order,
+ * again and again with growing pauses, until the target has accepted it. An agent that is killed goes on where it was.
+ */
+#pragma once
+
+#include "base/home.h"
+#include "base/settings.h"
+#include "ha/alert.h"
+
+struct alerter;
+
+/* How one thing is now. */
+struct alerter_note {
+	char key[48];	    /* what: "emergency", a node's id */
+	bool bad;	    /* a thing never heard of before counts as well: no alert when it is */
+	struct alert alert; /* said when this is news; id is filled in */
+};
+
+struct alerter_view {
+	int64_t waiting;   /* alerts that a target has not accepted; -1: no targets */
+	char failure[200]; /* of targets whose last attempt failed; "" none */
+};
+
+/* source: this node's name. The threads run until the process ends. */
+struct alerter *alerter_new(const struct home *h, const char *source,
+			    const struct settings *s) NONNULL MUST_USE;
+/* Settings were read again: in force at once, and what waits is tried at once. */
+void alerter_configure(struct alerter *al, const struct settings *s) NONNULL;
+void alerter_note(struct alerter *al, const struct alerter_note *n) NONNULL;
+void alerter_look(struct alerter *al, struct alerter_view *ret) NONNULL;
+
+/* Sends a test alert to each target, past the outbox, and writes what each answered as JSON. Blocks. */
+int alerter_test(struct alerter *al, struct buf *ret_json, struct err *e) NONNULL MUST_USE;

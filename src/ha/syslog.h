@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One message to a syslog receiver over TLS (RFC 5425). The protocol has no word for "got it"; what it has is the end: the
+ * sender says that it closes, and the receiver, which reads in order, answers that when it has read everything. So a
+ * connection carries one message, and that answer counts. Blocking; any thread.
+ */
+#pragma once
+
+#include "base/err.h"
+
+/* address "host:port" or "[v6]:port"; ca_file: the only certificates that are trusted, "" those of the system; frame: with its
+ * octet count. ERR_UNREACHABLE, ERR_USAGE (the address). */
+int syslog_send(const char *address, const char *ca_file, const void *frame, size_t n,
+		struct err *e) NONNULL MUST_USE;

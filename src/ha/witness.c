@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The file is text, written whole and in one go:
+ *   holdfast-witness 1
+ *   chain NODE SEQ HASH ALARM FOUND ACCEPTS TOLD
+ * ALARM is 0, 1 (shrunk) or 2 (forked); FOUND is the hash that was there instead, zeros: none.
+ * It may be older than the chains by WRITE_MS, never newer. An alarm is written before it is shown.
+ */
+#include "ha/witness.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/db.h"
+
+#define HEAD "holdfast-witness 1\n"
+#define FILE_MAX (WITNESS_CHAINS_MAX * 300)
+#define LOOK_MS 1000
+#define WRITE_MS 2000
+
+/* ---- comparing ---- */
+
+static enum witness_fault
+judge(const struct witness_chain *c, const struct witness_found *f)
+{
+	if (!f->there)
+		return WITNESS_SHRUNK;
+	return memcmp(c->hash, f->hash, sizeof(c->hash)) ? WITNESS_FORKED : WITNESS_FINE;
+}
+
+/* Takes the chain's end for what is true from now on. */
+static enum witness_turn
+follow(struct witness_chain *c, const struct witness_found *f)
+{
+	struct witness_chain next = { .node = c->node, .seq = f->head_seq };
+	bool alarm = c->alarm != WITNESS_FINE, moved = c->seq != next.seq;
+
+	memcpy(next.hash, f->head_hash, sizeof(next.hash));
+	*c = next;
+	return alarm ? WITNESS_ENDED : moved ? WITNESS_MOVED : WITNESS_SAME;
+}
+
+enum witness_turn
+witness_note(struct witness_chain *c, const struct witness_found *f, bool home, int64_t now_ms)
+{
+	enum witness_fault fault = c->seq ? judge(c, f) : WITNESS_FINE;
+
+	if (fault == WITNESS_FINE)
+		return follow(c, f);
+	if (c->alarm == WITNESS_FINE && c->seen == WITNESS_FINE)
+		c->accepts = f->accepts;
+	c->seen = fault;
+	if (f->accepts > c->accepts)
+		return follow(c, f);
+	if (!home)
+		c->since_ms = 0;
+	else if (!c->since_ms)
+		c->since_ms = now_ms;
+	if (c->alarm != WITNESS_FINE || !c->since_ms || now_ms - c->since_ms < WITNESS_PATIENCE_MS)
+		return WITNESS_SAME;
+	c->alarm = fault;
+	c->told = false;
+	memset(c->found, 0, sizeof(c->found));
+	if (f->there)
+		memcpy(c->found, f->hash, sizeof(c->found));
+	return WITNESS_RAISED;
+}
+
+/* ---- the file ---- */
+
+static int
+parse_hash(const char *text, uint8_t ret[static WITNESS_HASH_BYTES])
+{
+	size_t n;
+
+	return sodium_hex2bin(ret, WITNESS_HASH_BYTES, text, strlen(text), NULL, &n, NULL) ||
+	       n != WITNESS_HASH_BYTES;
+}
+
+static bool
+parse_chain(const char *line, struct witness_chain *ret)
+{
+	char node[37], hash[65], found[65];
+	int alarm, told, end = 0;
+
+	if (sscanf(line,
+		   "chain %36[0-9a-f-] %18" SCNd64 " %64[0-9a-f] %1d %64[0-9a-f] %18" SCNd64
+		   " %1d%n",
+		   node, &ret->seq, hash, &alarm, found, &ret->accepts, &told, &end) != 7 ||
+	    line[end])
+		return false;
+	ret->alarm = (enum witness_fault)alarm;
+	ret->told = told == 1;
+	return uuid_parse(node, &ret->node) == 0 && !parse_hash(hash, ret->hash) &&
+	       !parse_hash(found, ret->found) && alarm >= 0 && alarm <= WITNESS_FORKED &&
+	       ret->seq >= 0 && ret->accepts >= 0;
+}
+
+int
+witness_read(const char *path, struct witness_memory *ret, struct err *e)
+{
+	struct witness_memory *m = calloc(1, sizeof(*m));
+	auto_buf text = BUF_INIT;
+	char *at, *line;
+	bool good;
+	int rc;
+
+	if (!m)
+		abort();
+	if (access(path, F_OK) && errno == ENOENT) {
+		free(m);
+		return err_set(e, ERR_NOT_FOUND, "there is no %s", path);
+	}
+	rc = home_read_file(path, FILE_MAX, &text, e);
+	buf_addc(&text, '\0');
+	good = !rc && strncmp(text.data, HEAD, strlen(HEAD)) == 0 &&
+	       strlen(text.data) == text.len - 1;
+	at = text.data + (good ? strlen(HEAD) : 0);
+	while (good && (line = strsep(&at, "\n")) && at)
+		good = m->n < WITNESS_CHAINS_MAX && parse_chain(line, &m->chains[m->n++]);
+	if (good && !*line)
+		*ret = *m;
+	else if (!rc)
+		rc = err_set(e, ERR_IO, "%s is damaged", path);
+	free(m);
+	return rc;
+}
+
+int
+witness_write(const char *path, const struct witness_memory *m, struct err *e)
+{
+	auto_buf text = BUF_INIT;
+
+	buf_adds(&text, HEAD);
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct witness_chain *c = &m->chains[i];
+		char node[UUID_STR_LEN], hash[65], found[65];
+
+		uuid_str(&c->node, node);
+		sodium_bin2hex(hash, sizeof(hash), c->hash, sizeof(c->hash));
+		sodium_bin2hex(found, sizeof(found), c->found, sizeof(c->found));
+		buf_addf(&text, "chain %s %" PRId64 " %s %d %s %" PRId64 " %d\n", node, c->seq,
+			 hash, (int)c->alarm, found, c->accepts, c->told);
+	}
+	return home_write_file(path, text.data, text.len, 0600, e);
+}
+
+int
+witness_begin(const struct home *h, struct err *e)
+{
+	struct witness_memory none = { 0 };
+	char path[HOME_PATH_MAX];
+
+	home_path(h, HOME_WITNESS, path);
+	return witness_write(path, &none, e);
+}
+
+/* ---- the thread ---- */
+
+struct witness {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool stop;
+	char path[HOME_PATH_MAX];
+	char *conninfo;
+	struct uuid self;
+	struct witness_facts facts;
+	struct witness_view view;
+	struct witness_memory m; /* the thread changes it under the lock */
+	bool lost;		 /* there was no file, and that is not in the log yet */
+	bool changed, told_failure;
+	int64_t written_ms;
+	struct db *db;
+};
+
+static void
+hex(const uint8_t hash[static WITNESS_HASH_BYTES], char ret[static 65])
+{
+	static const uint8_t none[WITNESS_HASH_BYTES];
+
+	ret[0] = '\0';
+	if (memcmp(hash, none, sizeof(none)))
+		sodium_bin2hex(ret, 65, hash, WITNESS_HASH_BYTES);
+}
+
+static struct witness_chain *
+chain_of(struct witness_memory *m, const struct uuid *node)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		if (uuid_eq(&m->chains[i].node, node))
+			return &m->chains[i];
+	}
+	if (m->n == WITNESS_CHAINS_MAX)
+		return NULL;
+	m->chains[m->n] = (struct witness_chain){ .node = *node };
+	return &m->chains[m->n++];
+}
+
+static bool
+is_home(const struct witness_facts *f, const struct uuid *node)
+{
+	for (unsigned i = 0; i < f->n; i++) {
+		if (uuid_eq(&f->nodes[i].id, node))
+			return f->settled && f->nodes[i].home;
+	}
+	return f->settled;
+}
+
+static void
+log_turn(const struct witness_chain *before, const struct witness_chain *now,
+	 enum witness_turn turn)
+{
+	char node[UUID_STR_LEN], remembered[65], found[65];
+
+	uuid_str(&before->node, node);
+	hex(before->hash, remembered);
+	hex(now->found, found);
+	if (turn == WITNESS_RAISED)
+		log_warning("this node remembers event %" PRId64
+			    " of node %s with hash %s; the log has %s%s there: it was changed "
+			    "from outside. See docs/audit.md",
+			    before->seq, node, remembered, found[0] ? "hash " : "nothing", found);
+	else if (turn == WITNESS_ENDED)
+		log_notice("the alarm about event %" PRId64
+			   " of node %s has ended: it was accepted, or the event is back",
+			   before->seq, node);
+}
+
+static void
+note_row(struct witness *w, const struct rows *rows, int i)
+{
+	struct witness_found f = { .there = !row_null(rows, i, 1),
+				   .head_seq = row_bigint(rows, i, 2),
+				   .accepts = row_bigint(rows, i, 4) };
+	struct witness_chain *c, before;
+	enum witness_turn turn;
+	struct uuid node;
+	size_t n;
+
+	row_uuid(rows, i, 0, &node);
+	c = chain_of(&w->m, &node);
+	if (!c)
+		return;
+	if (f.there)
+		memcpy(f.hash, row_bytea(rows, i, 1, &n), sizeof(f.hash));
+	if (f.head_seq)
+		memcpy(f.head_hash, row_bytea(rows, i, 3, &n), sizeof(f.head_hash));
+	before = *c;
+	turn = witness_note(c, &f, is_home(&w->facts, &node), clock_mono_ms());
+	log_turn(&before, c, turn);
+	w->changed |= turn != WITNESS_SAME;
+	if (turn == WITNESS_RAISED || turn == WITNESS_ENDED)
+		w->written_ms = 0; /* at once */
+}
+
+static void
+show(struct witness *w)
+{
+	struct witness_view v = { 0 };
+
+	for (unsigned i = 0; i < w->m.n; i++) {
+		const struct witness_chain *c = &w->m.chains[i];
+		char node[UUID_STR_LEN];
+
+		if (c->alarm != WITNESS_FINE && !v.detail[0]) {
+			uuid_str(&c->node, node);
+			snprintf(v.detail, sizeof(v.detail), "event %" PRId64 " of node %s", c->seq,
+				 node);
+		}
+		v.shrunk |= c->alarm == WITNESS_SHRUNK;
+		v.forked |= c->alarm == WITNESS_FORKED;
+	}
+	w->view = v;
+}
+
+static int
+look(struct witness *w, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	int rc;
+
+	bind_array_begin(&b, STMT_UUID);
+	for (unsigned i = 0; i < w->m.n; i++)
+		bind_elem_uuid(&b, &w->m.chains[i].node);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_BIGINT);
+	for (unsigned i = 0; i < w->m.n; i++)
+		bind_elem_bigint(&b, w->m.chains[i].seq);
+	bind_array_end(&b);
+	rc = db_exec(w->db, NULL, STMT_WITNESS_LOOK, &b, &rows, e);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&w->lock);
+	for (int i = 0; i < rows_count(rows); i++)
+		note_row(w, rows, i);
+	pthread_mutex_unlock(&w->lock);
+	return 0;
+}
+
+bool
+witness_next(struct witness *w, struct witness_news *ret)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&w->lock);
+	if (w->lost) {
+		*ret = (struct witness_news){ .what = "lost", .node = w->self };
+		found = true;
+	}
+	for (unsigned i = 0; i < w->m.n && !found; i++) {
+		const struct witness_chain *c = &w->m.chains[i];
+
+		if (c->alarm == WITNESS_FINE || c->told)
+			continue;
+		*ret = (struct witness_news){
+			.what = c->alarm == WITNESS_SHRUNK ? "shrunk" : "forked",
+			.node = c->node,
+			.seq = c->seq,
+		};
+		hex(c->hash, ret->remembered);
+		hex(c->found, ret->found);
+		found = true;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return found;
+}
+
+void
+witness_told(struct witness *w, const struct witness_news *n)
+{
+	bool lost = strcmp(n->what, "lost") == 0;
+
+	pthread_mutex_lock(&w->lock);
+	if (lost)
+		w->lost = false;
+	for (unsigned i = 0; !lost && i < w->m.n; i++) {
+		struct witness_chain *c = &w->m.chains[i];
+
+		c->told |= uuid_eq(&c->node, &n->node) && c->seq == n->seq;
+	}
+	w->changed = true;
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* The primary asks its own writer; a secondary's deposit thread asks the primary's. */
+static int
+tell_writer(struct witness *w, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	struct witness_news n;
+	auto_rows rows = NULL;
+	bool primary;
+	int rc;
+
+	pthread_mutex_lock(&w->lock);
+	primary = w->facts.primary && w->facts.settled;
+	pthread_mutex_unlock(&w->lock);
+	if (!primary || !witness_next(w, &n))
+		return 0;
+	bind_uuid(&b, &w->self);
+	bind_text(&b, n.what);
+	bind_uuid(&b, &n.node);
+	bind_bigint(&b, n.seq);
+	bind_text(&b, n.remembered);
+	bind_text(&b, n.found);
+	rc = db_exec(w->db, NULL, STMT_WITNESS_ALARM, &b, &rows, e);
+	if (!rc)
+		witness_told(w, &n);
+	return rc;
+}
+
+/* The memory as it is, and then what is shown of it. */
+static void
+keep(struct witness *w)
+{
+	struct witness_memory *m = malloc(sizeof(*m));
+	int64_t now = clock_mono_ms();
+	struct err e = { 0 };
+	bool due;
+
+	if (!m)
+		abort();
+	pthread_mutex_lock(&w->lock);
+	due = w->changed && (!w->written_ms || now - w->written_ms >= WRITE_MS);
+	*m = w->m;
+	w->changed &= !due;
+	pthread_mutex_unlock(&w->lock);
+	if (due && witness_write(w->path, m, &e)) {
+		if (!w->told_failure)
+			log_err(LOG_LEVEL_WARNING, &e, "the witness of the log cannot be kept");
+		w->told_failure = true;
+		w->changed = true;
+	} else if (due) {
+		w->told_failure = false;
+	}
+	if (due)
+		w->written_ms = now;
+	free(m);
+	pthread_mutex_lock(&w->lock);
+	show(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void
+look_or_connect(struct witness *w)
+{
+	auto_buf info = BUF_INIT;
+	struct err e = { 0 };
+
+	buf_addf(&info,
+		 "%s connect_timeout=3 options='-c statement_timeout=3000 -c "
+		 "synchronous_commit=local'",
+		 w->conninfo);
+	struct db_options o = { .conninfo = buf_str(&info), .application = "holdfast witness" };
+	if (!w->db)
+		w->db = db_open(&o, &e);
+	/* A database that does not answer says nothing about the log; the status has it. */
+	if (w->db && (look(w, &e) || tell_writer(w, &e)))
+		db_free(TAKE(w->db));
+}
+
+static void *
+run(void *arg)
+{
+	struct witness *w = arg;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->stop) {
+		pthread_mutex_unlock(&w->lock);
+		look_or_connect(w);
+		keep(w);
+		int64_t end = clock_mono_ms() + LOOK_MS;
+		struct timespec at = { .tv_sec = end / 1000, .tv_nsec = end % 1000 * 1000000 };
+		pthread_mutex_lock(&w->lock);
+		if (!w->stop)
+			pthread_cond_timedwait(&w->wake, &w->lock, &at);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+static void
+remember(struct witness *w)
+{
+	struct err e = { 0 };
+
+	if (witness_read(w->path, &w->m, &e) == 0) {
+		show(w);
+		return;
+	}
+	w->lost = w->changed = true;
+	log_err(LOG_LEVEL_WARNING, &e,
+		"what this node remembered of the ends of the logs is gone: a log that was cut "
+		"before now is not noticed. Run `holdfast audit verify`");
+}
+
+struct witness *
+witness_new(const struct home *h, const struct uuid *self, const char *conninfo)
+{
+	struct witness *w = calloc(1, sizeof(*w));
+	pthread_condattr_t attr;
+
+	if (!w || !(w->conninfo = strdup(conninfo)))
+		abort();
+	home_path(h, HOME_WITNESS, w->path);
+	w->self = *self;
+	remember(w);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	if (pthread_create(&w->thread, NULL, run, w))
+		abort();
+	return w;
+}
+
+void
+witness_tell(struct witness *w, const struct witness_facts *f)
+{
+	pthread_mutex_lock(&w->lock);
+	w->facts = *f;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void
+witness_look(struct witness *w, struct witness_view *ret)
+{
+	pthread_mutex_lock(&w->lock);
+	*ret = w->view;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void
+witness_free(struct witness *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_broadcast(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->wake);
+	db_free(w->db);
+	free(w->conninfo);
+	free(w);
+}

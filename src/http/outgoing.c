@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/outgoing.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/buf.h"
+
+#define ADDRESS_MAX 320
+
+static void
+done_curl(CURL **c)
+{
+	curl_easy_cleanup(*c);
+}
+
+static void
+done_list(struct curl_slist **l)
+{
+	curl_slist_free_all(*l);
+}
+
+#define auto_curl FREE_WITH(done_curl) CURL *
+#define auto_list FREE_WITH(done_list) struct curl_slist *
+
+/* An option that libcurl knows is refused only when memory is out. */
+#define SET(c, option, value)                                                                      \
+	do {                                                                                       \
+		if (curl_easy_setopt((c), (option), (value)) != CURLE_OK)                          \
+			abort();                                                                   \
+	} while (0)
+
+static void
+add_line(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+
+	if (!longer)
+		abort();
+	*list = longer;
+}
+
+/* What is said beyond the status is not looked at, but for so much. */
+static size_t
+drop_answer(char *data, size_t one, size_t n, void *ctx)
+{
+	size_t *seen = ctx;
+
+	*seen += n;
+	return *seen > (1u << 20) ? 0 : n;
+}
+
+static CURL *
+begin(const char *url, const char *protocols, const char *ca_file, char *why, size_t *seen)
+{
+	CURL *c = curl_easy_init();
+
+	if (!c)
+		abort();
+	why[0] = '\0';
+	SET(c, CURLOPT_URL, url);
+	SET(c, CURLOPT_PROTOCOLS_STR, protocols);
+	SET(c, CURLOPT_NOSIGNAL, 1L);
+	SET(c, CURLOPT_ERRORBUFFER, why);
+	SET(c, CURLOPT_PROXY, "");
+	SET(c, CURLOPT_FOLLOWLOCATION, 0L);
+	SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)OUTGOING_CONNECT_MS);
+	SET(c, CURLOPT_TIMEOUT_MS, (long)OUTGOING_TOTAL_MS);
+	SET(c, CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(c, CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(c, CURLOPT_WRITEFUNCTION, drop_answer);
+	SET(c, CURLOPT_WRITEDATA, seen);
+	if (ca_file[0]) {
+		SET(c, CURLOPT_CAINFO, ca_file);
+		SET(c, CURLOPT_CAPATH, NULL);
+	}
+	return c;
+}
+
+static int
+failed(CURLcode code, const char *url, const char *why, struct err *e)
+{
+	return err_set(e, ERR_UNREACHABLE, "%.200s: %.200s", url,
+		       why[0] ? why : curl_easy_strerror(code));
+}
+
+int
+outgoing_post(const char *url, const char *ca_file, const char *const *headers, const char *body,
+	      char ret_answer[static OUTGOING_ANSWER_MAX], struct err *e)
+{
+	char why[CURL_ERROR_SIZE];
+	size_t seen = 0;
+	long status = 0;
+	auto_list list = NULL;
+	auto_curl c = begin(url, "https", ca_file, why, &seen);
+
+	add_line(&list, "Content-Type: application/json");
+	add_line(&list, "Expect:");
+	for (; *headers; headers++)
+		add_line(&list, *headers);
+	SET(c, CURLOPT_HTTPHEADER, list);
+	SET(c, CURLOPT_USERAGENT, "holdfast/" HF_VERSION);
+	SET(c, CURLOPT_POST, 1L);
+	SET(c, CURLOPT_POSTFIELDS, body);
+	SET(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+	CURLcode code = curl_easy_perform(c);
+	if (code != CURLE_OK)
+		return failed(code, url, why, e);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	snprintf(ret_answer, OUTGOING_ANSWER_MAX, "HTTP %ld", status);
+	return status / 100 == 2
+		       ? 0
+		       : err_set(e, ERR_REFUSED, "%.200s answered with HTTP %ld", url, status);
+}
+
+/* ---- mail ---- */
+
+struct upload {
+	const char *at;
+	size_t left;
+};
+
+static size_t
+give_text(char *to, size_t one, size_t n, void *ctx)
+{
+	struct upload *u = ctx;
+	size_t k = one * n < u->left ? one * n : u->left;
+
+	memcpy(to, u->at, k);
+	u->at += k;
+	u->left -= k;
+	return k;
+}
+
+static int
+list_receivers(const char *to, struct curl_slist **ret, struct err *e)
+{
+	char address[ADDRESS_MAX];
+
+	for (size_t n; *(to += strspn(to, ", ")); to += n) {
+		n = strcspn(to, ", ");
+		snprintf(address, sizeof(address), "%.*s", (int)n, to);
+		add_line(ret, address);
+	}
+	return *ret ? 0 : err_set(e, ERR_USAGE, "alert_to names nobody");
+}
+
+int
+outgoing_mail(const struct outgoing_mail *m, const char *ca_file,
+	      char ret_answer[static OUTGOING_ANSWER_MAX], struct err *e)
+{
+	char why[CURL_ERROR_SIZE], host[256] = "";
+	struct upload u = { m->text, m->len };
+	size_t seen = 0;
+	long status = 0;
+	auto_list list = NULL;
+	auto_buf url = BUF_INIT;
+	int rc = list_receivers(m->to, &list, e);
+
+	if (rc)
+		return rc;
+	/* The path of the address is what the server is greeted with. */
+	if (gethostname(host, sizeof(host) - 1) < 0 || !host[0])
+		snprintf(host, sizeof(host), "localhost");
+	buf_addf(&url, "%s/%s", m->url, host);
+	auto_curl c = begin(buf_str(&url), "smtp,smtps", ca_file, why, &seen);
+	SET(c, CURLOPT_USE_SSL, (long)CURLUSESSL_ALL);
+	SET(c, CURLOPT_MAIL_FROM, m->from);
+	SET(c, CURLOPT_MAIL_RCPT, list);
+	SET(c, CURLOPT_UPLOAD, 1L);
+	SET(c, CURLOPT_READFUNCTION, give_text);
+	SET(c, CURLOPT_READDATA, &u);
+	if (m->user) {
+		SET(c, CURLOPT_USERNAME, m->user);
+		SET(c, CURLOPT_PASSWORD, m->password ? m->password : "");
+	}
+	CURLcode code = curl_easy_perform(c);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	if (code != CURLE_OK)
+		return failed(code, m->url, why, e);
+	snprintf(ret_answer, OUTGOING_ANSWER_MAX, "SMTP %ld", status);
+	return 0;
+}

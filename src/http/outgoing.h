@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What this node sends to others than its pair: an HTTPS POST, a mail. TLS always, the other side's name always verified, no
+ * redirects, no proxy. Blocking, 20 s at most; any thread. *ret_answer is what the other side said, for people.
+ */
+#pragma once
+
+#include <stddef.h>
+#include "base/err.h"
+
+#define OUTGOING_ANSWER_MAX 160
+#define OUTGOING_CONNECT_MS 5000
+#define OUTGOING_TOTAL_MS 20000
+
+/* ca_file: the only certificates that are trusted, "" those of the system. headers: "name: value", ended by NULL.
+ * ERR_UNREACHABLE; ERR_REFUSED when the answer is not 2xx. */
+int outgoing_post(const char *url, const char *ca_file, const char *const *headers,
+		  const char *body, char ret_answer[static OUTGOING_ANSWER_MAX],
+		  struct err *e) MUST_USE;
+
+struct outgoing_mail {
+	const char *url;	     /* "smtp://host:587" (STARTTLS) or "smtps://host:465" */
+	const char *user, *password; /* NULL: none */
+	const char *from, *to;	     /* to: blanks or commas between several */
+	const char *text;	     /* the whole mail */
+	size_t len;
+};
+int outgoing_mail(const struct outgoing_mail *m, const char *ca_file,
+		  char ret_answer[static OUTGOING_ANSWER_MAX], struct err *e) MUST_USE;

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Puts a new journal in the place of a damaged one, with what the damaged one still holds (store/journal_rescue.h). For the command
+ * line, on a node that does not run. Blocking.
+ */
+#pragma once
+
+#include "base/home.h"
+#include "store/journal_rescue.h"
+
+struct repair {
+	struct journal_rescued got;
+	char aside[HOME_PATH_MAX + 64]; /* where the damaged one is kept */
+};
+
+/* before: 0, or the first event that is not to be kept. ERR_REFUSED: it can be read, or the node runs; ERR_NOT_FOUND: there is none.
+ * Then nothing was changed. */
+int repair_journal(const struct home *h, int64_t before, struct repair *ret,
+		   struct err *e) NONNULL MUST_USE;

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sending: everything between two syncs is one transaction.
+ */
+#include "store/db_impl.h"
+
+static int
+sync_segment(struct db *d, struct op *op)
+{
+	if (FAULT(PG_SEND, 0, PQpipelineSync(d->conn)) != 1)
+		return -1;
+	d->open = false;
+	flight_add(d, (struct flight){ .kind = FLY_SYNC, .op = op });
+	return 0;
+}
+
+static int
+send_prepare(struct db *d, enum stmt s)
+{
+	const struct stmt_info *i = stmt_info(s);
+	Oid oids[STMT_PARAMS_MAX];
+
+	if (d->prepared[s].sent)
+		return 0;
+	if (d->open && sync_segment(d, NULL) != 0)
+		return -1;
+	for (unsigned p = 0; p < i->nparams; p++)
+		oids[p] = stmt_oid(i->param_types[p]);
+	if (FAULT(PG_SEND, 0, PQsendPrepare(d->conn, i->name, i->sql, (int)i->nparams, oids)) != 1)
+		return -1;
+	flight_add(d, (struct flight){ .kind = FLY_PREPARE, .stmt = s });
+	d->prepared[s].sent = true;
+	return sync_segment(d, NULL);
+}
+
+static int
+send_step(struct db *d, struct op *op, size_t step)
+{
+	static const int binary[STMT_PARAMS_MAX] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+						     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+	const struct db_step *s = &op->steps[step];
+	const struct stmt_info *i = stmt_info(s->s);
+	const char *values[STMT_PARAMS_MAX];
+
+	for (unsigned p = 0; p < s->b.n; p++)
+		values[p] = s->b.off[p] < 0 ? NULL : s->b.bytes.data + s->b.off[p];
+	if (FAULT(PG_SEND, 0,
+		  PQsendQueryPrepared(d->conn, i->name, (int)i->nparams, values, s->b.len, binary,
+				      1)) != 1)
+		return -1;
+	flight_add(d, (struct flight){
+			      .kind = FLY_STEP, .op = op, .step = (uint32_t)step, .stmt = s->s });
+	d->open = true;
+	return 0;
+}
+
+static int
+send_op(struct db *d, struct op *op)
+{
+	if (!op->reads && d->open && sync_segment(d, NULL) != 0)
+		return -1;
+	for (size_t i = 0; i < op->n; i++)
+		if (send_prepare(d, op->steps[i].s) != 0)
+			return -1;
+	for (size_t i = 0; i < op->n; i++)
+		if (send_step(d, op, i) != 0)
+			return -1;
+	return op->reads ? 0 : sync_segment(d, op);
+}
+
+/* libpq keeps what the socket does not take; then we wait until it does. */
+int
+db_push_out(struct db *d)
+{
+	int left = FAULT(PG_SEND, -1, PQflush(d->conn));
+
+	if (left < 0)
+		return -1;
+	return db_wait_for(d, left > 0 ? POLLIN | POLLOUT : POLLIN);
+}
+
+/* Sends everything that waits. */
+void
+db_flush(struct db *d)
+{
+	int64_t now = d->call_ms > 0 ? clock_mono_ms() : 0;
+	struct op *op;
+
+	if (d->state != DB_UP || (d->again.first == NULL && d->pending.first == NULL))
+		return;
+	while ((op = op_pop(&d->again)) != NULL || (op = op_pop(&d->pending)) != NULL) {
+		op->state = OP_FLYING;
+		op->sent_ms = now;
+		if (send_op(d, op) != 0) {
+			/* Perhaps none of it is named by a flight yet. */
+			flight_add(d, (struct flight){ .kind = FLY_STEP, .op = op });
+			db_lose_by_error(d);
+			return;
+		}
+	}
+	if ((d->open && sync_segment(d, NULL) != 0) || db_push_out(d) != 0) {
+		db_lose_by_error(d);
+		return;
+	}
+	db_watch_time(d);
+}

@@ -1,0 +1,95 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Changes in emergency: where they are allowed, and those that wait for approval.
+
+-- As in apply_user_changed: of what was said on two nodes apart from each other the safer counts, and off is the safest.
+-- name: apply_emergency_policy(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT resource, max(seq) AS seq, max(at) AS at,
+		(array_agg(b->>'state' ORDER BY seq DESC))[1] AS state, (array_agg(b->>'upon' ORDER BY seq))[1] AS upon
+	FROM (SELECT seq, at, coalesce(object, '00000000-0000-0000-0000-000000000000') AS resource, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 64) x
+	GROUP BY resource
+), o AS MATERIALIZED (
+	SELECT e.*, $1::text || '/' || e.seq AS stamp, p.state AS held, e.upon <> coalesce(p.stamp, '') AS apart
+	FROM e LEFT JOIN emergency_policy p ON p.resource = e.resource
+	WHERE coalesce(p.stamp, '') NOT IN ($1::text || '/' || e.seq, $1::text || '/' || e.seq || '+')
+)
+INSERT INTO emergency_policy (resource, state, stamp, at)
+SELECT resource, CASE WHEN NOT apart THEN state
+		WHEN 'off' IN (state, held) THEN 'off'
+		WHEN 'inherit' IN (state, held) THEN 'inherit' ELSE state END,
+	CASE WHEN apart THEN stamp || '+' ELSE stamp END, at
+FROM o
+ON CONFLICT (resource) DO UPDATE SET state = excluded.state, stamp = excluded.stamp, at = excluded.at;
+
+-- What was said of the resource counts before what was said for everywhere; nothing said is off.
+-- name: emergency_allowed(resource uuid) -> allowed bool
+SELECT coalesce(
+	(SELECT p.state = 'on' FROM emergency_policy p WHERE p.resource = $1 AND p.state <> 'inherit'),
+	(SELECT p.state = 'on' FROM emergency_policy p WHERE p.resource = '00000000-0000-0000-0000-000000000000'),
+	false);
+
+-- The resource by its name, '' for everywhere (then id is null), and what was said of it. No row: there is no such resource.
+-- name: emergency_policy_of(name text) -> id uuid, name text, state text, stamp text
+SELECT q.id, q.name, coalesce(p.state, ''), coalesce(p.stamp, '')
+FROM (SELECT NULL::uuid AS id, '' AS name WHERE $1 = ''
+	UNION ALL SELECT r.id, r.name FROM resource r WHERE lower(r.name) = lower($1) AND r.deleted_at IS NULL) q
+LEFT JOIN emergency_policy p ON p.resource = coalesce(q.id, '00000000-0000-0000-0000-000000000000');
+
+-- The row for everywhere first; name null there.
+-- name: emergency_policy_list() -> resource uuid, name text, state text, at timestamptz
+SELECT p.resource, r.name, p.state, p.at
+FROM emergency_policy p LEFT JOIN resource r ON r.id = p.resource AND r.deleted_at IS NULL
+WHERE p.state <> 'inherit' AND (r.id IS NOT NULL OR p.resource = '00000000-0000-0000-0000-000000000000')
+ORDER BY r.id IS NOT NULL, lower(r.name) LIMIT 10000;
+
+-- Versions that wait for approval: all of them, or those of accounts that the user may manage. after: the last one of the
+-- page before, or null.
+-- name: change_list(principal uuid, everything bool, after uuid, rows int) ->
+--   id uuid, n int, author uuid, author_name text, created timestamptz, node uuid, node_name text, account uuid, login text,
+--   resource uuid, resource_name text
+SELECT v.id, v.n, v.author, p.name, v.created_at, v.node, d.name, a.id, a.login, r.id, r.name
+FROM version v JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource
+LEFT JOIN principal p ON p.id = v.author LEFT JOIN node d ON d.id = v.node
+WHERE v.approval = 'waits' AND a.deleted_at IS NULL AND r.deleted_at IS NULL
+	AND ($2 OR r.owner = $1 OR EXISTS (SELECT FROM share s WHERE s.target IN (a.id, r.id) AND s.principal = $1 AND s.level >= 3))
+	AND ($3::uuid IS NULL OR v.id > $3)
+ORDER BY v.id LIMIT $4;
+
+-- One that waits or waited. follows: it was made upon the version that is the current one.
+-- name: change_of(id uuid, principal uuid) ->
+--   account uuid, n int, author uuid, approval text, follows bool, level int, login text, resource_name text
+SELECT a.id, v.n, v.author, v.approval, v.upon IS NOT DISTINCT FROM c.id,
+	CASE WHEN r.owner = $2 THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END, a.login, r.name
+FROM version v JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource
+LEFT JOIN version c ON c.account = a.id AND c.n = a.current_n
+LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $2
+LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $2
+WHERE v.id = $1 AND v.approval IS NOT NULL AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
+
+-- From now on it is a version like any other: the current one if it was made upon that, else a sibling.
+-- name: apply_change_approved(node uuid, from_seq bigint, to_seq bigint)
+WITH x AS MATERIALIZED (
+	SELECT min(seq) AS seq, object AS account, (body::jsonb->>'id')::uuid AS id FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 57 GROUP BY 2, 3
+), o AS MATERIALIZED (
+	SELECT x.seq, x.account, v.id, v.n,
+		v.upon IS DISTINCT FROM coalesce(lag(v.id) OVER (PARTITION BY x.account ORDER BY x.seq), c.id) AS astray
+	FROM x JOIN account a ON a.id = x.account
+	JOIN version v ON v.id = x.id AND v.account = a.id AND v.approval = 'waits'
+	LEFT JOIN version c ON c.account = a.id AND c.n = a.current_n
+), p AS MATERIALIZED (
+	SELECT o.*, bool_or(astray) OVER (PARTITION BY account ORDER BY seq) AS sibling FROM o
+), w AS (
+	UPDATE version v SET approval = 'approved', sibling = p.sibling FROM p WHERE v.id = p.id
+)
+UPDATE account a SET current_n = coalesce(q.n, a.current_n), conflict = a.conflict OR q.sibling
+FROM (SELECT account, max(n) FILTER (WHERE NOT sibling) AS n, bool_or(sibling) AS sibling FROM p GROUP BY account) q
+WHERE a.id = q.account;
+
+-- It stays in the history, and counts for nothing.
+-- name: apply_change_declined(node uuid, from_seq bigint, to_seq bigint)
+UPDATE version v SET approval = 'declined'
+FROM (SELECT object AS account, (body::jsonb->>'id')::uuid AS id FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 58) x
+WHERE v.id = x.id AND v.account = x.account AND v.approval = 'waits';

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/emergency.h"
+
+#include <string.h>
+
+/* ---- where changes are allowed ---- */
+
+static char
+serves(const struct vault *v)
+{
+	return state_serves(v->page ? page_quick(v->page).state : HA_SINGLE);
+}
+
+int
+emergency_check(struct call *c, const struct uuid *resource, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	/* The primary came back, or took over, under the request. */
+	if (serves(c->v) == '-')
+		return err_set(e, ERR_NOT_SERVING, "the primary serves again");
+	bind_uuid(&b, resource);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_EMERGENCY_ALLOWED, &b, &r, e);
+	if (rc)
+		return rc;
+	if (!row_bool(r, 0, 0))
+		return err_set(e, ERR_EMERGENCY_READ_ONLY,
+			       "no administrator has allowed changes in emergency for this "
+			       "resource: wait for the primary, or ask for it to be replaced");
+	return 0;
+}
+
+int
+emergency_policy(struct call *c, struct jw *out, struct err *e)
+{
+	auto_rows r = NULL;
+	const char *everywhere = "off";
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_EMERGENCY_POLICY_LIST, NULL, &r, e);
+	int i = 0;
+	if (rc)
+		return rc;
+	if (rows_count(r) && row_null(r, 0, 1))
+		everywhere = row_text(r, i++, 2);
+	jw_object(out, NULL);
+	jw_object(out, "emergency_changes");
+	jw_text(out, "everywhere", everywhere);
+	jw_array(out, "resources");
+	for (; i < rows_count(r); i++) {
+		struct uuid id;
+		row_uuid(r, i, 0, &id);
+		jw_object(out, NULL);
+		jw_object(out, "resource");
+		jw_uuid(out, "id", &id);
+		jw_text(out, "name", row_text(r, i, 1));
+		jw_end_object(out);
+		jw_text(out, "state", row_text(r, i, 2));
+		jw_time(out, "since", row_time(r, i, 3));
+		jw_end_object(out);
+	}
+	jw_end_array(out);
+	jw_end_object(out);
+	jw_end_object(out);
+	return 0;
+}
+
+static int
+check_state(const char *state, bool everywhere, struct err *e)
+{
+	if (strcmp(state, "on") == 0 || strcmp(state, "off") == 0)
+		return 0;
+	if (strcmp(state, "inherit") != 0)
+		return err_set(e, ERR_BAD_FIELD, "state: on, off or inherit");
+	if (everywhere)
+		return err_set(e, ERR_BAD_FIELD, "state: inherit is for a resource; say on or off");
+	return 0;
+}
+
+/* The resource, nil for everywhere, and what was said of it. */
+static int
+read_said(struct call *c, const char *resource, struct uuid *ret_id, struct rows **ret,
+	  struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_text(&b, resource);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_EMERGENCY_POLICY_OF, &b, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_BAD_FIELD, "resource: there is none of this name");
+	*ret_id = (struct uuid){ 0 };
+	if (!row_null(r, 0, 0))
+		row_uuid(r, 0, 0, ret_id);
+	*ret = TAKE(r);
+	return 0;
+}
+
+static int
+append_said(struct call *c, const struct uuid *id, const struct rows *said, const char *state,
+	    struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "state", state);
+	jw_text(&w, "resource", uuid_is_nil(id) ? NULL : row_text(said, 0, 1));
+	jw_text(&w, "upon", row_text(said, 0, 3));
+	jw_end_object(&w);
+	return vault_append(c, EVENT_EMERGENCY_POLICY, id, buf_str(&body), e);
+}
+
+int
+emergency_policy_set(struct call *c, const char *state, const char *resource, struct jw *out,
+		     struct err *e)
+{
+	static const struct uuid everything = { 0 };
+	auto_rows said = NULL;
+	struct uuid id;
+	int rc = check_state(state, !resource, e);
+	if (rc == 0 && resource && !*resource)
+		rc = err_set(e, ERR_BAD_FIELD, "resource: its name may not be empty");
+	if (rc)
+		return rc;
+	policy_gate gate = gate_enter(c->v->gates, c->f, &everything);
+	rc = read_said(c, resource ? resource : "", &id, &said, e);
+	if (rc == 0 && strcmp(row_text(said, 0, 2), state) != 0)
+		rc = append_said(c, &id, said, state, e);
+	return rc ? rc : emergency_policy(c, out, e);
+}
+
+/* ---- what waits for approval ---- */
+
+static void
+write_named(struct jw *out, const char *what, const char *as, const struct rows *r, int i, int col)
+{
+	struct uuid id;
+	if (row_null(r, i, col + 1)) {
+		jw_null(out, what);
+		return;
+	}
+	row_uuid(r, i, col, &id);
+	jw_object(out, what);
+	jw_uuid(out, "id", &id);
+	jw_text(out, as, row_text(r, i, col + 1));
+	jw_end_object(out);
+}
+
+int
+emergency_changes(struct call *c, const struct policy_page *page, struct jw *out, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	struct uuid id = { 0 };
+	bind_uuid(&b, &c->who.user);
+	bind_bool(&b, c->who.administrator);
+	bind_uuid(&b, policy_or_null(&page->after));
+	bind_int(&b, page->rows + 1);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_CHANGE_LIST, &b, &r, e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_array(out, "changes");
+	for (int i = 0; i < rows_count(r) && i < page->rows; i++) {
+		row_uuid(r, i, 0, &id);
+		jw_object(out, NULL);
+		jw_uuid(out, "id", &id);
+		jw_int(out, "version", row_int(r, i, 1));
+		write_named(out, "author", "name", r, i, 2);
+		jw_time(out, "created", row_time(r, i, 4));
+		write_named(out, "node", "name", r, i, 5);
+		write_named(out, "account", "login", r, i, 7);
+		write_named(out, "resource", "name", r, i, 9);
+		jw_end_object(out);
+	}
+	jw_end_array(out);
+	jw_uuid(out, "next", rows_count(r) > page->rows ? &id : &(struct uuid){ 0 });
+	jw_end_object(out);
+	return 0;
+}
+
+/* Columns of change_of. */
+enum {
+	CHANGE_ACCOUNT,
+	CHANGE_N,
+	CHANGE_AUTHOR,
+	CHANGE_APPROVAL,
+	CHANGE_FOLLOWS,
+	CHANGE_LEVEL,
+	CHANGE_LOGIN,
+	CHANGE_RESOURCE_NAME,
+};
+
+static int
+read_change(struct call *c, const struct uuid *version, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_uuid(&b, version);
+	bind_uuid(&b, &c->who.user);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_CHANGE_OF, &b, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
+	*ret = TAKE(r);
+	return 0;
+}
+
+/* An administrator may decide of all but his own: of that only who manages the account. */
+static int
+check_decider(struct call *c, const struct rows *r, const struct uuid *account, struct err *e)
+{
+	int level = row_int(r, 0, CHANGE_LEVEL);
+	struct uuid author = { 0 };
+	bool own;
+	if (!row_null(r, 0, CHANGE_AUTHOR))
+		row_uuid(r, 0, CHANGE_AUTHOR, &author);
+	own = uuid_eq(&author, &c->who.user);
+	if (c->who.administrator && !own)
+		return 0;
+	return policy_check(c, account, level, LEVEL_MANAGE,
+			    level > LEVEL_NONE || c->who.administrator, "decide of a change", e);
+}
+
+static int
+append_decision(struct call *c, const struct rows *r, const struct uuid *account,
+		const struct uuid *version, bool approve, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct uuid author = { 0 };
+	struct jw w;
+	if (!row_null(r, 0, CHANGE_AUTHOR))
+		row_uuid(r, 0, CHANGE_AUTHOR, &author);
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_uuid(&w, "id", version);
+	jw_int(&w, "version", row_int(r, 0, CHANGE_N));
+	jw_uuid(&w, "author", &author);
+	jw_text(&w, "resource", row_text(r, 0, CHANGE_RESOURCE_NAME));
+	jw_text(&w, "login", row_text(r, 0, CHANGE_LOGIN));
+	jw_end_object(&w);
+	return vault_append(c, approve ? EVENT_CHANGE_APPROVED : EVENT_CHANGE_DECLINED, account,
+			    buf_str(&body), e);
+}
+
+int
+emergency_decide(struct call *c, const struct uuid *version, bool approve, struct jw *out,
+		 struct err *e)
+{
+	auto_rows first = NULL;
+	auto_rows r = NULL;
+	struct uuid account;
+	int rc = read_change(c, version, &first, e);
+	if (rc)
+		return rc;
+	row_uuid(first, 0, CHANGE_ACCOUNT, &account);
+	policy_gate gate = gate_enter(c->v->gates, c->f, &account);
+	rc = read_change(c, version, &r, e);
+	if (rc == 0)
+		rc = check_decider(c, r, &account, e);
+	if (rc)
+		return rc;
+	if (strcmp(row_text(r, 0, CHANGE_APPROVAL), "waits") != 0)
+		return err_set(e, ERR_CONFLICT, "this change was %s already",
+			       row_text(r, 0, CHANGE_APPROVAL));
+	rc = append_decision(c, r, &account, version, approve, e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_uuid(out, "id", version);
+	jw_int(out, "version", row_int(r, 0, CHANGE_N));
+	jw_text(out, "approval", approve ? "approved" : "declined");
+	jw_bool(out, "conflict", approve && !row_bool(r, 0, CHANGE_FOLLOWS));
+	jw_end_object(out);
+	return 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Versions that were made here in emergency and that the journal has alone: the replicated tables do not know
+ * them until the journal is home. They are laid over what is read of an account.
+ *  1. Every one that the journal holds is here, in the journal's order: read from it before users are served, added
+ * when it is durable.
+ *  2. One is dropped only when it was seen in the tables, or is not in the journal any more (which it leaves
+ * only once it is in this node's tables).
+ *  3. A read asks the tables, in the statement that reads the account, which of those laid over it they have, and
+ * leaves these out: so a version is seen once at every moment, whenever it is dropped.
+ * They are sealed here as they are everywhere. Core thread of vaultd only.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "vault/ledger.h"
+
+#define JOURNALED_MAX 1000		/* versions */
+#define JOURNALED_BYTES_MAX (32u << 20) /* of their sealed fields */
+
+struct journaled;
+
+/* One of an account, as laid over it; of one call, in its arena. */
+struct journaled_version {
+	struct uuid id, author, upon; /* upon: nil for none */
+	int n, based_on;
+	int64_t at_us;
+	bool sibling; /* made upon another one than the current one */
+};
+
+struct journaled_list {
+	size_t n;
+	struct journaled_version *v;
+};
+
+/* Where the versions of an account stand. */
+struct journaled_head {
+	int current_n, top_n;
+	struct uuid current; /* nil: none */
+	bool conflict;
+};
+
+struct journaled *journaled_new(void) MUST_USE;
+void journaled_free(struct journaled *j); /* takes NULL */
+
+/* Those of one account. j may be NULL here and below: nothing. */
+struct journaled_list journaled_of(const struct journaled *j, const struct uuid *account,
+				   struct arena *a);
+/* Leaves out, and drops, those that the tables were seen to have (ids with blanks between), and lays the others over:
+ * numbers and head become what they will be when the journal is home, as far as this node can know. */
+void journaled_lay(struct journaled *j, const struct uuid *account, const char *home,
+		   struct journaled_list *list, struct journaled_head *head);
+/* The number of the current one where only the table's is known. */
+int journaled_current(const struct journaled *j, const struct uuid *account, int current_n);
+/* Appends the sealed fields to ret. false: it is not here any more, so it is home. */
+bool journaled_sealed(const struct journaled *j, const struct uuid *account, const struct uuid *id,
+		      struct buf *ret);
+
+/* Room for one more, until it is given back. ERR_REFUSED when this node holds as many as it may. */
+int journaled_reserve(struct journaled *j, struct err *e) NONNULL MUST_USE;
+void journaled_unreserve(struct journaled *j) NONNULL;
+
+/* For vault_on_durable. alone: the journal has it alone; else it is home. */
+void journaled_on_event(struct journaled *j, const struct event *ev, bool alone) NONNULL;
+/* At the start and after a change of the pair's state: what the journal does not hold any more is dropped. */
+int journaled_reload(struct journaled *j, struct ledger *l, struct fiber *f,
+		     struct err *e) NONNULL MUST_USE;

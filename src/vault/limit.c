@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/limit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "vault/body.h"
+
+/* In these an outage goes on. */
+static const enum ha_state outage[] = { HA_EMERGENCY, HA_MERGING, HA_PROMOTING };
+
+static bool
+is_outage(const char *state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(outage); i++)
+		if (strcmp(state_name(outage[i]), state) == 0)
+			return true;
+	return false;
+}
+
+void
+limit_on_state(struct vault *v, enum ha_state now)
+{
+	if (!is_outage(state_name(now)))
+		v->unlocked = false;
+}
+
+/* An event without a readable state ends it too: closed is the safe side. */
+static void
+follow_state(struct vault *v, const struct event *ev, const char *field)
+{
+	auto_buf state = BUF_INIT;
+
+	if (body_get(ev->body, field, &state) || !is_outage(buf_str(&state)))
+		v->unlocked = false;
+}
+
+void
+limit_on_event(struct vault *v, const struct event *ev)
+{
+	if (!uuid_eq(&ev->node, &v->node))
+		return;
+	if (ev->kind == EVENT_EMERGENCY_UNLOCKED)
+		v->unlocked = true;
+	else if (ev->kind == EVENT_HA_STATE)
+		follow_state(v, ev, "to");
+	else if (ev->kind == EVENT_NODE_STARTED)
+		follow_state(v, ev, "state");
+}
+
+static int64_t
+as_of(const struct vault *v)
+{
+	struct page_view *p = malloc(sizeof(*p));
+
+	if (!p)
+		abort();
+	page_read(v->page, p);
+	int64_t us = p->as_of_us;
+	free(p);
+	return us;
+}
+
+/* "26 h", "90 min", "5 s": rounded down. */
+static void
+write_span(int64_t ms, char *ret, size_t room)
+{
+	int64_t s = ms / 1000;
+
+	if (s >= 7200)
+		snprintf(ret, room, "%lld h", (long long)(s / 3600));
+	else if (s >= 120)
+		snprintf(ret, room, "%lld min", (long long)(s / 60));
+	else
+		snprintf(ret, room, "%lld s", (long long)s);
+}
+
+static bool
+serves_emergency(const struct vault *v)
+{
+	return v->page && state_serves(page_quick(v->page).state) == 'e';
+}
+
+int
+limit_check(struct vault *v, struct err *e)
+{
+	int64_t limit = v->settings->max_emergency_age, at;
+	char known[CLOCK_ISO_LEN] = "an unknown time", span[32];
+
+	if (limit == 0 || v->unlocked || !serves_emergency(v))
+		return 0;
+	at = as_of(v);
+	if (at && clock_now_us() - at <= limit * 1000)
+		return 0;
+	if (at)
+		clock_iso(at, known);
+	write_span(limit, span, sizeof(span));
+	return err_set(e, ERR_EMERGENCY_TOO_OLD,
+		       "nothing is given out here: the data is as of %s, and max_emergency_age is "
+		       "%s. Bring the primary back, or let an administrator log in at this node "
+		       "and run `holdfast ha unlock`",
+		       known, span);
+}
+
+static int
+check_unlock(const struct vault *v, struct err *e)
+{
+	if (!serves_emergency(v))
+		return err_set(e, ERR_REFUSED,
+			       "this node is not in emergency: there is nothing to unlock; log in "
+			       "at the secondary that gives emergency access, and repeat");
+	if (v->settings->max_emergency_age == 0)
+		return err_set(e, ERR_REFUSED,
+			       "max_emergency_age is not set here: nothing is locked");
+	return 0;
+}
+
+int
+limit_unlock(struct call *c, const char *reason, struct jw *out, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	int rc = check_unlock(c->v, e);
+
+	if (rc)
+		return rc;
+	int64_t at = as_of(c->v);
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "user", c->who.name);
+	jw_time(&w, "as_of", at);
+	jw_int(&w, "limit_ms", c->v->settings->max_emergency_age);
+	if (reason)
+		jw_text(&w, "reason", reason);
+	jw_end_object(&w);
+	rc = vault_append(c, EVENT_EMERGENCY_UNLOCKED, &c->v->node, buf_str(&body), e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_bool(out, "unlocked", true);
+	jw_time(out, "as_of", at);
+	jw_int(out, "max_emergency_age", c->v->settings->max_emergency_age);
+	jw_end_object(out);
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The limit on the age of what emergency access gives out (max_emergency_age, docs/ha.md): past it no password is retrieved
+ * until an administrator unlocks this outage. The unlocking is an event of this node's own log; it ends when the log says
+ * that the node left emergency, or was started anew. Core thread of vaultd only.
+ */
+#pragma once
+
+#include "base/jw.h"
+#include "vault/vault.h"
+
+/* Follows the node's own events: what is durable, and at the start what the journal holds. */
+void limit_on_event(struct vault *v, const struct event *ev) NONNULL;
+
+/* Follows the state page: closed as soon as the outage is over, whenever the log says so. */
+void limit_on_state(struct vault *v, enum ha_state now) NONNULL;
+
+/* Whether a password may be given out now. ERR_EMERGENCY_TOO_OLD with as-of, limit and what to do. */
+int limit_check(struct vault *v, struct err *e) NONNULL MUST_USE;
+
+/* Unlocks, for this outage. ERR_REFUSED when the node is not in emergency or there is no limit. */
+int limit_unlock(struct call *c, const char *reason, struct jw *out, struct err *e) MUST_USE;

@@ -1,0 +1,589 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Random faults, several at once, round after round, while users on both sides read and write; after each round the
+outside checker holds the invariants against what the users wrote down.
+
+    soak.py --holdfast build/test/src/cmd/holdfast --minutes 3 --seed 7 [--parallel 3] [--nodes 3] [--json FILE]
+    soak.py --seed 7 --first 12 --rounds 1          plays round 12 of that seed again
+    soak.py --sum a.json b.json                     one table of several runs
+
+What happens in round N is a pure function of the seed and N. Exit code 0 only when every invariant held; the last line is
+`N rounds, 0 lost, 0 unlogged, 0 doubled, 0 diverged, 0 broken chains, 0 not Alive`.
+"""
+import argparse
+import collections
+import json
+import os
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import checker # noqa: E402
+import net # noqa: E402
+from stage import Failed, Load, Stage # noqa: E402
+
+SKIPPED = 77
+ROUNDS_OF_A_STAGE = 20 # then a new pair: what the checker compares grows with the history
+ALIVE_WITHIN_S = 90
+DISK_MB = 512
+PROCESSES = ("postmaster", "vaultd", "agent", "keyd")
+FROZEN = ("vaultd", "postgres", "agent", "all")
+KINDS = ("lost", "unlogged", "doubled", "diverged", "broken chains", "not Alive")
+
+
+# ---- faults: each with do and undo; x has the stage, p (who is the primary when the round begins) and s (a secondary) ----
+
+class Fault:
+    """place: what it befalls; a round has one fault for each place. also: what else it takes in hand. emergency: whether it
+    leads to emergency when it lasts."""
+
+    def __init__(self, name, place, do, undo=lambda x: None, emergency=False, weight=2, also=()):
+        self.name, self.place, self.do, self.undo, self.emergency, self.weight = name, place, do, undo, emergency, weight
+        self.places = {place, *also}
+
+
+def on(who, act, *args):
+    def f(x):
+        node = getattr(x, who)
+        if node.proc:
+            try:
+                act(node, *args)
+            except Failed:
+                pass # the process is not there: another fault was quicker
+    return f
+
+
+def send(node, what, sig):
+    node.signal(what, sig)
+
+
+def start_node(x, node):
+    """Once, whoever asks. A node that ended although nobody ended it is written down."""
+    with x.starting:
+        if node.proc and node.proc.poll() is not None:
+            x.ended.append(f"{node.name} ended by itself with {node.proc.returncode}")
+            node.proc = None
+        if not node.proc:
+            node.start(wait=False)
+
+
+def start(who):
+    return lambda x: start_node(x, getattr(x, who))
+
+
+def both_killed(x):
+    x.p.kill()
+    x.s.kill()
+
+
+def start_in_order(*order):
+    def f(x):
+        start(order[0])(x)
+        time.sleep(2)
+        start(order[1])(x)
+    return f
+
+
+def restart(who):
+    def f(x):
+        def stop():
+            with x.starting: # nobody starts it before it has ended
+                try:
+                    getattr(x, who).stop()
+                except Failed as e:
+                    x.ended.append(str(e).splitlines()[0])
+        x.spawn(stop)
+    return f
+
+
+def journal_kill(x):
+    """The secondary dies with answers in its journal, and is back before the line is."""
+    cut(True)(x)
+
+    def f():
+        if await_emergency(x):
+            time.sleep(0.7)
+            x.s.kill()
+            time.sleep(0.5)
+            start("s")(x)
+    x.spawn(f)
+
+
+def power_off(who):
+    def f(x):
+        node = getattr(x, who)
+        x.st.net.isolate(x.host(node))
+        node.kill()
+    return f
+
+
+def power_on(who):
+    def f(x):
+        heal(x)
+        start(who)(x)
+    return f
+
+
+def cut(both, src="p", dst="s"):
+    def f(x):
+        a, b = x.host(getattr(x, src)), x.host(getattr(x, dst))
+        x.st.net.cut_both(a, b) if both else x.st.net.cut(a, b)
+    return f
+
+
+def heal(x):
+    """Where a strike waits for the merge the link comes back slow: what few rows there are would be home before it."""
+    with x.wiring:
+        if x.merge_awaited and not x.slow:
+            x.st.net.degrade(150, 0)
+            x.slow = True
+        x.st.net.heal()
+
+
+def fast_again(x):
+    with x.wiring:
+        x.merge_awaited = False
+        x.st.net.degrade(0, 0)
+
+
+def order(who, *verb):
+    """An operator's order. Whether it is taken depends on the other faults; what was taken has to end well."""
+    def f(x):
+        node = getattr(x, who)
+
+        def give():
+            try:
+                p = node.run("ha", *verb, "--home", node.home, check=False, timeout=120)
+            except subprocess.TimeoutExpired:
+                x.orders.append(f"{verb[0]} on {node.name}: no answer in 120 s")
+                return
+            x.orders.append(f"{verb[0]} on {node.name}: exit {p.returncode} {(p.stderr or p.stdout).strip().splitlines()[-1:]}")
+        x.spawn(give)
+    return f
+
+
+def await_emergency(x):
+    end = time.monotonic() + 8
+    while x.s.state() != "emergency":
+        if time.monotonic() > end or x.over.is_set():
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def promote(x):
+    """When the secondary gives emergency access: an operator does not order it before."""
+    def f():
+        if await_emergency(x):
+            order("s", "promote", "--yes")(x)
+    x.spawn(f)
+
+
+def flap(x):
+    def f():
+        while not x.over.is_set():
+            cut(True)(x)
+            x.over.wait(0.7)
+            heal(x)
+            x.over.wait(0.7)
+    x.spawn(f)
+
+
+def merge_met(x):
+    """Until the secondary merges; False when it stands by, or has become the primary, without."""
+    end = None
+    while end is None or time.monotonic() < end:
+        state = x.s.state()
+        if state == "merging":
+            return True
+        if x.over.is_set() and end is None:
+            end = time.monotonic() + 15
+        if end and state in ("standby", "alone", "synced"):
+            return False
+        time.sleep(0.02)
+    return False
+
+
+def in_the_merge(strike, calm=lambda x: None):
+    """Strikes while the journal goes home, if that is to be met before the node stands by again."""
+    def f(x):
+        x.merge_awaited = True
+
+        def watch():
+            try:
+                if merge_met(x):
+                    x.struck += 1
+                    strike(x)
+                    time.sleep(1.5)
+            finally:
+                fast_again(x)
+                calm(x)
+        x.spawn(watch)
+    return f
+
+
+FAULTS = [
+    *[Fault(f"{who}-{what}-kill", who, on(who, send, what, signal.SIGKILL)) for who in "ps" for what in PROCESSES],
+    *[Fault(f"{who}-{what}-stop", who, on(who, send, what, signal.SIGSTOP), on(who, send, what, signal.SIGCONT),
+            emergency=who == "p" and what != "agent") for who in "ps" for what in FROZEN],
+    *[Fault(f"{who}-node-kill", who, on(who, lambda n: n.kill()), start(who), emergency=who == "p", weight=4) for who in "ps"],
+    *[Fault(f"{who}-power-off", who, power_off(who), power_on(who), emergency=who == "p") for who in "ps"],
+    *[Fault(f"{who}-disk-full", who, lambda x, who=who: x.st.fill_disk(x.host(getattr(x, who))), lambda x: x.st.free_disk()) for who in "ps"],
+    Fault("link-cut", "link", cut(True), heal, emergency=True, weight=5),
+    Fault("link-cut-to-s", "link", cut(False), heal, emergency=True),
+    Fault("link-cut-to-p", "link", cut(False, "s", "p"), heal, emergency=True),
+    Fault("link-slow-lossy", "link", lambda x: x.st.net.degrade(100, 10), lambda x: x.st.net.degrade(0, 0)),
+    Fault("link-flaps", "link", flap, heal),
+    *[Fault(f"{who}-restart", who, restart(who), start(who), emergency=who == "p", weight=1) for who in "ps"],
+    Fault("both-killed-p-first", "p", both_killed, start_in_order("p", "s"), emergency=True, also=("s",)),
+    Fault("both-killed-s-first", "p", both_killed, start_in_order("s", "p"), emergency=True, also=("s",)),
+    Fault("journal-kill", "link", journal_kill, heal, emergency=True, weight=4, also=("s",)),
+    Fault("switchover", "role", lambda x: order("p", "switchover", x.s.name)(x), weight=4),
+    Fault("promote", "role", promote, weight=6),
+    Fault("rejoin", "role", order("s", "rejoin"), weight=2),
+    Fault("merge-link-cut", "merge", in_the_merge(lambda x: x.st.net.degrade(0, 100)), weight=4),
+    Fault("merge-p-node-kill", "merge", in_the_merge(on("p", lambda n: n.kill()), start("p")), weight=3),
+    Fault("merge-s-node-kill", "merge", in_the_merge(on("s", lambda n: n.kill()), start("s")), weight=3),
+]
+BY_NAME = {f.name: f for f in FAULTS}
+
+
+def schedule(seed, number):
+    """[(fault's name, when it begins, how long it lasts)] of a round."""
+    rng = random.Random(f"{seed}/{number}")
+    chosen, places = [], set()
+    for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
+        fault = rng.choices(FAULTS, [f.weight for f in FAULTS])[0]
+        if fault.places & places:
+            continue
+        if fault.place in ("role", "merge") and not places & {"p", "link"} and fault.name not in ("switchover", "rejoin"):
+            # Without an outage there is nothing to promote for, and no merge to meet.
+            first = rng.choice([f for f in FAULTS if f.emergency and not f.places & places])
+            chosen.append((first.name, 0.0, round(rng.uniform(4, 6), 1)))
+            places |= first.places
+        chosen.append((fault.name, round(rng.uniform(0, 1.5), 1), round(rng.uniform(2, 6) if fault.emergency else rng.uniform(1, 5), 1)))
+        places |= fault.places
+    return chosen
+
+
+# ---- a round ----
+
+class Round:
+    def __init__(self, st, number):
+        self.st, self.number, self.over = st, number, threading.Event()
+        self.threads, self.orders, self.ended, self.struck = [], [], [], 0
+        self.merge_awaited, self.slow, self.wiring = False, False, threading.Lock()
+        self.starting = threading.Lock() # held by whoever starts or stops a node
+        self.p, self.s = st.a, st.b
+
+    def spawn(self, fn):
+        t = threading.Thread(target=fn, daemon=True)
+        t.start()
+        self.threads.append(t)
+
+    def host(self, node):
+        return next(h for h, name in net.NAMES.items() if name == node.name)
+
+
+class Broken(Exception):
+    def __init__(self, kind, text):
+        super().__init__(text)
+        self.kind = kind
+
+
+def held(kind, fn, *args, **kw):
+    try:
+        return fn(*args, **kw)
+    except (AssertionError, Failed) as e:
+        text = str(e)
+        raise Broken("doubled" if "twice" in text else kind, text) from None
+
+
+def play(x, faults):
+    """Faults by the clock, then all of them undone. Returns when the first began and when the last was undone."""
+    begun = time.monotonic()
+    steps = sorted([(at, 0, name) for name, at, _ in faults] + [(at + lasts, 1, name) for name, at, lasts in faults])
+    for at, undo, name in steps:
+        time.sleep(max(0, begun + at - time.monotonic()))
+        fault = BY_NAME[name]
+        (fault.undo if undo else fault.do)(x)
+    x.over.set()
+    # Two faults may have undone each other's work: everything is in its place now.
+    put_right(x)
+    ended = time.monotonic()
+    for t in list(x.threads):
+        t.join(130)
+    if x.struck or any(not n.proc for n in x.st.nodes):
+        put_right(x)
+        ended = time.monotonic()
+    return begun, ended
+
+
+def put_right(x):
+    heal(x)
+    if not x.merge_awaited:
+        fast_again(x)
+    x.st.free_disk()
+    for n in x.st.nodes:
+        start_node(x, n)
+
+
+def alive(st):
+    for n in st.nodes:
+        n.wait_status(0, timeout=ALIVE_WITHIN_S)
+
+
+def who_is_primary(st):
+    """st.a is always the primary."""
+    states = {n.state(): n for n in st.nodes}
+    if "synced" not in states:
+        raise Broken("not Alive", f"no node is synced: {[n.state() for n in st.nodes]}")
+    p = states["synced"]
+    rest = [n for n in st.nodes if n is not p]
+    st.nodes = [p, *rest]
+    st.a, st.b, st.c = (st.nodes + [None])[:3]
+
+
+def check(st, rows, moved):
+    """The checker's invariants, one after the other; each names what it is about."""
+    held("not Alive", alive, st)
+    who_is_primary(st)
+    for n in st.nodes[1:]:
+        held("diverged", checker.both_equal, st.a, n, timeout=30)
+    reads = held("unlogged", checker.retrievals_logged_once, st.nodes[-1], rows)
+    writes = held("lost", checker.writes_kept, st.nodes[-1], rows, siblings=moved)
+    held("broken chains", checker.log_has_no_gap, st.a)
+    held("broken chains", checker.nothing_left_over, st)
+    held("broken chains", st.audit_verify, st.a)
+    return reads, writes
+
+
+def users(st, sessions, tag):
+    """Readers on each side, a writer on each side with accounts of its own."""
+    load = Load(st)
+    half = len(st.accounts) // 2
+    reads, left, right = st.accounts[:half], st.accounts[half:half + half // 2], st.accounts[half + half // 2:]
+    a, b = (next(h for h, name in net.NAMES.items() if name == n.name) for n in (st.a, st.b))
+    load.worker(a, "reader", sessions[0], (a, b), reads, f"{tag}ra", interval=0.04)
+    load.worker(b, "reader", sessions[1], (b, a), reads, f"{tag}rb", interval=0.04)
+    if st.c:
+        c = next(h for h, name in net.NAMES.items() if name == st.c.name)
+        load.worker(c, "reader", sessions[2], (c, a), reads, f"{tag}r3", interval=0.04)
+    load.worker("client", "reader", sessions[2], (a, b), reads, f"{tag}rc", interval=0.04)
+    load.worker(a, "writer", sessions[0], (a, b), left, f"{tag}wa", interval=0.04)
+    load.worker(b, "writer", sessions[1], (b, a), right, f"{tag}wb", interval=0.04)
+    return load
+
+
+class Tally:
+    def __init__(self):
+        self.rounds, self.reads, self.writes, self.emergency_reads, self.strikes = 0, 0, 0, 0, 0
+        self.faults, self.orders, self.kinds = collections.Counter(), collections.Counter(), collections.Counter()
+        self.to_emergency, self.to_alive, self.link_to_alive, self.seeds, self.broken = [], [], [], [], []
+        self.ended = collections.Counter()
+
+    def add(self, other):
+        for k, v in other.items():
+            mine = getattr(self, k)
+            if isinstance(mine, collections.Counter):
+                mine.update(v)
+            else:
+                setattr(self, k, mine + v)
+
+
+def led_to_emergency(faults, answered_s):
+    """Seconds from the round's first fault to the emergency answer, where nothing else but it can have led there: without the
+    faults that take the secondary down too, which answers only when it is started again."""
+    name, at, _ = min(faults, key=lambda f: f[1])
+    others = [f for f in faults if f[0] != name and BY_NAME[f[0]].place not in ("merge", "role")]
+    alone = BY_NAME[name].emergency and "s" not in BY_NAME[name].places and all(answered_s < begins for _, begins, _ in others)
+    return answered_s - at if alone and answered_s > at else None
+
+
+def acknowledged(rows, role):
+    return [bool(r.get("ok")) for r in rows if r["role"] == role]
+
+
+def one_round(st, sessions, seed, number, tally):
+    faults = schedule(seed, number)
+    print(f"round {number}: " + ", ".join(f"{name} at {at} for {lasts} s" for name, at, lasts in faults), flush=True)
+    x = Round(st, number)
+    tag = f"s{seed}n{number}"
+    with users(st, sessions, tag) as load:
+        load.wait_for(lambda r: r["role"] == "writer" and r.get("durability") == "both", timeout=30)
+        begun, ended = play(x, faults)
+        held("not Alive", alive, st)
+        home = time.monotonic()
+        load.wait_for(lambda r: r["role"] == "writer" and r.get("ok") and r["t0"] > home, timeout=30)
+        rows = load.stop()
+    moved = any(o.startswith(("promote", "switchover")) for o in x.orders)
+    st.moved = getattr(st, "moved", False) or moved
+    reads, writes = sum(acknowledged(rows, "reader")), sum(acknowledged(rows, "writer"))
+    # What earlier rounds were promised must outlive this one.
+    st.rows = getattr(st, "rows", []) + rows
+    check(st, st.rows, st.moved)
+    first = [r["t1"] for r in rows if r["role"] == "reader" and r.get("mode") == "emergency" and r["t1"] > begun]
+    tally.emergency_reads += len(first)
+    led = led_to_emergency(faults, min(first, default=0) - begun)
+    if led is not None:
+        tally.to_emergency.append(round(led, 3))
+    tally.to_alive.append(round(home - ended, 3))
+    if all(BY_NAME[name].place == "link" and len(BY_NAME[name].places) == 1 for name, _, _ in faults):
+        tally.link_to_alive.append(round(home - ended, 3))
+    tally.ended.update(x.ended)
+    tally.rounds, tally.reads, tally.writes, tally.strikes = tally.rounds + 1, tally.reads + reads, tally.writes + writes, tally.strikes + x.struck
+    tally.faults.update(name for name, _, _ in faults)
+    for text in x.ended:
+        print("  " + text)
+    for o in x.orders:
+        tally.orders[o.split()[0] + (" done" if "exit 0" in o else " refused or failed")] += 1
+        print("  " + o)
+    print(f"  {reads} retrievals, {writes} writes, {len(first)} in emergency{f', the first {led:.1f} s after the fault' if led else ''}; Alive {home - ended:.1f} s after the end"
+          + ("; struck in the merge" if x.struck else ""), flush=True)
+
+
+def keep(st):
+    """Processes end, files stay: on a tmpfs they would not."""
+    where = Path(tempfile.mkdtemp(prefix="holdfast-soak-"))
+    for n in st.nodes:
+        if n.proc:
+            n.kill()
+    shutil.copytree(st.dir, where / "stage", symlinks=True, ignore=shutil.ignore_patterns("ballast", "*.sock", ".s.PGSQL.*"),
+                    ignore_dangling_symlinks=True)
+    return where / "stage"
+
+
+def soak(args, tally):
+    end = time.monotonic() + args.minutes * 60
+    number, st = args.first, None
+    over = lambda: time.monotonic() > end if not args.rounds else number >= args.first + args.rounds
+    try:
+        while not over():
+            st = Stage(os.path.abspath(args.holdfast), tmpfs_mb=DISK_MB, small=("a", "b"), secondaries=("b", "c")[:args.nodes - 1])
+            st.up()
+            sessions = [st.login("admin", host=h) for h in ("a", "b", "client")]
+            for _ in range(ROUNDS_OF_A_STAGE):
+                if over():
+                    break
+                one_round(st, sessions, args.seed, number, tally)
+                number += 1
+            st.down()
+            st = None
+    except Exception as e: # whatever it is: the files are kept, and it counts
+        kind = getattr(e, "kind", "not Alive" if isinstance(e, (AssertionError, Failed)) else "fell over")
+        tally.kinds[kind] += 1
+        if kind == "fell over":
+            traceback.print_exc()
+        tally.broken.append(f"seed {args.seed} round {number}: {kind}: {e}")
+        print(f"BROKEN in round {number}: {kind}: {e}\n{st.tails() if st else ''}")
+        print(f"everything is kept in {keep(st) if st else 'no place: there was no pair'}\nto play it again: soak.py --seed {args.seed} --first {number} --rounds 1 --nodes {args.nodes}")
+    except KeyboardInterrupt:
+        print("ended from outside; what was seen until then:")
+    finally:
+        if st:
+            st.down()
+
+
+def of(values):
+    if not values:
+        return "-"
+    v = sorted(values)
+    return f"min {v[0]:.2f}, median {statistics.median(v):.2f}, p99 {v[min(len(v) - 1, int(len(v) * 0.99))]:.2f}, max {v[-1]:.2f} s ({len(v)})"
+
+
+def report(t):
+    print(f"\nseeds {', '.join(map(str, t.seeds))}; {os.cpu_count()} cores")
+    print(f"acknowledged: {t.reads} retrievals, {t.writes} writes; {t.emergency_reads} retrievals in emergency")
+    print(f"fault to first emergency answer: {of(t.to_emergency)}\neverything undone to Alive:       {of(t.to_alive)}")
+    print(f"link back to Alive:               {of(t.link_to_alive)}")
+    print("faults: " + ", ".join(f"{k} {n}" for k, n in sorted(t.faults.items())))
+    print("orders: " + (", ".join(f"{k} {n}" for k, n in sorted(t.orders.items())) or "none") + f"; struck in the merge {t.strikes} times")
+    if t.ended:
+        print("nodes that ended by themselves: " + ", ".join(f"{k} {n}" for k, n in sorted(t.ended.items())))
+    for b in t.broken:
+        print(f"broken: {b[:600]}")
+    print(f"{t.rounds} rounds, " + ", ".join(f"{t.kinds[k]} {k}" for k in KINDS))
+    return 1 if t.kinds.total() or t.broken or not t.rounds else 0
+
+
+def side_by_side(args, argv):
+    """Several pairs at once: rounds mostly wait."""
+    tally, running = Tally(), []
+    with tempfile.TemporaryDirectory() as folder:
+        for k in range(args.parallel):
+            out = Path(folder) / f"{k}.json"
+            own = [*argv, "--parallel", "1", "--seed", str(args.seed + k), "--json", str(out)]
+            running.append((args.seed + k, out, subprocess.Popen([sys.executable, __file__, *own], stdout=subprocess.PIPE, text=True)))
+        tell = threading.Lock()
+
+        def follow(seed, p):
+            for line in p.stdout:
+                with tell:
+                    print(f"[{seed}] {line}", end="", flush=True)
+        followers = [threading.Thread(target=follow, args=(seed, p)) for seed, _, p in running]
+        for t in followers:
+            t.start()
+        try:
+            for seed, out, p in running:
+                p.wait()
+        except KeyboardInterrupt:
+            for _, _, p in running: # they have had the same signal and take their pairs down
+                p.wait(120)
+        for t in followers:
+            t.join()
+        for seed, out, p in running:
+            if out.exists():
+                tally.add(json.loads(out.read_text()))
+            else:
+                tally.kinds["not Alive"] += 1
+                tally.broken.append(f"seed {seed}: ended with {p.returncode} before it could say anything")
+    return tally
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--holdfast", default="build/test/src/cmd/holdfast")
+    ap.add_argument("--minutes", type=float, default=3)
+    ap.add_argument("--rounds", type=int, default=0, help="so many instead of a time")
+    ap.add_argument("--first", type=int, default=0, help="the number of the first round")
+    ap.add_argument("--seed", type=int, default=None)
+    ap.add_argument("--nodes", type=int, choices=(2, 3), default=2)
+    ap.add_argument("--parallel", type=int, default=1, help="pairs side by side, each with the next seed")
+    ap.add_argument("--json", help="writes what was seen to this file")
+    ap.add_argument("--sum", nargs="+", metavar="FILE", help="no run: one table of these files")
+    args = ap.parse_args()
+    tally = Tally()
+    if args.sum:
+        for f in args.sum:
+            tally.add(json.loads(Path(f).read_text()))
+        return report(tally)
+    why = net.why_not()
+    if why:
+        print(f"soak skipped: {why}")
+        return SKIPPED
+    if args.seed is None:
+        args.seed = random.randrange(1, 1 << 31)
+    print(f"seed {args.seed}", flush=True)
+    if args.parallel > 1:
+        tally = side_by_side(args, ["--holdfast", args.holdfast, "--minutes", str(args.minutes), "--rounds", str(args.rounds), "--first", str(args.first),
+                                    "--nodes", str(args.nodes)])
+    else:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        tally.seeds = [args.seed]
+        soak(args, tally)
+    if args.json:
+        Path(args.json).write_text(json.dumps(vars(tally)))
+    return report(tally)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

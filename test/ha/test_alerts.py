@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits and alerts: what an operator orders and is told. Receivers are real ones on the client's host."""
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import checker
+import net
+from faults import FAULTS
+from pair import give
+from stage import HERE
+from test_roles import order
+
+KINDS = {"webhook": 8443, "syslog": 6514, "smtp": 2587}
+PASSWORD = "mail-Password-1"
+
+
+class Receivers:
+    """One of each kind; each is a process of its own that may be down."""
+
+    def __init__(self, st):
+        self.st, self.procs, self.dir = st, {}, st.dir / f"alerts-{time.monotonic_ns()}"
+        self.dir.mkdir()
+        self.cert, self.pem = self.dir / "ca.pem", self.dir / "both.pem"
+        net.sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=client.test",
+               "-addext", "subjectAltName=DNS:client.test", "-keyout", self.dir / "key.pem", "-out", self.cert)
+        self.pem.write_text((self.dir / "key.pem").read_text() + self.cert.read_text())
+        self.key, self.password = self.dir / "webhook.key", self.dir / "smtp.password"
+        self.key.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
+        self.password.write_text(PASSWORD + "\n")
+        for p in (self.key, self.password):
+            p.chmod(0o600)
+            give(p)
+
+    def up(self, *kinds):
+        for kind in kinds or KINDS:
+            argv = [*self.st.net.exec_prefix("client"), sys.executable, str(HERE / "receiver.py"), kind, "--port", str(KINDS[kind]), "--cert", str(self.pem),
+                    "--key", str(self.key), "--password", PASSWORD, "--out", str(self.dir / f"{kind}.jsonl")]
+            self.procs[kind] = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=open(self.dir / f"{kind}.err", "a"))
+            assert self.procs[kind].stdout.readline() == b"ready\n", (self.dir / f"{kind}.err").read_text()
+
+    def down(self, *kinds):
+        for kind in kinds or list(self.procs):
+            p = self.procs.pop(kind)
+            p.kill()
+            p.wait()
+
+    def rows(self, kind):
+        path = self.dir / f"{kind}.jsonl"
+        return [json.loads(l) for l in path.read_text().splitlines()] if path.exists() else []
+
+    def wait_for(self, kind, what, timeout=30):
+        """Until a row satisfies `what`; its index."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            for i, r in enumerate(self.rows(kind)):
+                if what(r):
+                    return i
+            time.sleep(0.1)
+        said = [(r["type"], r["data"]["node"], r["data"]["code"]) for r in self.rows(kind)]
+        raise AssertionError(f"{kind} did not get it within {timeout} s; it has {said}; {(self.dir / f'{kind}.err').read_text()[-1500:]}")
+
+    def get(self, kind, what, timeout=30):
+        at = self.wait_for(kind, what, timeout)
+        return self.rows(kind)[at]
+
+    def wait_quiet(self, kind, seconds=6):
+        """Until nothing came for so long; more than the agent waits behind a start before it judges the nodes."""
+        n, since = -1, time.monotonic()
+        while time.monotonic() - since < seconds:
+            if len(self.rows(kind)) != n:
+                n, since = len(self.rows(kind)), time.monotonic()
+            time.sleep(0.2)
+
+    def tell(self, node):
+        for name, value in (("alert_webhook", f"https://client.test:{KINDS['webhook']}/hook"), ("alert_webhook_key", self.key),
+                            ("alert_syslog", f"client.test:{KINDS['syslog']}"), ("alert_smtp", f"smtp://client.test:{KINDS['smtp']}"),
+                            ("alert_smtp_user", "holdfast"), ("alert_smtp_password_file", self.password), ("alert_from", "vault@client.test"),
+                            ("alert_to", "first@client.test, second@client.test"), ("alert_ca", self.cert)):
+            node.set(name, value)
+        node.signal_supervisor(signal.SIGHUP)
+
+    def forget(self, node):
+        for name in ("alert_webhook", "alert_syslog", "alert_smtp"):
+            node.set(name, "")
+        node.signal_supervisor(signal.SIGHUP)
+
+
+@pytest.fixture
+def alerts(st):
+    r = Receivers(st)
+    r.up()
+    r.tell(st.b)
+    time.sleep(0.5) # the signal is on its way
+    yield r
+    r.forget(st.b)
+    r.down()
+
+
+def of(kind, node=None):
+    return lambda r: r["type"] == kind and (node is None or r["data"]["node"] == node.name)
+
+
+def emergency(node, word):
+    return order(node, "emergency", word)
+
+
+def status(node):
+    return node.status()[1]
+
+
+def wait_alerts(node, what, timeout=30):
+    """Until what the status says of alerts is as waited for."""
+    end = time.monotonic() + timeout
+    while not what(said := status(node)["alerts"]):
+        assert time.monotonic() < end, said
+        time.sleep(0.2)
+    return said
+
+
+@pytest.mark.h9
+def test_a_test_alert_says_what_each_answered(st, alerts):
+    p = st.b.run("ha", "alert", "test", "--json", "--home", st.b.home)
+    said = json.loads(p.stdout)
+    assert [(t["target"], t["accepted"]) for t in said["targets"]] == [(k, True) for k in KINDS], said
+    for kind in KINDS:
+        row = alerts.get(kind, of("alerts.test", st.b))
+        assert row["id"] == said["id"]
+    assert alerts.rows("webhook")[0]["signed"] and alerts.rows("webhook")[0]["header_id"] == said["id"]
+    assert alerts.rows("syslog")[0]["pri"] == 30 and alerts.rows("syslog")[0]["msgid"] == "alerts.test" and alerts.rows("syslog")[0]["app"] == "holdfast"
+    assert alerts.rows("smtp")[0]["to"] == ["first@client.test", "second@client.test"] and alerts.rows("smtp")[0]["user"] == "holdfast"
+    alerts.down("syslog")
+    p = st.b.run("ha", "alert", "test", "--home", st.b.home, check=False)
+    assert p.returncode == 1 and "refused" in p.stdout, p.stdout
+    alerts.up("syslog")
+    # A certificate of somebody else's, and a key that everybody may read, are no way out.
+    st.b.set("alert_ca", st.a.web_cert)
+    alerts.key.chmod(0o644)
+    st.b.signal_supervisor(signal.SIGHUP)
+    time.sleep(0.5)
+    before = {k: len(alerts.rows(k)) for k in KINDS}
+    p = st.b.run("ha", "alert", "test", "--json", "--home", st.b.home, check=False)
+    assert p.returncode == 1 and not any(t["accepted"] for t in json.loads(p.stdout)["targets"]), p.stdout
+    assert "may be read by everybody" in p.stdout
+    assert before == {k: len(alerts.rows(k)) for k in KINDS}
+    p = st.a.run("ha", "alert", "test", "--home", st.a.home, check=False)
+    assert p.returncode == 1 and "alert_webhook" in p.stderr, p.stderr
+
+
+@pytest.mark.h4
+@pytest.mark.h9
+def test_a_lost_primary_is_told_to_all_three(st, alerts):
+    """kill -9 of the primary: emergency began, the node is Failed; it returns: over, Alive. The same alerts everywhere, in order."""
+    FAULTS["node-kill"].do(st)
+    for kind in KINDS:
+        row = alerts.get(kind, of("emergency.began", st.b))
+        assert row["data"]["source"] == st.b.name and row["data"]["as_of"]
+        row = alerts.get(kind, of("node.failed", st.a))
+        assert row["data"]["code"] == "service_down" and "does not answer" in row["data"]["text"] and row["data"]["todo"]
+    st.a.start(wait=False)
+    for kind in KINDS:
+        over = alerts.wait_for(kind, of("emergency.ended", st.b), timeout=60)
+        assert over > alerts.wait_for(kind, of("emergency.began", st.b))
+        alerts.wait_for(kind, of("node.alive", st.a), timeout=60)
+        alerts.wait_for(kind, of("node.alive", st.b), timeout=60)
+    st.home_again()
+    time.sleep(1)
+    ids = [r["id"] for r in alerts.rows("webhook")]
+    assert len(set(ids)) == len(ids) and ids == sorted(ids), "UUIDv7 in the order of what happened"
+    assert ids == [r["id"] for r in alerts.rows("syslog")] == [r["id"] for r in alerts.rows("smtp")]
+    assert all(r["signed"] for r in alerts.rows("webhook"))
+    assert [r["pri"] for r in alerts.rows("syslog") if r["type"] == "emergency.began"] == [26]
+    assert all(r["host"] == st.b.name for r in alerts.rows("syslog"))
+    print(checker.everything(st, []))
+
+
+@pytest.mark.h9
+def test_a_receiver_that_was_down_gets_all_later(st, alerts):
+    """Two of three receivers are away, the agent and then the node are killed: nothing is lost, nothing comes twice or in another order."""
+    alerts.down("webhook", "smtp")
+    for _ in range(2):
+        emergency(st.b, "on")
+        st.b.signal("agent", signal.SIGKILL)
+        st.b.wait_state("emergency")
+        emergency(st.b, "off")
+        st.b.wait_state("standby")
+    alerts.wait_for("syslog", lambda r: sum(of("emergency.ended", st.b)(x) for x in alerts.rows("syslog")) == 2)
+    waiting = wait_alerts(st.b, lambda a: a["waiting"] >= 4)
+    assert "webhook" in waiting["failure"] and "smtp" in waiting["failure"], waiting
+    p = st.b.run("ha", "status", "--home", st.b.home, check=False)
+    assert "alerts" in p.stdout and "wait" in p.stdout, p.stdout
+    st.b.kill()
+    st.b.start()
+    wait_alerts(st.b, lambda a: a["waiting"] >= 4)
+    st.home_again()
+    alerts.wait_quiet("syslog") # so that nothing new wakes anybody: it is tried again by itself
+    alerts.up("webhook", "smtp")
+    for kind in ("webhook", "smtp"):
+        alerts.wait_for(kind, lambda r: sum(of("emergency.ended", st.b)(x) for x in alerts.rows(kind)) == 2, timeout=60)
+    st.home_again()
+    wait_alerts(st.b, lambda a: a == {"waiting": 0, "failure": None})
+    # At least once: a node that is killed with an answer on its way sends again, and the id tells.
+    ids = {k: list(dict.fromkeys(r["id"] for r in alerts.rows(k))) for k in KINDS}
+    assert ids["webhook"] == ids["smtp"] == ids["syslog"], ids
+    types = {r["id"]: r["type"] for r in alerts.rows("webhook")}
+    told = [types[i] for i in ids["webhook"] if types[i].startswith("emergency")]
+    assert told == ["emergency.began", "emergency.ended"] * 2, told
+
+
+@pytest.mark.h4
+@pytest.mark.h9
+def test_an_operator_orders_emergency(st):
+    """On the secondary, while the primary serves: users there read at once; it outlives agent, service and node; then it is automatic again."""
+    with st.load(writer=True) as load:
+        load.wait_for(lambda r: r["role"] == "writer" and r.get("ok"))
+        begun = time.monotonic()
+        said = emergency(st.b, "on")
+        assert said["state"] == "emergency" and said["milliseconds"] < 2000, said
+        assert st.a.state() == "synced", "the primary serves, in step"
+        load.worker("b", "reader", st.login("admin", host="b", to=st.b), ("b",), st.accounts[:3], f"ordered{st.loads}", interval=0.05, only=None)
+        load.wait_for(lambda r: r["tag"].startswith("ordered") and r.get("mode") == "emergency" and r["t1"] > begun)
+        for node in (st.a, st.b):
+            node.wait_status(4)
+            why = [r for r in status(node)["reasons"] if r["code"] == "emergency"]
+            assert why and why[0]["node"] == st.b.name and why[0]["detail"] == "an operator ordered it", why
+        assert status(st.b)["emergency_ordered"] is True and "operator" in status(st.b)["why"]
+        p = st.b.run("ha", "rejoin", "--home", st.b.home, check=False)
+        assert p.returncode == 1 and "emergency off" in p.stderr, p.stderr
+        p = st.a.run("ha", "emergency", "on", "--home", st.a.home, check=False)
+        assert p.returncode == 1 and "secondary" in p.stderr, p.stderr
+        for what in ("agent", "vaultd"):
+            st.b.signal(what, signal.SIGKILL)
+            time.sleep(2)
+            assert st.b.state() == "emergency"
+        st.b.stop()
+        st.b.start()
+        st.b.wait_state("emergency", timeout=10)
+        assert "operator" in status(st.b)["why"]
+        time.sleep(2)
+        assert st.b.state() == "emergency", "an order is not taken back by a primary that serves"
+        assert emergency(st.b, "off")["state"] in ("emergency", "merging", "standby")
+        st.b.wait_state("standby", timeout=20)
+        assert status(st.b)["emergency_ordered"] is False
+        st.home_again()
+        rows = load.stop()
+    assert any(r["tag"].startswith("ordered") and r.get("ok") for r in rows)
+    print(checker.everything(st, rows))
+
+
+@pytest.mark.h4
+def test_an_order_does_not_keep_a_lost_primary_away(st):
+    """Ordered while the primary is gone: off leaves what the probes say; on again and promoted, the order is over."""
+    FAULTS["node-kill"].do(st)
+    st.b.wait_state("emergency")
+    emergency(st.b, "on")
+    emergency(st.b, "off")
+    time.sleep(1)
+    assert st.b.state() == "emergency", "the primary is gone, order or not"
+    emergency(st.b, "on")
+    order(st.b, "promote", "--yes")
+    st.b.wait_state("alone", "synced", timeout=20)
+    assert not (st.b.home / "replication/emergency.conf").exists()
+    st.a.start(wait=False)
+    st.home_again()
+    order(st.b, "switchover")
+    st.home_again()
+    assert st.a.state() == "synced" and st.b.state() == "standby"
+
+
+def retrieve(st, session):
+    return st.call("client", session, st.b, "POST", f"/v1/accounts/{st.accounts[0]}/retrieve", {"reason": f"limit {time.monotonic_ns()}"})
+
+
+@pytest.mark.h5
+def test_old_data_is_given_out_only_when_unlocked(st):
+    """Past max_emergency_age passwords stay in, until an administrator unlocks this outage; the next one is locked again."""
+    st.b.set("max_emergency_age", "4s")
+    st.b.signal_supervisor(signal.SIGHUP)
+    try:
+        FAULTS["node-kill"].do(st)
+        st.b.wait_state("emergency")
+        session = st.login("admin", to=st.b)
+        good = retrieve(st, session)
+        assert good["status"] == 200 and good["body"]["fields"]["password"], good
+        time.sleep(5)
+        late = retrieve(st, session)
+        assert late["status"] == 403 and late["body"]["error"]["code"] == "emergency_too_old", late
+        text = late["body"]["error"]["detail"]
+        assert late["headers"]["Holdfast-As-Of"] in text and "4 s" in text and "holdfast ha unlock" in text, text
+        assert "too_old" in [r["code"] for r in status(st.b)["reasons"]]
+        p = st.cli("get", "site 00001/root1", session=session, check=False)
+        assert p.returncode == 1 and "max_emergency_age" in p.stderr and not p.stdout, p.stderr
+        said = json.loads(st.cli("ha", "unlock", "--reason", "the site burns", "--json", session=session).stdout)
+        assert said["unlocked"] is True
+        assert retrieve(st, session)["status"] == 200
+        st.b.signal("vaultd", signal.SIGKILL)
+        st.b.wait_ready()
+        end = time.monotonic() + 5
+        while (again := retrieve(st, session))["status"] != 200 and time.monotonic() < end:
+            time.sleep(0.1)
+        assert again["status"] == 200, f"unlocked is for the outage, not for the process: {again}"
+        st.a.start(wait=False)
+        st.home_again()
+        told = st.a.sql("SELECT e.body::json->>'reason', u.name FROM event e JOIN principal u ON u.id = e.actor WHERE e.kind = 90")
+        assert ["the site burns", "admin"] in told, told
+        FAULTS["node-kill"].do(st)
+        st.b.wait_state("emergency")
+        time.sleep(5)
+        assert retrieve(st, st.login("admin", to=st.b))["status"] == 403, "the next outage is locked again"
+    finally:
+        st.b.set("max_emergency_age", "0")
+        st.b.signal_supervisor(signal.SIGHUP)
+        if not st.a.proc:
+            st.a.start(wait=False)
+    st.home_again()
+    print(checker.everything(st, []))

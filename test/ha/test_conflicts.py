@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both sides of a cut were written to and administered, because one of them was promoted. Nothing is dropped: people see what was
+made of it, settle it, and the log tells it in order.
+"""
+import json
+import time
+
+import pytest
+
+import checker
+from faults import FAULTS
+from stage import PASSWORD
+from test_roles import back_to_the_first, order
+
+BOTH, AGAIN = "site 00003/root3", "site 00004/root4" # accounts that both sides write to
+TAKEN, GIVEN = "site 00005/root5", "site 00006/root6" # shares on which they do not agree
+
+
+class Side:
+    """The administrator at one node's site, while the line is cut."""
+
+    def __init__(self, st, host, node):
+        self.st, self.host, self.node = st, host, node
+        self.session = st.login("admin", host=host, to=node)
+
+    def do(self, *args, input=None, check=True):
+        return self.st.cli(*args, host=self.host, session=self.session, input=input, check=check)
+
+    def json(self, *args):
+        return json.loads(self.do(*args, "--json").stdout)
+
+
+def user(side, name):
+    return [u for u in side.json("user", "list") if u["name"] == name][0]
+
+
+def events(side, *kinds):
+    rows = side.json("audit", "list", "--most", "400")
+    rows = rows["events"] if isinstance(rows, dict) else rows
+    return [r for r in rows if r["kind"] in kinds][::-1] # the oldest first
+
+
+def told(side):
+    return side.json("conflicts", "--administration")
+
+
+def west_does(w):
+    """The former primary's side: two versions of the one account, and what is safer in two of three questions."""
+    for account, value in ((BOTH, "west-1"), (BOTH, "west-2"), (AGAIN, "west-only")):
+        w.do("put", account, input=value + "\n")
+    w.do("user", "disable", "carl")
+    w.do("unshare", TAKEN, "dora")
+    w.do("share", GIVEN, "dora", "manage")
+
+
+def east_does(e):
+    """The promoted side, which knows nothing of it."""
+    for account, value in ((BOTH, "east-1"), (AGAIN, "east-only")):
+        e.do("put", account, input=value + "\n")
+    e.do("user", "disable", "carl")
+    e.do("user", "enable", "carl")
+    e.do("user", "promote", "carl")
+    e.do("share", TAKEN, "dora", "modify")
+    e.do("unshare", GIVEN, "dora")
+
+
+def cut_and_meet(st):
+    """Both sides work while the line is cut and B is promoted; then they meet. The administrator at the new primary."""
+    begun = time.monotonic()
+    FAULTS["link-cut"].do(st)
+    st.b.wait_state("emergency", timeout=20)
+    order(st.b, "promote", "--yes")
+    st.b.wait_ready(20)
+    west_does(Side(st, "a", st.a))
+    east_does(Side(st, "b", st.b))
+    assert st.a.sql("SELECT pg_is_in_recovery()") == st.b.sql("SELECT pg_is_in_recovery()") == [["f"]]
+    FAULTS["link-cut"].undo(st)
+    st.home_again()
+    print(f"both sides met and were Alive {time.monotonic() - begun:.1f} s after the cut")
+    assert st.b.state() == "synced" and st.a.state() == "standby"
+    return Side(st, "client", st.b)
+
+
+def versions_are_all_there(s, st):
+    """Every value can still be read, and says who made it, when and where, and upon what."""
+    rows = {v["n"]: v for v in s.json("history", BOTH)["versions"]}
+    value = {n: s.do("get", BOTH, "--version", n).stdout.strip() for n in rows}
+    assert sorted(value.values()) == sorted(["s3cret-site-00003", "east-1", "west-1", "west-2"]), value
+    n_of = {v: n for n, v in value.items()}
+    for v, node in (("east-1", st.b), ("west-1", st.a), ("west-2", st.a)):
+        row = rows[n_of[v]]
+        assert row["node"]["name"] == node.name and row["author"]["name"] == "admin" and row["created"], row
+    assert rows[n_of["west-2"]]["based_on"] == n_of["west-1"], "the number that it was made upon is the one it has here"
+    assert rows[n_of["west-1"]]["conflict"] and rows[n_of["west-2"]]["conflict"] and not rows[n_of["east-1"]]["conflict"], rows
+    return n_of
+
+
+def people_are_told(s):
+    """Whoever uses the account sees it: in the list, with the secret, and as a list of its own."""
+    assert "conflict" in [l for l in s.do("ls").stdout.splitlines() if l.startswith(BOTH)][0]
+    got = s.do("get", BOTH)
+    assert got.stdout.strip() == "east-1" and "versions in conflict" in got.stderr, got
+    assert {f"{c['resource']['name']}/{c['login']}" for c in s.json("conflicts")} == {BOTH, AGAIN}
+
+
+def settle(s, n_of):
+    """By a version that is there; by a new one. A plain put settles nothing."""
+    s.do("put", AGAIN, input="plain\n")
+    assert len(s.json("conflicts")) == 2
+    s.do("settle", BOTH, n_of["west-2"])
+    got = s.do("get", BOTH)
+    assert got.stdout.strip() == "west-2" and "conflict" not in got.stderr
+    s.do("put", "--settle", AGAIN, input="agreed\n")
+    assert s.do("get", AGAIN).stdout.strip() == "agreed" and s.json("conflicts") == []
+    assert len(s.json("history", BOTH)["versions"]) == 4 and len(s.json("history", AGAIN)["versions"]) == 5
+
+
+def the_safer_counts(s, st):
+    """Whichever side it was done on: the log of B came first, of A's after it."""
+    carl = user(s, "carl")
+    assert carl["disabled"] is True, "disabled on the one side beats disabled and enabled on the other"
+    assert carl["role"] == "administrator", "what only one side changed is no conflict"
+    for account in (TAKEN, GIVEN):
+        shares = s.json("shares", account)
+        assert "dora" not in json.dumps(shares), f"{account} is shared with dora after one side took it back: {shares}"
+
+
+def the_administrator_is_told(s, st):
+    """Three conflicts of administration, each an event, each open until it is acknowledged."""
+    rows = told(s)
+    outcome = {(c["what"], c["user"]["name"], (c["target"] or {}).get("name")): (c["kept"], c["lost"]) for c in rows}
+    assert outcome == {("disabled", "carl", None): ("true", "false"), ("share", "dora", TAKEN): ("none", "modify"),
+                       ("share", "dora", GIVEN): ("none", "manage")}, rows
+    assert all(c["acknowledged"] is None and c["node"]["name"] == st.a.name for c in rows), rows
+    found = {(e["body"]["what"], e["body"]["name"], e["body"]["kept"], e["body"]["lost"]) for e in events(s, "admin_conflict")}
+    assert found == {("disabled", "carl", "true", "false"), ("share", "dora", "none", "modify"), ("share", "dora", "none", "manage")}, found
+    assert "conflicts --administration" in st.cli("login", "--ca", st.b.web_cert, st.b.url, "admin", session=st.dir / "told.session",
+                                                  input=PASSWORD + "\n").stderr
+    assert waiting(st) == 3
+    first = s.json("conflicts", "--acknowledge", rows[0]["id"][:8])
+    assert [c["id"] for c in first] == [rows[0]["id"]]
+    assert sorted(c["acknowledged"] is None for c in told(s)) == [False, True, True]
+    assert {c["acknowledged"]["by"] for c in told(s) if c["acknowledged"]} == {"admin"}
+    assert s.do("conflicts", "--acknowledge", "00000000", check=False).returncode == 1
+    s.do("conflicts", "--acknowledge", "all")
+    assert all(c["acknowledged"] for c in told(s)) and len(events(s, "admin_acknowledged")) == 3
+    end = time.monotonic() + 10 # the number is counted now and then
+    while "conflicts" in st.cli("login", "--ca", st.b.web_cert, st.b.url, "admin", session=st.dir / "told.session", input=PASSWORD + "\n").stderr:
+        assert time.monotonic() < end, "the login still tells of conflicts that were acknowledged"
+        time.sleep(0.3)
+
+
+def waiting(st):
+    """What an administrator's own program is told; the count may be a second old."""
+    end = time.monotonic() + 5
+    while True:
+        r = st.call("client", st.dir / "told.session", st.b, "GET", "/v1/session")
+        n = r["body"].get("administration_conflicts", 0)
+        if n or time.monotonic() > end:
+            return n
+        time.sleep(0.2)
+
+
+def the_log_tells_it_in_order(s, st):
+    """Both sides, each in its own order and under its own name, and how they came together."""
+    rows = events(s, "version_added", "shared", "unshared", "user_changed", "promoted", "merged", "admin_conflict", "ha_state")
+    since = max(i for i, e in enumerate(rows) if e["kind"] == "promoted" and e["node"]["name"] == st.b.name)
+    of = {n.name: [e for e in rows if e["node"]["name"] == n.name] for n in (st.a, st.b)}
+    for name, mine in of.items():
+        assert [e["seq"] for e in mine] == sorted(e["seq"] for e in mine), f"the log of {name} is out of order"
+    story = {n: [e["kind"] for e in mine if e["kind"] not in ("ha_state", "merged", "promoted", "admin_conflict")] for n, mine in of.items()}
+    assert story[st.a.name][-6:] == ["version_added"] * 3 + ["user_changed", "unshared", "shared"], story
+    assert story[st.b.name][-8:] == ["version_added"] * 2 + ["user_changed"] * 3 + ["shared", "unshared"] or \
+        story[st.b.name][:7] == ["version_added"] * 2 + ["user_changed"] * 3 + ["shared", "unshared"], story
+    after = [e["kind"] for e in rows[since:] if e["node"]["name"] == st.b.name]
+    assert after.index("promoted") < after.index("version_added") < after.index("merged") < after.index("admin_conflict"), after
+
+
+@pytest.mark.h7
+@pytest.mark.h10
+def test_both_sides_changed_the_same(st):
+    """Nothing is dropped, people settle, the safer administration counts, and the log tells it."""
+    for name in ("carl", "dora"):
+        st.cli("user", "add", name)
+    for account in (TAKEN, GIVEN):
+        st.cli("share", account, "dora", "view")
+    s = cut_and_meet(st)
+    people_are_told(s)
+    n_of = versions_are_all_there(s, st)
+    the_safer_counts(s, st)
+    the_administrator_is_told(s, st)
+    the_log_tells_it_in_order(s, st)
+    settle(s, n_of)
+    back_to_the_first(st)
+    print(checker.everything(st, [], siblings=True))

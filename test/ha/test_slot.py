@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A secondary that was away for long: its slot is bounded and lost, and made anew; it serves with the data's true age, its journal goes home first,
+and it copies the primary by itself, whatever interrupts the copy.
+"""
+import signal
+import time
+
+import pytest
+
+import checker
+from pair import stat_of
+from test_damage import logged
+from test_promises import On
+
+SLOT = "SELECT slot_name, active, wal_status, restart_lsn FROM pg_replication_slots"
+
+
+def lose_slot(st):
+    """The primary drops what it kept for the secondary."""
+    st.a.sql("ALTER SYSTEM SET max_slot_wal_keep_size = '16MB'")
+    st.a.sql("SELECT pg_reload_conf()")
+    try:
+        for _ in range(12):
+            st.a.sql("SELECT pg_switch_wal()")
+            st.a.sql("SELECT pg_logical_emit_message(false, 'holdfast-test', repeat('x', 1000000))")
+        st.a.sql("CHECKPOINT")
+        st.a.sql("CHECKPOINT")
+        status = st.a.sql(SLOT)[0][2]
+        assert status == "lost", f"the slot is {status}: the primary keeps WAL without bound"
+    finally:
+        st.a.sql("ALTER SYSTEM RESET max_slot_wal_keep_size")
+        st.a.sql("SELECT pg_reload_conf()")
+
+
+def renew(node, wanted):
+    """As the pair's channel asks for it."""
+    return node.sql(f"SET SESSION AUTHORIZATION hf_deposit; SELECT coalesce(ha_renew_slot({wanted}), 'none')")[0][0]
+
+
+@pytest.mark.h11
+def test_slot_is_renewed_only_when_it_has_to_be(st):
+    """In use, idle: as it was. Lost, gone: made anew, and it keeps what is written from then on. Of nobody else, and by the primary alone."""
+    slot = st.a.sql(SLOT)[0][0]
+    ids = {name: f"'{i}'" for i, name in st.a.sql("SELECT id, name FROM node")}
+    b = ids[st.b.name]
+    assert renew(st.a, b) == slot and st.a.sql(SLOT)[0][1] == "t"
+    assert renew(st.a, ids[st.a.name]) == renew(st.a, "gen_random_uuid()") == renew(st.b, b) == "none"
+    st.b.stop()
+    idle = st.a.sql(SLOT)
+    assert renew(st.a, b) == slot and st.a.sql(SLOT) == idle, "a slot that still keeps what is needed was made anew"
+    lose_slot(st)
+    assert renew(st.a, b) == slot
+    _, active, status, at = st.a.sql(SLOT)[0]
+    assert (active, status) == ("f", "reserved") and at != idle[0][3], (active, status, at)
+    st.a.sql(f"SELECT pg_drop_replication_slot('{slot}')")
+    assert renew(st.a, b) == slot and len(st.a.sql(SLOT)) == 1 and st.a.sql(SLOT)[0][2] == "reserved"
+    # The secondary knows nothing of it: its data ends before what the new slot keeps.
+    st.b.start(wait=False)
+    st.home_again()
+    assert len(st.a.sql(SLOT)) == 1 and st.a.sql(SLOT)[0][1:3] == ["t", "reserved"]
+    print(checker.everything(st, []))
+
+
+def copier(node):
+    found = [p for p in node.pids("all") if (s := stat_of(p)) and s[0] == "pg_basebackup"]
+    return found[0] if found else None
+
+
+def hold_copy(st, timeout=90):
+    """Until the copy is under way; it stands still then. What the node says of it meanwhile."""
+    end, new = time.monotonic() + timeout, st.b.home / "data/pg.new"
+    while not (pid := copier(st.b)) or not (new / "base").exists():
+        assert time.monotonic() < end, f"no copy was begun: {st.b.state()}"
+        time.sleep(0.002)
+    try:
+        st.b._quietly(pid, signal.SIGSTOP)
+    finally:
+        assert copier(st.b) == pid, "the copy was over before it could be interrupted"
+    assert st.b.pids("postmaster"), "the copy is made with the old database stopped: nobody could be served if the primary was lost now"
+    time.sleep(0.5)
+    assert "copying the" in st.b.status()[1]["why"], st.b.status()[1]["why"]
+    return pid
+
+
+def nothing_left(st):
+    for name in ("data/pg.new", "data/pg.old", "replication/copying", "replication/rejoin.conf", "run/progress"):
+        assert not (st.b.home / name).exists(), f"{name} is left over"
+    assert len(st.a.sql(SLOT)) == 1 and st.a.sql(SLOT)[0][1:3] == ["t", "reserved"], st.a.sql(SLOT)
+
+
+class Reader:
+    """One user at B; what was revealed, and as of when."""
+
+    def __init__(self, st):
+        self.st, self.reasons, self.run = st, [], f"away-{time.monotonic_ns()}"
+        self.on = On(st, "b", st.login("admin", host="b", to=st.b))
+
+    def read(self, n=1):
+        for _ in range(n):
+            reason = f"{self.run}-{len(self.reasons)}"
+            r = self.on.call(self.st.b, "POST", f"/v1/accounts/{self.st.accounts[3]}/retrieve", {"reason": reason}, timeout=20)
+            assert r["status"] == 200 and r["headers"]["Holdfast-Mode"] == "emergency", r
+            self.reasons.append(reason)
+        return r["headers"]["Holdfast-As-Of"]
+
+
+@pytest.mark.h5
+@pytest.mark.h7
+@pytest.mark.h11
+def test_away_for_long(st):
+    """The copy is interrupted by the line, and by kill -9 of the node. Each time it serves with the age of what it has, and goes on by itself."""
+    st.net.cut_both("a", "b")
+    st.b.wait_state("emergency", timeout=30)
+    reader = Reader(st)
+    as_of = reader.read(5)
+    gone = st.a.sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')")[0][0]
+    st.b.stop()
+    lose_slot(st)
+    st.cli("put", "site 00001/root1", input="made-meanwhile\n")
+    st.b.start(wait=False)
+    st.b.wait_state("emergency", timeout=30)
+    assert reader.read() <= as_of < gone, "older data claims to be newer than it is"
+
+    st.net.heal()
+    pid = hold_copy(st)
+    assert st.b.state() == "reseed"
+    logged(st, reader.reasons) # the journal was home before
+    st.net.cut_both("a", "b")
+    st.b._quietly(pid, signal.SIGCONT)
+    st.b.wait_state("emergency", timeout=30)
+    assert reader.read() <= as_of, "half a copy was served"
+
+    st.net.heal()
+    hold_copy(st)
+    st.net.cut_both("a", "b")
+    st.b.kill()
+    st.b.start(wait=False)
+    st.b.wait_state("emergency", timeout=30)
+    assert reader.read(3) <= as_of
+
+    st.net.heal()
+    pid = hold_copy(st)
+    st.b._quietly(pid, signal.SIGCONT)
+    st.home_again()
+    logged(st, reader.reasons, st.b)
+    nothing_left(st)
+    print(checker.everything(st, []))

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each node remembers the ends of the chains: a log that is cut in the database, or goes on differently, is an alarm on both nodes, until
+an administrator accepts it; changes of role, with a former primary that was rewound, are none.
+"""
+import json
+import signal
+import time
+
+import pytest
+
+import checker
+from faults import FAULTS
+from test_faults import emergency_after, write_after
+from test_roles import back_to_the_first, order
+
+
+def codes(node):
+    _, status = node.status()
+    return {r["code"] for r in status.get("reasons", [])}
+
+
+def until(what, timeout=40):
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"not within {timeout} s")
+
+
+def kinds(node, kind):
+    return int(node.sql(f"SELECT count(*) FROM event WHERE kind = {kind}")[0][0])
+
+
+def no_alarm(st):
+    assert kinds(st.a, 13) == 0 and kinds(st.a, 15) == 0, "nobody touched the log"
+    for n in st.nodes:
+        assert not codes(n) & {"chain_shrunk", "chain_forked"}
+
+
+@pytest.mark.h9
+def test_changes_of_role_raise_no_alarm(st):
+    """There and back; then the primary is lost, replaced, and returns: rewound, with what only it had."""
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        for old in (st.a, st.b):
+            order(old, "switchover")
+            st.home_again()
+        begun = time.monotonic()
+        FAULTS["link-cut"].do(st)
+        load.wait_for(emergency_after(begun), timeout=20)
+        order(st.b, "promote", "--yes")
+        load.wait_for(write_after(time.monotonic(), "local"), timeout=20)
+        time.sleep(3) # both nodes remember what the other will never see as it is
+        FAULTS["link-cut"].undo(st)
+        st.home_again()
+        time.sleep(6) # longer than a fault has to hold
+        load.stop()
+    no_alarm(st)
+    back_to_the_first(st)
+    time.sleep(6)
+    no_alarm(st)
+
+
+@pytest.mark.h9
+def test_a_lost_memory_is_said(st):
+    st.home_again()
+    before = kinds(st.a, 15)
+    st.b.stop()
+    (st.b.home / "data/witness").unlink()
+    (st.b.home / "data/anchor").unlink()
+    st.b.start(wait=False)
+    st.home_again()
+    until(lambda: kinds(st.a, 15) >= before + 2)
+    said = {json.loads(r[0])["what"] for r in st.a.sql("SELECT body FROM event WHERE kind = 15")}
+    assert said == {"witness", "anchor"}
+    assert "data/anchor" in st.b.log_tail(400) and "what this node remembered" in st.b.log_tail(400)
+    st.home_again()
+    print(checker.everything(st, []))
+
+
+@pytest.mark.h9
+def test_a_cut_log_is_an_alarm_on_both_nodes(st):
+    st.home_again()
+    time.sleep(3) # the ends are remembered
+    a = st.a.sql("SELECT id FROM node ORDER BY primary_since_term DESC NULLS LAST LIMIT 1")[0][0]
+    head = int(st.a.sql(f"SELECT max(seq) FROM event WHERE node = '{a}'")[0][0])
+    st.a.sql(f"DELETE FROM event WHERE node = '{a}' AND seq > {head - 3}")
+    begun = time.monotonic()
+    until(lambda: all("chain_shrunk" in codes(n) for n in st.nodes))
+    print(f"both nodes raised the alarm after {time.monotonic() - begun:.1f} s")
+    assert time.monotonic() - begun < 20
+    for n in st.nodes:
+        code, status = n.status()
+        assert code == 4 and status["status"] == "Failed"
+        told = [r for r in status["reasons"] if r["code"] == "chain_shrunk"]
+        assert "audit accept" in told[0]["todo"] and a in told[0]["detail"]
+        assert "changed from outside" in n.log_tail(400)
+    # Each node says so in the log, with what it remembers.
+    until(lambda: kinds(st.a, 13) >= 2)
+    said = [json.loads(r[0]) for r in st.a.sql("SELECT body FROM event WHERE kind = 13")]
+    assert len({s["by"] for s in said}) == 2
+    for s in said:
+        assert s["what"] == "shrunk" and s["node"] == a and head - 3 < s["seq"] <= head and len(s["remembered_hash"]) == 64
+    p = st.cli("audit", "verify", check=False)
+    assert p.returncode == 1 and "BROKEN" in p.stdout, p.stdout
+    # It survives a restart of the node.
+    st.b.stop()
+    st.b.start(wait=False)
+    until(lambda: "chain_shrunk" in codes(st.b))
+    st.cli("audit", "accept", "the test removed them")
+    st.home_again()
+    for n in st.nodes:
+        assert not codes(n) & {"chain_shrunk", "chain_forked"}
+    p = st.cli("audit", "verify")
+    assert "accepted on" in p.stdout and "by admin: the test removed them" in p.stdout, p.stdout
+    # What comes after the acceptance is guarded as before: behind it nothing can be changed.
+    seq = int(st.a.sql(f"SELECT max(seq) FROM event WHERE node = '{a}' AND kind = 14")[0][0])
+    body = st.a.sql(f"SELECT body FROM event WHERE node = '{a}' AND seq = {seq}")[0][0]
+    st.a.sql(f"UPDATE event SET body = replace(body, 'removed', 'admired') WHERE node = '{a}' AND seq = {seq}")
+    p = st.cli("audit", "verify", check=False)
+    assert p.returncode == 1 and "BROKEN" in p.stdout, "an acceptance that was changed is none"
+    quoted = body.replace("'", "''")
+    st.a.sql(f"UPDATE event SET body = '{quoted}' WHERE node = '{a}' AND seq = {seq}")
+    st.cli("audit", "verify")
+    st.broken = True # what is lost stays lost: the other tests get a new pair
+
+
+def id_of(st, node):
+    return st.a.sql(f"SELECT id FROM node WHERE name = '{node.name}'")[0][0]
+
+
+def end_of(st, node):
+    return int(st.a.sql(f"SELECT coalesce(max(seq), 0) FROM event WHERE node = '{node}'")[0][0])
+
+
+def read_log(st, n):
+    """Each reading is an event."""
+    for _ in range(n):
+        st.cli("audit", "list", "--most", "1")
+
+
+def bodies(st, kind):
+    return [json.loads(r[0]) for r in st.a.sql(f"SELECT body FROM event WHERE kind = {kind} ORDER BY at")]
+
+
+@pytest.mark.h9
+def test_a_forked_log_is_an_alarm_on_both_nodes(st):
+    """Somebody takes the primary's log back to an older state, its own memory of the end with it, and the service writes on from there: every
+    hash fits, nothing is missing. Only the witnesses know that there were others."""
+    st.home_again()
+    a = id_of(st, st.a)
+    anchor = st.a.home / "data/anchor"
+    read_log(st, 1)
+    older, head = anchor.read_bytes(), end_of(st, a)
+    read_log(st, 3)
+    lost = st.a.sql(f"SELECT seq, encode(hash, 'hex') FROM event WHERE node = '{a}' AND seq > {head} ORDER BY seq")
+    assert len(lost) >= 3 and anchor.read_bytes() != older
+    time.sleep(3) # the ends are remembered
+    st.a.signal("vaultd", signal.SIGSTOP)
+    st.a.sql(f"DELETE FROM event WHERE node = '{a}' AND seq > {head}")
+    with open(anchor, "r+b") as f:
+        f.write(older)
+    st.a.signal("vaultd", signal.SIGKILL)
+    until(lambda: st.cli("audit", "list", "--most", "1", check=False).returncode == 0)
+    read_log(st, len(lost) + 1)
+    assert kinds(st.a, 10) == 0, "the node itself remembers nothing of it"
+    until(lambda: all("chain_forked" in codes(n) for n in st.nodes))
+    for n in st.nodes:
+        code, status = n.status()
+        assert code == 4 and status["status"] == "Failed"
+        told = [r for r in status["reasons"] if r["code"] == "chain_forked"]
+        assert "audit accept" in told[0]["todo"] and a in told[0]["detail"], told
+        assert "changed from outside" in n.log_tail(400)
+    until(lambda: len({s["by"] for s in bodies(st, 13)}) == 2)
+    known = {int(seq): hash for seq, hash in lost}
+    for s in bodies(st, 13):
+        now = st.a.sql(f"SELECT encode(hash, 'hex') FROM event WHERE node = '{a}' AND seq = {s['seq']}")[0][0]
+        assert s["what"] == "forked" and s["node"] == a and s["remembered_hash"] == known[s["seq"]] and s["found_hash"] == now != known[s["seq"]]
+    p = st.cli("audit", "verify", check=False)
+    assert p.returncode == 1 and "BROKEN" in p.stdout and "a witness" in p.stdout and "written anew" in p.stdout, p.stdout
+    st.cli("audit", "accept", "an older copy was put back")
+    st.home_again()
+    p = st.cli("audit", "verify")
+    assert "by admin: an older copy was put back" in p.stdout, p.stdout
+    p = st.cli("audit", "export", st.dir / "forked.export")
+    assert "accepted by event" in p.stdout, p.stdout
+
+
+def emergency_reads(st, n):
+    st.b.wait_state("emergency")
+    for account in st.accounts[:n]:
+        r = st.call("b", st.admin, st.b, "POST", f"/v1/accounts/{account}/retrieve", {"reason": "the link is cut"})
+        assert r["status"] == 200, r
+
+
+def in_emergency(st, n):
+    """Some events in the secondary's journal; they are home at the end."""
+    FAULTS["link-cut"].do(st)
+    emergency_reads(st, n)
+    FAULTS["link-cut"].undo(st)
+    st.home_again()
+
+
+@pytest.mark.h7
+@pytest.mark.h9
+def test_the_chain_of_a_secondary_goes_on_behind_an_accepted_cut(st):
+    st.home_again()
+    b = id_of(st, st.b)
+    in_emergency(st, 4)
+    time.sleep(3) # that it is a standby again has come home as well, and the ends are remembered
+    head = end_of(st, b)
+    old, new = st.dir / "cut-old.export", st.dir / "cut-new.export"
+    st.cli("audit", "export", old)
+    st.a.sql(f"DELETE FROM event WHERE node = '{b}' AND seq > {head - 2}")
+    until(lambda: all("chain_shrunk" in codes(n) for n in st.nodes))
+    until(lambda: len({s["by"] for s in bodies(st, 13) if s["node"] == b}) == 2)
+    st.cli("audit", "accept", "the end of the secondary's log is lost")
+    st.home_again()
+    # What the secondary writes next comes home.
+    in_emergency(st, 3)
+    assert end_of(st, b) > head and kinds(st.a, 8) == 0, "nothing was set aside"
+    assert not st.a.sql(f"SELECT seq FROM event WHERE node = '{b}' AND seq IN ({head - 1}, {head})"), "no number is used twice"
+    assert "the end of the secondary's log is lost" in st.cli("audit", "verify").stdout
+    st.cli("audit", "export", new)
+    o = json.loads(st.cli("audit", "verify", new, "--against", old, "--json").stdout)
+    assert o["good"] and o["lost"] == 2 and [b, head - 1, head] in [[x["node"], x["from"], x["to"]] for x in o["accepted"]], o
+    # Cut while it is in emergency: what it brings home does not follow, is set aside, and is taken once that was accepted.
+    FAULTS["link-cut"].do(st)
+    emergency_reads(st, 3)
+    head = end_of(st, b)
+    st.a.sql(f"DELETE FROM event WHERE node = '{b}' AND seq > {head - 2}")
+    FAULTS["link-cut"].undo(st)
+    until(lambda: "merge_refused" in codes(st.b), timeout=90)
+    assert st.cli("audit", "verify", check=False).returncode == 1
+    st.cli("audit", "accept", "lost as well")
+    st.home_again()
+    assert end_of(st, b) > head
+    assert "lost as well" in st.cli("audit", "verify").stdout
+    # In emergency the secondary verifies its own chain, with what its journal alone has.
+    FAULTS["link-cut"].do(st)
+    emergency_reads(st, 2)
+    st.audit_verify(st.b)
+    FAULTS["link-cut"].undo(st)
+    st.home_again()
+    until(lambda: not codes(st.a) and not codes(st.b))
+    st.broken = True # what is lost stays lost: the other tests get a new pair

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page by which all processes of a node count and fail (base/fault.h), seen from a test; and the places in the sources.
+
+A place is "ha/pack.c put ARCHIVE_WRITE": file, function, kind of call.
+"""
+import mmap
+import os
+import re
+import struct
+from pathlib import Path
+
+from pair import give
+
+SRC = Path(__file__).resolve().parents[2] / "src"
+POINTS, PLACES, NAME = 64, 256, 64
+HEAD = 8 + 8 + 8 * POINTS + 8 # armed, fired; left; reached; fired place and process
+ROW = 4 + 4 + 8 + NAME
+SIZE = HEAD + PLACES * ROW
+AT_PLACE = 0x10000
+
+
+def places_in_sources():
+    """Every place that has a FAULT."""
+    found = set()
+    for path in sorted(SRC.rglob("*.c")):
+        function = None
+        for line in path.read_text().splitlines():
+            begun = re.match(r"(\w+)\(", line)
+            function = begun.group(1) if begun else function
+            for name in re.findall(r"\bFAULT\((\w+)", line):
+                found.add(f"{path.relative_to(SRC)} {function} {name}")
+    return found
+
+
+class FaultPage:
+    def __init__(self, path):
+        self.path = Path(path)
+        self.path.write_bytes(bytes(SIZE))
+        give(self.path)
+        self.file = open(self.path, "r+b")
+        self.map = mmap.mmap(self.file.fileno(), SIZE)
+
+    @property
+    def env(self):
+        return {"HOLDFAST_FAULTS": str(self.path)}
+
+    def _rows(self):
+        for i in range(PLACES):
+            taken, failed, reached, name = struct.unpack_from(f"<IIQ{NAME}s", self.map, HEAD + i * ROW)
+            if taken == 2:
+                yield i, name.split(b"\0")[0].decode(), reached, failed
+
+    def reached(self):
+        return {name: reached for _, name, reached, _ in self._rows()}
+
+    def failed(self):
+        return {name for _, name, _, failed in self._rows() if failed}
+
+    def arm(self, place, nth):
+        row = {name: i for i, name, _, _ in self._rows()}[place]
+        self.disarm()
+        struct.pack_into("<Iq", self.map, 4, 0, nth)
+        struct.pack_into("<I", self.map, 0, AT_PLACE + row)
+
+    def disarm(self):
+        struct.pack_into("<I", self.map, 0, 0)
+
+    @property
+    def fired(self):
+        return struct.unpack_from("<I", self.map, 4)[0] != 0
+
+    @property
+    def fired_pid(self):
+        return struct.unpack_from("<I", self.map, HEAD - 4)[0]
