@@ -455,7 +455,7 @@ static int
 check_health(const struct api_call *c, struct err *e)
 {
 	const struct vault_health *h = &c->api->v->health;
-	if ((c->match.route->flags & ROUTE_ANY_MODE) || h->serving)
+	if ((c->match.route->flags & (ROUTE_ANY_MODE | ROUTE_UNWELL)) || h->serving)
 		return 0;
 	return err_set(e, ERR_NOT_SERVING, "%s", h->why);
 }

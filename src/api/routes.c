@@ -106,7 +106,7 @@ static const struct route table[] = {
 
 	{ HTTP_GET, "/v1/audit", DO(audit), CAP_AUDIT, READ | ROUTE_EVENT, NO_BODY,
 	  "user kind object since until node limit before", 0, "Lists the log, newest first.", "Events" },
-	{ HTTP_GET, "/v1/audit/verify", DO(audit_verify), CAP_AUDIT, READ | ROUTE_EVENT, NO_BODY, NULL, 0,
+	{ HTTP_GET, "/v1/audit/verify", DO(audit_verify), CAP_AUDIT, READ | ROUTE_EVENT | ROUTE_UNWELL, NO_BODY, NULL, 0,
 	  "Verifies the chains of all nodes.", "Verified" },
 	{ HTTP_POST, "/v1/audit/accept", DO(audit_accept), CAP_AUDIT, CHANGE, BODY(audit_accept), NULL, SMALL,
 	  "Accepts what is found wrong with the log: verification and status say so instead of failing.", "Accepted" },

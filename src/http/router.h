@@ -18,7 +18,8 @@ enum router_flags {
 	ROUTE_EVENT = 8,     /* writes an event on success */
 	ROUTE_LOOPBACK = 16, /* loopback or metrics token only */
 	ROUTE_EMERGENCY_CHANGE =
-		32, /* a change that may be allowed in emergency: the vault decides */
+		32,	   /* a change that may be allowed in emergency: the vault decides */
+	ROUTE_UNWELL = 64, /* served though the node is not well: it says what is broken */
 };
 
 typedef void route_fn(void);

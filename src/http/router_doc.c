@@ -381,6 +381,7 @@ static const struct {
 	{ ROUTE_EMERGENCY, "served in emergency" },
 	{ ROUTE_EMERGENCY_CHANGE, "served in emergency where it is allowed" },
 	{ ROUTE_ANY_MODE, "served in every state" },
+	{ ROUTE_UNWELL, "served though the log cannot be written" },
 	{ ROUTE_EVENT, "writes an event" },
 	{ ROUTE_LOOPBACK, "from loopback, or with the metrics token" },
 };

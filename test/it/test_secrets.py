@@ -275,6 +275,13 @@ def begun(node):
     return api
 
 
+def well_again(node, also=lambda: True):
+    end = time.monotonic() + 15
+    while not also() or not node.health() or node.health()[0] != 200:
+        assert time.monotonic() < end, node.log_tail()
+        time.sleep(0.05)
+
+
 def test_an_event_put_behind_the_last(node):
     """Where the service itself would write: it says that the log is not as it left it, reveals nothing upon it, and the break is named."""
     api = begun(node)
@@ -286,7 +293,8 @@ def test_an_event_put_behind_the_last(node):
     for _ in range(2):
         got = api.must("GET", "/v1/audit/verify")
         assert got["good"] is False and [n["broken_seq"] for n in got["nodes"] if n["broken"]] == [forged], got
-    assert api.must("GET", "/v1/resources?q=upon it".replace(" ", "%20"))["resources"] == []
+    well_again(node)
+    assert api.must("GET", "/v1/resources?q=upon%20it")["resources"] == []
 
 
 def test_an_event_put_into_the_middle(node):
@@ -300,6 +308,24 @@ def test_an_event_put_into_the_middle(node):
         assert got["good"] is False and [n["broken_seq"] for n in got["nodes"] if n["broken"]] == [10], got
 
 
+def test_a_broken_log_that_cannot_be_written_is_named(node):
+    """A node that is not well serves nobody, but says where its log is broken."""
+    api = begun(node)
+    node.sql("BEGIN; SET LOCAL session_replication_role = replica; UPDATE event SET body = '{}' WHERE seq = 10; COMMIT")
+    node.sql("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'no space' USING ERRCODE = '53100'; END$$; "
+             "CREATE TRIGGER full_disk BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION full_disk()")
+    assert api.post("/v1/resources", {"name": "r"}).status == 503
+    end = time.monotonic() + 15
+    while node.health()[0] == 200:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    for _ in range(20):
+        assert api.get("/v1/users").code == "not_serving"
+        got = api.must("GET", "/v1/audit/verify")
+        assert got["good"] is False and [n["broken_seq"] for n in got["nodes"] if n["broken"]] == [10], got
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize("how_many", [1, 5])
 def test_a_tail_cut_off_before_a_restart(node, how_many):
     """The service that remembered the end is gone; the mark beside the database is not."""
@@ -307,10 +333,7 @@ def test_a_tail_cut_off_before_a_restart(node, how_many):
     node.signal("vaultd", signal.SIGSTOP)
     node.sql(f"BEGIN; SET LOCAL session_replication_role = replica; DELETE FROM event WHERE seq > {LAST} - {how_many}; COMMIT")
     old = node.signal("vaultd", signal.SIGKILL)[0]
-    end = time.monotonic() + 15
-    while stat_of(old) or not node.health() or node.health()[0] != 200:
-        assert time.monotonic() < end, node.log_tail()
-        time.sleep(0.05)
+    well_again(node, lambda: not stat_of(old))
     got = api.must("GET", "/v1/audit/verify")
     assert got["good"] is False and "missing" in [n["why"] for n in got["nodes"] if n["broken"]][0], got
     kinds = [e["kind"] for e in api.must("GET", "/v1/audit?limit=20")["events"]]
