@@ -154,6 +154,15 @@ pgtemp_sql(struct pgtemp *p, const char *sql)
 	exec_sql(p, "holdfast", sql);
 }
 
+/* Its client gone, a server process that was slow still finds in its socket what was sent, and does it. */
+void
+pgtemp_settle(struct pgtemp *p)
+{
+	exec_sql(p, "holdfast",
+		 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+		 " WHERE datname = 'holdfast' AND pid <> pg_backend_pid()");
+}
+
 static void
 await_answer(struct pgtemp *p)
 {

@@ -28,3 +28,4 @@ void pgtemp_stop(struct pgtemp *p);  /* immediate: as after a crash */
 void pgtemp_signal(struct pgtemp *p,
 		   int sig); /* to every process of the server (SIGSTOP, SIGCONT) */
 void pgtemp_sql(struct pgtemp *p, const char *sql); /* as superuser; aborts when it fails */
+void pgtemp_settle(struct pgtemp *p); /* ends every connection: nothing sent before is done after */

@@ -89,6 +89,7 @@ put_two(struct user *u, int k)
 
 		assert_true(fault_fired());
 		assert_int_equal(rc, ERR_DB_GONE);
+		pgtemp_settle(pg);
 		now = items(u);
 		assert_true(now == before || now == before + 2);
 		if (now == before)
@@ -131,6 +132,7 @@ once_in_loop(void *arg)
 	struct user u = { 0 };
 	uv_loop_t loop;
 
+	pgtemp_settle(pg);
 	pgtemp_sql(pg, "TRUNCATE item CASCADE");
 	uv_loop_init(&loop);
 	u.db = db_new(&loop, &o);
@@ -146,6 +148,7 @@ once_blocking(void *arg)
 	struct user u = { 0 };
 	struct err e = { 0 };
 
+	pgtemp_settle(pg);
 	pgtemp_sql(pg, "TRUNCATE item CASCADE");
 	u.db = db_open(&o, &e);
 	assert_non_null(u.db); /* it tries on for wait_ms */
@@ -153,6 +156,7 @@ once_blocking(void *arg)
 	int rc = db_script(u.db, "INSERT INTO item (k, v) VALUES (9, 'script')", &e);
 	if (rc != 0) {
 		assert_true(fault_fired());
+		pgtemp_settle(pg);
 		if (items(&u) == 4)
 			assert_int_equal(
 				db_script(u.db, "INSERT INTO item (k, v) VALUES (9, 'script')", &e),

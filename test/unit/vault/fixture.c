@@ -210,6 +210,7 @@ clean_server(void)
 		atexit(stop_server);
 		return server;
 	}
+	pgtemp_settle(server);
 	pgtemp_sql(server, "TRUNCATE event, node, data_key, principal, session, resource, account, "
 			   "version, share, "
 			   "ha_inbox, ha_set_aside, ha_request, emergency_policy, audit_accepted");
