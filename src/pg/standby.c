@@ -17,7 +17,7 @@ struct listener {
 	standby_progress_fn *progress;
 	void *ctx;
 	const char *what;
-	bool not_needed;
+	bool not_needed, unclean;
 };
 
 static int
@@ -52,6 +52,7 @@ on_line(void *ctx, const char *line)
 	int percent = percent_in(line);
 
 	l->not_needed |= strstr(line, "no rewind required") != NULL;
+	l->unclean |= strstr(line, "must be shut down cleanly") != NULL;
 	if (percent >= 0 && l->progress)
 		l->progress(l->ctx, l->what, percent);
 }
@@ -73,20 +74,38 @@ standby_clone(const struct home *h, const char *conninfo, const char *dir,
 	return program_follow(argv, on_line, &l, e);
 }
 
-int
-standby_rewind(const struct home *h, const char *conninfo, bool *ret_needed,
-	       standby_progress_fn *progress, void *ctx, struct err *e)
+static int
+run_rewind(const struct home *h, const char *conninfo, const char *option, struct listener *l,
+	   struct err *e)
 {
-	struct listener l = { .progress = progress, .ctx = ctx, .what = "rewinding the database" };
 	char program[HOME_PATH_MAX + 32], pg[HOME_PATH_MAX];
 	int rc = find_program(h, "pg_rewind", program, sizeof(program), e);
 
 	if (rc)
 		return rc;
 	home_path(h, HOME_PG, pg);
-	const char *argv[] = { program,	 "--target-pgdata", pg,	 "--source-server",
-			       conninfo, "--progress",	    NULL };
-	rc = program_follow(argv, on_line, &l, e);
+	const char *argv[] = { program,	 "--target-pgdata", pg,	    "--source-server",
+			       conninfo, "--progress",	    option, NULL };
+	return program_follow(argv, on_line, l, e);
+}
+
+int
+standby_parted(const struct home *h, const char *conninfo, bool *ret, struct err *e)
+{
+	struct listener l = { 0 };
+	int rc = run_rewind(h, conninfo, "--dry-run", &l, e);
+
+	*ret = !l.not_needed;
+	return l.unclean ? 0 : rc;
+}
+
+int
+standby_rewind(const struct home *h, const char *conninfo, bool *ret_needed,
+	       standby_progress_fn *progress, void *ctx, struct err *e)
+{
+	struct listener l = { .progress = progress, .ctx = ctx, .what = "rewinding the database" };
+	int rc = run_rewind(h, conninfo, NULL, &l, e);
+
 	*ret_needed = !l.not_needed;
 	return rc;
 }

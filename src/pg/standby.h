@@ -17,6 +17,10 @@ typedef void standby_progress_fn(void *ctx, const char *text, int percent);
 int standby_clone(const struct home *h, const char *conninfo, const char *dir,
 		  standby_progress_fn *progress, void *ctx, struct err *e) MUST_USE;
 
+/* Whether data/pg, which no server uses, has what the server at conninfo has not: that would be lost by a rewind. True as well
+ * when it was not stopped in order, so that it is not known. Changes nothing. */
+int standby_parted(const struct home *h, const char *conninfo, bool *ret, struct err *e) MUST_USE;
+
 /* Rewinds data/pg, which no server uses, to where it parted from the server at conninfo. *ret_needed false: it never
  * parted, nothing was done. When it fails the folder may be unusable: clone. */
 int standby_rewind(const struct home *h, const char *conninfo, bool *ret_needed,

@@ -79,8 +79,9 @@ struct agent {
 	struct role *role;
 	bool holding; /* nothing is said yet: the others were not heard */
 	int64_t began_ms, task_ms, streamed_ms, handing_seen_ms;
-	const char *why; /* of the last change of state */
-	bool stop_asked; /* the supervisor was asked to stop PostgreSQL */
+	const char *why;     /* of the last change of state */
+	bool stop_asked;     /* the supervisor was asked to stop PostgreSQL */
+	int64_t rejoined_ms; /* what was asked for was over then; 0: not yet */
 
 	struct alerter *alerter;
 	struct agent_level emergency_level, levels[REPLICATION_NODES_MAX];

@@ -232,10 +232,26 @@ step_down(struct agent *a)
 		begin_task(a, ROLE_RETURN);
 }
 
+/* A hand-over was given up (proc/rejoin.c) when the other node was the primary already: the database that is back is still a
+ * primary's, and returns like any. */
+static void
+look_at_given_up(struct agent *a)
+{
+	if (!a->stop_asked || rejoin_waits(&a->args->home)) {
+		a->rejoined_ms = 0;
+		return;
+	}
+	if (!a->rejoined_ms)
+		a->rejoined_ms = a->now_ms;
+	if (a->shown.state == HA_FENCED && a->rv.at_ms > a->rejoined_ms && !a->rv.standby)
+		a->stop_asked = false;
+}
+
 /* The rest needs PostgreSQL stopped; once asked for, a node that falls goes on with it by itself. */
 static void
 ask_for_stop(struct agent *a)
 {
+	look_at_given_up(a);
 	if (a->stop_asked && a->order == ORDER_CLONE && !rejoin_waits(&a->args->home))
 		a->order = ORDER_NONE; /* the copy is in place */
 	bool ordered_now = a->task_ms >= a->state_ms || a->shown.state == HA_RESEED;

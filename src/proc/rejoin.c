@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Makes this node's database a standby of the primary that replication/rejoin.conf names, while PostgreSQL is stopped. What
- * only this node had was saved before (proc/salvage.h), or is kept aside when it could not be read. It tries until it is done: a folder that was rewound halfway is of
- * no use to anybody. Only a hand-over that the other node does not take up is given up, and this node goes on as primary.
+ * only this node had was saved before (proc/salvage.h), or is kept aside when it could not be read. It tries until it is done:
+ * a folder that was rewound halfway is of no use to anybody. Only a hand-over is given up: when the other node does not take
+ * it up, this node goes on as primary; when this node has what the other has not, it starts once more to save that.
  */
 #include "proc/proc.h"
 
@@ -29,7 +30,9 @@
 struct rejoining {
 	const struct home *h;
 	struct rejoin rq;
-	bool met; /* the other node was seen to be the primary: there is no way back */
+	int64_t handover_until_ms;
+	bool met;    /* the other node was seen to be the primary: this one must not go on as one */
+	bool parted; /* … but has something that the other has not */
 	int64_t said_ms;
 };
 
@@ -202,8 +205,26 @@ replace_damaged(struct rejoining *j, struct err *e)
 	return rc ? rc : swap(j, e);
 }
 
-/* A former primary parted from the new one, or (handed over in order) did not. A secondary that did not part but cannot
- * stream lacks WAL that is gone: it is copied. */
+/* A node that handed over in order has nothing that the other has not. If it has (PostgreSQL was killed, the other node began
+ * anew in between), the hand-over has failed: this node starts once more, meets the higher term, saves what only it has and
+ * returns by that. */
+static int
+compare(struct rejoining *j, struct err *e)
+{
+	auto_buf info = BUF_INIT;
+
+	on_progress(j, "comparing the databases", -1);
+	channel_conninfo(j->h, CHANNEL_REWIND, &j->rq.primary, &info);
+	int rc = standby_parted(j->h, buf_str(&info), &j->parted, e);
+	if (rc)
+		j->parted = clock_mono_ms() > j->handover_until_ms;
+	else if (j->parted)
+		rc = err_set(e, ERR_CONFLICT, "this node has what %s has not", j->rq.primary.host);
+	return rc;
+}
+
+/* A former primary parted from the new one. A secondary that did not part but cannot stream lacks WAL that is gone: it is
+ * copied. */
 static int
 rewind_or_clone(struct rejoining *j, struct err *e)
 {
@@ -214,7 +235,7 @@ rewind_or_clone(struct rejoining *j, struct err *e)
 	on_progress(j, "rewinding the database", -1);
 	channel_conninfo(j->h, CHANNEL_REWIND, &j->rq.primary, &info);
 	int rc = standby_rewind(j->h, buf_str(&info), &needed, on_progress, j, &why);
-	if (rc == 0 && (needed || j->rq.way == REJOIN_HANDOVER))
+	if (rc == 0 && needed)
 		return 0;
 	if (rc)
 		log_err(LOG_LEVEL_WARNING, &why, "the database cannot be rewound, it is copied");
@@ -234,17 +255,36 @@ follow(struct rejoining *j, struct err *e)
 	} else {
 		rc = meet_primary(j, e);
 		if (!rc)
-			rc = rewind_or_clone(j, e);
+			rc = j->rq.way == REJOIN_HANDOVER ? compare(j, e) : rewind_or_clone(j, e);
 	}
 	home_path(j->h, HOME_PG, pg);
 	return rc ? rc : make_standby(j, pg, e);
+}
+
+static bool
+handover_failed(const struct rejoining *j, const struct err *why)
+{
+	bool late = !j->met && clock_mono_ms() > j->handover_until_ms;
+
+	if (j->rq.way != REJOIN_HANDOVER || !(late || j->parted))
+		return false;
+	if (late)
+		log_error("%s did not become the primary within %d s: this node goes on as the "
+			  "primary",
+			  j->rq.primary.host, HANDOVER_MS / 1000);
+	else
+		log_err(LOG_LEVEL_WARNING, why,
+			"the hand-over was not in order; this node starts once more to save that");
+	return true;
 }
 
 /* 0: done, or given up in order. */
 static int
 try_on(struct rejoining *j, struct err *e)
 {
-	int64_t until = clock_mono_ms() + HANDOVER_MS, said = clock_mono_ms();
+	int64_t said = clock_mono_ms();
+
+	j->handover_until_ms = said + HANDOVER_MS;
 
 	for (;;) {
 		int rc = follow(j, e);
@@ -258,12 +298,8 @@ try_on(struct rejoining *j, struct err *e)
 			log_err(LOG_LEVEL_WARNING, e, "not a standby of %s yet; trying on",
 				j->rq.primary.host);
 		}
-		if (j->rq.way == REJOIN_HANDOVER && !j->met && clock_mono_ms() > until) {
-			log_error("%s did not become the primary within %d s: this node goes on as "
-				  "the primary",
-				  j->rq.primary.host, HANDOVER_MS / 1000);
+		if (handover_failed(j, e))
 			return 0;
-		}
 		rejoin_tell(j->h, e->text, -1);
 		clock_sleep_ms(RETRY_MS);
 	}

@@ -3,6 +3,7 @@
 cut; and a secondary that cannot follow any more. Afterwards the checker proves that nothing was lost or doubled.
 """
 import json
+import threading
 import time
 
 import pytest
@@ -65,6 +66,55 @@ def test_switchover_under_load(st):
     no_read_failed(rows)
     gap = longest_gap(rows, "writer")
     print(f"longest pause of a writer {gap:.2f} s, of a reader {longest_gap(rows, 'reader'):.2f} s")
+
+
+def wait_for_handing(node, mark, timeout=10):
+    """Until the node's log says, behind this mark, that it hands over."""
+    end = time.monotonic() + timeout
+    with node.log.open("rb") as f:
+        f.seek(mark)
+        said = b""
+        while "→ handing".encode() not in said:
+            assert time.monotonic() < end, f"{node.name} does not hand over"
+            said += f.read()
+            time.sleep(0.001)
+
+
+def switch_and_strike(st, strike):
+    """The strike is in the middle of the hand-over. The command's own end depends on who wins."""
+    mark = st.a.log.stat().st_size
+    orderer = threading.Thread(target=lambda: st.a.run("ha", "switchover", "--json", "--home", st.a.home, check=False))
+    orderer.start()
+    try:
+        wait_for_handing(st.a, mark)
+        strike()
+    finally:
+        orderer.join()
+
+
+@pytest.mark.h7
+@pytest.mark.h10
+@pytest.mark.parametrize("what", ["secondary", "postmaster"])
+def test_hand_over_that_is_not_in_order(st, what):
+    """The secondary is begun anew, or the primary's PostgreSQL is killed, in the middle of it: whoever is the primary then,
+    what only the former one has is saved, and every log is whole.
+    """
+    def kill_secondary():
+        st.b.kill()
+        st.b.start(wait=False)
+
+    def kill_postmaster():
+        FAULTS["postmaster-kill"].do(st)
+
+    strike = {"secondary": kill_secondary, "postmaster": kill_postmaster}[what]
+    with st.load() as load:
+        load.wait_for(write_after(0, "both"))
+        switch_and_strike(st, strike)
+        st.home_again()
+        load.wait_for(write_after(time.monotonic(), "both"), timeout=30)
+        rows = load.stop()
+    back_to_the_first(st)
+    print(checker.everything(st, rows))
 
 
 @pytest.mark.h10
