@@ -11,6 +11,7 @@
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "crypto/x509.h"
+#include "proc/preflight.h"
 #include "proc/runas.h"
 
 #define PEM_MAX 65536
@@ -107,7 +108,7 @@ tell_node(const struct home *h)
 	struct err none;
 
 	home_path(h, HOME_PID, path);
-	if (home_read_file(path, 32, &text, &none) < 0)
+	if (preflight_alone(h, &none) != ERR_REFUSED || home_read_file(path, 32, &text, &none) < 0)
 		return;
 	long pid = strtol(buf_str(&text), NULL, 10);
 	if (pid > 1 && kill((pid_t)pid, SIGHUP) == 0)

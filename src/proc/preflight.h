@@ -11,6 +11,9 @@
 
 /* Whether another supervisor serves this home: ERR_REFUSED names its process. */
 int preflight_alone(const struct home *h, struct err *e) NONNULL MUST_USE;
+/* Makes this process the home's supervisor until *ret_fd is closed, and writes its number into run/holdfast.pid.
+ * ERR_REFUSED as above; ERR_IO. */
+int preflight_claim(const struct home *h, int *ret_fd, struct err *e) NONNULL MUST_USE;
 
 /* All of it: a complete home of ours, nobody else serving it, data of a PostgreSQL that is
  * installed, room on the disk, free ports. */

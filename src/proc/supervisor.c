@@ -19,7 +19,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -739,29 +738,12 @@ on_signal(uv_signal_t *h, int number)
 static int
 lock_home(struct sup *s)
 {
-	char path[HOME_PATH_MAX], text[32] = "";
+	struct err e;
+	int r = preflight_claim(&s->args->home, &s->lock_fd, &e);
 
-	home_path(&s->args->home, HOME_PID, path);
-	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (s->lock_fd < 0) {
-		log_error("cannot open %s: %s; the home folder must belong to the user that "
-			  "Holdfast runs as",
-			  path, strerror(errno));
-		return -1;
-	}
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		ssize_t n = pread(s->lock_fd, text, sizeof(text) - 1, 0);
-		text[n > 0 ? strcspn(text, "\n") : 0] = '\0';
-		log_error("this node runs already, as process %s; stop that one first (kill %s)",
-			  text, text);
-		return -1;
-	}
-	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	if (ftruncate(s->lock_fd, 0) < 0 || pwrite(s->lock_fd, text, (size_t)n, 0) != n) {
-		log_error("cannot write %s: %s; is the disk full?", path, strerror(errno));
-		return -1;
-	}
-	return 0;
+	if (r)
+		log_error("%s", e.text);
+	return r;
 }
 
 static bool

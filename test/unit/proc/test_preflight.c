@@ -5,11 +5,11 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <arpa/inet.h>
-#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "proc/preflight.h"
@@ -128,17 +128,58 @@ a_second_serve_is_refused(void **state)
 {
 	struct proc_args *a = *state;
 	struct err e = { 0 };
-	char path[HOME_PATH_MAX];
+	char own[64];
+	int fd = -1, second = -1;
+
 	assert_int_equal(preflight_alone(&a->home, &e), 0);
-	home_path(&a->home, HOME_PID, path);
-	int fd = open(path, O_RDWR | O_CREAT, 0600);
-	assert_int_equal(write(fd, "4711\n", 5), 5);
-	assert_int_equal(preflight_alone(&a->home, &e), 0);
-	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(preflight_claim(&a->home, &fd, &e), 0);
 	assert_int_equal(preflight_alone(&a->home, &e), ERR_REFUSED);
-	assert_non_null(strstr(e.text, "process 4711;"));
+	snprintf(own, sizeof(own), "process %d;", (int)getpid());
+	assert_non_null(strstr(e.text, own));
+	assert_int_equal(preflight_claim(&a->home, &second, &e), ERR_REFUSED);
+	assert_non_null(strstr(e.text, own));
 	close(fd);
 	assert_int_equal(preflight_alone(&a->home, &e), 0);
+}
+
+struct looker {
+	const struct home *home;
+	atomic_bool over;
+};
+
+static void *
+look_all_the_time(void *arg)
+{
+	struct looker *l = arg;
+	struct err e;
+
+	while (!l->over)
+		if (preflight_alone(l->home, &e) && e.code != ERR_REFUSED)
+			abort();
+	return NULL;
+}
+
+/* `ha status` asks whether the node runs while it starts. */
+static void
+who_only_looks_is_in_nobodys_way(void **state)
+{
+	struct proc_args *a = *state;
+	struct looker l = { .home = &a->home };
+	struct err e = { 0 };
+	pthread_t thread;
+	int refused = 0;
+
+	assert_int_equal(pthread_create(&thread, NULL, look_all_the_time, &l), 0);
+	for (int i = 0; i < 5000; i++) {
+		int fd = -1;
+		if (preflight_claim(&a->home, &fd, &e))
+			refused++;
+		else
+			close(fd);
+	}
+	l.over = true;
+	pthread_join(thread, NULL);
+	assert_int_equal(refused, 0);
 }
 
 static void
@@ -176,6 +217,7 @@ main(void)
 		WITH_HOME(a_secondary_without_data_is_told_about_the_pack),
 		WITH_HOME(data_of_another_major_is_refused),
 		WITH_HOME(a_second_serve_is_refused),
+		WITH_HOME(who_only_looks_is_in_nobodys_way),
 		WITH_HOME(pair_and_pack_are_seen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
