@@ -270,7 +270,8 @@ look_receiver(struct look *k, struct err *e)
 		k->streams_since_ms = 0;
 	else if (!k->streams_since_ms)
 		k->streams_since_ms = clock_mono_ms();
-	v->receiving = k->streams_since_ms && clock_mono_ms() - k->streams_since_ms >= STEADY_MS;
+	v->streams = k->streams_since_ms != 0;
+	v->receiving = v->streams && clock_mono_ms() - k->streams_since_ms >= STEADY_MS;
 	if (rows_count(rows) == 1) {
 		v->received_lsn = row_bigint(rows, 0, 1);
 		v->sent_lsn = row_bigint(rows, 0, 2);
@@ -442,7 +443,7 @@ note_failure(struct look *k, const struct err *e)
 	text_copy(k->v.failure, sizeof(k->v.failure), e->text);
 	if (e->code == ERR_DATA_DAMAGED && !k->v.damaged_pages)
 		k->v.damaged_pages = 1;
-	k->v.receiving = k->v.caught_up = false;
+	k->v.streams = k->v.receiving = k->v.caught_up = false;
 	k->streams_since_ms = 0;
 	k->v.quorum_since_ms = 0;
 	replication_step_note(&k->v.step, clock_mono_ms(), k->v.lsn, -1);

@@ -98,7 +98,8 @@ struct replication_view {
 	int64_t quorum_since_ms; /* since when the synchronous commit is seen in force with a
 				    streaming standby; 0 not */
 	/* standby */
-	bool receiving; /* the WAL receiver streams, and has for a second: one that cannot follow tries anew all the time */
+	bool streams;	/* the WAL receiver streams at this moment */
+	bool receiving; /* and has for a second: one that cannot follow tries anew all the time */
 	int64_t received_lsn; /* on disk here */
 	int64_t sent_lsn;     /* the primary's, as far as it told */
 	int64_t heard_us;     /* last message of the primary */

@@ -57,8 +57,33 @@ handover_is_ready(const struct agent *a)
 	       s && strcmp(s->state, "streaming") == 0 && s->replay_lsn >= a->rv.lsn;
 }
 
+/* The node that it is for did not take over, as is heard of it after this database was back; or nothing is. */
+static bool
+is_not_taken_up(const struct agent *a, const struct peer *p)
+{
+	return strcmp(p->v.reply.state, "promoting") != 0 &&
+	       (p->v.sense.answer_ms > a->rejoined_ms ||
+		probe_silent_for(&p->v.sense, a->now_ms) >= a->settings.detect_ms);
+}
+
+/* What became of a hand-over that this node did not follow. The other node may be the primary before it makes its term known. */
 static void
-facts_of_primary(const struct agent *a, struct fsm_obs *o)
+facts_of_handover(struct agent *a, struct fsm_obs *o)
+{
+	const struct peer *p = agent_peer(a, &a->rv.order_node);
+	bool late = a->now_ms - a->state_ms > HANDING_MS;
+	bool back = a->rejoined_ms && a->rv.at_ms > a->rejoined_ms && o->local_db_up;
+
+	if (!late && !back)
+		return;
+	if (p && p->v.reply_ms > a->state_ms && strcmp(p->v.reply.mode, "primary") == 0)
+		o->term_higher_seen = true;
+	else
+		o->handover_over = late || !p || is_not_taken_up(a, p);
+}
+
+static void
+facts_of_primary(struct agent *a, struct fsm_obs *o)
 {
 	o->streaming = agent_view_is_fresh(a) && a->rv.step.streams;
 	o->in_step = agent_view_is_fresh(a) &&
@@ -68,8 +93,8 @@ facts_of_primary(const struct agent *a, struct fsm_obs *o)
 	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++)
 		o->term_higher_seen |= agent_claims_later_term(a, &a->peers[i]);
 	o->handover_ordered = handover_is_ready(a);
-	o->handover_over = a->now_ms - a->state_ms > HANDING_MS ||
-			   (a->stop_asked && !rejoin_waits(&a->args->home) && o->local_db_up);
+	if (a->shown.state == HA_HANDING)
+		facts_of_handover(a, o);
 }
 
 /* What was answered before the state changed may still be on its way into the journal. */
@@ -98,7 +123,7 @@ agent_slot_is_lost(const struct agent *a)
 /* The primary has said so in the log, has stopped writing and has stopped its database: what it wrote is here. Noticed
  * late (this node was frozen), it may have gone on by itself. */
 static bool
-is_handed_over(struct agent *a, const struct peer *p)
+is_handed_over(struct agent *a, const struct fsm_obs *o, const struct peer *p)
 {
 	bool to_me = uuid_eq(&a->rv.order_node, &a->self.id) && a->rv.order_term == a->rv.term + 1;
 	bool handing = p && p->v.reply_ms && a->now_ms - p->v.reply_ms < AGENT_VIEW_MS &&
@@ -110,7 +135,7 @@ is_handed_over(struct agent *a, const struct peer *p)
 	}
 	if (!a->handing_seen_ms)
 		a->handing_seen_ms = a->now_ms;
-	return agent_view_is_fresh(a) && !a->rv.receiving && a->rv.lsn >= a->rv.received_lsn &&
+	return o->local_db_up && !a->rv.streams && a->rv.lsn >= a->rv.received_lsn &&
 	       a->now_ms - a->handing_seen_ms < HANDED_MS;
 }
 
@@ -135,7 +160,7 @@ facts_of_secondary(struct agent *a, struct fsm_obs *o)
 	o->promote_ordered = a->order == ORDER_PROMOTE;
 	o->promote_failed = a->wv.task == ROLE_PROMOTE && a->task_ms >= a->state_ms &&
 			    !a->wv.working && !a->wv.done;
-	o->handed_over = is_handed_over(a, p);
+	o->handed_over = is_handed_over(a, o, p);
 	o->emergency_ordered = a->emergency_ordered;
 }
 

@@ -68,6 +68,33 @@ def test_switchover_under_load(st):
     print(f"longest pause of a writer {gap:.2f} s, of a reader {longest_gap(rows, 'reader'):.2f} s")
 
 
+def break_stream(st):
+    """The stream is cut off until both have noticed."""
+    for _ in range(10):
+        st.a.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+        time.sleep(0.05)
+
+
+def order_when_in_step(node, *verb, timeout=10):
+    """The order is taken as soon as the node finds the other one in step."""
+    end = time.monotonic() + timeout
+    while "not in step" in (p := node.run("ha", *verb, "--home", node.home, check=False)).stderr:
+        assert time.monotonic() < end, p.stderr
+    assert p.returncode == 0, p.stdout + p.stderr
+
+
+@pytest.mark.h10
+def test_switchover_just_after_the_stream_came_back(st):
+    """A stream that has only begun is one: the secondary takes over when it has ended, not before."""
+    for _ in range(3):
+        mark = st.a.log.stat().st_size
+        break_stream(st)
+        order_when_in_step(st.a, "switchover")
+        st.home_again()
+        assert b"not in order" not in st.a.log.read_bytes()[mark:], st.a.log_tail()
+        back_to_the_first(st)
+
+
 def wait_for_handing(node, mark, timeout=10):
     """Until the node's log says, behind this mark, that it hands over."""
     end = time.monotonic() + timeout
