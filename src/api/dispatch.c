@@ -24,6 +24,7 @@
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "vault/gather.h"
 #include "vault/pause.h"
 #include "vault/session.h"
 
@@ -770,6 +771,7 @@ api_write_metrics(struct api *a, struct buf *out)
 	uint64_t requests, batches;
 	auto_arena arena = arena_new();
 	const struct page_view *v = api_view(a, arena);
+	const struct rowcache_stats k = gather_stats(a->v->gather);
 	ledger_stats(a->v->ledger, &l);
 	keys_stats(a->v->keys, &requests, &batches);
 	const struct {
@@ -815,6 +817,14 @@ api_write_metrics(struct api *a, struct buf *out)
 		  a->v->health.serving },
 		{ "holdfast_sessions_cached", "gauge", "Sessions in the cache.",
 		  (double)sessions_count(a->v->sessions) },
+		{ "holdfast_rows_cached", "gauge", "Rows of accounts lately retrieved.",
+		  (double)k.rows },
+		{ "holdfast_rows_cached_bytes", "gauge", "Memory that they take.",
+		  (double)k.bytes },
+		{ "holdfast_row_hits_total", "counter", "Retrievals that found their row there.",
+		  (double)k.hits },
+		{ "holdfast_row_misses_total", "counter", "Retrievals that did not.",
+		  (double)k.misses },
 		{ "holdfast_fibers", "gauge", "Requests and tasks in work.",
 		  (double)fiber_alive(a->v->fibers) },
 		{ "holdfast_connections", "gauge", "HTTPS connections.",

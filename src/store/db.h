@@ -63,6 +63,7 @@ int64_t db_oldest_ms(const struct db *d) NONNULL;
 
 void rows_free(struct rows *r); /* takes NULL */
 int rows_count(const struct rows *r) NONNULL;
+size_t rows_bytes(const struct rows *r) NONNULL; /* of memory */
 bool row_null(const struct rows *r, int row, int col) NONNULL;
 int32_t row_int(const struct rows *r, int row, int col) NONNULL;
 int64_t row_bigint(const struct rows *r, int row, int col) NONNULL;

@@ -30,6 +30,12 @@ rows_count(const struct rows *r)
 	return PQntuples(result(r));
 }
 
+size_t
+rows_bytes(const struct rows *r)
+{
+	return PQresultMemorySize(result(r));
+}
+
 /* NULL when the value is NULL; asserts place and type, and the length when the type has one. */
 static const uint8_t *
 value(const struct rows *r, int row, int col, int type, int len)

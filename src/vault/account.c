@@ -309,7 +309,10 @@ open_fields(struct call *c, const struct uuid *id, const struct opened *x, struc
 {
 	uint8_t ad[ACCOUNT_AD_LEN];
 	account_ad(&x->version, id, ad);
-	return keys_open(c->v->keys, c->f, ad, sizeof(ad), x->sealed.data, x->sealed.len, ret, e);
+	int rc = keys_open(c->v->keys, c->f, ad, sizeof(ad), x->sealed.data, x->sealed.len, ret, e);
+	if (rc == ERR_CRYPTO)
+		gather_doubt(c->v->gather, id);
+	return rc;
 }
 
 static int

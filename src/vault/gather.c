@@ -4,13 +4,6 @@
 #include <stdlib.h>
 #include "vault/vault.h"
 
-#define BATCH_MAX 64
-
-struct gather_batch {
-	struct rows *rows;
-	unsigned users;
-};
-
 /* One who waits, on his fiber's stack. */
 struct waiter {
 	struct waiter *next;
@@ -18,34 +11,116 @@ struct waiter {
 	const struct uuid *id, *principal;
 	int n;
 	bool done, leads;
-	int rc, row; /* -1: there is no such account */
-	struct gather_batch *batch;
-	const struct rows *rows; /* of the batch */
+	bool outdated; /* changed while it was read: good for who waits, not to be kept */
+	int rc, row;   /* -1: there is no such account */
+	struct rowcache_batch *batch;
 	struct err *e;
+};
+
+/* When what is kept was read (G2). */
+struct era {
+	uint64_t state_seq, ledger_epoch;
 };
 
 struct gather {
 	struct vault *v;
 	struct waiter *first, *last;
-	bool led; /* somebody reads, or was called to */
+	bool led;	     /* somebody reads, or was called to */
+	struct waiter **out; /* whose statement is with PostgreSQL */
+	size_t out_n;
+	struct rowcache *cache;
+	struct era era;
 };
 
+/* ---- what is kept ---- */
+
+/* account: NULL for all. */
 static void
-release(struct gather_batch *b)
+forget(struct gather *g, const struct uuid *account)
 {
-	if (!b || --b->users)
-		return;
-	rows_free(b->rows);
-	free(b);
+	if (account)
+		rowcache_drop(g->cache, account);
+	else
+		rowcache_clear(g->cache);
+	for (size_t i = 0; i < g->out_n; i++)
+		if (!account || uuid_eq(g->out[i]->id, account))
+			g->out[i]->outdated = true;
 }
 
-/* Takes the first of the queue, BATCH_MAX at most; the rest stays. */
+/* Whether rows may be kept now; what was kept under other conditions is forgotten. */
+static bool
+may_keep(struct gather *g)
+{
+	struct vault *v = g->v;
+	struct era now = { .state_seq = v->page ? page_quick(v->page).state_seq : 0 };
+	bool may = ledger_is_sure(v->ledger, &now.ledger_epoch);
+
+	if (!may || now.state_seq != g->era.state_seq || now.ledger_epoch != g->era.ledger_epoch)
+		forget(g, NULL);
+	g->era = now;
+	return may;
+}
+
+static void
+keep(struct gather *g, struct rowcache_batch *b, struct waiter **w, size_t n)
+{
+	struct rowcache_key keys[ROWCACHE_BATCH_MAX];
+	size_t k = 0;
+
+	if (!may_keep(g))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (w[i]->row >= 0 && w[i]->n == 0 && !w[i]->outdated)
+			keys[k++] = (struct rowcache_key){ *w[i]->id, *w[i]->principal, w[i]->row };
+	rowcache_put(g->cache, b, keys, k);
+}
+
+/* Whether what STMT_ACCOUNT_OPEN reads stays as it is: the event changes no table, or only those of users and sessions. */
+static bool
+leaves_rows(enum event_kind kind)
+{
+	switch (kind) {
+	case EVENT_USER_PASSWORD:
+	case EVENT_USER_TOTP:
+	case EVENT_USER_SETUP_USED:
+	case EVENT_LOGIN:
+	case EVENT_LOGIN_FAILED:
+	case EVENT_LOGOUT:
+	case EVENT_SESSION_SEEN:
+		return true;
+	default:
+		return event_apply_stmt(kind) < 0;
+	}
+}
+
+void
+gather_on_event(struct gather *g, const struct event *ev)
+{
+	if (!leaves_rows(ev->kind))
+		forget(g, ev->kind == EVENT_VERSION_ADDED ? &ev->object : NULL);
+}
+
+void
+gather_doubt(struct gather *g, const struct uuid *account)
+{
+	forget(g, account);
+}
+
+struct rowcache_stats
+gather_stats(const struct gather *g)
+{
+	return rowcache_stats(g->cache);
+}
+
+/* ---- reading ---- */
+
+/* Takes the first of the queue, as many as one statement may have; the rest stays. */
 static size_t
-take_some(struct gather *g, struct waiter *ret[static BATCH_MAX])
+take_some(struct gather *g, struct waiter *ret[static ROWCACHE_BATCH_MAX])
 {
 	size_t n = 0;
 
-	for (; g->first && n < BATCH_MAX; n++) {
+	for (; g->first && n < ROWCACHE_BATCH_MAX; n++) {
 		ret[n] = g->first;
 		g->first = ret[n]->next;
 	}
@@ -71,10 +146,10 @@ bind_waiters(struct binds *b, struct waiter *const *w, size_t n)
 
 /* The first column says whose row it is, counted from 1. */
 static void
-hand_out(struct waiter **w, size_t n, struct gather_batch *b)
+hand_out(struct waiter **w, size_t n, const struct rows *rows)
 {
-	for (int row = 0; row < rows_count(b->rows); row++) {
-		int64_t whose = row_bigint(b->rows, row, 0);
+	for (int row = 0; row < rows_count(rows); row++) {
+		int64_t whose = row_bigint(rows, row, 0);
 
 		if (whose >= 1 && whose <= (int64_t)n)
 			w[whose - 1]->row = row;
@@ -83,51 +158,58 @@ hand_out(struct waiter **w, size_t n, struct gather_batch *b)
 
 /* Who is woken may be gone when this returns. */
 static void
-answer(struct waiter *x, const struct fiber *f, struct gather_batch *batch, int rc,
+answer(struct waiter *x, const struct fiber *f, struct rowcache_batch *batch, int rc,
        const struct err *e)
 {
 	x->rc = rc;
 	if (rc)
 		*x->e = *e;
 	x->batch = batch;
-	x->rows = batch ? batch->rows : NULL;
 	x->done = true;
 	if (x->f != f)
 		fiber_wake(x->f);
 }
 
+/* One statement for all of them. NULL when it failed. */
+static struct rowcache_batch *
+ask(struct gather *g, struct fiber *f, struct waiter **w, size_t n, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	struct rows *rows = NULL;
+
+	bind_waiters(&b, w, n);
+	g->out = w;
+	g->out_n = n;
+	int rc = db_exec(vault_reader(g->v), f, STMT_ACCOUNT_OPEN, &b, &rows, e);
+	struct rowcache_batch *batch = rc ? NULL : rowcache_batch_new(rows, (unsigned)n);
+	if (batch) {
+		hand_out(w, n, rows);
+		keep(g, batch, w, n);
+	}
+	g->out_n = 0;
+	return batch;
+}
+
 static void
 read_those(struct gather *g, struct fiber *f, struct waiter **w, size_t n)
 {
-	struct gather_batch *batch = calloc(1, sizeof(*batch));
-	auto_binds b = BINDS_INIT;
 	struct err e = { 0 };
+	struct rowcache_batch *batch = ask(g, f, w, n, &e);
 
-	if (!batch)
-		abort();
-	bind_waiters(&b, w, n);
-	int rc = db_exec(vault_reader(g->v), f, STMT_ACCOUNT_OPEN, &b, &batch->rows, &e);
-	if (rc) {
-		free(batch);
-		batch = NULL;
-	} else {
-		hand_out(w, n, batch);
-		batch->users = (unsigned)n;
-	}
 	/* What is damaged is refused to who asked for it, not to those who happened to ask with him. */
-	if (rc == ERR_DATA_DAMAGED && n > 1) {
+	if (!batch && e.code == ERR_DATA_DAMAGED && n > 1) {
 		for (size_t i = 0; i < n; i++)
 			read_those(g, f, &w[i], 1);
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		answer(w[i], f, batch, rc, &e);
+		answer(w[i], f, batch, batch ? 0 : e.code, &e);
 }
 
 static void
 read_some(struct gather *g, struct fiber *f)
 {
-	struct waiter *w[BATCH_MAX];
+	struct waiter *w[ROWCACHE_BATCH_MAX];
 	size_t n = take_some(g, w);
 
 	read_those(g, f, w, n);
@@ -153,12 +235,15 @@ gather_new(struct vault *v)
 	if (!g)
 		abort();
 	g->v = v;
+	g->cache = rowcache_new((size_t)v->settings->cache_mb << 20);
 	return g;
 }
 
 void
 gather_free(struct gather *g)
 {
+	if (g)
+		rowcache_free(g->cache);
 	free(g);
 }
 
@@ -172,6 +257,27 @@ enqueue(struct gather *g, struct waiter *w)
 	g->last = w;
 }
 
+static void
+fill(struct gathered *ret, struct rowcache_batch *b, int row)
+{
+	*ret = (struct gathered){ .batch = b, .rows = rowcache_batch_rows(b), .row = row };
+}
+
+/* Waits its turn, and leads when it comes. */
+static void
+wait_for(struct gather *g, struct waiter *w)
+{
+	enqueue(g, w);
+	w->leads = !g->led;
+	g->led = true;
+	while (!w->done) {
+		if (w->leads)
+			lead(g, w->f);
+		else
+			fiber_sleep(w->f);
+	}
+}
+
 int
 gather_account(struct gather *g, struct fiber *f, const struct uuid *id,
 	       const struct uuid *principal, int n, struct gathered *ret, struct err *e)
@@ -179,29 +285,23 @@ gather_account(struct gather *g, struct fiber *f, const struct uuid *id,
 	struct waiter w = { .f = f, .id = id, .principal = principal, .n = n, .row = -1, .e = e };
 
 	*ret = (struct gathered){ 0 };
-	enqueue(g, &w);
-	w.leads = !g->led;
-	g->led = true;
-	while (!w.done) {
-		if (w.leads)
-			lead(g, f);
-		else
-			fiber_sleep(f);
-	}
+	if (n == 0 && may_keep(g))
+		w.batch = rowcache_find(g->cache, id, principal, &w.row);
+	if (!w.batch)
+		wait_for(g, &w);
 	if (w.rc)
 		return w.rc;
-	ret->batch = w.batch;
-	ret->rows = w.rows;
-	ret->row = w.row;
-	if (w.row >= 0)
+	if (w.row >= 0) {
+		fill(ret, w.batch, w.row);
 		return 0;
-	gathered_done(ret);
+	}
+	rowcache_batch_release(w.batch);
 	return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
 }
 
 void
 gathered_done(struct gathered *x)
 {
-	release(x->batch);
+	rowcache_batch_release(x->batch);
 	*x = (struct gathered){ 0 };
 }

@@ -862,6 +862,13 @@ ledger_append(struct ledger *l, struct fiber *f, struct event *ev, size_t n,
 }
 
 bool
+ledger_is_sure(const struct ledger *l, uint64_t *ret_epoch)
+{
+	*ret_epoch = l->epoch;
+	return l->head_known && l->mode == LEDGER_MODE_DB && ledger_wanted_mode(l) == l->mode;
+}
+
+bool
 ledger_head(const struct ledger *l, int64_t *ret_seq, uint8_t ret_hash[static KEYS_HASH_BYTES])
 {
 	if (!l->head_known)

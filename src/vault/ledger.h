@@ -65,6 +65,10 @@ int ledger_journal_each(struct ledger *l, struct fiber *f, ledger_event_fn *fn, 
 bool ledger_head(const struct ledger *l, int64_t *ret_seq,
 		 uint8_t ret_hash[static KEYS_HASH_BYTES]);
 
+/* Whether all that is in the tables was told to on_durable: the head is known and what is appended goes to the database.
+ * *ret_epoch is another number whenever it was not so meanwhile. */
+bool ledger_is_sure(const struct ledger *l, uint64_t *ret_epoch) NONNULL;
+
 /* Merges what waits in ha_inbox (primary): verifies chain and MACs, appends, applies, writes
  * MERGED, empties the inbox. Then tells of the conflicts of administration that it led to
  * (ADMIN_CONFLICT). Called on a timer; cheap when nothing waits. */

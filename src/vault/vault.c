@@ -4,6 +4,7 @@
 #include "base/jw.h"
 #include "base/log.h"
 #include "vault/body.h"
+#include "vault/gather.h"
 #include "vault/journaled.h"
 #include "vault/limit.h"
 #include "vault/session.h"
@@ -23,6 +24,8 @@ vault_on_durable(void *ctx, const struct event *ev)
 
 	if (v->sessions)
 		sessions_on_event(v->sessions, ev);
+	if (v->gather)
+		gather_on_event(v->gather, ev);
 	limit_on_event(v, ev);
 	if (v->journaled)
 		journaled_on_event(v->journaled, ev, ledger_wrote_journal(v->ledger));

@@ -17,7 +17,7 @@
 
 struct sessions;  /* vault/session.h: the cache and the emergency overlay */
 struct journaled; /* vault/journaled.h: versions that only the journal has */
-struct gather;	  /* vault/gather.h: reads of retrievals that wait together */
+struct gather;	  /* vault/gather.h: reads of retrievals, together or from the cache */
 struct gates;	  /* vault/gate.h: one queue per record for check-then-change */
 
 /* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows of STMT_ACCOUNT_OPEN that were lately read, so that the next retrieval of the same account by the same user asks the
+ * database nothing. They are as the database has them: fields sealed. Kept by whole results, the oldest goes first. What
+ * makes a row valid is its user's affair (vault/gather.h). Core thread of vaultd only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/uuid.h"
+#include "store/db.h"
+
+#define ROWCACHE_BATCH_MAX 64 /* rows of one result */
+
+/* One result that several share; gone with the last of its users. */
+struct rowcache_batch;
+
+/* Takes the rows. users: how many will release it, at least 1. */
+struct rowcache_batch *rowcache_batch_new(struct rows *rows, unsigned users) NONNULL MUST_USE;
+void rowcache_batch_release(struct rowcache_batch *b); /* takes NULL */
+const struct rows *rowcache_batch_rows(const struct rowcache_batch *b) NONNULL;
+
+struct rowcache;
+
+/* max_bytes: of all results held, as libpq counts them; 0: nothing is held. */
+struct rowcache *rowcache_new(size_t max_bytes) MUST_USE;
+void rowcache_free(struct rowcache *c); /* takes NULL */
+
+/* Which row of which result the account is in as this principal sees it; NULL when it is not held. The caller becomes a
+ * user of the result and releases it. */
+struct rowcache_batch *rowcache_find(struct rowcache *c, const struct uuid *account,
+				     const struct uuid *principal, int *ret_row) NONNULL MUST_USE;
+
+struct rowcache_key {
+	struct uuid account, principal;
+	int row;
+};
+/* Holds rows of a result, n at most ROWCACHE_BATCH_MAX; each result once. What was held of the same keys is dropped. */
+void rowcache_put(struct rowcache *c, struct rowcache_batch *b, const struct rowcache_key *keys,
+		  size_t n) NONNULL;
+
+void rowcache_drop(struct rowcache *c, const struct uuid *account) NONNULL; /* whoever sees it */
+void rowcache_clear(struct rowcache *c) NONNULL;
+
+struct rowcache_stats {
+	uint64_t hits, misses; /* of rowcache_find */
+	size_t rows, bytes;    /* held now */
+};
+struct rowcache_stats rowcache_stats(const struct rowcache *c) NONNULL;
