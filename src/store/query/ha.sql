@@ -50,7 +50,7 @@ SELECT max(t.at) FROM node n, LATERAL (SELECT at FROM event WHERE node = n.id OR
 -- name: ha_set_aside_first(node uuid) -> seq bigint, why text, hash bytea
 SELECT s.seq, s.why, s.hash FROM ha_set_aside s
 WHERE s.node = $1 AND s.seq > (SELECT coalesce(max(seq), 0) FROM event WHERE node = $1)
-	AND s.at > coalesce((SELECT max(e.at) FROM audit_accepted a JOIN event e USING (node, seq) WHERE e.kind = 14), '-infinity')
+	AND s.at > coalesce((SELECT max((SELECT at FROM event WHERE node = a.node AND seq = a.seq AND kind = 14)) FROM audit_accepted a), '-infinity')
 ORDER BY s.seq, s.at DESC LIMIT 1;
 
 -- name: ha_waiting() -> requests bigint, deposits bigint
@@ -103,10 +103,10 @@ SELECT pg_reload_conf();
 -- Of each chain that the witness remembers up to seq, and of each node: what the log has there (NULL: nothing), and where the
 -- chain ends (NULL: it has no event). accepts: how often an administrator accepted what was found.
 -- name: witness_look(nodes uuid[], seqs bigint[]) -> node uuid, hash bytea, head_seq bigint, head_hash bytea, accepts bigint
-SELECT w.node, e.hash, coalesce(h.seq, 0), h.hash, (SELECT count(*) FROM audit_accepted)
+SELECT w.node, (SELECT hash FROM event WHERE node = w.node AND seq = w.seq), coalesce(h.seq, 0), h.hash,
+	(SELECT count(*) FROM audit_accepted)
 FROM (SELECT t.node, t.seq FROM unnest($1::uuid[], $2::bigint[]) AS t(node, seq)
 	UNION ALL SELECT id, 0 FROM node WHERE id <> ALL ($1::uuid[])) w
-LEFT JOIN event e ON e.node = w.node AND e.seq = w.seq
 LEFT JOIN LATERAL (SELECT seq, hash FROM event WHERE node = w.node ORDER BY seq DESC LIMIT 1) h ON true;
 
 -- name: witness_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool

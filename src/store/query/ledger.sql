@@ -63,7 +63,7 @@ WHERE i.node = $1 AND i.seq BETWEEN $2 AND $3
 -- name: inbox_span(node uuid, from_seq bigint) -> last bigint, fresh bigint
 SELECT coalesce(max(i.seq), 0), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM ha_set_aside s
 	WHERE s.node = i.node AND s.seq = i.seq AND s.hash = i.hash AND s.event = i.event
-		AND s.at > coalesce((SELECT max(e.at) FROM audit_accepted a JOIN event e USING (node, seq) WHERE e.kind = 14), '-infinity')))
+		AND s.at > coalesce((SELECT max((SELECT at FROM event WHERE node = a.node AND seq = a.seq AND kind = 14)) FROM audit_accepted a), '-infinity')))
 FROM ha_inbox i WHERE i.node = $1 AND i.seq >= $2;
 
 -- name: node_name(id uuid) -> name text
@@ -137,14 +137,14 @@ ON CONFLICT DO NOTHING;
 SELECT (b->>'node')::uuid, (b->>'seq')::bigint, (b->>'resume')::bigint, coalesce((b->>'upto')::bigint, 0), b->>'hash',
 	b->>'digest', e.node, e.seq, e.at,
 	coalesce(p.name, ''), coalesce(e.body::jsonb->>'reason', '')
-FROM audit_accepted a JOIN event e ON e.node = a.node AND e.seq = a.seq AND e.kind = 14
+FROM audit_accepted a CROSS JOIN LATERAL (SELECT * FROM event WHERE node = a.node AND seq = a.seq AND kind = 14 OFFSET 0) e
 LEFT JOIN principal p ON p.id = e.actor, jsonb_array_elements(e.body::jsonb->'breaks') b
 ORDER BY e.at, e.node, e.seq LIMIT 256;
 
 -- Where the chain of a node goes on whose lost end, from seq on, was accepted: behind the event upto.
 -- name: accepted_end(node uuid, seq bigint) -> upto bigint, hash text
 SELECT (b->>'upto')::bigint, b->>'hash'
-FROM audit_accepted a JOIN event e ON e.node = a.node AND e.seq = a.seq AND e.kind = 14,
+FROM audit_accepted a CROSS JOIN LATERAL (SELECT * FROM event WHERE node = a.node AND seq = a.seq AND kind = 14 OFFSET 0) e,
 	jsonb_array_elements(e.body::jsonb->'breaks') b
 WHERE (b->>'node')::uuid = $1 AND (b->>'seq')::bigint = $2 AND (b->>'upto')::bigint >= $2
 ORDER BY 1 DESC LIMIT 1;

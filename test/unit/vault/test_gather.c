@@ -194,8 +194,7 @@ each_change_is_followed(void **state)
 		keep_as(10);
 		gather_on_event(x->v.gather, &ev);
 		assert_int_equal(current_of(0), leaves ? 10 : 11);
-		assert_int_equal(current_of(1),
-				 leaves || kind == EVENT_VERSION_ADDED ? 10 : 11);
+		assert_int_equal(current_of(1), leaves || kind == EVENT_VERSION_ADDED ? 10 : 11);
 		kinds++;
 	}
 	assert_true(kinds > 40);
@@ -242,9 +241,10 @@ run_crossing(struct fixture *fx, struct fiber *f, void *arg)
 static size_t
 kept_across(struct event meanwhile)
 {
-	struct read r = {
-		.account = &account[0], .as = &owner, .column = COLUMN_CURRENT, .meanwhile = meanwhile
-	};
+	struct read r = { .account = &account[0],
+			  .as = &owner,
+			  .column = COLUMN_CURRENT,
+			  .meanwhile = meanwhile };
 
 	gather_on_event(x->v.gather, &(struct event){ .kind = EVENT_RESOURCE_CHANGED });
 	assert_int_equal(gather_stats(x->v.gather).rows, 0);
