@@ -3,7 +3,7 @@
 # The front door: meson and ninja do the work.
 #   make            builds build/release/src/cmd/holdfast
 #   make demo       a pair on this machine, both failure scenarios, then it stays up (ARGS=--once: ends after the play)
-#   make test       unit, integration and failure tests
+#   make test       unit, integration, browser and failure tests
 #   make check      unit tests only
 #   make bench      throughput, seconds from fault to first emergency answer, and seconds of a change of roles
 #   make soak      random faults for MINUTES=3 with SEED=1 (PARALLEL=1 pairs at once, NODES=2)
@@ -51,7 +51,7 @@ demo:
 test:
 	tools/deps.sh build test
 	$(MAKE) --no-print-directory $(TESTBUILD)/build.ninja
-	$(PYTHON) tools/run_tests.py --build $(TESTBUILD) --jobs $(JOBS) unit it ha failover-short $(ARGS)
+	$(PYTHON) tools/run_tests.py --build $(TESTBUILD) --jobs $(JOBS) unit it web ha failover-short $(ARGS)
 
 check: $(TESTBUILD)/build.ninja
 	$(PYTHON) tools/run_tests.py --build $(TESTBUILD) --jobs $(JOBS) unit $(ARGS)

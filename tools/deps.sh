@@ -4,7 +4,7 @@
 # Installs what is missing of Debian's (12, 13) or Ubuntu's (24.04) packages, and says nothing when nothing is.
 #   tools/deps.sh [--check] [build] [test] [lint]     default: build
 # --check only looks: exit 1 and the names when something is missing.
-# A row "a|b" means: either will do; the first one the archive has is installed.
+# A row "a|b" means: either will do; the first one the archive has is installed. "a?": only where the archive has it.
 set -eu
 
 BUILD='
@@ -15,7 +15,8 @@ libsystemd-dev postgresql python3 unzip'
 TEST='
 clang libclang-rt-dev|libclang-rt-14-dev|libclang-rt-18-dev|libclang-rt-19-dev
 python3-pytest python3-pytest-xdist python3-psycopg|python3-psycopg2
-wrk iproute2 nftables haproxy keepassxc-minimal|keepassxc zip unzip openssl procps util-linux curl'
+wrk iproute2 nftables haproxy keepassxc-minimal|keepassxc zip unzip openssl procps util-linux curl
+chromium? chromium-driver? python3-selenium?'
 LINT='clang clang-format-14|clang-format clang-tidy-14|clang-tidy'
 
 die()
@@ -52,8 +53,14 @@ has()
 }
 
 missing=
+maybe=
 for row in $groups; do
 	found=
+	case $row in *\?)
+		has "${row%\?}" || maybe="$maybe ${row%\?}"
+		continue
+		;;
+	esac
 	for name in $(echo "$row" | tr '|' ' '); do
 		has "$name" && found=1 && break
 	done
@@ -86,9 +93,17 @@ if [ -n "$check" ]; then
 	exit 1
 fi
 
-if [ -n "$missing" ]; then
-	echo "installing:$missing"
-	as_root apt-get update -q
+# Of a list: what the archive has.
+offered()
+{
+	for name in "$@"; do
+		apt-cache show "$name" >/dev/null 2>&1 && echo " $name"
+	done | tr -d '\n'
+}
+
+[ -z "$missing" ] || { echo "installing:$missing" && as_root apt-get update -q; }
+maybe=$(offered $maybe)
+if [ -n "$missing$maybe" ]; then
 	# A fresh postgresql package would start a cluster of its own on port 5432; Holdfast has a private one.
 	dropin=/etc/postgresql-common/createcluster.d/holdfast.conf
 	fresh=
@@ -97,7 +112,7 @@ if [ -n "$missing" ]; then
 		as_root mkdir -p "${dropin%/*}"
 		echo 'create_main_cluster = false' | as_root tee "$dropin" >/dev/null
 	fi
-	names=
+	names=$maybe
 	for row in $missing; do
 		pick=
 		for name in $(echo "$row" | tr '|' ' '); do

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs suites of tests against one build folder and adds up what they counted.
 
-    run_tests.py --build build/test unit it ha failover-short
+    run_tests.py --build build/test unit it web ha failover-short
 
 unit            meson's tests (cmocka and corpora); every cmocka test counts for itself
 it              test/it: the real binary, real PostgreSQL, real TLS
 ha              test/ha: hosts in network namespaces; needs root, else skipped, counted and said so
 ha-short        the part of ha that crosses every kind of code once: for builds that are slow (sanitizers)
+web             test/web: the console in a real browser; skipped, counted and said so where there is none
 soak            three minutes of random faults on two pairs; each round counts as a test
 failover-short  prints the table of seconds from fault to first emergency answer, few runs; says nothing about passing
 
@@ -151,7 +152,7 @@ def main():
     ap.add_argument("--jobs", default=str(os.cpu_count() or 1))
     ap.add_argument("-k", default=None, help="passed to pytest: only tests whose names match")
     ap.add_argument("-x", action="store_true", help="passed to pytest: end at the first failure")
-    ap.add_argument("suites", nargs="+", choices=["unit", "it", "ha", "ha-short", "soak", "failover-short"])
+    ap.add_argument("suites", nargs="+", choices=["unit", "it", "web", "ha", "ha-short", "soak", "failover-short"])
     args = ap.parse_args()
     build = (ROOT / args.build).resolve()
     extra = (["-k", args.k] if args.k else []) + (["-x"] if args.x else [])
@@ -169,6 +170,7 @@ def main():
         tally = {
             "unit": lambda: unit(build, args.jobs, []),
             "it": lambda: pytest("test/it", build, extra, IT_STAGES),
+            "web": lambda: pytest("test/web", build, extra),
             "ha": lambda: pytest("test/ha", build, extra, HA_STAGES),
             "ha-short": lambda: pytest("test/ha", build, ["-k", HA_SHORT], HA_STAGES),
             "soak": lambda: soak(build),

@@ -315,12 +315,12 @@ api_on_request(void *ctx, struct request *rq)
 	enum ha_state state = api_state(a);
 	struct api_call *c = new_call(a, rq);
 	int rc = prepare(a, rq, c, state, &e);
-	if (rc == 0 && c->match.route->handler != (route_fn *)on_health) {
+	if (rc == 0 && !(c->match.route->flags & ROUTE_DIRECT)) {
 		enqueue(a, c);
 		return;
 	}
 	if (rc == 0)
-		health_answer(a, rq);
+		((api_direct_fn *)c->match.route->handler)(a, rq);
 	else
 		fill_error(a, rq, &e);
 	add_mode(a, rq, state, state_serves(state) == 'e');

@@ -53,6 +53,8 @@ struct api_call {
 /* Runs in a fiber. 0, or a negative code: then what was written to the reply is dropped and the
  * error is sent. */
 typedef int api_fn(struct api_call *c, struct err *e);
+/* Of a ROUTE_DIRECT row: fills status and reply, from what any thread may look at. */
+typedef void api_direct_fn(struct api *a, struct request *rq);
 
 /* Path parameter i as a UUID. ERR_NOT_FOUND when it is none: such a thing cannot exist. */
 int api_param_uuid(const struct api_call *c, unsigned i, struct uuid *ret,

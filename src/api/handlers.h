@@ -57,12 +57,11 @@
 	X(ha)                                                                                      \
 	X(ha_unlock)                                                                               \
 	X(metrics)                                                                                 \
-	X(openapi)                                                                                 \
-	X(health)
+	X(openapi)
 
 #define X(name) int on_##name(struct api_call *c, struct err *e) NONNULL MUST_USE;
 HANDLERS(X)
 #undef X
 
-/* The health answer, on an HTTP thread; on_health is never called. */
+/* ROUTE_DIRECT: on an HTTP thread. */
 void health_answer(struct api *a, struct request *rq) NONNULL;

@@ -2,11 +2,14 @@
 #include "api/routes.h"
 
 #include "api/bodies.h"
+#include "api/console.h"
 #include "api/handlers.h"
 #include "vault/import.h"
 #include "vault/policy.h"
 
 #define DO(handler) ((route_fn *)on_##handler)
+#define DIRECT(handler) ((route_fn *)(handler))
+#define PAGE ROUTE_PUBLIC | ROUTE_ANY_MODE | ROUTE_DIRECT
 #define BODY(name) body_##name, sizeof(struct body_##name)
 #define NO_BODY NULL, 0
 
@@ -118,12 +121,19 @@ static const struct route table[] = {
 	  "Says how the pair is; whole for administrators and from loopback.", "Ha" },
 	{ HTTP_POST, "/v1/ha/unlock", DO(ha_unlock), CAP_NODES, READ | ROUTE_EVENT, BODY(unlock), NULL, SMALL,
 	  "In emergency, at a secondary whose data is older than max_emergency_age: gives out passwords again for this outage.", "Unlocked" },
-	{ HTTP_GET, "/v1/sys/health", DO(health), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE, NO_BODY, NULL, 0,
+	{ HTTP_GET, "/v1/sys/health", DIRECT(health_answer), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE | ROUTE_DIRECT, NO_BODY, NULL, 0,
 	  "200 serving (primary or emergency), 429 standby, 503 not serving and why.", "Health" },
 	{ HTTP_GET, "/v1/metrics", DO(metrics), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE | ROUTE_LOOPBACK, NO_BODY, NULL, 0,
 	  "Counters for Prometheus; from loopback or with the metrics token.", "text/plain" },
 	{ HTTP_GET, "/v1/openapi.json", DO(openapi), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE, NO_BODY, NULL, 0,
 	  "This interface as OpenAPI 3.1.", "application/json" },
+
+	{ HTTP_GET, "/", DIRECT(console_answer), 0, PAGE, NO_BODY, NULL, 0,
+	  "The console: the status of the pair, and passwords, for a browser.", "text/html" },
+	{ HTTP_GET, "/console.css", DIRECT(console_answer), 0, PAGE, NO_BODY, NULL, 0,
+	  "What the console looks like.", "text/css" },
+	{ HTTP_GET, "/console.js", DIRECT(console_answer), 0, PAGE, NO_BODY, NULL, 0,
+	  "What the console does.", "text/javascript" },
 };
 /* clang-format on */
 

@@ -210,16 +210,16 @@ write_detail(const struct status_view *v, const struct status_node *n, enum stat
 			 n->skew_us < 0 ? "behind" : "ahead");
 	else if (r == STATUS_SERVICE_DOWN || r == STATUS_SERVICE_CANNOT ||
 		 r == STATUS_CERT_UNTRUSTED || r == STATUS_NAME_UNKNOWN)
-		snprintf(ret, room, "%.190s", n->service_why);
+		snprintf(ret, room, "%s", n->service_why);
 	else if (r == STATUS_EMERGENCY && n->ordered)
 		snprintf(ret, room, "an operator ordered it");
 	else if (r == STATUS_DATA_DAMAGED && n->self)
 		snprintf(ret, room, "damaged pages were met %lld times; its log names them",
 			 (long long)v->damaged_pages);
 	else if (is_trouble_of(v, n, r))
-		snprintf(ret, room, "%.190s", v->trouble);
+		snprintf(ret, room, "%s", v->trouble);
 	else if (r == STATUS_CHAIN_SHRUNK || r == STATUS_CHAIN_FORKED)
-		snprintf(ret, room, "%.190s", v->chain);
+		snprintf(ret, room, "%s", v->chain);
 }
 
 void

@@ -136,7 +136,7 @@ bool status_alive(const struct status_view *v) NONNULL; /* a pair, and no reason
 #define STATUS_REASONS_SHOWN 8 /* at most: the text must fit the state page */
 /* A reason that holds for node i, in words. */
 struct status_words {
-	char code[32], text[512], detail[200]; /* detail "" when there is none */
+	char code[32], text[512], detail[256]; /* detail "" when there is none */
 	const char *todo;		       /* static */
 };
 void status_code(enum status_reason r, char ret[static 32]); /* lower case, as the JSON has it */

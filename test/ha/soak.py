@@ -8,7 +8,7 @@ outside checker holds the invariants against what the users wrote down.
     soak.py --sum a.json b.json                     one table of several runs
 
 What happens in round N is a pure function of the seed and N. Exit code 0 only when every invariant held; the last line is
-`N rounds, 0 lost, 0 unlogged, 0 doubled, 0 diverged, 0 broken chains, 0 not Alive`.
+`N rounds, 0 lost, 0 unlogged, 0 doubled, 0 stale, 0 diverged, 0 broken chains, 0 not Alive`.
 """
 import argparse
 import collections
@@ -37,7 +37,7 @@ ALIVE_WITHIN_S = 90
 DISK_MB = 512
 PROCESSES = ("postmaster", "vaultd", "agent", "keyd")
 FROZEN = ("vaultd", "postgres", "agent", "all")
-KINDS = ("lost", "unlogged", "doubled", "diverged", "broken chains", "not Alive")
+KINDS = ("lost", "unlogged", "doubled", "stale", "diverged", "broken chains", "not Alive")
 
 
 # ---- faults: each with do and undo; x has the stage, p (who is the primary when the round begins) and s (a secondary) ----
@@ -353,14 +353,15 @@ def who_is_primary(st):
     st.a, st.b, st.c = (st.nodes + [None])[:3]
 
 
-def check(st, rows, moved):
-    """The checker's invariants, one after the other; each names what it is about."""
+def check(st, rows, moved, latest):
+    """The checker's invariants, one after the other; each names what it is about. latest: the rows during which nobody changed roles."""
     held("not Alive", alive, st)
     who_is_primary(st)
     for n in st.nodes[1:]:
         held("diverged", checker.both_equal, st.a, n, timeout=30)
     reads = held("unlogged", checker.retrievals_logged_once, st.nodes[-1], rows)
     writes = held("lost", checker.writes_kept, st.nodes[-1], rows, siblings=moved)
+    held("stale", checker.reads_are_fresh, latest, len(st.nodes) == 2)
     held("broken chains", checker.log_has_no_gap, st.a)
     held("broken chains", checker.nothing_left_over, st)
     held("broken chains", st.audit_verify, st.a)
@@ -371,7 +372,7 @@ def users(st, sessions, tag):
     """Readers on each side, a writer on each side with accounts of its own."""
     load = Load(st)
     half = len(st.accounts) // 2
-    reads, left, right = st.accounts[:half], st.accounts[half:half + half // 2], st.accounts[half + half // 2:]
+    reads, left, right = st.accounts, st.accounts[half:half + half // 2], st.accounts[half + half // 2:]
     a, b = (next(h for h, name in net.NAMES.items() if name == n.name) for n in (st.a, st.b))
     load.worker(a, "reader", sessions[0], (a, b), reads, f"{tag}ra", interval=0.04)
     load.worker(b, "reader", sessions[1], (b, a), reads, f"{tag}rb", interval=0.04)
@@ -430,7 +431,7 @@ def one_round(st, sessions, seed, number, tally):
     reads, writes = sum(acknowledged(rows, "reader")), sum(acknowledged(rows, "writer"))
     # What earlier rounds were promised must outlive this one.
     st.rows = getattr(st, "rows", []) + rows
-    check(st, st.rows, st.moved)
+    check(st, st.rows, st.moved, [] if moved else rows)
     first = [r["t1"] for r in rows if r["role"] == "reader" and r.get("mode") == "emergency" and r["t1"] > begun]
     tally.emergency_reads += len(first)
     led = led_to_emergency(faults, min(first, default=0) - begun)

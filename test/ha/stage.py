@@ -172,7 +172,7 @@ class Stage:
         """A reader on each node's site, one at the client (rc), and a writer; each with a session of its own."""
         self.loads += 1
         n, load = self.loads, Load(self)
-        reads, writes = self.accounts[: len(self.accounts) // 2], self.accounts[len(self.accounts) // 2:]
+        reads, writes = self.accounts, self.accounts[len(self.accounts) // 2:]
         load.worker("a", "reader", self.login("admin"), ("a", "b"), reads, f"l{n}ra", interval=interval, **options)
         load.worker("b", "reader", self.login("admin"), ("b", "a"), reads, f"l{n}rb", interval=interval, **options)
         if self.c:

@@ -63,6 +63,28 @@ def test_bad_writes_are_found(versions, rows, why):
         checker.writes_kept(Fake(versions=versions), rows)
 
 
+def seen(version, t0, node="a", mode="primary"):
+    return read("r-1.1") | {"version": version, "t0": t0, "node": node, "mode": mode}
+
+
+def took(version, t1, node="a", durability="both"):
+    return written(version) | {"t1": t1, "node": node, "durability": durability}
+
+
+def test_fresh_reads_pass():
+    assert checker.reads_are_fresh([took(2, 1.0), seen(2, 1.1)]) == 1
+    assert checker.reads_are_fresh([took(2, 1.0), seen(1, 0.9)]) == 0 # begun before
+    assert checker.reads_are_fresh([took(2, 1.0, node="b"), seen(1, 1.1)]) == 0
+    assert checker.reads_are_fresh([took(2, 1.0), seen(1, 1.1 + checker.REPLAY_S, "b", "emergency")], two=False) == 0
+    assert checker.reads_are_fresh([took(2, 1.0, durability="local"), seen(1, 9, "b", "emergency")]) == 0
+
+
+@pytest.mark.parametrize("row", [seen(1, 1.1), seen(1, 1.1 + checker.REPLAY_S, "b", "emergency")])
+def test_stale_reads_are_found(row):
+    with pytest.raises(AssertionError, match="version 2 was acknowledged"):
+        checker.reads_are_fresh([took(2, 1.0), row])
+
+
 def test_gap_is_found():
     with pytest.raises(AssertionError, match="gap"):
         checker.log_has_no_gap(Fake(gaps=[("n", "3", "4")]))

@@ -66,8 +66,8 @@ class Node:
         return self.says["state"]
 
 
-READ = {"role": "reader", "tag": "s1ra", "ok": True, "reason": "s1ra-1.1", "account": "acc", "t0": 1, "t1": 2}
-WRITTEN = {"role": "writer", "tag": "s1wa", "ok": True, "account": "acc", "version": 1, "id": "v1", "durability": "both", "t0": 1e12, "t1": 1e12}
+READ = {"role": "reader", "tag": "s1ra", "ok": True, "reason": "s1ra-1.1", "account": "acc", "t0": 1, "t1": 2, "mode": "primary", "node": "a", "version": 1}
+WRITTEN = {"role": "writer", "tag": "s1wa", "ok": True, "account": "acc", "version": 1, "id": "v1", "durability": "both", "node": "a", "t0": 1e12, "t1": 1e12}
 
 
 class Users:
@@ -161,6 +161,12 @@ def test_what_does_not_hold_ends_the_soak(world, capsys, kind, wrong):
     assert t.kinds == {kind: 1} and t.rounds == 0
     assert soak.report(t) == 1
     assert kind == "fell over" or f", 1 {kind}" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_stale_read_ends_the_soak(world, monkeypatch):
+    monkeypatch.setitem(READ, "t0", 2e12)
+    monkeypatch.setitem(READ, "version", 0)
+    assert world(b={"versions": TWO}).kinds == {"stale": 1}
 
 
 @pytest.mark.parametrize("kind, later", [("lost", {"versions": TWO[1:]}), ("unlogged", {"events": []})])

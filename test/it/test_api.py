@@ -77,7 +77,7 @@ def account(api, password="first-secret", login="root"):
 # ---- errors ----
 
 @pytest.mark.parametrize("method,path,body,status,code", [
-    ("GET", "/", None, 404, "not_found"),
+    ("GET", "/index.html", None, 404, "not_found"),
     ("GET", "/v1", None, 404, "not_found"),
     ("GET", "/v2/session", None, 404, "not_found"),
     ("GET", "/v1/nothing", None, 404, "not_found"),
@@ -158,7 +158,7 @@ def test_every_body_refuses_unknown_and_doubled_fields(ada, document):
 
 
 def test_every_route_wants_a_session(anyone, document):
-    free = {"/v1/sys/health", "/v1/metrics", "/v1/openapi.json", "/v1/ha", "/v1/session", "/v1/setup"}
+    free = {"/v1/sys/health", "/v1/metrics", "/v1/openapi.json", "/v1/ha", "/v1/session", "/v1/setup", "/", "/console.css", "/console.js"}
     tried = 0
     for method, path, op in operations(document):
         if path in free and (method, path) not in (("GET", "/v1/session"), ("DELETE", "/v1/session")):

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pair on this machine, and a real browser before it."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "test/lib"))
+from pair import Node, free_port, give, make_pair # noqa: E402
+
+PASSWORD = "Correct-Horse-7-battery"
+CSV = "resource,login,password\ncore switch,admin,s3cret-switch\n<img src=x onerror=alert(1)>,root,<b>s3cret</b>\n"
+
+
+def pytest_configure(config):
+    for i in range(1, 13):
+        config.addinivalue_line("markers", f"h{i}: proves promise H{i} of docs/ha.md")
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """(primary, secondary), with an administrator and two accounts."""
+    holdfast = Path(os.environ.get("HOLDFAST", ROOT / "build/test/src/cmd/holdfast")).resolve()
+    folder = Path(tempfile.mkdtemp(prefix="hf-web-"))
+    folder.chmod(0o755)
+    give(folder)
+    nodes = []
+    for i in (1, 2):
+        place = folder / f"n{i}"
+        place.mkdir()
+        give(place)
+        address = f"127.0.0.{i}"
+        nodes.append(Node(holdfast, place / "home", address, f"{address}:{free_port(address, 7272)}", f"{address}:{free_port(address, 2345)}",
+                          folder / "master.key"))
+    a, b = nodes
+    try:
+        make_pair(a, b)
+        session = folder / "admin.session"
+        a.cli("login", "--setup", "--ca", a.web_cert, a.url, "admin", session=session, input=f"{a.setup_token()}\n{PASSWORD}\n")
+        (folder / "sample.csv").write_text(CSV)
+        a.cli("import", folder / "sample.csv", session=session)
+        yield a, b
+    finally:
+        for n in nodes:
+            n.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    """Skipped, not passed, where the archive has no browser."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    if not shutil.which("chromium") or not shutil.which("chromedriver"):
+        pytest.skip("there is no chromium here")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    options.accept_insecure_certs = True # the nodes' own certificates; that clients check them is tested elsewhere
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,900"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(service=webdriver.chrome.service.Service(shutil.which("chromedriver"), log_output=subprocess.DEVNULL), options=options)
+    driver.set_page_load_timeout(30)
+    yield driver
+    driver.quit()

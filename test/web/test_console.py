@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The console in a real browser, through a pair's life: in step, the secondary gone, the primary gone."""
+import http.client
+import ssl
+import time
+
+import pytest
+from conftest import PASSWORD
+
+SOON_S = 30
+
+
+class Page:
+    """What a user sees and does; waits for what is to appear."""
+
+    def __init__(self, driver, url):
+        self.d = driver
+        driver.get(url + "/")
+
+    def element(self, name):
+        return self.d.find_element("id", name)
+
+    def text(self, name):
+        e = self.element(name)
+        return e.text if e.is_displayed() else ""
+
+    def wait(self, name, *words, timeout=SOON_S):
+        """Until the element says all of it."""
+        end = time.monotonic() + timeout
+        while not all(w in (seen := self.text(name)) for w in words):
+            assert time.monotonic() < end, f"#{name} says {seen!r}, not {words}; the page: {self.d.find_element('tag name', 'body').text}"
+            time.sleep(0.1)
+        return seen
+
+    def wait_for(self, name, timeout=SOON_S):
+        end = time.monotonic() + timeout
+        while not self.element(name).is_displayed():
+            assert time.monotonic() < end, f"#{name} does not appear; the page: {self.d.find_element('tag name', 'body').text}"
+            time.sleep(0.1)
+        return self.element(name)
+
+    def type(self, name, words):
+        e = self.element(name)
+        e.clear()
+        e.send_keys(words)
+
+    def press(self, words):
+        """The first visible button of these words."""
+        next(b for b in self.d.find_elements("tag name", "button") if b.text == words and b.is_displayed()).click()
+
+    def login(self, password=PASSWORD):
+        self.wait_for("login")
+        self.type("name", "admin")
+        self.type("password", password)
+        self.d.find_element("css selector", "#login button").click()
+
+    def rows(self, table):
+        return [[c.text for c in r.find_elements("css selector", "td")] for r in self.d.find_elements("css selector", f"#{table} tbody tr")]
+
+    def find(self, words):
+        self.type("query", words)
+        self.press("Find")
+        end = time.monotonic() + SOON_S
+        while not (self.rows("accounts") or self.text("found")):
+            assert time.monotonic() < end, "nothing was found, and nothing said"
+            time.sleep(0.1)
+        return self.rows("accounts")
+
+    def show(self, words, reason):
+        """Retrieves the first account that is found; what the fields say."""
+        self.find(words)
+        self.press("Show …")
+        self.type("reason", reason)
+        self.press("Show")
+        return self.wait("fields", "password")
+
+    def complaints(self):
+        """What the browser itself had to complain of, but for pages and answers that are not there."""
+        return [l["message"] for l in self.d.get_log("browser") if "favicon" not in l["message"] and "Failed to load resource" not in l["message"]]
+
+
+def logged_out(driver, url):
+    driver.delete_all_cookies()
+    return Page(driver, url)
+
+
+def test_headers_let_nothing_in(pair):
+    a, _ = pair
+    c = http.client.HTTPSConnection(a.address, a.port, context=ssl._create_unverified_context())
+    for path, kind in (("/", "text/html"), ("/console.js", "text/javascript"), ("/console.css", "text/css")):
+        c.request("GET", path)
+        r = c.getresponse()
+        r.read()
+        policy = r.headers["Content-Security-Policy"]
+        assert r.status == 200 and r.headers["Content-Type"].startswith(kind)
+        assert "default-src 'none'" in policy and "script-src 'self'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+        assert r.headers["X-Content-Type-Options"] == "nosniff" and r.headers["Cache-Control"] == "no-store"
+    for path in ("/console.js/", "/../console.js", "/index.html", "/console.map"):
+        c.request("GET", path)
+        r = c.getresponse()
+        r.read()
+        assert r.status in (400, 404), path
+    c.close()
+
+
+@pytest.mark.h9
+def test_status_and_a_password(pair, chrome):
+    a, b = pair
+    page = logged_out(chrome, a.url)
+    page.login("not the password")
+    page.wait("login-notice", "The name, the password or the second factor is wrong.")
+    assert not page.element("pair").is_displayed() and not page.element("vault").is_displayed()
+    page.login()
+    page.wait("status", "Alive")
+    page.wait("where", "the primary")
+    nodes = {r[0]: r for r in page.rows("nodes")}
+    assert nodes[a.name][1:5] == ["primary", "synced", "Active", "Active"] and nodes[b.name][1:5] == ["secondary", "standby", "Active", "Active"]
+    assert page.find("no such thing") == [] and "Nothing" in page.text("found")
+    assert "s3cret-switch" in page.show("core sw", "the switch is down")
+    assert ["1"] == [r[0] for r in a.sql("SELECT count(*) FROM event WHERE kind = 54 AND body::json->>'reason' = 'the switch is down'")]
+    page.press("Close")
+    assert page.text("fields") == ""
+    assert page.complaints() == []
+
+
+def test_names_and_secrets_are_text(pair, chrome):
+    page = logged_out(chrome, pair[0].url)
+    page.login()
+    page.wait_for("vault")
+    assert page.find("onerror")[0][0] == "<img src=x onerror=alert(1)>"
+    page.press("Close") if page.element("secret").is_displayed() else None
+    assert "<b>s3cret</b>" in page.show("onerror", "markup")
+    page.press("Close")
+    assert chrome.find_elements("css selector", "main img, dialog b") == [] and page.complaints() == []
+
+
+def test_log_out_ends_it(pair, chrome):
+    page = logged_out(chrome, pair[0].url)
+    page.login()
+    page.wait_for("vault")
+    page.press("Log out")
+    page.wait_for("login")
+    assert not page.element("vault").is_displayed()
+    chrome.refresh()
+    page.wait_for("login")
+
+
+@pytest.mark.h1
+def test_a_standby_says_where_the_primary_is(pair, chrome):
+    a, b = pair
+    page = logged_out(chrome, b.url)
+    page.wait("where", "stands by")
+    page.wait("notice", "the primary", a.url)
+    assert not page.element("login").is_displayed()
+    assert chrome.find_element("css selector", "#notice a").get_attribute("href").rstrip("/") == a.url
+
+
+@pytest.mark.h9
+def test_a_lost_secondary_is_failed_and_why(pair, chrome):
+    a, b = pair
+    page = logged_out(chrome, a.url)
+    page.login()
+    page.wait("status", "Alive")
+    b.kill()
+    page.wait("status", "Failed")
+    page.wait("reasons", b.name, "What to do:")
+    b.start(wait=False)
+    page.wait("status", "Alive", timeout=60)
+    assert page.text("reasons") == ""
+
+
+@pytest.mark.h5
+@pytest.mark.h9
+def test_emergency_access(pair, chrome):
+    """The primary is gone: the page of the secondary gives the password, and says what this is."""
+    a, b = pair
+    a.kill()
+    page = logged_out(chrome, b.url)
+    page.wait("where", "emergency access")
+    page.wait("notice", "emergency access", "as of")
+    page.login()
+    page.wait("status", "Failed")
+    page.wait("reasons", a.name, "What to do:")
+    assert "s3cret-switch" in page.show("core sw", "the primary is gone")
+    page.wait("secret-notice", "As of")
+    page.press("Close")
+    a.start(wait=False)
+    page.wait("where", "stands by", timeout=60)
+    for n in pair:
+        n.wait_status(0, timeout=60)
+    assert ["1"] == [r[0] for r in a.sql("SELECT count(*) FROM event WHERE kind = 54 AND body::json->>'reason' = 'the primary is gone'")]

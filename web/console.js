@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The page of a node: where it stands in the pair, whether the pair is Alive and, if not, why and what to do; and passwords.
+// It knows no more than the API tells whoever is logged in. Texts go into the page as text, never as markup. The session is the
+// cookie, which this script cannot read; nothing is stored in the browser.
+"use strict";
+
+const POLL_MS = 2000;
+const SHOW_MS = 30000;
+const IDLE_MS = 300000; // then the page asks nothing in the user's name, so that his session can end
+const ROWS = 50;
+
+const $ = (id) => document.getElementById(id);
+let me = null; // who is logged in here, as GET /v1/session says
+let serves = ""; // "primary", "emergency" or "": as whom this node serves users now
+let shown = null; // the account in the dialog
+let hiding = 0; // timer
+let touched = Date.now(); // when somebody last did something here
+
+// ---- the API ----
+
+// {status, body, asOf}; status 0: no answer, or this node sends its users elsewhere.
+async function call(method, path, body) {
+	const asked = { method, redirect: "manual", cache: "no-store", credentials: "same-origin" };
+	if (body !== undefined) {
+		asked.headers = { "Content-Type": "application/json" };
+		asked.body = JSON.stringify(body);
+	}
+	try {
+		const r = await fetch(path, asked);
+		const text = await r.text();
+		return { status: r.status, body: text ? JSON.parse(text) : null, asOf: r.headers.get("Holdfast-As-Of") };
+	} catch {
+		return { status: 0, body: null, asOf: null };
+	}
+}
+
+function failure(r) {
+	if (!r.status)
+		return "This node did not answer the request. Try again; if it stands by now, go to the primary.";
+	const e = (r.body && r.body.error) || {};
+	const text = e.detail ? `${e.message}: ${e.detail}` : e.message || `the answer was ${r.status}`;
+	return `${text[0].toUpperCase()}${text.slice(1)}.`;
+}
+
+// ---- words into the page ----
+
+function say(element, text, kind) {
+	element.textContent = text;
+	element.className = [element.classList.contains("notice") ? "notice" : "", kind || ""].join(" ").trim();
+	element.hidden = !text;
+}
+
+function row(table, cells) {
+	const tr = table.tBodies[0].insertRow();
+	for (const c of cells) {
+		const td = tr.insertCell();
+		if (c instanceof Node)
+			td.append(c);
+		else
+			td.textContent = c;
+	}
+	return tr;
+}
+
+function button(text, act) {
+	const b = document.createElement("button");
+	b.type = "button";
+	b.textContent = text;
+	b.addEventListener("click", act);
+	return b;
+}
+
+const time = (iso) => (iso ? new Date(iso).toLocaleString() : "–");
+
+function bytes(n) {
+	const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+	let u = 0;
+	if (typeof n !== "number")
+		return "–";
+	for (; n >= 1024 && u + 1 < units.length; u++)
+		n /= 1024;
+	return `${u ? n.toFixed(1) : n} ${units[u]}`;
+}
+
+// ---- where this node stands ----
+
+const places = {
+	primary: ["the primary", "good"],
+	emergency: ["emergency access", "warn"],
+	standby: ["stands by", ""],
+};
+
+function showPlace(h) {
+	document.title = `Holdfast · ${h.node}`;
+	const [text, kind] = h.status === "not serving" ? ["not serving", "bad"] : places[h.mode] || [h.mode, ""];
+	$("where").textContent = `${h.node}: ${text}`;
+	$("where").className = kind;
+	if (h.status === "not serving")
+		say($("notice"), `This node does not serve: ${h.why || h.state}`);
+	else if (h.mode === "emergency")
+		say($("notice"), `The primary cannot be reached. This is emergency access: what you see is as of ${time(h.as_of)}; everything is recorded.`);
+	else if (h.status === "standby")
+		showPrimary(h.primary);
+	else
+		say($("notice"), "");
+}
+
+function showPrimary(url) {
+	say($("notice"), url ? "This node stands by; users work on the primary: " : "This node stands by, and knows of no primary.");
+	if (!url || !/^https:\/\//.test(url))
+		return;
+	const a = document.createElement("a");
+	a.href = url;
+	a.textContent = url;
+	$("notice").append(a);
+}
+
+function showUser() {
+	const in_ = Boolean(me && serves);
+	$("who").hidden = !in_;
+	$("login").hidden = in_ || !serves;
+	$("pair").hidden = $("vault").hidden = !in_;
+	if (in_)
+		$("user").textContent = `${me.user.name} (${me.user.role})`;
+}
+
+// ---- the pair ----
+
+function showReason(r) {
+	const li = document.createElement("li");
+	const what = document.createElement("strong");
+	const named = !r.node || r.text.includes(r.node);
+	what.textContent = (named ? "" : `${r.node}: `) + r.text + (r.detail ? `: ${r.detail}` : "");
+	const todo = document.createElement("div");
+	todo.textContent = `What to do: ${r.todo}`;
+	li.append(what, todo);
+	$("reasons").append(li);
+}
+
+function showNode(n) {
+	const slot = n.slot || {};
+	const second = n.role === "secondary";
+	const lag = [n.lag_bytes, n.lag_seconds].every((x) => typeof x === "number") ? `${bytes(n.lag_bytes)}, ${n.lag_seconds.toFixed(1)} s` : "–";
+	const kept = n.slot ? `${bytes(slot.retained_bytes)} of ${bytes(slot.limit_bytes)}` : "–";
+	const kinds = { Active: "good", Inactive: "bad" };
+	const tr = row($("nodes"), [n.name, n.role, n.state || "–", n.service, n.database, second ? lag : "", second ? time(n.last_in_step) : "",
+		second ? kept : "", second ? String(n.journal_rows ?? "–") : ""]);
+	for (const i of [3, 4])
+		tr.cells[i].className = kinds[tr.cells[i].textContent] || "warn";
+}
+
+function showPair(p) {
+	const kinds = { Alive: "good", Failed: "bad" };
+	$("status").textContent = p.status || "only administrators see it";
+	$("status").className = kinds[p.status] || "warn";
+	$("state").textContent = `This node is ${p.state}${p.why || p.reason ? `: ${p.why || p.reason}` : ""}.`;
+	$("reasons").replaceChildren();
+	(p.reasons || []).forEach(showReason);
+	$("nodes").tBodies[0].replaceChildren();
+	(p.nodes || []).forEach(showNode);
+	$("nodes").hidden = !(p.nodes && p.nodes.length);
+}
+
+// ---- passwords ----
+
+function showAccount(resource, account) {
+	row($("accounts"), [resource.name, account.login, account.version ? `${account.version}${account.conflict ? ", in conflict" : ""}` : "none yet",
+		account.version ? button("Show …", () => openSecret(resource, account)) : ""]);
+}
+
+async function find(event) {
+	event.preventDefault();
+	const r = await call("GET", `/v1/resources?q=${encodeURIComponent($("query").value)}&limit=${ROWS}`);
+	$("accounts").tBodies[0].replaceChildren();
+	$("accounts").hidden = true;
+	if (r.status !== 200) {
+		say($("found"), failure(r), "hint bad");
+		return;
+	}
+	for (const resource of r.body.resources)
+		for (const account of resource.accounts)
+			showAccount(resource, account);
+	$("accounts").hidden = $("accounts").tBodies[0].rows.length === 0;
+	say($("found"), $("accounts").hidden ? "Nothing of that name is shared with you." : r.body.next ? `The first ${ROWS} resources; say more of the name.` : "", "hint");
+}
+
+function openSecret(resource, account) {
+	shown = account.id;
+	$("secret-title").textContent = `${resource.name} / ${account.login}`;
+	$("retrieve").hidden = false;
+	$("reason").value = "";
+	say($("secret-notice"), "");
+	$("secret").showModal();
+}
+
+function hideSecret() {
+	clearTimeout(hiding);
+	$("fields").replaceChildren();
+	$("hides").hidden = true;
+}
+
+function showField(name, value) {
+	const dt = document.createElement("dt");
+	const dd = document.createElement("dd");
+	const copy = button("Copy", async () => {
+		await navigator.clipboard.writeText(value);
+		copy.textContent = "Copied";
+	});
+	dt.textContent = name;
+	dd.textContent = value;
+	$("fields").append(dt, dd, copy);
+}
+
+async function retrieve(event) {
+	event.preventDefault();
+	hideSecret();
+	const asked = shown;
+	const reason = $("reason").value;
+	const r = await call("POST", `/v1/accounts/${asked}/retrieve`, reason ? { reason } : {});
+	if (asked !== shown)
+		return; // the dialog was closed meanwhile, or is another account's
+	if (r.status !== 200) {
+		say($("secret-notice"), failure(r), "bad");
+		return;
+	}
+	say($("secret-notice"), r.body.conflict ? "This account is in conflict: other versions may count." : r.asOf ? `As of ${time(r.asOf)}.` : "");
+	$("retrieve").hidden = true;
+	for (const [name, value] of Object.entries(r.body.fields))
+		showField(name, value);
+	$("hides").hidden = false;
+	hiding = setTimeout(() => $("secret").close(), SHOW_MS);
+}
+
+// ---- logging in and out ----
+
+async function login(event) {
+	event.preventDefault();
+	const asked = { name: $("name").value, password: $("password").value };
+	if ($("code").value)
+		asked.code = $("code").value;
+	const r = await call("POST", "/v1/session", asked);
+	$("password").value = $("code").value = "";
+	if (r.status !== 200 && r.status !== 201) {
+		say($("login-notice"), failure(r), "bad");
+		return;
+	}
+	say($("login-notice"), "");
+	await look();
+}
+
+async function logout() {
+	await call("DELETE", "/v1/session");
+	forget();
+	showUser();
+}
+
+function forget() {
+	me = null;
+	$("secret").close();
+	$("accounts").tBodies[0].replaceChildren();
+	$("accounts").hidden = true;
+	$("query").value = "";
+}
+
+// ---- the round ----
+
+async function look() {
+	const h = await call("GET", "/v1/sys/health");
+	if (!h.body) {
+		$("where").textContent = "this node does not answer";
+		$("where").className = "bad";
+		return;
+	}
+	serves = h.status === 200 ? h.body.mode : "";
+	showPlace(h.body);
+	if (me && Date.now() - touched > IDLE_MS) {
+		$("state").textContent = "Not asked any more, since nobody does anything here: press a key.";
+		return;
+	}
+	const s = serves ? await call("GET", "/v1/session") : { status: 0 };
+	if (s.status === 200)
+		me = s.body;
+	else if (s.status === 401 && me)
+		forget();
+	showUser();
+	if (!me || !serves)
+		return;
+	const p = await call("GET", "/v1/ha");
+	if (p.status === 200)
+		showPair(p.body);
+}
+
+async function round() {
+	await look();
+	setTimeout(round, POLL_MS);
+}
+
+for (const event of ["keydown", "pointerdown"])
+	addEventListener(event, () => (touched = Date.now()), true);
+$("login").addEventListener("submit", login);
+$("find").addEventListener("submit", find);
+$("retrieve").addEventListener("submit", retrieve);
+$("logout").addEventListener("click", logout);
+$("close").addEventListener("click", () => $("secret").close());
+$("secret").addEventListener("close", () => {
+	shown = null;
+	hideSecret();
+});
+round();
