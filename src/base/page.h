@@ -40,7 +40,7 @@ struct page_view {
 struct page;
 
 int page_create(const char *path, struct page **ret, struct err *e) NONNULL
-	MUST_USE; /* writer: the agent; keeps an old page, but sets both to false and the beat to 0 */
+	MUST_USE; /* writer: the agent, and the supervisor at its start; keeps an old page, but sets both to false and the beat to 0 */
 int page_open(const char *path, struct page **ret, struct err *e) NONNULL MUST_USE; /* reader */
 void page_free(struct page *p);
 

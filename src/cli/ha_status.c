@@ -187,10 +187,15 @@ run(const struct cli *c, struct err *e)
 	if (!v)
 		abort();
 	page_read(page, v);
+	bool starting = v->beat_mono_ms == 0;
 	int64_t age = clock_mono_ms() - v->beat_mono_ms;
 	page_free(page);
 	auto_json o = json_loads(v->status_json, 0, &je);
 	free(v);
+	if (starting)
+		return cannot_tell(c, "starting",
+				   "this node was just started and has not looked around yet",
+				   "Ask again in a moment; if it stays so, see the node's log.");
 	if (age > BEAT_MAX_MS || age < 0 || !o)
 		return cannot_tell(
 			c, "agent_silent",

@@ -26,6 +26,7 @@
 #include <uv.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/page.h"
 #include "crypto/keyproto.h"
 #include "ha/rejoin.h"
 #include "pg/cluster.h"
@@ -746,6 +747,23 @@ lock_home(struct sup *s)
 	return r;
 }
 
+/* What the page says is of an earlier run: nobody goes by it until the agent has looked around (H9, H10). */
+static int
+forget_state(const struct sup *s)
+{
+	char path[HOME_PATH_MAX];
+	struct page *page;
+	struct err e;
+
+	home_path(&s->args->home, HOME_STATE, path);
+	if (page_create(path, &page, &e)) {
+		log_error("%s", e.text);
+		return -1;
+	}
+	page_free(page);
+	return 0;
+}
+
 static bool
 has_data(const struct sup *s)
 {
@@ -806,7 +824,7 @@ supervisor_main(const struct proc_args *a)
 
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
-	if (lock_home(&s) < 0 || !has_data(&s)) {
+	if (lock_home(&s) < 0 || forget_state(&s) < 0 || !has_data(&s)) {
 		if (s.lock_fd >= 0)
 			close(s.lock_fd);
 		return 1;

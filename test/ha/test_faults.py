@@ -238,6 +238,22 @@ def test_secondary_is_restarted_while_the_primary_serves(st):
 
 
 @pytest.mark.h9
+@pytest.mark.h10
+def test_a_started_node_is_not_what_it_was(st):
+    """Killed and started at once: neither status nor service goes by what the node knew before it has looked around."""
+    for _ in range(3):
+        st.a.kill()
+        st.a.start(wait=False)
+        while True:
+            code, said = st.a.status()
+            state = st.a.state()
+            if state == "synced":
+                break
+            assert code != 0, f"Alive although its state is {state}: {json.dumps(said)[:500]}"
+        st.home_again()
+
+
+@pytest.mark.h9
 def test_status_says_what_is_wrong(st):
     st.net.cut_both("a", "b")
     try:
