@@ -359,6 +359,7 @@ class Demo:
 
     def stay(self):
         print(f"\n  primary    {self.a.shown}\n  secondary  {self.b.shown}\n  log in     admin / {PASSWORD}\n"
+              f"  browser    both addresses show the status and give passwords; the certificates are the nodes' own\n"
               f"  from here  HOLDFAST_SESSION={self.session} {self.holdfast} get 'core switch/admin'\n"
               f"  break it   kill -9 {self.a.proc.pid}\n  Ctrl-C ends it and removes everything\n", flush=True)
         while True:
