@@ -315,6 +315,16 @@ fixture_run(struct fixture *x, fixture_fn *fn, void *arg)
 	fixture_run_many(x, fn, arg, 1);
 }
 
+void
+fixture_append(struct fixture *x, struct fiber *f, enum event_kind kind, const struct uuid *object,
+	       const char *body)
+{
+	struct event ev = { .kind = kind, .object = *object, .address = "", .body = body };
+	struct err e = { 0 };
+
+	must(ledger_append(x->v.ledger, f, &ev, 1, NULL, &e), &e);
+}
+
 struct pausing {
 	struct fiber *f;
 	bool over;

@@ -49,6 +49,8 @@ void fixture_run(struct fixture *x, fixture_fn *fn, void *arg);
 /* Many at once; each gets the same arg. Returns when all have ended. */
 void fixture_run_many(struct fixture *x, fixture_fn *fn, void *arg, unsigned n);
 /* Inside a fiber. */
+void fixture_append(struct fixture *x, struct fiber *f, enum event_kind kind,
+		    const struct uuid *object, const char *body); /* aborts when it is refused */
 void fixture_pause(struct fixture *x, struct fiber *f, unsigned ms);
 
 /* One number from the database, as superuser. */

@@ -198,18 +198,6 @@ waiting(const struct uuid *as)
 /* ---- the vault ---- */
 
 static void
-append(struct fiber *f, enum event_kind kind, const struct uuid *object, const char *body)
-{
-	struct event ev = { .kind = kind, .object = *object, .address = "", .body = body };
-	struct err e = { 0 };
-	int rc = ledger_append(x->v.ledger, f, &ev, 1, NULL, &e);
-
-	if (rc)
-		print_error("%s\n", e.text);
-	assert_int_equal(rc, 0);
-}
-
-static void
 make_vault(struct fixture *fx, struct fiber *f, void *arg)
 {
 	char id[UUID_STR_LEN];
@@ -220,16 +208,17 @@ make_vault(struct fixture *fx, struct fiber *f, void *arg)
 	uuid_new(&admin);
 	uuid_new(&resource);
 	uuid_new(&account);
-	append(f, EVENT_USER_CREATED, &owner, "{\"name\":\"Olga\",\"role\":\"user\"}");
-	append(f, EVENT_USER_CREATED, &maker, "{\"name\":\"Max\",\"role\":\"user\"}");
-	append(f, EVENT_USER_CREATED, &admin, "{\"name\":\"Ada\",\"role\":\"administrator\"}");
+	fixture_append(x, f, EVENT_USER_CREATED, &owner, "{\"name\":\"Olga\",\"role\":\"user\"}");
+	fixture_append(x, f, EVENT_USER_CREATED, &maker, "{\"name\":\"Max\",\"role\":\"user\"}");
+	fixture_append(x, f, EVENT_USER_CREATED, &admin,
+		       "{\"name\":\"Ada\",\"role\":\"administrator\"}");
 	uuid_str(&owner, id);
 	buf_addf(&body, "{\"name\":\"server\",\"owner\":\"%s\"}", id);
-	append(f, EVENT_RESOURCE_CREATED, &resource, buf_str(&body));
+	fixture_append(x, f, EVENT_RESOURCE_CREATED, &resource, buf_str(&body));
 	buf_reset(&body);
 	uuid_str(&resource, id);
 	buf_addf(&body, "{\"resource\":\"%s\",\"login\":\"root\"}", id);
-	append(f, EVENT_ACCOUNT_CREATED, &account, buf_str(&body));
+	fixture_append(x, f, EVENT_ACCOUNT_CREATED, &account, buf_str(&body));
 }
 
 static int
@@ -423,7 +412,7 @@ read_between_promotion_and_log(void **state)
 static void
 see_session(struct fixture *fx, struct fiber *f, void *arg)
 {
-	append(f, EVENT_SESSION_SEEN, &owner, "{}");
+	fixture_append(x, f, EVENT_SESSION_SEEN, &owner, "{}");
 }
 
 /* Made on both sides: both stay, the account is in conflict, also when other events lie between. */

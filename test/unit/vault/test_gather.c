@@ -23,18 +23,6 @@ static struct uuid owner, other, resource, account[ACCOUNTS];
 
 /* ---- the vault ---- */
 
-static void
-append(struct fiber *f, enum event_kind kind, const struct uuid *object, const char *body)
-{
-	struct event ev = { .kind = kind, .object = *object, .address = "", .body = body };
-	struct err e = { 0 };
-	int rc = ledger_append(x->v.ledger, f, &ev, 1, NULL, &e);
-
-	if (rc)
-		print_error("%s\n", e.text);
-	assert_int_equal(rc, 0);
-}
-
 struct append {
 	enum event_kind kind;
 	const struct uuid *object;
@@ -46,7 +34,7 @@ run_append(struct fixture *fx, struct fiber *f, void *arg)
 {
 	const struct append *a = arg;
 
-	append(f, a->kind, a->object, a->body);
+	fixture_append(fx, f, a->kind, a->object, a->body);
 }
 
 /* fmt has one %s, for u. */
