@@ -11,6 +11,7 @@ Nothing is asserted: it is a table.
 """
 import argparse
 import os
+import signal
 import statistics
 import sys
 import time
@@ -92,6 +93,7 @@ def main():
     if why:
         print(f"skipped: {why}")
         return SKIPPED
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # in order: nodes and namespaces are taken down
     st = Stage(os.path.abspath(args.holdfast))
     seen = {}
     try:
