@@ -9,12 +9,14 @@ const POLL_MS = 2000;
 const SHOW_MS = 30000;
 const IDLE_MS = 300000; // then the page asks nothing in the user's name, so that his session can end
 const ROWS = 50;
+const LOOKING = "Looking …";
 
 const $ = (id) => document.getElementById(id);
 let me = null; // who is logged in here, as GET /v1/session says
 let serves = ""; // "primary", "emergency" or "": as whom this node serves users now
 let shown = null; // the account in the dialog
 let hiding = 0; // timer
+let searches = 0; // the number of the last one
 let touched = Date.now(); // when somebody last did something here
 
 // ---- the API ----
@@ -171,9 +173,13 @@ function showAccount(resource, account) {
 
 async function find(event) {
 	event.preventDefault();
-	const r = await call("GET", `/v1/resources?q=${encodeURIComponent($("query").value)}&limit=${ROWS}`);
 	$("accounts").tBodies[0].replaceChildren();
 	$("accounts").hidden = true;
+	say($("found"), LOOKING, "hint");
+	const asked = ++searches;
+	const r = await call("GET", `/v1/resources?q=${encodeURIComponent($("query").value)}&limit=${ROWS}`);
+	if (asked !== searches)
+		return; // a later search, or whoever searched has logged out
 	if (r.status !== 200) {
 		say($("found"), failure(r), "hint bad");
 		return;
@@ -257,6 +263,8 @@ async function logout() {
 
 function forget() {
 	me = null;
+	searches++;
+	say($("found"), "", "hint");
 	$("secret").close();
 	$("accounts").tBodies[0].replaceChildren();
 	$("accounts").hidden = true;
