@@ -747,7 +747,8 @@ lock_home(struct sup *s)
 	return r;
 }
 
-/* What the page says is of an earlier run: nobody goes by it until the agent has looked around (H9, H10). */
+/* What the page says is of an earlier run: nobody goes by it until the agent has looked around (H9, H10). Before the lock:
+ * whoever finds the home locked and a beat on the page believes it. */
 static int
 forget_state(const struct sup *s)
 {
@@ -824,7 +825,7 @@ supervisor_main(const struct proc_args *a)
 
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
-	if (lock_home(&s) < 0 || forget_state(&s) < 0 || !has_data(&s)) {
+	if (forget_state(&s) < 0 || lock_home(&s) < 0 || !has_data(&s)) {
 		if (s.lock_fd >= 0)
 			close(s.lock_fd);
 		return 1;
