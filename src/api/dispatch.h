@@ -3,7 +3,8 @@
  * From an HTTP request to its handler. api_on_request runs on an HTTP thread: it finds the route,
  * looks at the state page, parses the body, and hands the request to the core thread (one wake per
  * burst). There each request is a fiber: session, capability, handler, reply. /v1/sys/health is
- * answered on the HTTP thread from atomics, and is false when the core thread's heartbeat stops.
+ * answered on the HTTP thread from atomics, and is false when the core thread's heartbeat stops. The console's files are
+ * answered there too.
  */
 #pragma once
 
