@@ -22,6 +22,9 @@ HIDDEN = {
     "archive.h": ("ha/",),
     "archive_entry.h": ("ha/",),
 }
+# Who may start another program: PostgreSQL's are all started by one function, with their full path.
+STARTERS = ("pg/program.c", "cli/get.c")
+STARTS = re.compile(r"\b(f?exec(?:l|v)[a-z]*|posix_spawnp?|system|popen)\(")
 SPDX_TREES = {"src": (".c", ".h", ".def", ".sql"), "test": (".c", ".h", ".py", ".lua"), "tools": (".py", ".sh"), "packaging": (".sh",)}
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
@@ -107,6 +110,10 @@ def main():
                 pass # generated at build, or the compiler says so
             if f.suffix == ".h":
                 graph.setdefault(rel, []).append(what)
+        for m in STARTS.finditer(text):
+            if rel not in STARTERS:
+                line = text.count("\n", 0, m.start()) + 1
+                faults.append(f"src/{rel}:{line}: {m.group(1)}() starts a program; only {', '.join(STARTERS)} may (pg/program.h)")
     cycle = first_cycle(graph)
     if cycle:
         faults.append("headers include each other in a circle: " + " → ".join(cycle))

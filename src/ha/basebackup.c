@@ -20,15 +20,12 @@ struct backup {
 static int
 start_backup(const struct basebackup *x, struct backup *b, struct err *e)
 {
-	char bin[HOME_PATH_MAX], program[HOME_PATH_MAX + 32], run[HOME_PATH_MAX], port[16];
-	int fds[2], major = 0, found;
+	char program[CLUSTER_PROGRAM_MAX], run[HOME_PATH_MAX], port[16];
+	int fds[2];
 
-	int rc = cluster_major(x->h, &major, e);
-	if (rc == 0)
-		rc = cluster_find_bin(major, bin, &found, e);
+	int rc = cluster_program(x->h, "pg_basebackup", program, e);
 	if (rc < 0)
 		return rc;
-	snprintf(program, sizeof(program), "%s/pg_basebackup", bin);
 	snprintf(port, sizeof(port), "%d", cluster_port(x->s));
 	home_path(x->h, HOME_RUN, run);
 	const char *argv[] = { program, "-h", run, "-p", port,	  "-U", "holdfast", "-w", "-D",
@@ -37,12 +34,8 @@ start_backup(const struct basebackup *x, struct backup *b, struct err *e)
 	if (b->errors < 0 || pipe2(fds, O_CLOEXEC) < 0)
 		return err_errno(e, ERR_IO, "cannot start the base backup");
 	b->pid = FAULT(PROGRAM_START, -1, fork());
-	if (b->pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		dup2(b->errors, STDERR_FILENO);
-		execv(argv[0], (char *const *)(uintptr_t)argv);
-		_exit(127);
-	}
+	if (b->pid == 0)
+		program_exec(argv, -1, fds[1], b->errors);
 	close(fds[1]);
 	b->out = fds[0];
 	return b->pid < 0 ? err_errno(e, ERR_IO, "cannot start the base backup") : 0;

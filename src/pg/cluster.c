@@ -135,17 +135,15 @@ cluster_conninfo(const struct home *h, const char *role, struct buf *ret)
 
 /* In the forked child: PostgreSQL ends with whoever started it. */
 static void
-become_postgres(const char *bin, const char *pg, int log, pid_t parent)
+become_postgres(const char *program, const char *pg, int log, pid_t parent)
 {
-	char path[2 * HOME_PATH_MAX];
-	snprintf(path, sizeof(path), "%s/postgres", bin);
-	const char *const argv[] = { path, "-D", pg, NULL };
+	const char *const argv[] = { program, "-D", pg, NULL };
 	/* Not a terminal's Ctrl-C: the set-up stops it in its own order. */
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGQUIT);
 	if (getppid() != parent)
 		_exit(127);
-	program_exec(argv, -1, log);
+	program_exec(argv, -1, log, log);
 }
 
 static void
@@ -190,13 +188,13 @@ wait_ready(const struct home *h, pid_t pid, const char *log, struct err *e)
 int
 cluster_start(const struct home *h, struct err *e)
 {
-	char bin[HOME_PATH_MAX], pg[HOME_PATH_MAX], log[HOME_PATH_MAX + 32];
+	char program[CLUSTER_PROGRAM_MAX], pg[HOME_PATH_MAX], log[HOME_PATH_MAX + 32];
 	int major = 0, r = cluster_major(h, &major, e);
 	home_path(h, HOME_PG, pg);
 	if (!r && !major)
 		r = err_set(e, ERR_NOT_FOUND, "there is no PostgreSQL data in %s", pg);
 	if (!r)
-		r = cluster_find_bin(major, bin, &major, e);
+		r = cluster_program(h, "postgres", program, e);
 	if (r)
 		return r;
 	start_log_path(h, log, sizeof(log));
@@ -206,7 +204,7 @@ cluster_start(const struct home *h, struct err *e)
 		return err_errno(e, ERR_IO, "cannot write %s", log);
 	pid_t parent = getpid(), pid = FAULT(PROGRAM_START, -1, fork());
 	if (pid == 0)
-		become_postgres(bin, pg, fd, parent);
+		become_postgres(program, pg, fd, parent);
 	r = pid < 0 ? err_errno(e, ERR_IO, "cannot start PostgreSQL") : wait_ready(h, pid, log, e);
 	close(fd);
 	if (!r)
@@ -242,13 +240,14 @@ cluster_stop(const struct home *h, struct err *e)
 
 /* Single-user mode: no socket, no waiting. It reports errors in its output only. */
 static int
-create_database(const char *bin, const char *pg, struct err *e)
+create_database(const struct home *h, const char *pg, struct err *e)
 {
-	char path[2 * HOME_PATH_MAX], tail[320];
+	char path[CLUSTER_PROGRAM_MAX], tail[320];
 	auto_buf out = BUF_INIT;
-	snprintf(path, sizeof(path), "%s/postgres", bin);
 	const char *const argv[] = { path, "--single", "-D", pg, "postgres", NULL };
-	int r = program_run(argv, "CREATE DATABASE holdfast\n", &out, e);
+	int r = cluster_program(h, "postgres", path, e);
+	if (!r)
+		r = program_run(argv, "CREATE DATABASE holdfast\n", &out, e);
 	if (r || (!strstr(buf_str(&out), "ERROR:") && !strstr(buf_str(&out), "FATAL:")))
 		return r;
 	program_tail(buf_str(&out), out.len, tail, sizeof(tail));
@@ -258,12 +257,11 @@ create_database(const char *bin, const char *pg, struct err *e)
 int
 cluster_create(const struct home *h, const struct settings *s, struct err *e)
 {
-	char bin[HOME_PATH_MAX], pg[HOME_PATH_MAX], path[2 * HOME_PATH_MAX];
-	int major = 0, r = cluster_find_bin(0, bin, &major, e);
+	char pg[HOME_PATH_MAX], path[CLUSTER_PROGRAM_MAX];
+	int r = cluster_program(h, "initdb", path, e);
 	if (!r)
 		r = cluster_socket_check(h, s, e);
 	home_path(h, HOME_PG, pg);
-	snprintf(path, sizeof(path), "%s/initdb", bin);
 	const char *const argv[] = { path,
 				     "-D",
 				     pg,
@@ -282,5 +280,5 @@ cluster_create(const struct home *h, const struct settings *s, struct err *e)
 		r = program_run(argv, NULL, NULL, e);
 	if (!r)
 		r = cluster_configure(h, s, false, e);
-	return r ? r : create_database(bin, pg, e);
+	return r ? r : create_database(h, pg, e);
 }

@@ -20,6 +20,12 @@
 int cluster_find_bin(int major, char ret[static HOME_PATH_MAX], int *ret_major,
 		     struct err *e) MUST_USE;
 
+/* The full path of one of PostgreSQL's programs: of the major of the home's data folder, or of the newest while there is none.
+ * Everything that starts one (pg/program.h) asks here. */
+#define CLUSTER_PROGRAM_MAX (HOME_PATH_MAX + 32)
+int cluster_program(const struct home *h, const char *name, char ret[static CLUSTER_PROGRAM_MAX],
+		    struct err *e) NONNULL MUST_USE;
+
 /* initdb with data checksums, UTF-8, C locale; writes the configuration (no pair); makes the empty
  * database. */
 int cluster_create(const struct home *h, const struct settings *s, struct err *e) NONNULL MUST_USE;
@@ -52,7 +58,3 @@ int cluster_stop(const struct home *h, struct err *e) NONNULL MUST_USE;
 /* libpq conninfo for a local connection as `role` ("holdfast", "hf_vault"). */
 void cluster_conninfo(const struct home *h, const char *role, struct buf *ret) NONNULL;
 int cluster_port(const struct settings *s) NONNULL; /* of pair_listen: also names the socket */
-
-/* Runs one of PostgreSQL's programs with its output captured (last 4 KiB into e on failure). argv
- * NULL-ended; argv[0] is the program's bare name. No secret in argv. */
-int cluster_run(const char *const *argv, int major, struct err *e) NONNULL MUST_USE;

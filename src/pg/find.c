@@ -109,6 +109,9 @@ static int
 find_named(const char *dir, int major, char ret[static HOME_PATH_MAX], int *ret_major,
 	   struct err *e)
 {
+	if (dir[0] != '/')
+		return err_set(e, ERR_PRECONDITION,
+			       "HOLDFAST_PG_BIN names %s: give the folder's full path", dir);
 	int have = strlen(dir) < HOME_PATH_MAX && has_programs(dir) ? major_of(dir) : 0;
 	if (!have)
 		return err_set(
@@ -145,22 +148,14 @@ cluster_find_bin(int major, char ret[static HOME_PATH_MAX], int *ret_major, stru
 }
 
 int
-cluster_run(const char *const *argv, int major, struct err *e)
+cluster_program(const struct home *h, const char *name, char ret[static CLUSTER_PROGRAM_MAX],
+		struct err *e)
 {
-	const char *full[64];
-	char dir[HOME_PATH_MAX], path[2 * HOME_PATH_MAX];
-	int have = 0, r = cluster_find_bin(major, dir, &have, e);
-	if (r)
-		return r;
-	size_t n = 0;
-	while (argv[n] && n < ARRAY_LEN(full) - 1) {
-		full[n] = argv[n];
-		n++;
-	}
-	if (argv[n])
-		return err_set(e, ERR_INTERNAL, "too many arguments for %s", argv[0]);
-	full[n] = NULL;
-	snprintf(path, sizeof(path), "%s/%s", dir, argv[0]);
-	full[0] = path;
-	return program_run(full, NULL, NULL, e);
+	char dir[HOME_PATH_MAX];
+	int major = 0, r = cluster_major(h, &major, e);
+	if (!r)
+		r = cluster_find_bin(major, dir, NULL, e);
+	if (!r)
+		snprintf(ret, CLUSTER_PROGRAM_MAX, "%s/%s", dir, name);
+	return r;
 }

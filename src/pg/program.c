@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pg/program.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,17 +28,24 @@ default_signals(void)
 }
 
 void
-program_exec(const char *const *argv, int in, int out)
+program_become(const char *const *argv)
+{
+	assert(argv[0][0] == '/');
+	execv(argv[0], (char *const *)(uintptr_t)argv);
+}
+
+void
+program_exec(const char *const *argv, int in, int out, int err)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	default_signals();
 	umask(077);
 	if (null < 0 || dup2(in < 0 ? null : in, STDIN_FILENO) < 0 ||
 	    dup2(out < 0 ? null : out, STDOUT_FILENO) < 0 ||
-	    dup2(out < 0 ? null : out, STDERR_FILENO) < 0)
+	    dup2(err < 0 ? null : err, STDERR_FILENO) < 0)
 		_exit(127);
 	close_range(STDERR_FILENO + 1, ~0u, 0);
-	execv(argv[0], (char *const *)argv);
+	program_become(argv);
 	dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], strerror(errno));
 	_exit(127);
 }
@@ -154,7 +163,7 @@ run(const char *const *argv, const char *input, struct buf *ret_output, struct t
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (getppid() != parent)
 			_exit(127);
-		program_exec(argv, in, fds[1]);
+		program_exec(argv, in, fds[1], fds[1]);
 	}
 	failed = pid < 0 ? err_errno(e, ERR_IO, "cannot start %s", argv[0]) : 0;
 	close(fds[1]);

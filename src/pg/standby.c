@@ -20,19 +20,6 @@ struct listener {
 	bool not_needed, unclean;
 };
 
-static int
-find_program(const struct home *h, const char *name, char *ret, size_t room, struct err *e)
-{
-	char bin[HOME_PATH_MAX];
-	int major = 0, rc = cluster_major(h, &major, e);
-
-	if (rc == 0)
-		rc = cluster_find_bin(major, bin, &major, e);
-	if (rc == 0)
-		snprintf(ret, room, "%s/%s", bin, name);
-	return rc;
-}
-
 /* Both programs write "… (18%) …" now and then. */
 static int
 percent_in(const char *line)
@@ -62,8 +49,8 @@ standby_clone(const struct home *h, const char *conninfo, const char *dir,
 	      standby_progress_fn *progress, void *ctx, struct err *e)
 {
 	struct listener l = { .progress = progress, .ctx = ctx, .what = "copying the database" };
-	char program[HOME_PATH_MAX + 32];
-	int rc = find_program(h, "pg_basebackup", program, sizeof(program), e);
+	char program[CLUSTER_PROGRAM_MAX];
+	int rc = cluster_program(h, "pg_basebackup", program, e);
 
 	if (rc == 0 && access(dir, F_OK) == 0)
 		rc = home_remove_tree(dir, e);
@@ -78,8 +65,8 @@ static int
 run_rewind(const struct home *h, const char *conninfo, const char *option, struct listener *l,
 	   struct err *e)
 {
-	char program[HOME_PATH_MAX + 32], pg[HOME_PATH_MAX];
-	int rc = find_program(h, "pg_rewind", program, sizeof(program), e);
+	char program[CLUSTER_PROGRAM_MAX], pg[HOME_PATH_MAX];
+	int rc = cluster_program(h, "pg_rewind", program, e);
 
 	if (rc)
 		return rc;

@@ -7,21 +7,21 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "pg/cluster.h"
+#include "pg/program.h"
 
 int
 postgres_main(const struct proc_args *a)
 {
-	char bin[HOME_PATH_MAX], program[HOME_PATH_MAX + 16], data[HOME_PATH_MAX];
+	char program[CLUSTER_PROGRAM_MAX], data[HOME_PATH_MAX];
+	const char *argv[] = { program, "-D", data, NULL };
 	struct err e = { 0 };
-	int major = 0;
 
-	if (cluster_major(&a->home, &major, &e) < 0 || cluster_find_bin(major, bin, NULL, &e) < 0) {
+	if (cluster_program(&a->home, "postgres", program, &e) < 0) {
 		log_err(LOG_LEVEL_ERROR, &e, "cannot start PostgreSQL");
 		return PROC_EXIT_CONFIG;
 	}
@@ -32,9 +32,8 @@ postgres_main(const struct proc_args *a)
 		return e.code == ERR_IO ? 1 : PROC_EXIT_CONFIG;
 	}
 	home_path(&a->home, HOME_PG, data);
-	snprintf(program, sizeof(program), "%s/postgres", bin);
 	prctl(PR_SET_PDEATHSIG, SIGINT);
-	execl(program, "postgres", "-D", data, (char *)NULL);
+	program_become(argv);
 	log_error("cannot run %s: %s", program, strerror(errno));
 	return 1;
 }

@@ -111,15 +111,21 @@ named_folder_is_checked(void **state)
 	setenv("HOLDFAST_PG_BIN", found, 1);
 	assert_int_equal(cluster_find_bin(major, dir, NULL, &e), 0);
 	assert_int_equal(cluster_find_bin(major + 1, dir, NULL, &e), ERR_PRECONDITION);
+	setenv("HOLDFAST_PG_BIN", "bin", 1);
+	assert_int_equal(cluster_find_bin(0, dir, NULL, &e), ERR_PRECONDITION);
+	assert_non_null(strstr(e.text, "full path"));
 	unsetenv("HOLDFAST_PG_BIN");
 }
 
 static void
 failing_program_says_why(void **state)
 {
-	const char *argv[] = { "initdb", "-D", "/proc/nowhere", NULL };
+	char path[CLUSTER_PROGRAM_MAX];
+	const char *argv[] = { path, "-D", "/proc/nowhere", NULL };
+	const struct scratch *s = *state;
 	struct err e = { 0 };
-	assert_int_equal(cluster_run(argv, 0, &e), ERR_IO);
+	assert_int_equal(cluster_program(&s->home, "initdb", path, &e), 0);
+	assert_int_equal(program_run(argv, NULL, NULL, &e), ERR_IO);
 	assert_non_null(strstr(e.text, "initdb failed"));
 	assert_non_null(strstr(e.text, "/proc"));
 }
@@ -187,11 +193,12 @@ psql(const struct scratch *s, const char *sql, struct err *e)
 {
 	struct buf conninfo = BUF_INIT;
 	cluster_conninfo(&s->home, "holdfast", &conninfo);
-	const char *argv[] = {
-		"psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", buf_str(&conninfo),
-		"-c",	sql,  NULL
-	};
-	int r = cluster_run(argv, 0, e);
+	char path[CLUSTER_PROGRAM_MAX];
+	const char *argv[] = { path, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", buf_str(&conninfo),
+			       "-c", sql,  NULL };
+	int r = cluster_program(&s->home, "psql", path, e);
+	if (!r)
+		r = program_run(argv, NULL, NULL, e);
 	buf_done(&conninfo);
 	return r;
 }
@@ -348,7 +355,7 @@ main(void)
 		cmocka_unit_test(finds_programs),
 		cmocka_unit_test(says_which_major_is_missing),
 		cmocka_unit_test(named_folder_is_checked),
-		cmocka_unit_test(failing_program_says_why),
+		cmocka_unit_test_setup_teardown(failing_program_says_why, set_up, tear_down),
 		cmocka_unit_test(tail_keeps_the_end),
 		cmocka_unit_test_setup_teardown(long_path_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(port_of_pair_listen, set_up, tear_down),

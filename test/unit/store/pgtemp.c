@@ -17,34 +17,19 @@
 
 #include "base/clock.h"
 #include "base/home.h"
+#include "pg/cluster.h"
+#include "pg/program.h"
 #include "pgtemp.h"
 
 #define START_MS 30000
 
 struct pgtemp {
 	char dir[64];
-	char bin[256];
+	char bin[HOME_PATH_MAX];
 	char conninfo[256];
 	pid_t pid;
 	const struct passwd *user; /* NULL: the one we are */
 };
-
-static bool
-find_bin(char *ret, size_t n)
-{
-	const char *own = getenv("HOLDFAST_PG_BIN");
-
-	if (own != NULL) {
-		snprintf(ret, n, "%s", own);
-		return true;
-	}
-	for (int major = 25; major >= 15; major--) {
-		snprintf(ret, n, "/usr/lib/postgresql/%d/bin", major);
-		if (access(ret, X_OK) == 0)
-			return true;
-	}
-	return false;
-}
 
 /* PostgreSQL refuses root. */
 static const struct passwd *
@@ -58,9 +43,10 @@ find_user(void)
 bool
 pgtemp_have(void)
 {
-	char bin[256];
+	char bin[HOME_PATH_MAX];
+	struct err e = { 0 };
 
-	if (find_bin(bin, sizeof bin) && (geteuid() != 0 || find_user() != NULL))
+	if (cluster_find_bin(0, bin, NULL, &e) == 0 && (geteuid() != 0 || find_user() != NULL))
 		return true;
 	fprintf(stderr, "skipped: no PostgreSQL programs, or no user to run them\n");
 	return false;
@@ -78,12 +64,11 @@ become(const struct pgtemp *p)
 static pid_t
 spawn(const struct pgtemp *p, const char *const *argv)
 {
-	char program[512], log[128];
+	char log[128];
 	pid_t pid = fork();
 
 	if (pid != 0)
 		return pid;
-	snprintf(program, sizeof program, "%s/%s", p->bin, argv[0]);
 	snprintf(log, sizeof log, "%s/log", p->dir);
 	if (chdir(p->dir) != 0)
 		_exit(126);
@@ -92,10 +77,7 @@ spawn(const struct pgtemp *p, const char *const *argv)
 	setpgid(0, 0);
 	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
-	dup2(fd, STDOUT_FILENO);
-	dup2(fd, STDERR_FILENO);
-	execv(program, (char *const *)(const void *)argv);
-	_exit(127);
+	program_exec(argv, -1, fd, fd);
 }
 
 static int
@@ -187,8 +169,10 @@ await_answer(struct pgtemp *p)
 void
 pgtemp_start(struct pgtemp *p)
 {
-	const char *argv[] = { "postgres", "-D", "data", "-k", p->dir, NULL };
+	char program[CLUSTER_PROGRAM_MAX];
+	const char *argv[] = { program, "-D", "data", "-k", p->dir, NULL };
 
+	snprintf(program, sizeof program, "%s/postgres", p->bin);
 	p->pid = spawn(p, argv);
 	await_answer(p);
 }
@@ -243,14 +227,17 @@ write_conf(struct pgtemp *p)
 struct pgtemp *
 pgtemp_new(void)
 {
-	static const char *const initdb[] = { "initdb",	  "-D",	  "data",	"-U",
-					      "holdfast", "-A",	  "trust",	"-N",
-					      "-E",	  "UTF8", "--locale=C", "--no-instructions",
-					      NULL };
+	char program[CLUSTER_PROGRAM_MAX];
+	const char *const initdb[] = { program,	   "-D",   "data",	 "-U",
+				       "holdfast", "-A",   "trust",	 "-N",
+				       "-E",	   "UTF8", "--locale=C", "--no-instructions",
+				       NULL };
 	struct pgtemp *p = calloc(1, sizeof *p);
+	struct err e = { 0 };
 
-	if (p == NULL || !find_bin(p->bin, sizeof p->bin))
+	if (p == NULL || cluster_find_bin(0, p->bin, NULL, &e) != 0)
 		abort();
+	snprintf(program, sizeof program, "%s/initdb", p->bin);
 	snprintf(p->dir, sizeof p->dir, "/tmp/holdfast-test-XXXXXX");
 	if (mkdtemp(p->dir) == NULL)
 		fail(p, "cannot make a folder");
