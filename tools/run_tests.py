@@ -30,6 +30,9 @@ CMOCKA_RUN = re.compile(r"^\[=+\] (\d+) test\(s\) run\.", re.M)
 CMOCKA_PASSED = re.compile(r"^\[  PASSED  \] (\d+) test\(s\)", re.M)
 CMOCKA_SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) test\(s\)", re.M)
 MESON_SKIP = 77
+# What a user's machine gives, and nothing of this one's own.
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+FOREIGN = re.compile(r"^(LANG|LANGUAGE|LC_\w+|TZ|PG\w+|HOLDFAST_HOME|HOLDFAST_SESSION|HOLDFAST_USER|HOLDFAST_PG_BIN)$")
 IT_STAGES = 2
 HA_STAGES = 4
 HA_SHORT = "node-kill or keyd-kill or test_link_is_cut or in_the_middle_of_the_merge or test_promises"
@@ -55,7 +58,8 @@ def run(argv, env=None, **kw):
 
 
 def environment(build):
-    env = dict(os.environ, HOLDFAST=str(build / "src/cmd/holdfast"), HOLDFAST_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1")
+    env = {k: v for k, v in os.environ.items() if not FOREIGN.match(k)}
+    env.update(PATH=PATH, HOLDFAST=str(build / "src/cmd/holdfast"), HOLDFAST_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1")
     # Leaks at exit of a crash-only process are no fault; everything else ends the test.
     env.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1:disable_coredump=1:allocator_may_return_null=0")
     env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:abort_on_error=1:print_stacktrace=1")

@@ -9,6 +9,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import net # noqa: E402
 from stage import Stage # noqa: E402
+from pair import STOCK_PATH # noqa: E402
+
+os.environ["PATH"] = STOCK_PATH # nothing that this machine alone provides
 
 PROMISES = {
     "h1": "all users work on the primary; a standby says where it is and reveals nothing",

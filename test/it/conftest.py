@@ -19,7 +19,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/lib"))
 from api import Api # noqa: E402
-from pair import Node, drop_prefix, free_port, give # noqa: E402
+from pair import STOCK_PATH, Node, drop_prefix, free_port, give # noqa: E402
+
+os.environ["PATH"] = STOCK_PATH # nothing that this machine alone provides
 
 PASSWORD = "Correct-Horse-7-battery"
 

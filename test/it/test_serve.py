@@ -60,6 +60,18 @@ def test_starts_and_stops(node, record_property):
     assert not (node.home / "data/pg/postmaster.pid").exists() # shut down, not fallen
 
 
+def test_nothing_is_searched_in_path(new_node):
+    """PostgreSQL's programs are found, and find themselves and each other, without it; nor is a locale or a home needed."""
+    n = new_node(env={"PATH": "/nonexistent", "LANG": "xx_YY.UTF-8", "LC_ALL": "xx_YY.UTF-8", "HOME": "/nonexistent"})
+    n.init()
+    n.start()
+    assert n.health()[0] == 200
+    postmaster, = n.pids("postmaster")
+    program = Path(f"/proc/{postmaster}/cmdline").read_bytes().split(b"\0")[0].decode()
+    assert program == os.readlink(f"/proc/{postmaster}/exe"), "PostgreSQL finds itself by the path that it is started with"
+    n.stop()
+
+
 def test_ctrl_c_stops_it_too(running):
     proc, tree = running.proc, running.pids("all")
     os.killpg(proc.pid, signal.SIGINT) # as the terminal does: to the whole group
