@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ini.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,22 +18,54 @@
 #define TREE_DEPTH_MAX 64
 
 int
+home_denied(const char *path, struct err *e)
+{
+	struct stat st;
+	const struct passwd *owner = stat(path, &st) == 0 ? getpwuid(st.st_uid) : NULL;
+	const char *name = owner ? owner->pw_name : "holdfast";
+	bool other = strcmp(name, "root") != 0 && !(owner && owner->pw_uid == geteuid());
+	return err_set(e, ERR_FORBIDDEN, "you may not read %s: run it as root%s%s", path,
+		       other ? " or as " : "", other ? name : "");
+}
+
+/* A node's folders belong to its user alone: whoever may not look into them is told so here, before
+ * what is in them seems to be missing. */
+static int
+check_readable(const struct home *h, struct err *e)
+{
+	static const char *const folders[] = { "", "/conf", "/run" };
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		char path[HOME_PATH_MAX];
+		snprintf(path, sizeof(path), "%s%s", h->dir, folders[i]);
+		if (faccessat(AT_FDCWD, path, R_OK | X_OK, AT_EACCESS) < 0 && errno == EACCES)
+			return home_denied(path, e);
+	}
+	return 0;
+}
+
+int
 home_open(struct home *ret, const char *dir, struct err *e)
 {
 	char real[PATH_MAX];
 	struct stat st;
+	struct home h;
 	if (!realpath(dir, real) || stat(real, &st) < 0)
-		return err_errno(e, ERR_IO, "cannot open the home folder %s", dir);
+		return errno == EACCES
+			       ? home_denied(dir, e)
+			       : err_errno(e, ERR_IO, "cannot open the home folder %s", dir);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, ERR_IO, "the home %s is not a folder", dir);
 	size_t n = strlen(real);
-	if (n >= sizeof(ret->dir))
+	if (n >= sizeof(h.dir))
 		return err_set(e, ERR_IO,
 			       "the path of the home folder is longer than %zu bytes: choose a "
 			       "shorter one",
-			       sizeof(ret->dir) - 1);
-	memcpy(ret->dir, real, n + 1);
-	return 0;
+			       sizeof(h.dir) - 1);
+	memcpy(h.dir, real, n + 1);
+	int r = check_readable(&h, e);
+	if (!r)
+		*ret = h;
+	return r;
 }
 
 void
@@ -68,8 +101,10 @@ home_node_read(const struct home *h, struct home_node *ret, struct err *e)
 	auto_buf text = BUF_INIT;
 	home_path(h, HOME_NODE, path);
 	int r = home_read_file(path, CONF_MAX, &text, e);
-	if (r)
+	if (r && e->sys == ENOENT)
 		return err_prefix(e, "this folder is no node yet (holdfast init makes one): ");
+	if (r)
+		return r;
 	struct home_node n = { 0 };
 	int line = ini_parse_string(buf_str(&text), read_node_line, &n);
 	if (line)

@@ -63,8 +63,10 @@ struct home {
 	char dir[HOME_PATH_MAX - 64]; /* absolute, canonical */
 };
 
-/* Resolves dir (must exist). */
+/* Resolves dir (must exist). ERR_FORBIDDEN when this user may not look into it. */
 int home_open(struct home *ret, const char *dir, struct err *e) NONNULL MUST_USE;
+/* "you may not read PATH: run it as root or as OWNER": ERR_FORBIDDEN. */
+int home_denied(const char *path, struct err *e) NONNULL;
 void home_path(const struct home *h, enum home_path p, char ret[static HOME_PATH_MAX]) NONNULL;
 
 /* Identity: conf/node.conf. */

@@ -391,7 +391,8 @@ cli_help(const struct cli_verb *const *table, const struct cli_verb *verb, FILE 
 	      out);
 	help_part(table, CLI_NODE, "On a node:", out);
 	help_part(table, 0, "For its users:", out);
-	fputs("\nExit codes: 0 good, 1 refused or failed, 2 not understood, 3 no node answers.\n",
+	fputs("\nExit codes: 0 good, 1 refused, not allowed or failed, 2 not understood, 3 no node "
+	      "answers.\n",
 	      out);
 }
 

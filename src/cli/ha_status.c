@@ -2,6 +2,7 @@
  *
  * holdfast ha status: what the agent wrote into the state page, on either node, with the node's services up or not.
  */
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,17 @@ print_nodes(json_t *nodes)
 }
 
 static void
+print_line(const char *head, const char *text)
+{
+	if (!*text)
+		return;
+	printf("%s", head);
+	term_print_text(text);
+	putchar('\n');
+}
+
+/* Each cause with what to do, and under it what follows from it. */
+static void
 print_reasons(json_t *reasons)
 {
 	size_t i;
@@ -86,15 +98,12 @@ print_reasons(json_t *reasons)
 
 	json_array_foreach(reasons, i, r)
 	{
-		printf("\n  why      ");
-		term_print_text(lookup_text(r, "text"));
-		if (*lookup_text(r, "detail")) {
-			printf("\n           ");
-			term_print_text(lookup_text(r, "detail"));
-		}
-		printf("\n  what to do  ");
-		term_print_text(lookup_text(r, "todo"));
-		putchar('\n');
+		bool follows = *lookup_text(r, "follows_from");
+
+		print_line(follows ? "     and so   " : "\n  why         ", lookup_text(r, "text"));
+		print_line("              ", lookup_text(r, "detail"));
+		if (!follows)
+			print_line("  what to do  ", lookup_text(r, "todo"));
 	}
 }
 
@@ -147,60 +156,93 @@ print_status(const struct cli *c, json_t *o, const char *status)
 	print_alerts(json_object_get(o, "alerts"));
 }
 
-static int
-cannot_tell(const struct cli *c, const char *code, const char *text, const char *todo)
-{
-	if (c->json)
-		printf("{\"status\":\"Failed\",\"reasons\":[{\"code\":\"%s\",\"node\":null,"
-		       "\"text\":\"%s\","
-		       "\"detail\":null,\"todo\":\"%s\"}],\"nodes\":[]}\n",
-		       code, text, todo);
-	else
-		printf("High Availability Status: %sFailed%s\n  why         %s\n  what to do  %s\n",
-		       cli_paint(c, CLI_RED), cli_paint(c, CLI_PLAIN), text, todo);
-	return CLI_STATUS_FAILED;
-}
+/* The page cannot say how the pair is: nothing old is shown instead (H9). */
+struct silence {
+	const char *status, *code, *text, *todo;
+	int exit;
+};
+
+static const struct silence not_running = {
+	"Not running",
+	"not_running",
+	"this node does not run here",
+	"Start it: `systemctl start holdfast`, or `holdfast serve`.",
+	CLI_UNREACHABLE,
+};
+static const struct silence starting = {
+	"Failed",
+	"starting",
+	"this node was just started and has not looked around yet",
+	"Ask again in a moment; if it stays so, see the node's log.",
+	CLI_STATUS_FAILED,
+};
+static const struct silence agent_silent = {
+	"Failed",
+	"agent_silent",
+	"the agent of this node has not been heard for more than 5 s",
+	"See the node's log; if it does not come back, restart the node.",
+	CLI_STATUS_FAILED,
+};
 
 static int
-not_running(const struct cli *c)
+cannot_tell(const struct cli *c, const struct silence *s)
 {
-	return cannot_tell(c, "not_running", "this node does not run",
-			   "Start it with `holdfast serve`.");
+	if (c->json)
+		printf("{\"status\":\"%s\",\"reasons\":[{\"code\":\"%s\",\"node\":null,"
+		       "\"text\":\"%s\",\"detail\":null,\"todo\":\"%s\",\"follows_from\":null}],"
+		       "\"nodes\":[]}\n",
+		       s->status, s->code, s->text, s->todo);
+	else
+		printf("High Availability Status: %s%s%s\n\n  why         %s\n  what to do  %s\n",
+		       cli_paint(c, CLI_RED), s->status, cli_paint(c, CLI_PLAIN), s->text, s->todo);
+	return s->exit;
+}
+
+/* ERR_UNREACHABLE: nobody serves this home; ERR_NOT_SERVING: somebody begins to. */
+static int
+open_page(const struct home *h, struct page **ret, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	int rc = preflight_alone(h, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_UNREACHABLE, "%s", not_running.text);
+	if (rc != ERR_REFUSED)
+		return rc;
+	home_path(h, HOME_STATE, path);
+	rc = page_open(path, ret, e);
+	return rc && e->sys == ENOENT ? ERR_NOT_SERVING : rc;
 }
 
 static int
 run(const struct cli *c, struct err *e)
 {
-	char path[HOME_PATH_MAX];
 	struct home h;
 	struct page *page;
-	struct err none;
 	json_error_t je;
 
 	int rc = cli_home(c, &h, e);
+	if (rc == 0)
+		rc = open_page(&h, &page, e);
+	if (rc == ERR_UNREACHABLE)
+		return cannot_tell(c, &not_running);
+	if (rc == ERR_NOT_SERVING)
+		return cannot_tell(c, &starting);
 	if (rc < 0)
 		return rc;
-	home_path(&h, HOME_STATE, path);
-	if (preflight_alone(&h, &none) == 0 || page_open(path, &page, &none) < 0)
-		return not_running(c);
 	struct page_view *v = malloc(sizeof(*v));
 	if (!v)
 		abort();
 	page_read(page, v);
-	bool starting = v->beat_mono_ms == 0;
+	bool begun = v->beat_mono_ms != 0;
 	int64_t age = clock_mono_ms() - v->beat_mono_ms;
 	page_free(page);
 	auto_json o = json_loads(v->status_json, 0, &je);
 	free(v);
-	if (starting)
-		return cannot_tell(c, "starting",
-				   "this node was just started and has not looked around yet",
-				   "Ask again in a moment; if it stays so, see the node's log.");
+	if (!begun)
+		return cannot_tell(c, &starting);
 	if (age > BEAT_MAX_MS || age < 0 || !o)
-		return cannot_tell(
-			c, "agent_silent",
-			"the agent of this node has not been heard for more than 5 s",
-			"See the node's log; if it does not come back, restart the node.");
+		return cannot_tell(c, &agent_silent);
 	const char *status = lookup_text(o, "status");
 	if (c->json)
 		term_print_json(o);
@@ -222,6 +264,8 @@ const struct cli_verb verb_ha_status = {
 	opts,
 	run,
 	"Says Alive, or Failed and why, and what to do; on either node.",
-	"Exit code: 0 Alive, 4 Failed, 5 not a pair.",
+	"Exit code: 0 Alive, 1 not allowed (run it as root or as Holdfast's user), 3 this node "
+	"does "
+	"not run, 4 Failed, 5 not a pair.",
 	CLI_NODE
 };

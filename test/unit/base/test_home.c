@@ -44,6 +44,34 @@ opens_the_canonical_folder(void **state)
 	assert_int_equal(home_open(&h, "/etc/passwd", &e), ERR_IO);
 }
 
+/* Whoever may not look is told that, not that there is nothing. */
+static void
+a_locked_home_is_not_an_absent_one(void **state)
+{
+	struct home h;
+	struct home_node n;
+	struct err e = { 0 };
+	char dir[128], conf[160];
+	snprintf(dir, sizeof(dir), "%s/locked", (char *)*state);
+	snprintf(conf, sizeof(conf), "%s/conf", dir);
+	assert_int_equal(home_mkdirs(conf, 0700, &e), 0);
+	if (geteuid() == 0) { /* root may look everywhere */
+		assert_int_equal(chmod(*state, 0755), 0);
+		assert_int_equal(seteuid(65534), 0);
+	} else {
+		assert_int_equal(chmod(dir, 0), 0);
+	}
+	int r = home_open(&h, dir, &e);
+	assert_int_equal(geteuid() == 65534 ? seteuid(0) : chmod(dir, 0700), 0);
+	assert_int_equal(r, ERR_FORBIDDEN);
+	assert_non_null(strstr(e.text, "you may not read"));
+	assert_non_null(strstr(e.text, dir));
+	assert_non_null(strstr(e.text, "as root"));
+	assert_int_equal(home_open(&h, dir, &e), 0);
+	assert_int_equal(home_node_read(&h, &n, &e), ERR_IO);
+	assert_non_null(strstr(e.text, "holdfast init"));
+}
+
 static void
 node_round_trip(void **state)
 {
@@ -143,6 +171,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opens_the_canonical_folder),
+		cmocka_unit_test(a_locked_home_is_not_an_absent_one),
 		cmocka_unit_test(node_round_trip),
 		cmocka_unit_test(files_are_written_whole_with_their_mode),
 		cmocka_unit_test(trees_are_made_and_removed),
