@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,51 @@ text_copy(char *to, size_t room, const char *from)
 
 	memcpy(to, from, n);
 	memset(to + n, 0, room - n);
+}
+
+/* Where a text that must end within n bytes does: behind the last whole word, or, in one long word,
+ * between two characters. */
+static size_t
+end_of_words(const char *s, size_t n)
+{
+	size_t at = n;
+
+	while (at > n / 2 && s[at] != ' ')
+		at--;
+	if (s[at] != ' ') {
+		at = n;
+		while (at && ((unsigned char)s[at] & 0xC0) == 0x80)
+			at--;
+	}
+	while (at && strchr(" ,;:", s[at - 1]))
+		at--;
+	return at;
+}
+
+void
+text_fitv(char *to, size_t room, const char *fmt, va_list ap)
+{
+	static const char more[] = " …";
+	int n = vsnprintf(to, room, fmt, ap);
+
+	assert(n >= 0 && room > 2 * sizeof(more));
+	size_t end = (size_t)n;
+	if (end >= room) {
+		end = end_of_words(to, room - sizeof(more));
+		memcpy(to + end, more, sizeof(more));
+		end += sizeof(more) - 1;
+	}
+	memset(to + end, 0, room - end);
+}
+
+void
+text_fit(char *to, size_t room, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	text_fitv(to, room, fmt, ap);
+	va_end(ap);
 }
 
 uint8_t

@@ -39,6 +39,12 @@ char *buf_take_str(struct buf *b) NONNULL; /* hands the block on (free()); b is 
 /* Copies a text into a field of `room` bytes: what is too long is cut, what is left over is zeros. */
 void text_copy(char *to, size_t room, const char *from) NONNULL;
 
+/* The same for a sentence that a person reads, from a format: what is too long ends after a whole
+ * word, with an ellipsis. The rest is zeros. Room for
+ * 11 bytes at least. */
+void text_fit(char *to, size_t room, const char *fmt, ...) PRINTF(3, 4);
+void text_fitv(char *to, size_t room, const char *fmt, va_list ap) NONNULL;
+
 /* Reads big-endian fields from bytes that came from outside; every getter checks the bound.
  * After a short read `bad` is true and all further getters give zeros: check once at the end. */
 struct cursor {

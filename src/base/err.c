@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/buf.h"
 
 static const struct err_info rows[] = {
 #define ERR(name, code, number, http, text) { -(number), http, #code, text },
@@ -31,9 +32,10 @@ err_table(size_t *ret_n)
 static void
 append_sys(struct err *e)
 {
-	char text[128];
-	size_t n = strlen(e->text);
-	snprintf(e->text + n, sizeof(e->text) - n, ": %s", strerror_r(e->sys, text, sizeof(text)));
+	char text[128], before[sizeof(e->text)];
+	memcpy(before, e->text, sizeof(before));
+	text_fit(e->text, sizeof(e->text), "%s: %s", before,
+		 strerror_r(e->sys, text, sizeof(text)));
 }
 
 int
@@ -44,7 +46,7 @@ err_set_at(struct err *e, const char *file, int line, int code, int sys, const c
 	*e = (struct err){ .code = code, .sys = sys, .file = file, .line = line };
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	text_fitv(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
 	if (sys)
 		append_sys(e);
@@ -62,8 +64,9 @@ err_prefix(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
-	size_t n = strlen(e->text);
-	snprintf(e->text + n, sizeof(e->text) - n, "%s", old);
+	char before[sizeof(e->text)];
+	memcpy(before, e->text, sizeof(before));
+	text_fit(e->text, sizeof(e->text), "%s%s", before, old);
 	return e->code;
 }
 

@@ -189,7 +189,7 @@ page_write(struct page *p, const struct page_view *v)
 	d->alerts_waiting = v->alerts_waiting;
 	d->ordered = v->ordered;
 	d->damage = (uint64_t)v->data_damaged | (uint64_t)v->journal_unreadable << 1;
-	text_copy(d->reason, sizeof(d->reason), v->reason);
+	text_fit(d->reason, sizeof(d->reason), "%s", v->reason);
 	text_copy(d->primary_url, sizeof(d->primary_url), v->primary_url);
 	text_copy(d->status_json, sizeof(d->status_json), v->status_json);
 	uint64_t hidden = (atomic_load(&s->shown) & 1) ^ 1;

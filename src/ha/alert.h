@@ -37,7 +37,7 @@ struct alert {
 	char node[256];		/* the node it is about */
 	char state[16];		/* of the source */
 	char text[512];		/* one sentence */
-	char detail[200];	/* "" none */
+	char detail[256];	/* "" none */
 	const char *todo;	/* static; NULL none */
 	uint32_t reasons;	/* bits of enum status_reason */
 	int64_t term, as_of_us; /* as_of 0: not said */

@@ -284,7 +284,7 @@ set_failure(struct sender *s, const char *text)
 	struct alerter *al = s->al;
 
 	pthread_mutex_lock(&al->lock);
-	text_copy(al->failure[s->target], sizeof(al->failure[s->target]), text);
+	text_fit(al->failure[s->target], sizeof(al->failure[s->target]), "%s", text);
 	pthread_mutex_unlock(&al->lock);
 }
 
@@ -479,7 +479,7 @@ alerter_look(struct alerter *al, struct alerter_view *ret)
 				 al->failure[t]);
 	}
 	pthread_mutex_unlock(&al->lock);
-	text_copy(ret->failure, sizeof(ret->failure), buf_str(&all));
+	text_fit(ret->failure, sizeof(ret->failure), "%s", buf_str(&all));
 }
 
 static void

@@ -68,7 +68,7 @@ static void
 set_trouble(struct work *w, enum deposit_trouble t, const char *why)
 {
 	w->v.trouble = t;
-	text_copy(w->v.why, sizeof(w->v.why), why);
+	text_fit(w->v.why, sizeof(w->v.why), "%s", why);
 }
 
 /* ---- the journal ---- */

@@ -235,7 +235,7 @@ take_reply(struct attempt *a, const struct client_reply *r)
 	}
 	/* Something else answers on that port. */
 	a->outcome = PROBE_CANNOT;
-	memcpy(a->failure, e.text, sizeof(a->failure) - 1);
+	text_fit(a->failure, sizeof(a->failure), "%s", e.text);
 }
 
 static void
@@ -250,7 +250,7 @@ ask(struct client *c, struct attempt *a)
 	a->got_us = clock_now_us();
 	if (code) {
 		a->outcome = outcome_of_failure(f);
-		memcpy(a->failure, e.text, sizeof(a->failure) - 1);
+		text_fit(a->failure, sizeof(a->failure), "%s", e.text);
 		return;
 	}
 	take_reply(a, &r);

@@ -179,5 +179,5 @@ rejoin_told(const struct home *h, char *ret, size_t room)
 	ret[0] = '\0';
 	home_path(h, HOME_PROGRESS, path);
 	if (access(path, F_OK) == 0 && home_read_file(path, FILE_MAX, &text, &ignored) == 0)
-		snprintf(ret, room, "%s", buf_str(&text));
+		text_fit(ret, room, "%s", buf_str(&text));
 }

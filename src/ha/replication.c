@@ -311,8 +311,8 @@ look_own(struct look *k, struct err *e)
 	const void *hash = v->aside_seq ? row_bytea(aside, 0, 2, &n) : NULL;
 	if (hash && n == sizeof(v->aside_hash))
 		memcpy(v->aside_hash, hash, n);
-	text_copy(v->aside_why, sizeof(v->aside_why),
-		  rows_count(aside) ? row_text(aside, 0, 1) : "");
+	text_fit(v->aside_why, sizeof(v->aside_why), "%s",
+		 rows_count(aside) ? row_text(aside, 0, 1) : "");
 	return 0;
 }
 
@@ -440,7 +440,7 @@ nap(struct replication *r, int64_t ms)
 static void
 note_failure(struct look *k, const struct err *e)
 {
-	text_copy(k->v.failure, sizeof(k->v.failure), e->text);
+	text_fit(k->v.failure, sizeof(k->v.failure), "%s", e->text);
 	if (e->code == ERR_DATA_DAMAGED && !k->v.damaged_pages)
 		k->v.damaged_pages = 1;
 	k->v.streams = k->v.receiving = k->v.caught_up = false;

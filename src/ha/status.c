@@ -163,6 +163,104 @@ status_alive(const struct status_view *v)
 	return true;
 }
 
+/* ---- which reason explains which ---- */
+
+#define BIT(r) (1u << STATUS_##r)
+#define NOT_FLOWING (BIT(NOT_STREAMING) | BIT(OUT_OF_STEP) | BIT(JOURNAL_WAITS))
+
+/* Where the cause holds, seen from the node that it explains something of. */
+enum place { HERE, AT_PRIMARY, ELSEWHERE };
+
+/* The first row that fits is what a reason comes from. What waits for somebody's word (TOO_OLD, SLOT_SOON_LOST) is explained
+ * by nothing: it must not be overlooked. */
+static const struct {
+	enum status_reason cause;
+	enum place at;
+	uint32_t effects;
+} explanations[] = {
+	{ STATUS_DATA_DAMAGED, HERE,
+	  BIT(DATABASE_DOWN) | BIT(SERVICE_CANNOT) | BIT(RETURNING) | NOT_FLOWING },
+	{ STATUS_DATA_DAMAGED, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
+	{ STATUS_FENCED, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
+	{ STATUS_DATABASE_DOWN, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
+	{ STATUS_DATABASE_DOWN, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
+	{ STATUS_SERVICE_DOWN, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
+	{ STATUS_NAME_UNKNOWN, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
+	{ STATUS_SERVICE_CANNOT, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
+	{ STATUS_CERT_UNTRUSTED, AT_PRIMARY, BIT(EMERGENCY) | BIT(JOURNAL_WAITS) },
+	{ STATUS_SERVICE_DOWN, HERE, BIT(SLOT_LOST) | NOT_FLOWING },
+	{ STATUS_SLOT_LOST, HERE, BIT(RETURNING) | NOT_FLOWING },
+	{ STATUS_RETURNING, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
+	{ STATUS_AWAY, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
+	{ STATUS_SERVICE_CANNOT, HERE, NOT_FLOWING },
+	{ STATUS_JOURNAL_UNREADABLE, HERE, BIT(JOURNAL_WAITS) },
+	{ STATUS_JOURNAL_DIVERGED, HERE, BIT(JOURNAL_WAITS) },
+	{ STATUS_MERGE_REFUSED, HERE, BIT(JOURNAL_WAITS) },
+	{ STATUS_EMERGENCY, HERE, BIT(JOURNAL_WAITS) },
+	{ STATUS_MERGING, HERE, BIT(JOURNAL_WAITS) },
+	{ STATUS_EMERGENCY, ELSEWHERE, BIT(JOURNAL_WAITS) },
+	{ STATUS_MERGING, ELSEWHERE, BIT(JOURNAL_WAITS) },
+	{ STATUS_NOT_STREAMING, HERE, BIT(OUT_OF_STEP) | BIT(JOURNAL_WAITS) },
+	{ STATUS_NOT_STREAMING, ELSEWHERE, BIT(PRIMARY_ALONE) },
+	{ STATUS_OUT_OF_STEP, ELSEWHERE, BIT(PRIMARY_ALONE) },
+	{ STATUS_SERVICE_DOWN, ELSEWHERE, BIT(PRIMARY_ALONE) },
+	{ STATUS_AWAY, ELSEWHERE, BIT(PRIMARY_ALONE) },
+	{ STATUS_RETURNING, ELSEWHERE, BIT(PRIMARY_ALONE) },
+};
+
+bool
+status_explains(unsigned row, enum status_reason *ret_cause, uint32_t *ret_effects)
+{
+	if (row >= ARRAY_LEN(explanations))
+		return false;
+	*ret_cause = explanations[row].cause;
+	*ret_effects = explanations[row].effects;
+	return true;
+}
+
+static bool
+is_place(const struct status_view *v, enum place where, unsigned cause, unsigned effect)
+{
+	switch (where) {
+	case HERE:
+		return cause == effect;
+	case AT_PRIMARY:
+		return cause != effect && v->nodes[cause].primary;
+	default:
+		return cause != effect;
+	}
+}
+
+/* One step back; false when nothing explains it. */
+static bool
+step_back(const struct status_view *v, struct status_at *at)
+{
+	/* Nobody's fault but an order. */
+	if (at->reason == STATUS_EMERGENCY && v->nodes[at->node].ordered)
+		return false;
+	for (size_t k = 0; k < ARRAY_LEN(explanations); k++) {
+		if (!(explanations[k].effects & (1u << at->reason)))
+			continue;
+		for (unsigned i = 0; i < v->n; i++) {
+			if (!is_place(v, explanations[k].at, i, at->node) ||
+			    !(status_node_reasons(v, i) & (1u << explanations[k].cause)))
+				continue;
+			*at = (struct status_at){ i, explanations[k].cause };
+			return true;
+		}
+	}
+	return false;
+}
+
+struct status_at
+status_cause(const struct status_view *v, struct status_at of)
+{
+	/* No reason explains itself through others (tested): this ends. */
+	while (step_back(v, &of))
+		;
+	return of;
+}
+
 /* ---- JSON ---- */
 
 static const char *
@@ -210,16 +308,16 @@ write_detail(const struct status_view *v, const struct status_node *n, enum stat
 			 n->skew_us < 0 ? "behind" : "ahead");
 	else if (r == STATUS_SERVICE_DOWN || r == STATUS_SERVICE_CANNOT ||
 		 r == STATUS_CERT_UNTRUSTED || r == STATUS_NAME_UNKNOWN)
-		snprintf(ret, room, "%s", n->service_why);
+		text_fit(ret, room, "%s", n->service_why);
 	else if (r == STATUS_EMERGENCY && n->ordered)
 		snprintf(ret, room, "an operator ordered it");
 	else if (r == STATUS_DATA_DAMAGED && n->self)
 		snprintf(ret, room, "damaged pages were met %lld times; its log names them",
 			 (long long)v->damaged_pages);
 	else if (is_trouble_of(v, n, r))
-		snprintf(ret, room, "%s", v->trouble);
+		text_fit(ret, room, "%s", v->trouble);
 	else if (r == STATUS_CHAIN_SHRUNK || r == STATUS_CHAIN_FORKED)
-		snprintf(ret, room, "%s", v->chain);
+		text_fit(ret, room, "%s", v->chain);
 }
 
 void
@@ -228,39 +326,95 @@ status_say(const struct status_view *v, unsigned i, enum status_reason r, struct
 	const struct status_node *n = &v->nodes[i];
 
 	status_code(r, ret->code);
-	snprintf(ret->text, sizeof(ret->text), reasons[r].text, n->name);
+	text_fit(ret->text, sizeof(ret->text), reasons[r].text, n->name);
 	write_detail(v, n, r, ret->detail, sizeof(ret->detail));
 	ret->todo = reasons[r].todo;
 }
 
 static void
-write_reason(struct jw *w, const struct status_view *v, unsigned i, enum status_reason r)
+write_reason(struct jw *w, const struct status_view *v, struct status_at at, const char *cause)
 {
 	struct status_words s;
 
-	status_say(v, i, r, &s);
+	status_say(v, at.node, at.reason, &s);
 	jw_object(w, NULL);
 	jw_text(w, "code", s.code);
-	jw_text(w, "node", v->nodes[i].name);
+	jw_text(w, "node", v->nodes[at.node].name);
 	jw_text(w, "text", s.text);
 	jw_text(w, "detail", s.detail[0] ? s.detail : NULL);
 	jw_text(w, "todo", s.todo);
+	jw_text(w, "follows_from", cause);
 	jw_end_object(w);
 }
 
+/* The next reason that holds, in the order of nodes and of the list: the first one when not *begun, else the one behind *at. */
+static bool
+next_reason(const struct status_view *v, struct status_at *at, bool *begun)
+{
+	unsigned r = *begun ? at->reason + 1 : 0;
+
+	if (!*begun)
+		at->node = 0;
+	*begun = true;
+	for (; at->node < v->n; at->node++, r = 0) {
+		uint32_t bits = status_node_reasons(v, at->node) & (uint32_t)(~0ull << r);
+
+		if (bits) {
+			at->reason = (enum status_reason)__builtin_ctz(bits);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+is_same(struct status_at a, struct status_at b)
+{
+	return a.node == b.node && a.reason == b.reason;
+}
+
+static bool
+is_cause(const struct status_view *v, struct status_at at)
+{
+	return is_same(status_cause(v, at), at);
+}
+
+/* Up to *left of what follows from `cause`. */
+static void
+write_effects(struct jw *w, const struct status_view *v, struct status_at cause, unsigned *left)
+{
+	struct status_at at;
+	bool begun = false;
+	char code[32];
+
+	status_code(cause.reason, code);
+	while (*left && next_reason(v, &at, &begun)) {
+		if (is_same(at, cause) || !is_same(status_cause(v, at), cause))
+			continue;
+		write_reason(w, v, at, code);
+		--*left;
+	}
+}
+
+/* Causes before all else: where there is no room for everything, what follows is left out. */
 static void
 write_reasons(struct jw *w, const struct status_view *v)
 {
-	unsigned shown = 0;
+	unsigned causes = 0;
+	struct status_at at;
 
 	jw_array(w, "reasons");
-	for (unsigned i = 0; has_pair(v) && i < v->n; i++) {
-		uint32_t bits = status_node_reasons(v, i);
-
-		for (unsigned r = 0; r < STATUS_REASON_COUNT; r++) {
-			if ((bits & (1u << r)) && shown++ < STATUS_REASONS_SHOWN)
-				write_reason(w, v, i, (enum status_reason)r);
-		}
+	for (bool begun = false; has_pair(v) && next_reason(v, &at, &begun);)
+		causes += is_cause(v, at);
+	if (causes > STATUS_REASONS_SHOWN)
+		causes = STATUS_REASONS_SHOWN;
+	unsigned left = STATUS_REASONS_SHOWN - causes;
+	for (bool begun = false; causes && next_reason(v, &at, &begun);) {
+		if (!is_cause(v, at))
+			continue;
+		causes--;
+		write_reason(w, v, at, NULL);
+		write_effects(w, v, at, &left);
 	}
 	jw_end_array(w);
 }
@@ -315,19 +469,18 @@ write_node(struct jw *w, const struct status_node *n)
 	jw_end_object(w);
 }
 
-/* The first reason as one sentence, for those who show only one line. */
+/* The first cause as one sentence, for those who show only one line. */
 static void
 write_first(struct jw *w, const struct status_view *v)
 {
-	char text[512];
+	struct status_words s;
+	struct status_at at;
 
-	for (unsigned i = 0; has_pair(v) && i < v->n; i++) {
-		uint32_t bits = status_node_reasons(v, i);
-
-		if (!bits)
+	for (bool begun = false; has_pair(v) && next_reason(v, &at, &begun);) {
+		if (!is_cause(v, at))
 			continue;
-		snprintf(text, sizeof(text), reasons[__builtin_ctz(bits)].text, v->nodes[i].name);
-		jw_text(w, "reason", text);
+		status_say(v, at.node, at.reason, &s);
+		jw_text(w, "reason", s.text);
 		return;
 	}
 	jw_null(w, "reason");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What `ha status` says (H9): Alive only when it is true end to end, otherwise Failed with every
- * reason and what to do. Pure: from observations to JSON. The agent keeps the text in the state
+ * reason, the cause first and then what follows from it, and what to do. Pure: from observations to JSON. The agent keeps the text in the state
  * page; CLI, API and console show it.
  */
 #pragma once
@@ -58,7 +58,7 @@
 	X(EMERGENCY, "%s gives emergency access",                                                  \
 	  "Bring the primary back; the return is automatic. If an operator ordered it: run "       \
 	  "`holdfast ha emergency off` there.")                                                    \
-	X(TOO_OLD, "the data of %s is older than max_emergency_age",                               \
+	X(TOO_OLD, "the data of %s is older than emergency access may be",                         \
 	  "It gives out no passwords. Bring the primary back, or log in there as an "              \
 	  "administrator and run `holdfast ha unlock`.")                                           \
 	X(MERGING, "%s is taking its journal home", "Nothing: it takes a moment.")                 \
@@ -142,6 +142,16 @@ struct status_words {
 void status_code(enum status_reason r, char ret[static 32]); /* lower case, as the JSON has it */
 void status_say(const struct status_view *v, unsigned i, enum status_reason r,
 		struct status_words *ret) NONNULL;
+/* A reason of node `node`. */
+struct status_at {
+	unsigned node;
+	enum status_reason reason;
+};
+/* What a reason that holds comes from in the end: itself when nothing else explains it. */
+struct status_at status_cause(const struct status_view *v, struct status_at of) NONNULL;
+/* The table behind it, for its test: which reason explains which, at whatever node. False past the end. */
+bool status_explains(unsigned row, enum status_reason *ret_cause, uint32_t *ret_effects) NONNULL;
 /* One JSON object:
- * {"status","state","why","reasons":[{"code","node","text","detail","todo"}],"nodes":[…]…}. */
+ * {"status","state","why","reasons":[{"code","node","text","detail","todo","follows_from"}],"nodes":[…]…}.
+ * follows_from is null of a cause; what follows from one comes behind it and names its code. */
 void status_render(const struct status_view *v, struct buf *out) NONNULL;

@@ -269,7 +269,7 @@ agent_change_state(struct agent *a, const struct fsm_next *next)
 	if (next->state != HA_SYNCED)
 		page_set_both(a->page, false);
 	a->shown.state = next->state;
-	text_copy(a->shown.reason, sizeof(a->shown.reason), next->why);
+	text_fit(a->shown.reason, sizeof(a->shown.reason), "%s", next->why);
 	a->why = next->why;
 	a->state_ms = a->now_ms;
 	if (next->state == HA_ALONE || next->state == HA_EMERGENCY || next->state == HA_STANDBY ||
@@ -289,7 +289,8 @@ agent_show_progress(struct agent *a)
 		return;
 	rejoin_told(&a->args->home, told, sizeof(told));
 	const char *more = told[0] ? told : a->wv.working ? a->wv.step : a->wv.failure;
-	snprintf(a->shown.reason, sizeof(a->shown.reason), more[0] ? "%s; %s" : "%s", a->why, more);
+	text_fit(a->shown.reason, sizeof(a->shown.reason), "%s%s%s", a->why, more[0] ? "; " : "",
+		 more);
 }
 
 void

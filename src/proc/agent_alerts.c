@@ -47,7 +47,7 @@ tell_emergency(struct agent *a, const struct status_view *v)
 	snprintf(n.key, sizeof(n.key), "emergency");
 	n.alert.type = is ? ALERT_EMERGENCY_BEGAN : ALERT_EMERGENCY_ENDED;
 	text_copy(n.alert.node, sizeof(n.alert.node), a->self.name);
-	snprintf(n.alert.text, sizeof(n.alert.text),
+	text_fit(n.alert.text, sizeof(n.alert.text),
 		 is ? "%.200s gives emergency access: %.256s"
 		    : "emergency access of %.200s is over: %.256s",
 		 a->self.name, v->why);
@@ -86,9 +86,13 @@ note_node(struct agent *a, const struct status_view *v, unsigned i, uint32_t rea
 	n.alert.type = n.bad ? ALERT_NODE_FAILED : ALERT_NODE_ALIVE;
 	n.alert.reasons = reasons;
 	text_copy(n.alert.node, sizeof(n.alert.node), node->name);
-	if (n.bad)
-		status_say(v, i, (enum status_reason)__builtin_ctz(reasons), &first);
-	snprintf(n.alert.text, sizeof(n.alert.text),
+	if (n.bad) {
+		struct status_at at = { i, (enum status_reason)__builtin_ctz(reasons) };
+
+		at = status_cause(v, at);
+		status_say(v, at.node, at.reason, &first);
+	}
+	text_fit(n.alert.text, sizeof(n.alert.text),
 		 n.bad ? "%.200s is Failed: %.280s" : "%.200s is Alive", node->name, first.text);
 	text_copy(n.alert.detail, sizeof(n.alert.detail), first.detail);
 	n.alert.todo = first.todo;

@@ -38,8 +38,8 @@ status_of_service(const struct agent *a, const struct peer *p, struct status_nod
 	n->untrusted = last == PROBE_UNTRUSTED;
 	n->name_unknown = last == PROBE_BAD_NAME && !well;
 	n->service_cannot = last == PROBE_CANNOT;
-	text_copy(n->service_why, sizeof(n->service_why),
-		  last == PROBE_CANNOT ? p->v.reply.why : p->v.failure);
+	text_fit(n->service_why, sizeof(n->service_why), "%s",
+		 last == PROBE_CANNOT ? p->v.reply.why : p->v.failure);
 	if (well || last == PROBE_CANNOT)
 		n->database = well ? STATUS_ACTIVE : STATUS_UNKNOWN;
 	if (!was_heard(a, p))
@@ -158,13 +158,13 @@ status_of_trouble(const struct agent *a, struct status_view *v)
 	witness_look(a->witness, &w);
 	v->chain_shrunk = w.shrunk;
 	v->chain_forked = w.forked;
-	text_copy(v->chain, sizeof(v->chain), w.detail);
+	text_fit(v->chain, sizeof(v->chain), "%s", w.detail);
 	if (v->merge_refused)
-		text_copy(v->trouble, sizeof(v->trouble), a->rv.aside_why);
+		text_fit(v->trouble, sizeof(v->trouble), "%s", a->rv.aside_why);
 	else if (a->dv.trouble)
-		text_copy(v->trouble, sizeof(v->trouble), a->dv.why);
+		text_fit(v->trouble, sizeof(v->trouble), "%s", a->dv.why);
 	else
-		text_copy(v->trouble, sizeof(v->trouble), a->rv.failure);
+		text_fit(v->trouble, sizeof(v->trouble), "%s", a->rv.failure);
 }
 
 /* What vaultd goes by when it gives out passwords (vault/limit.h). */
@@ -187,7 +187,7 @@ render_status(struct agent *a)
 	if (!v)
 		abort();
 	v->state = a->shown.state;
-	text_copy(v->why, sizeof(v->why), a->shown.reason);
+	text_fit(v->why, sizeof(v->why), "%s", a->shown.reason);
 	v->both = page_quick(a->page).both;
 	v->term = a->shown.term;
 	v->now_us = clock_now_us();
@@ -206,7 +206,7 @@ render_status(struct agent *a)
 	}
 	alerter_look(a->alerter, &alerts);
 	v->alerts_waiting = alerts.waiting;
-	text_copy(v->alerts_failure, sizeof(v->alerts_failure), alerts.failure);
+	text_fit(v->alerts_failure, sizeof(v->alerts_failure), "%s", alerts.failure);
 	a->shown.alerts_waiting = alerts.waiting > 0 ? alerts.waiting : 0;
 	status_render(v, &text);
 	agent_tell_alerts(a, v);

@@ -295,7 +295,7 @@ run(void *arg)
 		pthread_mutex_lock(&r->lock);
 		r->view.working = false;
 		r->view.done = rc == 0;
-		snprintf(r->view.failure, sizeof(r->view.failure), "%.255s", rc ? e.text : "");
+		text_fit(r->view.failure, sizeof(r->view.failure), "%s", rc ? e.text : "");
 	}
 	return NULL;
 }

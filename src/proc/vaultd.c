@@ -88,7 +88,7 @@ struct vaultd {
 	int64_t ping_began_ms; /* of the ping in flight; 0 none */
 	int64_t keys_asked_ms; /* when the supervisor was asked for a connection to keyd */
 	int64_t ping_next_ms;
-	char ping_why[128]; /* why the last one failed; "" it did not */
+	char ping_why[256]; /* why the last one failed; "" it did not */
 	int exit_code;
 };
 
@@ -284,7 +284,7 @@ ping(struct fiber *f, void *arg)
 	struct err e = { 0 };
 
 	if (db_exec(d->v.reader[0], f, STMT_PING, &b, NULL, &e))
-		snprintf(d->ping_why, sizeof(d->ping_why), "the database does not answer: %.90s",
+		text_fit(d->ping_why, sizeof(d->ping_why), "the database does not answer: %s",
 			 e.text);
 	else
 		d->ping_why[0] = '\0';
@@ -314,7 +314,7 @@ judge(const struct vaultd *d, int64_t now, char *why, size_t n)
 	if (!keys_available(d->v.keys))
 		snprintf(why, n, "the keys are not available: keyd is not running");
 	else if (!s.writable)
-		snprintf(why, n, "the audit log cannot be written: %.180s", s.why);
+		text_fit(why, n, "the audit log cannot be written: %s", s.why);
 	else if (s.oldest_wait_ms > d->settings.sync_timeout + WRITE_GRACE_MS)
 		snprintf(why, n, "the audit log has been waiting %lld ms for a commit",
 			 (long long)s.oldest_wait_ms);

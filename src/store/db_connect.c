@@ -18,7 +18,7 @@ db_set_why(struct db *d, const char *text)
 {
 	size_t n = strcspn(text, "\n");
 
-	snprintf(d->why, sizeof d->why, "%.*s", (int)n, text);
+	text_fit(d->why, sizeof(d->why), "%.*s", (int)n, text);
 }
 
 static void

@@ -25,7 +25,7 @@ done_stmt(sqlite3_stmt **s)
 static void
 end_with(struct rescue *r, const char *why)
 {
-	snprintf(r->got.why, sizeof(r->got.why), "%s", why);
+	text_fit(r->got.why, sizeof(r->got.why), "%s", why);
 }
 
 /* The head, as far as it can be read. What was written for another node is not taken over. */

@@ -339,8 +339,7 @@ static void
 unwritable(struct ledger *l, const struct err *e)
 {
 	l->stats.failures++;
-	snprintf(l->stats.why, sizeof(l->stats.why), "%.*s", (int)sizeof(l->stats.why) - 1,
-		 e->text);
+	text_fit(l->stats.why, sizeof(l->stats.why), "%s", e->text);
 	if (!l->stats.writable || l->stopping)
 		return;
 	l->stats.writable = false;

@@ -66,7 +66,7 @@ broken(struct walk *w, int64_t seq, const char *fmt, ...)
 	w->n->broken = true;
 	w->n->broken_seq = seq;
 	va_start(ap, fmt);
-	vsnprintf(w->n->why, sizeof(w->n->why), fmt, ap);
+	text_fitv(w->n->why, sizeof(w->n->why), fmt, ap);
 	va_end(ap);
 }
 

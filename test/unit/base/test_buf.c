@@ -93,6 +93,29 @@ short_reads_stay_bad(void **state)
 	assert_null(cursor_bytes(&c, SIZE_MAX));
 }
 
+static void
+a_sentence_ends_with_a_whole_word(void **state)
+{
+	char to[24];
+
+	text_fit(to, sizeof(to), "%s", "it fits into the room.."); /* 23 bytes */
+	assert_string_equal(to, "it fits into the room..");
+	text_fit(to, sizeof(to), "%s %s", "it does not fit", "into the room");
+	assert_string_equal(to, "it does not fit …");
+	text_fit(to, sizeof(to), "%s", "the disk is full, really: sorry");
+	assert_string_equal(to, "the disk is full …");
+	text_fit(to, sizeof(to), "%s", "ääääääääääääääääääää"); /* one word: between two letters */
+	assert_string_equal(to, "äääääääää …");
+	for (size_t room = 11; room < sizeof(to); room++) {
+		char small[24];
+		memset(small, 'x', sizeof(small));
+		text_fit(small, room, "%s", "no room for all of this text");
+		assert_true(strlen(small) < room);
+		for (size_t i = strlen(small); i < room; i++)
+			assert_int_equal(small[i], 0);
+	}
+}
+
 int
 main(void)
 {
@@ -102,6 +125,7 @@ main(void)
 		cmocka_unit_test(take_empties),
 		cmocka_unit_test(integers_round_trip),
 		cmocka_unit_test(short_reads_stay_bad),
+		cmocka_unit_test(a_sentence_ends_with_a_whole_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

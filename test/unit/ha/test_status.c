@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/home.h"
 #include "base/page.h"
+#include "ha/fsm.h"
 #include "ha/status.h"
 
 static void
@@ -139,6 +140,149 @@ an_ordered_emergency_says_so(void **ctx)
 	}
 }
 
+/* Primary `a` and secondary `b`, as `self` (0 a, 1 b) sees them. */
+static void
+see_from(struct status_view *v, int self)
+{
+	make_well(v);
+	if (!self)
+		return;
+	struct status_node a = v->nodes[0];
+	v->nodes[0] = v->nodes[1];
+	v->nodes[1] = a;
+	v->nodes[0].self = true;
+	v->nodes[1].self = false;
+}
+
+/* "code<cause code" of each reason in turn, with a blank between. */
+static void
+order_of(const struct status_view *v, char *ret, size_t room)
+{
+	auto_buf out = BUF_INIT, all = BUF_INIT;
+	json_error_t why;
+	size_t i;
+	json_t *r;
+
+	status_render(v, &out);
+	json_t *o = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, &why);
+	assert_non_null(o);
+	json_array_foreach(json_object_get(o, "reasons"), i, r)
+	{
+		const char *from = json_string_value(json_object_get(r, "follows_from"));
+
+		assert_non_null(json_object_get(r, "follows_from"));
+		buf_addf(&all, "%s%s%s%s", i ? " " : "",
+			 json_string_value(json_object_get(r, "code")), from ? "<" : "",
+			 from ? from : "");
+	}
+	json_t *first = json_array_get(json_object_get(o, "reasons"), 0);
+	assert_string_equal(json_string_value(json_object_get(o, "reason")),
+			    json_string_value(json_object_get(first, "text")));
+	snprintf(ret, room, "%s", buf_str(&all));
+	json_decref(o);
+}
+
+static void
+the_cause_comes_first(void **ctx)
+{
+	struct status_view v;
+	char got[512];
+
+	see_from(&v, 1); /* the primary's machine is gone */
+	v.state = v.nodes[0].state = HA_EMERGENCY;
+	v.nodes[0].streaming = false;
+	v.nodes[0].journal_rows = 3;
+	v.nodes[1].service = STATUS_INACTIVE;
+	order_of(&v, got, sizeof(got));
+	assert_string_equal(got,
+			    "service_down not_streaming<service_down journal_waits<service_down "
+			    "emergency<service_down");
+	v.too_old = true; /* waits for somebody's word: not hidden under another */
+	order_of(&v, got, sizeof(got));
+	assert_non_null(strstr(got, "too_old"));
+	assert_null(strstr(got, "too_old<"));
+
+	see_from(&v, 0); /* the secondary's */
+	v.state = v.nodes[0].state = HA_ALONE;
+	v.nodes[1].streaming = false;
+	v.nodes[1].service = STATUS_INACTIVE;
+	order_of(&v, got, sizeof(got));
+	assert_string_equal(got,
+			    "service_down primary_alone<service_down not_streaming<service_down");
+
+	see_from(&v, 0); /* its slot is lost, through nobody's fall */
+	v.state = v.nodes[0].state = HA_ALONE;
+	v.nodes[1].streaming = false;
+	strcpy(v.nodes[1].slot_status, "lost");
+	order_of(&v, got, sizeof(got));
+	assert_string_equal(got, "slot_lost primary_alone<slot_lost not_streaming<slot_lost");
+
+	see_from(&v, 1); /* its own database is damaged */
+	v.nodes[0].data_damaged = true;
+	v.nodes[0].service_cannot = true;
+	v.nodes[0].database = STATUS_INACTIVE;
+	v.nodes[0].streaming = false;
+	order_of(&v, got, sizeof(got));
+	assert_string_equal(got, "data_damaged service_cannot<data_damaged "
+				 "database_down<data_damaged not_streaming<data_damaged");
+
+	see_from(&v, 1); /* by order, while the primary is gone too: two causes */
+	v.state = v.nodes[0].state = HA_EMERGENCY;
+	v.nodes[0].ordered = true;
+	v.nodes[1].service = STATUS_INACTIVE;
+	order_of(&v, got, sizeof(got));
+	assert_string_equal(got, "emergency service_down");
+
+	see_from(&v, 1); /* what has nothing to do with it stays a cause */
+	v.nodes[1].service = STATUS_INACTIVE;
+	v.nodes[1].skew_us = 99000000;
+	v.nodes[1].skew_known = true;
+	v.nodes[0].streaming = false;
+	order_of(&v, got, sizeof(got));
+	assert_string_equal(got, "service_down not_streaming<service_down clock_skew");
+}
+
+/* Nothing explains itself, however it goes round: there is always a cause to begin with. */
+static void
+explanations_do_not_go_round(void **ctx)
+{
+	uint32_t from[STATUS_REASON_COUNT] = { 0 }, effects;
+	enum status_reason cause;
+
+	for (unsigned k = 0; status_explains(k, &cause, &effects); k++)
+		from[cause] |= effects;
+	for (unsigned length = 0; length < STATUS_REASON_COUNT; length++)
+		for (unsigned r = 0; r < STATUS_REASON_COUNT; r++)
+			for (unsigned s = 0; s < STATUS_REASON_COUNT; s++)
+				if (from[r] & (1u << s))
+					from[r] |= from[s];
+	for (unsigned r = 0; r < STATUS_REASON_COUNT; r++)
+		if (from[r] & (1u << r))
+			fail_msg("%s explains itself", status_reason_code((enum status_reason)r));
+}
+
+/* Words of the settings file are no words for people. */
+static void
+no_sentence_names_a_setting(void **ctx)
+{
+	static const char *const settings[] = {
+#define SETTING(field, kind, when, def, min, max, help) #field,
+#include "base/settings.def"
+#undef SETTING
+	};
+	unsigned n = 0;
+	const struct fsm_rule *rules = fsm_rules(&n);
+
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		if (!strchr(settings[i], '_'))
+			continue; /* "name" and "standby" are words too */
+		for (unsigned k = 0; k < n; k++)
+			assert_null(strstr(rules[k].why, settings[i]));
+		for (unsigned r = 0; r < STATUS_REASON_COUNT; r++)
+			assert_null(strstr(status_reason_text((enum status_reason)r), settings[i]));
+	}
+}
+
 /* Everything wrong everywhere, with the longest names: still one whole text in the page. */
 static void
 the_worst_still_fits_the_page(void **ctx)
@@ -208,6 +352,9 @@ main(void)
 		cmocka_unit_test(each_fault_is_its_own_reason),
 		cmocka_unit_test(the_text_is_json_and_says_it),
 		cmocka_unit_test(an_ordered_emergency_says_so),
+		cmocka_unit_test(the_cause_comes_first),
+		cmocka_unit_test(explanations_do_not_go_round),
+		cmocka_unit_test(no_sentence_names_a_setting),
 		cmocka_unit_test(the_worst_still_fits_the_page),
 		cmocka_unit_test(the_page_lists_the_same_reasons),
 	};
