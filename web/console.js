@@ -177,7 +177,8 @@ async function find(event) {
 	$("accounts").hidden = true;
 	say($("found"), LOOKING, "hint");
 	const asked = ++searches;
-	const r = await call("GET", `/v1/resources?q=${encodeURIComponent($("query").value)}&limit=${ROWS}`);
+	const text = $("query").value; // empty: all there is
+	const r = await call("GET", `/v1/resources?${text ? `q=${encodeURIComponent(text)}&` : ""}limit=${ROWS}`);
 	if (asked !== searches)
 		return; // a later search, or whoever searched has logged out
 	if (r.status !== 200) {

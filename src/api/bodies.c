@@ -68,40 +68,40 @@ const struct jfield body_code[] = {
 
 const struct jfield body_resource[] = {
 	{ "name", JTEXT, JREQUIRED, AT(resource, name), MAX_NAME },
-	{ "type", JTEXT, 0, AT(resource, type), MAX_TYPE },
-	{ "address", JTEXT, 0, AT(resource, address), MAX_ADDRESS },
-	{ "url", JTEXT, 0, AT(resource, url), MAX_URL },
-	{ "description", JTEXT, 0, AT(resource, description), MAX_DESCRIPTION },
+	{ "type", JTEXT, JEMPTY, AT(resource, type), MAX_TYPE },
+	{ "address", JTEXT, JEMPTY, AT(resource, address), MAX_ADDRESS },
+	{ "url", JTEXT, JEMPTY, AT(resource, url), MAX_URL },
+	{ "description", JTEXT, JEMPTY, AT(resource, description), MAX_DESCRIPTION },
 	{ 0 },
 };
 
 const struct jfield body_resource_change[] = {
 	{ "name", JTEXT, 0, AT(resource_change, name), MAX_NAME },
-	{ "type", JTEXT, 0, AT(resource_change, type), MAX_TYPE },
-	{ "address", JTEXT, 0, AT(resource_change, address), MAX_ADDRESS },
-	{ "url", JTEXT, 0, AT(resource_change, url), MAX_URL },
-	{ "description", JTEXT, 0, AT(resource_change, description), MAX_DESCRIPTION },
+	{ "type", JTEXT, JEMPTY, AT(resource_change, type), MAX_TYPE },
+	{ "address", JTEXT, JEMPTY, AT(resource_change, address), MAX_ADDRESS },
+	{ "url", JTEXT, JEMPTY, AT(resource_change, url), MAX_URL },
+	{ "description", JTEXT, JEMPTY, AT(resource_change, description), MAX_DESCRIPTION },
 	{ "owner", JTEXT, 0, AT(resource_change, owner), MAX_NAME },
 	{ 0 },
 };
 
 const struct jfield body_account[] = {
 	{ "login", JTEXT, JREQUIRED, AT(account, login), MAX_NAME },
-	{ "description", JTEXT, 0, AT(account, description), MAX_DESCRIPTION },
+	{ "description", JTEXT, JEMPTY, AT(account, description), MAX_DESCRIPTION },
 	{ "fields", JMAP, 0, AT(account, fields), ACCOUNT_FIELDS_MAX },
 	{ 0 },
 };
 
 const struct jfield body_account_change[] = {
 	{ "login", JTEXT, 0, AT(account_change, login), MAX_NAME },
-	{ "description", JTEXT, 0, AT(account_change, description), MAX_DESCRIPTION },
+	{ "description", JTEXT, JEMPTY, AT(account_change, description), MAX_DESCRIPTION },
 	{ "conflict", JBOOL, 0, AT(account_change, conflict), 0 },
 	{ 0 },
 };
 
 const struct jfield body_retrieve[] = {
 	{ "reason", JTEXT, 0, AT(retrieve, reason), MAX_REASON },
-	{ "version", JINT, 0, AT(retrieve, version), MAX_VERSION },
+	{ "version", JINT, JPOSITIVE, AT(retrieve, version), MAX_VERSION },
 	{ 0 },
 };
 
@@ -118,7 +118,7 @@ const struct jfield body_share[] = {
 };
 
 const struct jfield body_settle[] = {
-	{ "version", JINT, 0, AT(settle, version), MAX_VERSION },
+	{ "version", JINT, JPOSITIVE, AT(settle, version), MAX_VERSION },
 	{ "fields", JMAP, 0, AT(settle, fields), ACCOUNT_FIELDS_MAX },
 	{ "if_version", JINT, 0, AT(settle, if_version), MAX_VERSION },
 	{ 0 },

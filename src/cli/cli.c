@@ -225,6 +225,10 @@ take_opt(struct cli *c, const char *word, int argc, char **argv, int *i, struct 
 	else if (o->value)
 		return err_set(e, ERR_USAGE, "--%s needs a value: --%s %s", o->name, o->name,
 			       o->value);
+	if (o->value && !*value && !o->empty)
+		return err_set(e, ERR_USAGE,
+			       "the value of --%s is empty; leave --%s out if it is not meant",
+			       o->name, o->name);
 	if (c->nset == CLI_OPTS_MAX)
 		return err_set(e, ERR_USAGE, "more than %d options", CLI_OPTS_MAX);
 	c->set[c->nset].opt = o;
@@ -256,9 +260,14 @@ take_words(struct cli *c, int argc, char **argv, struct err *e)
 }
 
 static int
-check_count(const struct cli *c, struct err *e)
+check_args(const struct cli *c, struct err *e)
 {
 	const struct cli_verb *v = c->verb;
+	for (int i = 0; i < c->nargs; i++)
+		if (!*c->args[i])
+			return err_set(e, ERR_USAGE,
+				       "argument %d is empty (an unset variable?): holdfast %s %s",
+				       i + 1, v->name, v->args);
 	if (c->nargs >= v->min_args && c->nargs <= v->max_args)
 		return 0;
 	const char *gap = *v->args ? " " : "";
@@ -297,7 +306,7 @@ cli_parse(const struct cli_verb *const *table, int argc, char **argv, struct cli
 	*ret_help |= cli_has(&c, "help");
 	c.json = cli_has(&c, "json");
 	*ret = c;
-	return *ret_help ? 0 : check_count(&c, e);
+	return *ret_help ? 0 : check_args(&c, e);
 }
 
 /* Columns that UTF-8 text takes up on a terminal. */

@@ -2,7 +2,9 @@
  *
  * The frame of the command line. A verb is one constant, `verb_<id>`, in a file of its own, and one
  * row VERB(<id>) in cli/verbs.def. From the verb's tables come its parser, its --help and the
- * checks of its arguments. --json and --help are every verb's. One thread.
+ * checks of its arguments: no argument is empty, and no value of an option that does not say so,
+ * since an empty one is what an unset variable of a script leaves behind. --json and --help are
+ * every verb's. One thread.
  *
  *   static const struct cli_opt opts[] = {
  *           CLI_OPT_HOME,
@@ -40,6 +42,7 @@ struct cli_opt {
 	const char *name;  /* without "--" */
 	const char *value; /* what stands for the value in the help; NULL: a flag */
 	const char *help;  /* one sentence */
+	bool empty;	   /* its value may be empty */
 };
 
 #define CLI_OPT_HOME                                                                               \

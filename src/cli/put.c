@@ -249,10 +249,10 @@ static const struct cli_opt put_opts[] = {
 	{ "no-symbols", NULL, "Generate letters and digits only." },
 	{ "settle", NULL, "Settle a conflict with this new version." },
 	{ "if-version", "N", "Store only if the account is at version N now." },
-	{ "type", "TEXT", "Of the resource, if it is made now." },
-	{ "address", "TEXT", "Of the resource, if it is made now." },
-	{ "url", "TEXT", "Of the resource, if it is made now." },
-	{ "description", "TEXT", "Of the resource, if it is made now." },
+	{ "type", "TEXT", "Of the resource, if it is made now.", true },
+	{ "address", "TEXT", "Of the resource, if it is made now.", true },
+	{ "url", "TEXT", "Of the resource, if it is made now.", true },
+	{ "description", "TEXT", "Of the resource, if it is made now.", true },
 	{ 0 },
 };
 static const struct cli_opt gen_opts[] = {

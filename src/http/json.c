@@ -46,6 +46,8 @@ take_text(const struct taking *t, const json_t *v)
 {
 	if (!json_is_string(v))
 		return refuse(t, "must be a text");
+	if (json_string_length(v) == 0 && !(t->field->flags & JEMPTY))
+		return refuse(t, "is empty: leave it out, or say what is meant");
 	if (json_string_length(v) > (size_t)t->field->bound)
 		return err_set(t->e, ERR_BAD_FIELD, "the field \"%s\" is longer than %lld bytes",
 			       t->field->name, (long long)t->field->bound);
@@ -58,9 +60,10 @@ take_int(const struct taking *t, const json_t *v)
 {
 	if (!json_is_integer(v))
 		return refuse(t, "must be a whole number");
-	if (json_integer_value(v) < 0 || json_integer_value(v) > t->field->bound)
-		return err_set(t->e, ERR_BAD_FIELD, "the field \"%s\" must be 0 to %lld",
-			       t->field->name, (long long)t->field->bound);
+	int64_t least = t->field->flags & JPOSITIVE ? 1 : 0;
+	if (json_integer_value(v) < least || json_integer_value(v) > t->field->bound)
+		return err_set(t->e, ERR_BAD_FIELD, "the field \"%s\" must be %lld to %lld",
+			       t->field->name, (long long)least, (long long)t->field->bound);
 	*(int64_t *)t->out = json_integer_value(v);
 	return 0;
 }

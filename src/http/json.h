@@ -14,9 +14,9 @@
 #include "base/jw.h" /* the writer */
 
 enum jkind {
-	JTEXT = 1, /* const char *; bound: longest length in bytes; no NUL inside; valid UTF-8 */
-	JINT,	   /* int64_t; 0..bound */
-	JBOOL,	   /* bool */
+	JTEXT = 1, /* const char *; bound: longest length in bytes; not empty; no NUL inside; valid UTF-8 */
+	JINT,  /* int64_t; 0..bound */
+	JBOOL, /* bool */
 	JMAP, /* struct jmap: object of text → text; bound: most entries; each value ≤ 64 KiB */
 	JTEXTS, /* struct jtexts: array of texts; bound: most entries */
 };
@@ -24,6 +24,8 @@ enum jkind {
 enum {
 	JREQUIRED = 1, /* must be there */
 	JHAS = 2,      /* a bool right before the field's offset is not kept; see jbody_has */
+	JEMPTY = 4, /* of a text: may be empty, which is a value here and not the absence of one */
+	JPOSITIVE = 8, /* of a number: 1..bound */
 };
 
 /* One row of a body table; ends with a row of zeros. */

@@ -156,6 +156,13 @@ decode_path(const char *raw, size_t n, char *out)
 	return true;
 }
 
+/* "/" alone has none. */
+static bool
+has_empty_segment(const char *path)
+{
+	return path[1] && (strstr(path, "//") || path[strlen(path) - 1] == '/');
+}
+
 static bool
 segment_fits(const char *s, size_t n)
 {
@@ -189,8 +196,11 @@ request_canonical_path(const char *raw, char *ret, size_t n, struct err *e)
 	if (!decode_path(raw, len, ret) || !utf8_valid(ret, strlen(ret)))
 		return err_set(e, ERR_USAGE,
 			       "the path has a character or encoding that is not allowed");
+	if (has_empty_segment(ret))
+		return err_set(e, ERR_BAD_FIELD,
+			       "the path has an empty segment: a name or id is missing");
 	if (!segments_fit(ret))
-		return err_set(e, ERR_USAGE, "the path has an empty, \".\" or \"..\" segment");
+		return err_set(e, ERR_USAGE, "the path has a \".\" or \"..\" segment");
 	return 0;
 }
 

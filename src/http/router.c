@@ -126,8 +126,15 @@ static int
 check_query(const struct route *r, const struct request *rq, struct err *e)
 {
 	for (unsigned i = 0; i < rq->nquery; i++) {
-		if (word_listed(r->query, rq->query[i].name))
-			continue;
+		if (word_listed(r->query, rq->query[i].name)) {
+			if (rq->query[i].value[0])
+				continue;
+			return err_set(
+				e, ERR_BAD_FIELD,
+				"the query parameter %s is empty: leave it out, or say what is "
+				"meant",
+				rq->query[i].name);
+		}
 		if (!r->query)
 			return err_set(e, ERR_BAD_FIELD, "this address takes no query parameters");
 		return err_set(e, ERR_BAD_FIELD,

@@ -71,7 +71,9 @@ write_field_schema(struct jw *w, const struct jfield *f)
 	jw_object(w, f->name);
 	jw_text(w, "type", kinds[f->kind].type);
 	if (f->kind == JINT)
-		jw_int(w, "minimum", 0);
+		jw_int(w, "minimum", f->flags & JPOSITIVE ? 1 : 0);
+	if (f->kind == JTEXT && !(f->flags & JEMPTY))
+		jw_int(w, "minLength", 1);
 	if (kinds[f->kind].bound)
 		jw_int(w, kinds[f->kind].bound, f->bound);
 	if (kinds[f->kind].nested)
@@ -139,7 +141,7 @@ write_param(struct jw *w, const char *name, size_t n, const char *in, bool requi
 	jw_textn(w, "name", name, n);
 	jw_text(w, "in", in);
 	jw_bool(w, "required", required);
-	jw_raw(w, "schema", "{\"type\":\"string\"}");
+	jw_raw(w, "schema", "{\"type\":\"string\",\"minLength\":1}");
 	jw_end_object(w);
 }
 
@@ -405,23 +407,25 @@ write_flags(struct buf *out, unsigned flags)
 }
 
 static const char *
-kind_text(enum jkind k)
+kind_text(const struct jfield *f)
 {
 	static const char *const texts[] = {
-		[JTEXT] = "text, bytes ≤",
+		[JTEXT] = "text, bytes 1 to",
 		[JINT] = "number, 0 to",
 		[JBOOL] = "true or false",
 		[JMAP] = "object of texts, entries ≤",
 		[JTEXTS] = "list of texts, entries ≤",
 	};
 
-	return texts[k];
+	if (f->flags & JEMPTY)
+		return "text, bytes ≤";
+	return f->flags & JPOSITIVE ? "number, 1 to" : texts[f->kind];
 }
 
 static void
 write_field_row(struct buf *out, const struct jfield *f)
 {
-	buf_addf(out, "| `%s` | %s", f->name, kind_text(f->kind));
+	buf_addf(out, "| `%s` | %s", f->name, kind_text(f));
 	if (f->kind != JBOOL)
 		buf_addf(out, " %lld", (long long)f->bound);
 	buf_addf(out, " | %s |\n", f->flags & JREQUIRED ? "must be there" : "");
@@ -467,7 +471,8 @@ router_markdown(const struct route *table, size_t n, struct buf *out)
 		      "session is "
 		      "a bearer token or the cookie `__Host-holdfast`. Unknown or doubled fields "
 		      "and query "
-		      "parameters are refused. Errors: "
+		      "parameters are refused, and so is an empty one: what is not meant is left "
+		      "out. Only the fields that say so may be empty. Errors: "
 		      "`{\"error\":{\"code\",\"message\",\"detail\"}}`.\n");
 	for (size_t i = 0; i < n; i++)
 		write_section(out, &table[i]);

@@ -75,7 +75,7 @@ check_state(const char *state, bool everywhere, struct err *e)
 	return 0;
 }
 
-/* The resource, nil for everywhere, and what was said of it. */
+/* The resource (NULL: everywhere, whose id is nil), and what was said of it. */
 static int
 read_said(struct call *c, const char *resource, struct uuid *ret_id, struct rows **ret,
 	  struct err *e)
@@ -118,12 +118,10 @@ emergency_policy_set(struct call *c, const char *state, const char *resource, st
 	auto_rows said = NULL;
 	struct uuid id;
 	int rc = check_state(state, !resource, e);
-	if (rc == 0 && resource && !*resource)
-		rc = err_set(e, ERR_BAD_FIELD, "resource: its name may not be empty");
 	if (rc)
 		return rc;
 	policy_gate gate = gate_enter(c->v->gates, c->f, &everything);
-	rc = read_said(c, resource ? resource : "", &id, &said, e);
+	rc = read_said(c, resource, &id, &said, e);
 	if (rc == 0 && strcmp(row_text(said, 0, 2), state) != 0)
 		rc = append_said(c, &id, said, state, e);
 	return rc ? rc : emergency_policy(c, out, e);

@@ -157,6 +157,40 @@ def test_every_body_refuses_unknown_and_doubled_fields(ada, document):
     assert tried >= 15
 
 
+MAY_BE_EMPTY = {"type", "address", "url", "description"} # texts that somebody may want to be empty
+
+
+def test_nothing_empty_is_taken_for_absent(ada, admin_api, document):
+    """Each query parameter, each part of a path and each text of a body of the whole table: empty is refused, never "no filter"."""
+    queries = bodies = parts = 0
+    for method, path, op in operations(document):
+        for p in op.get("parameters", []):
+            if p["in"] == "query":
+                queries += 1
+                r = refused(admin_api.call(method, f"{path}?{p['name']}="), 400, "bad_field")
+                assert p["name"] in r.detail, (path, r)
+                assert p["schema"]["minLength"] == 1
+        for part in re.finditer(NOBODY, path):
+            parts += 1
+            refused(admin_api.call(method, path[:part.start()] + path[part.end():]), 400, "bad_field")
+        schema = op.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+        for name, f in schema["properties"].items() if schema else ():
+            if f["type"] != "string":
+                continue
+            bodies += 1
+            assert (f.get("minLength") == 1) == (name not in MAY_BE_EMPTY), (path, name)
+            if name not in MAY_BE_EMPTY:
+                r = refused(ada.call(method, path, {name: ""}), 400, "bad_field")
+                assert f'"{name}" is empty' in r.detail, (path, r)
+    assert queries >= 15 and bodies >= 15 and parts >= 15, (queries, bodies, parts)
+
+
+def test_version_none_is_not_the_current_one(ada):
+    a = account(ada)
+    refused(ada.post(f"/v1/accounts/{a}/retrieve", {"version": 0}), 400, "bad_field")
+    refused(ada.post(f"/v1/accounts/{a}/settle", {"version": 0}), 400, "bad_field")
+
+
 def test_every_route_wants_a_session(anyone, document):
     free = {"/v1/sys/health", "/v1/metrics", "/v1/openapi.json", "/v1/ha", "/v1/session", "/v1/setup", "/", "/console.css", "/console.js"}
     tried = 0

@@ -40,6 +40,27 @@ def test_every_verb_has_help(holdfast):
         assert p.returncode == 0 and p.stdout.startswith(f"holdfast {name}") and "--json" in p.stdout, name
 
 
+def verbs(holdfast):
+    names = re.findall(r"^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)(?= |$)", run(holdfast, "--help").stdout, re.M)
+    return [n for n in names if n != "holdfast"] # the synopsis
+
+
+def test_no_option_takes_what_is_empty(holdfast):
+    """An empty value is what an unset variable leaves behind; only these may be wanted empty."""
+    tried = 0
+    for verb in verbs(holdfast):
+        for option in re.findall(r"^  --([a-z-]+) \S", run(holdfast, *verb.split(), "--help").stdout, re.M):
+            if option in ("type", "address", "url", "description", "json", "help"):
+                continue
+            for words in ([f"--{option}", ""], [f"--{option}="]):
+                p = run(holdfast, *verb.split(), *words)
+                if "takes no value" in p.stderr or "there is no" in p.stderr or "is too much" in p.stderr:
+                    continue # a flag
+                assert p.returncode == 2 and f"--{option} is empty" in p.stderr, (verb, words, p.stderr)
+                tried += 1
+    assert tried > 60
+
+
 def test_unknown_verb(holdfast):
     p = run(holdfast, "serv")
     assert p.returncode == 2 and "serve" in p.stderr
@@ -162,7 +183,7 @@ def test_login_under_a_name_that_the_certificate_has_not(shared, boss, where):
     assert time.monotonic() - begun < 10
 
 
-@pytest.mark.parametrize("place", ["", ":7272", "localhost:0", "localhost:99999", "localhost:12x", "[::1", "https://localhost:1/x", "http://localhost"])
+@pytest.mark.parametrize("place", [":7272", "localhost:0", "localhost:99999", "localhost:12x", "[::1", "https://localhost:1/x", "http://localhost"])
 def test_login_to_no_address(shared, where, place):
     p = shared.cli("login", place, "admin", session=where / "s", check=False, input="x\n")
     fails(p, 2, "no address")
@@ -261,6 +282,24 @@ def test_put_and_get(ada):
     assert o["fields"] == {"password": "s3cret-one"} and (o["version"], o["current"]) == (1, 2)
     fails(ada.cli("get", "Router/root", "--version", "3"), 1)
     fails(ada.cli("get", "Router/root", "--version", "0"), 2, "--version")
+
+
+def test_an_unset_variable_names_nothing(ada, boss):
+    """What a script leaves behind where a reference should be: no verb takes it for the first there is, or for all."""
+    ada.good("put", "AAA first/x", input="the first\n")
+    ada.good("share", "AAA first/x", "admin")
+    tried = 0
+    for args in (["get", ""], ["put", ""], ["rm", ""], ["rm", "", "--resource"], ["history", ""], ["settle", "", "1"], ["share", "", "bob"], ["share", "AAA first/x", ""],
+                 ["unshare", "", "admin"], ["unshare", "AAA first/x", ""], ["shares", ""], ["find", ""], ["approve", "", "1"], ["decline", "", "1"],
+                 ["policy", "emergency-changes", "on", ""], ["user", "add", ""], ["user", "disable", ""], ["audit", "list", "--user", ""], ["login", "", "ada"],
+                 ["get", "AAA first/x", "--field", ""], ["put", "AAA first/x", "--field="]):
+        p = (boss if args[0] in ("policy", "user", "audit") else ada).cli(*args, input="overwritten\n")
+        fails(p, 2, "empty")
+        assert p.stdout == ""
+        tried += 1
+    assert tried > 20
+    assert ada.good("get", "AAA first/x") == "the first\n" and ada.json("get", "AAA first/x")["version"] == 1
+    assert len(ada.json("shares", "AAA first/x")["shares"]) == 1
 
 
 def test_fields(ada):

@@ -29,10 +29,10 @@ SELECT coalesce(
 	(SELECT p.state = 'on' FROM emergency_policy p WHERE p.resource = '00000000-0000-0000-0000-000000000000'),
 	false);
 
--- The resource by its name, '' for everywhere (then id is null), and what was said of it. No row: there is no such resource.
+-- The resource by its name, null for everywhere (then id is null too), and what was said of it. No row: there is no such resource.
 -- name: emergency_policy_of(name text) -> id uuid, name text, state text, stamp text
 SELECT q.id, q.name, coalesce(p.state, ''), coalesce(p.stamp, '')
-FROM (SELECT NULL::uuid AS id, '' AS name WHERE $1 = ''
+FROM (SELECT NULL::uuid AS id, NULL::text AS name WHERE $1 IS NULL
 	UNION ALL SELECT r.id, r.name FROM resource r WHERE lower(r.name) = lower($1) AND r.deleted_at IS NULL) q
 LEFT JOIN emergency_policy p ON p.resource = coalesce(q.id, '00000000-0000-0000-0000-000000000000');
 

@@ -19,6 +19,7 @@ static const struct cli_opt get_opts[] = {
 	{ "field", "NAME", "Which field." },
 	{ "copy", NULL, "To the clipboard." },
 	{ "most", "N", "How many." },
+	{ "url", "TEXT", "Of the resource.", true },
 	{ 0 },
 };
 
@@ -118,6 +119,21 @@ refusals_say_what_there_is(void **state)
 	refuses((const char *[]){ "get", "-x", NULL }, "two dashes");
 }
 
+/* What an unset variable of a script leaves behind names nothing. */
+static void
+refuses_what_is_empty(void **state)
+{
+	struct parsed p = { 0 };
+
+	refuses((const char *[]){ "get", "", NULL }, "argument 1 is empty");
+	refuses((const char *[]){ "get", "--", "", NULL }, "argument 1 is empty");
+	refuses((const char *[]){ "ha", "setup", "a", "", NULL }, "argument 2 is empty");
+	refuses((const char *[]){ "get", "x", "--field", "", NULL }, "--field is empty");
+	refuses((const char *[]){ "get", "x", "--field=", NULL }, "--field is empty");
+	assert_int_equal(PARSE(&p.c, &p.help, &p.e, "get", "x", "--url", ""), 0);
+	assert_string_equal(cli_get(&p.c, "url"), "");
+}
+
 static void
 too_many_words_are_refused(void **state)
 {
@@ -154,7 +170,7 @@ numbers_are_bounded(void **state)
 {
 	struct parsed p = { 0 };
 	int64_t v = 0;
-	static const char *const bad[] = { "0", "11", "", "x", "5x", " 5", "99999999999999999999" };
+	static const char *const bad[] = { "0", "11", "x", "5x", " 5", "99999999999999999999" };
 	assert_int_equal(PARSE(&p.c, &p.help, &p.e, "get", "x"), 0);
 	assert_int_equal(cli_get_int(&p.c, "most", 1, 10, 7, &v, &p.e), 0);
 	assert_int_equal(v, 7);
@@ -219,6 +235,7 @@ main(void)
 		cmocka_unit_test(takes_options_anywhere),
 		cmocka_unit_test(two_dashes_end_options),
 		cmocka_unit_test(refusals_say_what_there_is),
+		cmocka_unit_test(refuses_what_is_empty),
 		cmocka_unit_test(too_many_words_are_refused),
 		cmocka_unit_test(help_needs_no_arguments),
 		cmocka_unit_test(numbers_are_bounded),

@@ -14,6 +14,8 @@ struct body {
 	bool flag;
 	struct jmap fields;
 	struct jtexts names;
+	const char *remark;
+	int64_t which;
 };
 
 static const struct jfield table[] = {
@@ -22,6 +24,8 @@ static const struct jfield table[] = {
 	{ "flag", JBOOL, 0, offsetof(struct body, flag), 0 },
 	{ "fields", JMAP, 0, offsetof(struct body, fields), 3 },
 	{ "names", JTEXTS, 0, offsetof(struct body, names), 2 },
+	{ "remark", JTEXT, JEMPTY, offsetof(struct body, remark), 10 },
+	{ "which", JINT, JPOSITIVE, offsetof(struct body, which), 10 },
 	{ 0 },
 };
 
@@ -67,9 +71,10 @@ test_seen_tells_what_was_there(void **state)
 	struct err e;
 	uint64_t seen = 0;
 
-	assert_int_equal(parse_n("{\"reason\":\"\",\"count\":0}", 23, &b, &seen, a, &e), 0);
-	assert_int_equal(seen, 3);
-	assert_string_equal(b.reason, "");
+	assert_int_equal(
+		parse_n("{\"reason\":\"x\",\"remark\":\"\",\"count\":0}", 36, &b, &seen, a, &e), 0);
+	assert_int_equal(seen, 35);
+	assert_string_equal(b.remark, "");
 	assert_null(b.fields.entries);
 }
 
@@ -99,6 +104,8 @@ test_refuses(void **state)
 		{ "{\"Reason\":\"x\"}", ERR_BAD_FIELD, "not known" },
 		{ "{\"reason\":1}", ERR_BAD_FIELD, "\"reason\" must be a text" },
 		{ "{\"reason\":null}", ERR_BAD_FIELD, "must be a text" },
+		{ "{\"reason\":\"\"}", ERR_BAD_FIELD, "\"reason\" is empty" },
+		{ "{\"reason\":\"x\",\"which\":0}", ERR_BAD_FIELD, "1 to 10" },
 		{ "{\"reason\":\"01234567890\"}", ERR_BAD_FIELD, "longer than 10" },
 		{ "{\"reason\":\"a\\u0000b\"}", ERR_BAD_JSON, NULL },
 		{ "{\"reason\":\"\xff\"}", ERR_BAD_JSON, NULL },
