@@ -9,6 +9,7 @@
 #include <string.h>
 #include "base/home.h"
 #include "base/log.h"
+#include "base/when.h"
 
 #define FILE_MAX_BYTES 65536
 
@@ -36,8 +37,7 @@ static const struct {
 } kinds[] = {
 	[SET_TEXT] = { "text", "up to 255 printable characters" },
 	[SET_INT] = { "number", "a whole number" },
-	[SET_MS] = { "time",
-		     "a whole number of milliseconds, or one with ms, s, m or h behind it" },
+	[SET_MS] = { "time", "a whole number with " WHEN_UNITS " behind it" },
 	[SET_BOOL] = { "yes or no", "true or false" },
 	[SET_ADDR] = { "address", "address:port, or [IPv6 address]:port" },
 	[SET_LEVEL] = { "level", "error, warning, notice, info or debug" },
@@ -114,31 +114,13 @@ parse_digits(const char *v, int64_t *ret, const char **ret_rest)
 }
 
 static bool
-parse_unit(const char *s, int64_t *ret)
-{
-	static const struct {
-		const char *name;
-		int64_t ms;
-	} units[] = { { "", 1 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		if (strcmp(units[i].name, s) == 0) {
-			*ret = units[i].ms;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool
 set_number(const struct row *r, const char *v, void *at)
 {
-	int64_t n, unit = 1;
+	int64_t n;
 	const char *rest;
-	if (!parse_digits(v, &n, &rest))
+	if (r->kind == SET_MS ? when_span(v, &n) != 0 : !parse_digits(v, &n, &rest) || *rest)
 		return false;
-	if (r->kind == SET_MS ? !parse_unit(rest, &unit) : *rest != '\0')
-		return false;
-	if (__builtin_mul_overflow(n, unit, &n) || n < r->min || n > r->max)
+	if (n < r->min || n > r->max)
 		return false;
 	memcpy(at, &n, sizeof(n));
 	return true;
@@ -234,12 +216,37 @@ set_row(struct settings *s, const struct row *r, const char *v)
 	return false;
 }
 
+/* With its unit when it is a time. */
+static void
+write_number(const struct row *r, int64_t v, char ret[static WHEN_SPAN_LEN])
+{
+	if (r->kind == SET_MS)
+		when_span_text(v, ret);
+	else
+		snprintf(ret, WHEN_SPAN_LEN, "%" PRId64, v);
+}
+
 static void
 add_allowed(struct buf *b, const struct row *r)
 {
 	buf_adds(b, kinds[r->kind].allowed);
-	if (is_number(r))
-		buf_addf(b, ", %" PRId64 " to %" PRId64, r->min, r->max);
+	if (!is_number(r))
+		return;
+	char min[WHEN_SPAN_LEN], max[WHEN_SPAN_LEN];
+	write_number(r, r->min, min);
+	write_number(r, r->max, max);
+	buf_addf(b, ", %s to %s", min, max);
+}
+
+/* The default as it is best written. */
+static const char *
+default_text(const struct row *r, char room[static WHEN_SPAN_LEN])
+{
+	int64_t ms = 0;
+	if (r->kind != SET_MS || when_span(r->def, &ms))
+		return r->def;
+	when_span_text(ms, room);
+	return room;
 }
 
 int
@@ -384,15 +391,17 @@ void
 settings_write_sample(struct buf *out)
 {
 	buf_adds(out, "# Settings of this node. A line without # counts; what is not set has the "
-		      "value shown.\n");
+		      "value shown. "
+		      "A time without a unit is in milliseconds.\n");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *r = &rows[i];
+		char def[WHEN_SPAN_LEN];
 		buf_addf(out, "\n# %s\n# Allowed: ", r->help);
 		add_allowed(out, r);
 		buf_addf(out, ". Counts %s.\n#%s = %s\n",
 			 r->when == SET_RELOAD ? "from the next reload (SIGHUP) on"
 					       : "from the next start on",
-			 r->name, r->def);
+			 r->name, default_text(r, def));
 	}
 }
 
@@ -404,13 +413,14 @@ settings_write_markdown(struct buf *out)
 		 "`conf/holdfast.conf` in the home folder: one `name = value` a line, `#` begins "
 		 "a comment. SIGHUP reads it again: what counts at `reload` is in force at once. "
 		 "An unknown or doubled name and a value out of bounds are refused with their "
-		 "line.\n\n"
+		 "line. A time without a unit is in milliseconds.\n\n"
 		 "| name | default | allowed | counts | what it is |\n"
 		 "|---|---|---|---|---|\n");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *r = &rows[i];
+		char def[WHEN_SPAN_LEN];
 		if (r->def[0])
-			buf_addf(out, "| `%s` | `%s` | ", r->name, r->def);
+			buf_addf(out, "| `%s` | `%s` | ", r->name, default_text(r, def));
 		else
 			buf_addf(out, "| `%s` | (empty) | ", r->name);
 		add_allowed(out, r);

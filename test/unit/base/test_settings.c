@@ -62,6 +62,8 @@ values_are_taken(void **state)
 			       "detect_ms = 5s\n"
 			       "session_idle = 30m ; half an hour\n"
 			       "probe_ms = 250ms\r\n"
+			       "session_max = 2d\n"
+			       "sync_timeout = 1500\n"
 			       "reason_required = yes\n"
 			       "standby = forward\n"
 			       "log_level = debug",
@@ -75,7 +77,8 @@ values_are_taken(void **state)
 	assert_true(s.reason_required);
 	assert_string_equal(s.log_level, "debug");
 	assert_string_equal(s.standby, "forward");
-	assert_int_equal(s.sync_timeout, 2000);
+	assert_int_equal(s.session_max, 172800000);
+	assert_int_equal(s.sync_timeout, 1500);
 }
 
 static const struct {
@@ -84,8 +87,8 @@ static const struct {
 	{ "\n\nlissten = 1.2.3.4:5\n", "line 3: there is no setting called lissten" },
 	{ "detect_ms = 5s\nname = a\ndetect-ms = 5s\n", "line 3: detect_ms is set a second time" },
 	{ "detect_ms = 5s\n  6s\n", "line 2: detect_ms is set a second time" },
-	{ "detect_ms = 1\n", "allowed: a whole number of milliseconds, or one with ms, s, m or h "
-			     "behind it, 500 to 600000" },
+	{ "detect_ms = 1\n", "allowed: a whole number with ms, s, min, h or d behind it, 500ms to "
+			     "10min" },
 	{ "detect_ms = 99999999999999999999\n", "line 1: detect_ms cannot be" },
 	{ "detect_ms = 9223372036854775807h\n", "line 1: detect_ms cannot be" },
 	{ "detect_ms = \n", "line 1: detect_ms cannot be" },
@@ -191,6 +194,36 @@ markdown_names_every_setting(void **state)
 #undef SETTING
 }
 
+/* "12h", not "43200000". */
+static void
+no_time_is_shown_without_its_unit(void **state)
+{
+	auto_buf md = BUF_INIT, sample = BUF_INIT;
+	settings_write_markdown(&md);
+	settings_write_sample(&sample);
+#define CHECK_TEXT(f) (void)0
+#define CHECK_ADDR(f) (void)0
+#define CHECK_LEVEL(f) (void)0
+#define CHECK_STANDBY(f) (void)0
+#define CHECK_INT(f) (void)0
+#define CHECK_BOOL(f) (void)0
+#define CHECK_MS(f)                                                                                \
+	do {                                                                                       \
+		const char *row =                                                                  \
+			strstr(buf_str(&md), "| `" #f "` | `") + strlen("| `" #f "` | `");         \
+		const char *line = strstr(buf_str(&sample), "\n#" #f " = ");                       \
+		size_t n = strcspn(row, "`");                                                      \
+		assert_true(strchr("sdhn", row[n - 1]) || strncmp(row, "0`", 2) == 0);             \
+		assert_non_null(line);                                                             \
+		line += strlen("\n#" #f " = ");                                                    \
+		assert_int_equal(strncmp(line, row, n), 0);                                        \
+		assert_non_null(strstr(row, " with ms, s, min, h or d behind it, "));              \
+	} while (0)
+#define SETTING(field, kind, when, def, min, max, help) CHECK_##kind(field);
+#include "base/settings.def"
+#undef SETTING
+}
+
 int
 main(void)
 {
@@ -203,6 +236,7 @@ main(void)
 		cmocka_unit_test(files_are_read),
 		cmocka_unit_test(reload_takes_what_may_change),
 		cmocka_unit_test(markdown_names_every_setting),
+		cmocka_unit_test(no_time_is_shown_without_its_unit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Spans and moments as people write them: "500ms", "12h", "30d"; "2026-11-28", "2026-11-28 14:00", RFC 3339, "2h ago".
+ * Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/attr.h"
+
+#define WHEN_SPAN_LEN 32
+#define WHEN_UNITS "ms, s, min, h or d" /* for messages */
+
+/* A whole number with ms, s, min (or m), h or d behind it; without any it is milliseconds. 0, or ERR_BAD_FIELD. */
+int when_span(const char *s, int64_t *ret_ms) NONNULL MUST_USE;
+/* The shortest such text that is exactly as long: "12h", "90s", "1500ms", "0". ms is not negative. */
+void when_span_text(int64_t ms, char ret[static WHEN_SPAN_LEN]) NONNULL;
+
+/* A moment: a day, a day and a time (blank or T between; seconds and their parts may be left out), in UTC or with
+ * an offset (Z, +02:00, -0500) behind the time; or a span before now_us ("2h", "3d ago"; the unit is needed). `end`: a day
+ * alone is its last moment, else its first. 0, or ERR_BAD_FIELD. */
+int when_moment(const char *s, int64_t now_us, bool end, int64_t *ret_us) NONNULL MUST_USE;
