@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "vault/gather.h"
+#include "vault/lists.h"
 #include "vault/pause.h"
 #include "vault/session.h"
 
@@ -251,6 +252,8 @@ check_mode(const struct route *r, char serves, struct err *e)
 static void
 fill_error(struct api *a, struct request *rq, const struct err *e)
 {
+	if (e->code == ERR_BUSY)
+		request_header(rq, "Retry-After", LISTS_RETRY_S);
 	if (e->code == ERR_STANDBY)
 		fill_standby(a, rq);
 	else
@@ -772,6 +775,7 @@ api_write_metrics(struct api *a, struct buf *out)
 	auto_arena arena = arena_new();
 	const struct page_view *v = api_view(a, arena);
 	const struct rowcache_stats k = gather_stats(a->v->gather);
+	const struct lists_stats q = lists_stats(a->v->lists);
 	ledger_stats(a->v->ledger, &l);
 	keys_stats(a->v->keys, &requests, &batches);
 	const struct {
@@ -825,6 +829,12 @@ api_write_metrics(struct api *a, struct buf *out)
 		  (double)k.hits },
 		{ "holdfast_row_misses_total", "counter", "Retrievals that did not.",
 		  (double)k.misses },
+		{ "holdfast_lists_running", "gauge",
+		  "Lists and searches that the database works on.", (double)q.running },
+		{ "holdfast_lists_waiting", "gauge", "Lists and searches that wait for their turn.",
+		  (double)q.waiting },
+		{ "holdfast_lists_refused_total", "counter",
+		  "Lists and searches refused because there were too many.", (double)q.refused },
 		{ "holdfast_fibers", "gauge", "Requests and tasks in work.",
 		  (double)fiber_alive(a->v->fibers) },
 		{ "holdfast_connections", "gauge", "HTTPS connections.",

@@ -210,6 +210,12 @@ is_login(const struct route *r)
 	return (r->flags & ROUTE_PUBLIC) && r->method == HTTP_POST;
 }
 
+static bool
+is_list(const struct route *r)
+{
+	return r->method == HTTP_GET && !(r->flags & (ROUTE_PUBLIC | ROUTE_ANY_MODE));
+}
+
 /* Replies besides the good one, and which routes have them. */
 static const struct {
 	const char *status, *text;
@@ -223,7 +229,9 @@ static const struct {
 	{ "409", "It exists already, or has changed since it was read.", changes },
 	{ "413", "The body is larger than allowed here.", takes_body },
 	{ "429", "Too many failed logins; wait.", is_login },
+	{ "429", "Too many lists and searches at once; wait as Retry-After says.", is_list },
 	{ "503", "This node cannot serve now.", always },
+	{ "504", "The list or search took longer than list_timeout.", is_list },
 };
 
 static void

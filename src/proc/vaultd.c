@@ -37,6 +37,7 @@
 #include "vault/journaled.h"
 #include "vault/ledger.h"
 #include "vault/limit.h"
+#include "vault/lists.h"
 #include "vault/pause.h"
 #include "vault/session.h"
 #include "vault/vault.h"
@@ -52,6 +53,7 @@
 #define PING_MS 500
 #define PING_MAX_MS 1000
 #define BEAT_MAX_MS 5000
+#define LIST_GRACE_MS 2000 /* the database ends a list; then the connection would be lost */
 #define WRITE_GRACE_MS 1500
 #define RETRY_MS 250
 #define KEYS_WAIT_MS 1000
@@ -70,6 +72,7 @@ struct vaultd {
 	uv_loop_t loop;
 	struct vault v;
 	struct db *writer;
+	struct db *pulse; /* asked by health alone: nobody queues there */
 	struct api *api;
 	struct server *server;
 	struct buf cert, key;
@@ -283,7 +286,7 @@ ping(struct fiber *f, void *arg)
 	auto_binds b = BINDS_INIT;
 	struct err e = { 0 };
 
-	if (db_exec(d->v.reader[0], f, STMT_PING, &b, NULL, &e))
+	if (db_exec(d->pulse, f, STMT_PING, &b, NULL, &e))
 		text_fit(d->ping_why, sizeof(d->ping_why), "the database does not answer: %s",
 			 e.text);
 	else
@@ -738,14 +741,40 @@ begin(struct fiber *f, void *arg)
 }
 
 static struct db *
-connect_db(struct vaultd *d, const char *name, int wait_ms)
+connect_with(struct vaultd *d, struct db_options o)
 {
 	auto_buf conninfo = BUF_INIT;
-	struct db_options o = { .application = name, .wait_ms = wait_ms, .call_ms = READ_WAIT_MS };
 
 	cluster_conninfo(&d->args->home, "hf_vault", &conninfo);
 	o.conninfo = buf_str(&conninfo);
 	return db_new(&d->loop, &o);
+}
+
+static struct db *
+connect_db(struct vaultd *d, const char *name, int wait_ms)
+{
+	struct db_options o = { .application = name, .wait_ms = wait_ms, .call_ms = READ_WAIT_MS };
+
+	return connect_with(d, o);
+}
+
+/* Planned with the values of each call, which is what makes a look-up one; and ended by the database: a connection that is
+ * only closed leaves its statement running. */
+static struct lists *
+connect_lists(struct vaultd *d)
+{
+	int list_ms = (int)d->settings.list_timeout;
+	auto_buf session = BUF_INIT;
+	struct db_options o = { .application = "vaultd list",
+				.wait_ms = READ_WAIT_MS,
+				.call_ms = list_ms + LIST_GRACE_MS };
+	struct db *db[LISTS_CONNECTIONS_MAX];
+
+	buf_addf(&session, "-c plan_cache_mode=force_custom_plan -c statement_timeout=%d", list_ms);
+	o.session = buf_str(&session);
+	for (unsigned i = 0; i < lists_connections(); i++)
+		db[i] = connect_with(d, o);
+	return lists_new(&d->loop, db);
 }
 
 static void
@@ -763,6 +792,8 @@ open_core(struct vaultd *d)
 	for (int i = 0; i < VAULT_READERS; i++)
 		v->reader[i] = connect_db(d, "vaultd reader", READ_WAIT_MS);
 	d->writer = connect_db(d, "vaultd writer", WRITE_WAIT_MS);
+	d->pulse = connect_db(d, "vaultd health", READ_WAIT_MS);
+	v->lists = connect_lists(d);
 	snprintf(v->health.why, sizeof(v->health.why), "the service is starting");
 	uv_timer_init(&d->loop, &d->page_timer);
 	uv_timer_init(&d->loop, &d->merge_timer);

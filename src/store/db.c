@@ -41,11 +41,13 @@ option_value(const struct db *d, const PQconninfoOption *o)
 }
 
 static void
-set_pg_options(struct db *d)
+set_pg_options(struct db *d, const char *session)
 {
 	auto_buf b = BUF_INIT;
 
 	buf_adds(&b, SESSION_OPTIONS);
+	if (session != NULL)
+		buf_addf(&b, " %s", session);
 	for (const PQconninfoOption *o = d->info; o->keyword != NULL; o++)
 		if (strcmp(o->keyword, "options") == 0 && o->val != NULL)
 			buf_addf(&b, " %s", o->val);
@@ -90,7 +92,7 @@ create(uv_loop_t *loop, const struct db_options *o)
 	if (d->info == NULL) {
 		db_set_why(d, why != NULL ? why : "the conninfo is wrong");
 	} else {
-		set_pg_options(d);
+		set_pg_options(d, o->session);
 		set_keywords(d);
 	}
 	PQfreemem(why);

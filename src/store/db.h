@@ -24,7 +24,9 @@ struct db_options {
 	const char *
 		conninfo; /* libpq conninfo; copied. In a loop give hostaddr: names are looked up blocking */
 	const char *application; /* application_name */
-	int wait_ms;		 /* how long a call waits for a connection, 0: not at all */
+	const char
+		*session; /* PostgreSQL's settings of this connection, "-c name=value …"; or NULL */
+	int wait_ms;	  /* how long a call waits for a connection, 0: not at all */
 	int call_ms; /* how long a read may take; then ERR_TIMEOUT and the connection is made anew.
 			0: for ever */
 };

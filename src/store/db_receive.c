@@ -53,6 +53,15 @@ is_damage(const char *state)
 	return strcmp(state, "XX001") == 0 || strcmp(state, "XX002") == 0;
 }
 
+/* query_canceled: statement_timeout. The caller knows what it had asked for. */
+static int
+code_of(const char *state)
+{
+	if (strcmp(state, "57014") == 0)
+		return ERR_TIMEOUT;
+	return is_damage(state) ? ERR_DATA_DAMAGED : ERR_DB;
+}
+
 /* Data exceptions (class 22) quote the value in the message: it is cut before it. */
 int
 db_set_err(struct err *e, const char *name, const PGresult *r)
@@ -66,7 +75,7 @@ db_set_err(struct err *e, const char *name, const PGresult *r)
 	n = strncmp(state, "22", 2) == 0 ? strcspn(text, "\"") : strlen(text);
 	while (n > 0 && strchr(": ", text[n - 1]) != NULL)
 		n--;
-	int code = is_damage(state) ? ERR_DATA_DAMAGED : ERR_DB;
+	int code = code_of(state);
 	err_set(e, code, "statement %s: %.*s", name, (int)least((int64_t)n, 400), text);
 	if (e != NULL)
 		snprintf(e->sqlstate, sizeof e->sqlstate, "%s", state);

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include "vault/lists.h"
 
 void
 accepted_row(const struct rows *rows, int i, const struct uuid *node, struct event *ret)
@@ -32,7 +33,7 @@ accepted_read(struct vault *v, struct fiber *f, struct accepted_break **ret, siz
 	auto_binds none = BINDS_INIT;
 	auto_rows rows = NULL;
 	struct accepted_break *all;
-	int rc = db_exec(vault_reader(v), f, STMT_ACCEPTED_BREAKS, &none, &rows, e);
+	int rc = lists_exec(v, f, NULL, STMT_ACCEPTED_BREAKS, &none, &rows, e);
 
 	if (rc)
 		return err_prefix(e, "cannot read what was accepted: ");
@@ -133,7 +134,7 @@ accepted_prove(struct vault *v, struct fiber *f, struct accepted_break *b, struc
 	bind_uuid(&binds, &b->node_by);
 	bind_bigint(&binds, b->seq_by - 2);
 	bind_int(&binds, 2);
-	rc = db_exec(vault_reader(v), f, STMT_EVENT_CHUNK, &binds, &rows, e);
+	rc = lists_exec(v, f, NULL, STMT_EVENT_CHUNK, &binds, &rows, e);
 	if (rc)
 		return rc;
 	b->proven = false;

@@ -8,6 +8,7 @@
 #include "vault/gather.h"
 #include "vault/journaled.h"
 #include "vault/limit.h"
+#include "vault/lists.h"
 #include "vault/resource.h"
 
 void
@@ -183,7 +184,7 @@ account_versions(struct call *c, const struct uuid *id, struct jw *out, struct e
 		return rc;
 	bind_uuid(&b, id);
 	bind_laid(&b, &c->v->node, &a.laid);
-	rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_VERSIONS, &b, &r, e);
+	rc = lists_ask(c, STMT_ACCOUNT_VERSIONS, &b, &r, e);
 	if (rc)
 		return rc;
 	jw_object(out, NULL);
@@ -531,7 +532,7 @@ account_conflicts(struct call *c, const struct policy_page *page, struct jw *out
 	bind_uuid(&b, &c->who.user);
 	bind_uuid(&b, policy_or_null(&page->after));
 	bind_int(&b, page->rows + 1);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_CONFLICTS, &b, &r, e);
+	int rc = lists_ask(c, STMT_ACCOUNT_CONFLICTS, &b, &r, e);
 	if (rc)
 		return rc;
 	jw_object(out, NULL);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "vault/lists.h"
 #include "vault/user.h"
 #include "vault/verify.h"
 
@@ -309,7 +310,7 @@ read_events(struct call *c, const struct audit_filter *f, const struct uuid *use
 	bind_uuid(&b, &cur.node);
 	bind_bigint(&b, cur.seq);
 	bind_int(&b, f->rows + 1);
-	return db_exec(vault_reader(c->v), c->f, STMT_AUDIT_LIST, &b, ret, e);
+	return lists_ask(c, STMT_AUDIT_LIST, &b, ret, e);
 }
 
 static int

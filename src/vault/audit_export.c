@@ -14,6 +14,7 @@
 #include "crypto/auditfile.h"
 #include "vault/accepted.h"
 #include "vault/body.h"
+#include "vault/lists.h"
 
 #define PART_ROWS 200
 #define PART_BYTES (4u << 20)
@@ -74,7 +75,7 @@ head_of(struct call *c, const struct uuid *node, struct auditfile_event *ret, st
 	auto_rows r = NULL;
 	size_t len;
 	bind_uuid(&b, node);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_EVENT_HEAD, &b, &r, e);
+	int rc = lists_ask(c, STMT_EVENT_HEAD, &b, &r, e);
 	if (rc)
 		return rc;
 	if (rows_count(r) != 1)
@@ -133,7 +134,7 @@ read_heads(struct call *c, struct auditfile_event *heads, unsigned *ret_n, struc
 	struct accepted_break *known = NULL;
 	struct uuid node;
 	size_t nknown = 0;
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_EVENT_NODES, &b, &r, e);
+	int rc = lists_ask(c, STMT_EVENT_NODES, &b, &r, e);
 	if (!rc)
 		rc = accepted_read(c->v, c->f, &known, &nknown, e);
 	if (!rc && rows_count(r) > AUDITFILE_NODES_MAX)
@@ -258,7 +259,7 @@ read_from_hash(struct part *p, struct err *e)
 		return 0;
 	bind_uuid(&b, &p->node);
 	bind_bigint(&b, p->from);
-	int rc = db_exec(vault_reader(p->c->v), p->c->f, STMT_EVENT_HASH, &b, &r, e);
+	int rc = lists_ask(p->c, STMT_EVENT_HASH, &b, &r, e);
 	if (rc)
 		return rc;
 	const void *hash = rows_count(r) ? row_bytea(r, 0, 0, &len) : NULL;
@@ -549,7 +550,7 @@ read_part(struct part *p, int64_t upto, struct err *e)
 	if (!rc)
 		rc = read_from_hash(p, e);
 	if (!rc)
-		rc = db_exec(vault_reader(p->c->v), p->c->f, STMT_EVENT_CHUNK, &b, &p->rows, e);
+		rc = lists_ask(p->c, STMT_EVENT_CHUNK, &b, &p->rows, e);
 	if (!rc)
 		rc = jump_breaks(p, e);
 	return rc ? rc : check_part(p, upto, e);

@@ -2,6 +2,7 @@
 #include "vault/emergency.h"
 
 #include <string.h>
+#include "vault/lists.h"
 
 /* ---- where changes are allowed ---- */
 
@@ -35,7 +36,7 @@ emergency_policy(struct call *c, struct jw *out, struct err *e)
 {
 	auto_rows r = NULL;
 	const char *everywhere = "off";
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_EMERGENCY_POLICY_LIST, NULL, &r, e);
+	int rc = lists_ask(c, STMT_EMERGENCY_POLICY_LIST, NULL, &r, e);
 	int i = 0;
 	if (rc)
 		return rc;
@@ -154,7 +155,7 @@ emergency_changes(struct call *c, const struct policy_page *page, struct jw *out
 	bind_bool(&b, c->who.administrator);
 	bind_uuid(&b, policy_or_null(&page->after));
 	bind_int(&b, page->rows + 1);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_CHANGE_LIST, &b, &r, e);
+	int rc = lists_ask(c, STMT_CHANGE_LIST, &b, &r, e);
 	if (rc)
 		return rc;
 	jw_object(out, NULL);

@@ -11,6 +11,7 @@
 #include <strings.h>
 #include "base/csv.h"
 #include "vault/account.h"
+#include "vault/lists.h"
 #include "vault/resource.h"
 
 #define SEALERS 16
@@ -354,7 +355,7 @@ check_all(struct import *im, struct err *e)
 	for (size_t i = 0; i < im->nlines; i++)
 		bind_elem_text(&b, im->lines[i].login);
 	bind_array_end(&b);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_IMPORT_CHECK, &b, &r, e);
+	int rc = lists_ask(c, STMT_IMPORT_CHECK, &b, &r, e);
 	if (rc)
 		return rc;
 	if ((size_t)rows_count(r) != im->nlines)

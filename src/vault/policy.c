@@ -127,5 +127,7 @@ policy_event(const struct call *c, enum event_kind kind, const struct uuid *obje
 int
 policy_append(struct call *c, struct event *ev, size_t n, struct err *e)
 {
-	return ledger_append(c->v->ledger, c->f, ev, n, &c->durability, e);
+	int rc = ledger_append(c->v->ledger, c->f, ev, n, &c->durability, e);
+	c->logged = c->logged || rc == 0;
+	return rc;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "vault/journaled.h"
+#include "vault/lists.h"
 #include "vault/user.h"
 
 /* Columns of resource_list. */
@@ -107,7 +108,7 @@ read_list(struct call *c, const struct uuid *only, const struct resource_query *
 	bind_text(&b, policy_pattern(c->a, q->q));
 	bind_uuid(&b, policy_or_null(&q->page.after));
 	bind_int(&b, q->page.rows + 1);
-	return db_exec(vault_reader(c->v), c->f, STMT_RESOURCE_LIST, &b, ret, e);
+	return lists_ask(c, STMT_RESOURCE_LIST, &b, ret, e);
 }
 
 int

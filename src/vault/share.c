@@ -2,6 +2,7 @@
 #include "vault/share.h"
 
 #include "vault/account.h"
+#include "vault/lists.h"
 #include "vault/resource.h"
 #include "vault/user.h"
 
@@ -14,14 +15,6 @@ check_manage(struct call *c, enum share_on on, const struct uuid *target, const 
 	if (on == SHARE_RESOURCE)
 		return resource_right(c, target, LEVEL_MANAGE, what, NULL, e);
 	return account_right(c, target, LEVEL_MANAGE, what, e);
-}
-
-static int
-read_shares(struct call *c, const struct uuid *target, struct rows **ret, struct err *e)
-{
-	auto_binds b = BINDS_INIT;
-	bind_uuid(&b, target);
-	return db_exec(vault_reader(c->v), c->f, STMT_SHARE_LIST, &b, ret, e);
 }
 
 static void
@@ -37,10 +30,12 @@ int
 share_list(struct call *c, enum share_on on, const struct uuid *target, struct jw *out,
 	   struct err *e)
 {
+	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
 	int rc = check_manage(c, on, target, "read shares", e);
+	bind_uuid(&b, target);
 	if (rc == 0)
-		rc = read_shares(c, target, &r, e);
+		rc = lists_ask(c, STMT_SHARE_LIST, &b, &r, e);
 	if (rc)
 		return rc;
 	jw_object(out, NULL);
@@ -109,23 +104,23 @@ share_grant(struct call *c, enum share_on on, const struct uuid *target, const c
 	return 0;
 }
 
-static bool
-has_share(const struct rows *r, const struct uuid *user)
+static int
+check_shared(struct call *c, const struct uuid *target, const struct uuid *user, struct err *e)
 {
-	for (int i = 0; i < rows_count(r); i++) {
-		struct uuid id;
-		row_uuid(r, i, 0, &id);
-		if (uuid_eq(&id, user))
-			return true;
-	}
-	return false;
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_uuid(&b, target);
+	bind_uuid(&b, user);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_SHARE_EXISTS, &b, &r, e);
+	if (rc == 0 && !row_bool(r, 0, 0))
+		rc = err_set(e, ERR_NOT_FOUND, "it is not shared with this user");
+	return rc;
 }
 
 int
 share_withdraw(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 	       struct err *e)
 {
-	auto_rows r = NULL;
 	struct uuid id;
 	const char *name;
 	policy_gate gate = gate_enter(c->v->gates, c->f, target);
@@ -133,10 +128,6 @@ share_withdraw(struct call *c, enum share_on on, const struct uuid *target, cons
 	if (rc == 0)
 		rc = user_find(c, user, &id, &name, e);
 	if (rc == 0)
-		rc = read_shares(c, target, &r, e);
-	if (rc)
-		return rc;
-	if (!has_share(r, &id))
-		return err_set(e, ERR_NOT_FOUND, "it is not shared with this user");
-	return append_share(c, EVENT_UNSHARED, on, target, &id, name, 0, e);
+		rc = check_shared(c, target, &id, e);
+	return rc ? rc : append_share(c, EVENT_UNSHARED, on, target, &id, name, 0, e);
 }

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "crypto/totp.h"
 #include "vault/body.h"
+#include "vault/lists.h"
 
 #define US_PER_S 1000000LL
 
@@ -72,7 +73,7 @@ read_by_id(struct call *c, enum stmt s, const struct uuid *id, struct rows **ret
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
 	bind_uuid(&b, id);
-	int rc = db_exec(vault_reader(c->v), c->f, s, &b, &r, e);
+	int rc = lists_ask(c, s, &b, &r, e);
 	if (rc)
 		return rc;
 	if (rows_count(r) == 0)
@@ -106,7 +107,7 @@ user_list(struct call *c, const char *q, const struct policy_page *page, struct 
 	bind_text(&b, policy_pattern(c->a, q));
 	bind_uuid(&b, policy_or_null(&page->after));
 	bind_int(&b, page->rows + 1);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_LIST, &b, &r, e);
+	int rc = lists_ask(c, STMT_USER_LIST, &b, &r, e);
 	if (rc)
 		return rc;
 	struct uuid last = { 0 };

@@ -54,7 +54,9 @@ vault_append(struct call *c, enum event_kind kind, const struct uuid *object, co
 
 	if (object)
 		ev.object = *object;
-	return ledger_append(c->v->ledger, c->f, &ev, 1, &c->durability, e);
+	int rc = ledger_append(c->v->ledger, c->f, &ev, 1, &c->durability, e);
+	c->logged = c->logged || rc == 0;
+	return rc;
 }
 
 static bool

@@ -18,6 +18,7 @@
 struct sessions;  /* vault/session.h: the cache and the emergency overlay */
 struct journaled; /* vault/journaled.h: versions that only the journal has */
 struct gather;	  /* vault/gather.h: reads of retrievals, together or from the cache */
+struct lists;	  /* vault/lists.h: connections and bounds of lists and searches */
 struct gates;	  /* vault/gate.h: one queue per record for check-then-change */
 
 /* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */
@@ -39,6 +40,7 @@ struct vault {
 	struct journaled *journaled; /* may be NULL: none */
 	struct gates *gates;
 	struct gather *gather;
+	struct lists *lists; /* NULL: what lists read, readers read */
 	struct uuid node;
 	uint32_t data_key; /* newest data key: what is sealed with */
 	struct vault_health health;
@@ -63,6 +65,7 @@ struct call {
 	struct arena *a;
 	struct who who;
 	enum ledger_durability durability; /* of the last append, for the reply header */
+	bool logged; /* an event of this call is durable: its answer is not refused any more */
 };
 
 /* A reader connection, in turn. */

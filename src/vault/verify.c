@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "vault/anchor.h"
 #include "vault/body.h"
+#include "vault/lists.h"
 
 #define CHUNK 1000
 #define MARKS_MAX 256
@@ -395,7 +396,7 @@ walk_table(struct walk *w, struct err *e)
 		bind_uuid(&b, &w->n->node);
 		bind_bigint(&b, w->n->last_seq);
 		bind_int(&b, CHUNK);
-		rc = db_exec(vault_reader(w->v), w->f, STMT_EVENT_CHUNK, &b, &rows, e);
+		rc = lists_exec(w->v, w->f, NULL, STMT_EVENT_CHUNK, &b, &rows, e);
 		if (rc || (!rows_count(rows) && !pass_end(w, 0)))
 			break;
 		rc = rows_count(rows) ? check_rows(w, rows, e) : 0;
@@ -565,7 +566,7 @@ check_mark(struct walk *w, const struct mark *m, struct err *e)
 		return 0;
 	bind_uuid(&b, &m->node);
 	bind_bigint(&b, m->seq);
-	rc = db_exec(vault_reader(w->v), w->f, STMT_EVENT_HASH, &b, &rows, e);
+	rc = lists_exec(w->v, w->f, NULL, STMT_EVENT_HASH, &b, &rows, e);
 	if (rc)
 		return rc;
 	if (!rows_count(rows)) {
@@ -604,7 +605,7 @@ walk_all(struct walk *w, struct err *e)
 	auto_binds b = BINDS_INIT;
 	auto_rows nodes = NULL;
 	bool own = false;
-	int rc = db_exec(vault_reader(w->v), w->f, STMT_EVENT_NODES, &b, &nodes, e);
+	int rc = lists_exec(w->v, w->f, NULL, STMT_EVENT_NODES, &b, &nodes, e);
 
 	for (int i = 0; !rc && i < rows_count(nodes); i++) {
 		struct uuid node;

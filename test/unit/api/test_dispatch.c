@@ -625,7 +625,7 @@ burst_beyond_the_fibers_is_served(void **state)
 	struct reply *r = calloc(N, sizeof(*r));
 	assert_non_null(r);
 	for (int i = 0; i < N; i++)
-		api_on_request(api, make(&r[i], "GET", "/v1/users/me", user_token, NULL));
+		api_on_request(api, make(&r[i], "GET", "/v1/session", user_token, NULL));
 	for (int i = 0; i < N; i++) {
 		while (!r[i].done)
 			uv_run(&x->loop, UV_RUN_ONCE);

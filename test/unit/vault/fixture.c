@@ -150,6 +150,9 @@ fixture_open(struct fixture *x, const char *node)
 	for (int i = 0; i < VAULT_READERS; i++)
 		v->reader[i] = connect_db(x, "reader");
 	x->writer = connect_db(x, "writer");
+	for (unsigned i = 0; i < lists_connections(); i++)
+		x->list[i] = connect_db(x, "list");
+	v->lists = lists_new(&x->loop, x->list);
 	if (x->page_writer)
 		must(page_open(x->state, &v->page, &e), &e);
 	o.loop = &x->loop;
@@ -178,6 +181,9 @@ fixture_close(struct fixture *x)
 	ledger_free(v->ledger);
 	for (int i = 0; i < VAULT_READERS; i++)
 		db_free(v->reader[i]);
+	lists_free(v->lists);
+	for (unsigned i = 0; i < lists_connections(); i++)
+		db_free(x->list[i]);
 	db_free(x->writer);
 	keys_free(v->keys);
 	sessions_free(v->sessions);

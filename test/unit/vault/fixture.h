@@ -8,6 +8,7 @@
 #include <uv.h>
 #include "base/page.h"
 #include "pgtemp.h"
+#include "vault/lists.h"
 #include "vault/session.h"
 #include "vault/vault.h"
 
@@ -29,6 +30,7 @@ struct fixture {
 	struct page *page_writer;
 	struct vault v;
 	struct db *writer;
+	struct db *list[LISTS_CONNECTIONS_MAX];
 	struct fixture_seen seen;
 };
 
