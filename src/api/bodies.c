@@ -85,6 +85,16 @@ const struct jfield body_resource_change[] = {
 	{ 0 },
 };
 
+const struct jfield body_resource_restore[] = {
+	{ "name", JTEXT, 0, AT(resource_restore, name), MAX_NAME },
+	{ 0 },
+};
+
+const struct jfield body_account_restore[] = {
+	{ "login", JTEXT, 0, AT(account_restore, login), MAX_NAME },
+	{ 0 },
+};
+
 const struct jfield body_account[] = {
 	{ "login", JTEXT, JREQUIRED, AT(account, login), MAX_NAME },
 	{ "description", JTEXT, JEMPTY, AT(account, description), MAX_DESCRIPTION },

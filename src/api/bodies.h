@@ -18,6 +18,8 @@
 	X(code)                                                                                    \
 	X(resource)                                                                                \
 	X(resource_change)                                                                         \
+	X(resource_restore)                                                                        \
+	X(account_restore)                                                                         \
 	X(account)                                                                                 \
 	X(account_change)                                                                          \
 	X(retrieve)                                                                                \
@@ -57,6 +59,12 @@ struct body_resource {
 };
 struct body_resource_change {
 	const char *name, *type, *address, *url, *description, *owner;
+};
+struct body_resource_restore {
+	const char *name;
+};
+struct body_account_restore {
+	const char *login;
 };
 struct body_account {
 	const char *login, *description;

@@ -27,6 +27,9 @@
 	X(resource_change)                                                                         \
 	X(resource_delete)                                                                         \
 	X(resource_accounts)                                                                       \
+	X(removed_list)                                                                            \
+	X(resource_restore)                                                                        \
+	X(account_restore)                                                                         \
 	X(account_new)                                                                             \
 	X(account_get)                                                                             \
 	X(account_change)                                                                          \

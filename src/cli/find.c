@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/lookup.h"
+#include "cli/removed.h"
 #include "cli/term.h"
 
 /* Pages through GET /v1/resources, calling add for each resource. */
@@ -87,6 +88,17 @@ run_find(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+static int
+run_ls(const struct cli *c, struct err *e)
+{
+	return cli_has(c, "removed") ? removed_list(c, e) : run_find(c, e);
+}
+
+static const struct cli_opt ls_opts[] = {
+	{ "most", "N", "Stop after about N resources." },
+	{ "removed", NULL, "What was removed and can be brought back, instead." },
+	{ 0 },
+};
 static const struct cli_opt opts[] = {
 	{ "most", "N", "Stop after about N resources." },
 	{ 0 },
@@ -104,5 +116,5 @@ const struct cli_verb verb_find = {
 	0
 };
 const struct cli_verb verb_ls = {
-	"ls", "", 0, 0, opts, run_find, "Lists every account that you may use.", NULL, 0
+	"ls", "", 0, 0, ls_opts, run_ls, "Lists every account that you may use.", NULL, 0
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast put, rm, gen: storing a version, making what it belongs to where it is missing.
+ * holdfast put, gen: storing a version, making what it belongs to where it is missing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -201,28 +201,6 @@ run_put(const struct cli *c, struct err *e)
 }
 
 static int
-run_rm(const struct cli *c, struct err *e)
-{
-	auto_buf path = BUF_INIT;
-	auto_remote r = NULL;
-	char id[37];
-	bool resource = cli_has(c, "resource");
-
-	int rc = remote_open(&r, e);
-	if (rc == 0)
-		rc = resource ? lookup_resource(r, c->args[0], id, e)
-			      : lookup_account(r, c->args[0], id, e);
-	if (rc < 0)
-		return rc;
-	buf_addf(&path, "/v1/%s/%s", resource ? "resources" : "accounts", id);
-	rc = remote_call(r, REMOTE_WRITE, "DELETE", buf_str(&path), NULL, NULL, e);
-	if (rc < 0)
-		return rc;
-	printf(c->json ? "{}\n" : "removed\n");
-	return CLI_GOOD;
-}
-
-static int
 run_gen(const struct cli *c, struct err *e)
 {
 	char generated[129];
@@ -260,10 +238,6 @@ static const struct cli_opt gen_opts[] = {
 	{ "no-symbols", NULL, "Letters and digits only." },
 	{ 0 },
 };
-static const struct cli_opt rm_opts[] = {
-	{ "resource", NULL, "Remove a resource with all its accounts." },
-	{ 0 },
-};
 
 const struct cli_verb verb_put = {
 	"put",
@@ -277,15 +251,6 @@ const struct cli_verb verb_put = {
 	"never an argument.",
 	0
 };
-const struct cli_verb verb_rm = { "rm",
-				  "RESOURCE/LOGIN",
-				  1,
-				  1,
-				  rm_opts,
-				  run_rm,
-				  "Removes an account (or a resource) from use; its history stays.",
-				  NULL,
-				  0 };
 const struct cli_verb verb_gen = {
 	"gen", "", 0, 0, gen_opts, run_gen, "Prints a random password; needs no node.", NULL, 0
 };

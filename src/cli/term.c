@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/term.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -138,6 +139,45 @@ term_read_secret(const char *prompt, bool confirm, size_t max, struct buf *ret, 
 	int rc = isatty(STDIN_FILENO) ? read_at_terminal(prompt, confirm, max, ret, e)
 				      : read_line(STDIN_FILENO, max, '\n', ret, e);
 	return rc == 0 ? check_secret(ret, e) : rc;
+}
+
+int
+term_confirm(const char *question, struct err *e)
+{
+	char answer[16];
+
+	for (;;) {
+		term_write_text(question, true, stderr);
+		fprintf(stderr, " [yes/no] ");
+		if (!fgets(answer, sizeof(answer), stdin))
+			return err_set(e, ERR_REFUSED, "no answer; nothing was changed");
+		answer[strcspn(answer, "\n")] = '\0';
+		if (strcasecmp(answer, "yes") == 0 || strcasecmp(answer, "y") == 0)
+			return 0;
+		if (!answer[0] || strcasecmp(answer, "no") == 0 || strcasecmp(answer, "n") == 0)
+			return err_set(e, ERR_REFUSED, "not confirmed; nothing was changed");
+	}
+}
+
+void
+term_quote(struct buf *out, const char *s)
+{
+	bool plain = *s;
+
+	for (const char *p = s; *p && plain; p++)
+		plain = isalnum((unsigned char)*p) || strchr("-._/@:+=%", *p);
+	if (plain && *s != '-') {
+		buf_adds(out, s);
+		return;
+	}
+	buf_addc(out, '\'');
+	for (; *s; s++) {
+		if (*s == '\'')
+			buf_adds(out, "'\\''");
+		else
+			buf_addc(out, *s);
+	}
+	buf_addc(out, '\'');
 }
 
 void

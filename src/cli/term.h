@@ -15,6 +15,12 @@
 int term_read_secret(const char *prompt, bool confirm, size_t max, struct buf *ret,
 		     struct err *e) NONNULL MUST_USE;
 
+/* Asks on the terminal, "QUESTION [yes/no] ", until it is answered by yes, y, no, n, or nothing, which is no. ERR_REFUSED:
+ * it is no. */
+int term_confirm(const char *question, struct err *e) NONNULL MUST_USE;
+/* Appends text as one word of the shell, so that a command that is shown can be pasted. */
+void term_quote(struct buf *out, const char *s) NONNULL;
+
 /* Prints the JSON text of o and a newline. */
 void term_print_json(const json_t *o) NONNULL;
 /* Prints text of the other side with control characters made visible. */

@@ -32,6 +32,7 @@
 #include "http/relay.h"
 #include "http/server.h"
 #include "pg/cluster.h"
+#include "vault/bin.h"
 #include "vault/gate.h"
 #include "vault/gather.h"
 #include "vault/journaled.h"
@@ -49,6 +50,7 @@
 #define PAGE_MS 20
 #define MERGE_MS 200
 #define HEALTH_MS 100
+#define BIN_MS 5000
 #define KEYS_ASK_MS 500
 #define PING_MS 500
 #define PING_MAX_MS 1000
@@ -76,7 +78,7 @@ struct vaultd {
 	struct api *api;
 	struct server *server;
 	struct buf cert, key;
-	uv_timer_t page_timer, merge_timer, health_timer, stop_timer;
+	uv_timer_t page_timer, merge_timer, health_timer, bin_timer, stop_timer;
 	uv_signal_t on_term, on_int, on_hup;
 	uv_poll_t link;
 	uv_work_t stop_work;
@@ -86,7 +88,7 @@ struct vaultd {
 	uint64_t followed_seq; /* newest that caches and overlay know of */
 	bool telling;	       /* a fiber works on a change */
 	bool loading, keys_loaded;
-	bool merging, stopping;
+	bool merging, emptying, stopping;
 	int64_t began_ms;
 	int64_t ping_began_ms; /* of the ping in flight; 0 none */
 	int64_t keys_asked_ms; /* when the supervisor was asked for a connection to keyd */
@@ -275,6 +277,31 @@ on_merge_timer(uv_timer_t *t)
 	d->merging = true;
 	if (!fiber_start(d->v.fibers, merge, d))
 		d->merging = false;
+}
+
+/* ---- the bin ---- */
+
+static void
+empty_bin(struct fiber *f, void *arg)
+{
+	struct vaultd *d = arg;
+	struct err e = { 0 };
+
+	if (bin_empty(&d->v, f, &e) && e.code != ERR_DB_GONE && e.code != ERR_NOT_SERVING)
+		log_err(LOG_LEVEL_WARNING, &e, "the bin cannot be emptied now");
+	d->emptying = false;
+}
+
+static void
+on_bin_timer(uv_timer_t *t)
+{
+	struct vaultd *d = t->data;
+
+	if (d->emptying || d->stopping || state_serves(state_now(d)) != 'p')
+		return;
+	d->emptying = true;
+	if (!fiber_start(d->v.fibers, empty_bin, d))
+		d->emptying = false;
 }
 
 /* ---- health ---- */
@@ -737,6 +764,7 @@ begin(struct fiber *f, void *arg)
 	recall_unlock(d, f);
 	start_timer(d, &d->page_timer, on_page_timer, PAGE_MS);
 	start_timer(d, &d->merge_timer, on_merge_timer, MERGE_MS);
+	start_timer(d, &d->bin_timer, on_bin_timer, BIN_MS);
 	tell_started(d, f);
 }
 
@@ -798,6 +826,7 @@ open_core(struct vaultd *d)
 	uv_timer_init(&d->loop, &d->page_timer);
 	uv_timer_init(&d->loop, &d->merge_timer);
 	uv_timer_init(&d->loop, &d->health_timer);
+	uv_timer_init(&d->loop, &d->bin_timer);
 	uv_timer_init(&d->loop, &d->stop_timer);
 	d->stop_timer.data = d;
 	start_signal(d, &d->on_term, on_sigterm, SIGTERM);

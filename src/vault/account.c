@@ -261,6 +261,9 @@ read_open(struct call *c, const struct uuid *id, int n, struct opened *ret, stru
 			       n ? "there is no version of this number"
 				 : "nothing is stored for this account yet");
 	take_row(c, x.rows, x.row, ret);
+	if (ret->sealed.len == 0)
+		return err_set(e, ERR_NOT_FOUND,
+			       "this version was removed for good when the bin was emptied");
 	return 0;
 }
 
@@ -701,24 +704,32 @@ account_created_body(struct buf *out, const struct uuid *resource, const char *l
 	jw_end_object(&w);
 }
 
+int
+account_login_taken(struct call *c, const struct uuid *resource, const char *login,
+		    const struct uuid *but, bool *ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_uuid(&b, resource);
+	bind_text(&b, login);
+	bind_uuid(&b, but);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_LOGIN_TAKEN, &b, &r, e);
+	if (rc == 0)
+		*ret = row_bool(r, 0, 0);
+	return rc;
+}
+
 static int
 check_login(struct call *c, const struct uuid *resource, const char *login, const struct uuid *but,
 	    struct err *e)
 {
-	auto_binds b = BINDS_INIT;
-	auto_rows r = NULL;
+	bool taken;
 	int rc = policy_name(login, "login", e);
-	if (rc)
-		return rc;
-	bind_uuid(&b, resource);
-	bind_text(&b, login);
-	bind_uuid(&b, but);
-	rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_LOGIN_TAKEN, &b, &r, e);
-	if (rc)
-		return rc;
-	if (row_bool(r, 0, 0))
+	if (rc == 0)
+		rc = account_login_taken(c, resource, login, but, &taken, e);
+	if (rc == 0 && taken)
 		return err_set(e, ERR_CONFLICT, "this login is there already");
-	return 0;
+	return rc;
 }
 
 int

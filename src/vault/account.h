@@ -67,6 +67,10 @@ int account_settle(struct call *c, const struct uuid *id, int n,
 int account_right(struct call *c, const struct uuid *id, int need, const char *what,
 		  struct err *e) NONNULL MUST_USE;
 
+/* Whether an account of the resource that is there has this login; but: not that one, or NULL. */
+int account_login_taken(struct call *c, const struct uuid *resource, const char *login,
+			const struct uuid *but, bool *ret, struct err *e) MUST_USE;
+
 /* For import: checks fields, seals them and writes the body of VERSION_ADDED (n = 1 upon nothing).
  */
 int account_first_version(struct call *c, const struct uuid *account,

@@ -227,19 +227,28 @@ resource_created_body(struct buf *out, const struct resource_texts *t, const str
 	jw_end_object(&w);
 }
 
-static int
-check_free(struct call *c, const char *name, const struct uuid *but, struct err *e)
+int
+resource_name_taken(struct call *c, const char *name, const struct uuid *but, bool *ret,
+		    struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
 	bind_text(&b, name);
 	bind_uuid(&b, but);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_RESOURCE_NAME_TAKEN, &b, &r, e);
-	if (rc)
-		return rc;
-	if (row_bool(r, 0, 0))
+	if (rc == 0)
+		*ret = row_bool(r, 0, 0);
+	return rc;
+}
+
+static int
+check_free(struct call *c, const char *name, const struct uuid *but, struct err *e)
+{
+	bool taken;
+	int rc = resource_name_taken(c, name, but, &taken, e);
+	if (rc == 0 && taken)
 		return err_set(e, ERR_CONFLICT, "there is a resource of this name already");
-	return 0;
+	return rc;
 }
 
 int

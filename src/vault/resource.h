@@ -41,6 +41,10 @@ int resource_delete(struct call *c, const struct uuid *id, struct err *e) NONNUL
 int resource_right(struct call *c, const struct uuid *id, int need, const char *what,
 		   const char **ret_name, struct err *e) MUST_USE;
 
+/* Whether a resource that is there has this name; but: not that one, or NULL. */
+int resource_name_taken(struct call *c, const char *name, const struct uuid *but, bool *ret,
+			struct err *e) MUST_USE;
+
 /* The body of RESOURCE_CREATED, for import too. */
 void resource_created_body(struct buf *out, const struct resource_texts *t,
 			   const struct uuid *owner) NONNULL;

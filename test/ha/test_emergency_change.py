@@ -74,7 +74,7 @@ def test_refused_unless_allowed(st):
         assert put(st, session, 1, "never", check=False).returncode == 1
         assert "in emergency" in put(st, session, 2, "allowed").stdout
         # And nothing but versions.
-        for args in (["put", "new place/root"], ["rm", name_of(2)], ["policy", "emergency-changes", "on"], ["settle", name_of(2), "1"]):
+        for args in (["put", "new place/root"], ["rm", "--yes", name_of(2)], ["policy", "emergency-changes", "on"], ["settle", name_of(2), "1"]):
             p = st.cli(*args, session=session, host="b", input="x\n", check=False)
             assert p.returncode == 1 and "only reads are served" in p.stderr, f"{args}: {p}"
     assert get(st, session, 2, host="a") == "allowed"

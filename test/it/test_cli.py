@@ -208,7 +208,7 @@ def test_nothing_on_standard_input(boss):
 
 
 @pytest.mark.parametrize("verb", [["ls"], ["find", "x"], ["get", "x"], ["put", "x/y"], ["history", "x"], ["share", "x", "y"], ["logout"], ["passwd"], ["totp"],
-                                  ["user", "list"], ["audit", "list"], ["audit", "verify"], ["rm", "x"], ["import", "/dev/null"]])
+                                  ["user", "list"], ["audit", "list"], ["audit", "verify"], ["rm", "--yes", "x"], ["import", "/dev/null"]])
 def test_no_session(shared, where, verb):
     fails(shared.cli(*verb, session=where / "none", check=False, input="x\n"), 1, "holdfast login")
 
@@ -443,10 +443,10 @@ def test_gen(shared):
 def test_rm(ada):
     for login in ("a", "b"):
         ada.good("put", f"Gone/{login}", input="x\n")
-    assert ada.good("rm", "Gone/a") == "removed\n"
+    assert re.fullmatch(r"removed; to bring it back: holdfast undelete [0-9a-f-]{36}\n", ada.good("rm", "--yes", "Gone/a"))
     fails(ada.cli("get", "Gone/a"), 1)
     assert ada.good("get", "Gone") == "x\n"
-    assert ada.json("rm", "Gone", "--resource") == {}
+    assert list(ada.json("rm", "Gone", "--resource", "--yes")) == ["id"]
     fails(ada.cli("get", "Gone/b"), 1)
     assert ada.good("find", "Gone") == "nothing found\n"
     ada.good("put", "Gone/a", input="again\n") # the name is free again
@@ -466,14 +466,14 @@ def test_shares(ada, bob):
     fails(bob.cli("put", "Shared/new", input="two\n"), 1)
     fails(bob.cli("share", "Shared/x", "admin"), 1, "not allow")
     fails(bob.cli("shares", "Shared/x"), 1, "not allow")
-    fails(bob.cli("rm", "Shared/x"), 1, "not allow")
+    fails(bob.cli("rm", "--yes", "Shared/x"), 1, "not allow")
     fails(bob.cli("get", "Shared/hers"), 1)
 
     ada.good("share", "Shared/x", "bob", "modify")
     assert bob.json("put", "Shared/x", input="two\n")["version"] == 2
     assert ada.good("get", "Shared/x") == "two\n"
     fails(bob.cli("share", "Shared/x", "admin"), 1, "not allow")
-    fails(bob.cli("rm", "Shared/x"), 1, "not allow")
+    fails(bob.cli("rm", "--yes", "Shared/x"), 1, "not allow")
 
     ada.good("share", "Shared/x", "bob", "manage")
     bob.good("share", "Shared/x", "admin", "view")

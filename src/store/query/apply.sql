@@ -101,7 +101,7 @@ FROM (SELECT object,
 WHERE r.id = e.object;
 
 -- name: apply_resource_deleted(node uuid, from_seq bigint, to_seq bigint)
-UPDATE resource r SET deleted_at = e.at
+UPDATE resource r SET deleted_at = e.at, deleted_by = e.actor, binned_at = e.at
 FROM event e
 WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 42 AND r.id = e.object AND r.deleted_at IS NULL;
 
@@ -131,14 +131,16 @@ UPDATE account a SET login = coalesce(e.login, a.login), description = coalesce(
 FROM e WHERE a.id = e.object;
 
 -- name: apply_account_deleted(node uuid, from_seq bigint, to_seq bigint)
-UPDATE account a SET deleted_at = e.at
+UPDATE account a SET deleted_at = e.at, deleted_by = e.actor, binned_at = e.at
 FROM event e
 WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 52 AND a.id = e.object AND a.deleted_at IS NULL;
 
 -- Versions that follow each other from the account's current one become current. Whatever was made upon another one
 -- (elsewhere, in a cut) becomes a sibling under the next free number, and the account is in conflict. What each was made upon it
 -- says itself (upon), or, written by an earlier release, by number alone; based_on becomes the number that this has here. One that was made in emergency by someone who is not
--- entitled to it (any more) is kept and changes nothing: it waits for approval.
+-- entitled to it (any more) is kept and changes nothing: it waits for approval. What comes home to something
+-- that was removed is in the bin with it, also where the bin was emptied of it, and its time there begins anew (by the clock of the
+-- node that took it in, which says when that node empties the bin, and nothing else).
 -- name: apply_version_added(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
 	SELECT seq, at, object AS account, (b->>'id')::uuid AS id, (b->>'n')::int AS n, (b->>'based_on')::int AS based_on,
@@ -152,7 +154,7 @@ WITH e AS MATERIALIZED (
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 53) x
 	WHERE NOT EXISTS (SELECT FROM version v WHERE v.id = (x.b->>'id')::uuid)
 ), o AS MATERIALIZED (
-	SELECT e.*, u.n AS upon_n,
+	SELECT e.*, u.n AS upon_n, a.resource,
 		greatest(0, m.top + 1 - first_value(e.n) OVER (PARTITION BY e.account ORDER BY e.seq)) AS shift,
 		CASE WHEN e.says THEN e.upon IS DISTINCT FROM coalesce(lag(e.id) OVER w, c.id)
 			ELSE e.based_on <> coalesce(lag(e.n) OVER w, a.current_n) END AS astray
@@ -169,8 +171,12 @@ WITH e AS MATERIALIZED (
 	INSERT INTO version (id, account, n, based_on, sealed, author, created_at, node, sibling, upon, approval)
 	SELECT id, account, new_n, made_upon, sealed, author, at, $1, sibling, upon, CASE WHEN waits THEN 'waits' END
 	FROM p ORDER BY seq
+), b AS (
+	UPDATE resource r SET purged_at = NULL, binned_at = now(), bin_news = true
+	FROM p WHERE r.id = p.resource AND r.deleted_at IS NOT NULL
 )
-UPDATE account a SET current_n = coalesce(q.n, a.current_n), conflict = a.conflict OR q.sibling
+UPDATE account a SET current_n = coalesce(q.n, a.current_n), conflict = a.conflict OR q.sibling,
+	purged_at = NULL, binned_at = CASE WHEN a.deleted_at IS NOT NULL THEN now() END, bin_news = a.deleted_at IS NOT NULL
 FROM (SELECT account, max(new_n) FILTER (WHERE NOT sibling AND NOT waits) AS n, bool_or(sibling) AS sibling
 	FROM p GROUP BY account) q
 WHERE a.id = q.account;

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -989,6 +990,215 @@ open_gives_the_version_asked_for(void **state)
 	assert_int_equal(rows_count(none), 0);
 }
 
+/* ---- the bin ---- */
+
+/* What of the bin the user sees of this thing: the row, or -1. */
+static int
+find_removed(int user, int thing, struct rows **ret)
+{
+	auto_binds b = BINDS_INIT;
+	struct uuid u = uuid_of(user), want = uuid_of(thing), got;
+
+	bind_uuid(&b, &u);
+	bind_null(&b);
+	bind_int(&b, 200);
+	*ret = ask(STMT_BIN_LIST, &b);
+	for (int i = 0; i < rows_count(*ret); i++) {
+		row_uuid(*ret, i, 0, &got);
+		if (uuid_eq(&got, &want))
+			return i;
+	}
+	return -1;
+}
+
+static bool
+in_bin(int user, int thing)
+{
+	auto_rows r = NULL;
+
+	return find_removed(user, thing, &r) >= 0;
+}
+
+/* H15: what went together comes back together, with the rights that there were. */
+static void
+a_resource_comes_back_whole(void **state)
+{
+	make_user(70, "owner70", "user");
+	make_user(71, "viewer71", "user");
+	make_user(72, "manager72", "user");
+	make_user(73, "admin73", "administrator");
+	make_resource(700, "srv700", 70);
+	make_account(701, 700, "root");
+	make_account(702, 700, "www");
+	make_account(703, 700, "gone before");
+	apply_one(STMT_APPLY_VERSION_ADDED, add_version(701, 7011, 1, 0));
+	share(EVENT_SHARED, 700, 71, 1);
+	share(EVENT_SHARED, 700, 72, 3);
+	apply_one(STMT_APPLY_ACCOUNT_DELETED, add(EVENT_ACCOUNT_DELETED, 703, "{}"));
+	apply_one(STMT_APPLY_RESOURCE_DELETED, add(EVENT_RESOURCE_DELETED, 700, "{}"));
+	auto_rows r = NULL;
+	int i = find_removed(70, 700, &r);
+	assert_true(i >= 0);
+	assert_int_equal(row_bigint(r, i, 6), 2); /* accounts that went with it */
+	assert_false(row_bool(r, i, 12));	  /* nothing came home to it */
+	assert_true(in_bin(70, 703) && in_bin(72, 700) && in_bin(72, 703));
+	assert_false(in_bin(71, 700) || in_bin(73, 700) || in_bin(73, 703));
+	auto_rows hidden = open_versions(701, 70, 2);
+	assert_int_equal(rows_count(hidden), 0);
+
+	apply_one(STMT_APPLY_RESOURCE_RESTORED, add(EVENT_RESOURCE_RESTORED, 700, "{}"));
+	assert_int_equal(right_of(701, 70).level, 4);
+	assert_int_equal(right_of(702, 71).level, 1);
+	assert_int_equal(right_of(702, 72).level, 3);
+	assert_int_equal(right_of(703, 70).rows, 0);
+	assert_false(in_bin(70, 700));
+	assert_true(in_bin(70, 703));
+	auto_rows back = open_versions(701, 70, 2);
+	assert_int_equal(rows_count(back), 2);
+	apply_one(STMT_APPLY_ACCOUNT_RESTORED,
+		  add(EVENT_ACCOUNT_RESTORED, 703, "{\"login\":\"again\"}"));
+	assert_int_equal(right_of(703, 71).level, 1);
+	assert_false(in_bin(70, 703));
+}
+
+/* A name that is taken is refused, like any; under another one it comes back. */
+static void
+a_taken_name_is_not_taken_twice(void **state)
+{
+	make_user(74, "owner74", "user");
+	make_resource(740, "srv740", 74);
+	apply_one(STMT_APPLY_RESOURCE_DELETED, add(EVENT_RESOURCE_DELETED, 740, "{}"));
+	make_resource(741, "SRV740", 74);
+	int64_t at = add(EVENT_RESOURCE_RESTORED, 740, "{}");
+	assert_int_equal(apply(STMT_APPLY_RESOURCE_RESTORED, at, at), ERR_DB);
+	assert_true(in_bin(74, 740));
+	apply_one(STMT_APPLY_RESOURCE_RESTORED,
+		  add(EVENT_RESOURCE_RESTORED, 740, "{\"name\":\"srv740 of old\"}"));
+	assert_false(in_bin(74, 740));
+}
+
+static int64_t
+sealed_versions(int account)
+{
+	auto_buf sql = BUF_INIT;
+
+	buf_addf(&sql, "SELECT count(*) FROM version WHERE account = '%s' AND sealed <> ''",
+		 id(account));
+	PGconn *c = PQconnectdb(pgtemp_conninfo(pg, "holdfast"));
+	PGresult *r = PQexec(c, buf_str(&sql));
+	assert_int_equal(PQresultStatus(r), PGRES_TUPLES_OK);
+	int64_t n = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+	PQclear(r);
+	PQfinish(c);
+	return n;
+}
+
+static int64_t
+add_emptied(int resource, int account, int version)
+{
+	return add(EVENT_BIN_EMPTIED, 0,
+		   "{\"versions\":\"%s\",\"accounts\":\"%s\",\"resources\":\"%s\"}", id(version),
+		   id(account), id(resource));
+}
+
+static void
+emptied_is_gone_for_good(void **state)
+{
+	make_user(75, "owner75", "user");
+	make_resource(750, "srv750", 75);
+	make_account(751, 750, "root");
+	make_account(752, 750, "www");
+	apply_one(STMT_APPLY_VERSION_ADDED, add_version(751, 7511, 1, 0));
+	apply_one(STMT_APPLY_VERSION_ADDED, add_version(752, 7521, 1, 0));
+	/* What is not removed is not touched, whatever an event says. */
+	apply_one(STMT_APPLY_BIN_EMPTIED, add_emptied(750, 751, 7511));
+	assert_int_equal(sealed_versions(751), 1);
+	assert_int_equal(right_of(751, 75).level, 4);
+
+	apply_one(STMT_APPLY_RESOURCE_DELETED, add(EVENT_RESOURCE_DELETED, 750, "{}"));
+	/* One of two accounts: the resource stays. */
+	apply_one(STMT_APPLY_BIN_EMPTIED, add_emptied(750, 751, 7511));
+	assert_int_equal(sealed_versions(751), 0);
+	assert_int_equal(sealed_versions(752), 1);
+	assert_true(in_bin(75, 750));
+	apply_one(STMT_APPLY_BIN_EMPTIED, add_emptied(750, 752, 7521));
+	assert_false(in_bin(75, 750));
+	apply_one(STMT_APPLY_RESOURCE_RESTORED, add(EVENT_RESOURCE_RESTORED, 750, "{}"));
+	assert_int_equal(right_of(751, 75).rows, 0);
+}
+
+/* H15: removed on one side while it was changed on the other. The version is in the bin with its account, whichever log comes
+ * first, and comes back with it. */
+static void
+a_change_to_what_was_removed_is_kept(void **state)
+{
+	make_user(76, "owner76", "user");
+	for (int first = 0; first < 2; first++) {
+		int resource = 760 + 10 * first, account = resource + 1, version = account * 10;
+		struct uuid own = node, elsewhere;
+		char name[20];
+
+		uuid_new(&elsewhere);
+		snprintf(name, sizeof(name), "srv%d", resource);
+		make_resource(resource, name, 76);
+		make_account(account, resource, "root");
+		apply_one(STMT_APPLY_VERSION_ADDED, add_version(account, version, 1, 0));
+		if (first) {
+			node = elsewhere;
+			apply_one(STMT_APPLY_VERSION_ADDED,
+				  add_version_upon(account, version + 1, 2, 1, version));
+			node = own;
+		}
+		apply_one(STMT_APPLY_RESOURCE_DELETED, add(EVENT_RESOURCE_DELETED, resource, "{}"));
+		if (!first) {
+			node = elsewhere;
+			apply_one(STMT_APPLY_VERSION_ADDED,
+				  add_version_upon(account, version + 1, 2, 1, version));
+			node = own;
+		}
+		auto_rows r = NULL;
+		int i = find_removed(76, resource, &r);
+		assert_true(i >= 0);
+		assert_int_equal(row_bool(r, i, 12), !first);
+		apply_one(STMT_APPLY_RESOURCE_RESTORED,
+			  add(EVENT_RESOURCE_RESTORED, resource, "{}"));
+		assert_int_equal(right_of(account, 76).current_n, 2);
+		assert_int_equal(sealed_versions(account), 2);
+	}
+}
+
+/* H15: the same with the bin emptied on the one side: the event names what it knew, and nothing else goes. */
+static void
+a_change_to_what_was_emptied_is_kept(void **state)
+{
+	make_user(77, "owner77", "user");
+	for (int first = 0; first < 2; first++) {
+		int resource = 780 + 10 * first, account = resource + 1, version = account * 10;
+		struct uuid own = node, elsewhere;
+		char name[20];
+
+		uuid_new(&elsewhere);
+		snprintf(name, sizeof(name), "srv%d", resource);
+		make_resource(resource, name, 77);
+		make_account(account, resource, "root");
+		apply_one(STMT_APPLY_VERSION_ADDED, add_version(account, version, 1, 0));
+		apply_one(STMT_APPLY_RESOURCE_DELETED, add(EVENT_RESOURCE_DELETED, resource, "{}"));
+		if (!first)
+			apply_one(STMT_APPLY_BIN_EMPTIED, add_emptied(resource, account, version));
+		node = elsewhere;
+		apply_one(STMT_APPLY_VERSION_ADDED,
+			  add_version_upon(account, version + 1, 2, 1, version));
+		node = own;
+		if (first)
+			apply_one(STMT_APPLY_BIN_EMPTIED, add_emptied(resource, account, version));
+		assert_true(in_bin(77, resource));
+		apply_one(STMT_APPLY_RESOURCE_RESTORED,
+			  add(EVENT_RESOURCE_RESTORED, resource, "{}"));
+		assert_int_equal(right_of(account, 77).current_n, 2);
+		assert_int_equal(sealed_versions(account), 1);
+	}
+}
+
 /* ---- import ---- */
 
 static void
@@ -1067,6 +1277,11 @@ main(void)
 		cmocka_unit_test(who_knows_may_loosen),
 		cmocka_unit_test(the_lower_share_counts),
 		cmocka_unit_test(open_gives_the_version_asked_for),
+		cmocka_unit_test(a_resource_comes_back_whole),
+		cmocka_unit_test(a_taken_name_is_not_taken_twice),
+		cmocka_unit_test(emptied_is_gone_for_good),
+		cmocka_unit_test(a_change_to_what_was_removed_is_kept),
+		cmocka_unit_test(a_change_to_what_was_emptied_is_kept),
 		cmocka_unit_test(import_check_judges_every_line),
 	};
 	if (!pgtemp_have())

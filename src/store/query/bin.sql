@@ -1,0 +1,107 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The bin: what was removed and can be brought back. An account that went with its resource has no deleted_at of its own, so it
+-- comes back with it; one that was removed before on its own does not. Levels as in resource.sql.
+
+-- A resource comes back as it was, whatever was changed in it elsewhere meanwhile; name: it takes another one.
+-- name: apply_resource_restored(node uuid, from_seq bigint, to_seq bigint)
+UPDATE resource r SET deleted_at = NULL, deleted_by = NULL, binned_at = NULL, bin_news = false,
+	name = coalesce(e.name, r.name)
+FROM (SELECT DISTINCT ON (object) object, body::jsonb->>'name' AS name FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 43
+	ORDER BY object, seq DESC) e
+WHERE r.id = e.object AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL;
+
+-- name: apply_account_restored(node uuid, from_seq bigint, to_seq bigint)
+UPDATE account a SET deleted_at = NULL, deleted_by = NULL, binned_at = NULL, bin_news = false,
+	login = coalesce(e.login, a.login)
+FROM (SELECT DISTINCT ON (object) object, body::jsonb->>'login' AS login FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 55
+	ORDER BY object, seq DESC) e
+WHERE a.id = e.object AND a.deleted_at IS NOT NULL AND a.purged_at IS NULL;
+
+-- The bin is emptied of the versions that the event names: of those alone, so that what was changed elsewhere apart from it, and
+-- comes home before or after it, stays in the bin. What was brought back meanwhile stays too. An account is gone when no version of it is left,
+-- a resource when no account is.
+-- name: apply_bin_emptied(node uuid, from_seq bigint, to_seq bigint)
+WITH x AS MATERIALIZED (
+	SELECT at, body::jsonb AS b FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 44
+), n AS MATERIALIZED (
+	SELECT t.what, u.id::uuid AS id, max(x.at) AS at
+	FROM x CROSS JOIN (VALUES ('versions'), ('accounts'), ('resources')) t (what)
+	CROSS JOIN LATERAL unnest(string_to_array(x.b->>t.what, ' ')) u (id)
+	WHERE u.id <> '' GROUP BY t.what, u.id
+), v AS MATERIALIZED (
+	SELECT v.id, v.account FROM n JOIN version v ON v.id = n.id
+	JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource
+	WHERE n.what = 'versions' AND v.sealed <> '' AND (a.deleted_at IS NOT NULL OR r.deleted_at IS NOT NULL)
+), a AS MATERIALIZED (
+	SELECT a.id, a.resource, n.at FROM n JOIN account a ON a.id = n.id JOIN resource r ON r.id = a.resource
+	WHERE n.what = 'accounts' AND a.purged_at IS NULL AND (a.deleted_at IS NOT NULL OR r.deleted_at IS NOT NULL)
+		AND NOT EXISTS (SELECT FROM version w WHERE w.account = a.id AND w.sealed <> '' AND w.id NOT IN (SELECT id FROM v))
+), s AS (
+	UPDATE version SET sealed = '' FROM v WHERE version.id = v.id
+), t AS (
+	UPDATE account SET purged_at = a.at FROM a WHERE account.id = a.id
+)
+UPDATE resource r SET purged_at = n.at FROM n
+WHERE n.what = 'resources' AND r.id = n.id AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL
+	AND NOT EXISTS (SELECT FROM account w WHERE w.resource = r.id AND w.purged_at IS NULL AND w.id NOT IN (SELECT id FROM a));
+
+-- What was removed and the user could manage: resources with the number of accounts that went with them, and accounts that
+-- were removed on their own. level: the user's. since: from when its time in the bin counts. changed: a version came home to it.
+-- after: the last one of the page before, or null.
+-- name: bin_list(principal uuid, after uuid, rows int) ->
+--   id uuid, is_account bool, login text, resource uuid, resource_name text, resource_removed bool, accounts bigint,
+--   level int, at timestamptz, by uuid, by_name text, since timestamptz, changed bool
+SELECT x.id, x.is_account, x.login, x.resource, x.resource_name, x.resource_removed, x.accounts, x.level, x.deleted_at, x.deleted_by,
+	p.name, x.binned_at, x.bin_news
+FROM (SELECT r.id, false AS is_account, NULL::text AS login, r.id AS resource, r.name AS resource_name, true AS resource_removed,
+		(SELECT count(*) FROM account a WHERE a.resource = r.id AND a.deleted_at IS NULL) AS accounts,
+		CASE WHEN r.owner = $1 THEN 4 ELSE s.level END AS level, r.deleted_at, r.deleted_by, r.binned_at, r.bin_news
+	FROM resource r LEFT JOIN share s ON s.target = r.id AND s.principal = $1
+	WHERE r.deleted_at IS NOT NULL AND r.purged_at IS NULL AND (r.owner = $1 OR s.level >= 3)
+	UNION ALL
+	SELECT a.id, true, a.login, r.id, r.name, r.deleted_at IS NOT NULL, 0,
+		CASE WHEN r.owner = $1 THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END,
+		a.deleted_at, a.deleted_by, a.binned_at, a.bin_news
+	FROM account a JOIN resource r ON r.id = a.resource
+	LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $1
+	LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
+	WHERE a.deleted_at IS NOT NULL AND a.purged_at IS NULL AND (r.owner = $1 OR sr.level >= 3 OR sa.level >= 3)) x
+LEFT JOIN principal p ON p.id = x.deleted_by
+WHERE $2::uuid IS NULL OR x.id > $2
+ORDER BY x.id LIMIT $3;
+
+-- What a rule needs to know before it brings something back. No row: there was never such a thing. purged: null, or when the bin
+-- was emptied of it. resource_removed: of an account, whether its resource is in the bin too.
+-- name: bin_right(id uuid, principal uuid, is_account bool) ->
+--   level int, name text, removed bool, purged timestamptz, resource uuid, resource_name text, resource_removed bool
+SELECT CASE WHEN r.owner = $2 THEN 4 ELSE coalesce(s.level, 0) END,
+	r.name, r.deleted_at IS NOT NULL, r.purged_at, r.id, r.name, false
+FROM resource r LEFT JOIN share s ON s.target = r.id AND s.principal = $2
+WHERE NOT $3 AND r.id = $1
+UNION ALL
+SELECT CASE WHEN r.owner = $2 THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END,
+	a.login, a.deleted_at IS NOT NULL, a.purged_at, r.id, r.name, r.deleted_at IS NOT NULL
+FROM account a JOIN resource r ON r.id = a.resource
+LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $2
+LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $2
+WHERE $3 AND a.id = $1;
+
+-- What the bin is to be emptied of: what came there at `until` or before. Versions come before their account and accounts before
+-- their resource, so that a part of the list is as good as all of it. what: 1 version, 2 account, 3 resource.
+-- name: bin_due(until timestamptz, rows int) -> what int, id uuid
+WITH r AS MATERIALIZED (
+	SELECT id FROM resource WHERE deleted_at IS NOT NULL AND purged_at IS NULL AND binned_at <= $1
+	ORDER BY binned_at LIMIT $2
+), a AS MATERIALIZED (
+	SELECT a.id, a.resource FROM account a JOIN r ON r.id = a.resource WHERE a.purged_at IS NULL
+	UNION SELECT id, resource FROM (SELECT id, resource FROM account
+		WHERE deleted_at IS NOT NULL AND purged_at IS NULL AND binned_at <= $1
+		ORDER BY binned_at LIMIT $2) o
+)
+SELECT x.what, x.id
+FROM (SELECT 1 AS what, v.id, a.id AS account, a.resource FROM a JOIN version v ON v.account = a.id WHERE v.sealed <> ''
+	UNION ALL SELECT 2, a.id, a.id, a.resource FROM a
+	UNION ALL SELECT 3, r.id, NULL, r.id FROM r) x
+ORDER BY x.resource, x.account NULLS LAST, x.what LIMIT $2;

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/bin.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "vault/account.h"
+#include "vault/resource.h"
+
+#define DUE_MAX 2000 /* ids in one event: well below EVENT_BODY_MAX */
+#define ROUNDS_MAX 50
+
+/* B3. The lowest id there is, so it may be entered before that of any record. */
+static const struct uuid bin_gate_id;
+
+/* ---- what is in it ---- */
+
+/* Columns of bin_list. */
+enum {
+	LIST_ID,
+	LIST_IS_ACCOUNT,
+	LIST_LOGIN,
+	LIST_RESOURCE,
+	LIST_RESOURCE_NAME,
+	LIST_RESOURCE_REMOVED,
+	LIST_ACCOUNTS,
+	LIST_LEVEL,
+	LIST_AT,
+	LIST_BY,
+	LIST_BY_NAME,
+	LIST_SINCE,
+	LIST_CHANGED,
+};
+
+/* Until when it can be brought back; 0: for ever. */
+static int64_t
+kept_until(const struct call *c, int64_t since_us)
+{
+	int64_t keep_ms = c->v->settings->bin_keep;
+
+	return keep_ms ? since_us + keep_ms * 1000 : 0;
+}
+
+static void
+write_by(struct jw *out, const struct rows *r, int i)
+{
+	struct uuid by;
+
+	if (row_null(r, i, LIST_BY_NAME)) {
+		jw_null(out, "by");
+		return;
+	}
+	row_uuid(r, i, LIST_BY, &by);
+	jw_object(out, "by");
+	jw_uuid(out, "id", &by);
+	jw_text(out, "name", row_text(r, i, LIST_BY_NAME));
+	jw_end_object(out);
+}
+
+static void
+write_removed(const struct call *c, struct jw *out, const struct rows *r, int i)
+{
+	bool account = row_bool(r, i, LIST_IS_ACCOUNT);
+	struct uuid id, resource;
+
+	row_uuid(r, i, LIST_ID, &id);
+	row_uuid(r, i, LIST_RESOURCE, &resource);
+	jw_object(out, NULL);
+	jw_uuid(out, "id", &id);
+	jw_text(out, "kind", account ? "account" : "resource");
+	jw_object(out, "resource");
+	jw_uuid(out, "id", &resource);
+	jw_text(out, "name", row_text(r, i, LIST_RESOURCE_NAME));
+	jw_bool(out, "removed", row_bool(r, i, LIST_RESOURCE_REMOVED));
+	jw_end_object(out);
+	if (account)
+		jw_text(out, "login", row_text(r, i, LIST_LOGIN));
+	else
+		jw_int(out, "accounts", row_bigint(r, i, LIST_ACCOUNTS));
+	jw_text(out, "level", policy_level_name(row_int(r, i, LIST_LEVEL)));
+	jw_time(out, "removed", row_time(r, i, LIST_AT));
+	write_by(out, r, i);
+	jw_time(out, "until", kept_until(c, row_time(r, i, LIST_SINCE)));
+	jw_bool(out, "changed", row_bool(r, i, LIST_CHANGED));
+	jw_end_object(out);
+}
+
+int
+bin_list(struct call *c, const struct policy_page *page, struct jw *out, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	struct uuid last = { 0 };
+
+	bind_uuid(&b, &c->who.user);
+	bind_uuid(&b, policy_or_null(&page->after));
+	bind_int(&b, page->rows + 1);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_BIN_LIST, &b, &r, e);
+	if (rc)
+		return rc;
+	jw_object(out, NULL);
+	jw_array(out, "removed");
+	for (int i = 0; i < rows_count(r) && i < page->rows; i++) {
+		row_uuid(r, i, LIST_ID, &last);
+		write_removed(c, out, r, i);
+	}
+	jw_end_array(out);
+	jw_uuid(out, "next", rows_count(r) > page->rows ? &last : &(struct uuid){ 0 });
+	jw_end_object(out);
+	return 0;
+}
+
+/* ---- bringing back ---- */
+
+/* Columns of bin_right. */
+enum {
+	RIGHT_LEVEL,
+	RIGHT_NAME,
+	RIGHT_REMOVED,
+	RIGHT_PURGED,
+	RIGHT_RESOURCE,
+	RIGHT_RESOURCE_NAME,
+	RIGHT_RESOURCE_REMOVED,
+};
+
+/* What may be brought back. */
+struct removed {
+	const char *name, *resource_name;
+	struct uuid resource;
+};
+
+static int
+check_there(const struct rows *r, bool account, struct err *e)
+{
+	const char *what = account ? "account" : "resource";
+	char at[CLOCK_ISO_LEN];
+
+	if (!row_bool(r, 0, RIGHT_REMOVED) && !row_bool(r, 0, RIGHT_RESOURCE_REMOVED))
+		return err_set(e, ERR_CONFLICT,
+			       "this %s is not removed: there is nothing to bring back", what);
+	if (!row_null(r, 0, RIGHT_PURGED)) {
+		clock_iso(row_time(r, 0, RIGHT_PURGED), at);
+		return err_set(e, ERR_NOT_FOUND,
+			       "this %s cannot be brought back any more: the bin was emptied of it "
+			       "at %s",
+			       what, at);
+	}
+	if (row_bool(r, 0, RIGHT_RESOURCE_REMOVED))
+		return err_set(
+			e, ERR_CONFLICT,
+			"the resource of this account is removed too: bring that back first");
+	return 0;
+}
+
+static int
+read_removed(struct call *c, const struct uuid *id, bool account, struct removed *ret,
+	     struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+
+	bind_uuid(&b, id);
+	bind_uuid(&b, &c->who.user);
+	bind_bool(&b, account);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_BIN_RIGHT, &b, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
+	int level = row_int(r, 0, RIGHT_LEVEL);
+	rc = policy_check(c, id, level, LEVEL_MANAGE, level > LEVEL_NONE,
+			  account ? "restore account" : "restore resource", e);
+	if (rc == 0)
+		rc = check_there(r, account, e);
+	if (rc)
+		return rc;
+	row_uuid(r, 0, RIGHT_RESOURCE, &ret->resource);
+	ret->name = arena_strdup(c->a, row_text(r, 0, RIGHT_NAME));
+	ret->resource_name = arena_strdup(c->a, row_text(r, 0, RIGHT_RESOURCE_NAME));
+	return 0;
+}
+
+/* another: what was asked for instead of the name that it had. */
+static int
+say_taken(const char *another, const char *name, const char *what, const char *field, struct err *e)
+{
+	if (another)
+		return err_set(e, ERR_CONFLICT, "there is a %s of the name \"%s\" already", what,
+			       another);
+	return err_set(e, ERR_CONFLICT,
+		       "there is another %s of the name \"%s\" by now: bring this one back under "
+		       "another name (%s)",
+		       what, name, field);
+}
+
+int
+bin_restore_resource(struct call *c, const struct uuid *id, const char *name, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct removed x;
+	bool taken;
+	struct jw w;
+	policy_gate bin = gate_enter(c->v->gates, c->f, &bin_gate_id);
+	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	int rc = read_removed(c, id, false, &x, e);
+	if (rc == 0 && name)
+		rc = policy_name(name, "name", e);
+	if (rc == 0)
+		rc = resource_name_taken(c, name ? name : x.name, id, &taken, e);
+	if (rc)
+		return rc;
+	if (taken)
+		return say_taken(name, x.name, "resource", "name", e);
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "was", x.name);
+	if (name)
+		jw_text(&w, "name", name);
+	jw_end_object(&w);
+	return vault_append(c, EVENT_RESOURCE_RESTORED, id, buf_str(&body), e);
+}
+
+int
+bin_restore_account(struct call *c, const struct uuid *id, const char *login, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct removed x;
+	bool taken;
+	struct jw w;
+	policy_gate bin = gate_enter(c->v->gates, c->f, &bin_gate_id);
+	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	int rc = read_removed(c, id, true, &x, e);
+	if (rc == 0 && login)
+		rc = policy_name(login, "login", e);
+	if (rc == 0)
+		rc = account_login_taken(c, &x.resource, login ? login : x.name, id, &taken, e);
+	if (rc)
+		return rc;
+	if (taken)
+		return say_taken(login, x.name, "account", "login", e);
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "resource", x.resource_name);
+	jw_text(&w, "was", x.name);
+	if (login)
+		jw_text(&w, "login", login);
+	jw_end_object(&w);
+	return vault_append(c, EVENT_ACCOUNT_RESTORED, id, buf_str(&body), e);
+}
+
+/* ---- emptying ---- */
+
+/* The ids of one kind, with blanks between; bin_due tells the kinds by number. */
+static void
+write_ids(struct jw *w, const char *name, const struct rows *r, int what)
+{
+	auto_buf ids = BUF_INIT;
+	char text[UUID_STR_LEN];
+	struct uuid id;
+
+	for (int i = 0; i < rows_count(r); i++) {
+		if (row_int(r, i, 0) != what)
+			continue;
+		row_uuid(r, i, 1, &id);
+		uuid_str(&id, text);
+		buf_addf(&ids, "%s%s", ids.len ? " " : "", text);
+	}
+	jw_text(w, name, buf_str(&ids));
+}
+
+static int
+empty_some(struct vault *v, struct fiber *f, int64_t until_us, int *ret_n, struct err *e)
+{
+	static const char *const kinds[] = { "versions", "accounts", "resources" };
+	struct event ev = { .kind = EVENT_BIN_EMPTIED, .address = "" };
+	auto_binds b = BINDS_INIT;
+	auto_buf body = BUF_INIT;
+	auto_rows r = NULL;
+	struct jw w;
+	policy_gate bin = gate_enter(v->gates, f, &bin_gate_id);
+
+	bind_time(&b, until_us);
+	bind_int(&b, DUE_MAX);
+	int rc = db_exec(vault_reader(v), f, STMT_BIN_DUE, &b, &r, e);
+	*ret_n = rc ? 0 : rows_count(r);
+	if (rc || *ret_n == 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		write_ids(&w, kinds[i], r, (int)i + 1);
+	jw_end_object(&w);
+	ev.body = buf_str(&body);
+	return ledger_append(v->ledger, f, &ev, 1, NULL, e);
+}
+
+int
+bin_empty(struct vault *v, struct fiber *f, struct err *e)
+{
+	int64_t keep_ms = v->settings->bin_keep;
+	int rc = 0, n = 1;
+
+	for (int i = 0; keep_ms && n && !rc && i < ROUNDS_MAX; i++) {
+		if (ledger_journals(v->ledger))
+			return 0;
+		rc = empty_some(v, f, clock_now_us() - keep_ms * 1000, &n, e);
+	}
+	return rc;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The bin: removed resources and accounts, until the setting bin_keep is over. Whoever could manage a thing sees it here and
+ * brings it back; administrators see no more than that. Rights are as they were, because removing takes nothing away
+ * but the thing itself. While something is in the bin nothing of it can be read. Core thread of vaultd only.
+ *
+ *   B1  A removed resource takes its accounts with it and brings those back; what was removed before on its own stays.
+ *   B2  The bin is emptied by events of the primary, which name every version: what anybody adds apart from that stays.
+ *   B3  Bringing back and emptying pass one gate: nobody is told that something is back whose secrets are just going.
+ */
+#pragma once
+
+#include "vault/policy.h"
+
+/* {"removed":[…],"next"}, by id. */
+int bin_list(struct call *c, const struct policy_page *page, struct jw *out,
+	     struct err *e) NONNULL MUST_USE;
+
+/* name, login: another one than it had, NULL: the same. ERR_CONFLICT when that is taken, when it is not in the bin, or when
+ * an account's resource is in there too; ERR_NOT_FOUND says when the bin was emptied of it. */
+int bin_restore_resource(struct call *c, const struct uuid *id, const char *name,
+			 struct err *e) MUST_USE;
+int bin_restore_account(struct call *c, const struct uuid *id, const char *login,
+			struct err *e) MUST_USE;
+
+/* Empties the bin of what has been there for longer than bin_keep. On a timer of the primary; cheap when nothing is due. */
+int bin_empty(struct vault *v, struct fiber *f, struct err *e) NONNULL MUST_USE;
