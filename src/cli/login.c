@@ -160,8 +160,10 @@ run_login(const struct cli *c, struct err *e)
 	json_t *waiting = json_object_get(o, "administration_conflicts");
 	if (waiting)
 		fprintf(stderr,
-			"note: %lld times both sides of a cut were administered and the safer "
-			"counts; see `holdfast conflicts --administration`\n",
+			"note: %lld changes to users or shares wait to be seen by an "
+			"administrator: made on both "
+			"sides of a cut, or on the machine itself; see `holdfast conflicts "
+			"--administration`\n",
 			(long long)json_integer_value(waiting));
 	return CLI_GOOD;
 }

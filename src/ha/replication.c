@@ -245,6 +245,23 @@ look_damage(struct look *k, struct err *e)
 }
 
 static int
+look_recovered(struct look *k, struct err *e)
+{
+	auto_rows rows = NULL;
+	int r = query(k, STMT_RECOVER_LAST, NULL, &rows, e);
+
+	if (r)
+		return r;
+	k->v.recovered = (struct uuid){ 0 };
+	if (rows_count(rows) == 0)
+		return 0;
+	row_uuid(rows, 0, 0, &k->v.recovered);
+	k->v.recovered_us = row_time(rows, 0, 1);
+	text_copy(k->v.recovered_name, sizeof(k->v.recovered_name), row_text(rows, 0, 2));
+	return 0;
+}
+
+static int
 look_waiting(struct look *k, struct err *e)
 {
 	auto_rows rows = NULL;
@@ -386,6 +403,8 @@ look_once(struct look *k, struct err *e)
 		r = look_nodes(k, e);
 	if (!r && slow)
 		r = look_damage(k, e);
+	if (!r && slow)
+		r = unless_damaged(look_recovered(k, e), e);
 	if (!r && k->v.standby)
 		r = look_receiver(k, e);
 	if (!r && k->v.standby)

@@ -88,6 +88,10 @@ struct replication_view {
 	char conninfo[REPLICATION_CONNINFO_MAX]; /* standby: whom it follows */
 	int64_t keep_bytes;			 /* max_slot_wal_keep_size, -1 unlimited */
 	int64_t requests, deposits;		 /* waiting in ha_request, ha_inbox */
+	struct uuid
+		recovered; /* the last recovery of an administrator that nobody has acknowledged, nil none */
+	int64_t recovered_us;
+	char recovered_name[REPLICATION_NAME_MAX];
 	int64_t damaged_pages; /* how often a page of the database was found damaged when it was read */
 	unsigned nodes_n, standbys_n, slots_n;
 	struct replication_node nodes[REPLICATION_NODES_MAX];

@@ -84,6 +84,7 @@ struct agent {
 	int64_t rejoined_ms; /* what was asked for was over then; 0: not yet */
 
 	struct alerter *alerter;
+	struct uuid recovered_told;
 	struct agent_level emergency_level, levels[REPLICATION_NODES_MAX];
 
 	struct replication_view rv;

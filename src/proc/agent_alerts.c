@@ -119,9 +119,37 @@ tell_node(struct agent *a, const struct status_view *v, unsigned i)
 	note_node(a, v, i, reasons);
 }
 
+/* ---- administrators ---- */
+
+/* Once for each, whatever the outbox has seen before. */
+static void
+tell_recovered(struct agent *a, const struct status_view *v)
+{
+	struct alerter_note n;
+
+	if (uuid_is_nil(&a->rv.recovered) || uuid_eq(&a->rv.recovered, &a->recovered_told))
+		return;
+	a->recovered_told = a->rv.recovered;
+	begin_note(a, v, &n);
+	n.bad = true;
+	uuid_str(&a->rv.recovered, n.key);
+	n.alert.type = ALERT_RECOVERED;
+	n.alert.at_us = a->rv.recovered_us;
+	text_copy(n.alert.node, sizeof(n.alert.node), a->self.name);
+	text_fit(n.alert.text, sizeof(n.alert.text),
+		 "the administrator %.200s got a new set-up token on the machine of the primary, "
+		 "with its key file",
+		 a->rv.recovered_name);
+	n.alert.todo =
+		"If you did not expect it, find out who was on that machine (`holdfast audit list "
+		"--kind user_recovered`).";
+	alerter_note(a->alerter, &n);
+}
+
 void
 agent_tell_alerts(struct agent *a, const struct status_view *v)
 {
+	tell_recovered(a, v);
 	if (v->n < 2)
 		return;
 	tell_emergency(a, v);

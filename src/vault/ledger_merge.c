@@ -22,6 +22,7 @@
 #include "base/jw.h"
 #include "base/log.h"
 #include "vault/body.h"
+#include "vault/recover.h"
 
 #define GAP_PATIENCE_MS 30000 /* deposits come in order: a hole that stays so long is damage */
 
@@ -450,7 +451,17 @@ may_be_asked(int kind)
 {
 	return kind == EVENT_NODE_JOINED || kind == EVENT_NODE_CERT || kind == EVENT_PROMOTED ||
 	       kind == EVENT_HANDOVER || kind == EVENT_BACKUP || kind == EVENT_NODE_REMOVED ||
-	       kind == EVENT_WITNESS_ALARM || kind == EVENT_WITNESS_LOST;
+	       kind == EVENT_WITNESS_ALARM || kind == EVENT_WITNESS_LOST ||
+	       kind == EVENT_USER_RECOVERED;
+}
+
+/* What whoever may write to the database could ask for: only with a proof that they have the master key too. ERR_BAD_KEY: without. */
+static int
+check_proof(struct ledger *l, struct fiber *f, const struct event *ev, struct err *e)
+{
+	if (ev->kind != EVENT_USER_RECOVERED)
+		return 0;
+	return recover_check(l->o.keys, f, &ev->object, ev->body, e);
 }
 
 static void
@@ -484,6 +495,15 @@ grant_request(struct ledger *l, struct fiber *f, const struct rows *rows, int ro
 		drop_requests(l, f, &id, 1);
 		return 0;
 	}
+	rc = check_proof(l, f, &ev, e);
+	if (rc == ERR_BAD_KEY) {
+		log_err(LOG_LEVEL_WARNING, e, "a request for event %s was refused",
+			event_name(ev.kind));
+		drop_requests(l, f, &id, 1);
+		return 0;
+	}
+	if (rc)
+		return rc;
 	b = ledger_step(&steps, STMT_REQUEST_DELETE);
 	bind_array_begin(b, STMT_BIGINT);
 	bind_elem_bigint(b, id);

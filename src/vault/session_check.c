@@ -296,6 +296,7 @@ note(struct sessions *s, const struct event *ev, bool journal)
 			note_seen(s, ev);
 		break;
 	case EVENT_USER_PASSWORD:
+	case EVENT_USER_RECOVERED:
 		forget_failed(s, &ev->object);
 		drop_where(s, is_user, &ev->object);
 		break;

@@ -373,6 +373,16 @@ def test_both_machines_are_gone(book):
     assert st.cli("get", ACCOUNT, session=session).stdout == SECRET + "\n"
 
 
+@pytest.mark.h12
+def test_no_administrator_can_log_in(book):
+    n = book.st.a
+    said = book.on(n, "No administrator can log in", "holdfast admin recover USER --key-file KEYFILE", USER="admin", KEYFILE=n.key_file)
+    token = re.search(r"(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])", said).group()
+    session = book.st.dir / "recovered.session"
+    book.st.cli("login", "--setup", "--ca", n.web_cert, n.url, "admin", session=session, input=f"{token}\nAnother-Horse-8-battery\n")
+    assert book.st.cli("audit", "list", "--json", session=session).stdout.count('"user_recovered"') == 1
+
+
 @pytest.mark.harness
 def test_every_line_was_run(book):
     left = [f"{h}: {line}" for h, lines in book.lines.items() for line in lines if (h, line) not in book.ran]

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lets an administrator in again who cannot log in any more: for whoever is on the primary's machine with the master key file. The
+ * node serves meanwhile, and its one writer writes the event. Blocking; becomes Holdfast's user when we are root.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/home.h"
+#include "crypto/token.h"
+
+struct recover_result {
+	char name[256];		   /* as the vault writes it */
+	char token[TOKEN_STR_LEN]; /* the caller wipes it */
+	int64_t until_us;
+	bool enabled; /* was disabled, and is not any more */
+};
+
+/* key_file NULL: what conf/manage_key.conf says. Whatever is refused has changed nothing. ERR_UNREACHABLE: the node does not
+ * run; ERR_PRECONDITION: it is not the serving primary, or this is not a user for it; ERR_BAD_KEY. */
+int recover_run(const struct home *h, const char *key_file, const char *user,
+		struct recover_result *ret, struct err *e) MUST_USE;

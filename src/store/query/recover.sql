@@ -1,0 +1,52 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- An administrator is let in again, by who has the machine and the key file.
+
+-- As apply_user_password with a set-up token; the second factor goes with the password. enabled: he was disabled, and nobody was left who could
+-- change that.
+-- name: apply_user_recovered(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT DISTINCT ON (object) object, seq, at, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 25
+	ORDER BY object, seq DESC
+), s AS (
+	UPDATE session SET ended_at = e.at FROM e
+	WHERE session.principal = e.object AND session.ended_at IS NULL AND session.created_at <= e.at
+), k AS (
+	INSERT INTO standing (object, principal, what, stamp)
+	SELECT object, object, 'disabled', $1::text || '/' || seq FROM e WHERE b->>'enabled' = 'true'
+	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
+), c AS (
+	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost, told)
+	SELECT $1, seq, 'recovered', at, object, object, 'a set-up token', 'password and second factor', true FROM e
+	ON CONFLICT DO NOTHING
+)
+UPDATE principal p SET password_hash = NULL, setup_mac = decode(e.b->>'setup_mac', 'hex'),
+	setup_until = (e.b->>'setup_until')::timestamptz, totp_sealed = NULL, failed = 0, failed_at = NULL,
+	disabled = p.disabled AND coalesce(e.b->>'enabled', '') <> 'true'
+FROM e WHERE p.id = e.object;
+
+-- role: holdfast
+
+-- others: administrators who can log in, but for this one. primary_name: of the node that is the primary.
+-- name: recover_user(name text) ->
+--   id uuid, name text, administrator bool, disabled bool, others bigint, standby bool, primary_name text
+SELECT p.id, p.name, p.role = 'administrator', p.disabled,
+	(SELECT count(*) FROM principal o WHERE o.role = 'administrator' AND NOT o.disabled AND o.password_hash IS NOT NULL AND o.id <> p.id),
+	pg_is_in_recovery(), coalesce((SELECT name FROM node ORDER BY primary_since_term DESC NULLS LAST LIMIT 1), '')
+FROM principal p WHERE lower(p.name) = lower($1);
+
+-- name: recover_ask(object uuid, body text) -> id bigint
+INSERT INTO ha_request (kind, object, body) VALUES (25, $1, $2) RETURNING id;
+
+-- waits: the writer has not looked at it yet. done: it counts.
+-- name: recover_look(id bigint, object uuid, setup_mac text) -> waits bool, done bool
+SELECT EXISTS (SELECT FROM ha_request WHERE id = $1),
+	EXISTS (SELECT FROM principal WHERE id = $2 AND setup_mac = decode($3, 'hex'));
+
+-- name: recover_withdraw(id bigint)
+DELETE FROM ha_request WHERE id = $1;
+
+-- What the agents say of it to those who get alerts: the last that no administrator has acknowledged.
+-- name: recover_last() -> id uuid, at timestamptz, name text
+SELECT c.id, c.at, p.name FROM admin_conflict c JOIN principal p ON p.id = c.principal
+WHERE c.acknowledged_at IS NULL AND c.what = 'recovered' ORDER BY c.at DESC LIMIT 1;

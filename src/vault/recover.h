@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * USER_RECOVERED: an administrator who cannot log in any more gets a new set-up token from the machine itself. The
+ * command that asks for it has the master key file and proves it: the body carries a MAC of what it asks for, and the writer
+ * takes no request without one, so that who may only write to the database lets nobody in.
+ */
+#pragma once
+
+#include "crypto/keys.h"
+#include "base/uuid.h"
+
+/* What the event says. */
+struct recover {
+	struct uuid user;
+	const char *name; /* the user's */
+	uint8_t setup_mac[KEYS_HASH_BYTES];
+	int64_t until_us; /* the token's end */
+	bool enable;	  /* disabled: enabled again */
+	unsigned uid;	  /* of who asked, on the machine */
+};
+
+/* The body, with its proof. */
+int recover_body(struct keys *k, struct fiber *f, const struct recover *r, struct buf *out,
+		 struct err *e) MUST_USE;
+/* Whether the body for this user is proven, and of now. ERR_BAD_KEY: it is not; else what keyd says. */
+int recover_check(struct keys *k, struct fiber *f, const struct uuid *user, const char *body,
+		  struct err *e) MUST_USE;
