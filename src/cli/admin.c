@@ -8,10 +8,10 @@
 #include "base/secret.h"
 #include "cli/cli.h"
 #include "cli/term.h"
-#include "proc/recover.h"
+#include "proc/regain.h"
 
 static void
-print_json(const struct recover_result *r)
+print_json(const struct regain_result *r)
 {
 	auto_buf out = BUF_INIT;
 	struct jw w;
@@ -28,14 +28,15 @@ print_json(const struct recover_result *r)
 }
 
 static void
-print_token(const struct cli *c, const struct recover_result *r)
+print_token(const struct cli *c, const struct regain_result *r)
 {
 	char until[CLOCK_ISO_LEN];
 
 	clock_iso(r->until_us, until);
 	term_print_text(r->name);
 	printf(" has neither a password nor a second factor now%s, and no session.\n"
-	       "All administrators are told. This one-time set-up token is shown only now; it is good until "
+	       "All administrators are told. This one-time set-up token is shown only now; it is "
+	       "good until "
 	       "%.16s UTC:\n\n  %s%s%s\n\nWith it: holdfast login --setup HOST ",
 	       r->enabled ? ", is enabled again" : "", until, cli_paint(c, CLI_BOLD), r->token,
 	       cli_paint(c, CLI_PLAIN));
@@ -46,12 +47,12 @@ print_token(const struct cli *c, const struct recover_result *r)
 static int
 run(const struct cli *c, struct err *e)
 {
-	struct recover_result r = { 0 };
+	struct regain_result r = { 0 };
 	struct home home;
 	int rc = cli_home(c, &home, e);
 
 	if (!rc)
-		rc = recover_run(&home, cli_get(c, "key-file"), c->args[0], &r, e);
+		rc = regain_run(&home, cli_get(c, "key-file"), c->args[0], &r, e);
 	if (rc)
 		return rc;
 	if (c->json)
@@ -77,8 +78,10 @@ const struct cli_verb verb_admin_recover = {
 	opts,
 	run,
 	"Lets an administrator in again who cannot log in: a new set-up token.",
-	"On the primary's machine, as root or as Holdfast's user, with the master key file there; the node must be running. The old password, the second "
-	"factor and every session of the user end, and so does their wait after failed log-ins. It is an event, an alert, and every administrator is told "
+	"On the primary's machine, as root or as Holdfast's user, with the master key file there; "
+	"the node must be running. The old password, the second "
+	"factor and every session of the user end, and so does their wait after failed log-ins. It "
+	"is an event, an alert, and every administrator is told "
 	"at log-in until one of them has acknowledged it (`holdfast conflicts --acknowledge`).",
 	CLI_NODE
 };

@@ -62,7 +62,8 @@ read_body(const char *body, struct recover *ret, uint8_t proof[static KEYS_HASH_
 		rc = clock_parse_iso(buf_str(&until), &ret->until_us);
 	if (rc)
 		return err_set(e, ERR_BAD_KEY, "the request to let a user in again is not whole");
-	ret->enable = body_get(body, "enabled", &enabled) == 0 && strcmp(buf_str(&enabled), "true") == 0;
+	ret->enable =
+		body_get(body, "enabled", &enabled) == 0 && strcmp(buf_str(&enabled), "true") == 0;
 	return 0;
 }
 
@@ -82,7 +83,8 @@ recover_check(struct keys *k, struct fiber *f, const struct uuid *user, const ch
 		return rc;
 	if (sodium_memcmp(proof, wanted, sizeof(proof)) != 0)
 		return err_set(e, ERR_BAD_KEY,
-			       "the request to let a user in again does not come from who has the master key");
+			       "the request to let a user in again does not come from who has the "
+			       "master key");
 	if (r.until_us <= now || r.until_us > now + longest_us + 60 * INT64_C(1000000))
 		return err_set(e, ERR_BAD_KEY, "the request to let a user in again is not of now");
 	return 0;

@@ -9,7 +9,7 @@
 #include "base/home.h"
 #include "crypto/token.h"
 
-struct recover_result {
+struct regain_result {
 	char name[256];		   /* as the vault writes it */
 	char token[TOKEN_STR_LEN]; /* the caller wipes it */
 	int64_t until_us;
@@ -18,5 +18,5 @@ struct recover_result {
 
 /* key_file NULL: what conf/manage_key.conf says. Whatever is refused has changed nothing. ERR_UNREACHABLE: the node does not
  * run; ERR_PRECONDITION: it is not the serving primary, or this is not a user for it; ERR_BAD_KEY. */
-int recover_run(const struct home *h, const char *key_file, const char *user,
-		struct recover_result *ret, struct err *e) MUST_USE;
+int regain_run(const struct home *h, const char *key_file, const char *user,
+	       struct regain_result *ret, struct err *e) MUST_USE;

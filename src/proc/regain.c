@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proc/recover.h"
+#include "proc/regain.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,16 +50,19 @@ check_state(const struct home *h, struct err *e)
 		runs = clock_mono_ms() - q.beat_mono_ms <= BEAT_MAX_MS;
 	}
 	if (!runs)
-		return err_set(e, ERR_UNREACHABLE,
-			       "this node does not run; start it (holdfast serve), then say this again: "
-			       "the running node writes it into the log");
+		return err_set(
+			e, ERR_UNREACHABLE,
+			"this node does not run; start it (holdfast serve), then say this again: "
+			"the running node writes it into the log");
 	if (state_serves(q.state) == 'p')
 		return 0;
-	return err_set(e, ERR_PRECONDITION,
-		       "this node is not the serving primary (its state is %s): say this on the primary's "
-		       "machine; `holdfast ha status` names it. If that is lost for good, make this node the "
-		       "primary first: holdfast ha promote",
-		       state_name(q.state));
+	return err_set(
+		e, ERR_PRECONDITION,
+		"this node is not the serving primary (its state is %s): say this on the primary's "
+		"machine; `holdfast ha status` names it. If that is lost for good, make this node "
+		"the "
+		"primary first: holdfast ha promote",
+		state_name(q.state));
 }
 
 static int
@@ -69,19 +72,21 @@ check_user(const struct rows *r, const char *user, struct err *e)
 		return err_set(e, ERR_NOT_FOUND, "there is no user \"%s\"", user);
 	const char *name = row_text(r, 0, USER_NAME);
 	if (row_bool(r, 0, USER_STANDBY))
-		return err_set(e, ERR_PRECONDITION,
-			       "this node is a secondary: say this on the machine of the primary, %s",
-			       row_text(r, 0, USER_PRIMARY));
+		return err_set(
+			e, ERR_PRECONDITION,
+			"this node is a secondary: say this on the machine of the primary, %s",
+			row_text(r, 0, USER_PRIMARY));
 	if (!row_bool(r, 0, USER_ADMINISTRATOR))
 		return err_set(e, ERR_PRECONDITION,
 			       "%s is not an administrator; an administrator lets other users in: "
 			       "holdfast user reset",
 			       name);
 	if (row_bool(r, 0, USER_DISABLED) && row_bigint(r, 0, USER_OTHERS) > 0)
-		return err_set(e, ERR_PRECONDITION,
-			       "%s is disabled, and there is another administrator who can change that: "
-			       "holdfast user enable",
-			       name);
+		return err_set(
+			e, ERR_PRECONDITION,
+			"%s is disabled, and there is another administrator who can change that: "
+			"holdfast user enable",
+			name);
 	return 0;
 }
 
@@ -109,7 +114,7 @@ read_user(struct db *d, const char *user, struct rows **ret, struct err *e)
 
 /* With a keyd of our own, which has read the key file. */
 static int
-make_token(struct keys *k, struct recover *r, struct recover_result *ret, struct buf *body,
+make_token(struct keys *k, struct recover *r, struct regain_result *ret, struct buf *body,
 	   struct err *e)
 {
 	uint8_t token[TOKEN_BYTES];
@@ -127,7 +132,7 @@ make_token(struct keys *k, struct recover *r, struct recover_result *ret, struct
 }
 
 static int
-with_keys(const struct home *h, const char *key_file, struct recover *r, struct recover_result *ret,
+with_keys(const struct home *h, const char *key_file, struct recover *r, struct regain_result *ret,
 	  struct buf *body, struct err *e)
 {
 	int control = -1, fd = -1;
@@ -178,7 +183,8 @@ withdraw(struct db *d, int64_t id, const struct recover *r, struct err *e)
 		return rc;
 	return done ? 0
 		    : err_set(e, ERR_TIMEOUT,
-			      "the vault did not write it into the log within %d s, and nothing was "
+			      "the vault did not write it into the log within %d s, and nothing "
+			      "was "
 			      "changed: is it serving? (holdfast ha status)",
 			      WAIT_MS / 1000);
 }
@@ -195,8 +201,9 @@ wait_for_writer(struct db *d, int64_t id, const struct recover *r, struct err *e
 		if (rc || done)
 			return rc;
 		if (!waits)
-			return err_set(e, ERR_REFUSED,
-				       "the vault refused it, and nothing was changed; its log says why");
+			return err_set(
+				e, ERR_REFUSED,
+				"the vault refused it, and nothing was changed; its log says why");
 		if (clock_mono_ms() > until)
 			return withdraw(d, id, r, e);
 	}
@@ -215,8 +222,8 @@ ask(struct db *d, const struct recover *r, const struct buf *body, struct err *e
 }
 
 static int
-recover_with(struct db *d, const struct home *h, const char *key_file, const char *user,
-	     struct recover *r, struct recover_result *ret, struct err *e)
+regain_with(struct db *d, const struct home *h, const char *key_file, const char *user,
+	    struct recover *r, struct regain_result *ret, struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	auto_rows rows = NULL;
@@ -235,8 +242,8 @@ recover_with(struct db *d, const struct home *h, const char *key_file, const cha
 }
 
 int
-recover_run(const struct home *h, const char *key_file, const char *user, struct recover_result *ret,
-	    struct err *e)
+regain_run(const struct home *h, const char *key_file, const char *user, struct regain_result *ret,
+	   struct err *e)
 {
 	struct recover r = { .uid = getuid() };
 	struct keycheck_result key;
@@ -249,7 +256,7 @@ recover_run(const struct home *h, const char *key_file, const char *user, struct
 	struct db *d = connect_to(h, e);
 	if (!d)
 		return e->code;
-	rc = recover_with(d, h, key.key_file, user, &r, ret, e);
+	rc = regain_with(d, h, key.key_file, user, &r, ret, e);
 	db_free(d);
 	if (rc)
 		secret_wipe(ret->token, sizeof(ret->token));
