@@ -41,6 +41,19 @@ request_send(struct request *rq)
 	rq->send(rq);
 }
 
+void
+request_admit(struct request *rq)
+{
+	rq->admit(rq);
+}
+
+void
+request_known(struct request *rq)
+{
+	if (rq->known)
+		rq->known(rq);
+}
+
 /* ---- methods and addresses ---- */
 
 static const char *const method_names[] = {
@@ -436,8 +449,9 @@ take_content_length(struct request *rq, const char *v, size_t n)
 }
 
 static bool
-take_nothing(struct request *rq, const char *v, size_t n)
+take_encoding(struct request *rq, const char *v, size_t n)
 {
+	rq->chunked = true;
 	return true;
 }
 
@@ -451,7 +465,7 @@ static const struct {
 } headers[] = {
 	{ "Host", take_host, HEADER_HOST },
 	{ "Content-Length", take_content_length, HEADER_LENGTH },
-	{ "Transfer-Encoding", take_nothing, HEADER_ENCODING },
+	{ "Transfer-Encoding", take_encoding, HEADER_ENCODING },
 	{ "Authorization", take_authorization, 1 << 3 },
 	{ "Cookie", take_cookie, 1 << 4 },
 	{ "Content-Type", take_content_type, 1 << 5 },

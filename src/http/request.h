@@ -50,7 +50,8 @@ struct request {
 	const char *if_none_match; /* or NULL */
 	const char *forwarded;	   /* Holdfast-Forwarded: what another node says of it, or NULL */
 	int64_t content_length;	   /* as announced; 0 without the header */
-	struct buf body;	   /* at most what server_body_limit said */
+	bool chunked;		   /* the body's length is not announced */
+	struct buf body;	   /* at most what body_limit said */
 	int64_t begun_us;	   /* monotonic, when the request line was read */
 
 	/* The reply: filled by the owner before request_send. */
@@ -61,9 +62,11 @@ struct request {
 	const char *reply_type; /* default "application/json" */
 	struct buf reply;
 
-	void *owner;			  /* the owner's own pointer */
-	void *conn;			  /* http/server's */
-	void (*send)(struct request *rq); /* what request_send does: http/server's, or a test's */
+	void *owner;			   /* the owner's own pointer */
+	void *conn;			   /* http/server's */
+	void (*send)(struct request *rq);  /* what request_send does: http/server's, or a test's */
+	void (*admit)(struct request *rq); /* request_admit's */
+	void (*known)(struct request *rq); /* request_known's; NULL: nobody wants to know */
 	unsigned headers_seen;
 };
 
@@ -83,6 +86,11 @@ const char *request_query(const struct request *rq, const char *name) NONNULL;
 void request_error(struct request *rq, const struct err *e) NONNULL;
 /* Sends the reply; thread-safe. rq is gone afterwards. */
 void request_send(struct request *rq) NONNULL;
+/* Of a request that on_head was asked about: lets its body in; thread-safe. rq is the server's again afterwards, until
+ * on_request. */
+void request_admit(struct request *rq) NONNULL;
+/* Whoever sent it has shown a session: the connection is no stranger's from here on. */
+void request_known(struct request *rq) NONNULL;
 
 /* What a client sent, parsed apart from the library that read it from the wire.
  *

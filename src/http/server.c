@@ -4,14 +4,15 @@
  * request at a time is on a connection; whose turn it is says `turn`:
  *
  *   TURN_READING    the HTTP thread reads line, headers, body
- *   TURN_OWNER      on_request has been called; the HTTP thread is still in it
- *   TURN_SUSPENDED  on_request returned without an answer; the library has put the connection aside
+ *   TURN_OWNER      on_head or on_request has been called; the HTTP thread is still in it
+ *   TURN_SUSPENDED  it returned without an answer; the library has put the connection aside
+ *   TURN_ADMITTED   request_admit was called; the body is to be read
  *   TURN_ANSWERED   request_send was called; the reply is to be queued, or is queued
  *
- * Edges: READING → OWNER and OWNER → SUSPENDED by the HTTP thread, OWNER → ANSWERED and SUSPENDED →
- * ANSWERED by request_send on any thread, ANSWERED → READING by the HTTP thread when the request is
- * completed.
- * 1. Who sends out of TURN_SUSPENDED resumes the connection, exactly once.
+ * Edges: READING → OWNER and OWNER → SUSPENDED by the HTTP thread, OWNER → ADMITTED, ANSWERED and SUSPENDED →
+ * ADMITTED, ANSWERED by request_admit and request_send on any thread; ADMITTED → READING by the HTTP thread when the body
+ * begins, ANSWERED → READING when the request is completed.
+ * 1. Who takes the turn out of TURN_SUSPENDED resumes the connection, exactly once.
  * 2. The connection is put aside before TURN_SUSPENDED is published, so it is never resumed too
  * early.
  * 3. A connection that is put aside is never closed by the library, so a request that is out has
@@ -35,11 +36,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "http/door.h"
+#include "http/farewell.h"
 #include "http/listener.h"
 #include "http/wire.h"
 
 #define POOL_MIN (33 * 1024)
-#define DRAIN_MAX (256 * 1024)	  /* refused body bytes that are read so that the refusal arrives */
+#define DRAIN_MAX                                                                                  \
+	(256 * 1024) /* bytes of a body of unknown length that are dropped after a refusal */
 #define RESERVE_MAX (1024 * 1024) /* trust in an announced length */
 #define SEND_BYTES_PER_MS 16
 #define STOP_WRITING_MS 2000
@@ -48,7 +52,7 @@
 	"NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:"  \
 	"-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
 
-enum turn { TURN_READING, TURN_OWNER, TURN_SUSPENDED, TURN_ANSWERED };
+enum turn { TURN_READING, TURN_OWNER, TURN_SUSPENDED, TURN_ADMITTED, TURN_ANSWERED };
 
 /* A certificate and its key, kept while a connection was begun with them. Guarded by server.lock.
  */
@@ -58,15 +62,19 @@ struct credentials {
 };
 
 struct conn {
+	struct place place; /* the first, so that a place is its connection's */
 	struct server *server;
 	struct MHD_Connection *mhd;
 	struct credentials *credentials;
-	struct conn *prev, *next; /* server.conns */
 	struct wire wire;
 	_Atomic int64_t deadline_ms; /* monotonic; 0: none */
 	_Atomic enum turn turn;
 	struct request *rq; /* NULL between requests */
+	bool asked_before;  /* this is not its first request */
 	bool headers_in;
+	bool whole;	    /* so is the body */
+	bool unread;	    /* answered before its body was read */
+	_Atomic bool known; /* has shown a session */
 	size_t limit;	    /* of the body */
 	size_t drained;	    /* bytes of body that were dropped */
 	struct err refused; /* code 0: not refused */
@@ -79,10 +87,11 @@ struct server {
 	struct MHD_Daemon *daemon;
 	pthread_t sweeper;
 	bool sweeping;
+	struct farewell *farewell;
 	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t stop_cond;
 	bool stopping;
-	struct conn *conns;
+	struct door door;
 	struct credentials *credentials; /* of new connections */
 	_Atomic unsigned nconns;
 	_Atomic uint64_t requests;
@@ -158,11 +167,15 @@ server_reload_cert(struct server *s, const char *cert_pem, const char *key_pem, 
 /* ---- connections ---- */
 
 static void
+set_deadline_in(struct conn *c, int64_t ms)
+{
+	atomic_store_explicit(&c->deadline_ms, clock_mono_ms() + ms, memory_order_relaxed);
+}
+
+static void
 set_deadline(struct conn *c, int64_t more_ms)
 {
-	atomic_store_explicit(&c->deadline_ms,
-			      clock_mono_ms() + c->server->o.timeout_s * INT64_C(1000) + more_ms,
-			      memory_order_relaxed);
+	set_deadline_in(c, c->server->o.timeout_s * INT64_C(1000) + more_ms);
 }
 
 static void
@@ -172,13 +185,34 @@ clear_deadline(struct conn *c)
 }
 
 static void
+end_now(struct conn *c)
+{
+	shutdown(c->wire.fd, SHUT_RDWR);
+}
+
+/* Between this and link_conn nobody is counted: a few too many may get in when there are several threads. */
+static enum MHD_Result
+on_knock(void *cls, const struct sockaddr *from, socklen_t len)
+{
+	struct server *s = cls;
+	struct place *leaves;
+	bool fits;
+
+	pthread_mutex_lock(&s->lock);
+	fits = door_admit(&s->door, from, &leaves);
+	if (leaves)
+		end_now((struct conn *)leaves);
+	pthread_mutex_unlock(&s->lock);
+	return fits ? MHD_YES : MHD_NO;
+}
+
+static void
 link_conn(struct server *s, struct conn *c)
 {
 	pthread_mutex_lock(&s->lock);
-	c->next = s->conns;
-	if (c->next)
-		c->next->prev = c;
-	s->conns = c;
+	door_enter(
+		&s->door, &c->place,
+		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 	c->credentials = s->credentials;
 	c->credentials->users++;
 	pthread_mutex_unlock(&s->lock);
@@ -189,12 +223,7 @@ static void
 unlink_conn(struct server *s, struct conn *c)
 {
 	pthread_mutex_lock(&s->lock);
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		s->conns = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
+	door_leave(&s->door, &c->place);
 	credentials_drop(c->credentials);
 	pthread_mutex_unlock(&s->lock);
 	atomic_fetch_sub(&s->nconns, 1);
@@ -215,7 +244,7 @@ begin_conn(struct server *s, struct MHD_Connection *mhd, void **context)
 	c->mhd = mhd;
 	wire_attach(&c->wire, tls,
 		    MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
-	set_deadline(c, 0);
+	set_deadline_in(c, s->o.first_ms);
 	link_conn(s, c);
 	gnutls_credentials_set(tls, GNUTLS_CRD_CERTIFICATE, c->credentials->tls);
 	*context = c;
@@ -225,6 +254,8 @@ static void
 end_conn(struct server *s, struct conn *c)
 {
 	unlink_conn(s, c);
+	if (c->unread)
+		farewell_add(s->farewell, c->wire.fd);
 	request_free(c->rq);
 	free(c);
 }
@@ -248,18 +279,19 @@ sweep(struct server *s)
 {
 	int64_t now = clock_mono_ms();
 
-	for (struct conn *c = s->conns; c; c = c->next) {
+	for (struct place *p = s->door.first; p; p = p->next) {
+		struct conn *c = (struct conn *)p;
 		int64_t deadline = atomic_load_explicit(&c->deadline_ms, memory_order_relaxed);
 
 		if (deadline && now > deadline)
-			shutdown(c->wire.fd, SHUT_RDWR);
+			end_now(c);
 	}
 }
 
 static int64_t
 sweep_interval_ms(const struct server *s)
 {
-	int64_t ms = s->o.timeout_s * INT64_C(100);
+	int64_t ms = s->o.first_ms / 10;
 
 	return ms < 100 ? 100 : ms > 1000 ? 1000 : ms;
 }
@@ -289,6 +321,8 @@ sweep_thread(void *arg)
 /* ---- the request comes in ---- */
 
 static void send_request(struct request *rq);
+static void admit_request(struct request *rq);
+static void know_sender(struct request *rq);
 
 /* The request line is in; uri is what it says, undecoded. */
 static void *
@@ -301,12 +335,16 @@ on_target(void *cls, const char *uri, struct MHD_Connection *mhd)
 	rq->begun_us = clock_mono_us();
 	rq->conn = c;
 	rq->send = send_request;
+	rq->admit = admit_request;
+	rq->known = know_sender;
 	c->rq = rq;
-	c->headers_in = false;
+	c->headers_in = c->whole = false;
 	c->drained = 0;
 	c->refused.code = 0;
 	atomic_store(&c->turn, TURN_READING);
-	set_deadline(c, 0);
+	if (c->asked_before)
+		set_deadline(c, 0);
+	c->asked_before = true;
 	atomic_fetch_add_explicit(&c->server->requests, 1, memory_order_relaxed);
 	if (request_target(rq, uri, &c->refused) < 0)
 		rq->path = "/";
@@ -354,25 +392,47 @@ refuse_length(struct conn *c)
 }
 
 static enum MHD_Result queue_refusal(struct conn *c);
+typedef void owner_fn(void *ctx, struct request *rq);
+static enum MHD_Result hand_over(struct conn *c, owner_fn *to);
+
+static bool
+has_body(const struct conn *c)
+{
+	return c->rq->content_length > 0 || c->rq->chunked;
+}
+
+/* Whoever has shown a session, now or before, has the time of everybody. */
+static enum MHD_Result
+begin_body(struct conn *c)
+{
+	size_t length = (size_t)c->rq->content_length;
+
+	if (atomic_load(&c->known))
+		set_deadline(c, 0);
+	else
+		set_deadline_in(c, c->server->o.first_ms);
+	if (length)
+		buf_reserve(&c->rq->body, length < RESERVE_MAX ? length : RESERVE_MAX);
+	return MHD_YES;
+}
 
 static enum MHD_Result
 begin_request(struct conn *c, const char *method)
 {
-	uint64_t length;
+	const struct server_options *o = &c->server->o;
 
 	c->headers_in = true;
 	c->limit = 0;
 	take_headers(c, method);
-	length = (uint64_t)c->rq->content_length;
-	if (c->refused.code == 0 && length > c->limit)
+	if (c->refused.code == 0 && (uint64_t)c->rq->content_length > c->limit)
 		refuse_length(c);
-	/* A refusal waits for a small body, for a client that is still sending may never read it.
-	 */
-	if (c->refused.code && length > c->limit + DRAIN_MAX)
+	if (!has_body(c))
+		return MHD_YES;
+	if (c->refused.code)
 		return queue_refusal(c);
-	if (c->refused.code == 0 && length)
-		buf_reserve(&c->rq->body, length < RESERVE_MAX ? length : RESERVE_MAX);
-	return MHD_YES;
+	if (o->on_head && c->limit > SERVER_UNCHECKED_MAX)
+		return hand_over(c, o->on_head);
+	return begin_body(c);
 }
 
 static enum MHD_Result
@@ -443,20 +503,29 @@ queue_reply(struct conn *c)
 	enum MHD_Result rc;
 
 	set_deadline(c, (int64_t)(c->rq->reply.len / SEND_BYTES_PER_MS));
+	place_stage(&c->place, PLACE_IDLE);
 	wire_hold(&c->wire, c->rq->reply.len > 0 && c->rq->method != HTTP_HEAD);
 	rc = MHD_queue_response(c->mhd, (unsigned)c->rq->status, r);
 	MHD_destroy_response(r);
 	return rc;
 }
 
+/* The body, if there is one, stays where it is. */
+static enum MHD_Result
+queue_early(struct conn *c)
+{
+	c->unread = true;
+	request_header(c->rq, "Connection", "close");
+	return queue_reply(c);
+}
+
 static enum MHD_Result
 queue_refusal(struct conn *c)
 {
 	request_error(c->rq, &c->refused);
-	request_header(c->rq, "Connection", "close");
 	atomic_fetch_add(&c->server->writing, 1);
 	atomic_store(&c->turn, TURN_ANSWERED);
-	return queue_reply(c);
+	return queue_early(c);
 }
 
 /* request_send. The connection may be gone the moment the turn is given away, unless it was put
@@ -474,18 +543,54 @@ send_request(struct request *rq)
 	atomic_fetch_sub(&s->handed, 1);
 }
 
+/* request_admit: the same. */
+static void
+admit_request(struct request *rq)
+{
+	struct conn *c = rq->conn;
+	struct server *s = c->server;
+
+	if (atomic_exchange(&c->turn, TURN_ADMITTED) == TURN_SUSPENDED)
+		MHD_resume_connection(c->mhd);
+	atomic_fetch_sub(&s->handed, 1);
+}
+
+/* request_known: while the request is out, its connection is there. */
+static void
+know_sender(struct request *rq)
+{
+	struct conn *c = rq->conn;
+
+	if (atomic_exchange(&c->known, true))
+		return;
+	pthread_mutex_lock(&c->server->lock);
+	door_know(&c->server->door, &c->place);
+	pthread_mutex_unlock(&c->server->lock);
+}
+
+/* What the owner made of it, on the connection's own thread. */
 static enum MHD_Result
-hand_over(struct conn *c)
+take_turn_back(struct conn *c)
+{
+	if (atomic_load(&c->turn) == TURN_ANSWERED)
+		return c->whole ? queue_reply(c) : queue_early(c);
+	atomic_store(&c->turn, TURN_READING);
+	return begin_body(c);
+}
+
+static enum MHD_Result
+hand_over(struct conn *c, owner_fn *to)
 {
 	struct server *s = c->server;
 	enum turn expected = TURN_OWNER;
 
 	clear_deadline(c);
+	place_stage(&c->place, PLACE_BUSY);
 	atomic_fetch_add(&s->handed, 1);
 	atomic_store(&c->turn, TURN_OWNER);
-	s->o.on_request(s->o.ctx, c->rq);
-	if (atomic_load(&c->turn) == TURN_ANSWERED)
-		return queue_reply(c);
+	to(s->o.ctx, c->rq);
+	if (atomic_load(&c->turn) != TURN_OWNER)
+		return take_turn_back(c);
 	MHD_suspend_connection(c->mhd);
 	if (!atomic_compare_exchange_strong(&c->turn, &expected, TURN_SUSPENDED))
 		MHD_resume_connection(c->mhd);
@@ -507,9 +612,11 @@ on_access(void *cls, struct MHD_Connection *mhd, const char *url, const char *me
 	}
 	switch (atomic_load(&c->turn)) {
 	case TURN_READING:
-		return c->refused.code ? queue_refusal(c) : hand_over(c);
+		c->whole = true;
+		return c->refused.code ? queue_refusal(c) : hand_over(c, c->server->o.on_request);
+	case TURN_ADMITTED:
 	case TURN_ANSWERED:
-		return queue_reply(c);
+		return take_turn_back(c);
 	default:
 		return MHD_YES;
 	}
@@ -547,8 +654,9 @@ start_daemon(struct server *s, const struct server_options *o)
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)PRIORITIES },
 		{ MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)pool, NULL },
-		{ MHD_OPTION_CONNECTION_LIMIT, (intptr_t)o->max_connections, NULL },
-		{ MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)o->max_per_address, NULL },
+		/* Of all threads together; the door counts. */
+		{ MHD_OPTION_CONNECTION_LIMIT,
+		  (intptr_t)(o->max_connections + 2 * DOOR_SLACK) * o->threads, NULL },
 		{ MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)o->timeout_s, NULL },
 		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s },
 		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s },
@@ -561,8 +669,8 @@ start_daemon(struct server *s, const struct server_options *o)
 	};
 
 	return MHD_start_daemon(
-		MHD_USE_TLS | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
-		NULL, on_access, s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+		MHD_USE_TLS | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, on_knock,
+		s, on_access, s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 static struct server *
@@ -575,6 +683,9 @@ make_server(const struct server_options *o, int fd, struct credentials *c)
 		abort();
 	s->o = *o;
 	s->o.cert_pem = s->o.key_pem = s->o.listen = NULL; /* the caller's, for the start only */
+	if (o->first_ms == 0 || o->first_ms > o->timeout_s * 1000)
+		s->o.first_ms = o->timeout_s * 1000;
+	door_init(&s->door, o->max_connections, o->max_per_address);
 	s->listen_fd = fd;
 	s->port = listener_port(fd);
 	s->credentials = c;
@@ -603,7 +714,8 @@ server_start(const struct server_options *o, struct server **ret, struct err *e)
 		return rc;
 	}
 	s = make_server(o, fd, c);
-	s->daemon = start_daemon(s, o);
+	s->farewell = farewell_new();
+	s->daemon = s->farewell ? start_daemon(s, o) : NULL;
 	if (!s->daemon) {
 		rc = err_errno(e, ERR_IO, "the HTTPS server on %s did not start", o->listen);
 		server_stop(s);
@@ -655,11 +767,21 @@ server_stop(struct server *s)
 		MHD_stop_daemon(s->daemon);
 	}
 	stop_sweeper(s);
+	farewell_free(s->farewell);
+	door_done(&s->door);
 	close(s->listen_fd);
 	credentials_drop(s->credentials);
 	pthread_cond_destroy(&s->stop_cond);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
+}
+
+void
+server_set_own(struct server *s, const char *addresses)
+{
+	pthread_mutex_lock(&s->lock);
+	door_set_own(&s->door, addresses);
+	pthread_mutex_unlock(&s->lock);
 }
 
 unsigned

@@ -112,15 +112,20 @@ struct raw {
 	gnutls_certificate_credentials_t none;
 };
 
-struct raw *
-raw_open_version(unsigned port, const char *priorities)
+#define TLS_13 "NORMAL:-VERS-ALL:+VERS-TLS1.3"
+
+static struct raw *
+open_raw(unsigned port, const char *from, const char *priorities)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in own = { .sin_family = AF_INET };
 	struct raw *r = calloc(1, sizeof(*r));
 	int rc;
 
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	own.sin_addr.s_addr = inet_addr(from);
 	r->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(r->fd, (struct sockaddr *)&own, sizeof(own)), 0);
 	assert_int_equal(connect(r->fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
 	gnutls_certificate_allocate_credentials(&r->none);
 	gnutls_init(&r->tls, GNUTLS_CLIENT | GNUTLS_NO_SIGNAL);
@@ -139,9 +144,21 @@ raw_open_version(unsigned port, const char *priorities)
 }
 
 struct raw *
+raw_open_version(unsigned port, const char *priorities)
+{
+	return open_raw(port, "127.0.0.1", priorities);
+}
+
+struct raw *
+raw_open_from(unsigned port, const char *address)
+{
+	return open_raw(port, address, TLS_13);
+}
+
+struct raw *
 raw_open(unsigned port)
 {
-	struct raw *r = raw_open_version(port, "NORMAL:-VERS-ALL:+VERS-TLS1.3");
+	struct raw *r = raw_open_version(port, TLS_13);
 
 	assert_non_null(r);
 	return r;
@@ -296,9 +313,40 @@ reply_custom(struct request *rq)
 	request_header(rq, "X-Broken", "a\r\nX-Injected: yes");
 }
 
+/* A body that has to be let in. */
+static bool
+is_head(const struct request *rq)
+{
+	return rq->owner != NULL;
+}
+
+static void
+answer_head(struct request *rq)
+{
+	struct err e = { 0 };
+
+	rq->owner = NULL;
+	assert_int_equal(rq->body.len, 0);
+	if (rq->bearer && strcmp(rq->bearer, "refused") == 0) {
+		err_set(&e, ERR_UNAUTHENTICATED, "who?");
+		request_error(rq, &e);
+		request_send(rq);
+		return;
+	}
+	if (rq->bearer)
+		request_known(rq);
+	request_admit(rq);
+}
+
 static void
 answer(struct request *rq)
 {
+	if (is_head(rq)) {
+		answer_head(rq);
+		return;
+	}
+	if (rq->bearer && strcmp(rq->bearer, "known") == 0)
+		request_known(rq);
 	if (strcmp(rq->path, "/echo") == 0)
 		buf_add(&rq->reply, rq->body.data, rq->body.len), rq->status = 200;
 	else if (strcmp(rq->path, "/who") == 0)
@@ -357,6 +405,26 @@ on_request(void *ctx, struct request *rq)
 	pthread_mutex_unlock(&o->lock);
 }
 
+static void
+on_head(void *ctx, struct request *rq)
+{
+	struct owner *o = ctx;
+
+	rq->owner = o;
+	if (!rq->bearer) {
+		answer(rq);
+		return;
+	}
+	pthread_mutex_lock(&o->lock);
+	if (strcmp(rq->bearer, "held") == 0) {
+		o->held[o->nheld++] = rq;
+	} else {
+		o->queue[o->n++] = rq;
+		pthread_cond_signal(&o->cond);
+	}
+	pthread_mutex_unlock(&o->lock);
+}
+
 static size_t
 body_limit(void *ctx, enum http_method m, const char *path)
 {
@@ -385,6 +453,7 @@ owner_start(const struct pair *p, const struct server_options *over)
 	options.key_pem = p->key.data;
 	options.ctx = o;
 	options.body_limit = body_limit;
+	options.on_head = on_head;
 	options.on_request = on_request;
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->cond, NULL);

@@ -27,6 +27,8 @@ struct raw;
 struct raw *raw_open(unsigned port);
 struct raw *raw_open_version(unsigned port,
 			     const char *priorities); /* NULL when the handshake fails */
+struct raw *raw_open_from(unsigned port,
+			  const char *address); /* the same; the client's own IPv4 address */
 void raw_write(struct raw *r, const void *data, size_t n);
 void raw_puts(struct raw *r, const char *s);
 /* Reads until `until` was seen, the other end closed or ms are over. Appends. True when seen. */
@@ -43,7 +45,10 @@ void raw_close(struct raw *r);
  *   /custom    own Content-Security-Policy, text/html
  *   /nothing   204
  *   /who       address, bearer, cookie, origin, path, query q
- *   /hold      answered when owner_release is called */
+ *   /hold      answered when owner_release is called
+ *
+ * Who asks, by bearer: "known" has shown a session. Of a body that has to be let in: "refused" is told 401, "held" waits for
+ * owner_release; others are let in, by the owner's thread if there is a bearer. */
 struct owner;
 struct owner *owner_start(const struct pair *p, const struct server_options *over);
 struct server *owner_server(struct owner *o);

@@ -622,21 +622,201 @@ test_stop_waits(void **state)
 	raw_close(r);
 }
 
-static void
-test_limits_per_address(void **state)
-{
-	struct server_options few = hasty;
-	struct raw *r[3];
-	struct owner *o;
+/* ---- strangers (H17) ---- */
 
-	few.max_per_address = 3;
-	few.timeout_s = 10;
-	o = owner_start(&web, &few);
-	for (int i = 0; i < 3; i++)
-		r[i] = raw_open(owner_port(o));
-	assert_null(raw_open_version(owner_port(o), "NORMAL"));
-	for (int i = 0; i < 3; i++)
-		raw_close(r[i]);
+static const struct server_options patient = {
+	.listen = "127.0.0.1:0",
+	.threads = 1,
+	.max_connections = 40,
+	.max_per_address = 8,
+	.timeout_s = 30,
+	.header_max = 16384,
+};
+
+static bool
+answers(struct raw *r, const char *bearer)
+{
+	auto_buf text = BUF_INIT, out = BUF_INIT;
+
+	buf_addf(&text, "GET /later HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n\r\n",
+		 bearer);
+	raw_puts(r, text.data);
+	return raw_read(r, &out, "{\"ok\":true}", 3000);
+}
+
+/* Of one address: whoever comes gets in, the oldest that has said nothing goes; those who have shown a session stay. */
+static void
+test_strangers_of_one_address(void **state)
+{
+	struct owner *o = owner_start(&web, &patient);
+	struct raw *known[4], *silent[5];
+
+	for (int i = 0; i < 4; i++) {
+		known[i] = raw_open_from(owner_port(o), "127.0.0.5");
+		assert_true(answers(known[i], "known"));
+	}
+	for (int i = 0; i < 5; i++)
+		silent[i] = raw_open_from(owner_port(o), "127.0.0.5");
+	for (int i = 0; i < 5; i++)
+		assert_non_null(silent[i]);
+	assert_true(raw_closed(silent[0], 3000));
+	assert_true(answers(silent[4], "nobody"));
+	for (int i = 0; i < 4; i++)
+		assert_true(answers(known[i], "known"));
+	for (int i = 0; i < 4; i++)
+		raw_close(known[i]);
+	for (int i = 0; i < 5; i++)
+		raw_close(silent[i]);
+	owner_stop(o);
+}
+
+/* From many addresses: half of all is theirs, and reserved places are nobody else's. */
+static void
+test_strangers_of_many_addresses(void **state)
+{
+	struct owner *o = owner_start(&web, &patient);
+	struct raw *known = raw_open_from(owner_port(o), "127.0.0.5"), *probe, *fresh;
+	struct raw *silent[48];
+	char from[32];
+
+	server_set_own(owner_server(o), "127.0.0.77 nonsense ::2");
+	assert_true(answers(known, "known"));
+	probe = raw_open_from(owner_port(o), "127.0.0.77");
+	assert_true(answers(probe, "nobody"));
+	for (size_t i = 0; i < ARRAY_LEN(silent); i++) {
+		snprintf(from, sizeof(from), "127.0.1.%zu", 1 + i % 12);
+		silent[i] = raw_open_from(owner_port(o), from);
+		assert_non_null(silent[i]);
+	}
+	fresh = raw_open_from(owner_port(o), "127.0.0.6");
+	assert_non_null(fresh);
+	assert_true(answers(fresh, "nobody"));
+	assert_true(answers(known, "known"));
+	assert_true(answers(probe, "nobody"));
+	for (int i = 0; i < 300 && server_connections(owner_server(o)) > 22; i++)
+		clock_sleep_ms(10);
+	assert_int_equal(server_connections(owner_server(o)), 20 + 2);
+	for (size_t i = 0; i < ARRAY_LEN(silent); i++)
+		raw_close(silent[i]);
+	raw_close(known);
+	raw_close(probe);
+	raw_close(fresh);
+	owner_stop(o);
+}
+
+/* From accept to the end of the first header, whatever drips; a body that nobody has allowed yet; and no longer than that for
+ * those only. */
+static void
+test_first_header_is_hurried(void **state)
+{
+	static const struct {
+		const char *begin, *endless;
+	} rows[] = {
+		{ "G", "E" },
+		{ "GET /now HTTP/1.1\r\nHost: a\r\nX: ", "y" },
+		{ "GET /now HTTP/1.1\r\nHost: a\r\n", "X: y\r\n" },
+		{ "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n", "z" },
+	};
+	struct server_options quick = patient;
+	struct owner *o;
+	struct raw *kept;
+
+	quick.first_ms = 1000;
+	o = owner_start(&web, &quick);
+	kept = raw_open(owner_port(o));
+	assert_true(answers(kept, "nobody"));
+	assert_true(plain_closed(owner_port(o), 4000));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int64_t took = trickle(owner_port(o), rows[i].begin, rows[i].endless);
+
+		if (took < 500 || took > 3000)
+			fail_msg("row %zu was cut after %lld ms", i, (long long)took);
+	}
+	assert_true(answers(kept, "nobody")); /* idle for longer than that by now */
+	raw_puts(kept, "POST /echo HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+		       "known\r\nContent-Length: 20000\r\n\r\n");
+	assert_false(raw_closed(kept, 2500)); /* whose session was checked has time for the body */
+	raw_close(kept);
+	owner_stop(o);
+}
+
+/* ---- bodies that wait for the owner's word ---- */
+
+static void
+add_body(struct buf *out, const char *more, size_t n)
+{
+	buf_addf(out, "POST /echo HTTP/1.1\r\nHost: a\r\n%sContent-Length: %zu\r\n\r\n", more, n);
+	for (size_t i = 0; i < n; i++)
+		buf_addc(out, 'b');
+}
+
+/* Nothing of it is read before the owner has allowed it: the bytes stay in the kernel, where their sender stops. */
+static void
+test_large_body_waits(void **state)
+{
+	struct owner *o = owner_start(&web, &patient);
+	struct raw *r = raw_open(owner_port(o));
+	auto_buf text = BUF_INIT, out = BUF_INIT;
+
+	raw_puts(r, "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nAuthorization: "
+		    "Bearer held\r\n"
+		    "Content-Length: 20000\r\n\r\n");
+	for (int i = 0; i < 500 && owner_held(o) == 0; i++)
+		clock_sleep_ms(10);
+	assert_int_equal(owner_held(o), 1);
+	assert_false(raw_read(r, &out, "100 Continue", 300));
+	owner_release(o);
+	assert_true(raw_read(r, &out, "100 Continue", 3000));
+	for (int i = 0; i < 20000; i++)
+		buf_addc(&text, 'b');
+	raw_write(r, text.data, text.len);
+	assert_true(raw_read(r, &out, "bbb", 3000));
+	assert_non_null(strstr(out.data, "HTTP/1.1 200"));
+	raw_close(r);
+	owner_stop(o);
+}
+
+/* The refusal arrives though the client is in the middle of sending, and the connection ends; whether or not the length is
+ * known. */
+static void
+test_large_body_refused(void **state)
+{
+	struct owner *o = owner_start(&web, &patient);
+	auto_buf text = BUF_INIT, chunked = BUF_INIT, out = BUF_INIT;
+	struct raw *r = raw_open(owner_port(o));
+
+	add_body(&text, "Authorization: Bearer refused\r\n", 3 << 20);
+	raw_write(r, text.data, text.len);
+	assert_true(raw_read(r, &out, "unauthenticated", 3000));
+	assert_non_null(strstr(out.data, "HTTP/1.1 401"));
+	assert_non_null(strcasestr(out.data, "Connection: close"));
+	assert_true(raw_closed(r, 3000));
+	raw_close(r);
+
+	buf_adds(&chunked, "POST /echo HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer refused\r\n"
+			   "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+	buf_reset(&out);
+	r = raw_open(owner_port(o));
+	raw_write(r, chunked.data, chunked.len);
+	assert_true(raw_read(r, &out, "unauthenticated", 3000));
+	assert_true(raw_closed(r, 3000));
+	raw_close(r);
+	assert_int_equal(status_of_target(owner_port(o), "/now"), 200);
+	owner_stop(o);
+}
+
+/* 413, and whatever was announced is not waited for. */
+static void
+test_refused_at_once(void **state)
+{
+	struct owner *o = owner_start(&web, &patient);
+	struct raw *r = raw_open(owner_port(o));
+	auto_buf out = BUF_INIT;
+
+	raw_puts(r, "POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n");
+	assert_true(raw_read(r, &out, "too_large", 3000));
+	assert_true(raw_closed(r, 3000));
+	raw_close(r);
 	owner_stop(o);
 }
 
@@ -803,7 +983,12 @@ main(void)
 		cmocka_unit_test(test_concurrency),
 		cmocka_unit_test(test_client_leaves),
 		cmocka_unit_test(test_stop_waits),
-		cmocka_unit_test(test_limits_per_address),
+		cmocka_unit_test(test_strangers_of_one_address),
+		cmocka_unit_test(test_strangers_of_many_addresses),
+		cmocka_unit_test(test_first_header_is_hurried),
+		cmocka_unit_test(test_large_body_waits),
+		cmocka_unit_test(test_large_body_refused),
+		cmocka_unit_test(test_refused_at_once),
 		cmocka_unit_test(test_reload_cert),
 		cmocka_unit_test(test_start_errors),
 		cmocka_unit_test(test_port_needs_permission),
