@@ -5,6 +5,13 @@
  *   HTTP thread   route · mode · query and body · queue        (health ends here)
  *   core thread   fiber · mode again · session · rights · handler · reply
  *
+ * Before a large body, and before any that is no JSON:
+ *
+ *   HTTP thread   route · mode · is there a token · queue
+ *   core thread   fiber · mode again · session · rights · the body may come, then all of the above
+ *
+ * A standby that forwards asks the primary for the session, of which it may not know yet.
+ *
  * Who is served is said by base/state.h: 'p' all routes; 'e' the routes that are marked for
  * emergency (H5), and the change that may be allowed there, of which the vault decides; 'm' the
  * former for sessions that were begun in emergency and are not home yet, everybody else is sent to
@@ -294,20 +301,64 @@ is_for_primary(const struct api_call *c)
 	       forward_is_for(c->match.route);
 }
 
-/* Everything up to the queue. 0: c is ready for the core. */
+/* What is known without the body. */
 static int
-prepare(struct api *a, struct request *rq, struct api_call *c, enum ha_state state, struct err *e)
+prepare_head(struct request *rq, struct api_call *c, enum ha_state state, struct err *e)
 {
 	size_t n;
 	const struct route *table = routes(&n);
 	int rc = router_match(table, n, rq, &c->match, e);
 	if (rc == 0)
 		rc = check_mode(c->match.route, state_serves(state), e);
-	if (rc == ERR_STANDBY && is_for_primary(c))
-		rc = 0;
-	if (rc == 0)
-		rc = router_body(c->match.route, rq, &c->body, &c->seen, e);
-	return rc;
+	return rc == ERR_STANDBY && is_for_primary(c) ? 0 : rc;
+}
+
+/* Everything up to the queue. 0: c is ready for the core. */
+static int
+prepare(struct request *rq, struct api_call *c, enum ha_state state, struct err *e)
+{
+	int rc = prepare_head(rq, c, state, e);
+	return rc ? rc : router_body(c->match.route, rq, &c->body, &c->seen, e);
+}
+
+static const char *
+token_of(const struct request *rq)
+{
+	return rq->bearer ? rq->bearer : rq->cookie;
+}
+
+/* A body of JSON is read beside the checks while it is small. */
+static bool
+may_come_unchecked(const struct route *r, const struct request *rq)
+{
+	return r->body && !rq->chunked && rq->content_length <= SERVER_UNCHECKED_MAX;
+}
+
+static void
+refuse(struct api *a, struct request *rq, enum ha_state state, const struct err *e)
+{
+	fill_error(a, rq, e);
+	add_mode(a, rq, state, state_serves(state) == 'e');
+	send_reply(a, rq);
+}
+
+void
+api_on_head(void *ctx, struct request *rq)
+{
+	struct api *a = ctx;
+	struct err e = { 0 };
+	enum ha_state state = api_state(a);
+	struct api_call *c = new_call(a, rq);
+	int rc = prepare_head(rq, c, state, &e);
+	if (rc == 0 && !token_of(rq))
+		rc = err_set(&e, ERR_UNAUTHENTICATED, "%s", err_info(ERR_UNAUTHENTICATED)->text);
+	c->head = true;
+	if (rc)
+		refuse(a, rq, state, &e);
+	else if (may_come_unchecked(c->match.route, rq))
+		request_admit(rq);
+	else
+		enqueue(a, c);
 }
 
 void
@@ -317,15 +368,16 @@ api_on_request(void *ctx, struct request *rq)
 	struct err e = { 0 };
 	enum ha_state state = api_state(a);
 	struct api_call *c = new_call(a, rq);
-	int rc = prepare(a, rq, c, state, &e);
-	if (rc == 0 && !(c->match.route->flags & ROUTE_DIRECT)) {
+	int rc = prepare(rq, c, state, &e);
+	if (rc) {
+		refuse(a, rq, state, &e);
+		return;
+	}
+	if (!(c->match.route->flags & ROUTE_DIRECT)) {
 		enqueue(a, c);
 		return;
 	}
-	if (rc == 0)
-		((api_direct_fn *)c->match.route->handler)(a, rq);
-	else
-		fill_error(a, rq, &e);
+	((api_direct_fn *)c->match.route->handler)(a, rq);
 	add_mode(a, rq, state, state_serves(state) == 'e');
 	send_reply(a, rq);
 }
@@ -420,7 +472,7 @@ static int
 check_session(struct api_call *c, struct err *e)
 {
 	const struct route *r = c->match.route;
-	const char *token = c->rq->bearer ? c->rq->bearer : c->rq->cookie;
+	const char *token = token_of(c->rq);
 	if (r->flags & ROUTE_PUBLIC)
 		return 0;
 	if ((r->flags & ROUTE_LOOPBACK_FREE) && c->rq->loopback && !token)
@@ -478,7 +530,7 @@ wait_for_handover(struct api_call *c)
 }
 
 /* Handed on by another node: as if its client had come to this one, if that is proven. Only a
- * primary takes such a request. */
+ * primary takes such a request. The proof covers the body: before it there is the session alone. */
 static int
 check_forwarded(struct api_call *c, struct err *e)
 {
@@ -486,7 +538,7 @@ check_forwarded(struct api_call *c, struct err *e)
 		return 0;
 	if (c->serves != 'p')
 		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
-	return forward_accept(c->api->forward, c, e);
+	return c->head ? 0 : forward_accept(c->api->forward, c, e);
 }
 
 static int
@@ -504,7 +556,8 @@ admit(struct api_call *c, struct err *e)
 		rc = check_loopback(c, e);
 	if (rc == 0)
 		rc = check_health(c, e);
-	if (rc == 0)
+	if (rc == 0 &&
+	    !c->head) /* with a body that a node of the pair handed on comes its word for it */
 		rc = check_origin(c, e);
 	if (rc == 0)
 		rc = check_session(c, e);
@@ -591,7 +644,7 @@ work(struct api_call *c, struct fiber *f, struct err *e)
 {
 	begin_call(c, f);
 	int rc = admit(c, e);
-	return rc ? rc : ((api_fn *)c->match.route->handler)(c, e);
+	return rc || c->head ? rc : ((api_fn *)c->match.route->handler)(c, e);
 }
 
 /* Not this node's to serve, or not any more. */
@@ -612,6 +665,67 @@ hand_on(struct api_call *c, struct fiber *f, struct err *e)
 }
 
 static void
+copy_reply(const struct request *from, struct request *to)
+{
+	to->status = from->status;
+	buf_reset(&to->reply);
+	buf_add(&to->reply, from->reply.data, from->reply.len);
+	for (unsigned i = 0; i < from->nheaders; i++)
+		request_header(to, from->headers[i].name, from->headers[i].value);
+}
+
+#define LET_IN (FORWARD_ANSWERED + 1)
+
+/* Instead of a body that has not come yet: does the primary know the session? LET_IN, else as hand_on. */
+static int
+ask_primary(struct api_call *c, struct fiber *f, struct err *e)
+{
+	struct request *rq = request_new();
+	struct api_call *q = new_call(c->api, rq);
+	size_t n;
+	const struct route *table = routes(&n);
+
+	rq->method = HTTP_GET;
+	rq->path = "/v1/session";
+	rq->address = c->rq->address;
+	rq->bearer = c->rq->bearer;
+	rq->cookie = c->rq->cookie;
+	begin_call(c, f);
+	int rc = router_match(table, n, rq, &q->match, e);
+	if (rc == 0) {
+		begin_call(q, f);
+		rc = forward_request(c->api->forward, q, e);
+	}
+	if (rc == FORWARD_ANSWERED && rq->status == 200)
+		rc = LET_IN;
+	else if (rc == FORWARD_ANSWERED)
+		copy_reply(rq, c->rq);
+	request_free(rq);
+	return rc;
+}
+
+/* A session was shown: by this node's own check, or by what the primary let through. */
+static void
+note_known(struct api_call *c, int rc)
+{
+	if (!uuid_is_nil(&c->call.who.user) || rc == LET_IN ||
+	    (rc == FORWARD_ANSWERED && c->rq->status >= 200 && c->rq->status < 300))
+		request_known(c->rq);
+}
+
+static void
+answer(struct api_call *c, int rc, struct err *e)
+{
+	if (c->head && (rc == 0 || rc == LET_IN)) {
+		request_admit(c->rq);
+		return;
+	}
+	if (rc != FORWARD_ANSWERED)
+		finish(c, rc, e);
+	send_reply(c->api, c->rq);
+}
+
+static void
 serve(struct fiber *f, void *arg)
 {
 	struct api_call *c = arg;
@@ -619,14 +733,13 @@ serve(struct fiber *f, void *arg)
 	struct err e = { 0 };
 	int rc = work(c, f, &e);
 	while (is_standby(c, rc) && is_for_primary(c)) {
-		rc = hand_on(c, f, &e);
+		rc = c->head ? ask_primary(c, f, &e) : hand_on(c, f, &e);
 		if (rc != FORWARD_HERE)
 			break;
 		rc = work(c, f, &e);
 	}
-	if (rc != FORWARD_ANSWERED)
-		finish(c, rc, &e);
-	send_reply(a, c->rq); /* c is gone with it */
+	note_known(c, rc);
+	answer(c, rc, &e); /* c is gone with it */
 	if (a->ready)
 		uv_async_send(&a->async); /* there will be a fiber for the next one */
 }

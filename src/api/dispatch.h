@@ -2,7 +2,7 @@
  *
  * From an HTTP request to its handler. api_on_request runs on an HTTP thread: it finds the route,
  * looks at the state page, parses the body, and hands the request to the core thread (one wake per
- * burst). There each request is a fiber: session, capability, handler, reply. /v1/sys/health is
+ * burst). api_on_head does the same before a body that may be large is let in, up to the rights. There each request is a fiber: session, capability, handler, reply. /v1/sys/health is
  * answered on the HTTP thread from atomics, and is false when the core thread's heartbeat stops. The console's files are
  * answered there too.
  */
@@ -34,6 +34,7 @@ void api_free(struct api *a);
 
 /* For struct server_options; ctx is the struct api. */
 void api_on_request(void *ctx, struct request *rq);
+void api_on_head(void *ctx, struct request *rq);
 size_t api_body_limit(void *ctx, enum http_method method, const char *path);
 
 /* One request on its way through a handler. */
@@ -48,6 +49,7 @@ struct api_call {
 	int status;  /* of success; 200 unless the handler says otherwise, 204 when it wrote nothing
 		      */
 	char serves; /* as state_serves, at the begin of the call */
+	bool head;   /* the question is only whether its body may come */
 	struct api_call *next;
 };
 
