@@ -261,7 +261,8 @@ door_enter(struct door *d, struct place *p, const struct sockaddr *from)
 	source_key(address, key);
 	p->source = source_get(d, key);
 	p->source->places++;
-	p->holder = is_own(d, address) && p->source->own < DOOR_OWN_MAX ? PLACE_OWN : PLACE_STRANGER;
+	p->holder =
+		is_own(d, address) && p->source->own < DOOR_OWN_MAX ? PLACE_OWN : PLACE_STRANGER;
 	p->leaves = false;
 	place_stage(p, PLACE_SILENT);
 	p->next = NULL;

@@ -20,9 +20,10 @@
 #include <stdint.h>
 #include "base/attr.h"
 
-#define DOOR_OWN_MAX 16		/* reserved places of one address */
-#define DOOR_ADDRESSES_MAX 32	/* of the pair */
-#define DOOR_SLACK 512		/* connections beyond the limit: reserved, and those that were told to go and still hold a socket */
+#define DOOR_OWN_MAX 16	      /* reserved places of one address */
+#define DOOR_ADDRESSES_MAX 32 /* of the pair */
+#define DOOR_SLACK                                                                                 \
+	512 /* connections beyond the limit: reserved, and those that were told to go and still hold a socket */
 #define DOOR_BUCKETS 1024
 
 struct sockaddr;

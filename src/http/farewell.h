@@ -8,7 +8,7 @@
 
 #include "base/attr.h"
 
-#define FAREWELL_MAX 64	/* at once; beyond that connections end without */
+#define FAREWELL_MAX 64 /* at once; beyond that connections end without */
 #define FAREWELL_MS 2000
 
 struct farewell;

@@ -32,6 +32,7 @@
 #include "http/relay.h"
 #include "http/server.h"
 #include "pg/cluster.h"
+#include "proc/neighbours.h"
 #include "vault/bin.h"
 #include "vault/gate.h"
 #include "vault/gather.h"
@@ -61,6 +62,9 @@
 #define KEYS_WAIT_MS 1000
 #define STOP_MS 3000
 #define PEM_MAX (256u << 10)
+#define NEIGHBOURS_MS 10000
+#define FIRST_MS                                                                                   \
+	5000 /* for TLS and the first header, and for a small body of whoever has no session */
 #define RELAY_THREADS 16
 #define RELAY_QUEUE 128
 #define RELAY_CONNECT_MS 2000
@@ -661,15 +665,31 @@ open_server(struct vaultd *d, struct err *e)
 	so.max_connections = (unsigned)d->settings.max_connections;
 	so.max_per_address = (unsigned)d->settings.max_per_address;
 	so.timeout_s = (unsigned)((d->settings.request_timeout + 999) / 1000);
+	so.first_ms = FIRST_MS;
 	so.header_max = 16 << 10;
 	so.ctx = d->api;
 	so.body_limit = api_body_limit;
+	so.on_head = api_on_head;
 	so.on_request = api_on_request;
 	rc = server_start(&so, &d->server, e);
 	if (!rc)
 		api_set_server(d->api, d->server);
 	buf_reset(&d->key);
 	return rc;
+}
+
+/* The reserved places of the pair's own connections. */
+static void
+watch_neighbours(struct fiber *f, void *arg)
+{
+	struct vaultd *d = arg;
+	struct neighbours n = { 0 };
+
+	while (!d->stopping) {
+		if (neighbours_look(&n, &d->v, f) && !d->stopping)
+			server_set_own(d->server, n.all);
+		pause_ms(&d->loop, f, NEIGHBOURS_MS);
+	}
 }
 
 static void
@@ -762,6 +782,8 @@ begin(struct fiber *f, void *arg)
 	if (sessions_reload(d->v.sessions, f, &e))
 		log_err(LOG_LEVEL_ERROR, &e, "sessions of the journal are lost to this node");
 	recall_unlock(d, f);
+	if (!fiber_start(d->v.fibers, watch_neighbours, d))
+		log_warning("the other nodes' connections have no reserved places");
 	start_timer(d, &d->page_timer, on_page_timer, PAGE_MS);
 	start_timer(d, &d->merge_timer, on_merge_timer, MERGE_MS);
 	start_timer(d, &d->bin_timer, on_bin_timer, BIN_MS);

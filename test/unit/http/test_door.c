@@ -114,7 +114,8 @@ test_newcomer_finds_room(void **state)
 	char from[32];
 	int n = 0;
 
-	assert_null(must_come(&guests[n++], "198.51.100.1")); /* silent too, and the oldest, but alone */
+	assert_null(must_come(&guests[n++],
+			      "198.51.100.1")); /* silent too, and the oldest, but alone */
 	for (int i = 0; i < 200; i++) {
 		snprintf(from, sizeof(from), "192.0.2.%d", i % 5);
 		must_come(&guests[n++], from);
@@ -239,7 +240,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_half_of_an_address, open_door, close_door),
 		cmocka_unit_test_setup_teardown(test_whole_of_an_address, open_door, close_door),
 		cmocka_unit_test_setup_teardown(test_newcomer_finds_room, open_door, close_door),
-		cmocka_unit_test_setup_teardown(test_strangers_leave_the_known_alone, open_door, close_door),
+		cmocka_unit_test_setup_teardown(test_strangers_leave_the_known_alone, open_door,
+						close_door),
 		cmocka_unit_test_setup_teardown(test_own_addresses, open_door, close_door),
 		cmocka_unit_test_setup_teardown(test_ipv6_by_network, open_door, close_door),
 		cmocka_unit_test_setup_teardown(test_those_who_leave_slowly, open_door, close_door),

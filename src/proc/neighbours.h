@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The addresses of the pair's nodes, for the places that their connections have (http/door.h): the node table's names,
+ * resolved. Core thread of vaultd; a slow name server holds up nothing but this.
+ */
+#pragma once
+
+#include "vault/vault.h"
+
+#define NEIGHBOURS_MAX 9
+#define NEIGHBOURS_TEXT_MAX 1024
+#define NEIGHBOURS_PER_NAME 160
+
+struct neighbours {
+	struct {
+		char name[256];
+		char addresses[NEIGHBOURS_PER_NAME]; /* with blanks between; "" never resolved */
+	} rows[NEIGHBOURS_MAX];
+	unsigned n;
+	char all[NEIGHBOURS_TEXT_MAX];
+};
+
+/* Zero-initialise. Looks again: what cannot be read or resolved now stays as it was. True when n->all is another text. */
+bool neighbours_look(struct neighbours *n, struct vault *v, struct fiber *f) NONNULL;
