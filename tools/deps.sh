@@ -15,7 +15,7 @@ libsystemd-dev postgresql python3 unzip'
 TEST='
 clang libclang-rt-dev|libclang-rt-14-dev|libclang-rt-18-dev|libclang-rt-19-dev
 python3-pytest python3-pytest-xdist python3-psycopg|python3-psycopg2
-wrk iproute2 nftables haproxy keepassxc-minimal|keepassxc zip unzip openssl procps util-linux curl
+debootstrap wrk iproute2 nftables haproxy keepassxc-minimal|keepassxc zip unzip openssl procps util-linux curl
 chromium? chromium-driver? python3-selenium?'
 LINT='clang clang-format-14|clang-format clang-tidy-14|clang-tidy'
 
@@ -78,14 +78,6 @@ as_root()
 	fi
 }
 
-# PostgreSQL refuses root, so Holdfast started as root becomes this user.
-make_user()
-{
-	[ "$(id -u)" -eq 0 ] || return 0
-	getent passwd holdfast >/dev/null && return 0
-	useradd --system --user-group --home-dir /var/lib/holdfast --no-create-home --shell /usr/sbin/nologin holdfast
-}
-
 if [ -n "$check" ]; then
 	[ -z "$missing" ] && exit 0
 	echo "missing packages:$missing" >&2
@@ -130,4 +122,5 @@ if [ -n "$missing$maybe" ]; then
 	fi
 	[ -z "$fresh" ] || as_root rm -f "$dropin"
 fi
-make_user
+# PostgreSQL refuses root, so Holdfast started as root becomes this user.
+[ "$(id -u)" -ne 0 ] || "$(dirname "$0")/../packaging/make_user.sh"

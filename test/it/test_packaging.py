@@ -14,8 +14,27 @@ def verbs():
     return {m[1] for m in re.finditer(r"^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)(?: .*)?$", text, re.M)} - {"holdfast"}
 
 
+def install(*args):
+    """As somebody whose files nobody else may read by default."""
+    subprocess.run([str(ROOT / "packaging/install.sh"), *args], check=True, capture_output=True, umask=0o077)
+
+
+def test_removing_leaves_what_was_there_before(tmp_path):
+    (tmp_path / "usr/share/man").mkdir(parents=True)
+    (tmp_path / "usr/share/doc/other").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    install(PROGRAM, "/usr", str(tmp_path))
+    made = set(tmp_path.rglob("*")) - set(before)
+    assert {oct(p.stat().st_mode & 0o777) for p in made if p.is_dir()} == {"0o755"}
+    assert {oct(p.stat().st_mode & 0o777) for p in made if p.is_file()} == {"0o644", "0o755"}
+    install(PROGRAM, "/usr", str(tmp_path)) # an upgrade
+    (tmp_path / "usr/share/zsh/theirs").write_text("")
+    install("--remove", "/usr", str(tmp_path))
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "usr/share/zsh", tmp_path / "usr/share/zsh/theirs"])
+
+
 def test_install_and_remove(tmp_path):
-    run = lambda *a: subprocess.run([str(ROOT / "packaging/install.sh"), *a], check=True, capture_output=True)
+    run = install
     run(PROGRAM, "/usr", str(tmp_path))
     unit = (tmp_path / "usr/lib/systemd/system/holdfast.service").read_text()
     assert "ExecStart=/usr/bin/holdfast serve" in unit and "@BINDIR@" not in unit
