@@ -158,6 +158,7 @@ def main():
     ap.add_argument("-x", action="store_true", help="passed to pytest: end at the first failure")
     ap.add_argument("suites", nargs="+", choices=["unit", "it", "web", "ha", "ha-short", "soak", "failover-short"])
     args = ap.parse_args()
+    os.umask(0o022) # what is built here is executed by the product's own user too
     build = (ROOT / args.build).resolve()
     extra = (["-k", args.k] if args.k else []) + (["-x"] if args.x else [])
 

@@ -138,6 +138,19 @@ raise_limits(void)
 		setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/* The processes are this very program, started anew. */
+static int
+not_executable(const struct runas *u, struct err *e)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	path[n < 0 ? 0 : n] = '\0';
+	return err_set(e, ERR_PRECONDITION,
+		       "user %s may not execute %s: install the program (make install), or say "
+		       "chmod a+rx %s",
+		       u->name, path, path);
+}
+
 int
 runas_become(const struct runas *u, struct err *e)
 {
@@ -148,6 +161,8 @@ runas_become(const struct runas *u, struct err *e)
 		return err_errno(e, ERR_PRECONDITION, "cannot become user %s", u->name);
 	if (geteuid() == 0 || setuid(0) == 0)
 		return err_set(e, ERR_INTERNAL, "still root after becoming user %s", u->name);
+	if (access("/proc/self/exe", X_OK) < 0)
+		return not_executable(u, e);
 	return clean_environment(u, e);
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -10,6 +11,16 @@ import time
 
 import pytest
 from conftest import give, paragraph, processes_below, tree
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone becomes another user")
+def test_a_program_that_its_user_may_not_execute_is_refused(new_node, holdfast, where):
+    n = new_node()
+    n.holdfast = str(shutil.copy(holdfast, where / "holdfast"))
+    os.chmod(n.holdfast, 0o700)
+    p = n.run("init", "--home", n.home, "--key-file", n.key_file, check=False)
+    assert p.returncode == 1 and f"chmod a+rx {n.holdfast}" in p.stderr
+    assert not n.home.exists() and not n.key_file.exists()
 
 
 def test_makes_a_node(new_node):
