@@ -5,7 +5,9 @@
 // cookie, which this script cannot read; nothing is stored in the browser.
 "use strict";
 
-const POLL_MS = 2000;
+const POLL_MS = 1000;
+const ANSWER_MS = 1500; // a round that is not answered within this is none
+const OLD_MS = 3000; // figures that nobody has confirmed for so long are not shown as present ones (H9)
 const SHOW_MS = 30000;
 const IDLE_MS = 300000; // then the page asks nothing in the user's name, so that his session can end
 const ROWS = 50;
@@ -18,12 +20,20 @@ let shown = null; // the account in the dialog
 let hiding = 0; // timer
 let searches = 0; // the number of the last one
 let touched = Date.now(); // when somebody last did something here
+let here = ""; // this node's name
+let nodes = []; // the nodes of the pair, as the last answer named them: {name, url}
+const opened = Date.now();
+let answered = 0; // when this node last answered a round
+let figured = 0; // when the figures of the pair were last had
+let paired = { status: "", kind: "" }; // the word of the pair, as the last figures had it
 
 // ---- the API ----
 
-// {status, body, asOf}; status 0: no answer, or this node sends its users elsewhere.
-async function call(method, path, body) {
+// {status, body, asOf}; status 0: no answer, or this node sends its users elsewhere. ms: how long is waited, if not for ever.
+async function call(method, path, body, ms) {
 	const asked = { method, redirect: "manual", cache: "no-store", credentials: "same-origin" };
+	if (ms)
+		asked.signal = AbortSignal.timeout(ms);
 	if (body !== undefined) {
 		asked.headers = { "Content-Type": "application/json" };
 		asked.body = JSON.stringify(body);
@@ -39,7 +49,7 @@ async function call(method, path, body) {
 
 function failure(r) {
 	if (!r.status)
-		return "This node did not answer the request. Try again; if it stands by now, go to the primary.";
+		return "This node did not answer the request. Look at the top of the page for where to go, or try again.";
 	const e = (r.body && r.body.error) || {};
 	const text = e.detail ? `${e.message}: ${e.detail}` : e.message || `the answer was ${r.status}`;
 	return `${text[0].toUpperCase()}${text.slice(1)}.`;
@@ -94,35 +104,54 @@ const places = {
 };
 
 function showPlace(h) {
+	here = h.node;
 	document.title = `Holdfast · ${h.node}`;
 	const [text, kind] = h.status === "not serving" ? ["not serving", "bad"] : places[h.mode] || [h.mode, ""];
 	$("where").textContent = `${h.node}: ${text}`;
 	$("where").className = kind;
 	if (h.status === "not serving")
-		say($("notice"), `This node does not serve: ${h.why || h.state}`);
+		sayWhere(`This node does not serve: ${h.why || h.state}.`, others());
 	else if (h.mode === "emergency")
-		say($("notice"), `The primary cannot be reached. This is emergency access: what you see is as of ${time(h.as_of)}; everything is recorded.`);
-	else if (h.status === "standby")
-		showPrimary(h.primary);
+		sayWhere(`The primary cannot be reached. This is emergency access: what you see is as of ${time(h.as_of)}; everything is recorded.`, []);
+	else if (h.status === "standby" && h.primary)
+		sayWhere("This node stands by; users work on the primary:", [{ name: h.primary, url: h.primary }]);
 	else
-		say($("notice"), "");
+		sayWhere(h.status === "standby" ? "This node stands by, and knows of no primary." : "", []);
 }
 
-function showPrimary(url) {
-	say($("notice"), url ? "This node stands by; users work on the primary: " : "This node stands by, and knows of no primary.");
-	if (!url || !/^https:\/\//.test(url))
-		return;
-	const a = document.createElement("a");
-	a.href = url;
-	a.textContent = url;
-	$("notice").append(a);
+const others = () => nodes.filter((n) => n.name !== here);
+
+// A sentence, and the nodes that it sends people to.
+function sayWhere(text, to) {
+	const same = [text, ...to.map((n) => n.url)].join(" ");
+	if ($("notice").dataset.said === same)
+		return; // a link that is being clicked stays
+	say($("notice"), text);
+	$("notice").dataset.said = same;
+	for (const n of to) {
+		if (!/^https:\/\//.test(n.url))
+			continue;
+		const a = document.createElement("a");
+		a.href = n.url;
+		a.textContent = n.name;
+		$("notice").append(" ", a);
+	}
+}
+
+function showSilence() {
+	$("where").textContent = `${here || "this node"}: does not answer`;
+	$("where").className = "bad";
+	const since = answered ? `has not answered since ${new Date(answered).toLocaleTimeString()}` : "does not answer";
+	const to = others();
+	sayWhere(`This node ${since}. ${to.length ? "Try the other nodes; one of them may give emergency access:" : "It is asked again every second."}`, to);
 }
 
 function showUser() {
-	const in_ = Boolean(me && serves);
+	const in_ = Boolean(me);
 	$("who").hidden = !in_;
-	$("login").hidden = in_ || !serves;
-	$("pair").hidden = $("vault").hidden = !in_;
+	$("login").hidden = in_;
+	$("login-why").hidden = Boolean(serves);
+	$("vault").hidden = !in_ || !serves;
 	if (in_)
 		$("user").textContent = `${me.user.name} (${me.user.role})`;
 }
@@ -134,9 +163,16 @@ function showReason(r) {
 	const what = document.createElement("strong");
 	const named = !r.node || r.text.includes(r.node);
 	what.textContent = (named ? "" : `${r.node}: `) + r.text + (r.detail ? `: ${r.detail}` : "");
+	li.append(what);
+	const cause = $("reasons").lastElementChild;
+	if (r.follows_from && cause) { // under what it follows from
+		what.replaceWith(`And so ${what.textContent}.`);
+		cause.append(li);
+		return;
+	}
 	const todo = document.createElement("div");
 	todo.textContent = `What to do: ${r.todo}`;
-	li.append(what, todo);
+	li.append(todo);
 	$("reasons").append(li);
 }
 
@@ -154,14 +190,27 @@ function showNode(n) {
 
 function showPair(p) {
 	const kinds = { Alive: "good", Failed: "bad" };
-	$("status").textContent = p.status || "only administrators see it";
-	$("status").className = kinds[p.status] || "warn";
-	$("state").textContent = `This node is ${p.state}${p.why || p.reason ? `: ${p.why || p.reason}` : ""}.`;
+	paired = { status: p.status || "not known", kind: kinds[p.status] || "warn" };
+	$("state").textContent = p.state ? `State of this node: ${p.state}${p.why || p.reason ? ` – ${p.why || p.reason}` : ""}.` : "";
 	$("reasons").replaceChildren();
 	(p.reasons || []).forEach(showReason);
 	$("nodes").tBodies[0].replaceChildren();
 	(p.nodes || []).forEach(showNode);
 	$("nodes").hidden = !(p.nodes && p.nodes.length);
+	$("pair").hidden = false;
+	showAge();
+}
+
+// Figures say how old they are; those that nobody confirms any more are grey and claim nothing (H9).
+function showAge() {
+	const age = Date.now() - figured;
+	const old = age > OLD_MS;
+	$("status").textContent = old ? "not known now" : paired.status;
+	$("status").className = old ? "" : paired.kind;
+	$("pair").classList.toggle("old", old);
+	$("age").textContent = figured ? `As of ${new Date(figured).toLocaleTimeString()}, ${old ? `${Math.round(age / 1000)} s ago: not confirmed since` : "now"}.` : "";
+	if (Date.now() - (answered || opened) > OLD_MS)
+		showSilence();
 }
 
 // ---- passwords ----
@@ -241,12 +290,15 @@ async function retrieve(event) {
 
 // ---- logging in and out ----
 
+// A standby has the primary look after sessions: whoever logs in here sees the status of the pair here.
+const session = () => (serves ? "/v1/session" : "/v1/session?standby=forward");
+
 async function login(event) {
 	event.preventDefault();
 	const asked = { name: $("name").value, password: $("password").value };
 	if ($("code").value)
 		asked.code = $("code").value;
-	const r = await call("POST", "/v1/session", asked);
+	const r = await call("POST", session(), asked);
 	$("password").value = $("code").value = "";
 	if (r.status !== 200 && r.status !== 201) {
 		say($("login-notice"), failure(r), "bad");
@@ -257,13 +309,14 @@ async function login(event) {
 }
 
 async function logout() {
-	await call("DELETE", "/v1/session");
+	await call("DELETE", session());
 	forget();
 	showUser();
 }
 
 function forget() {
 	me = null;
+	showPair({ status: paired.status });
 	searches++;
 	say($("found"), "", "hint");
 	$("secret").close();
@@ -274,30 +327,41 @@ function forget() {
 
 // ---- the round ----
 
-async function look() {
-	const h = await call("GET", "/v1/sys/health");
-	if (!h.body) {
-		$("where").textContent = "this node does not answer";
-		$("where").className = "bad";
-		return;
+async function who() {
+	const s = await call("GET", session(), undefined, ANSWER_MS);
+	if (s.status === 200) {
+		me = s.body;
+		nodes = (s.body.nodes || []).map((n) => ({ name: n.name, url: `https://${n.name}:${n.https_port}` }));
+	} else if (s.status === 401 && me) {
+		forget();
 	}
+	showUser();
+}
+
+// Whoever is not logged in sees the one word; who is, what their role may see.
+async function figures(h) {
+	const p = me ? await call("GET", "/v1/ha", undefined, ANSWER_MS) : { status: 401 };
+	if (p.status !== 200 && p.status !== 401)
+		return;
+	figured = Date.now();
+	showPair(p.status === 200 ? p.body : { status: h.pair, state: h.state, reason: h.why });
+}
+
+async function look() {
+	const h = await call("GET", "/v1/sys/health", undefined, ANSWER_MS);
+	if (!h.body)
+		return; // showAge says so when it lasts
+	answered = Date.now();
 	serves = h.status === 200 ? h.body.mode : "";
 	showPlace(h.body);
 	if (me && Date.now() - touched > IDLE_MS) {
 		$("state").textContent = "Not asked any more, since nobody does anything here: press a key.";
 		return;
 	}
-	const s = serves ? await call("GET", "/v1/session") : { status: 0 };
-	if (s.status === 200)
-		me = s.body;
-	else if (s.status === 401 && me)
-		forget();
-	showUser();
-	if (!me || !serves)
-		return;
-	const p = await call("GET", "/v1/ha");
-	if (p.status === 200)
-		showPair(p.body);
+	if (me) // side by side: a slow primary makes the figures of a standby no older
+		await Promise.all([who(), figures(h.body)]);
+	else
+		await who().then(() => figures(h.body));
 }
 
 async function round() {
@@ -307,6 +371,8 @@ async function round() {
 
 for (const event of ["keydown", "pointerdown"])
 	addEventListener(event, () => (touched = Date.now()), true);
+document.addEventListener("visibilitychange", showAge);
+setInterval(showAge, POLL_MS / 2);
 $("login").addEventListener("submit", login);
 $("find").addEventListener("submit", find);
 $("retrieve").addEventListener("submit", retrieve);

@@ -293,12 +293,31 @@ new_call(struct api *a, struct request *rq)
 	return c;
 }
 
+/* The client itself asks a standby to hand the request on; only the routes of sessions take the word. */
+static bool
+asks_to_forward(const struct api_call *c)
+{
+	const char *word = request_query(c->rq, "standby");
+
+	return word && strcmp(word, "forward") == 0 && c->api->relay;
+}
+
 /* A request that this node does not serve is handed on; but not twice. */
 static bool
 is_for_primary(const struct api_call *c)
 {
-	return atomic_load(&c->api->forwards) && !c->rq->forwarded &&
+	return (atomic_load(&c->api->forwards) || asks_to_forward(c)) && !c->rq->forwarded &&
 	       forward_is_for(c->match.route);
+}
+
+static int
+check_standby_word(const struct api_call *c, struct err *e)
+{
+	const char *word = request_query(c->rq, "standby");
+
+	if (!word || strcmp(word, "forward") == 0)
+		return 0;
+	return err_set(e, ERR_BAD_FIELD, "standby: forward, or leave it out");
 }
 
 /* What is known without the body. */
@@ -308,6 +327,8 @@ prepare_head(struct request *rq, struct api_call *c, enum ha_state state, struct
 	size_t n;
 	const struct route *table = routes(&n);
 	int rc = router_match(table, n, rq, &c->match, e);
+	if (rc == 0)
+		rc = check_standby_word(c, e);
 	if (rc == 0)
 		rc = check_mode(c->match.route, state_serves(state), e);
 	return rc == ERR_STANDBY && is_for_primary(c) ? 0 : rc;

@@ -55,6 +55,7 @@ health_answer(struct api *a, struct request *rq)
 	jw_time(&w, "as_of", v->as_of_us);
 	jw_bool(&w, "data_damaged", v->data_damaged);
 	jw_bool(&w, "journal_unreadable", v->journal_unreadable);
+	jw_text(&w, "pair", page_is_fresh(v, clock_mono_ms()) ? pair_status_name(v->status) : NULL);
 	jw_text(&w, "primary", v->primary_url[0] ? v->primary_url : NULL);
 	jw_text(&w, "why", d.why[0] ? d.why : NULL);
 	jw_end_object(&w);

@@ -22,11 +22,11 @@
 
 /* clang-format off */
 static const struct route table[] = {
-	{ HTTP_POST, "/v1/session", DO(login), 0, ROUTE_PUBLIC | READ | ROUTE_EVENT, BODY(login), NULL, SMALL,
-	  "Logs in; the answer names the nodes of the pair.", "Login" },
-	{ HTTP_GET, "/v1/session", DO(whoami), 0, READ, NO_BODY, NULL, 0,
+	{ HTTP_POST, "/v1/session", DO(login), 0, ROUTE_PUBLIC | READ | ROUTE_EVENT, BODY(login), "standby", SMALL,
+	  "Logs in; the answer names the nodes of the pair. With standby=forward a standby has the primary do it.", "Login" },
+	{ HTTP_GET, "/v1/session", DO(whoami), 0, READ, NO_BODY, "standby", 0,
 	  "Says who is logged in.", "Session" },
-	{ HTTP_DELETE, "/v1/session", DO(logout), 0, READ | ROUTE_EVENT, NO_BODY, NULL, 0,
+	{ HTTP_DELETE, "/v1/session", DO(logout), 0, READ | ROUTE_EVENT, NO_BODY, "standby", 0,
 	  "Logs out.", NULL },
 	{ HTTP_POST, "/v1/setup", DO(setup), 0, ROUTE_PUBLIC | CHANGE, BODY(setup), NULL, SMALL,
 	  "Sets the first password of a user with the one-time set-up token, and logs in.", "Login" },

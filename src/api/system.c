@@ -5,6 +5,8 @@
 #include "api/bodies.h"
 #include "api/handlers.h"
 #include "api/routes.h"
+#include "base/clock.h"
+#include "ha/status.h"
 #include "vault/limit.h"
 #include "vault/user.h"
 
@@ -21,11 +23,13 @@ int
 on_ha(struct api_call *c, struct err *e)
 {
 	struct page_view *v = api_view(c->api, c->rq->arena);
-	if ((c->call.who.administrator || c->rq->loopback) && v->status_json[0]) {
-		buf_adds(&c->rq->reply, v->status_json);
+	int64_t now_ms = clock_mono_ms();
+	if ((c->call.who.administrator || c->rq->loopback) && c->call.v->page) {
+		status_read(v, now_ms, &c->rq->reply);
 		return 0;
 	}
 	jw_object(&c->w, NULL);
+	jw_text(&c->w, "status", page_is_fresh(v, now_ms) ? pair_status_name(v->status) : NULL);
 	jw_text(&c->w, "state", state_name(v->state));
 	jw_text(&c->w, "reason", v->reason);
 	jw_text(&c->w, "primary_url", v->primary_url[0] ? v->primary_url : NULL);

@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "base/home.h"
 
-#define MAGIC 0x484f4c4450473034ULL /* "HOLDPG04": the number grows with the layout */
+#define MAGIC 0x484f4c4450473035ULL /* "HOLDPG05": the number grows with the layout */
 #define READ_TRIES 64
 
 /* What a slot holds, as plain bytes. */
@@ -31,6 +31,7 @@ struct slot_data {
 	int64_t as_of_us, term, journal_rows, alerts_waiting;
 	uint64_t ordered;
 	uint64_t damage; /* 1: data, 2: journal */
+	uint64_t status; /* enum pair_status */
 	char reason[PAGE_REASON_MAX];
 	char primary_url[PAGE_NAME_MAX];
 	char status_json[PAGE_STATUS_MAX];
@@ -189,6 +190,7 @@ page_write(struct page *p, const struct page_view *v)
 	d->alerts_waiting = v->alerts_waiting;
 	d->ordered = v->ordered;
 	d->damage = (uint64_t)v->data_damaged | (uint64_t)v->journal_unreadable << 1;
+	d->status = (uint64_t)v->status;
 	text_fit(d->reason, sizeof(d->reason), "%s", v->reason);
 	text_copy(d->primary_url, sizeof(d->primary_url), v->primary_url);
 	text_copy(d->status_json, sizeof(d->status_json), v->status_json);
@@ -272,11 +274,20 @@ page_read(const struct page *p, struct page_view *ret)
 		.ordered = d->ordered != 0,
 		.data_damaged = d->damage & 1,
 		.journal_unreadable = d->damage >> 1 & 1,
+		.status = (enum pair_status)d->status,
 	};
 	text_copy(ret->reason, sizeof(ret->reason), d->reason);
 	text_copy(ret->primary_url, sizeof(ret->primary_url), d->primary_url);
 	text_copy(ret->status_json, sizeof(ret->status_json), d->status_json);
 	free(d);
+}
+
+bool
+page_is_fresh(const struct page_view *v, int64_t now_mono_ms)
+{
+	int64_t age = now_mono_ms - v->beat_mono_ms;
+
+	return v->beat_mono_ms != 0 && age >= 0 && age <= PAGE_BEAT_MAX_MS;
 }
 
 struct page_quick

@@ -12,6 +12,8 @@
 #include "base/uuid.h"
 #include "base/state.h"
 
+#define PAGE_BEAT_MAX_MS                                                                           \
+	5000 /* an agent beats every 50 ms; one silent for longer is not believed */
 #define PAGE_STATUS_MAX 16384
 #define PAGE_REASON_MAX 256
 #define PAGE_NAME_MAX 256
@@ -34,6 +36,7 @@ struct page_view {
 	int64_t alerts_waiting;	 /* in the outbox; 0 when none are configured */
 	bool data_damaged;	 /* pages of the database are not what was written */
 	bool journal_unreadable;
+	enum pair_status status;	   /* the one word of it */
 	char status_json[PAGE_STATUS_MAX]; /* the whole `ha status --json` object */
 };
 
@@ -53,6 +56,8 @@ void page_beat(struct page *p) NONNULL;
 
 /* Never blocks for long: if no whole copy can be had, the texts and the moments are empty. */
 void page_read(const struct page *p, struct page_view *ret) NONNULL;
+/* Whether what the view says is of now. false: the agent is silent, or has not begun. */
+bool page_is_fresh(const struct page_view *v, int64_t now_mono_ms) NONNULL;
 /* The cheap look on the hot path: state, state_seq, both, both_gen, beat; no texts. */
 struct page_quick {
 	enum ha_state state;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/state.h"
 
+#include <stddef.h>
+
 static const struct {
 	const char *name;
 	char serves;
@@ -20,4 +22,16 @@ char
 state_serves(enum ha_state s)
 {
 	return (unsigned)s < HA_STATE_COUNT ? rows[s].serves : '-';
+}
+
+const char *
+pair_status_name(enum pair_status s)
+{
+	static const char *const names[PAIR_STATUS_COUNT] = {
+		[PAIR_NOT_CONFIGURED] = "Not configured",
+		[PAIR_ALIVE] = "Alive",
+		[PAIR_FAILED] = "Failed",
+	};
+
+	return (unsigned)s < PAIR_STATUS_COUNT ? names[s] : NULL;
 }

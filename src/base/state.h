@@ -28,5 +28,9 @@ enum ha_state {
 		HA_STATE_COUNT
 };
 
-const char *state_name(enum ha_state s); /* "emergency"; "unknown" out of range */
+/* What is said of the pair as a whole (docs/ha.md, H9). */
+enum pair_status { PAIR_UNKNOWN, PAIR_NOT_CONFIGURED, PAIR_ALIVE, PAIR_FAILED, PAIR_STATUS_COUNT };
+
+const char *pair_status_name(enum pair_status s); /* "Alive"; NULL when unknown or out of range */
+const char *state_name(enum ha_state s);	  /* "emergency"; "unknown" out of range */
 char state_serves(enum ha_state s);

@@ -11,9 +11,8 @@
 #include "cli/cli.h"
 #include "cli/lookup.h"
 #include "cli/term.h"
+#include "ha/status.h"
 #include "proc/preflight.h"
-
-#define BEAT_MAX_MS 5000 /* an agent beats every 50 ms */
 
 /* "1.5 MiB" of bytes; "-" of null. */
 static const char *
@@ -124,26 +123,37 @@ print_alerts(json_t *alerts)
 	putchar('\n');
 }
 
-static int
-exit_of(const char *status)
+static const struct outcome {
+	const char *status;
+	int exit;
+	enum cli_paint paint;
+} outcomes[] = {
+	{ "Alive", CLI_GOOD, CLI_GREEN },
+	{ "Failed", CLI_STATUS_FAILED, CLI_RED },
+	{ "Not running", CLI_UNREACHABLE, CLI_RED },
+	{ "Not configured", CLI_NOT_CONFIGURED, CLI_YELLOW },
+};
+
+static const struct outcome *
+outcome_of(const char *status)
 {
-	if (strcmp(status, "Alive") == 0)
-		return CLI_GOOD;
-	return strcmp(status, "Failed") == 0 ? CLI_STATUS_FAILED : CLI_NOT_CONFIGURED;
+	for (size_t i = 0; i < ARRAY_LEN(outcomes); i++)
+		if (strcmp(outcomes[i].status, status) == 0)
+			return &outcomes[i];
+	return &outcomes[1];
 }
 
 static void
 print_status(const struct cli *c, json_t *o, const char *status)
 {
-	enum cli_paint paint = strcmp(status, "Alive") == 0    ? CLI_GREEN
-			       : strcmp(status, "Failed") == 0 ? CLI_RED
-							       : CLI_YELLOW;
+	enum cli_paint paint = outcome_of(status)->paint;
 
 	printf("High Availability Status: %s%s%s", cli_paint(c, paint), status,
 	       cli_paint(c, CLI_PLAIN));
-	if (exit_of(status) == CLI_NOT_CONFIGURED)
+	if (outcome_of(status)->exit == CLI_NOT_CONFIGURED)
 		printf(" (this node is on its own; `holdfast ha setup` makes it a pair)");
-	printf("\nthis node is %s", lookup_text(o, "state"));
+	if (*lookup_text(o, "state"))
+		printf("\nthis node is %s", lookup_text(o, "state"));
 	if (*lookup_text(o, "why")) {
 		printf(": ");
 		term_print_text(lookup_text(o, "why"));
@@ -156,48 +166,6 @@ print_status(const struct cli *c, json_t *o, const char *status)
 	print_alerts(json_object_get(o, "alerts"));
 }
 
-/* The page cannot say how the pair is: nothing old is shown instead (H9). */
-struct silence {
-	const char *status, *code, *text, *todo;
-	int exit;
-};
-
-static const struct silence not_running = {
-	"Not running",
-	"not_running",
-	"this node does not run here",
-	"Start it: `systemctl start holdfast`, or `holdfast serve`.",
-	CLI_UNREACHABLE,
-};
-static const struct silence starting = {
-	"Failed",
-	"starting",
-	"this node was just started and has not looked around yet",
-	"Ask again in a moment; if it stays so, see the node's log.",
-	CLI_STATUS_FAILED,
-};
-static const struct silence agent_silent = {
-	"Failed",
-	"agent_silent",
-	"the agent of this node has not been heard for more than 5 s",
-	"See the node's log; if it does not come back, restart the node.",
-	CLI_STATUS_FAILED,
-};
-
-static int
-cannot_tell(const struct cli *c, const struct silence *s)
-{
-	if (c->json)
-		printf("{\"status\":\"%s\",\"reasons\":[{\"code\":\"%s\",\"node\":null,"
-		       "\"text\":\"%s\",\"detail\":null,\"todo\":\"%s\",\"follows_from\":null}],"
-		       "\"nodes\":[]}\n",
-		       s->status, s->code, s->text, s->todo);
-	else
-		printf("High Availability Status: %s%s%s\n\n  why         %s\n  what to do  %s\n",
-		       cli_paint(c, CLI_RED), s->status, cli_paint(c, CLI_PLAIN), s->text, s->todo);
-	return s->exit;
-}
-
 /* ERR_UNREACHABLE: nobody serves this home; ERR_NOT_SERVING: somebody begins to. */
 static int
 open_page(const struct home *h, struct page **ret, struct err *e)
@@ -206,7 +174,7 @@ open_page(const struct home *h, struct page **ret, struct err *e)
 	int rc = preflight_alone(h, e);
 
 	if (rc == 0)
-		return err_set(e, ERR_UNREACHABLE, "%s", not_running.text);
+		return err_set(e, ERR_UNREACHABLE, "this node does not run here");
 	if (rc != ERR_REFUSED)
 		return rc;
 	home_path(h, HOME_STATE, path);
@@ -214,41 +182,48 @@ open_page(const struct home *h, struct page **ret, struct err *e)
 	return rc && e->sys == ENOENT ? ERR_NOT_SERVING : rc;
 }
 
+/* What the page of this home says now. */
 static int
-run(const struct cli *c, struct err *e)
+read_status(const struct home *h, struct buf *out, struct err *e)
 {
-	struct home h;
 	struct page *page;
-	json_error_t je;
+	int rc = open_page(h, &page, e);
 
-	int rc = cli_home(c, &h, e);
-	if (rc == 0)
-		rc = open_page(&h, &page, e);
-	if (rc == ERR_UNREACHABLE)
-		return cannot_tell(c, &not_running);
-	if (rc == ERR_NOT_SERVING)
-		return cannot_tell(c, &starting);
+	if (rc == ERR_UNREACHABLE || rc == ERR_NOT_SERVING) {
+		status_silent(rc == ERR_UNREACHABLE ? STATUS_NOT_RUNNING : STATUS_STARTING, out);
+		return 0;
+	}
 	if (rc < 0)
 		return rc;
 	struct page_view *v = malloc(sizeof(*v));
 	if (!v)
 		abort();
 	page_read(page, v);
-	bool begun = v->beat_mono_ms != 0;
-	int64_t age = clock_mono_ms() - v->beat_mono_ms;
 	page_free(page);
-	auto_json o = json_loads(v->status_json, 0, &je);
+	status_read(v, clock_mono_ms(), out);
 	free(v);
-	if (!begun)
-		return cannot_tell(c, &starting);
-	if (age > BEAT_MAX_MS || age < 0 || !o)
-		return cannot_tell(c, &agent_silent);
+	return 0;
+}
+
+static int
+run(const struct cli *c, struct err *e)
+{
+	auto_buf text = BUF_INIT;
+	struct home h;
+	json_error_t je;
+
+	int rc = cli_home(c, &h, e);
+	if (rc == 0)
+		rc = read_status(&h, &text, e);
+	if (rc < 0)
+		return rc;
+	auto_json o = json_loads(buf_str(&text), 0, &je);
 	const char *status = lookup_text(o, "status");
 	if (c->json)
 		term_print_json(o);
 	else
 		print_status(c, o, status);
-	return exit_of(status);
+	return outcome_of(status)->exit;
 }
 
 static const struct cli_opt opts[] = {

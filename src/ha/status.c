@@ -499,6 +499,14 @@ write_alerts(struct jw *w, const struct status_view *v)
 	jw_end_object(w);
 }
 
+enum pair_status
+status_of_pair(const struct status_view *v)
+{
+	if (!has_pair(v))
+		return PAIR_NOT_CONFIGURED;
+	return v->n > 1 && status_alive(v) ? PAIR_ALIVE : PAIR_FAILED;
+}
+
 void
 status_render(const struct status_view *v, struct buf *out)
 {
@@ -506,10 +514,7 @@ status_render(const struct status_view *v, struct buf *out)
 
 	jw_init(&w, out);
 	jw_object(&w, NULL);
-	jw_text(&w, "status",
-		!has_pair(v)		      ? "Not configured"
-		: v->n > 1 && status_alive(v) ? "Alive"
-					      : "Failed");
+	jw_text(&w, "status", pair_status_name(status_of_pair(v)));
 	write_first(&w, v);
 	jw_text(&w, "state", state_name(v->state));
 	jw_text(&w, "why", v->why);

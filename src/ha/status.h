@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/buf.h"
+#include "base/page.h"
 #include "base/state.h"
 #include "base/uuid.h"
 
@@ -151,6 +152,14 @@ struct status_at {
 struct status_at status_cause(const struct status_view *v, struct status_at of) NONNULL;
 /* The table behind it, for its test: which reason explains which, at whatever node. False past the end. */
 bool status_explains(unsigned row, enum status_reason *ret_cause, uint32_t *ret_effects) NONNULL;
+/* PAIR_NOT_CONFIGURED, PAIR_ALIVE or PAIR_FAILED. */
+enum pair_status status_of_pair(const struct status_view *v) NONNULL;
+/* Why nothing can be said, as a JSON object of the form that status_render writes. */
+enum status_silence { STATUS_NOT_RUNNING, STATUS_STARTING, STATUS_AGENT_SILENT };
+void status_silent(enum status_silence s, struct buf *out) NONNULL;
+/* What a node says of the pair by its state page: the agent's text while the agent is heard, otherwise why nothing
+ * can be said, never the text of before (H9). */
+void status_read(const struct page_view *page, int64_t now_mono_ms, struct buf *out) NONNULL;
 /* One JSON object:
  * {"status","state","why","reasons":[{"code","node","text","detail","todo","follows_from"}],"nodes":[…]…}.
  * follows_from is null of a cause; what follows from one comes behind it and names its code. */

@@ -208,6 +208,7 @@ render_status(struct agent *a)
 	v->alerts_waiting = alerts.waiting;
 	text_fit(v->alerts_failure, sizeof(v->alerts_failure), "%s", alerts.failure);
 	a->shown.alerts_waiting = alerts.waiting > 0 ? alerts.waiting : 0;
+	a->shown.status = status_of_pair(v);
 	status_render(v, &text);
 	agent_tell_alerts(a, v);
 	free(v);

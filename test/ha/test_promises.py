@@ -15,6 +15,7 @@ import pytest
 
 import checker
 import net
+import stage
 
 ZERO = "00000000-0000-0000-0000-000000000000"
 # Every kind of address that reveals or changes something; {account} and {resource} are real ones.
@@ -85,6 +86,21 @@ def test_standby_says_where_and_reveals_nothing(st, logged_in):
         assert r["body"]["error"]["code"] == "standby", r["body"]
         assert "s3cret" not in json.dumps(r)
         assert set(r["body"]) == {"error"}, r["body"]
+
+
+@pytest.mark.h1
+def test_a_standby_has_the_primary_look_after_a_session(st):
+    """Only when the client says so, only sessions: so that the page of a standby can show the status to who may see it."""
+    on = On(st, "client", st.login("admin"))
+    who = {"name": "admin", "password": stage.PASSWORD}
+    r = on.call(st.b, "POST", "/v1/session?standby=forward", who)
+    assert r["status"] == 200 and r["body"]["token"] and r["headers"]["Holdfast-Forwarded-By"] == st.b.name, r
+    r = on.call(st.b, "GET", "/v1/session?standby=forward")
+    assert r["status"] == 200 and r["body"]["user"]["name"] == "admin", r
+    for path in ("/v1/session?standby=", "/v1/session?standby=serve", "/v1/resources?standby=forward"):
+        for node in (st.a, st.b):
+            r = on.call(node, "GET", path)
+            assert r["status"] == 400 and r["body"]["error"]["code"] == "bad_field", f"{path}: {r}"
 
 
 @pytest.mark.h1

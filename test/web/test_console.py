@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console in a real browser, through a pair's life: in step, the secondary gone, the primary gone."""
 import http.client
+import signal
 import ssl
 import time
 
@@ -49,10 +50,13 @@ class Page:
         next(b for b in self.d.find_elements("tag name", "button") if b.text == words and b.is_displayed()).click()
 
     def login(self, password=PASSWORD):
+        """Returns when it is done; a wrong password leaves the form."""
         self.wait_for("login")
         self.type("name", "admin")
         self.type("password", password)
         self.d.find_element("css selector", "#login button").click()
+        if password == PASSWORD:
+            self.wait("user", "admin")
 
     def rows(self, table):
         """At one moment: the page writes the table anew now and then."""
@@ -113,7 +117,7 @@ def test_status_and_a_password(pair, chrome):
     page = logged_out(chrome, a.url)
     page.login("not the password")
     page.wait("login-notice", "The name, the password or the second factor is wrong.")
-    assert not page.element("pair").is_displayed() and not page.element("vault").is_displayed()
+    assert not page.element("nodes").is_displayed() and not page.element("vault").is_displayed()
     page.login()
     page.wait("status", "Alive")
     page.wait("where", "the primary")
@@ -155,8 +159,28 @@ def test_a_standby_says_where_the_primary_is(pair, chrome):
     page = logged_out(chrome, b.url)
     page.wait("where", "stands by")
     page.wait("notice", "the primary", a.url)
-    assert not page.element("login").is_displayed()
     assert page.link("notice").rstrip("/") == a.url
+
+
+@pytest.mark.h1
+@pytest.mark.h9
+def test_a_standby_shows_the_pair(pair, chrome):
+    """To anyone the one word; to an administrator who logs in there the whole; passwords stay at the primary."""
+    a, b = pair
+    page = logged_out(chrome, b.url)
+    page.wait("status", "Alive")
+    assert page.rows("nodes") == [] and not page.element("vault").is_displayed()
+    page.login("not the password")
+    page.wait("login-notice", "The name, the password or the second factor is wrong.")
+    page.login()
+    page.wait("nodes", a.name, b.name)
+    assert page.text("status").endswith("Alive") and not page.element("vault").is_displayed()
+    assert page.d.execute_script("return fetch('/v1/resources', {redirect: 'manual'}).then((r) => r.type)") == "opaqueredirect"
+    page.press("Log out")
+    page.wait_for("login")
+    page.wait("status", "Alive")
+    assert page.rows("nodes") == [] or not page.element("nodes").is_displayed()
+    assert page.complaints() == []
 
 
 @pytest.mark.h9
@@ -171,6 +195,61 @@ def test_a_lost_secondary_is_failed_and_why(pair, chrome):
     b.start(wait=False)
     page.wait("status", "Alive", timeout=60)
     assert page.text("reasons") == ""
+
+
+@pytest.mark.h9
+@pytest.mark.parametrize("fault", ["killed", "frozen"])
+def test_an_open_page_never_shows_an_old_alive(pair, chrome, fault):
+    """The node is gone, or takes connections and answers nothing: figures turn grey, and the page sends people to the other node."""
+    a, b = pair
+    page = logged_out(chrome, a.url)
+    page.login()
+    page.wait("status", "Alive")
+    page.wait("age", "As of", "now")
+    try:
+        a.kill() if fault == "killed" else a.signal("all", signal.SIGSTOP)
+        page.wait("where", "does not answer")
+        assert "Alive" not in page.text("status") and "not confirmed since" in page.text("age")
+        assert "old" in page.element("pair").get_attribute("class").split()
+        page.wait("notice", "has not answered since", b.name)
+        assert page.link("notice").rstrip("/") == b.url
+    finally:
+        a.start(wait=False) if fault == "killed" else a.signal("all", signal.SIGCONT)
+    page.wait("where", "the primary", timeout=60)
+    page.wait("status", "Alive", timeout=60)
+    assert "old" not in page.element("pair").get_attribute("class").split()
+    for n in pair:
+        n.wait_status(0, timeout=60)
+
+
+@pytest.mark.h9
+def test_a_silent_agent_is_not_believed(pair, chrome):
+    """What the agent wrote before it froze is not shown as the present, by the page or by the address behind it."""
+    a, _ = pair
+    page = logged_out(chrome, a.url)
+    page.login()
+    page.wait("status", "Alive")
+    try:
+        a.signal("agent", signal.SIGSTOP)
+        page.wait("status", "Failed")
+        page.wait("reasons", "agent", "What to do:")
+    finally:
+        a.signal("agent", signal.SIGCONT)
+    page.wait("status", "Alive", timeout=60)
+    for n in pair:
+        n.wait_status(0, timeout=60)
+
+
+def test_a_phone_scrolls_tables_inside_the_page(pair, chrome):
+    page = logged_out(chrome, pair[0].url)
+    page.login()
+    page.wait("nodes", pair[1].name)
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 375, "height": 740, "deviceScaleFactor": 1, "mobile": True})
+    try:
+        wide = chrome.execute_script("return [document.documentElement.scrollWidth, innerWidth, document.querySelector('#nodes').scrollWidth]")
+        assert wide[0] <= 375 and wide[1] == 375 and wide[2] > 375, wide
+    finally:
+        chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.h5

@@ -344,6 +344,46 @@ the_page_lists_the_same_reasons(void **ctx)
 		fail_msg("docs/ha.md should have these rows:\n%s", buf_str(&rows));
 }
 
+static json_t *
+read_page(const struct page_view *page, int64_t now)
+{
+	auto_buf out = BUF_INIT;
+	json_error_t e;
+	status_read(page, now, &out);
+	return json_loads(buf_str(&out), 0, &e);
+}
+
+/* What was written before the agent fell silent is never told again (H9). */
+static void
+an_old_text_is_not_told(void **ctx)
+{
+	static struct page_view page = { .status = PAIR_ALIVE,
+					 .status_json = "{\"status\":\"Alive\"}" };
+	static const struct {
+		int64_t beat, now;
+		const char *status, *code;
+	} rows[] = {
+		{ 1000, 1000 + PAGE_BEAT_MAX_MS, "Alive", NULL },
+		{ 1000, 1001 + PAGE_BEAT_MAX_MS, "Failed", "agent_silent" },
+		{ 1000, 999, "Failed", "agent_silent" }, /* of another boot */
+		{ 0, 100, "Failed", "starting" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		page.beat_mono_ms = rows[i].beat;
+		json_t *o = read_page(&page, rows[i].now);
+		assert_non_null(o);
+		assert_string_equal(json_string_value(json_object_get(o, "status")),
+				    rows[i].status);
+		json_t *first = json_array_get(json_object_get(o, "reasons"), 0);
+		if (rows[i].code)
+			assert_string_equal(json_string_value(json_object_get(first, "code")),
+					    rows[i].code);
+		else
+			assert_null(first);
+		json_decref(o);
+	}
+}
+
 int
 main(void)
 {
@@ -357,6 +397,7 @@ main(void)
 		cmocka_unit_test(no_sentence_names_a_setting),
 		cmocka_unit_test(the_worst_still_fits_the_page),
 		cmocka_unit_test(the_page_lists_the_same_reasons),
+		cmocka_unit_test(an_old_text_is_not_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
