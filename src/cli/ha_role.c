@@ -88,7 +88,8 @@ send_order(const struct home *h, const char *verb, const char *node, struct err 
 	jw_init(&w, &request);
 	jw_object(&w, NULL);
 	jw_text(&w, "verb", verb);
-	jw_text(&w, "node", node);
+	if (*node)
+		jw_text(&w, "node", node);
 	jw_end_object(&w);
 	return control_ask(h, buf_str(&request), NULL, NULL, &path, e);
 }

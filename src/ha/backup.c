@@ -28,7 +28,7 @@ static const struct jfield manifest_fields[] = {
 	{ "node_name", JTEXT, JREQUIRED, AT(node_name), 255 },
 	{ "term", JINT, JREQUIRED, AT(term), INT64_MAX - 1 },
 	{ "made_at", JTEXT, JREQUIRED, AT(made_at), 32 },
-	{ "heads", JTEXT, JREQUIRED, AT(heads), BACKUP_HEADS_MAX },
+	{ "heads", JTEXT, JREQUIRED | JEMPTY, AT(heads), BACKUP_HEADS_MAX },
 	{ "node_stream", JTEXT, JREQUIRED, AT(node_stream), 32 },
 	{ "base_stream", JTEXT, JREQUIRED, AT(base_stream), 32 },
 	{ "base_bytes", JINT, JREQUIRED, AT(base_bytes), INT64_MAX },

@@ -316,16 +316,16 @@ take_answer(const struct buf *line, control_progress_fn *progress, void *ctx, st
 	    bool *ret_end, struct err *e)
 {
 	static const struct jfield progress_fields[] = {
-		{ "progress", JTEXT, JREQUIRED, offsetof(struct answer, progress), 500 },
+		{ "progress", JTEXT, JREQUIRED | JEMPTY, offsetof(struct answer, progress), 500 },
 		{ "percent", JINT, 0, offsetof(struct answer, percent), 100 },
 		{ 0 },
 	};
 	static const struct jfield path_fields[] = {
-		{ "path", JTEXT, JREQUIRED, offsetof(struct answer, path), 2000 }, { 0 }
+		{ "path", JTEXT, JREQUIRED | JEMPTY, offsetof(struct answer, path), 2000 }, { 0 }
 	};
 	static const struct jfield error_fields[] = {
 		{ "code", JTEXT, JREQUIRED, offsetof(struct answer, code), 64 },
-		{ "message", JTEXT, JREQUIRED, offsetof(struct answer, message), 1000 },
+		{ "message", JTEXT, JREQUIRED | JEMPTY, offsetof(struct answer, message), 1000 },
 		{ 0 },
 	};
 	auto_arena a = arena_new();

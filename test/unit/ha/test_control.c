@@ -107,7 +107,8 @@ errors_come_back_as_they_were(void **ctx)
 		ask("{\"verb\":\"setup\",\"primary\":\"a.example\",\"secondary\":\"../x\"}", &e),
 		ERR_USAGE);
 	assert_int_equal(ask("{\"verb\":\"explode\",\"primary\":\"\",\"secondary\":\"\"}", &e),
-			 ERR_USAGE);
+			 ERR_BAD_FIELD);
+	assert_int_equal(ask("{\"verb\":\"explode\"}", &e), ERR_USAGE);
 }
 
 static void
@@ -145,7 +146,8 @@ malformed_requests_do_no_harm(void **ctx)
 	assert_int_equal(ask(huge, &e), ERR_UNREACHABLE);
 	free(huge);
 	assert_int_equal(ask("{\"verb\":\"explode\",\"primary\":\"\",\"secondary\":\"\"}", &e),
-			 ERR_USAGE);
+			 ERR_BAD_FIELD);
+	assert_int_equal(ask("{\"verb\":\"explode\"}", &e), ERR_USAGE);
 }
 
 static void
