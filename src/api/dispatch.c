@@ -692,7 +692,8 @@ copy_reply(const struct request *from, struct request *to)
 	buf_reset(&to->reply);
 	buf_add(&to->reply, from->reply.data, from->reply.len);
 	for (unsigned i = 0; i < from->nheaders; i++)
-		request_header(to, from->headers[i].name, from->headers[i].value);
+		request_header(to, arena_strdup(to->arena, from->headers[i].name),
+			       from->headers[i].value);
 }
 
 #define LET_IN (FORWARD_ANSWERED + 1)
