@@ -42,8 +42,10 @@
 	  "replication/copying") /* a fresh copy of the primary was begun and is not in place yet */     \
 	X(EMERGENCY,                                                                                     \
 	  "replication/emergency.conf") /* whether an operator orders emergency access */                \
-	X(OUTBOX, "data/outbox.db")	/* alerts that wait (store/outbox.h) */                          \
-	X(PACK, "pack")			/* an unpacked HAPack waits here for serve */                    \
+	X(MAINTENANCE,                                                                                   \
+	  "replication/maintenance.conf") /* until when this node's alerts are silent, and why */        \
+	X(OUTBOX, "data/outbox.db")	  /* alerts that wait (store/outbox.h) */                        \
+	X(PACK, "pack")			  /* an unpacked HAPack waits here for serve */                  \
 	X(PACK_MANIFEST, "pack/manifest.json")                                                           \
 	X(RUN, "run")                                                                                    \
 	X(STATE, "run/state") /* the shared state page (base/page.h) */                                  \

@@ -123,6 +123,17 @@ print_alerts(json_t *alerts)
 	putchar('\n');
 }
 
+static void
+print_maintenance(const json_t *m)
+{
+	if (!json_is_object(m))
+		return;
+	printf("\nmaintenance until %.16s UTC: ", lookup_text(m, "until"));
+	term_print_text(lookup_text(m, "reason"));
+	printf("; the alerts of %s are silent (`holdfast ha maintenance off`)\n",
+	       strcmp(lookup_text(m, "on"), "pair") == 0 ? "all nodes" : "this node");
+}
+
 static const struct outcome {
 	const char *status;
 	int exit;
@@ -164,6 +175,7 @@ print_status(const struct cli *c, json_t *o, const char *status)
 	print_nodes(json_object_get(o, "nodes"));
 	print_reasons(json_object_get(o, "reasons"));
 	print_alerts(json_object_get(o, "alerts"));
+	print_maintenance(json_object_get(o, "maintenance"));
 }
 
 /* ERR_UNREACHABLE: nobody serves this home; ERR_NOT_SERVING: somebody begins to. */

@@ -5,6 +5,7 @@
  *   →  {"verb":"setup","primary":…,"secondary":…,"https_port":n,"pair_port":n}
  *   →  {"verb":"promote"|"switchover"|"rejoin"|"remove","node":name}: an order to the agent's loop, answered when it is taken
  *   →  {"verb":"emergency","node":"on"|"off"}: the same
+ *   →  {"verb":"maintenance","node":"off"|"MILLISECONDS REASON"}: answered when it counts, with a JSON text
  *   →  {"verb":"alert-test"}, {"verb":"others"}: the path answered is a JSON text; others: the other secondaries, and what each has
  *   →  {"verb":"backup","file":path,"force":bool}; ends when the asker hangs up
  *   ←  {"progress":text,"percent":n}…, then {"path":…} or {"error":{"code":…,"message":…}}

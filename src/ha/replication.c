@@ -262,6 +262,24 @@ look_recovered(struct look *k, struct err *e)
 }
 
 static int
+look_maintenance(struct look *k, struct err *e)
+{
+	struct maintenance *m = &k->v.maintenance;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_MAINTENANCE_NOW, NULL, &rows, e);
+
+	if (r)
+		return r;
+	*m = (struct maintenance){ .pair = true };
+	if (rows_count(rows) == 0)
+		return 0;
+	m->at_us = row_time(rows, 0, 0);
+	m->until_us = row_time(rows, 0, 1);
+	text_copy(m->reason, sizeof(m->reason), row_text(rows, 0, 2));
+	return 0;
+}
+
+static int
 look_waiting(struct look *k, struct err *e)
 {
 	auto_rows rows = NULL;
@@ -405,6 +423,8 @@ look_once(struct look *k, struct err *e)
 		r = look_damage(k, e);
 	if (!r && slow)
 		r = unless_damaged(look_recovered(k, e), e);
+	if (!r)
+		r = unless_damaged(look_maintenance(k, e), e);
 	if (!r && k->v.standby)
 		r = look_receiver(k, e);
 	if (!r && k->v.standby)

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/home.h"
 #include "base/uuid.h"
+#include "ha/maintenance.h"
 
 #define REPLICATION_NODES_MAX 9 /* the primary and eight secondaries */
 #define REPLICATION_NAME_MAX 256
@@ -88,6 +89,7 @@ struct replication_view {
 	char conninfo[REPLICATION_CONNINFO_MAX]; /* standby: whom it follows */
 	int64_t keep_bytes;			 /* max_slot_wal_keep_size, -1 unlimited */
 	int64_t requests, deposits;		 /* waiting in ha_request, ha_inbox */
+	struct maintenance maintenance;		 /* what the log says of it */
 	struct uuid
 		recovered; /* the last recovery of an administrator that nobody has acknowledged, nil none */
 	int64_t recovered_us;

@@ -507,6 +507,20 @@ status_of_pair(const struct status_view *v)
 	return v->n > 1 && status_alive(v) ? PAIR_ALIVE : PAIR_FAILED;
 }
 
+static void
+write_maintenance(struct jw *w, const struct maintenance *m)
+{
+	if (!m) {
+		jw_null(w, "maintenance");
+		return;
+	}
+	jw_object(w, "maintenance");
+	jw_text(w, "on", m->pair ? "pair" : "node");
+	jw_time(w, "until", m->until_us);
+	jw_text(w, "reason", m->reason);
+	jw_end_object(w);
+}
+
 void
 status_render(const struct status_view *v, struct buf *out)
 {
@@ -525,6 +539,7 @@ status_render(const struct status_view *v, struct buf *out)
 	write_known(&w, "inbox_rows", v->inbox_rows);
 	jw_bool(&w, "emergency_ordered", v->n > 0 && v->nodes[0].ordered);
 	write_alerts(&w, v);
+	write_maintenance(&w, v->maintenance);
 	write_reasons(&w, v);
 	jw_array(&w, "nodes");
 	for (unsigned i = 0; i < v->n; i++)

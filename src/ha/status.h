@@ -12,6 +12,7 @@
 #include "base/page.h"
 #include "base/state.h"
 #include "base/uuid.h"
+#include "ha/maintenance.h"
 
 #define STATUS_NODES_MAX 9
 #define STATUS_SKEW_MAX_US (60ll * 1000000) /* clocks further apart than this are refused */
@@ -119,9 +120,10 @@ struct status_view {
 	int64_t term, now_us, as_of_us;
 	int64_t inbox_rows; /* primary: deposits that wait */
 	bool journal_diverged, merge_refused;
-	int64_t damaged_pages;	/* of this node's database */
-	bool too_old;		/* in emergency, and the data is older than max_emergency_age */
-	int64_t alerts_waiting; /* -1: none are configured */
+	int64_t damaged_pages; /* of this node's database */
+	bool too_old;	       /* in emergency, and the data is older than max_emergency_age */
+	const struct maintenance *maintenance; /* while alerts are silent, else NULL */
+	int64_t alerts_waiting;		       /* -1: none are configured */
 	char alerts_failure
 		[200]; /* of the last attempt that failed and was not followed by a good one */
 	bool chain_shrunk, chain_forked; /* what the own witness says of the log */

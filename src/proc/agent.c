@@ -229,6 +229,7 @@ begin(struct agent *a, struct err *e)
 	}
 	a->secondary = cluster_is_standby(&a->args->home);
 	agent_read_emergency(a);
+	agent_read_maintenance(a);
 	if (r == 0)
 		r = open_page(a, e);
 	if (r == 0)

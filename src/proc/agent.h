@@ -84,6 +84,7 @@ struct agent {
 	int64_t rejoined_ms; /* what was asked for was over then; 0: not yet */
 
 	struct alerter *alerter;
+	struct maintenance maintenance; /* what was said to this node alone */
 	struct uuid recovered_told;
 	struct agent_level emergency_level, levels[REPLICATION_NODES_MAX];
 
@@ -149,5 +150,14 @@ void agent_tell_alerts(struct agent *a, const struct status_view *v) NONNULL;
 
 /* Reads on a secondary, and removes on a primary, what says that emergency access is ordered. */
 void agent_read_emergency(struct agent *a) NONNULL;
+
+/* ---- agent_maintenance.c ---- */
+
+void agent_read_maintenance(struct agent *a) NONNULL;
+/* While alerts are silent: why and until when, borrowed; else NULL. */
+const struct maintenance *agent_maintenance(const struct agent *a, int64_t now_us) NONNULL;
+/* Called with the lock, which is given back while it waits. */
+int agent_order_maintenance(struct agent *a, const char *order, struct buf *ret_text,
+			    struct err *e) NONNULL MUST_USE;
 int agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text,
 		struct err *e); /* control_fn */

@@ -150,7 +150,8 @@ void
 agent_tell_alerts(struct agent *a, const struct status_view *v)
 {
 	tell_recovered(a, v);
-	if (v->n < 2)
+	/* What stays as it is until the end of a maintenance is told then. */
+	if (v->n < 2 || agent_maintenance(a, v->now_us))
 		return;
 	tell_emergency(a, v);
 	for (unsigned i = 0; i < v->n && a->now_ms - a->began_ms > START_MS; i++)

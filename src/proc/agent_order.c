@@ -305,17 +305,24 @@ agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text,
 		       { "remove", order_remove },
 		       { "emergency", order_emergency } };
 	struct agent *a = ctx;
-	int rc = ERR_USAGE;
+	bool known = true;
+	int rc = 0;
 
 	if (strcmp(verb, "alert-test") == 0)
 		return alerter_test(a->alerter, ret_text, e);
 	pthread_mutex_lock(&a->lock);
-	if (strcmp(verb, "others") == 0)
+	if (strcmp(verb, "others") == 0) {
 		rc = tell_others(a, ret_text);
-	for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
-		if (strcmp(orders[i].verb, verb) == 0)
-			rc = orders[i].fn(a, node, e);
+	} else if (strcmp(verb, "maintenance") == 0) {
+		rc = agent_order_maintenance(a, node, ret_text, e);
+	} else {
+		size_t i = 0;
+
+		while (i < ARRAY_LEN(orders) && strcmp(orders[i].verb, verb) != 0)
+			i++;
+		known = i < ARRAY_LEN(orders);
+		rc = known ? orders[i].fn(a, node, e) : ERR_USAGE;
 	}
 	pthread_mutex_unlock(&a->lock);
-	return rc == ERR_USAGE ? err_set(e, rc, "the agent knows no command \"%s\"", verb) : rc;
+	return known ? rc : err_set(e, rc, "the agent knows no command \"%s\"", verb);
 }

@@ -209,6 +209,7 @@ render_status(struct agent *a)
 	text_fit(v->alerts_failure, sizeof(v->alerts_failure), "%s", alerts.failure);
 	a->shown.alerts_waiting = alerts.waiting > 0 ? alerts.waiting : 0;
 	a->shown.status = status_of_pair(v);
+	v->maintenance = agent_maintenance(a, v->now_us);
 	status_render(v, &text);
 	agent_tell_alerts(a, v);
 	free(v);

@@ -34,7 +34,7 @@ class Receiver:
 
     def note(self, body, **more):
         o = json.loads(body)
-        row = {"id": o["data"]["id"], "type": o["type"], "data": o["data"], **more}
+        row = {"id": o["data"]["id"], "type": o["type"], "timestamp": o["timestamp"], "data": o["data"], **more}
         with LOCK, open(self.args.out, "a") as f:
             f.write(json.dumps(row) + "\n")
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * While somebody works on the nodes their alerts are silent, and the status says so; it is as true as ever. What a primary is told is
+ * an event and holds for the pair; what another node is told is a file and holds for that node. On each node the word that was
+ * said last counts, and ends by itself. Here: the word, its bounds, its file. Pure but for the file.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/home.h"
+
+#define MAINTENANCE_REASON_MAX 200 /* bytes */
+#define MAINTENANCE_MIN_MS 60000
+#define MAINTENANCE_MAX_MS (7 * INT64_C(86400000))
+
+struct maintenance {
+	int64_t at_us;	  /* when it was said, 0: never */
+	int64_t until_us; /* 0: off */
+	char reason[MAINTENANCE_REASON_MAX + 1];
+	bool pair; /* it holds for the pair, else for this node */
+};
+
+/* "off", or "MILLISECONDS REASON" as the command line sends it. ERR_USAGE with what is wrong. */
+int maintenance_parse(const char *order, int64_t now_us, struct maintenance *ret,
+		      struct err *e) NONNULL MUST_USE;
+/* The one of two that was said later. */
+const struct maintenance *maintenance_later(const struct maintenance *a,
+					    const struct maintenance *b) NONNULL;
+bool maintenance_is_on(const struct maintenance *m, int64_t now_us) NONNULL;
+
+/* Never said, or the file cannot be read: at_us 0. */
+void maintenance_read(const struct home *h, struct maintenance *ret) NONNULL;
+int maintenance_write(const struct home *h, const struct maintenance *m,
+		      struct err *e) NONNULL MUST_USE;
+/* Body of the event MAINTENANCE: {"until","reason"}. */
+void maintenance_body(const struct maintenance *m, struct buf *out) NONNULL;

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""holdfast ha maintenance: alerts are silent while somebody works, the status is not; it ends by itself, and what is still wrong then is told."""
+import datetime
+import json
+import signal
+
+import pytest
+
+from conftest import PASSWORD, Person, scratch_folder
+from test_bin import wait_for
+from test_pack import Stage, join
+from test_recover import Receiver
+
+
+def order(node, *words, code=0):
+    p = node.run("ha", "maintenance", *words, "--home", node.home, check=False)
+    assert p.returncode == code, p
+    return p.stdout + p.stderr
+
+
+def status(node):
+    p = node.run("ha", "status", "--json", "--home", node.home, check=False)
+    return p.returncode, json.loads(p.stdout)
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def test_bounds_and_a_single_node(node):
+    node.start()
+    for words in (["30s", "too short"], ["8d", "too long"], ["2h"], ["soon", "why"], ["off", "why"], ["2h", "two\nlines"], ["2h", "x" * 201]):
+        order(node, *words, code=2)
+    assert status(node)[1]["maintenance"] is None
+    order(node, "1h", "new", "memory", "modules")
+    wait_for(lambda: status(node)[1]["maintenance"])
+    code, s = status(node)
+    assert code == 5 and s["maintenance"]["reason"] == "new memory modules" and s["maintenance"]["on"] == "pair"
+    node.stop()
+    node.start() # a restart does not end it
+    wait_for(lambda: (status(node)[1].get("maintenance") or {}).get("reason") == "new memory modules")
+    node.stop()
+    node.env["HOLDFAST_CLOCK_SKEW_MS"] = str(61 * 60000) # its time does
+    node.start()
+    wait_for(lambda: status(node)[1].get("state") and "maintenance" in status(node)[1])
+    assert status(node)[1]["maintenance"] is None
+
+
+@pytest.fixture(scope="module")
+def pair(holdfast, ports):
+    """A pair whose nodes alert, each to a receiver of its own."""
+    with scratch_folder() as folder:
+        stage = Stage(holdfast, folder)
+        hooks = []
+        try:
+            a, b = stage.primary, stage.secondary()
+            for n, name in ((a, "at-a"), (b, "at-b")):
+                (folder / name).mkdir()
+                (folder / name).chmod(0o755)
+                hooks.append(Receiver(n, folder / name, ports.take()))
+            a.signal_supervisor(signal.SIGHUP)
+            join(b, stage.pack)
+            b.start()
+            wait_for(lambda: status(a)[1]["status"] == "Alive" and status(b)[1]["status"] == "Alive", 120)
+            yield a, b, *hooks, folder
+        finally:
+            for h in hooks:
+                h.end()
+            for n in stage.made:
+                n.kill()
+
+
+def said(hook, kind):
+    return [r for r in hook.rows() if r["type"] == kind]
+
+
+def test_alerts_are_silent_and_the_status_is_not(pair):
+    """H9: the status is as true as ever."""
+    a, b, at_a, at_b, folder = pair
+    admin = Person(a, "admin", a.setup_token(), PASSWORD, folder)
+    assert "all nodes" in order(a, "2h", "new disks")
+    for n in (a, b): # said on the primary it holds for both
+        wait_for(lambda: status(n)[1]["maintenance"])
+        code, s = status(n)
+        assert code == 0 and s["status"] == "Alive" and s["maintenance"]["on"] == "pair" and s["maintenance"]["reason"] == "new disks", s
+        assert "new disks" in n.run("ha", "status", "--home", n.home).stdout
+    told = [e for e in admin.json("audit", "list", "--most", "20") if e["kind"] == "maintenance"]
+    assert len(told) == 1 and "new disks" in json.dumps(told[0])
+
+    a.kill() # the primary goes: what maintenance is for
+    wait_for(lambda: (b.health() or [0])[0] == 200)
+    wait_for(lambda: status(b)[0] == 4)
+    s = status(b)[1]
+    assert s["status"] == "Failed" and s["maintenance"]["reason"] == "new disks"
+    b.stop()
+    b.start() # and the secondary is started anew meanwhile
+    wait_for(lambda: status(b)[0] == 4 and status(b)[1]["maintenance"] and (b.health() or [0])[0] == 200)
+    ended = now()
+    assert "this node" in order(b, "off") # the primary is down: it is said where one is
+    wait_for(lambda: status(b)[1]["maintenance"] is None)
+    for kind in ("emergency.began", "node.failed"): # what is still so is told now, and was not before
+        wait_for(lambda: said(at_b, kind))
+        assert all(r["timestamp"] >= ended for r in said(at_b, kind)), (ended, said(at_b, kind))
+
+    again = order(b, "1h", "the other site burns")
+    assert "not the serving primary" in again
+    s = wait_for(lambda: status(b)[1]["maintenance"])
+    assert s["on"] == "node" and s["reason"] == "the other site burns"
+    a.start()
+    wait_for(lambda: status(a)[1].get("status") == "Alive", 120)
+    assert status(b)[1]["maintenance"]["on"] == "node" # there it is the last word; here the pair's still holds
+    assert status(a)[1]["maintenance"]["reason"] == "new disks"
+    assert "all nodes" in order(a, "off")
+    for n in (a, b):
+        wait_for(lambda: status(n)[1]["maintenance"] is None)
+    assert [e["kind"] for e in admin.json("audit", "list", "--most", "40")].count("maintenance") == 2
+    assert said(at_a, "node.failed") == [] or all(r["timestamp"] >= ended for r in said(at_a, "node.failed"))
