@@ -510,6 +510,8 @@ grant_request(struct ledger *l, struct fiber *f, const struct rows *rows, int ro
 	bind_array_end(b);
 	rc = ledger_commit_own(l, f, &ev, 1, &steps, e);
 	ledger_steps_done(&steps);
+	if (!rc && ev.kind == EVENT_USER_RECOVERED)
+		l->counted_ms = 0; /* whoever logs in next is told */
 	if (rc && ledger_is_culprit(e)) {
 		log_err(LOG_LEVEL_WARNING, e, "a request for event %s was refused",
 			event_name(ev.kind));
