@@ -3,7 +3,7 @@
 """Somebody without a session, on a host of the tests.
 
     stranger.py silent HOST PORT COUNT ADDRESS…            connections that say nothing, opened again when closed, until stdin ends
-    stranger.py bodies HOST PORT COUNT METHOD TARGET TOKEN KIB ADDRESS…   requests that announce KIB and never send the last byte
+    stranger.py bodies HOST PORT COUNT METHOD TARGET TOKEN KIB ADDRESS…   requests that announce KIB and send SENT_MAX of it at most
     stranger.py drip HOST PORT WHAT ADDRESS                 tls, header or body, a byte at a time
 
 The last two print one JSON object: what became of each connection, and after how many seconds.
@@ -16,6 +16,7 @@ import sys
 import time
 
 PATIENCE = 40
+SENT_MAX = 1 << 20 # of each body: a node that keeps them must not take the machine down
 
 
 def tls_context():
@@ -89,7 +90,7 @@ def bodies(host, port, count, method, target, token, kib, *addresses):
         head += f"Authorization: Bearer {token}\r\n"
     all_, end = [], time.monotonic() + PATIENCE
     for i in range(int(count)):
-        all_.append(Body(host, int(port), addresses[i % len(addresses)], f"{head}\r\n".encode(), n - 1))
+        all_.append(Body(host, int(port), addresses[i % len(addresses)], f"{head}\r\n".encode(), min(n - 1, SENT_MAX)))
         all_[-1].step()
     while time.monotonic() < end and any(b.took is None for b in all_):
         for b in all_:

@@ -32,6 +32,7 @@ static char admin_token[TOKEN_STR_LEN], user_token[TOKEN_STR_LEN];
 
 struct reply {
 	bool done;
+	bool admitted, known; /* its body may come; it has shown a session */
 	int status;
 	char mode[32], durability[16], as_of[64], location[512], cookie[256];
 	struct buf body;
@@ -71,6 +72,20 @@ on_send(struct request *rq)
 }
 
 static void
+on_admit(struct request *rq)
+{
+	struct reply *r = rq->owner;
+	r->done = r->admitted = true;
+	request_free(rq);
+}
+
+static void
+on_known(struct request *rq)
+{
+	((struct reply *)rq->owner)->known = true;
+}
+
+static void
 reply_done(struct reply *r)
 {
 	buf_done(&r->body);
@@ -87,6 +102,8 @@ make(struct reply *r, const char *method, const char *target, const char *token,
 	memset(r, 0, sizeof(*r));
 	rq->owner = r;
 	rq->send = on_send;
+	rq->admit = on_admit;
+	rq->known = on_known;
 	rq->method = request_method(method);
 	assert_int_equal(request_target(rq, target, &e), 0);
 	rq->address = "203.0.113.5";
@@ -650,6 +667,70 @@ ha_says_little_to_users_and_nothing_to_strangers(void **state)
 	expect(&near, 200, NULL);
 }
 
+/* The headers alone, of a body of that length; -1: it is not said. */
+static void
+knock(struct reply *r, const char *method, const char *target, const char *token, int64_t length)
+{
+	struct request *rq = make(r, method, target, token, NULL);
+	rq->chunked = length < 0;
+	rq->content_length = length < 0 ? 0 : length;
+	api_on_head(api, rq);
+	while (!r->done)
+		uv_run(&x->loop, UV_RUN_ONCE);
+}
+
+/* H17: no body that may be large is let in before its session, and its sender's right, are known. */
+static void
+large_bodies_wait_for_the_session(void **state)
+{
+	static const char *const targets[] = {
+		"/v1/import?format=plain",
+		"/v1/accounts/01890000-0000-7000-8000-000000000000/versions",
+	};
+	static const int64_t lengths[] = { SERVER_UNCHECKED_MAX + 1, -1 };
+	char nobody[TOKEN_STR_LEN];
+	memset(nobody, 'A', sizeof(nobody) - 1);
+	nobody[sizeof(nobody) - 1] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+		for (size_t k = 0; k < ARRAY_LEN(lengths); k++) {
+			auto_reply none, other, user;
+			knock(&none, "POST", targets[i], NULL, lengths[k]);
+			expect(&none, 401, "unauthenticated");
+			knock(&other, "POST", targets[i], nobody, lengths[k]);
+			expect(&other, 401, "unauthenticated");
+			assert_false(none.known || other.known);
+			knock(&user, "POST", targets[i], user_token, lengths[k]);
+			assert_true(user.admitted && user.known);
+		}
+	}
+	auto_reply lost, small, raw, direct;
+	knock(&lost, "POST", "/v1/nowhere", user_token, 20000);
+	expect(&lost, 404, "not_found");
+	/* small JSON is read beside the checks; what is no JSON never is */
+	knock(&small, "POST", targets[1], nobody, SERVER_UNCHECKED_MAX);
+	assert_true(small.admitted);
+	assert_false(small.known);
+	knock(&raw, "POST", targets[0], nobody, 10);
+	expect(&raw, 401, "unauthenticated");
+	/* who has shown a session is known by any request */
+	ask(&direct, "GET", "/v1/session", user_token, NULL);
+	assert_true(direct.known);
+}
+
+static void
+failed_login_makes_nobody_known(void **state)
+{
+	auto_reply bad, good;
+	ask(&bad, "POST", "/v1/session", NULL,
+	    "{\"name\":\"" ADMIN "\",\"password\":\"not it at all\"}");
+	expect(&bad, 401, "bad_login");
+	assert_false(bad.known);
+	ask(&good, "POST", "/v1/session", NULL,
+	    "{\"name\":\"" ADMIN "\",\"password\":\"" ADMIN_PASSWORD "\"}");
+	expect(&good, 200, NULL);
+	assert_true(good.known);
+}
+
 /* A sealed row that was moved to another account does not open there. */
 static void
 rows_cannot_be_swapped(void **state)
@@ -885,6 +966,9 @@ standby_redirects_and_reveals_nothing(void **state)
 {
 	auto_reply known, unknown, login, health, reseed;
 	set_state(HA_STANDBY);
+	auto_reply body;
+	knock(&body, "POST", "/v1/import?format=plain", user_token, 1 << 20);
+	expect(&body, 307, "standby");
 	ask(&known, "GET", "/v1/resources?q=a%26b%20c&limit=3", user_token, NULL);
 	ask(&unknown, "GET", "/v1/resources?q=a%26b%20c&limit=3", NULL, NULL);
 	ask(&login, "POST", "/v1/session", NULL, "{\"name\":\"bob\",\"password\":\"wrong\"}");
@@ -1007,6 +1091,9 @@ emergency_reads_and_refuses_changes(void **state)
 	make_account("emerg1", resource, account);
 	int64_t before = events(EVENT_RETRIEVED);
 	set_state(HA_EMERGENCY);
+	auto_reply body;
+	knock(&body, "POST", "/v1/import?format=plain", user_token, 1 << 20);
+	expect(&body, 403, "emergency_read_only");
 	ask(&login, "POST", "/v1/session", NULL,
 	    "{\"name\":\"bob\",\"password\":\"" USER_PASSWORD "\"}");
 	expect(&login, 200, NULL);
@@ -1064,6 +1151,8 @@ main(void)
 		cmocka_unit_test(same_name_at_once_is_refused_once),
 		cmocka_unit_test(burst_beyond_the_fibers_is_served),
 		cmocka_unit_test(ha_says_little_to_users_and_nothing_to_strangers),
+		cmocka_unit_test(large_bodies_wait_for_the_session),
+		cmocka_unit_test(failed_login_makes_nobody_known),
 		cmocka_unit_test(rows_cannot_be_swapped),
 		cmocka_unit_test(reason_can_be_required),
 		cmocka_unit_test(search_takes_wildcards_as_letters),

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/routes.h"
+#include "http/server.h"
 #include "vault/policy.h"
 
 static const struct route *table;
@@ -84,6 +85,15 @@ body_tables_end_and_fit(void **state)
 	}
 }
 
+/* H17: whoever has no session has a small body read, and no other. */
+static void
+public_routes_have_small_bodies(void **state)
+{
+	for (size_t i = 0; i < count; i++)
+		if (table[i].flags & (ROUTE_PUBLIC | ROUTE_LOOPBACK_FREE))
+			assert_true(table[i].limit <= SERVER_UNCHECKED_MAX);
+}
+
 /* H5: in emergency nothing but reads, what a login and a retrieval need, and the unlocking of old data. */
 static void
 emergency_serves_reads_only(void **state)
@@ -135,6 +145,7 @@ main(void)
 		cmocka_unit_test(every_route_says_who_may),
 		cmocka_unit_test(every_route_is_whole),
 		cmocka_unit_test(body_tables_end_and_fit),
+		cmocka_unit_test(public_routes_have_small_bodies),
 		cmocka_unit_test(emergency_serves_reads_only),
 		cmocka_unit_test(openapi_and_markdown_name_all),
 	};
