@@ -16,8 +16,8 @@ static const struct {
 	const char *name;
 	int64_t ms;
 } units[] = {
-	{ "d", 86400000 }, { "h", 3600000 }, { "min", 60000 }, { "m", 60000 },
-	{ "s", 1000 },	   { "ms", 1 },
+	{ "d", 86400000 }, { "h", 3600000 }, { "min", 60000 },
+	{ "m", 60000 },	   { "s", 1000 },    { "ms", 1 },
 };
 
 /* Digits, and behind them what *ret_rest points at. */
@@ -112,8 +112,8 @@ parse_span_ago(const char *s, int64_t now_us, int64_t *ret_us)
 	const char *rest;
 	bool bare;
 
-	if (!take_span(s, &ms, &rest, &bare) || bare ||
-	    (*rest && strcmp(rest, " ago") != 0) || __builtin_mul_overflow(ms, 1000, &us))
+	if (!take_span(s, &ms, &rest, &bare) || bare || (*rest && strcmp(rest, " ago") != 0) ||
+	    __builtin_mul_overflow(ms, 1000, &us))
 		return false;
 	return !__builtin_sub_overflow(now_us, us, ret_us);
 }
@@ -140,7 +140,9 @@ when_moment(const char *s, int64_t now_us, bool end, int64_t *ret_us)
 	if (!take_offset(s + part, &offset))
 		return ERR_BAD_FIELD;
 	snprintf(full, sizeof(full), "%.*s%sZ", (int)part, s,
-		 day ? midnight : part == 16 ? midnight + 6 : "");
+		 day	      ? midnight
+		 : part == 16 ? midnight + 6
+			      : "");
 	full[10] = 'T';
 	if (clock_parse_iso(full, &us))
 		return ERR_BAD_FIELD;

@@ -533,7 +533,7 @@ account_conflicts(struct call *c, const struct policy_page *page, struct jw *out
 	auto_rows r = NULL;
 	struct uuid account = { 0 }, resource;
 	bind_uuid(&b, &c->who.user);
-	bind_uuid(&b, policy_or_null(&page->after));
+	bind_uuid(&b, &page->after);
 	bind_int(&b, page->rows + 1);
 	int rc = lists_ask(c, STMT_ACCOUNT_CONFLICTS, &b, &r, e);
 	if (rc)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "vault/account.h"
+#include "vault/lists.h"
 #include "vault/resource.h"
 
 #define DUE_MAX 2000 /* ids in one event: well below EVENT_BODY_MAX */
@@ -92,9 +93,9 @@ bin_list(struct call *c, const struct policy_page *page, struct jw *out, struct 
 	struct uuid last = { 0 };
 
 	bind_uuid(&b, &c->who.user);
-	bind_uuid(&b, policy_or_null(&page->after));
+	bind_uuid(&b, &page->after);
 	bind_int(&b, page->rows + 1);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_BIN_LIST, &b, &r, e);
+	int rc = lists_ask(c, STMT_BIN_LIST, &b, &r, e);
 	if (rc)
 		return rc;
 	jw_object(out, NULL);

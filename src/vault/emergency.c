@@ -153,7 +153,7 @@ emergency_changes(struct call *c, const struct policy_page *page, struct jw *out
 	struct uuid id = { 0 };
 	bind_uuid(&b, &c->who.user);
 	bind_bool(&b, c->who.administrator);
-	bind_uuid(&b, policy_or_null(&page->after));
+	bind_uuid(&b, &page->after);
 	bind_int(&b, page->rows + 1);
 	int rc = lists_ask(c, STMT_CHANGE_LIST, &b, &r, e);
 	if (rc)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "base/clock.h"
+#include "vault/lists.h"
 
 bool
 policy_has(bool administrator, unsigned capabilities)
@@ -76,8 +77,6 @@ policy_check(struct call *c, const struct uuid *object, int level, int need, boo
 const char *
 policy_pattern(struct arena *a, const char *text)
 {
-	if (!text || !*text)
-		return "";
 	char *ret = arena_alloc(a, 2 * strlen(text) + 3), *p = ret;
 	*p++ = '%';
 	for (; *text; text++) {
@@ -102,6 +101,33 @@ policy_name(const char *text, const char *what, struct err *e)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			return err_set(e, ERR_BAD_FIELD, "%s may have no control characters", what);
 	return 0;
+}
+
+int
+policy_place(struct call *c, enum stmt s, const struct policy_page *page, const char **ret,
+	     struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	*ret = "";
+	if (uuid_is_nil(&page->after))
+		return 0;
+	bind_uuid(&b, &page->after);
+	int rc = lists_ask(c, s, &b, &r, e);
+	if (rc)
+		return rc;
+	if (rows_count(r) == 0)
+		return err_set(e, ERR_BAD_FIELD, "after: not what a list gave as next");
+	*ret = arena_strdup(c->a, row_text(r, 0, 0));
+	return 0;
+}
+
+void
+policy_bind_page(struct binds *b, const char *place, const struct policy_page *page)
+{
+	bind_text(b, place);
+	bind_uuid(b, &page->after);
+	bind_int(b, page->rows + 1);
 }
 
 const struct uuid *

@@ -45,8 +45,8 @@ int policy_refuse(struct call *c, const struct uuid *object, bool known, const c
 int policy_check(struct call *c, const struct uuid *object, int level, int need, bool seen,
 		 const char *what, struct err *e) NONNULL MUST_USE;
 
-/* "%text%" for LIKE with its own characters escaped, in the arena; "" for "" and NULL. */
-const char *policy_pattern(struct arena *a, const char *text);
+/* "%text%" for LIKE with its own characters escaped, in the arena. */
+const char *policy_pattern(struct arena *a, const char *text) NONNULL;
 
 /* A name of a user, resource, login …: not empty, no control characters, no blanks at its ends.
  * what: "name". */
@@ -58,6 +58,13 @@ struct policy_page {
 	struct uuid after; /* nil: from the start */
 };
 #define POLICY_PAGE_MAX 200
+
+/* Where a page in the order of names begins, in the arena: the place that statement s gives of page->after, or "",
+ * which is before all. ERR_BAD_FIELD when there is nothing of that id. */
+int policy_place(struct call *c, enum stmt s, const struct policy_page *page, const char **ret,
+		 struct err *e) NONNULL MUST_USE;
+/* Binds place, page->after and one row more than the page has, to know whether there is a next one. */
+void policy_bind_page(struct binds *b, const char *place, const struct policy_page *page) NONNULL;
 
 /* NULL for nil, for parameters that may be SQL NULL. */
 const struct uuid *policy_or_null(const struct uuid *u) NONNULL;

@@ -95,39 +95,103 @@ write_resource(const struct call *c, struct jw *out, const struct rows *r, int i
 	return next;
 }
 
-/* only nil: by the query. One resource more than the page is asked for, to know whether there is a
- * next one. */
+/* Who may see more than this searches and pages by other statements: what is the user's own and shared is then not collected
+ * first. */
+#define WIDE 2000
+
+/* The ways to ask for a page of ids; wide: for whom much is shared with or, in a search, who owns much. */
+static const struct shape {
+	enum stmt narrow, wide;
+	bool named, searched;
+} shapes[] = {
+	{ STMT_RESOURCE_PAGE, STMT_RESOURCE_PAGE_WIDE, false, false },
+	{ STMT_RESOURCE_SEARCH, STMT_RESOURCE_SEARCH_WIDE, false, true },
+	{ STMT_RESOURCE_NAMED, STMT_RESOURCE_NAMED, true, false },
+};
+
+static const struct shape *
+shape_of(const struct resource_query *q)
+{
+	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
+		if (shapes[i].named == !!q->name && shapes[i].searched == !!q->q)
+			return &shapes[i];
+	return NULL;
+}
+
 static int
-read_list(struct call *c, const struct uuid *only, const struct resource_query *q,
-	  struct rows **ret, struct err *e)
+choose_statement(struct call *c, const struct shape *s, enum stmt *ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	*ret = s->narrow;
+	if (s->wide == s->narrow)
+		return 0;
+	bind_uuid(&b, &c->who.user);
+	bind_int(&b, WIDE);
+	int rc = lists_ask(c, STMT_RESOURCE_BREADTH, &b, &r, e);
+	if (rc)
+		return rc;
+	if (row_int(r, 0, 1) + (s->searched ? row_int(r, 0, 0) : 0) >= WIDE)
+		*ret = s->wide;
+	return 0;
+}
+
+static int
+read_ids(struct call *c, const struct resource_query *q, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	const struct shape *s = shape_of(q);
+	const char *place;
+	enum stmt stmt;
+	if (!s)
+		return err_set(e, ERR_BAD_FIELD, "q, name: give one of them, not both");
+	int rc = policy_place(c, STMT_RESOURCE_PLACE, &q->page, &place, e);
+	if (rc == 0)
+		rc = choose_statement(c, s, &stmt, e);
+	if (rc)
+		return rc;
+	bind_uuid(&b, &c->who.user);
+	if (s->named)
+		bind_text(&b, q->name);
+	if (s->searched)
+		bind_text(&b, policy_pattern(c->a, q->q));
+	policy_bind_page(&b, place, &q->page);
+	return lists_ask(c, stmt, &b, ret, e);
+}
+
+static int
+read_shown(struct call *c, const struct uuid *ids, size_t n, struct rows **ret, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	bind_uuid(&b, &c->who.user);
-	bind_uuid(&b, policy_or_null(only));
-	bind_text(&b, q->name ? q->name : "");
-	bind_text(&b, policy_pattern(c->a, q->q));
-	bind_uuid(&b, policy_or_null(&q->page.after));
-	bind_int(&b, q->page.rows + 1);
-	return lists_ask(c, STMT_RESOURCE_LIST, &b, ret, e);
+	bind_array_begin(&b, STMT_UUID);
+	for (size_t i = 0; i < n; i++)
+		bind_elem_uuid(&b, &ids[i]);
+	bind_array_end(&b);
+	return lists_ask(c, STMT_RESOURCE_SHOW, &b, ret, e);
 }
 
 int
 resource_list(struct call *c, const struct resource_query *q, struct jw *out, struct err *e)
 {
+	auto_rows ids = NULL;
 	auto_rows r = NULL;
-	struct uuid last = { 0 };
-	int rc = read_list(c, &(struct uuid){ 0 }, q, &r, e);
+	struct uuid id[POLICY_PAGE_MAX + 1];
+	int rc = read_ids(c, q, &ids, e);
 	if (rc)
 		return rc;
-	int i = 0;
+	int found = rows_count(ids), n = found < q->page.rows ? found : q->page.rows;
+	for (int k = 0; k < n; k++)
+		row_uuid(ids, k, 0, &id[k]);
+	rc = read_shown(c, id, (size_t)n, &r, e);
+	if (rc)
+		return rc;
 	jw_object(out, NULL);
 	jw_array(out, "resources");
-	for (int n = 0; n < q->page.rows && i < rows_count(r); n++) {
-		row_uuid(r, i, COL_ID, &last);
+	for (int i = 0; i < rows_count(r);)
 		i = write_resource(c, out, r, i);
-	}
 	jw_end_array(out);
-	jw_uuid(out, "next", i < rows_count(r) ? &last : &(struct uuid){ 0 });
+	jw_uuid(out, "next", found > n ? &id[n - 1] : &(struct uuid){ 0 });
 	jw_end_object(out);
 	return 0;
 }
@@ -137,8 +201,7 @@ static int
 read_one(struct call *c, const struct uuid *id, struct rows **ret, struct err *e)
 {
 	auto_rows r = NULL;
-	const struct resource_query all = { .page = { .rows = 1 } };
-	int rc = read_list(c, id, &all, &r, e);
+	int rc = read_shown(c, id, 1, &r, e);
 	if (rc)
 		return rc;
 	if (rows_count(r) == 0) {

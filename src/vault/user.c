@@ -104,10 +104,14 @@ user_list(struct call *c, const char *q, const struct policy_page *page, struct 
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
-	bind_text(&b, policy_pattern(c->a, q));
-	bind_uuid(&b, policy_or_null(&page->after));
-	bind_int(&b, page->rows + 1);
-	int rc = lists_ask(c, STMT_USER_LIST, &b, &r, e);
+	const char *place;
+	int rc = policy_place(c, STMT_USER_PLACE, page, &place, e);
+	if (rc)
+		return rc;
+	if (q)
+		bind_text(&b, policy_pattern(c->a, q));
+	policy_bind_page(&b, place, page);
+	rc = lists_ask(c, q ? STMT_USER_SEARCH : STMT_USER_PAGE, &b, &r, e);
 	if (rc)
 		return rc;
 	struct uuid last = { 0 };
@@ -131,9 +135,12 @@ user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_n
 	auto_rows r = NULL;
 	struct uuid id;
 	bool by_id = uuid_parse(text, &id) == 0;
-	bind_text(&b, text);
-	bind_uuid(&b, by_id ? &id : NULL);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_FIND, &b, &r, e);
+	if (by_id)
+		bind_uuid(&b, &id);
+	else
+		bind_text(&b, text);
+	int rc = db_exec(vault_reader(c->v), c->f, by_id ? STMT_USER_BY_ID : STMT_USER_BY_NAME, &b,
+			 &r, e);
 	if (rc)
 		return rc;
 	if (rows_count(r) == 0)
@@ -340,20 +347,13 @@ write_admin_conflict(struct jw *out, const struct rows *r, int i)
 	jw_end_object(out);
 }
 
-static int
-read_admin_conflicts(struct call *c, const struct uuid *id, struct rows **ret, struct err *e)
-{
-	auto_binds b = BINDS_INIT;
-	bind_uuid(&b, id);
-	bind_int(&b, POLICY_PAGE_MAX);
-	return db_exec(vault_reader(c->v), c->f, STMT_USER_ADMIN_CONFLICTS, &b, ret, e);
-}
-
 int
 user_admin_conflicts(struct call *c, struct jw *out, struct err *e)
 {
+	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
-	int rc = read_admin_conflicts(c, NULL, &r, e);
+	bind_int(&b, POLICY_PAGE_MAX);
+	int rc = lists_ask(c, STMT_USER_ADMIN_CONFLICTS, &b, &r, e);
 	if (rc)
 		return rc;
 	jw_object(out, NULL);
@@ -369,24 +369,26 @@ int
 user_acknowledge(struct call *c, const struct uuid *id, struct err *e)
 {
 	auto_buf body = BUF_INIT;
+	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
 	struct uuid user;
 	struct jw w;
 	policy_gate gate = gate_enter(c->v->gates, c->f, id);
-	int rc = read_admin_conflicts(c, id, &r, e);
+	bind_uuid(&b, id);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_ADMIN_CONFLICT, &b, &r, e);
 	if (rc)
 		return rc;
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no such conflict of administration");
-	if (!row_null(r, 0, 11))
+	if (!row_null(r, 0, 4))
 		return 0;
-	row_uuid(r, 0, 4, &user);
+	row_uuid(r, 0, 1, &user);
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
 	jw_uuid(&w, "id", id);
 	jw_text(&w, "what", row_text(r, 0, 0));
-	jw_text(&w, "kept", outcome_text(r, 0, 6));
-	jw_text(&w, "lost", outcome_text(r, 0, 7));
+	jw_text(&w, "kept", outcome_text(r, 0, 2));
+	jw_text(&w, "lost", outcome_text(r, 0, 3));
 	jw_end_object(&w);
 	return vault_append(c, EVENT_ADMIN_ACKNOWLEDGED, &user, buf_str(&body), e);
 }

@@ -57,7 +57,7 @@ FROM account a JOIN version v ON v.account = a.id
 WHERE a.id = $1 AND (v.n = a.current_n OR v.n = $2 OR v.sibling) AND coalesce(v.approval, 'approved') = 'approved'
 ORDER BY v.n LIMIT 1000;
 
--- Accounts in conflict that the user may see. after: the last account of the page before, or null.
+-- Accounts in conflict that the user may see. after: the last account of the page before; the nil id is before all.
 -- name: account_conflicts(principal uuid, after uuid, rows int) ->
 --   account uuid, login text, current_n int, resource uuid, resource_name text, level int, open bigint, latest timestamptz
 SELECT a.id, a.login, a.current_n, r.id, r.name, l.level, o.n, o.latest
@@ -69,5 +69,5 @@ CROSS JOIN LATERAL (SELECT CASE WHEN r.owner = $1 THEN 4
 CROSS JOIN LATERAL (SELECT count(*) AS n, max(v.created_at) AS latest FROM version v
 	WHERE v.account = a.id AND v.sibling) o
 WHERE a.conflict AND a.deleted_at IS NULL AND r.deleted_at IS NULL AND l.level > 0
-	AND ($2::uuid IS NULL OR a.id > $2)
+	AND a.id > $2
 ORDER BY a.id LIMIT $3;

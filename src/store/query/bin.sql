@@ -49,7 +49,7 @@ WHERE n.what = 'resources' AND r.id = n.id AND r.deleted_at IS NOT NULL AND r.pu
 
 -- What was removed and the user could manage: resources with the number of accounts that went with them, and accounts that
 -- were removed on their own. level: the user's. since: from when its time in the bin counts. changed: a version came home to it.
--- after: the last one of the page before, or null.
+-- after: the last one of the page before; the nil id is before all.
 -- name: bin_list(principal uuid, after uuid, rows int) ->
 --   id uuid, is_account bool, login text, resource uuid, resource_name text, resource_removed bool, accounts bigint,
 --   level int, at timestamptz, by uuid, by_name text, since timestamptz, changed bool
@@ -69,7 +69,7 @@ FROM (SELECT r.id, false AS is_account, NULL::text AS login, r.id AS resource, r
 	LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
 	WHERE a.deleted_at IS NOT NULL AND a.purged_at IS NULL AND (r.owner = $1 OR sr.level >= 3 OR sa.level >= 3)) x
 LEFT JOIN principal p ON p.id = x.deleted_by
-WHERE $2::uuid IS NULL OR x.id > $2
+WHERE x.id > $2
 ORDER BY x.id LIMIT $3;
 
 -- What a rule needs to know before it brings something back. No row: there was never such a thing. purged: null, or when the bin

@@ -44,7 +44,7 @@ WHERE p.state <> 'inherit' AND (r.id IS NOT NULL OR p.resource = '00000000-0000-
 ORDER BY r.id IS NOT NULL, lower(r.name) LIMIT 10000;
 
 -- Versions that wait for approval: all of them, or those of accounts that the user may manage. after: the last one of the
--- page before, or null.
+-- page before; the nil id is before all.
 -- name: change_list(principal uuid, everything bool, after uuid, rows int) ->
 --   id uuid, n int, author uuid, author_name text, created timestamptz, node uuid, node_name text, account uuid, login text,
 --   resource uuid, resource_name text
@@ -53,7 +53,7 @@ FROM version v JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.re
 LEFT JOIN principal p ON p.id = v.author LEFT JOIN node d ON d.id = v.node
 WHERE v.approval = 'waits' AND a.deleted_at IS NULL AND r.deleted_at IS NULL
 	AND ($2 OR r.owner = $1 OR EXISTS (SELECT FROM share s WHERE s.target IN (a.id, r.id) AND s.principal = $1 AND s.level >= 3))
-	AND ($3::uuid IS NULL OR v.id > $3)
+	AND v.id > $3
 ORDER BY v.id LIMIT $4;
 
 -- One that waits or waited. follows: it was made upon the version that is the current one.

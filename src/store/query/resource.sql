@@ -11,37 +11,101 @@ SELECT CASE WHEN r.owner = $2 THEN 4 ELSE coalesce(s.level, 0) END,
 FROM resource r LEFT JOIN share s ON s.target = r.id AND s.principal = $2
 WHERE r.id = $1 AND r.deleted_at IS NULL;
 
--- One row per account that the user sees; account null: none. only: one resource, or null. name: exact, or ''.
--- pattern: for LIKE, already escaped, or ''. after: the last resource of the page before, or null.
--- name: resource_list(principal uuid, only uuid, name text, pattern text, after uuid, rows int) ->
+-- Lists come in two steps: the ids of a page, by a statement for each way to ask for it, and what is shown of those ids. A page has what is behind
+-- (place, id): lower(name) and id of the last resource of the page before; '' and the nil id are before all. No parameter is ever absent. Where a look-up
+-- by key is meant a LIMIT keeps it one, whatever the planner believes about sizes.
+
+-- name: resource_place(id uuid) -> place text
+SELECT lower(name) FROM resource WHERE id = $1;
+
+-- How much somebody owns and is granted, counted up to most: it tells which of two statements costs less.
+-- name: resource_breadth(principal uuid, most int) -> owns int, shares int
+SELECT (SELECT count(*)::int FROM (SELECT FROM resource WHERE owner = $1 AND deleted_at IS NULL LIMIT $2) r),
+	(SELECT count(*)::int FROM (SELECT FROM share WHERE principal = $1 LIMIT $2) s);
+
+-- From what the user owns, in order, and from all that is shared with the user.
+-- name: resource_page(principal uuid, place text, after uuid, rows int) -> id uuid
+SELECT p.id FROM (
+	(SELECT r.id, lower(r.name) AS place FROM resource r
+		WHERE r.owner = $1 AND r.deleted_at IS NULL AND (lower(r.name), r.id) > ($2, $3)
+		ORDER BY lower(r.name), r.id LIMIT $4)
+	UNION
+	(SELECT r.id, r.place
+		FROM (SELECT s.target FROM share s WHERE s.principal = $1
+			UNION SELECT a.resource FROM share s CROSS JOIN LATERAL (
+				SELECT a.resource FROM account a WHERE a.id = s.target AND a.deleted_at IS NULL LIMIT 1) a
+			WHERE s.principal = $1) t
+		CROSS JOIN LATERAL (SELECT r.id, lower(r.name) AS place FROM resource r
+			WHERE r.id = t.target AND r.deleted_at IS NULL AND (lower(r.name), r.id) > ($2, $3) LIMIT 1) r
+		ORDER BY r.place, r.id LIMIT $4)
+) p ORDER BY p.place, p.id LIMIT $4;
+
+-- The same for whom much is shared with: in the order of names, until there are enough.
+-- name: resource_page_wide(principal uuid, place text, after uuid, rows int) -> id uuid
+SELECT r.id FROM resource r
+WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($2, $3)
+	AND CASE WHEN r.owner = $1 THEN true
+		WHEN (SELECT s.level FROM share s WHERE s.target = r.id AND s.principal = $1) IS NOT NULL THEN true
+		ELSE (SELECT true FROM account a JOIN share sa ON sa.target = a.id AND sa.principal = $1
+			WHERE a.resource = r.id AND a.deleted_at IS NULL LIMIT 1) END
+ORDER BY lower(r.name), r.id LIMIT $4;
+
+-- name: resource_named(principal uuid, name text, place text, after uuid, rows int) -> id uuid
+SELECT r.id FROM resource r
+WHERE lower(r.name) = lower($2) AND r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
+	AND (r.owner = $1 OR EXISTS (SELECT FROM share s WHERE s.target = r.id AND s.principal = $1)
+		OR EXISTS (SELECT FROM account a JOIN share sa ON sa.target = a.id AND sa.principal = $1
+			WHERE a.resource = r.id AND a.deleted_at IS NULL))
+ORDER BY lower(r.name), r.id LIMIT $5;
+
+-- Searches. pattern: for LIKE, already escaped. Among what the user may see …
+-- name: resource_search(principal uuid, pattern text, place text, after uuid, rows int) -> id uuid
+SELECT r.id
+FROM (SELECT r.id FROM resource r WHERE r.owner = $1 AND r.deleted_at IS NULL
+	UNION SELECT s.target FROM share s WHERE s.principal = $1
+	UNION SELECT a.resource FROM share s JOIN account a ON a.id = s.target WHERE s.principal = $1 AND a.deleted_at IS NULL) t
+JOIN resource r ON r.id = t.id LEFT JOIN share s ON s.target = r.id AND s.principal = $1
+WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
+	AND (r.name ILIKE $2 OR r.url ILIKE $2 OR r.description ILIKE $2
+		OR EXISTS (SELECT FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
+			WHERE a.resource = r.id AND a.deleted_at IS NULL
+				AND (r.owner = $1 OR s.level IS NOT NULL OR sa.level IS NOT NULL)
+				AND (a.login ILIKE $2 OR a.description ILIKE $2)))
+ORDER BY lower(r.name), r.id LIMIT $5;
+
+-- … or, when that is much, over all there is.
+-- name: resource_search_wide(principal uuid, pattern text, place text, after uuid, rows int) -> id uuid
+SELECT r.id FROM resource r LEFT JOIN share s ON s.target = r.id AND s.principal = $1
+WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
+	AND (r.owner = $1 OR s.level IS NOT NULL OR EXISTS (SELECT FROM account a JOIN share sa
+		ON sa.target = a.id AND sa.principal = $1 WHERE a.resource = r.id AND a.deleted_at IS NULL))
+	AND (r.name ILIKE $2 OR r.url ILIKE $2 OR r.description ILIKE $2
+		OR EXISTS (SELECT FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
+			WHERE a.resource = r.id AND a.deleted_at IS NULL
+				AND (r.owner = $1 OR s.level IS NOT NULL OR sa.level IS NOT NULL)
+				AND (a.login ILIKE $2 OR a.description ILIKE $2)))
+ORDER BY lower(r.name), r.id LIMIT $5;
+
+-- One row per account that the user sees, in the order of the ids; account null: none. What the user may not see is not there.
+-- name: resource_show(principal uuid, ids uuid[]) ->
 --   id uuid, name text, type text, address text, url text, description text, owner uuid, owner_name text, level int,
 --   account uuid, login text, account_description text, current_n int, conflict bool, account_level int
-WITH page AS (
-	SELECT r.*, CASE WHEN r.owner = $1 THEN 4 ELSE coalesce(s.level, 0) END AS level
-	FROM resource r LEFT JOIN share s ON s.target = r.id AND s.principal = $1
-	WHERE r.deleted_at IS NULL
-		AND ($2::uuid IS NULL OR r.id = $2)
-		AND ($3 = '' OR lower(r.name) = lower($3))
-		AND (r.owner = $1 OR s.level IS NOT NULL OR EXISTS (SELECT FROM account a JOIN share sa
-			ON sa.target = a.id AND sa.principal = $1 WHERE a.resource = r.id AND a.deleted_at IS NULL))
-		AND ($4 = '' OR r.name ILIKE $4 OR r.url ILIKE $4 OR r.description ILIKE $4
-			OR EXISTS (SELECT FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
-				WHERE a.resource = r.id AND a.deleted_at IS NULL
-					AND (r.owner = $1 OR s.level IS NOT NULL OR sa.level IS NOT NULL)
-					AND (a.login ILIKE $4 OR a.description ILIKE $4)))
-		AND ($5::uuid IS NULL OR (lower(r.name), r.id) > (SELECT lower(x.name), x.id FROM resource x WHERE x.id = $5))
-	ORDER BY lower(r.name), r.id LIMIT $6
-)
-SELECT p.id, p.name, p.type, p.address, p.url, p.description, p.owner, o.name, p.level,
+SELECT p.id, p.name, p.type, p.address, p.url, p.description, p.owner, p.owner_name, p.level,
 	a.id, a.login, a.description, a.current_n, a.conflict, a.level
-FROM page p
-JOIN principal o ON o.id = p.owner
+FROM unnest($2::uuid[]) WITH ORDINALITY AS q (id, ord)
+CROSS JOIN LATERAL (
+	SELECT r.*, (SELECT o.name FROM principal o WHERE o.id = r.owner) AS owner_name,
+		CASE WHEN r.owner = $1 THEN 4
+			ELSE coalesce((SELECT s.level FROM share s WHERE s.target = r.id AND s.principal = $1), 0) END AS level
+	FROM resource r WHERE r.id = q.id AND r.deleted_at IS NULL LIMIT 1
+) p
 LEFT JOIN LATERAL (
 	SELECT a.*, greatest(p.level, coalesce(sa.level, 0)) AS level
 	FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
 	WHERE a.resource = p.id AND a.deleted_at IS NULL AND (p.level > 0 OR sa.level IS NOT NULL)
 ) a ON true
-ORDER BY lower(p.name), p.id, lower(a.login), a.id;
+WHERE p.level > 0 OR a.id IS NOT NULL
+ORDER BY q.ord, lower(a.login), a.id;
 
 -- Is the name free? Names are unique whoever owns them.
 -- name: resource_name_taken(name text, but uuid) -> taken bool

@@ -7,20 +7,29 @@ SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_h
 	(SELECT count(*) FROM resource r WHERE r.owner = p.id AND r.deleted_at IS NULL)
 FROM principal p WHERE p.id = $1;
 
--- after: the last user of the page before, or null. pattern: for LIKE, already escaped.
--- name: user_list(pattern text, after uuid, rows int) ->
+-- A page of users behind (place, after), as of resources; all of them, or those whose name fits the pattern (for LIKE, already escaped).
+-- name: user_place(id uuid) -> place text
+SELECT lower(name) FROM principal WHERE id = $1;
+
+-- name: user_page(place text, after uuid, rows int) ->
 --   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint
 SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at,
 	(SELECT count(*) FROM resource r WHERE r.owner = p.id AND r.deleted_at IS NULL)
-FROM principal p
-WHERE ($1 = '' OR p.name ILIKE $1)
-	AND ($2::uuid IS NULL OR (lower(p.name), p.id) > (SELECT lower(x.name), x.id FROM principal x WHERE x.id = $2))
+FROM principal p WHERE (lower(p.name), p.id) > ($1, $2)
 ORDER BY lower(p.name), p.id LIMIT $3;
 
--- By name, or by id when that is not null.
--- name: user_find(name text, id uuid) -> id uuid, name text, disabled bool
-SELECT id, name, disabled FROM principal
-WHERE CASE WHEN $2::uuid IS NULL THEN lower(name) = lower($1) ELSE id = $2 END;
+-- name: user_search(pattern text, place text, after uuid, rows int) ->
+--   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint
+SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at,
+	(SELECT count(*) FROM resource r WHERE r.owner = p.id AND r.deleted_at IS NULL)
+FROM principal p WHERE p.name ILIKE $1 AND (lower(p.name), p.id) > ($2, $3)
+ORDER BY lower(p.name), p.id LIMIT $4;
+
+-- name: user_by_name(name text) -> id uuid, name text, disabled bool
+SELECT id, name, disabled FROM principal WHERE lower(name) = lower($1);
+
+-- name: user_by_id(id uuid) -> id uuid, name text, disabled bool
+SELECT id, name, disabled FROM principal WHERE id = $1;
 
 -- name: user_secrets(id uuid) -> password_hash text, totp_sealed bytea, totp_step bigint, name text
 SELECT password_hash, totp_sealed, totp_step, name FROM principal WHERE id = $1;
@@ -46,8 +55,8 @@ SELECT coalesce(max(stamp) FILTER (WHERE what = 'role'), ''), coalesce(max(stamp
 FROM standing WHERE object = $1 AND principal = $2;
 
 -- What was done on two nodes apart from each other: first what nobody has acknowledged, the newest first. name: of the user;
--- target: of the resource, or resource/login; by: who acknowledged it. id: that one alone, when it is not null.
--- name: user_admin_conflicts(id uuid, rows int) ->
+-- target: of the resource, or resource/login; by: who acknowledged it.
+-- name: user_admin_conflicts(rows int) ->
 --   what text, at timestamptz, object uuid, target text, principal uuid, name text, kept text, lost text, node uuid, node_name text,
 --   id uuid, acknowledged timestamptz, by text
 SELECT c.what, c.at, c.object, coalesce(r.name, ar.name || '/' || a.login), c.principal, p.name, c.kept, c.lost, c.node, d.name,
@@ -56,5 +65,7 @@ FROM admin_conflict c JOIN principal p ON p.id = c.principal
 LEFT JOIN resource r ON r.id = c.object
 LEFT JOIN account a ON a.id = c.object LEFT JOIN resource ar ON ar.id = a.resource
 LEFT JOIN node d ON d.id = c.node LEFT JOIN principal k ON k.id = c.acknowledged_by
-WHERE $1::uuid IS NULL OR c.id = $1
-ORDER BY c.acknowledged_at IS NOT NULL, c.at DESC, c.node, c.seq LIMIT $2;
+ORDER BY c.acknowledged_at IS NOT NULL, c.at DESC, c.node, c.seq LIMIT $1;
+
+-- name: user_admin_conflict(id uuid) -> what text, principal uuid, kept text, lost text, acknowledged timestamptz
+SELECT what, principal, kept, lost, acknowledged_at FROM admin_conflict WHERE id = $1;
