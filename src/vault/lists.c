@@ -22,7 +22,7 @@ static const uint8_t lanes[STMT_COUNT] = {
 	[STMT_RESOURCE_SHOW] = LISTS_LOOKUP,
 	[STMT_BIN_LIST] = LISTS_SEARCH,
 	[STMT_USER_PLACE] = LISTS_LOOKUP,
-	[STMT_USER_PAGE] = LISTS_LOOKUP,
+	[STMT_USER_PAGE] = LISTS_SEARCH,
 	[STMT_USER_SEARCH] = LISTS_SEARCH,
 	[STMT_USER_GET] = LISTS_LOOKUP,
 	[STMT_USER_ADMIN_CONFLICTS] = LISTS_LOOKUP,
@@ -56,6 +56,8 @@ struct ask {
 	enum lists_lane lane;
 	enum ask_state state;
 	unsigned slot;
+	unsigned
+		turn; /* how many of this user's were in work before it: the first of everybody come first */
 	int64_t until_ms;
 };
 
@@ -99,16 +101,6 @@ lists_bound(enum lists_lane lane)
 /* ---- who comes next ---- */
 
 static unsigned
-running_of(const struct lists *l, const struct uuid *user)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < lists_connections(); i++)
-		n += l->running[i] && (!user || uuid_eq(l->running[i]->user, user));
-	return n;
-}
-
-static unsigned
 running_in(const struct lists *l, enum lists_lane lane)
 {
 	unsigned n = 0;
@@ -138,16 +130,10 @@ static struct ask *
 next_of(const struct lists *l)
 {
 	struct ask *best = NULL;
-	unsigned least = 0;
 
-	for (struct ask *a = l->first; a; a = a->next) {
-		unsigned n = may_run(l, a->lane) ? running_of(l, a->user) : LISTS_CONNECTIONS_MAX;
-
-		if (n < LISTS_CONNECTIONS_MAX && (!best || n < least)) {
+	for (struct ask *a = l->first; a; a = a->next)
+		if (may_run(l, a->lane) && (!best || a->turn < best->turn))
 			best = a;
-			least = n;
-		}
-	}
 	return best;
 }
 
@@ -236,11 +222,12 @@ count(const struct lists *l, enum lists_lane lane, const struct uuid *user)
 }
 
 static int
-check_bounds(struct lists *l, const struct ask *a, struct err *e)
+check_bounds(const struct lists *l, struct ask *a, struct err *e)
 {
 	const struct lists_bound *b = lists_bound(a->lane);
 
-	if (count(l, a->lane, a->user) >= b->per_user)
+	a->turn = count(l, a->lane, a->user);
+	if (a->turn >= b->per_user)
 		return err_set(e, ERR_BUSY,
 			       "%u %s of yours are in work already: wait for their answers",
 			       b->per_user, b->many);
@@ -314,7 +301,8 @@ lists_stats(const struct lists *l)
 
 	if (!l)
 		return s;
-	s.running = running_of(l, NULL);
+	for (unsigned i = 0; i < lists_connections(); i++)
+		s.running += l->running[i] != NULL;
 	s.refused = l->refused;
 	for (const struct ask *a = l->first; a; a = a->next)
 		s.waiting++;

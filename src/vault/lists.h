@@ -7,9 +7,8 @@
  *   look-up  by a key, or one page in the order of an index: short, whatever the vault holds
  *   search   may walk over all of a table
  *
- * Searches never hold all connections, so a look-up never waits for one. In each lane the user who has
- * least in work comes next, and the one who waits longest among those; nobody waits longer than
- * LISTS_WAIT_MS. What is over a bound is refused with ERR_BUSY before anything was asked. A statement
+ * Searches never hold all connections, so a look-up never waits for one. Everybody's first statement
+ * comes before anybody's second, and so on; nobody waits longer than LISTS_WAIT_MS. What is over a bound is refused with ERR_BUSY before anything was asked. A statement
  * that takes longer than the setting list_timeout is ended by the database: ERR_LIST_TIMEOUT.
  *
  * Core thread of vaultd only.

@@ -116,9 +116,7 @@ policy_place(struct call *c, enum stmt s, const struct policy_page *page, const 
 	int rc = lists_ask(c, s, &b, &r, e);
 	if (rc)
 		return rc;
-	if (rows_count(r) == 0)
-		return err_set(e, ERR_BAD_FIELD, "after: not what a list gave as next");
-	*ret = arena_strdup(c->a, row_text(r, 0, 0));
+	*ret = rows_count(r) ? arena_strdup(c->a, row_text(r, 0, 0)) : NULL;
 	return 0;
 }
 

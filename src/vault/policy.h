@@ -60,7 +60,7 @@ struct policy_page {
 #define POLICY_PAGE_MAX 200
 
 /* Where a page in the order of names begins, in the arena: the place that statement s gives of page->after, or "",
- * which is before all. ERR_BAD_FIELD when there is nothing of that id. */
+ * which is before all; NULL when that is gone: then nothing is behind it. */
 int policy_place(struct call *c, enum stmt s, const struct policy_page *page, const char **ret,
 		 struct err *e) NONNULL MUST_USE;
 /* Binds place, page->after and one row more than the page has, to know whether there is a next one. */

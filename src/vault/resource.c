@@ -136,6 +136,7 @@ choose_statement(struct call *c, const struct shape *s, enum stmt *ret, struct e
 	return 0;
 }
 
+/* *ret stays NULL when there is nothing where the page begins. */
 static int
 read_ids(struct call *c, const struct resource_query *q, struct rows **ret, struct err *e)
 {
@@ -146,6 +147,8 @@ read_ids(struct call *c, const struct resource_query *q, struct rows **ret, stru
 	if (!s)
 		return err_set(e, ERR_BAD_FIELD, "q, name: give one of them, not both");
 	int rc = policy_place(c, STMT_RESOURCE_PLACE, &q->page, &place, e);
+	if (rc == 0 && !place)
+		return 0;
 	if (rc == 0)
 		rc = choose_statement(c, s, &stmt, e);
 	if (rc)
@@ -180,15 +183,15 @@ resource_list(struct call *c, const struct resource_query *q, struct jw *out, st
 	int rc = read_ids(c, q, &ids, e);
 	if (rc)
 		return rc;
-	int found = rows_count(ids), n = found < q->page.rows ? found : q->page.rows;
+	int found = ids ? rows_count(ids) : 0, n = found < q->page.rows ? found : q->page.rows;
 	for (int k = 0; k < n; k++)
 		row_uuid(ids, k, 0, &id[k]);
-	rc = read_shown(c, id, (size_t)n, &r, e);
+	rc = n ? read_shown(c, id, (size_t)n, &r, e) : 0;
 	if (rc)
 		return rc;
 	jw_object(out, NULL);
 	jw_array(out, "resources");
-	for (int i = 0; i < rows_count(r);)
+	for (int i = 0; n && i < rows_count(r);)
 		i = write_resource(c, out, r, i);
 	jw_end_array(out);
 	jw_uuid(out, "next", found > n ? &id[n - 1] : &(struct uuid){ 0 });

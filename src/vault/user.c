@@ -110,12 +110,14 @@ user_list(struct call *c, const char *q, const struct policy_page *page, struct 
 		return rc;
 	if (q)
 		bind_text(&b, policy_pattern(c->a, q));
-	policy_bind_page(&b, place, page);
-	rc = lists_ask(c, q ? STMT_USER_SEARCH : STMT_USER_PAGE, &b, &r, e);
+	if (place) {
+		policy_bind_page(&b, place, page);
+		rc = lists_ask(c, q ? STMT_USER_SEARCH : STMT_USER_PAGE, &b, &r, e);
+	}
 	if (rc)
 		return rc;
 	struct uuid last = { 0 };
-	int n = rows_count(r);
+	int n = r ? rows_count(r) : 0;
 	jw_object(out, NULL);
 	jw_array(out, "users");
 	for (int i = 0; i < n && i < page->rows; i++) {

@@ -11,19 +11,26 @@ FROM principal p WHERE p.id = $1;
 -- name: user_place(id uuid) -> place text
 SELECT lower(name) FROM principal WHERE id = $1;
 
+-- What they own is counted for the page as a whole.
 -- name: user_page(place text, after uuid, rows int) ->
 --   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint
-SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at,
-	(SELECT count(*) FROM resource r WHERE r.owner = p.id AND r.deleted_at IS NULL)
-FROM principal p WHERE (lower(p.name), p.id) > ($1, $2)
-ORDER BY lower(p.name), p.id LIMIT $3;
+WITH p AS MATERIALIZED (
+	SELECT * FROM principal WHERE (lower(name), id) > ($1, $2) ORDER BY lower(name), id LIMIT $3
+), o AS MATERIALIZED (
+	SELECT owner, count(*) AS n FROM resource WHERE owner IN (SELECT id FROM p) AND deleted_at IS NULL GROUP BY owner
+)
+SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at, coalesce(o.n, 0)
+FROM p LEFT JOIN o ON o.owner = p.id ORDER BY lower(p.name), p.id;
 
 -- name: user_search(pattern text, place text, after uuid, rows int) ->
 --   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint
-SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at,
-	(SELECT count(*) FROM resource r WHERE r.owner = p.id AND r.deleted_at IS NULL)
-FROM principal p WHERE p.name ILIKE $1 AND (lower(p.name), p.id) > ($2, $3)
-ORDER BY lower(p.name), p.id LIMIT $4;
+WITH p AS MATERIALIZED (
+	SELECT * FROM principal WHERE name ILIKE $1 AND (lower(name), id) > ($2, $3) ORDER BY lower(name), id LIMIT $4
+), o AS MATERIALIZED (
+	SELECT owner, count(*) AS n FROM resource WHERE owner IN (SELECT id FROM p) AND deleted_at IS NULL GROUP BY owner
+)
+SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at, coalesce(o.n, 0)
+FROM p LEFT JOIN o ON o.owner = p.id ORDER BY lower(p.name), p.id;
 
 -- name: user_by_name(name text) -> id uuid, name text, disabled bool
 SELECT id, name, disabled FROM principal WHERE lower(name) = lower($1);

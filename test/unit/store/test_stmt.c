@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <libpq-fe.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pgtemp.h"
@@ -182,6 +183,129 @@ no_statement_walks_the_log(void **state)
 	assert_int_equal(walks, 0);
 }
 
+/* A vault of some size: one who owns all of it (…01), one with a few shares (…02), one who is granted all (…03). */
+static void
+grow_vault(void)
+{
+	pgtemp_sql(
+		pg,
+		"INSERT INTO principal (id, name, role, created_at) SELECT "
+		"('00000000-0000-7000-8000-' || "
+		"lpad(to_hex(n), 12, '0'))::uuid, 'user' || n, 'user', now() FROM "
+		"generate_series(1, 5000) n;"
+		"INSERT INTO resource (id, name, owner, created_at) SELECT "
+		"('00000000-0001-7000-8000-' || "
+		"lpad(to_hex(n), 12, '0'))::uuid, 'server' || n, "
+		"'00000000-0000-7000-8000-000000000001', now() "
+		"FROM generate_series(1, 20000) n;"
+		"INSERT INTO account (id, resource, login, created_at) SELECT "
+		"('00000000-0002-7000-8000-' || "
+		"lpad(to_hex(n), 12, '0'))::uuid, ('00000000-0001-7000-8000-' || lpad(to_hex(n), "
+		"12, '0'))::uuid, "
+		"'login' || n, now() FROM generate_series(1, 20000) n;"
+		"INSERT INTO version (id, account, n, based_on, sealed, created_at) SELECT "
+		"('00000000-0003-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, "
+		"('00000000-0002-7000-8000-' || "
+		"lpad(to_hex(n), 12, '0'))::uuid, 1, 0, '', now() FROM generate_series(1, 20000) n;"
+		"INSERT INTO share SELECT id, '00000000-0000-7000-8000-000000000002', 1, now() "
+		"FROM resource LIMIT 20;"
+		"INSERT INTO share SELECT id, '00000000-0000-7000-8000-000000000002', 1, now() "
+		"FROM account LIMIT 20;"
+		"INSERT INTO share SELECT id, '00000000-0000-7000-8000-000000000003', 1, now() "
+		"FROM resource;"
+		"ANALYZE");
+}
+
+/* What lists ask by a key, or in the order of an index; and what a retrieval asks. %s: who asks. */
+static const struct {
+	const char *name, *values;
+} lookups[] = {
+	{ "resource_place", "'00000000-0001-7000-8000-000000000007'" },
+	{ "resource_named", "%s, 'SERVER77', '', '00000000-0000-0000-0000-000000000000', 2" },
+	{ "resource_page", "%s, '', '00000000-0000-0000-0000-000000000000', 51" },
+	{ "resource_page", "%s, 'server5', '00000000-0001-7000-8000-000000000005', 51" },
+	{ "resource_show", "%s, '{00000000-0001-7000-8000-000000000007}'" },
+	{ "resource_right", "'00000000-0001-7000-8000-000000000007', %s" },
+	{ "account_right", "'00000000-0002-7000-8000-000000000007', %s, '{}'" },
+	{ "account_open", "'{00000000-0002-7000-8000-000000000007}', ARRAY[%s]::uuid[], '{0}'" },
+	{ "resource_name_taken", "'server77', NULL" },
+	{ "user_by_name", "'user77'" },
+	{ "user_by_id", "%s" },
+	{ "user_place", "%s" },
+	{ "login_by_name", "'user77'" },
+	{ "account_conflicts", "%s, '00000000-0000-0000-0000-000000000000', 51" },
+	{ "share_exists", "'00000000-0001-7000-8000-000000000007', %s" },
+};
+
+static const struct stmt_info *
+stmt_named(const char *name)
+{
+	for (int s = 0; s < STMT_COUNT; s++)
+		if (strcmp(stmt_info((enum stmt)s)->name, name) == 0)
+			return stmt_info((enum stmt)s);
+	fail_msg("there is no statement %s", name);
+	return NULL;
+}
+
+/* Carried out: no step took in many rows, and none walked over a table. */
+static int
+walks_table(PGconn *c, const struct stmt_info *i, const char *values, const char *user)
+{
+	char args[512], sql[1024];
+	int walks = 0;
+
+	snprintf(args, sizeof args, values, user);
+	snprintf(sql, sizeof sql, "EXPLAIN (ANALYZE, TIMING OFF) EXECUTE %s(%s)", i->name, args);
+	PGresult *r = PQexec(c, sql);
+	if (PQresultStatus(r) != PGRES_TUPLES_OK)
+		fail_msg("%s: %s", sql, PQerrorMessage(c));
+	for (int row = 0; row < PQntuples(r); row++) {
+		const char *line = PQgetvalue(r, row, 0), *done = strstr(line, "(actual rows=");
+		int rows = done ? atoi(done + strlen("(actual rows=")) : 0;
+
+		if (rows > 1000 || (done && strstr(line, "Seq Scan")))
+			walks = complain(i, "reads more than it shows:", line);
+	}
+	PQclear(r);
+	return walks;
+}
+
+/* By name, by id and the first page: neither plan takes in a whole table, however much the asker owns or is granted. */
+static void
+no_lookup_walks_a_table(void **state)
+{
+	static const char *const modes[] = { "force_generic_plan", "force_custom_plan" };
+	static const char *const users[] = { "'00000000-0000-7000-8000-000000000001'",
+					     "'00000000-0000-7000-8000-000000000002'" };
+	static const char wide_user[] = "'00000000-0000-7000-8000-000000000003'";
+	PGconn *c = connect_as("holdfast");
+	int walks = 0;
+
+	grow_vault();
+	for (size_t k = 0; k < ARRAY_LEN(lookups); k++)
+		if (k == 0 || strcmp(lookups[k].name, lookups[k - 1].name) != 0)
+			assert_int_equal(check_statement(c, stmt_named(lookups[k].name)), 0);
+	assert_int_equal(check_statement(c, stmt_named("resource_page_wide")), 0);
+	for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
+		char set[64];
+
+		snprintf(set, sizeof set, "SET plan_cache_mode = %s", modes[m]);
+		PQclear(PQexec(c, set));
+		for (size_t k = 0; k < ARRAY_LEN(lookups); k++)
+			for (size_t u = 0; u < ARRAY_LEN(users); u++)
+				walks += walks_table(c, stmt_named(lookups[k].name),
+						     lookups[k].values, users[u]);
+		walks += walks_table(c, stmt_named("resource_page_wide"), lookups[2].values,
+				     wide_user);
+		walks += walks_table(c, stmt_named("resource_page_wide"), lookups[3].values,
+				     wide_user);
+		walks += walks_table(c, stmt_named("resource_named"), lookups[1].values, wide_user);
+		walks += walks_table(c, stmt_named("resource_show"), lookups[4].values, wide_user);
+	}
+	PQfinish(c);
+	assert_int_equal(walks, 0);
+}
+
 /* The server reads the bytes back: what we bind is what it understands. */
 static void
 expect_text(PGconn *c, const char *sql, const struct binds *b, const char *expected)
@@ -320,6 +444,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_statement_is_what_its_head_line_says),
 		cmocka_unit_test(no_statement_walks_the_log),
+		cmocka_unit_test(no_lookup_walks_a_table),
 		cmocka_unit_test(scalars_arrive_as_bound),
 		cmocka_unit_test(empty_is_not_null),
 		cmocka_unit_test(arrays_arrive_with_nulls_and_empty),

@@ -113,10 +113,11 @@ on_durable(void *ctx, const struct event *ev)
 }
 
 static struct db *
-connect_db(struct fixture *x, const char *name)
+connect_db(struct fixture *x, const char *name, const char *session)
 {
 	struct db_options o = { .conninfo = pgtemp_conninfo(x->pg, "hf_vault"),
 				.application = name,
+				.session = session,
 				.wait_ms = 3000 };
 
 	return db_new(&x->loop, &o);
@@ -148,10 +149,12 @@ fixture_open(struct fixture *x, const char *node)
 	v->settings = &x->settings;
 	v->keys = keys_new(&x->loop, fixture_keyd(x, &x->keyd));
 	for (int i = 0; i < VAULT_READERS; i++)
-		v->reader[i] = connect_db(x, "reader");
-	x->writer = connect_db(x, "writer");
+		v->reader[i] = connect_db(x, "reader", NULL);
+	x->writer = connect_db(x, "writer", NULL);
 	for (unsigned i = 0; i < lists_connections(); i++)
-		x->list[i] = connect_db(x, "list");
+		x->list[i] = connect_db(
+			x, "list",
+			"-c plan_cache_mode=force_custom_plan -c statement_timeout=5000");
 	v->lists = lists_new(&x->loop, x->list);
 	if (x->page_writer)
 		must(page_open(x->state, &v->page, &e), &e);
