@@ -23,6 +23,7 @@
 
 #include <pthread.h>
 #include <sodium.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,12 @@ add_mode(struct api *a, struct request *rq, enum ha_state state, bool emergency)
 	if (v->as_of_us) {
 		clock_iso(v->as_of_us, iso);
 		request_header(rq, "Holdfast-As-Of", iso);
+	}
+	int64_t since_ms = atomic_load(&a->v->emergency_since_ms);
+	if (since_ms) {
+		char seconds[24];
+		snprintf(seconds, sizeof(seconds), "%" PRId64, (clock_mono_ms() - since_ms) / 1000);
+		request_header(rq, "Holdfast-Emergency-Seconds", seconds);
 	}
 }
 

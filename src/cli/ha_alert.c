@@ -8,6 +8,7 @@
 #include "cli/lookup.h"
 #include "cli/remote.h"
 #include "cli/term.h"
+#include "cli/waiting.h"
 #include "ha/control.h"
 
 static void
@@ -48,8 +49,11 @@ run(const struct cli *c, struct err *e)
 	if (strcmp(c->args[0], "test") != 0)
 		return err_set(e, ERR_USAGE, "say test, not '%s'", c->args[0]);
 	int rc = cli_home(c, &h, e);
+	auto_waiting waiting = waiting_begin();
+	waiting_for(waiting, "waiting for the receivers' answers");
 	if (rc == 0)
 		rc = control_ask(&h, "{\"verb\":\"alert-test\"}", NULL, NULL, &answer, e);
+	waiting_for(waiting, "%s", "");
 	if (rc < 0)
 		return rc;
 	auto_json o = json_loadb(buf_str(&answer), answer.len, 0, &je);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#include "cli/term.h"
 #include "ha/pack.h"
 #include "pg/cluster.h"
 #include "proc/runas.h"
@@ -15,7 +16,7 @@ static void
 show_progress(void *ctx, int64_t done, int64_t total)
 {
 	if (total > 0)
-		fprintf(stderr, "\runpacking … %d %%", (int)(done * 100 / total));
+		term_step(ctx, "unpacking", (int)(done * 100 / total));
 }
 
 static int
@@ -80,6 +81,7 @@ run(const struct cli *c, struct err *e)
 {
 	auto_buf text = BUF_INIT;
 	auto_arena a = arena_new();
+	struct term_step step = { .tty = c->err_tty };
 	struct pack_manifest m;
 	struct home h;
 	char key[HOME_PATH_MAX];
@@ -95,10 +97,8 @@ run(const struct cli *c, struct err *e)
 	if (rc == 0)
 		rc = check_fit(&m, &h, e);
 	if (rc == 0)
-		rc = pack_zip_extract(c->args[0], h.dir, c->err_tty ? show_progress : NULL, NULL,
-				      e);
-	if (c->err_tty)
-		fprintf(stderr, "\r\033[K");
+		rc = pack_zip_extract(c->args[0], h.dir, show_progress, &step, e);
+	term_step_end(&step);
 	if (rc == 0)
 		rc = hand_over(&h, e);
 	if (rc < 0)

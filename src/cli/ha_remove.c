@@ -6,23 +6,21 @@
 #include <string.h>
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "cli/term.h"
+#include "cli/waiting.h"
 #include "ha/control.h"
 
 static int
 confirm(const struct cli *c, struct err *e)
 {
-	char answer[16] = "";
-
 	if (cli_has(c, "yes"))
 		return 0;
 	fprintf(stderr,
 		"%s leaves the pair for good: nothing is kept for it any more, and it comes back "
 		"only with a new pack.\nWhat users did there and has not come home is then on its "
-		"own disk only. Take it out? Type yes: ",
+		"own disk only.\n",
 		c->args[0]);
-	if (!fgets(answer, sizeof(answer), stdin) || strcmp(answer, "yes\n") != 0)
-		return err_set(e, ERR_REFUSED, "nothing was done (without a terminal give --yes)");
-	return 0;
+	return term_confirm("Take it out? (--yes: do not ask)", e);
 }
 
 static int
@@ -42,6 +40,8 @@ run(const struct cli *c, struct err *e)
 	jw_text(&w, "verb", "remove");
 	jw_text(&w, "node", c->args[0]);
 	jw_end_object(&w);
+	auto_waiting waiting = waiting_begin();
+	waiting_for(waiting, "waiting for this node's agent");
 	rc = control_ask(&h, buf_str(&request), NULL, NULL, &ignored, e);
 	if (rc < 0)
 		return rc;

@@ -14,6 +14,7 @@
 #include "cli/lookup.h"
 #include "cli/remote.h"
 #include "cli/term.h"
+#include "cli/waiting.h"
 #include "ha/control.h"
 #include "ha/rejoin.h"
 #include "ha/replication.h"
@@ -83,8 +84,10 @@ static int
 send_order(const struct home *h, const char *verb, const char *node, struct err *e)
 {
 	auto_buf request = BUF_INIT, path = BUF_INIT;
+	auto_waiting waiting = waiting_begin();
 	struct jw w;
 
+	waiting_for(waiting, "waiting for this node's agent to take the order");
 	jw_init(&w, &request);
 	jw_object(&w, NULL);
 	jw_text(&w, "verb", verb);
@@ -112,7 +115,10 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, struct p
 {
 	char shown[PAGE_REASON_MAX] = "";
 	int64_t began = clock_mono_ms(), heard = began;
+	auto_waiting waiting = waiting_begin();
 	bool under_way = false;
+
+	waiting_for(waiting, "waiting for this node to act on the order");
 
 	for (;; clock_sleep_ms(POLL_MS)) {
 		int64_t now = clock_mono_ms();
@@ -122,8 +128,10 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, struct p
 
 			heard = now;
 			under_way |= (g->through & bit) != 0;
-			if (under_way)
+			if (under_way) {
+				waiting_for(waiting, "%s", "");
 				show(c, v, shown);
+			}
 			if (under_way && (g->good & bit))
 				return 0;
 			if (under_way && (g->bad & bit))
@@ -194,6 +202,8 @@ tell_of_others(const struct home *h)
 	size_t i;
 	json_t *n;
 
+	auto_waiting waiting = waiting_begin();
+	waiting_for(waiting, "waiting: the other secondaries are asked how much they have");
 	if (control_ask(h, "{\"verb\":\"others\"}", NULL, NULL, &answer, &ignored))
 		return; /* the order itself will say what is wrong */
 	auto_json o = json_loadb(buf_str(&answer), answer.len, 0, &je);
@@ -239,7 +249,6 @@ tell_what_is_known(const struct page_view *v)
 static int
 confirm(const struct cli *c, const struct home *h, struct err *e)
 {
-	char answer[16] = "";
 	struct page_view *v;
 
 	if (cli_has(c, "yes")) {
@@ -259,10 +268,7 @@ confirm(const struct cli *c, const struct home *h, struct err *e)
 		return err_set(e, ERR_UNREACHABLE,
 			       "the node does not run here: start it with `holdfast serve`, then "
 			       "repeat");
-	fprintf(stderr, "Make this node the primary? Type yes: ");
-	if (!fgets(answer, sizeof(answer), stdin) || strcmp(answer, "yes\n") != 0)
-		return err_set(e, ERR_REFUSED, "nothing was done (without a terminal give --yes)");
-	return 0;
+	return term_confirm("Make this node the primary? (--yes: do not ask)", e);
 }
 
 static int

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/lookup.h"
 #include "cli/term.h"
+#include "cli/waiting.h"
 #include "crypto/x509.h"
 
 #define DEFAULT_PORT 7272
@@ -53,22 +54,18 @@ parse_place(const char *s, struct place *ret, struct err *e)
 static int
 ask_trust(const struct place *p, const struct x509_info *info, struct err *e)
 {
-	char answer[16];
-
 	fprintf(stderr,
 		"%s shows a certificate that is not known here:\n  subject  %s\n  issuer   %s\n  "
 		"names    %s\n  SHA-256  %s\n",
 		p->url, info->subject, info->issuer, info->names, info->pin);
 	if (!isatty(STDIN_FILENO))
-		return err_set(e, ERR_UNREACHABLE,
-			       "the certificate of %s is not known here; compare it with `holdfast "
-			       "cert show` on the node, then log in with --trust %s",
-			       p->url, info->pin);
-	fprintf(stderr,
-		"Compare it with what `holdfast cert show` says on the node. Trust it? [yes/no] ");
-	if (!fgets(answer, sizeof(answer), stdin) || strcmp(answer, "yes\n") != 0)
-		return err_set(e, ERR_REFUSED, "not trusted; nothing was sent");
-	return 0;
+		return err_set(
+			e, ERR_UNTRUSTED,
+			"the certificate of %s is not known here, so nothing was sent. Compare it "
+			"with `holdfast cert show` on the node, then log in with --trust %s",
+			p->url, info->pin);
+	return term_confirm("Compare it with what `holdfast cert show` says on the node. Trust it?",
+			    e);
 }
 
 /* What the node is to be known by: --ca, --trust PIN, or a question. */
@@ -80,7 +77,10 @@ find_trust(const struct cli *c, const struct place *p, struct buf *ret_pem, stru
 
 	if (ca)
 		return home_read_file(ca, 1u << 20, ret_pem, e);
+	auto_waiting w = waiting_begin();
+	waiting_for(w, "waiting: %s does not answer yet", p->url);
 	int rc = client_peer_cert(p->host, p->port, 5000, ret_pem, e);
+	waiting_for(w, "%s", "");
 	if (rc == 0)
 		rc = x509_read(buf_str(ret_pem), &info, e);
 	if (rc < 0)

@@ -9,11 +9,13 @@
 #include "base/clock.h"
 #include "base/home.h"
 #include "base/secret.h"
+#include "cli/waiting.h"
 
 #define NODES_MAX 16
 #define PATIENCE_READ_MS 20000 /* how long a call tries all nodes: one of them takes over */
 #define PATIENCE_ALONE_MS 5000 /* with one node: until its service is started again */
 #define PATIENCE_WRITE_MS 6000
+#define OUTAGE_S 10 /* an emergency of that age does not end while somebody waits */
 #define CONNECT_MS 700
 #define ANSWER_READ_MS 4000 /* a primary that waits for its standby answers within sync_timeout */
 #define ANSWER_WRITE_MS 60000
@@ -25,6 +27,7 @@ struct node {
 	struct client *client;
 	int64_t next_ms; /* not to be asked before (monotonic) */
 	bool hopeless;	 /* not trusted, or of no known name: waiting does not mend that */
+	const char *how; /* how it was found in this call; NULL: not asked yet */
 };
 
 struct remote {
@@ -311,8 +314,9 @@ reply_error(const struct client_reply *reply, struct err *e)
 		       reply->status);
 }
 
-/* How long to leave a node alone after what it said. */
-enum outcome { DONE, AGAIN_SOON, AGAIN_LATER, GIVE_UP };
+/* What came of asking a node: how long to leave it alone, or GIVE_UP: nobody else is asked. LASTING: what it said will be
+ * the answer of all of them for some time. */
+enum outcome { DONE, AGAIN_SOON, AGAIN_LATER, LASTING, GIVE_UP };
 
 /* What is asked: the same of every node it is put to. */
 struct question {
@@ -321,6 +325,59 @@ struct question {
 	enum client_type type;
 	size_t len;
 };
+
+/* In what a person is told while they wait. */
+static const char *
+failure_words(enum client_failure f)
+{
+	switch (f) {
+	case CLIENT_REFUSED:
+		return "refuses connections";
+	case CLIENT_SILENT:
+		return "does not answer";
+	case CLIENT_UNTRUSTED:
+		return "is not trusted";
+	case CLIENT_BAD_NAME:
+		return "has no known address";
+	default:
+		return "breaks the connection off";
+	}
+}
+
+static const char *
+reply_words(int code)
+{
+	switch (code) {
+	case ERR_STANDBY:
+		return "stands by";
+	case ERR_EMERGENCY_READ_ONLY:
+		return "gives emergency access, which is for reading";
+	case ERR_TIMEOUT:
+		return "takes too long";
+	default:
+		return "cannot serve now";
+	}
+}
+
+/* The certificate is another one than the session knows. */
+static int
+untrusted(const struct node *n, struct err *e)
+{
+	return err_set(
+		e, ERR_UNTRUSTED,
+		"the certificate of %s is not trusted here: it is another one than before, or "
+		"made for another name. Nothing was sent. Compare what `holdfast cert show` "
+		"says on that node with what `holdfast login` shows; if they are the same, log "
+		"in again. If not, somebody may be in between",
+		n->url);
+}
+
+/* A secondary that has long been in emergency: nobody takes writes, and waiting does not change that. */
+static bool
+is_lasting(const struct client_reply *reply)
+{
+	return strtoll(reply->emergency_s, NULL, 10) >= OUTAGE_S;
+}
 
 static int
 ask(struct remote *r, struct node *n, const struct question *q, enum outcome *ret_outcome,
@@ -349,6 +406,7 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 			     &failure, e);
 	n->hopeless = failure == CLIENT_UNTRUSTED || failure == CLIENT_BAD_NAME;
 	if (rc < 0) {
+		n->how = failure_words(failure);
 		/* A write that may have reached the node must not be sent twice. */
 		if (failure == CLIENT_REFUSED)
 			*ret_outcome = AGAIN_SOON;
@@ -360,16 +418,18 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 		if (*ret_outcome == GIVE_UP)
 			return err_prefix(e, "it is not known whether this was done (look with "
 					     "`holdfast history`): ");
-		return rc;
+		return failure == CLIENT_UNTRUSTED ? untrusted(n, e) : rc;
 	}
 	*ret_outcome = DONE;
 	if (r->reply.status >= 200 && r->reply.status < 300)
 		return 0;
 	rc = reply_error(&r->reply, e);
+	n->how = reply_words(rc);
 	if (rc == ERR_STANDBY || rc == ERR_NOT_SERVING || rc == ERR_DB_GONE ||
 	    rc == ERR_KEYS_UNAVAILABLE || rc == ERR_LOG_UNWRITABLE ||
 	    (rc == ERR_EMERGENCY_READ_ONLY && kind == REMOTE_WRITE && r->n > 1))
-		*ret_outcome = AGAIN_SOON;
+		*ret_outcome = rc == ERR_EMERGENCY_READ_ONLY && is_lasting(&r->reply) ? LASTING
+										      : AGAIN_SOON;
 	if (rc == ERR_TIMEOUT && kind == REMOTE_READ)
 		*ret_outcome = AGAIN_LATER; /* its database stands still */
 	return rc;
@@ -419,13 +479,42 @@ parse_reply(const struct client_reply *reply, json_t **ret, struct err *e)
 	return *ret ? 0 : err_set(e, ERR_BAD_JSON, "the node's answer is not valid JSON");
 }
 
+static bool
+all_asked(const struct remote *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!r->nodes[i].how)
+			return false;
+	return true;
+}
+
+/* "waiting for an answer: https://a:7272 does not answer; https://b:7272 stands by". `now`: who is being asked. */
+static void
+tell_waiting(const struct remote *r, const struct node *now, struct waiting *w)
+{
+	auto_buf text = BUF_INIT;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct node *n = &r->nodes[i];
+		const char *how = n->how ? n->how : n == now ? "does not answer yet" : NULL;
+
+		if (how)
+			buf_addf(&text, "%s%s %s", text.len ? "; " : "", n->url, how);
+	}
+	waiting_for(w, "waiting: %s", buf_str(&text));
+}
+
 static int
 put_question(struct remote *r, const struct question *q, json_t **ret, struct err *e)
 {
 	int64_t deadline = clock_mono_ms() + patience_ms(r, q->kind);
+	auto_waiting w = waiting_begin();
+	bool lasting = false;
 	struct err last = { 0 };
 	struct err said = { 0 }; /* by a node that answered: tells more than a refused connection */
 
+	for (size_t i = 0; i < r->n; i++)
+		r->nodes[i].how = NULL;
 	for (;;) {
 		int64_t now = clock_mono_ms();
 		struct node *n = next_node(r, now);
@@ -435,6 +524,7 @@ put_question(struct remote *r, const struct question *q, json_t **ret, struct er
 			clock_sleep_ms(n->next_ms - now);
 		}
 		enum outcome outcome;
+		tell_waiting(r, n, w);
 		int rc = ask(r, n, q, &outcome, &last);
 		if (outcome == DONE || outcome == GIVE_UP) {
 			if (outcome == DONE && (size_t)(n - r->nodes) != r->last) {
@@ -453,7 +543,8 @@ put_question(struct remote *r, const struct question *q, json_t **ret, struct er
 		if (rc != ERR_UNREACHABLE && rc != ERR_STANDBY)
 			said = last;
 		n->next_ms = clock_mono_ms() + (outcome == AGAIN_SOON ? 100 : 1500);
-		if (clock_mono_ms() > deadline || all_hopeless(r))
+		lasting |= outcome == LASTING;
+		if (clock_mono_ms() > deadline || all_hopeless(r) || (lasting && all_asked(r)))
 			break;
 	}
 	if (said.code)

@@ -36,8 +36,8 @@ int remote_forget(struct err *e) NONNULL MUST_USE; /* removes the session file *
 const char *remote_user(const struct remote *r) NONNULL;
 
 /* One call; body NULL or JSON text. 2xx: 0 and the parsed body in
- * *ret (json_decref; NULL for an empty body). Otherwise the error the node gave, or
- * ERR_UNREACHABLE. */
+ * *ret (json_decref; NULL for an empty body). Otherwise the error the node gave, ERR_UNTRUSTED, or
+ * ERR_UNREACHABLE. Says what is waited for (cli/waiting.h). */
 int remote_call(struct remote *r, enum remote_kind kind, const char *method, const char *path,
 		const char *body, json_t **ret, struct err *e) MUST_USE;
 

@@ -207,6 +207,7 @@ static const struct {
 	KEEP("Holdfast-Mode:", mode),
 	KEEP("Holdfast-Durability:", durability),
 	KEEP("Holdfast-As-Of:", as_of),
+	KEEP("Holdfast-Emergency-Seconds:", emergency_s),
 #undef KEEP
 };
 

@@ -23,6 +23,7 @@ struct client_reply {
 	int status;
 	struct buf body;
 	char location[512], mode[32], durability[16], as_of[40];
+	char emergency_s[24]; /* how long the node has been in emergency, "" it is not */
 };
 
 /* How a call failed, for those who must tell a dead peer from a cut line. */

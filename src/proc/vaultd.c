@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -243,6 +244,16 @@ follow_state(struct fiber *f, void *arg)
 	d->telling = false;
 }
 
+/* How long emergency lasts is said to whoever asks (api/dispatch.c). */
+static void
+note_emergency(struct vaultd *d, enum ha_state now)
+{
+	if (state_serves(now) != 'e')
+		atomic_store(&d->v.emergency_since_ms, 0);
+	else if (!atomic_load(&d->v.emergency_since_ms))
+		atomic_store(&d->v.emergency_since_ms, clock_mono_ms());
+}
+
 static void
 on_page_timer(uv_timer_t *t)
 {
@@ -253,6 +264,7 @@ on_page_timer(uv_timer_t *t)
 		log_notice("the node is now in state %s", state_name(q.state));
 	d->state_seq = q.state_seq;
 	limit_on_state(&d->v, q.state);
+	note_emergency(d, q.state);
 	if (d->telling || d->stopping || (d->told == q.state && d->followed_seq == q.state_seq))
 		return;
 	d->telling = true;

@@ -44,7 +44,9 @@ struct vault {
 	struct uuid node;
 	uint32_t data_key; /* newest data key: what is sealed with */
 	struct vault_health health;
-	bool unlocked; /* this outage's limit on the age of data (vault/limit.h) */
+	_Atomic int64_t
+		emergency_since_ms; /* monotonic; 0: not in emergency. Read by all threads */
+	bool unlocked;		    /* this outage's limit on the age of data (vault/limit.h) */
 };
 
 /* Who asks, and from where; of one call, in its arena. */

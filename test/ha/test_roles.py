@@ -250,6 +250,6 @@ def test_what_is_refused(st):
         p = node.run("ha", *verb, "--home", node.home, check=False)
         assert p.returncode == 1 and says in p.stderr, (verb, p.stderr)
     p = st.b.run("ha", "promote", "--home", st.b.home, check=False, input="no\n")
-    assert p.returncode == 1 and "nothing was done" in p.stderr and "everything is here as of" in p.stderr, p.stderr
+    assert p.returncode == 1 and "nothing was changed" in p.stderr and "everything is here as of" in p.stderr, p.stderr
     st.home_again()
     assert st.a.state() == "synced" and st.b.state() == "standby"

@@ -169,7 +169,9 @@ def test_login_with_another_pin_sends_nothing(shared, boss, where):
 
 def test_login_without_trust_is_no_login(shared, boss, where):
     p = shared.cli("login", shared.url, "admin", session=where / "s", check=False, input=f"{PASSWORD}\n")
-    assert p.returncode == 3 and "--trust" in p.stderr and pin_of(shared) in p.stderr
+    assert p.returncode == 1 and "nothing was sent" in p.stderr and "--trust" in p.stderr and pin_of(shared) in p.stderr
+    p = shared.cli("login", shared.url, "admin", "--json", session=where / "s", check=False, input=f"{PASSWORD}\n")
+    assert p.returncode == 1 and json.loads(p.stdout)["error"]["code"] == "untrusted"
 
 
 def test_login_under_a_name_that_the_certificate_has_not(shared, boss, where):
@@ -234,7 +236,10 @@ def test_nobody_answers(boss, where, ports):
     (where / "s").write_text(json.dumps(held))
     for verb in (["ls"], ["put", "x/y"]):
         begun = time.monotonic()
-        fails(boss.node.cli(*verb, session=where / "s", check=False, input="x\n"), 3, "refused")
+        p = boss.node.cli(*verb, session=where / "s", check=False, input="x\n")
+        waited, refused = p.stderr.splitlines()
+        assert p.returncode == 3 and "refused" in refused
+        assert waited.startswith("waiting: https://localhost:") and "refuses connections" in waited
         assert time.monotonic() - begun < 10
     p = boss.node.cli("ls", "--json", session=where / "s", check=False)
     assert p.returncode == 3 and json.loads(p.stdout)["error"]["code"] == "unreachable"

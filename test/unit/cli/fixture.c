@@ -58,6 +58,8 @@ on_request(void *ctx, struct request *rq)
 		request_header(rq, "Holdfast-Mode", a->mode);
 	if (a->location)
 		request_header(rq, "Location", a->location);
+	if (a->emergency_s)
+		request_header(rq, "Holdfast-Emergency-Seconds", a->emergency_s);
 	atomic_fetch_add(&f->asked, 1);
 	request_send(rq);
 }

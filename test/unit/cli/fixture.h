@@ -13,6 +13,7 @@ struct fake_answer {
 	const char *path; /* NULL: any */
 	int status;
 	const char *body, *mode, *location;
+	const char *emergency_s; /* for how long it has been in emergency; NULL: not said */
 };
 
 struct fake {

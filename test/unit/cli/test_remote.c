@@ -248,7 +248,7 @@ test_who_is_not_trusted(void **state)
 	for (int kind = REMOTE_READ; kind <= REMOTE_WRITE; kind++) {
 		auto_remote r = opened();
 		assert_string_equal(call(r, kind, &e), "");
-		assert_int_equal(e.code, ERR_UNREACHABLE);
+		assert_int_equal(e.code, ERR_UNTRUSTED);
 		assert_non_null(strstr(e.text, "not trusted"));
 	}
 	assert_true(clock_mono_ms() - begun < 2000);
@@ -403,6 +403,95 @@ test_where_the_session_is(void **state)
 	free(session);
 }
 
+/* What was printed on standard error during a call. */
+static void
+call_hearing(enum remote_kind kind, struct err *ret_e, char *ret, size_t room, int64_t *ret_ms)
+{
+	int saved = dup(STDERR_FILENO), pipes[2];
+	int64_t begun = clock_mono_ms();
+
+	assert_int_equal(pipe(pipes), 0);
+	fflush(stderr);
+	dup2(pipes[1], STDERR_FILENO);
+	close(pipes[1]);
+	{
+		auto_remote r = opened();
+		call(r, kind, ret_e);
+	}
+	*ret_ms = clock_mono_ms() - begun;
+	fflush(stderr);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	ssize_t n = read(pipes[0], ret, room - 1);
+	ret[n > 0 ? n : 0] = '\0';
+	close(pipes[0]);
+}
+
+/* H5: an outage that goes on refuses a change at once; a new one is waited for, and that is said. */
+static void
+test_a_change_in_a_lasting_emergency(void **state)
+{
+	const struct session_node nodes[] = { { a.port, a.pair.cert.data },
+					      { b.port, b.pair.cert.data } };
+	struct err e;
+	char said[2048];
+	int64_t ms;
+
+	fake_stop_server(&a);
+	b.answers[0] = (struct fake_answer){ NULL,	  403,	ERROR("emergency_read_only"),
+					     "emergency", NULL, "3600" };
+	session_write(nodes, 2);
+	call_hearing(REMOTE_WRITE, &e, said, sizeof(said), &ms);
+	assert_int_equal(e.code, ERR_EMERGENCY_READ_ONLY);
+	assert_true(ms < 3000);
+	assert_int_equal(atomic_load(&b.asked), 1);
+
+	b.answers[0].emergency_s = "2";
+	session_write(nodes, 2);
+	call_hearing(REMOTE_WRITE, &e, said, sizeof(said), &ms);
+	assert_int_equal(e.code, ERR_EMERGENCY_READ_ONLY);
+	assert_true(ms > 3000 && atomic_load(&b.asked) > 2);
+	assert_non_null(strstr(said, "refuses connections"));
+	assert_non_null(strstr(said, "gives emergency access"));
+	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1); /* one line */
+}
+
+/* Who waits alone for a node is told whom for. */
+static void
+test_a_wait_is_said_once(void **state)
+{
+	const struct session_node nodes[] = { { a.port, a.pair.cert.data } };
+	struct err e;
+	char said[2048], url[64];
+	int64_t ms;
+
+	fake_stop_server(&a);
+	session_write(nodes, 1);
+	call_hearing(REMOTE_READ, &e, said, sizeof(said), &ms);
+	assert_int_equal(e.code, ERR_UNREACHABLE);
+	snprintf(url, sizeof(url), "https://localhost:%u refuses connections\n", a.port);
+	assert_non_null(strstr(said, url));
+	assert_true(strncmp(said, "waiting: ", 9) == 0);
+	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+}
+
+/* No answer that can be waited for: it says what to do, at once. */
+static void
+test_a_wrong_certificate_is_not_silence(void **state)
+{
+	const struct session_node nodes[] = { { a.port, b.pair.cert.data } };
+	struct err e;
+	char said[2048];
+	int64_t ms;
+
+	session_write(nodes, 1);
+	call_hearing(REMOTE_READ, &e, said, sizeof(said), &ms);
+	assert_int_equal(e.code, ERR_UNTRUSTED);
+	assert_non_null(strstr(e.text, "holdfast login"));
+	assert_string_equal(said, "");
+	assert_int_equal(atomic_load(&a.asked), 0);
+}
+
 int
 main(void)
 {
@@ -423,6 +512,9 @@ main(void)
 		T(test_adopt_more_nodes_than_anybody_has),
 		T(test_session_files_that_are_none),
 		T(test_where_the_session_is),
+		T(test_a_change_in_a_lasting_emergency),
+		T(test_a_wait_is_said_once),
+		T(test_a_wrong_certificate_is_not_silence),
 	};
 	http_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);

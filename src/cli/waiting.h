@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * No silent waiting: what a verb waits for is said on standard error, in one line, once it has lasted a second. A thread of its
+ * own says it, since the verb hangs in a call meanwhile; it touches nothing but its own text. Not while the process may fork.
+ */
+#pragma once
+
+#include "base/attr.h"
+
+#define WAITING_AFTER_MS 1000
+
+struct waiting;
+
+struct waiting *waiting_begin(void) MUST_USE;
+/* What is waited for now; "" nothing. Said if it is still so when the second is over. */
+void waiting_for(struct waiting *w, const char *fmt, ...) PRINTF(2, 3);
+/* Ends it at once. Takes NULL. */
+void waiting_end(struct waiting *w);
+
+DEFINE_GUARD(waiting_guard, struct waiting, waiting_end)
+#define auto_waiting FREE_WITH(waiting_guard) struct waiting *
