@@ -19,7 +19,7 @@ from pathlib import Path
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 CACHE_DAYS = 14
-LIVING = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/systemd", "/var/lib/dbus", "/var/.updated",
+LIVING = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/systemd", "/var/lib/dbus", "/var/.updated", "/etc/.updated",
           "/root", "/home", "/media", "/srv")
 ROOM_MIB = 8192 # of memory that is free: then the machines lie in it
 MARK = "HOLDFAST_TEST_PRIVATE_MOUNTS"

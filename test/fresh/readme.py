@@ -216,7 +216,7 @@ def prepare(place, work, label, lower):
 
 def play(report, label, place, work, lower):
     where = f"pair, {label.split()[-1]}"
-    machines = []
+    machines, held = [], False
     try:
         state = {}
 
@@ -235,6 +235,8 @@ def play(report, label, place, work, lower):
 
         if not report.step(where, "two machines, systemd up", booted):
             return
+        report.quiet.acquire()
+        held = True
         page = state["page"]
         pair = Pair(page, *machines)
         for name, what in (("names and ports of the firewall", pair.names_and_ports),
@@ -259,6 +261,8 @@ def play(report, label, place, work, lower):
     except Failed as e:
         report.step(where, "the machines", lambda: (_ for _ in ()).throw(e))
     finally:
+        if held:
+            report.quiet.release()
         for m in machines:
             m.stop()
 
