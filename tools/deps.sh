@@ -9,7 +9,7 @@ set -eu
 
 BUILD='
 gcc meson|meson ninja-build pkg-config|pkgconf
-libmicrohttpd-dev libuv1-dev libpq-dev libsqlite3-dev libsodium-dev libgnutls28-dev libjansson-dev
+libmicrohttpd-dev libuv1-dev libpq-dev libsqlite3-dev libsodium-dev libgnutls28-dev libjansson-dev libexpat1-dev
 libcurl4-gnutls-dev libarchive-dev libseccomp-dev libcmocka-dev libinih-dev liboath-dev libqrencode-dev
 libsystemd-dev postgresql python3 unzip'
 TEST='

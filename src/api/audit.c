@@ -90,16 +90,50 @@ on_audit_export(struct api_call *c, struct err *e)
 	return audit_export_part(&c->call, &node, after, upto, &c->w, e);
 }
 
+/* true, false, or not given: false. */
+static int
+query_bool(const struct api_call *c, const char *name, bool *ret, struct err *e)
+{
+	const char *text = request_query(c->rq, name);
+	*ret = text && strcmp(text, "true") == 0;
+	if (text && !*ret && strcmp(text, "false") != 0)
+		return err_set(e, ERR_BAD_FIELD, "%s: true or false", name);
+	return 0;
+}
+
 int
 on_import(struct api_call *c, struct err *e)
 {
-	enum import_format format = IMPORT_BY_HEADER;
-	const char *name = request_query(c->rq, "format"), *dry = request_query(c->rq, "dry_run");
-	int rc = name ? import_format_parse(name, &format, e) : 0;
-	if (rc)
-		return rc;
-	if (dry && strcmp(dry, "true") && strcmp(dry, "false"))
-		return err_set(e, ERR_BAD_FIELD, "dry_run: true or false");
-	return import_csv(&c->call, buf_str(&c->rq->body), c->rq->body.len, format,
-			  dry && strcmp(dry, "true") == 0, &c->w, e);
+	struct import_request rq = {
+		.text = buf_str(&c->rq->body),
+		.n = c->rq->body.len,
+		.format = request_query(c->rq, "format"),
+	};
+	const char *duplicates = request_query(c->rq, "duplicates");
+	int rc = rq.format ? import_format_check(rq.format, e) : 0;
+	if (rc == 0 && duplicates)
+		rc = import_duplicates_parse(duplicates, &rq.duplicates, e);
+	if (rc == 0)
+		rc = query_uuid(c, "id", &rq.id, e);
+	if (rc == 0)
+		rc = query_bool(c, "dry_run", &rq.dry_run, e);
+	if (rc == 0)
+		rc = query_bool(c, "all_or_nothing", &rq.all_or_nothing, e);
+	return rc ? rc : import_run(&c->call, &rq, &c->w, e);
+}
+
+int
+on_import_outcome(struct api_call *c, struct err *e)
+{
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	return rc ? rc : import_outcome(&c->call, &id, &c->w, e);
+}
+
+int
+on_import_stop(struct api_call *c, struct err *e)
+{
+	struct uuid id;
+	int rc = api_param_uuid(c, 0, &id, e);
+	return rc ? rc : import_stop(&c->call, &id, &c->w, e);
 }

@@ -56,6 +56,8 @@
 	X(audit_accept)                                                                            \
 	X(audit_export)                                                                            \
 	X(import)                                                                                  \
+	X(import_outcome)                                                                          \
+	X(import_stop)                                                                             \
 	X(nodes)                                                                                   \
 	X(ha)                                                                                      \
 	X(ha_unlock)                                                                               \

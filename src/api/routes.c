@@ -111,8 +111,12 @@ static const struct route table[] = {
 	{ HTTP_DELETE, "/v1/accounts/{id}/shares/{user}", DO(account_unshare), CAP_USE, CHANGE, NO_BODY, NULL, 0,
 	  "Withdraws a share of an account.", NULL },
 
-	{ HTTP_POST, "/v1/import", DO(import), CAP_USE, CHANGE, NO_BODY, "format dry_run", IMPORT_BYTES_MAX,
-	  "Imports a CSV file (text/csv): all of it, or nothing.", "Imported" },
+	{ HTTP_POST, "/v1/import", DO(import), CAP_USE, CHANGE, NO_BODY, "id format duplicates dry_run all_or_nothing",
+	  IMPORT_BYTES_MAX, "Imports what another program exported; asked again with the same id, it tells what became of it.", "Imported" },
+	{ HTTP_GET, "/v1/import/{id}", DO(import_outcome), CAP_USE, 0, NO_BODY, NULL, 0,
+	  "Says what became of an import of the caller's: stored, stopped, running, unknown.", "Imported" },
+	{ HTTP_DELETE, "/v1/import/{id}", DO(import_stop), CAP_USE, CHANGE, NO_BODY, NULL, 0,
+	  "Stops an import unless it is stored; nothing is stored under this id any more.", "Imported" },
 
 	{ HTTP_GET, "/v1/audit", DO(audit), CAP_AUDIT, READ | ROUTE_EVENT, NO_BODY,
 	  "user kind object since until node limit before", 0, "Lists the log, newest first.", "Events" },

@@ -15,6 +15,25 @@ csv_init(struct csv *c, const char *data, size_t n)
 	c->p = data;
 	c->end = n ? data + n : data;
 	c->line = 1;
+	c->separator = ',';
+}
+
+char
+csv_guess_separator(const char *data, size_t n)
+{
+	static const char separators[] = ",;\t";
+	size_t counts[sizeof(separators) - 1] = { 0 }, best = 0;
+	bool quoted = false;
+	for (size_t i = 0; i < n && (quoted || !strchr("\r\n", data[i])); i++) {
+		const char *found = quoted ? NULL : strchr(separators, data[i]);
+		quoted ^= data[i] == '"';
+		if (found && *found)
+			counts[found - separators]++;
+	}
+	for (size_t i = 1; i < ARRAY_LEN(counts); i++)
+		if (counts[i] > counts[best])
+			best = i;
+	return separators[best];
 }
 
 void
@@ -62,7 +81,9 @@ take_quoted(struct csv *c, struct err *e)
 	unsigned from = c->line;
 	while (c->p < c->end) {
 		char ch = *c->p++;
-		if (ch == '"') {
+		if (ch == '\\' && c->backslash && c->p < c->end && strchr("\\\"", *c->p)) {
+			ch = *c->p++;
+		} else if (ch == '"') {
 			if (c->p == c->end || *c->p != '"')
 				return 0;
 			c->p++;
@@ -79,13 +100,12 @@ static int
 take_plain(struct csv *c, struct err *e)
 {
 	const char *from = c->p;
-	while (c->p < c->end && !strchr(",\r\n\"", *c->p))
-		c->p++;
 	/* strchr finds the end of its own text too: a NUL byte stops the loop, and is refused. */
+	for (; c->p < c->end && *c->p != c->separator && !strchr("\r\n", *c->p); c->p++)
+		if (*c->p == '"')
+			c->fault = "a quote inside a field that is not quoted";
 	if (c->p < c->end && *c->p == '\0')
 		return refuse(c, e, "a NUL byte");
-	if (c->p < c->end && *c->p == '"')
-		return refuse(c, e, "a quote inside a field that is not quoted");
 	buf_add(&c->text, from, (size_t)(c->p - from));
 	return 0;
 }
@@ -93,8 +113,6 @@ take_plain(struct csv *c, struct err *e)
 static int
 take_field(struct csv *c, struct err *e)
 {
-	if (c->n == CSV_FIELDS_MAX)
-		return refuse(c, e, "too many fields");
 	size_t off = c->text.len;
 	int rc;
 	if (c->p < c->end && *c->p == '"') {
@@ -107,11 +125,15 @@ take_field(struct csv *c, struct err *e)
 		return rc;
 	size_t len = c->text.len - off;
 	if (len > CSV_FIELD_BYTES)
-		return refuse(c, e, "a field is too long");
+		c->fault = "a field is longer than 64 KiB";
 	if (len && memchr(c->text.data + off, 0, len))
 		return refuse(c, e, "a NUL byte");
 	if (len && !jw_utf8(c->text.data + off, len))
-		return refuse(c, e, "a field is not valid UTF-8");
+		return refuse(c, e, "a field is not valid UTF-8: save the file as UTF-8");
+	if (c->n == CSV_FIELDS_MAX) {
+		c->fault = "more than 64 fields";
+		return 0;
+	}
 	buf_addc(&c->text, '\0');
 	c->off[c->n] = off;
 	c->len[c->n++] = len;
@@ -123,6 +145,7 @@ csv_next(struct csv *c, struct err *e)
 {
 	buf_reset(&c->text);
 	c->n = 0;
+	c->fault = NULL;
 	while (take_line_end(c))
 		;
 	if (c->p == c->end)
@@ -134,9 +157,9 @@ csv_next(struct csv *c, struct err *e)
 			return rc;
 		if (c->p == c->end || take_line_end(c))
 			return 1;
-		if (*c->p != ',')
+		if (*c->p != c->separator)
 			return refuse(c, e,
-				      "something stands between a closing quote and the comma");
+				      "something stands between a closing quote and the separator");
 		c->p++;
 	}
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * CSV (RFC 4180) over bytes in memory, record by record, with line numbers. Bytes from outside:
- * every bound is checked, nothing is repaired. Refused: NUL, invalid UTF-8, a quote inside an
- * unquoted field, anything but a separator behind a closing quote, a quote that never closes, too
- * many or too long fields. Line ends may be CRLF, LF or CR; a byte order mark and empty lines are
- * passed over.
+ * every bound is checked, nothing is repaired. Where it is not certain any more where a field ends
+ * the whole text is refused: NUL, invalid UTF-8, anything but a separator behind a closing quote, a
+ * quote that never closes. What concerns one record only is said of that record (fault), and the
+ * next one is read: a quote inside an unquoted field, too many or too long fields. Line ends may be
+ * CRLF, LF or CR; a byte order mark and empty lines are passed over.
  */
 #pragma once
 
@@ -16,9 +17,12 @@
 
 struct csv {
 	const char *p, *end;
-	unsigned line;					 /* of p, from 1 */
-	unsigned record;				 /* line on which the last record begins */
-	unsigned n;					 /* fields of the last record */
+	char separator;	 /* ',' unless the caller says otherwise */
+	bool backslash;	 /* in quotes \" is a quote and \\ a backslash, as KeePass 1 writes them */
+	unsigned line;	 /* of p, from 1 */
+	unsigned record; /* line on which the last record begins */
+	unsigned n;	 /* fields of the last record */
+	const char *fault; /* what is wrong with the last record; NULL: nothing */
 	size_t off[CSV_FIELDS_MAX], len[CSV_FIELDS_MAX]; /* into text */
 	struct buf text; /* the last record's fields, each with a NUL; wiped by csv_done */
 };
@@ -26,6 +30,9 @@ struct csv {
 /* The bytes are borrowed until csv_done. */
 void csv_init(struct csv *c, const char *data, size_t n);
 void csv_done(struct csv *c) NONNULL;
+
+/* Which of , ; and tab separates the fields of the first record: the one that it has most of. */
+char csv_guess_separator(const char *data, size_t n);
 
 /* Reads the next record: 1, 0 at the end, or ERR_BAD_FIELD with the line ("line 17: …"). */
 int csv_next(struct csv *c, struct err *e) MUST_USE;

@@ -88,3 +88,16 @@ secret_mfree(void *q)
 	explicit_bzero(p, n + HEADER);
 	free(p);
 }
+
+void *
+secret_mrealloc(void *q, size_t n)
+{
+	size_t had = 0;
+	void *grown = secret_malloc(n);
+	if (!grown || !q)
+		return grown;
+	memcpy(&had, (uint8_t *)q - HEADER, sizeof(had));
+	memcpy(grown, q, had < n ? had : n);
+	secret_mfree(q);
+	return grown;
+}

@@ -21,6 +21,7 @@ void secret_wipe(void *p, size_t n);
 /* malloc/free that wipe on free, in the shape jansson's json_set_alloc_funcs wants. */
 void *secret_malloc(size_t n);
 void secret_mfree(void *p);
+void *secret_mrealloc(void *p, size_t n); /* moves; NULL: no memory, and p as it was */
 
 DEFINE_GUARD(secret_guard, struct secret, secret_free)
 #define auto_secret FREE_WITH(secret_guard) struct secret *

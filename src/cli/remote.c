@@ -35,6 +35,8 @@ struct remote {
 	size_t n, last; /* last: who served last, asked first */
 	char *token, *user;
 	struct client_reply reply;
+	bool maybe_done;
+	const atomic_bool *stop;
 };
 
 static char *
@@ -402,15 +404,21 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 	}
 	client_reply_done(&r->reply);
 	r->reply = (struct client_reply){ 0 };
+	client_stop_on(n->client, r->stop);
 	int rc = client_send(n->client, q->method, q->path, q->type, q->body, q->len, &r->reply,
 			     &failure, e);
 	n->hopeless = failure == CLIENT_UNTRUSTED || failure == CLIENT_BAD_NAME;
 	if (rc < 0) {
 		n->how = failure_words(failure);
+		r->maybe_done |= client_sent(n->client);
+		if (r->stop && atomic_load(r->stop)) {
+			*ret_outcome = GIVE_UP;
+			return err_set(e, ERR_UNREACHABLE, "it was interrupted");
+		}
 		/* A write that may have reached the node must not be sent twice. */
 		if (failure == CLIENT_REFUSED)
 			*ret_outcome = AGAIN_SOON;
-		else if (kind == REMOTE_READ && failure != CLIENT_UNTRUSTED)
+		else if (kind != REMOTE_WRITE && failure != CLIENT_UNTRUSTED)
 			*ret_outcome = failure == CLIENT_SILENT ? AGAIN_LATER : AGAIN_SOON;
 		else
 			*ret_outcome =
@@ -427,7 +435,7 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 	n->how = reply_words(rc);
 	if (rc == ERR_STANDBY || rc == ERR_NOT_SERVING || rc == ERR_DB_GONE ||
 	    rc == ERR_KEYS_UNAVAILABLE || rc == ERR_LOG_UNWRITABLE ||
-	    (rc == ERR_EMERGENCY_READ_ONLY && kind == REMOTE_WRITE && r->n > 1))
+	    (rc == ERR_EMERGENCY_READ_ONLY && kind != REMOTE_READ && r->n > 1))
 		*ret_outcome = rc == ERR_EMERGENCY_READ_ONLY && is_lasting(&r->reply) ? LASTING
 										      : AGAIN_SOON;
 	if (rc == ERR_TIMEOUT && kind == REMOTE_READ)
@@ -511,6 +519,7 @@ put_question(struct remote *r, const struct question *q, json_t **ret, struct er
 	auto_waiting w = waiting_begin();
 	bool lasting = false;
 	struct err last = { 0 };
+	r->maybe_done = false;
 	struct err said = { 0 }; /* by a node that answered: tells more than a refused connection */
 
 	for (size_t i = 0; i < r->n; i++)
@@ -568,14 +577,26 @@ remote_call(struct remote *r, enum remote_kind kind, const char *method, const c
 }
 
 int
-remote_send(struct remote *r, const char *method, const char *path, enum client_type type,
-	    const char *body, size_t n, json_t **ret, struct err *e)
+remote_send(struct remote *r, const char *method, const char *path, const char *body, size_t n,
+	    json_t **ret, struct err *e)
 {
-	struct question q = { .kind = REMOTE_WRITE,
+	struct question q = { .kind = REMOTE_REPEAT,
 			      .method = method,
 			      .path = path,
-			      .type = type,
+			      .type = CLIENT_FILE,
 			      .body = body,
 			      .len = n };
 	return put_question(r, &q, ret, e);
+}
+
+bool
+remote_maybe_done(const struct remote *r)
+{
+	return r->maybe_done;
+}
+
+void
+remote_stop_on(struct remote *r, const atomic_bool *stop)
+{
+	r->stop = stop;
 }

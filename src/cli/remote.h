@@ -18,6 +18,7 @@ struct remote;
 enum remote_kind {
 	REMOTE_READ, /* may be asked twice (a retrieval may then be logged twice) */
 	REMOTE_WRITE,
+	REMOTE_REPEAT, /* a write that may be asked twice: it has an id and is done once */
 };
 
 /* The session file: $HOLDFAST_SESSION, or holdfast/session.json in $XDG_CONFIG_HOME or ~/.config.
@@ -41,9 +42,13 @@ const char *remote_user(const struct remote *r) NONNULL;
 int remote_call(struct remote *r, enum remote_kind kind, const char *method, const char *path,
 		const char *body, json_t **ret, struct err *e) MUST_USE;
 
-/* A write with a body of another type (n bytes). */
-int remote_send(struct remote *r, const char *method, const char *path, enum client_type type,
-		const char *body, size_t n, json_t **ret, struct err *e) MUST_USE;
+/* REMOTE_REPEAT with a file of n bytes as body. */
+int remote_send(struct remote *r, const char *method, const char *path, const char *body, size_t n,
+		json_t **ret, struct err *e) MUST_USE;
+/* Whether the last call, which failed, may have been done all the same. */
+bool remote_maybe_done(const struct remote *r) NONNULL;
+/* A call from another thread ends soon after *stop is true; NULL: no longer. */
+void remote_stop_on(struct remote *r, const atomic_bool *stop);
 
 /* JSON text of o, appended; flags are jansson's. The buffer is wiped, unlike jansson's own. */
 int remote_json_text(const json_t *o, size_t flags, struct buf *ret) NONNULL;

@@ -17,7 +17,7 @@ struct client {
 	CURL *curl;
 	char base[BASE_MAX];
 	int trust_fd; /* the trusted certificates, as a file without a name */
-	struct curl_slist *headers, *headers_body, *headers_csv;
+	struct curl_slist *headers, *headers_body, *headers_file;
 	bool sent; /* of the last call: something of the request went out */
 	char why[CURL_ERROR_SIZE];
 };
@@ -66,15 +66,15 @@ make_headers(struct client *c, const char *bearer)
 		buf_addf(&line, "Authorization: Bearer %s", bearer);
 		add_line(&c->headers, line.data);
 		add_line(&c->headers_body, line.data);
-		add_line(&c->headers_csv, line.data);
+		add_line(&c->headers_file, line.data);
 	}
 	add_line(&c->headers, "Accept: application/json");
 	add_line(&c->headers_body, "Accept: application/json");
 	add_line(&c->headers_body, "Content-Type: application/json");
 	add_line(&c->headers_body, "Expect:");
-	add_line(&c->headers_csv, "Accept: application/json");
-	add_line(&c->headers_csv, "Content-Type: text/csv");
-	add_line(&c->headers_csv, "Expect:");
+	add_line(&c->headers_file, "Accept: application/json");
+	add_line(&c->headers_file, "Content-Type: application/octet-stream");
+	add_line(&c->headers_file, "Expect:");
 }
 
 #define SET(c, option, value) CLIENT_SET((c)->curl, option, value)
@@ -160,7 +160,7 @@ client_free(struct client *c)
 	curl_easy_cleanup(c->curl);
 	free_headers(c->headers);
 	free_headers(c->headers_body);
-	free_headers(c->headers_csv);
+	free_headers(c->headers_file);
 	close(c->trust_fd);
 	free(c);
 }
@@ -327,6 +327,20 @@ refuse_call(struct client *c, CURLcode code, enum client_failure *ret_failure, s
 
 /* ---- the call ---- */
 
+static int
+on_progress(void *stop, curl_off_t down_of, curl_off_t down, curl_off_t up_of, curl_off_t up)
+{
+	return atomic_load((const atomic_bool *)stop);
+}
+
+void
+client_stop_on(struct client *c, const atomic_bool *stop)
+{
+	SET(c, CURLOPT_XFERINFOFUNCTION, stop ? on_progress : NULL);
+	SET(c, CURLOPT_XFERINFODATA, (void *)stop);
+	SET(c, CURLOPT_NOPROGRESS, stop ? 0L : 1L);
+}
+
 static void
 set_body(struct client *c, const char *method, enum client_type type, const char *body, size_t len)
 {
@@ -341,7 +355,7 @@ set_body(struct client *c, const char *method, enum client_type type, const char
 	if (!body)
 		SET(c, CURLOPT_HTTPHEADER, c->headers);
 	else
-		SET(c, CURLOPT_HTTPHEADER, type == CLIENT_CSV ? c->headers_csv : c->headers_body);
+		SET(c, CURLOPT_HTTPHEADER, type == CLIENT_FILE ? c->headers_file : c->headers_body);
 }
 
 int

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include "base/buf.h"
 #include "base/err.h"
@@ -45,13 +46,15 @@ int client_call(struct client *c, const char *method, const char *path, const ch
 /* The same with a body of len bytes of another type. */
 enum client_type {
 	CLIENT_JSON,
-	CLIENT_CSV,
+	CLIENT_FILE, /* bytes; the other side sees what they are */
 };
 int client_send(struct client *c, const char *method, const char *path, enum client_type type,
 		const char *body, size_t len, struct client_reply *ret,
 		enum client_failure *ret_failure, struct err *e) MUST_USE;
 /* Whether anything of the last call's request went out: if not, it was not done. */
 bool client_sent(const struct client *c) NONNULL;
+/* Calls end soon after *stop is true, as if the line broke; NULL: no longer. */
+void client_stop_on(struct client *c, const atomic_bool *stop);
 void client_reply_done(struct client_reply *r) NONNULL; /* wipes */
 
 /* Connects, does the TLS handshake without trust, gives the peer's certificate chain (PEM). For the

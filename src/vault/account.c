@@ -396,21 +396,35 @@ check_fields(const struct account_fields *f, struct err *e)
 	return 0;
 }
 
+static void
+write_fields(const struct account_fields *f, struct buf *out)
+{
+	struct jw w;
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	for (size_t i = 0; i < f->n; i++)
+		jw_textn(&w, f->field[i].name, f->field[i].value, f->field[i].value_len);
+	jw_end_object(&w);
+}
+
+size_t
+account_fields_bytes(const struct account_fields *f)
+{
+	auto_buf plain = BUF_INIT;
+	write_fields(f, &plain);
+	return plain.len;
+}
+
 static int
 seal_fields(struct call *c, const struct uuid *version, const struct uuid *account,
 	    const struct account_fields *f, struct buf *ret, struct err *e)
 {
 	auto_buf plain = BUF_INIT;
 	uint8_t ad[ACCOUNT_AD_LEN];
-	struct jw w;
 	int rc = check_fields(f, e);
 	if (rc)
 		return rc;
-	jw_init(&w, &plain);
-	jw_object(&w, NULL);
-	for (size_t i = 0; i < f->n; i++)
-		jw_textn(&w, f->field[i].name, f->field[i].value, f->field[i].value_len);
-	jw_end_object(&w);
+	write_fields(f, &plain);
 	if (plain.len > ACCOUNT_FIELDS_BYTES)
 		return err_set(e, ERR_TOO_LARGE, "fields: together at most %u KiB",
 			       ACCOUNT_FIELDS_BYTES >> 10);
@@ -419,23 +433,19 @@ seal_fields(struct call *c, const struct uuid *version, const struct uuid *accou
 			 ret, e);
 }
 
-/* What a new version is made upon. */
-struct base {
-	int n, based_on;
-	struct uuid upon; /* nil: nothing */
-	bool emergency;	  /* made on a secondary: whoever takes it in looks at the right again */
-};
-
-static struct base
+static struct account_base
 base_of(const struct right *a)
 {
-	return (struct base){ .n = a->top_n + 1, .based_on = a->current_n, .upon = a->current };
+	return (struct account_base){ .n = a->top_n + 1,
+				      .based_on = a->current_n,
+				      .upon = a->current };
 }
 
 /* Seals the fields and writes the body of VERSION_ADDED. */
-static int
-write_added(struct call *c, const struct uuid *account, const struct account_fields *f,
-	    const struct base *base, struct uuid *ret_id, struct buf *ret_body, struct err *e)
+int
+account_version_body(struct call *c, const struct uuid *account, const struct account_fields *f,
+		     const struct account_base *base, struct uuid *ret_id, struct buf *ret_body,
+		     struct err *e)
 {
 	auto_buf sealed = BUF_INIT, text = BUF_INIT;
 	struct jw w;
@@ -463,27 +473,34 @@ write_added(struct call *c, const struct uuid *account, const struct account_fie
 }
 
 int
-account_first_version(struct call *c, const struct uuid *account,
-		      const struct account_fields *fields, struct buf *ret_body, struct err *e)
+account_current(struct call *c, const struct uuid *id, struct account_base *ret_base,
+		struct buf *ret_fields, struct err *e)
 {
-	const struct base first = { .n = 1 };
-	struct uuid version;
-	return write_added(c, account, fields, &first, &version, ret_body, e);
+	FREE_WITH(opened_done) struct opened x = { 0 };
+	struct right a;
+	int rc = read_right(c, id, LEVEL_MODIFY, "add version", &a, e);
+	if (rc)
+		return rc;
+	*ret_base = base_of(&a);
+	if (a.current_n == 0)
+		return 0;
+	rc = read_open(c, id, a.current_n, &x, e);
+	return rc ? rc : open_fields(c, id, &x, ret_fields, e);
 }
 
 static int
 append_added(struct call *c, const struct uuid *id, const struct account_fields *fields,
-	     const struct base *base, struct uuid *ret_version, struct err *e)
+	     const struct account_base *base, struct uuid *ret_version, struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	int rc = write_added(c, id, fields, base, ret_version, &body, e);
+	int rc = account_version_body(c, id, fields, base, ret_version, &body, e);
 	return rc ? rc : vault_append(c, EVENT_VERSION_ADDED, id, buf_str(&body), e);
 }
 
 /* On a secondary: only where it is allowed, and as much as it can hold. */
 static int
 append_in_emergency(struct call *c, const struct uuid *id, const struct right *a,
-		    const struct account_fields *fields, struct base *base,
+		    const struct account_fields *fields, struct account_base *base,
 		    struct uuid *ret_version, struct err *e)
 {
 	int rc = emergency_check(c, &a->resource, e);
@@ -510,7 +527,7 @@ account_put(struct call *c, const struct uuid *id, const struct account_fields *
 	if (if_version >= 0 && if_version != a.current_n)
 		return err_set(e, ERR_VERSION_CONFLICT, "the current version is %d, not %lld",
 			       a.current_n, (long long)if_version);
-	struct base base = base_of(&a);
+	struct account_base base = base_of(&a);
 	if (ledger_journals(c->v->ledger))
 		rc = append_in_emergency(c, id, &a, fields, &base, &version, e);
 	else
@@ -648,14 +665,14 @@ settle_anew(struct call *c, const struct uuid *id, const struct right *a,
 {
 	auto_buf added = BUF_INIT, settled = BUF_INIT;
 	auto_rows r = NULL;
-	const struct base base = base_of(a);
+	const struct account_base base = base_of(a);
 	struct event ev[2];
 	if (!a->conflict)
 		return err_set(e, ERR_CONFLICT,
 			       "this account is not in conflict; store a version as always");
 	int rc = read_choice(c, id, a->current_n, &r, e);
 	if (rc == 0)
-		rc = write_added(c, id, fields, &base, ret_chosen, &added, e);
+		rc = account_version_body(c, id, fields, &base, ret_chosen, &added, e);
 	if (rc)
 		return rc;
 	write_settled(&settled, r, ret_chosen, base.n);
@@ -738,6 +755,8 @@ account_create(struct call *c, const struct uuid *resource, const char *login,
 	       struct err *e)
 {
 	auto_buf body = BUF_INIT, version = BUF_INIT;
+	const struct account_base first = { .n = 1 };
+	struct uuid version_id;
 	struct event ev[2];
 	size_t n = 0;
 	policy_gate gate = gate_enter(c->v->gates, c->f, resource);
@@ -750,7 +769,7 @@ account_create(struct call *c, const struct uuid *resource, const char *login,
 	account_created_body(&body, resource, login, description);
 	ev[n++] = policy_event(c, EVENT_ACCOUNT_CREATED, ret, buf_str(&body));
 	if (fields) {
-		rc = account_first_version(c, ret, fields, &version, e);
+		rc = account_version_body(c, ret, fields, &first, &version_id, &version, e);
 		ev[n++] = policy_event(c, EVENT_VERSION_ADDED, ret, buf_str(&version));
 	}
 	return rc ? rc : policy_append(c, ev, n, e);

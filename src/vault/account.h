@@ -71,10 +71,22 @@ int account_right(struct call *c, const struct uuid *id, int need, const char *w
 int account_login_taken(struct call *c, const struct uuid *resource, const char *login,
 			const struct uuid *but, bool *ret, struct err *e) MUST_USE;
 
-/* For import: checks fields, seals them and writes the body of VERSION_ADDED (n = 1 upon nothing).
- */
-int account_first_version(struct call *c, const struct uuid *account,
-			  const struct account_fields *fields, struct buf *ret_body,
-			  struct err *e) NONNULL MUST_USE;
+/* What a new version is made upon. */
+struct account_base {
+	int n, based_on;
+	struct uuid upon; /* nil: nothing */
+	bool emergency;	  /* made on a secondary: whoever takes it in looks at the right again */
+};
+
+/* For import. The JSON that the current version sealed (empty: there is none yet), and what the
+ * next one is made upon; for whoever may modify the account. */
+int account_current(struct call *c, const struct uuid *id, struct account_base *ret_base,
+		    struct buf *ret_fields, struct err *e) NONNULL MUST_USE;
+/* For import: checks fields, seals them and writes the body of VERSION_ADDED. */
+int account_version_body(struct call *c, const struct uuid *account,
+			 const struct account_fields *fields, const struct account_base *base,
+			 struct uuid *ret_id, struct buf *ret_body, struct err *e) NONNULL MUST_USE;
+/* How long the JSON object of the fields is. */
+size_t account_fields_bytes(const struct account_fields *fields) NONNULL;
 void account_created_body(struct buf *out, const struct uuid *resource, const char *login,
 			  const char *description);

@@ -1,81 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Four steps: parse (every line is judged before anything else happens), check against what is
- * there (one read for all lines), seal (many fibers, so that keyd always has work), append (one
- * unit, ordered by kind so that each kind is applied by one statement).
+ * Five steps: read the file (a thread of the pool), plan (every line is judged before anything
+ * else happens), hold what is there and is touched and plan once more, seal (many fibers, so that
+ * keyd always has work), append (one unit, ordered by kind so that each kind is applied by one
+ * statement). The last event of the unit carries the import's id and what it counted: it is what an
+ * import is found by afterwards.
  */
 #include "vault/import.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include "base/csv.h"
+#include <uv.h>
 #include "vault/account.h"
-#include "vault/lists.h"
+#include "vault/body.h"
+#include "vault/importformat.h"
+#include "vault/importplan.h"
 #include "vault/resource.h"
 
 #define SEALERS 16
-#define COLUMNS_MAX CSV_FIELDS_MAX
+#define TRIES 5 /* when the vault changes under the plan */
 
-/* What a column is for. */
-enum column {
-	COLUMN_IGNORED,
-	COLUMN_GROUP,
-	COLUMN_RESOURCE,
-	COLUMN_LOGIN,
-	COLUMN_URL,
-	COLUMN_DESCRIPTION,
-	COLUMN_FIELD, /* a secret field */
+/* Imports of one id follow each other; who wants one stopped says so here. */
+struct import_running {
+	struct import_running *next;
+	struct uuid id, user;
+	unsigned users; /* inside and waiting */
+	struct fiber_gate gate;
+	bool stop;
 };
 
-struct column_rule {
-	const char *header; /* any case */
-	enum column column;
-	const char *field; /* COLUMN_FIELD: its name */
+struct counts {
+	int64_t entries, resources, fate[IMPORTPLAN_FATES_N];
 };
 
-static const struct column_rule keepassxc_rules[] = {
-	{ "Group", COLUMN_GROUP, NULL },
-	{ "Title", COLUMN_RESOURCE, NULL },
-	{ "Username", COLUMN_LOGIN, NULL },
-	{ "Password", COLUMN_FIELD, "password" },
-	{ "URL", COLUMN_URL, NULL },
-	{ "Notes", COLUMN_FIELD, "notes" },
-	{ "TOTP", COLUMN_FIELD, "totp" },
-	{ "Icon", COLUMN_IGNORED, NULL },
-	{ "Last Modified", COLUMN_IGNORED, NULL },
-	{ "Created", COLUMN_IGNORED, NULL },
-};
-
-static const struct column_rule plain_rules[] = {
-	{ "resource", COLUMN_RESOURCE, NULL },	  { "login", COLUMN_LOGIN, NULL },
-	{ "password", COLUMN_FIELD, "password" }, { "url", COLUMN_URL, NULL },
-	{ "notes", COLUMN_FIELD, "notes" },	  { "description", COLUMN_DESCRIPTION, NULL },
-};
-
-/* One line that will be an account. Texts in the arena of the call. */
-struct line {
-	unsigned number; /* in the file */
-	const char *resource, *login, *url, *description;
-	struct account_field *field;
-	size_t nfields;
-	unsigned first; /* index of the first line with the same resource */
-	struct uuid resource_id, account_id;
-	bool new_resource; /* this line brings it */
-	struct buf resource_body, account_body, version_body;
+/* What a line is sealed into. */
+struct sealed {
+	struct buf resource, account, version;
 };
 
 struct import {
 	struct call *c;
-	enum import_format format;
-	unsigned ncolumns;
-	struct {
-		enum column column;
-		const char *field;
-	} columns[COLUMNS_MAX];
-	struct line *lines;
-	size_t nlines, cap;
-	size_t nresources;
+	const struct import_request *rq;
+	struct import_running *running; /* NULL: a dry run */
+	struct importfile file;
+	struct importplan plan;
+	struct counts counts;
+	struct sealed *sealed; /* one per line; n of plan */
+	/* what is touched, held */
+	const struct uuid *touched;
+	struct gate **gate;
+	size_t ngates;
 	/* sealing */
 	size_t next;
 	unsigned sealers;
@@ -85,312 +60,295 @@ struct import {
 };
 
 int
-import_format_parse(const char *name, enum import_format *ret, struct err *e)
+import_duplicates_parse(const char *name, enum import_duplicates *ret, struct err *e)
 {
-	if (strcmp(name, "keepassxc") == 0)
-		*ret = IMPORT_KEEPASSXC;
-	else if (strcmp(name, "plain") == 0)
-		*ret = IMPORT_PLAIN;
-	else
-		return err_set(e, ERR_BAD_FIELD, "format: keepassxc or plain");
-	return 0;
+	static const char *const names[] = {
+		[IMPORT_SKIP] = "skip", [IMPORT_UPDATE] = "update", [IMPORT_NEW] = "new"
+	};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(names[i], name) == 0) {
+			*ret = (enum import_duplicates)i;
+			return 0;
+		}
+	}
+	return err_set(e, ERR_BAD_FIELD, "duplicates: skip, update or new");
 }
 
-/* ---- parse ---- */
-
-static const struct column_rule *
-find_rule(enum import_format format, const char *header)
+int
+import_format_check(const char *name, struct err *e)
 {
-	bool plain = format == IMPORT_PLAIN;
-	const struct column_rule *rules = plain ? plain_rules : keepassxc_rules;
-	size_t n = plain ? ARRAY_LEN(plain_rules) : ARRAY_LEN(keepassxc_rules);
+	auto_buf known = BUF_INIT;
+	size_t n;
+	const struct importformat *all = importformat_all(&n);
+	if (importformat_find(name))
+		return 0;
 	for (size_t i = 0; i < n; i++)
-		if (strcasecmp(rules[i].header, header) == 0)
-			return &rules[i];
-	return NULL;
+		buf_addf(&known, "%s%s", i ? ", " : "", all[i].name);
+	return err_set(e, ERR_BAD_FIELD, "format: one of %s", buf_str(&known));
+}
+
+/* ---- read ---- */
+
+struct reading {
+	uv_work_t work;
+	struct import *im;
+	struct fiber *f;
+	bool done;
+	int rc;
+	struct err e;
+};
+
+static void
+on_read(uv_work_t *w)
+{
+	struct reading *r = w->data;
+	const struct import_request *rq = r->im->rq;
+	r->rc = importfile_read(r->im->c->a, rq->text, rq->n, rq->format, &r->im->file, &r->e);
+}
+
+static void
+on_was_read(uv_work_t *w, int status)
+{
+	struct reading *r = w->data;
+	r->done = true;
+	fiber_wake(r->f);
+}
+
+/* On a thread, because a large file takes a while; the arena is that thread's meanwhile. */
+static int
+read_file(struct import *im, struct err *e)
+{
+	struct reading r = { .im = im, .f = im->c->f };
+	r.work.data = &r;
+	if (im->rq->n > IMPORT_BYTES_MAX)
+		return err_set(e, ERR_TOO_LARGE, "the file is larger than 32 MiB");
+	if (uv_queue_work(im->c->v->loop, &r.work, on_read, on_was_read))
+		abort();
+	while (!r.done)
+		fiber_sleep(im->c->f);
+	if (r.rc && e)
+		*e = r.e;
+	return r.rc;
+}
+
+/* ---- plan ---- */
+
+static bool
+comes(const struct importplan_line *l)
+{
+	return l->fate == IMPORTPLAN_NEW || l->fate == IMPORTPLAN_UPDATED;
+}
+
+static void
+count(struct import *im)
+{
+	struct counts counts = { .entries = (int64_t)im->plan.n };
+	for (size_t i = 0; i < im->plan.n; i++) {
+		counts.fate[im->plan.line[i].fate]++;
+		counts.resources += im->plan.line[i].brings_resource;
+	}
+	im->counts = counts;
+}
+
+static void
+leave_gates(struct import *im)
+{
+	for (size_t i = im->ngates; i > 0; i--)
+		gate_leave(im->gate[i - 1]);
+	im->ngates = 0;
+}
+
+static void
+enter_gates(struct import *im, const struct uuid *ids, size_t n)
+{
+	struct call *c = im->c;
+	leave_gates(im);
+	im->touched = ids;
+	im->gate = arena_alloc(c->a, (n + 1) * sizeof(struct gate *));
+	for (; im->ngates < n; im->ngates++)
+		im->gate[im->ngates] = gate_enter(c->v->gates, c->f, &ids[im->ngates]);
 }
 
 static bool
-has_column(const struct csv *csv, const char *name)
+holds(const struct import *im, const struct uuid *ids, size_t n)
 {
-	for (unsigned i = 0; i < csv->n; i++)
-		if (strcasecmp(csv_field(csv, i), name) == 0)
-			return true;
-	return false;
-}
-
-/* KeePassXC's headers are known; a plain file may have columns of its own. */
-static int
-take_column(struct import *im, const struct csv *csv, unsigned i, struct err *e)
-{
-	const char *header = csv_field(csv, i);
-	const struct column_rule *rule = find_rule(im->format, header);
-	for (unsigned k = 0; k < i; k++)
-		if (strcasecmp(csv_field(csv, k), header) == 0)
-			return err_set(e, ERR_BAD_FIELD, "line %u: the column is there twice",
-				       csv->record);
-	if (!rule && im->format == IMPORT_KEEPASSXC) {
-		im->columns[i].column = COLUMN_IGNORED;
-		return 0;
-	}
-	if (rule) {
-		im->columns[i].column = rule->column;
-		im->columns[i].field = rule->field;
-		return 0;
-	}
-	if (policy_name(header, "column", e) || strlen(header) > 100)
-		return err_set(e, ERR_BAD_FIELD, "line %u: the name of column %u is no good",
-			       csv->record, i + 1);
-	im->columns[i].column = COLUMN_FIELD;
-	im->columns[i].field = arena_strdup(im->c->a, header);
-	return 0;
+	return n == im->ngates && (n == 0 || memcmp(ids, im->touched, n * sizeof(*ids)) == 0);
 }
 
 static int
-read_header(struct import *im, struct csv *csv, struct err *e)
+plan(struct import *im, struct err *e)
 {
-	int rc = csv_next(csv, e);
-	if (rc < 0)
-		return rc;
-	if (rc == 0)
-		return err_set(e, ERR_BAD_FIELD, "line 1: the file is empty");
-	if (im->format == IMPORT_BY_HEADER)
-		im->format = has_column(csv, "resource") ? IMPORT_PLAIN : IMPORT_KEEPASSXC;
-	bool plain = im->format == IMPORT_PLAIN;
-	const char *const need[] = { plain ? "resource" : "Title", plain ? "login" : "Username",
-				     plain ? "password" : "Password" };
-	for (size_t i = 0; i < ARRAY_LEN(need); i++)
-		if (!has_column(csv, need[i]))
-			return err_set(e, ERR_BAD_FIELD, "line %u: the column %s is missing",
-				       csv->record, need[i]);
-	im->ncolumns = csv->n;
-	rc = 0;
-	for (unsigned i = 0; i < csv->n && rc == 0; i++)
-		rc = take_column(im, csv, i, e);
-	return rc;
-}
-
-/* "Root/Servers/Linux" and "db1" → "Servers/Linux/db1": the root group's name says nothing. */
-static const char *
-join_group(struct arena *a, const char *group, const char *title)
-{
-	const char *below = strchr(group, '/');
-	return below && below[1] ? arena_printf(a, "%s/%s", below + 1, title) : title;
-}
-
-static struct line *
-new_line(struct import *im)
-{
-	if (im->nlines == im->cap) {
-		size_t cap = im->cap ? 2 * im->cap : 256;
-		struct line *grown = realloc(im->lines, cap * sizeof(*grown));
-		if (!grown)
-			abort();
-		im->lines = grown;
-		im->cap = cap;
-	}
-	struct line *l = &im->lines[im->nlines++];
-	memset(l, 0, sizeof(*l));
-	return l;
-}
-
-static void
-take_fields(struct import *im, const struct csv *csv, struct line *l, const char **ret_group)
-{
-	struct arena *a = im->c->a;
-	l->field = arena_alloc(a, im->ncolumns * sizeof(*l->field));
-	for (unsigned i = 0; i < im->ncolumns; i++) {
-		const char *value = arena_strndup(a, csv_field(csv, i), csv_field_len(csv, i));
-		switch (im->columns[i].column) {
-		case COLUMN_GROUP:
-			*ret_group = value;
-			break;
-		case COLUMN_RESOURCE:
-			l->resource = value;
-			break;
-		case COLUMN_LOGIN:
-			l->login = value;
-			break;
-		case COLUMN_URL:
-			l->url = value;
-			break;
-		case COLUMN_DESCRIPTION:
-			l->description = value;
-			break;
-		case COLUMN_FIELD:
-			/* An empty password is a state too; other empty fields are not there. */
-			if (*value || strcmp(im->columns[i].field, "password") == 0)
-				l->field[l->nfields++] = (struct account_field){
-					.name = im->columns[i].field,
-					.value = value,
-					.value_len = csv_field_len(csv, i),
-				};
-			break;
-		case COLUMN_IGNORED:
-			break;
-		}
-	}
-}
-
-/* The same bounds as the API's bodies have. */
-static int
-check_line(const struct line *l, struct err *e)
-{
-	const struct {
-		const char *name, *value;
-		size_t max;
-		bool is_name;
-	} texts[] = {
-		{ "resource", l->resource, 200, true },
-		{ "login", l->login, 200, *l->login != '\0' },
-		{ "url", l->url, 2000, false },
-		{ "description", l->description, 4000, false },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		if (strlen(texts[i].value) > texts[i].max)
-			return err_set(e, ERR_BAD_FIELD, "%s is longer than %zu bytes",
-				       texts[i].name, texts[i].max);
-		int rc = texts[i].is_name ? policy_name(texts[i].value, texts[i].name, e) : 0;
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int
-take_line(struct import *im, const struct csv *csv, struct err *e)
-{
-	const char *group = "";
-	if (csv->n != im->ncolumns)
-		return err_set(e, ERR_BAD_FIELD, "line %u: %u fields, but the header has %u",
-			       csv->record, csv->n, im->ncolumns);
-	if (im->nlines == IMPORT_LINES_MAX)
-		return err_set(e, ERR_TOO_LARGE, "at most %d accounts at once", IMPORT_LINES_MAX);
-	struct line *l = new_line(im);
-	*l = (struct line){ .number = csv->record, .url = "", .description = "" };
-	take_fields(im, csv, l, &group);
-	if (im->format == IMPORT_KEEPASSXC && !*l->resource)
-		l->resource = l->url;
-	if (im->format == IMPORT_KEEPASSXC && *l->resource)
-		l->resource = join_group(im->c->a, group, l->resource);
-	int rc = check_line(l, e);
-	return rc ? err_prefix(e, "line %u: ", l->number) : 0;
-}
-
-static int
-parse_all(struct import *im, const char *text, size_t n, struct err *e)
-{
-	struct csv csv;
-	csv_init(&csv, text, n);
-	int rc = read_header(im, &csv, e);
-	while (rc == 0 && (rc = csv_next(&csv, e)) == 1)
-		rc = take_line(im, &csv, e);
-	csv_done(&csv);
-	return rc;
-}
-
-/* ---- check ---- */
-
-/* Row i of import_check belongs to line i. */
-static int
-judge_line(struct import *im, const struct rows *r, size_t i, struct err *e)
-{
-	struct line *l = &im->lines[i];
-	int row = (int)i;
-	unsigned pair = (unsigned)row_int(r, row, 2) - 1;
-	l->first = (unsigned)row_int(r, row, 1) - 1;
-	if (pair != i)
-		return err_set(e, ERR_CONFLICT, "line %u: the same resource and login as line %u",
-			       l->number, im->lines[pair].number);
-	if (!row_null(r, row, 5))
-		return err_set(e, ERR_CONFLICT, "line %u: %s has this login already", l->number,
-			       l->resource);
-	if (!row_null(r, row, 3)) {
-		row_uuid(r, row, 3, &l->resource_id);
-		if (row_int(r, row, 4) < LEVEL_MODIFY)
-			return err_set(e, ERR_CONFLICT,
-				       "line %u: the name %s is taken by a resource that you may "
-				       "not change",
-				       l->number, l->resource);
-	} else if (l->first == i) {
-		uuid_new(&l->resource_id);
-		l->new_resource = true;
-		im->nresources++;
-	} else {
-		l->resource_id = im->lines[l->first].resource_id;
-	}
-	uuid_new(&l->account_id);
-	return 0;
-}
-
-/* A resource has one URL, the first line's; another one stays with its account. */
-static void
-keep_url(struct import *im, struct line *l)
-{
-	if (l->new_resource || !*l->url || strcmp(l->url, im->lines[l->first].url) == 0)
-		return;
-	for (size_t i = 0; i < l->nfields; i++)
-		if (strcasecmp(l->field[i].name, "url") == 0)
-			return;
-	struct account_field *grown = arena_alloc(im->c->a, (l->nfields + 1) * sizeof(*grown));
-	memcpy(grown, l->field, l->nfields * sizeof(*grown));
-	grown[l->nfields++] = (struct account_field){ .name = "url",
-						      .value = l->url,
-						      .value_len = strlen(l->url) };
-	l->field = grown;
-}
-
-static int
-check_all(struct import *im, struct err *e)
-{
-	struct call *c = im->c;
-	auto_binds b = BINDS_INIT;
-	auto_rows r = NULL;
-	bind_uuid(&b, &c->who.user);
-	bind_array_begin(&b, STMT_TEXT);
-	for (size_t i = 0; i < im->nlines; i++)
-		bind_elem_text(&b, im->lines[i].resource);
-	bind_array_end(&b);
-	bind_array_begin(&b, STMT_TEXT);
-	for (size_t i = 0; i < im->nlines; i++)
-		bind_elem_text(&b, im->lines[i].login);
-	bind_array_end(&b);
-	int rc = lists_ask(c, STMT_IMPORT_CHECK, &b, &r, e);
+	int rc = importplan_make(im->c, &im->file, im->rq->duplicates, &im->plan, e);
 	if (rc)
 		return rc;
-	if ((size_t)rows_count(r) != im->nlines)
-		return err_set(e, ERR_INTERNAL, "import_check gave %d rows for %zu lines",
-			       rows_count(r), im->nlines);
-	for (size_t i = 0; i < im->nlines && rc == 0; i++) {
-		rc = judge_line(im, r, i, e);
-		if (rc == 0)
-			keep_url(im, &im->lines[i]);
+	count(im);
+	for (size_t i = 0; im->rq->all_or_nothing && i < im->plan.n; i++) {
+		const struct importplan_line *l = &im->plan.line[i];
+		if (l->fate == IMPORTPLAN_REFUSED)
+			return err_set(e, ERR_BAD_FIELD, "line %u: %s; nothing is stored",
+				       l->entry->line, l->why);
 	}
-	return rc;
+	return 0;
+}
+
+/* What is there and touched is held, so that what was planned with it is still so when it is
+ * stored. */
+static int
+plan_and_hold(struct import *im, struct err *e)
+{
+	for (int i = 0; i < TRIES; i++) {
+		size_t n;
+		int rc = plan(im, e);
+		if (rc)
+			return rc;
+		const struct uuid *ids = importplan_touches(im->c, &im->plan, &n);
+		if (holds(im, ids, n))
+			return 0;
+		enter_gates(im, ids, n);
+	}
+	return err_set(e, ERR_CONFLICT, "what is there changes all the time; nothing is stored");
 }
 
 /* ---- seal ---- */
 
-static int
-seal_line(struct import *im, struct fiber *f, struct line *l, struct err *e)
+/* The fields of the version before that the file does not speak of stay. old: JSON of a version. */
+static struct account_fields
+lay_over(struct call *c, const struct account_fields *new, const json_t *old)
 {
-	const struct account_fields fields = { l->nfields, l->field };
-	const struct resource_texts texts = { .name = l->resource, .url = l->url };
+	struct account_fields all = { 0 };
+	struct account_field *f = arena_alloc(c->a, (new->n + json_object_size(old) + 1) *
+							    sizeof(struct account_field));
+	const char *name;
+	json_t *value;
+	json_object_foreach((json_t *)old, name, value)
+	{
+		const struct account_field *now = NULL;
+		for (size_t i = 0; i < new->n; i++)
+			if (strcmp(new->field[i].name, name) == 0)
+				now = &new->field[i];
+		f[all.n++] = now ? *now
+				 : (struct account_field){
+					   arena_strdup(c->a, name),
+					   arena_strndup(c->a, json_string_value(value),
+							 json_string_length(value)),
+					   json_string_length(value),
+				   };
+	}
+	for (size_t i = 0; i < new->n; i++)
+		if (!json_object_get(old, new->field[i].name))
+			f[all.n++] = new->field[i];
+	all.field = f;
+	return all;
+}
+
+static bool
+same_fields(const struct account_fields *f, const json_t *old)
+{
+	if (f->n != json_object_size(old))
+		return false;
+	for (size_t i = 0; i < f->n; i++) {
+		const json_t *v = json_object_get(old, f->field[i].name);
+		if (!v || json_string_length(v) != f->field[i].value_len ||
+		    memcmp(json_string_value(v), f->field[i].value, f->field[i].value_len) != 0)
+			return false;
+	}
+	return true;
+}
+
+static json_t *
+json_of(const struct account_fields *f)
+{
+	json_t *o = json_object();
+	for (size_t i = 0; i < f->n; i++)
+		json_object_set_new(o, f->field[i].name,
+				    json_stringn(f->field[i].value, f->field[i].value_len));
+	return o;
+}
+
+/* The versions of one account that the file has, each upon the one before. *old: the fields of the
+ * version before; NULL: none. */
+static int
+seal_version(struct import *im, struct call *c, struct importplan_line *l,
+	     struct account_base *base, json_t **old, struct err *e)
+{
+	struct account_fields fields = importplan_fields(c, &im->plan, l);
+	struct sealed *s = &im->sealed[l - im->plan.line];
+	struct uuid version;
+	if (*old)
+		fields = lay_over(c, &fields, *old);
+	if (*old && same_fields(&fields, *old)) {
+		l->fate = IMPORTPLAN_UNCHANGED;
+		return 0;
+	}
+	int rc = account_version_body(c, &l->account_id, &fields, base, &version, &s->version, e);
+	if (rc)
+		return rc;
+	*base = (struct account_base){ .n = base->n + 1, .based_on = base->n, .upon = version };
+	if (l->next) {
+		json_decref(*old);
+		*old = json_of(&fields);
+	}
+	return 0;
+}
+
+static int
+read_current(struct call *c, const struct importplan_line *l, struct account_base *ret,
+	     json_t **ret_fields, struct err *e)
+{
+	auto_buf text = BUF_INIT;
+	int rc = account_current(c, &l->account_id, ret, &text, e);
+	if (rc == 0 && text.len) {
+		*ret_fields = json_loadb(text.data, text.len, 0, NULL);
+		if (!*ret_fields)
+			rc = err_set(e, ERR_INTERNAL, "what is stored for %s is no JSON",
+				     l->resource);
+	}
+	return rc;
+}
+
+/* l: the first line of its account. */
+static int
+seal_account(struct import *im, struct fiber *f, struct importplan_line *l, struct err *e)
+{
+	const struct resource_texts texts = {
+		.name = l->resource,
+		.url = l->entry->url,
+		.type = *l->entry->type ? l->entry->type : NULL,
+		.address = *l->entry->address ? l->entry->address : NULL,
+	};
+	struct account_base base = { .n = 1 };
+	struct sealed *s = &im->sealed[l - im->plan.line];
 	struct call mine = *im->c;
+	json_t *old = NULL;
+	int rc = 0;
 	mine.f = f;
-	if (l->new_resource)
-		resource_created_body(&l->resource_body, &texts, &im->c->who.user);
-	account_created_body(&l->account_body, &l->resource_id, l->login, l->description);
-	int rc = account_first_version(&mine, &l->account_id, &fields, &l->version_body, e);
-	return rc ? err_prefix(e, "line %u: ", l->number) : 0;
+	if (l->brings_resource)
+		resource_created_body(&s->resource, &texts, &im->c->who.user);
+	if (l->has_account)
+		rc = read_current(&mine, l, &base, &old, e);
+	else
+		account_created_body(&s->account, &l->resource_id, l->entry->login,
+				     l->entry->description);
+	for (; l && rc == 0; l = l->next)
+		rc = seal_version(im, &mine, l, &base, &old, e);
+	json_decref(old);
+	return rc;
 }
 
 static void
 seal_some(struct import *im, struct fiber *f)
 {
-	while (im->rc == 0 && im->next < im->nlines) {
+	while (im->rc == 0 && im->next < im->plan.n) {
 		struct err e = { 0 };
-		int rc = seal_line(im, f, &im->lines[im->next++], &e);
+		size_t i = im->next++;
+		struct importplan_line *l = &im->plan.line[i];
+		bool heads = comes(l) && l->pair == i;
+		int rc = heads ? seal_account(im, f, l, &e) : 0;
+		if (rc)
+			err_prefix(&e, "line %u: ", l->entry->line);
+		if (rc == 0 && im->running->stop)
+			rc = err_set(&e, ERR_CONFLICT,
+				     "this import was stopped; nothing is stored");
 		if (rc && im->rc == 0) {
 			im->rc = rc;
 			im->err = e;
@@ -412,6 +370,7 @@ sealer(struct fiber *f, void *arg)
 static int
 seal_all(struct import *im, struct err *e)
 {
+	im->sealed = arena_alloc(im->c->a, (im->plan.n + 1) * sizeof(*im->sealed));
 	for (int i = 1; i < SEALERS; i++) {
 		im->sealers++;
 		if (!fiber_start(im->c->v->fibers, sealer, im)) {
@@ -429,82 +388,384 @@ seal_all(struct import *im, struct err *e)
 	return im->rc;
 }
 
+static void
+drop_sealed(struct import *im)
+{
+	for (size_t i = 0; im->sealed && i < im->plan.n; i++) {
+		buf_done(&im->sealed[i].resource);
+		buf_done(&im->sealed[i].account);
+		buf_done(&im->sealed[i].version);
+	}
+	im->sealed = NULL;
+}
+
+/* ---- what is told ---- */
+
+/* The numbers that the event keeps and every reply has. */
+static int64_t *
+number(struct counts *c, size_t i, const char **ret_name)
+{
+	const struct {
+		const char *name;
+		int64_t *value;
+	} numbers[] = {
+		{ "entries", &c->entries },
+		{ "resources", &c->resources },
+#define X(NAME, name) { #name, &c->fate[IMPORTPLAN_##NAME] },
+		IMPORTPLAN_FATES(X)
+#undef X
+	};
+	if (i >= ARRAY_LEN(numbers))
+		return NULL;
+	*ret_name = numbers[i].name;
+	return numbers[i].value;
+}
+
+static void
+write_numbers(struct jw *w, struct counts *c)
+{
+	const char *name;
+	for (size_t i = 0; number(c, i, &name); i++)
+		jw_int(w, name, *number(c, i, &name));
+}
+
+static const char *
+fate_name(enum importplan_fate fate)
+{
+	static const char *const names[] = { "new",	"updated", "unchanged",
+					     "skipped", "refused", "left_out" };
+	return names[fate];
+}
+
+static void
+write_line(struct jw *w, const struct importplan_line *l)
+{
+	jw_object(w, NULL);
+	jw_int(w, "line", l->entry->line);
+	jw_text(w, "fate", fate_name(l->fate));
+	jw_text(w, "resource", l->resource);
+	jw_text(w, "login", l->entry->login);
+	jw_text(w, "why", l->why);
+	jw_end_object(w);
+}
+
+static bool
+worth_telling(const struct importplan_line *l)
+{
+	return l->why || l->fate != IMPORTPLAN_NEW;
+}
+
+/* Those of which there is something to say; a dry run tells of all as far as there is room. */
+static void
+write_lines(struct jw *w, const struct import *im)
+{
+	size_t room = IMPORT_LINES_MAX, told = 0, all = 0;
+	for (size_t i = 0; i < im->plan.n; i++)
+		all += im->rq->dry_run || worth_telling(&im->plan.line[i]);
+	for (size_t i = 0; i < im->plan.n; i++)
+		if (worth_telling(&im->plan.line[i]) && room)
+			room--;
+	jw_array(w, "lines");
+	for (size_t i = 0; i < im->plan.n && told < IMPORT_LINES_MAX; i++) {
+		const struct importplan_line *l = &im->plan.line[i];
+		if (!worth_telling(l) && (!im->rq->dry_run || room == 0))
+			continue;
+		if (!worth_telling(l))
+			room--;
+		write_line(w, l);
+		told++;
+	}
+	jw_end_array(w);
+	jw_int(w, "lines_left_off", (int64_t)(all - told));
+}
+
+static void
+write_report(struct jw *w, struct import *im, const char *state)
+{
+	jw_object(w, NULL);
+	jw_uuid(w, "id", &im->rq->id);
+	jw_text(w, "state", state);
+	jw_bool(w, "dry_run", im->rq->dry_run);
+	jw_text(w, "format", im->file.format->name);
+	jw_text(w, "format_title", im->file.format->title);
+	write_numbers(w, &im->counts);
+	jw_array(w, "lost");
+	for (size_t i = 0; i < im->file.nlost; i++) {
+		jw_object(w, NULL);
+		jw_text(w, "name", im->file.lost[i].name);
+		jw_int(w, "values", im->file.lost[i].values);
+		jw_end_object(w);
+	}
+	jw_end_array(w);
+	write_lines(w, im);
+	jw_end_object(w);
+}
+
 /* ---- append ---- */
 
 static void
-summary_body(const struct import *im, struct buf *out)
+summary_body(struct counts *counts, const char *format, bool stopped, struct buf *out)
 {
 	struct jw w;
 	jw_init(&w, out);
 	jw_object(&w, NULL);
-	jw_int(&w, "accounts", (int64_t)im->nlines);
-	jw_int(&w, "resources", (int64_t)im->nresources);
-	jw_text(&w, "format", im->format == IMPORT_PLAIN ? "plain" : "keepassxc");
+	write_numbers(&w, counts);
+	if (format)
+		jw_text(&w, "format", format);
+	if (stopped)
+		jw_bool(&w, "stopped", true);
 	jw_end_object(&w);
 }
 
 static int
 append_all(struct import *im, struct err *e)
 {
+	static const struct {
+		enum event_kind kind;
+		size_t body;
+		bool of_resource;
+	} kinds[] = {
+		{ EVENT_RESOURCE_CREATED, offsetof(struct sealed, resource), true },
+		{ EVENT_ACCOUNT_CREATED, offsetof(struct sealed, account), false },
+		{ EVENT_VERSION_ADDED, offsetof(struct sealed, version), false },
+	};
 	auto_buf summary = BUF_INIT;
 	struct call *c = im->c;
 	size_t n = 0;
-	struct event *ev = arena_alloc(c->a, (3 * im->nlines + 1) * sizeof(*ev));
-	for (size_t i = 0; i < im->nlines; i++) {
-		struct line *l = &im->lines[i];
-		if (l->new_resource)
-			ev[n++] = policy_event(c, EVENT_RESOURCE_CREATED, &l->resource_id,
-					       buf_str(&l->resource_body));
+	struct event *ev = arena_alloc(c->a, (3 * im->plan.n + 1) * sizeof(*ev));
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		for (size_t i = 0; i < im->plan.n; i++) {
+			const struct importplan_line *l = &im->plan.line[i];
+			const struct buf *body =
+				(const void *)((const char *)&im->sealed[i] + kinds[k].body);
+			if (body->len)
+				ev[n++] = policy_event(c, kinds[k].kind,
+						       kinds[k].of_resource ? &l->resource_id
+									    : &l->account_id,
+						       buf_str(body));
+		}
 	}
-	for (size_t i = 0; i < im->nlines; i++) {
-		struct line *l = &im->lines[i];
-		ev[n++] = policy_event(c, EVENT_ACCOUNT_CREATED, &l->account_id,
-				       buf_str(&l->account_body));
-	}
-	for (size_t i = 0; i < im->nlines; i++) {
-		struct line *l = &im->lines[i];
-		ev[n++] = policy_event(c, EVENT_VERSION_ADDED, &l->account_id,
-				       buf_str(&l->version_body));
-	}
-	summary_body(im, &summary);
-	ev[n++] = policy_event(c, EVENT_IMPORTED, &(struct uuid){ 0 }, buf_str(&summary));
+	summary_body(&im->counts, im->file.format->name, false, &summary);
+	ev[n++] = policy_event(c, EVENT_IMPORTED, &im->rq->id, buf_str(&summary));
 	return policy_append(c, ev, n, e);
 }
 
-static void
-done(struct import *im)
+/* ---- one import at a time under an id ---- */
+
+static struct import_running *
+enter(struct call *c, const struct uuid *id)
 {
-	for (size_t i = 0; i < im->nlines; i++) {
-		buf_done(&im->lines[i].resource_body);
-		buf_done(&im->lines[i].account_body);
-		buf_done(&im->lines[i].version_body);
+	struct import_running *r = c->v->imports;
+	while (r && !(uuid_eq(&r->id, id) && uuid_eq(&r->user, &c->who.user)))
+		r = r->next;
+	if (!r) {
+		r = calloc(1, sizeof(*r));
+		if (!r)
+			abort();
+		r->id = *id;
+		r->user = c->who.user;
+		r->next = c->v->imports;
+		c->v->imports = r;
 	}
-	free(im->lines);
+	r->users++;
+	return r;
+}
+
+static void
+leave(struct call *c, struct import_running *r)
+{
+	struct import_running **p = &c->v->imports;
+	if (--r->users)
+		return;
+	while (*p != r)
+		p = &(*p)->next;
+	*p = r->next;
+	free(r);
+}
+
+/* ---- what became of it ---- */
+
+/* *ret_found: there is an event of it. */
+static int
+find(struct call *c, const struct uuid *id, struct counts *ret, bool *ret_found, bool *ret_stopped,
+     const char **ret_format, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	const char *name;
+	bind_uuid(&b, id);
+	bind_uuid(&b, &c->who.user);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_IMPORT_FIND, &b, &r, e);
+	*ret_found = rc == 0 && rows_count(r);
+	if (!*ret_found)
+		return rc;
+	const char *body = row_text(r, 0, 0);
+	for (size_t i = 0; number(ret, i, &name); i++) {
+		auto_buf value = BUF_INIT;
+		/* An older release counted less. */
+		if (body_get(body, name, &value) == 0)
+			*number(ret, i, &name) = strtoll(buf_str(&value), NULL, 10);
+	}
+	auto_buf format = BUF_INIT, stopped = BUF_INIT;
+	*ret_stopped = body_get(body, "stopped", &stopped) == 0;
+	*ret_format = body_get(body, "format", &format) == 0 ? arena_strdup(c->a, buf_str(&format))
+							     : NULL;
+	return 0;
+}
+
+static void
+write_outcome(struct jw *out, const struct uuid *id, const char *state, struct counts *counts,
+	      const char *format)
+{
+	jw_object(out, NULL);
+	jw_uuid(out, "id", id);
+	jw_text(out, "state", state);
+	jw_bool(out, "dry_run", false);
+	if (format)
+		jw_text(out, "format", format);
+	write_numbers(out, counts);
+	jw_end_object(out);
 }
 
 int
-import_csv(struct call *c, const char *text, size_t n, enum import_format format, bool dry_run,
-	   struct jw *out, struct err *e)
+import_outcome(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
 {
-	struct import *im = arena_new_of(c->a, struct import);
-	im->c = c;
-	im->format = format;
-	int rc = n > IMPORT_BYTES_MAX ? err_set(e, ERR_TOO_LARGE, "the file is larger than 32 MiB")
-				      : parse_all(im, text, n, e);
+	struct counts counts = { 0 };
+	const char *format = NULL;
+	bool found = false, stopped = false, running = false;
+	/* Before the log is asked: what ends meanwhile is in one of the two. */
+	for (const struct import_running *r = c->v->imports; r; r = r->next)
+		running |= uuid_eq(&r->id, id) && uuid_eq(&r->user, &c->who.user);
+	int rc = find(c, id, &counts, &found, &stopped, &format, e);
+	if (rc)
+		return rc;
+	write_outcome(out, id,
+		      stopped	? "stopped"
+		      : found	? "stored"
+		      : running ? "running"
+				: "unknown",
+		      &counts, format);
+	return 0;
+}
+
+static int
+stop_inside(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+{
+	struct counts counts = { 0 };
+	const char *format = NULL;
+	bool found = false, stopped = false;
+	auto_buf body = BUF_INIT;
+	int rc = find(c, id, &counts, &found, &stopped, &format, e);
+	if (rc == 0 && !found) {
+		summary_body(&counts, NULL, true, &body);
+		rc = vault_append(c, EVENT_IMPORTED, id, buf_str(&body), e);
+		stopped = true;
+	}
 	if (rc == 0)
-		rc = check_all(im, e);
-	if (rc == 0 && !dry_run && im->nlines) {
+		write_outcome(out, id, stopped ? "stopped" : "stored", &counts, format);
+	return rc;
+}
+
+int
+import_stop(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+{
+	struct import_running *r = enter(c, id);
+	r->stop = true;
+	fiber_gate_enter(&r->gate, c->f);
+	int rc = stop_inside(c, id, out, e);
+	r->stop = false;
+	fiber_gate_leave(&r->gate);
+	leave(c, r);
+	return rc;
+}
+
+/* ---- the whole ---- */
+
+static int
+store(struct import *im, struct err *e)
+{
+	int rc = plan_and_hold(im, e);
+	if (rc == 0)
 		rc = seal_all(im, e);
-		if (rc == 0)
-			rc = append_all(im, e);
-	}
 	if (rc == 0) {
-		jw_object(out, NULL);
-		jw_int(out, "accounts", (int64_t)im->nlines);
-		jw_int(out, "resources", (int64_t)im->nresources);
-		jw_bool(out, "dry_run", dry_run);
-		jw_end_object(out);
+		count(im); /* what is unchanged is known now */
+		rc = append_all(im, e);
 	}
-	done(im);
+	drop_sealed(im);
+	return rc;
+}
+
+/* A name or a right that was given away between plan and log is seen by planning once more. */
+static int
+store_surely(struct import *im, struct err *e)
+{
+	int rc = 0;
+	for (int i = 0; i < TRIES; i++) {
+		im->next = 0;
+		im->rc = 0;
+		im->waiting = NULL;
+		rc = store(im, e);
+		leave_gates(im);
+		if (im->running->stop ||
+		    (rc != ERR_CONFLICT && rc != ERR_FORBIDDEN && rc != ERR_NOT_FOUND))
+			break;
+	}
+	return rc;
+}
+
+static int
+run_inside(struct import *im, struct jw *out, struct err *e)
+{
+	struct call *c = im->c;
+	const char *format = NULL;
+	bool found = false, stopped = false;
+	int rc = find(c, &im->rq->id, &im->counts, &found, &stopped, &format, e);
+	if (rc)
+		return rc;
+	if (stopped || im->running->stop)
+		return err_set(e, ERR_CONFLICT, "this import was stopped; nothing is stored");
+	if (found) {
+		write_outcome(out, &im->rq->id, "stored", &im->counts, format);
+		return 0;
+	}
+	rc = read_file(im, e);
+	if (rc == 0)
+		rc = store_surely(im, e);
+	if (rc == 0)
+		write_report(out, im, "stored");
+	return rc;
+}
+
+static int
+run_dry(struct import *im, struct jw *out, struct err *e)
+{
+	int rc = read_file(im, e);
+	if (rc == 0)
+		rc = plan(im, e);
+	if (rc == 0)
+		write_report(out, im, "planned");
+	return rc;
+}
+
+int
+import_run(struct call *c, const struct import_request *rq, struct jw *out, struct err *e)
+{
+	struct import_request mine = *rq;
+	struct import *im = arena_new_of(c->a, struct import);
+	int rc;
+	im->c = c;
+	im->rq = &mine;
+	if (rq->dry_run) {
+		rc = run_dry(im, out, e);
+	} else {
+		if (uuid_is_nil(&mine.id))
+			uuid_new(&mine.id);
+		im->running = enter(c, &mine.id);
+		fiber_gate_enter(&im->running->gate, c->f);
+		rc = run_inside(im, out, e);
+		fiber_gate_leave(&im->running->gate);
+		leave(c, im->running);
+	}
+	importfile_done(&im->file);
 	return rc;
 }

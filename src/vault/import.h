@@ -1,23 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Import of a CSV file: all of it, or nothing. KeePassXC's own export
- * ("Group","Title","Username","Password","URL", "Notes","TOTP","Icon","Last Modified","Created"; a
- * resource is named by its group below the root and its title), or a plain file with a header:
- * resource, login, password, url, description, notes; every other column becomes a field. One
- * ledger unit. Core thread of vaultd only.
+ * Import of what other programs export (vault/importfile.h). What can be stored is stored as one
+ * unit, under an id; what cannot is named by its line. Whoever asks again with the same id is told
+ * what became of it and doubles nothing. Nothing is said of what the caller may not see: a name that
+ * somebody else's resource has is as taken as when one is created. Core thread of vaultd only; the
+ * file is read on a thread of the pool.
  */
 #pragma once
 
 #include "vault/policy.h"
 
 #define IMPORT_BYTES_MAX (32u << 20)
-#define IMPORT_LINES_MAX 100000
+#define IMPORT_LINES_MAX 10000 /* told of in a reply */
 
-enum import_format { IMPORT_BY_HEADER, IMPORT_KEEPASSXC, IMPORT_PLAIN };
+struct import_running; /* imports that are under way; of the vault */
 
-/* ERR_BAD_FIELD or ERR_CONFLICT with the line that does not fit ("line 17: …").
- * {"accounts","resources","dry_run"} */
-int import_csv(struct call *c, const char *text, size_t n, enum import_format format, bool dry_run,
-	       struct jw *out, struct err *e) NONNULL MUST_USE;
+/* What to do with a login that is there already, in the vault or above in the file. */
+enum import_duplicates {
+	IMPORT_SKIP,   /* leave it as it is */
+	IMPORT_UPDATE, /* a new version, if something differs */
+	IMPORT_NEW,    /* another one, of a resource with a number behind its name */
+};
+
+struct import_request {
+	struct uuid id; /* nil: one is made */
+	const char *text;
+	size_t n;
+	const char *format; /* of vault/importformat.h; NULL: told by the file */
+	enum import_duplicates duplicates;
+	bool dry_run, all_or_nothing;
+};
+
+/* ERR_BAD_FIELD with the line that makes the file unreadable, or (all_or_nothing) that cannot be
+ * stored ("line 17: …"); ERR_CONFLICT when it was stopped.
+ * {"id","state","format","dry_run","entries","accounts",…,"lost":[…],"lines":[…]} */
+int import_run(struct call *c, const struct import_request *rq, struct jw *out,
+	       struct err *e) NONNULL MUST_USE;
+/* What became of an import of the caller's. {"id","state",…}: stored, stopped, running, unknown. */
+int import_outcome(struct call *c, const struct uuid *id, struct jw *out,
+		   struct err *e) NONNULL MUST_USE;
+/* Stops it unless it is stored; nothing is stored under this id any more. The same answer. */
+int import_stop(struct call *c, const struct uuid *id, struct jw *out,
+		struct err *e) NONNULL MUST_USE;
+
 /* ERR_BAD_FIELD */
-int import_format_parse(const char *name, enum import_format *ret, struct err *e) NONNULL MUST_USE;
+int import_duplicates_parse(const char *name, enum import_duplicates *ret,
+			    struct err *e) NONNULL MUST_USE;
+int import_format_check(const char *name, struct err *e) NONNULL MUST_USE;

@@ -15,11 +15,12 @@
 
 #define VAULT_READERS 2
 
-struct sessions;  /* vault/session.h: the cache and the emergency overlay */
-struct journaled; /* vault/journaled.h: versions that only the journal has */
-struct gather;	  /* vault/gather.h: reads of retrievals, together or from the cache */
-struct lists;	  /* vault/lists.h: connections and bounds of lists and searches */
-struct gates;	  /* vault/gate.h: one queue per record for check-then-change */
+struct sessions;       /* vault/session.h: the cache and the emergency overlay */
+struct journaled;      /* vault/journaled.h: versions that only the journal has */
+struct gather;	       /* vault/gather.h: reads of retrievals, together or from the cache */
+struct lists;	       /* vault/lists.h: connections and bounds of lists and searches */
+struct import_running; /* vault/import.h: imports that are under way */
+struct gates;	       /* vault/gate.h: one queue per record for check-then-change */
 
 /* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */
 struct vault_health {
@@ -39,6 +40,7 @@ struct vault {
 	struct sessions *sessions;
 	struct journaled *journaled; /* may be NULL: none */
 	struct gates *gates;
+	struct import_running *imports;
 	struct gather *gather;
 	struct lists *lists; /* NULL: what lists read, readers read */
 	struct uuid node;

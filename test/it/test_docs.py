@@ -34,3 +34,9 @@ def test_every_verb_has_help(holdfast):
         words = [w.replace("_", "-") for w in verb.split("_", 1)]
         out = subprocess.run([holdfast, *words, "--help"], capture_output=True, text=True)
         assert out.returncode == 0 and out.stdout.startswith(f"holdfast {' '.join(words)}"), (verb, out)
+
+
+def test_every_format_of_import_is_explained():
+    formats = re.findall(r'^\t\{ "([a-z0-9-]+)", "[^"]+", importread_', (ROOT / "src/vault/importformat.c").read_text(), re.M)
+    assert len(formats) > 10
+    assert set(formats) == set(re.findall(r"`([a-z0-9-]+)`", "".join(re.findall(r"^\| .* \| (`.*) \|$", (ROOT / "docs/import.md").read_text(), re.M)))) - {"--format"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Import of what other programs export: all of a file, or nothing."""
+"""Import of what other programs export: what comes comes whole, what does not is named."""
 import csv
 import io
 import json
@@ -36,6 +36,11 @@ def save(folder, data, name="import.csv"):
     return path
 
 
+def numbers(reply):
+    """What a reply counted, without zeros and what it counted over."""
+    return {k: reply[k] for k in ("accounts", "resources", "updated", "unchanged", "skipped", "refused", "left_out") if reply[k]}
+
+
 def refused(person, path, *words, args=()):
     """Exit 1 with these words, and nothing of it is there."""
     before = person.good("ls", "--json")
@@ -68,7 +73,7 @@ ENTRIES = [
 
 
 @pytest.fixture(scope="module")
-def keepass_export(folder):
+def keepass_database(folder):
     """A real database, made and exported by the real program."""
     if not shutil.which("keepassxc-cli"):
         pytest.skip("keepassxc-cli is not installed")
@@ -79,27 +84,58 @@ def keepass_export(folder):
     for group, title, user, url, notes, password in ENTRIES:
         keepassxc("add", db, f"{group}/{title}" if group else title, "--username", user, "--url", url, "--notes", notes.replace("\n", "\\n"), "--password-prompt",
                   text=f"{MASTER}\n{password}\n{password}\n")
-    return keepassxc("export", "--format", "csv", db, text=f"{MASTER}\n")
+    keepassxc("add", db, "gone", "--username", "x", "--password-prompt", text=f"{MASTER}\nforgotten\nforgotten\n")
+    keepassxc("rm", db, "gone", text=f"{MASTER}\n") # into the recycle bin
+    return db
+
+
+@pytest.fixture(scope="module")
+def keepass_export(keepass_database):
+    return keepassxc("export", "--format", "csv", keepass_database, text=f"{MASTER}\n")
+
+
+@pytest.fixture(scope="module")
+def keepass_xml(keepass_database):
+    return keepassxc("export", "--format", "xml", keepass_database, text=f"{MASTER}\n")
 
 
 def test_keepassxc(ada, where, keepass_export):
     assert keepass_export.startswith('"Group","Title","Username","Password","URL","Notes"')
     path = save(where, keepass_export)
     p = ada.json("import", path, "--dry-run")
-    assert p == {"accounts": len(ENTRIES), "resources": len(ENTRIES), "dry_run": True} and ada.json("ls") == []
-    assert re.match(rf"imported {len(ENTRIES)} accounts of {len(ENTRIES)} resources in \d", ada.good("import", path))
-    for group, title, user, url, notes, password in ENTRIES:
+    assert numbers(p) == {"accounts": len(ENTRIES), "resources": len(ENTRIES), "left_out": 1} and p["dry_run"] and ada.json("ls") == []
+    assert p["format"] == "keepassxc" and {x["name"]: x["values"] for x in p["lost"]} == {"Created": len(ENTRIES) + 1, "Last Modified": len(ENTRIES) + 1}
+    said = ada.good("import", path)
+    assert re.match(rf"imported {len(ENTRIES)} accounts of {len(ENTRIES)} resources in \d", said) and "KeePassXC (CSV)" in said and "recycle bin" in said
+    came(ada, ENTRIES)
+    assert numbers(ada.json("import", path)) == {"skipped": len(ENTRIES), "left_out": 1} # a second time
+
+
+def came(person, entries):
+    for group, title, user, url, notes, password in entries:
         name = f"{group}/{title}" if group else title
-        assert ada.good("get", f"{name}/{user}") == password + "\n", name
-        got = ada.json("get", f"{name}/{user}")
-        assert got["fields"].get("notes", "") == notes, name
-        found = [r for r in ada.json("ls") if r["name"] == name]
+        found = [r for r in person.json("ls") if r["name"] in (name, f"{name} (2)")] # somebody else may have brought the same
         assert [(r["url"], [a["login"] for a in r["accounts"]]) for r in found] == [(url, [user])], name
-    refused(ada, path, "line 2: ", "already") # a second time
+        got = retrieve(person, found[0])
+        assert got["password"] == password, name
+        assert got.get("notes", "") == notes, name
 
 
-def test_keepassxc_named_as_plain(eve, where, keepass_export):
-    refused(eve, save(where, keepass_export), "line 1", "resource", args=["--format", "plain"])
+def retrieve(person, resource, i=0):
+    return person.json("get", resource["accounts"][i]["id"])["fields"]
+
+
+def only(person, name):
+    found = [r for r in person.json("ls") if r["name"] == name]
+    assert len(found) == 1, (name, person.json("ls"))
+    return found[0]
+
+
+def test_keepass_xml(eve, where, keepass_xml):
+    """The same entries by the other way out of the same program."""
+    p = eve.json("import", save(where, keepass_xml, "export.xml"))
+    assert p["format"] == "keepass-xml" and numbers(p) == {"accounts": len(ENTRIES), "resources": len(ENTRIES), "left_out": 1}
+    came(eve, [(g, t, u, url, notes.replace("\r", ""), pw) for g, t, u, url, notes, pw in ENTRIES])
 
 
 # ---- plain ----
@@ -109,18 +145,42 @@ def test_plain(ada, where):
                               ["Plain one", "a", "pw-a", "https://one", "about one", "n", "1234", ""],
                               ["Plain one", "b", "", "", "", "", "", "x"],
                               ["Plain two", "a", "ä\"b\nc", "", "", "", "", ""]))
-    assert ada.json("import", path) == {"accounts": 3, "resources": 2, "dry_run": False}
-    assert ada.json("get", "Plain one/a")["fields"] == {"password": "pw-a", "notes": "n", "PIN": "1234"}
-    assert ada.json("get", "Plain one/b")["fields"] == {"password": "", "second field": "x"}
-    assert ada.good("get", "Plain two") == "ä\"b\nc\n"
-    one = [r for r in ada.json("ls") if r["name"] == "Plain one"][0]
+    assert numbers(ada.json("import", path)) == {"accounts": 3, "resources": 2}
+    one = only(ada, "Plain one")
     assert one["url"] == "https://one" and one["accounts"][0]["description"] == "about one"
+    assert retrieve(ada, one) == {"password": "pw-a", "notes": "n", "PIN": "1234"}
+    assert retrieve(ada, one, 1) == {"password": "", "second field": "x"}
+    assert retrieve(ada, only(ada, "Plain two")) == {"password": "ä\"b\nc"}
+
+
+# What other programs export is read in test/unit/vault/test_importfile.c; here the way of one of each kind through all of it.
+
+SHAPES = {
+    "bitwarden-csv": "folder,favorite,type,name,notes,fields,reprompt,login_uri,login_username,login_password,login_totp\n"
+                     'Social,,login,Twitter,,"PIN: 1234",0,twitter.com,me,{pw},\n',
+    "keepass-csv": '"Account","Login Name","Password","Web Site","Comments"\n"Twitter","me",{escaped},"twitter.com",""\n',
+    "excel": "\ufeffresource\tlogin\tpassword\turl\r\nTwitter\tme\t{pw}\ttwitter.com\r\n\t\t\t\r\n",
+    "bitwarden-json": '{{"encrypted":false,"folders":[],"items":[{{"type":1,"name":"Twitter","notes":null,"login":{{"uris":[{{"uri":"twitter.com"}}],"username":"me","password":{json}}}}}]}}',
+}
+NASTY = '="1"\\ ,;\n\t\'x\\" 😀 '
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_passwords_byte_for_byte(hire, where, name):
+    """H15 of what is brought along: nothing is bent on the way from a file to whoever asks for it."""
+    her = hire(f"bytes-{name}")
+    text = SHAPES[name].format(pw='"' + NASTY.replace('"', '""') + '"', json=json.dumps(NASTY),
+                               escaped='"' + NASTY.replace("\\", "\\\\").replace('"', '\\"') + '"')
+    p = her.json("import", save(where, text.encode("utf-16-le" if name == "excel" else "utf-8")))
+    assert numbers(p) == {"accounts": 1, "resources": 1}
+    r = her.json("ls")[0]
+    assert r["url"] == "twitter.com" and retrieve(her, r)["password"] == NASTY
 
 
 def test_into_a_resource_that_is_there(ada, where):
     ada.good("put", "Present/old", input="old\n")
-    assert ada.json("import", save(where, csv_of(["resource", "login", "password"], ["present", "new", "new"]))) == {"accounts": 1, "resources": 0, "dry_run": False}
-    assert ada.good("get", "Present/new") == "new\n" and ada.good("get", "Present/old") == "old\n"
+    assert ada.json("import", save(where, csv_of(["resource", "login", "password"], ["present", "new", "new"]))) ["resources"] == 0
+    assert [retrieve(ada, only(ada, "Present"), i)["password"] for i in (0, 1)] == ["new", "old"]
 
 
 def test_crlf_and_byte_order_mark(ada, where):
@@ -139,7 +199,7 @@ def test_events(ada, boss, where):
     assert boss.json("audit", "verify")["good"] is True
 
 
-# ---- what is refused ----
+# ---- what does not come ----
 
 HEAD = ["resource", "login", "password"]
 GOOD = [["good 1", "x", "y"], ["good 2", "x", "y"]]
@@ -148,44 +208,42 @@ GOOD = [["good 1", "x", "y"], ["good 2", "x", "y"]]
 @pytest.mark.parametrize("rows,words", [
     ([HEAD, *GOOD, ["three", "x"]], ["line 4: ", "2 fields"]),
     ([HEAD, *GOOD, ["three", "x", "y", "z"]], ["line 4: ", "4 fields"]),
-    ([HEAD, GOOD[0], ["", "x", "y"], GOOD[1]], ["line 3: ", "resource"]),
-    ([HEAD, GOOD[0], ["x" * 201, "x", "y"]], ["line 3: ", "resource"]),
-    ([HEAD, GOOD[0], ["two\nlines", "x", "y"]], ["line 3: ", "control"]),
-    ([HEAD, GOOD[0], [" blank", "x", "y"]], ["line 3: ", "blank"]),
-    ([HEAD, *GOOD, ["GOOD 1", "X", "y"]], ["line 4: ", "line 2"]),
-    ([HEAD, ["a", "x", "several\nlines\nhere"], ["", "x", "y"]], ["line 5: "]), # lines of the file, not records
-    ([["resource", "login"], ["a", "b"]], ["line 1", "password"]),
-    ([["resource", "login", "password", "login"], ["a", "b", "c", "d"]], ["line 1", "twice"]),
-    ([["resource", "login", "password", ""], ["a", "b", "c", "d"]], ["line 1", "column 4"]),
-    ([["a", "b", "c"], ["a", "b", "c"]], ["line 1"]),
-], ids=range(12))
-def test_a_bad_line(eve, where, rows, words):
-    refused(eve, save(where, csv_of(*rows)), *words)
+    ([HEAD, GOOD[0], ["x" * 201, "x", "y"], GOOD[1]], ["line 3: ", "resource"]),
+    ([HEAD, GOOD[0], ["two\nlines", "x", "y"], GOOD[1]], ["line 3: ", "control"]),
+    ([HEAD, GOOD[0], ["x", "y", "p" * 70000], GOOD[1]], ["line 3: ", "64 KiB"]),
+], ids=range(5))
+def test_a_bad_line(hire, where, rows, words, request):
+    """It is named, and the others come; with --all-or-nothing nothing does."""
+    her = hire(f"bad-{request.node.callspec.id}")
+    rows = [[r[0] + her.name if r in GOOD else r[0], *r[1:]] for r in rows]
+    path = save(where, csv_of(*rows))
+    refused(her, path, *words, args=["--all-or-nothing"])
+    p = her.cli("import", path)
+    assert p.returncode == 1 and "imported 2 accounts" in p.stdout and "1 of 3 cannot be stored" in p.stdout
+    for w in words:
+        assert w in p.stderr
+    assert len(her.json("ls")) == 2
 
 
 @pytest.mark.parametrize("data,words", [
     (b"", ["line 1"]),
-    (b"resource,login,password\na,b,\xff\n", ["line 2"]),
+    (b"resource,login,password\na,b,\xff\n", ["line 2", "UTF-8"]),
     (b"resource,login,password\na,b,c\0d\n", ["line 2"]),
     (b'resource,login,password\na,b,"never closed\n', ["line 2"]),
-    (b'resource,login,password\na,b,c\nd,e,f"g\n', ["line 3"]),
     (b'resource,login,password\na,b,"c"d\n', ["line 2"]),
-    (b"resource,login,password\na,b," + b"x" * 70000 + b"\n", ["line 2"]),
+    (b"resource,login\na,b\n", ["line 1", "password"]),
+    (b"resource,login,password,login\na,b,c,d\n", ["line 1", "twice"]),
     (b"SQLite format 3\0" + bytes(range(256)), ["line 1"]),
 ], ids=range(8))
-def test_what_is_no_csv(eve, where, data, words):
+def test_what_cannot_be_read(eve, where, data, words):
     refused(eve, save(where, data), *words)
-
-
-def test_a_name_that_another_owns(eve, ada, where):
-    ada.good("put", "Hers/x", input="y\n")
-    refused(eve, save(where, csv_of(HEAD, GOOD[0], ["hers", "mine", "y"])), "line 3: ", "taken")
 
 
 def test_files_that_are_none(eve, where):
     refused(eve, where / "none.csv", "none.csv")
     refused(eve, where, str(where))
-    assert eve.cli("import", save(where, csv_of(HEAD)), "--format", "nonsense").returncode == 1
+    p = eve.cli("import", save(where, csv_of(HEAD)), "--format", "nonsense")
+    assert p.returncode == 1 and "keepassxc" in p.stderr
     (where / "big.csv").write_bytes(b"")
     with open(where / "big.csv", "r+b") as f:
         f.truncate(33 << 20)
@@ -193,7 +251,90 @@ def test_files_that_are_none(eve, where):
 
 
 def test_only_a_header(eve, where):
-    assert eve.json("import", save(where, csv_of(HEAD))) == {"accounts": 0, "resources": 0, "dry_run": False}
+    assert numbers(eve.json("import", save(where, csv_of(HEAD)))) == {}
+
+
+def test_a_name_that_another_owns(hire, ada, where):
+    """Import tells no more than making a resource does: the name is taken. Not who has it, not which logins are there."""
+    ada.good("put", "Hers/x", input="y\n")
+    fay = hire("fay")
+    rows = csv_of(HEAD, ["hers", "x", "1"], ["hers", "mine", "2"], ["free", "x", "3"])
+    plan = fay.json("import", save(where, rows), "--dry-run")
+    assert numbers(plan) == {"accounts": 3, "resources": 2}
+    # A login that is there and one that is not are answered alike.
+    assert [(x["fate"], x["why"]) for x in plan["lines"]] == [("new", 'it comes as "hers (2)": the name is taken')] * 2 + [("new", None)]
+    assert numbers(fay.json("import", save(where, rows))) == {"accounts": 3, "resources": 2}
+    assert sorted(r["name"] for r in fay.json("ls")) == ["free", "hers (2)"]
+    for way in ("skip", "update", "new"):
+        said = json.dumps(fay.json("import", save(where, csv_of(HEAD, ["Hers", "x", "9"])), "--dry-run", "--duplicates", way))
+        assert "ada" not in said and '"resource": "Hers"' not in said
+    assert numbers(fay.json("import", save(where, rows))) == {"skipped": 3} # again: her own are found
+    assert retrieve(ada, only(ada, "Hers"))["password"] == "y"
+
+
+def test_what_is_shared_in_part(hire, ada, where):
+    """Who sees one account of a resource is told of that one, and of no other."""
+    ada.good("put", "Partly/seen", input="1\n")
+    ada.good("put", "Partly/unseen", input="2\n")
+    ida = hire("ida")
+    ada.good("share", "Partly/seen", "ida", "modify")
+    plan = ida.json("import", save(where, csv_of(HEAD, ["Partly", "seen", "a"], ["Partly", "unseen", "b"], ["Partly", "third", "c"])), "--dry-run", "--duplicates", "update")
+    assert [(x["fate"], x["resource"]) for x in plan["lines"]] == [("updated", "Partly"), ("new", "Partly (2)"), ("new", "Partly (2)")]
+
+
+# ---- duplicates ----
+
+@pytest.fixture
+def kim(hire, where, request):
+    her = hire(f"kim-{abs(hash(request.node.name)) % 10 ** 8}")
+    her.n = her.name
+    her.good("import", save(where, csv_of([*HEAD, "totp"], [her.n, "root", "old", "secret"])))
+    return her
+
+
+def again(kim, where, *rows, ways):
+    return kim.json("import", save(where, csv_of(HEAD, *([kim.n, *r] for r in rows)), "again.csv"), *ways)
+
+
+def test_duplicates_are_skipped(kim, where):
+    p = again(kim, where, ["root", "new"], ["www", "1"], ["www", "2"], ways=[])
+    assert numbers(p) == {"accounts": 1, "skipped": 2}
+    assert [(x["line"], x["fate"], x["why"]) for x in p["lines"]] == [(2, "skipped", "it is there already"), (4, "skipped", "the same resource and login as line 3")]
+    assert [retrieve(kim, only(kim, kim.n), i)["password"] for i in (0, 1)] == ["old", "1"]
+
+
+def test_duplicates_update(kim, where):
+    """A new version where something differs; what the file does not speak of stays."""
+    p = again(kim, where, ["root", "old"], ["root", "new"], ["root", "new"], ["www", "1"], ["www", "2"], ways=["--duplicates", "update"])
+    assert numbers(p) == {"accounts": 1, "updated": 2, "unchanged": 2}
+    r = only(kim, kim.n)
+    assert retrieve(kim, r) == {"password": "new", "totp": "secret"} and retrieve(kim, r, 1) == {"password": "2"}
+    assert [v["n"] for v in kim.json("history", r["accounts"][0]["id"])["versions"]] == [2, 1]
+    assert [v["n"] for v in kim.json("history", r["accounts"][1]["id"])["versions"]] == [2, 1]
+    assert not any(a["conflict"] for a in r["accounts"])
+
+
+def test_duplicates_new(kim, where):
+    p = again(kim, where, ["root", "b"], ["root", "c"], ["other", "d"], ways=["--duplicates", "new"])
+    assert numbers(p) == {"accounts": 3, "resources": 2}
+    assert sorted((r["name"], len(r["accounts"])) for r in kim.json("ls")) == [(kim.n, 2), (f"{kim.n} (2)", 1), (f"{kim.n} (3)", 1)]
+    assert retrieve(kim, only(kim, f"{kim.n} (3)")) == {"password": "c"}
+
+
+def test_update_needs_the_right(hire, kim, where):
+    lea = hire("lea-" + kim.n)
+    kim.good("share", kim.n, lea.name, "view", "--resource")
+    p = lea.json("import", save(where, csv_of(HEAD, [kim.n, "root", "x"])), "--duplicates", "update")
+    assert numbers(p) == {"skipped": 1} and "may not change" in p["lines"][0]["why"]
+    assert retrieve(kim, only(kim, kim.n))["password"] == "old"
+
+
+def test_untitled_and_plan(eve, where):
+    rows = csv_of(["Title", "Username", "Password", "URL"], ["", "ann", "1", "https://u.example/x"], ["", "bob", "2", ""])
+    plan = eve.good("import", save(where, rows), "--dry-run")
+    assert plan.startswith("would import 2 accounts of 2 resources\n")
+    assert "line 2: new: u.example / ann: it has no title and is named by its URL" in plan and "line 3: new: bob / bob: it has no title and is named by its login" in plan
+    assert eve.json("ls") == []
 
 
 def test_ten_thousand(hire, boss, where, record_property):
@@ -201,12 +342,12 @@ def test_ten_thousand(hire, boss, where, record_property):
     many = hire("many")
     rows = [[f"host {i // 2:05}.example", f"user{i % 2}", f"pässword {i} \"q\"", f"https://host{i}", "notes of it"] for i in range(10000)]
     path = save(where, csv_of(["resource", "login", "password", "url", "notes"], *rows))
-    bad = save(where, path.read_text() + ",,\n", "bad.csv")
+    bad = save(where, path.read_text() + "x,y\n", "bad.csv")
     begun = time.monotonic()
-    refused(many, bad, "line 10002: ")
+    refused(many, bad, "line 10002: ", args=["--all-or-nothing"])
     refused_after = time.monotonic() - begun
     begun = time.monotonic()
-    assert many.json("import", path, timeout=120) == {"accounts": 10000, "resources": 5000, "dry_run": False}
+    assert numbers(many.json("import", path, timeout=120)) == {"accounts": 10000, "resources": 5000}
     seconds = time.monotonic() - begun
     begun = time.monotonic()
     assert many.good("get", "host 04999.example/user1") == rows[9999][2] + "\n"

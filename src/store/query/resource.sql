@@ -112,14 +112,21 @@ ORDER BY q.ord, lower(a.login), a.id;
 SELECT EXISTS (SELECT FROM resource WHERE lower(name) = lower($1) AND deleted_at IS NULL AND id IS DISTINCT FROM $2::uuid);
 
 -- For an import: one row a line (1…). first_name: the first line with the same resource; first_pair: with the same
--- login there too. resource, level: of a resource that exists already; account: of an account that does.
+-- login there too. resource, level, url: of a resource that exists already, and what the user may do with it; account,
+-- account_level: of an account of this login there, if the user may see it.
 -- name: import_check(principal uuid, names text[], logins text[]) ->
---   line int, first_name int, first_pair int, resource uuid, level int, account uuid
+--   line int, first_name int, first_pair int, resource uuid, level int, url text, account uuid, account_level int
 SELECT l.line, min(l.line) OVER (PARTITION BY l.name), min(l.line) OVER (PARTITION BY l.name, l.login), r.id,
-	CASE WHEN r.owner = $1 THEN 4 ELSE coalesce(s.level, 0) END, a.id
+	v.level, r.url, CASE WHEN v.level > 0 OR sa.level IS NOT NULL THEN a.id END, greatest(v.level, coalesce(sa.level, 0))
 FROM (SELECT u.line::int AS line, lower(u.name) AS name, lower(u.login) AS login
 	FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u(name, login, line)) l
 LEFT JOIN resource r ON lower(r.name) = l.name AND r.deleted_at IS NULL
 LEFT JOIN share s ON s.target = r.id AND s.principal = $1
+CROSS JOIN LATERAL (SELECT CASE WHEN r.owner = $1 THEN 4 ELSE coalesce(s.level, 0) END AS level) v
 LEFT JOIN account a ON a.resource = r.id AND lower(a.login) = l.login AND a.deleted_at IS NULL
+LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
 ORDER BY l.line;
+
+-- What became of an import: the body of its event.
+-- name: import_find(id uuid, actor uuid) -> body text
+SELECT body FROM event WHERE kind = 70 AND object = $1 AND actor = $2 ORDER BY at LIMIT 1;

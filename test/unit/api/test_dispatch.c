@@ -825,20 +825,18 @@ audit_lists_without_secrets_and_verifies(void **state)
 /* ---- import ---- */
 
 static void
-import_is_all_or_nothing(void **state)
+import_tells_what_comes(void **state)
 {
-	auto_reply good, dup, bad, existing, dry;
+	auto_reply good, bad, some, existing, dry;
 	int64_t before = fixture_count(x, "SELECT count(*) FROM account");
 	ask(&dry, "POST", "/v1/import?dry_run=true", user_token,
-	    "resource,login,password\nimp1,root,pw1\nimp1,www,pw2\n");
+	    "resource,login,password\nimp1,root,pw1\nimp1,www,pw2\n\nIMP1,ROOT,pw2\n");
 	expect(&dry, 200, NULL);
 	assert_int_equal(json_integer_value(at(&dry, "accounts")), 2);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM account"), before);
-	ask(&dup, "POST", "/v1/import", user_token,
-	    "resource,login,password\nimp1,root,pw1\n\nIMP1,ROOT,pw2\n");
-	expect(&dup, 409, "conflict");
-	assert_memory_equal(text(&dup, "error.detail"), "line 4: ", 8);
-	ask(&bad, "POST", "/v1/import", user_token,
+	assert_int_equal(json_integer_value(at(&dry, "skipped")), 1);
+	assert_int_equal(json_integer_value(at(&dry, "lines.2.line")), 5);
+	assert_string_equal(text(&dry, "lines.2.why"), "the same resource and login as line 2");
+	ask(&bad, "POST", "/v1/import?all_or_nothing=true", user_token,
 	    "resource,login,password\nimp1,root,pw1\nimp2,root\n");
 	expect(&bad, 400, "bad_field");
 	assert_memory_equal(text(&bad, "error.detail"), "line 3: ", 8);
@@ -849,7 +847,13 @@ import_is_all_or_nothing(void **state)
 	expect(&good, 200, NULL);
 	assert_int_equal(json_integer_value(at(&good, "resources")), 1);
 	ask(&existing, "POST", "/v1/import", user_token, "resource,login,password\nimp1,Root,x\n");
-	expect(&existing, 409, "conflict");
+	expect(&existing, 200, NULL);
+	assert_int_equal(json_integer_value(at(&existing, "skipped")), 1);
+	ask(&some, "POST", "/v1/import", user_token,
+	    "resource,login,password\nimp3,root,x\nimp3,b\n");
+	expect(&some, 200, NULL);
+	assert_int_equal(json_integer_value(at(&some, "accounts")), 1);
+	assert_int_equal(json_integer_value(at(&some, "refused")), 1);
 	auto_reply list, fields;
 	ask(&list, "GET", "/v1/resources?name=IMP1", user_token, NULL);
 	assert_string_equal(text(&list, "resources.0.url"), "https://imp1.test");
@@ -862,6 +866,40 @@ import_is_all_or_nothing(void **state)
 	askf(&other, "POST", user_token, "{}", "/v1/accounts/%s/retrieve",
 	     text(&list, "resources.0.accounts.1.id"));
 	assert_string_equal(text(&other, "fields.url"), "https://other.test");
+}
+
+/* Under its id an import is done once; who stopped it is sure that it is not done later. */
+static void
+import_is_done_once_under_its_id(void **state)
+{
+	static const char stored[] = "01976b33-0000-7000-8000-00000000aaaa",
+			  stopped[] = "01976b33-0000-7000-8000-00000000bbbb",
+			  rows[] = "resource,login,password\nonce,root,x\n";
+	auto_reply first, again, told, theirs, late, unknown, stop;
+	askf(&unknown, "GET", user_token, NULL, "/v1/import/%s", stored);
+	assert_string_equal(text(&unknown, "state"), "unknown");
+	askf(&first, "POST", user_token, rows, "/v1/import?id=%s", stored);
+	expect(&first, 200, NULL);
+	assert_string_equal(text(&first, "id"), stored);
+	int64_t events = fixture_count(x, "SELECT count(*) FROM event WHERE kind = 70");
+	askf(&again, "POST", user_token, rows, "/v1/import?id=%s", stored);
+	expect(&again, 200, NULL);
+	assert_string_equal(text(&again, "state"), "stored");
+	assert_int_equal(json_integer_value(at(&again, "accounts")), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 70"), events);
+	askf(&told, "DELETE", user_token, NULL, "/v1/import/%s", stored);
+	assert_string_equal(text(&told, "state"), "stored");
+	assert_int_equal(json_integer_value(at(&told, "accounts")), 1);
+	/* Somebody else learns nothing of it. */
+	askf(&theirs, "GET", admin_token, NULL, "/v1/import/%s", stored);
+	assert_string_equal(text(&theirs, "state"), "unknown");
+	askf(&stop, "DELETE", user_token, NULL, "/v1/import/%s", stopped);
+	expect(&stop, 200, NULL);
+	assert_string_equal(text(&stop, "state"), "stopped");
+	askf(&late, "POST", user_token, "resource,login,password\nlate,root,x\n",
+	     "/v1/import?id=%s", stopped);
+	expect(&late, 409, "conflict");
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM resource WHERE name = 'late'"), 0);
 }
 
 static void
@@ -1158,7 +1196,8 @@ main(void)
 		cmocka_unit_test(search_takes_wildcards_as_letters),
 		cmocka_unit_test(pages_follow_each_other),
 		cmocka_unit_test(audit_lists_without_secrets_and_verifies),
-		cmocka_unit_test(import_is_all_or_nothing),
+		cmocka_unit_test(import_tells_what_comes),
+		cmocka_unit_test(import_is_done_once_under_its_id),
 		cmocka_unit_test(import_reads_keepassxc),
 		cmocka_unit_test(import_of_10000_accounts),
 		cmocka_unit_test(health_is_true_to_the_core),

@@ -1249,8 +1249,9 @@ import_check_judges_every_line(void **state)
 		assert_int_equal(rows_count(r), 5);
 		assert_int_equal(row_int(r, 1, 1), 1);
 		assert_int_equal(row_int(r, 4, 2), 1); /* the same as line 1 */
-		assert_false(row_null(r, 2, 5));
-		assert_true(row_null(r, 3, 5));
+		/* A login of a resource that is not the user's is told to nobody else. */
+		assert_int_equal(row_null(r, 2, 6), user != 40);
+		assert_true(row_null(r, 3, 6));
 		assert_int_equal(row_int(r, 3, 4), user == 40 ? 4 : 0);
 		assert_true(row_null(r, 0, 3));
 	}
