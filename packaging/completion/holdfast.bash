@@ -11,6 +11,15 @@ _holdfast_options()
 	holdfast "$@" --help 2>/dev/null | grep -oE '^ +--[a-z-]+' | tr -d ' '
 }
 
+# The words that a verb takes in this place, such as on|off: from the first line of its help.
+_holdfast_fixed()
+{
+	local place=$1
+	shift
+	holdfast "$@" --help 2>/dev/null | sed -n '1s/ \[OPTION …\]$//p;1!q' | cut -d' ' -f$((place + 1)) |
+		tr -d '[]' | grep -E '^[a-z][a-z-]*(\|[a-z][a-z-]*)*$' | tr '|' '\n'
+}
+
 _holdfast()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} first=${COMP_WORDS[1]-} second=${COMP_WORDS[2]-}
@@ -36,6 +45,13 @@ _holdfast()
 		else
 			COMPREPLY=($(compgen -W "$(_holdfast_options "$first")" -- "$cur"))
 		fi
+		return
+	fi
+	local verb=("$first") fixed
+	grep -qx "$first $second" <<<"$verbs" && verb=("$first" "$second")
+	fixed=$(_holdfast_fixed $COMP_CWORD "${verb[@]}")
+	if [ -n "$fixed" ]; then
+		COMPREPLY=($(compgen -W "$fixed" -- "$cur"))
 		return
 	fi
 	COMPREPLY=($(compgen -f -- "$cur"))

@@ -181,6 +181,30 @@ find_verb(const struct cli_verb *const *table, int argc, char **argv, const stru
 	return err_set(e, ERR_USAGE, "there is no '%s'%s", argv[0], buf_str(&more));
 }
 
+static bool
+is_in_group(const struct cli_verb *v, const char *group)
+{
+	size_t n = strlen(group);
+	return !(v->flags & CLI_HIDDEN) && strncmp(v->name, group, n) == 0 && v->name[n] == ' ';
+}
+
+/* "ha --help", "help ha": of a first word that is no verb by itself. */
+static bool
+asks_for_group(const struct cli_verb *const *table, bool help, int argc, char **argv)
+{
+	bool found = false;
+	for (int i = 1; i < argc; i++)
+		help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+	if (!help || (argc > 1 && argv[1][0] != '-'))
+		return false;
+	for (; *table; table++) {
+		if (strcmp((*table)->name, argv[0]) == 0)
+			return false;
+		found |= is_in_group(*table, argv[0]);
+	}
+	return found;
+}
+
 static const struct cli_opt *
 find_opt(const struct cli_verb *verb, const char *name, size_t n)
 {
@@ -295,6 +319,11 @@ cli_parse(const struct cli_verb *const *table, int argc, char **argv, struct cli
 	int skip = *ret_help ? 2 : 1, words = 0; /* "holdfast help VERB" too */
 	for (int i = skip; i < argc; i++) /* so that even an unknown verb is answered in JSON */
 		ret->json |= strcmp(argv[i], "--json") == 0;
+	if (asks_for_group(table, *ret_help, argc - skip, argv + skip)) {
+		ret->group = argv[skip];
+		*ret_help = true;
+		return 0;
+	}
 	int r = find_verb(table, argc - skip, argv + skip, &c.verb, &words, e);
 	if (r)
 		return r;
@@ -372,18 +401,46 @@ help_of_verb(const struct cli_verb *v, FILE *out)
 }
 
 static void
+help_row(const struct cli_verb *v, FILE *out)
+{
+	char head[128];
+	snprintf(head, sizeof(head), "%s%s%s", v->name, *v->args ? " " : "", v->args);
+	int n = width_of(head, strlen(head));
+	fprintf(out, "  %s%s%*s", head, n > 30 ? "\n" : "", n > 30 ? 33 : 31 - n, "");
+	print_wrapped(out, v->help, 33, 33);
+}
+
+static void
 help_part(const struct cli_verb *const *table, unsigned flags, const char *title, FILE *out)
 {
 	fprintf(out, "\n%s\n", title);
+	for (; *table; table++)
+		if (((*table)->flags & (CLI_HIDDEN | CLI_NODE)) == flags)
+			help_row(*table, out);
+}
+
+void
+cli_help_group(const struct cli_verb *const *table, const char *group, FILE *out)
+{
+	fprintf(out, "holdfast %s VERB [ARGUMENT …] [OPTION …]     holdfast %s VERB --help\n\n",
+		group, group);
+	for (; *table; table++)
+		if (is_in_group(*table, group))
+			help_row(*table, out);
+}
+
+/* Of "backup", which is a verb and the first word of others. */
+static void
+help_relatives(const struct cli_verb *const *table, const struct cli_verb *verb, FILE *out)
+{
+	bool found = false;
 	for (; *table; table++) {
-		const struct cli_verb *v = *table;
-		if ((v->flags & (CLI_HIDDEN | CLI_NODE)) != flags)
+		if (!is_in_group(*table, verb->name))
 			continue;
-		char head[128];
-		snprintf(head, sizeof(head), "%s%s%s", v->name, *v->args ? " " : "", v->args);
-		int n = width_of(head, strlen(head));
-		fprintf(out, "  %s%s%*s", head, n > 30 ? "\n" : "", n > 30 ? 33 : 31 - n, "");
-		print_wrapped(out, v->help, 33, 33);
+		if (!found)
+			fputs("\nSee also:\n", out);
+		found = true;
+		help_row(*table, out);
 	}
 }
 
@@ -392,6 +449,7 @@ cli_help(const struct cli_verb *const *table, const struct cli_verb *verb, FILE 
 {
 	if (verb) {
 		help_of_verb(verb, out);
+		help_relatives(table, verb, out);
 		return;
 	}
 	fputs("holdfast: a password vault that stays open when its server does not.\n\n"
@@ -434,7 +492,9 @@ cli_main(const struct cli_verb *const *table, int argc, char **argv)
 	struct cli c;
 	bool help = false;
 	int code = cli_parse(table, argc, argv, &c, &help, &e);
-	if (!code && help)
+	if (!code && help && c.group)
+		cli_help_group(table, c.group, stdout);
+	else if (!code && help)
 		cli_help(table, c.verb, argc < 2 ? stderr : stdout);
 	else if (!code)
 		code = c.verb->run(&c, &e);

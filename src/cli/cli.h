@@ -75,6 +75,8 @@ struct cli_verb {
 /* One parsed command line. Everything is borrowed from argv and the tables. */
 struct cli {
 	const struct cli_verb *verb;
+	const char
+		*group; /* help was asked for of all verbs that begin with this word; else NULL */
 	bool json;
 	bool out_tty, err_tty; /* stdout, stderr is a terminal */
 	bool colour;	       /* out_tty, no NO_COLOR, no TERM=dumb */
@@ -108,7 +110,9 @@ int cli_exit_of(int code);
 /* Finds the verb, parses, runs. table: ended by NULL. The result is the exit code. */
 int cli_main(const struct cli_verb *const *table, int argc, char **argv) NONNULL;
 /* Parsing alone. ERR_USAGE with what is wrong and what there is instead. *ret_help: only help was
- * asked for (ret->verb may then be NULL: of the program). */
+ * asked for (ret->verb may then be NULL: of ret->group, or of the program). */
 int cli_parse(const struct cli_verb *const *table, int argc, char **argv, struct cli *ret,
 	      bool *ret_help, struct err *e) NONNULL MUST_USE;
 void cli_help(const struct cli_verb *const *table, const struct cli_verb *verb, FILE *out);
+/* "ha": the verbs that begin so. */
+void cli_help_group(const struct cli_verb *const *table, const char *group, FILE *out) NONNULL;

@@ -61,6 +61,20 @@ def test_no_option_takes_what_is_empty(holdfast):
     assert tried > 60
 
 
+def test_every_group_has_help(holdfast):
+    """The first word of verbs of two lists them, whether it is a verb itself or not."""
+    names = re.findall(r"^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)(?= |$)", run(holdfast, "--help").stdout, re.M)
+    groups = {n.split()[0] for n in names if " " in n}
+    assert groups >= {"ha", "backup", "cert", "user", "audit", "key", "policy"}
+    for group in groups:
+        for words in ([group, "--help"], [group, "-h"], ["help", group]):
+            p = run(holdfast, *words)
+            assert p.returncode == 0 and p.stdout.startswith(f"holdfast {group} "), p
+            for name in names:
+                assert not name.startswith(f"{group} ") or f"\n  {name}" in p.stdout, (group, name)
+        assert run(holdfast, group, "nonsense", "--help").returncode == (0 if group in names else 2)
+
+
 def test_unknown_verb(holdfast):
     p = run(holdfast, "serv")
     assert p.returncode == 2 and "serve" in p.stderr

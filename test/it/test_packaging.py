@@ -62,3 +62,10 @@ def test_completion_knows_verbs_and_options():
     assert set(complete("holdfast", "ha", "")) == {v.split()[1] for v in verbs() if v.startswith("ha ")}
     assert "--field" in complete("holdfast", "get", "--f")
     assert "--secondary-port" in complete("holdfast", "ha", "setup", "--")
+
+
+def test_completion_knows_fixed_words():
+    assert set(complete("holdfast", "ha", "emergency", "")) == {"on", "off"}
+    assert complete("holdfast", "ha", "emergency", "of") == ["off"]
+    assert complete("holdfast", "ha", "alert", "") == ["test"]
+    assert set(complete("holdfast", "policy", "emergency-changes", "")) == {"on", "off", "inherit"}
