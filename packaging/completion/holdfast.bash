@@ -16,7 +16,7 @@ _holdfast_fixed()
 {
 	local place=$1
 	shift
-	holdfast "$@" --help 2>/dev/null | sed -n '1s/ \[OPTION …\]$//p;1!q' | cut -d' ' -f$((place + 1)) |
+	holdfast "$@" --help 2>/dev/null | sed '1s/ \[OPTION …\]$//;q' | cut -d' ' -f$((place + 1)) |
 		tr -d '[]' | grep -E '^[a-z][a-z-]*(\|[a-z][a-z-]*)*$' | tr '|' '\n'
 }
 

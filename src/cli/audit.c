@@ -3,20 +3,50 @@
  * holdfast audit …: the log, read and verified through a node.
  */
 #include <string.h>
+#include "base/clock.h"
 #include "base/jw.h"
+#include "base/when.h"
 #include "cli/audit_export.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
 #include "cli/term.h"
 
 /* Options of list that are passed on as they are. */
-static const char *const filters[] = { "user", "kind", "object", "since", "until" };
+static const char *const filters[] = { "user", "kind", "object" };
+
+/* Those of the two times are understood here, and passed on as the API has them. */
+static int
+take_times(const struct cli *c, struct buf *ret_query, struct err *e)
+{
+	static const char *const names[] = { "since", "until" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *text = cli_get(c, names[i]);
+		bool until = i == 1;
+		char iso[CLOCK_ISO_LEN];
+		int64_t us;
+
+		if (!text)
+			continue;
+		if (when_moment(text, clock_now_us(), until, &us))
+			return err_set(
+				e, ERR_USAGE,
+				"--%s takes a day or a time, such as 2026-11-28, \"2026-11-28 "
+				"14:00\" (UTC, or with an offset as in +01:00), or how long ago, "
+				"such as 2h or 3d, not '%s'",
+				names[i], text);
+		/* The API leaves out what is not before its end; a whole day is meant whole. */
+		clock_iso(us + (until && strlen(text) == 10), iso);
+		buf_addf(ret_query, "&%s=%s", names[i], iso);
+	}
+	return 0;
+}
 
 static void
 start_path(const struct cli *c, int64_t limit, const char *node, const char *before,
-	   struct buf *path)
+	   const char *times, struct buf *path)
 {
-	buf_addf(path, "/v1/audit?limit=%lld", (long long)limit);
+	buf_addf(path, "/v1/audit?limit=%lld%s", (long long)limit, times);
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
 		if (cli_get(c, filters[i])) {
 			buf_addf(path, "&%s=", filters[i]);
@@ -30,26 +60,60 @@ start_path(const struct cli *c, int64_t limit, const char *node, const char *bef
 	}
 }
 
+/* "reason: to mend the switch, version: 3" of a body; what lies deeper is for --json. */
+static void
+describe(json_t *body, struct buf *out)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(body, name, v)
+	{
+		if (json_is_object(v) || json_is_array(v) || json_is_null(v))
+			continue;
+		buf_adds(out, out->len ? ", " : "");
+		for (const char *p = name; *p; p++)
+			buf_addc(out, *p == '_' ? ' ' : *p);
+		buf_adds(out, ": ");
+		if (json_is_string(v))
+			buf_adds(out, json_string_value(v));
+		else if (json_is_boolean(v))
+			buf_adds(out, json_is_true(v) ? "yes" : "no");
+		else
+			remote_json_text(v, JSON_ENCODE_ANY, out);
+	}
+}
+
+/* "2026-11-28 14:00:05" of the API's form. */
+static void
+write_when(const char *iso, char ret[static 20])
+{
+	snprintf(ret, 20, "%.10s %.8s", iso, strlen(iso) > 11 ? iso + 11 : "");
+}
+
 static void
 print_events(json_t *all)
 {
-	struct term_table t = { .head = { "AT", "NODE", "SEQ", "WHO", "FROM", "WHAT", "DETAILS" },
+	struct term_table t = { .head = { "WHEN (UTC)", "WHO", "WHAT", "ON WHAT", "FROM", "NODE",
+					  "DETAILS" },
 				.columns = 7 };
 	size_t i;
 	json_t *ev;
 
 	json_array_foreach(all, i, ev)
 	{
-		char seq[24];
-		auto_buf body = BUF_INIT;
-		remote_json_text(json_object_get(ev, "body"), JSON_COMPACT, &body);
-		snprintf(seq, sizeof(seq), "%lld",
+		const char *text = lookup_text(ev, "text");
+		auto_buf details = BUF_INIT, place = BUF_INIT;
+		char when[20];
+
+		write_when(lookup_text(ev, "at"), when);
+		describe(json_object_get(ev, "body"), &details);
+		buf_addf(&place, "%s #%lld", lookup_text(json_object_get(ev, "node"), "name"),
 			 (long long)json_integer_value(json_object_get(ev, "seq")));
-		term_table_row(&t, lookup_text(ev, "at"),
-			       lookup_text(json_object_get(ev, "node"), "name"), seq,
-			       lookup_text(json_object_get(ev, "actor"), "name"),
-			       lookup_text(ev, "address"), lookup_text(ev, "kind"),
-			       strcmp(buf_str(&body), "{}") != 0 ? buf_str(&body) : "");
+		term_table_row(&t, when, lookup_text(json_object_get(ev, "actor"), "name"),
+			       *text ? text : lookup_text(ev, "kind"),
+			       lookup_text(ev, "object_name"), lookup_text(ev, "address"),
+			       buf_str(&place), buf_str(&details));
 	}
 	term_table_print(&t);
 }
@@ -58,11 +122,13 @@ static int
 run_list(const struct cli *c, struct err *e)
 {
 	auto_json all = json_array();
-	auto_buf before = BUF_INIT;
+	auto_buf before = BUF_INIT, times = BUF_INIT;
 	auto_remote r = NULL;
 	char node[37] = "";
 	int64_t most;
 	int rc = cli_get_int(c, "most", 1, 10000000, 50, &most, e);
+	if (rc == 0)
+		rc = take_times(c, &times, e);
 	if (rc == 0)
 		rc = remote_open(&r, e);
 	if (rc == 0 && cli_get(c, "node"))
@@ -71,7 +137,8 @@ run_list(const struct cli *c, struct err *e)
 		auto_buf path = BUF_INIT;
 		auto_json o = NULL;
 		int64_t left = most - (int64_t)json_array_size(all);
-		start_path(c, left > 200 ? 200 : left, node, buf_str(&before), &path);
+		start_path(c, left > 200 ? 200 : left, node, buf_str(&before), buf_str(&times),
+			   &path);
 		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
 		if (rc < 0)
 			break;
@@ -88,6 +155,21 @@ run_list(const struct cli *c, struct err *e)
 	else
 		print_events(all);
 	return CLI_GOOD;
+}
+
+/* As people call the node of an id; the id of one that nobody knows any more. */
+static const char *
+name_of(json_t *nodes, const char *id)
+{
+	size_t i;
+	json_t *n;
+
+	json_array_foreach(nodes, i, n)
+	{
+		if (strcmp(lookup_text(n, "id"), id) == 0 && *lookup_text(n, "name"))
+			return lookup_text(n, "name");
+	}
+	return id;
 }
 
 static int
@@ -111,24 +193,29 @@ run_verify(const struct cli *c, struct err *e)
 		term_print_json(o);
 		return good ? CLI_GOOD : CLI_FAILED;
 	}
+	auto_json known = NULL;
+	struct err ignored;
+	if (remote_call(r, REMOTE_READ, "GET", "/v1/nodes", NULL, &known, &ignored))
+		known = NULL; /* then by their ids */
+	json_t *nodes = json_object_get(known, "nodes");
 	json_array_foreach(json_object_get(o, "nodes"), i, n)
 	{
 		bool broken = json_is_true(json_object_get(n, "broken"));
-		const char *id = lookup_text(json_object_get(n, "node"), "id");
+		const char *name = name_of(nodes, lookup_text(json_object_get(n, "node"), "id"));
 		if (broken)
 			printf("%sBROKEN%s  node %s at event %lld: %s\n", cli_paint(c, CLI_RED),
-			       cli_paint(c, CLI_PLAIN), id,
+			       cli_paint(c, CLI_PLAIN), name,
 			       (long long)json_integer_value(json_object_get(n, "broken_seq")),
 			       lookup_text(n, "why"));
 		else
 			printf("%sgood%s    node %s: %lld events\n", cli_paint(c, CLI_GREEN),
-			       cli_paint(c, CLI_PLAIN), id,
+			       cli_paint(c, CLI_PLAIN), name,
 			       (long long)json_integer_value(json_object_get(n, "events")));
 	}
 	json_array_foreach(json_object_get(o, "accepted"), i, n)
 	{
 		printf("accepted  node %s at event %lld: accepted on %s by %s: %s\n",
-		       lookup_text(n, "node"),
+		       name_of(nodes, lookup_text(n, "node")),
 		       (long long)json_integer_value(json_object_get(n, "seq")),
 		       lookup_text(n, "at"), lookup_text(n, "by"), lookup_text(n, "reason"));
 	}
@@ -172,8 +259,11 @@ static const struct cli_opt list_opts[] = {
 	{ "user", "NAME", "Only what this user did." },
 	{ "kind", "KIND", "Only this kind of event, e.g. retrieved." },
 	{ "object", "ID", "Only what was done to this resource, account or user." },
-	{ "since", "TIME", "Not before, e.g. 2026-01-31T00:00:00Z." },
-	{ "until", "TIME", "Not after." },
+	{ "since", "TIME",
+	  "Not before: 2026-11-28, \"2026-11-28 14:00\" (UTC, or with an offset: +01:00), RFC "
+	  "3339, "
+	  "or how long ago: 2h, 3d." },
+	{ "until", "TIME", "Not after; a day alone is meant to its end." },
 	{ "node", "NAME", "Only what happened on this node." },
 	{ "most", "N", "At most N events, the newest first (default 50)." },
 	{ 0 },

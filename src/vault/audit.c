@@ -207,6 +207,7 @@ enum {
 	COL_OBJECT,
 	COL_ADDRESS,
 	COL_BODY,
+	COL_OBJECT_NAME,
 };
 
 struct cursor_at {
@@ -258,6 +259,8 @@ write_event(struct jw *out, const struct rows *r, int i)
 	jw_text(out, "text", event_name(kind) ? event_text(kind) : NULL);
 	write_id_name(out, "actor", r, i, COL_ACTOR);
 	jw_uuid(out, "object", &object);
+	jw_text(out, "object_name",
+		row_null(r, i, COL_OBJECT_NAME) ? NULL : row_text(r, i, COL_OBJECT_NAME));
 	jw_text(out, "address", row_text(r, i, COL_ADDRESS));
 	audit_write_body(out, "body", row_text(r, i, COL_BODY));
 	jw_end_object(out);

@@ -655,14 +655,43 @@ def test_audit_list(ada, boss):
     fails(boss.cli("audit", "list", "--node", "nowhere"), 1, "nowhere")
     fails(boss.cli("audit", "list", "--user", "nobody"), 1, "no such user")
     fails(boss.cli("audit", "list", "--kind", "nothing"), 1, "kind")
-    fails(boss.cli("audit", "list", "--since", "yesterday"), 1, "since")
+    fails(boss.cli("audit", "list", "--since", "yesterday"), 2, "--since", "2026-11-28", "UTC")
     everything = boss.good("audit", "list", "--most", "100000")
     assert "the auditor wants to know" in everything and "Never-In-The-Log-77" not in everything
 
 
+def test_audit_list_in_words(ada, boss):
+    ada.good("put", "Worded/x", input="y\n")
+    ada.good("get", "Worded/x", "--reason", "why\u009bnot")
+    head, row = boss.good("audit", "list", "--kind", "retrieved", "--most", "1").splitlines()
+    for column in ("WHEN (UTC)", "WHO", "WHAT", "ON WHAT", "FROM", "NODE"):
+        assert column in head
+    event = boss.json("audit", "list", "--kind", "retrieved", "--most", "1")[0]
+    assert row.startswith(f"{event['at'][:10]} {event['at'][11:19]}  ada") and event["object_name"] == "Worded/x"
+    for word in ("a password was retrieved", "Worded/x", "127.0.0.1", f"localhost #{event['seq']}", "reason: why"):
+        assert word in row, row
+    assert "{" not in row and "\u009b" not in row and event["object"] not in row
+
+
+def test_audit_list_takes_times_as_people_write_them(ada, boss):
+    ada.good("put", "Timed/x", input="y\n")
+    ada.good("get", "Timed/x")
+    mine = ("--user", "ada", "--kind", "retrieved")
+    at = boss.json("audit", "list", *mine, "--most", "1")[0]["at"]
+    day, minute = at[:10], f"{at[:10]} {at[11:16]}"
+    for since in (day, minute, minute + "Z", minute.replace(" ", "T") + "+00:00", "2h", "1d ago"):
+        assert at in [e["at"] for e in boss.json("audit", "list", *mine, "--since", since)], since
+    assert at in [e["at"] for e in boss.json("audit", "list", *mine, "--until", day)] # to its end
+    for until in ("2020-01-01", minute, minute + "+00:00", "30d"):
+        assert at not in [e["at"] for e in boss.json("audit", "list", *mine, "--until", until)], until
+    assert boss.json("audit", "list", *mine, "--since", minute + "-14:00") == []
+    p = boss.cli("audit", "list", "--help")
+    assert "UTC" in p.stdout
+
+
 def test_audit_verify(boss):
     p = boss.cli("audit", "verify")
-    assert p.returncode == 0 and "the whole log is unbroken" in p.stdout
+    assert p.returncode == 0 and "the whole log is unbroken" in p.stdout and "node localhost: " in p.stdout
     o = boss.json("audit", "verify")
     assert o["good"] is True and o["events"] == sum(n["events"] for n in o["nodes"]) > 20
 

@@ -4,8 +4,12 @@
 -- name: audit_list(kind int, actor uuid, object uuid, since timestamptz, until timestamptz, node uuid,
 --   before_at timestamptz, before_node uuid, before_seq bigint, rows int) ->
 --   node uuid, node_name text, seq bigint, at timestamptz, kind int, actor uuid, actor_name text, object uuid,
---   address text, body text
-SELECT e.node, n.name, e.seq, e.at, e.kind, e.actor, p.name, e.object, e.address, e.body
+--   address text, body text, object_name text
+SELECT e.node, n.name, e.seq, e.at, e.kind, e.actor, p.name, e.object, e.address, e.body,
+	coalesce((SELECT r.name || '/' || a.login FROM account a JOIN resource r ON r.id = a.resource WHERE a.id = e.object),
+		(SELECT name FROM resource WHERE id = e.object),
+		(SELECT name FROM principal WHERE id = e.object),
+		(SELECT name FROM node WHERE id = e.object))
 FROM (
 	SELECT * FROM event
 	WHERE ($1::int IS NULL OR kind = $1)
