@@ -6,6 +6,7 @@
 #   make test       unit, integration, browser and failure tests
 #   make check      unit tests only
 #   make test-fresh  the same on minimal Debian 12 and 13 that have nothing of it, and a pair under systemd: root, 6 minutes (ARGS=--keep)
+#   make nightly    all that the gate takes a sample of, the whole sweep and half an hour of soak: a night
 #   make bench      throughput, seconds from fault to first emergency answer, and seconds of a change of roles
 #   make soak      random faults for MINUTES=3 with SEED=1 (PARALLEL=1 pairs at once, NODES=2)
 #   make sweep      every outside call fails once at each place, in units and in a pair: hours (ARGS="--minutes 20")
@@ -22,7 +23,7 @@ PYTHON ?= /usr/bin/python3
 BUILD ?= build/release
 TESTBUILD ?= build/test
 
-.PHONY: all demo test test-fresh check sweep bench bench-failover bench-changeover soak fmt lint install uninstall clean deps
+.PHONY: all demo nightly test test-fresh check sweep bench bench-failover bench-changeover soak fmt lint install uninstall clean deps
 
 # Whatever root's umask is: Holdfast leaves root and starts its processes from this file.
 all: $(BUILD)/build.ninja
@@ -61,6 +62,11 @@ check: $(TESTBUILD)/build.ninja
 test-fresh:
 	tools/deps.sh build test
 	$(PYTHON) test/fresh/fresh.py $(ARGS)
+
+nightly:
+	WHOLE=1 .ci/run
+	$(MAKE) --no-print-directory soak MINUTES=30 PARALLEL=4
+	$(MAKE) --no-print-directory sweep
 
 sweep:
 	tools/deps.sh build test

@@ -7,7 +7,8 @@
 unit            meson's tests (cmocka and corpora); every cmocka test counts for itself
 it              test/it: the real binary, real PostgreSQL, real TLS
 ha              test/ha: hosts in network namespaces; needs root, else skipped, counted and said so
-ha-short        the part of ha that crosses every kind of code once: for builds that are slow (sanitizers)
+it-sample, ha-sample   a part of them, drawn by --seed (the day, unless told): for builds that are slow (sanitizers). Of ha always
+                what crosses every kind of code once
 web             test/web: the console in a real browser; skipped, counted and said so where there is none
 soak            three minutes of random faults on two pairs; each round counts as a test
 failover-short  prints the table of seconds from fault to first emergency answer, few runs; says nothing about passing
@@ -18,6 +19,7 @@ The last line is `N passed, N failed, N skipped`; the exit code is 0 only when n
 import argparse
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -35,7 +37,9 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 FOREIGN = re.compile(r"^(LANG|LANGUAGE|LC_\w+|TZ|PG\w+|HOLDFAST_HOME|HOLDFAST_SESSION|HOLDFAST_USER|HOLDFAST_PG_BIN)$")
 IT_STAGES = 2
 HA_STAGES = 4
-HA_SHORT = "node-kill or keyd-kill or test_link_is_cut or in_the_middle_of_the_merge or test_promises"
+# How much of a suite its sample takes, and what is in it whatever the seed.
+IT_SHARE, HA_SHARE = 0.4, 0.08
+HA_ALWAYS = "node-kill or keyd-kill or test_link_is_cut or in_the_middle_of_the_merge or test_promises"
 
 
 class Tally:
@@ -108,8 +112,8 @@ def unit(build, jobs, extra):
     return tally
 
 
-def pytest(folder, build, extra, stages=1):
-    """stages: how many processes share the files. More than there are cores where tests mostly wait."""
+def pytest(folder, build, extra, stages=1, tests=None):
+    """stages: how many processes share the files. More than there are cores where tests mostly wait. tests: names; None: all."""
     if not list((ROOT / folder).rglob("test_*.py")):
         print(f"{folder}: no test was found")
         return Tally(failed=1)
@@ -118,7 +122,7 @@ def pytest(folder, build, extra, stages=1):
     junit = results / (folder.replace("/", "-") + ".xml")
     junit.unlink(missing_ok=True)
     shared = ["-n", str(stages), "--dist", "loadfile"] if stages > 1 else []
-    code = run([sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"--junitxml={junit}", folder, *shared, *extra],
+    code = run([sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"--junitxml={junit}", *(tests or [folder]), *shared, *extra],
                env=environment(build)).returncode
     if not junit.exists():
         return Tally(failed=1)
@@ -132,18 +136,35 @@ def pytest(folder, build, extra, stages=1):
     return tally
 
 
+def collect(folder, build, words=None):
+    """The names of the tests that there are."""
+    p = run([sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", folder, *(["-k", words] if words else [])],
+            env=environment(build), capture_output=True, text=True)
+    return [l for l in p.stdout.splitlines() if "::" in l]
+
+
+def sample(folder, build, share, seed, stages, always=None):
+    tests = collect(folder, build)
+    kept = set(collect(folder, build, always)) if always else set()
+    others = [t for t in tests if t not in kept]
+    kept |= set(random.Random(seed).sample(others, round(len(others) * share)))
+    print(f"{folder}: {len(kept)} of {len(tests)} tests, drawn with --seed {seed}", flush=True)
+    if not kept:
+        return Tally(failed=1)
+    return pytest(folder, build, [], stages, [t for t in tests if t in kept])
+
+
 def failover_short(build):
     argv = [sys.executable, "test/ha/failover.py", "--holdfast", build / "src/cmd/holdfast", "--runs", "2", "--faults", "node-kill"]
     code = run(argv, env=environment(build)).returncode
     return Tally(skipped=1) if code == MESON_SKIP else Tally(passed=int(code == 0), failed=int(code != 0))
 
 
-def soak(build):
-    """A seed that the day gives: the log names it, so that a run can be played again."""
+def soak(build, seed):
     results = build / "results/soak-rounds.json"
     results.unlink(missing_ok=True)
     argv = [sys.executable, "test/ha/soak.py", "--holdfast", build / "src/cmd/holdfast", "--minutes", "3", "--parallel", "2", "--json", results]
-    code = run([*argv, "--seed", str(int(time.time()) // 86400)], env=environment(build)).returncode
+    code = run([*argv, "--seed", str(seed)], env=environment(build)).returncode
     if code == MESON_SKIP:
         return Tally(skipped=1)
     rounds = json.loads(results.read_text())["rounds"] if results.exists() else 0
@@ -156,7 +177,8 @@ def main():
     ap.add_argument("--jobs", default=str(os.cpu_count() or 1))
     ap.add_argument("-k", default=None, help="passed to pytest: only tests whose names match")
     ap.add_argument("-x", action="store_true", help="passed to pytest: end at the first failure")
-    ap.add_argument("suites", nargs="+", choices=["unit", "it", "web", "ha", "ha-short", "soak", "failover-short"])
+    ap.add_argument("--seed", type=int, default=int(time.time()) // 86400, help="of samples and of the soak; the log names it")
+    ap.add_argument("suites", nargs="+", choices=["unit", "it", "it-sample", "web", "ha", "ha-sample", "soak", "failover-short"])
     args = ap.parse_args()
     os.umask(0o022) # what is built here is executed by the product's own user too
     build = (ROOT / args.build).resolve()
@@ -177,8 +199,9 @@ def main():
             "it": lambda: pytest("test/it", build, extra, IT_STAGES),
             "web": lambda: pytest("test/web", build, extra),
             "ha": lambda: pytest("test/ha", build, extra, HA_STAGES),
-            "ha-short": lambda: pytest("test/ha", build, ["-k", HA_SHORT], HA_STAGES),
-            "soak": lambda: soak(build),
+            "it-sample": lambda: sample("test/it", build, IT_SHARE, args.seed, IT_STAGES),
+            "ha-sample": lambda: sample("test/ha", build, HA_SHARE, args.seed, HA_STAGES, HA_ALWAYS),
+            "soak": lambda: soak(build, args.seed),
             "failover-short": lambda: failover_short(build),
         }[suite]()
         (build / "results" / f"{suite}.json").write_text(json.dumps(vars(tally)))
