@@ -2,14 +2,21 @@
 -- The bin: what was removed and can be brought back. An account that went with its resource has no deleted_at of its own, so it
 -- comes back with it; one that was removed before on its own does not. Levels as in resource.sql.
 
--- A resource comes back as it was, whatever was changed in it elsewhere meanwhile; name: it takes another one.
+-- A resource comes back as it was, whatever was changed in it elsewhere meanwhile; name: it takes another one. Accounts that the bin was
+-- emptied of do not (it was emptied of all, and one has got a new version since).
 -- name: apply_resource_restored(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT DISTINCT ON (x.object) x.object, x.body::jsonb->>'name' AS name
+	FROM event x JOIN resource r ON r.id = x.object AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL
+	WHERE x.node = $1 AND x.seq BETWEEN $2 AND $3 AND x.kind = 43
+	ORDER BY x.object, x.seq DESC
+), a AS (
+	UPDATE account SET deleted_at = purged_at FROM e
+	WHERE account.resource = e.object AND account.purged_at IS NOT NULL AND account.deleted_at IS NULL
+)
 UPDATE resource r SET deleted_at = NULL, deleted_by = NULL, binned_at = NULL, bin_news = false,
 	name = coalesce(e.name, r.name)
-FROM (SELECT DISTINCT ON (object) object, body::jsonb->>'name' AS name FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 43
-	ORDER BY object, seq DESC) e
-WHERE r.id = e.object AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL;
+FROM e WHERE r.id = e.object;
 
 -- name: apply_account_restored(node uuid, from_seq bigint, to_seq bigint)
 UPDATE account a SET deleted_at = NULL, deleted_by = NULL, binned_at = NULL, bin_news = false,

@@ -1204,8 +1204,10 @@ a_change_to_what_was_emptied_is_kept(void **state)
 		snprintf(name, sizeof(name), "srv%d", resource);
 		make_resource(resource, name, 77);
 		make_account(account, resource, "root");
+		make_account(account + 1, resource, "www");
 		apply_one(STMT_APPLY_VERSION_ADDED, add_version(account, version, 1, 0));
 		apply_one(STMT_APPLY_RESOURCE_DELETED, add(EVENT_RESOURCE_DELETED, resource, "{}"));
+		apply_one(STMT_APPLY_BIN_EMPTIED, add_emptied(resource, account + 1, version + 9));
 		if (!first)
 			apply_one(STMT_APPLY_BIN_EMPTIED, add_emptied(resource, account, version));
 		node = elsewhere;
@@ -1219,6 +1221,10 @@ a_change_to_what_was_emptied_is_kept(void **state)
 			  add(EVENT_RESOURCE_RESTORED, resource, "{}"));
 		assert_int_equal(right_of(account, 77).current_n, 2);
 		assert_int_equal(sealed_versions(account), 1);
+		assert_int_equal(right_of(account + 1, 77).rows, 0); /* nothing came home to it */
+		/* What is back can be removed and brought back again. */
+		apply_one(STMT_APPLY_ACCOUNT_DELETED, add(EVENT_ACCOUNT_DELETED, account, "{}"));
+		assert_true(in_bin(77, account));
 	}
 }
 

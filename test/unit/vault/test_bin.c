@@ -92,8 +92,7 @@ ask_restore(struct call *c, struct ask *a, struct jw *out, struct err *e)
 		    : bin_restore_resource(c, &resource, a->text, e);
 }
 
-static int
-delete(int which)
+static int delete (int which)
 {
 	return do_ask((struct ask){ .fn = ask_delete, .as = &owner, .n = which }).rc;
 }
@@ -199,7 +198,7 @@ nothing_in_the_bin_is_read(void **state)
 		assert_int_equal(retrieve(0).rc, 0);
 		assert_int_equal(retrieve(0).rc, 0); /* from what is kept */
 		assert_true(gather_stats(x->v.gather).hits > 0);
-		assert_int_equal(delete(which), 0);
+		assert_int_equal(delete (which), 0);
 		assert_int_equal(retrieve(0).rc, ERR_NOT_FOUND);
 		assert_int_equal(retrieve(1).rc, ERR_NOT_FOUND);
 		assert_int_equal(restore(&owner, which, NULL).rc, 0);
@@ -211,8 +210,8 @@ static void
 only_who_may_brings_it_back(void **state)
 {
 	assert_int_equal(restore(&owner, THE_RESOURCE, NULL).rc, ERR_CONFLICT); /* it is there */
-	assert_int_equal(delete(THE_ACCOUNT), 0);
-	assert_int_equal(delete(THE_RESOURCE), 0);
+	assert_int_equal(delete (THE_ACCOUNT), 0);
+	assert_int_equal(delete (THE_RESOURCE), 0);
 	assert_int_equal(restore(&other, THE_RESOURCE, NULL).rc, ERR_NOT_FOUND);
 	assert_int_equal(events(EVENT_FORBIDDEN), 1);
 	struct ask first = restore(&owner, THE_ACCOUNT, NULL);
@@ -234,7 +233,7 @@ emptied_when_its_time_is_over(void **state)
 
 	empty(1); /* nothing is removed */
 	assert_int_equal(events(EVENT_BIN_EMPTIED), 0);
-	assert_int_equal(delete(THE_RESOURCE), 0);
+	assert_int_equal(delete (THE_RESOURCE), 0);
 	age("29 days 23 hours");
 	empty(30 * day_ms);
 	empty(0); /* for ever */
@@ -262,28 +261,33 @@ emptied_in_parts(void **state)
 
 	uuid_str(&account, id);
 	buf_addf(&sql,
-		 "INSERT INTO version (id, account, n, based_on, sealed, created_at) SELECT gen_random_uuid(), "
+		 "INSERT INTO version (id, account, n, based_on, sealed, created_at) SELECT "
+		 "gen_random_uuid(), "
 		 "'%s', g, g - 1, 'sealed', now() FROM generate_series(2, 5000) g",
 		 id);
 	pgtemp_sql(x->pg, buf_str(&sql));
-	assert_int_equal(delete(THE_RESOURCE), 0);
+	assert_int_equal(delete (THE_RESOURCE), 0);
 	age("2 days");
 	empty(86400000);
 	assert_int_equal(events(EVENT_BIN_EMPTIED), 3);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM version WHERE sealed <> ''"), 0);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM account WHERE purged_at IS NULL"), 0);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM resource WHERE purged_at IS NULL"), 0);
-	assert_true(fixture_count(x, "SELECT max(length(body)) FROM event WHERE kind = 44") < EVENT_BODY_MAX / 2);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM account WHERE purged_at IS NULL"),
+			 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM resource WHERE purged_at IS NULL"),
+			 0);
+	assert_true(fixture_count(x, "SELECT max(length(body)) FROM event WHERE kind = 44") <
+		    EVENT_BODY_MAX / 2);
 }
 
 /* A version that came home to what was emptied is there again; the others say what became of them. */
 static void
 what_is_gone_says_so(void **state)
 {
-	assert_int_equal(delete(THE_RESOURCE), 0);
+	assert_int_equal(delete (THE_RESOURCE), 0);
 	age("2 days");
 	empty(86400000);
-	pgtemp_sql(x->pg, "UPDATE account SET purged_at = NULL; UPDATE resource SET purged_at = NULL");
+	pgtemp_sql(x->pg,
+		   "UPDATE account SET purged_at = NULL; UPDATE resource SET purged_at = NULL");
 	assert_int_equal(restore(&owner, THE_RESOURCE, NULL).rc, 0);
 	struct ask gone = retrieve(1);
 	assert_int_equal(gone.rc, ERR_NOT_FOUND);
@@ -297,10 +301,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_in_the_bin_is_read),
-		TEST(only_who_may_brings_it_back),
-		TEST(emptied_when_its_time_is_over),
-		TEST(emptied_in_parts),
+		TEST(nothing_in_the_bin_is_read),    TEST(only_who_may_brings_it_back),
+		TEST(emptied_when_its_time_is_over), TEST(emptied_in_parts),
 		TEST(what_is_gone_says_so),
 	};
 
