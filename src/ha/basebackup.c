@@ -6,11 +6,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fault.h"
 #include "pg/cluster.h"
 #include "pg/program.h"
+
+#define BESIDE_BYTES (32 << 20) /* of a base backup, beside the databases: WAL and more */
 
 struct backup {
 	pid_t pid;
@@ -98,13 +101,29 @@ copy_backup(const struct basebackup *x, struct backup *b, struct pack_writer *w,
 		if (rc == 0)
 			rc = check_watched(x, e);
 		*bytes += n;
-		int percent = (int)(*bytes * 100 / (x->database_bytes + (32 << 20)));
+		int percent = (int)(*bytes * 100 / (x->database_bytes + BESIDE_BYTES));
 		percent = percent > 99 ? 99 : percent;
 		if (percent != shown)
 			x->progress(x->ctx, "base backup", percent);
 		shown = percent;
 	}
 	return rc;
+}
+
+int
+basebackup_check_room(const char *folder, int64_t database_bytes, struct err *e)
+{
+	struct statvfs vfs;
+
+	if (statvfs(folder, &vfs) < 0)
+		return err_errno(e, ERR_IO, "cannot ask how full the disk of %s is", folder);
+	int64_t left = (int64_t)(vfs.f_bavail * vfs.f_frsize), need = database_bytes + BESIDE_BYTES;
+	if (left >= need)
+		return 0;
+	return err_set(e, ERR_IO,
+		       "there is not enough room for a copy of the database in %s: about %lld MiB "
+		       "are needed and %lld are free; nothing was changed",
+		       folder, (long long)(need >> 20), (long long)(left >> 20));
 }
 
 int

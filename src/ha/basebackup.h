@@ -18,6 +18,10 @@ struct basebackup {
 	int watch_fd; /* when its other end is closed the copy ends with ERR_REFUSED; -1: none */
 };
 
+/* Whether the folder's disk can take a copy of a database that large. ERR_IO with how much is missing. */
+int basebackup_check_room(const char *folder, int64_t database_bytes,
+			  struct err *e) NONNULL MUST_USE;
+
 /* *ret_bytes: of the tar. ERR_IO with what pg_basebackup said. */
 int basebackup_write(const struct basebackup *x, struct pack_writer *w, int64_t *ret_bytes,
 		     struct err *e) NONNULL MUST_USE;

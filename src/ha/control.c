@@ -149,6 +149,7 @@ carry_out(struct control *c, int fd, const struct buf *line, struct buf *ret_pat
 	snprintf(setup.secondary, sizeof(setup.secondary), "%s", rq.secondary);
 	setup.https_port = (int)rq.https_port;
 	setup.pair_port = (int)rq.pair_port;
+	setup.client_fd = fd;
 	return setup_run(c->h, c->s, c->keys, &setup, tell_progress, &fd, ret_path, e);
 }
 
@@ -235,6 +236,7 @@ control_new(const struct home *h, const struct settings *s, int keys_fd, control
 		return rc;
 	}
 	c->keys = keys_new(NULL, keys_fd);
+	setup_clear(h);
 	if (pthread_create(&c->thread, NULL, run_thread, c) != 0)
 		abort();
 	*ret = c;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ha/setup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -11,6 +13,8 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/jw.h"
+#include "base/log.h"
+#include "base/port.h"
 #include "crypto/x509.h"
 #include "ha/basebackup.h"
 #include "ha/pack.h"
@@ -25,6 +29,15 @@
 #define PEM_MAX 65536
 #define SQLSTATE_DUPLICATE_OBJECT "42710" /* PostgreSQL, appendix A */
 #define KIND_NODE_JOINED 4		  /* vault/event.def; its numbers are for ever */
+#define KIND_NODE_REMOVED 18
+
+/* What was there before, so that a set-up that fails leaves it so. */
+struct before {
+	bool listens; /* PostgreSQL is open to the pair */
+	bool known;   /* the secondary has a row; its ports: */
+	int https_port, pair_port;
+	bool have_ca, have_cert;
+};
 
 struct setup {
 	const struct home *h;
@@ -35,14 +48,18 @@ struct setup {
 	void *ctx;
 	struct home_node self;
 	struct db *db;
-	struct buf ca, ca_key; /* PEM */
+	struct buf ca, ca_key, web; /* PEM */
+	uint32_t data_key;
+	struct before before;
+	bool row_asked;	   /* the row is not what it was, or may not be */
+	int64_t flush_lsn; /* when the base backup began: what is older is of no use to its slot */
 	/* The secondary. */
 	struct uuid id;
 	char slot[REPLICATION_SLOT_MAX];
 	int https_port, pair_port;
 	struct buf cert, key;
 	int64_t database_bytes, base_bytes;
-	char pair[128];
+	char pair[128], pack[HOME_PATH_MAX + 300];
 };
 
 int
@@ -148,30 +165,32 @@ newest_key(struct setup *x, uint32_t *ret_id, struct err *e)
 }
 
 static int
-make_ca(struct setup *x, uint32_t key_id, struct err *e)
+make_ca(struct setup *x, struct err *e)
 {
 	auto_buf sealed = BUF_INIT;
 
 	int rc = x509_ca("Holdfast pair", CERT_DAYS, &x->ca, &x->ca_key, e);
 	if (rc == 0)
-		rc = keys_seal(x->keys, NULL, key_id, ca_ad, sizeof(ca_ad), x->ca_key.data,
+		rc = keys_seal(x->keys, NULL, x->data_key, ca_ad, sizeof(ca_ad), x->ca_key.data,
 			       x->ca_key.len, &sealed, e);
 	if (rc == 0)
 		rc = write_file(x->h, HOME_PAIR_CA_KEY, &sealed, e);
 	return rc == 0 ? write_file(x->h, HOME_PAIR_CA, &x->ca, e) : rc;
 }
 
+/* The authority, if there is one already: whether it can be read and its key opened. */
 static int
-load_ca(struct setup *x, struct err *e)
+check_ca(struct setup *x, struct err *e)
 {
 	auto_buf sealed = BUF_INIT;
-	uint32_t key_id;
 
-	int rc = newest_key(x, &key_id, e);
-	if (rc < 0)
+	x->before.have_ca = have(x->h, HOME_PAIR_CA);
+	x->before.have_cert = have(x->h, HOME_PAIR_CERT);
+	int rc = newest_key(x, &x->data_key, e);
+	if (rc == 0)
+		rc = read_pem(x->h, HOME_WEB_CERT, &x->web, e);
+	if (rc < 0 || !x->before.have_ca)
 		return rc;
-	if (!have(x->h, HOME_PAIR_CA))
-		return make_ca(x, key_id, e);
 	rc = read_pem(x->h, HOME_PAIR_CA, &x->ca, e);
 	if (rc == 0)
 		rc = read_pem(x->h, HOME_PAIR_CA_KEY, &sealed, e);
@@ -187,11 +206,11 @@ make_certificates(struct setup *x, struct err *e)
 	auto_buf cert = BUF_INIT, key = BUF_INIT;
 
 	x->progress(x->ctx, "certificates of the pair", -1);
-	int rc = load_ca(x, e);
+	int rc = x->before.have_ca ? 0 : make_ca(x, e);
 	if (rc == 0)
 		rc = x509_issue(buf_str(&x->ca), buf_str(&x->ca_key), x->rq->secondary, CERT_DAYS,
 				&x->cert, &x->key, e);
-	if (rc < 0 || have(x->h, HOME_PAIR_CERT))
+	if (rc < 0 || x->before.have_cert)
 		return rc;
 	rc = x509_issue(buf_str(&x->ca), buf_str(&x->ca_key), x->self.name, CERT_DAYS, &cert, &key,
 			e);
@@ -199,6 +218,23 @@ make_certificates(struct setup *x, struct err *e)
 		rc = write_file(x->h, HOME_PAIR_KEY, &key, e);
 	/* The certificate last: it is the mark by which a start knows that there is a pair. */
 	return rc == 0 ? write_file(x->h, HOME_PAIR_CERT, &cert, e) : rc;
+}
+
+static void
+unmake_certificates(struct setup *x)
+{
+	static const enum home_path own[] = { HOME_PAIR_CERT, HOME_PAIR_KEY },
+				    authority[] = { HOME_PAIR_CA, HOME_PAIR_CA_KEY };
+	char path[HOME_PATH_MAX];
+
+	for (size_t i = 0; !x->before.have_cert && i < ARRAY_LEN(own); i++) {
+		home_path(x->h, own[i], path);
+		unlink(path);
+	}
+	for (size_t i = 0; !x->before.have_ca && i < ARRAY_LEN(authority); i++) {
+		home_path(x->h, authority[i], path);
+		unlink(path);
+	}
 }
 
 /* ---- the channel ---- */
@@ -228,19 +264,49 @@ restart_postgres(struct setup *x, struct err *e)
 		       RESTART_WAIT_MS / 1000, cluster_port(x->s));
 }
 
+/* Who finds the port taken after PostgreSQL was stopped has no database. */
+static int
+check_channel(struct setup *x, struct err *e)
+{
+	auto_rows rows = NULL;
+	int rc = ask(x, STMT_SETUP_LISTENS, NULL, &rows, e);
+
+	if (rc < 0)
+		return rc;
+	if (row_bool(rows, 0, 1))
+		return err_set(e, ERR_PRECONDITION,
+			       "this node is a secondary; run the command on the primary");
+	x->before.listens = *row_text(rows, 0, 0) != '\0';
+	return x->before.listens ? 0 : port_check(x->s->pair_listen, "pair_listen", e);
+}
+
 static int
 open_channel(struct setup *x, struct err *e)
 {
-	auto_rows rows = NULL;
-
 	int rc = cluster_configure(x->h, x->s, true, e);
+
 	if (rc == 0)
-		rc = ask(x, STMT_SETUP_LISTENS, NULL, &rows, e);
-	if (rc < 0)
-		return rc;
-	if (*row_text(rows, 0, 0) == '\0')
-		return restart_postgres(x, e);
-	return ask(x, STMT_HA_RELOAD, NULL, NULL, e);
+		rc = x->before.listens ? ask(x, STMT_HA_RELOAD, NULL, NULL, e)
+				       : restart_postgres(x, e);
+	return rc;
+}
+
+static void
+close_channel(struct setup *x)
+{
+	auto_rows rows = NULL;
+	struct err why = { 0 };
+
+	if (x->before.listens)
+		return;
+	int rc = cluster_configure(x->h, x->s, false, &why);
+	if (rc == 0 && ask(x, STMT_SETUP_LISTENS, NULL, &rows, &why) == 0 &&
+	    *row_text(rows, 0, 0) == '\0')
+		return; /* it was not restarted */
+	if (rc == 0)
+		rc = restart_postgres(x, &why);
+	if (rc)
+		log_err(LOG_LEVEL_WARNING, &why, "the pair's port could not be closed again");
 }
 
 /* ---- the secondary's row and slot ---- */
@@ -259,6 +325,11 @@ find_row(struct setup *x, bool *ret_there, struct err *e)
 		if (row_bigint(rows, i, 6) != 0)
 			return err_set(e, ERR_PRECONDITION, "%s is the primary", x->rq->secondary);
 		row_uuid(rows, i, 0, &x->id);
+		if (!x->row_asked) {
+			x->before.known = true;
+			x->before.https_port = row_int(rows, i, 2);
+			x->before.pair_port = row_int(rows, i, 3);
+		}
 		*ret_there = row_int(rows, i, 2) == x->https_port &&
 			     row_int(rows, i, 3) == x->pair_port && *row_text(rows, i, 4);
 		break;
@@ -266,8 +337,26 @@ find_row(struct setup *x, bool *ret_there, struct err *e)
 	return rc;
 }
 
+/* A name that nobody can find makes a pair that is Failed from its first moment. */
+static int
+check_resolves(struct setup *x, struct err *e)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
+	int got = getaddrinfo(x->rq->secondary, NULL, &hints, &list);
+
+	if (got == 0) {
+		freeaddrinfo(list);
+		return 0;
+	}
+	return err_set(e, ERR_PRECONDITION,
+		       "the name %s cannot be found from here: %s. Both nodes and the users reach "
+		       "each other by it: enter it in DNS or /etc/hosts, or give the name or "
+		       "address that counts; nothing was changed",
+		       x->rq->secondary, got == EAI_SYSTEM ? strerror(errno) : gai_strerror(got));
+}
+
 static void
-joined_body(const struct setup *x, struct buf *out)
+joined_body(const struct setup *x, int https_port, int pair_port, struct buf *out)
 {
 	struct jw w;
 
@@ -275,36 +364,55 @@ joined_body(const struct setup *x, struct buf *out)
 	jw_object(&w, NULL);
 	jw_uuid(&w, "id", &x->id);
 	jw_text(&w, "name", x->rq->secondary);
-	jw_int(&w, "https_port", x->https_port);
-	jw_int(&w, "pair_port", x->pair_port);
+	jw_int(&w, "https_port", https_port);
+	jw_int(&w, "pair_port", pair_port);
 	jw_text(&w, "slot", x->slot);
 	jw_null(&w, "web_cert");
 	jw_null(&w, "primary_since_term");
 	jw_end_object(&w);
 }
 
+static int
+request(struct setup *x, int kind, const struct buf *body, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+
+	bind_int(&b, kind);
+	bind_uuid(&b, &x->id);
+	bind_text(&b, buf_str(body));
+	return ask(x, STMT_HA_REQUEST_ADD, &b, NULL, e);
+}
+
+/* What nobody waits for any more is not to happen later. */
+static void
+withdraw_request(struct setup *x)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	struct err why = { 0 };
+
+	bind_int(&b, KIND_NODE_JOINED);
+	bind_uuid(&b, &x->id);
+	if (ask(x, STMT_HA_REQUEST_WITHDRAW, &b, &rows, &why) < 0)
+		log_err(LOG_LEVEL_WARNING, &why, "a request to the vault could not be withdrawn");
+	else if (rows_count(rows) > 0)
+		x->row_asked = false;
+}
+
 /* The writer of the vault turns the request into an event; wait until its row is there. */
 static int
 add_row(struct setup *x, struct err *e)
 {
-	auto_binds b = BINDS_INIT;
 	auto_buf body = BUF_INIT;
 	int64_t until = clock_mono_ms() + JOIN_WAIT_MS;
 	bool there = false;
 
 	int rc = find_row(x, &there, e);
-	if (rc < 0)
+	if (rc < 0 || there)
 		return rc;
-	if (uuid_is_nil(&x->id))
-		uuid_new(&x->id);
-	replication_slot_name(&x->id, x->slot);
-	if (there)
-		return 0;
-	joined_body(x, &body);
-	bind_int(&b, KIND_NODE_JOINED);
-	bind_uuid(&b, &x->id);
-	bind_text(&b, buf_str(&body));
-	rc = ask(x, STMT_HA_REQUEST_ADD, &b, NULL, e);
+	joined_body(x, x->https_port, x->pair_port, &body);
+	x->row_asked = true;
+	rc = request(x, KIND_NODE_JOINED, &body, e);
 	while (rc == 0 && !there) {
 		if (clock_mono_ms() > until)
 			return err_set(e, ERR_TIMEOUT,
@@ -317,6 +425,36 @@ add_row(struct setup *x, struct err *e)
 	return rc;
 }
 
+static void
+removed_body(const struct setup *x, struct buf *out)
+{
+	struct jw w;
+
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_text(&w, "name", x->rq->secondary);
+	jw_end_object(&w);
+}
+
+/* The row as it was, or none; by an event like every change. */
+static void
+undo_row(struct setup *x)
+{
+	auto_buf body = BUF_INIT;
+	struct err why = { 0 };
+
+	if (x->row_asked)
+		withdraw_request(x);
+	if (!x->row_asked)
+		return;
+	if (x->before.known)
+		joined_body(x, x->before.https_port, x->before.pair_port, &body);
+	else
+		removed_body(x, &body);
+	if (request(x, x->before.known ? KIND_NODE_JOINED : KIND_NODE_REMOVED, &body, &why) < 0)
+		log_err(LOG_LEVEL_WARNING, &why, "the node table could not be put back");
+}
+
 /* The agent makes the slots that it misses: it may have been quicker, and its slot is as fresh as ours. */
 static int
 create_slot(struct setup *x, const struct binds *b, struct err *e)
@@ -326,54 +464,84 @@ create_slot(struct setup *x, const struct binds *b, struct err *e)
 	return rc == ERR_DB && strcmp(e->sqlstate, SQLSTATE_DUPLICATE_OBJECT) == 0 ? 0 : rc;
 }
 
-/* Whether it is there, and in use. */
+struct slot {
+	bool there, active, lost;
+};
+
 static int
-look_at_slot(struct setup *x, bool *ret_there, bool *ret_active, struct err *e)
+look_at_slot(struct setup *x, struct slot *ret, struct err *e)
 {
 	auto_rows rows = NULL;
 	int rc = ask(x, STMT_HA_SLOTS, NULL, &rows, e);
 
-	*ret_there = *ret_active = false;
+	*ret = (struct slot){ 0 };
 	for (int i = 0; rc == 0 && i < rows_count(rows); i++) {
 		if (strcmp(row_text(rows, i, 0), x->slot) != 0)
 			continue;
-		*ret_there = true;
-		*ret_active = row_bool(rows, i, 1);
+		ret->there = true;
+		ret->active = row_bool(rows, i, 1);
+		ret->lost = strcmp(row_text(rows, i, 2), "lost") == 0;
 	}
 	return rc;
 }
 
 /* Who makes a slot uses it for a moment; a secondary that runs goes on using it. */
 static int
-wait_for_slot(struct setup *x, bool *ret_there, struct err *e)
+wait_for_slot(struct setup *x, struct slot *ret, struct err *e)
 {
 	int64_t until = clock_mono_ms() + SLOT_WAIT_MS;
-	bool active;
 	int rc;
 
-	while ((rc = look_at_slot(x, ret_there, &active, e)) == 0 && active) {
+	while ((rc = look_at_slot(x, ret, e)) == 0 && ret->active) {
 		if (clock_mono_ms() > until)
 			return err_set(e, ERR_REFUSED,
 				       "%s is running as this node's secondary now; stop it before "
-				       "you make it a new pack",
+				       "you make it a new pack. Nothing was changed",
 				       x->rq->secondary);
 		clock_sleep_ms(50);
 	}
 	return rc;
 }
 
-/* A fresh slot for a fresh base: what an old one kept is of no more use. */
+static int
+check_secondary(struct setup *x, struct err *e)
+{
+	struct slot slot;
+	bool there;
+	int rc = find_row(x, &there, e);
+
+	if (rc == 0 && uuid_is_nil(&x->id))
+		uuid_new(&x->id);
+	replication_slot_name(&x->id, x->slot);
+	return rc == 0 ? wait_for_slot(x, &slot, e) : rc;
+}
+
+/* What a slot keeps for the secondary that it has serves the new base too, until the pack is whole; one that lost its WAL keeps
+ * nothing for anybody. */
 static int
 make_slot(struct setup *x, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
-	bool there;
-	int rc = wait_for_slot(x, &there, e);
+	struct slot slot;
+	int rc = wait_for_slot(x, &slot, e);
 
 	bind_text(&b, x->slot);
-	if (rc == 0 && there)
+	if (rc == 0 && slot.there && slot.lost)
 		rc = ask(x, STMT_HA_SLOT_DROP, &b, NULL, e);
-	return rc == 0 ? create_slot(x, &b, e) : rc;
+	return rc == 0 && (slot.lost || !slot.there) ? create_slot(x, &b, e) : rc;
+}
+
+/* What is older than the new base is of no more use to anybody. */
+static void
+advance_slot(struct setup *x)
+{
+	auto_binds b = BINDS_INIT;
+	struct err why = { 0 };
+
+	bind_text(&b, x->slot);
+	bind_bigint(&b, x->flush_lsn);
+	if (ask(x, STMT_HA_SLOT_ADVANCE, &b, NULL, &why) < 0)
+		log_err(LOG_LEVEL_NOTICE, &why, "the slot keeps more than the new pack needs");
 }
 
 /* ---- the pack ---- */
@@ -398,12 +566,10 @@ encode_ca_key(struct setup *x, struct buf *ret, struct err *e)
 static int
 write_node(struct setup *x, struct pack_writer *w, const uint8_t stream[static 16], struct err *e)
 {
-	auto_buf text = BUF_INIT, web = BUF_INIT, ca_key = BUF_INIT;
+	auto_buf text = BUF_INIT, ca_key = BUF_INIT;
 	struct jw j;
 
-	int rc = read_pem(x->h, HOME_WEB_CERT, &web, e);
-	if (rc == 0)
-		rc = encode_ca_key(x, &ca_key, e);
+	int rc = encode_ca_key(x, &ca_key, e);
 	if (rc < 0)
 		return rc;
 	jw_init(&j, &text);
@@ -411,7 +577,7 @@ write_node(struct setup *x, struct pack_writer *w, const uint8_t stream[static 1
 	jw_text(&j, "ca", buf_str(&x->ca));
 	jw_text(&j, "cert", buf_str(&x->cert));
 	jw_text(&j, "key", buf_str(&x->key));
-	jw_text(&j, "primary_web_cert", buf_str(&web));
+	jw_text(&j, "primary_web_cert", buf_str(&x->web));
 	jw_text(&j, "ca_key", buf_str(&ca_key));
 	jw_end_object(&j);
 	rc = pack_writer_begin(w, PACK_NODE_NAME, stream, e);
@@ -429,7 +595,7 @@ write_base(struct setup *x, struct pack_writer *w, const uint8_t stream[static 1
 		.database_bytes = x->database_bytes,
 		.progress = x->progress,
 		.ctx = x->ctx,
-		.watch_fd = -1,
+		.watch_fd = x->rq->client_fd,
 	};
 
 	int rc = pack_writer_begin(w, PACK_BASE_NAME, stream, e);
@@ -443,15 +609,33 @@ static int
 identify_pair(struct setup *x, struct err *e)
 {
 	struct x509_info info;
-	auto_rows rows = NULL;
-	int rc = ask(x, STMT_HA_DATABASE, NULL, &rows, e);
+	auto_rows database = NULL;
+	auto_rows local = NULL;
+	int rc = ask(x, STMT_HA_DATABASE, NULL, &database, e);
+
+	if (rc == 0)
+		rc = ask(x, STMT_HA_LOCAL, NULL, &local, e);
 	if (rc == 0)
 		rc = x509_read(buf_str(&x->ca), &info, e);
 	if (rc < 0)
 		return rc;
-	snprintf(x->pair, sizeof(x->pair), "%.32s-%.64s", row_text(rows, 0, 0), info.pin);
-	x->database_bytes = row_bigint(rows, 0, 1);
+	snprintf(x->pair, sizeof(x->pair), "%.32s-%.64s", row_text(database, 0, 0), info.pin);
+	x->database_bytes = row_bigint(database, 0, 1);
+	x->flush_lsn = row_bigint(local, 0, 1);
 	return 0;
+}
+
+static int
+check_room(struct setup *x, struct err *e)
+{
+	char folder[HOME_PATH_MAX];
+	auto_rows rows = NULL;
+	int rc = ask(x, STMT_HA_DATABASE, NULL, &rows, e);
+
+	home_path(x->h, HOME_REPLICATION, folder);
+	if (access(folder, F_OK) < 0 && errno == ENOENT)
+		snprintf(folder, sizeof(folder), "%s", x->h->dir);
+	return rc == 0 ? basebackup_check_room(folder, row_bigint(rows, 0, 1), e) : rc;
 }
 
 static int
@@ -503,19 +687,21 @@ write_manifest(struct setup *x, struct pack_writer *w, const uint8_t node[static
 }
 
 static int
-write_pack(struct setup *x, struct buf *ret_path, struct err *e)
+write_pack(struct setup *x, struct err *e)
 {
-	char folder[HOME_PATH_MAX], path[HOME_PATH_MAX + 300];
+	char folder[HOME_PATH_MAX];
 	uint8_t node[16], base[16];
 	struct pack_writer *w;
 
 	home_path(x->h, HOME_REPLICATION, folder);
-	snprintf(path, sizeof(path), "%s/HAPack-%s.zip", folder, x->rq->secondary);
+	snprintf(x->pack, sizeof(x->pack), "%s/HAPack-%s.zip", folder, x->rq->secondary);
 	randombytes_buf(node, sizeof(node));
 	randombytes_buf(base, sizeof(base));
 	int rc = home_mkdirs(folder, 0700, e);
 	if (rc == 0)
-		rc = pack_writer_open(path, x->keys, &w, e);
+		rc = identify_pair(x, e);
+	if (rc == 0)
+		rc = pack_writer_open(x->pack, x->keys, &w, e);
 	if (rc < 0)
 		return rc;
 	rc = write_node(x, w, node, e);
@@ -529,33 +715,66 @@ write_pack(struct setup *x, struct buf *ret_path, struct err *e)
 	}
 	rc = pack_writer_close(w, e);
 	if (rc == 0)
-		buf_adds(ret_path, path);
+		advance_slot(x);
 	return rc;
 }
 
+/* ---- checks, then effects ---- */
+
+typedef int check_fn(struct setup *x, struct err *e);
+
+/* All that can refuse, in this order; none of them changes anything. */
+static check_fn *const checks[] = { check_names,     open_db,	     check_channel, check_ca,
+				    check_secondary, check_resolves, check_room };
+
+/* What is done then, and how it is taken back, the last first, when a later step fails. */
+static const struct step {
+	check_fn *take;
+	void (*take_back)(struct setup *x);
+} steps[] = {
+	{ make_certificates, unmake_certificates },
+	{ open_channel, close_channel },
+	{ add_row, undo_row },
+	{ make_slot, NULL }, /* the agent drops the slot of a node that has no row */
+	{ write_pack, NULL },
+};
+
 static int
-run_steps(struct setup *x, struct buf *ret_path, struct err *e)
+run_steps(struct setup *x, struct err *e)
 {
-	auto_rows rows = NULL;
-	int rc = check_names(x, e);
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < ARRAY_LEN(checks); i++)
+		rc = checks[i](x, e);
+	if (rc < 0)
+		return rc;
+	for (i = 0; rc == 0 && i < ARRAY_LEN(steps); i++)
+		rc = steps[i].take(x, e);
 	if (rc == 0)
-		rc = open_db(x, e);
-	if (rc == 0)
-		rc = ask(x, STMT_SETUP_LISTENS, NULL, &rows, e);
-	if (rc == 0 && row_bool(rows, 0, 1))
-		rc = err_set(e, ERR_PRECONDITION,
-			     "this node is a secondary; run the command on the primary");
-	if (rc == 0)
-		rc = make_certificates(x, e);
-	if (rc == 0)
-		rc = open_channel(x, e);
-	if (rc == 0)
-		rc = add_row(x, e);
-	if (rc == 0)
-		rc = make_slot(x, e);
-	if (rc == 0)
-		rc = identify_pair(x, e);
-	return rc == 0 ? write_pack(x, ret_path, e) : rc;
+		return 0;
+	while (i-- > 0)
+		if (steps[i].take_back)
+			steps[i].take_back(x);
+	return rc;
+}
+
+void
+setup_clear(const struct home *h)
+{
+	static const char begin[] = "HAPack-", end[] = ".zip.part";
+	char folder[HOME_PATH_MAX];
+
+	home_path(h, HOME_REPLICATION, folder);
+	DIR *d = opendir(folder);
+	for (struct dirent *row; d && (row = readdir(d));) {
+		size_t n = strlen(row->d_name);
+		if (n > sizeof(end) && strncmp(row->d_name, begin, sizeof(begin) - 1) == 0 &&
+		    strcmp(row->d_name + n - (sizeof(end) - 1), end) == 0)
+			unlinkat(dirfd(d), row->d_name, 0);
+	}
+	if (d)
+		closedir(d);
 }
 
 int
@@ -572,8 +791,11 @@ setup_run(const struct home *h, const struct settings *s, struct keys *keys,
 		       : colon	      ? (int)strtol(colon + 1, NULL, 10)
 				      : 7272;
 	x.pair_port = rq->pair_port ? rq->pair_port : cluster_port(s);
-	int rc = run_steps(&x, ret_path, e);
+	int rc = run_steps(&x, e);
+	if (rc == 0)
+		buf_adds(ret_path, x.pack);
 	db_free(x.db);
+	buf_done(&x.web);
 	buf_done(&x.ca);
 	buf_done(&x.ca_key);
 	buf_done(&x.cert);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the agent of a primary does for `holdfast ha setup`: the pair's CA and certificates, the
- * channel, the secondary's row and slot, and the pack. Blocking, in a thread of its own; may be
- * repeated for the same secondary.
+ * channel, the secondary's row and slot, and the pack. Everything that can refuse is asked first and
+ * changes nothing; a step that fails, or whose asker hangs up, takes back those before it. Blocking,
+ * in a thread of its own; may be repeated for the same secondary.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 struct setup_request {
 	char primary[256], secondary[256]; /* fully qualified names */
 	int https_port, pair_port;	   /* of the secondary; 0: as this node's */
+	int client_fd; /* when its other end is closed nobody wants the pack; -1 */
 };
 
 /* percent -1: not known. */
@@ -22,6 +24,9 @@ typedef void setup_progress_fn(void *ctx, const char *text, int percent);
 int setup_run(const struct home *h, const struct settings *s, struct keys *keys,
 	      const struct setup_request *rq, setup_progress_fn *progress, void *ctx,
 	      struct buf *ret_path, struct err *e) NONNULL MUST_USE;
+
+/* Removes what a set-up that fell with its process left half written. */
+void setup_clear(const struct home *h) NONNULL;
 
 /* A name that may stand in certificates, file names and connection strings: letters, digits, dot,
  * hyphen, colon. */

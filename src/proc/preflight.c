@@ -3,19 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#include "base/clock.h"
+#include "base/port.h"
 #include "pg/cluster.h"
 
 #define FREE_MIN_BYTES (20u << 20) /* a segment of WAL and a little */
-#define PORT_WAIT_MS 3000 /* a predecessor that was killed may still be closing its sockets */
 
 static bool
 is_there(const struct home *h, enum home_path p)
@@ -94,7 +91,7 @@ take_pid_file(int fd, const char *path, struct err *e)
 			       ? served_already(fd, e)
 			       : err_errno(e, ERR_IO, "cannot lock %s", path);
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
-		return err_errno(e, ERR_IO, "cannot write %s (is the disk full?)", path);
+		return err_errno(e, ERR_IO, "cannot write %s", path);
 	return 0;
 }
 
@@ -118,8 +115,8 @@ preflight_claim(const struct home *h, int *ret_fd, struct err *e)
 	return r;
 }
 
-static int
-check_home(const struct home *h, struct err *e)
+int
+preflight_home(const struct home *h, struct err *e)
 {
 	struct home_node node;
 	struct stat st;
@@ -179,88 +176,11 @@ check_disk(const struct home *h, struct err *e)
 		h->dir, left >> 20, FREE_MIN_BYTES >> 20);
 }
 
-/* The listeners are made with SO_REUSEADDR too: only a live one is in the way. */
-static int
-try_bind(const struct addrinfo *ai)
-{
-	int one = 1, fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, ai->ai_protocol);
-	if (fd < 0)
-		return errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (ai->ai_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	int r = bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, 1) < 0 ? errno : 0;
-	close(fd);
-	return r;
-}
-
-static int
-port_refused(int why, const char *address, const char *setting, struct err *e)
-{
-	const char *port = strrchr(address, ':');
-	port = port ? port + 1 : address;
-	switch (why) {
-	case EADDRINUSE:
-		return err_set(
-			e, ERR_REFUSED,
-			"the port %s of address %s is in use by another program: stop that one "
-			"(ss -ltnp 'sport = :%s' names it), or set %s in conf/holdfast.conf to "
-			"another address and port",
-			port, address, port, setting);
-	case EADDRNOTAVAIL:
-		return err_set(
-			e, ERR_REFUSED,
-			"this machine does not have the address in %s (%s): set %s in "
-			"conf/holdfast.conf to one that it has, or to 0.0.0.0 for all of them",
-			address, setting, setting);
-	case EACCES:
-		return err_set(
-			e, ERR_REFUSED,
-			"the system does not let this user listen on %s: ports below 1024 need "
-			"leave (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE); set %s in "
-			"conf/holdfast.conf to a higher port",
-			address, setting);
-	default:
-		errno = why;
-		return err_errno(e, ERR_REFUSED, "cannot listen on %s (%s)", address, setting);
-	}
-}
-
-int
-preflight_port(const char *address, const char *setting, struct err *e)
-{
-	char host[SETTINGS_TEXT_MAX];
-	const char *colon = strrchr(address, ':');
-	size_t n = colon ? (size_t)(colon - address) : 0;
-	if (!colon || n >= sizeof(host))
-		return err_set(e, ERR_BAD_FIELD, "%s: '%s' is no address:port", setting, address);
-	bool bracketed = n >= 2 && address[0] == '[' && address[n - 1] == ']';
-	snprintf(host, sizeof(host), "%.*s", (int)(bracketed ? n - 2 : n), address + bracketed);
-	struct addrinfo hints = { .ai_family = AF_UNSPEC,
-				  .ai_socktype = SOCK_STREAM,
-				  .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
-	struct addrinfo *list = NULL;
-	bool wild = !*host || strcmp(host, "*") == 0;
-	int g = getaddrinfo(wild ? NULL : host, colon + 1, &hints, &list);
-	if (g)
-		return err_set(e, ERR_REFUSED, "%s: the address %s is not known here: %s", setting,
-			       address, gai_strerror(g));
-	int why = 0;
-	for (int64_t until = clock_mono_ms() + PORT_WAIT_MS;;) {
-		why = try_bind(list);
-		if (why != EADDRINUSE || clock_mono_ms() >= until)
-			break;
-		clock_sleep_ms(50);
-	}
-	freeaddrinfo(list);
-	return why ? port_refused(why, address, setting, e) : 0;
-}
-
 int
 preflight_check(const struct proc_args *a, struct err *e)
 {
 	bool pair = preflight_has_pair(&a->home);
-	int r = check_home(&a->home, e);
+	int r = preflight_home(&a->home, e);
 	if (!r)
 		r = preflight_alone(&a->home, e);
 	if (!r)
@@ -270,8 +190,8 @@ preflight_check(const struct proc_args *a, struct err *e)
 	if (!r)
 		r = check_disk(&a->home, e);
 	if (!r)
-		r = preflight_port(a->settings.listen, "listen", e);
+		r = port_check(a->settings.listen, "listen", e);
 	if (!r && pair)
-		r = preflight_port(a->settings.pair_listen, "pair_listen", e);
+		r = port_check(a->settings.pair_listen, "pair_listen", e);
 	return r;
 }

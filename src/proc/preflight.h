@@ -15,6 +15,9 @@ int preflight_alone(const struct home *h, struct err *e) NONNULL MUST_USE;
  * ERR_REFUSED as above; ERR_IO. */
 int preflight_claim(const struct home *h, int *ret_fd, struct err *e) NONNULL MUST_USE;
 
+/* Whether it is the home of a node, and ours: asked before anything in it is read. ERR_PRECONDITION. */
+int preflight_home(const struct home *h, struct err *e) NONNULL MUST_USE;
+
 /* All of it: a complete home of ours, nobody else serving it, data of a PostgreSQL that is
  * installed, room on the disk, free ports. */
 int preflight_check(const struct proc_args *a, struct err *e) NONNULL MUST_USE;
@@ -23,6 +26,3 @@ int preflight_check(const struct proc_args *a, struct err *e) NONNULL MUST_USE;
 bool preflight_has_pair(const struct home *h) NONNULL;
 /* Whether an unpacked pack waits. */
 bool preflight_has_pack(const struct home *h) NONNULL;
-/* Whether an address can be listened on. ERR_REFUSED names who is in the way and the setting to
- * change. */
-int preflight_port(const char *address, const char *setting, struct err *e) NONNULL MUST_USE;

@@ -67,11 +67,20 @@ SELECT (SELECT system_identifier::text FROM pg_control_system()),
 -- name: ha_request_add(kind int, object uuid, body text)
 INSERT INTO ha_request (kind, object, body) VALUES ($1, $2, $3);
 
+-- One that was not taken yet is taken back.
+-- name: ha_request_withdraw(kind int, object uuid) -> id bigint
+DELETE FROM ha_request WHERE kind = $1 AND object = $2 RETURNING id;
+
 -- name: ha_slot_create(name text) -> name text
 SELECT slot_name::text FROM pg_create_physical_replication_slot($1, true);
 
 -- name: ha_slot_drop(name text)
 SELECT pg_drop_replication_slot($1);
+
+-- Up to an LSN, in bytes since 0/0.
+-- name: ha_slot_advance(name text, lsn bigint) -> name text
+SELECT (pg_replication_slot_advance(slot_name, '0/0'::pg_lsn + $2::numeric)).slot_name::text FROM pg_replication_slots
+WHERE slot_name = $1 AND NOT active AND restart_lsn < '0/0'::pg_lsn + $2::numeric;
 
 -- Slots of all other nodes, as far as they are missing.
 -- name: ha_slots_complete(self uuid) -> name text

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "base/port.h"
 #include "proc/preflight.h"
 
 static int
@@ -58,23 +59,23 @@ taken_port_is_named(void **state)
 	char address[64];
 	struct err e = { 0 };
 	int fd = listener(address);
-	assert_int_equal(preflight_port(address, "listen", &e), ERR_REFUSED);
+	assert_int_equal(port_check(address, "listen", &e), ERR_REFUSED);
 	assert_non_null(strstr(e.text, "in use by another program"));
 	assert_non_null(strstr(e.text, strrchr(address, ':') + 1));
 	assert_non_null(strstr(e.text, "listen"));
 	close(fd);
-	assert_int_equal(preflight_port(address, "listen", &e), 0);
+	assert_int_equal(port_check(address, "listen", &e), 0);
 }
 
 static void
 foreign_address_is_named(void **state)
 {
 	struct err e = { 0 };
-	assert_int_equal(preflight_port("192.0.2.7:7272", "pair_listen", &e), ERR_REFUSED);
+	assert_int_equal(port_check("192.0.2.7:7272", "pair_listen", &e), ERR_REFUSED);
 	assert_non_null(strstr(e.text, "does not have the address"));
 	assert_non_null(strstr(e.text, "pair_listen"));
-	assert_true(preflight_port("no port", "listen", &e) < 0);
-	assert_true(preflight_port("[::1:1", "listen", &e) < 0);
+	assert_true(port_check("no port", "listen", &e) < 0);
+	assert_true(port_check("[::1:1", "listen", &e) < 0);
 }
 
 static void

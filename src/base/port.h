@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whether a port is free before somebody depends on it. Blocking: waits a little for a predecessor's sockets to close.
+ */
+#pragma once
+
+#include "base/err.h"
+
+/* Whether an address (a setting's SET_ADDR) can be listened on. ERR_REFUSED names who is in the way and the setting to
+ * change. Nothing stays open. */
+int port_check(const char *address, const char *setting, struct err *e) NONNULL MUST_USE;
