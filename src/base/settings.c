@@ -338,19 +338,51 @@ on_value(void *arg, const char *section, const char *name, const char *value)
 	return !g->failed;
 }
 
-int
-settings_parse(const char *text, size_t n, struct settings *ret, struct err *e)
+static int
+read_text(struct reading *g, const char *text, size_t n, struct err *e)
 {
-	struct reading g = { .p = text, .left = n, .e = e };
-	settings_defaults(&g.next);
-	int line = ini_parse_stream(read_line, &g, on_value, &g);
-	if (g.failed)
-		return g.failed;
+	*g = (struct reading){ .p = text, .left = n, .e = e };
+	settings_defaults(&g->next);
+	int line = ini_parse_stream(read_line, g, on_value, g);
+	if (g->failed)
+		return g->failed;
 	if (line)
 		return err_set(e, ERR_USAGE, "line %d is not understood; a line is: name = value",
 			       line);
-	*ret = g.next;
 	return 0;
+}
+
+int
+settings_parse(const char *text, size_t n, struct settings *ret, struct err *e)
+{
+	struct reading g;
+	int r = read_text(&g, text, n, e);
+	if (!r)
+		*ret = g.next;
+	return r;
+}
+
+/* What every file has that was made with its node. */
+#define ALWAYS "name"
+
+/* A file without it is not the one that was made: the defaults in its place would switch off what an administrator switched
+ * on. */
+static int
+not_whole(const char *path, const char *what, struct err *e)
+{
+	return err_set(e, ERR_PRECONDITION,
+		       "the settings %s %s. They are not taken for the defaults: put the file back "
+		       "(a copy of it is in each backup), or write it anew, at least the line "
+		       "\"" ALWAYS
+		       " = \" and this node's name as in conf/node.conf; `holdfast docs "
+		       "settings` lists all",
+		       path, what);
+}
+
+static bool
+is_set(const struct reading *g, const char *name)
+{
+	return g->seen & (1ULL << (find_row(name) - rows));
 }
 
 int
@@ -358,19 +390,25 @@ settings_load(const char *path, struct settings *ret, struct err *e)
 {
 	auto_buf text = BUF_INIT;
 	struct err why = { 0 };
+	struct reading g;
 	int r = home_read_file(path, FILE_MAX_BYTES, &text, &why);
-	if (r && why.sys == ENOENT) {
-		settings_defaults(ret);
-		return 0;
-	}
+	if (r && why.sys == ENOENT)
+		return not_whole(path, "are missing", e);
 	if (r) {
 		*e = why;
 		return r;
 	}
-	r = settings_parse(buf_str(&text), text.len, ret, e);
+	if (strspn(buf_str(&text), " \t\r\n") == text.len)
+		return not_whole(path, "are empty", e);
+	if (memchr(text.data, '\0', text.len))
+		return not_whole(path, "are damaged: they are no text", e);
+	r = read_text(&g, buf_str(&text), text.len, e);
 	if (r)
-		(void)err_prefix(e, "%s: ", path);
-	return r;
+		return err_prefix(e, "%s: ", path);
+	if (!is_set(&g, ALWAYS))
+		return not_whole(path, "do not say " ALWAYS ": the file is damaged, or cut", e);
+	*ret = g.next;
+	return 0;
 }
 
 void

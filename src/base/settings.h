@@ -39,10 +39,11 @@ struct settings {
 };
 
 void settings_defaults(struct settings *ret) NONNULL;
-/* Reads the file over the defaults. Unknown or doubled names and bad values are refused with the
- * line and what is allowed. A missing file gives the defaults. ret is untouched on error. */
+/* Reads the file of a node over the defaults. Unknown or doubled names and bad values are refused with the line and what is
+ * allowed. A file that is missing, empty or without what init always writes is refused too (ERR_PRECONDITION): it is not the
+ * one that was made. ret is untouched on error. */
 int settings_load(const char *path, struct settings *ret, struct err *e) NONNULL MUST_USE;
-/* The same from a text of n bytes. */
+/* From a text of n bytes, which may say nothing. */
 int settings_parse(const char *text, size_t n, struct settings *ret, struct err *e) MUST_USE;
 /* Sets one by name, for the command line: "--listen". */
 int settings_set(struct settings *s, const char *name, const char *value,

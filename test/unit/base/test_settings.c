@@ -151,18 +151,51 @@ files_are_read(void **state)
 	struct err e = { 0 };
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, "max_connections = 50\nbad = 1\n", 21), 21);
+	assert_int_equal(write(fd, "name = a.example\nmax_connections = 50\n", 38), 38);
 	assert_int_equal(settings_load(path, &s, &e), 0);
 	assert_int_equal(s.max_connections, 50);
 	assert_int_equal(write(fd, "bad = 1\n", 8), 8);
 	close(fd);
 	assert_int_equal(settings_load(path, &s, &e), ERR_USAGE);
 	assert_non_null(strstr(e.text, path));
-	assert_non_null(strstr(e.text, "line 2"));
+	assert_non_null(strstr(e.text, "line 3"));
 	unlink(path);
-	assert_int_equal(settings_load(path, &s, &e), 0); /* no file: the defaults */
-	assert_int_equal(s.max_connections, 1000);
 	assert_int_equal(settings_load("/tmp", &s, &e), ERR_IO);
+}
+
+/* Absent is not empty, and neither is a node's settings: what was switched on is not switched off by a lost file. */
+static void
+a_file_that_init_did_not_make_is_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+		const char *said;
+	} rows[] = {
+		{ "", 0, "are empty" },
+		{ "\n \n", 3, "are empty" },
+		{ "\0\0\0", 3, "no text" },
+		{ "# Settings of this node.\n", 25, "do not say name" },
+		{ "reason_required = true\n", 23, "do not say name" },
+		{ NULL, 0, "are missing" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char path[] = "/tmp/hf-settings-XXXXXX";
+		struct settings s = { .max_connections = 7 };
+		struct err e = { 0 };
+		int fd = mkstemp(path);
+		assert_true(fd >= 0);
+		assert_int_equal(write(fd, rows[i].text ? rows[i].text : "", rows[i].n), rows[i].n);
+		close(fd);
+		if (!rows[i].text)
+			unlink(path);
+		assert_int_equal(settings_load(path, &s, &e), ERR_PRECONDITION);
+		assert_non_null(strstr(e.text, path));
+		assert_non_null(strstr(e.text, rows[i].said));
+		assert_non_null(strstr(e.text, "conf/node.conf"));
+		assert_int_equal(s.max_connections, 7);
+		unlink(path);
+	}
 }
 
 static void
@@ -234,6 +267,7 @@ main(void)
 		cmocka_unit_test(what_is_wrong_is_refused_with_its_line),
 		cmocka_unit_test(long_lines_and_nul_bytes_are_refused),
 		cmocka_unit_test(files_are_read),
+		cmocka_unit_test(a_file_that_init_did_not_make_is_refused),
 		cmocka_unit_test(reload_takes_what_may_change),
 		cmocka_unit_test(markdown_names_every_setting),
 		cmocka_unit_test(no_time_is_shown_without_its_unit),
