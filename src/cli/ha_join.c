@@ -10,6 +10,7 @@
 #include "cli/term.h"
 #include "ha/pack.h"
 #include "pg/cluster.h"
+#include "proc/packfit.h"
 #include "proc/runas.h"
 
 static void
@@ -17,32 +18,6 @@ show_progress(void *ctx, int64_t done, int64_t total)
 {
 	if (total > 0)
 		term_step(ctx, "unpacking", (int)(done * 100 / total));
-}
-
-static int
-check_fit(const struct pack_manifest *m, const struct home *h, struct err *e)
-{
-	struct home_node self;
-	char bin[HOME_PATH_MAX];
-	int major = 0;
-
-	int rc = home_node_read(h, &self, e);
-	if (rc < 0)
-		return rc;
-	if (m->format != PACK_FORMAT || strcmp(m->version, HF_VERSION) != 0)
-		return err_set(e, ERR_BAD_PACK,
-			       "the pack was made by Holdfast %s, this is %s: install the same "
-			       "version on both nodes",
-			       m->version, HF_VERSION);
-	if (strcasecmp(self.name, m->secondary_name) != 0)
-		return err_set(e, ERR_BAD_PACK, "the pack was made for %s, this node is %s",
-			       m->secondary_name, self.name);
-	if (cluster_find_bin((int)m->pg_major, bin, &major, e) < 0 || major != m->pg_major)
-		return err_set(e, ERR_BAD_PACK,
-			       "the primary runs PostgreSQL %d, which is not installed here: "
-			       "install postgresql-%d first",
-			       (int)m->pg_major, (int)m->pg_major);
-	return 0;
 }
 
 /* A node that holds data of its own as a primary must not become a secondary by a slip. */
@@ -61,17 +36,16 @@ check_home(const struct home *h, struct err *e)
 
 /* Started as root, what was unpacked is handed to the user that Holdfast runs as. */
 static int
-hand_over(const struct home *h, struct err *e)
+hand_over(const struct home *h, const struct runas *user, struct err *e)
 {
 	static const char *const names[] = { "pack", PACK_NODE_NAME, PACK_BASE_NAME,
 					     PACK_MANIFEST_NAME };
-	struct runas user;
-	int rc = runas_choose(h->dir, NULL, &user, e);
+	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(names); i++) {
 		char path[HOME_PATH_MAX + 64];
 		snprintf(path, sizeof(path), "%s/%s", h->dir, names[i]);
-		rc = runas_give(&user, path, e);
+		rc = runas_give(user, path, e);
 	}
 	return rc;
 }
@@ -83,6 +57,7 @@ run(const struct cli *c, struct err *e)
 	auto_arena a = arena_new();
 	struct term_step step = { .tty = c->err_tty };
 	struct pack_manifest m;
+	struct runas user;
 	struct home h;
 	char key[HOME_PATH_MAX];
 	struct err none;
@@ -95,12 +70,14 @@ run(const struct cli *c, struct err *e)
 	if (rc == 0)
 		rc = pack_manifest_parse(buf_str(&text), text.len, &m, a, e);
 	if (rc == 0)
-		rc = check_fit(&m, &h, e);
+		rc = packfit_check(&h, &m, e);
+	if (rc == 0)
+		rc = runas_choose(h.dir, NULL, &user, e);
 	if (rc == 0)
 		rc = pack_zip_extract(c->args[0], h.dir, show_progress, &step, e);
 	term_step_end(&step);
 	if (rc == 0)
-		rc = hand_over(&h, e);
+		rc = hand_over(&h, &user, e);
 	if (rc < 0)
 		return rc;
 	bool has_key = home_key_path(&h, key, &none) == 0;

@@ -63,11 +63,15 @@ begin(const struct cli *c, struct proc_args *a, struct err *e)
 		r = runas_choose(a->home.dir, cli_get(c, "user"), &user, e);
 	if (!r)
 		r = take_key_file(c, a, e);
+	if (!r && preflight_has_pack(&a->home))
+		r = runas_take_over_pack(&user, a->home.dir, e);
 	if (!r)
 		r = runas_become(&user, e);
 	if (!r && chdir("/") < 0)
 		r = err_errno(e, ERR_IO, "cannot leave the current folder");
 	home_path(&a->home, HOME_CONF, path);
+	if (!r)
+		r = preflight_home(&a->home, e);
 	if (!r)
 		r = settings_load(path, &a->settings, e);
 	if (r == ERR_USAGE || r == ERR_BAD_FIELD) /* of a file, not of the command line */

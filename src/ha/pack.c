@@ -212,12 +212,18 @@ struct pack_writer {
 	char path[HOME_PATH_MAX], part[HOME_PATH_MAX + 8];
 };
 
+/* The system's own word for what stood in the way, and what to do about it. */
 static int
 zip_failed(struct pack_writer *w, const char *what, struct err *e)
 {
-	const char *why = w->fd < 0 ? strerror(errno) : archive_error_string(w->zip);
-	return err_set(e, ERR_IO, "cannot %s %s: %s; is the disk full?", what, w->part,
-		       why ? why : "unknown");
+	int sys = w->fd < 0 ? errno : archive_errno(w->zip);
+	const char *why = sys > 0 ? strerror(sys) : archive_error_string(w->zip);
+	const char *hint = sys == EACCES || sys == EPERM
+				   ? ": the user that Holdfast runs as must be able to write in "
+				     "this folder"
+			   : sys == ENOSPC || sys == EDQUOT ? ": make room there, and repeat"
+							    : "";
+	return err_set(e, ERR_IO, "cannot %s %s: %s%s", what, w->part, why ? why : "unknown", hint);
 }
 
 int
@@ -550,7 +556,7 @@ pack_zip_manifest(const char *zip, struct buf *ret, struct err *e)
 
 struct extraction {
 	struct archive *a;
-	const char *zip, *dir;
+	const char *zip, *dir; /* dir: where the parts go */
 	pack_progress_fn *progress;
 	void *ctx;
 	int64_t done, total;
@@ -565,7 +571,7 @@ extract_part(struct extraction *x, const char *name, struct err *e)
 	la_int64_t at;
 	int got, rc = 0;
 
-	snprintf(path, sizeof(path), "%s/%s", x->dir, name);
+	snprintf(path, sizeof(path), "%s%s", x->dir, strrchr(name, '/'));
 	int fd = FAULT(FILE_CREATE, -1,
 		       open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
 	if (fd < 0)
@@ -611,32 +617,49 @@ extract_all(struct extraction *x, struct err *e)
 	return rc;
 }
 
+/* Beside; the manifest last. */
+static int
+extract_beside(struct extraction *x, const struct buf *manifest, struct err *e)
+{
+	char path[HOME_PATH_MAX + 64];
+	int rc = home_remove_tree(x->dir, e);
+
+	if (rc == 0)
+		rc = home_mkdirs(x->dir, 0700, e);
+	if (rc == 0)
+		rc = open_zip(x->zip, &x->a, e);
+	if (rc < 0)
+		return rc;
+	rc = extract_all(x, e);
+	archive_read_free(x->a);
+	snprintf(path, sizeof(path), "%s%s", x->dir, strrchr(PACK_MANIFEST_NAME, '/'));
+	return rc == 0 ? home_write_file(path, manifest->data, manifest->len, 0600, e) : rc;
+}
+
 int
 pack_zip_extract(const char *zip, const char *dir, pack_progress_fn *progress, void *ctx,
 		 struct err *e)
 {
-	struct extraction x = { .zip = zip, .dir = dir, .progress = progress, .ctx = ctx };
+	char pack[HOME_PATH_MAX + 16], beside[HOME_PATH_MAX + 16];
+	struct extraction x = { .zip = zip, .dir = beside, .progress = progress, .ctx = ctx };
 	auto_buf manifest = BUF_INIT;
-	char path[HOME_PATH_MAX + 64];
+	struct err ignored;
 	struct stat st;
 
 	if (stat(zip, &st) < 0)
 		return err_errno(e, ERR_IO, "cannot read %s", zip);
 	x.total = st.st_size;
+	snprintf(pack, sizeof(pack), "%s/pack", dir);
+	snprintf(beside, sizeof(beside), "%s/pack.new", dir);
 	int rc = pack_zip_manifest(zip, &manifest, e);
-	snprintf(path, sizeof(path), "%s/pack", dir);
-	if (rc == 0)
-		rc = home_remove_tree(path, e);
-	if (rc == 0)
-		rc = home_mkdirs(path, 0700, e);
-	if (rc == 0)
-		rc = open_zip(zip, &x.a, e);
 	if (rc < 0)
 		return rc;
-	rc = extract_all(&x, e);
-	archive_read_free(x.a);
-	snprintf(path, sizeof(path), "%s/%s", dir, PACK_MANIFEST_NAME);
+	rc = extract_beside(&x, &manifest, e);
 	if (rc == 0)
-		rc = home_write_file(path, manifest.data, manifest.len, 0600, e);
+		rc = home_remove_tree(pack, e);
+	if (rc == 0 && FAULT(FILE_RENAME, -1, rename(beside, pack)) < 0)
+		rc = err_errno(e, ERR_IO, "cannot put %s into its place", beside);
+	if (rc < 0 && home_remove_tree(beside, &ignored) < 0)
+		err_prefix(e, "%s is left over: ", beside);
 	return rc;
 }

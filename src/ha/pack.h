@@ -96,8 +96,8 @@ void pack_reader_free(struct pack_reader *r);
 int pack_zip_manifest(const char *zip, struct buf *ret, struct err *e) NONNULL MUST_USE;
 
 typedef void pack_progress_fn(void *ctx, int64_t done, int64_t total);
-/* Puts the three parts, and nothing else, into dir/pack. The manifest comes last: a pack folder
- * without one is not taken for a pack. progress may be NULL. */
+/* Puts the three parts, and nothing else, into dir/pack, whole or not at all: what was there before stays until then.
+ * progress may be NULL. */
 int pack_zip_extract(const char *zip, const char *dir, pack_progress_fn *progress, void *ctx,
 		     struct err *e) MUST_USE;
 

@@ -2,6 +2,7 @@
 #include "proc/runas.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "ha/pack.h"
 
 #define USER_DEFAULT "holdfast"
 #define LOCKED_BYTES (64u << 20)
@@ -172,4 +174,76 @@ runas_give(const struct runas *u, const char *path, struct err *e)
 	if (u->drop && lchown(path, u->uid, u->gid) < 0)
 		return err_errno(e, ERR_IO, "cannot give %s to user %s", path, u->name);
 	return 0;
+}
+
+/* Opened without following anything, and whose it may be. */
+static int
+open_ours(const struct runas *u, int dir, const char *name, int flags, int *ret_fd, struct err *e)
+{
+	struct stat st;
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags);
+
+	*ret_fd = -1;
+	if (fd < 0)
+		return errno == ENOENT
+			       ? 0
+			       : err_errno(e, ERR_REFUSED,
+					   "the unpacked pack cannot be taken over: %s", name);
+	bool folder = flags & O_DIRECTORY;
+	if (fstat(fd, &st) < 0 || (!folder && (!S_ISREG(st.st_mode) || st.st_nlink != 1)) ||
+	    (st.st_uid != 0 && st.st_uid != u->uid)) {
+		close(fd);
+		return err_set(
+			e, ERR_REFUSED,
+			"the unpacked pack cannot be taken over: %s must be a plain %s with "
+			"no other name, of root or of user %s. Remove the folder pack in the "
+			"home and unzip again, or use `holdfast ha join`",
+			name, folder ? "folder" : "file", u->name);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int
+take_over(const struct runas *u, int fd, mode_t mode, const char *name, struct err *e)
+{
+	if (fchown(fd, u->uid, u->gid) < 0 || fchmod(fd, mode) < 0)
+		return err_errno(e, ERR_IO, "cannot give %s to user %s", name, u->name);
+	return 0;
+}
+
+/* The files first: whoever owns the folder can exchange what is in it. */
+static int
+take_over_in(const struct runas *u, int pack, struct err *e)
+{
+	static const char *const names[] = { PACK_NODE_NAME, PACK_BASE_NAME, PACK_MANIFEST_NAME };
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ARRAY_LEN(names); i++) {
+		int fd;
+		r = open_ours(u, pack, strrchr(names[i], '/') + 1, 0, &fd, e);
+		if (r || fd < 0)
+			continue;
+		r = take_over(u, fd, 0600, names[i], e);
+		close(fd);
+	}
+	return r ? r : take_over(u, pack, 0700, "pack", e);
+}
+
+int
+runas_take_over_pack(const struct runas *u, const char *home, struct err *e)
+{
+	int pack, dir = u->drop ? open(home, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+
+	if (!u->drop)
+		return 0;
+	if (dir < 0)
+		return err_errno(e, ERR_IO, "cannot open the home folder %s", home);
+	int r = open_ours(u, dir, "pack", O_DIRECTORY, &pack, e);
+	if (!r && pack >= 0) {
+		r = take_over_in(u, pack, e);
+		close(pack);
+	}
+	close(dir);
+	return r;
 }

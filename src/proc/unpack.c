@@ -3,8 +3,9 @@
  * Turns an unpacked pack (pack/ in the home folder) into the data of a secondary, before PostgreSQL
  * starts. What was there is moved aside, never removed. The manifest goes last, so an interrupted
  * run simply begins again:
- *   checks → conf/tls, node.conf, pair.conf → data/pg.new from the base backup
+ *   checks → data/pg.new from the base backup → conf/tls, node.conf, pair.conf
  *          → data/pg moved aside → data/pg.new becomes data/pg → pack/ removed
+ * Whatever can refuse the pack comes before the first thing that changes.
  */
 #include "proc/proc.h"
 
@@ -20,6 +21,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "ha/basebackup.h"
 #include "ha/channel.h"
 #include "ha/pack.h"
 #include "ha/probe.h"
@@ -27,6 +29,7 @@
 #include "http/client.h"
 #include "http/json.h"
 #include "pg/cluster.h"
+#include "proc/packfit.h"
 
 #define SKEW_MAX_S 60
 #define SAY_EVERY_MS 2000
@@ -71,57 +74,6 @@ read_manifest(struct unpack *u, struct err *e)
 	if (rc == 0)
 		rc = pack_manifest_parse(buf_str(&text), text.len, &u->m, u->arena, e);
 	return rc == 0 ? pack_manifest_verify(&u->m, u->keys, e) : rc;
-}
-
-/* The value of "pair = …" in pair.conf, "" when this node is in no pair yet. */
-static void
-own_pair(const struct unpack *u, char ret[static 129])
-{
-	auto_buf text = BUF_INIT;
-	char path[PATH_ROOM];
-
-	ret[0] = '\0';
-	path_in(u, HOME_PAIR, "", path);
-	struct err none;
-	if (home_read_file(path, 4096, &text, &none) < 0)
-		return;
-	const char *at = strstr(buf_str(&text), "\npair = ");
-	if (at)
-		snprintf(ret, 129, "%.*s", (int)strcspn(at + 8, "\n"), at + 8);
-}
-
-static int
-check_fit(struct unpack *u, struct err *e)
-{
-	struct home_node self;
-	char bin[HOME_PATH_MAX], pair[129];
-	int major = 0;
-
-	int rc = home_node_read(&u->a->home, &self, e);
-	if (rc < 0)
-		return rc;
-	if (u->m.format != PACK_FORMAT || strcmp(u->m.version, HF_VERSION) != 0)
-		return err_set(e, ERR_BAD_PACK,
-			       "the pack was made by Holdfast %s, this is %s: install the same "
-			       "version on both nodes",
-			       u->m.version, HF_VERSION);
-	if (strcasecmp(self.name, u->m.secondary_name) != 0)
-		return err_set(e, ERR_BAD_PACK,
-			       "the pack was made for %s, this node is %s: use the pack of this "
-			       "name, or make one with `holdfast ha setup %s %s` on the primary",
-			       u->m.secondary_name, self.name, u->m.primary_name, self.name);
-	own_pair(u, pair);
-	if (*pair && strcmp(pair, u->m.pair) != 0)
-		return err_set(e, ERR_BAD_PACK,
-			       "this node belongs to another pair; its data was left as it is. To "
-			       "make it a secondary of %s, use a new home folder",
-			       u->m.primary_name);
-	if (cluster_find_bin((int)u->m.pg_major, bin, &major, e) < 0 || major != u->m.pg_major)
-		return err_set(e, ERR_BAD_PACK,
-			       "the primary runs PostgreSQL %d, which is not installed here: "
-			       "install postgresql-%d and start again",
-			       (int)u->m.pg_major, (int)u->m.pg_major);
-	return 0;
 }
 
 static int
@@ -314,7 +266,31 @@ finish_data(struct unpack *u, const char *dir, struct err *e)
 	return channel_write_standby(&u->a->home, &p, dir, e);
 }
 
-/* Makes data/pg.new and puts it in the place of data/pg. */
+/* data/pg.new out of the base backup, whole or not at all. */
+static int
+make_data(struct unpack *u, struct err *e)
+{
+	char new[PATH_ROOM];
+	struct err ignored;
+
+	path_in(u, HOME_PG, ".new", new);
+	int rc = home_remove_tree(new, e);
+	if (rc == 0)
+		rc = basebackup_check_room(u->a->home.dir, u->m.base_bytes, e);
+	if (rc == 0)
+		rc = home_mkdirs(new, 0700, e);
+	if (rc == 0)
+		rc = extract_base(u, new, e);
+	if (rc == 0)
+		rc = finish_data(u, new, e);
+	if (rc < 0 && home_remove_tree(new, &ignored) < 0)
+		log_err(LOG_LEVEL_WARNING, &ignored, "what was unpacked is left over");
+	if (rc == 0)
+		sync();
+	return rc;
+}
+
+/* Into the place of data/pg. */
 static int
 put_data(struct unpack *u, struct err *e)
 {
@@ -324,16 +300,6 @@ put_data(struct unpack *u, struct err *e)
 	path_in(u, HOME_PG, "", now);
 	snprintf(end, sizeof(end), ".old-%s", u->stamp);
 	path_in(u, HOME_PG, end, old);
-	int rc = access(new, F_OK) == 0 ? home_remove_tree(new, e) : 0;
-	if (rc == 0)
-		rc = home_mkdirs(new, 0700, e);
-	if (rc == 0)
-		rc = extract_base(u, new, e);
-	if (rc == 0)
-		rc = finish_data(u, new, e);
-	if (rc < 0)
-		return rc;
-	sync();
 	if (FAULT(FILE_RENAME, -1, rename(now, old)) < 0 && errno != ENOENT)
 		return err_errno(e, ERR_IO, "cannot move %s aside", now);
 	if (FAULT(FILE_RENAME, -1, rename(new, now)) < 0)
@@ -351,11 +317,14 @@ run(struct unpack *u, struct err *e)
 	if (rc == 0)
 		rc = read_manifest(u, e);
 	if (rc == 0)
-		rc = check_fit(u, e);
+		rc = packfit_check(&u->a->home, &u->m, e);
 	if (rc == 0)
 		rc = open_parts(u, e);
 	if (rc == 0)
 		rc = check_clock(u, e);
+	if (rc == 0)
+		rc = make_data(u, e);
+	/* Nothing refuses the pack any more. */
 	if (rc == 0)
 		rc = set_journal_aside(u, &before.id, e);
 	if (rc == 0)
