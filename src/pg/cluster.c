@@ -135,9 +135,16 @@ cluster_conninfo(const struct home *h, const char *role, struct buf *ret)
 
 /* In the forked child: PostgreSQL ends with whoever started it. */
 static void
-become_postgres(const char *program, const char *pg, int log, pid_t parent)
+become_postgres(const struct home *h, const char *program, int log, pid_t parent)
 {
-	const char *const argv[] = { program, "-D", pg, NULL };
+	char pg[HOME_PATH_MAX], run[HOME_PATH_MAX], socket[HOME_PATH_MAX + 32], port[32];
+	home_path(h, HOME_PG, pg);
+	home_path(h, HOME_RUN, run);
+	snprintf(socket, sizeof(socket), "unix_socket_directories=%s", run);
+	snprintf(port, sizeof(port), "port=%d", configured_port(h));
+	/* On the private socket alone, whatever its configuration says. */
+	const char *const argv[] = { program, "-D", pg,	  "-c", "listen_addresses=", "-c",
+				     socket,  "-c", port, "-c", "ssl=off",	     NULL };
 	/* Not a terminal's Ctrl-C: the set-up stops it in its own order. */
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGQUIT);
@@ -204,7 +211,7 @@ cluster_start(const struct home *h, struct err *e)
 		return err_errno(e, ERR_IO, "cannot write %s", log);
 	pid_t parent = getpid(), pid = FAULT(PROGRAM_START, -1, fork());
 	if (pid == 0)
-		become_postgres(program, pg, fd, parent);
+		become_postgres(h, program, fd, parent);
 	r = pid < 0 ? err_errno(e, ERR_IO, "cannot start PostgreSQL") : wait_ready(h, pid, log, e);
 	close(fd);
 	if (!r)

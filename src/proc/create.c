@@ -47,6 +47,7 @@ struct plan {
 	struct settings settings;
 	char first_made[HOME_PATH_MAX]; /* topmost folder that is ours to remove; "" none */
 	bool home_was_there;		/* empty; its content is ours, it is not */
+	struct stat home_was;		/* then: whose it was, and its mode */
 	bool key_made;
 };
 
@@ -159,6 +160,7 @@ plan_home(struct plan *p, struct err *e)
 		return err_set(e, ERR_USAGE, "the path of the home is too long");
 	memcpy(p->home.dir, p->r->home, (size_t)n + 1);
 	p->home_was_there = !*rest;
+	p->home_was = st;
 	if (*rest) { /* the first name of the rest is the topmost folder that we make */
 		size_t k = strlen(real) * (strcmp(real, "/") != 0);
 		k += 1 + strcspn(p->r->home + k + 1, "/");
@@ -498,6 +500,17 @@ empty_folder(const char *dir)
 		closedir(d);
 }
 
+/* Empty, and whose it was. */
+static void
+give_back(const struct plan *p)
+{
+	empty_folder(p->home.dir);
+	if (lchown(p->home.dir, p->home_was.st_uid, p->home_was.st_gid) < 0 ||
+	    chmod(p->home.dir, p->home_was.st_mode & 07777) < 0)
+		fprintf(stderr, "holdfast: %s could not be given back to its owner: %s\n",
+			p->home.dir, strerror(errno));
+}
+
 static void
 undo(const struct plan *p)
 {
@@ -505,7 +518,7 @@ undo(const struct plan *p)
 	if (p->key_made)
 		unlink(p->r->key_file);
 	if (p->home_was_there)
-		empty_folder(p->home.dir);
+		give_back(p);
 	else if (p->first_made[0] && home_remove_tree(p->first_made, &ignored))
 		fprintf(stderr, "holdfast: %s could not be removed again: %s\n", p->first_made,
 			ignored.text);
@@ -583,7 +596,7 @@ make_all(struct plan *p, struct outcome *out, const sigset_t *set, const sigset_
 		if (child > 0)
 			end_all(child);
 	}
-	if (r)
+	if (r || p->o->scratch)
 		undo(p);
 	return r;
 }

@@ -25,6 +25,7 @@ struct create_options {
 	int (*fill)(void *fill_ctx, const struct home *h, const struct settings *s,
 		    const char *key_file, struct home_node *n, struct err *e);
 	void *fill_ctx;
+	bool scratch; /* all of it is removed again in the end, also when it went well */
 	void (*say)(void *ctx, const char *text); /* progress; NULL: quiet. Called in the child */
 	void *ctx;
 };

@@ -62,18 +62,11 @@ connect_to(const struct home *h, struct err *e)
 	return db_open(&o, e);
 }
 
-/* For the moment, on the private socket alone: the next start of the node configures it again. */
+/* For the moment; on the private socket alone, with the configuration as it is. */
 static int
 start_cluster(const struct home *h, struct err *e)
 {
-	char path[HOME_PATH_MAX];
-	struct settings s;
-	home_path(h, HOME_CONF, path);
 	int r = preflight_alone(h, e);
-	if (!r)
-		r = settings_load(path, &s, e);
-	if (!r)
-		r = cluster_configure(h, &s, false, e);
 	return r ? r : cluster_start(h, e);
 }
 

@@ -261,6 +261,7 @@ make_node(struct restore *x, struct err *e)
 		.listen = x->o->listen,
 		.pair_listen = x->o->pair_listen,
 		.user = x->o->user,
+		.scratch = x->o->verify,
 		.fill = fill,
 		.fill_ctx = x,
 	};
@@ -268,8 +269,6 @@ make_node(struct restore *x, struct err *e)
 
 	int rc = create_node(&c, &made, e);
 	x->r->made = made;
-	if (rc == 0 && x->o->verify)
-		rc = home_remove_tree(made.home, e);
 	return rc;
 }
 
