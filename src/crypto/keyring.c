@@ -11,7 +11,9 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <pwd.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -122,6 +124,37 @@ keyring_free(struct keyring *k)
 
 /* ---- the key file ---- */
 
+/* Its number when it has no name here. */
+static void
+name_of_user(uid_t uid, char *ret, size_t room)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	if (pw)
+		snprintf(ret, room, "%s", pw->pw_name);
+	else
+		snprintf(ret, room, "%lu", (unsigned long)uid);
+}
+
+/* Of a file that Holdfast's user may not read, or others may: whose it is, and what to type. */
+static int
+wrong_rights(const struct stat *st, const char *path, struct err *e)
+{
+	char owner[64], us[64];
+
+	name_of_user(st->st_uid, owner, sizeof(owner));
+	name_of_user(geteuid(), us, sizeof(us));
+	if (st->st_uid != geteuid())
+		return err_set(e, ERR_BAD_KEY,
+			       "the master key file %s belongs to user %s (mode %03o), but "
+			       "Holdfast runs as user %s: chown %s %s && chmod 400 %s",
+			       path, owner, (unsigned)st->st_mode & 0777, us, us, path, path);
+	return err_set(e, ERR_BAD_KEY,
+		       "the master key file %s has mode %03o: its owner %s alone may read it: "
+		       "chmod 400 %s",
+		       path, (unsigned)st->st_mode & 0777, owner, path);
+}
+
 static int
 check_file(int fd, const char *path, struct err *e)
 {
@@ -130,18 +163,35 @@ check_file(int fd, const char *path, struct err *e)
 		return err_errno(e, ERR_BAD_KEY, "cannot read the master key file %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_BAD_KEY, "the master key %s is not a plain file", path);
-	if (st.st_uid != geteuid())
-		return err_set(
-			e, ERR_BAD_KEY,
-			"the master key file %s belongs to user %u, but Holdfast runs as user "
-			"%u: chown it to that user",
-			path, (unsigned)st.st_uid, (unsigned)geteuid());
-	if (st.st_mode & 077)
-		return err_set(e, ERR_BAD_KEY,
-			       "others may read or change the master key file %s (mode %03o): "
-			       "chmod it to 400",
-			       path, (unsigned)st.st_mode & 0777);
+	if (st.st_uid != geteuid() || (st.st_mode & 077))
+		return wrong_rights(&st, path, e);
 	return 0;
+}
+
+/* The device is absent only when the file is. */
+static int
+cannot_open(const char *path, struct err *e)
+{
+	int sys = errno;
+	char us[64];
+	struct stat st;
+
+	if (sys == EACCES && stat(path, &st) == 0)
+		return wrong_rights(&st, path, e);
+	name_of_user(geteuid(), us, sizeof(us));
+	errno = sys;
+	if (sys == EACCES)
+		return err_errno(e, ERR_BAD_KEY,
+				 "a folder on the way to the master key file %s is closed to user "
+				 "%s: let that user pass through it (chmod o+x, or setfacl -m "
+				 "u:%s:x)",
+				 path, us, us);
+	if (sys == ENOENT || sys == ENOTDIR || sys == ENXIO || sys == ENODEV || sys == EIO)
+		return err_errno(e, ERR_BAD_KEY,
+				 "cannot open the master key file %s (is the device that holds it "
+				 "plugged in and mounted?)",
+				 path);
+	return err_errno(e, ERR_BAD_KEY, "cannot open the master key file %s", path);
 }
 
 /* Reads up to n bytes; short only at the end of the file. -1 on errors. */
@@ -190,10 +240,7 @@ keyring_open(const char *path, struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0) {
-		(void)err_errno(e, ERR_BAD_KEY,
-				"cannot open the master key file %s (is the device that holds it "
-				"plugged in and mounted?)",
-				path);
+		(void)cannot_open(path, e);
 		return NULL;
 	}
 	auto_secret master = secret_new(KEY_BYTES);

@@ -85,9 +85,9 @@ bad_files_are_refused_with_advice(void **state)
 		mode_t mode;
 		const char *says;
 	} rows[] = {
-		{ HEX64 "\n", 0440, "chmod it to 400" },
-		{ HEX64 "\n", 0404, "chmod it to 400" },
-		{ HEX64 "\n", 0420, "chmod it to 400" },
+		{ HEX64 "\n", 0440, "chmod 400 " },
+		{ HEX64 "\n", 0404, "chmod 400 " },
+		{ HEX64 "\n", 0420, "chmod 400 " },
 		{ "", 0400, "64 hex digits" },
 		{ HEX64, 0400, "64 hex digits" },
 		{ HEX64 "\n\n", 0400, "64 hex digits" },
@@ -128,7 +128,10 @@ a_file_of_another_user_is_refused(void **state)
 	write_key(HEX64 "\n", 0400);
 	assert_int_equal(chown(path, 1, 1), 0);
 	assert_null(keyring_open(path, &e));
-	assert_non_null(strstr(e.text, "belongs to user 1"));
+	assert_non_null(strstr(e.text, "belongs to user "));
+	assert_non_null(strstr(e.text, "mode 400"));
+	assert_non_null(strstr(e.text, "chown "));
+	assert_null(strstr(e.text, "plugged in"));
 	unlink(path);
 }
 
