@@ -140,6 +140,8 @@ run_login(const struct cli *c, struct err *e)
 
 	int rc = parse_place(c->args[0], &place, e);
 	if (rc == 0)
+		rc = remote_session_check(e);
+	if (rc == 0)
 		rc = find_trust(c, &place, &pem, e);
 	if (rc < 0)
 		return rc;

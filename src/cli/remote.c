@@ -75,6 +75,34 @@ remote_session_path(struct buf *ret, struct err *e)
 	return 0;
 }
 
+/* The nearest folder that is there has to take what is made in it. */
+int
+remote_session_check(struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	struct stat st;
+	int rc = remote_session_path(&path, e);
+
+	if (rc < 0)
+		return rc;
+	const char *dir = ".";
+	for (char *slash; strcmp(dir, ".") == 0 && (slash = strrchr(path.data, '/'));) {
+		*slash = '\0';
+		if (slash == path.data)
+			dir = "/";
+		else if (stat(path.data, &st) == 0)
+			dir = path.data;
+		else if (errno != ENOENT)
+			return err_errno(e, ERR_IO, "the session cannot be kept in %s", path.data);
+	}
+	if (access(dir, W_OK | X_OK) < 0 || (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode)))
+		return err_set(e, ERR_IO,
+			       "the session cannot be kept in %s: it is no folder, or you may not "
+			       "write there. Set HOLDFAST_SESSION to a file that you may write",
+			       dir);
+	return 0;
+}
+
 struct remote *
 remote_new(const char *url, const char *trust_pem)
 {

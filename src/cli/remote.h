@@ -24,6 +24,8 @@ enum remote_kind {
 /* The session file: $HOLDFAST_SESSION, or holdfast/session.json in $XDG_CONFIG_HOME or ~/.config.
  */
 int remote_session_path(struct buf *ret, struct err *e) NONNULL MUST_USE;
+/* Whether it could be written there: asked before a session is begun that nobody could use. Makes nothing. */
+int remote_session_check(struct err *e) NONNULL MUST_USE;
 
 /* Opens the session. ERR_UNAUTHENTICATED with "holdfast login" when there is none. */
 int remote_open(struct remote **ret, struct err *e) NONNULL MUST_USE;
