@@ -1,0 +1,502 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks come before effects: whoever is refused has changed nothing.
+
+Every verb of src/cli/verbs.def and every route of src/api/routes.c that changes something is a row here, or is named with the reason why it
+has none. Before and after each refusal the homes are compared (names, kinds, modes, owners, contents) and so are all tables of both nodes. What
+may differ is what a refused attempt leaves by design: its event, and what counts attempts.
+"""
+import contextlib
+import hashlib
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import time
+import zipfile
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from conftest import PASSWORD, ROOT, Person, Ports, copy_of, give, scratch_folder
+from pair import USER, Node, make_pair, stat_of
+
+# ---- what is compared ----
+
+# Of data/pg, which a running PostgreSQL writes at all times, what is Holdfast's own.
+PG_OURS = {"holdfast.conf", "postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf", "standby.signal", "PG_VERSION"}
+# What moves without anybody asking: marks of the log's end, SQLite's own files, what lives in run/, the log of serve.
+MOVING = re.compile(r"(^|/)(run/.*|data/(anchor|witness)|data/\w+\.db(-wal|-shm)?|\w+\.log|[\w-]+\.session\.lock)$")
+EVENTS = {"forbidden", "login_failed", "seen"} # that an attempt leaves, or the nodes among themselves
+QUIET_TABLES = {"beat"} # the primary's second
+COUNTED = {"principal": ("failed", "failed_at"), "session": ("seen_at",)} # what counts attempts, and the use of a session
+
+
+hashes = {}
+
+
+def content(path, st):
+    """Its hash. A file whose change of status is of the same moment is the same."""
+    known = (st.st_dev, st.st_ino, st.st_ctime_ns, st.st_size)
+    if known not in hashes:
+        hashes[known] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return hashes[known]
+
+
+def fingerprint(path):
+    """Every file below path: kind, mode, owner and content."""
+    found = {}
+    for where, names, files in os.walk(path):
+        inside_pg = re.search(r"/data/pg(/|$)", where)
+        if inside_pg:
+            names.clear()
+        for name in names + files:
+            full = os.path.join(where, name)
+            rel = os.path.relpath(full, path)
+            if MOVING.search(rel) or (inside_pg and name not in PG_OURS):
+                continue
+            st = os.lstat(full)
+            if stat.S_ISREG(st.st_mode):
+                with contextlib.suppress(FileNotFoundError):
+                    found[rel] = (stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid, content(full, st))
+            else:
+                link = os.readlink(full) if stat.S_ISLNK(st.st_mode) else ""
+                found[rel] = (stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid, link)
+    return found
+
+
+ALL_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+known_tables = {}
+
+
+def counted(table):
+    return ", ".join(f"'{c}'" for c in COUNTED.get(table, ()))
+
+
+def tables_of(node):
+    """Rows of every table, with a hash over all of them; of the log the kinds of events."""
+    names = known_tables.setdefault(node, [r[0] for r in node.sql(ALL_TABLES)] if node not in known_tables else [])
+    parts = [f"SELECT '{n}', count(*), md5(coalesce(string_agg(r, '/' ORDER BY r), '')) FROM (SELECT (to_jsonb(t) - ARRAY[{counted(n)}]::text[])::text FROM \"{n}\" t) t(r)" for n in names if n not in QUIET_TABLES | {"event"}]
+    events = "SELECT 'event', 0, coalesce(string_agg(node || ' ' || seq || ' ' || kind, ',' ORDER BY node, seq), '') FROM event"
+    found = {n: (int(c), h) for n, c, h in node.sql(" UNION ALL ".join([*parts, events]) + ";")}
+    found["event"] = [tuple(e.split()) for e in found["event"][1].split(",") if e]
+    return found
+
+
+def kinds_of_events():
+    text = (ROOT / "src/vault/event.def").read_text()
+    return {int(n): name for name, n in re.findall(r"^KIND\(\w+, (\w+), (\d+),", text, re.M)}
+
+
+KINDS = kinds_of_events()
+
+
+class Picture:
+    """How everything is at a moment."""
+
+    def __init__(self, folder, nodes):
+        self.folder, self.nodes = folder, nodes
+        self.files = fingerprint(folder)
+        self.tables = {n.name: tables_of(n) for n in nodes}
+
+    def differences(self, later, events=(), tables=()):
+        said = []
+        for rel in sorted(self.files.keys() | later.files.keys()):
+            if self.files.get(rel) != later.files.get(rel):
+                said.append(f"{rel}: {self.files.get(rel)} -> {later.files.get(rel)}")
+        for name, was in self.tables.items():
+            now = later.tables[name]
+            new = {KINDS.get(int(k), k) for _, _, k in set(now["event"]) - set(was["event"])}
+            if new - EVENTS - set(events) or set(was["event"]) - set(now["event"]):
+                said.append(f"{name}: events {sorted(map(str, new))}")
+            said += [f"{name}: table {t}: {was[t]} -> {now.get(t)}" for t in was if t != "event" and t not in tables and was[t] != now.get(t)]
+        return said
+
+
+def settled(folder, nodes, timeout=10):
+    """Two pictures in a row that are the same: nobody is at work."""
+    end = time.monotonic() + timeout
+    last = Picture(folder, nodes)
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        now = Picture(folder, nodes)
+        if not last.differences(now, events=KINDS.values()) and last.tables == now.tables:
+            return now
+        last = now
+    return last
+
+
+last_seen = {} # how it was after the last refusal, by folder: most rows begin where the one before ended
+
+
+@contextlib.contextmanager
+def nothing_changes(folder, nodes=(), **allowed):
+    before = last_seen.pop(folder, None) or settled(folder, nodes)
+    yield
+    said, end = [], time.monotonic() + 5
+    while time.monotonic() < end: # what is taken back is taken back by an event too: a moment
+        now = Picture(folder, nodes)
+        said = before.differences(now, **allowed)
+        if not said:
+            last_seen[folder] = now
+            return
+        time.sleep(0.1)
+    raise AssertionError("a refusal changed something:\n" + "\n".join(said))
+
+
+# ---- the stage: a pair that is Alive, a node that is stopped, a home that waits for its pack ----
+
+class Stage:
+    def __init__(self, holdfast, folder, template, ports):
+        self.folder, self.holdfast = folder, holdfast
+        https, pair = ports.take(), ports.take()
+        self.a, self.b = (self.node(name, name, https, pair) for name in ("127.0.0.1", "127.0.0.2"))
+        make_pair_of(self.a, self.b)
+        self.stopped = self.node("stopped", "localhost", ports.take(), ports.take(), "127.0.0.1")
+        copy_of(template, self.stopped)
+        self.fresh = self.node("fresh", "127.0.0.3", https, pair)
+        shutil.copy(self.a.key_file, self.fresh.key_file)
+        give(self.fresh.key_file)
+        self.fresh.init(secondary=True)
+        self.pack = self.a.home / "replication/HAPack-127.0.0.2.zip"
+        self.admin = Person(self.a, "admin", self.a.setup_token(), PASSWORD, folder)
+
+    def node(self, folder, name, https, pair, address=None):
+        where = self.folder / folder
+        where.mkdir()
+        give(where)
+        return Node(self.holdfast, where / "home", name, f"{address or name}:{https}", f"{address or name}:{pair}", where / "master.key")
+
+    def hire(self, name):
+        made = self.admin.api.must("POST", "/v1/users", {"name": name, "role": "user"}, status=201)
+        return Person(self.a, name, made["setup_token"], f"{PASSWORD}-{len(name) * 7}", self.folder)
+
+
+def make_pair_of(a, b):
+    a.init()
+    shutil.copy(a.key_file, b.key_file)
+    give(b.key_file)
+    b.init(secondary=True)
+    a.start()
+    a.run("ha", "setup", a.name, b.name, "--home", a.home)
+    b.run("ha", "join", a.home / f"replication/HAPack-{b.name}.zip", "--home", b.home)
+    b.start()
+    for n in (a, b):
+        n.wait_status(0)
+
+
+@pytest.fixture(scope="module")
+def stage(holdfast, template):
+    with scratch_folder() as folder:
+        s = Stage(holdfast, folder, template, Ports())
+        try:
+            yield s
+        finally:
+            for n in (s.a, s.b, s.stopped, s.fresh):
+                n.kill()
+
+
+# ---- the verbs of a node ----
+
+Row = namedtuple("Row", "verb how args code words")
+
+
+def on(node, *args):
+    """A verb with --home of a node of the stage."""
+    return lambda s: [*args, "--home", getattr(s, node).home]
+
+
+def free(*args):
+    """A verb whose words may be functions of the stage."""
+    return lambda s: [a(s) if callable(a) else a for a in args]
+
+
+def beside(name):
+    return lambda s: s.folder / name
+
+
+def home(node):
+    return lambda s: getattr(s, node).home
+
+
+def key(node):
+    return lambda s: getattr(s, node).key_file
+
+
+def other_port(s):
+    return s.b.port + 1
+
+
+NODE_ROWS = [
+    Row("init", "is a node already", on("a", "init"), 1, "already"),
+    Row("init", "no name", free("init", "--home", beside("new"), "--name", "no name"), 2, "no name of a machine"),
+    Row("init", "key that is none", free("init", "--home", beside("new"), "--key-file", beside("no.key")), 1, "no master key file"),
+    Row("init", "an empty folder that is another's", free("init", "--home", beside("empty"), "--key-file", beside("no.key")), 1, "no master key file"),
+    Row("init", "key inside", free("init", "--home", beside("empty"), "--key-file", beside("empty/m.key")), 1, "inside the home"),
+    Row("init", "secondary of a nonsense listen", free("init", "--secondary", "--home", beside("new"), "--listen", "x"), 2, "listen"),
+    Row("serve", "no home", free("serve", "--home", beside("none")), 1, "cannot open the home"),
+    Row("serve", "serves already", on("a", "serve"), 1, "serves this home already"),
+    Row("serve", "no pack", on("fresh", "serve"), 1, "HAPack"),
+    Row("key new", "is there", free("key", "new", key("a")), 1, "never overwritten"),
+    Row("key new", "no folder", free("key", "new", beside("none/k")), 1, "cannot open the folder"),
+    Row("key check", "another key", lambda s: ["key", "check", "--home", s.a.home, "--key-file", s.folder / "other.key"], 1, "not the one"),
+    Row("key check", "another key, node stopped", lambda s: ["key", "check", "--home", s.stopped.home, "--key-file", s.folder / "other.key"], 1, "not the one"),
+    Row("key check", "no data", on("fresh", "key", "check"), 1, "no data"),
+    Row("ha setup", "runs, another port (H9)", lambda s: ["ha", "setup", s.a.name, s.b.name, "--home", s.a.home, "--secondary-port", other_port(s)], 1, "is running"),
+    Row("ha setup", "runs, another pair port", lambda s: ["ha", "setup", s.a.name, s.b.name, "--home", s.a.home, "--secondary-pair-port", "9"], 1, "is running"),
+    Row("ha setup", "a name that nobody knows", on("a", "ha", "setup", "127.0.0.1", "vault-c.invalid"), 1, "vault-c.invalid cannot be found"),
+    Row("ha setup", "this node's name", on("a", "ha", "setup", "127.0.0.1", "127.0.0.1"), 2, "its own secondary"),
+    Row("ha setup", "another's name", on("a", "ha", "setup", "127.0.0.9", "127.0.0.3"), 1, "this node is called"),
+    Row("ha setup", "no name", on("a", "ha", "setup", "127.0.0.1", "a b"), 2, "is no host name"),
+    Row("ha setup", "on the secondary", on("b", "ha", "setup", "127.0.0.2", "127.0.0.3"), 1, "is a secondary"),
+    Row("ha setup", "port that is none", on("a", "ha", "setup", "127.0.0.1", "127.0.0.3", "--secondary-port", "99999"), 2, "--secondary-port"),
+    Row("ha setup", "does not run", on("stopped", "ha", "setup", "localhost", "127.0.0.3"), 3, "does not run"),
+    Row("ha join", "another's pack", lambda s: ["ha", "join", s.pack, "--home", s.fresh.home], 1, "made for 127.0.0.2"),
+    Row("ha join", "a vault of its own", lambda s: ["ha", "join", s.pack, "--home", s.a.home], 1, "a vault of its own"),
+    Row("ha join", "no pack", lambda s: ["ha", "join", s.a.web_cert, "--home", s.fresh.home], 1, "web.crt"),
+    Row("ha join", "damaged, over one that waits (H13)", lambda s: ["ha", "join", s.folder / "cut.zip", "--home", s.fresh.home], 1, "cut.zip"),
+    Row("ha join", "of another pair", lambda s: ["ha", "join", s.folder / "foreign.zip", "--home", s.b.home], 1, "another pair"),
+    Row("ha promote", "the primary serves", on("b", "ha", "promote", "--yes"), 1, "serves"),
+    Row("ha promote", "is the primary", on("a", "ha", "promote", "--yes"), 1, "already"),
+    Row("ha promote", "not said yes", on("b", "ha", "promote"), 1, "nothing was done"),
+    Row("ha promote", "does not run", on("stopped", "ha", "promote", "--yes"), 3, "does not run"),
+    Row("ha switchover", "on the secondary", on("b", "ha", "switchover"), 1, "is a secondary"),
+    Row("ha switchover", "no such node", on("a", "ha", "switchover", "127.0.0.9"), 1, "no other node"),
+    Row("ha switchover", "does not run", on("stopped", "ha", "switchover"), 3, "does not run"),
+    Row("ha rejoin", "is the primary", on("a", "ha", "rejoin"), 1, "is the primary"),
+    Row("ha rejoin", "a primary's data, stopped", on("stopped", "ha", "rejoin"), 1, "a primary's"),
+    Row("ha rejoin", "no primary's name", on("fresh", "ha", "rejoin", "--primary", "nonsense"), 2, "--primary takes"),
+    Row("ha rejoin", "nobody says who", on("fresh", "ha", "rejoin"), 1, "--primary NAME:PORT"),
+    Row("ha repair-journal", "runs", on("b", "ha", "repair-journal"), 1, "serves this home already"),
+    Row("ha repair-journal", "none there", on("fresh", "ha", "repair-journal"), 1, "is not there"),
+    Row("ha remove", "runs", on("a", "ha", "remove", "127.0.0.2", "--yes"), 1, "is running"),
+    Row("ha remove", "the primary", on("a", "ha", "remove", "127.0.0.1", "--yes"), 1, "cannot be taken out"),
+    Row("ha remove", "no such node", on("a", "ha", "remove", "127.0.0.9", "--yes"), 1, "no node of the pair"),
+    Row("ha remove", "on the secondary", on("b", "ha", "remove", "127.0.0.1", "--yes"), 1, "not the serving primary"),
+    Row("ha remove", "not said yes", on("a", "ha", "remove", "127.0.0.2"), 1, "nothing was done"),
+    Row("ha emergency", "on the primary", on("a", "ha", "emergency", "on"), 1, "no secondary"),
+    Row("ha emergency", "neither", on("b", "ha", "emergency", "perhaps"), 2, "on or off"),
+    Row("backup", "is there", lambda s: ["backup", s.a.key_file, "--home", s.a.home], 1, "nothing was changed"),
+    Row("backup", "no folder", lambda s: ["backup", s.folder / "none/b.zip", "--home", s.a.home], 1, "folder"),
+    Row("backup", "may not write there", lambda s: ["backup", s.folder / "closed/b.zip", "--home", s.a.home], 1, "ermission denied"),
+    Row("backup", "does not run", lambda s: ["backup", s.folder / "b.zip", "--home", s.stopped.home], 3, "does not run"),
+    Row("backup verify", "no backup", lambda s: ["backup", "verify", s.pack, "--home", s.a.home], 1, "no backup"),
+    Row("backup verify", "another key", lambda s: ["backup", "verify", s.folder / "good.zip", "--key-file", s.folder / "other.key"], 1, "another master key"),
+    Row("backup verify", "cut short", lambda s: ["backup", "verify", s.folder / "short-backup.zip", "--home", s.a.home], 1, "short-backup.zip"),
+    Row("restore", "another key", lambda s: ["restore", s.folder / "good.zip", "--home", s.folder / "new", "--key-file", s.folder / "other.key"], 1, "another master key"),
+    Row("restore", "a home that is one", lambda s: ["restore", s.folder / "good.zip", "--home", s.b.home, "--key-file", s.b.key_file], 1, "already"),
+    Row("restore", "no key", lambda s: ["restore", s.folder / "good.zip", "--home", s.folder / "empty", "--key-file", s.folder / "none.key"], 1, "none.key"),
+    Row("restore", "cut short", lambda s: ["restore", s.folder / "short-backup.zip", "--home", s.folder / "empty", "--key-file", s.a.key_file], 1, "short-backup.zip"),
+    Row("admin recover", "no such user", on("a", "admin", "recover", "nobody"), 1, "nobody"),
+    Row("admin recover", "another key", lambda s: ["admin", "recover", "admin", "--home", s.a.home, "--key-file", s.folder / "other.key"], 1, "other.key"),
+    Row("admin recover", "on the secondary", on("b", "admin", "recover", "admin"), 1, ""),
+    Row("admin recover", "does not run", on("stopped", "admin", "recover", "nobody"), 3, "does not run"),
+    Row("cert import", "no certificate", lambda s: ["cert", "import", s.a.key_file, "--home", s.a.home], 1, "master.key"),
+    Row("cert import", "over", lambda s: ["cert", "import", s.folder / "over.crt", "--home", s.a.home], 1, "no longer valid"),
+    Row("cert renew", "signed by another", on("signed", "cert", "renew"), 1, "--self-signed"),
+]
+
+# Verbs that no state of a node can refuse, or whose refusals are the node's (below, by their routes).
+NODE_REASONS = {
+    "docs settings": "prints what is in the program", "docs api": "prints what is in the program", "docs openapi": "prints what is in the program",
+    "ha status": "reads", "cert show": "reads", "audit list": "reads", "audit verify": "reads",
+    "find": "reads", "ls": "reads", "history": "reads", "shares": "reads", "user list": "reads", "changes": "reads", "conflicts": "reads", "gen": "asks nobody",
+    "ha alert": "sends a test to the receivers; there are none, or they are told",
+}
+
+
+def prepare(s):
+    """Files that some rows need."""
+    f = s.folder
+    if (f / "good.zip").exists():
+        return
+    s.a.run("key", "new", f / "other.key")
+    give(f / "other.key")
+    (f / "no.key").write_text("no key\n")
+    (f / "no.key").chmod(0o400)
+    give(f / "no.key")
+    (f / "empty").mkdir(mode=0o751)
+    (f / "closed").mkdir(mode=0o700)
+    if os.geteuid() != 0:
+        (f / "closed").chmod(0o500)
+    made = s.a.home / "replication/b.zip"
+    s.a.run("backup", made, "--home", s.a.home)
+    shutil.move(made, f / "good.zip")
+    whole = (f / "good.zip").read_bytes()
+    (f / "short-backup.zip").write_bytes(whole[:len(whole) // 2])
+    for name, data in (("cut.zip", cut_pack(s, f)), ("foreign.zip", foreign_pack(s, f))):
+        (f / name).write_bytes(data)
+    for name in ("good.zip", "short-backup.zip", "cut.zip", "foreign.zip"):
+        give(f / name)
+    (s.fresh.home / "pack").mkdir(mode=0o700)
+    (s.fresh.home / "pack/node.sealed").write_bytes(b"of a pack that waits")
+    for p in (s.fresh.home / "pack", s.fresh.home / "pack/node.sealed"):
+        give(p)
+    self_signed(f, "over", -1)
+
+
+def openssl(*args):
+    subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
+
+
+def request(name, pem, csr):
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", pem, "-out", csr, "-subj", f"/CN={name}")
+
+
+def self_signed(folder, name, days):
+    request(name, folder / f"{name}.pem", folder / f"{name}.csr")
+    openssl("x509", "-req", "-in", folder / f"{name}.csr", "-signkey", folder / f"{name}.pem", "-days", days, "-out", folder / f"{name}.crt")
+
+
+def edited_pack(s, to, edit):
+    with zipfile.ZipFile(s.pack) as old, zipfile.ZipFile(to, "w") as new:
+        for i in old.infolist():
+            data = old.read(i.filename)
+            new.writestr(i.filename, edit(data) if i.filename.endswith("manifest.json") else data)
+    return to.read_bytes()
+
+
+def cut_pack(s, folder):
+    """One for the fresh node of which the middle was lost."""
+    data = bytearray(edited_pack(s, folder / "cut.zip", lambda m: m.replace(b'"secondary_name":"127.0.0.2"', b'"secondary_name":"127.0.0.3"')))
+    data[len(data) // 2] ^= 1
+    return bytes(data)
+
+
+def foreign_pack(s, folder):
+    return edited_pack(s, folder / "foreign.zip", lambda m: re.sub(rb'"pair":"\d', b'"pair":"0', m))
+
+
+def certificate_of_another(node, folder):
+    """A web certificate that an authority signed."""
+    self_signed(folder, "ca", 30)
+    request("localhost", node.home / "conf/tls/web.key", folder / "web.csr")
+    openssl("x509", "-req", "-in", folder / "web.csr", "-CA", folder / "ca.crt", "-CAkey", folder / "ca.pem", "-CAcreateserial", "-out", node.web_cert)
+    for p in (node.web_cert, node.home / "conf/tls/web.key"):
+        give(p)
+
+
+@pytest.fixture(scope="module")
+def ready(stage, template):
+    stage.signed = stage.node("signed", "localhost", 1, 2, "127.0.0.1")
+    copy_of(template, stage.signed)
+    certificate_of_another(stage.signed, stage.folder)
+    prepare(stage)
+    return stage
+
+
+@pytest.mark.parametrize("row", NODE_ROWS, ids=lambda r: f"{r.verb}: {r.how}")
+def test_a_verb_that_is_refused_changes_nothing(ready, row):
+    with nothing_changes(ready.folder, (ready.a, ready.b)):
+        p = ready.a.run(*row.args(ready), check=False, input="", timeout=60)
+        assert p.returncode == row.code and row.words in re.sub(r"\s+", " ", p.stderr), (p.returncode, p.stdout, p.stderr)
+    if row.verb == "ha setup": # it is what the pair is Failed by
+        ready.a.wait_status(0, 10)
+
+
+# ---- the verbs of users ----
+
+U = namedtuple("U", "verb how who args code words input events")
+U.__new__.__defaults__ = ("", ())
+
+# {long}: a login that is too long. Who: admin, ada (owns web/root, shared with carol to view), bob (a stranger), none (no session).
+USER_ROWS = [
+    U("login", "wrong password", "none", "login --ca {ca} {url} ada", 1, "wrong", "not-the-password-1\n", ("login_failed",)),
+    U("login", "unknown user", "none", "login --ca {ca} {url} nobody", 1, "wrong", "not-the-password-1\n", ("login_failed",)),
+    U("login", "nobody there", "none", "login --ca {ca} 127.0.0.1:9 ada", 3, "", "x\n"),
+    U("login", "wrong token", "none", "login --setup --ca {ca} {url} ada", 1, "", "no-token\nCorrect-Horse-9-battery\n", ("login_failed",)),
+    U("login", "no file for the session", "nowhere", "login --ca {ca} {url} ada", 1, "session", "{ada}\n"),
+    U("logout", "not logged in", "none", "logout", 1, ""),
+    U("get", "nothing there", "ada", "get web/nobody", 1, ""),
+    U("get", "another's", "bob", "get web/root", 1, ""),
+    U("put", "another's, to view", "carol", "put web/root", 1, "", "new\n", ("retrieved",)),
+    U("put", "no name", "ada", "put x", 2, "", "new\n"),
+    U("put", "another version", "ada", "put web/root --if-version 7", 1, "nothing was stored", "new\n", ("retrieved",)),
+    U("rm", "nothing there", "ada", "rm --yes web/nobody", 1, "", "yes\n"),
+    U("rm", "another's, to view", "carol", "rm --yes web/root", 1, "", "yes\n"),
+    U("undelete", "nothing there", "ada", "undelete web/nobody", 1, ""),
+    U("settle", "no such version", "ada", "settle web/root 9", 1, ""),
+    U("settle", "another's, to view", "carol", "settle web/root 1", 1, ""),
+    U("approve", "nothing waits", "ada", "approve web/root 1", 1, ""),
+    U("decline", "nothing waits", "ada", "decline web/root 1", 1, ""),
+    U("share", "no such user", "ada", "share web/root nobody", 1, "no such user"),
+    U("share", "no such level", "ada", "share web/root bob all", 1, "level"),
+    U("share", "another's, to view", "carol", "share web/root bob", 1, ""),
+    U("unshare", "not shared", "ada", "unshare web/root bob", 1, "not shared"),
+    U("unshare", "another's, to view", "carol", "unshare web/root carol", 1, ""),
+    U("import", "no such file", "ada", "import {folder}/none.csv", 1, "none.csv"),
+    U("import", "no header", "ada", "import {folder}/bad.csv", 1, ""),
+    U("passwd", "wrong old one", "ada", "passwd", 1, "old password", "not-the-password-1\nCorrect-Horse-8-battery\n"),
+    U("passwd", "weak new one", "ada", "passwd", 1, "password", "{ada}\nshort\n"),
+    U("totp", "none to remove", "ada", "totp --off", 1, "", "123456\n"),
+    U("totp", "wrong code", "ada", "totp", 1, "", "000000\n"),
+    U("user add", "is there", "admin", "user add ada", 1, "there"),
+    U("user add", "no name", "admin", "user add {long}", 1, "name"),
+    U("user add", "not an administrator", "ada", "user add new", 1, ""),
+    U("user disable", "oneself", "admin", "user disable admin", 1, "himself"),
+    U("user disable", "unknown", "admin", "user disable nobody", 1, "nobody"),
+    U("user disable", "not an administrator", "ada", "user disable bob", 1, ""),
+    U("user enable", "unknown", "admin", "user enable nobody", 1, "nobody"),
+    U("user promote", "not an administrator", "ada", "user promote ada", 1, ""),
+    U("user promote", "unknown", "admin", "user promote nobody", 1, "nobody"),
+    U("user demote", "oneself", "admin", "user demote admin", 1, "himself"),
+    U("user reset", "oneself", "admin", "user reset admin", 1, "old one"),
+    U("user reset", "not an administrator", "ada", "user reset admin", 1, ""),
+    U("user totp-off", "unknown", "admin", "user totp-off nobody", 1, "nobody"),
+    U("policy emergency-changes", "not an administrator", "ada", "policy emergency-changes on", 1, ""),
+    U("policy emergency-changes", "no such state", "admin", "policy emergency-changes perhaps", 1, ""),
+    U("policy emergency-changes", "no such resource", "admin", "policy emergency-changes on nowhere", 1, ""),
+    U("audit accept", "not an administrator", "ada", "audit accept because", 1, ""),
+    U("audit export", "no folder", "admin", "audit export {folder}/bad.csv/log", 1, "bad.csv"),
+    U("audit export", "not an administrator", "ada", "audit export {folder}/log", 1, ""),
+    U("ha unlock", "a primary", "admin", "ha unlock", 1, ""),
+    U("ha unlock", "not an administrator", "ada", "ha unlock", 1, ""),
+]
+
+
+@pytest.fixture(scope="module")
+def people(ready):
+    """admin, ada who owns web/root, bob who has nothing, carol who may view it."""
+    s = ready
+    last_seen.clear()
+    who = {"admin": s.admin, **{n: s.hire(n) for n in ("ada", "bob", "carol")}}
+    who["ada"].good("put", "web/root", input="first-secret\n")
+    who["ada"].good("share", "web/root", "carol")
+    (s.folder / "bad.csv").write_text("one,two\n1,2\n")
+    return who
+
+
+@pytest.mark.parametrize("row", USER_ROWS, ids=lambda r: f"{r.verb}: {r.how}")
+def test_a_users_verb_that_is_refused_changes_nothing(ready, people, row):
+    s = ready
+    session = {"none": s.folder / "none.session", "nowhere": s.folder / "bad.csv/all.session"}.get(row.who) or people[row.who].session
+    words = {"ca": s.a.web_cert, "url": s.a.url, "folder": s.folder, "long": "x" * 300, "ada": people["ada"].password}
+    args = [w.format(**words) for w in row.args.split()]
+    with nothing_changes(s.folder, (s.a, s.b), events=row.events):
+        p = s.a.cli(*args, session=session, check=False, input=row.input.format(**words))
+        assert p.returncode == row.code and row.words in re.sub(r"\s+", " ", p.stderr), (p.returncode, p.stdout, p.stderr)
+
+
+def verbs():
+    """Their names, in the order of the help."""
+    names = []
+    for ident in re.findall(r"^VERB\((\w+)\)", (ROOT / "src/cli/verbs.def").read_text(), re.M):
+        for source in (ROOT / "src/cli").glob("*.c"):
+            found = re.search(rf"const struct cli_verb verb_{ident} = \{{\s*\"([^\"]+)\"", source.read_text())
+            if found:
+                names.append(found[1])
+                break
+        else:
+            names.append(ident.replace("_", " "))
+    return names
+
+
+def test_every_verb_has_its_refusals():
+    """A new one needs a row, or a reason why nothing refuses it."""
+    covered = {r.verb for r in NODE_ROWS} | {r.verb for r in USER_ROWS}
+    assert not covered & NODE_REASONS.keys()
+    assert sorted(verbs()) == sorted(covered | NODE_REASONS.keys())
