@@ -28,12 +28,14 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "test/lib"))
+from pair import STOCK_PATH # noqa: E402
+
 CMOCKA_RUN = re.compile(r"^\[=+\] (\d+) test\(s\) run\.", re.M)
 CMOCKA_PASSED = re.compile(r"^\[  PASSED  \] (\d+) test\(s\)", re.M)
 CMOCKA_SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) test\(s\)", re.M)
 MESON_SKIP = 77
-# What a user's machine gives, and nothing of this one's own.
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+# What a user's machine has not, and this one may have.
 FOREIGN = re.compile(r"^(LANG|LANGUAGE|LC_\w+|TZ|PG\w+|HOLDFAST_HOME|HOLDFAST_SESSION|HOLDFAST_USER|HOLDFAST_PG_BIN)$")
 IT_STAGES = 2
 HA_STAGES = 4
@@ -63,7 +65,7 @@ def run(argv, env=None, **kw):
 
 def environment(build):
     env = {k: v for k, v in os.environ.items() if not FOREIGN.match(k)}
-    env.update(PATH=PATH, HOLDFAST=str(build / "src/cmd/holdfast"), HOLDFAST_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1")
+    env.update(PATH=STOCK_PATH, HOLDFAST=str(build / "src/cmd/holdfast"), HOLDFAST_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1")
     # Leaks at exit of a crash-only process are no fault; everything else ends the test.
     env.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1:disable_coredump=1:allocator_may_return_null=0")
     env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:abort_on_error=1:print_stacktrace=1")

@@ -231,6 +231,8 @@ def main():
         print("ended", flush=True)
         report.failed += 1
     finally:
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sig, signal.SIG_IGN) # taking down is not interrupted
         if place and not args.keep:
             Machine.stop_all()
             sh("umount", "-l", place["work"])

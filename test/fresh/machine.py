@@ -17,7 +17,9 @@ import sys
 import time
 from pathlib import Path
 
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from pair import STOCK_PATH as PATH # noqa: E402
+
 CACHE_DAYS = 14
 LIVING = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/systemd", "/var/lib/dbus", "/var/.updated", "/etc/.updated",
           "/root", "/home", "/media", "/srv")
