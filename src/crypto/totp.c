@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
+#include "base/clock.h"
 
 #define STEP_S 30
 #define DIGITS 6
@@ -32,20 +33,41 @@ totp_verify(const uint8_t secret[static TOTP_SECRET_BYTES], const char *code, in
 	if (!is_code(code) || now_s < STEP_S)
 		return ERR_BAD_LOGIN;
 	int64_t now = now_s / STEP_S, found = -1;
+	bool used = false;
 	/* All steps are tried whatever the first says: the time taken tells nothing. The last one
 	 * that fits is kept, so that a code that fits two steps is not good twice. */
 	for (int64_t step = now - 1; step <= now + 1; step++) {
 		char want[DIGITS + 1];
 		if (code_of_step(secret, step, want))
 			return ERR_BAD_LOGIN;
-		if (sodium_memcmp(want, code, DIGITS) == 0 && step > last_step)
+		bool fits = sodium_memcmp(want, code, DIGITS) == 0;
+		if (fits && step > last_step)
 			found = step;
+		used |= fits && step <= last_step;
 		sodium_memzero(want, sizeof(want));
 	}
 	if (found < 0)
-		return ERR_BAD_LOGIN;
+		return used ? ERR_EXISTS : ERR_BAD_LOGIN;
 	*ret_step = found;
 	return 0;
+}
+
+int
+totp_refused(int verified, int64_t now_s, struct err *e)
+{
+	char iso[CLOCK_ISO_LEN];
+
+	clock_iso(now_s * 1000000, iso);
+	if (verified == ERR_EXISTS)
+		return err_set(
+			e, ERR_BAD_LOGIN,
+			"this one-time code has been used: each is good once, so wait for the "
+			"next one (at most %d s). It is %.8s UTC here",
+			STEP_S, iso + 11);
+	return err_set(e, ERR_BAD_LOGIN,
+		       "the one-time code is wrong, or of another moment. It is %.8s UTC here: if "
+		       "the clock of the device that made the code is away from that, set it",
+		       iso + 11);
 }
 
 int

@@ -147,7 +147,16 @@ fail(struct call *c, const struct candidate *u, const char *name, const char *wh
 	return rc ? rc : err_set(e, ERR_BAD_LOGIN, "%s", err_info(ERR_BAD_LOGIN)->text);
 }
 
-/* 0 and the step, ERR_SECOND_FACTOR, ERR_BAD_LOGIN, or why the secret could not be opened. */
+/* The password was right, so more can be said than in other failures. */
+static int
+fail_code(struct call *c, const struct candidate *u, const char *name, int verified, struct err *e)
+{
+	int rc = fail(c, u, name, verified == ERR_EXISTS ? "code used before" : "code", e);
+
+	return rc == ERR_BAD_LOGIN ? totp_refused(verified, clock_now_us() / 1000000, e) : rc;
+}
+
+/* 0 and the step, ERR_SECOND_FACTOR, ERR_BAD_LOGIN, ERR_EXISTS (a used one), or why the secret could not be opened. */
 static int
 check_code(struct call *c, const struct candidate *u, const char *code, int64_t *ret_step,
 	   struct err *e)
@@ -186,8 +195,8 @@ login(struct call *c, const struct candidate *u, const char *name, const char *p
 	if (u->disabled)
 		return fail(c, u, name, "disabled", e);
 	rc = check_code(c, u, code, &step, e);
-	if (rc == ERR_BAD_LOGIN)
-		return fail(c, u, name, "code", e);
+	if (rc == ERR_BAD_LOGIN || rc == ERR_EXISTS)
+		return fail_code(c, u, name, rc, e);
 	return rc ? rc : session_begin(c, &u->id, u->name, u->administrator, step, ret, e);
 }
 

@@ -609,10 +609,9 @@ check_code(struct call *c, const void *sealed, size_t n, int64_t last_step, cons
 		return rc;
 	if (secret.len != TOTP_SECRET_BYTES)
 		return err_set(e, ERR_CRYPTO, "a second factor of %zu bytes", secret.len);
-	if (totp_verify((const uint8_t *)secret.data, code, clock_now_us() / US_PER_S, last_step,
-			ret_step))
-		return err_set(e, ERR_BAD_LOGIN, "the code does not fit");
-	return 0;
+	int64_t now_s = clock_now_us() / US_PER_S;
+	rc = totp_verify((const uint8_t *)secret.data, code, now_s, last_step, ret_step);
+	return rc ? totp_refused(rc, now_s, e) : 0;
 }
 
 static int

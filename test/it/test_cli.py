@@ -611,10 +611,13 @@ def test_second_factor(hire, boss):
     used = totp(secret, at)
     p = tom.login(input=tom.password + "\n") # none given: nothing more on standard input
     assert p.returncode != 0
-    fails(tom.login(input=f"{tom.password}\n{used}\n"), 1, "wrong") # the one that enrolled is used up
+    fails(tom.login(input=f"{tom.password}\n{totp(secret, at + 36000)}\n"), 1, "of another moment", "UTC")
+    fails(tom.login(input=f"{tom.password}\n{used}\n"), 1, "has been used", "UTC") # the one that enrolled is used up
     nxt = totp(secret, at + 30)
     assert tom.login(input=f"{tom.password}\n{nxt}\n").returncode == 0
-    fails(tom.login(input=f"{tom.password}\n{nxt}\n"), 1, "wrong") # no code twice
+    fails(tom.login(input=f"{tom.password}\n{nxt}\n"), 1, "has been used") # no code twice
+    said = fails(tom.login(input=f"Wrong-Horse-7-battery\n{nxt}\n"), 1, "wrong") # who does not know the password learns nothing of it
+    assert "used" not in said and "UTC" not in said
     fails(tom.cli("totp"), 1)
     assert {u["name"]: u["totp"] for u in boss.json("user", "list")}["tom"] is True
     boss.good("user", "totp-off", "tom")

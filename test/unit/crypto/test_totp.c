@@ -53,11 +53,11 @@ a_code_is_good_once(void **state)
 	assert_int_equal(totp_code(rfc_secret, now, code, &e), 0);
 	assert_int_equal(totp_verify(rfc_secret, code, now, 0, &step), 0);
 	int64_t last = step;
-	assert_int_equal(totp_verify(rfc_secret, code, now, last, &step), ERR_BAD_LOGIN);
-	assert_int_equal(totp_verify(rfc_secret, code, now + 29, last, &step), ERR_BAD_LOGIN);
+	assert_int_equal(totp_verify(rfc_secret, code, now, last, &step), ERR_EXISTS);
+	assert_int_equal(totp_verify(rfc_secret, code, now + 29, last, &step), ERR_EXISTS);
 	/* Nor is an older one, after a newer was used. */
 	assert_int_equal(totp_code(rfc_secret, now - 30, code, &e), 0);
-	assert_int_equal(totp_verify(rfc_secret, code, now, last, &step), ERR_BAD_LOGIN);
+	assert_int_equal(totp_verify(rfc_secret, code, now, last, &step), ERR_EXISTS);
 	assert_int_equal(totp_code(rfc_secret, now + 30, code, &e), 0);
 	assert_int_equal(totp_verify(rfc_secret, code, now, last, &step), 0);
 }
