@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Somebody without a session, on a host of the tests.
 
-    stranger.py silent HOST PORT COUNT ADDRESS…            connections that say nothing, opened again when closed, until stdin ends
+    stranger.py silent HOST PORT COUNT ADDRESS…            connections that say nothing, opened again when closed, until stdin
+                                                           ends; every half second how many there are, and were opened so far
     stranger.py bodies HOST PORT COUNT METHOD TARGET TOKEN KIB ADDRESS…   requests that announce KIB and send SENT_MAX of it at most
     stranger.py drip HOST PORT WHAT ADDRESS                 tls, header or body, a byte at a time
 
@@ -35,7 +36,7 @@ def connect(host, port, address, timeout=3):
 
 def is_open(s):
     try:
-        return s.recv(64, socket.MSG_DONTWAIT) != b""
+        return s.recv(64) != b""
     except BlockingIOError:
         return True
     except OSError:
@@ -43,7 +44,7 @@ def is_open(s):
 
 
 def silent(host, port, count, *addresses):
-    socks = []
+    socks, opened = [], 0
     while not select.select([sys.stdin], [], [], 0.5)[0]:
         for s in [s for s in socks if not is_open(s)]:
             s.close()
@@ -51,9 +52,11 @@ def silent(host, port, count, *addresses):
         for i in range(int(count) - len(socks)):
             try:
                 socks.append(connect(host, int(port), addresses[i % len(addresses)], timeout=0.2))
+                socks[-1].setblocking(False)
+                opened += 1
             except OSError: # the node takes no more for now
                 break
-        print(len(socks), flush=True)
+        print(len(socks), opened, flush=True)
 
 
 class Body:

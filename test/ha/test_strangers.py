@@ -31,15 +31,15 @@ def addresses(st):
         subprocess.run(["ip", "-n", ns, "addr", "del", f"{a}/24", "dev", "eth0"], check=True)
 
 
-def stranger(st, *argv, **kw):
-    return subprocess.Popen([*st.net.exec_prefix("client"), sys.executable, str(SCRIPT), *map(str, argv)], stdout=subprocess.PIPE, text=True, **kw)
+def stranger(st, *argv, host="client", **kw):
+    return subprocess.Popen([*st.net.exec_prefix(host), sys.executable, str(SCRIPT), *map(str, argv)], stdout=subprocess.PIPE, text=True, **kw)
 
 
 @contextlib.contextmanager
 def silent(st, node, count):
     p = stranger(st, "silent", node.address, node.port, count, *ADDRESSES, stdin=subprocess.PIPE)
     try:
-        while int(p.stdout.readline()) < min(count, 500):
+        while int(p.stdout.readline().split()[0]) < min(count, 500):
             pass
         threading.Thread(target=lambda: [None for _ in p.stdout], daemon=True).start()
         yield p
@@ -102,6 +102,30 @@ def test_silent_connections_keep_nobody_out(st, addresses):
     slow = [r["t1"] - r["t0"] for r in rows if r["t1"] - r["t0"] > 2]
     assert not slow, slow
     st.home_again()
+
+
+def had_to_go(st, host, address, count):
+    """Of so many silent connections from there: were some closed before their time?"""
+    p = stranger(st, "silent", st.a.address, st.a.port, count, address, host=host, stdin=subprocess.PIPE)
+    try:
+        begun, rows = time.monotonic(), []
+        while len(rows) < 4 and time.monotonic() - begun < 4: # they have five seconds
+            rows.append([int(n) for n in p.stdout.readline().split()])
+        return rows[-1][1] > count
+    finally:
+        p.stdin.close()
+        p.wait(10)
+
+
+@pytest.mark.h4
+@pytest.mark.h17
+def test_the_nodes_have_places_of_their_own(st, addresses):
+    """Beyond what any other address may hold without a session: half of max_per_address."""
+    st.home_again()
+    end = time.monotonic() + 40
+    while had_to_go(st, "b", st.b.address, 110):
+        assert time.monotonic() < end, "the node's address is counted as anybody's"
+    assert had_to_go(st, "client", ADDRESSES[0], 110)
 
 
 @pytest.mark.h17
