@@ -299,6 +299,8 @@ close_channel(struct setup *x)
 
 	if (x->before.listens)
 		return;
+	unmake_certificates(
+		x); /* by them whoever starts PostgreSQL again knows that there is a pair */
 	int rc = cluster_configure(x->h, x->s, false, &why);
 	if (rc == 0 && ask(x, STMT_SETUP_LISTENS, NULL, &rows, &why) == 0 &&
 	    *row_text(rows, 0, 0) == '\0')

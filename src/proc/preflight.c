@@ -10,8 +10,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "base/port.h"
+#include "crypto/x509.h"
 #include "pg/cluster.h"
 
+#define PEM_MAX_BYTES 65536
 #define FREE_MIN_BYTES (20u << 20) /* a segment of WAL and a little */
 
 static bool
@@ -159,6 +161,29 @@ check_data(const struct home *h, struct err *e)
 	return cluster_find_bin(major, bin, &major, e);
 }
 
+/* Without them the service falls again and again, and says nothing that helps. */
+static int
+check_web_cert(const struct home *h, struct err *e)
+{
+	auto_buf cert = BUF_INIT, key = BUF_INIT;
+	char cert_path[HOME_PATH_MAX], key_path[HOME_PATH_MAX];
+
+	home_path(h, HOME_WEB_CERT, cert_path);
+	home_path(h, HOME_WEB_KEY, key_path);
+	int r = home_read_file(cert_path, PEM_MAX_BYTES, &cert, e);
+	if (!r)
+		r = home_read_file(key_path, PEM_MAX_BYTES, &key, e);
+	if (!r && (!cert.len || !key.len))
+		r = err_set(e, ERR_PRECONDITION, "%s is empty", cert.len ? key_path : cert_path);
+	else if (!r && x509_fits(buf_str(&cert), buf_str(&key), e))
+		r = err_prefix(e, "%s and %s: ", cert_path, key_path);
+	if (!r)
+		return 0;
+	(void)err_prefix(e, "the web certificate cannot be used; put both files back from a copy "
+			    "of the home, or put in a certificate and key of your own: ");
+	return e->code = ERR_PRECONDITION;
+}
+
 static int
 check_disk(const struct home *h, struct err *e)
 {
@@ -187,6 +212,8 @@ preflight_check(const struct proc_args *a, struct err *e)
 		r = check_data(&a->home, e);
 	if (!r)
 		r = cluster_socket_check(&a->home, &a->settings, e);
+	if (!r)
+		r = check_web_cert(&a->home, e);
 	if (!r)
 		r = check_disk(&a->home, e);
 	if (!r)

@@ -503,3 +503,70 @@ def test_every_verb_has_its_refusals():
     covered = {r.verb for r in NODE_ROWS} | {r.verb for r in USER_ROWS}
     assert not covered & NODE_REASONS.keys()
     assert sorted(verbs()) == sorted(covered | NODE_REASONS.keys())
+
+
+# ---- a set-up that is refused late, or given up ----
+
+def single(stage, template, name):
+    """A node that was never in a pair, with ports that are its own."""
+    ports = Ports()
+    n = stage.node(name, "localhost", ports.take(), ports.take(), "127.0.0.1")
+    return copy_of(template, n).start()
+
+
+def test_a_setup_whose_port_is_taken_changes_nothing(stage, template):
+    """PostgreSQL is not restarted for a port that it cannot have (H13)."""
+    n = single(stage, template, "taken")
+    try:
+        postmaster = n.pids("postmaster")
+        with socket.create_server(("127.0.0.1", int(n.pair_listen.rsplit(":", 1)[1]))), nothing_changes(n.home.parent, (n,)):
+            p = n.run("ha", "setup", "localhost", "127.0.0.2", "--home", n.home, check=False)
+            assert p.returncode == 1 and "in use by another program" in p.stderr and "pair_listen" in p.stderr, p.stderr
+        assert n.pids("postmaster") == postmaster
+    finally:
+        n.kill()
+
+
+def test_a_setup_that_fails_takes_back_what_it_did(stage, template):
+    """The pack cannot be written: certificates, port and row go, by an event where one told of them; then it is repeated, and works."""
+    n = single(stage, template, "failing")
+    try:
+        part = n.home / "replication/HAPack-127.0.0.2.zip.part"
+        part.mkdir() # in the way of the last step
+        (part / "x").write_text("x")
+        with nothing_changes(n.home.parent, (n,), events=("node_joined", "node_removed", "ha_state"), tables=("node",)):
+            p = n.run("ha", "setup", "localhost", "127.0.0.2", "--home", n.home, check=False)
+            assert p.returncode == 1 and ".part" in p.stderr, p.stderr
+        assert n.sql("SELECT count(*) FROM node") == [["1"]] and not (n.home / "conf/tls/pair.crt").exists()
+        n.wait_status(5)
+        shutil.rmtree(part)
+        n.run("ha", "setup", "localhost", "127.0.0.2", "--home", n.home)
+        assert (n.home / "replication/HAPack-127.0.0.2.zip").exists()
+    finally:
+        n.kill()
+
+
+# ---- files of the home that are damaged ----
+
+HOME_FILES = ["conf/holdfast.conf", "conf/node.conf", "conf/manage_key.conf", "conf/tls/web.crt", "conf/tls/web.key"]
+
+
+@pytest.mark.parametrize("how", ["empty", "zeroed", "missing", "folder"])
+@pytest.mark.parametrize("rel", HOME_FILES)
+def test_a_damaged_file_of_the_home_is_named(template, new_node, rel, how):
+    """Of what init writes serve says which file it is, and goes by no default in its place. Nothing else changes."""
+    n = copy_of(template, new_node())
+    path = n.home / rel
+    was = path.read_bytes()
+    path.unlink()
+    if how == "folder":
+        path.mkdir(mode=0o700)
+    elif how != "missing":
+        path.write_bytes(b"" if how == "empty" else b"\0" * len(was))
+        path.chmod(0o600)
+    give(n.home if how == "missing" else path)
+    before = fingerprint(n.home.parent)
+    p = n.run("serve", "--home", n.home, check=False, timeout=60)
+    said = re.sub(r"\s+", " ", p.stderr)
+    assert p.returncode == 1 and (rel in said or how == "missing" and rel == "conf/node.conf" and "holdfast init" in said), said
+    assert fingerprint(n.home.parent) == before
