@@ -30,6 +30,7 @@
 	X(removed_list)                                                                            \
 	X(resource_restore)                                                                        \
 	X(account_restore)                                                                         \
+	X(lookup)                                                                                  \
 	X(account_new)                                                                             \
 	X(account_get)                                                                             \
 	X(account_change)                                                                          \

@@ -11,6 +11,10 @@ on_resource_list(struct api_call *c, struct err *e)
 		.q = request_query(c->rq, "q"),
 		.name = request_query(c->rq, "name"),
 	};
+	if (q.q)
+		q.q = policy_nfc(c->rq->arena, q.q);
+	if (q.name)
+		q.name = policy_nfc(c->rq->arena, q.name);
 	int rc = api_query_page(c, &q.page, e);
 	return rc ? rc : resource_list(&c->call, &q, &c->w, e);
 }

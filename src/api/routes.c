@@ -76,6 +76,8 @@ static const struct route table[] = {
 	{ HTTP_POST, "/v1/accounts/{id}/restore", DO(account_restore), CAP_USE, CHANGE, BODY(account_restore), NULL, SMALL,
 	  "Brings a removed account back; with login under another login.", "Account" },
 
+	{ HTTP_GET, "/v1/lookup", DO(lookup), CAP_USE, READ, NO_BODY, "reference resource login", 0,
+	  "Tells what a reference means: every account that the caller sees and that reads so (RESOURCE/LOGIN, at any slash), and the resource of exactly that name; or of a resource and a login as two words.", "Lookup" },
 	{ HTTP_GET, "/v1/accounts/{id}", DO(account_get), CAP_USE, READ, NO_BODY, NULL, 0,
 	  "Shows an account; no secrets.", "Account" },
 	{ HTTP_PATCH, "/v1/accounts/{id}", DO(account_change), CAP_USE, CHANGE, BODY(account_change), NULL, SMALL,

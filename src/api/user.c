@@ -9,7 +9,10 @@ on_user_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
 	int rc = api_query_page(c, &page, e);
-	return rc ? rc : user_list(&c->call, request_query(c->rq, "q"), &page, &c->w, e);
+	const char *q = request_query(c->rq, "q");
+	if (q)
+		q = policy_nfc(c->rq->arena, q);
+	return rc ? rc : user_list(&c->call, q, &page, &c->w, e);
 }
 
 int

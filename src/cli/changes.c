@@ -81,11 +81,27 @@ run_changes(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+/* By its names, or by an id: its own or the account's. */
+static bool
+is_meant(const json_t *change, struct lookup_words w)
+{
+	const json_t *account = json_object_get(change, "account");
+
+	if (!w.login && lookup_is_id(w.first))
+		return strcasecmp(lookup_text(change, "id"), w.first) == 0 ||
+		       strcasecmp(lookup_text(account, "id"), w.first) == 0;
+	return lookup_reads(w, lookup_text(json_object_get(change, "resource"), "name"),
+			    lookup_text(account, "login"));
+}
+
 /* Among those that wait: an administrator need not be able to see the account itself. */
 static int
-find_change(struct remote *r, const char *name, const char *version, struct buf *ret, struct err *e)
+find_change(struct remote *r, struct lookup_words w, const char *version, json_t **ret,
+	    struct err *e)
 {
 	auto_json all = json_array();
+	auto_buf ids = BUF_INIT;
+	json_t *found = NULL;
 	char *end;
 	long long n;
 	size_t i;
@@ -103,48 +119,86 @@ find_change(struct remote *r, const char *name, const char *version, struct buf 
 		return rc;
 	json_array_foreach(all, i, v)
 	{
-		auto_buf found = BUF_INIT;
-
-		add_name(&found, v);
-		if (strcasecmp(buf_str(&found), name) != 0 ||
-		    json_integer_value(json_object_get(v, "version")) != n)
+		if (!is_meant(v, w) || json_integer_value(json_object_get(v, "version")) != n)
 			continue;
-		lookup_escape(ret, lookup_text(v, "id"));
-		return 0;
+		found = v;
+		buf_addf(&ids, "%s%s", ids.len ? ", " : "", lookup_text(v, "id"));
 	}
+	if (found && strchr(buf_str(&ids), ','))
+		return err_set(
+			e, ERR_REFUSED,
+			"\"%.60s\" means more than one account; give RESOURCE and LOGIN as two "
+			"words, or the id of the change: %s",
+			w.first, buf_str(&ids));
+	*ret = json_incref(found);
+	if (found)
+		return 0;
 	return err_set(e, ERR_NOT_FOUND,
-		       "version %lld of %s does not wait for your approval; `holdfast changes` "
+		       "version %lld of %s%s%s does not wait for your approval; `holdfast changes` "
 		       "lists what does",
-		       n, name);
+		       n, w.first, w.login ? " " : "", w.login ? w.login : "");
+}
+
+/* The account of a change, for the commands that are shown. */
+static int
+name_change(const json_t *change, struct lookup_thing *ret, struct err *e)
+{
+	const json_t *account = json_object_get(change, "account");
+	const char *id = lookup_text(account, "id");
+
+	if (!lookup_is_id(id))
+		return err_set(e, ERR_BAD_JSON, "the node's answer has no id");
+	snprintf(ret->id, sizeof(ret->id), "%s", id);
+	ret->resource = strdup(lookup_text(json_object_get(change, "resource"), "name"));
+	ret->login = strdup(lookup_text(account, "login"));
+	if (!ret->resource || !ret->login)
+		abort();
+	return 0;
 }
 
 static int
 decide(const struct cli *c, bool approve, struct err *e)
 {
-	auto_buf path = BUF_INIT;
+	const char *version = c->args[c->nargs - 1];
+	auto_buf path = BUF_INIT, name = BUF_INIT, text = BUF_INIT;
+	auto_thing a = { 0 };
 	auto_remote r = NULL;
+	auto_json change = NULL;
 	auto_json o = NULL;
 	int rc = remote_open(&r, e);
 
-	buf_adds(&path, "/v1/changes/");
 	if (rc == 0)
-		rc = find_change(r, c->args[0], c->args[1], &path, e);
+		rc = find_change(r, lookup_words(c, 1), version, &change, e);
 	if (rc == 0)
-		rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path),
-				 approve ? "{\"approve\":true}" : "{\"approve\":false}", &o, e);
+		rc = name_change(change, &a, e);
 	if (rc < 0)
 		return rc;
-	if (c->json)
+	add_name(&name, change);
+	buf_adds(&path, "/v1/changes/");
+	lookup_escape(&path, lookup_text(change, "id"));
+	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path),
+			 approve ? "{\"approve\":true}" : "{\"approve\":false}", &o, e);
+	if (rc < 0)
+		return rc;
+	if (c->json) {
 		term_print_json(o);
-	else if (!approve)
-		printf("declined: version %s of %s stays in the history only\n", c->args[1],
-		       c->args[0]);
-	else if (json_is_true(json_object_get(o, "conflict")))
-		printf("approved; the account was changed meanwhile, so it is in conflict: see "
-		       "`holdfast history %s`\n",
-		       c->args[0]);
-	else
-		printf("approved: version %s of %s is the current one\n", c->args[1], c->args[0]);
+		return CLI_GOOD;
+	}
+	if (!approve) {
+		buf_addf(&text, "declined: version %s of %s stays in the history only", version,
+			 buf_str(&name));
+	} else if (json_is_true(json_object_get(o, "conflict"))) {
+		buf_adds(&text,
+			 "approved; the account was changed meanwhile, so it is in conflict: see "
+			 "`holdfast history ");
+		lookup_quote(&text, &a);
+		buf_addc(&text, '`');
+	} else {
+		buf_addf(&text, "approved: version %s of %s is the current one", version,
+			 buf_str(&name));
+	}
+	term_print_text(buf_str(&text));
+	putchar('\n');
 	return CLI_GOOD;
 }
 
@@ -228,9 +282,9 @@ const struct cli_verb verb_changes = {
 };
 const struct cli_verb verb_approve = {
 	"approve",
-	"RESOURCE/LOGIN VERSION",
+	"RESOURCE/LOGIN VERSION | RESOURCE LOGIN VERSION",
 	2,
-	2,
+	3,
 	NULL,
 	run_approve,
 	"Approves a change that waits: it becomes the current version, as if its maker were "
@@ -240,9 +294,9 @@ const struct cli_verb verb_approve = {
 };
 const struct cli_verb verb_decline = {
 	"decline",
-	"RESOURCE/LOGIN VERSION",
+	"RESOURCE/LOGIN VERSION | RESOURCE LOGIN VERSION",
 	2,
-	2,
+	3,
 	NULL,
 	run_decline,
 	"Declines a change that waits: it stays in the account's history and counts for nothing.",

@@ -236,30 +236,34 @@ run_settle(const struct cli *c, struct err *e)
 	auto_buf path = BUF_INIT, body = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
+	auto_thing a = { 0 };
+	auto_buf name = BUF_INIT;
 	int64_t version;
-	char id[37];
 	struct jw w;
 
-	int rc = take_version(c->args[1], &version, e);
+	int rc = take_version(c->args[c->nargs - 1], &version, e);
 	if (rc == 0)
 		rc = remote_open(&r, e);
 	if (rc == 0)
-		rc = lookup_account(r, c->args[0], id, e);
+		rc = lookup_account(r, lookup_words(c, 1), LOOKUP_WRITE, &a, e);
 	if (rc < 0)
 		return rc;
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
 	jw_int(&w, "version", version);
 	jw_end_object(&w);
-	buf_addf(&path, "/v1/accounts/%s/settle", id);
+	buf_addf(&path, "/v1/accounts/%s/settle", a.id);
 	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;
-	if (c->json)
+	if (c->json) {
 		term_print_json(o);
-	else
-		printf("version %lld of %s is the current one; the others stay in its history\n",
-		       (long long)version, c->args[0]);
+		return CLI_GOOD;
+	}
+	lookup_show(&name, &a);
+	printf("version %lld of ", (long long)version);
+	term_print_text(buf_str(&name));
+	printf(" is the current one; the others stay in its history\n");
 	return CLI_GOOD;
 }
 
@@ -287,12 +291,12 @@ const struct cli_verb verb_conflicts = {
 };
 const struct cli_verb verb_settle = {
 	"settle",
-	"RESOURCE/LOGIN VERSION",
+	"RESOURCE/LOGIN VERSION | RESOURCE LOGIN VERSION",
 	2,
-	2,
+	3,
 	NULL,
 	run_settle,
 	"Settles a conflict: VERSION becomes the current one; every version stays.",
-	NULL,
+	LOOKUP_HELP,
 	0
 };

@@ -105,13 +105,25 @@ give_field(const struct cli *c, json_t *o, struct err *e)
 	return 0;
 }
 
+static void
+note_conflict(const struct lookup_thing *a)
+{
+	auto_buf words = BUF_INIT;
+
+	lookup_quote(&words, a);
+	fprintf(stderr,
+		"note: this account has versions in conflict; see `holdfast history %s`, then "
+		"`holdfast settle %s VERSION`\n",
+		buf_str(&words), buf_str(&words));
+}
+
 static int
 run_get(const struct cli *c, struct err *e)
 {
 	auto_buf body = BUF_INIT, path = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
-	char id[37];
+	auto_thing a = { 0 };
 	int64_t version;
 	struct jw w;
 
@@ -119,7 +131,7 @@ run_get(const struct cli *c, struct err *e)
 	if (rc == 0)
 		rc = remote_open(&r, e);
 	if (rc == 0)
-		rc = lookup_account(r, c->args[0], id, e);
+		rc = lookup_account(r, lookup_words(c, 0), LOOKUP_READ, &a, e);
 	if (rc < 0)
 		return rc;
 	jw_init(&w, &body);
@@ -129,17 +141,13 @@ run_get(const struct cli *c, struct err *e)
 	if (version)
 		jw_int(&w, "version", version);
 	jw_end_object(&w);
-	buf_addf(&path, "/v1/accounts/%s/retrieve", id);
+	buf_addf(&path, "/v1/accounts/%s/retrieve", a.id);
 	rc = remote_call(r, REMOTE_READ, "POST", buf_str(&path), buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;
 	term_note_mode(r);
 	if (json_is_true(json_object_get(o, "conflict")))
-		fprintf(stderr,
-			"note: this account has versions in conflict; see `holdfast history %s`, "
-			"then "
-			"`holdfast settle %s VERSION`\n",
-			c->args[0], c->args[0]);
+		note_conflict(&a);
 	if (c->json) {
 		term_print_json(o);
 		return CLI_GOOD;
@@ -156,13 +164,15 @@ static const struct cli_opt opts[] = {
 	{ 0 },
 };
 
-const struct cli_verb verb_get = { "get",
-				   "RESOURCE/LOGIN",
-				   1,
-				   1,
-				   opts,
-				   run_get,
-				   "Prints one password, alone, on standard output.",
-				   "Reads from the secondary by itself when the primary is not "
-				   "reachable. RESOURCE alone will do where it has one account.",
-				   0 };
+const struct cli_verb verb_get = {
+	"get",
+	"RESOURCE/LOGIN | RESOURCE LOGIN",
+	1,
+	2,
+	opts,
+	run_get,
+	"Prints one password, alone, on standard output.",
+	"Reads from the secondary by itself when the primary is not "
+	"reachable. RESOURCE alone will do where it has one account. " LOOKUP_HELP,
+	0
+};

@@ -29,16 +29,16 @@ run(const struct cli *c, struct err *e)
 	auto_buf path = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
-	char id[37];
+	auto_thing a = { 0 };
 	size_t i;
 	json_t *v;
 
 	int rc = remote_open(&r, e);
 	if (rc == 0)
-		rc = lookup_account(r, c->args[0], id, e);
+		rc = lookup_account(r, lookup_words(c, 0), LOOKUP_READ, &a, e);
 	if (rc < 0)
 		return rc;
-	buf_addf(&path, "/v1/accounts/%s/versions", id);
+	buf_addf(&path, "/v1/accounts/%s/versions", a.id);
 	rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
 	if (rc < 0)
 		return rc;
@@ -64,12 +64,12 @@ run(const struct cli *c, struct err *e)
 
 const struct cli_verb verb_history = {
 	"history",
-	"RESOURCE/LOGIN",
+	"RESOURCE/LOGIN | RESOURCE LOGIN",
 	1,
-	1,
+	2,
 	NULL,
 	run,
 	"Lists the versions of an account: when, by whom, on which node, from which.",
-	NULL,
+	LOOKUP_HELP,
 	0
 };

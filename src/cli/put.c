@@ -18,15 +18,18 @@
 static int
 new_value(const struct cli *c, const char *field, struct buf *ret, struct err *e)
 {
+	const char *file = cli_get(c, "file");
 	char generated[129];
 	int64_t len;
 	int rc = cli_get_int(c, "length", 8, 128, GENERATE_DEFAULT, &len, e);
 	if (rc < 0)
 		return rc;
+	if (cli_has(c, "generate") && file)
+		return err_set(e, ERR_USAGE, "--generate and --file: only one of the two");
 	if (!cli_has(c, "generate")) {
 		auto_buf prompt = BUF_INIT;
 		buf_addf(&prompt, "New %s", field);
-		return term_read_secret(buf_str(&prompt), true, SECRET_MAX, ret, e);
+		return term_read_value(buf_str(&prompt), file, SECRET_MAX, ret, e);
 	}
 	rc = password_generate((unsigned)len, !cli_has(c, "no-symbols"), generated, e);
 	if (rc == 0)
@@ -44,8 +47,7 @@ write_fields(struct buf *body, json_t *fields, int64_t if_version)
 
 	jw_init(&w, body);
 	jw_object(&w, NULL);
-	if (if_version)
-		jw_int(&w, "if_version", if_version);
+	jw_int(&w, "if_version", if_version); /* 0: there is none yet */
 	jw_object(&w, "fields");
 	json_object_foreach(fields, key, v) jw_text(&w, key, json_string_value(v));
 	jw_end_object(&w);
@@ -75,14 +77,67 @@ current_fields(struct remote *r, const char *id, json_t **ret_fields, int64_t *r
 	return *ret_fields ? 0 : err_set(e, ERR_BAD_JSON, "the node's answer has no fields");
 }
 
-static int
-split_spec(const char *spec, struct buf *ret_resource, const char **ret_login, struct err *e)
+/* What an account is made of that is not there yet. */
+struct place {
+	struct buf resource;
+	const char *login;
+	struct lookup_thing there; /* the resource, if there is one */
+};
+
+static void
+place_done(struct place *p)
 {
-	const char *slash = strrchr(spec, '/');
-	if (!slash || slash == spec || !slash[1])
-		return err_set(e, ERR_USAGE, "write RESOURCE/LOGIN, not \"%s\"", spec);
-	buf_add(ret_resource, spec, (size_t)(slash - spec));
-	*ret_login = slash + 1;
+	buf_done(&p->resource);
+	lookup_thing_done(&p->there);
+}
+
+/* Two words, or one with one slash: only they say where the border is. */
+static int
+split(struct lookup_words w, struct place *ret, struct err *e)
+{
+	const char *slash = strchr(w.first, '/');
+
+	if (w.login) {
+		buf_adds(&ret->resource, w.first);
+		ret->login = w.login;
+		return 0;
+	}
+	if (!slash || slash == w.first || !slash[1] || strchr(slash + 1, '/'))
+		return err_set(e, ERR_USAGE,
+			       "nothing reads \"%s\"; to make it, say where the resource ends: two "
+			       "words, RESOURCE LOGIN (or RESOURCE/LOGIN with one slash)",
+			       w.first);
+	buf_add(&ret->resource, w.first, (size_t)(slash - w.first));
+	ret->login = slash + 1;
+	return 0;
+}
+
+/* Where the new account goes; says so before anything is asked for or made. */
+static int
+plan(const struct cli *c, struct remote *r, struct place *ret, struct err *e)
+{
+	auto_buf note = BUF_INIT;
+	struct err why = { 0 };
+
+	if (cli_has(c, "if-version") || cli_has(c, "settle"))
+		return ERR_NOT_FOUND; /* as it was said: there is no version to go by */
+	int rc = split(lookup_words(c, 0), ret, e);
+	if (rc == 0)
+		rc = lookup_resource(r, buf_str(&ret->resource), &ret->there, &why);
+	bool is_new = rc == ERR_NOT_FOUND && !lookup_is_id(buf_str(&ret->resource));
+	if (rc < 0 && !is_new && why.code)
+		*e = why;
+	if (rc < 0 && !is_new)
+		return rc;
+	if (ret->there.id[0])
+		buf_addf(&note,
+			 "note: this makes the account \"%s\" of the resource \"%s\" (of %s)",
+			 ret->login, ret->there.resource, ret->there.owner);
+	else
+		buf_addf(&note, "note: this makes the resource \"%s\" and its account \"%s\"",
+			 buf_str(&ret->resource), ret->login);
+	term_write_text(buf_str(&note), false, stderr);
+	fputc('\n', stderr);
 	return 0;
 }
 
@@ -110,25 +165,20 @@ make_resource(const struct cli *c, struct remote *r, const char *name, char id[s
 }
 
 static int
-make_account(const struct cli *c, struct remote *r, const char *field, struct buf *value,
-	     json_t **ret, struct err *e)
+make_account(const struct cli *c, struct remote *r, const struct place *p, const char *field,
+	     struct buf *value, json_t **ret, struct err *e)
 {
-	auto_buf resource = BUF_INIT, body = BUF_INIT, path = BUF_INIT;
-	const char *login = NULL;
+	auto_buf body = BUF_INIT, path = BUF_INIT;
 	char id[37];
 	struct jw w;
 
-	int rc = split_spec(c->args[0], &resource, &login, e);
-	if (rc < 0)
-		return rc;
-	rc = lookup_resource(r, buf_str(&resource), id, e);
-	if (rc == ERR_NOT_FOUND)
-		rc = make_resource(c, r, buf_str(&resource), id, e);
+	snprintf(id, sizeof(id), "%s", p->there.id);
+	int rc = *id ? 0 : make_resource(c, r, buf_str(&p->resource), id, e);
 	if (rc < 0)
 		return rc;
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
-	jw_text(&w, "login", login);
+	jw_text(&w, "login", p->login);
 	jw_object(&w, "fields");
 	jw_textn(&w, field, value->data, value->len);
 	jw_end_object(&w);
@@ -170,33 +220,50 @@ where_stored(const struct remote *r)
 	return "on this node only";
 }
 
+static void
+say_stored(const struct remote *r, const json_t *o, const struct place *p,
+	   const struct lookup_thing *a)
+{
+	auto_buf text = BUF_INIT;
+
+	buf_addf(&text, "stored version %lld of ",
+		 (long long)json_integer_value(json_object_get(o, "version")));
+	if (a->id[0])
+		lookup_show(&text, a);
+	else
+		buf_addf(&text, "%s/%s", buf_str(&p->resource), p->login);
+	term_print_text(buf_str(&text));
+	printf(" (%s)\n", where_stored(r));
+}
+
 static int
 run_put(const struct cli *c, struct err *e)
 {
 	const char *field = cli_get(c, "field") ? cli_get(c, "field") : "password";
+	FREE_WITH(place_done) struct place p = { 0 };
+	auto_thing a = { 0 };
 	auto_buf value = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
-	char id[37];
 
 	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = lookup_account(r, lookup_words(c, 0), LOOKUP_WRITE, &a, e);
+	bool new = rc == ERR_NOT_FOUND;
+	if (new)
+		rc = plan(c, r, &p, e);
 	if (rc == 0)
 		rc = new_value(c, field, &value, e);
 	if (rc < 0)
 		return rc;
-	rc = lookup_account(r, c->args[0], id, e);
-	if (rc == ERR_NOT_FOUND)
-		rc = make_account(c, r, field, &value, &o, e);
-	else if (rc == 0)
-		rc = add_version(c, r, id, field, &value, &o, e);
+	rc = new ? make_account(c, r, &p, field, &value, &o, e)
+		 : add_version(c, r, a.id, field, &value, &o, e);
 	if (rc < 0)
 		return rc;
 	if (c->json)
 		term_print_json(o);
 	else
-		printf("stored version %lld of %s (%s)\n",
-		       (long long)json_integer_value(json_object_get(o, "version")), c->args[0],
-		       where_stored(r));
+		say_stored(r, o, &p, &a);
 	return CLI_GOOD;
 }
 
@@ -222,6 +289,7 @@ run_gen(const struct cli *c, struct err *e)
 
 static const struct cli_opt put_opts[] = {
 	{ "field", "NAME", "Another field than the password; the others stay as they are." },
+	{ "file", "FILE", "Read the value from FILE, to its end; - is standard input." },
 	{ "generate", NULL, "Make a new random value instead of asking for one." },
 	{ "length", "N", "Characters to generate, 8 to 128 (default 24)." },
 	{ "no-symbols", NULL, "Generate letters and digits only." },
@@ -241,14 +309,20 @@ static const struct cli_opt gen_opts[] = {
 
 const struct cli_verb verb_put = {
 	"put",
-	"RESOURCE/LOGIN",
+	"RESOURCE/LOGIN | RESOURCE LOGIN",
 	1,
-	1,
+	2,
 	put_opts,
 	run_put,
 	"Stores a new version; makes resource and account where they are missing.",
-	"The secret is asked for on the terminal, or read as one line from standard input; it is "
-	"never an argument.",
+	"The secret is asked for on the terminal (one line, twice), or read from standard input or "
+	"--file to the end, with all its lines; it is never an argument. The line end behind a "
+	"single "
+	"line is dropped; everything else is kept byte for byte. It must be text in UTF-8, of at "
+	"most "
+	"64 KiB.\n"
+	"What is made is said first; to make something new the resource and the login must be two "
+	"words, or one with one slash. " LOOKUP_HELP,
 	0
 };
 const struct cli_verb verb_gen = {

@@ -66,27 +66,30 @@ run(const struct cli *c, struct err *e)
 {
 	auto_buf path = BUF_INIT;
 	auto_remote r = NULL;
-	char id[37];
+	auto_thing t = { 0 };
 	bool resource = cli_has(c, "resource");
 	int rc = check_meant(c, e);
 
+	if (rc == 0 && resource && c->nargs > 1)
+		rc = err_set(e, ERR_USAGE, "'%s' is too much: holdfast rm --resource RESOURCE",
+			     c->args[1]);
 	if (rc == 0)
 		rc = remote_open(&r, e);
 	if (rc == 0)
-		rc = resource ? lookup_resource(r, c->args[0], id, e)
-			      : lookup_account(r, c->args[0], id, e);
+		rc = resource ? lookup_resource(r, c->args[0], &t, e)
+			      : lookup_account(r, lookup_words(c, 0), LOOKUP_WRITE, &t, e);
 	if (rc < 0)
 		return rc;
-	buf_addf(&path, "/v1/%s/%s", resource ? "resources" : "accounts", id);
+	buf_addf(&path, "/v1/%s/%s", resource ? "resources" : "accounts", t.id);
 	rc = ask(c, r, buf_str(&path), resource, e);
 	if (rc == 0)
 		rc = remote_call(r, REMOTE_WRITE, "DELETE", buf_str(&path), NULL, NULL, e);
 	if (rc < 0)
 		return rc;
 	if (c->json)
-		printf("{\"id\":\"%s\"}\n", id);
+		printf("{\"id\":\"%s\"}\n", t.id);
 	else
-		printf("removed; to bring it back: holdfast undelete %s\n", id);
+		printf("removed; to bring it back: holdfast undelete %s\n", t.id);
 	return CLI_GOOD;
 }
 
@@ -98,9 +101,9 @@ static const struct cli_opt opts[] = {
 
 const struct cli_verb verb_rm = {
 	"rm",
-	"RESOURCE/LOGIN",
+	"RESOURCE/LOGIN | RESOURCE LOGIN",
 	1,
-	1,
+	2,
 	opts,
 	run,
 	"Removes an account (or a resource): it goes to the bin, and its history stays.",
@@ -108,6 +111,6 @@ const struct cli_verb verb_rm = {
 	"after 30 days unless the "
 	"administrator has set another time, `holdfast ls --removed` shows what was removed and "
 	"`holdfast undelete` brings it "
-	"back. Nothing of it can be read meanwhile.",
+	"back. Nothing of it can be read meanwhile. " LOOKUP_HELP,
 	0
 };

@@ -8,60 +8,106 @@
 #include "cli/lookup.h"
 #include "cli/term.h"
 
-/* "RESOURCE/LOGIN" or, with --resource, "RESOURCE" → "/v1/accounts/ID/shares". */
-static int
-shares_path(const struct cli *c, struct remote *r, struct buf *ret, struct err *e)
+/* The line of a share: what is shared, "/v1/accounts/ID/shares", with whom and how far. */
+struct line {
+	struct lookup_thing what;
+	struct buf path;
+	const char *user, *level;
+};
+
+static void
+line_done(struct line *l)
 {
-	char id[37];
+	lookup_thing_done(&l->what);
+	buf_done(&l->path);
+}
+
+static bool
+is_level(const char *word)
+{
+	static const char *const levels[] = { "view", "modify", "manage" };
+
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+		if (strcmp(levels[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* `rest` arguments follow those that name the account (or, with --resource, the resource). */
+static int
+read_line(const struct cli *c, struct remote *r, int rest, enum lookup_use use, struct line *ret,
+	  struct err *e)
+{
 	bool resource = cli_has(c, "resource");
-	int rc = resource ? lookup_resource(r, c->args[0], id, e)
-			  : lookup_account(r, c->args[0], id, e);
+
+	if (resource && c->nargs - rest > 1)
+		return err_set(e, ERR_USAGE,
+			       "'%s' is too much: with --resource a resource is named alone",
+			       c->args[1]);
+	int rc = resource ? lookup_resource(r, c->args[0], &ret->what, e)
+			  : lookup_account(r, lookup_words(c, rest), use, &ret->what, e);
 	if (rc == 0)
-		buf_addf(ret, "/v1/%s/%s/shares", resource ? "resources" : "accounts", id);
+		buf_addf(&ret->path, "/v1/%s/%s/shares", resource ? "resources" : "accounts",
+			 ret->what.id);
 	return rc;
 }
 
 static int
 run_share(const struct cli *c, struct err *e)
 {
-	auto_buf path = BUF_INIT, body = BUF_INIT;
+	FREE_WITH(line_done) struct line l = { 0 };
+	auto_buf body = BUF_INIT, name = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
 	struct jw w;
+	/* Of three words the last is the level, if it is one. */
+	bool two = c->nargs == 2 ||
+		   (c->nargs == 3 && !cli_has(c, "resource") && !is_level(c->args[2]));
+	int rest = two ? 1 : 2;
 	int rc = remote_open(&r, e);
 	if (rc == 0)
-		rc = shares_path(c, r, &path, e);
+		rc = read_line(c, r, rest, LOOKUP_WRITE, &l, e);
+	if (rc == ERR_NOT_FOUND && two && c->nargs == 3) {
+		struct err why = *e;
+		rc = err_set(e, rc,
+			     "%s; or is \"%s\" meant as a level? That is view, modify or manage",
+			     why.text, c->args[2]);
+	}
 	if (rc < 0)
 		return rc;
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
-	jw_text(&w, "user", c->args[1]);
-	jw_text(&w, "level", c->nargs > 2 ? c->args[2] : "view");
+	jw_text(&w, "user", c->args[c->nargs - rest]);
+	jw_text(&w, "level", two ? "view" : c->args[c->nargs - 1]);
 	jw_end_object(&w);
-	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), &o, e);
+	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&l.path), buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;
-	if (c->json)
+	if (c->json) {
 		term_print_json(o);
-	else
-		printf("%s may now %s %s\n", lookup_text(json_object_get(o, "user"), "name"),
-		       lookup_text(o, "level"), c->args[0]);
+		return CLI_GOOD;
+	}
+	buf_addf(&name, "%s may now %s ", lookup_text(json_object_get(o, "user"), "name"),
+		 lookup_text(o, "level"));
+	lookup_show(&name, &l.what);
+	term_print_text(buf_str(&name));
+	putchar('\n');
 	return CLI_GOOD;
 }
 
 static int
 run_unshare(const struct cli *c, struct err *e)
 {
-	auto_buf path = BUF_INIT;
+	FREE_WITH(line_done) struct line l = { 0 };
 	auto_remote r = NULL;
 	int rc = remote_open(&r, e);
 	if (rc == 0)
-		rc = shares_path(c, r, &path, e);
+		rc = read_line(c, r, 1, LOOKUP_WRITE, &l, e);
 	if (rc < 0)
 		return rc;
-	buf_addc(&path, '/');
-	lookup_escape(&path, c->args[1]);
-	rc = remote_call(r, REMOTE_WRITE, "DELETE", buf_str(&path), NULL, NULL, e);
+	buf_addc(&l.path, '/');
+	lookup_escape(&l.path, c->args[c->nargs - 1]);
+	rc = remote_call(r, REMOTE_WRITE, "DELETE", buf_str(&l.path), NULL, NULL, e);
 	if (rc < 0)
 		return rc;
 	printf(c->json ? "{}\n" : "no longer shared\n");
@@ -72,16 +118,16 @@ static int
 run_shares(const struct cli *c, struct err *e)
 {
 	struct term_table t = { .head = { "USER", "MAY", "SINCE" }, .columns = 3 };
-	auto_buf path = BUF_INIT;
+	FREE_WITH(line_done) struct line l = { 0 };
 	auto_remote r = NULL;
 	auto_json o = NULL;
 	size_t i;
 	json_t *s;
 	int rc = remote_open(&r, e);
 	if (rc == 0)
-		rc = shares_path(c, r, &path, e);
+		rc = read_line(c, r, 0, LOOKUP_READ, &l, e);
 	if (rc == 0)
-		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
+		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&l.path), NULL, &o, e);
 	if (rc < 0)
 		return rc;
 	if (c->json) {
@@ -100,18 +146,25 @@ static const struct cli_opt opts[] = {
 	{ 0 },
 };
 
-const struct cli_verb verb_share = {
-	"share",   "RESOURCE/LOGIN USER [view|modify|manage]",		2,    3, opts,
-	run_share, "Lets another user use an account (default: view).", NULL, 0
+const struct cli_verb verb_share = { "share",
+				     "RESOURCE/LOGIN USER [view|modify|manage]",
+				     2,
+				     4,
+				     opts,
+				     run_share,
+				     "Lets another user use an account (default: view).",
+				     "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
+				     0 };
+const struct cli_verb verb_unshare = { "unshare",
+				       "RESOURCE/LOGIN USER",
+				       2,
+				       3,
+				       opts,
+				       run_unshare,
+				       "Takes a share back.",
+				       "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
+				       0 };
+const struct cli_verb verb_shares = {
+	"shares",   "RESOURCE/LOGIN | RESOURCE LOGIN",	    1,		 2, opts,
+	run_shares, "Lists who an account is shared with.", LOOKUP_HELP, 0
 };
-const struct cli_verb verb_unshare = { "unshare",   "RESOURCE/LOGIN USER", 2,	 2, opts,
-				       run_unshare, "Takes a share back.", NULL, 0 };
-const struct cli_verb verb_shares = { "shares",
-				      "RESOURCE/LOGIN",
-				      1,
-				      1,
-				      opts,
-				      run_shares,
-				      "Lists who an account is shared with.",
-				      NULL,
-				      0 };

@@ -111,8 +111,8 @@ check_secret(const struct buf *b, struct err *e)
 	if (memchr(b->data, '\0', b->len) || !jw_utf8(b->data, b->len))
 		return err_set(
 			e, ERR_USAGE,
-			"what was given is not text in UTF-8, or holds a NUL character; nothing "
-			"was sent");
+			"what was given is binary: not text in UTF-8, or with a NUL character; "
+			"nothing was sent (base64 makes text of it)");
 	return 0;
 }
 
@@ -140,6 +140,77 @@ term_read_secret(const char *prompt, bool confirm, size_t max, struct buf *ret, 
 	int rc = isatty(STDIN_FILENO) ? read_at_terminal(prompt, confirm, max, ret, e)
 				      : read_line(STDIN_FILENO, max, '\n', ret, e);
 	return rc == 0 ? check_secret(ret, e) : rc;
+}
+
+/* All that fd has; one byte more than max tells that it is too much. */
+static int
+read_all(int fd, size_t max, struct buf *ret, struct err *e)
+{
+	for (;;) {
+		buf_reserve(ret, 4096);
+		ssize_t n = read(fd, ret->data + ret->len, 4096);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(e, ERR_IO, "cannot read the value");
+		if (n == 0)
+			return 0;
+		ret->len += (size_t)n;
+		ret->data[ret->len] = '\0';
+		if (ret->len > max)
+			return err_set(e, ERR_TOO_LARGE,
+				       "the value is longer than %zu bytes; nothing was sent", max);
+	}
+}
+
+/* What a shell's echo or an editor puts behind a single line is not part of it. */
+static void
+drop_line_end(struct buf *b)
+{
+	const char *end = memchr(b->data, '\n', b->len);
+
+	if (!end || end != b->data + b->len - 1)
+		return;
+	b->data[--b->len] = '\0';
+	if (b->len && b->data[b->len - 1] == '\r')
+		b->data[--b->len] = '\0';
+}
+
+int
+term_read_value(const char *prompt, const char *file, size_t max, struct buf *ret, struct err *e)
+{
+	if (!file && isatty(STDIN_FILENO))
+		return term_read_secret(prompt, true, max, ret, e);
+	int fd = file && strcmp(file, "-") != 0 ? open(file, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+	if (fd < 0)
+		return err_errno(e, ERR_IO, "cannot open %s", file);
+	int rc = read_all(fd, max + 2, ret, e); /* its line end is not counted */
+	if (fd != STDIN_FILENO)
+		close(fd);
+	if (rc == 0 && ret->len)
+		drop_line_end(ret);
+	if (rc == 0 && ret->len > max)
+		rc = err_set(e, ERR_TOO_LARGE,
+			     "the value is longer than %zu bytes; nothing was sent", max);
+	return rc == 0 ? check_secret(ret, e) : rc;
+}
+
+int
+term_no_more(const char *what, struct err *e)
+{
+	char c;
+	ssize_t n = 0;
+
+	if (isatty(STDIN_FILENO))
+		return 0;
+	while ((n = read(STDIN_FILENO, &c, 1)) < 0 && errno == EINTR)
+		;
+	if (n <= 0)
+		return 0;
+	secret_wipe(&c, 1);
+	return err_set(e, ERR_USAGE,
+		       "standard input has more than %s, each on one line; nothing was changed",
+		       what);
 }
 
 int

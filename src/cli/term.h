@@ -15,6 +15,14 @@
 int term_read_secret(const char *prompt, bool confirm, size_t max, struct buf *ret,
 		     struct err *e) NONNULL MUST_USE;
 
+/* Reads a value for the vault: as above at a terminal; else all of standard input, or of `file` ("-"
+ * is standard input), to its end. The line end behind a single line is dropped. 1 to max bytes. */
+int term_read_value(const char *prompt, const char *file, size_t max, struct buf *ret,
+		    struct err *e) MUST_USE;
+/* Refuses what is left on a standard input that is no terminal, beyond what was read from it: then
+ * something else was meant than `what`. */
+int term_no_more(const char *what, struct err *e) NONNULL MUST_USE;
+
 /* Asks on the terminal, "QUESTION [yes/no] ", until it is answered by yes, y, no, n, or nothing, which is no. ERR_REFUSED:
  * it is no. */
 int term_confirm(const char *question, struct err *e) NONNULL MUST_USE;

@@ -25,11 +25,13 @@ print_token(const struct cli *c, json_t *o)
 	       lookup_text(json_object_get(o, "user"), "role"),
 	       json_is_true(json_object_get(json_object_get(o, "user"), "disabled")) ? ", disabled"
 										     : "");
-	if (*token)
+	if (*token) {
+		auto_buf name = BUF_INIT;
+		term_quote(&name, lookup_text(json_object_get(o, "user"), "name"));
 		printf("one-time set-up token (until %s; shown only now): %s\nfirst login: "
 		       "holdfast login HOST %s --setup\n",
-		       lookup_text(o, "setup_until"), token,
-		       lookup_text(json_object_get(o, "user"), "name"));
+		       lookup_text(o, "setup_until"), token, buf_str(&name));
+	}
 }
 
 static int
@@ -145,6 +147,8 @@ run_passwd(const struct cli *c, struct err *e)
 		rc = term_read_secret("Old password", false, SECRET_MAX, &old, e);
 	if (rc == 0)
 		rc = term_read_secret("New password", true, SECRET_MAX, &new, e);
+	if (rc == 0)
+		rc = term_no_more("the old password and the new one", e);
 	if (rc < 0)
 		return rc;
 	jw_init(&w, &body);

@@ -381,18 +381,35 @@ account_retrieve(struct call *c, const struct uuid *id, const char *reason, int 
 
 /* ---- versions ---- */
 
+/* The name of field i; no other one of the same may be before it. */
 static int
-check_fields(const struct account_fields *f, struct err *e)
+check_field(const struct account_field *f, size_t i, struct err *e)
+{
+	if (strlen(f[i].name) > 100)
+		return err_set(e, ERR_BAD_FIELD, "fields: a name is too long");
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(f[k].name, f[i].name) == 0)
+			return err_set(e, ERR_BAD_FIELD, "fields: two have the same name");
+	return 0;
+}
+
+/* A copy with the names as they are kept. */
+static int
+take_fields(struct call *c, const struct account_fields *f, struct account_fields *ret,
+	    struct err *e)
 {
 	if (f->n == 0 || f->n > ACCOUNT_FIELDS_MAX)
 		return err_set(e, ERR_BAD_FIELD, "fields: 1 to %d", ACCOUNT_FIELDS_MAX);
+	struct account_field *copy = arena_alloc(c->a, f->n * sizeof(*copy));
 	for (size_t i = 0; i < f->n; i++) {
-		int rc = policy_name(f->field[i].name, "the name of a field", e);
+		copy[i] = f->field[i];
+		int rc = policy_take_name(c->a, &copy[i].name, "the name of a field", e);
+		if (rc == 0)
+			rc = check_field(copy, i, e);
 		if (rc)
 			return rc;
-		if (strlen(f->field[i].name) > 100)
-			return err_set(e, ERR_BAD_FIELD, "fields: a name is too long");
 	}
+	*ret = (struct account_fields){ f->n, copy };
 	return 0;
 }
 
@@ -421,10 +438,11 @@ seal_fields(struct call *c, const struct uuid *version, const struct uuid *accou
 {
 	auto_buf plain = BUF_INIT;
 	uint8_t ad[ACCOUNT_AD_LEN];
-	int rc = check_fields(f, e);
+	struct account_fields taken = { 0 };
+	int rc = take_fields(c, f, &taken, e);
 	if (rc)
 		return rc;
-	write_fields(f, &plain);
+	write_fields(&taken, &plain);
 	if (plain.len > ACCOUNT_FIELDS_BYTES)
 		return err_set(e, ERR_TOO_LARGE, "fields: together at most %u KiB",
 			       ACCOUNT_FIELDS_BYTES >> 10);
@@ -736,14 +754,15 @@ account_login_taken(struct call *c, const struct uuid *resource, const char *log
 	return rc;
 }
 
+/* A login that is to be: in the form that names have, and free. */
 static int
-check_login(struct call *c, const struct uuid *resource, const char *login, const struct uuid *but,
-	    struct err *e)
+take_login(struct call *c, const struct uuid *resource, const char **login, const struct uuid *but,
+	   struct err *e)
 {
 	bool taken;
-	int rc = policy_name(login, "login", e);
+	int rc = policy_take_name(c->a, login, "login", e);
 	if (rc == 0)
-		rc = account_login_taken(c, resource, login, but, &taken, e);
+		rc = account_login_taken(c, resource, *login, but, &taken, e);
 	if (rc == 0 && taken)
 		return err_set(e, ERR_CONFLICT, "this login is there already");
 	return rc;
@@ -762,7 +781,7 @@ account_create(struct call *c, const struct uuid *resource, const char *login,
 	policy_gate gate = gate_enter(c->v->gates, c->f, resource);
 	int rc = resource_right(c, resource, LEVEL_MODIFY, "add account", NULL, e);
 	if (rc == 0)
-		rc = check_login(c, resource, login, NULL, e);
+		rc = take_login(c, resource, &login, NULL, e);
 	if (rc)
 		return rc;
 	uuid_new(ret);
@@ -789,7 +808,7 @@ account_change(struct call *c, const struct uuid *id, const char *login, const c
 	policy_gate gate = gate_enter(c->v->gates, c->f, id);
 	int rc = read_right(c, id, LEVEL_MODIFY, "change account", &a, e);
 	if (rc == 0 && login)
-		rc = check_login(c, &a.resource, login, id, e);
+		rc = take_login(c, &a.resource, &login, id, e);
 	if (rc)
 		return rc;
 	if (!login && !description && !settle)

@@ -204,7 +204,7 @@ bin_restore_resource(struct call *c, const struct uuid *id, const char *name, st
 	policy_gate gate = gate_enter(c->v->gates, c->f, id);
 	int rc = read_removed(c, id, false, &x, e);
 	if (rc == 0 && name)
-		rc = policy_name(name, "name", e);
+		rc = policy_take_name(c->a, &name, "name", e);
 	if (rc == 0)
 		rc = resource_name_taken(c, name ? name : x.name, id, &taken, e);
 	if (rc)
@@ -231,7 +231,7 @@ bin_restore_account(struct call *c, const struct uuid *id, const char *login, st
 	policy_gate gate = gate_enter(c->v->gates, c->f, id);
 	int rc = read_removed(c, id, true, &x, e);
 	if (rc == 0 && login)
-		rc = policy_name(login, "login", e);
+		rc = policy_take_name(c->a, &login, "login", e);
 	if (rc == 0)
 		rc = account_login_taken(c, &x.resource, login ? login : x.name, id, &taken, e);
 	if (rc)

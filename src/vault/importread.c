@@ -231,6 +231,8 @@ importread_end(struct importread_draft *d, struct err *e)
 			       "the file has more than %d entries: import it in parts",
 			       IMPORTFILE_ENTRIES_MAX);
 	name_entry(d);
+	x->resource = policy_nfc(d->file->a, x->resource);
+	x->login = policy_nfc(d->file->a, x->login);
 	if (x->nfields == 0)
 		importread_field(d, "password", "", 0);
 	if (!x->bad && (check_texts(x, &why) || check_fields(x, &why)))

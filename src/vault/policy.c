@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "base/clock.h"
+#include "base/name.h"
 #include "vault/lists.h"
 
 bool
@@ -97,9 +98,49 @@ policy_name(const char *text, const char *what, struct err *e)
 		return err_set(e, ERR_BAD_FIELD, "%s may not be empty", what);
 	if (text[0] == ' ' || text[n - 1] == ' ')
 		return err_set(e, ERR_BAD_FIELD, "%s may not begin or end with a blank", what);
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			return err_set(e, ERR_BAD_FIELD, "%s may have no control characters", what);
+	uint32_t c;
+	if (name_unseen(text, &c))
+		return err_set(e, ERR_BAD_FIELD,
+			       "%s may have nothing in it that cannot be seen (control "
+			       "characters, marks of direction or of no width): U+%04X",
+			       what, (unsigned)c);
+	return 0;
+}
+
+const char *
+policy_nfc(struct arena *a, const char *text)
+{
+	auto_buf nfc = BUF_INIT;
+
+	name_nfc(text, &nfc);
+	return arena_strdup(a, buf_str(&nfc));
+}
+
+int
+policy_take_name(struct arena *a, const char **text, const char *what, struct err *e)
+{
+	*text = policy_nfc(a, *text);
+	return policy_name(*text, what, e);
+}
+
+int
+policy_by_name(struct call *c, enum stmt s, const char *name, struct rows **ret, struct err *e)
+{
+	const char *const forms[] = { policy_nfc(c->a, name), name };
+	size_t n = strcmp(forms[0], forms[1]) == 0 ? 1 : 2;
+
+	for (size_t i = 0; i < n; i++) {
+		auto_binds b = BINDS_INIT;
+		auto_rows r = NULL;
+		bind_text(&b, forms[i]);
+		int rc = db_exec(vault_reader(c->v), c->f, s, &b, &r, e);
+		if (rc)
+			return rc;
+		if (rows_count(r) || i + 1 == n) {
+			*ret = TAKE(r);
+			break;
+		}
+	}
 	return 0;
 }
 

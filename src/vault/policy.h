@@ -48,9 +48,20 @@ int policy_check(struct call *c, const struct uuid *object, int level, int need,
 /* "%text%" for LIKE with its own characters escaped, in the arena. */
 const char *policy_pattern(struct arena *a, const char *text) NONNULL;
 
-/* A name of a user, resource, login …: not empty, no control characters, no blanks at its ends.
- * what: "name". */
+/* A name of a user, resource, login …: not empty, nothing in it that cannot be seen or that steers
+ * what shows it, no blanks at its ends. what: "name". */
 int policy_name(const char *text, const char *what, struct err *e) NONNULL MUST_USE;
+
+/* The form that names are kept in (base/name.h), in the arena. */
+const char *policy_nfc(struct arena *a, const char *text) NONNULL;
+/* A new name: brought to that form, and held to policy_name. */
+int policy_take_name(struct arena *a, const char **text, const char *what,
+		     struct err *e) NONNULL MUST_USE;
+
+/* Runs a statement that finds by a name alone: as names are kept now and, when that finds nothing,
+ * as it was written, for rows that are older than the form. */
+int policy_by_name(struct call *c, enum stmt s, const char *name, struct rows **ret,
+		   struct err *e) NONNULL MUST_USE;
 
 /* A page of a list. */
 struct policy_page {

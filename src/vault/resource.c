@@ -318,15 +318,16 @@ check_free(struct call *c, const char *name, const struct uuid *but, struct err 
 }
 
 int
-resource_create(struct call *c, const struct resource_texts *t, struct uuid *ret, struct err *e)
+resource_create(struct call *c, const struct resource_texts *texts, struct uuid *ret, struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	int rc = policy_name(t->name, "name", e);
+	struct resource_texts t = *texts;
+	int rc = policy_take_name(c->a, &t.name, "name", e);
 	if (rc == 0)
-		rc = check_free(c, t->name, NULL, e);
+		rc = check_free(c, t.name, NULL, e);
 	if (rc)
 		return rc;
-	resource_created_body(&body, t, &c->who.user);
+	resource_created_body(&body, &t, &c->who.user);
 	uuid_new(ret);
 	return vault_append(c, EVENT_RESOURCE_CREATED, ret, buf_str(&body), e);
 }
@@ -343,18 +344,19 @@ read_owner(struct call *c, const char *text, struct uuid *ret, struct err *e)
 }
 
 static int
-check_texts(struct call *c, const struct uuid *id, const struct resource_texts *t, struct err *e)
+take_texts(struct call *c, const struct uuid *id, struct resource_texts *t, struct err *e)
 {
 	if (!t->name)
 		return 0;
-	int rc = policy_name(t->name, "name", e);
+	int rc = policy_take_name(c->a, &t->name, "name", e);
 	return rc ? rc : check_free(c, t->name, id, e);
 }
 
 int
-resource_change(struct call *c, const struct uuid *id, const struct resource_texts *t,
+resource_change(struct call *c, const struct uuid *id, const struct resource_texts *texts,
 		struct err *e)
 {
+	struct resource_texts copy = *texts, *t = &copy;
 	auto_buf body = BUF_INIT;
 	struct jw w;
 	struct uuid owner = { 0 };
@@ -363,7 +365,7 @@ resource_change(struct call *c, const struct uuid *id, const struct resource_tex
 	int need = t->owner ? LEVEL_MANAGE : LEVEL_MODIFY;
 	int rc = resource_right(c, id, need, "change resource", NULL, e);
 	if (rc == 0)
-		rc = check_texts(c, id, t, e);
+		rc = take_texts(c, id, t, e);
 	if (rc == 0 && t->owner)
 		rc = read_owner(c, t->owner, &owner, e);
 	if (rc)

@@ -30,9 +30,9 @@ int resource_accounts(struct call *c, const struct uuid *id, struct jw *out,
 		      struct err *e) NONNULL MUST_USE;
 
 /* ERR_CONFLICT when the name is taken. The caller becomes the owner. */
-int resource_create(struct call *c, const struct resource_texts *t, struct uuid *ret,
+int resource_create(struct call *c, const struct resource_texts *texts, struct uuid *ret,
 		    struct err *e) NONNULL MUST_USE;
-int resource_change(struct call *c, const struct uuid *id, const struct resource_texts *t,
+int resource_change(struct call *c, const struct uuid *id, const struct resource_texts *texts,
 		    struct err *e) NONNULL MUST_USE;
 int resource_delete(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
 

@@ -14,6 +14,7 @@
 #include "crypto/totp.h"
 #include "vault/body.h"
 #include "vault/gate.h"
+#include "vault/policy.h"
 
 /* What the table says of a name. */
 struct candidate {
@@ -71,12 +72,10 @@ static int
 find(struct call *c, const char *name, struct candidate *u, struct err *e)
 {
 	const struct session_attempt *t;
-	auto_binds b = BINDS_INIT;
 	auto_rows rows = NULL;
 	int rc;
 
-	bind_text(&b, name);
-	rc = db_exec(vault_reader(c->v), c->f, STMT_LOGIN_BY_NAME, &b, &rows, e);
+	rc = policy_by_name(c, STMT_LOGIN_BY_NAME, name, &rows, e);
 	if (rc)
 		return rc;
 	if (rows_count(rows)) {

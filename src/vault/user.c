@@ -137,12 +137,13 @@ user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_n
 	auto_rows r = NULL;
 	struct uuid id;
 	bool by_id = uuid_parse(text, &id) == 0;
-	if (by_id)
+	int rc;
+	if (by_id) {
 		bind_uuid(&b, &id);
-	else
-		bind_text(&b, text);
-	int rc = db_exec(vault_reader(c->v), c->f, by_id ? STMT_USER_BY_ID : STMT_USER_BY_NAME, &b,
-			 &r, e);
+		rc = db_exec(vault_reader(c->v), c->f, STMT_USER_BY_ID, &b, &r, e);
+	} else {
+		rc = policy_by_name(c, STMT_USER_BY_NAME, text, &r, e);
+	}
 	if (rc)
 		return rc;
 	if (rows_count(r) == 0)
@@ -238,7 +239,7 @@ user_create(struct call *c, const char *name, const char *role, struct jw *out, 
 	struct uuid id, other;
 	const char *other_name;
 	role = role ? role : "user";
-	int rc = policy_name(name, "name", e);
+	int rc = policy_take_name(c->a, &name, "name", e);
 	if (rc == 0)
 		rc = check_role(role, e);
 	if (rc)
@@ -728,11 +729,9 @@ int
 user_setup(struct call *c, const char *name, const char *token, const char *password,
 	   struct session_begun *ret, struct err *e)
 {
-	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
 	struct uuid id;
-	bind_text(&b, name);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_SETUP, &b, &r, e);
+	int rc = policy_by_name(c, STMT_USER_SETUP, name, &r, e);
 	if (rc)
 		return rc;
 	if (rows_count(r) == 0)
@@ -742,7 +741,7 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 	/* In the gate the token is read again: of two who come at once, one is late. */
 	policy_gate gate = gate_enter(c->v->gates, c->f, &id);
 	rows_free(TAKE(r));
-	rc = db_exec(vault_reader(c->v), c->f, STMT_USER_SETUP, &b, &r, e);
+	rc = policy_by_name(c, STMT_USER_SETUP, name, &r, e);
 	if (rc)
 		return rc;
 	if (rows_count(r) == 0)

@@ -365,8 +365,93 @@ def test_put_without_a_login(ada):
 
 def test_names_with_slashes_and_odd_letters(ada):
     for name in ("Servers/Linux/db1", "50%_off & more?=#", "Straße 漢字"):
-        ada.good("put", f"{name}/me", input=f"{name}\n")
-        assert ada.good("get", f"{name}/me") == f"{name}\n" == ada.good("get", name)
+        ada.good("put", name, "me", input=f"{name}\n")
+        assert ada.good("get", name, "me") == f"{name}\n" == ada.good("get", f"{name}/me") == ada.good("get", name)
+
+
+def test_what_reads_alike_is_not_guessed(shared, ada, bob):
+    """A name with a slash in it, somebody else's, shared unasked: it catches no secret, and gives none that is taken for one's own."""
+    ada.good("put", "prod", "db/root", input="the real one\n")
+    assert ada.good("get", "prod/db/root") == "the real one\n" # nothing else reads so yet
+    bob.good("put", "prod/db", "root", input="a trap\n")
+    bob.good("share", "--resource", "prod/db", "ada", "manage")
+    trap = next(a["id"] for r in bob.json("ls") if r["name"] == "prod/db" for a in r["accounts"])
+    real = next(a["id"] for r in ada.json("ls") if r["name"] == "prod" for a in r["accounts"])
+    before = shared.sql("SELECT count(*) FROM version")
+    for verb in (["get"], ["put"], ["rm", "--yes"], ["history"], ["shares"], ["share"], ["unshare"], ["settle"]):
+        more = {"share": ["admin"], "unshare": ["admin"], "settle": ["1"]}.get(verb[0], [])
+        said = fails(ada.cli(*verb, "prod/db/root", *more, input="hers, not his\n"), 1, "more than one", trap, real, "bob", "ada")
+        assert "'" not in said and "(prod db/root, of ada)" in said and "(prod/db root, of bob)" in said # to be pasted
+    assert shared.sql("SELECT count(*) FROM version") == before
+    assert ada.good("get", "prod", "db/root") == "the real one\n" == ada.good("get", real)
+    assert ada.good("get", "prod/db", "root") == "a trap\n" == ada.good("get", trap)
+    ada.good("put", "prod", "db/root", input="her new one\n")
+    ada.good("put", real, input="her newest\n")
+    assert ada.good("get", real) == "her newest\n" and bob.good("get", trap) == "a trap\n"
+    # Nor is a resource of that name taken for RESOURCE/LOGIN, or the other way round.
+    ada.good("put", "prod", "web", input="mine\n")
+    bob.good("put", "prod/web", "x", input="his\n")
+    bob.good("share", "prod/web", "x", "ada", "modify")
+    for verb in ("get", "put"):
+        fails(ada.cli(verb, "prod/web", input="hers\n"), 1, "more than one")
+    assert ada.good("get", "prod", "web") == "mine\n" and bob.good("get", "prod/web", "x") == "his\n"
+
+
+def test_a_write_names_the_account_itself(shared, ada):
+    """Nothing that only resembles what was said is written to."""
+    ada.good("put", "Write/a/b", "c", input="one\n")
+    before = shared.sql("SELECT count(*) FROM version")
+    fails(ada.cli("put", "Write/a/b", input="two\n"), 1, "which account", "Write/a/b LOGIN")
+    fails(ada.cli("rm", "--yes", "Write/a/b"), 1, "which account")
+    fails(ada.cli("share", "Write/a/b", "admin"), 1, "which account")
+    fails(ada.cli("put", "x/y/z", input="two\n"), 2, "two words")
+    fails(ada.cli("put", "x/y", "--if-version", "1", input="two\n"), 1)
+    assert ada.good("find", "x/y") == "nothing found\n"
+    assert shared.sql("SELECT count(*) FROM version") == before
+    p = ada.cli("put", "Write new/a", input="1\n")
+    assert p.returncode == 0 and 'makes the resource "Write new" and its account "a"' in p.stderr
+    p = ada.cli("put", "Write new/b/c", input="1\n")
+    assert p.returncode == 2
+    p = ada.cli("put", "write NEW", "b/c", input="1\n")
+    assert p.returncode == 0 and 'makes the account "b/c" of the resource "Write new" (of ada)' in p.stderr
+    p = ada.cli("put", "write NEW", "b/c", input="2\n")
+    assert p.returncode == 0 and p.stderr == "" and "of Write new/b/c" in p.stdout
+
+
+def test_three_words_of_a_share(ada, bob):
+    ada.good("put", "Three", "words", input="x\n")
+    assert ada.good("share", "Three", "words", "bob") == "bob may now view Three/words\n"
+    assert ada.good("share", "Three/words", "bob", "modify") == "bob may now modify Three/words\n"
+    assert ada.good("share", "Three", "words", "bob", "manage") == "bob may now manage Three/words\n"
+    assert ada.good("unshare", "Three", "words", "bob") == "no longer shared\n"
+    fails(ada.cli("share", "Three", "bob", "view"), 1, "which account")
+    fails(ada.cli("rm", "--resource", "--yes", "Three", "words"), 2, "too much")
+    fails(ada.cli("share", "--resource", "Three", "words", "bob", "view"), 2, "too much")
+
+
+@pytest.mark.parametrize("given,kept", ids=["line", "lines", "two ends", "crlf", "no end", "key"], argvalues=[
+    ("one\n", "one"), ("a\nb\n", "a\nb\n"), ("a\n\n", "a\n\n"), ("win\r\n", "win"), ("a\nb", "a\nb"),
+    ("-----BEGIN X-----\nAAAA\n-----END X-----\n",) * 2])
+def test_a_secret_is_all_that_is_given(ada, where, given, kept):
+    """To the end of the input, not to the first line end."""
+    env = dict(ada.node.env, HOLDFAST_SESSION=str(ada.session))
+
+    def raw(*args, data=None):
+        return subprocess.run(ada.node.argv(*args), input=data, capture_output=True, env=env)
+    (where / "value").write_bytes(given.encode())
+    for args, data in ((("put", "Lines", "x"), given), (("put", "Lines", "x", "--file", "-"), given), (("put", "Lines", "x", "--file", str(where / "value")), "ignored")):
+        p = raw(*args, data=data.encode())
+        assert p.returncode == 0, p
+        assert raw("get", "Lines", "x", "--no-newline").stdout == kept.encode()
+        assert json.loads(raw("get", "Lines", "x", "--json").stdout)["fields"]["password"] == kept
+    p = raw("put", "Lines", "x", "--file", str(where / "none"), data=b"")
+    assert p.returncode == 1 and b"none" in p.stderr
+
+
+def test_a_password_is_one_line_and_nothing_more(hire):
+    eve = hire("evelyn")
+    fails(eve.cli("passwd", input=f"{eve.password}\nAnother-Password-99\nthat went on\n"), 2, "more than")
+    assert eve.login().returncode == 0
 
 
 def test_which_account(ada):
@@ -482,7 +567,8 @@ def test_shares(ada, bob):
     assert bob.good("get", "Shared/x") == "one\n"
     assert [a["login"] for r in bob.json("ls") for a in r["accounts"] if r["name"] == "Shared"] == ["x"]
     fails(bob.cli("put", "Shared/x", input="two\n"), 1, "not allow")
-    fails(bob.cli("put", "Shared/new", input="two\n"), 1)
+    p = bob.cli("put", "Shared/new", input="two\n")
+    assert p.returncode == 1 and "not allow" in p.stderr
     fails(bob.cli("share", "Shared/x", "admin"), 1, "not allow")
     fails(bob.cli("shares", "Shared/x"), 1, "not allow")
     fails(bob.cli("rm", "--yes", "Shared/x"), 1, "not allow")

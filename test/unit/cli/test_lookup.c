@@ -6,8 +6,22 @@
 #include "cli/lookup.h"
 
 #define ID(n) "01890000-0000-7000-8000-00000000000" n
-#define PAGE "{\"resources\":["
-#define NAMED "/v1/resources?limit=2&name="
+#define OWNER(name) "\"owner\":{\"id\":\"" ID("f") "\",\"name\":\"" name "\"}"
+#define ACCOUNT(id, login) "{\"id\":\"" ID(id) "\",\"login\":\"" login "\"}"
+#define FULL(id, resource, login, owner)                                                           \
+	"{\"id\":\"" ID(id) "\",\"login\":\"" login                                                \
+			    "\",\"resource\":{\"id\":\"" ID("e") "\",\"name\":\"" resource         \
+								 "\"," OWNER(owner) "}}"
+#define RESOURCE(id, name, accounts)                                                               \
+	"{\"id\":\"" ID(id) "\",\"name\":\"" name "\"," OWNER("ada") ",\"accounts\":[" accounts    \
+								     "],\"more\":false}"
+#define ANSWER(accounts, resources) "{\"accounts\":[" accounts "],\"resources\":[" resources "]}"
+#define WORD "/v1/lookup?reference="
+#define WORDS "/v1/lookup?resource="
+#define GOOD(path, answer)                                                                         \
+	{                                                                                          \
+		path, 200, answer, "primary", NULL                                                 \
+	}
 
 static struct fake node;
 static struct remote *r;
@@ -16,31 +30,39 @@ static int
 start(void **state)
 {
 	struct err e = { 0 };
-	const char *nothing = PAGE "],\"next\":null}";
-	const char *web =
-		PAGE "{\"id\":\"" ID("1") "\",\"name\":\"Web\",\"accounts\":[{\"id\":\"" ID(
-			"2") "\",\"login\":\"root\"},{\"id\":\"" ID("3") "\",\"login\":\"ada\"}]}],"
-									 "\"next\":null}";
-	const char *one =
-		PAGE "{\"id\":\"" ID("4") "\",\"name\":\"a/b\",\"accounts\":[{\"id\":\"" ID(
-			"5") "\",\"login\":\"x/y\"}]}],\"next\":null}";
-	const char *bare =
-		PAGE "{\"id\":\"" ID("6") "\",\"name\":\"Bare\",\"accounts\":[]}],\"next\":null}";
 	const char *users1 =
 		"{\"users\":[{\"id\":\"" ID("7") "\",\"name\":\"adam\"}],\"next\":\"" ID("7") "\"}";
 	const char *users2 =
 		"{\"users\":[{\"id\":\"" ID("8") "\",\"name\":\"Ada\"}],\"next\":null}";
+	const char *web = RESOURCE("1", "Web", ACCOUNT("2", "root") "," ACCOUNT("3", "ada"));
 
-	fake_start(&node, 200, nothing);
+	fake_start(&node, 200, ANSWER("", ""));
+	auto_buf web_answer = BUF_INIT;
+	buf_addf(&web_answer, "{\"accounts\":[],\"resources\":[%s]}", web);
+	static char kept[1024];
+	snprintf(kept, sizeof(kept), "%s", buf_str(&web_answer));
 	const struct fake_answer answers[] = {
-		{ NAMED "Web", 200, web, "primary", NULL },
-		{ NAMED "a/b", 200, one, "primary", NULL },
-		{ NAMED "Bare", 200, bare, "primary", NULL },
-		{ NAMED "odd", 200, PAGE "{\"id\":\"no id\"}]}", "primary", NULL },
-		{ "/v1/users?limit=200&q=ada", 200, users1, "primary", NULL },
-		{ "/v1/users?limit=200&q=ada&after=" ID("7"), 200, users2, "primary", NULL },
+		GOOD(WORD "Web/root", ANSWER(FULL("2", "Web", "root", "ada"), "")),
+		GOOD(WORD "web/ROOT", ANSWER(FULL("2", "Web", "root", "ada"), "")),
+		GOOD(WORD "Web", kept),
+		GOOD(WORDS "Web", kept),
+		GOOD(WORD "a/b/c",
+		     ANSWER(FULL("4", "a", "b/c", "ada") "," FULL("5", "a/b", "c", "eve"), "")),
+		GOOD(WORDS "a/b&login=c", ANSWER(FULL("5", "a/b", "c", "eve"), "")),
+		GOOD(WORD "d/e",
+		     ANSWER(FULL("4", "d", "e", "eve"), RESOURCE("6", "d/e", ACCOUNT("5", "x")))),
+		GOOD(WORD "One", ANSWER("", RESOURCE("6", "One", ACCOUNT("5", "x")))),
+		GOOD(WORD "Bare", ANSWER("", RESOURCE("6", "Bare", ""))),
+		GOOD(WORD "lie/x", ANSWER(FULL("2", "Web", "root", "ada"), "")),
+		GOOD(WORD "lie", ANSWER("", RESOURCE("6", "Another", ACCOUNT("5", "x")))),
+		GOOD(WORDS "odd", ANSWER("", "{\"id\":\"no id\",\"name\":\"odd\"}")),
+		GOOD("/v1/accounts/" ID("9"), FULL("9", "Web", "nine", "ada")),
+		GOOD("/v1/accounts/" ID("a"), FULL("9", "Web", "nine", "ada")),
+		GOOD("/v1/users?limit=200&q=ada", users1),
+		GOOD("/v1/users?limit=200&q=ada&after=" ID("7"), users2),
 		node.answers[0],
 	};
+	_Static_assert(ARRAY_LEN(answers) <= FAKE_ANSWERS, "room for all of them");
 	memcpy(node.answers, answers, sizeof(answers));
 	const struct session_node nodes[] = { { node.port, node.pair.cert.data } };
 	session_write(nodes, 1);
@@ -67,54 +89,107 @@ test_escape(void **state)
 }
 
 static void
-account(const char *spec, const char *id)
+account(const char *first, const char *login, enum lookup_use use, const char *id)
 {
-	char got[37] = "";
+	auto_thing got = { 0 };
 	struct err e = { 0 };
 
-	assert_int_equal(lookup_account(r, spec, got, &e), 0);
-	assert_string_equal(got, id);
+	if (lookup_account(r, (struct lookup_words){ first, login }, use, &got, &e) != 0)
+		fail_msg("%s: %s", first, e.text);
+	assert_string_equal(got.id, id);
 }
 
 static void
-no_account(const char *spec, const char *text)
+no_account(const char *first, const char *login, enum lookup_use use, int code, const char *text)
 {
-	char got[37] = "";
+	auto_thing got = { 0 };
 	struct err e = { 0 };
+	int rc = lookup_account(r, (struct lookup_words){ first, login }, use, &got, &e);
 
-	assert_int_equal(lookup_account(r, spec, got, &e), ERR_NOT_FOUND);
-	assert_non_null(strstr(e.text, text));
+	if (rc != code || !strstr(e.text, text))
+		fail_msg("%s: %d %s", first, rc, e.text);
+	assert_string_equal(got.id, "");
 }
 
 static void
 test_accounts(void **state)
 {
-	account(ID("9"), ID("9")); /* an id is taken at its word */
-	assert_int_equal(atomic_load(&node.asked), 0);
-	account("Web/root", ID("2"));
-	account("Web/ADA", ID("3"));
-	account("a/b", ID("5")); /* names may hold slashes */
-	no_account("Web", "root, ada");
-	no_account("Web/nobody", "root, ada");
-	no_account("Bare", "no account");
-	no_account("Bare/x", "no account");
-	no_account("none", "\"none\"");
-	no_account("none/x", "\"none\"");
-	no_account("", "\"\"");
-	no_account("/", "\"/\"");
-	no_account("/x", "\"/x\"");
+	for (int use = LOOKUP_READ; use <= LOOKUP_WRITE; use++) {
+		account("Web/root", NULL, use, ID("2"));
+		account("web/ROOT", NULL, use, ID("2"));
+		account("a/b", "c", use, ID("5"));
+		account(ID("9"), NULL, use, ID("9"));
+		no_account("a/b/c", NULL, use, ERR_REFUSED,
+			   ID("4") " (a b/c, of ada), " ID("5") " (a/b c, of eve)");
+		no_account("d/e", NULL, use, ERR_REFUSED,
+			   ID("5")); /* a login, or a resource's name */
+		no_account("none", NULL, use, ERR_NOT_FOUND, "\"none\"");
+		no_account("none/x", NULL, use, ERR_NOT_FOUND, "\"none\"");
+		no_account("Web/nobody", NULL, use, ERR_NOT_FOUND, "root, ada");
+		no_account("/x", NULL, use, ERR_NOT_FOUND, "/x");
+		no_account(ID("1"), NULL, use, ERR_BAD_JSON, "another id");
+	}
+	account("One", NULL, LOOKUP_READ, ID("5")); /* the only one there is */
+	no_account("One", NULL, LOOKUP_WRITE, ERR_REFUSED, "One/LOGIN");
+	no_account("Web", NULL, LOOKUP_READ, ERR_NOT_FOUND, "root, ada");
+	no_account("Web", NULL, LOOKUP_WRITE, ERR_REFUSED, "root, ada");
+	no_account("Bare", NULL, LOOKUP_READ, ERR_NOT_FOUND, "no account");
+	no_account("Bare", NULL, LOOKUP_WRITE, ERR_REFUSED, "no account");
+}
+
+/* Whatever the node says: what was not asked for is not touched. */
+static void
+test_answers_are_held_against_the_question(void **state)
+{
+	for (int use = LOOKUP_READ; use <= LOOKUP_WRITE; use++) {
+		no_account("lie/x", NULL, use, ERR_BAD_JSON, "something else");
+		no_account("lie", NULL, use, ERR_BAD_JSON, "something else");
+		no_account(ID("a"), NULL, use, ERR_BAD_JSON, "another id");
+	}
 }
 
 static void
 test_resources(void **state)
 {
-	char id[37];
+	auto_thing t = { 0 };
 	struct err e = { 0 };
 
-	assert_int_equal(lookup_resource(r, "Web", id, &e), 0);
-	assert_string_equal(id, ID("1"));
-	assert_int_equal(lookup_resource(r, "none", id, &e), ERR_NOT_FOUND);
-	assert_int_equal(lookup_resource(r, "odd", id, &e), ERR_BAD_JSON);
+	assert_int_equal(lookup_resource(r, "Web", &t, &e), 0);
+	assert_string_equal(t.id, ID("1"));
+	assert_string_equal(t.owner, "ada");
+	assert_null(t.login);
+	lookup_thing_done(&t);
+	assert_int_equal(lookup_resource(r, "none", &t, &e), ERR_NOT_FOUND);
+	assert_int_equal(lookup_resource(r, "odd", &t, &e), ERR_BAD_JSON);
+}
+
+/* Commands that are shown can be pasted. */
+static void
+test_quote(void **state)
+{
+	static const struct {
+		const char *resource, *login, *words;
+	} rows[] = {
+		{ "Web", "root", "Web/root" },
+		{ "a/b", "c", "a/b c" },
+		{ "a", "b/c", "a b/c" },
+		{ "two words", "x", "'two words/x'" },
+		{ "it's", "$(x)", "'it'\\''s/$(x)'" },
+		{ "a b/c", "d;e", "'a b/c' 'd;e'" },
+		{ "-x", "y", "-- '-x/y'" },
+		{ "Web", "", ID("1") },
+		{ "tab\there", "x", ID("1") },
+		{ "zero\xe2\x80\x8bwidth", "x", ID("1") },
+		{ "Web", NULL, "Web" },
+		{ "a b", NULL, "'a b'" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_buf out = BUF_INIT;
+		struct lookup_thing t = { ID("1"), (char *)rows[i].resource, (char *)rows[i].login,
+					  (char *)"" };
+		lookup_quote(&out, &t);
+		assert_string_equal(buf_str(&out), rows[i].words);
+	}
 }
 
 /* Many users may hold the name that is looked for; it may be on a later page. */
@@ -147,7 +222,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test_setup_teardown(test_accounts, start, stop),
+		cmocka_unit_test_setup_teardown(test_answers_are_held_against_the_question, start,
+						stop),
 		cmocka_unit_test_setup_teardown(test_resources, start, stop),
+		cmocka_unit_test(test_quote),
 		cmocka_unit_test_setup_teardown(test_users, start, stop),
 		cmocka_unit_test(test_text),
 	};

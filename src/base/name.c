@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/name.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unicase.h>
+#include <uninorm.h>
+#include <unistr.h>
+#include <unictype.h>
+
+static bool
+is_utf8(const char *s)
+{
+	return !u8_check((const uint8_t *)s, strlen(s));
+}
+
+void
+name_nfc(const char *s, struct buf *out)
+{
+	size_t n;
+	uint8_t *nfc = is_utf8(s)
+			       ? u8_normalize(UNINORM_NFC, (const uint8_t *)s, strlen(s), NULL, &n)
+			       : NULL;
+
+	if (nfc)
+		buf_add(out, nfc, n);
+	else
+		buf_adds(out, s);
+	free(nfc);
+}
+
+bool
+name_same(const char *a, const char *b)
+{
+	int order;
+
+	if (!is_utf8(a) || !is_utf8(b) ||
+	    u8_casecmp((const uint8_t *)a, strlen(a), (const uint8_t *)b, strlen(b), NULL,
+		       UNINORM_NFC, &order) < 0)
+		return strcmp(a, b) == 0;
+	return order == 0;
+}
+
+size_t
+name_char(const char *s, uint32_t *ret_char, bool *ret_unseen)
+{
+	ucs4_t c;
+	int n = u8_mbtoucr(&c, (const uint8_t *)s, strnlen(s, 4));
+
+	if (n <= 0) {
+		*ret_char = (unsigned char)*s;
+		*ret_unseen = true;
+		return 1;
+	}
+	*ret_char = c;
+	*ret_unseen = uc_is_general_category_withtable(
+			      c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Cf | UC_CATEGORY_MASK_Zl |
+					 UC_CATEGORY_MASK_Zp) ||
+		      uc_is_property_default_ignorable_code_point(c);
+	return (size_t)n;
+}
+
+bool
+name_unseen(const char *s, uint32_t *ret_char)
+{
+	bool unseen = false;
+
+	while (*s && !unseen)
+		s += name_char(s, ret_char, &unseen);
+	return unseen;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/reference.h"
+
+#include <assert.h>
+#include <string.h>
+#include "vault/journaled.h"
+
+#define ACCOUNTS_TOLD 9 /* of a resource; one more is read, to know that there are more */
+
+/* Pairs of a resource's name and a login, as they were written and as names are written now: rows
+ * of older releases may be of another form. */
+struct pairs {
+	size_t n, cap;
+	const char **names, **logins;
+};
+
+static void
+add_pair(struct pairs *p, const char *name, const char *login)
+{
+	assert(p->n < p->cap);
+	p->names[p->n] = name;
+	p->logins[p->n++] = login;
+}
+
+static struct pairs
+new_pairs(struct call *c, size_t cap)
+{
+	return (struct pairs){ .cap = cap,
+			       .names = arena_alloc(c->a, (cap + 1) * sizeof(char *)),
+			       .logins = arena_alloc(c->a, (cap + 1) * sizeof(char *)) };
+}
+
+static size_t
+count_slashes(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += *s == '/';
+	return n;
+}
+
+/* Each slash behind something may be the border: what was imported may have an empty login. */
+static void
+split(struct call *c, const char *reference, struct pairs *ret)
+{
+	for (const char *p = strchr(reference, '/'); p; p = strchr(p + 1, '/'))
+		if (p != reference)
+			add_pair(ret, arena_strndup(c->a, reference, (size_t)(p - reference)),
+				 p + 1);
+}
+
+static void
+bind_texts(struct binds *b, const char *const *texts, size_t n)
+{
+	bind_array_begin(b, STMT_TEXT);
+	for (size_t i = 0; i < n; i++)
+		bind_elem_text(b, texts[i]);
+	bind_array_end(b);
+}
+
+static void
+write_owner(struct jw *out, const struct rows *r, int i, int col)
+{
+	struct uuid owner;
+
+	row_uuid(r, i, col, &owner);
+	jw_object(out, "owner");
+	jw_uuid(out, "id", &owner);
+	jw_text(out, "name", row_text(r, i, col + 1));
+	jw_end_object(out);
+}
+
+/* Columns from col on: id, login, current_n, conflict, level. The object stays open. */
+static void
+begin_account(const struct call *c, struct jw *out, const struct rows *r, int i, int col)
+{
+	struct uuid id;
+
+	row_uuid(r, i, col, &id);
+	jw_object(out, NULL);
+	jw_uuid(out, "id", &id);
+	jw_text(out, "login", row_text(r, i, col + 1));
+	jw_int(out, "version", journaled_current(c->v->journaled, &id, row_int(r, i, col + 2)));
+	jw_bool(out, "conflict", row_bool(r, i, col + 3));
+	jw_text(out, "level", policy_level_name(row_int(r, i, col + 4)));
+}
+
+static int
+write_accounts(struct call *c, const struct pairs *p, struct jw *out, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+
+	bind_uuid(&b, &c->who.user);
+	bind_texts(&b, p->names, p->n);
+	bind_texts(&b, p->logins, p->n);
+	int rc = p->n ? db_exec(vault_reader(c->v), c->f, STMT_REFERENCE_ACCOUNTS, &b, &r, e) : 0;
+	if (rc)
+		return rc;
+	jw_array(out, "accounts");
+	for (int i = 0; r && i < rows_count(r); i++) {
+		struct uuid resource;
+		row_uuid(r, i, 5, &resource);
+		begin_account(c, out, r, i, 0);
+		jw_object(out, "resource");
+		jw_uuid(out, "id", &resource);
+		jw_text(out, "name", row_text(r, i, 6));
+		write_owner(out, r, i, 7);
+		jw_end_object(out);
+		jw_end_object(out);
+	}
+	jw_end_array(out);
+	return 0;
+}
+
+static bool
+same_resource(const struct rows *r, int i, int k)
+{
+	struct uuid a, b;
+
+	row_uuid(r, i, 0, &a);
+	row_uuid(r, k, 0, &b);
+	return uuid_eq(&a, &b);
+}
+
+/* The resource of row i and its accounts; returns the row behind its last. */
+static int
+write_resource(struct call *c, struct jw *out, const struct rows *r, int i)
+{
+	struct uuid id;
+	int from = i;
+
+	row_uuid(r, i, 0, &id);
+	jw_object(out, NULL);
+	jw_uuid(out, "id", &id);
+	jw_text(out, "name", row_text(r, i, 1));
+	jw_text(out, "level", policy_level_name(row_int(r, i, 2)));
+	write_owner(out, r, i, 3);
+	jw_array(out, "accounts");
+	for (; i < rows_count(r) && same_resource(r, from, i); i++) {
+		if (row_null(r, i, 5) || i - from == ACCOUNTS_TOLD)
+			continue;
+		begin_account(c, out, r, i, 5);
+		jw_end_object(out);
+	}
+	jw_end_array(out);
+	jw_bool(out, "more", i - from > ACCOUNTS_TOLD);
+	jw_end_object(out);
+	return i;
+}
+
+static int
+write_resources(struct call *c, const char *const *names, size_t n, struct jw *out, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+
+	bind_uuid(&b, &c->who.user);
+	bind_texts(&b, names, n);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_REFERENCE_RESOURCES, &b, &r, e);
+	if (rc)
+		return rc;
+	jw_array(out, "resources");
+	for (int i = 0; i < rows_count(r);)
+		i = write_resource(c, out, r, i);
+	jw_end_array(out);
+	return 0;
+}
+
+static int
+write_both(struct call *c, const struct pairs *p, const char *const names[2], struct jw *out,
+	   struct err *e)
+{
+	size_t forms = strcmp(names[0], names[1]) == 0 ? 1 : 2;
+
+	jw_object(out, NULL);
+	int rc = write_accounts(c, p, out, e);
+	if (rc == 0)
+		rc = write_resources(c, names, forms, out, e);
+	jw_end_object(out);
+	return rc;
+}
+
+int
+reference_read(struct call *c, const char *reference, struct jw *out, struct err *e)
+{
+	const char *forms[2] = { policy_nfc(c->a, reference), reference };
+
+	if (strlen(reference) > REFERENCE_MAX)
+		return err_set(e, ERR_BAD_FIELD, "reference: longer than %d bytes", REFERENCE_MAX);
+	struct pairs p = new_pairs(c, 2 * count_slashes(reference));
+	split(c, forms[0], &p);
+	if (strcmp(forms[0], forms[1]) != 0)
+		split(c, forms[1], &p);
+	return write_both(c, &p, forms, out, e);
+}
+
+int
+reference_read_words(struct call *c, const char *resource, const char *login, struct jw *out,
+		     struct err *e)
+{
+	const char *forms[2] = { policy_nfc(c->a, resource), resource };
+	struct pairs p = new_pairs(c, 4);
+
+	if (strlen(resource) > REFERENCE_MAX || (login && strlen(login) > REFERENCE_MAX))
+		return err_set(e, ERR_BAD_FIELD, "resource, login: longer than %d bytes",
+			       REFERENCE_MAX);
+	const char *logins[2] = { login ? policy_nfc(c->a, login) : NULL, login };
+	size_t names = strcmp(forms[0], forms[1]) == 0 ? 1 : 2;
+	size_t n = !login ? 0 : strcmp(logins[0], logins[1]) == 0 ? 1 : 2;
+	for (size_t i = 0; i < names; i++)
+		for (size_t k = 0; k < n; k++)
+			add_pair(&p, forms[i], logins[k]);
+	return write_both(c, &p, forms, out, e);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a person's word for an account may mean. Names may hold slashes, so "a/b/c" may be the login
+ * "c" of "a/b", or "b/c" of "a": all that the caller sees and that reads so is told, and nothing
+ * that only resembles it. What to make of it is the client's. Core thread of vaultd only.
+ */
+#pragma once
+
+#include "vault/policy.h"
+
+/* The longest reference: a name, a slash and a login. */
+#define REFERENCE_MAX 401
+
+/* {"accounts":[…],"resources":[…]}: the accounts that read as `reference`, and the resources of
+ * exactly that name. */
+int reference_read(struct call *c, const char *reference, struct jw *out,
+		   struct err *e) NONNULL MUST_USE;
+/* The same of two words: the account of exactly this resource and login (NULL: of none), and the
+ * resource. */
+int reference_read_words(struct call *c, const char *resource, const char *login, struct jw *out,
+			 struct err *e) MUST_USE;
