@@ -51,6 +51,7 @@ importread_field(struct importread_draft *d, const char *name, const char *value
 {
 	struct importfile_entry *x = &d->entry;
 	struct arena *a = d->file->a;
+	name = policy_nfc(a, name);
 	const char *own = importread_trim(a, name);
 	if (x->nfields > ACCOUNT_FIELDS_MAX)
 		return; /* one too many is bad enough */
