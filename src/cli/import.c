@@ -29,7 +29,8 @@ struct job {
 	struct err err;
 	int rc;
 	atomic_bool stop, done;
-	int signal; /* that stopped it; 0: none did */
+	int signal;		  /* that stopped it; 0: none did */
+	sigset_t signals, before; /* blocked until the last word is said */
 };
 
 static void
@@ -55,21 +56,30 @@ show_progress(const struct job *j, struct term_step *step, int64_t begun_ms)
 	term_step(step, text, -1);
 }
 
-/* The signals are blocked in both threads: only this one takes them. The first one stops; the next
+static void
+take_signal(struct job *j, const struct timespec *wait)
+{
+	int signal = sigtimedwait(&j->signals, NULL, wait);
+	if (signal <= 0 || j->signal)
+		return;
+	j->signal = signal;
+	atomic_store(&j->stop, true);
+	pthread_sigmask(SIG_UNBLOCK, &j->signals, NULL);
+}
+
+/* The signals are blocked in all threads: only this one takes them. The first one stops; the next
  * one ends the program. */
 static void
-wait_for(struct job *j, const sigset_t *signals, bool tty)
+wait_for(struct job *j, bool tty)
 {
 	const struct timespec tick = { .tv_nsec = 100000000 };
 	struct term_step step = { .tty = tty };
 	int64_t begun = clock_mono_ms();
 	while (!atomic_load(&j->done)) {
-		int signal = sigtimedwait(signals, NULL, &tick);
-		if (signal > 0 && !j->signal) {
-			j->signal = signal;
-			atomic_store(&j->stop, true);
-			pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-		}
+		if (j->signal)
+			clock_sleep_ms(100);
+		else
+			take_signal(j, &tick);
 		if (!j->signal && clock_mono_ms() - begun > QUIET_MS)
 			show_progress(j, &step, begun);
 	}
@@ -81,21 +91,18 @@ wait_for(struct job *j, const sigset_t *signals, bool tty)
 static void
 send_and_wait(struct job *j, bool tty)
 {
+	const struct timespec now = { 0 };
 	uv_thread_t thread;
-	sigset_t signals, before;
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &signals, &before);
 	remote_stop_on(j->r, &j->stop);
 	if (uv_thread_create(&thread, send_file, j) != 0) {
 		send_file(j);
 	} else {
-		wait_for(j, &signals, tty);
+		wait_for(j, tty);
 		uv_thread_join(&thread);
 	}
 	remote_stop_on(j->r, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!j->signal)
+		take_signal(j, &now); /* it came when all was done */
 }
 
 /* ---- what is said ---- */
@@ -310,6 +317,10 @@ static int
 run_job(const struct cli *c, struct job *j, struct err *e)
 {
 	struct uuid id;
+	sigemptyset(&j->signals);
+	sigaddset(&j->signals, SIGINT);
+	sigaddset(&j->signals, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &j->signals, &j->before);
 	int rc = remote_open(&j->r, e);
 	if (rc == 0)
 		rc = home_read_file(c->args[0], FILE_MAX, &j->text, e);
@@ -345,6 +356,8 @@ run(const struct cli *c, struct err *e)
 	buf_done(&j.path);
 	json_decref(j.reply);
 	remote_free(j.r);
+	fflush(stdout);
+	pthread_sigmask(SIG_SETMASK, &j.before, NULL);
 	return rc;
 }
 

@@ -3,12 +3,17 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+import threading
 import time
+import uuid
 
 import pytest
+from api import Api
 
 MASTER = "keepass-master-password"
 
@@ -335,6 +340,146 @@ def test_untitled_and_plan(eve, where):
     assert plan.startswith("would import 2 accounts of 2 resources\n")
     assert "line 2: new: u.example / ann: it has no title and is named by its URL" in plan and "line 3: new: bob / bob: it has no title and is named by its login" in plan
     assert eve.json("ls") == []
+
+
+# ---- what became of it ----
+
+def table(name, rows):
+    return csv_of(HEAD, *[[f"{name} {i:05}", "x", f"pw-{i}"] for i in range(rows)])
+
+
+class Running:
+    """holdfast import, under way."""
+
+    def __init__(self, person, path):
+        node = person.node
+        self.p = subprocess.Popen(node.argv("import", path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  env=dict(node.env, HOLDFAST_SESSION=str(person.session)))
+        self.err = []
+        self.said = threading.Condition()
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self):
+        for line in self.p.stderr:
+            with self.said:
+                self.err.append(line)
+                self.said.notify_all()
+
+    def wait_said(self, words):
+        with self.said:
+            assert self.said.wait_for(lambda: any(words in x for x in self.err), 30), self.err
+
+    def end(self):
+        out = self.p.stdout.read()
+        self.p.wait(90)
+        self.reader.join()
+        return self.p.returncode, out, "".join(self.err)
+
+
+def there(person, name):
+    return sum(len(r["accounts"]) for r in person.json("ls") if r["name"].startswith(name))
+
+
+def test_ctrl_c_before_it_is_there(hire, where):
+    """The node did not have the file yet: nothing is stored, and never will be."""
+    her = hire("early")
+    her.node.signal("vaultd", signal.SIGSTOP)
+    try:
+        p = Running(her, save(where, table("early", 50)))
+        p.wait_said("…") # it says what it waits for
+        p.p.send_signal(signal.SIGINT)
+        p.wait_said("asking the node what became of import")
+    finally:
+        her.node.signal("vaultd", signal.SIGCONT)
+    rc, out, err = p.end()
+    assert rc == 130 and out == "nothing was stored\n", (out, err)
+    assert there(her, "early") == 0
+    said = re.search(r"import ([0-9a-f-]{36})", err).group(1)
+    p = her.cli("import", "--outcome", said)
+    assert p.returncode == 1 and p.stdout == "nothing was stored\n"
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_on_the_way(hire, where, sig):
+    """Whenever it comes: what is said is so, and it is all or nothing."""
+    her = hire(f"way-{sig}")
+    rows = 6000
+    for i, after in enumerate((0.1, 0.3, 0.8)):
+        name = f"way {sig} {i}"
+        p = Running(her, save(where, table(name, rows)))
+        try:
+            p.p.wait(after)
+        except subprocess.TimeoutExpired:
+            p.p.send_signal(sig)
+        rc, out, err = p.end()
+        n = there(her, name)
+        assert n in (0, rows), err
+        if "nothing was stored" in out:
+            assert rc == 128 + sig and n == 0
+        else:
+            assert n == rows and re.search(rf"imported {rows} accounts|{rows} of {rows} entries are in the vault", out), (rc, out, err)
+
+
+def test_what_became_of_it_is_asked_later(running, admin, where):
+    """The node is gone: it is not claimed to be known, and the command that tells later is named."""
+    class Root:
+        node, session = running, where / "admin.session"
+    running.signal("vaultd", signal.SIGSTOP)
+    p = Running(Root, save(where, table("later", 50)))
+    p.wait_said("…")
+    p.p.send_signal(signal.SIGINT)
+    p.wait_said("asking the node what became of import")
+    running.kill()
+    rc, out, err = p.end()
+    assert rc == 3 and out == "" and "could not be found out" in err, (rc, out, err)
+    said = re.search(r"`holdfast import --outcome ([0-9a-f-]{36})`", err).group(1)
+    running.start()
+    p = admin("import", "--outcome", said, check=False)
+    assert p.returncode == 1 and p.stdout == "nothing was stored\n"
+
+
+def test_the_service_falls_on_the_way(hire, where):
+    """Whoever asks again with the same id doubles nothing and misses nothing."""
+    her = hire("falls")
+    rows, id = 4000, str(uuid.uuid4())
+    data = table("falls", rows).encode()
+
+    def ask(method, **kw):
+        api = Api(her.node, her.api.token)
+        try:
+            return api.call(method, f"/v1/import{'?id=' if method == 'POST' else '/'}{id}", headers={"Content-Type": "text/csv"}, **kw)
+        except (OSError, Exception): # it falls
+            return None
+        finally:
+            api.close()
+
+    first = threading.Thread(target=ask, args=["POST"], kwargs={"raw": data})
+    first.start()
+    end = time.monotonic() + 30
+    while (r := ask("GET")) is None or r.json["state"] == "unknown":
+        assert time.monotonic() < end
+    her.node.signal("vaultd", signal.SIGKILL)
+    first.join()
+    while (r := ask("POST", raw=data)) is None or r.status != 200:
+        assert time.monotonic() < end, r
+        time.sleep(0.05)
+    assert r.json["state"] == "stored" and r.json["accounts"] == rows
+    assert ask("GET").json["state"] == "stored"
+    assert there(her, "falls") == rows
+
+
+def test_the_service_falls_under_the_command(hire, where):
+    """The command line asks again by itself."""
+    her = hire("under")
+    path = save(where, table("under", 4000))
+    her.node.signal("vaultd", signal.SIGSTOP)
+    p = Running(her, path)
+    p.wait_said("…")
+    her.node.signal("vaultd", signal.SIGKILL)
+    rc, out, err = p.end()
+    assert rc == 0 and out.startswith("imported 4000 accounts"), (rc, out, err)
+    assert there(her, "under") == 4000
 
 
 def test_ten_thousand(hire, boss, where, record_property):
