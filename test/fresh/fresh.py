@@ -89,7 +89,7 @@ def nothing_left(m, before):
 
 
 def demo(m, user=None):
-    out = m.run("make demo ARGS=--once", user=user, timeout=400).stdout
+    out = m.run("make demo ARGS=--once", user=user, timeout=600).stdout
     told = re.findall(r"everything held, in \d+ s", out)
     assert told, out[-3000:]
     return told[0]
@@ -119,7 +119,7 @@ def install_and_remove(m, user=None):
 
 
 def check(m, user=None):
-    out = m.run("make check", user=user, timeout=450).stdout
+    out = m.run("make check", user=user, timeout=900).stdout
     found = re.findall(r"^\d+ passed, \d+ failed.*$", out, re.M)
     assert found and " 0 failed" in found[-1], out[-3000:]
     return found[-1]
@@ -153,7 +153,7 @@ class Release(threading.Thread):
         try:
             shutil.copytree(self.place["repository"], f"/proc/{m.first}/root/srv/holdfast.git")
             if not report.step(label, "packages: git and make", lambda: m.run(
-                    "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends git make", timeout=300) and None):
+                    "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends git make", timeout=600) and None):
                 return
             self.had = True
             m.cwd = "/srv"

@@ -203,11 +203,11 @@ def prepare(place, work, label, lower):
     page = Page()
     m = Machine("prepared", work / "pair-prepared", lower, log=place["logs"] / "pair.log").start()
     try:
-        m.run("DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends systemd systemd-sysv dbus nftables iproute2 procps", timeout=200)
+        m.run("DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends systemd systemd-sysv dbus nftables iproute2 procps", timeout=600)
         m.run("userdel holdfast", check=False) # an earlier build made it
         for line in page.block("apt-get update"):
             before = m.files() # what was there when the last line was typed
-            page.type(m, line, {"REPOSITORY": "file:///srv/holdfast.git"}, timeout=300)
+            page.type(m, line, {"REPOSITORY": "file:///srv/holdfast.git"}, timeout=600)
         m.run(f"printf '127.0.0.1 localhost\\n{ADDRESSES[0]} {NAMES[0]}\\n{ADDRESSES[1]} {NAMES[1]}\\n' >/etc/hosts; : >/etc/machine-id") # each makes its own
     finally:
         m.stop()
