@@ -60,14 +60,41 @@ cli_get_int(const struct cli *c, const char *name, int64_t lo, int64_t hi, int64
 	return 0;
 }
 
+/* Nothing there, or something else: what a person can do is the same. */
+static int
+no_home(const struct cli *c, const char *dir, const char *what, struct err *e)
+{
+	return err_set(e, ERR_PRECONDITION,
+		       cli_has(c, "home")
+			       ? "%s %s: name the node's home with --home DIR, or make a node "
+				 "there: holdfast init --home %s"
+			       : "%s %s, and --home was not given: name the node's home with "
+				 "--home DIR or HOLDFAST_HOME, or make a node there: holdfast "
+				 "init --home %s",
+		       dir, what, dir);
+}
+
 int
 cli_home(const struct cli *c, struct home *ret, struct err *e)
 {
 	const char *dir = cli_get(c, "home");
+	char node[HOME_PATH_MAX];
+	struct err why = { 0 };
 	if (!dir)
 		dir = getenv("HOLDFAST_HOME");
-	int r = home_open(ret, dir && *dir ? dir : HOME_DEFAULT, e);
-	return r && !cli_has(c, "home") ? err_prefix(e, "--home was not given: ") : r;
+	if (!dir || !*dir)
+		dir = HOME_DEFAULT;
+	int r = home_open(ret, dir, &why);
+	if (r && why.sys == ENOENT)
+		return no_home(c, dir, "does not exist", e);
+	if (r) {
+		*e = why;
+		return cli_has(c, "home") ? r : err_prefix(e, "--home was not given: ");
+	}
+	home_path(ret, HOME_NODE, node);
+	if (access(node, F_OK) < 0 && errno == ENOENT)
+		return no_home(c, ret->dir, "is not the home of a node", e);
+	return 0;
 }
 
 const char *
@@ -161,6 +188,13 @@ add_suggestions(const struct cli_verb *const *table, int argc, char **argv, stru
 	buf_adds(out, found ? "?" : "; holdfast --help lists what there is");
 }
 
+static bool
+is_in_group(const struct cli_verb *v, const char *group)
+{
+	size_t n = strlen(group);
+	return !(v->flags & CLI_HIDDEN) && strncmp(v->name, group, n) == 0 && v->name[n] == ' ';
+}
+
 static int
 find_verb(const struct cli_verb *const *table, int argc, char **argv, const struct cli_verb **ret,
 	  int *ret_words, struct err *e)
@@ -177,15 +211,15 @@ find_verb(const struct cli_verb *const *table, int argc, char **argv, const stru
 	if (best)
 		return 0;
 	auto_buf more = BUF_INIT;
+	bool group = false;
+	for (const struct cli_verb *const *v = table; *v; v++)
+		group |= is_in_group(*v, argv[0]);
 	add_suggestions(table, argc, argv, &more);
-	return err_set(e, ERR_USAGE, "there is no '%s'%s", argv[0], buf_str(&more));
-}
-
-static bool
-is_in_group(const struct cli_verb *v, const char *group)
-{
-	size_t n = strlen(group);
-	return !(v->flags & CLI_HIDDEN) && strncmp(v->name, group, n) == 0 && v->name[n] == ' ';
+	if (group && argc == 1)
+		return err_set(e, ERR_USAGE, "'%s' alone says too little%s (holdfast %s --help)",
+			       argv[0], buf_str(&more), argv[0]);
+	return err_set(e, ERR_USAGE, "there is no '%s%s%s'%s", argv[0], group ? " " : "",
+		       group ? argv[1] : "", buf_str(&more));
 }
 
 /* "ha --help", "help ha": of a first word that is no verb by itself. */

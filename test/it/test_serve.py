@@ -247,7 +247,7 @@ def refused(n, *why, args=(), env=None, timeout=40):
 
 def test_no_home(new_node):
     n = new_node()
-    refused(n, "No such file")
+    refused(n, "does not exist", "holdfast init")
     n.home.mkdir()
     refused(n, "holdfast init")
 

@@ -51,3 +51,20 @@ def test_status_tells_a_stopped_node_from_a_failed_one(node):
     assert p.returncode == 5 and "Not configured" in p.stdout
     node.stop()
     assert node.status()[0] == 3
+
+
+@pytest.mark.parametrize("verb", LOOK, ids=" ".join)
+def test_a_folder_that_is_no_home_is_called_so(holdfast, where, verb):
+    for home, what in ((where, "is not the home of a node"), (where / "none", "does not exist")):
+        p = subprocess.run([holdfast, *verb, "--home", home], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        if verb == ["backup", "verify", "/tmp/x.hfb"]:
+            continue # has the file first
+        assert p.returncode == 1 and what in p.stderr and "holdfast init" in p.stderr, p
+    assert not list(where.iterdir())
+
+
+def test_a_group_alone_says_where_its_verbs_are(holdfast):
+    p = subprocess.run([holdfast, "ha"], capture_output=True, text=True)
+    assert p.returncode == 2 and "holdfast ha --help" in p.stderr
+    p = subprocess.run([holdfast, "ha", "statsu"], capture_output=True, text=True)
+    assert p.returncode == 2 and "there is no 'ha statsu'" in p.stderr and "ha status" in p.stderr
