@@ -401,7 +401,7 @@ write_format(const struct importformat *f, const struct buf *pw, struct buf *out
 		if (!first)
 			buf_addc(out, ',');
 		if (c->field && strcmp(c->field, "password") == 0)
-			add_quoted(out, pw, f->flags & IMPORTFORMAT_BACKSLASH);
+			add_quoted(out, pw, strcmp(f->name, "keepass-csv") == 0);
 		else if (c->use == IMPORTFORMAT_TITLE)
 			buf_adds(out, "t");
 	}
