@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -519,6 +521,15 @@ print_error(const struct cli *c, const struct err *e)
 	puts(buf_str(&out));
 }
 
+/* Whether the reader of this pipe has closed it. */
+static bool
+nobody_reads(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
 int
 cli_main(const struct cli_verb *const *table, int argc, char **argv)
 {
@@ -536,7 +547,12 @@ cli_main(const struct cli_verb *const *table, int argc, char **argv)
 		e.code = code;
 		print_error(&c, &e);
 	}
-	if (fflush(stdout) != 0 && code >= 0) {
+	bool unwritten = fflush(stdout) != 0 || ferror(stdout);
+	if (unwritten && nobody_reads(STDOUT_FILENO)) { /* `| head`: as any filter ends */
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);
+	}
+	if (unwritten && code >= 0) {
 		fprintf(stderr, "holdfast: cannot write the output: %s\n", strerror(errno));
 		code = CLI_FAILED;
 	}

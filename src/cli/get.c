@@ -99,7 +99,10 @@ give_field(const struct cli *c, json_t *o, struct err *e)
 	}
 	if (cli_has(c, "copy"))
 		return copy_text(json_string_value(v), json_string_length(v), e);
-	fwrite(json_string_value(v), 1, json_string_length(v), stdout);
+	if (c->out_tty) /* it is read, not kept: nothing in it steers the terminal */
+		term_write_text(json_string_value(v), true, stdout);
+	else
+		fwrite(json_string_value(v), 1, json_string_length(v), stdout);
 	if (c->out_tty || !cli_has(c, "no-newline"))
 		putchar('\n');
 	return 0;

@@ -12,30 +12,30 @@
 #include <termios.h>
 #include <unistd.h>
 #include "base/jw.h"
+#include "base/name.h"
 #include "base/secret.h"
 
-/* Bytes of the control character that s begins with, 0: none. C1 (U+0080 to U+009F) drives
- * terminals too. */
-static size_t
-control_at(const char *s)
+/* How a character that nobody sees, or that steers the terminal, is shown; its length. */
+static int
+escape(uint32_t c, char ret[static 12])
 {
-	const unsigned char *u = (const unsigned char *)s;
-
-	if (u[0] < 0x20 || u[0] == 0x7f)
-		return 1;
-	return u[0] == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0 ? 2 : 0;
+	return snprintf(ret, 12, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", c);
 }
 
 void
 term_write_text(const char *s, bool lines, FILE *out)
 {
 	while (*s) {
-		size_t n = control_at(s);
-		if (n == 0 || (lines && *s == '\n'))
-			fputc(*s, out);
+		uint32_t c;
+		bool unseen;
+		char shown[12];
+		size_t n = name_char(s, &c, &unseen);
+
+		if (!unseen || (lines && (c == '\n' || c == '\t')))
+			fwrite(s, 1, n, out);
 		else
-			fprintf(out, "\\x%02x", (unsigned char)s[n - 1]);
-		s += n ? n : 1;
+			fwrite(shown, 1, (size_t)escape(c, shown), out);
+		s += n;
 	}
 }
 
@@ -45,10 +45,33 @@ term_print_text(const char *s)
 	term_write_text(s, false, stdout);
 }
 
+/* The same JSON with what nobody sees as \u…: controls below U+0020 are so already. */
+void
+term_write_json(const json_t *o)
+{
+	auto_buf text = BUF_INIT;
+
+	remote_json_text(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER, &text);
+	for (const char *s = buf_str(&text); *s;) {
+		uint32_t c;
+		bool unseen;
+		size_t n = name_char(s, &c, &unseen);
+
+		if (!unseen || c < 0x20)
+			fwrite(s, 1, n, stdout);
+		else if (c < 0x10000)
+			printf("\\u%04x", c);
+		else
+			printf("\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+			       0xdc00 + ((c - 0x10000) & 0x3ff));
+		s += n;
+	}
+}
+
 void
 term_print_json(const json_t *o)
 {
-	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	term_write_json(o);
 	putchar('\n');
 }
 
@@ -275,17 +298,19 @@ term_table_row(struct term_table *t, ...)
 	t->rows++;
 }
 
-/* Columns that term_print_text takes up: UTF-8 continuation bytes take no room, what is made
- * visible takes four. */
+/* Columns that term_print_text takes up. */
 static size_t
 width(const char *s)
 {
 	size_t n = 0;
 
 	while (*s) {
-		size_t control = control_at(s);
-		n += control ? 4 : ((unsigned char)*s & 0xc0) != 0x80;
-		s += control ? control : 1;
+		uint32_t c;
+		bool unseen;
+		char shown[12];
+
+		s += name_char(s, &c, &unseen);
+		n += unseen ? (size_t)escape(c, shown) : 1;
 	}
 	return n;
 }
@@ -313,7 +338,8 @@ term_table_print(struct term_table *t)
 			widths[c] = w > widths[c] ? w : widths[c];
 		}
 	}
-	print_line(t, t->head, widths);
+	if (!t->headless)
+		print_line(t, t->head, widths);
 	for (size_t r = 0; r < t->rows; r++)
 		print_line(t, (const char *const *)&t->cells[r * t->columns], widths);
 	for (size_t i = 0; i < t->rows * t->columns; i++)

@@ -31,6 +31,7 @@ void term_quote(struct buf *out, const char *s) NONNULL;
 
 /* Prints the JSON text of o and a newline. */
 void term_print_json(const json_t *o) NONNULL;
+void term_write_json(const json_t *o) NONNULL; /* without the newline */
 /* Prints text of the other side with control characters made visible. */
 void term_print_text(const char *s) NONNULL;
 /* The same, to `out`; line ends stay when `lines`. */
@@ -40,6 +41,7 @@ void term_write_text(const char *s, bool lines, FILE *out) NONNULL;
 struct term_table {
 	const char *head[8];
 	size_t columns, rows, cap;
+	bool headless; /* a further page of the same table */
 	char **cells;
 };
 void term_table_row(struct term_table *t, ...)

@@ -525,7 +525,55 @@ def test_more_than_a_page(ada):
     for i in range(205):
         ada.api.must("POST", "/v1/resources", {"name": f"page {i:03}"})
     assert [r["name"] for r in ada.json("find", "page ")] == [f"page {i:03}" for i in range(205)]
-    assert len(ada.json("find", "page ", "--most", "10")) < 205
+    for most in (1, 3, 200, 201, 204):
+        assert [r["name"] for r in ada.json("find", "page ", "--most", str(most))] == [f"page {i:03}" for i in range(most)]
+        lines = ada.good("find", "page ", "--most", str(most)).splitlines()
+        assert len(lines) == most + 1 and lines[0].startswith("ACCOUNT") and not any(x.startswith("ACCOUNT") for x in lines[1:])
+
+
+def test_a_pipe_that_is_closed_ends_it_quietly(ada):
+    ada.good("put", "Closed", "pipe", input="x" * 60000 + "\n")
+    env = dict(ada.node.env, HOLDFAST_SESSION=str(ada.session))
+    for args in (["ls"], ["ls", "--json"], ["find", "Closed"], ["get", "Closed", "pipe"], ["history", "Closed", "pipe"], ["conflicts"], ["--help"]):
+        p = subprocess.Popen(ada.node.argv(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+        p.stdout.close() # before there is a word to read
+        said = p.stderr.read()
+        assert p.wait(30) == -13 and said == b"", (args, p.returncode, said) # SIGPIPE, as a filter ends
+
+
+def test_a_terminal_is_shown_no_controls(ada, where):
+    """A secret that would steer the terminal is made visible there; a pipe gets its bytes, and JSON escapes them."""
+    secret = "a\x1b]0;owned\x07b\u009b31mc\u202ed\u200be"
+    ada.good("put", "Steering", "x", input=secret + "\n")
+    assert ada.good("get", "Steering", "x", "--no-newline") == secret
+    t = Terminal(ada, "get", "Steering", "x", session=ada.session)
+    assert t.end() == 0 and t.seen == "a\\x1b]0;owned\\x07b\\x9b31mc\\u202ed\\u200be\r\n"
+    p = ada.cli("get", "Steering", "x", "--json")
+    assert json.loads(p.stdout)["fields"]["password"] == secret and p.stdout.isascii()
+
+
+@pytest.mark.parametrize("bad", ids=["c1", "zero width", "right to left", "tag", "line"], argvalues=["a\u009bb", "a\u200bb", "a\u202eb", "a\U000e0041b", "a\u2028b"])
+def test_new_names_can_be_seen(ada, boss, bad):
+    refused = ada.api.call("POST", "/v1/resources", {"name": bad})
+    assert (refused.status, refused.code) == (400, "bad_field") and f"U+{ord(bad[1]):04X}" in refused.detail
+    r = ada.api.must("POST", "/v1/resources", {"name": f"Seen {ord(bad[1])}"}, status=201)
+    for what in ({"login": bad}, {"login": "x", "fields": {bad: "y"}}):
+        assert ada.api.call("POST", f"/v1/resources/{r['id']}/accounts", what).code == "bad_field"
+    assert boss.api.call("POST", "/v1/users", {"name": bad}).code == "bad_field"
+
+
+def test_a_name_is_found_however_it_is_typed(ada, boss):
+    """Composed, as most keyboards give it, or decomposed, as some systems do: one name."""
+    nfc, nfd = "J\u00fcrgen", "Ju\u0308rgen"
+    ada.good("put", nfd, nfd, input="x\n")
+    assert [(r["name"], r["accounts"][0]["login"]) for r in ada.json("find", nfd)] == [(nfc, nfc)]
+    for name in (nfc, nfd):
+        assert ada.good("get", name, name) == "x\n" == ada.good("get", f"{name}/{name}")
+    assert ada.api.call("POST", "/v1/resources", {"name": nfd}).code == "conflict"
+    boss.good("user", "add", nfd)
+    assert boss.api.call("POST", "/v1/users", {"name": nfc}).code == "conflict"
+    for name in (nfc, nfd):
+        ada.good("share", nfc, nfc, name)
 
 
 def test_letters_of_others_do_nothing_to_a_terminal(ada):

@@ -33,7 +33,11 @@ test_text(void **state)
 	written("\xc2\x9b"
 		"31m\xc2\x80\xc2\xa0",
 		false, "\\x9b31m\\x80\xc2\xa0");
-	written("cut\xc2", false, "cut\xc2");
+	written("cut\xc2", false, "cut\\xc2");
+	written("a\xe2\x80\xae"
+		"b\xe2\x80\x8b"
+		"c\xf3\xa0\x81\x81",
+		false, "a\\u202eb\\u200bc\\U000e0041");
 }
 
 /* What the function printed, with stdout led into a file meanwhile. */
