@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/jw.h"
+#include "base/uuid.h"
 #include "base/when.h"
 #include "cli/audit_export.h"
 #include "cli/cli.h"
@@ -60,7 +61,20 @@ start_path(const struct cli *c, int64_t limit, const char *node, const char *bef
 	}
 }
 
-/* "reason: to mend the switch, version: 3" of a body; what lies deeper is for --json. */
+/* What a person can read: no certificates, hashes or ids. */
+static bool
+is_readable(json_t *v)
+{
+	const char *s = json_string_value(v);
+	struct uuid id;
+
+	if (json_is_object(v) || json_is_array(v) || json_is_null(v))
+		return false;
+	return !s || (!strchr(s, '\n') && uuid_parse(s, &id) != 0 &&
+		      !(strlen(s) >= 32 && strspn(s, "0123456789abcdef") == strlen(s)));
+}
+
+/* "reason: to mend the switch, version: 3" of a body; the rest is for --json. */
 static void
 describe(json_t *body, struct buf *out)
 {
@@ -69,7 +83,7 @@ describe(json_t *body, struct buf *out)
 
 	json_object_foreach(body, name, v)
 	{
-		if (json_is_object(v) || json_is_array(v) || json_is_null(v))
+		if (!is_readable(v))
 			continue;
 		buf_adds(out, out->len ? ", " : "");
 		for (const char *p = name; *p; p++)

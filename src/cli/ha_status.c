@@ -110,10 +110,12 @@ print_reasons(json_t *reasons)
 static void
 print_alerts(json_t *alerts)
 {
+	if (!json_is_object(alerts))
+		return;
 	json_int_t waiting = json_integer_value(json_object_get(alerts, "waiting"));
 	const char *failure = lookup_text(alerts, "failure");
 
-	if (!json_is_object(alerts) || (waiting == 0 && !*failure))
+	if (waiting == 0 && !*failure)
 		return;
 	printf("\nalerts  %lld wait", (long long)waiting);
 	if (*failure) {
@@ -172,7 +174,8 @@ print_status(const struct cli *c, json_t *o, const char *status)
 	if (json_is_true(json_object_get(o, "emergency_ordered")))
 		printf("\nemergency access is ordered; `holdfast ha emergency off` ends it");
 	printf("\n\n");
-	print_nodes(json_object_get(o, "nodes"));
+	if (json_array_size(json_object_get(o, "nodes")) > 0)
+		print_nodes(json_object_get(o, "nodes"));
 	print_reasons(json_object_get(o, "reasons"));
 	print_alerts(json_object_get(o, "alerts"));
 	print_maintenance(json_object_get(o, "maintenance"));

@@ -67,5 +67,5 @@ bool lookup_is_id(const char *s) NONNULL;
 /* Whether "resource/login", or both words, are what was named. */
 bool lookup_reads(struct lookup_words w, const char *resource, const char *login) NONNULL;
 
-/* Text of a member, "" when it is missing. Borrowed from o. */
+/* Text of a member, "" when it, or o itself, is missing. Borrowed from o. */
 const char *lookup_text(const json_t *o, const char *name);
