@@ -84,7 +84,11 @@ stop(struct reading *r, int rc)
 static unsigned
 line_of(const struct reading *r)
 {
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9 /* which warns of the older name */
+	return (unsigned)XML_GetCurrentLineNumber64(r->parser);
+#else
 	return (unsigned)XML_GetCurrentLineNumber(r->parser);
+#endif
 }
 
 static enum element
