@@ -451,7 +451,8 @@ settings_write_markdown(struct buf *out)
 		 "`conf/holdfast.conf` in the home folder: one `name = value` a line, `#` begins "
 		 "a comment. SIGHUP reads it again: what counts at `reload` is in force at once. "
 		 "An unknown or doubled name and a value out of bounds are refused with their "
-		 "line. A time without a unit is in milliseconds.\n\n"
+		 "line; so is a file that is missing, empty or without `name`: it is not the one "
+		 "that init wrote. A time without a unit is in milliseconds.\n\n"
 		 "| name | default | allowed | counts | what it is |\n"
 		 "|---|---|---|---|---|\n");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

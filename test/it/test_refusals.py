@@ -570,3 +570,56 @@ def test_a_damaged_file_of_the_home_is_named(template, new_node, rel, how):
     said = re.sub(r"\s+", " ", p.stderr)
     assert p.returncode == 1 and (rel in said or how == "missing" and rel == "conf/node.conf" and "holdfast init" in said), said
     assert fingerprint(n.home.parent) == before
+
+
+# ---- the routes ----
+
+def changing_routes():
+    """Every route that is not a GET: (method, path, whether it is open to anyone). Of an import, which is no JSON, the verb has rows."""
+    rows = re.findall(r"\{ HTTP_(\w+), \"([^\"]+)\",[^,]+, [^,]+, ([^\n]*)", (ROOT / "src/api/routes.c").read_text())
+    return [(m, p, "ROUTE_PUBLIC" in rest) for m, p, rest in rows if m != "GET" and p != "/v1/import"]
+
+
+NOBODY = "01900000-0000-7000-8000-000000000000"
+
+
+@pytest.mark.parametrize("method,path,public", changing_routes(), ids=lambda v: str(v))
+def test_a_route_that_is_refused_changes_nothing(ready, people, method, path, public):
+    """Without a session, with a field that nobody knows, for something that is not there, by somebody who may not."""
+    s = ready
+    target = re.sub(r"\{\w+\}", NOBODY, path)
+    anyone = type(people["ada"].api)(s.a)
+    with nothing_changes(s.folder, (s.a, s.b), events=("retrieved",)):
+        replies = [people[who].api.call(method, target, {"no such field": 1}) for who in ("bob", "admin")]
+        if not public:
+            replies.append(anyone.call(method, target, {}))
+        if "{" in path:
+            replies += [people[who].api.call(method, target) for who in ("bob", "admin")]
+        assert all(400 <= r.status < 500 for r in replies), replies
+
+
+# One good field beside one that is refused: neither is taken.
+MIXED = [
+    ("PATCH", "resource", {"description": "new", "owner": "nobody-of-that-name"}),
+    ("PATCH", "resource", {"description": "new", "name": ""}),
+    ("PATCH", "account", {"description": "new", "login": " blank "}),
+    ("PATCH", "account", {"description": "new", "conflict": "perhaps"}),
+    ("PATCH", "user", {"disabled": True, "role": "king"}),
+    ("PATCH", "user", {"reset_password": True, "remove_totp": 1}),
+    ("PATCH", "self", {"remove_totp": True, "role": "user"}),
+    ("POST", "accounts", {"login": "second", "fields": {}}),
+    ("POST", "accounts", {"login": "root", "fields": {"password": "x"}}),
+]
+
+
+@pytest.mark.parametrize("method,what,body", MIXED, ids=lambda v: json.dumps(v) if isinstance(v, dict) else str(v))
+def test_of_several_fields_none_is_taken_when_one_is_refused(ready, people, method, what, body):
+    s, ada, admin = ready, people["ada"].api, people["admin"].api
+    found = ada.must("GET", "/v1/resources?q=web")["resources"][0]
+    account = ada.must("GET", f"/v1/resources/{found['id']}/accounts")["accounts"][0]["id"]
+    user = {n: admin.must("GET", f"/v1/users?q={n}")["users"][0]["id"] for n in ("bob", "admin")}
+    api, path = {"resource": (ada, f"resources/{found['id']}"), "account": (ada, f"accounts/{account}"), "accounts": (ada, f"resources/{found['id']}/accounts"),
+                 "user": (admin, f"users/{user['bob']}"), "self": (admin, f"users/{user['admin']}")}[what]
+    with nothing_changes(s.folder, (s.a, s.b)):
+        r = api.call(method, f"/v1/{path}", body)
+        assert 400 <= r.status < 500, r
