@@ -94,7 +94,9 @@ def bodies(host, port, count, method, target, token, kib, *addresses):
     all_, end = [], time.monotonic() + PATIENCE
     for i in range(int(count)):
         all_.append(Body(host, int(port), addresses[i % len(addresses)], f"{head}\r\n".encode(), min(n - 1, SENT_MAX)))
-        all_[-1].step()
+        for b in all_:
+            if b.took is None:
+                b.step()
     while time.monotonic() < end and any(b.took is None for b in all_):
         for b in all_:
             if b.took is None:

@@ -17,6 +17,7 @@ from test_forward import ask, set_standby, token_of, wait_until_forwarding
 SCRIPT = Path(__file__).resolve().parent / "stranger.py"
 ADDRESSES = [f"10.77.0.{i}" for i in range(101, 106)]
 MEMORY_MIB = 16
+ANSWERED_S = 8 # the hosts and both nodes share this machine's processors
 RECONNECT_S = 26 # longer than a probe keeps its connection, and detect_ms
 
 
@@ -146,7 +147,8 @@ def test_unfinished_bodies_take_no_memory(st, addresses, where):
                 p = stranger(st, "bodies", node.address, node.port, count, "POST", target, token, kib, *ADDRESSES)
                 rows = json.loads(p.communicate(timeout=90)[0])
             assert growth.mib < MEMORY_MIB, f"{target}: {growth.mib:.0f} MiB more"
-            assert all(r["took"] is not None and r["took"] < 5 for r in rows), [r for r in rows if r["took"] is None or r["took"] >= 5][:3]
+            late = [r for r in rows if r["took"] is None or r["took"] > ANSWERED_S]
+            assert not late, late[:3]
             answered = [r["status"] for r in rows if r["status"]]
             assert set(answered) == {status} and len(answered) >= count * 0.9, (target, answered)
     finally:
