@@ -147,7 +147,7 @@ name_entry(struct importread_draft *d)
 		x->named = "its login";
 	} else if (!*title) {
 		title = "untitled";
-		x->named = "nothing: it has no title, URL or login";
+		x->named = "a word, for it has no URL or login either";
 	}
 	x->resource = *path ? arena_printf(a, "%s/%s", path, title) : title;
 }
