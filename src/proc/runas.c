@@ -106,7 +106,9 @@ is_kept(const char *entry)
 	return false;
 }
 
-/* What libraries and PostgreSQL's programs would read from it (PG*, LD_*, locales …) is dropped. */
+/* What libraries and PostgreSQL's programs would read from it (PG*, LD_*, locales …) is dropped. LD_BIND_NOW: the first call of
+ * a library's function, bound when it is made, saves the vector registers on the stack, and with them what the last copy of
+ * a secret left there; nothing wipes that place. */
 static int
 clean_environment(const struct runas *u, struct err *e)
 {
@@ -122,7 +124,7 @@ clean_environment(const struct runas *u, struct err *e)
 	*to = NULL;
 	if (setenv("PATH", path, 1) || setenv("HOME", u->dir, 1) || setenv("USER", u->name, 1) ||
 	    setenv("LOGNAME", u->name, 1) || setenv("LC_ALL", "C.UTF-8", 1) ||
-	    setenv("TZ", "UTC", 1))
+	    setenv("TZ", "UTC", 1) || setenv("LD_BIND_NOW", "1", 1))
 		return err_errno(e, ERR_INTERNAL, "cannot set the environment");
 	return 0;
 }
