@@ -142,13 +142,22 @@ use(const struct fuzz *z)
 	journal_free(j);
 }
 
+static struct fuzz z; /* of the fuzzer, not of the product */
+
+static void
+remove_folder(void)
+{
+	remove_files(&z);
+	rmdir(z.dir);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct fuzz z; /* of the fuzzer, not of the product */
-
-	if (z.good == NULL)
+	if (z.good == NULL) {
 		make_good(&z);
+		atexit(remove_folder);
+	}
 	if (size == 0)
 		return 0;
 	remove_files(&z);
