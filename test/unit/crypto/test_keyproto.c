@@ -219,7 +219,7 @@ without_a_key_it_says_what_to_do(void **state)
 	fresh_key();
 	chmod(key_path, 0444);
 	const char *const files[] = { "/nonexistent/key", "", key_path };
-	const char *const says[] = { "plugged in", "--key-file", "chmod it to 400" };
+	const char *const says[] = { "plugged in", "--key-file", "chmod 400 " };
 	for (size_t i = 0; i < 3; i++) {
 		start_keyd(&r, files[i]);
 		assert_false(is_ready(&r));
