@@ -17,14 +17,22 @@ struct door_source {
 
 /* ---- addresses ---- */
 
+/* IPv4 inside IPv6. */
+static void
+map_ipv4(const struct in_addr *in, uint8_t ret[static 16])
+{
+	memset(ret, 0, 16);
+	ret[10] = ret[11] = 0xff;
+	memcpy(ret + 12, in, 4);
+}
+
 /* IPv4 inside IPv6 and IPv4 are the same; what is neither is all one. */
 static void
 address_of(const struct sockaddr *sa, uint8_t ret[static 16])
 {
 	memset(ret, 0, 16);
 	if (sa->sa_family == AF_INET) {
-		ret[10] = ret[11] = 0xff;
-		memcpy(ret + 12, &((const struct sockaddr_in *)sa)->sin_addr, 4);
+		map_ipv4(&((const struct sockaddr_in *)sa)->sin_addr, ret);
 	} else if (sa->sa_family == AF_INET6) {
 		memcpy(ret, &((const struct sockaddr_in6 *)sa)->sin6_addr, 16);
 	}
@@ -57,13 +65,13 @@ is_own(const struct door *d, const uint8_t a[static 16])
 static bool
 parse_address(const char *text, uint8_t ret[static 16])
 {
-	struct sockaddr_in six = { .sin_family = AF_INET };
+	struct in_addr four;
 
 	if (inet_pton(AF_INET6, text, ret) == 1)
 		return true;
-	if (inet_pton(AF_INET, text, &six.sin_addr) != 1)
+	if (inet_pton(AF_INET, text, &four) != 1)
 		return false;
-	address_of((const struct sockaddr *)&six, ret);
+	map_ipv4(&four, ret);
 	return true;
 }
 
