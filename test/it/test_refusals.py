@@ -238,7 +238,7 @@ NODE_ROWS = [
     Row("init", "an empty folder that is another's", free("init", "--home", beside("empty"), "--key-file", beside("no.key")), 1, "no master key file"),
     Row("init", "key inside", free("init", "--home", beside("empty"), "--key-file", beside("empty/m.key")), 1, "inside the home"),
     Row("init", "secondary of a nonsense listen", free("init", "--secondary", "--home", beside("new"), "--listen", "x"), 2, "listen"),
-    Row("serve", "no home", free("serve", "--home", beside("none")), 1, "cannot open the home"),
+    Row("serve", "no home", free("serve", "--home", beside("none")), 1, "does not exist: name the node's home with --home"),
     Row("serve", "serves already", on("a", "serve"), 1, "serves this home already"),
     Row("serve", "no pack", on("fresh", "serve"), 1, "HAPack"),
     Row("key new", "is there", free("key", "new", key("a")), 1, "never overwritten"),
@@ -262,7 +262,7 @@ NODE_ROWS = [
     Row("ha join", "of another pair", lambda s: ["ha", "join", s.folder / "foreign.zip", "--home", s.b.home], 1, "another pair"),
     Row("ha promote", "the primary serves", on("b", "ha", "promote", "--yes"), 1, "serves"),
     Row("ha promote", "is the primary", on("a", "ha", "promote", "--yes"), 1, "already"),
-    Row("ha promote", "not said yes", on("b", "ha", "promote"), 1, "nothing was done"),
+    Row("ha promote", "not said yes", on("b", "ha", "promote"), 1, "nothing was changed"),
     Row("ha promote", "does not run", on("stopped", "ha", "promote", "--yes"), 3, "does not run"),
     Row("ha switchover", "on the secondary", on("b", "ha", "switchover"), 1, "is a secondary"),
     Row("ha switchover", "no such node", on("a", "ha", "switchover", "127.0.0.9"), 1, "no other node"),
@@ -277,7 +277,7 @@ NODE_ROWS = [
     Row("ha remove", "the primary", on("a", "ha", "remove", "127.0.0.1", "--yes"), 1, "cannot be taken out"),
     Row("ha remove", "no such node", on("a", "ha", "remove", "127.0.0.9", "--yes"), 1, "no node of the pair"),
     Row("ha remove", "on the secondary", on("b", "ha", "remove", "127.0.0.1", "--yes"), 1, "not the serving primary"),
-    Row("ha remove", "not said yes", on("a", "ha", "remove", "127.0.0.2"), 1, "nothing was done"),
+    Row("ha remove", "not said yes", on("a", "ha", "remove", "127.0.0.2"), 1, "nothing was changed"),
     Row("ha emergency", "on the primary", on("a", "ha", "emergency", "on"), 1, "no secondary"),
     Row("ha emergency", "neither", on("b", "ha", "emergency", "perhaps"), 2, "on or off"),
     Row("ha maintenance", "no reason", on("a", "ha", "maintenance", "2h"), 2, "why"),
@@ -508,7 +508,8 @@ def test_every_verb_has_its_refusals():
 # ---- a set-up that is refused late, or given up ----
 
 def single(stage, template, name):
-    """A node that was never in a pair, with ports that are its own."""
+    """A node that was never in a pair, with ports that are its own. It lies in the folder that is looked at."""
+    last_seen.clear()
     ports = Ports()
     n = stage.node(name, "localhost", ports.take(), ports.take(), "127.0.0.1")
     return copy_of(template, n).start()
