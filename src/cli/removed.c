@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/jw.h"
+#include "base/name.h"
 #include "base/uuid.h"
 #include "cli/lookup.h"
 #include "cli/term.h"
@@ -165,12 +166,12 @@ is_named(const struct cli *c, const json_t *x)
 	auto_buf name = BUF_INIT;
 
 	if (c->nargs == 2)
-		return is_account(x) && strcasecmp(resource, c->args[0]) == 0 &&
-		       strcasecmp(lookup_text(x, "login"), c->args[1]) == 0;
+		return is_account(x) && name_same(resource, c->args[0]) &&
+		       name_same(lookup_text(x, "login"), c->args[1]);
 	if (strcmp(lookup_text(x, "id"), c->args[0]) == 0)
 		return true;
 	add_name(&name, x);
-	return strcasecmp(buf_str(&name), c->args[0]) == 0;
+	return name_same(buf_str(&name), c->args[0]);
 }
 
 static int

@@ -142,6 +142,13 @@ def test_who_may_manage_brings_back(ada, bob):
     assert ada.good("get", "Managed/x") == "x\n"
 
 
+def test_a_name_is_the_same_composed_or_not_whatever_the_case(ada):
+    ada.good("put", "Stra\u00dfe \u00e4/\u00d6l", input="x\n")
+    for words in (["STRA\u00dfE A\u0308/o\u0308L"], ["stra\u00dfe \u00c4", "O\u0308l"]):
+        ada.good("rm", "--yes", "Stra\u00dfe \u00e4/\u00d6l")
+        assert ada.good("undelete", *words) == "Stra\u00dfe \u00e4/\u00d6l is back\n"
+
+
 def test_a_name_that_is_taken_by_now(ada):
     ada.good("put", "Taken/x", input="old\n")
     ada.good("rm", "--yes", "--resource", "Taken")
