@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from memory import is_sanitized
 from stage import PASSWORD
 from test_forward import ask, set_standby, token_of, wait_until_forwarding
 
@@ -146,7 +147,7 @@ def test_unfinished_bodies_take_no_memory(st, addresses, where):
             with Growth(node) as growth:
                 p = stranger(st, "bodies", node.address, node.port, count, "POST", target, token, kib, *ADDRESSES)
                 rows = json.loads(p.communicate(timeout=90)[0])
-            assert growth.mib < MEMORY_MIB, f"{target}: {growth.mib:.0f} MiB more"
+            assert growth.mib < MEMORY_MIB or is_sanitized(st.holdfast), f"{target}: {growth.mib:.0f} MiB more"
             late = [r for r in rows if r["took"] is None or r["took"] > ANSWERED_S]
             assert not late, late[:3]
             answered = [r["status"] for r in rows if r["status"]]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import as_user, give, paragraph, processes_below
+from memory import is_sanitized
 from pair import Failed, stat_of
 
 
@@ -115,7 +116,7 @@ def test_small_when_idle(running, record_property):
         total += next(int(l.split()[1]) for l in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if l.startswith("Pss:"))
     print(f"\nidle: {total / 1024:.1f} MiB")
     record_property("idle_mib", round(total / 1024, 1))
-    if "asan" not in str(running.holdfast):
+    if not is_sanitized(running.holdfast):
         assert total < 120 << 10
 
 
