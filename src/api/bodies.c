@@ -2,6 +2,7 @@
 #include "api/bodies.h"
 
 #include <stddef.h>
+#include "base/name.h"
 #include "vault/account.h"
 #include "vault/session.h"
 
@@ -9,7 +10,7 @@
 
 /* Longest texts, bytes. vault/import holds lines of a file to the same bounds. */
 enum {
-	MAX_NAME = 200,
+	MAX_NAME = NAME_BYTES_MAX,
 	MAX_TYPE = 100,
 	MAX_ADDRESS = 255,
 	MAX_URL = 2000,

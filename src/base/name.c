@@ -69,3 +69,20 @@ name_unseen(const char *s, uint32_t *ret_char)
 		s += name_char(s, ret_char, &unseen);
 	return unseen;
 }
+
+int
+name_check(const char *text, const char *what, struct err *e)
+{
+	size_t n = strlen(text);
+	if (n == 0)
+		return err_set(e, ERR_BAD_FIELD, "%s may not be empty", what);
+	if (text[0] == ' ' || text[n - 1] == ' ')
+		return err_set(e, ERR_BAD_FIELD, "%s may not begin or end with a blank", what);
+	uint32_t c;
+	if (name_unseen(text, &c))
+		return err_set(e, ERR_BAD_FIELD,
+			       "%s may have nothing in it that cannot be seen (control "
+			       "characters, marks of direction or of no width): U+%04X",
+			       what, (unsigned)c);
+	return 0;
+}

@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/buf.h"
+#include "base/err.h"
+
+#define NAME_BYTES_MAX 200 /* of a user, resource, login, field */
 
 /* Appends s in NFC. What is no UTF-8 stays as it is. */
 void name_nfc(const char *s, struct buf *out) NONNULL;
@@ -22,3 +25,7 @@ size_t name_char(const char *s, uint32_t *ret_char, bool *ret_unseen) NONNULL;
 
 /* Whether the text has such a character; *ret_char is the first of them. */
 bool name_unseen(const char *s, uint32_t *ret_char) NONNULL;
+
+/* A name of a user, resource, login …: not empty, nothing in it that cannot be seen, no blanks at its ends.
+ * what: "name". Its length is bounded where it is read. ERR_BAD_FIELD. */
+int name_check(const char *text, const char *what, struct err *e) NONNULL MUST_USE;

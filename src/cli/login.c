@@ -156,8 +156,11 @@ run_login(const struct cli *c, struct err *e)
 		term_print_json(o);
 		return CLI_GOOD;
 	}
-	printf("logged in to %s as %s; the session ends at %s\n", lookup_text(o, "node"),
-	       remote_user(r), lookup_text(o, "expires"));
+	auto_buf said = BUF_INIT;
+	buf_addf(&said, "logged in to %s as %s; the session ends at %s", lookup_text(o, "node"),
+		 remote_user(r), lookup_text(o, "expires"));
+	term_print_text(buf_str(&said));
+	putchar('\n');
 	term_note_mode(r);
 	json_t *waiting = json_object_get(o, "administration_conflicts");
 	if (waiting)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/jw.h"
 #include "base/secret.h"
+#include "base/name.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
 #include "cli/term.h"
@@ -112,9 +113,29 @@ split(struct lookup_words w, struct place *ret, struct err *e)
 	return 0;
 }
 
+/* As the node will, but before the resource is made for a login that it refuses. */
+static int
+check_name(const char *text, const char *what, struct err *e)
+{
+	if (strlen(text) > NAME_BYTES_MAX)
+		return err_set(e, ERR_BAD_FIELD, "%s may have %d bytes at most, not %zu", what,
+			       NAME_BYTES_MAX, strlen(text));
+	return name_check(text, what, e);
+}
+
+static int
+check_names(const struct place *p, const char *field, struct err *e)
+{
+	int rc = p->there.id[0] ? 0 : check_name(buf_str(&p->resource), "the resource's name", e);
+
+	if (rc == 0)
+		rc = check_name(p->login, "the login", e);
+	return rc ? rc : check_name(field, "the field's name", e);
+}
+
 /* Where the new account goes; says so before anything is asked for or made. */
 static int
-plan(const struct cli *c, struct remote *r, struct place *ret, struct err *e)
+plan(const struct cli *c, struct remote *r, const char *field, struct place *ret, struct err *e)
 {
 	auto_buf note = BUF_INIT;
 	struct err why = { 0 };
@@ -128,6 +149,9 @@ plan(const struct cli *c, struct remote *r, struct place *ret, struct err *e)
 	if (rc < 0 && !is_new && why.code)
 		*e = why;
 	if (rc < 0 && !is_new)
+		return rc;
+	rc = check_names(ret, field, e);
+	if (rc < 0)
 		return rc;
 	if (ret->there.id[0])
 		buf_addf(&note,
@@ -251,7 +275,7 @@ run_put(const struct cli *c, struct err *e)
 		rc = lookup_account(r, lookup_words(c, 0), LOOKUP_WRITE, &a, e);
 	bool new = rc == ERR_NOT_FOUND;
 	if (new)
-		rc = plan(c, r, &p, e);
+		rc = plan(c, r, field, &p, e);
 	if (rc == 0)
 		rc = new_value(c, field, &value, e);
 	if (rc < 0)

@@ -142,12 +142,17 @@ removed_list(const struct cli *c, struct err *e)
 {
 	auto_remote r = NULL;
 	auto_json all = NULL;
-	int rc = remote_open(&r, e);
+	int64_t most;
+	int rc = cli_get_int(c, "most", 1, INT32_MAX, INT32_MAX, &most, e);
 
+	if (rc == 0)
+		rc = remote_open(&r, e);
 	if (rc == 0)
 		rc = read_bin(r, &all, e);
 	if (rc < 0)
 		return rc;
+	while ((int64_t)json_array_size(all) > most)
+		json_array_remove(all, json_array_size(all) - 1);
 	term_note_mode(r);
 	if (c->json)
 		term_print_json(all);

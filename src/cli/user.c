@@ -21,10 +21,11 @@ print_token(const struct cli *c, json_t *o)
 		term_print_json(o);
 		return;
 	}
-	printf("user %s is %s%s\n", lookup_text(json_object_get(o, "user"), "name"),
-	       lookup_text(json_object_get(o, "user"), "role"),
-	       json_is_true(json_object_get(json_object_get(o, "user"), "disabled")) ? ", disabled"
-										     : "");
+	json_t *user = json_object_get(o, "user");
+	printf("user ");
+	term_print_text(lookup_text(user, "name"));
+	printf(" is %s%s\n", lookup_text(user, "role"),
+	       json_is_true(json_object_get(user, "disabled")) ? ", disabled" : "");
 	if (*token) {
 		auto_buf name = BUF_INIT;
 		term_quote(&name, lookup_text(json_object_get(o, "user"), "name"));

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "base/name.h"
 #include "vault/lists.h"
 #include "vault/user.h"
 #include "vault/verify.h"
@@ -485,7 +486,7 @@ audit_accept(struct call *c, const char *anchor_path, const char *reason, struct
 	policy_gate gate = gate_enter(c->v->gates, c->f, &c->v->node);
 	auto_buf body = BUF_INIT;
 	struct jw w;
-	int n, rc = policy_name(reason, "reason", e);
+	int n, rc = name_check(reason, "reason", e);
 
 	if (rc == 0)
 		rc = collect_breaks(c, anchor_path, v, e);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "base/name.h"
 
 #define FIELD_NAME_MAX 100
 #define FIELD_VALUE_MAX (64u << 10) /* as the API has it */
@@ -174,7 +175,7 @@ check_texts(const struct importfile_entry *x, struct err *e)
 		if (strlen(texts[i].value) > texts[i].max)
 			return err_set(e, ERR_BAD_FIELD, "%s is longer than %zu bytes",
 				       texts[i].name, texts[i].max);
-		int rc = texts[i].is_name ? policy_name(texts[i].value, texts[i].name, e) : 0;
+		int rc = texts[i].is_name ? name_check(texts[i].value, texts[i].name, e) : 0;
 		if (rc)
 			return rc;
 	}
@@ -189,7 +190,7 @@ check_fields(const struct importfile_entry *x, struct err *e)
 		return err_set(e, ERR_BAD_FIELD, "it has more than %d fields", ACCOUNT_FIELDS_MAX);
 	for (size_t i = 0; i < x->nfields; i++) {
 		const struct account_field *f = &x->field[i];
-		int rc = policy_name(f->name, "the name of a field", e);
+		int rc = name_check(f->name, "the name of a field", e);
 		if (rc)
 			return rc;
 		if (strlen(f->name) > FIELD_NAME_MAX)

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 #include "base/csv.h"
+#include "base/name.h"
 #include "vault/importread.h"
 
 struct column {
@@ -166,7 +167,7 @@ take_column(struct reading *r, unsigned i, struct err *e)
 	c->lost = !*header || !(file->format->flags & IMPORTFORMAT_KEEP);
 	if (c->lost)
 		return 0;
-	if (strlen(header) > 100 || policy_name(header, "column", e))
+	if (strlen(header) > 100 || name_check(header, "column", e))
 		return err_set(e, ERR_BAD_FIELD, "line %u: the name of column %u is no good",
 			       r->csv.record, i + 1);
 	return 0;

@@ -90,23 +90,6 @@ policy_pattern(struct arena *a, const char *text)
 	return ret;
 }
 
-int
-policy_name(const char *text, const char *what, struct err *e)
-{
-	size_t n = strlen(text);
-	if (n == 0)
-		return err_set(e, ERR_BAD_FIELD, "%s may not be empty", what);
-	if (text[0] == ' ' || text[n - 1] == ' ')
-		return err_set(e, ERR_BAD_FIELD, "%s may not begin or end with a blank", what);
-	uint32_t c;
-	if (name_unseen(text, &c))
-		return err_set(e, ERR_BAD_FIELD,
-			       "%s may have nothing in it that cannot be seen (control "
-			       "characters, marks of direction or of no width): U+%04X",
-			       what, (unsigned)c);
-	return 0;
-}
-
 const char *
 policy_nfc(struct arena *a, const char *text)
 {
@@ -120,7 +103,7 @@ int
 policy_take_name(struct arena *a, const char **text, const char *what, struct err *e)
 {
 	*text = policy_nfc(a, *text);
-	return policy_name(*text, what, e);
+	return name_check(*text, what, e);
 }
 
 int

@@ -48,13 +48,9 @@ int policy_check(struct call *c, const struct uuid *object, int level, int need,
 /* "%text%" for LIKE with its own characters escaped, in the arena. */
 const char *policy_pattern(struct arena *a, const char *text) NONNULL;
 
-/* A name of a user, resource, login …: not empty, nothing in it that cannot be seen or that steers
- * what shows it, no blanks at its ends. what: "name". */
-int policy_name(const char *text, const char *what, struct err *e) NONNULL MUST_USE;
-
 /* The form that names are kept in (base/name.h), in the arena. */
 const char *policy_nfc(struct arena *a, const char *text) NONNULL;
-/* A new name: brought to that form, and held to policy_name. */
+/* A new name: brought to that form, and held to name_check. */
 int policy_take_name(struct arena *a, const char **text, const char *what,
 		     struct err *e) NONNULL MUST_USE;
 

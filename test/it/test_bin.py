@@ -117,6 +117,7 @@ def test_it_comes_back_as_it_was(shared, boss, ada, bob):
     assert bob.api.call("POST", f"/v1/resources/{mine['Whole']['id']}/restore", {}).status == 403
     assert boss.api.call("POST", f"/v1/resources/{mine['Whole']['id']}/restore", {}).status == 404
     fails(ada.cli("undelete", "Whole/gone before"), 1, f"holdfast undelete {mine['Whole']['id']}")
+    assert len(ada.json("ls", "--removed", "--most", "1")) == 1 < len(mine)
     shown = ada.good("ls", "--removed")
     assert "resource, accounts: 2" in shown and mine["Whole"]["id"] in shown
 

@@ -418,6 +418,17 @@ def test_a_write_names_the_account_itself(shared, ada):
     assert p.returncode == 0 and p.stderr == "" and "of Write new/b/c" in p.stdout
 
 
+@pytest.mark.parametrize("login,field,words", [("a\u200bb", None, "the login may have nothing"), ("a" * 201, None, "the login may have 200 bytes at most"),
+                                               (" a", None, "the login may not begin"), ("a", "p\u200bw", "the field's name may have nothing"),
+                                               ("a", "p" * 201, "the field's name may have 200 bytes")])
+def test_a_refused_login_leaves_no_resource(shared, ada, login, field, words):
+    """The checks come before the first of both requests."""
+    before = shared.sql("SELECT count(*) FROM resource")
+    fails(ada.cli("put", "Half made", login, *(["--field", field] if field else []), input="x\n"), 1, words)
+    assert shared.sql("SELECT count(*) FROM resource") == before
+    assert shared.sql("SELECT count(*) FROM event WHERE body::json->>'name' = 'Half made'") == [["0"]]
+
+
 def test_three_words_of_a_share(ada, bob):
     ada.good("put", "Three", "words", input="x\n")
     assert ada.good("share", "Three", "words", "bob") == "bob may now view Three/words\n"

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "base/name.h"
 #include "vault/audit.h"
 #include "vault/import.h"
 #include "vault/policy.h"
@@ -48,10 +49,10 @@ names_are_plain(void **state)
 	static const char *const bad[] = { "", " a", "a ", "a\nb", "a\x7f", "\x01" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = { 0 };
-		assert_int_equal(policy_name(bad[i], "name", &e), ERR_BAD_FIELD);
+		assert_int_equal(name_check(bad[i], "name", &e), ERR_BAD_FIELD);
 	}
 	struct err e = { 0 };
-	assert_int_equal(policy_name("Müller & Söhne", "name", &e), 0);
+	assert_int_equal(name_check("Müller & Söhne", "name", &e), 0);
 }
 
 static void
