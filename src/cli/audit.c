@@ -216,22 +216,22 @@ run_verify(const struct cli *c, struct err *e)
 	{
 		bool broken = json_is_true(json_object_get(n, "broken"));
 		const char *name = name_of(nodes, lookup_text(json_object_get(n, "node"), "id"));
+		printf("%s%s%s", cli_paint(c, broken ? CLI_RED : CLI_GREEN),
+		       broken ? "BROKEN" : "good", cli_paint(c, CLI_PLAIN));
 		if (broken)
-			printf("%sBROKEN%s  node %s at event %lld: %s\n", cli_paint(c, CLI_RED),
-			       cli_paint(c, CLI_PLAIN), name,
-			       (long long)json_integer_value(json_object_get(n, "broken_seq")),
-			       lookup_text(n, "why"));
+			term_say(stdout, "  node %s at event %lld: %s\n", name,
+				 (long long)json_integer_value(json_object_get(n, "broken_seq")),
+				 lookup_text(n, "why"));
 		else
-			printf("%sgood%s    node %s: %lld events\n", cli_paint(c, CLI_GREEN),
-			       cli_paint(c, CLI_PLAIN), name,
-			       (long long)json_integer_value(json_object_get(n, "events")));
+			term_say(stdout, "    node %s: %lld events\n", name,
+				 (long long)json_integer_value(json_object_get(n, "events")));
 	}
 	json_array_foreach(json_object_get(o, "accepted"), i, n)
 	{
-		printf("accepted  node %s at event %lld: accepted on %s by %s: %s\n",
-		       name_of(nodes, lookup_text(n, "node")),
-		       (long long)json_integer_value(json_object_get(n, "seq")),
-		       lookup_text(n, "at"), lookup_text(n, "by"), lookup_text(n, "reason"));
+		term_say(stdout, "accepted  node %s at event %lld: accepted on %s by %s: %s\n",
+			 name_of(nodes, lookup_text(n, "node")),
+			 (long long)json_integer_value(json_object_get(n, "seq")),
+			 lookup_text(n, "at"), lookup_text(n, "by"), lookup_text(n, "reason"));
 	}
 	printf("%s: %lld events verified\n",
 	       !good ? "THE LOG IS BROKEN"

@@ -101,7 +101,7 @@ print_log(const struct restore_result *r)
 {
 	char id[UUID_STR_LEN];
 
-	printf("the backup of %s, made at %s:\n", r->of, r->made_at);
+	term_say(stdout, "the backup of %s, made at %s:\n", r->of, r->made_at);
 	for (unsigned i = 0; i < r->log.nnodes; i++) {
 		const struct verify_node *n = &r->log.nodes[i];
 		if (!n->last_seq)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "cli/term.h"
 #include "crypto/x509.h"
 #include "proc/preflight.h"
 #include "proc/runas.h"
@@ -46,10 +47,11 @@ print_info(const struct cli *c, struct jw *w, const char *what, const struct x50
 	clock_iso(i->not_before_us, from);
 	clock_iso(i->not_after_us, to);
 	if (!c->json) {
-		printf("%s\n  subject  %s\n  issuer   %s%s\n  names    %s\n  valid    %.10s … "
-		       "%.10s\n  SHA-256  %s\n",
-		       what, i->subject, i->issuer, i->self_signed ? " (self-signed)" : "",
-		       i->names, from, to, i->pin);
+		term_say(stdout,
+			 "%s\n  subject  %s\n  issuer   %s%s\n  names    %s\n  valid    %.10s … "
+			 "%.10s\n  SHA-256  %s\n",
+			 what, i->subject, i->issuer, i->self_signed ? " (self-signed)" : "",
+			 i->names, from, to, i->pin);
 		return;
 	}
 	jw_object(w, what);
@@ -143,7 +145,7 @@ run_import(const struct cli *c, struct err *e)
 	if (c->json)
 		printf("{\"sha256\":\"%s\",\"file\":\"%s\"}\n", info.pin, path);
 	else
-		printf("trusted now: %s\n  SHA-256 %s\n", info.subject, info.pin);
+		term_say(stdout, "trusted now: %s\n  SHA-256 %s\n", info.subject, info.pin);
 	tell_node(&h);
 	return CLI_GOOD;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/term.h"
 #include "ha/pack.h"
@@ -82,11 +83,19 @@ run(const struct cli *c, struct err *e)
 		return rc;
 	bool has_key = home_key_path(&h, key, &none) == 0;
 	if (c->json) {
-		printf("{\"primary\":\"%s\",\"secondary\":\"%s\",\"key_location_known\":%s}\n",
-		       m.primary_name, m.secondary_name, has_key ? "true" : "false");
+		auto_buf out = BUF_INIT;
+		struct jw w;
+
+		jw_init(&w, &out);
+		jw_object(&w, NULL);
+		jw_text(&w, "primary", m.primary_name);
+		jw_text(&w, "secondary", m.secondary_name);
+		jw_bool(&w, "key_location_known", has_key);
+		jw_end_object(&w);
+		puts(buf_str(&out));
 		return CLI_GOOD;
 	}
-	printf("the pack of %s for %s is in place\n", m.primary_name, m.secondary_name);
+	term_say(stdout, "the pack of %s for %s is in place\n", m.primary_name, m.secondary_name);
 	if (!has_key)
 		printf("next: write the path of the master key file into %s/conf/manage_key.conf "
 		       "(one line)\n",

@@ -52,7 +52,7 @@ run(const struct cli *c, struct err *e)
 		jw_end_object(&w);
 		printf("%s\n", buf_str(&out));
 	} else {
-		printf("%s is no longer in the pair\n", c->args[0]);
+		term_say(stdout, "%s is no longer in the pair\n", c->args[0]);
 	}
 	return CLI_GOOD;
 }

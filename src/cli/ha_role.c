@@ -212,16 +212,16 @@ tell_of_others(const struct home *h)
 		const char *name = lookup_text(n, "name");
 
 		if (!json_is_true(json_object_get(n, "answers")))
-			fprintf(stderr, "  %-29s does not answer\n", name);
+			term_say(stderr, "  %-29s does not answer\n", name);
 		else
-			fprintf(stderr, "  %-29s has everything as of %s\n", name,
-				lookup_text(n, "as_of"));
+			term_say(stderr, "  %-29s has everything as of %s\n", name,
+				 lookup_text(n, "as_of"));
 		if (json_is_true(json_object_get(n, "has_more")))
-			fprintf(stderr,
-				"%s HAS MORE THAN THIS NODE: better run `holdfast ha promote` "
-				"there. If this node is promoted\nall the same, what only %s has "
-				"is merged a little later.\n",
-				name, name);
+			term_say(stderr,
+				 "%s HAS MORE THAN THIS NODE: better run `holdfast ha promote` "
+				 "there. If this node is promoted\nall the same, what only %s has "
+				 "is merged a little later.\n",
+				 name, name);
 	}
 }
 

@@ -40,6 +40,18 @@ term_write_text(const char *s, bool lines, FILE *out)
 }
 
 void
+term_say(FILE *out, const char *format, ...)
+{
+	auto_buf text = BUF_INIT;
+	va_list ap;
+
+	va_start(ap, format);
+	buf_addv(&text, format, ap);
+	va_end(ap);
+	term_write_text(buf_str(&text), true, out);
+}
+
+void
 term_print_text(const char *s)
 {
 	term_write_text(s, false, stdout);

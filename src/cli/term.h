@@ -36,6 +36,8 @@ void term_write_json(const json_t *o) NONNULL; /* without the newline */
 void term_print_text(const char *s) NONNULL;
 /* The same, to `out`; line ends stay when `lines`. */
 void term_write_text(const char *s, bool lines, FILE *out) NONNULL;
+/* fprintf for a sentence with names of the other side in it; its own line ends and tabs stay. */
+void term_say(FILE *out, const char *format, ...) PRINTF(2, 3);
 
 /* A table of at most 8 columns; widths fit the rows. */
 struct term_table {

@@ -23,6 +23,23 @@ written(const char *text, bool lines, const char *expected)
 	free(got);
 }
 
+/* A sentence keeps its own line ends; what is put into it is text and nothing else. */
+static void
+test_say(void **state)
+{
+	char *got = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&got, &n);
+
+	term_say(out, "node %s:\n\t%d events\n", "a\033[31m\xc2\x9b\xe2\x80\xae", 3);
+	fclose(out);
+	assert_null(strpbrk(got, "\033"));
+	assert_null(strstr(got, "\xc2\x9b"));
+	assert_null(strstr(got, "\xe2\x80\xae"));
+	assert_non_null(strstr(got, ":\n\t3 events\n"));
+	free(got);
+}
+
 /* What others wrote moves no cursor and opens no window's title. */
 static void
 test_text(void **state)
@@ -151,6 +168,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_say),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_secrets),
 	};
