@@ -146,10 +146,14 @@ def collect(folder, build, words=None):
 
 
 def sample(folder, build, share, seed, stages, always=None):
+    """Whole files, in the order that the seed gives, until the share is reached: a file's tests may build on each other."""
     tests = collect(folder, build)
     kept = set(collect(folder, build, always)) if always else set()
-    others = [t for t in tests if t not in kept]
-    kept |= set(random.Random(seed).sample(others, round(len(others) * share)))
+    wanted = len(kept) + round((len(tests) - len(kept)) * share)
+    files = sorted({t.split("::")[0] for t in tests})
+    for name in random.Random(seed).sample(files, len(files)):
+        if len(kept) < wanted:
+            kept |= {t for t in tests if t.split("::")[0] == name}
     print(f"{folder}: {len(kept)} of {len(tests)} tests, drawn with --seed {seed}", flush=True)
     if not kept:
         return Tally(failed=1)
