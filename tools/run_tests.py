@@ -40,7 +40,7 @@ FOREIGN = re.compile(r"^(LANG|LANGUAGE|LC_\w+|TZ|PG\w+|HOLDFAST_HOME|HOLDFAST_SE
 IT_STAGES = 2
 HA_STAGES = 4
 # How much of a suite its sample takes, and what is in it whatever the seed.
-IT_SHARE, HA_SHARE = 0.4, 0.08
+IT_SHARE, HA_SHARE = 0.2, 0.05
 HA_ALWAYS = "node-kill or keyd-kill or test_link_is_cut or in_the_middle_of_the_merge or test_promises"
 
 
