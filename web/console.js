@@ -167,7 +167,9 @@ function showReason(r) {
 	const cause = $("reasons").lastElementChild;
 	if (r.follows_from && cause) { // under what it follows from
 		what.replaceWith(`And so ${what.textContent}.`);
-		cause.append(li);
+		if (cause.lastElementChild.tagName !== "UL")
+			cause.append(document.createElement("ul"));
+		cause.lastElementChild.append(li);
 		return;
 	}
 	const todo = document.createElement("div");

@@ -15,7 +15,6 @@
 #include "vault/recover.h"
 #include "vault/user.h"
 
-#define BEAT_MAX_MS 5000
 #define WAIT_MS 20000
 #define POLL_MS 50
 
@@ -47,7 +46,7 @@ check_state(const struct home *h, struct err *e)
 	if (runs) {
 		q = page_quick(p);
 		page_free(p);
-		runs = clock_mono_ms() - q.beat_mono_ms <= BEAT_MAX_MS;
+		runs = clock_mono_ms() - q.beat_mono_ms <= PAGE_BEAT_MAX_MS;
 	}
 	if (!runs)
 		return err_set(

@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/log.h"
+#include "base/page.h"
 #include "base/secret.h"
 #include "http/json.h"
 #include "http/relay.h"
@@ -56,7 +57,6 @@
 #define KEYS_ASK_MS 500
 #define PING_MS 500
 #define PING_MAX_MS 1000
-#define BEAT_MAX_MS 5000
 #define LIST_GRACE_MS 2000 /* the database ends a list; then the connection would be lost */
 #define WRITE_GRACE_MS 1500
 #define RETRY_MS 250
@@ -373,7 +373,7 @@ judge(const struct vaultd *d, int64_t now, char *why, size_t n)
 		snprintf(why, n, "the data keys are not loaded yet");
 	if (why[0])
 		return false;
-	if (silent_ms <= BEAT_MAX_MS && silent_ms >= 0)
+	if (silent_ms <= PAGE_BEAT_MAX_MS && silent_ms >= 0)
 		return true;
 	/* Nobody would notice a peer that became the primary, or bring it back into step. */
 	snprintf(why, n, "the agent has been silent for %lld ms", (long long)silent_ms);
@@ -594,13 +594,13 @@ await_page(struct vaultd *d, struct fiber *f)
 	home_path(&d->args->home, HOME_STATE, path);
 	while (!d->stopping) {
 		int64_t now = clock_mono_ms(), age;
-		bool late = now - d->began_ms > BEAT_MAX_MS;
+		bool late = now - d->began_ms > PAGE_BEAT_MAX_MS;
 
 		if (!d->v.page && page_open(path, &d->v.page, &e))
 			d->v.page = NULL;
 		if (d->v.page) {
 			age = now - page_quick(d->v.page).beat_mono_ms;
-			if (age >= 0 && age < BEAT_MAX_MS)
+			if (age >= 0 && age < PAGE_BEAT_MAX_MS)
 				return;
 			if (late && page_quick(d->v.page).state == HA_SINGLE)
 				return;
