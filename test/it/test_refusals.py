@@ -187,6 +187,7 @@ def make_pair_of(a, b):
     b.start()
     for n in (a, b):
         n.wait_status(0)
+        members_are_known(n)
 
 
 @pytest.fixture(scope="module")
@@ -512,7 +513,17 @@ def single(stage, template, name):
     last_seen.clear()
     ports = Ports()
     n = stage.node(name, "localhost", ports.take(), ports.take(), "127.0.0.1")
-    return copy_of(template, n).start()
+    copy_of(template, n).start()
+    members_are_known(n)
+    return n
+
+
+def members_are_known(n, timeout=60):
+    """The agent writes once, soon after a first start, whose certificates the channel takes; until then it takes any of the authority's."""
+    ident, end = n.home / "data/pg/pg_ident.conf", time.monotonic() + timeout
+    while "/^.*$" in ident.read_text():
+        assert time.monotonic() < end, ident.read_text()
+        time.sleep(0.1)
 
 
 def test_a_setup_whose_port_is_taken_changes_nothing(stage, template):
