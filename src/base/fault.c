@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -89,7 +90,7 @@ find_place(const char *name)
 static bool
 is_armed(enum fault f, uint32_t place)
 {
-	uint32_t armed = atomic_load(&page->armed);
+	uint32_t armed = atomic_load(&page->armed) & ~(uint32_t)FAULT_KILLS;
 
 	return armed == (uint32_t)f + 1 || armed == FAULT_AT_PLACE + place;
 }
@@ -107,11 +108,13 @@ fault_reach(enum fault f, const char *file, const char *function)
 	errno = keep;
 	if (!is_armed(f, at) || atomic_fetch_sub(&page->left, 1) != 1)
 		return false;
-	atomic_store(&page->armed, 0);
+	bool kills = atomic_exchange(&page->armed, 0) & FAULT_KILLS;
 	atomic_fetch_add(&page->places[at].failed, 1);
 	atomic_store(&page->fired_place, at);
 	atomic_store(&page->fired_pid, (uint32_t)getpid());
 	atomic_store(&page->fired, 1);
+	if (kills)
+		raise(SIGKILL);
 	errno = points[f].sys;
 	return true;
 }

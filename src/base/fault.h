@@ -25,6 +25,8 @@ enum fault {
 #define FAULT_PLACES 256 /* a power of two; more than there are in the sources */
 #define FAULT_PLACE_LEN 64
 #define FAULT_AT_PLACE 0x10000
+#define FAULT_KILLS                                                                                \
+	0x20000 /* beside one of the two: the process that reaches it is killed there, before the call */
 
 /* Where a point is in the sources: "ha/pack.c put ARCHIVE_WRITE". */
 struct fault_place {

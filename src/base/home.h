@@ -22,6 +22,9 @@
 	X(TLS, "conf/tls")                                                                               \
 	X(WEB_CERT, "conf/tls/web.crt")                                                                  \
 	X(WEB_KEY, "conf/tls/web.key")                                                                   \
+	X(TLS_MAKING,                                                                                    \
+	  "conf/tls/making")	       /* files that fit together, being written (base/place.h) */       \
+	X(TLS_NEW, "conf/tls/new")     /* the same, whole: they go into their places */                  \
 	X(TRUSTED, "conf/tls/trusted") /* *.pem that cert import brought */                              \
 	X(PAIR_CA, "conf/tls/pair-ca.crt")                                                               \
 	X(PAIR_CA_KEY, "conf/tls/pair-ca.key.sealed")                                                    \

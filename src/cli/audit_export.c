@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/jw.h"
+#include "base/place.h"
 #include "cli/lookup.h"
 #include "cli/term.h"
 #include "crypto/auditfile.h"
@@ -27,7 +28,7 @@ struct out {
 	FILE *f;
 	char path[4096], tmp[4112];
 	int64_t begun_ms, events, total;
-	bool told;
+	bool told, replace;
 };
 
 /* ---- the file ---- */
@@ -37,6 +38,9 @@ open_out(struct out *o, const char *path, struct err *e)
 {
 	if (snprintf(o->path, sizeof(o->path), "%s", path) >= (int)sizeof(o->path))
 		return err_set(e, ERR_USAGE, "the path is too long");
+	int rc = place_check(path, o->replace, e);
+	if (rc < 0)
+		return rc;
 	snprintf(o->tmp, sizeof(o->tmp), "%s.XXXXXX", path);
 	int fd = mkstemp(o->tmp);
 	if (fd < 0)
@@ -230,8 +234,8 @@ verify_and_keep(struct out *o, struct err *e)
 		rc = auditfile_verify(a, NULL, &found, e);
 	if (!rc && is_stopped())
 		rc = err_set(e, ERR_REFUSED, "stopped; nothing was written");
-	if (!rc && rename(o->tmp, o->path))
-		rc = err_errno(e, ERR_IO, "cannot name the export %s", o->path);
+	if (!rc)
+		rc = place_file(o->tmp, o->path, o->replace, e);
 	if (rc)
 		return rc;
 	if (o->told)
@@ -244,7 +248,7 @@ static int
 run_export(const struct cli *c, struct err *e)
 {
 	auto_remote r = NULL;
-	struct out o = { .c = c, .begun_ms = clock_mono_ms() };
+	struct out o = { .c = c, .begun_ms = clock_mono_ms(), .replace = cli_has(c, "force") };
 	sigset_t held, before;
 	int rc = remote_open(&r, e);
 	if (rc)
@@ -338,12 +342,17 @@ audit_export_verify(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+static const struct cli_opt export_opts[] = {
+	{ "force", NULL, "Replaces FILE if it is there." },
+	{ 0 },
+};
+
 const struct cli_verb verb_audit_export = {
 	"audit export",
 	"FILE",
 	1,
 	1,
-	NULL,
+	export_opts,
 	run_export,
 	"Writes the whole log of all nodes, signed, to a file for auditors.",
 	"The file can be checked anywhere with holdfast audit verify FILE. Write the key that is "

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/place.h"
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/term.h"
@@ -27,7 +28,9 @@ open_home(const struct cli *c, struct home *ret, struct err *e)
 	int rc = cli_home(c, ret, e);
 	if (rc == 0)
 		rc = runas_choose(ret->dir, NULL, &user, e);
-	return rc == 0 ? runas_become(&user, e) : rc;
+	if (rc == 0)
+		rc = runas_become(&user, e);
+	return rc == 0 ? preflight_settle(ret, e) : rc;
 }
 
 static int
@@ -171,13 +174,12 @@ run_renew(const struct cli *c, struct err *e)
 	const char *names[NAMES_MAX + 1];
 	struct x509_info info;
 	struct home h;
-	char cert_path[HOME_PATH_MAX], key_path[HOME_PATH_MAX];
+	char cert_path[HOME_PATH_MAX];
 
 	int rc = open_home(c, &h, e);
 	if (rc < 0)
 		return rc;
 	home_path(&h, HOME_WEB_CERT, cert_path);
-	home_path(&h, HOME_WEB_KEY, key_path);
 	rc = read_cert(cert_path, &old, &info, e);
 	if (rc < 0)
 		return rc;
@@ -189,10 +191,10 @@ run_renew(const struct cli *c, struct err *e)
 	if (split_names(info.names, names) == 0)
 		return err_set(e, ERR_BAD_FIELD, "the certificate in %s names no host", cert_path);
 	rc = x509_self_signed(names, CERT_DAYS, &cert, &key, e);
+	const struct place_part pair[] = { { HOME_WEB_KEY, &key, 0600 },
+					   { HOME_WEB_CERT, &cert, 0600 } };
 	if (rc == 0)
-		rc = home_write_file(key_path, key.data, key.len, 0600, e);
-	if (rc == 0)
-		rc = home_write_file(cert_path, cert.data, cert.len, 0600, e);
+		rc = place_set(&h, pair, ARRAY_LEN(pair), e);
 	if (rc == 0)
 		rc = x509_read(buf_str(&cert), &info, e);
 	if (rc < 0)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/log.h"
+#include "base/place.h"
 #include "ha/basebackup.h"
 #include "http/json.h"
 #include "pg/cluster.h"
@@ -193,12 +194,7 @@ check_target(const struct making *x, struct err *e)
 
 	if (*path != '/' || strlen(path) > HOME_PATH_MAX - 16)
 		return err_set(e, ERR_USAGE, "the path of the backup must be absolute and short");
-	if (!x->rq->force && access(path, F_OK) == 0)
-		return err_set(e, ERR_EXISTS,
-			       "there is a file %s already; nothing was changed. Name another, or "
-			       "say --force to replace it",
-			       path);
-	return 0;
+	return place_check(path, x->rq->force, e);
 }
 
 static int
@@ -333,13 +329,11 @@ write_file(struct making *x, struct err *e)
 		rc = write_base(x, w, base, e);
 	if (rc == 0)
 		rc = write_manifest(x, w, node, base, e);
-	if (rc == 0)
-		rc = check_target(x, e); /* it took a while */
 	if (rc < 0) {
 		pack_writer_abort(w);
 		return rc;
 	}
-	return pack_writer_close(w, e);
+	return pack_writer_close(w, x->rq->force, e);
 }
 
 /* Until the vault's writer has taken the request. One that cannot write now takes it later: it is in the database. */

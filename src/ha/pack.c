@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/home.h"
+#include "base/place.h"
 #include "http/json.h"
 
 #define SEALED_CHUNK_MAX (PACK_CHUNK_BYTES + 4096)
@@ -352,22 +353,20 @@ writer_free(struct pack_writer *w)
 }
 
 static int
-sync_and_rename(const struct pack_writer *w, struct err *e)
+sync_and_place(const struct pack_writer *w, bool replace, struct err *e)
 {
 	if (FAULT(FILE_SYNC, -1, fsync(w->fd)) < 0)
 		return err_errno(e, ERR_IO, "cannot write %s", w->part);
-	if (FAULT(FILE_RENAME, -1, rename(w->part, w->path)) < 0)
-		return err_errno(e, ERR_IO, "cannot put %s into its place", w->path);
-	return home_sync_name(w->path, e);
+	return place_file(w->part, w->path, replace, e);
 }
 
 int
-pack_writer_close(struct pack_writer *w, struct err *e)
+pack_writer_close(struct pack_writer *w, bool replace, struct err *e)
 {
 	int got = FAULT(ARCHIVE_WRITE, ARCHIVE_FATAL, archive_write_close(w->zip));
 	int rc = got == ARCHIVE_OK ? 0 : zip_failed(w, "finish", e);
 	if (rc == 0)
-		rc = sync_and_rename(w, e);
+		rc = sync_and_place(w, replace, e);
 	if (rc < 0)
 		unlink(w->part);
 	writer_free(w);

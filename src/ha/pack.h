@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/arena.h"
 #include "base/buf.h"
@@ -64,7 +65,7 @@ int pack_stream_id(const char *hex, uint8_t ret[static 16]) NONNULL MUST_USE;
 /* ---- writing ---- */
 struct pack_writer;
 
-/* Writes beside path; path appears whole, or not at all. */
+/* Writes beside path; path appears whole, or not at all. What is there is replaced only when its end says so (base/place.h). */
 int pack_writer_open(const char *path, struct keys *keys, struct pack_writer **ret,
 		     struct err *e) NONNULL MUST_USE;
 int pack_writer_begin(struct pack_writer *w, const char *name, const uint8_t stream[static 16],
@@ -73,7 +74,7 @@ int pack_writer_add(struct pack_writer *w, const void *p, size_t n, struct err *
 int pack_writer_end(struct pack_writer *w, struct err *e) NONNULL MUST_USE; /* of the part begun */
 int pack_writer_plain(struct pack_writer *w, const char *name, const void *p, size_t n,
 		      struct err *e) MUST_USE;
-int pack_writer_close(struct pack_writer *w,
+int pack_writer_close(struct pack_writer *w, bool replace,
 		      struct err *e) NONNULL MUST_USE; /* fsync, rename; w is freed in any case */
 void pack_writer_abort(struct pack_writer *w);	       /* removes what was written; takes NULL */
 

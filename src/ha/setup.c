@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/log.h"
+#include "base/place.h"
 #include "base/port.h"
 #include "crypto/x509.h"
 #include "ha/basebackup.h"
@@ -126,14 +127,6 @@ read_pem(const struct home *h, enum home_path p, struct buf *ret, struct err *e)
 	return home_read_file(path, PEM_MAX, ret, e);
 }
 
-static int
-write_file(const struct home *h, enum home_path p, const struct buf *b, struct err *e)
-{
-	char path[HOME_PATH_MAX];
-	home_path(h, p, path);
-	return home_write_file(path, b->data, b->len, 0600, e);
-}
-
 static bool
 have(const struct home *h, enum home_path p)
 {
@@ -173,9 +166,9 @@ make_ca(struct setup *x, struct err *e)
 	if (rc == 0)
 		rc = keys_seal(x->keys, NULL, x->data_key, ca_ad, sizeof(ca_ad), x->ca_key.data,
 			       x->ca_key.len, &sealed, e);
-	if (rc == 0)
-		rc = write_file(x->h, HOME_PAIR_CA_KEY, &sealed, e);
-	return rc == 0 ? write_file(x->h, HOME_PAIR_CA, &x->ca, e) : rc;
+	const struct place_part authority[] = { { HOME_PAIR_CA_KEY, &sealed, 0600 },
+						{ HOME_PAIR_CA, &x->ca, 0600 } };
+	return rc == 0 ? place_set(x->h, authority, ARRAY_LEN(authority), e) : rc;
 }
 
 /* The authority, if there is one already: whether it can be read and its key opened. */
@@ -214,10 +207,9 @@ make_certificates(struct setup *x, struct err *e)
 		return rc;
 	rc = x509_issue(buf_str(&x->ca), buf_str(&x->ca_key), x->self.name, CERT_DAYS, &cert, &key,
 			e);
-	if (rc == 0)
-		rc = write_file(x->h, HOME_PAIR_KEY, &key, e);
-	/* The certificate last: it is the mark by which a start knows that there is a pair. */
-	return rc == 0 ? write_file(x->h, HOME_PAIR_CERT, &cert, e) : rc;
+	const struct place_part own[] = { { HOME_PAIR_KEY, &key, 0600 },
+					  { HOME_PAIR_CERT, &cert, 0600 } };
+	return rc == 0 ? place_set(x->h, own, ARRAY_LEN(own), e) : rc;
 }
 
 static void
@@ -226,7 +218,13 @@ unmake_certificates(struct setup *x)
 	static const enum home_path own[] = { HOME_PAIR_CERT, HOME_PAIR_KEY },
 				    authority[] = { HOME_PAIR_CA, HOME_PAIR_CA_KEY };
 	char path[HOME_PATH_MAX];
+	struct err ignored;
 
+	/* What could not be put into its place is not to come there later. */
+	home_path(x->h, HOME_TLS_NEW, path);
+	if (home_remove_tree(path, &ignored) < 0)
+		log_err(LOG_LEVEL_WARNING, &ignored,
+			"certificates of a set-up that failed are left over");
 	for (size_t i = 0; !x->before.have_cert && i < ARRAY_LEN(own); i++) {
 		home_path(x->h, own[i], path);
 		unlink(path);
@@ -688,6 +686,17 @@ write_manifest(struct setup *x, struct pack_writer *w, const uint8_t node[static
 	return pack_writer_plain(w, PACK_MANIFEST_NAME, text.data, text.len, e);
 }
 
+/* An earlier pack for it may be there; anything else is in the way. */
+static int
+check_place(struct setup *x, struct err *e)
+{
+	char folder[HOME_PATH_MAX];
+
+	home_path(x->h, HOME_REPLICATION, folder);
+	snprintf(x->pack, sizeof(x->pack), "%s/HAPack-%s.zip", folder, x->rq->secondary);
+	return place_check(x->pack, true, e);
+}
+
 static int
 write_pack(struct setup *x, struct err *e)
 {
@@ -696,7 +705,6 @@ write_pack(struct setup *x, struct err *e)
 	struct pack_writer *w;
 
 	home_path(x->h, HOME_REPLICATION, folder);
-	snprintf(x->pack, sizeof(x->pack), "%s/HAPack-%s.zip", folder, x->rq->secondary);
 	randombytes_buf(node, sizeof(node));
 	randombytes_buf(base, sizeof(base));
 	int rc = home_mkdirs(folder, 0700, e);
@@ -715,7 +723,7 @@ write_pack(struct setup *x, struct err *e)
 		pack_writer_abort(w);
 		return rc;
 	}
-	rc = pack_writer_close(w, e);
+	rc = pack_writer_close(w, true, e);
 	if (rc == 0)
 		advance_slot(x);
 	return rc;
@@ -727,7 +735,7 @@ typedef int check_fn(struct setup *x, struct err *e);
 
 /* All that can refuse, in this order; none of them changes anything. */
 static check_fn *const checks[] = { check_names,     open_db,	     check_channel, check_ca,
-				    check_secondary, check_resolves, check_room };
+				    check_secondary, check_resolves, check_place,   check_room };
 
 /* What is done then, and how it is taken back, the last first, when a later step fails. */
 static const struct step {

@@ -27,6 +27,7 @@
 #include "base/secret.h"
 #include "crypto/keyring.h"
 #include "crypto/x509.h"
+#include "base/place.h"
 #include "pg/cluster.h"
 #include "ha/witness.h"
 #include "proc/bootstrap.h"
@@ -354,7 +355,7 @@ listen_host(const char *listen, char *ret, size_t room)
 static int
 write_web_cert(const struct plan *p, struct err *e)
 {
-	char host[256], path[HOME_PATH_MAX];
+	char host[256];
 	const char *wanted[] = { p->r->node.name, host, "localhost", "127.0.0.1", "::1" };
 	const char *names[ARRAY_LEN(wanted) + 1] = { NULL };
 	size_t n = 0;
@@ -368,11 +369,9 @@ write_web_cert(const struct plan *p, struct err *e)
 			names[n++] = wanted[i];
 	}
 	int r = x509_self_signed(names, WEB_CERT_DAYS, &cert, &key, e);
-	home_path(&p->home, HOME_WEB_KEY, path);
-	if (!r)
-		r = home_write_file(path, key.data, key.len, 0600, e);
-	home_path(&p->home, HOME_WEB_CERT, path);
-	return r ? r : home_write_file(path, cert.data, cert.len, 0644, e);
+	const struct place_part pair[] = { { HOME_WEB_KEY, &key, 0600 },
+					   { HOME_WEB_CERT, &cert, 0644 } };
+	return r ? r : place_set(&p->home, pair, ARRAY_LEN(pair), e);
 }
 
 static int

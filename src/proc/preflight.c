@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "base/log.h"
+#include "base/place.h"
 #include "base/port.h"
 #include "crypto/x509.h"
 #include "pg/cluster.h"
@@ -202,12 +204,25 @@ check_disk(const struct home *h, struct err *e)
 }
 
 int
+preflight_settle(const struct home *h, struct err *e)
+{
+	bool moved;
+	int r = place_settle(h, &moved, e);
+	if (!r && moved)
+		log_notice("new certificates, which a command that was killed had left beside "
+			   "their places, are in place now");
+	return r;
+}
+
+int
 preflight_check(const struct proc_args *a, struct err *e)
 {
-	bool pair = preflight_has_pair(&a->home);
 	int r = preflight_home(&a->home, e);
 	if (!r)
 		r = preflight_alone(&a->home, e);
+	if (!r)
+		r = preflight_settle(&a->home, e);
+	bool pair = preflight_has_pair(&a->home);
 	if (!r)
 		r = check_data(&a->home, e);
 	if (!r)

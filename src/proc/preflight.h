@@ -18,6 +18,8 @@ int preflight_claim(const struct home *h, int *ret_fd, struct err *e) NONNULL MU
 /* Whether it is the home of a node, and ours: asked before anything in it is read. ERR_PRECONDITION. */
 int preflight_home(const struct home *h, struct err *e) NONNULL MUST_USE;
 
+/* Ends what a command that was killed had begun to put into place (base/place.h), and says so. */
+int preflight_settle(const struct home *h, struct err *e) NONNULL MUST_USE;
 /* All of it: a complete home of ours, nobody else serving it, data of a PostgreSQL that is
  * installed, room on the disk, free ports. */
 int preflight_check(const struct proc_args *a, struct err *e) NONNULL MUST_USE;

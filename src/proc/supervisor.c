@@ -582,6 +582,16 @@ open_link(struct sup *s, struct child *c, int *ret_child)
 	return 0;
 }
 
+/* Certificates that a killed command left beside their places; before anybody reads them. */
+static void
+settle_files(const struct sup *s)
+{
+	struct err e = { 0 };
+
+	if (preflight_settle(&s->args->home, &e) < 0)
+		log_err(LOG_LEVEL_ERROR, &e, "certificates are not in their places");
+}
+
 /* Before every start of it: a pair may have come, and a copied data folder has the configuration of where it was. */
 static bool
 configure_postgres(struct sup *s)
@@ -603,6 +613,7 @@ start_child(struct sup *s, enum child_id id)
 
 	if (s->stopping || c->running || (id == POSTGRES && s->rejoining))
 		return;
+	settle_files(s);
 	if (id == POSTGRES && !configure_postgres(s)) {
 		c->began_ms = clock_mono_ms();
 		postgres_fell(c);
@@ -713,6 +724,7 @@ reload(struct sup *s)
 	if (later.len)
 		log_warning("what was changed of these counts from the next start on: %s",
 			    buf_str(&later));
+	settle_files(s);
 	if (s->children[POSTGRES].running)
 		configure_postgres(s);
 	for (size_t i = 0; i < ARRAY_LEN(told); i++)

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/place.h"
 #include "ha/basebackup.h"
 #include "ha/channel.h"
 #include "ha/pack.h"
@@ -193,19 +194,26 @@ write_text(const struct unpack *u, enum home_path p, const char *text, struct er
 	return home_write_file(path, text, strlen(text), 0600, e);
 }
 
-/* The authority's key, sealed under the data keys: text in the pack, bytes on disk. */
+/* What the channel is proved by, all of one authority. Its key, sealed under the data keys, is text in the pack, and bytes on disk. */
 static int
-write_ca_key(const struct unpack *u, struct err *e)
+write_certificates(const struct unpack *u, struct err *e)
 {
 	uint8_t sealed[PACK_NODE_MAX];
-	char path[PATH_ROOM];
+	auto_buf ca = BUF_INIT, ca_key = BUF_INIT, cert = BUF_INIT, key = BUF_INIT;
+	const struct place_part parts[] = { { HOME_PAIR_CA, &ca, 0600 },
+					    { HOME_PAIR_CA_KEY, &ca_key, 0600 },
+					    { HOME_PAIR_CERT, &cert, 0600 },
+					    { HOME_PAIR_KEY, &key, 0600 } };
 	size_t n;
 
 	if (sodium_base642bin(sealed, sizeof(sealed), u->parts.ca_key, strlen(u->parts.ca_key),
 			      NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL))
 		return err_set(e, ERR_BAD_PACK, "the pack's certificate authority cannot be read");
-	path_in(u, HOME_PAIR_CA_KEY, "", path);
-	return home_write_file(path, sealed, n, 0600, e);
+	buf_add(&ca_key, sealed, n);
+	buf_adds(&ca, u->parts.ca);
+	buf_adds(&cert, u->parts.cert);
+	buf_adds(&key, u->parts.key);
+	return place_set(&u->a->home, parts, ARRAY_LEN(parts), e);
 }
 
 static int
@@ -220,13 +228,7 @@ write_identity(struct unpack *u, struct err *e)
 	if (rc == 0)
 		rc = home_node_write(&u->a->home, &node, e);
 	if (rc == 0)
-		rc = write_text(u, HOME_PAIR_CA, u->parts.ca, e);
-	if (rc == 0)
-		rc = write_ca_key(u, e);
-	if (rc == 0)
-		rc = write_text(u, HOME_PAIR_KEY, u->parts.key, e);
-	if (rc == 0)
-		rc = write_text(u, HOME_PAIR_CERT, u->parts.cert, e);
+		rc = write_certificates(u, e);
 	buf_addf(&pair,
 		 "[pair]\npair = %s\nprimary = %s\nprimary_id = %s\nhttps_port = %lld\npair_port = "
 		 "%lld\nslot = %s\n",

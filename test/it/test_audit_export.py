@@ -55,6 +55,17 @@ def test_whole_and_readable(shared, boss, exports):
     assert "every signature fits" in check(shared, old).stdout
 
 
+def test_an_existing_file_is_kept_unless_said(boss, folder):
+    path = folder / "mine"
+    path.write_text("not to be lost\n")
+    p = boss.cli("audit", "export", path)
+    assert p.returncode == 1 and str(path) in p.stderr and "--force" in p.stderr, p.stderr
+    assert path.read_text() == "not to be lost\n"
+    boss.good("audit", "export", path, "--force")
+    assert path.read_text() != "not to be lost\n"
+    assert [x.name for x in folder.glob("mine*")] == ["mine"]
+
+
 def test_offline(shared, exports):
     """Neither session nor home is asked for."""
     p = shared.run("audit", "verify", exports[1], check=False, env={"HOLDFAST_SESSION": "/nonexistent", "HOLDFAST_HOME": "/nonexistent"})

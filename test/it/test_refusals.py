@@ -255,6 +255,7 @@ NODE_ROWS = [
     Row("ha setup", "no name", on("a", "ha", "setup", "127.0.0.1", "a b"), 2, "is no host name"),
     Row("ha setup", "on the secondary", on("b", "ha", "setup", "127.0.0.2", "127.0.0.3"), 1, "is a secondary"),
     Row("ha setup", "port that is none", on("a", "ha", "setup", "127.0.0.1", "127.0.0.3", "--secondary-port", "99999"), 2, "--secondary-port"),
+    Row("ha setup", "a folder where its pack goes", on("a", "ha", "setup", "127.0.0.1", "127.0.0.3"), 1, "HAPack-127.0.0.3.zip"),
     Row("ha setup", "does not run", on("stopped", "ha", "setup", "localhost", "127.0.0.3"), 3, "does not run"),
     Row("ha join", "another's pack", lambda s: ["ha", "join", s.pack, "--home", s.fresh.home], 1, "made for 127.0.0.2"),
     Row("ha join", "a vault of its own", lambda s: ["ha", "join", s.pack, "--home", s.a.home], 1, "a vault of its own"),
@@ -285,6 +286,7 @@ NODE_ROWS = [
     Row("ha maintenance", "no time", on("a", "ha", "maintenance", "long", "because"), 2, "how long"),
     Row("ha maintenance", "does not run", on("stopped", "ha", "maintenance", "2h", "because"), 3, "does not run"),
     Row("backup", "is there", lambda s: ["backup", s.a.key_file, "--home", s.a.home], 1, "nothing was changed"),
+    Row("backup", "no file, for all that is said", lambda s: ["backup", s.folder / "empty", "--force", "--home", s.a.home], 1, "no plain file"),
     Row("backup", "no folder", lambda s: ["backup", s.folder / "none/b.zip", "--home", s.a.home], 1, "folder"),
     Row("backup", "may not write there", lambda s: ["backup", s.folder / "closed/b.zip", "--home", s.a.home], 1, "ermission denied"),
     Row("backup", "does not run", lambda s: ["backup", s.folder / "b.zip", "--home", s.stopped.home], 3, "does not run"),
@@ -325,6 +327,7 @@ def prepare(s):
     give(f / "no.key")
     (f / "empty").mkdir(mode=0o751)
     (f / "closed").mkdir(mode=0o700)
+    (s.a.home / "replication/HAPack-127.0.0.3.zip").mkdir()
     if os.geteuid() != 0:
         (f / "closed").chmod(0o500)
     made = s.a.home / "replication/b.zip"
@@ -456,6 +459,8 @@ USER_ROWS = [
     U("policy emergency-changes", "no such resource", "admin", "policy emergency-changes on nowhere", 1, ""),
     U("audit accept", "not an administrator", "ada", "audit accept because", 1, ""),
     U("audit export", "no folder", "admin", "audit export {folder}/bad.csv/log", 1, "bad.csv"),
+    U("audit export", "is there", "admin", "audit export {folder}/good.zip", 1, "--force to replace"),
+    U("audit export", "no file, for all that is said", "admin", "audit export --force {folder}/empty", 1, "no plain file"),
     U("audit export", "not an administrator", "ada", "audit export {folder}/log", 1, ""),
     U("ha unlock", "a primary", "admin", "ha unlock", 1, ""),
     U("ha unlock", "not an administrator", "ada", "ha unlock", 1, ""),

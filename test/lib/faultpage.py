@@ -16,7 +16,7 @@ POINTS, PLACES, NAME = 64, 256, 64
 HEAD = 8 + 8 + 8 * POINTS + 8 # armed, fired; left; reached; fired place and process
 ROW = 4 + 4 + 8 + NAME
 SIZE = HEAD + PLACES * ROW
-AT_PLACE = 0x10000
+AT_PLACE, KILLS = 0x10000, 0x20000
 
 
 def places_in_sources():
@@ -56,11 +56,12 @@ class FaultPage:
     def failed(self):
         return {name for _, name, _, failed in self._rows() if failed}
 
-    def arm(self, place, nth):
+    def arm(self, place, nth, kill=False):
+        """The nth reach of the place fails, or ends its process."""
         row = {name: i for i, name, _, _ in self._rows()}[place]
         self.disarm()
         struct.pack_into("<Iq", self.map, 4, 0, nth)
-        struct.pack_into("<I", self.map, 0, AT_PLACE + row)
+        struct.pack_into("<I", self.map, 0, AT_PLACE + row + (KILLS if kill else 0))
 
     def disarm(self):
         struct.pack_into("<I", self.map, 0, 0)

@@ -118,7 +118,7 @@ make_pack(const char *zip, struct err *e)
 	if (rc == 0)
 		rc = pack_writer_plain(w, PACK_MANIFEST_NAME, "{}", 2, e);
 	if (rc == 0)
-		return pack_writer_close(w, e);
+		return pack_writer_close(w, true, e);
 	pack_writer_abort(w);
 	return rc;
 }

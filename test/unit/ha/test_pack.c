@@ -231,7 +231,7 @@ make_zip(struct keys *keys, const char *zip)
 				 0);
 	assert_int_equal(pack_writer_end(w, &e), 0);
 	assert_int_equal(pack_writer_plain(w, PACK_MANIFEST_NAME, text.data, text.len, &e), 0);
-	assert_int_equal(pack_writer_close(w, &e), 0);
+	assert_int_equal(pack_writer_close(w, true, &e), 0);
 }
 
 static void
