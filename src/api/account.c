@@ -55,7 +55,7 @@ int
 on_conflict_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
-	int rc = api_query_page(c, &page, e);
+	int rc = api_query_page(c, POLICY_PAGE, &page, e);
 	return rc ? rc : account_conflicts(&c->call, &page, &c->w, e);
 }
 
@@ -100,9 +100,12 @@ on_retrieve(struct api_call *c, struct err *e)
 int
 on_version_list(struct api_call *c, struct err *e)
 {
+	struct policy_page page;
 	struct uuid id;
 	int rc = api_param_uuid(c, 0, &id, e);
-	return rc ? rc : account_versions(&c->call, &id, &c->w, e);
+	if (rc == 0)
+		rc = api_query_page(c, POLICY_PAGE_MAX, &page, e);
+	return rc ? rc : account_versions(&c->call, &id, &page, &c->w, e);
 }
 
 int

@@ -10,7 +10,7 @@ int
 on_removed_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
-	int rc = api_query_page(c, &page, e);
+	int rc = api_query_page(c, POLICY_PAGE, &page, e);
 	return rc ? rc : bin_list(&c->call, &page, &c->w, e);
 }
 

@@ -138,15 +138,15 @@ api_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi
 }
 
 int
-api_query_page(const struct api_call *c, struct policy_page *ret, struct err *e)
+api_query_page(const struct api_call *c, int rows, struct policy_page *ret, struct err *e)
 {
 	const char *after = request_query(c->rq, "after");
-	int64_t rows = 50;
+	int64_t limit = rows;
 	*ret = (struct policy_page){ 0 };
 	if (after && uuid_parse(after, &ret->after))
 		return err_set(e, ERR_BAD_FIELD, "after: not an id");
-	int rc = api_query_int(c, "limit", 1, POLICY_PAGE_MAX, &rows, e);
-	ret->rows = (int)rows;
+	int rc = api_query_int(c, "limit", 1, POLICY_PAGE_MAX, &limit, e);
+	ret->rows = (int)limit;
 	return rc;
 }
 

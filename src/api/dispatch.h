@@ -65,8 +65,8 @@ int api_param_uuid(const struct api_call *c, unsigned i, struct uuid *ret,
 /* Query parameter as a number of lo..hi; *ret is left alone when it is not there. ERR_BAD_FIELD. */
 int api_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi, int64_t *ret,
 		  struct err *e) MUST_USE;
-/* limit (1..POLICY_PAGE_MAX, 50) and after (an id) of a list. */
-int api_query_page(const struct api_call *c, struct policy_page *ret,
+/* limit (1..POLICY_PAGE_MAX) and after (an id) of a list; rows: of a page when no limit is given. */
+int api_query_page(const struct api_call *c, int rows, struct policy_page *ret,
 		   struct err *e) NONNULL MUST_USE;
 /* The state of the node now; HA_SINGLE without a page. */
 enum ha_state api_state(const struct api *a) NONNULL;

@@ -21,7 +21,7 @@ int
 on_change_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
-	int rc = api_query_page(c, &page, e);
+	int rc = api_query_page(c, POLICY_PAGE, &page, e);
 	return rc ? rc : emergency_changes(&c->call, &page, &c->w, e);
 }
 

@@ -15,7 +15,7 @@ on_resource_list(struct api_call *c, struct err *e)
 		q.q = policy_nfc(c->rq->arena, q.q);
 	if (q.name)
 		q.name = policy_nfc(c->rq->arena, q.name);
-	int rc = api_query_page(c, &q.page, e);
+	int rc = api_query_page(c, POLICY_PAGE, &q.page, e);
 	return rc ? rc : resource_list(&c->call, &q, &c->w, e);
 }
 

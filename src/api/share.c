@@ -7,9 +7,12 @@
 static int
 list(struct api_call *c, enum share_on on, struct err *e)
 {
+	struct policy_page page;
 	struct uuid id;
 	int rc = api_param_uuid(c, 0, &id, e);
-	return rc ? rc : share_list(&c->call, on, &id, &c->w, e);
+	if (rc == 0)
+		rc = api_query_page(c, POLICY_PAGE_MAX, &page, e);
+	return rc ? rc : share_list(&c->call, on, &id, &page, &c->w, e);
 }
 
 static int

@@ -8,7 +8,7 @@ int
 on_user_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
-	int rc = api_query_page(c, &page, e);
+	int rc = api_query_page(c, POLICY_PAGE, &page, e);
 	const char *q = request_query(c->rq, "q");
 	if (q)
 		q = policy_nfc(c->rq->arena, q);

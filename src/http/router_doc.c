@@ -481,7 +481,11 @@ router_markdown(const struct route *table, size_t n, struct buf *out)
 		      "and query "
 		      "parameters are refused, and so is an empty one: what is not meant is left "
 		      "out. Only the fields that say so may be empty. Errors: "
-		      "`{\"error\":{\"code\",\"message\",\"detail\"}}`.\n");
+		      "`{\"error\":{\"code\",\"message\",\"detail\"}}`.\n\n"
+		      "A list is read in pages of at most `limit` rows, 1 to 200 (without it 50; "
+		      "versions and shares 200). `next` of a page, given back as `after` (of the "
+		      "log: `before`), asks for the one behind it; null: there is none. What has "
+		      "no such query is whole.\n");
 	for (size_t i = 0; i < n; i++)
 		write_section(out, &table[i]);
 	write_error_rows(out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/account.h"
 
+#include <limits.h>
 #include <sodium.h>
 #include <string.h>
 #include "base/secret.h"
@@ -173,25 +174,58 @@ bind_laid(struct binds *b, const struct uuid *node, const struct journaled_list 
 	bind_array_end(b);
 }
 
+/* Below which number a page begins; 0: what it would follow is gone, and so nothing does. */
+static int
+version_place(struct call *c, const struct uuid *id, const struct right *a,
+	      const struct uuid *after, int *ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	*ret = INT_MAX;
+	if (uuid_is_nil(after))
+		return 0;
+	for (size_t i = 0; i < a->laid.n; i++)
+		if (uuid_eq(&a->laid.v[i].id, after)) {
+			*ret = a->laid.v[i].n;
+			return 0;
+		}
+	bind_uuid(&b, after);
+	bind_uuid(&b, id);
+	int rc = lists_ask(c, STMT_VERSION_PLACE, &b, &r, e);
+	if (rc == 0)
+		*ret = rows_count(r) ? row_int(r, 0, 0) : 0;
+	return rc;
+}
+
 int
-account_versions(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+account_versions(struct call *c, const struct uuid *id, const struct policy_page *page,
+		 struct jw *out, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
 	struct right a;
-	int rc = read_right(c, id, LEVEL_VIEW, "read history", &a, e);
+	struct uuid last = { 0 };
+	int below, rc = read_right(c, id, LEVEL_VIEW, "read history", &a, e);
+	if (rc == 0)
+		rc = version_place(c, id, &a, &page->after, &below, e);
 	if (rc)
 		return rc;
 	bind_uuid(&b, id);
 	bind_laid(&b, &c->v->node, &a.laid);
+	bind_int(&b, below);
+	bind_uuid(&b, &page->after);
+	bind_int(&b, page->rows + 1);
 	rc = lists_ask(c, STMT_ACCOUNT_VERSIONS, &b, &r, e);
 	if (rc)
 		return rc;
 	jw_object(out, NULL);
 	jw_array(out, "versions");
-	for (int i = 0; i < rows_count(r); i++)
+	for (int i = 0; i < rows_count(r) && i < page->rows; i++) {
 		write_version(out, r, i, a.current_n);
+		row_uuid(r, i, 0, &last);
+	}
 	jw_end_array(out);
+	jw_uuid(out, "next", rows_count(r) > page->rows ? &last : &(struct uuid){ 0 });
 	jw_end_object(out);
 	return 0;
 }

@@ -35,8 +35,8 @@ int account_retrieve(struct call *c, const struct uuid *id, const char *reason, 
 int account_get(struct call *c, const struct uuid *id, struct jw *out,
 		struct err *e) NONNULL MUST_USE;
 /* {"versions":[…]}: numbers, who, when, on which node; no secrets. */
-int account_versions(struct call *c, const struct uuid *id, struct jw *out,
-		     struct err *e) NONNULL MUST_USE;
+int account_versions(struct call *c, const struct uuid *id, const struct policy_page *page,
+		     struct jw *out, struct err *e) NONNULL MUST_USE;
 
 /* fields NULL: an account without a version yet. */
 int account_create(struct call *c, const struct uuid *resource, const char *login,

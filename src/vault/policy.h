@@ -64,6 +64,7 @@ struct policy_page {
 	int rows;	   /* 1 … POLICY_PAGE_MAX */
 	struct uuid after; /* nil: from the start */
 };
+#define POLICY_PAGE 50
 #define POLICY_PAGE_MAX 200
 
 /* Where a page in the order of names begins, in the arena: the place that statement s gives of page->after, or "",

@@ -27,21 +27,27 @@ write_user(struct jw *out, const struct uuid *id, const char *name)
 }
 
 int
-share_list(struct call *c, enum share_on on, const struct uuid *target, struct jw *out,
-	   struct err *e)
+share_list(struct call *c, enum share_on on, const struct uuid *target,
+	   const struct policy_page *page, struct jw *out, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
+	const char *place = NULL;
+	struct uuid id = { 0 };
 	int rc = check_manage(c, on, target, "read shares", e);
-	bind_uuid(&b, target);
 	if (rc == 0)
+		rc = policy_place(c, STMT_USER_PLACE, page, &place, e);
+	if (rc == 0 && place) {
+		bind_uuid(&b, target);
+		policy_bind_page(&b, place, page);
 		rc = lists_ask(c, STMT_SHARE_LIST, &b, &r, e);
+	}
 	if (rc)
 		return rc;
+	int n = r ? rows_count(r) : 0;
 	jw_object(out, NULL);
 	jw_array(out, "shares");
-	for (int i = 0; i < rows_count(r); i++) {
-		struct uuid id;
+	for (int i = 0; i < n && i < page->rows; i++) {
 		row_uuid(r, i, 0, &id);
 		jw_object(out, NULL);
 		write_user(out, &id, row_text(r, i, 1));
@@ -50,6 +56,7 @@ share_list(struct call *c, enum share_on on, const struct uuid *target, struct j
 		jw_end_object(out);
 	}
 	jw_end_array(out);
+	jw_uuid(out, "next", n > page->rows ? &id : &(struct uuid){ 0 });
 	jw_end_object(out);
 	return 0;
 }

@@ -12,8 +12,8 @@
 enum share_on { SHARE_RESOURCE, SHARE_ACCOUNT };
 
 /* {"shares":[{"user","level","granted"}]} */
-int share_list(struct call *c, enum share_on on, const struct uuid *target, struct jw *out,
-	       struct err *e) NONNULL MUST_USE;
+int share_list(struct call *c, enum share_on on, const struct uuid *target,
+	       const struct policy_page *page, struct jw *out, struct err *e) NONNULL MUST_USE;
 /* user: name or id. {"user","level"} */
 int share_grant(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 		const char *level, struct jw *out, struct err *e) NONNULL MUST_USE;

@@ -33,7 +33,9 @@ LATERAL (SELECT CASE WHEN r.owner = q.principal THEN 4 ELSE greatest(
 	WHERE a.id = q.id AND a.deleted_at IS NULL AND r.deleted_at IS NULL LIMIT 1) x;
 
 -- The newest 200, with those that are in the journal of this node only: ids, numbers …, made on the node `here`.
--- name: account_versions(id uuid, here uuid, ids uuid[], n int[], based_on int[], author uuid[], at timestamptz[], sibling bool[]) ->
+-- A page below (below, after): the number and the id of the last version of the page before.
+-- name: account_versions(id uuid, here uuid, ids uuid[], n int[], based_on int[], author uuid[], at timestamptz[], sibling bool[],
+--   below int, after uuid, rows int) ->
 --   id uuid, n int, based_on int, author uuid, author_name text, created timestamptz, node uuid, node_name text,
 --   sibling bool, approval text
 SELECT v.id, v.n, v.based_on, v.author, p.name, v.created_at, v.node, d.name, v.sibling, v.approval
@@ -43,7 +45,10 @@ FROM (SELECT id, n, based_on, author, created_at, node, sibling, approval FROM v
 			AS j (id, n, based_on, author, at, sibling)
 		WHERE NOT EXISTS (SELECT FROM version x WHERE x.id = j.id)) t) v
 LEFT JOIN principal p ON p.id = v.author LEFT JOIN node d ON d.id = v.node
-ORDER BY v.n DESC LIMIT 200;
+WHERE (v.n, v.id) < ($9, $10) ORDER BY v.n DESC, v.id DESC LIMIT $11;
+
+-- name: version_place(id uuid, account uuid) -> n int
+SELECT n FROM version WHERE id = $1 AND account = $2;
 
 -- name: account_login_taken(resource uuid, login text, but uuid) -> taken bool
 SELECT EXISTS (SELECT FROM account WHERE resource = $1 AND lower(login) = lower($2) AND deleted_at IS NULL

@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Shares of one resource or account.
 
--- name: share_list(target uuid) -> principal uuid, name text, level int, granted timestamptz
+-- A page behind (place, after): the name in lower case and the id of the last user of the page before.
+-- name: share_list(target uuid, place text, after uuid, rows int) -> principal uuid, name text, level int, granted timestamptz
 SELECT s.principal, p.name, s.level, s.granted_at
 FROM share s JOIN principal p ON p.id = s.principal
-WHERE s.target = $1 ORDER BY lower(p.name) LIMIT 1000;
+WHERE s.target = $1 AND (lower(p.name), p.id) > ($2, $3) ORDER BY lower(p.name), p.id LIMIT $4;
 
 -- name: share_exists(target uuid, principal uuid) -> found bool
 SELECT EXISTS (SELECT FROM share WHERE target = $1 AND principal = $2);

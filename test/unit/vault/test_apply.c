@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <libpq-fe.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -387,6 +388,9 @@ bind_none_laid(struct binds *b)
 		bind_array_begin(b, types[i]);
 		bind_array_end(b);
 	}
+	bind_int(b, INT_MAX);
+	bind_uuid(b, &(struct uuid){ 0 });
+	bind_int(b, 200);
 }
 
 static void

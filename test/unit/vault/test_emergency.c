@@ -124,7 +124,7 @@ must_stand(int version, bool conflict)
 static int
 ask_versions(struct call *c, struct ask *a, struct jw *out, struct err *e)
 {
-	return account_versions(c, a->id, out, e);
+	return account_versions(c, a->id, &(struct policy_page){ .rows = POLICY_PAGE_MAX }, out, e);
 }
 
 static struct ask
