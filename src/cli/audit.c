@@ -10,6 +10,7 @@
 #include "cli/audit_export.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
+#include "cli/paging.h"
 #include "cli/term.h"
 
 /* Options of list that are passed on as they are. */
@@ -44,21 +45,23 @@ take_times(const struct cli *c, struct buf *ret_query, struct err *e)
 }
 
 static void
-start_path(const struct cli *c, int64_t limit, const char *node, const char *before,
-	   const char *times, struct buf *path)
+write_path(const struct cli *c, const char *node, const char *times, struct buf *path)
 {
-	buf_addf(path, "/v1/audit?limit=%lld%s", (long long)limit, times);
+	char before = '?';
+
+	buf_adds(path, "/v1/audit");
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
 		if (cli_get(c, filters[i])) {
-			buf_addf(path, "&%s=", filters[i]);
+			buf_addf(path, "%c%s=", before, filters[i]);
 			lookup_escape(path, cli_get(c, filters[i]));
+			before = '&';
 		}
-	if (*node)
-		buf_addf(path, "&node=%s", node);
-	if (*before) {
-		buf_adds(path, "&before=");
-		lookup_escape(path, before);
+	if (*node) {
+		buf_addf(path, "%cnode=%s", before, node);
+		before = '&';
 	}
+	if (*times)
+		buf_addf(path, "%c%s", before, times + 1);
 }
 
 /* What a person can read: no certificates, hashes or ids. */
@@ -106,69 +109,45 @@ write_when(const char *iso, char ret[static 20])
 }
 
 static void
-print_events(json_t *all)
+add_event(struct term_table *t, const json_t *ev)
 {
-	struct term_table t = { .head = { "WHEN (UTC)", "WHO", "WHAT", "ON WHAT", "FROM", "NODE",
-					  "DETAILS" },
-				.columns = 7 };
-	size_t i;
-	json_t *ev;
+	const char *text = lookup_text(ev, "text");
+	auto_buf details = BUF_INIT, place = BUF_INIT;
+	char when[20];
 
-	json_array_foreach(all, i, ev)
-	{
-		const char *text = lookup_text(ev, "text");
-		auto_buf details = BUF_INIT, place = BUF_INIT;
-		char when[20];
-
-		write_when(lookup_text(ev, "at"), when);
-		describe(json_object_get(ev, "body"), &details);
-		buf_addf(&place, "%s #%lld", lookup_text(json_object_get(ev, "node"), "name"),
-			 (long long)json_integer_value(json_object_get(ev, "seq")));
-		term_table_row(&t, when, lookup_text(json_object_get(ev, "actor"), "name"),
-			       *text ? text : lookup_text(ev, "kind"),
-			       lookup_text(ev, "object_name"), lookup_text(ev, "address"),
-			       buf_str(&place), buf_str(&details));
-	}
-	term_table_print(&t);
+	write_when(lookup_text(ev, "at"), when);
+	describe(json_object_get(ev, "body"), &details);
+	buf_addf(&place, "%s #%lld", lookup_text(json_object_get(ev, "node"), "name"),
+		 (long long)json_integer_value(json_object_get(ev, "seq")));
+	term_table_row(t, when, lookup_text(json_object_get(ev, "actor"), "name"),
+		       *text ? text : lookup_text(ev, "kind"), lookup_text(ev, "object_name"),
+		       lookup_text(ev, "address"), buf_str(&place), buf_str(&details));
 }
+
+static const struct paging list = { .array = "events",
+				    .cursor = "before",
+				    .most = 50,
+				    .row = add_event,
+				    .columns = 7,
+				    .head = { "WHEN (UTC)", "WHO", "WHAT", "ON WHAT", "FROM",
+					      "NODE", "DETAILS" } };
 
 static int
 run_list(const struct cli *c, struct err *e)
 {
-	auto_json all = json_array();
-	auto_buf before = BUF_INIT, times = BUF_INIT;
+	auto_buf times = BUF_INIT, path = BUF_INIT;
 	auto_remote r = NULL;
 	char node[37] = "";
-	int64_t most;
-	int rc = cli_get_int(c, "most", 1, 10000000, 50, &most, e);
+	int rc = take_times(c, &times, e);
+
 	if (rc == 0)
-		rc = take_times(c, &times, e);
-	if (rc == 0)
-		rc = remote_open(&r, e);
+		rc = paging_open(c, &list, &r, e);
 	if (rc == 0 && cli_get(c, "node"))
 		rc = lookup_node(r, cli_get(c, "node"), node, e);
-	while (rc == 0 && (int64_t)json_array_size(all) < most) {
-		auto_buf path = BUF_INIT;
-		auto_json o = NULL;
-		int64_t left = most - (int64_t)json_array_size(all);
-		start_path(c, left > 200 ? 200 : left, node, buf_str(&before), buf_str(&times),
-			   &path);
-		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
-		if (rc < 0)
-			break;
-		json_array_extend(all, json_object_get(o, "events"));
-		buf_reset(&before);
-		buf_adds(&before, lookup_text(o, "next"));
-		if (before.len == 0)
-			break;
-	}
 	if (rc < 0)
 		return rc;
-	if (c->json)
-		term_print_json(all);
-	else
-		print_events(all);
-	return CLI_GOOD;
+	write_path(c, node, buf_str(&times), &path);
+	return paging_print(c, r, &list, buf_str(&path), e);
 }
 
 /* As people call the node of an id; the id of one that nobody knows any more. */
@@ -279,7 +258,7 @@ static const struct cli_opt list_opts[] = {
 	  "or how long ago: 2h, 3d." },
 	{ "until", "TIME", "Not after; a day alone is meant to its end." },
 	{ "node", "NAME", "Only what happened on this node." },
-	{ "most", "N", "At most N events, the newest first (default 50)." },
+	PAGING_OPT_MOST("events, the newest first (default 50)"),
 	{ 0 },
 };
 

@@ -9,31 +9,8 @@
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
+#include "cli/paging.h"
 #include "cli/term.h"
-
-/* All pages, into one array. */
-static int
-read_changes(struct remote *r, json_t *all, struct err *e)
-{
-	auto_buf after = BUF_INIT;
-
-	do {
-		auto_buf path = BUF_INIT;
-		auto_json o = NULL;
-		int rc;
-
-		buf_adds(&path, "/v1/changes?limit=200");
-		if (after.len)
-			buf_addf(&path, "&after=%s", buf_str(&after));
-		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
-		if (rc < 0)
-			return rc;
-		json_array_extend(all, json_object_get(o, "changes"));
-		buf_reset(&after);
-		lookup_escape(&after, lookup_text(o, "next"));
-	} while (after.len);
-	return 0;
-}
 
 static void
 add_name(struct buf *out, const json_t *change)
@@ -42,43 +19,34 @@ add_name(struct buf *out, const json_t *change)
 		 lookup_text(json_object_get(change, "account"), "login"));
 }
 
+static void
+add_change(struct term_table *t, const json_t *v)
+{
+	auto_buf name = BUF_INIT;
+	char n[24];
+
+	add_name(&name, v);
+	snprintf(n, sizeof(n), "%lld",
+		 (long long)json_integer_value(json_object_get(v, "version")));
+	term_table_row(t, buf_str(&name), n, lookup_text(v, "created"),
+		       lookup_text(json_object_get(v, "author"), "name"),
+		       lookup_text(json_object_get(v, "node"), "name"));
+}
+
+static const struct paging list = { .array = "changes",
+				    .cursor = "after",
+				    .none = "nothing waits for your approval",
+				    .row = add_change,
+				    .columns = 5,
+				    .head = { "ACCOUNT", "VERSION", "MADE", "BY", "ON" } };
+
 static int
 run_changes(const struct cli *c, struct err *e)
 {
-	struct term_table t = { .head = { "ACCOUNT", "VERSION", "MADE", "BY", "ON" },
-				.columns = 5 };
 	auto_remote r = NULL;
-	auto_json all = json_array();
-	size_t i;
-	json_t *v;
-	int rc = remote_open(&r, e);
+	int rc = paging_open(c, &list, &r, e);
 
-	if (rc == 0)
-		rc = read_changes(r, all, e);
-	if (rc < 0)
-		return rc;
-	term_note_mode(r);
-	if (c->json) {
-		term_print_json(all);
-		return CLI_GOOD;
-	}
-	json_array_foreach(all, i, v)
-	{
-		auto_buf name = BUF_INIT;
-		char n[24];
-
-		add_name(&name, v);
-		snprintf(n, sizeof(n), "%lld",
-			 (long long)json_integer_value(json_object_get(v, "version")));
-		term_table_row(&t, buf_str(&name), n, lookup_text(v, "created"),
-			       lookup_text(json_object_get(v, "author"), "name"),
-			       lookup_text(json_object_get(v, "node"), "name"));
-	}
-	if (t.rows == 0)
-		printf("nothing waits for your approval\n");
-	else
-		term_table_print(&t);
-	return CLI_GOOD;
+	return rc ? rc : paging_print(c, r, &list, "/v1/changes", e);
 }
 
 /* By its names, or by an id: its own or the account's. */
@@ -94,49 +62,69 @@ is_meant(const json_t *change, struct lookup_words w)
 			    lookup_text(account, "login"));
 }
 
+/* What is looked for among those that wait, and what was found. */
+struct sought {
+	struct lookup_words words;
+	long long version;
+	json_t *found;
+	size_t n;
+	struct buf ids;
+};
+
+static void
+sought_done(struct sought *s)
+{
+	json_decref(s->found);
+	buf_done(&s->ids);
+}
+
+#define IDS_MAX 8 /* of those that are named */
+
+static bool
+take_meant(void *arg, json_t *v)
+{
+	struct sought *s = arg;
+
+	if (!is_meant(v, s->words) ||
+	    json_integer_value(json_object_get(v, "version")) != s->version)
+		return true;
+	if (s->n++ == 0)
+		s->found = json_incref(v);
+	buf_addf(&s->ids, "%s%s", s->ids.len ? ", " : "", lookup_text(v, "id"));
+	return s->n < IDS_MAX;
+}
+
 /* Among those that wait: an administrator need not be able to see the account itself. */
 static int
 find_change(struct remote *r, struct lookup_words w, const char *version, json_t **ret,
 	    struct err *e)
 {
-	auto_json all = json_array();
-	auto_buf ids = BUF_INIT;
-	json_t *found = NULL;
+	FREE_WITH(sought_done) struct sought s = { .words = w, .ids = BUF_INIT };
 	char *end;
-	long long n;
-	size_t i;
-	json_t *v;
 	int rc;
 
 	errno = 0;
-	n = strtoll(version, &end, 10);
-	if (errno || end == version || *end || n < 1)
+	s.version = strtoll(version, &end, 10);
+	if (errno || end == version || *end || s.version < 1)
 		return err_set(e, ERR_USAGE,
 			       "VERSION is a number as `holdfast changes` shows it, not \"%s\"",
 			       version);
-	rc = read_changes(r, all, e);
+	rc = paging_each(r, &list, "/v1/changes", take_meant, &s, e);
 	if (rc < 0)
 		return rc;
-	json_array_foreach(all, i, v)
-	{
-		if (!is_meant(v, w) || json_integer_value(json_object_get(v, "version")) != n)
-			continue;
-		found = v;
-		buf_addf(&ids, "%s%s", ids.len ? ", " : "", lookup_text(v, "id"));
-	}
-	if (found && strchr(buf_str(&ids), ','))
+	if (s.n > 1)
 		return err_set(
 			e, ERR_REFUSED,
 			"\"%.60s\" means more than one account; give RESOURCE and LOGIN as two "
 			"words, or the id of the change: %s",
-			w.first, buf_str(&ids));
-	*ret = json_incref(found);
-	if (found)
+			w.first, buf_str(&s.ids));
+	*ret = TAKE(s.found);
+	if (*ret)
 		return 0;
 	return err_set(e, ERR_NOT_FOUND,
 		       "version %lld of %s%s%s does not wait for your approval; `holdfast changes` "
 		       "lists what does",
-		       n, w.first, w.login ? " " : "", w.login ? w.login : "");
+		       s.version, w.first, w.login ? " " : "", w.login ? w.login : "");
 }
 
 /* The account of a change, for the commands that are shown. */
@@ -267,12 +255,17 @@ run_policy(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+static const struct cli_opt opts[] = {
+	PAGING_OPT_MOST("changes"),
+	{ 0 },
+};
+
 const struct cli_verb verb_changes = {
 	"changes",
 	"",
 	0,
 	0,
-	NULL,
+	opts,
 	run_changes,
 	"Lists changes made in emergency by someone no longer entitled, which wait for your word.",
 	"They came home after their maker was disabled or his share was withdrawn, and count for "

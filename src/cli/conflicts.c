@@ -9,59 +9,30 @@
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
-#include "cli/term.h"
-
-/* All pages, into one array. */
-static int
-each_page(struct remote *r, json_t *all, struct err *e)
-{
-	auto_buf after = BUF_INIT;
-	int rc = 0;
-
-	do {
-		auto_buf path = BUF_INIT;
-		auto_json o = NULL;
-
-		buf_adds(&path, "/v1/conflicts?limit=200");
-		if (after.len)
-			buf_addf(&path, "&after=%s", buf_str(&after));
-		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
-		if (rc < 0)
-			return rc;
-		json_array_extend(all, json_object_get(o, "conflicts"));
-		buf_reset(&after);
-		lookup_escape(&after, lookup_text(o, "next"));
-	} while (after.len);
-	return 0;
-}
+#include "cli/paging.h"
 
 static void
-print_conflicts(const json_t *all)
+add_conflict(struct term_table *t, const json_t *a)
 {
-	struct term_table t = { .head = { "ACCOUNT", "CURRENT", "OPEN", "LATEST", "YOU MAY" },
-				.columns = 5 };
-	size_t i;
-	json_t *a;
+	auto_buf name = BUF_INIT;
+	char current[24], open[24];
 
-	json_array_foreach(all, i, a)
-	{
-		auto_buf name = BUF_INIT;
-		char current[24], open[24];
-
-		buf_addf(&name, "%s/%s", lookup_text(json_object_get(a, "resource"), "name"),
-			 lookup_text(a, "login"));
-		snprintf(current, sizeof(current), "%lld",
-			 (long long)json_integer_value(json_object_get(a, "version")));
-		snprintf(open, sizeof(open), "%lld",
-			 (long long)json_integer_value(json_object_get(a, "open")));
-		term_table_row(&t, buf_str(&name), current, open, lookup_text(a, "latest"),
-			       lookup_text(a, "level"));
-	}
-	if (t.rows == 0)
-		printf("no conflicts\n");
-	else
-		term_table_print(&t);
+	buf_addf(&name, "%s/%s", lookup_text(json_object_get(a, "resource"), "name"),
+		 lookup_text(a, "login"));
+	snprintf(current, sizeof(current), "%lld",
+		 (long long)json_integer_value(json_object_get(a, "version")));
+	snprintf(open, sizeof(open), "%lld",
+		 (long long)json_integer_value(json_object_get(a, "open")));
+	term_table_row(t, buf_str(&name), current, open, lookup_text(a, "latest"),
+		       lookup_text(a, "level"));
 }
+
+static const struct paging list = { .array = "conflicts",
+				    .cursor = "after",
+				    .none = "no conflicts",
+				    .row = add_conflict,
+				    .columns = 5,
+				    .head = { "ACCOUNT", "CURRENT", "OPEN", "LATEST", "YOU MAY" } };
 
 #define ID_SHOWN 8 /* characters of an id: enough to name one */
 
@@ -197,23 +168,15 @@ static int
 run_conflicts(const struct cli *c, struct err *e)
 {
 	auto_remote r = NULL;
-	auto_json all = json_array();
-	int rc = remote_open(&r, e);
+	int rc = paging_open(c, &list, &r, e);
 
-	if (rc == 0 && cli_has(c, "acknowledge"))
-		return run_acknowledge(c, r, e);
-	if (rc == 0 && cli_has(c, "administration"))
-		return run_administration(c, r, e);
-	if (rc == 0)
-		rc = each_page(r, all, e);
 	if (rc < 0)
 		return rc;
-	term_note_mode(r);
-	if (c->json)
-		term_print_json(all);
-	else
-		print_conflicts(all);
-	return CLI_GOOD;
+	if (cli_has(c, "acknowledge"))
+		return run_acknowledge(c, r, e);
+	if (cli_has(c, "administration"))
+		return run_administration(c, r, e);
+	return paging_print(c, r, &list, "/v1/conflicts", e);
 }
 
 static int
@@ -272,6 +235,7 @@ static const struct cli_opt opts[] = {
 	  "What administrators did on both sides, and what counts: the safer." },
 	{ "acknowledge", "ID|all",
 	  "Say that you have seen such a conflict of administration, or all that are listed." },
+	PAGING_OPT_MOST("accounts"),
 	{ 0 },
 };
 

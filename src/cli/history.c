@@ -5,7 +5,7 @@
 #include <string.h>
 #include "cli/cli.h"
 #include "cli/lookup.h"
-#include "cli/term.h"
+#include "cli/paging.h"
 
 static const char *
 mark(const json_t *v)
@@ -21,53 +21,53 @@ mark(const json_t *v)
 	return json_is_true(json_object_get(v, "conflict")) ? "in conflict" : "";
 }
 
+static void
+add_version(struct term_table *t, const json_t *v)
+{
+	char n[24], from[24];
+
+	snprintf(n, sizeof(n), "%lld", (long long)json_integer_value(json_object_get(v, "n")));
+	snprintf(from, sizeof(from), "%lld",
+		 (long long)json_integer_value(json_object_get(v, "based_on")));
+	term_table_row(t, n, lookup_text(v, "created"),
+		       lookup_text(json_object_get(v, "author"), "name"),
+		       lookup_text(json_object_get(v, "node"), "name"), from, mark(v));
+}
+
+static const struct paging list = { .array = "versions",
+				    .cursor = "after",
+				    .whole = "versions",
+				    .row = add_version,
+				    .columns = 6,
+				    .head = { "VERSION", "MADE", "BY", "ON", "FROM", "" } };
+
 static int
 run(const struct cli *c, struct err *e)
 {
-	struct term_table t = { .head = { "VERSION", "MADE", "BY", "ON", "FROM", "" },
-				.columns = 6 };
 	auto_buf path = BUF_INIT;
 	auto_remote r = NULL;
-	auto_json o = NULL;
 	auto_thing a = { 0 };
-	size_t i;
-	json_t *v;
 
-	int rc = remote_open(&r, e);
+	int rc = paging_open(c, &list, &r, e);
 	if (rc == 0)
 		rc = lookup_account(r, lookup_words(c, 0), LOOKUP_READ, &a, e);
 	if (rc < 0)
 		return rc;
 	buf_addf(&path, "/v1/accounts/%s/versions", a.id);
-	rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
-	if (rc < 0)
-		return rc;
-	term_note_mode(r);
-	if (c->json) {
-		term_print_json(o);
-		return CLI_GOOD;
-	}
-	json_array_foreach(json_object_get(o, "versions"), i, v)
-	{
-		char n[24], from[24];
-		snprintf(n, sizeof(n), "%lld",
-			 (long long)json_integer_value(json_object_get(v, "n")));
-		snprintf(from, sizeof(from), "%lld",
-			 (long long)json_integer_value(json_object_get(v, "based_on")));
-		term_table_row(&t, n, lookup_text(v, "created"),
-			       lookup_text(json_object_get(v, "author"), "name"),
-			       lookup_text(json_object_get(v, "node"), "name"), from, mark(v));
-	}
-	term_table_print(&t);
-	return CLI_GOOD;
+	return paging_print(c, r, &list, buf_str(&path), e);
 }
+
+static const struct cli_opt opts[] = {
+	PAGING_OPT_MOST("versions, the newest first"),
+	{ 0 },
+};
 
 const struct cli_verb verb_history = {
 	"history",
 	"RESOURCE/LOGIN | RESOURCE LOGIN",
 	1,
 	2,
-	NULL,
+	opts,
 	run,
 	"Lists the versions of an account: when, by whom, on which node, from which.",
 	LOOKUP_HELP,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/name.h"
 #include "base/uuid.h"
+#include "cli/paging.h"
 #include "cli/term.h"
 
 void
@@ -391,26 +392,37 @@ match_name(json_t *list, const char *name, char id[static 37])
 	return false;
 }
 
+static const struct paging users = { .array = "users", .cursor = "after" };
+
+/* Who is looked for by name, and the id. */
+struct sought {
+	const char *name;
+	char *id;
+	bool found;
+};
+
+static bool
+take_user(void *arg, json_t *u)
+{
+	struct sought *s = arg;
+
+	s->found = name_same(lookup_text(u, "name"), s->name) && is_id(lookup_text(u, "id"), s->id);
+	return !s->found;
+}
+
 int
 lookup_user(struct remote *r, const char *spec, char id[static 37], struct err *e)
 {
-	auto_buf after = BUF_INIT;
+	struct sought s = { spec, id, false };
+	auto_buf path = BUF_INIT;
 
 	if (is_id(spec, id))
 		return 0;
-	do { /* many names may hold this one */
-		auto_buf path = BUF_INIT;
-		auto_json o = NULL;
-		buf_adds(&path, "/v1/users?limit=200&q=");
-		lookup_escape(&path, spec);
-		if (after.len)
-			buf_addf(&path, "&after=%s", buf_str(&after));
-		int rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
-		if (rc < 0 || match_name(json_object_get(o, "users"), spec, id))
-			return rc;
-		buf_reset(&after);
-		lookup_escape(&after, lookup_text(o, "next"));
-	} while (after.len);
+	buf_adds(&path, "/v1/users?q="); /* many names may hold this one */
+	lookup_escape(&path, spec);
+	int rc = paging_each(r, &users, buf_str(&path), take_user, &s, e);
+	if (rc < 0 || s.found)
+		return rc;
 	return err_set(e, ERR_NOT_FOUND, "there is no user \"%s\"; see `holdfast user list`", spec);
 }
 

@@ -10,6 +10,7 @@
 #include "base/name.h"
 #include "base/uuid.h"
 #include "cli/lookup.h"
+#include "cli/paging.h"
 #include "cli/term.h"
 
 #define CANDIDATES_MAX 8
@@ -40,28 +41,24 @@ sorted(json_t *all)
 	return ret;
 }
 
+static const struct paging bin = { .array = "removed", .cursor = "after" };
+
+static bool
+keep(void *all, json_t *x)
+{
+	json_array_append(all, x);
+	return true;
+}
+
 static int
 read_bin(struct remote *r, json_t **ret, struct err *e)
 {
 	auto_json all = json_array();
-	auto_buf after = BUF_INIT;
+	int rc = paging_each(r, &bin, "/v1/removed", keep, all, e);
 
-	do {
-		auto_buf path = BUF_INIT;
-		auto_json o = NULL;
-
-		buf_adds(&path, "/v1/removed?limit=200");
-		if (after.len)
-			buf_addf(&path, "&after=%s", buf_str(&after));
-		int rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
-		if (rc < 0)
-			return rc;
-		json_array_extend(all, json_object_get(o, "removed"));
-		buf_reset(&after);
-		lookup_escape(&after, lookup_text(o, "next"));
-	} while (after.len);
-	*ret = sorted(all);
-	return 0;
+	if (rc == 0)
+		*ret = sorted(all);
+	return rc;
 }
 
 static bool

@@ -6,6 +6,7 @@
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
+#include "cli/paging.h"
 #include "cli/term.h"
 
 /* The line of a share: what is shared, "/v1/accounts/ID/shares", with whom and how far. */
@@ -114,35 +115,44 @@ run_unshare(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+static void
+add_share(struct term_table *t, const json_t *s)
+{
+	term_table_row(t, lookup_text(json_object_get(s, "user"), "name"), lookup_text(s, "level"),
+		       lookup_text(s, "granted"));
+}
+
+static const struct paging list = { .array = "shares",
+				    .cursor = "after",
+				    .whole = "shares",
+				    .row = add_share,
+				    .columns = 3,
+				    .head = { "USER", "MAY", "SINCE" } };
+
 static int
 run_shares(const struct cli *c, struct err *e)
 {
-	struct term_table t = { .head = { "USER", "MAY", "SINCE" }, .columns = 3 };
 	FREE_WITH(line_done) struct line l = { 0 };
 	auto_remote r = NULL;
-	auto_json o = NULL;
-	size_t i;
-	json_t *s;
-	int rc = remote_open(&r, e);
+	int rc = paging_open(c, &list, &r, e);
+
 	if (rc == 0)
 		rc = read_line(c, r, 0, LOOKUP_READ, &l, e);
-	if (rc == 0)
-		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&l.path), NULL, &o, e);
-	if (rc < 0)
-		return rc;
-	if (c->json) {
-		term_print_json(o);
-		return CLI_GOOD;
-	}
-	json_array_foreach(json_object_get(o, "shares"), i, s)
-		term_table_row(&t, lookup_text(json_object_get(s, "user"), "name"),
-			       lookup_text(s, "level"), lookup_text(s, "granted"));
-	term_table_print(&t);
-	return CLI_GOOD;
+	return rc ? rc : paging_print(c, r, &list, buf_str(&l.path), e);
 }
 
+#define OPT_RESOURCE                                                                               \
+	{                                                                                          \
+		"resource", NULL, "A resource with all its accounts, not one account."             \
+	}
+
 static const struct cli_opt opts[] = {
-	{ "resource", NULL, "A resource with all its accounts, not one account." },
+	OPT_RESOURCE,
+	{ 0 },
+};
+static const struct cli_opt shares_opts[] = {
+	OPT_RESOURCE,
+	PAGING_OPT_MOST("users"),
 	{ 0 },
 };
 
@@ -165,6 +175,6 @@ const struct cli_verb verb_unshare = { "unshare",
 				       "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
 				       0 };
 const struct cli_verb verb_shares = {
-	"shares",   "RESOURCE/LOGIN | RESOURCE LOGIN",	    1,		 2, opts,
+	"shares",   "RESOURCE/LOGIN | RESOURCE LOGIN",	    1,		 2, shares_opts,
 	run_shares, "Lists who an account is shared with.", LOOKUP_HELP, 0
 };

@@ -328,32 +328,39 @@ width(const char *s)
 }
 
 static void
-print_line(const struct term_table *t, const char *const *cells, const size_t *widths)
+print_line(const struct term_table *t, const char *const *cells)
 {
 	for (size_t c = 0; c < t->columns; c++) {
 		term_print_text(cells[c]);
-		if (c + 1 < t->columns)
-			printf("%*s", (int)(widths[c] - width(cells[c]) + 2), "");
+		if (c + 1 < t->columns) {
+			size_t w = width(cells[c]);
+			printf("%*s", w < t->widths[c] ? (int)(t->widths[c] - w) + 2 : 2, "");
+		}
 	}
 	putchar('\n');
+}
+
+static void
+begin_table(struct term_table *t)
+{
+	for (size_t c = 0; c < t->columns; c++) {
+		t->widths[c] = width(t->head[c]);
+		for (size_t r = 0; r < t->rows; r++) {
+			size_t w = width(t->cells[r * t->columns + c]);
+			t->widths[c] = w > t->widths[c] ? w : t->widths[c];
+		}
+	}
+	print_line(t, t->head);
+	t->begun = true;
 }
 
 void
 term_table_print(struct term_table *t)
 {
-	size_t widths[8] = { 0 };
-
-	for (size_t c = 0; c < t->columns; c++) {
-		widths[c] = width(t->head[c]);
-		for (size_t r = 0; r < t->rows; r++) {
-			size_t w = width(t->cells[r * t->columns + c]);
-			widths[c] = w > widths[c] ? w : widths[c];
-		}
-	}
-	if (!t->headless)
-		print_line(t, t->head, widths);
+	if (!t->begun)
+		begin_table(t);
 	for (size_t r = 0; r < t->rows; r++)
-		print_line(t, (const char *const *)&t->cells[r * t->columns], widths);
+		print_line(t, (const char *const *)&t->cells[r * t->columns]);
 	for (size_t i = 0; i < t->rows * t->columns; i++)
 		free(t->cells[i]);
 	free(t->cells);

@@ -39,16 +39,19 @@ void term_write_text(const char *s, bool lines, FILE *out) NONNULL;
 /* fprintf for a sentence with names of the other side in it; its own line ends and tabs stay. */
 void term_say(FILE *out, const char *format, ...) PRINTF(2, 3);
 
-/* A table of at most 8 columns; widths fit the rows. */
+#define TERM_COLUMNS_MAX 8
+
+/* A table. Printed in parts, its widths fit the first of them, which alone has the head. */
 struct term_table {
-	const char *head[8];
+	const char *head[TERM_COLUMNS_MAX];
 	size_t columns, rows, cap;
-	bool headless; /* a further page of the same table */
 	char **cells;
+	bool begun;
+	size_t widths[TERM_COLUMNS_MAX];
 };
 void term_table_row(struct term_table *t, ...)
 	__attribute__((nonnull(1)));		     /* `columns` texts; NULL is "" */
-void term_table_print(struct term_table *t) NONNULL; /* prints and frees */
+void term_table_print(struct term_table *t) NONNULL; /* prints the rows and frees them */
 
 /* Says on stderr, once, that the answer came in emergency and how old it may be. */
 void term_note_mode(const struct remote *r) NONNULL;

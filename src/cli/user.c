@@ -7,6 +7,7 @@
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
+#include "cli/paging.h"
 #include "cli/term.h"
 
 #define SECRET_MAX 1024
@@ -57,48 +58,31 @@ run_add(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+static void
+add_user(struct term_table *t, const json_t *u)
+{
+	char owns[24];
+
+	snprintf(owns, sizeof(owns), "%lld",
+		 (long long)json_integer_value(json_object_get(u, "owns")));
+	term_table_row(t, lookup_text(u, "name"), lookup_text(u, "role"),
+		       json_is_true(json_object_get(u, "totp")) ? "yes" : "no", owns,
+		       json_is_true(json_object_get(u, "disabled")) ? "disabled" : "");
+}
+
+static const struct paging list = { .array = "users",
+				    .cursor = "after",
+				    .row = add_user,
+				    .columns = 5,
+				    .head = { "USER", "ROLE", "SECOND FACTOR", "OWNS", "" } };
+
 static int
 run_list(const struct cli *c, struct err *e)
 {
-	struct term_table t = { .head = { "USER", "ROLE", "SECOND FACTOR", "OWNS", "" },
-				.columns = 5 };
-	auto_json all = json_array();
-	auto_buf after = BUF_INIT;
 	auto_remote r = NULL;
-	size_t i;
-	json_t *u;
-	int rc = remote_open(&r, e);
+	int rc = paging_open(c, &list, &r, e);
 
-	for (bool more = true; rc == 0 && more;) {
-		auto_buf path = BUF_INIT;
-		auto_json o = NULL;
-		buf_addf(&path, "/v1/users?limit=200%s%s", after.len ? "&after=" : "",
-			 buf_str(&after));
-		rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
-		if (rc < 0)
-			break;
-		json_array_extend(all, json_object_get(o, "users"));
-		buf_reset(&after);
-		lookup_escape(&after, lookup_text(o, "next"));
-		more = after.len > 0;
-	}
-	if (rc < 0)
-		return rc;
-	if (c->json) {
-		term_print_json(all);
-		return CLI_GOOD;
-	}
-	json_array_foreach(all, i, u)
-	{
-		char owns[24];
-		snprintf(owns, sizeof(owns), "%lld",
-			 (long long)json_integer_value(json_object_get(u, "owns")));
-		term_table_row(&t, lookup_text(u, "name"), lookup_text(u, "role"),
-			       json_is_true(json_object_get(u, "totp")) ? "yes" : "no", owns,
-			       json_is_true(json_object_get(u, "disabled")) ? "disabled" : "");
-	}
-	term_table_print(&t);
-	return CLI_GOOD;
+	return rc ? rc : paging_print(c, r, &list, "/v1/users", e);
 }
 
 /* What `holdfast user VERB NAME` sends, by the verb's last word. */
@@ -266,6 +250,10 @@ static const struct cli_opt totp_opts[] = {
 	{ "off", NULL, "Remove it; asks for a code." },
 	{ 0 },
 };
+static const struct cli_opt list_opts[] = {
+	PAGING_OPT_MOST("users"),
+	{ 0 },
+};
 static const struct cli_opt add_opts[] = {
 	{ "administrator", NULL, "May manage users, read the audit log and the pair's status." },
 	{ 0 },
@@ -280,7 +268,7 @@ const struct cli_verb verb_user_add = { "user add",
 					"Makes a user and prints the one-time set-up token.",
 					NULL,
 					0 };
-const struct cli_verb verb_user_list = { "user list",	     "",   0, 0, NULL, run_list,
+const struct cli_verb verb_user_list = { "user list",	     "",   0, 0, list_opts, run_list,
 					 "Lists the users.", NULL, 0 };
 const struct cli_verb verb_user_disable = { "user disable",
 					    "NAME",

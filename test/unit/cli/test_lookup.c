@@ -58,8 +58,8 @@ start(void **state)
 		GOOD(WORDS "odd", ANSWER("", "{\"id\":\"no id\",\"name\":\"odd\"}")),
 		GOOD("/v1/accounts/" ID("9"), FULL("9", "Web", "nine", "ada")),
 		GOOD("/v1/accounts/" ID("a"), FULL("9", "Web", "nine", "ada")),
-		GOOD("/v1/users?limit=200&q=ada", users1),
-		GOOD("/v1/users?limit=200&q=ada&after=" ID("7"), users2),
+		GOOD("/v1/users?q=ada&limit=200", users1),
+		GOOD("/v1/users?q=ada&limit=200&after=" ID("7"), users2),
 		node.answers[0],
 	};
 	_Static_assert(ARRAY_LEN(answers) <= FAKE_ANSWERS, "room for all of them");
