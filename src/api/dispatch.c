@@ -32,9 +32,9 @@
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pause.h"
 #include "vault/gather.h"
 #include "vault/lists.h"
-#include "vault/pause.h"
 #include "vault/session.h"
 
 #define BEAT_MS 50

@@ -17,7 +17,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
-#include "vault/pause.h"
+#include "base/pause.h"
 
 #define AGAIN_MS 50
 #define PATIENCE_MORE_MS 1500 /* beyond what noticing the primary's end takes */

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/err.h"
-#include "base/uuid.h"
 #include "base/state.h"
+#include "base/uuid.h"
 
 #define PAGE_BEAT_MAX_MS                                                                           \
 	5000 /* an agent beats every 50 ms; one silent for longer is not believed */

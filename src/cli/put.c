@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/jw.h"
-#include "base/secret.h"
 #include "base/name.h"
+#include "base/secret.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
 #include "cli/term.h"

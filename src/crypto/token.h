@@ -8,7 +8,8 @@
 #include "base/err.h"
 
 #define TOKEN_BYTES 32
-#define TOKEN_STR_LEN 44 /* 43 characters and the NUL */
+#define TOKEN_STR_LEN 44     /* 43 characters and the NUL */
+#define TOKEN_SETUP_HOURS 72 /* how long a set-up token counts */
 
 void token_new(uint8_t ret[static TOKEN_BYTES]);
 void token_str(const uint8_t t[static TOKEN_BYTES], char ret[static TOKEN_STR_LEN]);

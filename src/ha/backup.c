@@ -16,7 +16,7 @@
 #include "pg/cluster.h"
 #include "store/db.h"
 
-#define KIND_BACKUP 16 /* vault/event.def; its numbers are for ever */
+#define KIND_BACKUP 16 /* ledger/event.def; its numbers are for ever */
 #define EVENT_WAIT_MS 5000
 #define AT(field) offsetof(struct backup_manifest, field)
 

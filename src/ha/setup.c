@@ -29,7 +29,7 @@
 #define SLOT_WAIT_MS 2000
 #define PEM_MAX 65536
 #define SQLSTATE_DUPLICATE_OBJECT "42710" /* PostgreSQL, appendix A */
-#define KIND_NODE_JOINED 4		  /* vault/event.def; its numbers are for ever */
+#define KIND_NODE_JOINED 4		  /* ledger/event.def; its numbers are for ever */
 #define KIND_NODE_REMOVED 18
 
 /* What was there before, so that a set-up that fails leaves it so. */

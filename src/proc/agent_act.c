@@ -12,7 +12,7 @@
 #include "crypto/x509.h"
 #include "ha/channel.h"
 #include "ha/rejoin.h"
-#include "vault/event.h"
+#include "ledger/event.h"
 
 #define ANNOUNCE_MS 3000
 #define TASK_RETRY_MS 2000

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/log.h"
-#include "vault/event.h"
+#include "ledger/event.h"
 
 #define WAIT_MS 10000
 

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/log.h"
-#include "vault/event.h"
+#include "ledger/event.h"
 
 #define REMOVE_WAIT_MS 15000
 #define MORE_US 1000000 /* nodes in step differ by less */

@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/secret.h"
+#include "ledger/body.h"
+#include "ledger/ledger.h"
 #include "pg/cluster.h"
-#include "vault/body.h"
-#include "vault/ledger.h"
 #include "vault/user.h"
 #include "vault/vault.h"
 

@@ -8,11 +8,11 @@
 #include "base/clock.h"
 #include "base/page.h"
 #include "base/secret.h"
+#include "ledger/recover.h"
 #include "pg/cluster.h"
 #include "proc/keycheck.h"
 #include "proc/keyhost.h"
 #include "store/db.h"
-#include "vault/recover.h"
 #include "vault/user.h"
 
 #define WAIT_MS 20000
@@ -119,7 +119,7 @@ make_token(struct keys *k, struct recover *r, struct regain_result *ret, struct 
 	uint8_t token[TOKEN_BYTES];
 
 	token_new(token);
-	r->until_us = clock_now_us() + USER_SETUP_HOURS * INT64_C(3600000000);
+	r->until_us = clock_now_us() + TOKEN_SETUP_HOURS * INT64_C(3600000000);
 	int rc = user_setup_mac(k, NULL, &r->user, token, r->setup_mac, e);
 	if (!rc)
 		rc = recover_body(k, NULL, r, body, e);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "ledger/event.h"
 #include "store/journal.h"
-#include "vault/event.h"
 
 #define CHUNK 500
 

@@ -15,10 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/journal.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/home.h"
+#include "store/journal.h"
 
 #define APPLICATION_ID 0x484a4e4c /* "HJNL" */
 #define USER_VERSION 1

@@ -19,7 +19,7 @@ struct journal;
 struct journal_row {
 	int64_t seq;
 	uint8_t hash[32];
-	const void *event; /* canonical bytes (vault/event.h) */
+	const void *event; /* canonical bytes (ledger/event.h) */
 	size_t len;	   /* ≤ JOURNAL_EVENT_MAX */
 };
 

@@ -12,8 +12,8 @@
 #include <string.h>
 #include "base/clock.h"
 #include "crypto/auditfile.h"
+#include "ledger/body.h"
 #include "vault/accepted.h"
-#include "vault/body.h"
 #include "vault/lists.h"
 
 #define PART_ROWS 200

@@ -16,8 +16,8 @@
 #pragma once
 
 #include "base/fiber.h"
+#include "ledger/event.h"
 #include "store/db.h"
-#include "vault/event.h"
 #include "vault/rowcache.h"
 
 struct gather;

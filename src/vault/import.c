@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
+#include "ledger/body.h"
 #include "vault/account.h"
-#include "vault/body.h"
 #include "vault/importformat.h"
 #include "vault/importplan.h"
 #include "vault/resource.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
-#include "vault/body.h"
+#include "ledger/body.h"
 
 #define BUCKETS 256
 

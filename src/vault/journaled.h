@@ -13,7 +13,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "vault/ledger.h"
+#include "ledger/ledger.h"
 
 #define JOURNALED_MAX 1000		/* versions */
 #define JOURNALED_BYTES_MAX (32u << 20) /* of their sealed fields */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
-#include "vault/body.h"
+#include "ledger/body.h"
 
 /* In these an outage goes on. */
 static const enum ha_state outage[] = { HA_EMERGENCY, HA_MERGING, HA_PROMOTING };

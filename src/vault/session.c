@@ -12,7 +12,7 @@
 #include "base/secret.h"
 #include "crypto/password.h"
 #include "crypto/totp.h"
-#include "vault/body.h"
+#include "ledger/body.h"
 #include "vault/gate.h"
 #include "vault/policy.h"
 

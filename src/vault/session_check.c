@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "vault/body.h"
+#include "ledger/body.h"
 
 #define MERGING_RECHECK_MS 200 /* how long a session may still be thought not to be home */
 #define SEEN_PART 6	       /* the log hears of a session in use this often per idle limit */

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "crypto/totp.h"
-#include "vault/body.h"
+#include "ledger/body.h"
 #include "vault/lists.h"
 
 #define US_PER_S 1000000LL
@@ -201,7 +201,7 @@ new_setup(struct call *c, const struct uuid *user, struct setup *ret, struct err
 	uint8_t token[TOKEN_BYTES];
 	token_new(token);
 	token_str(token, ret->text);
-	ret->until_us = clock_now_us() + USER_SETUP_HOURS * 3600 * US_PER_S;
+	ret->until_us = clock_now_us() + TOKEN_SETUP_HOURS * 3600 * US_PER_S;
 	int rc = user_setup_mac(c->v->keys, c->f, user, token, ret->mac, e);
 	secret_wipe(token, sizeof(token));
 	return rc;

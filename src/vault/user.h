@@ -10,7 +10,6 @@
 #include "vault/policy.h"
 #include "vault/session.h"
 
-#define USER_SETUP_HOURS 72
 #define USER_PASSWORD_MIN 10
 
 /* The keyed hash under which a set-up token is kept: KEYS_SETUP over user id ‖ the token's 32

@@ -3,7 +3,7 @@
 
 #include "base/jw.h"
 #include "base/log.h"
-#include "vault/body.h"
+#include "ledger/body.h"
 #include "vault/gather.h"
 #include "vault/journaled.h"
 #include "vault/limit.h"

@@ -7,11 +7,11 @@
 
 #include "base/arena.h"
 #include "base/fiber.h"
+#include "base/page.h"
 #include "base/settings.h"
 #include "crypto/keys.h"
-#include "base/page.h"
+#include "ledger/ledger.h"
 #include "store/db.h"
-#include "vault/ledger.h"
 
 #define VAULT_READERS 2
 

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "vault/anchor.h"
-#include "vault/body.h"
+#include "ledger/anchor.h"
+#include "ledger/body.h"
 #include "vault/lists.h"
 
 #define CHUNK 1000

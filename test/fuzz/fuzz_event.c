@@ -5,8 +5,8 @@
  */
 #include <assert.h>
 #include <string.h>
-#include "vault/body.h"
-#include "vault/event.h"
+#include "ledger/body.h"
+#include "ledger/event.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

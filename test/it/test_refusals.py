@@ -88,7 +88,7 @@ def tables_of(node):
 
 
 def kinds_of_events():
-    text = (ROOT / "src/vault/event.def").read_text()
+    text = (ROOT / "src/ledger/event.def").read_text()
     return {int(n): name for name, n in re.findall(r"^KIND\(\w+, (\w+), (\d+),", text, re.M)}
 
 

@@ -16,7 +16,7 @@
 #include "base/jw.h"
 #include "crypto/totp.h"
 #include "fixture.h"
-#include "vault/body.h"
+#include "ledger/body.h"
 
 #define PASSWORD "correct horse battery"
 

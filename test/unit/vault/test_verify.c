@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "fixture.h"
-#include "vault/anchor.h"
+#include "ledger/anchor.h"
 #include "vault/audit.h"
 #include "vault/verify.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vault/event.h"
+#include "ledger/event.h"
 
 #include <assert.h>
 #include <string.h>
@@ -17,7 +17,7 @@ struct kind_info {
 
 static const struct kind_info kinds[] = {
 #define KIND(NAME, name, number, apply, text) { number, STMT_##apply, #name, text },
-#include "vault/event.def"
+#include "ledger/event.def"
 #undef KIND
 };
 

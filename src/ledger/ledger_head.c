@@ -5,7 +5,7 @@
  * event of its own, so that new events over the cut do not hide it. The journal's blocking calls
  * run on the thread pool.
  */
-#include "vault/ledger_impl.h"
+#include "ledger/ledger_impl.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 #include <unistd.h>
 #include "base/jw.h"
 #include "base/log.h"
-#include "vault/anchor.h"
-#include "vault/body.h"
+#include "ledger/anchor.h"
+#include "ledger/body.h"
 
 /* ---- the thread ---- */
 

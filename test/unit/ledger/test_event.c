@@ -6,9 +6,9 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ledger/body.h"
+#include "ledger/event.h"
 #include "store/stmt.h"
-#include "vault/body.h"
-#include "vault/event.h"
 
 static struct event
 sample(void)

@@ -2,7 +2,7 @@
  *
  * The ledger's statements: one transaction holds the rows of the log and what they change.
  */
-#include "vault/ledger_impl.h"
+#include "ledger/ledger_impl.h"
 
 #include <sodium.h>
 #include <stdlib.h>

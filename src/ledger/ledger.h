@@ -12,11 +12,11 @@
 
 #include <uv.h>
 #include "base/fiber.h"
-#include "crypto/keys.h"
 #include "base/page.h"
+#include "crypto/keys.h"
+#include "ledger/event.h"
 #include "store/db.h"
 #include "store/journal.h"
-#include "vault/event.h"
 
 struct ledger;
 

@@ -15,9 +15,9 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "ledger/event.h"
 #include "pgtemp.h"
 #include "store/db.h"
-#include "vault/event.h"
 
 static struct pgtemp *pg;
 static struct db *db;

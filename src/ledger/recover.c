@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vault/recover.h"
+#include "ledger/recover.h"
 
 #include <sodium.h>
 #include <string.h>
 #include "base/clock.h"
-#include "vault/body.h"
-#include "vault/user.h"
+#include "crypto/token.h"
+#include "ledger/body.h"
 
 #define CONTEXT "holdfast recover 1"
 
@@ -71,7 +71,7 @@ int
 recover_check(struct keys *k, struct fiber *f, const struct uuid *user, const char *body,
 	      struct err *e)
 {
-	const int64_t longest_us = USER_SETUP_HOURS * INT64_C(3600000000);
+	const int64_t longest_us = TOKEN_SETUP_HOURS * INT64_C(3600000000);
 	uint8_t proof[KEYS_HASH_BYTES], wanted[KEYS_HASH_BYTES];
 	struct recover r = { .user = *user };
 	int64_t now = clock_now_us();

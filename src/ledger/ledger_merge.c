@@ -14,15 +14,15 @@
  *  6. A conflict of administration that the statements find is an event of ours too (ADMIN_CONFLICT), once; a node that falls
  * before it is written writes it at its next start.
  */
-#include "vault/ledger_impl.h"
+#include "ledger/ledger_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/log.h"
-#include "vault/body.h"
-#include "vault/recover.h"
+#include "ledger/body.h"
+#include "ledger/recover.h"
 
 #define GAP_PATIENCE_MS 30000 /* deposits come in order: a hole that stays so long is damage */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vault/body.h"
+#include "ledger/body.h"
 
 #include <sodium.h>
 #include <string.h>

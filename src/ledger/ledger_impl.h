@@ -16,7 +16,7 @@
  */
 #pragma once
 
-#include "vault/ledger.h"
+#include "ledger/ledger.h"
 
 #define LEDGER_BATCH_MAX 512
 #define LEDGER_MERGE_MAX 1000

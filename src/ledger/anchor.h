@@ -8,8 +8,8 @@
 #pragma once
 
 #include <stdbool.h>
-#include "crypto/keys.h"
 #include "base/uuid.h"
+#include "crypto/keys.h"
 
 struct anchor {
 	struct uuid node;

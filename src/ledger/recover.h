@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "crypto/keys.h"
 #include "base/uuid.h"
+#include "crypto/keys.h"
 
 /* What the event says. */
 struct recover {

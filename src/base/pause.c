@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vault/pause.h"
+#include "base/pause.h"
 
 struct pause {
 	struct fiber *f;

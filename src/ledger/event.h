@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Events: what the log is made of. One list of kinds (vault/event.def) gives the enum, the names,
+ * Events: what the log is made of. One list of kinds (ledger/event.def) gives the enum, the names,
  * the apply statement and the docs. Canonical bytes (what the chain covers and the journal holds),
  * big-endian: u8 version (1) ‖ node (16) ‖ be64 seq ‖ be64 at_us ‖ be16 kind ‖ actor (16) ‖ object
  * (16) ‖ be16 length, address ‖ be32 length, body hash(seq) = BLAKE2b-keyed(audit key, hash(seq-1)
@@ -18,7 +18,7 @@
 /* KIND(NAME, name, number, apply statement or NONE, "what it says to an auditor") */
 enum event_kind {
 #define KIND(NAME, name, number, apply, text) EVENT_##NAME = number,
-#include "vault/event.def"
+#include "ledger/event.def"
 #undef KIND
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vault/anchor.h"
+#include "ledger/anchor.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * The queue, the two fibers that work it off, and the outcome of a write. ledger_impl.h has the
  * invariants.
  */
-#include "vault/ledger_impl.h"
-#include "vault/pause.h"
+#include "ledger/ledger_impl.h"
+#include "base/pause.h"
 
 #include <assert.h>
 #include <errno.h>
