@@ -23,9 +23,9 @@ HIDDEN = {
     "unicase.h": ("base/name.c",),
     "unictype.h": ("base/name.c",),
     "unistr.h": ("base/name.c",),
-    "archive.h": ("ha/",),
+    "archive.h": ("pack/",),
     "expat.h": ("vault/importread_xml.c",),
-    "archive_entry.h": ("ha/",),
+    "archive_entry.h": ("pack/",),
 }
 # Who may start another program: PostgreSQL's are all started by one function, with their full path.
 STARTERS = ("pg/program.c", "cli/get.c")

@@ -50,7 +50,7 @@ map_page(void)
 	}
 }
 
-/* "../../src/ha/pack.c" to "ha/pack.c". */
+/* "../../src/pack/pack.c" to "pack/pack.c". */
 static const char *
 short_file(const char *file)
 {

@@ -28,7 +28,7 @@ enum fault {
 #define FAULT_KILLS                                                                                \
 	0x20000 /* beside one of the two: the process that reaches it is killed there, before the call */
 
-/* Where a point is in the sources: "ha/pack.c put ARCHIVE_WRITE". */
+/* Where a point is in the sources: "pack/pack.c put ARCHIVE_WRITE". */
 struct fault_place {
 	_Atomic uint32_t taken; /* 0 free, 1 being named, 2 named */
 	_Atomic uint32_t failed;

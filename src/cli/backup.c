@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 #include "cli/node_opts.h"
 #include "cli/term.h"
-#include "ha/control.h"
+#include "proc/control.h"
 #include "proc/restore.h"
 
 /* ---- backup ---- */

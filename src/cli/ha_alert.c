@@ -9,7 +9,7 @@
 #include "cli/remote.h"
 #include "cli/term.h"
 #include "cli/waiting.h"
-#include "ha/control.h"
+#include "proc/control.h"
 
 static void
 print_answers(json_t *targets)

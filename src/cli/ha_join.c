@@ -9,9 +9,9 @@
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/term.h"
-#include "ha/pack.h"
+#include "pack/pack.h"
+#include "pack/packfit.h"
 #include "pg/cluster.h"
-#include "proc/packfit.h"
 #include "proc/runas.h"
 
 static void

@@ -9,8 +9,8 @@
 #include "cli/cli.h"
 #include "cli/lookup.h"
 #include "cli/term.h"
-#include "ha/control.h"
 #include "ha/maintenance.h"
+#include "proc/control.h"
 
 /* "off", or "MILLISECONDS REASON" for the agent. */
 static int

@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "cli/term.h"
 #include "cli/waiting.h"
-#include "ha/control.h"
+#include "proc/control.h"
 
 static int
 confirm(const struct cli *c, struct err *e)

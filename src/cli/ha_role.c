@@ -15,10 +15,10 @@
 #include "cli/remote.h"
 #include "cli/term.h"
 #include "cli/waiting.h"
-#include "ha/control.h"
 #include "ha/rejoin.h"
 #include "ha/replication.h"
 #include "pg/cluster.h"
+#include "proc/control.h"
 #include "proc/runas.h"
 
 #define POLL_MS 50

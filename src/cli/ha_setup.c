@@ -6,7 +6,7 @@
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/term.h"
-#include "ha/control.h"
+#include "proc/control.h"
 
 static void
 make_request(const struct cli *c, int64_t port, int64_t pair_port, struct buf *out)

@@ -442,7 +442,7 @@ visit_primary(struct work *w, struct err *e)
 
 /* ---- the thread ---- */
 
-/* data/salvage-<id>.db, each a journal of that node's chain (proc/salvage.h). */
+/* data/salvage-<id>.db, each a journal of that node's chain (ha/salvage.h). */
 static void
 find_salvaged(struct work *w)
 {

@@ -7,21 +7,21 @@
 
 #include <pthread.h>
 #include <uv.h>
+#include "alert/alerter.h"
 #include "base/page.h"
-#include "ha/alerter.h"
-#include "ha/control.h"
 #include "ha/deposit.h"
 #include "ha/fsm.h"
 #include "ha/probe.h"
 #include "ha/replication.h"
 #include "ha/witness.h"
+#include "proc/control.h"
 #include "proc/proc.h"
 #include "proc/role.h"
 
 #define AGENT_SETTLE_MS 1000 /* the primary must be well for so long before emergency ends */
 #define AGENT_VIEW_MS 2500   /* a look at the local database older than this is no look */
 
-/* What an operator ordered (ha/control). */
+/* What an operator ordered (proc/control). */
 enum order { ORDER_NONE, ORDER_PROMOTE, ORDER_HANDOVER, ORDER_CLONE };
 
 /* Another node, or this one (its own service is asked like any other). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The agent: orders of an operator (ha/control). They come in the thread of the control socket.
+ * The agent: orders of an operator (proc/control). They come in the thread of the control socket.
  */
 #include "proc/agent.h"
 

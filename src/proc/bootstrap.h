@@ -8,7 +8,7 @@
 #include "base/home.h"
 #include "base/settings.h"
 #include "crypto/token.h"
-#include "ha/backup.h"
+#include "pack/backup.h"
 #include "vault/verify.h"
 
 #define BOOTSTRAP_ADMIN "admin"

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/fault.h"
-#include "ha/backup.h"
+#include "pack/backup.h"
 #include "pg/cluster.h"
 #include "proc/bootstrap.h"
 #include "proc/keyhost.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "ha/salvage.h"
 #include "pg/standby.h"
-#include "proc/salvage.h"
 #include "store/db.h"
 
 #define PROMOTE_S 60

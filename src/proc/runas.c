@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "ha/pack.h"
+#include "pack/pack.h"
 
 #define USER_DEFAULT "holdfast"
 #define LOCKED_BYTES (64u << 20)

@@ -22,15 +22,15 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/place.h"
-#include "ha/basebackup.h"
 #include "ha/channel.h"
-#include "ha/pack.h"
 #include "ha/probe.h"
 #include "ha/witness.h"
 #include "http/client.h"
 #include "http/json.h"
+#include "pack/basebackup.h"
+#include "pack/pack.h"
+#include "pack/packfit.h"
 #include "pg/cluster.h"
-#include "proc/packfit.h"
 
 #define SKEW_MAX_S 60
 #define SAY_EVERY_MS 2000

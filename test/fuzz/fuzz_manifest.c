@@ -5,9 +5,9 @@
 #include <assert.h>
 #include <string.h>
 #include "base/arena.h"
-#include "ha/backup.h"
-#include "ha/pack.h"
 #include "ha/probe.h"
+#include "pack/backup.h"
+#include "pack/pack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

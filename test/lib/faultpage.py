@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page by which all processes of a node count and fail (base/fault.h), seen from a test; and the places in the sources.
 
-A place is "ha/pack.c put ARCHIVE_WRITE": file, function, kind of call.
+A place is "pack/pack.c put ARCHIVE_WRITE": file, function, kind of call.
 """
 import mmap
 import os

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ha/control.h"
+#include "proc/control.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,9 +14,9 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "crypto/keys.h"
-#include "ha/backup.h"
-#include "ha/setup.h"
 #include "http/json.h"
+#include "pack/backup.h"
+#include "pack/setup.h"
 
 #define REQUEST_WAIT_MS 5000
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/home.h"
-#include "ha/pack.h"
+#include "pack/pack.h"
 
 /* ERR_BAD_PACK: of another version, name, pair or PostgreSQL. Does not look at the MAC. */
 int packfit_check(const struct home *h, const struct pack_manifest *m,

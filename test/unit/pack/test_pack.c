@@ -22,7 +22,7 @@
 #include "base/home.h"
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
-#include "ha/pack.h"
+#include "pack/pack.h"
 
 static char dir[64], key_path[128];
 

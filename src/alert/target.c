@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ha/target.h"
+#include "alert/target.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "alert/syslog.h"
 #include "base/clock.h"
 #include "base/home.h"
-#include "ha/syslog.h"
 #include "http/outgoing.h"
 
 #define SECRET_MAX 1024

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ha/pack.h"
+#include "pack/pack.h"
 
 #include <archive.h>
 #include <archive_entry.h>

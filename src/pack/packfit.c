@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proc/packfit.h"
+#include "pack/packfit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include "ha/alert.h"
+#include "alert/alert.h"
 #include "ha/status.h"
 
 static const struct alert_out out = {

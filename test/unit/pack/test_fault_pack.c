@@ -19,8 +19,8 @@
 #include "base/home.h"
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
-#include "ha/basebackup.h"
-#include "ha/pack.h"
+#include "pack/basebackup.h"
+#include "pack/pack.h"
 #include "pg/cluster.h"
 
 #define NODE_TEXT "the private key of the node"

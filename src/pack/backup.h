@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A backup: one file in the pack's container (ha/pack.h: zip, the same three parts) with a manifest of its own:
+ * A backup: one file in the pack's container (pack/pack.h: zip, the same three parts) with a manifest of its own:
  *   pack/manifest.json  plain, MACed under the master key: versions, whose it is, when, the ends of all chains
  *   pack/node.sealed    conf/holdfast.conf of the node, as it was
  *   pack/base.sealed    a base backup, PostgreSQL's tar
@@ -12,7 +12,7 @@
 #include "base/home.h"
 #include "base/settings.h"
 #include "base/uuid.h"
-#include "ha/pack.h"
+#include "pack/pack.h"
 
 #define BACKUP_FORMAT 1
 #define BACKUP_HEADS_MAX 12000

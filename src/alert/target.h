@@ -6,8 +6,8 @@
 #pragma once
 
 #include <stdbool.h>
+#include "alert/alert.h"
 #include "base/settings.h"
-#include "ha/alert.h"
 
 /* X(NAME, name, the setting that says that it is there). The order is that of the bits in the outbox. */
 #define TARGETS(X)                                                                                 \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ha/syslog.h"
+#include "alert/syslog.h"
 
 #include <errno.h>
 #include <fcntl.h>

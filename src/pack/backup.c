@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ha/backup.h"
+#include "pack/backup.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -11,8 +11,8 @@
 #include "base/jw.h"
 #include "base/log.h"
 #include "base/place.h"
-#include "ha/basebackup.h"
 #include "http/json.h"
+#include "pack/basebackup.h"
 #include "pg/cluster.h"
 #include "store/db.h"
 

@@ -7,17 +7,17 @@
  *  A3  Value seen and alert are written in one transaction: killed before it, the next agent's first note says it again.
  *  A4  Only the writer opens the outbox first: it alone may move a damaged one aside.
  */
-#include "ha/alerter.h"
+#include "alert/alerter.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "alert/target.h"
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/log.h"
-#include "ha/target.h"
 #include "store/outbox.h"
 
 #define NOTES_MAX 1000 /* in memory, while the disk takes nothing */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ha/setup.h"
+#include "pack/setup.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,9 +17,9 @@
 #include "base/place.h"
 #include "base/port.h"
 #include "crypto/x509.h"
-#include "ha/basebackup.h"
-#include "ha/pack.h"
 #include "ha/replication.h"
+#include "pack/basebackup.h"
+#include "pack/pack.h"
 #include "pg/cluster.h"
 #include "store/db.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ha/basebackup.h"
+#include "pack/basebackup.h"
 
 #include <errno.h>
 #include <poll.h>

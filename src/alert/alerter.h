@@ -6,9 +6,9 @@
  */
 #pragma once
 
+#include "alert/alert.h"
 #include "base/home.h"
 #include "base/settings.h"
-#include "ha/alert.h"
 
 struct alerter;
 

@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <string.h>
-#include "ha/backup.h"
+#include "pack/backup.h"
 
 #define HEX32 "00112233445566778899aabbccddeeff"
 #define ID "0190a0b0-0000-7000-8000-000000000001"

@@ -7,7 +7,7 @@
 
 #include "base/home.h"
 #include "base/settings.h"
-#include "ha/pack.h"
+#include "pack/pack.h"
 
 struct basebackup {
 	const struct home *h;

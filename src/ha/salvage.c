@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proc/salvage.h"
+#include "ha/salvage.h"
 
 #include <stdio.h>
 #include <stdlib.h>

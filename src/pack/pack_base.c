@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "base/fault.h"
 #include "base/home.h"
-#include "ha/pack.h"
+#include "pack/pack.h"
 
 #define NAME_MAX_BYTES 400
 

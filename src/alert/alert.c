@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ha/alert.h"
+#include "alert/alert.h"
 
 #include <sodium.h>
 #include <stdio.h>

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "ha/control.h"
+#include "proc/control.h"
 
 static char dir[64];
 static struct home home;
