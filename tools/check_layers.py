@@ -18,7 +18,7 @@ HIDDEN = {
     "sqlite3.h": ("store/",),
     "microhttpd.h": ("http/server.c",),
     "curl/curl.h": ("http/",),
-    "seccomp.h": ("proc/",),
+    "seccomp.h": ("keyd/",),
     "uninorm.h": ("base/name.c",),
     "unicase.h": ("base/name.c",),
     "unictype.h": ("base/name.c",),

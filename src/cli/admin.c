@@ -3,12 +3,12 @@
  * holdfast admin recover: an administrator who cannot log in any more, let in again from the machine itself.
  */
 #include <stdio.h>
+#include "admin/regain.h"
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/secret.h"
 #include "cli/cli.h"
 #include "cli/term.h"
-#include "proc/regain.h"
 
 static void
 print_json(const struct regain_result *r)

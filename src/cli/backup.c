@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "admin/restore.h"
+#include "agent/control.h"
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/node_opts.h"
 #include "cli/term.h"
-#include "proc/control.h"
-#include "proc/restore.h"
 
 /* ---- backup ---- */
 

@@ -13,8 +13,8 @@
 #include "cli/cli.h"
 #include "cli/term.h"
 #include "crypto/x509.h"
-#include "proc/preflight.h"
-#include "proc/runas.h"
+#include "node/preflight.h"
+#include "node/runas.h"
 
 #define PEM_MAX 65536
 #define CERT_DAYS 3650

@@ -4,12 +4,12 @@
  */
 #include <jansson.h>
 #include <string.h>
+#include "agent/control.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
 #include "cli/remote.h"
 #include "cli/term.h"
 #include "cli/waiting.h"
-#include "proc/control.h"
 
 static void
 print_answers(json_t *targets)

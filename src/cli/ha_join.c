@@ -9,10 +9,10 @@
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/term.h"
+#include "node/runas.h"
 #include "pack/pack.h"
 #include "pack/packfit.h"
 #include "pg/cluster.h"
-#include "proc/runas.h"
 
 static void
 show_progress(void *ctx, int64_t done, int64_t total)

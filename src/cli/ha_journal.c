@@ -3,9 +3,9 @@
  * holdfast ha repair-journal: what a damaged journal still holds goes into a new one; the damaged one is kept beside it.
  */
 #include "base/jw.h"
+#include "admin/repair.h"
 #include "cli/cli.h"
-#include "proc/repair.h"
-#include "proc/runas.h"
+#include "node/runas.h"
 
 static void
 tell(const struct repair *r)

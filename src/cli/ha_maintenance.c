@@ -4,13 +4,13 @@
  */
 #include <jansson.h>
 #include <string.h>
+#include "agent/control.h"
 #include "base/jw.h"
 #include "base/when.h"
 #include "cli/cli.h"
 #include "cli/lookup.h"
 #include "cli/term.h"
 #include "ha/maintenance.h"
-#include "proc/control.h"
 
 /* "off", or "MILLISECONDS REASON" for the agent. */
 static int

@@ -4,11 +4,11 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "agent/control.h"
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/term.h"
 #include "cli/waiting.h"
-#include "proc/control.h"
 
 static int
 confirm(const struct cli *c, struct err *e)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "agent/control.h"
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/page.h"
@@ -17,9 +18,8 @@
 #include "cli/waiting.h"
 #include "ha/rejoin.h"
 #include "ha/replication.h"
+#include "node/runas.h"
 #include "pg/cluster.h"
-#include "proc/control.h"
-#include "proc/runas.h"
 
 #define POLL_MS 50
 #define TAKEN_MS 10000	/* an order shows within this */

@@ -3,10 +3,10 @@
  * holdfast ha setup: asks the running primary's agent for a pack.
  */
 #include <string.h>
+#include "agent/control.h"
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/term.h"
-#include "proc/control.h"
 
 static void
 make_request(const struct cli *c, int64_t port, int64_t pair_port, struct buf *out)

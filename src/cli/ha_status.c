@@ -12,7 +12,7 @@
 #include "cli/lookup.h"
 #include "cli/term.h"
 #include "ha/status.h"
-#include "proc/preflight.h"
+#include "node/preflight.h"
 
 /* "1.5 MiB" of bytes; "-" of null. */
 static const char *

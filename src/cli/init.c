@@ -4,12 +4,12 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "admin/bootstrap.h"
+#include "admin/create.h"
 #include "base/jw.h"
 #include "base/secret.h"
 #include "cli/cli.h"
 #include "cli/node_opts.h"
-#include "proc/bootstrap.h"
-#include "proc/create.h"
 
 static void
 say_step(void *ctx, const char *text)

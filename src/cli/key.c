@@ -4,10 +4,10 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "admin/create.h"
+#include "admin/keycheck.h"
 #include "base/jw.h"
 #include "cli/cli.h"
-#include "proc/create.h"
-#include "proc/keycheck.h"
 
 static int
 run_new(const struct cli *c, struct err *e)

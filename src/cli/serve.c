@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "admin/create.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "cli/cli.h"
-#include "proc/create.h"
-#include "proc/preflight.h"
-#include "proc/proc.h"
-#include "proc/runas.h"
+#include "node/preflight.h"
+#include "node/runas.h"
 
 /* Resolved while we may still see every folder. What conf/manage_key.conf says is keyd's to read;
  * whether it lies where it must not is ours to say. */

@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "base/proc.h"
 #include "cli/cli.h"
 #include "http/json.h"
-#include "proc/proc.h"
 
 static const struct cli_verb *const verbs[] = {
 #define VERB(id) &verb_##id,

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/bootstrap.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+#include "base/clock.h"
+#include "base/jw.h"
+#include "base/secret.h"
+#include "ledger/body.h"
+#include "ledger/ledger.h"
+#include "pg/cluster.h"
+#include "vault/user.h"
+#include "vault/vault.h"
+
+#define CERT_MAX (64u << 10)
+#define FIRST_DATA_KEY 1
+#define EVENTS 4
+
+struct bootstrap {
+	const struct home *home;
+	const struct settings *settings;
+	const struct home_node *node;
+	uv_loop_t loop;
+	struct fiber_pool *fibers;
+	struct keys *keys;
+	struct db *writer;
+	struct ledger *ledger;
+	char *token;
+	struct bootstrap_restore *restore; /* NULL: a new vault */
+	int64_t term;
+	struct uuid admin;
+	struct buf body[EVENTS];
+	int rc;
+	struct err *e;
+};
+
+static int
+https_port(const struct settings *s)
+{
+	const char *colon = strrchr(s->listen, ':');
+
+	return colon ? (int)strtol(colon + 1, NULL, 10) : 0;
+}
+
+/* The certificate that clients of this node will see; it may not be there yet. */
+static void
+add_web_cert(const struct bootstrap *b, struct jw *w)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf pem = BUF_INIT;
+	struct err e = { 0 };
+
+	home_path(b->home, HOME_WEB_CERT, path);
+	if (!access(path, F_OK) && !home_read_file(path, CERT_MAX, &pem, &e))
+		jw_text(w, "web_cert", buf_str(&pem));
+}
+
+static void
+write_node(struct bootstrap *b, struct buf *created, struct buf *joined)
+{
+	struct jw w;
+
+	jw_init(&w, created);
+	jw_object(&w, NULL);
+	jw_text(&w, "name", b->node->name);
+	jw_end_object(&w);
+	jw_init(&w, joined);
+	jw_object(&w, NULL);
+	jw_uuid(&w, "id", b->node->id.b);
+	jw_text(&w, "name", b->node->name);
+	jw_int(&w, "https_port", https_port(b->settings));
+	jw_int(&w, "pair_port", cluster_port(b->settings));
+	add_web_cert(b, &w);
+	jw_int(&w, "primary_since_term", b->term);
+	jw_end_object(&w);
+}
+
+static int
+write_key(struct bootstrap *b, struct fiber *f, struct buf *body, struct err *e)
+{
+	auto_buf wrapped = BUF_INIT;
+	struct jw w;
+	int rc = keys_create(b->keys, f, FIRST_DATA_KEY, &wrapped, e);
+
+	if (rc)
+		return rc;
+	jw_init(&w, body);
+	jw_object(&w, NULL);
+	jw_int(&w, "id", FIRST_DATA_KEY);
+	body_hex(&w, "wrapped", wrapped.data, wrapped.len);
+	jw_end_object(&w);
+	return 0;
+}
+
+static int
+write_admin(struct bootstrap *b, struct fiber *f, struct buf *body, struct err *e)
+{
+	uint8_t token[TOKEN_BYTES], mac[KEYS_HASH_BYTES];
+	int64_t until = clock_now_us() + BOOTSTRAP_SETUP_HOURS * INT64_C(3600000000);
+	int rc;
+
+	uuid_new(&b->admin);
+	token_new(token);
+	rc = user_setup_mac(b->keys, f, &b->admin, token, mac, e);
+	if (!rc) {
+		token_str(token, b->token);
+		user_created_body(body, BOOTSTRAP_ADMIN, "administrator", mac, until);
+	}
+	secret_wipe(token, sizeof(token));
+	return rc;
+}
+
+/* All of it is one unit: a vault has a node, a key and an administrator, or nothing. */
+static int
+write_all(struct bootstrap *b, struct fiber *f, struct err *e)
+{
+	static const enum event_kind kinds[EVENTS] = { EVENT_NODE_CREATED, EVENT_NODE_JOINED,
+						       EVENT_KEY_CREATED, EVENT_USER_CREATED };
+	struct event ev[EVENTS] = { 0 };
+	int rc = write_key(b, f, &b->body[2], e);
+
+	if (!rc)
+		rc = write_admin(b, f, &b->body[3], e);
+	if (rc)
+		return rc;
+	write_node(b, &b->body[0], &b->body[1]);
+	for (int i = 0; i < EVENTS; i++) {
+		ev[i].kind = kinds[i];
+		ev[i].address = "";
+		ev[i].body = buf_str(&b->body[i]);
+	}
+	ev[0].object = ev[1].object = b->node->id;
+	ev[3].object = b->admin;
+	return ledger_append(b->ledger, f, ev, EVENTS, NULL, e);
+}
+
+/* ---- a restored vault ---- */
+
+static int
+check_head(struct bootstrap *b, struct fiber *f, const struct backup_head *head, struct err *e)
+{
+	auto_binds binds = BINDS_INIT;
+	auto_rows rows = NULL;
+	char id[UUID_STR_LEN];
+	size_t n = 0;
+
+	bind_uuid(&binds, &head->node);
+	bind_bigint(&binds, head->seq);
+	int rc = db_exec(b->writer, f, STMT_EVENT_HASH, &binds, &rows, e);
+	if (rc)
+		return rc;
+	const void *hash = rows_count(rows) ? row_bytea(rows, 0, 0, &n) : NULL;
+	if (hash && n == KEYS_HASH_BYTES && memcmp(hash, head->hash, n) == 0)
+		return 0;
+	uuid_str(&head->node, id);
+	return err_set(e, ERR_CHAIN_BROKEN,
+		       "the log of node %s in the backup does not hold the event %lld that its "
+		       "manifest names",
+		       id, (long long)head->seq);
+}
+
+static int
+check_heads(struct bootstrap *b, struct fiber *f, struct err *e)
+{
+	struct backup_head head;
+	const char *at = b->restore->m->heads;
+	int got;
+
+	while ((got = backup_head_next(&at, &head)) == 1) {
+		int rc = check_head(b, f, &head, e);
+		if (rc)
+			return rc;
+	}
+	return got ? err_set(e, ERR_BAD_PACK, "the manifest's list of chain ends is damaged") : 0;
+}
+
+static int
+verify_log(struct bootstrap *b, struct fiber *f, struct err *e)
+{
+	struct verify_result *r = &b->restore->result;
+	struct vault v = { .loop = &b->loop, .fibers = b->fibers, .keys = b->keys };
+	char id[UUID_STR_LEN];
+
+	for (int i = 0; i < VAULT_READERS; i++)
+		v.reader[i] = b->writer;
+	v.ledger = b->ledger;
+	v.node = b->node->id;
+	int rc = verify_run(&v, f, NULL, r, e);
+	for (unsigned i = 0; !rc && i < r->nnodes; i++) {
+		if (!r->nodes[i].broken)
+			continue;
+		uuid_str(&r->nodes[i].node, id);
+		rc = err_set(e, ERR_CHAIN_BROKEN,
+			     "the log of node %s in the backup is broken at event %lld: %s", id,
+			     (long long)r->nodes[i].broken_seq, r->nodes[i].why);
+	}
+	return rc ? rc : check_heads(b, f, e);
+}
+
+static void
+write_restored(const struct bootstrap *b, struct buf *body)
+{
+	const struct backup_manifest *m = b->restore->m;
+	struct jw w;
+
+	jw_init(&w, body);
+	jw_object(&w, NULL);
+	jw_int(&w, "term", b->term);
+	jw_text(&w, "backup_of", m->node_name);
+	jw_text(&w, "backup_node", m->node_id);
+	jw_text(&w, "backup_made_at", m->made_at);
+	jw_end_object(&w);
+}
+
+static int
+append_one(struct bootstrap *b, struct fiber *f, enum event_kind kind, const struct buf *body,
+	   struct err *e)
+{
+	struct event ev = { .kind = kind, .address = "", .object = b->node->id };
+
+	ev.body = buf_str(body);
+	return ledger_append(b->ledger, f, &ev, 1, NULL, e);
+}
+
+/* The old nodes go with RESTORED; only then is the name free for this one. */
+static int
+begin_term(struct bootstrap *b, struct fiber *f, struct err *e)
+{
+	write_node(b, &b->body[0], &b->body[1]);
+	write_restored(b, &b->body[2]);
+	int rc = append_one(b, f, EVENT_NODE_CREATED, &b->body[0], e);
+	if (!rc)
+		rc = append_one(b, f, EVENT_RESTORED, &b->body[2], e);
+	return rc ? rc : append_one(b, f, EVENT_NODE_JOINED, &b->body[1], e);
+}
+
+static int
+take_over(struct bootstrap *b, struct fiber *f, struct err *e)
+{
+	int rc = verify_log(b, f, e);
+
+	return rc || !b->restore->begin_term ? rc : begin_term(b, f, e);
+}
+
+static void
+run(struct fiber *f, void *arg)
+{
+	struct bootstrap *b = arg;
+
+	b->rc = b->restore ? take_over(b, f, b->e) : write_all(b, f, b->e);
+	uv_stop(&b->loop);
+}
+
+static void
+open_all(struct bootstrap *b, int keyd_fd)
+{
+	auto_buf conninfo = BUF_INIT;
+	struct db_options o = { .application = "holdfast init", .wait_ms = 5000 };
+
+	cluster_conninfo(b->home, "hf_vault", &conninfo);
+	o.conninfo = buf_str(&conninfo);
+	if (uv_loop_init(&b->loop))
+		abort();
+	b->fibers = fiber_pool_new(128 << 10, 16);
+	b->keys = keys_new(&b->loop, keyd_fd);
+	b->writer = db_new(&b->loop, &o);
+}
+
+static int
+open_ledger(struct bootstrap *b, struct err *e)
+{
+	char journal[HOME_PATH_MAX], anchor[HOME_PATH_MAX];
+	struct ledger_options o = { 0 };
+
+	home_path(b->home, HOME_JOURNAL, journal);
+	home_path(b->home, HOME_ANCHOR, anchor);
+	o.loop = &b->loop;
+	o.fibers = b->fibers;
+	o.keys = b->keys;
+	o.writer = b->writer;
+	o.journal_path = journal;
+	o.anchor_path = anchor;
+	o.node = b->node->id;
+	return ledger_new(&o, &b->ledger, e);
+}
+
+static void
+close_all(struct bootstrap *b)
+{
+	ledger_free(b->ledger);
+	db_free(b->writer);
+	keys_free(b->keys);
+	uv_run(&b->loop, UV_RUN_DEFAULT);
+	fiber_pool_free(b->fibers);
+	uv_loop_close(&b->loop);
+	for (int i = 0; i < EVENTS; i++)
+		buf_done(&b->body[i]);
+}
+
+static int
+run_all(struct bootstrap *b, int keyd_fd, struct err *e)
+{
+	open_all(b, keyd_fd);
+	b->rc = open_ledger(b, e);
+	if (!b->rc) {
+		if (!fiber_start(b->fibers, run, b))
+			abort();
+		uv_run(&b->loop, UV_RUN_DEFAULT);
+	}
+	close_all(b);
+	return b->rc;
+}
+
+int
+vaultd_restored(const struct home *h, const struct settings *s, int keyd_fd,
+		const struct home_node *n, struct bootstrap_restore *r, struct err *e)
+{
+	struct bootstrap b = { .home = h, .settings = s, .node = n, .restore = r, .e = e };
+
+	b.term = r->term = r->m->term + 1;
+	return run_all(&b, keyd_fd, e);
+}
+
+int
+vaultd_bootstrap(const struct home *h, const struct settings *s, int keyd_fd,
+		 const struct home_node *n, char ret_setup_token[static TOKEN_STR_LEN],
+		 struct err *e)
+{
+	struct bootstrap b = {
+		.home = h, .settings = s, .node = n, .token = ret_setup_token, .term = 1, .e = e
+	};
+
+	return run_all(&b, keyd_fd, e) ? err_prefix(e, "cannot write the first events: ") : 0;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent: watches the other nodes and the local database, decides the node's state (ha/fsm) every TICK_MS, and does what
+ * follows from it. The loop itself never waits for anything: whatever may hang (other nodes, PostgreSQL, a journal's
+ * disk) is asked by threads of ha/, and a thread that hangs only makes what it saw old.
+ *
+ * In the loop, per tick: look (copies of what the threads saw) → reduce to facts → fsm_step → act → state page.
+ */
+#include "agent/agent.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "ha/rejoin.h"
+#include "http/json.h"
+#include "pg/cluster.h"
+
+#define TICK_MS 50
+#define RESUME_MS 10000 /* a page younger than this is of this very run of the node */
+#define PAGE_MS 250	/* texts of the page and status are written so often */
+#define HOLD_MS 1500	/* a primary asks the others for a higher term first, for so long at most */
+
+static void
+on_link(uv_poll_t *p, int status, int events)
+{
+	struct agent *a = p->data;
+	char word, space[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { .iov_base = &word, .iov_len = 1 };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = space,
+			    .msg_controllen = sizeof(space) };
+	ssize_t n = status < 0 ? 0 : recvmsg(PROC_FD_LINK, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0)
+		return;
+	if (n == 0)
+		_exit(1); /* the supervisor is gone */
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	if (word != 'k' || !c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return;
+	int fd;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	control_attach(a->control, fd);
+}
+
+static void
+on_term(uv_signal_t *s, int number)
+{
+	struct agent *a = s->data;
+
+	page_set_both(a->page, false);
+	uv_stop(&a->loop);
+}
+
+static void
+on_hup(uv_signal_t *s, int number)
+{
+	struct agent *a = s->data;
+	struct settings next;
+	char path[HOME_PATH_MAX];
+	auto_buf restart = BUF_INIT;
+	struct err e = { 0 };
+
+	home_path(&a->args->home, HOME_CONF, path);
+	if (settings_load(path, &next, &e)) {
+		log_err(LOG_LEVEL_WARNING, &e, "the settings stay as they were");
+		return;
+	}
+	settings_reload(&a->settings, &next, &restart);
+	alerter_configure(a->alerter, &a->settings);
+	a->trust_ms = a->announce_ms = 0;
+}
+
+/* ---- the loop ---- */
+
+/* Whether every other node has answered, or let us know that it does not. */
+static bool
+others_heard(const struct agent *a)
+{
+	if (a->now_ms - a->began_ms > HOLD_MS)
+		return true;
+	if (!a->rv.at_ms || !a->rv.nodes_n)
+		return false;
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct uuid *id = &a->rv.nodes[i].id;
+		const struct peer *p = agent_peer((struct agent *)(uintptr_t)a, id);
+
+		if (!agent_is_self(a, id) && (!p || p->v.sense.last == PROBE_NONE))
+			return false;
+	}
+	return true;
+}
+
+static void
+on_tick(uv_timer_t *t)
+{
+	struct agent *a = t->data;
+	struct fsm_limits l = { a->settings.detect_ms, a->settings.refused_ms,
+				a->settings.sync_timeout, AGENT_SETTLE_MS };
+	struct fsm_obs o;
+
+	if (control_lost_keys(a->control) && write(PROC_FD_LINK, "K", 1) != 1)
+		_exit(1); /* the supervisor is gone */
+	/* A server that was promoted or became a standby: the agent begins anew in the other role. */
+	role_look(a->role, &a->wv);
+	if (!a->wv.working && !rejoin_waits(&a->args->home) &&
+	    cluster_is_standby(&a->args->home) != a->secondary) {
+		log_notice("this node is a %s now", a->secondary ? "primary" : "secondary");
+		uv_stop(&a->loop);
+		return;
+	}
+	pthread_mutex_lock(&a->lock);
+	agent_look(a);
+	if (a->holding && !others_heard(a)) {
+		pthread_mutex_unlock(&a->lock);
+		return;
+	}
+	a->holding = false;
+	agent_reduce(a, &o);
+	if (a->secondary)
+		agent_keep_as_of(a);
+	struct fsm_next next = fsm_step(a->shown.state, &o, &l);
+	bool changed = next.why != NULL;
+	if (changed)
+		agent_change_state(a, &next);
+	/* First the page: readers act on it, the rest takes time. */
+	if (changed || a->now_ms - a->page_ms >= PAGE_MS)
+		agent_write_page(a);
+	agent_act(a, &o);
+	agent_tell_witness(a, &o);
+	page_beat(a->page);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* ---- the begin ---- */
+
+/* Whether the page is of an agent of this very run of the node, and of late. */
+static bool
+is_same_run(const struct agent *a, const struct page_view *old)
+{
+	return old->beat_mono_ms > a->args->began_ms && old->beat_mono_ms <= a->now_ms &&
+	       a->now_ms - old->beat_mono_ms < RESUME_MS;
+}
+
+/* Where an agent that fell goes on; a node that was started anew begins carefully. A fenced node stays fenced. */
+static enum ha_state
+first_state(const struct agent *a, const struct page_view *old)
+{
+	bool same_run = is_same_run(a, old);
+	char path[HOME_PATH_MAX];
+
+	if (a->secondary)
+		return same_run && (old->state == HA_EMERGENCY || old->state == HA_MERGING)
+			       ? old->state
+			       : HA_STANDBY;
+	if (old->state == HA_FENCED || (same_run && old->state == HA_SYNCED))
+		return old->state;
+	if (same_run && old->state == HA_HANDING && rejoin_waits(&a->args->home))
+		return old->state;
+	home_path(&a->args->home, HOME_PAIR_CERT, path);
+	return access(path, F_OK) == 0 ? HA_ALONE : HA_SINGLE;
+}
+
+static const char *
+first_reason(const struct agent *a, const struct page_view *old)
+{
+	if (!is_same_run(a, old))
+		return "the node was started";
+	if (old->state == a->shown.state)
+		return old->reason;
+	return a->secondary ? "this node follows another primary now"
+			    : "this node was made the primary";
+}
+
+static int
+open_page(struct agent *a, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	struct page_view *old = calloc(1, sizeof(*old));
+	struct page *p = NULL;
+	struct err ignored;
+
+	if (!old)
+		abort();
+	home_path(&a->args->home, HOME_STATE, path);
+	if (page_open(path, &p, &ignored) == 0)
+		page_read(p, old);
+	page_free(p);
+	int r = page_create(path, &a->page, e);
+	if (r == 0) {
+		a->now_ms = a->state_ms = clock_mono_ms();
+		a->shown.state = first_state(a, old);
+		a->shown.as_of_us = a->secondary ? old->as_of_us : 0;
+		a->shown.term = old->term;
+		text_copy(a->shown.primary_url, sizeof(a->shown.primary_url),
+			  a->secondary ? old->primary_url : "");
+		text_copy(a->shown.reason, sizeof(a->shown.reason), first_reason(a, old));
+		a->began_ms = a->streamed_ms = a->now_ms;
+		a->holding = a->shown.state == HA_ALONE && !is_same_run(a, old);
+	}
+	if (r == 0 && !a->holding) {
+		page_write(a->page, &a->shown);
+		page_beat(a->page);
+	}
+	free(old);
+	return r;
+}
+
+static int
+begin(struct agent *a, struct err *e)
+{
+	auto_buf conninfo = BUF_INIT;
+	int r = home_node_read(&a->args->home, &a->self, e);
+
+	/* An agent that fell while its node changes roles: only behind that is it known what the node is. */
+	for (bool asked = false; rejoin_waits(&a->args->home); asked = true) {
+		if (!asked && write(PROC_FD_LINK, "J", 1) != 1)
+			_exit(1); /* the supervisor is gone */
+		clock_sleep_ms(100);
+	}
+	a->secondary = cluster_is_standby(&a->args->home);
+	agent_read_emergency(a);
+	agent_read_maintenance(a);
+	if (r == 0)
+		r = open_page(a, e);
+	if (r == 0)
+		a->alerter = alerter_new(&a->args->home, a->self.name, &a->settings);
+	if (r == 0)
+		r = control_new(&a->args->home, &a->args->settings, PROC_FD_KEYS, agent_order, a,
+				&a->control, e);
+	if (r)
+		return r;
+	cluster_conninfo(&a->args->home, "holdfast", &conninfo);
+	a->replication = replication_new(&a->args->home, buf_str(&conninfo), &a->self.id);
+	a->witness = witness_new(&a->args->home, &a->self.id, buf_str(&conninfo));
+	a->role = role_new(&a->args->home, &a->self.id, buf_str(&conninfo));
+	if (a->secondary)
+		a->deposit = deposit_new(&a->args->home, &a->self.id, buf_str(&conninfo));
+	return 0;
+}
+
+static void
+start_handles(struct agent *a)
+{
+	uv_loop_init(&a->loop);
+	uv_timer_init(&a->loop, &a->timer);
+	uv_poll_init(&a->loop, &a->link, PROC_FD_LINK);
+	uv_signal_init(&a->loop, &a->term);
+	uv_signal_init(&a->loop, &a->hup);
+	a->timer.data = a->link.data = a->term.data = a->hup.data = a;
+	uv_timer_start(&a->timer, on_tick, 0, TICK_MS);
+	uv_poll_start(&a->link, UV_READABLE | UV_DISCONNECT, on_link);
+	uv_signal_start(&a->term, on_term, SIGTERM);
+	uv_signal_start(&a->hup, on_hup, SIGHUP);
+}
+
+int
+agent_main(const struct proc_args *args)
+{
+	struct err e = { 0 };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_IGN);
+	umask(0077);
+	/* What the agent starts (a base backup) has no business with keyd or the supervisor. */
+	fcntl(PROC_FD_KEYS, F_SETFD, FD_CLOEXEC);
+	fcntl(PROC_FD_LINK, F_SETFD, FD_CLOEXEC);
+	if (sodium_init() < 0)
+		return 1;
+	http_init();
+	struct agent *a = calloc(1, sizeof(*a));
+	if (!a)
+		abort();
+	a->args = args;
+	a->settings = args->settings;
+	pthread_mutex_init(&a->lock, NULL);
+	int r = begin(a, &e);
+	if (r) {
+		log_err(LOG_LEVEL_ERROR, &e, "the agent cannot start");
+		free(a);
+		return r == ERR_PRECONDITION ? PROC_EXIT_CONFIG : 1;
+	}
+	start_handles(a);
+	if (write(PROC_FD_LINK, "R", 1) != 1)
+		_exit(1); /* the supervisor is gone */
+	uv_run(&a->loop, UV_RUN_DEFAULT);
+	/* Threads may hang in a call to a peer: nothing here has to be put in order. */
+	_exit(0);
+}

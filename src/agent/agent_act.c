@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent: what follows from the state.
+ */
+#include "agent/agent.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/jw.h"
+#include "base/log.h"
+#include "crypto/x509.h"
+#include "ha/channel.h"
+#include "ha/rejoin.h"
+#include "ledger/event.h"
+
+#define ANNOUNCE_MS 3000
+#define TASK_RETRY_MS 2000
+
+/* Whether a secondary that answers gives emergency access still, or takes its journal home. */
+static bool
+journal_is_away(const struct agent *a)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
+		const struct peer *p = &a->peers[i];
+		const char *state = p->v.reply.state;
+
+		if (p->probe && p->known && !agent_is_self(a, &p->id) && p->v.reply_ms &&
+		    a->now_ms - p->v.reply_ms < AGENT_VIEW_MS &&
+		    (strcmp(state, state_name(HA_EMERGENCY)) == 0 ||
+		     strcmp(state, state_name(HA_MERGING)) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* The order keeps H2: `both` is taken back before commits may pass without a second disk, and said only after it was
+ * seen that they cannot. Clearing the names lets waiting commits go; none is ever cancelled. */
+static void
+act_as_primary(struct agent *a, const struct fsm_obs *o)
+{
+	char names[REPLICATION_NAMES_MAX] = "";
+	bool wanted = a->shown.state == HA_SYNCED || (a->shown.state == HA_ALONE && o->in_step);
+
+	page_set_both(a->page, a->shown.state == HA_SYNCED && o->sync_on);
+	page_set_away(a->page, journal_is_away(a));
+	if (!a->rv.at_ms || (a->shown.state == HA_SINGLE && !a->rv.sync_names[0]))
+		return;
+	if (wanted)
+		replication_names(&a->rv, &a->self.id, names);
+	replication_want(a->replication, names);
+}
+
+static void
+read_web_cert(const struct agent *a, struct buf *out)
+{
+	char path[HOME_PATH_MAX];
+	struct err ignored;
+
+	home_path(&a->args->home, HOME_WEB_CERT, path);
+	if (home_read_file(path, REPLICATION_CERT_MAX - 1, out, &ignored))
+		buf_reset(out);
+}
+
+/* The node whose database is, or is about to become, the primary's. */
+static bool
+name_primary(const struct agent *a, struct channel_primary *ret)
+{
+	const struct replication_node *n =
+		a->shown.state == HA_HANDING ? agent_node(a, &a->order_node) : agent_leader(a);
+
+	if (!n || agent_is_self(a, &n->id))
+		return false;
+	text_copy(ret->host, sizeof(ret->host), n->name);
+	ret->port = n->pair_port;
+	replication_slot_name(&a->self.id, ret->slot);
+	return true;
+}
+
+/* A task is begun anew when it failed. */
+static void
+begin_task(struct agent *a, enum role_task task)
+{
+	struct role_order o = { .task = task };
+	bool tried = a->wv.task == task && a->task_ms >= a->state_ms;
+	bool failed = a->wv.task == task && !a->wv.done;
+
+	if (a->wv.working || (tried && a->wv.done) || a->stop_asked)
+		return;
+	/* A copy that became whole while the primary was lost again waits for its place; what a task left that failed does not. */
+	if (task != ROLE_PROMOTE && !failed && rejoin_waits(&a->args->home))
+		return;
+	if (tried && (task == ROLE_PROMOTE || a->now_ms - a->task_ms < TASK_RETRY_MS))
+		return;
+	if (task != ROLE_PROMOTE && !name_primary(a, &o.primary))
+		return;
+	a->task_ms = a->now_ms;
+	role_begin(a->role, &o);
+}
+
+/* The stream goes to the primary of the latest term. */
+static void
+follow_leader(struct agent *a, const struct fsm_obs *o)
+{
+	struct channel_primary p = { 0 };
+	auto_buf conninfo = BUF_INIT;
+
+	if (!o->primary_ok || a->shown.state == HA_PROMOTING || !name_primary(a, &p))
+		return;
+	channel_conninfo(&a->args->home, CHANNEL_REPLICATE, &p, &conninfo);
+	replication_follow(a->replication, buf_str(&conninfo));
+}
+
+static void
+act_as_secondary(struct agent *a, const struct fsm_obs *o)
+{
+	const struct replication_node *n = agent_leader(a);
+	struct deposit_orders d = {
+		.go = o->primary_ok && a->shown.state != HA_PROMOTING,
+		.aside_seq = a->rv.aside_seq,
+		.home_seq = agent_view_is_fresh(a) ? a->rv.own_seq : 0,
+		.witness = a->witness,
+	};
+
+	if (n && !uuid_eq(&n->id, &a->self.id)) {
+		text_copy(d.host, sizeof(d.host), n->name);
+		d.port = n->pair_port;
+	}
+	text_copy(d.web_cert, sizeof(d.web_cert), a->own_cert);
+	memcpy(d.aside_hash, a->rv.aside_hash, sizeof(d.aside_hash));
+	deposit_order(a->deposit, &d);
+	follow_leader(a, o);
+	if (a->shown.state == HA_PROMOTING)
+		begin_task(a, ROLE_PROMOTE);
+	else if (a->shown.state == HA_RESEED && o->primary_ok_for_ms >= AGENT_SETTLE_MS)
+		begin_task(a, a->order == ORDER_CLONE || agent_slot_is_lost(a) ||
+					      rejoin_copy_waits(&a->args->home)
+				      ? ROLE_CLONE
+				      : ROLE_RETURN);
+}
+
+/* Only a self-signed certificate is vouched for by the channel alone; one of an authority is
+ * trusted where the authority is (cert import). */
+static bool
+is_self_signed(const char *pem)
+{
+	struct x509_info info;
+	struct err ignored;
+
+	return *pem && x509_read(pem, &info, &ignored) == 0 && info.self_signed;
+}
+
+/* The own web certificate, when the node table has another one or none. */
+static void
+look_at_own_cert(struct agent *a)
+{
+	const struct replication_node *me = agent_node(a, &a->self.id);
+	auto_buf cert = BUF_INIT;
+
+	if (!me || !agent_view_is_fresh(a) || a->now_ms - a->announce_ms < ANNOUNCE_MS)
+		return;
+	a->announce_ms = a->now_ms;
+	read_web_cert(a, &cert);
+	bool news = strcmp(buf_str(&cert), me->web_cert) != 0 && is_self_signed(buf_str(&cert));
+	text_copy(a->own_cert, sizeof(a->own_cert), news ? buf_str(&cert) : "");
+}
+
+/* A primary asks its own writer; a secondary's deposit thread asks the primary's. */
+static void
+announce_as_primary(struct agent *a)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+
+	if (!a->own_cert[0] || a->rv.requests)
+		return;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "web_cert", a->own_cert);
+	jw_end_object(&w);
+	if (replication_request(a->replication, EVENT_NODE_CERT, &a->self.id, buf_str(&body)))
+		log_notice("making the new web certificate known to the other nodes");
+	a->own_cert[0] = '\0';
+}
+
+/* The log is to say who the primary is. A node whose database was promoted, and that fell before it could say so, says it
+ * when it is back. */
+static void
+claim_term(struct agent *a)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+
+	if (!agent_view_is_fresh(a) || !a->rv.nodes_n || a->rv.standby || a->rv.requests ||
+	    state_serves(a->shown.state) != 'p' || agent_is_self(a, &a->rv.nodes[0].id) ||
+	    !agent_node(a, &a->self.id))
+		return;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_int(&w, "term", a->rv.term + 1);
+	jw_text(&w, "name", a->self.name);
+	jw_end_object(&w);
+	replication_request(a->replication, EVENT_PROMOTED, &a->self.id, buf_str(&body));
+}
+
+static void
+announce_handover(struct agent *a)
+{
+	auto_buf body = BUF_INIT;
+	struct jw w;
+
+	if (a->order != ORDER_HANDOVER || a->shown.state != HA_SYNCED || a->rv.requests ||
+	    (uuid_eq(&a->rv.order_node, &a->order_node) && a->rv.order_term == a->rv.term + 1))
+		return;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_int(&w, "term", a->rv.term + 1);
+	jw_end_object(&w);
+	replication_request(a->replication, EVENT_HANDOVER, &a->order_node, buf_str(&body));
+}
+
+/* What a primary does that is to be one no longer. */
+static void
+step_down(struct agent *a)
+{
+	struct peer *p = agent_primary_peer(a);
+
+	if (a->shown.state == HA_HANDING && a->now_ms - a->state_ms > 100)
+		begin_task(a, ROLE_HANDOVER);
+	else if (a->shown.state == HA_FENCED && !rejoin_waits(&a->args->home) && p &&
+		 probe_ok_for(&p->v.sense, a->now_ms) >= AGENT_SETTLE_MS)
+		begin_task(a, ROLE_RETURN);
+}
+
+/* A hand-over was given up (node/rejoin.c) when the other node was the primary already: the database that is back is still a
+ * primary's, and returns like any. */
+static void
+look_at_given_up(struct agent *a)
+{
+	if (!a->stop_asked || rejoin_waits(&a->args->home)) {
+		a->rejoined_ms = 0;
+		return;
+	}
+	if (!a->rejoined_ms)
+		a->rejoined_ms = a->now_ms;
+	if (a->shown.state == HA_FENCED && a->rv.at_ms > a->rejoined_ms && !a->rv.standby)
+		a->stop_asked = false;
+}
+
+/* The rest needs PostgreSQL stopped; once asked for, a node that falls goes on with it by itself. */
+static void
+ask_for_stop(struct agent *a)
+{
+	look_at_given_up(a);
+	if (a->stop_asked && a->order == ORDER_CLONE && !rejoin_waits(&a->args->home))
+		a->order = ORDER_NONE; /* the copy is in place */
+	bool ordered_now = a->task_ms >= a->state_ms || a->shown.state == HA_RESEED;
+	if (a->stop_asked || a->wv.working || !a->wv.done || a->wv.task == ROLE_PROMOTE ||
+	    a->wv.task == ROLE_NONE || !ordered_now || !rejoin_waits(&a->args->home))
+		return;
+	a->stop_asked = write(PROC_FD_LINK, "J", 1) == 1;
+}
+
+void
+agent_change_state(struct agent *a, const struct fsm_next *next)
+{
+	log_warning("state %s → %s: %s", state_name(a->shown.state), state_name(next->state),
+		    next->why);
+	if (next->state != HA_SYNCED)
+		page_set_both(a->page, false);
+	a->shown.state = next->state;
+	text_fit(a->shown.reason, sizeof(a->shown.reason), "%s", next->why);
+	a->why = next->why;
+	a->state_ms = a->now_ms;
+	if (next->state == HA_ALONE || next->state == HA_EMERGENCY || next->state == HA_STANDBY ||
+	    next->state == HA_FENCED)
+		a->order = ORDER_NONE;
+	if (next->state != HA_FENCED)
+		a->stop_asked = false;
+}
+
+/* While a role changes the reason goes on: how far it is. */
+void
+agent_show_progress(struct agent *a)
+{
+	char told[200];
+
+	if (!a->why || (state_serves(a->shown.state) == 'p'))
+		return;
+	rejoin_told(&a->args->home, told, sizeof(told));
+	const char *more = told[0] ? told : a->wv.working ? a->wv.step : a->wv.failure;
+	text_fit(a->shown.reason, sizeof(a->shown.reason), "%s%s%s", a->why, more[0] ? "; " : "",
+		 more);
+}
+
+void
+agent_act(struct agent *a, const struct fsm_obs *o)
+{
+	look_at_own_cert(a);
+	if (a->secondary) {
+		act_as_secondary(a, o);
+	} else {
+		act_as_primary(a, o);
+		announce_as_primary(a);
+		claim_term(a);
+		announce_handover(a);
+		step_down(a);
+	}
+	ask_for_stop(a);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent: what is worth an alert. Emergency access at once; a node that turns Failed or Alive when it has been so for
+ * HOLD_MS, so that what heals by itself within a moment wakes nobody.
+ */
+#include "agent/agent.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "ha/status.h"
+
+#define HOLD_MS 1000
+#define START_MS 5000 /* behind a start the others are not heard yet */
+
+static void
+begin_note(const struct agent *a, const struct status_view *v, struct alerter_note *n)
+{
+	*n = (struct alerter_note){ 0 };
+	n->alert.at_us = v->now_us;
+	n->alert.term = v->term;
+	n->alert.as_of_us = v->as_of_us;
+	text_copy(n->alert.source, sizeof(n->alert.source), a->self.name);
+	text_copy(n->alert.state, sizeof(n->alert.state), state_name(v->state));
+}
+
+/* ---- emergency ---- */
+
+/* While the journal goes home, or the node becomes the primary, an emergency that was is not over yet. */
+static bool
+leaves_it_open(enum ha_state s)
+{
+	return s == HA_MERGING || s == HA_PROMOTING;
+}
+
+static void
+tell_emergency(struct agent *a, const struct status_view *v)
+{
+	bool is = v->state == HA_EMERGENCY;
+	struct alerter_note n;
+
+	if (leaves_it_open(v->state) || (a->emergency_level.known && a->emergency_level.bad == is))
+		return;
+	a->emergency_level = (struct agent_level){ .known = true, .bad = is };
+	begin_note(a, v, &n);
+	n.bad = is;
+	snprintf(n.key, sizeof(n.key), "emergency");
+	n.alert.type = is ? ALERT_EMERGENCY_BEGAN : ALERT_EMERGENCY_ENDED;
+	text_copy(n.alert.node, sizeof(n.alert.node), a->self.name);
+	text_fit(n.alert.text, sizeof(n.alert.text),
+		 is ? "%.200s gives emergency access: %.256s"
+		    : "emergency access of %.200s is over: %.256s",
+		 a->self.name, v->why);
+	n.alert.todo = is ? status_reason_todo(STATUS_EMERGENCY) : NULL;
+	alerter_note(a->alerter, &n);
+}
+
+/* ---- nodes ---- */
+
+static struct agent_level *
+level_of(struct agent *a, const struct uuid *node)
+{
+	struct agent_level *spare = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(a->levels); i++) {
+		if (uuid_eq(&a->levels[i].node, node))
+			return &a->levels[i];
+		if (!spare && uuid_is_nil(&a->levels[i].node))
+			spare = &a->levels[i];
+	}
+	if (spare)
+		*spare = (struct agent_level){ .node = *node, .since_ms = a->now_ms };
+	return spare;
+}
+
+static void
+note_node(struct agent *a, const struct status_view *v, unsigned i, uint32_t reasons)
+{
+	const struct status_node *node = &v->nodes[i];
+	struct status_words first = { 0 };
+	struct alerter_note n;
+
+	begin_note(a, v, &n);
+	n.bad = reasons != 0;
+	uuid_str(&node->id, n.key);
+	n.alert.type = n.bad ? ALERT_NODE_FAILED : ALERT_NODE_ALIVE;
+	n.alert.reasons = reasons;
+	text_copy(n.alert.node, sizeof(n.alert.node), node->name);
+	if (n.bad) {
+		struct status_at at = { i, (enum status_reason)__builtin_ctz(reasons) };
+
+		at = status_cause(v, at);
+		status_say(v, at.node, at.reason, &first);
+	}
+	text_fit(n.alert.text, sizeof(n.alert.text),
+		 n.bad ? "%.200s is Failed: %.280s" : "%.200s is Alive", node->name, first.text);
+	text_copy(n.alert.detail, sizeof(n.alert.detail), first.detail);
+	n.alert.todo = first.todo;
+	alerter_note(a->alerter, &n);
+}
+
+static void
+tell_node(struct agent *a, const struct status_view *v, unsigned i)
+{
+	struct agent_level *l = level_of(a, &v->nodes[i].id);
+	uint32_t reasons = status_node_reasons(v, i);
+	bool bad = reasons != 0;
+
+	if (!l)
+		return;
+	if (bad != l->candidate) {
+		l->candidate = bad;
+		l->since_ms = a->now_ms;
+	}
+	if ((l->known && l->bad == bad) || a->now_ms - l->since_ms < HOLD_MS)
+		return;
+	l->known = true;
+	l->bad = bad;
+	note_node(a, v, i, reasons);
+}
+
+/* ---- administrators ---- */
+
+/* Once for each, whatever the outbox has seen before. */
+static void
+tell_recovered(struct agent *a, const struct status_view *v)
+{
+	struct alerter_note n;
+
+	if (uuid_is_nil(&a->rv.recovered) || uuid_eq(&a->rv.recovered, &a->recovered_told))
+		return;
+	a->recovered_told = a->rv.recovered;
+	begin_note(a, v, &n);
+	n.bad = true;
+	uuid_str(&a->rv.recovered, n.key);
+	n.alert.type = ALERT_RECOVERED;
+	n.alert.at_us = a->rv.recovered_us;
+	text_copy(n.alert.node, sizeof(n.alert.node), a->self.name);
+	text_fit(n.alert.text, sizeof(n.alert.text),
+		 "the administrator %.200s got a new set-up token on the machine of the primary, "
+		 "with its key file",
+		 a->rv.recovered_name);
+	n.alert.todo =
+		"If you did not expect it, find out who was on that machine (`holdfast audit list "
+		"--kind user_recovered`).";
+	alerter_note(a->alerter, &n);
+}
+
+void
+agent_tell_alerts(struct agent *a, const struct status_view *v)
+{
+	tell_recovered(a, v);
+	/* What stays as it is until the end of a maintenance is told then. */
+	if (v->n < 2 || agent_maintenance(a, v->now_us))
+		return;
+	tell_emergency(a, v);
+	for (unsigned i = 0; i < v->n && a->now_ms - a->began_ms > START_MS; i++)
+		tell_node(a, v, i);
+}

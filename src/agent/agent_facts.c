@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent: what was seen, reduced to the facts that the state machine (ha/fsm) decides by.
+ */
+#include "agent/agent.h"
+
+#include <string.h>
+#include "ha/channel.h"
+#include "ha/rejoin.h"
+
+#define QUORUM_MS 1000 /* the synchronous commit must be seen for so long before `both` is said */
+#define COUNT_AFTER_MS                                                                             \
+	300 /* events in flight when the state changed get into the journal within this */
+#define RETURN_MS                                                                                  \
+	10000 /* a secondary that can reach all but does not stream for so long cannot follow */
+#define HANDED_MS 15000	 /* a hand-over that this node notices later is none */
+#define HANDING_MS 40000 /* and one that takes longer has failed; more than rejoin waits for it */
+
+/* How long commits have been waiting for a second disk. A database that does not let itself be looked at counts as one
+ * whose standby has stopped too. */
+static int64_t
+late_ms(const struct agent *a)
+{
+	int64_t late = replication_step_late(&a->rv.step, a->now_ms);
+	int64_t unseen = a->now_ms - (a->rv.at_ms ? a->rv.at_ms : a->state_ms);
+
+	return agent_view_is_fresh(a) || unseen < late ? late : unseen;
+}
+
+static bool
+quorum_holds(const struct agent *a)
+{
+	return agent_view_is_fresh(a) && a->rv.quorum_since_ms &&
+	       a->now_ms - a->rv.quorum_since_ms >= QUORUM_MS;
+}
+
+const struct replication_standby *
+agent_standby(const struct agent *a, const struct uuid *id)
+{
+	const struct replication_node *n = agent_node(a, id);
+
+	for (unsigned i = 0; n && i < a->rv.standbys_n; i++) {
+		if (strcmp(a->rv.standbys[i].name, n->slot) == 0)
+			return &a->rv.standbys[i];
+	}
+	return NULL;
+}
+
+/* The other node has the word about it, and all before. */
+static bool
+handover_is_ready(const struct agent *a)
+{
+	const struct replication_standby *s = agent_standby(a, &a->order_node);
+
+	return a->order == ORDER_HANDOVER && agent_view_is_fresh(a) &&
+	       uuid_eq(&a->rv.order_node, &a->order_node) && a->rv.order_term == a->rv.term + 1 &&
+	       s && strcmp(s->state, "streaming") == 0 && s->replay_lsn >= a->rv.lsn;
+}
+
+/* The node that it is for did not take over, as is heard of it after this database was back; or nothing is. */
+static bool
+is_not_taken_up(const struct agent *a, const struct peer *p)
+{
+	return strcmp(p->v.reply.state, "promoting") != 0 &&
+	       (p->v.sense.answer_ms > a->rejoined_ms ||
+		probe_silent_for(&p->v.sense, a->now_ms) >= a->settings.detect_ms);
+}
+
+/* What became of a hand-over that this node did not follow. The other node may be the primary before it makes its term known. */
+static void
+facts_of_handover(struct agent *a, struct fsm_obs *o)
+{
+	const struct peer *p = agent_peer(a, &a->rv.order_node);
+	bool late = a->now_ms - a->state_ms > HANDING_MS;
+	bool back = a->rejoined_ms && a->rv.at_ms > a->rejoined_ms && o->local_db_up;
+
+	if (!late && !back)
+		return;
+	if (p && p->v.reply_ms > a->state_ms && strcmp(p->v.reply.mode, "primary") == 0)
+		o->term_higher_seen = true;
+	else
+		o->handover_over = late || !p || is_not_taken_up(a, p);
+}
+
+static void
+facts_of_primary(struct agent *a, struct fsm_obs *o)
+{
+	o->streaming = agent_view_is_fresh(a) && a->rv.step.streams;
+	o->in_step = agent_view_is_fresh(a) &&
+		     replication_step_in(&a->rv.step, a->now_ms, a->settings.sync_timeout);
+	o->not_in_step_ms = o->in_step ? 0 : late_ms(a);
+	o->sync_on = quorum_holds(a);
+	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++)
+		o->term_higher_seen |= agent_claims_later_term(a, &a->peers[i]);
+	o->handover_ordered = handover_is_ready(a);
+	if (a->shown.state == HA_HANDING)
+		facts_of_handover(a, o);
+}
+
+/* What was answered before the state changed may still be on its way into the journal. */
+static int64_t
+rows_to_go(const struct agent *a)
+{
+	bool counted = a->dv.counted_ms >= a->state_ms + COUNT_AFTER_MS;
+
+	return counted || a->dv.rows > 0 ? a->dv.rows : 1;
+}
+
+/* The primary's database answers this node, so that what does not stream does not for another reason. */
+static bool
+channel_is_open(const struct agent *a)
+{
+	return a->dv.slot_ms && a->now_ms - a->dv.slot_ms < AGENT_VIEW_MS + 1000;
+}
+
+bool
+agent_slot_is_lost(const struct agent *a)
+{
+	return channel_is_open(a) && !a->rv.receiving && agent_view_is_fresh(a) &&
+	       strcmp(a->dv.slot_status, "lost") == 0;
+}
+
+/* The primary has said so in the log, has stopped writing and has stopped its database: what it wrote is here. Noticed
+ * late (this node was frozen), it may have gone on by itself. */
+static bool
+is_handed_over(struct agent *a, const struct fsm_obs *o, const struct peer *p)
+{
+	bool to_me = uuid_eq(&a->rv.order_node, &a->self.id) && a->rv.order_term == a->rv.term + 1;
+	bool handing = p && p->v.reply_ms && a->now_ms - p->v.reply_ms < AGENT_VIEW_MS &&
+		       strcmp(p->v.reply.state, "handing") == 0;
+
+	if (!to_me || !handing) {
+		a->handing_seen_ms = 0;
+		return false;
+	}
+	if (!a->handing_seen_ms)
+		a->handing_seen_ms = a->now_ms;
+	return o->local_db_up && !a->rv.streams && a->rv.lsn >= a->rv.received_lsn &&
+	       a->now_ms - a->handing_seen_ms < HANDED_MS;
+}
+
+static void
+facts_of_secondary(struct agent *a, struct fsm_obs *o)
+{
+	const struct peer *p = agent_primary_peer(a);
+	const struct probe_sense none = { .began_ms = a->state_ms };
+	const struct probe_sense *s = p ? &p->v.sense : &none;
+
+	o->primary_ok = s->ok && probe_silent_for(s, a->now_ms) < a->settings.detect_ms;
+	o->primary_ok_for_ms = o->primary_ok ? probe_ok_for(s, a->now_ms) : 0;
+	o->primary_bad_for_ms = probe_bad_for(s, a->now_ms);
+	o->primary_silent_ms = probe_silent_for(s, a->now_ms);
+	o->streaming = agent_view_is_fresh(a) && a->rv.receiving && a->rv.caught_up;
+	o->journal_rows = rows_to_go(a);
+	if (a->rv.receiving || !o->primary_ok || !channel_is_open(a) || !agent_view_is_fresh(a))
+		a->streamed_ms = a->now_ms;
+	o->must_return = a->order == ORDER_CLONE || agent_slot_is_lost(a) ||
+			 rejoin_copy_waits(&a->args->home) ||
+			 a->now_ms - a->streamed_ms > RETURN_MS;
+	o->promote_ordered = a->order == ORDER_PROMOTE;
+	o->promote_failed = a->wv.task == ROLE_PROMOTE && a->task_ms >= a->state_ms &&
+			    !a->wv.working && !a->wv.done;
+	o->handed_over = is_handed_over(a, o, p);
+	o->emergency_ordered = a->emergency_ordered;
+}
+
+void
+agent_reduce(struct agent *a, struct fsm_obs *o)
+{
+	*o = (struct fsm_obs){
+		.is_secondary = a->secondary,
+		.pair_exists = a->rv.nodes_n > 1,
+		.local_db_up = agent_view_is_fresh(a) && !a->rv.failure[0],
+	};
+	if (a->secondary)
+		facts_of_secondary(a, o);
+	else
+		facts_of_primary(a, o);
+}
+
+/* Whether another node has brought home what only it has, as it says itself. */
+static bool
+is_settled_elsewhere(const struct agent *a, const struct peer *p)
+{
+	const char *state = p ? p->v.reply.state : "";
+
+	if (!p || !p->v.reply_ms || a->now_ms - p->v.reply_ms > AGENT_VIEW_MS ||
+	    p->v.reply.journal_rows != 0)
+		return false;
+	return strcmp(state, state_name(HA_STANDBY)) == 0 ||
+	       strcmp(state, state_name(HA_SYNCED)) == 0 ||
+	       strcmp(state, state_name(HA_ALONE)) == 0;
+}
+
+static bool
+is_settled_here(const struct agent *a, const struct fsm_obs *o)
+{
+	enum ha_state s = a->shown.state;
+
+	if (!o->local_db_up || rejoin_waits(&a->args->home) || a->wv.working)
+		return false;
+	if (a->secondary)
+		return s == HA_STANDBY && o->streaming && o->journal_rows == 0;
+	return (s == HA_SYNCED || s == HA_ALONE || s == HA_SINGLE) && a->rv.deposits == 0;
+}
+
+void
+agent_tell_witness(struct agent *a, const struct fsm_obs *o)
+{
+	struct witness_facts f = { .settled = is_settled_here(a, o), .primary = !a->secondary };
+
+	for (unsigned i = 0; i < a->rv.nodes_n && f.n < WITNESS_NODES_MAX; i++) {
+		const struct uuid *id = &a->rv.nodes[i].id;
+
+		f.nodes[f.n].id = *id;
+		f.nodes[f.n++].home =
+			agent_is_self(a, id) || is_settled_elsewhere(a, agent_peer(a, id));
+	}
+	witness_tell(a->witness, &f);
+}
+
+/* The last moment at which this secondary is known to have had everything (H5): the primary's own word that commits
+ * are on both disks, while its stream came in here; or the newest transaction replayed. */
+void
+agent_keep_as_of(struct agent *a)
+{
+	const struct peer *p = agent_primary_peer(a);
+	int64_t t = a->rv.replayed_us > a->rv.newest_us ? a->rv.replayed_us : a->rv.newest_us;
+
+	if (p && p->v.sense.ok && p->v.reply.synced && a->rv.receiving && agent_view_is_fresh(a) &&
+	    a->now_ms - p->v.reply_ms < AGENT_VIEW_MS && p->v.reply.time_us > t)
+		t = p->v.reply.time_us;
+	if (t > a->shown.as_of_us)
+		a->shown.as_of_us = t;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent: maintenance, which makes alerts silent (ha/maintenance.h). The word of a serving primary goes through its writer into
+ * the log, and to the others by replication; any other node keeps its own in a file.
+ */
+#include "agent/agent.h"
+
+#include <string.h>
+#include "base/clock.h"
+#include "base/jw.h"
+#include "base/log.h"
+#include "ledger/event.h"
+
+#define WAIT_MS 10000
+
+void
+agent_read_maintenance(struct agent *a)
+{
+	maintenance_read(&a->args->home, &a->maintenance);
+}
+
+const struct maintenance *
+agent_maintenance(const struct agent *a, int64_t now_us)
+{
+	const struct maintenance *m = maintenance_later(&a->maintenance, &a->rv.maintenance);
+
+	return maintenance_is_on(m, now_us) ? m : NULL;
+}
+
+static bool
+serves_pair(const struct agent *a)
+{
+	return !a->secondary && state_serves(a->shown.state) == 'p';
+}
+
+static bool
+is_in_log(const struct agent *a, const struct maintenance *m)
+{
+	const struct maintenance *have = &a->rv.maintenance;
+
+	return have->at_us >= a->maintenance.at_us && have->until_us == m->until_us &&
+	       strcmp(have->reason, m->reason) == 0;
+}
+
+static void
+give_way(struct agent *a)
+{
+	pthread_mutex_unlock(&a->lock);
+	clock_sleep_ms(50);
+	pthread_mutex_lock(&a->lock);
+}
+
+/* Waits, with the lock given back, until the vault's writer has taken it into the log. false: it does not. */
+static bool
+ask_writer(struct agent *a, const struct maintenance *m)
+{
+	int64_t until = clock_mono_ms() + WAIT_MS;
+	auto_buf body = BUF_INIT;
+	bool asked = false;
+
+	maintenance_body(m, &body);
+	while (serves_pair(a) && !(asked && is_in_log(a, m))) {
+		if (clock_mono_ms() > until)
+			return false;
+		asked = asked || replication_request(a->replication, EVENT_MAINTENANCE, &a->self.id,
+						     buf_str(&body));
+		give_way(a);
+	}
+	return asked && is_in_log(a, m);
+}
+
+/* The loop must not wait for a disk: the lock is given back meanwhile. */
+static int
+keep_here(struct agent *a, const struct maintenance *m, struct err *e)
+{
+	pthread_mutex_unlock(&a->lock);
+	int rc = maintenance_write(&a->args->home, m, e);
+	pthread_mutex_lock(&a->lock);
+	if (rc == 0)
+		a->maintenance = *m;
+	return rc;
+}
+
+static void
+answer(const struct maintenance *m, bool pair, struct buf *out)
+{
+	struct jw w;
+
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_text(&w, "on", pair ? "pair" : "node");
+	jw_time(&w, "until", m->until_us);
+	jw_text(&w, "reason", m->reason);
+	jw_end_object(&w);
+}
+
+int
+agent_order_maintenance(struct agent *a, const char *order, struct buf *ret_text, struct err *e)
+{
+	struct maintenance m;
+	int rc = maintenance_parse(order, clock_now_us(), &m, e);
+	bool pair = rc == 0 && serves_pair(a) && ask_writer(a, &m);
+
+	if (rc == 0 && !pair)
+		rc = keep_here(a, &m, e);
+	if (rc)
+		return rc;
+	log_notice(m.until_us ? "maintenance of the %s begins, its alerts are silent: %s"
+			      : "maintenance of the %s is over%s",
+		   pair ? "pair" : "node", m.reason);
+	answer(&m, pair, ret_text);
+	return 0;
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent: orders of an operator (agent/control). They come in the thread of the control socket.
+ */
+#include "agent/agent.h"
+
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/jw.h"
+#include "base/log.h"
+#include "ledger/event.h"
+
+#define REMOVE_WAIT_MS 15000
+#define MORE_US 1000000 /* nodes in step differ by less */
+
+static int
+order_promote(struct agent *a, const char *node, struct err *e)
+{
+	const struct replication_node *n = agent_leader(a);
+	struct fsm_obs o;
+
+	if (!a->secondary)
+		return err_set(e, ERR_PRECONDITION, "this node is the primary already");
+	agent_reduce(a, &o);
+	if (o.primary_ok)
+		return err_set(e, ERR_PRECONDITION,
+			       "the primary %s serves: to change places in order run `holdfast ha "
+			       "switchover` there; to replace it, stop it first",
+			       n ? n->name : "");
+	if (a->shown.state == HA_PROMOTING)
+		return err_set(e, ERR_PRECONDITION, "this node is being promoted already");
+	a->order = ORDER_PROMOTE;
+	return 0;
+}
+
+static const struct replication_node *
+node_named(const struct agent *a, const char *name)
+{
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		if (strcasecmp(a->rv.nodes[i].name, name) == 0)
+			return &a->rv.nodes[i];
+	}
+	return NULL;
+}
+
+/* The only other node when none is named. */
+static const struct replication_node *
+node_to_hand_to(const struct agent *a, const char *name)
+{
+	const struct replication_node *found = NULL;
+
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct replication_node *n = &a->rv.nodes[i];
+
+		if (agent_is_self(a, &n->id) || (name[0] && strcasecmp(n->name, name) != 0))
+			continue;
+		if (found)
+			return NULL;
+		found = n;
+	}
+	return found;
+}
+
+static int
+order_switchover(struct agent *a, const char *node, struct err *e)
+{
+	const struct replication_node *n = node_to_hand_to(a, node);
+	const struct replication_standby *s = n ? agent_standby(a, &n->id) : NULL;
+
+	if (a->secondary)
+		return err_set(e, ERR_PRECONDITION,
+			       "this node is a secondary: run `holdfast ha switchover` on the "
+			       "primary %s",
+			       agent_leader(a) ? agent_leader(a)->name : "");
+	if (!n)
+		return err_set(e, ERR_NOT_FOUND,
+			       node[0] ? "no other node is named %s"
+				       : "name the node that is to become the primary%s",
+			       node);
+	if (a->shown.state != HA_SYNCED || !s || strcmp(s->state, "streaming") != 0)
+		return err_set(e, ERR_PRECONDITION,
+			       "%s is not in step: wait until `holdfast ha status` says Alive",
+			       n->name);
+	a->order = ORDER_HANDOVER;
+	a->order_node = n->id;
+	return 0;
+}
+
+static int
+order_rejoin(struct agent *a, const char *node, struct err *e)
+{
+	struct fsm_obs o;
+
+	if (!a->secondary)
+		return err_set(e, ERR_PRECONDITION,
+			       a->shown.state == HA_FENCED
+				       ? "this node returns by itself as soon as the primary serves"
+				       : "this node is the primary: nothing is copied over it");
+	agent_reduce(a, &o);
+	if (a->emergency_ordered)
+		return err_set(e, ERR_PRECONDITION,
+			       "emergency access is ordered here: run `holdfast ha emergency off` "
+			       "first");
+	if (!o.primary_ok)
+		return err_set(e, ERR_PRECONDITION,
+			       "the primary does not serve: there is nothing to copy from");
+	a->order = ORDER_CLONE;
+	return 0;
+}
+
+static void
+removed_body(const struct replication_node *n, struct buf *out)
+{
+	struct jw w;
+
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_text(&w, "name", n->name);
+	jw_end_object(&w);
+}
+
+static int
+may_remove(struct agent *a, const char *node, const struct replication_node **ret, struct err *e)
+{
+	const struct replication_node *n = node_named(a, node);
+
+	if (a->secondary || state_serves(a->shown.state) != 'p')
+		return err_set(e, ERR_PRECONDITION,
+			       "this node is not the serving primary: run the command on %s",
+			       agent_leader(a) ? agent_leader(a)->name : "it");
+	if (!n)
+		return err_set(e, ERR_NOT_FOUND, "no node of the pair is named %s", node);
+	if (agent_is_self(a, &n->id))
+		return err_set(e, ERR_PRECONDITION,
+			       "this node is the primary: it cannot be taken out");
+	if (agent_standby(a, &n->id))
+		return err_set(e, ERR_PRECONDITION,
+			       "%s is running as this node's secondary: stop it there first",
+			       n->name);
+	*ret = n;
+	return 0;
+}
+
+/* Whether the node table is known here and says what this node is: right after a promotion it still names the old primary,
+ * and nobody takes out a primary. */
+static bool
+table_is_settled(const struct agent *a)
+{
+	return agent_view_is_fresh(a) && a->rv.nodes_n && agent_is_self(a, &a->rv.nodes[0].id);
+}
+
+static void
+give_way(struct agent *a)
+{
+	pthread_mutex_unlock(&a->lock);
+	clock_sleep_ms(50);
+	pthread_mutex_lock(&a->lock);
+}
+
+/* Waits, with the lock given back, until the vault's writer has taken it into the log. */
+static int
+order_remove(struct agent *a, const char *node, struct err *e)
+{
+	const struct replication_node *n = NULL;
+	int64_t until = clock_mono_ms() + REMOVE_WAIT_MS;
+	auto_buf body = BUF_INIT;
+	bool asked = false;
+	struct uuid id;
+
+	while (!a->secondary && state_serves(a->shown.state) == 'p' && !table_is_settled(a) &&
+	       clock_mono_ms() < until)
+		give_way(a);
+	int rc = may_remove(a, node, &n, e);
+	if (rc)
+		return rc;
+	id = n->id;
+	removed_body(n, &body);
+	while (agent_node(a, &id)) {
+		if (clock_mono_ms() > until)
+			return err_set(e, ERR_TIMEOUT,
+				       "the vault did not take it into the log within %d s: is it "
+				       "serving? (`holdfast ha status`)",
+				       REMOVE_WAIT_MS / 1000);
+		asked = asked || replication_request(a->replication, EVENT_NODE_REMOVED, &id,
+						     buf_str(&body));
+		give_way(a);
+	}
+	return 0;
+}
+
+/* ---- emergency, ordered ---- */
+
+#define ORDERED "emergency = on\n"
+#define NOT_ORDERED "emergency = off\n"
+
+void
+agent_read_emergency(struct agent *a)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf text = BUF_INIT;
+	struct err ignored;
+
+	home_path(&a->args->home, HOME_EMERGENCY, path);
+	if (!a->secondary) {
+		if (unlink(path) == 0)
+			log_notice("this node is a primary: orders of emergency access are over");
+		return;
+	}
+	a->emergency_ordered = home_read_file(path, 64, &text, &ignored) == 0 &&
+			       strcmp(buf_str(&text), ORDERED) == 0;
+}
+
+static int
+check_emergency(const struct agent *a, const char *node, bool on, struct err *e)
+{
+	if (!on && strcmp(node, "off") != 0)
+		return err_set(e, ERR_USAGE, "emergency access is ordered on or off");
+	if (a->secondary || !on)
+		return 0;
+	return err_set(e, ERR_PRECONDITION,
+		       "this node is no secondary: a primary serves everyone, emergency access is "
+		       "ordered on a secondary");
+}
+
+/* The order is on disk before it counts: it outlives agent and node. */
+static int
+write_emergency(const struct home *h, bool on, struct err *e)
+{
+	const char *text = on ? ORDERED : NOT_ORDERED;
+	char path[HOME_PATH_MAX];
+
+	home_path(h, HOME_EMERGENCY, path);
+	return home_write_file(path, text, strlen(text), 0600, e);
+}
+
+/* The loop must not wait for a disk: the lock is given back meanwhile. */
+static int
+order_emergency(struct agent *a, const char *node, struct err *e)
+{
+	bool on = strcmp(node, "on") == 0;
+	int rc = check_emergency(a, node, on, e);
+
+	if (rc)
+		return rc;
+	pthread_mutex_unlock(&a->lock);
+	rc = write_emergency(&a->args->home, on, e);
+	pthread_mutex_lock(&a->lock);
+	if (rc)
+		return rc;
+	a->emergency_ordered = on;
+	log_warning("an operator %s",
+		    on ? "ordered emergency access" : "took back the order of emergency access");
+	return 0;
+}
+
+/* ---- what a promotion is to be weighed against ---- */
+
+static bool
+answers(const struct peer *p)
+{
+	return p && (p->v.sense.last == PROBE_OK || p->v.sense.last == PROBE_STANDBY) &&
+	       p->v.reply.as_of_us;
+}
+
+/* The other secondaries: who answers, and as of when each has everything. */
+static int
+tell_others(struct agent *a, struct buf *ret_text)
+{
+	const struct replication_node *leader = agent_leader(a);
+	struct jw w;
+
+	jw_init(&w, ret_text);
+	jw_object(&w, NULL);
+	jw_array(&w, "others");
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct replication_node *n = &a->rv.nodes[i];
+		const struct peer *p = agent_peer(a, &n->id);
+
+		if (agent_is_self(a, &n->id) || (leader && uuid_eq(&leader->id, &n->id)))
+			continue;
+		jw_object(&w, NULL);
+		jw_text(&w, "name", n->name);
+		jw_bool(&w, "answers", answers(p));
+		jw_time(&w, "as_of", answers(p) ? p->v.reply.as_of_us : 0);
+		jw_bool(&w, "has_more",
+			answers(p) && p->v.reply.as_of_us > a->shown.as_of_us + MORE_US);
+		jw_end_object(&w);
+	}
+	jw_end_array(&w);
+	jw_end_object(&w);
+	return 0;
+}
+
+int
+agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text, struct err *e)
+{
+	static const struct {
+		const char *verb;
+		int (*fn)(struct agent *a, const char *node, struct err *e);
+	} orders[] = { { "promote", order_promote },
+		       { "switchover", order_switchover },
+		       { "rejoin", order_rejoin },
+		       { "remove", order_remove },
+		       { "emergency", order_emergency } };
+	struct agent *a = ctx;
+	bool known = true;
+	int rc = 0;
+
+	if (strcmp(verb, "alert-test") == 0)
+		return alerter_test(a->alerter, ret_text, e);
+	pthread_mutex_lock(&a->lock);
+	if (strcmp(verb, "others") == 0) {
+		rc = tell_others(a, ret_text);
+	} else if (strcmp(verb, "maintenance") == 0) {
+		rc = agent_order_maintenance(a, node, ret_text, e);
+	} else {
+		size_t i = 0;
+
+		while (i < ARRAY_LEN(orders) && strcmp(orders[i].verb, verb) != 0)
+			i++;
+		known = i < ARRAY_LEN(orders);
+		rc = known ? orders[i].fn(a, node, e) : ERR_USAGE;
+	}
+	pthread_mutex_unlock(&a->lock);
+	return known ? rc : err_set(e, rc, "the agent knows no command \"%s\"", verb);
+}

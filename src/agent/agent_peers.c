@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent: who the other nodes are, what certificates of theirs are trusted, and how they answer.
+ */
+#include "agent/agent.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/x509.h"
+
+#define TRUST_MS 1000 /* certificates are read so often */
+#define PEM_MAX 65536
+#define TRUST_MAX (1u << 20)
+
+/* ---- who is who ---- */
+
+bool
+agent_view_is_fresh(const struct agent *a)
+{
+	return a->rv.at_ms && a->now_ms - a->rv.at_ms < AGENT_VIEW_MS;
+}
+
+const struct replication_node *
+agent_node(const struct agent *a, const struct uuid *id)
+{
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		if (uuid_eq(&a->rv.nodes[i].id, id))
+			return &a->rv.nodes[i];
+	}
+	return NULL;
+}
+
+/* The node table names the one that became primary last first. */
+static const struct replication_node *
+primary_node(const struct agent *a)
+{
+	const struct replication_node *n = a->rv.nodes_n ? &a->rv.nodes[0] : NULL;
+
+	return n && n->primary_since_term > 0 ? n : NULL;
+}
+
+struct peer *
+agent_peer(struct agent *a, const struct uuid *id)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
+		if (a->peers[i].probe && uuid_eq(&a->peers[i].id, id))
+			return &a->peers[i];
+	}
+	return NULL;
+}
+
+bool
+agent_is_self(const struct agent *a, const struct uuid *id)
+{
+	return uuid_eq(id, &a->self.id);
+}
+
+/* Says of itself, lately, that it is the primary of a later term than this node knows. */
+bool
+agent_claims_later_term(const struct agent *a, const struct peer *p)
+{
+	return p->probe && p->known && !agent_is_self(a, &p->id) && p->v.reply_ms &&
+	       a->now_ms - p->v.reply_ms < a->settings.detect_ms && a->rv.term > 0 &&
+	       strcmp(p->v.reply.mode, "primary") == 0 && p->v.reply.term > a->rv.term;
+}
+
+/* The primary of the latest term: as another node says itself, or as the node table has it. NULL: not known. */
+const struct replication_node *
+agent_leader(const struct agent *a)
+{
+	const struct peer *best = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
+		const struct peer *p = &a->peers[i];
+
+		if (agent_claims_later_term(a, p) &&
+		    (!best || p->v.reply.term > best->v.reply.term))
+			best = p;
+	}
+	return best ? agent_node(a, &best->id) : primary_node(a);
+}
+
+struct peer *
+agent_primary_peer(struct agent *a)
+{
+	const struct replication_node *n = agent_leader(a);
+
+	return n && !agent_is_self(a, &n->id) ? agent_peer(a, &n->id) : NULL;
+}
+
+void
+agent_write_url(const char *name, int port, char *ret, size_t room)
+{
+	snprintf(ret, room, strchr(name, ':') ? "https://[%s]:%d" : "https://%s:%d", name, port);
+}
+
+/* ---- trust ---- */
+
+static void
+add_pem_file(const char *path, struct buf *out)
+{
+	struct err ignored;
+
+	if (out->len < TRUST_MAX && home_read_file(path, PEM_MAX, out, &ignored) == 0)
+		buf_addc(out, '\n');
+}
+
+static void
+read_trusted(struct agent *a)
+{
+	char folder[HOME_PATH_MAX], path[HOME_PATH_MAX + 264];
+	auto_buf all = BUF_INIT;
+
+	home_path(&a->args->home, HOME_TRUSTED, folder);
+	DIR *d = opendir(folder);
+	for (struct dirent *f; d && (f = readdir(d));) {
+		const char *end = strrchr(f->d_name, '.');
+
+		if (!end || strcmp(end, ".pem") != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, f->d_name);
+		add_pem_file(path, &all);
+	}
+	if (d)
+		closedir(d);
+	free(a->trusted);
+	a->trusted = strdup(buf_str(&all));
+	if (!a->trusted)
+		abort();
+}
+
+/* A self-signed certificate that the log names is trusted as it stands. One signed by an authority is not: its authority
+ * is to be brought by `cert import`, and until then the status says so. */
+static bool
+may_be_pinned(const char *pem)
+{
+	struct x509_info info;
+	struct err ignored;
+
+	return pem[0] && x509_read(pem, &info, &ignored) == 0 && info.self_signed;
+}
+
+static void
+pin(struct peer *p, const char *pem)
+{
+	if (!may_be_pinned(pem) || (p->pinned[0] && strcmp(p->pinned[0], pem) == 0))
+		return;
+	free(p->pinned[1]);
+	p->pinned[1] = p->pinned[0];
+	p->pinned[0] = strdup(pem);
+	if (!p->pinned[0])
+		abort();
+}
+
+static void
+write_trust(const struct agent *a, const struct peer *p, bool self, struct buf *out)
+{
+	char path[HOME_PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(p->pinned); i++) {
+		if (p->pinned[i])
+			buf_addf(out, "%s\n", p->pinned[i]);
+	}
+	if (self) {
+		home_path(&a->args->home, HOME_WEB_CERT, path);
+		add_pem_file(path, out);
+	}
+	buf_adds(out, a->trusted);
+}
+
+/* ---- probes ---- */
+
+static void
+forget(struct peer *p)
+{
+	probe_let_go(p->probe);
+	for (size_t i = 0; i < ARRAY_LEN(p->pinned); i++)
+		free(p->pinned[i]);
+	*p = (struct peer){ 0 };
+}
+
+/* A place for a node; that of one which has left the pair when there is no other. */
+static struct peer *
+free_peer(struct agent *a)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
+		if (!a->peers[i].probe)
+			return &a->peers[i];
+	}
+	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
+		if (agent_node(a, &a->peers[i].id))
+			continue;
+		forget(&a->peers[i]);
+		return &a->peers[i];
+	}
+	return NULL;
+}
+
+/* To see a change without keeping the text twice. */
+static uint64_t
+cert_mark(const char *pem)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (; *pem; pem++)
+		h = (h ^ (uint8_t)*pem) * 1099511628211u;
+	return h;
+}
+
+static void
+aim_peer(struct agent *a, const struct replication_node *n)
+{
+	struct peer *p = agent_peer(a, &n->id);
+	struct probe_target t = { .mark = cert_mark(n->web_cert),
+				  .probe_ms = a->settings.probe_ms,
+				  .refused_ms = a->settings.refused_ms,
+				  .detect_ms = a->settings.detect_ms };
+	auto_buf trust = BUF_INIT;
+	bool fresh = !p;
+
+	if (!p)
+		p = free_peer(a);
+	if (!p)
+		return;
+	p->id = n->id;
+	p->known = true;
+	p->seen_cert = t.mark;
+	pin(p, n->web_cert);
+	write_trust(a, p, uuid_eq(&n->id, &a->self.id), &trust);
+	agent_write_url(n->name, n->https_port, t.url, sizeof(t.url));
+	t.trust = (char *)(uintptr_t)buf_str(&trust);
+	if (fresh)
+		p->probe = probe_new(&t);
+	else
+		probe_aim(p->probe, &t);
+}
+
+/* A node, or a certificate of one, that was not seen before. */
+static bool
+is_news(struct agent *a, const struct replication_node *n)
+{
+	const struct peer *p = agent_peer(a, &n->id);
+
+	return !p || (p->seen_cert != cert_mark(n->web_cert));
+}
+
+/* What the primary's service is trusted by, for vaultd, which hands requests on to it. */
+static void
+publish_trust(struct agent *a)
+{
+	const struct peer *p = agent_primary_peer(a);
+	auto_buf trust = BUF_INIT;
+	char path[HOME_PATH_MAX];
+	struct err e = { 0 };
+
+	if (!p)
+		return;
+	write_trust(a, p, false, &trust);
+	if (a->published && strcmp(a->published, buf_str(&trust)) == 0)
+		return;
+	home_path(&a->args->home, HOME_PRIMARY_TRUST, path);
+	if (home_write_file(path, buf_str(&trust), trust.len, 0600, &e)) {
+		if (!a->publish_failed)
+			log_err(LOG_LEVEL_WARNING, &e,
+				"requests cannot be forwarded to the primary yet");
+		a->publish_failed = true;
+		return;
+	}
+	a->publish_failed = false;
+	free(a->published);
+	a->published = buf_take_str(&trust);
+}
+
+/* Nodes come and go with the node table; a probe once begun is kept until its place is needed, it costs little. */
+static void
+aim_peers(struct agent *a)
+{
+	bool news = false;
+
+	if (a->rv.nodes_n < 2)
+		return;
+	for (unsigned i = 0; i < a->rv.nodes_n; i++)
+		news |= is_news(a, &a->rv.nodes[i]);
+	if (!news && a->now_ms - a->trust_ms < TRUST_MS)
+		return;
+	a->trust_ms = a->now_ms;
+	read_trusted(a);
+	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++)
+		a->peers[i].known = false;
+	for (unsigned i = 0; i < a->rv.nodes_n; i++)
+		aim_peer(a, &a->rv.nodes[i]);
+	publish_trust(a);
+}
+
+void
+agent_look(struct agent *a)
+{
+	a->now_ms = clock_mono_ms();
+	replication_look(a->replication, &a->rv);
+	if (a->deposit)
+		deposit_look(a->deposit, &a->dv);
+	role_look(a->role, &a->wv);
+	aim_peers(a);
+	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
+		if (a->peers[i].probe)
+			probe_look(a->peers[i].probe, &a->peers[i].v);
+	}
+}

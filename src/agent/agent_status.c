@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent: the state page, and the status that it shows.
+ */
+#include "agent/agent.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "ha/status.h"
+
+static enum ha_state
+state_by_name(const char *name)
+{
+	for (int s = 0; s < HA_STATE_COUNT; s++) {
+		if (strcmp(state_name((enum ha_state)s), name) == 0)
+			return (enum ha_state)s;
+	}
+	return HA_STATE_COUNT;
+}
+
+/* One lost answer is no outage: silence counts only after detect_ms. */
+static bool
+was_heard(const struct agent *a, const struct peer *p)
+{
+	return p->v.reply_ms && a->now_ms - p->v.reply_ms < a->settings.detect_ms;
+}
+
+static void
+status_of_service(const struct agent *a, const struct peer *p, struct status_node *n)
+{
+	enum probe_outcome last = p->v.sense.last;
+	bool well = last == PROBE_OK || last == PROBE_STANDBY;
+
+	if ((last == PROBE_SILENT || last == PROBE_BAD_NAME) && was_heard(a, p))
+		well = true;
+	n->service = well ? STATUS_ACTIVE : STATUS_INACTIVE;
+	n->untrusted = last == PROBE_UNTRUSTED;
+	n->name_unknown = last == PROBE_BAD_NAME && !well;
+	n->service_cannot = last == PROBE_CANNOT;
+	text_fit(n->service_why, sizeof(n->service_why), "%s",
+		 last == PROBE_CANNOT ? p->v.reply.why : p->v.failure);
+	if (well || last == PROBE_CANNOT)
+		n->database = well ? STATUS_ACTIVE : STATUS_UNKNOWN;
+	if (!was_heard(a, p))
+		return;
+	n->state = state_by_name(p->v.reply.state);
+	n->skew_known = p->v.reply.time_us != 0;
+	n->skew_us = p->v.skew_us;
+	n->data_damaged = p->v.reply.data_damaged;
+	n->journal_unreadable = p->v.reply.journal_unreadable;
+	n->journal_rows = p->v.reply.journal_rows;
+	n->ordered = p->v.reply.ordered;
+}
+
+/* A secondary, as its primary sees it. */
+static void
+status_of_standby(const struct agent *a, const struct replication_node *r, struct peer *p,
+		  struct status_node *n)
+{
+	n->stream_known = true;
+	for (unsigned i = 0; i < a->rv.standbys_n; i++) {
+		const struct replication_standby *s = &a->rv.standbys[i];
+
+		if (strcmp(s->name, r->slot) != 0)
+			continue;
+		n->streaming = agent_view_is_fresh(a) && strcmp(s->state, "streaming") == 0;
+		n->lag_bytes = a->rv.lsn > s->flush_lsn ? a->rv.lsn - s->flush_lsn : 0;
+		if (n->streaming && p && n->lag_bytes == 0)
+			p->in_step_us = clock_now_us();
+	}
+	if (n->streaming)
+		n->database = STATUS_ACTIVE;
+	n->last_in_step_us = p ? p->in_step_us : 0;
+	if (n->lag_bytes >= 0 && p && p->in_step_us)
+		n->lag_ms = n->lag_bytes ? (clock_now_us() - p->in_step_us) / 1000 : 0;
+	n->slot_known = a->rv.at_ms > 0;
+	text_copy(n->slot_status, sizeof(n->slot_status), "missing");
+	n->slot_keep = a->rv.keep_bytes;
+	for (unsigned i = 0; i < a->rv.slots_n; i++) {
+		if (strcmp(a->rv.slots[i].name, r->slot) != 0)
+			continue;
+		text_copy(n->slot_status, sizeof(n->slot_status), a->rv.slots[i].status);
+		n->slot_retained = a->rv.slots[i].retained;
+	}
+}
+
+/* This node as a secondary. */
+static void
+status_of_self_standby(const struct agent *a, struct status_node *n)
+{
+	n->stream_known = true;
+	n->streaming = agent_view_is_fresh(a) && a->rv.receiving;
+	n->lag_bytes = a->rv.sent_lsn > a->rv.lsn ? a->rv.sent_lsn - a->rv.lsn : 0;
+	n->last_in_step_us = a->shown.as_of_us;
+	n->lag_ms = n->streaming && !n->lag_bytes ? 0 : (clock_now_us() - a->shown.as_of_us) / 1000;
+	n->journal_rows = a->dv.rows;
+	n->slot_known = a->dv.slot_ms && a->now_ms - a->dv.slot_ms < 5000;
+	text_copy(n->slot_status, sizeof(n->slot_status), a->dv.slot_status);
+	n->slot_retained = a->dv.slot_retained;
+	n->slot_keep = a->dv.slot_keep;
+}
+
+static void
+status_of_node(struct agent *a, const struct replication_node *r, struct status_node *n)
+{
+	struct peer *p = agent_peer(a, &r->id);
+
+	*n = (struct status_node){ .id = r->id,
+				   .state = HA_STATE_COUNT,
+				   .lag_bytes = -1,
+				   .lag_ms = -1,
+				   .journal_rows = -1 };
+	text_copy(n->name, sizeof(n->name), r->name);
+	n->self = uuid_eq(&r->id, &a->self.id);
+	n->primary = agent_leader(a) && uuid_eq(&agent_leader(a)->id, &r->id);
+	if (p)
+		status_of_service(a, p, n);
+	if (n->self) {
+		n->skew_known = false;
+		n->data_damaged = a->rv.damaged_pages > 0;
+		n->journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
+		n->state = a->shown.state;
+		n->ordered = a->emergency_ordered;
+		n->database = agent_view_is_fresh(a) && !a->rv.failure[0] ? STATUS_ACTIVE
+									  : STATUS_INACTIVE;
+		if (!n->primary && a->secondary)
+			status_of_self_standby(a, n);
+	} else if (!a->secondary) {
+		status_of_standby(a, r, p, n);
+	}
+}
+
+/* A secondary whose database cannot even say which nodes there are. */
+static void
+status_of_self_alone(const struct agent *a, struct status_node *n)
+{
+	*n = (struct status_node){ .id = a->self.id,
+				   .self = true,
+				   .state = a->shown.state,
+				   .service = STATUS_ACTIVE,
+				   .database = STATUS_INACTIVE,
+				   .lag_bytes = -1,
+				   .lag_ms = -1,
+				   .journal_rows = a->dv.rows };
+	text_copy(n->name, sizeof(n->name), a->self.name);
+	n->data_damaged = a->rv.damaged_pages > 0;
+	n->journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
+}
+
+static void
+status_of_trouble(const struct agent *a, struct status_view *v)
+{
+	v->damaged_pages = a->rv.damaged_pages;
+	v->journal_diverged = a->dv.trouble == DEPOSIT_DIVERGED;
+	v->merge_refused = a->secondary && a->dv.held;
+	struct witness_view w;
+	witness_look(a->witness, &w);
+	v->chain_shrunk = w.shrunk;
+	v->chain_forked = w.forked;
+	text_fit(v->chain, sizeof(v->chain), "%s", w.detail);
+	if (v->merge_refused)
+		text_fit(v->trouble, sizeof(v->trouble), "%s", a->rv.aside_why);
+	else if (a->dv.trouble)
+		text_fit(v->trouble, sizeof(v->trouble), "%s", a->dv.why);
+	else
+		text_fit(v->trouble, sizeof(v->trouble), "%s", a->rv.failure);
+}
+
+/* What vaultd goes by when it gives out passwords (vault/limit.h). */
+static bool
+is_too_old(const struct agent *a, int64_t now_us)
+{
+	int64_t limit = a->settings.max_emergency_age;
+
+	return limit > 0 && a->shown.state == HA_EMERGENCY &&
+	       (a->shown.as_of_us == 0 || now_us - a->shown.as_of_us > limit * 1000);
+}
+
+static void
+render_status(struct agent *a)
+{
+	struct status_view *v = calloc(1, sizeof(*v));
+	struct alerter_view alerts;
+	auto_buf text = BUF_INIT;
+
+	if (!v)
+		abort();
+	v->state = a->shown.state;
+	text_fit(v->why, sizeof(v->why), "%s", a->shown.reason);
+	v->both = page_quick(a->page).both;
+	v->term = a->shown.term;
+	v->now_us = clock_now_us();
+	v->as_of_us = a->secondary ? a->shown.as_of_us : 0;
+	v->inbox_rows = a->secondary ? -1 : a->rv.deposits;
+	status_of_trouble(a, v);
+	v->too_old = is_too_old(a, v->now_us);
+	const struct replication_node *me = agent_node(a, &a->self.id);
+	if (me)
+		status_of_node(a, me, &v->nodes[v->n++]);
+	else if (a->secondary && a->rv.failure[0])
+		status_of_self_alone(a, &v->nodes[v->n++]);
+	for (unsigned i = 0; i < a->rv.nodes_n && v->n < STATUS_NODES_MAX; i++) {
+		if (&a->rv.nodes[i] != me)
+			status_of_node(a, &a->rv.nodes[i], &v->nodes[v->n++]);
+	}
+	alerter_look(a->alerter, &alerts);
+	v->alerts_waiting = alerts.waiting;
+	text_fit(v->alerts_failure, sizeof(v->alerts_failure), "%s", alerts.failure);
+	a->shown.alerts_waiting = alerts.waiting > 0 ? alerts.waiting : 0;
+	a->shown.status = status_of_pair(v);
+	v->maintenance = agent_maintenance(a, v->now_us);
+	status_render(v, &text);
+	agent_tell_alerts(a, v);
+	free(v);
+	text_copy(a->shown.status_json, sizeof(a->shown.status_json), buf_str(&text));
+}
+
+/* A primary that the log does not name yet is of the next term all the same. */
+static int64_t
+term_to_show(const struct agent *a)
+{
+	bool ahead = !a->secondary && !a->rv.standby && a->rv.nodes_n && agent_view_is_fresh(a) &&
+		     state_serves(a->shown.state) == 'p' && !agent_is_self(a, &a->rv.nodes[0].id) &&
+		     agent_node(a, &a->self.id);
+
+	return a->rv.term + ahead;
+}
+
+void
+agent_write_page(struct agent *a)
+{
+	const struct replication_node *n = agent_leader(a);
+
+	if (n)
+		agent_write_url(n->name, n->https_port, a->shown.primary_url,
+				sizeof(a->shown.primary_url));
+	if (a->rv.term)
+		a->shown.term = term_to_show(a);
+	agent_show_progress(a);
+	a->shown.journal_rows = a->secondary ? a->dv.rows : 0;
+	a->shown.ordered = a->emergency_ordered;
+	a->shown.data_damaged = a->rv.damaged_pages > 0;
+	a->shown.journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
+	render_status(a);
+	page_write(a->page, &a->shown);
+	a->page_ms = a->now_ms;
+}

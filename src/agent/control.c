@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "crypto/keys.h"
+#include "http/json.h"
+#include "pack/backup.h"
+#include "pack/setup.h"
+
+#define REQUEST_WAIT_MS 5000
+
+struct control {
+	const struct home *h;
+	const struct settings *s;
+	struct keys *keys;
+	control_order_fn *order;
+	void *ctx;
+	atomic_int new_keys_fd; /* -1: none */
+	atomic_bool keys_lost;
+	int listen_fd, stop_fds[2];
+	pthread_t thread;
+};
+
+/* ---- lines ---- */
+
+/* Reads a line of at most CONTROL_LINE_MAX bytes, without its end. 0 bytes: the other side closed.
+ */
+static int
+read_line(int fd, int wait_ms, struct buf *ret)
+{
+	buf_reset(ret);
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		char c;
+		if (wait_ms >= 0 && poll(&p, 1, wait_ms) <= 0)
+			return -1;
+		ssize_t n = read(fd, &c, 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0 || ret->len == CONTROL_LINE_MAX)
+			return -1;
+		if (c == '\n')
+			return 0;
+		buf_addc(ret, c);
+	}
+}
+
+static void
+send_line(int fd, struct buf *line)
+{
+	buf_addc(line, '\n');
+	for (size_t at = 0; at < line->len;) {
+		ssize_t n = send(fd, line->data + at, line->len - at, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return; /* nobody listens any more: the work goes on */
+		at += (size_t)n;
+	}
+}
+
+/* ---- server ---- */
+
+struct request {
+	const char *verb, *primary, *secondary, *node;
+	int64_t https_port, pair_port;
+	const char *file;
+	bool force;
+};
+
+static const struct jfield request_fields[] = {
+	{ "verb", JTEXT, JREQUIRED, offsetof(struct request, verb), 16 },
+	{ "primary", JTEXT, 0, offsetof(struct request, primary), 255 },
+	{ "secondary", JTEXT, 0, offsetof(struct request, secondary), 255 },
+	{ "node", JTEXT, 0, offsetof(struct request, node), 255 },
+	{ "https_port", JINT, 0, offsetof(struct request, https_port), 65535 },
+	{ "pair_port", JINT, 0, offsetof(struct request, pair_port), 65535 },
+	{ "file", JTEXT, 0, offsetof(struct request, file), HOME_PATH_MAX },
+	{ "force", JBOOL, 0, offsetof(struct request, force), 0 },
+	{ 0 },
+};
+
+static void
+tell_progress(void *ctx, const char *text, int percent)
+{
+	auto_buf line = BUF_INIT;
+	struct jw w;
+
+	jw_init(&w, &line);
+	jw_object(&w, NULL);
+	jw_text(&w, "progress", text);
+	if (percent >= 0)
+		jw_int(&w, "percent", percent);
+	jw_end_object(&w);
+	send_line(*(int *)ctx, &line);
+}
+
+static void
+tell_end(int fd, int rc, const struct buf *path, const struct err *e)
+{
+	auto_buf line = BUF_INIT;
+	struct jw w;
+
+	jw_init(&w, &line);
+	jw_object(&w, NULL);
+	if (rc == 0) {
+		jw_text(&w, "path", buf_str(path));
+	} else {
+		jw_object(&w, "error");
+		jw_text(&w, "code", err_info(rc)->name);
+		jw_text(&w, "message", e->text);
+		jw_end_object(&w);
+	}
+	jw_end_object(&w);
+	send_line(fd, &line);
+}
+
+static int
+carry_out(struct control *c, int fd, const struct buf *line, struct buf *ret_path, struct err *e)
+{
+	struct request rq = { 0 };
+	struct setup_request setup = { 0 };
+	auto_arena a = arena_new();
+	uint64_t seen;
+
+	int rc = json_parse_body(buf_str(line), line->len, request_fields, &rq, &seen, a, e);
+	if (rc < 0)
+		return rc;
+	if (strcmp(rq.verb, "backup") == 0 && rq.file) {
+		struct backup_request b = { .path = rq.file, .force = rq.force, .client_fd = fd };
+		return backup_run(c->h, c->s, c->keys, &b, tell_progress, &fd, ret_path, e);
+	}
+	if (strcmp(rq.verb, "setup") != 0)
+		return c->order(c->ctx, rq.verb, rq.node ? rq.node : "", ret_path, e);
+	if (!rq.primary || !rq.secondary)
+		return err_set(e, ERR_USAGE, "setup: primary and secondary are missing");
+	snprintf(setup.primary, sizeof(setup.primary), "%s", rq.primary);
+	snprintf(setup.secondary, sizeof(setup.secondary), "%s", rq.secondary);
+	setup.https_port = (int)rq.https_port;
+	setup.pair_port = (int)rq.pair_port;
+	setup.client_fd = fd;
+	return setup_run(c->h, c->s, c->keys, &setup, tell_progress, &fd, ret_path, e);
+}
+
+static void
+serve_one(struct control *c, int fd)
+{
+	auto_buf line = BUF_INIT, path = BUF_INIT;
+	struct err e = { 0 };
+	int keys_fd = atomic_exchange(&c->new_keys_fd, -1);
+
+	if (keys_fd >= 0)
+		keys_attach(c->keys, keys_fd);
+	if (read_line(fd, REQUEST_WAIT_MS, &line) < 0)
+		return;
+	int rc = carry_out(c, fd, &line, &path, &e);
+	if (rc < 0)
+		log_err(LOG_LEVEL_WARNING, &e, "a command of the operator failed");
+	if (!keys_available(c->keys))
+		atomic_store(&c->keys_lost, true);
+	tell_end(fd, rc, &path, &e);
+}
+
+static void *
+run_thread(void *arg)
+{
+	struct control *c = arg;
+
+	for (;;) {
+		struct pollfd p[2] = { { .fd = c->listen_fd, .events = POLLIN },
+				       { .fd = c->stop_fds[0], .events = POLLIN } };
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return NULL;
+		if (p[1].revents)
+			return NULL;
+		if (!(p[0].revents & POLLIN))
+			continue;
+		int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0)
+			continue;
+		serve_one(c, fd);
+		close(fd);
+	}
+}
+
+static int
+socket_address(const struct home *h, struct sockaddr_un *ret, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+
+	home_path(h, HOME_AGENT_SOCK, path);
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(ret->sun_path))
+		return err_set(e, ERR_PRECONDITION,
+			       "the path %s is too long for a socket: move the home folder to a "
+			       "shorter one",
+			       path);
+	memcpy(ret->sun_path, path, strlen(path) + 1);
+	return 0;
+}
+
+int
+control_new(const struct home *h, const struct settings *s, int keys_fd, control_order_fn *order,
+	    void *ctx, struct control **ret, struct err *e)
+{
+	struct sockaddr_un a;
+	int rc = socket_address(h, &a, e);
+	if (rc < 0)
+		return rc;
+	struct control *c = calloc(1, sizeof(*c));
+	if (!c)
+		abort();
+	c->h = h;
+	c->s = s;
+	c->order = order;
+	c->ctx = ctx;
+	atomic_init(&c->new_keys_fd, -1);
+	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	unlink(a.sun_path);
+	if (c->listen_fd < 0 || pipe(c->stop_fds) < 0 ||
+	    bind(c->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    chmod(a.sun_path, 0600) < 0 || listen(c->listen_fd, 4) < 0) {
+		rc = err_errno(e, ERR_IO, "cannot listen on %s", a.sun_path);
+		free(c);
+		return rc;
+	}
+	c->keys = keys_new(NULL, keys_fd);
+	setup_clear(h);
+	if (pthread_create(&c->thread, NULL, run_thread, c) != 0)
+		abort();
+	*ret = c;
+	return 0;
+}
+
+void
+control_attach(struct control *c, int keys_fd)
+{
+	int old = atomic_exchange(&c->new_keys_fd, keys_fd);
+	if (old >= 0)
+		close(old);
+}
+
+bool
+control_lost_keys(struct control *c)
+{
+	return atomic_exchange(&c->keys_lost, false);
+}
+
+void
+control_free(struct control *c)
+{
+	if (!c)
+		return;
+	/* A command in flight may take minutes; it dies with the process, and its half pack is
+	 * never in place. */
+	if (write(c->stop_fds[1], "x", 1) < 0)
+		log_debug("cannot wake the control thread");
+	pthread_detach(c->thread);
+}
+
+/* ---- client ---- */
+
+struct answer {
+	const char *progress, *path;
+	int64_t percent;
+	const char *code, *message;
+};
+
+static int
+connect_agent(const struct home *h, int *ret, struct err *e)
+{
+	struct sockaddr_un a;
+	int rc = socket_address(h, &a, e);
+	if (rc < 0)
+		return rc;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0) {
+		*ret = fd;
+		return 0;
+	}
+	rc = errno == EACCES ? err_errno(e, ERR_FORBIDDEN,
+					 "cannot reach the node's agent: run this as root or as "
+					 "the user that Holdfast runs as")
+			     : err_set(e, ERR_UNREACHABLE,
+				       "the node does not run here: start it with `holdfast serve "
+				       "--home %s`, then repeat",
+				       h->dir);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int
+code_of(const char *name)
+{
+	size_t n;
+	const struct err_info *rows = err_table(&n);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return rows[i].code;
+	return ERR_INTERNAL;
+}
+
+/* One answer line. *ret_end: it was the last. */
+static int
+take_answer(const struct buf *line, control_progress_fn *progress, void *ctx, struct buf *ret_path,
+	    bool *ret_end, struct err *e)
+{
+	static const struct jfield progress_fields[] = {
+		{ "progress", JTEXT, JREQUIRED | JEMPTY, offsetof(struct answer, progress), 500 },
+		{ "percent", JINT, 0, offsetof(struct answer, percent), 100 },
+		{ 0 },
+	};
+	static const struct jfield path_fields[] = {
+		{ "path", JTEXT, JREQUIRED | JEMPTY, offsetof(struct answer, path), 2000 }, { 0 }
+	};
+	static const struct jfield error_fields[] = {
+		{ "code", JTEXT, JREQUIRED, offsetof(struct answer, code), 64 },
+		{ "message", JTEXT, JREQUIRED | JEMPTY, offsetof(struct answer, message), 1000 },
+		{ 0 },
+	};
+	auto_arena a = arena_new();
+	struct answer x = { .percent = -1 };
+	struct err ignored;
+	uint64_t seen;
+	size_t n = line->len;
+	const char *s = buf_str(line), *error = "{\"error\":";
+
+	*ret_end = true;
+	if (strncmp(s, error, strlen(error)) == 0 && n > strlen(error) + 1) {
+		int rc = json_parse_body(s + strlen(error), n - strlen(error) - 1, error_fields, &x,
+					 &seen, a, &ignored);
+		return rc < 0 ? err_set(e, ERR_INTERNAL, "the agent's answer is not understood")
+			      : err_set(e, code_of(x.code), "%s", x.message);
+	}
+	if (json_parse_body(s, n, path_fields, &x, &seen, a, &ignored) == 0) {
+		buf_adds(ret_path, x.path);
+		return 0;
+	}
+	if (json_parse_body(s, n, progress_fields, &x, &seen, a, &ignored) < 0)
+		return err_set(e, ERR_INTERNAL, "the agent's answer is not understood");
+	*ret_end = false;
+	if (progress)
+		progress(ctx, x.progress, (int)x.percent);
+	return 0;
+}
+
+int
+control_ask(const struct home *h, const char *request, control_progress_fn *progress, void *ctx,
+	    struct buf *ret_path, struct err *e)
+{
+	auto_buf line = BUF_INIT;
+	bool end = false;
+	int fd = -1, rc = connect_agent(h, &fd, e);
+	if (rc < 0)
+		return rc;
+	buf_adds(&line, request);
+	send_line(fd, &line);
+	while (rc == 0 && !end) {
+		if (read_line(fd, -1, &line) < 0)
+			rc = err_set(e, ERR_UNREACHABLE,
+				     "the node's agent ended before it was done; its log says why");
+		else
+			rc = take_answer(&line, progress, ctx, ret_path, &end, e);
+	}
+	close(fd);
+	return rc;
+}

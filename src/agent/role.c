@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/role.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "ha/salvage.h"
+#include "pg/standby.h"
+#include "store/db.h"
+
+#define PROMOTE_S 60
+#define QUIET_MS 10000 /* how long transactions of the vault may take to end */
+#define POLL_MS 50
+#define LOCAL_MS                                                                                   \
+	30000 /* how long the local server may take to answer before it counts as one that does not start */
+
+struct role {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	pthread_t thread;
+	struct home home;
+	struct uuid self;
+	char *local;
+	struct role_order order;
+	struct role_view view;
+	/* The thread's: keeps the log closed to writers until PostgreSQL is stopped. */
+	struct db *closed;
+};
+
+/* What the thread has in hand while it works. */
+struct work {
+	struct role *r;
+	struct role_order o;
+	struct db *local, *primary;
+};
+
+static void
+set_step(struct role *r, const char *text)
+{
+	log_notice("%s", text);
+	pthread_mutex_lock(&r->lock);
+	snprintf(r->view.step, sizeof(r->view.step), "%s", text);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void
+on_progress(void *ctx, const char *text, int percent)
+{
+	struct role *r = ctx;
+
+	pthread_mutex_lock(&r->lock);
+	snprintf(r->view.step, sizeof(r->view.step), percent < 0 ? "%s" : "%s, %d %%", text,
+		 percent);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- databases ---- */
+
+static int
+open_local(struct work *w, struct err *e)
+{
+	auto_buf info = BUF_INIT;
+	struct db_options o = { .application = "holdfast agent role" };
+
+	buf_addf(&info, "%s connect_timeout=3 options='-c synchronous_commit=local'", w->r->local);
+	o.conninfo = buf_str(&info);
+	w->local = db_open(&o, e);
+	return w->local ? 0 : ERR_DB_GONE;
+}
+
+static int
+open_primary(struct work *w, struct err *e)
+{
+	auto_buf info = BUF_INIT;
+	struct db_options o = { .application = "holdfast deposit" };
+
+	channel_conninfo(&w->r->home, CHANNEL_DEPOSIT, &w->o.primary, &info);
+	o.conninfo = buf_str(&info);
+	w->primary = db_open(&o, e);
+	if (w->primary)
+		return 0;
+	return err_prefix(e, "cannot reach the database of %s: ", w->o.primary.host);
+}
+
+static int
+ask(struct db *d, enum stmt s, const struct binds *b, struct rows **ret, struct err *e)
+{
+	auto_binds none = BINDS_INIT;
+
+	return db_exec(d, NULL, s, b ? b : &none, ret, e);
+}
+
+/* Until nothing of the vault is being written any more: its writer stops by the state of the node. */
+static int
+wait_quiet(struct work *w, struct err *e)
+{
+	int64_t until = clock_mono_ms() + QUIET_MS;
+
+	for (;;) {
+		auto_rows rows = NULL;
+		int rc = ask(w->local, STMT_HA_VAULT_BUSY, NULL, &rows, e);
+
+		if (rc || row_bigint(rows, 0, 0) == 0)
+			return rc;
+		if (clock_mono_ms() > until)
+			return err_set(e, ERR_TIMEOUT, "a change is still being written");
+		clock_sleep_ms(POLL_MS);
+	}
+}
+
+/* What is written after the log was read here would be lost. The database ends what it already has before this returns, even what nobody
+ * waits for any more; what comes later waits, and ends with PostgreSQL. A secondary's log has no writers. */
+static int
+close_log(struct work *w, struct err *e)
+{
+	auto_buf sql = BUF_INIT;
+
+	buf_addf(&sql,
+		 "BEGIN; SET LOCAL lock_timeout = %d; SET LOCAL "
+		 "idle_in_transaction_session_timeout = 0;"
+		 "DO $$ BEGIN IF NOT pg_is_in_recovery() THEN LOCK TABLE event IN SHARE MODE; END "
+		 "IF; END $$",
+		 QUIET_MS);
+	int rc = db_script(w->local, buf_str(&sql), e);
+	return rc ? err_prefix(e, "a change is still being written: ") : 0;
+}
+
+/* ---- tasks ---- */
+
+/* The checkpoint makes the new timeline known to pg_rewind (PostgreSQL, "pg_rewind", Notes). */
+static int
+promote(struct work *w, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+
+	set_step(w->r, "promoting the database");
+	bind_int(&b, PROMOTE_S);
+	int rc = rejoin_remove(&w->r->home, e); /* a copy would take its place */
+	if (!rc)
+		rc = ask(w->local, STMT_HA_PROMOTE, &b, &rows, e);
+	if (!rc && !row_bool(rows, 0, 0))
+		rc = err_set(e, ERR_TIMEOUT, "PostgreSQL was not promoted within %d s", PROMOTE_S);
+	return rc ? rc : ask(w->local, STMT_HA_CHECKPOINT, NULL, NULL, e);
+}
+
+static int
+write_request(struct work *w, enum rejoin_way way, struct err *e)
+{
+	struct rejoin rq = { .way = way, .primary = w->o.primary };
+
+	return rejoin_write(&w->r->home, &rq, e);
+}
+
+static int
+hand_over(struct work *w, struct err *e)
+{
+	int rc = wait_quiet(w, e);
+
+	return rc ? rc : write_request(w, REJOIN_HANDOVER, e);
+}
+
+static int
+salvage(struct work *w, struct err *e)
+{
+	char text[128];
+	int64_t n = 0;
+	int rc = close_log(w, e);
+
+	if (!rc)
+		rc = open_primary(w, e);
+	if (!rc)
+		rc = salvage_run(&w->r->home, &w->r->self, w->local, w->primary, &n, e);
+	if (rc)
+		return err_prefix(e, "saving what only this node has: ");
+	snprintf(text, sizeof(text), "saved %lld events that only this node has", (long long)n);
+	set_step(w->r, n ? text : "nothing is on this node alone");
+	return 0;
+}
+
+static int
+go_back(struct work *w, struct err *e)
+{
+	int rc = salvage(w, e);
+
+	return rc ? rc : write_request(w, REJOIN_REWIND, e);
+}
+
+static int
+renew_slot(struct work *w, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+
+	bind_uuid(&b, &w->r->self);
+	int rc = ask(w->primary, STMT_DEPOSIT_RENEW_SLOT, &b, &rows, e);
+	if (!rc && row_null(rows, 0, 0))
+		rc = err_set(e, ERR_REFUSED, "the primary does not know this node as a secondary");
+	return rc;
+}
+
+/* A database that cannot be read is copied anew with its server stopped, and kept aside. */
+static int
+give_up_local(struct work *w, const struct err *why, struct err *e)
+{
+	log_err(LOG_LEVEL_ERROR, why,
+		"the database here cannot be read: it is copied anew, and what was there is kept "
+		"aside");
+	return write_request(w, REJOIN_COPY, e);
+}
+
+static int
+make_copy(struct work *w, struct err *e)
+{
+	char dir[HOME_PATH_MAX];
+	auto_buf info = BUF_INIT;
+	int rc = salvage(w, e);
+
+	if (rc == ERR_DATA_DAMAGED) {
+		struct err why = *e;
+		return give_up_local(w, &why, e);
+	}
+	if (!rc)
+		rc = rejoin_copy_begin(&w->r->home, e);
+	if (!rc)
+		rc = renew_slot(w, e);
+	if (rc)
+		return rc;
+	set_step(w->r, "copying the primary's database");
+	rejoin_copy_path(&w->r->home, dir);
+	channel_conninfo(&w->r->home, CHANNEL_REPLICATE, &w->o.primary, &info);
+	rc = standby_clone(&w->r->home, buf_str(&info), dir, on_progress, w->r, e);
+	return rc ? rc : write_request(w, REJOIN_SWAP, e);
+}
+
+/* ---- the thread ---- */
+
+static int (*const tasks[])(struct work *w, struct err *e) = {
+	[ROLE_PROMOTE] = promote,
+	[ROLE_HANDOVER] = hand_over,
+	[ROLE_RETURN] = go_back,
+	[ROLE_CLONE] = make_copy,
+};
+
+/* A server that was killed needs a while to be back. */
+static int
+wait_for_local(struct work *w, struct err *e)
+{
+	int64_t until = clock_mono_ms() + LOCAL_MS;
+	int rc;
+
+	while ((rc = open_local(w, e)) != 0 && w->o.task == ROLE_CLONE && clock_mono_ms() < until)
+		clock_sleep_ms(POLL_MS);
+	return rc;
+}
+
+static int
+carry_out(struct work *w, struct err *e)
+{
+	db_free(TAKE(w->r->closed));
+	int rc = wait_for_local(w, e);
+	struct err why = *e;
+
+	if (!rc)
+		rc = tasks[w->o.task](w, e);
+	else if (w->o.task == ROLE_CLONE)
+		rc = give_up_local(w, &why, e);
+	if (!rc && (w->o.task == ROLE_RETURN || w->o.task == ROLE_CLONE))
+		w->r->closed = TAKE(w->local);
+	db_free(TAKE(w->local));
+	db_free(TAKE(w->primary));
+	return rc;
+}
+
+static void *
+run(void *arg)
+{
+	struct role *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	for (;;) {
+		struct err e = { 0 };
+		struct work w = { .r = r };
+
+		while (!r->view.working)
+			pthread_cond_wait(&r->wake, &r->lock);
+		w.o = r->order;
+		pthread_mutex_unlock(&r->lock);
+		int rc = carry_out(&w, &e);
+		if (rc)
+			log_err(LOG_LEVEL_WARNING, &e, "the change of role");
+		pthread_mutex_lock(&r->lock);
+		r->view.working = false;
+		r->view.done = rc == 0;
+		text_fit(r->view.failure, sizeof(r->view.failure), "%s", rc ? e.text : "");
+	}
+	return NULL;
+}
+
+struct role *
+role_new(const struct home *h, const struct uuid *self, const char *local_conninfo)
+{
+	struct role *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		abort();
+	r->home = *h;
+	r->self = *self;
+	r->local = strdup(local_conninfo);
+	if (!r->local)
+		abort();
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->wake, NULL);
+	if (pthread_create(&r->thread, NULL, run, r))
+		abort();
+	return r;
+}
+
+bool
+role_begin(struct role *r, const struct role_order *o)
+{
+	pthread_mutex_lock(&r->lock);
+	bool idle = !r->view.working;
+	if (idle) {
+		r->order = *o;
+		r->view = (struct role_view){ .task = o->task, .working = true };
+		pthread_cond_signal(&r->wake);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return idle;
+}
+
+void
+role_look(struct role *r, struct role_view *ret)
+{
+	pthread_mutex_lock(&r->lock);
+	*ret = r->view;
+	pthread_mutex_unlock(&r->lock);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The last step before the postmaster: asks the kernel for a fast shutdown should the supervisor
+ * die, so that no postmaster stays behind alone, and becomes PostgreSQL's own program.
+ */
+#include "base/proc.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "pg/cluster.h"
+#include "pg/program.h"
+
+int
+postgres_main(const struct proc_args *a)
+{
+	char program[CLUSTER_PROGRAM_MAX], data[HOME_PATH_MAX];
+	const char *argv[] = { program, "-D", data, NULL };
+	struct err e = { 0 };
+
+	if (cluster_program(&a->home, "postgres", program, &e) < 0) {
+		log_err(LOG_LEVEL_ERROR, &e, "cannot start PostgreSQL");
+		return PROC_EXIT_CONFIG;
+	}
+	home_path(&a->home, HOME_PAIR_CERT, data);
+	bool pair = access(data, F_OK) == 0;
+	if (cluster_configure(&a->home, &a->settings, pair, &e) < 0) {
+		log_err(LOG_LEVEL_ERROR, &e, "cannot write PostgreSQL's configuration");
+		return e.code == ERR_IO ? 1 : PROC_EXIT_CONFIG;
+	}
+	home_path(&a->home, HOME_PG, data);
+	prctl(PR_SET_PDEATHSIG, SIGINT);
+	program_become(argv);
+	log_error("cannot run %s: %s", program, strerror(errno));
+	return 1;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/preflight.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "base/place.h"
+#include "base/port.h"
+#include "crypto/x509.h"
+#include "pg/cluster.h"
+
+#define PEM_MAX_BYTES 65536
+#define FREE_MIN_BYTES (20u << 20) /* a segment of WAL and a little */
+
+static bool
+is_there(const struct home *h, enum home_path p)
+{
+	char path[HOME_PATH_MAX];
+	home_path(h, p, path);
+	return access(path, F_OK) == 0;
+}
+
+bool
+preflight_has_pair(const struct home *h)
+{
+	return is_there(h, HOME_PAIR_CERT) && is_there(h, HOME_PAIR_KEY) &&
+	       is_there(h, HOME_PAIR_CA);
+}
+
+bool
+preflight_has_pack(const struct home *h)
+{
+	char dir[HOME_PATH_MAX], path[HOME_PATH_MAX + 32];
+	home_path(h, HOME_PACK, dir);
+	snprintf(path, sizeof(path), "%s/manifest.json", dir);
+	return access(path, F_OK) == 0;
+}
+
+/* An open file description's lock (fcntl(2)): unlike flock's, it can be asked for without being taken, so that whoever only
+ * looks is never in a starting node's way. */
+static struct flock
+whole_file(void)
+{
+	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+}
+
+static int
+served_already(int fd, struct err *e)
+{
+	char text[32] = "";
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? strspn(text, "0123456789") : 0] = '\0';
+	return err_set(e, ERR_REFUSED,
+		       "Holdfast serves this home already, as process %s; stop that one first "
+		       "(kill %s, or systemctl stop holdfast)",
+		       text, text);
+}
+
+int
+preflight_alone(const struct home *h, struct err *e)
+{
+	struct flock lock = whole_file();
+	char path[HOME_PATH_MAX];
+	int r = 0;
+
+	home_path(h, HOME_PID, path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(e, ERR_IO, "cannot open %s", path);
+	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+		r = err_errno(e, ERR_IO, "cannot ask who serves, by %s", path);
+	else if (lock.l_type != F_UNLCK)
+		r = served_already(fd, e);
+	close(fd);
+	return r;
+}
+
+/* Locks it and writes whose it is. */
+static int
+take_pid_file(int fd, const char *path, struct err *e)
+{
+	struct flock lock = whole_file();
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
+		return errno == EAGAIN || errno == EACCES
+			       ? served_already(fd, e)
+			       : err_errno(e, ERR_IO, "cannot lock %s", path);
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
+		return err_errno(e, ERR_IO, "cannot write %s", path);
+	return 0;
+}
+
+int
+preflight_claim(const struct home *h, int *ret_fd, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+
+	home_path(h, HOME_PID, path);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_errno(e, ERR_IO,
+				 "the home folder must belong to the user that Holdfast runs as: "
+				 "cannot open %s",
+				 path);
+	int r = take_pid_file(fd, path, e);
+	if (r)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
+int
+preflight_home(const struct home *h, struct err *e)
+{
+	struct home_node node;
+	struct stat st;
+	char path[HOME_PATH_MAX];
+	home_path(h, HOME_NODE, path);
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return err_set(
+			e, ERR_PRECONDITION,
+			"%s is not the home of a node: make one there with holdfast init --home "
+			"%s, or name another home",
+			h->dir, h->dir);
+	int r = home_node_read(h, &node, e);
+	if (r)
+		return r;
+	if (stat(h->dir, &st) == 0 && st.st_uid != geteuid())
+		return err_set(
+			e, ERR_PRECONDITION,
+			"the home %s belongs to user %lu, and this is run by user %lu: run it as "
+			"the owner or as root",
+			h->dir, (unsigned long)st.st_uid, (unsigned long)geteuid());
+	return 0;
+}
+
+/* A secondary that never had a pack has nothing to serve; one that had makes itself new again. */
+static int
+check_data(const struct home *h, struct err *e)
+{
+	char bin[HOME_PATH_MAX];
+	int major = 0, r = cluster_major(h, &major, e);
+	if (r)
+		return r;
+	if (!major && !preflight_has_pack(h) && !is_there(h, HOME_PAIR))
+		return err_set(e, ERR_PRECONDITION,
+			       "this node has no data yet: it was made as a secondary, and its "
+			       "pack has not "
+			       "come. On the primary: holdfast ha setup; bring the HAPack here; "
+			       "then holdfast "
+			       "ha join HAPack-….zip, or unzip it in %s; then serve again",
+			       h->dir);
+	return cluster_find_bin(major, bin, &major, e);
+}
+
+/* Without them the service falls again and again, and says nothing that helps. */
+static int
+check_web_cert(const struct home *h, struct err *e)
+{
+	auto_buf cert = BUF_INIT, key = BUF_INIT;
+	char cert_path[HOME_PATH_MAX], key_path[HOME_PATH_MAX];
+
+	home_path(h, HOME_WEB_CERT, cert_path);
+	home_path(h, HOME_WEB_KEY, key_path);
+	int r = home_read_file(cert_path, PEM_MAX_BYTES, &cert, e);
+	if (!r)
+		r = home_read_file(key_path, PEM_MAX_BYTES, &key, e);
+	if (!r && (!cert.len || !key.len))
+		r = err_set(e, ERR_PRECONDITION, "%s is empty", cert.len ? key_path : cert_path);
+	else if (!r && x509_fits(buf_str(&cert), buf_str(&key), e))
+		r = err_prefix(e, "%s and %s: ", cert_path, key_path);
+	if (!r)
+		return 0;
+	(void)err_prefix(e, "the web certificate cannot be used; put both files back from a copy "
+			    "of the home, or put in a certificate and key of your own: ");
+	return e->code = ERR_PRECONDITION;
+}
+
+static int
+check_disk(const struct home *h, struct err *e)
+{
+	struct statvfs vfs;
+	if (statvfs(h->dir, &vfs) < 0)
+		return err_errno(e, ERR_IO, "cannot ask how full the disk of %s is", h->dir);
+	unsigned long long left = (unsigned long long)vfs.f_bavail * vfs.f_frsize;
+	if (left >= FREE_MIN_BYTES)
+		return 0;
+	return err_set(
+		e, ERR_IO,
+		"the disk that holds %s is full: %llu MiB are free and at least %u are needed to "
+		"start. Free some space there, or make the disk larger, and start again; nothing "
+		"was changed",
+		h->dir, left >> 20, FREE_MIN_BYTES >> 20);
+}
+
+int
+preflight_settle(const struct home *h, struct err *e)
+{
+	bool moved;
+	int r = place_settle(h, &moved, e);
+	if (!r && moved)
+		log_notice("new certificates, which a command that was killed had left beside "
+			   "their places, are in place now");
+	return r;
+}
+
+int
+preflight_check(const struct proc_args *a, struct err *e)
+{
+	int r = preflight_home(&a->home, e);
+	if (!r)
+		r = preflight_alone(&a->home, e);
+	if (!r)
+		r = preflight_settle(&a->home, e);
+	bool pair = preflight_has_pair(&a->home);
+	if (!r)
+		r = check_data(&a->home, e);
+	if (!r)
+		r = cluster_socket_check(&a->home, &a->settings, e);
+	if (!r)
+		r = check_web_cert(&a->home, e);
+	if (!r)
+		r = check_disk(&a->home, e);
+	if (!r)
+		r = port_check(a->settings.listen, "listen", e);
+	if (!r && pair)
+		r = port_check(a->settings.pair_listen, "pair_listen", e);
+	return r;
+}

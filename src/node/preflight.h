@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What serve looks at before it starts anything, so that a person gets one paragraph that says what
+ * stands in the way and what to do. Blocking, before the loop.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "base/err.h"
+#include "base/proc.h"
+
+/* Whether another supervisor serves this home: ERR_REFUSED names its process. */
+int preflight_alone(const struct home *h, struct err *e) NONNULL MUST_USE;
+/* Makes this process the home's supervisor until *ret_fd is closed, and writes its number into run/holdfast.pid.
+ * ERR_REFUSED as above; ERR_IO. */
+int preflight_claim(const struct home *h, int *ret_fd, struct err *e) NONNULL MUST_USE;
+
+/* Whether it is the home of a node, and ours: asked before anything in it is read. ERR_PRECONDITION. */
+int preflight_home(const struct home *h, struct err *e) NONNULL MUST_USE;
+
+/* Ends what a command that was killed had begun to put into place (base/place.h), and says so. */
+int preflight_settle(const struct home *h, struct err *e) NONNULL MUST_USE;
+/* All of it: a complete home of ours, nobody else serving it, data of a PostgreSQL that is
+ * installed, room on the disk, free ports. */
+int preflight_check(const struct proc_args *a, struct err *e) NONNULL MUST_USE;
+
+/* Whether the pair's certificate is there: then PostgreSQL opens the pair's port. */
+bool preflight_has_pair(const struct home *h) NONNULL;
+/* Whether an unpacked pack waits. */
+bool preflight_has_pack(const struct home *h) NONNULL;

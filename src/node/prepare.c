@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Between postgres and the services: waits until the database answers, refuses data that this
+ * program does not know, brings a primary's schema up to date, and proves that the master key is
+ * the one the data was sealed with.
+ */
+#include "base/proc.h"
+
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/keys.h"
+#include "pg/cluster.h"
+#include "store/db.h"
+#include "store/migrate.h"
+
+#define SAY_EVERY_MS 2000
+
+/* Waits as long as it takes: a standby may have much to replay. The supervisor ends this process
+ * when the node stops. */
+static struct db *
+wait_for_database(const struct home *h)
+{
+	auto_buf conninfo = BUF_INIT;
+	int64_t began = clock_mono_ms(), said = began;
+
+	cluster_conninfo(h, "holdfast", &conninfo);
+	/* A secondary that is away must not hold up the start: who would stop waiting for it comes later. */
+	buf_adds(&conninfo, " options='-c synchronous_commit=local'");
+	struct db_options o = { .conninfo = buf_str(&conninfo), .application = "holdfast prepare" };
+	for (;;) {
+		struct err e = { 0 };
+		struct db *d = db_open(&o, &e);
+		if (d)
+			return d;
+		if (clock_mono_ms() - said >= SAY_EVERY_MS) {
+			said = clock_mono_ms();
+			log_info("waiting for PostgreSQL for %lld s: %s",
+				 (long long)((said - began) / 1000), e.text);
+		}
+		clock_sleep_ms(30);
+	}
+}
+
+static int
+check_schema(const struct home *h, struct db *d, struct err *e)
+{
+	int have;
+	int rc = migrate_current(d, &have, e);
+	if (rc < 0)
+		return rc;
+	if (have == 0)
+		return err_set(e, ERR_PRECONDITION,
+			       "the database in %s/data/pg was not made by Holdfast, or is "
+			       "damaged: its table of versions "
+			       "(schema_migration) is missing or empty. Bring back the node's own "
+			       "data folder; nothing was changed",
+			       h->dir);
+	if (have > migrate_newest())
+		return err_set(e, ERR_PRECONDITION,
+			       "the data is newer (schema %d) than this program (schema %d): "
+			       "install the newer Holdfast",
+			       have, migrate_newest());
+	if (!cluster_is_standby(h))
+		return migrate_run(d, e);
+	if (have < migrate_newest())
+		return err_set(e, ERR_PRECONDITION,
+			       "the primary's data is older (schema %d) than this program (schema "
+			       "%d): upgrade the primary first, "
+			       "then this secondary",
+			       have, migrate_newest());
+	return 0;
+}
+
+static int
+check_key(struct db *d, struct err *e)
+{
+	struct keys *keys = keys_new(NULL, PROC_FD_KEYS);
+	auto_rows rows = NULL;
+	auto_binds none = BINDS_INIT;
+
+	int rc = db_exec(d, NULL, STMT_KEY_LIST, &none, &rows, e);
+	for (int i = 0; rc == 0 && i < rows_count(rows); i++) {
+		size_t n;
+		const void *wrapped = row_bytea(rows, i, 1, &n);
+		rc = keys_load(keys, NULL, (uint32_t)row_int(rows, i, 0), wrapped, n, e);
+	}
+	if (rc == ERR_BAD_KEY || rc == ERR_CRYPTO)
+		rc = err_set(e, ERR_BAD_KEY,
+			     "the master key file is not the one this data was sealed with: give "
+			     "the right one with --key-file or in "
+			     "conf/manage_key.conf; nothing was changed");
+	keys_free(keys);
+	return rc;
+}
+
+int
+prepare_main(const struct proc_args *a)
+{
+	struct err e = { 0 };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sodium_init() < 0)
+		return 1;
+	struct db *d = wait_for_database(&a->home);
+	int rc = check_schema(&a->home, d, &e);
+	if (rc == 0)
+		rc = check_key(d, &e);
+	db_free(d);
+	if (rc == 0)
+		return 0;
+	log_err(LOG_LEVEL_ERROR, &e, "the node cannot start");
+	return rc == ERR_DB_GONE || rc == ERR_KEYS_UNAVAILABLE ? 1 : PROC_EXIT_CONFIG;
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Turns an unpacked pack (pack/ in the home folder) into the data of a secondary, before PostgreSQL
+ * starts. What was there is moved aside, never removed. The manifest goes last, so an interrupted
+ * run simply begins again:
+ *   checks → data/pg.new from the base backup → conf/tls, node.conf, pair.conf
+ *          → data/pg moved aside → data/pg.new becomes data/pg → pack/ removed
+ * Whatever can refuse the pack comes before the first thing that changes.
+ */
+#include "base/proc.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/place.h"
+#include "ha/channel.h"
+#include "ha/probe.h"
+#include "ha/witness.h"
+#include "http/client.h"
+#include "http/json.h"
+#include "pack/basebackup.h"
+#include "pack/pack.h"
+#include "pack/packfit.h"
+#include "pg/cluster.h"
+
+#define SKEW_MAX_S 60
+#define SAY_EVERY_MS 2000
+#define PATH_ROOM (HOME_PATH_MAX + 128)
+
+struct unpack {
+	const struct proc_args *a;
+	struct keys *keys;
+	struct arena *arena;
+	struct pack_manifest m;
+	struct parts {
+		const char *ca, *cert, *key, *primary_web_cert, *ca_key;
+	} parts;
+	char stamp[32]; /* of what is moved aside */
+	int64_t said_ms;
+};
+
+static void
+path_in(const struct unpack *u, enum home_path p, const char *more, char ret[static PATH_ROOM])
+{
+	char base[HOME_PATH_MAX];
+	home_path(&u->a->home, p, base);
+	snprintf(ret, PATH_ROOM, "%s%s", base, more);
+}
+
+static void
+pack_part(const struct unpack *u, const char *name, char ret[static PATH_ROOM])
+{
+	snprintf(ret, PATH_ROOM, "%s/%s", u->a->home.dir, name);
+}
+
+/* ---- checks ---- */
+
+static int
+read_manifest(struct unpack *u, struct err *e)
+{
+	auto_buf text = BUF_INIT;
+	char path[PATH_ROOM];
+
+	pack_part(u, PACK_MANIFEST_NAME, path);
+	int rc = home_read_file(path, PACK_MANIFEST_MAX, &text, e);
+	if (rc == 0)
+		rc = pack_manifest_parse(buf_str(&text), text.len, &u->m, u->arena, e);
+	return rc == 0 ? pack_manifest_verify(&u->m, u->keys, e) : rc;
+}
+
+static int
+open_parts(struct unpack *u, struct err *e)
+{
+	static const struct jfield fields[] = {
+		{ "ca", JTEXT, JREQUIRED, offsetof(struct parts, ca), PACK_NODE_MAX },
+		{ "cert", JTEXT, JREQUIRED, offsetof(struct parts, cert), PACK_NODE_MAX },
+		{ "key", JTEXT, JREQUIRED, offsetof(struct parts, key), PACK_NODE_MAX },
+		{ "primary_web_cert", JTEXT, JREQUIRED, offsetof(struct parts, primary_web_cert),
+		  PACK_NODE_MAX },
+		{ "ca_key", JTEXT, JREQUIRED, offsetof(struct parts, ca_key), PACK_NODE_MAX },
+		{ 0 },
+	};
+	char path[PATH_ROOM];
+	uint8_t stream[16];
+	struct pack_reader *r;
+	const void *p;
+	size_t n;
+	uint64_t seen;
+
+	int rc = pack_stream_id(u->m.node_stream, stream);
+	pack_part(u, PACK_NODE_NAME, path);
+	if (rc == 0)
+		rc = pack_reader_open(path, u->keys, stream, &r, e);
+	if (rc < 0)
+		return rc;
+	auto_buf text = BUF_INIT;
+	while ((rc = pack_reader_next(r, &p, &n, e)) == 0 && n && text.len <= PACK_NODE_MAX)
+		buf_add(&text, p, n);
+	pack_reader_free(r);
+	if (rc == 0)
+		rc = json_parse_body(buf_str(&text), text.len, fields, &u->parts, &seen, u->arena,
+				     e);
+	return rc;
+}
+
+/* Two clocks that far apart would make nonsense of the log's times and of certificates. Asked only
+ * if it answers. */
+static int
+check_clock(struct unpack *u, struct err *e)
+{
+	char url[320];
+	struct client_reply reply = { 0 };
+	struct probe_reply health;
+	struct err why = { 0 };
+
+	snprintf(url, sizeof(url),
+		 strchr(u->m.primary_name, ':') ? "https://[%s]:%d" : "https://%s:%d",
+		 u->m.primary_name, (int)u->m.primary_https_port);
+	struct client_options o = { .base = url,
+				    .trust_pem = u->parts.primary_web_cert,
+				    .connect_ms = 2000,
+				    .total_ms = 4000 };
+	struct client *c = client_new(&o, &why);
+	int rc = c ? client_call(c, "GET", "/v1/sys/health", NULL, &reply, NULL, &why)
+		   : ERR_UNREACHABLE;
+	int64_t now = clock_now_us();
+	client_free(c);
+	if (rc == 0)
+		rc = probe_parse(buf_str(&reply.body), reply.body.len, &health, &why);
+	client_reply_done(&reply);
+	if (rc < 0) {
+		log_notice("the primary %s does not answer now (%s); the clocks are compared once "
+			   "it does",
+			   url, why.text);
+		return 0;
+	}
+	int64_t skew_s = health.time_us ? (now - health.time_us) / 1000000 : 0;
+	if (skew_s > SKEW_MAX_S || skew_s < -SKEW_MAX_S)
+		return err_set(e, ERR_PRECONDITION,
+			       "the clocks of this node and of %s are %lld s apart (at most %d s "
+			       "are allowed): set the clock (NTP) and start again",
+			       u->m.primary_name, (long long)llabs(skew_s), SKEW_MAX_S);
+	return 0;
+}
+
+/* ---- the base backup ---- */
+
+static void
+say_progress(void *ctx, int64_t done, int64_t total)
+{
+	struct unpack *u = ctx;
+	int64_t now = clock_mono_ms();
+
+	if (now - u->said_ms < SAY_EVERY_MS)
+		return;
+	u->said_ms = now;
+	log_info("unpacking: %lld of %lld MiB", (long long)(done >> 20), (long long)(total >> 20));
+}
+
+static int
+extract_base(struct unpack *u, const char *dir, struct err *e)
+{
+	char path[PATH_ROOM];
+	uint8_t stream[16];
+	struct pack_reader *r;
+	int rc = pack_stream_id(u->m.base_stream, stream);
+
+	pack_part(u, PACK_BASE_NAME, path);
+	if (rc == 0)
+		rc = pack_reader_open(path, u->keys, stream, &r, e);
+	if (rc < 0)
+		return rc;
+	rc = pack_base_extract(r, dir, u->m.base_bytes, say_progress, u, e);
+	pack_reader_free(r);
+	return rc;
+}
+
+/* ---- the new identity ---- */
+
+static int
+write_text(const struct unpack *u, enum home_path p, const char *text, struct err *e)
+{
+	char path[PATH_ROOM];
+	path_in(u, p, "", path);
+	return home_write_file(path, text, strlen(text), 0600, e);
+}
+
+/* What the channel is proved by, all of one authority. Its key, sealed under the data keys, is text in the pack, and bytes on disk. */
+static int
+write_certificates(const struct unpack *u, struct err *e)
+{
+	uint8_t sealed[PACK_NODE_MAX];
+	auto_buf ca = BUF_INIT, ca_key = BUF_INIT, cert = BUF_INIT, key = BUF_INIT;
+	const struct place_part parts[] = { { HOME_PAIR_CA, &ca, 0600 },
+					    { HOME_PAIR_CA_KEY, &ca_key, 0600 },
+					    { HOME_PAIR_CERT, &cert, 0600 },
+					    { HOME_PAIR_KEY, &key, 0600 } };
+	size_t n;
+
+	if (sodium_base642bin(sealed, sizeof(sealed), u->parts.ca_key, strlen(u->parts.ca_key),
+			      NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL))
+		return err_set(e, ERR_BAD_PACK, "the pack's certificate authority cannot be read");
+	buf_add(&ca_key, sealed, n);
+	buf_adds(&ca, u->parts.ca);
+	buf_adds(&cert, u->parts.cert);
+	buf_adds(&key, u->parts.key);
+	return place_set(&u->a->home, parts, ARRAY_LEN(parts), e);
+}
+
+static int
+write_identity(struct unpack *u, struct err *e)
+{
+	struct home_node node;
+	auto_buf pair = BUF_INIT;
+
+	int rc = home_node_read(&u->a->home, &node, e);
+	if (rc == 0)
+		rc = uuid_parse(u->m.secondary_id, &node.id);
+	if (rc == 0)
+		rc = home_node_write(&u->a->home, &node, e);
+	if (rc == 0)
+		rc = write_certificates(u, e);
+	buf_addf(&pair,
+		 "[pair]\npair = %s\nprimary = %s\nprimary_id = %s\nhttps_port = %lld\npair_port = "
+		 "%lld\nslot = %s\n",
+		 u->m.pair, u->m.primary_name, u->m.primary_id, (long long)u->m.primary_https_port,
+		 (long long)u->m.primary_pair_port, u->m.slot);
+	return rc == 0 ? write_text(u, HOME_PAIR, buf_str(&pair), e) : rc;
+}
+
+/* The journal of another identity is kept aside: its rows can be merged by nobody else. */
+static int
+set_journal_aside(struct unpack *u, const struct uuid *old, struct err *e)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	char from[PATH_ROOM], to[PATH_ROOM], end[64];
+	char id[UUID_STR_LEN];
+
+	uuid_str(old, id);
+	if (strcmp(id, u->m.secondary_id) == 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		path_in(u, HOME_JOURNAL, ends[i], from);
+		snprintf(end, sizeof(end), ".old-%s%s", u->stamp, ends[i]);
+		path_in(u, HOME_JOURNAL, end, to);
+		if (FAULT(FILE_RENAME, -1, rename(from, to)) < 0 && errno != ENOENT)
+			return err_errno(e, ERR_IO, "cannot move %s aside", from);
+	}
+	return 0;
+}
+
+static int
+finish_data(struct unpack *u, const char *dir, struct err *e)
+{
+	struct channel_primary p = { .port = (int)u->m.primary_pair_port };
+
+	snprintf(p.host, sizeof(p.host), "%s", u->m.primary_name);
+	snprintf(p.slot, sizeof(p.slot), "%s", u->m.slot);
+	return channel_write_standby(&u->a->home, &p, dir, e);
+}
+
+/* data/pg.new out of the base backup, whole or not at all. */
+static int
+make_data(struct unpack *u, struct err *e)
+{
+	char new[PATH_ROOM];
+	struct err ignored;
+
+	path_in(u, HOME_PG, ".new", new);
+	int rc = home_remove_tree(new, e);
+	if (rc == 0)
+		rc = basebackup_check_room(u->a->home.dir, u->m.base_bytes, e);
+	if (rc == 0)
+		rc = home_mkdirs(new, 0700, e);
+	if (rc == 0)
+		rc = extract_base(u, new, e);
+	if (rc == 0)
+		rc = finish_data(u, new, e);
+	if (rc < 0 && home_remove_tree(new, &ignored) < 0)
+		log_err(LOG_LEVEL_WARNING, &ignored, "what was unpacked is left over");
+	if (rc == 0)
+		sync();
+	return rc;
+}
+
+/* Into the place of data/pg. */
+static int
+put_data(struct unpack *u, struct err *e)
+{
+	char new[PATH_ROOM], now[PATH_ROOM], old[PATH_ROOM], end[64];
+
+	path_in(u, HOME_PG, ".new", new);
+	path_in(u, HOME_PG, "", now);
+	snprintf(end, sizeof(end), ".old-%s", u->stamp);
+	path_in(u, HOME_PG, end, old);
+	if (FAULT(FILE_RENAME, -1, rename(now, old)) < 0 && errno != ENOENT)
+		return err_errno(e, ERR_IO, "cannot move %s aside", now);
+	if (FAULT(FILE_RENAME, -1, rename(new, now)) < 0)
+		return err_errno(e, ERR_IO, "cannot put %s into its place", now);
+	return 0;
+}
+
+static int
+run(struct unpack *u, struct err *e)
+{
+	struct home_node before;
+	char pack[PATH_ROOM];
+
+	int rc = home_node_read(&u->a->home, &before, e);
+	if (rc == 0)
+		rc = read_manifest(u, e);
+	if (rc == 0)
+		rc = packfit_check(&u->a->home, &u->m, e);
+	if (rc == 0)
+		rc = open_parts(u, e);
+	if (rc == 0)
+		rc = check_clock(u, e);
+	if (rc == 0)
+		rc = make_data(u, e);
+	/* Nothing refuses the pack any more. */
+	if (rc == 0)
+		rc = set_journal_aside(u, &before.id, e);
+	if (rc == 0)
+		rc = write_identity(u, e);
+	if (rc == 0)
+		rc = put_data(u, e);
+	/* Another database, perhaps of another vault: nothing of the old one is to be found in it. */
+	if (rc == 0)
+		rc = witness_begin(&u->a->home, e);
+	if (rc < 0)
+		return rc;
+	path_in(u, HOME_PACK, "", pack);
+	return home_remove_tree(pack, e);
+}
+
+int
+unpack_main(const struct proc_args *a)
+{
+	struct err e = { 0 };
+	struct unpack u = { .a = a };
+	int64_t now = clock_now_us();
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sodium_init() < 0)
+		return 1;
+	http_init();
+	clock_iso(now, u.stamp);
+	u.stamp[19] = '\0'; /* to the second, without colons */
+	for (char *p = u.stamp; *p; p++)
+		if (*p == ':')
+			*p = '-';
+	u.keys = keys_new(NULL, PROC_FD_KEYS);
+	u.arena = arena_new();
+	int rc = run(&u, &e);
+	if (rc == 0)
+		log_notice("this node is now the secondary %s of %s", u.m.secondary_name,
+			   u.m.primary_name);
+	arena_free(u.arena);
+	keys_free(u.keys);
+	if (rc == 0)
+		return 0;
+	log_err(LOG_LEVEL_ERROR, &e, "the pack is not used");
+	return PROC_EXIT_CONFIG;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The door of the agent: who asks gets an answer or the agent's own error; what is malformed does no harm.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <sodium.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "agent/control.h"
+
+static char dir[64];
+static struct home home;
+static struct settings settings;
+static struct control *control;
+
+/* What the loop is told. */
+static char ordered[64];
+
+static int
+take_order(void *ctx, const char *verb, const char *node, struct buf *ret_text, struct err *e)
+{
+	if (strcmp(verb, "promote") != 0)
+		return err_set(e, ERR_USAGE, "the agent knows no command \"%s\"", verb);
+	snprintf(ctx, sizeof(ordered), "%s %s", verb, node);
+	return 0;
+}
+
+static int
+start(void **ctx)
+{
+	char path[HOME_PATH_MAX];
+	struct home_node node = { .id = { .b = { 1 } }, .name = "a.example" };
+	struct err e;
+	int fds[2];
+
+	snprintf(dir, sizeof(dir), "/tmp/hf-control-XXXXXX");
+	if (!mkdtemp(dir) || home_open(&home, dir, &e) ||
+	    socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+		return -1;
+	home_path(&home, HOME_RUN, path);
+	if (home_mkdirs(path, 0700, &e))
+		return -1;
+	snprintf(path, sizeof(path), "%s/conf", dir);
+	if (home_mkdirs(path, 0700, &e) || home_node_write(&home, &node, &e))
+		return -1;
+	settings_defaults(&settings);
+	close(fds[1]); /* no key process: nothing here gets so far as to need one */
+	return control_new(&home, &settings, fds[0], take_order, ordered, &control, &e);
+}
+
+static int
+stop(void **ctx)
+{
+	struct err e;
+
+	control_free(control);
+	return home_remove_tree(dir, &e);
+}
+
+static int
+ask(const char *request, struct err *e)
+{
+	auto_buf path = BUF_INIT;
+
+	*e = (struct err){ 0 };
+	int rc = control_ask(&home, request, NULL, NULL, &path, e);
+	assert_true(rc < 0);
+	assert_true(e->text[0]);
+	return rc;
+}
+
+static void
+the_socket_is_private(void **ctx)
+{
+	char path[HOME_PATH_MAX];
+	struct stat st;
+
+	home_path(&home, HOME_AGENT_SOCK, path);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void
+errors_come_back_as_they_were(void **ctx)
+{
+	struct err e;
+
+	assert_int_equal(
+		ask("{\"verb\":\"setup\",\"primary\":\"b.example\",\"secondary\":\"c.example\"}",
+		    &e),
+		ERR_PRECONDITION);
+	assert_non_null(strstr(e.text, "a.example"));
+	assert_int_equal(
+		ask("{\"verb\":\"setup\",\"primary\":\"a.example\",\"secondary\":\"a.example\"}",
+		    &e),
+		ERR_USAGE);
+	assert_int_equal(
+		ask("{\"verb\":\"setup\",\"primary\":\"a.example\",\"secondary\":\"../x\"}", &e),
+		ERR_USAGE);
+	assert_int_equal(ask("{\"verb\":\"explode\",\"primary\":\"\",\"secondary\":\"\"}", &e),
+			 ERR_BAD_FIELD);
+	assert_int_equal(ask("{\"verb\":\"explode\"}", &e), ERR_USAGE);
+}
+
+static void
+orders_go_to_the_loop(void **ctx)
+{
+	auto_buf path = BUF_INIT;
+	struct err e;
+
+	assert_int_equal(control_ask(&home, "{\"verb\":\"promote\",\"node\":\"b.example\"}", NULL,
+				     NULL, &path, &e),
+			 0);
+	assert_string_equal(ordered, "promote b.example");
+}
+
+static void
+malformed_requests_do_no_harm(void **ctx)
+{
+	static const char *const bad[] = {
+		"",
+		"{",
+		"[]",
+		"x",
+		"{\"verb\":1}",
+		"{\"verb\":\"setup\"}",
+		"{\"verb\":\"setup\",\"primary\":\"a\",\"secondary\":\"b\",\"more\":1}",
+		"{\"verb\":\"setup\",\"primary\":\"a\",\"secondary\":\"b\",\"https_port\":70000}"
+	};
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		ask(bad[i], &e);
+	/* Longer than a line may be: the agent hangs up, and serves the next. */
+	char *huge = calloc(1, 2 * CONTROL_LINE_MAX);
+	memset(huge, ' ', 2 * CONTROL_LINE_MAX - 1);
+	assert_int_equal(ask(huge, &e), ERR_UNREACHABLE);
+	free(huge);
+	assert_int_equal(ask("{\"verb\":\"explode\",\"primary\":\"\",\"secondary\":\"\"}", &e),
+			 ERR_BAD_FIELD);
+	assert_int_equal(ask("{\"verb\":\"explode\"}", &e), ERR_USAGE);
+}
+
+static void
+no_agent_is_said(void **ctx)
+{
+	struct home other = home;
+	struct err e = { 0 };
+	auto_buf path = BUF_INIT;
+
+	strcat(other.dir, "/conf");
+	assert_int_equal(control_ask(&other, "{}", NULL, NULL, &path, &e), ERR_UNREACHABLE);
+	assert_non_null(strstr(e.text, "holdfast serve"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_socket_is_private),
+		cmocka_unit_test(errors_come_back_as_they_were),
+		cmocka_unit_test(orders_go_to_the_loop),
+		cmocka_unit_test(malformed_requests_do_no_harm),
+		cmocka_unit_test(no_agent_is_said),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, start, stop);
+}
