@@ -7,8 +7,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 #include "base/passfd.h"
-#include "base/proc.h"
 #include "crypto/keyproto.h"
+#include "keyd/keyd.h"
 
 #define READY_S 5
 

@@ -7,6 +7,7 @@
  * In the loop, per tick: look (copies of what the threads saw) → reduce to facts → fsm_step → act → state page.
  */
 #include "agent/agent.h"
+#include "agent/agent_impl.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
  *
  * The agent: what follows from the state.
  */
-#include "agent/agent.h"
+#include "agent/agent_impl.h"
 
 #include <stdio.h>
 #include <string.h>

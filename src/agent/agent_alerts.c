@@ -3,7 +3,7 @@
  * The agent: what is worth an alert. Emergency access at once; a node that turns Failed or Alive when it has been so for
  * HOLD_MS, so that what heals by itself within a moment wakes nobody.
  */
-#include "agent/agent.h"
+#include "agent/agent_impl.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  *
  * The agent: what was seen, reduced to the facts that the state machine (ha/fsm) decides by.
  */
-#include "agent/agent.h"
+#include "agent/agent_impl.h"
 
 #include <string.h>
 #include "ha/channel.h"

@@ -3,7 +3,7 @@
  * The agent: maintenance, which makes alerts silent (ha/maintenance.h). The word of a serving primary goes through its writer into
  * the log, and to the others by replication; any other node keeps its own in a file.
  */
-#include "agent/agent.h"
+#include "agent/agent_impl.h"
 
 #include <string.h>
 #include "base/clock.h"

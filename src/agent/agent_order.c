@@ -2,7 +2,7 @@
  *
  * The agent: orders of an operator (agent/control). They come in the thread of the control socket.
  */
-#include "agent/agent.h"
+#include "agent/agent_impl.h"
 
 #include <string.h>
 #include <strings.h>

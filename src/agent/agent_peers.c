@@ -2,7 +2,7 @@
  *
  * The agent: who the other nodes are, what certificates of theirs are trusted, and how they answer.
  */
-#include "agent/agent.h"
+#include "agent/agent_impl.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  *
  * The agent: the state page, and the status that it shows.
  */
-#include "agent/agent.h"
+#include "agent/agent_impl.h"
 
 #include <stdlib.h>
 #include <string.h>

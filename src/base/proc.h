@@ -26,17 +26,3 @@ struct proc_args {
 	char key_file[HOME_PATH_MAX]; /* --key-file, or ""; keyd only */
 	int64_t began_ms;	      /* monotonic: when this run of the node began; 0 not known */
 };
-
-/* One main per process; the result is the exit code. */
-int keyd_main(const struct proc_args *a) NONNULL;
-int vaultd_main(const struct proc_args *a) NONNULL;
-int agent_main(const struct proc_args *a) NONNULL;
-int prepare_main(const struct proc_args *a)
-	NONNULL; /* waits for PostgreSQL, migrates on a primary, checks key and versions */
-int unpack_main(
-	const struct proc_args *a) NONNULL; /* turns an unpacked pack into the node's data */
-int rejoin_main(const struct proc_args *a)
-	NONNULL; /* makes the stopped database follow another primary (ha/rejoin.h) */
-int postgres_main(
-	const struct proc_args *a) NONNULL; /* becomes the postmaster; ends with its parent */
-int supervisor_main(const struct proc_args *a) NONNULL;

@@ -10,8 +10,8 @@
 #include <unistd.h>
 #include "admin/create.h"
 #include "base/log.h"
-#include "base/proc.h"
 #include "cli/cli.h"
+#include "node/node.h"
 #include "node/preflight.h"
 #include "node/runas.h"
 

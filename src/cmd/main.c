@@ -14,10 +14,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "agent/agent.h"
 #include "base/log.h"
-#include "base/proc.h"
 #include "cli/cli.h"
 #include "http/json.h"
+#include "keyd/keyd.h"
+#include "node/node.h"
+#include "vaultd/vaultd.h"
 
 static const struct cli_verb *const verbs[] = {
 #define VERB(id) &verb_##id,

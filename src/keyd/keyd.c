@@ -8,7 +8,7 @@
  * makes keyd wait: every socket call is non-blocking, and who does not read its answers is not read
  * from. 3. When the supervisor is gone keyd ends.
  */
-#include "base/proc.h"
+#include "keyd/keyd.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -3,7 +3,7 @@
  * The last step before the postmaster: asks the kernel for a fast shutdown should the supervisor
  * die, so that no postmaster stays behind alone, and becomes PostgreSQL's own program.
  */
-#include "base/proc.h"
+#include "node/node.h"
 
 #include <errno.h>
 #include <signal.h>

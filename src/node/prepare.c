@@ -4,7 +4,7 @@
  * program does not know, brings a primary's schema up to date, and proves that the master key is
  * the one the data was sealed with.
  */
-#include "base/proc.h"
+#include "node/node.h"
 
 #include <signal.h>
 #include <sodium.h>

@@ -5,7 +5,7 @@
  * a folder that was rewound halfway is of no use to anybody. Only a hand-over is given up: when the other node does not take
  * it up, this node goes on as primary; when this node has what the other has not, it starts once more to save that.
  */
-#include "base/proc.h"
+#include "node/node.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -12,7 +12,7 @@
  *           KEY_RETRY_MS while the rest runs on; postgres: again and again with a growing pause,
  *           since a full disk may be what it waits for
  */
-#include "base/proc.h"
+#include "node/node.h"
 
 #include <errno.h>
 #include <fcntl.h>

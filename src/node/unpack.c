@@ -7,7 +7,7 @@
  *          → data/pg moved aside → data/pg.new becomes data/pg → pack/ removed
  * Whatever can refuse the pack comes before the first thing that changes.
  */
-#include "base/proc.h"
+#include "node/node.h"
 
 #include <errno.h>
 #include <signal.h>

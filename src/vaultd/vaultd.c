@@ -10,7 +10,7 @@
  * Nothing here ends the process because PostgreSQL, keyd or the agent is away: the node says so in its
  * health and goes on when they are back. On a secondary the database may be missing for minutes while it is cloned.
  */
-#include "base/proc.h"
+#include "vaultd/vaultd.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -18,10 +18,10 @@
 #include <cmocka.h>
 #include <sodium.h>
 #include "base/clock.h"
-#include "base/proc.h"
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
 #include "crypto/keys.h"
+#include "keyd/keyd.h"
 
 static char dir[64], key_path[128];
 

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of the agent's process, for its own files only (agent.c says what it does). All of it runs in the loop under the
+ * agent's lock, but for agent_order, which takes it. The functions never wait for a node, a database or a disk.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <uv.h>
+#include "agent/control.h"
+#include "agent/role.h"
+#include "alert/alerter.h"
+#include "base/page.h"
+#include "base/proc.h"
+#include "ha/deposit.h"
+#include "ha/fsm.h"
+#include "ha/probe.h"
+#include "ha/replication.h"
+#include "ha/witness.h"
+
+#define AGENT_SETTLE_MS 1000 /* the primary must be well for so long before emergency ends */
+#define AGENT_VIEW_MS 2500   /* a look at the local database older than this is no look */
+
+/* What an operator ordered (agent/control). */
+enum order { ORDER_NONE, ORDER_PROMOTE, ORDER_HANDOVER, ORDER_CLONE };
+
+/* Another node, or this one (its own service is asked like any other). */
+struct peer {
+	struct uuid id;
+	bool known; /* named by the node table at the last look */
+	struct probe *probe;
+	char *pinned
+		[2]; /* its certificate by the log, and the one before: a renewal is no stranger */
+	uint64_t seen_cert; /* mark of the certificate the log named at the last look */
+	struct probe_view v;
+	int64_t in_step_us; /* primary: when this one last had everything */
+};
+
+/* What was last said of one thing to those who get alerts. */
+struct agent_level {
+	struct uuid node;
+	bool known, bad;
+	bool candidate; /* how it is now, since since_ms */
+	int64_t since_ms;
+};
+
+struct status_view;
+
+struct agent {
+	const struct proc_args *args;
+	struct settings settings;
+	struct home_node self;
+	bool secondary;
+	uv_loop_t loop;
+	uv_timer_t timer;
+	uv_poll_t link;
+	uv_signal_t term, hup;
+
+	struct page *page;
+	struct page_view shown; /* what the page says */
+	int64_t state_ms;	/* since when it is in this state */
+	int64_t page_ms, trust_ms, announce_ms;
+
+	struct replication *replication;
+	struct deposit *deposit; /* secondary only */
+	struct witness *witness;
+	struct control *control;
+	struct peer peers[REPLICATION_NODES_MAX];
+	char *trusted;	 /* what cert import brought, PEM */
+	char *published; /* PEM: what vaultd is to trust the primary by, as it was written */
+	bool publish_failed;
+	char own_cert[REPLICATION_CERT_MAX]; /* to be made known, "": nothing to do */
+
+	pthread_mutex_t
+		lock; /* the loop holds it while it works; the control thread while it asks */
+	enum order order;
+	struct uuid order_node; /* ORDER_HANDOVER: to whom */
+	bool emergency_ordered; /* as HOME_EMERGENCY says; stays until it is taken back */
+	struct role *role;
+	bool holding; /* nothing is said yet: the others were not heard */
+	int64_t began_ms, task_ms, streamed_ms, handing_seen_ms;
+	const char *why;     /* of the last change of state */
+	bool stop_asked;     /* the supervisor was asked to stop PostgreSQL */
+	int64_t rejoined_ms; /* what was asked for was over then; 0: not yet */
+
+	struct alerter *alerter;
+	struct maintenance maintenance; /* what was said to this node alone */
+	struct uuid recovered_told;
+	struct agent_level emergency_level, levels[REPLICATION_NODES_MAX];
+
+	struct replication_view rv;
+	struct deposit_view dv;
+	struct role_view wv;
+	int64_t now_ms;
+};
+
+/* ---- agent_peers.c ---- */
+
+bool agent_view_is_fresh(const struct agent *a) NONNULL; /* the last look at the local database */
+bool agent_is_self(const struct agent *a, const struct uuid *id) NONNULL;
+
+/* The node as the node table has it; NULL: it is not in it. */
+const struct replication_node *agent_node(const struct agent *a, const struct uuid *id) NONNULL;
+struct peer *agent_peer(struct agent *a, const struct uuid *id) NONNULL; /* NULL: not watched */
+
+/* Says of itself, lately, that it is the primary of a later term than this node knows. */
+bool agent_claims_later_term(const struct agent *a, const struct peer *p) NONNULL;
+
+/* The primary of the latest term: as another node says itself, or as the node table has it. NULL: not known. */
+const struct replication_node *agent_leader(const struct agent *a) NONNULL;
+struct peer *agent_primary_peer(struct agent *a) NONNULL; /* NULL: not known, or this node */
+
+void agent_write_url(const char *name, int port, char *ret, size_t room) NONNULL;
+
+/* Takes copies of what the threads saw, and aims the probes at the nodes that there are. */
+void agent_look(struct agent *a) NONNULL;
+
+/* ---- agent_facts.c ---- */
+
+void agent_reduce(struct agent *a, struct fsm_obs *o) NONNULL;
+bool agent_slot_is_lost(const struct agent *a) NONNULL;
+
+/* Tells the witness whether what the log has now is all that it will have. */
+void agent_tell_witness(struct agent *a, const struct fsm_obs *o) NONNULL;
+
+/* How PostgreSQL sees the node's stream; NULL: it has none. */
+const struct replication_standby *agent_standby(const struct agent *a,
+						const struct uuid *id) NONNULL;
+
+/* Secondary: moves on the moment up to which it is known to have had everything (H5). */
+void agent_keep_as_of(struct agent *a) NONNULL;
+
+/* ---- agent_act.c ---- */
+
+void agent_change_state(struct agent *a, const struct fsm_next *next) NONNULL;
+void agent_act(struct agent *a, const struct fsm_obs *o) NONNULL;
+
+/* While a role changes the page's reason goes on: how far it is. */
+void agent_show_progress(struct agent *a) NONNULL;
+
+/* ---- agent_status.c ---- */
+
+void agent_write_page(struct agent *a) NONNULL;
+
+/* ---- agent_alerts.c ---- */
+
+void agent_tell_alerts(struct agent *a, const struct status_view *v) NONNULL;
+
+/* ---- agent_order.c ---- */
+
+/* Reads on a secondary, and removes on a primary, what says that emergency access is ordered. */
+void agent_read_emergency(struct agent *a) NONNULL;
+
+/* ---- agent_maintenance.c ---- */
+
+void agent_read_maintenance(struct agent *a) NONNULL;
+/* While alerts are silent: why and until when, borrowed; else NULL. */
+const struct maintenance *agent_maintenance(const struct agent *a, int64_t now_us) NONNULL;
+/* Called with the lock, which is given back while it waits. */
+int agent_order_maintenance(struct agent *a, const char *order, struct buf *ret_text,
+			    struct err *e) NONNULL MUST_USE;
+int agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text,
+		struct err *e); /* control_fn */

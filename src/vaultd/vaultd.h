@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The process that faces the network (base/proc.h says how it is started).
+ */
+#pragma once
+
+#include "base/proc.h"
+
+/* Until SIGTERM, or until the link to the supervisor is closed. Returns the exit code. */
+int vaultd_main(const struct proc_args *a) NONNULL;
