@@ -88,7 +88,8 @@ move_parts(const char *from, const char *to, struct err *e)
 	DIR *d = opendir(from);
 
 	if (!d)
-		return errno == ENOENT ? 0 : err_errno(e, ERR_IO, "cannot read the folder %s", from);
+		return errno == ENOENT ? 0
+				       : err_errno(e, ERR_IO, "cannot read the folder %s", from);
 	for (struct dirent *row; rc == 0 && (row = readdir(d));) {
 		char part[PART_MAX], place[PART_MAX];
 		if (row->d_name[0] == '.')
@@ -146,7 +147,8 @@ place_set(const struct home *h, const struct place_part *parts, size_t n, struct
 	if (rc == 0)
 		rc = place_settle(h, &moved, e);
 	return rc == 0 ? 0
-		       : err_prefix(e, "the new files are in %s and are put into their place when "
-				       "the node starts, or by the same command again: ",
+		       : err_prefix(e,
+				    "the new files are in %s and are put into their place when "
+				    "the node starts, or by the same command again: ",
 				    new);
 }

@@ -122,7 +122,8 @@ static void
 set(const struct home *h, const char *cert, const char *key)
 {
 	auto_buf c = BUF_INIT, k = BUF_INIT;
-	const struct place_part parts[] = { { HOME_WEB_CERT, &c, 0644 }, { HOME_WEB_KEY, &k, 0600 } };
+	const struct place_part parts[] = { { HOME_WEB_CERT, &c, 0644 },
+					    { HOME_WEB_KEY, &k, 0600 } };
 	struct err e = { 0 };
 	buf_adds(&c, cert);
 	buf_adds(&k, key);
