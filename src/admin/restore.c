@@ -29,6 +29,7 @@ struct restore {
 	const struct restore_options *o;
 	struct restore_result *r; /* shared with the child */
 	struct arena *arena;
+	struct pack_zip *zip; /* opened while we still may */
 	struct backup_manifest m;
 	const char *step;
 	int percent;
@@ -60,9 +61,10 @@ read_manifest(struct restore *x, struct err *e)
 {
 	auto_buf text = BUF_INIT;
 
-	if (access(x->o->file, R_OK) < 0)
-		return err_errno(e, ERR_IO, "cannot read the backup %s", x->o->file);
-	int rc = pack_zip_manifest(x->o->file, &text, e);
+	int rc = pack_zip_open(x->o->file, &x->zip, e);
+	if (rc < 0)
+		return err_prefix(e, "the backup: ");
+	rc = pack_zip_manifest(x->zip, &text, e);
 	if (rc == 0)
 		rc = backup_parse(buf_str(&text), text.len, &x->m, x->arena, e);
 	return rc == 0 ? backup_check_fit(&x->m, e) : rc;
@@ -128,7 +130,7 @@ extract_all(struct restore *x, const struct home *h, struct keys *keys, struct e
 
 	int rc = backup_verify(&x->m, keys, e);
 	if (rc == 0)
-		rc = pack_zip_extract(x->o->file, h->dir, say_unzip, x, e);
+		rc = pack_zip_extract(x->zip, h->dir, say_unzip, x, e);
 	if (rc == 0)
 		rc = extract_settings(x, h, keys, e);
 	if (rc == 0)
@@ -288,6 +290,7 @@ restore_run(const struct restore_options *o, struct restore_result *ret, struct 
 		rc = make_node(&x, e);
 	}
 	*ret = *x.r;
+	pack_zip_free(x.zip);
 	arena_free(x.arena);
 	munmap(x.r, sizeof(*x.r));
 	return rc;

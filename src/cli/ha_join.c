@@ -35,19 +35,25 @@ check_home(const struct home *h, struct err *e)
 	return rc;
 }
 
-/* Started as root, what was unpacked is handed to the user that Holdfast runs as. */
+/* Whatever only root may open is opened; then root is left, before the first byte of the pack is read. */
 static int
-hand_over(const struct home *h, const struct runas *user, struct err *e)
+open_and_leave_root(const char *path, const struct home *h, struct pack_zip **ret, struct err *e)
 {
-	static const char *const names[] = { "pack", PACK_NODE_NAME, PACK_BASE_NAME,
-					     PACK_MANIFEST_NAME };
-	int rc = 0;
+	struct pack_zip *z = NULL;
+	struct runas user;
 
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(names); i++) {
-		char path[HOME_PATH_MAX + 64];
-		snprintf(path, sizeof(path), "%s/%s", h->dir, names[i]);
-		rc = runas_give(user, path, e);
-	}
+	int rc = runas_choose(h->dir, NULL, &user, e);
+	if (rc == 0)
+		rc = pack_zip_open(path, &z, e);
+	if (rc == 0)
+		rc = runas_take_over_pack(&user, h->dir,
+					  e); /* what `unzip` has left there is replaced */
+	if (rc == 0)
+		rc = runas_become(&user, e);
+	if (rc == 0)
+		*ret = z;
+	else
+		pack_zip_free(z);
 	return rc;
 }
 
@@ -58,27 +64,26 @@ run(const struct cli *c, struct err *e)
 	auto_arena a = arena_new();
 	struct term_step step = { .tty = c->err_tty };
 	struct pack_manifest m;
-	struct runas user;
+	struct pack_zip *z = NULL;
 	struct home h;
 	char key[HOME_PATH_MAX];
 	struct err none;
 
 	int rc = cli_home(c, &h, e);
 	if (rc == 0)
+		rc = open_and_leave_root(c->args[0], &h, &z, e);
+	if (rc == 0)
 		rc = check_home(&h, e);
 	if (rc == 0)
-		rc = pack_zip_manifest(c->args[0], &text, e);
+		rc = pack_zip_manifest(z, &text, e);
 	if (rc == 0)
 		rc = pack_manifest_parse(buf_str(&text), text.len, &m, a, e);
 	if (rc == 0)
 		rc = packfit_check(&h, &m, e);
 	if (rc == 0)
-		rc = runas_choose(h.dir, NULL, &user, e);
-	if (rc == 0)
-		rc = pack_zip_extract(c->args[0], h.dir, show_progress, &step, e);
+		rc = pack_zip_extract(z, h.dir, show_progress, &step, e);
 	term_step_end(&step);
-	if (rc == 0)
-		rc = hand_over(&h, &user, e);
+	pack_zip_free(z);
 	if (rc < 0)
 		return rc;
 	bool has_key = home_key_path(&h, key, &none) == 0;

@@ -487,17 +487,88 @@ pack_reader_free(struct pack_reader *r)
 
 /* ---- unzipping ---- */
 
+struct pack_zip {
+	char *path; /* for messages */
+	int fd;
+	char bytes[65536];
+};
+
+int
+pack_zip_open(const char *path, struct pack_zip **ret, struct err *e)
+{
+	struct stat st;
+	int fd = FAULT(FILE_OPEN, -1, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		int rc = err_errno(e, ERR_IO, "cannot read %s", path);
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_set(e, ERR_BAD_PACK, "%s is no file", path);
+	}
+	struct pack_zip *z = malloc(sizeof(*z));
+	if (!z || !(z->path = strdup(path)))
+		abort();
+	z->fd = fd;
+	*ret = z;
+	return 0;
+}
+
+void
+pack_zip_free(struct pack_zip *z)
+{
+	if (!z)
+		return;
+	close(z->fd);
+	free(z->path);
+	free(z);
+}
+
+static la_ssize_t
+read_zip(struct archive *a, void *ctx, const void **ret)
+{
+	struct pack_zip *z = ctx;
+	ssize_t n;
+
+	do
+		n = read(z->fd, z->bytes, sizeof(z->bytes));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		archive_set_error(a, errno, "cannot read it");
+	*ret = z->bytes;
+	return n;
+}
+
+static la_int64_t
+seek_zip(struct archive *a, void *ctx, la_int64_t at, int whence)
+{
+	const struct pack_zip *z = ctx;
+	off_t to = lseek(z->fd, at, whence);
+
+	if (to >= 0)
+		return to;
+	archive_set_error(a, errno, "cannot read it");
+	return ARCHIVE_FATAL;
+}
+
+/* From the file's beginning, with seeking: a ZIP has its table at the end. */
 static int
-open_zip(const char *path, struct archive **ret, struct err *e)
+open_zip(struct pack_zip *z, struct archive **ret, struct err *e)
 {
 	struct archive *a = archive_read_new();
 	if (!a)
 		abort();
-	if (archive_read_support_format_zip(a) != ARCHIVE_OK ||
-	    FAULT(ARCHIVE_READ, ARCHIVE_FATAL, archive_read_open_filename(a, path, 65536)) !=
-		    ARCHIVE_OK) {
-		int rc = err_set(e, ERR_BAD_PACK, "cannot read %s: %s", path,
-				 archive_error_string(a));
+	if (lseek(z->fd, 0, SEEK_SET) < 0 || archive_read_support_format_zip(a) != ARCHIVE_OK ||
+	    archive_read_set_read_callback(a, read_zip) != ARCHIVE_OK ||
+	    archive_read_set_seek_callback(a, seek_zip) != ARCHIVE_OK ||
+	    archive_read_set_callback_data(a, z) != ARCHIVE_OK ||
+	    FAULT(ARCHIVE_READ, ARCHIVE_FATAL, archive_read_open1(a)) != ARCHIVE_OK) {
+		const char *why = archive_error_string(a);
+		int rc = err_set(e, ERR_BAD_PACK, "cannot read %s: %s", z->path,
+				 why ? why : "it is no pack");
 		archive_read_free(a);
 		return rc;
 	}
@@ -522,12 +593,12 @@ damaged(struct archive *a, const char *path, struct err *e)
 }
 
 int
-pack_zip_manifest(const char *zip, struct buf *ret, struct err *e)
+pack_zip_manifest(struct pack_zip *z, struct buf *ret, struct err *e)
 {
 	struct archive *a = NULL;
 	struct archive_entry *entry;
 	char bytes[4096];
-	int rc = open_zip(zip, &a, e), got;
+	int rc = open_zip(z, &a, e), got;
 	if (rc < 0)
 		return rc;
 	while ((got = FAULT(ARCHIVE_READ, ARCHIVE_FATAL, archive_read_next_header(a, &entry))) ==
@@ -538,24 +609,25 @@ pack_zip_manifest(const char *zip, struct buf *ret, struct err *e)
 		rc = got == ARCHIVE_EOF
 			     ? err_set(e, ERR_BAD_PACK,
 				       "%s is no Holdfast pack, or damaged: it has no manifest",
-				       zip)
-			     : damaged(a, zip, e);
+				       z->path)
+			     : damaged(a, z->path, e);
 	la_ssize_t n = 0;
 	while (rc == 0 &&
 	       (n = FAULT(ARCHIVE_READ, -1, archive_read_data(a, bytes, sizeof(bytes)))) > 0) {
 		buf_add(ret, bytes, (size_t)n);
 		if (ret->len > PACK_MANIFEST_MAX)
-			rc = err_set(e, ERR_BAD_PACK, "the manifest of %s is too long", zip);
+			rc = err_set(e, ERR_BAD_PACK, "the manifest of %s is too long", z->path);
 	}
 	if (n < 0)
-		rc = damaged(a, zip, e);
+		rc = damaged(a, z->path, e);
 	archive_read_free(a);
 	return rc;
 }
 
 struct extraction {
 	struct archive *a;
-	const char *zip, *dir; /* dir: where the parts go */
+	struct pack_zip *zip;
+	const char *dir; /* where the parts go */
 	pack_progress_fn *progress;
 	void *ctx;
 	int64_t done, total;
@@ -579,7 +651,7 @@ extract_part(struct extraction *x, const char *name, struct err *e)
 	       (got = FAULT(ARCHIVE_READ, ARCHIVE_FATAL,
 			    archive_read_data_block(x->a, &p, &n, &at))) != ARCHIVE_EOF) {
 		if (got != ARCHIVE_OK)
-			rc = damaged(x->a, x->zip, e);
+			rc = damaged(x->a, x->zip->path, e);
 		else if (FAULT(FILE_WRITE, -1, pwrite(fd, p, n, (off_t)at)) != (ssize_t)n)
 			rc = err_errno(e, ERR_IO, "cannot write %s", path);
 		x->done += (int64_t)n;
@@ -609,10 +681,11 @@ extract_all(struct extraction *x, struct err *e)
 			}
 	}
 	if (rc == 0 && got != ARCHIVE_EOF)
-		rc = damaged(x->a, x->zip, e);
+		rc = damaged(x->a, x->zip->path, e);
 	if (rc == 0 && found != (1u << ARRAY_LEN(names)) - 1)
 		rc = err_set(e, ERR_BAD_PACK,
-			     "%s is damaged: a part of it is missing; copy it here again", x->zip);
+			     "%s is damaged: a part of it is missing; copy it here again",
+			     x->zip->path);
 	return rc;
 }
 
@@ -636,21 +709,21 @@ extract_beside(struct extraction *x, const struct buf *manifest, struct err *e)
 }
 
 int
-pack_zip_extract(const char *zip, const char *dir, pack_progress_fn *progress, void *ctx,
+pack_zip_extract(struct pack_zip *z, const char *dir, pack_progress_fn *progress, void *ctx,
 		 struct err *e)
 {
 	char pack[HOME_PATH_MAX + 16], beside[HOME_PATH_MAX + 16];
-	struct extraction x = { .zip = zip, .dir = beside, .progress = progress, .ctx = ctx };
+	struct extraction x = { .zip = z, .dir = beside, .progress = progress, .ctx = ctx };
 	auto_buf manifest = BUF_INIT;
 	struct err ignored;
 	struct stat st;
 
-	if (stat(zip, &st) < 0)
-		return err_errno(e, ERR_IO, "cannot read %s", zip);
+	if (fstat(z->fd, &st) < 0)
+		return err_errno(e, ERR_IO, "cannot read %s", z->path);
 	x.total = st.st_size;
 	snprintf(pack, sizeof(pack), "%s/pack", dir);
 	snprintf(beside, sizeof(beside), "%s/pack.new", dir);
-	int rc = pack_zip_manifest(zip, &manifest, e);
+	int rc = pack_zip_manifest(z, &manifest, e);
 	if (rc < 0)
 		return rc;
 	rc = extract_beside(&x, &manifest, e);

@@ -92,14 +92,21 @@ void pack_reader_free(struct pack_reader *r);
 
 /* ---- unzipping ---- */
 
+/* A pack's file, open: who may open it, root for example, need not be who reads it. */
+struct pack_zip;
+
+/* A plain file; nothing of it is read yet. ERR_IO. */
+int pack_zip_open(const char *path, struct pack_zip **ret, struct err *e) NONNULL MUST_USE;
+void pack_zip_free(struct pack_zip *z); /* takes NULL */
+
 /* Reads the manifest out of a zip (appended to ret). ERR_BAD_PACK with what is wrong with the file.
  */
-int pack_zip_manifest(const char *zip, struct buf *ret, struct err *e) NONNULL MUST_USE;
+int pack_zip_manifest(struct pack_zip *z, struct buf *ret, struct err *e) NONNULL MUST_USE;
 
 typedef void pack_progress_fn(void *ctx, int64_t done, int64_t total);
 /* Puts the three parts, and nothing else, into dir/pack, whole or not at all: what was there before stays until then.
  * progress may be NULL. */
-int pack_zip_extract(const char *zip, const char *dir, pack_progress_fn *progress, void *ctx,
+int pack_zip_extract(struct pack_zip *z, const char *dir, pack_progress_fn *progress, void *ctx,
 		     struct err *e) MUST_USE;
 
 /* ---- the base backup ---- */

@@ -137,10 +137,14 @@ open_pack(const char *zip, const char *home, struct err *e)
 	struct pack_reader *r;
 	const void *p;
 	size_t n;
-	int rc = pack_zip_manifest(zip, &manifest, e);
+	struct pack_zip *z = NULL;
+	int rc = pack_zip_open(zip, &z, e);
 
 	if (rc == 0)
-		rc = pack_zip_extract(zip, home, NULL, NULL, e);
+		rc = pack_zip_manifest(z, &manifest, e);
+	if (rc == 0)
+		rc = pack_zip_extract(z, home, NULL, NULL, e);
+	pack_zip_free(z);
 	snprintf(path, sizeof(path), "%s/%s", home, PACK_NODE_NAME);
 	if (rc == 0)
 		rc = pack_reader_open(path, keys, node_stream, &r, e);

@@ -260,6 +260,28 @@ sub(const char *name, char ret[static 256])
 	mkdir(ret, 0700);
 }
 
+static int
+extract(const char *path, const char *home, struct err *e)
+{
+	struct pack_zip *z = NULL;
+	int rc = pack_zip_open(path, &z, e);
+
+	rc = rc ? rc : pack_zip_extract(z, home, NULL, NULL, e);
+	pack_zip_free(z);
+	return rc;
+}
+
+static int
+manifest_of(const char *path, struct buf *ret, struct err *e)
+{
+	struct pack_zip *z = NULL;
+	int rc = pack_zip_open(path, &z, e);
+
+	rc = rc ? rc : pack_zip_manifest(z, ret, e);
+	pack_zip_free(z);
+	return rc;
+}
+
 static void
 a_pack_is_written_unzipped_and_opened(void **ctx)
 {
@@ -285,8 +307,8 @@ a_pack_is_written_unzipped_and_opened(void **ctx)
 		make_zip(k.keys, zip);
 		assert_int_equal(stat(zip, &st), 0);
 		assert_int_equal(st.st_mode & 0777, 0600);
-		assert_int_equal(pack_zip_manifest(zip, &manifest, &e), 0);
-		assert_int_equal(pack_zip_extract(zip, home, NULL, NULL, &e), 0);
+		assert_int_equal(manifest_of(zip, &manifest, &e), 0);
+		assert_int_equal(extract(zip, home, &e), 0);
 		read_part(k.keys, home, PACK_NODE_NAME, node_stream, &node, 0);
 		assert_string_equal(buf_str(&node), "the key of the node");
 		read_part(k.keys, home, PACK_BASE_NAME, base_stream, &got, 0);
@@ -330,7 +352,7 @@ a_damaged_pack_is_never_taken(void **ctx)
 	assert_int_equal(home_read_file(zip, 16u << 20, &whole, &e), 0);
 	for (size_t cut = 1; cut < whole.len; cut += whole.len / 40) {
 		write_bytes(bad, whole.data, whole.len - cut);
-		int rc = pack_zip_extract(bad, home, NULL, NULL, &e);
+		int rc = extract(bad, home, &e);
 		if (rc ==
 		    0) { /* only the table at the end is gone: the parts themselves must still be whole */
 			auto_buf got = BUF_INIT;
@@ -343,7 +365,7 @@ a_damaged_pack_is_never_taken(void **ctx)
 	for (size_t at = 64; at < base_len; at += base_len / 40) {
 		whole.data[at] ^= 1;
 		write_bytes(bad, whole.data, whole.len);
-		int rc = pack_zip_extract(bad, home, NULL, NULL, &e);
+		int rc = extract(bad, home, &e);
 		if (rc ==
 		    0) { /* the zip did not mind; the seal does, unless it was only a name or a date of the zip's own */
 			char path[300];
@@ -378,7 +400,7 @@ a_sealed_part_cut_at_a_chunk_is_noticed(void **ctx)
 	base_len = 3 * PACK_CHUNK_BYTES;
 	snprintf(zip, sizeof(zip), "%s/cut.zip", dir);
 	make_zip(k.keys, zip);
-	assert_int_equal(pack_zip_extract(zip, home, NULL, NULL, &e), 0);
+	assert_int_equal(extract(zip, home, &e), 0);
 	snprintf(part, sizeof(part), "%s/%s", home, PACK_BASE_NAME);
 	assert_int_equal(home_read_file(part, 16u << 20, &sealed, &e), 0);
 	write_bytes(part, sealed.data, sealed.len / 3 * 2);
@@ -418,8 +440,8 @@ a_zip_with_foreign_entries_writes_nothing_else(void **ctx)
 	}
 	archive_write_close(a);
 	archive_write_free(a);
-	assert_true(pack_zip_manifest(zip, &out, &e) == ERR_BAD_PACK);
-	assert_true(pack_zip_extract(zip, home, NULL, NULL, &e) < 0);
+	assert_true(manifest_of(zip, &out, &e) == ERR_BAD_PACK);
+	assert_true(extract(zip, home, &e) < 0);
 	snprintf(path, sizeof(path), "%s/evil", dir);
 	assert_true(access(path, F_OK) < 0);
 	assert_true(access("/tmp/hf-evil", F_OK) < 0);
