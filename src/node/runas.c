@@ -178,74 +178,106 @@ runas_give(const struct runas *u, const char *path, struct err *e)
 	return 0;
 }
 
-/* Opened without following anything, and whose it may be. */
+/* What is in the way, and what to do about it. */
 static int
-open_ours(const struct runas *u, int dir, const char *name, int flags, int *ret_fd, struct err *e)
+not_taken(const struct runas *u, const char *name, const char *must, struct err *e)
 {
-	struct stat st;
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags);
+	return err_set(e, ERR_REFUSED,
+		       "the unpacked pack cannot be taken over: %s must be %s, of root or of user "
+		       "%s. Remove the folder pack in the home, and unzip again",
+		       name, must, u->name);
+}
+
+/* O_PATH: a device or a pipe that is in the way is looked at, and never opened. */
+static int
+open_unfollowed(int dir, const char *name, struct stat *ret, int *ret_fd, struct err *e)
+{
+	int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
 	*ret_fd = -1;
-	if (fd < 0)
-		return errno == ENOENT
-			       ? 0
-			       : err_errno(e, ERR_REFUSED,
-					   "the unpacked pack cannot be taken over: %s", name);
-	bool folder = flags & O_DIRECTORY;
-	if (fstat(fd, &st) < 0 || (!folder && (!S_ISREG(st.st_mode) || st.st_nlink != 1)) ||
-	    (st.st_uid != 0 && st.st_uid != u->uid)) {
-		close(fd);
-		return err_set(
-			e, ERR_REFUSED,
-			"the unpacked pack cannot be taken over: %s must be a plain %s with "
-			"no other name, of root or of user %s. Remove the folder pack in the "
-			"home and unzip again, or use `holdfast ha join`",
-			name, folder ? "folder" : "file", u->name);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, ret) < 0) {
+		int rc = err_errno(e, ERR_REFUSED, "the unpacked pack cannot be taken over: %s",
+				   name);
+		if (fd >= 0)
+			close(fd);
+		return rc;
 	}
 	*ret_fd = fd;
 	return 0;
 }
 
+/* An O_PATH descriptor is no one's to change but by its name in /proc, which leads to the same file and nowhere else. */
 static int
 take_over(const struct runas *u, int fd, mode_t mode, const char *name, struct err *e)
 {
-	if (fchown(fd, u->uid, u->gid) < 0 || fchmod(fd, mode) < 0)
+	char self[32];
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (fchownat(fd, "", u->uid, u->gid, AT_EMPTY_PATH) < 0 || chmod(self, mode) < 0)
 		return err_errno(e, ERR_IO, "cannot give %s to user %s", name, u->name);
 	return 0;
 }
 
+/* Whether nobody but root can exchange what is in it. */
+static bool
+is_roots_alone(const struct stat *folder)
+{
+	return folder->st_uid == 0 && !(folder->st_mode & S_IWOTH) &&
+	       (folder->st_gid == 0 || !(folder->st_mode & S_IWGRP));
+}
+
+/* A file of root's is only what root has put there: in a folder of root's alone. Whoever owns the folder can bring any file
+ * of root's into it that lies where they may rename. */
+static int
+take_over_file(const struct runas *u, int pack, bool of_root, const char *path, struct err *e)
+{
+	const char *name = strrchr(path, '/') + 1;
+	struct stat st;
+	int fd, r = open_unfollowed(pack, name, &st, &fd, e);
+
+	if (r || fd < 0)
+		return r;
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 ||
+	    (st.st_uid != u->uid && !(of_root && st.st_uid == 0)))
+		r = not_taken(u, path, "a plain file with no other name", e);
+	else
+		r = take_over(u, fd, 0600, path, e);
+	close(fd);
+	return r;
+}
+
 /* The files first: whoever owns the folder can exchange what is in it. */
 static int
-take_over_in(const struct runas *u, int pack, struct err *e)
+take_over_in(const struct runas *u, int pack, bool of_root, struct err *e)
 {
 	static const char *const names[] = { PACK_NODE_NAME, PACK_BASE_NAME, PACK_MANIFEST_NAME };
 	int r = 0;
 
-	for (size_t i = 0; !r && i < ARRAY_LEN(names); i++) {
-		int fd;
-		r = open_ours(u, pack, strrchr(names[i], '/') + 1, 0, &fd, e);
-		if (r || fd < 0)
-			continue;
-		r = take_over(u, fd, 0600, names[i], e);
-		close(fd);
-	}
+	for (size_t i = 0; !r && i < ARRAY_LEN(names); i++)
+		r = take_over_file(u, pack, of_root, names[i], e);
 	return r ? r : take_over(u, pack, 0700, "pack", e);
 }
 
 int
 runas_take_over_pack(const struct runas *u, const char *home, struct err *e)
 {
-	int pack, dir = u->drop ? open(home, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	struct stat st;
+	int pack = -1,
+	    dir = u->drop ? open(home, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
 
 	if (!u->drop)
 		return 0;
 	if (dir < 0)
 		return err_errno(e, ERR_IO, "cannot open the home folder %s", home);
-	int r = open_ours(u, dir, "pack", O_DIRECTORY, &pack, e);
-	if (!r && pack >= 0) {
-		r = take_over_in(u, pack, e);
+	int r = open_unfollowed(dir, "pack", &st, &pack, e);
+	if (!r && pack >= 0 && (!S_ISDIR(st.st_mode) || (st.st_uid != 0 && st.st_uid != u->uid)))
+		r = not_taken(u, "pack", "a folder", e);
+	else if (!r && pack >= 0)
+		r = take_over_in(u, pack, is_roots_alone(&st), e);
+	if (pack >= 0)
 		close(pack);
-	}
 	close(dir);
 	return r;
 }

@@ -30,6 +30,6 @@ int runas_become(const struct runas *u, struct err *e) NONNULL MUST_USE;
 int runas_give(const struct runas *u, const char *path, struct err *e) NONNULL MUST_USE;
 
 /* As root: hands an unpacked pack (plain `unzip` as root) in the home folder to that user. Only the pack's own files by name,
- * plain, with one name each, of root or of that user; follows no link. ERR_REFUSED names what is in the way. Nothing there:
- * nothing is done. */
+ * plain, with one name each, of that user, or of root in a folder that root alone can change; follows no link, opens nothing.
+ * ERR_REFUSED names what is in the way. Nothing there: nothing is done. */
 int runas_take_over_pack(const struct runas *u, const char *home, struct err *e) NONNULL MUST_USE;

@@ -3,7 +3,9 @@
 
 Nodes are 127.0.0.1 (primary), 127.0.0.2 and 127.0.0.3 (secondaries), all on this machine.
 """
+import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -194,6 +196,122 @@ def test_clocks_too_far_apart_are_refused(stage):
     said = refused_serve(n)
     assert "clocks" in said and "at most 60 s" in said
     assert not (n.home / "data/pg").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it is root who leaves itself")
+def test_join_reads_nothing_of_the_pack_as_root(stage):
+    """A pack that root alone may open, in a folder that root alone may enter; what is unpacked is the user's, and so is the process that reads it."""
+    n = stage.secondary()
+    with scratch_folder() as folder:
+        folder.chmod(0o700)
+        shutil.copy(stage.pack, folder / "pack.zip")
+        (folder / "pack.zip").chmod(0o600)
+        subprocess.run(["unzip", "-q", stage.pack, "-d", n.home], check=True) # of root: replaced all the same
+        trace = folder / "trace"
+        p = subprocess.run(["strace", "-f", "-o", trace, "-e", "trace=read,setresuid", *n.argv("ha", "join", folder / "pack.zip", "--home", n.home)],
+                           capture_output=True, text=True) if shutil.which("strace") else join(n, folder / "pack.zip")
+        assert p.returncode == 0, p.stderr
+        if trace.exists():
+            lines = trace.read_text().splitlines()
+            left = next(i for i, line in enumerate(lines) if "setresuid(" in line)
+            zip_reads = [i for i, line in enumerate(lines) if "PK\\3\\4" in line]
+            assert zip_reads and min(zip_reads) > left, "the pack is read as root"
+    owner = n.home.stat().st_uid
+    assert owner != 0 and {f.stat().st_uid for f in [n.home / "pack", *(n.home / "pack").iterdir()]} == {owner}
+
+
+class Planted:
+    """A home with an unzipped pack, and something that its owner has put in the place of a part of it. victim: what must stay as it was."""
+
+    def __init__(self, node, folder):
+        self.node, self.home, self.folder = node, node.home, folder
+        self.pack, self.part = node.home / "pack", node.home / "pack/base.sealed"
+        self.uid = node.home.stat().st_uid
+        self.victim = folder / "shadow"
+        self.victim.write_text("root:secret\n")
+        self.victim.chmod(0o600)
+
+    def link_for_a_file(self):
+        self.part.unlink()
+        self.part.symlink_to(self.victim)
+
+    def link_for_the_folder(self):
+        self.pack.rename(self.folder / "elsewhere")
+        self.victim = self.folder / "elsewhere/base.sealed"
+        self.pack.symlink_to(self.folder / "elsewhere")
+
+    def hard_link(self):
+        self.part.unlink()
+        os.link(self.victim, self.part)
+
+    def file_of_another_user(self):
+        os.chown(self.part, 65534, 65534)
+        self.victim = self.part
+
+    def folder_of_another_user(self):
+        os.chown(self.pack, 65534, 65534)
+        self.victim = self.part
+
+    def pipe(self):
+        self.part.unlink()
+        os.mkfifo(self.part)
+        self.victim = self.part
+
+    def device(self):
+        self.part.unlink()
+        os.mknod(self.part, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        self.victim = self.part
+
+    def folder_for_a_file(self):
+        self.part.unlink()
+        self.part.mkdir()
+        self.victim = self.part
+
+    def file_of_roots_in_the_users_folder(self):
+        """Whoever owns the folder can bring a file of root's into it by renaming."""
+        for f in (self.pack, self.pack / "manifest.json", self.pack / "node.sealed"):
+            os.chown(f, self.uid, -1)
+        self.victim.rename(self.part)
+        self.victim = self.part
+
+    def file_of_roots_in_a_folder_for_all(self):
+        self.pack.chmod(0o777)
+        self.victim.rename(self.part)
+        self.victim = self.part
+
+    def seen(self):
+        s = self.victim.lstat()
+        return s.st_uid, s.st_gid, s.st_mode, s.st_nlink
+
+
+HOSTILE = [name for name, f in vars(Planted).items() if callable(f) and not name.startswith("_") and name != "seen"]
+
+
+@pytest.fixture(scope="module")
+def waiting(stage):
+    """A secondary's home that a pack was never unzipped in."""
+    return stage.secondary()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it is root who gives files away")
+@pytest.mark.parametrize("verb", ["serve", "ha join"])
+@pytest.mark.parametrize("what", HOSTILE)
+def test_nothing_but_the_pack_is_taken_over(stage, waiting, what, verb):
+    """Root gives the home's owner the files that root has unzipped, and no other, whatever lies in their place."""
+    pack = waiting.home / "pack"
+    with scratch_folder() as folder:
+        subprocess.run(["unzip", "-q", stage.pack, "-d", waiting.home], check=True)
+        p = Planted(waiting, folder)
+        try:
+            getattr(p, what)()
+            before = p.seen()
+            args = ["serve", "--home", waiting.home] if verb == "serve" else ["ha", "join", stage.pack, "--home", waiting.home]
+            said = waiting.run(*args, check=False, timeout=30)
+            assert said.returncode == 1 and "cannot be taken over" in said.stderr, said.stderr
+            assert p.seen() == before
+            assert not (waiting.home / "data/pg").exists()
+        finally:
+            pack.unlink() if pack.is_symlink() else shutil.rmtree(pack)
 
 
 def test_primary_does_not_become_a_secondary_by_a_slip(stage):
