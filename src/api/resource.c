@@ -67,7 +67,10 @@ on_resource_delete(struct api_call *c, struct err *e)
 int
 on_resource_accounts(struct api_call *c, struct err *e)
 {
+	struct policy_page page;
 	struct uuid id;
 	int rc = api_param_uuid(c, 0, &id, e);
-	return rc ? rc : resource_accounts(&c->call, &id, &c->w, e);
+	if (rc == 0)
+		rc = api_query_page(c, POLICY_PAGE_MAX, &page, e);
+	return rc ? rc : resource_accounts(&c->call, &id, &page, &c->w, e);
 }

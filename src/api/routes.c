@@ -58,7 +58,7 @@ static const struct route table[] = {
 	  "Changes a resource, or hands it to another owner.", "Resource" },
 	{ HTTP_DELETE, "/v1/resources/{id}", DO(resource_delete), CAP_USE, CHANGE, NO_BODY, NULL, 0,
 	  "Removes a resource with its accounts: it goes to the bin, and its history stays in the log.", NULL },
-	{ HTTP_GET, "/v1/resources/{id}/accounts", DO(resource_accounts), CAP_USE, READ, NO_BODY, NULL, 0,
+	{ HTTP_GET, "/v1/resources/{id}/accounts", DO(resource_accounts), CAP_USE, READ, NO_BODY, "limit after", 0,
 	  "Lists the accounts of a resource.", "Accounts" },
 	{ HTTP_POST, "/v1/resources/{id}/accounts", DO(account_new), CAP_USE, CHANGE, BODY(account), NULL, FIELDS,
 	  "Adds an account, with its first version if fields are given.", "Account" },

@@ -35,10 +35,36 @@ add_rows(struct term_table *t, const json_t *res)
 	json_array_foreach(accounts, i, a) add_row(t, res, a);
 }
 
+static const struct paging accounts = { .array = "accounts", .cursor = "after" };
+
+static bool
+take_account(void *all, json_t *a)
+{
+	json_array_append(all, a);
+	return true;
+}
+
+/* Of a resource with many accounts an answer has the first ones. */
+static int
+read_accounts(struct remote *r, json_t *res, struct err *e)
+{
+	const char *id = lookup_text(res, "id");
+	auto_buf path = BUF_INIT;
+
+	if (!*lookup_text(res, "accounts_next") || !lookup_is_id(id))
+		return 0;
+	json_t *all = json_array();
+	json_object_set_new(res, "accounts", all);
+	json_object_set_new(res, "accounts_next", json_null());
+	buf_addf(&path, "/v1/resources/%s/accounts", id);
+	return paging_each(r, &accounts, buf_str(&path), take_account, all, e);
+}
+
 static const struct paging list = { .array = "resources",
 				    .cursor = "after",
 				    .none = "nothing found",
 				    .row = add_rows,
+				    .complete = read_accounts,
 				    .columns = 5,
 				    .head = { "ACCOUNT", "MAY", "VERSION", "URL", "DESCRIPTION" } };
 

@@ -25,6 +25,21 @@ read_page(struct remote *r, const struct paging *list, const char *path, int64_t
 	return rc;
 }
 
+static int
+complete_rows(struct remote *r, const struct paging *list, const json_t *rows, struct err *e)
+{
+	size_t i;
+	json_t *row;
+	int rc = 0;
+
+	json_array_foreach(rows, i, row)
+	{
+		if (list->complete && rc == 0)
+			rc = list->complete(r, row, e);
+	}
+	return rc;
+}
+
 /* Takes a page; more: another one follows. False: that is enough. */
 typedef bool page_fn(void *arg, const json_t *rows, bool more);
 
@@ -39,9 +54,11 @@ walk(struct remote *r, const struct paging *list, const char *path, int64_t most
 		auto_json o = NULL;
 		int rc =
 			read_page(r, list, path, most < PAGE_ROWS ? most : PAGE_ROWS, &next, &o, e);
+		const json_t *rows = rc < 0 ? NULL : json_object_get(o, list->array);
+		if (rc == 0)
+			rc = complete_rows(r, list, rows, e);
 		if (rc < 0)
 			return rc;
-		const json_t *rows = json_object_get(o, list->array);
 		int64_t n = (int64_t)json_array_size(rows);
 		most -= n;
 		go_on = fn(arg, rows, next.len > 0) && n && next.len && most > 0;

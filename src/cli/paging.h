@@ -24,6 +24,8 @@ struct paging {
 		whole; /* what --json calls the list, as a member of an object; NULL: it is an array */
 	int64_t most; /* rows unless --most says otherwise; 0: all */
 	void (*row)(struct term_table *t, const json_t *row); /* adds its lines to the table */
+	/* Reads what the answer left out of a row; NULL: nothing ever is. */
+	int (*complete)(struct remote *r, json_t *row, struct err *e);
 	size_t columns;
 	const char *head[TERM_COLUMNS_MAX];
 };

@@ -170,7 +170,7 @@ copy_rest(struct salvage *s, struct journal *j, const struct uuid *node, int64_t
 {
 	int n = CHUNK, rc = 0;
 
-	while (!rc && n == CHUNK) {
+	while (!rc && n) {
 		rc = copy_chunk(s, j, node, after, &n, e);
 		after += n;
 	}

@@ -355,10 +355,11 @@ audit_list(struct call *c, const struct audit_filter *f, struct jw *out, struct 
 		return rc;
 	jw_object(out, NULL);
 	jw_array(out, "events");
-	for (int i = 0; i < rows_count(r) && i < f->rows; i++)
-		write_event(out, r, i);
+	int n = 0;
+	for (; n < rows_count(r) && n < f->rows && !row_null(r, n, COL_BODY); n++)
+		write_event(out, r, n);
 	jw_end_array(out);
-	write_next(out, r, f->rows);
+	write_next(out, r, n);
 	jw_end_object(out);
 	return 0;
 }

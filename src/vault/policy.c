@@ -152,6 +152,12 @@ policy_bind_page(struct binds *b, const char *place, const struct policy_page *p
 	bind_int(b, page->rows + 1);
 }
 
+bool
+policy_full(const struct jw *out)
+{
+	return out->out->len >= POLICY_ANSWER_BYTES;
+}
+
 const struct uuid *
 policy_or_null(const struct uuid *u)
 {

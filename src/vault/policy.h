@@ -74,6 +74,11 @@ int policy_place(struct call *c, enum stmt s, const struct policy_page *page, co
 /* Binds place, page->after and one row more than the page has, to know whether there is a next one. */
 void policy_bind_page(struct binds *b, const char *place, const struct policy_page *page) NONNULL;
 
+/* What one answer may hold: a list that has come so far ends its page, with a cursor. Statements of lists bring no more
+ * than this of texts either. One row may go beyond. */
+#define POLICY_ANSWER_BYTES (1u << 20)
+bool policy_full(const struct jw *out) NONNULL;
+
 /* NULL for nil, for parameters that may be SQL NULL. */
 const struct uuid *policy_or_null(const struct uuid *u) NONNULL;
 

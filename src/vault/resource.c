@@ -6,7 +6,7 @@
 #include "vault/lists.h"
 #include "vault/user.h"
 
-/* Columns of resource_list. */
+/* Columns of resource_show. */
 enum {
 	COL_ID,
 	COL_NAME,
@@ -23,6 +23,7 @@ enum {
 	COL_CURRENT_N,
 	COL_CONFLICT,
 	COL_ACCOUNT_LEVEL,
+	COL_FOLLOWING,
 };
 
 /* ---- reading ---- */
@@ -52,16 +53,35 @@ same_resource(const struct rows *r, int i, int j)
 	return uuid_eq(&a, &b);
 }
 
-/* Writes the accounts of the resource of row i; returns the row behind its last. */
+/* The account behind which there are more of the same resource; nil: there are none behind row i. */
+static struct uuid
+next_account(const struct rows *r, int i)
+{
+	struct uuid id, following, account = { 0 };
+	if (row_null(r, i, COL_FOLLOWING))
+		return account;
+	row_uuid(r, i, COL_ID, &id);
+	row_uuid(r, i, COL_FOLLOWING, &following);
+	if (uuid_eq(&id, &following))
+		row_uuid(r, i, COL_ACCOUNT, &account);
+	return account;
+}
+
+/* Writes the accounts of the resource of row i, as many as the answer may hold, and under `next` where more of them begin;
+ * returns the row behind the last. */
 static int
-write_accounts(const struct call *c, struct jw *out, const struct rows *r, int i)
+write_accounts(const struct call *c, struct jw *out, const char *next, const struct rows *r, int i)
 {
 	int from = i;
 	jw_array(out, "accounts");
-	for (; i < rows_count(r) && same_resource(r, from, i); i++)
+	do {
 		if (!row_null(r, i, COL_ACCOUNT))
 			write_account(c, out, r, i);
+		i++;
+	} while (i < rows_count(r) && same_resource(r, from, i) && !policy_full(out));
 	jw_end_array(out);
+	struct uuid more = next_account(r, i - 1);
+	jw_uuid(out, next, &more);
 	return i;
 }
 
@@ -90,7 +110,7 @@ write_resource(const struct call *c, struct jw *out, const struct rows *r, int i
 	jw_text(out, "name", row_text(r, i, COL_OWNER_NAME));
 	jw_end_object(out);
 	jw_text(out, "level", policy_level_name(row_int(r, i, COL_LEVEL)));
-	int next = write_accounts(c, out, r, i);
+	int next = write_accounts(c, out, "accounts_next", r, i);
 	jw_end_object(out);
 	return next;
 }
@@ -162,8 +182,10 @@ read_ids(struct call *c, const struct resource_query *q, struct rows **ret, stru
 	return lists_ask(c, stmt, &b, ret, e);
 }
 
+/* accounts: which of each resource; the place of its `after` is given. */
 static int
-read_shown(struct call *c, const struct uuid *ids, size_t n, struct rows **ret, struct err *e)
+read_shown(struct call *c, const struct uuid *ids, size_t n, const char *place,
+	   const struct policy_page *accounts, struct rows **ret, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	bind_uuid(&b, &c->who.user);
@@ -171,8 +193,13 @@ read_shown(struct call *c, const struct uuid *ids, size_t n, struct rows **ret, 
 	for (size_t i = 0; i < n; i++)
 		bind_elem_uuid(&b, &ids[i]);
 	bind_array_end(&b);
+	bind_text(&b, place);
+	bind_uuid(&b, &accounts->after);
+	bind_int(&b, accounts->rows);
 	return lists_ask(c, STMT_RESOURCE_SHOW, &b, ret, e);
 }
+
+static const struct policy_page all_accounts = { .rows = POLICY_PAGE_MAX };
 
 int
 resource_list(struct call *c, const struct resource_query *q, struct jw *out, struct err *e)
@@ -186,25 +213,34 @@ resource_list(struct call *c, const struct resource_query *q, struct jw *out, st
 	int found = ids ? rows_count(ids) : 0, n = found < q->page.rows ? found : q->page.rows;
 	for (int k = 0; k < n; k++)
 		row_uuid(ids, k, 0, &id[k]);
-	rc = n ? read_shown(c, id, (size_t)n, &r, e) : 0;
+	rc = n ? read_shown(c, id, (size_t)n, "", &all_accounts, &r, e) : 0;
 	if (rc)
 		return rc;
+	int rows = r ? rows_count(r) : 0, i = 0;
+	struct uuid last = { 0 };
 	jw_object(out, NULL);
 	jw_array(out, "resources");
-	for (int i = 0; n && i < rows_count(r);)
+	while (i < rows && !policy_full(out))
 		i = write_resource(c, out, r, i);
 	jw_end_array(out);
-	jw_uuid(out, "next", found > n ? &id[n - 1] : &(struct uuid){ 0 });
+	if (i)
+		row_uuid(r, i - 1, COL_ID, &last);
+	else if (n)
+		last = id[n - 1]; /* all of them are gone meanwhile */
+	/* A page ends before the last of its ids when the answer is full. */
+	bool more = found > n || (n && !uuid_eq(&last, &id[n - 1]));
+	jw_uuid(out, "next", more ? &last : &(struct uuid){ 0 });
 	jw_end_object(out);
 	return 0;
 }
 
 /* The rows of one resource that the caller sees; refuses with its event. */
 static int
-read_one(struct call *c, const struct uuid *id, struct rows **ret, struct err *e)
+read_one(struct call *c, const struct uuid *id, const struct policy_page *accounts,
+	 struct rows **ret, struct err *e)
 {
 	auto_rows r = NULL;
-	int rc = read_shown(c, id, 1, &r, e);
+	int rc = read_shown(c, id, 1, "", accounts, &r, e);
 	if (rc)
 		return rc;
 	if (rows_count(r) == 0) {
@@ -219,21 +255,33 @@ int
 resource_get(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
 {
 	auto_rows r = NULL;
-	int rc = read_one(c, id, &r, e);
+	int rc = read_one(c, id, &all_accounts, &r, e);
 	if (rc == 0)
 		write_resource(c, out, r, 0);
 	return rc;
 }
 
 int
-resource_accounts(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+resource_accounts(struct call *c, const struct uuid *id, const struct policy_page *page,
+		  struct jw *out, struct err *e)
 {
 	auto_rows r = NULL;
-	int rc = read_one(c, id, &r, e);
+	const char *place;
+	int rc = policy_place(c, STMT_ACCOUNT_PLACE, page, &place, e);
+	if (rc == 0 && uuid_is_nil(&page->after))
+		rc = read_one(c, id, page, &r, e);
+	else if (rc == 0 && place)
+		rc = read_shown(c, id, 1, place, page, &r, e);
 	if (rc)
 		return rc;
 	jw_object(out, NULL);
-	write_accounts(c, out, r, 0);
+	if (r && rows_count(r)) {
+		write_accounts(c, out, "next", r, 0);
+	} else {
+		jw_array(out, "accounts");
+		jw_end_array(out);
+		jw_null(out, "next");
+	}
 	jw_end_object(out);
 	return 0;
 }

@@ -1,11 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The log as an auditor reads it, newest first. Null parameters do not filter. before_*: the last row of the page before.
+-- The log as an auditor reads it, newest first. Null parameters do not filter. before_*: the last row of the page before. Bodies
+-- come up to about 1 MiB; behind that they are null, and the row is of the next page. The first row has its body.
 
 -- name: audit_list(kind int, actor uuid, object uuid, since timestamptz, until timestamptz, node uuid,
 --   before_at timestamptz, before_node uuid, before_seq bigint, rows int) ->
 --   node uuid, node_name text, seq bigint, at timestamptz, kind int, actor uuid, actor_name text, object uuid,
 --   address text, body text, object_name text
-SELECT e.node, n.name, e.seq, e.at, e.kind, e.actor, p.name, e.object, e.address, e.body,
+SELECT e.node, n.name, e.seq, e.at, e.kind, e.actor, p.name, e.object, e.address,
+	CASE WHEN sum(octet_length(e.body)) OVER w - octet_length(e.body) < 1048576 THEN e.body END,
 	coalesce((SELECT r.name || '/' || a.login FROM account a JOIN resource r ON r.id = a.resource WHERE a.id = e.object),
 		(SELECT name FROM resource WHERE id = e.object),
 		(SELECT name FROM principal WHERE id = e.object),
@@ -23,4 +25,5 @@ FROM (
 ) e
 LEFT JOIN node n ON n.id = e.node
 LEFT JOIN principal p ON p.id = e.actor
+WINDOW w AS (ORDER BY e.at DESC, e.node DESC, e.seq DESC)
 ORDER BY e.at DESC, e.node DESC, e.seq DESC;

@@ -16,9 +16,12 @@ SELECT hash FROM event WHERE node = $1 AND seq = $2;
 -- name: event_nodes() -> node uuid, last bigint, events bigint
 SELECT node, max(seq), count(*) FROM event GROUP BY node ORDER BY node;
 
+-- The next events of a chain, at most $3 of them and about 1 MiB; one at least, unless there is none.
 -- name: event_chunk(node uuid, after bigint, rows int) -> seq bigint, at timestamptz, kind int, actor uuid, object uuid, address text, body text, hash bytea
-SELECT seq, at, kind, actor, object, address, body, hash
-FROM event WHERE node = $1 AND seq > $2 ORDER BY seq LIMIT $3;
+SELECT seq, at, kind, actor, object, address, body, hash FROM (
+	SELECT e.*, sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS before
+	FROM (SELECT * FROM event WHERE node = $1 AND seq > $2 ORDER BY seq LIMIT $3) e
+) t WHERE before < 1048576 ORDER BY seq;
 
 -- name: inbox_nodes() -> node uuid
 SELECT DISTINCT node FROM ha_inbox LIMIT 16;

@@ -86,26 +86,50 @@ WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
 				AND (a.login ILIKE $2 OR a.description ILIKE $2)))
 ORDER BY lower(r.name), r.id LIMIT $5;
 
--- One row per account that the user sees, in the order of the ids; account null: none. What the user may not see is not there.
--- name: resource_show(principal uuid, ids uuid[]) ->
+-- Where a page of the accounts of a resource begins.
+-- name: account_place(id uuid) -> place text
+SELECT lower(login) FROM account WHERE id = $1;
+
+-- One row per account that the user sees, in the order of the ids; account null: none. What the user may not see is not there. Of each resource there
+-- are at most `rows` accounts behind (place, after), lower(login) and id, and of all together about 1 MiB of texts; the first row of a resource has its texts.
+-- following: the resource of the row behind this one, whether that came or was left out.
+-- name: resource_show(principal uuid, ids uuid[], place text, after uuid, rows int) ->
 --   id uuid, name text, type text, address text, url text, description text, owner uuid, owner_name text, level int,
---   account uuid, login text, account_description text, current_n int, conflict bool, account_level int
-SELECT p.id, p.name, p.type, p.address, p.url, p.description, p.owner, p.owner_name, p.level,
-	a.id, a.login, a.description, a.current_n, a.conflict, a.level
-FROM unnest($2::uuid[]) WITH ORDINALITY AS q (id, ord)
-CROSS JOIN LATERAL (
-	SELECT r.*, (SELECT o.name FROM principal o WHERE o.id = r.owner) AS owner_name,
-		CASE WHEN r.owner = $1 THEN 4
-			ELSE coalesce((SELECT s.level FROM share s WHERE s.target = r.id AND s.principal = $1), 0) END AS level
-	FROM resource r WHERE r.id = q.id AND r.deleted_at IS NULL LIMIT 1
-) p
-LEFT JOIN LATERAL (
-	SELECT a.*, greatest(p.level, coalesce(sa.level, 0)) AS level
-	FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
-	WHERE a.resource = p.id AND a.deleted_at IS NULL AND (p.level > 0 OR sa.level IS NOT NULL)
-) a ON true
-WHERE p.level > 0 OR a.id IS NOT NULL
-ORDER BY q.ord, lower(a.login), a.id;
+--   account uuid, login text, account_description text, current_n int, conflict bool, account_level int, following uuid
+SELECT y.id, y.name, y.type, y.address, y.url, y.description, y.owner, y.owner_name, y.level,
+	y.account, y.login, y.account_description, y.current_n, y.conflict, y.account_level, y.following
+FROM (
+	SELECT x.*, lead(x.id) OVER w AS following, sum(x.cost) OVER w - x.cost AS before
+	FROM (
+		SELECT z.*, octet_length(z.name) + octet_length(z.type) + octet_length(z.address) + octet_length(z.url) + octet_length(z.description)
+			+ coalesce(octet_length(z.login) + octet_length(z.account_description), 0) AS cost
+		FROM (
+			SELECT q.ord, p.id, n.rank, CASE WHEN n.rank = 1 THEN p.name ELSE '' END AS name, CASE WHEN n.rank = 1 THEN p.type ELSE '' END AS type,
+				CASE WHEN n.rank = 1 THEN p.address ELSE '' END AS address, CASE WHEN n.rank = 1 THEN p.url ELSE '' END AS url,
+				CASE WHEN n.rank = 1 THEN p.description ELSE '' END AS description, p.owner, p.owner_name, p.level,
+				a.id AS account, a.login, a.description AS account_description, a.current_n, a.conflict, a.level AS account_level
+			FROM unnest($2::uuid[]) WITH ORDINALITY AS q (id, ord)
+			CROSS JOIN LATERAL (
+				SELECT r.*, (SELECT o.name FROM principal o WHERE o.id = r.owner) AS owner_name,
+					CASE WHEN r.owner = $1 THEN 4
+						ELSE coalesce((SELECT s.level FROM share s WHERE s.target = r.id AND s.principal = $1), 0) END AS level
+				FROM resource r WHERE r.id = q.id AND r.deleted_at IS NULL LIMIT 1
+			) p
+			LEFT JOIN LATERAL (
+				SELECT a.*, greatest(p.level, coalesce(sa.level, 0)) AS level, row_number() OVER (ORDER BY lower(a.login), a.id) AS rank
+				FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
+				WHERE a.resource = p.id AND a.deleted_at IS NULL AND (p.level > 0 OR sa.level IS NOT NULL)
+					AND (lower(a.login), a.id) > ($3, $4)
+				ORDER BY lower(a.login), a.id LIMIT $5 + 1
+			) a ON true
+			CROSS JOIN LATERAL (SELECT coalesce(a.rank, 1) AS rank) n
+			WHERE p.level > 0 OR a.id IS NOT NULL
+		) z
+	) x
+	WINDOW w AS (ORDER BY x.ord, x.rank)
+) y
+WHERE y.rank <= $5 AND y.before < 1048576
+ORDER BY y.ord, y.rank;
 
 -- Is the name free? Names are unique whoever owns them.
 -- name: resource_name_taken(name text, but uuid) -> taken bool

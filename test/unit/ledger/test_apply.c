@@ -321,6 +321,9 @@ list(int user, const char *name, const char *pattern, struct rows **ret)
 		bind_elem_uuid(&show, &id);
 	}
 	bind_array_end(&show);
+	bind_text(&show, "");
+	bind_uuid(&show, &(struct uuid){ 0 });
+	bind_int(&show, 200);
 	*ret = ask(STMT_RESOURCE_SHOW, &show);
 	return rows_count(*ret);
 }
