@@ -3,7 +3,8 @@
 """Holds src/ against the table of folders in docs/architecture.md: what each may include.
 
 Also: every source begins with its SPDX line, header base names are unique, headers include each other without cycles,
-and the libraries that are to be hidden behind one header are included nowhere else.
+and the libraries that are to be hidden behind one header are included nowhere else. --house prints the folders instead:
+files, lines, and what each really includes.
 """
 import re
 import sys
@@ -28,7 +29,7 @@ HIDDEN = {
     "archive_entry.h": ("pack/",),
 }
 # Who may start another program: PostgreSQL's are all started by one function, with their full path.
-STARTERS = ("pg/program.c", "cli/get.c")
+STARTERS = ("pg/program.c", "cli/client/get.c")
 STARTS = re.compile(r"\b(f?exec(?:l|v)[a-z]*|posix_spawnp?|system|popen)\(")
 SPDX_TREES = {"src": (".c", ".h", ".def", ".sql"), "test": (".c", ".h", ".py", ".lua"), "tools": (".py", ".sh"), "packaging": (".sh",)}
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
@@ -36,7 +37,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
 def layers():
     """folder → set of folders it may include, from the page's table."""
-    rows = re.findall(r"^\| (\w+) \|[^|]*\| ?([^|]*?) ?\|$", (ROOT / "docs/architecture.md").read_text(), re.M)
+    rows = re.findall(r"^\| ([\w/]+) \|[^|]*\| ?([^|]*?) ?\|$", (ROOT / "docs/architecture.md").read_text(), re.M)
     order = [name for name, _ in rows if name != "folder"]
     allowed = {}
     for name, may in rows:
@@ -53,6 +54,12 @@ def layers():
     if not allowed:
         sys.exit("docs/architecture.md: the table of folders was not found")
     return allowed
+
+
+def folder_of(path, allowed):
+    """The folder of the table in which a path below src/ lies: the longest that fits; else its first part."""
+    fits = [f for f in allowed if path.startswith(f + "/")]
+    return max(fits, key=len) if fits else path.split("/")[0]
 
 
 def first_cycle(graph):
@@ -78,14 +85,30 @@ def first_cycle(graph):
     return None
 
 
+def house(allowed):
+    """One row a folder: files, lines, what it includes."""
+    rows = {folder: [0, 0, set()] for folder in allowed}
+    for f in sorted(SRC.rglob("*.[ch]")):
+        folder = folder_of(f.relative_to(SRC).as_posix(), allowed)
+        text = f.read_text()
+        row = rows.setdefault(folder, [0, 0, set()])
+        row[0] += 1
+        row[1] += text.count("\n")
+        row[2] |= {folder_of(what, allowed) for kind, what in INCLUDE.findall(text) if kind == '"' and "/" in what} - {folder}
+    for folder, (files, lines, includes) in rows.items():
+        print(f"{folder:<12} {files:>4} files {lines:>7,} lines   {' '.join(sorted(includes, key=list(rows).index))}")
+
+
 def main():
     allowed = layers()
+    if sys.argv[1:] == ["--house"]:
+        return house(allowed)
     faults = []
     graph = {}
     names = {}
     for f in sorted(SRC.rglob("*.[ch]")):
         rel = f.relative_to(SRC).as_posix()
-        folder = rel.split("/")[0]
+        folder = folder_of(rel, allowed)
         if folder not in allowed:
             faults.append(f"src/{rel}: folder '{folder}' is not in docs/architecture.md's table")
             continue
@@ -102,7 +125,7 @@ def main():
                 if homes and not rel.startswith(homes):
                     faults.append(f"src/{rel}:{line}: <{what}> may only be included in {', '.join(homes)}")
                 continue
-            target = what.split("/")[0]
+            target = folder_of(what, allowed)
             if "/" not in what:
                 if not (f.parent / what).exists():
                     faults.append(f'src/{rel}:{line}: "{what}": our includes are paths from src/')

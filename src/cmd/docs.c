@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include "api/routes.h"
 #include "base/settings.h"
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 
 static int
 print(const struct buf *out, struct err *e)

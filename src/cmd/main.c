@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "agent/agent.h"
 #include "base/log.h"
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 #include "http/json.h"
 #include "keyd/keyd.h"
 #include "node/node.h"
@@ -24,7 +24,7 @@
 
 static const struct cli_verb *const verbs[] = {
 #define VERB(id) &verb_##id,
-#include "cli/verbs.def"
+#include "cli/frame/verbs.def"
 #undef VERB
 	NULL,
 };

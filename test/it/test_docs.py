@@ -28,7 +28,7 @@ def test_every_reason_of_the_status_is_explained():
 
 
 def test_every_verb_has_help(holdfast):
-    verbs = re.findall(r"^VERB\((\w+)\)", (ROOT / "src/cli/verbs.def").read_text(), re.M)
+    verbs = re.findall(r"^VERB\((\w+)\)", (ROOT / "src/cli/frame/verbs.def").read_text(), re.M)
     assert len(verbs) > 20
     for verb in verbs:
         words = [w.replace("_", "-") for w in verb.split("_", 1)]

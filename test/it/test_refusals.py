@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks come before effects: whoever is refused has changed nothing.
 
-Every verb of src/cli/verbs.def and every route of src/api/routes.c that changes something is a row here, or is named with the reason why it
+Every verb of src/cli/frame/verbs.def and every route of src/api/routes.c that changes something is a row here, or is named with the reason why it
 has none. Before and after each refusal the homes are compared (names, kinds, modes, owners, contents) and so are all tables of both nodes. What
 may differ is what a refused attempt leaves by design: its event, and what counts attempts.
 """
@@ -493,7 +493,7 @@ def test_a_users_verb_that_is_refused_changes_nothing(ready, people, row):
 def verbs():
     """Their names, in the order of the help."""
     names = []
-    for ident in re.findall(r"^VERB\((\w+)\)", (ROOT / "src/cli/verbs.def").read_text(), re.M):
+    for ident in re.findall(r"^VERB\((\w+)\)", (ROOT / "src/cli/frame/verbs.def").read_text(), re.M):
         for source in (ROOT / "src/cli").glob("*.c"):
             found = re.search(rf"const struct cli_verb verb_{ident} = \{{\s*\"([^\"]+)\"", source.read_text())
             if found:

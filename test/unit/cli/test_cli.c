@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/cli.h"
+#include "cli/frame/cli.h"
 
 static int
 run_nothing(const struct cli *c, struct err *e)

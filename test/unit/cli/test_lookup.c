@@ -3,7 +3,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
-#include "cli/lookup.h"
+#include "cli/frame/lookup.h"
 
 #define ID(n) "01890000-0000-7000-8000-00000000000" n
 #define OWNER(name) "\"owner\":{\"id\":\"" ID("f") "\",\"name\":\"" name "\"}"

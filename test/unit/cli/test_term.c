@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "cli/term.h"
+#include "cli/frame/term.h"
 
 static void
 written(const char *text, bool lines, const char *expected)

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast audit …: the log, read and verified through a node.
+ */
+#include <string.h>
+#include "base/clock.h"
+#include "base/jw.h"
+#include "base/uuid.h"
+#include "base/when.h"
+#include "cli/client/audit_export.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/lookup.h"
+#include "cli/frame/paging.h"
+#include "cli/frame/term.h"
+
+/* Options of list that are passed on as they are. */
+static const char *const filters[] = { "user", "kind", "object" };
+
+/* Those of the two times are understood here, and passed on as the API has them. */
+static int
+take_times(const struct cli *c, struct buf *ret_query, struct err *e)
+{
+	static const char *const names[] = { "since", "until" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *text = cli_get(c, names[i]);
+		bool until = i == 1;
+		char iso[CLOCK_ISO_LEN];
+		int64_t us;
+
+		if (!text)
+			continue;
+		if (when_moment(text, clock_now_us(), until, &us))
+			return err_set(
+				e, ERR_USAGE,
+				"--%s takes a day or a time, such as 2026-11-28, \"2026-11-28 "
+				"14:00\" (UTC, or with an offset as in +01:00), or how long ago, "
+				"such as 2h or 3d, not '%s'",
+				names[i], text);
+		/* The API leaves out what is not before its end; a whole day is meant whole. */
+		clock_iso(us + (until && strlen(text) == 10), iso);
+		buf_addf(ret_query, "&%s=%s", names[i], iso);
+	}
+	return 0;
+}
+
+static void
+write_path(const struct cli *c, const char *node, const char *times, struct buf *path)
+{
+	char before = '?';
+
+	buf_adds(path, "/v1/audit");
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
+		if (cli_get(c, filters[i])) {
+			buf_addf(path, "%c%s=", before, filters[i]);
+			lookup_escape(path, cli_get(c, filters[i]));
+			before = '&';
+		}
+	if (*node) {
+		buf_addf(path, "%cnode=%s", before, node);
+		before = '&';
+	}
+	if (*times)
+		buf_addf(path, "%c%s", before, times + 1);
+}
+
+/* What a person can read: no certificates, hashes or ids. */
+static bool
+is_readable(json_t *v)
+{
+	const char *s = json_string_value(v);
+	struct uuid id;
+
+	if (json_is_object(v) || json_is_array(v) || json_is_null(v))
+		return false;
+	return !s || (!strchr(s, '\n') && uuid_parse(s, &id) != 0 &&
+		      !(strlen(s) >= 32 && strspn(s, "0123456789abcdef") == strlen(s)));
+}
+
+/* "reason: to mend the switch, version: 3" of a body; the rest is for --json. */
+static void
+describe(json_t *body, struct buf *out)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(body, name, v)
+	{
+		if (!is_readable(v))
+			continue;
+		buf_adds(out, out->len ? ", " : "");
+		for (const char *p = name; *p; p++)
+			buf_addc(out, *p == '_' ? ' ' : *p);
+		buf_adds(out, ": ");
+		if (json_is_string(v))
+			buf_adds(out, json_string_value(v));
+		else if (json_is_boolean(v))
+			buf_adds(out, json_is_true(v) ? "yes" : "no");
+		else
+			remote_json_text(v, JSON_ENCODE_ANY, out);
+	}
+}
+
+/* "2026-11-28 14:00:05" of the API's form. */
+static void
+write_when(const char *iso, char ret[static 20])
+{
+	snprintf(ret, 20, "%.10s %.8s", iso, strlen(iso) > 11 ? iso + 11 : "");
+}
+
+static void
+add_event(struct term_table *t, const json_t *ev)
+{
+	const char *text = lookup_text(ev, "text");
+	auto_buf details = BUF_INIT, place = BUF_INIT;
+	char when[20];
+
+	write_when(lookup_text(ev, "at"), when);
+	describe(json_object_get(ev, "body"), &details);
+	buf_addf(&place, "%s #%lld", lookup_text(json_object_get(ev, "node"), "name"),
+		 (long long)json_integer_value(json_object_get(ev, "seq")));
+	term_table_row(t, when, lookup_text(json_object_get(ev, "actor"), "name"),
+		       *text ? text : lookup_text(ev, "kind"), lookup_text(ev, "object_name"),
+		       lookup_text(ev, "address"), buf_str(&place), buf_str(&details));
+}
+
+static const struct paging list = { .array = "events",
+				    .cursor = "before",
+				    .most = 50,
+				    .row = add_event,
+				    .columns = 7,
+				    .head = { "WHEN (UTC)", "WHO", "WHAT", "ON WHAT", "FROM",
+					      "NODE", "DETAILS" } };
+
+static int
+run_list(const struct cli *c, struct err *e)
+{
+	auto_buf times = BUF_INIT, path = BUF_INIT;
+	auto_remote r = NULL;
+	char node[37] = "";
+	int rc = take_times(c, &times, e);
+
+	if (rc == 0)
+		rc = paging_open(c, &list, &r, e);
+	if (rc == 0 && cli_get(c, "node"))
+		rc = lookup_node(r, cli_get(c, "node"), node, e);
+	if (rc < 0)
+		return rc;
+	write_path(c, node, buf_str(&times), &path);
+	return paging_print(c, r, &list, buf_str(&path), e);
+}
+
+/* As people call the node of an id; the id of one that nobody knows any more. */
+static const char *
+name_of(json_t *nodes, const char *id)
+{
+	size_t i;
+	json_t *n;
+
+	json_array_foreach(nodes, i, n)
+	{
+		if (strcmp(lookup_text(n, "id"), id) == 0 && *lookup_text(n, "name"))
+			return lookup_text(n, "name");
+	}
+	return id;
+}
+
+static int
+run_verify(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	size_t i;
+	json_t *n;
+	if (c->nargs)
+		return audit_export_verify(c, e);
+	if (cli_get(c, "against") || cli_get(c, "key"))
+		return err_set(e, ERR_USAGE, "--against and --key need the FILE of an export");
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = remote_call(r, REMOTE_READ, "GET", "/v1/audit/verify", NULL, &o, e);
+	if (rc < 0)
+		return rc;
+	bool good = json_is_true(json_object_get(o, "good"));
+	if (c->json) {
+		term_print_json(o);
+		return good ? CLI_GOOD : CLI_FAILED;
+	}
+	auto_json known = NULL;
+	struct err ignored;
+	if (remote_call(r, REMOTE_READ, "GET", "/v1/nodes", NULL, &known, &ignored))
+		known = NULL; /* then by their ids */
+	json_t *nodes = json_object_get(known, "nodes");
+	json_array_foreach(json_object_get(o, "nodes"), i, n)
+	{
+		bool broken = json_is_true(json_object_get(n, "broken"));
+		const char *name = name_of(nodes, lookup_text(json_object_get(n, "node"), "id"));
+		printf("%s%s%s", cli_paint(c, broken ? CLI_RED : CLI_GREEN),
+		       broken ? "BROKEN" : "good", cli_paint(c, CLI_PLAIN));
+		if (broken)
+			term_say(stdout, "  node %s at event %lld: %s\n", name,
+				 (long long)json_integer_value(json_object_get(n, "broken_seq")),
+				 lookup_text(n, "why"));
+		else
+			term_say(stdout, "    node %s: %lld events\n", name,
+				 (long long)json_integer_value(json_object_get(n, "events")));
+	}
+	json_array_foreach(json_object_get(o, "accepted"), i, n)
+	{
+		term_say(stdout, "accepted  node %s at event %lld: accepted on %s by %s: %s\n",
+			 name_of(nodes, lookup_text(n, "node")),
+			 (long long)json_integer_value(json_object_get(n, "seq")),
+			 lookup_text(n, "at"), lookup_text(n, "by"), lookup_text(n, "reason"));
+	}
+	printf("%s: %lld events verified\n",
+	       !good ? "THE LOG IS BROKEN"
+	       : json_array_size(json_object_get(o, "accepted"))
+		       ? "the log is unbroken but for what was accepted"
+		       : "the whole log is unbroken",
+	       (long long)json_integer_value(json_object_get(o, "events")));
+	return good ? CLI_GOOD : CLI_FAILED;
+}
+
+static int
+run_accept(const struct cli *c, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	struct jw w;
+	int rc = remote_open(&r, e);
+
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "reason", c->args[0]);
+	jw_end_object(&w);
+	if (rc == 0)
+		rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/audit/accept", buf_str(&body), &o,
+				 e);
+	if (rc < 0)
+		return rc;
+	if (c->json)
+		term_print_json(o);
+	else
+		printf("accepted: %lld breaks of the log, and its ends as they are; the log says "
+		       "so\n",
+		       (long long)json_integer_value(json_object_get(o, "breaks")));
+	return CLI_GOOD;
+}
+
+static const struct cli_opt list_opts[] = {
+	{ "user", "NAME", "Only what this user did." },
+	{ "kind", "KIND", "Only this kind of event, e.g. retrieved." },
+	{ "object", "ID", "Only what was done to this resource, account or user." },
+	{ "since", "TIME",
+	  "Not before: 2026-11-28, \"2026-11-28 14:00\" (UTC, or with an offset: +01:00), RFC "
+	  "3339, "
+	  "or how long ago: 2h, 3d." },
+	{ "until", "TIME", "Not after; a day alone is meant to its end." },
+	{ "node", "NAME", "Only what happened on this node." },
+	PAGING_OPT_MOST("events, the newest first (default 50)"),
+	{ 0 },
+};
+
+static const struct cli_opt verify_opts[] = {
+	{ "against", "OLDER", "An earlier export, which FILE has to continue." },
+	{ "key", "HEX", "The public key that must have signed FILE." },
+	{ 0 },
+};
+
+const struct cli_verb verb_audit_list = {
+	"audit list", "", 0, 0, list_opts, run_list, "Lists what happened, the newest first.",
+	NULL,	      0
+};
+const struct cli_verb verb_audit_verify = {
+	"audit verify",
+	"[FILE]",
+	0,
+	1,
+	verify_opts,
+	run_verify,
+	"Walks the whole chain of every node and names the first break.",
+	"With FILE it checks an export instead (holdfast audit export), without any node or master "
+	"key.",
+	0
+};
+const struct cli_verb verb_audit_accept = {
+	"audit accept",
+	"REASON",
+	1,
+	1,
+	NULL,
+	run_accept,
+	"Accepts what is found wrong with the log, after somebody looked into it.",
+	"Every break that audit verify finds, and the ends of the chains as they are now: status "
+	"and verification then say "
+	"who accepted it instead of failing. The events themselves stay lost. Needs the primary; "
+	"it is in the log.",
+	0
+};

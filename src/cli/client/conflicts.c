@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast conflicts, settle: accounts that were changed on both sides of a cut, and a person's word
+ * on which version counts.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/jw.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/lookup.h"
+#include "cli/frame/paging.h"
+
+static void
+add_conflict(struct term_table *t, const json_t *a)
+{
+	auto_buf name = BUF_INIT;
+	char current[24], open[24];
+
+	buf_addf(&name, "%s/%s", lookup_text(json_object_get(a, "resource"), "name"),
+		 lookup_text(a, "login"));
+	snprintf(current, sizeof(current), "%lld",
+		 (long long)json_integer_value(json_object_get(a, "version")));
+	snprintf(open, sizeof(open), "%lld",
+		 (long long)json_integer_value(json_object_get(a, "open")));
+	term_table_row(t, buf_str(&name), current, open, lookup_text(a, "latest"),
+		       lookup_text(a, "level"));
+}
+
+static const struct paging list = { .array = "conflicts",
+				    .cursor = "after",
+				    .none = "no conflicts",
+				    .row = add_conflict,
+				    .columns = 5,
+				    .head = { "ACCOUNT", "CURRENT", "OPEN", "LATEST", "YOU MAY" } };
+
+#define ID_SHOWN 8 /* characters of an id: enough to name one */
+
+static int
+read_administration(struct remote *r, json_t **ret, struct err *e)
+{
+	return remote_call(r, REMOTE_READ, "GET", "/v1/conflicts/administration", NULL, ret, e);
+}
+
+static bool
+is_open(const json_t *conflict)
+{
+	return !json_is_object(json_object_get(conflict, "acknowledged"));
+}
+
+static void
+print_administration(const json_t *all)
+{
+	struct term_table t = { .head = { "ID", "AT", "ON", "USER", "WHAT", "COUNTS", "LOST",
+					  "ACKNOWLEDGED" },
+				.columns = 8 };
+	size_t i;
+	json_t *a;
+
+	json_array_foreach(all, i, a)
+	{
+		auto_buf what = BUF_INIT;
+		const char *target = lookup_text(json_object_get(a, "target"), "name");
+		const char *by = lookup_text(json_object_get(a, "acknowledged"), "by");
+		char id[ID_SHOWN + 1];
+
+		snprintf(id, sizeof(id), "%s", lookup_text(a, "id"));
+		buf_addf(&what, "%s%s%s", lookup_text(a, "what"), *target ? " of " : "", target);
+		term_table_row(&t, id, lookup_text(a, "at"),
+			       lookup_text(json_object_get(a, "node"), "name"),
+			       lookup_text(json_object_get(a, "user"), "name"), buf_str(&what),
+			       lookup_text(a, "kept"), lookup_text(a, "lost"),
+			       is_open(a) ? "no"
+			       : *by	  ? by
+					  : "yes");
+	}
+	if (t.rows == 0)
+		printf("no conflicts\n");
+	else
+		term_table_print(&t);
+}
+
+static int
+run_administration(const struct cli *c, struct remote *r, struct err *e)
+{
+	auto_json o = NULL;
+	int rc = read_administration(r, &o, e);
+
+	if (rc < 0)
+		return rc;
+	term_note_mode(r);
+	if (c->json)
+		term_print_json(json_object_get(o, "conflicts"));
+	else
+		print_administration(json_object_get(o, "conflicts"));
+	return CLI_GOOD;
+}
+
+/* Those that are open and meant: all of them, or the one whose id begins so. */
+static bool
+is_meant(const json_t *conflict, const char *which)
+{
+	if (strcmp(which, "all") == 0)
+		return is_open(conflict);
+	return strncmp(lookup_text(conflict, "id"), which, strlen(which)) == 0;
+}
+
+static int
+find_meant(const json_t *all, const char *which, json_t *ret, struct err *e)
+{
+	size_t i;
+	json_t *a;
+
+	if (strcmp(which, "all") != 0 && strlen(which) < ID_SHOWN)
+		return err_set(e, ERR_USAGE,
+			       "--acknowledge takes an ID as `holdfast conflicts --administration` "
+			       "shows it, or all, not \"%s\"",
+			       which);
+	json_array_foreach(all, i, a)
+	{
+		if (is_meant(a, which))
+			json_array_append(ret, a);
+	}
+	if (json_array_size(ret) == 1 || strcmp(which, "all") == 0)
+		return 0;
+	return err_set(e, json_array_size(ret) ? ERR_USAGE : ERR_NOT_FOUND,
+		       json_array_size(ret)
+			       ? "more than one conflict has an ID that begins with %s: give more "
+				 "of it (--json shows the whole)"
+			       : "no conflict of administration has the ID %s",
+		       which);
+}
+
+/* What is said to have been seen is what was listed just now, one by one. */
+static int
+run_acknowledge(const struct cli *c, struct remote *r, struct err *e)
+{
+	auto_json meant = json_array();
+	auto_json o = NULL;
+	size_t i;
+	json_t *a;
+	int rc = read_administration(r, &o, e);
+
+	if (rc == 0)
+		rc = find_meant(json_object_get(o, "conflicts"), cli_get(c, "acknowledge"), meant,
+				e);
+	if (rc < 0)
+		return rc;
+	json_array_foreach(meant, i, a)
+	{
+		auto_buf path = BUF_INIT;
+
+		buf_addf(&path, "/v1/conflicts/administration/%s/acknowledge",
+			 lookup_text(a, "id"));
+		rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), NULL, NULL, e);
+		if (rc < 0)
+			return rc;
+	}
+	if (c->json)
+		term_print_json(meant);
+	else
+		printf("%zu acknowledged; what counts stays as it is until you decide otherwise\n",
+		       json_array_size(meant));
+	return CLI_GOOD;
+}
+
+static int
+run_conflicts(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	int rc = paging_open(c, &list, &r, e);
+
+	if (rc < 0)
+		return rc;
+	if (cli_has(c, "acknowledge"))
+		return run_acknowledge(c, r, e);
+	if (cli_has(c, "administration"))
+		return run_administration(c, r, e);
+	return paging_print(c, r, &list, "/v1/conflicts", e);
+}
+
+static int
+take_version(const char *text, int64_t *ret, struct err *e)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoll(text, &end, 10);
+	if (errno || end == text || *end || *ret < 1 || *ret > 1000000000)
+		return err_set(e, ERR_USAGE,
+			       "VERSION is a number as `holdfast history` shows it, not \"%s\"",
+			       text);
+	return 0;
+}
+
+static int
+run_settle(const struct cli *c, struct err *e)
+{
+	auto_buf path = BUF_INIT, body = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	auto_thing a = { 0 };
+	auto_buf name = BUF_INIT;
+	int64_t version;
+	struct jw w;
+
+	int rc = take_version(c->args[c->nargs - 1], &version, e);
+	if (rc == 0)
+		rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = lookup_account(r, lookup_words(c, 1), LOOKUP_WRITE, &a, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_int(&w, "version", version);
+	jw_end_object(&w);
+	buf_addf(&path, "/v1/accounts/%s/settle", a.id);
+	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), &o, e);
+	if (rc < 0)
+		return rc;
+	if (c->json) {
+		term_print_json(o);
+		return CLI_GOOD;
+	}
+	lookup_show(&name, &a);
+	printf("version %lld of ", (long long)version);
+	term_print_text(buf_str(&name));
+	printf(" is the current one; the others stay in its history\n");
+	return CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	{ "administration", NULL,
+	  "What administrators did on both sides, and what counts: the safer." },
+	{ "acknowledge", "ID|all",
+	  "Say that you have seen such a conflict of administration, or all that are listed." },
+	PAGING_OPT_MOST("accounts"),
+	{ 0 },
+};
+
+const struct cli_verb verb_conflicts = {
+	"conflicts",
+	"",
+	0,
+	0,
+	opts,
+	run_conflicts,
+	"Lists accounts that were changed on both sides of a cut and wait for your word.",
+	"`holdfast history RESOURCE/LOGIN` shows the versions: when, by whom, on which node. "
+	"`holdfast get "
+	"--version N` reads one. Settle with `holdfast settle`, or with a new value: `holdfast put "
+	"--settle`.",
+	0
+};
+const struct cli_verb verb_settle = {
+	"settle",
+	"RESOURCE/LOGIN VERSION | RESOURCE LOGIN VERSION",
+	2,
+	3,
+	NULL,
+	run_settle,
+	"Settles a conflict: VERSION becomes the current one; every version stays.",
+	LOOKUP_HELP,
+	0
+};

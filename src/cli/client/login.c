@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast login, logout: the session every other client verb uses.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/jw.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/lookup.h"
+#include "cli/frame/term.h"
+#include "cli/frame/waiting.h"
+#include "crypto/x509.h"
+
+#define DEFAULT_PORT 7272
+#define SECRET_MAX 1024
+
+struct place {
+	char host[256];
+	int port;
+	char url[320];
+};
+
+/* "host", "host:port", "[v6]:port", "https://host:port" → place. */
+static int
+parse_place(const char *s, struct place *ret, struct err *e)
+{
+	const char *at = strncmp(s, "https://", 8) == 0 ? s + 8 : s, *end, *port = NULL;
+
+	if (*at == '[') {
+		end = strchr(++at, ']');
+		if (end && end[1] == ':')
+			port = end + 2;
+	} else {
+		end = at + strcspn(at, ":/");
+		if (*end == ':' && !strchr(end + 1, ':'))
+			port = end + 1;
+		else if (*end == ':')
+			end = at + strlen(at);
+	}
+	char *rest = NULL;
+	long n = port ? strtol(port, &rest, 10) : DEFAULT_PORT;
+	if (!end || end == at || (size_t)(end - at) >= sizeof(ret->host) || n < 1 || n > 65535 ||
+	    (port && (rest == port || (*rest && strcmp(rest, "/") != 0))))
+		return err_set(e, ERR_USAGE, "\"%s\" is no address: write HOST or HOST:PORT", s);
+	snprintf(ret->host, sizeof(ret->host), "%.*s", (int)(end - at), at);
+	ret->port = (int)n;
+	snprintf(ret->url, sizeof(ret->url),
+		 strchr(ret->host, ':') ? "https://[%s]:%d" : "https://%s:%d", ret->host,
+		 ret->port);
+	return 0;
+}
+
+static int
+ask_trust(const struct place *p, const struct x509_info *info, struct err *e)
+{
+	fprintf(stderr,
+		"%s shows a certificate that is not known here:\n  subject  %s\n  issuer   %s\n  "
+		"names    %s\n  SHA-256  %s\n",
+		p->url, info->subject, info->issuer, info->names, info->pin);
+	if (!isatty(STDIN_FILENO))
+		return err_set(
+			e, ERR_UNTRUSTED,
+			"the certificate of %s is not known here, so nothing was sent. Compare it "
+			"with `holdfast cert show` on the node, then log in with --trust %s",
+			p->url, info->pin);
+	return term_confirm("Compare it with what `holdfast cert show` says on the node. Trust it?",
+			    e);
+}
+
+/* What the node is to be known by: --ca, --trust PIN, or a question. */
+static int
+find_trust(const struct cli *c, const struct place *p, struct buf *ret_pem, struct err *e)
+{
+	const char *ca = cli_get(c, "ca"), *pin = cli_get(c, "trust");
+	struct x509_info info;
+
+	if (ca)
+		return home_read_file(ca, 1u << 20, ret_pem, e);
+	auto_waiting w = waiting_begin();
+	waiting_for(w, "waiting: %s does not answer yet", p->url);
+	int rc = client_peer_cert(p->host, p->port, 5000, ret_pem, e);
+	waiting_for(w, "%s", "");
+	if (rc == 0)
+		rc = x509_read(buf_str(ret_pem), &info, e);
+	if (rc < 0)
+		return rc;
+	if (!pin)
+		return ask_trust(p, &info, e);
+	if (strcasecmp(pin, info.pin) != 0)
+		return err_set(e, ERR_REFUSED,
+			       "%s shows the certificate %s, not the one given with --trust; "
+			       "nothing was sent",
+			       p->url, info.pin);
+	return 0;
+}
+
+static int
+send_login(const struct cli *c, struct remote *r, const char *user, json_t **ret, struct err *e)
+{
+	auto_buf password = BUF_INIT, token = BUF_INIT, body = BUF_INIT, code = BUF_INIT;
+	bool setup = cli_has(c, "setup");
+	struct jw w;
+	int rc = 0;
+
+	if (setup)
+		rc = term_read_secret("Set-up token", false, SECRET_MAX, &token, e);
+	if (rc == 0)
+		rc = term_read_secret(setup ? "New password" : "Password", setup, SECRET_MAX,
+				      &password, e);
+	for (bool again = true; rc == 0 && again;) {
+		again = false;
+		buf_reset(&body);
+		jw_init(&w, &body);
+		jw_object(&w, NULL);
+		jw_text(&w, "name", user);
+		jw_text(&w, "password", buf_str(&password));
+		if (setup)
+			jw_text(&w, "setup_token", buf_str(&token));
+		if (code.len)
+			jw_text(&w, "code", buf_str(&code));
+		jw_end_object(&w);
+		rc = remote_call(r, REMOTE_READ, "POST", setup ? "/v1/setup" : "/v1/session",
+				 buf_str(&body), ret, e);
+		if (rc == ERR_SECOND_FACTOR && code.len == 0) {
+			rc = term_read_secret("Code", false, 16, &code, e);
+			again = true;
+		}
+	}
+	return rc;
+}
+
+static int
+run_login(const struct cli *c, struct err *e)
+{
+	auto_buf pem = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	struct place place;
+
+	int rc = parse_place(c->args[0], &place, e);
+	if (rc == 0)
+		rc = remote_session_check(e);
+	if (rc == 0)
+		rc = find_trust(c, &place, &pem, e);
+	if (rc < 0)
+		return rc;
+	r = remote_new(place.url, buf_str(&pem));
+	rc = send_login(c, r, c->args[1], &o, e);
+	if (rc == 0)
+		rc = remote_adopt(r, o, e);
+	if (rc < 0)
+		return rc;
+	if (c->json) {
+		json_object_del(o, "token");
+		term_print_json(o);
+		return CLI_GOOD;
+	}
+	auto_buf said = BUF_INIT;
+	buf_addf(&said, "logged in to %s as %s; the session ends at %s", lookup_text(o, "node"),
+		 remote_user(r), lookup_text(o, "expires"));
+	term_print_text(buf_str(&said));
+	putchar('\n');
+	term_note_mode(r);
+	json_t *waiting = json_object_get(o, "administration_conflicts");
+	if (waiting)
+		fprintf(stderr,
+			"note: %lld changes to users or shares wait to be seen by an "
+			"administrator: made on both "
+			"sides of a cut, or on the machine itself; see `holdfast conflicts "
+			"--administration`\n",
+			(long long)json_integer_value(waiting));
+	return CLI_GOOD;
+}
+
+static int
+run_logout(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	struct err why = { 0 };
+	int rc = remote_open(&r, e);
+	if (rc < 0)
+		return rc;
+	rc = remote_call(r, REMOTE_READ, "DELETE", "/v1/session", NULL, NULL, &why);
+	int forgot = remote_forget(e);
+	if (forgot < 0)
+		return forgot;
+	if (rc < 0 && rc != ERR_UNAUTHENTICATED) {
+		*e = why;
+		return err_prefix(e, "the session was forgotten here, but not ended at the node: ");
+	}
+	if (c->json)
+		printf("{}\n");
+	else
+		printf("logged out\n");
+	return CLI_GOOD;
+}
+
+static const struct cli_opt login_opts[] = {
+	{ "trust", "SHA256",
+	  "Fingerprint of the node's certificate, as `holdfast cert show` prints it." },
+	{ "ca", "FILE", "PEM file of the authority that signed the node's certificate." },
+	{ "setup", NULL,
+	  "First login with a one-time set-up token: asks for the token, then for the new "
+	  "password." },
+	{ 0 },
+};
+
+const struct cli_verb verb_login = {
+	"login",
+	"HOST[:PORT] USER",
+	2,
+	2,
+	login_opts,
+	run_login,
+	"Begins a session; the other verbs use it, at every node of the pair.",
+	"The password is asked for on the terminal, or read as one line from standard input (with "
+	"--setup: the token\n"
+	"first, then the password; a second factor's code last).",
+	0
+};
+
+const struct cli_verb verb_logout = {
+	"logout", "", 0, 0, NULL, run_logout, "Ends the session, here and at the node.", NULL, 0
+};

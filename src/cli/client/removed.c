@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast ls --removed, undelete: the bin.
+ */
+#include "cli/client/removed.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/jw.h"
+#include "base/name.h"
+#include "base/uuid.h"
+#include "cli/frame/lookup.h"
+#include "cli/frame/paging.h"
+#include "cli/frame/term.h"
+
+#define CANDIDATES_MAX 8
+#define TIME_SHOWN 16 /* of a time: to the minute */
+
+/* All pages, the last removed first. */
+static int
+compare(const void *a, const void *b)
+{
+	return strcmp(lookup_text(*(json_t *const *)b, "removed"),
+		      lookup_text(*(json_t *const *)a, "removed"));
+}
+
+static json_t *
+sorted(json_t *all)
+{
+	size_t n = json_array_size(all);
+	json_t **v = calloc(n + 1, sizeof(json_t *)), *ret = json_array();
+
+	if (!v || !ret)
+		abort();
+	for (size_t i = 0; i < n; i++)
+		v[i] = json_array_get(all, i);
+	qsort(v, n, sizeof(json_t *), compare);
+	for (size_t i = 0; i < n; i++)
+		json_array_append(ret, v[i]);
+	free(v);
+	return ret;
+}
+
+static const struct paging bin = { .array = "removed", .cursor = "after" };
+
+static bool
+keep(void *all, json_t *x)
+{
+	json_array_append(all, x);
+	return true;
+}
+
+static int
+read_bin(struct remote *r, json_t **ret, struct err *e)
+{
+	auto_json all = json_array();
+	int rc = paging_each(r, &bin, "/v1/removed", keep, all, e);
+
+	if (rc == 0)
+		*ret = sorted(all);
+	return rc;
+}
+
+static bool
+is_account(const json_t *x)
+{
+	return strcmp(lookup_text(x, "kind"), "account") == 0;
+}
+
+/* "RESOURCE/LOGIN", or the name of the resource. */
+static void
+add_name(struct buf *out, const json_t *x)
+{
+	buf_adds(out, lookup_text(json_object_get(x, "resource"), "name"));
+	if (is_account(x))
+		buf_addf(out, "/%s", lookup_text(x, "login"));
+}
+
+/* To the minute, UTC. */
+static void
+add_time(struct buf *out, const char *iso)
+{
+	char text[TIME_SHOWN + 1];
+
+	snprintf(text, sizeof(text), "%s", iso);
+	if (strlen(text) > 10)
+		text[10] = ' ';
+	buf_adds(out, text);
+}
+
+/* ---- ls --removed ---- */
+
+static void
+add_what(struct buf *out, const json_t *x)
+{
+	json_t *accounts = json_object_get(x, "accounts");
+
+	if (is_account(x))
+		buf_adds(out,
+			 json_is_true(json_object_get(json_object_get(x, "resource"), "removed"))
+				 ? "account; its resource too"
+				 : "account");
+	else
+		buf_addf(out, "resource, accounts: %lld", (long long)json_integer_value(accounts));
+	if (json_is_true(json_object_get(x, "changed")))
+		buf_adds(out, ", changed elsewhere");
+}
+
+static void
+print_removed(const json_t *all)
+{
+	struct term_table t = {
+		.head = { "NAME", "WHAT", "REMOVED (UTC)", "BY", "KEPT UNTIL", "ID" }, .columns = 6
+	};
+	size_t i;
+	json_t *x;
+
+	json_array_foreach(all, i, x)
+	{
+		auto_buf name = BUF_INIT, what = BUF_INIT, at = BUF_INIT, until = BUF_INIT;
+		const char *end = lookup_text(x, "until");
+
+		add_name(&name, x);
+		add_what(&what, x);
+		add_time(&at, lookup_text(x, "removed"));
+		add_time(&until, *end ? end : "for ever");
+		term_table_row(&t, buf_str(&name), buf_str(&what), buf_str(&at),
+			       lookup_text(json_object_get(x, "by"), "name"), buf_str(&until),
+			       lookup_text(x, "id"));
+	}
+	if (t.rows == 0)
+		printf("nothing is removed that you could bring back\n");
+	else
+		term_table_print(&t);
+}
+
+int
+removed_list(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	auto_json all = NULL;
+	int64_t most;
+	int rc = cli_get_int(c, "most", 1, INT32_MAX, INT32_MAX, &most, e);
+
+	if (rc == 0)
+		rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = read_bin(r, &all, e);
+	if (rc < 0)
+		return rc;
+	while ((int64_t)json_array_size(all) > most)
+		json_array_remove(all, json_array_size(all) - 1);
+	term_note_mode(r);
+	if (c->json)
+		term_print_json(all);
+	else
+		print_removed(all);
+	return CLI_GOOD;
+}
+
+/* ---- undelete ---- */
+
+/* Whether the words of the command line name it: by id, or whole. */
+static bool
+is_named(const struct cli *c, const json_t *x)
+{
+	const char *resource = lookup_text(json_object_get(x, "resource"), "name");
+	auto_buf name = BUF_INIT;
+
+	if (c->nargs == 2)
+		return is_account(x) && name_same(resource, c->args[0]) &&
+		       name_same(lookup_text(x, "login"), c->args[1]);
+	if (strcmp(lookup_text(x, "id"), c->args[0]) == 0)
+		return true;
+	add_name(&name, x);
+	return name_same(buf_str(&name), c->args[0]);
+}
+
+static int
+say_candidates(const json_t *found, struct err *e)
+{
+	auto_buf list = BUF_INIT;
+	size_t i;
+	json_t *x;
+
+	json_array_foreach(found, i, x)
+	{
+		if (i == CANDIDATES_MAX) {
+			buf_adds(&list, ", …");
+			break;
+		}
+		buf_addf(&list, "%s%s (%s, removed ", i ? ", " : "", lookup_text(x, "id"),
+			 lookup_text(x, "kind"));
+		add_time(&list, lookup_text(x, "removed"));
+		buf_adds(&list, ")");
+	}
+	return err_set(e, ERR_USAGE,
+		       "more than one thing in the bin is called so; give the id of one: %s",
+		       buf_str(&list));
+}
+
+static int
+find_one(const struct cli *c, struct remote *r, json_t **ret, struct err *e)
+{
+	auto_json found = json_array();
+	auto_json all = NULL;
+	size_t i;
+	json_t *x;
+	int rc = read_bin(r, &all, e);
+
+	if (rc < 0)
+		return rc;
+	json_array_foreach(all, i, x)
+	{
+		if (is_named(c, x))
+			json_array_append(found, x);
+	}
+	if (json_array_size(found) > 1)
+		return say_candidates(found, e);
+	if (json_array_size(found) == 0)
+		return err_set(e, ERR_NOT_FOUND,
+			       "nothing of this name is in the bin that you could bring back; see "
+			       "`holdfast ls --removed`");
+	*ret = json_incref(json_array_get(found, 0));
+	return 0;
+}
+
+/* What stands in the way, and the command that goes round it. */
+static int
+say_way_out(const json_t *x, struct err *e)
+{
+	const json_t *resource = json_object_get(x, "resource");
+
+	if (is_account(x) && json_is_true(json_object_get(resource, "removed")))
+		return err_set(
+			e, ERR_CONFLICT,
+			"the resource of this account is removed too; bring that back first: "
+			"holdfast undelete %s",
+			lookup_text(resource, "id"));
+	return err_set(e, ERR_CONFLICT,
+		       "there is another %s of this name by now; bring this one back under another "
+		       "name: holdfast undelete %s --as NAME",
+		       lookup_text(x, "kind"), lookup_text(x, "id"));
+}
+
+static int
+bring_back(const struct cli *c, struct remote *r, const json_t *x, json_t **ret, struct err *e)
+{
+	const char *as = cli_get(c, "as");
+	auto_buf path = BUF_INIT, body = BUF_INIT;
+	struct jw w;
+
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	if (as)
+		jw_text(&w, is_account(x) ? "login" : "name", as);
+	jw_end_object(&w);
+	buf_addf(&path, "/v1/%ss/%s/restore", lookup_text(x, "kind"), lookup_text(x, "id"));
+	int rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), ret, e);
+	return rc == ERR_CONFLICT && !as ? say_way_out(x, e) : rc;
+}
+
+static int
+run_undelete(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	auto_json x = NULL;
+	auto_json o = NULL;
+	int rc = remote_open(&r, e);
+
+	if (rc == 0)
+		rc = find_one(c, r, &x, e);
+	if (rc == 0)
+		rc = bring_back(c, r, x, &o, e);
+	if (rc < 0)
+		return rc;
+	if (c->json) {
+		term_print_json(o);
+	} else {
+		auto_buf name = BUF_INIT;
+
+		if (is_account(x))
+			buf_addf(&name, "%s/", lookup_text(json_object_get(x, "resource"), "name"));
+		buf_adds(&name, lookup_text(o, is_account(x) ? "login" : "name"));
+		term_print_text(buf_str(&name));
+		printf(" is back\n");
+	}
+	return CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	{ "as", "NAME",
+	  "Under another name (of an account: another login), when its own is taken." },
+	{ 0 },
+};
+
+const struct cli_verb verb_undelete = {
+	"undelete",
+	"RESOURCE | RESOURCE/LOGIN | ID",
+	1,
+	2,
+	opts,
+	run_undelete,
+	"Brings back what was removed, with its versions and shares as they were.",
+	"A resource comes back with the accounts that were removed with it. `holdfast ls "
+	"--removed` shows what there is. "
+	"An account can also be named by two words, RESOURCE LOGIN.",
+	0
+};

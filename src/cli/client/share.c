@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast share, unshare, shares: who else may use a resource or an account.
+ */
+#include <string.h>
+#include "base/jw.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/lookup.h"
+#include "cli/frame/paging.h"
+#include "cli/frame/term.h"
+
+/* The line of a share: what is shared, "/v1/accounts/ID/shares", with whom and how far. */
+struct line {
+	struct lookup_thing what;
+	struct buf path;
+	const char *user, *level;
+};
+
+static void
+line_done(struct line *l)
+{
+	lookup_thing_done(&l->what);
+	buf_done(&l->path);
+}
+
+static bool
+is_level(const char *word)
+{
+	static const char *const levels[] = { "view", "modify", "manage" };
+
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+		if (strcmp(levels[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* `rest` arguments follow those that name the account (or, with --resource, the resource). */
+static int
+read_line(const struct cli *c, struct remote *r, int rest, enum lookup_use use, struct line *ret,
+	  struct err *e)
+{
+	bool resource = cli_has(c, "resource");
+
+	if (resource && c->nargs - rest > 1)
+		return err_set(e, ERR_USAGE,
+			       "'%s' is too much: with --resource a resource is named alone",
+			       c->args[1]);
+	int rc = resource ? lookup_resource(r, c->args[0], &ret->what, e)
+			  : lookup_account(r, lookup_words(c, rest), use, &ret->what, e);
+	if (rc == 0)
+		buf_addf(&ret->path, "/v1/%s/%s/shares", resource ? "resources" : "accounts",
+			 ret->what.id);
+	return rc;
+}
+
+static int
+run_share(const struct cli *c, struct err *e)
+{
+	FREE_WITH(line_done) struct line l = { 0 };
+	auto_buf body = BUF_INIT, name = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	struct jw w;
+	/* Of three words the last is the level, if it is one. */
+	bool two = c->nargs == 2 ||
+		   (c->nargs == 3 && !cli_has(c, "resource") && !is_level(c->args[2]));
+	int rest = two ? 1 : 2;
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = read_line(c, r, rest, LOOKUP_WRITE, &l, e);
+	if (rc == ERR_NOT_FOUND && two && c->nargs == 3) {
+		struct err why = *e;
+		rc = err_set(e, rc,
+			     "%s; or is \"%s\" meant as a level? That is view, modify or manage",
+			     why.text, c->args[2]);
+	}
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "user", c->args[c->nargs - rest]);
+	jw_text(&w, "level", two ? "view" : c->args[c->nargs - 1]);
+	jw_end_object(&w);
+	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&l.path), buf_str(&body), &o, e);
+	if (rc < 0)
+		return rc;
+	if (c->json) {
+		term_print_json(o);
+		return CLI_GOOD;
+	}
+	buf_addf(&name, "%s may now %s ", lookup_text(json_object_get(o, "user"), "name"),
+		 lookup_text(o, "level"));
+	lookup_show(&name, &l.what);
+	term_print_text(buf_str(&name));
+	putchar('\n');
+	return CLI_GOOD;
+}
+
+static int
+run_unshare(const struct cli *c, struct err *e)
+{
+	FREE_WITH(line_done) struct line l = { 0 };
+	auto_remote r = NULL;
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = read_line(c, r, 1, LOOKUP_WRITE, &l, e);
+	if (rc < 0)
+		return rc;
+	buf_addc(&l.path, '/');
+	lookup_escape(&l.path, c->args[c->nargs - 1]);
+	rc = remote_call(r, REMOTE_WRITE, "DELETE", buf_str(&l.path), NULL, NULL, e);
+	if (rc < 0)
+		return rc;
+	printf(c->json ? "{}\n" : "no longer shared\n");
+	return CLI_GOOD;
+}
+
+static void
+add_share(struct term_table *t, const json_t *s)
+{
+	term_table_row(t, lookup_text(json_object_get(s, "user"), "name"), lookup_text(s, "level"),
+		       lookup_text(s, "granted"));
+}
+
+static const struct paging list = { .array = "shares",
+				    .cursor = "after",
+				    .whole = "shares",
+				    .row = add_share,
+				    .columns = 3,
+				    .head = { "USER", "MAY", "SINCE" } };
+
+static int
+run_shares(const struct cli *c, struct err *e)
+{
+	FREE_WITH(line_done) struct line l = { 0 };
+	auto_remote r = NULL;
+	int rc = paging_open(c, &list, &r, e);
+
+	if (rc == 0)
+		rc = read_line(c, r, 0, LOOKUP_READ, &l, e);
+	return rc ? rc : paging_print(c, r, &list, buf_str(&l.path), e);
+}
+
+#define OPT_RESOURCE                                                                               \
+	{                                                                                          \
+		"resource", NULL, "A resource with all its accounts, not one account."             \
+	}
+
+static const struct cli_opt opts[] = {
+	OPT_RESOURCE,
+	{ 0 },
+};
+static const struct cli_opt shares_opts[] = {
+	OPT_RESOURCE,
+	PAGING_OPT_MOST("users"),
+	{ 0 },
+};
+
+const struct cli_verb verb_share = { "share",
+				     "RESOURCE/LOGIN USER [view|modify|manage]",
+				     2,
+				     4,
+				     opts,
+				     run_share,
+				     "Lets another user use an account (default: view).",
+				     "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
+				     0 };
+const struct cli_verb verb_unshare = { "unshare",
+				       "RESOURCE/LOGIN USER",
+				       2,
+				       3,
+				       opts,
+				       run_unshare,
+				       "Takes a share back.",
+				       "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
+				       0 };
+const struct cli_verb verb_shares = {
+	"shares",   "RESOURCE/LOGIN | RESOURCE LOGIN",	    1,		 2, shares_opts,
+	run_shares, "Lists who an account is shared with.", LOOKUP_HELP, 0
+};

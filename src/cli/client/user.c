@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast user …: people, by an administrator; and one's own password and second factor.
+ */
+#include <qrencode.h>
+#include <string.h>
+#include "base/jw.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/lookup.h"
+#include "cli/frame/paging.h"
+#include "cli/frame/term.h"
+
+#define SECRET_MAX 1024
+#define CODE_MAX 16
+
+/* The one-time token is for the new user's ears alone: it is printed once and kept nowhere. */
+static void
+print_token(const struct cli *c, json_t *o)
+{
+	const char *token = lookup_text(o, "setup_token");
+	if (c->json) {
+		term_print_json(o);
+		return;
+	}
+	json_t *user = json_object_get(o, "user");
+	printf("user ");
+	term_print_text(lookup_text(user, "name"));
+	printf(" is %s%s\n", lookup_text(user, "role"),
+	       json_is_true(json_object_get(user, "disabled")) ? ", disabled" : "");
+	if (*token) {
+		auto_buf name = BUF_INIT;
+		term_quote(&name, lookup_text(json_object_get(o, "user"), "name"));
+		printf("one-time set-up token (until %s; shown only now): %s\nfirst login: "
+		       "holdfast login HOST %s --setup\n",
+		       lookup_text(o, "setup_until"), token, buf_str(&name));
+	}
+}
+
+static int
+run_add(const struct cli *c, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	struct jw w;
+	int rc = remote_open(&r, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "name", c->args[0]);
+	jw_text(&w, "role", cli_has(c, "administrator") ? "administrator" : "user");
+	jw_end_object(&w);
+	rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users", buf_str(&body), &o, e);
+	if (rc < 0)
+		return rc;
+	print_token(c, o);
+	return CLI_GOOD;
+}
+
+static void
+add_user(struct term_table *t, const json_t *u)
+{
+	char owns[24];
+
+	snprintf(owns, sizeof(owns), "%lld",
+		 (long long)json_integer_value(json_object_get(u, "owns")));
+	term_table_row(t, lookup_text(u, "name"), lookup_text(u, "role"),
+		       json_is_true(json_object_get(u, "totp")) ? "yes" : "no", owns,
+		       json_is_true(json_object_get(u, "disabled")) ? "disabled" : "");
+}
+
+static const struct paging list = { .array = "users",
+				    .cursor = "after",
+				    .row = add_user,
+				    .columns = 5,
+				    .head = { "USER", "ROLE", "SECOND FACTOR", "OWNS", "" } };
+
+static int
+run_list(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	int rc = paging_open(c, &list, &r, e);
+
+	return rc ? rc : paging_print(c, r, &list, "/v1/users", e);
+}
+
+/* What `holdfast user VERB NAME` sends, by the verb's last word. */
+static const struct {
+	const char *verb, *body;
+} changes[] = {
+	{ "user disable", "{\"disabled\":true}" },
+	{ "user enable", "{\"disabled\":false}" },
+	{ "user promote", "{\"role\":\"administrator\"}" },
+	{ "user demote", "{\"role\":\"user\"}" },
+	{ "user reset", "{\"reset_password\":true}" },
+	{ "user totp-off", "{\"remove_totp\":true}" },
+};
+
+static int
+run_change(const struct cli *c, struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	char id[37];
+	size_t i = 0;
+
+	while (strcmp(changes[i].verb, c->verb->name) != 0)
+		i++;
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = lookup_user(r, c->args[0], id, e);
+	if (rc < 0)
+		return rc;
+	buf_addf(&path, "/v1/users/%s", id);
+	rc = remote_call(r, REMOTE_WRITE, "PATCH", buf_str(&path), changes[i].body, &o, e);
+	if (rc < 0)
+		return rc;
+	print_token(c, o);
+	return CLI_GOOD;
+}
+
+static int
+run_passwd(const struct cli *c, struct err *e)
+{
+	auto_buf old = BUF_INIT, new = BUF_INIT, body = BUF_INIT;
+	auto_remote r = NULL;
+	struct jw w;
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = term_read_secret("Old password", false, SECRET_MAX, &old, e);
+	if (rc == 0)
+		rc = term_read_secret("New password", true, SECRET_MAX, &new, e);
+	if (rc == 0)
+		rc = term_no_more("the old password and the new one", e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "old", buf_str(&old));
+	jw_text(&w, "new", buf_str(&new));
+	jw_end_object(&w);
+	rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/password", buf_str(&body), NULL, e);
+	if (rc < 0)
+		return rc;
+	printf(c->json ? "{}\n" : "the password was changed; other sessions of yours have ended\n");
+	return CLI_GOOD;
+}
+
+static bool
+is_light(const QRcode *q, int x, int y)
+{
+	if (x < 0 || y < 0 || x >= q->width || y >= q->width)
+		return true;
+	return !(q->data[y * q->width + x] & 1);
+}
+
+/* Two rows of modules a line, in half blocks, light on dark or the other way round: readers take
+ * both. Around it the quiet zone that they need. */
+static void
+print_qr(const char *text)
+{
+	static const char *const blocks[] = { " ", "\u2584", "\u2580", "\u2588" };
+	QRcode *q = QRcode_encodeString(text, 0, QR_ECLEVEL_M, QR_MODE_8, 1);
+
+	if (!q)
+		return;
+	for (int y = -2; y < q->width + 2; y += 2) {
+		for (int x = -2; x < q->width + 2; x++)
+			fputs(blocks[2 * is_light(q, x, y) + is_light(q, x, y + 1)], stdout);
+		putchar('\n');
+	}
+	QRcode_free(q);
+}
+
+/* What the authenticator needs; as an image when somebody can see it. */
+static void
+show_secret(const struct cli *c, json_t *o)
+{
+	if (c->json) {
+		json_object_del(o, "pending");
+		term_print_json(o);
+	} else {
+		printf("secret  %s\n%s\n", lookup_text(o, "secret"), lookup_text(o, "uri"));
+		if (c->out_tty)
+			print_qr(lookup_text(o, "uri"));
+	}
+	fflush(stdout);
+}
+
+static int
+totp_on(const struct cli *c, struct remote *r, struct err *e)
+{
+	auto_buf code = BUF_INIT, body = BUF_INIT, pending = BUF_INIT;
+	auto_json o = NULL;
+	struct jw w;
+
+	int rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", "{}", &o, e);
+	if (rc < 0)
+		return rc;
+	buf_adds(&pending, lookup_text(o, "pending"));
+	show_secret(c, o);
+	rc = term_read_secret("Code of the authenticator", false, CODE_MAX, &code, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "pending", buf_str(&pending));
+	jw_text(&w, "code", buf_str(&code));
+	jw_end_object(&w);
+	return remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", buf_str(&body), NULL, e);
+}
+
+static int
+totp_off(struct remote *r, struct err *e)
+{
+	auto_buf code = BUF_INIT, body = BUF_INIT;
+	struct jw w;
+
+	int rc = term_read_secret("Code of the authenticator", false, CODE_MAX, &code, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "code", buf_str(&code));
+	jw_end_object(&w);
+	return remote_call(r, REMOTE_WRITE, "DELETE", "/v1/users/me/totp", buf_str(&body), NULL, e);
+}
+
+static int
+run_totp(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	bool off = cli_has(c, "off");
+	int rc = remote_open(&r, e);
+
+	if (rc == 0)
+		rc = off ? totp_off(r, e) : totp_on(c, r, e);
+	if (rc < 0)
+		return rc;
+	if (!c->json)
+		printf("the second factor is %s\n", off ? "off" : "on");
+	else if (off)
+		printf("{}\n");
+	return CLI_GOOD;
+}
+
+static const struct cli_opt totp_opts[] = {
+	{ "off", NULL, "Remove it; asks for a code." },
+	{ 0 },
+};
+static const struct cli_opt list_opts[] = {
+	PAGING_OPT_MOST("users"),
+	{ 0 },
+};
+static const struct cli_opt add_opts[] = {
+	{ "administrator", NULL, "May manage users, read the audit log and the pair's status." },
+	{ 0 },
+};
+
+const struct cli_verb verb_user_add = { "user add",
+					"NAME",
+					1,
+					1,
+					add_opts,
+					run_add,
+					"Makes a user and prints the one-time set-up token.",
+					NULL,
+					0 };
+const struct cli_verb verb_user_list = { "user list",	     "",   0, 0, list_opts, run_list,
+					 "Lists the users.", NULL, 0 };
+const struct cli_verb verb_user_disable = { "user disable",
+					    "NAME",
+					    1,
+					    1,
+					    NULL,
+					    run_change,
+					    "Ends a user's sessions and forbids new ones.",
+					    NULL,
+					    0 };
+const struct cli_verb verb_user_enable = {
+	"user enable", "NAME", 1, 1, NULL, run_change, "Allows a disabled user again.", NULL, 0
+};
+const struct cli_verb verb_user_promote = {
+	"user promote", "NAME", 1, 1, NULL, run_change, "Makes a user an administrator.", NULL, 0
+};
+const struct cli_verb verb_user_demote = {
+	"user demote", "NAME", 1, 1, NULL, run_change, "Makes an administrator a user.", NULL, 0
+};
+const struct cli_verb verb_user_reset = {
+	"user reset",
+	"NAME",
+	1,
+	1,
+	NULL,
+	run_change,
+	"Gives a new one-time set-up token instead of the password.",
+	NULL,
+	0
+};
+const struct cli_verb verb_user_totp_off = {
+	"user totp-off", "NAME", 1, 1, NULL, run_change, "Removes a user's second factor.", NULL, 0
+};
+const struct cli_verb verb_passwd = {
+	"passwd", "", 0, 0, NULL, run_passwd, "Changes your own login password.", NULL, 0
+};
+const struct cli_verb verb_totp = {
+	"totp",
+	"",
+	0,
+	0,
+	totp_opts,
+	run_totp,
+	"Sets up a second factor (an authenticator's codes) for yourself.",
+	NULL,
+	0
+};

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/frame/cli.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/jw.h"
+#include "cli/frame/term.h"
+
+#define HOME_DEFAULT "/var/lib/holdfast"
+#define WORD_MAX 64
+
+static const struct cli_opt common_opts[] = {
+	{ "json", NULL, "Prints one JSON object (or array) instead of text." },
+	{ "help", NULL, "Prints this help." },
+};
+
+const char *
+cli_get_nth(const struct cli *c, const char *name, size_t i)
+{
+	for (size_t k = 0; k < c->nset; k++)
+		if (strcmp(c->set[k].opt->name, name) == 0 && i-- == 0)
+			return c->set[k].value;
+	return NULL;
+}
+
+const char *
+cli_get(const struct cli *c, const char *name)
+{
+	for (size_t k = c->nset; k-- > 0;)
+		if (strcmp(c->set[k].opt->name, name) == 0)
+			return c->set[k].value;
+	return NULL;
+}
+
+bool
+cli_has(const struct cli *c, const char *name)
+{
+	return cli_get(c, name) != NULL;
+}
+
+int
+cli_get_int(const struct cli *c, const char *name, int64_t lo, int64_t hi, int64_t otherwise,
+	    int64_t *ret, struct err *e)
+{
+	const char *text = cli_get(c, name);
+	if (!text) {
+		*ret = otherwise;
+		return 0;
+	}
+	char *end = NULL;
+	errno = 0;
+	long long v = strtoll(text, &end, 10);
+	if (errno || end == text || *end || isspace((unsigned char)*text) || v < lo || v > hi)
+		return err_set(e, ERR_USAGE, "--%s takes a number from %lld to %lld, not '%s'",
+			       name, (long long)lo, (long long)hi, text);
+	*ret = v;
+	return 0;
+}
+
+/* Nothing there, or something else: what a person can do is the same. */
+static int
+no_home(const struct cli *c, const char *dir, const char *what, struct err *e)
+{
+	return err_set(e, ERR_PRECONDITION,
+		       cli_has(c, "home")
+			       ? "%s %s: name the node's home with --home DIR, or make a node "
+				 "there: holdfast init --home %s"
+			       : "%s %s, and --home was not given: name the node's home with "
+				 "--home DIR or HOLDFAST_HOME, or make a node there: holdfast "
+				 "init --home %s",
+		       dir, what, dir);
+}
+
+int
+cli_home(const struct cli *c, struct home *ret, struct err *e)
+{
+	const char *dir = cli_get(c, "home");
+	char node[HOME_PATH_MAX];
+	struct err why = { 0 };
+	if (!dir)
+		dir = getenv("HOLDFAST_HOME");
+	if (!dir || !*dir)
+		dir = HOME_DEFAULT;
+	int r = home_open(ret, dir, &why);
+	if (r && why.sys == ENOENT)
+		return no_home(c, dir, "does not exist", e);
+	if (r) {
+		*e = why;
+		return cli_has(c, "home") ? r : err_prefix(e, "--home was not given: ");
+	}
+	home_path(ret, HOME_NODE, node);
+	if (access(node, F_OK) < 0 && errno == ENOENT)
+		return no_home(c, ret->dir, "is not the home of a node", e);
+	return 0;
+}
+
+const char *
+cli_paint(const struct cli *c, enum cli_paint p)
+{
+	static const char *const codes[] = {
+		[CLI_PLAIN] = "\033[0m", [CLI_BOLD] = "\033[1m",    [CLI_GREEN] = "\033[32m",
+		[CLI_RED] = "\033[31m",	 [CLI_YELLOW] = "\033[33m", [CLI_FAINT] = "\033[2m",
+	};
+	return c->colour ? codes[p] : "";
+}
+
+int
+cli_exit_of(int code)
+{
+	switch (code) {
+	case ERR_USAGE:
+		return CLI_USAGE;
+	case ERR_UNREACHABLE:
+		return CLI_UNREACHABLE;
+	default:
+		return code < 0 ? CLI_FAILED : code;
+	}
+}
+
+/* How many letters must be changed to make b of a; both are cut at WORD_MAX. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t row[WORD_MAX + 1], na = strnlen(a, WORD_MAX), nb = strnlen(b, WORD_MAX);
+	for (size_t j = 0; j <= nb; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= na; i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= nb; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[nb];
+}
+
+static bool
+resembles(const char *name, const char *word)
+{
+	size_t n = strlen(word), allowed = n <= 3 ? 1 : n <= 6 ? 2 : 3;
+	return (n >= 2 && strncmp(name, word, n) == 0) || distance(name, word) <= allowed;
+}
+
+/* Words of the command line that a verb's name takes up; 0: it is not this verb. */
+static int
+words_of(const char *name, int argc, char **argv)
+{
+	int n = 0;
+	while (*name) {
+		size_t len = strcspn(name, " ");
+		if (n >= argc || strlen(argv[n]) != len || strncmp(argv[n], name, len) != 0)
+			return 0;
+		n++;
+		name += len + (name[len] == ' ');
+	}
+	return n;
+}
+
+/* Adds ", or 'x'" for every verb that resembles what was typed; all of a group when its first word
+ * fits. */
+static void
+add_suggestions(const struct cli_verb *const *table, int argc, char **argv, struct buf *out)
+{
+	char typed[2 * WORD_MAX];
+	snprintf(typed, sizeof(typed), "%s%s%s", argv[0], argc > 1 && argv[1][0] != '-' ? " " : "",
+		 argc > 1 && argv[1][0] != '-' ? argv[1] : "");
+	int found = 0;
+	for (; *table; table++) {
+		const char *name = (*table)->name;
+		size_t first = strcspn(name, " ");
+		bool grouped = name[first] && strlen(argv[0]) == first &&
+			       strncmp(name, argv[0], first) == 0;
+		if ((*table)->flags & CLI_HIDDEN ||
+		    (!grouped && !resembles(name, argv[0]) && !resembles(name, typed)))
+			continue;
+		buf_adds(out, found++ ? ", " : "; did you mean: ");
+		buf_adds(out, name);
+	}
+	buf_adds(out, found ? "?" : "; holdfast --help lists what there is");
+}
+
+static bool
+is_in_group(const struct cli_verb *v, const char *group)
+{
+	size_t n = strlen(group);
+	return !(v->flags & CLI_HIDDEN) && strncmp(v->name, group, n) == 0 && v->name[n] == ' ';
+}
+
+static int
+find_verb(const struct cli_verb *const *table, int argc, char **argv, const struct cli_verb **ret,
+	  int *ret_words, struct err *e)
+{
+	int best = 0;
+	for (const struct cli_verb *const *v = table; *v; v++) {
+		int n = words_of((*v)->name, argc, argv);
+		if (n > best) {
+			best = n;
+			*ret = *v;
+		}
+	}
+	*ret_words = best;
+	if (best)
+		return 0;
+	auto_buf more = BUF_INIT;
+	bool group = false;
+	for (const struct cli_verb *const *v = table; *v; v++)
+		group |= is_in_group(*v, argv[0]);
+	add_suggestions(table, argc, argv, &more);
+	if (group && argc == 1)
+		return err_set(e, ERR_USAGE, "'%s' alone says too little%s (holdfast %s --help)",
+			       argv[0], buf_str(&more), argv[0]);
+	return err_set(e, ERR_USAGE, "there is no '%s%s%s'%s", argv[0], group ? " " : "",
+		       group ? argv[1] : "", buf_str(&more));
+}
+
+/* "ha --help", "help ha": of a first word that is no verb by itself. */
+static bool
+asks_for_group(const struct cli_verb *const *table, bool help, int argc, char **argv)
+{
+	bool found = false;
+	for (int i = 1; i < argc; i++)
+		help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+	if (!help || (argc > 1 && argv[1][0] != '-'))
+		return false;
+	for (; *table; table++) {
+		if (strcmp((*table)->name, argv[0]) == 0)
+			return false;
+		found |= is_in_group(*table, argv[0]);
+	}
+	return found;
+}
+
+static const struct cli_opt *
+find_opt(const struct cli_verb *verb, const char *name, size_t n)
+{
+	for (const struct cli_opt *o = verb->opts; o && o->name; o++)
+		if (strlen(o->name) == n && strncmp(o->name, name, n) == 0)
+			return o;
+	for (size_t i = 0; i < ARRAY_LEN(common_opts); i++)
+		if (strlen(common_opts[i].name) == n && strncmp(common_opts[i].name, name, n) == 0)
+			return &common_opts[i];
+	return NULL;
+}
+
+static int
+unknown_opt(const struct cli_verb *verb, const char *given, size_t n, struct err *e)
+{
+	char name[WORD_MAX];
+	snprintf(name, sizeof(name), "%.*s", (int)n, given);
+	for (const struct cli_opt *o = verb->opts; o && o->name; o++)
+		if (resembles(o->name, name))
+			return err_set(e, ERR_USAGE, "there is no --%s; did you mean --%s?", name,
+				       o->name);
+	return err_set(e, ERR_USAGE, "there is no --%s; holdfast %s --help lists what there is",
+		       name, verb->name);
+}
+
+/* One "--name", "--name=value" or "--name value", word being argv[*i]; moves *i to its last word. */
+static int
+take_opt(struct cli *c, const char *word, int argc, char **argv, int *i, struct err *e)
+{
+	const char *name = word + 2;
+	size_t n = strcspn(name, "=");
+	const struct cli_opt *o = find_opt(c->verb, name, n);
+	if (!o)
+		return unknown_opt(c->verb, name, n, e);
+	const char *value = "";
+	if (!o->value && name[n] == '=')
+		return err_set(e, ERR_USAGE, "--%s takes no value", o->name);
+	if (o->value && name[n] == '=')
+		value = name + n + 1;
+	else if (o->value && *i + 1 < argc)
+		value = argv[++*i];
+	else if (o->value)
+		return err_set(e, ERR_USAGE, "--%s needs a value: --%s %s", o->name, o->name,
+			       o->value);
+	if (o->value && !*value && !o->empty)
+		return err_set(e, ERR_USAGE,
+			       "the value of --%s is empty; leave --%s out if it is not meant",
+			       o->name, o->name);
+	if (c->nset == CLI_OPTS_MAX)
+		return err_set(e, ERR_USAGE, "more than %d options", CLI_OPTS_MAX);
+	c->set[c->nset].opt = o;
+	c->set[c->nset++].value = value;
+	return 0;
+}
+
+static int
+take_words(struct cli *c, int argc, char **argv, struct err *e)
+{
+	bool only_args = false;
+	for (int i = 0; i < argc; i++) {
+		const char *w = !only_args && strcmp(argv[i], "-h") == 0 ? "--help" : argv[i];
+		if (!only_args && strcmp(w, "--") == 0) {
+			only_args = true;
+		} else if (!only_args && strncmp(w, "--", 2) == 0) {
+			int r = take_opt(c, w, argc, argv, &i, e);
+			if (r)
+				return r;
+		} else if (!only_args && w[0] == '-' && w[1]) {
+			return err_set(e, ERR_USAGE, "options begin with two dashes: '%s'", w);
+		} else if (c->nargs == CLI_ARGS_MAX) {
+			return err_set(e, ERR_USAGE, "more than %d arguments", CLI_ARGS_MAX);
+		} else {
+			c->args[c->nargs++] = w;
+		}
+	}
+	return 0;
+}
+
+static int
+check_args(const struct cli *c, struct err *e)
+{
+	const struct cli_verb *v = c->verb;
+	for (int i = 0; i < c->nargs; i++)
+		if (!*c->args[i])
+			return err_set(e, ERR_USAGE,
+				       "argument %d is empty (an unset variable?): holdfast %s %s",
+				       i + 1, v->name, v->args);
+	if (c->nargs >= v->min_args && c->nargs <= v->max_args)
+		return 0;
+	const char *gap = *v->args ? " " : "";
+	if (c->nargs < v->min_args)
+		return err_set(e, ERR_USAGE, "something is missing: holdfast %s%s%s", v->name, gap,
+			       v->args);
+	return err_set(e, ERR_USAGE, "'%s' is too much: holdfast %s%s%s", c->args[v->max_args],
+		       v->name, gap, v->args);
+}
+
+int
+cli_parse(const struct cli_verb *const *table, int argc, char **argv, struct cli *ret,
+	  bool *ret_help, struct err *e)
+{
+	struct cli c = { 0 };
+	const char *dumb = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+	c.out_tty = isatty(STDOUT_FILENO);
+	c.err_tty = isatty(STDERR_FILENO);
+	c.colour = c.out_tty && !(no_colour && *no_colour) && !(dumb && strcmp(dumb, "dumb") == 0);
+	*ret = c;
+	*ret_help = argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+		    strcmp(argv[1], "help") == 0;
+	if (*ret_help && argc < 3)
+		return 0;
+	int skip = *ret_help ? 2 : 1, words = 0; /* "holdfast help VERB" too */
+	for (int i = skip; i < argc; i++) /* so that even an unknown verb is answered in JSON */
+		ret->json |= strcmp(argv[i], "--json") == 0;
+	if (asks_for_group(table, *ret_help, argc - skip, argv + skip)) {
+		ret->group = argv[skip];
+		*ret_help = true;
+		return 0;
+	}
+	int r = find_verb(table, argc - skip, argv + skip, &c.verb, &words, e);
+	if (r)
+		return r;
+	ret->verb = c.verb;
+	if (!*ret_help)
+		r = take_words(&c, argc - skip - words, argv + skip + words, e);
+	if (r)
+		return r;
+	*ret_help |= cli_has(&c, "help");
+	c.json = cli_has(&c, "json");
+	*ret = c;
+	return *ret_help ? 0 : check_args(&c, e);
+}
+
+/* Columns that UTF-8 text takes up on a terminal. */
+static int
+width_of(const char *s, size_t n)
+{
+	int w = 0;
+	for (size_t i = 0; i < n; i++)
+		w += ((unsigned char)s[i] & 0xC0) != 0x80;
+	return w;
+}
+
+/* Breaks text into lines of at most 90 columns; what follows the first is indented. */
+static void
+print_wrapped(FILE *out, const char *text, int column, int indent)
+{
+	while (*text) {
+		size_t n = strcspn(text, " \n");
+		if (column > indent && column + 1 + width_of(text, n) > 90) {
+			fprintf(out, "\n%*s", indent, "");
+			column = indent;
+		}
+		bool gap = column > indent;
+		fprintf(out, "%s%.*s", gap ? " " : "", (int)n, text);
+		column += gap + width_of(text, n);
+		text += n;
+		if (*text == '\n') {
+			fprintf(out, "\n%*s", indent, "");
+			column = indent;
+		}
+		text += *text != '\0';
+	}
+	fputc('\n', out);
+}
+
+static void
+print_opt(const struct cli_opt *o, FILE *out)
+{
+	int n = fprintf(out, "  --%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+	if (n > 26) {
+		fputc('\n', out);
+		n = 0;
+	}
+	fprintf(out, "%*s", 28 - n, "");
+	print_wrapped(out, o->help, 28, 28);
+}
+
+static void
+help_of_verb(const struct cli_verb *v, FILE *out)
+{
+	fprintf(out, "holdfast %s%s%s%s\n\n", v->name, *v->args ? " " : "", v->args,
+		v->opts && v->opts->name ? " [OPTION …]" : "");
+	print_wrapped(out, v->help, 0, 0);
+	if (v->more) {
+		fputc('\n', out);
+		print_wrapped(out, v->more, 0, 0);
+	}
+	fputs("\nOptions:\n", out);
+	for (const struct cli_opt *o = v->opts; o && o->name; o++)
+		print_opt(o, out);
+	for (size_t i = 0; i < ARRAY_LEN(common_opts); i++)
+		print_opt(&common_opts[i], out);
+}
+
+static void
+help_row(const struct cli_verb *v, FILE *out)
+{
+	char head[128];
+	snprintf(head, sizeof(head), "%s%s%s", v->name, *v->args ? " " : "", v->args);
+	int n = width_of(head, strlen(head));
+	fprintf(out, "  %s%s%*s", head, n > 30 ? "\n" : "", n > 30 ? 33 : 31 - n, "");
+	print_wrapped(out, v->help, 33, 33);
+}
+
+static void
+help_part(const struct cli_verb *const *table, unsigned flags, const char *title, FILE *out)
+{
+	fprintf(out, "\n%s\n", title);
+	for (; *table; table++)
+		if (((*table)->flags & (CLI_HIDDEN | CLI_NODE)) == flags)
+			help_row(*table, out);
+}
+
+void
+cli_help_group(const struct cli_verb *const *table, const char *group, FILE *out)
+{
+	fprintf(out, "holdfast %s VERB [ARGUMENT …] [OPTION …]     holdfast %s VERB --help\n\n",
+		group, group);
+	for (; *table; table++)
+		if (is_in_group(*table, group))
+			help_row(*table, out);
+}
+
+/* Of "backup", which is a verb and the first word of others. */
+static void
+help_relatives(const struct cli_verb *const *table, const struct cli_verb *verb, FILE *out)
+{
+	bool found = false;
+	for (; *table; table++) {
+		if (!is_in_group(*table, verb->name))
+			continue;
+		if (!found)
+			fputs("\nSee also:\n", out);
+		found = true;
+		help_row(*table, out);
+	}
+}
+
+void
+cli_help(const struct cli_verb *const *table, const struct cli_verb *verb, FILE *out)
+{
+	if (verb) {
+		help_of_verb(verb, out);
+		help_relatives(table, verb, out);
+		return;
+	}
+	fputs("holdfast: a password vault that stays open when its server does not.\n\n"
+	      "  holdfast VERB [ARGUMENT …] [OPTION …]     holdfast VERB --help     holdfast "
+	      "--version\n",
+	      out);
+	help_part(table, CLI_NODE, "On a node:", out);
+	help_part(table, 0, "For its users:", out);
+	fputs("\nExit codes: 0 good, 1 refused, not allowed or failed, 2 not understood, 3 no node "
+	      "answers.\n",
+	      out);
+}
+
+static void
+print_error(const struct cli *c, const struct err *e)
+{
+	if (!c->json) {
+		fprintf(stderr, "holdfast%s%s: ", c->verb ? " " : "", c->verb ? c->verb->name : "");
+		/* Words of a node, and names that others chose, may be in it. */
+		term_write_text(e->text[0] ? e->text : err_info(e->code)->text, true, stderr);
+		fputc('\n', stderr);
+		return;
+	}
+	auto_buf out = BUF_INIT;
+	struct jw w;
+	jw_init(&w, &out);
+	jw_object(&w, NULL);
+	jw_object(&w, "error");
+	jw_text(&w, "code", err_info(e->code)->name);
+	jw_text(&w, "message", e->text[0] ? e->text : err_info(e->code)->text);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	puts(buf_str(&out));
+}
+
+/* Whether the reader of this pipe has closed it. */
+static bool
+nobody_reads(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
+int
+cli_main(const struct cli_verb *const *table, int argc, char **argv)
+{
+	struct err e = { 0 };
+	struct cli c;
+	bool help = false;
+	int code = cli_parse(table, argc, argv, &c, &help, &e);
+	if (!code && help && c.group)
+		cli_help_group(table, c.group, stdout);
+	else if (!code && help)
+		cli_help(table, c.verb, argc < 2 ? stderr : stdout);
+	else if (!code)
+		code = c.verb->run(&c, &e);
+	if (code < 0) {
+		e.code = code;
+		print_error(&c, &e);
+	}
+	bool unwritten = fflush(stdout) != 0 || ferror(stdout);
+	if (unwritten && nobody_reads(STDOUT_FILENO)) { /* `| head`: as any filter ends */
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);
+	}
+	if (unwritten && code >= 0) {
+		fprintf(stderr, "holdfast: cannot write the output: %s\n", strerror(errno));
+		code = CLI_FAILED;
+	}
+	return argc < 2 ? CLI_USAGE : cli_exit_of(code);
+}

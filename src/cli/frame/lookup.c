@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/frame/lookup.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/name.h"
+#include "base/uuid.h"
+#include "cli/frame/paging.h"
+#include "cli/frame/term.h"
+
+void
+lookup_escape(struct buf *out, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+		if (isalnum(c) || strchr("-._~", c))
+			buf_addc(out, (char)c);
+		else
+			buf_addf(out, "%%%02X", c);
+	}
+}
+
+const char *
+lookup_text(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+	return s ? s : "";
+}
+
+static bool
+is_id(const char *s, char id[static 37])
+{
+	struct uuid u;
+	if (uuid_parse(s, &u) < 0)
+		return false;
+	snprintf(id, 37, "%s", s);
+	return true;
+}
+
+bool
+lookup_is_id(const char *s)
+{
+	struct uuid u;
+	return uuid_parse(s, &u) == 0;
+}
+
+struct lookup_words
+lookup_words(const struct cli *c, int rest)
+{
+	return (struct lookup_words){ c->args[0], c->nargs - rest > 1 ? c->args[1] : NULL };
+}
+
+/* ---- what was found ---- */
+
+static char *
+copy(const char *s)
+{
+	char *p = strdup(s);
+	if (!p)
+		abort();
+	return p;
+}
+
+void
+lookup_thing_done(struct lookup_thing *t)
+{
+	free(t->resource);
+	free(t->login);
+	free(t->owner);
+	*t = (struct lookup_thing){ 0 };
+}
+
+/* account NULL: the resource itself. */
+static int
+take(const json_t *account, const json_t *resource, struct lookup_thing *ret, struct err *e)
+{
+	struct lookup_thing t = { 0 };
+
+	if (!is_id(lookup_text(account ? account : resource, "id"), t.id))
+		return err_set(e, ERR_BAD_JSON, "the node's answer has no id");
+	t.resource = copy(lookup_text(resource, "name"));
+	t.login = account ? copy(lookup_text(account, "login")) : NULL;
+	t.owner = copy(lookup_text(json_object_get(resource, "owner"), "name"));
+	*ret = t;
+	return 0;
+}
+
+static void
+show(struct buf *out, const char *resource, const char *login)
+{
+	buf_adds(out, resource);
+	if (login)
+		buf_addf(out, "/%s", login);
+}
+
+void
+lookup_show(struct buf *out, const struct lookup_thing *t)
+{
+	show(out, t->resource, t->login);
+}
+
+/* Nobody can type what cannot be seen, and no argument is empty. */
+static bool
+is_typed(const char *name)
+{
+	uint32_t c;
+	return *name && !name_unseen(name, &c) && !lookup_is_id(name);
+}
+
+static void
+quote(struct buf *out, const char *id, const char *resource, const char *login)
+{
+	auto_buf one = BUF_INIT;
+
+	if (!is_typed(resource) || (login && !is_typed(login))) {
+		buf_adds(out, id);
+		return;
+	}
+	if (*resource == '-' || (login && *login == '-'))
+		buf_adds(out, "-- ");
+	if (!login || strchr(resource, '/') || strchr(login, '/')) {
+		term_quote(out, resource);
+		if (login) {
+			buf_addc(out, ' ');
+			term_quote(out, login);
+		}
+		return;
+	}
+	show(&one, resource, login);
+	term_quote(out, buf_str(&one));
+}
+
+void
+lookup_quote(struct buf *out, const struct lookup_thing *t)
+{
+	quote(out, t->id, t->resource, t->login);
+}
+
+/* ---- what is refused ---- */
+
+#define CANDIDATES_MAX 4
+#define CANDIDATES_BYTES 380
+
+static void
+add_candidate(struct buf *out, bool whole, const json_t *account, const json_t *resource)
+{
+	const char *id = lookup_text(account ? account : resource, "id");
+	const char *owner = lookup_text(json_object_get(resource, "owner"), "name");
+
+	buf_addf(out, "%s%s", out->len ? ", " : "", id);
+	if (!whole)
+		return;
+	buf_addf(out, account ? " (" : " (the resource ");
+	quote(out, id, lookup_text(resource, "name"),
+	      account ? lookup_text(account, "login") : NULL);
+	buf_addf(out, ", of %s)", owner);
+}
+
+/* All that the answer names; whole: with names and owners, which may be too long. */
+static void
+list_candidates(const json_t *answer, bool whole, struct buf *out)
+{
+	size_t i, k, n = 0;
+	json_t *a, *res;
+
+	json_array_foreach(json_object_get(answer, "accounts"), i, a)
+	{
+		if (n++ < CANDIDATES_MAX)
+			add_candidate(out, whole, a, json_object_get(a, "resource"));
+	}
+	json_array_foreach(json_object_get(answer, "resources"), i, res)
+	{
+		json_t *accounts = json_object_get(res, "accounts");
+		if (json_array_size(accounts) == 0 && n++ < CANDIDATES_MAX)
+			add_candidate(out, whole, NULL, res);
+		json_array_foreach(accounts, k, a)
+		{
+			if (n++ < CANDIDATES_MAX)
+				add_candidate(out, whole, a, res);
+		}
+	}
+	if (n > CANDIDATES_MAX)
+		buf_adds(out, ", …");
+}
+
+static int
+say_several(const char *spec, const json_t *answer, struct err *e)
+{
+	auto_buf list = BUF_INIT;
+
+	list_candidates(answer, true, &list);
+	if (list.len > CANDIDATES_BYTES) {
+		buf_reset(&list);
+		list_candidates(answer, false, &list);
+	}
+	return err_set(
+		e, ERR_REFUSED,
+		"\"%.60s\" means more than one thing; give RESOURCE and LOGIN as two words, or an "
+		"id: %s",
+		spec, buf_str(&list));
+}
+
+/* One account is wanted: say which there are. */
+static int
+say_accounts(const json_t *resource, enum lookup_use use, struct err *e)
+{
+	int code = use == LOOKUP_READ ? ERR_NOT_FOUND : ERR_REFUSED;
+	json_t *accounts = json_object_get(resource, "accounts");
+	const char *name = lookup_text(resource, "name");
+	auto_buf list = BUF_INIT, word = BUF_INIT;
+	size_t i;
+	json_t *a;
+
+	json_array_foreach(accounts, i, a)
+		buf_addf(&list, "%s%s", i ? ", " : "", lookup_text(a, "login"));
+	if (json_is_true(json_object_get(resource, "more")))
+		buf_adds(&list, ", …");
+	if (list.len == 0)
+		return err_set(e, code, "\"%s\" has no account that you may see", name);
+	quote(&word, lookup_text(resource, "id"), name, NULL);
+	return err_set(e, code, "which account of \"%s\"? Write %s%s; there are: %s", name,
+		       buf_str(&word), strchr(name, '/') ? " LOGIN" : "/LOGIN", buf_str(&list));
+}
+
+/* ---- accounts and resources ---- */
+
+bool
+lookup_reads(struct lookup_words w, const char *resource, const char *login)
+{
+	auto_buf whole = BUF_INIT;
+
+	if (w.login)
+		return name_same(w.first, resource) && name_same(w.login, login);
+	show(&whole, resource, login);
+	return name_same(w.first, buf_str(&whole));
+}
+
+/* Nothing is done with an answer to another question. */
+static int
+check_answer(struct lookup_words w, const json_t *answer, struct err *e)
+{
+	bool good = json_is_array(json_object_get(answer, "accounts")) &&
+		    json_is_array(json_object_get(answer, "resources"));
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(json_object_get(answer, "accounts"), i, o) good =
+		good && lookup_reads(w, lookup_text(json_object_get(o, "resource"), "name"),
+				     lookup_text(o, "login"));
+	json_array_foreach(json_object_get(answer, "resources"), i, o) good =
+		good && name_same(w.first, lookup_text(o, "name"));
+	return good ? 0
+		    : err_set(e, ERR_BAD_JSON,
+			      "the node answered of something else than was asked; nothing was "
+			      "done");
+}
+
+static int
+ask(struct remote *r, struct lookup_words w, bool resource, json_t **ret, struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	auto_json o = NULL;
+
+	buf_addf(&path, "/v1/lookup?%s=", resource || w.login ? "resource" : "reference");
+	lookup_escape(&path, w.first);
+	if (w.login) {
+		buf_adds(&path, "&login=");
+		lookup_escape(&path, w.login);
+	}
+	int rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
+	if (rc == 0)
+		rc = check_answer(w, o, e);
+	if (rc == 0)
+		*ret = TAKE(o);
+	return rc;
+}
+
+/* By its id: the node says what it is called. */
+static int
+ask_id(struct remote *r, const char *noun, const char *id, json_t **ret, struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	auto_json o = NULL;
+
+	buf_addf(&path, "/v1/%s/%s", noun, id);
+	int rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
+	if (rc == 0 && strcasecmp(lookup_text(o, "id"), id) != 0)
+		rc = err_set(e, ERR_BAD_JSON, "the node answered of another id than was asked");
+	if (rc == 0)
+		*ret = TAKE(o);
+	return rc;
+}
+
+/* Nothing reads so. What stands before the last slash may be there. */
+static int
+say_nothing(struct remote *r, struct lookup_words w, struct err *e)
+{
+	auto_json o = NULL;
+	const char *slash = w.login ? NULL : strrchr(w.first, '/');
+	size_t n = slash ? (size_t)(slash - w.first) : strlen(w.first);
+	char *name = strndup(w.first, n);
+
+	if (!name)
+		abort();
+	struct lookup_words resource = { name, NULL };
+	int rc = n ? ask(r, resource, true, &o, e) : 0;
+	const json_t *first = json_array_get(json_object_get(o, "resources"), 0);
+	if (rc == 0 && first)
+		rc = say_accounts(first, LOOKUP_READ, e);
+	else if (rc == 0)
+		rc = err_set(e, ERR_NOT_FOUND,
+			     "there is no resource \"%s\" that you may see; try `holdfast find`",
+			     n ? name : w.first);
+	free(name);
+	return rc;
+}
+
+static int
+choose(struct remote *r, struct lookup_words w, enum lookup_use use, const json_t *answer,
+       struct lookup_thing *ret, struct err *e)
+{
+	const json_t *accounts = json_object_get(answer, "accounts");
+	/* As two words it is not the resource that is meant. */
+	const json_t *wholes = w.login ? NULL : json_object_get(answer, "resources");
+	const json_t *whole = json_array_get(wholes, 0), *one = json_array_get(accounts, 0);
+	size_t n = json_array_size(accounts), nwhole = json_array_size(wholes);
+
+	if (n + nwhole > 1)
+		return say_several(w.first, answer, e);
+	if (one)
+		return take(one, json_object_get(one, "resource"), ret, e);
+	if (!whole)
+		return say_nothing(r, w, e);
+	accounts = json_object_get(whole, "accounts");
+	if (use == LOOKUP_READ && json_array_size(accounts) == 1)
+		return take(json_array_get(accounts, 0), whole, ret, e);
+	return say_accounts(whole, use, e);
+}
+
+int
+lookup_account(struct remote *r, struct lookup_words w, enum lookup_use use,
+	       struct lookup_thing *ret, struct err *e)
+{
+	auto_json o = NULL;
+	bool by_id = !w.login && lookup_is_id(w.first);
+	int rc = by_id ? ask_id(r, "accounts", w.first, &o, e) : ask(r, w, false, &o, e);
+
+	if (rc < 0)
+		return rc == ERR_NOT_FOUND && by_id
+			       ? err_set(e, ERR_REFUSED, "there is no account %s that you may see",
+					 w.first)
+			       : rc;
+	return by_id ? take(o, json_object_get(o, "resource"), ret, e)
+		     : choose(r, w, use, o, ret, e);
+}
+
+int
+lookup_resource(struct remote *r, const char *spec, struct lookup_thing *ret, struct err *e)
+{
+	auto_json o = NULL;
+	struct lookup_words w = { spec, NULL };
+	bool by_id = lookup_is_id(spec);
+	int rc = by_id ? ask_id(r, "resources", spec, &o, e) : ask(r, w, true, &o, e);
+
+	if (rc < 0)
+		return rc;
+	const json_t *found = json_object_get(o, "resources");
+	if (by_id)
+		return take(NULL, o, ret, e);
+	if (json_array_size(found) > 1)
+		return say_several(spec, o, e);
+	if (json_array_size(found) == 0)
+		return err_set(e, ERR_NOT_FOUND,
+			       "there is no resource \"%s\" that you may see; try `holdfast find`",
+			       spec);
+	return take(NULL, json_array_get(found, 0), ret, e);
+}
+
+/* The id of the member of this name. false: there is none. */
+static bool
+match_name(json_t *list, const char *name, char id[static 37])
+{
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(list, i, o)
+	{
+		if (name_same(lookup_text(o, "name"), name) && is_id(lookup_text(o, "id"), id))
+			return true;
+	}
+	return false;
+}
+
+static const struct paging users = { .array = "users", .cursor = "after" };
+
+/* Who is looked for by name, and the id. */
+struct sought {
+	const char *name;
+	char *id;
+	bool found;
+};
+
+static bool
+take_user(void *arg, json_t *u)
+{
+	struct sought *s = arg;
+
+	s->found = name_same(lookup_text(u, "name"), s->name) && is_id(lookup_text(u, "id"), s->id);
+	return !s->found;
+}
+
+int
+lookup_user(struct remote *r, const char *spec, char id[static 37], struct err *e)
+{
+	struct sought s = { spec, id, false };
+	auto_buf path = BUF_INIT;
+
+	if (is_id(spec, id))
+		return 0;
+	buf_adds(&path, "/v1/users?q="); /* many names may hold this one */
+	lookup_escape(&path, spec);
+	int rc = paging_each(r, &users, buf_str(&path), take_user, &s, e);
+	if (rc < 0 || s.found)
+		return rc;
+	return err_set(e, ERR_NOT_FOUND, "there is no user \"%s\"; see `holdfast user list`", spec);
+}
+
+int
+lookup_node(struct remote *r, const char *spec, char id[static 37], struct err *e)
+{
+	auto_json o = NULL;
+
+	if (is_id(spec, id))
+		return 0;
+	int rc = remote_call(r, REMOTE_READ, "GET", "/v1/nodes", NULL, &o, e);
+	if (rc < 0 || match_name(json_object_get(o, "nodes"), spec, id))
+		return rc;
+	return err_set(e, ERR_NOT_FOUND, "there is no node \"%s\"; see `holdfast ha status`", spec);
+}

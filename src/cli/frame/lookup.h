@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The things people name on the command line, looked up at the node: accounts, resources, users.
+ * What a word means is exactly what reads so, never what resembles it; what means more than one
+ * thing is refused, with all that it means; and what the node answers is held against what was
+ * asked before anything is done with it.
+ */
+#pragma once
+
+#include "cli/frame/cli.h"
+#include "cli/frame/remote.h"
+
+/* For the help of every verb that takes an account. */
+#define LOOKUP_HELP                                                                                \
+	"Names may hold slashes: what reads as more than one account is refused, with the "        \
+	"candidates; two words, RESOURCE and LOGIN, or an account's id always mean one."
+
+/* Percent-encodes s for a query or a path segment. */
+void lookup_escape(struct buf *out, const char *s) NONNULL;
+
+/* An account as it was named: RESOURCE and LOGIN, or (login NULL) one word: RESOURCE/LOGIN,
+ * RESOURCE, or an id. Borrowed from argv. */
+struct lookup_words {
+	const char *first, *login;
+};
+
+/* The arguments that name the account of a verb whose line has `rest` arguments behind it. */
+struct lookup_words lookup_words(const struct cli *c, int rest) NONNULL;
+
+/* What a name led to. */
+struct lookup_thing {
+	char id[37];
+	char *resource, *login; /* the names as the node keeps them; login NULL of a resource */
+	char *owner;		/* a user's name, "" when it was not told */
+};
+void lookup_thing_done(struct lookup_thing *t) NONNULL;
+#define auto_thing FREE_WITH(lookup_thing_done) struct lookup_thing
+
+enum lookup_use {
+	LOOKUP_READ,  /* a resource's name alone will do where it has one account */
+	LOOKUP_WRITE, /* the account must be named itself */
+};
+
+/* The account. ERR_NOT_FOUND: nothing reads so; ERR_REFUSED: more than one thing does, or a
+ * resource where an account is wanted. Each says what there is instead. */
+int lookup_account(struct remote *r, struct lookup_words w, enum lookup_use use,
+		   struct lookup_thing *ret, struct err *e) NONNULL MUST_USE;
+/* A resource by its exact name or its id. */
+int lookup_resource(struct remote *r, const char *spec, struct lookup_thing *ret,
+		    struct err *e) NONNULL MUST_USE;
+/* A user by name or id. */
+int lookup_user(struct remote *r, const char *spec, char id[static 37],
+		struct err *e) NONNULL MUST_USE;
+
+/* A node of the pair by name or id. */
+int lookup_node(struct remote *r, const char *spec, char id[static 37],
+		struct err *e) NONNULL MUST_USE;
+
+/* For people: "RESOURCE/LOGIN", "RESOURCE". */
+void lookup_show(struct buf *out, const struct lookup_thing *t) NONNULL;
+/* For the shell: the words by which a verb finds it again, to be pasted; its id where the names are
+ * no words to type. */
+void lookup_quote(struct buf *out, const struct lookup_thing *t) NONNULL;
+
+/* Is s an id? */
+bool lookup_is_id(const char *s) NONNULL;
+/* Whether "resource/login", or both words, are what was named. */
+bool lookup_reads(struct lookup_words w, const char *resource, const char *login) NONNULL;
+
+/* Text of a member, "" when it, or o itself, is missing. Borrowed from o. */
+const char *lookup_text(const json_t *o, const char *name);

@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/frame/remote.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/home.h"
+#include "base/secret.h"
+#include "cli/frame/waiting.h"
+
+#define NODES_MAX 16
+#define PATIENCE_READ_MS 20000 /* how long a call tries all nodes: one of them takes over */
+#define PATIENCE_ALONE_MS 5000 /* with one node: until its service is started again */
+#define PATIENCE_WRITE_MS 6000
+#define OUTAGE_S 10 /* an emergency of that age does not end while somebody waits */
+#define CONNECT_MS 700
+#define ANSWER_READ_MS 4000 /* a primary that waits for its standby answers within sync_timeout */
+#define ANSWER_WRITE_MS 60000
+#define SESSION_MAX (1u << 20)
+
+struct node {
+	char url[320];
+	char *cert; /* PEM: pin or CA */
+	struct client *client;
+	int64_t next_ms; /* not to be asked before (monotonic) */
+	bool hopeless;	 /* not trusted, or of no known name: waiting does not mend that */
+	const char *how; /* how it was found in this call; NULL: not asked yet */
+};
+
+struct remote {
+	struct node nodes[NODES_MAX];
+	size_t n, last; /* last: who served last, asked first */
+	char *token, *user;
+	struct client_reply reply;
+	bool maybe_done;
+	const atomic_bool *stop;
+};
+
+static char *
+copy(const char *s)
+{
+	char *p = s ? strdup(s) : NULL;
+	if (s && !p)
+		abort();
+	return p;
+}
+
+static void
+free_wiped(char *s)
+{
+	if (s)
+		secret_wipe(s, strlen(s));
+	free(s);
+}
+
+int
+remote_session_path(struct buf *ret, struct err *e)
+{
+	const char *path = getenv("HOLDFAST_SESSION"), *conf = getenv("XDG_CONFIG_HOME"),
+		   *home = getenv("HOME");
+
+	if (path && *path)
+		buf_adds(ret, path);
+	else if (conf && *conf == '/')
+		buf_addf(ret, "%s/holdfast/session.json", conf);
+	else if (home && *home == '/')
+		buf_addf(ret, "%s/.config/holdfast/session.json", home);
+	else
+		return err_set(
+			e, ERR_PRECONDITION,
+			"cannot tell where to keep the session: set HOME or HOLDFAST_SESSION");
+	return 0;
+}
+
+/* The nearest folder that is there has to take what is made in it. */
+int
+remote_session_check(struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	struct stat st;
+	int rc = remote_session_path(&path, e);
+
+	if (rc < 0)
+		return rc;
+	const char *dir = ".";
+	for (char *slash; strcmp(dir, ".") == 0 && (slash = strrchr(path.data, '/'));) {
+		*slash = '\0';
+		if (slash == path.data)
+			dir = "/";
+		else if (stat(path.data, &st) == 0)
+			dir = path.data;
+		else if (errno != ENOENT)
+			return err_errno(e, ERR_IO, "the session cannot be kept in %s", path.data);
+	}
+	if (access(dir, W_OK | X_OK) < 0 || (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode)))
+		return err_set(e, ERR_IO,
+			       "the session cannot be kept in %s: it is no folder, or you may not "
+			       "write there. Set HOLDFAST_SESSION to a file that you may write",
+			       dir);
+	return 0;
+}
+
+struct remote *
+remote_new(const char *url, const char *trust_pem)
+{
+	struct remote *r = calloc(1, sizeof(*r));
+	if (!r)
+		abort();
+	snprintf(r->nodes[0].url, sizeof(r->nodes[0].url), "%s", url);
+	r->nodes[0].cert = copy(trust_pem);
+	r->n = 1;
+	return r;
+}
+
+static void
+drop_nodes(struct remote *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		client_free(r->nodes[i].client);
+		free(r->nodes[i].cert);
+		r->nodes[i] = (struct node){ 0 };
+	}
+	r->n = r->last = 0;
+}
+
+void
+remote_free(struct remote *r)
+{
+	if (!r)
+		return;
+	drop_nodes(r);
+	free_wiped(r->token);
+	free_wiped(r->user);
+	client_reply_done(&r->reply);
+	free(r);
+}
+
+static int
+take_nodes(struct remote *r, json_t *nodes, struct err *e)
+{
+	size_t i;
+	json_t *o;
+
+	if (!json_is_array(nodes) || json_array_size(nodes) == 0 ||
+	    json_array_size(nodes) > NODES_MAX)
+		return err_set(e, ERR_BAD_JSON, "the list of nodes is missing or too long");
+	drop_nodes(r);
+	json_array_foreach(nodes, i, o)
+	{
+		const char *url = json_string_value(json_object_get(o, "url"));
+		const char *cert = json_string_value(json_object_get(o, "cert"));
+		if (!url || strncmp(url, "https://", 8) != 0 ||
+		    strlen(url) >= sizeof(r->nodes[0].url))
+			return err_set(e, ERR_BAD_JSON, "a node's address is missing or malformed");
+		struct node *n = &r->nodes[r->n++];
+		snprintf(n->url, sizeof(n->url), "%s", url);
+		n->cert = copy(cert ? cert : "");
+	}
+	return 0;
+}
+
+int
+remote_open(struct remote **ret, struct err *e)
+{
+	auto_buf path = BUF_INIT, text = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	json_error_t je;
+
+	int rc = remote_session_path(&path, e);
+	if (rc < 0)
+		return rc;
+	if (access(buf_str(&path), F_OK) < 0)
+		return err_set(e, ERR_UNAUTHENTICATED,
+			       "not logged in: run `holdfast login HOST USER` first");
+	rc = home_read_file(buf_str(&path), SESSION_MAX, &text, e);
+	if (rc < 0)
+		return rc;
+	o = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &je);
+	const char *token = json_string_value(json_object_get(o, "token"));
+	const char *user = json_string_value(json_object_get(o, "user"));
+	if (!token || !user)
+		return err_set(e, ERR_BAD_JSON,
+			       "the session file %s is damaged: run `holdfast login` again",
+			       buf_str(&path));
+	r = remote_new("", "");
+	r->token = copy(token);
+	r->user = copy(user);
+	rc = take_nodes(r, json_object_get(o, "nodes"), e);
+	if (rc < 0)
+		return rc;
+	int64_t last = json_integer_value(json_object_get(o, "last"));
+	r->last = last >= 0 && (size_t)last < r->n ? (size_t)last : 0;
+	*ret = TAKE(r);
+	return 0;
+}
+
+static int
+add_text(const char *p, size_t n, void *out)
+{
+	buf_add(out, p, n);
+	return 0;
+}
+
+int
+remote_json_text(const json_t *o, size_t flags, struct buf *ret)
+{
+	return json_dump_callback(o, add_text, ret, flags) < 0 ? ERR_BAD_JSON : 0;
+}
+
+static int
+save(const struct remote *r, struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	int rc = remote_session_path(&path, e);
+	if (rc < 0)
+		return rc;
+	auto_json nodes = json_array();
+	for (size_t i = 0; i < r->n; i++)
+		json_array_append_new(nodes, json_pack("{ssss}", "url", r->nodes[i].url, "cert",
+						       r->nodes[i].cert));
+	auto_json o = json_pack("{sssssOsI}", "user", r->user, "token", r->token, "nodes", nodes,
+				"last", (json_int_t)r->last);
+	auto_buf text = BUF_INIT;
+	if (remote_json_text(o, JSON_INDENT(1), &text) < 0)
+		return err_set(e, ERR_INTERNAL,
+			       "cannot write the session: a name in it is not UTF-8");
+	char *dir = copy(buf_str(&path));
+	char *slash = strrchr(dir, '/');
+	if (slash && slash != dir) {
+		*slash = '\0';
+		rc = home_mkdirs(dir, 0700, e);
+	}
+	free(dir);
+	if (rc == 0)
+		rc = home_write_file(buf_str(&path), text.data, text.len, 0600, e);
+	return rc;
+}
+
+int
+remote_adopt(struct remote *r, json_t *login, struct err *e)
+{
+	const char *token = json_string_value(json_object_get(login, "token"));
+	const char *user =
+		json_string_value(json_object_get(json_object_get(login, "user"), "name"));
+	json_t *nodes = json_object_get(login, "nodes");
+	char first_url[sizeof(r->nodes[0].url)];
+	char *first_cert = copy(r->nodes[0].cert);
+	json_t *o;
+	size_t i;
+
+	if (!token || !user) {
+		free(first_cert);
+		return err_set(e, ERR_BAD_JSON, "the node's answer to the login has no token");
+	}
+	memcpy(first_url, r->nodes[0].url, sizeof(first_url));
+	free_wiped(r->token);
+	free_wiped(r->user);
+	r->token = copy(token);
+	r->user = copy(user);
+	drop_nodes(r);
+	/* The node that was logged in to comes first, under the address and trust the user gave. */
+	struct node *n = &r->nodes[r->n++];
+	memcpy(n->url, first_url, sizeof(n->url));
+	n->cert = first_cert;
+	json_array_foreach(nodes, i, o)
+	{
+		const char *name = json_string_value(json_object_get(o, "name"));
+		const char *cert = json_string_value(json_object_get(o, "web_cert"));
+		json_int_t port = json_integer_value(json_object_get(o, "https_port"));
+		char url[sizeof(n->url)];
+		if (!name || strlen(name) > 255 || port < 1 || port > 65535 || r->n == NODES_MAX)
+			continue;
+		snprintf(url, sizeof(url), strchr(name, ':') ? "https://[%s]:%d" : "https://%s:%d",
+			 name, (int)port);
+		if (strcmp(url, first_url) == 0)
+			continue;
+		n = &r->nodes[r->n++];
+		snprintf(n->url, sizeof(n->url), "%s", url);
+		n->cert = copy(cert && *cert ? cert : first_cert);
+	}
+	return save(r, e);
+}
+
+int
+remote_forget(struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	int rc = remote_session_path(&path, e);
+	if (rc < 0)
+		return rc;
+	if (unlink(buf_str(&path)) < 0 && errno != ENOENT)
+		return err_errno(e, ERR_IO, "cannot remove %s", buf_str(&path));
+	return 0;
+}
+
+const char *
+remote_user(const struct remote *r)
+{
+	return r->user ? r->user : "";
+}
+
+const char *
+remote_mode(const struct remote *r)
+{
+	return r->reply.mode;
+}
+
+const char *
+remote_as_of(const struct remote *r)
+{
+	return r->reply.as_of;
+}
+
+const char *
+remote_durability(const struct remote *r)
+{
+	return r->reply.durability;
+}
+
+/* The node's own words for what went wrong. */
+static int
+reply_error(const struct client_reply *reply, struct err *e)
+{
+	json_error_t je;
+	auto_json o = json_loadb(reply->body.data ? reply->body.data : "", reply->body.len, 0, &je);
+	json_t *error = json_object_get(o, "error");
+	const char *code = json_string_value(json_object_get(error, "code"));
+	const char *detail = json_string_value(json_object_get(error, "detail"));
+	const char *message = json_string_value(json_object_get(error, "message"));
+	size_t n;
+	const struct err_info *rows = err_table(&n);
+
+	for (size_t i = 0; code && i < n; i++)
+		if (strcmp(rows[i].name, code) == 0)
+			return err_set(e, rows[i].code, "%s",
+				       detail && *detail ? detail
+				       : message	 ? message
+							 : rows[i].text);
+	return err_set(e, ERR_INTERNAL, "the node answered with status %d and no reason",
+		       reply->status);
+}
+
+/* What came of asking a node: how long to leave it alone, or GIVE_UP: nobody else is asked. LASTING: what it said will be
+ * the answer of all of them for some time. */
+enum outcome { DONE, AGAIN_SOON, AGAIN_LATER, LASTING, GIVE_UP };
+
+/* What is asked: the same of every node it is put to. */
+struct question {
+	enum remote_kind kind;
+	const char *method, *path, *body;
+	enum client_type type;
+	size_t len;
+};
+
+/* In what a person is told while they wait. */
+static const char *
+failure_words(enum client_failure f)
+{
+	switch (f) {
+	case CLIENT_REFUSED:
+		return "refuses connections";
+	case CLIENT_SILENT:
+		return "does not answer";
+	case CLIENT_UNTRUSTED:
+		return "is not trusted";
+	case CLIENT_BAD_NAME:
+		return "has no known address";
+	default:
+		return "breaks the connection off";
+	}
+}
+
+static const char *
+reply_words(int code)
+{
+	switch (code) {
+	case ERR_STANDBY:
+		return "stands by";
+	case ERR_EMERGENCY_READ_ONLY:
+		return "gives emergency access, which is for reading";
+	case ERR_TIMEOUT:
+		return "takes too long";
+	default:
+		return "cannot serve now";
+	}
+}
+
+/* The certificate is another one than the session knows. */
+static int
+untrusted(const struct node *n, struct err *e)
+{
+	return err_set(
+		e, ERR_UNTRUSTED,
+		"the certificate of %s is not trusted here: it is another one than before, or "
+		"made for another name. Nothing was sent. Compare what `holdfast cert show` "
+		"says on that node with what `holdfast login` shows; if they are the same, log "
+		"in again. If not, somebody may be in between",
+		n->url);
+}
+
+/* A secondary that has long been in emergency: nobody takes writes, and waiting does not change that. */
+static bool
+is_lasting(const struct client_reply *reply)
+{
+	return strtoll(reply->emergency_s, NULL, 10) >= OUTAGE_S;
+}
+
+static int
+ask(struct remote *r, struct node *n, const struct question *q, enum outcome *ret_outcome,
+    struct err *e)
+{
+	enum remote_kind kind = q->kind;
+	enum client_failure failure = CLIENT_OK;
+
+	if (!n->client) {
+		struct client_options o = {
+			.base = n->url,
+			.trust_pem = n->cert,
+			.bearer = r->token,
+			.connect_ms = CONNECT_MS,
+			.total_ms = kind == REMOTE_READ ? ANSWER_READ_MS : ANSWER_WRITE_MS,
+		};
+		n->client = client_new(&o, e);
+		if (!n->client) {
+			*ret_outcome = GIVE_UP;
+			return e->code;
+		}
+	}
+	client_reply_done(&r->reply);
+	r->reply = (struct client_reply){ 0 };
+	client_stop_on(n->client, r->stop);
+	int rc = client_send(n->client, q->method, q->path, q->type, q->body, q->len, &r->reply,
+			     &failure, e);
+	n->hopeless = failure == CLIENT_UNTRUSTED || failure == CLIENT_BAD_NAME;
+	if (rc < 0) {
+		n->how = failure_words(failure);
+		r->maybe_done |= client_sent(n->client);
+		if (r->stop && atomic_load(r->stop)) {
+			*ret_outcome = GIVE_UP;
+			return err_set(e, ERR_UNREACHABLE, "it was interrupted");
+		}
+		/* A write that may have reached the node must not be sent twice. */
+		if (failure == CLIENT_REFUSED)
+			*ret_outcome = AGAIN_SOON;
+		else if (kind != REMOTE_WRITE && failure != CLIENT_UNTRUSTED)
+			*ret_outcome = failure == CLIENT_SILENT ? AGAIN_LATER : AGAIN_SOON;
+		else
+			*ret_outcome =
+				n->hopeless || !client_sent(n->client) ? AGAIN_LATER : GIVE_UP;
+		if (*ret_outcome == GIVE_UP)
+			return err_prefix(e, "it is not known whether this was done (look with "
+					     "`holdfast history`): ");
+		return failure == CLIENT_UNTRUSTED ? untrusted(n, e) : rc;
+	}
+	*ret_outcome = DONE;
+	if (r->reply.status >= 200 && r->reply.status < 300)
+		return 0;
+	rc = reply_error(&r->reply, e);
+	n->how = reply_words(rc);
+	if (rc == ERR_STANDBY || rc == ERR_NOT_SERVING || rc == ERR_DB_GONE ||
+	    rc == ERR_KEYS_UNAVAILABLE || rc == ERR_LOG_UNWRITABLE ||
+	    (rc == ERR_EMERGENCY_READ_ONLY && kind != REMOTE_READ && r->n > 1))
+		*ret_outcome = rc == ERR_EMERGENCY_READ_ONLY && is_lasting(&r->reply) ? LASTING
+										      : AGAIN_SOON;
+	if (rc == ERR_TIMEOUT && kind == REMOTE_READ)
+		*ret_outcome = AGAIN_LATER; /* its database stands still */
+	return rc;
+}
+
+static struct node *
+next_node(struct remote *r, int64_t now)
+{
+	struct node *best = NULL;
+	for (size_t i = 0; i < r->n; i++) {
+		struct node *n = &r->nodes[(r->last + i) % r->n];
+		if (!best || (n->next_ms > now && n->next_ms < best->next_ms) ||
+		    (n->next_ms <= now && best->next_ms > now))
+			best = n;
+	}
+	return best;
+}
+
+static bool
+all_hopeless(const struct remote *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!r->nodes[i].hopeless)
+			return false;
+	return true;
+}
+
+static int
+patience_ms(const struct remote *r, enum remote_kind kind)
+{
+	if (r->n == 1)
+		return PATIENCE_ALONE_MS;
+	return kind == REMOTE_READ ? PATIENCE_READ_MS : PATIENCE_WRITE_MS;
+}
+
+static int
+parse_reply(const struct client_reply *reply, json_t **ret, struct err *e)
+{
+	json_error_t je;
+
+	if (!ret)
+		return 0;
+	*ret = NULL;
+	if (reply->body.len == 0)
+		return 0;
+	*ret = json_loadb(reply->body.data, reply->body.len, JSON_REJECT_DUPLICATES, &je);
+	return *ret ? 0 : err_set(e, ERR_BAD_JSON, "the node's answer is not valid JSON");
+}
+
+static bool
+all_asked(const struct remote *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!r->nodes[i].how)
+			return false;
+	return true;
+}
+
+/* "waiting for an answer: https://a:7272 does not answer; https://b:7272 stands by". `now`: who is being asked. */
+static void
+tell_waiting(const struct remote *r, const struct node *now, struct waiting *w)
+{
+	auto_buf text = BUF_INIT;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct node *n = &r->nodes[i];
+		const char *how = n->how ? n->how : n == now ? "does not answer yet" : NULL;
+
+		if (how)
+			buf_addf(&text, "%s%s %s", text.len ? "; " : "", n->url, how);
+	}
+	waiting_for(w, "waiting: %s", buf_str(&text));
+}
+
+static int
+put_question(struct remote *r, const struct question *q, json_t **ret, struct err *e)
+{
+	int64_t deadline = clock_mono_ms() + patience_ms(r, q->kind);
+	auto_waiting w = waiting_begin();
+	bool lasting = false;
+	struct err last = { 0 };
+	r->maybe_done = false;
+	struct err said = { 0 }; /* by a node that answered: tells more than a refused connection */
+
+	for (size_t i = 0; i < r->n; i++)
+		r->nodes[i].how = NULL;
+	for (;;) {
+		int64_t now = clock_mono_ms();
+		struct node *n = next_node(r, now);
+		if (n->next_ms > now) {
+			if (n->next_ms > deadline)
+				break;
+			clock_sleep_ms(n->next_ms - now);
+		}
+		enum outcome outcome;
+		tell_waiting(r, n, w);
+		int rc = ask(r, n, q, &outcome, &last);
+		if (outcome == DONE || outcome == GIVE_UP) {
+			if (outcome == DONE && (size_t)(n - r->nodes) != r->last) {
+				struct err ignored = { 0 };
+				r->last = (size_t)(n - r->nodes);
+				/* Only a hint for the next command; it may fail. */
+				if (r->token && save(r, &ignored) < 0)
+					ignored.code = 0;
+			}
+			if (rc == 0)
+				return parse_reply(&r->reply, ret, e);
+			if (e)
+				*e = last;
+			return rc;
+		}
+		if (rc != ERR_UNREACHABLE && rc != ERR_STANDBY)
+			said = last;
+		n->next_ms = clock_mono_ms() + (outcome == AGAIN_SOON ? 100 : 1500);
+		lasting |= outcome == LASTING;
+		if (clock_mono_ms() > deadline || all_hopeless(r) || (lasting && all_asked(r)))
+			break;
+	}
+	if (said.code)
+		last = said;
+	if (e)
+		*e = last;
+	return last.code ? last.code : ERR_UNREACHABLE;
+}
+
+int
+remote_call(struct remote *r, enum remote_kind kind, const char *method, const char *path,
+	    const char *body, json_t **ret, struct err *e)
+{
+	struct question q = { .kind = kind,
+			      .method = method,
+			      .path = path,
+			      .type = CLIENT_JSON,
+			      .body = body,
+			      .len = body ? strlen(body) : 0 };
+	return put_question(r, &q, ret, e);
+}
+
+int
+remote_send(struct remote *r, const char *method, const char *path, const char *body, size_t n,
+	    json_t **ret, struct err *e)
+{
+	struct question q = { .kind = REMOTE_REPEAT,
+			      .method = method,
+			      .path = path,
+			      .type = CLIENT_FILE,
+			      .body = body,
+			      .len = n };
+	return put_question(r, &q, ret, e);
+}
+
+bool
+remote_maybe_done(const struct remote *r)
+{
+	return r->maybe_done;
+}
+
+void
+remote_stop_on(struct remote *r, const atomic_bool *stop)
+{
+	r->stop = stop;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast admin recover: an administrator who cannot log in any more, let in again from the machine itself.
+ */
+#include <stdio.h>
+#include "admin/regain.h"
+#include "base/clock.h"
+#include "base/jw.h"
+#include "base/secret.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/term.h"
+
+static void
+print_json(const struct regain_result *r)
+{
+	auto_buf out = BUF_INIT;
+	struct jw w;
+
+	jw_init(&w, &out);
+	jw_object(&w, NULL);
+	jw_text(&w, "user", r->name);
+	jw_text(&w, "setup_token", r->token);
+	jw_time(&w, "setup_until", r->until_us);
+	jw_bool(&w, "enabled", r->enabled);
+	jw_end_object(&w);
+	puts(buf_str(&out));
+	secret_wipe(out.data, out.len);
+}
+
+static void
+print_token(const struct cli *c, const struct regain_result *r)
+{
+	char until[CLOCK_ISO_LEN];
+
+	clock_iso(r->until_us, until);
+	term_print_text(r->name);
+	printf(" has neither a password nor a second factor now%s, and no session.\n"
+	       "All administrators are told. This one-time set-up token is shown only now; it is "
+	       "good until "
+	       "%.16s UTC:\n\n  %s%s%s\n\nWith it: holdfast login --setup HOST ",
+	       r->enabled ? ", is enabled again" : "", until, cli_paint(c, CLI_BOLD), r->token,
+	       cli_paint(c, CLI_PLAIN));
+	term_print_text(r->name);
+	putchar('\n');
+}
+
+static int
+run(const struct cli *c, struct err *e)
+{
+	struct regain_result r = { 0 };
+	struct home home;
+	int rc = cli_home(c, &home, e);
+
+	if (!rc)
+		rc = regain_run(&home, cli_get(c, "key-file"), c->args[0], &r, e);
+	if (rc)
+		return rc;
+	if (c->json)
+		print_json(&r);
+	else
+		print_token(c, &r);
+	fflush(stdout);
+	secret_wipe(&r, sizeof(r));
+	return CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	CLI_OPT_HOME,
+	{ "key-file", "PATH", "The master key file (default: what conf/manage_key.conf says)." },
+	{ 0 },
+};
+
+const struct cli_verb verb_admin_recover = {
+	"admin recover",
+	"USER",
+	1,
+	1,
+	opts,
+	run,
+	"Lets an administrator in again who cannot log in: a new set-up token.",
+	"On the primary's machine, as root or as Holdfast's user, with the master key file there; "
+	"the node must be running. The old password, the second "
+	"factor and every session of the user end, and so does their wait after failed log-ins. It "
+	"is an event, an alert, and every administrator is told "
+	"at log-in until one of them has acknowledged it (`holdfast conflicts --acknowledge`).",
+	CLI_NODE
+};

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast backup, backup verify, restore.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "admin/restore.h"
+#include "agent/control.h"
+#include "base/jw.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/term.h"
+#include "cli/node/node_opts.h"
+
+/* ---- backup ---- */
+
+static int
+run_backup(const struct cli *c, struct err *e)
+{
+	auto_buf request = BUF_INIT, path = BUF_INIT;
+	struct term_step v = { .tty = c->err_tty };
+	char file[HOME_PATH_MAX];
+	struct home h;
+	struct jw w;
+
+	int rc = cli_home(c, &h, e);
+	if (rc == 0)
+		rc = create_resolve(c->args[0], file, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &request);
+	jw_object(&w, NULL);
+	jw_text(&w, "verb", "backup");
+	jw_text(&w, "file", file);
+	jw_bool(&w, "force", cli_has(c, "force"));
+	jw_end_object(&w);
+	rc = control_ask(&h, buf_str(&request), term_step, &v, &path, e);
+	term_step_end(&v);
+	if (rc < 0)
+		return rc;
+	if (c->json) {
+		auto_buf out = BUF_INIT;
+		jw_init(&w, &out);
+		jw_object(&w, NULL);
+		jw_text(&w, "backup", buf_str(&path));
+		jw_end_object(&w);
+		printf("%s\n", buf_str(&out));
+		return CLI_GOOD;
+	}
+	printf("the backup is %s\nIt is sealed under the master key, which is not in it: keep a "
+	       "copy of the key file elsewhere.\nTo see that it is good: holdfast backup verify "
+	       "%s --home %s\n",
+	       buf_str(&path), buf_str(&path), h.dir);
+	return CLI_GOOD;
+}
+
+static const struct cli_opt backup_opts[] = {
+	CLI_OPT_HOME,
+	{ "force", NULL, "Replaces FILE if it is there." },
+	{ 0 },
+};
+
+const struct cli_verb verb_backup = {
+	"backup",
+	"FILE",
+	1,
+	1,
+	backup_opts,
+	run_backup,
+	"Writes a sealed backup of the running node, primary or secondary, into one file.",
+	"The node's own user must be able to write there. The file appears whole, or not at all; "
+	"the node goes on serving. The master key is not in it.",
+	CLI_NODE,
+};
+
+/* ---- restore ---- */
+
+static void
+print_json(const struct restore_result *r, bool verify)
+{
+	auto_buf out = BUF_INIT;
+	struct jw w;
+
+	jw_init(&w, &out);
+	jw_object(&w, NULL);
+	jw_text(&w, "backup_of", r->of);
+	jw_text(&w, "made_at", r->made_at);
+	jw_int(&w, "term", r->term);
+	jw_int(&w, "events", r->log.events);
+	if (!verify) {
+		jw_text(&w, "home", r->made.home);
+		jw_uuid(&w, "id", &r->made.node.id);
+		jw_text(&w, "name", r->made.node.name);
+	}
+	jw_end_object(&w);
+	printf("%s\n", buf_str(&out));
+}
+
+static void
+print_log(const struct restore_result *r)
+{
+	char id[UUID_STR_LEN];
+
+	term_say(stdout, "the backup of %s, made at %s:\n", r->of, r->made_at);
+	for (unsigned i = 0; i < r->log.nnodes; i++) {
+		const struct verify_node *n = &r->log.nodes[i];
+		if (!n->last_seq)
+			continue;
+		uuid_str(&n->node, id);
+		printf("  the log of node %s is good: %lld events\n", id, (long long)n->events);
+	}
+}
+
+static int
+run_verify(const struct cli *c, struct err *e)
+{
+	char file[HOME_PATH_MAX], key[HOME_PATH_MAX], dir[2 * HOME_PATH_MAX];
+	struct term_step v = { .tty = c->err_tty };
+	struct restore_result r;
+	struct home h;
+	int rc = create_resolve(c->args[0], file, e);
+
+	snprintf(key, sizeof(key), "%s", cli_get(c, "key-file") ? cli_get(c, "key-file") : "");
+	if (rc == 0 && !*key) {
+		rc = cli_home(c, &h, e);
+		if (rc == 0)
+			rc = home_key_path(&h, key, e);
+	}
+	if (rc < 0)
+		return rc;
+	if (cli_get(c, "dir"))
+		snprintf(dir, sizeof(dir), "%s/hf-verify-%d", cli_get(c, "dir"), (int)getpid());
+	else
+		snprintf(dir, sizeof(dir), "%.*s/hf-verify-%d", (int)(strrchr(file, '/') - file),
+			 file, (int)getpid());
+	struct restore_options o = {
+		.file = file,
+		.home = dir,
+		.key_file = key,
+		.user = cli_get(c, "user"),
+		.verify = true,
+		.progress = term_step,
+		.ctx = &v,
+	};
+	rc = restore_run(&o, &r, e);
+	term_step_end(&v);
+	if (rc < 0)
+		return rc;
+	if (c->json) {
+		print_json(&r, true);
+		return CLI_GOOD;
+	}
+	print_log(&r);
+	printf("The backup is good: it was restored into a scratch cluster, every chain verified, "
+	       "and the scratch removed.\n");
+	return CLI_GOOD;
+}
+
+static const struct cli_opt verify_opts[] = {
+	CLI_OPT_HOME,
+	{ "key-file", "PATH", "Where the master key is (default: what the home's settings say)." },
+	{ "dir", "DIR", "Where the scratch cluster is made (default: beside the file)." },
+	{ "user", "NAME", "As root: the user to become (default: holdfast)." },
+	{ 0 },
+};
+
+const struct cli_verb verb_backup_verify = {
+	"backup verify",
+	"FILE",
+	1,
+	1,
+	verify_opts,
+	run_verify,
+	"Restores a backup into a scratch cluster, verifies every chain of the log, and removes "
+	"it.",
+	"Needs about twice the size of the backup for a moment. No node need run here.",
+	CLI_NODE,
+};
+
+static int
+run_restore(const struct cli *c, struct err *e)
+{
+	char file[HOME_PATH_MAX];
+	struct term_step v = { .tty = c->err_tty };
+	struct restore_result r;
+	struct restore_options o = {
+		.file = file,
+		.home = cli_get(c, "home"),
+		.key_file = cli_get(c, "key-file"),
+		.name = cli_get(c, "name"),
+		.listen = cli_get(c, "listen"),
+		.pair_listen = cli_get(c, "pair-listen"),
+		.user = cli_get(c, "user"),
+		.progress = term_step,
+		.ctx = &v,
+	};
+
+	if (!o.home || !*o.home || !o.key_file)
+		return err_set(e, ERR_USAGE,
+			       "where to, and under which key? holdfast restore FILE --home DIR "
+			       "--key-file PATH");
+	int rc = create_resolve(c->args[0], file, e);
+	if (rc == 0)
+		rc = restore_run(&o, &r, e);
+	term_step_end(&v);
+	if (rc < 0)
+		return rc;
+	if (c->json) {
+		print_json(&r, false);
+		return CLI_GOOD;
+	}
+	print_log(&r);
+	printf("It is restored in %s as the node %s, the primary of term %lld. All sessions are "
+	       "over.\n\nNext:\n  holdfast serve --home %s\n"
+	       "Secondaries of before do not follow it: stop them, and set each up anew (holdfast "
+	       "ha setup %s SECONDARY).\n"
+	       "The settings of before are in %s/conf/holdfast.conf.backup; take over what you "
+	       "need.\n",
+	       r.made.home, r.made.node.name, (long long)r.term, r.made.home, r.made.node.name,
+	       r.made.home);
+	return CLI_GOOD;
+}
+
+static const struct cli_opt restore_opts[] = {
+	NODE_OPT_HOME,
+	{ "key-file", "PATH", "The master key file that the backup is sealed under. Needed." },
+	{ "name", "FQDN", "The name of the restored node (default: that of the backup's node)." },
+	NODE_OPTS_PLACE,
+	{ 0 },
+};
+
+const struct cli_verb verb_restore = {
+	"restore",
+	"FILE",
+	1,
+	1,
+	restore_opts,
+	run_restore,
+	"Makes a node out of a backup: a primary of its own, in a new term.",
+	"Everything is checked, every chain of the log too, before the node is one; when it fails "
+	"or is interrupted, everything that was made is removed again. Existing data is never "
+	"touched.",
+	CLI_NODE,
+};

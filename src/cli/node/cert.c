@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast cert show, import, renew: the web certificate, and whom this node trusts beside the pins it knows.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/jw.h"
+#include "base/place.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/term.h"
+#include "crypto/x509.h"
+#include "node/preflight.h"
+#include "node/runas.h"
+
+#define PEM_MAX 65536
+#define CERT_DAYS 3650
+#define NAMES_MAX 16
+
+/* Opens the home and, started as root, becomes the user that it belongs to. */
+static int
+open_home(const struct cli *c, struct home *ret, struct err *e)
+{
+	struct runas user;
+	int rc = cli_home(c, ret, e);
+	if (rc == 0)
+		rc = runas_choose(ret->dir, NULL, &user, e);
+	if (rc == 0)
+		rc = runas_become(&user, e);
+	return rc == 0 ? preflight_settle(ret, e) : rc;
+}
+
+static int
+read_cert(const char *path, struct buf *pem, struct x509_info *ret, struct err *e)
+{
+	int rc = home_read_file(path, PEM_MAX, pem, e);
+	if (rc == 0)
+		rc = x509_read(buf_str(pem), ret, e);
+	return rc < 0 ? err_prefix(e, "%s: ", path) : 0;
+}
+
+static void
+print_info(const struct cli *c, struct jw *w, const char *what, const struct x509_info *i)
+{
+	char from[CLOCK_ISO_LEN], to[CLOCK_ISO_LEN];
+
+	clock_iso(i->not_before_us, from);
+	clock_iso(i->not_after_us, to);
+	if (!c->json) {
+		term_say(stdout,
+			 "%s\n  subject  %s\n  issuer   %s%s\n  names    %s\n  valid    %.10s … "
+			 "%.10s\n  SHA-256  %s\n",
+			 what, i->subject, i->issuer, i->self_signed ? " (self-signed)" : "",
+			 i->names, from, to, i->pin);
+		return;
+	}
+	jw_object(w, what);
+	jw_text(w, "subject", i->subject);
+	jw_text(w, "issuer", i->issuer);
+	jw_bool(w, "self_signed", i->self_signed);
+	jw_text(w, "names", i->names);
+	jw_text(w, "not_before", from);
+	jw_text(w, "not_after", to);
+	jw_text(w, "sha256", i->pin);
+	jw_end_object(w);
+}
+
+static int
+run_show(const struct cli *c, struct err *e)
+{
+	static const struct {
+		const char *what;
+		enum home_path path;
+		bool required;
+	} certs[] = {
+		{ "web", HOME_WEB_CERT, true },
+		{ "pair", HOME_PAIR_CERT, false },
+		{ "pair-ca", HOME_PAIR_CA, false },
+	};
+	auto_buf out = BUF_INIT;
+	struct home h;
+	struct jw w;
+	int rc = open_home(c, &h, e);
+
+	jw_init(&w, &out);
+	jw_object(&w, NULL);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(certs); i++) {
+		auto_buf pem = BUF_INIT;
+		struct x509_info info;
+		char path[HOME_PATH_MAX];
+		home_path(&h, certs[i].path, path);
+		if (!certs[i].required && access(path, F_OK) < 0)
+			continue;
+		rc = read_cert(path, &pem, &info, e);
+		if (rc == 0)
+			print_info(c, &w, certs[i].what, &info);
+	}
+	jw_end_object(&w);
+	if (rc == 0 && c->json)
+		printf("%s\n", buf_str(&out));
+	return rc;
+}
+
+/* Tells a running node to read its certificates again. */
+static void
+tell_node(const struct home *h)
+{
+	auto_buf text = BUF_INIT;
+	char path[HOME_PATH_MAX];
+	struct err none;
+
+	home_path(h, HOME_PID, path);
+	if (preflight_alone(h, &none) != ERR_REFUSED || home_read_file(path, 32, &text, &none) < 0)
+		return;
+	long pid = strtol(buf_str(&text), NULL, 10);
+	if (pid > 1 && kill((pid_t)pid, SIGHUP) == 0)
+		fprintf(stderr, "the running node reads it now\n");
+}
+
+static int
+run_import(const struct cli *c, struct err *e)
+{
+	auto_buf pem = BUF_INIT;
+	struct x509_info info;
+	struct home h;
+	char folder[HOME_PATH_MAX], path[HOME_PATH_MAX + X509_PIN_LEN + 8];
+
+	/* The file may be readable for root alone: read it before the user changes. */
+	int rc = read_cert(c->args[0], &pem, &info, e);
+	if (rc == 0)
+		rc = open_home(c, &h, e);
+	if (rc < 0)
+		return rc;
+	if (info.not_after_us < clock_now_us())
+		return err_set(e, ERR_PRECONDITION,
+			       "the certificate in %s is no longer valid; nothing was imported",
+			       c->args[0]);
+	home_path(&h, HOME_TRUSTED, folder);
+	rc = home_mkdirs(folder, 0700, e);
+	snprintf(path, sizeof(path), "%s/%.16s.pem", folder, info.pin);
+	if (rc == 0)
+		rc = home_write_file(path, pem.data, pem.len, 0600, e);
+	if (rc < 0)
+		return rc;
+	if (c->json)
+		printf("{\"sha256\":\"%s\",\"file\":\"%s\"}\n", info.pin, path);
+	else
+		term_say(stdout, "trusted now: %s\n  SHA-256 %s\n", info.subject, info.pin);
+	tell_node(&h);
+	return CLI_GOOD;
+}
+
+/* Cuts "a, b, c" into names; the first is the CN. */
+static size_t
+split_names(char *text, const char *names[static NAMES_MAX + 1])
+{
+	size_t n = 0;
+	char *rest = NULL;
+
+	for (char *s = strtok_r(text, ", ", &rest); s && n < NAMES_MAX;
+	     s = strtok_r(NULL, ", ", &rest))
+		names[n++] = s;
+	names[n] = NULL;
+	return n;
+}
+
+static int
+run_renew(const struct cli *c, struct err *e)
+{
+	auto_buf old = BUF_INIT, cert = BUF_INIT, key = BUF_INIT;
+	const char *names[NAMES_MAX + 1];
+	struct x509_info info;
+	struct home h;
+	char cert_path[HOME_PATH_MAX];
+
+	int rc = open_home(c, &h, e);
+	if (rc < 0)
+		return rc;
+	home_path(&h, HOME_WEB_CERT, cert_path);
+	rc = read_cert(cert_path, &old, &info, e);
+	if (rc < 0)
+		return rc;
+	if (!info.self_signed && !cli_has(c, "self-signed"))
+		return err_set(e, ERR_PRECONDITION,
+			       "the web certificate was signed by %s: put a new one of theirs into "
+			       "conf/tls/web.crt and web.key, or give --self-signed",
+			       info.issuer);
+	if (split_names(info.names, names) == 0)
+		return err_set(e, ERR_BAD_FIELD, "the certificate in %s names no host", cert_path);
+	rc = x509_self_signed(names, CERT_DAYS, &cert, &key, e);
+	const struct place_part pair[] = { { HOME_WEB_KEY, &key, 0600 },
+					   { HOME_WEB_CERT, &cert, 0600 } };
+	if (rc == 0)
+		rc = place_set(&h, pair, ARRAY_LEN(pair), e);
+	if (rc == 0)
+		rc = x509_read(buf_str(&cert), &info, e);
+	if (rc < 0)
+		return rc;
+	if (c->json)
+		printf("{\"sha256\":\"%s\"}\n", info.pin);
+	else
+		printf("new self-signed web certificate, SHA-256 %s\nusers and scripts that pinned "
+		       "the old one log in again with --trust\n",
+		       info.pin);
+	tell_node(&h);
+	return CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	CLI_OPT_HOME,
+	{ 0 },
+};
+static const struct cli_opt renew_opts[] = {
+	CLI_OPT_HOME,
+	{ "self-signed", NULL, "Even if an authority signed the one that is there." },
+	{ 0 },
+};
+
+const struct cli_verb verb_cert_show = { "cert show",
+					 "",
+					 0,
+					 0,
+					 opts,
+					 run_show,
+					 "Shows the node's certificates and their fingerprints.",
+					 NULL,
+					 CLI_NODE };
+const struct cli_verb verb_cert_import = {
+	"cert import",
+	"FILE",
+	1,
+	1,
+	opts,
+	run_import,
+	"Trusts an authority's (or another node's) certificate for the other nodes' web addresses.",
+	NULL,
+	CLI_NODE
+};
+const struct cli_verb verb_cert_renew = {
+	"cert renew",
+	"",
+	0,
+	0,
+	renew_opts,
+	run_renew,
+	"Makes a new self-signed web certificate for the same names.",
+	NULL,
+	CLI_NODE
+};

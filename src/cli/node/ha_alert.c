@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast ha alert test: the agent sends a test alert to each receiver, and says what each answered.
+ */
+#include <jansson.h>
+#include <string.h>
+#include "agent/control.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/lookup.h"
+#include "cli/frame/remote.h"
+#include "cli/frame/term.h"
+#include "cli/frame/waiting.h"
+
+static void
+print_answers(json_t *targets)
+{
+	struct term_table t = { .head = { "RECEIVER", "ACCEPTED", "ANSWER" }, .columns = 3 };
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(targets, i, o)
+	{
+		bool accepted = json_is_true(json_object_get(o, "accepted"));
+
+		term_table_row(&t, lookup_text(o, "target"), accepted ? "yes" : "no",
+			       lookup_text(o, "answer"));
+	}
+	term_table_print(&t);
+}
+
+static int
+count_failed(json_t *targets)
+{
+	int failed = 0;
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(targets, i, o) failed += !json_is_true(json_object_get(o, "accepted"));
+	return failed;
+}
+
+static int
+run(const struct cli *c, struct err *e)
+{
+	auto_buf answer = BUF_INIT;
+	struct home h;
+	json_error_t je;
+
+	if (strcmp(c->args[0], "test") != 0)
+		return err_set(e, ERR_USAGE, "say test, not '%s'", c->args[0]);
+	int rc = cli_home(c, &h, e);
+	auto_waiting waiting = waiting_begin();
+	waiting_for(waiting, "waiting for the receivers' answers");
+	if (rc == 0)
+		rc = control_ask(&h, "{\"verb\":\"alert-test\"}", NULL, NULL, &answer, e);
+	waiting_for(waiting, "%s", "");
+	if (rc < 0)
+		return rc;
+	auto_json o = json_loadb(buf_str(&answer), answer.len, 0, &je);
+	json_t *targets = json_object_get(o, "targets");
+	if (!targets)
+		return err_set(e, ERR_INTERNAL, "the agent's answer is not understood");
+	int failed = count_failed(targets);
+	if (c->json)
+		term_print_json(o);
+	else
+		print_answers(targets);
+	return failed ? CLI_FAILED : CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	CLI_OPT_HOME,
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_alert = {
+	"ha alert",
+	"test",
+	1,
+	1,
+	opts,
+	run,
+	"Sends a test alert to each receiver of alerts and says what each answered.",
+	"Receivers are set in conf/holdfast.conf (alert_webhook, alert_syslog, alert_smtp). Exit "
+	"code: 0 all accepted it, 1 not all.",
+	CLI_NODE
+};

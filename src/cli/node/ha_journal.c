@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast ha repair-journal: what a damaged journal still holds goes into a new one; the damaged one is kept beside it.
+ */
+#include "base/jw.h"
+#include "admin/repair.h"
+#include "cli/frame/cli.h"
+#include "node/runas.h"
+
+static void
+tell(const struct repair *r)
+{
+	const struct journal_rescued *g = &r->got;
+
+	if (g->last)
+		printf("events %lld to %lld are kept and go home as always\n", (long long)g->first,
+		       (long long)g->last);
+	else
+		printf("no event could be kept\n");
+	if (g->why[0])
+		printf("there it ended: %s\n", g->why);
+	if (g->head > g->last)
+		printf("%lld was the last that was written; the log will say that its end is "
+		       "missing\n",
+		       (long long)g->head);
+	printf("what was there is kept as %s\nnext: holdfast serve\n", r->aside);
+}
+
+static void
+tell_json(const struct repair *r)
+{
+	auto_buf out = BUF_INIT;
+	struct jw w;
+
+	jw_init(&w, &out);
+	jw_object(&w, NULL);
+	jw_int(&w, "first", r->got.first);
+	jw_int(&w, "last", r->got.last);
+	jw_int(&w, "written", r->got.head);
+	jw_text(&w, "why", r->got.why[0] ? r->got.why : NULL);
+	jw_text(&w, "aside", r->aside);
+	jw_end_object(&w);
+	printf("%s\n", buf_str(&out));
+}
+
+static int
+run(const struct cli *c, struct err *e)
+{
+	struct repair r = { 0 };
+	struct runas user;
+	struct home h;
+	int64_t before;
+	int rc = cli_home(c, &h, e);
+
+	if (rc == 0)
+		rc = cli_get_int(c, "before", 1, INT64_MAX / 2, 0, &before, e);
+	if (rc == 0)
+		rc = runas_choose(h.dir, NULL, &user, e);
+	if (rc == 0)
+		rc = runas_become(&user, e);
+	if (rc == 0)
+		rc = repair_journal(&h, before, &r, e);
+	if (rc)
+		return rc;
+	if (c->json)
+		tell_json(&r);
+	else
+		tell(&r);
+	return CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	CLI_OPT_HOME,
+	{ "before", "EVENT",
+	  "Keep only what was written before this event of the node, which does not verify." },
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_repair_journal = {
+	"ha repair-journal",
+	"",
+	0,
+	0,
+	opts,
+	run,
+	"Saves what a damaged journal still holds into a new one.",
+	"On a node that does not run. The events before the damage are kept and go home. Those "
+	"behind it cannot be proven any more: they stay in the damaged file, which is kept as "
+	"data/journal.db.damaged-TIME. If the disk or a snapshot gives back the whole file, bring "
+	"that back instead.",
+	CLI_NODE
+};

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast ha maintenance: the alerts are silent for a while, the status is not.
+ */
+#include <jansson.h>
+#include <string.h>
+#include "agent/control.h"
+#include "base/jw.h"
+#include "base/when.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/lookup.h"
+#include "cli/frame/term.h"
+#include "ha/maintenance.h"
+
+/* "off", or "MILLISECONDS REASON" for the agent. */
+static int
+write_order(const struct cli *c, struct buf *ret, struct err *e)
+{
+	int64_t ms;
+
+	if (strcmp(c->args[0], "off") == 0) {
+		if (c->nargs > 1)
+			return err_set(e, ERR_USAGE, "off takes no reason");
+		buf_adds(ret, "off");
+		return 0;
+	}
+	if (when_span(c->args[0], &ms))
+		return err_set(e, ERR_USAGE, "say how long (30min, 2h, 1d) or off, not '%s'",
+			       c->args[0]);
+	if (c->nargs < 2)
+		return err_set(e, ERR_USAGE, "say why, too: holdfast ha maintenance %s REASON",
+			       c->args[0]);
+	buf_addf(ret, "%lld", (long long)ms);
+	for (int i = 1; i < c->nargs; i++)
+		buf_addf(ret, " %s", c->args[i]);
+	/* What the agent would refuse, before it is asked. */
+	struct maintenance m;
+	return maintenance_parse(buf_str(ret), 0, &m, e);
+}
+
+static int
+send_order(const struct home *h, const char *order, struct buf *ret, struct err *e)
+{
+	auto_buf request = BUF_INIT;
+	struct jw w;
+
+	jw_init(&w, &request);
+	jw_object(&w, NULL);
+	jw_text(&w, "verb", "maintenance");
+	jw_text(&w, "node", order);
+	jw_end_object(&w);
+	return control_ask(h, buf_str(&request), NULL, NULL, ret, e);
+}
+
+static void
+print_answer(const json_t *o)
+{
+	bool pair = strcmp(lookup_text(o, "on"), "pair") == 0;
+	const char *until = lookup_text(o, "until");
+
+	if (*until)
+		printf("the alerts of %s are silent until %.16s UTC; `holdfast ha maintenance off` "
+		       "ends it "
+		       "earlier. The status says what it always says.\n",
+		       pair ? "all nodes" : "this node", until);
+	else
+		printf("the alerts of %s are sent again\n", pair ? "all nodes" : "this node");
+	if (!pair)
+		printf("This node is not the serving primary: the other nodes and the log were not "
+		       "told.\n");
+}
+
+static int
+run(const struct cli *c, struct err *e)
+{
+	auto_buf order = BUF_INIT, reply = BUF_INIT;
+	struct home h;
+	json_error_t je;
+	int rc = write_order(c, &order, e);
+
+	if (rc == 0)
+		rc = cli_home(c, &h, e);
+	if (rc == 0)
+		rc = send_order(&h, buf_str(&order), &reply, e);
+	if (rc < 0)
+		return rc;
+	auto_json o = json_loadb(buf_str(&reply), reply.len, 0, &je);
+	if (!o)
+		return err_set(e, ERR_INTERNAL, "the agent's answer is not understood");
+	if (c->json)
+		term_print_json(o);
+	else
+		print_answer(o);
+	return CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	CLI_OPT_HOME,
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_maintenance = {
+	"ha maintenance",
+	"DURATION REASON | off",
+	1,
+	CLI_ARGS_MAX,
+	opts,
+	run,
+	"Makes alerts silent while somebody works on the nodes; the status stays true.",
+	"Said on the serving primary it is an event and holds for all nodes. Said on another node, "
+	"or while the primary is down, it holds for "
+	"that node. At most 7 days (30min, 2h, 1d); it ends by itself, and survives restarts. On "
+	"each node the last word counts. When it ends, what is "
+	"still Failed is alerted.",
+	CLI_NODE
+};

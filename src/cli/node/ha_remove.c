@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast ha remove: takes a node that is gone for good out of the pair.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "agent/control.h"
+#include "base/jw.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/term.h"
+#include "cli/frame/waiting.h"
+
+static int
+confirm(const struct cli *c, struct err *e)
+{
+	if (cli_has(c, "yes"))
+		return 0;
+	fprintf(stderr,
+		"%s leaves the pair for good: nothing is kept for it any more, and it comes back "
+		"only with a new pack.\nWhat users did there and has not come home is then on its "
+		"own disk only.\n",
+		c->args[0]);
+	return term_confirm("Take it out? (--yes: do not ask)", e);
+}
+
+static int
+run(const struct cli *c, struct err *e)
+{
+	auto_buf request = BUF_INIT, ignored = BUF_INIT, out = BUF_INIT;
+	struct home h;
+	struct jw w;
+
+	int rc = cli_home(c, &h, e);
+	if (rc == 0)
+		rc = confirm(c, e);
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &request);
+	jw_object(&w, NULL);
+	jw_text(&w, "verb", "remove");
+	jw_text(&w, "node", c->args[0]);
+	jw_end_object(&w);
+	auto_waiting waiting = waiting_begin();
+	waiting_for(waiting, "waiting for this node's agent");
+	rc = control_ask(&h, buf_str(&request), NULL, NULL, &ignored, e);
+	if (rc < 0)
+		return rc;
+	if (c->json) {
+		jw_init(&w, &out);
+		jw_object(&w, NULL);
+		jw_text(&w, "removed", c->args[0]);
+		jw_end_object(&w);
+		printf("%s\n", buf_str(&out));
+	} else {
+		term_say(stdout, "%s is no longer in the pair\n", c->args[0]);
+	}
+	return CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	CLI_OPT_HOME,
+	{ "yes", NULL, "Do not ask." },
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_remove = {
+	"ha remove",
+	"NODE",
+	1,
+	1,
+	opts,
+	run,
+	"Takes a node that is gone for good out of the pair.",
+	"On the primary. NODE must not be running as its secondary. Its events stay in the log. It "
+	"comes back with a new pack: `holdfast ha setup`.",
+	CLI_NODE
+};

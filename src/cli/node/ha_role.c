@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast ha promote, switchover, rejoin, emergency: orders to this node's agent, followed on the state page until they are done. Who
+ * interrupts stops the watching only; the node goes on.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "agent/control.h"
+#include "base/clock.h"
+#include "base/jw.h"
+#include "base/page.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/lookup.h"
+#include "cli/frame/remote.h"
+#include "cli/frame/term.h"
+#include "cli/frame/waiting.h"
+#include "ha/rejoin.h"
+#include "ha/replication.h"
+#include "node/runas.h"
+#include "pg/cluster.h"
+
+#define POLL_MS 50
+#define TAKEN_MS 10000	/* an order shows within this */
+#define QUIET_MS 120000 /* an agent that was not heard for so long is gone */
+
+/* What an order leads to. */
+struct goal {
+	const char *verb;
+	unsigned through; /* states that belong to it, as bits: it is under way */
+	unsigned good, bad;
+	const char *done;
+};
+
+#define BIT(s) (1u << HA_##s)
+
+static const struct goal promotion = {
+	"promote",
+	BIT(PROMOTING),
+	BIT(ALONE) | BIT(SYNCED) | BIT(SINGLE),
+	BIT(EMERGENCY) | BIT(STANDBY) | BIT(FENCED),
+	"this node is the primary now",
+};
+static const struct goal switchover = {
+	"switchover", BIT(HANDING) | BIT(FENCED),     BIT(STANDBY) | BIT(MERGING) | BIT(EMERGENCY),
+	BIT(ALONE),   "this node is a secondary now",
+};
+static const struct goal rejoining = {
+	"rejoin",
+	BIT(RESEED),
+	BIT(STANDBY),
+	BIT(EMERGENCY),
+	"this node is a copy of the primary again",
+};
+
+static const struct goal emergency = {
+	"emergency",
+	BIT(EMERGENCY),
+	BIT(EMERGENCY),
+	BIT(PROMOTING),
+	"this node gives emergency access until `holdfast ha emergency off`",
+};
+static const struct goal automatic = {
+	"emergency", ~0u, ~0u, 0, "emergency access is automatic again",
+};
+
+static int
+read_page(const struct home *h, struct page_view *ret, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	struct page *p;
+
+	home_path(h, HOME_STATE, path);
+	int rc = page_open(path, &p, e);
+	if (rc)
+		return rc;
+	page_read(p, ret);
+	page_free(p);
+	return 0;
+}
+
+static int
+send_order(const struct home *h, const char *verb, const char *node, struct err *e)
+{
+	auto_buf request = BUF_INIT, path = BUF_INIT;
+	auto_waiting waiting = waiting_begin();
+	struct jw w;
+
+	waiting_for(waiting, "waiting for this node's agent to take the order");
+	jw_init(&w, &request);
+	jw_object(&w, NULL);
+	jw_text(&w, "verb", verb);
+	if (*node)
+		jw_text(&w, "node", node);
+	jw_end_object(&w);
+	return control_ask(h, buf_str(&request), NULL, NULL, &path, e);
+}
+
+static void
+show(const struct cli *c, const struct page_view *v, char shown[static PAGE_REASON_MAX])
+{
+	if (strcmp(shown, v->reason) == 0)
+		return;
+	snprintf(shown, PAGE_REASON_MAX, "%s", v->reason);
+	fprintf(stderr, c->err_tty ? "\r\033[K%s: %s" : "%s: %s\n", state_name(v->state),
+		v->reason);
+	fflush(stderr);
+}
+
+/* Until one of the goal's states comes after one of those it goes through. */
+static int
+follow(const struct cli *c, const struct home *h, const struct goal *g, struct page_view *v,
+       struct err *e)
+{
+	char shown[PAGE_REASON_MAX] = "";
+	int64_t began = clock_mono_ms(), heard = began;
+	auto_waiting waiting = waiting_begin();
+	bool under_way = false;
+
+	waiting_for(waiting, "waiting for this node to act on the order");
+
+	for (;; clock_sleep_ms(POLL_MS)) {
+		int64_t now = clock_mono_ms();
+
+		if (read_page(h, v, e) == 0 && now - v->beat_mono_ms < 1000) {
+			unsigned bit = 1u << v->state;
+
+			heard = now;
+			under_way |= (g->through & bit) != 0;
+			if (under_way) {
+				waiting_for(waiting, "%s", "");
+				show(c, v, shown);
+			}
+			if (under_way && (g->good & bit))
+				return 0;
+			if (under_way && (g->bad & bit))
+				return err_set(e, ERR_REFUSED, "it did not come to that: %s",
+					       v->reason);
+			if (!under_way && now - began > TAKEN_MS)
+				return err_set(
+					e, ERR_TIMEOUT,
+					"the node took the order, but does not act on it; its "
+					"log says why");
+		} else if (now - heard > QUIET_MS) {
+			return err_set(e, ERR_UNREACHABLE,
+				       "the node's agent has not been heard for %d s; its log says "
+				       "why",
+				       QUIET_MS / 1000);
+		}
+	}
+}
+
+/* Follows an order that was given until it is carried out, and says so. */
+static int
+watch(const struct cli *c, const struct home *h, const struct goal *g, int64_t began, struct err *e)
+{
+	struct page_view *v = calloc(1, sizeof(*v));
+	auto_buf out = BUF_INIT;
+	struct jw w;
+
+	if (!v)
+		abort();
+	int rc = follow(c, h, g, v, e);
+	if (c->err_tty)
+		fprintf(stderr, "\r\033[K");
+	int64_t ms = clock_mono_ms() - began;
+	if (rc == 0 && c->json) {
+		jw_init(&w, &out);
+		jw_object(&w, NULL);
+		jw_text(&w, "state", state_name(v->state));
+		jw_int(&w, "term", v->term);
+		jw_int(&w, "milliseconds", ms);
+		jw_end_object(&w);
+		printf("%s\n", buf_str(&out));
+	} else if (rc == 0) {
+		printf("%s (%.1f s)\n", g->done, (double)ms / 1000);
+	}
+	free(v);
+	return rc == 0 ? CLI_GOOD : rc;
+}
+
+static int
+carry_out(const struct cli *c, const struct home *h, const struct goal *g, const char *node,
+	  struct err *e)
+{
+	int64_t began = clock_mono_ms();
+	int rc = send_order(h, g->verb, node, e);
+
+	return rc ? rc : watch(c, h, g, began, e);
+}
+
+/* ---- promote ---- */
+
+/* Of the other secondaries: one that has more is the better choice. */
+static void
+tell_of_others(const struct home *h)
+{
+	auto_buf answer = BUF_INIT;
+	struct err ignored;
+	json_error_t je;
+	size_t i;
+	json_t *n;
+
+	auto_waiting waiting = waiting_begin();
+	waiting_for(waiting, "waiting: the other secondaries are asked how much they have");
+	if (control_ask(h, "{\"verb\":\"others\"}", NULL, NULL, &answer, &ignored))
+		return; /* the order itself will say what is wrong */
+	auto_json o = json_loadb(buf_str(&answer), answer.len, 0, &je);
+	json_array_foreach(json_object_get(o, "others"), i, n)
+	{
+		const char *name = lookup_text(n, "name");
+
+		if (!json_is_true(json_object_get(n, "answers")))
+			term_say(stderr, "  %-29s does not answer\n", name);
+		else
+			term_say(stderr, "  %-29s has everything as of %s\n", name,
+				 lookup_text(n, "as_of"));
+		if (json_is_true(json_object_get(n, "has_more")))
+			term_say(stderr,
+				 "%s HAS MORE THAN THIS NODE: better run `holdfast ha promote` "
+				 "there. If this node is promoted\nall the same, what only %s has "
+				 "is merged a little later.\n",
+				 name, name);
+	}
+}
+
+static void
+tell_what_is_known(const struct page_view *v)
+{
+	char at[CLOCK_ISO_LEN] = "unknown";
+
+	if (v->as_of_us)
+		clock_iso(v->as_of_us, at);
+	fprintf(stderr,
+		"This node is %s: %s.\n"
+		"  primary so far                %s\n"
+		"  everything is here as of      %s\n"
+		"  events made here since        %lld\n"
+		"What the primary took in after that moment is not lost: it is saved and merged "
+		"when that "
+		"node is back,\nand until then it is missing here. If the primary still serves "
+		"others, "
+		"both take changes until they meet.\n",
+		state_name(v->state), v->reason, v->primary_url[0] ? v->primary_url : "unknown", at,
+		(long long)v->journal_rows);
+}
+
+static int
+confirm(const struct cli *c, const struct home *h, struct err *e)
+{
+	struct page_view *v;
+
+	if (cli_has(c, "yes")) {
+		tell_of_others(h);
+		return 0;
+	}
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		abort();
+	int rc = read_page(h, v, e);
+	if (rc == 0) {
+		tell_what_is_known(v);
+		tell_of_others(h);
+	}
+	free(v);
+	if (rc)
+		return err_set(e, ERR_UNREACHABLE,
+			       "the node does not run here: start it with `holdfast serve`, then "
+			       "repeat");
+	return term_confirm("Make this node the primary? (--yes: do not ask)", e);
+}
+
+static int
+run_promote(const struct cli *c, struct err *e)
+{
+	struct home h;
+	int rc = cli_home(c, &h, e);
+
+	if (rc == 0)
+		rc = confirm(c, &h, e);
+	return rc < 0 ? rc : carry_out(c, &h, &promotion, "", e);
+}
+
+static const struct cli_opt promote_opts[] = {
+	CLI_OPT_HOME,
+	{ "yes", NULL, "Do not ask." },
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_promote = {
+	"ha promote",
+	"",
+	0,
+	0,
+	promote_opts,
+	run_promote,
+	"Makes this secondary the primary, for good: when the old one is lost.",
+	"Refused while the primary serves. The other secondaries follow by themselves; so does the "
+	"old "
+	"primary when it is back, and what only it had is merged.",
+	CLI_NODE
+};
+
+/* ---- switchover ---- */
+
+static int
+run_switchover(const struct cli *c, struct err *e)
+{
+	struct home h;
+	int rc = cli_home(c, &h, e);
+
+	return rc < 0 ? rc : carry_out(c, &h, &switchover, c->nargs ? c->args[0] : "", e);
+}
+
+static const struct cli_opt home_opts[] = {
+	CLI_OPT_HOME,
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_switchover = {
+	"ha switchover",
+	"[NODE]",
+	0,
+	1,
+	home_opts,
+	run_switchover,
+	"Changes places with a secondary that is in step: no read fails, no write is lost.",
+	"On the primary. NODE is the secondary's name; it may be left out when there is only one.",
+	CLI_NODE
+};
+
+/* ---- rejoin ---- */
+
+/* NAME:PORT of the pair's port of the primary. */
+static int
+parse_primary(const char *text, struct channel_primary *ret, struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	char *end = NULL;
+	long port = colon ? strtol(colon + 1, &end, 10) : 0;
+
+	if (!n || n >= sizeof(ret->host) || !end || *end || port < 1 || port > 65535)
+		return err_set(e, ERR_USAGE,
+			       "--primary takes the primary's name and pair port, as in "
+			       "node-a.example:2345, not \"%s\"",
+			       text);
+	memcpy(ret->host, text, n);
+	ret->host[n] = '\0';
+	ret->port = (int)port;
+	return 0;
+}
+
+/* Only what is a copy already is replaced without its server. A folder that is gone cannot be lost. */
+static int
+check_is_copy(const struct home *h, struct err *e)
+{
+	char pg[HOME_PATH_MAX];
+
+	home_path(h, HOME_PG, pg);
+	if (cluster_is_standby(h) || access(pg, F_OK) != 0 || rejoin_waits(h))
+		return 0;
+	return err_set(
+		e, ERR_PRECONDITION,
+		"this node's data is a primary's, and the node does not run: nothing is copied "
+		"over it. Start it with `holdfast serve`; if another node has become the "
+		"primary it returns by itself");
+}
+
+static int
+find_primary(const struct cli *c, const struct home *h, struct channel_primary *ret, struct err *e)
+{
+	struct home_node self;
+	int rc = home_node_read(h, &self, e);
+
+	if (rc == 0 && cli_get(c, "primary"))
+		rc = parse_primary(cli_get(c, "primary"), ret, e);
+	else if (rc == 0 && channel_read_standby(h, ret, e) < 0)
+		rc = err_set(e, ERR_PRECONDITION,
+			     "the data here does not say who the primary is any more: give "
+			     "--primary NAME:PORT (the pair's port)");
+	if (rc == 0)
+		replication_slot_name(&self.id, ret->slot);
+	return rc;
+}
+
+/* The agent is not there, because the node is stopped or its PostgreSQL does not start: the order is left for the supervisor,
+ * which carries it out before it starts PostgreSQL next. */
+static int
+leave_order(const struct cli *c, const struct home *h, struct err *e)
+{
+	struct rejoin r = { .way = REJOIN_COPY };
+	auto_buf out = BUF_INIT;
+	struct runas user;
+	struct jw w;
+	int rc = runas_choose(h->dir, NULL, &user, e);
+
+	if (rc == 0)
+		rc = runas_become(&user, e);
+	if (rc == 0)
+		rc = check_is_copy(h, e);
+	if (rc == 0)
+		rc = find_primary(c, h, &r.primary, e);
+	if (rc == 0)
+		rc = rejoin_write(h, &r, e);
+	if (rc)
+		return rc;
+	if (c->json) {
+		jw_init(&w, &out);
+		jw_object(&w, NULL);
+		jw_text(&w, "state", "waiting");
+		jw_text(&w, "primary", r.primary.host);
+		jw_end_object(&w);
+		printf("%s\n", buf_str(&out));
+	} else {
+		printf("The database of %s is copied before PostgreSQL starts here next: at the "
+		       "next "
+		       "`holdfast serve`, or at once if that runs and PostgreSQL does not start.\n"
+		       "What is in data/pg is kept beside it. The log says how far it is.\n",
+		       r.primary.host);
+	}
+	return CLI_GOOD;
+}
+
+static int
+run_rejoin(const struct cli *c, struct err *e)
+{
+	int64_t began = clock_mono_ms();
+	struct home h;
+	int rc = cli_home(c, &h, e);
+
+	if (rc == 0)
+		rc = send_order(&h, rejoining.verb, "", e);
+	if (rc == ERR_UNREACHABLE)
+		return leave_order(c, &h, e);
+	return rc ? rc : watch(c, &h, &rejoining, began, e);
+}
+
+static const struct cli_opt rejoin_opts[] = {
+	CLI_OPT_HOME,
+	{ "primary", "NAME:PORT",
+	  "The primary's name and pair port, when the data here is lost and does not say." },
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_rejoin = {
+	"ha rejoin",
+	"",
+	0,
+	0,
+	rejoin_opts,
+	run_rejoin,
+	"Copies the primary's database to this secondary anew.",
+	"A node does this by itself when it has to. What only this node has is saved before, and "
+	"merged. "
+	"If the node is stopped, or its PostgreSQL does not start, the copy is made before it "
+	"starts next, "
+	"and the data that was there is kept aside as data/pg.damaged-TIME.",
+	CLI_NODE
+};
+
+/* ---- emergency ---- */
+
+static int
+run_emergency(const struct cli *c, struct err *e)
+{
+	struct home h;
+	bool on = strcmp(c->args[0], "on") == 0;
+
+	if (!on && strcmp(c->args[0], "off") != 0)
+		return err_set(e, ERR_USAGE, "say on or off, not '%s'", c->args[0]);
+	int rc = cli_home(c, &h, e);
+	return rc < 0 ? rc : carry_out(c, &h, on ? &emergency : &automatic, c->args[0], e);
+}
+
+const struct cli_verb verb_ha_emergency = {
+	"ha emergency",
+	"on|off",
+	1,
+	1,
+	home_opts,
+	run_emergency,
+	"Orders emergency access on this secondary although the primary serves, or ends that.",
+	"For a site that is cut off in a way that the probes do not see. The order outlives a "
+	"restart. Off means: automatic, as always. What was done meanwhile goes home by itself.",
+	CLI_NODE
+};

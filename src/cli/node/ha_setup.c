@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast ha setup: asks the running primary's agent for a pack.
+ */
+#include <string.h>
+#include "agent/control.h"
+#include "base/jw.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/term.h"
+
+static void
+make_request(const struct cli *c, int64_t port, int64_t pair_port, struct buf *out)
+{
+	struct jw w;
+
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_text(&w, "verb", "setup");
+	jw_text(&w, "primary", c->args[0]);
+	jw_text(&w, "secondary", c->args[1]);
+	jw_int(&w, "https_port", port);
+	jw_int(&w, "pair_port", pair_port);
+	jw_end_object(&w);
+}
+
+static void
+print_result(const struct cli *c, const char *path)
+{
+	auto_buf out = BUF_INIT;
+	struct jw w;
+
+	if (c->json) {
+		jw_init(&w, &out);
+		jw_object(&w, NULL);
+		jw_text(&w, "pack", path);
+		jw_end_object(&w);
+		printf("%s\n", buf_str(&out));
+		return;
+	}
+	const char *name = strrchr(path, '/');
+	printf("the pack is %s\n\nOn %s:\n"
+	       "  1. copy the pack there, and a copy of the master key file to where only "
+	       "Holdfast's user can read it\n"
+	       "  2. holdfast ha join %s --home HOME\n"
+	       "  3. write the path of the key file into HOME/conf/manage_key.conf\n"
+	       "  4. holdfast serve --home HOME\n"
+	       "The pack is sealed under the master key; the key is not in it. Delete the copies "
+	       "of the pack afterwards.\n",
+	       path, c->args[1], name ? name + 1 : path);
+}
+
+static int
+run(const struct cli *c, struct err *e)
+{
+	auto_buf request = BUF_INIT, path = BUF_INIT;
+	struct term_step v = { .tty = c->err_tty };
+	struct home h;
+	int64_t port, pair_port;
+
+	int rc = cli_get_int(c, "secondary-port", 1, 65535, 0, &port, e);
+	if (rc == 0)
+		rc = cli_get_int(c, "secondary-pair-port", 1, 65535, 0, &pair_port, e);
+	if (rc == 0)
+		rc = cli_home(c, &h, e);
+	if (rc < 0)
+		return rc;
+	make_request(c, port, pair_port, &request);
+	rc = control_ask(&h, buf_str(&request), term_step, &v, &path, e);
+	term_step_end(&v);
+	if (rc < 0)
+		return rc;
+	print_result(c, buf_str(&path));
+	return CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	CLI_OPT_HOME,
+	{ "secondary-port", "N", "HTTPS port of the secondary, if it is not this node's." },
+	{ "secondary-pair-port", "N",
+	  "Port of the secondary's replication channel, if it is not this node's." },
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_setup = {
+	"ha setup",
+	"PRIMARY SECONDARY",
+	2,
+	2,
+	opts,
+	run,
+	"Makes the pack that a secondary is made from; the primary goes on serving.",
+	"PRIMARY and SECONDARY are the nodes' fully qualified names. May be repeated, and for "
+	"further secondaries.",
+	CLI_NODE
+};

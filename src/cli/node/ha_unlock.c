@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast ha unlock: a client verb. The administrator has logged in at the secondary that gives emergency access.
+ */
+#include "base/jw.h"
+#include "cli/frame/cli.h"
+#include "cli/frame/lookup.h"
+#include "cli/frame/remote.h"
+#include "cli/frame/term.h"
+
+static int
+run(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	auto_buf body = BUF_INIT;
+	struct jw w;
+	int rc = remote_open(&r, e);
+
+	if (rc < 0)
+		return rc;
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	if (cli_has(c, "reason"))
+		jw_text(&w, "reason", cli_get(c, "reason"));
+	jw_end_object(&w);
+	/* Unlocking twice is unlocking: it may be put to the next node when one is silent. */
+	rc = remote_call(r, REMOTE_READ, "POST", "/v1/ha/unlock", buf_str(&body), &o, e);
+	if (rc < 0)
+		return rc;
+	if (c->json)
+		term_print_json(o);
+	else
+		printf("unlocked until this outage ends; the data is as of %s\n",
+		       lookup_text(o, "as_of"));
+	return CLI_GOOD;
+}
+
+static const struct cli_opt opts[] = {
+	{ "reason", "TEXT", "Goes into the log." },
+	{ 0 },
+};
+
+const struct cli_verb verb_ha_unlock = {
+	"ha unlock",
+	"",
+	0,
+	0,
+	opts,
+	run,
+	"In emergency, past max_emergency_age: gives out passwords again for this outage.",
+	"For administrators; log in at the secondary first. It is an event in the log. When the "
+	"outage ends, or the node is started anew, the limit is in force again.",
+	0
+};

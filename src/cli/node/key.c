@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast key new, key check: the master key file.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "admin/create.h"
+#include "admin/keycheck.h"
+#include "base/jw.h"
+#include "cli/frame/cli.h"
+
+static int
+run_new(const struct cli *c, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	int r = create_resolve(c->args[0], path, e);
+	if (!r)
+		r = keycheck_new(path, e);
+	if (r)
+		return r;
+	if (!c->json) {
+		printf("A new master key is in %s.\nKeep it, and keep a copy in a safe place: what "
+		       "is sealed "
+		       "with it cannot be read without it.\n",
+		       path);
+		return CLI_GOOD;
+	}
+	auto_buf out = BUF_INIT;
+	struct jw w;
+	jw_init(&w, &out);
+	jw_object(&w, NULL);
+	jw_text(&w, "key_file", path);
+	jw_end_object(&w);
+	puts(buf_str(&out));
+	return CLI_GOOD;
+}
+
+static int
+run_check(const struct cli *c, struct err *e)
+{
+	struct keycheck_result res;
+	struct home home;
+	int r = cli_home(c, &home, e);
+	if (!r)
+		r = keycheck_run(&home, cli_get(c, "key-file"), &res, e);
+	if (r)
+		return r;
+	if (!c->json) {
+		printf("%sgood%s: %s is the master key of this node (%d data key%s opened)\n",
+		       cli_paint(c, CLI_GREEN), cli_paint(c, CLI_PLAIN), res.key_file, res.opened,
+		       res.opened == 1 ? "" : "s");
+		return CLI_GOOD;
+	}
+	auto_buf out = BUF_INIT;
+	struct jw w;
+	jw_init(&w, &out);
+	jw_object(&w, NULL);
+	jw_text(&w, "key_file", res.key_file);
+	jw_bool(&w, "fits", true);
+	jw_int(&w, "data_keys", res.opened);
+	jw_end_object(&w);
+	puts(buf_str(&out));
+	return CLI_GOOD;
+}
+
+static const struct cli_opt check_opts[] = {
+	CLI_OPT_HOME,
+	{ "key-file", "PATH", "The key file to try (default: what conf/manage_key.conf says)." },
+	{ 0 },
+};
+
+const struct cli_verb verb_key_new = {
+	"key new", "PATH", 1, 1, NULL, run_new, "Makes a new master key file.", NULL, CLI_NODE,
+};
+const struct cli_verb verb_key_check = {
+	"key check",
+	"",
+	0,
+	0,
+	check_opts,
+	run_check,
+	"Says whether a master key file is the one of this node's data.",
+	"The node may run or not. As root it is done as Holdfast's user.",
+	CLI_NODE,
+};

@@ -1,9 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * What is in the bin, for `ls --removed`; `undelete` is beside it.
- */
-#pragma once
-
-#include "cli/cli.h"
-
-int removed_list(const struct cli *c, struct err *e) NONNULL MUST_USE;
