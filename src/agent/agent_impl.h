@@ -151,6 +151,13 @@ void agent_tell_alerts(struct agent *a, const struct status_view *v) NONNULL;
 /* Reads on a secondary, and removes on a primary, what says that emergency access is ordered. */
 void agent_read_emergency(struct agent *a) NONNULL;
 
+typedef bool agent_done_fn(const struct agent *a, const void *ctx);
+/* Asks the vault's writer for an event, and waits, with the lock given back, until `done` sees what it leads to. What is not done by then is taken
+ * back: REPLICATION_BACK says that it will not be done. */
+enum replication_fate agent_ask_writer(struct agent *a, int kind, const struct uuid *object,
+				       const char *body, agent_done_fn *done, const void *ctx,
+				       int64_t until_ms) NONNULL;
+
 /* ---- agent_maintenance.c ---- */
 
 void agent_read_maintenance(struct agent *a) NONNULL;

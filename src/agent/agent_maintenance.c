@@ -42,31 +42,32 @@ is_in_log(const struct agent *a, const struct maintenance *m)
 	       strcmp(have->reason, m->reason) == 0;
 }
 
-static void
-give_way(struct agent *a)
+/* What is no primary any more says so itself. */
+static bool
+is_taken(const struct agent *a, const void *m)
 {
-	pthread_mutex_unlock(&a->lock);
-	clock_sleep_ms(50);
-	pthread_mutex_lock(&a->lock);
+	return is_in_log(a, m) || !serves_pair(a);
 }
 
-/* Waits, with the lock given back, until the vault's writer has taken it into the log. false: it does not. */
-static bool
-ask_writer(struct agent *a, const struct maintenance *m)
+/* Waits, with the lock given back, until the vault's writer has taken it into the log; what it does not take it is told to forget, so that
+ * the word does not count later for the whole pair. */
+static int
+ask_writer(struct agent *a, const struct maintenance *m, bool *ret_taken, struct err *e)
 {
 	int64_t until = clock_mono_ms() + WAIT_MS;
 	auto_buf body = BUF_INIT;
-	bool asked = false;
 
 	maintenance_body(m, &body);
-	while (serves_pair(a) && !(asked && is_in_log(a, m))) {
-		if (clock_mono_ms() > until)
-			return false;
-		asked = asked || replication_request(a->replication, EVENT_MAINTENANCE, &a->self.id,
-						     buf_str(&body));
-		give_way(a);
-	}
-	return asked && is_in_log(a, m);
+	enum replication_fate fate = agent_ask_writer(a, EVENT_MAINTENANCE, &a->self.id,
+						      buf_str(&body), is_taken, m, until);
+	if (fate == REPLICATION_UNKNOWN)
+		return err_set(
+			e, ERR_TIMEOUT,
+			"it is not known whether this was done: the vault was told, and the "
+			"database does not answer. `holdfast ha status` shows whether alerts "
+			"are silent; to say it again does no harm");
+	*ret_taken = fate == REPLICATION_TAKEN && serves_pair(a);
+	return 0;
 }
 
 /* The loop must not wait for a disk: the lock is given back meanwhile. */
@@ -99,8 +100,10 @@ agent_order_maintenance(struct agent *a, const char *order, struct buf *ret_text
 {
 	struct maintenance m;
 	int rc = maintenance_parse(order, clock_now_us(), &m, e);
-	bool pair = rc == 0 && serves_pair(a) && ask_writer(a, &m);
+	bool pair = false;
 
+	if (rc == 0 && serves_pair(a))
+		rc = ask_writer(a, &m, &pair, e);
 	if (rc == 0 && !pair)
 		rc = keep_here(a, &m, e);
 	if (rc)

@@ -13,6 +13,7 @@
 #include "ledger/event.h"
 
 #define REMOVE_WAIT_MS 15000
+#define WITHDRAW_WAIT_MS 5000
 #define MORE_US 1000000 /* nodes in step differ by less */
 
 static int
@@ -131,7 +132,10 @@ may_remove(struct agent *a, const char *node, const struct replication_node **re
 			       "this node is not the serving primary: run the command on %s",
 			       agent_leader(a) ? agent_leader(a)->name : "it");
 	if (!n)
-		return err_set(e, ERR_NOT_FOUND, "no node of the pair is named %s", node);
+		return err_set(
+			e, ERR_NOT_FOUND,
+			"no node of the pair is named %s (any more, if it was taken out before)",
+			node);
 	if (agent_is_self(a, &n->id))
 		return err_set(e, ERR_PRECONDITION,
 			       "this node is the primary: it cannot be taken out");
@@ -159,14 +163,41 @@ give_way(struct agent *a)
 	pthread_mutex_lock(&a->lock);
 }
 
-/* Waits, with the lock given back, until the vault's writer has taken it into the log. */
+enum replication_fate
+agent_ask_writer(struct agent *a, int kind, const struct uuid *object, const char *body,
+		 agent_done_fn *done, const void *ctx, int64_t until_ms)
+{
+	enum replication_fate fate = REPLICATION_BACK;
+	bool asked = false;
+
+	while (clock_mono_ms() < until_ms) {
+		asked = asked || replication_request(a->replication, kind, object, body);
+		give_way(a);
+		if (asked && done(a, ctx))
+			return REPLICATION_TAKEN;
+	}
+	if (!asked)
+		return fate;
+	pthread_mutex_unlock(&a->lock);
+	fate = replication_withdraw(a->replication, kind, object, WITHDRAW_WAIT_MS);
+	pthread_mutex_lock(&a->lock);
+	return fate;
+}
+
+static bool
+is_removed(const struct agent *a, const void *id)
+{
+	return !agent_node(a, id);
+}
+
+/* Waits, with the lock given back, until the vault's writer has taken it into the log. Who is told that it was not done can rely on
+ * that. */
 static int
 order_remove(struct agent *a, const char *node, struct err *e)
 {
 	const struct replication_node *n = NULL;
 	int64_t until = clock_mono_ms() + REMOVE_WAIT_MS;
 	auto_buf body = BUF_INIT;
-	bool asked = false;
 	struct uuid id;
 
 	while (!a->secondary && state_serves(a->shown.state) == 'p' && !table_is_settled(a) &&
@@ -177,17 +208,25 @@ order_remove(struct agent *a, const char *node, struct err *e)
 		return rc;
 	id = n->id;
 	removed_body(n, &body);
-	while (agent_node(a, &id)) {
-		if (clock_mono_ms() > until)
-			return err_set(e, ERR_TIMEOUT,
-				       "the vault did not take it into the log within %d s: is it "
-				       "serving? (`holdfast ha status`)",
-				       REMOVE_WAIT_MS / 1000);
-		asked = asked || replication_request(a->replication, EVENT_NODE_REMOVED, &id,
-						     buf_str(&body));
-		give_way(a);
+	switch (agent_ask_writer(a, EVENT_NODE_REMOVED, &id, buf_str(&body), is_removed, &id,
+				 until)) {
+	case REPLICATION_TAKEN:
+		return 0;
+	case REPLICATION_BACK:
+		return err_set(
+			e, ERR_TIMEOUT,
+			"the vault did not take it into the log within %d s, and was told to "
+			"forget it: %s is still in the pair. See what `holdfast ha status` "
+			"says of the vault, then repeat",
+			REMOVE_WAIT_MS / 1000, node);
+	default:
+		return err_set(e, ERR_TIMEOUT,
+			       "the vault was told to take %s out of the pair, and it is not known "
+			       "whether it did, or still will: the database does not answer. Once "
+			       "it does, `holdfast ha status` shows whether %s is in the pair; "
+			       "then repeat it if it has to be",
+			       node, node);
 	}
-	return 0;
 }
 
 /* ---- emergency, ordered ---- */

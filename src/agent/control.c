@@ -370,7 +370,9 @@ control_ask(const struct home *h, const char *request, control_progress_fn *prog
 	while (rc == 0 && !end) {
 		if (read_line(fd, -1, &line) < 0)
 			rc = err_set(e, ERR_UNREACHABLE,
-				     "the node's agent ended before it was done; its log says why");
+				     "the node's agent ended before it said what became of it, and "
+				     "it may have been done, or begun: see `holdfast ha status` "
+				     "before you repeat it; the node's log says why");
 		else
 			rc = take_answer(&line, progress, ctx, ret_path, &end, e);
 	}

@@ -114,6 +114,11 @@ struct replication {
 		struct uuid object;
 		char *body;
 	} request;
+	struct {
+		int kind; /* 0: nothing to take back */
+		struct uuid object;
+		enum replication_fate fate; /* once kind is 0 again */
+	} withdrawal;
 };
 
 struct look {
@@ -736,6 +741,38 @@ send_request(struct replication *r, struct db **db)
 	}
 }
 
+/* The same for what is to be taken back. In the thread that sends: nothing is on its way meanwhile. */
+static void
+withdraw_request(struct replication *r, struct db **db)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	struct err e = { 0 };
+
+	if (!r->withdrawal.kind)
+		return;
+	if (r->request.kind == r->withdrawal.kind &&
+	    uuid_eq(&r->request.object, &r->withdrawal.object)) {
+		free(TAKE(r->request.body));
+		r->request.kind = r->withdrawal.kind = 0;
+		r->withdrawal.fate = REPLICATION_BACK;
+		return;
+	}
+	bind_int(&b, r->withdrawal.kind);
+	bind_uuid(&b, &r->withdrawal.object);
+	pthread_mutex_unlock(&r->lock);
+	if (!*db)
+		*db = connect_db(r, "holdfast agent sync", &e);
+	int code = *db ? db_exec(*db, NULL, STMT_HA_REQUEST_WITHDRAW, &b, &rows, &e) : ERR_DB_GONE;
+	if (code)
+		db_free(TAKE(*db));
+	pthread_mutex_lock(&r->lock);
+	r->withdrawal.kind = 0;
+	r->withdrawal.fate = code		    ? REPLICATION_UNKNOWN
+			     : rows_count(rows) > 0 ? REPLICATION_BACK
+						    : REPLICATION_TAKEN;
+}
+
 static void *
 run_setter(void *arg)
 {
@@ -752,6 +789,7 @@ run_setter(void *arg)
 
 		if (!fresh && !differs(r, done_ms + 1000)) {
 			send_request(r, &db);
+			withdraw_request(r, &db);
 			tend(r, &db);
 			nap(r, RETRY_MS);
 			continue;
@@ -846,6 +884,26 @@ replication_request(struct replication *r, int kind, const struct uuid *object, 
 	}
 	pthread_mutex_unlock(&r->lock);
 	return taken;
+}
+
+enum replication_fate
+replication_withdraw(struct replication *r, int kind, const struct uuid *object, int wait_ms)
+{
+	int64_t until = clock_mono_ms() + wait_ms;
+	enum replication_fate fate = REPLICATION_UNKNOWN;
+
+	pthread_mutex_lock(&r->lock);
+	r->withdrawal.kind = kind;
+	r->withdrawal.object = *object;
+	while (r->withdrawal.kind && clock_mono_ms() < until) {
+		pthread_mutex_unlock(&r->lock);
+		clock_sleep_ms(20);
+		pthread_mutex_lock(&r->lock);
+	}
+	if (!r->withdrawal.kind)
+		fate = r->withdrawal.fate;
+	pthread_mutex_unlock(&r->lock);
+	return fate;
 }
 
 void

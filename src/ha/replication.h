@@ -127,6 +127,15 @@ void replication_look(struct replication *r, struct replication_view *ret) NONNU
 void replication_want(struct replication *r, const char *sync_names) NONNULL;
 /* Wishes a standby to follow this primary (a libpq conninfo); "" wishes nothing. Carried out when it differs. */
 void replication_follow(struct replication *r, const char *conninfo) NONNULL;
+/* What became of a request that is to be taken back. */
+enum replication_fate {
+	REPLICATION_BACK,    /* it was not taken, and will not be */
+	REPLICATION_TAKEN,   /* the writer has it in the log, or in its hands */
+	REPLICATION_UNKNOWN, /* the database does not say */
+};
+/* Takes back what was asked for. Blocks, wait_ms at most. */
+enum replication_fate replication_withdraw(struct replication *r, int kind,
+					   const struct uuid *object, int wait_ms) NONNULL;
 /* Asks the writer for an event by a row in ha_request (query/ha.sql). false: the last one is still on its way. */
 bool replication_request(struct replication *r, int kind, const struct uuid *object,
 			 const char *body) NONNULL;

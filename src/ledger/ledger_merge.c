@@ -478,7 +478,7 @@ drop_requests(struct ledger *l, struct fiber *f, const int64_t *id, size_t n)
 		log_err(LOG_LEVEL_WARNING, &e, "cannot remove a refused request of the agent");
 }
 
-/* One request becomes one event, and is gone with it. */
+/* One request becomes one event, and is gone with it. What its asker took back meanwhile becomes none. */
 static int
 grant_request(struct ledger *l, struct fiber *f, const struct rows *rows, int row, struct err *e)
 {
@@ -504,10 +504,8 @@ grant_request(struct ledger *l, struct fiber *f, const struct rows *rows, int ro
 	}
 	if (rc)
 		return rc;
-	b = ledger_step(&steps, STMT_REQUEST_DELETE);
-	bind_array_begin(b, STMT_BIGINT);
-	bind_elem_bigint(b, id);
-	bind_array_end(b);
+	b = ledger_step(&steps, STMT_REQUEST_TAKE);
+	bind_bigint(b, id);
 	rc = ledger_commit_own(l, f, &ev, 1, &steps, e);
 	ledger_steps_done(&steps);
 	if (!rc && ev.kind == EVENT_USER_RECOVERED)

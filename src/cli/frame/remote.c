@@ -409,6 +409,31 @@ is_lasting(const struct client_reply *reply)
 	return strtoll(reply->emergency_s, NULL, 10) >= OUTAGE_S;
 }
 
+/* Where a person sees whether a write was done, by what its path says that it is about; the first row that fits. */
+static const char *
+where_to_look(const struct question *q)
+{
+	static const struct {
+		const char *method, *in_path, *look;
+	} rows[] = {
+		{ NULL, "/shares", "holdfast shares" },
+		{ NULL, "/restore", "holdfast ls" },
+		{ NULL, "/v1/users/me", "holdfast login" },
+		{ NULL, "/v1/users", "holdfast user list" },
+		{ NULL, "/v1/changes", "holdfast changes" },
+		{ "DELETE", "/v1/accounts/", "holdfast ls --removed" },
+		{ "DELETE", "/v1/resources/", "holdfast ls --removed" },
+		{ NULL, "/v1/accounts/", "holdfast history" },
+		{ NULL, "/v1/resources", "holdfast ls" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if ((!rows[i].method || strcmp(rows[i].method, q->method) == 0) &&
+		    strstr(q->path, rows[i].in_path))
+			return rows[i].look;
+	return "holdfast audit list";
+}
+
 static int
 ask(struct remote *r, struct node *n, const struct question *q, enum outcome *ret_outcome,
     struct err *e)
@@ -452,8 +477,10 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 			*ret_outcome =
 				n->hopeless || !client_sent(n->client) ? AGAIN_LATER : GIVE_UP;
 		if (*ret_outcome == GIVE_UP)
-			return err_prefix(e, "it is not known whether this was done (look with "
-					     "`holdfast history`): ");
+			return err_prefix(e,
+					  "it is not known whether this was done; look with "
+					  "`%s` before you repeat it: ",
+					  where_to_look(q));
 		return failure == CLIENT_UNTRUSTED ? untrusted(n, e) : rc;
 	}
 	*ret_outcome = DONE;

@@ -66,8 +66,8 @@ print_answer(const json_t *o)
 	else
 		printf("the alerts of %s are sent again\n", pair ? "all nodes" : "this node");
 	if (!pair)
-		printf("This node is not the serving primary: the other nodes and the log were not "
-		       "told.\n");
+		printf("This node is not the serving primary, or its vault does not take it into "
+		       "the log now: the other nodes and the log were not told.\n");
 }
 
 static int

@@ -140,12 +140,15 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, struct p
 			if (!under_way && now - began > TAKEN_MS)
 				return err_set(
 					e, ERR_TIMEOUT,
-					"the node took the order, but does not act on it; its "
-					"log says why");
+					"the node took the order and has not acted on it within "
+					"%d s; it still may: watch `holdfast ha status`. Its log "
+					"says what it waits for",
+					TAKEN_MS / 1000);
 		} else if (now - heard > QUIET_MS) {
 			return err_set(e, ERR_UNREACHABLE,
-				       "the node's agent has not been heard for %d s; its log says "
-				       "why",
+				       "the node's agent has not been heard for %d s. It took the "
+				       "order and may have carried it out: see `holdfast ha "
+				       "status`; its log says what holds it up",
 				       QUIET_MS / 1000);
 		}
 	}

@@ -156,6 +156,10 @@ ORDER BY 1 DESC LIMIT 1;
 -- name: request_next() -> id bigint, kind int, object uuid, body text
 SELECT id, kind, object, body FROM ha_request ORDER BY id LIMIT 100;
 
+-- In the transaction of its event. One that was taken back meanwhile fails (22012), and its event with it.
+-- name: request_take(id bigint) -> taken int
+WITH t AS (DELETE FROM ha_request WHERE id = $1 RETURNING id) SELECT 1 / count(*)::int FROM t;
+
 -- name: request_delete(id bigint[])
 DELETE FROM ha_request WHERE id = ANY ($1);
 
