@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/account.h"
+#include "vault/resource.h"
 
 #include "api/bodies.h"
 #include "api/handlers.h"
@@ -25,6 +26,19 @@ on_account_new(struct api_call *c, struct err *e)
 	if (rc == 0)
 		rc = account_create(&c->call, &resource, b->login, b->description,
 				    has_fields ? &fields : NULL, &id, e);
+	c->status = 201;
+	return rc ? rc : account_get(&c->call, &id, &c->w, e);
+}
+
+int
+on_account_placed(struct api_call *c, struct err *e)
+{
+	const struct body_account_placed *b = c->body;
+	const struct resource_texts t = { b->resource, b->type,	       b->address,
+					  b->url,      b->description, NULL };
+	const struct account_fields fields = take_fields(c, &b->fields);
+	struct uuid id;
+	int rc = account_create_placed(&c->call, &t, b->login, &fields, &id, e);
 	c->status = 201;
 	return rc ? rc : account_get(&c->call, &id, &c->w, e);
 }

@@ -96,6 +96,17 @@ const struct jfield body_account_restore[] = {
 	{ 0 },
 };
 
+const struct jfield body_account_placed[] = {
+	{ "resource", JTEXT, JREQUIRED, AT(account_placed, resource), MAX_NAME },
+	{ "type", JTEXT, JEMPTY, AT(account_placed, type), MAX_TYPE },
+	{ "address", JTEXT, JEMPTY, AT(account_placed, address), MAX_ADDRESS },
+	{ "url", JTEXT, JEMPTY, AT(account_placed, url), MAX_URL },
+	{ "description", JTEXT, JEMPTY, AT(account_placed, description), MAX_DESCRIPTION },
+	{ "login", JTEXT, JREQUIRED, AT(account_placed, login), MAX_NAME },
+	{ "fields", JMAP, JREQUIRED, AT(account_placed, fields), ACCOUNT_FIELDS_MAX },
+	{ 0 },
+};
+
 const struct jfield body_account[] = {
 	{ "login", JTEXT, JREQUIRED, AT(account, login), MAX_NAME },
 	{ "description", JTEXT, JEMPTY, AT(account, description), MAX_DESCRIPTION },

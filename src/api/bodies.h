@@ -20,6 +20,7 @@
 	X(resource_change)                                                                         \
 	X(resource_restore)                                                                        \
 	X(account_restore)                                                                         \
+	X(account_placed)                                                                          \
 	X(account)                                                                                 \
 	X(account_change)                                                                          \
 	X(retrieve)                                                                                \
@@ -71,6 +72,10 @@ struct body_account {
 	struct jmap fields;
 };
 #define BODY_SEEN_FIELDS (1u << 2) /* row 2 of body_account */
+struct body_account_placed {
+	const char *resource, *type, *address, *url, *description, *login;
+	struct jmap fields;
+};
 struct body_account_change {
 	const char *login, *description;
 	bool conflict;

@@ -31,6 +31,7 @@
 	X(resource_restore)                                                                        \
 	X(account_restore)                                                                         \
 	X(lookup)                                                                                  \
+	X(account_placed)                                                                          \
 	X(account_new)                                                                             \
 	X(account_get)                                                                             \
 	X(account_change)                                                                          \

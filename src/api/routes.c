@@ -78,6 +78,8 @@ static const struct route table[] = {
 
 	{ HTTP_GET, "/v1/lookup", DO(lookup), CAP_USE, READ, NO_BODY, "reference resource login", 0,
 	  "Tells what a reference means: every account that the caller sees and that reads so (RESOURCE/LOGIN, at any slash), and the resource of exactly that name; or of a resource and a login as two words.", "Lookup" },
+	{ HTTP_POST, "/v1/accounts", DO(account_placed), CAP_USE, CHANGE, BODY(account_placed), NULL, FIELDS,
+	  "Creates a resource, which the caller owns, and its first account with its first version: all of it, or nothing. Type, address, url and description are the resource's.", "Account" },
 	{ HTTP_GET, "/v1/accounts/{id}", DO(account_get), CAP_USE, READ, NO_BODY, NULL, 0,
 	  "Shows an account; no secrets.", "Account" },
 	{ HTTP_PATCH, "/v1/accounts/{id}", DO(account_change), CAP_USE, CHANGE, BODY(account_change), NULL, SMALL,

@@ -829,6 +829,29 @@ account_create(struct call *c, const struct uuid *resource, const char *login,
 }
 
 int
+account_create_placed(struct call *c, const struct resource_texts *texts, const char *login,
+		      const struct account_fields *fields, struct uuid *ret, struct err *e)
+{
+	auto_buf place = BUF_INIT, body = BUF_INIT, version = BUF_INIT;
+	const struct account_base first = { .n = 1 };
+	struct uuid resource, version_id;
+	int rc = resource_plan(c, texts, &resource, &place, e);
+	if (rc == 0)
+		rc = policy_take_name(c->a, &login, "login", e);
+	if (rc)
+		return rc;
+	uuid_new(ret);
+	account_created_body(&body, &resource, login, NULL);
+	rc = account_version_body(c, ret, fields, &first, &version_id, &version, e);
+	if (rc)
+		return rc;
+	struct event ev[] = { policy_event(c, EVENT_RESOURCE_CREATED, &resource, buf_str(&place)),
+			      policy_event(c, EVENT_ACCOUNT_CREATED, ret, buf_str(&body)),
+			      policy_event(c, EVENT_VERSION_ADDED, ret, buf_str(&version)) };
+	return policy_append(c, ev, ARRAY_LEN(ev), e);
+}
+
+int
 account_change(struct call *c, const struct uuid *id, const char *login, const char *description,
 	       bool settle, struct err *e)
 {

@@ -42,6 +42,11 @@ int account_versions(struct call *c, const struct uuid *id, const struct policy_
 int account_create(struct call *c, const struct uuid *resource, const char *login,
 		   const char *description, const struct account_fields *fields, struct uuid *ret,
 		   struct err *e) MUST_USE;
+struct resource_texts;
+/* A new resource with its first account and version: all of them, or nothing. */
+int account_create_placed(struct call *c, const struct resource_texts *resource, const char *login,
+			  const struct account_fields *fields, struct uuid *ret,
+			  struct err *e) NONNULL MUST_USE;
 /* login, description NULL: as they are. settle: the current version is chosen. */
 int account_change(struct call *c, const struct uuid *id, const char *login,
 		   const char *description, bool settle, struct err *e) MUST_USE;

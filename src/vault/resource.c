@@ -366,18 +366,26 @@ check_free(struct call *c, const char *name, const struct uuid *but, struct err 
 }
 
 int
-resource_create(struct call *c, const struct resource_texts *texts, struct uuid *ret, struct err *e)
+resource_plan(struct call *c, const struct resource_texts *texts, struct uuid *ret,
+	      struct buf *ret_body, struct err *e)
 {
-	auto_buf body = BUF_INIT;
 	struct resource_texts t = *texts;
 	int rc = policy_take_name(c->a, &t.name, "name", e);
 	if (rc == 0)
 		rc = check_free(c, t.name, NULL, e);
 	if (rc)
 		return rc;
-	resource_created_body(&body, &t, &c->who.user);
+	resource_created_body(ret_body, &t, &c->who.user);
 	uuid_new(ret);
-	return vault_append(c, EVENT_RESOURCE_CREATED, ret, buf_str(&body), e);
+	return 0;
+}
+
+int
+resource_create(struct call *c, const struct resource_texts *texts, struct uuid *ret, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	int rc = resource_plan(c, texts, ret, &body, e);
+	return rc ? rc : vault_append(c, EVENT_RESOURCE_CREATED, ret, buf_str(&body), e);
 }
 
 /* The new owner as id; he must be able to log in. */

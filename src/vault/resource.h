@@ -32,6 +32,9 @@ int resource_accounts(struct call *c, const struct uuid *id, const struct policy
 /* ERR_CONFLICT when the name is taken. The caller becomes the owner. */
 int resource_create(struct call *c, const struct resource_texts *texts, struct uuid *ret,
 		    struct err *e) NONNULL MUST_USE;
+/* The same as an event to come, for whoever makes more than the resource: its id and its body. */
+int resource_plan(struct call *c, const struct resource_texts *texts, struct uuid *ret,
+		  struct buf *ret_body, struct err *e) NONNULL MUST_USE;
 int resource_change(struct call *c, const struct uuid *id, const struct resource_texts *texts,
 		    struct err *e) NONNULL MUST_USE;
 int resource_delete(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;

@@ -74,6 +74,24 @@ def account(api, password="first-secret", login="root"):
     return api.must("POST", f"/v1/resources/{r['id']}/accounts", {"login": login, "fields": {"password": password}}, status=201)["id"]
 
 
+@pytest.mark.parametrize("change,status,code", [
+    ({"fields": {}}, 400, "bad_field"), ({"fields": {"f" * 101: "x"}}, 400, "bad_field"), ({"login": " x"}, 400, "bad_field"),
+    ({"login": None}, 400, "bad_field"), ({"resource": "Taken"}, 409, "conflict"), ({"fields": None}, 400, "bad_field"),
+])
+def test_a_resource_with_its_account_or_nothing(boss, change, status, code):
+    api, name = boss.api, f"placed {next(_names)}"
+    if "resource" in change and not api.must("GET", "/v1/resources?name=Taken")["resources"]:
+        resource(api, name="Taken")
+    good = {"resource": name, "type": "server", "url": "https://placed", "login": "root", "fields": {"password": "x"}}
+    refused(api.call("POST", "/v1/accounts", {**good, **change}), status, code)
+    assert api.must("GET", f"/v1/resources?name={name.replace(' ', '%20')}")["resources"] == []
+    made = api.must("POST", "/v1/accounts", good, status=201)
+    assert made["resource"]["name"] == name and made["login"] == "root" and made["version"] == 1
+    assert api.must("POST", f"/v1/accounts/{made['id']}/retrieve", {"reason": "to see it"})["fields"] == {"password": "x"}
+    shown = api.must("GET", f"/v1/resources/{made['resource']['id']}")
+    assert shown["type"] == "server" and shown["url"] == "https://placed" and [a["id"] for a in shown["accounts"]] == [made["id"]]
+
+
 # ---- errors ----
 
 @pytest.mark.parametrize("method,path,body,status,code", [

@@ -359,6 +359,16 @@ def test_put_generate(ada):
     assert re.fullmatch(r"[0-9A-Za-z]{40}\n", ada.good("get", "Made/x"))
 
 
+def test_put_that_is_refused_leaves_nothing(ada):
+    """The node refuses the account: the resource that was to be made for it is not there either."""
+    p = ada.cli("put", "Half made/root", "--field", "f" * 150, input="x\n")
+    assert p.returncode == 1 and "name" in p.stderr, p.stderr
+    assert ada.json("find", "Half made") == []
+    ada.good("put", "Half made/root", "--url", "https://half", input="x\n")
+    made = ada.json("find", "Half made")
+    assert [(r["name"], r["url"], [a["login"] for a in r["accounts"]]) for r in made] == [("Half made", "https://half", ["root"])]
+
+
 def test_put_without_a_login(ada):
     fails(ada.cli("put", "NoLogin", input="x\n"), 2, "RESOURCE/LOGIN")
 

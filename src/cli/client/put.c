@@ -113,7 +113,7 @@ split(struct lookup_words w, struct place *ret, struct err *e)
 	return 0;
 }
 
-/* As the node will, but before the resource is made for a login that it refuses. */
+/* As the node will, but before the secret is asked for. */
 static int
 check_name(const char *text, const char *what, struct err *e)
 {
@@ -165,49 +165,31 @@ plan(const struct cli *c, struct remote *r, const char *field, struct place *ret
 	return 0;
 }
 
-static int
-make_resource(const struct cli *c, struct remote *r, const char *name, char id[static 37],
-	      struct err *e)
-{
-	static const char *const texts[] = { "type", "address", "url", "description" };
-	auto_buf body = BUF_INIT;
-	auto_json o = NULL;
-	struct jw w;
-
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "name", name);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		if (cli_get(c, texts[i]))
-			jw_text(&w, texts[i], cli_get(c, texts[i]));
-	jw_end_object(&w);
-	int rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/resources", buf_str(&body), &o, e);
-	if (rc < 0)
-		return rc;
-	snprintf(id, 37, "%s", lookup_text(o, "id"));
-	return 0;
-}
-
+/* One request makes all that is missing: what is refused leaves nothing behind. */
 static int
 make_account(const struct cli *c, struct remote *r, const struct place *p, const char *field,
 	     struct buf *value, json_t **ret, struct err *e)
 {
+	static const char *const texts[] = { "type", "address", "url", "description" };
 	auto_buf body = BUF_INIT, path = BUF_INIT;
-	char id[37];
 	struct jw w;
 
-	snprintf(id, sizeof(id), "%s", p->there.id);
-	int rc = *id ? 0 : make_resource(c, r, buf_str(&p->resource), id, e);
-	if (rc < 0)
-		return rc;
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
+	if (p->there.id[0]) {
+		buf_addf(&path, "/v1/resources/%s/accounts", p->there.id);
+	} else {
+		buf_adds(&path, "/v1/accounts");
+		jw_text(&w, "resource", buf_str(&p->resource));
+		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+			if (cli_get(c, texts[i]))
+				jw_text(&w, texts[i], cli_get(c, texts[i]));
+	}
 	jw_text(&w, "login", p->login);
 	jw_object(&w, "fields");
 	jw_textn(&w, field, value->data, value->len);
 	jw_end_object(&w);
 	jw_end_object(&w);
-	buf_addf(&path, "/v1/resources/%s/accounts", id);
 	return remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), ret, e);
 }
 

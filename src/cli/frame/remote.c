@@ -424,6 +424,7 @@ where_to_look(const struct question *q)
 		{ "DELETE", "/v1/accounts/", "holdfast ls --removed" },
 		{ "DELETE", "/v1/resources/", "holdfast ls --removed" },
 		{ NULL, "/v1/accounts/", "holdfast history" },
+		{ NULL, "/v1/accounts", "holdfast ls" },
 		{ NULL, "/v1/resources", "holdfast ls" },
 	};
 
