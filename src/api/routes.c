@@ -94,7 +94,7 @@ static const struct route table[] = {
 	  "Stores a new version; with if_version only upon that one.", "Version" },
 	{ HTTP_GET, "/v1/conflicts", DO(conflict_list), CAP_USE, READ, NO_BODY, "limit after", 0,
 	  "Lists the accounts in conflict that the caller may see.", "Conflicts" },
-	{ HTTP_GET, "/v1/conflicts/administration", DO(admin_conflict_list), CAP_USERS, READ, NO_BODY, NULL, 0,
+	{ HTTP_GET, "/v1/conflicts/administration", DO(admin_conflict_list), CAP_USERS, READ, NO_BODY, "limit after", 0,
 	  "Lists what administrators did on two nodes apart from each other, and what counts: the safer.", "AdminConflicts" },
 	{ HTTP_POST, "/v1/conflicts/administration/{id}/acknowledge", DO(admin_acknowledge), CAP_USERS, CHANGE, NO_BODY, NULL, 0,
 	  "Says that such a conflict was seen; it stays in the list, and in the log.", NULL },

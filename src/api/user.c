@@ -87,7 +87,9 @@ on_user_totp_remove(struct api_call *c, struct err *e)
 int
 on_admin_conflict_list(struct api_call *c, struct err *e)
 {
-	return user_admin_conflicts(&c->call, &c->w, e);
+	struct policy_page page;
+	int rc = api_query_page(c, POLICY_PAGE_MAX, &page, e);
+	return rc ? rc : user_admin_conflicts(&c->call, &page, &c->w, e);
 }
 
 int

@@ -474,21 +474,21 @@ write_error_rows(struct buf *out)
 void
 router_markdown(const struct route *table, size_t n, struct buf *out)
 {
-	buf_adds(
-		out,
-		"# The API\n\n"
-		"Written by the program from its route table. JSON over HTTPS (TLS 1.3). A "
-		"session is "
-		"a bearer token or the cookie `__Host-holdfast`. Unknown or doubled fields "
-		"and query "
-		"parameters are refused, and so is an empty one: what is not meant is left "
-		"out. Only the fields that say so may be empty. Errors: "
-		"`{\"error\":{\"code\",\"message\",\"detail\"}}`.\n\n"
-		"A list is read in pages of at most `limit` rows, 1 to 200 (without it 50; "
-		"versions, shares and the accounts of a resource 200); a page that would be larger "
-		"than about 1 MiB ends before.  `next` of a page, given back as `after` (of the "
-		"log: `before`), asks for the one behind it; null: there is none. What has "
-		"no such query is whole.\n");
+	buf_adds(out,
+		 "# The API\n\n"
+		 "Written by the program from its route table. JSON over HTTPS (TLS 1.3). A "
+		 "session is "
+		 "a bearer token or the cookie `__Host-holdfast`. Unknown or doubled fields "
+		 "and query "
+		 "parameters are refused, and so is an empty one: what is not meant is left "
+		 "out. Only the fields that say so may be empty. Errors: "
+		 "`{\"error\":{\"code\",\"message\",\"detail\"}}`.\n\n"
+		 "A list is read in pages of at most `limit` rows, 1 to 200 (without it 50; "
+		 "versions, shares, conflicts of administration and the accounts of a resource "
+		 "200); a page that would be larger "
+		 "than about 1 MiB ends before.  `next` of a page, given back as `after` (of the "
+		 "log: `before`), asks for the one behind it; null: there is none. What has "
+		 "no such query is whole.\n");
 	for (size_t i = 0; i < n; i++)
 		write_section(out, &table[i]);
 	write_error_rows(out);

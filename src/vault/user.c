@@ -350,20 +350,45 @@ write_admin_conflict(struct jw *out, const struct rows *r, int i)
 	jw_end_object(out);
 }
 
-int
-user_admin_conflicts(struct call *c, struct jw *out, struct err *e)
+#define AT_MAX_US (INT64_C(253402300799) * 1000000) /* the end of 9999: behind all times */
+
+static int
+read_admin_conflicts(struct call *c, const struct policy_page *page, struct rows **ret,
+		     struct err *e)
 {
-	auto_binds b = BINDS_INIT;
+	auto_binds at = BINDS_INIT, b = BINDS_INIT;
 	auto_rows r = NULL;
-	bind_int(&b, POLICY_PAGE_MAX);
-	int rc = lists_ask(c, STMT_USER_ADMIN_CONFLICTS, &b, &r, e);
+	bool first = uuid_is_nil(&page->after);
+	struct uuid highest;
+	memset(&highest, 0xff, sizeof(highest));
+	bind_uuid(&at, &page->after);
+	int rc = first ? 0 : lists_ask(c, STMT_USER_ADMIN_CONFLICT_PLACE, &at, &r, e);
+	if (rc || (!first && rows_count(r) == 0))
+		return rc; /* what it would follow is gone, and so nothing does */
+	bind_bool(&b, first ? true : row_bool(r, 0, 0));
+	bind_time(&b, first ? AT_MAX_US : row_time(r, 0, 1));
+	bind_uuid(&b, first ? &highest : &page->after);
+	bind_int(&b, page->rows + 1);
+	return lists_ask(c, STMT_USER_ADMIN_CONFLICTS, &b, ret, e);
+}
+
+int
+user_admin_conflicts(struct call *c, const struct policy_page *page, struct jw *out, struct err *e)
+{
+	auto_rows r = NULL;
+	struct uuid last = { 0 };
+	int rc = read_admin_conflicts(c, page, &r, e);
 	if (rc)
 		return rc;
+	int n = r ? rows_count(r) : 0;
 	jw_object(out, NULL);
 	jw_array(out, "conflicts");
-	for (int i = 0; i < rows_count(r); i++)
+	for (int i = 0; i < n && i < page->rows; i++) {
 		write_admin_conflict(out, r, i);
+		row_uuid(r, i, 10, &last);
+	}
 	jw_end_array(out);
+	jw_uuid(out, "next", n > page->rows ? &last : &(struct uuid){ 0 });
 	jw_end_object(out);
 	return 0;
 }

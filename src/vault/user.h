@@ -40,7 +40,8 @@ int user_standing(struct call *c, const struct uuid *object, const struct uuid *
 		  struct rows **ret, struct err *e) NONNULL MUST_USE;
 /* What administrators did on two nodes apart from each other; the newest 200.
  * {"conflicts":[…]} */
-int user_admin_conflicts(struct call *c, struct jw *out, struct err *e) NONNULL MUST_USE;
+int user_admin_conflicts(struct call *c, const struct policy_page *page, struct jw *out,
+			 struct err *e) NONNULL MUST_USE;
 /* Says that an administrator has seen one of them; again changes nothing. ERR_NOT_FOUND. */
 int user_acknowledge(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
 

@@ -38,6 +38,9 @@ def lists(shared, boss, hire):
         INSERT INTO version (id, account, n, based_on, sealed, author, created_at, approval) VALUES
             {values([v, account["changes"], i + 2, 1, "", ada.id, "now()", "waits"] for i, v in enumerate(changes))};
         """)
+    shared.sql(f"""INSERT INTO admin_conflict (node, seq, at, what, object, principal, kept, lost, acknowledged_at)
+        SELECT id, i, now() - i * interval '1 second', 'role', '{ada.id}', '{ada.id}', 'user', 'administrator', CASE WHEN i % 2 = 0 THEN now() END
+        FROM node, generate_series(1, {ROWS}) i""")
     late_user = f"UPDATE principal SET name = 'zzLATE' WHERE id = '{users[-1]}'"
     back = f"UPDATE principal SET name = 'zz{ROWS - 1:03}' WHERE id = '{users[-1]}'"
     return {
@@ -46,11 +49,13 @@ def lists(shared, boss, hire):
         "changes": (ada, ["changes"], lambda row: row["version"], f"UPDATE version SET created_at = '1999-01-01' WHERE id = '{changes[-1]}'", None),
         "history": (ada, ["history", "Shown/versions"], lambda row: row["n"],
                     f"UPDATE version SET created_at = '1999-01-01' WHERE id = '{versions[-1]}'", None),
+        "administration": (boss, ["conflicts", "--administration"], lambda row: row["id"],
+                           f"UPDATE admin_conflict SET lost = 'LATE' WHERE seq = {ROWS - 1}", f"UPDATE admin_conflict SET lost = 'administrator' WHERE seq = {ROWS - 1}"),
         "shares": (ada, ["shares", "Shown/shares"], lambda row: row["user"]["name"], late_user, back),
     }
 
 
-VERBS = ["user list", "conflicts", "changes", "history", "shares"]
+VERBS = ["user list", "conflicts", "administration", "changes", "history", "shares"]
 
 
 def rows_of(text):
@@ -125,6 +130,15 @@ def test_a_reader_who_goes_away_ends_it_quietly(lists, verb):
         out.close()
         said = p.stderr.read()
         assert p.wait(30) == -13 and said == b"", (p.returncode, said) # SIGPIPE, as a filter ends
+
+
+def test_all_that_is_open_is_acknowledged(shared, lists):
+    boss = lists["administration"][0]
+    listed = boss.json("conflicts", "--administration")
+    opened = [c["acknowledged"] is None for c in listed]
+    assert opened == sorted(opened, reverse=True) and sum(opened) == (ROWS + 1) // 2
+    assert len(boss.json("conflicts", "--acknowledge", "all")) == sum(opened)
+    assert all(c["acknowledged"] for c in boss.json("conflicts", "--administration"))
 
 
 def test_pages_of_versions_and_shares(lists):

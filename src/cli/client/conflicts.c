@@ -36,12 +36,6 @@ static const struct paging list = { .array = "conflicts",
 
 #define ID_SHOWN 8 /* characters of an id: enough to name one */
 
-static int
-read_administration(struct remote *r, json_t **ret, struct err *e)
-{
-	return remote_call(r, REMOTE_READ, "GET", "/v1/conflicts/administration", NULL, ret, e);
-}
-
 static bool
 is_open(const json_t *conflict)
 {
@@ -49,52 +43,32 @@ is_open(const json_t *conflict)
 }
 
 static void
-print_administration(const json_t *all)
+add_administration(struct term_table *t, const json_t *a)
 {
-	struct term_table t = { .head = { "ID", "AT", "ON", "USER", "WHAT", "COUNTS", "LOST",
-					  "ACKNOWLEDGED" },
-				.columns = 8 };
-	size_t i;
-	json_t *a;
+	auto_buf what = BUF_INIT;
+	const char *target = lookup_text(json_object_get(a, "target"), "name");
+	const char *by = lookup_text(json_object_get(a, "acknowledged"), "by");
+	char id[ID_SHOWN + 1];
 
-	json_array_foreach(all, i, a)
-	{
-		auto_buf what = BUF_INIT;
-		const char *target = lookup_text(json_object_get(a, "target"), "name");
-		const char *by = lookup_text(json_object_get(a, "acknowledged"), "by");
-		char id[ID_SHOWN + 1];
-
-		snprintf(id, sizeof(id), "%s", lookup_text(a, "id"));
-		buf_addf(&what, "%s%s%s", lookup_text(a, "what"), *target ? " of " : "", target);
-		term_table_row(&t, id, lookup_text(a, "at"),
-			       lookup_text(json_object_get(a, "node"), "name"),
-			       lookup_text(json_object_get(a, "user"), "name"), buf_str(&what),
-			       lookup_text(a, "kept"), lookup_text(a, "lost"),
-			       is_open(a) ? "no"
-			       : *by	  ? by
-					  : "yes");
-	}
-	if (t.rows == 0)
-		printf("no conflicts\n");
-	else
-		term_table_print(&t);
+	snprintf(id, sizeof(id), "%s", lookup_text(a, "id"));
+	buf_addf(&what, "%s%s%s", lookup_text(a, "what"), *target ? " of " : "", target);
+	term_table_row(t, id, lookup_text(a, "at"), lookup_text(json_object_get(a, "node"), "name"),
+		       lookup_text(json_object_get(a, "user"), "name"), buf_str(&what),
+		       lookup_text(a, "kept"), lookup_text(a, "lost"),
+		       is_open(a) ? "no"
+		       : *by	  ? by
+				  : "yes");
 }
 
-static int
-run_administration(const struct cli *c, struct remote *r, struct err *e)
-{
-	auto_json o = NULL;
-	int rc = read_administration(r, &o, e);
+#define ADMINISTRATION "/v1/conflicts/administration"
 
-	if (rc < 0)
-		return rc;
-	term_note_mode(r);
-	if (c->json)
-		term_print_json(json_object_get(o, "conflicts"));
-	else
-		print_administration(json_object_get(o, "conflicts"));
-	return CLI_GOOD;
-}
+static const struct paging administration = { .array = "conflicts",
+					      .cursor = "after",
+					      .none = "no conflicts",
+					      .row = add_administration,
+					      .columns = 8,
+					      .head = { "ID", "AT", "ON", "USER", "WHAT", "COUNTS",
+							"LOST", "ACKNOWLEDGED" } };
 
 /* Those that are open and meant: all of them, or the one whose id begins so. */
 static bool
@@ -105,24 +79,34 @@ is_meant(const json_t *conflict, const char *which)
 	return strncmp(lookup_text(conflict, "id"), which, strlen(which)) == 0;
 }
 
-static int
-find_meant(const json_t *all, const char *which, json_t *ret, struct err *e)
+struct meant {
+	const char *which;
+	json_t *found;
+};
+
+static bool
+take_meant(void *arg, json_t *conflict)
 {
-	size_t i;
-	json_t *a;
+	const struct meant *m = arg;
+
+	if (is_meant(conflict, m->which))
+		json_array_append(m->found, conflict);
+	return true;
+}
+
+static int
+find_meant(struct remote *r, const char *which, json_t *ret, struct err *e)
+{
+	struct meant m = { which, ret };
 
 	if (strcmp(which, "all") != 0 && strlen(which) < ID_SHOWN)
 		return err_set(e, ERR_USAGE,
 			       "--acknowledge takes an ID as `holdfast conflicts --administration` "
 			       "shows it, or all, not \"%s\"",
 			       which);
-	json_array_foreach(all, i, a)
-	{
-		if (is_meant(a, which))
-			json_array_append(ret, a);
-	}
-	if (json_array_size(ret) == 1 || strcmp(which, "all") == 0)
-		return 0;
+	int rc = paging_each(r, &administration, ADMINISTRATION, take_meant, &m, e);
+	if (rc < 0 || json_array_size(ret) == 1 || strcmp(which, "all") == 0)
+		return rc;
 	return err_set(e, json_array_size(ret) ? ERR_USAGE : ERR_NOT_FOUND,
 		       json_array_size(ret)
 			       ? "more than one conflict has an ID that begins with %s: give more "
@@ -136,14 +120,10 @@ static int
 run_acknowledge(const struct cli *c, struct remote *r, struct err *e)
 {
 	auto_json meant = json_array();
-	auto_json o = NULL;
 	size_t i;
 	json_t *a;
-	int rc = read_administration(r, &o, e);
+	int rc = find_meant(r, cli_get(c, "acknowledge"), meant, e);
 
-	if (rc == 0)
-		rc = find_meant(json_object_get(o, "conflicts"), cli_get(c, "acknowledge"), meant,
-				e);
 	if (rc < 0)
 		return rc;
 	json_array_foreach(meant, i, a)
@@ -175,7 +155,7 @@ run_conflicts(const struct cli *c, struct err *e)
 	if (cli_has(c, "acknowledge"))
 		return run_acknowledge(c, r, e);
 	if (cli_has(c, "administration"))
-		return run_administration(c, r, e);
+		return paging_print(c, r, &administration, ADMINISTRATION, e);
 	return paging_print(c, r, &list, "/v1/conflicts", e);
 }
 
@@ -235,7 +215,7 @@ static const struct cli_opt opts[] = {
 	  "What administrators did on both sides, and what counts: the safer." },
 	{ "acknowledge", "ID|all",
 	  "Say that you have seen such a conflict of administration, or all that are listed." },
-	PAGING_OPT_MOST("accounts"),
+	PAGING_OPT_MOST("conflicts"),
 	{ 0 },
 };
 

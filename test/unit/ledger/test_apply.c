@@ -729,8 +729,12 @@ static bool
 told_of(int user, const char *what, const char *kept, const char *lost)
 {
 	auto_binds b = BINDS_INIT;
-	struct uuid want = uuid_of(user), got;
+	struct uuid want = uuid_of(user), got, highest;
 
+	memset(&highest, 0xff, sizeof(highest));
+	bind_bool(&b, true);
+	bind_time(&b, INT64_C(253402300799) * 1000000);
+	bind_uuid(&b, &highest);
 	bind_int(&b, 200);
 	auto_rows r = ask(STMT_USER_ADMIN_CONFLICTS, &b);
 	for (int i = 0; i < rows_count(r); i++) {
