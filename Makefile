@@ -8,6 +8,7 @@
 #   make test-fresh  the same on minimal Debian 12 and 13 that have nothing of it, and a pair under systemd: root, 6 minutes (ARGS=--keep)
 #   make nightly    all that the gate takes a sample of, the whole sweep and half an hour of soak: a night
 #   make bench      throughput, seconds from fault to first emergency answer, and seconds of a change of roles
+#   make bench-searches  what people who search in 100,000 accounts take from everybody else: a pair, 64 connections (ARGS="--seconds 20")
 #   make soak      random faults for MINUTES=3 with SEED=1 (PARALLEL=1 pairs at once, NODES=2)
 #   make sweep      every outside call fails once at each place, in units and in a pair: hours (ARGS="--minutes 20")
 #   make install    PREFIX=/usr/local DESTDIR=
@@ -23,7 +24,7 @@ PYTHON ?= /usr/bin/python3
 BUILD ?= build/release
 TESTBUILD ?= build/test
 
-.PHONY: all demo nightly test test-fresh check sweep bench bench-failover bench-changeover soak fmt lint install uninstall clean deps
+.PHONY: all demo nightly test test-fresh check sweep bench bench-failover bench-changeover bench-searches soak fmt lint install uninstall clean deps
 
 # Whatever root's umask is: Holdfast leaves root and starts its processes from this file.
 all: $(BUILD)/build.ninja
@@ -78,7 +79,11 @@ bench: all
 	tools/deps.sh build test
 	ninja -C $(BUILD) -j$(JOBS) bench-programs
 	$(PYTHON) test/bench/bench.py --build $(BUILD) $(ARGS)
-	$(MAKE) --no-print-directory bench-failover bench-changeover
+	$(MAKE) --no-print-directory bench-searches bench-failover bench-changeover
+
+bench-searches: all
+	tools/deps.sh build test
+	$(PYTHON) test/bench/searches.py --build $(BUILD) $(ARGS)
 
 bench-changeover: all
 	$(PYTHON) test/ha/changeover.py --holdfast $(BUILD)/src/cmd/holdfast $(ARGS)
