@@ -110,13 +110,20 @@ create_inside(const char *path, const char *dir)
 	return strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n] || strcmp(dir, "/") == 0);
 }
 
+/* Of every folder; or of a file system of its own that is mounted there. */
+static bool
+is_the_folders_own(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lost+found") == 0;
+}
+
 static bool
 is_empty(const char *dir)
 {
 	DIR *d = opendir(dir);
 	bool empty = d != NULL;
 	for (struct dirent *row; d && empty && (row = readdir(d));)
-		empty = strcmp(row->d_name, ".") == 0 || strcmp(row->d_name, "..") == 0;
+		empty = is_the_folders_own(row->d_name);
 	if (d)
 		closedir(d);
 	return empty;
@@ -126,7 +133,7 @@ is_empty(const char *dir)
 static int
 plan_home(struct plan *p, struct err *e)
 {
-	char path[PATH_MAX], node[PATH_MAX];
+	char path[PATH_MAX], node[PATH_MAX], start[HOME_START_MAX];
 	struct stat st;
 	int n = *p->o->home == '/' ? snprintf(path, sizeof(path), "%s", p->o->home)
 		: getcwd(node, sizeof(node))
@@ -169,6 +176,7 @@ plan_home(struct plan *p, struct err *e)
 		return 0;
 	}
 	home_path(&p->home, HOME_NODE, node);
+	home_start_command(p->r->home, start);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, ERR_REFUSED,
 			       "%s is there and is not a folder; nothing was changed", p->r->home);
@@ -176,8 +184,8 @@ plan_home(struct plan *p, struct err *e)
 		return err_set(
 			e, ERR_REFUSED,
 			"%s is the home of a node already; nothing was changed. To serve it: "
-			"holdfast serve --home %s",
-			p->r->home, p->r->home);
+			"%s",
+			p->r->home, start);
 	if (!is_empty(p->r->home))
 		return err_set(
 			e, ERR_REFUSED,
@@ -489,7 +497,7 @@ empty_folder(const char *dir)
 	struct err ignored;
 	DIR *d = opendir(dir);
 	for (struct dirent *row; d && (row = readdir(d));) {
-		if (strcmp(row->d_name, ".") == 0 || strcmp(row->d_name, "..") == 0)
+		if (is_the_folders_own(row->d_name))
 			continue;
 		int n = snprintf(path, sizeof(path), "%s/%s", dir, row->d_name);
 		if (n > 0 && (size_t)n < sizeof(path) && home_remove_tree(path, &ignored))

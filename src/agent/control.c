@@ -281,9 +281,11 @@ static int
 connect_agent(const struct home *h, int *ret, struct err *e)
 {
 	struct sockaddr_un a;
+	char start[HOME_START_MAX];
 	int rc = socket_address(h, &a, e);
 	if (rc < 0)
 		return rc;
+	home_start_command(h->dir, start);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0) {
 		*ret = fd;
@@ -293,9 +295,9 @@ connect_agent(const struct home *h, int *ret, struct err *e)
 					 "cannot reach the node's agent: run this as root or as "
 					 "the user that Holdfast runs as")
 			     : err_set(e, ERR_UNREACHABLE,
-				       "the node does not run here: start it with `holdfast serve "
-				       "--home %s`, then repeat",
-				       h->dir);
+				       "the node does not run here: start it with `%s`, then "
+				       "repeat",
+				       start);
 	if (fd >= 0)
 		close(fd);
 	return rc;

@@ -69,6 +69,23 @@ home_open(struct home *ret, const char *dir, struct err *e)
 }
 
 void
+home_start_command(const char *dir, char ret[static HOME_START_MAX])
+{
+	static const char *const units[] = { "/etc/systemd/system/holdfast.service",
+					     "/usr/local/lib/systemd/system/holdfast.service",
+					     "/usr/lib/systemd/system/holdfast.service" };
+	bool service = false;
+
+	if (strcmp(dir, HOME_DEFAULT) == 0 && access("/run/systemd/system", F_OK) == 0)
+		for (size_t i = 0; i < ARRAY_LEN(units); i++)
+			service |= access(units[i], F_OK) == 0;
+	if (service)
+		snprintf(ret, HOME_START_MAX, "systemctl enable --now holdfast");
+	else
+		snprintf(ret, HOME_START_MAX, "holdfast serve --home %s", dir);
+}
+
+void
 home_path(const struct home *h, enum home_path p, char ret[static HOME_PATH_MAX])
 {
 	static const char *const names[] = {

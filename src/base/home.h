@@ -11,6 +11,8 @@
 #include "base/uuid.h"
 
 #define HOME_PATH_MAX 512
+#define HOME_DEFAULT "/var/lib/holdfast" /* the service's; the unit names it too */
+#define HOME_START_MAX (HOME_PATH_MAX + 32)
 
 /* X(name, path below the home) → home_path(h, HOME_CONF, …) */
 #define HOME_PATHS(X)                                                                                    \
@@ -70,6 +72,8 @@ struct home {
 
 /* Resolves dir (must exist). ERR_FORBIDDEN when this user may not look into it. */
 int home_open(struct home *ret, const char *dir, struct err *e) NONNULL MUST_USE;
+/* What a person types to start the node of this home: the service where it is installed and serves this home, else the program. */
+void home_start_command(const char *dir, char ret[static HOME_START_MAX]) NONNULL;
 /* "you may not read PATH: run it as root or as OWNER": ERR_FORBIDDEN. */
 int home_denied(const char *path, struct err *e) NONNULL;
 void home_path(const struct home *h, enum home_path p, char ret[static HOME_PATH_MAX]) NONNULL;

@@ -13,6 +13,8 @@
 #include "base/place.h"
 #include "base/port.h"
 #include "crypto/x509.h"
+#include "node/runas.h"
+#include "pack/pack.h"
 #include "pg/cluster.h"
 
 #define PEM_MAX_BYTES 65536
@@ -39,7 +41,7 @@ preflight_has_pack(const struct home *h)
 	char dir[HOME_PATH_MAX], path[HOME_PATH_MAX + 32];
 	home_path(h, HOME_PACK, dir);
 	snprintf(path, sizeof(path), "%s/manifest.json", dir);
-	return access(path, F_OK) == 0;
+	return access(path, F_OK) == 0 || errno == EACCES; /* closed to us, and there */
 }
 
 /* An open file description's lock (fcntl(2)): unlike flock's, it can be asked for without being taken, so that whoever only
@@ -144,6 +146,34 @@ preflight_home(const struct home *h, struct err *e)
 	return 0;
 }
 
+/* What root has unzipped is taken over by whoever begins as root. A service does not: its unit names the user. */
+static int
+check_pack(const struct home *h, struct err *e)
+{
+	static const char *const parts[] = { PACK_MANIFEST_NAME, PACK_NODE_NAME, PACK_BASE_NAME };
+	char path[HOME_PATH_MAX + 32];
+	struct runas self;
+
+	home_path(h, HOME_PACK, path);
+	bool ours = access(path, R_OK | W_OK | X_OK) == 0 || errno != EACCES;
+	for (size_t i = 0; ours && i < ARRAY_LEN(parts); i++) {
+		snprintf(path, sizeof(path), "%s/%s", h->dir, parts[i]);
+		ours = access(path, R_OK) == 0 || errno != EACCES;
+	}
+	if (ours)
+		return 0;
+	home_path(h, HOME_PACK, path);
+	int r = runas_choose(h->dir, NULL, &self, e);
+	return r ? r
+		 : err_set(e, ERR_PRECONDITION,
+			   "the unpacked pack in %s is closed to user %s, as which this runs (was "
+			   "it "
+			   "unzipped by root?). As root: chown -R %s: %s; then it starts. Or "
+			   "remove "
+			   "that folder, and use `holdfast ha join HAPack-….zip`",
+			   path, self.name, self.name, path);
+}
+
 /* A secondary that never had a pack has nothing to serve; one that had makes itself new again. */
 static int
 check_data(const struct home *h, struct err *e)
@@ -225,6 +255,8 @@ preflight_check(const struct proc_args *a, struct err *e)
 	bool pair = preflight_has_pair(&a->home);
 	if (!r)
 		r = check_data(&a->home, e);
+	if (!r)
+		r = check_pack(&a->home, e);
 	if (!r)
 		r = cluster_socket_check(&a->home, &a->settings, e);
 	if (!r)

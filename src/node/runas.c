@@ -14,7 +14,8 @@
 #include "pack/pack.h"
 
 #define USER_DEFAULT "holdfast"
-#define LOCKED_BYTES (64u << 20)
+#define LOCKED_BYTES                                                                               \
+	(256u << 20) /* as the unit has it; the whole program is locked, its libraries too */
 #define FILES_MAX 16384
 
 /* Names, and beginnings of names (ending in '*'), of the environment that are kept. */

@@ -42,6 +42,20 @@ def test_makes_a_node(new_node):
     assert "DNS:localhost" in text and "IP Address:127.0.0.1" in text
 
 
+def test_a_file_system_of_its_own_may_be_mounted_there(new_node):
+    """What mkfs has put in it (lost+found) is nobody's data: it stays, and is no reason to refuse."""
+    n = new_node()
+    own = n.home / "lost+found"
+    own.mkdir(parents=True)
+    give(n.home)
+    own.chmod(0o700) # of root, like the real one
+    before = own.stat()
+    n.init()
+    assert own.stat() == before
+    n.start()
+    n.stop()
+
+
 def test_as_json(new_node):
     n = new_node("a.example")
     p = n.run("init", "--home", n.home, "--name", n.name, "--listen", n.listen, "--json")

@@ -4,6 +4,7 @@
 Nodes are 127.0.0.1 (primary), 127.0.0.2 and 127.0.0.3 (secondaries), all on this machine.
 """
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -198,7 +199,7 @@ def test_clocks_too_far_apart_are_refused(stage):
     assert not (n.home / "data/pg").exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it is root who leaves itself")
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("strace"), reason="needs root, who leaves itself, and strace")
 def test_join_reads_nothing_of_the_pack_as_root(stage):
     """A pack that root alone may open, in a folder that root alone may enter; what is unpacked is the user's, and so is the process that reads it."""
     n = stage.secondary()
@@ -209,13 +210,12 @@ def test_join_reads_nothing_of_the_pack_as_root(stage):
         subprocess.run(["unzip", "-q", stage.pack, "-d", n.home], check=True) # of root: replaced all the same
         trace = folder / "trace"
         p = subprocess.run(["strace", "-f", "-o", trace, "-e", "trace=read,setresuid", *n.argv("ha", "join", folder / "pack.zip", "--home", n.home)],
-                           capture_output=True, text=True) if shutil.which("strace") else join(n, folder / "pack.zip")
+                           capture_output=True, text=True)
         assert p.returncode == 0, p.stderr
-        if trace.exists():
-            lines = trace.read_text().splitlines()
-            left = next(i for i, line in enumerate(lines) if "setresuid(" in line)
-            zip_reads = [i for i, line in enumerate(lines) if "PK\\3\\4" in line]
-            assert zip_reads and min(zip_reads) > left, "the pack is read as root"
+        lines = trace.read_text().splitlines()
+    left = next(i for i, line in enumerate(lines) if "setresuid(" in line)
+    reads = [i for i, line in enumerate(lines) if '"PK\\3\\4' in line]
+    assert reads and min(reads) > left, "the pack is read as root"
     owner = n.home.stat().st_uid
     assert owner != 0 and {f.stat().st_uid for f in [n.home / "pack", *(n.home / "pack").iterdir()]} == {owner}
 
@@ -312,6 +312,27 @@ def test_nothing_but_the_pack_is_taken_over(stage, waiting, what, verb):
             assert not (waiting.home / "data/pg").exists()
         finally:
             pack.unlink() if pack.is_symlink() else shutil.rmtree(pack)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it is root who has unzipped")
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_service_says_how_the_pack_becomes_its_own(stage, waiting, umask):
+    """A unit begins as its user and takes nothing over; what it says to type is what helps."""
+    pack = waiting.home / "pack"
+    subprocess.run(["unzip", "-q", stage.pack, "-d", waiting.home], check=True, umask=umask)
+    try:
+        (pack / "node.sealed").chmod(0o600)
+        p = subprocess.run([*drop_prefix(), *waiting.argv("serve", "--home", waiting.home)], capture_output=True, text=True, timeout=30)
+        told = re.findall(r"As root: (chown -R \S+ \S+);", p.stderr)
+        assert p.returncode == 1 and told == [f"chown -R holdfast: {pack}"], p.stderr
+        subprocess.run(told[0].split(), check=True)
+        waiting.key_file.rename(f"{waiting.key_file}.away") # so that it goes no further than the key
+        p = subprocess.run([*drop_prefix(), *waiting.argv("serve", "--home", waiting.home)], capture_output=True, text=True, timeout=30)
+        assert "chown" not in p.stderr and str(waiting.key_file) in p.stderr, p.stderr
+    finally:
+        shutil.rmtree(pack)
+        if not waiting.key_file.exists():
+            shutil.move(f"{waiting.key_file}.away", waiting.key_file)
 
 
 def test_primary_does_not_become_a_secondary_by_a_slip(stage):

@@ -11,7 +11,6 @@
 #include "base/jw.h"
 #include "cli/frame/term.h"
 
-#define HOME_DEFAULT "/var/lib/holdfast"
 #define WORD_MAX 64
 
 static const struct cli_opt common_opts[] = {

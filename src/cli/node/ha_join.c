@@ -66,7 +66,7 @@ run(const struct cli *c, struct err *e)
 	struct pack_manifest m;
 	struct pack_zip *z = NULL;
 	struct home h;
-	char key[HOME_PATH_MAX];
+	char key[HOME_PATH_MAX], start[HOME_START_MAX];
 	struct err none;
 
 	int rc = cli_home(c, &h, e);
@@ -105,7 +105,8 @@ run(const struct cli *c, struct err *e)
 		printf("next: write the path of the master key file into %s/conf/manage_key.conf "
 		       "(one line)\n",
 		       h.dir);
-	printf("then: holdfast serve --home %s\n", h.dir);
+	home_start_command(h.dir, start);
+	printf("then: %s\n", start);
 	return CLI_GOOD;
 }
 
@@ -122,6 +123,8 @@ const struct cli_verb verb_ha_join = {
 	opts,
 	run,
 	"Puts a pack into the home folder of a secondary; serve does the rest.",
-	"Plain `unzip HAPack-….zip` in the home folder does the same.",
+	"Plain `unzip HAPack-….zip` in the home folder does the same, when the user that Holdfast "
+	"runs "
+	"as does it, or root starts `holdfast serve`.",
 	CLI_NODE
 };

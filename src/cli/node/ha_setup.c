@@ -39,14 +39,18 @@ print_result(const struct cli *c, const char *path)
 	}
 	const char *name = strrchr(path, '/');
 	printf("the pack is %s\n\nOn %s:\n"
-	       "  1. copy the pack there, and a copy of the master key file to where only "
-	       "Holdfast's user can read it\n"
-	       "  2. holdfast ha join %s --home HOME\n"
-	       "  3. write the path of the key file into HOME/conf/manage_key.conf\n"
-	       "  4. holdfast serve --home HOME\n"
+	       "  1. copy the pack there by any way, and a copy of the master key file to where "
+	       "only Holdfast's user can read it\n"
+	       "  2. if there is no home of it yet: holdfast init --secondary --home HOME "
+	       "--key-file "
+	       "KEY --name %s\n"
+	       "  3. holdfast ha join %s --home HOME\n"
+	       "  4. systemctl enable --now holdfast, or without the service: holdfast serve "
+	       "--home "
+	       "HOME\n"
 	       "The pack is sealed under the master key; the key is not in it. Delete the copies "
 	       "of the pack afterwards.\n",
-	       path, c->args[1], name ? name + 1 : path);
+	       path, c->args[1], c->args[1], name ? name + 1 : path);
 }
 
 static int

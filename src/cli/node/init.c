@@ -54,6 +54,7 @@ static void
 print_primary(const struct cli *c, const struct create_result *r, const char *url)
 {
 	const char *bold = cli_paint(c, CLI_BOLD), *plain = cli_paint(c, CLI_PLAIN);
+	char start[HOME_START_MAX];
 	printf("%sThe node %s is made.%s Its home is %s; it runs as user %s.\n\n", bold,
 	       r->node.name, plain, r->home, r->user);
 	printf("%sThe master key%s %s %s\n"
@@ -63,13 +64,14 @@ print_primary(const struct cli *c, const struct create_result *r, const char *ur
 	       "once the node\n"
 	       "serves, the device that holds it may be taken away.\n\n",
 	       bold, plain, r->key_made ? "was made:" : "that is used:", r->key_file);
+	home_start_command(r->home, start);
 	printf("%sNext:%s\n"
-	       "  holdfast serve --home %s\n"
+	       "  %s\n"
 	       "  holdfast login --setup --ca %s/conf/tls/web.crt %s %s\n\n"
 	       "The first administrator is %s. This one-time set-up token is shown only now; it is "
 	       "good for %d hours:\n\n"
 	       "  %s%s%s\n",
-	       bold, plain, r->home, r->home, url, BOOTSTRAP_ADMIN, BOOTSTRAP_ADMIN,
+	       bold, plain, start, r->home, url, BOOTSTRAP_ADMIN, BOOTSTRAP_ADMIN,
 	       BOOTSTRAP_SETUP_HOURS, bold, r->setup_token, plain);
 }
 
@@ -77,6 +79,7 @@ static void
 print_secondary(const struct cli *c, const struct create_result *r)
 {
 	const char *bold = cli_paint(c, CLI_BOLD), *plain = cli_paint(c, CLI_PLAIN);
+	char start[HOME_START_MAX];
 	printf("%sA home for the secondary %s is made%s in %s; it runs as user %s.\n\n"
 	       "%sNext:%s\n"
 	       "  on the primary:  holdfast ha setup <primary's name> %s\n"
@@ -90,7 +93,8 @@ print_secondary(const struct cli *c, const struct create_result *r)
 		printf("  write the full path of the master key file into "
 		       "%s/conf/manage_key.conf\n",
 		       r->home);
-	printf("  holdfast serve --home %s\n", r->home);
+	home_start_command(r->home, start);
+	printf("  %s\n", start);
 }
 
 static int

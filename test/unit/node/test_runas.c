@@ -7,13 +7,17 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/home.h"
 #include "node/runas.h"
 
 #define SOMEBODY "nobody" /* on every machine, and never root */
@@ -124,6 +128,117 @@ nothing_of_root_is_left(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* ---- the pack that root has unzipped ---- */
+
+static const char *const parts[] = { "manifest.json", "node.sealed", "base.sealed" };
+
+/* A pack of root's, of plain modes. */
+static void
+make_pack(const char *folder)
+{
+	char path[256];
+
+	assert_int_equal(mkdir(folder, 0755), 0);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, parts[i]);
+		int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+		assert_true(fd >= 0);
+		close(fd);
+	}
+}
+
+static struct stat
+look(const char *folder, const char *name)
+{
+	char path[256];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	assert_int_equal(lstat(path, &st), 0);
+	return st;
+}
+
+static void
+taken_over_files_lose_every_special_mode(void **state)
+{
+	char home[] = "/tmp/hf-pack.XXXXXX", pack[64], path[256];
+	struct runas u = { 0 };
+	struct err e = { 0 };
+
+	need_root();
+	assert_int_equal(runas_choose(NULL, SOMEBODY, &u, &e), 0);
+	assert_non_null(mkdtemp(home));
+	assert_int_equal(chown(home, u.uid, u.gid), 0);
+	snprintf(pack, sizeof(pack), "%s/pack", home);
+	make_pack(pack);
+	snprintf(path, sizeof(path), "%s/base.sealed", pack);
+	assert_int_equal(chmod(path, 06755), 0);
+	assert_int_equal(chmod(pack, 02755), 0);
+	assert_int_equal(runas_take_over_pack(&u, home, &e), 0);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		struct stat st = look(pack, parts[i]);
+		assert_int_equal(st.st_uid, u.uid);
+		assert_int_equal(st.st_mode & 07777, 0600);
+	}
+	assert_int_equal(look(home, "pack").st_uid, u.uid);
+	assert_int_equal(look(home, "pack").st_mode & 07777, 0700);
+	assert_int_equal(home_remove_tree(home, &e), 0);
+}
+
+/* In the child, as the home's owner: the folder, a link to another one of root's, and back, without an end. */
+static void
+exchange_for_ever(const struct runas *u, const char *home, const char *other)
+{
+	struct err e = { 0 };
+
+	if (chdir(home) < 0 || runas_become(u, &e) || symlink(other, "link") < 0)
+		_exit(1);
+	for (;;) {
+		rename("pack", "away");
+		rename("link", "pack");
+		rename("pack", "link");
+		rename("away", "pack");
+	}
+}
+
+/* Whatever is seen in between, the folder that the link names stays root's. */
+static void
+a_folder_that_is_exchanged_meanwhile_leads_nowhere(void **state)
+{
+	char home[] = "/tmp/hf-pack.XXXXXX", victim[] = "/tmp/hf-victim.XXXXXX", pack[64],
+	     other[64];
+	struct runas u = { 0 };
+	struct err e = { 0 };
+	int taken = 0, refused = 0;
+
+	need_root();
+	assert_int_equal(runas_choose(NULL, SOMEBODY, &u, &e), 0);
+	assert_non_null(mkdtemp(home));
+	assert_non_null(mkdtemp(victim));
+	assert_int_equal(chmod(victim, 0755), 0);
+	assert_int_equal(chown(home, u.uid, u.gid), 0);
+	snprintf(pack, sizeof(pack), "%s/pack", home);
+	snprintf(other, sizeof(other), "%s/pack", victim);
+	make_pack(pack);
+	make_pack(other);
+	pid_t pid = fork();
+	if (pid == 0)
+		exchange_for_ever(&u, home, other);
+	/* Until each of the two has been met often. */
+	for (int i = 0; i < 2000000 && (taken < 500 || refused < 500); i++)
+		*(runas_take_over_pack(&u, home, &e) ? &refused : &taken) += 1;
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(taken && refused);
+	assert_int_equal(look(victim, "pack").st_uid, 0);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		assert_int_equal(look(other, parts[i]).st_uid, 0);
+		assert_int_equal(look(other, parts[i]).st_mode & 07777, 0644);
+	}
+	assert_int_equal(home_remove_tree(home, &e), 0);
+	assert_int_equal(home_remove_tree(victim, &e), 0);
+}
+
 int
 main(void)
 {
@@ -133,6 +248,8 @@ main(void)
 		cmocka_unit_test(the_owner_of_the_home_comes_before_the_default),
 		cmocka_unit_test(root_itself_and_strangers_are_refused),
 		cmocka_unit_test(nothing_of_root_is_left),
+		cmocka_unit_test(taken_over_files_lose_every_special_mode),
+		cmocka_unit_test(a_folder_that_is_exchanged_meanwhile_leads_nowhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
