@@ -6,8 +6,7 @@
 
 On each release, with a PATH of the system's folders and an otherwise empty environment: as root `make demo ARGS=--once`, which
 installs the packages, `make install`, and uninstall leaves nothing; the same as an ordinary user; `make check` as one of the two.
-On the last release that can be had README's section on a pair is typed, line by line, on two machines that systemd runs
-(readme.py). What cannot be had here is skipped, counted and said. --keep leaves the machines' files in build/fresh/work.
+On each README's section on a pair is typed, line by line, on two machines that systemd runs (readme.py). What cannot be had here is skipped, counted and said. --keep leaves the machines' files in build/fresh/work.
 
 The last line is `N passed, N failed[, N skipped]`.
 """
@@ -196,18 +195,24 @@ def place_for(keep):
     return place
 
 
+def pair_of(report, place, r):
+    """Two machines made from what the release's own has installed."""
+    r.installed.wait()
+    if r.copy:
+        readme.play(report, r.label, place, r.work, r.code, [r.copy, r.base])
+    else:
+        report.skip(f"pair, {r.label.split()[-1]}", "its release is not ready for it")
+
+
 def play(report, place, releases):
     runs = [Release(report, place, place["work"], code, ("root", "user")[i % 2]) for i, code in enumerate(releases)]
     for r in runs:
         r.start()
-    for r in runs:
-        r.installed.wait()
-    ready = [r for r in runs if r.copy]
-    if ready:
-        r = ready[-1]
-        readme.play(report, r.label, place, r.work, [r.copy, r.base])
-    else:
-        report.skip("pair", "no release is ready for it")
+    pairs = [threading.Thread(target=pair_of, args=(report, place, r), daemon=True) for r in runs]
+    for t in pairs:
+        t.start()
+    for t in pairs:
+        t.join()
     for r in runs:
         r.join()
 

@@ -191,7 +191,7 @@ class Machine:
         own = ["--net", "--cgroup"] if self.boots else []
         argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", *own, "sh", "-euc", ENTER]
         if self.boots:
-            self.group = control_group(f"holdfast-fresh-{os.getpid()}-{self.name}")
+            self.group = control_group(f"holdfast-fresh-{os.getpid()}-{self.folder.name}")
             argv = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(self.group), *argv]
         self.proc = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *argv], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                      stderr=subprocess.DEVNULL, text=True, start_new_session=True)

@@ -104,6 +104,7 @@ class Pair:
         self.a.run("mkdir -m 755 /media/key")
         said = self.page.type(self.a, init)
         token, = re.findall(r"^ +([A-Za-z0-9_-]{43})$", said, re.M)
+        assert f"\n  {enable}\n" in said, said # init says the same
         self.page.type(self.a, enable)
         assert self.a.run("systemctl is-enabled holdfast").stdout.strip() == "enabled" and self._active(self.a) == "active"
         self.page.type(self.a, login, input=f"{token}\n{PASSWORD}\n")
@@ -124,8 +125,8 @@ class Pair:
         for line in self.page.block("chown holdfast"):
             self.page.type(self.b, line)
         self._alive(self.a, self.b)
-        # Who logs in now learns of both nodes.
-        self.a.run(f"holdfast login --ca /var/lib/holdfast/conf/tls/web.crt {NAMES[0]} admin", login=True, input=PASSWORD + "\n")
+        again, = self.page.block("holdfast login --ca") # who logs in now learns of both nodes
+        self.page.type(self.a, again, input=PASSWORD + "\n")
         assert self.a.run("holdfast get 'core switch/admin'", login=True).stdout == SECRET + "\n"
 
     def stopped_and_read_from_the_other(self):
@@ -198,10 +199,10 @@ class Pair:
         assert m.run("getent passwd holdfast", check=False).stdout == ""
 
 
-def prepare(place, work, label, lower):
+def prepare(place, work, code, lower):
     """Both machines' second step, typed once: the two begin as copies of this one. systemd and a firewall's tool are added, as a real one has them."""
     page = Page()
-    m = Machine("prepared", work / "pair-prepared", lower, log=place["logs"] / "pair.log").start()
+    m = Machine("prepared", work / f"{code}-pair", lower, log=place["logs"] / f"{code}-pair.log").start()
     try:
         m.run("DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends systemd systemd-sysv dbus nftables iproute2 procps", timeout=600)
         m.run("userdel holdfast", check=False) # an earlier build made it
@@ -214,21 +215,21 @@ def prepare(place, work, label, lower):
     return page, before, [m.upper, *lower]
 
 
-def play(report, label, place, work, lower):
+def play(report, label, place, work, code, lower):
     where = f"pair, {label.split()[-1]}"
     machines, held = [], False
     try:
         state = {}
 
         def prepared():
-            state["page"], state["before"], state["lower"] = prepare(place, work, label, lower)
+            state["page"], state["before"], state["lower"] = prepare(place, work, code, lower)
 
         if not report.step(where, "packages, clone, make install", prepared):
             return
 
         def booted():
             for name, folder in zip(NAMES, ("a", "b")):
-                machines.append(Machine(name, work / f"pair-{folder}", state["lower"], boots=True, log=place["logs"] / f"pair-{folder}.log").start())
+                machines.append(Machine(name, work / f"{code}-pair-{folder}", state["lower"], boots=True, log=place["logs"] / f"{code}-pair-{folder}.log").start())
             join_networks(*machines, ADDRESSES)
             for m in machines:
                 m.run("nft -f -", input=CLOSED)
