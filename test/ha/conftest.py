@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "lib"), str(HERE)]
 import net # noqa: E402
 from stage import Stage # noqa: E402
 from pair import STOCK_PATH # noqa: E402

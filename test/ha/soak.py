@@ -26,10 +26,10 @@ import time
 import traceback
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import checker # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import net # noqa: E402
 from stage import Failed, Load, Stage # noqa: E402
+import checker # noqa: E402
 
 SKIPPED = 77
 ROUNDS_OF_A_STAGE = 20 # then a new pair: what the checker compares grows with the history

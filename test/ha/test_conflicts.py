@@ -9,8 +9,8 @@ import pytest
 
 import checker
 from faults import FAULTS
+from orders import back_to_the_first, order
 from stage import PASSWORD
-from test_roles import back_to_the_first, order
 
 BOTH, AGAIN = "site 00003/root3", "site 00004/root4" # accounts that both sides write to
 TAKEN, GIVEN = "site 00005/root5", "site 00006/root6" # shares on which they do not agree

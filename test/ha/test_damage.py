@@ -10,10 +10,12 @@ from contextlib import contextmanager
 import pytest
 
 import checker
+from damage import cut, log_since, logged, mark, wait_reason
 from faults import Fault
-from test_faults import play, write_after
-from test_promises import On
-from test_roles import back_to_the_first
+from orders import back_to_the_first
+from outage import play
+from seen import write_after
+from stage import On
 
 PAGE = 8192
 
@@ -68,49 +70,12 @@ def retrieve_each(on, node, st):
     return served, refused
 
 
-def wait_reason(node, code, about, timeout=20):
-    """Until ha status names it."""
-    end = time.monotonic() + timeout
-    while True:
-        rc, status = node.status()
-        if rc == 4 and any(r["code"] == code and r["node"] == about.name for r in status["reasons"]):
-            return [r for r in status["reasons"] if r["code"] == code][0]
-        assert time.monotonic() < end, f"{node.name} does not say {code} of {about.name}: {json.dumps(status.get('reasons'))}"
-        time.sleep(0.2)
-
-
 def copy_anew(node, timeout=20):
     """As an operator does it: again, if the node has not yet seen that the primary is back."""
     end = time.monotonic() + timeout
     while (p := node.run("ha", "rejoin", "--home", node.home, check=False)).returncode != 0:
         assert "the primary does not serve" in p.stderr and time.monotonic() < end, p.stderr
         time.sleep(0.3)
-
-
-def log_since(node, mark):
-    return node.log.read_text(errors="replace")[mark:]
-
-
-def mark(node):
-    return len(node.log.read_text(errors="replace"))
-
-
-def logged(st, reasons, node=None):
-    """Each of these reasons is exactly one event."""
-    rows = (node or st.a).sql(f"SELECT body::json->>'reason' FROM event WHERE kind = {checker.RETRIEVED}")
-    have = [r[0] for r in rows]
-    assert [have.count(r) for r in reasons] == [1] * len(reasons), {r: have.count(r) for r in reasons}
-
-
-@contextmanager
-def cut(st):
-    """B on its own."""
-    st.net.cut_both("a", "b")
-    try:
-        st.b.wait_state("emergency", timeout=30)
-        yield On(st, "b", st.login("admin", host="b", to=st.b))
-    finally:
-        st.net.heal()
 
 
 # ---- pages ----

@@ -2,28 +2,17 @@
 """New versions made at a secondary in emergency (H5, H6, H7): refused unless an administrator allowed them; read there at once, also after a
 restart; home with the journal; in conflict with what the primary did meanwhile; and what becomes of those whose maker was no longer entitled.
 """
-import json
 import re
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 import checker
-from stage import PASSWORD
-
-LIB = Path(__file__).resolve().parent.parent / "lib"
-
-
-def name_of(i):
-    return f"site {i:05d}/root{i % 7}"
-
-
-def account_of(st, i):
-    return st.a.sql(f"SELECT a.id FROM account a JOIN resource r ON r.id = a.resource WHERE r.name = 'site {i:05d}'")[0][0]
+from stage import LIB, PASSWORD
+from versions import account_of, get, history, name_of
 
 
 @contextmanager
@@ -40,14 +29,6 @@ def cut(st):
 
 def put(st, session, i, value, host="b", **more):
     return st.cli("put", name_of(i), session=session, host=host, input=value + "\n", **more)
-
-
-def get(st, session, i, *more, host="b"):
-    return st.cli("get", *more, name_of(i), session=session, host=host).stdout.rstrip("\n")
-
-
-def history(st, session, i, host="b"):
-    return json.loads(st.cli("history", "--json", name_of(i), session=session, host=host).stdout)["versions"]
 
 
 def user(st, name):

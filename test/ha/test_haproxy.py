@@ -17,11 +17,11 @@ import pytest
 import checker
 import net
 from faults import FAULTS, Fault
+from seen import write_after
 from stage import PASSWORD, Load
-from test_faults import write_after
 
-HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent.parent / "docs/ha.md"
+HERE = Path(__file__).resolve().parent / "lib"
+PAGE = Path(__file__).resolve().parents[2] / "docs/ha.md"
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 HOLD_S = 3
 # Between the proxy and the nodes, too: what the users' list has no name for.

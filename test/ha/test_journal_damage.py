@@ -10,8 +10,8 @@ import time
 import pytest
 
 import checker
-from test_damage import cut, log_since, logged, mark, wait_reason
-from test_promises import On
+from damage import cut, log_since, logged, mark, wait_reason
+from stage import On
 
 PAGE = 4096
 LOG_CUT = 10

@@ -15,7 +15,7 @@ import pytest
 
 import checker
 import net
-import stage
+from stage import PASSWORD, On
 
 ZERO = "00000000-0000-0000-0000-000000000000"
 # Every kind of address that reveals or changes something; {account} and {resource} are real ones.
@@ -41,16 +41,6 @@ REFUSED_IN_EMERGENCY = [
     ("DELETE", "/v1/accounts/{account}", None),
     ("POST", "/v1/users", {"name": "eve", "role": "user"}),
 ]
-
-
-class On:
-    """One user on one host."""
-
-    def __init__(self, st, host, session):
-        self.st, self.host, self.session = st, host, session
-
-    def call(self, node, method, path, body=None, timeout=5):
-        return self.st.call(self.host, self.session, node, method, path, body, timeout)
 
 
 @contextmanager
@@ -92,7 +82,7 @@ def test_standby_says_where_and_reveals_nothing(st, logged_in):
 def test_a_standby_has_the_primary_look_after_a_session(st):
     """Only when the client says so, only sessions: so that the page of a standby can show the status to who may see it."""
     on = On(st, "client", st.login("admin"))
-    who = {"name": "admin", "password": stage.PASSWORD}
+    who = {"name": "admin", "password": PASSWORD}
     r = on.call(st.b, "POST", "/v1/session?standby=forward", who)
     assert r["status"] == 200 and r["body"]["token"] and r["headers"]["Holdfast-Forwarded-By"] == st.b.name, r
     r = on.call(st.b, "GET", "/v1/session?standby=forward")

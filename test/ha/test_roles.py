@@ -10,14 +10,8 @@ import pytest
 
 import checker
 from faults import FAULTS
-from test_faults import emergency_after, write_after
-
-
-def order(node, *verb):
-    """An order to the node's agent, as its operator gives it; what the program said."""
-    p = node.run("ha", *verb, "--json", "--home", node.home, check=False)
-    assert p.returncode == 0, f"ha {' '.join(verb)} on {node.name}: exit {p.returncode}\n{p.stdout}{p.stderr}"
-    return json.loads(p.stdout)
+from orders import back_to_the_first, order
+from seen import emergency_after, write_after
 
 
 def served_by(node, after):
@@ -37,14 +31,6 @@ def longest_gap(rows, role):
 def no_read_failed(rows):
     bad = [r for r in rows if r["role"] == "reader" and not r["ok"]]
     assert not bad, f"{len(bad)} readings failed although one side could always serve: {json.dumps(bad[:3])}"
-
-
-def back_to_the_first(st):
-    """The stage's other tests begin with A as the primary."""
-    if st.a.state() in ("standby", "merging", "emergency"):
-        order(st.b, "switchover")
-    st.home_again()
-    assert st.a.state() == "synced" and st.b.state() == "standby"
 
 
 @pytest.mark.h7

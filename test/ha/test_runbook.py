@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 import checker
+import net
 from faults import FAULTS
 from pair import Node, give
+from receivers import Receivers
 from stage import PASSWORD, Stage
-from test_alerts import Receivers
-import net
 import os
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/runbook.md"

@@ -8,9 +8,9 @@ import time
 import pytest
 
 import checker
+from damage import logged
 from pair import stat_of
-from test_damage import logged
-from test_promises import On
+from stage import On
 
 SLOT = "SELECT slot_name, active, wal_status, restart_lsn FROM pg_replication_slots"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from forwarding import ask, set_standby, token_of, wait_until_forwarding
 from memory import is_sanitized
-from stage import PASSWORD
-from test_forward import ask, set_standby, token_of, wait_until_forwarding
+from stage import HERE, PASSWORD
 
-SCRIPT = Path(__file__).resolve().parent / "stranger.py"
+SCRIPT = HERE / "stranger.py"
 ADDRESSES = [f"10.77.0.{i}" for i in range(101, 106)]
 MEMORY_MIB = 16
 ANSWERED_S = 8 # the hosts and both nodes share this machine's processors

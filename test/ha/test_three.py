@@ -10,9 +10,9 @@ import pytest
 
 import checker
 from faults import FAULTS
-from test_emergency_change import account_of, get, history
-from test_faults import emergency_after, primary_after, write_after
-from test_roles import order
+from orders import order
+from seen import emergency_after, primary_after, write_after
+from versions import account_of, get, history
 
 HOLD_S = 4
 

@@ -10,8 +10,8 @@ import pytest
 
 import checker
 from faults import FAULTS
-from test_faults import emergency_after, write_after
-from test_roles import back_to_the_first, order
+from orders import back_to_the_first, order
+from seen import emergency_after, write_after
 
 
 def codes(node):

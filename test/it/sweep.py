@@ -23,13 +23,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "test/lib"), str(ROOT / "test/ha"), str(ROOT / "test/it")]
+sys.path[:0] = [str(ROOT / "test/lib")]
 import checker # noqa: E402
 from fastclient import Client # noqa: E402
 from faultpage import FaultPage, places_in_sources # noqa: E402
-from pair import Failed, Node, free_port, give, make_pair # noqa: E402
+from pair import PASSWORD, Failed, Node, free_port, give, make_pair # noqa: E402
 
-PASSWORD = "Correct-Horse-7-battery"
 SECRET = "s3cret-of-the-sweep"
 LEFT_OVER = re.compile(r"/(?!base/)[^/]+\.(conf|crt|key|signal|backup|progress)\.(?!sealed|backup)[A-Za-z0-9]{6}$|\.part$|/pg\.new$|/pg\.old$|/rejoin\.conf$"
                        r"|/salvage-[^/]*$")

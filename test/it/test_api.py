@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from api import Api, context_of
-from conftest import PASSWORD, ROOT
+from nodes import PASSWORD, ROOT
 
 settings = {"listen": "0.0.0.0:{port}", "metrics_token": "a-token-for-the-scraper"}
 

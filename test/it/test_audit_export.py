@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import PASSWORD, Person
+from nodes import PASSWORD, Person
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from conftest import processes_below, scratch_folder
+from nodes import processes_below, scratch_folder
 from pair import Node, give
 
 SECRET = "s3cret-of-the-core-switch"

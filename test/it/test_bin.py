@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from conftest import PASSWORD, Person, scratch_folder
-from test_pack import Stage, join
+from nodes import PASSWORD, Person, scratch_folder
+from packs import Stage, join
+from wait import wait_until
 
 DAY_MS = 86_400_000
 
@@ -20,16 +21,6 @@ def fails(p, code, *words):
     assert p.returncode == code, p
     for w in words:
         assert w in p.stderr, p.stderr
-
-
-def wait_for(what, timeout=60):
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        got = what()
-        if got:
-            return got
-        time.sleep(0.1)
-    raise AssertionError(f"waited {timeout} s for {what}")
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +200,7 @@ def test_the_bin_is_emptied_when_its_time_is_over(running, keeper):
     assert sealed(running, "Old") == (3, 3)
     later(running, 30.1)
     keeper.login()
-    wait_for(lambda: "Old" not in names(keeper))
+    wait_until("the bin is emptied of Old", lambda: "Old" not in names(keeper))
     assert sealed(running, "Old") == (0, 3) and sealed(running, "Kept") == (1, 1) and sealed(running, "Young") == (1, 1)
     assert set(names(keeper)) == {"Young"}
     fails(keeper.cli("undelete", old["id"]), 1, "in the bin")
@@ -238,7 +229,7 @@ def test_bin_keep_says_how_long(running, keeper):
     running.set("bin_keep", "1h")
     later(running, 2)
     keeper.login()
-    wait_for(lambda: "For ever" not in names(keeper))
+    wait_until("the bin is emptied of For ever", lambda: "For ever" not in names(keeper))
     assert sealed(running, "For ever") == (0, 1)
 
 
@@ -255,12 +246,12 @@ def test_a_secondary_sees_the_same_and_changes_nothing(holdfast):
             b = stage.secondary()
             join(b, stage.pack)
             b.start()
-            wait_for(lambda: json.loads(a.run("ha", "status", "--json", "--home", a.home, check=False).stdout)["status"] == "Alive", 120)
+            wait_until("the pair is Alive", lambda: json.loads(a.run("ha", "status", "--json", "--home", a.home, check=False).stdout)["status"] == "Alive", timeout=120)
             person.login() # the session knows both nodes now
             person.good("rm", "--yes", "--resource", "Both")
             here = person.json("ls", "--removed")
             a.kill()
-            wait_for(lambda: (b.health() or [0])[0] == 200)
+            wait_until("the secondary gives emergency access", lambda: (b.health() or [0])[0] == 200)
             there = person.cli("ls", "--removed", "--json", check=True)
             assert json.loads(there.stdout) == here and "emergency" in there.stderr
             fails(person.cli("undelete", "Both"), 1, "only reads are served")

@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: as a whole, the key verbs, and what users do with it."""
-import base64
-import hashlib
-import hmac
 import json
 import os
 import pty
 import re
 import stat
-import struct
 import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from conftest import PASSWORD, Person, give
+from factor import totp
+from nodes import PASSWORD, Person
+from pair import give
 
 settings = {"lockout_after": 3, "lockout_ms": 4000}
 
@@ -136,14 +134,6 @@ def fails(p, code, *words):
         assert w in p.stderr, p.stderr
     assert p.stderr.count("\n") == 1 and p.stderr.startswith("holdfast "), p.stderr # one line that names the verb
     return p.stderr
-
-
-def totp(secret, at=None):
-    """RFC 6238, six digits, 30 s, SHA-1."""
-    counter = struct.pack(">Q", int((time.time() if at is None else at) // 30))
-    mac = hmac.new(base64.b32decode(secret + "=" * (-len(secret) % 8)), counter, hashlib.sha1).digest()
-    at = mac[-1] & 15
-    return f"{(int.from_bytes(mac[at:at + 4], 'big') & 0x7fffffff) % 1000000:06}"
 
 
 # log in, log out

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT
+from nodes import ROOT
 
 
 @pytest.mark.parametrize("page", ["settings", "api"])

@@ -4,8 +4,8 @@ import os
 import signal
 
 import pytest
-from conftest import copy_of
 from faultpage import FaultPage
+from nodes import copy_of
 
 # Where cert renew is killed, and whether the new pair counts by then.
 MOMENTS = {

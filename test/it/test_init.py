@@ -10,7 +10,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import give, paragraph, processes_below, tree
+from nodes import paragraph, processes_below, tree
+from pair import give
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone becomes another user")

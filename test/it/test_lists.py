@@ -6,7 +6,7 @@ import time
 import pytest
 
 from api import Api
-from conftest import PASSWORD
+from nodes import PASSWORD
 from pair import Node, free_port, give, make_pair
 
 USERS, EACH, ACCOUNTS = 4, 3, 120

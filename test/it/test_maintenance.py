@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
-from conftest import PASSWORD, Person, scratch_folder
-from test_bin import wait_for
-from test_pack import Stage, join
-from test_recover import Receiver
+from nodes import PASSWORD, Person, scratch_folder
+from packs import Stage, join
+from wait import wait_until
+from webhook import Receiver
 
 
 def order(node, *words, code=0):
@@ -33,16 +33,16 @@ def test_bounds_and_a_single_node(node):
         order(node, *words, code=2)
     assert status(node)[1]["maintenance"] is None
     order(node, "1h", "new", "memory", "modules")
-    wait_for(lambda: status(node)[1]["maintenance"])
+    wait_until("the status says that maintenance has begun", lambda: status(node)[1]["maintenance"])
     code, s = status(node)
     assert code == 5 and s["maintenance"]["reason"] == "new memory modules" and s["maintenance"]["on"] == "pair"
     node.stop()
     node.start() # a restart does not end it
-    wait_for(lambda: (status(node)[1].get("maintenance") or {}).get("reason") == "new memory modules")
+    wait_until("the status gives the reason of the maintenance", lambda: (status(node)[1].get("maintenance") or {}).get("reason") == "new memory modules")
     node.stop()
     node.env["HOLDFAST_CLOCK_SKEW_MS"] = str(61 * 60000) # its time does
     node.start()
-    wait_for(lambda: status(node)[1].get("state") and "maintenance" in status(node)[1])
+    wait_until("the node says how it is", lambda: status(node)[1].get("state") and "maintenance" in status(node)[1])
     assert status(node)[1]["maintenance"] is None
 
 
@@ -61,7 +61,7 @@ def pair(holdfast, ports):
             a.signal_supervisor(signal.SIGHUP)
             join(b, stage.pack)
             b.start()
-            wait_for(lambda: status(a)[1]["status"] == "Alive" and status(b)[1]["status"] == "Alive", 120)
+            wait_until("both nodes are Alive", lambda: status(a)[1]["status"] == "Alive" and status(b)[1]["status"] == "Alive", timeout=120)
             yield a, b, *hooks, folder
         finally:
             for h in hooks:
@@ -81,7 +81,7 @@ def test_alerts_are_silent_and_the_status_is_not(pair):
     began = now() # before it the pair came together, and that may have been told
     assert "all nodes" in order(a, "2h", "new disks")
     for n in (a, b): # said on the primary it holds for both
-        wait_for(lambda: status(n)[1]["maintenance"])
+        wait_until("each node says that maintenance has begun", lambda: status(n)[1]["maintenance"])
         code, s = status(n)
         assert code == 0 and s["status"] == "Alive" and s["maintenance"]["on"] == "pair" and s["maintenance"]["reason"] == "new disks", s
         assert "new disks" in n.run("ha", "status", "--home", n.home).stdout
@@ -89,30 +89,30 @@ def test_alerts_are_silent_and_the_status_is_not(pair):
     assert len(told) == 1 and "new disks" in json.dumps(told[0])
 
     a.kill() # the primary goes: what maintenance is for
-    wait_for(lambda: (b.health() or [0])[0] == 200)
-    wait_for(lambda: status(b)[0] == 4)
+    wait_until("the secondary gives emergency access", lambda: (b.health() or [0])[0] == 200)
+    wait_until("the secondary is Failed", lambda: status(b)[0] == 4)
     s = status(b)[1]
     assert s["status"] == "Failed" and s["maintenance"]["reason"] == "new disks"
     b.stop()
     b.start() # and the secondary is started anew meanwhile
-    wait_for(lambda: status(b)[0] == 4 and status(b)[1]["maintenance"] and (b.health() or [0])[0] == 200)
+    wait_until("it is Failed, in maintenance and in emergency again", lambda: status(b)[0] == 4 and status(b)[1]["maintenance"] and (b.health() or [0])[0] == 200)
     ended = now()
     assert "this node" in order(b, "off") # the primary is down: it is said where one is
-    wait_for(lambda: status(b)[1]["maintenance"] is None)
+    wait_until("maintenance is over at the secondary", lambda: status(b)[1]["maintenance"] is None)
     for kind in ("emergency.began", "node.failed"): # what is still so is told now, and was not before
-        wait_for(lambda: [r for r in said(at_b, kind) if r["timestamp"] >= ended])
+        wait_until(f"what was told behind the maintenance: {kind}", lambda: [r for r in said(at_b, kind) if r["timestamp"] >= ended])
         assert not [r for r in said(at_b, kind) if began <= r["timestamp"] < ended]
 
     again = order(b, "1h", "the other site burns")
     assert "not the serving primary" in again
-    s = wait_for(lambda: status(b)[1]["maintenance"])
+    s = wait_until("the secondary is in maintenance", lambda: status(b)[1]["maintenance"])
     assert s["on"] == "node" and s["reason"] == "the other site burns"
     a.start()
-    wait_for(lambda: status(a)[1].get("status") == "Alive", 120)
+    wait_until("the primary is Alive", lambda: status(a)[1].get("status") == "Alive", timeout=120)
     assert status(b)[1]["maintenance"]["on"] == "node" # there it is the last word; here the pair's still holds
     assert status(a)[1]["maintenance"]["reason"] == "new disks"
     assert "all nodes" in order(a, "off")
     for n in (a, b):
-        wait_for(lambda: status(n)[1]["maintenance"] is None)
+        wait_until("maintenance is over at each node", lambda: status(n)[1]["maintenance"] is None)
     assert [e["kind"] for e in admin.json("audit", "list", "--most", "40")].count("maintenance") == 2
     assert not [r for r in said(at_a, "node.failed") if began <= r["timestamp"] < ended]

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import copy_of
+from nodes import copy_of
 
 
 @pytest.fixture

@@ -4,15 +4,16 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 
 import pytest
 
-from conftest import PASSWORD, ROOT, Person, as_user, give, scratch_folder, tree
-from test_bin import wait_for
-from test_cli import totp
-from test_pack import Stage, join
+from factor import totp
+from nodes import PASSWORD, Person, scratch_folder, tree
+from packs import Stage, join
+from pair import give
+from wait import wait_until
+from webhook import Receiver
 
 
 def fails(p, code, *words):
@@ -42,33 +43,6 @@ def token_in(text):
     return re.search(r"(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])", text).group()
 
 
-class Receiver:
-    """A webhook on this machine; what it gets is one line each."""
-
-    def __init__(self, node, folder, port):
-        cert, key, self.out = folder / "receiver.pem", folder / "webhook.key", folder / "webhook.jsonl"
-        made = folder / "receiver.key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                        "-addext", "subjectAltName=DNS:localhost", "-keyout", made, "-out", cert], check=True, capture_output=True)
-        key.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
-        key.chmod(0o600)
-        give(key)
-        both = folder / "both.pem"
-        both.write_text(made.read_text() + cert.read_text())
-        self.p = subprocess.Popen([sys.executable, str(ROOT / "test/ha/receiver.py"), "webhook", "--port", str(port), "--cert", str(both), "--key", str(key),
-                                   "--password", "x", "--out", str(self.out)], stdout=subprocess.PIPE)
-        assert self.p.stdout.readline() == b"ready\n"
-        for name, value in (("alert_webhook", f"https://localhost:{port}/"), ("alert_webhook_key", key), ("alert_ca", cert)):
-            node.set(name, value)
-
-    def rows(self):
-        return [json.loads(l) for l in self.out.read_text().splitlines()] if self.out.exists() else []
-
-    def end(self):
-        self.p.kill()
-        self.p.wait()
-
-
 def test_a_sole_administrator_gets_back_in(node, where, ports):
     hook = Receiver(node, where, ports.take())
     try:
@@ -96,19 +70,19 @@ def test_a_sole_administrator_gets_back_in(node, where, ports):
         assert again.returncode == 0, again.stderr
         assert sole.login(input=f"{PASSWORD}\n").returncode == 1 and sole.login("--setup", input=f"{token}\n{new}\n").returncode == 1
         sole.password = new
-        wait_for(lambda: "wait to be seen by an administrator" in sole.login().stderr) # every administrator is told, this one too
+        wait_until("the login tells an administrator", lambda: "wait to be seen by an administrator" in sole.login().stderr) # every administrator is told, this one too
 
         told = [e for e in sole.json("audit", "list", "--most", "50") if e["kind"] == "user_recovered"]
         assert len(told) == 1 and told[0]["object"], told
         secret = node.sql("SELECT body FROM event WHERE kind = 25")[0][0]
         assert token not in secret and "setup_mac" not in json.dumps(told[0])
         assert "recovered" in sole.good("conflicts", "--administration")
-        wait_for(lambda: [r for r in hook.rows() if r["type"] == "administrator.recovered"])
+        wait_until("the webhook hears of the recovery", lambda: [r for r in hook.rows() if r["type"] == "administrator.recovered"])
         row, = [r for r in hook.rows() if r["type"] == "administrator.recovered"]
         assert "admin" in row["data"]["text"] and row["signed"]
         # Seen, it is over: the next log-in says nothing of it, and it is not alerted again by an agent that was started anew.
         sole.good("conflicts", "--acknowledge", "all")
-        wait_for(lambda: "wait to be seen" not in sole.login().stderr)
+        wait_until("the login says no more what was acknowledged", lambda: "wait to be seen" not in sole.login().stderr)
         sole.good("audit", "verify")
     finally:
         hook.end()
@@ -136,7 +110,7 @@ def test_without_the_key_nobody_is_let_in(running, sole, where):
     soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
     running.sql(f"INSERT INTO ha_request (kind, object, body) VALUES (25, '{node_user}', '{{\"name\":\"admin\",\"setup_mac\":\"{'0a' * 32}\","
                 f"\"setup_until\":\"{soon}\",\"proof\":\"{'0b' * 32}\"}}')")
-    wait_for(lambda: running.sql("SELECT count(*) FROM ha_request") == [["0"]])
+    wait_until("no request waits", lambda: running.sql("SELECT count(*) FROM ha_request") == [["0"]])
     assert standing(running) == before
     assert sole.api.call("GET", "/v1/users").status == 200 # still logged in
     assert tree(running.home / "conf") == files and conf.exists()
@@ -152,7 +126,7 @@ def test_without_the_key_nobody_is_let_in(running, sole, where):
     before = standing(running)
     for user, text in ((plain, body), (node_user, re.sub(r'("setup_until":")[^"]*', rf"\g<1>{soon}", body)), (node_user, re.sub('"uid"', '"enabled":true,"uid"', body))):
         running.sql(f"INSERT INTO ha_request (kind, object, body) VALUES (25, '{user}', '{text}')")
-        wait_for(lambda: running.sql("SELECT count(*) FROM ha_request") == [["0"]])
+        wait_until("no request waits", lambda: running.sql("SELECT count(*) FROM ha_request") == [["0"]])
         assert standing(running) == before
 
 
@@ -184,16 +158,16 @@ def test_on_a_secondary_it_says_where(holdfast):
             b = stage.secondary()
             join(b, stage.pack)
             b.start()
-            wait_for(lambda: json.loads(a.run("ha", "status", "--json", "--home", a.home, check=False).stdout)["status"] == "Alive", 120)
+            wait_until("the pair is Alive", lambda: json.loads(a.run("ha", "status", "--json", "--home", a.home, check=False).stdout)["status"] == "Alive", timeout=120)
             before = standing(b)
             fails(recover(b, "admin"), 1, "not the serving primary", "the primary's machine")
             assert standing(b) == before
             p = recover(a, "admin")
             assert p.returncode == 0, p.stderr
             # Both nodes know it: in emergency the token is no use, and neither is the old password.
-            wait_for(lambda: b.sql("SELECT count(*) FROM event WHERE kind = 25") == [["1"]])
+            wait_until("the event of the recovery is on the secondary", lambda: b.sql("SELECT count(*) FROM event WHERE kind = 25") == [["1"]])
             a.kill()
-            wait_for(lambda: (b.health() or [0])[0] == 200)
+            wait_until("the secondary gives emergency access", lambda: (b.health() or [0])[0] == 200)
             fails(recover(b, "admin"), 1, "holdfast ha promote")
         finally:
             for n in stage.made:

@@ -22,8 +22,8 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from conftest import PASSWORD, ROOT, Person, Ports, copy_of, give, scratch_folder
-from pair import USER, Node, make_pair, stat_of
+from nodes import PASSWORD, ROOT, Person, Ports, copy_of, scratch_folder
+from pair import USER, Node, make_pair, stat_of, give
 
 # ---- what is compared ----
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from api import Api
-from conftest import PASSWORD, Person
 from memory import Markers, files, is_sanitized, memory, process_name
+from nodes import PASSWORD, Person
 from pair import stat_of
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import as_user, give, paragraph, processes_below
 from memory import is_sanitized
-from pair import Failed, stat_of
+from nodes import as_user, paragraph, processes_below
+from pair import Failed, stat_of, give
 
 
 def wait_for(what, timeout=15, every=0.005):

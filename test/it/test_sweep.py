@@ -10,8 +10,8 @@ import time
 import pytest
 
 import sweep
-from conftest import ROOT, scratch_folder
 from faultpage import places_in_sources
+from nodes import ROOT, scratch_folder
 
 SECONDS = 35 # for the operations of the pair; what does not fit is left to `make sweep`
 SEED = 7

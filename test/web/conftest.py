@@ -11,11 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/lib"))
-from pair import STOCK_PATH, Node, free_port, give, make_pair # noqa: E402
+from pair import PASSWORD, STOCK_PATH, Node, free_port, give, make_pair # noqa: E402
 
 os.environ["PATH"] = STOCK_PATH # nothing that this machine alone provides
 
-PASSWORD = "Correct-Horse-7-battery"
 CSV = "resource,login,password\ncore switch,admin,s3cret-switch\n<img src=x onerror=alert(1)>,root,<b>s3cret</b>\n"
 
 

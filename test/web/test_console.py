@@ -6,7 +6,7 @@ import ssl
 import time
 
 import pytest
-from conftest import PASSWORD
+from pair import PASSWORD
 
 SOON_S = 30
 

@@ -10,13 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import net # noqa: E402
-from pair import Failed, Node, give, join, make_pair # noqa: E402
-
 HERE = Path(__file__).resolve().parent
-PASSWORD = "Correct-Horse-7-battery"
+LIB = HERE.parents[1] / "lib"
+sys.path[:0] = [str(LIB), str(HERE)]
+import net # noqa: E402
+from pair import PASSWORD, Failed, Node, give, join, make_pair # noqa: E402
 
 
 def csv_of(n, name="site"):
@@ -155,7 +153,7 @@ class Stage:
                 "r = c.call(u, a['method'], a['path'], a['body'], timeout=a['timeout'])\n"
                 "print(json.dumps({'status': r.status, 'headers': dict(r.headers), 'body': r.body}))")
         arg = json.dumps({"session": str(session), "name": node.name, "method": method, "path": path, "body": body, "timeout": timeout})
-        p = subprocess.run([*self.net.exec_prefix(host), sys.executable, "-c", code, str(HERE.parent / "lib"), arg], capture_output=True, text=True)
+        p = subprocess.run([*self.net.exec_prefix(host), sys.executable, "-c", code, str(LIB), arg], capture_output=True, text=True)
         if p.returncode != 0:
             raise Failed(f"{method} {path} at {node.name}: {p.stderr[-800:]}")
         return json.loads(p.stdout)
@@ -220,3 +218,13 @@ class Stage:
         for folder in self.mounted.values():
             subprocess.run(["umount", "-l", folder], capture_output=True)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class On:
+    """One user on one host."""
+
+    def __init__(self, st, host, session):
+        self.st, self.host, self.session = st, host, session
+
+    def call(self, node, method, path, body=None, timeout=5):
+        return self.st.call(self.host, self.session, node, method, path, body, timeout)
