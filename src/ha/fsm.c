@@ -170,7 +170,7 @@ static const struct fsm_rule rules[] = {
 	RULE(FROM(STANDBY) | FROM(EMERGENCY), handed_over, PROMOTING, "the primary handed over to this node"),
 	RULE(FROM(PROMOTING), promote_failed, EMERGENCY, "this node could not become the primary"),
 	RULE(FROM(STANDBY) | FROM(MERGING) | FROM(RESEED), emergency_ordered, EMERGENCY, "an operator ordered emergency access"),
-	RULE(FROM(STANDBY) | FROM(EMERGENCY) | FROM(MERGING), must_return, RESEED, "this database cannot follow the primary any more"),
+	RULE(FROM(STANDBY) | FROM(EMERGENCY) | FROM(MERGING), must_return, RESEED, "this database can no longer follow the primary"),
 	RULE(FROM(RESEED), primary_refuses, EMERGENCY, "the primary refuses connections, or says that it cannot serve"),
 	RULE(FROM(RESEED), primary_silent, EMERGENCY, "the primary does not answer"),
 	RULE(FROM(RESEED), follows_again, STANDBY, "the database follows the primary again"),
@@ -178,8 +178,8 @@ static const struct fsm_rule rules[] = {
 	RULE(FROM(STANDBY), primary_refuses, EMERGENCY, "the primary refuses connections, or says that it cannot serve"),
 	RULE(FROM(STANDBY), primary_silent, EMERGENCY, "the primary does not answer"),
 	RULE(FROM(EMERGENCY), primary_back, MERGING, "the primary serves again and the stream has caught up"),
-	RULE(FROM(MERGING), primary_lost_again, EMERGENCY, "the primary was lost again before the journal was home"),
-	RULE(FROM(MERGING), journal_home, STANDBY, "the journal is home and the primary serves"),
+	RULE(FROM(MERGING), primary_lost_again, EMERGENCY, "the primary was lost again before the journal was merged"),
+	RULE(FROM(MERGING), journal_home, STANDBY, "the journal is merged and the primary serves"),
 };
 /* clang-format on */
 

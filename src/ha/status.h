@@ -21,59 +21,60 @@
  * same list. */
 #define STATUS_REASONS(X)                                                                          \
 	X(SERVICE_DOWN, "the service of %s does not answer",                                       \
-	  "Start it there (holdfast serve), and look at its log and the network between.")         \
+	  "Start it there; if it runs, check its log and the network between the two.")            \
 	X(SERVICE_CANNOT, "the service of %s answers, but cannot serve",                           \
 	  "See its own status and log; a full disk or a missing key are the usual causes.")        \
 	X(CERT_UNTRUSTED, "the web certificate of %s is not trusted here",                         \
-	  "Bring the certificate of its authority here and run `holdfast cert import FILE`.")      \
-	X(NAME_UNKNOWN, "the name %s is not resolved here",                                        \
-	  "Repair DNS, or add the name to /etc/hosts.")                                            \
+	  "Copy its authority's certificate here and run `holdfast cert import FILE`.")            \
+	X(NAME_UNKNOWN, "the name %s does not resolve here",                                       \
+	  "Fix DNS, or add the name to /etc/hosts.")                                               \
 	X(DATABASE_DOWN, "the database of %s does not answer",                                     \
-	  "See the log of that node; it is started again by itself.")                              \
-	X(NOT_STREAMING, "no data flows between here and %s",                                      \
-	  "Check that the pair's port of the primary is reachable from the secondary, and see "    \
-	  "both logs.")                                                                            \
-	X(OUT_OF_STEP, "commits are not on the disk of %s too",                                    \
-	  "Nothing, if it has just come back: it catches up by itself.")                           \
-	X(PRIMARY_ALONE, "%s goes on alone: what is stored is on its own disk only",               \
+	  "It restarts by itself; if it does not, see that node's log.")                           \
+	X(NOT_STREAMING, "no data is streaming between this node and %s",                          \
+	  "Check that the secondary can reach the primary's pair port, and see both logs.")        \
+	X(OUT_OF_STEP, "commits do not reach the disk of %s",                                      \
+	  "No action needed if it has just come back: it catches up by itself.")                   \
+	X(PRIMARY_ALONE, "%s runs alone: new data is on its own disk only",                        \
 	  "Bring a secondary back; it catches up by itself.")                                      \
-	X(SLOT_LOST, "the primary no longer keeps what %s lacks: its slot was lost",               \
-	  "Nothing: it copies the primary anew by itself as soon as both reach each other.")       \
-	X(SLOT_SOON_LOST, "the primary is about to drop what %s lacks",                            \
+	X(SLOT_LOST,                                                                               \
+	  "the primary no longer keeps the changes that %s is missing: its slot was lost",         \
+	  "No action needed: it copies the primary again as soon as they can reach each other.")   \
+	X(SLOT_SOON_LOST, "the primary will soon drop changes that %s is missing",                 \
 	  "Bring the secondary back soon, or raise slot_limit_mb.")                                \
-	X(JOURNAL_WAITS, "events of %s are not home yet",                                          \
-	  "Nothing: they go home by themselves as soon as the primary is reached.")                \
+	X(JOURNAL_WAITS, "events of %s are not merged yet",                                        \
+	  "No action needed: they are merged as soon as the primary can be reached.")              \
 	X(JOURNAL_UNREADABLE, "the journal of %s cannot be read",                                  \
 	  "Stop it, run `holdfast ha repair-journal` there, and start it again "                   \
 	  "(docs/runbook.md).")                                                                    \
 	X(JOURNAL_DIVERGED, "the journal of %s and the primary's log disagree",                    \
 	  "Nothing was dropped. Keep data/journal.db and run `holdfast audit verify` on both "     \
 	  "nodes.")                                                                                \
-	X(MERGE_REFUSED, "the primary set events of %s aside: they did not verify",                \
+	X(MERGE_REFUSED, "the primary set aside events of %s that failed verification",            \
 	  "Stop it, run `holdfast ha repair-journal --before EVENT` there with the event named "   \
 	  "here, and start it again (docs/runbook.md).")                                           \
-	X(DATA_DAMAGED, "the database on the disk of %s is damaged: what is there is not served",  \
+	X(DATA_DAMAGED, "the database on %s is damaged: the damaged parts are not served",         \
 	  "Check that machine's disk and memory. If it is the primary, run `holdfast ha "          \
 	  "switchover` there first; then run `holdfast ha rejoin` on it.")                         \
-	X(CLOCK_SKEW, "the clock of %s is more than 60 s away from this one's",                    \
-	  "Set both clocks (chrony or systemd-timesyncd).")                                        \
+	X(CLOCK_SKEW, "the clock of %s differs from this node's by more than 60 s",                \
+	  "Synchronise both clocks (chrony or systemd-timesyncd).")                                \
 	X(EMERGENCY, "%s gives emergency access",                                                  \
 	  "Bring the primary back; the return is automatic. If an operator ordered it: run "       \
 	  "`holdfast ha emergency off` there.")                                                    \
-	X(TOO_OLD, "the data of %s is older than emergency access may be",                         \
+	X(TOO_OLD, "the data on %s is older than emergency access allows",                         \
 	  "It gives out no passwords. Bring the primary back, or log in there as an "              \
 	  "administrator and run `holdfast ha unlock`.")                                           \
-	X(MERGING, "%s is taking its journal home", "Nothing: it takes a moment.")                 \
-	X(FENCED, "%s is fenced: another node is the primary of a higher term",                    \
-	  "Nothing: it saves what only it has and returns as a secondary by itself.")              \
-	X(RETURNING, "%s cannot follow the primary any more and is made anew",                     \
-	  "Nothing: it is rewound or copied by itself; its own status says how far it is.")        \
+	X(MERGING, "%s is merging its journal into the primary's log",                             \
+	  "No action needed; this takes a moment.")                                                \
+	X(FENCED, "%s is fenced: another node is primary in a higher term",                        \
+	  "No action needed: it saves what only it has and returns as a secondary.")               \
+	X(RETURNING, "%s can no longer follow the primary and is being rebuilt",                   \
+	  "No action needed: it is rewound or copied; its own status shows the progress.")         \
 	X(AWAY, "%s is not ready",                                                                 \
 	  "It is being cloned, promoted or handed over; wait, and see its log.")                   \
 	X(CHAIN_SHRUNK, "the log has lost events that %s remembers",                               \
 	  "Find out who removed them (`holdfast audit verify`, docs/audit.md); then run "          \
 	  "`holdfast audit accept`.")                                                              \
-	X(CHAIN_FORKED, "the log has other events than %s remembers",                              \
+	X(CHAIN_FORKED, "the log holds other events than %s remembers",                            \
 	  "Find out who changed them (`holdfast audit verify`, docs/audit.md); then run "          \
 	  "`holdfast audit accept`.")
 

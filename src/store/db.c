@@ -253,7 +253,7 @@ call(struct db *d, struct op *op)
 	op->begun_ms = clock_mono_ms();
 	op->until_ms = op->begun_ms + d->wait_ms;
 	if (d->freed || (d->state != DB_UP && d->wait_ms <= 0 && d->loop != NULL))
-		return db_gone(d, e, "the database is not reachable");
+		return db_gone(d, e, "the database cannot be reached");
 	op_push(&d->pending, op);
 	await(d, op);
 	return op->code;
@@ -315,7 +315,7 @@ await_up(struct db *d, struct err *e)
 
 	while (d->state != DB_UP) {
 		if (clock_mono_ms() >= until && d->state == DB_DOWN)
-			return db_gone(d, e, "the database is not reachable");
+			return db_gone(d, e, "the database cannot be reached");
 		db_turn(d);
 	}
 	return 0;

@@ -148,7 +148,7 @@ db_expire(struct db *d, struct op_list *l, int64_t now, struct op_list *done)
 
 	while (l->first != NULL && l->first->until_ms <= now) {
 		op = op_pop(l);
-		op->code = db_gone(d, op->e, "the database is not reachable");
+		op->code = db_gone(d, op->e, "the database cannot be reached");
 		op_push(done, op);
 	}
 }
