@@ -240,7 +240,14 @@ async function find(event) {
 		for (const account of resource.accounts)
 			showAccount(resource, account);
 	$("accounts").hidden = $("accounts").tBodies[0].rows.length === 0;
-	say($("found"), $("accounts").hidden ? "Nothing of that name is shared with you." : r.body.next ? `The first ${ROWS} resources; say more of the name.` : "", "hint");
+	say($("found"), $("accounts").hidden ? "Nothing of that name is shared with you." : leftOut(r.body), "hint");
+}
+
+// What there is beyond the rows that are shown.
+function leftOut(page) {
+	const many = page.resources.find((resource) => resource.accounts_next);
+	return [page.next ? `The first ${page.resources.length} resources; say more of the name.` : "",
+		many ? `“${many.name}” has more than ${many.accounts.length} accounts: \`holdfast find\` shows all of them.` : ""].filter(Boolean).join(" ");
 }
 
 function openSecret(resource, account) {

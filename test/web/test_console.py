@@ -142,6 +142,22 @@ def test_names_and_secrets_are_text(pair, chrome):
     assert chrome.find_elements("css selector", "main img, dialog b") == [] and page.complaints() == []
 
 
+def test_what_is_not_shown_is_said(pair, chrome):
+    a = pair[0]
+    a.sql("""INSERT INTO resource (id, name, owner, created_at)
+            SELECT gen_random_uuid(), 'crowd ' || i, p.id, now() FROM principal p, generate_series(10, 60) i WHERE p.name = 'admin';
+        INSERT INTO account (id, resource, login, created_at)
+            SELECT gen_random_uuid(), r.id, 'login' || i, now() FROM resource r, generate_series(1, 201) i
+            WHERE r.name LIKE 'crowd %' AND (i = 1 OR r.name = 'crowd 10')""")
+    page = logged_out(chrome, a.url)
+    page.login()
+    page.wait_for("vault")
+    assert len(page.find("crowd 10")) == 200 and page.text("found") == "“crowd 10” has more than 200 accounts: `holdfast find` shows all of them."
+    assert len(page.find("crowd 11")) == 1 and page.text("found") == ""
+    assert len(page.find("crowd")) == 200 + 49 and page.text("found").startswith("The first 50 resources; say more of the name. “crowd 10” has more")
+    assert page.complaints() == []
+
+
 def test_log_out_ends_it(pair, chrome):
     page = logged_out(chrome, pair[0].url)
     page.login()
