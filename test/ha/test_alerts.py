@@ -96,7 +96,7 @@ def test_a_lost_primary_is_told_to_all_three(st, alerts):
     assert all(r["signed"] for r in alerts.rows("webhook"))
     assert [r["pri"] for r in alerts.rows("syslog") if r["type"] == "emergency.began"] == [26]
     assert all(r["host"] == st.b.name for r in alerts.rows("syslog"))
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 @pytest.mark.h9
@@ -238,4 +238,4 @@ def test_old_data_is_given_out_only_when_unlocked(st):
         if not st.a.proc:
             st.a.start(wait=False)
     st.home_again()
-    print(checker.everything(st, []))
+    print(checker.whole(st))

@@ -10,16 +10,16 @@ class Fake:
 
     name = "fake"
 
-    def __init__(self, events=(), versions=(), left=0, gaps=()):
-        self.events, self.versions, self.left, self.gaps = events, versions, left, gaps
+    def __init__(self, events=(), versions=(("acc", "9", "v9"),), left=0, chains=(("n", "3", "3"),)):
+        self.events, self.versions, self.left, self.chains = events, versions, left, chains
 
     def sql(self, text, **_):
         if "kind" in text:
             return [list(e) for e in self.events]
         if "FROM version" in text:
             return [list(v) for v in self.versions]
-        if "HAVING" in text:
-            return [list(g) for g in self.gaps]
+        if "max(seq)" in text:
+            return [list(c) for c in self.chains]
         return [[str(self.left)]]
 
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.harness
 def test_good_passes():
     assert checker.retrievals_logged_once(Fake([("r-1.1", "acc {}", "1")]), [read("r-1.1")]) == 1
     assert checker.writes_kept(Fake(versions=[("acc", "1", "v1")]), [written(1)]) == 1
-    checker.log_has_no_gap(Fake())
+    assert checker.log_has_no_gap(Fake()) == 1
 
 
 @pytest.mark.parametrize("events, why", [
@@ -73,10 +73,10 @@ def took(version, t1, node="a", durability="both"):
 
 def test_fresh_reads_pass():
     assert checker.reads_are_fresh([took(2, 1.0), seen(2, 1.1)]) == 1
-    assert checker.reads_are_fresh([took(2, 1.0), seen(1, 0.9)]) == 0 # begun before
-    assert checker.reads_are_fresh([took(2, 1.0, node="b"), seen(1, 1.1)]) == 0
-    assert checker.reads_are_fresh([took(2, 1.0), seen(1, 1.1 + checker.REPLAY_S, "b", "emergency")], two=False) == 0
-    assert checker.reads_are_fresh([took(2, 1.0, durability="local"), seen(1, 9, "b", "emergency")]) == 0
+    assert checker.reads_are_fresh([took(2, 1.0), seen(1, 0.9)], least=0) == 0 # begun before
+    assert checker.reads_are_fresh([took(2, 1.0, node="b"), seen(1, 1.1)], least=0) == 0
+    assert checker.reads_are_fresh([took(2, 1.0), seen(1, 1.1 + checker.REPLAY_S, "b", "emergency")], two=False, least=0) == 0
+    assert checker.reads_are_fresh([took(2, 1.0, durability="local"), seen(1, 9, "b", "emergency")], least=0) == 0
 
 
 @pytest.mark.parametrize("row", [seen(1, 1.1), seen(1, 1.1 + checker.REPLAY_S, "b", "emergency")])
@@ -87,7 +87,7 @@ def test_stale_reads_are_found(row):
 
 def test_gap_is_found():
     with pytest.raises(AssertionError, match="gap"):
-        checker.log_has_no_gap(Fake(gaps=[("n", "3", "4")]))
+        checker.log_has_no_gap(Fake(chains=[("m", "2", "2"), ("n", "3", "4")]))
 
 
 def test_leftovers_are_found():
@@ -100,3 +100,56 @@ def test_difference_is_found(monkeypatch):
     monkeypatch.setattr(checker, "table_digests", lambda node: {"event": ("1", node)})
     with pytest.raises(AssertionError, match="differ"):
         checker.both_equal("a", "b", timeout=0)
+
+
+def nobody(ok=False):
+    return [read("r-1.1", ok=ok), written(1) | {"ok": ok}]
+
+
+@pytest.mark.parametrize("check, what", [
+    (lambda: checker.retrievals_logged_once(Fake(), nobody()), "0 acknowledged retrievals"),
+    (lambda: checker.writes_kept(Fake(), nobody()), "0 acknowledged writes"),
+    (lambda: checker.writes_kept(Fake(), nobody(), siblings=True), "0 acknowledged writes"),
+    (lambda: checker.reads_are_fresh([took(2, 1.0, node="b"), seen(1, 1.1)]), "0 reads after a write"),
+    (lambda: checker.log_has_no_gap(Fake(chains=())), "0 chains"),
+    (lambda: checker.nothing_left_over(type("S", (), {"nodes": []})), "0 nodes"),
+])
+def test_a_check_that_compared_nothing_fails(check, what):
+    with pytest.raises(AssertionError, match=f"nothing was proven: {what}"):
+        check()
+
+
+@pytest.mark.parametrize("digests", [{"event": ("0", "-")}, {"account": ("3", "x")}, {}])
+def test_equal_but_empty_is_nothing(monkeypatch, digests):
+    monkeypatch.setattr(checker, "table_digests", lambda node: digests)
+    with pytest.raises(AssertionError, match="nothing was proven: 0 events"):
+        checker.both_equal("a", "b", timeout=0)
+
+
+class Pair:
+    """Two nodes that are Alive and have the same."""
+
+    def __init__(self, n=2, **says):
+        says = {"events": [("r-1.1", "acc {}", "1")], "versions": [("acc", "1", "v1")], **says}
+        self.nodes = [type("N", (Fake,), {"wait_status": lambda *_, **__: 0})(**says) for _ in range(n)]
+        self.a = self.nodes[0]
+
+    def audit_verify(self, node):
+        pass
+
+
+ROWS = [read("r-1.1") | {"version": 1, "t0": 2.0, "node": "a", "mode": "primary"}, took(1, 1.0)]
+
+
+@pytest.mark.parametrize("rows, what", [
+    ([], "acknowledged retrievals"), (ROWS[:1], "acknowledged writes"), (ROWS[1:], "acknowledged retrievals"),
+    ([ROWS[0] | {"t0": 0.5}, ROWS[1]], "reads after a write"),
+])
+def test_everything_is_not_content_with_nothing(monkeypatch, rows, what):
+    monkeypatch.setattr(checker, "table_digests", lambda node: {"event": ("1", "x")})
+    assert checker.everything(Pair(), ROWS).startswith("1 retrievals and 1 writes acknowledged, all kept, once; 1 reads")
+    with pytest.raises(AssertionError, match=f"nothing was proven: 0 {what}"):
+        checker.everything(Pair(), rows)
+    checker.everything(Pair(), rows, reads=0, writes=0, fresh=0) # where it is said that nobody was there
+    with pytest.raises(AssertionError, match="nothing was proven: 1 nodes"):
+        checker.whole(Pair(1))

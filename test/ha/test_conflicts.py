@@ -192,4 +192,4 @@ def test_both_sides_changed_the_same(st):
     the_log_tells_it_in_order(s, st)
     settle(s, n_of)
     back_to_the_first(st)
-    print(checker.everything(st, [], siblings=True))
+    print(checker.whole(st, siblings=True))

@@ -101,7 +101,7 @@ def test_damaged_page_on_a_secondary(two_disks):
         served, refused = retrieve_each(on, st.b, st)
         assert not refused, "what was damaged is still there after the copy"
     st.home_again()
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 @pytest.mark.h5
@@ -127,7 +127,7 @@ def test_damaged_log_on_a_secondary(two_disks):
     st.home_again()
     for folder in set(b.home.glob("data/pg.damaged-*")) - aside: # what could not be salvaged is kept
         shutil.rmtree(folder)
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 @pytest.mark.h9
@@ -155,7 +155,7 @@ def test_damaged_page_on_the_primary(two_disks):
     back_to_the_first(st)
     served, refused = retrieve_each(On(st, "client", st.login("admin")), st.a, st)
     assert not refused
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 @pytest.mark.h9
@@ -187,7 +187,7 @@ def test_secondary_whose_postgresql_does_not_start(two_disks, what):
         assert (folder / "PG_VERSION").exists()
         shutil.rmtree(folder)
     assert not (b.home / "replication/rejoin.conf").exists()
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 @pytest.mark.h10
@@ -259,4 +259,4 @@ def test_full_disk_in_emergency(two_disks):
         answered.append(f"{run}-after")
     st.home_again()
     logged(st, answered)
-    print(checker.everything(st, []))
+    print(checker.whole(st))

@@ -246,7 +246,7 @@ def test_reads_go_on_through(behind, name):
             load.wait_for(lambda r: r["tag"] == tag + "e" and through_b(home, "primary")(r))
         rows = load.stop()
     st.net.heal()
-    print(checker.everything(st, []))
+    print(checker.whole(st))
     every_read_is_logged(st.b, rows)
     slowest = max(r["t1"] - r["t0"] for r in rows)
     bad = [r for r in rows if not r["ok"] or not r["reason"].endswith(".1")] # not at the first try

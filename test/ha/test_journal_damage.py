@@ -138,7 +138,7 @@ def test_damaged_while_it_is_in_use(st):
     assert any(told["aside"] == str(p) for p in (st.b.home / "data").glob("journal.db.damaged-*"))
     assert cuts_logged(st) == cuts + 1
     told_and_accepted(st)
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 @pytest.mark.h6
@@ -167,7 +167,7 @@ def test_damaged_at_the_start(st, how):
     st.home_again()
     logged(st, reasons)
     assert logged_of(st, [f"{run}-while"]) == []
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 def change_a_letter(journal, reason):
@@ -212,4 +212,4 @@ def test_one_letter_before_the_merge(st):
     assert aside >= 3, "what was refused was not kept"
     st.a.sql("DELETE FROM ha_set_aside") # the checker wants none
     told_and_accepted(st)
-    print(checker.everything(st, []))
+    print(checker.whole(st))

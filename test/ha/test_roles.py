@@ -201,7 +201,7 @@ def test_a_write_that_is_under_way_when_it_returns(st):
     st.home_again()
     assert st.b.state() == "synced" and st.a.state() == "standby"
     back_to_the_first(st)
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 @pytest.mark.h11
@@ -224,7 +224,7 @@ def test_lost_slot_is_copied_anew(st):
         st.a.sql("SELECT pg_reload_conf()")
         st.b.start(wait=False)
     st.home_again()
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 @pytest.mark.h10

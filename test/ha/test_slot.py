@@ -58,7 +58,7 @@ def test_slot_is_renewed_only_when_it_has_to_be(st):
     st.b.start(wait=False)
     st.home_again()
     assert len(st.a.sql(SLOT)) == 1 and st.a.sql(SLOT)[0][1:3] == ["t", "reserved"]
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 def copier(node):
@@ -144,4 +144,4 @@ def test_away_for_long(st):
     st.home_again()
     logged(st, reader.reasons, st.b)
     nothing_left(st)
-    print(checker.everything(st, []))
+    print(checker.whole(st))

@@ -280,7 +280,7 @@ def test_ahead_with_a_journal_follows_the_one_that_lags(three):
     st.home_again()
     order(st.b, "switchover", st.a.name)
     st.home_again()
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 @pytest.mark.h5

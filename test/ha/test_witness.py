@@ -77,7 +77,7 @@ def test_a_lost_memory_is_said(st):
     assert said == {"witness", "anchor"}
     assert "data/anchor" in st.b.log_tail(400) and "what this node remembered" in st.b.log_tail(400)
     st.home_again()
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 @pytest.mark.h9

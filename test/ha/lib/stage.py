@@ -164,7 +164,7 @@ class Stage:
         r = self.call("client", self.admin, node, "GET", "/v1/audit/verify", timeout=120)
         if r["status"] == 307 and node is not self.a:
             return
-        assert r["status"] == 200 and r["body"]["good"] is True, f"audit verify on {node.name}: {r}"
+        assert r["status"] == 200 and r["body"]["good"] is True and r["body"]["nodes"], f"audit verify on {node.name}: {r}"
 
     def load(self, interval=0.02, writer=True, **options):
         """A reader on each node's site, one at the client (rc), and a writer; each with a session of its own."""
