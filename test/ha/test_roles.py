@@ -182,6 +182,29 @@ def test_two_primaries_after_a_cut(st):
     no_read_failed(rows)
 
 
+@pytest.mark.h10
+def test_large_versions_of_a_former_primary_come_home(st):
+    """What only A has is more than one reading of its log brings: it comes home to the last event."""
+    begun, session = time.monotonic(), st.login("admin")
+    made = st.call("a", session, st.a, "POST", "/v1/resources", {"name": f"large {st.loads} {begun}"})["body"]["id"]
+    account = st.call("a", session, st.a, "POST", f"/v1/resources/{made}/accounts", {"login": "x", "fields": {"password": "1"}})["body"]["id"]
+    with st.load() as load:
+        FAULTS["link-cut"].do(st)
+        load.wait_for(emergency_after(begun), timeout=20)
+        load.stop()
+    order(st.b, "promote", "--yes")
+    for i in range(20):
+        fields = {f"note {k}": f"{i % 10}" * 60000 for k in range(2)}
+        r = st.call("a", session, st.a, "POST", f"/v1/accounts/{account}/versions", {"fields": fields}, timeout=20)
+        assert r["status"] == 201, r
+    FAULTS["link-cut"].undo(st)
+    st.home_again()
+    assert st.b.state() == "synced" and st.a.state() == "standby"
+    assert st.b.sql(f"SELECT count(*), sum(octet_length(sealed)) > 2000000 FROM version WHERE account = '{account}'") == [["21", "t"]]
+    back_to_the_first(st)
+    print(checker.everything(st, []))
+
+
 @pytest.mark.h8
 @pytest.mark.h10
 def test_a_write_that_is_under_way_when_it_returns(st):
