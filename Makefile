@@ -5,7 +5,7 @@
 #   make demo       a pair on this machine, both failure scenarios, then it stays up (ARGS=--once: ends after the play)
 #   make test       unit, integration, browser and failure tests
 #   make check      unit tests only
-#   make test-fresh  the same on minimal Debian 12 and 13 that have nothing of it, and a pair under systemd on one of them, by the day (WHOLE=1: on each): root, 6 minutes (ARGS=--keep)
+#   make test-fresh  the same on minimal Debian 12 and 13 that have nothing of it, and a pair under systemd on each: root, 6 minutes (ARGS=--keep)
 #   make nightly    all that the gate takes a sample of, the whole sweep and half an hour of soak: a night
 #   make bench      throughput, seconds from fault to first emergency answer, and seconds of a change of roles
 #   make bench-searches  what people who search in 100,000 accounts take from everybody else: a pair, 64 connections (ARGS="--seconds 20")

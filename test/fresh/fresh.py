@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The project on machines that have nothing of it: a minimal Debian 12 and a minimal Debian 13, and a pair under systemd.
 
-    fresh.py [--releases bookworm trixie] [--seed N] [--keep]
+    fresh.py [--releases bookworm trixie] [--keep]
 
 On each release, with a PATH of the system's folders and an otherwise empty environment: as root `make demo ARGS=--once`, which
 installs the packages, `make install`, and uninstall leaves nothing; the same as an ordinary user; `make check` as one of the two.
-On one of them, that the day draws (or --seed), README's section on a pair is typed, line by line, on two machines that systemd
-runs (readme.py); with WHOLE=1 on each. What cannot be had here is skipped, counted and said. --keep leaves the machines' files in build/fresh/work.
+On each README's section on a pair is typed, line by line, on two machines that systemd runs (readme.py). What cannot be had
+here is skipped, counted and said. --keep leaves the machines' files in build/fresh/work.
 
 The last line is `N passed, N failed[, N skipped]`.
 """
@@ -198,25 +198,18 @@ def place_for(keep):
 
 def pair_of(report, place, r):
     """Two machines made from what the release's own has installed."""
+    r.installed.wait()
     if r.copy:
         readme.play(report, r.label, place, r.work, r.code, [r.copy, r.base])
     else:
         report.skip(f"pair, {r.label.split()[-1]}", "its release is not ready for it")
 
 
-def drawn(runs, seed):
-    """Whose pair is played. One that could not be had gives its turn to another."""
-    for r in runs:
-        r.installed.wait()
-    ready = [r for r in runs if r.copy]
-    return runs if os.environ.get("WHOLE") else [ready[seed % len(ready)]] if ready else runs[:1]
-
-
-def play(report, place, releases, seed):
+def play(report, place, releases):
     runs = [Release(report, place, place["work"], code, ("root", "user")[i % 2]) for i, code in enumerate(releases)]
     for r in runs:
         r.start()
-    pairs = [threading.Thread(target=pair_of, args=(report, place, r), daemon=True) for r in drawn(runs, seed)]
+    pairs = [threading.Thread(target=pair_of, args=(report, place, r), daemon=True) for r in runs]
     for t in pairs:
         t.start()
     for t in pairs:
@@ -228,7 +221,6 @@ def play(report, place, releases, seed):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--releases", nargs="+", default=list(RELEASES))
-    ap.add_argument("--seed", type=int, default=int(time.time()) // 86400, help="draws the release whose pair is played (default: the day)")
     ap.add_argument("--keep", action="store_true", help="leave the machines' files")
     args = ap.parse_args()
     report = Report()
@@ -238,7 +230,7 @@ def main():
     try:
         private_mounts()
         place = place_for(args.keep)
-        play(report, place, args.releases, args.seed)
+        play(report, place, args.releases)
     except Impossible as e:
         report.skip("all", e)
     except KeyboardInterrupt:
