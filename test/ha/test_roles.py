@@ -202,7 +202,7 @@ def test_large_versions_of_a_former_primary_come_home(st):
     assert st.b.state() == "synced" and st.a.state() == "standby"
     assert st.b.sql(f"SELECT count(*), sum(octet_length(sealed)) > 2000000 FROM version WHERE account = '{account}'") == [["21", "t"]]
     back_to_the_first(st)
-    print(checker.everything(st, []))
+    print(checker.whole(st))
 
 
 @pytest.mark.h8
