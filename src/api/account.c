@@ -22,7 +22,7 @@ on_account_new(struct api_call *c, struct err *e)
 	const struct account_fields fields = take_fields(c, &b->fields);
 	bool has_fields = c->seen & BODY_SEEN_FIELDS;
 	struct uuid resource, id;
-	int rc = api_param_uuid(c, 0, &resource, e);
+	int rc = call_param_uuid(c, 0, &resource, e);
 	if (rc == 0)
 		rc = account_create(&c->call, &resource, b->login, b->description,
 				    has_fields ? &fields : NULL, &id, e);
@@ -47,7 +47,7 @@ int
 on_account_get(struct api_call *c, struct err *e)
 {
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : account_get(&c->call, &id, &c->w, e);
 }
 
@@ -59,7 +59,7 @@ on_account_change(struct api_call *c, struct err *e)
 	struct uuid id;
 	if (settle && b->conflict)
 		return err_set(e, ERR_BAD_FIELD, "conflict: only false can be said");
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	if (rc == 0)
 		rc = account_change(&c->call, &id, b->login, b->description, settle, e);
 	return rc ? rc : account_get(&c->call, &id, &c->w, e);
@@ -69,7 +69,7 @@ int
 on_conflict_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
-	int rc = api_query_page(c, POLICY_PAGE, &page, e);
+	int rc = call_query_page(c, POLICY_PAGE, &page, e);
 	return rc ? rc : account_conflicts(&c->call, &page, &c->w, e);
 }
 
@@ -84,7 +84,7 @@ on_account_settle(struct api_call *c, struct err *e)
 	if (has_fields == !!(c->seen & BODY_SEEN_SETTLE_VERSION))
 		return err_set(e, ERR_BAD_FIELD,
 			       "say either version, to choose one, or fields, to make a new one");
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc
 		  : account_settle(&c->call, &id, (int)b->version, has_fields ? &fields : NULL,
 				   if_version, &c->w, e);
@@ -94,7 +94,7 @@ int
 on_account_delete(struct api_call *c, struct err *e)
 {
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : account_delete(&c->call, &id, e);
 }
 
@@ -103,11 +103,11 @@ on_retrieve(struct api_call *c, struct err *e)
 {
 	const struct body_retrieve *b = c->body;
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	if (rc == 0)
 		rc = account_retrieve(&c->call, &id, b->reason, (int)b->version, &c->w, e);
 	if (rc == 0)
-		api_count_retrieval(c->api);
+		call_count_retrieval(c);
 	return rc;
 }
 
@@ -116,9 +116,9 @@ on_version_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	if (rc == 0)
-		rc = api_query_page(c, POLICY_PAGE_MAX, &page, e);
+		rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
 	return rc ? rc : account_versions(&c->call, &id, &page, &c->w, e);
 }
 
@@ -128,7 +128,7 @@ on_version_new(struct api_call *c, struct err *e)
 	const struct body_version *b = c->body;
 	const struct account_fields fields = take_fields(c, &b->fields);
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	c->status = 201;
 	return rc ? rc
 		  : account_put(&c->call, &id, &fields,

@@ -44,7 +44,7 @@ on_audit(struct api_call *c, struct err *e)
 		.before = request_query(c->rq, "before"),
 	};
 	int64_t rows = 50;
-	int rc = api_query_int(c, "limit", 1, POLICY_PAGE_MAX, &rows, e);
+	int rc = call_query_int(c, "limit", 1, POLICY_PAGE_MAX, &rows, e);
 	if (rc == 0)
 		rc = query_kind(c, &f.kind, e);
 	if (rc == 0)
@@ -62,7 +62,7 @@ on_audit(struct api_call *c, struct err *e)
 int
 on_audit_verify(struct api_call *c, struct err *e)
 {
-	return audit_verify(&c->call, api_anchor_path(c->api), &c->w, e);
+	return audit_verify(&c->call, call_anchor_path(c), &c->w, e);
 }
 
 int
@@ -70,7 +70,7 @@ on_audit_accept(struct api_call *c, struct err *e)
 {
 	const struct body_audit_accept *b = c->body;
 
-	return audit_accept(&c->call, api_anchor_path(c->api), b->reason, &c->w, e);
+	return audit_accept(&c->call, call_anchor_path(c), b->reason, &c->w, e);
 }
 
 int
@@ -80,9 +80,9 @@ on_audit_export(struct api_call *c, struct err *e)
 	struct uuid node = { 0 };
 	int rc = query_uuid(c, "node", &node, e);
 	if (rc == 0)
-		rc = api_query_int(c, "after", 0, INT64_MAX - 1, &after, e);
+		rc = call_query_int(c, "after", 0, INT64_MAX - 1, &after, e);
 	if (rc == 0)
-		rc = api_query_int(c, "upto", 1, INT64_MAX, &upto, e);
+		rc = call_query_int(c, "upto", 1, INT64_MAX, &upto, e);
 	if (rc)
 		return rc;
 	if (uuid_is_nil(&node))
@@ -126,7 +126,7 @@ int
 on_import_outcome(struct api_call *c, struct err *e)
 {
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : import_outcome(&c->call, &id, &c->w, e);
 }
 
@@ -134,6 +134,6 @@ int
 on_import_stop(struct api_call *c, struct err *e)
 {
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : import_stop(&c->call, &id, &c->w, e);
 }

@@ -10,7 +10,7 @@ int
 on_removed_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
-	int rc = api_query_page(c, POLICY_PAGE, &page, e);
+	int rc = call_query_page(c, POLICY_PAGE, &page, e);
 	return rc ? rc : bin_list(&c->call, &page, &c->w, e);
 }
 
@@ -19,7 +19,7 @@ on_resource_restore(struct api_call *c, struct err *e)
 {
 	const struct body_resource_restore *b = c->body;
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	if (rc == 0)
 		rc = bin_restore_resource(&c->call, &id, b->name, e);
 	return rc ? rc : resource_get(&c->call, &id, &c->w, e);
@@ -30,7 +30,7 @@ on_account_restore(struct api_call *c, struct err *e)
 {
 	const struct body_account_restore *b = c->body;
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	if (rc == 0)
 		rc = bin_restore_account(&c->call, &id, b->login, e);
 	return rc ? rc : account_get(&c->call, &id, &c->w, e);

@@ -11,8 +11,9 @@
 	"require-trusted-types-for 'script'"
 
 void
-console_answer(struct api *a, struct request *rq)
+console_answer(struct api_call *c)
 {
+	struct request *rq = c->rq;
 	size_t n, i = 0;
 	const struct console_file *f = console_files(&n);
 

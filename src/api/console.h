@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "api/dispatch.h"
+#include "api/call.h"
 
 struct console_file {
 	const char *path, *type; /* "/console.js", its media type */
@@ -16,4 +16,4 @@ struct console_file {
 const struct console_file *console_files(size_t *ret_n) NONNULL;
 
 /* The file of rq->path, on an HTTP thread. The route table names no path that is not a file. */
-void console_answer(struct api *a, struct request *rq) NONNULL;
+void console_answer(struct api_call *c) NONNULL;

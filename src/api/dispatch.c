@@ -27,8 +27,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "api/api_impl.h"
 #include "api/forward.h"
-#include "api/handlers.h"
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -40,127 +40,9 @@
 #define BEAT_MS 50
 #define HANDOVER_WAIT_MS 12000
 #define HANDOVER_POLL_MS 20
-#define BEAT_MAX_MS 1500
 #define SESSION_WAIT_MS 3000 /* clients wait four seconds for an answer */
 #define SESSION_POLL_MS 100
 #define SESSIONS_AWAITED_MAX 64
-
-struct api {
-	struct vault *v;
-	char node_name[256];
-	char *anchor_path; /* or NULL */
-	const struct server *server;
-	uv_async_t async;
-	uv_timer_t timer;
-	unsigned handles; /* not closed yet */
-
-	struct relay *relay; /* NULL: nothing is handed on */
-	struct forward *forward;
-	_Atomic bool forwards; /* the setting, for the HTTP threads */
-
-	/* From the HTTP threads to the core. */
-	pthread_mutex_t lock;
-	struct api_call *first, *last;
-
-	/* Core only: taken from the queue, no fiber yet. */
-	struct api_call *ready, *ready_last;
-
-	/* From the core to the HTTP threads; health under its own lock, so that the queue never
-	 * waits. */
-	_Atomic int64_t beat_ms;
-	pthread_mutex_t health_lock;
-	struct vault_health health;
-
-	_Atomic uint64_t replies[6]; /* by hundreds of the status */
-	uint64_t retrievals;
-	unsigned awaiting; /* requests that wait for their session's journal */
-};
-
-/* ---- small things ---- */
-
-enum ha_state
-api_state(const struct api *a)
-{
-	return a->v->page ? page_quick(a->v->page).state : HA_SINGLE;
-}
-
-struct page_view *
-api_view(const struct api *a, struct arena *arena)
-{
-	struct page_view *v = arena_new_of(arena, struct page_view);
-	v->state = HA_SINGLE;
-	if (a->v->page)
-		page_read(a->v->page, v);
-	return v;
-}
-
-const char *
-api_node_name(const struct api *a)
-{
-	return a->node_name;
-}
-
-const char *
-api_anchor_path(const struct api *a)
-{
-	return a->anchor_path;
-}
-
-void
-api_count_retrieval(struct api *a)
-{
-	a->retrievals++;
-}
-
-int
-api_param_uuid(const struct api_call *c, unsigned i, struct uuid *ret, struct err *e)
-{
-	if (uuid_parse(c->match.params[i], ret))
-		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
-	return 0;
-}
-
-int
-api_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi, int64_t *ret,
-	      struct err *e)
-{
-	const char *text = request_query(c->rq, name);
-	char *end;
-	if (!text)
-		return 0;
-	size_t n = strspn(text, "0123456789");
-	long long v = n && n < 18 ? strtoll(text, &end, 10) : -1;
-	if (n == 0 || text[n] || v < lo || v > hi)
-		return err_set(e, ERR_BAD_FIELD, "%s: a number of %lld to %lld", name,
-			       (long long)lo, (long long)hi);
-	*ret = v;
-	return 0;
-}
-
-int
-api_query_page(const struct api_call *c, int rows, struct policy_page *ret, struct err *e)
-{
-	const char *after = request_query(c->rq, "after");
-	int64_t limit = rows;
-	*ret = (struct policy_page){ 0 };
-	if (after && uuid_parse(after, &ret->after))
-		return err_set(e, ERR_BAD_FIELD, "after: not an id");
-	int rc = api_query_int(c, "limit", 1, POLICY_PAGE_MAX, &limit, e);
-	ret->rows = (int)limit;
-	return rc;
-}
-
-void
-api_health(struct api *a, struct api_health *ret)
-{
-	int64_t age = clock_mono_ms() - atomic_load(&a->beat_ms);
-	ret->alive = age <= BEAT_MAX_MS;
-	ret->node = a->v->node;
-	pthread_mutex_lock(&a->health_lock);
-	ret->serving = a->health.serving;
-	memcpy(ret->why, a->health.why, sizeof(ret->why));
-	pthread_mutex_unlock(&a->health_lock);
-}
 
 /* ---- replies ---- */
 
@@ -178,10 +60,11 @@ mode_name(enum ha_state state)
 }
 
 static void
-send_reply(struct api *a, struct request *rq)
+send_reply(struct api_call *c)
 {
+	struct request *rq = c->rq;
 	unsigned hundreds = (unsigned)rq->status / 100;
-	atomic_fetch_add_explicit(&a->replies[hundreds < 6 ? hundreds : 5], 1,
+	atomic_fetch_add_explicit(&c->api->replies[hundreds < 6 ? hundreds : 5], 1,
 				  memory_order_relaxed);
 	request_send(rq);
 }
@@ -197,10 +80,11 @@ add_location(struct request *rq, const char *primary_url)
 
 /* H1: where the primary is, and nothing else. */
 static void
-fill_standby(struct api *a, struct request *rq)
+fill_standby(struct api_call *c)
 {
+	struct request *rq = c->rq;
 	struct err e = { 0 };
-	const struct page_view *v = api_view(a, rq->arena);
+	const struct page_view *v = call_view(c, rq->arena);
 	if (v->primary_url[0]) {
 		err_set(&e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
 		add_location(rq, v->primary_url);
@@ -229,18 +113,19 @@ fill_not_serving(struct request *rq, const char *why)
 }
 
 static void
-add_mode(struct api *a, struct request *rq, enum ha_state state, bool emergency)
+add_mode(struct api_call *c, enum ha_state state, bool emergency)
 {
+	struct request *rq = c->rq;
 	request_header(rq, "Holdfast-Mode", emergency ? "emergency" : mode_name(state));
 	if (!emergency)
 		return;
-	const struct page_view *v = api_view(a, rq->arena);
+	const struct page_view *v = call_view(c, rq->arena);
 	char iso[CLOCK_ISO_LEN];
 	if (v->as_of_us) {
 		clock_iso(v->as_of_us, iso);
 		request_header(rq, "Holdfast-As-Of", iso);
 	}
-	int64_t since_ms = atomic_load(&a->v->emergency_since_ms);
+	int64_t since_ms = atomic_load(&c->api->v->emergency_since_ms);
 	if (since_ms) {
 		char seconds[24];
 		snprintf(seconds, sizeof(seconds), "%" PRId64, (clock_mono_ms() - since_ms) / 1000);
@@ -264,14 +149,14 @@ check_mode(const struct route *r, char serves, struct err *e)
 }
 
 static void
-fill_error(struct api *a, struct request *rq, const struct err *e)
+fill_error(struct api_call *c, const struct err *e)
 {
 	if (e->code == ERR_BUSY)
-		request_header(rq, "Retry-After", LISTS_RETRY_S);
+		request_header(c->rq, "Retry-After", LISTS_RETRY_S);
 	if (e->code == ERR_STANDBY)
-		fill_standby(a, rq);
+		fill_standby(c);
 	else
-		request_error(rq, e);
+		request_error(c->rq, e);
 }
 
 static void
@@ -363,11 +248,11 @@ may_come_unchecked(const struct route *r, const struct request *rq)
 }
 
 static void
-refuse(struct api *a, struct request *rq, enum ha_state state, const struct err *e)
+refuse(struct api_call *c, enum ha_state state, const struct err *e)
 {
-	fill_error(a, rq, e);
-	add_mode(a, rq, state, state_serves(state) == 'e');
-	send_reply(a, rq);
+	fill_error(c, e);
+	add_mode(c, state, state_serves(state) == 'e');
+	send_reply(c);
 }
 
 void
@@ -375,14 +260,14 @@ api_on_head(void *ctx, struct request *rq)
 {
 	struct api *a = ctx;
 	struct err e = { 0 };
-	enum ha_state state = api_state(a);
 	struct api_call *c = new_call(a, rq);
+	enum ha_state state = call_state(c);
 	int rc = prepare_head(rq, c, state, &e);
 	if (rc == 0 && !token_of(rq))
 		rc = err_set(&e, ERR_UNAUTHENTICATED, "%s", err_info(ERR_UNAUTHENTICATED)->text);
 	c->head = true;
 	if (rc)
-		refuse(a, rq, state, &e);
+		refuse(c, state, &e);
 	else if (may_come_unchecked(c->match.route, rq))
 		request_admit(rq);
 	else
@@ -394,20 +279,20 @@ api_on_request(void *ctx, struct request *rq)
 {
 	struct api *a = ctx;
 	struct err e = { 0 };
-	enum ha_state state = api_state(a);
 	struct api_call *c = new_call(a, rq);
+	enum ha_state state = call_state(c);
 	int rc = prepare(rq, c, state, &e);
 	if (rc) {
-		refuse(a, rq, state, &e);
+		refuse(c, state, &e);
 		return;
 	}
 	if (!(c->match.route->flags & ROUTE_DIRECT)) {
 		enqueue(a, c);
 		return;
 	}
-	((api_direct_fn *)c->match.route->handler)(a, rq);
-	add_mode(a, rq, state, state_serves(state) == 'e');
-	send_reply(a, rq);
+	((api_direct_fn *)c->match.route->handler)(c);
+	add_mode(c, state, state_serves(state) == 'e');
+	send_reply(c);
 }
 
 size_t
@@ -553,7 +438,7 @@ wait_for_handover(struct api_call *c)
 	while (c->serves == 'h' && !(c->match.route->flags & ROUTE_ANY_MODE) &&
 	       clock_mono_ms() < until) {
 		pause_ms(c->api->v->loop, c->call.f, HANDOVER_POLL_MS);
-		c->serves = state_serves(api_state(c->api));
+		c->serves = state_serves(call_state(c));
 	}
 }
 
@@ -620,14 +505,14 @@ static void
 fill_failure(struct api_call *c, struct err *e)
 {
 	/* The state has changed under the request: it is told where to go, as all after it. */
-	bool moved = e->code == ERR_NOT_SERVING && state_serves(api_state(c->api)) == '-' &&
+	bool moved = e->code == ERR_NOT_SERVING && state_serves(call_state(c)) == '-' &&
 		     !is_for_primary(c);
 	if (moved)
-		fill_standby(c->api, c->rq);
+		fill_standby(c);
 	else if (e->code == ERR_NOT_SERVING)
 		fill_not_serving(c->rq, e->text);
 	else
-		fill_error(c->api, c->rq, e);
+		fill_error(c, e);
 	if (c->rq->status >= 500 && e->code != ERR_NOT_SERVING)
 		log_err(LOG_LEVEL_WARNING, e, "%s %s", request_method_name(c->rq->method),
 			c->match.route->pattern);
@@ -637,7 +522,7 @@ static void
 finish(struct api_call *c, int rc, struct err *e)
 {
 	struct request *rq = c->rq;
-	enum ha_state state = api_state(c->api);
+	enum ha_state state = call_state(c);
 	if (rc) {
 		e->code = rc;
 		fill_failure(c, e);
@@ -646,7 +531,7 @@ finish(struct api_call *c, int rc, struct err *e)
 		if (c->match.route->flags & ROUTE_EVENT)
 			add_durability(c);
 	}
-	add_mode(c->api, rq, state, c->serves == 'e' || (c->serves == 'm' && rc == 0));
+	add_mode(c, state, c->serves == 'e' || (c->serves == 'm' && rc == 0));
 }
 
 /* Also when it is begun anew, because the state has changed under it. */
@@ -656,7 +541,7 @@ begin_call(struct api_call *c, struct fiber *f)
 	struct api *a = c->api;
 	buf_reset(&c->rq->reply);
 	c->rq->nheaders = 0;
-	c->serves = state_serves(api_state(a));
+	c->serves = state_serves(call_state(c));
 	c->call = (struct call){
 		.v = a->v,
 		.f = f,
@@ -679,8 +564,7 @@ work(struct api_call *c, struct fiber *f, struct err *e)
 static bool
 is_standby(const struct api_call *c, int rc)
 {
-	return rc == ERR_STANDBY ||
-	       (rc == ERR_NOT_SERVING && state_serves(api_state(c->api)) == '-');
+	return rc == ERR_STANDBY || (rc == ERR_NOT_SERVING && state_serves(call_state(c)) == '-');
 }
 
 /* FORWARD_ANSWERED, FORWARD_HERE, or an error. */
@@ -751,7 +635,7 @@ answer(struct api_call *c, int rc, struct err *e)
 	}
 	if (rc != FORWARD_ANSWERED)
 		finish(c, rc, e);
-	send_reply(c->api, c->rq);
+	send_reply(c);
 }
 
 static void
@@ -910,12 +794,13 @@ lag_seconds(const struct page_view *v)
 }
 
 void
-api_write_metrics(struct api *a, struct buf *out)
+api_write_metrics(struct api_call *c, struct buf *out)
 {
+	struct api *a = c->api;
 	struct ledger_stats l;
 	uint64_t requests, batches;
 	auto_arena arena = arena_new();
-	const struct page_view *v = api_view(a, arena);
+	const struct page_view *v = call_view(c, arena);
 	const struct rowcache_stats k = gather_stats(a->v->gather);
 	const struct lists_stats q = lists_stats(a->v->lists);
 	ledger_stats(a->v->ledger, &l);

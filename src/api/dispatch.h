@@ -8,10 +8,8 @@
  */
 #pragma once
 
-#include "base/jw.h"
-#include "http/router.h"
 #include "http/server.h"
-#include "vault/policy.h"
+#include "vault/vault.h"
 
 struct api;
 struct relay;
@@ -36,53 +34,3 @@ void api_free(struct api *a);
 void api_on_request(void *ctx, struct request *rq);
 void api_on_head(void *ctx, struct request *rq);
 size_t api_body_limit(void *ctx, enum http_method method, const char *path);
-
-/* One request on its way through a handler. */
-struct api_call {
-	struct api *api;
-	struct call call; /* the vault's view: who asks, fiber, arena */
-	struct request *rq;
-	struct route_match match;
-	void *body;    /* the struct that the row's body table filled, or NULL */
-	uint64_t seen; /* bit per row of the body table */
-	struct jw w;   /* on rq->reply */
-	int status;  /* of success; 200 unless the handler says otherwise, 204 when it wrote nothing
-		      */
-	char serves; /* as state_serves, at the begin of the call */
-	bool head;   /* the question is only whether its body may come */
-	struct api_call *next;
-};
-
-/* Runs in a fiber. 0, or a negative code: then what was written to the reply is dropped and the
- * error is sent. */
-typedef int api_fn(struct api_call *c, struct err *e);
-/* Of a ROUTE_DIRECT row: fills status and reply, from what any thread may look at. */
-typedef void api_direct_fn(struct api *a, struct request *rq);
-
-/* Path parameter i as a UUID. ERR_NOT_FOUND when it is none: such a thing cannot exist. */
-int api_param_uuid(const struct api_call *c, unsigned i, struct uuid *ret,
-		   struct err *e) NONNULL MUST_USE;
-/* Query parameter as a number of lo..hi; *ret is left alone when it is not there. ERR_BAD_FIELD. */
-int api_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi, int64_t *ret,
-		  struct err *e) MUST_USE;
-/* limit (1..POLICY_PAGE_MAX) and after (an id) of a list; rows: of a page when no limit is given. */
-int api_query_page(const struct api_call *c, int rows, struct policy_page *ret,
-		   struct err *e) NONNULL MUST_USE;
-/* The state of the node now; HA_SINGLE without a page. */
-enum ha_state api_state(const struct api *a) NONNULL;
-/* A consistent copy of the state page in the arena (zeros and HA_SINGLE without a page). Any
- * thread. */
-struct page_view *api_view(const struct api *a, struct arena *arena) NONNULL;
-const char *api_node_name(const struct api *a) NONNULL;
-const char *api_anchor_path(const struct api *a); /* may be NULL */
-void api_count_retrieval(struct api *a) NONNULL;
-void api_write_metrics(struct api *a, struct buf *out) NONNULL; /* core thread */
-
-/* What the core last said of itself, for the HTTP threads. */
-struct api_health {
-	bool alive; /* the core's heartbeat is fresh */
-	bool serving;
-	char why[256];
-	struct uuid node;
-};
-void api_health(struct api *a, struct api_health *ret) NONNULL; /* any thread */

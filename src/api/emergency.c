@@ -21,7 +21,7 @@ int
 on_change_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
-	int rc = api_query_page(c, POLICY_PAGE, &page, e);
+	int rc = call_query_page(c, POLICY_PAGE, &page, e);
 	return rc ? rc : emergency_changes(&c->call, &page, &c->w, e);
 }
 
@@ -30,6 +30,6 @@ on_change_decide(struct api_call *c, struct err *e)
 {
 	const struct body_decision *b = c->body;
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : emergency_decide(&c->call, &id, b->approve, &c->w, e);
 }

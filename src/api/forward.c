@@ -129,7 +129,7 @@ struct attempt {
 static bool
 serves_itself(const struct api_call *c)
 {
-	char serves = state_serves(api_state(c->api));
+	char serves = state_serves(call_state(c));
 
 	return serves == 'e' || serves == 'p';
 }
@@ -263,7 +263,7 @@ attempt(struct forward *fw, struct attempt *t, struct err *e)
 	struct relay_reply r = { 0 };
 	auto_arena passing = arena_new();
 	auto_buf target = BUF_INIT, mark = BUF_INIT;
-	const char *base = api_view(t->c->api, passing)->primary_url;
+	const char *base = call_view(t->c, passing)->primary_url;
 	struct relay_ask ask = { .base = base, .method = forward_method(rq), .body = &rq->body };
 
 	if (!base[0]) {
@@ -301,7 +301,7 @@ forward_request(struct forward *fw, struct api_call *c, struct err *e)
 
 	if (!fw->relay)
 		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
-	while (state_serves(api_state(c->api)) == c->serves) {
+	while (state_serves(call_state(c)) == c->serves) {
 		enum verdict v = attempt(fw, &t, e);
 
 		if (v == DONE)

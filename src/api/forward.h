@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "api/dispatch.h"
+#include "api/call.h"
 #include "http/relay.h"
 
 #define FORWARD_HEADER "Holdfast-Forwarded"

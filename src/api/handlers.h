@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "api/dispatch.h"
+#include "api/call.h"
 
 /* X(handler) → int on_<handler>(struct api_call *, struct err *) */
 #define HANDLERS(X)                                                                                \
@@ -71,4 +71,4 @@ HANDLERS(X)
 #undef X
 
 /* ROUTE_DIRECT: on an HTTP thread. */
-void health_answer(struct api *a, struct request *rq) NONNULL;
+void health_answer(struct api_call *c) NONNULL;

@@ -15,7 +15,7 @@ struct verdict {
 
 /* Standby and merging are as they should be; what else serves nobody says why. */
 static struct verdict
-judge(const struct api_health *h, const struct page_view *v)
+judge(const struct call_health *h, const struct page_view *v)
 {
 	char serves = state_serves(v->state);
 	const char *mode = serves == 'p' ? "primary" : serves == 'e' ? "emergency" : "standby";
@@ -32,19 +32,20 @@ judge(const struct api_health *h, const struct page_view *v)
 }
 
 void
-health_answer(struct api *a, struct request *rq)
+health_answer(struct api_call *c)
 {
-	struct api_health h;
+	struct request *rq = c->rq;
+	struct call_health h;
 	struct jw w;
-	const struct page_view *v = api_view(a, rq->arena);
-	api_health(a, &h);
+	const struct page_view *v = call_view(c, rq->arena);
+	call_health(c, &h);
 	struct verdict d = judge(&h, v);
 	rq->status = d.status;
 	jw_init(&w, &rq->reply);
 	jw_object(&w, NULL);
 	jw_text(&w, "status", d.text);
 	jw_text(&w, "mode", d.mode);
-	jw_text(&w, "node", api_node_name(a));
+	jw_text(&w, "node", call_node_name(c));
 	jw_uuid(&w, "node_id", &h.node);
 	jw_text(&w, "state", state_name(v->state));
 	jw_int(&w, "term", v->term);

@@ -15,7 +15,7 @@ on_resource_list(struct api_call *c, struct err *e)
 		q.q = policy_nfc(c->rq->arena, q.q);
 	if (q.name)
 		q.name = policy_nfc(c->rq->arena, q.name);
-	int rc = api_query_page(c, POLICY_PAGE, &q.page, e);
+	int rc = call_query_page(c, POLICY_PAGE, &q.page, e);
 	return rc ? rc : resource_list(&c->call, &q, &c->w, e);
 }
 
@@ -36,7 +36,7 @@ int
 on_resource_get(struct api_call *c, struct err *e)
 {
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : resource_get(&c->call, &id, &c->w, e);
 }
 
@@ -47,7 +47,7 @@ on_resource_change(struct api_call *c, struct err *e)
 	const struct resource_texts t = { b->name, b->type,	   b->address,
 					  b->url,  b->description, b->owner };
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	if (rc == 0)
 		rc = resource_change(&c->call, &id, &t, e);
 	/* Who handed it on may not see it any more: then there is nothing to show. */
@@ -60,7 +60,7 @@ int
 on_resource_delete(struct api_call *c, struct err *e)
 {
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : resource_delete(&c->call, &id, e);
 }
 
@@ -69,8 +69,8 @@ on_resource_accounts(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	if (rc == 0)
-		rc = api_query_page(c, POLICY_PAGE_MAX, &page, e);
+		rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
 	return rc ? rc : resource_accounts(&c->call, &id, &page, &c->w, e);
 }

@@ -41,7 +41,7 @@ static int
 write_place(struct api_call *c, struct err *e)
 {
 	write_user(c);
-	jw_text(&c->w, "node", api_node_name(c->api));
+	jw_text(&c->w, "node", call_node_name(c));
 	jw_text(&c->w, "mode", mode(c));
 	write_waiting(c);
 	int rc = user_write_nodes(&c->call, &c->w, "nodes", false, e);

@@ -9,9 +9,9 @@ list(struct api_call *c, enum share_on on, struct err *e)
 {
 	struct policy_page page;
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	if (rc == 0)
-		rc = api_query_page(c, POLICY_PAGE_MAX, &page, e);
+		rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
 	return rc ? rc : share_list(&c->call, on, &id, &page, &c->w, e);
 }
 
@@ -20,7 +20,7 @@ grant(struct api_call *c, enum share_on on, struct err *e)
 {
 	const struct body_share *b = c->body;
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : share_grant(&c->call, on, &id, b->user, b->level, &c->w, e);
 }
 
@@ -28,7 +28,7 @@ static int
 withdraw(struct api_call *c, enum share_on on, struct err *e)
 {
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : share_withdraw(&c->call, on, &id, c->match.params[1], e);
 }
 

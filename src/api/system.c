@@ -22,7 +22,7 @@ on_nodes(struct api_call *c, struct err *e)
 int
 on_ha(struct api_call *c, struct err *e)
 {
-	struct page_view *v = api_view(c->api, c->rq->arena);
+	struct page_view *v = call_view(c, c->rq->arena);
 	int64_t now_ms = clock_mono_ms();
 	if ((c->call.who.administrator || c->rq->loopback) && c->call.v->page) {
 		status_read(v, now_ms, &c->rq->reply);
@@ -52,7 +52,7 @@ int
 on_metrics(struct api_call *c, struct err *e)
 {
 	c->rq->reply_type = "text/plain; version=0.0.4";
-	api_write_metrics(c->api, &c->rq->reply);
+	api_write_metrics(c, &c->rq->reply);
 	return 0;
 }
 

@@ -8,7 +8,7 @@ int
 on_user_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
-	int rc = api_query_page(c, POLICY_PAGE, &page, e);
+	int rc = call_query_page(c, POLICY_PAGE, &page, e);
 	const char *q = request_query(c->rq, "q");
 	if (q)
 		q = policy_nfc(c->rq->arena, q);
@@ -33,7 +33,7 @@ int
 on_user_get(struct api_call *c, struct err *e)
 {
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : user_get(&c->call, &id, &c->w, e);
 }
 
@@ -49,7 +49,7 @@ on_user_change(struct api_call *c, struct err *e)
 		.remove_totp = b->remove_totp,
 	};
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : user_change(&c->call, &id, &ch, &c->w, e);
 }
 
@@ -88,7 +88,7 @@ int
 on_admin_conflict_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
-	int rc = api_query_page(c, POLICY_PAGE_MAX, &page, e);
+	int rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
 	return rc ? rc : user_admin_conflicts(&c->call, &page, &c->w, e);
 }
 
@@ -96,6 +96,6 @@ int
 on_admin_acknowledge(struct api_call *c, struct err *e)
 {
 	struct uuid id;
-	int rc = api_param_uuid(c, 0, &id, e);
+	int rc = call_param_uuid(c, 0, &id, e);
 	return rc ? rc : user_acknowledge(&c->call, &id, e);
 }

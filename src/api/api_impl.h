@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the parts of the service share, for the files of dispatch.h, call.h, admit.h, reply.h and metrics.h only.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+#include "api/call.h"
+#include "vault/vault.h"
+
+struct api {
+	struct vault *v;
+	char node_name[256];
+	char *anchor_path; /* or NULL */
+	const struct server *server;
+	uv_async_t async;
+	uv_timer_t timer;
+	unsigned handles; /* not closed yet */
+
+	struct relay *relay; /* NULL: nothing is handed on */
+	struct forward *forward;
+	_Atomic bool forwards; /* the setting, for the HTTP threads */
+
+	/* From the HTTP threads to the core. */
+	pthread_mutex_t lock;
+	struct api_call *first, *last;
+
+	/* Core only: taken from the queue, no fiber yet. */
+	struct api_call *ready, *ready_last;
+
+	/* From the core to the HTTP threads; health under its own lock, so that the queue never
+	 * waits. */
+	_Atomic int64_t beat_ms;
+	pthread_mutex_t health_lock;
+	struct vault_health health;
+
+	_Atomic uint64_t replies[6]; /* by hundreds of the status */
+	uint64_t retrievals;
+	unsigned awaiting; /* requests that wait for their session's journal */
+};

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/call.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "api/api_impl.h"
+#include "base/clock.h"
+
+#define BEAT_MAX_MS 1500
+
+enum ha_state
+call_state(const struct api_call *c)
+{
+	const struct page *page = c->api->v->page;
+	return page ? page_quick(page).state : HA_SINGLE;
+}
+
+struct page_view *
+call_view(const struct api_call *c, struct arena *arena)
+{
+	struct page_view *v = arena_new_of(arena, struct page_view);
+	v->state = HA_SINGLE;
+	if (c->api->v->page)
+		page_read(c->api->v->page, v);
+	return v;
+}
+
+const char *
+call_node_name(const struct api_call *c)
+{
+	return c->api->node_name;
+}
+
+const char *
+call_anchor_path(const struct api_call *c)
+{
+	return c->api->anchor_path;
+}
+
+void
+call_count_retrieval(struct api_call *c)
+{
+	c->api->retrievals++;
+}
+
+int
+call_param_uuid(const struct api_call *c, unsigned i, struct uuid *ret, struct err *e)
+{
+	if (uuid_parse(c->match.params[i], ret))
+		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
+	return 0;
+}
+
+int
+call_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi, int64_t *ret,
+	      struct err *e)
+{
+	const char *text = request_query(c->rq, name);
+	char *end;
+	if (!text)
+		return 0;
+	size_t n = strspn(text, "0123456789");
+	long long v = n && n < 18 ? strtoll(text, &end, 10) : -1;
+	if (n == 0 || text[n] || v < lo || v > hi)
+		return err_set(e, ERR_BAD_FIELD, "%s: a number of %lld to %lld", name,
+			       (long long)lo, (long long)hi);
+	*ret = v;
+	return 0;
+}
+
+int
+call_query_page(const struct api_call *c, int rows, struct policy_page *ret, struct err *e)
+{
+	const char *after = request_query(c->rq, "after");
+	int64_t limit = rows;
+	*ret = (struct policy_page){ 0 };
+	if (after && uuid_parse(after, &ret->after))
+		return err_set(e, ERR_BAD_FIELD, "after: not an id");
+	int rc = call_query_int(c, "limit", 1, POLICY_PAGE_MAX, &limit, e);
+	ret->rows = (int)limit;
+	return rc;
+}
+
+void
+call_health(const struct api_call *c, struct call_health *ret)
+{
+	struct api *a = c->api;
+	int64_t age = clock_mono_ms() - atomic_load(&a->beat_ms);
+	ret->alive = age <= BEAT_MAX_MS;
+	ret->node = a->v->node;
+	pthread_mutex_lock(&a->health_lock);
+	ret->serving = a->health.serving;
+	memcpy(ret->why, a->health.why, sizeof(ret->why));
+	pthread_mutex_unlock(&a->health_lock);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A call in flight: what a handler gets, and what it may ask of its request and of the node. The call and all that it
+ * points to live in the request's arena and end with the reply. Core thread, but for handlers of ROUTE_DIRECT rows.
+ */
+#pragma once
+
+#include "base/jw.h"
+#include "base/page.h"
+#include "http/router.h"
+#include "vault/policy.h"
+
+struct api;
+
+/* One request on its way through a handler. */
+struct api_call {
+	struct api *api;
+	struct call call; /* the vault's view: who asks, fiber, arena */
+	struct request *rq;
+	struct route_match match;
+	void *body;    /* the struct that the row's body table filled, or NULL */
+	uint64_t seen; /* bit per row of the body table */
+	struct jw w;   /* on rq->reply */
+	int status;  /* of success; 200 unless the handler says otherwise, 204 when it wrote nothing
+		      */
+	char serves; /* as state_serves, at the begin of the call */
+	bool head;   /* the question is only whether its body may come */
+	struct api_call *next;
+};
+
+/* Runs in a fiber. 0, or a negative code: then what was written to the reply is dropped and the
+ * error is sent. */
+typedef int api_fn(struct api_call *c, struct err *e);
+/* Of a ROUTE_DIRECT row: fills status and reply, from what any thread may look at. */
+typedef void api_direct_fn(struct api_call *c);
+
+/* Path parameter i as a UUID. ERR_NOT_FOUND when it is none: such a thing cannot exist. */
+int call_param_uuid(const struct api_call *c, unsigned i, struct uuid *ret,
+		   struct err *e) NONNULL MUST_USE;
+/* Query parameter as a number of lo..hi; *ret is left alone when it is not there. ERR_BAD_FIELD. */
+int call_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi, int64_t *ret,
+		  struct err *e) MUST_USE;
+/* limit (1..POLICY_PAGE_MAX) and after (an id) of a list; rows: of a page when no limit is given. */
+int call_query_page(const struct api_call *c, int rows, struct policy_page *ret,
+		   struct err *e) NONNULL MUST_USE;
+/* The state of the node now; HA_SINGLE without a page. */
+enum ha_state call_state(const struct api_call *c) NONNULL;
+/* A consistent copy of the state page in the arena (zeros and HA_SINGLE without a page). Any thread. */
+struct page_view *call_view(const struct api_call *c, struct arena *arena) NONNULL;
+const char *call_node_name(const struct api_call *c) NONNULL;
+const char *call_anchor_path(const struct api_call *c); /* may be NULL */
+void call_count_retrieval(struct api_call *c) NONNULL;
+
+/* What the core last said of itself, for the HTTP threads. */
+struct call_health {
+	bool alive; /* the core's heartbeat is fresh */
+	bool serving;
+	char why[256];
+	struct uuid node;
+};
+void call_health(const struct api_call *c, struct call_health *ret) NONNULL; /* any thread */
+/* All that /metrics says. */
+void api_write_metrics(struct api_call *c, struct buf *out) NONNULL;
