@@ -53,7 +53,7 @@ call_param_uuid(const struct api_call *c, unsigned i, struct uuid *ret, struct e
 
 int
 call_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi, int64_t *ret,
-	      struct err *e)
+	       struct err *e)
 {
 	const char *text = request_query(c->rq, name);
 	char *end;

@@ -12,6 +12,9 @@
 
 struct api;
 
+/* call.durability until something was written. */
+#define CALL_NO_DURABILITY ((enum ledger_durability) - 1)
+
 /* One request on its way through a handler. */
 struct api_call {
 	struct api *api;
@@ -36,13 +39,13 @@ typedef void api_direct_fn(struct api_call *c);
 
 /* Path parameter i as a UUID. ERR_NOT_FOUND when it is none: such a thing cannot exist. */
 int call_param_uuid(const struct api_call *c, unsigned i, struct uuid *ret,
-		   struct err *e) NONNULL MUST_USE;
+		    struct err *e) NONNULL MUST_USE;
 /* Query parameter as a number of lo..hi; *ret is left alone when it is not there. ERR_BAD_FIELD. */
 int call_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi, int64_t *ret,
-		  struct err *e) MUST_USE;
+		   struct err *e) MUST_USE;
 /* limit (1..POLICY_PAGE_MAX) and after (an id) of a list; rows: of a page when no limit is given. */
 int call_query_page(const struct api_call *c, int rows, struct policy_page *ret,
-		   struct err *e) NONNULL MUST_USE;
+		    struct err *e) NONNULL MUST_USE;
 /* The state of the node now; HA_SINGLE without a page. */
 enum ha_state call_state(const struct api_call *c) NONNULL;
 /* A consistent copy of the state page in the arena (zeros and HA_SINGLE without a page). Any thread. */
@@ -59,5 +62,3 @@ struct call_health {
 	struct uuid node;
 };
 void call_health(const struct api_call *c, struct call_health *ret) NONNULL; /* any thread */
-/* All that /metrics says. */
-void api_write_metrics(struct api_call *c, struct buf *out) NONNULL;

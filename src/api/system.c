@@ -4,6 +4,7 @@
  */
 #include "api/bodies.h"
 #include "api/handlers.h"
+#include "api/metrics.h"
 #include "api/routes.h"
 #include "base/clock.h"
 #include "ha/status.h"
@@ -52,7 +53,7 @@ int
 on_metrics(struct api_call *c, struct err *e)
 {
 	c->rq->reply_type = "text/plain; version=0.0.4";
-	api_write_metrics(c, &c->rq->reply);
+	metrics_write(c, &c->rq->reply);
 	return 0;
 }
 

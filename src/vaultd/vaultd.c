@@ -244,7 +244,7 @@ follow_state(struct fiber *f, void *arg)
 	d->telling = false;
 }
 
-/* How long emergency lasts is said to whoever asks (api/dispatch.c). */
+/* How long emergency lasts is said to whoever asks (api/reply.c). */
 static void
 note_emergency(struct vaultd *d, enum ha_state now)
 {
