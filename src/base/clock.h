@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Time. Microseconds since 1970-01-01 UTC for moments, milliseconds of the monotonic clock for
- * durations. The environment variable HOLDFAST_CLOCK_SKEW_MS shifts the wall clock in builds with
- * fault points (HF_FAULTS), for the tests of skewed clocks.
+ * durations. In builds with fault points (HF_FAULTS) the environment variable HOLDFAST_CLOCK_SKEW_MS
+ * shifts the wall clock of a node, for the tests of skewed clocks, and the page of faults puts it on
+ * while the node runs, for the tests of what takes long.
  */
 #pragma once
 

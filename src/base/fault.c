@@ -147,6 +147,12 @@ fault_where(void)
 					     : "";
 }
 
+int64_t
+fault_clock_ahead_us(void)
+{
+	return atomic_load(&page->clock_ahead_us);
+}
+
 const char *
 fault_name(enum fault f)
 {

@@ -43,6 +43,7 @@ struct fault_page {
 	_Atomic uint64_t reached[64];		 /* of each point, since the file was made */
 	_Atomic uint32_t fired_place, fired_pid; /* index of the place; 0 while nothing fired */
 	struct fault_place places[FAULT_PLACES];
+	_Atomic int64_t clock_ahead_us; /* base/clock.h adds it to the wall clock */
 };
 
 #define FAULT(name, bad, call) (fault_reach(FAULT_##name, __FILE__, __func__) ? (bad) : (call))
@@ -56,6 +57,7 @@ void fault_disarm(void);
 bool fault_fired(void);	       /* since it was armed */
 const char *fault_where(void); /* the place that failed last; "" for none. For ever. */
 const char *fault_name(enum fault f);
+int64_t fault_clock_ahead_us(void); /* by how much a test has put the clock on */
 
 #else
 

@@ -4,7 +4,6 @@
 A place is "pack/pack.c put ARCHIVE_WRITE": file, function, kind of call.
 """
 import mmap
-import os
 import re
 import struct
 from pathlib import Path
@@ -15,7 +14,8 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 POINTS, PLACES, NAME = 64, 256, 64
 HEAD = 8 + 8 + 8 * POINTS + 8 # armed, fired; left; reached; fired place and process
 ROW = 4 + 4 + 8 + NAME
-SIZE = HEAD + PLACES * ROW
+AHEAD = HEAD + PLACES * ROW # by how much the clock is put on
+SIZE = AHEAD + 8
 AT_PLACE, KILLS = 0x10000, 0x20000
 
 
@@ -65,6 +65,11 @@ class FaultPage:
 
     def disarm(self):
         struct.pack_into("<I", self.map, 0, 0)
+
+    def put_clock_on(self, seconds):
+        """The wall clock of all processes of the node, from now on; the time that has passed already stays."""
+        ahead = struct.unpack_from("<q", self.map, AHEAD)[0]
+        struct.pack_into("<q", self.map, AHEAD, ahead + int(seconds * 1e6))
 
     @property
     def fired(self):
