@@ -79,6 +79,7 @@ on_hup(uv_signal_t *s, int number)
 	settings_reload(&a->settings, &next, &restart);
 	alerter_configure(a->alerter, &a->settings);
 	a->trust_ms = a->announce_ms = 0;
+	log_notice("the settings were read again");
 }
 
 /* ---- the loop ---- */
