@@ -5,6 +5,7 @@
     check_tests.py [--root DIR]
 
 - Tests import libraries, not other tests: nobody imports a test_*.py or a conftest. What two of them need lies in a lib/.
+- Nobody in test/ sleeps but wait.py: there is wait_until() for what is to become true, and still_true() and pace() for the rest.
 
 Exit code 0 when all of it holds; else a line for each place that breaks it.
 """
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+SLEEPS = "test/lib/wait.py"
 
 
 def is_test(module):
@@ -30,12 +32,19 @@ def imported(node):
     return []
 
 
-def faults_of(text):
+def sleeps(node):
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "sleep" and \
+        isinstance(node.func.value, ast.Name) and node.func.value.id == "time"
+
+
+def faults_of(name, text):
     """(line, what is wrong) of one source."""
     for node in ast.walk(ast.parse(text)):
         for module in imported(node):
             if is_test(module):
                 yield node.lineno, f"imports {module}: tests import libraries, not other tests"
+        if name != SLEEPS and (sleeps(node) or isinstance(node, ast.ImportFrom) and node.module == "time" and any(a.name == "sleep" for a in node.names)):
+            yield node.lineno, f"sleeps: wait for what is to be true, with {SLEEPS}"
 
 
 def main():
@@ -49,7 +58,7 @@ def main():
     bad = 0
     for path in files:
         name = str(path.relative_to(root))
-        for line, what in faults_of(path.read_text()):
+        for line, what in faults_of(name, path.read_text()):
             print(f"{name}:{line}: {what}")
             bad += 1
     print(f"tests: {bad} places" if bad else f"tests: good, {len(files)} files")

@@ -25,6 +25,7 @@ from bench import PASSWORD, Failed, join, say, wrk
 
 sys.path.insert(0, str(bench.HERE.parent / "lib"))
 from api import Api # noqa: E402
+from wait import pace # noqa: E402
 
 
 def percentile(values, p):
@@ -152,7 +153,7 @@ class Searches(bench.Bench):
         planned = [float(x.split()[2]) for x in lines if x.startswith("Planning Time:")]
         say(f"  the statement of a look-up by name: {percentile(took, 50):.2f} ms, and {percentile(planned, 50):.2f} ms to plan it")
         with self.name_reader() as names:
-            time.sleep(5)
+            pace(5)
         say(f"  look-ups by name over HTTPS when nobody else asks: {names.times()}; {dict(names.answers)}")
 
     def run(self):

@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from pair import STOCK_PATH as PATH # noqa: E402
+from wait import wait_until # noqa: E402
 
 CACHE_DAYS = 14
 LIVING = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/systemd", "/var/lib/dbus", "/var/.updated", "/etc/.updated",
@@ -255,13 +256,13 @@ class Machine:
         return Path(f"/proc/{self.first}/root{path}").read_bytes()
 
     def wait(self, what, text, seconds=60, alive=True):
-        end = time.monotonic() + seconds
-        while not what():
-            if time.monotonic() > end:
-                raise Failed(f"{self.name}: waited {seconds} s for {text}")
-            if alive and self.proc.poll() is not None:
+        def look():
+            seen = what()
+            if not seen and alive and self.proc.poll() is not None:
                 raise Failed(f"{self.name} has ended: {' '.join(self.log.read_text().split()[-30:])}")
-            time.sleep(0.1)
+            return seen
+
+        wait_until(f"{self.name}: {text}", look, timeout=seconds, every=0.1, error=Failed)
 
     def files(self):
         """Every file and folder with its kind, mode and owner, but what a machine's own life changes."""

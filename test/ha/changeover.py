@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import net # noqa: E402
 from stage import Load, Stage # noqa: E402
+from wait import pace # noqa: E402
 
 SKIPPED = 77
 
@@ -57,11 +58,11 @@ def users(st, tag):
 
 def switchover(st, i):
     with users(st, f"sw{i}") as load:
-        time.sleep(0.5)
+        pace(0.5)
         _, took = order(st.a, "switchover")
         turn(st)
         st.home_again()
-        time.sleep(0.5)
+        pace(0.5)
         rows = load.stop()
     bad = [r for r in rows if r["role"] == "reader" and not r.get("ok")]
     return {"command": took, "writer's pause": gap(rows, "writer"), "reader's pause": gap(rows, "reader"), "failed reads": len(bad)}
@@ -69,7 +70,7 @@ def switchover(st, i):
 
 def promotion(st, i):
     with users(st, f"pr{i}") as load:
-        time.sleep(0.5)
+        pace(0.5)
         st.a.kill()
         st.b.wait_state("emergency")
         begun, took = order(st.b, "promote", "--yes")

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import net # noqa: E402
 from faults import FAULTS # noqa: E402
 from stage import Load, Stage # noqa: E402
+from wait import pace # noqa: E402
 
 DEFAULT = "node-kill,power-off,vaultd-kill,vaultd-stop,postgres-stop,all-stop,link-cut,link-cut-to-b,link-cut-to-a,disk-full"
 SKIPPED = 77
@@ -45,7 +46,7 @@ class CliReader(threading.Thread):
                 stderr=subprocess.PIPE, text=True, env=self.env)))
             self.collect(False)
             at += self.interval
-            time.sleep(max(0, at - time.monotonic()))
+            pace(at - time.monotonic())
         self.collect(True)
 
     def collect(self, wait):
@@ -72,17 +73,17 @@ def one(st, fault, tag):
     with Load(st) as load:
         load.worker("client", "reader", st.login("admin"), ("b",), st.accounts[:1], tag, only=None, answer=0.5)
         reader.start()
-        time.sleep(1)
+        pace(1)
         begun = time.monotonic()
         fault.do(st)
         try:
             first = load.wait_for(lambda r: r.get("mode") == "emergency" and r["t1"] > begun, timeout=6)["t1"] - begun
         except AssertionError:
             first = None
-        time.sleep(1.5)
+        pace(1.5)
         fault.undo(st)
         st.home_again()
-        time.sleep(0.5)
+        pace(0.5)
         reader.end()
         # The probe, which asks for emergency answers alone, is ended by force: it would go on asking for its patience's time.
     return first, reader.reads, reader.failed, reader.slowest

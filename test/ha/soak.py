@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import net # noqa: E402
 from stage import Failed, Load, Stage # noqa: E402
 import checker # noqa: E402
+from wait import PATIENCE_S, pace # noqa: E402
 
 SKIPPED = 77
 ROUNDS_OF_A_STAGE = 20 # then a new pair: what the checker compares grows with the history
@@ -63,7 +64,7 @@ def on(who, act, *args):
 
 
 def send(node, what, sig):
-    node.signal(what, sig)
+    node.signal(what, sig, timeout=0)
 
 
 def start_node(x, node):
@@ -88,7 +89,7 @@ def both_killed(x):
 def start_in_order(*order):
     def f(x):
         start(order[0])(x)
-        time.sleep(2)
+        pace(2)
         start(order[1])(x)
     return f
 
@@ -111,9 +112,9 @@ def journal_kill(x):
 
     def f():
         if await_emergency(x):
-            time.sleep(0.7)
+            pace(0.7)
             x.s.kill()
-            time.sleep(0.5)
+            pace(0.5)
             start("s")(x)
     x.spawn(f)
 
@@ -172,11 +173,12 @@ def order(who, *verb):
 
 
 def await_emergency(x):
+    """Not every fault leads there: for so long at most."""
     end = time.monotonic() + 8
     while x.s.state() != "emergency":
         if time.monotonic() > end or x.over.is_set():
             return False
-        time.sleep(0.1)
+        pace(0.1)
     return True
 
 
@@ -209,7 +211,7 @@ def merge_met(x):
             end = time.monotonic() + 15
         if end and state in ("standby", "alone", "synced"):
             return False
-        time.sleep(0.02)
+        pace(0.02)
     return False
 
 
@@ -223,7 +225,7 @@ def in_the_merge(strike, calm=lambda x: None):
                 if merge_met(x):
                     x.struck += 1
                     strike(x)
-                    time.sleep(1.5)
+                    pace(1.5)
             finally:
                 fast_again(x)
                 calm(x)
@@ -313,7 +315,7 @@ def play(x, faults):
     begun = time.monotonic()
     steps = sorted([(at, 0, name) for name, at, _ in faults] + [(at + lasts, 1, name) for name, at, lasts in faults])
     for at, undo, name in steps:
-        time.sleep(max(0, begun + at - time.monotonic()))
+        pace(begun + at - time.monotonic())
         fault = BY_NAME[name]
         (fault.undo if undo else fault.do)(x)
     x.over.set()
@@ -358,7 +360,7 @@ def check(st, rows, moved, latest):
     held("not Alive", alive, st)
     who_is_primary(st)
     for n in st.nodes[1:]:
-        held("diverged", checker.both_equal, st.a, n, timeout=30)
+        held("diverged", checker.both_equal, st.a, n, timeout=PATIENCE_S)
     reads = held("unlogged", checker.retrievals_logged_once, st.nodes[-1], rows)
     writes = held("lost", checker.writes_kept, st.nodes[-1], rows, siblings=moved)
     held("stale", checker.reads_are_fresh, latest, len(st.nodes) == 2, least=0 if moved else 1)
@@ -420,11 +422,11 @@ def one_round(st, sessions, seed, number, tally):
     x = Round(st, number)
     tag = f"s{seed}n{number}"
     with users(st, sessions, tag) as load:
-        load.wait_for(lambda r: r["role"] == "writer" and r.get("durability") == "both", timeout=30)
+        load.wait_for(lambda r: r["role"] == "writer" and r.get("durability") == "both", timeout=PATIENCE_S)
         begun, ended = play(x, faults)
         held("not Alive", alive, st)
         home = time.monotonic()
-        load.wait_for(lambda r: r["role"] == "writer" and r.get("ok") and r["t0"] > home, timeout=30)
+        load.wait_for(lambda r: r["role"] == "writer" and r.get("ok") and r["t0"] > home, timeout=PATIENCE_S)
         rows = load.stop()
     moved = any(o.startswith(("promote", "switchover")) for o in x.orders)
     st.moved = getattr(st, "moved", False) or moved

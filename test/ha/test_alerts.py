@@ -10,13 +10,13 @@ import checker
 from faults import FAULTS
 from orders import order
 from receivers import KINDS, Receivers
+from wait import PATIENCE_S, still_true, wait_until
 
 @pytest.fixture
 def alerts(st):
     r = Receivers(st)
     r.up()
     r.tell(st.b)
-    time.sleep(0.5) # the signal is on its way
     yield r
     r.forget(st.b)
     r.down()
@@ -34,13 +34,9 @@ def status(node):
     return node.status()[1]
 
 
-def wait_alerts(node, what, timeout=30):
+def wait_alerts(node, what, timeout=PATIENCE_S):
     """Until what the status says of alerts is as waited for."""
-    end = time.monotonic() + timeout
-    while not what(said := status(node)["alerts"]):
-        assert time.monotonic() < end, said
-        time.sleep(0.2)
-    return said
+    return wait_until("the status says of alerts what is waited for", lambda: status(node)["alerts"], what, timeout, every=0.2)
 
 
 @pytest.mark.h9
@@ -61,8 +57,7 @@ def test_a_test_alert_says_what_each_answered(st, alerts):
     # A certificate of somebody else's, and a key that everybody may read, are no way out.
     st.b.set("alert_ca", st.a.web_cert)
     alerts.key.chmod(0o644)
-    st.b.signal_supervisor(signal.SIGHUP)
-    time.sleep(0.5)
+    st.b.read_settings()
     before = {k: len(alerts.rows(k)) for k in KINDS}
     p = st.b.run("ha", "alert", "test", "--json", "--home", st.b.home, check=False)
     assert p.returncode == 1 and not any(t["accepted"] for t in json.loads(p.stdout)["targets"]), p.stdout
@@ -84,12 +79,12 @@ def test_a_lost_primary_is_told_to_all_three(st, alerts):
         assert row["data"]["code"] == "service_down" and "does not answer" in row["data"]["text"] and row["data"]["todo"]
     st.a.start(wait=False)
     for kind in KINDS:
-        over = alerts.wait_for(kind, of("emergency.ended", st.b), timeout=60)
+        over = alerts.wait_for(kind, of("emergency.ended", st.b))
         assert over > alerts.wait_for(kind, of("emergency.began", st.b))
-        alerts.wait_for(kind, of("node.alive", st.a), timeout=60)
-        alerts.wait_for(kind, of("node.alive", st.b), timeout=60)
+        alerts.wait_for(kind, of("node.alive", st.a))
+        alerts.wait_for(kind, of("node.alive", st.b))
     st.home_again()
-    time.sleep(1)
+    wait_until("all three have been told the same", lambda: {k: [r["id"] for r in alerts.rows(k)] for k in KINDS}, lambda had: len(set(map(tuple, had.values()))) == 1)
     ids = [r["id"] for r in alerts.rows("webhook")]
     assert len(set(ids)) == len(ids) and ids == sorted(ids), "UUIDv7 in the order of what happened"
     assert ids == [r["id"] for r in alerts.rows("syslog")] == [r["id"] for r in alerts.rows("smtp")]
@@ -121,7 +116,7 @@ def test_a_receiver_that_was_down_gets_all_later(st, alerts):
     alerts.wait_quiet("syslog") # so that nothing new wakes anybody: it is tried again by itself
     alerts.up("webhook", "smtp")
     for kind in ("webhook", "smtp"):
-        alerts.wait_for(kind, lambda r: sum(of("emergency.ended", st.b)(x) for x in alerts.rows(kind)) == 2, timeout=60)
+        alerts.wait_for(kind, lambda r: sum(of("emergency.ended", st.b)(x) for x in alerts.rows(kind)) == 2)
     st.home_again()
     wait_alerts(st.b, lambda a: a == {"waiting": 0, "failure": None})
     # At least once: a node that is killed with an answer on its way sends again, and the id tells.
@@ -154,17 +149,17 @@ def test_an_operator_orders_emergency(st):
         p = st.a.run("ha", "emergency", "on", "--home", st.a.home, check=False)
         assert p.returncode == 1 and "secondary" in p.stderr, p.stderr
         for what in ("agent", "vaultd"):
-            st.b.signal(what, signal.SIGKILL)
-            time.sleep(2)
-            assert st.b.state() == "emergency"
+            old = st.b.signal(what, signal.SIGKILL)
+            wait_until(f"{what} is there again", lambda: st.b.pids(what), lambda pids: pids and pids != old)
+            st.b.wait_state("emergency")
+            still_true("it is in emergency", st.b.state, 2, lambda state: state == "emergency")
         st.b.stop()
         st.b.start()
-        st.b.wait_state("emergency", timeout=10)
+        st.b.wait_state("emergency")
         assert "operator" in status(st.b)["why"]
-        time.sleep(2)
-        assert st.b.state() == "emergency", "an order is not taken back by a primary that serves"
+        still_true("an order is not taken back by a primary that serves", st.b.state, 2, lambda state: state == "emergency")
         assert emergency(st.b, "off")["state"] in ("emergency", "merging", "standby")
-        st.b.wait_state("standby", timeout=20)
+        st.b.wait_state("standby")
         assert status(st.b)["emergency_ordered"] is False
         st.home_again()
         rows = load.stop()
@@ -179,11 +174,10 @@ def test_an_order_does_not_keep_a_lost_primary_away(st):
     st.b.wait_state("emergency")
     emergency(st.b, "on")
     emergency(st.b, "off")
-    time.sleep(1)
-    assert st.b.state() == "emergency", "the primary is gone, order or not"
+    still_true("the primary is gone, order or not", st.b.state, 1, lambda state: state == "emergency")
     emergency(st.b, "on")
     order(st.b, "promote", "--yes")
-    st.b.wait_state("alone", "synced", timeout=20)
+    st.b.wait_state("alone", "synced")
     assert not (st.b.home / "replication/emergency.conf").exists()
     st.a.start(wait=False)
     st.home_again()
@@ -199,19 +193,18 @@ def retrieve(st, session):
 @pytest.mark.h5
 def test_old_data_is_given_out_only_when_unlocked(st):
     """Past max_emergency_age passwords stay in, until an administrator unlocks this outage; the next one is locked again."""
-    st.b.set("max_emergency_age", "4s")
-    st.b.signal_supervisor(signal.SIGHUP)
+    st.b.set("max_emergency_age", "20s")
+    st.b.read_settings()
     try:
         FAULTS["node-kill"].do(st)
         st.b.wait_state("emergency")
         session = st.login("admin", to=st.b)
         good = retrieve(st, session)
         assert good["status"] == 200 and good["body"]["fields"]["password"], good
-        time.sleep(5)
-        late = retrieve(st, session)
+        late = wait_until("the data is too old", lambda: retrieve(st, session), lambda r: r["status"] != 200, every=0.3)
         assert late["status"] == 403 and late["body"]["error"]["code"] == "emergency_too_old", late
         text = late["body"]["error"]["detail"]
-        assert late["headers"]["Holdfast-As-Of"] in text and "4 s" in text and "holdfast ha unlock" in text, text
+        assert late["headers"]["Holdfast-As-Of"] in text and "20 s" in text and "holdfast ha unlock" in text, text
         assert "too_old" in [r["code"] for r in status(st.b)["reasons"]]
         p = st.cli("get", "site 00001/root1", session=session, check=False)
         assert p.returncode == 1 and "max_emergency_age" in p.stderr and not p.stdout, p.stderr
@@ -220,21 +213,18 @@ def test_old_data_is_given_out_only_when_unlocked(st):
         assert retrieve(st, session)["status"] == 200
         st.b.signal("vaultd", signal.SIGKILL)
         st.b.wait_ready()
-        end = time.monotonic() + 5
-        while (again := retrieve(st, session))["status"] != 200 and time.monotonic() < end:
-            time.sleep(0.1)
-        assert again["status"] == 200, f"unlocked is for the outage, not for the process: {again}"
+        wait_until("unlocked is for the outage, not for the process", lambda: retrieve(st, session), lambda r: r["status"] == 200)
         st.a.start(wait=False)
         st.home_again()
         told = st.a.sql("SELECT e.body::json->>'reason', u.name FROM event e JOIN principal u ON u.id = e.actor WHERE e.kind = 90")
         assert ["the site burns", "admin"] in told, told
         FAULTS["node-kill"].do(st)
         st.b.wait_state("emergency")
-        time.sleep(5)
-        assert retrieve(st, st.login("admin", to=st.b))["status"] == 403, "the next outage is locked again"
+        session = st.login("admin", to=st.b)
+        wait_until("the next outage is locked again", lambda: retrieve(st, session), lambda r: r["status"] == 403, every=0.3)
     finally:
         st.b.set("max_emergency_age", "0")
-        st.b.signal_supervisor(signal.SIGHUP)
+        st.b.read_settings()
         if not st.a.proc:
             st.a.start(wait=False)
     st.home_again()

@@ -11,6 +11,7 @@ import checker
 from faults import FAULTS
 from orders import back_to_the_first, order
 from stage import PASSWORD
+from wait import wait_until
 
 BOTH, AGAIN = "site 00003/root3", "site 00004/root4" # accounts that both sides write to
 TAKEN, GIVEN = "site 00005/root5", "site 00006/root6" # shares on which they do not agree
@@ -144,21 +145,15 @@ def the_administrator_is_told(s, st):
     assert s.do("conflicts", "--acknowledge", "00000000", check=False).returncode == 1
     s.do("conflicts", "--acknowledge", "all")
     assert all(c["acknowledged"] for c in told(s)) and len(events(s, "admin_acknowledged")) == 3
-    end = time.monotonic() + 10 # the number is counted now and then
-    while "conflicts" in st.cli("login", "--ca", st.b.web_cert, st.b.url, "admin", session=st.dir / "told.session", input=PASSWORD + "\n").stderr:
-        assert time.monotonic() < end, "the login still tells of conflicts that were acknowledged"
-        time.sleep(0.3)
+    login = ("login", "--ca", st.b.web_cert, st.b.url, "admin")
+    wait_until("the login tells no more of conflicts that were acknowledged", lambda: st.cli(*login, session=st.dir / "told.session", input=PASSWORD + "\n").stderr,
+               lambda said: "conflicts" not in said, every=0.3) # the number is counted now and then
 
 
 def waiting(st):
     """What an administrator's own program is told; the count may be a second old."""
-    end = time.monotonic() + 5
-    while True:
-        r = st.call("client", st.dir / "told.session", st.b, "GET", "/v1/session")
-        n = r["body"].get("administration_conflicts", 0)
-        if n or time.monotonic() > end:
-            return n
-        time.sleep(0.2)
+    return wait_until("an administrator is told of conflicts",
+                      lambda: st.call("client", st.dir / "told.session", st.b, "GET", "/v1/session")["body"].get("administration_conflicts", 0), every=0.2)
 
 
 def the_log_tells_it_in_order(s, st):

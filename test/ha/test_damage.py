@@ -16,6 +16,7 @@ from orders import back_to_the_first
 from outage import play
 from seen import write_after
 from stage import On
+from wait import wait_until
 
 PAGE = 8192
 
@@ -45,10 +46,9 @@ def damage_table(st, node, table):
     # figures of a table this small, PostgreSQL reads all of it for each row.)
     st.a.sql(f"SELECT sum(hashtext(t::text)) FROM {table} t")
     st.a.sql("CHECKPOINT")
-    at, end = st.a.sql("SELECT pg_current_wal_lsn()")[0][0], time.monotonic() + 20
-    while node is not st.a and node.sql(f"SELECT pg_last_wal_replay_lsn() >= '{at}'") != [["t"]]:
-        assert time.monotonic() < end, "the log does not come in"
-        time.sleep(0.1)
+    at = st.a.sql("SELECT pg_current_wal_lsn()")[0][0]
+    if node is not st.a:
+        wait_until("the log comes in", lambda: node.sql(f"SELECT pg_last_wal_replay_lsn() >= '{at}'"), lambda rows: rows == [["t"]])
     path = node.home / "data/pg" / node.sql(f"SELECT pg_relation_filepath('{table}')")[0][0]
     node.sql("CHECKPOINT")
     with stopped(node):
@@ -70,12 +70,14 @@ def retrieve_each(on, node, st):
     return served, refused
 
 
-def copy_anew(node, timeout=20):
+def copy_anew(node):
     """As an operator does it: again, if the node has not yet seen that the primary is back."""
-    end = time.monotonic() + timeout
-    while (p := node.run("ha", "rejoin", "--home", node.home, check=False)).returncode != 0:
-        assert "the primary does not serve" in p.stderr and time.monotonic() < end, p.stderr
-        time.sleep(0.3)
+    def order():
+        p = node.run("ha", "rejoin", "--home", node.home, check=False)
+        assert p.returncode == 0 or "the primary does not serve" in p.stderr, p.stderr
+        return p
+
+    wait_until("the order is taken", order, lambda p: p.returncode == 0, every=0.3)
 
 
 # ---- pages ----
@@ -112,9 +114,9 @@ def test_damaged_log_on_a_secondary(two_disks):
     aside = set(b.home.glob("data/pg.damaged-*"))
     st.a.sql("VACUUM (FREEZE) event") # nor is a row to be frozen later
     damage_table(st, b, "event")
-    b.wait_state("standby", timeout=60)
+    b.wait_state("standby")
     with cut(st) as on:
-        r = on.call(b, "GET", "/v1/audit/verify", timeout=60)
+        r = on.call(b, "GET", "/v1/audit/verify")
         assert (r["status"], r["body"]["error"]["code"]) == (500, "data_damaged"), r
         served, refused = retrieve_each(on, b, st)
         assert served and not refused
@@ -147,7 +149,7 @@ def test_damaged_page_on_the_primary(two_disks):
     assert not (st.a.home / "damaged.backup").exists()
     p = st.a.run("ha", "switchover", "--home", st.a.home, check=False)
     assert p.returncode == 0, f"the way back that the status names is closed: {p.stderr}"
-    st.b.wait_state("synced", timeout=60)
+    st.b.wait_state("synced")
     served, refused = retrieve_each(On(st, "client", st.login("admin", to=st.b)), st.b, st)
     assert not refused, "the other disk has all of it"
     copy_anew(st.a)
@@ -179,7 +181,7 @@ def test_secondary_whose_postgresql_does_not_start(two_disks, what):
         assert p.returncode == 1 and "--primary NAME:PORT" in p.stderr, p.stderr
         b.run("ha", "rejoin", "--home", b.home, "--primary", f"{st.a.name}:2345")
     b.start(wait=False)
-    st.b.wait_state("standby", timeout=60)
+    st.b.wait_state("standby")
     st.home_again()
     kept = set(b.home.glob("data/pg.damaged-*")) - before
     assert len(kept) == (what == "control"), kept
@@ -220,7 +222,7 @@ def fill_b(st):
 def test_full_disk_of_a_standby(two_disks):
     """The primary goes on alone and says so; when there is room again everything is as before, by itself."""
     def during(load, begun):
-        load.wait_for(write_after(time.monotonic(), "local"), timeout=60)
+        load.wait_for(write_after(time.monotonic(), "local"))
         assert st.a.status()[0] == 4, "status must be Failed while the secondary cannot store anything"
 
     st = two_disks
@@ -252,10 +254,7 @@ def test_full_disk_in_emergency(two_disks):
                 answered.append(f"{run}-full{i}")
         assert refused == 3, "retrievals went on although nothing could be written"
         st.free_disk()
-        end = time.monotonic() + 20
-        while (r := retrieve(on, "after"))["status"] != 200:
-            assert time.monotonic() < end, f"it does not recover when there is room: {r}"
-            time.sleep(0.3)
+        wait_until("it recovers when there is room", lambda: retrieve(on, "after"), lambda r: r["status"] == 200, every=0.3)
         answered.append(f"{run}-after")
     st.home_again()
     logged(st, answered)

@@ -20,7 +20,7 @@ def cut(st):
     """The line between the nodes is cut: A alone, B in emergency. At the end all is as before."""
     st.net.cut_both("a", "b")
     try:
-        st.b.wait_state("emergency", timeout=20)
+        st.b.wait_state("emergency")
         yield
     finally:
         st.net.heal()
@@ -100,7 +100,7 @@ def test_written_read_kept_and_merged(st):
     on_a = st.a.sql(f"SELECT count(*) FROM version WHERE account = '{account}'")[0][0]
     try:
         st.net.cut_both("a", "b")
-        st.b.wait_state("emergency", timeout=20)
+        st.b.wait_state("emergency")
         session = st.login("admin", host="b", to=st.b) # known to B alone until the journal is home
         r = st.call("b", session, st.b, "POST", f"/v1/accounts/{account}/versions", {"fields": {"password": "emergency-1"}, "if_version": 1})
         assert (r["status"], r["body"]["version"]) == (201, 2), r
@@ -111,11 +111,11 @@ def test_written_read_kept_and_merged(st):
         files = b"".join(p.read_bytes() for p in (st.b.home / "data").glob("journal.db*"))
         assert b"emergency-1" not in files and b"emergency-2" not in files, "a secret stands plain in the journal"
         st.b.signal("vaultd", signal.SIGKILL)
-        st.b.wait_state("emergency", timeout=20)
+        st.b.wait_state("emergency")
         assert get(st, session, 3) == "emergency-2"
         st.b.kill()
         st.b.start(wait=False)
-        st.b.wait_state("emergency", timeout=30)
+        st.b.wait_state("emergency")
         assert get(st, before, 3) == "emergency-2"
         assert get(st, session, 3, "--version", "2") == "emergency-1"
         assert [(v["n"], v["current"], (v["node"] or {}).get("name")) for v in history(st, session, 3)] == \

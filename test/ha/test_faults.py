@@ -9,6 +9,7 @@ import checker
 from faults import FAULTS
 from outage import play
 from seen import emergency_after, primary_after, write_after
+from wait import wait_until
 
 @pytest.mark.h6
 @pytest.mark.h7
@@ -45,8 +46,8 @@ def test_primary_is_gone(st, name):
 def test_link_is_cut(st):
     """Scenario 1: site A goes on with everything at the primary, site B reads at the secondary."""
     def during(load, begun):
-        load.wait_for(write_after(begun, "local"), timeout=20)
-        load.wait_for(primary_after(time.monotonic(), "ra"), timeout=5)
+        load.wait_for(write_after(begun, "local"))
+        load.wait_for(primary_after(time.monotonic(), "ra"))
         assert st.a.status()[0] == 4 and st.b.status()[0] == 4, "status must be Failed while the link is cut"
 
     rows, begun, ended = play(st, FAULTS["link-cut"], during=during)
@@ -83,8 +84,8 @@ def test_secondary_is_killed_with_its_journal_full(st):
         load.wait_for(write_after(0, "both"))
         begun = time.monotonic()
         st.a.kill()
-        load.wait_for(emergency_after(begun), timeout=20)
-        time.sleep(2)
+        load.wait_for(emergency_after(begun))
+        wait_until("some more are answered", lambda: sum(emergency_after(begun)(r) for r in load.rows()), lambda n: n >= 50)
         st.b.kill()
         rows = load.rows()
         acked = [r for r in rows if emergency_after(begun)(r)]
@@ -92,7 +93,7 @@ def test_secondary_is_killed_with_its_journal_full(st):
         st.b.start(wait=False)
         # The primary is still gone: the secondary alone goes on where it was.
         again = time.monotonic()
-        load.wait_for(emergency_after(again), timeout=30)
+        load.wait_for(emergency_after(again))
         st.a.start(wait=False)
         st.home_again()
         rows = load.stop()
@@ -103,18 +104,15 @@ def fill_journal(st, load, rows_wanted=600):
     """Emergency by a cut link, with a journal long enough that the merge can be met in its middle."""
     begun = time.monotonic()
     st.net.cut_both("a", "b")
-    load.wait_for(emergency_after(begun), timeout=20)
-    end = time.monotonic() + 60
-    while sum(emergency_after(begun)(r) for r in load.rows()) < rows_wanted:
-        assert time.monotonic() < end, "the readers were too slow to fill the journal"
-        time.sleep(0.2)
+    load.wait_for(emergency_after(begun))
+    wait_until("the readers fill the journal", lambda: sum(emergency_after(begun)(r) for r in load.rows()), lambda n: n >= rows_wanted, timeout=180, every=0.2)
 
 
 def into_the_merge(st):
     """The link is back but slow, so that the merge takes its time; returns in the middle of it."""
     st.net.degrade(150, 0)
     st.net.heal()
-    st.b.wait_state("merging", timeout=60)
+    st.b.wait_state("merging")
 
 
 @pytest.mark.h7
@@ -127,7 +125,7 @@ def test_link_is_cut_in_the_middle_of_the_merge(st):
         left = st.b.health()[1]["journal"]
         print(f"{left} rows of the journal were not known to be home when the link was cut again")
         assert left > 0, "the merge was over before the link was cut"
-        time.sleep(5)
+        st.b.wait_state("emergency")
         st.net.degrade(0, 0)
         st.home_again()
         rows = load.stop()
@@ -145,7 +143,6 @@ def test_primary_restarts_in_the_middle_of_the_merge(st):
         print(f"{left} rows of the journal were not known to be home when the primary was killed")
         assert left > 0, "the merge was over before the primary was killed"
         st.net.degrade(0, 0)
-        time.sleep(1)
         st.a.start(wait=False)
         st.home_again()
         rows = load.stop()
@@ -160,14 +157,13 @@ def test_both_are_killed_and_restarted(st, first):
         load.wait_for(write_after(0, "both"))
         begun = time.monotonic()
         st.net.cut_both("a", "b")
-        load.wait_for(emergency_after(begun), timeout=20)
-        time.sleep(1)
+        load.wait_for(emergency_after(begun))
+        load.wait_for(write_after(begun, "local")) # each side has what the other does not
         st.a.kill()
         st.b.kill()
         st.net.heal()
         order = (st.a, st.b) if first == "a" else (st.b, st.a)
-        order[0].start(wait=False)
-        time.sleep(4)
+        order[0].start() # the other one is not there until this one stands by or serves
         order[1].start(wait=False)
         st.home_again()
         home = time.monotonic()
@@ -189,7 +185,7 @@ def test_secondary_is_restarted_while_the_primary_serves(st):
     with st.load() as load:
         load.wait_for(write_after(0, "both"))
         st.b.stop()
-        time.sleep(3)
+        load.wait_for(write_after(time.monotonic(), "local"))
         st.b.start(wait=False)
         st.home_again()
         rows = load.stop()
@@ -220,7 +216,7 @@ def test_status_says_what_is_wrong(st):
     st.net.cut_both("a", "b")
     try:
         for n in (st.a, st.b):
-            n.wait_status(4, timeout=20)
+            n.wait_status(4)
             code, obj = n.status()
             text = json.dumps(obj)
             assert obj.get("reason"), f"Failed without a reason: {text}"

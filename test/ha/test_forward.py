@@ -15,6 +15,7 @@ from faults import FAULTS
 from forwarding import ask, set_now, set_standby, token_of, wait_until_forwarding
 from memory import Markers, is_sanitized, memory
 from stage import PASSWORD, Load
+from wait import pass_time, wait_until
 
 CLIENT = net.HOSTS["client"]
 LOGIN, LOGIN_FAILED, RETRIEVED, VERSION_ADDED = 30, 31, 54, 53
@@ -129,9 +130,7 @@ def test_nothing_stays_in_the_standbys_memory(behind):
         status, _, got = ask(st, "client", st.b, "POST", f"/v1/accounts/{account}/retrieve", {"reason": "x"}, token)
         assert status == 200 and got["fields"] == fields
     assert ask(st, "client", st.b, "POST", "/v1/session", {"name": "admin", "password": m.make("wrong login")})[0] == 401
-    time.sleep(1)
-    found = m.in_memory(st.b)
-    assert found == set(), found
+    wait_until("nothing of it is in the standby's memory", lambda: m.in_memory(st.b), lambda found: not found)
     assert m.on_disk(st.b) == set()
     assert not [name for pid in st.b.pids("all") for name, _, data in memory(pid) if token.encode() in data]
 
@@ -236,7 +235,7 @@ def test_reads_go_on_through(behind, name):
             load.wait_for(through_b(begun, "emergency"))
             reader(st, load, tag + "e") # logs in in emergency
             load.wait_for(lambda r: r["tag"] == tag + "e" and r["ok"])
-        time.sleep(1)
+        pass_time(1, "the fault lasts, and users work on meanwhile")
         FAULTS[name].undo(st)
         st.net.cut_both("client", "a")
         st.home_again()
@@ -260,24 +259,22 @@ def test_change_whose_outcome_is_not_known_says_so(behind):
     """The primary is cut off with the change in its hands: 504 once this node knows that it is lost, and no second try."""
     st, got = behind, {}
     wait_until_forwarding(st)
-    st.b.set("metrics_token", "counters")
-    st.b.signal_supervisor(signal.SIGHUP)
+    set_now(st.b, "metrics_token", "counters")
     token, account = token_of(st.admin), st.accounts[2]
     path = f"/v1/accounts/{account}/versions"
 
     def change(value):
         return ask(st, "client", st.b, "POST", path, {"fields": {"password": value}}, token, timeout=30)
 
-    while ask(st, "client", st.b, "GET", "/v1/metrics", token="counters")[0] != 200:
-        time.sleep(0.1)
+    metrics = lambda: ask(st, "client", st.b, "GET", "/v1/metrics", token="counters")
+    wait_until("metrics are given out", lambda: metrics()[0], lambda status: status == 200)
     n = len(st.b.sql(f"SELECT 1 FROM event WHERE kind = {VERSION_ADDED} AND object = '{account}'"))
     st.a.signal("keyd", signal.SIGSTOP) # no event can be chained
     try:
         t = threading.Thread(target=lambda: got.update(r=change("unsure")))
         t.start()
-        while "\nholdfast_forwarding 1\n" not in ask(st, "client", st.b, "GET", "/v1/metrics", token="counters")[2]:
-            assert t.is_alive(), got
-        time.sleep(1) # it is with the primary by now
+        wait_until("the standby hands a request on", lambda: metrics()[2], lambda text: "\nholdfast_forwarding 1\n" in text, also=lambda: got, every=0.1)
+        pass_time(1, "the request arrives at the primary, which cannot say so while its keyd stands still")
         begun = time.monotonic()
         st.net.cut_both("a", "b")
         # Reads go on meanwhile.

@@ -19,6 +19,7 @@ import net
 from faults import FAULTS, Fault
 from seen import write_after
 from stage import PASSWORD, Load
+from wait import pass_time, wait_until
 
 HERE = Path(__file__).resolve().parent / "lib"
 PAGE = Path(__file__).resolve().parents[2] / "docs/ha.md"
@@ -64,12 +65,16 @@ class Proxy:
         assert checked.returncode == 0 and "WARNING" not in checked.stderr, checked.stderr
         self.log = open(d / "haproxy.log", "w")
         self.proc = subprocess.Popen([*prefix, HAPROXY, "-db", "-f", str(d / "haproxy.cfg")], stdout=self.log, stderr=self.log)
-        end = time.monotonic() + 20
-        while "200 primary" not in self.get("/v1/sys/health"):
-            assert self.proc.poll() is None and time.monotonic() < end, "HAProxy does not lead to the primary"
-            time.sleep(0.1)
-        time.sleep(1) # every node has been looked at by now
+        self.leads_to("200 primary")
+        pass_time(1, "HAProxy looks at every node each half second, and shows it to nobody")
         return self
+
+    def leads_to(self, mode):
+        def look():
+            assert self.proc.poll() is None, "HAProxy has ended"
+            return self.get("/v1/sys/health")
+
+        wait_until(f"HAProxy leads to {mode}", look, lambda said: mode in said)
 
     def get(self, path):
         """Status and mode of one answer to a browser without a session; "" when there is none."""
@@ -139,8 +144,8 @@ def play(st, proxy, fault, tag):
         begun = time.monotonic()
         fault.do(st)
         if fault.emergency and not fault.name.startswith("link-cut"):
-            load.wait_for(seen("emergency", begun), timeout=25)
-        time.sleep(HOLD_S)
+            load.wait_for(seen("emergency", begun))
+        pass_time(HOLD_S, "the fault lasts, and users work on meanwhile")
         fault.undo(st)
         st.home_again()
         home = time.monotonic()
@@ -187,10 +192,7 @@ def test_session_begun_in_emergency_goes_home(three, proxy):
     tag = f"e{time.monotonic_ns()}"
     with Load(three) as load:
         FAULTS["node-kill"].do(three)
-        end = time.monotonic() + 20
-        while "emergency" not in proxy.get("/v1/sys/health"):
-            assert time.monotonic() < end, "nobody gives emergency access"
-            time.sleep(0.1)
+        proxy.leads_to("emergency")
         for i in (1, 2):
             proxy.browser(load, f"{tag}-{i}", interval=0.02)
             load.wait_for(seen("emergency", 0, f"{tag}-{i}"))
@@ -198,10 +200,8 @@ def test_session_begun_in_emergency_goes_home(three, proxy):
         held = [n for n in (three.b, three.c) if n.signal("agent", signal.SIGSTOP)]
         try:
             FAULTS["node-kill"].undo(three)
-            end = time.monotonic() + 20
-            while "primary" not in proxy.get("/v1/sys/health"):
-                assert time.monotonic() < end, "HAProxy does not lead to the primary"
-            time.sleep(1)
+            proxy.leads_to("primary")
+            pass_time(1, "users come to the primary, which does not know their sessions yet")
         finally:
             for n in held:
                 n.signal("agent", signal.SIGCONT)

@@ -12,6 +12,7 @@ import pytest
 import checker
 from damage import cut, log_since, logged, mark, wait_reason
 from stage import On
+from wait import wait_until
 
 PAGE = 4096
 LOG_CUT = 10
@@ -61,12 +62,9 @@ def retrieve_all(st, on, run, n):
     return reasons
 
 
-def reveals_nothing(st, on, reason, timeout=20):
+def reveals_nothing(st, on, reason):
     """Soon, and from then on."""
-    end = time.monotonic() + timeout
-    while (r := retrieve(st, on, reason))["status"] == 200:
-        assert time.monotonic() < end, "it goes on revealing although the journal is damaged"
-        time.sleep(0.5)
+    wait_until("it ends revealing: the journal is damaged", lambda: retrieve(st, on, reason), lambda r: r["status"] != 200, every=0.5)
     for _ in range(3):
         r = retrieve(st, on, reason)
         assert r["status"] == 503 and "s3cret" not in json.dumps(r), r
@@ -75,13 +73,10 @@ def reveals_nothing(st, on, reason, timeout=20):
 
 def rest_goes_on(st):
     """The line is whole again: the primary serves and has both disks, nothing was merged; both nodes say what is wrong."""
-    wait_reason(st.a, "journal_unreadable", st.b, timeout=40)
-    reason = wait_reason(st.b, "journal_unreadable", st.b, timeout=40)
+    wait_reason(st.a, "journal_unreadable", st.b)
+    reason = wait_reason(st.b, "journal_unreadable", st.b)
     assert "holdfast ha repair-journal" in reason["todo"] and reason["detail"], reason
-    end = time.monotonic() + 30
-    while st.a.state() != "synced":
-        assert time.monotonic() < end, "a damaged journal keeps commits from being on both disks"
-        time.sleep(0.2)
+    wait_until("commits are on both disks, whatever the journal is like", st.a.state, lambda state: state == "synced")
     r = On(st, "client", st.login("admin")).call(st.a, "POST", f"/v1/accounts/{st.accounts[2]}/versions", {"fields": {"password": "meanwhile"}})
     assert r["status"] in (200, 201) and r["headers"]["Holdfast-Durability"] == "both", r
     assert st.a.status()[0] == st.b.status()[0] == 4
@@ -119,7 +114,7 @@ def test_damaged_while_it_is_in_use(st):
         in_one_file(journal_of(st.b))
         last_page(journal_of(st.b))
         reveals_nothing(st, on, f"{run}-while")
-        wait_reason(st.b, "journal_unreadable", st.b, timeout=30)
+        wait_reason(st.b, "journal_unreadable", st.b)
         assert "the journal is damaged" in log_since(st.b, since)
     rest_goes_on(st)
     assert logged_of(st, reasons) == [], "rows of a damaged journal were merged"
@@ -155,8 +150,8 @@ def test_damaged_at_the_start(st, how):
         how(journal)
         bad = journal.read_bytes()
         st.b.start(wait=False)
-        wait_reason(st.b, "journal_unreadable", st.b, timeout=40)
-        st.b.wait_state("emergency", timeout=30)
+        wait_reason(st.b, "journal_unreadable", st.b)
+        st.b.wait_state("emergency")
         reveals_nothing(st, on, f"{run}-while")
         assert journal.read_bytes() == bad, "a damaged journal was written to"
     rest_goes_on(st)
@@ -187,17 +182,17 @@ def test_one_letter_before_the_merge(st):
         in_one_file(journal_of(st.b))
         change_a_letter(journal_of(st.b), reasons[5])
         reasons += retrieve_all(st, on, f"{run}-after", 1) # a new row: no process goes by what it read before the change
-    reason = wait_reason(st.b, "merge_refused", st.b, timeout=40)
+    reason = wait_reason(st.b, "merge_refused", st.b)
     event = int(reason["detail"].split("event ")[1].split()[0])
     assert "--before EVENT" in reason["todo"], reason
     assert logged_of(st, reasons) == reasons[:5]
     with cut(st) as on:
         st.b.stop()
         st.b.start(wait=False)
-        st.b.wait_state("emergency", timeout=30)
+        st.b.wait_state("emergency")
         on = On(st, "b", on.session)
         reveals_nothing(st, on, f"{run}-while")
-        reason = wait_reason(st.b, "service_cannot", st.b, timeout=30)
+        reason = wait_reason(st.b, "service_cannot", st.b)
         assert f"repair-journal --before {event}" in reason["detail"], reason
     st.b.stop()
     p = st.b.run("ha", "repair-journal", "--home", st.b.home, check=False)

@@ -16,6 +16,7 @@ import pytest
 import checker
 import net
 from stage import PASSWORD, On
+from wait import wait_until
 
 ZERO = "00000000-0000-0000-0000-000000000000"
 # Every kind of address that reveals or changes something; {account} and {resource} are real ones.
@@ -48,7 +49,7 @@ def emergency(st):
     """B in emergency by a cut link."""
     st.net.cut_both("a", "b")
     try:
-        st.b.wait_state("emergency", timeout=20)
+        st.b.wait_state("emergency")
         yield
     finally:
         st.net.heal()
@@ -131,7 +132,7 @@ def test_channel_refuses_what_is_not_tls(st, user):
 
 
 def psql(st, host, conninfo, sql="SELECT 1"):
-    return subprocess.run([*st.net.exec_prefix(host), "psql", "-X", "-t", "-A", "-w", "-c", sql, conninfo], capture_output=True, text=True, timeout=30)
+    return subprocess.run([*st.net.exec_prefix(host), "psql", "-X", "-t", "-A", "-w", "-c", sql, conninfo], capture_output=True, text=True, timeout=60)
 
 
 def conninfo(st, user, cert=None, key=None, database="holdfast", extra=""):
@@ -218,10 +219,10 @@ def test_answer_means_journal_on_disk(st):
             st_files = b"".join(p.read_bytes() for p in (st.b.home / "data").glob("journal.db*"))
             assert reason.encode() in st_files, "answered before it was in the journal"
         st.b.signal("vaultd", signal.SIGKILL)
-        st.b.wait_state("emergency", timeout=20)
+        st.b.wait_state("emergency")
         st.b.kill()
         st.b.start(wait=False)
-        st.b.wait_state("emergency", timeout=30)
+        st.b.wait_state("emergency")
         with sqlite3.connect(f"file:{st.b.home}/data/journal.db?mode=ro", uri=True) as db:
             tables = [r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             blob = b"".join(bytes(v) if isinstance(v, bytes) else b"" for t in tables for row in db.execute(f'SELECT * FROM "{t}"') for v in row)
@@ -294,9 +295,9 @@ def test_key_is_not_in_the_pack_and_only_needed_at_start(st):
     st.a.key_file.rename(away)
     try:
         # Without the file everything goes on, even over a crash of the process that speaks with the network.
-        st.a.signal("vaultd", signal.SIGKILL)
-        time.sleep(0.2)
-        st.a.wait_ready(10)
+        old = st.a.signal("vaultd", signal.SIGKILL)
+        wait_until("vaultd is another one", lambda: st.a.pids("vaultd"), lambda pids: pids and pids != old)
+        st.a.wait_ready()
         on = On(st, "a", st.login("admin"))
         assert on.call(st.a, "POST", f"/v1/accounts/{st.accounts[4]}/retrieve", {"reason": "h12"})["status"] == 200
         st.home_again()

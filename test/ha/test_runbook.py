@@ -8,10 +8,8 @@ import json
 import re
 import shlex
 import shutil
-import signal
 import sqlite3
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +20,7 @@ from faults import FAULTS
 from pair import Node, give
 from receivers import Receivers
 from stage import PASSWORD, Stage
+from wait import wait_until
 import os
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/runbook.md"
@@ -154,17 +153,17 @@ def test_users_reach_the_secondary_only(book):
 def test_data_is_too_old(book):
     st = book.st
     st.b.set("max_emergency_age", "1s")
-    st.b.signal_supervisor(signal.SIGHUP)
+    st.b.read_settings()
     st.a.kill()
     st.b.wait_state("emergency")
     session = st.login("admin", to=st.b)
-    time.sleep(2)
+    wait_until("its data is too old", lambda: [r["code"] for r in st.b.status()[1]["reasons"]], lambda codes: "too_old" in codes)
     assert "unlock" in book.on(st.b, "The primary is down, or the line is cut, and it will come back", "holdfast ha status", code=4)
     assert "unlock" in st.cli("get", ACCOUNT, session=session, check=False).stderr
     book.by(session, "Its data is too old (`too_old`)", "holdfast ha unlock")
     assert st.cli("get", ACCOUNT, session=session).stdout == SECRET + "\n"
     st.b.set("max_emergency_age", "0")
-    st.b.signal_supervisor(signal.SIGHUP)
+    st.b.read_settings()
     st.a.start(wait=False)
     st.home_again()
 
@@ -174,7 +173,6 @@ def test_alerts_arrive(book):
     r = Receivers(book.st)
     r.up()
     r.tell(book.st.b)
-    time.sleep(0.5)
     try:
         said = book.on(book.st.b, "Do alerts arrive?", "holdfast ha alert test")
         assert said.count("yes") == 3, said
@@ -288,10 +286,7 @@ def test_certificate_is_not_trusted(book, tmp_path):
     st.b.stop()
     st.b.start(wait=False)
     st.a.wait_status(4)
-    end = time.monotonic() + 60
-    while "cert_untrusted" not in json.dumps(st.a.status()[1]):
-        assert time.monotonic() < end, st.a.status()
-        time.sleep(0.2)
+    wait_until("the primary says that it does not trust the certificate", lambda: json.dumps(st.a.status()[1]), lambda said: "cert_untrusted" in said)
     assert "cert import" in book.on(st.a, "Is all well?", "holdfast ha status", code=4), "the status says what to do"
     os.chmod(ca / "ca.crt", 0o644)
     book.on(st.a, heading, "holdfast cert import FILE", FILE=ca / "ca.crt")

@@ -11,6 +11,7 @@ import checker
 from damage import logged
 from pair import stat_of
 from stage import On
+from wait import wait_until
 
 SLOT = "SELECT slot_name, active, wal_status, restart_lsn FROM pg_replication_slots"
 
@@ -66,19 +67,16 @@ def copier(node):
     return found[0] if found else None
 
 
-def hold_copy(st, timeout=90):
+def hold_copy(st):
     """Until the copy is under way; it stands still then. What the node says of it meanwhile."""
-    end, new = time.monotonic() + timeout, st.b.home / "data/pg.new"
-    while not (pid := copier(st.b)) or not (new / "base").exists():
-        assert time.monotonic() < end, f"no copy was begun: {st.b.state()}"
-        time.sleep(0.002)
+    new = st.b.home / "data/pg.new"
+    pid = wait_until("a copy is begun", lambda: copier(st.b) if (new / "base").exists() else None, timeout=120, every=0.002, also=st.b.state)
     try:
         st.b._quietly(pid, signal.SIGSTOP)
     finally:
         assert copier(st.b) == pid, "the copy was over before it could be interrupted"
     assert st.b.pids("postmaster"), "the copy is made with the old database stopped: nobody could be served if the primary was lost now"
-    time.sleep(0.5)
-    assert "copying the" in st.b.status()[1]["why"], st.b.status()[1]["why"]
+    wait_until("the status says that it copies", lambda: st.b.status()[1]["why"], lambda why: "copying the" in why)
     return pid
 
 
@@ -110,7 +108,7 @@ class Reader:
 def test_away_for_long(st):
     """The copy is interrupted by the line, and by kill -9 of the node. Each time it serves with the age of what it has, and goes on by itself."""
     st.net.cut_both("a", "b")
-    st.b.wait_state("emergency", timeout=30)
+    st.b.wait_state("emergency")
     reader = Reader(st)
     as_of = reader.read(5)
     gone = st.a.sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')")[0][0]
@@ -118,7 +116,7 @@ def test_away_for_long(st):
     lose_slot(st)
     st.cli("put", "site 00001/root1", input="made-meanwhile\n")
     st.b.start(wait=False)
-    st.b.wait_state("emergency", timeout=30)
+    st.b.wait_state("emergency")
     assert reader.read() <= as_of < gone, "older data claims to be newer than it is"
 
     st.net.heal()
@@ -127,7 +125,7 @@ def test_away_for_long(st):
     logged(st, reader.reasons) # the journal was home before
     st.net.cut_both("a", "b")
     st.b._quietly(pid, signal.SIGCONT)
-    st.b.wait_state("emergency", timeout=30)
+    st.b.wait_state("emergency")
     assert reader.read() <= as_of, "half a copy was served"
 
     st.net.heal()
@@ -135,7 +133,7 @@ def test_away_for_long(st):
     st.net.cut_both("a", "b")
     st.b.kill()
     st.b.start(wait=False)
-    st.b.wait_state("emergency", timeout=30)
+    st.b.wait_state("emergency")
     assert reader.read(3) <= as_of
 
     st.net.heal()

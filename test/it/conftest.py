@@ -12,8 +12,8 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "lib"), str(HERE.parent / "lib"), str(HERE)]
-from nodes import PASSWORD, ROOT, Person, Ports, copy_of, scratch_folder # noqa: E402
-from pair import STOCK_PATH, Node # noqa: E402
+from nodes import ROOT, Person, Ports, copy_of, scratch_folder # noqa: E402
+from pair import PASSWORD, STOCK_PATH, Node # noqa: E402
 
 os.environ["PATH"] = STOCK_PATH # nothing that this machine alone provides
 

@@ -28,6 +28,7 @@ import checker # noqa: E402
 from fastclient import Client # noqa: E402
 from faultpage import FaultPage, places_in_sources # noqa: E402
 from pair import PASSWORD, Failed, Node, free_port, give, make_pair # noqa: E402
+from wait import pace, wait_until # noqa: E402
 
 SECRET = "s3cret-of-the-sweep"
 LEFT_OVER = re.compile(r"/(?!base/)[^/]+\.(conf|crt|key|signal|backup|progress)\.(?!sealed|backup)[A-Za-z0-9]{6}$|\.part$|/pg\.new$|/pg\.old$|/rejoin\.conf$"
@@ -112,7 +113,7 @@ class Pair:
                     break
             if done == times:
                 break
-            time.sleep(0.2)
+            pace(0.2)
         client.close()
         if done < times:
             raise Wrong("no node takes a write")
@@ -144,12 +145,13 @@ class Pair:
         raise Wrong(f"{' '.join(map(str, args))} does not succeed when tried again: {p.stderr.strip()}")
 
     def wait_until(self, what, seconds, name):
-        end = time.monotonic() + seconds
-        while not what():
-            if time.monotonic() > end:
-                raise Wrong(f"not within {seconds} s: {name}")
-            self.revive()
-            time.sleep(0.05)
+        def look():
+            seen = what()
+            if not seen:
+                self.revive()
+            return seen
+
+        wait_until(name, look, timeout=seconds, error=Wrong)
 
     def revive(self):
         """A node that gave up because of the fault is started again, as its operator does; it has to say why."""

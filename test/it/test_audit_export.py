@@ -3,11 +3,12 @@
 import json
 import signal
 import subprocess
-import time
 
 import pytest
 
-from nodes import PASSWORD, Person
+from nodes import Person
+from pair import PASSWORD
+from wait import pass_time
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +234,7 @@ def test_stopped_leaves_nothing(shared, boss, folder, exports):
     for delay in (0.01, 0.03, 0.06, 0.1):
         p = subprocess.Popen(shared.argv("audit", "export", target), env=dict(shared.env, HOLDFAST_SESSION=str(boss.session)),
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(delay)
+        pass_time(delay, "the signal comes at this moment of the run")
         p.send_signal(signal.SIGINT)
         p.wait(30)
         left = list(folder.glob("stopped.export*"))

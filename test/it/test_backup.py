@@ -6,13 +6,13 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 import zipfile
 
 import pytest
 
 from nodes import processes_below, scratch_folder
 from pair import Node, give
+from wait import still_true, wait_until
 
 SECRET = "s3cret-of-the-core-switch"
 
@@ -133,19 +133,24 @@ def test_folder_that_is_not_writable(made):
     assert p.returncode == 1 and "cannot write" in p.stderr
 
 
+def begins(p, there):
+    """Until the program's work shows."""
+    def look():
+        seen = there()
+        assert seen or p.poll() is None, p.stderr.read()
+        return seen
+
+    wait_until("the program's work shows", look, every=0.002)
+
+
 def test_hang_up_leaves_nothing(made):
     """Ctrl-C at any moment: the file is whole or not there."""
     other = made.dir / "c.backup"
     p = subprocess.Popen(made.node.argv("backup", other, "--home", made.node.home), stderr=subprocess.PIPE, text=True)
-    while not list(made.dir.glob("c.backup*")):
-        assert p.poll() is None, p.stderr.read()
-        time.sleep(0.002)
+    begins(p, lambda: list(made.dir.glob("c.backup*")))
     p.send_signal(signal.SIGINT)
     p.wait()
-    deadline = time.monotonic() + 20
-    while list(made.dir.glob("*.part")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until("no half of a file is left", lambda: list(made.dir.glob("*.part")), lambda left: not left)
     assert not other.exists() or verify(made, other).returncode == 0
     other.unlink(missing_ok=True)
 
@@ -232,9 +237,7 @@ def test_not_a_backup(made, target):
 
 def test_interrupted_restore_leaves_nothing(made, target):
     p = subprocess.Popen(target.argv("restore", made.file, "--home", target.home, "--key-file", target.key_file), stderr=subprocess.PIPE, text=True)
-    while not (target.home / "data/pg").exists():
-        assert p.poll() is None, p.stderr.read()
-        time.sleep(0.005)
+    begins(p, (target.home / "data/pg").exists)
     p.send_signal(signal.SIGINT)
     assert p.wait() == 1
     assert not target.home.exists()
@@ -269,10 +272,13 @@ def test_an_old_secondary_does_not_follow(holdfast, ports):
             first.stop()
             assert restore(again, file, "--name", "127.0.0.1").returncode == 0
             again.start()
-            time.sleep(6)
-            assert second.sql("SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'")[0][0] == "0"
-            assert again.sql("SELECT count(*) FROM pg_stat_replication")[0][0] == "0"
-            assert second.status() and second.run("ha", "status", "--home", second.home, check=False).returncode == 4
+            second.wait_status(4)
+
+            def streams():
+                return [int(n.sql(f"SELECT count(*) FROM {where}")[0][0]) for n, where in ((second, "pg_stat_wal_receiver WHERE status = 'streaming'"), (again, "pg_stat_replication"))]
+
+            still_true("the old secondary does not follow it", streams, 6, lambda seen: seen == [0, 0], every=0.3)
+            assert second.status()[0] == 4
             assert again.health()
         finally:
             for n in (first, second, again):

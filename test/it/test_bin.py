@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from nodes import PASSWORD, Person, scratch_folder
+from nodes import Person, scratch_folder
+from pair import PASSWORD
 from packs import Stage, join
 from wait import wait_until
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import re
 import shutil
 import signal
@@ -14,6 +13,7 @@ import uuid
 
 import pytest
 from api import Api
+from wait import wait_until
 
 MASTER = "keepass-master-password"
 
@@ -456,14 +456,10 @@ def test_the_service_falls_on_the_way(hire, where):
 
     first = threading.Thread(target=ask, args=["POST"], kwargs={"raw": data})
     first.start()
-    end = time.monotonic() + 30
-    while (r := ask("GET")) is None or r.json["state"] == "unknown":
-        assert time.monotonic() < end
+    wait_until("the import has begun", lambda: ask("GET"), lambda r: r and r.json["state"] != "unknown", every=0)
     her.node.signal("vaultd", signal.SIGKILL)
     first.join()
-    while (r := ask("POST", raw=data)) is None or r.status != 200:
-        assert time.monotonic() < end, r
-        time.sleep(0.05)
+    r = wait_until("the import is taken when it is asked for again", lambda: ask("POST", raw=data), lambda r: r and r.status == 200)
     assert r.json["state"] == "stored" and r.json["accounts"] == rows
     assert ask("GET").json["state"] == "stored"
     assert there(her, "falls") == rows

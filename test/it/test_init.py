@@ -7,11 +7,11 @@ import shutil
 import signal
 import stat
 import subprocess
-import time
 
 import pytest
 from nodes import paragraph, processes_below, tree
 from pair import give
+from wait import pass_time, wait_until
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone becomes another user")
@@ -200,7 +200,7 @@ def test_interrupted_leaves_nothing(new_node, where, sig, after):
     deep = where / "a/b/home" # folders above the home are ours to remove too
     p = subprocess.Popen(n.argv("init", "--home", deep, "--key-file", where / "m.key"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                          text=True, start_new_session=True)
-    time.sleep(after)
+    pass_time(after, "the signal comes at this moment of the run")
     if p.poll() is None:
         p.send_signal(sig)
     _, err = p.communicate(timeout=30)
@@ -216,11 +216,14 @@ def test_crash_in_the_middle_leaves_nothing(new_node, where):
     n = new_node()
     p = subprocess.Popen(n.argv("init", "--home", n.home, "--key-file", n.key_file), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     child = None
-    end = time.monotonic() + 20
-    while time.monotonic() < end and not (child and (n.home / "data/pg/PG_VERSION").exists()):
+
+    def halfway():
+        nonlocal child
         kids = open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()
         child = int(kids[0]) if kids else child
-        time.sleep(0.01)
+        return child and (n.home / "data/pg/PG_VERSION").exists()
+
+    wait_until("PostgreSQL's data are begun", halfway, every=0.01)
     os.kill(child, signal.SIGKILL)
     _, err = p.communicate(timeout=30)
     assert p.returncode == 1 and "fell over" in err

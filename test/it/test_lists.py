@@ -6,8 +6,7 @@ import time
 import pytest
 
 from api import Api
-from nodes import PASSWORD
-from pair import Node, free_port, give, make_pair
+from pair import PASSWORD, Node, free_port, give, make_pair
 
 USERS, EACH, ACCOUNTS = 4, 3, 120
 

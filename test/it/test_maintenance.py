@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from nodes import PASSWORD, Person, scratch_folder
+from nodes import Person, scratch_folder
+from pair import PASSWORD
 from packs import Stage, join
 from wait import wait_until
 from webhook import Receiver

@@ -3,10 +3,10 @@
 import re
 import signal
 import subprocess
-import time
 
 import pytest
 from nodes import copy_of
+from wait import wait_until
 
 
 @pytest.fixture
@@ -19,13 +19,6 @@ def primary(template, new_node):
 
 def rows(node):
     return [r[0] for r in node.sql("SELECT name FROM node ORDER BY name")]
-
-
-def until(condition, timeout=30):
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def orders_waiting(node):
@@ -93,14 +86,14 @@ def test_what_may_be_done_yet_is_said(primary):
     held = Held(primary, "LOCK TABLE node IN SHARE MODE")
     try:
         p = remove(primary)
-        until(lambda: orders_waiting(primary) == 1)
+        wait_until("the order waits", lambda: orders_waiting(primary), lambda n: n == 1)
         held.do("SELECT FROM ha_request FOR UPDATE")
         out, err = p.communicate(timeout=60)
     finally:
         held.release()
     said = re.sub(r"\s+", " ", err)
     assert p.returncode == 1 and "it is not known" in said and "holdfast ha status" in said, (p.returncode, out, said)
-    until(lambda: orders_waiting(primary) == 0)
+    wait_until("no order waits", lambda: orders_waiting(primary), lambda n: n == 0)
     p = primary.run("ha", "remove", "127.0.0.2", "--yes", "--home", primary.home, check=False)
     assert p.returncode == 0 or "if it was taken out before" in p.stderr
     assert rows(primary) == ["localhost"]

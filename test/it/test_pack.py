@@ -8,7 +8,6 @@ import re
 import shutil
 import stat
 import subprocess
-import time
 import zipfile
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from nodes import copy_of, scratch_folder
 from packs import Stage, join, make_node
 from pair import drop_prefix, give
+from wait import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -312,10 +312,7 @@ def receive(node, slot, folder, seconds):
 
 
 def wait_active(node, slot):
-    end = time.monotonic() + 10
-    while node.sql(f"SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'") != [["t"]]:
-        assert time.monotonic() < end, "nobody streams from the slot"
-        time.sleep(0.02)
+    wait_until("somebody streams from the slot", lambda: node.sql(f"SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'"), lambda rows: rows == [["t"]])
 
 
 def test_a_slot_that_is_in_use_for_a_moment_is_waited_for(stage):
@@ -392,11 +389,8 @@ def test_certificate_of_an_authority_has_to_be_imported(stage):
         status = stage.primary.status()[1]
         return (next(n for n in status["nodes"] if n["name"] == "127.0.0.3")["service"], [r["code"] for r in status["reasons"] if r["node"] == "127.0.0.3"])
 
-    def wait_for(what, seconds=30):
-        end = time.monotonic() + seconds
-        while not what(*seen()):
-            assert time.monotonic() < end, seen()
-            time.sleep(0.1)
+    def wait_for(what):
+        wait_until("the status says what is waited for", seen, lambda found: what(*found), every=0.1)
 
     wait_for(lambda service, codes: "cert_untrusted" in codes)
     stage.primary.run("cert", "import", ca / "ca.crt", "--home", stage.primary.home)

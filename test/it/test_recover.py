@@ -9,9 +9,9 @@ import time
 import pytest
 
 from factor import totp
-from nodes import PASSWORD, Person, scratch_folder, tree
+from nodes import Person, scratch_folder, tree
 from packs import Stage, join
-from pair import give
+from pair import PASSWORD, give
 from wait import wait_until
 from webhook import Receiver
 

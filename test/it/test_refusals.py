@@ -9,21 +9,19 @@ import contextlib
 import hashlib
 import json
 import os
-import pwd
 import re
 import shutil
-import signal
 import socket
 import stat
 import subprocess
-import time
 import zipfile
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from nodes import PASSWORD, ROOT, Person, Ports, copy_of, scratch_folder
-from pair import USER, Node, make_pair, stat_of, give
+from nodes import ROOT, Person, Ports, copy_of, scratch_folder
+from pair import PASSWORD, Node, give
+from wait import wait_until
 
 # ---- what is compared ----
 
@@ -117,16 +115,16 @@ class Picture:
         return said
 
 
-def settled(folder, nodes, timeout=10):
+def settled(folder, nodes):
     """Two pictures in a row that are the same: nobody is at work."""
-    end = time.monotonic() + timeout
     last = Picture(folder, nodes)
-    while time.monotonic() < end:
-        time.sleep(0.1)
-        now = Picture(folder, nodes)
-        if not last.differences(now, events=KINDS.values()) and last.tables == now.tables:
-            return now
-        last = now
+
+    def moved():
+        nonlocal last
+        before, last = last, Picture(folder, nodes)
+        return before.differences(last, events=KINDS.values()), before.tables != last.tables
+
+    wait_until("nobody is at work (files, tables that change)", moved, lambda seen: seen == ([], False), every=0.1)
     return last
 
 
@@ -137,15 +135,16 @@ last_seen = {} # how it was after the last refusal, by folder: most rows begin w
 def nothing_changes(folder, nodes=(), **allowed):
     before = last_seen.pop(folder, None) or settled(folder, nodes)
     yield
-    said, end = [], time.monotonic() + 5
-    while time.monotonic() < end: # what is taken back is taken back by an event too: a moment
+
+    def changed():
         now = Picture(folder, nodes)
         said = before.differences(now, **allowed)
         if not said:
             last_seen[folder] = now
-            return
-        time.sleep(0.1)
-    raise AssertionError("a refusal changed something:\n" + "\n".join(said))
+        return said
+
+    # What is taken back is taken back by an event too: a moment.
+    wait_until("a refusal has changed nothing", changed, lambda said: not said, timeout=20, every=0.1)
 
 
 # ---- the stage: a pair that is Alive, a node that is stopped, a home that waits for its pack ----
@@ -523,12 +522,9 @@ def single(stage, template, name):
     return n
 
 
-def members_are_known(n, timeout=60):
+def members_are_known(n):
     """The agent writes once, soon after a first start, whose certificates the channel takes; until then it takes any of the authority's."""
-    ident, end = n.home / "data/pg/pg_ident.conf", time.monotonic() + timeout
-    while "/^.*$" in ident.read_text():
-        assert time.monotonic() < end, ident.read_text()
-        time.sleep(0.1)
+    wait_until("the members are known", (n.home / "data/pg/pg_ident.conf").read_text, lambda text: "/^.*$" not in text, every=0.1)
 
 
 def test_a_setup_whose_port_is_taken_changes_nothing(stage, template):

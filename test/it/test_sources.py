@@ -24,6 +24,8 @@ def test_they_hold():
     ("from conftest import PASSWORD", "imports conftest"),
     ("from . import test_roles", "imports test_roles"),
     ("def f():\n    import ha.test_roles", "imports ha.test_roles"),
+    ("import time; time.sleep(1)", "sleeps"),
+    ("from time import sleep", "sleeps"),
 ])
 def test_what_breaks_one_is_found(tmp_path, line, why):
     (tmp_path / "test").mkdir()

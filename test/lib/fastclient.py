@@ -9,6 +9,8 @@ import ssl
 import time
 from urllib.parse import urlsplit
 
+from wait import pace
+
 
 class Reply:
     def __init__(self, status, headers, body, node):
@@ -117,4 +119,4 @@ class Client:
                     raise PermissionError(f"{r.status} {r.body}")
             if time.monotonic() > end:
                 raise TimeoutError("; ".join(whys[-6:]))
-            time.sleep(0.02)
+            pace(0.02)

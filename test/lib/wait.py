@@ -9,15 +9,16 @@ import time
 PATIENCE_S = 60
 
 
-def wait_until(what, look, good=bool, timeout=PATIENCE_S, every=0.05):
-    """Looks until what it sees is good; returns that. `what` is said when it does not come, with what was seen last."""
+def wait_until(what, look, good=bool, timeout=PATIENCE_S, every=0.05, also=lambda: "", error=AssertionError):
+    """Looks until what it sees is good; returns that. `what` is said when it does not come, with what was seen last and what also() tells."""
     end = time.monotonic() + timeout
     while True:
         over = time.monotonic() > end # the last look is one behind the end: this process itself may have been kept waiting
         seen = look()
         if good(seen):
             return seen
-        assert not over, f"not within {timeout} s: {what}; seen last: {seen!r}"
+        if over:
+            raise error(f"not within {timeout} s: {what}; seen last: {seen!r} {also()}".rstrip())
         time.sleep(every)
 
 

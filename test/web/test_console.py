@@ -3,10 +3,10 @@
 import http.client
 import signal
 import ssl
-import time
 
 import pytest
 from pair import PASSWORD
+from wait import wait_until
 
 SOON_S = 30
 
@@ -27,18 +27,14 @@ class Page:
 
     def wait(self, name, *words, timeout=SOON_S):
         """Until the element says all of it."""
-        end = time.monotonic() + timeout
-        while not all(w in (seen := self.text(name)) for w in words):
-            assert time.monotonic() < end, f"#{name} says {seen!r}, not {words}; the page: {self.d.find_element('tag name', 'body').text}"
-            time.sleep(0.1)
-        return seen
+        return wait_until(f"#{name} says {words}", lambda: self.text(name), lambda seen: all(w in seen for w in words), timeout, also=self.all)
 
     def wait_for(self, name, timeout=SOON_S):
-        end = time.monotonic() + timeout
-        while not self.element(name).is_displayed():
-            assert time.monotonic() < end, f"#{name} does not appear; the page: {self.d.find_element('tag name', 'body').text}"
-            time.sleep(0.1)
+        wait_until(f"#{name} appears", lambda: self.element(name).is_displayed(), timeout=timeout, also=self.all)
         return self.element(name)
+
+    def all(self):
+        return f"the page: {self.d.find_element('tag name', 'body').text}"
 
     def type(self, name, words):
         e = self.element(name)
@@ -68,10 +64,7 @@ class Page:
     def find(self, words):
         self.type("query", words)
         self.press("Find")
-        end = time.monotonic() + SOON_S
-        while "Looking" in self.text("found"):
-            assert time.monotonic() < end, "the search does not end"
-            time.sleep(0.1)
+        wait_until("the search ends", lambda: self.text("found"), lambda seen: "Looking" not in seen)
         return self.rows("accounts")
 
     def show(self, words, reason):

@@ -16,7 +16,11 @@ import signal
 import ssl
 import sys
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+from wait import pace # noqa: E402
 
 REDIRECTS_MAX = 20 # what browsers follow
 
@@ -115,13 +119,13 @@ def main():
         row = {"role": "browser", "tag": args.tag, "n": n, "account": account, "reason": f"{args.tag}-{n}", "failed": [], "t0": time.monotonic()}
         while (why := read(browser, row, account, n)) and time.monotonic() - row["t0"] < args.patience:
             row["failed"].append(why)
-            time.sleep(0.3)
+            pace(0.3)
         if why:
             row["failed"].append(why)
         row.update(ok=not why, resent=browser.resent, t1=time.monotonic())
         browser.resent = 0
         out.write(json.dumps(row) + "\n")
-        time.sleep(args.interval)
+        pace(args.interval)
 
 
 if __name__ == "__main__":

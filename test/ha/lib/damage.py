@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node that says of itself or of the other one what is wrong, and what its log and the events say."""
-import json
-import time
 from contextlib import contextmanager
 
 import checker
 from stage import On
+from wait import PATIENCE_S, wait_until
 
 
 @contextmanager
@@ -19,15 +18,13 @@ def cut(st):
         st.net.heal()
 
 
-def wait_reason(node, code, about, timeout=20):
+def wait_reason(node, code, about, timeout=PATIENCE_S):
     """Until ha status names it."""
-    end = time.monotonic() + timeout
-    while True:
+    def named():
         rc, status = node.status()
-        if rc == 4 and any(r["code"] == code and r["node"] == about.name for r in status["reasons"]):
-            return [r for r in status["reasons"] if r["code"] == code][0]
-        assert time.monotonic() < end, f"{node.name} does not say {code} of {about.name}: {json.dumps(status.get('reasons'))}"
-        time.sleep(0.2)
+        return rc, [(r["code"], r["node"]) for r in status.get("reasons", [])], [r for r in status.get("reasons", []) if (r["code"], r["node"]) == (code, about.name)]
+
+    return wait_until(f"{node.name} says {code} of {about.name}", named, lambda seen: seen[0] == 4 and seen[2], timeout, every=0.2)[2][0]
 
 
 def log_since(node, mark):

@@ -5,7 +5,6 @@ A fault that kills needs no undoing when the supervisor brings the process back;
 """
 import signal
 import threading
-import time
 from dataclasses import dataclass
 from typing import Callable
 

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A standby that hands on to the primary, and requests with whatever headers."""
 import json
-import signal
 import subprocess
 import sys
-import time
 
 from stage import LIB
+from wait import wait_until
 
 
 def set_now(node, name, value):
     node.set(name, value)
-    node.signal_supervisor(signal.SIGHUP)
+    node.read_settings()
 
 
 def set_standby(node, how):
@@ -37,7 +36,4 @@ def token_of(session):
 
 
 def wait_until_forwarding(st):
-    end = time.monotonic() + 20
-    while ask(st, "client", st.b, "GET", "/v1/session")[0] == 307:
-        assert time.monotonic() < end, "the setting is not in force"
-        time.sleep(0.05)
+    wait_until("the secondary hands on", lambda: ask(st, "client", st.b, "GET", "/v1/session")[0], lambda status: status != 307)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 from fastclient import Client # noqa: E402
+from wait import pace # noqa: E402
 
 
 def main():
@@ -52,7 +53,7 @@ def main():
             row.update(ok=False, error=f"{type(e).__name__}: {e}")
         row["t1"] = time.monotonic()
         out.write(json.dumps(row) + "\n")
-        time.sleep(args.interval)
+        pace(args.interval)
 
 
 def read(client, account, reason, row, args, over):

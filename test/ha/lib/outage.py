@@ -5,6 +5,7 @@ import time
 
 import checker
 from seen import emergency_after, primary_after, write_after
+from wait import pass_time
 
 HOLD_S = 4 # how long a fault lasts after the first emergency answer
 
@@ -14,14 +15,13 @@ def play(st, fault, hold_s=HOLD_S, during=None):
     with st.load() as load:
         load.wait_for(write_after(0, "both"))
         load.wait_for(primary_after(0, "rb"))
-        time.sleep(1)
         begun = time.monotonic()
         fault.do(st)
         if fault.emergency:
-            load.wait_for(emergency_after(begun), timeout=20)
+            load.wait_for(emergency_after(begun))
         if during:
             during(load, begun)
-        time.sleep(hold_s)
+        pass_time(hold_s, "the fault lasts, and users work on meanwhile")
         ended = time.monotonic()
         fault.undo(st)
         st.home_again()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Receivers of alerts on the client's host, one of each kind (test/lib/receiver.py)."""
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ import time
 import net
 from pair import give
 from stage import LIB
+from wait import PATIENCE_S, pace, wait_until
 
 KINDS = {"webhook": 8443, "syslog": 6514, "smtp": 2587}
 PASSWORD = "mail-Password-1"
@@ -48,18 +48,15 @@ class Receivers:
         path = self.dir / f"{kind}.jsonl"
         return [json.loads(l) for l in path.read_text().splitlines()] if path.exists() else []
 
-    def wait_for(self, kind, what, timeout=30):
+    def wait_for(self, kind, what, timeout=PATIENCE_S):
         """Until a row satisfies `what`; its index."""
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            for i, r in enumerate(self.rows(kind)):
-                if what(r):
-                    return i
-            time.sleep(0.1)
-        said = [(r["type"], r["data"]["node"], r["data"]["code"]) for r in self.rows(kind)]
-        raise AssertionError(f"{kind} did not get it within {timeout} s; it has {said}; {(self.dir / f'{kind}.err').read_text()[-1500:]}")
+        def has():
+            said = [(r["type"], r["data"]["node"], r["data"]["code"]) for r in self.rows(kind)]
+            return f"it has {said}; {(self.dir / f'{kind}.err').read_text()[-1500:]}"
 
-    def get(self, kind, what, timeout=30):
+        return wait_until(f"{kind} gets it", lambda: next((i for i, r in enumerate(self.rows(kind)) if what(r)), None), lambda at: at is not None, timeout, also=has)
+
+    def get(self, kind, what, timeout=PATIENCE_S):
         at = self.wait_for(kind, what, timeout)
         return self.rows(kind)[at]
 
@@ -69,7 +66,7 @@ class Receivers:
         while time.monotonic() - since < seconds:
             if len(self.rows(kind)) != n:
                 n, since = len(self.rows(kind)), time.monotonic()
-            time.sleep(0.2)
+            pace(0.2)
 
     def tell(self, node):
         for name, value in (("alert_webhook", f"https://client.test:{KINDS['webhook']}/hook"), ("alert_webhook_key", self.key),
@@ -77,9 +74,9 @@ class Receivers:
                             ("alert_smtp_user", "holdfast"), ("alert_smtp_password_file", self.password), ("alert_from", "vault@client.test"),
                             ("alert_to", "first@client.test, second@client.test"), ("alert_ca", self.cert)):
             node.set(name, value)
-        node.signal_supervisor(signal.SIGHUP)
+        node.read_settings()
 
     def forget(self, node):
         for name in ("alert_webhook", "alert_syslog", "alert_smtp"):
             node.set(name, "")
-        node.signal_supervisor(signal.SIGHUP)
+        node.read_settings()

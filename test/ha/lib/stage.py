@@ -2,9 +2,7 @@
 """The stage of a failure test: hosts a, b (and c) and client; a pair on the nodes; users with accounts; and what ends it all."""
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +13,7 @@ LIB = HERE.parents[1] / "lib"
 sys.path[:0] = [str(LIB), str(HERE)]
 import net # noqa: E402
 from pair import PASSWORD, Failed, Node, give, join, make_pair # noqa: E402
+from wait import PATIENCE_S, wait_until # noqa: E402
 
 
 def csv_of(n, name="site"):
@@ -46,16 +45,13 @@ class Load:
                 rows += [json.loads(l) for l in p.read_text().splitlines(keepends=True) if l.endswith("\n")]
         return rows
 
-    def wait_for(self, what, timeout=30):
+    def wait_for(self, what, timeout=PATIENCE_S):
         """Until one row satisfies `what`; the row."""
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            for r in self.rows():
-                if what(r):
-                    return r
-            time.sleep(0.05)
-        last = {tag: [r for r in self.rows() if r["tag"] == tag][-2:] for tag, _ in self.workers}
-        raise AssertionError(f"nothing the users did within {timeout} s was as waited for; their last: {json.dumps(last)}")
+        def last():
+            return json.dumps({tag: [r for r in self.rows() if r["tag"] == tag][-2:] for tag, _ in self.workers})
+
+        return wait_until("something that the users did is as waited for", lambda: next((r for r in self.rows() if what(r)), None), timeout=timeout,
+                          also=lambda: f"their last: {last()}")
 
     def stop(self):
         for _, p in self.workers:

@@ -15,6 +15,10 @@ import socket
 import ssl
 import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+from wait import pace # noqa: E402
 
 PATIENCE = 40
 SENT_MAX = 1 << 20 # of each body: a node that keeps them must not take the machine down
@@ -101,7 +105,7 @@ def bodies(host, port, count, method, target, token, kib, *addresses):
         for b in all_:
             if b.took is None:
                 b.step()
-        time.sleep(0.02)
+        pace(0.02)
     print(json.dumps([{"status": int(b.got[9:12] or 0), "took": b.took, "unsent": b.left} for b in all_]))
 
 

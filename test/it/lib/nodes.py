@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from api import Api
-from pair import PASSWORD, drop_prefix, free_port, give
+from pair import drop_prefix, free_port, give
 
 ROOT = Path(__file__).resolve().parents[3]
 
