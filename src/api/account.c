@@ -20,7 +20,7 @@ on_account_new(struct api_call *c, struct err *e)
 {
 	const struct body_account *b = c->body;
 	const struct account_fields fields = take_fields(c, &b->fields);
-	bool has_fields = c->seen & BODY_SEEN_FIELDS;
+	bool has_fields = BODY_HAS(c->seen, account, fields);
 	struct uuid resource, id;
 	int rc = call_param_uuid(c, 0, &resource, e);
 	if (rc == 0)
@@ -55,7 +55,7 @@ int
 on_account_change(struct api_call *c, struct err *e)
 {
 	const struct body_account_change *b = c->body;
-	bool settle = c->seen & BODY_SEEN_CONFLICT;
+	bool settle = BODY_HAS(c->seen, account_change, conflict);
 	struct uuid id;
 	if (settle && b->conflict)
 		return err_set(e, ERR_BAD_FIELD, "conflict: only false can be said");
@@ -78,10 +78,10 @@ on_account_settle(struct api_call *c, struct err *e)
 {
 	const struct body_settle *b = c->body;
 	const struct account_fields fields = take_fields(c, &b->fields);
-	bool has_fields = c->seen & BODY_SEEN_SETTLE_FIELDS;
-	int64_t if_version = c->seen & BODY_SEEN_SETTLE_IF_VERSION ? b->if_version : -1;
+	bool has_fields = BODY_HAS(c->seen, settle, fields);
+	int64_t if_version = BODY_HAS(c->seen, settle, if_version) ? b->if_version : -1;
 	struct uuid id;
-	if (has_fields == !!(c->seen & BODY_SEEN_SETTLE_VERSION))
+	if (has_fields == BODY_HAS(c->seen, settle, version))
 		return err_set(e, ERR_BAD_FIELD,
 			       "say either version, to choose one, or fields, to make a new one");
 	int rc = call_param_uuid(c, 0, &id, e);
@@ -132,5 +132,6 @@ on_version_new(struct api_call *c, struct err *e)
 	c->status = 201;
 	return rc ? rc
 		  : account_put(&c->call, &id, &fields,
-				c->seen & BODY_SEEN_IF_VERSION ? b->if_version : -1, &c->w, e);
+				BODY_HAS(c->seen, version, if_version) ? b->if_version : -1, &c->w,
+				e);
 }

@@ -22,7 +22,7 @@ struct api_call {
 	struct request *rq;
 	struct route_match match;
 	void *body;    /* the struct that the row's body table filled, or NULL */
-	uint64_t seen; /* bit per row of the body table */
+	uint64_t seen; /* bit per row of the body table: BODY_HAS */
 	struct jw w;   /* on rq->reply */
 	int status;  /* of success; 200 unless the handler says otherwise, 204 when it wrote nothing
 		      */

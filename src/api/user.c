@@ -43,7 +43,7 @@ on_user_change(struct api_call *c, struct err *e)
 	const struct body_user_change *b = c->body;
 	const struct user_change ch = {
 		.role = b->role,
-		.set_disabled = c->seen & BODY_SEEN_DISABLED,
+		.set_disabled = BODY_HAS(c->seen, user_change, disabled),
 		.disabled = b->disabled,
 		.reset_password = b->reset_password,
 		.remove_totp = b->remove_totp,

@@ -23,7 +23,6 @@ enum jkind {
 
 enum {
 	JREQUIRED = 1, /* must be there */
-	JHAS = 2,      /* a bool right before the field's offset is not kept; see jbody_has */
 	JEMPTY = 4, /* of a text: may be empty, which is a value here and not the absence of one */
 	JPOSITIVE = 8, /* of a number: 1..bound */
 };
