@@ -26,7 +26,6 @@ on_account_new(struct api_call *c, struct err *e)
 	if (rc == 0)
 		rc = account_create(&c->call, &resource, b->login, b->description,
 				    has_fields ? &fields : NULL, &id, e);
-	c->status = 201;
 	return rc ? rc : account_get(&c->call, &id, &c->w, e);
 }
 
@@ -39,7 +38,6 @@ on_account_placed(struct api_call *c, struct err *e)
 	const struct account_fields fields = take_fields(c, &b->fields);
 	struct uuid id;
 	int rc = account_create_placed(&c->call, &t, b->login, &fields, &id, e);
-	c->status = 201;
 	return rc ? rc : account_get(&c->call, &id, &c->w, e);
 }
 
@@ -129,7 +127,6 @@ on_version_new(struct api_call *c, struct err *e)
 	const struct account_fields fields = take_fields(c, &b->fields);
 	struct uuid id;
 	int rc = call_param_uuid(c, 0, &id, e);
-	c->status = 201;
 	return rc ? rc
 		  : account_put(&c->call, &id, &fields,
 				BODY_HAS(c->seen, version, if_version) ? b->if_version : -1, &c->w,

@@ -24,10 +24,8 @@ struct api_call {
 	void *body;    /* the struct that the row's body table filled, or NULL */
 	uint64_t seen; /* bit per row of the body table: BODY_HAS */
 	struct jw w;   /* on rq->reply */
-	int status;  /* of success; 200 unless the handler says otherwise, 204 when it wrote nothing
-		      */
-	char serves; /* as state_serves, at the begin of the call */
-	bool head;   /* the question is only whether its body may come */
+	char serves;   /* as state_serves, at the begin of the call */
+	bool head;     /* the question is only whether its body may come */
 	struct api_call *next;
 };
 

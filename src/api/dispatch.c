@@ -51,7 +51,6 @@ new_call(struct api *a, struct request *rq)
 	struct api_call *c = arena_new_of(rq->arena, struct api_call);
 	c->api = a;
 	c->rq = rq;
-	c->status = 200;
 	return c;
 }
 

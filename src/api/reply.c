@@ -144,6 +144,14 @@ fill_failure(struct api_call *c, struct err *e)
 			c->match.route->pattern);
 }
 
+static int
+good_status(const struct api_call *c)
+{
+	if (!c->rq->reply.len)
+		return 204;
+	return c->match.route->flags & ROUTE_CREATES ? 201 : 200;
+}
+
 void
 reply_finish(struct api_call *c, int rc, struct err *e)
 {
@@ -153,7 +161,7 @@ reply_finish(struct api_call *c, int rc, struct err *e)
 		e->code = rc;
 		fill_failure(c, e);
 	} else {
-		rq->status = rq->reply.len ? c->status : 204;
+		rq->status = good_status(c);
 		if (c->match.route->flags & ROUTE_EVENT)
 			add_durability(c);
 	}

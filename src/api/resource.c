@@ -28,7 +28,6 @@ on_resource_new(struct api_call *c, struct err *e)
 	};
 	struct uuid id;
 	int rc = resource_create(&c->call, &t, &id, e);
-	c->status = 201;
 	return rc ? rc : resource_get(&c->call, &id, &c->w, e);
 }
 

@@ -5,6 +5,7 @@
 #include "api/bodies.h"
 #include "api/handlers.h"
 #include "api/metrics.h"
+#include "api/replies.h"
 #include "api/routes.h"
 #include "base/clock.h"
 #include "ha/status.h"
@@ -62,6 +63,6 @@ on_openapi(struct api_call *c, struct err *e)
 {
 	size_t n;
 	const struct route *table = routes(&n);
-	router_openapi(table, n, &c->rq->reply);
+	router_openapi(table, n, replies, &c->rq->reply);
 	return 0;
 }

@@ -19,7 +19,6 @@ int
 on_user_new(struct api_call *c, struct err *e)
 {
 	const struct body_user_new *b = c->body;
-	c->status = 201;
 	return user_create(&c->call, b->name, b->role, &c->w, e);
 }
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include "api/replies.h"
 #include "api/routes.h"
 #include "base/settings.h"
 #include "cli/frame/cli.h"
@@ -31,7 +32,7 @@ run_api(const struct cli *c, struct err *e)
 	auto_buf out = BUF_INIT;
 	size_t n = 0;
 	const struct route *table = routes(&n);
-	router_markdown(table, n, &out);
+	router_markdown(table, n, replies, &out);
 	return print(&out, e);
 }
 
@@ -41,7 +42,7 @@ run_openapi(const struct cli *c, struct err *e)
 	auto_buf out = BUF_INIT;
 	size_t n = 0;
 	const struct route *table = routes(&n);
-	router_openapi(table, n, &out);
+	router_openapi(table, n, replies, &out);
 	return print(&out, e);
 }
 

@@ -7,6 +7,7 @@
 
 #include "http/json.h"
 #include "http/request.h"
+#include "http/shape.h"
 
 #define ROUTER_PARAMS_MAX 3
 #define ROUTER_UNKNOWN_LIMIT 65536
@@ -18,8 +19,11 @@ enum router_flags {
 	ROUTE_EVENT = 8,     /* writes an event on success */
 	ROUTE_LOOPBACK = 16, /* loopback or metrics token only */
 	ROUTE_EMERGENCY_CHANGE =
-		32,	   /* a change that may be allowed in emergency: the vault decides */
-	ROUTE_UNWELL = 64, /* served though the node is not well: it says what is broken */
+		32,		/* a change that may be allowed in emergency: the vault decides */
+	ROUTE_UNWELL = 64,	/* served though the node is not well: it says what is broken */
+	ROUTE_CREATES = 128,	/* good is 201 */
+	ROUTE_OR_NOTHING = 256, /* good may be 204, too, when there is nothing to show */
+	ROUTE_ONE_SHAPE = 512,	/* what it says with 429 and 503 has the shape of its reply */
 };
 
 typedef void route_fn(void);
@@ -36,8 +40,8 @@ struct route {
 	const char *query;	   /* allowed query names, space separated, or NULL: none */
 	size_t limit;		   /* body limit, bytes */
 	const char *summary;	   /* one sentence, for OpenAPI and docs/api.md */
-	const char *reply; /* name of the reply's shape, for OpenAPI; with a slash in it: a media
-			      type; NULL: 204 */
+	const char *reply; /* the reply's shape by name, or several: "Brief|Whole"; with a slash in
+			      it: a media type; NULL: 204 */
 };
 
 struct route_match {
@@ -59,6 +63,8 @@ int router_body(const struct route *r, struct request *rq, void **ret_body, uint
  * struct server_options.body_limit. */
 size_t router_limit(const struct route *table, size_t n, enum http_method method,
 		    const char *path) NONNULL;
-/* Writes OpenAPI 3.1 and the markdown of docs/api.md from the table. */
-void router_openapi(const struct route *table, size_t n, struct buf *out) NONNULL;
-void router_markdown(const struct route *table, size_t n, struct buf *out) NONNULL;
+/* Writes OpenAPI 3.1 and the markdown of docs/api.md from the table and the shapes of replies, one of which is "Error". */
+void router_openapi(const struct route *table, size_t n, const struct shape *shapes,
+		    struct buf *out) NONNULL;
+void router_markdown(const struct route *table, size_t n, const struct shape *shapes,
+		     struct buf *out) NONNULL;

@@ -24,12 +24,6 @@ pattern_is_new(const struct route *table, size_t i)
 	return true;
 }
 
-static bool
-reply_is_media(const struct route *r)
-{
-	return r->reply && strchr(r->reply, '/');
-}
-
 /* Calls fn for each {name} of the pattern. */
 static void
 each_param(const char *pattern, void (*fn)(void *ctx, const char *name, size_t n), void *ctx)
@@ -175,6 +169,12 @@ always(const struct route *r)
 }
 
 static bool
+may_not_serve(const struct route *r)
+{
+	return !(r->flags & ROUTE_ONE_SHAPE);
+}
+
+static bool
 wants_session(const struct route *r)
 {
 	return !(r->flags & ROUTE_PUBLIC);
@@ -230,34 +230,34 @@ static const struct {
 	{ "413", "The body is larger than allowed here.", takes_body },
 	{ "429", "Too many failed logins; wait.", is_login },
 	{ "429", "Too many lists and searches at once; wait as Retry-After says.", is_list },
-	{ "503", "This node cannot serve now.", always },
+	{ "503", "This node cannot serve now.", may_not_serve },
 	{ "504", "The list or search took longer than list_timeout.", is_list },
 };
 
 static void
+write_reply(struct jw *w, const char *status, const char *text, const char *reply)
+{
+	jw_object(w, status);
+	jw_text(w, "description", text);
+	jw_object(w, "content");
+	if (strchr(reply, '/')) {
+		jw_raw(w, reply, "{}");
+	} else {
+		jw_object(w, "application/json");
+		shape_openapi_ref(reply, w);
+		jw_end_object(w);
+	}
+	jw_end_object(w);
+	jw_end_object(w);
+}
+
+static void
 write_good_reply(struct jw *w, const struct route *r)
 {
-	auto_buf ref = BUF_INIT;
-
-	if (!r->reply) {
+	if (r->reply)
+		write_reply(w, r->flags & ROUTE_CREATES ? "201" : "200", "Good.", r->reply);
+	if (!r->reply || (r->flags & ROUTE_OR_NOTHING))
 		jw_raw(w, "204", "{\"description\":\"Done.\"}");
-		return;
-	}
-	jw_object(w, "200");
-	jw_text(w, "description", "Good.");
-	jw_object(w, "content");
-	if (reply_is_media(r)) {
-		jw_raw(w, r->reply, "{}");
-	} else {
-		buf_addf(&ref, "#/components/schemas/%s", r->reply);
-		jw_object(w, "application/json");
-		jw_object(w, "schema");
-		jw_text(w, "$ref", buf_str(&ref));
-		jw_end_object(w);
-		jw_end_object(w);
-	}
-	jw_end_object(w);
-	jw_end_object(w);
 }
 
 static void
@@ -278,6 +278,10 @@ write_responses(struct jw *w, const struct route *r)
 {
 	jw_object(w, "responses");
 	write_good_reply(w, r);
+	if (r->flags & ROUTE_ONE_SHAPE) {
+		write_reply(w, "429", "This node is a standby.", r->reply);
+		write_reply(w, "503", "This node cannot serve now.", r->reply);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(replies); i++)
 		if (replies[i].fits(r))
 			write_error_reply(w, replies[i].status, replies[i].text);
@@ -328,39 +332,21 @@ write_path(struct jw *w, const struct route *table, size_t n, size_t first)
 	jw_end_object(w);
 }
 
-static bool
-reply_is_new(const struct route *table, size_t i)
-{
-	if (!table[i].reply || reply_is_media(&table[i]))
-		return false;
-	for (size_t k = 0; k < i; k++)
-		if (table[k].reply && strcmp(table[k].reply, table[i].reply) == 0)
-			return false;
-	return true;
-}
-
 static void
-write_components(struct jw *w, const struct route *table, size_t n)
+write_components(struct jw *w, const struct shape *shapes)
 {
 	jw_object(w, "components");
 	jw_raw(w, "securitySchemes",
 	       "{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\"},"
 	       "\"cookie\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"__Host-holdfast\"}}");
 	jw_object(w, "schemas");
-	jw_raw(w, "Error",
-	       "{\"type\":\"object\",\"required\":[\"error\"],\"properties\":{\"error\":"
-	       "{\"type\":\"object\",\"required\":[\"code\",\"message\"],\"properties\":"
-	       "{\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"},"
-	       "\"detail\":{\"type\":[\"string\",\"null\"]}}}}}");
-	for (size_t i = 0; i < n; i++)
-		if (reply_is_new(table, i))
-			jw_raw(w, table[i].reply, "{\"type\":\"object\"}");
+	shape_openapi(shapes, w);
 	jw_end_object(w);
 	jw_end_object(w);
 }
 
 void
-router_openapi(const struct route *table, size_t n, struct buf *out)
+router_openapi(const struct route *table, size_t n, const struct shape *shapes, struct buf *out)
 {
 	struct jw w;
 
@@ -377,7 +363,7 @@ router_openapi(const struct route *table, size_t n, struct buf *out)
 		if (pattern_is_new(table, i))
 			write_path(&w, table, n, i);
 	jw_end_object(&w);
-	write_components(&w, table, n);
+	write_components(&w, shapes);
 	jw_end_object(&w);
 }
 
@@ -439,6 +425,26 @@ write_field_row(struct buf *out, const struct jfield *f)
 	buf_addf(out, " | %s |\n", f->flags & JREQUIRED ? "must be there" : "");
 }
 
+/* "Reply: 201, Account", "Reply: HaBrief or HaWhole" */
+static void
+write_reply_line(struct buf *out, const struct route *r)
+{
+	const char *at = r->reply, *name, *between = "";
+	size_t n;
+
+	buf_adds(out, r->flags & ROUTE_CREATES ? "\nReply: 201, " : "\nReply: ");
+	while (at && shape_next(&at, &name, &n)) {
+		buf_adds(out, between);
+		buf_add(out, name, n);
+		between = " or ";
+	}
+	if (r->flags & ROUTE_OR_NOTHING)
+		buf_adds(out, ", or ");
+	if (!r->reply || (r->flags & ROUTE_OR_NOTHING))
+		buf_adds(out, "204, no body");
+	buf_adds(out, "\n");
+}
+
 static void
 write_section(struct buf *out, const struct route *r)
 {
@@ -457,7 +463,7 @@ write_section(struct buf *out, const struct route *r)
 		buf_addf(out, "\nBody: raw, at most %zu bytes; its Content-Type must be named.\n",
 			 r->limit);
 	}
-	buf_addf(out, "\nReply: %s\n", r->reply ? r->reply : "204, no body");
+	write_reply_line(out, r);
 }
 
 static void
@@ -472,7 +478,7 @@ write_error_rows(struct buf *out)
 }
 
 void
-router_markdown(const struct route *table, size_t n, struct buf *out)
+router_markdown(const struct route *table, size_t n, const struct shape *shapes, struct buf *out)
 {
 	buf_adds(out,
 		 "# The API\n\n"
@@ -491,5 +497,7 @@ router_markdown(const struct route *table, size_t n, struct buf *out)
 		 "no such query is whole.\n");
 	for (size_t i = 0; i < n; i++)
 		write_section(out, &table[i]);
+	buf_adds(out, "\n# Replies\n\nA reply has these fields and no others.\n");
+	shape_markdown(shapes, out);
 	write_error_rows(out);
 }

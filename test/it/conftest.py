@@ -12,10 +12,20 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "lib"), str(HERE.parent / "lib"), str(HERE)]
+import shapes # noqa: E402
 from nodes import ROOT, Person, Ports, copy_of, scratch_folder # noqa: E402
 from pair import PASSWORD, STOCK_PATH, Node # noqa: E402
 
 os.environ["PATH"] = STOCK_PATH # nothing that this machine alone provides
+
+
+@pytest.fixture(autouse=True)
+def replies_have_their_shape():
+    """Every reply that a test got has the shape that the API says, also one that a thread of the test got."""
+    yield
+    found = shapes.faults[:]
+    shapes.faults.clear()
+    assert not found, found[0]
 
 
 @pytest.fixture(scope="session")

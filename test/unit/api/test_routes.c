@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/replies.h"
 #include "api/routes.h"
 #include "http/server.h"
 #include "vault/policy.h"
@@ -128,11 +129,51 @@ emergency_serves_reads_only(void **state)
 }
 
 static void
+mark_used(const char *names, bool *used)
+{
+	const char *name;
+	size_t n;
+
+	while (shape_next(&names, &name, &n)) {
+		const struct shape *s = shape_find(replies, name, n);
+		if (!s)
+			fail_msg("no shape is named %.*s", (int)n, name);
+		if (used[s - replies])
+			continue;
+		used[s - replies] = true;
+		for (const struct shape_field *f = s->fields; f->name; f++)
+			if (f->of)
+				mark_used(f->of, used);
+	}
+}
+
+/* What a route answers is declared, and what is declared is answered by a route. */
+static void
+every_reply_has_a_shape(void **state)
+{
+	bool used[256] = { false };
+
+	mark_used("Error", used);
+	for (size_t i = 0; i < count; i++)
+		if (table[i].reply && !strchr(table[i].reply, '/'))
+			mark_used(table[i].reply, used);
+	for (size_t i = 0; replies[i].name; i++) {
+		assert_true(i < ARRAY_LEN(used));
+		if (!used[i])
+			fail_msg("no route answers with the shape %s", replies[i].name);
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(replies[i].name, replies[k].name);
+		for (const struct shape_field *f = replies[i].fields; f->name; f++)
+			assert_int_equal(f->kind == SHAPE_ONE || f->kind == SHAPE_LIST, !!f->of);
+	}
+}
+
+static void
 openapi_and_markdown_name_all(void **state)
 {
 	auto_buf api = BUF_INIT, md = BUF_INIT;
-	router_openapi(table, count, &api);
-	router_markdown(table, count, &md);
+	router_openapi(table, count, replies, &api);
+	router_markdown(table, count, replies, &md);
 	json_t *j = json_loads(buf_str(&api), JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(j);
 	for (size_t i = 0; i < count; i++) {
@@ -151,6 +192,7 @@ main(void)
 		cmocka_unit_test(body_tables_end_and_fit),
 		cmocka_unit_test(public_routes_have_small_bodies),
 		cmocka_unit_test(emergency_serves_reads_only),
+		cmocka_unit_test(every_reply_has_a_shape),
 		cmocka_unit_test(openapi_and_markdown_name_all),
 	};
 	table = routes(&count);

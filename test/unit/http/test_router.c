@@ -57,6 +57,20 @@ static const struct route table[] = {
 };
 #define N ARRAY_LEN(table)
 
+static const struct shape_field note_shape[] = {
+	{ "id", SHAPE_ID, 0, NULL },
+	{ "next", SHAPE_ONE, SHAPE_OPTIONAL | SHAPE_NULL, "Note" },
+	{ 0 },
+};
+static const struct shape_field notes_shape[] = {
+	{ "notes", SHAPE_LIST, 0, "Note" },
+	{ 0 },
+};
+static const struct shape shapes[] = {
+	{ "Note", note_shape },	   { "Notes", notes_shape }, { "Imported", note_shape },
+	{ "Session", note_shape }, { "Error", notes_shape }, { 0 },
+};
+
 static struct request *
 make(enum http_method m, const char *target)
 {
@@ -207,7 +221,7 @@ test_openapi(void **state)
 	json_error_t why;
 	json_t *root, *post, *get;
 
-	router_openapi(table, N, &out);
+	router_openapi(table, N, shapes, &out);
 	root = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, &why);
 	if (!root)
 		fail_msg("%s at %d", why.text, why.position);
@@ -227,7 +241,15 @@ test_openapi(void **state)
 	assert_int_equal(
 		json_array_size(at(at(at(at(root, "paths"), "/v1/notes"), "get"), "parameters")),
 		2);
-	assert_non_null(at(at(at(root, "components"), "schemas"), "Imported"));
+	json_t *schemas = at(at(root, "components"), "schemas");
+	assert_false(json_is_true(at(at(schemas, "Note"), "additionalProperties")));
+	assert_int_equal(json_array_size(at(at(schemas, "Note"), "required")), 1);
+	assert_int_equal(
+		json_array_size(at(at(at(at(schemas, "Note"), "properties"), "next"), "oneOf")), 2);
+	assert_string_equal(
+		json_string_value(at(
+			at(at(at(at(schemas, "Notes"), "properties"), "notes"), "items"), "$ref")),
+		"#/components/schemas/Note");
 	json_decref(root);
 	if (getenv("OPENAPI_OUT")) { /* for a validator */
 		FILE *f = fopen(getenv("OPENAPI_OUT"), "w");
@@ -243,11 +265,12 @@ test_markdown(void **state)
 {
 	auto_buf out = BUF_INIT;
 
-	router_markdown(table, N, &out);
+	router_markdown(table, N, shapes, &out);
 	for (size_t i = 0; i < N; i++)
 		assert_non_null(strstr(out.data, table[i].pattern));
 	assert_non_null(strstr(out.data, "| `text` | text, bytes 1 to 50 | must be there |"));
 	assert_non_null(strstr(out.data, "| `standby` | 307 |"));
+	assert_non_null(strstr(out.data, "| `next` | object of Note | may be absent or null |"));
 }
 
 int
