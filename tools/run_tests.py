@@ -161,7 +161,7 @@ def sample(folder, build, share, seed, stages, always=None):
 
 
 def failover_short(build):
-    argv = [sys.executable, "test/ha/failover.py", "--holdfast", build / "src/cmd/holdfast", "--runs", "2", "--faults", "node-kill"]
+    argv = [sys.executable, "test/ha/failover.py", "--holdfast", build / "src/cmd/holdfast", "--runs", "2", "--faults", "p-node-kill"]
     code = run(argv, env=environment(build)).returncode
     return Tally(skipped=1) if code == MESON_SKIP else Tally(passed=int(code == 0), failed=int(code != 0))
 

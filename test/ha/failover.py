@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seconds from a fault to the first emergency answer, and what a user of the command line notices.
 
-    failover.py --holdfast build/release/src/cmd/holdfast [--runs 20] [--faults node-kill,link-cut]
+    failover.py --holdfast build/release/src/cmd/holdfast [--runs 20] [--faults p-node-kill,link-cut]
 
 A probe on the client's host asks the secondary alone, every 20 ms; the moment of its first emergency answer is measured
 against the moment of the fault on the same monotonic clock. Beside it one `holdfast get` is started every 50 ms across
@@ -24,7 +24,7 @@ from faults import FAULTS # noqa: E402
 from stage import Load, Stage # noqa: E402
 from wait import pace # noqa: E402
 
-DEFAULT = "node-kill,power-off,vaultd-kill,vaultd-stop,postgres-stop,all-stop,link-cut,link-cut-to-b,link-cut-to-a,disk-full"
+DEFAULT = "p-node-kill,p-power-off,p-vaultd-kill,p-vaultd-stop,p-postgres-stop,p-all-stop,link-cut,link-cut-to-s,link-cut-to-p,p-disk-full"
 SKIPPED = 77
 
 
@@ -100,7 +100,7 @@ def main():
         print(f"failover table skipped: {why}")
         return SKIPPED
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # in order: nodes and namespaces are taken down
-    st = Stage(os.path.abspath(args.holdfast), tmpfs_mb=768 if "disk-full" in args.faults else 0)
+    st = Stage(os.path.abspath(args.holdfast), tmpfs_mb=768 if "p-disk-full" in args.faults else 0)
     table, reasons = [], {}
     try:
         st.up()

@@ -12,6 +12,7 @@ What happens in round N is a pure function of the seed and N. Exit code 0 only w
 """
 import argparse
 import collections
+import contextlib
 import json
 import os
 import random
@@ -28,6 +29,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import net # noqa: E402
+from faults import DRAWN, FAULTS, Scene, fast_again, heal, start_node # noqa: E402
 from stage import Failed, Load, Stage # noqa: E402
 import checker # noqa: E402
 from wait import PATIENCE_S, pace # noqa: E402
@@ -36,227 +38,7 @@ SKIPPED = 77
 ROUNDS_OF_A_STAGE = 20 # then a new pair: what the checker compares grows with the history
 ALIVE_WITHIN_S = 90
 DISK_MB = 512
-PROCESSES = ("postmaster", "vaultd", "agent", "keyd")
-FROZEN = ("vaultd", "postgres", "agent", "all")
 KINDS = ("lost", "unlogged", "doubled", "stale", "diverged", "broken chains", "not Alive")
-
-
-# ---- faults: each with do and undo; x has the stage, p (who is the primary when the round begins) and s (a secondary) ----
-
-class Fault:
-    """place: what it befalls; a round has one fault for each place. also: what else it takes in hand. emergency: whether it
-    leads to emergency when it lasts."""
-
-    def __init__(self, name, place, do, undo=lambda x: None, emergency=False, weight=2, also=()):
-        self.name, self.place, self.do, self.undo, self.emergency, self.weight = name, place, do, undo, emergency, weight
-        self.places = {place, *also}
-
-
-def on(who, act, *args):
-    def f(x):
-        node = getattr(x, who)
-        if node.proc:
-            try:
-                act(node, *args)
-            except Failed:
-                pass # the process is not there: another fault was quicker
-    return f
-
-
-def send(node, what, sig):
-    node.signal(what, sig, timeout=0)
-
-
-def start_node(x, node):
-    """Once, whoever asks. A node that ended although nobody ended it is written down."""
-    with x.starting:
-        if node.proc and node.proc.poll() is not None:
-            x.ended.append(f"{node.name} ended by itself with {node.proc.returncode}")
-            node.proc = None
-        if not node.proc:
-            node.start(wait=False)
-
-
-def start(who):
-    return lambda x: start_node(x, getattr(x, who))
-
-
-def both_killed(x):
-    x.p.kill()
-    x.s.kill()
-
-
-def start_in_order(*order):
-    def f(x):
-        start(order[0])(x)
-        pace(2)
-        start(order[1])(x)
-    return f
-
-
-def restart(who):
-    def f(x):
-        def stop():
-            with x.starting: # nobody starts it before it has ended
-                try:
-                    getattr(x, who).stop()
-                except Failed as e:
-                    x.ended.append(str(e).splitlines()[0])
-        x.spawn(stop)
-    return f
-
-
-def journal_kill(x):
-    """The secondary dies with answers in its journal, and is back before the line is."""
-    cut(True)(x)
-
-    def f():
-        if await_emergency(x):
-            pace(0.7)
-            x.s.kill()
-            pace(0.5)
-            start("s")(x)
-    x.spawn(f)
-
-
-def power_off(who):
-    def f(x):
-        node = getattr(x, who)
-        x.st.net.isolate(x.host(node))
-        node.kill()
-    return f
-
-
-def power_on(who):
-    def f(x):
-        heal(x)
-        start(who)(x)
-    return f
-
-
-def cut(both, src="p", dst="s"):
-    def f(x):
-        a, b = x.host(getattr(x, src)), x.host(getattr(x, dst))
-        x.st.net.cut_both(a, b) if both else x.st.net.cut(a, b)
-    return f
-
-
-def heal(x):
-    """Where a strike waits for the merge the link comes back slow: what few rows there are would be home before it."""
-    with x.wiring:
-        if x.merge_awaited and not x.slow:
-            x.st.net.degrade(150, 0)
-            x.slow = True
-        x.st.net.heal()
-
-
-def fast_again(x):
-    with x.wiring:
-        x.merge_awaited = False
-        x.st.net.degrade(0, 0)
-
-
-def order(who, *verb):
-    """An operator's order. Whether it is taken depends on the other faults; what was taken has to end well."""
-    def f(x):
-        node = getattr(x, who)
-
-        def give():
-            try:
-                p = node.run("ha", *verb, "--home", node.home, check=False, timeout=120)
-            except subprocess.TimeoutExpired:
-                x.orders.append(f"{verb[0]} on {node.name}: no answer in 120 s")
-                return
-            x.orders.append(f"{verb[0]} on {node.name}: exit {p.returncode} {(p.stderr or p.stdout).strip().splitlines()[-1:]}")
-        x.spawn(give)
-    return f
-
-
-def await_emergency(x):
-    """Not every fault leads there: for so long at most."""
-    end = time.monotonic() + 8
-    while x.s.state() != "emergency":
-        if time.monotonic() > end or x.over.is_set():
-            return False
-        pace(0.1)
-    return True
-
-
-def promote(x):
-    """When the secondary gives emergency access: an operator does not order it before."""
-    def f():
-        if await_emergency(x):
-            order("s", "promote", "--yes")(x)
-    x.spawn(f)
-
-
-def flap(x):
-    def f():
-        while not x.over.is_set():
-            cut(True)(x)
-            x.over.wait(0.7)
-            heal(x)
-            x.over.wait(0.7)
-    x.spawn(f)
-
-
-def merge_met(x):
-    """Until the secondary merges; False when it stands by, or has become the primary, without."""
-    end = None
-    while end is None or time.monotonic() < end:
-        state = x.s.state()
-        if state == "merging":
-            return True
-        if x.over.is_set() and end is None:
-            end = time.monotonic() + 15
-        if end and state in ("standby", "alone", "synced"):
-            return False
-        pace(0.02)
-    return False
-
-
-def in_the_merge(strike, calm=lambda x: None):
-    """Strikes while the journal goes home, if that is to be met before the node stands by again."""
-    def f(x):
-        x.merge_awaited = True
-
-        def watch():
-            try:
-                if merge_met(x):
-                    x.struck += 1
-                    strike(x)
-                    pace(1.5)
-            finally:
-                fast_again(x)
-                calm(x)
-        x.spawn(watch)
-    return f
-
-
-FAULTS = [
-    *[Fault(f"{who}-{what}-kill", who, on(who, send, what, signal.SIGKILL)) for who in "ps" for what in PROCESSES],
-    *[Fault(f"{who}-{what}-stop", who, on(who, send, what, signal.SIGSTOP), on(who, send, what, signal.SIGCONT),
-            emergency=who == "p" and what != "agent") for who in "ps" for what in FROZEN],
-    *[Fault(f"{who}-node-kill", who, on(who, lambda n: n.kill()), start(who), emergency=who == "p", weight=4) for who in "ps"],
-    *[Fault(f"{who}-power-off", who, power_off(who), power_on(who), emergency=who == "p") for who in "ps"],
-    *[Fault(f"{who}-disk-full", who, lambda x, who=who: x.st.fill_disk(x.host(getattr(x, who))), lambda x: x.st.free_disk()) for who in "ps"],
-    Fault("link-cut", "link", cut(True), heal, emergency=True, weight=5),
-    Fault("link-cut-to-s", "link", cut(False), heal, emergency=True),
-    Fault("link-cut-to-p", "link", cut(False, "s", "p"), heal, emergency=True),
-    Fault("link-slow-lossy", "link", lambda x: x.st.net.degrade(100, 10), lambda x: x.st.net.degrade(0, 0)),
-    Fault("link-flaps", "link", flap, heal),
-    *[Fault(f"{who}-restart", who, restart(who), start(who), emergency=who == "p", weight=1) for who in "ps"],
-    Fault("both-killed-p-first", "p", both_killed, start_in_order("p", "s"), emergency=True, also=("s",)),
-    Fault("both-killed-s-first", "p", both_killed, start_in_order("s", "p"), emergency=True, also=("s",)),
-    Fault("journal-kill", "link", journal_kill, heal, emergency=True, weight=4, also=("s",)),
-    Fault("switchover", "role", lambda x: order("p", "switchover", x.s.name)(x), weight=4),
-    Fault("promote", "role", promote, weight=6),
-    Fault("rejoin", "role", order("s", "rejoin"), weight=2),
-    Fault("merge-link-cut", "merge", in_the_merge(lambda x: x.st.net.degrade(0, 100)), weight=4),
-    Fault("merge-p-node-kill", "merge", in_the_merge(on("p", lambda n: n.kill()), start("p")), weight=3),
-    Fault("merge-s-node-kill", "merge", in_the_merge(on("s", lambda n: n.kill()), start("s")), weight=3),
-]
-BY_NAME = {f.name: f for f in FAULTS}
 
 
 def schedule(seed, number):
@@ -264,12 +46,12 @@ def schedule(seed, number):
     rng = random.Random(f"{seed}/{number}")
     chosen, places = [], set()
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
-        fault = rng.choices(FAULTS, [f.weight for f in FAULTS])[0]
+        fault = rng.choices(DRAWN, [f.weight for f in DRAWN])[0]
         if fault.places & places:
             continue
         if fault.place in ("role", "merge") and not places & {"p", "link"} and fault.name not in ("switchover", "rejoin"):
             # Without an outage there is nothing to promote for, and no merge to meet.
-            first = rng.choice([f for f in FAULTS if f.emergency and not f.places & places])
+            first = rng.choice([f for f in DRAWN if f.emergency and not f.places & places])
             chosen.append((first.name, 0.0, round(rng.uniform(4, 6), 1)))
             places |= first.places
         chosen.append((fault.name, round(rng.uniform(0, 1.5), 1), round(rng.uniform(2, 6) if fault.emergency else rng.uniform(1, 5), 1)))
@@ -279,21 +61,15 @@ def schedule(seed, number):
 
 # ---- a round ----
 
-class Round:
+class Round(Scene):
     def __init__(self, st, number):
-        self.st, self.number, self.over = st, number, threading.Event()
-        self.threads, self.orders, self.ended, self.struck = [], [], [], 0
-        self.merge_awaited, self.slow, self.wiring = False, False, threading.Lock()
-        self.starting = threading.Lock() # held by whoever starts or stops a node
-        self.p, self.s = st.a, st.b
+        super().__init__(st)
+        self.number = number
 
-    def spawn(self, fn):
-        t = threading.Thread(target=fn, daemon=True)
-        t.start()
-        self.threads.append(t)
-
-    def host(self, node):
-        return next(h for h, name in net.NAMES.items() if name == node.name)
+    def signal(self, node, what, sig):
+        """Another fault may have been quicker."""
+        with contextlib.suppress(Failed):
+            node.signal(what, sig, timeout=0)
 
 
 class Broken(Exception):
@@ -316,7 +92,7 @@ def play(x, faults):
     steps = sorted([(at, 0, name) for name, at, _ in faults] + [(at + lasts, 1, name) for name, at, lasts in faults])
     for at, undo, name in steps:
         pace(begun + at - time.monotonic())
-        fault = BY_NAME[name]
+        fault = FAULTS[name]
         (fault.undo if undo else fault.do)(x)
     x.over.set()
     # Two faults may have undone each other's work: everything is in its place now.
@@ -407,8 +183,8 @@ def led_to_emergency(faults, answered_s):
     """Seconds from the round's first fault to the emergency answer, where nothing else but it can have led there: without the
     faults that take the secondary down too, which answers only when it is started again."""
     name, at, _ = min(faults, key=lambda f: f[1])
-    others = [f for f in faults if f[0] != name and BY_NAME[f[0]].place not in ("merge", "role")]
-    alone = BY_NAME[name].emergency and "s" not in BY_NAME[name].places and all(answered_s < begins for _, begins, _ in others)
+    others = [f for f in faults if f[0] != name and FAULTS[f[0]].place not in ("merge", "role")]
+    alone = FAULTS[name].emergency and "s" not in FAULTS[name].places and all(answered_s < begins for _, begins, _ in others)
     return answered_s - at if alone and answered_s > at else None
 
 
@@ -440,7 +216,7 @@ def one_round(st, sessions, seed, number, tally):
     if led is not None:
         tally.to_emergency.append(round(led, 3))
     tally.to_alive.append(round(home - ended, 3))
-    if all(BY_NAME[name].place == "link" and len(BY_NAME[name].places) == 1 for name, _, _ in faults):
+    if all(FAULTS[name].place == "link" and len(FAULTS[name].places) == 1 for name, _, _ in faults):
         tally.link_to_alive.append(round(home - ended, 3))
     tally.ended.update(x.ended)
     tally.rounds, tally.reads, tally.writes, tally.strikes = tally.rounds + 1, tally.reads + reads, tally.writes + writes, tally.strikes + x.struck

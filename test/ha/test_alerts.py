@@ -71,7 +71,7 @@ def test_a_test_alert_says_what_each_answered(st, alerts):
 @pytest.mark.h9
 def test_a_lost_primary_is_told_to_all_three(st, alerts):
     """kill -9 of the primary: emergency began, the node is Failed; it returns: over, Alive. The same alerts everywhere, in order."""
-    FAULTS["node-kill"].do(st)
+    FAULTS["p-node-kill"].do(st)
     for kind in KINDS:
         row = alerts.get(kind, of("emergency.began", st.b))
         assert row["data"]["source"] == st.b.name and row["data"]["as_of"]
@@ -170,7 +170,7 @@ def test_an_operator_orders_emergency(st):
 @pytest.mark.h4
 def test_an_order_does_not_keep_a_lost_primary_away(st):
     """Ordered while the primary is gone: off leaves what the probes say; on again and promoted, the order is over."""
-    FAULTS["node-kill"].do(st)
+    FAULTS["p-node-kill"].do(st)
     st.b.wait_state("emergency")
     emergency(st.b, "on")
     emergency(st.b, "off")
@@ -196,7 +196,7 @@ def test_old_data_is_given_out_only_when_unlocked(st):
     st.b.set("max_emergency_age", "20s")
     st.b.read_settings()
     try:
-        FAULTS["node-kill"].do(st)
+        FAULTS["p-node-kill"].do(st)
         st.b.wait_state("emergency")
         session = st.login("admin", to=st.b)
         good = retrieve(st, session)
@@ -218,7 +218,7 @@ def test_old_data_is_given_out_only_when_unlocked(st):
         st.home_again()
         told = st.a.sql("SELECT e.body::json->>'reason', u.name FROM event e JOIN principal u ON u.id = e.actor WHERE e.kind = 90")
         assert ["the site burns", "admin"] in told, told
-        FAULTS["node-kill"].do(st)
+        FAULTS["p-node-kill"].do(st)
         st.b.wait_state("emergency")
         session = st.login("admin", to=st.b)
         wait_until("the next outage is locked again", lambda: retrieve(st, session), lambda r: r["status"] == 403, every=0.3)

@@ -11,7 +11,7 @@ import pytest
 
 import checker
 from damage import cut, log_since, logged, mark, wait_reason
-from faults import Fault
+from faults import FAULTS
 from orders import back_to_the_first
 from outage import play
 from seen import write_after
@@ -209,25 +209,19 @@ def test_stopped_primary_is_not_copied_over(two_disks):
 # ---- no room ----
 
 
-def fill_b(st):
-    """The next segments of the log have no room at the secondary."""
-    st.fill_disk("b")
-    for _ in range(4):
-        st.a.sql("SELECT pg_logical_emit_message(false, 'holdfast-test', repeat('x', 1000000))", timeout=120)
-        st.a.sql("SELECT pg_switch_wal()")
-
-
 @pytest.mark.h2
 @pytest.mark.h9
 def test_full_disk_of_a_standby(two_disks):
     """The primary goes on alone and says so; when there is room again everything is as before, by itself."""
     def during(load, begun):
+        for _ in range(4): # the next segments of the log have no room at the secondary
+            st.a.sql("SELECT pg_logical_emit_message(false, 'holdfast-test', repeat('x', 1000000))", timeout=120)
+            st.a.sql("SELECT pg_switch_wal()")
         load.wait_for(write_after(time.monotonic(), "local"))
         assert st.a.status()[0] == 4, "status must be Failed while the secondary cannot store anything"
 
     st = two_disks
-    full = Fault("disk-full-b", fill_b, lambda s: s.free_disk(), False, "secondary's disk full")
-    play(st, full, during=during)
+    play(st, FAULTS["s-disk-full"], during=during)
 
 
 @pytest.mark.h5

@@ -220,7 +220,7 @@ def every_read_is_logged(node, rows):
 @pytest.mark.h4
 @pytest.mark.h7
 @pytest.mark.h8
-@pytest.mark.parametrize("name", ["node-kill", "power-off", "vaultd-kill", "vaultd-stop", "link-cut"])
+@pytest.mark.parametrize("name", ["p-node-kill", "p-power-off", "p-vaultd-kill", "p-vaultd-stop", "link-cut"])
 def test_reads_go_on_through(behind, name):
     """At B alone: no read fails and none is slow, into emergency, out of it, and with a session that was begun there."""
     st = behind
@@ -301,12 +301,12 @@ def test_change_that_did_not_arrive_is_not_done(behind):
     """The primary takes connections but reads nothing: a change that was never sent is refused without a doubt."""
     st = behind
     wait_until_forwarding(st)
-    FAULTS["vaultd-stop"].do(st)
+    FAULTS["p-vaultd-stop"].do(st)
     try:
         status, _, body = ask(st, "client", st.b, "POST", f"/v1/accounts/{st.accounts[2]}/versions", {"fields": {"password": "x"}}, token_of(st.admin), timeout=30)
         assert (status, body["error"]["code"]) == (403, "emergency_read_only")
     finally:
-        FAULTS["vaultd-stop"].undo(st)
+        FAULTS["p-vaultd-stop"].undo(st)
     st.home_again()
 
 

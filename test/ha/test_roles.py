@@ -143,7 +143,7 @@ def test_lost_primary_is_replaced_and_returns(st):
     with st.load() as load:
         load.wait_for(write_after(0, "both"))
         begun = time.monotonic()
-        FAULTS["node-kill"].do(st)
+        FAULTS["p-node-kill"].do(st)
         load.wait_for(emergency_after(begun))
         said = order(st.b, "promote", "--yes")
         print(f"promoted within {said['milliseconds']} ms")

@@ -8,6 +8,7 @@ import pytest
 
 import checker
 import soak
+from faults import DRAWN, FAULTS
 
 pytestmark = pytest.mark.harness
 
@@ -19,10 +20,10 @@ def test_schedule_is_a_function_of_seed_and_round():
 
 def test_every_fault_comes_and_none_takes_what_another_has():
     rounds = [soak.schedule(1, k) for k in range(2000)]
-    assert {name for faults in rounds for name, _, _ in faults} == set(soak.BY_NAME)
+    assert {name for faults in rounds for name, _, _ in faults} == {f.name for f in DRAWN}
     assert {len(faults) for faults in rounds} >= {1, 2, 3}
     for faults in rounds:
-        places = [p for name, _, _ in faults for p in soak.BY_NAME[name].places]
+        places = [p for name, _, _ in faults for p in FAULTS[name].places]
         assert len(places) == len(set(places)), faults
 
 

@@ -111,7 +111,7 @@ def test_both_secondaries_are_killed(three):
 @pytest.mark.h5
 @pytest.mark.h6
 @pytest.mark.h7
-@pytest.mark.parametrize("name", ["node-kill", "all-stop"])
+@pytest.mark.parametrize("name", ["p-node-kill", "p-all-stop"])
 def test_primary_is_gone(three, name):
     """Both secondaries give emergency access, each writes a journal of its own, both journals come home."""
     st, fault = three, FAULTS[name]
@@ -194,7 +194,7 @@ def test_the_third_follows_the_new_primary(three):
     with st.load() as load:
         load.wait_for(write_after(0, "both"))
         begun = time.monotonic()
-        FAULTS["node-kill"].do(st)
+        FAULTS["p-node-kill"].do(st)
         load.wait_for(emergency_after(begun))
         order(st.b, "promote", "--yes")
         st.c.wait_state("standby")

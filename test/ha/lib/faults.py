@@ -1,104 +1,304 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults by name. Each is a pair of functions: do it, undo it. The stage has a (primary), b (secondary) and net.
+"""The catalogue of faults: name, where it strikes, how it is done and undone, what is expected of the nodes. Tests play them one
+at a time, the soak several at once; docs/testing.md has the table that `faults.py` prints.
 
-A fault that kills needs no undoing when the supervisor brings the process back; "whole node" is started again.
+Each strikes a scene: p is the primary, s a secondary, as they are when it begins.
 """
 import signal
+import subprocess
+import sys
 import threading
-from dataclasses import dataclass
-from typing import Callable
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+from pair import Failed # noqa: E402
+from wait import pace # noqa: E402
+
+PROCESSES = ("postmaster", "vaultd", "agent", "keyd")
+FROZEN = ("vaultd", "postgres", "agent", "all")
+EXPECTED = {
+    "again": "the supervisor starts it again; at most a short emergency",
+    "emergency": "the secondary gives emergency access; its journal is merged afterwards",
+    "alone": "the primary serves on, alone where no other disk takes its commits",
+    "works": "the primary serves on; emergency access at most now and then",
+    "roles": "the roles change in order, or nothing changes",
+    "merge": "the merge is begun again and ends once",
+}
 
 
-@dataclass(frozen=True)
+class Scene:
+    """What faults strike, and what they have in hand meanwhile. signal() says what happens to a process that is not there."""
+
+    def __init__(self, st):
+        self.st, self.over = st, threading.Event()
+        self.threads, self.orders, self.ended, self.struck = [], [], [], 0
+        self.merge_awaited, self.slow, self.wiring = False, False, threading.Lock()
+        self.starting = threading.Lock() # held by whoever starts or stops a node
+        self.flapping = None # (what ends it, its thread)
+        self.p, self.s = st.a, st.b
+
+    def spawn(self, fn):
+        t = threading.Thread(target=fn, daemon=True)
+        t.start()
+        self.threads.append(t)
+        return t
+
+    def host(self, node):
+        return self.st.host_of(node)
+
+    def signal(self, node, what, sig):
+        node.signal(what, sig)
+
+
 class Fault:
-    name: str
-    do: Callable
-    undo: Callable
-    emergency: bool # whether the secondary must take over the reads
-    text: str
+    """place: what it befalls; several at once have a place each. also: what else it takes in hand. expect: a word of EXPECTED.
+    weight: how often the soak draws it; 0: never."""
+
+    def __init__(self, name, place, text, do, undo=lambda x: None, expect="alone", weight=2, also=()):
+        self.name, self.place, self.text, self._do, self._undo, self.expect, self.weight = name, place, text, do, undo, expect, weight
+        self.places = {place, *also}
+
+    @property
+    def emergency(self):
+        """Whether it leads there when it lasts."""
+        return self.expect == "emergency"
+
+    def do(self, x):
+        self._do(getattr(x, "scene", x))
+
+    def undo(self, x):
+        self._undo(getattr(x, "scene", x))
 
 
-def _kill(what):
-    return lambda st: st.a.signal(what, signal.SIGKILL)
+def kill_node(who):
+    def f(x):
+        if getattr(x, who).proc:
+            getattr(x, who).kill()
+    return f
 
 
-def _stop(what):
-    return lambda st: st.a.signal(what, signal.SIGSTOP)
+def send(who, what, sig):
+    def f(x):
+        if getattr(x, who).proc:
+            x.signal(getattr(x, who), what, sig)
+    return f
 
 
-def _cont(what):
-    return lambda st: st.a.signal(what, signal.SIGCONT)
+def start_node(x, node):
+    """Once, whoever asks. A node that ended although nobody ended it is written down."""
+    with x.starting:
+        if node.proc and node.proc.poll() is not None:
+            x.ended.append(f"{node.name} ended by itself with {node.proc.returncode}")
+            node.proc = None
+        if not node.proc:
+            node.start(wait=False)
 
 
-def _nothing(st):
-    pass
+def start(who):
+    return lambda x: start_node(x, getattr(x, who))
 
 
-def _start_a(st):
-    st.a.start(wait=False)
+def both_killed(x):
+    x.p.kill()
+    x.s.kill()
 
 
-def _power_off(st):
-    """The machine is gone: packets vanish instead of being refused."""
-    st.net.isolate("a")
-    st.a.kill()
+def start_in_order(*order):
+    def f(x):
+        start(order[0])(x)
+        pace(2)
+        start(order[1])(x)
+    return f
 
 
-def _power_on(st):
-    st.net.heal()
-    st.a.start(wait=False)
+def restart(who):
+    def f(x):
+        def stop():
+            with x.starting: # nobody starts it before it has ended
+                try:
+                    getattr(x, who).stop()
+                except Failed as e:
+                    x.ended.append(str(e).splitlines()[0])
+        x.spawn(stop)
+    return f
 
 
-class _Flapping:
-    """The link goes up and down every second until undone."""
+def journal_kill(x):
+    """The secondary dies with answers in its journal, and is back before the line is."""
+    cut(True)(x)
 
-    def __init__(self):
-        self.thread = None
-        self.over = threading.Event()
-
-    def do(self, st):
-        self.over.clear()
-
-        def flap():
-            while not self.over.is_set():
-                st.net.cut_both("a", "b")
-                self.over.wait(1)
-                st.net.heal()
-                self.over.wait(1)
-
-        self.thread = threading.Thread(target=flap, daemon=True)
-        self.thread.start()
-
-    def undo(self, st):
-        self.over.set()
-        self.thread.join()
-        st.net.heal()
+    def f():
+        if await_emergency(x):
+            pace(0.7)
+            x.s.kill()
+            pace(0.5)
+            start("s")(x)
+    x.spawn(f)
 
 
-def _fill_disk(st):
-    st.fill_disk()
+def power_off(who):
+    def f(x):
+        node = getattr(x, who)
+        x.st.net.isolate(x.host(node))
+        node.kill()
+    return f
 
 
-def _free_disk(st):
-    st.free_disk()
+def power_on(who):
+    def f(x):
+        heal(x)
+        start(who)(x)
+    return f
 
 
-_flap = _Flapping()
+def cut(both, src="p", dst="s"):
+    def f(x):
+        a, b = x.host(getattr(x, src)), x.host(getattr(x, dst))
+        x.st.net.cut_both(a, b) if both else x.st.net.cut(a, b)
+    return f
+
+
+def heal(x):
+    """Where a strike waits for the merge the link comes back slow: what few rows there are would be home before it."""
+    with x.wiring:
+        if x.merge_awaited and not x.slow:
+            x.st.net.degrade(150, 0)
+            x.slow = True
+        x.st.net.heal()
+
+
+def fast_again(x):
+    with x.wiring:
+        x.merge_awaited = False
+        x.st.net.degrade(0, 0)
+
+
+def order(who, *verb):
+    """An operator's order. Whether it is taken depends on the other faults; what was taken has to end well."""
+    def f(x):
+        node = getattr(x, who)
+
+        def give():
+            try:
+                p = node.run("ha", *verb, "--home", node.home, check=False, timeout=120)
+            except subprocess.TimeoutExpired:
+                x.orders.append(f"{verb[0]} on {node.name}: no answer in 120 s")
+                return
+            x.orders.append(f"{verb[0]} on {node.name}: exit {p.returncode} {(p.stderr or p.stdout).strip().splitlines()[-1:]}")
+        x.spawn(give)
+    return f
+
+
+def await_emergency(x):
+    """Not every fault leads there: for so long at most."""
+    end = time.monotonic() + 8
+    while x.s.state() != "emergency":
+        if time.monotonic() > end or x.over.is_set():
+            return False
+        pace(0.1)
+    return True
+
+
+def promote(x):
+    """When the secondary gives emergency access: an operator does not order it before."""
+    def f():
+        if await_emergency(x):
+            order("s", "promote", "--yes")(x)
+    x.spawn(f)
+
+
+def flap(x):
+    over = threading.Event()
+
+    def f():
+        while not over.is_set() and not x.over.is_set():
+            cut(True)(x)
+            over.wait(0.7)
+            heal(x)
+            over.wait(0.7)
+    x.flapping = (over, x.spawn(f))
+
+
+def flap_no_more(x):
+    over, thread = x.flapping
+    over.set()
+    thread.join()
+    heal(x)
+
+
+def merge_met(x):
+    """Until the secondary merges; False when it stands by, or has become the primary, without."""
+    end = None
+    while end is None or time.monotonic() < end:
+        state = x.s.state()
+        if state == "merging":
+            return True
+        if x.over.is_set() and end is None:
+            end = time.monotonic() + 15
+        if end and state in ("standby", "alone", "synced"):
+            return False
+        pace(0.02)
+    return False
+
+
+def in_the_merge(strike, calm=lambda x: None):
+    """Strikes while the journal goes home, if that is to be met before the node stands by again."""
+    def f(x):
+        x.merge_awaited = True
+
+        def watch():
+            try:
+                if merge_met(x):
+                    x.struck += 1
+                    strike(x)
+                    pace(1.5)
+            finally:
+                fast_again(x)
+                calm(x)
+        x.spawn(watch)
+    return f
+
+
+WHO = {"p": "the primary", "s": "a secondary"}
+PLACES = {"p": "the primary", "s": "a secondary", "link": "the link between them", "role": "their roles", "merge": "a merge", "proxy": "a proxy before them"}
+P_OR_S = {"p": "emergency", "s": "alone"}
 
 FAULTS = {f.name: f for f in [
-    Fault("postmaster-kill", _kill("postmaster"), _nothing, False, "primary's postmaster kill -9"),
-    Fault("vaultd-kill", _kill("vaultd"), _nothing, False, "primary's vaultd kill -9"),
-    Fault("agent-kill", _kill("agent"), _nothing, False, "primary's agent kill -9"),
-    Fault("keyd-kill", _kill("keyd"), _nothing, False, "primary's keyd kill -9"),
-    Fault("node-kill", lambda st: st.a.kill(), _start_a, True, "primary's whole node kill -9"),
-    Fault("power-off", _power_off, _power_on, True, "primary's machine gone: killed and unreachable"),
-    Fault("vaultd-stop", _stop("vaultd"), _cont("vaultd"), True, "primary's vaultd SIGSTOP"),
-    Fault("postgres-stop", _stop("postgres"), _cont("postgres"), True, "primary's PostgreSQL SIGSTOP"),
-    Fault("all-stop", _stop("all"), _cont("all"), True, "all processes of the primary SIGSTOP"),
-    Fault("link-cut", lambda st: st.net.cut_both("a", "b"), lambda st: st.net.heal(), True, "link cut both ways"),
-    Fault("link-cut-to-b", lambda st: st.net.cut("a", "b"), lambda st: st.net.heal(), True, "link cut from primary to secondary"),
-    Fault("link-cut-to-a", lambda st: st.net.cut("b", "a"), lambda st: st.net.heal(), True, "link cut from secondary to primary"),
-    Fault("slow-lossy", lambda st: st.net.degrade(200, 20), lambda st: st.net.degrade(0, 0), False, "200 ms later and 20 % of packets lost, each way"),
-    Fault("flapping", _flap.do, _flap.undo, False, "link up and down every second"),
-    Fault("disk-full", _fill_disk, _free_disk, True, "primary's disk full"),
+    *[Fault(f"{who}-{what}-kill", who, f"{WHO[who]}'s {what} is killed", send(who, what, signal.SIGKILL), expect="again") for who in "ps" for what in PROCESSES],
+    *[Fault(f"{who}-{what}-stop", who, f"{WHO[who]}'s {what if what != 'all' else 'processes'} stand{'' if what == 'all' else 's'} still (SIGSTOP)",
+            send(who, what, signal.SIGSTOP), send(who, what, signal.SIGCONT), "works" if what == "agent" else P_OR_S[who]) for who in "ps" for what in FROZEN],
+    *[Fault(f"{who}-node-kill", who, f"{WHO[who]}'s whole node is killed", kill_node(who), start(who), P_OR_S[who], weight=4) for who in "ps"],
+    *[Fault(f"{who}-power-off", who, f"{WHO[who]}'s machine is gone: killed and out of reach", power_off(who), power_on(who), P_OR_S[who]) for who in "ps"],
+    *[Fault(f"{who}-disk-full", who, f"{WHO[who]}'s disk is full", lambda x, who=who: x.st.fill_disk(x.host(getattr(x, who))), lambda x: x.st.free_disk(), P_OR_S[who])
+      for who in "ps"],
+    Fault("link-cut", "link", "the link is cut both ways", cut(True), heal, "emergency", weight=5),
+    Fault("link-cut-to-s", "link", "the link is cut from the primary to the secondary", cut(False), heal, "emergency"),
+    Fault("link-cut-to-p", "link", "the link is cut from the secondary to the primary", cut(False, "s", "p"), heal, "emergency"),
+    Fault("link-slow-lossy", "link", "200 ms later and 20 % of packets lost, each way", lambda x: x.st.net.degrade(200, 20), lambda x: x.st.net.degrade(0, 0), "works"),
+    Fault("link-flaps", "link", "the link is up and down, 0.7 s each", flap, flap_no_more, "works"),
+    *[Fault(f"{who}-restart", who, f"{WHO[who]} is stopped in order and started again", restart(who), start(who), P_OR_S[who], weight=1) for who in "ps"],
+    Fault("both-killed-p-first", "p", "both are killed; the primary is started first", both_killed, start_in_order("p", "s"), "emergency", also=("s",)),
+    Fault("both-killed-s-first", "p", "both are killed; the secondary is started first", both_killed, start_in_order("s", "p"), "emergency", also=("s",)),
+    Fault("journal-kill", "link", "the link is cut, and the secondary is killed with answers in its journal", journal_kill, heal, "emergency", weight=4, also=("s",)),
+    Fault("switchover", "role", "an operator orders a switchover", lambda x: order("p", "switchover", x.s.name)(x), expect="roles", weight=4),
+    Fault("promote", "role", "an operator promotes the secondary in an emergency", promote, expect="roles", weight=6),
+    Fault("rejoin", "role", "an operator has the secondary copied anew", order("s", "rejoin"), expect="roles", weight=2),
+    Fault("merge-link-cut", "merge", "the link is cut in the middle of a merge", in_the_merge(lambda x: x.st.net.degrade(0, 100)), expect="merge", weight=4),
+    Fault("merge-p-node-kill", "merge", "the primary's node is killed in the middle of a merge", in_the_merge(kill_node("p")), start("p"), "merge", weight=3),
+    Fault("merge-s-node-kill", "merge", "the secondary's node is killed in the middle of a merge", in_the_merge(kill_node("s")), start("s"), "merge", weight=3),
+    # Where there are three nodes and a proxy.
+    Fault("proxy-cut-from-s", "proxy", "the proxy is cut off from one secondary", lambda x: x.st.net.cut_both("proxy", x.host(x.s)), heal, "works", weight=0),
+    Fault("both-killed", "p", "the primary and one secondary of two are killed", both_killed, lambda x: (start("p")(x), start("s")(x)), "emergency", weight=0, also=("s",)),
 ]}
+DRAWN = [f for f in FAULTS.values() if f.weight] # by the soak
+
+
+def table():
+    """The catalogue as docs/testing.md has it."""
+    rows = [f"| `{f.name}` | {PLACES[f.place]} | {f.text} | {EXPECTED[f.expect]} | {'' if f.weight else 'tests only'} |" for f in FAULTS.values()]
+    return "\n".join(["| fault | where | what is done | what is expected | |", "|---|---|---|---|---|", *rows]) + "\n"
+
+
+if __name__ == "__main__":
+    print(table(), end="")

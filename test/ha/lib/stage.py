@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 LIB = HERE.parents[1] / "lib"
 sys.path[:0] = [str(LIB), str(HERE)]
 import net # noqa: E402
+from faults import Scene # noqa: E402
 from pair import PASSWORD, Failed, Node, give, join, make_pair # noqa: E402
 from wait import PATIENCE_S, wait_until # noqa: E402
 
@@ -111,6 +112,7 @@ class Stage:
         for n in self.nodes[2:]:
             n.init(secondary=True)
             join(self.a, n, self.say)
+        self.scene = Scene(self)
         self.admin = self.dir / "admin.session"
         self.first_login()
         self.import_accounts(self.csv_rows)
@@ -180,6 +182,10 @@ class Stage:
         """Until everything is as it was before the fault."""
         for n in self.nodes:
             n.wait_status(0, timeout=timeout)
+
+    @staticmethod
+    def host_of(node):
+        return next(h for h, name in net.NAMES.items() if name == node.name)
 
     def fill_disk(self, host="a"):
         # Unbuffered: what did not fit must not be written once more, and fail, when the file is closed.
