@@ -493,7 +493,7 @@ def verbs():
     """Their names, in the order of the help."""
     names = []
     for ident in re.findall(r"^VERB\((\w+)\)", (ROOT / "src/cli/frame/verbs.def").read_text(), re.M):
-        for source in (ROOT / "src/cli").glob("*.c"):
+        for source in (ROOT / "src/cli").rglob("*.c"):
             found = re.search(rf"const struct cli_verb verb_{ident} = \{{\s*\"([^\"]+)\"", source.read_text())
             if found:
                 names.append(found[1])
