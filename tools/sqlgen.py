@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes C tables from SQL files.
 
-    sqlgen.py --query DIR --migration DIR --out DIR [--depfile FILE]
+    sqlgen.py --query DIR --migration DIR --events FILE --out DIR [--depfile FILE]
 
 query/*.sql      -> stmt_gen.h (enum stmt) and stmt_gen.c (the table of statements)
 migration/*.sql  -> migration_gen.c (texts and SHA-256)
@@ -15,6 +15,12 @@ A file may say which database role runs its statements (default hf_vault; the te
 statements runs them as that role):
 
     -- role: holdfast
+
+Events go by the names of ledger/event.def, in the form that psql knows too (\\set VERSION_ADDED 53):
+
+    WHERE kind = :VERSION_ADDED
+
+A number where a kind of event belongs is refused.
 """
 import argparse
 import hashlib
@@ -41,6 +47,14 @@ NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 HEAD = re.compile(r"--\s*name:\s*(.*)\Z")
 ROLE = re.compile(r"--\s*role:\s*(.*?)\s*\Z")
 SIGNATURE = re.compile(r"([^\s(]+)\s*\(([^)]*)\)\s*(?:->\s*(.*\S))?\s*\Z")
+EVENT = re.compile(r"^KIND\((\w+), \w+, (\d+),", re.M)
+EVENT_NAME = re.compile(r"(?<![:\w]):([A-Z][A-Z0-9_]*)\b")
+# Comments, strings and quoted names: nothing in them is looked at. In migrations the bodies of functions ($$) are.
+QUOTED = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"", re.S)
+TOKEN = re.compile(r"[$:]?\w+|::|[<>=!]+|[^\s\w]")
+COMPARES = {"=", "<>", "!=", "<", ">", "<=", ">=", "in", "between"}
+# Migrations up to this one are frozen as they were released, with numbers.
+NUMBERS_UNTIL = 13
 MIGRATION = re.compile(r"(\d{4})_([a-z][a-z0-9_]*)\.sql\Z")
 # What makes a statement more than a read: it then gets a transaction of its own and is never sent twice.
 WRITES = re.compile(
@@ -60,8 +74,9 @@ class Statement:
         self.params, self.cols, self.role = params, cols, role
         self.lines = []
 
-    def finish(self):
-        text = "\n".join(self.lines).strip()
+    def finish(self, events):
+        text = "\n".join(line for _, line in self.lines)
+        text = with_events(text, events, lambda n, words: Bad(self.path, self.lines[n][0], words)).strip()
         if text.endswith(";"):
             text = text[:-1].rstrip()
         bare = strip_literals(text)
@@ -85,6 +100,144 @@ class Statement:
 def strip_literals(sql):
     """The text without comments, quoted strings and quoted names."""
     return re.sub(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|\$\$.*?\$\$", " ", sql, flags=re.S)
+
+
+def read_events(path):
+    """name -> number, from ledger/event.def."""
+    found = EVENT.findall("\n".join(read_lines(path)))
+    if not found:
+        raise Bad(path, 1, "has no row `KIND(NAME, name, number, …`")
+    return {name: int(n) for name, n in found}
+
+
+def masked(sql):
+    """The text with blanks for everything quoted, each character where it was."""
+    return QUOTED.sub(lambda m: re.sub(r"[^\n]", " ", m.group()), sql)
+
+
+def with_events(sql, events, fault):
+    """Numbers for the names of events. fault(line, words): what to raise about a line of the text, counted from 0."""
+    bare = masked(sql)
+    for at, number in kind_numbers(bare):
+        known = [name for name, n in events.items() if n == number]
+        say = f"`:{known[0]}`" if known else "the event's name in ledger/event.def, as in `:VERSION_ADDED`"
+        raise fault(bare.count("\n", 0, at), f"the number {number} for a kind of event: write {say}")
+    for m in reversed(list(EVENT_NAME.finditer(bare))):
+        if m.group(1) not in events:
+            raise fault(bare.count("\n", 0, m.start()), f"`:{m.group(1)}` is no event of ledger/event.def")
+        sql = sql[: m.start()] + str(events[m.group(1)]) + sql[m.end():]
+    return sql
+
+
+class Tokens:
+    """Words, numbers and signs of a text, in small letters, each with its place."""
+
+    def __init__(self, bare):
+        found = [(m.group().lower(), m.start()) for m in TOKEN.finditer(bare)]
+        self.word, self.place = [w for w, _ in found], [p for _, p in found]
+
+    def at(self, i):
+        return self.word[i] if 0 <= i < len(self.word) else ""
+
+    def close(self, i):
+        """Behind the bracket that closes the one at i."""
+        depth = 0
+        while i < len(self.word):
+            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(self.word[i], 0)
+            i += 1
+            if depth == 0:
+                break
+        return i
+
+    def items(self, i):
+        """The parts between commas of what begins at i, up to a bracket that closes it or the word FROM: pairs of first and behind."""
+        first = i
+        while i < len(self.word):
+            if self.word[i] in ("(", "["):
+                i = self.close(i)
+                continue
+            if self.word[i] in (",", ")", "]", "from", ";"):
+                yield first, i
+                if self.word[i] != ",":
+                    return
+                first = i + 1
+            i += 1
+        yield first, i
+
+    def numbers(self, first, behind):
+        """Those among the tokens that stand for the whole, or for one outcome of a CASE."""
+        for i in range(first, behind):
+            if self.word[i].isdigit() and (i == first or self.at(i - 1) in ("then", "else")):
+                yield i
+
+
+def kind_numbers(bare):
+    """(place, number) of every number that is compared with, given to or called `kind`."""
+    t = Tokens(bare)
+    found = []
+    for i, word in enumerate(t.word):
+        if word == "kind":
+            found += compared(t, i) + called(t, i)
+        elif word == "insert":
+            found += inserted(t, i)
+    return [(t.place[i], int(t.word[i])) for i in sorted(set(found))]
+
+
+def compared(t, i):
+    """`kind = …`, `kind IN (…)`, `kind = ANY (ARRAY[…])`, `kind BETWEEN … AND …`, `kind IS DISTINCT FROM …`, and `… = kind`"""
+    j = i + 1
+    while t.at(j) in ("not", "is", "distinct"):
+        j += 1
+    found = []
+    if t.at(j) in COMPARES or (t.at(j - 1), t.at(j)) == ("distinct", "from"):
+        j += 1
+        while t.at(j) in ("any", "all", "array") or (t.at(j), t.at(j + 1)) == ("(", "array"):
+            j += 1
+        if t.at(j) in ("(", "["):
+            found = [n for item in t.items(j + 1) for n in t.numbers(*item)]
+        elif t.at(j) == "case" and "end" in t.word[j:]:
+            found = list(t.numbers(j, t.word.index("end", j)))
+        else:
+            found = [n for n in ((j, j + 2) if t.at(j - 1) == "between" else (j,)) if t.at(n).isdigit()]
+    first = i - 2 if t.at(i - 1) == "." else i
+    if t.at(first - 1) in COMPARES and t.at(first - 2).isdigit():
+        found.append(first - 2)
+    return found
+
+
+def called(t, i):
+    """`… AS kind`"""
+    if t.at(i - 1) != "as":
+        return []
+    first, depth = i - 1, 0
+    while first > 0 and not (depth == 0 and t.at(first - 1) in (",", "(", "select", "distinct")):
+        first -= 1
+        depth += {")": 1, "(": -1}.get(t.word[first], 0)
+    return list(t.numbers(first, i - 1))
+
+
+def inserted(t, i):
+    """`INSERT INTO t (…, kind, …) VALUES (…)` or `SELECT …`"""
+    while i < len(t.word) and t.word[i] not in ("(", "select", "values"):
+        i += 1
+    if t.at(i) != "(":
+        return []
+    columns = [t.word[first] for first, _ in t.items(i + 1)]
+    if "kind" not in columns:
+        return []
+    found, j = [], t.close(i)
+    while t.at(j) in ("overriding", "system", "user", "value"):
+        j += 1
+    starts = [j + 1] if t.at(j) == "select" else []
+    if t.at(j) == "values":
+        j += 1
+        while t.at(j) == "(":
+            starts.append(j + 1)
+            j = t.close(j)
+            j += t.at(j) == ","
+    for start in starts:
+        found += [n for at, item in enumerate(t.items(start)) if at == columns.index("kind") for n in t.numbers(*item)]
+    return found
 
 
 def is_read(bare):
@@ -136,7 +289,7 @@ def read_lines(path):
         raise Bad(path, 1, "is not UTF-8") from None
 
 
-def parse(path):
+def parse(path, events):
     out, role, lines, i = [], "hf_vault", read_lines(path), 0
     while i < len(lines):
         number, line = i + 1, lines[i].rstrip()
@@ -158,11 +311,11 @@ def parse(path):
             raise Bad(path, number, "`-- name` without a colon")
         elif out:
             if not line.lstrip().startswith("--"):
-                out[-1].lines.append(line)
+                out[-1].lines.append((number, line))
         elif line.strip() and not line.lstrip().startswith("--"):
             raise Bad(path, number, "SQL before the first `-- name:`")
     for s in out:
-        s.finish()
+        s.finish(events)
     return out
 
 
@@ -230,7 +383,7 @@ def stmt_source(statements):
     return f"{BANNER}#include \"store/stmt.h\"\n\nconst struct stmt_info stmt_table[STMT_COUNT + 1] = {{\n{rows}}};\n"
 
 
-def migrations(paths):
+def migrations(paths, events):
     out = []
     for path in paths:
         m = MIGRATION.match(os.path.basename(path))
@@ -245,6 +398,8 @@ def migrations(paths):
             # Each migration is one transaction together with its row in schema_migration.
             if re.match(r"\s*(COMMIT|ROLLBACK|BEGIN\s*;|START\s+TRANSACTION)\b", line, re.I):
                 raise Bad(path, n, "a migration does not begin or end transactions")
+        if int(m.group(1)) > NUMBERS_UNTIL:
+            text = with_events(text, events, lambda n, words, path=path: Bad(path, n + 1, words))
         out.append((int(m.group(1)), m.group(2), text, hashlib.sha256(data).hexdigest()))
     return out
 
@@ -282,17 +437,19 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--query", required=True)
     p.add_argument("--migration", required=True)
+    p.add_argument("--events", required=True)
     p.add_argument("--out", required=True)
     p.add_argument("--depfile")
     p.add_argument("--target", default="stmt_gen.h")
     a = p.parse_args()
     queries, steps = sql_files(a.query), sql_files(a.migration)
     if a.depfile:
-        write_depfile(a.depfile, a.target, [a.query, a.migration, *queries, *steps])
+        write_depfile(a.depfile, a.target, [a.query, a.migration, a.events, *queries, *steps])
     try:
-        statements = [s for path in queries for s in parse(path)]
+        events = read_events(a.events)
+        statements = [s for path in queries for s in parse(path, events)]
         unique(statements)
-        texts = migration_source(migrations(steps))
+        texts = migration_source(migrations(steps, events))
     except Bad as bad:
         print(bad, file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@
 INSERT INTO principal (id, name, role, setup_mac, setup_until, created_at)
 SELECT object, b->>'name', b->>'role', decode(b->>'setup_mac', 'hex'), (b->>'setup_until')::timestamptz, at
 FROM (SELECT seq, at, object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 20) e
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_CREATED) e
 ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
 
@@ -16,7 +16,7 @@ ON CONFLICT (id) DO NOTHING;
 -- name: apply_user_changed(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED (
 	SELECT seq, at, object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 21
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_CHANGED
 ), e AS MATERIALIZED (
 	SELECT x.object, f.what, f.safe, max(x.seq) AS seq, max(x.at) AS at,
 		(array_agg(b->>f.what ORDER BY seq DESC))[1] AS value,
@@ -55,7 +55,7 @@ WHERE p.id = q.object;
 -- name: apply_user_password(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
 	SELECT DISTINCT ON (object) object, at, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 22
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_PASSWORD
 	ORDER BY object, seq DESC
 ), s AS (
 	UPDATE session SET ended_at = e.at FROM e
@@ -71,7 +71,7 @@ FROM e WHERE p.id = e.object;
 UPDATE principal p SET totp_sealed = decode(e.b->>'totp_sealed', 'base64'),
 	totp_step = greatest(p.totp_step, coalesce((e.b->>'totp_step')::bigint, 0))
 FROM (SELECT DISTINCT ON (object) object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 23
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_TOTP
 	ORDER BY object, seq DESC) e
 WHERE p.id = e.object;
 
@@ -80,7 +80,7 @@ INSERT INTO resource (id, name, type, address, url, description, owner, created_
 SELECT object, b->>'name', coalesce(b->>'type', ''), coalesce(b->>'address', ''), coalesce(b->>'url', ''),
 	coalesce(b->>'description', ''), (b->>'owner')::uuid, at
 FROM (SELECT seq, at, object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 40) e
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :RESOURCE_CREATED) e
 ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
 
@@ -96,20 +96,20 @@ FROM (SELECT object,
 		(array_agg(b->>'description' ORDER BY seq DESC) FILTER (WHERE b ? 'description'))[1] AS description,
 		(array_agg((b->>'owner')::uuid ORDER BY seq DESC) FILTER (WHERE b ? 'owner'))[1] AS owner
 	FROM (SELECT seq, object, body::jsonb AS b FROM event
-		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 41) x
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :RESOURCE_CHANGED) x
 	GROUP BY object) e
 WHERE r.id = e.object;
 
 -- name: apply_resource_deleted(node uuid, from_seq bigint, to_seq bigint)
 UPDATE resource r SET deleted_at = e.at, deleted_by = e.actor, binned_at = e.at
 FROM event e
-WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 42 AND r.id = e.object AND r.deleted_at IS NULL;
+WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :RESOURCE_DELETED AND r.id = e.object AND r.deleted_at IS NULL;
 
 -- name: apply_account_created(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO account (id, resource, login, description, created_at)
 SELECT object, (b->>'resource')::uuid, b->>'login', coalesce(b->>'description', ''), at
 FROM (SELECT seq, at, object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 50) e
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ACCOUNT_CREATED) e
 ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
 
@@ -120,7 +120,7 @@ WITH e AS MATERIALIZED (
 		(array_agg(b->>'description' ORDER BY seq DESC) FILTER (WHERE b ? 'description'))[1] AS description,
 		(array_agg((b->>'conflict')::boolean ORDER BY seq DESC) FILTER (WHERE b ? 'conflict'))[1] AS conflict
 	FROM (SELECT seq, object, body::jsonb AS b FROM event
-		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 51) x
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ACCOUNT_CHANGED) x
 	GROUP BY object
 ), v AS (
 	UPDATE version SET sibling = false FROM e
@@ -133,7 +133,7 @@ FROM e WHERE a.id = e.object;
 -- name: apply_account_deleted(node uuid, from_seq bigint, to_seq bigint)
 UPDATE account a SET deleted_at = e.at, deleted_by = e.actor, binned_at = e.at
 FROM event e
-WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 52 AND a.id = e.object AND a.deleted_at IS NULL;
+WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :ACCOUNT_DELETED AND a.id = e.object AND a.deleted_at IS NULL;
 
 -- Versions that follow each other from the account's current one become current. Whatever was made upon another one
 -- (elsewhere, in a cut) becomes a sibling under the next free number, and the account is in conflict. What each was made upon it
@@ -151,7 +151,7 @@ WITH e AS MATERIALIZED (
 			WHERE a.id = x.object AND (r.owner = p.id OR EXISTS (SELECT FROM share s
 				WHERE s.target IN (a.id, r.id) AND s.principal = p.id AND s.level >= 2))) AS waits
 	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
-		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 53) x
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :VERSION_ADDED) x
 	WHERE NOT EXISTS (SELECT FROM version v WHERE v.id = (x.b->>'id')::uuid)
 ), o AS MATERIALIZED (
 	SELECT e.*, u.n AS upon_n, a.resource,
@@ -186,7 +186,7 @@ WHERE a.id = q.account;
 -- name: apply_conflict_settled(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED (
 	SELECT seq, object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 56
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :CONFLICT_SETTLED
 ), k AS MATERIALIZED (
 	SELECT DISTINCT s.id::uuid AS id
 	FROM x CROSS JOIN LATERAL unnest(string_to_array(x.b->>'settles', ' ')) s (id) WHERE s.id <> ''
@@ -216,7 +216,7 @@ WITH e AS MATERIALIZED (
 		(array_agg(level ORDER BY seq DESC))[1] AS level, (array_agg(upon ORDER BY seq))[1] AS upon
 	FROM (SELECT seq, at, object, (b->>'user')::uuid AS principal, (b->>'level')::int AS level, b->>'upon' AS upon
 		FROM (SELECT seq, at, object, body::jsonb AS b FROM event
-			WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 60) y) x
+			WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :SHARED) y) x
 	GROUP BY object, principal
 ), o AS MATERIALIZED (
 	SELECT e.*, $1::text || '/' || e.seq AS stamp, coalesce(s.level, 0) AS held,
@@ -244,7 +244,7 @@ WITH e AS MATERIALIZED (
 	SELECT object, principal, max(seq) AS seq, max(at) AS at, (array_agg(upon ORDER BY seq))[1] AS upon
 	FROM (SELECT seq, at, object, (b->>'user')::uuid AS principal, b->>'upon' AS upon
 		FROM (SELECT seq, at, object, body::jsonb AS b FROM event
-			WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 61) y) x
+			WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :UNSHARED) y) x
 	GROUP BY object, principal
 ), o AS MATERIALIZED (
 	SELECT e.*, $1::text || '/' || e.seq AS stamp, coalesce(s.level, 0) AS held,
@@ -268,12 +268,12 @@ WHERE s.target = o.object AND s.principal = o.principal AND (o.upon IS NOT NULL 
 -- name: apply_admin_conflict(node uuid, from_seq bigint, to_seq bigint)
 UPDATE admin_conflict c SET told = true
 FROM (SELECT (body::jsonb->>'id')::uuid AS id FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 62) e
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ADMIN_CONFLICT) e
 WHERE c.id = e.id AND NOT c.told;
 
 -- name: apply_admin_acknowledged(node uuid, from_seq bigint, to_seq bigint)
 UPDATE admin_conflict c SET acknowledged_at = e.at, acknowledged_by = e.actor
 FROM (SELECT DISTINCT ON (id) id, at, actor FROM (SELECT (body::jsonb->>'id')::uuid AS id, seq, at, actor FROM event
-		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 63) x
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ADMIN_ACKNOWLEDGED) x
 	ORDER BY id, seq) e
 WHERE c.id = e.id AND c.acknowledged_at IS NULL;

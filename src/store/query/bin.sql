@@ -8,7 +8,7 @@
 WITH e AS MATERIALIZED (
 	SELECT DISTINCT ON (x.object) x.object, x.body::jsonb->>'name' AS name
 	FROM event x JOIN resource r ON r.id = x.object AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL
-	WHERE x.node = $1 AND x.seq BETWEEN $2 AND $3 AND x.kind = 43
+	WHERE x.node = $1 AND x.seq BETWEEN $2 AND $3 AND x.kind = :RESOURCE_RESTORED
 	ORDER BY x.object, x.seq DESC
 ), a AS (
 	UPDATE account SET deleted_at = purged_at FROM e
@@ -22,7 +22,7 @@ FROM e WHERE r.id = e.object;
 UPDATE account a SET deleted_at = NULL, deleted_by = NULL, binned_at = NULL, bin_news = false,
 	login = coalesce(e.login, a.login)
 FROM (SELECT DISTINCT ON (object) object, body::jsonb->>'login' AS login FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 55
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ACCOUNT_RESTORED
 	ORDER BY object, seq DESC) e
 WHERE a.id = e.object AND a.deleted_at IS NOT NULL AND a.purged_at IS NULL;
 
@@ -31,7 +31,7 @@ WHERE a.id = e.object AND a.deleted_at IS NOT NULL AND a.purged_at IS NULL;
 -- a resource when no account is.
 -- name: apply_bin_emptied(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED (
-	SELECT at, body::jsonb AS b FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 44
+	SELECT at, body::jsonb AS b FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :BIN_EMPTIED
 ), n AS MATERIALIZED (
 	SELECT t.what, u.id::uuid AS id, max(x.at) AS at
 	FROM x CROSS JOIN (VALUES ('versions'), ('accounts'), ('resources')) t (what)

@@ -7,7 +7,7 @@ WITH e AS MATERIALIZED (
 	SELECT resource, max(seq) AS seq, max(at) AS at,
 		(array_agg(b->>'state' ORDER BY seq DESC))[1] AS state, (array_agg(b->>'upon' ORDER BY seq))[1] AS upon
 	FROM (SELECT seq, at, coalesce(object, '00000000-0000-0000-0000-000000000000') AS resource, body::jsonb AS b FROM event
-		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 64) x
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :EMERGENCY_POLICY) x
 	GROUP BY resource
 ), o AS MATERIALIZED (
 	SELECT e.*, $1::text || '/' || e.seq AS stamp, p.state AS held, e.upon <> coalesce(p.stamp, '') AS apart
@@ -71,7 +71,7 @@ WHERE v.id = $1 AND v.approval IS NOT NULL AND a.deleted_at IS NULL AND r.delete
 -- name: apply_change_approved(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED (
 	SELECT min(seq) AS seq, object AS account, (body::jsonb->>'id')::uuid AS id FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 57 GROUP BY 2, 3
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :CHANGE_APPROVED GROUP BY 2, 3
 ), o AS MATERIALIZED (
 	SELECT x.seq, x.account, v.id, v.n,
 		v.upon IS DISTINCT FROM coalesce(lag(v.id) OVER (PARTITION BY x.account ORDER BY x.seq), c.id) AS astray
@@ -91,5 +91,5 @@ WHERE a.id = q.account;
 -- name: apply_change_declined(node uuid, from_seq bigint, to_seq bigint)
 UPDATE version v SET approval = 'declined'
 FROM (SELECT object AS account, (body::jsonb->>'id')::uuid AS id FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 58) x
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :CHANGE_DECLINED) x
 WHERE v.id = x.id AND v.account = x.account AND v.approval = 'waits';

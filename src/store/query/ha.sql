@@ -50,7 +50,7 @@ SELECT max(t.at) FROM node n, LATERAL (SELECT at FROM event WHERE node = n.id OR
 -- name: ha_set_aside_first(node uuid) -> seq bigint, why text, hash bytea
 SELECT s.seq, s.why, s.hash FROM ha_set_aside s
 WHERE s.node = $1 AND s.seq > (SELECT coalesce(max(seq), 0) FROM event WHERE node = $1)
-	AND s.at > coalesce((SELECT max((SELECT at FROM event WHERE node = a.node AND seq = a.seq AND kind = 14)) FROM audit_accepted a), '-infinity')
+	AND s.at > coalesce((SELECT max((SELECT at FROM event WHERE node = a.node AND seq = a.seq AND kind = :AUDIT_ACCEPTED)) FROM audit_accepted a), '-infinity')
 ORDER BY s.seq, s.at DESC LIMIT 1;
 
 -- name: ha_waiting() -> requests bigint, deposits bigint

@@ -7,6 +7,6 @@ SELECT id, wrapped FROM data_key ORDER BY id;
 -- name: apply_key_created(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO data_key (id, wrapped, created_at)
 SELECT (body::jsonb->>'id')::int, decode(body::jsonb->>'wrapped', 'hex'), at
-FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 7
+FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :KEY_CREATED
 ORDER BY seq
 ON CONFLICT (id) DO NOTHING;

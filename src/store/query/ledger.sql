@@ -66,7 +66,7 @@ WHERE i.node = $1 AND i.seq BETWEEN $2 AND $3
 -- name: inbox_span(node uuid, from_seq bigint) -> last bigint, fresh bigint
 SELECT coalesce(max(i.seq), 0), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM ha_set_aside s
 	WHERE s.node = i.node AND s.seq = i.seq AND s.hash = i.hash AND s.event = i.event
-		AND s.at > coalesce((SELECT max((SELECT at FROM event WHERE node = a.node AND seq = a.seq AND kind = 14)) FROM audit_accepted a), '-infinity')))
+		AND s.at > coalesce((SELECT max((SELECT at FROM event WHERE node = a.node AND seq = a.seq AND kind = :AUDIT_ACCEPTED)) FROM audit_accepted a), '-infinity')))
 FROM ha_inbox i WHERE i.node = $1 AND i.seq >= $2;
 
 -- name: node_name(id uuid) -> name text
@@ -77,7 +77,7 @@ INSERT INTO node (id, name, https_port, pair_port, slot, web_cert, joined_at, pr
 SELECT (b->>'id')::uuid, b->>'name', (b->>'https_port')::int, (b->>'pair_port')::int, b->>'slot', b->>'web_cert', at,
 	(b->>'primary_since_term')::bigint
 FROM (SELECT DISTINCT ON (body::jsonb->>'id') at, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 4 ORDER BY body::jsonb->>'id', seq DESC) e
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :NODE_JOINED ORDER BY body::jsonb->>'id', seq DESC) e
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, https_port = excluded.https_port, pair_port = excluded.pair_port,
 	slot = coalesce(excluded.slot, node.slot), web_cert = coalesce(excluded.web_cert, node.web_cert),
 	primary_since_term = coalesce(excluded.primary_since_term, node.primary_since_term)
@@ -86,21 +86,21 @@ WHERE node.joined_at <= excluded.joined_at;
 -- The object is the node; the primary stays.
 -- name: apply_node_removed(node uuid, from_seq bigint, to_seq bigint)
 DELETE FROM node USING event e
-WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 18 AND node.id = e.object AND node.joined_at <= e.at
+WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :NODE_REMOVED AND node.id = e.object AND node.joined_at <= e.at
 	AND node.id <> (SELECT id FROM node ORDER BY primary_since_term DESC NULLS LAST, joined_at LIMIT 1);
 
 -- The object is the node whose certificate it is.
 -- name: apply_node_cert(node uuid, from_seq bigint, to_seq bigint)
 UPDATE node SET web_cert = e.cert
 FROM (SELECT DISTINCT ON (object) object, body::jsonb->>'web_cert' AS cert FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 6 ORDER BY object, seq DESC) e
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :NODE_CERT ORDER BY object, seq DESC) e
 WHERE node.id = e.object;
 
 -- A term has one primary; a word about an earlier term changes nothing. Every other node is a secondary from then on, with a slot.
 -- name: apply_promoted(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
 	SELECT DISTINCT ON (one) one, object, (body::jsonb->>'term')::bigint AS term
-	FROM (SELECT true AS one, object, body FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 11) x
+	FROM (SELECT true AS one, object, body FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :PROMOTED) x
 	ORDER BY one, (body::jsonb->>'term')::bigint DESC
 ), t AS (
 	UPDATE ha_term SET term = e.term FROM e WHERE ha_term.term < e.term RETURNING ha_term.term
@@ -112,7 +112,7 @@ FROM e, t;
 -- name: apply_handover(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO ha_order (one, node, term)
 SELECT DISTINCT ON (one) one, object, (body::jsonb->>'term')::bigint
-FROM (SELECT true AS one, seq, object, body FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 12) x
+FROM (SELECT true AS one, seq, object, body FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :HANDOVER) x
 ORDER BY one, seq DESC
 ON CONFLICT (one) DO UPDATE SET node = excluded.node, term = excluded.term WHERE ha_order.term <= excluded.term;
 
@@ -120,7 +120,7 @@ ON CONFLICT (one) DO UPDATE SET node = excluded.node, term = excluded.term WHERE
 -- name: apply_restored(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
 	SELECT max(at) AS at, max((body::jsonb->>'term')::bigint) AS term FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 17
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :RESTORED
 ), n AS (
 	DELETE FROM node USING e WHERE node.joined_at <= e.at AND node.id <> $1
 ), s AS (
@@ -130,7 +130,7 @@ UPDATE ha_term SET term = e.term FROM e WHERE ha_term.term < e.term;
 
 -- name: apply_audit_accepted(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO audit_accepted (node, seq)
-SELECT node, seq FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 14
+SELECT node, seq FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :AUDIT_ACCEPTED
 ON CONFLICT DO NOTHING;
 
 -- Every break that was accepted, the first acceptance first: of which chain, at which event; where the chain goes on (0: by itself),
@@ -140,14 +140,14 @@ ON CONFLICT DO NOTHING;
 SELECT (b->>'node')::uuid, (b->>'seq')::bigint, (b->>'resume')::bigint, coalesce((b->>'upto')::bigint, 0), b->>'hash',
 	b->>'digest', e.node, e.seq, e.at,
 	coalesce(p.name, ''), coalesce(e.body::jsonb->>'reason', '')
-FROM audit_accepted a CROSS JOIN LATERAL (SELECT * FROM event WHERE node = a.node AND seq = a.seq AND kind = 14 OFFSET 0) e
+FROM audit_accepted a CROSS JOIN LATERAL (SELECT * FROM event WHERE node = a.node AND seq = a.seq AND kind = :AUDIT_ACCEPTED OFFSET 0) e
 LEFT JOIN principal p ON p.id = e.actor, jsonb_array_elements(e.body::jsonb->'breaks') b
 ORDER BY e.at, e.node, e.seq LIMIT 256;
 
 -- Where the chain of a node goes on whose lost end, from seq on, was accepted: behind the event upto.
 -- name: accepted_end(node uuid, seq bigint) -> upto bigint, hash text
 SELECT (b->>'upto')::bigint, b->>'hash'
-FROM audit_accepted a CROSS JOIN LATERAL (SELECT * FROM event WHERE node = a.node AND seq = a.seq AND kind = 14 OFFSET 0) e,
+FROM audit_accepted a CROSS JOIN LATERAL (SELECT * FROM event WHERE node = a.node AND seq = a.seq AND kind = :AUDIT_ACCEPTED OFFSET 0) e,
 	jsonb_array_elements(e.body::jsonb->'breaks') b
 WHERE (b->>'node')::uuid = $1 AND (b->>'seq')::bigint = $2 AND (b->>'upto')::bigint >= $2
 ORDER BY 1 DESC LIMIT 1;

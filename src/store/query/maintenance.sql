@@ -5,7 +5,7 @@
 INSERT INTO maintenance (at, until, reason)
 SELECT at, (b->>'until')::timestamptz, coalesce(b->>'reason', '')
 FROM (SELECT seq, at, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 19
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :MAINTENANCE
 	ORDER BY seq DESC LIMIT 1) e
 ON CONFLICT (one) DO UPDATE SET at = excluded.at, until = excluded.until, reason = excluded.reason;
 

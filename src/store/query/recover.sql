@@ -6,7 +6,7 @@
 -- name: apply_user_recovered(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
 	SELECT DISTINCT ON (object) object, seq, at, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 25
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_RECOVERED
 	ORDER BY object, seq DESC
 ), s AS (
 	UPDATE session SET ended_at = e.at FROM e
@@ -36,7 +36,7 @@ SELECT p.id, p.name, p.role = 'administrator', p.disabled,
 FROM principal p WHERE lower(p.name) = lower($1);
 
 -- name: recover_ask(object uuid, body text) -> id bigint
-INSERT INTO ha_request (kind, object, body) VALUES (25, $1, $2) RETURNING id;
+INSERT INTO ha_request (kind, object, body) VALUES (:USER_RECOVERED, $1, $2) RETURNING id;
 
 -- waits: the writer has not looked at it yet. done: it counts.
 -- name: recover_look(id bigint, object uuid, setup_mac text) -> waits bool, done bool

@@ -153,4 +153,4 @@ ORDER BY l.line;
 
 -- What became of an import: the body of its event.
 -- name: import_find(id uuid, actor uuid) -> body text
-SELECT body FROM event WHERE kind = 70 AND object = $1 AND actor = $2 ORDER BY at LIMIT 1;
+SELECT body FROM event WHERE kind = :IMPORTED AND object = $1 AND actor = $2 ORDER BY at LIMIT 1;

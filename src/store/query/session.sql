@@ -21,7 +21,7 @@ SELECT name, role, disabled FROM principal WHERE id = $1;
 -- name: apply_login(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
 	SELECT seq, at, actor, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 30
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :LOGIN
 ), s AS (
 	INSERT INTO session (mac, id, principal, created_at, seen_at, expires_at)
 	SELECT decode(b->>'mac', 'hex'), (b->>'session')::uuid, actor, at, at, (b->>'expires')::timestamptz FROM e ORDER BY seq
@@ -40,23 +40,23 @@ UPDATE principal p SET
 	failed_at = greatest(p.failed_at, f.at)
 FROM (SELECT e.actor, count(*)::int AS n, max(e.at) AS at
 	FROM event e JOIN principal q ON q.id = e.actor
-	WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 31 AND (q.failed_at IS NULL OR e.at > q.failed_at)
+	WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :LOGIN_FAILED AND (q.failed_at IS NULL OR e.at > q.failed_at)
 	GROUP BY e.actor) f
 WHERE p.id = f.actor;
 
 -- name: apply_logout(node uuid, from_seq bigint, to_seq bigint)
 UPDATE session s SET ended_at = e.at
 FROM (SELECT object, min(at) AS at FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 32 GROUP BY object) e
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :LOGOUT GROUP BY object) e
 WHERE s.id = e.object AND s.ended_at IS NULL;
 
 -- name: apply_session_seen(node uuid, from_seq bigint, to_seq bigint)
 UPDATE session s SET seen_at = greatest(s.seen_at, e.at)
 FROM (SELECT object, max(at) AS at FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = 33 GROUP BY object) e
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :SESSION_SEEN GROUP BY object) e
 WHERE s.id = e.object AND s.seen_at < e.at;
 
 -- name: apply_user_setup_used(node uuid, from_seq bigint, to_seq bigint)
 UPDATE principal p SET setup_mac = NULL, setup_until = NULL
 FROM event e
-WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = 24 AND p.id = e.object;
+WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :USER_SETUP_USED AND p.id = e.object;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The generator of the statements: what it makes, and that it names file and line of what is wrong."""
+import hashlib
 import os
 import subprocess
 import sys
@@ -9,18 +10,21 @@ import unittest
 
 SQLGEN = sys.argv.pop(1)
 GOOD_MIGRATION = {"0001_begin.sql": "CREATE TABLE t ();\n"}
+EVENTS = "/* … */\nKIND(LOGIN, login, 30, APPLY_LOGIN, \"a user logged in\")\nKIND(VERSION_ADDED, version_added, 53, NONE, \"…\")\n"
 
 
 class Generator(unittest.TestCase):
-    def generate(self, queries, steps=None):
+    def generate(self, queries, steps=None, events=EVENTS):
         with tempfile.TemporaryDirectory() as d:
             for folder, files in (("query", queries), ("migration", steps or GOOD_MIGRATION), ("out", {})):
                 os.mkdir(os.path.join(d, folder))
                 for name, text in files.items():
                     with open(os.path.join(d, folder, name), "w", encoding="utf-8") as f:
                         f.write(text)
+            with open(f"{d}/event.def", "w", encoding="utf-8") as f:
+                f.write(events)
             r = subprocess.run([sys.executable, SQLGEN, "--query", f"{d}/query", "--migration", f"{d}/migration",
-                                "--out", f"{d}/out", "--depfile", f"{d}/out/d"], capture_output=True, text=True)
+                                "--events", f"{d}/event.def", "--out", f"{d}/out", "--depfile", f"{d}/out/d"], capture_output=True, text=True)
             made = {}
             for name in os.listdir(f"{d}/out"):
                 with open(f"{d}/out/{name}", encoding="utf-8") as f:
@@ -88,6 +92,49 @@ class Generator(unittest.TestCase):
         code, text, _ = self.generate({"a.sql": "-- name: x()\nSELECT 1;\n", "b.sql": "\n-- name: x()\nSELECT 1;\n"})
         self.assertEqual(code, 1)
         self.assertIn("b.sql:2: `x` is already in", text)
+
+    def test_an_event_goes_by_its_name(self):
+        c = self.good("-- name: x(a int)\nSELECT ':LOGIN', a::LOGIN FROM event WHERE kind IN (:LOGIN, :VERSION_ADDED) AND $1 = 7 -- :NOBODY\n;\n")
+        self.assertIn("':LOGIN', a::LOGIN FROM event WHERE kind IN (30, 53) AND $1 = 7", c)
+        self.bad("-- name: x()\n\n-- …\nSELECT 1\nWHERE kind = :LOG_OUT;\n", 5, "`:LOG_OUT` is no event of ledger/event.def")
+        code, text, _ = self.generate({}, events="nothing\n")
+        self.assertEqual(code, 1)
+        self.assertIn("event.def:1: ", text)
+
+    def test_a_number_for_an_event_is_refused(self):
+        good = []
+        for sql in ("SELECT 1 FROM event e WHERE e.kind = 53", "SELECT 1 FROM event WHERE KIND<>53", "SELECT 1 WHERE 53 = e.kind",
+                    "SELECT 1 WHERE kind IN (:LOGIN, 53)", "SELECT 1 WHERE kind NOT IN (53)", "SELECT 1 WHERE kind = ANY (ARRAY[:LOGIN, 53])",
+                    "SELECT 1 WHERE kind BETWEEN :LOGIN AND 53", "SELECT 1 WHERE kind BETWEEN 53 AND $1", "SELECT 1 WHERE kind IS DISTINCT FROM 53::int",
+                    "SELECT 1 WHERE kind = CASE WHEN a THEN :LOGIN ELSE 53 END", "SELECT 1 WHERE kind = (CASE WHEN a = 1 THEN 53 END)",
+                    "SELECT a, CASE a WHEN 1 THEN :LOGIN ELSE 53 END AS kind FROM t", "SELECT coalesce(a, 1), 53 AS kind FROM t",
+                    "INSERT INTO ha_request (kind, object) VALUES (53, $1)", "INSERT INTO t (a, kind) VALUES (1, :LOGIN), (2, 53)",
+                    "WITH x AS (INSERT INTO public.t (a, kind, b) SELECT f(1, 2), 53, 3 FROM s RETURNING 1) SELECT 1 FROM x"):
+            head = "-- name: x(a int)\n" if "$1" in sql else "-- name: x()\n"
+            self.bad(f"\n{head}SELECT '53',\n(\n{sql});\n", 5, "the number 53 for a kind of event: write `:VERSION_ADDED`")
+            good.append(f"{head.replace('x', f'x{len(good)}')}{sql.replace('53', ':VERSION_ADDED')};\n")
+        self.good("".join(good))
+        self.bad("-- name: x()\nSELECT 1 WHERE kind = 99;\n", 2, "the number 99 for a kind of event: write the event's name")
+
+    def test_other_numbers_are_none_of_events(self):
+        good = []
+        for n, sql in enumerate(("SELECT kind FROM (SELECT 5) t", "SELECT DISTINCT kind FROM t LIMIT 5", "SELECT kind, n = 5 FROM t WHERE kinds = 5",
+                    "SELECT 1 WHERE kind = (SELECT max(k) FROM t LIMIT 5) AND n = 5", "INSERT INTO t (n, kind) VALUES (5, f(5))",
+                    "SELECT 5 AS n, f(5) AS kind", "SELECT 1 WHERE kind = $1 AND a = 5 OR 5 < n")):
+            good.append(f"-- name: x{n}({'a int' if '$1' in sql else ''})\n{sql};\n")
+        self.good("".join(good))
+
+    def test_migrations_name_events_too(self):
+        steps = {f"{n:04}_a.sql": "SELECT 1;\n" for n in range(1, 14)}
+        steps["0013_a.sql"] = "CREATE INDEX i ON event (seq) WHERE kind = 53;\n"
+        said = "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$\n\tSELECT 1 FROM event WHERE kind = %s $$;\n"
+        code, text, made = self.generate({}, {**steps, "0014_b.sql": said % ":VERSION_ADDED"})
+        self.assertEqual((code, text), (0, ""))
+        self.assertEqual(made["migration_gen.c"].count("kind = 53"), 2)
+        self.assertIn(hashlib.sha256((said % ":VERSION_ADDED").encode()).hexdigest(), made["migration_gen.c"])
+        code, text, _ = self.generate({}, {**steps, "0014_b.sql": said % "53"})
+        self.assertEqual(code, 1)
+        self.assertIn("0014_b.sql:2: the number 53 for a kind of event: write `:VERSION_ADDED`", text)
 
     def test_migrations(self):
         code, _, made = self.generate({}, {"0001_a.sql": "SELECT 1;\n", "0002_b.sql": "SELECT 2;\n"})
