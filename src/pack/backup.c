@@ -12,11 +12,11 @@
 #include "base/log.h"
 #include "base/place.h"
 #include "http/json.h"
+#include "ledger/event.h"
 #include "pack/basebackup.h"
 #include "pg/cluster.h"
 #include "store/db.h"
 
-#define KIND_BACKUP 16 /* ledger/event.def; its numbers are for ever */
 #define EVENT_WAIT_MS 5000
 #define AT(field) offsetof(struct backup_manifest, field)
 
@@ -367,7 +367,7 @@ ask_for_event(struct making *x, struct err *e)
 	jw_text(&w, "file", x->rq->path);
 	jw_int(&w, "bytes", x->m.base_bytes);
 	jw_end_object(&w);
-	bind_int(&b, KIND_BACKUP);
+	bind_int(&b, EVENT_BACKUP);
 	bind_uuid(&b, &x->self.id);
 	bind_text(&b, buf_str(&body));
 	int rc = ask(x, STMT_HA_REQUEST_ADD, &b, NULL, e);

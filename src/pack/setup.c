@@ -18,6 +18,7 @@
 #include "base/port.h"
 #include "crypto/x509.h"
 #include "ha/replication.h"
+#include "ledger/event.h"
 #include "pack/basebackup.h"
 #include "pack/pack.h"
 #include "pg/cluster.h"
@@ -29,8 +30,6 @@
 #define SLOT_WAIT_MS 2000
 #define PEM_MAX 65536
 #define SQLSTATE_DUPLICATE_OBJECT "42710" /* PostgreSQL, appendix A */
-#define KIND_NODE_JOINED 4		  /* ledger/event.def; its numbers are for ever */
-#define KIND_NODE_REMOVED 18
 
 /* What was there before, so that a set-up that fails leaves it so. */
 struct before {
@@ -391,7 +390,7 @@ withdraw_request(struct setup *x)
 	auto_rows rows = NULL;
 	struct err why = { 0 };
 
-	bind_int(&b, KIND_NODE_JOINED);
+	bind_int(&b, EVENT_NODE_JOINED);
 	bind_uuid(&b, &x->id);
 	if (ask(x, STMT_HA_REQUEST_WITHDRAW, &b, &rows, &why) < 0)
 		log_err(LOG_LEVEL_WARNING, &why, "a request to the vault could not be withdrawn");
@@ -412,7 +411,7 @@ add_row(struct setup *x, struct err *e)
 		return rc;
 	joined_body(x, x->https_port, x->pair_port, &body);
 	x->row_asked = true;
-	rc = request(x, KIND_NODE_JOINED, &body, e);
+	rc = request(x, EVENT_NODE_JOINED, &body, e);
 	while (rc == 0 && !there) {
 		if (clock_mono_ms() > until)
 			return err_set(e, ERR_TIMEOUT,
@@ -451,7 +450,7 @@ undo_row(struct setup *x)
 		joined_body(x, x->before.https_port, x->before.pair_port, &body);
 	else
 		removed_body(x, &body);
-	if (request(x, x->before.known ? KIND_NODE_JOINED : KIND_NODE_REMOVED, &body, &why) < 0)
+	if (request(x, x->before.known ? EVENT_NODE_JOINED : EVENT_NODE_REMOVED, &body, &why) < 0)
 		log_err(LOG_LEVEL_WARNING, &why, "the node table could not be put back");
 }
 

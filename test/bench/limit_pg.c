@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "ledger/event.h"
 #include "store/db.h"
 #include "store/migrate.h"
 
 #define BATCH_MAX 4096
-#define KIND_RETRIEVED 54
 
 static void
 die(const struct err *e, const char *what)
@@ -45,7 +45,7 @@ bind_batch(struct binds *b, const struct uuid *node, int64_t seq, int n)
 	bind_array_end(b);
 	bind_array_begin(b, STMT_INT);
 	for (int i = 0; i < n; i++)
-		bind_elem_int(b, KIND_RETRIEVED);
+		bind_elem_int(b, EVENT_RETRIEVED);
 	bind_array_end(b);
 	for (int k = 0; k < 2; k++) {
 		bind_array_begin(b, STMT_UUID);

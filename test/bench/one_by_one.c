@@ -18,9 +18,8 @@
 #include "base/jw.h"
 #include "base/uuid.h"
 #include "http/server.h"
+#include "ledger/event.h"
 #include "store/db.h"
-
-#define KIND_RETRIEVED 54
 
 struct shop {
 	pthread_mutex_t lock;
@@ -119,7 +118,7 @@ log_event(struct worker *w, const struct uuid *account, const char *body, struct
 	bind_elem_time(&b, now);
 	bind_array_end(&b);
 	bind_array_begin(&b, STMT_INT);
-	bind_elem_int(&b, KIND_RETRIEVED);
+	bind_elem_int(&b, EVENT_RETRIEVED);
 	bind_array_end(&b);
 	bind_array_begin(&b, STMT_UUID);
 	bind_elem_uuid(&b, &w->s->user);
