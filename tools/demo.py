@@ -308,7 +308,7 @@ class Demo:
         self.story.check(p.returncode == 0, f"audit verify: {' '.join(p.stdout.split())[:150]}", p.stderr)
 
     def events(self):
-        return int(self.a.sql("SELECT count(*) FROM event WHERE kind = 54")[0][0])
+        return int(self.a.sql("SELECT count(*) FROM event WHERE kind = :RETRIEVED")[0][0])
 
     def crash(self):
         s = self.story

@@ -216,7 +216,7 @@ def test_old_data_is_given_out_only_when_unlocked(st):
         wait_until("unlocked is for the outage, not for the process", lambda: retrieve(st, session), lambda r: r["status"] == 200)
         st.a.start(wait=False)
         st.home_again()
-        told = st.a.sql("SELECT e.body::json->>'reason', u.name FROM event e JOIN principal u ON u.id = e.actor WHERE e.kind = 90")
+        told = st.a.sql("SELECT e.body::json->>'reason', u.name FROM event e JOIN principal u ON u.id = e.actor WHERE e.kind = :EMERGENCY_UNLOCKED")
         assert ["the site burns", "admin"] in told, told
         FAULTS["p-node-kill"].do(st)
         st.b.wait_state("emergency")

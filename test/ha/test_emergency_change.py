@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 import checker
+from events import EVENTS
 from stage import LIB, PASSWORD
 from versions import account_of, get, history, name_of
 
@@ -132,7 +133,7 @@ def test_written_read_kept_and_merged(st):
     assert get(st, session, 3, host="a") == "emergency-2"
     assert [(v["n"], v["current"], v["conflict"], v["approval"]) for v in history(st, session, 3, host="a")] == \
         [(3, True, False, None), (2, False, False, None), (1, False, False, None)]
-    assert st.a.sql(f"SELECT count(*) FROM event WHERE kind = 53 AND object = '{account}'")[0][0] == "3", "merged twice, or not whole"
+    assert st.a.sql(f"SELECT count(*) FROM event WHERE kind = :VERSION_ADDED AND object = '{account}'")[0][0] == "3", "merged twice, or not whole"
     checker.both_equal(st.a, st.b)
     for n in (st.a, st.b):
         st.audit_verify(n)
@@ -195,8 +196,8 @@ def test_no_longer_entitled_waits_for_approval(st):
     assert history(st, st.admin, 6, host="client")[0]["approval"] == "declined"
     assert get(st, st.admin, 6, "--version", "2", host="client") == "by-ned", "a declined change was dropped"
     assert "nothing waits" in st.cli("changes").stdout
-    told = st.a.sql("SELECT kind FROM event WHERE kind IN (57, 58) ORDER BY kind")
-    assert [r[0] for r in told] == ["57", "58"], told
+    told = st.a.sql("SELECT kind FROM event WHERE kind IN (:CHANGE_APPROVED, :CHANGE_DECLINED) ORDER BY kind")
+    assert [r[0] for r in told] == [str(EVENTS["CHANGE_APPROVED"]), str(EVENTS["CHANGE_DECLINED"])], told
     checker.both_equal(st.a, st.b)
     for n in (st.a, st.b):
         st.audit_verify(n)

@@ -18,7 +18,6 @@ from stage import PASSWORD, Load
 from wait import pass_time, wait_until
 
 CLIENT = net.HOSTS["client"]
-LOGIN, LOGIN_FAILED, RETRIEVED, VERSION_ADDED = 30, 31, 54, 53
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def behind(st):
 def events(node, kind, reason=None):
     """(node, address, via) of the newest events of a kind."""
     where = f"AND body::json->>'reason' = '{reason}'" if reason else ""
-    return node.sql(f"SELECT n.name, e.address, e.body::json->>'via' FROM event e JOIN node n ON n.id = e.node WHERE kind = {kind} {where} ORDER BY e.at DESC LIMIT 5")
+    return node.sql(f"SELECT n.name, e.address, e.body::json->>'via' FROM event e JOIN node n ON n.id = e.node WHERE kind = :{kind} {where} ORDER BY e.at DESC LIMIT 5")
 
 
 @pytest.mark.h1
@@ -52,11 +51,11 @@ def test_user_who_reaches_the_secondary_only(behind):
     st = behind
     wait_until_forwarding(st)
     session = st.login("admin", to=st.b)
-    assert events(st.a, LOGIN)[0] == [st.a.name, CLIENT, st.b.name]
+    assert events(st.a, "LOGIN")[0] == [st.a.name, CLIENT, st.b.name]
     st.cli("put", "Forwarded/root", session=session, input="f0rwarded\n")
     assert st.cli("get", "Forwarded/root", "--reason", "by the standby", session=session).stdout == "f0rwarded\n"
-    assert events(st.a, RETRIEVED, "by the standby") == [[st.a.name, CLIENT, st.b.name]]
-    assert events(st.a, VERSION_ADDED)[0] == [st.a.name, CLIENT, st.b.name]
+    assert events(st.a, "RETRIEVED", "by the standby") == [[st.a.name, CLIENT, st.b.name]]
+    assert events(st.a, "VERSION_ADDED")[0] == [st.a.name, CLIENT, st.b.name]
     said = json.loads(st.cli("audit", "list", "--json", session=session).stdout)
     assert any(e["body"].get("via") == st.b.name and e["address"] == CLIENT for e in said)
     # A session from before, which knows A first, goes the same way.
@@ -111,7 +110,7 @@ def test_lockout_is_the_users(behind, long_lockout):
     assert ask(st, "client", st.b, "POST", "/v1/setup", {"name": "locked", "setup_token": token, "password": PASSWORD})[0] == 200
     for _ in range(5):
         assert ask(st, "client", st.b, "POST", "/v1/session", {"name": "locked", "password": "wrong"})[0] == 401
-    assert events(st.a, LOGIN_FAILED)[0] == [st.a.name, CLIENT, st.b.name]
+    assert events(st.a, "LOGIN_FAILED")[0] == [st.a.name, CLIENT, st.b.name]
     assert ask(st, "client", st.b, "POST", "/v1/session", {"name": "locked", "password": PASSWORD})[0] == 429
     assert ask(st, "b", st.a, "POST", "/v1/session", {"name": "locked", "password": PASSWORD})[0] == 429
 
@@ -212,7 +211,7 @@ def through_b(after, mode):
 
 def every_read_is_logged(node, rows):
     """Once, or twice when the primary had it in its hands as it was lost (it may have been done there, too)."""
-    logged = {(reason, account) for reason, account in node.sql(f"SELECT body::json->>'reason', object FROM event WHERE kind = {RETRIEVED}")}
+    logged = {(reason, account) for reason, account in node.sql("SELECT body::json->>'reason', object FROM event WHERE kind = :RETRIEVED")}
     missing = [r["reason"] for r in rows if r["ok"] and (r["reason"], r["account"]) not in logged]
     assert rows and not missing, f"{len(missing)} retrievals were answered but are not in the log: {missing[:5]}"
 
@@ -268,7 +267,7 @@ def test_change_whose_outcome_is_not_known_says_so(behind):
 
     metrics = lambda: ask(st, "client", st.b, "GET", "/v1/metrics", token="counters")
     wait_until("metrics are given out", lambda: metrics()[0], lambda status: status == 200)
-    n = len(st.b.sql(f"SELECT 1 FROM event WHERE kind = {VERSION_ADDED} AND object = '{account}'"))
+    n = len(st.b.sql(f"SELECT 1 FROM event WHERE kind = :VERSION_ADDED AND object = '{account}'"))
     st.a.signal("keyd", signal.SIGSTOP) # no event can be chained
     try:
         t = threading.Thread(target=lambda: got.update(r=change("unsure")))
@@ -293,7 +292,7 @@ def test_change_whose_outcome_is_not_known_says_so(behind):
         st.a.signal("keyd", signal.SIGCONT)
         st.net.heal()
     st.home_again()
-    assert len(st.b.sql(f"SELECT 1 FROM event WHERE kind = {VERSION_ADDED} AND object = '{account}'")) == n + 1, "done after all, and once"
+    assert len(st.b.sql(f"SELECT 1 FROM event WHERE kind = :VERSION_ADDED AND object = '{account}'")) == n + 1, "done after all, and once"
 
 
 @pytest.mark.h5

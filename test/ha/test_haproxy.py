@@ -120,7 +120,7 @@ def retrievals_logged(node, rows):
     """Every retrieval that the browser saw is in the log, on its account: once, or once more for each time that the proxy
     or the user asked again."""
     count = collections.Counter()
-    for reason, account, n in node.sql(f"SELECT body::json->>'reason', object, count(*) FROM event WHERE kind = {checker.RETRIEVED} GROUP BY 1, 2"):
+    for reason, account, n in node.sql("SELECT body::json->>'reason', object, count(*) FROM event WHERE kind = :RETRIEVED GROUP BY 1, 2"):
         count[reason, account] += int(n)
     acked = [r for r in rows if r["role"] == "browser" and r["ok"] and r["kind"] == "retrieve"]
     missing = [r["reason"] for r in acked if count[r["reason"], r["account"]] == 0]

@@ -15,7 +15,6 @@ from stage import On
 from wait import wait_until
 
 PAGE = 4096
-LOG_CUT = 10
 
 
 def journal_of(node):
@@ -95,11 +94,11 @@ def told_and_accepted(st):
 
 
 def cuts_logged(st):
-    return int(st.a.sql(f"SELECT count(*) FROM event WHERE body LIKE '%\"remembered\"%' AND kind = {LOG_CUT}")[0][0])
+    return int(st.a.sql("SELECT count(*) FROM event WHERE body LIKE '%\"remembered\"%' AND kind = :LOG_CUT")[0][0])
 
 
 def logged_of(st, reasons):
-    have = {r[0] for r in st.a.sql(f"SELECT body::json->>'reason' FROM event WHERE kind = {checker.RETRIEVED}")}
+    have = {r[0] for r in st.a.sql("SELECT body::json->>'reason' FROM event WHERE kind = :RETRIEVED")}
     return [r for r in reasons if r in have]
 
 

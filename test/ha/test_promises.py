@@ -229,7 +229,7 @@ def test_answer_means_journal_on_disk(st):
         for reason in reasons:
             assert reason.encode() in blob
     for reason in reasons:
-        n = st.a.sql(f"SELECT count(*) FROM event WHERE kind = {checker.RETRIEVED} AND body::json->>'reason' = '{reason}'")[0][0]
+        n = st.a.sql(f"SELECT count(*) FROM event WHERE kind = :RETRIEVED AND body::json->>'reason' = '{reason}'")[0][0]
         assert n == "1", f"{n} events for {reason}"
     order = [r[0] for r in st.a.sql(f"SELECT body::json->>'reason' FROM event WHERE body LIKE '%{run}%' ORDER BY seq")]
     assert order == reasons, "the journal came home in another order"
@@ -267,7 +267,7 @@ def test_answers_say_how_durable_they_are(st):
         assert code == 4, obj
     r = write()
     assert r["headers"]["Holdfast-Durability"] == "both", r
-    kinds = st.a.sql("SELECT count(*) FROM event WHERE kind = 3")[0][0]
+    kinds = st.a.sql("SELECT count(*) FROM event WHERE kind = :HA_STATE")[0][0]
     assert int(kinds) > 0, "changes of state are not in the log"
 
 

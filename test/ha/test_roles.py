@@ -11,6 +11,7 @@ import time
 import pytest
 
 import checker
+from events import EVENTS
 from faults import FAULTS
 from orders import back_to_the_first, order
 from pair import Failed
@@ -180,8 +181,8 @@ def test_two_primaries_after_a_cut(st):
         assert st.b.state() == "synced" and st.a.state() == "standby"
         rows = load.stop()
     assert len({r["account"] for r in rows if r["role"] == "writer" and r.get("ok")} & set(writes)) > 0
-    kinds = [r[0] for r in st.b.sql("SELECT DISTINCT kind FROM event WHERE kind IN (5, 11)")]
-    assert sorted(kinds) == ["11", "5"], "the log tells of the promotion and of the merge"
+    kinds = [r[0] for r in st.b.sql("SELECT DISTINCT kind FROM event WHERE kind IN (:MERGED, :PROMOTED)")]
+    assert {int(k) for k in kinds} == {EVENTS["MERGED"], EVENTS["PROMOTED"]}, "the log tells of the promotion and of the merge"
     back_to_the_first(st)
     print(checker.everything(st, rows, siblings=True))
     no_read_failed(rows)

@@ -330,7 +330,7 @@ def test_primary_is_gone_for_good(book):
     st.home_again()
     slots = [r[0] for r in st.b.sql("SELECT slot_name FROM pg_replication_slots")]
     assert len(slots) == 1, f"a slot of the node that was taken out is still there: {slots}"
-    assert st.b.sql("SELECT count(*) FROM event WHERE kind = 18") == [["1"]]
+    assert st.b.sql("SELECT count(*) FROM event WHERE kind = :NODE_REMOVED") == [["1"]]
     assert "certificate authentication failed" in over_the_channel(st, "a", old)
     assert over_the_channel(st, "c", c) == "0\n"
     book.c = c

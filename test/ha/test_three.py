@@ -28,13 +28,13 @@ def emergency_at(node, t):
 
 
 def alone_events(st):
-    return int(st.a.sql("SELECT count(*) FROM event WHERE kind = 3 AND body::json->>'to' = 'alone'")[0][0])
+    return int(st.a.sql("SELECT count(*) FROM event WHERE kind = :HA_STATE AND body::json->>'to' = 'alone'")[0][0])
 
 
 def events_of(st, node):
     """How many retrievals of this node's own are in the primary's log."""
     me = node.health()[1]["node_id"]
-    return int(st.a.sql(f"SELECT count(*) FROM event WHERE kind = {checker.RETRIEVED} AND node = '{me}'")[0][0])
+    return int(st.a.sql(f"SELECT count(*) FROM event WHERE kind = :RETRIEVED AND node = '{me}'")[0][0])
 
 
 def journal_rows(node):
@@ -272,7 +272,7 @@ def test_ahead_with_a_journal_follows_the_one_that_lags(three):
     order(st.b, "promote", "--yes")
     st.c.wait_state("standby")
     st.b.wait_state("synced")
-    reasons = [r[0] for r in st.b.sql(f"SELECT body::json->>'reason' FROM event WHERE kind = {checker.RETRIEVED} ORDER BY node, seq")]
+    reasons = [r[0] for r in st.b.sql("SELECT body::json->>'reason' FROM event WHERE kind = :RETRIEVED ORDER BY node, seq")]
     assert [r for r in reasons if r in first + second] == first + second
     assert st.b.sql("SELECT count(*) FROM ha_set_aside") == [["0"]]
     st.a.start(wait=False)
@@ -320,7 +320,7 @@ def test_promoted_with_changes_made_in_emergency(three):
     assert [(v["n"], v["current"], v["conflict"]) for v in history(st, session, 15, host="client")] == \
         [(3, False, True), (2, True, False), (1, False, False)]
     assert get(st, session, 15, "--version", "3", host="client") == "15 at c"
-    assert [r[0] for r in st.a.sql(f"SELECT count(*) FROM event WHERE kind = 53 AND object = '{accounts[2]}'")] == ["3"]
+    assert [r[0] for r in st.a.sql(f"SELECT count(*) FROM event WHERE kind = :VERSION_ADDED AND object = '{accounts[2]}'")] == ["3"]
     for n in (st.b, st.c):
         checker.both_equal(st.a, n)
     for n in st.nodes:

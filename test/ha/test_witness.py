@@ -37,13 +37,13 @@ def remembered(*nodes):
 
 
 def kinds(node, kind):
-    return int(node.sql(f"SELECT count(*) FROM event WHERE kind = {kind}")[0][0])
+    return int(node.sql(f"SELECT count(*) FROM event WHERE kind = :{kind}")[0][0])
 
 
 def no_alarm(st):
     """For longer than a fault has to hold."""
     def alarms():
-        return kinds(st.a, 13), kinds(st.a, 15), *(codes(n) & {"chain_shrunk", "chain_forked"} for n in st.nodes)
+        return kinds(st.a, "WITNESS_ALARM"), kinds(st.a, "WITNESS_LOST"), *(codes(n) & {"chain_shrunk", "chain_forked"} for n in st.nodes)
 
     still_true("nobody touched the log", alarms, FAULT_HOLDS_S, lambda found: not any(found), every=0.5)
 
@@ -73,14 +73,14 @@ def test_changes_of_role_raise_no_alarm(st):
 @pytest.mark.h9
 def test_a_lost_memory_is_said(st):
     st.home_again()
-    before = kinds(st.a, 15)
+    before = kinds(st.a, "WITNESS_LOST")
     st.b.stop()
     (st.b.home / "data/witness").unlink()
     (st.b.home / "data/anchor").unlink()
     st.b.start(wait=False)
     st.home_again()
-    wait_until("two events say what was lost", lambda: kinds(st.a, 15) >= before + 2)
-    said = {json.loads(r[0])["what"] for r in st.a.sql("SELECT body FROM event WHERE kind = 15")}
+    wait_until("two events say what was lost", lambda: kinds(st.a, "WITNESS_LOST") >= before + 2)
+    said = {json.loads(r[0])["what"] for r in st.a.sql("SELECT body FROM event WHERE kind = :WITNESS_LOST")}
     assert said == {"witness", "anchor"}
     assert "data/anchor" in st.b.log_tail(400) and "what this node remembered" in st.b.log_tail(400)
     st.home_again()
@@ -104,8 +104,8 @@ def test_a_cut_log_is_an_alarm_on_both_nodes(st):
         assert "audit accept" in told[0]["todo"] and a in told[0]["detail"]
         assert "changed from outside" in n.log_tail(400)
     # Each node says so in the log, with what it remembers.
-    wait_until("each node says so in the log", lambda: kinds(st.a, 13) >= 2)
-    said = [json.loads(r[0]) for r in st.a.sql("SELECT body FROM event WHERE kind = 13")]
+    wait_until("each node says so in the log", lambda: kinds(st.a, "WITNESS_ALARM") >= 2)
+    said = [json.loads(r[0]) for r in st.a.sql("SELECT body FROM event WHERE kind = :WITNESS_ALARM")]
     assert len({s["by"] for s in said}) == 2
     for s in said:
         assert s["what"] == "shrunk" and s["node"] == a and head - 3 < s["seq"] <= head and len(s["remembered_hash"]) == 64
@@ -122,7 +122,7 @@ def test_a_cut_log_is_an_alarm_on_both_nodes(st):
     p = st.cli("audit", "verify")
     assert "accepted on" in p.stdout and "by admin: the test removed them" in p.stdout, p.stdout
     # What comes after the acceptance is guarded as before: behind it nothing can be changed.
-    seq = int(st.a.sql(f"SELECT max(seq) FROM event WHERE node = '{a}' AND kind = 14")[0][0])
+    seq = int(st.a.sql(f"SELECT max(seq) FROM event WHERE node = '{a}' AND kind = :AUDIT_ACCEPTED")[0][0])
     body = st.a.sql(f"SELECT body FROM event WHERE node = '{a}' AND seq = {seq}")[0][0]
     st.a.sql(f"UPDATE event SET body = replace(body, 'removed', 'admired') WHERE node = '{a}' AND seq = {seq}")
     p = st.cli("audit", "verify", check=False)
@@ -135,7 +135,7 @@ def test_a_cut_log_is_an_alarm_on_both_nodes(st):
 
 def states_of(st, node):
     """What the log tells of the states of a node, oldest first."""
-    return [r[0] for r in st.a.sql(f"SELECT body::json->>'to' FROM event WHERE kind = 3 AND node = '{node}' ORDER BY seq")]
+    return [r[0] for r in st.a.sql(f"SELECT body::json->>'to' FROM event WHERE kind = :HA_STATE AND node = '{node}' ORDER BY seq")]
 
 
 def id_of(st, node):
@@ -153,7 +153,7 @@ def read_log(st, n):
 
 
 def bodies(st, kind):
-    return [json.loads(r[0]) for r in st.a.sql(f"SELECT body FROM event WHERE kind = {kind} ORDER BY at")]
+    return [json.loads(r[0]) for r in st.a.sql(f"SELECT body FROM event WHERE kind = :{kind} ORDER BY at")]
 
 
 @pytest.mark.h9
@@ -176,7 +176,7 @@ def test_a_forked_log_is_an_alarm_on_both_nodes(st):
     st.a.signal("vaultd", signal.SIGKILL)
     wait_until("the log can be read", lambda: st.cli("audit", "list", "--most", "1", check=False).returncode == 0)
     read_log(st, len(lost) + 1)
-    assert kinds(st.a, 10) == 0, "the node itself remembers nothing of it"
+    assert kinds(st.a, "LOG_CUT") == 0, "the node itself remembers nothing of it"
     wait_until("both nodes raise the alarm that the chain goes on differently", lambda: all("chain_forked" in codes(n) for n in st.nodes))
     for n in st.nodes:
         code, status = n.status()
@@ -232,7 +232,7 @@ def test_the_chain_of_a_secondary_goes_on_behind_an_accepted_cut(st):
     st.home_again()
     # What the secondary writes next comes home.
     in_emergency(st, 3)
-    assert end_of(st, b) > head and kinds(st.a, 8) == 0, "nothing was set aside"
+    assert end_of(st, b) > head and kinds(st.a, "MERGE_REFUSED") == 0, "nothing was set aside"
     assert not st.a.sql(f"SELECT seq FROM event WHERE node = '{b}' AND seq IN ({head - 1}, {head})"), "no number is used twice"
     assert "the end of the secondary's log is lost" in st.cli("audit", "verify").stdout
     st.cli("audit", "export", new)

@@ -209,7 +209,7 @@ def test_an_accepted_break_is_carried(running, admin, where):
     # Another break is none of them; nor is an acceptance that was made up.
     running.sql("UPDATE event SET address = '9.9.9.9' WHERE seq = 15")
     broken(admin("audit", "export", where / "no.export", check=False), "event 15 of node")
-    running.sql("UPDATE event SET body = replace(body, '\"resume\":9,', '\"resume\":9,  ') WHERE kind = 14")
+    running.sql("UPDATE event SET body = replace(body, '\"resume\":9,', '\"resume\":9,  ') WHERE kind = :AUDIT_ACCEPTED")
     broken(admin("audit", "export", where / "no.export", check=False), "event 4 of node")
 
 

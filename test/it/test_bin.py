@@ -183,7 +183,7 @@ def sealed(node, name):
     tables, = node.sql("SELECT count(*) FROM version v JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource "
                        f"WHERE r.name = '{name}' AND v.sealed <> ''")
     log, = node.sql("SELECT count(*) FROM event e JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource "
-                    f"WHERE r.name = '{name}' AND e.kind = 53 AND length(e.body::jsonb->>'sealed') > 40")
+                    f"WHERE r.name = '{name}' AND e.kind = :VERSION_ADDED AND length(e.body::jsonb->>'sealed') > 40")
     return int(tables[0]), int(log[0])
 
 

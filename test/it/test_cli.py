@@ -519,11 +519,11 @@ def test_conflicts_of_administration(shared, ada, bob, boss):
     ada.good("share", "Both/x", "bob", "view")
     said = shared.sql("SELECT e.body::jsonb->>'upon', e.node || '/' || e.seq, s.stamp FROM event e JOIN standing s ON s.object = e.object AND s.what = 'share' "
                       "JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource AND r.name = 'Both' "
-                      "WHERE e.kind IN (60, 61) ORDER BY e.seq")
+                      "WHERE e.kind IN (:SHARED, :UNSHARED) ORDER BY e.seq")
     assert [s[0] for s in said] == ["", said[0][1], said[1][1]] and said[2][2] == said[2][1] # each upon the one before, none apart
     assert boss.json("conflicts", "--administration") == []
     shared.sql("INSERT INTO admin_conflict SELECT e.node, e.seq, 'share', e.at, e.object, (e.body::jsonb->>'user')::uuid, '0', '2' FROM event e "
-               "JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource AND r.name = 'Both' WHERE e.kind = 61")
+               "JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource AND r.name = 'Both' WHERE e.kind = :UNSHARED")
     told, = boss.json("conflicts", "--administration")
     assert (told["what"], told["user"]["name"], told["target"]["name"], told["kept"], told["lost"]) == ("share", "bob", "Both/x", "none", "modify")
     assert told["node"]["name"] and "share of Both/x" in boss.good("conflicts", "--administration")

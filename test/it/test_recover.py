@@ -25,7 +25,7 @@ def fails(p, code, *words):
 
 def standing(node):
     """What a refused recovery leaves as it was."""
-    return (node.sql("SELECT * FROM principal ORDER BY id"), node.sql("SELECT count(*) FROM event WHERE kind = 25"), node.sql("SELECT count(*) FROM ha_request"),
+    return (node.sql("SELECT * FROM principal ORDER BY id"), node.sql("SELECT count(*) FROM event WHERE kind = :USER_RECOVERED"), node.sql("SELECT count(*) FROM ha_request"),
             node.sql("SELECT id, ended_at FROM session ORDER BY id"))
 
 
@@ -74,7 +74,7 @@ def test_a_sole_administrator_gets_back_in(node, where, ports):
 
         told = [e for e in sole.json("audit", "list", "--most", "50") if e["kind"] == "user_recovered"]
         assert len(told) == 1 and told[0]["object"], told
-        secret = node.sql("SELECT body FROM event WHERE kind = 25")[0][0]
+        secret = node.sql("SELECT body FROM event WHERE kind = :USER_RECOVERED")[0][0]
         assert token not in secret and "setup_mac" not in json.dumps(told[0])
         assert "recovered" in sole.good("conflicts", "--administration")
         wait_until("the webhook hears of the recovery", lambda: [r for r in hook.rows() if r["type"] == "administrator.recovered"])
@@ -108,7 +108,7 @@ def test_without_the_key_nobody_is_let_in(running, sole, where):
     # Somebody who may only write to the database has no proof; nor does one of before help.
     node_user = running.sql("SELECT id FROM principal WHERE name = 'admin'")[0][0]
     soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
-    running.sql(f"INSERT INTO ha_request (kind, object, body) VALUES (25, '{node_user}', '{{\"name\":\"admin\",\"setup_mac\":\"{'0a' * 32}\","
+    running.sql(f"INSERT INTO ha_request (kind, object, body) VALUES (:USER_RECOVERED, '{node_user}', '{{\"name\":\"admin\",\"setup_mac\":\"{'0a' * 32}\","
                 f"\"setup_until\":\"{soon}\",\"proof\":\"{'0b' * 32}\"}}')")
     wait_until("no request waits", lambda: running.sql("SELECT count(*) FROM ha_request") == [["0"]])
     assert standing(running) == before
@@ -122,10 +122,10 @@ def test_without_the_key_nobody_is_let_in(running, sole, where):
     assert standing(running) == before
     # Proven once is not proven for ever: what was asked for then, for another, or with another end is refused.
     assert recover(running, "admin").returncode == 0
-    body = running.sql("SELECT body FROM event WHERE kind = 25")[0][0]
+    body = running.sql("SELECT body FROM event WHERE kind = :USER_RECOVERED")[0][0]
     before = standing(running)
     for user, text in ((plain, body), (node_user, re.sub(r'("setup_until":")[^"]*', rf"\g<1>{soon}", body)), (node_user, re.sub('"uid"', '"enabled":true,"uid"', body))):
-        running.sql(f"INSERT INTO ha_request (kind, object, body) VALUES (25, '{user}', '{text}')")
+        running.sql(f"INSERT INTO ha_request (kind, object, body) VALUES (:USER_RECOVERED, '{user}', '{text}')")
         wait_until("no request waits", lambda: running.sql("SELECT count(*) FROM ha_request") == [["0"]])
         assert standing(running) == before
 
@@ -165,7 +165,7 @@ def test_on_a_secondary_it_says_where(holdfast):
             p = recover(a, "admin")
             assert p.returncode == 0, p.stderr
             # Both nodes know it: in emergency the token is no use, and neither is the old password.
-            wait_until("the event of the recovery is on the secondary", lambda: b.sql("SELECT count(*) FROM event WHERE kind = 25") == [["1"]])
+            wait_until("the event of the recovery is on the secondary", lambda: b.sql("SELECT count(*) FROM event WHERE kind = :USER_RECOVERED") == [["1"]])
             a.kill()
             wait_until("the secondary gives emergency access", lambda: (b.health() or [0])[0] == 200)
             fails(recover(b, "admin"), 1, "holdfast ha promote")

@@ -19,6 +19,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from events import EVENTS as KINDS, event_named
 from nodes import ROOT, Person, Ports, copy_of, scratch_folder
 from pair import PASSWORD, Node, give
 from wait import wait_until
@@ -85,14 +86,6 @@ def tables_of(node):
     return found
 
 
-def kinds_of_events():
-    text = (ROOT / "src/ledger/event.def").read_text()
-    return {int(n): name for name, n in re.findall(r"^KIND\(\w+, (\w+), (\d+),", text, re.M)}
-
-
-KINDS = kinds_of_events()
-
-
 class Picture:
     """How everything is at a moment."""
 
@@ -108,7 +101,7 @@ class Picture:
                 said.append(f"{rel}: {self.files.get(rel)} -> {later.files.get(rel)}")
         for name, was in self.tables.items():
             now = later.tables[name]
-            new = {KINDS.get(int(k), k) for _, _, k in set(now["event"]) - set(was["event"])}
+            new = {event_named(k) for _, _, k in set(now["event"]) - set(was["event"])}
             if new - EVENTS - set(events) or set(was["event"]) - set(now["event"]):
                 said.append(f"{name}: events {sorted(map(str, new))}")
             said += [f"{name}: table {t}: {was[t]} -> {now.get(t)}" for t in was if t != "event" and t not in tables and was[t] != now.get(t)]
@@ -122,7 +115,7 @@ def settled(folder, nodes):
     def moved():
         nonlocal last
         before, last = last, Picture(folder, nodes)
-        return before.differences(last, events=KINDS.values()), before.tables != last.tables
+        return before.differences(last, events=[k.lower() for k in KINDS]), before.tables != last.tables
 
     wait_until("nobody is at work (files, tables that change)", moved, lambda seen: seen == ([], False), every=0.1)
     return last

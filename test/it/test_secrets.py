@@ -204,7 +204,7 @@ TAMPERINGS = {
     "edit actor": ("UPDATE event SET actor = gen_random_uuid() WHERE seq = 10", 10),
     "no actor": ("UPDATE event SET actor = NULL WHERE seq = 10", 10),
     "edit object": ("UPDATE event SET object = gen_random_uuid() WHERE seq = 10", 10),
-    "edit kind": ("UPDATE event SET kind = 32 WHERE seq = 10", 10),
+    "edit kind": ("UPDATE event SET kind = :LOGOUT WHERE seq = 10", 10),
     "edit address": ("UPDATE event SET address = '10.0.0.1' WHERE seq = 10", 10),
     "edit hash": ("UPDATE event SET hash = sha256(hash) WHERE seq = 10", 10),
     "edit the first": ("UPDATE event SET body = body || ' ' WHERE seq = 1", 1),

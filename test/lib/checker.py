@@ -9,7 +9,6 @@ import json
 
 from wait import wait_until
 
-RETRIEVED = 54
 REPLAY_S = 3 # what is on a secondary's disk may not be in its tables for so long
 
 
@@ -56,7 +55,7 @@ def retrievals_logged_once(node, rows, least=1):
     count = collections.Counter()
     objects = {}
     for reason, obj, n in node.sql(f"SELECT body::json->>'reason', string_agg(DISTINCT coalesce(object::text, '') || ' ' || body, ' '), count(*) "
-                                   f"FROM event WHERE kind = {RETRIEVED} GROUP BY 1"):
+                                   "FROM event WHERE kind = :RETRIEVED GROUP BY 1"):
         count[reason], objects[reason] = int(n), obj
     acked = [r for r in rows if r["role"] == "reader" and r.get("ok")]
     missing = [r["reason"] for r in acked if count[r["reason"]] == 0]

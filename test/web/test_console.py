@@ -118,7 +118,7 @@ def test_status_and_a_password(pair, chrome):
     assert nodes[a.name][1:5] == ["primary", "synced", "Active", "Active"] and nodes[b.name][1:5] == ["secondary", "standby", "Active", "Active"]
     assert page.find("no such thing") == [] and "Nothing" in page.text("found")
     assert "s3cret-switch" in page.show("core sw", "the switch is down")
-    assert ["1"] == [r[0] for r in a.sql("SELECT count(*) FROM event WHERE kind = 54 AND body::json->>'reason' = 'the switch is down'")]
+    assert ["1"] == [r[0] for r in a.sql("SELECT count(*) FROM event WHERE kind = :RETRIEVED AND body::json->>'reason' = 'the switch is down'")]
     page.press("Close")
     assert page.text("fields") == ""
     assert page.complaints() == []
@@ -280,4 +280,4 @@ def test_emergency_access(pair, chrome):
     page.wait("where", "stands by", timeout=60)
     for n in pair:
         n.wait_status(0, timeout=60)
-    assert ["1"] == [r[0] for r in a.sql("SELECT count(*) FROM event WHERE kind = 54 AND body::json->>'reason' = 'the primary is gone'")]
+    assert ["1"] == [r[0] for r in a.sql("SELECT count(*) FROM event WHERE kind = :RETRIEVED AND body::json->>'reason' = 'the primary is gone'")]

@@ -2,7 +2,6 @@
 """A node that says of itself or of the other one what is wrong, and what its log and the events say."""
 from contextlib import contextmanager
 
-import checker
 from stage import On
 from wait import PATIENCE_S, wait_until
 
@@ -37,6 +36,6 @@ def mark(node):
 
 def logged(st, reasons, node=None):
     """Each of these reasons is exactly one event."""
-    rows = (node or st.a).sql(f"SELECT body::json->>'reason' FROM event WHERE kind = {checker.RETRIEVED}")
+    rows = (node or st.a).sql("SELECT body::json->>'reason' FROM event WHERE kind = :RETRIEVED")
     have = [r[0] for r in rows]
     assert [have.count(r) for r in reasons] == [1] * len(reasons), {r: have.count(r) for r in reasons}

@@ -881,12 +881,13 @@ import_is_done_once_under_its_id(void **state)
 	askf(&first, "POST", user_token, rows, "/v1/import?id=%s", stored);
 	expect(&first, 200, NULL);
 	assert_string_equal(text(&first, "id"), stored);
-	int64_t events = fixture_count(x, "SELECT count(*) FROM event WHERE kind = 70");
+	int64_t events = fixture_count(x, "SELECT count(*) FROM event WHERE kind = :IMPORTED");
 	askf(&again, "POST", user_token, rows, "/v1/import?id=%s", stored);
 	expect(&again, 200, NULL);
 	assert_string_equal(text(&again, "state"), "stored");
 	assert_int_equal(json_integer_value(at(&again, "accounts")), 1);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 70"), events);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :IMPORTED"),
+			 events);
 	askf(&told, "DELETE", user_token, NULL, "/v1/import/%s", stored);
 	assert_string_equal(text(&told, "state"), "stored");
 	assert_int_equal(json_integer_value(at(&told, "accounts")), 1);

@@ -56,7 +56,7 @@ canonical_bytes(void **state)
 	};
 	struct event ev = { .seq = 258,
 			    .at_us = 5,
-			    .kind = 54,
+			    .kind = EVENT_RETRIEVED,
 			    .object = { { 9 } },
 			    .address = "a",
 			    .body = "{}" };

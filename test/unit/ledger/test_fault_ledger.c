@@ -103,7 +103,7 @@ settle(struct fixture *x, int files)
 static int64_t
 count(struct fixture *x)
 {
-	return fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54");
+	return fixture_count(x, "SELECT count(*) FROM event WHERE kind = :RETRIEVED");
 }
 
 static void
@@ -111,7 +111,7 @@ nothing_twice(struct swept *s)
 {
 	assert_int_equal(count(s->x), s->n);
 	assert_int_equal(fixture_count(s->x, "SELECT count(DISTINCT body) FROM event "
-					     "WHERE kind = 54"),
+					     "WHERE kind = :RETRIEVED"),
 			 s->n);
 }
 
@@ -136,7 +136,7 @@ an_append_is_once(void **state)
 	struct fixture *x = fixture_new();
 	struct swept s = { .x = x, .surely = true };
 
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54"), 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :RETRIEVED"), 0);
 	assert_true(sweep(append_once, &s) > 8);
 	assert_good(x);
 	fixture_free(x);
@@ -247,9 +247,10 @@ a_merge_is_whole_and_once(void **state)
 
 	make_b(x);
 	assert_true(sweep(merge_once, &s) > 20);
-	assert_int_equal(fixture_count(x, "SELECT count(DISTINCT body) FROM event WHERE kind = 54 "
-					  "AND node = '" FIXTURE_NODE_B "'"),
-			 s.merged);
+	assert_int_equal(
+		fixture_count(x, "SELECT count(DISTINCT body) FROM event WHERE kind = :RETRIEVED "
+				 "AND node = '" FIXTURE_NODE_B "'"),
+		s.merged);
 	assert_good(x);
 	pgtemp_sql(x->pg, "DROP TABLE of_b");
 	fixture_free(x);

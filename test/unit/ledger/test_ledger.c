@@ -168,7 +168,8 @@ large_unit(void **state)
 	struct fixture *x = *state;
 
 	fixture_run(x, import, NULL);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54"), MANY);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :RETRIEVED"),
+			 MANY);
 	assert_good(x);
 }
 
@@ -217,8 +218,10 @@ only_the_culprit_fails(void **state)
 	assert_int_equal(m.others, 8);
 	assert_int_equal(m.good, 200 - 19 - 8);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal"), 1);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind IN (54, 20)"),
-			 2 * m.good);
+	assert_int_equal(
+		fixture_count(
+			x, "SELECT count(*) FROM event WHERE kind IN (:RETRIEVED, :USER_CREATED)"),
+		2 * m.good);
 	ledger_stats(x->v.ledger, &s);
 	assert_true(s.writable);
 	assert_good(x);
@@ -264,7 +267,8 @@ backend_killed(void **state)
 	fixture_run_many(x, append_on, &s, 40);
 	assert_int_equal(s.failed, 0);
 	assert_int_equal(s.done, 4000);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54"), 4000);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :RETRIEVED"),
+			 4000);
 	assert_good(x);
 }
 
@@ -276,7 +280,8 @@ server_restarted(void **state)
 
 	fixture_run_many(x, append_on, &s, 40);
 	assert_int_equal(s.failed, 0);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54"), 1200);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :RETRIEVED"),
+			 1200);
 	assert_good(x);
 }
 
@@ -321,11 +326,12 @@ disk_full(void **state)
 	pgtemp_sql(x->pg,
 		   "CREATE TRIGGER full_disk BEFORE INSERT ON event EXECUTE FUNCTION full_disk()");
 	fixture_run(x, append_unwritable, NULL);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54"), 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :RETRIEVED"), 0);
 	pgtemp_sql(x->pg, "DROP TRIGGER full_disk ON event");
 	fixture_run(x, wait_writable, NULL);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 54"), 1);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 9"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :RETRIEVED"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :LOG_RECOVERED"),
+			 1);
 	assert_good(x);
 }
 
@@ -386,7 +392,8 @@ cut_end(void **state)
 	fixture_run(x, retrieve, &failed);
 	assert_int_equal(failed, 0);
 	assert_int_equal(
-		fixture_count(x, "SELECT count(*) FROM event WHERE kind = 10 AND seq = 16"), 1);
+		fixture_count(x, "SELECT count(*) FROM event WHERE kind = :LOG_CUT AND seq = 16"),
+		1);
 	fixture_run(x, verify_now, &r);
 	assert_false(r.good);
 	assert_int_equal(r.nodes[0].broken_seq, 16);
@@ -571,7 +578,7 @@ merge_twice_is_once(void **state)
 	assert_int_equal(fixture_count(x, OF_B), 20);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 0);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 5"), 2);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :MERGED"), 2);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal WHERE name = 'berta'"),
 			 1);
 	assert_good(x);
@@ -724,9 +731,10 @@ set_aside_until_accepted(void **state)
 	/* What came home is not kept beside. */
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 3);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside WHERE at > (SELECT "
-					  "max(at) FROM event WHERE kind = 14)"),
+					  "max(at) FROM event WHERE kind = :AUDIT_ACCEPTED)"),
 			 3);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 8"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :MERGE_REFUSED"),
+			 1);
 	deposit(x, 17, 1000);
 	fixture_run(x, merge, NULL);
 	assert_int_equal(fixture_count(x, OF_B), 17);
@@ -761,12 +769,14 @@ tampered_is_set_aside(void **state)
 	assert_int_equal(fixture_count(x, OF_B), 12);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 8);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 8"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :MERGE_REFUSED"),
+			 1);
 	/* Deposited again as it was: refused again, but neither kept nor told twice. */
 	pgtemp_sql(x->pg, "INSERT INTO ha_inbox SELECT node, seq, hash, event FROM ha_set_aside");
 	fixture_run(x, merge, NULL);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 8);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 8"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :MERGE_REFUSED"),
+			 1);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
 	/* The true rows still find their way. */
 	deposit(x, 0, 1000);
@@ -789,7 +799,8 @@ fork_is_set_aside(void **state)
 	fixture_run(x, merge, NULL);
 	assert_int_equal(fixture_count(x, OF_B), 20);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 2);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 8"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :MERGE_REFUSED"),
+			 1);
 	assert_good(x);
 }
 
@@ -816,17 +827,18 @@ agent_requests(void **state)
 {
 	struct fixture *x = *state;
 
-	pgtemp_sql(x->pg, "INSERT INTO ha_request (kind, object, body) VALUES "
-			  "(4, '" FIXTURE_NODE_B "', '{\"id\":\"" FIXTURE_NODE_B
-			  "\",\"name\":\"b\",\"https_port\":7272,\"pair_port\":2345}'),"
-			  "(6, '" FIXTURE_NODE_B "', '{\"web_cert\":\"pem\"}'),"
-			  "(20, NULL, '{}'), (4, NULL, 'nonsense')");
+	fixture_sql(x, "INSERT INTO ha_request (kind, object, body) VALUES "
+		       "(:NODE_JOINED, '" FIXTURE_NODE_B "', '{\"id\":\"" FIXTURE_NODE_B
+		       "\",\"name\":\"b\",\"https_port\":7272,\"pair_port\":2345}'),"
+		       "(:NODE_CERT, '" FIXTURE_NODE_B "', '{\"web_cert\":\"pem\"}'),"
+		       "(:USER_CREATED, NULL, '{}'), (:NODE_JOINED, NULL, 'nonsense')");
 	fixture_run(x, merge, NULL);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_request"), 0);
 	assert_int_equal(
 		fixture_count(x, "SELECT count(*) FROM node WHERE name = 'b' AND web_cert = 'pem'"),
 		1);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind IN (4, 6, 20)"),
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind IN (:NODE_JOINED, "
+					  ":NODE_CERT, :USER_CREATED)"),
 			 2);
 	assert_good(x);
 }

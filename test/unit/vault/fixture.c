@@ -367,12 +367,61 @@ fixture_pause(struct fixture *x, struct fiber *f, unsigned ms)
 		fiber_sleep(f);
 }
 
+static int
+number_of(const char *name, size_t len)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} names[] = {
+#define KIND(NAME, name, number, apply, text) { #NAME, number },
+#include "ledger/event.def"
+#undef KIND
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strlen(names[i].name) == len && memcmp(names[i].name, name, len) == 0)
+			return names[i].number;
+	return 0;
+}
+
+/* :RETRIEVED becomes 54; what is no event's name stays as it is. */
+static void
+put_events(struct buf *out, const char *sql)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+
+	for (const char *at = sql; *at;) {
+		size_t len = *at == ':' ? strspn(at + 1, letters) : 0;
+		int number = len > 0 ? number_of(at + 1, len) : 0;
+
+		if (number > 0)
+			buf_addf(out, "%d", number);
+		else
+			buf_add(out, at, len + 1);
+		at += len + 1;
+	}
+}
+
+void
+fixture_sql(struct fixture *x, const char *sql)
+{
+	auto_buf text = BUF_INIT;
+
+	put_events(&text, sql);
+	pgtemp_sql(x->pg, buf_str(&text));
+}
+
 int64_t
 fixture_count(struct fixture *x, const char *sql)
 {
+	auto_buf text = BUF_INIT;
 	PGconn *c = PQconnectdb(pgtemp_conninfo(x->pg, "holdfast"));
-	PGresult *r = PQexec(c, sql);
+	PGresult *r;
 	int64_t n;
+
+	put_events(&text, sql);
+	r = PQexec(c, buf_str(&text));
 
 	if (PQresultStatus(r) != PGRES_TUPLES_OK) {
 		fprintf(stderr, "fixture: %s: %s\n", sql, PQerrorMessage(c));

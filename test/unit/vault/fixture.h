@@ -55,7 +55,9 @@ void fixture_append(struct fixture *x, struct fiber *f, enum event_kind kind,
 		    const struct uuid *object, const char *body); /* aborts when it is refused */
 void fixture_pause(struct fixture *x, struct fiber *f, unsigned ms);
 
-/* One number from the database, as superuser. */
+/* As superuser. Both: events by name, as in src/store/query: WHERE kind = :RETRIEVED. */
+void fixture_sql(struct fixture *x, const char *sql);
+/* One number from the database. */
 int64_t fixture_count(struct fixture *x, const char *sql);
 
 /* Puts rows of the node's journal behind `after` into the inbox, as its agent does. */

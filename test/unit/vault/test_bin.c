@@ -275,8 +275,9 @@ emptied_in_parts(void **state)
 			 0);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM resource WHERE purged_at IS NULL"),
 			 0);
-	assert_true(fixture_count(x, "SELECT max(length(body)) FROM event WHERE kind = 44") <
-		    EVENT_BODY_MAX / 2);
+	assert_true(
+		fixture_count(x, "SELECT max(length(body)) FROM event WHERE kind = :BIN_EMPTIED") <
+		EVENT_BODY_MAX / 2);
 }
 
 /* A version that came home to what was emptied is there again; the others say what became of them. */

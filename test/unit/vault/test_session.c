@@ -220,7 +220,8 @@ seen(void **state)
 		usleep(30000);
 	}
 	fixture_run(x, check, &t); /* lets the last one be written */
-	assert_in_range(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 33"), 3, 7);
+	assert_in_range(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :SESSION_SEEN"),
+			3, 7);
 	assert_int_equal(
 		fixture_count(x, "SELECT count(*) FROM session WHERE seen_at > created_at"), 1);
 }
@@ -247,10 +248,9 @@ disabled_at_once(void **state)
 	fixture_run(x, disable, (char *)"{\"disabled\":true}");
 	assert_int_equal(try_check(x, &t), ERR_UNAUTHENTICATED);
 	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), ERR_BAD_LOGIN);
-	assert_int_equal(
-		fixture_count(
-			x, "SELECT count(*) FROM event WHERE kind = 31 AND body LIKE '%disabled%'"),
-		1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :LOGIN_FAILED "
+					  "AND body LIKE '%disabled%'"),
+			 1);
 }
 
 static void
@@ -274,7 +274,8 @@ lock_out(void **state)
 	usleep(450000);
 	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), 0);
 	assert_int_equal(fixture_count(x, "SELECT failed FROM principal"), 0);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = 31"), 6);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :LOGIN_FAILED"),
+			 6);
 }
 
 /* A name that nobody has behaves the same, and what was typed is not in the log. */
@@ -289,7 +290,9 @@ unknown_name(void **state)
 	assert_int_equal(try_login(x, &t, "HUNTER2", PASSWORD, NULL), ERR_LOCKED_OUT);
 	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), 0);
 	assert_int_equal(
-		fixture_count(x, "SELECT count(*) FROM event WHERE kind = 31 AND actor IS NULL"),
+		fixture_count(
+			x,
+			"SELECT count(*) FROM event WHERE kind = :LOGIN_FAILED AND actor IS NULL"),
 		5);
 	assert_int_equal(
 		fixture_count(x, "SELECT count(*) FROM event WHERE body ILIKE '%hunter2%'"), 0);

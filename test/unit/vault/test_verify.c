@@ -67,7 +67,7 @@ run(struct fixture *fx, struct fiber *f, void *arg)
 static void
 tamper(const char *sql, int64_t want_seq)
 {
-	pgtemp_sql(x->pg, sql);
+	fixture_sql(x, sql);
 	fixture_run(x, run, NULL);
 	if (r.good || r.nodes[0].broken_seq != want_seq)
 		print_message("%s: good %d, broken at %lld: %s\n", sql, r.good,
@@ -102,7 +102,7 @@ edited(void **state)
 		{ "UPDATE event SET body = '{\"a\":2}' WHERE seq = 1500", 1500 },
 		{ "UPDATE event SET body = '{\"a\": 1}' WHERE seq = 2", 2 },
 		{ "UPDATE event SET at = at + interval '1 microsecond' WHERE seq = 1000", 1000 },
-		{ "UPDATE event SET kind = 31 WHERE seq = 1001", 1001 },
+		{ "UPDATE event SET kind = :LOGIN_FAILED WHERE seq = 1001", 1001 },
 		{ "UPDATE event SET actor = gen_random_uuid() WHERE seq = 7", 7 },
 		{ "UPDATE event SET object = gen_random_uuid() WHERE seq = 2000", 2000 },
 		{ "UPDATE event SET address = '' WHERE seq = 2501", 2501 },
@@ -225,7 +225,7 @@ still_found(const char *sql, int64_t want_seq)
 {
 	pgtemp_sql(x->pg,
 		   "DROP TABLE IF EXISTS accepted; CREATE TABLE accepted AS SELECT * FROM event");
-	pgtemp_sql(x->pg, sql);
+	fixture_sql(x, sql);
 	fixture_run(x, run, NULL);
 	assert_false(r.good);
 	if (r.nodes[0].broken_seq != want_seq)
@@ -262,10 +262,11 @@ accepted(void **state)
 	still_found("DELETE FROM event WHERE seq = 899", 899);
 	still_found("UPDATE event SET body = '{}' WHERE seq = 1501", 1501);
 	/* The acceptance itself: changed, or made up. */
-	still_found("UPDATE event SET body = replace(body, 'looked', 'peeped') WHERE kind = 14",
+	still_found("UPDATE event SET body = replace(body, 'looked', 'peeped') WHERE kind = "
+		    ":AUDIT_ACCEPTED",
 		    2504);
-	still_found("UPDATE event SET body = '{\"breaks\":[]}' WHERE kind = 14", 900);
-	still_found("DELETE FROM event WHERE kind = 14", 900);
+	still_found("UPDATE event SET body = '{\"breaks\":[]}' WHERE kind = :AUDIT_ACCEPTED", 900);
+	still_found("DELETE FROM event WHERE kind = :AUDIT_ACCEPTED", 900);
 	fixture_run(x, run, NULL);
 	assert_true(r.good);
 	pgtemp_sql(x->pg, "DELETE FROM audit_accepted");
