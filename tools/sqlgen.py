@@ -21,6 +21,13 @@ Events go by the names of ledger/event.def, in the form that psql knows too (\\s
     WHERE kind = :VERSION_ADDED
 
 A number where a kind of event belongs is refused.
+
+What several statements say alike is a fragment, in any of the files; it may use those that stand before it:
+
+    -- fragment: granted(principal, target)
+    coalesce((SELECT s.level FROM share s WHERE s.target = :target AND s.principal = :principal), 0)
+
+    SELECT :granted($1, r.id) FROM …
 """
 import argparse
 import hashlib
@@ -46,6 +53,8 @@ NAME_MAX = 60  # PostgreSQL cuts names of prepared statements at 63
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 HEAD = re.compile(r"--\s*name:\s*(.*)\Z")
 ROLE = re.compile(r"--\s*role:\s*(.*?)\s*\Z")
+FRAGMENT = re.compile(r"--\s*fragment:\s*([a-z][a-z0-9_]*)\(([^)]*)\)\s*\Z")
+CALL = re.compile(r"(?<![:\w]):([a-z][a-z0-9_]*)(\(?)")
 SIGNATURE = re.compile(r"([^\s(]+)\s*\(([^)]*)\)\s*(?:->\s*(.*\S))?\s*\Z")
 EVENT = re.compile(r"^KIND\((\w+), \w+, (\d+),", re.M)
 EVENT_NAME = re.compile(r"(?<![:\w]):([A-Z][A-Z0-9_]*)\b")
@@ -74,9 +83,15 @@ class Statement:
         self.params, self.cols, self.role = params, cols, role
         self.lines = []
 
-    def finish(self, events):
-        text = "\n".join(line for _, line in self.lines)
-        text = with_events(text, events, lambda n, words: Bad(self.path, self.lines[n][0], words)).strip()
+    def source(self, events, fragments):
+        """The text with numbers for events and texts for fragments."""
+        def fault(n, words):
+            return Bad(self.path, self.lines[n][0], words)
+        text = with_events("\n".join(line for _, line in self.lines), events, fault)
+        return with_fragments(text, fragments, fault).strip()
+
+    def finish(self, events, fragments):
+        text = self.source(events, fragments)
         if text.endswith(";"):
             text = text[:-1].rstrip()
         bare = strip_literals(text)
@@ -95,6 +110,24 @@ class Statement:
                 raise Bad(self.path, self.line, f"{self.name} uses ${n}, which its head line lacks")
             if n not in used:
                 raise Bad(self.path, self.line, f"{self.name} never uses ${n} ({self.params[n - 1][0]})")
+
+
+class Fragment(Statement):
+    """Its parameters are names alone."""
+
+    def finish(self, events, fragments):
+        self.sql = self.source(events, {**fragments, **{name: None for name in self.params}})
+        self.used = False
+        for name in self.params:
+            if not re.search(rf"(?<![:\w]):{name}\b", self.sql):
+                raise Bad(self.path, self.line, f"{self.name} never uses :{name}")
+
+    def filled(self, args):
+        self.used = True
+        given, sql = dict(zip(self.params, args)), self.sql
+        for m in reversed(list(CALL.finditer(masked(sql)))):
+            sql = sql[: m.start()] + given[m.group(1)] + m.group(2) + sql[m.end():]
+        return sql
 
 
 def strip_literals(sql):
@@ -127,6 +160,39 @@ def with_events(sql, events, fault):
             raise fault(bare.count("\n", 0, m.start()), f"`:{m.group(1)}` is no event of ledger/event.def")
         sql = sql[: m.start()] + str(events[m.group(1)]) + sql[m.end():]
     return sql
+
+
+def with_fragments(sql, fragments, fault):
+    """Texts for the calls of fragments. A name that has None is a parameter, and stays."""
+    bare = masked(sql)
+    for m in reversed(list(CALL.finditer(bare))):
+        name, at = m.group(1), bare.count("\n", 0, m.start())
+        if name not in fragments:
+            raise fault(at, f"`:{name}` is no fragment that stands before this")
+        if fragments[name] is None:
+            continue
+        args, end = arguments(sql, bare, m.end()) if m.group(2) else ([], m.end())
+        wanted = fragments[name].params
+        if len(args) != len(wanted):
+            raise fault(at, f"`:{name}` takes ({', '.join(wanted)})")
+        sql = sql[: m.start()] + fragments[name].filled(args) + sql[end:]
+    return sql
+
+
+def arguments(sql, bare, start):
+    """What stands between commas from start on, and where the bracket ends."""
+    args, depth, first = [], 0, start
+    for i in range(start, len(bare)):
+        if bare[i] == "(":
+            depth += 1
+        elif bare[i] == ")" and depth:
+            depth -= 1
+        elif bare[i] in ",)" and not depth:
+            args.append(sql[first:i].strip())
+            first = i + 1
+            if bare[i] == ")":
+                return [] if args == [""] else args, first
+    return args, len(bare)
 
 
 class Tokens:
@@ -289,7 +355,7 @@ def read_lines(path):
         raise Bad(path, 1, "is not UTF-8") from None
 
 
-def parse(path, events):
+def parse(path):
     out, role, lines, i = [], "hf_vault", read_lines(path), 0
     while i < len(lines):
         number, line = i + 1, lines[i].rstrip()
@@ -300,6 +366,10 @@ def parse(path, events):
             if role not in ROLES:
                 raise Bad(path, number, f"role `{role}` is none of: {', '.join(sorted(ROLES))}")
             continue
+        m = FRAGMENT.match(line)
+        if m:
+            out.append(Fragment(path, number, m.group(1), [p.strip() for p in m.group(2).split(",") if p.strip()], [], role))
+            continue
         m = HEAD.match(line)
         if m:
             text = m.group(1).rstrip()
@@ -307,16 +377,31 @@ def parse(path, events):
                 text += " " + lines[i][2:].strip()
                 i += 1
             out.append(head(path, number, text, role))
-        elif re.match(r"--\s*name\s+\w+\s*\(", line):
-            raise Bad(path, number, "`-- name` without a colon")
+        elif re.match(r"--\s*(name|fragment)\b\s*:?\s*\w+\s*\(", line):
+            raise Bad(path, number, "is neither `-- name: word(param type, ...)` nor `-- fragment: word(param, ...)`")
         elif out:
             if not line.lstrip().startswith("--"):
                 out[-1].lines.append((number, line))
         elif line.strip() and not line.lstrip().startswith("--"):
             raise Bad(path, number, "SQL before the first `-- name:`")
-    for s in out:
-        s.finish(events)
     return out
+
+
+def finished(parsed, events):
+    """The statements, fragments filled in."""
+    fragments = {}
+    unique(parsed)
+    for f in parsed:
+        if isinstance(f, Fragment):
+            f.finish(events, fragments)
+            fragments[f.name] = f
+    statements = [s for s in parsed if not isinstance(s, Fragment)]
+    for s in statements:
+        s.finish(events, fragments)
+    for f in fragments.values():
+        if not f.used:
+            raise Bad(f.path, f.line, f"nothing uses the fragment {f.name}")
+    return statements
 
 
 def unique(statements):
@@ -447,8 +532,7 @@ def main():
         write_depfile(a.depfile, a.target, [a.query, a.migration, a.events, *queries, *steps])
     try:
         events = read_events(a.events)
-        statements = [s for path in queries for s in parse(path, events)]
-        unique(statements)
+        statements = finished([s for path in queries for s in parse(path)], events)
         texts = migration_source(migrations(steps, events))
     except Bad as bad:
         print(bad, file=sys.stderr)

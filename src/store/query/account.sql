@@ -6,14 +6,12 @@
 -- name: account_right(id uuid, principal uuid, ids uuid[]) ->
 --   level int, resource uuid, resource_name text, url text, login text, description text, current_n int, top_n int,
 --   conflict bool, current uuid, home text
-SELECT CASE WHEN r.owner = $2 THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END,
+SELECT :level_of_account($2, r, a),
 	r.id, r.name, r.url, a.login, a.description, a.current_n,
 	coalesce((SELECT max(v.n) FROM version v WHERE v.account = a.id), 0), a.conflict,
 	(SELECT v.id FROM version v WHERE v.account = a.id AND v.n = a.current_n LIMIT 1),
 	coalesce((SELECT string_agg(v.id::text, ' ') FROM version v WHERE v.id = ANY ($3)), '')
 FROM account a JOIN resource r ON r.id = a.resource
-LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $2
-LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $2
 WHERE a.id = $1 AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
 
 -- Everything that retrievals need, many in one read: the i-th row asked for is the one with ord i, and is missing when there is no
@@ -24,9 +22,7 @@ WHERE a.id = $1 AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
 --   current_n int, conflict bool
 SELECT q.ord, x.*
 FROM unnest($1::uuid[], $2::uuid[], $3::int[]) WITH ORDINALITY AS q (id, principal, n, ord),
-LATERAL (SELECT CASE WHEN r.owner = q.principal THEN 4 ELSE greatest(
-		coalesce((SELECT s.level FROM share s WHERE s.target = r.id AND s.principal = q.principal), 0),
-		coalesce((SELECT s.level FROM share s WHERE s.target = a.id AND s.principal = q.principal), 0)) END,
+LATERAL (SELECT :level_of_account(q.principal, r, a),
 	v.id, v.n, v.sealed, v.created_at, r.id, r.name, a.login, a.current_n, a.conflict
 	FROM account a JOIN resource r ON r.id = a.resource
 	LEFT JOIN version v ON v.account = a.id AND v.n = CASE WHEN q.n = 0 THEN a.current_n ELSE q.n END
@@ -67,10 +63,7 @@ ORDER BY v.n LIMIT 1000;
 --   account uuid, login text, current_n int, resource uuid, resource_name text, level int, open bigint, latest timestamptz
 SELECT a.id, a.login, a.current_n, r.id, r.name, l.level, o.n, o.latest
 FROM account a JOIN resource r ON r.id = a.resource
-LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $1
-LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
-CROSS JOIN LATERAL (SELECT CASE WHEN r.owner = $1 THEN 4
-	ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END AS level) l
+CROSS JOIN LATERAL (SELECT :level_of_account($1, r, a) AS level OFFSET 0) l
 CROSS JOIN LATERAL (SELECT count(*) AS n, max(v.created_at) AS latest FROM version v
 	WHERE v.account = a.id AND v.sibling) o
 WHERE a.conflict AND a.deleted_at IS NULL AND r.deleted_at IS NULL AND l.level > 0

@@ -3,6 +3,39 @@
 -- one node's log. Several events of one record in a range count in their order: the last word wins, field by field.
 -- Doing it twice changes nothing.
 
+-- The event as `standing` names it.
+-- fragment: stamp(seq)
+$1::text || '/' || :seq
+
+-- It has not been applied yet: what stands (t) is not its word.
+-- fragment: not_yet(t, seq)
+coalesce(:t.stamp, '') NOT IN (:stamp(:seq), :stamp(:seq) || '+')
+
+-- What stands after a row of r: a "+" says that it was merged with what another node had said apart from it.
+-- fragment: new_stamp()
+CASE WHEN apart THEN stamp || '+' ELSE stamp END
+
+-- What administrators decide. e: rows (object, principal, what, seq, at, value, upon, held, safer): what the event wants, what it was
+-- made upon, what is held now, and whether that is the safer of the two. Where both sides changed it apart from each other the safer counts
+-- (r.result), and the conflict is kept for people.
+-- fragment: decided(e)
+o AS MATERIALIZED (
+	SELECT :e.*, :stamp(:e.seq) AS stamp, :e.upon IS NOT NULL AND :e.upon <> coalesce(t.stamp, '') AS apart
+	FROM :e LEFT JOIN standing t ON t.object = :e.object AND t.principal = :e.principal AND t.what = :e.what
+	WHERE :not_yet(t, :e.seq)
+), r AS MATERIALIZED (
+	SELECT o.*, CASE WHEN apart AND safer THEN held ELSE value END AS result FROM o
+), k AS (
+	INSERT INTO standing (object, principal, what, stamp)
+	SELECT object, principal, what, :new_stamp() FROM r
+	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
+), c AS (
+	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost)
+	SELECT $1, seq, what, at, object, principal, result, CASE WHEN result = value THEN held ELSE value END
+	FROM r WHERE apart AND value <> held
+	ON CONFLICT DO NOTHING
+)
+
 -- name: apply_user_created(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO principal (id, name, role, setup_mac, setup_until, created_at)
 SELECT object, b->>'name', b->>'role', decode(b->>'setup_mac', 'hex'), (b->>'setup_until')::timestamptz, at
@@ -24,24 +57,10 @@ WITH x AS MATERIALIZED (
 		bool_or(b->>f.what = 'true') AS was_disabled
 	FROM x JOIN (VALUES ('role', 'user'), ('disabled', 'true')) f (what, safe) ON b ? f.what
 	GROUP BY x.object, f.what, f.safe
-), o AS MATERIALIZED (
-	SELECT e.*, $1::text || '/' || e.seq AS stamp, CASE e.what WHEN 'role' THEN p.role ELSE p.disabled::text END AS held,
-		e.upon IS NOT NULL AND e.upon <> coalesce(t.stamp, '') AS apart
-	FROM e JOIN principal p ON p.id = e.object
-	LEFT JOIN standing t ON t.object = e.object AND t.principal = e.object AND t.what = e.what
-	WHERE coalesce(t.stamp, '') NOT IN ($1::text || '/' || e.seq, $1::text || '/' || e.seq || '+')
-), r AS MATERIALIZED (
-	SELECT o.*, CASE WHEN apart AND held = safe THEN held ELSE value END AS result FROM o
-), k AS (
-	INSERT INTO standing (object, principal, what, stamp)
-	SELECT object, object, what, CASE WHEN apart THEN stamp || '+' ELSE stamp END FROM r
-	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
-), c AS (
-	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost)
-	SELECT $1, seq, what, at, object, object, result, CASE WHEN result = value THEN held ELSE value END
-	FROM r WHERE apart AND value <> held
-	ON CONFLICT DO NOTHING
-), s AS (
+), h AS (
+	SELECT e.*, e.object AS principal, a.held, a.held = e.safe AS safer FROM e JOIN principal p ON p.id = e.object
+	CROSS JOIN LATERAL (SELECT CASE e.what WHEN 'role' THEN p.role ELSE p.disabled::text END AS held) a
+), :decided(h), s AS (
 	UPDATE session SET ended_at = e.at FROM e
 	WHERE e.what = 'disabled' AND session.principal = e.object AND e.was_disabled AND session.ended_at IS NULL
 		AND session.created_at <= e.at
@@ -148,8 +167,7 @@ WITH e AS MATERIALIZED (
 		(b->>'author')::uuid AS author, decode(b->>'sealed', 'base64') AS sealed,
 		coalesce((b->>'emergency')::boolean, false) AND NOT EXISTS (SELECT FROM account a JOIN resource r ON r.id = a.resource
 			JOIN principal p ON p.id = (b->>'author')::uuid AND NOT p.disabled
-			WHERE a.id = x.object AND (r.owner = p.id OR EXISTS (SELECT FROM share s
-				WHERE s.target IN (a.id, r.id) AND s.principal = p.id AND s.level >= 2))) AS waits
+			WHERE a.id = x.object AND :level_of_account(p.id, r, a) >= 2) AS waits
 	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :VERSION_ADDED) x
 	WHERE NOT EXISTS (SELECT FROM version v WHERE v.id = (x.b->>'id')::uuid)
@@ -218,25 +236,14 @@ WITH e AS MATERIALIZED (
 		FROM (SELECT seq, at, object, body::jsonb AS b FROM event
 			WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :SHARED) y) x
 	GROUP BY object, principal
-), o AS MATERIALIZED (
-	SELECT e.*, $1::text || '/' || e.seq AS stamp, coalesce(s.level, 0) AS held,
-		e.upon IS NOT NULL AND e.upon <> coalesce(t.stamp, '') AS apart
+), h AS (
+	SELECT e.*, 'share' AS what, e.level::text AS value, a.held::text AS held, a.held < e.level AS safer
 	FROM e LEFT JOIN share s ON s.target = e.object AND s.principal = e.principal
-	LEFT JOIN standing t ON t.object = e.object AND t.principal = e.principal AND t.what = 'share'
-	WHERE coalesce(t.stamp, '') NOT IN ($1::text || '/' || e.seq, $1::text || '/' || e.seq || '+')
-), k AS (
-	INSERT INTO standing (object, principal, what, stamp)
-	SELECT object, principal, 'share', CASE WHEN apart THEN stamp || '+' ELSE stamp END FROM o
-	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
-), c AS (
-	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost)
-	SELECT $1, seq, 'share', at, object, principal, least(level, held)::text, greatest(level, held)::text
-	FROM o WHERE apart AND level <> held
-	ON CONFLICT DO NOTHING
-)
+	CROSS JOIN LATERAL (SELECT coalesce(s.level, 0) AS held) a
+), :decided(h)
 INSERT INTO share (target, principal, level, granted_at)
-SELECT object, principal, CASE WHEN apart THEN least(level, held) ELSE level END, at FROM o
-WHERE NOT apart OR held > 0
+SELECT object, principal, result::int, at FROM r
+WHERE NOT apart OR held <> '0'
 ON CONFLICT (target, principal) DO UPDATE SET level = excluded.level, granted_at = excluded.granted_at;
 
 -- name: apply_unshared(node uuid, from_seq bigint, to_seq bigint)
@@ -246,23 +253,12 @@ WITH e AS MATERIALIZED (
 		FROM (SELECT seq, at, object, body::jsonb AS b FROM event
 			WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :UNSHARED) y) x
 	GROUP BY object, principal
-), o AS MATERIALIZED (
-	SELECT e.*, $1::text || '/' || e.seq AS stamp, coalesce(s.level, 0) AS held,
-		e.upon IS NOT NULL AND e.upon <> coalesce(t.stamp, '') AS apart
+), h AS (
+	SELECT e.*, 'share' AS what, '0' AS value, coalesce(s.level, 0)::text AS held, false AS safer
 	FROM e LEFT JOIN share s ON s.target = e.object AND s.principal = e.principal
-	LEFT JOIN standing t ON t.object = e.object AND t.principal = e.principal AND t.what = 'share'
-	WHERE coalesce(t.stamp, '') NOT IN ($1::text || '/' || e.seq, $1::text || '/' || e.seq || '+')
-), k AS (
-	INSERT INTO standing (object, principal, what, stamp)
-	SELECT object, principal, 'share', CASE WHEN apart THEN stamp || '+' ELSE stamp END FROM o
-	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
-), c AS (
-	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost)
-	SELECT $1, seq, 'share', at, object, principal, '0', held::text FROM o WHERE apart AND held > 0
-	ON CONFLICT DO NOTHING
-)
-DELETE FROM share s USING o
-WHERE s.target = o.object AND s.principal = o.principal AND (o.upon IS NOT NULL OR s.granted_at <= o.at);
+), :decided(h)
+DELETE FROM share s USING r
+WHERE s.target = r.object AND s.principal = r.principal AND (r.upon IS NOT NULL OR s.granted_at <= r.at);
 
 -- The log has told of them. The statements above find them, in the merge; the event follows it.
 -- name: apply_admin_conflict(node uuid, from_seq bigint, to_seq bigint)

@@ -64,17 +64,15 @@ SELECT x.id, x.is_account, x.login, x.resource, x.resource_name, x.resource_remo
 	p.name, x.binned_at, x.bin_news
 FROM (SELECT r.id, false AS is_account, NULL::text AS login, r.id AS resource, r.name AS resource_name, true AS resource_removed,
 		(SELECT count(*) FROM account a WHERE a.resource = r.id AND a.deleted_at IS NULL) AS accounts,
-		CASE WHEN r.owner = $1 THEN 4 ELSE s.level END AS level, r.deleted_at, r.deleted_by, r.binned_at, r.bin_news
-	FROM resource r LEFT JOIN share s ON s.target = r.id AND s.principal = $1
-	WHERE r.deleted_at IS NOT NULL AND r.purged_at IS NULL AND (r.owner = $1 OR s.level >= 3)
+		l.level, r.deleted_at, r.deleted_by, r.binned_at, r.bin_news
+	FROM resource r CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) l
+	WHERE r.deleted_at IS NOT NULL AND r.purged_at IS NULL AND l.level >= 3
 	UNION ALL
 	SELECT a.id, true, a.login, r.id, r.name, r.deleted_at IS NOT NULL, 0,
-		CASE WHEN r.owner = $1 THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END,
-		a.deleted_at, a.deleted_by, a.binned_at, a.bin_news
+		l.level, a.deleted_at, a.deleted_by, a.binned_at, a.bin_news
 	FROM account a JOIN resource r ON r.id = a.resource
-	LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $1
-	LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
-	WHERE a.deleted_at IS NOT NULL AND a.purged_at IS NULL AND (r.owner = $1 OR sr.level >= 3 OR sa.level >= 3)) x
+	CROSS JOIN LATERAL (SELECT :level_of_account($1, r, a) AS level OFFSET 0) l
+	WHERE a.deleted_at IS NOT NULL AND a.purged_at IS NULL AND l.level >= 3) x
 LEFT JOIN principal p ON p.id = x.deleted_by
 WHERE x.id > $2
 ORDER BY x.id LIMIT $3;
@@ -83,16 +81,14 @@ ORDER BY x.id LIMIT $3;
 -- was emptied of it. resource_removed: of an account, whether its resource is in the bin too.
 -- name: bin_right(id uuid, principal uuid, is_account bool) ->
 --   level int, name text, removed bool, purged timestamptz, resource uuid, resource_name text, resource_removed bool
-SELECT CASE WHEN r.owner = $2 THEN 4 ELSE coalesce(s.level, 0) END,
+SELECT :level_of_resource($2, r),
 	r.name, r.deleted_at IS NOT NULL, r.purged_at, r.id, r.name, false
-FROM resource r LEFT JOIN share s ON s.target = r.id AND s.principal = $2
+FROM resource r
 WHERE NOT $3 AND r.id = $1
 UNION ALL
-SELECT CASE WHEN r.owner = $2 THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END,
+SELECT :level_of_account($2, r, a),
 	a.login, a.deleted_at IS NOT NULL, a.purged_at, r.id, r.name, r.deleted_at IS NOT NULL
 FROM account a JOIN resource r ON r.id = a.resource
-LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $2
-LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $2
 WHERE $3 AND a.id = $1;
 
 -- What the bin is to be emptied of: what came there at `until` or before. Versions come before their account and accounts before

@@ -10,15 +10,15 @@ WITH e AS MATERIALIZED (
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :EMERGENCY_POLICY) x
 	GROUP BY resource
 ), o AS MATERIALIZED (
-	SELECT e.*, $1::text || '/' || e.seq AS stamp, p.state AS held, e.upon <> coalesce(p.stamp, '') AS apart
+	SELECT e.*, :stamp(e.seq) AS stamp, p.state AS held, e.upon <> coalesce(p.stamp, '') AS apart
 	FROM e LEFT JOIN emergency_policy p ON p.resource = e.resource
-	WHERE coalesce(p.stamp, '') NOT IN ($1::text || '/' || e.seq, $1::text || '/' || e.seq || '+')
+	WHERE :not_yet(p, e.seq)
 )
 INSERT INTO emergency_policy (resource, state, stamp, at)
 SELECT resource, CASE WHEN NOT apart THEN state
 		WHEN 'off' IN (state, held) THEN 'off'
 		WHEN 'inherit' IN (state, held) THEN 'inherit' ELSE state END,
-	CASE WHEN apart THEN stamp || '+' ELSE stamp END, at
+	:new_stamp(), at
 FROM o
 ON CONFLICT (resource) DO UPDATE SET state = excluded.state, stamp = excluded.stamp, at = excluded.at;
 
@@ -52,7 +52,7 @@ SELECT v.id, v.n, v.author, p.name, v.created_at, v.node, d.name, a.id, a.login,
 FROM version v JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource
 LEFT JOIN principal p ON p.id = v.author LEFT JOIN node d ON d.id = v.node
 WHERE v.approval = 'waits' AND a.deleted_at IS NULL AND r.deleted_at IS NULL
-	AND ($2 OR r.owner = $1 OR EXISTS (SELECT FROM share s WHERE s.target IN (a.id, r.id) AND s.principal = $1 AND s.level >= 3))
+	AND ($2 OR :level_of_account($1, r, a) >= 3)
 	AND v.id > $3
 ORDER BY v.id LIMIT $4;
 
@@ -60,11 +60,9 @@ ORDER BY v.id LIMIT $4;
 -- name: change_of(id uuid, principal uuid) ->
 --   account uuid, n int, author uuid, approval text, follows bool, level int, login text, resource_name text
 SELECT a.id, v.n, v.author, v.approval, v.upon IS NOT DISTINCT FROM c.id,
-	CASE WHEN r.owner = $2 THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END, a.login, r.name
+	:level_of_account($2, r, a), a.login, r.name
 FROM version v JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource
 LEFT JOIN version c ON c.account = a.id AND c.n = a.current_n
-LEFT JOIN share sr ON sr.target = r.id AND sr.principal = $2
-LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $2
 WHERE v.id = $1 AND v.approval IS NOT NULL AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
 
 -- From now on it is a version like any other: the current one if it was made upon that, else a sibling.

@@ -13,7 +13,7 @@ WITH e AS MATERIALIZED (
 	WHERE session.principal = e.object AND session.ended_at IS NULL AND session.created_at <= e.at
 ), k AS (
 	INSERT INTO standing (object, principal, what, stamp)
-	SELECT object, object, 'disabled', $1::text || '/' || seq FROM e WHERE b->>'enabled' = 'true'
+	SELECT object, object, 'disabled', :stamp(seq) FROM e WHERE b->>'enabled' = 'true'
 	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
 ), c AS (
 	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost, told)

@@ -7,9 +7,7 @@
 --   id uuid, login text, current_n int, conflict bool, level int, resource uuid, resource_name text, owner uuid, owner_name text
 SELECT x.*, (SELECT o.name FROM principal o WHERE o.id = x.owner)
 FROM unnest($2::text[], $3::text[]) AS q (name, login),
-LATERAL (SELECT a.id, a.login, a.current_n, a.conflict, CASE WHEN r.owner = $1 THEN 4 ELSE greatest(
-		coalesce((SELECT s.level FROM share s WHERE s.target = r.id AND s.principal = $1), 0),
-		coalesce((SELECT s.level FROM share s WHERE s.target = a.id AND s.principal = $1), 0)) END AS level,
+LATERAL (SELECT a.id, a.login, a.current_n, a.conflict, :level_of_account($1, r, a) AS level,
 	r.id AS resource, r.name AS resource_name, r.owner
 	FROM resource r JOIN account a ON a.resource = r.id AND lower(a.login) = lower(q.login) AND a.deleted_at IS NULL
 	WHERE lower(r.name) = lower(q.name) AND r.deleted_at IS NULL LIMIT 1) x
@@ -21,8 +19,7 @@ WHERE x.level > 0;
 SELECT r.id, r.name, r.level, r.owner, (SELECT o.name FROM principal o WHERE o.id = r.owner),
 	a.id, a.login, a.current_n, a.conflict, a.level
 FROM unnest($2::text[]) AS q (name),
-LATERAL (SELECT r.id, r.name, r.owner, CASE WHEN r.owner = $1 THEN 4 ELSE
-		coalesce((SELECT s.level FROM share s WHERE s.target = r.id AND s.principal = $1), 0) END AS level
+LATERAL (SELECT r.id, r.name, r.owner, :level_of_resource($1, r) AS level
 	FROM resource r WHERE lower(r.name) = lower(q.name) AND r.deleted_at IS NULL LIMIT 1) r
 LEFT JOIN LATERAL (SELECT a.id, a.login, a.current_n, a.conflict, greatest(r.level, coalesce(sa.level, 0)) AS level
 	FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1

@@ -2,13 +2,24 @@
 -- Resources as one user sees them. Levels: 0 nothing, 1 view, 2 modify, 3 manage, 4 owner; of several grants the highest
 -- counts. A resource of level 0 is listed when one of its accounts is shared.
 
+-- What a share gives by itself. At most one row, found by key.
+-- fragment: granted(principal, target)
+coalesce((SELECT s.level FROM share s WHERE s.target = :target AND s.principal = :principal), 0)
+
+-- Of a row r of resource, and of an account a in it. An owner costs no look at shares.
+-- fragment: level_of_resource(principal, r)
+CASE WHEN :r.owner = :principal THEN 4 ELSE :granted(:principal, :r.id) END
+
+-- fragment: level_of_account(principal, r, a)
+CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(:granted(:principal, :r.id), :granted(:principal, :a.id)) END
+
 -- What a rule needs to know before it changes a resource. No row: it does not exist. seen: the user may know that it exists.
 -- name: resource_right(id uuid, principal uuid) -> level int, seen bool, name text, owner uuid
-SELECT CASE WHEN r.owner = $2 THEN 4 ELSE coalesce(s.level, 0) END,
-	r.owner = $2 OR s.level IS NOT NULL OR EXISTS (SELECT FROM account a JOIN share sa ON sa.target = a.id
+SELECT :level_of_resource($2, r),
+	:level_of_resource($2, r) > 0 OR EXISTS (SELECT FROM account a JOIN share sa ON sa.target = a.id
 		AND sa.principal = $2 WHERE a.resource = r.id AND a.deleted_at IS NULL),
 	r.name, r.owner
-FROM resource r LEFT JOIN share s ON s.target = r.id AND s.principal = $2
+FROM resource r
 WHERE r.id = $1 AND r.deleted_at IS NULL;
 
 -- Lists come in two steps: the ids of a page, by a statement for each way to ask for it, and what is shown of those ids. A page has what is behind
@@ -111,8 +122,7 @@ FROM (
 			FROM unnest($2::uuid[]) WITH ORDINALITY AS q (id, ord)
 			CROSS JOIN LATERAL (
 				SELECT r.*, (SELECT o.name FROM principal o WHERE o.id = r.owner) AS owner_name,
-					CASE WHEN r.owner = $1 THEN 4
-						ELSE coalesce((SELECT s.level FROM share s WHERE s.target = r.id AND s.principal = $1), 0) END AS level
+					:level_of_resource($1, r) AS level
 				FROM resource r WHERE r.id = q.id AND r.deleted_at IS NULL LIMIT 1
 			) p
 			LEFT JOIN LATERAL (
@@ -145,8 +155,7 @@ SELECT l.line, min(l.line) OVER (PARTITION BY l.name), min(l.line) OVER (PARTITI
 FROM (SELECT u.line::int AS line, lower(u.name) AS name, lower(u.login) AS login
 	FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u(name, login, line)) l
 LEFT JOIN resource r ON lower(r.name) = l.name AND r.deleted_at IS NULL
-LEFT JOIN share s ON s.target = r.id AND s.principal = $1
-CROSS JOIN LATERAL (SELECT CASE WHEN r.owner = $1 THEN 4 ELSE coalesce(s.level, 0) END AS level) v
+CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) v
 LEFT JOIN account a ON a.resource = r.id AND lower(a.login) = l.login AND a.deleted_at IS NULL
 LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
 ORDER BY l.line;

@@ -86,7 +86,8 @@ class Generator(unittest.TestCase):
         self.bad("-- name: x()\nSELECT $1;\n", 1, "lacks")
         self.bad("-- name: x(a int)\nSELECT 1;\n", 1, "never uses")
         self.bad("SELECT 1;\n", 1, "before the first")
-        self.bad("\n\n-- name x()\nSELECT 1;\n", 3, "colon")
+        self.bad("-- name: x()\nSELECT :nothing(1);\n", 2, "`:nothing` is no fragment")
+        self.bad("\n\n-- name x()\nSELECT 1;\n", 3, "is neither")
 
     def test_a_name_is_there_once_in_all_files(self):
         code, text, _ = self.generate({"a.sql": "-- name: x()\nSELECT 1;\n", "b.sql": "\n-- name: x()\nSELECT 1;\n"})
@@ -123,6 +124,22 @@ class Generator(unittest.TestCase):
                     "SELECT 5 AS n, f(5) AS kind", "SELECT 1 WHERE kind = $1 AND a = 5 OR 5 < n")):
             good.append(f"-- name: x{n}({'a int' if '$1' in sql else ''})\n{sql};\n")
         self.good("".join(good))
+
+    def test_what_is_said_alike_is_a_fragment(self):
+        given = ("-- fragment: of(t, p)\n-- why\n(SELECT n FROM t WHERE t.id = :t.id AND a = :p::text\nAND kind = :LOGIN)\n"
+                 "-- fragment: twice(t)\n:of(:t, f(1, 2)) + :of(:t, ':of(x)')\n-- fragment: one()\n1\n")
+        c = self.good(f"{given}-- name: x(a int)\nSELECT :twice(q), :one() FROM q -- :of(\nWHERE $1 = :VERSION_ADDED;\n")
+        quoted = "':of(x)'"
+        of = "(SELECT n FROM t WHERE t.id = q.id AND a = %s::text\\n\"\n\t\t\"AND kind = 30)"
+        self.assertIn(f"SELECT {of % 'f(1, 2)'} + {of % quoted}, 1 FROM q", c)
+        self.assertNotIn("STMT_OF", c)
+        for sql, line, words in (("-- fragment: f(a)\n:a\n-- name: x()\nSELECT\n:f(1, 2);\n", 5, "`:f` takes (a)"),
+                                 ("-- fragment: f(a)\n:a\n:b\n", 3, "`:b` is no fragment that stands before this"),
+                                 ("-- fragment: f(a)\n:g(:a)\n-- fragment: g(a)\n:a\n", 2, "`:g` is no fragment that stands before this"),
+                                 ("-- fragment: f(a)\n1\n", 1, "f never uses :a"), ("-- fragment: f(a)\n:a\n", 1, "nothing uses the fragment f"),
+                                 ("-- fragment: f(a)\n:a\n-- name: f()\nSELECT :f(1);\n", 3, "`f` is already in"),
+                                 ("-- fragment: f()\nkind = 53\n", 2, "the number 53"), ("-- fragment f()\n", 1, "is neither")):
+            self.bad(sql, line, words)
 
     def test_migrations_name_events_too(self):
         steps = {f"{n:04}_a.sql": "SELECT 1;\n" for n in range(1, 14)}
