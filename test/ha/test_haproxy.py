@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HAProxy before three nodes, with the configuration that docs/ha.md shows: a browser's user with a cookie reads on through
+"""HAProxy before three nodes, with the configuration that docs/proxies.md shows: a browser's user with a cookie reads on through
 every fault, and no answer is a failed one.
 """
 import collections
@@ -22,7 +22,7 @@ from stage import PASSWORD, Load
 from wait import pass_time, wait_until
 
 HERE = Path(__file__).resolve().parent / "lib"
-PAGE = Path(__file__).resolve().parents[2] / "docs/ha.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/proxies.md"
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 HOLD_S = 3
 # Whatever befalls the primary, the link or the proxy; a restart in order and an agent that stands still are no outage.
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(not HAPROXY, reason="needs haproxy")
 
 
 def configuration(st):
-    """The block of docs/ha.md, with the names and paths of this stage in place of those that the page tells to replace."""
+    """The block of docs/proxies.md, with the names and paths of this stage in place of those that the page tells to replace."""
     block = re.search(r"```haproxy\n(.*?)```", PAGE.read_text(), re.S)[1]
     mine = {"/etc/haproxy/holdfast.pem": st.dir / "proxy.pem", "/etc/haproxy/holdfast-nodes.pem": st.dir / "nodes.pem",
             **{f"node-{h}.example": net.NAMES[h] for h in ("a", "b", "c")}}
