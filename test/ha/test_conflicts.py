@@ -69,7 +69,7 @@ def cut_and_meet(st):
     """Both sides work while the line is cut and B is promoted; then they meet. The administrator at the new primary."""
     begun = time.monotonic()
     FAULTS["link-cut"].do(st)
-    st.b.wait_state("emergency", timeout=20)
+    st.b.wait_state("emergency")
     order(st.b, "promote", "--yes")
     st.b.wait_ready(20)
     west_does(Side(st, "a", st.a))

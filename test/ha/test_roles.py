@@ -196,12 +196,12 @@ def test_large_versions_of_a_former_primary_come_home(st):
     account = st.call("a", session, st.a, "POST", f"/v1/resources/{made}/accounts", {"login": "x", "fields": {"password": "1"}})["body"]["id"]
     with st.load() as load:
         FAULTS["link-cut"].do(st)
-        load.wait_for(emergency_after(begun), timeout=20)
+        load.wait_for(emergency_after(begun))
         load.stop()
     order(st.b, "promote", "--yes")
     for i in range(20):
         fields = {f"note {k}": f"{i % 10}" * 60000 for k in range(2)}
-        r = st.call("a", session, st.a, "POST", f"/v1/accounts/{account}/versions", {"fields": fields}, timeout=20)
+        r = st.call("a", session, st.a, "POST", f"/v1/accounts/{account}/versions", {"fields": fields}, timeout=60)
         assert r["status"] == 201, r
     FAULTS["link-cut"].undo(st)
     st.home_again()

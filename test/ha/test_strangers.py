@@ -91,12 +91,12 @@ def test_silent_connections_keep_nobody_out(st, addresses):
         with silent(st, st.a, 1000):
             begun = time.monotonic()
             session = st.dir / "late.session"
-            st.cli("login", "--setup", "--ca", st.a.web_cert, st.a.url, name, session=session, input=f"{token}\n{PASSWORD}\n", timeout=10)
+            st.cli("login", "--setup", "--ca", st.a.web_cert, st.a.url, name, session=session, input=f"{token}\n{PASSWORD}\n", timeout=30)
             while time.monotonic() - begun < RECONNECT_S:
                 assert st.b.state() == "standby"
-                code, health = ask(st, "b", st.a, "GET", "/v1/sys/health", timeout=2)[::2]
+                code, health = ask(st, "b", st.a, "GET", "/v1/sys/health", timeout=ANSWERED_S)[::2]
                 assert code == 200 and health["mode"] == "primary"
-                assert ask(st, "a", st.a, "GET", "/v1/sys/health", timeout=2)[0] == 200
+                assert ask(st, "a", st.a, "GET", "/v1/sys/health", timeout=ANSWERED_S)[0] == 200
                 st.login("admin")
         ended = time.monotonic()
         rows = [r for r in load.stop() if begun < r["t0"] < ended]

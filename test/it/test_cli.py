@@ -188,7 +188,7 @@ def test_login_under_a_name_that_the_certificate_has_not(shared, boss, where):
     fails(p, 3, "not known")
     p = shared.cli("login", "--ca", shared.web_cert, f"https://127.0.0.2:{shared.port}", "admin", session=where / "s", check=False, input=f"{PASSWORD}\n")
     assert p.returncode == 3
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize("place", [":7272", "localhost:0", "localhost:99999", "localhost:12x", "[::1", "https://localhost:1/x", "http://localhost"])
@@ -246,7 +246,7 @@ def test_nobody_answers(boss, where, ports):
         waited, refused = p.stderr.splitlines()
         assert p.returncode == 3 and "refused" in refused
         assert waited.startswith("waiting: https://localhost:") and "refuses connections" in waited
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 30
     p = boss.node.cli("ls", "--json", session=where / "s", check=False)
     assert p.returncode == 3 and json.loads(p.stdout)["error"]["code"] == "unreachable"
 
@@ -909,7 +909,7 @@ class Terminal:
             os.execvpe(argv[0], argv, dict(person.node.env, HOLDFAST_SESSION=str(session), TERM="xterm"))
         self.seen = ""
 
-    def wait(self, text, timeout=15):
+    def wait(self, text, timeout=60):
         import select
         end = time.monotonic() + timeout
         while text not in self.seen:

@@ -143,7 +143,7 @@ class Stage:
         self.cli("import", path)
         self.accounts = [r[0] for r in self.a.sql("SELECT id FROM account WHERE deleted_at IS NULL ORDER BY id")]
 
-    def call(self, host, session, node, method, path, body=None, timeout=5):
+    def call(self, host, session, node, method, path, body=None, timeout=30):
         """One request from one host to one node: an object with status, headers and body."""
         code = ("import sys, json; sys.path.insert(0, sys.argv[1]); from fastclient import Client\n"
                 "a = json.loads(sys.argv[2]); c = Client(a['session'])\n"
@@ -228,5 +228,5 @@ class On:
     def __init__(self, st, host, session):
         self.st, self.host, self.session = st, host, session
 
-    def call(self, node, method, path, body=None, timeout=5):
+    def call(self, node, method, path, body=None, timeout=30):
         return self.st.call(self.host, self.session, node, method, path, body, timeout)
