@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/secret.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 #include "ledger/ledger.h"
 #include "pg/cluster.h"
 #include "vault/user.h"
@@ -89,7 +89,7 @@ write_key(struct bootstrap *b, struct fiber *f, struct buf *body, struct err *e)
 	jw_init(&w, body);
 	jw_object(&w, NULL);
 	jw_int(&w, "id", FIRST_DATA_KEY);
-	body_hex(&w, "wrapped", wrapped.data, wrapped.len);
+	event_body_hex(&w, "wrapped", wrapped.data, wrapped.len);
 	jw_end_object(&w);
 	return 0;
 }

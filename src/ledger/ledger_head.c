@@ -14,7 +14,7 @@
 #include "base/jw.h"
 #include "base/log.h"
 #include "ledger/anchor.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 
 /* ---- the thread ---- */
 
@@ -292,7 +292,7 @@ report_cut(struct ledger *l, struct fiber *f, const struct anchor *a, struct err
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
 	jw_int(&w, "remembered", a->seq);
-	body_hex(&w, "remembered_hash", a->hash, sizeof(a->hash));
+	event_body_hex(&w, "remembered_hash", a->hash, sizeof(a->hash));
 	jw_int(&w, "found", l->head_seq);
 	jw_end_object(&w);
 	ev.body = buf_str(&body);

@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/log.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 #include "ledger/recover.h"
 
 #define GAP_PATIENCE_MS 30000 /* deposits come in order: a hole that stays so long is damage */
@@ -173,8 +173,8 @@ write_rows(struct ledger *l, struct fiber *f, const struct uuid *node, const cha
 	int rc;
 
 	body_begin(&w, &body, node, name, rows[0].seq, last->seq);
-	body_hex(&w, "head", last->hash, sizeof(last->hash));
-	body_hex(&w, "own_head", l->head_hash, sizeof(l->head_hash));
+	event_body_hex(&w, "head", last->hash, sizeof(last->hash));
+	event_body_hex(&w, "own_head", l->head_hash, sizeof(l->head_hash));
 	if (refused)
 		jw_text(&w, "not_applied", refused);
 	jw_end_object(&w);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "crypto/token.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 
 #define CONTEXT "holdfast recover 1"
 
@@ -40,9 +40,9 @@ recover_body(struct keys *k, struct fiber *f, const struct recover *r, struct bu
 	jw_int(&w, "uid", r->uid);
 	if (r->enable)
 		jw_bool(&w, "enabled", true);
-	body_hex(&w, "setup_mac", r->setup_mac, sizeof(r->setup_mac));
+	event_body_hex(&w, "setup_mac", r->setup_mac, sizeof(r->setup_mac));
 	jw_time(&w, "setup_until", r->until_us);
-	body_hex(&w, "proof", proof, sizeof(proof));
+	event_body_hex(&w, "proof", proof, sizeof(proof));
 	jw_end_object(&w);
 	return 0;
 }
@@ -52,18 +52,18 @@ read_body(const char *body, struct recover *ret, uint8_t proof[static KEYS_HASH_
 	  struct err *e)
 {
 	auto_buf until = BUF_INIT, enabled = BUF_INIT;
-	int rc = body_get_bytes(body, "setup_mac", ret->setup_mac, sizeof(ret->setup_mac));
+	int rc = event_body_get_bytes(body, "setup_mac", ret->setup_mac, sizeof(ret->setup_mac));
 
 	if (!rc)
-		rc = body_get_bytes(body, "proof", proof, KEYS_HASH_BYTES);
+		rc = event_body_get_bytes(body, "proof", proof, KEYS_HASH_BYTES);
 	if (!rc)
-		rc = body_get(body, "setup_until", &until);
+		rc = event_body_get(body, "setup_until", &until);
 	if (!rc)
 		rc = clock_parse_iso(buf_str(&until), &ret->until_us);
 	if (rc)
 		return err_set(e, ERR_BAD_KEY, "the request to let a user in again is not whole");
-	ret->enable =
-		body_get(body, "enabled", &enabled) == 0 && strcmp(buf_str(&enabled), "true") == 0;
+	ret->enable = event_body_get(body, "enabled", &enabled) == 0 &&
+		      strcmp(buf_str(&enabled), "true") == 0;
 	return 0;
 }
 

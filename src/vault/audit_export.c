@@ -12,7 +12,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "crypto/auditfile.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 #include "vault/accepted.h"
 #include "vault/lists.h"
 
@@ -380,7 +380,7 @@ lost_upto(const struct part *p, const struct accepted_break *b)
 	if (b->resume || b->upto)
 		return b->resume ? b->resume : b->upto;
 	accepted_row(p->rows, 0, &p->node, &ev);
-	if (ev.kind == EVENT_LOG_CUT && body_get(ev.body, "remembered", &at) == 0)
+	if (ev.kind == EVENT_LOG_CUT && event_body_get(ev.body, "remembered", &at) == 0)
 		upto = strtoll(buf_str(&at), NULL, 10);
 	return upto > b->seq ? upto : b->seq;
 }

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 #include "vault/account.h"
 #include "vault/importformat.h"
 #include "vault/importplan.h"
@@ -603,13 +603,14 @@ find(struct call *c, const struct uuid *id, struct counts *ret, bool *ret_found,
 	for (size_t i = 0; number(ret, i, &name); i++) {
 		auto_buf value = BUF_INIT;
 		/* An older release counted less. */
-		if (body_get(body, name, &value) == 0)
+		if (event_body_get(body, name, &value) == 0)
 			*number(ret, i, &name) = strtoll(buf_str(&value), NULL, 10);
 	}
 	auto_buf format = BUF_INIT, stopped = BUF_INIT;
-	*ret_stopped = body_get(body, "stopped", &stopped) == 0;
-	*ret_format = body_get(body, "format", &format) == 0 ? arena_strdup(c->a, buf_str(&format))
-							     : NULL;
+	*ret_stopped = event_body_get(body, "stopped", &stopped) == 0;
+	*ret_format = event_body_get(body, "format", &format) == 0
+			      ? arena_strdup(c->a, buf_str(&format))
+			      : NULL;
 	return 0;
 }
 

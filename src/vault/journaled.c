@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 
 #define BUCKETS 256
 
@@ -106,7 +106,7 @@ get_uuid(const char *body, const char *name, struct uuid *ret)
 {
 	auto_buf text = BUF_INIT;
 
-	if (body_get(body, name, &text))
+	if (event_body_get(body, name, &text))
 		return ERR_BAD_FIELD;
 	if (strcmp(buf_str(&text), "null") == 0)
 		return 0;
@@ -120,7 +120,7 @@ get_number(const char *body, const char *name, int *ret)
 	char *end;
 	long v;
 
-	if (body_get(body, name, &text) || text.len == 0)
+	if (event_body_get(body, name, &text) || text.len == 0)
 		return ERR_BAD_FIELD;
 	v = strtol(buf_str(&text), &end, 10);
 	if (*end || v < 0 || v >= INT32_MAX)
@@ -135,7 +135,7 @@ get_sealed(const char *body, struct buf *ret)
 	auto_buf text = BUF_INIT;
 	size_t n;
 
-	if (body_get(body, "sealed", &text) || text.len == 0)
+	if (event_body_get(body, "sealed", &text) || text.len == 0)
 		return ERR_BAD_FIELD;
 	buf_reserve(ret, text.len);
 	if (sodium_base642bin((unsigned char *)ret->data, text.len, buf_str(&text), text.len, NULL,
@@ -176,7 +176,7 @@ made_in_emergency(const struct event *ev)
 {
 	auto_buf text = BUF_INIT;
 
-	return ev->kind == EVENT_VERSION_ADDED && !body_get(ev->body, "emergency", &text) &&
+	return ev->kind == EVENT_VERSION_ADDED && !event_body_get(ev->body, "emergency", &text) &&
 	       strcmp(buf_str(&text), "true") == 0;
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 
 /* In these an outage goes on. */
 static const enum ha_state outage[] = { HA_EMERGENCY, HA_MERGING, HA_PROMOTING };
@@ -32,7 +32,7 @@ follow_state(struct vault *v, const struct event *ev, const char *field)
 {
 	auto_buf state = BUF_INIT;
 
-	if (body_get(ev->body, field, &state) || !is_outage(buf_str(&state)))
+	if (event_body_get(ev->body, field, &state) || !is_outage(buf_str(&state)))
 		v->unlocked = false;
 }
 

@@ -12,7 +12,7 @@
 #include "base/secret.h"
 #include "crypto/password.h"
 #include "crypto/totp.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 #include "vault/gate.h"
 #include "vault/policy.h"
 
@@ -112,7 +112,7 @@ failed_body(struct call *c, const struct candidate *u, const char *name, const c
 
 		if (rc)
 			return rc;
-		body_hex(&w, "name_hash", mac, 8);
+		event_body_hex(&w, "name_hash", mac, 8);
 	}
 	jw_text(&w, "why", why);
 	jw_end_object(&w);
@@ -231,7 +231,7 @@ login_body(struct buf *body, const struct session_begun *s,
 	jw_init(&w, body);
 	jw_object(&w, NULL);
 	jw_uuid(&w, "session", s->session.b);
-	body_hex(&w, "mac", mac, KEYS_HASH_BYTES);
+	event_body_hex(&w, "mac", mac, KEYS_HASH_BYTES);
 	jw_time(&w, "expires", s->expires_us);
 	if (totp_step >= 0)
 		jw_int(&w, "totp_step", totp_step);

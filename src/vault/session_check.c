@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 
 #define MERGING_RECHECK_MS 200 /* how long a session may still be thought not to be home */
 #define SEEN_PART 6	       /* the log hears of a session in use this often per idle limit */
@@ -172,8 +172,9 @@ parse_login(const struct event *ev, struct session_begun_here *ret)
 {
 	auto_buf session = BUF_INIT, expires = BUF_INIT;
 
-	if (body_get_bytes(ev->body, "mac", ret->mac, sizeof(ret->mac)) ||
-	    body_get(ev->body, "session", &session) || body_get(ev->body, "expires", &expires))
+	if (event_body_get_bytes(ev->body, "mac", ret->mac, sizeof(ret->mac)) ||
+	    event_body_get(ev->body, "session", &session) ||
+	    event_body_get(ev->body, "expires", &expires))
 		return -1;
 	if (uuid_parse(buf_str(&session), &ret->session) ||
 	    clock_parse_iso(buf_str(&expires), &ret->expires_us))
@@ -240,7 +241,7 @@ note_login(struct sessions *s, const struct event *ev)
 	t = session_attempt_find(s, key);
 	if (t)
 		t->failed = 0;
-	if (body_get(ev->body, "totp_step", &step))
+	if (event_body_get(ev->body, "totp_step", &step))
 		return;
 	t = session_attempt_get(s, key);
 	if (strtoll(buf_str(&step), NULL, 10) > t->totp_step)

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "crypto/totp.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 #include "vault/lists.h"
 
 #define US_PER_S 1000000LL
@@ -31,7 +31,7 @@ user_setup_mac(struct keys *k, struct fiber *f, const struct uuid *user,
 static void
 write_setup(struct jw *w, const uint8_t mac[static KEYS_HASH_BYTES], int64_t until_us)
 {
-	body_hex(w, "setup_mac", mac, KEYS_HASH_BYTES);
+	event_body_hex(w, "setup_mac", mac, KEYS_HASH_BYTES);
 	jw_time(w, "setup_until", until_us);
 }
 

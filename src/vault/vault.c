@@ -3,7 +3,7 @@
 
 #include "base/jw.h"
 #include "base/log.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 #include "vault/gather.h"
 #include "vault/journaled.h"
 #include "vault/limit.h"
@@ -79,7 +79,7 @@ create_first(struct vault *v, struct fiber *f, struct err *e)
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
 	jw_int(&w, "id", FIRST_DATA_KEY);
-	body_hex(&w, "wrapped", wrapped.data, wrapped.len);
+	event_body_hex(&w, "wrapped", wrapped.data, wrapped.len);
 	jw_end_object(&w);
 	ev.body = buf_str(&body);
 	rc = ledger_append(v->ledger, f, &ev, 1, NULL, e);

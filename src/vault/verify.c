@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "ledger/anchor.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 #include "vault/lists.h"
 
 #define CHUNK 1000
@@ -245,8 +245,8 @@ read_mark(struct walk *w, const struct event *ev, const char *seq, const char *h
 {
 	auto_buf node = BUF_INIT, at = BUF_INIT;
 
-	if (body_get(ev->body, "node", &node) || body_get(ev->body, seq, &at) ||
-	    body_get_bytes(ev->body, hash, m->hash, sizeof(m->hash)) ||
+	if (event_body_get(ev->body, "node", &node) || event_body_get(ev->body, seq, &at) ||
+	    event_body_get_bytes(ev->body, hash, m->hash, sizeof(m->hash)) ||
 	    uuid_parse(buf_str(&node), &m->node))
 		return;
 	m->seq = strtoll(buf_str(&at), NULL, 10);
@@ -260,7 +260,7 @@ note_cut(struct walk *w, const struct event *ev)
 {
 	auto_buf at = BUF_INIT;
 
-	if (body_get(ev->body, "remembered", &at) == 0)
+	if (event_body_get(ev->body, "remembered", &at) == 0)
 		add_gap(w, ev->seq, strtoll(buf_str(&at), NULL, 10));
 }
 

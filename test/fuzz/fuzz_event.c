@@ -5,7 +5,7 @@
  */
 #include <assert.h>
 #include <string.h>
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 #include "ledger/event.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -18,10 +18,10 @@ read_body(const char *body)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		auto_buf value = BUF_INIT;
 		uint8_t bytes[32];
-		int rc = body_get(body, names[i], &value);
+		int rc = event_body_get(body, names[i], &value);
 
 		assert(rc == 0 || rc == ERR_NOT_FOUND || rc == ERR_BAD_JSON);
-		(void)!body_get_bytes(body, names[i], bytes, sizeof(bytes));
+		(void)!event_body_get_bytes(body, names[i], bytes, sizeof(bytes));
 	}
 }
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 #include "ledger/event.h"
 #include "store/stmt.h"
 
@@ -135,7 +135,7 @@ static int
 get(const char *body, const char *name, const char *want)
 {
 	struct buf b = BUF_INIT;
-	int rc = body_get(body, name, &b);
+	int rc = event_body_get(body, name, &b);
 
 	if (!rc)
 		assert_string_equal(buf_str(&b), want);
@@ -160,10 +160,10 @@ bodies(void **state)
 	assert_int_equal(get("{\"a\":\"\\u0000\"}", "a", ""), ERR_BAD_JSON);
 	assert_int_equal(get("{\"a\" 1}", "a", ""), ERR_BAD_JSON);
 	assert_int_equal(get("", "a", ""), ERR_BAD_JSON);
-	assert_int_equal(body_get_bytes("{\"m\":\"0aff\"}", "m", bytes, 2), 0);
+	assert_int_equal(event_body_get_bytes("{\"m\":\"0aff\"}", "m", bytes, 2), 0);
 	assert_int_equal(bytes[1], 0xff);
-	assert_int_equal(body_get_bytes("{\"m\":\"0a\"}", "m", bytes, 2), ERR_BAD_FIELD);
-	assert_int_equal(body_get_bytes("{\"m\":\"0axx\"}", "m", bytes, 2), ERR_BAD_FIELD);
+	assert_int_equal(event_body_get_bytes("{\"m\":\"0a\"}", "m", bytes, 2), ERR_BAD_FIELD);
+	assert_int_equal(event_body_get_bytes("{\"m\":\"0axx\"}", "m", bytes, 2), ERR_BAD_FIELD);
 }
 
 int

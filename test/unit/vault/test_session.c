@@ -16,7 +16,7 @@
 #include "base/jw.h"
 #include "crypto/totp.h"
 #include "fixture.h"
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 
 #define PASSWORD "correct horse battery"
 

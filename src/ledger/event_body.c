@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ledger/body.h"
+#include "ledger/event_body.h"
 
 #include <sodium.h>
 #include <string.h>
 #include "base/hex.h"
 
 void
-body_hex(struct jw *w, const char *name, const void *p, size_t n)
+event_body_hex(struct jw *w, const char *name, const void *p, size_t n)
 {
 	auto_buf hex = BUF_INIT;
 
@@ -119,7 +119,7 @@ is_name(const struct buf *b, const char *name)
 }
 
 int
-body_get(const char *body, const char *name, struct buf *ret)
+event_body_get(const char *body, const char *name, struct buf *ret)
 {
 	const char *p = body;
 
@@ -147,11 +147,11 @@ body_get(const char *body, const char *name, struct buf *ret)
 }
 
 int
-body_get_bytes(const char *body, const char *name, void *ret, size_t n)
+event_body_get_bytes(const char *body, const char *name, void *ret, size_t n)
 {
 	auto_buf hex = BUF_INIT;
 	size_t got = 0;
-	int rc = body_get(body, name, &hex);
+	int rc = event_body_get(body, name, &hex);
 
 	if (rc)
 		return rc;

@@ -8,11 +8,11 @@
 #include "base/err.h"
 #include "base/jw.h"
 
-void body_hex(struct jw *w, const char *name, const void *p, size_t n) NONNULL;
+void event_body_hex(struct jw *w, const char *name, const void *p, size_t n) NONNULL;
 
 /* Appends the value of a field of the object: texts unescaped, numbers and words as they stand. 0,
  * ERR_NOT_FOUND, or ERR_BAD_JSON when the body is not a flat object. Other fields' nested values
  * are refused too. */
-int body_get(const char *body, const char *name, struct buf *ret) NONNULL MUST_USE;
+int event_body_get(const char *body, const char *name, struct buf *ret) NONNULL MUST_USE;
 /* The same for hex of exactly n bytes. */
-int body_get_bytes(const char *body, const char *name, void *ret, size_t n) NONNULL MUST_USE;
+int event_body_get_bytes(const char *body, const char *name, void *ret, size_t n) NONNULL MUST_USE;
