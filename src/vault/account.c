@@ -572,7 +572,7 @@ account_put(struct call *c, const struct uuid *id, const struct account_fields *
 {
 	struct uuid version;
 	struct right a;
-	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = read_right(c, id, LEVEL_MODIFY, "add version", &a, e);
 	if (rc)
 		return rc;
@@ -739,7 +739,7 @@ account_settle(struct call *c, const struct uuid *id, int n, const struct accoun
 {
 	struct uuid chosen;
 	struct right a;
-	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = read_right(c, id, LEVEL_MODIFY, "settle conflict", &a, e);
 	if (rc)
 		return rc;
@@ -812,7 +812,7 @@ account_create(struct call *c, const struct uuid *resource, const char *login,
 	struct uuid version_id;
 	struct event ev[2];
 	size_t n = 0;
-	policy_gate gate = gate_enter(c->v->gates, c->f, resource);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, resource);
 	int rc = resource_right(c, resource, LEVEL_MODIFY, "add account", NULL, e);
 	if (rc == 0)
 		rc = take_login(c, resource, &login, NULL, e);
@@ -862,7 +862,7 @@ account_change(struct call *c, const struct uuid *id, const char *login, const c
 	size_t n = 0;
 	struct jw w;
 	struct right a;
-	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = read_right(c, id, LEVEL_MODIFY, "change account", &a, e);
 	if (rc == 0 && login)
 		rc = take_login(c, &a.resource, &login, id, e);
@@ -897,7 +897,7 @@ account_delete(struct call *c, const struct uuid *id, struct err *e)
 	auto_buf body = BUF_INIT;
 	struct jw w;
 	struct right a;
-	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = read_right(c, id, LEVEL_MANAGE, "delete account", &a, e);
 	if (rc)
 		return rc;

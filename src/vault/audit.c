@@ -406,7 +406,7 @@ int
 audit_verify(struct call *c, const char *anchor_path, struct jw *out, struct err *e)
 {
 	struct verify_result *v = arena_new_of(c->a, struct verify_result);
-	policy_gate gate = gate_enter(c->v->gates, c->f, &c->v->node);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &c->v->node);
 	int rc = verify_run(c->v, c->f, anchor_path, v, e);
 	if (rc)
 		return rc;
@@ -484,7 +484,7 @@ audit_accept(struct call *c, const char *anchor_path, const char *reason, struct
 	     struct err *e)
 {
 	struct verify_result *v = arena_new_of(c->a, struct verify_result);
-	policy_gate gate = gate_enter(c->v->gates, c->f, &c->v->node);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &c->v->node);
 	auto_buf body = BUF_INIT;
 	struct jw w;
 	int n, rc = name_check(reason, "reason", e);

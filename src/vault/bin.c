@@ -11,7 +11,7 @@
 #define ROUNDS_MAX 50
 
 /* B3. The lowest id there is, so it may be entered before that of any record. */
-static const struct uuid bin_gate_id;
+static const struct uuid bin_lock_id;
 
 /* ---- what is in it ---- */
 
@@ -200,8 +200,8 @@ bin_restore_resource(struct call *c, const struct uuid *id, const char *name, st
 	struct removed x;
 	bool taken;
 	struct jw w;
-	policy_gate bin = gate_enter(c->v->gates, c->f, &bin_gate_id);
-	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_lock bin = record_lock_take(c->v->record_locks, c->f, &bin_lock_id);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = read_removed(c, id, false, &x, e);
 	if (rc == 0 && name)
 		rc = policy_take_name(c->a, &name, "name", e);
@@ -227,8 +227,8 @@ bin_restore_account(struct call *c, const struct uuid *id, const char *login, st
 	struct removed x;
 	bool taken;
 	struct jw w;
-	policy_gate bin = gate_enter(c->v->gates, c->f, &bin_gate_id);
-	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_lock bin = record_lock_take(c->v->record_locks, c->f, &bin_lock_id);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = read_removed(c, id, true, &x, e);
 	if (rc == 0 && login)
 		rc = policy_take_name(c->a, &login, "login", e);
@@ -277,7 +277,7 @@ empty_some(struct vault *v, struct fiber *f, int64_t until_us, int *ret_n, struc
 	auto_buf body = BUF_INIT;
 	auto_rows r = NULL;
 	struct jw w;
-	policy_gate bin = gate_enter(v->gates, f, &bin_gate_id);
+	policy_lock bin = record_lock_take(v->record_locks, f, &bin_lock_id);
 
 	bind_time(&b, until_us);
 	bind_int(&b, DUE_MAX);

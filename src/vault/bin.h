@@ -6,7 +6,7 @@
  *
  *   B1  A removed resource takes its accounts with it and brings those back; what was removed before on its own stays.
  *   B2  The bin is emptied by events of the primary, which name every version: what anybody adds apart from that stays.
- *   B3  Bringing back and emptying pass one gate: nobody is told that something is back whose secrets are just going.
+ *   B3  Bringing back and emptying pass one lock: nobody is told that something is back whose secrets are just going.
  */
 #pragma once
 

@@ -121,7 +121,7 @@ emergency_policy_set(struct call *c, const char *state, const char *resource, st
 	int rc = check_state(state, !resource, e);
 	if (rc)
 		return rc;
-	policy_gate gate = gate_enter(c->v->gates, c->f, &everything);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &everything);
 	rc = read_said(c, resource, &id, &said, e);
 	if (rc == 0 && strcmp(row_text(said, 0, 2), state) != 0)
 		rc = append_said(c, &id, said, state, e);
@@ -254,7 +254,7 @@ emergency_decide(struct call *c, const struct uuid *version, bool approve, struc
 	if (rc)
 		return rc;
 	row_uuid(first, 0, CHANGE_ACCOUNT, &account);
-	policy_gate gate = gate_enter(c->v->gates, c->f, &account);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &account);
 	rc = read_change(c, version, &r, e);
 	if (rc == 0)
 		rc = check_decider(c, r, &account, e);

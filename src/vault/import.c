@@ -49,8 +49,8 @@ struct import {
 	struct sealed *sealed; /* one per line; n of plan */
 	/* what is touched, held */
 	const struct uuid *touched;
-	struct gate **gate;
-	size_t ngates;
+	struct record_lock **lock;
+	size_t nlocks;
 	/* sealing */
 	size_t next;
 	unsigned sealers;
@@ -153,9 +153,9 @@ count(struct import *im)
 static void
 leave_gates(struct import *im)
 {
-	for (size_t i = im->ngates; i > 0; i--)
-		gate_leave(im->gate[i - 1]);
-	im->ngates = 0;
+	for (size_t i = im->nlocks; i > 0; i--)
+		record_lock_release(im->lock[i - 1]);
+	im->nlocks = 0;
 }
 
 static void
@@ -164,15 +164,15 @@ enter_gates(struct import *im, const struct uuid *ids, size_t n)
 	struct call *c = im->c;
 	leave_gates(im);
 	im->touched = ids;
-	im->gate = arena_alloc(c->a, (n + 1) * sizeof(struct gate *));
-	for (; im->ngates < n; im->ngates++)
-		im->gate[im->ngates] = gate_enter(c->v->gates, c->f, &ids[im->ngates]);
+	im->lock = arena_alloc(c->a, (n + 1) * sizeof(struct record_lock *));
+	for (; im->nlocks < n; im->nlocks++)
+		im->lock[im->nlocks] = record_lock_take(c->v->record_locks, c->f, &ids[im->nlocks]);
 }
 
 static bool
 holds(const struct import *im, const struct uuid *ids, size_t n)
 {
-	return n == im->ngates && (n == 0 || memcmp(ids, im->touched, n * sizeof(*ids)) == 0);
+	return n == im->nlocks && (n == 0 || memcmp(ids, im->touched, n * sizeof(*ids)) == 0);
 }
 
 static int

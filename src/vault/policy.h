@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/jw.h"
-#include "vault/gate.h"
+#include "vault/record_lock.h"
 #include "vault/vault.h"
 
 /* X(NAME, name, bit, roles that have it: a administrator, u user; "what it allows") */
@@ -90,5 +90,5 @@ struct event policy_event(const struct call *c, enum event_kind kind, const stru
 int policy_append(struct call *c, struct event *ev, size_t n, struct err *e) NONNULL MUST_USE;
 
 /* Held to the end of the block and not named again, of which compilers think differently:
- * policy_gate g = gate_enter(c->v->gates, c->f, &id); */
-#define policy_gate __attribute__((unused)) auto_gate
+ * policy_lock g = record_lock_take(c->v->record_locks, c->f, &id); */
+#define policy_lock __attribute__((unused)) auto_record_lock

@@ -416,7 +416,7 @@ resource_change(struct call *c, const struct uuid *id, const struct resource_tex
 	auto_buf body = BUF_INIT;
 	struct jw w;
 	struct uuid owner = { 0 };
-	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	/* Handing on what one manages is more than changing its description. */
 	int need = t->owner ? LEVEL_MANAGE : LEVEL_MODIFY;
 	int rc = resource_right(c, id, need, "change resource", NULL, e);
@@ -443,7 +443,7 @@ resource_delete(struct call *c, const struct uuid *id, struct err *e)
 	auto_buf body = BUF_INIT;
 	struct jw w;
 	const char *name;
-	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = resource_right(c, id, LEVEL_MANAGE, "delete resource", &name, e);
 	if (rc)
 		return rc;

@@ -13,7 +13,7 @@
 #include "crypto/password.h"
 #include "crypto/totp.h"
 #include "ledger/event_body.h"
-#include "vault/gate.h"
+#include "vault/record_lock.h"
 #include "vault/policy.h"
 
 /* What the table says of a name. */
@@ -204,17 +204,17 @@ session_login(struct call *c, const char *name, const char *password, const char
 	      struct session_begun *ret, struct err *e)
 {
 	FREE_WITH(candidate_done) struct candidate u = { 0 };
-	struct uuid gate_id;
+	struct uuid lock_id;
 	int rc;
 
 	if (!name[0] || strlen(name) > SESSION_NAME_MAX || strlen(password) > SESSION_PASSWORD_MAX)
 		return err_set(e, ERR_BAD_LOGIN, "%s", err_info(ERR_BAD_LOGIN)->text);
-	session_name_key(c->v->sessions, name, gate_id.b);
-	if (gate_waiting(c->v->gates, &gate_id) >= SESSION_LOGIN_QUEUE)
+	session_name_key(c->v->sessions, name, lock_id.b);
+	if (record_lock_waiting(c->v->record_locks, &lock_id) >= SESSION_LOGIN_QUEUE)
 		return err_set(e, ERR_LOCKED_OUT,
 			       "too many logins with this name at once; wait and try again");
 	/* One by one, so that each sees the failures of those before it. */
-	auto_gate gate = gate_enter(c->v->gates, c->f, &gate_id);
+	auto_record_lock lock = record_lock_take(c->v->record_locks, c->f, &lock_id);
 
 	rc = find(c, name, &u, e);
 	if (!rc)

@@ -93,7 +93,7 @@ share_grant(struct call *c, enum share_on on, const struct uuid *target, const c
 	int n = policy_level(level);
 	if (n == LEVEL_NONE)
 		return err_set(e, ERR_BAD_FIELD, "level: view, modify or manage");
-	policy_gate gate = gate_enter(c->v->gates, c->f, target);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, target);
 	int rc = check_manage(c, on, target, "share", e);
 	if (rc)
 		return rc;
@@ -130,7 +130,7 @@ share_withdraw(struct call *c, enum share_on on, const struct uuid *target, cons
 {
 	struct uuid id;
 	const char *name;
-	policy_gate gate = gate_enter(c->v->gates, c->f, target);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, target);
 	int rc = check_manage(c, on, target, "withdraw share", e);
 	if (rc == 0)
 		rc = user_find(c, user, &id, &name, e);

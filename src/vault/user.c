@@ -12,7 +12,7 @@
 
 #define US_PER_S 1000000LL
 
-/* One gate for whatever may leave the vault without an administrator. */
+/* One lock for whatever may leave the vault without an administrator. */
 static const struct uuid administrators_gate = { { 1 } };
 
 int
@@ -401,7 +401,7 @@ user_acknowledge(struct call *c, const struct uuid *id, struct err *e)
 	auto_rows r = NULL;
 	struct uuid user;
 	struct jw w;
-	policy_gate gate = gate_enter(c->v->gates, c->f, id);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	bind_uuid(&b, id);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_ADMIN_CONFLICT, &b, &r, e);
 	if (rc)
@@ -464,7 +464,7 @@ change_gated(struct call *c, const struct uuid *id, const struct user_change *ch
 	     struct setup *setup, struct err *e)
 {
 	auto_rows stands = NULL;
-	policy_gate gate = gate_enter(c->v->gates, c->f, &administrators_gate);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &administrators_gate);
 	int rc = check_change(c, id, ch, e);
 	if (rc == 0 && (ch->role || ch->set_disabled))
 		rc = user_standing(c, id, id, &stands, e);
@@ -536,7 +536,7 @@ user_set_password(struct call *c, const char *old, const char *new, struct err *
 	auto_rows r = NULL;
 	auto_buf body = BUF_INIT;
 	const struct uuid *user = &c->who.user;
-	policy_gate gate = gate_enter(c->v->gates, c->f, user);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, user);
 	int rc = check_password(new, c->who.name, e);
 	if (rc == 0)
 		rc = read_by_id(c, STMT_USER_SECRETS, user, &r, e);
@@ -664,7 +664,7 @@ user_totp_confirm(struct call *c, const char *pending, const char *code, struct 
 	size_t n;
 	int64_t step;
 	const char *end;
-	policy_gate gate = gate_enter(c->v->gates, c->f, &c->who.user);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &c->who.user);
 	if (sodium_base642bin(bytes, sizeof(bytes), pending, strlen(pending), NULL, &n, &end,
 			      sodium_base64_VARIANT_ORIGINAL) ||
 	    *end)
@@ -691,7 +691,7 @@ user_totp_remove(struct call *c, const char *code, struct err *e)
 	auto_rows r = NULL;
 	int64_t step;
 	size_t n;
-	policy_gate gate = gate_enter(c->v->gates, c->f, &c->who.user);
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &c->who.user);
 	int rc = read_by_id(c, STMT_USER_SECRETS, &c->who.user, &r, e);
 	if (rc)
 		return rc;
@@ -763,8 +763,8 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 		return err_set(e, ERR_BAD_LOGIN,
 			       "the name or the set-up token is wrong, or it is over");
 	row_uuid(r, 0, 0, &id);
-	/* In the gate the token is read again: of two who come at once, one is late. */
-	policy_gate gate = gate_enter(c->v->gates, c->f, &id);
+	/* Under the lock the token is read again: of two who come at once, one is late. */
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &id);
 	rows_free(TAKE(r));
 	rc = policy_by_name(c, STMT_USER_SETUP, name, &r, e);
 	if (rc)

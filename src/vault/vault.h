@@ -20,7 +20,7 @@ struct journaled;      /* vault/journaled.h: versions that only the journal has 
 struct gather;	       /* vault/gather.h: reads of retrievals, together or from the cache */
 struct lists;	       /* vault/lists.h: connections and bounds of lists and searches */
 struct import_running; /* vault/import.h: imports that are under way */
-struct gates;	       /* vault/gate.h: one queue per record for check-then-change */
+struct record_locks;   /* vault/record_lock.h: one queue per record for check-then-change */
 
 /* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */
 struct vault_health {
@@ -39,7 +39,7 @@ struct vault {
 	struct settings *settings;
 	struct sessions *sessions;
 	struct journaled *journaled; /* may be NULL: none */
-	struct gates *gates;
+	struct record_locks *record_locks;
 	struct import_running *imports;
 	struct gather *gather;
 	struct lists *lists; /* NULL: what lists read, readers read */

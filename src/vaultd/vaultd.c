@@ -37,7 +37,7 @@
 #include "ledger/ledger.h"
 #include "pg/cluster.h"
 #include "vault/bin.h"
-#include "vault/gate.h"
+#include "vault/record_lock.h"
 #include "vault/gather.h"
 #include "vault/journaled.h"
 #include "vault/limit.h"
@@ -770,7 +770,7 @@ begin(struct fiber *f, void *arg)
 	if (d->stopping)
 		return;
 	rc = open_ledger(d, &e);
-	d->v.gates = gates_new();
+	d->v.record_locks = record_locks_new();
 	d->v.gather = gather_new(&d->v);
 	d->v.sessions = sessions_new(&d->v);
 	d->v.journaled = journaled_new();

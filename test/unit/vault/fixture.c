@@ -18,7 +18,7 @@
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
 #include "store/journal.h"
-#include "vault/gate.h"
+#include "vault/record_lock.h"
 #include "vault/gather.h"
 #include "vault/journaled.h"
 
@@ -169,7 +169,7 @@ fixture_open(struct fixture *x, const char *node)
 	o.on_durable = on_durable;
 	o.ctx = x;
 	must(ledger_new(&o, &v->ledger, &e), &e);
-	v->gates = gates_new();
+	v->record_locks = record_locks_new();
 	v->gather = gather_new(v);
 	v->sessions = sessions_new(v);
 	v->journaled = journaled_new();
@@ -191,7 +191,7 @@ fixture_close(struct fixture *x)
 	keys_free(v->keys);
 	sessions_free(v->sessions);
 	journaled_free(v->journaled);
-	gates_free(v->gates);
+	record_locks_free(v->record_locks);
 	gather_free(v->gather);
 	uv_run(&x->loop, UV_RUN_DEFAULT);
 	fiber_pool_free(v->fibers);

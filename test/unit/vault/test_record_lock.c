@@ -4,10 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "vault/gate.h"
+#include "vault/record_lock.h"
 
 struct shared {
-	struct gates *g;
+	struct record_locks *g;
 	struct fiber *asleep[64];
 	unsigned n, inside[2], done;
 	bool clash;
@@ -24,7 +24,7 @@ visit(struct fiber *f, void *arg)
 	struct visit *v = arg;
 	struct uuid id = { { 0 } };
 	id.b[0] = (uint8_t)v->record;
-	auto_gate gate = gate_enter(v->s->g, f, &id);
+	auto_record_lock lock = record_lock_take(v->s->g, f, &id);
 
 	if (++v->s->inside[v->record] > 1)
 		v->s->clash = true;
@@ -39,7 +39,7 @@ static void
 one_at_a_time(void **state)
 {
 	struct fiber_pool *p = fiber_pool_new(64 << 10, 32);
-	struct shared s = { .g = gates_new() };
+	struct shared s = { .g = record_locks_new() };
 	struct visit a = { &s, 0 }, b = { &s, 1 };
 	struct uuid id = { { 0 } };
 
@@ -48,14 +48,14 @@ one_at_a_time(void **state)
 		assert_true(fiber_start(p, visit, &b));
 	}
 	assert_int_equal(s.n, 2); /* one of each record is inside */
-	assert_int_equal(gate_waiting(s.g, &id), 4);
+	assert_int_equal(record_lock_waiting(s.g, &id), 4);
 	for (unsigned i = 0; i < s.n; i++)
 		fiber_wake(s.asleep[i]);
 	assert_int_equal(s.done, 8);
 	assert_false(s.clash);
-	assert_int_equal(gate_waiting(s.g, &id), 0);
+	assert_int_equal(record_lock_waiting(s.g, &id), 0);
 	assert_int_equal(fiber_alive(p), 0);
-	gates_free(s.g); /* asserts that no gate is left */
+	record_locks_free(s.g); /* asserts that no lock is left */
 	fiber_pool_free(p);
 }
 
