@@ -54,7 +54,7 @@ def retrievals_logged_once(node, rows, least=1):
     """Every acknowledged retrieval has exactly one event, on its account; no reason occurs twice. How many there were."""
     count = collections.Counter()
     objects = {}
-    for reason, obj, n in node.sql(f"SELECT body::json->>'reason', string_agg(DISTINCT coalesce(object::text, '') || ' ' || body, ' '), count(*) "
+    for reason, obj, n in node.sql("SELECT body::json->>'reason', string_agg(DISTINCT coalesce(object::text, '') || ' ' || body, ' '), count(*) "
                                    "FROM event WHERE kind = :RETRIEVED GROUP BY 1"):
         count[reason], objects[reason] = int(n), obj
     acked = [r for r in rows if r["role"] == "reader" and r.get("ok")]
