@@ -281,7 +281,7 @@ open_ledger(struct bootstrap *b, struct err *e)
 	o.keys = b->keys;
 	o.writer = b->writer;
 	o.journal_path = journal;
-	o.anchor_path = anchor;
+	o.chain_head_path = anchor;
 	o.node = b->node->id;
 	return ledger_new(&o, &b->ledger, e);
 }

@@ -34,7 +34,7 @@ call_node_name(const struct api_call *c)
 const char *
 call_anchor_path(const struct api_call *c)
 {
-	return c->api->anchor_path;
+	return c->api->chain_head_path;
 }
 
 void

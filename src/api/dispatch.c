@@ -284,7 +284,7 @@ api_new(const struct api_options *o)
 	if (!a)
 		abort();
 	a->v = o->v;
-	a->anchor_path = o->anchor_path ? strdup(o->anchor_path) : NULL;
+	a->chain_head_path = o->chain_head_path ? strdup(o->chain_head_path) : NULL;
 	memccpy(a->node_name, o->node_name, '\0', sizeof(a->node_name) - 1);
 	a->relay = o->relay;
 	a->forward = forward_new(a->v, a->relay, a->node_name);
@@ -314,7 +314,7 @@ on_closed(uv_handle_t *h)
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->health_lock);
 	forward_free(a->forward);
-	free(a->anchor_path);
+	free(a->chain_head_path);
 	free(a);
 }
 

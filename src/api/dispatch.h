@@ -15,9 +15,9 @@ struct api;
 struct relay;
 
 struct api_options {
-	struct vault *v;	 /* its loop is the core thread's */
-	const char *node_name;	 /* this node's name (conf/node.conf); copied */
-	const char *anchor_path; /* for audit/verify; NULL: none; copied */
+	struct vault *v;	     /* its loop is the core thread's */
+	const char *node_name;	     /* this node's name (conf/node.conf); copied */
+	const char *chain_head_path; /* for audit/verify; NULL: none; copied */
 	struct relay
 		*relay; /* to the primary, for standby = forward; NULL: never; outlives the api */
 };

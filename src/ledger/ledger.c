@@ -454,7 +454,7 @@ advance(struct ledger *l, const struct ledger_units *q)
 	l->stats.events += q->events;
 	if (q->events > l->stats.largest_batch)
 		l->stats.largest_batch = q->events;
-	ledger_write_anchor(l);
+	ledger_write_chain_head(l);
 	set_writable(l);
 	if (!l->o.on_durable)
 		return;
@@ -771,11 +771,11 @@ ledger_new(const struct ledger_options *o, struct ledger **ret, struct err *e)
 	l->o = *o;
 	l->journal_path = o->journal_path ? strdup(o->journal_path) : NULL;
 	l->stats.writable = true;
-	l->anchor_fd = -1;
-	if (o->anchor_path) {
-		l->anchor_fd = open(o->anchor_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		if (l->anchor_fd < 0) {
-			err_errno(e, ERR_IO, "cannot open %s", o->anchor_path);
+	l->chain_head_fd = -1;
+	if (o->chain_head_path) {
+		l->chain_head_fd = open(o->chain_head_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (l->chain_head_fd < 0) {
+			err_errno(e, ERR_IO, "cannot open %s", o->chain_head_path);
 			free(l->journal_path);
 			free(l);
 			return ERR_IO;
@@ -799,8 +799,8 @@ on_closed(uv_handle_t *h)
 	 * with it. */
 	if (l->workers)
 		return;
-	if (l->anchor_fd >= 0)
-		close(l->anchor_fd);
+	if (l->chain_head_fd >= 0)
+		close(l->chain_head_fd);
 	journal_free(l->journal);
 	free(l->journal_path);
 	free(l);

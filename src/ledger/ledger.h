@@ -26,9 +26,9 @@ struct ledger_options {
 	struct keys *keys;
 	struct db *writer; /* its own connection */
 	const char *journal_path;
-	const char
-		*anchor_path; /* head of the own chain beside the database (home.h); NULL: none */
-	struct uuid node;     /* this node's id */
+	const char *
+		chain_head_path; /* head of the own chain beside the database (home.h); NULL: none */
+	struct uuid node;	 /* this node's id */
 	const struct page
 		*page; /* which state, and whether commits are on both disks; NULL: a single node */
 	/* Called in the core for every event of this node and of merged ones once it is durable, in

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where the own chain ends: asked of the database, of the journal and of the anchor, which must
- * agree. A chain that is shorter than the anchor remembers was cut from outside; that becomes an
+ * Where the own chain ends: asked of the database, of the journal and of the chain head file, which must
+ * agree. A chain that is shorter than that file remembers was cut from outside; that becomes an
  * event of its own, so that new events over the cut do not hide it. The journal's blocking calls
  * run on the thread pool.
  */
@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "base/jw.h"
 #include "base/log.h"
-#include "ledger/anchor.h"
+#include "ledger/chain_head_file.h"
 #include "ledger/event_body.h"
 
 /* ---- the thread ---- */
@@ -250,36 +250,36 @@ set_head(struct ledger *l, void *arg, struct err *e)
 	return rc ? rc : journal_set_head(l->journal, s->seq, s->hash, e);
 }
 
-/* ---- the anchor ---- */
+/* ---- the chain head file ---- */
 
 void
-ledger_write_anchor(struct ledger *l)
+ledger_write_chain_head(struct ledger *l)
 {
-	struct anchor a = { .node = l->o.node, .seq = l->head_seq };
+	struct chain_head_file a = { .node = l->o.node, .seq = l->head_seq };
 
-	if (l->anchor_fd < 0)
+	if (l->chain_head_fd < 0)
 		return;
 	memcpy(a.hash, l->head_hash, sizeof(a.hash));
-	if (anchor_write(l->anchor_fd, &a))
+	if (chain_head_file_write(l->chain_head_fd, &a))
 		log_warning("cannot write the anchor of the log: %s", strerror(errno));
 }
 
 static bool
-read_anchor(struct ledger *l, struct anchor *ret)
+read_chain_head(struct ledger *l, struct chain_head_file *ret)
 {
-	return l->anchor_fd >= 0 && anchor_read(l->anchor_fd, ret) &&
+	return l->chain_head_fd >= 0 && chain_head_file_read(l->chain_head_fd, ret) &&
 	       uuid_eq(&ret->node, &l->o.node);
 }
 
 /* Whether the node remembers more than the log has. */
 static bool
-is_cut(const struct anchor *a, int64_t seq, const uint8_t *hash)
+is_cut(const struct chain_head_file *a, int64_t seq, const uint8_t *hash)
 {
 	return a->seq > seq || (a->seq == seq && memcmp(a->hash, hash, KEYS_HASH_BYTES));
 }
 
 static int
-report_cut(struct ledger *l, struct fiber *f, const struct anchor *a, struct err *e)
+report_cut(struct ledger *l, struct fiber *f, const struct chain_head_file *a, struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	struct event ev = { .kind = EVENT_LOG_CUT, .address = "" };
@@ -302,7 +302,7 @@ report_cut(struct ledger *l, struct fiber *f, const struct anchor *a, struct err
 
 /* A log without the node's memory of its end: from now on only what comes is guarded. */
 static int
-report_no_anchor(struct ledger *l, struct fiber *f, struct err *e)
+report_no_chain_head(struct ledger *l, struct fiber *f, struct err *e)
 {
 	struct event ev = { .kind = EVENT_WITNESS_LOST,
 			    .object = l->o.node,
@@ -317,7 +317,7 @@ report_no_anchor(struct ledger *l, struct fiber *f, struct err *e)
 	rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
 	if (rc)
 		return err_prefix(e, "cannot log that the anchor of the log is gone: ");
-	ledger_write_anchor(l);
+	ledger_write_chain_head(l);
 	return 0;
 }
 
@@ -453,9 +453,9 @@ learn_db(struct ledger *l, struct fiber *f, struct err *e)
 static int
 learn_without_db(struct ledger *l, const struct look *k, struct err *e)
 {
-	struct anchor a;
+	struct chain_head_file a;
 
-	if (k->seq && read_anchor(l, &a) && !is_cut(&a, k->seq, k->hash)) {
+	if (k->seq && read_chain_head(l, &a) && !is_cut(&a, k->seq, k->hash)) {
 		put_head(l, k->seq, k->hash);
 		return 0;
 	}
@@ -497,12 +497,12 @@ learn_journal(struct ledger *l, struct fiber *f, struct err *e)
 int
 ledger_learn_head(struct ledger *l, struct fiber *f, struct err *e)
 {
-	struct anchor a;
+	struct chain_head_file a;
 	int rc = l->mode == LEDGER_MODE_JOURNAL ? learn_journal(l, f, e) : learn_db(l, f, e);
 
 	if (rc)
 		return rc;
-	if (!read_anchor(l, &a))
-		return l->anchor_fd >= 0 && l->head_seq ? report_no_anchor(l, f, e) : 0;
+	if (!read_chain_head(l, &a))
+		return l->chain_head_fd >= 0 && l->head_seq ? report_no_chain_head(l, f, e) : 0;
 	return is_cut(&a, l->head_seq, l->head_hash) ? report_cut(l, f, &a, e) : 0;
 }

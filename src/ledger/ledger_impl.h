@@ -64,7 +64,7 @@ struct ledger {
 	struct fiber_gate commit_gate;
 	struct fiber_gate journal_gate; /* the journal belongs to one thread at a time */
 	struct journal *journal;	/* opened when first needed */
-	int anchor_fd;			/* -1: none */
+	int chain_head_fd;		/* -1: none */
 	bool stopping, probing, merging;
 	unsigned workers;
 	uv_timer_t probe_timer;
@@ -118,7 +118,7 @@ bool ledger_is_culprit(const struct err *e);
 /* ledger_head.c: where the own chain ends, and the journal. */
 int ledger_learn_head(struct ledger *l, struct fiber *f,
 		      struct err *e) MUST_USE; /* inside the commit gate */
-void ledger_write_anchor(struct ledger *l);
+void ledger_write_chain_head(struct ledger *l);
 int ledger_journal_write(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 			 struct err *e) MUST_USE;
 

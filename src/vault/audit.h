@@ -21,11 +21,12 @@ int audit_list(struct call *c, const struct audit_filter *f, struct jw *out,
 	       struct err *e) NONNULL MUST_USE;
 
 /* Verifies all chains: {"good","events","nodes":[…],"accepted":[…]}. One at a time. */
-int audit_verify(struct call *c, const char *anchor_path, struct jw *out, struct err *e) MUST_USE;
+int audit_verify(struct call *c, const char *chain_head_path, struct jw *out,
+		 struct err *e) MUST_USE;
 
 /* Writes down that an administrator accepts every break that there is now, and the ends of the chains as they are: {"breaks"}, how
  * many were new. ERR_REFUSED when something is broken in a way that nothing can follow. */
-int audit_accept(struct call *c, const char *anchor_path, const char *reason, struct jw *out,
+int audit_accept(struct call *c, const char *chain_head_path, const char *reason, struct jw *out,
 		 struct err *e) MUST_USE;
 
 /* The signed head of an export (docs/audit.md): {"lines":[…],"heads":[{"node","seq"}]}. */

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "ledger/anchor.h"
+#include "ledger/chain_head_file.h"
 #include "ledger/event_body.h"
 #include "vault/lists.h"
 
@@ -475,11 +475,11 @@ walk_journal(struct walk *w, struct err *e)
 /* ---- ends ---- */
 
 static void
-read_marks(struct walk *w, const char *anchor_path)
+read_marks(struct walk *w, const char *chain_head_path)
 {
 	struct mark *m = &w->own[0];
-	struct anchor a;
-	int fd = anchor_path ? open(anchor_path, O_RDONLY | O_CLOEXEC) : -1;
+	struct chain_head_file a;
+	int fd = chain_head_path ? open(chain_head_path, O_RDONLY | O_CLOEXEC) : -1;
 
 	if (ledger_head(w->v->ledger, &m->seq, m->hash)) {
 		m->node = w->v->node;
@@ -488,7 +488,7 @@ read_marks(struct walk *w, const char *anchor_path)
 	}
 	if (fd < 0)
 		return;
-	if (anchor_read(fd, &a)) {
+	if (chain_head_file_read(fd, &a)) {
 		m = &w->own[w->nown++];
 		*m = (struct mark){ .node = a.node, .seq = a.seq, .who = "the anchor file" };
 		memcpy(m->hash, a.hash, sizeof(m->hash));
@@ -623,7 +623,7 @@ walk_all(struct walk *w, struct err *e)
 }
 
 static int
-verify(struct vault *v, struct fiber *f, const char *anchor_path, bool collect,
+verify(struct vault *v, struct fiber *f, const char *chain_head_path, bool collect,
        struct verify_result *ret, struct err *e)
 {
 	struct walk *w = calloc(1, sizeof(*w));
@@ -637,7 +637,7 @@ verify(struct vault *v, struct fiber *f, const char *anchor_path, bool collect,
 	w->f = f;
 	w->r = ret;
 	w->collect = collect;
-	read_marks(w, anchor_path);
+	read_marks(w, chain_head_path);
 	rc = accepted_read(v, f, &w->known, &w->nknown, e);
 	if (!rc)
 		rc = walk_all(w, e);
@@ -651,15 +651,15 @@ verify(struct vault *v, struct fiber *f, const char *anchor_path, bool collect,
 }
 
 int
-verify_run(struct vault *v, struct fiber *f, const char *anchor_path, struct verify_result *ret,
+verify_run(struct vault *v, struct fiber *f, const char *chain_head_path, struct verify_result *ret,
 	   struct err *e)
 {
-	return verify(v, f, anchor_path, false, ret, e);
+	return verify(v, f, chain_head_path, false, ret, e);
 }
 
 int
-verify_collect(struct vault *v, struct fiber *f, const char *anchor_path, struct verify_result *ret,
-	       struct err *e)
+verify_collect(struct vault *v, struct fiber *f, const char *chain_head_path,
+	       struct verify_result *ret, struct err *e)
 {
-	return verify(v, f, anchor_path, true, ret, e);
+	return verify(v, f, chain_head_path, true, ret, e);
 }

@@ -29,11 +29,11 @@ struct verify_result {
 	struct accepted_break accepted[VERIFY_BREAKS_MAX];
 };
 
-/* anchor_path: of this node, or NULL. 0 when the log could be read to its end or to the breaks –
+/* chain_head_path: of this node, or NULL. 0 when the log could be read to its end or to the breaks –
  * then look at ret->good. */
-int verify_run(struct vault *v, struct fiber *f, const char *anchor_path, struct verify_result *ret,
-	       struct err *e) MUST_USE;
+int verify_run(struct vault *v, struct fiber *f, const char *chain_head_path,
+	       struct verify_result *ret, struct err *e) MUST_USE;
 /* The same, going on behind every break, as if all were accepted: ret->accepted has the new ones (seq_by 0) too. ret->good is false
  * when there is one that nothing can follow. */
-int verify_collect(struct vault *v, struct fiber *f, const char *anchor_path,
+int verify_collect(struct vault *v, struct fiber *f, const char *chain_head_path,
 		   struct verify_result *ret, struct err *e) MUST_USE;

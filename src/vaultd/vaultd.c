@@ -626,7 +626,7 @@ open_ledger(struct vaultd *d, struct err *e)
 	o.keys = d->v.keys;
 	o.writer = d->writer;
 	o.journal_path = journal;
-	o.anchor_path = anchor;
+	o.chain_head_path = anchor;
 	o.node = d->v.node;
 	o.page = d->v.page;
 	o.on_durable = vault_on_durable;
@@ -663,7 +663,9 @@ static int
 open_server(struct vaultd *d, struct err *e)
 {
 	char anchor[HOME_PATH_MAX];
-	struct api_options ao = { .v = &d->v, .node_name = d->node.name, .anchor_path = anchor };
+	struct api_options ao = { .v = &d->v,
+				  .node_name = d->node.name,
+				  .chain_head_path = anchor };
 	struct server_options so = { 0 };
 	int rc;
 

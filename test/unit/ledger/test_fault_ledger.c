@@ -38,7 +38,7 @@ verify_now(struct fixture *x, struct fiber *f, void *arg)
 	struct verify_result *r = arg;
 	struct err e = { 0 };
 
-	assert_int_equal(verify_run(&x->v, f, x->anchor, r, &e), 0);
+	assert_int_equal(verify_run(&x->v, f, x->chain_head, r, &e), 0);
 }
 
 static void
@@ -194,12 +194,12 @@ make_b(struct fixture *x)
 	memcpy(own, x->journal, sizeof(own));
 	snprintf(path, sizeof(path), "%.200s/b.db", x->dir);
 	memcpy(x->journal, path, sizeof(path));
-	unlink(x->anchor);
+	unlink(x->chain_head);
 	fixture_open(x, FIXTURE_NODE_B);
 	fixture_run(x, work_as_b, &s);
 	fixture_close(x);
 	memcpy(x->journal, own, sizeof(own));
-	unlink(x->anchor);
+	unlink(x->chain_head);
 	fixture_state(x, HA_ALONE, false);
 	fixture_open(x, FIXTURE_NODE_A);
 	fixture_deposit(x, path, FIXTURE_NODE_B, 0, B_EVENTS);

@@ -60,7 +60,7 @@ verify_now(struct fixture *x, struct fiber *f, void *arg)
 	struct verify_result *r = arg;
 	struct err e = { 0 };
 
-	assert_int_equal(verify_run(&x->v, f, x->anchor, r, &e), 0);
+	assert_int_equal(verify_run(&x->v, f, x->chain_head, r, &e), 0);
 }
 
 static void
@@ -536,13 +536,13 @@ make_b(struct fixture *x)
 	fixture_state(x, HA_EMERGENCY, false);
 	memcpy(path, x->journal, sizeof(path));
 	snprintf(x->journal, sizeof(x->journal), "%.200s/b.db", x->dir);
-	unlink(x->anchor);
+	unlink(x->chain_head);
 	fixture_open(x, FIXTURE_NODE_B);
 	fixture_run(x, work_as_b, NULL);
 	assert_good(x);
 	fixture_close(x);
 	memcpy(x->journal, path, sizeof(path));
-	unlink(x->anchor);
+	unlink(x->chain_head);
 	fixture_state(x, HA_ALONE, false);
 	fixture_open(x, FIXTURE_NODE_A);
 }
@@ -613,7 +613,7 @@ accept_breaks(struct fixture *x, struct fiber *f, void *arg)
 	struct jw w;
 
 	jw_init(&w, &out);
-	assert_int_equal(audit_accept(&c, x->anchor, "looked into", &w, &e), 0);
+	assert_int_equal(audit_accept(&c, x->chain_head, "looked into", &w, &e), 0);
 	assert_string_equal(buf_str(&out), arg);
 	arena_free(c.a);
 }

@@ -163,7 +163,7 @@ fixture_open(struct fixture *x, const char *node)
 	o.keys = v->keys;
 	o.writer = x->writer;
 	o.journal_path = x->journal;
-	o.anchor_path = x->anchor;
+	o.chain_head_path = x->chain_head;
 	o.node = v->node;
 	o.page = v->page;
 	o.on_durable = on_durable;
@@ -241,7 +241,7 @@ fixture_new(void)
 		abort();
 	snprintf(x->keyfile, sizeof(x->keyfile), "%s/key", x->dir);
 	snprintf(x->journal, sizeof(x->journal), "%s/journal.db", x->dir);
-	snprintf(x->anchor, sizeof(x->anchor), "%s/anchor", x->dir);
+	snprintf(x->chain_head, sizeof(x->chain_head), "%s/anchor", x->dir);
 	snprintf(x->state, sizeof(x->state), "%s/state", x->dir);
 	must(keyring_create_file(x->keyfile, &e), &e);
 	settings_defaults(&x->settings);

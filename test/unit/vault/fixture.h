@@ -23,7 +23,7 @@ struct fixture_seen {
 struct fixture {
 	struct pgtemp *pg;
 	char dir[256];
-	char keyfile[300], journal[300], anchor[300], state[300];
+	char keyfile[300], journal[300], chain_head[300], state[300];
 	pid_t keyd;
 	uv_loop_t loop;
 	struct settings settings;

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "fixture.h"
-#include "ledger/anchor.h"
+#include "ledger/chain_head_file.h"
 #include "vault/audit.h"
 #include "vault/verify.h"
 
@@ -60,7 +60,7 @@ run(struct fixture *fx, struct fiber *f, void *arg)
 {
 	struct err e = { 0 };
 
-	assert_int_equal(verify_run(&fx->v, f, fx->anchor, &r, &e), 0);
+	assert_int_equal(verify_run(&fx->v, f, fx->chain_head, &r, &e), 0);
 }
 
 /* Does it, verifies, and puts the log back as it was. */
@@ -166,13 +166,13 @@ truncated(void **state)
 static void
 truncated_while_down(void **state)
 {
-	struct anchor a = { .seq = 2601 };
+	struct chain_head_file a = { .seq = 2601 };
 	int fd;
 
 	assert_int_equal(uuid_parse(FIXTURE_NODE_A, &a.node), 0);
 	fixture_close(x);
-	fd = open(x->anchor, O_RDWR);
-	assert_int_equal(anchor_write(fd, &a), 0);
+	fd = open(x->chain_head, O_RDWR);
+	assert_int_equal(chain_head_file_write(fd, &a), 0);
 	fixture_open(x, FIXTURE_NODE_A);
 	fixture_run(x, run, NULL);
 	assert_false(r.good);
@@ -180,12 +180,12 @@ truncated_while_down(void **state)
 	assert_non_null(strstr(r.nodes[0].why, "anchor"));
 	/* Same number, another event. */
 	a.seq = 2501;
-	assert_int_equal(anchor_write(fd, &a), 0);
+	assert_int_equal(chain_head_file_write(fd, &a), 0);
 	fixture_run(x, run, NULL);
 	assert_false(r.good);
 	assert_int_equal(r.nodes[0].broken_seq, 2501);
 	close(fd);
-	assert_int_equal(unlink(x->anchor), 0);
+	assert_int_equal(unlink(x->chain_head), 0);
 	fixture_run(x, run, NULL);
 	assert_true(r.good);
 }
@@ -214,7 +214,7 @@ accept_all(struct fixture *fx, struct fiber *f, void *arg)
 	struct jw w;
 
 	jw_init(&w, &out);
-	assert_int_equal(audit_accept(&c, fx->anchor, "looked into", &w, &e), 0);
+	assert_int_equal(audit_accept(&c, fx->chain_head, "looked into", &w, &e), 0);
 	assert_string_equal(buf_str(&out), "{\"breaks\":3}");
 	arena_free(c.a);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ledger/anchor.h"
+#include "ledger/chain_head_file.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #define ANCHOR_BYTES (16 + 8 + KEYS_HASH_BYTES)
 
 int
-anchor_write(int fd, const struct anchor *a)
+chain_head_file_write(int fd, const struct chain_head_file *a)
 {
 	auto_buf b = BUF_INIT;
 
@@ -20,7 +20,7 @@ anchor_write(int fd, const struct anchor *a)
 }
 
 bool
-anchor_read(int fd, struct anchor *ret)
+chain_head_file_read(int fd, struct chain_head_file *ret)
 {
 	uint8_t bytes[ANCHOR_BYTES];
 	struct cursor c = { .p = bytes, .left = sizeof(bytes) };

@@ -11,12 +11,13 @@
 #include "base/uuid.h"
 #include "crypto/keys.h"
 
-struct anchor {
+struct chain_head_file {
 	struct uuid node;
 	int64_t seq;
 	uint8_t hash[KEYS_HASH_BYTES];
 };
 
-int anchor_write(int fd, const struct anchor *a) NONNULL; /* 0, or -1 with errno */
+int chain_head_file_write(int fd,
+			  const struct chain_head_file *a) NONNULL; /* 0, or -1 with errno */
 /* false when there is none. */
-bool anchor_read(int fd, struct anchor *ret) NONNULL;
+bool chain_head_file_read(int fd, struct chain_head_file *ret) NONNULL;
