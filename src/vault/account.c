@@ -7,7 +7,7 @@
 #include "base/secret.h"
 #include "vault/emergency.h"
 #include "vault/gather.h"
-#include "vault/journaled.h"
+#include "vault/journal_overlay.h"
 #include "vault/limit.h"
 #include "vault/lists.h"
 #include "vault/resource.h"
@@ -28,17 +28,17 @@ struct right {
 	struct uuid resource;
 	const char *resource_name, *url, *login, *description;
 	bool conflict;
-	struct uuid current;	    /* the current version; nil: none */
-	struct journaled_list laid; /* versions that only the journal has */
+	struct uuid current;		  /* the current version; nil: none */
+	struct journal_overlay_list laid; /* versions that only the journal has */
 };
 
 /* The journal's versions are part of the account. */
 static void
 lay_over(struct call *c, const struct uuid *id, const char *home, struct right *a)
 {
-	struct journaled_head head = { a->current_n, a->top_n, a->current, a->conflict };
+	struct journal_overlay_head head = { a->current_n, a->top_n, a->current, a->conflict };
 
-	journaled_lay(c->v->journaled, id, home, &a->laid, &head);
+	journal_overlay_lay(c->v->journal_overlay, id, home, &a->laid, &head);
 	a->current_n = head.current_n;
 	a->top_n = head.top_n;
 	a->current = head.current;
@@ -52,7 +52,7 @@ read_right(struct call *c, const struct uuid *id, int need, const char *what, st
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
 	/* Before the tables are asked: what comes home meanwhile is then in one of the two. */
-	ret->laid = journaled_of(c->v->journaled, id, c->a);
+	ret->laid = journal_overlay_of(c->v->journal_overlay, id, c->a);
 	bind_uuid(&b, id);
 	bind_uuid(&b, &c->who.user);
 	bind_array_begin(&b, STMT_UUID);
@@ -145,7 +145,7 @@ write_version(struct jw *out, const struct rows *r, int i, int current)
 }
 
 static void
-bind_laid(struct binds *b, const struct uuid *node, const struct journaled_list *l)
+bind_laid(struct binds *b, const struct uuid *node, const struct journal_overlay_list *l)
 {
 	bind_uuid(b, node);
 	bind_array_begin(b, STMT_UUID);
@@ -301,7 +301,7 @@ read_open(struct call *c, const struct uuid *id, int n, struct opened *ret, stru
 	return 0;
 }
 
-static const struct journaled_version *
+static const struct journal_overlay_version *
 find_laid(const struct right *a, int n)
 {
 	for (size_t i = 0; i < a->laid.n; i++)
@@ -314,7 +314,7 @@ find_laid(const struct right *a, int n)
 static int
 read_open_laid(struct call *c, const struct uuid *id, int n, struct opened *ret, struct err *e)
 {
-	const struct journaled_version *v;
+	const struct journal_overlay_version *v;
 	struct right a;
 	int rc, wanted;
 
@@ -325,7 +325,7 @@ read_open_laid(struct call *c, const struct uuid *id, int n, struct opened *ret,
 			return rc;
 		wanted = n ? n : a.current_n;
 		v = find_laid(&a, wanted);
-	} while (v && !journaled_sealed(c->v->journaled, id, &v->id, &ret->sealed));
+	} while (v && !journal_overlay_sealed(c->v->journal_overlay, id, &v->id, &ret->sealed));
 	if (v) {
 		ret->version = v->id;
 		ret->resource = a.resource;
@@ -402,8 +402,9 @@ account_retrieve(struct call *c, const struct uuid *id, const char *reason, int 
 		return err_set(e, ERR_BAD_FIELD, "reason: a retrieval needs a reason here");
 	int rc = limit_check(c->v, e);
 	if (rc == 0)
-		rc = journaled_of(c->v->journaled, id, c->a).n ? read_open_laid(c, id, n, &x, e)
-							       : read_open(c, id, n, &x, e);
+		rc = journal_overlay_of(c->v->journal_overlay, id, c->a).n
+			     ? read_open_laid(c, id, n, &x, e)
+			     : read_open(c, id, n, &x, e);
 	if (rc == 0)
 		rc = open_fields(c, id, &x, &fields, e);
 	if (rc == 0)
@@ -557,12 +558,12 @@ append_in_emergency(struct call *c, const struct uuid *id, const struct right *a
 {
 	int rc = emergency_check(c, &a->resource, e);
 	if (rc == 0)
-		rc = journaled_reserve(c->v->journaled, e);
+		rc = journal_overlay_reserve(c->v->journal_overlay, e);
 	if (rc)
 		return rc;
 	base->emergency = true;
 	rc = append_added(c, id, fields, base, ret_version, e);
-	journaled_unreserve(c->v->journaled);
+	journal_overlay_unreserve(c->v->journal_overlay);
 	return rc;
 }
 

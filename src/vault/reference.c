@@ -3,7 +3,7 @@
 
 #include <assert.h>
 #include <string.h>
-#include "vault/journaled.h"
+#include "vault/journal_overlay.h"
 
 #define ACCOUNTS_TOLD 9 /* of a resource; one more is read, to know that there are more */
 
@@ -81,7 +81,8 @@ begin_account(const struct call *c, struct jw *out, const struct rows *r, int i,
 	jw_object(out, NULL);
 	jw_uuid(out, "id", &id);
 	jw_text(out, "login", row_text(r, i, col + 1));
-	jw_int(out, "version", journaled_current(c->v->journaled, &id, row_int(r, i, col + 2)));
+	jw_int(out, "version",
+	       journal_overlay_current(c->v->journal_overlay, &id, row_int(r, i, col + 2)));
 	jw_bool(out, "conflict", row_bool(r, i, col + 3));
 	jw_text(out, "level", policy_level_name(row_int(r, i, col + 4)));
 }

@@ -2,7 +2,7 @@
 #include "vault/resource.h"
 
 #include <string.h>
-#include "vault/journaled.h"
+#include "vault/journal_overlay.h"
 #include "vault/lists.h"
 #include "vault/user.h"
 
@@ -38,7 +38,7 @@ write_account(const struct call *c, struct jw *out, const struct rows *r, int i)
 	jw_text(out, "login", row_text(r, i, COL_LOGIN));
 	jw_text(out, "description", row_text(r, i, COL_ACCOUNT_DESCRIPTION));
 	jw_int(out, "version",
-	       journaled_current(c->v->journaled, &id, row_int(r, i, COL_CURRENT_N)));
+	       journal_overlay_current(c->v->journal_overlay, &id, row_int(r, i, COL_CURRENT_N)));
 	jw_bool(out, "conflict", row_bool(r, i, COL_CONFLICT));
 	jw_text(out, "level", policy_level_name(row_int(r, i, COL_ACCOUNT_LEVEL)));
 	jw_end_object(out);

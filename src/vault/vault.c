@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "ledger/event_body.h"
 #include "vault/gather.h"
-#include "vault/journaled.h"
+#include "vault/journal_overlay.h"
 #include "vault/limit.h"
 #include "vault/session.h"
 
@@ -27,8 +27,8 @@ vault_on_durable(void *ctx, const struct event *ev)
 	if (v->gather)
 		gather_on_event(v->gather, ev);
 	limit_on_event(v, ev);
-	if (v->journaled)
-		journaled_on_event(v->journaled, ev, ledger_wrote_journal(v->ledger));
+	if (v->journal_overlay)
+		journal_overlay_on_event(v->journal_overlay, ev, ledger_wrote_journal(v->ledger));
 }
 
 /* The node's name is one of a host: it needs no escapes. */

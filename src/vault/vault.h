@@ -15,12 +15,12 @@
 
 #define VAULT_READERS 2
 
-struct sessions;       /* vault/session.h: the cache and the emergency overlay */
-struct journaled;      /* vault/journaled.h: versions that only the journal has */
-struct gather;	       /* vault/gather.h: reads of retrievals, together or from the cache */
-struct lists;	       /* vault/lists.h: connections and bounds of lists and searches */
-struct import_running; /* vault/import.h: imports that are under way */
-struct record_locks;   /* vault/record_lock.h: one queue per record for check-then-change */
+struct sessions;	/* vault/session.h: the cache and the emergency overlay */
+struct journal_overlay; /* vault/journal_overlay.h: versions that only the journal has */
+struct gather;		/* vault/gather.h: reads of retrievals, together or from the cache */
+struct lists;		/* vault/lists.h: connections and bounds of lists and searches */
+struct import_running;	/* vault/import.h: imports that are under way */
+struct record_locks;	/* vault/record_lock.h: one queue per record for check-then-change */
 
 /* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */
 struct vault_health {
@@ -38,7 +38,7 @@ struct vault {
 	struct page *page;
 	struct settings *settings;
 	struct sessions *sessions;
-	struct journaled *journaled; /* may be NULL: none */
+	struct journal_overlay *journal_overlay; /* may be NULL: none */
 	struct record_locks *record_locks;
 	struct import_running *imports;
 	struct gather *gather;

@@ -39,7 +39,7 @@
 #include "vault/bin.h"
 #include "vault/record_lock.h"
 #include "vault/gather.h"
-#include "vault/journaled.h"
+#include "vault/journal_overlay.h"
 #include "vault/limit.h"
 #include "vault/lists.h"
 #include "vault/session.h"
@@ -213,7 +213,7 @@ reload_journaled(struct vaultd *d, struct fiber *f)
 {
 	struct err e = { 0 };
 
-	if (journaled_reload(d->v.journaled, d->v.ledger, f, &e))
+	if (journal_overlay_reload(d->v.journal_overlay, d->v.ledger, f, &e))
 		log_err(LOG_LEVEL_ERROR, &e, "versions made here in emergency cannot be read now");
 }
 
@@ -775,7 +775,7 @@ begin(struct fiber *f, void *arg)
 	d->v.record_locks = record_locks_new();
 	d->v.gather = gather_new(&d->v);
 	d->v.sessions = sessions_new(&d->v);
-	d->v.journaled = journaled_new();
+	d->v.journal_overlay = journal_overlay_new();
 	d->state_seq = d->followed_seq = page_quick(d->v.page).state_seq;
 	d->told = state_now(d);
 	if (!rc) {

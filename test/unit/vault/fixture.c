@@ -20,7 +20,7 @@
 #include "store/journal.h"
 #include "vault/record_lock.h"
 #include "vault/gather.h"
-#include "vault/journaled.h"
+#include "vault/journal_overlay.h"
 
 static void
 must(int rc, const struct err *e)
@@ -129,7 +129,7 @@ load_keys(struct fixture *x, struct fiber *f, void *arg)
 	struct err e = { 0 };
 
 	must(vault_load_keys(&x->v, f, &e), &e);
-	(void)!journaled_reload(x->v.journaled, x->v.ledger, f, &e);
+	(void)!journal_overlay_reload(x->v.journal_overlay, x->v.ledger, f, &e);
 	(void)!sessions_reload(x->v.sessions, f,
 			       &e); /* a damaged journal is for the tests to find */
 }
@@ -172,7 +172,7 @@ fixture_open(struct fixture *x, const char *node)
 	v->record_locks = record_locks_new();
 	v->gather = gather_new(v);
 	v->sessions = sessions_new(v);
-	v->journaled = journaled_new();
+	v->journal_overlay = journal_overlay_new();
 	fixture_run(x, load_keys, NULL);
 }
 
@@ -190,7 +190,7 @@ fixture_close(struct fixture *x)
 	db_free(x->writer);
 	keys_free(v->keys);
 	sessions_free(v->sessions);
-	journaled_free(v->journaled);
+	journal_overlay_free(v->journal_overlay);
 	record_locks_free(v->record_locks);
 	gather_free(v->gather);
 	uv_run(&x->loop, UV_RUN_DEFAULT);

@@ -14,7 +14,7 @@
 #include "fixture.h"
 #include "vault/account.h"
 #include "vault/emergency.h"
-#include "vault/journaled.h"
+#include "vault/journal_overlay.h"
 #include "vault/resource.h"
 #include "vault/share.h"
 #include "vault/user.h"
@@ -261,7 +261,7 @@ reload(struct fixture *fx, struct fiber *f, void *arg)
 {
 	struct err e = { 0 };
 
-	assert_int_equal(journaled_reload(fx->v.journaled, fx->v.ledger, f, &e), 0);
+	assert_int_equal(journal_overlay_reload(fx->v.journal_overlay, fx->v.ledger, f, &e), 0);
 }
 
 /* As vaultd does: the state changes, then what the journal says is read again. */
@@ -362,7 +362,7 @@ read_where_it_was_made(void **state)
 	must_stand(3, false);
 	must_read(0, "third", 3);
 	assert_int_equal(count(versions().reply, "\"n\":"), 3);
-	assert_int_equal(journaled_of(x->v.journaled, &account, NULL).n, 0);
+	assert_int_equal(journal_overlay_of(x->v.journal_overlay, &account, NULL).n, 0);
 }
 
 /* At every moment it is there once: before the row has come, when both are there, and when the journal is empty. */
@@ -536,15 +536,15 @@ static void
 full_is_said(void **state)
 {
 	struct err e = { 0 };
-	struct journaled *j = journaled_new();
+	struct journal_overlay *j = journal_overlay_new();
 
-	for (int i = 0; i < JOURNALED_MAX; i++)
-		assert_int_equal(journaled_reserve(j, &e), 0);
-	assert_int_equal(journaled_reserve(j, &e), ERR_REFUSED);
+	for (int i = 0; i < JOURNAL_OVERLAY_MAX; i++)
+		assert_int_equal(journal_overlay_reserve(j, &e), 0);
+	assert_int_equal(journal_overlay_reserve(j, &e), ERR_REFUSED);
 	assert_non_null(strstr(e.text, "as many as this node holds"));
-	journaled_unreserve(j);
-	assert_int_equal(journaled_reserve(j, &e), 0);
-	journaled_free(j);
+	journal_overlay_unreserve(j);
+	assert_int_equal(journal_overlay_reserve(j, &e), 0);
+	journal_overlay_free(j);
 }
 
 /* clang-format off */

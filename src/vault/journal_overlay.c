@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vault/journaled.h"
+#include "vault/journal_overlay.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -11,24 +11,24 @@
 
 struct held {
 	struct held *next; /* by seq */
-	struct journaled_version v;
+	struct journal_overlay_version v;
 	struct uuid account;
 	int64_t seq;
 	struct buf sealed;
 	uint64_t seen; /* in which reading of the journal */
 };
 
-struct journaled {
+struct journal_overlay {
 	struct held *bucket[BUCKETS];
 	size_t n, bytes;
 	unsigned reserved;
 	uint64_t reading;
 };
 
-struct journaled *
-journaled_new(void)
+struct journal_overlay *
+journal_overlay_new(void)
 {
-	struct journaled *j = calloc(1, sizeof(*j));
+	struct journal_overlay *j = calloc(1, sizeof(*j));
 
 	if (!j)
 		abort();
@@ -37,13 +37,13 @@ journaled_new(void)
 
 /* The last byte of an id is random. */
 static struct held *const *
-bucket(const struct journaled *j, const struct uuid *account)
+bucket(const struct journal_overlay *j, const struct uuid *account)
 {
 	return &j->bucket[account->b[15]];
 }
 
 static void
-drop_at(struct journaled *j, struct held **at)
+drop_at(struct journal_overlay *j, struct held **at)
 {
 	struct held *h = *at;
 
@@ -55,7 +55,7 @@ drop_at(struct journaled *j, struct held **at)
 }
 
 static void
-drop_unseen(struct journaled *j, uint64_t reading)
+drop_unseen(struct journal_overlay *j, uint64_t reading)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
 		struct held **at = &j->bucket[i];
@@ -70,7 +70,7 @@ drop_unseen(struct journaled *j, uint64_t reading)
 }
 
 void
-journaled_free(struct journaled *j)
+journal_overlay_free(struct journal_overlay *j)
 {
 	if (!j)
 		return;
@@ -79,7 +79,7 @@ journaled_free(struct journaled *j)
 }
 
 static struct held *
-find(const struct journaled *j, const struct uuid *account, const struct uuid *id)
+find(const struct journal_overlay *j, const struct uuid *account, const struct uuid *id)
 {
 	struct held *h = *bucket(j, account);
 
@@ -89,7 +89,7 @@ find(const struct journaled *j, const struct uuid *account, const struct uuid *i
 }
 
 static void
-drop(struct journaled *j, const struct uuid *account, const struct uuid *id)
+drop(struct journal_overlay *j, const struct uuid *account, const struct uuid *id)
 {
 	struct held **at = (struct held **)bucket(j, account);
 
@@ -159,7 +159,7 @@ parse(const struct event *ev, struct held *ret)
 }
 
 static void
-insert(struct journaled *j, struct held *h)
+insert(struct journal_overlay *j, struct held *h)
 {
 	struct held **at = (struct held **)bucket(j, &h->account);
 
@@ -181,7 +181,7 @@ made_in_emergency(const struct event *ev)
 }
 
 static void
-add(struct journaled *j, const struct event *ev)
+add(struct journal_overlay *j, const struct event *ev)
 {
 	struct held *h = calloc(1, sizeof(*h)), *known;
 
@@ -206,7 +206,7 @@ add(struct journaled *j, const struct event *ev)
 }
 
 void
-journaled_on_event(struct journaled *j, const struct event *ev, bool alone)
+journal_overlay_on_event(struct journal_overlay *j, const struct event *ev, bool alone)
 {
 	struct uuid id;
 
@@ -221,11 +221,11 @@ journaled_on_event(struct journaled *j, const struct event *ev, bool alone)
 static void
 on_journal_event(void *ctx, const struct event *ev)
 {
-	journaled_on_event(ctx, ev, true);
+	journal_overlay_on_event(ctx, ev, true);
 }
 
 int
-journaled_reload(struct journaled *j, struct ledger *l, struct fiber *f, struct err *e)
+journal_overlay_reload(struct journal_overlay *j, struct ledger *l, struct fiber *f, struct err *e)
 {
 	uint64_t reading = ++j->reading;
 	int rc = ledger_journal_each(l, f, on_journal_event, j, e);
@@ -239,9 +239,9 @@ journaled_reload(struct journaled *j, struct ledger *l, struct fiber *f, struct 
 /* ---- room ---- */
 
 int
-journaled_reserve(struct journaled *j, struct err *e)
+journal_overlay_reserve(struct journal_overlay *j, struct err *e)
 {
-	if (j->n + j->reserved >= JOURNALED_MAX || j->bytes >= JOURNALED_BYTES_MAX)
+	if (j->n + j->reserved >= JOURNAL_OVERLAY_MAX || j->bytes >= JOURNAL_OVERLAY_BYTES_MAX)
 		return err_set(e, ERR_REFUSED,
 			       "%zu changes wait here for the primary, as many as this node holds: "
 			       "nothing was stored; bring the primary back, or make this node the "
@@ -252,17 +252,17 @@ journaled_reserve(struct journaled *j, struct err *e)
 }
 
 void
-journaled_unreserve(struct journaled *j)
+journal_overlay_unreserve(struct journal_overlay *j)
 {
 	j->reserved--;
 }
 
 /* ---- what is laid over an account ---- */
 
-struct journaled_list
-journaled_of(const struct journaled *j, const struct uuid *account, struct arena *a)
+struct journal_overlay_list
+journal_overlay_of(const struct journal_overlay *j, const struct uuid *account, struct arena *a)
 {
-	struct journaled_list list = { 0 };
+	struct journal_overlay_list list = { 0 };
 	size_t n = 0;
 
 	if (!j || !j->n)
@@ -279,8 +279,8 @@ journaled_of(const struct journaled *j, const struct uuid *account, struct arena
 }
 
 static void
-leave_out_home(struct journaled *j, const struct uuid *account, const char *home,
-	       struct journaled_list *list)
+leave_out_home(struct journal_overlay *j, const struct uuid *account, const char *home,
+	       struct journal_overlay_list *list)
 {
 	char text[UUID_STR_LEN];
 	size_t n = 0;
@@ -296,8 +296,8 @@ leave_out_home(struct journaled *j, const struct uuid *account, const char *home
 }
 
 void
-journaled_lay(struct journaled *j, const struct uuid *account, const char *home,
-	      struct journaled_list *list, struct journaled_head *head)
+journal_overlay_lay(struct journal_overlay *j, const struct uuid *account, const char *home,
+		    struct journal_overlay_list *list, struct journal_overlay_head *head)
 {
 	bool astray = false;
 	int shift;
@@ -307,7 +307,7 @@ journaled_lay(struct journaled *j, const struct uuid *account, const char *home,
 		return;
 	shift = head->top_n + 1 - list->v[0].n;
 	for (size_t i = 0; i < list->n; i++) {
-		struct journaled_version *v = &list->v[i];
+		struct journal_overlay_version *v = &list->v[i];
 
 		astray = astray || !uuid_eq(&v->upon, &head->current);
 		v->n += shift > 0 ? shift : 0;
@@ -322,7 +322,7 @@ journaled_lay(struct journaled *j, const struct uuid *account, const char *home,
 }
 
 int
-journaled_current(const struct journaled *j, const struct uuid *account, int current_n)
+journal_overlay_current(const struct journal_overlay *j, const struct uuid *account, int current_n)
 {
 	if (!j || !j->n)
 		return current_n;
@@ -333,8 +333,8 @@ journaled_current(const struct journaled *j, const struct uuid *account, int cur
 }
 
 bool
-journaled_sealed(const struct journaled *j, const struct uuid *account, const struct uuid *id,
-		 struct buf *ret)
+journal_overlay_sealed(const struct journal_overlay *j, const struct uuid *account,
+		       const struct uuid *id, struct buf *ret)
 {
 	const struct held *h = j ? find(j, account, id) : NULL;
 

@@ -15,53 +15,55 @@
 #include "base/arena.h"
 #include "ledger/ledger.h"
 
-#define JOURNALED_MAX 1000		/* versions */
-#define JOURNALED_BYTES_MAX (32u << 20) /* of their sealed fields */
+#define JOURNAL_OVERLAY_MAX 1000	      /* versions */
+#define JOURNAL_OVERLAY_BYTES_MAX (32u << 20) /* of their sealed fields */
 
-struct journaled;
+struct journal_overlay;
 
 /* One of an account, as laid over it; of one call, in its arena. */
-struct journaled_version {
+struct journal_overlay_version {
 	struct uuid id, author, upon; /* upon: nil for none */
 	int n, based_on;
 	int64_t at_us;
 	bool sibling; /* made upon another one than the current one */
 };
 
-struct journaled_list {
+struct journal_overlay_list {
 	size_t n;
-	struct journaled_version *v;
+	struct journal_overlay_version *v;
 };
 
 /* Where the versions of an account stand. */
-struct journaled_head {
+struct journal_overlay_head {
 	int current_n, top_n;
 	struct uuid current; /* nil: none */
 	bool conflict;
 };
 
-struct journaled *journaled_new(void) MUST_USE;
-void journaled_free(struct journaled *j); /* takes NULL */
+struct journal_overlay *journal_overlay_new(void) MUST_USE;
+void journal_overlay_free(struct journal_overlay *j); /* takes NULL */
 
 /* Those of one account. j may be NULL here and below: nothing. */
-struct journaled_list journaled_of(const struct journaled *j, const struct uuid *account,
-				   struct arena *a);
+struct journal_overlay_list journal_overlay_of(const struct journal_overlay *j,
+					       const struct uuid *account, struct arena *a);
 /* Leaves out, and drops, those that the tables were seen to have (ids with blanks between), and lays the others over:
  * numbers and head become what they will be when the journal is home, as far as this node can know. */
-void journaled_lay(struct journaled *j, const struct uuid *account, const char *home,
-		   struct journaled_list *list, struct journaled_head *head);
+void journal_overlay_lay(struct journal_overlay *j, const struct uuid *account, const char *home,
+			 struct journal_overlay_list *list, struct journal_overlay_head *head);
 /* The number of the current one where only the table's is known. */
-int journaled_current(const struct journaled *j, const struct uuid *account, int current_n);
+int journal_overlay_current(const struct journal_overlay *j, const struct uuid *account,
+			    int current_n);
 /* Appends the sealed fields to ret. false: it is not here any more, so it is home. */
-bool journaled_sealed(const struct journaled *j, const struct uuid *account, const struct uuid *id,
-		      struct buf *ret);
+bool journal_overlay_sealed(const struct journal_overlay *j, const struct uuid *account,
+			    const struct uuid *id, struct buf *ret);
 
 /* Room for one more, until it is given back. ERR_REFUSED when this node holds as many as it may. */
-int journaled_reserve(struct journaled *j, struct err *e) NONNULL MUST_USE;
-void journaled_unreserve(struct journaled *j) NONNULL;
+int journal_overlay_reserve(struct journal_overlay *j, struct err *e) NONNULL MUST_USE;
+void journal_overlay_unreserve(struct journal_overlay *j) NONNULL;
 
 /* For vault_on_durable. alone: the journal has it alone; else it is home. */
-void journaled_on_event(struct journaled *j, const struct event *ev, bool alone) NONNULL;
+void journal_overlay_on_event(struct journal_overlay *j, const struct event *ev,
+			      bool alone) NONNULL;
 /* At the start and after a change of the pair's state: what the journal does not hold any more is dropped. */
-int journaled_reload(struct journaled *j, struct ledger *l, struct fiber *f,
-		     struct err *e) NONNULL MUST_USE;
+int journal_overlay_reload(struct journal_overlay *j, struct ledger *l, struct fiber *f,
+			   struct err *e) NONNULL MUST_USE;
