@@ -62,7 +62,7 @@ class Proxy:
         self.log = open(d / "haproxy.log", "w")
         self.proc = subprocess.Popen([*prefix, HAPROXY, "-db", "-f", str(d / "haproxy.cfg")], stdout=self.log, stderr=self.log)
         self.leads_to("200 primary")
-        pass_time(1, "HAProxy looks at every node each half second, and shows it to nobody")
+        pass_time(1, "HAProxy looks at every node each 200 ms, and shows it to nobody")
         return self
 
     def leads_to(self, mode):
