@@ -53,7 +53,7 @@ check_state(const struct home *h, struct err *e)
 			e, ERR_UNREACHABLE,
 			"this node does not run; start it (holdfast serve), then say this again: "
 			"the running node writes it into the log");
-	if (state_serves(q.state) == 'p')
+	if (state_serves(q.state) == SERVES_EVERYONE)
 		return 0;
 	return err_set(
 		e, ERR_PRECONDITION,

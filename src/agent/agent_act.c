@@ -192,8 +192,8 @@ claim_term(struct agent *a)
 	struct jw w;
 
 	if (!agent_view_is_fresh(a) || !a->rv.nodes_n || a->rv.standby || a->rv.requests ||
-	    state_serves(a->shown.state) != 'p' || agent_is_self(a, &a->rv.nodes[0].id) ||
-	    !agent_node(a, &a->self.id))
+	    state_serves(a->shown.state) != SERVES_EVERYONE ||
+	    agent_is_self(a, &a->rv.nodes[0].id) || !agent_node(a, &a->self.id))
 		return;
 	jw_init(&w, &body);
 	jw_object(&w, NULL);
@@ -285,7 +285,7 @@ agent_show_progress(struct agent *a)
 {
 	char told[200];
 
-	if (!a->why || (state_serves(a->shown.state) == 'p'))
+	if (!a->why || (state_serves(a->shown.state) == SERVES_EVERYONE))
 		return;
 	rejoin_told(&a->args->home, told, sizeof(told));
 	const char *more = told[0] ? told : a->wv.working ? a->wv.step : a->wv.failure;

@@ -26,20 +26,15 @@ begin_note(const struct agent *a, const struct status_view *v, struct alerter_no
 
 /* ---- emergency ---- */
 
-/* While the journal goes home, or the node becomes the primary, an emergency that was is not over yet. */
-static bool
-leaves_it_open(enum ha_state s)
-{
-	return s == HA_MERGING || s == HA_PROMOTING;
-}
-
 static void
 tell_emergency(struct agent *a, const struct status_view *v)
 {
-	bool is = v->state == HA_EMERGENCY;
+	enum state_outage outage = state_row(v->state)->outage;
+	bool is = outage == OUTAGE_BEGINS;
 	struct alerter_note n;
 
-	if (leaves_it_open(v->state) || (a->emergency_level.known && a->emergency_level.bad == is))
+	/* What goes on is told neither anew nor as over. */
+	if (outage == OUTAGE_GOES_ON || (a->emergency_level.known && a->emergency_level.bad == is))
 		return;
 	a->emergency_level = (struct agent_level){ .known = true, .bad = is };
 	begin_note(a, v, &n);

@@ -30,7 +30,7 @@ agent_maintenance(const struct agent *a, int64_t now_us)
 static bool
 serves_pair(const struct agent *a)
 {
-	return !a->secondary && state_serves(a->shown.state) == 'p';
+	return !a->secondary && state_serves(a->shown.state) == SERVES_EVERYONE;
 }
 
 static bool

@@ -127,7 +127,7 @@ may_remove(struct agent *a, const char *node, const struct replication_node **re
 {
 	const struct replication_node *n = node_named(a, node);
 
-	if (a->secondary || state_serves(a->shown.state) != 'p')
+	if (a->secondary || state_serves(a->shown.state) != SERVES_EVERYONE)
 		return err_set(e, ERR_PRECONDITION,
 			       "this node is not the serving primary: run the command on %s",
 			       agent_leader(a) ? agent_leader(a)->name : "it");
@@ -200,8 +200,8 @@ order_remove(struct agent *a, const char *node, struct err *e)
 	auto_buf body = BUF_INIT;
 	struct uuid id;
 
-	while (!a->secondary && state_serves(a->shown.state) == 'p' && !table_is_settled(a) &&
-	       clock_mono_ms() < until)
+	while (!a->secondary && state_serves(a->shown.state) == SERVES_EVERYONE &&
+	       !table_is_settled(a) && clock_mono_ms() < until)
 		give_way(a);
 	int rc = may_remove(a, node, &n, e);
 	if (rc)

@@ -9,16 +9,6 @@
 #include "base/clock.h"
 #include "ha/status.h"
 
-static enum ha_state
-state_by_name(const char *name)
-{
-	for (int s = 0; s < HA_STATE_COUNT; s++) {
-		if (strcmp(state_name((enum ha_state)s), name) == 0)
-			return (enum ha_state)s;
-	}
-	return HA_STATE_COUNT;
-}
-
 /* One lost answer is no outage: silence counts only after detect_ms. */
 static bool
 was_heard(const struct agent *a, const struct peer *p)
@@ -221,8 +211,8 @@ static int64_t
 term_to_show(const struct agent *a)
 {
 	bool ahead = !a->secondary && !a->rv.standby && a->rv.nodes_n && agent_view_is_fresh(a) &&
-		     state_serves(a->shown.state) == 'p' && !agent_is_self(a, &a->rv.nodes[0].id) &&
-		     agent_node(a, &a->self.id);
+		     state_serves(a->shown.state) == SERVES_EVERYONE &&
+		     !agent_is_self(a, &a->rv.nodes[0].id) && agent_node(a, &a->self.id);
 
 	return a->rv.term + ahead;
 }

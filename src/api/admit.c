@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who is served is said by base/state.h: 'p' all routes; 'e' the routes that are marked for
- * emergency (H5), and the change that may be allowed there, of which the vault decides; 'm' the
- * former for sessions that were begun in emergency and are not home yet, everybody else is sent to
- * the primary (H7);
- * '-' nobody: where the primary is, and nothing else (H1), unless the setting standby says that
- * requests are handed on to it (api/forward.h).
+ * Who is served is said by the state's row (base/state.h): everyone, all routes; in emergency the
+ * routes that are marked for it (H5), and the change that may be allowed there, of which the vault
+ * decides; unmerged sessions the former, everybody else is sent to the primary (H7); nobody: where
+ * the primary is, and nothing else (H1), unless the setting standby says that requests are handed
+ * on to it (api/forward.h).
  */
 #include "api/admit.h"
 
@@ -29,11 +28,12 @@
 
 /* What can be refused by state alone. 0: goes on. */
 static int
-check_mode(const struct route *r, char serves, struct err *e)
+check_mode(const struct route *r, enum state_served serves, struct err *e)
 {
-	if ((r->flags & ROUTE_ANY_MODE) || serves == 'p' || serves == 'm' || serves == 'h')
+	if ((r->flags & ROUTE_ANY_MODE) || serves == SERVES_EVERYONE || serves == SERVES_UNMERGED ||
+	    serves == SERVES_LATER)
 		return 0;
-	if (serves == '-')
+	if (serves == SERVES_NOBODY)
 		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
 	if (r->flags & (ROUTE_EMERGENCY | ROUTE_EMERGENCY_CHANGE))
 		return 0;
@@ -168,7 +168,7 @@ static bool
 may_come_home(const struct api_call *c)
 {
 	const struct api *a = c->api;
-	return c->serves == 'p' && a->awaiting < SESSIONS_AWAITED_MAX && a->v->page &&
+	return c->serves == SERVES_EVERYONE && a->awaiting < SESSIONS_AWAITED_MAX && a->v->page &&
 	       page_quick(a->v->page).away;
 }
 
@@ -196,12 +196,12 @@ check_capability(struct api_call *c, struct err *e)
 	return policy_refuse(&c->call, &(struct uuid){ 0 }, true, r->summary, e);
 }
 
-/* In state 'm' only a session that the primary cannot know yet is served here, as in emergency
- * (H7). */
+/* While the journal is merged only a session that the primary cannot know yet is served, as in
+ * emergency (H7). */
 static int
 check_merging(const struct api_call *c, struct err *e)
 {
-	if (c->serves != 'm' || (c->match.route->flags & ROUTE_ANY_MODE))
+	if (c->serves != SERVES_UNMERGED || (c->match.route->flags & ROUTE_ANY_MODE))
 		return 0;
 	if ((c->match.route->flags & ROUTE_PUBLIC) || !session_is_journal_only(&c->call.who))
 		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
@@ -226,7 +226,7 @@ wait_for_handover(struct api_call *c)
 {
 	int64_t until = clock_mono_ms() + HANDOVER_WAIT_MS;
 
-	while (c->serves == 'h' && !(c->match.route->flags & ROUTE_ANY_MODE) &&
+	while (c->serves == SERVES_LATER && !(c->match.route->flags & ROUTE_ANY_MODE) &&
 	       clock_mono_ms() < until) {
 		pause_ms(c->api->v->loop, c->call.f, HANDOVER_POLL_MS);
 		c->serves = state_serves(call_state(c));
@@ -240,7 +240,7 @@ check_forwarded(struct api_call *c, struct err *e)
 {
 	if (!c->rq->forwarded || !forward_is_for(c->match.route))
 		return 0;
-	if (c->serves != 'p')
+	if (c->serves != SERVES_EVERYONE)
 		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
 	return c->head ? 0 : forward_accept(c->api->forward, c, e);
 }
@@ -251,7 +251,7 @@ admit_call(struct api_call *c, struct err *e)
 	const struct route *r = c->match.route;
 
 	wait_for_handover(c);
-	if (c->serves == 'h' && !(r->flags & ROUTE_ANY_MODE))
+	if (c->serves == SERVES_LATER && !(r->flags & ROUTE_ANY_MODE))
 		return err_set(e, ERR_NOT_SERVING, "this node hands over to another one");
 	int rc = check_mode(r, c->serves, e);
 	if (rc == 0)
@@ -267,7 +267,8 @@ admit_call(struct api_call *c, struct err *e)
 		rc = check_session(c, e);
 	/* While the journal goes home a stranger's session may be one that only the primary knows.
 	 */
-	if (rc == ERR_UNAUTHENTICATED && c->serves == 'm' && !(r->flags & ROUTE_ANY_MODE))
+	if (rc == ERR_UNAUTHENTICATED && c->serves == SERVES_UNMERGED &&
+	    !(r->flags & ROUTE_ANY_MODE))
 		return err_set(e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
 	if (rc == 0)
 		rc = check_merging(c, e);

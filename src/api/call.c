@@ -12,7 +12,7 @@ enum ha_state
 call_state(const struct api_call *c)
 {
 	const struct page *page = c->api->v->page;
-	return page ? page_quick(page).state : HA_SINGLE;
+	return page_state(page);
 }
 
 struct page_view *

@@ -21,11 +21,11 @@ struct api_call {
 	struct call call; /* the vault's view: who asks, fiber, arena */
 	struct request *rq;
 	struct route_match match;
-	void *body;    /* the struct that the row's body table filled, or NULL */
-	uint64_t seen; /* bit per row of the body table: BODY_HAS */
-	struct jw w;   /* on rq->reply */
-	char serves;   /* as state_serves, at the begin of the call */
-	bool head;     /* the question is only whether its body may come */
+	void *body;		  /* the struct that the row's body table filled, or NULL */
+	uint64_t seen;		  /* bit per row of the body table: BODY_HAS */
+	struct jw w;		  /* on rq->reply */
+	enum state_served serves; /* at the begin of the call */
+	bool head;		  /* the question is only whether its body may come */
 	struct api_call *next;
 };
 

@@ -98,7 +98,7 @@ api_on_request(void *ctx, struct request *rq)
 		return;
 	}
 	((api_direct_fn *)c->match.route->handler)(c);
-	reply_add_mode(c, state, state_serves(state) == 'e');
+	reply_add_mode(c, state, state_serves(state) == SERVES_EMERGENCY);
 	reply_send(c);
 }
 
@@ -142,7 +142,8 @@ work(struct api_call *c, struct fiber *f, struct err *e)
 static bool
 is_standby(const struct api_call *c, int rc)
 {
-	return rc == ERR_STANDBY || (rc == ERR_NOT_SERVING && state_serves(call_state(c)) == '-');
+	return rc == ERR_STANDBY ||
+	       (rc == ERR_NOT_SERVING && state_serves(call_state(c)) == SERVES_NOBODY);
 }
 
 /* FORWARD_ANSWERED, FORWARD_HERE, or an error. */

@@ -129,9 +129,9 @@ struct attempt {
 static bool
 serves_itself(const struct api_call *c)
 {
-	char serves = state_serves(call_state(c));
+	enum state_served serves = state_serves(call_state(c));
 
-	return serves == 'e' || serves == 'p';
+	return serves == SERVES_EMERGENCY || serves == SERVES_EVERYONE;
 }
 
 static bool

@@ -17,18 +17,20 @@ struct verdict {
 static struct verdict
 judge(const struct call_health *h, const struct page_view *v)
 {
-	char serves = state_serves(v->state);
-	const char *mode = serves == 'p' ? "primary" : serves == 'e' ? "emergency" : "standby";
+	const struct state_row *row = state_row(v->state);
+	int status = row->health_status;
+
 	if (!h->alive)
-		return (struct verdict){ 503, "not serving", mode,
+		return (struct verdict){ 503, "not serving",
+					 status == 503 ? "standby" : row->health_mode,
 					 "the vault's core does not answer" };
-	if (v->state == HA_STANDBY || v->state == HA_MERGING)
-		return (struct verdict){ 429, "standby", mode, h->why };
-	if (serves == '-' || serves == 'h')
-		return (struct verdict){ 503, "not serving", state_name(v->state), v->reason };
+	if (status == 429)
+		return (struct verdict){ status, "standby", row->health_mode, h->why };
+	if (status == 503)
+		return (struct verdict){ status, "not serving", row->health_mode, v->reason };
 	if (!h->serving)
-		return (struct verdict){ 503, "not serving", mode, h->why };
-	return (struct verdict){ 200, "serving", mode, h->why };
+		return (struct verdict){ 503, "not serving", row->health_mode, h->why };
+	return (struct verdict){ status, "serving", row->health_mode, h->why };
 }
 
 void

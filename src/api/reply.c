@@ -12,14 +12,9 @@
 static const char *
 mode_name(enum ha_state state)
 {
-	switch (state_serves(state)) {
-	case 'p':
-		return "primary";
-	case 'e':
-		return "emergency";
-	default:
-		return state_name(state);
-	}
+	const struct state_row *row = state_row(state);
+
+	return row->health_status == 200 ? row->health_mode : row->name;
 }
 
 void
@@ -111,7 +106,7 @@ void
 reply_refuse(struct api_call *c, enum ha_state state, const struct err *e)
 {
 	fill_error(c, e);
-	reply_add_mode(c, state, state_serves(state) == 'e');
+	reply_add_mode(c, state, state_serves(state) == SERVES_EMERGENCY);
 	reply_send(c);
 }
 
@@ -131,7 +126,7 @@ static void
 fill_failure(struct api_call *c, struct err *e)
 {
 	/* The state has changed under the request: it is told where to go, as all after it. */
-	bool moved = e->code == ERR_NOT_SERVING && state_serves(call_state(c)) == '-' &&
+	bool moved = e->code == ERR_NOT_SERVING && state_serves(call_state(c)) == SERVES_NOBODY &&
 		     !admit_is_for_primary(c);
 	if (moved)
 		fill_standby(c);
@@ -165,7 +160,8 @@ reply_finish(struct api_call *c, int rc, struct err *e)
 		if (c->match.route->flags & ROUTE_EVENT)
 			add_durability(c);
 	}
-	reply_add_mode(c, state, c->serves == 'e' || (c->serves == 'm' && rc == 0));
+	reply_add_mode(c, state,
+		       c->serves == SERVES_EMERGENCY || (c->serves == SERVES_UNMERGED && rc == 0));
 }
 
 void

@@ -11,7 +11,7 @@
 static const char *
 mode(const struct api_call *c)
 {
-	return c->serves == 'p' ? "primary" : "emergency";
+	return c->serves == SERVES_EVERYONE ? "primary" : "emergency";
 }
 
 static void
@@ -31,7 +31,7 @@ write_waiting(struct api_call *c)
 {
 	struct ledger_stats l;
 	ledger_stats(c->call.v->ledger, &l);
-	if (c->serves == 'p' && c->call.who.administrator && l.admin_unacknowledged)
+	if (c->serves == SERVES_EVERYONE && c->call.who.administrator && l.admin_unacknowledged)
 		jw_int(&c->w, "administration_conflicts", l.admin_unacknowledged);
 }
 

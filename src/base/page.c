@@ -303,3 +303,9 @@ page_quick(const struct page *p)
 		.away = atomic_load(&p->at->away) != 0,
 	};
 }
+
+enum ha_state
+page_state(const struct page *p)
+{
+	return p ? page_quick(p).state : HA_SINGLE;
+}

@@ -68,3 +68,4 @@ struct page_quick {
 	bool away; /* see page_set_away */
 };
 struct page_quick page_quick(const struct page *p) NONNULL;
+enum ha_state page_state(const struct page *p); /* HA_SINGLE without a page (NULL) */

@@ -2,26 +2,47 @@
 #include "base/state.h"
 
 #include <stddef.h>
+#include <string.h>
 
-static const struct {
-	const char *name;
-	char serves;
-} rows[HA_STATE_COUNT] = {
-#define X(name, text, serves) [HA_##name] = { text, serves },
+static const struct state_row rows[HA_STATE_COUNT] = {
+#define X(name, text, serves, writes, status, mode, outage, reason)                                \
+	[HA_##name] = { text, SERVES_##serves, WRITES_##writes, status, mode, OUTAGE_##outage },
 	STATE_LIST(X)
 #undef X
 };
 
+const struct state_row *
+state_row(enum ha_state s)
+{
+	static const struct state_row unknown = { .name = "unknown",
+						  .serves = SERVES_NOBODY,
+						  .writes = WRITES_NOWHERE,
+						  .health_status = 503,
+						  .health_mode = "unknown",
+						  .outage = OUTAGE_OVER };
+
+	return (unsigned)s < HA_STATE_COUNT ? &rows[s] : &unknown;
+}
+
 const char *
 state_name(enum ha_state s)
 {
-	return (unsigned)s < HA_STATE_COUNT ? rows[s].name : "unknown";
+	return state_row(s)->name;
 }
 
-char
+enum state_served
 state_serves(enum ha_state s)
 {
-	return (unsigned)s < HA_STATE_COUNT ? rows[s].serves : '-';
+	return state_row(s)->serves;
+}
+
+enum ha_state
+state_by_name(const char *name)
+{
+	for (int s = 0; s < HA_STATE_COUNT; s++)
+		if (strcmp(rows[s].name, name) == 0)
+			return (enum ha_state)s;
+	return HA_STATE_COUNT;
 }
 
 const char *

@@ -1,36 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The states of a node in a pair, named here because everything from the vault to the CLI reads them;
- * the rules between them are ha/fsm.
+ * The states of a node in a pair: one row says all that follows from a state. Whoever wants to know what holds in one reads
+ * its row; only the rules between the states (ha/fsm.h) and what the agent does in them name states.
  */
 #pragma once
 
-/* X(NAME, text, serves): p as primary, e in emergency, m only sessions that are not home yet, h whoever asks waits,
- * - nobody */
-#define STATE_LIST(X)                                                                              \
-	X(SINGLE, "single", 'p')       /* no pair: a node on its own */                            \
-	X(SYNCED, "synced", 'p')       /* primary, commits are on both disks */                    \
-	X(ALONE, "alone", 'p')	       /* primary, no secondary in step */                         \
-	X(HANDING, "handing", 'h')     /* primary, hands over to another node in order */          \
-	X(FENCED, "fenced", '-')       /* a former primary that met a higher term */               \
-	X(CLONING, "cloning", '-')     /* secondary, its database is not there yet */              \
-	X(STANDBY, "standby", '-')     /* secondary, the primary serves */                         \
-	X(EMERGENCY, "emergency", 'e') /* secondary, serves reads */                               \
-	X(MERGING, "merging", 'm')     /* secondary, the journal goes home */                      \
-	X(RESEED, "reseed",                                                                        \
-	  '-') /* secondary, it cannot stream any more: it is rewound or cloned anew */            \
-	X(PROMOTING, "promoting", 'e') /* secondary, becoming the primary */
+#include <stdbool.h>
+
+enum state_served {
+	SERVES_NOBODY,
+	SERVES_EVERYONE,  /* as the primary */
+	SERVES_EMERGENCY, /* reads, and what emergency access allows besides (H5) */
+	SERVES_UNMERGED,  /* sessions begun in emergency that are not merged yet, as there (H7) */
+	SERVES_LATER,	  /* whoever asks waits for the end of this state */
+};
+
+enum state_writes { WRITES_NOWHERE, WRITES_DATABASE, WRITES_JOURNAL };
+
+/* What holds of an outage when this state comes. */
+enum state_outage { OUTAGE_OVER, OUTAGE_BEGINS, OUTAGE_GOES_ON };
+
+/* X(NAME, name, who is served, where is written, /sys/health's status and mode, outage, reason):
+ * health says 200 only while the core serves; the reason (ha/status.h) is why ha status is not Alive. */
+/* clang-format off */
+#define STATE_LIST(X)                                                                           \
+	/* no pair: a node on its own */                                                        \
+	X(SINGLE,    "single",    EVERYONE,  DATABASE, 200, "primary",   OVER,    NONE)         \
+	/* primary, commits are on both disks */                                                \
+	X(SYNCED,    "synced",    EVERYONE,  DATABASE, 200, "primary",   OVER,    NONE)         \
+	/* primary, no secondary in step */                                                     \
+	X(ALONE,     "alone",     EVERYONE,  DATABASE, 200, "primary",   OVER,    PRIMARY_ALONE)\
+	/* primary, hands over to another node in order */                                      \
+	X(HANDING,   "handing",   LATER,     DATABASE, 503, "handing",   OVER,    AWAY)         \
+	/* a former primary that met a higher term */                                           \
+	X(FENCED,    "fenced",    NOBODY,    NOWHERE,  503, "fenced",    OVER,    FENCED)       \
+	/* secondary, its database is not there yet */                                          \
+	X(CLONING,   "cloning",   NOBODY,    JOURNAL,  503, "cloning",   OVER,    AWAY)         \
+	/* secondary, the primary serves */                                                     \
+	X(STANDBY,   "standby",   NOBODY,    JOURNAL,  429, "standby",   OVER,    NONE)         \
+	/* secondary, serves reads */                                                           \
+	X(EMERGENCY, "emergency", EMERGENCY, JOURNAL,  200, "emergency", BEGINS,  EMERGENCY)    \
+	/* secondary, the journal is merged into the primary's log */                           \
+	X(MERGING,   "merging",   UNMERGED,  JOURNAL,  429, "standby",   GOES_ON, MERGING)      \
+	/* secondary, it cannot stream any more: it is rewound or cloned anew */                \
+	X(RESEED,    "reseed",    NOBODY,    JOURNAL,  503, "reseed",    OVER,    RETURNING)    \
+	/* secondary, becoming the primary */                                                   \
+	X(PROMOTING, "promoting", EMERGENCY, JOURNAL,  200, "emergency", GOES_ON, AWAY)
+/* clang-format on */
 
 enum ha_state {
-#define X(name, text, serves) HA_##name,
+#define X(name, ...) HA_##name,
 	STATE_LIST(X)
 #undef X
 		HA_STATE_COUNT
+};
+
+struct state_row {
+	const char *name;
+	enum state_served serves;
+	enum state_writes writes;
+	int health_status;	 /* HTTP */
+	const char *health_mode; /* "primary", "emergency", "standby", or the state's name */
+	enum state_outage outage;
 };
 
 /* What is said of the pair as a whole (docs/ha.md, H9). */
 enum pair_status { PAIR_UNKNOWN, PAIR_NOT_CONFIGURED, PAIR_ALIVE, PAIR_FAILED, PAIR_STATUS_COUNT };
 
 const char *pair_status_name(enum pair_status s); /* "Alive"; NULL when unknown or out of range */
-const char *state_name(enum ha_state s);	  /* "emergency"; "unknown" out of range */
-char state_serves(enum ha_state s);
+/* Out of range: "unknown", which serves nobody, writes nowhere and ends an outage. */
+const struct state_row *state_row(enum ha_state s);
+const char *state_name(enum ha_state s);	 /* of its row */
+enum state_served state_serves(enum ha_state s); /* of its row */
+enum ha_state state_by_name(const char *name);	 /* HA_STATE_COUNT when there is none */

@@ -85,24 +85,16 @@ stream_reasons(const struct status_view *v, const struct status_node *n)
 static uint32_t
 state_reasons(const struct status_node *n)
 {
-	switch (n->state) {
-	case HA_EMERGENCY:
-		return 1u << STATUS_EMERGENCY;
-	case HA_MERGING:
-		return 1u << STATUS_MERGING;
-	case HA_FENCED:
-		return 1u << STATUS_FENCED;
-	case HA_CLONING:
-	case HA_PROMOTING:
-	case HA_HANDING:
-		return 1u << STATUS_AWAY;
-	case HA_RESEED:
-		return 1u << STATUS_RETURNING;
-	case HA_ALONE:
-		return 1u << STATUS_PRIMARY_ALONE;
-	default:
+	enum { STATUS_NONE = STATUS_REASON_COUNT };
+	static const uint8_t of_state[HA_STATE_COUNT] = {
+#define X(name, text, serves, writes, status, mode, outage, reason) [HA_##name] = STATUS_##reason,
+		STATE_LIST(X)
+#undef X
+	};
+
+	if (n->state >= HA_STATE_COUNT || of_state[n->state] == STATUS_NONE)
 		return 0;
-	}
+	return 1u << of_state[n->state];
 }
 
 static uint32_t

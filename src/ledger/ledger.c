@@ -225,32 +225,22 @@ chain(struct ledger *l, struct fiber *f, struct ledger_units *q, int64_t seq,
 
 /* ---- head and mode ---- */
 
-enum ledger_mode
+enum state_writes
 ledger_wanted_mode(const struct ledger *l)
 {
-	static const enum ledger_mode modes[HA_STATE_COUNT] = {
-		[HA_SINGLE] = LEDGER_MODE_DB,	      [HA_SYNCED] = LEDGER_MODE_DB,
-		[HA_ALONE] = LEDGER_MODE_DB,	      [HA_HANDING] = LEDGER_MODE_DB,
-		[HA_FENCED] = LEDGER_MODE_NONE,	      [HA_CLONING] = LEDGER_MODE_JOURNAL,
-		[HA_STANDBY] = LEDGER_MODE_JOURNAL,   [HA_EMERGENCY] = LEDGER_MODE_JOURNAL,
-		[HA_MERGING] = LEDGER_MODE_JOURNAL,   [HA_RESEED] = LEDGER_MODE_JOURNAL,
-		[HA_PROMOTING] = LEDGER_MODE_JOURNAL,
-	};
-	enum ha_state s = l->o.page ? page_quick(l->o.page).state : HA_SINGLE;
-
-	return (unsigned)s < HA_STATE_COUNT ? modes[s] : LEDGER_MODE_NONE;
+	return state_row(page_state(l->o.page))->writes;
 }
 
 bool
 ledger_journals(const struct ledger *l)
 {
-	return ledger_wanted_mode(l) == LEDGER_MODE_JOURNAL;
+	return ledger_wanted_mode(l) == WRITES_JOURNAL;
 }
 
 bool
 ledger_wrote_journal(const struct ledger *l)
 {
-	return l->mode == LEDGER_MODE_JOURNAL;
+	return l->mode == WRITES_JOURNAL;
 }
 
 uint64_t
@@ -374,10 +364,10 @@ as_unwritable(struct err *e)
 static int
 know_head(struct ledger *l, struct fiber *f, struct err *e)
 {
-	enum ledger_mode wanted = ledger_wanted_mode(l);
+	enum state_writes wanted = ledger_wanted_mode(l);
 	int rc;
 
-	if (wanted == LEDGER_MODE_NONE)
+	if (wanted == WRITES_NOWHERE)
 		return err_set(e, ERR_NOT_SERVING,
 			       "this node is fenced: nothing may be written here");
 	if (l->head_known && l->mode == wanted)
@@ -570,7 +560,7 @@ write_batch(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 	bool broke = false;
 	int rc;
 
-	if (l->mode == LEDGER_MODE_JOURNAL) {
+	if (l->mode == WRITES_JOURNAL) {
 		*ret = LEDGER_JOURNAL;
 		return ledger_journal_write(l, f, q, e);
 	}
@@ -612,7 +602,7 @@ is_foreign_head(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 {
 	struct err why = { 0 };
 
-	if (l->mode == LEDGER_MODE_JOURNAL || strcmp(e->sqlstate, "23505") != 0 ||
+	if (l->mode == WRITES_JOURNAL || strcmp(e->sqlstate, "23505") != 0 ||
 	    ask(l, f, q, &why) != FOREIGN_HEAD)
 		return false;
 	*e = why;
@@ -722,7 +712,7 @@ write_own(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 	struct ledger_steps none = { 0 };
 	int rc;
 
-	if (l->mode == LEDGER_MODE_JOURNAL) {
+	if (l->mode == WRITES_JOURNAL) {
 		assert(!with);
 		return ledger_journal_write(l, f, q, e);
 	}
@@ -864,7 +854,7 @@ bool
 ledger_is_sure(const struct ledger *l, uint64_t *ret_epoch)
 {
 	*ret_epoch = l->epoch;
-	return l->head_known && l->mode == LEDGER_MODE_DB && ledger_wanted_mode(l) == l->mode;
+	return l->head_known && l->mode == WRITES_DATABASE && ledger_wanted_mode(l) == l->mode;
 }
 
 bool

@@ -498,7 +498,7 @@ int
 ledger_learn_head(struct ledger *l, struct fiber *f, struct err *e)
 {
 	struct chain_head_file a;
-	int rc = l->mode == LEDGER_MODE_JOURNAL ? learn_journal(l, f, e) : learn_db(l, f, e);
+	int rc = l->mode == WRITES_JOURNAL ? learn_journal(l, f, e) : learn_db(l, f, e);
 
 	if (rc)
 		return rc;

@@ -23,8 +23,6 @@
 #define LEDGER_OUTAGE_MS 15000 /* how long a write waits for the database to come back */
 #define LEDGER_PROBE_MS 1000
 
-enum ledger_mode { LEDGER_MODE_NONE, LEDGER_MODE_DB, LEDGER_MODE_JOURNAL };
-
 struct ledger_unit {
 	struct ledger_unit *next;
 	struct fiber *f; /* who waits; NULL: the ledger's own, freed when done */
@@ -54,7 +52,7 @@ struct ledger_worker {
 struct ledger {
 	struct ledger_options o;
 	char *journal_path;
-	enum ledger_mode mode;
+	enum state_writes mode;
 	bool head_known;
 	int64_t head_seq, tail_seq;
 	uint8_t head_hash[KEYS_HASH_BYTES], tail_hash[KEYS_HASH_BYTES];
@@ -90,7 +88,7 @@ struct ledger_steps {
 
 /* ledger.c */
 void ledger_rewind(struct ledger *l);
-enum ledger_mode ledger_wanted_mode(const struct ledger *l);
+enum state_writes ledger_wanted_mode(const struct ledger *l);
 uint64_t ledger_page_both(
 	const struct ledger *l); /* generation + 1 while commits are on both disks, or 0 */
 /* The head is not known any more; what is ready goes back to the queue. */

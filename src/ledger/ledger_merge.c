@@ -105,8 +105,8 @@ static bool
 gate_enter_db(struct ledger *l, struct fiber *f)
 {
 	fiber_gate_enter(&l->commit_gate, f);
-	if (l->head_known && l->mode == LEDGER_MODE_DB && ledger_wanted_mode(l) == LEDGER_MODE_DB &&
-	    l->stats.writable && !l->stopping)
+	if (l->head_known && l->mode == WRITES_DATABASE &&
+	    ledger_wanted_mode(l) == WRITES_DATABASE && l->stats.writable && !l->stopping)
 		return true;
 	fiber_gate_leave(&l->commit_gate);
 	return false;
@@ -643,7 +643,7 @@ ledger_merge_inbox(struct ledger *l, struct fiber *f)
 	struct err e = { 0 };
 	int rc;
 
-	if (l->merging || l->stopping || !l->head_known || l->mode != LEDGER_MODE_DB ||
+	if (l->merging || l->stopping || !l->head_known || l->mode != WRITES_DATABASE ||
 	    !l->stats.writable)
 		return;
 	l->merging = true;

@@ -6,19 +6,13 @@
 
 /* ---- where changes are allowed ---- */
 
-static char
-serves(const struct vault *v)
-{
-	return state_serves(v->page ? page_quick(v->page).state : HA_SINGLE);
-}
-
 int
 emergency_check(struct call *c, const struct uuid *resource, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
 	/* The primary came back, or took over, under the request. */
-	if (serves(c->v) == '-')
+	if (vault_serves(c->v) == SERVES_NOBODY)
 		return err_set(e, ERR_NOT_SERVING, "the primary serves again");
 	bind_uuid(&b, resource);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_EMERGENCY_ALLOWED, &b, &r, e);

@@ -7,22 +7,16 @@
 #include "base/clock.h"
 #include "ledger/event_body.h"
 
-/* In these an outage goes on. */
-static const enum ha_state outage[] = { HA_EMERGENCY, HA_MERGING, HA_PROMOTING };
-
 static bool
-is_outage(const char *state)
+is_outage(enum ha_state s)
 {
-	for (size_t i = 0; i < ARRAY_LEN(outage); i++)
-		if (strcmp(state_name(outage[i]), state) == 0)
-			return true;
-	return false;
+	return state_row(s)->outage != OUTAGE_OVER;
 }
 
 void
 limit_on_state(struct vault *v, enum ha_state now)
 {
-	if (!is_outage(state_name(now)))
+	if (!is_outage(now))
 		v->unlocked = false;
 }
 
@@ -32,7 +26,7 @@ follow_state(struct vault *v, const struct event *ev, const char *field)
 {
 	auto_buf state = BUF_INIT;
 
-	if (event_body_get(ev->body, field, &state) || !is_outage(buf_str(&state)))
+	if (event_body_get(ev->body, field, &state) || !is_outage(state_by_name(buf_str(&state))))
 		v->unlocked = false;
 }
 
@@ -76,19 +70,13 @@ write_span(int64_t ms, char *ret, size_t room)
 		snprintf(ret, room, "%lld s", (long long)s);
 }
 
-static bool
-serves_emergency(const struct vault *v)
-{
-	return v->page && state_serves(page_quick(v->page).state) == 'e';
-}
-
 int
 limit_check(struct vault *v, struct err *e)
 {
 	int64_t limit = v->settings->max_emergency_age, at;
 	char known[CLOCK_ISO_LEN] = "an unknown time", span[32];
 
-	if (limit == 0 || v->unlocked || !serves_emergency(v))
+	if (limit == 0 || v->unlocked || vault_serves(v) != SERVES_EMERGENCY)
 		return 0;
 	at = as_of(v);
 	if (at && clock_now_us() - at <= limit * 1000)
@@ -106,7 +94,7 @@ limit_check(struct vault *v, struct err *e)
 static int
 check_unlock(const struct vault *v, struct err *e)
 {
-	if (!serves_emergency(v))
+	if (vault_serves(v) != SERVES_EMERGENCY)
 		return err_set(e, ERR_REFUSED,
 			       "this node is not in emergency: there is nothing to unlock; log in "
 			       "at the secondary that gives emergency access, and repeat");

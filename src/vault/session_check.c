@@ -19,13 +19,13 @@
 enum ha_state
 session_state(const struct vault *v)
 {
-	return v->page ? page_quick(v->page).state : HA_SINGLE;
+	return page_state(v->page);
 }
 
 bool
 session_is_primary(const struct vault *v)
 {
-	return state_serves(session_state(v)) == 'p';
+	return vault_serves(v) == SERVES_EVERYONE;
 }
 
 struct sessions *
@@ -410,7 +410,7 @@ cached(struct sessions *s, const uint8_t key[static SESSION_KEY_BYTES], int64_t 
 
 	if (!en)
 		return NULL;
-	if (is_over(en, limit) || (en->journal_only && session_state(s->v) == HA_MERGING &&
+	if (is_over(en, limit) || (en->journal_only && vault_serves(s->v) == SERVES_UNMERGED &&
 				   clock_mono_ms() - en->checked_mono_ms > MERGING_RECHECK_MS)) {
 		drop_at(s, at);
 		return NULL;

@@ -59,10 +59,10 @@ vault_append(struct call *c, enum event_kind kind, const struct uuid *object, co
 	return rc;
 }
 
-static bool
-is_primary(const struct vault *v)
+enum state_served
+vault_serves(const struct vault *v)
 {
-	return !v->page || state_serves(page_quick(v->page).state) == 'p';
+	return state_serves(page_state(v->page));
 }
 
 /* The first data key of a new vault: made in keyd, known to the log in wrapped form only. */
@@ -115,5 +115,5 @@ vault_load_keys(struct vault *v, struct fiber *f, struct err *e)
 		v->data_key = newest;
 		return 0;
 	}
-	return is_primary(v) ? create_first(v, f, e) : 0;
+	return vault_serves(v) == SERVES_EVERYONE ? create_first(v, f, e) : 0;
 }

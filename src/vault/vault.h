@@ -72,6 +72,7 @@ struct call {
 	bool logged; /* an event of this call is durable: its answer is not refused any more */
 };
 
+enum state_served vault_serves(const struct vault *v) NONNULL; /* in the state the node is in now */
 /* A reader connection, in turn. */
 struct db *vault_reader(struct vault *v) NONNULL;
 /* What the ledger calls for every durable event (ctx: the vault): caches listen here. */

@@ -593,8 +593,8 @@ walk_node(struct walk *w, const struct uuid *node, struct err *e)
 			       VERIFY_NODES_MAX);
 	memset(w->hash, 0, sizeof(w->hash));
 	rc = walk_table(w, e);
-	if (!rc && !w->n->broken && uuid_eq(node, &w->v->node) && w->v->page &&
-	    state_serves(page_quick(w->v->page).state) != 'p')
+	if (!rc && !w->n->broken && uuid_eq(node, &w->v->node) &&
+	    vault_serves(w->v) != SERVES_EVERYONE)
 		rc = walk_journal(w, e);
 	return rc;
 }

@@ -125,7 +125,7 @@ stop_with(struct vaultd *d, int exit_code)
 static enum ha_state
 state_now(const struct vaultd *d)
 {
-	return d->v.page ? page_quick(d->v.page).state : HA_SINGLE;
+	return page_state(d->v.page);
 }
 
 static void update_health(struct vaultd *d);
@@ -234,7 +234,7 @@ follow_state(struct fiber *f, void *arg)
 				log_err(LOG_LEVEL_ERROR, &e,
 					"sessions of the journal are lost to this node");
 			reload_journaled(d, f);
-			if (state_serves(state_now(d)) != '-')
+			if (state_serves(state_now(d)) != SERVES_NOBODY)
 				begin_load_keys(d);
 		}
 		read_reason(d, &to, reason, sizeof(reason));
@@ -248,7 +248,7 @@ follow_state(struct fiber *f, void *arg)
 static void
 note_emergency(struct vaultd *d, enum ha_state now)
 {
-	if (state_serves(now) != 'e')
+	if (state_serves(now) != SERVES_EMERGENCY)
 		atomic_store(&d->v.emergency_since_ms, 0);
 	else if (!atomic_load(&d->v.emergency_since_ms))
 		atomic_store(&d->v.emergency_since_ms, clock_mono_ms());
@@ -288,7 +288,7 @@ on_merge_timer(uv_timer_t *t)
 {
 	struct vaultd *d = t->data;
 
-	if (d->merging || d->stopping || state_serves(state_now(d)) != 'p')
+	if (d->merging || d->stopping || state_serves(state_now(d)) != SERVES_EVERYONE)
 		return;
 	d->merging = true;
 	if (!fiber_start(d->v.fibers, merge, d))
@@ -313,7 +313,7 @@ on_bin_timer(uv_timer_t *t)
 {
 	struct vaultd *d = t->data;
 
-	if (d->emptying || d->stopping || state_serves(state_now(d)) != 'p')
+	if (d->emptying || d->stopping || state_serves(state_now(d)) != SERVES_EVERYONE)
 		return;
 	d->emptying = true;
 	if (!fiber_start(d->v.fibers, empty_bin, d))
@@ -754,7 +754,7 @@ recall_unlock(struct vaultd *d, struct fiber *f)
 {
 	struct err ignored = { 0 };
 
-	if (state_serves(state_now(d)) == 'p')
+	if (state_serves(state_now(d)) == SERVES_EVERYONE)
 		return;
 	if (ledger_journal_each(d->v.ledger, f, on_journal_event, &d->v, &ignored))
 		d->v.unlocked = false;

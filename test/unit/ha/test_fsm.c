@@ -123,7 +123,7 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 	    o->term_higher_seen) /* F7 */
 		assert_int_equal(to, HA_FENCED);
 	/* A state that serves as a primary is never entered by a secondary, nor the other way round. */
-	if (to != from && state_serves(to) == 'p')
+	if (to != from && state_serves(to) == SERVES_EVERYONE)
 		assert_false(o->is_secondary);
 	if (to != from && (to == HA_STANDBY || to == HA_EMERGENCY || to == HA_MERGING))
 		assert_true(o->is_secondary);
