@@ -5,7 +5,7 @@
 #include "api/forward.h"
 #include "base/clock.h"
 #include "http/server.h"
-#include "vault/gather.h"
+#include "vault/retrieve_batch.h"
 #include "vault/lists.h"
 #include "vault/session.h"
 
@@ -48,7 +48,7 @@ metrics_write(const struct api_call *c, struct buf *out)
 	uint64_t requests, batches;
 	auto_arena arena = arena_new();
 	const struct page_view *v = call_view(c, arena);
-	const struct rowcache_stats k = gather_stats(a->v->gather);
+	const struct rowcache_stats k = retrieve_batch_stats(a->v->retrieve_batch);
 	const struct lists_stats q = lists_stats(a->v->lists);
 	ledger_stats(a->v->ledger, &l);
 	keys_stats(a->v->keys, &requests, &batches);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "base/secret.h"
 #include "vault/emergency.h"
-#include "vault/gather.h"
+#include "vault/retrieve_batch.h"
 #include "vault/journal_overlay.h"
 #include "vault/limit.h"
 #include "vault/lists.h"
@@ -282,8 +282,8 @@ take_row(struct call *c, const struct rows *r, int i, struct opened *ret)
 static int
 read_open(struct call *c, const struct uuid *id, int n, struct opened *ret, struct err *e)
 {
-	FREE_WITH(gathered_done) struct gathered x = { 0 };
-	int rc = gather_account(c->v->gather, c->f, id, &c->who.user, n, &x, e);
+	FREE_WITH(retrieve_batch_row_done) struct retrieve_batch_row x = { 0 };
+	int rc = retrieve_batch_account(c->v->retrieve_batch, c->f, id, &c->who.user, n, &x, e);
 	if (rc)
 		return rc;
 	int level = row_int(x.rows, x.row, OPEN_LEVEL);
@@ -349,7 +349,7 @@ open_fields(struct call *c, const struct uuid *id, const struct opened *x, struc
 	account_ad(&x->version, id, ad);
 	int rc = keys_open(c->v->keys, c->f, ad, sizeof(ad), x->sealed.data, x->sealed.len, ret, e);
 	if (rc == ERR_CRYPTO)
-		gather_doubt(c->v->gather, id);
+		retrieve_batch_doubt(c->v->retrieve_batch, id);
 	return rc;
 }
 

@@ -2,7 +2,7 @@
  *
  * Rows of STMT_ACCOUNT_OPEN that were lately read, so that the next retrieval of the same account by the same user asks the
  * database nothing. They are as the database has them: fields sealed. Kept by whole results, the oldest goes first. What
- * makes a row valid is its user's affair (vault/gather.h). Core thread of vaultd only.
+ * makes a row valid is its user's affair (vault/retrieve_batch.h). Core thread of vaultd only.
  */
 #pragma once
 

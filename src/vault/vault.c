@@ -4,7 +4,7 @@
 #include "base/jw.h"
 #include "base/log.h"
 #include "ledger/event_body.h"
-#include "vault/gather.h"
+#include "vault/retrieve_batch.h"
 #include "vault/journal_overlay.h"
 #include "vault/limit.h"
 #include "vault/session.h"
@@ -24,8 +24,8 @@ vault_on_durable(void *ctx, const struct event *ev)
 
 	if (v->sessions)
 		sessions_on_event(v->sessions, ev);
-	if (v->gather)
-		gather_on_event(v->gather, ev);
+	if (v->retrieve_batch)
+		retrieve_batch_on_event(v->retrieve_batch, ev);
 	limit_on_event(v, ev);
 	if (v->journal_overlay)
 		journal_overlay_on_event(v->journal_overlay, ev, ledger_wrote_journal(v->ledger));

@@ -17,10 +17,10 @@
 
 struct sessions;	/* vault/session.h: the cache and the emergency overlay */
 struct journal_overlay; /* vault/journal_overlay.h: versions that only the journal has */
-struct gather;		/* vault/gather.h: reads of retrievals, together or from the cache */
-struct lists;		/* vault/lists.h: connections and bounds of lists and searches */
-struct import_running;	/* vault/import.h: imports that are under way */
-struct record_locks;	/* vault/record_lock.h: one queue per record for check-then-change */
+struct retrieve_batch; /* vault/retrieve_batch.h: reads of retrievals, together or from the cache */
+struct lists;	       /* vault/lists.h: connections and bounds of lists and searches */
+struct import_running; /* vault/import.h: imports that are under way */
+struct record_locks;   /* vault/record_lock.h: one queue per record for check-then-change */
 
 /* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */
 struct vault_health {
@@ -41,7 +41,7 @@ struct vault {
 	struct journal_overlay *journal_overlay; /* may be NULL: none */
 	struct record_locks *record_locks;
 	struct import_running *imports;
-	struct gather *gather;
+	struct retrieve_batch *retrieve_batch;
 	struct lists *lists; /* NULL: what lists read, readers read */
 	struct uuid node;
 	uint32_t data_key; /* newest data key: what is sealed with */

@@ -38,7 +38,7 @@
 #include "pg/cluster.h"
 #include "vault/bin.h"
 #include "vault/record_lock.h"
-#include "vault/gather.h"
+#include "vault/retrieve_batch.h"
 #include "vault/journal_overlay.h"
 #include "vault/limit.h"
 #include "vault/lists.h"
@@ -773,7 +773,7 @@ begin(struct fiber *f, void *arg)
 		return;
 	rc = open_ledger(d, &e);
 	d->v.record_locks = record_locks_new();
-	d->v.gather = gather_new(&d->v);
+	d->v.retrieve_batch = retrieve_batch_new(&d->v);
 	d->v.sessions = sessions_new(&d->v);
 	d->v.journal_overlay = journal_overlay_new();
 	d->state_seq = d->followed_seq = page_quick(d->v.page).state_seq;

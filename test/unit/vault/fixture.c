@@ -19,7 +19,7 @@
 #include "crypto/keyring.h"
 #include "store/journal.h"
 #include "vault/record_lock.h"
-#include "vault/gather.h"
+#include "vault/retrieve_batch.h"
 #include "vault/journal_overlay.h"
 
 static void
@@ -170,7 +170,7 @@ fixture_open(struct fixture *x, const char *node)
 	o.ctx = x;
 	must(ledger_new(&o, &v->ledger, &e), &e);
 	v->record_locks = record_locks_new();
-	v->gather = gather_new(v);
+	v->retrieve_batch = retrieve_batch_new(v);
 	v->sessions = sessions_new(v);
 	v->journal_overlay = journal_overlay_new();
 	fixture_run(x, load_keys, NULL);
@@ -192,7 +192,7 @@ fixture_close(struct fixture *x)
 	sessions_free(v->sessions);
 	journal_overlay_free(v->journal_overlay);
 	record_locks_free(v->record_locks);
-	gather_free(v->gather);
+	retrieve_batch_free(v->retrieve_batch);
 	uv_run(&x->loop, UV_RUN_DEFAULT);
 	fiber_pool_free(v->fibers);
 	page_free(v->page);

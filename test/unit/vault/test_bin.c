@@ -14,7 +14,7 @@
 #include "fixture.h"
 #include "vault/account.h"
 #include "vault/bin.h"
-#include "vault/gather.h"
+#include "vault/retrieve_batch.h"
 #include "vault/resource.h"
 
 static struct fixture *x;
@@ -197,7 +197,7 @@ nothing_in_the_bin_is_read(void **state)
 	for (int which = THE_RESOURCE; which <= THE_ACCOUNT; which++) {
 		assert_int_equal(retrieve(0).rc, 0);
 		assert_int_equal(retrieve(0).rc, 0); /* from what is kept */
-		assert_true(gather_stats(x->v.gather).hits > 0);
+		assert_true(retrieve_batch_stats(x->v.retrieve_batch).hits > 0);
 		assert_int_equal(delete (which), 0);
 		assert_int_equal(retrieve(0).rc, ERR_NOT_FOUND);
 		assert_int_equal(retrieve(1).rc, ERR_NOT_FOUND);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * G1 and G2 of vault/gather.h. That a row was kept shows when the table is changed behind the log's back: then the row
+ * G1 and G2 of vault/retrieve_batch.h. That a row was kept shows when the table is changed behind the log's back: then the row
  * still says what was there before.
  */
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "fixture.h"
-#include "vault/gather.h"
+#include "vault/retrieve_batch.h"
 
 #define ACCOUNTS 2
 #define COLUMN_LEVEL 1
@@ -103,13 +103,13 @@ static void
 run_read(struct fixture *fx, struct fiber *f, void *arg)
 {
 	struct read *r = arg;
-	struct gathered g;
+	struct retrieve_batch_row g;
 	struct err e = { 0 };
-	int rc = gather_account(x->v.gather, f, r->account, r->as, r->n, &g, &e);
+	int rc = retrieve_batch_account(x->v.retrieve_batch, f, r->account, r->as, r->n, &g, &e);
 
 	r->value = rc ? GONE : row_int(g.rows, g.row, r->column);
 	assert_true(rc == 0 || rc == ERR_NOT_FOUND);
-	gathered_done(&g);
+	retrieve_batch_row_done(&g);
 	r->over = true;
 }
 
@@ -136,8 +136,9 @@ static void
 keep_as(int n)
 {
 	set_current(n);
-	gather_on_event(x->v.gather,
-			&(struct event){ .kind = EVENT_RESOURCE_CHANGED, .object = resource });
+	retrieve_batch_on_event(
+		x->v.retrieve_batch,
+		&(struct event){ .kind = EVENT_RESOURCE_CHANGED, .object = resource });
 	assert_int_equal(current_of(0), n);
 	assert_int_equal(current_of(1), n);
 	set_current(n + 1);
@@ -153,10 +154,10 @@ what_was_read_is_kept(void **state)
 	struct rowcache_stats before, after;
 
 	keep_as(3);
-	before = gather_stats(x->v.gather);
+	before = retrieve_batch_stats(x->v.retrieve_batch);
 	assert_int_equal(before.rows, ACCOUNTS);
 	assert_int_equal(current_of(0), 3);
-	after = gather_stats(x->v.gather);
+	after = retrieve_batch_stats(x->v.retrieve_batch);
 	assert_int_equal(after.hits, before.hits + 1);
 	assert_int_equal(after.misses, before.misses);
 }
@@ -180,7 +181,7 @@ each_change_is_followed(void **state)
 		for (size_t i = 0; i < ARRAY_LEN(leave); i++)
 			leaves |= kind == (int)leave[i];
 		keep_as(10);
-		gather_on_event(x->v.gather, &ev);
+		retrieve_batch_on_event(x->v.retrieve_batch, &ev);
 		assert_int_equal(current_of(0), leaves ? 10 : 11);
 		assert_int_equal(current_of(1), leaves || kind == EVENT_VERSION_ADDED ? 10 : 11);
 		kinds++;
@@ -222,7 +223,7 @@ run_crossing(struct fixture *fx, struct fiber *f, void *arg)
 		run_read(fx, f, r);
 	} else {
 		assert_false(r->over);
-		gather_on_event(x->v.gather, &r->meanwhile);
+		retrieve_batch_on_event(x->v.retrieve_batch, &r->meanwhile);
 	}
 }
 
@@ -234,11 +235,12 @@ kept_across(struct event meanwhile)
 			  .column = COLUMN_CURRENT,
 			  .meanwhile = meanwhile };
 
-	gather_on_event(x->v.gather, &(struct event){ .kind = EVENT_RESOURCE_CHANGED });
-	assert_int_equal(gather_stats(x->v.gather).rows, 0);
+	retrieve_batch_on_event(x->v.retrieve_batch,
+				&(struct event){ .kind = EVENT_RESOURCE_CHANGED });
+	assert_int_equal(retrieve_batch_stats(x->v.retrieve_batch).rows, 0);
 	fixture_run_many(x, run_crossing, &r, 2);
 	assert_true(r.over);
-	return gather_stats(x->v.gather).rows;
+	return retrieve_batch_stats(x->v.retrieve_batch).rows;
 }
 
 /* Read before the change, answered after it: right for who asked then, wrong for who asks next. */
@@ -262,7 +264,7 @@ a_secondary_keeps_nothing(void **state)
 	keep_as(5);
 	fixture_state(x, HA_STANDBY, false);
 	assert_int_equal(current_of(0), 6);
-	assert_int_equal(gather_stats(x->v.gather).rows, 0);
+	assert_int_equal(retrieve_batch_stats(x->v.retrieve_batch).rows, 0);
 	set_current(8);
 	assert_int_equal(current_of(0), 8);
 	fixture_state(x, HA_SINGLE, false);
@@ -290,11 +292,11 @@ nothing_is_kept_of_an_unsure_ledger(void **state)
 	fixture_open(x, FIXTURE_NODE_A);
 	assert_false(ledger_is_sure(x->v.ledger, &epoch));
 	assert_int_equal(current_of(0), 1);
-	assert_int_equal(gather_stats(x->v.gather).rows, 0);
+	assert_int_equal(retrieve_batch_stats(x->v.retrieve_batch).rows, 0);
 	log_event(EVENT_LOGOUT, &owner, "{}", &owner);
 	assert_true(ledger_is_sure(x->v.ledger, &epoch));
 	assert_int_equal(current_of(0), 1);
-	assert_int_equal(gather_stats(x->v.gather).rows, 1);
+	assert_int_equal(retrieve_batch_stats(x->v.retrieve_batch).rows, 1);
 }
 
 static void

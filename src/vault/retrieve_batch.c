@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vault/gather.h"
+#include "vault/retrieve_batch.h"
 
 #include <stdlib.h>
 #include "vault/vault.h"
@@ -22,7 +22,7 @@ struct era {
 	uint64_t state_seq, ledger_epoch;
 };
 
-struct gather {
+struct retrieve_batch {
 	struct vault *v;
 	struct waiter *first, *last;
 	bool led;	     /* somebody reads, or was called to */
@@ -36,7 +36,7 @@ struct gather {
 
 /* account: NULL for all. */
 static void
-forget(struct gather *g, const struct uuid *account)
+forget(struct retrieve_batch *g, const struct uuid *account)
 {
 	if (account)
 		rowcache_drop(g->cache, account);
@@ -49,7 +49,7 @@ forget(struct gather *g, const struct uuid *account)
 
 /* Whether rows may be kept now; what was kept under other conditions is forgotten. */
 static bool
-may_keep(struct gather *g)
+may_keep(struct retrieve_batch *g)
 {
 	struct vault *v = g->v;
 	struct era now = { .state_seq = v->page ? page_quick(v->page).state_seq : 0 };
@@ -62,7 +62,7 @@ may_keep(struct gather *g)
 }
 
 static void
-keep(struct gather *g, struct rowcache_batch *b, struct waiter **w, size_t n)
+keep(struct retrieve_batch *g, struct rowcache_batch *b, struct waiter **w, size_t n)
 {
 	struct rowcache_key keys[ROWCACHE_BATCH_MAX];
 	size_t k = 0;
@@ -94,20 +94,20 @@ leaves_rows(enum event_kind kind)
 }
 
 void
-gather_on_event(struct gather *g, const struct event *ev)
+retrieve_batch_on_event(struct retrieve_batch *g, const struct event *ev)
 {
 	if (!leaves_rows(ev->kind))
 		forget(g, ev->kind == EVENT_VERSION_ADDED ? &ev->object : NULL);
 }
 
 void
-gather_doubt(struct gather *g, const struct uuid *account)
+retrieve_batch_doubt(struct retrieve_batch *g, const struct uuid *account)
 {
 	forget(g, account);
 }
 
 struct rowcache_stats
-gather_stats(const struct gather *g)
+retrieve_batch_stats(const struct retrieve_batch *g)
 {
 	return rowcache_stats(g->cache);
 }
@@ -116,7 +116,7 @@ gather_stats(const struct gather *g)
 
 /* Takes the first of the queue, as many as one statement may have; the rest stays. */
 static size_t
-take_some(struct gather *g, struct waiter *ret[static ROWCACHE_BATCH_MAX])
+take_some(struct retrieve_batch *g, struct waiter *ret[static ROWCACHE_BATCH_MAX])
 {
 	size_t n = 0;
 
@@ -172,7 +172,7 @@ answer(struct waiter *x, const struct fiber *f, struct rowcache_batch *batch, in
 
 /* One statement for all of them. NULL when it failed. */
 static struct rowcache_batch *
-ask(struct gather *g, struct fiber *f, struct waiter **w, size_t n, struct err *e)
+ask(struct retrieve_batch *g, struct fiber *f, struct waiter **w, size_t n, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	struct rows *rows = NULL;
@@ -191,7 +191,7 @@ ask(struct gather *g, struct fiber *f, struct waiter **w, size_t n, struct err *
 }
 
 static void
-read_those(struct gather *g, struct fiber *f, struct waiter **w, size_t n)
+read_those(struct retrieve_batch *g, struct fiber *f, struct waiter **w, size_t n)
 {
 	struct err e = { 0 };
 	struct rowcache_batch *batch = ask(g, f, w, n, &e);
@@ -207,7 +207,7 @@ read_those(struct gather *g, struct fiber *f, struct waiter **w, size_t n)
 }
 
 static void
-read_some(struct gather *g, struct fiber *f)
+read_some(struct retrieve_batch *g, struct fiber *f)
 {
 	struct waiter *w[ROWCACHE_BATCH_MAX];
 	size_t n = take_some(g, w);
@@ -217,7 +217,7 @@ read_some(struct gather *g, struct fiber *f)
 
 /* One reading, in the fiber of the first who waits; then the first of those who came meanwhile leads. */
 static void
-lead(struct gather *g, struct fiber *f)
+lead(struct retrieve_batch *g, struct fiber *f)
 {
 	read_some(g, f);
 	g->led = g->first != NULL;
@@ -227,10 +227,10 @@ lead(struct gather *g, struct fiber *f)
 	fiber_wake(g->first->f);
 }
 
-struct gather *
-gather_new(struct vault *v)
+struct retrieve_batch *
+retrieve_batch_new(struct vault *v)
 {
-	struct gather *g = calloc(1, sizeof(*g));
+	struct retrieve_batch *g = calloc(1, sizeof(*g));
 
 	if (!g)
 		abort();
@@ -240,7 +240,7 @@ gather_new(struct vault *v)
 }
 
 void
-gather_free(struct gather *g)
+retrieve_batch_free(struct retrieve_batch *g)
 {
 	if (g)
 		rowcache_free(g->cache);
@@ -248,7 +248,7 @@ gather_free(struct gather *g)
 }
 
 static void
-enqueue(struct gather *g, struct waiter *w)
+enqueue(struct retrieve_batch *g, struct waiter *w)
 {
 	if (g->first)
 		g->last->next = w;
@@ -258,14 +258,16 @@ enqueue(struct gather *g, struct waiter *w)
 }
 
 static void
-fill(struct gathered *ret, struct rowcache_batch *b, int row)
+fill(struct retrieve_batch_row *ret, struct rowcache_batch *b, int row)
 {
-	*ret = (struct gathered){ .batch = b, .rows = rowcache_batch_rows(b), .row = row };
+	*ret = (struct retrieve_batch_row){ .batch = b,
+					    .rows = rowcache_batch_rows(b),
+					    .row = row };
 }
 
 /* Waits its turn, and leads when it comes. */
 static void
-wait_for(struct gather *g, struct waiter *w)
+wait_for(struct retrieve_batch *g, struct waiter *w)
 {
 	enqueue(g, w);
 	w->leads = !g->led;
@@ -279,12 +281,13 @@ wait_for(struct gather *g, struct waiter *w)
 }
 
 int
-gather_account(struct gather *g, struct fiber *f, const struct uuid *id,
-	       const struct uuid *principal, int n, struct gathered *ret, struct err *e)
+retrieve_batch_account(struct retrieve_batch *g, struct fiber *f, const struct uuid *id,
+		       const struct uuid *principal, int n, struct retrieve_batch_row *ret,
+		       struct err *e)
 {
 	struct waiter w = { .f = f, .id = id, .principal = principal, .n = n, .row = -1, .e = e };
 
-	*ret = (struct gathered){ 0 };
+	*ret = (struct retrieve_batch_row){ 0 };
 	if (n == 0 && may_keep(g))
 		w.batch = rowcache_find(g->cache, id, principal, &w.row);
 	if (!w.batch)
@@ -300,8 +303,8 @@ gather_account(struct gather *g, struct fiber *f, const struct uuid *id,
 }
 
 void
-gathered_done(struct gathered *x)
+retrieve_batch_row_done(struct retrieve_batch_row *x)
 {
 	rowcache_batch_release(x->batch);
-	*x = (struct gathered){ 0 };
+	*x = (struct retrieve_batch_row){ 0 };
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one read of a retrieval, gathered: while a statement is with PostgreSQL those who come ask together in the next one.
+ * Batches the reads behind retrievals: requests that arrive while a statement is in flight share the next one.
  * PostgreSQL's work of beginning a statement and the switches between processes are then paid once for all of them, as
  * group commit does for writes.
  *
@@ -20,29 +20,29 @@
 #include "store/db.h"
 #include "vault/rowcache.h"
 
-struct gather;
+struct retrieve_batch;
 struct vault;
 
 /* A row of a result that several share. */
-struct gathered {
+struct retrieve_batch_row {
 	struct rowcache_batch *batch;
 	const struct rows *rows;
 	int row;
 };
 
-struct gather *gather_new(struct vault *v) NONNULL MUST_USE;
-void gather_free(struct gather *g); /* nobody waits any more; takes NULL */
+struct retrieve_batch *retrieve_batch_new(struct vault *v) NONNULL MUST_USE;
+void retrieve_batch_free(struct retrieve_batch *g); /* nobody waits any more; takes NULL */
 
 /* What the account `id` is to `principal`, and its version n (0: the current one); the columns are those of
  * STMT_ACCOUNT_OPEN. ERR_NOT_FOUND when there is no such account; else what db_exec gives. Give it back with
- * gathered_done. */
-int gather_account(struct gather *g, struct fiber *f, const struct uuid *id,
-		   const struct uuid *principal, int n, struct gathered *ret,
-		   struct err *e) NONNULL MUST_USE;
-void gathered_done(struct gathered *x); /* one that was never filled too */
+ * retrieve_batch_row_done. */
+int retrieve_batch_account(struct retrieve_batch *g, struct fiber *f, const struct uuid *id,
+			   const struct uuid *principal, int n, struct retrieve_batch_row *ret,
+			   struct err *e) NONNULL MUST_USE;
+void retrieve_batch_row_done(struct retrieve_batch_row *x); /* one that was never filled too */
 
 /* What is kept of an account, for whoever: not good, ask the database again. */
-void gather_doubt(struct gather *g, const struct uuid *account) NONNULL;
+void retrieve_batch_doubt(struct retrieve_batch *g, const struct uuid *account) NONNULL;
 /* Of the ledger's on_durable (G1). */
-void gather_on_event(struct gather *g, const struct event *ev) NONNULL;
-struct rowcache_stats gather_stats(const struct gather *g) NONNULL;
+void retrieve_batch_on_event(struct retrieve_batch *g, const struct event *ev) NONNULL;
+struct rowcache_stats retrieve_batch_stats(const struct retrieve_batch *g) NONNULL;
