@@ -389,7 +389,7 @@ write_accepted(struct jw *out, const struct verify_result *v)
 {
 	jw_array(out, "accepted");
 	for (unsigned i = 0; i < v->naccepted; i++) {
-		const struct accepted_break *b = &v->accepted[i];
+		const struct audit_break *b = &v->accepted[i];
 
 		jw_object(out, NULL);
 		jw_uuid(out, "node", &b->node);
@@ -429,7 +429,7 @@ audit_verify(struct call *c, const char *chain_head_path, struct jw *out, struct
 /* ---- acceptance ---- */
 
 static void
-write_break(struct jw *w, const struct accepted_break *b)
+write_break(struct jw *w, const struct audit_break *b)
 {
 	jw_object(w, NULL);
 	jw_uuid(w, "node", &b->node);

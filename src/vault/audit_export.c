@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "crypto/auditfile.h"
 #include "ledger/event_body.h"
-#include "vault/accepted.h"
+#include "vault/audit_break.h"
 #include "vault/lists.h"
 
 #define PART_ROWS 200
@@ -23,7 +23,7 @@
 
 /* An accepted break: the file goes on behind event `last` instead of `after`. */
 struct jump {
-	const struct accepted_break *b;
+	const struct audit_break *b;
 	int64_t after, upto, last;
 	uint8_t after_hash[KEYS_HASH_BYTES], last_hash[KEYS_HASH_BYTES];
 };
@@ -37,7 +37,7 @@ struct part {
 	struct rows *rows;
 	struct event ev[PART_ROWS];
 	size_t n;
-	struct accepted_break *known;
+	struct audit_break *known;
 	size_t nknown;
 	struct jump jumps[JUMPS_MAX];
 	size_t njumps;
@@ -92,9 +92,9 @@ head_of(struct call *c, const struct uuid *node, struct auditfile_event *ret, st
 
 /* Whether this break was accepted, by an event that is proven. */
 static int
-is_accepted(struct call *c, struct accepted_break *b, bool *ret, struct err *e)
+is_accepted(struct call *c, struct audit_break *b, bool *ret, struct err *e)
 {
-	int rc = b->proven ? 0 : accepted_prove(c->v, c->f, b, e);
+	int rc = b->proven ? 0 : audit_break_prove(c->v, c->f, b, e);
 
 	*ret = b->proven;
 	return rc;
@@ -111,12 +111,12 @@ take_hash(const char *hex, uint8_t ret[static KEYS_HASH_BYTES])
 
 /* A chain whose end is lost ends where it will go on. */
 static int
-follow_head(struct call *c, struct accepted_break *known, size_t n, struct auditfile_event *head,
+follow_head(struct call *c, struct audit_break *known, size_t n, struct auditfile_event *head,
 	    struct err *e)
 {
 	for (;;) {
-		const struct accepted_break *k =
-			accepted_end(known, n, &head->node, head->seq + 1, 0);
+		const struct audit_break *k =
+			audit_break_end(known, n, &head->node, head->seq + 1, 0);
 		bool good = false;
 		int rc = k ? is_accepted(c, &known[k - known], &good, e) : 0;
 
@@ -131,12 +131,12 @@ read_heads(struct call *c, struct auditfile_event *heads, unsigned *ret_n, struc
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
-	struct accepted_break *known = NULL;
+	struct audit_break *known = NULL;
 	struct uuid node;
 	size_t nknown = 0;
 	int rc = lists_ask(c, STMT_EVENT_NODES, &b, &r, e);
 	if (!rc)
-		rc = accepted_read(c->v, c->f, &known, &nknown, e);
+		rc = audit_break_read(c->v, c->f, &known, &nknown, e);
 	if (!rc && rows_count(r) > AUDITFILE_NODES_MAX)
 		rc = err_set(e, ERR_TOO_LARGE, "the log is of more than %d nodes",
 			     AUDITFILE_NODES_MAX);
@@ -237,7 +237,7 @@ read_lost_hash(struct part *p, struct err *e)
 	int rc = 0;
 
 	for (size_t i = 0; i < p->nknown && !rc && !good; i++) {
-		struct accepted_break *b = &p->known[i];
+		struct audit_break *b = &p->known[i];
 
 		if (uuid_eq(&b->node, &p->node) && b->upto == p->from &&
 		    take_hash(b->hash, p->from_hash))
@@ -288,7 +288,7 @@ next_break(const struct part *p, int64_t after)
 	int64_t seq = INT64_MAX;
 
 	for (size_t i = 0; i < p->nknown; i++) {
-		const struct accepted_break *b = &p->known[i];
+		const struct audit_break *b = &p->known[i];
 
 		if (uuid_eq(&b->node, &p->node) && b->seq > after && b->seq < seq)
 			seq = b->seq;
@@ -304,10 +304,10 @@ encode_part(struct part *p, int64_t upto, struct buf *bytes, size_t *end, struct
 	int n = rows_count(p->rows);
 	for (int i = 0; i < n && bytes->len < PART_BYTES; i++) {
 		struct event *ev = &p->ev[i];
-		accepted_row(p->rows, i, &p->node, ev);
+		audit_break_row(p->rows, i, &p->node, ev);
 		if (ev->seq > upto || (i && ev->seq >= stop))
 			break;
-		if (ev->seq != p->from + i + 1 || !accepted_encodable(ev))
+		if (ev->seq != p->from + i + 1 || !audit_break_encodable(ev))
 			return not_fitting(p, p->from + i + 1, e);
 		event_encode(ev, bytes);
 		end[i] = bytes->len;
@@ -347,7 +347,7 @@ check_part(struct part *p, int64_t upto, struct err *e)
 
 /* Whether the next row is the one with which the chain was accepted to go on. */
 static int
-fits_resume(struct part *p, const struct accepted_break *b, bool *ret, struct err *e)
+fits_resume(struct part *p, const struct audit_break *b, bool *ret, struct err *e)
 {
 	uint8_t digest[KEYS_HASH_BYTES];
 	char hex[HEX(KEYS_HASH_BYTES)];
@@ -356,14 +356,14 @@ fits_resume(struct part *p, const struct accepted_break *b, bool *ret, struct er
 	size_t len;
 	int rc;
 
-	accepted_row(p->rows, 0, &p->node, &ev);
+	audit_break_row(p->rows, 0, &p->node, &ev);
 	hash = row_bytea(p->rows, 0, 7, &len);
-	if (ev.seq != b->resume || len != KEYS_HASH_BYTES || !accepted_encodable(&ev))
+	if (ev.seq != b->resume || len != KEYS_HASH_BYTES || !audit_break_encodable(&ev))
 		return 0;
 	sodium_bin2hex(hex, sizeof(hex), hash, len);
 	if (strcmp(hex, b->hash) != 0)
 		return 0;
-	rc = accepted_digest(p->c->v, p->c->f, &ev, digest, e);
+	rc = audit_break_digest(p->c->v, p->c->f, &ev, digest, e);
 	sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest));
 	*ret = !rc && strcmp(hex, b->digest) == 0;
 	return rc;
@@ -371,7 +371,7 @@ fits_resume(struct part *p, const struct accepted_break *b, bool *ret, struct er
 
 /* Up to where an earlier export may have other events than this one. */
 static int64_t
-lost_upto(const struct part *p, const struct accepted_break *b)
+lost_upto(const struct part *p, const struct audit_break *b)
 {
 	auto_buf at = BUF_INIT;
 	int64_t upto = b->seq;
@@ -379,7 +379,7 @@ lost_upto(const struct part *p, const struct accepted_break *b)
 
 	if (b->resume || b->upto)
 		return b->resume ? b->resume : b->upto;
-	accepted_row(p->rows, 0, &p->node, &ev);
+	audit_break_row(p->rows, 0, &p->node, &ev);
 	if (ev.kind == EVENT_LOG_CUT && event_body_get(ev.body, "remembered", &at) == 0)
 		upto = strtoll(buf_str(&at), NULL, 10);
 	return upto > b->seq ? upto : b->seq;
@@ -387,7 +387,7 @@ lost_upto(const struct part *p, const struct accepted_break *b)
 
 /* Whether the break is the one that is here, and where the file goes on behind it. */
 static int
-try_jump(struct part *p, struct accepted_break *b, struct jump *j, bool *ret, struct err *e)
+try_jump(struct part *p, struct audit_break *b, struct jump *j, bool *ret, struct err *e)
 {
 	int64_t next = rows_count(p->rows) ? row_bigint(p->rows, 0, 0) : 0;
 	int rc = 0;
@@ -412,10 +412,10 @@ try_jump(struct part *p, struct accepted_break *b, struct jump *j, bool *ret, st
 }
 
 static bool
-is_jumped(const struct part *p, const struct accepted_break *b)
+is_jumped(const struct part *p, const struct audit_break *b)
 {
 	for (size_t i = 0; i < p->njumps; i++)
-		if (accepted_same(p->jumps[i].b, b))
+		if (audit_break_same(p->jumps[i].b, b))
 			return true;
 	return false;
 }
@@ -425,7 +425,7 @@ static int
 jump_breaks(struct part *p, struct err *e)
 {
 	for (size_t i = 0; i < p->nknown && p->njumps < JUMPS_MAX; i++) {
-		struct accepted_break *b = &p->known[i];
+		struct audit_break *b = &p->known[i];
 		struct jump *j = &p->jumps[p->njumps];
 		bool here = false;
 		int rc = 0;
@@ -546,7 +546,7 @@ read_part(struct part *p, int64_t upto, struct err *e)
 	bind_uuid(&b, &p->node);
 	bind_bigint(&b, p->from);
 	bind_int(&b, PART_ROWS);
-	int rc = accepted_read(p->c->v, p->c->f, &p->known, &p->nknown, e);
+	int rc = audit_break_read(p->c->v, p->c->f, &p->known, &p->nknown, e);
 	if (!rc)
 		rc = read_from_hash(p, e);
 	if (!rc)

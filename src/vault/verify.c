@@ -47,8 +47,8 @@ struct walk {
 	size_t nmarks;
 	struct gap gaps[MARKS_MAX];
 	size_t ngaps;
-	bool collect;		      /* every break is taken for accepted */
-	struct accepted_break *known; /* accepted by events of the log */
+	bool collect;		   /* every break is taken for accepted */
+	struct audit_break *known; /* accepted by events of the log */
 	size_t nknown;
 	bool resumed; /* a break was passed: the rows are read anew from there */
 };
@@ -94,16 +94,16 @@ in_gap(const struct walk *w, const struct mark *m)
 
 /* Whether the break is an accepted one, or is to be; then it is kept in the result. */
 static bool
-pass(struct walk *w, const struct accepted_break *b)
+pass(struct walk *w, const struct audit_break *b)
 {
-	const struct accepted_break *k = NULL;
+	const struct audit_break *k = NULL;
 
 	for (unsigned i = 0; i < w->r->naccepted; i++) {
-		if (accepted_same(&w->r->accepted[i], b))
+		if (audit_break_same(&w->r->accepted[i], b))
 			return true;
 	}
 	for (size_t i = 0; i < w->nknown && !k; i++) {
-		if (accepted_same(&w->known[i], b))
+		if (audit_break_same(&w->known[i], b))
 			k = &w->known[i];
 	}
 	if ((!k && !w->collect) || w->r->naccepted == VERIFY_BREAKS_MAX)
@@ -118,8 +118,8 @@ pass(struct walk *w, const struct accepted_break *b)
 static bool
 pass_end(struct walk *w, int64_t next)
 {
-	const struct accepted_break *k =
-		accepted_end(w->known, w->nknown, &w->n->node, w->n->last_seq + 1, next);
+	const struct audit_break *k =
+		audit_break_end(w->known, w->nknown, &w->n->node, w->n->last_seq + 1, next);
 	uint8_t hash[KEYS_HASH_BYTES];
 	size_t n;
 
@@ -135,7 +135,7 @@ pass_end(struct walk *w, int64_t next)
 static void
 broken_here(struct walk *w, int64_t seq, const char *why)
 {
-	struct accepted_break b = { .node = w->n->node, .seq = seq };
+	struct audit_break b = { .node = w->n->node, .seq = seq };
 
 	text_copy(b.why, sizeof(b.why), why);
 	if (!pass(w, &b))
@@ -145,7 +145,7 @@ broken_here(struct walk *w, int64_t seq, const char *why)
 static void
 broken_mark(struct walk *w, int64_t seq, const struct mark *m, const char *what)
 {
-	struct accepted_break b = { .node = w->n->node, .seq = seq };
+	struct audit_break b = { .node = w->n->node, .seq = seq };
 
 	sodium_bin2hex(b.hash, sizeof(b.hash), m->hash, sizeof(m->hash));
 	snprintf(b.why, sizeof(b.why), "%s (event %lld) %s", m->who, (long long)m->seq, what);
@@ -167,18 +167,18 @@ static int
 resume_at(struct walk *w, const struct rows *rows, int i, int64_t seq, const char *why,
 	  struct err *e)
 {
-	struct accepted_break b = { .node = w->n->node, .seq = seq };
+	struct audit_break b = { .node = w->n->node, .seq = seq };
 	uint8_t digest[KEYS_HASH_BYTES];
 	struct event ev;
 	const void *hash;
 	size_t len;
 	int rc;
 
-	accepted_row(rows, i, &w->n->node, &ev);
+	audit_break_row(rows, i, &w->n->node, &ev);
 	hash = row_bytea(rows, i, 7, &len);
-	if (!accepted_encodable(&ev) || len != KEYS_HASH_BYTES)
+	if (!audit_break_encodable(&ev) || len != KEYS_HASH_BYTES)
 		return 0;
-	rc = accepted_digest(w->v, w->f, &ev, digest, e);
+	rc = audit_break_digest(w->v, w->f, &ev, digest, e);
 	if (rc)
 		return rc;
 	b.resume = ev.seq;
@@ -196,7 +196,7 @@ resume_at(struct walk *w, const struct rows *rows, int i, int64_t seq, const cha
 }
 
 static bool
-is_proven(const struct walk *w, const struct accepted_break *b)
+is_proven(const struct walk *w, const struct audit_break *b)
 {
 	for (size_t i = 0; i < w->nknown; i++) {
 		if (uuid_eq(&w->known[i].node_by, &b->node_by) && w->known[i].seq_by == b->seq_by)
@@ -210,7 +210,7 @@ static void
 check_accepted(struct walk *w)
 {
 	for (unsigned i = 0; i < w->r->naccepted; i++) {
-		const struct accepted_break *b = &w->r->accepted[i];
+		const struct audit_break *b = &w->r->accepted[i];
 
 		if (!b->seq_by || is_proven(w, b))
 			continue;
@@ -309,11 +309,11 @@ encode_rows(struct walk *w, const struct rows *rows, struct event *ev, size_t *e
 	for (size_t i = 0; i < n; i++) {
 		int64_t want = w->n->last_seq + (int64_t)i + 1;
 
-		accepted_row(rows, (int)i, &w->n->node, &ev[i]);
+		audit_break_row(rows, (int)i, &w->n->node, &ev[i]);
 		if (ev[i].seq != want)
 			buf_addf(why, "the event is missing: the next one is %lld",
 				 (long long)ev[i].seq);
-		else if (!accepted_encodable(&ev[i]))
+		else if (!audit_break_encodable(&ev[i]))
 			buf_adds(why, "the event was changed: no event is so long");
 		if (why->len)
 			return i;
@@ -520,10 +520,10 @@ check_own_end(struct walk *w)
 }
 
 static bool
-is_known(const struct walk *w, const struct accepted_break *b)
+is_known(const struct walk *w, const struct audit_break *b)
 {
 	for (size_t i = 0; i < w->nknown; i++) {
-		if (accepted_same(&w->known[i], b))
+		if (audit_break_same(&w->known[i], b))
 			return true;
 	}
 	return false;
@@ -533,7 +533,7 @@ is_known(const struct walk *w, const struct accepted_break *b)
 static void
 broken_end(struct walk *w, const struct mark *m)
 {
-	struct accepted_break b = { .node = m->node, .seq = m->seq };
+	struct audit_break b = { .node = m->node, .seq = m->seq };
 
 	sodium_bin2hex(b.hash, sizeof(b.hash), m->hash, sizeof(m->hash));
 	snprintf(b.why, sizeof(b.why),
@@ -638,7 +638,7 @@ verify(struct vault *v, struct fiber *f, const char *chain_head_path, bool colle
 	w->r = ret;
 	w->collect = collect;
 	read_marks(w, chain_head_path);
-	rc = accepted_read(v, f, &w->known, &w->nknown, e);
+	rc = audit_break_read(v, f, &w->known, &w->nknown, e);
 	if (!rc)
 		rc = walk_all(w, e);
 	if (!rc)

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "vault/accepted.h"
+#include "vault/audit_break.h"
 
 #define VERIFY_NODES_MAX 64
 #define VERIFY_BREAKS_MAX 64
@@ -26,7 +26,7 @@ struct verify_result {
 	unsigned nnodes;
 	struct verify_node nodes[VERIFY_NODES_MAX];
 	unsigned naccepted; /* breaks that were met */
-	struct accepted_break accepted[VERIFY_BREAKS_MAX];
+	struct audit_break accepted[VERIFY_BREAKS_MAX];
 };
 
 /* chain_head_path: of this node, or NULL. 0 when the log could be read to its end or to the breaks –

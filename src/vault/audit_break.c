@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vault/accepted.h"
+#include "vault/audit_break.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "vault/lists.h"
 
 void
-accepted_row(const struct rows *rows, int i, const struct uuid *node, struct event *ret)
+audit_break_row(const struct rows *rows, int i, const struct uuid *node, struct event *ret)
 {
 	*ret = (struct event){ .node = *node };
 	ret->seq = row_bigint(rows, i, 0);
@@ -20,19 +20,19 @@ accepted_row(const struct rows *rows, int i, const struct uuid *node, struct eve
 }
 
 bool
-accepted_encodable(const struct event *ev)
+audit_break_encodable(const struct event *ev)
 {
 	return strlen(ev->address) <= EVENT_ADDRESS_MAX && strlen(ev->body) <= EVENT_BODY_MAX &&
 	       (unsigned)ev->kind <= UINT16_MAX;
 }
 
 int
-accepted_read(struct vault *v, struct fiber *f, struct accepted_break **ret, size_t *ret_n,
-	      struct err *e)
+audit_break_read(struct vault *v, struct fiber *f, struct audit_break **ret, size_t *ret_n,
+		 struct err *e)
 {
 	auto_binds none = BINDS_INIT;
 	auto_rows rows = NULL;
-	struct accepted_break *all;
+	struct audit_break *all;
 	int rc = lists_exec(v, f, NULL, STMT_ACCEPTED_BREAKS, &none, &rows, e);
 
 	if (rc)
@@ -41,7 +41,7 @@ accepted_read(struct vault *v, struct fiber *f, struct accepted_break **ret, siz
 	if (!all)
 		abort();
 	for (int i = 0; i < rows_count(rows); i++) {
-		struct accepted_break *b = &all[i];
+		struct audit_break *b = &all[i];
 
 		row_uuid(rows, i, 0, &b->node);
 		b->seq = row_bigint(rows, i, 1);
@@ -61,21 +61,21 @@ accepted_read(struct vault *v, struct fiber *f, struct accepted_break **ret, siz
 }
 
 bool
-accepted_same(const struct accepted_break *x, const struct accepted_break *y)
+audit_break_same(const struct audit_break *x, const struct audit_break *y)
 {
 	return uuid_eq(&x->node, &y->node) && x->seq == y->seq && x->resume == y->resume &&
 	       x->upto == y->upto && strcmp(x->hash, y->hash) == 0 &&
 	       strcmp(x->digest, y->digest) == 0;
 }
 
-const struct accepted_break *
-accepted_end(const struct accepted_break *all, size_t n, const struct uuid *node, int64_t seq,
-	     int64_t next)
+const struct audit_break *
+audit_break_end(const struct audit_break *all, size_t n, const struct uuid *node, int64_t seq,
+		int64_t next)
 {
-	const struct accepted_break *found = NULL;
+	const struct audit_break *found = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct accepted_break *b = &all[i];
+		const struct audit_break *b = &all[i];
 
 		if (!uuid_eq(&b->node, node) || b->seq != seq || b->upto < seq ||
 		    strlen(b->hash) != sizeof(b->hash) - 1 || (next && b->upto != next - 1))
@@ -87,8 +87,8 @@ accepted_end(const struct accepted_break *all, size_t n, const struct uuid *node
 }
 
 int
-accepted_digest(struct vault *v, struct fiber *f, const struct event *ev,
-		uint8_t ret[static KEYS_HASH_BYTES], struct err *e)
+audit_break_digest(struct vault *v, struct fiber *f, const struct event *ev,
+		   uint8_t ret[static KEYS_HASH_BYTES], struct err *e)
 {
 	static const uint8_t start[KEYS_HASH_BYTES];
 	uint8_t digest[1][KEYS_HASH_BYTES];
@@ -96,7 +96,7 @@ accepted_digest(struct vault *v, struct fiber *f, const struct event *ev,
 	struct iovec item;
 	int rc;
 
-	if (!accepted_encodable(ev))
+	if (!audit_break_encodable(ev))
 		return err_set(e, ERR_CHAIN_BROKEN, "no event is so long");
 	event_encode(ev, &bytes);
 	item = (struct iovec){ bytes.data, bytes.len };
@@ -120,7 +120,7 @@ hash_at(const struct rows *rows, int i, int64_t seq)
 }
 
 int
-accepted_prove(struct vault *v, struct fiber *f, struct accepted_break *b, struct err *e)
+audit_break_prove(struct vault *v, struct fiber *f, struct audit_break *b, struct err *e)
 {
 	auto_binds binds = BINDS_INIT;
 	auto_rows rows = NULL;
@@ -142,8 +142,8 @@ accepted_prove(struct vault *v, struct fiber *f, struct accepted_break *b, struc
 	hash = hash_at(rows, 1, b->seq_by);
 	if (!before || !hash)
 		return 0;
-	accepted_row(rows, 1, &b->node_by, &ev);
-	if (ev.kind != EVENT_AUDIT_ACCEPTED || !accepted_encodable(&ev))
+	audit_break_row(rows, 1, &b->node_by, &ev);
+	if (ev.kind != EVENT_AUDIT_ACCEPTED || !audit_break_encodable(&ev))
 		return 0;
 	event_encode(&ev, &bytes);
 	item = (struct iovec){ bytes.data, bytes.len };

@@ -11,7 +11,7 @@
 
 #include "vault/vault.h"
 
-struct accepted_break {
+struct audit_break {
 	struct uuid node;
 	int64_t seq;	/* the first event that does not fit */
 	int64_t resume; /* the event with which the chain goes on, 0: nothing was skipped */
@@ -27,27 +27,27 @@ struct accepted_break {
 };
 
 /* All that the log's events accept, the first first; not proven yet. The caller frees *ret, which is never NULL on success. */
-int accepted_read(struct vault *v, struct fiber *f, struct accepted_break **ret, size_t *ret_n,
-		  struct err *e) NONNULL MUST_USE;
+int audit_break_read(struct vault *v, struct fiber *f, struct audit_break **ret, size_t *ret_n,
+		     struct err *e) NONNULL MUST_USE;
 
 /* Whether both are the same break, whoever accepted it. */
-bool accepted_same(const struct accepted_break *x, const struct accepted_break *y) NONNULL;
+bool audit_break_same(const struct audit_break *x, const struct audit_break *y) NONNULL;
 
 /* The lost end of the node's chain that begins with seq; next: the event that follows there, 0: none does yet, or it does not
  * matter. NULL: there is none. */
-const struct accepted_break *accepted_end(const struct accepted_break *all, size_t n,
+const struct audit_break *audit_break_end(const struct audit_break *all, size_t n,
 					  const struct uuid *node, int64_t seq, int64_t next);
 
 /* The keyed digest of one event, apart from its chain. ERR_CHAIN_BROKEN: no event can be like this. */
-int accepted_digest(struct vault *v, struct fiber *f, const struct event *ev,
-		    uint8_t ret[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
+int audit_break_digest(struct vault *v, struct fiber *f, const struct event *ev,
+		       uint8_t ret[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
 
 /* Proves by the keyed chain that the very event that accepts the break was written by this vault, and sets proven. Without that the
  * walk over the whole log is needed (vault/verify.h). */
-int accepted_prove(struct vault *v, struct fiber *f, struct accepted_break *b,
-		   struct err *e) NONNULL MUST_USE;
+int audit_break_prove(struct vault *v, struct fiber *f, struct audit_break *b,
+		      struct err *e) NONNULL MUST_USE;
 
 /* A row of event_chunk; its texts are borrowed from rows. */
-void accepted_row(const struct rows *rows, int i, const struct uuid *node,
-		  struct event *ret) NONNULL;
-bool accepted_encodable(const struct event *ev) NONNULL;
+void audit_break_row(const struct rows *rows, int i, const struct uuid *node,
+		     struct event *ret) NONNULL;
+bool audit_break_encodable(const struct event *ev) NONNULL;
