@@ -157,7 +157,7 @@ status_of_trouble(const struct agent *a, struct status_view *v)
 		text_fit(v->trouble, sizeof(v->trouble), "%s", a->rv.failure);
 }
 
-/* What vaultd goes by when it gives out passwords (vault/limit.h). */
+/* What vaultd goes by when it gives out passwords (vault/age_limit.h). */
 static bool
 is_too_old(const struct agent *a, int64_t now_us)
 {

@@ -9,7 +9,7 @@
 #include "api/routes.h"
 #include "base/clock.h"
 #include "ha/status.h"
-#include "vault/limit.h"
+#include "vault/age_limit.h"
 #include "vault/user.h"
 
 int
@@ -47,7 +47,7 @@ on_ha_unlock(struct api_call *c, struct err *e)
 {
 	const struct body_unlock *b = c->body;
 
-	return limit_unlock(&c->call, b->reason, &c->w, e);
+	return age_limit_unlock(&c->call, b->reason, &c->w, e);
 }
 
 int

@@ -8,7 +8,7 @@
 #include "vault/emergency.h"
 #include "vault/retrieve_batch.h"
 #include "vault/journal_overlay.h"
-#include "vault/limit.h"
+#include "vault/age_limit.h"
 #include "vault/lists.h"
 #include "vault/resource.h"
 
@@ -400,7 +400,7 @@ account_retrieve(struct call *c, const struct uuid *id, const char *reason, int 
 	auto_buf fields = BUF_INIT;
 	if (c->v->settings->reason_required && (!reason || !reason[strspn(reason, " \t\r\n")]))
 		return err_set(e, ERR_BAD_FIELD, "reason: a retrieval needs a reason here");
-	int rc = limit_check(c->v, e);
+	int rc = age_limit_check(c->v, e);
 	if (rc == 0)
 		rc = journal_overlay_of(c->v->journal_overlay, id, c->a).n
 			     ? read_open_laid(c, id, n, &x, e)

@@ -6,7 +6,7 @@
 #include "ledger/event_body.h"
 #include "vault/retrieve_batch.h"
 #include "vault/journal_overlay.h"
-#include "vault/limit.h"
+#include "vault/age_limit.h"
 #include "vault/session.h"
 
 #define FIRST_DATA_KEY 1
@@ -26,7 +26,7 @@ vault_on_durable(void *ctx, const struct event *ev)
 		sessions_on_event(v->sessions, ev);
 	if (v->retrieve_batch)
 		retrieve_batch_on_event(v->retrieve_batch, ev);
-	limit_on_event(v, ev);
+	age_limit_on_event(v, ev);
 	if (v->journal_overlay)
 		journal_overlay_on_event(v->journal_overlay, ev, ledger_wrote_journal(v->ledger));
 }

@@ -48,7 +48,7 @@ struct vault {
 	struct vault_health health;
 	_Atomic int64_t
 		emergency_since_ms; /* monotonic; 0: not in emergency. Read by all threads */
-	bool unlocked;		    /* this outage's limit on the age of data (vault/limit.h) */
+	bool unlocked;		    /* this outage's limit on the age of data (vault/age_limit.h) */
 };
 
 /* Who asks, and from where; of one call, in its arena. */

@@ -40,7 +40,7 @@
 #include "vault/record_lock.h"
 #include "vault/retrieve_batch.h"
 #include "vault/journal_overlay.h"
-#include "vault/limit.h"
+#include "vault/age_limit.h"
 #include "vault/lists.h"
 #include "vault/session.h"
 #include "vault/vault.h"
@@ -263,7 +263,7 @@ on_page_timer(uv_timer_t *t)
 	if (q.state_seq != d->state_seq)
 		log_notice("the node is now in state %s", state_name(q.state));
 	d->state_seq = q.state_seq;
-	limit_on_state(&d->v, q.state);
+	age_limit_on_state(&d->v, q.state);
 	note_emergency(d, q.state);
 	if (d->telling || d->stopping || (d->told == q.state && d->followed_seq == q.state_seq))
 		return;
@@ -745,7 +745,7 @@ await_keys(struct vaultd *d, struct fiber *f)
 static void
 on_journal_event(void *ctx, const struct event *ev)
 {
-	limit_on_event(ctx, ev);
+	age_limit_on_event(ctx, ev);
 }
 
 /* What an administrator unlocked goes on behind a fall of this process; a journal that cannot be read unlocks nothing. */

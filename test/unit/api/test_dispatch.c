@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "crypto/totp.h"
 #include "fixture.h"
-#include "vault/limit.h"
+#include "vault/age_limit.h"
 #include "vault/user.h"
 
 #define ADMIN "ada"
@@ -1033,7 +1033,7 @@ log_says(enum event_kind kind, const char *body, bool own)
 
 	if (!own)
 		ev.node.b[15] ^= 1;
-	limit_on_event(&x->v, &ev);
+	age_limit_on_event(&x->v, &ev);
 }
 
 /* H5: past max_emergency_age nothing is given out until an administrator unlocks this outage; then everything as before. */
@@ -1079,7 +1079,7 @@ old_data_is_locked(const char *account, const char *token)
 		bool outage = s == HA_EMERGENCY || s == HA_MERGING || s == HA_PROMOTING;
 
 		x->v.unlocked = true;
-		limit_on_state(&x->v, (enum ha_state)s);
+		age_limit_on_state(&x->v, (enum ha_state)s);
 		assert_int_equal(x->v.unlocked, outage);
 	}
 	x->v.unlocked = false;

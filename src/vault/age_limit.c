@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vault/limit.h"
+#include "vault/age_limit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ is_outage(enum ha_state s)
 }
 
 void
-limit_on_state(struct vault *v, enum ha_state now)
+age_limit_on_state(struct vault *v, enum ha_state now)
 {
 	if (!is_outage(now))
 		v->unlocked = false;
@@ -31,7 +31,7 @@ follow_state(struct vault *v, const struct event *ev, const char *field)
 }
 
 void
-limit_on_event(struct vault *v, const struct event *ev)
+age_limit_on_event(struct vault *v, const struct event *ev)
 {
 	if (!uuid_eq(&ev->node, &v->node))
 		return;
@@ -71,7 +71,7 @@ write_span(int64_t ms, char *ret, size_t room)
 }
 
 int
-limit_check(struct vault *v, struct err *e)
+age_limit_check(struct vault *v, struct err *e)
 {
 	int64_t limit = v->settings->max_emergency_age, at;
 	char known[CLOCK_ISO_LEN] = "an unknown time", span[32];
@@ -105,7 +105,7 @@ check_unlock(const struct vault *v, struct err *e)
 }
 
 int
-limit_unlock(struct call *c, const char *reason, struct jw *out, struct err *e)
+age_limit_unlock(struct call *c, const char *reason, struct jw *out, struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	struct jw w;

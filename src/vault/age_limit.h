@@ -10,13 +10,13 @@
 #include "vault/vault.h"
 
 /* Follows the node's own events: what is durable, and at the start what the journal holds. */
-void limit_on_event(struct vault *v, const struct event *ev) NONNULL;
+void age_limit_on_event(struct vault *v, const struct event *ev) NONNULL;
 
 /* Follows the state page: closed as soon as the outage is over, whenever the log says so. */
-void limit_on_state(struct vault *v, enum ha_state now) NONNULL;
+void age_limit_on_state(struct vault *v, enum ha_state now) NONNULL;
 
 /* Whether a password may be given out now. ERR_EMERGENCY_TOO_OLD with as-of, limit and what to do. */
-int limit_check(struct vault *v, struct err *e) NONNULL MUST_USE;
+int age_limit_check(struct vault *v, struct err *e) NONNULL MUST_USE;
 
 /* Unlocks, for this outage. ERR_REFUSED when the node is not in emergency or there is no limit. */
-int limit_unlock(struct call *c, const char *reason, struct jw *out, struct err *e) MUST_USE;
+int age_limit_unlock(struct call *c, const char *reason, struct jw *out, struct err *e) MUST_USE;
