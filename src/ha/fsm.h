@@ -10,32 +10,42 @@
 #include "base/attr.h"
 #include "base/state.h"
 
+/* The flags of an observation; its test enumerates them all, each both ways. */
+/* clang-format off */
+#define FSM_FLAGS(X)                                                                               \
+	X(is_secondary)      /* the local database is a standby, or is to become one */            \
+	X(pair_exists)       /* the node table names more than this node */                        \
+	X(local_db_up)       /* the local database answers */                                      \
+	X(primary_ok)        /* secondary: the last probe said 200, mode primary */                \
+	/* secondary: WAL receiver streams and replay has caught up; primary: a secondary streams */ \
+	X(streaming)                                                                               \
+	/* primary: a streaming secondary has flushed all that was committed sync_timeout ago */   \
+	X(in_step)                                                                                 \
+	X(sync_on)           /* primary: synchronous_standby_names is set and seen in force */     \
+	X(term_higher_seen)  /* another node has a higher term */                                  \
+	X(promote_ordered)   /* secondary: an operator wants it to become the primary */           \
+	X(promote_failed)    /* and it did not */                                                  \
+	/* primary: an operator wants another node to become it, and that one has everything */    \
+	X(handover_ordered)                                                                        \
+	X(handover_over)     /* and it did not: this server runs as a primary again */             \
+	X(handed_over)       /* secondary: the primary stopped so that this node may become it */  \
+	X(must_return)       /* secondary: the primary serves, but this database cannot follow */  \
+	/* secondary: an operator wants emergency access, whatever the primary does */             \
+	X(emergency_ordered)
+/* clang-format on */
+
 /* What the agent sees, already reduced to facts. */
 struct fsm_obs {
-	bool is_secondary;	    /* the local database is a standby, or is to become one */
-	bool pair_exists;	    /* the node table names more than this node */
-	bool local_db_up;	    /* the local database answers */
-	bool primary_ok;	    /* secondary: the last probe said 200, mode primary */
+#define X(name) bool name;
+	FSM_FLAGS(X)
+#undef X
 	int64_t primary_ok_for_ms;  /* for how long without a break; 0 when not ok */
 	int64_t primary_bad_for_ms; /* answers, but cannot serve, or refuses connections: for how
 				       long; 0 not */
 	int64_t primary_silent_ms;  /* since the last answer of any kind (refusal counts as an
 				       answer) */
-	bool streaming; /* secondary: WAL receiver streams and replay has caught up; primary: a
-			   secondary streams */
-	bool in_step;	/* primary: a streaming secondary has flushed all that was committed
-			   sync_timeout ago */
-	int64_t not_in_step_ms; /* primary: for how long not */
-	bool sync_on; /* primary: synchronous_standby_names is set and seen to be in force */
-	int64_t journal_rows;  /* secondary: rows not yet seen coming back */
-	bool term_higher_seen; /* another node has a higher term */
-	bool promote_ordered;  /* secondary: an operator wants it to become the primary */
-	bool promote_failed;   /* and it did not */
-	bool handover_ordered; /* primary: an operator wants another node to become it, and that one has everything */
-	bool handover_over; /* and it did not: this server runs as a primary again */
-	bool handed_over;   /* secondary: the primary has stopped so that this node may become it */
-	bool must_return;   /* secondary: the primary serves, but this database cannot follow it */
-	bool emergency_ordered; /* secondary: an operator wants emergency access, whatever the primary does */
+	int64_t not_in_step_ms;	    /* primary: for how long not */
+	int64_t journal_rows;	    /* secondary: rows not yet seen coming back */
 };
 
 struct fsm_limits {

@@ -42,33 +42,28 @@ take3(unsigned *i)
 	return v;
 }
 
-#define FLAGS 15
+enum {
+#define X(name) FLAG_##name,
+	FSM_FLAGS(X)
+#undef X
+		FLAGS
+};
+_Static_assert(FLAGS <= 24, "all combinations are counted in an unsigned");
 #define COMBINATIONS ((1u << FLAGS) * 81u * 2u)
 
 static struct fsm_obs
 combination(unsigned i)
 {
-	return (struct fsm_obs){
-		.is_secondary = take(&i),
-		.pair_exists = take(&i),
-		.local_db_up = take(&i),
-		.primary_ok = take(&i),
-		.streaming = take(&i),
-		.in_step = take(&i),
-		.sync_on = take(&i),
-		.term_higher_seen = take(&i),
-		.promote_ordered = take(&i),
-		.promote_failed = take(&i),
-		.handover_ordered = take(&i),
-		.handover_over = take(&i),
-		.handed_over = take(&i),
-		.must_return = take(&i),
-		.emergency_ordered = take(&i),
-		.journal_rows = take(&i) ? 7 : 0,
-		.primary_ok_for_ms = duration(take3(&i), limits.settle_ms),
-		.primary_bad_for_ms = duration(take3(&i), limits.refused_ms),
-		.primary_silent_ms = duration(take3(&i), limits.detect_ms),
-		.not_in_step_ms = duration(take3(&i), limits.sync_timeout_ms),
+	return (struct fsm_obs)
+	{
+#define X(name) .name = take(&i),
+		FSM_FLAGS(X)
+#undef X
+			.journal_rows = take(&i) ? 7 : 0,
+	    .primary_ok_for_ms = duration(take3(&i), limits.settle_ms),
+	    .primary_bad_for_ms = duration(take3(&i), limits.refused_ms),
+	    .primary_silent_ms = duration(take3(&i), limits.detect_ms),
+	    .not_in_step_ms = duration(take3(&i), limits.sync_timeout_ms),
 	};
 }
 
