@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include <stddef.h>
 
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -30,3 +32,6 @@
 	})
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Takes const away, for libraries that ask for more than they use: whoever gets the pointer must not write through it. */
+#define UNCONST(type, p) ((type)(uintptr_t)(p))

@@ -233,7 +233,7 @@ datum_of(const char *pem, gnutls_datum_t *ret, struct err *e)
 	if (n > PEM_MAX)
 		return err_set(e, ERR_TOO_LARGE, "a certificate or key of more than %d bytes",
 			       PEM_MAX);
-	*ret = (gnutls_datum_t){ .data = (unsigned char *)pem, .size = (unsigned)n };
+	*ret = (gnutls_datum_t){ .data = UNCONST(unsigned char *, pem), .size = (unsigned)n };
 	return 0;
 }
 

@@ -337,7 +337,7 @@ void
 client_stop_on(struct client *c, const atomic_bool *stop)
 {
 	SET(c, CURLOPT_XFERINFOFUNCTION, stop ? on_progress : NULL);
-	SET(c, CURLOPT_XFERINFODATA, (void *)stop);
+	SET(c, CURLOPT_XFERINFODATA, UNCONST(void *, stop));
 	SET(c, CURLOPT_NOPROGRESS, stop ? 0L : 1L);
 }
 

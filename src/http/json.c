@@ -18,8 +18,8 @@ http_init(void)
 	json_set_alloc_funcs(secret_malloc, secret_mfree);
 	json_object_seed(0);
 	residue_wipe_tls();
-	if (residue_start_curl() != CURLE_OK)
-		assert(!"libcurl cannot start");
+	CURLcode started = residue_start_curl();
+	assert(started == CURLE_OK);
 }
 
 struct taking {
@@ -89,7 +89,7 @@ take_map(const struct taking *t, const json_t *v)
 	if (json_object_size(v) > (size_t)t->field->bound)
 		return refuse(t, "has too many entries");
 	map->entries = arena_alloc(t->arena, (json_object_size(v) + 1) * sizeof(*map->entries));
-	json_object_foreach((json_t *)v, name, value)
+	json_object_foreach(UNCONST(json_t *, v), name, value)
 	{
 		struct jmap_entry *entry = &map->entries[map->n];
 
@@ -163,7 +163,7 @@ take_fields(const json_t *object, const struct jfield *table, char *out, uint64_
 	const char *name;
 	json_t *value;
 
-	json_object_foreach((json_t *)object, name, value)
+	json_object_foreach(UNCONST(json_t *, object), name, value)
 	{
 		const struct jfield *f = find_field(table, name);
 		int rc;

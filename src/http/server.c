@@ -119,8 +119,9 @@ refuse_pair(int rc, struct err *e)
 static int
 credentials_new(const char *cert_pem, const char *key_pem, struct credentials **ret, struct err *e)
 {
-	const gnutls_datum_t cert = { (unsigned char *)cert_pem, (unsigned)strlen(cert_pem) };
-	const gnutls_datum_t key = { (unsigned char *)key_pem, (unsigned)strlen(key_pem) };
+	const gnutls_datum_t cert = { UNCONST(unsigned char *, cert_pem),
+				      (unsigned)strlen(cert_pem) };
+	const gnutls_datum_t key = { UNCONST(unsigned char *, key_pem), (unsigned)strlen(key_pem) };
 	gnutls_certificate_credentials_t tls;
 	struct credentials *c;
 	int rc = gnutls_certificate_allocate_credentials(&tls);
@@ -649,8 +650,8 @@ start_daemon(struct server *s, const struct server_options *o)
 	size_t pool = o->header_max > POOL_MIN ? o->header_max : POOL_MIN;
 	struct MHD_OptionItem options[] = {
 		{ MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL },
-		{ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)o->cert_pem },
-		{ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)o->key_pem },
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, UNCONST(void *, o->cert_pem) },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, UNCONST(void *, o->key_pem) },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)PRIORITIES },
 		{ MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)pool, NULL },

@@ -122,7 +122,7 @@ finish(struct ledger_unit *u, int rc)
 	}
 	if (u->busy)
 		*u->busy = false;
-	free((char *)u->ev->body);
+	free(UNCONST(char *, u->ev->body));
 	free(u->ev);
 	free(u);
 }

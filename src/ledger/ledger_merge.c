@@ -68,7 +68,7 @@ ledger_verify_rows(struct ledger *l, struct fiber *f, const struct uuid *node, i
 	if (!items || !out)
 		abort();
 	for (size_t i = 0; i < good; i++)
-		items[i] = (struct iovec){ (void *)rows[i].bytes, rows[i].len };
+		items[i] = (struct iovec){ UNCONST(void *, rows[i].bytes), rows[i].len };
 	if (good)
 		rc = keys_chain(l->o.keys, f, hash, items, good, out, why);
 	for (size_t i = 0; i < good && !rc; i++) {

@@ -110,7 +110,7 @@ backup_parse(const char *text, size_t n, struct backup_manifest *ret, struct are
 	uint64_t seen;
 
 	if (n > PACK_MANIFEST_MAX)
-		return err_set(e, ERR_BAD_PACK, "the backup's manifest is longer than %u bytes",
+		return err_set(e, ERR_BAD_PACK, "the backup's manifest is longer than %d bytes",
 			       PACK_MANIFEST_MAX);
 	if (json_parse_body(text, n, manifest_fields, &m, &seen, a, e) < 0) {
 		e->code = ERR_BAD_PACK;

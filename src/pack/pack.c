@@ -114,7 +114,7 @@ pack_manifest_parse(const char *text, size_t n, struct pack_manifest *ret, struc
 	uint64_t seen;
 
 	if (n > PACK_MANIFEST_MAX)
-		return err_set(e, ERR_BAD_PACK, "the pack's manifest is longer than %u bytes",
+		return err_set(e, ERR_BAD_PACK, "the pack's manifest is longer than %d bytes",
 			       PACK_MANIFEST_MAX);
 	if (json_parse_body(text, n, manifest_fields, &m, &seen, a, e) < 0) {
 		if (e)

@@ -220,7 +220,7 @@ lay_over(struct call *c, const struct account_fields *new, const json_t *old)
 							    sizeof(struct account_field));
 	const char *name;
 	json_t *value;
-	json_object_foreach((json_t *)old, name, value)
+	json_object_foreach(UNCONST(json_t *, old), name, value)
 	{
 		const struct account_field *now = NULL;
 		for (size_t i = 0; i < new->n; i++)

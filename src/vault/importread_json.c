@@ -140,7 +140,7 @@ take_texts(struct importread_draft *d, const json_t *o)
 {
 	const char *name;
 	json_t *v;
-	json_object_foreach((json_t *)o, name, v) take_field(d, name, v);
+	json_object_foreach(UNCONST(json_t *, o), name, v) take_field(d, name, v);
 }
 
 static void

@@ -91,7 +91,7 @@ find(const struct journal_overlay *j, const struct uuid *account, const struct u
 static void
 drop(struct journal_overlay *j, const struct uuid *account, const struct uuid *id)
 {
-	struct held **at = (struct held **)bucket(j, account);
+	struct held **at = UNCONST(struct held **, bucket(j, account));
 
 	while (*at && !uuid_eq(&(*at)->v.id, id))
 		at = &(*at)->next;
@@ -161,7 +161,7 @@ parse(const struct event *ev, struct held *ret)
 static void
 insert(struct journal_overlay *j, struct held *h)
 {
-	struct held **at = (struct held **)bucket(j, &h->account);
+	struct held **at = UNCONST(struct held **, bucket(j, &h->account));
 
 	while (*at && (*at)->seq < h->seq)
 		at = &(*at)->next;

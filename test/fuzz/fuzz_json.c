@@ -28,7 +28,7 @@ choose(unsigned nth)
 	for (size_t i = 0; i < n; i++)
 		with += r[i].body != NULL;
 	assert(with > 0);
-	nth %= with;
+	nth = (unsigned)(nth % with);
 	for (;; r++)
 		if (r->body && nth-- == 0)
 			return r;

@@ -333,7 +333,7 @@ static int
 dig(int n)
 {
 	volatile char block[4096];
-	memset((void *)block, n, sizeof(block));
+	memset(UNCONST(void *, block), n, sizeof(block));
 	return n ? dig(n - 1) + block[n % 4096] : block[0];
 }
 

@@ -97,7 +97,7 @@ refuses(const char *const *words, const char *why)
 	char *argv[16] = { "holdfast" };
 	int n = 1;
 	for (; words[n - 1]; n++)
-		argv[n] = (char *)words[n - 1];
+		argv[n] = UNCONST(char *, words[n - 1]);
 	assert_int_equal(cli_parse(table, n, argv, &p.c, &p.help, &p.e), ERR_USAGE);
 	if (!strstr(p.e.text, why))
 		fail_msg("'%s' does not say '%s'", p.e.text, why);
@@ -178,8 +178,9 @@ numbers_are_bounded(void **state)
 	assert_int_equal(cli_get_int(&p.c, "most", 1, 10, 7, &v, &p.e), 0);
 	assert_int_equal(v, 10);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		assert_int_equal(PARSE(&p.c, &p.help, &p.e, "get", "x", "--most", (char *)bad[i]),
-				 0);
+		assert_int_equal(
+			PARSE(&p.c, &p.help, &p.e, "get", "x", "--most", UNCONST(char *, bad[i])),
+			0);
 		assert_int_equal(cli_get_int(&p.c, "most", 1, 10, 7, &v, &p.e), ERR_USAGE);
 	}
 }

@@ -185,8 +185,8 @@ test_quote(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		auto_buf out = BUF_INIT;
-		struct lookup_thing t = { ID("1"), (char *)rows[i].resource, (char *)rows[i].login,
-					  (char *)"" };
+		struct lookup_thing t = { ID("1"), UNCONST(char *, rows[i].resource),
+					  UNCONST(char *, rows[i].login), UNCONST(char *, "") };
 		lookup_quote(&out, &t);
 		assert_string_equal(buf_str(&out), rows[i].words);
 	}

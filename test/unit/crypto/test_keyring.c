@@ -255,9 +255,9 @@ data_keys_are_wrapped_by_the_master_key(void **state)
 	for (size_t i = 0; i < wrapped.len; i++) {
 		frame_id(&f, KEYPROTO_LOAD, 7);
 		buf_add(&f, wrapped.data, wrapped.len);
-		f.data[5 + i] ^= 0x80;
+		f.data[5 + i] ^= (char)0x80;
 		assert_int_equal(serve(same, 'v', &f, &out), ERR_BAD_KEY);
-		f.data[5 + i] ^= 0x80;
+		f.data[5 + i] ^= (char)0x80;
 		f.len = 5 + i;
 		assert_int_equal(serve(same, 'v', &f, &out), ERR_BAD_KEY);
 	}

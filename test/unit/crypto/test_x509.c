@@ -15,7 +15,7 @@ static gnutls_x509_crt_t
 import(const char *pem)
 {
 	gnutls_x509_crt_t c;
-	gnutls_datum_t d = { (unsigned char *)pem, (unsigned)strlen(pem) };
+	gnutls_datum_t d = { UNCONST(unsigned char *, pem), (unsigned)strlen(pem) };
 	assert_int_equal(gnutls_x509_crt_init(&c), 0);
 	assert_int_equal(gnutls_x509_crt_import(c, &d, GNUTLS_X509_FMT_PEM), 0);
 	return c;
@@ -79,8 +79,8 @@ verify(const char *ca_pem, const char *pem, const char *name, const char *purpos
 	gnutls_x509_trust_list_t list;
 	gnutls_x509_crt_t ca = import(ca_pem), c = import(pem);
 	gnutls_typed_vdata_st data[2] = {
-		{ .type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)name },
-		{ .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)purpose },
+		{ .type = GNUTLS_DT_DNS_HOSTNAME, .data = UNCONST(unsigned char *, name) },
+		{ .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = UNCONST(unsigned char *, purpose) },
 	};
 	unsigned status = ~0u;
 	gnutls_x509_trust_list_init(&list, 0);

@@ -78,7 +78,7 @@ log_has(int64_t seq, int byte)
 		 "INSERT INTO event (node, seq, at, kind, hash) VALUES "
 		 "('0192f8a0-1234-7abc-8def-001122334455', %lld, now(), 2, "
 		 "decode(repeat('%02x', 32), 'hex'))",
-		 (long long)seq, byte);
+		 (long long)seq, (unsigned)byte);
 	pgtemp_sql(pg, sql);
 }
 

@@ -200,7 +200,7 @@ test_ipv6_by_network(void **state)
 	char from[64];
 
 	for (int i = 0; i < 4; i++) {
-		snprintf(from, sizeof(from), "2001:db8:0:7:%x::1", i);
+		snprintf(from, sizeof(from), "2001:db8:0:7:%x::1", (unsigned)i);
 		assert_null(must_come(&guests[i], from));
 	}
 	assert_ptr_equal(must_come(&guests[4], "2001:db8:0:7:ffff::2"), &guests[0]);

@@ -60,7 +60,8 @@ add(enum event_kind kind, int object, const char *fmt, ...)
 		 "INSERT INTO event (node, seq, at, kind, actor, object, body, hash) VALUES "
 		 "('%s', %lld, timestamptz '2026-01-01 00:00Z' + %lld * interval '1 second', %d, "
 		 "'%s', '%s', '%s', decode(repeat('00', 32), 'hex'))",
-		 text, (long long)seq, (long long)seq, kind, id(1), id(object), buf_str(&body));
+		 text, (long long)seq, (long long)seq, (int)kind, id(1), id(object),
+		 buf_str(&body));
 	pgtemp_sql(pg, buf_str(&sql));
 	return seq;
 }
@@ -219,7 +220,7 @@ begin_session(int session, int user)
 	buf_addf(&sql,
 		 "INSERT INTO session (mac, id, principal, created_at, seen_at, expires_at) VALUES "
 		 "('\\x%02x', '%s', '%s', '2026-01-01', '2026-01-01', '2027-01-01')",
-		 session, id(session), id(user));
+		 (unsigned)session, id(session), id(user));
 	pgtemp_sql(pg, buf_str(&sql));
 }
 
