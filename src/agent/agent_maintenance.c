@@ -16,7 +16,12 @@
 void
 agent_read_maintenance(struct agent *a)
 {
-	maintenance_read(&a->args->home, &a->maintenance);
+	struct err e = { 0 };
+
+	if (maintenance_read(&a->args->home, &a->maintenance, &e))
+		log_err(LOG_LEVEL_ERROR, &e,
+			"what was said of maintenance here is lost, and alerts are sent; say it "
+			"again with `holdfast ha maintenance`");
 }
 
 const struct maintenance *

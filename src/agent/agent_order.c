@@ -4,6 +4,7 @@
  */
 #include "agent/agent_impl.h"
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -239,7 +240,7 @@ agent_read_emergency(struct agent *a)
 {
 	char path[HOME_PATH_MAX];
 	auto_buf text = BUF_INIT;
-	struct err ignored;
+	struct err e = { 0 };
 
 	home_path(&a->args->home, HOME_EMERGENCY, path);
 	if (!a->secondary) {
@@ -247,8 +248,16 @@ agent_read_emergency(struct agent *a)
 			log_notice("this node is a primary: orders of emergency access are over");
 		return;
 	}
-	a->emergency_ordered = home_read_file(path, 64, &text, &ignored) == 0 &&
-			       strcmp(buf_str(&text), ORDERED) == 0;
+	int rc = home_read_file(path, 64, &text, &e);
+	a->emergency_ordered = !rc && strcmp(buf_str(&text), ORDERED) == 0;
+	if (!rc && !a->emergency_ordered && strcmp(buf_str(&text), NOT_ORDERED) != 0)
+		rc = err_set(&e, ERR_IO, "%s is damaged", path);
+	if (rc && e.sys != ENOENT)
+		log_err(LOG_LEVEL_ERROR, &e,
+			"whether emergency access was ordered here is not known any more, and it "
+			"is "
+			"automatic; order it again with `holdfast ha emergency on` if it has to "
+			"be");
 }
 
 static int

@@ -8,8 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/settings.h"
 
+#define PORT_SAY_MS 1000
 #define PORT_WAIT_MS 3000 /* a predecessor that was killed may still be closing its sockets */
 
 /* The listeners are made with SO_REUSEADDR too: only a live one is in the way. */
@@ -79,10 +81,18 @@ port_check(const char *address, const char *setting, struct err *e)
 		return err_set(e, ERR_REFUSED, "%s: the address %s is not known here: %s", setting,
 			       address, gai_strerror(g));
 	int why = 0;
-	for (int64_t until = clock_mono_ms() + PORT_WAIT_MS;;) {
+	bool said = false;
+	for (int64_t now, began = clock_mono_ms();;) {
 		why = try_bind(list);
-		if (why != EADDRINUSE || clock_mono_ms() >= until)
+		now = clock_mono_ms();
+		if (why != EADDRINUSE || now >= began + PORT_WAIT_MS)
 			break;
+		if (!said && now >= began + PORT_SAY_MS) {
+			log_notice(
+				"the port %s (%s) is in use; waiting %d s at most until it is free",
+				colon + 1, setting, PORT_WAIT_MS / 1000);
+			said = true;
+		}
 		clock_sleep_ms(50);
 	}
 	freeaddrinfo(list);

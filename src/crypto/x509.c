@@ -247,8 +247,9 @@ import_crt(const char *pem, gnutls_x509_crt_t *ret, struct err *e)
 	int g = gnutls_x509_crt_init(ret);
 	if (g >= 0)
 		g = gnutls_x509_crt_import(*ret, &d, GNUTLS_X509_FMT_PEM);
-	return g < 0 ? err_set(e, ERR_BAD_FIELD, "this is no certificate in PEM form: %s",
-			       gnutls_strerror(g))
+	return g < 0 ? err_set(e, ERR_BAD_FIELD,
+			       "this is no certificate in PEM form: a text that begins with "
+			       "-----BEGIN CERTIFICATE-----")
 		     : 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ha/maintenance.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,25 +62,26 @@ maintenance_is_on(const struct maintenance *m, int64_t now_us)
 
 /* ---- the file: when it was said, until when (or off), why; a line each ---- */
 
-void
-maintenance_read(const struct home *h, struct maintenance *ret)
+int
+maintenance_read(const struct home *h, struct maintenance *ret, struct err *e)
 {
 	char path[HOME_PATH_MAX], at[64] = "", until[64] = "",
 				  reason[MAINTENANCE_REASON_MAX + 1] = "";
 	struct maintenance m = { 0 };
 	auto_buf text = BUF_INIT;
-	struct err ignored;
 
-	*ret = m;
 	home_path(h, HOME_MAINTENANCE, path);
-	if (home_read_file(path, FILE_MAX, &text, &ignored) ||
-	    sscanf(buf_str(&text), "%63[^\n]\n%63[^\n]\n%200[^\n]", at, until, reason) < 2 ||
-	    clock_parse_iso(at, &m.at_us))
-		return;
-	if (strcmp(until, "off") != 0 && clock_parse_iso(until, &m.until_us))
-		return;
+	int rc = home_read_file(path, FILE_MAX, &text, e);
+	if (rc && e->sys != ENOENT)
+		return rc;
+	if (!rc &&
+	    (sscanf(buf_str(&text), "%63[^\n]\n%63[^\n]\n%200[^\n]", at, until, reason) < 2 ||
+	     clock_parse_iso(at, &m.at_us) ||
+	     (strcmp(until, "off") != 0 && clock_parse_iso(until, &m.until_us))))
+		return err_set(e, ERR_IO, "%s is damaged", path);
 	snprintf(m.reason, sizeof(m.reason), "%s", reason);
 	*ret = m;
+	return 0;
 }
 
 int

@@ -28,8 +28,8 @@ const struct maintenance *maintenance_later(const struct maintenance *a,
 					    const struct maintenance *b) NONNULL;
 bool maintenance_is_on(const struct maintenance *m, int64_t now_us) NONNULL;
 
-/* Never said, or the file cannot be read: at_us 0. */
-void maintenance_read(const struct home *h, struct maintenance *ret) NONNULL;
+/* Never said: at_us 0. ERR_IO: said, and not to be read any more. */
+int maintenance_read(const struct home *h, struct maintenance *ret, struct err *e) NONNULL MUST_USE;
 int maintenance_write(const struct home *h, const struct maintenance *m,
 		      struct err *e) NONNULL MUST_USE;
 /* Body of the event MAINTENANCE: {"until","reason"}. */

@@ -216,6 +216,70 @@ check_web_cert(const struct home *h, struct err *e)
 	return e->code = ERR_PRECONDITION;
 }
 
+/* What is a file when it is there. A folder in its place would be found only by the process that needs it, which falls then. */
+static int
+check_files(const struct home *h, struct err *e)
+{
+	static const enum home_path files[] = {
+		HOME_PAIR,	  HOME_ANCHOR, HOME_WITNESS,	   HOME_JOURNAL,
+		HOME_OUTBOX,	  HOME_REJOIN, HOME_COPYING,	   HOME_EMERGENCY,
+		HOME_MAINTENANCE, HOME_STATE,  HOME_PRIMARY_TRUST,
+	};
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		char path[HOME_PATH_MAX];
+		home_path(h, files[i], path);
+		if (stat(path, &st) < 0) {
+			if (errno == ENOENT)
+				continue;
+			return err_errno(e, ERR_IO, "cannot look at %s", path);
+		}
+		if (!S_ISREG(st.st_mode))
+			return err_set(e, ERR_PRECONDITION,
+				       "%s is in the way: a file belongs there, and it is none. "
+				       "Put the file back from a copy of the home, or move what is "
+				       "there away; then start again",
+				       path);
+	}
+	return 0;
+}
+
+/* What the channel of the pair is proved by: all of it, or the node is in no pair. */
+static int
+check_pair_certs(const struct home *h, struct err *e)
+{
+	static const enum home_path files[] = { HOME_PAIR_CERT, HOME_PAIR_KEY, HOME_PAIR_CA };
+	auto_buf cert = BUF_INIT, key = BUF_INIT, ca = BUF_INIT;
+	struct buf *const texts[] = { &cert, &key, &ca };
+	char paths[ARRAY_LEN(files)][HOME_PATH_MAX];
+	struct x509_info info;
+	int r = 0;
+
+	/* An authority alone is of a set-up that did not come to its end; a pack brings everything. */
+	if (preflight_has_pack(h) || (!is_there(h, HOME_PAIR_CERT) && !is_there(h, HOME_PAIR_KEY) &&
+				      !is_there(h, HOME_PAIR)))
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		home_path(h, files[i], paths[i]);
+	for (size_t i = 0; !r && i < ARRAY_LEN(files); i++) {
+		r = home_read_file(paths[i], PEM_MAX_BYTES, texts[i], e);
+		if (!r && !texts[i]->len)
+			r = err_set(e, ERR_PRECONDITION, "%s is empty", paths[i]);
+	}
+	if (!r && x509_fits(buf_str(&cert), buf_str(&key), e))
+		r = err_prefix(e, "%s and %s: ", paths[0], paths[1]);
+	if (!r && x509_read(buf_str(&ca), &info, e))
+		r = err_prefix(e, "%s: ", paths[2]);
+	if (!r)
+		return 0;
+	(void)err_prefix(e,
+			 "the certificates of the pair cannot be used; put them back from a copy "
+			 "of the home (to a secondary a new pack brings them too: `holdfast ha "
+			 "setup` on the primary): ");
+	return e->code = ERR_PRECONDITION;
+}
+
 static int
 check_disk(const struct home *h, struct err *e)
 {
@@ -261,6 +325,10 @@ preflight_check(const struct proc_args *a, struct err *e)
 		r = cluster_socket_check(&a->home, &a->settings, e);
 	if (!r)
 		r = check_web_cert(&a->home, e);
+	if (!r)
+		r = check_files(&a->home, e);
+	if (!r)
+		r = check_pair_certs(&a->home, e);
 	if (!r)
 		r = check_disk(&a->home, e);
 	if (!r)

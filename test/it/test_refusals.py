@@ -14,6 +14,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import time
 import zipfile
 from collections import namedtuple
 from pathlib import Path
@@ -576,6 +577,95 @@ def test_a_damaged_file_of_the_home_is_named(template, new_node, rel, how):
     said = re.sub(r"\s+", " ", p.stderr)
     assert p.returncode == 1 and (rel in said or how == "missing" and rel == "conf/node.conf" and "holdfast init" in said), said
     assert fingerprint(n.home.parent) == before
+
+
+# Of what comes with running, and what a pair adds: who reads it, and what is said when it is damaged. A word of serve's is a refusal of the start;
+# one of the log is a recovery that says what was lost.
+class Damage:
+    REFUSED, SAID, MADE = "serve names the file", "the log says what is lost", "made anew at each start"
+
+
+CERTS = ("conf/tls/pair.crt", "conf/tls/pair.key", "conf/tls/pair-ca.crt")
+PAIR_FILES = [
+    *[(node, rel, how, Damage.REFUSED, rel) for node in "ab" for rel in CERTS for how in ("empty", "zeroed", "missing", "folder")],
+    *[(node, rel, "folder", Damage.REFUSED, rel) for node in "ab" for rel in
+      ("data/anchor", "data/witness", "data/journal.db", "data/outbox.db", "replication/emergency.conf", "replication/maintenance.conf", "replication/rejoin.conf")],
+    ("b", "conf/pair.conf", "folder", Damage.REFUSED, "conf/pair.conf"),
+    *[("b", "replication/emergency.conf", how, Damage.SAID, "ha emergency on") for how in ("empty", "zeroed")],
+    *[("b", "replication/maintenance.conf", how, Damage.SAID, "ha maintenance") for how in ("empty", "zeroed")],
+    *[("b", "data/witness", how, Damage.SAID, "ends of the logs is gone") for how in ("empty", "zeroed", "missing")],
+    *[("a", "data/anchor", how, Damage.SAID, "anchor of this node's log") for how in ("empty", "zeroed", "missing")],
+    *[("a", "run/primary.pem", how, Damage.MADE, "") for how in ("empty", "zeroed", "missing")],
+]
+
+
+@pytest.fixture(scope="module")
+def halted(holdfast):
+    """A pair, both nodes stopped, the secondary with orders of its operator."""
+    with scratch_folder() as folder:
+        s, ports = Stage.__new__(Stage), Ports()
+        s.folder, s.holdfast = folder, holdfast
+        https, pair = ports.take(), ports.take()
+        nodes = {"a": s.node("a", "127.0.0.1", https, pair), "b": s.node("b", "127.0.0.2", https, pair)}
+        try:
+            make_pair_of(nodes["a"], nodes["b"])
+            nodes["b"].run("ha", "emergency", "on", "--home", nodes["b"].home)
+            nodes["b"].run("ha", "maintenance", "2h", "because", "--home", nodes["b"].home)
+            for n in reversed(nodes.values()):
+                n.stop()
+            for n in nodes.values():
+                subprocess.run(["cp", "-a", n.home, f"{n.home}.was"], check=True)
+            yield nodes
+        finally:
+            for n in nodes.values():
+                n.kill()
+
+
+def damage(path, how):
+    was = path.read_bytes() if path.exists() else b"x" * 80
+    for end in ("", "-wal", "-shm"):
+        Path(f"{path}{end}").unlink(missing_ok=True)
+    if how == "folder":
+        path.mkdir(mode=0o700)
+    elif how != "missing":
+        path.write_bytes(b"" if how == "empty" else b"\0" * len(was))
+        path.chmod(0o600)
+    if how != "missing":
+        give(path)
+
+
+def as_it_was(n, rel):
+    path = n.home / rel
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    for name in [""] if rel == "." else ["", "-wal", "-shm"]:
+        if os.path.exists(f"{n.home}.was/{rel}{name}"):
+            subprocess.run(["cp", "-a", f"{n.home}.was/{rel}{name}", f"{path}{name}"], check=True)
+
+
+@pytest.mark.parametrize("node,rel,how,outcome,word", PAIR_FILES, ids=lambda v: v or "-")
+def test_a_damaged_file_of_a_pair_is_named(halted, node, rel, how, outcome, word):
+    """Absent is not empty, and neither is a default: before anything starts, or in so many words (H13, H14)."""
+    n = halted[node]
+    damage(n.home / rel, how)
+    if outcome == Damage.REFUSED:
+        before = fingerprint(n.home)
+        p = n.run("serve", "--home", n.home, check=False, timeout=60)
+        assert p.returncode == 1 and word in re.sub(r"\s+", " ", p.stderr), p.stderr
+        assert fingerprint(n.home) == before
+        as_it_was(n, rel)
+        return
+    n.log.write_text("")
+    n.start()
+    try:
+        end = time.monotonic() + 30
+        while word not in n.log.read_text():
+            assert time.monotonic() < end and n.proc.poll() is None, n.log_tail()
+            time.sleep(0.1)
+    finally:
+        n.kill()
+        as_it_was(n, ".")
 
 
 # ---- the routes ----

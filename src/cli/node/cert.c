@@ -37,8 +37,9 @@ static int
 read_cert(const char *path, struct buf *pem, struct x509_info *ret, struct err *e)
 {
 	int rc = home_read_file(path, PEM_MAX, pem, e);
-	if (rc == 0)
-		rc = x509_read(buf_str(pem), ret, e);
+	if (rc < 0)
+		return rc; /* says which file */
+	rc = x509_read(buf_str(pem), ret, e);
 	return rc < 0 ? err_prefix(e, "%s: ", path) : 0;
 }
 
@@ -120,6 +121,20 @@ tell_node(const struct home *h)
 		fprintf(stderr, "the running node reads it now\n");
 }
 
+static void
+print_import(const char *pin, const char *path)
+{
+	auto_buf out = BUF_INIT;
+	struct jw w;
+
+	jw_init(&w, &out);
+	jw_object(&w, NULL);
+	jw_text(&w, "sha256", pin);
+	jw_text(&w, "file", path);
+	jw_end_object(&w);
+	printf("%s\n", buf_str(&out));
+}
+
 static int
 run_import(const struct cli *c, struct err *e)
 {
@@ -146,7 +161,7 @@ run_import(const struct cli *c, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (c->json)
-		printf("{\"sha256\":\"%s\",\"file\":\"%s\"}\n", info.pin, path);
+		print_import(info.pin, path);
 	else
 		term_say(stdout, "trusted now: %s\n  SHA-256 %s\n", info.subject, info.pin);
 	tell_node(&h);

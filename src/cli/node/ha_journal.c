@@ -5,6 +5,7 @@
 #include "base/jw.h"
 #include "admin/repair.h"
 #include "cli/frame/cli.h"
+#include "cli/frame/waiting.h"
 #include "node/runas.h"
 
 static void
@@ -58,8 +59,11 @@ run(const struct cli *c, struct err *e)
 		rc = runas_choose(h.dir, NULL, &user, e);
 	if (rc == 0)
 		rc = runas_become(&user, e);
+	auto_waiting waiting = waiting_begin();
+	waiting_for(waiting, "waiting: what the journal still holds is read and written anew");
 	if (rc == 0)
 		rc = repair_journal(&h, before, &r, e);
+	waiting_for(waiting, "%s", "");
 	if (rc)
 		return rc;
 	if (c->json)

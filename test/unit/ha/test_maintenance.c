@@ -82,22 +82,27 @@ is_kept_in_its_file(void **state)
 	assert_int_equal(home_open(&h, dir, &e), 0);
 	home_path(&h, HOME_REPLICATION, path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	maintenance_read(&h, &back);
+	assert_int_equal(maintenance_read(&h, &back, &e), 0);
 	assert_int_equal(back.at_us, 0);
 	static const char *const orders[] = { "7200000 new disks, \"slot\" 3 \xc3\xa4", "off" };
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(maintenance_parse(orders[i], NOW + i, &m, &e), 0);
 		assert_int_equal(maintenance_write(&h, &m, &e), 0);
-		maintenance_read(&h, &back);
+		assert_int_equal(maintenance_read(&h, &back, &e), 0);
 		assert_int_equal(back.at_us, m.at_us);
 		assert_int_equal(back.until_us, m.until_us);
 		assert_string_equal(back.reason, m.reason);
 	}
-	/* A file that is not whole says nothing. */
+	/* One that is not whole is not one that is absent. */
+	static const char *const damaged[] = { "", "2027-01-15T08:00",
+					       "2027-01-15T08:00:00Z\nnever\n" };
 	home_path(&h, HOME_MAINTENANCE, path);
-	assert_int_equal(home_write_file(path, "2027-01-15T08:00", 16, 0600, &e), 0);
-	maintenance_read(&h, &back);
-	assert_int_equal(back.at_us, 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(home_write_file(path, damaged[i], strlen(damaged[i]), 0600, &e),
+				 0);
+		assert_int_equal(maintenance_read(&h, &back, &e), ERR_IO);
+		assert_non_null(strstr(e.text, path));
+	}
 	assert_int_equal(unlink(path), 0);
 	home_path(&h, HOME_REPLICATION, path);
 	assert_int_equal(rmdir(path), 0);
