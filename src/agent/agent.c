@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/passfd.h"
 #include "ha/rejoin.h"
 #include "http/json.h"
 #include "pg/cluster.h"
@@ -33,23 +34,18 @@ static void
 on_link(uv_poll_t *p, int status, int events)
 {
 	struct agent *a = p->data;
-	char word, space[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { .iov_base = &word, .iov_len = 1 };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = space,
-			    .msg_controllen = sizeof(space) };
-	ssize_t n = status < 0 ? 0 : recvmsg(PROC_FD_LINK, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	char word = 0;
+	int fd = -1;
+	enum passfd_got got = status < 0 ? PASSFD_END : passfd_receive(PROC_FD_LINK, &word, &fd);
 
-	if (n < 0)
-		return;
-	if (n == 0)
+	if (got == PASSFD_END)
 		_exit(1); /* the supervisor is gone */
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	if (word != 'k' || !c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (fd < 0)
 		return;
-	int fd;
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	if (word != 'k') {
+		close(fd);
+		return;
+	}
 	control_attach(a->control, fd);
 }
 

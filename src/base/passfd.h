@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One byte with a descriptor over a unix socket: how connections to keyd are handed out.
+ * One byte with a descriptor over a unix socket: how connections to keyd are handed out. One sender and one receiver for all.
  */
 #pragma once
 
@@ -8,3 +8,10 @@
 
 /* Sends a copy of fd; the caller keeps its own. false when it could not be sent (errno). */
 bool passfd_send(int sock, char byte, int fd);
+
+enum passfd_got { PASSFD_BYTE, PASSFD_NOTHING, PASSFD_END, PASSFD_BROKEN };
+
+/* Takes one byte, without waiting, and the descriptor that came with it: *ret_fd is the caller's to close, and -1 where none
+ * came. Of several the first counts and the others are closed; control data that was cut counts as none. PASSFD_NOTHING: there
+ * is nothing now. PASSFD_END: the other side is gone. PASSFD_BROKEN: errno says why. */
+enum passfd_got passfd_receive(int sock, char *ret_byte, int *ret_fd);

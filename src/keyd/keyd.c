@@ -26,6 +26,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/passfd.h"
 #include "base/secret.h"
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
@@ -204,56 +205,23 @@ add_client(struct keyd *d, char role, int fd)
 	close(fd);
 }
 
-/* Puts all descriptors of a message into fds; gives their number. */
-static size_t
-passed_fds(struct msghdr *m, int *fds, size_t room)
-{
-	size_t n = 0;
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-			continue;
-		size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < count && n < room; i++, n++)
-			memcpy(&fds[n], CMSG_DATA(h) + i * sizeof(int), sizeof(int));
-	}
-	return n;
-}
-
-#define PASSED_MAX 4
-
-static void
-take_client(struct keyd *d, struct msghdr *m, char role)
-{
-	int fds[PASSED_MAX];
-	size_t n = passed_fds(m, fds, PASSED_MAX);
-	for (size_t i = 1; i < n; i++)
-		close(fds[i]);
-	if (n)
-		add_client(d, role, fds[0]);
-}
-
 /* One byte of role with one descriptor; the end of the control socket is keyd's end. */
 static void
 on_control(struct keyd *d)
 {
 	for (;;) {
 		char role = 0;
-		struct iovec iov = { &role, 1 };
-		_Alignas(struct cmsghdr) char space[CMSG_SPACE(PASSED_MAX * sizeof(int))];
-		struct msghdr m = { .msg_iov = &iov,
-				    .msg_iovlen = 1,
-				    .msg_control = space,
-				    .msg_controllen = sizeof(space) };
-		ssize_t n = recvmsg(PROC_FD_KEYS, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
+		int fd;
+		enum passfd_got got = passfd_receive(PROC_FD_KEYS, &role, &fd);
+
+		if (got == PASSFD_NOTHING)
 			return;
-		if (n <= 0) {
+		if (got != PASSFD_BYTE) {
 			d->stop = true;
 			return;
 		}
-		take_client(d, &m, role);
+		if (fd >= 0)
+			add_client(d, role, fd);
 	}
 }
 

@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/page.h"
+#include "base/passfd.h"
 #include "crypto/keyproto.h"
 #include "ha/rejoin.h"
 #include "node/pglog.h"
@@ -127,25 +128,14 @@ static int
 connect_keyd(struct sup *s, char role)
 {
 	int fds[2], control = s->children[KEYD].link_fd;
-	char space[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { .iov_base = &role, .iov_len = 1 };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = space,
-			    .msg_controllen = sizeof(space) };
 
 	if (control < 0 || !s->children[KEYD].ready)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		return -1;
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fds[0], sizeof(int));
-	ssize_t n = sendmsg(control, &m, MSG_NOSIGNAL);
+	bool sent = passfd_send(control, role, fds[0]);
 	close(fds[0]);
-	if (n == 1)
+	if (sent)
 		return fds[1];
 	close(fds[1]);
 	return -1;
@@ -155,24 +145,12 @@ connect_keyd(struct sup *s, char role)
 static void
 reconnect_child(struct sup *s, struct child *c)
 {
-	char space[CMSG_SPACE(sizeof(int))] = { 0 }, word = 'k';
-	struct iovec iov = { .iov_base = &word, .iov_len = 1 };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = space,
-			    .msg_controllen = sizeof(space) };
-
 	if (!c->running || c->link_fd < 0)
 		return;
 	int fd = connect_keyd(s, kinds[c->id].role);
 	if (fd < 0)
 		return;
-	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-	h->cmsg_level = SOL_SOCKET;
-	h->cmsg_type = SCM_RIGHTS;
-	h->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(h), &fd, sizeof(int));
-	if (sendmsg(c->link_fd, &m, MSG_NOSIGNAL) != 1)
+	if (!passfd_send(c->link_fd, 'k', fd))
 		log_warning("cannot give %s its connection to the new keyd", kinds[c->id].name);
 	close(fd);
 }

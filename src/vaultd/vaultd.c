@@ -29,6 +29,7 @@
 #include "base/jw.h"
 #include "base/log.h"
 #include "base/page.h"
+#include "base/passfd.h"
 #include "base/pause.h"
 #include "base/secret.h"
 #include "http/json.h"
@@ -417,37 +418,17 @@ on_health_timer(uv_timer_t *t)
 
 /* ---- the supervisor's link ---- */
 
-static int
-receive_fd(int sock, char *ret_word, int *ret_fd)
-{
-	char space[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { .iov_base = ret_word, .iov_len = 1 };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = space,
-			    .msg_controllen = sizeof(space) };
-	ssize_t n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-
-	*ret_fd = -1;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	return n == 0 ? -1 : 1;
-}
-
 static void
 on_link(uv_poll_t *p, int status, int events)
 {
 	struct vaultd *d = p->data;
-	char word;
-	int fd, got = status < 0 ? -1 : receive_fd(PROC_FD_LINK, &word, &fd);
+	char word = 0;
+	int fd = -1;
+	enum passfd_got got = status < 0 ? PASSFD_END : passfd_receive(PROC_FD_LINK, &word, &fd);
 
-	if (got < 0)
+	if (got == PASSFD_END || got == PASSFD_BROKEN)
 		_exit(1); /* the supervisor is gone */
-	if (!got || fd < 0)
+	if (fd < 0)
 		return;
 	if (word != 'k') {
 		close(fd);
