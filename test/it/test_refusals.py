@@ -14,7 +14,6 @@ import shutil
 import socket
 import stat
 import subprocess
-import time
 import zipfile
 from collections import namedtuple
 from pathlib import Path
@@ -660,10 +659,7 @@ def test_a_damaged_file_of_a_pair_is_named(halted, node, rel, how, outcome, word
     n.log.write_text("")
     n.start()
     try:
-        end = time.monotonic() + 30
-        while word not in n.log.read_text():
-            assert time.monotonic() < end and n.proc.poll() is None, n.log_tail()
-            time.sleep(0.1)
+        wait_until(f"the log of {node} says '{word}'", lambda: word in n.log.read_text(), also=n.log_tail)
     finally:
         n.kill()
         as_it_was(n, ".")
