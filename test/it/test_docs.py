@@ -40,3 +40,21 @@ def test_every_format_of_import_is_explained():
     formats = re.findall(r'^\t\{ "([a-z0-9-]+)", "[^"]+", importread_', (ROOT / "src/vault/importformat.c").read_text(), re.M)
     assert len(formats) > 10
     assert set(formats) == set(re.findall(r"`([a-z0-9-]+)`", "".join(re.findall(r"^\| .* \| (`.*) \|$", (ROOT / "docs/import.md").read_text(), re.M)))) - {"--format"}
+
+
+def anchors(page):
+    """As the forges make them of headings."""
+    heads = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in heads}
+
+
+def test_links_between_the_pages_lead_somewhere():
+    pages = [p for p in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))]
+    links = [(p, *t.partition("#")[::2]) for p in pages for t in re.findall(r"\]\(([^)\s]+)\)", p.read_text()) if "://" not in t]
+    assert len(links) > 40
+    dead = []
+    for page, file, anchor in links:
+        to = (page.parent / file).resolve() if file else page
+        if not to.is_file() or (anchor and anchor not in anchors(to.read_text())):
+            dead.append(f"{page.name}: {file}#{anchor}")
+    assert not dead
