@@ -19,7 +19,6 @@ struct block {
 
 struct arena {
 	struct block *blocks; /* newest first */
-	size_t used;
 };
 
 static struct block *
@@ -67,17 +66,7 @@ arena_alloc(struct arena *a, size_t n)
 		b = add_block(a, size);
 	void *p = b->data + b->used;
 	b->used += size;
-	a->used += n;
 	return memset(p, 0, size);
-}
-
-void *
-arena_dup(struct arena *a, const void *p, size_t n)
-{
-	void *q = arena_alloc(a, n ? n : 1);
-	if (n)
-		memcpy(q, p, n);
-	return q;
 }
 
 char *
@@ -109,10 +98,4 @@ arena_printf(struct arena *a, const char *fmt, ...)
 	vsnprintf(q, (size_t)n + 1, fmt, ap);
 	va_end(ap);
 	return q;
-}
-
-size_t
-arena_used(const struct arena *a)
-{
-	return a->used;
 }

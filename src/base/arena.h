@@ -12,11 +12,9 @@ struct arena;
 struct arena *arena_new(void);
 void arena_free(struct arena *a); /* wipes every byte ever handed out, then frees; takes NULL */
 void *arena_alloc(struct arena *a, size_t n) NONNULL MUST_USE; /* 16-aligned, zeroed */
-void *arena_dup(struct arena *a, const void *p, size_t n) MUST_USE;
 char *arena_strdup(struct arena *a, const char *s) NONNULL MUST_USE;
 char *arena_strndup(struct arena *a, const char *s, size_t n) NONNULL MUST_USE;
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3) MUST_USE;
-size_t arena_used(const struct arena *a) NONNULL; /* bytes handed out */
 
 #define arena_new_of(a, type) ((type *)arena_alloc((a), sizeof(type)))
 

@@ -17,8 +17,9 @@
 #define CONF_MAX 65536
 #define TREE_DEPTH_MAX 64
 
-int
-home_denied(const char *path, struct err *e)
+/* "you may not read PATH: run it as root or as OWNER": ERR_FORBIDDEN. */
+static int
+say_denied(const char *path, struct err *e)
 {
 	struct stat st;
 	const struct passwd *owner = stat(path, &st) == 0 ? getpwuid(st.st_uid) : NULL;
@@ -38,7 +39,7 @@ check_readable(const struct home *h, struct err *e)
 		char path[HOME_PATH_MAX];
 		snprintf(path, sizeof(path), "%s%s", h->dir, folders[i]);
 		if (faccessat(AT_FDCWD, path, R_OK | X_OK, AT_EACCESS) < 0 && errno == EACCES)
-			return home_denied(path, e);
+			return say_denied(path, e);
 	}
 	return 0;
 }
@@ -51,7 +52,7 @@ home_open(struct home *ret, const char *dir, struct err *e)
 	struct home h;
 	if (!realpath(dir, real) || stat(real, &st) < 0)
 		return errno == EACCES
-			       ? home_denied(dir, e)
+			       ? say_denied(dir, e)
 			       : err_errno(e, ERR_IO, "cannot open the home folder %s", dir);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, ERR_IO, "the home %s is not a folder", dir);

@@ -74,8 +74,6 @@ struct home {
 int home_open(struct home *ret, const char *dir, struct err *e) NONNULL MUST_USE;
 /* What a person types to start the node of this home: the service where it is installed and serves this home, else the program. */
 void home_start_command(const char *dir, char ret[static HOME_START_MAX]) NONNULL;
-/* "you may not read PATH: run it as root or as OWNER": ERR_FORBIDDEN. */
-int home_denied(const char *path, struct err *e) NONNULL;
 void home_path(const struct home *h, enum home_path p, char ret[static HOME_PATH_MAX]) NONNULL;
 
 /* Identity: conf/node.conf. */

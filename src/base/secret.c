@@ -26,14 +26,6 @@ secret_new(size_t len)
 	return s;
 }
 
-struct secret *
-secret_dup(const void *bytes, size_t len)
-{
-	struct secret *s = secret_new(len);
-	memcpy(s->bytes, bytes, len);
-	return s;
-}
-
 void
 secret_free(struct secret *s)
 {
@@ -47,12 +39,6 @@ uint8_t *
 secret_bytes(struct secret *s)
 {
 	return s->bytes;
-}
-
-size_t
-secret_len(const struct secret *s)
-{
-	return s->len;
 }
 
 void

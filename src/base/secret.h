@@ -9,11 +9,9 @@
 
 struct secret;
 
-struct secret *secret_new(size_t len) MUST_USE; /* zeroed; aborts when memory cannot be had */
-struct secret *secret_dup(const void *bytes, size_t len) NONNULL MUST_USE;
+struct secret *secret_new(size_t len) MUST_USE;	 /* zeroed; aborts when memory cannot be had */
 void secret_free(struct secret *s);		 /* wipes; takes NULL */
 uint8_t *secret_bytes(struct secret *s) NONNULL; /* borrowed until secret_free */
-size_t secret_len(const struct secret *s) NONNULL;
 
 /* Overwrites n bytes at p in a way the compiler keeps. */
 void secret_wipe(void *p, size_t n);

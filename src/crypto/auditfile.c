@@ -444,8 +444,9 @@ take_end(struct auditfile *a, struct err *e)
 	return 0;
 }
 
-int
-auditfile_next(struct auditfile *a, struct auditfile_event *ret, struct err *e)
+/* The next event: 1; at the proven end: 0; ERR_CHAIN_BROKEN with the first break named. */
+static int
+next_event(struct auditfile *a, struct auditfile_event *ret, struct err *e)
 {
 	char name[UUID_STR_LEN];
 	for (;;) {
@@ -491,7 +492,7 @@ struct ahead {
 static int
 step(struct ahead *x, struct err *e)
 {
-	int rc = auditfile_next(x->a, &x->now, e);
+	int rc = next_event(x->a, &x->now, e);
 	if (rc < 0)
 		return rc;
 	x->have = rc;
@@ -556,7 +557,7 @@ auditfile_verify(struct auditfile *later, struct auditfile *earlier, struct audi
 			       "%.128s and %.128s are signed with different keys: they are not of "
 			       "one vault",
 			       later->name, earlier->name);
-	while (earlier && (rc = auditfile_next(earlier, &ev, e)) == 1) {
+	while (earlier && (rc = next_event(earlier, &ev, e)) == 1) {
 		rc = find_event(&x, &ev, &lost, e);
 		if (rc)
 			return rc;

@@ -51,10 +51,6 @@ const uint8_t *auditfile_key(const struct auditfile *a) NONNULL;
 const char *auditfile_at(const struct auditfile *a) NONNULL;
 unsigned auditfile_heads(const struct auditfile *a, const struct auditfile_event **ret) NONNULL;
 
-/* The next event: 1; at the proven end: 0; ERR_CHAIN_BROKEN with the first break named. */
-int auditfile_next(struct auditfile *a, struct auditfile_event *ret,
-		   struct err *e) NONNULL MUST_USE;
-
 /* The accepted breaks that were read so far. */
 unsigned auditfile_accepted(const struct auditfile *a,
 			    const struct auditfile_accepted **ret) NONNULL;

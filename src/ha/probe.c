@@ -408,19 +408,6 @@ probe_look(struct probe *p, struct probe_view *ret)
 }
 
 void
-probe_free(struct probe *p)
-{
-	if (!p)
-		return;
-	pthread_mutex_lock(&p->lock);
-	p->stop = true;
-	pthread_cond_signal(&p->wake);
-	pthread_mutex_unlock(&p->lock);
-	pthread_join(p->thread, NULL);
-	destroy(p);
-}
-
-void
 probe_let_go(struct probe *p)
 {
 	pthread_mutex_lock(&p->lock);

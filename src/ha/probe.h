@@ -84,7 +84,5 @@ struct probe *probe_new(const struct probe_target *t) NONNULL MUST_USE;
 /* New address, trust or times; cheap when nothing differs. */
 void probe_aim(struct probe *p, const struct probe_target *t) NONNULL;
 void probe_look(struct probe *p, struct probe_view *ret) NONNULL;
-/* Ends the thread after its attempt in flight (at most a few seconds). Takes NULL. */
-void probe_free(struct probe *p);
 /* The same without waiting: the thread, which may be in an attempt, ends and frees it by itself. */
 void probe_let_go(struct probe *p) NONNULL;

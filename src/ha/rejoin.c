@@ -119,7 +119,7 @@ remove_file(const struct home *h, enum home_path p, struct err *e)
 int
 rejoin_remove(const struct home *h, struct err *e)
 {
-	int rc = rejoin_copy_end(h, e);
+	int rc = remove_file(h, HOME_COPYING, e);
 
 	return rc ? rc : remove_file(h, HOME_REJOIN, e);
 }
@@ -142,12 +142,6 @@ rejoin_copy_waits(const struct home *h)
 
 	home_path(h, HOME_COPYING, path);
 	return access(path, F_OK) == 0;
-}
-
-int
-rejoin_copy_end(const struct home *h, struct err *e)
-{
-	return remove_file(h, HOME_COPYING, e);
 }
 
 void

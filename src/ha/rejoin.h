@@ -35,7 +35,6 @@ int rejoin_remove(const struct home *h, struct err *e) NONNULL MUST_USE;
  * in place, or the node becomes the primary, it is begun again whatever stopped it. */
 int rejoin_copy_begin(const struct home *h, struct err *e) NONNULL MUST_USE;
 bool rejoin_copy_waits(const struct home *h) NONNULL;
-int rejoin_copy_end(const struct home *h, struct err *e) NONNULL MUST_USE;
 
 /* How far it is, for the status of the node: run/progress. Writing never fails loudly. */
 void rejoin_tell(const struct home *h, const char *text, int percent) NONNULL;

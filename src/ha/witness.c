@@ -169,7 +169,6 @@ struct witness {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	pthread_t thread;
-	bool stop;
 	char path[HOME_PATH_MAX];
 	char *conninfo;
 	struct uuid self;
@@ -435,17 +434,15 @@ run(void *arg)
 	struct witness *w = arg;
 
 	pthread_mutex_lock(&w->lock);
-	while (!w->stop) {
+	for (;;) {
 		pthread_mutex_unlock(&w->lock);
 		look_or_connect(w);
 		keep(w);
 		int64_t end = clock_mono_ms() + LOOK_MS;
 		struct timespec at = { .tv_sec = end / 1000, .tv_nsec = end % 1000 * 1000000 };
 		pthread_mutex_lock(&w->lock);
-		if (!w->stop)
-			pthread_cond_timedwait(&w->wake, &w->lock, &at);
+		pthread_cond_timedwait(&w->wake, &w->lock, &at);
 	}
-	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
@@ -499,21 +496,4 @@ witness_look(struct witness *w, struct witness_view *ret)
 	pthread_mutex_lock(&w->lock);
 	*ret = w->view;
 	pthread_mutex_unlock(&w->lock);
-}
-
-void
-witness_free(struct witness *w)
-{
-	if (!w)
-		return;
-	pthread_mutex_lock(&w->lock);
-	w->stop = true;
-	pthread_cond_broadcast(&w->wake);
-	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
-	pthread_mutex_destroy(&w->lock);
-	pthread_cond_destroy(&w->wake);
-	db_free(w->db);
-	free(w->conninfo);
-	free(w);
 }

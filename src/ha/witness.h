@@ -97,4 +97,3 @@ void witness_look(struct witness *w, struct witness_view *ret) NONNULL;
 /* Secondary: what the primary is to be asked to log. false: nothing. Call witness_told when it was. */
 bool witness_next(struct witness *w, struct witness_news *ret) NONNULL;
 void witness_told(struct witness *w, const struct witness_news *n) NONNULL;
-void witness_free(struct witness *w);

@@ -243,8 +243,8 @@ ledger_wrote_journal(const struct ledger *l)
 	return l->mode == WRITES_JOURNAL;
 }
 
-uint64_t
-ledger_page_both(const struct ledger *l)
+static uint64_t
+page_both(const struct ledger *l)
 {
 	struct page_quick q;
 
@@ -556,7 +556,7 @@ static int
 write_batch(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 	    enum ledger_durability *ret, struct err *e)
 {
-	uint64_t both = ledger_page_both(l);
+	uint64_t both = page_both(l);
 	bool broke = false;
 	int rc;
 
@@ -565,7 +565,7 @@ write_batch(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 		return ledger_journal_write(l, f, q, e);
 	}
 	rc = write_db_surely(l, f, q, &broke, e);
-	*ret = both && !broke && ledger_page_both(l) == both ? LEDGER_BOTH : LEDGER_LOCAL;
+	*ret = both && !broke && page_both(l) == both ? LEDGER_BOTH : LEDGER_LOCAL;
 	return rc;
 }
 

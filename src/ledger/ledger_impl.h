@@ -89,8 +89,6 @@ struct ledger_steps {
 /* ledger.c */
 void ledger_rewind(struct ledger *l);
 enum state_writes ledger_wanted_mode(const struct ledger *l);
-uint64_t ledger_page_both(
-	const struct ledger *l); /* generation + 1 while commits are on both disks, or 0 */
 /* The head is not known any more; what is ready goes back to the queue. */
 void ledger_forget_head(struct ledger *l);
 /* Writes events of the ledger's own at the head, now, together with the statements of `with` (may

@@ -62,8 +62,10 @@ struct setup {
 	char pair[128], pack[HOME_PATH_MAX + 300];
 };
 
-int
-setup_check_name(const char *name, struct err *e)
+/* A name that may stand in certificates, file names and connection strings: letters, digits, dot,
+ * hyphen, colon. */
+static int
+check_name(const char *name, struct err *e)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:_";
@@ -99,9 +101,9 @@ ask(struct setup *x, enum stmt s, const struct binds *b, struct rows **ret, stru
 static int
 check_names(struct setup *x, struct err *e)
 {
-	int rc = setup_check_name(x->rq->primary, e);
+	int rc = check_name(x->rq->primary, e);
 	if (rc == 0)
-		rc = setup_check_name(x->rq->secondary, e);
+		rc = check_name(x->rq->secondary, e);
 	if (rc == 0)
 		rc = home_node_read(x->h, &x->self, e);
 	if (rc < 0)

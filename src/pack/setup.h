@@ -27,7 +27,3 @@ int setup_run(const struct home *h, const struct settings *s, struct keys *keys,
 
 /* Removes what a set-up that fell with its process left half written. */
 void setup_clear(const struct home *h) NONNULL;
-
-/* A name that may stand in certificates, file names and connection strings: letters, digits, dot,
- * hyphen, colon. */
-int setup_check_name(const char *name, struct err *e) NONNULL MUST_USE;

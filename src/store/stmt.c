@@ -250,13 +250,6 @@ add_elem(struct binds *b, int type, const void *p, size_t n)
 }
 
 void
-bind_elem(struct binds *b, const void *wire, int len)
-{
-	assert(len >= 0 || wire == NULL);
-	add_elem(b, 0, wire, wire == NULL ? 0 : (size_t)len);
-}
-
-void
 bind_elem_uuid(struct binds *b, const struct uuid *u)
 {
 	add_elem(b, STMT_UUID, u == NULL ? NULL : u->b, sizeof u->b);

@@ -76,8 +76,6 @@ void bind_time(struct binds *b, int64_t us) NONNULL;	   /* microseconds since 19
 
 /* Arrays: begin with the element type, add elements with the functions below, end. */
 void bind_array_begin(struct binds *b, enum stmt_type elem) NONNULL;
-void bind_elem(struct binds *b, const void *wire,
-	       int len); /* wire NULL: NULL element; bytes as PostgreSQL's binary format has them */
 void bind_elem_uuid(struct binds *b, const struct uuid *u);
 void bind_elem_bigint(struct binds *b, int64_t v) NONNULL;
 void bind_elem_int(struct binds *b, int32_t v) NONNULL;

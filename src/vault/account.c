@@ -12,9 +12,9 @@
 #include "vault/lists.h"
 #include "vault/resource.h"
 
-void
-account_ad(const struct uuid *version, const struct uuid *account,
-	   uint8_t ret[static ACCOUNT_AD_LEN])
+static void
+associated_data(const struct uuid *version, const struct uuid *account,
+		uint8_t ret[static ACCOUNT_AD_LEN])
 {
 	memcpy(ret, "version", 7);
 	memcpy(ret + 7, version->b, 16);
@@ -346,7 +346,7 @@ open_fields(struct call *c, const struct uuid *id, const struct opened *x, struc
 	    struct err *e)
 {
 	uint8_t ad[ACCOUNT_AD_LEN];
-	account_ad(&x->version, id, ad);
+	associated_data(&x->version, id, ad);
 	int rc = keys_open(c->v->keys, c->f, ad, sizeof(ad), x->sealed.data, x->sealed.len, ret, e);
 	if (rc == ERR_CRYPTO)
 		retrieve_batch_doubt(c->v->retrieve_batch, id);
@@ -481,7 +481,7 @@ seal_fields(struct call *c, const struct uuid *version, const struct uuid *accou
 	if (plain.len > ACCOUNT_FIELDS_BYTES)
 		return err_set(e, ERR_TOO_LARGE, "fields: together at most %u KiB",
 			       ACCOUNT_FIELDS_BYTES >> 10);
-	account_ad(version, account, ad);
+	associated_data(version, account, ad);
 	return keys_seal(c->v->keys, c->f, c->v->data_key, ad, sizeof(ad), plain.data, plain.len,
 			 ret, e);
 }

@@ -23,9 +23,6 @@ struct account_fields {
 	const struct account_field *field;
 };
 
-void account_ad(const struct uuid *version, const struct uuid *account,
-		uint8_t ret[static ACCOUNT_AD_LEN]) NONNULL;
-
 /* Permission, secret and place in one read; the retrieval is durable in the log before this
  * returns. n 0: the current version.
  * {"fields":{…},"version",…} */

@@ -19,17 +19,6 @@ policy_has(bool administrator, unsigned capabilities)
 	return (capabilities & ~has) == 0;
 }
 
-const char *
-policy_cap_name(unsigned capability)
-{
-#define X(NAME, name, bit, roles, text)                                                            \
-	if (capability == (bit))                                                                   \
-		return #name;
-	POLICY_CAPS(X)
-#undef X
-	return "";
-}
-
 static const char *const level_names[] = { NULL, "view", "modify", "manage", "owner" };
 
 const char *

@@ -29,8 +29,7 @@ enum capability {
 enum policy_level { LEVEL_NONE, LEVEL_VIEW, LEVEL_MODIFY, LEVEL_MANAGE, LEVEL_OWNER };
 
 bool policy_has(bool administrator, unsigned capabilities);
-const char *policy_cap_name(unsigned capability); /* "users"; "" unknown */
-const char *policy_level_name(int level);	  /* "view"; NULL for none */
+const char *policy_level_name(int level); /* "view"; NULL for none */
 int policy_level(
 	const char *name); /* LEVEL_VIEW … LEVEL_MANAGE; LEVEL_NONE when it is no level to share */
 

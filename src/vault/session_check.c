@@ -16,14 +16,8 @@
 #define MERGING_RECHECK_MS 200 /* how long a session may still be thought not to be home */
 #define SEEN_PART 6	       /* the log hears of a session in use this often per idle limit */
 
-enum ha_state
-session_state(const struct vault *v)
-{
-	return page_state(v->page);
-}
-
-bool
-session_is_primary(const struct vault *v)
+static bool
+is_primary(const struct vault *v)
 {
 	return vault_serves(v) == SERVES_EVERYONE;
 }
@@ -311,7 +305,7 @@ note(struct sessions *s, const struct event *ev, bool journal)
 void
 sessions_on_event(struct sessions *s, const struct event *ev)
 {
-	note(s, ev, !session_is_primary(s->v));
+	note(s, ev, !is_primary(s->v));
 }
 
 static void
@@ -325,7 +319,7 @@ sessions_reload(struct sessions *s, struct fiber *f, struct err *e)
 {
 	drop_where(s, is_any, NULL);
 	session_attempts_clear(s);
-	if (session_is_primary(s->v)) {
+	if (is_primary(s->v)) {
 		clear_overlay(s);
 		return 0;
 	}

@@ -86,5 +86,3 @@ void session_attempts_clear(struct sessions *s);
 /* 0, or ERR_LOCKED_OUT with how long to wait. */
 int session_locked(const struct settings *st, int64_t failed, int64_t failed_us, int64_t now_us,
 		   struct err *e);
-bool session_is_primary(const struct vault *v);
-enum ha_state session_state(const struct vault *v);

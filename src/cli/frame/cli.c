@@ -19,15 +19,6 @@ static const struct cli_opt common_opts[] = {
 };
 
 const char *
-cli_get_nth(const struct cli *c, const char *name, size_t i)
-{
-	for (size_t k = 0; k < c->nset; k++)
-		if (strcmp(c->set[k].opt->name, name) == 0 && i-- == 0)
-			return c->set[k].value;
-	return NULL;
-}
-
-const char *
 cli_get(const struct cli *c, const char *name)
 {
 	for (size_t k = c->nset; k-- > 0;)
@@ -454,8 +445,9 @@ help_part(const struct cli_verb *const *table, unsigned flags, const char *title
 			help_row(*table, out);
 }
 
-void
-cli_help_group(const struct cli_verb *const *table, const char *group, FILE *out)
+/* "ha": the verbs that begin so. */
+static void
+print_group(const struct cli_verb *const *table, const char *group, FILE *out)
 {
 	fprintf(out, "holdfast %s VERB [ARGUMENT …] [OPTION …]     holdfast %s VERB --help\n\n",
 		group, group);
@@ -537,7 +529,7 @@ cli_main(const struct cli_verb *const *table, int argc, char **argv)
 	bool help = false;
 	int code = cli_parse(table, argc, argv, &c, &help, &e);
 	if (!code && help && c.group)
-		cli_help_group(table, c.group, stdout);
+		print_group(table, c.group, stdout);
 	else if (!code && help)
 		cli_help(table, c.verb, argc < 2 ? stderr : stdout);
 	else if (!code)

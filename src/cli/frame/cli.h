@@ -93,8 +93,6 @@ struct cli {
  * verb's table. */
 const char *cli_get(const struct cli *c, const char *name) NONNULL;
 bool cli_has(const struct cli *c, const char *name) NONNULL;
-/* The i-th value of an option that may be repeated; NULL past the last. */
-const char *cli_get_nth(const struct cli *c, const char *name, size_t i) NONNULL;
 /* A number of lo..hi; `otherwise` when it was not given. ERR_USAGE. */
 int cli_get_int(const struct cli *c, const char *name, int64_t lo, int64_t hi, int64_t otherwise,
 		int64_t *ret, struct err *e) NONNULL MUST_USE;
@@ -114,5 +112,3 @@ int cli_main(const struct cli_verb *const *table, int argc, char **argv) NONNULL
 int cli_parse(const struct cli_verb *const *table, int argc, char **argv, struct cli *ret,
 	      bool *ret_help, struct err *e) NONNULL MUST_USE;
 void cli_help(const struct cli_verb *const *table, const struct cli_verb *verb, FILE *out);
-/* "ha": the verbs that begin so. */
-void cli_help_group(const struct cli_verb *const *table, const char *group, FILE *out) NONNULL;

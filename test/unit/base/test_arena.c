@@ -10,16 +10,13 @@ static void
 hands_out_zeroed_aligned_memory(void **state)
 {
 	auto_arena a = arena_new();
-	size_t sum = 0;
 	for (size_t n = 0; n < 3000; n += 7) {
 		unsigned char *p = arena_alloc(a, n);
 		assert_int_equal((uintptr_t)p % 16, 0);
 		for (size_t i = 0; i < n; i++)
 			assert_int_equal(p[i], 0);
 		memset(p, 0xaa, n); /* must not reach what comes next */
-		sum += n;
 	}
-	assert_int_equal(arena_used(a), sum);
 }
 
 static void
@@ -42,8 +39,6 @@ copies_texts(void **state)
 	assert_string_equal(arena_strndup(a, "abcdef", 3), "abc");
 	assert_string_equal(arena_strndup(a, "ab", 30), "ab");
 	assert_string_equal(arena_printf(a, "%s-%d", "n", 42), "n-42");
-	assert_memory_equal(arena_dup(a, "\0x", 2), "\0x", 2);
-	assert_non_null(arena_dup(a, NULL, 0));
 	struct pair {
 		int64_t x, y;
 	} *p = arena_new_of(a, struct pair);

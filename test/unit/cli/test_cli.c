@@ -70,9 +70,6 @@ takes_options_anywhere(void **state)
 			       "--field", "url"),
 			 0);
 	assert_string_equal(cli_get(&p.c, "field"), "url");
-	assert_string_equal(cli_get_nth(&p.c, "field", 0), "user");
-	assert_string_equal(cli_get_nth(&p.c, "field", 1), "url");
-	assert_null(cli_get_nth(&p.c, "field", 2));
 	assert_true(cli_has(&p.c, "copy"));
 	assert_false(cli_has(&p.c, "most"));
 	assert_true(p.c.json);

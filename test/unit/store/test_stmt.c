@@ -390,7 +390,7 @@ arrays_arrive_with_nulls_and_empty(void **state)
 	bind_array_end(&b);
 	bind_array_begin(&b, STMT_BYTEA);
 	bind_elem_bytea(&b, "\1\2", 2);
-	bind_elem(&b, NULL, 0);
+	bind_elem_bytea(&b, NULL, 0);
 	bind_array_end(&b);
 	bind_array_begin(&b, STMT_INT);
 	bind_elem_int(&b, -7);
