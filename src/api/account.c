@@ -21,11 +21,9 @@ on_account_new(struct api_call *c, struct err *e)
 	const struct body_account *b = c->body;
 	const struct account_fields fields = take_fields(c, &b->fields);
 	bool has_fields = BODY_HAS(c->seen, account, fields);
-	struct uuid resource, id;
-	int rc = call_param_uuid(c, 0, &resource, e);
-	if (rc == 0)
-		rc = account_create(&c->call, &resource, b->login, b->description,
-				    has_fields ? &fields : NULL, &id, e);
+	struct uuid id;
+	int rc = account_create(&c->call, call_id(c), b->login, b->description,
+				has_fields ? &fields : NULL, &id, e);
 	return rc ? rc : account_get(&c->call, &id, &c->w, e);
 }
 
@@ -44,9 +42,7 @@ on_account_placed(struct api_call *c, struct err *e)
 int
 on_account_get(struct api_call *c, struct err *e)
 {
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : account_get(&c->call, &id, &c->w, e);
+	return account_get(&c->call, call_id(c), &c->w, e);
 }
 
 int
@@ -54,13 +50,10 @@ on_account_change(struct api_call *c, struct err *e)
 {
 	const struct body_account_change *b = c->body;
 	bool settle = BODY_HAS(c->seen, account_change, conflict);
-	struct uuid id;
 	if (settle && b->conflict)
 		return err_set(e, ERR_BAD_FIELD, "conflict: only false can be said");
-	int rc = call_param_uuid(c, 0, &id, e);
-	if (rc == 0)
-		rc = account_change(&c->call, &id, b->login, b->description, settle, e);
-	return rc ? rc : account_get(&c->call, &id, &c->w, e);
+	int rc = account_change(&c->call, call_id(c), b->login, b->description, settle, e);
+	return rc ? rc : account_get(&c->call, call_id(c), &c->w, e);
 }
 
 int
@@ -78,32 +71,24 @@ on_account_settle(struct api_call *c, struct err *e)
 	const struct account_fields fields = take_fields(c, &b->fields);
 	bool has_fields = BODY_HAS(c->seen, settle, fields);
 	int64_t if_version = BODY_HAS(c->seen, settle, if_version) ? b->if_version : -1;
-	struct uuid id;
 	if (has_fields == BODY_HAS(c->seen, settle, version))
 		return err_set(e, ERR_BAD_FIELD,
 			       "say either version, to choose one, or fields, to make a new one");
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc
-		  : account_settle(&c->call, &id, (int)b->version, has_fields ? &fields : NULL,
-				   if_version, &c->w, e);
+	return account_settle(&c->call, call_id(c), (int)b->version, has_fields ? &fields : NULL,
+			      if_version, &c->w, e);
 }
 
 int
 on_account_delete(struct api_call *c, struct err *e)
 {
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : account_delete(&c->call, &id, e);
+	return account_delete(&c->call, call_id(c), e);
 }
 
 int
 on_retrieve(struct api_call *c, struct err *e)
 {
 	const struct body_retrieve *b = c->body;
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	if (rc == 0)
-		rc = account_retrieve(&c->call, &id, b->reason, (int)b->version, &c->w, e);
+	int rc = account_retrieve(&c->call, call_id(c), b->reason, (int)b->version, &c->w, e);
 	if (rc == 0)
 		call_count_retrieval(c);
 	return rc;
@@ -113,11 +98,8 @@ int
 on_version_list(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	if (rc == 0)
-		rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
-	return rc ? rc : account_versions(&c->call, &id, &page, &c->w, e);
+	int rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
+	return rc ? rc : account_versions(&c->call, call_id(c), &page, &c->w, e);
 }
 
 int
@@ -125,10 +107,6 @@ on_version_new(struct api_call *c, struct err *e)
 {
 	const struct body_version *b = c->body;
 	const struct account_fields fields = take_fields(c, &b->fields);
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc
-		  : account_put(&c->call, &id, &fields,
-				BODY_HAS(c->seen, version, if_version) ? b->if_version : -1, &c->w,
-				e);
+	return account_put(&c->call, call_id(c), &fields,
+			   BODY_HAS(c->seen, version, if_version) ? b->if_version : -1, &c->w, e);
 }

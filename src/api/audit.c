@@ -125,15 +125,11 @@ on_import(struct api_call *c, struct err *e)
 int
 on_import_outcome(struct api_call *c, struct err *e)
 {
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : import_outcome(&c->call, &id, &c->w, e);
+	return import_outcome(&c->call, call_id(c), &c->w, e);
 }
 
 int
 on_import_stop(struct api_call *c, struct err *e)
 {
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : import_stop(&c->call, &id, &c->w, e);
+	return import_stop(&c->call, call_id(c), &c->w, e);
 }

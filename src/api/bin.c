@@ -18,20 +18,14 @@ int
 on_resource_restore(struct api_call *c, struct err *e)
 {
 	const struct body_resource_restore *b = c->body;
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	if (rc == 0)
-		rc = bin_restore_resource(&c->call, &id, b->name, e);
-	return rc ? rc : resource_get(&c->call, &id, &c->w, e);
+	int rc = bin_restore_resource(&c->call, call_id(c), b->name, e);
+	return rc ? rc : resource_get(&c->call, call_id(c), &c->w, e);
 }
 
 int
 on_account_restore(struct api_call *c, struct err *e)
 {
 	const struct body_account_restore *b = c->body;
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	if (rc == 0)
-		rc = bin_restore_account(&c->call, &id, b->login, e);
-	return rc ? rc : account_get(&c->call, &id, &c->w, e);
+	int rc = bin_restore_account(&c->call, call_id(c), b->login, e);
+	return rc ? rc : account_get(&c->call, call_id(c), &c->w, e);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/call.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "api/api_impl.h"
@@ -43,12 +44,11 @@ call_count_retrieval(struct api_call *c)
 	c->api->retrievals++;
 }
 
-int
-call_param_uuid(const struct api_call *c, unsigned i, struct uuid *ret, struct err *e)
+const struct uuid *
+call_id(const struct api_call *c)
 {
-	if (uuid_parse(c->match.params[i], ret))
-		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
-	return 0;
+	assert(c->match.params[0].is_id);
+	return &c->match.params[0].id;
 }
 
 int

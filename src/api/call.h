@@ -35,9 +35,8 @@ typedef int api_fn(struct api_call *c, struct err *e);
 /* Of a ROUTE_DIRECT row: fills status and reply, from what any thread may look at. */
 typedef void api_direct_fn(struct api_call *c);
 
-/* Path parameter i as a UUID. ERR_NOT_FOUND when it is none: such a thing cannot exist. */
-int call_param_uuid(const struct api_call *c, unsigned i, struct uuid *ret,
-		    struct err *e) NONNULL MUST_USE;
+/* The {id} of the row's pattern. */
+const struct uuid *call_id(const struct api_call *c) NONNULL;
 /* Query parameter as a number of lo..hi; *ret is left alone when it is not there. ERR_BAD_FIELD. */
 int call_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi, int64_t *ret,
 		   struct err *e) MUST_USE;

@@ -135,7 +135,10 @@ work(struct api_call *c, struct fiber *f, struct err *e)
 {
 	begin_call(c, f);
 	int rc = admit_call(c, e);
-	return rc || c->head ? rc : ((api_fn *)c->match.route->handler)(c, e);
+	if (rc || c->head)
+		return rc;
+	rc = router_params(&c->match, e);
+	return rc ? rc : ((api_fn *)c->match.route->handler)(c, e);
 }
 
 /* Not this node's to serve, or not any more. */

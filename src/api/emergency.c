@@ -29,7 +29,5 @@ int
 on_change_decide(struct api_call *c, struct err *e)
 {
 	const struct body_decision *b = c->body;
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : emergency_decide(&c->call, &id, b->approve, &c->w, e);
+	return emergency_decide(&c->call, call_id(c), b->approve, &c->w, e);
 }

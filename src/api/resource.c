@@ -34,9 +34,7 @@ on_resource_new(struct api_call *c, struct err *e)
 int
 on_resource_get(struct api_call *c, struct err *e)
 {
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : resource_get(&c->call, &id, &c->w, e);
+	return resource_get(&c->call, call_id(c), &c->w, e);
 }
 
 int
@@ -45,31 +43,23 @@ on_resource_change(struct api_call *c, struct err *e)
 	const struct body_resource_change *b = c->body;
 	const struct resource_texts t = { b->name, b->type,	   b->address,
 					  b->url,  b->description, b->owner };
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	if (rc == 0)
-		rc = resource_change(&c->call, &id, &t, e);
+	int rc = resource_change(&c->call, call_id(c), &t, e);
 	/* Who handed it on may not see it any more: then there is nothing to show. */
 	if (rc == 0 && !b->owner)
-		rc = resource_get(&c->call, &id, &c->w, e);
+		rc = resource_get(&c->call, call_id(c), &c->w, e);
 	return rc;
 }
 
 int
 on_resource_delete(struct api_call *c, struct err *e)
 {
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : resource_delete(&c->call, &id, e);
+	return resource_delete(&c->call, call_id(c), e);
 }
 
 int
 on_resource_accounts(struct api_call *c, struct err *e)
 {
 	struct policy_page page;
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	if (rc == 0)
-		rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
-	return rc ? rc : resource_accounts(&c->call, &id, &page, &c->w, e);
+	int rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
+	return rc ? rc : resource_accounts(&c->call, call_id(c), &page, &c->w, e);
 }

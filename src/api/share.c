@@ -8,28 +8,21 @@ static int
 list(struct api_call *c, enum share_on on, struct err *e)
 {
 	struct policy_page page;
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	if (rc == 0)
-		rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
-	return rc ? rc : share_list(&c->call, on, &id, &page, &c->w, e);
+	int rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
+	return rc ? rc : share_list(&c->call, on, call_id(c), &page, &c->w, e);
 }
 
 static int
 grant(struct api_call *c, enum share_on on, struct err *e)
 {
 	const struct body_share *b = c->body;
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : share_grant(&c->call, on, &id, b->user, b->level, &c->w, e);
+	return share_grant(&c->call, on, call_id(c), b->user, b->level, &c->w, e);
 }
 
 static int
 withdraw(struct api_call *c, enum share_on on, struct err *e)
 {
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : share_withdraw(&c->call, on, &id, c->match.params[1], e);
+	return share_withdraw(&c->call, on, call_id(c), c->match.params[1].text, e);
 }
 
 int

@@ -31,9 +31,7 @@ on_user_me(struct api_call *c, struct err *e)
 int
 on_user_get(struct api_call *c, struct err *e)
 {
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : user_get(&c->call, &id, &c->w, e);
+	return user_get(&c->call, call_id(c), &c->w, e);
 }
 
 int
@@ -47,9 +45,7 @@ on_user_change(struct api_call *c, struct err *e)
 		.reset_password = b->reset_password,
 		.remove_totp = b->remove_totp,
 	};
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : user_change(&c->call, &id, &ch, &c->w, e);
+	return user_change(&c->call, call_id(c), &ch, &c->w, e);
 }
 
 int
@@ -94,7 +90,5 @@ on_admin_conflict_list(struct api_call *c, struct err *e)
 int
 on_admin_acknowledge(struct api_call *c, struct err *e)
 {
-	struct uuid id;
-	int rc = call_param_uuid(c, 0, &id, e);
-	return rc ? rc : user_acknowledge(&c->call, &id, e);
+	return user_acknowledge(&c->call, call_id(c), e);
 }

@@ -10,6 +10,7 @@
 struct span {
 	const char *p;
 	size_t n;
+	bool is_id;
 };
 
 /* Walks pattern and path side by side. */
@@ -30,7 +31,7 @@ pattern_fits(const char *pattern, const char *path, struct span *params, unsigne
 		if (n == 0)
 			return false;
 		assert(k < ROUTER_PARAMS_MAX);
-		params[k++] = (struct span){ path, n };
+		params[k++] = (struct span){ path, n, strncmp(pattern, "{id}", 4) == 0 };
 		path += n;
 		pattern += strcspn(pattern, "}") + 1;
 	}
@@ -79,6 +80,13 @@ refuse_match(const struct route *table, size_t n, struct request *rq, struct err
 	return err_set(e, ERR_METHOD, "this address takes %s", buf_str(&allow));
 }
 
+static void
+take_param(struct arena *a, const struct span *s, struct route_param *ret)
+{
+	*ret = (struct route_param){ .text = arena_strndup(a, s->p, s->n), .is_id = s->is_id };
+	ret->fits = !s->is_id || uuid_parse(ret->text, &ret->id) == 0;
+}
+
 int
 router_match(const struct route *table, size_t n, struct request *rq, struct route_match *ret,
 	     struct err *e)
@@ -91,7 +99,16 @@ router_match(const struct route *table, size_t n, struct request *rq, struct rou
 		return refuse_match(table, n, rq, e);
 	*ret = (struct route_match){ .route = r, .nparams = nparams };
 	for (unsigned i = 0; i < nparams; i++)
-		ret->params[i] = arena_strndup(rq->arena, params[i].p, params[i].n);
+		take_param(rq->arena, &params[i], &ret->params[i]);
+	return 0;
+}
+
+int
+router_params(const struct route_match *m, struct err *e)
+{
+	for (unsigned i = 0; i < m->nparams; i++)
+		if (!m->params[i].fits)
+			return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
 	return 0;
 }
 

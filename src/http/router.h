@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/uuid.h"
 #include "http/json.h"
 #include "http/request.h"
 #include "http/shape.h"
@@ -30,7 +31,9 @@ typedef void route_fn(void);
 
 struct route {
 	enum http_method method;
-	const char *pattern; /* "/v1/accounts/{id}/retrieve"; {…} matches one segment */
+	const char *
+		pattern; /* "/v1/accounts/{id}/retrieve"; {…} matches one segment: {id} stands for a
+				UUID, any other name for a text */
 	route_fn *handler;   /* cast by api */
 	unsigned capability; /* enum capability of vault/policy.h; 0 with ROUTE_PUBLIC or for any
 				session */
@@ -46,13 +49,19 @@ struct route {
 
 struct route_match {
 	const struct route *route;
-	const char *params[ROUTER_PARAMS_MAX]; /* in the arena */
+	struct route_param {
+		const char *text; /* in the arena */
+		bool is_id, fits; /* it is {id}; and the text is a UUID */
+		struct uuid id;
+	} params[ROUTER_PARAMS_MAX];
 	unsigned nparams;
 };
 
 /* Finds the row. ERR_NOT_FOUND; ERR_METHOD when only the method does not fit (and sets Allow). */
 int router_match(const struct route *table, size_t n, struct request *rq, struct route_match *ret,
 		 struct err *e) NONNULL MUST_USE;
+/* ERR_NOT_FOUND when an {id} is no UUID: such a thing cannot exist. Whoever may not ask at all is refused before. */
+int router_params(const struct route_match *m, struct err *e) NONNULL MUST_USE;
 /* Checks query names and parses the body into a fresh struct in the arena (*ret_body NULL when the
  * row has none). A body table wants application/json. A row without one but with a limit takes a
  * raw body: the handler reads rq->body; its Content-Type must be named and be none that a page of

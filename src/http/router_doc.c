@@ -128,27 +128,33 @@ write_request_body(struct jw *w, const struct route *r)
 	jw_end_object(w);
 }
 
+#define TEXT_SCHEMA "{\"type\":\"string\",\"minLength\":1}"
+#define ID_SCHEMA "{\"type\":\"string\",\"format\":\"uuid\"}"
+
 static void
-write_param(struct jw *w, const char *name, size_t n, const char *in, bool required)
+write_param(struct jw *w, const char *name, size_t n, const char *in, bool required,
+	    const char *schema)
 {
 	jw_object(w, NULL);
 	jw_textn(w, "name", name, n);
 	jw_text(w, "in", in);
 	jw_bool(w, "required", required);
-	jw_raw(w, "schema", "{\"type\":\"string\",\"minLength\":1}");
+	jw_raw(w, "schema", schema);
 	jw_end_object(w);
 }
 
 static void
 write_path_param(void *ctx, const char *name, size_t n)
 {
-	write_param(ctx, name, n, "path", true);
+	bool id = n == 2 && memcmp(name, "id", 2) == 0;
+
+	write_param(ctx, name, n, "path", true, id ? ID_SCHEMA : TEXT_SCHEMA);
 }
 
 static void
 write_query_param(void *ctx, const char *name, size_t n)
 {
-	write_param(ctx, name, n, "query", false);
+	write_param(ctx, name, n, "query", false, TEXT_SCHEMA);
 }
 
 static void

@@ -121,9 +121,50 @@ test_match(void **state)
 		if (rc != rows[i].row)
 			fail_msg("%s: %d", rows[i].target, rc);
 		for (unsigned k = 0; k < 2 && rows[i].params[k]; k++)
-			assert_string_equal(m.params[k], rows[i].params[k]);
+			assert_string_equal(m.params[k].text, rows[i].params[k]);
 		request_free(rq);
 	}
+}
+
+/* {id} is a UUID, and what is none is not there; another name is a text. */
+static void
+test_params(void **state)
+{
+	static const struct {
+		const char *target;
+		int rc;
+	} rows[] = {
+		{ "/v1/notes/0190a5b0-0000-7000-8000-000000000001", 0 },
+		{ "/v1/notes/0190A5B0-0000-7000-8000-000000000001", 0 },
+		{ "/v1/notes/0190a5b0-0000-7000-8000-00000000000", ERR_NOT_FOUND },
+		{ "/v1/notes/0190a5b0-0000-7000-8000-000000000001x", ERR_NOT_FOUND },
+		{ "/v1/notes/abc", ERR_NOT_FOUND },
+		{ "/v1/notes", 0 },
+	};
+	char text[UUID_STR_LEN];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct request *rq = make(HTTP_GET, rows[i].target);
+		struct route_match m = { 0 };
+		struct err e = { 0 };
+
+		assert_int_equal(router_match(table, N, rq, &m, &e), 0);
+		if (router_params(&m, &e) != rows[i].rc)
+			fail_msg("%s: %s", rows[i].target, e.text);
+		if (rows[i].rc == 0 && m.nparams) {
+			uuid_str(&m.params[0].id, text);
+			assert_string_equal(text, "0190a5b0-0000-7000-8000-000000000001");
+		}
+		request_free(rq);
+	}
+	struct request *rq =
+		make(HTTP_POST, "/v1/notes/0190a5b0-0000-7000-8000-000000000001/parts/nine");
+	struct route_match m = { 0 };
+	struct err e = { 0 };
+	assert_int_equal(router_match(table, N, rq, &m, &e), 0);
+	assert_int_equal(router_params(&m, &e), 0);
+	assert_string_equal(m.params[1].text, "nine");
+	request_free(rq);
 }
 
 static void
@@ -277,9 +318,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_match),	cmocka_unit_test(test_method_says_allow),
-		cmocka_unit_test(test_limit),	cmocka_unit_test(test_body),
-		cmocka_unit_test(test_openapi), cmocka_unit_test(test_markdown),
+		cmocka_unit_test(test_match),
+		cmocka_unit_test(test_params),
+		cmocka_unit_test(test_method_says_allow),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_body),
+		cmocka_unit_test(test_openapi),
+		cmocka_unit_test(test_markdown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
