@@ -205,7 +205,7 @@ def test_old_data_is_given_out_only_when_unlocked(st):
         assert late["status"] == 403 and late["body"]["error"]["code"] == "emergency_too_old", late
         text = late["body"]["error"]["detail"]
         assert late["headers"]["Holdfast-As-Of"] in text and "20 s" in text and "holdfast ha unlock" in text, text
-        assert "too_old" in [r["code"] for r in status(st.b)["reasons"]]
+        wait_until("the status says so too", lambda: [r["code"] for r in status(st.b)["reasons"]], lambda codes: "too_old" in codes)
         p = st.cli("get", "site 00001/root1", session=session, check=False)
         assert p.returncode == 1 and "max_emergency_age" in p.stderr and not p.stdout, p.stderr
         said = json.loads(st.cli("ha", "unlock", "--reason", "the site burns", "--json", session=session).stdout)

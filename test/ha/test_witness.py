@@ -184,9 +184,9 @@ def test_a_forked_log_is_an_alarm_on_both_nodes(st):
         told = [r for r in status["reasons"] if r["code"] == "chain_forked"]
         assert "audit accept" in told[0]["todo"] and a in told[0]["detail"], told
         assert "changed from outside" in n.log_tail(400)
-    wait_until("each node says so in the log", lambda: len({s["by"] for s in bodies(st, 13)}) == 2)
+    wait_until("each node says so in the log", lambda: len({s["by"] for s in bodies(st, "WITNESS_ALARM")}) == 2)
     known = {int(seq): hash for seq, hash in lost}
-    for s in bodies(st, 13):
+    for s in bodies(st, "WITNESS_ALARM"):
         now = st.a.sql(f"SELECT encode(hash, 'hex') FROM event WHERE node = '{a}' AND seq = {s['seq']}")[0][0]
         assert s["what"] == "forked" and s["node"] == a and s["remembered_hash"] == known[s["seq"]] and s["found_hash"] == now != known[s["seq"]]
     p = st.cli("audit", "verify", check=False)
@@ -227,7 +227,7 @@ def test_the_chain_of_a_secondary_goes_on_behind_an_accepted_cut(st):
     st.cli("audit", "export", old)
     st.a.sql(f"DELETE FROM event WHERE node = '{b}' AND seq > {head - 2}")
     wait_until("both nodes raise the alarm that the chain is shorter", lambda: all("chain_shrunk" in codes(n) for n in st.nodes))
-    wait_until("each node says so of that chain", lambda: len({s["by"] for s in bodies(st, 13) if s["node"] == b}) == 2)
+    wait_until("each node says so of that chain", lambda: len({s["by"] for s in bodies(st, "WITNESS_ALARM") if s["node"] == b}) == 2)
     st.cli("audit", "accept", "the end of the secondary's log is lost")
     st.home_again()
     # What the secondary writes next comes home.
