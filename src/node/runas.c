@@ -211,9 +211,15 @@ open_unfollowed(int dir, const char *name, struct stat *ret, int *ret_fd, struct
 
 /* An O_PATH descriptor is no one's to change but by its name in /proc, which leads to the same file and nowhere else. */
 static int
-take_over(const struct runas *u, int fd, mode_t mode, const char *name, struct err *e)
+take_over(const struct runas *u, int fd, const struct stat *st, mode_t mode, const char *name,
+	  struct err *e)
 {
 	char self[32];
+
+	/* Theirs already, and of use to them: whatever is refused later has changed nothing. */
+	if (st->st_uid == u->uid && (st->st_mode & mode) == mode &&
+	    !(st->st_mode & (S_ISUID | S_ISGID | S_ISVTX)))
+		return 0;
 
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	if (fchownat(fd, "", u->uid, u->gid, AT_EMPTY_PATH) < 0 || chmod(self, mode) < 0)
@@ -244,21 +250,21 @@ take_over_file(const struct runas *u, int pack, bool of_root, const char *path, 
 	    (st.st_uid != u->uid && !(of_root && st.st_uid == 0)))
 		r = not_taken(u, path, "a plain file with no other name", e);
 	else
-		r = take_over(u, fd, 0600, path, e);
+		r = take_over(u, fd, &st, 0600, path, e);
 	close(fd);
 	return r;
 }
 
 /* The files first: whoever owns the folder can exchange what is in it. */
 static int
-take_over_in(const struct runas *u, int pack, bool of_root, struct err *e)
+take_over_in(const struct runas *u, int pack, const struct stat *st, struct err *e)
 {
 	static const char *const names[] = { PACK_NODE_NAME, PACK_BASE_NAME, PACK_MANIFEST_NAME };
 	int r = 0;
 
 	for (size_t i = 0; !r && i < ARRAY_LEN(names); i++)
-		r = take_over_file(u, pack, of_root, names[i], e);
-	return r ? r : take_over(u, pack, 0700, "pack", e);
+		r = take_over_file(u, pack, is_roots_alone(st), names[i], e);
+	return r ? r : take_over(u, pack, st, 0700, "pack", e);
 }
 
 int
@@ -276,7 +282,7 @@ runas_take_over_pack(const struct runas *u, const char *home, struct err *e)
 	if (!r && pack >= 0 && (!S_ISDIR(st.st_mode) || (st.st_uid != 0 && st.st_uid != u->uid)))
 		r = not_taken(u, "pack", "a folder", e);
 	else if (!r && pack >= 0)
-		r = take_over_in(u, pack, is_roots_alone(&st), e);
+		r = take_over_in(u, pack, &st, e);
 	if (pack >= 0)
 		close(pack);
 	close(dir);

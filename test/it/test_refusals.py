@@ -333,7 +333,7 @@ def prepare(s):
         give(f / name)
     (s.fresh.home / "pack").mkdir(mode=0o700)
     (s.fresh.home / "pack/node.sealed").write_bytes(b"of a pack that waits")
-    (s.fresh.home / "pack/node.sealed").chmod(0o600)
+    (s.fresh.home / "pack/node.sealed").chmod(0o644) # as unzip leaves it
     for p in (s.fresh.home / "pack", s.fresh.home / "pack/node.sealed"):
         give(p)
     self_signed(f, "over", -1)
