@@ -99,6 +99,7 @@ soak:
 
 fmt:
 	tools/check_format.sh --fix
+	tools/check_python.sh --fix
 
 lint:
 	tools/deps.sh build lint
@@ -106,6 +107,7 @@ lint:
 	$(PYTHON) tools/check_migrations.py
 	$(PYTHON) tools/check_tests.py
 	tools/check_format.sh
+	tools/check_python.sh
 	$(MAKE) --no-print-directory $(TESTBUILD)/build.ninja
 	tools/check_tidy.sh --build $(TESTBUILD) $(ARGS)
 

@@ -41,7 +41,9 @@ CODE_ONLY = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 
 def symbols(objects):
     """object → (defined, wanted)"""
-    out = subprocess.run(["nm", "--format=posix", "-A", *map(str, objects)], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        ["nm", "--format=posix", "-A", *map(str, objects)], capture_output=True, text=True, check=True
+    ).stdout
     found = {}
     for line in out.splitlines():
         where, name, kind = line.split()[:3]
@@ -66,8 +68,16 @@ def main():
     for where, (defined, _) in found.items():
         elsewhere = set().union(*(wanted for other, (_, wanted) in found.items() if other != where))
         for name in sorted(defined - elsewhere - {"main"} - KEPT.keys()):
-            source = where[where.index("src/"):].split(".p/")[0].rsplit("/", 1)[0] + "/" + where.rsplit("/", 1)[1].removesuffix(".o")
-            own = len(re.findall(rf"\b{name}\b", CODE_ONLY.sub("", (ROOT / source).read_text()))) > 1 if (ROOT / source).exists() else True
+            source = (
+                where[where.index("src/") :].split(".p/")[0].rsplit("/", 1)[0]
+                + "/"
+                + where.rsplit("/", 1)[1].removesuffix(".o")
+            )
+            own = (
+                len(re.findall(rf"\b{name}\b", CODE_ONLY.sub("", (ROOT / source).read_text()))) > 1
+                if (ROOT / source).exists()
+                else True
+            )
             if name not in by_tests:
                 faults.append(f"{source}: {name}: {'make it static' if own else 'nobody calls it'}")
             elif not own and not name.endswith(LIFE):

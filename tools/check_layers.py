@@ -31,7 +31,12 @@ HIDDEN = {
 # Who may start another program: PostgreSQL's are all started by one function, with their full path.
 STARTERS = ("pg/program.c", "cli/client/get.c")
 STARTS = re.compile(r"\b(f?exec(?:l|v)[a-z]*|posix_spawnp?|system|popen)\(")
-SPDX_TREES = {"src": (".c", ".h", ".def", ".sql"), "test": (".c", ".h", ".py", ".lua"), "tools": (".py", ".sh"), "packaging": (".sh",)}
+SPDX_TREES = {
+    "src": (".c", ".h", ".def", ".sql"),
+    "test": (".c", ".h", ".py", ".lua"),
+    "tools": (".py", ".sh"),
+    "packaging": (".sh",),
+}
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
 
@@ -69,7 +74,7 @@ def first_cycle(graph):
         state[node] = 1
         for to in graph.get(node, ()):
             if state.get(to) == 1:
-                return path[path.index(to):] + [to] if to in path else [node, to]
+                return path[path.index(to) :] + [to] if to in path else [node, to]
             if to not in state:
                 found = walk(to, path + [to])
                 if found:
@@ -94,7 +99,9 @@ def house(allowed):
         row = rows.setdefault(folder, [0, 0, set()])
         row[0] += 1
         row[1] += text.count("\n")
-        row[2] |= {folder_of(what, allowed) for kind, what in INCLUDE.findall(text) if kind == '"' and "/" in what} - {folder}
+        row[2] |= {folder_of(what, allowed) for kind, what in INCLUDE.findall(text) if kind == '"' and "/" in what} - {
+            folder
+        }
     for folder, (files, lines, includes) in rows.items():
         print(f"{folder:<12} {files:>4} files {lines:>7,} lines   {' '.join(sorted(includes, key=list(rows).index))}")
 
@@ -135,13 +142,15 @@ def main():
             elif target != folder and target not in allowed[folder]:
                 faults.append(f'src/{rel}:{line}: {folder}/ may not include {target}/ ("{what}")')
             elif what not in GENERATED and not (SRC / what).exists():
-                pass # generated at build, or the compiler says so
+                pass  # generated at build, or the compiler says so
             if f.suffix == ".h":
                 graph.setdefault(rel, []).append(what)
         for m in STARTS.finditer(text):
             if rel not in STARTERS:
                 line = text.count("\n", 0, m.start()) + 1
-                faults.append(f"src/{rel}:{line}: {m.group(1)}() starts a program; only {', '.join(STARTERS)} may (pg/program.h)")
+                faults.append(
+                    f"src/{rel}:{line}: {m.group(1)}() starts a program; only {', '.join(STARTERS)} may (pg/program.h)"
+                )
     cycle = first_cycle(graph)
     if cycle:
         faults.append("headers include each other in a circle: " + " → ".join(cycle))

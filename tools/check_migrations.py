@@ -17,7 +17,11 @@ def main():
     listed = dict(reversed(line.split()) for line in LIST.read_text().splitlines())
     there = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(FOLDER.glob("*.sql"))}
     faults = [f"{n}: was released and is gone" for n in listed.keys() - there.keys()]
-    faults += [f"{n}: was released and must not change any more; write a new migration" for n in listed.keys() & there.keys() if listed[n] != there[n]]
+    faults += [
+        f"{n}: was released and must not change any more; write a new migration"
+        for n in listed.keys() & there.keys()
+        if listed[n] != there[n]
+    ]
     faults += [f"{n}: is no NNNN_name.sql" for n in there if not re.fullmatch(r"\d{4}_[a-z0-9_]+\.sql", n)]
     new = [n for n in there if n not in listed]
     if new and listed and min(new) < max(listed):

@@ -33,8 +33,13 @@ def imported(node):
 
 
 def sleeps(node):
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "sleep" and \
-        isinstance(node.func.value, ast.Name) and node.func.value.id == "time"
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "sleep"
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "time"
+    )
 
 
 def faults_of(name, text):
@@ -43,7 +48,12 @@ def faults_of(name, text):
         for module in imported(node):
             if is_test(module):
                 yield node.lineno, f"imports {module}: tests import libraries, not other tests"
-        if name != SLEEPS and (sleeps(node) or isinstance(node, ast.ImportFrom) and node.module == "time" and any(a.name == "sleep" for a in node.names)):
+        if name != SLEEPS and (
+            sleeps(node)
+            or isinstance(node, ast.ImportFrom)
+            and node.module == "time"
+            and any(a.name == "sleep" for a in node.names)
+        ):
             yield node.lineno, f"sleeps: wait for what is to be true, with {SLEEPS}"
 
 

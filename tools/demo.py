@@ -11,7 +11,6 @@ code 0 only if every step held. Everything lies in one temporary folder that is 
 import argparse
 import asyncio
 import csv
-import json
 import os
 import shutil
 import signal
@@ -24,8 +23,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "test/lib"))
-from fastclient import Client # noqa: E402
-from pair import Failed, Node, descendants, give, join # noqa: E402
+from fastclient import Client  # noqa: E402
+from pair import Failed, Node, descendants, give, join  # noqa: E402
 
 PASSWORD = "Correct-Horse-7-battery"
 COLOUR = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -185,13 +184,29 @@ class Network:
 
 
 def sample(path):
-    words = [("mail server", "postmaster"), ("core switch", "admin"), ("payroll database", "app"), ("payroll database", "dba"),
-             ("door control", "guard"), ("backup vault", "root"), ("domain registrar", "office"), ("firewall", "netops")]
+    words = [
+        ("mail server", "postmaster"),
+        ("core switch", "admin"),
+        ("payroll database", "app"),
+        ("payroll database", "dba"),
+        ("door control", "guard"),
+        ("backup vault", "root"),
+        ("domain registrar", "office"),
+        ("firewall", "netops"),
+    ]
     with open(path, "w", newline="") as f:
         w = csv.writer(f)
         w.writerow(["resource", "login", "password", "url", "description"])
         for i, (resource, login) in enumerate(words):
-            w.writerow([resource, login, f"demo-{i}-{resource.split()[0]}-Xq7", f"https://{resource.replace(' ', '-')}.example", "from the demo"])
+            w.writerow(
+                [
+                    resource,
+                    login,
+                    f"demo-{i}-{resource.split()[0]}-Xq7",
+                    f"https://{resource.replace(' ', '-')}.example",
+                    "from the demo",
+                ]
+            )
 
 
 class Demo:
@@ -207,6 +222,7 @@ class Demo:
 
     def ports(self):
         """7272 and 2345 if both addresses have them free, else the next that are."""
+
         def free(port):
             # Another demo may have chosen it and not be listening yet.
             lock = socket.socket(socket.AF_UNIX)
@@ -238,8 +254,10 @@ class Demo:
         s.chapter("A pair")
         https, pair = self.ports()
         key = self.dir / "master.key"
-        self.a, self.b = (Node(self.holdfast, self.dir / h, f"127.0.0.{i}", f"127.0.0.1{i}:{https}", f"127.0.0.1{i}:{pair}", key)
-                          for i, h in ((1, "primary"), (2, "secondary")))
+        self.a, self.b = (
+            Node(self.holdfast, self.dir / h, f"127.0.0.{i}", f"127.0.0.1{i}:{https}", f"127.0.0.1{i}:{pair}", key)
+            for i, h in ((1, "primary"), (2, "secondary"))
+        )
         self.a.shown, self.b.shown = f"https://127.0.0.1:{https}", f"https://127.0.0.2:{https}"
         self.net.start()
         self.net.nodes = [self.a, self.b]
@@ -252,14 +270,22 @@ class Demo:
             for port in (https, pair):
                 self.net.carry(node.name, node.address, port)
         self._until(lambda: self.net._listens("127.0.0.1", https))
-        self.cli("login", "--setup", "--ca", self.a.web_cert, self.a.shown, "admin", input=f"{self.a.setup_token()}\n{PASSWORD}\n")
+        self.cli(
+            "login",
+            "--setup",
+            "--ca",
+            self.a.web_cert,
+            self.a.shown,
+            "admin",
+            input=f"{self.a.setup_token()}\n{PASSWORD}\n",
+        )
         rows = self.dir / "sample.csv"
         sample(rows)
         self.cli("import", rows)
         s.tell("a sample of accounts is imported")
         join(self.a, self.b, s.tell)
         s.check(True, "the pair is Alive: every commit is on both disks before it is answered")
-        self.cli("login", "--ca", self.a.web_cert, self.a.shown, "admin", input=PASSWORD + "\n") # knows both nodes
+        self.cli("login", "--ca", self.a.web_cert, self.a.shown, "admin", input=PASSWORD + "\n")  # knows both nodes
 
     @staticmethod
     def _until(what, timeout=GIVE_UP_S):
@@ -275,8 +301,11 @@ class Demo:
         begun = time.monotonic()
         p = self.cli("get", account, check=False)
         took = (time.monotonic() - begun) * 1000
-        self.story.check(p.returncode == 0 and p.stdout.startswith("demo-"),
-                         f"{who}: holdfast get '{account}' → {p.stdout.strip() or '(nothing)'}   ({took:.0f} ms)", p.stderr.strip())
+        self.story.check(
+            p.returncode == 0 and p.stdout.startswith("demo-"),
+            f"{who}: holdfast get '{account}' → {p.stdout.strip() or '(nothing)'}   ({took:.0f} ms)",
+            p.stderr.strip(),
+        )
         return p
 
     def first_emergency(self, since):
@@ -287,7 +316,9 @@ class Demo:
         end = time.monotonic() + GIVE_UP_S
         while time.monotonic() < end:
             try:
-                r = client.call(client.nodes[0], "POST", f"/v1/accounts/{account}/retrieve", {"reason": "demo"}, timeout=1)
+                r = client.call(
+                    client.nodes[0], "POST", f"/v1/accounts/{account}/retrieve", {"reason": "demo"}, timeout=1
+                )
                 if r.status == 200 and r.mode == "emergency":
                     return time.monotonic() - since, r
             except OSError:
@@ -297,13 +328,17 @@ class Demo:
 
     def refused(self):
         p = self.cli("put", "mail server/postmaster", input="changed in emergency\n", check=False)
-        self.story.check(p.returncode != 0, f"changes are refused there: {(p.stderr or p.stdout).strip().splitlines()[-1][:150]}")
+        self.story.check(
+            p.returncode != 0, f"changes are refused there: {(p.stderr or p.stdout).strip().splitlines()[-1][:150]}"
+        )
 
     def home_again(self):
         begun = time.monotonic()
         for n in (self.a, self.b):
             n.wait_status(0, timeout=60)
-        self.story.check(True, f"status Alive on both nodes, {time.monotonic() - begun:.1f} s later; the journal is merged")
+        self.story.check(
+            True, f"status Alive on both nodes, {time.monotonic() - begun:.1f} s later; the journal is merged"
+        )
         p = self.cli("audit", "verify", check=False)
         self.story.check(p.returncode == 0, f"audit verify: {' '.join(p.stdout.split())[:150]}", p.stderr)
 
@@ -319,7 +354,9 @@ class Demo:
         self.a.kill()
         s.tell("the primary is killed (kill -9, all of its processes)")
         took, reply = self.first_emergency(killed)
-        if not s.check(took is not None, f"first password from the secondary {took or 0:.2f} s after the kill", "none came"):
+        if not s.check(
+            took is not None, f"first password from the secondary {took or 0:.2f} s after the kill", "none came"
+        ):
             raise Failed(self.b.log_tail())
         s.tell(f"every answer says so: Holdfast-Mode: {reply.mode}, Holdfast-As-Of: {reply.as_of}")
         self.fetch("core switch/admin", "the same command, the secondary answers")
@@ -327,7 +364,10 @@ class Demo:
         self.a.start(wait=False)
         s.tell("the primary is started again")
         self.home_again()
-        s.check(self.events() >= before + 2, f"{self.events() - before} retrievals of the emergency are in the primary's log")
+        s.check(
+            self.events() >= before + 2,
+            f"{self.events() - before} retrievals of the emergency are in the primary's log",
+        )
 
     def cut(self):
         s = self.story
@@ -338,7 +378,9 @@ class Demo:
         s.tell("the link is cut: packets between the nodes vanish")
         self.fetch("firewall/netops", "site A, at the primary")
         took, _ = self.first_emergency(at)
-        s.check(took is not None, f"site B: first password from the secondary {took or 0:.2f} s after the cut", "none came")
+        s.check(
+            took is not None, f"site B: first password from the secondary {took or 0:.2f} s after the cut", "none came"
+        )
         p = self.cli("put", "mail server/postmaster", input="demo-changed-during-the-cut\n", check=False)
         s.check(p.returncode == 0, "site A goes on writing at the primary", p.stderr)
         code, status = self.a.status()
@@ -355,13 +397,18 @@ class Demo:
         self.cut()
         took = time.monotonic() - self.story.begun
         print()
-        self.story.check(self.story.held, f"everything held, in {took:.0f} s" if self.story.held else "not every step held")
+        self.story.check(
+            self.story.held, f"everything held, in {took:.0f} s" if self.story.held else "not every step held"
+        )
 
     def stay(self):
-        print(f"\n  primary    {self.a.shown}\n  secondary  {self.b.shown}\n  log in     admin / {PASSWORD}\n"
-              f"  browser    both addresses show the status and give passwords; the certificates are the nodes' own\n"
-              f"  from here  HOLDFAST_SESSION={self.session} {self.holdfast} get 'core switch/admin'\n"
-              f"  break it   kill -9 {self.a.proc.pid}\n  Ctrl-C ends it and removes everything\n", flush=True)
+        print(
+            f"\n  primary    {self.a.shown}\n  secondary  {self.b.shown}\n  log in     admin / {PASSWORD}\n"
+            f"  browser    both addresses show the status and give passwords; the certificates are the nodes' own\n"
+            f"  from here  HOLDFAST_SESSION={self.session} {self.holdfast} get 'core switch/admin'\n"
+            f"  break it   kill -9 {self.a.proc.pid}\n  Ctrl-C ends it and removes everything\n",
+            flush=True,
+        )
         while True:
             for n in (self.a, self.b):
                 if n.proc and n.proc.poll() is not None:
@@ -375,7 +422,11 @@ class Demo:
             code, status = (self.a if self.a.proc else self.b).status()
             word = {0: paint(32, "Alive"), 4: paint(31, "Failed")}.get(code, "?")
             why = status.get("reason") or ""
-            print(f"\r\033[K  {time.strftime('%H:%M:%S')}  {word}  " + "  ".join(states) + f"  {why[:70]}", end="" if COLOUR else "\n", flush=True)
+            print(
+                f"\r\033[K  {time.strftime('%H:%M:%S')}  {word}  " + "  ".join(states) + f"  {why[:70]}",
+                end="" if COLOUR else "\n",
+                flush=True,
+            )
             time.sleep(1 if COLOUR else 10)
 
     def down(self):
@@ -395,7 +446,7 @@ def main():
     ap.add_argument("--once", action="store_true", help="end after the play")
     args = ap.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.signal(signal.SIGINT, signal.default_int_handler) # also where a shell had it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell had it ignored
     d = Demo(args.holdfast)
     try:
         d.play()

@@ -29,7 +29,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "test/lib"))
-from pair import STOCK_PATH # noqa: E402
+from pair import STOCK_PATH  # noqa: E402
 
 CMOCKA_RUN = re.compile(r"^\[=+\] (?:[^\n]*: )?(\d+) test\(s\) run\.", re.M)
 CMOCKA_PASSED = re.compile(r"^\[  PASSED  \] (?:[^\n]*: )?(\d+) test\(s\)", re.M)
@@ -65,7 +65,12 @@ def run(argv, env=None, **kw):
 
 def environment(build):
     env = {k: v for k, v in os.environ.items() if not FOREIGN.match(k)}
-    env.update(PATH=STOCK_PATH, HOLDFAST=str(build / "src/cmd/holdfast"), HOLDFAST_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1")
+    env.update(
+        PATH=STOCK_PATH,
+        HOLDFAST=str(build / "src/cmd/holdfast"),
+        HOLDFAST_BUILD=str(build),
+        PYTHONDONTWRITEBYTECODE="1",
+    )
     # Leaks at exit of a crash-only process are no fault; everything else ends the test.
     env.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1:disable_coredump=1:allocator_may_return_null=0")
     env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:abort_on_error=1:print_stacktrace=1")
@@ -93,7 +98,7 @@ def count_one(test):
     total, good = sum(map(int, ran)), sum(map(int, passed))
     tally = Tally(good, total - good - skipped, skipped)
     if code != 0 and tally.failed == 0:
-        tally.failed = 1 # it died after its last test, or before all had run
+        tally.failed = 1  # it died after its last test, or before all had run
     return tally
 
 
@@ -101,7 +106,22 @@ def unit(build, jobs, extra):
     log = build / "meson-logs/testlog.json"
     log.unlink(missing_ok=True)
     slow = "4" if is_sanitized(build) else "2"
-    run(["meson", "test", "-C", build, "--no-rebuild", "--num-processes", jobs, "--print-errorlogs", "-t", slow, *extra], env=environment(build))
+    run(
+        [
+            "meson",
+            "test",
+            "-C",
+            build,
+            "--no-rebuild",
+            "--num-processes",
+            jobs,
+            "--print-errorlogs",
+            "-t",
+            slow,
+            *extra,
+        ],
+        env=environment(build),
+    )
     tally = Tally()
     if not log.exists():
         print("unit: meson ran nothing")
@@ -124,8 +144,22 @@ def pytest(folder, build, extra, stages=1, tests=None):
     junit = results / (folder.replace("/", "-") + ".xml")
     junit.unlink(missing_ok=True)
     shared = ["-n", str(stages), "--dist", "loadfile"] if stages > 1 else []
-    code = run([sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"--junitxml={junit}", *(tests or [folder]), *shared, *extra],
-               env=environment(build)).returncode
+    code = run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-rs",
+            "-p",
+            "no:cacheprovider",
+            f"--junitxml={junit}",
+            *(tests or [folder]),
+            *shared,
+            *extra,
+        ],
+        env=environment(build),
+    ).returncode
     if not junit.exists():
         return Tally(failed=1)
     tally = Tally()
@@ -140,8 +174,22 @@ def pytest(folder, build, extra, stages=1, tests=None):
 
 def collect(folder, build, words=None):
     """The names of the tests that there are."""
-    p = run([sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", folder, *(["-k", words] if words else [])],
-            env=environment(build), capture_output=True, text=True)
+    p = run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--collect-only",
+            "-p",
+            "no:cacheprovider",
+            folder,
+            *(["-k", words] if words else []),
+        ],
+        env=environment(build),
+        capture_output=True,
+        text=True,
+    )
     return [l for l in p.stdout.splitlines() if "::" in l]
 
 
@@ -161,7 +209,16 @@ def sample(folder, build, share, seed, stages, always=None):
 
 
 def failover_short(build):
-    argv = [sys.executable, "test/ha/failover.py", "--holdfast", build / "src/cmd/holdfast", "--runs", "2", "--faults", "p-node-kill"]
+    argv = [
+        sys.executable,
+        "test/ha/failover.py",
+        "--holdfast",
+        build / "src/cmd/holdfast",
+        "--runs",
+        "2",
+        "--faults",
+        "p-node-kill",
+    ]
     code = run(argv, env=environment(build)).returncode
     return Tally(skipped=1) if code == MESON_SKIP else Tally(passed=int(code == 0), failed=int(code != 0))
 
@@ -169,7 +226,18 @@ def failover_short(build):
 def soak(build, seed):
     results = build / "results/soak-rounds.json"
     results.unlink(missing_ok=True)
-    argv = [sys.executable, "test/ha/soak.py", "--holdfast", build / "src/cmd/holdfast", "--minutes", "3", "--parallel", "2", "--json", results]
+    argv = [
+        sys.executable,
+        "test/ha/soak.py",
+        "--holdfast",
+        build / "src/cmd/holdfast",
+        "--minutes",
+        "3",
+        "--parallel",
+        "2",
+        "--json",
+        results,
+    ]
     code = run([*argv, "--seed", str(seed)], env=environment(build)).returncode
     if code == MESON_SKIP:
         return Tally(skipped=1)
@@ -183,10 +251,14 @@ def main():
     ap.add_argument("--jobs", default=str(os.cpu_count() or 1))
     ap.add_argument("-k", default=None, help="passed to pytest: only tests whose names match")
     ap.add_argument("-x", action="store_true", help="passed to pytest: end at the first failure")
-    ap.add_argument("--seed", type=int, default=int(time.time()) // 86400, help="of samples and of the soak; the log names it")
-    ap.add_argument("suites", nargs="+", choices=["unit", "it", "it-sample", "web", "ha", "ha-sample", "soak", "failover-short"])
+    ap.add_argument(
+        "--seed", type=int, default=int(time.time()) // 86400, help="of samples and of the soak; the log names it"
+    )
+    ap.add_argument(
+        "suites", nargs="+", choices=["unit", "it", "it-sample", "web", "ha", "ha-sample", "soak", "failover-short"]
+    )
     args = ap.parse_args()
-    os.umask(0o022) # what is built here is executed by the product's own user too
+    os.umask(0o022)  # what is built here is executed by the product's own user too
     build = (ROOT / args.build).resolve()
     extra = (["-k", args.k] if args.k else []) + (["-x"] if args.x else [])
 

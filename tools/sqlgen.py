@@ -69,7 +69,8 @@ MIGRATION = re.compile(r"(\d{4})_([a-z][a-z0-9_]*)\.sql\Z")
 WRITES = re.compile(
     r"\b(INSERT|UPDATE|DELETE|MERGE|INTO|TRUNCATE|LOCK|CALL|FOR\s+SHARE|FOR\s+KEY|NEXTVAL|SETVAL|SET_CONFIG"
     r"|PG_\w*(CREATE|DROP|COPY|ADVANCE|ADVISORY|PROMOTE|RELOAD|SWITCH|TERMINATE|CANCEL|PAUSE|RESUME|ROTATE|EMIT|RESET)\w*"
-    r"|PG_NOTIFY|PG_BACKUP_\w*)\b")
+    r"|PG_NOTIFY|PG_BACKUP_\w*)\b"
+)
 
 
 class Bad(Exception):
@@ -85,8 +86,10 @@ class Statement:
 
     def source(self, events, fragments):
         """The text with numbers for events and texts for fragments."""
+
         def fault(n, words):
             return Bad(self.path, self.lines[n][0], words)
+
         text = with_events("\n".join(line for _, line in self.lines), events, fault)
         return with_fragments(text, fragments, fault).strip()
 
@@ -126,7 +129,7 @@ class Fragment(Statement):
         self.used = True
         given, sql = dict(zip(self.params, args)), self.sql
         for m in reversed(list(CALL.finditer(masked(sql)))):
-            sql = sql[: m.start()] + given[m.group(1)] + m.group(2) + sql[m.end():]
+            sql = sql[: m.start()] + given[m.group(1)] + m.group(2) + sql[m.end() :]
         return sql
 
 
@@ -158,7 +161,7 @@ def with_events(sql, events, fault):
     for m in reversed(list(EVENT_NAME.finditer(bare))):
         if m.group(1) not in events:
             raise fault(bare.count("\n", 0, m.start()), f"`:{m.group(1)}` is no event of ledger/event.def")
-        sql = sql[: m.start()] + str(events[m.group(1)]) + sql[m.end():]
+        sql = sql[: m.start()] + str(events[m.group(1)]) + sql[m.end() :]
     return sql
 
 
@@ -343,8 +346,9 @@ def head(path, line, text, role):
         raise Bad(path, line, f"`{name}` is no name of a statement")
     if name in RESERVED:
         raise Bad(path, line, f"the name `{name}` is taken by store/stmt.h")
-    return Statement(path, line, name, fields(path, line, m.group(2), "parameter"),
-                     fields(path, line, m.group(3), "column"), role)
+    return Statement(
+        path, line, name, fields(path, line, m.group(2), "parameter"), fields(path, line, m.group(3), "column"), role
+    )
 
 
 def read_lines(path):
@@ -368,7 +372,9 @@ def parse(path):
             continue
         m = FRAGMENT.match(line)
         if m:
-            out.append(Fragment(path, number, m.group(1), [p.strip() for p in m.group(2).split(",") if p.strip()], [], role))
+            out.append(
+                Fragment(path, number, m.group(1), [p.strip() for p in m.group(2).split(",") if p.strip()], [], role)
+            )
             continue
         m = HEAD.match(line)
         if m:
@@ -449,23 +455,25 @@ def stmt_header(statements):
 
 
 def stmt_row(s):
-    return (f"\t[STMT_{s.name.upper()}] = {{\n"
-            f"\t\t.name = \"{s.name}\",\n"
-            f"\t\t.sql = {c_string(s.sql)},\n"
-            f"\t\t.file = \"{os.path.basename(s.path)}\",\n"
-            f"\t\t.role = \"{s.role}\",\n"
-            f"\t\t.reads = {'true' if s.reads else 'false'},\n"
-            f"\t\t.nparams = {len(s.params)},\n"
-            f"\t\t.ncols = {len(s.cols)},\n"
-            f"\t\t.param_types = {list_of([c_type(k) for _, k in s.params])},\n"
-            f"\t\t.col_types = {list_of([c_type(k) for _, k in s.cols])},\n"
-            f"\t\t.col_names = {list_of([chr(34) + n + chr(34) for n, _ in s.cols])},\n"
-            "\t},\n")
+    return (
+        f"\t[STMT_{s.name.upper()}] = {{\n"
+        f'\t\t.name = "{s.name}",\n'
+        f"\t\t.sql = {c_string(s.sql)},\n"
+        f'\t\t.file = "{os.path.basename(s.path)}",\n'
+        f'\t\t.role = "{s.role}",\n'
+        f"\t\t.reads = {'true' if s.reads else 'false'},\n"
+        f"\t\t.nparams = {len(s.params)},\n"
+        f"\t\t.ncols = {len(s.cols)},\n"
+        f"\t\t.param_types = {list_of([c_type(k) for _, k in s.params])},\n"
+        f"\t\t.col_types = {list_of([c_type(k) for _, k in s.cols])},\n"
+        f"\t\t.col_names = {list_of([chr(34) + n + chr(34) for n, _ in s.cols])},\n"
+        "\t},\n"
+    )
 
 
 def stmt_source(statements):
     rows = "".join(stmt_row(s) for s in statements)
-    return f"{BANNER}#include \"store/stmt.h\"\n\nconst struct stmt_info stmt_table[STMT_COUNT + 1] = {{\n{rows}}};\n"
+    return f'{BANNER}#include "store/stmt.h"\n\nconst struct stmt_info stmt_table[STMT_COUNT + 1] = {{\n{rows}}};\n'
 
 
 def migrations(paths, events):
@@ -490,10 +498,15 @@ def migrations(paths, events):
 
 
 def migration_source(rows):
-    body = "".join(f"\t{{\n\t\t.number = {n},\n\t\t.name = \"{name}\",\n\t\t.sha256 = \"{digest}\",\n"
-                   f"\t\t.sql = {c_string(text)},\n\t}},\n" for n, name, text, digest in rows)
-    return (f"{BANNER}#include \"store/migrate.h\"\n\nconst struct migration migration_table[] = {{\n{body}"
-            "\t{ .number = 0 },\n};\n")
+    body = "".join(
+        f'\t{{\n\t\t.number = {n},\n\t\t.name = "{name}",\n\t\t.sha256 = "{digest}",\n'
+        f"\t\t.sql = {c_string(text)},\n\t}},\n"
+        for n, name, text, digest in rows
+    )
+    return (
+        f'{BANNER}#include "store/migrate.h"\n\nconst struct migration migration_table[] = {{\n{body}'
+        "\t{ .number = 0 },\n};\n"
+    )
 
 
 def write(path, text):

@@ -4,7 +4,11 @@
 import sys
 from pathlib import Path
 
-TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+}
 
 
 def main():
@@ -15,11 +19,22 @@ def main():
         data = p.read_bytes()
         path = "/" if p.name == "index.html" else f"/{p.name}"
         lines += [f"static const unsigned char file_{i}[] = {{"]
-        lines += ["\t" + ", ".join(str(b) for b in data[at:at + 24]) + "," for at in range(0, len(data), 24)]
+        lines += ["\t" + ", ".join(str(b) for b in data[at : at + 24]) + "," for at in range(0, len(data), 24)]
         lines += ["};", ""]
         rows.append(f'\t{{ "{path}", "{TYPES[p.suffix]}", file_{i}, sizeof(file_{i}) }},')
-    lines += ["static const struct console_file files[] = {", *rows, "};", "", "const struct console_file *", "console_files(size_t *ret_n)", "{",
-              f"\t*ret_n = {len(rows)};", "\treturn files;", "}", ""]
+    lines += [
+        "static const struct console_file files[] = {",
+        *rows,
+        "};",
+        "",
+        "const struct console_file *",
+        "console_files(size_t *ret_n)",
+        "{",
+        f"\t*ret_n = {len(rows)};",
+        "\treturn files;",
+        "}",
+        "",
+    ]
     out.write_text("\n".join(lines))
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
-from pair import USER, Failed, Node, drop_prefix, free_port, give, join, stat_of # noqa: E402
+from pair import USER, Failed, Node, drop_prefix, free_port, give, join, stat_of  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
 PASSWORD = "Correct-Horse-7-battery"
@@ -58,8 +58,12 @@ def pss_mb(node):
 def wrk(url, work, seconds, kind="retrieve", connections=64, login=None):
     """(requests/s, p50 ms, p99 ms, answers that were errors)"""
     env = dict(os.environ, BENCH_WORK=str(work), BENCH_KIND=kind, BENCH_LOGIN=str(login or ""))
-    p = subprocess.run(["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(HERE / "retrieve.lua"), url],
-                       capture_output=True, text=True, env=env)
+    p = subprocess.run(
+        ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(HERE / "retrieve.lua"), url],
+        capture_output=True,
+        text=True,
+        env=env,
+    )
     m = re.search(r"^RESULT (\d+) ([\d.]+) ([\d.]+) ([\d.]+) (\d+)", p.stdout, re.M)
     if not m:
         raise Failed(f"wrk: {p.stdout}{p.stderr}")
@@ -70,7 +74,7 @@ def wrk(url, work, seconds, kind="retrieve", connections=64, login=None):
 
 
 def measure(node, name, work, seconds, kind="retrieve", url=None, **kw):
-    wrk(url or node.url, work, 2, kind, **kw) # warm
+    wrk(url or node.url, work, 2, kind, **kw)  # warm
     before = cpu(node) if node else {}
     rate, p50, p99, bad, n = wrk(url or node.url, work, seconds, kind, **kw)
     after = cpu(node) if node else {}
@@ -89,7 +93,10 @@ class Bench:
         give(self.dir)
         self.results, self.limits, self.programs = [], {}, []
         key = self.dir / "master.key"
-        self.a, self.b = (self.node(h, name, addr, key) for h, name, addr in (("a", "127.0.0.1", "127.0.0.1"), ("b", "127.0.0.2", "127.0.0.2")))
+        self.a, self.b = (
+            self.node(h, name, addr, key)
+            for h, name, addr in (("a", "127.0.0.1", "127.0.0.1"), ("b", "127.0.0.2", "127.0.0.2"))
+        )
         self.session = self.dir / "admin.session"
         self.imported = 0
 
@@ -97,7 +104,14 @@ class Bench:
         place = self.dir / folder
         place.mkdir()
         give(place)
-        return Node(self.holdfast, place / "home", name, f"{address}:{free_port(address, 7272)}", f"{address}:{free_port(address, 2345)}", key)
+        return Node(
+            self.holdfast,
+            place / "home",
+            name,
+            f"{address}:{free_port(address, 7272)}",
+            f"{address}:{free_port(address, 2345)}",
+            key,
+        )
 
     def cli(self, *args, session=None, **kw):
         return self.a.cli(*args, session=session or self.session, **kw)
@@ -110,7 +124,15 @@ class Bench:
     def start(self):
         self.a.init()
         self.a.start()
-        self.cli("login", "--setup", "--ca", self.a.web_cert, self.a.url, "admin", input=f"{self.a.setup_token()}\n{PASSWORD}\n")
+        self.cli(
+            "login",
+            "--setup",
+            "--ca",
+            self.a.web_cert,
+            self.a.url,
+            "admin",
+            input=f"{self.a.setup_token()}\n{PASSWORD}\n",
+        )
 
     def fill(self, upto):
         """Imports in files of at most 10,000 rows."""
@@ -123,7 +145,9 @@ class Bench:
                 w = csv.writer(f)
                 w.writerow(["resource", "login", "password", "url", "description"])
                 for i in range(self.imported, self.imported + n):
-                    w.writerow([f"site {i:06d}", "root", f"s3cret-site-{i:06d}", f"https://site{i}.example", f"row {i}"])
+                    w.writerow(
+                        [f"site {i:06d}", "root", f"s3cret-site-{i:06d}", f"https://site{i}.example", f"row {i}"]
+                    )
             self.cli("import", path, timeout=600)
             self.imported += n
         took = time.monotonic() - begun
@@ -145,7 +169,16 @@ class Bench:
             for i in range(n):
                 name = f"user{i:03d}"
                 token = json.loads(self.cli("user", "add", name, "--json").stdout)["setup_token"]
-                self.cli("login", "--setup", "--ca", self.a.web_cert, self.a.url, name, session=self.dir / "user.session", input=f"{token}\n{PASSWORD}\n")
+                self.cli(
+                    "login",
+                    "--setup",
+                    "--ca",
+                    self.a.web_cert,
+                    self.a.url,
+                    name,
+                    session=self.dir / "user.session",
+                    input=f"{token}\n{PASSWORD}\n",
+                )
                 f.write(json.dumps({"name": name, "password": PASSWORD}) + "\n")
         return path
 
@@ -165,8 +198,28 @@ class Bench:
         """A certificate for the programs measured against."""
         d = self.dir / "tls"
         d.mkdir(exist_ok=True)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-                        "/CN=127.0.0.1", "-keyout", d / "k.pem", "-out", d / "c.pem"], check=True, capture_output=True)
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=127.0.0.1",
+                "-keyout",
+                d / "k.pem",
+                "-out",
+                d / "c.pem",
+            ],
+            check=True,
+            capture_output=True,
+        )
         os.chmod(d / "k.pem", 0o644)
         return d / "c.pem", d / "k.pem"
 
@@ -185,8 +238,18 @@ class Bench:
     def limit_pg(self, seconds, batch=64):
         self.a.sql("CREATE DATABASE bench_limit", database="postgres")
         try:
-            p = subprocess.run([*drop_prefix(), str(self.build / "test/bench/limit_pg"), self.conninfo("bench_limit"), str(batch), str(seconds)],
-                               capture_output=True, text=True, cwd="/")
+            p = subprocess.run(
+                [
+                    *drop_prefix(),
+                    str(self.build / "test/bench/limit_pg"),
+                    self.conninfo("bench_limit"),
+                    str(batch),
+                    str(seconds),
+                ],
+                capture_output=True,
+                text=True,
+                cwd="/",
+            )
             if p.returncode != 0:
                 raise Failed(p.stderr)
             rate = float(p.stdout)
@@ -201,17 +264,40 @@ class Bench:
         port = free_port("127.0.0.1", 7472)
         self.a.sql("CREATE DATABASE bench_one TEMPLATE template0", database="postgres")
         where = f"-h {self.a.home}/run -p {self.a.pair_listen.rsplit(':', 1)[1]} -U {USER}"
-        dump = subprocess.run([*drop_prefix(), "bash", "-c", f"set -o pipefail; pg_dump {where} holdfast | psql -q -X {where} bench_one >/dev/null"],
-                              capture_output=True, text=True, cwd="/")
+        dump = subprocess.run(
+            [
+                *drop_prefix(),
+                "bash",
+                "-c",
+                f"set -o pipefail; pg_dump {where} holdfast | psql -q -X {where} bench_one >/dev/null",
+            ],
+            capture_output=True,
+            text=True,
+            cwd="/",
+        )
         if dump.returncode != 0:
             raise Failed(dump.stderr)
         self.a.sql("ANALYZE", database="bench_one")
-        mac, user = self.a.sql("SELECT encode(s.mac, 'hex'), s.principal FROM session s ORDER BY s.created_at DESC LIMIT 1")[0]
+        mac, user = self.a.sql(
+            "SELECT encode(s.mac, 'hex'), s.principal FROM session s ORDER BY s.created_at DESC LIMIT 1"
+        )[0]
         try:
-            p = self.program(*drop_prefix(), self.build / "test/bench/one_by_one", self.conninfo("bench_one"), f"127.0.0.1:{port}", cert, key, mac,
-                             user, 16, 2)
+            p = self.program(
+                *drop_prefix(),
+                self.build / "test/bench/one_by_one",
+                self.conninfo("bench_one"),
+                f"127.0.0.1:{port}",
+                cert,
+                key,
+                mac,
+                user,
+                16,
+                2,
+            )
             try:
-                return measure(None, "one transaction per request, 16 connections", work, seconds, url=f"https://127.0.0.1:{port}")
+                return measure(
+                    None, "one transaction per request, 16 connections", work, seconds, url=f"https://127.0.0.1:{port}"
+                )
             finally:
                 self.end(p)
         finally:
@@ -235,7 +321,9 @@ class Bench:
         one = self.one_by_one(work, s)
         self.results = [small, main, http, pg, one]
         write_alone = measure(self.a, "versions written", work, s, "write")
-        logins = measure(self.a, "logins (32 users, 8 connections)", work, s, "login", connections=8, login=self.users(32))
+        logins = measure(
+            self.a, "logins (32 users, 8 connections)", work, s, "login", connections=8, login=self.users(32)
+        )
         self.results += [write_alone, logins]
         if not args.no_pair:
             self.b.init(secondary=True)
@@ -253,20 +341,36 @@ class Bench:
         self.table(main, http, pg, one, both)
 
     def table(self, main, http, pg, one, both):
-        model = next((l.split(":")[1].strip() for l in Path("/proc/cpuinfo").read_text().splitlines() if l.startswith("model name")), platform.machine())
+        model = next(
+            (
+                l.split(":")[1].strip()
+                for l in Path("/proc/cpuinfo").read_text().splitlines()
+                if l.startswith("model name")
+            ),
+            platform.machine(),
+        )
         mem = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-        say(f"\n{os.cpu_count()} cores ({model}), {mem:.0f} GB; wrk, 64 connections, TLS 1.3, on the same machine; {self.args.seconds} s each\n")
+        say(
+            f"\n{os.cpu_count()} cores ({model}), {mem:.0f} GB; wrk, 64 connections, TLS 1.3, on the same machine; {self.args.seconds} s each\n"
+        )
         say(f"{'':52}{'per s':>9} {'p50 ms':>8} {'p99 ms':>8}   CPU µs each: vaultd keyd agent postgres")
         for r in self.results:
             c = r.get("cpu") or {}
             cells = " ".join(f"{c[k]:7.0f}" for k in PROCESSES) if c else ""
-            say(f"{r['name']:52}{r['rate']:9,.0f} " + (f"{r['p50']:8.1f} {r['p99']:8.1f}   {'':12}{cells}" if "p50" in r else "")
-                + (f"  {r['bad']} errors" if r.get("bad") else ""))
+            say(
+                f"{r['name']:52}{r['rate']:9,.0f} "
+                + (f"{r['p50']:8.1f} {r['p99']:8.1f}   {'':12}{cells}" if "p50" in r else "")
+                + (f"  {r['bad']} errors" if r.get("bad") else "")
+            )
         slower = min(http["rate"], pg["rate"])
         say(f"\nimport of {self.args.accounts - self.args.small:,} accounts: {self.import_s:.1f} s")
-        say(f"memory (PSS): idle {sum(self.idle.values()):.0f} MiB ({', '.join(f'{k} {v:.0f}' for k, v in self.idle.items())}); "
-            f"after the load {sum(self.busy.values()):.0f} MiB ({', '.join(f'{k} {v:.0f}' for k, v in self.busy.items())})")
-        say(f"retrievals: {main['rate'] / slower * 100:.0f} % of the slower limit; {main['rate'] / one['rate']:.1f} × one transaction per request")
+        say(
+            f"memory (PSS): idle {sum(self.idle.values()):.0f} MiB ({', '.join(f'{k} {v:.0f}' for k, v in self.idle.items())}); "
+            f"after the load {sum(self.busy.values()):.0f} MiB ({', '.join(f'{k} {v:.0f}' for k, v in self.busy.items())})"
+        )
+        say(
+            f"retrievals: {main['rate'] / slower * 100:.0f} % of the slower limit; {main['rate'] / one['rate']:.1f} × one transaction per request"
+        )
         if both:
             say(f"with the secondary streaming: {both['rate'] / main['rate'] * 100:.0f} % of alone")
 

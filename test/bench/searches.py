@@ -24,8 +24,8 @@ import bench
 from bench import PASSWORD, Failed, join, say, wrk
 
 sys.path.insert(0, str(bench.HERE.parent / "lib"))
-from api import Api # noqa: E402
-from wait import pace # noqa: E402
+from api import Api  # noqa: E402
+from wait import pace  # noqa: E402
 
 
 def percentile(values, p):
@@ -60,7 +60,9 @@ class Loop(threading.Thread):
         self.join(60)
 
     def times(self):
-        return f"p50 {percentile(self.ms, 50):.1f} ms, p99 {percentile(self.ms, 99):.1f} ms, slowest {max(self.ms):.0f} ms"
+        return (
+            f"p50 {percentile(self.ms, 50):.1f} ms, p99 {percentile(self.ms, 99):.1f} ms, slowest {max(self.ms):.0f} ms"
+        )
 
 
 class Searches(bench.Bench):
@@ -72,18 +74,37 @@ class Searches(bench.Bench):
             for u in range(self.args.users):
                 name, session = f"user{u:02}", self.dir / f"user{u:02}.session"
                 token = json.loads(self.cli("user", "add", name, "--json").stdout)["setup_token"]
-                self.cli("login", "--setup", "--ca", self.a.web_cert, self.a.url, name, session=session, input=f"{token}\n{PASSWORD}\n")
+                self.cli(
+                    "login",
+                    "--setup",
+                    "--ca",
+                    self.a.web_cert,
+                    self.a.url,
+                    name,
+                    session=session,
+                    input=f"{token}\n{PASSWORD}\n",
+                )
                 with open(path, "w", newline="") as f:
                     w = csv.writer(f)
                     w.writerow(["resource", "login", "password", "url", "description"])
                     for i in range(u * each, (u + 1) * each):
-                        w.writerow([f"site {i:06d}", "root", f"s3cret-site-{i:06d}", f"https://site{i}.example", f"row {i}"])
+                        w.writerow(
+                            [f"site {i:06d}", "root", f"s3cret-site-{i:06d}", f"https://site{i}.example", f"row {i}"]
+                        )
                 self.cli("import", path, session=session, timeout=600)
                 self.tokens.append(json.loads(session.read_text())["token"])
-                ids = [r[0] for r in self.a.sql(f"SELECT a.id FROM account a JOIN resource r ON r.id = a.resource JOIN principal p ON p.id = r.owner "
-                                                f"WHERE p.name = '{name}'", timeout=120)]
+                ids = [
+                    r[0]
+                    for r in self.a.sql(
+                        f"SELECT a.id FROM account a JOIN resource r ON r.id = a.resource JOIN principal p ON p.id = r.owner "
+                        f"WHERE p.name = '{name}'",
+                        timeout=120,
+                    )
+                ]
                 work.write(" ".join([self.tokens[-1], *ids]) + "\n")
-        say(f"  {each * self.args.users:,} accounts of {self.args.users} users imported in {time.monotonic() - begun:.1f} s")
+        say(
+            f"  {each * self.args.users:,} accounts of {self.args.users} users imported in {time.monotonic() - begun:.1f} s"
+        )
         return self.dir / "work"
 
     def searcher(self, u):
@@ -94,6 +115,7 @@ class Searches(bench.Bench):
             n[0] += 1
             r = api.get(f"/v1/resources?limit=50&q={words[n[0] % len(words)].replace(' ', '%20')}")
             return r.status if r.status == 200 else r.code
+
         return Loop(search)
 
     def name_reader(self):
@@ -107,13 +129,16 @@ class Searches(bench.Bench):
             if r.status != 200:
                 return r.code
             return 200 if len(r.json["resources"]) == 1 else "not found"
+
         return Loop(read, 0.02)
 
     def health_reader(self):
         """As another node asks: from its own machine, on a connection of its own each time."""
+
         def ask():
             h = self.a.health()
             return h[0] if h else "silent"
+
         return Loop(ask, 0.1)
 
     def state_reader(self):
@@ -132,26 +157,43 @@ class Searches(bench.Bench):
             for x in loops:
                 x.join(60)
         say(f"\n{title}")
-        say(f"  retrievals: {rate:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms; {n:,} answered, {bad:,} refused or failed")
+        say(
+            f"  retrievals: {rate:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms; {n:,} answered, {bad:,} refused or failed"
+        )
         say(f"  look-ups by name: {names.times()}; {dict(names.answers)}")
         say(f"  health: {dict(health.answers)}, {health.times()}")
         say(f"  the pair: {dict(states.answers)}")
         if searchers:
-            answers, ms = sum((s.answers for s in searchers), collections.Counter()), [m for s in searchers for m in s.ms]
+            answers, ms = sum((s.answers for s in searchers), collections.Counter()), [
+                m for s in searchers for m in s.ms
+            ]
             say(f"  searches: {dict(answers)}, p50 {percentile(ms, 50):.0f} ms, p99 {percentile(ms, 99):.0f} ms")
-        return bad == 0 and set(health.answers) == {200} and set(states.answers) == {("synced", "standby")} and set(names.answers) == {200}
+        return (
+            bad == 0
+            and set(health.answers) == {200}
+            and set(states.answers) == {("synced", "standby")}
+            and set(names.answers) == {200}
+        )
 
     def statement(self):
         """The look-up by name in the database alone, planned with its values as the program has it."""
-        text = (bench.HERE.parent.parent / "src/store/query/resource.sql").read_text().split("-- name: resource_named(")[1]
-        query = text[text.index("SELECT"):text.index(";")]
+        text = (
+            (bench.HERE.parent.parent / "src/store/query/resource.sql").read_text().split("-- name: resource_named(")[1]
+        )
+        query = text[text.index("SELECT") : text.index(";")]
         user = self.a.sql("SELECT id FROM principal WHERE name = 'user00'")[0][0]
-        for i, value in enumerate((f"'{user}'::uuid", "'site 000077'", "''", "'00000000-0000-0000-0000-000000000000'::uuid", "2"), 1):
+        for i, value in enumerate(
+            (f"'{user}'::uuid", "'site 000077'", "''", "'00000000-0000-0000-0000-000000000000'::uuid", "2"), 1
+        ):
             query = query.replace(f"${i}", value)
-        lines = [r[0] for r in self.a.sql(f"EXPLAIN (ANALYZE, SUMMARY) {query};\n" * 5)] # the first one reads the catalogue
+        lines = [
+            r[0] for r in self.a.sql(f"EXPLAIN (ANALYZE, SUMMARY) {query};\n" * 5)
+        ]  # the first one reads the catalogue
         took = [float(x.split()[2]) for x in lines if x.startswith("Execution Time:")]
         planned = [float(x.split()[2]) for x in lines if x.startswith("Planning Time:")]
-        say(f"  the statement of a look-up by name: {percentile(took, 50):.2f} ms, and {percentile(planned, 50):.2f} ms to plan it")
+        say(
+            f"  the statement of a look-up by name: {percentile(took, 50):.2f} ms, and {percentile(planned, 50):.2f} ms to plan it"
+        )
         with self.name_reader() as names:
             pace(5)
         say(f"  look-ups by name over HTTPS when nobody else asks: {names.times()}; {dict(names.answers)}")
@@ -164,9 +206,13 @@ class Searches(bench.Bench):
         join(self.a, self.b)
         self.b.wait_state("standby")
         self.statement()
-        wrk(self.a.url, work, 2, connections=self.args.connections) # warm
+        wrk(self.a.url, work, 2, connections=self.args.connections)  # warm
         alone = self.round("alone", work, [])
-        beside = self.round(f"beside {self.args.users} users who search in a loop", work, [self.searcher(u) for u in range(self.args.users)])
+        beside = self.round(
+            f"beside {self.args.users} users who search in a loop",
+            work,
+            [self.searcher(u) for u in range(self.args.users)],
+        )
         return alone and beside
 
 

@@ -25,8 +25,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
-import readme # noqa: E402
-from machine import Failed, Impossible, Machine, place_in_memory, private_mounts, sh, unpacked # noqa: E402
+import readme  # noqa: E402
+from machine import Failed, Impossible, Machine, place_in_memory, private_mounts, sh, unpacked  # noqa: E402
 
 RELEASES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 USER = "ada"
@@ -39,7 +39,7 @@ class Report:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.lock = threading.Lock()
-        self.quiet = threading.Lock() # for what plays against time: one at once
+        self.quiet = threading.Lock()  # for what plays against time: one at once
 
     def say(self, where, text):
         with self.lock:
@@ -57,9 +57,11 @@ class Report:
             said = what()
         except Impossible:
             raise
-        except Exception as e: # whatever it was, the other machines go on
+        except Exception as e:  # whatever it was, the other machines go on
             self.failed += 1
-            self.say(where, f"{name}: FAILED\n{e if isinstance(e, (Failed, AssertionError)) else traceback.format_exc()}")
+            self.say(
+                where, f"{name}: FAILED\n{e if isinstance(e, (Failed, AssertionError)) else traceback.format_exc()}"
+            )
             return False
         self.passed += 1
         self.say(where, f"{name}: good ({time.monotonic() - begun:.0f} s){': ' + said if said else ''}")
@@ -68,8 +70,14 @@ class Report:
 
 def repository(folder):
     """The project as it lies here, what is not committed included, to be cloned from."""
-    env = dict(os.environ, GIT_DIR=str(folder), GIT_WORK_TREE=str(ROOT), GIT_INDEX_FILE=str(folder / "index"), GIT_CONFIG_GLOBAL="/dev/null",
-               **{f"GIT_{who}_{what}": "fresh" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")})
+    env = dict(
+        os.environ,
+        GIT_DIR=str(folder),
+        GIT_WORK_TREE=str(ROOT),
+        GIT_INDEX_FILE=str(folder / "index"),
+        GIT_CONFIG_GLOBAL="/dev/null",
+        **{f"GIT_{who}_{what}": "fresh" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    )
     sh("git", "init", "-q", "--bare", "-b", "main", folder)
     for words in ("add -A", "commit -q -m tree"):
         p = sh("git", *words.split(), env=env, cwd=ROOT)
@@ -108,8 +116,10 @@ def install_and_remove(m, user=None):
     assert any(line.startswith(f"{prefix}/share/man/man1/holdfast.1 ") for line in made), made
     if not user:
         assert m.run("getent passwd holdfast").stdout
-        assert not [line for line in made if line.startswith(prefix) and not re.search(r" (f 644|f 755|d 755) 0:0$", line)], made
-    m.run(f"make install{where}", user=user) # again, over it
+        assert not [
+            line for line in made if line.startswith(prefix) and not re.search(r" (f 644|f 755|d 755) 0:0$", line)
+        ], made
+    m.run(f"make install{where}", user=user)  # again, over it
     told = m.run(f"make uninstall{where}", user=user).stdout
     if not user:
         assert "userdel holdfast" in told, told
@@ -140,7 +150,7 @@ class Release(threading.Thread):
             self.play()
         except Impossible as e:
             self.report.skip(self.label, e)
-        except Exception: # a thread's end is not seen otherwise
+        except Exception:  # a thread's end is not seen otherwise
             self.report.step(self.label, "the machine", lambda: (_ for _ in ()).throw(Failed(traceback.format_exc())))
         finally:
             self.installed.set()
@@ -149,11 +159,20 @@ class Release(threading.Thread):
         report, label = self.report, self.label
         say = lambda text: report.say(label, text)
         self.base = unpacked(self.code, self.place["cache"], self.work, say)
-        m = Machine("fresh", self.work / f"{self.code}-machine", [self.base], log=self.place["logs"] / f"{self.code}.log").start()
+        m = Machine(
+            "fresh", self.work / f"{self.code}-machine", [self.base], log=self.place["logs"] / f"{self.code}.log"
+        ).start()
         try:
             shutil.copytree(self.place["repository"], f"/proc/{m.first}/root/srv/holdfast.git")
-            if not report.step(label, "packages: git and make", lambda: m.run(
-                    "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends git make", timeout=600) and None):
+            if not report.step(
+                label,
+                "packages: git and make",
+                lambda: m.run(
+                    "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends git make",
+                    timeout=600,
+                )
+                and None,
+            ):
                 return
             self.had = True
             m.cwd = "/srv"
@@ -168,7 +187,7 @@ class Release(threading.Thread):
             sh("cp", "-a", m.upper, copy)
             self.copy = copy
             self.installed.set()
-            m.run(f"useradd --create-home {USER} && chown -R {USER}: /srv/holdfast") # one build is enough
+            m.run(f"useradd --create-home {USER} && chown -R {USER}: /srv/holdfast")  # one build is enough
             before = m.files()
             with report.quiet:
                 report.step(label, "make demo ARGS=--once, as a user", lambda: demo(m, USER))
@@ -182,8 +201,16 @@ class Release(threading.Thread):
 
 def place_for(keep):
     """Where what is kept, and what is not, lies."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or (os.path.expanduser("~/.cache") if os.environ.get("HOME") else ROOT / "build"))
-    place = {"cache": cache / "holdfast/fresh", "work": ROOT / "build/fresh/work", "logs": ROOT / "build/fresh/logs", "repository": ROOT / "build/fresh/work/repository"}
+    cache = Path(
+        os.environ.get("XDG_CACHE_HOME")
+        or (os.path.expanduser("~/.cache") if os.environ.get("HOME") else ROOT / "build")
+    )
+    place = {
+        "cache": cache / "holdfast/fresh",
+        "work": ROOT / "build/fresh/work",
+        "logs": ROOT / "build/fresh/logs",
+        "repository": ROOT / "build/fresh/work/repository",
+    }
     shutil.rmtree(place["work"], ignore_errors=True)
     for p in ("work", "logs"):
         place[p].mkdir(parents=True, exist_ok=True)
@@ -225,7 +252,7 @@ def main():
     args = ap.parse_args()
     report = Report()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler) # also where a shell had it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell had it ignored
     place = None
     try:
         private_mounts()
@@ -238,7 +265,7 @@ def main():
         report.failed += 1
     finally:
         for sig in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(sig, signal.SIG_IGN) # taking down is not interrupted
+            signal.signal(sig, signal.SIG_IGN)  # taking down is not interrupted
         if place and not args.keep:
             Machine.stop_all()
             sh("umount", "-l", place["work"])

@@ -18,13 +18,30 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from pair import STOCK_PATH as PATH # noqa: E402
-from wait import wait_until # noqa: E402
+from pair import STOCK_PATH as PATH  # noqa: E402
+from wait import wait_until  # noqa: E402
 
 CACHE_DAYS = 14
-LIVING = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/systemd", "/var/lib/dbus", "/var/.updated", "/etc/.updated",
-          "/root", "/home", "/media", "/srv")
-ROOM_MIB = 8192 # of memory that is free: then the machines lie in it
+LIVING = (
+    "/proc",
+    "/sys",
+    "/dev",
+    "/run",
+    "/tmp",
+    "/var/tmp",
+    "/var/log",
+    "/var/cache",
+    "/var/lib/apt",
+    "/var/lib/systemd",
+    "/var/lib/dbus",
+    "/var/.updated",
+    "/etc/.updated",
+    "/root",
+    "/home",
+    "/media",
+    "/srv",
+)
+ROOM_MIB = 8192  # of memory that is free: then the machines lie in it
 MARK = "HOLDFAST_TEST_PRIVATE_MOUNTS"
 
 
@@ -37,7 +54,14 @@ class Failed(Exception):
 
 
 def sh(*argv, **kw):
-    return subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kw)
+    return subprocess.run(
+        [str(a) for a in argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **kw,
+    )
 
 
 def private_mounts():
@@ -51,14 +75,16 @@ def private_mounts():
             raise Impossible(f"needs {tool}")
     if subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL).returncode != 0:
         raise Impossible("mount namespaces cannot be made here")
-    os.environ[MARK] = str(os.getpid()) # exec keeps it
+    os.environ[MARK] = str(os.getpid())  # exec keeps it
     os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
 
 
 def own_sources():
     """[(address, what follows the release's name, component)] of the archive that this machine itself uses for its own release."""
     own = re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.M)
-    targets = sh("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages").stdout
+    targets = sh(
+        "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"
+    ).stdout
     found = []
     for line in targets.splitlines():
         words = line.split()
@@ -89,7 +115,14 @@ def bootstrapped(release, cache, work, say):
     mirror, found = own_sources()
     root = work / f"{release}-bootstrap"
     say(f"debootstrap: {release} from {mirror}")
-    argv = ["debootstrap", "--variant=minbase", *(["--include=ca-certificates"] if mirror.startswith("https") else []), release, root, mirror]
+    argv = [
+        "debootstrap",
+        "--variant=minbase",
+        *(["--include=ca-certificates"] if mirror.startswith("https") else []),
+        release,
+        root,
+        mirror,
+    ]
     # It ends with us, and what it mounts ends with it.
     p = sh("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", *argv)
     if p.returncode != 0:
@@ -97,7 +130,7 @@ def bootstrapped(release, cache, work, say):
     lines = [f"deb {uri} {release}{suffix} {component}" for uri, suffix, component in found]
     (root / "etc/apt/sources.list").write_text("\n".join(lines) + "\n")
     (root / "etc/apt/apt.conf.d/00fresh").write_text(own_apt_conf())
-    (root / "etc/dpkg/dpkg.cfg.d/00fresh").write_text("force-unsafe-io\n") # it is thrown away anyway
+    (root / "etc/dpkg/dpkg.cfg.d/00fresh").write_text("force-unsafe-io\n")  # it is thrown away anyway
     for deb in (root / "var/cache/apt/archives").glob("*.deb"):
         deb.unlink()
     cache.mkdir(parents=True, exist_ok=True)
@@ -187,29 +220,47 @@ class Machine:
     def start(self):
         for part in ("root", "upper", "scratch"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        env = {"PATH": PATH, "name": self.name, "root": str(self.folder / "root"), "upper": str(self.upper), "scratch": str(self.folder / "scratch"),
-               "lower": ":".join(map(str, self.lower)), "log": str(self.log), "boots": "yes" if self.boots else ""}
+        env = {
+            "PATH": PATH,
+            "name": self.name,
+            "root": str(self.folder / "root"),
+            "upper": str(self.upper),
+            "scratch": str(self.folder / "scratch"),
+            "lower": ":".join(map(str, self.lower)),
+            "log": str(self.log),
+            "boots": "yes" if self.boots else "",
+        }
         own = ["--net", "--cgroup"] if self.boots else []
         argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", *own, "sh", "-euc", ENTER]
         if self.boots:
             self.group = control_group(f"holdfast-fresh-{os.getpid()}-{self.folder.name}")
             argv = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(self.group), *argv]
-        self.proc = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *argv], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                     stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+        self.proc = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *argv],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
         Machine.running.append(self)
         if self.proc.stdout.readline() != "ready\n":
             self.stop()
             raise Impossible(f"no machine can be made here: {' '.join(self.log.read_text().split()[-30:])}")
         self.first = int(Path(f"/proc/{self.proc.pid}/task/{self.proc.pid}/children").read_text().split()[0])
         if self.boots:
-            self.wait(lambda: self.run("systemctl is-system-running", check=False).stdout.strip() in ("running", "degraded"), "systemd to be up")
+            self.wait(
+                lambda: self.run("systemctl is-system-running", check=False).stdout.strip() in ("running", "degraded"),
+                "systemd to be up",
+            )
             self.run("ip link set lo up", check=False)
         return self
 
     def stop(self):
         """Like pulling the plug."""
         if self.proc:
-            self.proc.kill() # and the kernel ends the first process, and with it all the others
+            self.proc.kill()  # and the kernel ends the first process, and with it all the others
             self.proc.wait()
             self.proc.stdout.close()
         if self.first:
@@ -225,8 +276,17 @@ class Machine:
         who = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
         env = ["env", "-i", f"PATH={PATH}", *(["HOME=/root", "TERM=dumb"] if login else [])]
         shell = ["bash", "-lc"] if login else ["sh", "-c"]
-        strict = "" if user or login else "umask 077 && " # as careful administrators have it
-        return ["nsenter", "-t", str(self.first), "-a", *env, *who, *shell, f"{strict}cd {shlex.quote(self.cwd)} && {script}"]
+        strict = "" if user or login else "umask 077 && "  # as careful administrators have it
+        return [
+            "nsenter",
+            "-t",
+            str(self.first),
+            "-a",
+            *env,
+            *who,
+            *shell,
+            f"{strict}cd {shlex.quote(self.cwd)} && {script}",
+        ]
 
     def run(self, script, user=None, login=False, check=True, input="", timeout=120):
         """Standard output and standard error are one text."""
@@ -234,8 +294,16 @@ class Machine:
             log.write(f"\n--- {self.name}{' as ' + user if user else ''}: {script}\n")
             log.flush()
             try:
-                p = subprocess.run(self.argv(script, user, login), input=input, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                                   timeout=timeout, start_new_session=True)
+                p = subprocess.run(
+                    self.argv(script, user, login),
+                    input=input,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                    timeout=timeout,
+                    start_new_session=True,
+                )
             except subprocess.TimeoutExpired as e:
                 said = (e.stdout or b"").decode(errors="replace")
                 log.write(said)
@@ -271,13 +339,37 @@ class Machine:
 
     def processes(self):
         """Those that stay: no kernel threads here, and not the first."""
-        return [line for line in self.run("for p in /proc/[0-9]*; do [ \"${p#/proc/}\" = 1 ] || tr '\\0' ' ' <$p/cmdline; echo; done", check=False).stdout.splitlines()
-                if line.strip() and not line.startswith(("sh -c umask", "sleep 3600", "tr "))]
+        return [
+            line
+            for line in self.run(
+                "for p in /proc/[0-9]*; do [ \"${p#/proc/}\" = 1 ] || tr '\\0' ' ' <$p/cmdline; echo; done", check=False
+            ).stdout.splitlines()
+            if line.strip() and not line.startswith(("sh -c umask", "sleep 3600", "tr "))
+        ]
 
 
 def join_networks(a, b, addresses):
     """A cable between two machines, eth0 on both."""
-    if sh("nsenter", "-t", a.first, "-n", "ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", b.first).returncode != 0:
+    if (
+        sh(
+            "nsenter",
+            "-t",
+            a.first,
+            "-n",
+            "ip",
+            "link",
+            "add",
+            "eth0",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "netns",
+            b.first,
+        ).returncode
+        != 0
+    ):
         raise Impossible("two machines cannot be connected here (veth)")
     for m, address in zip((a, b), addresses):
         for words in (f"addr add {address}/24 dev eth0", "link set eth0 up", "link set lo up"):
@@ -288,7 +380,7 @@ def join_networks(a, b, addresses):
 
 def control_group(name):
     top = Path("/sys/fs/cgroup")
-    if not (top / "cgroup.procs").exists(): # beside the older kind
+    if not (top / "cgroup.procs").exists():  # beside the older kind
         top = top / "unified"
     group = top / name
     try:

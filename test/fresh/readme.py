@@ -13,7 +13,7 @@ from machine import Failed, Impossible, Machine, join_networks
 PAGE = Path(__file__).resolve().parents[2] / "README.md"
 HEADING = "A pair on real machines"
 NAMES = ("vault-a.example.org", "vault-b.example.org")
-ADDRESSES = ("192.0.2.1", "192.0.2.2") # of the documents' own network
+ADDRESSES = ("192.0.2.1", "192.0.2.2")  # of the documents' own network
 PASSWORD = "Correct-Horse-7-battery"
 SECRET = "s3cret-of-the-core-switch"
 CLOSED = """table inet filter {
@@ -30,13 +30,16 @@ CLOSED = """table inet filter {
 class Page:
     def __init__(self):
         section = PAGE.read_text().split(f"\n## {HEADING}\n")[1].split("\n## ")[0]
-        self.blocks = [[line.strip() for line in block.splitlines() if line.strip()] for block in re.findall(r"```sh\n(.*?)```", section, re.S)]
+        self.blocks = [
+            [line.strip() for line in block.splitlines() if line.strip()]
+            for block in re.findall(r"```sh\n(.*?)```", section, re.S)
+        ]
         self.typed = set()
 
     def block(self, begins):
         """The lines of the block whose first line begins so."""
         found = [b for b in self.blocks if b[0].startswith(begins)]
-        assert len(found) == 1, f"README has {len(found)} blocks that begin with \"{begins}\""
+        assert len(found) == 1, f'README has {len(found)} blocks that begin with "{begins}"'
         return found[0]
 
     def type(self, m, line, put_in=None, **kw):
@@ -63,7 +66,9 @@ class Pair:
         return m.run("systemctl is-active holdfast", check=False).stdout.strip()
 
     def _journal(self, m, since=None):
-        return m.run(f"journalctl -u holdfast -o cat --no-pager{' --since=' + shlex.quote(since) if since else ''}").stdout
+        return m.run(
+            f"journalctl -u holdfast -o cat --no-pager{' --since=' + shlex.quote(since) if since else ''}"
+        ).stdout
 
     def _now(self, m):
         return m.run("date '+%Y-%m-%d %H:%M:%S'").stdout.strip()
@@ -73,8 +78,12 @@ class Pair:
 
     def _alive(self, *machines):
         """Both say so, one right after the other."""
-        line, = self.page.block("holdfast ha status")
-        machines[0].wait(lambda: all("Alive" in self.page.type(m, line, check=False) for m in machines), "the status Alive on both", 90)
+        (line,) = self.page.block("holdfast ha status")
+        machines[0].wait(
+            lambda: all("Alive" in self.page.type(m, line, check=False) for m in machines),
+            "the status Alive on both",
+            90,
+        )
 
     def _reached(self, m, address, port):
         """Whether a packet to that port comes back at all."""
@@ -103,10 +112,12 @@ class Pair:
         init, enable, login = self.page.block("holdfast init --home")
         self.a.run("mkdir -m 755 /media/key")
         said = self.page.type(self.a, init)
-        token, = re.findall(r"^ +([A-Za-z0-9_-]{43})$", said, re.M)
-        assert f"\n  {enable}\n" in said, said # init says the same
+        (token,) = re.findall(r"^ +([A-Za-z0-9_-]{43})$", said, re.M)
+        assert f"\n  {enable}\n" in said, said  # init says the same
         self.page.type(self.a, enable)
-        assert self.a.run("systemctl is-enabled holdfast").stdout.strip() == "enabled" and self._active(self.a) == "active"
+        assert (
+            self.a.run("systemctl is-enabled holdfast").stdout.strip() == "enabled" and self._active(self.a) == "active"
+        )
         self.page.type(self.a, login, input=f"{token}\n{PASSWORD}\n")
         self.a.run("holdfast put 'core switch/admin'", login=True, input=SECRET + "\n")
         self.token = token
@@ -125,7 +136,7 @@ class Pair:
         for line in self.page.block("chown holdfast"):
             self.page.type(self.b, line)
         self._alive(self.a, self.b)
-        again, = self.page.block("holdfast login --ca") # who logs in now learns of both nodes
+        (again,) = self.page.block("holdfast login --ca")  # who logs in now learns of both nodes
         self.page.type(self.a, again, input=PASSWORD + "\n")
         assert self.a.run("holdfast get 'core switch/admin'", login=True).stdout == SECRET + "\n"
 
@@ -150,7 +161,11 @@ class Pair:
         for m in (self.a, self.b):
             before = m.run("systemctl show -P MainPID holdfast").stdout.strip()
             m.run(f"kill -9 {before}")
-            m.wait(lambda: self._active(m) == "active" and m.run("systemctl show -P MainPID holdfast").stdout.strip() not in ("0", before), "the service to be back")
+            m.wait(
+                lambda: self._active(m) == "active"
+                and m.run("systemctl show -P MainPID holdfast").stdout.strip() not in ("0", before),
+                "the service to be back",
+            )
             self._alive(self.a, self.b)
 
     def key_device_absent(self):
@@ -191,7 +206,9 @@ class Pair:
         assert self._active(m) == "inactive"
         assert m.run("systemctl cat holdfast", check=False).returncode != 0
         assert m.run("ls /etc/systemd/system/*/holdfast.service", check=False).returncode != 0
-        assert m.run("test -d /var/lib/holdfast/data && getent passwd holdfast").stdout, "uninstall takes no data and no user"
+        assert m.run(
+            "test -d /var/lib/holdfast/data && getent passwd holdfast"
+        ).stdout, "uninstall takes no data and no user"
         for line in data:
             self.page.type(m, line)
         left = m.files() - before
@@ -204,12 +221,17 @@ def prepare(place, work, code, lower):
     page = Page()
     m = Machine("prepared", work / f"{code}-pair", lower, log=place["logs"] / f"{code}-pair.log").start()
     try:
-        m.run("DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends systemd systemd-sysv dbus nftables iproute2 procps", timeout=600)
-        m.run("userdel holdfast", check=False) # an earlier build made it
+        m.run(
+            "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends systemd systemd-sysv dbus nftables iproute2 procps",
+            timeout=600,
+        )
+        m.run("userdel holdfast", check=False)  # an earlier build made it
         for line in page.block("apt-get update"):
-            before = m.files() # what was there when the last line was typed
+            before = m.files()  # what was there when the last line was typed
             page.type(m, line, {"REPOSITORY": "file:///srv/holdfast.git"}, timeout=600)
-        m.run(f"printf '127.0.0.1 localhost\\n{ADDRESSES[0]} {NAMES[0]}\\n{ADDRESSES[1]} {NAMES[1]}\\n' >/etc/hosts; : >/etc/machine-id") # each makes its own
+        m.run(
+            f"printf '127.0.0.1 localhost\\n{ADDRESSES[0]} {NAMES[0]}\\n{ADDRESSES[1]} {NAMES[1]}\\n' >/etc/hosts; : >/etc/machine-id"
+        )  # each makes its own
     finally:
         m.stop()
     return page, before, [m.upper, *lower]
@@ -229,7 +251,15 @@ def play(report, label, place, work, code, lower):
 
         def booted():
             for name, folder in zip(NAMES, ("a", "b")):
-                machines.append(Machine(name, work / f"{code}-pair-{folder}", state["lower"], boots=True, log=place["logs"] / f"{code}-pair-{folder}.log").start())
+                machines.append(
+                    Machine(
+                        name,
+                        work / f"{code}-pair-{folder}",
+                        state["lower"],
+                        boots=True,
+                        log=place["logs"] / f"{code}-pair-{folder}.log",
+                    ).start()
+                )
             join_networks(*machines, ADDRESSES)
             for m in machines:
                 m.run("nft -f -", input=CLOSED)
@@ -240,32 +270,44 @@ def play(report, label, place, work, code, lower):
         held = True
         page = state["page"]
         pair = Pair(page, *machines)
-        for name, what in (("names and ports of the firewall", pair.names_and_ports),
-                           ("make install under systemd", pair.install_under_systemd),
-                           ("the primary: init, enable, log in", pair.primary),
-                           ("the pack, and its way", pair.pack),
-                           ("the secondary, and Alive on both", pair.secondary),
-                           ("stop: read from the other; start", pair.stopped_and_read_from_the_other),
-                           ("reload", pair.reload),
-                           ("back after kill -9 of the main process", pair.kill_of_the_main_process),
-                           ("key device absent, then there", pair.key_device_absent),
-                           ("back after the machine starts anew", pair.machine_starts_anew),
-                           ("journal: lines, and no secret", pair.journal_keeps_secrets_out),
-                           ("uninstall", lambda: pair.uninstalled(state["before"]))):
+        for name, what in (
+            ("names and ports of the firewall", pair.names_and_ports),
+            ("make install under systemd", pair.install_under_systemd),
+            ("the primary: init, enable, log in", pair.primary),
+            ("the pack, and its way", pair.pack),
+            ("the secondary, and Alive on both", pair.secondary),
+            ("stop: read from the other; start", pair.stopped_and_read_from_the_other),
+            ("reload", pair.reload),
+            ("back after kill -9 of the main process", pair.kill_of_the_main_process),
+            ("key device absent, then there", pair.key_device_absent),
+            ("back after the machine starts anew", pair.machine_starts_anew),
+            ("journal: lines, and no secret", pair.journal_keeps_secrets_out),
+            ("uninstall", lambda: pair.uninstalled(state["before"])),
+        ):
             if not report.step(where, name, what):
                 for m in machines:
-                    print(m.run("systemctl status --no-pager -n 30 holdfast; holdfast ha status", login=True, check=False).stdout, flush=True)
+                    print(
+                        m.run(
+                            "systemctl status --no-pager -n 30 holdfast; holdfast ha status", login=True, check=False
+                        ).stdout,
+                        flush=True,
+                    )
                 return
         report.step(where, "every line of the section was typed", lambda: _none(page.never_typed()))
     except Impossible as e:
         report.skip(where, e)
     except Failed as e:
-        report.step(where, "the machines", lambda: (_ for _ in ()).throw(e))
+        why = e
+        report.step(where, "the machines", lambda: _fail(why))
     finally:
         if held:
             report.quiet.release()
         for m in machines:
             m.stop()
+
+
+def _fail(why):
+    raise why
 
 
 def _none(lines):

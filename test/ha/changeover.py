@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
-import net # noqa: E402
-from stage import Load, Stage # noqa: E402
-from wait import pace # noqa: E402
+import net  # noqa: E402
+from stage import Load, Stage  # noqa: E402
+from wait import pace  # noqa: E402
 
 SKIPPED = 77
 
@@ -65,7 +65,12 @@ def switchover(st, i):
         pace(0.5)
         rows = load.stop()
     bad = [r for r in rows if r["role"] == "reader" and not r.get("ok")]
-    return {"command": took, "writer's pause": gap(rows, "writer"), "reader's pause": gap(rows, "reader"), "failed reads": len(bad)}
+    return {
+        "command": took,
+        "writer's pause": gap(rows, "writer"),
+        "reader's pause": gap(rows, "reader"),
+        "failed reads": len(bad),
+    }
 
 
 def promotion(st, i):
@@ -94,7 +99,7 @@ def main():
     if why:
         print(f"skipped: {why}")
         return SKIPPED
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # in order: nodes and namespaces are taken down
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order: nodes and namespaces are taken down
     st = Stage(os.path.abspath(args.holdfast))
     seen = {}
     try:
@@ -110,7 +115,9 @@ def main():
         raise
     finally:
         st.down()
-    print(f"\nSeconds, {args.runs} runs each; {os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GB")
+    print(
+        f"\nSeconds, {args.runs} runs each; {os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GB"
+    )
     print(f"{'':44} {'min':>6} {'median':>6} {'max':>6}")
     for (name, k), v in seen.items():
         if k == "failed reads":

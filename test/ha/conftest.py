@@ -8,11 +8,11 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "lib"), str(HERE)]
-import net # noqa: E402
-from stage import Stage # noqa: E402
-from pair import STOCK_PATH # noqa: E402
+import net  # noqa: E402
+from stage import Stage  # noqa: E402
+from pair import STOCK_PATH  # noqa: E402
 
-os.environ["PATH"] = STOCK_PATH # nothing that this machine alone provides
+os.environ["PATH"] = STOCK_PATH  # nothing that this machine alone provides
 
 PROMISES = {
     "h1": "all users work on the primary; a standby says where it is and reveals nothing",

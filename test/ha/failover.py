@@ -19,10 +19,10 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
-import net # noqa: E402
-from faults import FAULTS # noqa: E402
-from stage import Load, Stage # noqa: E402
-from wait import pace # noqa: E402
+import net  # noqa: E402
+from faults import FAULTS  # noqa: E402
+from stage import Load, Stage  # noqa: E402
+from wait import pace  # noqa: E402
 
 DEFAULT = "p-node-kill,p-power-off,p-vaultd-kill,p-vaultd-stop,p-postgres-stop,p-all-stop,link-cut,link-cut-to-s,link-cut-to-p,p-disk-full"
 SKIPPED = 77
@@ -41,9 +41,18 @@ class CliReader(threading.Thread):
     def run(self):
         at = time.monotonic()
         while not self.over.is_set():
-            self.running.append((time.monotonic(), subprocess.Popen(
-                [*self.st.net.exec_prefix("client"), str(self.st.holdfast), "get", self.account], stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True, env=self.env)))
+            self.running.append(
+                (
+                    time.monotonic(),
+                    subprocess.Popen(
+                        [*self.st.net.exec_prefix("client"), str(self.st.holdfast), "get", self.account],
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE,
+                        text=True,
+                        env=self.env,
+                    ),
+                )
+            )
             self.collect(False)
             at += self.interval
             pace(at - time.monotonic())
@@ -99,7 +108,7 @@ def main():
     if why:
         print(f"failover table skipped: {why}")
         return SKIPPED
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # in order: nodes and namespaces are taken down
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order: nodes and namespaces are taken down
     st = Stage(os.path.abspath(args.holdfast), tmpfs_mb=768 if "p-disk-full" in args.faults else 0)
     table, reasons = [], {}
     try:
@@ -113,17 +122,24 @@ def main():
                 reads, failed, slowest = reads + n, failed + len(bad), max(slowest, slow)
                 for b in bad[:3]:
                     reasons[b] = name
-                print(f"  {name} {i + 1}/{args.runs}: {'no emergency was needed' if first is None else f'{first:.2f} s'}, "
-                      f"{n} reads, {len(bad)} failed", flush=True)
+                print(
+                    f"  {name} {i + 1}/{args.runs}: {'no emergency was needed' if first is None else f'{first:.2f} s'}, "
+                    f"{n} reads, {len(bad)} failed",
+                    flush=True,
+                )
             table.append((FAULTS[name].text, firsts, none, reads, failed, slowest))
     except Exception:
         print(st.tails())
         raise
     finally:
         st.down()
-    print(f"\nSeconds from fault to first emergency answer, {args.runs} runs each; "
-          f"{os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GB")
-    print(f"{'fault':48} {'min':>6} {'median':>6} {'max':>6}  {'without':>7}  {'CLI reads':>9} {'failed':>6} {'slowest':>8}")
+    print(
+        f"\nSeconds from fault to first emergency answer, {args.runs} runs each; "
+        f"{os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GB"
+    )
+    print(
+        f"{'fault':48} {'min':>6} {'median':>6} {'max':>6}  {'without':>7}  {'CLI reads':>9} {'failed':>6} {'slowest':>8}"
+    )
     for text, firsts, none, reads, failed, slowest in table:
         m = [f"{f(firsts):6.2f}" if firsts else "     -" for f in (min, statistics.median, max)]
         print(f"{text:48} {' '.join(m)}  {none:7}  {reads:9} {failed:6} {slowest:6.2f} s")

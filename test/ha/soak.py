@@ -28,14 +28,14 @@ import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
-import net # noqa: E402
-from faults import DRAWN, FAULTS, Scene, fast_again, heal, start_node # noqa: E402
-from stage import Failed, Load, Stage # noqa: E402
-import checker # noqa: E402
-from wait import PATIENCE_S, pace # noqa: E402
+import net  # noqa: E402
+from faults import DRAWN, FAULTS, Scene, fast_again, heal, start_node  # noqa: E402
+from stage import Failed, Load, Stage  # noqa: E402
+import checker  # noqa: E402
+from wait import PATIENCE_S, pace  # noqa: E402
 
 SKIPPED = 77
-ROUNDS_OF_A_STAGE = 20 # then a new pair: what the checker compares grows with the history
+ROUNDS_OF_A_STAGE = 20  # then a new pair: what the checker compares grows with the history
 ALIVE_WITHIN_S = 90
 DISK_MB = 512
 KINDS = ("lost", "unlogged", "doubled", "stale", "diverged", "broken chains", "not Alive")
@@ -49,17 +49,28 @@ def schedule(seed, number):
         fault = rng.choices(DRAWN, [f.weight for f in DRAWN])[0]
         if fault.places & places:
             continue
-        if fault.place in ("role", "merge") and not places & {"p", "link"} and fault.name not in ("switchover", "rejoin"):
+        if (
+            fault.place in ("role", "merge")
+            and not places & {"p", "link"}
+            and fault.name not in ("switchover", "rejoin")
+        ):
             # Without an outage there is nothing to promote for, and no merge to meet.
             first = rng.choice([f for f in DRAWN if f.emergency and not f.places & places])
             chosen.append((first.name, 0.0, round(rng.uniform(4, 6), 1)))
             places |= first.places
-        chosen.append((fault.name, round(rng.uniform(0, 1.5), 1), round(rng.uniform(2, 6) if fault.emergency else rng.uniform(1, 5), 1)))
+        chosen.append(
+            (
+                fault.name,
+                round(rng.uniform(0, 1.5), 1),
+                round(rng.uniform(2, 6) if fault.emergency else rng.uniform(1, 5), 1),
+            )
+        )
         places |= fault.places
     return chosen
 
 
 # ---- a round ----
+
 
 class Round(Scene):
     def __init__(self, st, number):
@@ -150,7 +161,7 @@ def users(st, sessions, tag):
     """Readers on each side, a writer on each side with accounts of its own."""
     load = Load(st)
     half = len(st.accounts) // 2
-    reads, left, right = st.accounts, st.accounts[half:half + half // 2], st.accounts[half + half // 2:]
+    reads, left, right = st.accounts, st.accounts[half : half + half // 2], st.accounts[half + half // 2 :]
     a, b = (next(h for h, name in net.NAMES.items() if name == n.name) for n in (st.a, st.b))
     load.worker(a, "reader", sessions[0], (a, b), reads, f"{tag}ra", interval=0.04)
     load.worker(b, "reader", sessions[1], (b, a), reads, f"{tag}rb", interval=0.04)
@@ -184,7 +195,11 @@ def led_to_emergency(faults, answered_s):
     faults that take the secondary down too, which answers only when it is started again."""
     name, at, _ = min(faults, key=lambda f: f[1])
     others = [f for f in faults if f[0] != name and FAULTS[f[0]].place not in ("merge", "role")]
-    alone = FAULTS[name].emergency and "s" not in FAULTS[name].places and all(answered_s < begins for _, begins, _ in others)
+    alone = (
+        FAULTS[name].emergency
+        and "s" not in FAULTS[name].places
+        and all(answered_s < begins for _, begins, _ in others)
+    )
     return answered_s - at if alone and answered_s > at else None
 
 
@@ -219,15 +234,23 @@ def one_round(st, sessions, seed, number, tally):
     if all(FAULTS[name].place == "link" and len(FAULTS[name].places) == 1 for name, _, _ in faults):
         tally.link_to_alive.append(round(home - ended, 3))
     tally.ended.update(x.ended)
-    tally.rounds, tally.reads, tally.writes, tally.strikes = tally.rounds + 1, tally.reads + reads, tally.writes + writes, tally.strikes + x.struck
+    tally.rounds, tally.reads, tally.writes, tally.strikes = (
+        tally.rounds + 1,
+        tally.reads + reads,
+        tally.writes + writes,
+        tally.strikes + x.struck,
+    )
     tally.faults.update(name for name, _, _ in faults)
     for text in x.ended:
         print("  " + text)
     for o in x.orders:
         tally.orders[o.split()[0] + (" done" if "exit 0" in o else " refused or failed")] += 1
         print("  " + o)
-    print(f"  {reads} retrievals, {writes} writes, {len(first)} in emergency{f', the first {led:.1f} s after the fault' if led else ''}; Alive {home - ended:.1f} s after the end"
-          + ("; struck in the merge" if x.struck else ""), flush=True)
+    print(
+        f"  {reads} retrievals, {writes} writes, {len(first)} in emergency{f', the first {led:.1f} s after the fault' if led else ''}; Alive {home - ended:.1f} s after the end"
+        + ("; struck in the merge" if x.struck else ""),
+        flush=True,
+    )
 
 
 def keep(st):
@@ -236,8 +259,13 @@ def keep(st):
     for n in st.nodes:
         if n.proc:
             n.kill()
-    shutil.copytree(st.dir, where / "stage", symlinks=True, ignore=shutil.ignore_patterns("ballast", "*.sock", ".s.PGSQL.*"),
-                    ignore_dangling_symlinks=True)
+    shutil.copytree(
+        st.dir,
+        where / "stage",
+        symlinks=True,
+        ignore=shutil.ignore_patterns("ballast", "*.sock", ".s.PGSQL.*"),
+        ignore_dangling_symlinks=True,
+    )
     return where / "stage"
 
 
@@ -247,7 +275,12 @@ def soak(args, tally):
     over = lambda: time.monotonic() > end if not args.rounds else number >= args.first + args.rounds
     try:
         while not over():
-            st = Stage(os.path.abspath(args.holdfast), tmpfs_mb=DISK_MB, small=("a", "b"), secondaries=("b", "c")[:args.nodes - 1])
+            st = Stage(
+                os.path.abspath(args.holdfast),
+                tmpfs_mb=DISK_MB,
+                small=("a", "b"),
+                secondaries=("b", "c")[: args.nodes - 1],
+            )
             st.up()
             sessions = [st.login("admin", host=h) for h in ("a", "b", "client")]
             for _ in range(ROUNDS_OF_A_STAGE):
@@ -257,14 +290,16 @@ def soak(args, tally):
                 number += 1
             st.down()
             st = None
-    except Exception as e: # whatever it is: the files are kept, and it counts
+    except Exception as e:  # whatever it is: the files are kept, and it counts
         kind = getattr(e, "kind", "not Alive" if isinstance(e, (AssertionError, Failed)) else "fell over")
         tally.kinds[kind] += 1
         if kind == "fell over":
             traceback.print_exc()
         tally.broken.append(f"seed {args.seed} round {number}: {kind}: {e}")
         print(f"BROKEN in round {number}: {kind}: {e}\n{st.tails() if st else ''}")
-        print(f"everything is kept in {keep(st) if st else 'no place: there was no pair'}\nto play it again: soak.py --seed {args.seed} --first {number} --rounds 1 --nodes {args.nodes}")
+        print(
+            f"everything is kept in {keep(st) if st else 'no place: there was no pair'}\nto play it again: soak.py --seed {args.seed} --first {number} --rounds 1 --nodes {args.nodes}"
+        )
     except KeyboardInterrupt:
         print("ended from outside; what was seen until then:")
     finally:
@@ -285,7 +320,11 @@ def report(t):
     print(f"fault to first emergency answer: {of(t.to_emergency)}\neverything undone to Alive:       {of(t.to_alive)}")
     print(f"link back to Alive:               {of(t.link_to_alive)}")
     print("faults: " + ", ".join(f"{k} {n}" for k, n in sorted(t.faults.items())))
-    print("orders: " + (", ".join(f"{k} {n}" for k, n in sorted(t.orders.items())) or "none") + f"; struck in the merge {t.strikes} times")
+    print(
+        "orders: "
+        + (", ".join(f"{k} {n}" for k, n in sorted(t.orders.items())) or "none")
+        + f"; struck in the merge {t.strikes} times"
+    )
     if t.ended:
         print("nodes that ended by themselves: " + ", ".join(f"{k} {n}" for k, n in sorted(t.ended.items())))
     for b in t.broken:
@@ -301,13 +340,20 @@ def side_by_side(args, argv):
         for k in range(args.parallel):
             out = Path(folder) / f"{k}.json"
             own = [*argv, "--parallel", "1", "--seed", str(args.seed + k), "--json", str(out)]
-            running.append((args.seed + k, out, subprocess.Popen([sys.executable, __file__, *own], stdout=subprocess.PIPE, text=True)))
+            running.append(
+                (
+                    args.seed + k,
+                    out,
+                    subprocess.Popen([sys.executable, __file__, *own], stdout=subprocess.PIPE, text=True),
+                )
+            )
         tell = threading.Lock()
 
         def follow(seed, p):
             for line in p.stdout:
                 with tell:
                     print(f"[{seed}] {line}", end="", flush=True)
+
         followers = [threading.Thread(target=follow, args=(seed, p)) for seed, _, p in running]
         for t in followers:
             t.start()
@@ -315,7 +361,7 @@ def side_by_side(args, argv):
             for seed, out, p in running:
                 p.wait()
         except KeyboardInterrupt:
-            for _, _, p in running: # they have had the same signal and take their pairs down
+            for _, _, p in running:  # they have had the same signal and take their pairs down
                 p.wait(120)
         for t in followers:
             t.join()
@@ -353,8 +399,21 @@ def main():
         args.seed = random.randrange(1, 1 << 31)
     print(f"seed {args.seed}", flush=True)
     if args.parallel > 1:
-        tally = side_by_side(args, ["--holdfast", args.holdfast, "--minutes", str(args.minutes), "--rounds", str(args.rounds), "--first", str(args.first),
-                                    "--nodes", str(args.nodes)])
+        tally = side_by_side(
+            args,
+            [
+                "--holdfast",
+                args.holdfast,
+                "--minutes",
+                str(args.minutes),
+                "--rounds",
+                str(args.rounds),
+                "--first",
+                str(args.first),
+                "--nodes",
+                str(args.nodes),
+            ],
+        )
     else:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         tally.seeds = [args.seed]

@@ -12,6 +12,7 @@ from orders import order
 from receivers import KINDS, Receivers
 from wait import PATIENCE_S, still_true, wait_until
 
+
 @pytest.fixture
 def alerts(st):
     r = Receivers(st)
@@ -36,7 +37,9 @@ def status(node):
 
 def wait_alerts(node, what, timeout=PATIENCE_S):
     """Until what the status says of alerts is as waited for."""
-    return wait_until("the status says of alerts what is waited for", lambda: status(node)["alerts"], what, timeout, every=0.2)
+    return wait_until(
+        "the status says of alerts what is waited for", lambda: status(node)["alerts"], what, timeout, every=0.2
+    )
 
 
 @pytest.mark.h9
@@ -48,8 +51,15 @@ def test_a_test_alert_says_what_each_answered(st, alerts):
         row = alerts.get(kind, of("alerts.test", st.b))
         assert row["id"] == said["id"]
     assert alerts.rows("webhook")[0]["signed"] and alerts.rows("webhook")[0]["header_id"] == said["id"]
-    assert alerts.rows("syslog")[0]["pri"] == 30 and alerts.rows("syslog")[0]["msgid"] == "alerts.test" and alerts.rows("syslog")[0]["app"] == "holdfast"
-    assert alerts.rows("smtp")[0]["to"] == ["first@client.test", "second@client.test"] and alerts.rows("smtp")[0]["user"] == "holdfast"
+    assert (
+        alerts.rows("syslog")[0]["pri"] == 30
+        and alerts.rows("syslog")[0]["msgid"] == "alerts.test"
+        and alerts.rows("syslog")[0]["app"] == "holdfast"
+    )
+    assert (
+        alerts.rows("smtp")[0]["to"] == ["first@client.test", "second@client.test"]
+        and alerts.rows("smtp")[0]["user"] == "holdfast"
+    )
     alerts.down("syslog")
     p = st.b.run("ha", "alert", "test", "--home", st.b.home, check=False)
     assert p.returncode == 1 and "refused" in p.stdout, p.stdout
@@ -76,7 +86,9 @@ def test_a_lost_primary_is_told_to_all_three(st, alerts):
         row = alerts.get(kind, of("emergency.began", st.b))
         assert row["data"]["source"] == st.b.name and row["data"]["as_of"]
         row = alerts.get(kind, of("node.failed", st.a))
-        assert row["data"]["code"] == "service_down" and "does not answer" in row["data"]["text"] and row["data"]["todo"]
+        assert (
+            row["data"]["code"] == "service_down" and "does not answer" in row["data"]["text"] and row["data"]["todo"]
+        )
     st.a.start(wait=False)
     for kind in KINDS:
         over = alerts.wait_for(kind, of("emergency.ended", st.b))
@@ -84,7 +96,11 @@ def test_a_lost_primary_is_told_to_all_three(st, alerts):
         alerts.wait_for(kind, of("node.alive", st.a))
         alerts.wait_for(kind, of("node.alive", st.b))
     st.home_again()
-    wait_until("all three have been told the same", lambda: {k: [r["id"] for r in alerts.rows(k)] for k in KINDS}, lambda had: len(set(map(tuple, had.values()))) == 1)
+    wait_until(
+        "all three have been told the same",
+        lambda: {k: [r["id"] for r in alerts.rows(k)] for k in KINDS},
+        lambda had: len(set(map(tuple, had.values()))) == 1,
+    )
     ids = [r["id"] for r in alerts.rows("webhook")]
     assert len(set(ids)) == len(ids) and ids == sorted(ids), "UUIDv7 in the order of what happened"
     assert ids == [r["id"] for r in alerts.rows("syslog")] == [r["id"] for r in alerts.rows("smtp")]
@@ -113,7 +129,7 @@ def test_a_receiver_that_was_down_gets_all_later(st, alerts):
     st.b.start()
     wait_alerts(st.b, lambda a: a["waiting"] >= 4)
     st.home_again()
-    alerts.wait_quiet("syslog") # so that nothing new wakes anybody: it is tried again by itself
+    alerts.wait_quiet("syslog")  # so that nothing new wakes anybody: it is tried again by itself
     alerts.up("webhook", "smtp")
     for kind in ("webhook", "smtp"):
         alerts.wait_for(kind, lambda r: sum(of("emergency.ended", st.b)(x) for x in alerts.rows(kind)) == 2)
@@ -137,7 +153,16 @@ def test_an_operator_orders_emergency(st):
         said = emergency(st.b, "on")
         assert said["state"] == "emergency" and said["milliseconds"] < 2000, said
         assert st.a.state() == "synced", "the primary serves, in step"
-        load.worker("b", "reader", st.login("admin", host="b", to=st.b), ("b",), st.accounts[:3], f"ordered{st.loads}", interval=0.05, only=None)
+        load.worker(
+            "b",
+            "reader",
+            st.login("admin", host="b", to=st.b),
+            ("b",),
+            st.accounts[:3],
+            f"ordered{st.loads}",
+            interval=0.05,
+            only=None,
+        )
         load.wait_for(lambda r: r["tag"].startswith("ordered") and r.get("mode") == "emergency" and r["t1"] > begun)
         for node in (st.a, st.b):
             node.wait_status(4)
@@ -157,7 +182,9 @@ def test_an_operator_orders_emergency(st):
         st.b.start()
         st.b.wait_state("emergency")
         assert "operator" in status(st.b)["why"]
-        still_true("an order is not taken back by a primary that serves", st.b.state, 2, lambda state: state == "emergency")
+        still_true(
+            "an order is not taken back by a primary that serves", st.b.state, 2, lambda state: state == "emergency"
+        )
         assert emergency(st.b, "off")["state"] in ("emergency", "merging", "standby")
         st.b.wait_state("standby")
         assert status(st.b)["emergency_ordered"] is False
@@ -187,7 +214,14 @@ def test_an_order_does_not_keep_a_lost_primary_away(st):
 
 
 def retrieve(st, session):
-    return st.call("client", session, st.b, "POST", f"/v1/accounts/{st.accounts[0]}/retrieve", {"reason": f"limit {time.monotonic_ns()}"})
+    return st.call(
+        "client",
+        session,
+        st.b,
+        "POST",
+        f"/v1/accounts/{st.accounts[0]}/retrieve",
+        {"reason": f"limit {time.monotonic_ns()}"},
+    )
 
 
 @pytest.mark.h5
@@ -205,7 +239,11 @@ def test_old_data_is_given_out_only_when_unlocked(st):
         assert late["status"] == 403 and late["body"]["error"]["code"] == "emergency_too_old", late
         text = late["body"]["error"]["detail"]
         assert late["headers"]["Holdfast-As-Of"] in text and "20 s" in text and "holdfast ha unlock" in text, text
-        wait_until("the status says so too", lambda: [r["code"] for r in status(st.b)["reasons"]], lambda codes: "too_old" in codes)
+        wait_until(
+            "the status says so too",
+            lambda: [r["code"] for r in status(st.b)["reasons"]],
+            lambda codes: "too_old" in codes,
+        )
         p = st.cli("get", "site 00001/root1", session=session, check=False)
         assert p.returncode == 1 and "max_emergency_age" in p.stderr and not p.stdout, p.stderr
         said = json.loads(st.cli("ha", "unlock", "--reason", "the site burns", "--json", session=session).stdout)
@@ -213,15 +251,23 @@ def test_old_data_is_given_out_only_when_unlocked(st):
         assert retrieve(st, session)["status"] == 200
         st.b.signal("vaultd", signal.SIGKILL)
         st.b.wait_ready()
-        wait_until("unlocked is for the outage, not for the process", lambda: retrieve(st, session), lambda r: r["status"] == 200)
+        wait_until(
+            "unlocked is for the outage, not for the process",
+            lambda: retrieve(st, session),
+            lambda r: r["status"] == 200,
+        )
         st.a.start(wait=False)
         st.home_again()
-        told = st.a.sql("SELECT e.body::json->>'reason', u.name FROM event e JOIN principal u ON u.id = e.actor WHERE e.kind = :EMERGENCY_UNLOCKED")
+        told = st.a.sql(
+            "SELECT e.body::json->>'reason', u.name FROM event e JOIN principal u ON u.id = e.actor WHERE e.kind = :EMERGENCY_UNLOCKED"
+        )
         assert ["the site burns", "admin"] in told, told
         FAULTS["p-node-kill"].do(st)
         st.b.wait_state("emergency")
         session = st.login("admin", to=st.b)
-        wait_until("the next outage is locked again", lambda: retrieve(st, session), lambda r: r["status"] == 403, every=0.3)
+        wait_until(
+            "the next outage is locked again", lambda: retrieve(st, session), lambda r: r["status"] == 403, every=0.3
+        )
     finally:
         st.b.set("max_emergency_age", "0")
         st.b.read_settings()

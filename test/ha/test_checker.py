@@ -40,24 +40,30 @@ def test_good_passes():
     assert checker.log_has_no_gap(Fake()) == 1
 
 
-@pytest.mark.parametrize("events, why", [
-    ([], "not in the log"),
-    ([("r-1.1", "acc {}", "2")], "twice"),
-    ([("r-1.1", "other {}", "1")], "another account"),
-    ([("r-1.1", "acc {}", "1"), ("r-2.1", "acc {}", "2")], "twice"),
-])
+@pytest.mark.parametrize(
+    "events, why",
+    [
+        ([], "not in the log"),
+        ([("r-1.1", "acc {}", "2")], "twice"),
+        ([("r-1.1", "other {}", "1")], "another account"),
+        ([("r-1.1", "acc {}", "1"), ("r-2.1", "acc {}", "2")], "twice"),
+    ],
+)
 def test_bad_retrievals_are_found(events, why):
     with pytest.raises(AssertionError, match=why):
         checker.retrievals_logged_once(Fake(events), [read("r-1.1")])
 
 
-@pytest.mark.parametrize("versions, rows, why", [
-    ([], [written(1)], "lost"),
-    ([("acc", "2", "v1")], [written(1)], "lost"),
-    ([("acc", "1", "v2")], [written(1)], "lost"),
-    ([("acc", "1", "v1"), ("acc", "1", "v2")], [written(1)], "there twice"),
-    ([("acc", "1", "v1"), ("acc", "2", "v2")], [written(1), written(1, "v2")], "same number"),
-])
+@pytest.mark.parametrize(
+    "versions, rows, why",
+    [
+        ([], [written(1)], "lost"),
+        ([("acc", "2", "v1")], [written(1)], "lost"),
+        ([("acc", "1", "v2")], [written(1)], "lost"),
+        ([("acc", "1", "v1"), ("acc", "1", "v2")], [written(1)], "there twice"),
+        ([("acc", "1", "v1"), ("acc", "2", "v2")], [written(1), written(1, "v2")], "same number"),
+    ],
+)
 def test_bad_writes_are_found(versions, rows, why):
     with pytest.raises(AssertionError, match=why):
         checker.writes_kept(Fake(versions=versions), rows)
@@ -73,9 +79,12 @@ def took(version, t1, node="a", durability="both"):
 
 def test_fresh_reads_pass():
     assert checker.reads_are_fresh([took(2, 1.0), seen(2, 1.1)]) == 1
-    assert checker.reads_are_fresh([took(2, 1.0), seen(1, 0.9)], least=0) == 0 # begun before
+    assert checker.reads_are_fresh([took(2, 1.0), seen(1, 0.9)], least=0) == 0  # begun before
     assert checker.reads_are_fresh([took(2, 1.0, node="b"), seen(1, 1.1)], least=0) == 0
-    assert checker.reads_are_fresh([took(2, 1.0), seen(1, 1.1 + checker.REPLAY_S, "b", "emergency")], two=False, least=0) == 0
+    assert (
+        checker.reads_are_fresh([took(2, 1.0), seen(1, 1.1 + checker.REPLAY_S, "b", "emergency")], two=False, least=0)
+        == 0
+    )
     assert checker.reads_are_fresh([took(2, 1.0, durability="local"), seen(1, 9, "b", "emergency")], least=0) == 0
 
 
@@ -106,14 +115,17 @@ def nobody(ok=False):
     return [read("r-1.1", ok=ok), written(1) | {"ok": ok}]
 
 
-@pytest.mark.parametrize("check, what", [
-    (lambda: checker.retrievals_logged_once(Fake(), nobody()), "0 acknowledged retrievals"),
-    (lambda: checker.writes_kept(Fake(), nobody()), "0 acknowledged writes"),
-    (lambda: checker.writes_kept(Fake(), nobody(), siblings=True), "0 acknowledged writes"),
-    (lambda: checker.reads_are_fresh([took(2, 1.0, node="b"), seen(1, 1.1)]), "0 reads after a write"),
-    (lambda: checker.log_has_no_gap(Fake(chains=())), "0 chains"),
-    (lambda: checker.nothing_left_over(type("S", (), {"nodes": []})), "0 nodes"),
-])
+@pytest.mark.parametrize(
+    "check, what",
+    [
+        (lambda: checker.retrievals_logged_once(Fake(), nobody()), "0 acknowledged retrievals"),
+        (lambda: checker.writes_kept(Fake(), nobody()), "0 acknowledged writes"),
+        (lambda: checker.writes_kept(Fake(), nobody(), siblings=True), "0 acknowledged writes"),
+        (lambda: checker.reads_are_fresh([took(2, 1.0, node="b"), seen(1, 1.1)]), "0 reads after a write"),
+        (lambda: checker.log_has_no_gap(Fake(chains=())), "0 chains"),
+        (lambda: checker.nothing_left_over(type("S", (), {"nodes": []})), "0 nodes"),
+    ],
+)
 def test_a_check_that_compared_nothing_fails(check, what):
     with pytest.raises(AssertionError, match=f"nothing was proven: {what}"):
         check()
@@ -141,15 +153,22 @@ class Pair:
 ROWS = [read("r-1.1") | {"version": 1, "t0": 2.0, "node": "a", "mode": "primary"}, took(1, 1.0)]
 
 
-@pytest.mark.parametrize("rows, what", [
-    ([], "acknowledged retrievals"), (ROWS[:1], "acknowledged writes"), (ROWS[1:], "acknowledged retrievals"),
-    ([ROWS[0] | {"t0": 0.5}, ROWS[1]], "reads after a write"),
-])
+@pytest.mark.parametrize(
+    "rows, what",
+    [
+        ([], "acknowledged retrievals"),
+        (ROWS[:1], "acknowledged writes"),
+        (ROWS[1:], "acknowledged retrievals"),
+        ([ROWS[0] | {"t0": 0.5}, ROWS[1]], "reads after a write"),
+    ],
+)
 def test_everything_is_not_content_with_nothing(monkeypatch, rows, what):
     monkeypatch.setattr(checker, "table_digests", lambda node: {"event": ("1", "x")})
-    assert checker.everything(Pair(), ROWS).startswith("1 retrievals and 1 writes acknowledged, all kept, once; 1 reads")
+    assert checker.everything(Pair(), ROWS).startswith(
+        "1 retrievals and 1 writes acknowledged, all kept, once; 1 reads"
+    )
     with pytest.raises(AssertionError, match=f"nothing was proven: 0 {what}"):
         checker.everything(Pair(), rows)
-    checker.everything(Pair(), rows, reads=0, writes=0, fresh=0) # where it is said that nobody was there
+    checker.everything(Pair(), rows, reads=0, writes=0, fresh=0)  # where it is said that nobody was there
     with pytest.raises(AssertionError, match="nothing was proven: 1 nodes"):
         checker.whole(Pair(1))

@@ -13,8 +13,8 @@ from orders import back_to_the_first, order
 from stage import PASSWORD
 from wait import wait_until
 
-BOTH, AGAIN = "site 00003/root3", "site 00004/root4" # accounts that both sides write to
-TAKEN, GIVEN = "site 00005/root5", "site 00006/root6" # shares on which they do not agree
+BOTH, AGAIN = "site 00003/root3", "site 00004/root4"  # accounts that both sides write to
+TAKEN, GIVEN = "site 00005/root5", "site 00006/root6"  # shares on which they do not agree
 
 
 class Side:
@@ -38,7 +38,7 @@ def user(side, name):
 def events(side, *kinds):
     rows = side.json("audit", "list", "--most", "400")
     rows = rows["events"] if isinstance(rows, dict) else rows
-    return [r for r in rows if r["kind"] in kinds][::-1] # the oldest first
+    return [r for r in rows if r["kind"] in kinds][::-1]  # the oldest first
 
 
 def told(side):
@@ -92,7 +92,9 @@ def versions_are_all_there(s, st):
         row = rows[n_of[v]]
         assert row["node"]["name"] == node.name and row["author"]["name"] == "admin" and row["created"], row
     assert rows[n_of["west-2"]]["based_on"] == n_of["west-1"], "the number that it was made upon is the one it has here"
-    assert rows[n_of["west-1"]]["conflict"] and rows[n_of["west-2"]]["conflict"] and not rows[n_of["east-1"]]["conflict"], rows
+    assert (
+        rows[n_of["west-1"]]["conflict"] and rows[n_of["west-2"]]["conflict"] and not rows[n_of["east-1"]]["conflict"]
+    ), rows
     return n_of
 
 
@@ -130,13 +132,27 @@ def the_administrator_is_told(s, st):
     """Three conflicts of administration, each an event, each open until it is acknowledged."""
     rows = told(s)
     outcome = {(c["what"], c["user"]["name"], (c["target"] or {}).get("name")): (c["kept"], c["lost"]) for c in rows}
-    assert outcome == {("disabled", "carl", None): ("true", "false"), ("share", "dora", TAKEN): ("none", "modify"),
-                       ("share", "dora", GIVEN): ("none", "manage")}, rows
+    assert outcome == {
+        ("disabled", "carl", None): ("true", "false"),
+        ("share", "dora", TAKEN): ("none", "modify"),
+        ("share", "dora", GIVEN): ("none", "manage"),
+    }, rows
     assert all(c["acknowledged"] is None and c["node"]["name"] == st.a.name for c in rows), rows
-    found = {(e["body"]["what"], e["body"]["name"], e["body"]["kept"], e["body"]["lost"]) for e in events(s, "admin_conflict")}
-    assert found == {("disabled", "carl", "true", "false"), ("share", "dora", "none", "modify"), ("share", "dora", "none", "manage")}, found
-    assert "conflicts --administration" in st.cli("login", "--ca", st.b.web_cert, st.b.url, "admin", session=st.dir / "told.session",
-                                                  input=PASSWORD + "\n").stderr
+    found = {
+        (e["body"]["what"], e["body"]["name"], e["body"]["kept"], e["body"]["lost"])
+        for e in events(s, "admin_conflict")
+    }
+    assert found == {
+        ("disabled", "carl", "true", "false"),
+        ("share", "dora", "none", "modify"),
+        ("share", "dora", "none", "manage"),
+    }, found
+    assert (
+        "conflicts --administration"
+        in st.cli(
+            "login", "--ca", st.b.web_cert, st.b.url, "admin", session=st.dir / "told.session", input=PASSWORD + "\n"
+        ).stderr
+    )
     assert waiting(st) == 3
     first = s.json("conflicts", "--acknowledge", rows[0]["id"][:8])
     assert [c["id"] for c in first] == [rows[0]["id"]]
@@ -146,29 +162,46 @@ def the_administrator_is_told(s, st):
     s.do("conflicts", "--acknowledge", "all")
     assert all(c["acknowledged"] for c in told(s)) and len(events(s, "admin_acknowledged")) == 3
     login = ("login", "--ca", st.b.web_cert, st.b.url, "admin")
-    wait_until("the login tells no more of conflicts that were acknowledged", lambda: st.cli(*login, session=st.dir / "told.session", input=PASSWORD + "\n").stderr,
-               lambda said: "conflicts" not in said, every=0.3) # the number is counted now and then
+    wait_until(
+        "the login tells no more of conflicts that were acknowledged",
+        lambda: st.cli(*login, session=st.dir / "told.session", input=PASSWORD + "\n").stderr,
+        lambda said: "conflicts" not in said,
+        every=0.3,
+    )  # the number is counted now and then
 
 
 def waiting(st):
     """What an administrator's own program is told; the count may be a second old."""
-    return wait_until("an administrator is told of conflicts",
-                      lambda: st.call("client", st.dir / "told.session", st.b, "GET", "/v1/session")["body"].get("administration_conflicts", 0), every=0.2)
+    return wait_until(
+        "an administrator is told of conflicts",
+        lambda: st.call("client", st.dir / "told.session", st.b, "GET", "/v1/session")["body"].get(
+            "administration_conflicts", 0
+        ),
+        every=0.2,
+    )
 
 
 def the_log_tells_it_in_order(s, st):
     """Both sides, each in its own order and under its own name, and how they came together."""
-    rows = events(s, "version_added", "shared", "unshared", "user_changed", "promoted", "merged", "admin_conflict", "ha_state")
+    rows = events(
+        s, "version_added", "shared", "unshared", "user_changed", "promoted", "merged", "admin_conflict", "ha_state"
+    )
     since = max(i for i, e in enumerate(rows) if e["kind"] == "promoted" and e["node"]["name"] == st.b.name)
     of = {n.name: [e for e in rows if e["node"]["name"] == n.name] for n in (st.a, st.b)}
     for name, mine in of.items():
         assert [e["seq"] for e in mine] == sorted(e["seq"] for e in mine), f"the log of {name} is out of order"
-    story = {n: [e["kind"] for e in mine if e["kind"] not in ("ha_state", "merged", "promoted", "admin_conflict")] for n, mine in of.items()}
+    story = {
+        n: [e["kind"] for e in mine if e["kind"] not in ("ha_state", "merged", "promoted", "admin_conflict")]
+        for n, mine in of.items()
+    }
     assert story[st.a.name][-6:] == ["version_added"] * 3 + ["user_changed", "unshared", "shared"], story
-    assert story[st.b.name][-8:] == ["version_added"] * 2 + ["user_changed"] * 3 + ["shared", "unshared"] or \
-        story[st.b.name][:7] == ["version_added"] * 2 + ["user_changed"] * 3 + ["shared", "unshared"], story
+    assert story[st.b.name][-8:] == ["version_added"] * 2 + ["user_changed"] * 3 + ["shared", "unshared"] or story[
+        st.b.name
+    ][:7] == ["version_added"] * 2 + ["user_changed"] * 3 + ["shared", "unshared"], story
     after = [e["kind"] for e in rows[since:] if e["node"]["name"] == st.b.name]
-    assert after.index("promoted") < after.index("version_added") < after.index("merged") < after.index("admin_conflict"), after
+    assert (
+        after.index("promoted") < after.index("version_added") < after.index("merged") < after.index("admin_conflict")
+    ), after
 
 
 @pytest.mark.h7

@@ -48,7 +48,11 @@ def damage_table(st, node, table):
     st.a.sql("CHECKPOINT")
     at = st.a.sql("SELECT pg_current_wal_lsn()")[0][0]
     if node is not st.a:
-        wait_until("the log comes in", lambda: node.sql(f"SELECT pg_last_wal_replay_lsn() >= '{at}'"), lambda rows: rows == [["t"]])
+        wait_until(
+            "the log comes in",
+            lambda: node.sql(f"SELECT pg_last_wal_replay_lsn() >= '{at}'"),
+            lambda rows: rows == [["t"]],
+        )
     path = node.home / "data/pg" / node.sql(f"SELECT pg_relation_filepath('{table}')")[0][0]
     node.sql("CHECKPOINT")
     with stopped(node):
@@ -72,6 +76,7 @@ def retrieve_each(on, node, st):
 
 def copy_anew(node):
     """As an operator does it: again, if the node has not yet seen that the primary is back."""
+
     def order():
         p = node.run("ha", "rejoin", "--home", node.home, check=False)
         assert p.returncode == 0 or "the primary does not serve" in p.stderr, p.stderr
@@ -112,7 +117,7 @@ def test_damaged_log_on_a_secondary(two_disks):
     """Whether its chain holds cannot be said there: neither "good" nor "broken". Passwords are served on; one command leads back."""
     st, b, since = two_disks, two_disks.b, mark(two_disks.b)
     aside = set(b.home.glob("data/pg.damaged-*"))
-    st.a.sql("VACUUM (FREEZE) event") # nor is a row to be frozen later
+    st.a.sql("VACUUM (FREEZE) event")  # nor is a row to be frozen later
     damage_table(st, b, "event")
     b.wait_state("standby")
     with cut(st) as on:
@@ -122,12 +127,14 @@ def test_damaged_log_on_a_secondary(two_disks):
         assert served and not refused
         reason = wait_reason(b, "data_damaged", b)
         assert "holdfast ha rejoin" in reason["todo"], reason
-        assert all(r["code"] != "journal_unreadable" for r in b.status()[1]["reasons"]), "the journal is blamed for the database's damage"
+        assert all(
+            r["code"] != "journal_unreadable" for r in b.status()[1]["reasons"]
+        ), "the journal is blamed for the database's damage"
     assert "page verification failed" in log_since(b, since)
     wait_reason(st.a, "data_damaged", b)
     copy_anew(b)
     st.home_again()
-    for folder in set(b.home.glob("data/pg.damaged-*")) - aside: # what could not be salvaged is kept
+    for folder in set(b.home.glob("data/pg.damaged-*")) - aside:  # what could not be salvaged is kept
         shutil.rmtree(folder)
     print(checker.whole(st))
 
@@ -213,8 +220,9 @@ def test_stopped_primary_is_not_copied_over(two_disks):
 @pytest.mark.h9
 def test_full_disk_of_a_standby(two_disks):
     """The primary goes on alone and says so; when there is room again everything is as before, by itself."""
+
     def during(load, begun):
-        for _ in range(4): # the next segments of the log have no room at the secondary
+        for _ in range(4):  # the next segments of the log have no room at the secondary
             st.a.sql("SELECT pg_logical_emit_message(false, 'holdfast-test', repeat('x', 1000000))", timeout=120)
             st.a.sql("SELECT pg_switch_wal()")
         load.wait_for(write_after(time.monotonic(), "local"))
@@ -229,14 +237,16 @@ def test_full_disk_of_a_standby(two_disks):
 def test_full_disk_in_emergency(two_disks):
     """Without room for the journal nothing is revealed, and the answer says why; with room again it is, by itself."""
     st, run = two_disks, f"full-{time.monotonic_ns()}"
-    retrieve = lambda on, reason: on.call(st.b, "POST", f"/v1/accounts/{st.accounts[2]}/retrieve", {"reason": f"{run}-{reason}"}, timeout=20)
+    retrieve = lambda on, reason: on.call(
+        st.b, "POST", f"/v1/accounts/{st.accounts[2]}/retrieve", {"reason": f"{run}-{reason}"}, timeout=20
+    )
     answered = []
     with cut(st) as on:
         assert retrieve(on, "before")["status"] == 200
         answered.append(f"{run}-before")
         st.fill_disk("b")
         refused = 0
-        for i in range(2000): # the journal's last page may have room for a few
+        for i in range(2000):  # the journal's last page may have room for a few
             r = retrieve(on, f"full{i}")
             if r["status"] != 200:
                 refused += 1
@@ -248,7 +258,9 @@ def test_full_disk_in_emergency(two_disks):
                 answered.append(f"{run}-full{i}")
         assert refused == 3, "retrievals went on although nothing could be written"
         st.free_disk()
-        wait_until("it recovers when there is room", lambda: retrieve(on, "after"), lambda r: r["status"] == 200, every=0.3)
+        wait_until(
+            "it recovers when there is room", lambda: retrieve(on, "after"), lambda r: r["status"] == 200, every=0.3
+        )
         answered.append(f"{run}-after")
     st.home_again()
     logged(st, answered)

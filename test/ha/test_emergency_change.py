@@ -56,7 +56,12 @@ def test_refused_unless_allowed(st):
         assert put(st, session, 1, "never", check=False).returncode == 1
         assert "in emergency" in put(st, session, 2, "allowed").stdout
         # And nothing but versions.
-        for args in (["put", "new place/root"], ["rm", "--yes", name_of(2)], ["policy", "emergency-changes", "on"], ["settle", name_of(2), "1"]):
+        for args in (
+            ["put", "new place/root"],
+            ["rm", "--yes", name_of(2)],
+            ["policy", "emergency-changes", "on"],
+            ["settle", name_of(2), "1"],
+        ):
             p = st.cli(*args, session=session, host="b", input="x\n", check=False)
             assert p.returncode == 1 and "only reads are served" in p.stderr, f"{args}: {p}"
     assert get(st, session, 2, host="a") == "allowed"
@@ -81,8 +86,11 @@ class Reader:
     """Reads one account at B over and over, without a pause, until B sends on to the primary again."""
 
     def __init__(self, st, session, account):
-        self.p = subprocess.Popen([*st.net.exec_prefix("b"), sys.executable, "-c", READER, str(LIB), str(session), st.b.name, account],
-                                  stdout=subprocess.PIPE, text=True)
+        self.p = subprocess.Popen(
+            [*st.net.exec_prefix("b"), sys.executable, "-c", READER, str(LIB), str(session), st.b.name, account],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.first = self.p.stdout.readline().split()
 
     def end(self):
@@ -102,11 +110,25 @@ def test_written_read_kept_and_merged(st):
     try:
         st.net.cut_both("a", "b")
         st.b.wait_state("emergency")
-        session = st.login("admin", host="b", to=st.b) # known to B alone until the journal is home
-        r = st.call("b", session, st.b, "POST", f"/v1/accounts/{account}/versions", {"fields": {"password": "emergency-1"}, "if_version": 1})
+        session = st.login("admin", host="b", to=st.b)  # known to B alone until the journal is home
+        r = st.call(
+            "b",
+            session,
+            st.b,
+            "POST",
+            f"/v1/accounts/{account}/versions",
+            {"fields": {"password": "emergency-1"}, "if_version": 1},
+        )
         assert (r["status"], r["body"]["version"]) == (201, 2), r
         assert r["headers"]["Holdfast-Mode"] == "emergency" and r["headers"]["Holdfast-Durability"] == "journal", r
-        stale = st.call("b", session, st.b, "POST", f"/v1/accounts/{account}/versions", {"fields": {"password": "never"}, "if_version": 1})
+        stale = st.call(
+            "b",
+            session,
+            st.b,
+            "POST",
+            f"/v1/accounts/{account}/versions",
+            {"fields": {"password": "never"}, "if_version": 1},
+        )
         assert (stale["status"], stale["body"]["error"]["code"]) == (409, "version_conflict"), stale
         put(st, before, 3, "emergency-2")
         files = b"".join(p.read_bytes() for p in (st.b.home / "data").glob("journal.db*"))
@@ -119,8 +141,11 @@ def test_written_read_kept_and_merged(st):
         st.b.wait_state("emergency")
         assert get(st, before, 3) == "emergency-2"
         assert get(st, session, 3, "--version", "2") == "emergency-1"
-        assert [(v["n"], v["current"], (v["node"] or {}).get("name")) for v in history(st, session, 3)] == \
-            [(3, True, st.b.name), (2, False, st.b.name), (1, False, st.a.name)]
+        assert [(v["n"], v["current"], (v["node"] or {}).get("name")) for v in history(st, session, 3)] == [
+            (3, True, st.b.name),
+            (2, False, st.b.name),
+            (1, False, st.a.name),
+        ]
         assert st.a.sql(f"SELECT count(*) FROM version WHERE account = '{account}'")[0][0] == on_a
         reader = Reader(st, session, account)
     finally:
@@ -131,9 +156,14 @@ def test_written_read_kept_and_merged(st):
     wrong = [x for x in seen if x not in (["200", "emergency-2"], ["307", "None"])]
     assert not wrong, f"while the journal went home B answered {wrong[:5]}"
     assert get(st, session, 3, host="a") == "emergency-2"
-    assert [(v["n"], v["current"], v["conflict"], v["approval"]) for v in history(st, session, 3, host="a")] == \
-        [(3, True, False, None), (2, False, False, None), (1, False, False, None)]
-    assert st.a.sql(f"SELECT count(*) FROM event WHERE kind = :VERSION_ADDED AND object = '{account}'")[0][0] == "3", "merged twice, or not whole"
+    assert [(v["n"], v["current"], v["conflict"], v["approval"]) for v in history(st, session, 3, host="a")] == [
+        (3, True, False, None),
+        (2, False, False, None),
+        (1, False, False, None),
+    ]
+    assert (
+        st.a.sql(f"SELECT count(*) FROM event WHERE kind = :VERSION_ADDED AND object = '{account}'")[0][0] == "3"
+    ), "merged twice, or not whole"
     checker.both_equal(st.a, st.b)
     for n in (st.a, st.b):
         st.audit_verify(n)
@@ -148,12 +178,16 @@ def test_made_on_both_sides_is_a_conflict(st):
     with cut(st):
         put(st, at_a, 4, "of-a", host="a")
         put(st, at_b, 4, "of-b-1")
-        st.login("admin", host="b", to=st.b) # another event that changes a table, between the two
+        st.login("admin", host="b", to=st.b)  # another event that changes a table, between the two
         put(st, at_b, 4, "of-b-2")
         assert get(st, at_b, 4) == "of-b-2" and get(st, at_a, 4, host="a") == "of-a"
     assert get(st, at_b, 4) == "of-a"
-    assert [(v["n"], v["current"], v["conflict"]) for v in history(st, at_b, 4)] == \
-        [(4, False, True), (3, False, True), (2, True, False), (1, False, False)]
+    assert [(v["n"], v["current"], v["conflict"]) for v in history(st, at_b, 4)] == [
+        (4, False, True),
+        (3, False, True),
+        (2, True, False),
+        (1, False, False),
+    ]
     assert name_of(4) in st.cli("conflicts").stdout
     st.cli("settle", name_of(4), "4")
     assert get(st, at_a, 4, host="a") == "of-b-2" and name_of(4) not in st.cli("conflicts").stdout
@@ -183,16 +217,25 @@ def test_no_longer_entitled_waits_for_approval(st):
         assert get(st, st.admin, i, host="client") == value
     for i in (5, 6):
         newest = history(st, st.admin, i, host="client")[0]
-        assert (newest["n"], newest["current"], newest["conflict"], newest["approval"]) == (2, False, False, "waits"), newest
+        assert (newest["n"], newest["current"], newest["conflict"], newest["approval"]) == (
+            2,
+            False,
+            False,
+            "waits",
+        ), newest
         assert "no longer entitled: waits for approval" in st.cli("history", name_of(i)).stdout
     said = st.cli("changes").stdout
-    assert re.search(rf"{name_of(5)} .*mia +{re.escape(st.b.name)}", said) and re.search(rf"{name_of(6)} .*ned", said), said
+    assert re.search(rf"{name_of(5)} .*mia +{re.escape(st.b.name)}", said) and re.search(
+        rf"{name_of(6)} .*ned", said
+    ), said
     assert "nothing waits" in st.cli("changes", session=ned).stdout
     assert st.cli("approve", name_of(6), "2", session=ned, check=False).returncode == 1
     assert "is the current one" in st.cli("approve", name_of(5), "2").stdout
     assert "history only" in st.cli("decline", name_of(6), "2").stdout
     assert st.cli("approve", name_of(6), "2", check=False).returncode == 1
-    assert get(st, st.admin, 5, host="client") == "by-mia" and get(st, st.admin, 6, host="client") == "s3cret-site-00006"
+    assert (
+        get(st, st.admin, 5, host="client") == "by-mia" and get(st, st.admin, 6, host="client") == "s3cret-site-00006"
+    )
     assert history(st, st.admin, 6, host="client")[0]["approval"] == "declined"
     assert get(st, st.admin, 6, "--version", "2", host="client") == "by-ned", "a declined change was dropped"
     assert "nothing waits" in st.cli("changes").stdout

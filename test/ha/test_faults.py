@@ -11,6 +11,7 @@ from outage import play
 from seen import emergency_after, primary_after, write_after
 from wait import wait_until
 
+
 @pytest.mark.h6
 @pytest.mark.h7
 @pytest.mark.h9
@@ -30,8 +31,10 @@ def test_primary_is_gone(st, name):
     rows, begun, ended = play(st, FAULTS[name])
     for site in ("ra", "rb", "rc"):
         if name == "p-power-off" and site == "ra":
-            continue # whoever sits beside a machine without power or network sees nothing
-        assert any(emergency_after(begun)(r) and r["tag"].endswith(site) for r in rows), f"no emergency answer at {site}"
+            continue  # whoever sits beside a machine without power or network sees nothing
+        assert any(
+            emergency_after(begun)(r) and r["tag"].endswith(site) for r in rows
+        ), f"no emergency answer at {site}"
     first = min(r["t1"] for r in rows if emergency_after(begun)(r))
     print(f"first emergency answer after {first - begun:.2f} s")
     for r in rows:
@@ -45,6 +48,7 @@ def test_primary_is_gone(st, name):
 @pytest.mark.h8
 def test_link_is_cut(st):
     """Scenario 1: site A goes on with everything at the primary, site B reads at the secondary."""
+
     def during(load, begun):
         load.wait_for(write_after(begun, "local"))
         load.wait_for(primary_after(time.monotonic(), "ra"))
@@ -85,7 +89,9 @@ def test_secondary_is_killed_with_its_journal_full(st):
         begun = time.monotonic()
         st.a.kill()
         load.wait_for(emergency_after(begun))
-        wait_until("some more are answered", lambda: sum(emergency_after(begun)(r) for r in load.rows()), lambda n: n >= 50)
+        wait_until(
+            "some more are answered", lambda: sum(emergency_after(begun)(r) for r in load.rows()), lambda n: n >= 50
+        )
         st.b.kill()
         rows = load.rows()
         acked = [r for r in rows if emergency_after(begun)(r)]
@@ -105,7 +111,13 @@ def fill_journal(st, load, rows_wanted=600):
     begun = time.monotonic()
     st.net.cut_both("a", "b")
     load.wait_for(emergency_after(begun))
-    wait_until("the readers fill the journal", lambda: sum(emergency_after(begun)(r) for r in load.rows()), lambda n: n >= rows_wanted, timeout=180, every=0.2)
+    wait_until(
+        "the readers fill the journal",
+        lambda: sum(emergency_after(begun)(r) for r in load.rows()),
+        lambda n: n >= rows_wanted,
+        timeout=180,
+        every=0.2,
+    )
 
 
 def into_the_merge(st):
@@ -158,7 +170,7 @@ def test_both_are_killed_and_restarted(st, name):
         begun = time.monotonic()
         FAULTS["link-cut"].do(st)
         load.wait_for(emergency_after(begun))
-        load.wait_for(write_after(begun, "local")) # each side has what the other does not
+        load.wait_for(write_after(begun, "local"))  # each side has what the other does not
         FAULTS[name].do(st)
         FAULTS["link-cut"].undo(st)
         FAULTS[name].undo(st)
@@ -209,7 +221,7 @@ def test_a_started_node_is_not_what_it_was(st):
 
 @pytest.mark.h9
 def test_status_says_what_is_wrong(st):
-    st.home_again() # what is Failed then is so by the cut, not by what was before
+    st.home_again()  # what is Failed then is so by the cut, not by what was before
     st.net.cut_both("a", "b")
     try:
         for n in (st.a, st.b):

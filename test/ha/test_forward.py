@@ -34,14 +34,20 @@ def behind(st):
 def events(node, kind, reason=None):
     """(node, address, via) of the newest events of a kind."""
     where = f"AND body::json->>'reason' = '{reason}'" if reason else ""
-    return node.sql(f"SELECT n.name, e.address, e.body::json->>'via' FROM event e JOIN node n ON n.id = e.node WHERE kind = :{kind} {where} ORDER BY e.at DESC LIMIT 5")
+    return node.sql(
+        f"SELECT n.name, e.address, e.body::json->>'via' FROM event e JOIN node n ON n.id = e.node WHERE kind = :{kind} {where} ORDER BY e.at DESC LIMIT 5"
+    )
 
 
 @pytest.mark.h1
 def test_redirect_is_the_default(st):
     st.home_again()
     status, headers, body = ask(st, "client", st.b, "GET", "/v1/resources?q=a%20b&limit=5", token=token_of(st.admin))
-    assert status == 307 and body["error"]["code"] == "standby" and headers["Location"] == f"{st.a.url}/v1/resources?q=a%20b&limit=5"
+    assert (
+        status == 307
+        and body["error"]["code"] == "standby"
+        and headers["Location"] == f"{st.a.url}/v1/resources?q=a%20b&limit=5"
+    )
     assert "Holdfast-Forwarded-By" not in headers
 
 
@@ -69,11 +75,18 @@ def test_answer_is_the_primarys(behind):
     st, token = behind, token_of(behind.admin)
     wait_until_forwarding(st)
     account = st.accounts[0]
-    for method, path, body, want in (("GET", "/v1/resources?q=site&limit=5", None, 200), ("POST", f"/v1/accounts/{account}/retrieve", {"reason": "x"}, 200),
-                                     ("GET", f"/v1/accounts/{uuid.uuid4()}", None, 404), ("HEAD", "/v1/users/me", None, 200),
-                                     ("POST", f"/v1/accounts/{account}/versions", {"fields": {"password": "v"}}, 201)):
+    for method, path, body, want in (
+        ("GET", "/v1/resources?q=site&limit=5", None, 200),
+        ("POST", f"/v1/accounts/{account}/retrieve", {"reason": "x"}, 200),
+        ("GET", f"/v1/accounts/{uuid.uuid4()}", None, 404),
+        ("HEAD", "/v1/users/me", None, 200),
+        ("POST", f"/v1/accounts/{account}/versions", {"fields": {"password": "v"}}, 201),
+    ):
         status, headers, reply = ask(st, "client", st.b, method, path, body, token)
-        assert (status, headers["Holdfast-Mode"], headers["Holdfast-Forwarded-By"]) == (want, "primary", st.b.name), (path, reply)
+        assert (status, headers["Holdfast-Mode"], headers["Holdfast-Forwarded-By"]) == (want, "primary", st.b.name), (
+            path,
+            reply,
+        )
         direct = ask(st, "b", st.a, method, path, body, token)
         assert direct[0] == want and (method != "GET" or direct[2] == reply)
         ours, theirs = ({k for k in h if k not in ("Date", "Content-Length")} for h in (headers, direct[1]))
@@ -107,7 +120,10 @@ def test_lockout_is_the_users(behind, long_lockout):
     st = behind
     wait_until_forwarding(st)
     token = json.loads(st.cli("user", "add", "locked", "--json").stdout)["setup_token"]
-    assert ask(st, "client", st.b, "POST", "/v1/setup", {"name": "locked", "setup_token": token, "password": PASSWORD})[0] == 200
+    assert (
+        ask(st, "client", st.b, "POST", "/v1/setup", {"name": "locked", "setup_token": token, "password": PASSWORD})[0]
+        == 200
+    )
     for _ in range(5):
         assert ask(st, "client", st.b, "POST", "/v1/session", {"name": "locked", "password": "wrong"})[0] == 401
     assert events(st.a, "LOGIN_FAILED")[0] == [st.a.name, CLIENT, st.b.name]
@@ -128,7 +144,9 @@ def test_nothing_stays_in_the_standbys_memory(behind):
         assert ask(st, "client", st.b, "POST", f"/v1/accounts/{account}/versions", {"fields": fields}, token)[0] == 201
         status, _, got = ask(st, "client", st.b, "POST", f"/v1/accounts/{account}/retrieve", {"reason": "x"}, token)
         assert status == 200 and got["fields"] == fields
-    assert ask(st, "client", st.b, "POST", "/v1/session", {"name": "admin", "password": m.make("wrong login")})[0] == 401
+    assert (
+        ask(st, "client", st.b, "POST", "/v1/session", {"name": "admin", "password": m.make("wrong login")})[0] == 401
+    )
     wait_until("nothing of it is in the standby's memory", lambda: m.in_memory(st.b), lambda found: not found)
     assert m.on_disk(st.b) == set()
     assert not [name for pid in st.b.pids("all") for name, _, data in memory(pid) if token.encode() in data]
@@ -136,16 +154,36 @@ def test_nothing_stays_in_the_standbys_memory(behind):
 
 # ---- the proof ----
 
-def mark(st, method, target, token, body=b"", at=None, node=None, run=None, number=1, address="192.0.2.7", name=None, content_type=None, key=None):
+
+def mark(
+    st,
+    method,
+    target,
+    token,
+    body=b"",
+    at=None,
+    node=None,
+    run=None,
+    number=1,
+    address="192.0.2.7",
+    name=None,
+    content_type=None,
+    key=None,
+):
     """The header as B would make it: the key is what keyd derives from the master key."""
     master = bytes.fromhex(st.b.key_file.read_text().strip())
-    key = key or hashlib.blake2b(key=master, salt=(109).to_bytes(8, "little"), person=b"holdfast", digest_size=32).digest()
+    key = (
+        key
+        or hashlib.blake2b(key=master, salt=(109).to_bytes(8, "little"), person=b"holdfast", digest_size=32).digest()
+    )
     node = node or st.b.sql(f"SELECT id FROM node WHERE name = '{st.b.name}'")[0][0]
     at = int((time.time() if at is None else at) * 1e6)
     run = uuid.uuid4().int & (2**64 - 1) if run is None else run
     head = f"1 {node} {run:016x} {number} {at} {address} {name or st.b.name}"
-    message = b"".join(len(p).to_bytes(4, "big") + p for p in (t.encode() for t in ("holdfast forward 1", head, method, target, token, "",
-                                                                                 content_type or "", "")))
+    message = b"".join(
+        len(p).to_bytes(4, "big") + p
+        for p in (t.encode() for t in ("holdfast forward 1", head, method, target, token, "", content_type or "", ""))
+    )
     message += hashlib.blake2b(body, digest_size=32).digest()
     return f"{head} {hashlib.blake2b(message, key=key, digest_size=32).hexdigest()}"
 
@@ -157,7 +195,9 @@ def test_only_a_node_of_the_pair_may_speak_for_a_client(st):
     token, target = token_of(st.admin), "/v1/users/me"
 
     def put(header, method="GET", path=target, **kw):
-        return ask(st, "b", st.a, method, path, token=kw.pop("token", token), headers={"Holdfast-Forwarded": header}, **kw)
+        return ask(
+            st, "b", st.a, method, path, token=kw.pop("token", token), headers={"Holdfast-Forwarded": header}, **kw
+        )
 
     good = mark(st, "GET", target, token)
     assert put(good)[0] == 200
@@ -172,10 +212,20 @@ def test_only_a_node_of_the_pair_may_speak_for_a_client(st):
         return mark(st, method, path, who, at=time.time() + at, **{"node": b, **kw})
 
     refused = {
-        "forged": lambda: of(key=bytes(32)), "too old": lambda: of(at=-1000), "too new": lambda: of(at=1000), "another method": lambda: of("POST"),
-        "another path": lambda: of(path="/v1/users"), "another token": lambda: of(who="x" * 43), "another body": lambda: of(body=b"x"),
-        "another address": lambda: of().replace("192.0.2.7", "192.0.2.8"), "no address": lambda: of(address="client.test"), "its own": lambda: of(node=a),
-        "a name for the log": lambda: of(name='x","y":"'), "nothing": lambda: "1", "more": lambda: of() + " x", "upper": lambda: of().upper(),
+        "forged": lambda: of(key=bytes(32)),
+        "too old": lambda: of(at=-1000),
+        "too new": lambda: of(at=1000),
+        "another method": lambda: of("POST"),
+        "another path": lambda: of(path="/v1/users"),
+        "another token": lambda: of(who="x" * 43),
+        "another body": lambda: of(body=b"x"),
+        "another address": lambda: of().replace("192.0.2.7", "192.0.2.8"),
+        "no address": lambda: of(address="client.test"),
+        "its own": lambda: of(node=a),
+        "a name for the log": lambda: of(name='x","y":"'),
+        "nothing": lambda: "1",
+        "more": lambda: of() + " x",
+        "upper": lambda: of().upper(),
     }
     for what, header in refused.items():
         status, _, body = put(header())
@@ -187,7 +237,9 @@ def test_only_a_node_of_the_pair_may_speak_for_a_client(st):
     set_standby(st.b, "forward")
     try:
         wait_until_forwarding(st)
-        status, headers, _ = ask(st, "a", st.b, "GET", target, token=token, headers={"Holdfast-Forwarded": mark(st, "GET", target, token)})
+        status, headers, _ = ask(
+            st, "a", st.b, "GET", target, token=token, headers={"Holdfast-Forwarded": mark(st, "GET", target, token)}
+        )
         assert status == 307 and "Holdfast-Forwarded-By" not in headers
     finally:
         set_standby(st.b, "redirect")
@@ -201,8 +253,11 @@ def test_only_a_node_of_the_pair_may_speak_for_a_client(st):
 
 # ---- faults ----
 
+
 def reader(st, load, tag):
-    return load.worker("client", "reader", st.login("admin", to=st.b), ("b",), st.accounts[:5], tag, interval=0.02, answer=8, only=None)
+    return load.worker(
+        "client", "reader", st.login("admin", to=st.b), ("b",), st.accounts[:5], tag, interval=0.02, answer=8, only=None
+    )
 
 
 def through_b(after, mode):
@@ -211,7 +266,10 @@ def through_b(after, mode):
 
 def every_read_is_logged(node, rows):
     """Once, or twice when the primary had it in its hands as it was lost (it may have been done there, too)."""
-    logged = {(reason, account) for reason, account in node.sql("SELECT body::json->>'reason', object FROM event WHERE kind = :RETRIEVED")}
+    logged = {
+        (reason, account)
+        for reason, account in node.sql("SELECT body::json->>'reason', object FROM event WHERE kind = :RETRIEVED")
+    }
     missing = [r["reason"] for r in rows if r["ok"] and (r["reason"], r["account"]) not in logged]
     assert rows and not missing, f"{len(missing)} retrievals were answered but are not in the log: {missing[:5]}"
 
@@ -232,7 +290,7 @@ def test_reads_go_on_through(behind, name):
         FAULTS[name].do(st)
         if FAULTS[name].emergency:
             load.wait_for(through_b(begun, "emergency"))
-            reader(st, load, tag + "e") # logs in in emergency
+            reader(st, load, tag + "e")  # logs in in emergency
             load.wait_for(lambda r: r["tag"] == tag + "e" and r["ok"])
         pass_time(1, "the fault lasts, and users work on meanwhile")
         FAULTS[name].undo(st)
@@ -247,10 +305,12 @@ def test_reads_go_on_through(behind, name):
     print(checker.whole(st))
     every_read_is_logged(st.b, rows)
     slowest = max(r["t1"] - r["t0"] for r in rows)
-    bad = [r for r in rows if not r["ok"] or not r["reason"].endswith(".1")] # not at the first try
-    print(f"{name}: {len(rows)} reads, slowest {slowest:.2f} s, {sum(r['mode'] == 'emergency' for r in rows if r['ok'])} in emergency")
+    bad = [r for r in rows if not r["ok"] or not r["reason"].endswith(".1")]  # not at the first try
+    print(
+        f"{name}: {len(rows)} reads, slowest {slowest:.2f} s, {sum(r['mode'] == 'emergency' for r in rows if r['ok'])} in emergency"
+    )
     assert not bad, f"{len(bad)} of {len(rows)} reads failed or had to be sent again: {json.dumps(bad[:3])}"
-    assert slowest < 6 # detect_ms and a half, on a machine that has other things to do
+    assert slowest < 6  # detect_ms and a half, on a machine that has other things to do
 
 
 @pytest.mark.h5
@@ -268,16 +328,24 @@ def test_change_whose_outcome_is_not_known_says_so(behind):
     metrics = lambda: ask(st, "client", st.b, "GET", "/v1/metrics", token="counters")
     wait_until("metrics are given out", lambda: metrics()[0], lambda status: status == 200)
     n = len(st.b.sql(f"SELECT 1 FROM event WHERE kind = :VERSION_ADDED AND object = '{account}'"))
-    st.a.signal("keyd", signal.SIGSTOP) # no event can be chained
+    st.a.signal("keyd", signal.SIGSTOP)  # no event can be chained
     try:
         t = threading.Thread(target=lambda: got.update(r=change("unsure")))
         t.start()
-        wait_until("the standby hands a request on", lambda: metrics()[2], lambda text: "\nholdfast_forwarding 1\n" in text, also=lambda: got, every=0.1)
+        wait_until(
+            "the standby hands a request on",
+            lambda: metrics()[2],
+            lambda text: "\nholdfast_forwarding 1\n" in text,
+            also=lambda: got,
+            every=0.1,
+        )
         pass_time(1, "the request arrives at the primary, which cannot say so while its keyd stands still")
         begun = time.monotonic()
         st.net.cut_both("a", "b")
         # Reads go on meanwhile.
-        status, headers, _ = ask(st, "client", st.b, "POST", f"/v1/accounts/{account}/retrieve", {"reason": "meanwhile"}, token)
+        status, headers, _ = ask(
+            st, "client", st.b, "POST", f"/v1/accounts/{account}/retrieve", {"reason": "meanwhile"}, token
+        )
         assert (status, headers["Holdfast-Mode"]) == (200, "emergency") and time.monotonic() - begun < 6
         t.join(30)
         assert time.monotonic() - begun < 10
@@ -292,7 +360,9 @@ def test_change_whose_outcome_is_not_known_says_so(behind):
         st.a.signal("keyd", signal.SIGCONT)
         st.net.heal()
     st.home_again()
-    assert len(st.b.sql(f"SELECT 1 FROM event WHERE kind = :VERSION_ADDED AND object = '{account}'")) == n + 1, "done after all, and once"
+    assert (
+        len(st.b.sql(f"SELECT 1 FROM event WHERE kind = :VERSION_ADDED AND object = '{account}'")) == n + 1
+    ), "done after all, and once"
 
 
 @pytest.mark.h5
@@ -302,7 +372,16 @@ def test_change_that_did_not_arrive_is_not_done(behind):
     wait_until_forwarding(st)
     FAULTS["p-vaultd-stop"].do(st)
     try:
-        status, _, body = ask(st, "client", st.b, "POST", f"/v1/accounts/{st.accounts[2]}/versions", {"fields": {"password": "x"}}, token_of(st.admin), timeout=30)
+        status, _, body = ask(
+            st,
+            "client",
+            st.b,
+            "POST",
+            f"/v1/accounts/{st.accounts[2]}/versions",
+            {"fields": {"password": "x"}},
+            token_of(st.admin),
+            timeout=30,
+        )
         assert (status, body["error"]["code"]) == (403, "emergency_read_only")
     finally:
         FAULTS["p-vaultd-stop"].undo(st)

@@ -26,8 +26,13 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/proxies.md"
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 HOLD_S = 3
 # Whatever befalls the primary, the link or the proxy; a restart in order and an agent that stands still are no outage.
-PLAYED = [f.name for f in FAULTS.values() if f.place in ("p", "link", "proxy") and f.name not in ("p-restart", "p-agent-stop")
-          and (f.places == {f.place} or f.name == "both-killed")]
+PLAYED = [
+    f.name
+    for f in FAULTS.values()
+    if f.place in ("p", "link", "proxy")
+    and f.name not in ("p-restart", "p-agent-stop")
+    and (f.places == {f.place} or f.name == "both-killed")
+]
 
 pytestmark = pytest.mark.skipif(not HAPROXY, reason="needs haproxy")
 
@@ -35,8 +40,11 @@ pytestmark = pytest.mark.skipif(not HAPROXY, reason="needs haproxy")
 def configuration(st):
     """The block of docs/proxies.md, with the names and paths of this stage in place of those that the page tells to replace."""
     block = re.search(r"```haproxy\n(.*?)```", PAGE.read_text(), re.S)[1]
-    mine = {"/etc/haproxy/holdfast.pem": st.dir / "proxy.pem", "/etc/haproxy/holdfast-nodes.pem": st.dir / "nodes.pem",
-            **{f"node-{h}.example": net.NAMES[h] for h in ("a", "b", "c")}}
+    mine = {
+        "/etc/haproxy/holdfast.pem": st.dir / "proxy.pem",
+        "/etc/haproxy/holdfast-nodes.pem": st.dir / "nodes.pem",
+        **{f"node-{h}.example": net.NAMES[h] for h in ("a", "b", "c")},
+    }
     for theirs, ours in mine.items():
         assert theirs in block
         block = block.replace(theirs, str(ours))
@@ -51,8 +59,26 @@ class Proxy:
 
     def start(self):
         d = self.st.dir
-        net.sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-               f"/CN={net.NAMES['proxy']}", "-addext", f"subjectAltName=DNS:{net.NAMES['proxy']}", "-keyout", d / "proxy.key", "-out", self.ca)
+        net.sh(
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={net.NAMES['proxy']}",
+            "-addext",
+            f"subjectAltName=DNS:{net.NAMES['proxy']}",
+            "-keyout",
+            d / "proxy.key",
+            "-out",
+            self.ca,
+        )
         (d / "proxy.pem").write_text(self.ca.read_text() + (d / "proxy.key").read_text())
         (d / "nodes.pem").write_text("".join(n.web_cert.read_text() for n in self.st.nodes))
         (d / "haproxy.cfg").write_text(configuration(self.st))
@@ -60,7 +86,9 @@ class Proxy:
         checked = subprocess.run([*prefix, HAPROXY, "-c", "-f", str(d / "haproxy.cfg")], capture_output=True, text=True)
         assert checked.returncode == 0 and "WARNING" not in checked.stderr, checked.stderr
         self.log = open(d / "haproxy.log", "w")
-        self.proc = subprocess.Popen([*prefix, HAPROXY, "-db", "-f", str(d / "haproxy.cfg")], stdout=self.log, stderr=self.log)
+        self.proc = subprocess.Popen(
+            [*prefix, HAPROXY, "-db", "-f", str(d / "haproxy.cfg")], stdout=self.log, stderr=self.log
+        )
         self.leads_to("200 primary")
         pass_time(1, "HAProxy looks at every node each 200 ms, and shows it to nobody")
         return self
@@ -74,11 +102,25 @@ class Proxy:
 
     def get(self, path):
         """Status and mode of one answer to a browser without a session; "" when there is none."""
-        code = ("import sys; sys.path.insert(0, sys.argv[1]); from browser import Browser\n"
-                "r, _ = Browser(sys.argv[2], 443, sys.argv[3]).once('GET', sys.argv[4], None)\n"
-                "print(r.status, r.headers.get('Holdfast-Mode'))")
-        p = subprocess.run([*self.st.net.exec_prefix("client"), sys.executable, "-c", code, str(HERE), net.NAMES["proxy"], str(self.ca), path],
-                           capture_output=True, text=True)
+        code = (
+            "import sys; sys.path.insert(0, sys.argv[1]); from browser import Browser\n"
+            "r, _ = Browser(sys.argv[2], 443, sys.argv[3]).once('GET', sys.argv[4], None)\n"
+            "print(r.status, r.headers.get('Holdfast-Mode'))"
+        )
+        p = subprocess.run(
+            [
+                *self.st.net.exec_prefix("client"),
+                sys.executable,
+                "-c",
+                code,
+                str(HERE),
+                net.NAMES["proxy"],
+                str(self.ca),
+                path,
+            ],
+            capture_output=True,
+            text=True,
+        )
         return p.stdout.strip()
 
     def stop(self):
@@ -93,9 +135,28 @@ class Proxy:
 
     def browser(self, load, tag, interval=0.05):
         out = self.st.dir / f"{tag}.jsonl"
-        p = subprocess.Popen([*self.st.net.exec_prefix("client"), sys.executable, str(HERE / "browser.py"), "--host", net.NAMES["proxy"], "--ca",
-                              str(self.ca), "--accounts", ",".join(self.st.accounts[:25]), "--tag", tag, "--out", str(out), "--interval", str(interval)],
-                             stdin=subprocess.PIPE, stderr=open(self.st.dir / f"{tag}.err", "w"), text=True)
+        p = subprocess.Popen(
+            [
+                *self.st.net.exec_prefix("client"),
+                sys.executable,
+                str(HERE / "browser.py"),
+                "--host",
+                net.NAMES["proxy"],
+                "--ca",
+                str(self.ca),
+                "--accounts",
+                ",".join(self.st.accounts[:25]),
+                "--tag",
+                tag,
+                "--out",
+                str(out),
+                "--interval",
+                str(interval),
+            ],
+            stdin=subprocess.PIPE,
+            stderr=open(self.st.dir / f"{tag}.err", "w"),
+            text=True,
+        )
         p.stdin.write(PASSWORD + "\n")
         p.stdin.close()
         load.workers.append((tag, p))
@@ -113,18 +174,28 @@ def proxy(three):
 
 
 def seen(mode, after, tag=""):
-    return lambda r: r["role"] == "browser" and r["ok"] and r.get("mode") == mode and r["t0"] > after and r["tag"].startswith(tag)
+    return (
+        lambda r: r["role"] == "browser"
+        and r["ok"]
+        and r.get("mode") == mode
+        and r["t0"] > after
+        and r["tag"].startswith(tag)
+    )
 
 
 def retrievals_logged(node, rows):
     """Every retrieval that the browser saw is in the log, on its account: once, or once more for each time that the proxy
     or the user asked again."""
     count = collections.Counter()
-    for reason, account, n in node.sql("SELECT body::json->>'reason', object, count(*) FROM event WHERE kind = :RETRIEVED GROUP BY 1, 2"):
+    for reason, account, n in node.sql(
+        "SELECT body::json->>'reason', object, count(*) FROM event WHERE kind = :RETRIEVED GROUP BY 1, 2"
+    ):
         count[reason, account] += int(n)
     acked = [r for r in rows if r["role"] == "browser" and r["ok"] and r["kind"] == "retrieve"]
     missing = [r["reason"] for r in acked if count[r["reason"], r["account"]] == 0]
-    assert acked and not missing, f"{len(missing)} of {len(acked)} retrievals were answered but are not in the log: {missing[:5]}"
+    assert (
+        acked and not missing
+    ), f"{len(missing)} of {len(acked)} retrievals were answered but are not in the log: {missing[:5]}"
     return len(acked), sum(count[r["reason"], r["account"]] > 1 for r in acked)
 
 
@@ -161,9 +232,13 @@ def test_browser_reads_on_through(three, proxy, name):
     logged, again = retrievals_logged(three.b, rows)
     slowest = max(r["t1"] - r["t0"] for r in reads)
     failed = [(round(r["t0"] - begun, 2), f) for r in reads for f in r["failed"]]
-    print(f"{name}: {len(reads)} pages, {len(failed)} failed, {sum(r['resent'] for r in reads)} sent again by the browser, slowest {slowest:.1f} s; "
-          f"{logged} retrievals logged, {again} of them more than once; {sum(r.get('mode') == 'emergency' for r in reads)} in emergency")
-    assert not failed, f"{len(failed)} of {len(reads)} answers failed (seconds after the fault, why): {json.dumps(failed[:5])}"
+    print(
+        f"{name}: {len(reads)} pages, {len(failed)} failed, {sum(r['resent'] for r in reads)} sent again by the browser, slowest {slowest:.1f} s; "
+        f"{logged} retrievals logged, {again} of them more than once; {sum(r.get('mode') == 'emergency' for r in reads)} in emergency"
+    )
+    assert (
+        not failed
+    ), f"{len(failed)} of {len(reads)} answers failed (seconds after the fault, why): {json.dumps(failed[:5])}"
     assert all(r["as_of"] for r in reads if r["mode"] == "emergency")
 
 
@@ -172,8 +247,10 @@ def test_primary_is_preferred_to_emergency(three, proxy):
     """Cut off from the primary the secondary gives emergency access to those beside it; whoever asks the proxy works on the primary."""
     rows, begun = play(three, proxy, FAULTS["link-cut"], f"q{time.monotonic_ns()}")
     late = [r for r in rows if r["role"] == "browser" and r["t0"] > begun]
-    astray = [r for r in late if r["mode"] != "primary"] # one missed check leaves a node out until the next one
-    assert late and len(astray) < len(late) / 5, f"{len(astray)} of {len(late)} were sent to emergency access while the primary served"
+    astray = [r for r in late if r["mode"] != "primary"]  # one missed check leaves a node out until the next one
+    assert (
+        late and len(astray) < len(late) / 5
+    ), f"{len(astray)} of {len(late)} were sent to emergency access while the primary served"
 
 
 @pytest.mark.h1

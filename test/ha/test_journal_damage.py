@@ -63,7 +63,12 @@ def retrieve_all(st, on, run, n):
 
 def reveals_nothing(st, on, reason):
     """Soon, and from then on."""
-    wait_until("it ends revealing: the journal is damaged", lambda: retrieve(st, on, reason), lambda r: r["status"] != 200, every=0.5)
+    wait_until(
+        "it ends revealing: the journal is damaged",
+        lambda: retrieve(st, on, reason),
+        lambda r: r["status"] != 200,
+        every=0.5,
+    )
     for _ in range(3):
         r = retrieve(st, on, reason)
         assert r["status"] == 503 and "s3cret" not in json.dumps(r), r
@@ -76,7 +81,9 @@ def rest_goes_on(st):
     reason = wait_reason(st.b, "journal_unreadable", st.b)
     assert "holdfast ha repair-journal" in reason["todo"] and reason["detail"], reason
     wait_until("commits are on both disks, whatever the journal is like", st.a.state, lambda state: state == "synced")
-    r = On(st, "client", st.login("admin")).call(st.a, "POST", f"/v1/accounts/{st.accounts[2]}/versions", {"fields": {"password": "meanwhile"}})
+    r = On(st, "client", st.login("admin")).call(
+        st.a, "POST", f"/v1/accounts/{st.accounts[2]}/versions", {"fields": {"password": "meanwhile"}}
+    )
     assert r["status"] in (200, 201) and r["headers"]["Holdfast-Durability"] == "both", r
     assert st.a.status()[0] == st.b.status()[0] == 4
 
@@ -126,7 +133,9 @@ def test_damaged_while_it_is_in_use(st):
     st.b.start(wait=False)
     st.home_again()
     kept = logged_of(st, reasons)
-    assert 10 < len(kept) < len(reasons) and kept == reasons[:len(kept)], f"{len(kept)} of {len(reasons)} rows came home"
+    assert (
+        10 < len(kept) < len(reasons) and kept == reasons[: len(kept)]
+    ), f"{len(kept)} of {len(reasons)} rows came home"
     logged(st, kept)
     assert reasons[-1].encode() not in b"".join(p.read_bytes() for p in (st.b.home / "data").glob("journal.db"))
     assert any(told["aside"] == str(p) for p in (st.b.home / "data").glob("journal.db.damaged-*"))
@@ -180,7 +189,9 @@ def test_one_letter_before_the_merge(st):
         reasons = retrieve_all(st, on, run, 8)
         in_one_file(journal_of(st.b))
         change_a_letter(journal_of(st.b), reasons[5])
-        reasons += retrieve_all(st, on, f"{run}-after", 1) # a new row: no process goes by what it read before the change
+        reasons += retrieve_all(
+            st, on, f"{run}-after", 1
+        )  # a new row: no process goes by what it read before the change
     reason = wait_reason(st.b, "merge_refused", st.b)
     event = int(reason["detail"].split("event ")[1].split()[0])
     assert "--before EVENT" in reason["todo"], reason
@@ -204,6 +215,6 @@ def test_one_letter_before_the_merge(st):
     logged(st, reasons[:5])
     aside = int(st.a.sql("SELECT count(*) FROM ha_set_aside")[0][0])
     assert aside >= 3, "what was refused was not kept"
-    st.a.sql("DELETE FROM ha_set_aside") # the checker wants none
+    st.a.sql("DELETE FROM ha_set_aside")  # the checker wants none
     told_and_accepted(st)
     print(checker.whole(st))

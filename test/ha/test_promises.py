@@ -107,10 +107,14 @@ def test_health_tells_a_load_balancer(st):
 
 def pg_startup(st, host, first):
     """What PostgreSQL's port answers to the first bytes."""
-    code = ("import socket, sys\n"
-            f"s = socket.create_connection(({net.HOSTS['a']!r}, 2345), timeout=3); s.sendall(bytes.fromhex(sys.argv[1]))\n"
-            "try:\n d = s.recv(400)\nexcept ConnectionResetError:\n d = b''\nprint(d.hex())")
-    p = subprocess.run([*st.net.exec_prefix(host), sys.executable, "-c", code, first.hex()], capture_output=True, text=True)
+    code = (
+        "import socket, sys\n"
+        f"s = socket.create_connection(({net.HOSTS['a']!r}, 2345), timeout=3); s.sendall(bytes.fromhex(sys.argv[1]))\n"
+        "try:\n d = s.recv(400)\nexcept ConnectionResetError:\n d = b''\nprint(d.hex())"
+    )
+    p = subprocess.run(
+        [*st.net.exec_prefix(host), sys.executable, "-c", code, first.hex()], capture_output=True, text=True
+    )
     assert p.returncode == 0, p.stderr
     return bytes.fromhex(p.stdout.strip())
 
@@ -132,7 +136,12 @@ def test_channel_refuses_what_is_not_tls(st, user):
 
 
 def psql(st, host, conninfo, sql="SELECT 1"):
-    return subprocess.run([*st.net.exec_prefix(host), "psql", "-X", "-t", "-A", "-w", "-c", sql, conninfo], capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [*st.net.exec_prefix(host), "psql", "-X", "-t", "-A", "-w", "-c", sql, conninfo],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def conninfo(st, user, cert=None, key=None, database="holdfast", extra=""):
@@ -146,8 +155,26 @@ def test_channel_refuses_a_foreign_certificate(st):
     """TLS alone does not do: the certificate must be of the pair's own authority."""
     d = st.dir / "foreign"
     d.mkdir(exist_ok=True)
-    net.sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-           f"/CN={st.b.name}", "-addext", f"subjectAltName=DNS:{st.b.name}", "-keyout", d / "k.pem", "-out", d / "c.pem")
+    net.sh(
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        f"/CN={st.b.name}",
+        "-addext",
+        f"subjectAltName=DNS:{st.b.name}",
+        "-keyout",
+        d / "k.pem",
+        "-out",
+        d / "c.pem",
+    )
     for cert in (None, d / "c.pem"):
         p = psql(st, "b", conninfo(st, "hf_deposit", cert, d / "k.pem"))
         assert p.returncode != 0 and "1" not in p.stdout, p
@@ -159,7 +186,17 @@ def test_channel_refuses_a_foreign_certificate(st):
 
 @pytest.mark.h3
 def test_channel_is_tls_13(st):
-    p = psql(st, "b", conninfo(st, "hf_deposit", st.b.home / "conf/tls/pair.crt", st.b.home / "conf/tls/pair.key", extra="ssl_max_protocol_version=TLSv1.2"))
+    p = psql(
+        st,
+        "b",
+        conninfo(
+            st,
+            "hf_deposit",
+            st.b.home / "conf/tls/pair.crt",
+            st.b.home / "conf/tls/pair.key",
+            extra="ssl_max_protocol_version=TLSv1.2",
+        ),
+    )
     assert p.returncode != 0 and "protocol version" in p.stderr, p.stderr
 
 
@@ -168,10 +205,19 @@ def test_roles_may_do_their_duty_alone(st):
     cert, key = st.b.home / "conf/tls/pair.crt", st.b.home / "conf/tls/pair.key"
     good = psql(st, "b", conninfo(st, "hf_deposit", cert, key), f"SELECT ha_high_water('{ZERO}')")
     assert good.returncode == 0 and good.stdout.strip() == "0", good.stderr
-    for sql in ("SELECT * FROM event LIMIT 1", "SELECT * FROM ha_inbox", "DELETE FROM ha_inbox", "SELECT sealed FROM version",
-                "CREATE TABLE x (i int)", "UPDATE principal SET role = 'administrator'", "COPY event TO PROGRAM 'id'"):
+    for sql in (
+        "SELECT * FROM event LIMIT 1",
+        "SELECT * FROM ha_inbox",
+        "DELETE FROM ha_inbox",
+        "SELECT sealed FROM version",
+        "CREATE TABLE x (i int)",
+        "UPDATE principal SET role = 'administrator'",
+        "COPY event TO PROGRAM 'id'",
+    ):
         p = psql(st, "b", conninfo(st, "hf_deposit", cert, key), sql)
-        assert p.returncode != 0 and ("permission denied" in p.stderr or "must be superuser" in p.stderr), f"{sql}: {p.stdout}{p.stderr}"
+        assert p.returncode != 0 and (
+            "permission denied" in p.stderr or "must be superuser" in p.stderr
+        ), f"{sql}: {p.stdout}{p.stderr}"
     for user in ("holdfast", "hf_vault", "postgres"):
         p = psql(st, "b", conninfo(st, user, cert, key))
         assert p.returncode != 0, f"{user} may log in over the channel"
@@ -186,8 +232,11 @@ def test_emergency_login_find_retrieve_and_nothing_else(st):
         began = st.login("admin", host="b", to=st.b)
         for session in (before, began):
             on = On(st, "b", session)
-            for method, path, body in [("GET", "/v1/resources?q=site%2000001", None), ("GET", "/v1/resources/{resource}/accounts", None),
-                                       ("POST", "/v1/accounts/{account}/retrieve", {"reason": "h5"})]:
+            for method, path, body in [
+                ("GET", "/v1/resources?q=site%2000001", None),
+                ("GET", "/v1/resources/{resource}/accounts", None),
+                ("POST", "/v1/accounts/{account}/retrieve", {"reason": "h5"}),
+            ]:
                 r = on.call(st.b, method, fill(st, path), body)
                 assert r["status"] == 200, f"{method} {path}: {r}"
                 assert r["headers"]["Holdfast-Mode"] == "emergency"
@@ -197,8 +246,20 @@ def test_emergency_login_find_retrieve_and_nothing_else(st):
             assert verified["status"] == 200 and verified["body"]["good"] is True, verified
             for method, path, body in REFUSED_IN_EMERGENCY:
                 r = on.call(st.b, method, fill(st, path), body)
-                assert r["status"] == 403 and r["body"]["error"]["code"] == "emergency_read_only", f"{method} {path}: {r}"
-        wrong = st.cli("login", "--ca", st.b.web_cert, st.b.url, "admin", host="b", session=st.dir / "wrong.session", input="no\n", check=False)
+                assert (
+                    r["status"] == 403 and r["body"]["error"]["code"] == "emergency_read_only"
+                ), f"{method} {path}: {r}"
+        wrong = st.cli(
+            "login",
+            "--ca",
+            st.b.web_cert,
+            st.b.url,
+            "admin",
+            host="b",
+            session=st.dir / "wrong.session",
+            input="no\n",
+            check=False,
+        )
         assert wrong.returncode == 1
     checker.both_equal(st.a, st.b)
     for n in (st.a, st.b):
@@ -209,6 +270,7 @@ def test_emergency_login_find_retrieve_and_nothing_else(st):
 def test_answer_means_journal_on_disk(st):
     """Each answer is in the journal's file when it arrives; kill -9 takes nothing back; at home it is one event."""
     import sqlite3
+
     session = st.login("admin")
     on = On(st, "b", session)
     run = f"journal-{time.monotonic_ns()}"
@@ -225,7 +287,12 @@ def test_answer_means_journal_on_disk(st):
         st.b.wait_state("emergency")
         with sqlite3.connect(f"file:{st.b.home}/data/journal.db?mode=ro", uri=True) as db:
             tables = [r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            blob = b"".join(bytes(v) if isinstance(v, bytes) else b"" for t in tables for row in db.execute(f'SELECT * FROM "{t}"') for v in row)
+            blob = b"".join(
+                bytes(v) if isinstance(v, bytes) else b""
+                for t in tables
+                for row in db.execute(f'SELECT * FROM "{t}"')
+                for v in row
+            )
         for reason in reasons:
             assert reason.encode() in blob
     for reason in reasons:
@@ -239,8 +306,15 @@ def test_answer_means_journal_on_disk(st):
 def test_session_begun_in_emergency_goes_on_at_the_primary(st):
     with emergency(st):
         session = st.login("admin", host="b", to=st.b)
-        assert On(st, "b", session).call(st.b, "POST", f"/v1/accounts/{st.accounts[2]}/retrieve", {"reason": "h7"})["status"] == 200
-    r = On(st, "client", session).call(st.a, "POST", f"/v1/accounts/{st.accounts[2]}/retrieve", {"reason": "h7 at home"})
+        assert (
+            On(st, "b", session).call(st.b, "POST", f"/v1/accounts/{st.accounts[2]}/retrieve", {"reason": "h7"})[
+                "status"
+            ]
+            == 200
+        )
+    r = On(st, "client", session).call(
+        st.a, "POST", f"/v1/accounts/{st.accounts[2]}/retrieve", {"reason": "h7 at home"}
+    )
     assert r["status"] == 200 and r["headers"]["Holdfast-Mode"] == "primary", r
 
 
@@ -256,10 +330,11 @@ def test_logout_in_emergency_holds_at_the_primary(st):
 @pytest.mark.h2
 def test_answers_say_how_durable_they_are(st):
     on = On(st, "a", st.login("admin"))
-    write = lambda: on.call(st.a, "POST", f"/v1/accounts/{st.accounts[3]}/versions", {"fields": {"password": "h2"}}, timeout=30)
+    write = lambda: on.call(
+        st.a, "POST", f"/v1/accounts/{st.accounts[3]}/versions", {"fields": {"password": "h2"}}, timeout=30
+    )
     r = write()
     assert r["status"] in (200, 201) and r["headers"]["Holdfast-Durability"] == "both", r
-    begun = time.monotonic()
     with emergency(st):
         r = write()
         assert r["headers"]["Holdfast-Durability"] == "local", r

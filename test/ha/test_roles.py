@@ -73,8 +73,12 @@ def break_stream(st):
 
 def order_when_in_step(node, *verb):
     """The order is taken as soon as the node finds the other one in step."""
-    p = wait_until("the node finds the other one in step", lambda: node.run("ha", *verb, "--home", node.home, check=False),
-                   lambda p: "not in step" not in p.stderr, every=0)
+    p = wait_until(
+        "the node finds the other one in step",
+        lambda: node.run("ha", *verb, "--home", node.home, check=False),
+        lambda p: "not in step" not in p.stderr,
+        every=0,
+    )
     assert p.returncode == 0, p.stdout + p.stderr
 
 
@@ -92,6 +96,7 @@ def test_switchover_just_after_the_stream_came_back(st):
 
 def wait_for_handing(node, mark):
     """Until the node's log says, behind this mark, that it hands over."""
+
     def said():
         with node.log.open("rb") as f:
             f.seek(mark)
@@ -119,11 +124,12 @@ def test_hand_over_that_is_not_in_order(st, what):
     """The secondary is begun anew, or the primary's PostgreSQL is killed, in the middle of it: whoever is the primary then,
     what only the former one has is saved, and every log is whole.
     """
+
     def kill_secondary():
         st.b.kill()
         st.b.start(wait=False)
 
-    def kill_postmaster(): # a slow machine may find it ended in order already
+    def kill_postmaster():  # a slow machine may find it ended in order already
         with contextlib.suppress(Failed):
             st.a.signal("postmaster", signal.SIGKILL, timeout=0)
 
@@ -148,7 +154,9 @@ def test_lost_primary_is_replaced_and_returns(st):
         load.wait_for(emergency_after(begun))
         said = order(st.b, "promote", "--yes")
         print(f"promoted within {said['milliseconds']} ms")
-        wait_until("the new primary takes writes", lambda: sum(write_after(begun)(r) for r in load.rows()), lambda n: n >= 20)
+        wait_until(
+            "the new primary takes writes", lambda: sum(write_after(begun)(r) for r in load.rows()), lambda n: n >= 20
+        )
         st.a.start(wait=False)
         st.home_again()
         assert st.b.state() == "synced" and st.a.state() == "standby"
@@ -164,17 +172,29 @@ def test_lost_primary_is_replaced_and_returns(st):
 def test_two_primaries_after_a_cut(st):
     """The line is cut, B is promoted, both sides write; when they meet, A is fenced and all of both is there."""
     with st.load() as load:
-        writes = st.accounts[len(st.accounts) // 2:]
+        writes = st.accounts[len(st.accounts) // 2 :]
         begun = time.monotonic()
         load.wait_for(write_after(0, "both"))
         FAULTS["link-cut"].do(st)
         load.wait_for(emergency_after(begun))
         order(st.b, "promote", "--yes")
         # Those of B's side have accounts of their own: conflicts are another test's.
-        load.worker("b", "writer", st.login("admin", host="b", to=st.b), ("b", "a"), st.accounts[:3], f"two{st.loads}", interval=0.02)
+        load.worker(
+            "b",
+            "writer",
+            st.login("admin", host="b", to=st.b),
+            ("b", "a"),
+            st.accounts[:3],
+            f"two{st.loads}",
+            interval=0.02,
+        )
         load.wait_for(lambda r: r["tag"].startswith("two") and r.get("ok"))
-        for node in (st.a, st.b): # some on each side
-            wait_until(f"{node.name} takes writes", lambda: sum(write_after(begun)(r) and node.name in r["node"] for r in load.rows()), lambda n: n >= 20)
+        for node in (st.a, st.b):  # some on each side
+            wait_until(
+                f"{node.name} takes writes",
+                lambda: sum(write_after(begun)(r) and node.name in r["node"] for r in load.rows()),
+                lambda n: n >= 20,
+            )
         assert st.a.sql("SELECT pg_is_in_recovery()") == st.b.sql("SELECT pg_is_in_recovery()") == [["f"]]
         FAULTS["link-cut"].undo(st)
         st.home_again()
@@ -182,7 +202,10 @@ def test_two_primaries_after_a_cut(st):
         rows = load.stop()
     assert len({r["account"] for r in rows if r["role"] == "writer" and r.get("ok")} & set(writes)) > 0
     kinds = [r[0] for r in st.b.sql("SELECT DISTINCT kind FROM event WHERE kind IN (:MERGED, :PROMOTED)")]
-    assert {int(k) for k in kinds} == {EVENTS["MERGED"], EVENTS["PROMOTED"]}, "the log tells of the promotion and of the merge"
+    assert {int(k) for k in kinds} == {
+        EVENTS["MERGED"],
+        EVENTS["PROMOTED"],
+    }, "the log tells of the promotion and of the merge"
     back_to_the_first(st)
     print(checker.everything(st, rows, siblings=True))
     no_read_failed(rows)
@@ -193,7 +216,9 @@ def test_large_versions_of_a_former_primary_come_home(st):
     """What only A has is more than one reading of its log brings: it comes home to the last event."""
     begun, session = time.monotonic(), st.login("admin")
     made = st.call("a", session, st.a, "POST", "/v1/resources", {"name": f"large {st.loads} {begun}"})["body"]["id"]
-    account = st.call("a", session, st.a, "POST", f"/v1/resources/{made}/accounts", {"login": "x", "fields": {"password": "1"}})["body"]["id"]
+    account = st.call(
+        "a", session, st.a, "POST", f"/v1/resources/{made}/accounts", {"login": "x", "fields": {"password": "1"}}
+    )["body"]["id"]
     with st.load() as load:
         FAULTS["link-cut"].do(st)
         load.wait_for(emergency_after(begun))
@@ -206,7 +231,9 @@ def test_large_versions_of_a_former_primary_come_home(st):
     FAULTS["link-cut"].undo(st)
     st.home_again()
     assert st.b.state() == "synced" and st.a.state() == "standby"
-    assert st.b.sql(f"SELECT count(*), sum(octet_length(sealed)) > 2000000 FROM version WHERE account = '{account}'") == [["21", "t"]]
+    assert st.b.sql(
+        f"SELECT count(*), sum(octet_length(sealed)) > 2000000 FROM version WHERE account = '{account}'"
+    ) == [["21", "t"]]
     back_to_the_first(st)
     print(checker.whole(st))
 
@@ -221,7 +248,9 @@ def test_a_write_that_is_under_way_when_it_returns(st):
         load.wait_for(emergency_after(begun))
         load.stop()
     order(st.b, "promote", "--yes")
-    writer = st.a.sql_begin("BEGIN; LOCK TABLE event IN ROW EXCLUSIVE MODE; SELECT 'open'; SELECT pg_sleep(8); COMMIT; SELECT 'over'")
+    writer = st.a.sql_begin(
+        "BEGIN; LOCK TABLE event IN ROW EXCLUSIVE MODE; SELECT 'open'; SELECT pg_sleep(8); COMMIT; SELECT 'over'"
+    )
     assert writer.stdout.readline() == "open\n"
     FAULTS["link-cut"].undo(st)
     st.a.wait_state("fenced")
@@ -259,9 +288,13 @@ def test_lost_slot_is_copied_anew(st):
 @pytest.mark.h10
 def test_what_is_refused(st):
     """Orders at the wrong place or time say what to do instead, and change nothing."""
-    for node, verb, says in ((st.a, ["promote", "--yes"], "the primary already"), (st.b, ["promote", "--yes"], "switchover"),
-                             (st.b, ["switchover"], "secondary"), (st.a, ["switchover", "nobody.example"], "no other node"),
-                             (st.a, ["rejoin"], "nothing is copied over it")):
+    for node, verb, says in (
+        (st.a, ["promote", "--yes"], "the primary already"),
+        (st.b, ["promote", "--yes"], "switchover"),
+        (st.b, ["switchover"], "secondary"),
+        (st.a, ["switchover", "nobody.example"], "no other node"),
+        (st.a, ["rejoin"], "nothing is copied over it"),
+    ):
         p = node.run("ha", *verb, "--home", node.home, check=False)
         assert p.returncode == 1 and says in p.stderr, (verb, p.stderr)
     p = st.b.run("ha", "promote", "--home", st.b.home, check=False, input="no\n")

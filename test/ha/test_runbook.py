@@ -54,7 +54,7 @@ class Book:
         self.st, self.lines, self.ran = st, commands_of(PAGE), set()
 
     def take(self, heading, line):
-        assert line in self.lines[heading], f"the page has no line \"{line}\" under \"{heading}\""
+        assert line in self.lines[heading], f'the page has no line "{line}" under "{heading}"'
         self.ran.add((heading, line))
 
     def words(self, line, put_in):
@@ -135,7 +135,9 @@ def test_machine_is_serviced(book):
 @pytest.mark.h11
 def test_data_of_a_secondary_is_doubted(book):
     st = book.st
-    assert "copy of the primary" in book.on(st.b, "A secondary's disk was replaced, or its data is doubted", "holdfast ha rejoin")
+    assert "copy of the primary" in book.on(
+        st.b, "A secondary's disk was replaced, or its data is doubted", "holdfast ha rejoin"
+    )
     st.home_again()
 
 
@@ -157,8 +159,14 @@ def test_data_is_too_old(book):
     st.a.kill()
     st.b.wait_state("emergency")
     session = st.login("admin", to=st.b)
-    wait_until("its data is too old", lambda: [r["code"] for r in st.b.status()[1]["reasons"]], lambda codes: "too_old" in codes)
-    assert "unlock" in book.on(st.b, "The primary is down, or the line is cut, and it will come back", "holdfast ha status", code=4)
+    wait_until(
+        "its data is too old",
+        lambda: [r["code"] for r in st.b.status()[1]["reasons"]],
+        lambda codes: "too_old" in codes,
+    )
+    assert "unlock" in book.on(
+        st.b, "The primary is down, or the line is cut, and it will come back", "holdfast ha status", code=4
+    )
     assert "unlock" in st.cli("get", ACCOUNT, session=session, check=False).stderr
     book.by(session, "Its data is too old (`too_old`)", "holdfast ha unlock")
     assert st.cli("get", ACCOUNT, session=session).stdout == SECRET + "\n"
@@ -187,7 +195,10 @@ def emergency_rows(st, reasons):
     st.b.wait_state("emergency")
     session = st.login("admin", host="b", to=st.b)
     for reason in reasons:
-        assert st.call("b", session, st.b, "POST", f"/v1/accounts/{st.accounts[0]}/retrieve", {"reason": reason})["status"] == 200
+        assert (
+            st.call("b", session, st.b, "POST", f"/v1/accounts/{st.accounts[0]}/retrieve", {"reason": reason})["status"]
+            == 200
+        )
     st.b.stop()
     st.net.heal()
 
@@ -195,7 +206,11 @@ def emergency_rows(st, reasons):
 @pytest.mark.h6
 @pytest.mark.h9
 def test_journal_is_damaged(book):
-    st, heading, journal = book.st, "A journal is damaged (`journal_unreadable`, `merge_refused`)", book.st.b.home / "data/journal.db"
+    st, heading, journal = (
+        book.st,
+        "A journal is damaged (`journal_unreadable`, `merge_refused`)",
+        book.st.b.home / "data/journal.db",
+    )
     reasons = [f"runbook {i}" for i in range(4)]
     emergency_rows(st, reasons)
     with sqlite3.connect(journal) as db:
@@ -210,7 +225,9 @@ def test_journal_is_damaged(book):
     book.serve(st.b, heading, "holdfast serve")
     st.home_again()
     for i, reason in enumerate(reasons):
-        assert st.a.sql(f"SELECT count(*) FROM event WHERE body::json->>'reason' = '{reason}'") == [[str(int(i < 2))]], reason
+        assert st.a.sql(f"SELECT count(*) FROM event WHERE body::json->>'reason' = '{reason}'") == [
+            [str(int(i < 2))]
+        ], reason
     me = st.login("admin")
     assert "missing" in book.by(me, heading, "holdfast audit verify", code=1)
     book.by(me, heading, "holdfast audit accept REASON", REASON="'the disk of B was damaged'")
@@ -273,27 +290,84 @@ def test_certificate_is_not_trusted(book, tmp_path):
     st, heading = book.st, "A certificate is not trusted (`cert_untrusted`)"
     ca, tls = tmp_path, st.b.home / "conf/tls"
     os.chmod(tmp_path, 0o755)
-    net.sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=Example internal CA",
-           "-keyout", ca / "ca.key", "-out", ca / "ca.crt", "-days", "2")
-    net.sh("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={st.b.name}",
-           "-keyout", ca / "web.key", "-out", ca / "web.csr")
+    net.sh(
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=Example internal CA",
+        "-keyout",
+        ca / "ca.key",
+        "-out",
+        ca / "ca.crt",
+        "-days",
+        "2",
+    )
+    net.sh(
+        "openssl",
+        "req",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        f"/CN={st.b.name}",
+        "-keyout",
+        ca / "web.key",
+        "-out",
+        ca / "web.csr",
+    )
     (ca / "ext").write_text(f"subjectAltName=DNS:{st.b.name}\nbasicConstraints=CA:FALSE\n")
-    net.sh("openssl", "x509", "-req", "-in", ca / "web.csr", "-CA", ca / "ca.crt", "-CAkey", ca / "ca.key", "-CAcreateserial", "-days", "2",
-           "-extfile", ca / "ext", "-out", ca / "web.crt")
+    net.sh(
+        "openssl",
+        "x509",
+        "-req",
+        "-in",
+        ca / "web.csr",
+        "-CA",
+        ca / "ca.crt",
+        "-CAkey",
+        ca / "ca.key",
+        "-CAcreateserial",
+        "-days",
+        "2",
+        "-extfile",
+        ca / "ext",
+        "-out",
+        ca / "web.crt",
+    )
     for name in ("web.crt", "web.key"):
         shutil.copy(ca / name, tls / name)
         give(tls / name)
     st.b.stop()
     st.b.start(wait=False)
     st.a.wait_status(4)
-    wait_until("the primary says that it does not trust the certificate", lambda: json.dumps(st.a.status()[1]), lambda said: "cert_untrusted" in said)
+    wait_until(
+        "the primary says that it does not trust the certificate",
+        lambda: json.dumps(st.a.status()[1]),
+        lambda said: "cert_untrusted" in said,
+    )
     assert "cert import" in book.on(st.a, "Is all well?", "holdfast ha status", code=4), "the status says what to do"
     os.chmod(ca / "ca.crt", 0o644)
     book.on(st.a, heading, "holdfast cert import FILE", FILE=ca / "ca.crt")
     st.home_again()
     book.on(st.a, heading, "holdfast cert renew")
     st.home_again()
-    book.by(st.admin, heading, "holdfast login --ca FILE HOST USER", input=PASSWORD + "\n", FILE=bundle(st, ca / "ca.crt"), HOST=st.a.url, USER="admin")
+    book.by(
+        st.admin,
+        heading,
+        "holdfast login --ca FILE HOST USER",
+        input=PASSWORD + "\n",
+        FILE=bundle(st, ca / "ca.crt"),
+        HOST=st.a.url,
+        USER="admin",
+    )
     st.b.run("cert", "renew", "--self-signed", "--home", st.b.home)
     st.home_again()
 
@@ -313,11 +387,27 @@ def test_primary_is_gone_for_good(book):
     home = st.dir / "host-c/home"
     home.parent.mkdir()
     give(home.parent)
-    c = Node(st.holdfast, home, net.NAMES["c"], f"{net.HOSTS['c']}:7272", f"{net.HOSTS['c']}:2345", st.a.key_file, prefix=st.net.exec_prefix("c"))
+    c = Node(
+        st.holdfast,
+        home,
+        net.NAMES["c"],
+        f"{net.HOSTS['c']}:7272",
+        f"{net.HOSTS['c']}:2345",
+        st.a.key_file,
+        prefix=st.net.exec_prefix("c"),
+    )
     c.log = st.dir / "c.log"
-    st.nodes, st.a = [st.b, c], st.b # whoever cleans up finds the new one
+    st.nodes, st.a = [st.b, c], st.b  # whoever cleans up finds the new one
     env = {"HOLDFAST_HOME": str(home)}
-    book.on(c, heading, "holdfast init --secondary --home HOME --name NEW --key-file KEYFILE", HOME=home, NEW=c.name, KEYFILE=c.key_file, env=env)
+    book.on(
+        c,
+        heading,
+        "holdfast init --secondary --home HOME --name NEW --key-file KEYFILE",
+        HOME=home,
+        NEW=c.name,
+        KEYFILE=c.key_file,
+        env=env,
+    )
     c.set("listen", c.listen)
     c.set("pair_listen", c.pair_listen)
     book.on(st.b, heading, "holdfast ha setup PRIMARY NEW", PRIMARY=st.b.name, NEW=c.name)
@@ -339,9 +429,23 @@ def test_primary_is_gone_for_good(book):
 def over_the_channel(st, host, node):
     """What the primary says to whoever has this node's key and certificate."""
     tls = node.home / "conf/tls"
-    p = subprocess.run([*st.net.exec_prefix(host), "psql", "-X", "-t", "-A", "-w", "-c", "SELECT ha_high_water('00000000-0000-0000-0000-000000000000')",
-                        f"host={st.b.name} port=2345 user=hf_deposit dbname=holdfast connect_timeout=5 sslmode=verify-full "
-                        f"sslrootcert={tls / 'pair-ca.crt'} sslcert={tls / 'pair.crt'} sslkey={tls / 'pair.key'}"], capture_output=True, text=True, timeout=30)
+    p = subprocess.run(
+        [
+            *st.net.exec_prefix(host),
+            "psql",
+            "-X",
+            "-t",
+            "-A",
+            "-w",
+            "-c",
+            "SELECT ha_high_water('00000000-0000-0000-0000-000000000000')",
+            f"host={st.b.name} port=2345 user=hf_deposit dbname=holdfast connect_timeout=5 sslmode=verify-full "
+            f"sslrootcert={tls / 'pair-ca.crt'} sslcert={tls / 'pair.crt'} sslkey={tls / 'pair.key'}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     return p.stdout + p.stderr
 
 
@@ -359,8 +463,15 @@ def test_both_machines_are_gone(book):
     n = Node(st.holdfast, home, c.name, c.listen, c.pair_listen, c.key_file, prefix=c.prefix)
     n.log = st.dir / "restored.log"
     st.nodes, st.a = [n], n
-    book.on(n, heading, "holdfast restore BACKUP --home HOME --name NEW --key-file KEYFILE", BACKUP=folder / "vault.backup", HOME=home, NEW=c.name,
-            KEYFILE=c.key_file)
+    book.on(
+        n,
+        heading,
+        "holdfast restore BACKUP --home HOME --name NEW --key-file KEYFILE",
+        BACKUP=folder / "vault.backup",
+        HOME=home,
+        NEW=c.name,
+        KEYFILE=c.key_file,
+    )
     n.set("listen", n.listen)
     n.set("pair_listen", n.pair_listen)
     book.serve(n, heading, "holdfast serve --home HOME", HOME=home)
@@ -371,10 +482,25 @@ def test_both_machines_are_gone(book):
 @pytest.mark.h12
 def test_no_administrator_can_log_in(book):
     n = book.st.a
-    said = book.on(n, "No administrator can log in", "holdfast admin recover USER --key-file KEYFILE", USER="admin", KEYFILE=n.key_file)
+    said = book.on(
+        n,
+        "No administrator can log in",
+        "holdfast admin recover USER --key-file KEYFILE",
+        USER="admin",
+        KEYFILE=n.key_file,
+    )
     token = re.search(r"(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])", said).group()
     session = book.st.dir / "recovered.session"
-    book.st.cli("login", "--setup", "--ca", n.web_cert, n.url, "admin", session=session, input=f"{token}\nAnother-Horse-8-battery\n")
+    book.st.cli(
+        "login",
+        "--setup",
+        "--ca",
+        n.web_cert,
+        n.url,
+        "admin",
+        session=session,
+        input=f"{token}\nAnother-Horse-8-battery\n",
+    )
     assert book.st.cli("audit", "list", "--json", session=session).stdout.count('"user_recovered"') == 1
 
 

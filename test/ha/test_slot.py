@@ -70,12 +70,20 @@ def copier(node):
 def hold_copy(st):
     """Until the copy is under way; it stands still then. What the node says of it meanwhile."""
     new = st.b.home / "data/pg.new"
-    pid = wait_until("a copy is begun", lambda: copier(st.b) if (new / "base").exists() else None, timeout=120, every=0.002, also=st.b.state)
+    pid = wait_until(
+        "a copy is begun",
+        lambda: copier(st.b) if (new / "base").exists() else None,
+        timeout=120,
+        every=0.002,
+        also=st.b.state,
+    )
     try:
         st.b._quietly(pid, signal.SIGSTOP)
     finally:
         assert copier(st.b) == pid, "the copy was over before it could be interrupted"
-    assert st.b.pids("postmaster"), "the copy is made with the old database stopped: nobody could be served if the primary was lost now"
+    assert st.b.pids(
+        "postmaster"
+    ), "the copy is made with the old database stopped: nobody could be served if the primary was lost now"
     wait_until("the status says that it copies", lambda: st.b.status()[1]["why"], lambda why: "copying the" in why)
     return pid
 
@@ -96,7 +104,9 @@ class Reader:
     def read(self, n=1):
         for _ in range(n):
             reason = f"{self.run}-{len(self.reasons)}"
-            r = self.on.call(self.st.b, "POST", f"/v1/accounts/{self.st.accounts[3]}/retrieve", {"reason": reason}, timeout=20)
+            r = self.on.call(
+                self.st.b, "POST", f"/v1/accounts/{self.st.accounts[3]}/retrieve", {"reason": reason}, timeout=20
+            )
             assert r["status"] == 200 and r["headers"]["Holdfast-Mode"] == "emergency", r
             self.reasons.append(reason)
         return r["headers"]["Holdfast-As-Of"]
@@ -122,7 +132,7 @@ def test_away_for_long(st):
     st.net.heal()
     pid = hold_copy(st)
     assert st.b.state() == "reseed"
-    logged(st, reader.reasons) # the journal was home before
+    logged(st, reader.reasons)  # the journal was home before
     st.net.cut_both("a", "b")
     st.b._quietly(pid, signal.SIGCONT)
     st.b.wait_state("emergency")

@@ -27,15 +27,18 @@ def test_every_fault_comes_and_none_takes_what_another_has():
         assert len(places) == len(set(places)), faults
 
 
-@pytest.mark.parametrize("faults, answered, seconds", [
-    ([("link-cut", 1.0, 4)], 3.5, 2.5),
-    ([("promote", 0.5, 3), ("p-node-kill", 0.0, 4)], 0.8, 0.8),
-    ([("link-cut", 0.0, 4), ("s-vaultd-kill", 4.0, 1)], 3.0, 3.0),
-    ([("link-cut", 0.0, 4), ("s-vaultd-kill", 1.0, 1)], 3.0, None),
-    ([("p-vaultd-kill", 0.0, 4), ("link-cut", 1.0, 4)], 3.0, None),
-    ([("s-node-kill", 0.0, 4)], 3.0, None),
-    ([("both-killed-s-first", 0.0, 4)], 7.0, None),
-])
+@pytest.mark.parametrize(
+    "faults, answered, seconds",
+    [
+        ([("link-cut", 1.0, 4)], 3.5, 2.5),
+        ([("promote", 0.5, 3), ("p-node-kill", 0.0, 4)], 0.8, 0.8),
+        ([("link-cut", 0.0, 4), ("s-vaultd-kill", 4.0, 1)], 3.0, 3.0),
+        ([("link-cut", 0.0, 4), ("s-vaultd-kill", 1.0, 1)], 3.0, None),
+        ([("p-vaultd-kill", 0.0, 4), ("link-cut", 1.0, 4)], 3.0, None),
+        ([("s-node-kill", 0.0, 4)], 3.0, None),
+        ([("both-killed-s-first", 0.0, 4)], 7.0, None),
+    ],
+)
 def test_time_to_emergency_counts_where_one_fault_led_there(faults, answered, seconds):
     assert soak.led_to_emergency(faults, answered) == seconds
 
@@ -47,8 +50,17 @@ class Node:
 
     def __init__(self, name, **says):
         self.name = name
-        self.says = {"events": [("s1ra-1.1", "acc {}", "1"), ("s1ra-2.1", "other {}", "1")], "versions": [("acc", "1", "v1")], "chains": [["n", "3", "3"]], "left": 0, "status": 0, "state": "standby",
-                     "digest": 1, "good": True, **says}
+        self.says = {
+            "events": [("s1ra-1.1", "acc {}", "1"), ("s1ra-2.1", "other {}", "1")],
+            "versions": [("acc", "1", "v1")],
+            "chains": [["n", "3", "3"]],
+            "left": 0,
+            "status": 0,
+            "state": "standby",
+            "digest": 1,
+            "good": True,
+            **says,
+        }
 
     def sql(self, text, **_):
         if "max(seq)" in text:
@@ -67,8 +79,30 @@ class Node:
         return self.says["state"]
 
 
-READ = {"role": "reader", "tag": "s1ra", "ok": True, "reason": "s1ra-1.1", "account": "acc", "t0": 2e12, "t1": 2e12, "mode": "primary", "node": "a", "version": 1}
-WRITTEN = {"role": "writer", "tag": "s1wa", "ok": True, "account": "acc", "version": 1, "id": "v1", "durability": "both", "node": "a", "t0": 1e12, "t1": 1e12}
+READ = {
+    "role": "reader",
+    "tag": "s1ra",
+    "ok": True,
+    "reason": "s1ra-1.1",
+    "account": "acc",
+    "t0": 2e12,
+    "t1": 2e12,
+    "mode": "primary",
+    "node": "a",
+    "version": 1,
+}
+WRITTEN = {
+    "role": "writer",
+    "tag": "s1wa",
+    "ok": True,
+    "account": "acc",
+    "version": 1,
+    "id": "v1",
+    "durability": "both",
+    "node": "a",
+    "t0": 1e12,
+    "t1": 1e12,
+}
 
 
 class Users:
@@ -125,7 +159,12 @@ def world(monkeypatch):
         def users(st, sessions, tag):
             if tag.endswith("n0"):
                 return Users([dict(READ), dict(WRITTEN)])
-            return Users([READ | {"reason": "s1ra-2.1", "version": 2, "account": "other"}, WRITTEN | {"version": 2, "id": "v2", "account": "other"}])
+            return Users(
+                [
+                    READ | {"reason": "s1ra-2.1", "version": 2, "account": "other"},
+                    WRITTEN | {"version": 2, "id": "v2", "account": "other"},
+                ]
+            )
 
         monkeypatch.setattr(soak, "Stage", Stage)
         monkeypatch.setattr(soak, "play", play)
@@ -145,21 +184,24 @@ def test_good_rounds_pass(world):
     assert (t.rounds, t.reads, t.writes) == (2, 2, 2) and soak.report(t) == 0
 
 
-@pytest.mark.parametrize("kind, wrong", [
-    ("lost", {"b": {"versions": []}}),
-    ("broken chains", {"a": {"chains": [["n", "3", "4"]]}}),
-    ("broken chains", {"a": {"chains": []}}),
-    ("broken chains", {"a": {"good": False}}),
-    ("broken chains", {"b": {"left": 1}}),
-    ("unlogged", {"b": {"events": []}}),
-    ("unlogged", {"b": {"events": [("s1ra-1.1", "another {}", "1")]}}),
-    ("doubled", {"b": {"events": [("s1ra-1.1", "acc {}", "2")]}}),
-    ("doubled", {"b": {"versions": [("acc", "1", "v1"), ("acc", "1", "v2")]}}),
-    ("diverged", {"b": {"digest": 2}}),
-    ("not Alive", {"b": {"status": 4}}),
-    ("not Alive", {"a": {"state": "standby"}}),
-    ("fell over", {"b": {"events": None}}),
-])
+@pytest.mark.parametrize(
+    "kind, wrong",
+    [
+        ("lost", {"b": {"versions": []}}),
+        ("broken chains", {"a": {"chains": [["n", "3", "4"]]}}),
+        ("broken chains", {"a": {"chains": []}}),
+        ("broken chains", {"a": {"good": False}}),
+        ("broken chains", {"b": {"left": 1}}),
+        ("unlogged", {"b": {"events": []}}),
+        ("unlogged", {"b": {"events": [("s1ra-1.1", "another {}", "1")]}}),
+        ("doubled", {"b": {"events": [("s1ra-1.1", "acc {}", "2")]}}),
+        ("doubled", {"b": {"versions": [("acc", "1", "v1"), ("acc", "1", "v2")]}}),
+        ("diverged", {"b": {"digest": 2}}),
+        ("not Alive", {"b": {"status": 4}}),
+        ("not Alive", {"a": {"state": "standby"}}),
+        ("fell over", {"b": {"events": None}}),
+    ],
+)
 def test_what_does_not_hold_ends_the_soak(world, capsys, kind, wrong):
     t = world(**wrong)
     assert t.kinds == {kind: 1} and t.rounds == 0
@@ -185,7 +227,13 @@ def test_results_add_up(tmp_path):
     total = soak.Tally()
     for t in (one, two):
         total.add(json.loads(json.dumps(vars(t))))
-    assert (total.rounds, total.kinds["lost"], total.faults["link-cut"], total.to_alive, total.seeds) == (7, 1, 2, [1.0, 3.0], [1, 2])
+    assert (total.rounds, total.kinds["lost"], total.faults["link-cut"], total.to_alive, total.seeds) == (
+        7,
+        1,
+        2,
+        [1.0, 3.0],
+        [1, 2],
+    )
 
 
 @pytest.mark.parametrize("kind, row, change", [("unlogged", READ, {"ok": False}), ("stale", READ, {"t0": 0})])

@@ -18,8 +18,8 @@ from stage import HERE, PASSWORD
 SCRIPT = HERE / "stranger.py"
 ADDRESSES = [f"10.77.0.{i}" for i in range(101, 106)]
 MEMORY_MIB = 16
-ANSWERED_S = 8 # the hosts and both nodes share this machine's processors
-RECONNECT_S = 26 # longer than a probe keeps its connection, and detect_ms
+ANSWERED_S = 8  # the hosts and both nodes share this machine's processors
+RECONNECT_S = 26  # longer than a probe keeps its connection, and detect_ms
 
 
 @pytest.fixture
@@ -34,7 +34,12 @@ def addresses(st):
 
 
 def stranger(st, *argv, host="client", **kw):
-    return subprocess.Popen([*st.net.exec_prefix(host), sys.executable, str(SCRIPT), *map(str, argv)], stdout=subprocess.PIPE, text=True, **kw)
+    return subprocess.Popen(
+        [*st.net.exec_prefix(host), sys.executable, str(SCRIPT), *map(str, argv)],
+        stdout=subprocess.PIPE,
+        text=True,
+        **kw,
+    )
 
 
 @contextlib.contextmanager
@@ -91,7 +96,17 @@ def test_silent_connections_keep_nobody_out(st, addresses):
         with silent(st, st.a, 1000):
             begun = time.monotonic()
             session = st.dir / "late.session"
-            st.cli("login", "--setup", "--ca", st.a.web_cert, st.a.url, name, session=session, input=f"{token}\n{PASSWORD}\n", timeout=30)
+            st.cli(
+                "login",
+                "--setup",
+                "--ca",
+                st.a.web_cert,
+                st.a.url,
+                name,
+                session=session,
+                input=f"{token}\n{PASSWORD}\n",
+                timeout=30,
+            )
             while time.monotonic() - begun < RECONNECT_S:
                 assert st.b.state() == "standby"
                 code, health = ask(st, "b", st.a, "GET", "/v1/sys/health", timeout=ANSWERED_S)[::2]
@@ -100,7 +115,9 @@ def test_silent_connections_keep_nobody_out(st, addresses):
                 st.login("admin")
         ended = time.monotonic()
         rows = [r for r in load.stop() if begun < r["t0"] < ended]
-    assert all(r["ok"] and r["mode"] == "primary" for r in rows) and len(rows) > 100, [r for r in rows if not r["ok"]][:3]
+    assert all(r["ok"] and r["mode"] == "primary" for r in rows) and len(rows) > 100, [r for r in rows if not r["ok"]][
+        :3
+    ]
     slow = [r["t1"] - r["t0"] for r in rows if r["t1"] - r["t0"] > 2]
     assert not slow, slow
     st.home_again()
@@ -111,7 +128,7 @@ def had_to_go(st, host, address, count):
     p = stranger(st, "silent", st.a.address, st.a.port, count, address, host=host, stdin=subprocess.PIPE)
     try:
         begun, rows = time.monotonic(), []
-        while len(rows) < 4 and time.monotonic() - begun < 4: # they have five seconds
+        while len(rows) < 4 and time.monotonic() - begun < 4:  # they have five seconds
             rows.append([int(n) for n in p.stdout.readline().split()])
         return rows[-1][1] > count
     finally:
@@ -142,8 +159,11 @@ def test_unfinished_bodies_take_no_memory(st, addresses, where):
     account = st.accounts[0]
     status = 307 if where == "standby" else 401
     try:
-        for target, token, kib, count in (("/v1/import", "-", 30 << 10, 200), ("/v1/import", "A" * 43, 30 << 10, 100),
-                                          (f"/v1/accounts/{account}/versions", "A" * 43, 400, 100)):
+        for target, token, kib, count in (
+            ("/v1/import", "-", 30 << 10, 200),
+            ("/v1/import", "A" * 43, 30 << 10, 100),
+            (f"/v1/accounts/{account}/versions", "A" * 43, 400, 100),
+        ):
             with Growth(node) as growth:
                 p = stranger(st, "bodies", node.address, node.port, count, "POST", target, token, kib, *ADDRESSES)
                 rows = json.loads(p.communicate(timeout=90)[0])
@@ -169,7 +189,15 @@ def test_large_bodies_of_users_come_through(st):
             body = {"fields": {"password": "x", "notes": f"{i}" * 60000}}
             path = f"/v1/accounts/{st.accounts[i]}/versions"
             assert ask(st, "client", node, "POST", path, body, token_of(session))[0] == 201
-            got = ask(st, "client", node, "POST", f"/v1/accounts/{st.accounts[i]}/retrieve", {"reason": "x"}, token_of(session))[2]
+            got = ask(
+                st,
+                "client",
+                node,
+                "POST",
+                f"/v1/accounts/{st.accounts[i]}/retrieve",
+                {"reason": "x"},
+                token_of(session),
+            )[2]
             assert got["fields"] == body["fields"]
             assert ask(st, "client", node, "POST", path, body, "A" * 43)[0] == 401
             st.cli("logout", session=session)

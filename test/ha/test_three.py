@@ -72,14 +72,21 @@ def test_one_secondary_is_killed(three, which):
     with st.load() as load:
         load.wait_for(write_after(0, "both"))
         gone.kill()
-        still_true("one secondary is left, and the primary is in step with it", st.a.state, HOLD_S + 2, lambda state: state == "synced")
-        st.a.wait_status(4) # while a node is missing
+        still_true(
+            "one secondary is left, and the primary is in step with it",
+            st.a.state,
+            HOLD_S + 2,
+            lambda state: state == "synced",
+        )
+        st.a.wait_status(4)  # while a node is missing
         load.wait_for(write_after(time.monotonic(), "both"))
         gone.start(wait=False)
         rows = settle(st, load)
     check(st, rows)
     local = [r for r in rows if r["role"] == "writer" and r.get("ok") and r["durability"] != "both"]
-    assert not local, f"{len(local)} writes are on one disk only although a secondary was there: {json.dumps(local[:2])}"
+    assert (
+        not local
+    ), f"{len(local)} writes are on one disk only although a secondary was there: {json.dumps(local[:2])}"
     assert alone_events(st) == before, "the log says that the primary was alone"
     slow = [r for r in rows if r["role"] == "writer" and r.get("ok") and r["t1"] - r["t0"] > 2]
     assert not slow, f"writes waited for a secondary that was not needed: {json.dumps(slow[:2])}"
@@ -93,7 +100,12 @@ def test_both_secondaries_are_killed(three):
     with st.load() as load:
         load.wait_for(write_after(0, "both"))
         st.b.kill()
-        still_true("one secondary is enough", lambda: (st.a.state(), alone_events(st)), HOLD_S, lambda seen: seen == ("synced", before))
+        still_true(
+            "one secondary is enough",
+            lambda: (st.a.state(), alone_events(st)),
+            HOLD_S,
+            lambda seen: seen == ("synced", before),
+        )
         st.c.kill()
         begun = time.monotonic()
         load.wait_for(write_after(begun, "local"))
@@ -132,7 +144,9 @@ def test_primary_is_gone(three, name):
     for n in (st.b, st.c):
         acked = sum(emergency_at(n, begun)(r) for r in rows)
         came = events_of(st, n) - before[n.name]
-        assert came >= acked > 0, f"{n.name} answered {acked} retrievals in emergency; {came} of its own are in the primary's log"
+        assert (
+            came >= acked > 0
+        ), f"{n.name} answered {acked} retrievals in emergency; {came} of its own are in the primary's log"
 
 
 @pytest.mark.h1
@@ -149,7 +163,12 @@ def test_link_of_one_secondary_is_cut(three, which):
         begun = time.monotonic()
         st.net.cut_both("a", which)
         load.wait_for(emergency_at(cut, begun))
-        still_true("each is what it should be", lambda: [n.state() for n in (st.a, other, cut)], HOLD_S, lambda states: states == ["synced", "standby", "emergency"])
+        still_true(
+            "each is what it should be",
+            lambda: [n.state() for n in (st.a, other, cut)],
+            HOLD_S,
+            lambda states: states == ["synced", "standby", "emergency"],
+        )
         load.wait_for(write_after(time.monotonic(), "both"))
         st.net.heal()
         rows = settle(st, load)
@@ -268,11 +287,17 @@ def test_ahead_with_a_journal_follows_the_one_that_lags(three):
     st.a.kill()
     in_emergency(second)
     st.net.heal()
-    wait_until("B knows what C has", lambda: asks_first(st.b), lambda said: re.search(rf"{st.c.name} +has everything as of", said))
+    wait_until(
+        "B knows what C has",
+        lambda: asks_first(st.b),
+        lambda said: re.search(rf"{st.c.name} +has everything as of", said),
+    )
     order(st.b, "promote", "--yes")
     st.c.wait_state("standby")
     st.b.wait_state("synced")
-    reasons = [r[0] for r in st.b.sql("SELECT body::json->>'reason' FROM event WHERE kind = :RETRIEVED ORDER BY node, seq")]
+    reasons = [
+        r[0] for r in st.b.sql("SELECT body::json->>'reason' FROM event WHERE kind = :RETRIEVED ORDER BY node, seq")
+    ]
     assert [r for r in reasons if r in first + second] == first + second
     assert st.b.sql("SELECT count(*) FROM ha_set_aside") == [["0"]]
     st.a.start(wait=False)
@@ -299,7 +324,14 @@ def test_promoted_with_changes_made_in_emergency(three):
         n.wait_state("emergency")
 
     def put(node, account, value):
-        r = st.call("client", session, node, "POST", f"/v1/accounts/{account}/versions", {"fields": {"password": value}, "if_version": 1})
+        r = st.call(
+            "client",
+            session,
+            node,
+            "POST",
+            f"/v1/accounts/{account}/versions",
+            {"fields": {"password": value}, "if_version": 1},
+        )
         assert (r["status"], r["headers"]["Holdfast-Durability"]) == (201, "journal"), r
 
     put(st.b, accounts[0], "13 at b")
@@ -316,11 +348,19 @@ def test_promoted_with_changes_made_in_emergency(three):
     assert get(st, session, 13, host="client") == "13 at b" and get(st, session, 14, host="client") == "14 at c"
     assert get(st, session, 15, host="client") == "15 at b"
     for i in (13, 14):
-        assert [(v["n"], v["current"], v["conflict"]) for v in history(st, session, i, host="client")] == [(2, True, False), (1, False, False)]
-    assert [(v["n"], v["current"], v["conflict"]) for v in history(st, session, 15, host="client")] == \
-        [(3, False, True), (2, True, False), (1, False, False)]
+        assert [(v["n"], v["current"], v["conflict"]) for v in history(st, session, i, host="client")] == [
+            (2, True, False),
+            (1, False, False),
+        ]
+    assert [(v["n"], v["current"], v["conflict"]) for v in history(st, session, 15, host="client")] == [
+        (3, False, True),
+        (2, True, False),
+        (1, False, False),
+    ]
     assert get(st, session, 15, "--version", "3", host="client") == "15 at c"
-    assert [r[0] for r in st.a.sql(f"SELECT count(*) FROM event WHERE kind = :VERSION_ADDED AND object = '{accounts[2]}'")] == ["3"]
+    assert [
+        r[0] for r in st.a.sql(f"SELECT count(*) FROM event WHERE kind = :VERSION_ADDED AND object = '{accounts[2]}'")
+    ] == ["3"]
     for n in (st.b, st.c):
         checker.both_equal(st.a, n)
     for n in st.nodes:

@@ -14,7 +14,7 @@ from orders import back_to_the_first, order
 from seen import emergency_after, write_after
 from wait import still_true, wait_until
 
-FAULT_HOLDS_S = 6 # more than a chain has to be wrong before it is an alarm
+FAULT_HOLDS_S = 6  # more than a chain has to be wrong before it is an alarm
 
 
 def codes(node):
@@ -33,7 +33,12 @@ def remembered(*nodes):
             return {node: (known.get(node), seq) for node, seq in ends.items() if known.get(node, 0) < seq}
 
         assert ends
-        wait_until(f"{n.name} remembers the ends of the chains (node: remembered, there)", behind, lambda left: not left, every=0.2)
+        wait_until(
+            f"{n.name} remembers the ends of the chains (node: remembered, there)",
+            behind,
+            lambda left: not left,
+            every=0.2,
+        )
 
 
 def kinds(node, kind):
@@ -42,8 +47,13 @@ def kinds(node, kind):
 
 def no_alarm(st):
     """For longer than a fault has to hold."""
+
     def alarms():
-        return kinds(st.a, "WITNESS_ALARM"), kinds(st.a, "WITNESS_LOST"), *(codes(n) & {"chain_shrunk", "chain_forked"} for n in st.nodes)
+        return (
+            kinds(st.a, "WITNESS_ALARM"),
+            kinds(st.a, "WITNESS_LOST"),
+            *(codes(n) & {"chain_shrunk", "chain_forked"} for n in st.nodes),
+        )
 
     still_true("nobody touched the log", alarms, FAULT_HOLDS_S, lambda found: not any(found), every=0.5)
 
@@ -61,7 +71,7 @@ def test_changes_of_role_raise_no_alarm(st):
         load.wait_for(emergency_after(begun))
         order(st.b, "promote", "--yes")
         load.wait_for(write_after(time.monotonic(), "local"))
-        remembered(st.a, st.b) # what the other will never see as it is
+        remembered(st.a, st.b)  # what the other will never see as it is
         FAULTS["link-cut"].undo(st)
         st.home_again()
         no_alarm(st)
@@ -95,7 +105,10 @@ def test_a_cut_log_is_an_alarm_on_both_nodes(st):
     head = int(st.a.sql(f"SELECT max(seq) FROM event WHERE node = '{a}'")[0][0])
     st.a.sql(f"DELETE FROM event WHERE node = '{a}' AND seq > {head - 3}")
     begun = time.monotonic()
-    wait_until("both nodes raise the alarm that the chain is shorter", lambda: all("chain_shrunk" in codes(n) for n in st.nodes))
+    wait_until(
+        "both nodes raise the alarm that the chain is shorter",
+        lambda: all("chain_shrunk" in codes(n) for n in st.nodes),
+    )
     print(f"both nodes raised the alarm after {time.monotonic() - begun:.1f} s")
     for n in st.nodes:
         code, status = n.status()
@@ -108,7 +121,9 @@ def test_a_cut_log_is_an_alarm_on_both_nodes(st):
     said = [json.loads(r[0]) for r in st.a.sql("SELECT body FROM event WHERE kind = :WITNESS_ALARM")]
     assert len({s["by"] for s in said}) == 2
     for s in said:
-        assert s["what"] == "shrunk" and s["node"] == a and head - 3 < s["seq"] <= head and len(s["remembered_hash"]) == 64
+        assert (
+            s["what"] == "shrunk" and s["node"] == a and head - 3 < s["seq"] <= head and len(s["remembered_hash"]) == 64
+        )
     p = st.cli("audit", "verify", check=False)
     assert p.returncode == 1 and "BROKEN" in p.stdout, p.stdout
     # It survives a restart of the node.
@@ -130,12 +145,17 @@ def test_a_cut_log_is_an_alarm_on_both_nodes(st):
     quoted = body.replace("'", "''")
     st.a.sql(f"UPDATE event SET body = '{quoted}' WHERE node = '{a}' AND seq = {seq}")
     st.cli("audit", "verify")
-    st.broken = True # what is lost stays lost: the other tests get a new pair
+    st.broken = True  # what is lost stays lost: the other tests get a new pair
 
 
 def states_of(st, node):
     """What the log tells of the states of a node, oldest first."""
-    return [r[0] for r in st.a.sql(f"SELECT body::json->>'to' FROM event WHERE kind = :HA_STATE AND node = '{node}' ORDER BY seq")]
+    return [
+        r[0]
+        for r in st.a.sql(
+            f"SELECT body::json->>'to' FROM event WHERE kind = :HA_STATE AND node = '{node}' ORDER BY seq"
+        )
+    ]
 
 
 def id_of(st, node):
@@ -177,7 +197,10 @@ def test_a_forked_log_is_an_alarm_on_both_nodes(st):
     wait_until("the log can be read", lambda: st.cli("audit", "list", "--most", "1", check=False).returncode == 0)
     read_log(st, len(lost) + 1)
     assert kinds(st.a, "LOG_CUT") == 0, "the node itself remembers nothing of it"
-    wait_until("both nodes raise the alarm that the chain goes on differently", lambda: all("chain_forked" in codes(n) for n in st.nodes))
+    wait_until(
+        "both nodes raise the alarm that the chain goes on differently",
+        lambda: all("chain_forked" in codes(n) for n in st.nodes),
+    )
     for n in st.nodes:
         code, status = n.status()
         assert code == 4 and status["status"] == "Failed"
@@ -188,9 +211,16 @@ def test_a_forked_log_is_an_alarm_on_both_nodes(st):
     known = {int(seq): hash for seq, hash in lost}
     for s in bodies(st, "WITNESS_ALARM"):
         now = st.a.sql(f"SELECT encode(hash, 'hex') FROM event WHERE node = '{a}' AND seq = {s['seq']}")[0][0]
-        assert s["what"] == "forked" and s["node"] == a and s["remembered_hash"] == known[s["seq"]] and s["found_hash"] == now != known[s["seq"]]
+        assert (
+            s["what"] == "forked"
+            and s["node"] == a
+            and s["remembered_hash"] == known[s["seq"]]
+            and s["found_hash"] == now != known[s["seq"]]
+        )
     p = st.cli("audit", "verify", check=False)
-    assert p.returncode == 1 and "BROKEN" in p.stdout and "a witness" in p.stdout and "written anew" in p.stdout, p.stdout
+    assert (
+        p.returncode == 1 and "BROKEN" in p.stdout and "a witness" in p.stdout and "written anew" in p.stdout
+    ), p.stdout
     st.cli("audit", "accept", "an older copy was put back")
     st.home_again()
     p = st.cli("audit", "verify")
@@ -220,24 +250,38 @@ def test_the_chain_of_a_secondary_goes_on_behind_an_accepted_cut(st):
     st.home_again()
     b = id_of(st, st.b)
     in_emergency(st, 4)
-    wait_until("that it is a standby again has come home as well", lambda: states_of(st, b), lambda states: states[-1:] == ["standby"])
+    wait_until(
+        "that it is a standby again has come home as well",
+        lambda: states_of(st, b),
+        lambda states: states[-1:] == ["standby"],
+    )
     remembered(*st.nodes)
     head = end_of(st, b)
     old, new = st.dir / "cut-old.export", st.dir / "cut-new.export"
     st.cli("audit", "export", old)
     st.a.sql(f"DELETE FROM event WHERE node = '{b}' AND seq > {head - 2}")
-    wait_until("both nodes raise the alarm that the chain is shorter", lambda: all("chain_shrunk" in codes(n) for n in st.nodes))
-    wait_until("each node says so of that chain", lambda: len({s["by"] for s in bodies(st, "WITNESS_ALARM") if s["node"] == b}) == 2)
+    wait_until(
+        "both nodes raise the alarm that the chain is shorter",
+        lambda: all("chain_shrunk" in codes(n) for n in st.nodes),
+    )
+    wait_until(
+        "each node says so of that chain",
+        lambda: len({s["by"] for s in bodies(st, "WITNESS_ALARM") if s["node"] == b}) == 2,
+    )
     st.cli("audit", "accept", "the end of the secondary's log is lost")
     st.home_again()
     # What the secondary writes next comes home.
     in_emergency(st, 3)
     assert end_of(st, b) > head and kinds(st.a, "MERGE_REFUSED") == 0, "nothing was set aside"
-    assert not st.a.sql(f"SELECT seq FROM event WHERE node = '{b}' AND seq IN ({head - 1}, {head})"), "no number is used twice"
+    assert not st.a.sql(
+        f"SELECT seq FROM event WHERE node = '{b}' AND seq IN ({head - 1}, {head})"
+    ), "no number is used twice"
     assert "the end of the secondary's log is lost" in st.cli("audit", "verify").stdout
     st.cli("audit", "export", new)
     o = json.loads(st.cli("audit", "verify", new, "--against", old, "--json").stdout)
-    assert o["good"] and o["lost"] == 2 and [b, head - 1, head] in [[x["node"], x["from"], x["to"]] for x in o["accepted"]], o
+    assert (
+        o["good"] and o["lost"] == 2 and [b, head - 1, head] in [[x["node"], x["from"], x["to"]] for x in o["accepted"]]
+    ), o
     # Cut while it is in emergency: what it brings home does not follow, is set aside, and is taken once that was accepted.
     FAULTS["link-cut"].do(st)
     emergency_reads(st, 3)
@@ -257,4 +301,4 @@ def test_the_chain_of_a_secondary_goes_on_behind_an_accepted_cut(st):
     FAULTS["link-cut"].undo(st)
     st.home_again()
     wait_until("no reason is left", lambda: not codes(st.a) and not codes(st.b))
-    st.broken = True # what is lost stays lost: the other tests get a new pair
+    st.broken = True  # what is lost stays lost: the other tests get a new pair

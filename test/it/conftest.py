@@ -12,11 +12,11 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "lib"), str(HERE.parent / "lib"), str(HERE)]
-import shapes # noqa: E402
-from nodes import ROOT, Person, Ports, copy_of, scratch_folder # noqa: E402
-from pair import PASSWORD, STOCK_PATH, Node # noqa: E402
+import shapes  # noqa: E402
+from nodes import ROOT, Person, Ports, copy_of, scratch_folder  # noqa: E402
+from pair import PASSWORD, STOCK_PATH, Node  # noqa: E402
 
-os.environ["PATH"] = STOCK_PATH # nothing that this machine alone provides
+os.environ["PATH"] = STOCK_PATH  # nothing that this machine alone provides
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,15 @@ def new_node(holdfast, where, ports):
     made = []
 
     def make(name="localhost", folder="home", env=None):
-        n = Node(holdfast, where / folder, name, f"127.0.0.1:{ports.take()}", f"127.0.0.1:{ports.take()}", where / f"{folder}.key", env=env)
+        n = Node(
+            holdfast,
+            where / folder,
+            name,
+            f"127.0.0.1:{ports.take()}",
+            f"127.0.0.1:{ports.take()}",
+            where / f"{folder}.key",
+            env=env,
+        )
         made.append(n)
         return n
 
@@ -84,7 +92,16 @@ def running(node):
 def admin(running, where):
     """Runs client verbs as the first administrator, logged in."""
     session = where / "admin.session"
-    running.cli("login", "--setup", "--ca", running.web_cert, running.url, "admin", session=session, input=f"{running.setup_token()}\n{PASSWORD}\n")
+    running.cli(
+        "login",
+        "--setup",
+        "--ca",
+        running.web_cert,
+        running.url,
+        "admin",
+        session=session,
+        input=f"{running.setup_token()}\n{PASSWORD}\n",
+    )
 
     def run(*args, **kw):
         return running.cli(*args, session=session, **kw)
@@ -94,11 +111,19 @@ def admin(running, where):
 
 # One node for a whole module: tests that only use it share it.
 
+
 @pytest.fixture(scope="module")
 def shared(request, holdfast, template, ports):
     """A node that serves. `settings` of the module, if it has one, go into its configuration."""
     with scratch_folder() as path:
-        n = Node(holdfast, path / "home", "localhost", f"127.0.0.1:{ports.take()}", f"127.0.0.1:{ports.take()}", path / "master.key")
+        n = Node(
+            holdfast,
+            path / "home",
+            "localhost",
+            f"127.0.0.1:{ports.take()}",
+            f"127.0.0.1:{ports.take()}",
+            path / "master.key",
+        )
         copy_of(template, n)
         for name, value in getattr(request.module, "settings", {}).items():
             n.set(name, str(value).format(port=n.port))
@@ -123,6 +148,7 @@ def boss(shared, folder):
 @pytest.fixture(scope="module")
 def hire(shared, boss, folder):
     """Makes further users: hire("ada")."""
+
     def make(name, role="user"):
         made = boss.api.must("POST", "/v1/users", {"name": name, "role": role}, status=201)
         return Person(shared, name, made["setup_token"], f"{PASSWORD}-{len(list(folder.iterdir()))}", folder)

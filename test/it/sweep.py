@@ -24,15 +24,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test/lib")]
-import checker # noqa: E402
-from fastclient import Client # noqa: E402
-from faultpage import FaultPage, places_in_sources # noqa: E402
-from pair import PASSWORD, Failed, Node, free_port, give, make_pair # noqa: E402
-from wait import pace, wait_until # noqa: E402
+import checker  # noqa: E402
+from fastclient import Client  # noqa: E402
+from faultpage import FaultPage, places_in_sources  # noqa: E402
+from pair import PASSWORD, Failed, Node, free_port, give, make_pair  # noqa: E402
+from wait import pace, wait_until  # noqa: E402
 
 SECRET = "s3cret-of-the-sweep"
-LEFT_OVER = re.compile(r"/(?!base/)[^/]+\.(conf|crt|key|signal|backup|progress)\.(?!sealed|backup)[A-Za-z0-9]{6}$|\.part$|/pg\.new$|/pg\.old$|/rejoin\.conf$"
-                       r"|/salvage-[^/]*$")
+LEFT_OVER = re.compile(
+    r"/(?!base/)[^/]+\.(conf|crt|key|signal|backup|progress)\.(?!sealed|backup)[A-Za-z0-9]{6}$|\.part$|/pg\.new$|/pg\.old$|/rejoin\.conf$"
+    r"|/salvage-[^/]*$"
+)
 
 
 class Wrong(AssertionError):
@@ -56,7 +58,16 @@ class Pair:
             n.set("detect_ms", 1000)
         session = self.dir / "admin.session"
         a = self.nodes[0]
-        a.cli("login", "--setup", "--ca", a.web_cert, a.url, "admin", session=session, input=f"{a.setup_token()}\n{PASSWORD}\n")
+        a.cli(
+            "login",
+            "--setup",
+            "--ca",
+            a.web_cert,
+            a.url,
+            "admin",
+            session=session,
+            input=f"{a.setup_token()}\n{PASSWORD}\n",
+        )
         for i in range(4):
             a.cli("put", f"site {i}/root", session=session, input=f"{SECRET}-{i}\n")
         self.session = session
@@ -68,7 +79,9 @@ class Pair:
         where.mkdir()
         give(where)
         page = FaultPage(self.dir / f"{where.name}.faults")
-        n = Node(self.holdfast, where / "home", name, f"{name}:{self.ports[0]}", f"{name}:{self.ports[1]}", key, env=page.env)
+        n = Node(
+            self.holdfast, where / "home", name, f"{name}:{self.ports[0]}", f"{name}:{self.ports[1]}", key, env=page.env
+        )
         n.log = self.dir / f"{where.name}.log"
         self.pages[n] = page
         return n
@@ -103,12 +116,27 @@ class Pair:
             account = self.accounts[i % len(self.accounts)]
             for url in client.nodes:
                 try:
-                    r = client.call(url, "POST", f"/v1/accounts/{account}/versions", {"fields": {"password": f"{SECRET}-{len(self.rows)}"}}, timeout=15)
+                    r = client.call(
+                        url,
+                        "POST",
+                        f"/v1/accounts/{account}/versions",
+                        {"fields": {"password": f"{SECRET}-{len(self.rows)}"}},
+                        timeout=15,
+                    )
                 except OSError:
                     continue
                 if r.status in (200, 201):
-                    self.rows.append({"role": "writer", "tag": "w", "ok": True, "account": account, "version": r.body.get("n", r.body.get("version")),
-                                      "id": r.body["id"], "durability": r.durability})
+                    self.rows.append(
+                        {
+                            "role": "writer",
+                            "tag": "w",
+                            "ok": True,
+                            "account": account,
+                            "version": r.body.get("n", r.body.get("version")),
+                            "id": r.body["id"],
+                            "durability": r.durability,
+                        }
+                    )
                     done += 1
                     break
             if done == times:
@@ -199,7 +227,7 @@ class Pair:
                 path = Path(folder, name)
                 try:
                     text = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-                except FileNotFoundError: # PostgreSQL's own come and go
+                except FileNotFoundError:  # PostgreSQL's own come and go
                     continue
                 if SECRET.encode() in text or key in text or bytes.fromhex(key.decode()) in text:
                     raise Wrong(f"a secret is in {path}")
@@ -213,6 +241,7 @@ class Pair:
 
 
 # ---- the operations; each ends when what it is for is done, and is called with the faults armed ----
+
 
 def merge(p):
     """The primary is away, users read at the secondary, the primary returns."""
@@ -267,7 +296,19 @@ def backup(p):
     names = os.listdir(folder)
     if names != ["a.backup"]:
         raise Wrong(f"left over beside the backup: {names}")
-    p.verb(a, "restore", file, "--home", home, "--key-file", a.key_file, "--listen", "127.0.0.9:1", "--pair-listen", "127.0.0.9:2")
+    p.verb(
+        a,
+        "restore",
+        file,
+        "--home",
+        home,
+        "--key-file",
+        a.key_file,
+        "--listen",
+        "127.0.0.9:1",
+        "--pair-listen",
+        "127.0.0.9:2",
+    )
     p.check_files(home)
     shutil.rmtree(folder)
 
@@ -298,17 +339,28 @@ def join(p):
     p.verb(a, "ha", "remove", third.name, "--yes", "--home", a.home)
 
 
-OPERATIONS = {"merge": merge, "switchover": switchover, "promote": promote, "clone": clone, "backup": backup, "join": join}
+OPERATIONS = {
+    "merge": merge,
+    "switchover": switchover,
+    "promote": promote,
+    "clone": clone,
+    "backup": backup,
+    "join": join,
+}
 
 
 class Sweep:
     def __init__(self, pair, say=print):
         self.pair, self.say = pair, say
-        self.plans = {} # operation → [(role of the node, place, nth)]
+        self.plans = {}  # operation → [(role of the node, place, nth)]
 
     def roles(self):
         p = self.pair
-        return {"primary": p.primary, "secondary": p.secondary, **({"third": p.third} if getattr(p, "third", None) else {})}
+        return {
+            "primary": p.primary,
+            "secondary": p.secondary,
+            **({"third": p.third} if getattr(p, "third", None) else {}),
+        }
 
     def learn(self, name):
         """Without a fault: what is reached, how often, on which node (named by its role before)."""
@@ -327,7 +379,9 @@ class Sweep:
                 plan += [(role, place, nth) for nth in sorted({1, (times + 1) // 2, times}) if times]
         p.check()
         self.plans[name] = plan
-        self.say(f"{name}: {len(plan)} faults at {len({place for _, place, _ in plan})} places, {seconds:.1f} s without one")
+        self.say(
+            f"{name}: {len(plan)} faults at {len({place for _, place, _ in plan})} places, {seconds:.1f} s without one"
+        )
 
     def one(self, name, role, place, nth):
         """True when the fault came."""
@@ -344,7 +398,9 @@ class Sweep:
             page.disarm()
             p.check()
         except (Wrong, Failed, AssertionError, OSError, subprocess.TimeoutExpired) as e:
-            raise Wrong(f"{what} ({'failed in process ' + str(page.fired_pid) if page.fired else 'never came'}): {e}\n{p.tails()}") from e
+            raise Wrong(
+                f"{what} ({'failed in process ' + str(page.fired_pid) if page.fired else 'never came'}): {e}\n{p.tails()}"
+            ) from e
         return page.fired
 
     def covered(self):
@@ -357,7 +413,11 @@ def prepare(pair):
 
 def units(build, page):
     """The unit sweeps, with a page that tells what they made fail."""
-    exes = sorted(str(f) for f in (build / "test/unit").glob("*/test_fault*") if f.is_file() and os.access(f, os.X_OK) and f.suffix == "")
+    exes = sorted(
+        str(f)
+        for f in (build / "test/unit").glob("*/test_fault*")
+        if f.is_file() and os.access(f, os.X_OK) and f.suffix == ""
+    )
     bad = []
     for exe in exes:
         p = subprocess.run([exe], env={**os.environ, **page.env}, capture_output=True, text=True)
@@ -379,7 +439,7 @@ def main():
     ap.add_argument("--no-units", action="store_true")
     ap.add_argument("--go-on", action="store_true", help="tell a failure and go on with a new pair")
     args = ap.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler) # whoever ends it early still gets the nodes taken down
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it early still gets the nodes taken down
     build = (ROOT / args.build).resolve()
     folder = Path(tempfile.mkdtemp(prefix="hf-sweep-"))
     folder.chmod(0o755)
@@ -426,11 +486,14 @@ def main():
                     pair = Pair(build / "src/cmd/holdfast", where)
                     prepare(pair)
                     sweep = Sweep(pair)
-                    sweep.learn(name) # names the places on the new pages
+                    sweep.learn(name)  # names the places on the new pages
                     continue
                 done, came = done + 1, came + fired
-                print(f"  {name} {i + 1}/{len(plan)}: {place} {nth} on the {role}: {'held' if fired else 'not reached'} "
-                      f"({time.monotonic() - begun:.1f} s)", flush=True)
+                print(
+                    f"  {name} {i + 1}/{len(plan)}: {place} {nth} on the {role}: {'held' if fired else 'not reached'} "
+                    f"({time.monotonic() - begun:.1f} s)",
+                    flush=True,
+                )
         if pair:
             failed |= sweep.covered()
             tried = pair.tried_again
@@ -442,8 +505,10 @@ def main():
     for place in never:
         print(f"never failed: {place}")
     whole = not args.match and not args.sample and not args.minutes
-    print(f"{done} runs, {came} faults came, {len(bad)} invariants broken, {len(never)} places never failed, {left} left out"
-          + (f", {tried} times an operator had to try again" if pair else ""))
+    print(
+        f"{done} runs, {came} faults came, {len(bad)} invariants broken, {len(never)} places never failed, {left} left out"
+        + (f", {tried} times an operator had to try again" if pair else "")
+    )
     return 1 if bad or (whole and never) else 0
 
 

@@ -20,7 +20,7 @@ from wait import wait_until
 
 settings = {"listen": "0.0.0.0:{port}", "metrics_token": "a-token-for-the-scraper"}
 
-NOBODY = str(uuid.UUID(int=0x0123456789abcdef0123456789abcdef))
+NOBODY = str(uuid.UUID(int=0x0123456789ABCDEF0123456789ABCDEF))
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +73,22 @@ def resource(api, **more):
 
 def account(api, password="first-secret", login="root"):
     r = resource(api)
-    return api.must("POST", f"/v1/resources/{r['id']}/accounts", {"login": login, "fields": {"password": password}}, status=201)["id"]
+    return api.must(
+        "POST", f"/v1/resources/{r['id']}/accounts", {"login": login, "fields": {"password": password}}, status=201
+    )["id"]
 
 
-@pytest.mark.parametrize("change,status,code", [
-    ({"fields": {}}, 400, "bad_field"), ({"fields": {"f" * 101: "x"}}, 400, "bad_field"), ({"login": " x"}, 400, "bad_field"),
-    ({"login": None}, 400, "bad_field"), ({"resource": "Taken"}, 409, "conflict"), ({"fields": None}, 400, "bad_field"),
-])
+@pytest.mark.parametrize(
+    "change,status,code",
+    [
+        ({"fields": {}}, 400, "bad_field"),
+        ({"fields": {"f" * 101: "x"}}, 400, "bad_field"),
+        ({"login": " x"}, 400, "bad_field"),
+        ({"login": None}, 400, "bad_field"),
+        ({"resource": "Taken"}, 409, "conflict"),
+        ({"fields": None}, 400, "bad_field"),
+    ],
+)
 def test_a_resource_with_its_account_or_nothing(boss, change, status, code):
     api, name = boss.api, f"placed {next(_names)}"
     if "resource" in change and not api.must("GET", "/v1/resources?name=Taken")["resources"]:
@@ -89,67 +98,98 @@ def test_a_resource_with_its_account_or_nothing(boss, change, status, code):
     assert api.must("GET", f"/v1/resources?name={name.replace(' ', '%20')}")["resources"] == []
     made = api.must("POST", "/v1/accounts", good, status=201)
     assert made["resource"]["name"] == name and made["login"] == "root" and made["version"] == 1
-    assert api.must("POST", f"/v1/accounts/{made['id']}/retrieve", {"reason": "to see it"})["fields"] == {"password": "x"}
+    assert api.must("POST", f"/v1/accounts/{made['id']}/retrieve", {"reason": "to see it"})["fields"] == {
+        "password": "x"
+    }
     shown = api.must("GET", f"/v1/resources/{made['resource']['id']}")
-    assert shown["type"] == "server" and shown["url"] == "https://placed" and [a["id"] for a in shown["accounts"]] == [made["id"]]
+    assert (
+        shown["type"] == "server"
+        and shown["url"] == "https://placed"
+        and [a["id"] for a in shown["accounts"]] == [made["id"]]
+    )
 
 
 # ---- errors ----
 
-@pytest.mark.parametrize("method,path,body,status,code", [
-    ("GET", "/index.html", None, 404, "not_found"),
-    ("GET", "/v1", None, 404, "not_found"),
-    ("GET", "/v2/session", None, 404, "not_found"),
-    ("GET", "/v1/nothing", None, 404, "not_found"),
-    ("GET", "/v1/resources/no-id", None, 404, "not_found"),
-    ("GET", f"/v1/resources/{NOBODY}", None, 404, "not_found"),
-    ("GET", f"/v1/accounts/{NOBODY}", None, 404, "not_found"),
-    ("POST", f"/v1/accounts/{NOBODY}/retrieve", {}, 404, "not_found"),
-    ("PUT", "/v1/session", {}, 405, "method"),
-    ("OPTIONS", "/v1/session", None, 405, "method"),
-    ("TRACE", "/v1/session", None, 405, "method"),
-    ("PATCH", "/v1/users", {}, 405, "method"),
-    ("GET", "/v1/resources?limit=0", None, 400, "bad_field"),
-    ("GET", "/v1/resources?limit=201", None, 400, "bad_field"),
-    ("GET", "/v1/resources?limit=-1", None, 400, "bad_field"),
-    ("GET", "/v1/resources?limit=1x", None, 400, "bad_field"),
-    ("GET", "/v1/resources?limit=99999999999999999999", None, 400, "bad_field"),
-    ("GET", "/v1/resources?after=x", None, 400, "bad_field"),
-    ("GET", "/v1/resources?unknown=1", None, 400, "bad_field"),
-    ("GET", "/v1/session?x=1", None, 400, "bad_field"),
-    ("POST", "/v1/resources", {"name": ""}, 400, "bad_field"),
-    ("POST", "/v1/resources", {"name": " x"}, 400, "bad_field"),
-    ("POST", "/v1/resources", {"name": "a\nb"}, 400, "bad_field"),
-    ("POST", "/v1/resources", {"name": "x" * 201}, 400, "bad_field"),
-    ("POST", "/v1/resources", {"name": 7}, 400, "bad_field"),
-    ("POST", "/v1/resources", {"name": None}, 400, "bad_field"),
-    ("POST", "/v1/resources", {"name": "a\0b"}, 400, "bad_json"),
-    ("POST", "/v1/resources", {"url": "https://x"}, 400, "bad_field"),
-    ("POST", f"/v1/accounts/{NOBODY}/retrieve", {"version": -1}, 400, "bad_field"),
-    ("POST", f"/v1/accounts/{NOBODY}/retrieve", {"version": 1.5}, 400, "bad_field"),
-    ("POST", f"/v1/accounts/{NOBODY}/retrieve", {"version": "1"}, 400, "bad_field"),
-    ("POST", f"/v1/accounts/{NOBODY}/retrieve", {"reason": "x" * 501}, 400, "bad_field"),
-    ("POST", f"/v1/accounts/{NOBODY}/versions", {"fields": ["x"]}, 400, "bad_field"),
-    ("POST", f"/v1/accounts/{NOBODY}/versions", {"fields": {"password": 5}}, 400, "bad_field"),
-    ("POST", "/v1/users", {"name": "x"}, 403, "forbidden"),
-    ("GET", "/v1/audit", None, 403, "forbidden"),
-    ("POST", "/v1/users/me/password", {"old": "Wrong-Horse-7-battery", "new": "Another-Password-99"}, 401, "bad_login"),
-    ("POST", "/v1/users/me/totp", {"code": "123456"}, 400, "bad_field"),
-    ("POST", "/v1/session", {"name": "nobody", "password": "x"}, 401, "bad_login"),
-    ("POST", "/v1/setup", {"name": "ada", "setup_token": "x", "password": "Another-Password-99"}, 401, "bad_login"),
-    ("POST", "/v1/session", {"name": "ada"}, 400, "bad_field"),
-], ids=lambda v: v[:40] if isinstance(v, str) else None)
+
+@pytest.mark.parametrize(
+    "method,path,body,status,code",
+    [
+        ("GET", "/index.html", None, 404, "not_found"),
+        ("GET", "/v1", None, 404, "not_found"),
+        ("GET", "/v2/session", None, 404, "not_found"),
+        ("GET", "/v1/nothing", None, 404, "not_found"),
+        ("GET", "/v1/resources/no-id", None, 404, "not_found"),
+        ("GET", f"/v1/resources/{NOBODY}", None, 404, "not_found"),
+        ("GET", f"/v1/accounts/{NOBODY}", None, 404, "not_found"),
+        ("POST", f"/v1/accounts/{NOBODY}/retrieve", {}, 404, "not_found"),
+        ("PUT", "/v1/session", {}, 405, "method"),
+        ("OPTIONS", "/v1/session", None, 405, "method"),
+        ("TRACE", "/v1/session", None, 405, "method"),
+        ("PATCH", "/v1/users", {}, 405, "method"),
+        ("GET", "/v1/resources?limit=0", None, 400, "bad_field"),
+        ("GET", "/v1/resources?limit=201", None, 400, "bad_field"),
+        ("GET", "/v1/resources?limit=-1", None, 400, "bad_field"),
+        ("GET", "/v1/resources?limit=1x", None, 400, "bad_field"),
+        ("GET", "/v1/resources?limit=99999999999999999999", None, 400, "bad_field"),
+        ("GET", "/v1/resources?after=x", None, 400, "bad_field"),
+        ("GET", "/v1/resources?unknown=1", None, 400, "bad_field"),
+        ("GET", "/v1/session?x=1", None, 400, "bad_field"),
+        ("POST", "/v1/resources", {"name": ""}, 400, "bad_field"),
+        ("POST", "/v1/resources", {"name": " x"}, 400, "bad_field"),
+        ("POST", "/v1/resources", {"name": "a\nb"}, 400, "bad_field"),
+        ("POST", "/v1/resources", {"name": "x" * 201}, 400, "bad_field"),
+        ("POST", "/v1/resources", {"name": 7}, 400, "bad_field"),
+        ("POST", "/v1/resources", {"name": None}, 400, "bad_field"),
+        ("POST", "/v1/resources", {"name": "a\0b"}, 400, "bad_json"),
+        ("POST", "/v1/resources", {"url": "https://x"}, 400, "bad_field"),
+        ("POST", f"/v1/accounts/{NOBODY}/retrieve", {"version": -1}, 400, "bad_field"),
+        ("POST", f"/v1/accounts/{NOBODY}/retrieve", {"version": 1.5}, 400, "bad_field"),
+        ("POST", f"/v1/accounts/{NOBODY}/retrieve", {"version": "1"}, 400, "bad_field"),
+        ("POST", f"/v1/accounts/{NOBODY}/retrieve", {"reason": "x" * 501}, 400, "bad_field"),
+        ("POST", f"/v1/accounts/{NOBODY}/versions", {"fields": ["x"]}, 400, "bad_field"),
+        ("POST", f"/v1/accounts/{NOBODY}/versions", {"fields": {"password": 5}}, 400, "bad_field"),
+        ("POST", "/v1/users", {"name": "x"}, 403, "forbidden"),
+        ("GET", "/v1/audit", None, 403, "forbidden"),
+        (
+            "POST",
+            "/v1/users/me/password",
+            {"old": "Wrong-Horse-7-battery", "new": "Another-Password-99"},
+            401,
+            "bad_login",
+        ),
+        ("POST", "/v1/users/me/totp", {"code": "123456"}, 400, "bad_field"),
+        ("POST", "/v1/session", {"name": "nobody", "password": "x"}, 401, "bad_login"),
+        ("POST", "/v1/setup", {"name": "ada", "setup_token": "x", "password": "Another-Password-99"}, 401, "bad_login"),
+        ("POST", "/v1/session", {"name": "ada"}, 400, "bad_field"),
+    ],
+    ids=lambda v: v[:40] if isinstance(v, str) else None,
+)
 def test_refusals(ada, method, path, body, status, code):
     r = refused(ada.call(method, path, body), status, code)
     if status == 405:
         assert "Allow" in r.headers
 
 
-@pytest.mark.parametrize("raw,status,code", [
-    (b"", 400, "bad_field"), (b"{", 400, "bad_json"), (b"[]", 400, "bad_json"), (b'"x"', 400, "bad_json"), (b"nul", 400, "bad_json"), (b"null", 400, "bad_json"),
-    (b'{"name":"x"} x', 400, "bad_json"), (b'{"name":"\xff"}', 400, "bad_json"), (b'{"name":"\\ud800"}', 400, "bad_json"), (b"[" * 10000, 400, "bad_json"),
-    (b'{"name":"x","name":"y"}', 400, "bad_field"), (b'{"name":"x","nme":"y"}', 400, "bad_field"), (b'{"name":"' + b"x" * 17000 + b'"}', 413, "too_large"),
-], ids=range(13))
+@pytest.mark.parametrize(
+    "raw,status,code",
+    [
+        (b"", 400, "bad_field"),
+        (b"{", 400, "bad_json"),
+        (b"[]", 400, "bad_json"),
+        (b'"x"', 400, "bad_json"),
+        (b"nul", 400, "bad_json"),
+        (b"null", 400, "bad_json"),
+        (b'{"name":"x"} x', 400, "bad_json"),
+        (b'{"name":"\xff"}', 400, "bad_json"),
+        (b'{"name":"\\ud800"}', 400, "bad_json"),
+        (b"[" * 10000, 400, "bad_json"),
+        (b'{"name":"x","name":"y"}', 400, "bad_field"),
+        (b'{"name":"x","nme":"y"}', 400, "bad_field"),
+        (b'{"name":"' + b"x" * 17000 + b'"}', 413, "too_large"),
+    ],
+    ids=range(13),
+)
 def test_bodies_that_are_none(ada, raw, status, code):
     refused(ada.call("POST", "/v1/resources", raw=raw), status, code)
 
@@ -157,8 +197,16 @@ def test_bodies_that_are_none(ada, raw, status, code):
 def test_body_of_another_type(ada):
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp"):
         refused(ada.post("/v1/resources", {"name": "typed"}, headers={"Content-Type": kind}), 400, "bad_json")
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"): # what a page's form can send
-        refused(ada.call("POST", "/v1/import", raw=b"resource,login,password\n", headers={"Content-Type": kind}), 400, "usage")
+    for kind in (
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ):  # what a page's form can send
+        refused(
+            ada.call("POST", "/v1/import", raw=b"resource,login,password\n", headers={"Content-Type": kind}),
+            400,
+            "usage",
+        )
 
 
 def test_every_body_refuses_unknown_and_doubled_fields(ada, document):
@@ -169,15 +217,22 @@ def test_every_body_refuses_unknown_and_doubled_fields(ada, document):
             continue
         tried += 1
         assert schema["additionalProperties"] is False
-        given = {name: {"string": "x", "integer": 1, "boolean": True, "object": {}}[f["type"]] for name, f in schema["properties"].items()}
+        given = {
+            name: {"string": "x", "integer": 1, "boolean": True, "object": {}}[f["type"]]
+            for name, f in schema["properties"].items()
+        }
         refused(ada.call(method, path, {**given, "unheard_of": 1}), 400, "bad_field")
         one = json.dumps(given)
         name = next(iter(given))
-        refused(ada.call(method, path, raw=(one[:-1] + f", {json.dumps(name)}: {json.dumps(given[name])}" + "}").encode()), 400, "bad_field")
+        refused(
+            ada.call(method, path, raw=(one[:-1] + f", {json.dumps(name)}: {json.dumps(given[name])}" + "}").encode()),
+            400,
+            "bad_field",
+        )
     assert tried >= 15
 
 
-MAY_BE_EMPTY = {"type", "address", "url", "description"} # texts that somebody may want to be empty
+MAY_BE_EMPTY = {"type", "address", "url", "description"}  # texts that somebody may want to be empty
 
 
 def test_nothing_empty_is_taken_for_absent(ada, admin_api, document):
@@ -192,7 +247,7 @@ def test_nothing_empty_is_taken_for_absent(ada, admin_api, document):
                 assert p["schema"]["minLength"] == 1
         for part in re.finditer(NOBODY, path):
             parts += 1
-            refused(admin_api.call(method, path[:part.start()] + path[part.end():]), 400, "bad_field")
+            refused(admin_api.call(method, path[: part.start()] + path[part.end() :]), 400, "bad_field")
         schema = op.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
         for name, f in schema["properties"].items() if schema else ():
             if f["type"] != "string":
@@ -212,19 +267,34 @@ def test_version_none_is_not_the_current_one(ada):
 
 
 def test_every_route_wants_a_session(anyone, document):
-    free = {"/v1/sys/health", "/v1/metrics", "/v1/openapi.json", "/v1/ha", "/v1/session", "/v1/setup", "/", "/console.css", "/console.js"}
+    free = {
+        "/v1/sys/health",
+        "/v1/metrics",
+        "/v1/openapi.json",
+        "/v1/ha",
+        "/v1/session",
+        "/v1/setup",
+        "/",
+        "/console.css",
+        "/console.js",
+    }
     tried = 0
     for method, path, op in operations(document):
         if path in free and (method, path) not in (("GET", "/v1/session"), ("DELETE", "/v1/session")):
             continue
         schema = op.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-        body = {name: {"string": "x", "integer": 1, "boolean": True, "object": {}}[schema["properties"][name]["type"]] for name in schema.get("required", [])}
+        body = {
+            name: {"string": "x", "integer": 1, "boolean": True, "object": {}}[schema["properties"][name]["type"]]
+            for name in schema.get("required", [])
+        }
         for token in (None, "x", "A" * 43):
             headers = {"Authorization": f"Bearer {token}"} if token else {}
             raw = b"resource,login,password\n" if path == "/v1/import" else None
             if raw:
                 headers["Content-Type"] = "text/csv"
-            refused(anyone.call(method, path, body if schema else None, headers=headers, raw=raw), 401, "unauthenticated")
+            refused(
+                anyone.call(method, path, body if schema else None, headers=headers, raw=raw), 401, "unauthenticated"
+            )
         tried += 1
     assert tried >= 25
 
@@ -239,7 +309,9 @@ def test_refused_rights_are_events(ada, bob, boss):
     refused(bob.get("/v1/users"), 403, "forbidden")
     refused(bob.get("/v1/audit/verify"), 403, "forbidden")
     events = boss.api.must("GET", f"/v1/audit?kind=forbidden&since={since}&user=bob")["events"]
-    assert [e["object"] for e in events] == [None, None, a, a] and all(e["actor"]["name"] == "bob" and e["address"] == "127.0.0.1" for e in events)
+    assert [e["object"] for e in events] == [None, None, a, a] and all(
+        e["actor"]["name"] == "bob" and e["address"] == "127.0.0.1" for e in events
+    )
     # Of what he may not even know there is no 403, but an event all the same.
     hidden = account(ada)
     refused(bob.post(f"/v1/accounts/{hidden}/retrieve", {}), 404, "not_found")
@@ -248,26 +320,61 @@ def test_refused_rights_are_events(ada, bob, boss):
 
 # ---- bytes that no client sends ----
 
-@pytest.mark.parametrize("path", ["/v1/../v1/session", "/v1/./session", "/v1/%2e%2e/v1/session", "/v1/%2E/session", "//v1/session", "/v1//session", "/v1/session/..",
-                                  "/v1%2fsession", "/v1/session%00", "/v1/session%0a", "/v1/sess%69on%", "/v1/%252e%252e/session", "/../../../../etc/passwd", "v1/session",
-                                  "https://localhost/v1/session", "*", "/v1\\session", "/v1/session;x", "/v1/session%20", "/v1/%c0%ae%c0%ae/session"])
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/../v1/session",
+        "/v1/./session",
+        "/v1/%2e%2e/v1/session",
+        "/v1/%2E/session",
+        "//v1/session",
+        "/v1//session",
+        "/v1/session/..",
+        "/v1%2fsession",
+        "/v1/session%00",
+        "/v1/session%0a",
+        "/v1/sess%69on%",
+        "/v1/%252e%252e/session",
+        "/../../../../etc/passwd",
+        "v1/session",
+        "https://localhost/v1/session",
+        "*",
+        "/v1\\session",
+        "/v1/session;x",
+        "/v1/session%20",
+        "/v1/%c0%ae%c0%ae/session",
+    ],
+)
 def test_path_traversal(ada, path):
-    r = ada.wire(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ada.token}\r\nConnection: close\r\n\r\n".encode())
+    r = ada.wire(
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ada.token}\r\nConnection: close\r\n\r\n".encode()
+    )
     assert re.match(rb"HTTP/1\.1 40[04] ", r), r
     assert b'"session":' not in r and b"root:" not in r
 
 
-@pytest.mark.parametrize("text", [
-    b"GARBAGE\r\n\r\n", b"GET /v1/session\r\n\r\n", b"GET /v1/session HTTP/1.1\r\n\r\n", b"GET /v1/session HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-    b"POST /v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-    b"POST /v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    b"POST /v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\nhello",
-    b"POST /v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\nhello",
-    b"POST /v1/session HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello",
-    b"GET /v1/session HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 60000 + b"\r\n\r\n", b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    b"GET /v1/session HTTP/1.1\r\nHost: localhost\r\nBad Header: x\r\n folded\r\n\r\n", b"GET /v1/session HTTP/9.9\r\nHost: localhost\r\n\r\n",
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\r\n" * 50 + b"\0" * 100,
-], ids=range(15))
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"GET /v1/session\r\n\r\n",
+        b"GET /v1/session HTTP/1.1\r\n\r\n",
+        b"GET /v1/session HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST /v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"POST /v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\nhello",
+        b"POST /v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\nhello",
+        b"POST /v1/session HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello",
+        b"GET /v1/session HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 60000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /v1/session HTTP/1.1\r\nHost: localhost\r\nBad Header: x\r\n folded\r\n\r\n",
+        b"GET /v1/session HTTP/9.9\r\nHost: localhost\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\r\n" * 50 + b"\0" * 100,
+    ],
+    ids=range(15),
+)
 def test_what_is_no_request(shared, anyone, text):
     """Refused or dropped, without a word of what serves here; and the node serves on."""
     got = anyone.wire(text, timeout=1)
@@ -277,19 +384,39 @@ def test_what_is_no_request(shared, anyone, text):
 
 
 def nothing_of_a_banner(reply):
-    assert not re.search(rb"(?im)^server:|x-powered-by|microhttpd|mhd|gnutls|postgres|libpq|openssl|holdfast[/ ]\d", reply), reply
+    assert not re.search(
+        rb"(?im)^server:|x-powered-by|microhttpd|mhd|gnutls|postgres|libpq|openssl|holdfast[/ ]\d", reply
+    ), reply
 
 
 def test_no_banner(ada, anyone):
-    for r in (ada.get("/v1/session"), anyone.get("/v1/sys/health"), anyone.get("/none"), anyone.post("/v1/session", {"name": "x", "password": "y"})):
+    for r in (
+        ada.get("/v1/session"),
+        anyone.get("/v1/sys/health"),
+        anyone.get("/none"),
+        anyone.post("/v1/session", {"name": "x", "password": "y"}),
+    ):
         nothing_of_a_banner("\r\n".join(f"{k}: {v}" for k, v in r.headers.items()).encode() + b"\r\n\r\n" + r.body)
 
 
 def test_headers_of_every_reply(ada, anyone):
-    for r in (ada.get("/v1/session"), anyone.get("/v1/session"), anyone.get("/none"), anyone.get("/v1/sys/health"), ada.post("/v1/resources", {"x": 1}),
-              ada.call("POST", "/v1/resources", raw=b"x" * 17000)):
-        assert r.headers["Cache-Control"] == "no-store" and r.headers["X-Content-Type-Options"] == "nosniff" and r.headers["Referrer-Policy"] == "no-referrer", r
-        assert "default-src 'none'" in r.headers["Content-Security-Policy"] and "max-age" in r.headers["Strict-Transport-Security"], r
+    for r in (
+        ada.get("/v1/session"),
+        anyone.get("/v1/session"),
+        anyone.get("/none"),
+        anyone.get("/v1/sys/health"),
+        ada.post("/v1/resources", {"x": 1}),
+        ada.call("POST", "/v1/resources", raw=b"x" * 17000),
+    ):
+        assert (
+            r.headers["Cache-Control"] == "no-store"
+            and r.headers["X-Content-Type-Options"] == "nosniff"
+            and r.headers["Referrer-Policy"] == "no-referrer"
+        ), r
+        assert (
+            "default-src 'none'" in r.headers["Content-Security-Policy"]
+            and "max-age" in r.headers["Strict-Transport-Security"]
+        ), r
         assert r.headers["Holdfast-Mode"] == "primary" or r.status == 413, r
 
 
@@ -315,6 +442,7 @@ def test_tls_1_3_alone(shared):
 
 # ---- cookies ----
 
+
 def test_cookie_and_who_may_send_it(shared, hire):
     """A browser sends the cookie whoever made it ask: so a change wants the word that the page was ours."""
     eve = hire("eve")
@@ -327,19 +455,33 @@ def test_cookie_and_who_may_send_it(shared, hire):
     assert api.get("/v1/session", headers={"Cookie": f"other=1; {pair['Cookie']}; more=2"}).status == 200
 
     def make(**headers):
-        return api.post("/v1/resources", {"name": f"cookie {next(_names)}"}, headers={**pair, **{k.replace("_", "-"): v for k, v in headers.items()}})
+        return api.post(
+            "/v1/resources",
+            {"name": f"cookie {next(_names)}"},
+            headers={**pair, **{k.replace("_", "-"): v for k, v in headers.items()}},
+        )
 
     refused(make(), 403, "forbidden")
     for site in ("cross-site", "same-site", "none", "x"):
         refused(make(Sec_Fetch_Site=site), 403, "forbidden")
-    for origin in ("https://evil.example", "null", f"https://localhost:{shared.port + 1}", f"http://localhost:{shared.port}", f"https://localhost.evil:{shared.port}"):
+    for origin in (
+        "https://evil.example",
+        "null",
+        f"https://localhost:{shared.port + 1}",
+        f"http://localhost:{shared.port}",
+        f"https://localhost.evil:{shared.port}",
+    ):
         refused(make(Origin=origin), 403, "forbidden")
     refused(make(Sec_Fetch_Site="cross-site", Origin=f"https://localhost:{shared.port}"), 403, "forbidden")
     assert make(Sec_Fetch_Site="same-origin").status == 201
     assert make(Origin=f"https://localhost:{shared.port}").status == 201
     refused(api.delete("/v1/session", headers={**pair, "Origin": "https://evil.example"}), 403, "forbidden")
     # nor may a foreign page log a browser in
-    refused(api.post("/v1/session", {"name": "eve", "password": eve.password}, headers={"Origin": "https://evil.example"}), 403, "forbidden")
+    refused(
+        api.post("/v1/session", {"name": "eve", "password": eve.password}, headers={"Origin": "https://evil.example"}),
+        403,
+        "forbidden",
+    )
 
     r = api.delete("/v1/session", headers={**pair, "Sec-Fetch-Site": "same-origin"})
     assert r.status == 204 and "Max-Age=0" in r.headers["Set-Cookie"]
@@ -348,11 +490,22 @@ def test_cookie_and_who_may_send_it(shared, hire):
 
 # ---- versions, pages, search ----
 
+
 def test_check_and_set(ada):
     a = account(ada)
-    assert ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "two"}, "if_version": 1})["version"] == 2
-    refused(ada.post(f"/v1/accounts/{a}/versions", {"fields": {"password": "three"}, "if_version": 1}), 409, "version_conflict")
-    refused(ada.post(f"/v1/accounts/{a}/versions", {"fields": {"password": "three"}, "if_version": 7}), 409, "version_conflict")
+    assert (
+        ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "two"}, "if_version": 1})["version"] == 2
+    )
+    refused(
+        ada.post(f"/v1/accounts/{a}/versions", {"fields": {"password": "three"}, "if_version": 1}),
+        409,
+        "version_conflict",
+    )
+    refused(
+        ada.post(f"/v1/accounts/{a}/versions", {"fields": {"password": "three"}, "if_version": 7}),
+        409,
+        "version_conflict",
+    )
     got = ada.must("POST", f"/v1/accounts/{a}/retrieve", {})
     assert (got["fields"], got["version"], got["current"], got["conflict"]) == ({"password": "two"}, 2, 2, False)
     refused(ada.post(f"/v1/accounts/{a}/retrieve", {"version": 3}), 404, "not_found")
@@ -361,8 +514,10 @@ def test_check_and_set(ada):
 def in_conflict(shared, account, *open_versions):
     """Makes an account look as it does after a merge: these versions were made elsewhere upon an older one."""
     numbers = ", ".join(map(str, open_versions))
-    shared.sql(f"UPDATE version SET sibling = true WHERE account = '{account}' AND n IN ({numbers});"
-               f"UPDATE account SET conflict = true WHERE id = '{account}'")
+    shared.sql(
+        f"UPDATE version SET sibling = true WHERE account = '{account}' AND n IN ({numbers});"
+        f"UPDATE account SET conflict = true WHERE id = '{account}'"
+    )
 
 
 def conflicts(who):
@@ -372,11 +527,13 @@ def conflicts(who):
 def test_settle_by_choosing(shared, ada, bob):
     a = account(ada)
     ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "two"}})
-    refused(ada.post(f"/v1/accounts/{a}/settle", {"version": 1}), 409, "conflict") # there is nothing to settle
-    assert ada.must("POST", f"/v1/accounts/{a}/settle", {"version": 2})["version"] == 2 # said twice is no mistake
+    refused(ada.post(f"/v1/accounts/{a}/settle", {"version": 1}), 409, "conflict")  # there is nothing to settle
+    assert ada.must("POST", f"/v1/accounts/{a}/settle", {"version": 2})["version"] == 2  # said twice is no mistake
     first = ada.must("POST", f"/v1/accounts/{a}/retrieve", {"version": 1})["fields"]
     in_conflict(shared, a, 1)
-    assert conflicts(ada)[a]["open"] == 1 and conflicts(ada)[a]["version"] == 2 and conflicts(ada)[a]["level"] == "owner"
+    assert (
+        conflicts(ada)[a]["open"] == 1 and conflicts(ada)[a]["version"] == 2 and conflicts(ada)[a]["level"] == "owner"
+    )
     assert a not in conflicts(bob)
     refused(bob.post(f"/v1/accounts/{a}/settle", {"version": 1}), 404, "not_found")
     ada.must("POST", f"/v1/accounts/{a}/shares", {"user": "bob", "level": "view"})
@@ -393,8 +550,13 @@ def test_settle_by_choosing(shared, ada, bob):
     assert a not in conflicts(ada)
     got = ada.must("POST", f"/v1/accounts/{a}/retrieve", {})
     assert (got["fields"], got["version"], got["conflict"]) == (first, 1, False)
-    assert ada.must("POST", f"/v1/accounts/{a}/retrieve", {"version": 2})["fields"] == {"password": "two"} # nothing is dropped
-    assert ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "three"}, "if_version": 1})["version"] == 3
+    assert ada.must("POST", f"/v1/accounts/{a}/retrieve", {"version": 2})["fields"] == {
+        "password": "two"
+    }  # nothing is dropped
+    assert (
+        ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "three"}, "if_version": 1})["version"]
+        == 3
+    )
 
 
 def test_settle_by_a_new_version(shared, ada):
@@ -403,10 +565,14 @@ def test_settle_by_a_new_version(shared, ada):
     ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "two"}})
     in_conflict(shared, a, 1)
     ada.must("POST", f"/v1/accounts/{a}/versions", {"fields": {"password": "three"}})
-    assert a in conflicts(ada) # a new value alone settles nothing: its maker need not have seen the conflict
-    assert ada.must("POST", f"/v1/accounts/{a}/settle", {"fields": {"password": "four"}, "if_version": 3})["version"] == 4
+    assert a in conflicts(ada)  # a new value alone settles nothing: its maker need not have seen the conflict
+    assert (
+        ada.must("POST", f"/v1/accounts/{a}/settle", {"fields": {"password": "four"}, "if_version": 3})["version"] == 4
+    )
     got = ada.must("POST", f"/v1/accounts/{a}/retrieve", {})
-    assert (got["fields"], got["version"], got["conflict"]) == ({"password": "four"}, 4, False) and a not in conflicts(ada)
+    assert (got["fields"], got["version"], got["conflict"]) == ({"password": "four"}, 4, False) and a not in conflicts(
+        ada
+    )
     assert len(ada.must("GET", f"/v1/accounts/{a}/versions", None)["versions"]) == 4
 
 
@@ -422,6 +588,7 @@ def test_settling_is_in_the_log(shared, ada, admin_api):
 def test_check_and_set_at_once(shared, ada):
     """Of many who change the same version one wins."""
     from concurrent.futures import ThreadPoolExecutor
+
     a = account(ada)
 
     def change(i):
@@ -466,7 +633,9 @@ def test_change_and_hand_over(ada, bob):
 def everything(api, path, key, limit):
     found, after = [], None
     while True:
-        page = api.must("GET", f"{path}{'&' if '?' in path else '?'}limit={limit}" + (f"&after={after}" if after else ""))
+        page = api.must(
+            "GET", f"{path}{'&' if '?' in path else '?'}limit={limit}" + (f"&after={after}" if after else "")
+        )
         assert len(page[key]) <= limit
         found += page[key]
         after = page["next"]
@@ -489,7 +658,11 @@ def test_pages(hire):
 
 def test_pages_of_users_and_events(admin_api):
     users = [u["name"] for u in everything(admin_api, "/v1/users", "users", 2)]
-    assert users == sorted(users, key=str.lower) and {"admin", "ada", "bob"} <= set(users) and len(set(users)) == len(users)
+    assert (
+        users == sorted(users, key=str.lower)
+        and {"admin", "ada", "bob"} <= set(users)
+        and len(set(users)) == len(users)
+    )
     until = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
     seen, before = [], ""
     for _ in range(100):
@@ -503,9 +676,25 @@ def test_pages_of_users_and_events(admin_api):
         assert admin_api.get(f"/v1/audit?before={bad}").status in (400, 200)
 
 
-@pytest.mark.parametrize("name", ["100% sure", "under_score", "back\\slash", "quo'te", 'dou"ble', "semi;colon--", "ümläut", "(paren)*", "%", "_", "$1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "100% sure",
+        "under_score",
+        "back\\slash",
+        "quo'te",
+        'dou"ble',
+        "semi;colon--",
+        "ümläut",
+        "(paren)*",
+        "%",
+        "_",
+        "$1",
+    ],
+)
 def test_search_takes_letters_as_they_are(hire, request, name):
     from urllib.parse import quote
+
     api = request.getfixturevalue("searcher")
     api.call("POST", "/v1/resources", {"name": name, "url": f"u-{name}"})
     plain = {r["name"] for r in everything(api, "/v1/resources", "resources", 200)}
@@ -537,6 +726,7 @@ def test_search_finds_only_what_one_may_see(ada, bob):
 
 # ---- sessions and settings ----
 
+
 def test_a_session_ends_when_it_is_not_used(node, where):
     node.set("session_idle", "1h")
     node.set("session_max", "3h")
@@ -547,23 +737,24 @@ def test_a_session_ends_when_it_is_not_used(node, where):
     got = api.must("POST", "/v1/setup", {"name": "admin", "setup_token": node.setup_token(), "password": PASSWORD})
     idle = api.must("POST", "/v1/session", {"name": "admin", "password": PASSWORD})["token"]
     api.token = got["token"]
-    for _ in range(3): # used, it lives on
+    for _ in range(3):  # used, it lives on
         clock.put_clock_on(50 * 60)
         assert api.get("/v1/session").status == 200
     refused(Api(node, idle).get("/v1/session"), 401, "unauthenticated")
     clock.put_clock_on(31 * 60)
-    refused(api.get("/v1/session"), 401, "unauthenticated") # used or not
+    refused(api.get("/v1/session"), 401, "unauthenticated")  # used or not
 
 
 def test_a_session_outlives_the_service(shared, ada):
     """The process that parses the network falls; nobody has to log in again."""
     import signal
+
     shared.signal("vaultd", signal.SIGKILL)
 
     def status():
         try:
             return ada.get("/v1/session").status
-        except OSError: # nobody listens
+        except OSError:  # nobody listens
             return None
 
     assert wait_until("the service is there again", status) == 200
@@ -576,7 +767,11 @@ def test_a_reason_may_be_required(shared, ada):
     def becomes(value, status):
         shared.set("reason_required", value)
         shared.signal_supervisor(1)
-        wait_until("the setting is in force", lambda: ada.post(f"/v1/accounts/{a}/retrieve", {}).status, lambda seen: seen == status)
+        wait_until(
+            "the setting is in force",
+            lambda: ada.post(f"/v1/accounts/{a}/retrieve", {}).status,
+            lambda seen: seen == status,
+        )
 
     try:
         becomes("true", 400)
@@ -589,10 +784,13 @@ def test_a_reason_may_be_required(shared, ada):
 
 # ---- what the node says of itself ----
 
+
 def test_health(anyone):
     h = anyone.must("GET", "/v1/sys/health")
     assert (h["status"], h["mode"], h["state"], h["why"]) == ("serving", "primary", "single", None)
-    assert abs(datetime.fromisoformat(h["time"].replace("Z", "+00:00")) - datetime.now(timezone.utc)) < timedelta(seconds=5)
+    assert abs(datetime.fromisoformat(h["time"].replace("Z", "+00:00")) - datetime.now(timezone.utc)) < timedelta(
+        seconds=5
+    )
 
 
 def test_ha_of_a_single_node(ada, anyone, admin_api):
@@ -647,7 +845,7 @@ def test_openapi_names_what_there_is(anyone, ada, document):
     for method, path, op in found:
         assert op["responses"], (method, path)
         r = ada.call("HEAD" if method == "GET" else method, path + "?unheard_of=1")
-        assert r.status in (400, 405), (method, path, r) # there is such a route
+        assert r.status in (400, 405), (method, path, r)  # there is such a route
 
 
 @pytest.fixture(scope="session")
@@ -661,7 +859,13 @@ def validator():
         build.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(ROOT / "tools/openapi" / name, build)
-        p = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=build, capture_output=True, text=True, timeout=180)
+        p = subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            cwd=build,
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
         if p.returncode != 0:
             pytest.skip(f"npm could not install the validator: {p.stderr.strip()[-300:]}")
     return command
@@ -674,4 +878,4 @@ def test_openapi_is_valid(validator, anyone, where):
     broken = json.loads((where / "good.json").read_text())
     broken["paths"]["/v1/session"]["post"]["responses"] = 7
     (where / "bad.json").write_text(json.dumps(broken))
-    assert subprocess.run([validator, where / "bad.json"], capture_output=True).returncode != 0 # it looks
+    assert subprocess.run([validator, where / "bad.json"], capture_output=True).returncode != 0  # it looks

@@ -69,7 +69,13 @@ def test_an_existing_file_is_kept_unless_said(boss, folder):
 
 def test_offline(shared, exports):
     """Neither session nor home is asked for."""
-    p = shared.run("audit", "verify", exports[1], check=False, env={"HOLDFAST_SESSION": "/nonexistent", "HOLDFAST_HOME": "/nonexistent"})
+    p = shared.run(
+        "audit",
+        "verify",
+        exports[1],
+        check=False,
+        env={"HOLDFAST_SESSION": "/nonexistent", "HOLDFAST_HOME": "/nonexistent"},
+    )
     assert p.returncode == 0, p.stderr
 
 
@@ -93,7 +99,7 @@ def tamper(exports, folder, change):
 
 def edit_event(lines, first):
     at = lines[first + 2].index('"at":"2') + 6
-    lines[first + 2] = lines[first + 2][:at] + "1" + lines[first + 2][at + 1:]
+    lines[first + 2] = lines[first + 2][:at] + "1" + lines[first + 2][at + 1 :]
 
 
 def edit_hash(lines, first):
@@ -121,13 +127,13 @@ def insert_event(lines, first):
 def delete_part(lines, first):
     """A whole signed part in front is taken out."""
     end = next(i for i, l in enumerate(lines) if l.startswith("checkpoint "))
-    del lines[first:end + 1]
+    del lines[first : end + 1]
 
 
 def cut_tail(lines, first):
     """Cut at a checkpoint, with the end put back."""
     end = next(i for i, l in enumerate(lines) if l.startswith("checkpoint "))
-    lines[end + 1:] = ["end\n"]
+    lines[end + 1 :] = ["end\n"]
 
 
 def edit_checkpoint(lines, first):
@@ -135,19 +141,23 @@ def edit_checkpoint(lines, first):
     lines[end] = lines[end][:-2] + ("0" if lines[end][-2] != "0" else "1") + "\n"
 
 
-@pytest.mark.parametrize("change, words", [
-    (edit_event, ["events 1 to 200", "at least one was changed"]),
-    (edit_hash, ["events 1 to 200", "at least one was changed"]),
-    (edit_head, ["head was changed"]),
-    (delete_event, ["event 3 of node", "here is event 4"]),
-    (swap_events, ["event 3 of node", "here is event 4"]),
-    (insert_event, ["event 3 of node", "here is event 2"]),
-    (delete_part, ["event 1 of node", "here is event 201"]),
-    (cut_tail, ["event 201 of node"]),
-    (lambda lines, first: lines.pop(), ["the file was cut here"]),
-    (lambda lines, first: lines.append("more\n"), ["something follows the end"]),
-    (edit_checkpoint, ["signature of the checkpoint"]),
-], ids=lambda x: getattr(x, "__name__", None))
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (edit_event, ["events 1 to 200", "at least one was changed"]),
+        (edit_hash, ["events 1 to 200", "at least one was changed"]),
+        (edit_head, ["head was changed"]),
+        (delete_event, ["event 3 of node", "here is event 4"]),
+        (swap_events, ["event 3 of node", "here is event 4"]),
+        (insert_event, ["event 3 of node", "here is event 2"]),
+        (delete_part, ["event 1 of node", "here is event 201"]),
+        (cut_tail, ["event 201 of node"]),
+        (lambda lines, first: lines.pop(), ["the file was cut here"]),
+        (lambda lines, first: lines.append("more\n"), ["something follows the end"]),
+        (edit_checkpoint, ["signature of the checkpoint"]),
+    ],
+    ids=lambda x: getattr(x, "__name__", None),
+)
 def test_tampering(shared, exports, folder, change, words):
     broken(check(shared, tamper(exports, folder, change)), "tampered.export, line", *words)
 
@@ -166,7 +176,9 @@ def test_another_vault(shared, exports, folder, new_node):
 
 def test_a_changed_log_is_not_signed(running, admin, where):
     admin("put", "Changed/x", input="y\n")
-    running.sql("BEGIN; SET LOCAL session_replication_role = replica; UPDATE event SET address = '9.9.9.9' WHERE seq = 2; COMMIT")
+    running.sql(
+        "BEGIN; SET LOCAL session_replication_role = replica; UPDATE event SET address = '9.9.9.9' WHERE seq = 2; COMMIT"
+    )
     broken(admin("audit", "export", where / "no.export", check=False), "event 2 of node")
     assert not list(where.glob("no.export*"))
 
@@ -177,8 +189,10 @@ def test_an_accepted_break_is_carried(running, admin, where):
         admin("put", f"Kept/{i}", input="y\n")
     old = where / "old.export"
     before = json.loads(admin("audit", "export", old, "--json").stdout)["nodes"][0]["last_seq"]
-    running.sql("DELETE FROM event WHERE seq IN (4, 5); UPDATE event SET address = '9.9.9.9' WHERE seq = 9;"
-                "UPDATE event SET body = '{}', hash = sha256('x') WHERE seq = 12")
+    running.sql(
+        "DELETE FROM event WHERE seq IN (4, 5); UPDATE event SET address = '9.9.9.9' WHERE seq = 9;"
+        "UPDATE event SET body = '{}', hash = sha256('x') WHERE seq = 12"
+    )
     broken(admin("audit", "export", where / "no.export", check=False), "event 4 of node")
     assert "3 breaks" not in admin("audit", "accept", "the disk was mended").stdout
     new = where / "new.export"
@@ -189,7 +203,11 @@ def test_an_accepted_break_is_carried(running, admin, where):
     assert len(set(accepts)) == 1 and f" {accepts[0]} " in text and "the disk was mended" in text
     p = check(running, new, "--against", old, "--key", said["key"])
     assert p.returncode == 0, p.stderr
-    assert "3 events of the earlier export" in p.stdout and "but for what was accepted" in p.stdout and "accepted by event" in p.stdout
+    assert (
+        "3 events of the earlier export" in p.stdout
+        and "but for what was accepted" in p.stdout
+        and "accepted by event" in p.stdout
+    )
     o = json.loads(check(running, new, "--against", old, "--json").stdout)
     assert o["lost"] == 3 and o["accepted"] == said["accepted"]
     # What came before stays as it was, a later export continues this one, and the word itself is signed.
@@ -200,16 +218,18 @@ def test_an_accepted_break_is_carried(running, admin, where):
     assert p.returncode == 0 and "earlier export are missing" not in p.stdout, p.stdout + p.stderr
     lines = lines_of(new)
     at = next(i for i, l in enumerate(lines) if l.startswith("accepted "))
-    (where / "less.export").write_text("".join(lines[:at] + lines[at + 1:]))
+    (where / "less.export").write_text("".join(lines[:at] + lines[at + 1 :]))
     broken(check(running, where / "less.export"), "event 4 of node", "here is event 6")
     words = lines[at].split(" ")
-    words[4] = str(before) # all of it
-    (where / "more.export").write_text("".join(lines[:at] + [" ".join(words)] + lines[at + 1:]))
+    words[4] = str(before)  # all of it
+    (where / "more.export").write_text("".join(lines[:at] + [" ".join(words)] + lines[at + 1 :]))
     broken(check(running, where / "more.export"), "signature of the accepted break")
     # Another break is none of them; nor is an acceptance that was made up.
     running.sql("UPDATE event SET address = '9.9.9.9' WHERE seq = 15")
     broken(admin("audit", "export", where / "no.export", check=False), "event 15 of node")
-    running.sql("UPDATE event SET body = replace(body, '\"resume\":9,', '\"resume\":9,  ') WHERE kind = :AUDIT_ACCEPTED")
+    running.sql(
+        "UPDATE event SET body = replace(body, '\"resume\":9,', '\"resume\":9,  ') WHERE kind = :AUDIT_ACCEPTED"
+    )
     broken(admin("audit", "export", where / "no.export", check=False), "event 4 of node")
 
 
@@ -232,12 +252,16 @@ def test_stopped_leaves_nothing(shared, boss, folder, exports):
     """A signal while it runs: no file, no half of one, whatever the moment."""
     target = folder / "stopped.export"
     for delay in (0.01, 0.03, 0.06, 0.1):
-        p = subprocess.Popen(shared.argv("audit", "export", target), env=dict(shared.env, HOLDFAST_SESSION=str(boss.session)),
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        p = subprocess.Popen(
+            shared.argv("audit", "export", target),
+            env=dict(shared.env, HOLDFAST_SESSION=str(boss.session)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         pass_time(delay, "the signal comes at this moment of the run")
         p.send_signal(signal.SIGINT)
         p.wait(30)
         left = list(folder.glob("stopped.export*"))
-        if p.returncode == 0 or left: # a signal that came too late finds it whole
+        if p.returncode == 0 or left:  # a signal that came too late finds it whole
             assert left == [target] and check(shared, target).returncode == 0, (delay, left)
             target.unlink()

@@ -60,8 +60,20 @@ def target(new_node, made):
 
 
 def restore(n, file, *more, check=False):
-    return n.run("restore", file, "--home", n.home, "--key-file", n.key_file, "--listen", n.listen, "--pair-listen", n.pair_listen,
-                 *more, check=check)
+    return n.run(
+        "restore",
+        file,
+        "--home",
+        n.home,
+        "--key-file",
+        n.key_file,
+        "--listen",
+        n.listen,
+        "--pair-listen",
+        n.pair_listen,
+        *more,
+        check=check,
+    )
 
 
 def verify(made, file, *more):
@@ -94,6 +106,7 @@ def test_restore_elsewhere(made, target, folder):
     assert target.cli("put", "core switch/new", session=session, input="n3w\n").returncode == 0
     assert target.cli("audit", "verify", session=session).returncode == 0
     assert "restored" in target.cli("audit", "list", "--kind", "restored", session=session).stdout
+
     # What the old pair knew is void: the sessions, the slots, the timeline, the nodes, the term.
     def one(sql):
         return str(target.sql(sql)[0][0])
@@ -135,6 +148,7 @@ def test_folder_that_is_not_writable(made):
 
 def begins(p, there):
     """Until the program's work shows."""
+
     def look():
         seen = there()
         assert seen or p.poll() is None, p.stderr.read()
@@ -210,7 +224,9 @@ def test_cut_short(made, target):
     assert [n for n in os.listdir(made.dir) if n.startswith("hf-verify")] == []
 
 
-@pytest.mark.parametrize("field,value", [("version", "9.9.9"), ("node_name", "elsewhere"), ("term", 7), ("heads", ""), ("base_bytes", 1)])
+@pytest.mark.parametrize(
+    "field,value", [("version", "9.9.9"), ("node_name", "elsewhere"), ("term", 7), ("heads", ""), ("base_bytes", 1)]
+)
 def test_edited_manifest(made, target, field, value):
     bad = made.dir / "edited.backup"
     with zipfile.ZipFile(made.file) as old, zipfile.ZipFile(bad, "w", zipfile.ZIP_STORED) as new:
@@ -236,7 +252,11 @@ def test_not_a_backup(made, target):
 
 
 def test_interrupted_restore_leaves_nothing(made, target):
-    p = subprocess.Popen(target.argv("restore", made.file, "--home", target.home, "--key-file", target.key_file), stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen(
+        target.argv("restore", made.file, "--home", target.home, "--key-file", target.key_file),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     begins(p, (target.home / "data/pg").exists)
     p.send_signal(signal.SIGINT)
     assert p.wait() == 1
@@ -252,7 +272,14 @@ def test_an_old_secondary_does_not_follow(holdfast, ports):
         def make(name, folder):
             (path / folder).mkdir()
             give(path / folder)
-            return Node(holdfast, path / folder / "home", name, f"{name}:{https}", f"{name}:{pair}", path / folder / "master.key")
+            return Node(
+                holdfast,
+                path / folder / "home",
+                name,
+                f"{name}:{https}",
+                f"{name}:{pair}",
+                path / folder / "master.key",
+            )
 
         first, second, again = make("127.0.0.1", "a"), make("127.0.0.2", "b"), make("127.0.0.1", "c")
         try:
@@ -275,7 +302,13 @@ def test_an_old_secondary_does_not_follow(holdfast, ports):
             second.wait_status(4)
 
             def streams():
-                return [int(n.sql(f"SELECT count(*) FROM {where}")[0][0]) for n, where in ((second, "pg_stat_wal_receiver WHERE status = 'streaming'"), (again, "pg_stat_replication"))]
+                return [
+                    int(n.sql(f"SELECT count(*) FROM {where}")[0][0])
+                    for n, where in (
+                        (second, "pg_stat_wal_receiver WHERE status = 'streaming'"),
+                        (again, "pg_stat_replication"),
+                    )
+                ]
 
             still_true("the old secondary does not follow it", streams, 6, lambda seen: seen == [0, 0], every=0.3)
             assert second.status()[0] == 4

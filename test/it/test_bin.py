@@ -38,7 +38,9 @@ def at_terminal(person, answer, *args):
     """(exit code, everything shown) of a verb at a terminal where this is typed when it asks."""
     ours, theirs = pty.openpty()
     env = dict(person.node.env, HOLDFAST_SESSION=str(person.session))
-    p = subprocess.Popen(person.node.argv(*args), stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True)
+    p = subprocess.Popen(
+        person.node.argv(*args), stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True
+    )
     os.close(theirs)
     shown = b""
     threading.Timer(60, p.kill).start()
@@ -48,7 +50,7 @@ def at_terminal(person, answer, *args):
             if b"[yes/no]" in shown and answer is not None:
                 os.write(ours, answer.encode() + b"\n")
                 answer = None
-    except OSError: # the other side is closed
+    except OSError:  # the other side is closed
         pass
     os.close(ours)
     return p.wait(), shown.decode()
@@ -56,7 +58,10 @@ def at_terminal(person, answer, *args):
 
 def names(person):
     """What is in the bin for this person: {name: row}."""
-    return {x["resource"]["name"] + ("/" + x["login"] if x["kind"] == "account" else ""): x for x in person.json("ls", "--removed")}
+    return {
+        x["resource"]["name"] + ("/" + x["login"] if x["kind"] == "account" else ""): x
+        for x in person.json("ls", "--removed")
+    }
 
 
 def test_rm_asks_a_person_and_wants_yes_of_a_script(ada):
@@ -68,16 +73,20 @@ def test_rm_asks_a_person_and_wants_yes_of_a_script(ada):
         assert ada.good("get", "Asked for/it's") == "x\n"
     # The command that it names is good as it stands, in a shell.
     said = re.search(r"holdfast (rm --yes .*)", ada.cli("rm", "Asked for/it's").stderr).group(1)
-    words = subprocess.run(["sh", "-c", f"printf '%s\\n' {said}"], capture_output=True, text=True, check=True).stdout.splitlines()
+    words = subprocess.run(
+        ["sh", "-c", f"printf '%s\\n' {said}"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     assert words == ["rm", "--yes", "Asked for/it's"]
     for answer in ("no", "n", ""):
         code, shown = at_terminal(ada, answer, "rm", "--resource", "Asked for")
-        assert code == 1 and 'the resource "Asked for" with 2 accounts' in shown and "nothing was changed" in shown, shown
+        assert (
+            code == 1 and 'the resource "Asked for" with 2 accounts' in shown and "nothing was changed" in shown
+        ), shown
     assert names(ada) == {}
     code, shown = at_terminal(ada, "yes", "rm", "Asked for/it's")
     assert code == 0 and 'the account "it\'s" of "Asked for"' in shown, shown
     code, shown = at_terminal(ada, "y", "rm", "--resource", "Asked for")
-    assert code == 0 and 'with 1 account?' in shown, shown
+    assert code == 0 and "with 1 account?" in shown, shown
     assert set(names(ada)) == {"Asked for", "Asked for/it's"}
 
 
@@ -93,18 +102,25 @@ def test_it_comes_back_as_it_was(shared, boss, ada, bob):
     ada.good("rm", "--yes", "Whole/gone before")
     whole = ada.json("find", "Whole")
     ada.good("rm", "--yes", "Whole", "--resource")
-    for p in (ada, bob): # not to be read in any way
-        for method, path, body in (("GET", f"/v1/accounts/{ids['root']}", None), ("GET", f"/v1/accounts/{ids['root']}/versions", None),
-                                   ("POST", f"/v1/accounts/{ids['root']}/retrieve", {"reason": "x", "version": 1}),
-                                   ("POST", f"/v1/accounts/{ids['root']}/retrieve", {"reason": "x"})):
+    for p in (ada, bob):  # not to be read in any way
+        for method, path, body in (
+            ("GET", f"/v1/accounts/{ids['root']}", None),
+            ("GET", f"/v1/accounts/{ids['root']}/versions", None),
+            ("POST", f"/v1/accounts/{ids['root']}/retrieve", {"reason": "x", "version": 1}),
+            ("POST", f"/v1/accounts/{ids['root']}/retrieve", {"reason": "x"}),
+        ):
             assert p.api.call(method, path, body).status == 404, (method, path)
     mine = names(ada)
     assert mine["Whole"]["accounts"] == 2 and mine["Whole"]["by"]["name"] == "ada" and not mine["Whole"]["changed"]
     assert mine["Whole/gone before"]["resource"]["removed"] is True
-    days = (time.mktime(time.strptime(mine["Whole"]["until"][:19], "%Y-%m-%dT%H:%M:%S"))
-            - time.mktime(time.strptime(mine["Whole"]["removed"][:19], "%Y-%m-%dT%H:%M:%S"))) / 86400
+    days = (
+        time.mktime(time.strptime(mine["Whole"]["until"][:19], "%Y-%m-%dT%H:%M:%S"))
+        - time.mktime(time.strptime(mine["Whole"]["removed"][:19], "%Y-%m-%dT%H:%M:%S"))
+    ) / 86400
     assert abs(days - 30) < 0.1
-    assert "Whole" not in names(bob) and "Whole" not in names(boss) # he may only view it; she is an administrator and nothing else
+    assert "Whole" not in names(bob) and "Whole" not in names(
+        boss
+    )  # he may only view it; she is an administrator and nothing else
     fails(bob.cli("undelete", "Whole"), 1, "nothing of this name")
     assert bob.api.call("POST", f"/v1/resources/{mine['Whole']['id']}/restore", {}).status == 403
     assert boss.api.call("POST", f"/v1/resources/{mine['Whole']['id']}/restore", {}).status == 404
@@ -166,6 +182,7 @@ def test_a_name_that_is_taken_by_now(ada):
 
 # emptying
 
+
 @pytest.fixture
 def keeper(running, where):
     return Person(running, "admin", running.setup_token(), PASSWORD, where)
@@ -180,10 +197,14 @@ def later(node, days):
 
 def sealed(node, name):
     """How many versions of the resource's accounts have sealed bytes in the tables, and in the log."""
-    tables, = node.sql("SELECT count(*) FROM version v JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource "
-                       f"WHERE r.name = '{name}' AND v.sealed <> ''")
-    log, = node.sql("SELECT count(*) FROM event e JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource "
-                    f"WHERE r.name = '{name}' AND e.kind = :VERSION_ADDED AND length(e.body::jsonb->>'sealed') > 40")
+    (tables,) = node.sql(
+        "SELECT count(*) FROM version v JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource "
+        f"WHERE r.name = '{name}' AND v.sealed <> ''"
+    )
+    (log,) = node.sql(
+        "SELECT count(*) FROM event e JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource "
+        f"WHERE r.name = '{name}' AND e.kind = :VERSION_ADDED AND length(e.body::jsonb->>'sealed') > 40"
+    )
     return int(tables[0]), int(log[0])
 
 
@@ -193,7 +214,9 @@ def test_the_bin_is_emptied_when_its_time_is_over(running, keeper):
     keeper.good("put", "Young/x", input="young\n")
     keeper.good("put", "Kept/x", input="kept\n")
     keeper.good("rm", "--yes", "--resource", "Old")
-    account = running.sql("SELECT id FROM account a WHERE EXISTS (SELECT FROM resource r WHERE r.id = a.resource AND r.name = 'Old')")[0][0]
+    account = running.sql(
+        "SELECT id FROM account a WHERE EXISTS (SELECT FROM resource r WHERE r.id = a.resource AND r.name = 'Old')"
+    )[0][0]
     later(running, 29.9)
     keeper.login()
     keeper.good("rm", "--yes", "--resource", "Young")
@@ -236,6 +259,7 @@ def test_bin_keep_says_how_long(running, keeper):
 
 # the pair
 
+
 def test_a_secondary_sees_the_same_and_changes_nothing(holdfast):
     """H5: in emergency the bin is shown, and bringing back is refused as every change is."""
     with scratch_folder() as folder:
@@ -247,8 +271,13 @@ def test_a_secondary_sees_the_same_and_changes_nothing(holdfast):
             b = stage.secondary()
             join(b, stage.pack)
             b.start()
-            wait_until("the pair is Alive", lambda: json.loads(a.run("ha", "status", "--json", "--home", a.home, check=False).stdout)["status"] == "Alive", timeout=120)
-            person.login() # the session knows both nodes now
+            wait_until(
+                "the pair is Alive",
+                lambda: json.loads(a.run("ha", "status", "--json", "--home", a.home, check=False).stdout)["status"]
+                == "Alive",
+                timeout=120,
+            )
+            person.login()  # the session knows both nodes now
             person.good("rm", "--yes", "--resource", "Both")
             here = person.json("ls", "--removed")
             a.kill()

@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 MIB = 1 << 20
-BOUND = MIB + (64 << 10) # one row may go beyond
-MANY, LONG = 1200, 4000 # accounts of a resource, and bytes of a description
+BOUND = MIB + (64 << 10)  # one row may go beyond
+MANY, LONG = 1200, 4000  # accounts of a resource, and bytes of a description
 
 
 def ids(n, count):
@@ -25,7 +25,7 @@ def pages(api, path, key, cursor="after"):
     found, n, next_ = [], 0, ""
     while next_ is not None:
         page = get(api, f"{path}{'&' if '?' in path else '?'}limit=200{next_ and f'&{cursor}={next_}'}")
-        assert page[key], path # each page has something, so whoever follows them comes to the end
+        assert page[key], path  # each page has something, so whoever follows them comes to the end
         found, n, next_ = found + page[key], n + 1, page["next"]
     return found, n
 
@@ -43,11 +43,14 @@ def big(request, shared, ada):
     first = ada.api.must("POST", "/v1/resources", {"name": f"{name} 000"}, status=201)["id"]
     accounts, resources = ids(number, MANY), ids(number + 1, 300)
     long = f"repeat(E'{text}', {LONG})"
-    shared.sql(f"UPDATE resource SET description = {long} WHERE id = '{first}';"
-               "INSERT INTO account (id, resource, login, description, created_at) VALUES "
-               + ", ".join(f"('{a}', '{first}', 'login{i:04}', {long}, now())" for i, a in enumerate(accounts)) + ";"
-               "INSERT INTO resource (id, name, description, owner, created_at) VALUES "
-               + ", ".join(f"('{r}', '{name} {i + 1:03}', {long}, '{ada.id}', now())" for i, r in enumerate(resources)))
+    shared.sql(
+        f"UPDATE resource SET description = {long} WHERE id = '{first}';"
+        "INSERT INTO account (id, resource, login, description, created_at) VALUES "
+        + ", ".join(f"('{a}', '{first}', 'login{i:04}', {long}, now())" for i, a in enumerate(accounts))
+        + ";"
+        "INSERT INTO resource (id, name, description, owner, created_at) VALUES "
+        + ", ".join(f"('{r}', '{name} {i + 1:03}', {long}, '{ada.id}', now())" for i, r in enumerate(resources))
+    )
     return name, first, accounts, [first, *resources]
 
 
@@ -86,21 +89,33 @@ def test_two_hundred_accounts_are_all_of_them(shared, ada):
     """As many as are shown, and not one more, have nothing behind them."""
     for n in (199, 200, 201):
         made = ada.api.must("POST", "/v1/resources", {"name": f"exactly {n}"}, status=201)["id"]
-        shared.sql("INSERT INTO account (id, resource, login, created_at) VALUES "
-                   + ", ".join(f"('{a}', '{made}', 'l{i:04}', now())" for i, a in enumerate(ids(2000 + n, n))))
+        shared.sql(
+            "INSERT INTO account (id, resource, login, created_at) VALUES "
+            + ", ".join(f"('{a}', '{made}', 'l{i:04}', now())" for i, a in enumerate(ids(2000 + n, n)))
+        )
         one = get(ada.api, f"/v1/resources/{made}")
         assert len(one["accounts"]) == min(n, 200) and (one["accounts_next"] is None) == (n <= 200)
         assert len(pages(ada.api, f"/v1/resources/{made}/accounts", "accounts")[0]) == n
-    listed = [(r["name"], len(r["accounts"]), r["accounts_next"] is None) for r in get(ada.api, "/v1/resources?q=exactly")["resources"]]
+    listed = [
+        (r["name"], len(r["accounts"]), r["accounts_next"] is None)
+        for r in get(ada.api, "/v1/resources?q=exactly")["resources"]
+    ]
     assert listed == [("exactly 199", 199, True), ("exactly 200", 200, True), ("exactly 201", 200, False)]
 
 
 def test_the_log_with_large_events(shared, ada, boss):
     """What an event seals is not shown, but it is read."""
     made = ada.api.must("POST", "/v1/resources", {"name": "large versions"}, status=201)["id"]
-    account = ada.api.must("POST", f"/v1/resources/{made}/accounts", {"login": "x", "fields": {"password": "1"}}, status=201)["id"]
+    account = ada.api.must(
+        "POST", f"/v1/resources/{made}/accounts", {"login": "x", "fields": {"password": "1"}}, status=201
+    )["id"]
     for i in range(30):
-        ada.api.must("POST", f"/v1/accounts/{account}/versions", {"fields": {f"note {k}": f"{i % 10}" * 60000 for k in range(2)}}, status=201)
+        ada.api.must(
+            "POST",
+            f"/v1/accounts/{account}/versions",
+            {"fields": {f"note {k}": f"{i % 10}" * 60000 for k in range(2)}},
+            status=201,
+        )
     page = get(boss.api, f"/v1/audit?kind=version_added&object={account}&limit=200")
     assert 0 < len(page["events"]) < 25 and page["next"]
     found, _ = pages(boss.api, f"/v1/audit?kind=version_added&object={account}", "events", "before")

@@ -33,7 +33,7 @@ def test_help_and_version(holdfast):
 
 def test_every_verb_has_help(holdfast):
     names = re.findall(r"^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)(?= |$)", run(holdfast, "--help").stdout, re.M)
-    names.remove("holdfast") # the synopsis
+    names.remove("holdfast")  # the synopsis
     assert "init" in names and "key check" in names and len(names) > 10
     for name in names:
         p = run(holdfast, *name.split(), "--help")
@@ -42,7 +42,7 @@ def test_every_verb_has_help(holdfast):
 
 def verbs(holdfast):
     names = re.findall(r"^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)(?= |$)", run(holdfast, "--help").stdout, re.M)
-    return [n for n in names if n != "holdfast"] # the synopsis
+    return [n for n in names if n != "holdfast"]  # the synopsis
 
 
 def test_no_option_takes_what_is_empty(holdfast):
@@ -55,7 +55,7 @@ def test_no_option_takes_what_is_empty(holdfast):
             for words in ([f"--{option}", ""], [f"--{option}="]):
                 p = run(holdfast, *verb.split(), *words)
                 if "takes no value" in p.stderr or "there is no" in p.stderr or "is too much" in p.stderr:
-                    continue # a flag
+                    continue  # a flag
                 assert p.returncode == 2 and f"--{option} is empty" in p.stderr, (verb, words, p.stderr)
                 tried += 1
     assert tried > 60
@@ -82,7 +82,15 @@ def test_unknown_verb(holdfast):
     assert p.returncode == 2 and json.loads(p.stdout)["error"]["code"] == "usage"
 
 
-@pytest.mark.parametrize("args", [["--process"], ["--process", "vaultd"], ["--process", "nobody", "--home", "/tmp"], ["--process", "keyd", "--home"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--process"],
+        ["--process", "vaultd"],
+        ["--process", "nobody", "--home", "/tmp"],
+        ["--process", "keyd", "--home"],
+    ],
+)
 def test_processes_are_the_supervisors(holdfast, args):
     assert run(holdfast, *args).returncode == 2
 
@@ -120,6 +128,7 @@ def test_key_check_of_a_running_node(running, where):
 
 # ---- users ----
 
+
 @pytest.fixture(scope="module")
 def ada(hire):
     return hire("ada")
@@ -134,23 +143,35 @@ def fails(p, code, *words):
     assert p.returncode == code, (p.returncode, p.stdout, p.stderr)
     for w in words:
         assert w in p.stderr, p.stderr
-    assert p.stderr.count("\n") == 1 and p.stderr.startswith("holdfast "), p.stderr # one line that names the verb
+    assert p.stderr.count("\n") == 1 and p.stderr.startswith("holdfast "), p.stderr  # one line that names the verb
     return p.stderr
 
 
 # log in, log out
+
 
 def test_login_with_the_setup_token(shared, boss):
     """The first login of all was made by the fixture: token, then password, on standard input."""
     mode = stat.S_IMODE(boss.session.stat().st_mode)
     assert mode == 0o600
     held = json.loads(boss.session.read_text())
-    assert held["user"] == "admin" and held["nodes"][0]["url"] == shared.url and PASSWORD not in boss.session.read_text()
+    assert (
+        held["user"] == "admin" and held["nodes"][0]["url"] == shared.url and PASSWORD not in boss.session.read_text()
+    )
 
 
 def test_the_setup_token_is_good_once(shared, boss, where):
-    p = shared.cli("login", "--setup", "--ca", shared.web_cert, shared.url, "admin", session=where / "s", check=False,
-                   input=f"{shared.setup_token()}\nAnother-Password-99\n")
+    p = shared.cli(
+        "login",
+        "--setup",
+        "--ca",
+        shared.web_cert,
+        shared.url,
+        "admin",
+        session=where / "s",
+        check=False,
+        input=f"{shared.setup_token()}\nAnother-Password-99\n",
+    )
     fails(p, 1, "wrong")
     assert not (where / "s").exists()
 
@@ -162,7 +183,16 @@ def pin_of(n):
 def test_login_with_a_pin(shared, boss, where):
     p = shared.cli("login", "--trust", pin_of(shared), shared.url, "admin", session=where / "s", input=f"{PASSWORD}\n")
     assert "logged in to localhost as admin" in p.stdout
-    p = shared.cli("login", "--trust", pin_of(shared).lower(), f"localhost:{shared.port}", "admin", "--json", session=where / "s", input=f"{PASSWORD}\n")
+    p = shared.cli(
+        "login",
+        "--trust",
+        pin_of(shared).lower(),
+        f"localhost:{shared.port}",
+        "admin",
+        "--json",
+        session=where / "s",
+        input=f"{PASSWORD}\n",
+    )
     o = json.loads(p.stdout)
     assert o["user"]["name"] == "admin" and "token" not in o
 
@@ -170,7 +200,13 @@ def test_login_with_a_pin(shared, boss, where):
 def test_login_with_another_pin_sends_nothing(shared, boss, where):
     pin = pin_of(shared)
     other = pin[:-2] + ("00" if pin[-2:] != "00" else "11")
-    fails(shared.cli("login", "--trust", other, shared.url, "admin", session=where / "s", check=False, input=f"{PASSWORD}\n"), 1, "nothing was sent")
+    fails(
+        shared.cli(
+            "login", "--trust", other, shared.url, "admin", session=where / "s", check=False, input=f"{PASSWORD}\n"
+        ),
+        1,
+        "nothing was sent",
+    )
 
 
 def test_login_without_trust_is_no_login(shared, boss, where):
@@ -183,15 +219,35 @@ def test_login_without_trust_is_no_login(shared, boss, where):
 def test_login_under_a_name_that_the_certificate_has_not(shared, boss, where):
     """Says so, and at once."""
     begun = time.monotonic()
-    p = shared.cli("login", "--ca", shared.web_cert, f"https://localhost.localdomain.invalid:{shared.port}", "admin", session=where / "s", check=False,
-                   input=f"{PASSWORD}\n")
+    p = shared.cli(
+        "login",
+        "--ca",
+        shared.web_cert,
+        f"https://localhost.localdomain.invalid:{shared.port}",
+        "admin",
+        session=where / "s",
+        check=False,
+        input=f"{PASSWORD}\n",
+    )
     fails(p, 3, "not known")
-    p = shared.cli("login", "--ca", shared.web_cert, f"https://127.0.0.2:{shared.port}", "admin", session=where / "s", check=False, input=f"{PASSWORD}\n")
+    p = shared.cli(
+        "login",
+        "--ca",
+        shared.web_cert,
+        f"https://127.0.0.2:{shared.port}",
+        "admin",
+        session=where / "s",
+        check=False,
+        input=f"{PASSWORD}\n",
+    )
     assert p.returncode == 3
     assert time.monotonic() - begun < 30
 
 
-@pytest.mark.parametrize("place", [":7272", "localhost:0", "localhost:99999", "localhost:12x", "[::1", "https://localhost:1/x", "http://localhost"])
+@pytest.mark.parametrize(
+    "place",
+    [":7272", "localhost:0", "localhost:99999", "localhost:12x", "[::1", "https://localhost:1/x", "http://localhost"],
+)
 def test_login_to_no_address(shared, where, place):
     p = shared.cli("login", place, "admin", session=where / "s", check=False, input="x\n")
     fails(p, 2, "no address")
@@ -205,8 +261,19 @@ def test_wrong_password(boss):
 
 
 def test_no_such_user_says_the_same(shared, boss, where):
-    said = [shared.cli("login", "--ca", shared.web_cert, shared.url, name, session=where / "s", check=False, input="Wrong-Horse-7-battery\n").stderr
-            for name in ("admin", "nobody")]
+    said = [
+        shared.cli(
+            "login",
+            "--ca",
+            shared.web_cert,
+            shared.url,
+            name,
+            session=where / "s",
+            check=False,
+            input="Wrong-Horse-7-battery\n",
+        ).stderr
+        for name in ("admin", "nobody")
+    ]
     assert said[0] == said[1]
     assert boss.login().returncode == 0
 
@@ -215,14 +282,38 @@ def test_nothing_on_standard_input(boss):
     fails(boss.cli("login", "--ca", boss.node.web_cert, boss.node.url, "admin", input=""), 2, "standard input")
 
 
-@pytest.mark.parametrize("verb", [["ls"], ["find", "x"], ["get", "x"], ["put", "x/y"], ["history", "x"], ["share", "x", "y"], ["logout"], ["passwd"], ["totp"],
-                                  ["user", "list"], ["audit", "list"], ["audit", "verify"], ["rm", "--yes", "x"], ["import", "/dev/null"]])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["ls"],
+        ["find", "x"],
+        ["get", "x"],
+        ["put", "x/y"],
+        ["history", "x"],
+        ["share", "x", "y"],
+        ["logout"],
+        ["passwd"],
+        ["totp"],
+        ["user", "list"],
+        ["audit", "list"],
+        ["audit", "verify"],
+        ["rm", "--yes", "x"],
+        ["import", "/dev/null"],
+    ],
+)
 def test_no_session(shared, where, verb):
     fails(shared.cli(*verb, session=where / "none", check=False, input="x\n"), 1, "holdfast login")
 
 
 def test_a_damaged_session_file(shared, where):
-    for text in ("", "{", "[]", '{"token":"x"}', '{"token":"x","user":"y","nodes":[]}', '{"token":"x","user":"y","nodes":[{"url":"http://x"}]}'):
+    for text in (
+        "",
+        "{",
+        "[]",
+        '{"token":"x"}',
+        '{"token":"x","user":"y","nodes":[]}',
+        '{"token":"x","user":"y","nodes":[{"url":"http://x"}]}',
+    ):
         (where / "s").write_text(text)
         assert shared.cli("ls", session=where / "s", check=False).returncode == 1
 
@@ -256,7 +347,7 @@ def test_logout(hire):
     held = eve.session.read_text()
     assert eve.good("logout") == "logged out\n" and not eve.session.exists()
     fails(eve.cli("logout"), 1, "holdfast login")
-    eve.session.write_text(held) # the node has forgotten it too
+    eve.session.write_text(held)  # the node has forgotten it too
     fails(eve.cli("ls"), 1, "log in")
 
 
@@ -272,27 +363,36 @@ def test_lock_out_grows(node, where):
     for _ in range(3):
         fails(bad(), 1, "wrong")
     fails(bad(), 1, "too many failed logins", "wait ")
-    fails(mal.login(), 1, "too many failed logins") # the right password waits as well
+    fails(mal.login(), 1, "too many failed logins")  # the right password waits as well
     clock.put_clock_on(11 * 60)
     fails(bad(), 1, "wrong")
     clock.put_clock_on(11 * 60)
-    fails(mal.login(), 1, "too many failed logins") # twice as long
+    fails(mal.login(), 1, "too many failed logins")  # twice as long
     clock.put_clock_on(11 * 60)
     assert mal.login().returncode == 0
     fails(bad(), 1, "wrong")
-    assert mal.login().returncode == 0 # begun anew
-    mal.good("ls") # the sessions that there were went on meanwhile
+    assert mal.login().returncode == 0  # begun anew
+    mal.good("ls")  # the sessions that there were went on meanwhile
 
 
 # put, get, history, find, ls, gen, rm
 
+
 def test_put_and_get(ada):
-    assert ada.good("put", "Router/root", "--url", "https://10.0.0.1", "--description", "the one in the cellar", input="s3cret-one\n").startswith("stored version 1")
+    assert ada.good(
+        "put",
+        "Router/root",
+        "--url",
+        "https://10.0.0.1",
+        "--description",
+        "the one in the cellar",
+        input="s3cret-one\n",
+    ).startswith("stored version 1")
     p = ada.cli("get", "Router/root")
     assert (p.returncode, p.stdout, p.stderr) == (0, "s3cret-one\n", "")
-    assert ada.good("get", "Router") == "s3cret-one\n" # it has one account
+    assert ada.good("get", "Router") == "s3cret-one\n"  # it has one account
     assert ada.good("get", "router/ROOT", "--no-newline") == "s3cret-one"
-    assert ada.good("put", "Router/root", input="s3cret-two").startswith("stored version 2") # no line end
+    assert ada.good("put", "Router/root", input="s3cret-two").startswith("stored version 2")  # no line end
     assert ada.good("get", "Router/root", "--reason", "maintenance") == "s3cret-two\n"
     assert ada.good("get", "Router/root", "--version", "1") == "s3cret-one\n"
     o = ada.json("get", "Router/root", "--version", "1")
@@ -306,10 +406,29 @@ def test_an_unset_variable_names_nothing(ada, boss):
     ada.good("put", "AAA first/x", input="the first\n")
     ada.good("share", "AAA first/x", "admin")
     tried = 0
-    for args in (["get", ""], ["put", ""], ["rm", ""], ["rm", "", "--resource"], ["history", ""], ["settle", "", "1"], ["share", "", "bob"], ["share", "AAA first/x", ""],
-                 ["unshare", "", "admin"], ["unshare", "AAA first/x", ""], ["shares", ""], ["find", ""], ["approve", "", "1"], ["decline", "", "1"],
-                 ["policy", "emergency-changes", "on", ""], ["user", "add", ""], ["user", "disable", ""], ["audit", "list", "--user", ""], ["login", "", "ada"],
-                 ["get", "AAA first/x", "--field", ""], ["put", "AAA first/x", "--field="]):
+    for args in (
+        ["get", ""],
+        ["put", ""],
+        ["rm", ""],
+        ["rm", "", "--resource"],
+        ["history", ""],
+        ["settle", "", "1"],
+        ["share", "", "bob"],
+        ["share", "AAA first/x", ""],
+        ["unshare", "", "admin"],
+        ["unshare", "AAA first/x", ""],
+        ["shares", ""],
+        ["find", ""],
+        ["approve", "", "1"],
+        ["decline", "", "1"],
+        ["policy", "emergency-changes", "on", ""],
+        ["user", "add", ""],
+        ["user", "disable", ""],
+        ["audit", "list", "--user", ""],
+        ["login", "", "ada"],
+        ["get", "AAA first/x", "--field", ""],
+        ["put", "AAA first/x", "--field="],
+    ):
         p = (boss if args[0] in ("policy", "user", "audit") else ada).cli(*args, input="overwritten\n")
         fails(p, 2, "empty")
         assert p.stdout == ""
@@ -322,7 +441,7 @@ def test_an_unset_variable_names_nothing(ada, boss):
 def test_fields(ada):
     ada.good("put", "Fields/x", input="pw\n")
     assert ada.json("put", "Fields/x", "--field", "pin", input="1234\n")["version"] == 2
-    assert ada.json("get", "Fields/x")["fields"] == {"password": "pw", "pin": "1234"} # the others stay
+    assert ada.json("get", "Fields/x")["fields"] == {"password": "pw", "pin": "1234"}  # the others stay
     assert ada.good("get", "Fields/x", "--field", "pin") == "1234\n"
     fails(ada.cli("get", "Fields/x", "--field", "none"), 1, '"none"', "password", "pin")
 
@@ -334,13 +453,28 @@ def test_put_only_upon_a_version(ada):
     assert ada.good("get", "Checked/x") == "two\n"
 
 
-@pytest.mark.parametrize("secret", ids=range(6), argvalues=["ä ö ß € 漢字 🔑", "  blanks around  ", '"quotes" and \\back\\slashes', "-–--", "$(x) `y` %s %n %%", "x" * 60000])
+@pytest.mark.parametrize(
+    "secret",
+    ids=range(6),
+    argvalues=[
+        "ä ö ß € 漢字 🔑",
+        "  blanks around  ",
+        '"quotes" and \\back\\slashes',
+        "-–--",
+        "$(x) `y` %s %n %%",
+        "x" * 60000,
+    ],
+)
 def test_secrets_come_back_as_they_went(ada, secret):
     ada.good("put", "Odd/x", input=secret + "\n")
     assert ada.good("get", "Odd/x") == secret + "\n"
 
 
-@pytest.mark.parametrize("secret,code", ids=["latin1", "nul", "long", "empty", "nothing"], argvalues=[(b"caf\xe9\n", 2), (b"with\0nul\n", 2), (b"x" * 65537 + b"\n", 1), (b"\n", 2), (b"", 2)])
+@pytest.mark.parametrize(
+    "secret,code",
+    ids=["latin1", "nul", "long", "empty", "nothing"],
+    argvalues=[(b"caf\xe9\n", 2), (b"with\0nul\n", 2), (b"x" * 65537 + b"\n", 1), (b"\n", 2), (b"", 2)],
+)
 def test_what_cannot_be_kept_is_refused_not_bent(ada, request, secret, code):
     """A secret is stored as given or not at all."""
     name = f"Bent {request.node.callspec.id}"
@@ -364,7 +498,9 @@ def test_put_that_is_refused_leaves_nothing(ada):
     assert ada.json("find", "Half made") == []
     ada.good("put", "Half made/root", "--url", "https://half", input="x\n")
     made = ada.json("find", "Half made")
-    assert [(r["name"], r["url"], [a["login"] for a in r["accounts"]]) for r in made] == [("Half made", "https://half", ["root"])]
+    assert [(r["name"], r["url"], [a["login"] for a in r["accounts"]]) for r in made] == [
+        ("Half made", "https://half", ["root"])
+    ]
 
 
 def test_put_without_a_login(ada):
@@ -380,7 +516,7 @@ def test_names_with_slashes_and_odd_letters(ada):
 def test_what_reads_alike_is_not_guessed(shared, ada, bob):
     """A name with a slash in it, somebody else's, shared unasked: it catches no secret, and gives none that is taken for one's own."""
     ada.good("put", "prod", "db/root", input="the real one\n")
-    assert ada.good("get", "prod/db/root") == "the real one\n" # nothing else reads so yet
+    assert ada.good("get", "prod/db/root") == "the real one\n"  # nothing else reads so yet
     bob.good("put", "prod/db", "root", input="a trap\n")
     bob.good("share", "--resource", "prod/db", "ada", "manage")
     trap = next(a["id"] for r in bob.json("ls") if r["name"] == "prod/db" for a in r["accounts"])
@@ -388,8 +524,10 @@ def test_what_reads_alike_is_not_guessed(shared, ada, bob):
     before = shared.sql("SELECT count(*) FROM version")
     for verb in (["get"], ["put"], ["rm", "--yes"], ["history"], ["shares"], ["share"], ["unshare"], ["settle"]):
         more = {"share": ["admin"], "unshare": ["admin"], "settle": ["1"]}.get(verb[0], [])
-        said = fails(ada.cli(*verb, "prod/db/root", *more, input="hers, not his\n"), 1, "more than one", trap, real, "bob", "ada")
-        assert "'" not in said and "(prod db/root, of ada)" in said and "(prod/db root, of bob)" in said # to be pasted
+        said = fails(
+            ada.cli(*verb, "prod/db/root", *more, input="hers, not his\n"), 1, "more than one", trap, real, "bob", "ada"
+        )
+        assert "'" not in said and "(prod db/root, of ada)" in said and "(prod/db root, of bob)" in said  # to be pasted
     assert shared.sql("SELECT count(*) FROM version") == before
     assert ada.good("get", "prod", "db/root") == "the real one\n" == ada.good("get", real)
     assert ada.good("get", "prod/db", "root") == "a trap\n" == ada.good("get", trap)
@@ -426,12 +564,21 @@ def test_a_write_names_the_account_itself(shared, ada):
     assert p.returncode == 0 and p.stderr == "" and "of Write new/b/c" in p.stdout
 
 
-@pytest.mark.parametrize("login,field,words", [("a\u200bb", None, "the login may have nothing"), ("a" * 201, None, "the login may have 200 bytes at most"),
-                                               (" a", None, "the login may not begin"), ("a", "p\u200bw", "the field's name may have nothing"),
-                                               ("a", "p" * 201, "the field's name may have 200 bytes")])
+@pytest.mark.parametrize(
+    "login,field,words",
+    [
+        ("a\u200bb", None, "the login may have nothing"),
+        ("a" * 201, None, "the login may have 200 bytes at most"),
+        (" a", None, "the login may not begin"),
+        ("a", "p\u200bw", "the field's name may have nothing"),
+        ("a", "p" * 201, "the field's name may have 200 bytes"),
+    ],
+)
 def test_a_refused_login_leaves_no_resource(shared, ada, login, field, words):
     """The checks come before the first of both requests."""
-    there = "SELECT (SELECT count(*) FROM resource), (SELECT count(*) FROM event WHERE body::json->>'name' = 'Half made')"
+    there = (
+        "SELECT (SELECT count(*) FROM resource), (SELECT count(*) FROM event WHERE body::json->>'name' = 'Half made')"
+    )
     before = shared.sql(there)
     fails(ada.cli("put", "Half made", login, *(["--field", field] if field else []), input="x\n"), 1, words)
     assert shared.sql(there) == before
@@ -448,17 +595,31 @@ def test_three_words_of_a_share(ada, bob):
     fails(ada.cli("share", "--resource", "Three", "words", "bob", "view"), 2, "too much")
 
 
-@pytest.mark.parametrize("given,kept", ids=["line", "lines", "two ends", "crlf", "no end", "key"], argvalues=[
-    ("one\n", "one"), ("a\nb\n", "a\nb\n"), ("a\n\n", "a\n\n"), ("win\r\n", "win"), ("a\nb", "a\nb"),
-    ("-----BEGIN X-----\nAAAA\n-----END X-----\n",) * 2])
+@pytest.mark.parametrize(
+    "given,kept",
+    ids=["line", "lines", "two ends", "crlf", "no end", "key"],
+    argvalues=[
+        ("one\n", "one"),
+        ("a\nb\n", "a\nb\n"),
+        ("a\n\n", "a\n\n"),
+        ("win\r\n", "win"),
+        ("a\nb", "a\nb"),
+        ("-----BEGIN X-----\nAAAA\n-----END X-----\n",) * 2,
+    ],
+)
 def test_a_secret_is_all_that_is_given(ada, where, given, kept):
     """To the end of the input, not to the first line end."""
     env = dict(ada.node.env, HOLDFAST_SESSION=str(ada.session))
 
     def raw(*args, data=None):
         return subprocess.run(ada.node.argv(*args), input=data, capture_output=True, env=env)
+
     (where / "value").write_bytes(given.encode())
-    for args, data in ((("put", "Lines", "x"), given), (("put", "Lines", "x", "--file", "-"), given), (("put", "Lines", "x", "--file", str(where / "value")), "ignored")):
+    for args, data in (
+        (("put", "Lines", "x"), given),
+        (("put", "Lines", "x", "--file", "-"), given),
+        (("put", "Lines", "x", "--file", str(where / "value")), "ignored"),
+    ):
         p = raw(*args, data=data.encode())
         assert p.returncode == 0, p
         assert raw("get", "Lines", "x", "--no-newline").stdout == kept.encode()
@@ -497,9 +658,11 @@ def test_conflicts_and_settle(shared, ada):
     for name in ("Cut/x", "Cut/y"):
         for n in (1, 2):
             ada.good("put", name, input=f"{n}\n")
-        shared.sql(f"UPDATE version v SET sibling = true FROM account a WHERE a.id = v.account AND a.login = '{name[4:]}' AND v.n = 1 AND EXISTS "
-                   "(SELECT FROM resource r WHERE r.id = a.resource AND r.name = 'Cut');"
-                   f"UPDATE account SET conflict = true WHERE login = '{name[4:]}' AND resource = (SELECT id FROM resource WHERE name = 'Cut')")
+        shared.sql(
+            f"UPDATE version v SET sibling = true FROM account a WHERE a.id = v.account AND a.login = '{name[4:]}' AND v.n = 1 AND EXISTS "
+            "(SELECT FROM resource r WHERE r.id = a.resource AND r.name = 'Cut');"
+            f"UPDATE account SET conflict = true WHERE login = '{name[4:]}' AND resource = (SELECT id FROM resource WHERE name = 'Cut')"
+        )
     assert "holdfast settle Cut/x" in ada.cli("get", "Cut/x").stderr
     assert sorted((c["login"], c["version"], c["open"]) for c in ada.json("conflicts")) == [("x", 2, 1), ("y", 2, 1)]
     assert len(ada.good("conflicts").splitlines()) == 3 and "in conflict" in ada.good("history", "Cut/x")
@@ -512,20 +675,32 @@ def test_conflicts_and_settle(shared, ada):
 
 
 def test_conflicts_of_administration(shared, ada, bob, boss):
-    assert ada.cli("conflicts", "--administration").returncode == 1 # for administrators
+    assert ada.cli("conflicts", "--administration").returncode == 1  # for administrators
     ada.good("put", "Both/x", input="1\n")
     ada.good("share", "Both/x", "bob", "modify")
     ada.good("unshare", "Both/x", "bob")
     ada.good("share", "Both/x", "bob", "view")
-    said = shared.sql("SELECT e.body::jsonb->>'upon', e.node || '/' || e.seq, s.stamp FROM event e JOIN standing s ON s.object = e.object AND s.what = 'share' "
-                      "JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource AND r.name = 'Both' "
-                      "WHERE e.kind IN (:SHARED, :UNSHARED) ORDER BY e.seq")
-    assert [s[0] for s in said] == ["", said[0][1], said[1][1]] and said[2][2] == said[2][1] # each upon the one before, none apart
+    said = shared.sql(
+        "SELECT e.body::jsonb->>'upon', e.node || '/' || e.seq, s.stamp FROM event e JOIN standing s ON s.object = e.object AND s.what = 'share' "
+        "JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource AND r.name = 'Both' "
+        "WHERE e.kind IN (:SHARED, :UNSHARED) ORDER BY e.seq"
+    )
+    assert [s[0] for s in said] == ["", said[0][1], said[1][1]] and said[2][2] == said[2][
+        1
+    ]  # each upon the one before, none apart
     assert boss.json("conflicts", "--administration") == []
-    shared.sql("INSERT INTO admin_conflict SELECT e.node, e.seq, 'share', e.at, e.object, (e.body::jsonb->>'user')::uuid, '0', '2' FROM event e "
-               "JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource AND r.name = 'Both' WHERE e.kind = :UNSHARED")
-    told, = boss.json("conflicts", "--administration")
-    assert (told["what"], told["user"]["name"], told["target"]["name"], told["kept"], told["lost"]) == ("share", "bob", "Both/x", "none", "modify")
+    shared.sql(
+        "INSERT INTO admin_conflict SELECT e.node, e.seq, 'share', e.at, e.object, (e.body::jsonb->>'user')::uuid, '0', '2' FROM event e "
+        "JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource AND r.name = 'Both' WHERE e.kind = :UNSHARED"
+    )
+    (told,) = boss.json("conflicts", "--administration")
+    assert (told["what"], told["user"]["name"], told["target"]["name"], told["kept"], told["lost"]) == (
+        "share",
+        "bob",
+        "Both/x",
+        "none",
+        "modify",
+    )
     assert told["node"]["name"] and "share of Both/x" in boss.good("conflicts", "--administration")
 
 
@@ -545,19 +720,33 @@ def test_more_than_a_page(ada):
         ada.api.must("POST", "/v1/resources", {"name": f"page {i:03}"})
     assert [r["name"] for r in ada.json("find", "page ")] == [f"page {i:03}" for i in range(205)]
     for most in (1, 3, 200, 201, 204):
-        assert [r["name"] for r in ada.json("find", "page ", "--most", str(most))] == [f"page {i:03}" for i in range(most)]
+        assert [r["name"] for r in ada.json("find", "page ", "--most", str(most))] == [
+            f"page {i:03}" for i in range(most)
+        ]
         lines = ada.good("find", "page ", "--most", str(most)).splitlines()
-        assert len(lines) == most + 1 and lines[0].startswith("ACCOUNT") and not any(x.startswith("ACCOUNT") for x in lines[1:])
+        assert (
+            len(lines) == most + 1
+            and lines[0].startswith("ACCOUNT")
+            and not any(x.startswith("ACCOUNT") for x in lines[1:])
+        )
 
 
 def test_a_pipe_that_is_closed_ends_it_quietly(ada):
     ada.good("put", "Closed", "pipe", input="x" * 60000 + "\n")
     env = dict(ada.node.env, HOLDFAST_SESSION=str(ada.session))
-    for args in (["ls"], ["ls", "--json"], ["find", "Closed"], ["get", "Closed", "pipe"], ["history", "Closed", "pipe"], ["conflicts"], ["--help"]):
+    for args in (
+        ["ls"],
+        ["ls", "--json"],
+        ["find", "Closed"],
+        ["get", "Closed", "pipe"],
+        ["history", "Closed", "pipe"],
+        ["conflicts"],
+        ["--help"],
+    ):
         p = subprocess.Popen(ada.node.argv(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
-        p.stdout.close() # before there is a word to read
+        p.stdout.close()  # before there is a word to read
         said = p.stderr.read()
-        assert p.wait(30) == -13 and said == b"", (args, p.returncode, said) # SIGPIPE, as a filter ends
+        assert p.wait(30) == -13 and said == b"", (args, p.returncode, said)  # SIGPIPE, as a filter ends
 
 
 def test_a_terminal_is_shown_no_controls(ada, where):
@@ -571,7 +760,11 @@ def test_a_terminal_is_shown_no_controls(ada, where):
     assert json.loads(p.stdout)["fields"]["password"] == secret and p.stdout.isascii()
 
 
-@pytest.mark.parametrize("bad", ids=["c1", "zero width", "right to left", "tag", "line"], argvalues=["a\u009bb", "a\u200bb", "a\u202eb", "a\U000e0041b", "a\u2028b"])
+@pytest.mark.parametrize(
+    "bad",
+    ids=["c1", "zero width", "right to left", "tag", "line"],
+    argvalues=["a\u009bb", "a\u200bb", "a\u202eb", "a\U000e0041b", "a\u2028b"],
+)
 def test_new_names_can_be_seen(ada, boss, bad):
     refused = ada.api.call("POST", "/v1/resources", {"name": bad})
     assert (refused.status, refused.code) == (400, "bad_field") and f"U+{ord(bad[1]):04X}" in refused.detail
@@ -614,17 +807,20 @@ def test_gen(shared):
 def test_rm(ada):
     for login in ("a", "b"):
         ada.good("put", f"Gone/{login}", input="x\n")
-    assert re.fullmatch(r"removed; to bring it back: holdfast undelete [0-9a-f-]{36}\n", ada.good("rm", "--yes", "Gone/a"))
+    assert re.fullmatch(
+        r"removed; to bring it back: holdfast undelete [0-9a-f-]{36}\n", ada.good("rm", "--yes", "Gone/a")
+    )
     fails(ada.cli("get", "Gone/a"), 1)
     assert ada.good("get", "Gone") == "x\n"
     assert list(ada.json("rm", "Gone", "--resource", "--yes")) == ["id"]
     fails(ada.cli("get", "Gone/b"), 1)
     assert ada.good("find", "Gone") == "nothing found\n"
-    ada.good("put", "Gone/a", input="again\n") # the name is free again
+    ada.good("put", "Gone/a", input="again\n")  # the name is free again
     assert ada.good("get", "Gone/a") == "again\n"
 
 
 # share
+
 
 def test_shares(ada, bob):
     ada.good("put", "Shared/x", input="one\n")
@@ -663,7 +859,7 @@ def test_shares(ada, bob):
 def test_share_of_a_resource(ada, bob):
     ada.good("put", "Whole/a", input="1\n")
     ada.good("share", "--resource", "Whole", "bob", "modify")
-    ada.good("put", "Whole/b", input="2\n") # what comes later is shared too
+    ada.good("put", "Whole/b", input="2\n")  # what comes later is shared too
     assert bob.good("get", "Whole/b") == "2\n"
     bob.good("put", "Whole/c", input="3\n")
     assert ada.good("get", "Whole/c") == "3\n"
@@ -679,6 +875,7 @@ def test_share_with_nobody_and_at_no_level(ada):
 
 
 # users
+
 
 def test_user_life(shared, boss, where):
     said = boss.good("user", "add", "zoe")
@@ -727,7 +924,7 @@ def test_passwd(hire, where):
     fails(pat.cli("passwd", input="Wrong-Horse-7-battery\nBrand-New-Password-1\n"), 1, "wrong")
     fails(pat.cli("passwd", input=f"{pat.password}\nshort\n"), 1)
     assert "changed" in pat.good("passwd", input=f"{pat.password}\nBrand-New-Password-1\n")
-    pat.good("ls") # the own session goes on, the others end
+    pat.good("ls")  # the own session goes on, the others end
     fails(pat.node.cli("ls", session=other, check=False), 1, "log in")
     fails(pat.login(), 1, "wrong")
     assert pat.login(input="Brand-New-Password-1\n").returncode == 0
@@ -738,7 +935,14 @@ class Typing:
 
     def __init__(self, person, *args):
         env = dict(person.node.env, HOLDFAST_SESSION=str(person.session))
-        self.p = subprocess.Popen(person.node.argv(*args), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+        self.p = subprocess.Popen(
+            person.node.argv(*args),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env,
+        )
 
     def line(self):
         return self.p.stdout.readline()
@@ -758,18 +962,20 @@ def enrol(person, shift=0):
 
 def test_second_factor(hire, boss):
     tom = hire("tom")
-    assert enrol(tom, shift=-36000)[2][0] == 1 # an old code
+    assert enrol(tom, shift=-36000)[2][0] == 1  # an old code
     secret, at, (code, out, err) = enrol(tom)
     assert code == 0 and "second factor is on" in out, err
     used = totp(secret, at)
-    p = tom.login(input=tom.password + "\n") # none given: nothing more on standard input
+    p = tom.login(input=tom.password + "\n")  # none given: nothing more on standard input
     assert p.returncode != 0
     fails(tom.login(input=f"{tom.password}\n{totp(secret, at + 36000)}\n"), 1, "of another moment", "UTC")
-    fails(tom.login(input=f"{tom.password}\n{used}\n"), 1, "has been used", "UTC") # the one that enrolled is used up
+    fails(tom.login(input=f"{tom.password}\n{used}\n"), 1, "has been used", "UTC")  # the one that enrolled is used up
     nxt = totp(secret, at + 30)
     assert tom.login(input=f"{tom.password}\n{nxt}\n").returncode == 0
-    fails(tom.login(input=f"{tom.password}\n{nxt}\n"), 1, "has been used") # no code twice
-    said = fails(tom.login(input=f"Wrong-Horse-7-battery\n{nxt}\n"), 1, "wrong") # who does not know the password learns nothing of it
+    fails(tom.login(input=f"{tom.password}\n{nxt}\n"), 1, "has been used")  # no code twice
+    said = fails(
+        tom.login(input=f"Wrong-Horse-7-battery\n{nxt}\n"), 1, "wrong"
+    )  # who does not know the password learns nothing of it
     assert "used" not in said and "UTC" not in said
     fails(tom.cli("totp"), 1)
     assert {u["name"]: u["totp"] for u in boss.json("user", "list")}["tom"] is True
@@ -788,11 +994,16 @@ def test_second_factor_removed_by_its_user(hire):
 
 # audit
 
+
 def test_audit_list(ada, boss):
     ada.good("put", "Audited/x", input="Never-In-The-Log-77\n")
     ada.good("get", "Audited/x", "--reason", "the auditor wants to know")
     events = boss.json("audit", "list", "--user", "ada", "--kind", "retrieved", "--most", "1")
-    assert len(events) == 1 and events[0]["actor"]["name"] == "ada" and events[0]["body"]["reason"] == "the auditor wants to know"
+    assert (
+        len(events) == 1
+        and events[0]["actor"]["name"] == "ada"
+        and events[0]["body"]["reason"] == "the auditor wants to know"
+    )
     account = events[0]["object"]
     kinds = [e["kind"] for e in boss.json("audit", "list", "--object", account)]
     assert kinds == ["retrieved", "version_added", "account_created"]
@@ -800,13 +1011,13 @@ def test_audit_list(ada, boss):
     assert account in {e["object"] for e in boss.json("audit", "list", "--since", at)}
     assert account not in {e["object"] for e in boss.json("audit", "list", "--since", at, "--kind", "version_added")}
     assert all(e["at"] < at for e in boss.json("audit", "list", "--until", at))
-    for _ in range(205): # reading the log is an event too
+    for _ in range(205):  # reading the log is an event too
         boss.api.must("GET", "/v1/audit?limit=1")
     assert len(boss.json("audit", "list", "--most", "201")) == 201
     events = boss.json("audit", "list", "--most", "100000")
     times = [e["at"] for e in events]
-    assert sorted(times, reverse=True) == times # the newest first
-    assert sorted(e["seq"] for e in events) == list(range(1, len(events) + 1)) # and whole
+    assert sorted(times, reverse=True) == times  # the newest first
+    assert sorted(e["seq"] for e in events) == list(range(1, len(events) + 1))  # and whole
     assert boss.json("audit", "list", "--node", "localhost", "--most", "2")
     fails(boss.cli("audit", "list", "--node", "nowhere"), 1, "nowhere")
     fails(boss.cli("audit", "list", "--user", "nobody"), 1, "no such user")
@@ -837,7 +1048,7 @@ def test_audit_list_takes_times_as_people_write_them(ada, boss):
     day, minute = at[:10], f"{at[:10]} {at[11:16]}"
     for since in (day, minute, minute + "Z", minute.replace(" ", "T") + "+00:00", "2h", "1d ago"):
         assert at in [e["at"] for e in boss.json("audit", "list", *mine, "--since", since)], since
-    assert at in [e["at"] for e in boss.json("audit", "list", *mine, "--until", day)] # to its end
+    assert at in [e["at"] for e in boss.json("audit", "list", *mine, "--until", day)]  # to its end
     for until in ("2020-01-01", minute, minute + "+00:00", "30d"):
         assert at not in [e["at"] for e in boss.json("audit", "list", *mine, "--until", until)], until
     assert boss.json("audit", "list", *mine, "--since", minute + "-14:00") == []
@@ -853,6 +1064,7 @@ def test_audit_verify(boss):
 
 
 # what a machine must not show
+
 
 def watch_processes(secret, found, stop):
     mine = str(os.getpid())
@@ -871,7 +1083,9 @@ def test_no_secret_on_a_command_line(ada, where):
     """Nor in an environment; whoever may list processes learns nothing. The clipboard's program gets it on its standard input."""
     fake = where / "bin"
     fake.mkdir()
-    (fake / "wl-copy").write_text(f'#!/bin/sh\nset -e\necho "$0" "$@" >> {where}/argv\n/bin/cat >> {where}/copied\n/bin/sleep 0.3\n')
+    (fake / "wl-copy").write_text(
+        f'#!/bin/sh\nset -e\necho "$0" "$@" >> {where}/argv\n/bin/cat >> {where}/copied\n/bin/sleep 0.3\n'
+    )
     (fake / "wl-copy").chmod(0o755)
     secret, found, stop = "Argv-Marker-5551212", set(), threading.Event()
     t = threading.Thread(target=watch_processes, args=(secret.encode(), found, stop))
@@ -881,8 +1095,10 @@ def test_no_secret_on_a_command_line(ada, where):
         assert ada.good("get", "Argv/x") == secret + "\n"
         begun = time.monotonic()
         env = dict(ada.node.env, HOLDFAST_SESSION=str(ada.session), PATH=f"{fake}:{os.environ['PATH']}")
-        p = subprocess.run(ada.node.argv("get", "Argv/x", "--copy"), capture_output=True, text=True, timeout=40, env=env)
-        assert time.monotonic() - begun < 10 # whoever reads its output does not wait until the clipboard is emptied
+        p = subprocess.run(
+            ada.node.argv("get", "Argv/x", "--copy"), capture_output=True, text=True, timeout=40, env=env
+        )
+        assert time.monotonic() - begun < 10  # whoever reads its output does not wait until the clipboard is emptied
     finally:
         stop.set()
         t.join()
@@ -901,6 +1117,7 @@ def test_copy_without_a_clipboard(ada, where):
 
 # at a terminal
 
+
 class Terminal:
     def __init__(self, person, *args, session):
         self.pid, self.fd = pty.fork()
@@ -911,6 +1128,7 @@ class Terminal:
 
     def wait(self, text, timeout=60):
         import select
+
         end = time.monotonic() + timeout
         while text not in self.seen:
             assert time.monotonic() < end, self.seen
@@ -969,6 +1187,7 @@ def test_at_a_terminal(ada, where):
 def test_a_terminal_gets_its_echo_back(ada, where):
     """Though the prompt is left with Ctrl-C."""
     import termios
+
     t = Terminal(ada, "passwd", session=ada.session)
     t.wait("Old password: ")
     assert not termios.tcgetattr(t.fd)[3] & termios.ECHO

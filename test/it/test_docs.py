@@ -37,9 +37,15 @@ def test_every_verb_has_help(holdfast):
 
 
 def test_every_format_of_import_is_explained():
-    formats = re.findall(r'^\t\{ "([a-z0-9-]+)", "[^"]+", importread_', (ROOT / "src/vault/importformat.c").read_text(), re.M)
+    formats = re.findall(
+        r'^\t\{ "([a-z0-9-]+)", "[^"]+", importread_', (ROOT / "src/vault/importformat.c").read_text(), re.M
+    )
     assert len(formats) > 10
-    assert set(formats) == set(re.findall(r"`([a-z0-9-]+)`", "".join(re.findall(r"^\| .* \| (`.*) \|$", (ROOT / "docs/import.md").read_text(), re.M)))) - {"--format"}
+    assert set(formats) == set(
+        re.findall(
+            r"`([a-z0-9-]+)`", "".join(re.findall(r"^\| .* \| (`.*) \|$", (ROOT / "docs/import.md").read_text(), re.M))
+        )
+    ) - {"--format"}
 
 
 def anchors(page):
@@ -50,7 +56,12 @@ def anchors(page):
 
 def test_links_between_the_pages_lead_somewhere():
     pages = [p for p in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))]
-    links = [(p, *t.partition("#")[::2]) for p in pages for t in re.findall(r"\]\(([^)\s]+)[^)]*\)", p.read_text()) if "://" not in t]
+    links = [
+        (p, *t.partition("#")[::2])
+        for p in pages
+        for t in re.findall(r"\]\(([^)\s]+)[^)]*\)", p.read_text())
+        if "://" not in t
+    ]
     assert len(links) > 40
     dead = []
     for page, file, anchor in links:

@@ -41,7 +41,7 @@ def test_a_renewal_that_is_killed(node, where, moment):
     page = page_in(where, node)
     before = pair_of(node)
     killed_renewal(node, page, moment)
-    node.start() # a pair that does not fit is refused
+    node.start()  # a pair that does not fit is refused
     now = pair_of(node)
     changed = {n for n in now if now[n] != before[n]}
     assert changed == (set(now) if MOMENTS[moment][2] else set())

@@ -43,7 +43,11 @@ def save(folder, data, name="import.csv"):
 
 def numbers(reply):
     """What a reply counted, without zeros and what it counted over."""
-    return {k: reply[k] for k in ("accounts", "resources", "updated", "unchanged", "skipped", "refused", "left_out") if reply[k]}
+    return {
+        k: reply[k]
+        for k in ("accounts", "resources", "updated", "unchanged", "skipped", "refused", "left_out")
+        if reply[k]
+    }
 
 
 def refused(person, path, *words, args=()):
@@ -59,6 +63,7 @@ def refused(person, path, *words, args=()):
 
 # ---- KeePassXC ----
 
+
 def keepassxc(*args, text):
     p = subprocess.run(["keepassxc-cli", *map(str, args)], input=text, capture_output=True, text=True)
     assert p.returncode == 0, p.stderr
@@ -68,7 +73,7 @@ def keepassxc(*args, text):
 # group, title, user, URL, notes, password
 ENTRIES = [
     ("", "Router", "admin", "https://10.0.0.1/", "in the cellar", "simple"),
-    ("", "Köln, \"Büro\"", "jürgen@example.de", "https://köln.example/?a=1&b=2", "", "pass,wörd \"quoted\" €"),
+    ("", 'Köln, "Büro"', "jürgen@example.de", "https://köln.example/?a=1&b=2", "", 'pass,wörd "quoted" €'),
     ("Servers", "db1", "root", "ssh://db1", "first line\nsecond line", "  blanks  "),
     ("Servers", "db1 spare", "postgres", "", "", "'; DROP TABLE x; --"),
     ("Servers/Linux", "db1", "root", "", "", "deeper"),
@@ -87,10 +92,21 @@ def keepass_database(folder):
     for group in ("Servers", "Servers/Linux"):
         keepassxc("mkdir", db, group, text=f"{MASTER}\n")
     for group, title, user, url, notes, password in ENTRIES:
-        keepassxc("add", db, f"{group}/{title}" if group else title, "--username", user, "--url", url, "--notes", notes.replace("\n", "\\n"), "--password-prompt",
-                  text=f"{MASTER}\n{password}\n{password}\n")
+        keepassxc(
+            "add",
+            db,
+            f"{group}/{title}" if group else title,
+            "--username",
+            user,
+            "--url",
+            url,
+            "--notes",
+            notes.replace("\n", "\\n"),
+            "--password-prompt",
+            text=f"{MASTER}\n{password}\n{password}\n",
+        )
     keepassxc("add", db, "gone", "--username", "x", "--password-prompt", text=f"{MASTER}\nforgotten\nforgotten\n")
-    keepassxc("rm", db, "gone", text=f"{MASTER}\n") # into the recycle bin
+    keepassxc("rm", db, "gone", text=f"{MASTER}\n")  # into the recycle bin
     return db
 
 
@@ -108,18 +124,31 @@ def test_keepassxc(ada, where, keepass_export):
     assert keepass_export.startswith('"Group","Title","Username","Password","URL","Notes"')
     path = save(where, keepass_export)
     p = ada.json("import", path, "--dry-run")
-    assert numbers(p) == {"accounts": len(ENTRIES), "resources": len(ENTRIES), "left_out": 1} and p["dry_run"] and ada.json("ls") == []
-    assert p["format"] == "keepassxc" and {x["name"]: x["values"] for x in p["lost"]} == {"Created": len(ENTRIES) + 1, "Last Modified": len(ENTRIES) + 1}
+    assert (
+        numbers(p) == {"accounts": len(ENTRIES), "resources": len(ENTRIES), "left_out": 1}
+        and p["dry_run"]
+        and ada.json("ls") == []
+    )
+    assert p["format"] == "keepassxc" and {x["name"]: x["values"] for x in p["lost"]} == {
+        "Created": len(ENTRIES) + 1,
+        "Last Modified": len(ENTRIES) + 1,
+    }
     said = ada.good("import", path)
-    assert re.match(rf"imported {len(ENTRIES)} accounts of {len(ENTRIES)} resources in \d", said) and "KeePassXC (CSV)" in said and "recycle bin" in said
+    assert (
+        re.match(rf"imported {len(ENTRIES)} accounts of {len(ENTRIES)} resources in \d", said)
+        and "KeePassXC (CSV)" in said
+        and "recycle bin" in said
+    )
     came(ada, ENTRIES)
-    assert numbers(ada.json("import", path)) == {"skipped": len(ENTRIES), "left_out": 1} # a second time
+    assert numbers(ada.json("import", path)) == {"skipped": len(ENTRIES), "left_out": 1}  # a second time
 
 
 def came(person, entries):
     for group, title, user, url, notes, password in entries:
         name = f"{group}/{title}" if group else title
-        found = [r for r in person.json("ls") if r["name"] in (name, f"{name} (2)")] # somebody else may have brought the same
+        found = [
+            r for r in person.json("ls") if r["name"] in (name, f"{name} (2)")
+        ]  # somebody else may have brought the same
         assert [(r["url"], [a["login"] for a in r["accounts"]]) for r in found] == [(url, [user])], name
         got = retrieve(person, found[0])
         assert got["password"] == password, name
@@ -139,30 +168,40 @@ def only(person, name):
 def test_keepass_xml(eve, where, keepass_xml):
     """The same entries by the other way out of the same program."""
     p = eve.json("import", save(where, keepass_xml, "export.xml"))
-    assert p["format"] == "keepass-xml" and numbers(p) == {"accounts": len(ENTRIES), "resources": len(ENTRIES), "left_out": 1}
+    assert p["format"] == "keepass-xml" and numbers(p) == {
+        "accounts": len(ENTRIES),
+        "resources": len(ENTRIES),
+        "left_out": 1,
+    }
     came(eve, [(g, t, u, url, notes.replace("\r", ""), pw) for g, t, u, url, notes, pw in ENTRIES])
 
 
 # ---- plain ----
 
+
 def test_plain(ada, where):
-    path = save(where, csv_of(["Resource", "LOGIN", "password", "url", "description", "notes", "PIN", "second field"],
-                              ["Plain one", "a", "pw-a", "https://one", "about one", "n", "1234", ""],
-                              ["Plain one", "b", "", "", "", "", "", "x"],
-                              ["Plain two", "a", "ä\"b\nc", "", "", "", "", ""]))
+    path = save(
+        where,
+        csv_of(
+            ["Resource", "LOGIN", "password", "url", "description", "notes", "PIN", "second field"],
+            ["Plain one", "a", "pw-a", "https://one", "about one", "n", "1234", ""],
+            ["Plain one", "b", "", "", "", "", "", "x"],
+            ["Plain two", "a", 'ä"b\nc', "", "", "", "", ""],
+        ),
+    )
     assert numbers(ada.json("import", path)) == {"accounts": 3, "resources": 2}
     one = only(ada, "Plain one")
     assert one["url"] == "https://one" and one["accounts"][0]["description"] == "about one"
     assert retrieve(ada, one) == {"password": "pw-a", "notes": "n", "PIN": "1234"}
     assert retrieve(ada, one, 1) == {"password": "", "second field": "x"}
-    assert retrieve(ada, only(ada, "Plain two")) == {"password": "ä\"b\nc"}
+    assert retrieve(ada, only(ada, "Plain two")) == {"password": 'ä"b\nc'}
 
 
 # What other programs export is read in test/unit/vault/test_importfile.c; here the way of one of each kind through all of it.
 
 SHAPES = {
     "bitwarden-csv": "folder,favorite,type,name,notes,fields,reprompt,login_uri,login_username,login_password,login_totp\n"
-                     'Social,,login,Twitter,,"PIN: 1234",0,twitter.com,me,{pw},\n',
+    'Social,,login,Twitter,,"PIN: 1234",0,twitter.com,me,{pw},\n',
     "keepass-csv": '"Account","Login Name","Password","Web Site","Comments"\n"Twitter","me",{escaped},"twitter.com",""\n',
     "excel": "\ufeffresource\tlogin\tpassword\turl\r\nTwitter\tme\t{pw}\ttwitter.com\r\n\t\t\t\r\n",
     "bitwarden-json": '{{"encrypted":false,"folders":[],"items":[{{"type":1,"name":"Twitter","notes":null,"login":{{"uris":[{{"uri":"twitter.com"}}],"username":"me","password":{json}}}}}]}}',
@@ -174,8 +213,11 @@ NASTY = '="1"\\ ,;\n\t\'x\\" 😀 '
 def test_passwords_byte_for_byte(hire, where, name):
     """H15 of what is brought along: nothing is bent on the way from a file to whoever asks for it."""
     her = hire(f"bytes-{name}")
-    text = SHAPES[name].format(pw='"' + NASTY.replace('"', '""') + '"', json=json.dumps(NASTY),
-                               escaped='"' + NASTY.replace("\\", "\\\\").replace('"', '\\"') + '"')
+    text = SHAPES[name].format(
+        pw='"' + NASTY.replace('"', '""') + '"',
+        json=json.dumps(NASTY),
+        escaped='"' + NASTY.replace("\\", "\\\\").replace('"', '\\"') + '"',
+    )
     p = her.json("import", save(where, text.encode("utf-16-le" if name == "excel" else "utf-8")))
     assert numbers(p) == {"accounts": 1, "resources": 1}
     r = her.json("ls")[0]
@@ -184,20 +226,41 @@ def test_passwords_byte_for_byte(hire, where, name):
 
 def test_into_a_resource_that_is_there(ada, where):
     ada.good("put", "Present/old", input="old\n")
-    assert ada.json("import", save(where, csv_of(["resource", "login", "password"], ["present", "new", "new"]))) ["resources"] == 0
+    assert (
+        ada.json("import", save(where, csv_of(["resource", "login", "password"], ["present", "new", "new"])))[
+            "resources"
+        ]
+        == 0
+    )
     assert [retrieve(ada, only(ada, "Present"), i)["password"] for i in (0, 1)] == ["new", "old"]
 
 
 def test_crlf_and_byte_order_mark(ada, where):
-    data = b"\xef\xbb\xbf" + csv_of(["resource", "login", "password"], ["Windows", "x", "pw"]).replace("\n", "\r\n").encode()
+    data = (
+        b"\xef\xbb\xbf"
+        + csv_of(["resource", "login", "password"], ["Windows", "x", "pw"]).replace("\n", "\r\n").encode()
+    )
     ada.good("import", save(where, data))
     assert ada.good("get", "Windows/x") == "pw\n"
 
 
 def test_events(ada, boss, where):
-    ada.good("import", save(where, csv_of(["resource", "login", "password"], ["Evented", "x", "Not-In-The-Log-1"], ["Evented", "y", "Not-In-The-Log-2"])))
+    ada.good(
+        "import",
+        save(
+            where,
+            csv_of(
+                ["resource", "login", "password"],
+                ["Evented", "x", "Not-In-The-Log-1"],
+                ["Evented", "y", "Not-In-The-Log-2"],
+            ),
+        ),
+    )
     events = boss.json("audit", "list", "--user", "ada", "--most", "6")
-    assert sorted(e["kind"] for e in events) == ["account_created"] * 2 + ["imported", "resource_created"] + ["version_added"] * 2
+    assert (
+        sorted(e["kind"] for e in events)
+        == ["account_created"] * 2 + ["imported", "resource_created"] + ["version_added"] * 2
+    )
     body = [e["body"] for e in events if e["kind"] == "imported"][0]
     assert (body["accounts"], body["resources"]) == (2, 1)
     assert "Not-In-The-Log" not in json.dumps(events)
@@ -210,13 +273,17 @@ HEAD = ["resource", "login", "password"]
 GOOD = [["good 1", "x", "y"], ["good 2", "x", "y"]]
 
 
-@pytest.mark.parametrize("rows,words", [
-    ([HEAD, *GOOD, ["three", "x"]], ["line 4: ", "2 fields"]),
-    ([HEAD, *GOOD, ["three", "x", "y", "z"]], ["line 4: ", "4 fields"]),
-    ([HEAD, GOOD[0], ["x" * 201, "x", "y"], GOOD[1]], ["line 3: ", "resource"]),
-    ([HEAD, GOOD[0], ["two\nlines", "x", "y"], GOOD[1]], ["line 3: ", "control"]),
-    ([HEAD, GOOD[0], ["x", "y", "p" * 70000], GOOD[1]], ["line 3: ", "64 KiB"]),
-], ids=range(5))
+@pytest.mark.parametrize(
+    "rows,words",
+    [
+        ([HEAD, *GOOD, ["three", "x"]], ["line 4: ", "2 fields"]),
+        ([HEAD, *GOOD, ["three", "x", "y", "z"]], ["line 4: ", "4 fields"]),
+        ([HEAD, GOOD[0], ["x" * 201, "x", "y"], GOOD[1]], ["line 3: ", "resource"]),
+        ([HEAD, GOOD[0], ["two\nlines", "x", "y"], GOOD[1]], ["line 3: ", "control"]),
+        ([HEAD, GOOD[0], ["x", "y", "p" * 70000], GOOD[1]], ["line 3: ", "64 KiB"]),
+    ],
+    ids=range(5),
+)
 def test_a_bad_line(hire, where, rows, words, request):
     """It is named, and the others come; with --all-or-nothing nothing does."""
     her = hire(f"bad-{request.node.callspec.id}")
@@ -230,16 +297,20 @@ def test_a_bad_line(hire, where, rows, words, request):
     assert len(her.json("ls")) == 2
 
 
-@pytest.mark.parametrize("data,words", [
-    (b"", ["line 1"]),
-    (b"resource,login,password\na,b,\xff\n", ["line 2", "UTF-8"]),
-    (b"resource,login,password\na,b,c\0d\n", ["line 2"]),
-    (b'resource,login,password\na,b,"never closed\n', ["line 2"]),
-    (b'resource,login,password\na,b,"c"d\n', ["line 2"]),
-    (b"resource,login\na,b\n", ["line 1", "password"]),
-    (b"resource,login,password,login\na,b,c,d\n", ["line 1", "twice"]),
-    (b"SQLite format 3\0" + bytes(range(256)), ["line 1"]),
-], ids=range(8))
+@pytest.mark.parametrize(
+    "data,words",
+    [
+        (b"", ["line 1"]),
+        (b"resource,login,password\na,b,\xff\n", ["line 2", "UTF-8"]),
+        (b"resource,login,password\na,b,c\0d\n", ["line 2"]),
+        (b'resource,login,password\na,b,"never closed\n', ["line 2"]),
+        (b'resource,login,password\na,b,"c"d\n', ["line 2"]),
+        (b"resource,login\na,b\n", ["line 1", "password"]),
+        (b"resource,login,password,login\na,b,c,d\n", ["line 1", "twice"]),
+        (b"SQLite format 3\0" + bytes(range(256)), ["line 1"]),
+    ],
+    ids=range(8),
+)
 def test_what_cannot_be_read(eve, where, data, words):
     refused(eve, save(where, data), *words)
 
@@ -267,13 +338,17 @@ def test_a_name_that_another_owns(hire, ada, where):
     plan = fay.json("import", save(where, rows), "--dry-run")
     assert numbers(plan) == {"accounts": 3, "resources": 2}
     # A login that is there and one that is not are answered alike.
-    assert [(x["fate"], x["why"]) for x in plan["lines"]] == [("new", 'it comes as "hers (2)": the name is taken')] * 2 + [("new", None)]
+    assert [(x["fate"], x["why"]) for x in plan["lines"]] == [
+        ("new", 'it comes as "hers (2)": the name is taken')
+    ] * 2 + [("new", None)]
     assert numbers(fay.json("import", save(where, rows))) == {"accounts": 3, "resources": 2}
     assert sorted(r["name"] for r in fay.json("ls")) == ["free", "hers (2)"]
     for way in ("skip", "update", "new"):
-        said = json.dumps(fay.json("import", save(where, csv_of(HEAD, ["Hers", "x", "9"])), "--dry-run", "--duplicates", way))
+        said = json.dumps(
+            fay.json("import", save(where, csv_of(HEAD, ["Hers", "x", "9"])), "--dry-run", "--duplicates", way)
+        )
         assert "ada" not in said and '"resource": "Hers"' not in said
-    assert numbers(fay.json("import", save(where, rows))) == {"skipped": 3} # again: her own are found
+    assert numbers(fay.json("import", save(where, rows))) == {"skipped": 3}  # again: her own are found
     assert retrieve(ada, only(ada, "Hers"))["password"] == "y"
 
 
@@ -283,11 +358,22 @@ def test_what_is_shared_in_part(hire, ada, where):
     ada.good("put", "Partly/unseen", input="2\n")
     ida = hire("ida")
     ada.good("share", "Partly/seen", "ida", "modify")
-    plan = ida.json("import", save(where, csv_of(HEAD, ["Partly", "seen", "a"], ["Partly", "unseen", "b"], ["Partly", "third", "c"])), "--dry-run", "--duplicates", "update")
-    assert [(x["fate"], x["resource"]) for x in plan["lines"]] == [("updated", "Partly"), ("new", "Partly (2)"), ("new", "Partly (2)")]
+    plan = ida.json(
+        "import",
+        save(where, csv_of(HEAD, ["Partly", "seen", "a"], ["Partly", "unseen", "b"], ["Partly", "third", "c"])),
+        "--dry-run",
+        "--duplicates",
+        "update",
+    )
+    assert [(x["fate"], x["resource"]) for x in plan["lines"]] == [
+        ("updated", "Partly"),
+        ("new", "Partly (2)"),
+        ("new", "Partly (2)"),
+    ]
 
 
 # ---- duplicates ----
+
 
 @pytest.fixture
 def kim(hire, where, request):
@@ -304,13 +390,25 @@ def again(kim, where, *rows, ways):
 def test_duplicates_are_skipped(kim, where):
     p = again(kim, where, ["root", "new"], ["www", "1"], ["www", "2"], ways=[])
     assert numbers(p) == {"accounts": 1, "skipped": 2}
-    assert [(x["line"], x["fate"], x["why"]) for x in p["lines"]] == [(2, "skipped", "it is there already"), (4, "skipped", "the same resource and login as line 3")]
+    assert [(x["line"], x["fate"], x["why"]) for x in p["lines"]] == [
+        (2, "skipped", "it is there already"),
+        (4, "skipped", "the same resource and login as line 3"),
+    ]
     assert [retrieve(kim, only(kim, kim.n), i)["password"] for i in (0, 1)] == ["old", "1"]
 
 
 def test_duplicates_update(kim, where):
     """A new version where something differs; what the file does not speak of stays."""
-    p = again(kim, where, ["root", "old"], ["root", "new"], ["root", "new"], ["www", "1"], ["www", "2"], ways=["--duplicates", "update"])
+    p = again(
+        kim,
+        where,
+        ["root", "old"],
+        ["root", "new"],
+        ["root", "new"],
+        ["www", "1"],
+        ["www", "2"],
+        ways=["--duplicates", "update"],
+    )
     assert numbers(p) == {"accounts": 1, "updated": 2, "unchanged": 2}
     r = only(kim, kim.n)
     assert retrieve(kim, r) == {"password": "new", "totp": "secret"} and retrieve(kim, r, 1) == {"password": "2"}
@@ -322,7 +420,11 @@ def test_duplicates_update(kim, where):
 def test_duplicates_new(kim, where):
     p = again(kim, where, ["root", "b"], ["root", "c"], ["other", "d"], ways=["--duplicates", "new"])
     assert numbers(p) == {"accounts": 3, "resources": 2}
-    assert sorted((r["name"], len(r["accounts"])) for r in kim.json("ls")) == [(kim.n, 2), (f"{kim.n} (2)", 1), (f"{kim.n} (3)", 1)]
+    assert sorted((r["name"], len(r["accounts"])) for r in kim.json("ls")) == [
+        (kim.n, 2),
+        (f"{kim.n} (2)", 1),
+        (f"{kim.n} (3)", 1),
+    ]
     assert retrieve(kim, only(kim, f"{kim.n} (3)")) == {"password": "c"}
 
 
@@ -335,14 +437,20 @@ def test_update_needs_the_right(hire, kim, where):
 
 
 def test_untitled_and_plan(eve, where):
-    rows = csv_of(["Title", "Username", "Password", "URL"], ["", "ann", "1", "https://u.example/x"], ["", "bob", "2", ""])
+    rows = csv_of(
+        ["Title", "Username", "Password", "URL"], ["", "ann", "1", "https://u.example/x"], ["", "bob", "2", ""]
+    )
     plan = eve.good("import", save(where, rows), "--dry-run")
     assert plan.startswith("would import 2 accounts of 2 resources\n")
-    assert "line 2: new: u.example / ann: it has no title and is named by its URL" in plan and "line 3: new: bob / bob: it has no title and is named by its login" in plan
+    assert (
+        "line 2: new: u.example / ann: it has no title and is named by its URL" in plan
+        and "line 3: new: bob / bob: it has no title and is named by its login" in plan
+    )
     assert eve.json("ls") == []
 
 
 # ---- what became of it ----
+
 
 def table(name, rows):
     return csv_of(HEAD, *[[f"{name} {i:05}", "x", f"pw-{i}"] for i in range(rows)])
@@ -353,8 +461,13 @@ class Running:
 
     def __init__(self, person, path):
         node = person.node
-        self.p = subprocess.Popen(node.argv("import", path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  env=dict(node.env, HOLDFAST_SESSION=str(person.session)))
+        self.p = subprocess.Popen(
+            node.argv("import", path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(node.env, HOLDFAST_SESSION=str(person.session)),
+        )
         self.err = []
         self.said = threading.Condition()
         self.reader = threading.Thread(target=self.read)
@@ -387,7 +500,7 @@ def test_ctrl_c_before_it_is_there(hire, where):
     her.node.signal("vaultd", signal.SIGSTOP)
     try:
         p = Running(her, save(where, table("early", 50)))
-        p.wait_said("…") # it says what it waits for
+        p.wait_said("…")  # it says what it waits for
         p.p.send_signal(signal.SIGINT)
         p.wait_said("asking the node what became of import")
     finally:
@@ -418,13 +531,17 @@ def test_ctrl_c_on_the_way(hire, where, sig):
         if "nothing was stored" in out:
             assert rc == 128 + sig and n == 0
         else:
-            assert n == rows and re.search(rf"imported {rows} accounts|{rows} of {rows} entries are in the vault", out), (rc, out, err)
+            assert n == rows and re.search(
+                rf"imported {rows} accounts|{rows} of {rows} entries are in the vault", out
+            ), (rc, out, err)
 
 
 def test_what_became_of_it_is_asked_later(running, admin, where):
     """The node is gone: it is not claimed to be known, and the command that tells later is named."""
+
     class Root:
         node, session = running, where / "admin.session"
+
     running.signal("vaultd", signal.SIGSTOP)
     p = Running(Root, save(where, table("later", 50)))
     p.wait_said("…")
@@ -448,8 +565,13 @@ def test_the_service_falls_on_the_way(hire, where):
     def ask(method, **kw):
         api = Api(her.node, her.api.token)
         try:
-            return api.call(method, f"/v1/import{'?id=' if method == 'POST' else '/'}{id}", headers={"Content-Type": "text/csv"}, **kw)
-        except (OSError, Exception): # it falls
+            return api.call(
+                method,
+                f"/v1/import{'?id=' if method == 'POST' else '/'}{id}",
+                headers={"Content-Type": "text/csv"},
+                **kw,
+            )
+        except (OSError, Exception):  # it falls
             return None
         finally:
             api.close()
@@ -459,7 +581,9 @@ def test_the_service_falls_on_the_way(hire, where):
     wait_until("the import has begun", lambda: ask("GET"), lambda r: r and r.json["state"] != "unknown", every=0)
     her.node.signal("vaultd", signal.SIGKILL)
     first.join()
-    r = wait_until("the import is taken when it is asked for again", lambda: ask("POST", raw=data), lambda r: r and r.status == 200)
+    r = wait_until(
+        "the import is taken when it is asked for again", lambda: ask("POST", raw=data), lambda r: r and r.status == 200
+    )
     assert r.json["state"] == "stored" and r.json["accounts"] == rows
     assert ask("GET").json["state"] == "stored"
     assert there(her, "falls") == rows
@@ -481,7 +605,10 @@ def test_the_service_falls_under_the_command(hire, where):
 def test_ten_thousand(hire, boss, where, record_property):
     """All of them or none; how long it takes is printed, the goal is 10 s."""
     many = hire("many")
-    rows = [[f"host {i // 2:05}.example", f"user{i % 2}", f"pässword {i} \"q\"", f"https://host{i}", "notes of it"] for i in range(10000)]
+    rows = [
+        [f"host {i // 2:05}.example", f"user{i % 2}", f'pässword {i} "q"', f"https://host{i}", "notes of it"]
+        for i in range(10000)
+    ]
     path = save(where, csv_of(["resource", "login", "password", "url", "notes"], *rows))
     bad = save(where, path.read_text() + "x,y\n", "bad.csv")
     begun = time.monotonic()
@@ -499,5 +626,7 @@ def test_ten_thousand(hire, boss, where, record_property):
     begun = time.monotonic()
     assert boss.json("audit", "verify", timeout=120)["good"] is True
     verify = time.monotonic() - begun
-    print(f"\n10,000 accounts imported in {seconds:.2f} s (bad file refused in {refused_after:.2f} s); then get {get:.2f} s, ls {ls:.2f} s, audit verify {verify:.2f} s")
+    print(
+        f"\n10,000 accounts imported in {seconds:.2f} s (bad file refused in {refused_after:.2f} s); then get {get:.2f} s, ls {ls:.2f} s, audit verify {verify:.2f} s"
+    )
     record_property("import_10000_s", round(seconds, 2))

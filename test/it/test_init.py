@@ -36,10 +36,12 @@ def test_makes_a_node(new_node):
     assert len(key) == 64
     assert (n.home / "conf/manage_key.conf").read_text().splitlines()[-1] == str(n.key_file)
     assert processes_below(n.home) == []
-    for folder, _, files in os.walk(n.home): # the key is nowhere below the home
+    for folder, _, files in os.walk(n.home):  # the key is nowhere below the home
         for f in files:
             assert key.encode() not in open(os.path.join(folder, f), "rb").read()
-    text = subprocess.run(["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", n.web_cert], capture_output=True, text=True).stdout
+    text = subprocess.run(
+        ["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", n.web_cert], capture_output=True, text=True
+    ).stdout
     assert "DNS:localhost" in text and "IP Address:127.0.0.1" in text
 
 
@@ -49,7 +51,7 @@ def test_a_file_system_of_its_own_may_be_mounted_there(new_node):
     own = n.home / "lost+found"
     own.mkdir(parents=True)
     give(n.home)
-    own.chmod(0o700) # of root, like the real one
+    own.chmod(0o700)  # of root, like the real one
     before = own.stat()
     n.init()
     assert own.stat() == before
@@ -155,13 +157,16 @@ def test_secondary_remembers_where_the_key_will_be(new_node, where):
     assert not (where / "usb.key").exists()
 
 
-@pytest.mark.parametrize("args,why", [
-    ([], "holdfast init --home DIR"),
-    (["--listen", "nonsense"], "listen"),
-    (["--pair-listen", "1.2.3.4:99999"], "pair_listen"),
-    (["--name", "no name"], "no name of a machine"),
-    (["--hoem", "x"], "did you mean --home"),
-])
+@pytest.mark.parametrize(
+    "args,why",
+    [
+        ([], "holdfast init --home DIR"),
+        (["--listen", "nonsense"], "listen"),
+        (["--pair-listen", "1.2.3.4:99999"], "pair_listen"),
+        (["--name", "no name"], "no name of a machine"),
+        (["--hoem", "x"], "did you mean --home"),
+    ],
+)
 def test_misunderstood(new_node, args, why):
     n = new_node()
     home = [] if not args or args[0] == "--hoem" else ["--home", n.home]
@@ -197,16 +202,21 @@ def test_no_such_user(new_node, where):
 @pytest.mark.parametrize("after", [0.02, 0.3, 1.0, 2.2])
 def test_interrupted_leaves_nothing(new_node, where, sig, after):
     n = new_node()
-    deep = where / "a/b/home" # folders above the home are ours to remove too
-    p = subprocess.Popen(n.argv("init", "--home", deep, "--key-file", where / "m.key"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                         text=True, start_new_session=True)
+    deep = where / "a/b/home"  # folders above the home are ours to remove too
+    p = subprocess.Popen(
+        n.argv("init", "--home", deep, "--key-file", where / "m.key"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     pass_time(after, "the signal comes at this moment of the run")
     if p.poll() is None:
         p.send_signal(sig)
     _, err = p.communicate(timeout=30)
     if p.returncode == 0:
         pytest.skip("it was done before the signal came")
-    if p.returncode > 0: # else: it had not begun to guard, nor to make anything
+    if p.returncode > 0:  # else: it had not begun to guard, nor to make anything
         assert p.returncode == 1 and "removed again" in err
     assert list(where.iterdir()) == []
     assert processes_below(where) == []
@@ -214,7 +224,12 @@ def test_interrupted_leaves_nothing(new_node, where, sig, after):
 
 def test_crash_in_the_middle_leaves_nothing(new_node, where):
     n = new_node()
-    p = subprocess.Popen(n.argv("init", "--home", n.home, "--key-file", n.key_file), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen(
+        n.argv("init", "--home", n.home, "--key-file", n.key_file),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     child = None
 
     def halfway():

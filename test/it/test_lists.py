@@ -25,8 +25,16 @@ def pair(holdfast, where):
         place.mkdir()
         give(place)
         address = f"127.0.0.{i}"
-        nodes.append(Node(holdfast, place / "home", address, f"{address}:{free_port(address, 22300)}", f"{address}:{free_port(address, 22600)}",
-                          where / "master.key"))
+        nodes.append(
+            Node(
+                holdfast,
+                place / "home",
+                address,
+                f"{address}:{free_port(address, 22300)}",
+                f"{address}:{free_port(address, 22600)}",
+                where / "master.key",
+            )
+        )
     try:
         make_pair(*nodes)
         yield nodes
@@ -70,8 +78,19 @@ class Searchers:
 def test_searches_that_never_end_bear_on_nobody_else(pair, where):
     a, b = pair
     session = where / "admin.session"
-    a.cli("login", "--setup", "--ca", a.web_cert, a.url, "admin", session=session, input=f"{a.setup_token()}\n{PASSWORD}\n")
-    (where / "sample.csv").write_text("Title,Username,Password,URL\n" + "".join(f"site {i},root,secret-{i},\n" for i in range(ACCOUNTS)))
+    a.cli(
+        "login",
+        "--setup",
+        "--ca",
+        a.web_cert,
+        a.url,
+        "admin",
+        session=session,
+        input=f"{a.setup_token()}\n{PASSWORD}\n",
+    )
+    (where / "sample.csv").write_text(
+        "Title,Username,Password,URL\n" + "".join(f"site {i},root,secret-{i},\n" for i in range(ACCOUNTS))
+    )
     a.cli("import", where / "sample.csv", session=session)
     admin = log_in(a, "admin")
     everything = admin.must("GET", "/v1/resources?limit=200")["resources"]

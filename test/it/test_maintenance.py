@@ -30,7 +30,15 @@ def now():
 
 def test_bounds_and_a_single_node(node):
     node.start()
-    for words in (["30s", "too short"], ["8d", "too long"], ["2h"], ["soon", "why"], ["off", "why"], ["2h", "two\nlines"], ["2h", "x" * 201]):
+    for words in (
+        ["30s", "too short"],
+        ["8d", "too long"],
+        ["2h"],
+        ["soon", "why"],
+        ["off", "why"],
+        ["2h", "two\nlines"],
+        ["2h", "x" * 201],
+    ):
         order(node, *words, code=2)
     assert status(node)[1]["maintenance"] is None
     order(node, "1h", "new", "memory", "modules")
@@ -38,10 +46,13 @@ def test_bounds_and_a_single_node(node):
     code, s = status(node)
     assert code == 5 and s["maintenance"]["reason"] == "new memory modules" and s["maintenance"]["on"] == "pair"
     node.stop()
-    node.start() # a restart does not end it
-    wait_until("the status gives the reason of the maintenance", lambda: (status(node)[1].get("maintenance") or {}).get("reason") == "new memory modules")
+    node.start()  # a restart does not end it
+    wait_until(
+        "the status gives the reason of the maintenance",
+        lambda: (status(node)[1].get("maintenance") or {}).get("reason") == "new memory modules",
+    )
     node.stop()
-    node.env["HOLDFAST_CLOCK_SKEW_MS"] = str(61 * 60000) # its time does
+    node.env["HOLDFAST_CLOCK_SKEW_MS"] = str(61 * 60000)  # its time does
     node.start()
     wait_until("the node says how it is", lambda: status(node)[1].get("state") and "maintenance" in status(node)[1])
     assert status(node)[1]["maintenance"] is None
@@ -62,7 +73,11 @@ def pair(holdfast, ports):
             a.signal_supervisor(signal.SIGHUP)
             join(b, stage.pack)
             b.start()
-            wait_until("both nodes are Alive", lambda: status(a)[1]["status"] == "Alive" and status(b)[1]["status"] == "Alive", timeout=120)
+            wait_until(
+                "both nodes are Alive",
+                lambda: status(a)[1]["status"] == "Alive" and status(b)[1]["status"] == "Alive",
+                timeout=120,
+            )
             yield a, b, *hooks, folder
         finally:
             for h in hooks:
@@ -79,29 +94,40 @@ def test_alerts_are_silent_and_the_status_is_not(pair):
     """H9: the status is as true as ever."""
     a, b, at_a, at_b, folder = pair
     admin = Person(a, "admin", a.setup_token(), PASSWORD, folder)
-    began = now() # before it the pair came together, and that may have been told
+    began = now()  # before it the pair came together, and that may have been told
     assert "all nodes" in order(a, "2h", "new disks")
-    for n in (a, b): # said on the primary it holds for both
+    for n in (a, b):  # said on the primary it holds for both
         wait_until("each node says that maintenance has begun", lambda: status(n)[1]["maintenance"])
         code, s = status(n)
-        assert code == 0 and s["status"] == "Alive" and s["maintenance"]["on"] == "pair" and s["maintenance"]["reason"] == "new disks", s
+        assert (
+            code == 0
+            and s["status"] == "Alive"
+            and s["maintenance"]["on"] == "pair"
+            and s["maintenance"]["reason"] == "new disks"
+        ), s
         assert "new disks" in n.run("ha", "status", "--home", n.home).stdout
     told = [e for e in admin.json("audit", "list", "--most", "20") if e["kind"] == "maintenance"]
     assert len(told) == 1 and "new disks" in json.dumps(told[0])
 
-    a.kill() # the primary goes: what maintenance is for
+    a.kill()  # the primary goes: what maintenance is for
     wait_until("the secondary gives emergency access", lambda: (b.health() or [0])[0] == 200)
     wait_until("the secondary is Failed", lambda: status(b)[0] == 4)
     s = status(b)[1]
     assert s["status"] == "Failed" and s["maintenance"]["reason"] == "new disks"
     b.stop()
-    b.start() # and the secondary is started anew meanwhile
-    wait_until("it is Failed, in maintenance and in emergency again", lambda: status(b)[0] == 4 and status(b)[1]["maintenance"] and (b.health() or [0])[0] == 200)
+    b.start()  # and the secondary is started anew meanwhile
+    wait_until(
+        "it is Failed, in maintenance and in emergency again",
+        lambda: status(b)[0] == 4 and status(b)[1]["maintenance"] and (b.health() or [0])[0] == 200,
+    )
     ended = now()
-    assert "this node" in order(b, "off") # the primary is down: it is said where one is
+    assert "this node" in order(b, "off")  # the primary is down: it is said where one is
     wait_until("maintenance is over at the secondary", lambda: status(b)[1]["maintenance"] is None)
-    for kind in ("emergency.began", "node.failed"): # what is still so is told now, and was not before
-        wait_until(f"what was told behind the maintenance: {kind}", lambda: [r for r in said(at_b, kind) if r["timestamp"] >= ended])
+    for kind in ("emergency.began", "node.failed"):  # what is still so is told now, and was not before
+        wait_until(
+            f"what was told behind the maintenance: {kind}",
+            lambda: [r for r in said(at_b, kind) if r["timestamp"] >= ended],
+        )
         assert not [r for r in said(at_b, kind) if began <= r["timestamp"] < ended]
 
     again = order(b, "1h", "the other site burns")
@@ -110,7 +136,7 @@ def test_alerts_are_silent_and_the_status_is_not(pair):
     assert s["on"] == "node" and s["reason"] == "the other site burns"
     a.start()
     wait_until("the primary is Alive", lambda: status(a)[1].get("status") == "Alive", timeout=120)
-    assert status(b)[1]["maintenance"]["on"] == "node" # there it is the last word; here the pair's still holds
+    assert status(b)[1]["maintenance"]["on"] == "node"  # there it is the last word; here the pair's still holds
     assert status(a)[1]["maintenance"]["reason"] == "new disks"
     assert "all nodes" in order(a, "off")
     for n in (a, b):

@@ -26,7 +26,12 @@ def orders_waiting(node):
 
 
 def remove(node):
-    return subprocess.Popen(node.argv("ha", "remove", "127.0.0.2", "--yes", "--home", node.home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        node.argv("ha", "remove", "127.0.0.2", "--yes", "--home", node.home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 class Held:

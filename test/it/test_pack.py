@@ -81,19 +81,30 @@ def test_cut_base_is_refused_at_the_start(stage):
 
 def flipped(data):
     at = len(data) // 2
-    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
-@pytest.mark.parametrize("part,edit", [("base.sealed", flipped), ("node.sealed", flipped), ("node.sealed", lambda b: b[:len(b) // 2]),
-                                       ("node.sealed", lambda b: b""), ("manifest.json", lambda b: b[:len(b) // 2]), ("manifest.json", flipped)],
-                         ids=["base-flipped", "node-flipped", "node-cut", "node-empty", "manifest-cut", "manifest-flipped"])
+@pytest.mark.parametrize(
+    "part,edit",
+    [
+        ("base.sealed", flipped),
+        ("node.sealed", flipped),
+        ("node.sealed", lambda b: b[: len(b) // 2]),
+        ("node.sealed", lambda b: b""),
+        ("manifest.json", lambda b: b[: len(b) // 2]),
+        ("manifest.json", flipped),
+    ],
+    ids=["base-flipped", "node-flipped", "node-cut", "node-empty", "manifest-cut", "manifest-flipped"],
+)
 def test_damaged_part_is_refused(stage, part, edit):
     """One bit or half of a part: whoever meets it first, join or serve, says what it is, and no database is made of it (H9)."""
     n = stage.secondary()
     p = join(n, changed(stage.pack, stage.folder / "part.zip", f"pack/{part}", edit), check=False)
     text = p.stderr if p.returncode else refused_serve(n)
     assert p.returncode in (0, 1) and "pack" in text, text
-    assert any(w in text for w in ("damaged", "was changed", "cut short", "not valid", "manifest", "made for 126.0.0.2")), text
+    assert any(
+        w in text for w in ("damaged", "was changed", "cut short", "not valid", "manifest", "made for 126.0.0.2")
+    ), text
     assert not (n.home / "data/pg").exists()
 
 
@@ -114,14 +125,27 @@ def test_zip_whose_checksum_does_not_fit_is_refused(stage):
 
 def test_changed_manifest_is_refused(stage):
     n = stage.secondary()
-    join(n, changed(stage.pack, stage.folder / "edited.zip", "pack/manifest.json", lambda b: b.replace(b'"primary_name":"127.0.0.1"', b'"primary_name":"127.0.0.9"')))
+    join(
+        n,
+        changed(
+            stage.pack,
+            stage.folder / "edited.zip",
+            "pack/manifest.json",
+            lambda b: b.replace(b'"primary_name":"127.0.0.1"', b'"primary_name":"127.0.0.9"'),
+        ),
+    )
     assert "another master key, or was changed" in refused_serve(n)
 
 
 def test_other_major_of_postgresql_is_refused(stage):
     n = stage.secondary()
     major = stage.primary.sql("show server_version_num")[0][0][:2].encode()
-    pack = changed(stage.pack, stage.folder / "major.zip", "pack/manifest.json", lambda b: b.replace(b'"pg_major":' + major, b'"pg_major":99'))
+    pack = changed(
+        stage.pack,
+        stage.folder / "major.zip",
+        "pack/manifest.json",
+        lambda b: b.replace(b'"pg_major":' + major, b'"pg_major":99'),
+    )
     p = join(n, pack, check=False)
     assert p.returncode == 1 and "PostgreSQL 99" in p.stderr and "install postgresql-99" in p.stderr
 
@@ -158,10 +182,21 @@ def test_join_reads_nothing_of_the_pack_as_root(stage):
         folder.chmod(0o700)
         shutil.copy(stage.pack, folder / "pack.zip")
         (folder / "pack.zip").chmod(0o600)
-        subprocess.run(["unzip", "-q", stage.pack, "-d", n.home], check=True) # of root: replaced all the same
+        subprocess.run(["unzip", "-q", stage.pack, "-d", n.home], check=True)  # of root: replaced all the same
         trace = folder / "trace"
-        p = subprocess.run(["strace", "-f", "-o", trace, "-e", "trace=read,setresuid", *n.argv("ha", "join", folder / "pack.zip", "--home", n.home)],
-                           capture_output=True, text=True)
+        p = subprocess.run(
+            [
+                "strace",
+                "-f",
+                "-o",
+                trace,
+                "-e",
+                "trace=read,setresuid",
+                *n.argv("ha", "join", folder / "pack.zip", "--home", n.home),
+            ],
+            capture_output=True,
+            text=True,
+        )
         assert p.returncode == 0, p.stderr
         lines = trace.read_text().splitlines()
     left = next(i for i, line in enumerate(lines) if "setresuid(" in line)
@@ -256,7 +291,11 @@ def test_nothing_but_the_pack_is_taken_over(stage, waiting, what, verb):
         try:
             getattr(p, what)()
             before = p.seen()
-            args = ["serve", "--home", waiting.home] if verb == "serve" else ["ha", "join", stage.pack, "--home", waiting.home]
+            args = (
+                ["serve", "--home", waiting.home]
+                if verb == "serve"
+                else ["ha", "join", stage.pack, "--home", waiting.home]
+            )
             said = waiting.run(*args, check=False, timeout=30)
             assert said.returncode == 1 and "cannot be taken over" in said.stderr, said.stderr
             assert p.seen() == before
@@ -273,12 +312,16 @@ def test_a_service_says_how_the_pack_becomes_its_own(stage, waiting, umask):
     subprocess.run(["unzip", "-q", stage.pack, "-d", waiting.home], check=True, umask=umask)
     try:
         (pack / "node.sealed").chmod(0o600)
-        p = subprocess.run([*drop_prefix(), *waiting.argv("serve", "--home", waiting.home)], capture_output=True, text=True, timeout=30)
+        p = subprocess.run(
+            [*drop_prefix(), *waiting.argv("serve", "--home", waiting.home)], capture_output=True, text=True, timeout=30
+        )
         told = re.findall(r"As root: (chown -R \S+ \S+);", p.stderr)
         assert p.returncode == 1 and told == [f"chown -R holdfast: {pack}"], p.stderr
         subprocess.run(told[0].split(), check=True)
-        waiting.key_file.rename(f"{waiting.key_file}.away") # so that it goes no further than the key
-        p = subprocess.run([*drop_prefix(), *waiting.argv("serve", "--home", waiting.home)], capture_output=True, text=True, timeout=30)
+        waiting.key_file.rename(f"{waiting.key_file}.away")  # so that it goes no further than the key
+        p = subprocess.run(
+            [*drop_prefix(), *waiting.argv("serve", "--home", waiting.home)], capture_output=True, text=True, timeout=30
+        )
         assert "chown" not in p.stderr and str(waiting.key_file) in p.stderr, p.stderr
     finally:
         shutil.rmtree(pack)
@@ -292,8 +335,11 @@ def test_primary_does_not_become_a_secondary_by_a_slip(stage):
 
 
 def test_setup_refuses_wrong_names(stage):
-    for names, words in ((("other.test", "127.0.0.2"), "this node is called 127.0.0.1"), (("127.0.0.1", "127.0.0.1"), "its own secondary"),
-                         (("127.0.0.1", "a b"), "is no host name")):
+    for names, words in (
+        (("other.test", "127.0.0.2"), "this node is called 127.0.0.1"),
+        (("127.0.0.1", "127.0.0.1"), "its own secondary"),
+        (("127.0.0.1", "a b"), "is no host name"),
+    ):
         p = stage.primary.run("ha", "setup", *names, "--home", stage.primary.home, check=False)
         assert p.returncode in (1, 2) and words in p.stderr
 
@@ -307,12 +353,36 @@ def test_setup_with_the_node_stopped_says_so(template, new_node):
 def receive(node, slot, folder, seconds):
     """Somebody who streams from the slot for so long."""
     port = node.pair_listen.rsplit(":", 1)[1]
-    return subprocess.Popen(["timeout", "-s", "INT", str(seconds), *drop_prefix(), "pg_receivewal", "-D", folder, "-h", node.home / "run", "-p", port,
-                             "-U", "holdfast", "-S", slot], stderr=subprocess.PIPE, cwd="/")
+    return subprocess.Popen(
+        [
+            "timeout",
+            "-s",
+            "INT",
+            str(seconds),
+            *drop_prefix(),
+            "pg_receivewal",
+            "-D",
+            folder,
+            "-h",
+            node.home / "run",
+            "-p",
+            port,
+            "-U",
+            "holdfast",
+            "-S",
+            slot,
+        ],
+        stderr=subprocess.PIPE,
+        cwd="/",
+    )
 
 
 def wait_active(node, slot):
-    wait_until("somebody streams from the slot", lambda: node.sql(f"SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'"), lambda rows: rows == [["t"]])
+    wait_until(
+        "somebody streams from the slot",
+        lambda: node.sql(f"SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'"),
+        lambda rows: rows == [["t"]],
+    )
 
 
 def test_a_slot_that_is_in_use_for_a_moment_is_waited_for(stage):
@@ -337,7 +407,9 @@ def test_two_secondaries_one_by_plain_unzip(stage):
     b.start()
     c = stage.secondary("127.0.0.3")
     pack = stage.make_pack("127.0.0.3")
-    subprocess.run(["unzip", "-q", pack, "-d", c.home], check=True) # as whoever runs this: what root has put there is taken over
+    subprocess.run(
+        ["unzip", "-q", pack, "-d", c.home], check=True
+    )  # as whoever runs this: what root has put there is taken over
     c.start()
     for n in (stage.primary, b, c):
         n.wait_status(0, 60)
@@ -348,7 +420,12 @@ def test_two_secondaries_one_by_plain_unzip(stage):
     b.stop()
     with scratch_folder() as folder:
         other = Stage.__new__(Stage)
-        other.holdfast, other.folder, other.https, other.pair = stage.holdfast, folder, stage.https + 50, stage.pair + 50
+        other.holdfast, other.folder, other.https, other.pair = (
+            stage.holdfast,
+            folder,
+            stage.https + 50,
+            stage.pair + 50,
+        )
         (folder / "127.0.0.1").mkdir()
         give(folder / "127.0.0.1")
         other.primary = make_node(stage.holdfast, folder, "127.0.0.1", other.https, other.pair)
@@ -372,13 +449,63 @@ def test_certificate_of_an_authority_has_to_be_imported(stage):
     c = next(n for n in stage.made if n.name == "127.0.0.3" and n.proc)
     tls, ca = c.home / "conf/tls", stage.folder / "ca"
     ca.mkdir()
-    for argv in (["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", ca / "ca.key", "-out", ca / "ca.crt", "-days", "30",
-                  "-subj", "/CN=Internal authority"],
-                 ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", ca / "web.key", "-out", ca / "web.csr", "-subj", "/CN=127.0.0.3"]):
+    for argv in (
+        [
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            ca / "ca.key",
+            "-out",
+            ca / "ca.crt",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=Internal authority",
+        ],
+        [
+            "req",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            ca / "web.key",
+            "-out",
+            ca / "web.csr",
+            "-subj",
+            "/CN=127.0.0.3",
+        ],
+    ):
         subprocess.run(["openssl", *map(str, argv)], check=True, capture_output=True)
     (ca / "ext").write_text("subjectAltName=IP:127.0.0.3\n")
-    subprocess.run(["openssl", "x509", "-req", "-in", ca / "web.csr", "-CA", ca / "ca.crt", "-CAkey", ca / "ca.key", "-CAcreateserial", "-out", ca / "web.crt",
-                    "-days", "10", "-extfile", ca / "ext"], check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            ca / "web.csr",
+            "-CA",
+            ca / "ca.crt",
+            "-CAkey",
+            ca / "ca.key",
+            "-CAcreateserial",
+            "-out",
+            ca / "web.crt",
+            "-days",
+            "10",
+            "-extfile",
+            ca / "ext",
+        ],
+        check=True,
+        capture_output=True,
+    )
     c.stop()
     for name in ("web.crt", "web.key"):
         shutil.copy(ca / name, tls / name)
@@ -387,7 +514,10 @@ def test_certificate_of_an_authority_has_to_be_imported(stage):
 
     def seen():
         status = stage.primary.status()[1]
-        return (next(n for n in status["nodes"] if n["name"] == "127.0.0.3")["service"], [r["code"] for r in status["reasons"] if r["node"] == "127.0.0.3"])
+        return (
+            next(n for n in status["nodes"] if n["name"] == "127.0.0.3")["service"],
+            [r["code"] for r in status["reasons"] if r["node"] == "127.0.0.3"],
+        )
 
     def wait_for(what):
         wait_until("the status says what is waited for", seen, lambda found: what(*found), every=0.1)

@@ -27,10 +27,12 @@ def test_removing_leaves_what_was_there_before(tmp_path):
     made = set(tmp_path.rglob("*")) - set(before)
     assert {oct(p.stat().st_mode & 0o777) for p in made if p.is_dir()} == {"0o755"}
     assert {oct(p.stat().st_mode & 0o777) for p in made if p.is_file()} == {"0o644", "0o755"}
-    install(PROGRAM, "/usr", str(tmp_path)) # an upgrade
+    install(PROGRAM, "/usr", str(tmp_path))  # an upgrade
     (tmp_path / "usr/share/zsh/theirs").write_text("")
     install("--remove", "/usr", str(tmp_path))
-    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "usr/share/zsh", tmp_path / "usr/share/zsh/theirs"])
+    assert sorted(tmp_path.rglob("*")) == sorted(
+        [*before, tmp_path / "usr/share/zsh", tmp_path / "usr/share/zsh/theirs"]
+    )
 
 
 def test_install_and_remove(tmp_path):
@@ -38,7 +40,9 @@ def test_install_and_remove(tmp_path):
     run(PROGRAM, "/usr", str(tmp_path))
     unit = (tmp_path / "usr/lib/systemd/system/holdfast.service").read_text()
     assert "ExecStart=/usr/bin/holdfast serve" in unit and "@BINDIR@" not in unit
-    out = subprocess.run([tmp_path / "usr/bin/holdfast", "--version"], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [tmp_path / "usr/bin/holdfast", "--version"], capture_output=True, text=True, check=True
+    ).stdout
     assert re.search(r"\d+\.\d+\.\d+", out)
     run("--remove", "/usr", str(tmp_path))
     assert not [f for f in tmp_path.rglob("*") if f.is_file()]
@@ -52,9 +56,13 @@ def test_man_page_names_every_verb():
 
 
 def complete(*words):
-    script = (f'. "{ROOT}/packaging/completion/holdfast.bash"; holdfast() {{ "{PROGRAM}" "$@"; }}; '
-              'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _holdfast; printf "%s\\n" "${COMPREPLY[@]}"')
-    return subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, check=True).stdout.split()
+    script = (
+        f'. "{ROOT}/packaging/completion/holdfast.bash"; holdfast() {{ "{PROGRAM}" "$@"; }}; '
+        'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _holdfast; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    return subprocess.run(
+        ["bash", "-c", script, "bash", *words], capture_output=True, text=True, check=True
+    ).stdout.split()
 
 
 def test_completion_knows_verbs_and_options():

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-ROWS, PAGE = 405, 200 # rows in each list, and in a page of it
+ROWS, PAGE = 405, 200  # rows in each list, and in a page of it
 
 
 def ids(n):
@@ -16,7 +16,9 @@ def ids(n):
 
 
 def values(rows):
-    return ", ".join("(" + ", ".join(v if v in ("now()", "true", "false") else "'" + str(v) + "'" for v in row) + ")" for row in rows)
+    return ", ".join(
+        "(" + ", ".join(v if v in ("now()", "true", "false") else "'" + str(v) + "'" for v in row) + ")" for row in rows
+    )
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,8 @@ def lists(shared, boss, hire):
     resource = ada.json("find", "Shown")[0]
     account = {a["login"]: a["id"] for a in resource["accounts"]}
     users, clashes, versions, changes = (ids(i) for i in range(4))
-    shared.sql(f"""
+    shared.sql(
+        f"""
         INSERT INTO principal (id, name, role, created_at) VALUES {values([u, f"zz{i:03}", "user", "now()"] for i, u in enumerate(users))};
         INSERT INTO account (id, resource, login, conflict, created_at) VALUES
             {values([a, resource["id"], f"clash{i:03}", "true", "now()"] for i, a in enumerate(clashes))};
@@ -37,20 +40,45 @@ def lists(shared, boss, hire):
         INSERT INTO share (target, principal, level, granted_at) SELECT '{account["shares"]}', id, 1, now() FROM principal WHERE name LIKE 'zz%';
         INSERT INTO version (id, account, n, based_on, sealed, author, created_at, approval) VALUES
             {values([v, account["changes"], i + 2, 1, "", ada.id, "now()", "waits"] for i, v in enumerate(changes))};
-        """)
-    shared.sql(f"""INSERT INTO admin_conflict (node, seq, at, what, object, principal, kept, lost, acknowledged_at)
+        """
+    )
+    shared.sql(
+        f"""INSERT INTO admin_conflict (node, seq, at, what, object, principal, kept, lost, acknowledged_at)
         SELECT id, i, now() - i * interval '1 second', 'role', '{ada.id}', '{ada.id}', 'user', 'administrator', CASE WHEN i % 2 = 0 THEN now() END
-        FROM node, generate_series(1, {ROWS}) i""")
+        FROM node, generate_series(1, {ROWS}) i"""
+    )
     late_user = f"UPDATE principal SET name = 'zzLATE' WHERE id = '{users[-1]}'"
     back = f"UPDATE principal SET name = 'zz{ROWS - 1:03}' WHERE id = '{users[-1]}'"
     return {
         "user list": (boss, ["user", "list"], lambda row: row["name"], late_user, back),
-        "conflicts": (ada, ["conflicts"], lambda row: row["login"], f"UPDATE account SET login = 'LATE' WHERE id = '{clashes[-1]}'", None),
-        "changes": (ada, ["changes"], lambda row: row["version"], f"UPDATE version SET created_at = '1999-01-01' WHERE id = '{changes[-1]}'", None),
-        "history": (ada, ["history", "Shown/versions"], lambda row: row["n"],
-                    f"UPDATE version SET created_at = '1999-01-01' WHERE id = '{versions[-1]}'", None),
-        "administration": (boss, ["conflicts", "--administration"], lambda row: row["id"],
-                           f"UPDATE admin_conflict SET lost = 'LATE' WHERE seq = {ROWS - 1}", f"UPDATE admin_conflict SET lost = 'administrator' WHERE seq = {ROWS - 1}"),
+        "conflicts": (
+            ada,
+            ["conflicts"],
+            lambda row: row["login"],
+            f"UPDATE account SET login = 'LATE' WHERE id = '{clashes[-1]}'",
+            None,
+        ),
+        "changes": (
+            ada,
+            ["changes"],
+            lambda row: row["version"],
+            f"UPDATE version SET created_at = '1999-01-01' WHERE id = '{changes[-1]}'",
+            None,
+        ),
+        "history": (
+            ada,
+            ["history", "Shown/versions"],
+            lambda row: row["n"],
+            f"UPDATE version SET created_at = '1999-01-01' WHERE id = '{versions[-1]}'",
+            None,
+        ),
+        "administration": (
+            boss,
+            ["conflicts", "--administration"],
+            lambda row: row["id"],
+            f"UPDATE admin_conflict SET lost = 'LATE' WHERE seq = {ROWS - 1}",
+            f"UPDATE admin_conflict SET lost = 'administrator' WHERE seq = {ROWS - 1}",
+        ),
         "shares": (ada, ["shares", "Shown/shares"], lambda row: row["user"]["name"], late_user, back),
     }
 
@@ -70,7 +98,7 @@ def test_most_is_a_limit(lists, verb):
     assert len(everything) >= ROWS and len(set(everything)) == len(everything)
     for most in (1, 3, PAGE, PAGE + 1, 2 * PAGE + 3):
         assert [name(r) for r in rows_of(who.good(*words, "--most", most, "--json"))] == everything[:most]
-        assert len(who.good(*words, "--most", most).splitlines()) == most + 1 # and the head
+        assert len(who.good(*words, "--most", most).splitlines()) == most + 1  # and the head
     lines = who.good(*words).splitlines()
     assert len(lines) == len(everything) + 1 and lines.count(lines[0]) == 1
     for bad in ("0", "-1", "x"):
@@ -106,11 +134,11 @@ def test_a_page_is_printed_when_it_is_there(shared, lists, verb):
 
 
 def test_the_log_is_read_as_far_as_it_is_looked_at(shared, boss):
-    for _ in range(3 * PAGE): # reading the log is an event too
+    for _ in range(3 * PAGE):  # reading the log is an event too
         boss.api.must("GET", "/v1/audit?limit=1")
     before = int(shared.sql("SELECT count(*) FROM event")[0][0])
     p, out = printed_first(boss, ["audit", "list", "--most", "100000"])
-    out.close() # as `| head` does
+    out.close()  # as `| head` does
     said = p.stderr.read()
     assert p.wait(30) == -13 and said == b"", (p.returncode, said)
     assert int(shared.sql("SELECT count(*) FROM event")[0][0]) == before + 1
@@ -119,7 +147,7 @@ def test_the_log_is_read_as_far_as_it_is_looked_at(shared, boss):
     p = boss.cli("audit", "list", "--json")
     assert len(json.loads(p.stdout)) == 50 and p.stderr == "note: there is more than these 50; --most N shows it\n"
     assert "default 50" in boss.good("audit", "list", "--help")
-    assert boss.cli("audit", "list", "--most", "50").stderr == "" # that is what was asked for
+    assert boss.cli("audit", "list", "--most", "50").stderr == ""  # that is what was asked for
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -129,7 +157,7 @@ def test_a_reader_who_goes_away_ends_it_quietly(lists, verb):
         p, out = printed_first(who, [*words, *more])
         out.close()
         said = p.stderr.read()
-        assert p.wait(30) == -13 and said == b"", (p.returncode, said) # SIGPIPE, as a filter ends
+        assert p.wait(30) == -13 and said == b"", (p.returncode, said)  # SIGPIPE, as a filter ends
 
 
 def test_all_that_is_open_is_acknowledged(shared, lists):
@@ -145,8 +173,10 @@ def test_pages_of_versions_and_shares(lists):
     """The API has cursors for what a resource or an account has many of; one who asks without a limit gets what a page can hold."""
     ada = lists["history"][0]
     account = {a["login"]: a["id"] for a in ada.json("find", "Shown")[0]["accounts"]}
-    for path, key, name in ((f"/v1/accounts/{account['versions']}/versions", "versions", lambda v: v["n"]),
-                            (f"/v1/accounts/{account['shares']}/shares", "shares", lambda s: s["user"]["name"])):
+    for path, key, name in (
+        (f"/v1/accounts/{account['versions']}/versions", "versions", lambda v: v["n"]),
+        (f"/v1/accounts/{account['shares']}/shares", "shares", lambda s: s["user"]["name"]),
+    ):
         assert len(ada.api.must("GET", path)[key]) == PAGE
         found, after = [], ""
         while after is not None:

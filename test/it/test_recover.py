@@ -25,8 +25,12 @@ def fails(p, code, *words):
 
 def standing(node):
     """What a refused recovery leaves as it was."""
-    return (node.sql("SELECT * FROM principal ORDER BY id"), node.sql("SELECT count(*) FROM event WHERE kind = :USER_RECOVERED"), node.sql("SELECT count(*) FROM ha_request"),
-            node.sql("SELECT id, ended_at FROM session ORDER BY id"))
+    return (
+        node.sql("SELECT * FROM principal ORDER BY id"),
+        node.sql("SELECT count(*) FROM event WHERE kind = :USER_RECOVERED"),
+        node.sql("SELECT count(*) FROM ha_request"),
+        node.sql("SELECT id, ended_at FROM session ORDER BY id"),
+    )
 
 
 @pytest.fixture
@@ -56,29 +60,41 @@ def test_a_sole_administrator_gets_back_in(node, where, ports):
         eve = Person(node, "eve", other["setup_token"], PASSWORD + "-too", where)
         for _ in range(3):
             sole.login(input="Wrong-Horse-7-battery\n")
-        assert "too many" in sole.login(input=f"{PASSWORD}\n123456\n").stderr # the device is lost, and now he has to wait too
-        assert node.sql("SELECT count(*) FROM session WHERE ended_at IS NULL AND principal = (SELECT id FROM principal WHERE name = 'admin')") != [["0"]]
+        assert (
+            "too many" in sole.login(input=f"{PASSWORD}\n123456\n").stderr
+        )  # the device is lost, and now he has to wait too
+        assert node.sql(
+            "SELECT count(*) FROM session WHERE ended_at IS NULL AND principal = (SELECT id FROM principal WHERE name = 'admin')"
+        ) != [["0"]]
 
         p = recover(node, "admin")
         assert p.returncode == 0, p.stderr
         token = token_in(p.stdout)
         assert token not in node.log.read_text() and token not in p.stderr
-        assert sole.api.call("GET", "/v1/users").status == 401 # sessions ended
-        assert eve.good("ls") # nobody else's
+        assert sole.api.call("GET", "/v1/users").status == 401  # sessions ended
+        assert eve.good("ls")  # nobody else's
         new = "Another-Horse-8-battery"
         again = sole.login("--setup", input=f"{token}\n{new}\n")
         assert again.returncode == 0, again.stderr
-        assert sole.login(input=f"{PASSWORD}\n").returncode == 1 and sole.login("--setup", input=f"{token}\n{new}\n").returncode == 1
+        assert (
+            sole.login(input=f"{PASSWORD}\n").returncode == 1
+            and sole.login("--setup", input=f"{token}\n{new}\n").returncode == 1
+        )
         sole.password = new
-        wait_until("the login tells an administrator", lambda: "wait to be seen by an administrator" in sole.login().stderr) # every administrator is told, this one too
+        wait_until(
+            "the login tells an administrator", lambda: "wait to be seen by an administrator" in sole.login().stderr
+        )  # every administrator is told, this one too
 
         told = [e for e in sole.json("audit", "list", "--most", "50") if e["kind"] == "user_recovered"]
         assert len(told) == 1 and told[0]["object"], told
         secret = node.sql("SELECT body FROM event WHERE kind = :USER_RECOVERED")[0][0]
         assert token not in secret and "setup_mac" not in json.dumps(told[0])
         assert "recovered" in sole.good("conflicts", "--administration")
-        wait_until("the webhook hears of the recovery", lambda: [r for r in hook.rows() if r["type"] == "administrator.recovered"])
-        row, = [r for r in hook.rows() if r["type"] == "administrator.recovered"]
+        wait_until(
+            "the webhook hears of the recovery",
+            lambda: [r for r in hook.rows() if r["type"] == "administrator.recovered"],
+        )
+        (row,) = [r for r in hook.rows() if r["type"] == "administrator.recovered"]
         assert "admin" in row["data"]["text"] and row["signed"]
         # Seen, it is over: the next log-in says nothing of it, and it is not alerted again by an agent that was started anew.
         sole.good("conflicts", "--acknowledge", "all")
@@ -98,7 +114,7 @@ def test_without_the_key_nobody_is_let_in(running, sole, where):
     fails(recover(running, "admin", "--key-file", other), 1, "not the one")
     fails(recover(running, "admin", "--key-file", where / "none.key"), 1, "none.key")
     conf = running.home / "conf/manage_key.conf"
-    saved = running.key_file.rename(where / "away.key") # the device is in a safe
+    saved = running.key_file.rename(where / "away.key")  # the device is in a safe
     fails(recover(running, "admin"), 1, str(running.key_file))
     saved.rename(running.key_file)
     fails(recover(running, "nobody-of-that-name"), 1, "no user")
@@ -108,23 +124,43 @@ def test_without_the_key_nobody_is_let_in(running, sole, where):
     # Somebody who may only write to the database has no proof; nor does one of before help.
     node_user = running.sql("SELECT id FROM principal WHERE name = 'admin'")[0][0]
     soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
-    running.sql(f"INSERT INTO ha_request (kind, object, body) VALUES (:USER_RECOVERED, '{node_user}', '{{\"name\":\"admin\",\"setup_mac\":\"{'0a' * 32}\","
-                f"\"setup_until\":\"{soon}\",\"proof\":\"{'0b' * 32}\"}}')")
+    running.sql(
+        f"INSERT INTO ha_request (kind, object, body) VALUES (:USER_RECOVERED, '{node_user}', '{{\"name\":\"admin\",\"setup_mac\":\"{'0a' * 32}\","
+        f"\"setup_until\":\"{soon}\",\"proof\":\"{'0b' * 32}\"}}')"
+    )
     wait_until("no request waits", lambda: running.sql("SELECT count(*) FROM ha_request") == [["0"]])
     assert standing(running) == before
-    assert sole.api.call("GET", "/v1/users").status == 200 # still logged in
+    assert sole.api.call("GET", "/v1/users").status == 200  # still logged in
     assert tree(running.home / "conf") == files and conf.exists()
     # A user of this machine who is neither root nor Holdfast's.
     if os.geteuid() == 0:
-        p = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", running.holdfast, "admin", "recover", "admin", "--home", running.home],
-                           capture_output=True, text=True)
+        p = subprocess.run(
+            [
+                "setpriv",
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                running.holdfast,
+                "admin",
+                "recover",
+                "admin",
+                "--home",
+                running.home,
+            ],
+            capture_output=True,
+            text=True,
+        )
         assert p.returncode == 1 and p.stdout == "", p
     assert standing(running) == before
     # Proven once is not proven for ever: what was asked for then, for another, or with another end is refused.
     assert recover(running, "admin").returncode == 0
     body = running.sql("SELECT body FROM event WHERE kind = :USER_RECOVERED")[0][0]
     before = standing(running)
-    for user, text in ((plain, body), (node_user, re.sub(r'("setup_until":")[^"]*', rf"\g<1>{soon}", body)), (node_user, re.sub('"uid"', '"enabled":true,"uid"', body))):
+    for user, text in (
+        (plain, body),
+        (node_user, re.sub(r'("setup_until":")[^"]*', rf"\g<1>{soon}", body)),
+        (node_user, re.sub('"uid"', '"enabled":true,"uid"', body)),
+    ):
         running.sql(f"INSERT INTO ha_request (kind, object, body) VALUES (:USER_RECOVERED, '{user}', '{text}')")
         wait_until("no request waits", lambda: running.sql("SELECT count(*) FROM ha_request") == [["0"]])
         assert standing(running) == before
@@ -133,7 +169,9 @@ def test_without_the_key_nobody_is_let_in(running, sole, where):
 def test_a_node_that_does_not_run_says_so(node):
     files = tree(node.home)
     fails(recover(node, "admin"), 3, "does not run", "holdfast serve")
-    assert {k: v for k, v in tree(node.home).items() if not k.startswith("run")} == {k: v for k, v in files.items() if not k.startswith("run")}
+    assert {k: v for k, v in tree(node.home).items() if not k.startswith("run")} == {
+        k: v for k, v in files.items() if not k.startswith("run")
+    }
 
 
 def test_who_is_disabled_and_the_last_one(running, sole):
@@ -144,7 +182,7 @@ def test_who_is_disabled_and_the_last_one(running, sole):
     before = standing(running)
     fails(recover(running, "admin"), 1, "disabled", "user enable")
     assert standing(running) == before
-    running.sql("UPDATE principal SET disabled = true WHERE name = 'second'") # as the merge of two sides may leave it
+    running.sql("UPDATE principal SET disabled = true WHERE name = 'second'")  # as the merge of two sides may leave it
     p = recover(running, "admin")
     assert p.returncode == 0 and "enabled again" in p.stdout, p
     assert sole.login("--setup", input=f"{token_in(p.stdout)}\n{PASSWORD}-new\n").returncode == 0
@@ -158,14 +196,22 @@ def test_on_a_secondary_it_says_where(holdfast):
             b = stage.secondary()
             join(b, stage.pack)
             b.start()
-            wait_until("the pair is Alive", lambda: json.loads(a.run("ha", "status", "--json", "--home", a.home, check=False).stdout)["status"] == "Alive", timeout=120)
+            wait_until(
+                "the pair is Alive",
+                lambda: json.loads(a.run("ha", "status", "--json", "--home", a.home, check=False).stdout)["status"]
+                == "Alive",
+                timeout=120,
+            )
             before = standing(b)
             fails(recover(b, "admin"), 1, "not the serving primary", "the primary's machine")
             assert standing(b) == before
             p = recover(a, "admin")
             assert p.returncode == 0, p.stderr
             # Both nodes know it: in emergency the token is no use, and neither is the old password.
-            wait_until("the event of the recovery is on the secondary", lambda: b.sql("SELECT count(*) FROM event WHERE kind = :USER_RECOVERED") == [["1"]])
+            wait_until(
+                "the event of the recovery is on the secondary",
+                lambda: b.sql("SELECT count(*) FROM event WHERE kind = :USER_RECOVERED") == [["1"]],
+            )
             a.kill()
             wait_until("the secondary gives emergency access", lambda: (b.health() or [0])[0] == 200)
             fails(recover(b, "admin"), 1, "holdfast ha promote")

@@ -27,12 +27,23 @@ from wait import wait_until
 # ---- what is compared ----
 
 # Of data/pg, which a running PostgreSQL writes at all times, what is Holdfast's own.
-PG_OURS = {"holdfast.conf", "postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf", "standby.signal", "PG_VERSION"}
+PG_OURS = {
+    "holdfast.conf",
+    "postgresql.conf",
+    "pg_hba.conf",
+    "pg_ident.conf",
+    "postgresql.auto.conf",
+    "standby.signal",
+    "PG_VERSION",
+}
 # What moves without anybody asking: marks of the log's end, SQLite's own files, what lives in run/, the log of serve.
 MOVING = re.compile(r"(^|/)(run/.*|data/(anchor|witness)|data/\w+\.db(-wal|-shm)?|\w+\.log|[\w-]+\.session\.lock)$")
-EVENTS = {"forbidden", "login_failed", "seen"} # that an attempt leaves, or the nodes among themselves
-QUIET_TABLES = {"beat"} # the primary's second
-COUNTED = {"principal": ("failed", "failed_at"), "session": ("seen_at",)} # what counts attempts, and the use of a session
+EVENTS = {"forbidden", "login_failed", "seen"}  # that an attempt leaves, or the nodes among themselves
+QUIET_TABLES = {"beat"}  # the primary's second
+COUNTED = {
+    "principal": ("failed", "failed_at"),
+    "session": ("seen_at",),
+}  # what counts attempts, and the use of a session
 
 
 hashes = {}
@@ -61,7 +72,13 @@ def fingerprint(path):
             st = os.lstat(full)
             if stat.S_ISREG(st.st_mode):
                 with contextlib.suppress(FileNotFoundError):
-                    found[rel] = (stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid, content(full, st))
+                    found[rel] = (
+                        stat.S_IFMT(st.st_mode),
+                        stat.S_IMODE(st.st_mode),
+                        st.st_uid,
+                        st.st_gid,
+                        content(full, st),
+                    )
             else:
                 link = os.readlink(full) if stat.S_ISLNK(st.st_mode) else ""
                 found[rel] = (stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid, link)
@@ -79,7 +96,11 @@ def counted(table):
 def tables_of(node):
     """Rows of every table, with a hash over all of them; of the log the kinds of events."""
     names = known_tables.setdefault(node, [r[0] for r in node.sql(ALL_TABLES)] if node not in known_tables else [])
-    parts = [f"SELECT '{n}', count(*), md5(coalesce(string_agg(r, '/' ORDER BY r), '')) FROM (SELECT (to_jsonb(t) - ARRAY[{counted(n)}]::text[])::text FROM \"{n}\" t) t(r)" for n in names if n not in QUIET_TABLES | {"event"}]
+    parts = [
+        f"SELECT '{n}', count(*), md5(coalesce(string_agg(r, '/' ORDER BY r), '')) FROM (SELECT (to_jsonb(t) - ARRAY[{counted(n)}]::text[])::text FROM \"{n}\" t) t(r)"
+        for n in names
+        if n not in QUIET_TABLES | {"event"}
+    ]
     events = "SELECT 'event', 0, coalesce(string_agg(node || ' ' || seq || ' ' || kind, ',' ORDER BY node, seq), '') FROM event"
     found = {n: (int(c), h) for n, c, h in node.sql(" UNION ALL ".join([*parts, events]) + ";")}
     found["event"] = [tuple(e.split()) for e in found["event"][1].split(",") if e]
@@ -104,7 +125,11 @@ class Picture:
             new = {event_named(k) for _, _, k in set(now["event"]) - set(was["event"])}
             if new - EVENTS - set(events) or set(was["event"]) - set(now["event"]):
                 said.append(f"{name}: events {sorted(map(str, new))}")
-            said += [f"{name}: table {t}: {was[t]} -> {now.get(t)}" for t in was if t != "event" and t not in tables and was[t] != now.get(t)]
+            said += [
+                f"{name}: table {t}: {was[t]} -> {now.get(t)}"
+                for t in was
+                if t != "event" and t not in tables and was[t] != now.get(t)
+            ]
         return said
 
 
@@ -121,7 +146,7 @@ def settled(folder, nodes):
     return last
 
 
-last_seen = {} # how it was after the last refusal, by folder: most rows begin where the one before ended
+last_seen = {}  # how it was after the last refusal, by folder: most rows begin where the one before ended
 
 
 @contextlib.contextmanager
@@ -142,6 +167,7 @@ def nothing_changes(folder, nodes=(), **allowed):
 
 # ---- the stage: a pair that is Alive, a node that is stopped, a home that waits for its pack ----
 
+
 class Stage:
     def __init__(self, holdfast, folder, template, ports):
         self.folder, self.holdfast = folder, holdfast
@@ -161,7 +187,14 @@ class Stage:
         where = self.folder / folder
         where.mkdir()
         give(where)
-        return Node(self.holdfast, where / "home", name, f"{address or name}:{https}", f"{address or name}:{pair}", where / "master.key")
+        return Node(
+            self.holdfast,
+            where / "home",
+            name,
+            f"{address or name}:{https}",
+            f"{address or name}:{pair}",
+            where / "master.key",
+        )
 
     def hire(self, name):
         made = self.admin.api.must("POST", "/v1/users", {"name": name, "role": "user"}, status=201)
@@ -227,33 +260,117 @@ def other_port(s):
 NODE_ROWS = [
     Row("init", "is a node already", on("a", "init"), 1, "already"),
     Row("init", "no name", free("init", "--home", beside("new"), "--name", "no name"), 2, "no name of a machine"),
-    Row("init", "key that is none", free("init", "--home", beside("new"), "--key-file", beside("no.key")), 1, "no master key file"),
-    Row("init", "an empty folder that is another's", free("init", "--home", beside("empty"), "--key-file", beside("no.key")), 1, "no master key file"),
-    Row("init", "key inside", free("init", "--home", beside("empty"), "--key-file", beside("empty/m.key")), 1, "inside the home"),
-    Row("init", "secondary of a nonsense listen", free("init", "--secondary", "--home", beside("new"), "--listen", "x"), 2, "listen"),
-    Row("serve", "no home", free("serve", "--home", beside("none")), 1, "does not exist: name the node's home with --home"),
+    Row(
+        "init",
+        "key that is none",
+        free("init", "--home", beside("new"), "--key-file", beside("no.key")),
+        1,
+        "no master key file",
+    ),
+    Row(
+        "init",
+        "an empty folder that is another's",
+        free("init", "--home", beside("empty"), "--key-file", beside("no.key")),
+        1,
+        "no master key file",
+    ),
+    Row(
+        "init",
+        "key inside",
+        free("init", "--home", beside("empty"), "--key-file", beside("empty/m.key")),
+        1,
+        "inside the home",
+    ),
+    Row(
+        "init",
+        "secondary of a nonsense listen",
+        free("init", "--secondary", "--home", beside("new"), "--listen", "x"),
+        2,
+        "listen",
+    ),
+    Row(
+        "serve",
+        "no home",
+        free("serve", "--home", beside("none")),
+        1,
+        "does not exist: name the node's home with --home",
+    ),
     Row("serve", "serves already", on("a", "serve"), 1, "serves this home already"),
     Row("serve", "no pack", on("fresh", "serve"), 1, "HAPack"),
     Row("key new", "is there", free("key", "new", key("a")), 1, "never overwritten"),
     Row("key new", "no folder", free("key", "new", beside("none/k")), 1, "cannot open the folder"),
-    Row("key check", "another key", lambda s: ["key", "check", "--home", s.a.home, "--key-file", s.folder / "other.key"], 1, "not the one"),
-    Row("key check", "another key, node stopped", lambda s: ["key", "check", "--home", s.stopped.home, "--key-file", s.folder / "other.key"], 1, "not the one"),
+    Row(
+        "key check",
+        "another key",
+        lambda s: ["key", "check", "--home", s.a.home, "--key-file", s.folder / "other.key"],
+        1,
+        "not the one",
+    ),
+    Row(
+        "key check",
+        "another key, node stopped",
+        lambda s: ["key", "check", "--home", s.stopped.home, "--key-file", s.folder / "other.key"],
+        1,
+        "not the one",
+    ),
     Row("key check", "no data", on("fresh", "key", "check"), 1, "no data"),
-    Row("ha setup", "runs, another port (H9)", lambda s: ["ha", "setup", s.a.name, s.b.name, "--home", s.a.home, "--secondary-port", other_port(s)], 1, "is running"),
-    Row("ha setup", "runs, another pair port", lambda s: ["ha", "setup", s.a.name, s.b.name, "--home", s.a.home, "--secondary-pair-port", "9"], 1, "is running"),
-    Row("ha setup", "a name that nobody knows", on("a", "ha", "setup", "127.0.0.1", "vault-c.invalid"), 1, "vault-c.invalid cannot be found"),
+    Row(
+        "ha setup",
+        "runs, another port (H9)",
+        lambda s: ["ha", "setup", s.a.name, s.b.name, "--home", s.a.home, "--secondary-port", other_port(s)],
+        1,
+        "is running",
+    ),
+    Row(
+        "ha setup",
+        "runs, another pair port",
+        lambda s: ["ha", "setup", s.a.name, s.b.name, "--home", s.a.home, "--secondary-pair-port", "9"],
+        1,
+        "is running",
+    ),
+    Row(
+        "ha setup",
+        "a name that nobody knows",
+        on("a", "ha", "setup", "127.0.0.1", "vault-c.invalid"),
+        1,
+        "vault-c.invalid cannot be found",
+    ),
     Row("ha setup", "this node's name", on("a", "ha", "setup", "127.0.0.1", "127.0.0.1"), 2, "its own secondary"),
     Row("ha setup", "another's name", on("a", "ha", "setup", "127.0.0.9", "127.0.0.3"), 1, "this node is called"),
     Row("ha setup", "no name", on("a", "ha", "setup", "127.0.0.1", "a b"), 2, "is no host name"),
     Row("ha setup", "on the secondary", on("b", "ha", "setup", "127.0.0.2", "127.0.0.3"), 1, "is a secondary"),
-    Row("ha setup", "port that is none", on("a", "ha", "setup", "127.0.0.1", "127.0.0.3", "--secondary-port", "99999"), 2, "--secondary-port"),
-    Row("ha setup", "a folder where its pack goes", on("a", "ha", "setup", "127.0.0.1", "127.0.0.3"), 1, "HAPack-127.0.0.3.zip"),
+    Row(
+        "ha setup",
+        "port that is none",
+        on("a", "ha", "setup", "127.0.0.1", "127.0.0.3", "--secondary-port", "99999"),
+        2,
+        "--secondary-port",
+    ),
+    Row(
+        "ha setup",
+        "a folder where its pack goes",
+        on("a", "ha", "setup", "127.0.0.1", "127.0.0.3"),
+        1,
+        "HAPack-127.0.0.3.zip",
+    ),
     Row("ha setup", "does not run", on("stopped", "ha", "setup", "localhost", "127.0.0.3"), 3, "does not run"),
     Row("ha join", "another's pack", lambda s: ["ha", "join", s.pack, "--home", s.fresh.home], 1, "made for 127.0.0.2"),
     Row("ha join", "a vault of its own", lambda s: ["ha", "join", s.pack, "--home", s.a.home], 1, "a vault of its own"),
     Row("ha join", "no pack", lambda s: ["ha", "join", s.a.web_cert, "--home", s.fresh.home], 1, "web.crt"),
-    Row("ha join", "damaged, over one that waits (H13)", lambda s: ["ha", "join", s.folder / "cut.zip", "--home", s.fresh.home], 1, "cut.zip"),
-    Row("ha join", "of another pair", lambda s: ["ha", "join", s.folder / "foreign.zip", "--home", s.b.home], 1, "another pair"),
+    Row(
+        "ha join",
+        "damaged, over one that waits (H13)",
+        lambda s: ["ha", "join", s.folder / "cut.zip", "--home", s.fresh.home],
+        1,
+        "cut.zip",
+    ),
+    Row(
+        "ha join",
+        "of another pair",
+        lambda s: ["ha", "join", s.folder / "foreign.zip", "--home", s.b.home],
+        1,
+        "another pair",
+    ),
     Row("ha promote", "the primary serves", on("b", "ha", "promote", "--yes"), 1, "serves"),
     Row("ha promote", "is the primary", on("a", "ha", "promote", "--yes"), 1, "already"),
     Row("ha promote", "not said yes", on("b", "ha", "promote"), 1, "nothing was changed"),
@@ -278,31 +395,107 @@ NODE_ROWS = [
     Row("ha maintenance", "no time", on("a", "ha", "maintenance", "long", "because"), 2, "how long"),
     Row("ha maintenance", "does not run", on("stopped", "ha", "maintenance", "2h", "because"), 3, "does not run"),
     Row("backup", "is there", lambda s: ["backup", s.a.key_file, "--home", s.a.home], 1, "nothing was changed"),
-    Row("backup", "no file, for all that is said", lambda s: ["backup", s.folder / "empty", "--force", "--home", s.a.home], 1, "no plain file"),
+    Row(
+        "backup",
+        "no file, for all that is said",
+        lambda s: ["backup", s.folder / "empty", "--force", "--home", s.a.home],
+        1,
+        "no plain file",
+    ),
     Row("backup", "no folder", lambda s: ["backup", s.folder / "none/b.zip", "--home", s.a.home], 1, "folder"),
-    Row("backup", "may not write there", lambda s: ["backup", s.folder / "closed/b.zip", "--home", s.a.home], 1, "ermission denied"),
-    Row("backup", "does not run", lambda s: ["backup", s.folder / "b.zip", "--home", s.stopped.home], 3, "does not run"),
+    Row(
+        "backup",
+        "may not write there",
+        lambda s: ["backup", s.folder / "closed/b.zip", "--home", s.a.home],
+        1,
+        "ermission denied",
+    ),
+    Row(
+        "backup", "does not run", lambda s: ["backup", s.folder / "b.zip", "--home", s.stopped.home], 3, "does not run"
+    ),
     Row("backup verify", "no backup", lambda s: ["backup", "verify", s.pack, "--home", s.a.home], 1, "no backup"),
-    Row("backup verify", "another key", lambda s: ["backup", "verify", s.folder / "good.zip", "--key-file", s.folder / "other.key"], 1, "another master key"),
-    Row("backup verify", "cut short", lambda s: ["backup", "verify", s.folder / "short-backup.zip", "--home", s.a.home], 1, "short-backup.zip"),
-    Row("restore", "another key", lambda s: ["restore", s.folder / "good.zip", "--home", s.folder / "new", "--key-file", s.folder / "other.key"], 1, "another master key"),
-    Row("restore", "a home that is one", lambda s: ["restore", s.folder / "good.zip", "--home", s.b.home, "--key-file", s.b.key_file], 1, "already"),
-    Row("restore", "no key", lambda s: ["restore", s.folder / "good.zip", "--home", s.folder / "empty", "--key-file", s.folder / "none.key"], 1, "none.key"),
-    Row("restore", "cut short", lambda s: ["restore", s.folder / "short-backup.zip", "--home", s.folder / "empty", "--key-file", s.a.key_file], 1, "short-backup.zip"),
+    Row(
+        "backup verify",
+        "another key",
+        lambda s: ["backup", "verify", s.folder / "good.zip", "--key-file", s.folder / "other.key"],
+        1,
+        "another master key",
+    ),
+    Row(
+        "backup verify",
+        "cut short",
+        lambda s: ["backup", "verify", s.folder / "short-backup.zip", "--home", s.a.home],
+        1,
+        "short-backup.zip",
+    ),
+    Row(
+        "restore",
+        "another key",
+        lambda s: ["restore", s.folder / "good.zip", "--home", s.folder / "new", "--key-file", s.folder / "other.key"],
+        1,
+        "another master key",
+    ),
+    Row(
+        "restore",
+        "a home that is one",
+        lambda s: ["restore", s.folder / "good.zip", "--home", s.b.home, "--key-file", s.b.key_file],
+        1,
+        "already",
+    ),
+    Row(
+        "restore",
+        "no key",
+        lambda s: ["restore", s.folder / "good.zip", "--home", s.folder / "empty", "--key-file", s.folder / "none.key"],
+        1,
+        "none.key",
+    ),
+    Row(
+        "restore",
+        "cut short",
+        lambda s: ["restore", s.folder / "short-backup.zip", "--home", s.folder / "empty", "--key-file", s.a.key_file],
+        1,
+        "short-backup.zip",
+    ),
     Row("admin recover", "no such user", on("a", "admin", "recover", "nobody"), 1, "nobody"),
-    Row("admin recover", "another key", lambda s: ["admin", "recover", "admin", "--home", s.a.home, "--key-file", s.folder / "other.key"], 1, "other.key"),
+    Row(
+        "admin recover",
+        "another key",
+        lambda s: ["admin", "recover", "admin", "--home", s.a.home, "--key-file", s.folder / "other.key"],
+        1,
+        "other.key",
+    ),
     Row("admin recover", "on the secondary", on("b", "admin", "recover", "admin"), 1, ""),
     Row("admin recover", "does not run", on("stopped", "admin", "recover", "nobody"), 3, "does not run"),
-    Row("cert import", "no certificate", lambda s: ["cert", "import", s.a.key_file, "--home", s.a.home], 1, "master.key"),
-    Row("cert import", "over", lambda s: ["cert", "import", s.folder / "over.crt", "--home", s.a.home], 1, "no longer valid"),
+    Row(
+        "cert import", "no certificate", lambda s: ["cert", "import", s.a.key_file, "--home", s.a.home], 1, "master.key"
+    ),
+    Row(
+        "cert import",
+        "over",
+        lambda s: ["cert", "import", s.folder / "over.crt", "--home", s.a.home],
+        1,
+        "no longer valid",
+    ),
     Row("cert renew", "signed by another", on("signed", "cert", "renew"), 1, "--self-signed"),
 ]
 
 # Verbs that no state of a node can refuse, or whose refusals are the node's (below, by their routes).
 NODE_REASONS = {
-    "docs settings": "prints what is in the program", "docs api": "prints what is in the program", "docs openapi": "prints what is in the program",
-    "ha status": "reads", "cert show": "reads", "audit list": "reads", "audit verify": "reads",
-    "find": "reads", "ls": "reads", "history": "reads", "shares": "reads", "user list": "reads", "changes": "reads", "conflicts": "reads", "gen": "asks nobody",
+    "docs settings": "prints what is in the program",
+    "docs api": "prints what is in the program",
+    "docs openapi": "prints what is in the program",
+    "ha status": "reads",
+    "cert show": "reads",
+    "audit list": "reads",
+    "audit verify": "reads",
+    "find": "reads",
+    "ls": "reads",
+    "history": "reads",
+    "shares": "reads",
+    "user list": "reads",
+    "changes": "reads",
+    "conflicts": "reads",
+    "gen": "asks nobody",
     "ha alert": "sends a test to the receivers; there are none, or they are told",
 }
 
@@ -326,14 +519,14 @@ def prepare(s):
     s.a.run("backup", made, "--home", s.a.home)
     shutil.move(made, f / "good.zip")
     whole = (f / "good.zip").read_bytes()
-    (f / "short-backup.zip").write_bytes(whole[:len(whole) // 2])
+    (f / "short-backup.zip").write_bytes(whole[: len(whole) // 2])
     for name, data in (("cut.zip", cut_pack(s, f)), ("foreign.zip", foreign_pack(s, f))):
         (f / name).write_bytes(data)
     for name in ("good.zip", "short-backup.zip", "cut.zip", "foreign.zip"):
         give(f / name)
     (s.fresh.home / "pack").mkdir(mode=0o700)
     (s.fresh.home / "pack/node.sealed").write_bytes(b"of a pack that waits")
-    (s.fresh.home / "pack/node.sealed").chmod(0o644) # as unzip leaves it
+    (s.fresh.home / "pack/node.sealed").chmod(0o644)  # as unzip leaves it
     for p in (s.fresh.home / "pack", s.fresh.home / "pack/node.sealed"):
         give(p)
     self_signed(f, "over", -1)
@@ -344,12 +537,36 @@ def openssl(*args):
 
 
 def request(name, pem, csr):
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", pem, "-out", csr, "-subj", f"/CN={name}")
+    openssl(
+        "req",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        pem,
+        "-out",
+        csr,
+        "-subj",
+        f"/CN={name}",
+    )
 
 
 def self_signed(folder, name, days):
     request(name, folder / f"{name}.pem", folder / f"{name}.csr")
-    openssl("x509", "-req", "-in", folder / f"{name}.csr", "-signkey", folder / f"{name}.pem", "-days", days, "-out", folder / f"{name}.crt")
+    openssl(
+        "x509",
+        "-req",
+        "-in",
+        folder / f"{name}.csr",
+        "-signkey",
+        folder / f"{name}.pem",
+        "-days",
+        days,
+        "-out",
+        folder / f"{name}.crt",
+    )
 
 
 def edited_pack(s, to, edit):
@@ -362,7 +579,11 @@ def edited_pack(s, to, edit):
 
 def cut_pack(s, folder):
     """One for the fresh node of which the middle was lost."""
-    data = bytearray(edited_pack(s, folder / "cut.zip", lambda m: m.replace(b'"secondary_name":"127.0.0.2"', b'"secondary_name":"127.0.0.3"')))
+    data = bytearray(
+        edited_pack(
+            s, folder / "cut.zip", lambda m: m.replace(b'"secondary_name":"127.0.0.2"', b'"secondary_name":"127.0.0.3"')
+        )
+    )
     data[len(data) // 2] ^= 1
     return bytes(data)
 
@@ -375,7 +596,19 @@ def certificate_of_another(node, folder):
     """A web certificate that an authority signed."""
     self_signed(folder, "ca", 30)
     request("localhost", node.home / "conf/tls/web.key", folder / "web.csr")
-    openssl("x509", "-req", "-in", folder / "web.csr", "-CA", folder / "ca.crt", "-CAkey", folder / "ca.pem", "-CAcreateserial", "-out", node.web_cert)
+    openssl(
+        "x509",
+        "-req",
+        "-in",
+        folder / "web.csr",
+        "-CA",
+        folder / "ca.crt",
+        "-CAkey",
+        folder / "ca.pem",
+        "-CAcreateserial",
+        "-out",
+        node.web_cert,
+    )
     for p in (node.web_cert, node.home / "conf/tls/web.key"):
         give(p)
 
@@ -393,8 +626,12 @@ def ready(stage, template):
 def test_a_verb_that_is_refused_changes_nothing(ready, row):
     with nothing_changes(ready.folder, (ready.a, ready.b)):
         p = ready.a.run(*row.args(ready), check=False, input="", timeout=60)
-        assert p.returncode == row.code and row.words in re.sub(r"\s+", " ", p.stderr), (p.returncode, p.stdout, p.stderr)
-    if row.verb == "ha setup": # it is what the pair is Failed by
+        assert p.returncode == row.code and row.words in re.sub(r"\s+", " ", p.stderr), (
+            p.returncode,
+            p.stdout,
+            p.stderr,
+        )
+    if row.verb == "ha setup":  # it is what the pair is Failed by
         ready.a.wait_status(0, 10)
 
 
@@ -405,10 +642,37 @@ U.__new__.__defaults__ = ("", ())
 
 # {long}: a login that is too long. Who: admin, ada (owns web/root, shared with carol to view), bob (a stranger), none (no session).
 USER_ROWS = [
-    U("login", "wrong password", "none", "login --ca {ca} {url} ada", 1, "wrong", "not-the-password-1\n", ("login_failed",)),
-    U("login", "unknown user", "none", "login --ca {ca} {url} nobody", 1, "wrong", "not-the-password-1\n", ("login_failed",)),
+    U(
+        "login",
+        "wrong password",
+        "none",
+        "login --ca {ca} {url} ada",
+        1,
+        "wrong",
+        "not-the-password-1\n",
+        ("login_failed",),
+    ),
+    U(
+        "login",
+        "unknown user",
+        "none",
+        "login --ca {ca} {url} nobody",
+        1,
+        "wrong",
+        "not-the-password-1\n",
+        ("login_failed",),
+    ),
     U("login", "nobody there", "none", "login --ca {ca} 127.0.0.1:9 ada", 3, "", "x\n"),
-    U("login", "wrong token", "none", "login --setup --ca {ca} {url} ada", 1, "", "no-token\nCorrect-Horse-9-battery\n", ("login_failed",)),
+    U(
+        "login",
+        "wrong token",
+        "none",
+        "login --setup --ca {ca} {url} ada",
+        1,
+        "",
+        "no-token\nCorrect-Horse-9-battery\n",
+        ("login_failed",),
+    ),
     U("login", "no file for the session", "nowhere", "login --ca {ca} {url} ada", 1, "session", "{ada}\n"),
     U("logout", "not logged in", "none", "logout", 1, ""),
     U("get", "nothing there", "ada", "get web/nobody", 1, ""),
@@ -453,7 +717,14 @@ USER_ROWS = [
     U("audit accept", "not an administrator", "ada", "audit accept because", 1, ""),
     U("audit export", "no folder", "admin", "audit export {folder}/bad.csv/log", 1, "bad.csv"),
     U("audit export", "is there", "admin", "audit export {folder}/good.zip", 1, "--force to replace"),
-    U("audit export", "no file, for all that is said", "admin", "audit export --force {folder}/empty", 1, "no plain file"),
+    U(
+        "audit export",
+        "no file, for all that is said",
+        "admin",
+        "audit export --force {folder}/empty",
+        1,
+        "no plain file",
+    ),
     U("audit export", "not an administrator", "ada", "audit export {folder}/log", 1, ""),
     U("ha unlock", "a primary", "admin", "ha unlock", 1, ""),
     U("ha unlock", "not an administrator", "ada", "ha unlock", 1, ""),
@@ -475,12 +746,18 @@ def people(ready):
 @pytest.mark.parametrize("row", USER_ROWS, ids=lambda r: f"{r.verb}: {r.how}")
 def test_a_users_verb_that_is_refused_changes_nothing(ready, people, row):
     s = ready
-    session = {"none": s.folder / "none.session", "nowhere": s.folder / "bad.csv/all.session"}.get(row.who) or people[row.who].session
+    session = {"none": s.folder / "none.session", "nowhere": s.folder / "bad.csv/all.session"}.get(row.who) or people[
+        row.who
+    ].session
     words = {"ca": s.a.web_cert, "url": s.a.url, "folder": s.folder, "long": "x" * 300, "ada": people["ada"].password}
     args = [w.format(**words) for w in row.args.split()]
     with nothing_changes(s.folder, (s.a, s.b), events=row.events):
         p = s.a.cli(*args, session=session, check=False, input=row.input.format(**words))
-        assert p.returncode == row.code and row.words in re.sub(r"\s+", " ", p.stderr), (p.returncode, p.stdout, p.stderr)
+        assert p.returncode == row.code and row.words in re.sub(r"\s+", " ", p.stderr), (
+            p.returncode,
+            p.stdout,
+            p.stderr,
+        )
 
 
 def verbs():
@@ -506,6 +783,7 @@ def test_every_verb_has_its_refusals():
 
 # ---- a set-up that is refused late, or given up ----
 
+
 def single(stage, template, name):
     """A node that was never in a pair, with ports that are its own. It lies in the folder that is looked at."""
     last_seen.clear()
@@ -518,7 +796,12 @@ def single(stage, template, name):
 
 def members_are_known(n):
     """The agent writes once, soon after a first start, whose certificates the channel takes; until then it takes any of the authority's."""
-    wait_until("the members are known", (n.home / "data/pg/pg_ident.conf").read_text, lambda text: "/^.*$" not in text, every=0.1)
+    wait_until(
+        "the members are known",
+        (n.home / "data/pg/pg_ident.conf").read_text,
+        lambda text: "/^.*$" not in text,
+        every=0.1,
+    )
 
 
 def test_a_setup_whose_port_is_taken_changes_nothing(stage, template):
@@ -526,7 +809,9 @@ def test_a_setup_whose_port_is_taken_changes_nothing(stage, template):
     n = single(stage, template, "taken")
     try:
         postmaster = n.pids("postmaster")
-        with socket.create_server(("127.0.0.1", int(n.pair_listen.rsplit(":", 1)[1]))), nothing_changes(n.home.parent, (n,)):
+        with socket.create_server(("127.0.0.1", int(n.pair_listen.rsplit(":", 1)[1]))), nothing_changes(
+            n.home.parent, (n,)
+        ):
             p = n.run("ha", "setup", "localhost", "127.0.0.2", "--home", n.home, check=False)
             assert p.returncode == 1 and "in use by another program" in p.stderr and "pair_listen" in p.stderr, p.stderr
         assert n.pids("postmaster") == postmaster
@@ -539,7 +824,7 @@ def test_a_setup_that_fails_takes_back_what_it_did(stage, template):
     n = single(stage, template, "failing")
     try:
         part = n.home / "replication/HAPack-127.0.0.2.zip.part"
-        part.mkdir() # in the way of the last step
+        part.mkdir()  # in the way of the last step
         (part / "x").write_text("x")
         with nothing_changes(n.home.parent, (n,), events=("node_joined", "node_removed", "ha_state"), tables=("node",)):
             p = n.run("ha", "setup", "localhost", "127.0.0.2", "--home", n.home, check=False)
@@ -575,7 +860,9 @@ def test_a_damaged_file_of_the_home_is_named(template, new_node, rel, how):
     before = fingerprint(n.home.parent)
     p = n.run("serve", "--home", n.home, check=False, timeout=60)
     said = re.sub(r"\s+", " ", p.stderr)
-    assert p.returncode == 1 and (rel in said or how == "missing" and rel == "conf/node.conf" and "holdfast init" in said), said
+    assert p.returncode == 1 and (
+        rel in said or how == "missing" and rel == "conf/node.conf" and "holdfast init" in said
+    ), said
     assert fingerprint(n.home.parent) == before
 
 
@@ -587,9 +874,25 @@ class Damage:
 
 CERTS = ("conf/tls/pair.crt", "conf/tls/pair.key", "conf/tls/pair-ca.crt")
 PAIR_FILES = [
-    *[(node, rel, how, Damage.REFUSED, rel) for node in "ab" for rel in CERTS for how in ("empty", "zeroed", "missing", "folder")],
-    *[(node, rel, "folder", Damage.REFUSED, rel) for node in "ab" for rel in
-      ("data/anchor", "data/witness", "data/journal.db", "data/outbox.db", "replication/emergency.conf", "replication/maintenance.conf", "replication/rejoin.conf")],
+    *[
+        (node, rel, how, Damage.REFUSED, rel)
+        for node in "ab"
+        for rel in CERTS
+        for how in ("empty", "zeroed", "missing", "folder")
+    ],
+    *[
+        (node, rel, "folder", Damage.REFUSED, rel)
+        for node in "ab"
+        for rel in (
+            "data/anchor",
+            "data/witness",
+            "data/journal.db",
+            "data/outbox.db",
+            "replication/emergency.conf",
+            "replication/maintenance.conf",
+            "replication/rejoin.conf",
+        )
+    ],
     ("b", "conf/pair.conf", "folder", Damage.REFUSED, "conf/pair.conf"),
     *[("b", "replication/emergency.conf", how, Damage.SAID, "ha emergency on") for how in ("empty", "zeroed")],
     *[("b", "replication/maintenance.conf", how, Damage.SAID, "ha maintenance") for how in ("empty", "zeroed")],
@@ -667,6 +970,7 @@ def test_a_damaged_file_of_a_pair_is_named(halted, node, rel, how, outcome, word
 
 # ---- the routes ----
 
+
 def changing_routes():
     """Every route that is not a GET: (method, path, whether it is open to anyone). Imports, which are no JSON, have rows by their verb;
     to stop one that is not there is no refusal."""
@@ -712,8 +1016,13 @@ def test_of_several_fields_none_is_taken_when_one_is_refused(ready, people, meth
     found = ada.must("GET", "/v1/resources?q=web")["resources"][0]
     account = ada.must("GET", f"/v1/resources/{found['id']}/accounts")["accounts"][0]["id"]
     user = {n: admin.must("GET", f"/v1/users?q={n}")["users"][0]["id"] for n in ("bob", "admin")}
-    api, path = {"resource": (ada, f"resources/{found['id']}"), "account": (ada, f"accounts/{account}"), "accounts": (ada, f"resources/{found['id']}/accounts"),
-                 "user": (admin, f"users/{user['bob']}"), "self": (admin, f"users/{user['admin']}")}[what]
+    api, path = {
+        "resource": (ada, f"resources/{found['id']}"),
+        "account": (ada, f"accounts/{account}"),
+        "accounts": (ada, f"resources/{found['id']}/accounts"),
+        "user": (admin, f"users/{user['bob']}"),
+        "self": (admin, f"users/{user['admin']}"),
+    }[what]
     with nothing_changes(s.folder, (s.a, s.b)):
         r = api.call(method, f"/v1/{path}", body)
         assert 400 <= r.status < 500, r

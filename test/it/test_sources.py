@@ -18,15 +18,18 @@ def test_they_hold():
     assert code == 0, said
 
 
-@pytest.mark.parametrize("line, why", [
-    ("from test_roles import order", "imports test_roles"),
-    ("import test_roles", "imports test_roles"),
-    ("from conftest import PASSWORD", "imports conftest"),
-    ("from . import test_roles", "imports test_roles"),
-    ("def f():\n    import ha.test_roles", "imports ha.test_roles"),
-    ("import time; time.sleep(1)", "sleeps"),
-    ("from time import sleep", "sleeps"),
-])
+@pytest.mark.parametrize(
+    "line, why",
+    [
+        ("from test_roles import order", "imports test_roles"),
+        ("import test_roles", "imports test_roles"),
+        ("from conftest import PASSWORD", "imports conftest"),
+        ("from . import test_roles", "imports test_roles"),
+        ("def f():\n    import ha.test_roles", "imports ha.test_roles"),
+        ("import time; time.sleep(1)", "sleeps"),
+        ("from time import sleep", "sleeps"),
+    ],
+)
 def test_what_breaks_one_is_found(tmp_path, line, why):
     (tmp_path / "test").mkdir()
     (tmp_path / "test/test_one.py").write_text(f"import checker\n{line}\n")

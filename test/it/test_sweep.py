@@ -13,7 +13,7 @@ import sweep
 from faultpage import places_in_sources
 from nodes import ROOT, scratch_folder
 
-SECONDS = 35 # for the operations of the pair; what does not fit is left to `make sweep`
+SECONDS = 35  # for the operations of the pair; what does not fit is left to `make sweep`
 SEED = 7
 
 
@@ -36,7 +36,9 @@ def test_pair(swept):
         swept.learn(name)
         plan = rng.sample(swept.plans[name], 4)
         tried = 0
-        while plan and (not tried or time.monotonic() < until - (SECONDS / 2 if name == "merge" else 0)): # one at least, on a slow machine too
+        while plan and (
+            not tried or time.monotonic() < until - (SECONDS / 2 if name == "merge" else 0)
+        ):  # one at least, on a slow machine too
             came += swept.one(name, *plan.pop())
             tried += 1
     assert came > 0
@@ -53,7 +55,9 @@ def test_nothing_of_it_in_a_release_build(tmp_path):
     """With the option off a point is the call itself: no symbol, no string, and not the name of the variable."""
     for name in ("src/base/home.c", "src/base/fault.c", "src/store/journal.c"):
         out = tmp_path / "x.o"
-        subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-I", ROOT / "src", "-c", ROOT / name, "-o", out], check=True)
+        subprocess.run(
+            ["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-I", ROOT / "src", "-c", ROOT / name, "-o", out], check=True
+        )
         symbols = subprocess.run(["nm", out], capture_output=True, text=True, check=True).stdout
         assert "fault" not in symbols, symbols
         assert b"FILE_SYNC" not in out.read_bytes() and b"HOLDFAST_FAULTS" not in out.read_bytes()

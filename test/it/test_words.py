@@ -15,16 +15,37 @@ def as_nobody(n, *argv, env=None):
     if not prefix:
         n.home.chmod(0)
     try:
-        return subprocess.run(argv, capture_output=True, text=True, cwd="/", timeout=60, stdin=subprocess.DEVNULL, env=dict(os.environ, **(env or {})))
+        return subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            env=dict(os.environ, **(env or {})),
+        )
     finally:
         n.home.chmod(mode)
 
 
 # Every verb that reads the home folder, with arguments that it would take.
 LOOK = [
-    ["ha", "status"], ["ha", "setup", "a.example", "b.example"], ["ha", "join", "/tmp/HAPack-b.zip"], ["ha", "promote", "--yes"], ["ha", "switchover"],
-    ["ha", "rejoin"], ["ha", "repair-journal"], ["ha", "remove", "b.example", "--yes"], ["ha", "emergency", "on"], ["ha", "alert", "test"],
-    ["backup", "/tmp/x.hfb"], ["backup", "verify", "/tmp/x.hfb"], ["cert", "show"], ["cert", "renew"], ["key", "check"], ["serve"],
+    ["ha", "status"],
+    ["ha", "setup", "a.example", "b.example"],
+    ["ha", "join", "/tmp/HAPack-b.zip"],
+    ["ha", "promote", "--yes"],
+    ["ha", "switchover"],
+    ["ha", "rejoin"],
+    ["ha", "repair-journal"],
+    ["ha", "remove", "b.example", "--yes"],
+    ["ha", "emergency", "on"],
+    ["ha", "alert", "test"],
+    ["backup", "/tmp/x.hfb"],
+    ["backup", "verify", "/tmp/x.hfb"],
+    ["cert", "show"],
+    ["cert", "renew"],
+    ["key", "check"],
+    ["serve"],
 ]
 
 
@@ -56,9 +77,11 @@ def test_status_tells_a_stopped_node_from_a_failed_one(node):
 @pytest.mark.parametrize("verb", LOOK, ids=" ".join)
 def test_a_folder_that_is_no_home_is_called_so(holdfast, where, verb):
     for home, what in ((where, "is not the home of a node"), (where / "none", "does not exist")):
-        p = subprocess.run([holdfast, *verb, "--home", home], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        p = subprocess.run(
+            [holdfast, *verb, "--home", home], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        )
         if verb == ["backup", "verify", "/tmp/x.hfb"]:
-            continue # has the file first
+            continue  # has the file first
         assert p.returncode == 1 and what in p.stderr and "holdfast init" in p.stderr, p
     assert not list(where.iterdir())
 

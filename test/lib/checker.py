@@ -9,7 +9,7 @@ import json
 
 from wait import wait_until
 
-REPLAY_S = 3 # what is on a secondary's disk may not be in its tables for so long
+REPLAY_S = 3  # what is on a secondary's disk may not be in its tables for so long
 
 
 def load_rows(paths):
@@ -28,10 +28,18 @@ def at_least(n, least, what):
 
 
 def table_digests(node):
-    names = [r[0] for r in node.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' "
-                                    "AND table_type = 'BASE TABLE' ORDER BY 1")]
-    parts = " UNION ALL ".join(f"SELECT '{n}', count(*)::text, md5(coalesce(string_agg(md5(t::text), '' ORDER BY t::text COLLATE \"C\"), '')) "
-                               f"FROM public.\"{n}\" t" for n in names)
+    names = [
+        r[0]
+        for r in node.sql(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' "
+            "AND table_type = 'BASE TABLE' ORDER BY 1"
+        )
+    ]
+    parts = " UNION ALL ".join(
+        f"SELECT '{n}', count(*)::text, md5(coalesce(string_agg(md5(t::text), '' ORDER BY t::text COLLATE \"C\"), '')) "
+        f'FROM public."{n}" t'
+        for n in names
+    )
     return {r[0]: (r[1], r[2]) for r in node.sql(parts)}
 
 
@@ -45,7 +53,13 @@ def both_equal(a, b, timeout=20, least=1):
         same.update(da)
         return {n: (da.get(n), db.get(n)) for n in set(da) | set(db) if da.get(n) != db.get(n)}
 
-    wait_until("the databases do not differ (table: rows, digest of a; of b)", differ, lambda found: not found, timeout, every=0.2)
+    wait_until(
+        "the databases do not differ (table: rows, digest of a; of b)",
+        differ,
+        lambda found: not found,
+        timeout,
+        every=0.2,
+    )
     at_least(int(same.get("event", (0,))[0]), least, "events of both nodes")
     return same
 
@@ -54,8 +68,10 @@ def retrievals_logged_once(node, rows, least=1):
     """Every acknowledged retrieval has exactly one event, on its account; no reason occurs twice. How many there were."""
     count = collections.Counter()
     objects = {}
-    for reason, obj, n in node.sql("SELECT body::json->>'reason', string_agg(DISTINCT coalesce(object::text, '') || ' ' || body, ' '), count(*) "
-                                   "FROM event WHERE kind = :RETRIEVED GROUP BY 1"):
+    for reason, obj, n in node.sql(
+        "SELECT body::json->>'reason', string_agg(DISTINCT coalesce(object::text, '') || ' ' || body, ' '), count(*) "
+        "FROM event WHERE kind = :RETRIEVED GROUP BY 1"
+    ):
         count[reason], objects[reason] = int(n), obj
     acked = [r for r in rows if r["role"] == "reader" and r.get("ok")]
     missing = [r["reason"] for r in acked if count[r["reason"]] == 0]
@@ -81,7 +97,9 @@ def writes_kept(node, rows, siblings=False, least=1):
     have, ids = versions_of(node)
     for r in acked:
         assert r.get("version") is not None, f"a write was acknowledged without its number: {r}"
-        assert have[(r["account"], int(r["version"]))] >= 1, f"an acknowledged write ({r.get('durability')}) is lost: {r}"
+        assert (
+            have[(r["account"], int(r["version"]))] >= 1
+        ), f"an acknowledged write ({r.get('durability')}) is lost: {r}"
         if r.get("id"):
             assert r["id"] in ids, f"an acknowledged write ({r.get('durability')}) is lost: {r}"
     at_least(len(acked), least, "acknowledged writes")
@@ -114,10 +132,14 @@ def reads_are_fresh(rows, two=True, least=1):
         if r["mode"] == "primary":
             before = [w for w in written[r["account"]] if w["t1"] < r["t0"] and w["node"] == r["node"]]
         else:
-            before = [w for w in written[r["account"]] if two and w["t1"] < r["t0"] - REPLAY_S and w["durability"] == "both"]
+            before = [
+                w for w in written[r["account"]] if two and w["t1"] < r["t0"] - REPLAY_S and w["durability"] == "both"
+            ]
         compared += bool(before)
         for w in before:
-            assert r["version"] >= w["version"], f"version {w['version']} was acknowledged by {w['node']}, then this was read: {r}"
+            assert (
+                r["version"] >= w["version"]
+            ), f"version {w['version']} was acknowledged by {w['node']}, then this was read: {r}"
     return at_least(compared, least, "reads after a write of the same account")
 
 

@@ -66,7 +66,11 @@ class Client:
         """One request to one node. OSError or HTTPException when there is no answer; a kept connection that
         the node closed meanwhile is opened anew when nothing of an answer came (reads only: see `again`)."""
         payload = None if body is None else json.dumps(body)
-        head = {"Authorization": "Bearer " + self.token, **({"Content-Type": "application/json"} if payload else {}), **(headers or {})}
+        head = {
+            "Authorization": "Bearer " + self.token,
+            **({"Content-Type": "application/json"} if payload else {}),
+            **(headers or {}),
+        }
         conn = self.conns.get(url)
         if conn is None:
             u = urlsplit(url)

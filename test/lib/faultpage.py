@@ -12,9 +12,9 @@ from pair import give
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 POINTS, PLACES, NAME = 64, 256, 64
-HEAD = 8 + 8 + 8 * POINTS + 8 # armed, fired; left; reached; fired place and process
+HEAD = 8 + 8 + 8 * POINTS + 8  # armed, fired; left; reached; fired place and process
 ROW = 4 + 4 + 8 + NAME
-AHEAD = HEAD + PLACES * ROW # by how much the clock is put on
+AHEAD = HEAD + PLACES * ROW  # by how much the clock is put on
 SIZE = AHEAD + 8
 AT_PLACE, KILLS = 0x10000, 0x20000
 

@@ -28,7 +28,7 @@ def memory(pid):
                 try:
                     mem.seek(at)
                     data = mem.read(n)
-                except OSError: # a page that nobody has touched
+                except OSError:  # a page that nobody has touched
                     data = b""
                 if not data:
                     n = min(n, 4096)
@@ -47,7 +47,7 @@ def files(node):
             if path.is_file():
                 try:
                     yield str(path.relative_to(node.home)), path.read_bytes()
-                except OSError: # PostgreSQL has removed it meanwhile
+                except OSError:  # PostgreSQL has removed it meanwhile
                     continue
     yield "log", node.log.read_bytes()
 
@@ -63,7 +63,10 @@ class Markers:
         return f"{self.tag}{len(self.names) - 1:02}" * times
 
     def _named(self, data, where):
-        return {(self.names[int(m[1])] if int(m[1]) < len(self.names) else "?", where) for m in re.finditer(self.tag.encode() + rb"(\d\d)", data)}
+        return {
+            (self.names[int(m[1])] if int(m[1]) < len(self.names) else "?", where)
+            for m in re.finditer(self.tag.encode() + rb"(\d\d)", data)
+        }
 
     def in_memory(self, node, what=None):
         found = set()

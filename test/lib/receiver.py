@@ -21,8 +21,11 @@ import time
 
 LOCK = threading.Lock()
 # RFC 5424, 6: PRI VERSION SP TIMESTAMP SP HOSTNAME SP APP-NAME SP PROCID SP MSGID SP STRUCTURED-DATA SP MSG
-SYSLOG = re.compile(r"<(\d{1,3})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z) ([!-~]{1,255}) ([!-~]{1,48}) ([!-~]{1,128}) ([!-~]{1,32}) "
-                    r"(-|(?:\[[!-~]+(?: [!-~]+=\"(?:[^\"\\\]]|\\.)*\")*\])+) \ufeff(.*)", re.S)
+SYSLOG = re.compile(
+    r"<(\d{1,3})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z) ([!-~]{1,255}) ([!-~]{1,48}) ([!-~]{1,128}) ([!-~]{1,32}) "
+    r"(-|(?:\[[!-~]+(?: [!-~]+=\"(?:[^\"\\\]]|\\.)*\")*\])+) \ufeff(.*)",
+    re.S,
+)
 
 
 class Receiver:
@@ -45,7 +48,11 @@ def webhook(r):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             ident, at = self.headers["webhook-id"], self.headers["webhook-timestamp"]
             good = base64.b64encode(hmac.new(r.key, f"{ident}.{at}.".encode() + body, hashlib.sha256).digest()).decode()
-            r.note(body, signed=self.headers["webhook-signature"] == f"v1,{good}" and abs(time.time() - int(at)) < 60, header_id=ident)
+            r.note(
+                body,
+                signed=self.headers["webhook-signature"] == f"v1,{good}" and abs(time.time() - int(at)) < 60,
+                header_id=ident,
+            )
             self.send_response(204)
             self.end_headers()
 
@@ -68,8 +75,8 @@ def read_frames(conn):
         more = conn.recv(65536)
         data += more
         while (m := re.match(rb"([1-9]\d*) ", data)) and len(data) >= m.end() + int(m[1]):
-            yield data[m.end():m.end() + int(m[1])]
-            data = data[m.end() + int(m[1]):]
+            yield data[m.end() : m.end() + int(m[1])]
+            data = data[m.end() + int(m[1]) :]
         if not more:
             assert not data, f"half a frame: {data!r}"
             return
@@ -108,7 +115,9 @@ class Mail(socketserver.StreamRequestHandler):
             lines.append(line[1:] if line.startswith(b".") else line)
         m = email.message_from_bytes(b"".join(lines))
         text, _, body = m.get_payload(decode=True).decode().partition("\r\n\r\n")
-        self.receiver.note(body, subject=m["Subject"], message_id=m["Message-ID"], text=text, to=self.to, user=self.user)
+        self.receiver.note(
+            body, subject=m["Subject"], message_id=m["Message-ID"], text=text, to=self.to, user=self.user
+        )
         self.say("250 taken")
 
     def handle(self):

@@ -19,8 +19,8 @@ KINDS = {
 }
 KNOWN = {"$ref", "oneOf", "type", "format", "properties", "required", "additionalProperties", "items"}
 
-faults = [] # also what a test caught, or a thread of its own met
-met = set() # (method, pattern, status) of what was held against its shape
+faults = []  # also what a test caught, or a thread of its own met
+met = set()  # (method, pattern, status) of what was held against its shape
 
 
 class Misshapen(AssertionError):
@@ -110,7 +110,10 @@ class Contract:
                 self.check_value(one, v, at)
             except Misshapen as e:
                 whys.append(str(e))
-        self.need(len(whys) == len(schemas) - 1, f"{at} fits {len(schemas) - len(whys)} of {len(schemas)} shapes: {'; '.join(whys)}")
+        self.need(
+            len(whys) == len(schemas) - 1,
+            f"{at} fits {len(schemas) - len(whys)} of {len(schemas)} shapes: {'; '.join(whys)}",
+        )
 
     def check_object(self, schema, v, at):
         fields, more = schema.get("properties", {}), schema.get("additionalProperties", True)

@@ -13,7 +13,9 @@ def wait_until(what, look, good=bool, timeout=PATIENCE_S, every=0.05, also=lambd
     """Looks until what it sees is good; returns that. `what` is said when it does not come, with what was seen last and what also() tells."""
     end = time.monotonic() + timeout
     while True:
-        over = time.monotonic() > end # the last look is one behind the end: this process itself may have been kept waiting
+        over = (
+            time.monotonic() > end
+        )  # the last look is one behind the end: this process itself may have been kept waiting
         seen = look()
         if good(seen):
             return seen

@@ -11,9 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/lib"))
-from pair import PASSWORD, STOCK_PATH, Node, free_port, give, make_pair # noqa: E402
+from pair import PASSWORD, STOCK_PATH, Node, free_port, give, make_pair  # noqa: E402
 
-os.environ["PATH"] = STOCK_PATH # nothing that this machine alone provides
+os.environ["PATH"] = STOCK_PATH  # nothing that this machine alone provides
 
 CSV = "resource,login,password\ncore switch,admin,s3cret-switch\n<img src=x onerror=alert(1)>,root,<b>s3cret</b>\n"
 
@@ -36,13 +36,30 @@ def pair():
         place.mkdir()
         give(place)
         address = f"127.0.0.{i}"
-        nodes.append(Node(holdfast, place / "home", address, f"{address}:{free_port(address, 7272)}", f"{address}:{free_port(address, 2345)}",
-                          folder / "master.key"))
+        nodes.append(
+            Node(
+                holdfast,
+                place / "home",
+                address,
+                f"{address}:{free_port(address, 7272)}",
+                f"{address}:{free_port(address, 2345)}",
+                folder / "master.key",
+            )
+        )
     a, b = nodes
     try:
         make_pair(a, b)
         session = folder / "admin.session"
-        a.cli("login", "--setup", "--ca", a.web_cert, a.url, "admin", session=session, input=f"{a.setup_token()}\n{PASSWORD}\n")
+        a.cli(
+            "login",
+            "--setup",
+            "--ca",
+            a.web_cert,
+            a.url,
+            "admin",
+            session=session,
+            input=f"{a.setup_token()}\n{PASSWORD}\n",
+        )
         (folder / "sample.csv").write_text(CSV)
         a.cli("import", folder / "sample.csv", session=session)
         yield a, b
@@ -60,11 +77,20 @@ def chrome():
         pytest.skip("there is no chromium here")
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
-    options.accept_insecure_certs = True # the nodes' own certificates; that clients check them is tested elsewhere
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,900"):
+    options.accept_insecure_certs = True  # the nodes' own certificates; that clients check them is tested elsewhere
+    for word in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1280,900",
+    ):
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(service=webdriver.chrome.service.Service(shutil.which("chromedriver"), log_output=subprocess.DEVNULL), options=options)
+    driver = webdriver.Chrome(
+        service=webdriver.chrome.service.Service(shutil.which("chromedriver"), log_output=subprocess.DEVNULL),
+        options=options,
+    )
     driver.set_page_load_timeout(30)
     yield driver
     driver.quit()

@@ -27,7 +27,13 @@ class Page:
 
     def wait(self, name, *words, timeout=SOON_S):
         """Until the element says all of it."""
-        return wait_until(f"#{name} says {words}", lambda: self.text(name), lambda seen: all(w in seen for w in words), timeout, also=self.all)
+        return wait_until(
+            f"#{name} says {words}",
+            lambda: self.text(name),
+            lambda seen: all(w in seen for w in words),
+            timeout,
+            also=self.all,
+        )
 
     def wait_for(self, name, timeout=SOON_S):
         wait_until(f"#{name} appears", lambda: self.element(name).is_displayed(), timeout=timeout, also=self.all)
@@ -56,7 +62,10 @@ class Page:
 
     def rows(self, table):
         """At one moment: the page writes the table anew now and then."""
-        return self.d.execute_script("return [...document.getElementById(arguments[0]).tBodies[0].rows].map((r) => [...r.cells].map((c) => c.innerText))", table)
+        return self.d.execute_script(
+            "return [...document.getElementById(arguments[0]).tBodies[0].rows].map((r) => [...r.cells].map((c) => c.innerText))",
+            table,
+        )
 
     def link(self, name):
         return self.d.execute_script("return document.getElementById(arguments[0]).querySelector('a').href", name)
@@ -77,7 +86,11 @@ class Page:
 
     def complaints(self):
         """What the browser itself had to complain of, but for pages and answers that are not there."""
-        return [l["message"] for l in self.d.get_log("browser") if "favicon" not in l["message"] and "Failed to load resource" not in l["message"]]
+        return [
+            l["message"]
+            for l in self.d.get_log("browser")
+            if "favicon" not in l["message"] and "Failed to load resource" not in l["message"]
+        ]
 
 
 def logged_out(driver, url):
@@ -94,7 +107,12 @@ def test_headers_let_nothing_in(pair):
         r.read()
         policy = r.headers["Content-Security-Policy"]
         assert r.status == 200 and r.headers["Content-Type"].startswith(kind)
-        assert "default-src 'none'" in policy and "script-src 'self'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+        assert (
+            "default-src 'none'" in policy
+            and "script-src 'self'" in policy
+            and "frame-ancestors 'none'" in policy
+            and "unsafe" not in policy
+        )
         assert r.headers["X-Content-Type-Options"] == "nosniff" and r.headers["Cache-Control"] == "no-store"
     for path in ("/console.js/", "/../console.js", "/index.html", "/console.map"):
         c.request("GET", path)
@@ -115,10 +133,20 @@ def test_status_and_a_password(pair, chrome):
     page.wait("status", "Alive")
     page.wait("where", "the primary")
     nodes = {r[0]: r for r in page.rows("nodes")}
-    assert nodes[a.name][1:5] == ["primary", "synced", "Active", "Active"] and nodes[b.name][1:5] == ["secondary", "standby", "Active", "Active"]
+    assert nodes[a.name][1:5] == ["primary", "synced", "Active", "Active"] and nodes[b.name][1:5] == [
+        "secondary",
+        "standby",
+        "Active",
+        "Active",
+    ]
     assert page.find("no such thing") == [] and "Nothing" in page.text("found")
     assert "s3cret-switch" in page.show("core sw", "the switch is down")
-    assert ["1"] == [r[0] for r in a.sql("SELECT count(*) FROM event WHERE kind = :RETRIEVED AND body::json->>'reason' = 'the switch is down'")]
+    assert ["1"] == [
+        r[0]
+        for r in a.sql(
+            "SELECT count(*) FROM event WHERE kind = :RETRIEVED AND body::json->>'reason' = 'the switch is down'"
+        )
+    ]
     page.press("Close")
     assert page.text("fields") == ""
     assert page.complaints() == []
@@ -137,17 +165,24 @@ def test_names_and_secrets_are_text(pair, chrome):
 
 def test_what_is_not_shown_is_said(pair, chrome):
     a = pair[0]
-    a.sql("""INSERT INTO resource (id, name, owner, created_at)
+    a.sql(
+        """INSERT INTO resource (id, name, owner, created_at)
             SELECT gen_random_uuid(), 'crowd ' || i, p.id, now() FROM principal p, generate_series(10, 60) i WHERE p.name = 'admin';
         INSERT INTO account (id, resource, login, created_at)
             SELECT gen_random_uuid(), r.id, 'login' || i, now() FROM resource r, generate_series(1, 201) i
-            WHERE r.name LIKE 'crowd %' AND (i = 1 OR r.name = 'crowd 10')""")
+            WHERE r.name LIKE 'crowd %' AND (i = 1 OR r.name = 'crowd 10')"""
+    )
     page = logged_out(chrome, a.url)
     page.login()
     page.wait_for("vault")
-    assert len(page.find("crowd 10")) == 200 and page.text("found") == "“crowd 10” has more than 200 accounts: `holdfast find` shows all of them."
+    assert (
+        len(page.find("crowd 10")) == 200
+        and page.text("found") == "“crowd 10” has more than 200 accounts: `holdfast find` shows all of them."
+    )
     assert len(page.find("crowd 11")) == 1 and page.text("found") == ""
-    assert len(page.find("crowd")) == 200 + 49 and page.text("found").startswith("The first 50 resources; say more of the name. “crowd 10” has more")
+    assert len(page.find("crowd")) == 200 + 49 and page.text("found").startswith(
+        "The first 50 resources; say more of the name. “crowd 10” has more"
+    )
     assert page.complaints() == []
 
 
@@ -184,7 +219,10 @@ def test_a_standby_shows_the_pair(pair, chrome):
     page.login()
     page.wait("nodes", a.name, b.name)
     assert page.text("status").endswith("Alive") and not page.element("vault").is_displayed()
-    assert page.d.execute_script("return fetch('/v1/resources', {redirect: 'manual'}).then((r) => r.type)") == "opaqueredirect"
+    assert (
+        page.d.execute_script("return fetch('/v1/resources', {redirect: 'manual'}).then((r) => r.type)")
+        == "opaqueredirect"
+    )
     page.press("Log out")
     page.wait_for("login")
     page.wait("status", "Alive")
@@ -253,9 +291,13 @@ def test_a_phone_scrolls_tables_inside_the_page(pair, chrome):
     page = logged_out(chrome, pair[0].url)
     page.login()
     page.wait("nodes", pair[1].name)
-    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 375, "height": 740, "deviceScaleFactor": 1, "mobile": True})
+    chrome.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 375, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    )
     try:
-        wide = chrome.execute_script("return [document.documentElement.scrollWidth, innerWidth, document.querySelector('#nodes').scrollWidth]")
+        wide = chrome.execute_script(
+            "return [document.documentElement.scrollWidth, innerWidth, document.querySelector('#nodes').scrollWidth]"
+        )
         assert wide[0] <= 375 and wide[1] == 375 and wide[2] > 375, wide
     finally:
         chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -280,4 +322,9 @@ def test_emergency_access(pair, chrome):
     page.wait("where", "stands by", timeout=60)
     for n in pair:
         n.wait_status(0, timeout=60)
-    assert ["1"] == [r[0] for r in a.sql("SELECT count(*) FROM event WHERE kind = :RETRIEVED AND body::json->>'reason' = 'the primary is gone'")]
+    assert ["1"] == [
+        r[0]
+        for r in a.sql(
+            "SELECT count(*) FROM event WHERE kind = :RETRIEVED AND body::json->>'reason' = 'the primary is gone'"
+        )
+    ]

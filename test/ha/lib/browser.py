@@ -20,9 +20,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
-from wait import pace # noqa: E402
+from wait import pace  # noqa: E402
 
-REDIRECTS_MAX = 20 # what browsers follow
+REDIRECTS_MAX = 20  # what browsers follow
 
 
 class Browser:
@@ -66,7 +66,11 @@ class Browser:
         for _ in range(REDIRECTS_MAX):
             r, data = self.once(method, path, body)
             if r.status != 307:
-                return r.status, r.headers, json.loads(data) if r.headers.get_content_type() == "application/json" else data.decode()
+                return (
+                    r.status,
+                    r.headers,
+                    json.loads(data) if r.headers.get_content_type() == "application/json" else data.decode(),
+                )
             to = urlsplit(r.headers["Location"])
             if to.netloc not in ("", self.host):
                 return r.status, r.headers, {"error": {"code": "elsewhere", "detail": r.headers["Location"]}}
@@ -88,7 +92,12 @@ def read(browser, row, account, n):
         return f"{row['kind']}: {status} {json.dumps(body)[:300]}"
     if not isinstance(body, dict) or (n % 2 and not body["fields"]["password"]):
         return f"{row['kind']}: an empty answer: {json.dumps(body)[:300]}"
-    row.update(status=status, mode=headers.get("Holdfast-Mode"), as_of=headers.get("Holdfast-As-Of"), durability=headers.get("Holdfast-Durability"))
+    row.update(
+        status=status,
+        mode=headers.get("Holdfast-Mode"),
+        as_of=headers.get("Holdfast-As-Of"),
+        durability=headers.get("Holdfast-Durability"),
+    )
     return None
 
 
@@ -108,7 +117,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: over.append(1))
     accounts = args.accounts.split(",")
     browser = Browser(args.host, args.port, args.ca)
-    status, _, body = browser.ask("POST", "/v1/session", {"name": args.user, "password": sys.stdin.readline().rstrip("\n")})
+    status, _, body = browser.ask(
+        "POST", "/v1/session", {"name": args.user, "password": sys.stdin.readline().rstrip("\n")}
+    )
     if status not in (200, 201) or not browser.cookie:
         sys.exit(f"login through {args.host}: {status} {body}")
     out = open(args.out, "w", buffering=1)
@@ -116,7 +127,15 @@ def main():
     while not over:
         n += 1
         account = accounts[n % len(accounts)]
-        row = {"role": "browser", "tag": args.tag, "n": n, "account": account, "reason": f"{args.tag}-{n}", "failed": [], "t0": time.monotonic()}
+        row = {
+            "role": "browser",
+            "tag": args.tag,
+            "n": n,
+            "account": account,
+            "reason": f"{args.tag}-{n}",
+            "failed": [],
+            "t0": time.monotonic(),
+        }
         while (why := read(browser, row, account, n)) and time.monotonic() - row["t0"] < args.patience:
             row["failed"].append(why)
             pace(0.3)

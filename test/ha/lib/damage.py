@@ -19,11 +19,18 @@ def cut(st):
 
 def wait_reason(node, code, about, timeout=PATIENCE_S):
     """Until ha status names it."""
+
     def named():
         rc, status = node.status()
-        return rc, [(r["code"], r["node"]) for r in status.get("reasons", [])], [r for r in status.get("reasons", []) if (r["code"], r["node"]) == (code, about.name)]
+        return (
+            rc,
+            [(r["code"], r["node"]) for r in status.get("reasons", [])],
+            [r for r in status.get("reasons", []) if (r["code"], r["node"]) == (code, about.name)],
+        )
 
-    return wait_until(f"{node.name} says {code} of {about.name}", named, lambda seen: seen[0] == 4 and seen[2], timeout, every=0.2)[2][0]
+    return wait_until(
+        f"{node.name} says {code} of {about.name}", named, lambda seen: seen[0] == 4 and seen[2], timeout, every=0.2
+    )[2][0]
 
 
 def log_since(node, mark):

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
-from pair import Failed # noqa: E402
-from wait import pace # noqa: E402
+from pair import Failed  # noqa: E402
+from wait import pace  # noqa: E402
 
 PROCESSES = ("postmaster", "vaultd", "agent", "keyd")
 FROZEN = ("vaultd", "postgres", "agent", "all")
@@ -34,8 +34,8 @@ class Scene:
         self.st, self.over = st, threading.Event()
         self.threads, self.orders, self.ended, self.struck = [], [], [], 0
         self.merge_awaited, self.slow, self.wiring = False, False, threading.Lock()
-        self.starting = threading.Lock() # held by whoever starts or stops a node
-        self.flapping = None # (what ends it, its thread)
+        self.starting = threading.Lock()  # held by whoever starts or stops a node
+        self.flapping = None  # (what ends it, its thread)
         self.p, self.s = st.a, st.b
 
     def spawn(self, fn):
@@ -56,7 +56,15 @@ class Fault:
     weight: how often the soak draws it; 0: never."""
 
     def __init__(self, name, place, text, do, undo=lambda x: None, expect="alone", weight=2, also=()):
-        self.name, self.place, self.text, self._do, self._undo, self.expect, self.weight = name, place, text, do, undo, expect, weight
+        self.name, self.place, self.text, self._do, self._undo, self.expect, self.weight = (
+            name,
+            place,
+            text,
+            do,
+            undo,
+            expect,
+            weight,
+        )
         self.places = {place, *also}
 
     @property
@@ -75,6 +83,7 @@ def kill_node(who):
     def f(x):
         if getattr(x, who).proc:
             getattr(x, who).kill()
+
     return f
 
 
@@ -82,6 +91,7 @@ def send(who, what, sig):
     def f(x):
         if getattr(x, who).proc:
             x.signal(getattr(x, who), what, sig)
+
     return f
 
 
@@ -109,18 +119,21 @@ def start_in_order(*order):
         start(order[0])(x)
         pace(2)
         start(order[1])(x)
+
     return f
 
 
 def restart(who):
     def f(x):
         def stop():
-            with x.starting: # nobody starts it before it has ended
+            with x.starting:  # nobody starts it before it has ended
                 try:
                     getattr(x, who).stop()
                 except Failed as e:
                     x.ended.append(str(e).splitlines()[0])
+
         x.spawn(stop)
+
     return f
 
 
@@ -134,6 +147,7 @@ def journal_kill(x):
             x.s.kill()
             pace(0.5)
             start("s")(x)
+
     x.spawn(f)
 
 
@@ -142,6 +156,7 @@ def power_off(who):
         node = getattr(x, who)
         x.st.net.isolate(x.host(node))
         node.kill()
+
     return f
 
 
@@ -149,6 +164,7 @@ def power_on(who):
     def f(x):
         heal(x)
         start(who)(x)
+
     return f
 
 
@@ -156,6 +172,7 @@ def cut(both, src="p", dst="s"):
     def f(x):
         a, b = x.host(getattr(x, src)), x.host(getattr(x, dst))
         x.st.net.cut_both(a, b) if both else x.st.net.cut(a, b)
+
     return f
 
 
@@ -176,6 +193,7 @@ def fast_again(x):
 
 def order(who, *verb):
     """An operator's order. Whether it is taken depends on the other faults; what was taken has to end well."""
+
     def f(x):
         node = getattr(x, who)
 
@@ -185,8 +203,12 @@ def order(who, *verb):
             except subprocess.TimeoutExpired:
                 x.orders.append(f"{verb[0]} on {node.name}: no answer in 120 s")
                 return
-            x.orders.append(f"{verb[0]} on {node.name}: exit {p.returncode} {(p.stderr or p.stdout).strip().splitlines()[-1:]}")
+            x.orders.append(
+                f"{verb[0]} on {node.name}: exit {p.returncode} {(p.stderr or p.stdout).strip().splitlines()[-1:]}"
+            )
+
         x.spawn(give)
+
     return f
 
 
@@ -202,9 +224,11 @@ def await_emergency(x):
 
 def promote(x):
     """When the secondary gives emergency access: an operator does not order it before."""
+
     def f():
         if await_emergency(x):
             order("s", "promote", "--yes")(x)
+
     x.spawn(f)
 
 
@@ -217,6 +241,7 @@ def flap(x):
             over.wait(0.7)
             heal(x)
             over.wait(0.7)
+
     x.flapping = (over, x.spawn(f))
 
 
@@ -244,6 +269,7 @@ def merge_met(x):
 
 def in_the_merge(strike, calm=lambda x: None):
     """Strikes while the journal goes home, if that is to be met before the node stands by again."""
+
     def f(x):
         x.merge_awaited = True
 
@@ -256,47 +282,220 @@ def in_the_merge(strike, calm=lambda x: None):
             finally:
                 fast_again(x)
                 calm(x)
+
         x.spawn(watch)
+
     return f
 
 
 WHO = {"p": "the primary", "s": "a secondary"}
-PLACES = {"p": "the primary", "s": "a secondary", "link": "the link between them", "role": "their roles", "merge": "a merge", "proxy": "a proxy before them"}
+PLACES = {
+    "p": "the primary",
+    "s": "a secondary",
+    "link": "the link between them",
+    "role": "their roles",
+    "merge": "a merge",
+    "proxy": "a proxy before them",
+}
 P_OR_S = {"p": "emergency", "s": "alone"}
 
-FAULTS = {f.name: f for f in [
-    *[Fault(f"{who}-{what}-kill", who, f"{WHO[who]}'s {what} is killed", send(who, what, signal.SIGKILL), expect="again") for who in "ps" for what in PROCESSES],
-    *[Fault(f"{who}-{what}-stop", who, f"{WHO[who]}'s {what if what != 'all' else 'processes'} stand{'' if what == 'all' else 's'} still (SIGSTOP)",
-            send(who, what, signal.SIGSTOP), send(who, what, signal.SIGCONT), "works" if what == "agent" else P_OR_S[who]) for who in "ps" for what in FROZEN],
-    *[Fault(f"{who}-node-kill", who, f"{WHO[who]}'s whole node is killed", kill_node(who), start(who), P_OR_S[who], weight=4) for who in "ps"],
-    *[Fault(f"{who}-power-off", who, f"{WHO[who]}'s machine is gone: killed and out of reach", power_off(who), power_on(who), P_OR_S[who]) for who in "ps"],
-    *[Fault(f"{who}-disk-full", who, f"{WHO[who]}'s disk is full", lambda x, who=who: x.st.fill_disk(x.host(getattr(x, who))), lambda x: x.st.free_disk(), P_OR_S[who])
-      for who in "ps"],
-    Fault("link-cut", "link", "the link is cut both ways", cut(True), heal, "emergency", weight=5),
-    Fault("link-cut-to-s", "link", "the link is cut from the primary to the secondary", cut(False), heal, "emergency"),
-    Fault("link-cut-to-p", "link", "the link is cut from the secondary to the primary", cut(False, "s", "p"), heal, "emergency"),
-    Fault("link-slow-lossy", "link", "200 ms later and 20 % of packets lost, each way", lambda x: x.st.net.degrade(200, 20), lambda x: x.st.net.degrade(0, 0), "works"),
-    Fault("link-flaps", "link", "the link is up and down, 0.7 s each", flap, flap_no_more, "works"),
-    *[Fault(f"{who}-restart", who, f"{WHO[who]} is stopped in order and started again", restart(who), start(who), P_OR_S[who], weight=1) for who in "ps"],
-    Fault("both-killed-p-first", "p", "both are killed; the primary is started first", both_killed, start_in_order("p", "s"), "emergency", also=("s",)),
-    Fault("both-killed-s-first", "p", "both are killed; the secondary is started first", both_killed, start_in_order("s", "p"), "emergency", also=("s",)),
-    Fault("journal-kill", "link", "the link is cut, and the secondary is killed with answers in its journal", journal_kill, heal, "emergency", weight=4, also=("s",)),
-    Fault("switchover", "role", "an operator orders a switchover", lambda x: order("p", "switchover", x.s.name)(x), expect="roles", weight=4),
-    Fault("promote", "role", "an operator promotes the secondary in an emergency", promote, expect="roles", weight=6),
-    Fault("rejoin", "role", "an operator has the secondary copied anew", order("s", "rejoin"), expect="roles", weight=2),
-    Fault("merge-link-cut", "merge", "the link is cut in the middle of a merge", in_the_merge(lambda x: x.st.net.degrade(0, 100)), expect="merge", weight=4),
-    Fault("merge-p-node-kill", "merge", "the primary's node is killed in the middle of a merge", in_the_merge(kill_node("p")), start("p"), "merge", weight=3),
-    Fault("merge-s-node-kill", "merge", "the secondary's node is killed in the middle of a merge", in_the_merge(kill_node("s")), start("s"), "merge", weight=3),
-    # Where there are three nodes and a proxy.
-    Fault("proxy-cut-from-s", "proxy", "the proxy is cut off from one secondary", lambda x: x.st.net.cut_both("proxy", x.host(x.s)), heal, "works", weight=0),
-    Fault("both-killed", "p", "the primary and one secondary of two are killed", both_killed, lambda x: (start("p")(x), start("s")(x)), "emergency", weight=0, also=("s",)),
-]}
-DRAWN = [f for f in FAULTS.values() if f.weight] # by the soak
+FAULTS = {
+    f.name: f
+    for f in [
+        *[
+            Fault(
+                f"{who}-{what}-kill",
+                who,
+                f"{WHO[who]}'s {what} is killed",
+                send(who, what, signal.SIGKILL),
+                expect="again",
+            )
+            for who in "ps"
+            for what in PROCESSES
+        ],
+        *[
+            Fault(
+                f"{who}-{what}-stop",
+                who,
+                f"{WHO[who]}'s {what if what != 'all' else 'processes'} stand{'' if what == 'all' else 's'} still (SIGSTOP)",
+                send(who, what, signal.SIGSTOP),
+                send(who, what, signal.SIGCONT),
+                "works" if what == "agent" else P_OR_S[who],
+            )
+            for who in "ps"
+            for what in FROZEN
+        ],
+        *[
+            Fault(
+                f"{who}-node-kill",
+                who,
+                f"{WHO[who]}'s whole node is killed",
+                kill_node(who),
+                start(who),
+                P_OR_S[who],
+                weight=4,
+            )
+            for who in "ps"
+        ],
+        *[
+            Fault(
+                f"{who}-power-off",
+                who,
+                f"{WHO[who]}'s machine is gone: killed and out of reach",
+                power_off(who),
+                power_on(who),
+                P_OR_S[who],
+            )
+            for who in "ps"
+        ],
+        *[
+            Fault(
+                f"{who}-disk-full",
+                who,
+                f"{WHO[who]}'s disk is full",
+                lambda x, who=who: x.st.fill_disk(x.host(getattr(x, who))),
+                lambda x: x.st.free_disk(),
+                P_OR_S[who],
+            )
+            for who in "ps"
+        ],
+        Fault("link-cut", "link", "the link is cut both ways", cut(True), heal, "emergency", weight=5),
+        Fault(
+            "link-cut-to-s", "link", "the link is cut from the primary to the secondary", cut(False), heal, "emergency"
+        ),
+        Fault(
+            "link-cut-to-p",
+            "link",
+            "the link is cut from the secondary to the primary",
+            cut(False, "s", "p"),
+            heal,
+            "emergency",
+        ),
+        Fault(
+            "link-slow-lossy",
+            "link",
+            "200 ms later and 20 % of packets lost, each way",
+            lambda x: x.st.net.degrade(200, 20),
+            lambda x: x.st.net.degrade(0, 0),
+            "works",
+        ),
+        Fault("link-flaps", "link", "the link is up and down, 0.7 s each", flap, flap_no_more, "works"),
+        *[
+            Fault(
+                f"{who}-restart",
+                who,
+                f"{WHO[who]} is stopped in order and started again",
+                restart(who),
+                start(who),
+                P_OR_S[who],
+                weight=1,
+            )
+            for who in "ps"
+        ],
+        Fault(
+            "both-killed-p-first",
+            "p",
+            "both are killed; the primary is started first",
+            both_killed,
+            start_in_order("p", "s"),
+            "emergency",
+            also=("s",),
+        ),
+        Fault(
+            "both-killed-s-first",
+            "p",
+            "both are killed; the secondary is started first",
+            both_killed,
+            start_in_order("s", "p"),
+            "emergency",
+            also=("s",),
+        ),
+        Fault(
+            "journal-kill",
+            "link",
+            "the link is cut, and the secondary is killed with answers in its journal",
+            journal_kill,
+            heal,
+            "emergency",
+            weight=4,
+            also=("s",),
+        ),
+        Fault(
+            "switchover",
+            "role",
+            "an operator orders a switchover",
+            lambda x: order("p", "switchover", x.s.name)(x),
+            expect="roles",
+            weight=4,
+        ),
+        Fault(
+            "promote", "role", "an operator promotes the secondary in an emergency", promote, expect="roles", weight=6
+        ),
+        Fault(
+            "rejoin",
+            "role",
+            "an operator has the secondary copied anew",
+            order("s", "rejoin"),
+            expect="roles",
+            weight=2,
+        ),
+        Fault(
+            "merge-link-cut",
+            "merge",
+            "the link is cut in the middle of a merge",
+            in_the_merge(lambda x: x.st.net.degrade(0, 100)),
+            expect="merge",
+            weight=4,
+        ),
+        Fault(
+            "merge-p-node-kill",
+            "merge",
+            "the primary's node is killed in the middle of a merge",
+            in_the_merge(kill_node("p")),
+            start("p"),
+            "merge",
+            weight=3,
+        ),
+        Fault(
+            "merge-s-node-kill",
+            "merge",
+            "the secondary's node is killed in the middle of a merge",
+            in_the_merge(kill_node("s")),
+            start("s"),
+            "merge",
+            weight=3,
+        ),
+        # Where there are three nodes and a proxy.
+        Fault(
+            "proxy-cut-from-s",
+            "proxy",
+            "the proxy is cut off from one secondary",
+            lambda x: x.st.net.cut_both("proxy", x.host(x.s)),
+            heal,
+            "works",
+            weight=0,
+        ),
+        Fault(
+            "both-killed",
+            "p",
+            "the primary and one secondary of two are killed",
+            both_killed,
+            lambda x: (start("p")(x), start("s")(x)),
+            "emergency",
+            weight=0,
+            also=("s",),
+        ),
+    ]
+}
+DRAWN = [f for f in FAULTS.values() if f.weight]  # by the soak
 
 
 def table():
     """The catalogue as docs/testing.md has it."""
-    rows = [f"| `{f.name}` | {PLACES[f.place]} | {f.text} | {EXPECTED[f.expect]} | {'' if f.weight else 'tests only'} |" for f in FAULTS.values()]
+    rows = [
+        f"| `{f.name}` | {PLACES[f.place]} | {f.text} | {EXPECTED[f.expect]} | {'' if f.weight else 'tests only'} |"
+        for f in FAULTS.values()
+    ]
     return "\n".join(["| fault | where | what is done | what is expected | |", "|---|---|---|---|---|", *rows]) + "\n"
 
 

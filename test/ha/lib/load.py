@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
-from fastclient import Client # noqa: E402
-from wait import pace # noqa: E402
+from fastclient import Client  # noqa: E402
+from wait import pace  # noqa: E402
 
 
 def main():
@@ -58,8 +58,16 @@ def main():
 
 def read(client, account, reason, row, args, over):
     r, why = client.retrieve(account, reason, patience=20, answer_s=args.answer)
-    row.update(ok=True, reason=why, node=r.node, mode=r.mode, as_of=r.as_of, durability=r.durability, version=r.body.get("n", r.body.get("version")),
-               value=r.body.get("fields", {}).get("password", r.body.get("password")))
+    row.update(
+        ok=True,
+        reason=why,
+        node=r.node,
+        mode=r.mode,
+        as_of=r.as_of,
+        durability=r.durability,
+        version=r.body.get("n", r.body.get("version")),
+        value=r.body.get("fields", {}).get("password", r.body.get("password")),
+    )
 
 
 def write(client, account, value, row, args, over):
@@ -67,7 +75,9 @@ def write(client, account, value, row, args, over):
     row.update(value=value, ok=False)
     for url in client.nodes:
         try:
-            r = client.call(url, "POST", f"/v1/accounts/{account}/versions", {"fields": {"password": value}}, timeout=30)
+            r = client.call(
+                url, "POST", f"/v1/accounts/{account}/versions", {"fields": {"password": value}}, timeout=30
+            )
         except ConnectionRefusedError:
             row["error"] = "refused"
             continue

@@ -36,8 +36,20 @@ def why_not():
     if subprocess.run(["ip", "netns", "add", probe], capture_output=True).returncode != 0:
         return "network namespaces cannot be made here"
     try:
-        ok = subprocess.run(["ip", "netns", "exec", probe, "nft", "add table bridge t; add chain bridge t f "
-                             "{ type filter hook forward priority 0; }"], capture_output=True).returncode == 0
+        ok = (
+            subprocess.run(
+                [
+                    "ip",
+                    "netns",
+                    "exec",
+                    probe,
+                    "nft",
+                    "add table bridge t; add chain bridge t f " "{ type filter hook forward priority 0; }",
+                ],
+                capture_output=True,
+            ).returncode
+            == 0
+        )
         return None if ok else "nftables' bridge family is not in this kernel"
     finally:
         subprocess.run(["ip", "netns", "del", probe], capture_output=True)
@@ -81,7 +93,21 @@ class Net:
         sh("ip", "-n", middle, "link", "add", "br0", "type", "bridge", "forward_delay", "0", "stp_state", "0")
         sh("ip", "-n", middle, "link", "set", "br0", "up")
         for host, addr in self.hosts.items():
-            sh("ip", "-n", middle, "link", "add", self.port(host), "type", "veth", "peer", "name", "eth0", "netns", self.ns(host))
+            sh(
+                "ip",
+                "-n",
+                middle,
+                "link",
+                "add",
+                self.port(host),
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "netns",
+                self.ns(host),
+            )
             sh("ip", "-n", middle, "link", "set", self.port(host), "master", "br0", "up")
             sh("ip", "-n", self.ns(host), "addr", "add", addr + "/24", "dev", "eth0")
             sh("ip", "-n", self.ns(host), "link", "set", "eth0", "up")
@@ -133,9 +159,14 @@ class Net:
 
     def _rules(self):
         """The whole rule set at once, so that both ways of a link end at the same instant."""
-        rules = "".join(f'add rule bridge cut f iifname "{self.port(s)}" oifname "{self.port(d)}" drop\n' for s, d in sorted(self.cuts))
-        script = ("add table bridge cut\ndelete table bridge cut\nadd table bridge cut\n"
-                  "add chain bridge cut f { type filter hook forward priority 0; }\n" + rules)
+        rules = "".join(
+            f'add rule bridge cut f iifname "{self.port(s)}" oifname "{self.port(d)}" drop\n'
+            for s, d in sorted(self.cuts)
+        )
+        script = (
+            "add table bridge cut\ndelete table bridge cut\nadd table bridge cut\n"
+            "add chain bridge cut f { type filter hook forward priority 0; }\n" + rules
+        )
         sh("ip", "netns", "exec", self.ns("middle"), "nft", "-f", "-", input=script)
 
     def degrade(self, delay_ms, loss_percent):
@@ -149,9 +180,22 @@ class Net:
                 sh("ip", "-n", middle, "link", "set", self.port(host), "nomaster")
         if delay_ms or loss_percent:
             self.wire = subprocess.Popen(
-                [*self.exec_prefix("middle"), sys.executable, str(HERE / "wire.py"), "--delay-ms", str(delay_ms), "--loss", str(loss_percent),
-                 "--between", self.port("a"), self.port("b"), *(self.port(h) for h in self.hosts)], stdout=subprocess.PIPE)
-            self.wire.stdout.readline() # it carries from here on
+                [
+                    *self.exec_prefix("middle"),
+                    sys.executable,
+                    str(HERE / "wire.py"),
+                    "--delay-ms",
+                    str(delay_ms),
+                    "--loss",
+                    str(loss_percent),
+                    "--between",
+                    self.port("a"),
+                    self.port("b"),
+                    *(self.port(h) for h in self.hosts),
+                ],
+                stdout=subprocess.PIPE,
+            )
+            self.wire.stdout.readline()  # it carries from here on
         elif self.wire:
             self.wire = None
             for host in self.hosts:

@@ -7,7 +7,7 @@ import checker
 from seen import emergency_after, primary_after, write_after
 from wait import pass_time
 
-HOLD_S = 4 # how long a fault lasts after the first emergency answer
+HOLD_S = 4  # how long a fault lasts after the first emergency answer
 
 
 def play(st, fault, hold_s=HOLD_S, during=None):

@@ -21,8 +21,26 @@ class Receivers:
         self.st, self.procs, self.dir = st, {}, st.dir / f"alerts-{time.monotonic_ns()}"
         self.dir.mkdir()
         self.cert, self.pem = self.dir / "ca.pem", self.dir / "both.pem"
-        net.sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=client.test",
-               "-addext", "subjectAltName=DNS:client.test", "-keyout", self.dir / "key.pem", "-out", self.cert)
+        net.sh(
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=client.test",
+            "-addext",
+            "subjectAltName=DNS:client.test",
+            "-keyout",
+            self.dir / "key.pem",
+            "-out",
+            self.cert,
+        )
         self.pem.write_text((self.dir / "key.pem").read_text() + self.cert.read_text())
         self.key, self.password = self.dir / "webhook.key", self.dir / "smtp.password"
         self.key.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
@@ -33,9 +51,25 @@ class Receivers:
 
     def up(self, *kinds):
         for kind in kinds or KINDS:
-            argv = [*self.st.net.exec_prefix("client"), sys.executable, str(LIB / "receiver.py"), kind, "--port", str(KINDS[kind]), "--cert", str(self.pem),
-                    "--key", str(self.key), "--password", PASSWORD, "--out", str(self.dir / f"{kind}.jsonl")]
-            self.procs[kind] = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=open(self.dir / f"{kind}.err", "a"))
+            argv = [
+                *self.st.net.exec_prefix("client"),
+                sys.executable,
+                str(LIB / "receiver.py"),
+                kind,
+                "--port",
+                str(KINDS[kind]),
+                "--cert",
+                str(self.pem),
+                "--key",
+                str(self.key),
+                "--password",
+                PASSWORD,
+                "--out",
+                str(self.dir / f"{kind}.jsonl"),
+            ]
+            self.procs[kind] = subprocess.Popen(
+                argv, stdout=subprocess.PIPE, stderr=open(self.dir / f"{kind}.err", "a")
+            )
             assert self.procs[kind].stdout.readline() == b"ready\n", (self.dir / f"{kind}.err").read_text()
 
     def down(self, *kinds):
@@ -50,11 +84,18 @@ class Receivers:
 
     def wait_for(self, kind, what, timeout=PATIENCE_S):
         """Until a row satisfies `what`; its index."""
+
         def has():
             said = [(r["type"], r["data"]["node"], r["data"]["code"]) for r in self.rows(kind)]
             return f"it has {said}; {(self.dir / f'{kind}.err').read_text()[-1500:]}"
 
-        return wait_until(f"{kind} gets it", lambda: next((i for i, r in enumerate(self.rows(kind)) if what(r)), None), lambda at: at is not None, timeout, also=has)
+        return wait_until(
+            f"{kind} gets it",
+            lambda: next((i for i, r in enumerate(self.rows(kind)) if what(r)), None),
+            lambda at: at is not None,
+            timeout,
+            also=has,
+        )
 
     def get(self, kind, what, timeout=PATIENCE_S):
         at = self.wait_for(kind, what, timeout)
@@ -69,10 +110,17 @@ class Receivers:
             pace(0.2)
 
     def tell(self, node):
-        for name, value in (("alert_webhook", f"https://client.test:{KINDS['webhook']}/hook"), ("alert_webhook_key", self.key),
-                            ("alert_syslog", f"client.test:{KINDS['syslog']}"), ("alert_smtp", f"smtp://client.test:{KINDS['smtp']}"),
-                            ("alert_smtp_user", "holdfast"), ("alert_smtp_password_file", self.password), ("alert_from", "vault@client.test"),
-                            ("alert_to", "first@client.test, second@client.test"), ("alert_ca", self.cert)):
+        for name, value in (
+            ("alert_webhook", f"https://client.test:{KINDS['webhook']}/hook"),
+            ("alert_webhook_key", self.key),
+            ("alert_syslog", f"client.test:{KINDS['syslog']}"),
+            ("alert_smtp", f"smtp://client.test:{KINDS['smtp']}"),
+            ("alert_smtp_user", "holdfast"),
+            ("alert_smtp_password_file", self.password),
+            ("alert_from", "vault@client.test"),
+            ("alert_to", "first@client.test, second@client.test"),
+            ("alert_ca", self.cert),
+        ):
             node.set(name, value)
         node.read_settings()
 

@@ -7,7 +7,13 @@ def emergency_after(t):
 
 
 def primary_after(t, tag=""):
-    return lambda r: r["role"] == "reader" and r.get("ok") and r.get("mode") == "primary" and r["t0"] > t and r["tag"].endswith(tag)
+    return (
+        lambda r: r["role"] == "reader"
+        and r.get("ok")
+        and r.get("mode") == "primary"
+        and r["t0"] > t
+        and r["tag"].endswith(tag)
+    )
 
 
 def write_after(t, durability=None):

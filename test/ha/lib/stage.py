@@ -11,10 +11,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LIB = HERE.parents[1] / "lib"
 sys.path[:0] = [str(LIB), str(HERE)]
-import net # noqa: E402
-from faults import Scene # noqa: E402
-from pair import PASSWORD, Failed, Node, give, join, make_pair # noqa: E402
-from wait import PATIENCE_S, wait_until # noqa: E402
+import net  # noqa: E402
+from faults import Scene  # noqa: E402
+from pair import PASSWORD, Failed, Node, give, join, make_pair  # noqa: E402
+from wait import PATIENCE_S, wait_until  # noqa: E402
 
 
 def csv_of(n, name="site"):
@@ -31,10 +31,25 @@ class Load:
 
     def worker(self, host, role, session, order, accounts, tag, **options):
         out = self.st.dir / f"{tag}.jsonl"
-        argv = [*self.st.net.exec_prefix(host), sys.executable, str(HERE / "load.py"), "--role", role, "--session", str(session), "--order",
-                ",".join(net.NAMES[h] for h in order), "--accounts", ",".join(accounts), "--tag", tag, "--out", str(out)]
+        argv = [
+            *self.st.net.exec_prefix(host),
+            sys.executable,
+            str(HERE / "load.py"),
+            "--role",
+            role,
+            "--session",
+            str(session),
+            "--order",
+            ",".join(net.NAMES[h] for h in order),
+            "--accounts",
+            ",".join(accounts),
+            "--tag",
+            tag,
+            "--out",
+            str(out),
+        ]
         for k, v in options.items():
-            argv += [f"--{k}"] if v is None else [f"--{k}", str(v)] # None: a flag
+            argv += [f"--{k}"] if v is None else [f"--{k}", str(v)]  # None: a flag
         self.workers.append((tag, subprocess.Popen(argv, stderr=open(self.st.dir / f"{tag}.err", "w"))))
         self.outs.append(out)
         return out
@@ -48,11 +63,16 @@ class Load:
 
     def wait_for(self, what, timeout=PATIENCE_S):
         """Until one row satisfies `what`; the row."""
+
         def last():
             return json.dumps({tag: [r for r in self.rows() if r["tag"] == tag][-2:] for tag, _ in self.workers})
 
-        return wait_until("something that the users did is as waited for", lambda: next((r for r in self.rows() if what(r)), None), timeout=timeout,
-                          also=lambda: f"their last: {last()}")
+        return wait_until(
+            "something that the users did is as waited for",
+            lambda: next((r for r in self.rows() if what(r)), None),
+            timeout=timeout,
+            also=lambda: f"their last: {last()}",
+        )
 
     def stop(self):
         for _, p in self.workers:
@@ -81,7 +101,9 @@ class Load:
 
 
 class Stage:
-    def __init__(self, holdfast, tmpfs_mb=0, log=lambda text: None, secondaries=("b",), others=("client",), small=("a",)):
+    def __init__(
+        self, holdfast, tmpfs_mb=0, log=lambda text: None, secondaries=("b",), others=("client",), small=("a",)
+    ):
         self.holdfast, self.say, self.secondary_hosts = holdfast, log, secondaries
         self.net = net.Net(("a", *secondaries, *others))
         self.dir = net.workdir("holdfast-ha-")
@@ -103,8 +125,18 @@ class Stage:
             give(folder)
             homes[host] = folder / "home"
         give(self.dir)
-        self.nodes = [Node(self.holdfast, homes[h], net.NAMES[h], f"{net.HOSTS[h]}:7272", f"{net.HOSTS[h]}:2345", key,
-                           prefix=self.net.exec_prefix(h)) for h in homes]
+        self.nodes = [
+            Node(
+                self.holdfast,
+                homes[h],
+                net.NAMES[h],
+                f"{net.HOSTS[h]}:7272",
+                f"{net.HOSTS[h]}:2345",
+                key,
+                prefix=self.net.exec_prefix(h),
+            )
+            for h in homes
+        ]
         self.a, self.b, self.c = (self.nodes + [None])[:3]
         for host, n in zip(homes, self.nodes):
             n.log = self.dir / f"{host}.log"
@@ -122,13 +154,30 @@ class Stage:
 
     def first_login(self):
         """The administrator's first login, with the one-time token that init printed."""
-        self.cli("login", "--setup", "--ca", self.a.web_cert, self.a.url, "admin", session=self.admin, input=f"{self.a.setup_token()}\n{PASSWORD}\n")
+        self.cli(
+            "login",
+            "--setup",
+            "--ca",
+            self.a.web_cert,
+            self.a.url,
+            "admin",
+            session=self.admin,
+            input=f"{self.a.setup_token()}\n{PASSWORD}\n",
+        )
 
     def cli(self, *args, host="client", session=None, input=None, check=True, timeout=60):
-        p = subprocess.run([*self.net.exec_prefix(host), str(self.holdfast), *map(str, args)], capture_output=True, text=True, input=input,
-                           timeout=timeout, env=dict(os.environ, HOLDFAST_SESSION=str(session or self.admin)))
+        p = subprocess.run(
+            [*self.net.exec_prefix(host), str(self.holdfast), *map(str, args)],
+            capture_output=True,
+            text=True,
+            input=input,
+            timeout=timeout,
+            env=dict(os.environ, HOLDFAST_SESSION=str(session or self.admin)),
+        )
         if check and p.returncode != 0:
-            raise Failed(f"holdfast {' '.join(map(str, args))}: exit {p.returncode}\n{p.stdout}{p.stderr}\n{self.tails()}")
+            raise Failed(
+                f"holdfast {' '.join(map(str, args))}: exit {p.returncode}\n{p.stdout}{p.stderr}\n{self.tails()}"
+            )
         return p
 
     def login(self, name, host="client", password=PASSWORD, to=None):
@@ -145,13 +194,26 @@ class Stage:
 
     def call(self, host, session, node, method, path, body=None, timeout=30):
         """One request from one host to one node: an object with status, headers and body."""
-        code = ("import sys, json; sys.path.insert(0, sys.argv[1]); from fastclient import Client\n"
-                "a = json.loads(sys.argv[2]); c = Client(a['session'])\n"
-                "u = [u for u in c.nodes if a['name'] in u][0]\n"
-                "r = c.call(u, a['method'], a['path'], a['body'], timeout=a['timeout'])\n"
-                "print(json.dumps({'status': r.status, 'headers': dict(r.headers), 'body': r.body}))")
-        arg = json.dumps({"session": str(session), "name": node.name, "method": method, "path": path, "body": body, "timeout": timeout})
-        p = subprocess.run([*self.net.exec_prefix(host), sys.executable, "-c", code, str(LIB), arg], capture_output=True, text=True)
+        code = (
+            "import sys, json; sys.path.insert(0, sys.argv[1]); from fastclient import Client\n"
+            "a = json.loads(sys.argv[2]); c = Client(a['session'])\n"
+            "u = [u for u in c.nodes if a['name'] in u][0]\n"
+            "r = c.call(u, a['method'], a['path'], a['body'], timeout=a['timeout'])\n"
+            "print(json.dumps({'status': r.status, 'headers': dict(r.headers), 'body': r.body}))"
+        )
+        arg = json.dumps(
+            {
+                "session": str(session),
+                "name": node.name,
+                "method": method,
+                "path": path,
+                "body": body,
+                "timeout": timeout,
+            }
+        )
+        p = subprocess.run(
+            [*self.net.exec_prefix(host), sys.executable, "-c", code, str(LIB), arg], capture_output=True, text=True
+        )
         if p.returncode != 0:
             raise Failed(f"{method} {path} at {node.name}: {p.stderr[-800:]}")
         return json.loads(p.stdout)
@@ -162,13 +224,15 @@ class Stage:
         r = self.call("client", self.admin, node, "GET", "/v1/audit/verify", timeout=120)
         if r["status"] == 307 and node is not self.a:
             return
-        assert r["status"] == 200 and r["body"]["good"] is True and r["body"]["nodes"], f"audit verify on {node.name}: {r}"
+        assert (
+            r["status"] == 200 and r["body"]["good"] is True and r["body"]["nodes"]
+        ), f"audit verify on {node.name}: {r}"
 
     def load(self, interval=0.02, writer=True, **options):
         """A reader on each node's site, one at the client (rc), and a writer; each with a session of its own."""
         self.loads += 1
         n, load = self.loads, Load(self)
-        reads, writes = self.accounts, self.accounts[len(self.accounts) // 2:]
+        reads, writes = self.accounts, self.accounts[len(self.accounts) // 2 :]
         load.worker("a", "reader", self.login("admin"), ("a", "b"), reads, f"l{n}ra", interval=interval, **options)
         load.worker("b", "reader", self.login("admin"), ("b", "a"), reads, f"l{n}rb", interval=interval, **options)
         if self.c:
@@ -207,7 +271,7 @@ class Stage:
             try:
                 code, obj = n.status()
                 text.append(f"status of {n.name}: exit {code} {json.dumps(obj)[:3000]}")
-            except Exception as e: # the tails must never hide the failure itself
+            except Exception as e:  # the tails must never hide the failure itself
                 text.append(f"status of {n.name}: {e}")
         return "\n".join(text)
 

@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
-from wait import pace # noqa: E402
+from wait import pace  # noqa: E402
 
 PATIENCE = 40
-SENT_MAX = 1 << 20 # of each body: a node that keeps them must not take the machine down
+SENT_MAX = 1 << 20  # of each body: a node that keeps them must not take the machine down
 
 
 def tls_context():
@@ -58,7 +58,7 @@ def silent(host, port, count, *addresses):
                 socks.append(connect(host, int(port), addresses[i % len(addresses)], timeout=0.2))
                 socks[-1].setblocking(False)
                 opened += 1
-            except OSError: # the node takes no more for now
+            except OSError:  # the node takes no more for now
                 break
         print(len(socks), opened, flush=True)
 
@@ -81,7 +81,7 @@ class Body:
         except OSError:
             self.left = 0
         try:
-            while (d := self.sock.recv(65536)):
+            while d := self.sock.recv(65536):
                 self.got += d
             self.took = time.monotonic() - self.began
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
@@ -118,7 +118,10 @@ def drip(host, port, what, address):
         s = tls_context().wrap_socket(s)
         head, more = b"GET /v1/sys/health HTTP/1.1\r\nHost: a\r\nX: ", b"y"
         if what == "body":
-            head, more = b"POST /v1/session HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16000\r\n\r\n", b" "
+            head, more = (
+                b"POST /v1/session HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16000\r\n\r\n",
+                b" ",
+            )
     s.settimeout(0.2)
     try:
         s.sendall(head)

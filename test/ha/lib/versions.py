@@ -8,7 +8,9 @@ def name_of(i):
 
 
 def account_of(st, i):
-    return st.a.sql(f"SELECT a.id FROM account a JOIN resource r ON r.id = a.resource WHERE r.name = 'site {i:05d}'")[0][0]
+    return st.a.sql(f"SELECT a.id FROM account a JOIN resource r ON r.id = a.resource WHERE r.name = 'site {i:05d}'")[
+        0
+    ][0]
 
 
 def get(st, session, i, *more, host="b"):

@@ -30,7 +30,7 @@ def scratch_folder():
 class Ports:
     """Each asked for gives another one. All of a process go on where the last one ended: what they claim is theirs until it ends."""
 
-    next = 20000 + os.getpid() % 12000 # below those that the system gives to whoever connects
+    next = 20000 + os.getpid() % 12000  # below those that the system gives to whoever connects
 
     def take(self):
         port = free_port("127.0.0.1", Ports.next)
@@ -67,7 +67,16 @@ class Person:
         self.api.token, self.id = begun["token"], begun["user"]["id"]
 
     def login(self, *args, input=None, **kw):
-        return self.cli("login", "--ca", self.node.web_cert, self.node.url, self.name, *args, input=input or f"{self.password}\n", **kw)
+        return self.cli(
+            "login",
+            "--ca",
+            self.node.web_cert,
+            self.node.url,
+            self.name,
+            *args,
+            input=input or f"{self.password}\n",
+            **kw,
+        )
 
     def cli(self, *args, check=False, **kw):
         return self.node.cli(*args, session=self.session, check=check, **kw)
@@ -91,7 +100,12 @@ def tree(path):
     for folder, names, files in os.walk(path):
         for name in names + files:
             st = os.lstat(os.path.join(folder, name))
-            found[os.path.relpath(os.path.join(folder, name), path)] = (st.st_size, st.st_mode, st.st_mtime_ns, st.st_ino)
+            found[os.path.relpath(os.path.join(folder, name), path)] = (
+                st.st_size,
+                st.st_mode,
+                st.st_mtime_ns,
+                st.st_ino,
+            )
     return found
 
 

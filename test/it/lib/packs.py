@@ -7,7 +7,15 @@ from pair import Node, give
 
 
 def make_node(holdfast, folder, name, https, pair, env=None):
-    return Node(holdfast, folder / name / "home", name, f"{name}:{https}", f"{name}:{pair}", folder / name / "master.key", env=env)
+    return Node(
+        holdfast,
+        folder / name / "home",
+        name,
+        f"{name}:{https}",
+        f"{name}:{pair}",
+        folder / name / "master.key",
+        env=env,
+    )
 
 
 class Stage:

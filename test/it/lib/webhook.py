@@ -14,17 +14,59 @@ class Receiver:
     def __init__(self, node, folder, port):
         cert, key, self.out = folder / "receiver.pem", folder / "webhook.key", folder / "webhook.jsonl"
         made = folder / "receiver.key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                        "-addext", "subjectAltName=DNS:localhost", "-keyout", made, "-out", cert], check=True, capture_output=True)
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost",
+                "-keyout",
+                made,
+                "-out",
+                cert,
+            ],
+            check=True,
+            capture_output=True,
+        )
         key.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
         key.chmod(0o600)
         give(key)
         both = folder / "both.pem"
         both.write_text(made.read_text() + cert.read_text())
-        self.p = subprocess.Popen([sys.executable, str(ROOT / "test/lib/receiver.py"), "webhook", "--port", str(port), "--cert", str(both), "--key", str(key),
-                                   "--password", "x", "--out", str(self.out)], stdout=subprocess.PIPE)
+        self.p = subprocess.Popen(
+            [
+                sys.executable,
+                str(ROOT / "test/lib/receiver.py"),
+                "webhook",
+                "--port",
+                str(port),
+                "--cert",
+                str(both),
+                "--key",
+                str(key),
+                "--password",
+                "x",
+                "--out",
+                str(self.out),
+            ],
+            stdout=subprocess.PIPE,
+        )
         assert self.p.stdout.readline() == b"ready\n"
-        for name, value in (("alert_webhook", f"https://localhost:{port}/"), ("alert_webhook_key", key), ("alert_ca", cert)):
+        for name, value in (
+            ("alert_webhook", f"https://localhost:{port}/"),
+            ("alert_webhook_key", key),
+            ("alert_ca", cert),
+        ):
             node.set(name, value)
 
     def rows(self):

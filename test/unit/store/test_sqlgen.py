@@ -10,7 +10,7 @@ import unittest
 
 SQLGEN = sys.argv.pop(1)
 GOOD_MIGRATION = {"0001_begin.sql": "CREATE TABLE t ();\n"}
-EVENTS = "/* … */\nKIND(LOGIN, login, 30, APPLY_LOGIN, \"a user logged in\")\nKIND(VERSION_ADDED, version_added, 53, NONE, \"…\")\n"
+EVENTS = '/* … */\nKIND(LOGIN, login, 30, APPLY_LOGIN, "a user logged in")\nKIND(VERSION_ADDED, version_added, 53, NONE, "…")\n'
 
 
 class Generator(unittest.TestCase):
@@ -23,8 +23,24 @@ class Generator(unittest.TestCase):
                         f.write(text)
             with open(f"{d}/event.def", "w", encoding="utf-8") as f:
                 f.write(events)
-            r = subprocess.run([sys.executable, SQLGEN, "--query", f"{d}/query", "--migration", f"{d}/migration",
-                                "--events", f"{d}/event.def", "--out", f"{d}/out", "--depfile", f"{d}/out/d"], capture_output=True, text=True)
+            r = subprocess.run(
+                [
+                    sys.executable,
+                    SQLGEN,
+                    "--query",
+                    f"{d}/query",
+                    "--migration",
+                    f"{d}/migration",
+                    "--events",
+                    f"{d}/event.def",
+                    "--out",
+                    f"{d}/out",
+                    "--depfile",
+                    f"{d}/out/d",
+                ],
+                capture_output=True,
+                text=True,
+            )
             made = {}
             for name in os.listdir(f"{d}/out"):
                 with open(f"{d}/out/{name}", encoding="utf-8") as f:
@@ -57,12 +73,18 @@ class Generator(unittest.TestCase):
         self.assertIn(".ncols = 1", c)
 
     def test_text_is_escaped(self):
-        self.assertIn('\\\\ \\"q\\" \\303\\244', self.good('-- name: x() -> c text\nSELECT \'\\ "q" ä\';\n'))
+        self.assertIn('\\\\ \\"q\\" \\303\\244', self.good("-- name: x() -> c text\nSELECT '\\ \"q\" ä';\n"))
 
     def test_what_writes_is_no_read(self):
-        for sql in ("INSERT INTO t VALUES (1)", "WITH x AS (DELETE FROM t RETURNING a) SELECT a FROM x",
-                    "SELECT a FROM t FOR UPDATE", "SELECT pg_advisory_lock(1)", "SELECT set_config('a', 'b', true)",
-                    "SELECT pg_create_physical_replication_slot('x')", "SELECT nextval('s')"):
+        for sql in (
+            "INSERT INTO t VALUES (1)",
+            "WITH x AS (DELETE FROM t RETURNING a) SELECT a FROM x",
+            "SELECT a FROM t FOR UPDATE",
+            "SELECT pg_advisory_lock(1)",
+            "SELECT set_config('a', 'b', true)",
+            "SELECT pg_create_physical_replication_slot('x')",
+            "SELECT nextval('s')",
+        ):
             self.assertIn(".reads = false", self.good(f"-- name: x()\n{sql};\n"), sql)
 
     def test_words_in_quotes_do_not_write(self):
@@ -74,10 +96,17 @@ class Generator(unittest.TestCase):
         self.bad("-- role: root\n", 1, "role")
 
     def test_head_lines_that_are_wrong(self):
-        for head, words in (("x", "head line"), ("x(a)", "not `name type`"), ("x(a varchar)", "type `varchar`"),
-                            ("x(a int, a int)", "twice"), ("X()", "no name"), ("uuid()", "taken"),
-                            ("x() -> a", "not `name type`"), ("x(A int)", "lower case"),
-                            ("x(" + ", ".join(f"a{n} int" for n in range(25)) + ")", "more than 24")):
+        for head, words in (
+            ("x", "head line"),
+            ("x(a)", "not `name type`"),
+            ("x(a varchar)", "type `varchar`"),
+            ("x(a int, a int)", "twice"),
+            ("X()", "no name"),
+            ("uuid()", "taken"),
+            ("x() -> a", "not `name type`"),
+            ("x(A int)", "lower case"),
+            ("x(" + ", ".join(f"a{n} int" for n in range(25)) + ")", "more than 24"),
+        ):
             self.bad(f"\n-- name: {head}\nSELECT 1;\n", 2, words)
 
     def test_texts_that_are_wrong(self):
@@ -95,50 +124,85 @@ class Generator(unittest.TestCase):
         self.assertIn("b.sql:2: `x` is already in", text)
 
     def test_an_event_goes_by_its_name(self):
-        c = self.good("-- name: x(a int)\nSELECT ':LOGIN', a::LOGIN FROM event WHERE kind IN (:LOGIN, :VERSION_ADDED) AND $1 = 7 -- :NOBODY\n;\n")
+        c = self.good(
+            "-- name: x(a int)\nSELECT ':LOGIN', a::LOGIN FROM event WHERE kind IN (:LOGIN, :VERSION_ADDED) AND $1 = 7 -- :NOBODY\n;\n"
+        )
         self.assertIn("':LOGIN', a::LOGIN FROM event WHERE kind IN (30, 53) AND $1 = 7", c)
-        self.bad("-- name: x()\n\n-- …\nSELECT 1\nWHERE kind = :LOG_OUT;\n", 5, "`:LOG_OUT` is no event of ledger/event.def")
+        self.bad(
+            "-- name: x()\n\n-- …\nSELECT 1\nWHERE kind = :LOG_OUT;\n", 5, "`:LOG_OUT` is no event of ledger/event.def"
+        )
         code, text, _ = self.generate({}, events="nothing\n")
         self.assertEqual(code, 1)
         self.assertIn("event.def:1: ", text)
 
     def test_a_number_for_an_event_is_refused(self):
         good = []
-        for sql in ("SELECT 1 FROM event e WHERE e.kind = 53", "SELECT 1 FROM event WHERE KIND<>53", "SELECT 1 WHERE 53 = e.kind",
-                    "SELECT 1 WHERE kind IN (:LOGIN, 53)", "SELECT 1 WHERE kind NOT IN (53)", "SELECT 1 WHERE kind = ANY (ARRAY[:LOGIN, 53])",
-                    "SELECT 1 WHERE kind BETWEEN :LOGIN AND 53", "SELECT 1 WHERE kind BETWEEN 53 AND $1", "SELECT 1 WHERE kind IS DISTINCT FROM 53::int",
-                    "SELECT 1 WHERE kind = CASE WHEN a THEN :LOGIN ELSE 53 END", "SELECT 1 WHERE kind = (CASE WHEN a = 1 THEN 53 END)",
-                    "SELECT a, CASE a WHEN 1 THEN :LOGIN ELSE 53 END AS kind FROM t", "SELECT coalesce(a, 1), 53 AS kind FROM t",
-                    "INSERT INTO ha_request (kind, object) VALUES (53, $1)", "INSERT INTO t (a, kind) VALUES (1, :LOGIN), (2, 53)",
-                    "WITH x AS (INSERT INTO public.t (a, kind, b) SELECT f(1, 2), 53, 3 FROM s RETURNING 1) SELECT 1 FROM x"):
+        for sql in (
+            "SELECT 1 FROM event e WHERE e.kind = 53",
+            "SELECT 1 FROM event WHERE KIND<>53",
+            "SELECT 1 WHERE 53 = e.kind",
+            "SELECT 1 WHERE kind IN (:LOGIN, 53)",
+            "SELECT 1 WHERE kind NOT IN (53)",
+            "SELECT 1 WHERE kind = ANY (ARRAY[:LOGIN, 53])",
+            "SELECT 1 WHERE kind BETWEEN :LOGIN AND 53",
+            "SELECT 1 WHERE kind BETWEEN 53 AND $1",
+            "SELECT 1 WHERE kind IS DISTINCT FROM 53::int",
+            "SELECT 1 WHERE kind = CASE WHEN a THEN :LOGIN ELSE 53 END",
+            "SELECT 1 WHERE kind = (CASE WHEN a = 1 THEN 53 END)",
+            "SELECT a, CASE a WHEN 1 THEN :LOGIN ELSE 53 END AS kind FROM t",
+            "SELECT coalesce(a, 1), 53 AS kind FROM t",
+            "INSERT INTO ha_request (kind, object) VALUES (53, $1)",
+            "INSERT INTO t (a, kind) VALUES (1, :LOGIN), (2, 53)",
+            "WITH x AS (INSERT INTO public.t (a, kind, b) SELECT f(1, 2), 53, 3 FROM s RETURNING 1) SELECT 1 FROM x",
+        ):
             head = "-- name: x(a int)\n" if "$1" in sql else "-- name: x()\n"
-            self.bad(f"\n{head}SELECT '53',\n(\n{sql});\n", 5, "the number 53 for a kind of event: write `:VERSION_ADDED`")
+            self.bad(
+                f"\n{head}SELECT '53',\n(\n{sql});\n", 5, "the number 53 for a kind of event: write `:VERSION_ADDED`"
+            )
             good.append(f"{head.replace('x', f'x{len(good)}')}{sql.replace('53', ':VERSION_ADDED')};\n")
         self.good("".join(good))
-        self.bad("-- name: x()\nSELECT 1 WHERE kind = 99;\n", 2, "the number 99 for a kind of event: write the event's name")
+        self.bad(
+            "-- name: x()\nSELECT 1 WHERE kind = 99;\n", 2, "the number 99 for a kind of event: write the event's name"
+        )
 
     def test_other_numbers_are_none_of_events(self):
         good = []
-        for n, sql in enumerate(("SELECT kind FROM (SELECT 5) t", "SELECT DISTINCT kind FROM t LIMIT 5", "SELECT kind, n = 5 FROM t WHERE kinds = 5",
-                    "SELECT 1 WHERE kind = (SELECT max(k) FROM t LIMIT 5) AND n = 5", "INSERT INTO t (n, kind) VALUES (5, f(5))",
-                    "SELECT 5 AS n, f(5) AS kind", "SELECT 1 WHERE kind = $1 AND a = 5 OR 5 < n")):
+        for n, sql in enumerate(
+            (
+                "SELECT kind FROM (SELECT 5) t",
+                "SELECT DISTINCT kind FROM t LIMIT 5",
+                "SELECT kind, n = 5 FROM t WHERE kinds = 5",
+                "SELECT 1 WHERE kind = (SELECT max(k) FROM t LIMIT 5) AND n = 5",
+                "INSERT INTO t (n, kind) VALUES (5, f(5))",
+                "SELECT 5 AS n, f(5) AS kind",
+                "SELECT 1 WHERE kind = $1 AND a = 5 OR 5 < n",
+            )
+        ):
             good.append(f"-- name: x{n}({'a int' if '$1' in sql else ''})\n{sql};\n")
         self.good("".join(good))
 
     def test_what_is_said_alike_is_a_fragment(self):
-        given = ("-- fragment: of(t, p)\n-- why\n(SELECT n FROM t WHERE t.id = :t.id AND a = :p::text\nAND kind = :LOGIN)\n"
-                 "-- fragment: twice(t)\n:of(:t, f(1, 2)) + :of(:t, ':of(x)')\n-- fragment: one()\n1\n")
-        c = self.good(f"{given}-- name: x(a int)\nSELECT :twice(q), :one() FROM q -- :of(\nWHERE $1 = :VERSION_ADDED;\n")
+        given = (
+            "-- fragment: of(t, p)\n-- why\n(SELECT n FROM t WHERE t.id = :t.id AND a = :p::text\nAND kind = :LOGIN)\n"
+            "-- fragment: twice(t)\n:of(:t, f(1, 2)) + :of(:t, ':of(x)')\n-- fragment: one()\n1\n"
+        )
+        c = self.good(
+            f"{given}-- name: x(a int)\nSELECT :twice(q), :one() FROM q -- :of(\nWHERE $1 = :VERSION_ADDED;\n"
+        )
         quoted = "':of(x)'"
-        of = "(SELECT n FROM t WHERE t.id = q.id AND a = %s::text\\n\"\n\t\t\"AND kind = 30)"
+        of = '(SELECT n FROM t WHERE t.id = q.id AND a = %s::text\\n"\n\t\t"AND kind = 30)'
         self.assertIn(f"SELECT {of % 'f(1, 2)'} + {of % quoted}, 1 FROM q", c)
         self.assertNotIn("STMT_OF", c)
-        for sql, line, words in (("-- fragment: f(a)\n:a\n-- name: x()\nSELECT\n:f(1, 2);\n", 5, "`:f` takes (a)"),
-                                 ("-- fragment: f(a)\n:a\n:b\n", 3, "`:b` is no fragment that stands before this"),
-                                 ("-- fragment: f(a)\n:g(:a)\n-- fragment: g(a)\n:a\n", 2, "`:g` is no fragment that stands before this"),
-                                 ("-- fragment: f(a)\n1\n", 1, "f never uses :a"), ("-- fragment: f(a)\n:a\n", 1, "nothing uses the fragment f"),
-                                 ("-- fragment: f(a)\n:a\n-- name: f()\nSELECT :f(1);\n", 3, "`f` is already in"),
-                                 ("-- fragment: f()\nkind = 53\n", 2, "the number 53"), ("-- fragment f()\n", 1, "is neither")):
+        for sql, line, words in (
+            ("-- fragment: f(a)\n:a\n-- name: x()\nSELECT\n:f(1, 2);\n", 5, "`:f` takes (a)"),
+            ("-- fragment: f(a)\n:a\n:b\n", 3, "`:b` is no fragment that stands before this"),
+            ("-- fragment: f(a)\n:g(:a)\n-- fragment: g(a)\n:a\n", 2, "`:g` is no fragment that stands before this"),
+            ("-- fragment: f(a)\n1\n", 1, "f never uses :a"),
+            ("-- fragment: f(a)\n:a\n", 1, "nothing uses the fragment f"),
+            ("-- fragment: f(a)\n:a\n-- name: f()\nSELECT :f(1);\n", 3, "`f` is already in"),
+            ("-- fragment: f()\nkind = 53\n", 2, "the number 53"),
+            ("-- fragment f()\n", 1, "is neither"),
+        ):
             self.bad(sql, line, words)
 
     def test_migrations_name_events_too(self):
@@ -158,8 +222,11 @@ class Generator(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertIn("0002_b.sql", made["d"])
         self.assertIn("/query ", made["d"])
-        for files, words in (({"0002_b.sql": ""}, "0001"), ({"1_b.sql": ""}, "NNNN"),
-                             ({"0001_a.sql": "SELECT 1;\nCOMMIT;\n"}, "0001_a.sql:2")):
+        for files, words in (
+            ({"0002_b.sql": ""}, "0001"),
+            ({"1_b.sql": ""}, "NNNN"),
+            ({"0001_a.sql": "SELECT 1;\nCOMMIT;\n"}, "0001_a.sql:2"),
+        ):
             code, text, _ = self.generate({}, files)
             self.assertEqual(code, 1)
             self.assertIn(words, text)
