@@ -6,9 +6,9 @@
 #include "admin/create.h"
 #include "admin/keyhost.h"
 #include "base/log.h"
+#include "base/pidfile.h"
 #include "crypto/keyring.h"
 #include "crypto/keys.h"
-#include "node/preflight.h"
 #include "node/runas.h"
 #include "pg/cluster.h"
 #include "store/db.h"
@@ -66,7 +66,7 @@ connect_to(const struct home *h, struct err *e)
 static int
 start_cluster(const struct home *h, struct err *e)
 {
-	int r = preflight_alone(h, e);
+	int r = pidfile_alone(h, e);
 	return r ? r : cluster_start(h, e);
 }
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/fault.h"
-#include "node/preflight.h"
+#include "base/pidfile.h"
 #include "store/journal.h"
 
 #define PATH_ROOM (HOME_PATH_MAX + 96)
@@ -32,7 +32,7 @@ is_good(const struct place *p)
 static int
 look(const struct home *h, int64_t before, struct place *p, struct err *e)
 {
-	int rc = preflight_alone(h, e);
+	int rc = pidfile_alone(h, e);
 
 	if (rc == 0)
 		rc = home_node_read(h, &p->self, e);

@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/pidfile.h"
 #include "crypto/keys.h"
 #include "http/json.h"
 #include "pack/backup.h"
@@ -278,28 +280,60 @@ struct answer {
 };
 
 static int
-connect_agent(const struct home *h, int *ret, struct err *e)
+connect_once(const struct sockaddr_un *a, int *ret)
 {
-	struct sockaddr_un a;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0) {
+		int r = -errno;
+		close(fd);
+		return r;
+	}
+	*ret = fd;
+	return 0;
+}
+
+/* Nobody listens: 0 when an agent may come, since the node runs and starts one. */
+static int
+agent_may_come(const struct home *h, struct err *e)
+{
 	char start[HOME_START_MAX];
-	int rc = socket_address(h, &a, e);
+	int rc = pidfile_alone(h, e);
+
+	if (rc == ERR_REFUSED)
+		return 0;
 	if (rc < 0)
 		return rc;
 	home_start_command(h->dir, start);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0) {
-		*ret = fd;
-		return 0;
+	return err_set(e, ERR_UNREACHABLE,
+		       "the node does not run here: start it with `%s`, then repeat", start);
+}
+
+static int
+connect_agent(const struct home *h, int *ret, struct err *e)
+{
+	struct sockaddr_un a;
+	int64_t until = clock_mono_ms() + CONTROL_COMES_MS;
+	int rc = socket_address(h, &a, e);
+
+	while (rc == 0) {
+		int r = connect_once(&a, ret);
+		if (r == 0)
+			return 0;
+		if (r == -EACCES)
+			return err_set(e, ERR_FORBIDDEN,
+				       "cannot reach the node's agent: run this as root or as "
+				       "the user that Holdfast runs as");
+		rc = agent_may_come(h, e);
+		if (rc == 0 && clock_mono_ms() >= until)
+			rc = err_set(e, ERR_NOT_SERVING,
+				     "the node runs, but its agent has not answered for %d s; the "
+				     "node's log says why. Nothing was done",
+				     CONTROL_COMES_MS / 1000);
+		clock_sleep_ms(50);
 	}
-	rc = errno == EACCES ? err_errno(e, ERR_FORBIDDEN,
-					 "cannot reach the node's agent: run this as root or as "
-					 "the user that Holdfast runs as")
-			     : err_set(e, ERR_UNREACHABLE,
-				       "the node does not run here: start it with `%s`, then "
-				       "repeat",
-				       start);
-	if (fd >= 0)
-		close(fd);
 	return rc;
 }
 

@@ -16,6 +16,8 @@
 #include "base/settings.h"
 
 #define CONTROL_LINE_MAX 4096
+/* So long the client's side waits for the agent of a node that runs: the supervisor may just have started it again. */
+#define CONTROL_COMES_MS 15000
 
 struct control;
 

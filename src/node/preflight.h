@@ -9,12 +9,6 @@
 #include "base/err.h"
 #include "base/proc.h"
 
-/* Whether another supervisor serves this home: ERR_REFUSED names its process. */
-int preflight_alone(const struct home *h, struct err *e) NONNULL MUST_USE;
-/* Makes this process the home's supervisor until *ret_fd is closed, and writes its number into run/holdfast.pid.
- * ERR_REFUSED as above; ERR_IO. */
-int preflight_claim(const struct home *h, int *ret_fd, struct err *e) NONNULL MUST_USE;
-
 /* Whether it is the home of a node, and ours: asked before anything in it is read. ERR_PRECONDITION. */
 int preflight_home(const struct home *h, struct err *e) NONNULL MUST_USE;
 

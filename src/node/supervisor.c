@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "base/passfd.h"
+#include "base/pidfile.h"
 #include "crypto/keyproto.h"
 #include "ha/rejoin.h"
 #include "node/pglog.h"
@@ -730,7 +731,7 @@ static int
 lock_home(struct sup *s)
 {
 	struct err e;
-	int r = preflight_claim(&s->args->home, &s->lock_fd, &e);
+	int r = pidfile_claim(&s->args->home, &s->lock_fd, &e);
 
 	if (r)
 		log_error("%s", e.text);

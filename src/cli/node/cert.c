@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/jw.h"
+#include "base/pidfile.h"
 #include "base/place.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/term.h"
@@ -114,7 +115,7 @@ tell_node(const struct home *h)
 	struct err none;
 
 	home_path(h, HOME_PID, path);
-	if (preflight_alone(h, &none) != ERR_REFUSED || home_read_file(path, 32, &text, &none) < 0)
+	if (pidfile_alone(h, &none) != ERR_REFUSED || home_read_file(path, 32, &text, &none) < 0)
 		return;
 	long pid = strtol(buf_str(&text), NULL, 10);
 	if (pid > 1 && kill((pid_t)pid, SIGHUP) == 0)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/page.h"
+#include "base/pidfile.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/remote.h"
@@ -268,9 +269,12 @@ confirm(const struct cli *c, const struct home *h, struct err *e)
 	}
 	free(v);
 	if (rc)
-		return err_set(e, ERR_UNREACHABLE,
-			       "the node does not run here: start it with `holdfast serve`, then "
-			       "repeat");
+		return pidfile_alone(h, e) == ERR_REFUSED
+			       ? err_set(e, ERR_NOT_SERVING,
+					 "the node was just started: repeat this in a moment")
+			       : err_set(e, ERR_UNREACHABLE,
+					 "the node does not run here: start it with `holdfast "
+					 "serve`, then repeat");
 	return term_confirm("Make this node the primary? (--yes: do not ask)", e);
 }
 

@@ -8,11 +8,11 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/page.h"
+#include "base/pidfile.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/term.h"
 #include "ha/status.h"
-#include "node/preflight.h"
 
 /* "1.5 MiB" of bytes; "-" of null. */
 static const char *
@@ -186,7 +186,7 @@ static int
 open_page(const struct home *h, struct page **ret, struct err *e)
 {
 	char path[HOME_PATH_MAX];
-	int rc = preflight_alone(h, e);
+	int rc = pidfile_alone(h, e);
 
 	if (rc == 0)
 		return err_set(e, ERR_UNREACHABLE, "this node does not run here");

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "agent/control.h"
+#include "base/clock.h"
+#include "base/pidfile.h"
 
 static char dir[64];
 static struct home home;
@@ -162,6 +165,45 @@ no_agent_is_said(void **ctx)
 	assert_non_null(strstr(e.text, "holdfast serve"));
 }
 
+/* The agent of a node whose supervisor has just started it again. */
+static void *
+start_a_little_later(void *arg)
+{
+	static struct control *late;
+	struct err e;
+	int fds[2];
+
+	clock_sleep_ms(200);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0 ||
+	    control_new(arg, &settings, fds[0], take_order, ordered, &late, &e))
+		abort();
+	close(fds[1]);
+	return NULL;
+}
+
+static void
+an_agent_that_starts_again_is_waited_for(void **ctx)
+{
+	struct home other = home;
+	struct err e = { 0 };
+	auto_buf path = BUF_INIT;
+	char run[HOME_PATH_MAX];
+	pthread_t starter;
+	int served;
+
+	strcat(other.dir, "/conf");
+	home_path(&other, HOME_RUN, run);
+	assert_int_equal(home_mkdirs(run, 0700, &e), 0);
+	assert_int_equal(pidfile_claim(&other, &served, &e), 0);
+	assert_int_equal(pthread_create(&starter, NULL, start_a_little_later, &other), 0);
+	int rc = control_ask(&other, "{\"verb\":\"promote\",\"node\":\"late.example\"}", NULL, NULL,
+			     &path, &e);
+	pthread_join(starter, NULL);
+	close(served);
+	assert_int_equal(rc, 0);
+	assert_string_equal(ordered, "promote late.example");
+}
+
 int
 main(void)
 {
@@ -171,6 +213,7 @@ main(void)
 		cmocka_unit_test(orders_go_to_the_loop),
 		cmocka_unit_test(malformed_requests_do_no_harm),
 		cmocka_unit_test(no_agent_is_said),
+		cmocka_unit_test(an_agent_that_starts_again_is_waited_for),
 	};
 
 	if (sodium_init() < 0)

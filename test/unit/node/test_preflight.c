@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "base/pidfile.h"
 #include "base/port.h"
 #include "node/preflight.h"
 
@@ -132,15 +133,15 @@ a_second_serve_is_refused(void **state)
 	char own[64];
 	int fd = -1, second = -1;
 
-	assert_int_equal(preflight_alone(&a->home, &e), 0);
-	assert_int_equal(preflight_claim(&a->home, &fd, &e), 0);
-	assert_int_equal(preflight_alone(&a->home, &e), ERR_REFUSED);
+	assert_int_equal(pidfile_alone(&a->home, &e), 0);
+	assert_int_equal(pidfile_claim(&a->home, &fd, &e), 0);
+	assert_int_equal(pidfile_alone(&a->home, &e), ERR_REFUSED);
 	snprintf(own, sizeof(own), "process %d;", (int)getpid());
 	assert_non_null(strstr(e.text, own));
-	assert_int_equal(preflight_claim(&a->home, &second, &e), ERR_REFUSED);
+	assert_int_equal(pidfile_claim(&a->home, &second, &e), ERR_REFUSED);
 	assert_non_null(strstr(e.text, own));
 	close(fd);
-	assert_int_equal(preflight_alone(&a->home, &e), 0);
+	assert_int_equal(pidfile_alone(&a->home, &e), 0);
 }
 
 struct looker {
@@ -155,7 +156,7 @@ look_all_the_time(void *arg)
 	struct err e;
 
 	while (!l->over)
-		if (preflight_alone(l->home, &e) && e.code != ERR_REFUSED)
+		if (pidfile_alone(l->home, &e) && e.code != ERR_REFUSED)
 			abort();
 	return NULL;
 }
@@ -173,7 +174,7 @@ who_only_looks_is_in_nobodys_way(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, look_all_the_time, &l), 0);
 	for (int i = 0; i < 5000; i++) {
 		int fd = -1;
-		if (preflight_claim(&a->home, &fd, &e))
+		if (pidfile_claim(&a->home, &fd, &e))
 			refused++;
 		else
 			close(fd);
