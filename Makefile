@@ -104,6 +104,7 @@ fmt:
 lint:
 	tools/deps.sh build lint
 	$(PYTHON) tools/check_layers.py
+	$(PYTHON) tools/check_build.py
 	$(PYTHON) tools/check_migrations.py
 	$(PYTHON) tools/check_tests.py
 	tools/check_format.sh

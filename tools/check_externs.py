@@ -55,6 +55,16 @@ def symbols(objects):
     return found
 
 
+def source_of(where):
+    """src/libhf_vault.a.p/vault_account.c.o → src/vault/account.c: meson makes one word of the path from its own folder."""
+    folder, _, name = where[where.index("src/") :].removesuffix(".o").rpartition("/")
+    folder = Path(folder).parent
+    for f in (ROOT / folder).rglob("*.c"):
+        if f.relative_to(ROOT / folder).as_posix().replace("/", "_") == name:
+            return f.relative_to(ROOT).as_posix()
+    return f"{folder}/{name}"
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--build", default="build/test")
@@ -68,11 +78,7 @@ def main():
     for where, (defined, _) in found.items():
         elsewhere = set().union(*(wanted for other, (_, wanted) in found.items() if other != where))
         for name in sorted(defined - elsewhere - {"main"} - KEPT.keys()):
-            source = (
-                where[where.index("src/") :].split(".p/")[0].rsplit("/", 1)[0]
-                + "/"
-                + where.rsplit("/", 1)[1].removesuffix(".o")
-            )
+            source = source_of(where)
             own = (
                 len(re.findall(rf"\b{name}\b", CODE_ONLY.sub("", (ROOT / source).read_text()))) > 1
                 if (ROOT / source).exists()
