@@ -9,9 +9,9 @@
 int
 on_removed_list(struct api_call *c, struct err *e)
 {
-	struct policy_page page;
-	int rc = call_query_page(c, POLICY_PAGE, &page, e);
-	return rc ? rc : bin_list(&c->call, &page, &c->w, e);
+	int64_t rows = POLICY_PAGE;
+	int rc = call_query_int(c, "limit", 1, POLICY_PAGE_MAX, &rows, e);
+	return rc ? rc : bin_list(&c->call, request_query(c->rq, "after"), (int)rows, &c->w, e);
 }
 
 int

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/bin.h"
 
+#include <stdio.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "vault/account.h"
@@ -85,27 +86,71 @@ write_removed(const struct call *c, struct jw *out, const struct rows *r, int i)
 	jw_end_object(out);
 }
 
+/* When the last row of a page was removed, and its id: what comes back meanwhile has no such time any more. */
+struct place {
+	int64_t at_us;
+	struct uuid id;
+};
+
+/* Behind every time there is: where the first page begins. */
+#define LATEST_US INT64_C(253402300799999999)
+
+/* "1767225600000000.01890000-…" */
+static int
+parse_cursor(const char *text, struct place *ret, struct err *e)
+{
+	char id[UUID_STR_LEN];
+	long long at;
+	int used = 0;
+
+	*ret = (struct place){ .at_us = LATEST_US };
+	if (!text)
+		return 0;
+	if (sscanf(text, "%18lld.%36s%n", &at, id, &used) != 2 || text[used] ||
+	    uuid_parse(id, &ret->id))
+		return err_set(e, ERR_BAD_FIELD, "after: not what a list gave as next");
+	ret->at_us = at;
+	return 0;
+}
+
+static void
+write_cursor(struct jw *out, const struct rows *r, int i)
+{
+	char id[UUID_STR_LEN], cursor[64];
+	struct uuid u;
+
+	row_uuid(r, i, LIST_ID, &u);
+	uuid_str(&u, id);
+	snprintf(cursor, sizeof(cursor), "%lld.%s", (long long)row_time(r, i, LIST_AT), id);
+	jw_text(out, "next", cursor);
+}
+
 int
-bin_list(struct call *c, const struct policy_page *page, struct jw *out, struct err *e)
+bin_list(struct call *c, const char *after, int rows, struct jw *out, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
-	struct uuid last = { 0 };
+	struct place p;
+	int rc = parse_cursor(after, &p, e);
 
+	if (rc)
+		return rc;
 	bind_uuid(&b, &c->who.user);
-	bind_uuid(&b, &page->after);
-	bind_int(&b, page->rows + 1);
-	int rc = lists_ask(c, STMT_BIN_LIST, &b, &r, e);
+	bind_time(&b, p.at_us);
+	bind_uuid(&b, &p.id);
+	bind_int(&b, rows + 1);
+	rc = lists_ask(c, STMT_BIN_LIST, &b, &r, e);
 	if (rc)
 		return rc;
 	jw_object(out, NULL);
 	jw_array(out, "removed");
-	for (int i = 0; i < rows_count(r) && i < page->rows; i++) {
-		row_uuid(r, i, LIST_ID, &last);
+	for (int i = 0; i < rows_count(r) && i < rows; i++)
 		write_removed(c, out, r, i);
-	}
 	jw_end_array(out);
-	jw_uuid(out, "next", rows_count(r) > page->rows ? &last : &(struct uuid){ 0 });
+	if (rows_count(r) > rows)
+		write_cursor(out, r, rows - 1);
+	else
+		jw_null(out, "next");
 	jw_end_object(out);
 	return 0;
 }

@@ -29,7 +29,7 @@ def lists(shared, boss, hire):
         ada.good("put", what, input="x\n")
     resource = ada.json("find", "Shown")[0]
     account = {a["login"]: a["id"] for a in resource["accounts"]}
-    users, clashes, versions, changes = (ids(i) for i in range(4))
+    users, clashes, versions, changes, removed = (ids(i) for i in range(5))
     shared.sql(
         f"""
         INSERT INTO principal (id, name, role, created_at) VALUES {values([u, f"zz{i:03}", "user", "now()"] for i, u in enumerate(users))};
@@ -40,6 +40,8 @@ def lists(shared, boss, hire):
         INSERT INTO share (target, principal, level, granted_at) SELECT '{account["shares"]}', id, 1, now() FROM principal WHERE name LIKE 'zz%';
         INSERT INTO version (id, account, n, based_on, sealed, author, created_at, approval) VALUES
             {values([v, account["changes"], i + 2, 1, "", ada.id, "now()", "waits"] for i, v in enumerate(changes))};
+        INSERT INTO account (id, resource, login, created_at, deleted_at, binned_at) VALUES
+            {values([a, resource["id"], f"gone{i:03}", "now()", f"2026-01-02 03:{59 - i // 7:02}:00Z", "now()"] for i, a in enumerate(removed))};
         """
     )
     shared.sql(
@@ -79,11 +81,18 @@ def lists(shared, boss, hire):
             f"UPDATE admin_conflict SET lost = 'LATE' WHERE seq = {ROWS - 1}",
             f"UPDATE admin_conflict SET lost = 'administrator' WHERE seq = {ROWS - 1}",
         ),
+        "removed": (
+            ada,
+            ["ls", "--removed"],
+            lambda row: row["login"],
+            f"UPDATE account SET login = 'LATE' WHERE login = 'gone{ROWS // 7 * 7:03}'",
+            None,
+        ),
         "shares": (ada, ["shares", "Shown/shares"], lambda row: row["user"]["name"], late_user, back),
     }
 
 
-VERBS = ["user list", "conflicts", "administration", "changes", "history", "shares"]
+VERBS = ["user list", "conflicts", "administration", "changes", "history", "removed", "shares"]
 
 
 def rows_of(text):

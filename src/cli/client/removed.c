@@ -4,62 +4,15 @@
  */
 #include "cli/client/removed.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include "base/jw.h"
 #include "base/name.h"
-#include "base/uuid.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/paging.h"
 #include "cli/frame/term.h"
 
 #define CANDIDATES_MAX 8
 #define TIME_SHOWN 16 /* of a time: to the minute */
-
-/* All pages, the last removed first. */
-static int
-compare(const void *a, const void *b)
-{
-	return strcmp(lookup_text(*(json_t *const *)b, "removed"),
-		      lookup_text(*(json_t *const *)a, "removed"));
-}
-
-static json_t *
-sorted(json_t *all)
-{
-	size_t n = json_array_size(all);
-	json_t **v = calloc(n + 1, sizeof(json_t *)), *ret = json_array();
-
-	if (!v || !ret)
-		abort();
-	for (size_t i = 0; i < n; i++)
-		v[i] = json_array_get(all, i);
-	qsort(v, n, sizeof(json_t *), compare);
-	for (size_t i = 0; i < n; i++)
-		json_array_append(ret, v[i]);
-	free(v);
-	return ret;
-}
-
-static const struct paging bin = { .array = "removed", .cursor = "after" };
-
-static bool
-keep(void *all, json_t *x)
-{
-	json_array_append(all, x);
-	return true;
-}
-
-static int
-read_bin(struct remote *r, json_t **ret, struct err *e)
-{
-	auto_json all = json_array();
-	int rc = paging_each(r, &bin, "/v1/removed", keep, all, e);
-
-	if (rc == 0)
-		*ret = sorted(all);
-	return rc;
-}
 
 static bool
 is_account(const json_t *x)
@@ -107,55 +60,37 @@ add_what(struct buf *out, const json_t *x)
 }
 
 static void
-print_removed(const json_t *all)
+add_removed(struct term_table *t, const json_t *x)
 {
-	struct term_table t = {
-		.head = { "NAME", "WHAT", "REMOVED (UTC)", "BY", "KEPT UNTIL", "ID" }, .columns = 6
-	};
-	size_t i;
-	json_t *x;
+	auto_buf name = BUF_INIT, what = BUF_INIT, at = BUF_INIT, until = BUF_INIT;
+	const char *end = lookup_text(x, "until");
 
-	json_array_foreach(all, i, x)
-	{
-		auto_buf name = BUF_INIT, what = BUF_INIT, at = BUF_INIT, until = BUF_INIT;
-		const char *end = lookup_text(x, "until");
-
-		add_name(&name, x);
-		add_what(&what, x);
-		add_time(&at, lookup_text(x, "removed"));
-		add_time(&until, *end ? end : "for ever");
-		term_table_row(&t, buf_str(&name), buf_str(&what), buf_str(&at),
-			       lookup_text(json_object_get(x, "by"), "name"), buf_str(&until),
-			       lookup_text(x, "id"));
-	}
-	if (t.rows == 0)
-		printf("nothing is removed that you could bring back\n");
-	else
-		term_table_print(&t);
+	add_name(&name, x);
+	add_what(&what, x);
+	add_time(&at, lookup_text(x, "removed"));
+	add_time(&until, *end ? end : "for ever");
+	term_table_row(t, buf_str(&name), buf_str(&what), buf_str(&at),
+		       lookup_text(json_object_get(x, "by"), "name"), buf_str(&until),
+		       lookup_text(x, "id"));
 }
+
+#define BIN "/v1/removed"
+
+static const struct paging bin = { .array = "removed",
+				   .cursor = "after",
+				   .none = "nothing is removed that you could bring back",
+				   .row = add_removed,
+				   .columns = 6,
+				   .head = { "NAME", "WHAT", "REMOVED (UTC)", "BY", "KEPT UNTIL",
+					     "ID" } };
 
 int
 removed_list(const struct cli *c, struct err *e)
 {
 	auto_remote r = NULL;
-	auto_json all = NULL;
-	int64_t most;
-	int rc = cli_get_int(c, "most", 1, INT32_MAX, INT32_MAX, &most, e);
+	int rc = paging_open(c, &bin, &r, e);
 
-	if (rc == 0)
-		rc = remote_open(&r, e);
-	if (rc == 0)
-		rc = read_bin(r, &all, e);
-	if (rc < 0)
-		return rc;
-	while ((int64_t)json_array_size(all) > most)
-		json_array_remove(all, json_array_size(all) - 1);
-	term_note_mode(r);
-	if (c->json)
-		term_print_json(all);
-	else
-		print_removed(all);
-	return CLI_GOOD;
+	return rc ? rc : paging_print(c, r, &bin, BIN, e);
 }
 
 /* ---- undelete ---- */
@@ -199,22 +134,32 @@ say_candidates(const json_t *found, struct err *e)
 		       buf_str(&list));
 }
 
+/* What the words may mean: one more than is shown, to know that there are more. */
+struct sought {
+	const struct cli *c;
+	json_t *found;
+};
+
+static bool
+take_named(void *arg, json_t *x)
+{
+	const struct sought *s = arg;
+
+	if (!is_named(s->c, x))
+		return true;
+	json_array_append(s->found, x);
+	return json_array_size(s->found) <= CANDIDATES_MAX;
+}
+
 static int
 find_one(const struct cli *c, struct remote *r, json_t **ret, struct err *e)
 {
 	auto_json found = json_array();
-	auto_json all = NULL;
-	size_t i;
-	json_t *x;
-	int rc = read_bin(r, &all, e);
+	struct sought s = { c, found };
+	int rc = paging_each(r, &bin, BIN, take_named, &s, e);
 
 	if (rc < 0)
 		return rc;
-	json_array_foreach(all, i, x)
-	{
-		if (is_named(c, x))
-			json_array_append(found, x);
-	}
 	if (json_array_size(found) > 1)
 		return say_candidates(found, e);
 	if (json_array_size(found) == 0)

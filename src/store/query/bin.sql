@@ -54,28 +54,29 @@ UPDATE resource r SET purged_at = n.at FROM n
 WHERE n.what = 'resources' AND r.id = n.id AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL
 	AND NOT EXISTS (SELECT FROM account w WHERE w.resource = r.id AND w.purged_at IS NULL AND w.id NOT IN (SELECT id FROM a));
 
--- What was removed and the user could manage: resources with the number of accounts that went with them, and accounts that
+-- What was removed and the user could manage, the last removed first: resources with the number of accounts that went with them, and accounts that
 -- were removed on their own. level: the user's. since: from when its time in the bin counts. changed: a version came home to it.
--- after: the last one of the page before; the nil id is before all.
--- name: bin_list(principal uuid, after uuid, rows int) ->
+-- A page has what is behind (at, after), the time and the id of the last one of the page before.
+-- name: bin_list(principal uuid, at timestamptz, after uuid, rows int) ->
 --   id uuid, is_account bool, login text, resource uuid, resource_name text, resource_removed bool, accounts bigint,
 --   level int, at timestamptz, by uuid, by_name text, since timestamptz, changed bool
-SELECT x.id, x.is_account, x.login, x.resource, x.resource_name, x.resource_removed, x.accounts, x.level, x.deleted_at, x.deleted_by,
-	p.name, x.binned_at, x.bin_news
-FROM (SELECT r.id, false AS is_account, NULL::text AS login, r.id AS resource, r.name AS resource_name, true AS resource_removed,
-		(SELECT count(*) FROM account a WHERE a.resource = r.id AND a.deleted_at IS NULL) AS accounts,
+SELECT x.id, x.is_account, x.login, x.resource, x.resource_name, x.resource_removed,
+	CASE WHEN x.is_account THEN 0 ELSE (SELECT count(*) FROM account a WHERE a.resource = x.id AND a.deleted_at IS NULL) END,
+	x.level, x.deleted_at, x.deleted_by, (SELECT p.name FROM principal p WHERE p.id = x.deleted_by), x.binned_at, x.bin_news
+FROM ((SELECT r.id, false AS is_account, NULL::text AS login, r.id AS resource, r.name AS resource_name, true AS resource_removed,
 		l.level, r.deleted_at, r.deleted_by, r.binned_at, r.bin_news
-	FROM resource r CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) l
-	WHERE r.deleted_at IS NOT NULL AND r.purged_at IS NULL AND l.level >= 3
+	FROM resource r :resource_shares($1, r) CROSS JOIN LATERAL (SELECT :joined_level_of_resource($1, r) AS level) l
+	WHERE r.deleted_at IS NOT NULL AND r.purged_at IS NULL AND (r.deleted_at, r.id) < ($2, $3) AND l.level >= 3
+	ORDER BY r.deleted_at DESC, r.id DESC LIMIT $4)
 	UNION ALL
-	SELECT a.id, true, a.login, r.id, r.name, r.deleted_at IS NOT NULL, 0,
+	(SELECT a.id, true, a.login, r.id, r.name, r.deleted_at IS NOT NULL,
 		l.level, a.deleted_at, a.deleted_by, a.binned_at, a.bin_news
-	FROM account a JOIN resource r ON r.id = a.resource
-	CROSS JOIN LATERAL (SELECT :level_of_account($1, r, a) AS level OFFSET 0) l
-	WHERE a.deleted_at IS NOT NULL AND a.purged_at IS NULL AND l.level >= 3) x
-LEFT JOIN principal p ON p.id = x.deleted_by
-WHERE x.id > $2
-ORDER BY x.id LIMIT $3;
+	FROM account a JOIN resource r ON r.id = a.resource :account_shares($1, r, a)
+	CROSS JOIN LATERAL (SELECT :joined_level_of_account($1, r) AS level) l
+	WHERE a.deleted_at IS NOT NULL AND a.purged_at IS NULL AND (a.deleted_at, a.id) < ($2, $3) AND l.level >= 3
+	ORDER BY a.deleted_at DESC, a.id DESC LIMIT $4)
+	ORDER BY deleted_at DESC, id DESC LIMIT $4) x
+ORDER BY x.deleted_at DESC, x.id DESC;
 
 -- What a rule needs to know before it brings something back. No row: there was never such a thing. purged: null, or when the bin
 -- was emptied of it. resource_removed: of an account, whether its resource is in the bin too.

@@ -13,6 +13,20 @@ CASE WHEN :r.owner = :principal THEN 4 ELSE :granted(:principal, :r.id) END
 -- fragment: level_of_account(principal, r, a)
 CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(:granted(:principal, :r.id), :granted(:principal, :a.id)) END
 
+-- The same where many rows are looked at and most of them are none of the user's: the shares are read once and joined, which costs less than two looks by
+-- key for each row. The joins stand behind r and a, the level where a column may; they name the shares sr and sa.
+-- fragment: resource_shares(principal, r)
+LEFT JOIN share sr ON sr.target = :r.id AND sr.principal = :principal
+
+-- fragment: account_shares(principal, r, a)
+:resource_shares(:principal, :r) LEFT JOIN share sa ON sa.target = :a.id AND sa.principal = :principal
+
+-- fragment: joined_level_of_resource(principal, r)
+CASE WHEN :r.owner = :principal THEN 4 ELSE coalesce(sr.level, 0) END
+
+-- fragment: joined_level_of_account(principal, r)
+CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END
+
 -- What a rule needs to know before it changes a resource. No row: it does not exist. seen: the user may know that it exists.
 -- name: resource_right(id uuid, principal uuid) -> level int, seen bool, name text, owner uuid
 SELECT :level_of_resource($2, r),

@@ -1035,6 +1035,7 @@ find_removed(int user, int thing, struct rows **ret)
 	struct uuid u = uuid_of(user), want = uuid_of(thing), got;
 
 	bind_uuid(&b, &u);
+	bind_time(&b, INT64_C(253402300799999999));
 	bind_uuid(&b, &(struct uuid){ 0 });
 	bind_int(&b, 200);
 	*ret = ask(STMT_BIN_LIST, &b);

@@ -296,15 +296,115 @@ what_is_gone_says_so(void **state)
 	assert_int_equal(events(EVENT_RETRIEVED), 0);
 }
 
+/* ---- the list ---- */
+
+static int
+ask_list(struct call *c, struct ask *a, struct jw *out, struct err *e)
+{
+	return bin_list(c, a->text, a->n, out, e);
+}
+
+/* The logins on a page, one letter each; *after becomes the cursor of the next one, "" at the end. */
+static void
+read_page(const struct uuid *as, int rows, char after[static 96], struct buf *logins)
+{
+	static const char login[] = "\"login\":\"", next[] = "\"next\":\"";
+	struct ask a = do_ask(
+		(struct ask){ .fn = ask_list, .as = as, .n = rows, .text = *after ? after : NULL });
+	const char *p = a.reply;
+
+	assert_int_equal(a.rc, 0);
+	while ((p = strstr(p, login)) != NULL) {
+		p += sizeof(login) - 1;
+		buf_addc(logins, *p);
+	}
+	*after = '\0';
+	p = strstr(a.reply, next);
+	if (p)
+		assert_int_equal(sscanf(p + sizeof(next) - 1, "%95[^\"]", after), 1);
+}
+
+/* Accounts a … i, three removed at each time, so that pages end between two of one time. */
+static void
+remove_nine(void)
+{
+	pgtemp_sql(x->pg,
+		   "INSERT INTO account (id, resource, login, created_at, deleted_at, binned_at) "
+		   "SELECT ('00000000-0000-7000-8000-00000000000' || 10 - n)::uuid, r.id, "
+		   "chr(96 + n), now(), t.at, t.at FROM resource r, generate_series(1, 9) n "
+		   "CROSS JOIN LATERAL (SELECT timestamptz '2026-01-31 12:00:00.123456Z' - "
+		   "(n - 1) / 3 * interval '1 day' AS at) t");
+}
+
+static void
+the_last_removed_come_first(void **state)
+{
+	remove_nine();
+	for (int rows = 1; rows <= 10; rows++) {
+		char after[96] = "";
+		auto_buf all = BUF_INIT;
+
+		do
+			read_page(&owner, rows, after, &all);
+		while (*after);
+		assert_string_equal(buf_str(&all), "abcdefghi");
+	}
+	char none[96] = "";
+	auto_buf nothing = BUF_INIT;
+	read_page(&other, 10, none, &nothing);
+	assert_string_equal(buf_str(&nothing), "");
+}
+
+/* A page goes on behind a row that came back meanwhile. */
+static void
+a_page_needs_no_row_of_the_one_before(void **state)
+{
+	char after[96] = "";
+	auto_buf all = BUF_INIT;
+
+	remove_nine();
+	read_page(&owner, 4, after, &all);
+	pgtemp_sql(x->pg,
+		   "UPDATE account SET deleted_at = NULL, binned_at = NULL WHERE login = 'd'");
+	read_page(&owner, 9, after, &all);
+	assert_string_equal(buf_str(&all), "abcdefghi");
+	assert_string_equal(after, "");
+}
+
+static void
+a_cursor_is_what_a_list_gave(void **state)
+{
+	static const char *const bad[] = {
+		"x",
+		"1",
+		"1.",
+		"1.2",
+		"00000000-0000-7000-8000-000000000001",
+		"1.00000000-0000-7000-8000-000000000001 ",
+		"99999999999999999999.00000000-0000-7000-8000-000000000001",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(
+			do_ask((struct ask){ .fn = ask_list, .as = &owner, .n = 9, .text = bad[i] })
+				.rc,
+			ERR_BAD_FIELD);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_in_the_bin_is_read),    TEST(only_who_may_brings_it_back),
-		TEST(emptied_when_its_time_is_over), TEST(emptied_in_parts),
+		TEST(nothing_in_the_bin_is_read),
+		TEST(only_who_may_brings_it_back),
+		TEST(emptied_when_its_time_is_over),
+		TEST(emptied_in_parts),
 		TEST(what_is_gone_says_so),
+		TEST(the_last_removed_come_first),
+		TEST(a_page_needs_no_row_of_the_one_before),
+		TEST(a_cursor_is_what_a_list_gave),
 	};
 
 	if (!pgtemp_have())
