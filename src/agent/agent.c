@@ -216,6 +216,11 @@ open_page(struct agent *a, struct err *e)
 static int
 begin(struct agent *a, struct err *e)
 {
+	const struct control_options o = { .home = &a->args->home,
+					   .settings = &a->args->settings,
+					   .keys_fd = PROC_FD_KEYS,
+					   .order = agent_order,
+					   .ctx = a };
 	auto_buf conninfo = BUF_INIT;
 	int r = home_node_read(&a->args->home, &a->self, e);
 
@@ -233,8 +238,7 @@ begin(struct agent *a, struct err *e)
 	if (r == 0)
 		a->alerter = alerter_new(&a->args->home, a->self.name, &a->settings);
 	if (r == 0)
-		r = control_new(&a->args->home, &a->args->settings, PROC_FD_KEYS, agent_order, a,
-				&a->control, e);
+		r = control_new(&o, &a->control, e);
 	if (r)
 		return r;
 	cluster_conninfo(&a->args->home, "holdfast", &conninfo);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,6 +22,17 @@
 #include "pack/setup.h"
 
 #define REQUEST_WAIT_MS 5000
+#define AT_ONCE_MAX 16
+#define LOOK_MS 200 /* whether who waits is still there */
+
+/* What only one command at a time may do: copy the database or change what is copied; change what the operator ordered. */
+enum turn { TURN_COPY, TURN_ORDER, TURNS };
+
+/* Whose turn it is. */
+struct holder {
+	const char *verb; /* of verbs[], NULL: nobody's */
+	int64_t since_ms;
+};
 
 struct control {
 	const struct home *h;
@@ -32,6 +44,25 @@ struct control {
 	atomic_bool keys_lost;
 	int listen_fd, stop_fds[2];
 	pthread_t thread;
+	int turn_ms;
+	atomic_int at_once;
+	pthread_mutex_t lock;
+	pthread_cond_t turn_is_free;
+	struct holder holders[TURNS];
+};
+
+/* Which turns a command needs before it is carried out, and how a person calls it. What is not here needs none: it is answered at once. */
+static const struct verb {
+	const char *name, *said;
+	bool needs[TURNS];
+} verbs[] = {
+	{ "backup", "holdfast backup", { [TURN_COPY] = true } },
+	{ "setup", "holdfast ha setup", { [TURN_COPY] = true } },
+	{ "switchover", "holdfast ha switchover", { [TURN_COPY] = true } },
+	{ "rejoin", "holdfast ha rejoin", { [TURN_COPY] = true } },
+	{ "remove", "holdfast ha remove", { [TURN_COPY] = true, [TURN_ORDER] = true } },
+	{ "emergency", "holdfast ha emergency", { [TURN_ORDER] = true } },
+	{ "maintenance", "holdfast ha maintenance", { [TURN_ORDER] = true } },
 };
 
 /* ---- lines ---- */
@@ -128,50 +159,220 @@ tell_end(int fd, int rc, const struct buf *path, const struct err *e)
 	send_line(fd, &line);
 }
 
+/* ---- turns ---- */
+
+static const struct verb *
+find_verb(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static bool
+has_hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+static void
+tell_turn(const struct control *c, int fd, const struct holder *h)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text),
+		 "waiting for %d s at most: `%s` is running on this node (for %lld s so far)",
+		 c->turn_ms / 1000, h->verb, (long long)(clock_mono_ms() - h->since_ms) / 1000);
+	tell_progress(&fd, text, -1);
+}
+
+/* Called with the lock. */
+static int
+wait_for_turn(struct control *c, enum turn t, int fd, struct err *e)
+{
+	struct holder *h = &c->holders[t];
+	int64_t until = clock_mono_ms() + c->turn_ms;
+	const char *told = NULL;
+
+	while (h->verb) {
+		struct timespec look;
+
+		if (told != h->verb)
+			tell_turn(c, fd, h);
+		told = h->verb;
+		clock_gettime(CLOCK_REALTIME, &look);
+		look.tv_nsec += LOOK_MS * 1000000l;
+		look.tv_sec += look.tv_nsec / 1000000000l;
+		look.tv_nsec %= 1000000000l;
+		pthread_cond_timedwait(&c->turn_is_free, &c->lock, &look);
+		if (has_hung_up(fd))
+			return err_set(e, ERR_REFUSED, "who asked for it has gone");
+		if (h->verb && clock_mono_ms() >= until)
+			return err_set(e, ERR_REFUSED,
+				       "`%s` is still running on this node, since %lld s; nothing "
+				       "was done. Repeat this once that has ended, or interrupt "
+				       "that (Ctrl-C where it was begun)",
+				       h->verb, (long long)(clock_mono_ms() - h->since_ms) / 1000);
+	}
+	return 0;
+}
+
+static void
+give_turns(struct control *c, const struct verb *v, int upto)
+{
+	for (int t = 0; t < upto; t++)
+		if (v->needs[t])
+			c->holders[t] = (struct holder){ 0 };
+	pthread_cond_broadcast(&c->turn_is_free);
+}
+
+/* All that it needs, in one order for all. */
+static int
+take_turns(struct control *c, const struct verb *v, int fd, struct err *e)
+{
+	int t, rc = 0;
+
+	pthread_mutex_lock(&c->lock);
+	for (t = 0; t < TURNS; t++) {
+		if (!v->needs[t])
+			continue;
+		rc = wait_for_turn(c, (enum turn)t, fd, e);
+		if (rc)
+			break;
+		c->holders[t] = (struct holder){ v->said, clock_mono_ms() };
+	}
+	if (rc)
+		give_turns(c, v, t);
+	pthread_mutex_unlock(&c->lock);
+	return rc;
+}
+
+/* ---- one command ---- */
+
+/* With the turn to copy: what needs keyd. */
+static int
+make_copy(struct control *c, int fd, const struct request *rq, struct buf *ret_path, struct err *e)
+{
+	struct setup_request setup = { .client_fd = fd };
+	int keys_fd = atomic_exchange(&c->new_keys_fd, -1), rc;
+
+	if (keys_fd >= 0)
+		keys_attach(c->keys, keys_fd);
+	if (strcmp(rq->verb, "backup") == 0) {
+		struct backup_request b = { .path = rq->file, .force = rq->force, .client_fd = fd };
+		rc = backup_run(c->h, c->s, c->keys, &b, tell_progress, &fd, ret_path, e);
+	} else {
+		snprintf(setup.primary, sizeof(setup.primary), "%s", rq->primary);
+		snprintf(setup.secondary, sizeof(setup.secondary), "%s", rq->secondary);
+		setup.https_port = (int)rq->https_port;
+		setup.pair_port = (int)rq->pair_port;
+		rc = setup_run(c->h, c->s, c->keys, &setup, tell_progress, &fd, ret_path, e);
+	}
+	if (!keys_available(c->keys))
+		atomic_store(&c->keys_lost, true);
+	return rc;
+}
+
+static int
+check_request(const struct request *rq, bool *ret_copies, struct err *e)
+{
+	bool backup = strcmp(rq->verb, "backup") == 0, setup = strcmp(rq->verb, "setup") == 0;
+
+	*ret_copies = backup || setup;
+	if (backup && !rq->file)
+		return err_set(e, ERR_USAGE, "backup: the file is missing");
+	if (setup && (!rq->primary || !rq->secondary))
+		return err_set(e, ERR_USAGE, "setup: primary and secondary are missing");
+	return 0;
+}
+
 static int
 carry_out(struct control *c, int fd, const struct buf *line, struct buf *ret_path, struct err *e)
 {
 	struct request rq = { 0 };
-	struct setup_request setup = { 0 };
 	auto_arena a = arena_new();
 	uint64_t seen;
+	bool copies = false;
 
 	int rc = json_parse_body(buf_str(line), line->len, request_fields, &rq, &seen, a, e);
+	if (rc == 0)
+		rc = check_request(&rq, &copies, e);
+	const struct verb *v = rc == 0 ? find_verb(rq.verb) : NULL;
+	if (v)
+		rc = take_turns(c, v, fd, e);
 	if (rc < 0)
 		return rc;
-	if (strcmp(rq.verb, "backup") == 0 && rq.file) {
-		struct backup_request b = { .path = rq.file, .force = rq.force, .client_fd = fd };
-		return backup_run(c->h, c->s, c->keys, &b, tell_progress, &fd, ret_path, e);
+	rc = copies ? make_copy(c, fd, &rq, ret_path, e)
+		    : c->order(c->ctx, rq.verb, rq.node ? rq.node : "", ret_path, e);
+	if (v) {
+		pthread_mutex_lock(&c->lock);
+		give_turns(c, v, TURNS);
+		pthread_mutex_unlock(&c->lock);
 	}
-	if (strcmp(rq.verb, "setup") != 0)
-		return c->order(c->ctx, rq.verb, rq.node ? rq.node : "", ret_path, e);
-	if (!rq.primary || !rq.secondary)
-		return err_set(e, ERR_USAGE, "setup: primary and secondary are missing");
-	snprintf(setup.primary, sizeof(setup.primary), "%s", rq.primary);
-	snprintf(setup.secondary, sizeof(setup.secondary), "%s", rq.secondary);
-	setup.https_port = (int)rq.https_port;
-	setup.pair_port = (int)rq.pair_port;
-	setup.client_fd = fd;
-	return setup_run(c->h, c->s, c->keys, &setup, tell_progress, &fd, ret_path, e);
+	return rc;
+}
+
+struct caller {
+	struct control *c;
+	int fd;
+};
+
+static void *
+serve_one(void *arg)
+{
+	struct caller *from = arg;
+	struct control *c = from->c;
+	int fd = from->fd;
+	auto_buf line = BUF_INIT, path = BUF_INIT;
+	struct err e = { 0 };
+
+	free(from);
+	if (read_line(fd, REQUEST_WAIT_MS, &line) == 0) {
+		int rc = carry_out(c, fd, &line, &path, &e);
+		if (rc < 0)
+			log_err(LOG_LEVEL_WARNING, &e, "a command of the operator failed");
+		tell_end(fd, rc, &path, &e);
+	}
+	close(fd);
+	atomic_fetch_sub(&c->at_once, 1);
+	return NULL;
 }
 
 static void
-serve_one(struct control *c, int fd)
+refuse_one(int fd)
 {
-	auto_buf line = BUF_INIT, path = BUF_INIT;
 	struct err e = { 0 };
-	int keys_fd = atomic_exchange(&c->new_keys_fd, -1);
+	static const struct buf none;
+	int rc = err_set(&e, ERR_REFUSED,
+			 "%d commands are being carried out on this node at once; nothing was "
+			 "done. Repeat this when some of them have ended",
+			 AT_ONCE_MAX);
 
-	if (keys_fd >= 0)
-		keys_attach(c->keys, keys_fd);
-	if (read_line(fd, REQUEST_WAIT_MS, &line) < 0)
+	tell_end(fd, rc, &none, &e);
+	close(fd);
+}
+
+static void
+begin_one(struct control *c, int fd)
+{
+	struct caller *from = malloc(sizeof(*from));
+	pthread_t t;
+
+	if (!from)
+		abort();
+	if (atomic_fetch_add(&c->at_once, 1) >= AT_ONCE_MAX) {
+		atomic_fetch_sub(&c->at_once, 1);
+		free(from);
+		refuse_one(fd);
 		return;
-	int rc = carry_out(c, fd, &line, &path, &e);
-	if (rc < 0)
-		log_err(LOG_LEVEL_WARNING, &e, "a command of the operator failed");
-	if (!keys_available(c->keys))
-		atomic_store(&c->keys_lost, true);
-	tell_end(fd, rc, &path, &e);
+	}
+	*from = (struct caller){ c, fd };
+	if (pthread_create(&t, NULL, serve_one, from) != 0)
+		abort();
+	pthread_detach(t);
 }
 
 static void *
@@ -189,10 +390,8 @@ run_thread(void *arg)
 		if (!(p[0].revents & POLLIN))
 			continue;
 		int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0)
-			continue;
-		serve_one(c, fd);
-		close(fd);
+		if (fd >= 0)
+			begin_one(c, fd);
 	}
 }
 
@@ -213,21 +412,23 @@ socket_address(const struct home *h, struct sockaddr_un *ret, struct err *e)
 }
 
 int
-control_new(const struct home *h, const struct settings *s, int keys_fd, control_order_fn *order,
-	    void *ctx, struct control **ret, struct err *e)
+control_new(const struct control_options *o, struct control **ret, struct err *e)
 {
 	struct sockaddr_un a;
-	int rc = socket_address(h, &a, e);
+	int rc = socket_address(o->home, &a, e);
 	if (rc < 0)
 		return rc;
 	struct control *c = calloc(1, sizeof(*c));
 	if (!c)
 		abort();
-	c->h = h;
-	c->s = s;
-	c->order = order;
-	c->ctx = ctx;
+	c->h = o->home;
+	c->s = o->settings;
+	c->order = o->order;
+	c->ctx = o->ctx;
+	c->turn_ms = o->turn_ms ? o->turn_ms : CONTROL_TURN_MS;
 	atomic_init(&c->new_keys_fd, -1);
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->turn_is_free, NULL);
 	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	unlink(a.sun_path);
 	if (c->listen_fd < 0 || pipe(c->stop_fds) < 0 ||
@@ -237,8 +438,8 @@ control_new(const struct home *h, const struct settings *s, int keys_fd, control
 		free(c);
 		return rc;
 	}
-	c->keys = keys_new(NULL, keys_fd);
-	setup_clear(h);
+	c->keys = keys_new(NULL, o->keys_fd);
+	setup_clear(o->home);
 	if (pthread_create(&c->thread, NULL, run_thread, c) != 0)
 		abort();
 	*ret = c;

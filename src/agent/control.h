@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The thread behind run/agent.sock (0600): takes one command at a time from the command line on
- * this machine and tells how it goes. A line of JSON each:
+ * What is behind run/agent.sock (0600): takes commands from the command line on this machine and tells how they go. A thread for each that is
+ * asked, so that an order to promote never waits behind a backup; what gets in each other's way waits for its turn, says at once what for
+ * (a progress), and gives up after CONTROL_TURN_MS. A line of JSON each:
  *   →  {"verb":"setup","primary":…,"secondary":…,"https_port":n,"pair_port":n}
  *   →  {"verb":"promote"|"switchover"|"rejoin"|"remove","node":name}: an order to the agent's loop, answered when it is taken
  *   →  {"verb":"emergency","node":"on"|"off"}: the same
@@ -18,22 +19,31 @@
 #define CONTROL_LINE_MAX 4096
 /* So long the client's side waits for the agent of a node that runs: the supervisor may just have started it again. */
 #define CONTROL_COMES_MS 15000
+/* So long a command waits for another that is in its way. */
+#define CONTROL_TURN_MS 60000
 
 struct control;
 
-/* An order: whether it can be taken. What is appended to ret_text is answered as the path. Called in the control thread. */
+/* An order: whether it can be taken. What is appended to ret_text is answered as the path. Called in a thread of control's, several at once. */
 typedef int control_order_fn(void *ctx, const char *verb, const char *node, struct buf *ret_text,
 			     struct err *e);
 
-/* keys_fd: a connection to keyd, taken over; blocking use by this thread alone. home and settings
- * must outlive it. */
-int control_new(const struct home *h, const struct settings *s, int keys_fd,
-		control_order_fn *order, void *ctx, struct control **ret, struct err *e) MUST_USE;
+struct control_options {
+	const struct home *home; /* must outlive it, as settings */
+	const struct settings *settings;
+	int keys_fd; /* a connection to keyd, taken over; blocking use, by one command at a time */
+	control_order_fn *order;
+	void *ctx;
+	int turn_ms; /* 0: CONTROL_TURN_MS */
+};
+
+int control_new(const struct control_options *o, struct control **ret,
+		struct err *e) NONNULL MUST_USE;
 /* A new connection after keyd was started again. Thread-safe. */
 void control_attach(struct control *c, int keys_fd) NONNULL;
 /* true once after the connection was found to be broken: another one is needed. Thread-safe. */
 bool control_lost_keys(struct control *c) NONNULL;
-/* Stops taking commands; one in flight is left to end with the process. Takes NULL. */
+/* Stops taking commands; those in flight are left to end with the process. Takes NULL. */
 void control_free(struct control *c);
 
 /* The client's side: sends one request line, calls progress for each such answer; the last answer's

@@ -79,6 +79,12 @@ waiting_for(struct waiting *w, const char *fmt, ...)
 }
 
 void
+waiting_progress(void *w, const char *text, int percent)
+{
+	waiting_for(w, "%s", text);
+}
+
+void
 waiting_end(struct waiting *w)
 {
 	if (!w)

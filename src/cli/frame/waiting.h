@@ -14,6 +14,8 @@ struct waiting;
 struct waiting *waiting_begin(void) MUST_USE;
 /* What is waited for now; "" nothing. Said if it is still so when the second is over. */
 void waiting_for(struct waiting *w, const char *fmt, ...) PRINTF(2, 3);
+/* The same, as a progress (agent/control.h): what the agent itself waits for. */
+void waiting_progress(void *w, const char *text, int percent);
 /* Ends it at once. Takes NULL. */
 void waiting_end(struct waiting *w);
 

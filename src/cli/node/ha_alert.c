@@ -52,7 +52,8 @@ run(const struct cli *c, struct err *e)
 	auto_waiting waiting = waiting_begin();
 	waiting_for(waiting, "waiting for the receivers' answers");
 	if (rc == 0)
-		rc = control_ask(&h, "{\"verb\":\"alert-test\"}", NULL, NULL, &answer, e);
+		rc = control_ask(&h, "{\"verb\":\"alert-test\"}", waiting_progress, waiting,
+				 &answer, e);
 	waiting_for(waiting, "%s", "");
 	if (rc < 0)
 		return rc;

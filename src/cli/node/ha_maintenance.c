@@ -10,6 +10,7 @@
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/term.h"
+#include "cli/frame/waiting.h"
 #include "ha/maintenance.h"
 
 /* "off", or "MILLISECONDS REASON" for the agent. */
@@ -49,7 +50,9 @@ send_order(const struct home *h, const char *order, struct buf *ret, struct err 
 	jw_text(&w, "verb", "maintenance");
 	jw_text(&w, "node", order);
 	jw_end_object(&w);
-	return control_ask(h, buf_str(&request), NULL, NULL, ret, e);
+	auto_waiting waiting = waiting_begin();
+	waiting_for(waiting, "waiting for the log to take it");
+	return control_ask(h, buf_str(&request), waiting_progress, waiting, ret, e);
 }
 
 static void

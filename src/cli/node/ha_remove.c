@@ -42,7 +42,7 @@ run(const struct cli *c, struct err *e)
 	jw_end_object(&w);
 	auto_waiting waiting = waiting_begin();
 	waiting_for(waiting, "waiting for this node's agent");
-	rc = control_ask(&h, buf_str(&request), NULL, NULL, &ignored, e);
+	rc = control_ask(&h, buf_str(&request), waiting_progress, waiting, &ignored, e);
 	if (rc < 0)
 		return rc;
 	if (c->json) {

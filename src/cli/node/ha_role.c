@@ -95,7 +95,7 @@ send_order(const struct home *h, const char *verb, const char *node, struct err 
 	if (*node)
 		jw_text(&w, "node", node);
 	jw_end_object(&w);
-	return control_ask(h, buf_str(&request), NULL, NULL, &path, e);
+	return control_ask(h, buf_str(&request), waiting_progress, waiting, &path, e);
 }
 
 static void
@@ -208,7 +208,7 @@ tell_of_others(const struct home *h)
 
 	auto_waiting waiting = waiting_begin();
 	waiting_for(waiting, "waiting: the other secondaries are asked how much they have");
-	if (control_ask(h, "{\"verb\":\"others\"}", NULL, NULL, &answer, &ignored))
+	if (control_ask(h, "{\"verb\":\"others\"}", waiting_progress, waiting, &answer, &ignored))
 		return; /* the order itself will say what is wrong */
 	auto_json o = json_loadb(buf_str(&answer), answer.len, 0, &je);
 	json_array_foreach(json_object_get(o, "others"), i, n)

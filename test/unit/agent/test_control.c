@@ -20,6 +20,8 @@
 #include "base/clock.h"
 #include "base/pidfile.h"
 
+#define TURN_MS 1000
+
 static char dir[64];
 static struct home home;
 static struct settings settings;
@@ -28,9 +30,33 @@ static struct control *control;
 /* What the loop is told. */
 static char ordered[64];
 
+/* A rejoin that lasts as long as the test wants. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool runs, may_end;
+} rejoin = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false };
+
+static void
+last_long(void)
+{
+	pthread_mutex_lock(&rejoin.lock);
+	rejoin.runs = true;
+	pthread_cond_broadcast(&rejoin.changed);
+	while (!rejoin.may_end)
+		pthread_cond_wait(&rejoin.changed, &rejoin.lock);
+	pthread_mutex_unlock(&rejoin.lock);
+}
+
 static int
 take_order(void *ctx, const char *verb, const char *node, struct buf *ret_text, struct err *e)
 {
+	if (strcmp(verb, "rejoin") == 0) {
+		last_long();
+		return 0;
+	}
+	if (strcmp(verb, "switchover") == 0)
+		return 0;
 	if (strcmp(verb, "promote") != 0)
 		return err_set(e, ERR_USAGE, "the agent knows no command \"%s\"", verb);
 	snprintf(ctx, sizeof(ordered), "%s %s", verb, node);
@@ -57,7 +83,15 @@ start(void **ctx)
 		return -1;
 	settings_defaults(&settings);
 	close(fds[1]); /* no key process: nothing here gets so far as to need one */
-	return control_new(&home, &settings, fds[0], take_order, ordered, &control, &e);
+	struct control_options o = {
+		.home = &home,
+		.settings = &settings,
+		.keys_fd = fds[0],
+		.order = take_order,
+		.ctx = ordered,
+		.turn_ms = TURN_MS,
+	};
+	return control_new(&o, &control, &e);
 }
 
 static int
@@ -174,8 +208,14 @@ start_a_little_later(void *arg)
 	int fds[2];
 
 	clock_sleep_ms(200);
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0 ||
-	    control_new(arg, &settings, fds[0], take_order, ordered, &late, &e))
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+		abort();
+	struct control_options o = { .home = arg,
+				     .settings = &settings,
+				     .keys_fd = fds[0],
+				     .order = take_order,
+				     .ctx = ordered };
+	if (control_new(&o, &late, &e))
 		abort();
 	close(fds[1]);
 	return NULL;
@@ -204,6 +244,138 @@ an_agent_that_starts_again_is_waited_for(void **ctx)
 	assert_string_equal(ordered, "promote late.example");
 }
 
+/* ---- one in the way of another ---- */
+
+static void *
+order_a_long_one(void *arg)
+{
+	auto_buf path = BUF_INIT;
+	struct err e = { 0 };
+
+	*(int *)arg = control_ask(&home, "{\"verb\":\"rejoin\"}", NULL, NULL, &path, &e);
+	return NULL;
+}
+
+static pthread_t
+begin_long(int *ret_rc)
+{
+	pthread_t t;
+
+	rejoin.runs = rejoin.may_end = false;
+	assert_int_equal(pthread_create(&t, NULL, order_a_long_one, ret_rc), 0);
+	pthread_mutex_lock(&rejoin.lock);
+	while (!rejoin.runs)
+		pthread_cond_wait(&rejoin.changed, &rejoin.lock);
+	pthread_mutex_unlock(&rejoin.lock);
+	return t;
+}
+
+static void
+end_long(void)
+{
+	pthread_mutex_lock(&rejoin.lock);
+	rejoin.may_end = true;
+	pthread_cond_broadcast(&rejoin.changed);
+	pthread_mutex_unlock(&rejoin.lock);
+}
+
+/* H4, H14: whatever runs. */
+static void
+a_promotion_waits_for_nobody(void **ctx)
+{
+	auto_buf path = BUF_INIT;
+	struct err e = { 0 };
+	int rc = -1;
+	pthread_t t = begin_long(&rc);
+
+	assert_int_equal(control_ask(&home, "{\"verb\":\"promote\",\"node\":\"now.example\"}", NULL,
+				     NULL, &path, &e),
+			 0);
+	assert_string_equal(ordered, "promote now.example");
+	end_long();
+	pthread_join(t, NULL);
+	assert_int_equal(rc, 0);
+}
+
+struct said {
+	char text[500];
+	bool lets_go; /* ends the long one */
+};
+
+static void
+note_and_let_go(void *ctx, const char *text, int percent)
+{
+	struct said *s = ctx;
+
+	snprintf(s->text, sizeof(s->text), "%s", text);
+	if (s->lets_go)
+		end_long();
+}
+
+static void
+what_is_waited_for_is_said(void **ctx)
+{
+	auto_buf path = BUF_INIT;
+	struct said s = { .lets_go = true };
+	struct err e = { 0 };
+	int rc = -1;
+	pthread_t t = begin_long(&rc);
+
+	assert_int_equal(
+		control_ask(&home, "{\"verb\":\"switchover\"}", note_and_let_go, &s, &path, &e), 0);
+	assert_non_null(strstr(s.text, "`holdfast ha rejoin` is running"));
+	pthread_join(t, NULL);
+	assert_int_equal(rc, 0);
+}
+
+static void
+waiting_for_another_has_an_end(void **ctx)
+{
+	auto_buf path = BUF_INIT;
+	struct said s = { 0 };
+	struct err e = { 0 };
+	int rc = -1;
+	pthread_t t = begin_long(&rc);
+
+	assert_int_equal(
+		control_ask(&home, "{\"verb\":\"switchover\"}", note_and_let_go, &s, &path, &e),
+		ERR_REFUSED);
+	assert_non_null(strstr(e.text, "`holdfast ha rejoin` is still running"));
+	assert_non_null(strstr(e.text, "nothing was done"));
+	end_long();
+	pthread_join(t, NULL);
+	assert_int_equal(rc, 0);
+}
+
+/* Whoever has gone wants nothing any more. */
+static void
+who_hangs_up_while_waiting_is_forgotten(void **ctx)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	static const char order[] = "{\"verb\":\"remove\",\"node\":\"gone.example\"}\n";
+	char path[HOME_PATH_MAX];
+	struct err e = { 0 };
+	auto_buf text = BUF_INIT;
+	int rc = -1, fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	pthread_t t = begin_long(&rc);
+	char byte;
+
+	home_path(&home, HOME_AGENT_SOCK, path);
+	assert_true(strlen(path) < sizeof(a.sun_path));
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(write(fd, order, strlen(order)), (int)strlen(order));
+	assert_int_equal(read(fd, &byte, 1), 1); /* it is told that it waits */
+	close(fd);
+	/* The turn of those who wait for the operator's orders stays free. */
+	snprintf(ordered, sizeof(ordered), "none");
+	assert_int_equal(ask("{\"verb\":\"emergency\"}", &e), ERR_USAGE);
+	end_long();
+	pthread_join(t, NULL);
+	assert_int_equal(control_ask(&home, "{\"verb\":\"switchover\"}", NULL, NULL, &text, &e), 0);
+	assert_string_equal(ordered, "none");
+}
+
 int
 main(void)
 {
@@ -214,6 +386,10 @@ main(void)
 		cmocka_unit_test(malformed_requests_do_no_harm),
 		cmocka_unit_test(no_agent_is_said),
 		cmocka_unit_test(an_agent_that_starts_again_is_waited_for),
+		cmocka_unit_test(a_promotion_waits_for_nobody),
+		cmocka_unit_test(what_is_waited_for_is_said),
+		cmocka_unit_test(waiting_for_another_has_an_end),
+		cmocka_unit_test(who_hangs_up_while_waiting_is_forgotten),
 	};
 
 	if (sodium_init() < 0)
