@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes C tables from SQL files.
 
-    sqlgen.py --query DIR --migration DIR --events FILE --out DIR [--depfile FILE]
+    sqlgen.py --query DIR --migration DIR --events FILE --out DIR [--earlier DIR] [--depfile FILE]
 
 query/*.sql      -> stmt_gen.h (enum stmt) and stmt_gen.c (the table of statements)
 migration/*.sql  -> migration_gen.c (texts and SHA-256)
+earlier/*.sql    -> stmt_gen.c (how tables of an earlier schema are read)
 
 A statement begins with its head line; a head line that ends in "(", "," or "->" goes on in the next:
 
@@ -28,6 +29,13 @@ What several statements say alike is a fragment, in any of the files; it may use
     coalesce((SELECT s.level FROM share s WHERE s.target = :target AND s.principal = :principal), 0)
 
     SELECT :granted($1, r.id) FROM …
+
+A program reads what an earlier schema has, down to the first one that has a successor in earlier/. NNNN_name.sql there has the
+name of the migration and says, of each table that this one made or changed and that is read, how it looks to who knows the
+migration while it is not there yet; :before is the table as it was:
+
+    -- table: resource
+    SELECT t.*, NULL::uuid AS deleted_by FROM :before t
 """
 import argparse
 import hashlib
@@ -64,6 +72,7 @@ TOKEN = re.compile(r"[$:]?\w+|::|[<>=!]+|[^\s\w]")
 COMPARES = {"=", "<>", "!=", "<", ">", "<=", ">=", "in", "between"}
 # Migrations up to this one are frozen as they were released, with numbers.
 NUMBERS_UNTIL = 13
+TABLE = re.compile(r"--\s*table:\s*([a-z][a-z0-9_]*)\s*\Z")
 MIGRATION = re.compile(r"(\d{4})_([a-z][a-z0-9_]*)\.sql\Z")
 # What makes a statement more than a read: it then gets a transaction of its own and is never sent twice.
 WRITES = re.compile(
@@ -454,7 +463,8 @@ def stmt_header(statements):
     return f"{BANNER}#pragma once\n\nenum stmt {{\n{rows}\tSTMT_COUNT\n}};\n"
 
 
-def stmt_row(s):
+def stmt_row(s, earlier):
+    begin = re.match(r"WITH(\s+RECURSIVE)?\s+", s.sql, re.I)
     return (
         f"\t[STMT_{s.name.upper()}] = {{\n"
         f'\t\t.name = "{s.name}",\n'
@@ -462,6 +472,9 @@ def stmt_row(s):
         f'\t\t.file = "{os.path.basename(s.path)}",\n'
         f'\t\t.role = "{s.role}",\n'
         f"\t\t.reads = {'true' if s.reads else 'false'},\n"
+        f"\t\t.earlier = {earlier.mask(strip_literals(s.sql)) if s.reads else 0},\n"
+        f"\t\t.with_bytes = {len(begin.group().encode()) if begin else 0},\n"
+        f"\t\t.recursive = {'true' if begin and begin.group(1) else 'false'},\n"
         f"\t\t.nparams = {len(s.params)},\n"
         f"\t\t.ncols = {len(s.cols)},\n"
         f"\t\t.param_types = {list_of([c_type(k) for _, k in s.params])},\n"
@@ -471,9 +484,14 @@ def stmt_row(s):
     )
 
 
-def stmt_source(statements):
-    rows = "".join(stmt_row(s) for s in statements)
-    return f'{BANNER}#include "store/stmt.h"\n\nconst struct stmt_info stmt_table[STMT_COUNT + 1] = {{\n{rows}}};\n'
+def stmt_source(statements, earlier, newest):
+    rows = "".join(stmt_row(s, earlier) for s in statements)
+    schemas = f"const int stmt_schemas[2] = {{ {earlier.first or newest}, {newest} }};\n"
+    return (
+        f'{BANNER}#include "store/stmt.h"\n\nextern const struct stmt_info stmt_table[];\n'
+        "extern const struct stmt_earlier stmt_earlier_table[];\nextern const int stmt_schemas[2];\n\n"
+        f"const struct stmt_info stmt_table[STMT_COUNT + 1] = {{\n{rows}}};\n{earlier.source()}\n{schemas}"
+    )
 
 
 def migrations(paths, events):
@@ -495,6 +513,66 @@ def migrations(paths, events):
             text = with_events(text, events, lambda n, words, path=path: Bad(path, n + 1, words))
         out.append((int(m.group(1)), m.group(2), text, hashlib.sha256(data).hexdigest()))
     return out
+
+
+class Earlier:
+    """How tables look while a migration is not there yet."""
+
+    def __init__(self, folder, steps):
+        self.first = 0  # the earliest schema that is read; 0: only the newest
+        self.rows = []  # (below which schema, table, text), by table and schema
+        files = {os.path.basename(p): p for p in sql_files(folder)} if folder else {}
+        numbers = sorted(int(n[:4]) for n in files if MIGRATION.match(n))
+        chains = {}
+        for path in [p for p in steps if numbers and int(os.path.basename(p)[:4]) >= numbers[0]]:
+            name = os.path.basename(path)
+            if name not in files:
+                raise Bad(path, 1, f"earlier/{name} is missing: how is it read while this is not there yet?")
+            for table, line, text in self.read(files.pop(name)):
+                chains.setdefault(table, []).append((int(name[:4]), text, path, line))
+        for name in files:
+            raise Bad(files[name], 1, "has the name of no migration")
+        if numbers:
+            self.first = numbers[0] - 1
+        self.tables = sorted(chains)
+        for table in self.tables:
+            steps_of = chains[table]
+            for i, (number, *_) in enumerate(steps_of):
+                self.rows.append((number, table, self.chained(table, [t for _, t, *_ in steps_of[i:]])))
+
+    def read(self, path):
+        out = []
+        for n, line in enumerate(read_lines(path), 1):
+            m = TABLE.match(line)
+            if m:
+                out.append([m.group(1), n, []])
+            elif not line.lstrip().startswith("--") and line.strip():
+                if not out:
+                    raise Bad(path, n, "SQL before the first `-- table:`")
+                out[-1][2].append(line)
+        for table, n, lines in out:
+            if not lines:
+                raise Bad(path, n, f"{table} has no text")
+        return [(table, n, "\n".join(lines).rstrip().rstrip(";")) for table, n, lines in out]
+
+    def chained(self, table, texts):
+        before = f"public.{table}"
+        for text in texts:
+            before = "(" + text.replace(":before", before) + ")"
+        return before
+
+    def mask(self, bare):
+        """Which of the tables a statement names, a bit each."""
+        words = set(re.findall(r"\w+", bare.lower()))
+        return sum(1 << i for i, table in enumerate(self.tables) if table in words)
+
+    def source(self):
+        body = "".join(
+            f"\t{{ .below = {below}, .table = {self.tables.index(table)}, .name = {c_string(table)},\n"
+            f"\t  .sql = {c_string(text)} }},\n"
+            for below, table, text in self.rows
+        )
+        return f"\nconst struct stmt_earlier stmt_earlier_table[] = {{\n{body}\t{{ 0 }},\n}};\n"
 
 
 def migration_source(rows):
@@ -535,6 +613,7 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--query", required=True)
     p.add_argument("--migration", required=True)
+    p.add_argument("--earlier")
     p.add_argument("--events", required=True)
     p.add_argument("--out", required=True)
     p.add_argument("--depfile")
@@ -542,16 +621,18 @@ def main():
     a = p.parse_args()
     queries, steps = sql_files(a.query), sql_files(a.migration)
     if a.depfile:
-        write_depfile(a.depfile, a.target, [a.query, a.migration, a.events, *queries, *steps])
+        shims = [a.earlier, *sql_files(a.earlier)] if a.earlier else []
+        write_depfile(a.depfile, a.target, [a.query, a.migration, a.events, *queries, *steps, *shims])
     try:
         events = read_events(a.events)
         statements = finished([s for path in queries for s in parse(path)], events)
         texts = migration_source(migrations(steps, events))
+        source = stmt_source(statements, Earlier(a.earlier, steps), len(steps))
     except Bad as bad:
         print(bad, file=sys.stderr)
         return 1
     write(os.path.join(a.out, "stmt_gen.h"), stmt_header(statements))
-    write(os.path.join(a.out, "stmt_gen.c"), stmt_source(statements))
+    write(os.path.join(a.out, "stmt_gen.c"), source)
     write(os.path.join(a.out, "migration_gen.c"), texts)
     return 0
 

@@ -18,7 +18,10 @@
  *  4. On a broken connection reads go to `again`; of anything else the outcome is unknown:
  *     ERR_DB_GONE.
  *  5. A fiber is woken only after all lists are in order, and the woken fiber may call us again.
- *  6. Error texts carry SQLSTATE and the primary message; never DETAIL, which quotes values.
+ *  6. A database may have an earlier schema than this program (a secondary's, while its primary was not upgraded), and
+ *     gets another at any moment. Until it has the newest, each flush asks for the schema first and sends the rest when
+ *     it is known: reads in the form for it, changes not at all. What was prepared for another is forgotten with the connection.
+ *  7. Error texts carry SQLSTATE and the primary message; never DETAIL, which quotes values.
  */
 #pragma once
 
@@ -59,7 +62,7 @@ struct op_list {
 	struct op *first, *last;
 };
 
-enum flight_kind { FLY_STEP, FLY_PREPARE, FLY_SYNC };
+enum flight_kind { FLY_STEP, FLY_PREPARE, FLY_SYNC, FLY_SCHEMA };
 
 /* A result that libpq owes us. */
 struct flight {
@@ -96,9 +99,13 @@ struct db {
 	uint64_t generation;
 	int events;	     /* POLLIN | POLLOUT that we wait for */
 	int64_t next_try_ms; /* DOWN */
-	int64_t give_up_ms;  /* CONNECTING */
+	int64_t give_up_ms;  /* CONNECTING, and while asking */
 	int backoff_ms;
 	bool open;  /* the segment being sent has no sync yet */
+	bool asking; /* which schema the database has; nothing else is sent meanwhile */
+	bool asked;  /* the answer is of this very flush */
+	int schema;  /* by the last answer, 0: not asked yet */
+	int answer;  /* as it comes in */
 	bool freed; /* db_free was called */
 	char why[256];
 
@@ -195,6 +202,8 @@ void db_lose_by_error(struct db *d) NONNULL;
 /* ---- db_send.c: sends everything that waits ---- */
 
 void db_flush(struct db *d) NONNULL;
+bool db_is_behind(const struct db *d) NONNULL; /* the database may have an earlier schema */
+void db_schema_known(struct db *d, int schema) NONNULL;
 int db_push_out(struct db *d) NONNULL MUST_USE;
 
 /* ---- db_receive.c ---- */

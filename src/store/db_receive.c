@@ -88,6 +88,15 @@ has_state(const PGresult *r, const char *state)
 	return strcmp(PQresultErrorField(r, PG_DIAG_SQLSTATE), state) == 0;
 }
 
+/* Syntax Error or Access Rule Violation (PostgreSQL, "Error Codes"), and a plan that fits its table no more: while a database may have
+ * an earlier schema, a migration may have come between the question and the statement. */
+static bool
+may_be_migration(const struct db *d, const struct op *op, const char *state)
+{
+	return op->reads && db_is_behind(d) && op->tries < TRIES_MAX &&
+	       (strncmp(state, "42", 2) == 0 || strcmp(state, "0A000") == 0);
+}
+
 /* A conflict with recovery on a standby, a statement that was not prepared after all: nothing
  * happened, so it may be sent again. */
 static bool
@@ -106,6 +115,15 @@ take_step_error(struct db *d, const struct flight *fl, const PGresult *r)
 
 	if (op->code != 0 || op->retry)
 		return;
+	const char *state = has_state(r, "26000") && p->err != NULL
+				    ? p->err->sqlstate
+				    : PQresultErrorField(r, PG_DIAG_SQLSTATE);
+
+	if (may_be_migration(d, op, state)) {
+		op->tries++;
+		op->retry = true;
+		return;
+	}
 	if (has_state(r, "26000") && p->err != NULL) {
 		if (op->e != NULL)
 			*op->e = *p->err;
@@ -171,7 +189,9 @@ take_error(struct db *d, const struct flight *fl, PGresult *r)
 		PQclear(r);
 		return -1;
 	}
-	if (fl->kind == FLY_PREPARE)
+	if (fl->kind == FLY_SCHEMA)
+		d->answer = stmt_schema_newest();
+	else if (fl->kind == FLY_PREPARE)
 		take_prepare_error(d, fl, r);
 	else if (fl->kind == FLY_STEP)
 		take_step_error(d, fl, r);
@@ -200,10 +220,14 @@ take_end(struct db *d, struct flight *fl)
 	fl->got = false;
 	if (fl->kind == FLY_SYNC)
 		return 0;
+	bool schema = fl->kind == FLY_SCHEMA;
+
 	flight_remove(d);
 	if (op != NULL && op->reads)
 		settle(d, op);
-	return 0;
+	if (schema)
+		db_schema_known(d, d->answer);
+	return d->state == DB_UP ? 0 : -1;
 }
 
 static void
@@ -225,6 +249,15 @@ take_prepared(struct db *d, const struct flight *fl)
 	p->err = NULL;
 }
 
+/* Of a database that has none yet nothing is read in an earlier form. */
+static void
+take_schema(struct db *d, const PGresult *r)
+{
+	int n = PQntuples(r) == 1 ? atoi(PQgetvalue(r, 0, 0)) : 0;
+
+	d->answer = n > 0 ? n : stmt_schema_newest();
+}
+
 /* One result of libpq. -1 when the connection was lost over it. */
 static int
 take(struct db *d, PGresult *r)
@@ -242,7 +275,9 @@ take(struct db *d, PGresult *r)
 		take_rows(d, fl, r);
 		return 0;
 	}
-	if (good && fl->kind == FLY_PREPARE)
+	if (good && fl->kind == FLY_SCHEMA)
+		take_schema(d, r);
+	else if (good && fl->kind == FLY_PREPARE)
 		take_prepared(d, fl);
 	else if (status == PGRES_PIPELINE_SYNC && fl->kind == FLY_SYNC)
 		take_sync(d);

@@ -4,6 +4,8 @@
  */
 #include "store/db_impl.h"
 
+#include <string.h>
+
 static int
 sync_segment(struct db *d, struct op *op)
 {
@@ -26,7 +28,10 @@ send_prepare(struct db *d, enum stmt s)
 		return -1;
 	for (unsigned p = 0; p < i->nparams; p++)
 		oids[p] = stmt_oid(i->param_types[p]);
-	if (FAULT(PG_SEND, 0, PQsendPrepare(d->conn, i->name, i->sql, (int)i->nparams, oids)) != 1)
+	auto_buf room = BUF_INIT;
+	const char *sql = stmt_text(s, d->schema, &room);
+
+	if (FAULT(PG_SEND, 0, PQsendPrepare(d->conn, i->name, sql, (int)i->nparams, oids)) != 1)
 		return -1;
 	flight_add(d, (struct flight){ .kind = FLY_PREPARE, .stmt = s });
 	d->prepared[s].sent = true;
@@ -79,6 +84,76 @@ db_push_out(struct db *d)
 	return db_wait_for(d, left > 0 ? POLLIN | POLLOUT : POLLIN);
 }
 
+/* ---- which schema ---- */
+
+#define ASK_MS 5000 /* of a server that says nothing any more */
+
+bool
+db_is_behind(const struct db *d)
+{
+	return stmt_schema_first() < stmt_schema_newest() && d->schema < stmt_schema_newest();
+}
+
+/* Who may not know, and a database without a schema, count as the newest. */
+static int
+ask_schema(struct db *d)
+{
+	static const char sql[] = "SELECT coalesce(max(number), 0) FROM schema_migration";
+
+	if (d->open && sync_segment(d, NULL) != 0)
+		return -1;
+	if (FAULT(PG_SEND, 0, PQsendQueryParams(d->conn, sql, 0, NULL, NULL, NULL, NULL, 0)) != 1)
+		return -1;
+	flight_add(d, (struct flight){ .kind = FLY_SCHEMA });
+	d->asking = true;
+	d->give_up_ms = clock_mono_ms() + (d->call_ms > 0 ? d->call_ms : ASK_MS);
+	if (sync_segment(d, NULL) != 0 || db_push_out(d) != 0)
+		return -1;
+	db_arm_timer(d);
+	return 0;
+}
+
+void
+db_schema_known(struct db *d, int schema)
+{
+	d->asking = false;
+	if (d->schema != 0 && d->schema != schema) {
+		db_lose(d, "the database has another schema now", 0);
+		return;
+	}
+	d->schema = schema;
+	d->asked = true;
+	db_arm_timer(d);
+	db_flush(d);
+	d->asked = false;
+}
+
+static void
+refuse_change(struct db *d, struct op *op)
+{
+	struct op_list done = { 0 };
+
+	op->code = err_set(op->e, ERR_NOT_SERVING,
+			   "the database has schema %d and this program writes schema %d: it takes "
+			   "changes when the primary was upgraded",
+			   d->schema, stmt_schema_newest());
+	op_push(&done, op);
+	op_finish_all(&done);
+}
+
+/* What the vault changes it changes in the newest schema alone. */
+static bool
+is_change(const struct op *op)
+{
+	for (size_t i = 0; i < op->n; i++) {
+		const struct stmt_info *info = stmt_info(op->steps[i].s);
+
+		if (!info->reads && strcmp(info->role, "hf_vault") == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Sends everything that waits. */
 void
 db_flush(struct db *d)
@@ -86,9 +161,18 @@ db_flush(struct db *d)
 	int64_t now = d->call_ms > 0 ? clock_mono_ms() : 0;
 	struct op *op;
 
-	if (d->state != DB_UP || (d->again.first == NULL && d->pending.first == NULL))
+	if (d->state != DB_UP || d->asking || (d->again.first == NULL && d->pending.first == NULL))
 		return;
+	if (db_is_behind(d) && !d->asked) {
+		if (ask_schema(d) != 0)
+			db_lose_by_error(d);
+		return;
+	}
 	while ((op = op_pop(&d->again)) != NULL || (op = op_pop(&d->pending)) != NULL) {
+		if (db_is_behind(d) && is_change(op)) {
+			refuse_change(d, op);
+			continue;
+		}
 		op->state = OP_FLYING;
 		op->sent_ms = now;
 		if (send_op(d, op) != 0) {

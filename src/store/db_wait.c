@@ -94,6 +94,8 @@ next_tick_ms(const struct db *d)
 	int64_t at = FOREVER;
 	const struct op *op;
 
+	if (d->state == DB_UP && d->asking)
+		return d->give_up_ms;
 	if (d->state == DB_UP) {
 		op = d->call_ms > 0 ? overdue_candidate(d) : NULL;
 		return op == NULL ? FOREVER : op->sent_ms + d->call_ms;
@@ -160,7 +162,10 @@ tick(struct db *d)
 	struct op_list done = { 0 };
 	int64_t now = clock_mono_ms();
 
-	if (d->state == DB_UP) {
+	if (d->state == DB_UP && d->asking) {
+		if (d->give_up_ms <= now)
+			db_lose(d, "no answer in time", ERR_TIMEOUT);
+	} else if (d->state == DB_UP) {
 		const struct op *op = d->call_ms > 0 ? overdue_candidate(d) : NULL;
 
 		if (op != NULL && op->sent_ms + d->call_ms <= now)

@@ -94,14 +94,20 @@ apply(struct db *blocking, const struct migration *m, struct err *e)
 }
 
 int
-migrate_run(struct db *blocking, struct err *e)
+migrate_to(struct db *blocking, int number, struct err *e)
 {
 	int n = 0;
 	int code = check(blocking, &n, e);
 
-	while (code == 0 && migration_table[n].number != 0)
+	while (code == 0 && n < number)
 		code = apply(blocking, &migration_table[n++], e);
 	return code;
+}
+
+int
+migrate_run(struct db *blocking, struct err *e)
+{
+	return migrate_to(blocking, migrate_newest(), e);
 }
 
 int

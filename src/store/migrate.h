@@ -15,6 +15,8 @@ struct migration {
 };
 
 int migrate_run(struct db *blocking, struct err *e) NONNULL MUST_USE; /* to the newest */
+/* No further than that number. */
+int migrate_to(struct db *blocking, int number, struct err *e) NONNULL MUST_USE;
 int migrate_newest(void); /* number of the newest embedded */
 /* *ret = number the database has (0: none). Reads only, so it works on a standby. */
 int migrate_current(struct db *blocking, int *ret, struct err *e) NONNULL MUST_USE;

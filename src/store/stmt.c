@@ -13,6 +13,8 @@
 #define ARRAY_EMPTY_BYTES 12
 
 extern const struct stmt_info stmt_table[STMT_COUNT + 1];
+extern const struct stmt_earlier stmt_earlier_table[];
+extern const int stmt_schemas[2];
 
 /* One row a scalar type: its OIDs are fixed for ever in PostgreSQL's catalogue. */
 static const struct {
@@ -33,6 +35,42 @@ stmt_info(enum stmt s)
 {
 	assert((unsigned)s < STMT_COUNT);
 	return &stmt_table[s];
+}
+
+int
+stmt_schema_first(void)
+{
+	return stmt_schemas[0];
+}
+
+int
+stmt_schema_newest(void)
+{
+	return stmt_schemas[1];
+}
+
+/* A table expression of a table's own name stands before the table; NOT MATERIALIZED, it is planned as if it were the table. */
+const char *
+stmt_text(enum stmt s, int schema, struct buf *room)
+{
+	const struct stmt_info *i = stmt_info(s);
+	uint64_t left = i->earlier;
+
+	buf_reset(room);
+	for (const struct stmt_earlier *t = stmt_earlier_table; t->below != 0; t++) {
+		if (schema >= t->below || !(left & UINT64_C(1) << t->table))
+			continue;
+		left &= ~(UINT64_C(1) << t->table);
+		buf_addf(room, "%s %s AS NOT MATERIALIZED %s",
+			 room->len > 0	? ","
+			 : i->recursive ? "WITH RECURSIVE"
+					: "WITH",
+			 t->name, t->sql);
+	}
+	if (room->len == 0)
+		return i->sql;
+	buf_addf(room, "%s %s", i->with_bytes > 0 ? "," : "", i->sql + i->with_bytes);
+	return buf_str(room);
 }
 
 static unsigned

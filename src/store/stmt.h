@@ -38,13 +38,27 @@ struct stmt_info {
 	const char *file; /* "version.sql" */
 	const char *role; /* the database role that runs it: "hf_vault" */
 	bool reads; /* changes nothing: may share a transaction with neighbours and be sent again */
+	uint64_t earlier;    /* which tables of earlier schemas it names, a bit each */
+	unsigned with_bytes; /* of the WITH that it begins with */
+	bool recursive;	     /* which is a WITH RECURSIVE */
 	unsigned nparams, ncols;
 	int param_types[STMT_PARAMS_MAX];
 	int col_types[STMT_PARAMS_MAX];
 	const char *col_names[STMT_PARAMS_MAX];
 };
 
+/* How a table looks to this program where the database has a schema below that number (earlier/NNNN_name.sql). */
+struct stmt_earlier {
+	int below; /* 0 ends the table; of one table they go up */
+	unsigned table;
+	const char *name, *sql;
+};
+
 const struct stmt_info *stmt_info(enum stmt s); /* STMT_COUNT of them, never NULL */
+int stmt_schema_first(void);			/* the earliest schema that reads know */
+int stmt_schema_newest(void);
+/* The text for a database of that schema: a read's tables look as those of the newest. Borrowed from the table or from room. */
+const char *stmt_text(enum stmt s, int schema, struct buf *room) NONNULL;
 uint32_t stmt_oid(int type);			/* PostgreSQL's OID of an enum stmt_type */
 const char *stmt_type_name(int type);		/* "uuid", without [] */
 

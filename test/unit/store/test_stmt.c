@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "pgtemp.h"
+#include "store/db.h"
 #include "store/stmt.h"
 
 #define VOID_OID 2278
@@ -92,7 +93,7 @@ explain(PGconn *c, const struct stmt_info *i)
 }
 
 static int
-check_statement(PGconn *c, const struct stmt_info *i)
+check_text(PGconn *c, const struct stmt_info *i, const char *sql)
 {
 	Oid oids[STMT_PARAMS_MAX];
 	PGresult *r;
@@ -100,7 +101,7 @@ check_statement(PGconn *c, const struct stmt_info *i)
 
 	for (unsigned p = 0; p < i->nparams; p++)
 		oids[p] = stmt_oid(i->param_types[p]);
-	r = PQprepare(c, i->name, i->sql, (int)i->nparams, oids);
+	r = PQprepare(c, i->name, sql, (int)i->nparams, oids);
 	if (PQresultStatus(r) != PGRES_COMMAND_OK) {
 		bad = complain(i, "cannot be prepared:", PQerrorMessage(c));
 		PQclear(r);
@@ -111,6 +112,12 @@ check_statement(PGconn *c, const struct stmt_info *i)
 	bad = compare_params(i, r) + compare_columns(i, r);
 	PQclear(r);
 	return bad + explain(c, i);
+}
+
+static int
+check_statement(PGconn *c, const struct stmt_info *i)
+{
+	return check_text(c, i, i->sql);
 }
 
 static void
@@ -131,6 +138,86 @@ every_statement_is_what_its_head_line_says(void **state)
 	}
 	assert_int_equal(seen, STMT_COUNT);
 	assert_int_equal(bad, 0);
+}
+
+/* ---- earlier schemas (H5: a secondary is upgraded first, and gives emergency access from what its primary has) ---- */
+
+static int
+check_reads(int schema)
+{
+	static const char *const roles[] = { "hf_vault", "hf_deposit", "holdfast" };
+	auto_buf room = BUF_INIT;
+	int bad = 0;
+
+	for (size_t k = 0; k < ARRAY_LEN(roles); k++) {
+		PGconn *c = connect_as(roles[k]);
+
+		for (int s = 0; s < STMT_COUNT; s++) {
+			const struct stmt_info *i = stmt_info((enum stmt)s);
+
+			if (i->reads && strcmp(i->role, roles[k]) == 0)
+				bad += check_text(c, i, stmt_text((enum stmt)s, schema, &room));
+		}
+		PQfinish(c);
+	}
+	if (bad > 0)
+		print_error("schema %d: %d statements\n", schema, bad);
+	return bad;
+}
+
+static void
+every_read_knows_earlier_schemas(void **state)
+{
+	struct pgtemp *newest = pg;
+	int bad = 0;
+
+	pg = pgtemp_new();
+	assert_true(stmt_schema_first() > 0 && stmt_schema_first() < stmt_schema_newest());
+	for (int schema = stmt_schema_first(); schema <= stmt_schema_newest(); schema++) {
+		pgtemp_migrate_to(pg, schema);
+		bad += check_reads(schema);
+	}
+	pgtemp_free(pg);
+	pg = newest;
+	assert_int_equal(bad, 0);
+}
+
+static int64_t
+first_number(struct db *d, enum stmt s, int column)
+{
+	struct err e = { 0 };
+	auto_rows r = NULL;
+
+	if (db_exec(d, NULL, s, NULL, &r, &e) != 0)
+		fail_msg("%s", e.text);
+	return rows_count(r) == 0 ? -1 : row_time(r, 0, column);
+}
+
+/* One connection, before, during and after: it reads what there is, and changes nothing before its schema is there. */
+static void
+a_connection_follows_a_migration(void **state)
+{
+	struct pgtemp *p = pgtemp_new();
+	struct err e = { 0 };
+	auto_binds b = BINDS_INIT;
+
+	pgtemp_migrate_to(p, stmt_schema_first());
+	struct db_options o = { .conninfo = pgtemp_conninfo(p, "hf_vault"), .wait_ms = 5000 };
+	struct db *d = db_open(&o, &e);
+	assert_non_null(d);
+	assert_int_equal(first_number(d, STMT_MAINTENANCE_NOW, 0), -1);
+	uint8_t nil[16] = { 0 };
+	bind_uuid(&b, (const struct uuid *)nil);
+	bind_bigint(&b, 1);
+	bind_bigint(&b, 1);
+	assert_int_equal(db_exec(d, NULL, STMT_APPLY_MAINTENANCE, &b, NULL, &e), ERR_NOT_SERVING);
+	assert_non_null(strstr(e.text, "takes changes when the primary was upgraded"));
+	pgtemp_migrate(p);
+	pgtemp_sql(p, "INSERT INTO maintenance (at, reason) VALUES ('2026-01-01 00:00Z', 'x')");
+	assert_true(first_number(d, STMT_MAINTENANCE_NOW, 0) > 0);
+	assert_int_equal(db_exec(d, NULL, STMT_APPLY_MAINTENANCE, &b, NULL, &e), 0);
+	db_free(d);
+	pgtemp_free(p);
 }
 
 /* ---- plans ---- */
@@ -444,6 +531,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_statement_is_what_its_head_line_says),
+		cmocka_unit_test(every_read_knows_earlier_schemas),
+		cmocka_unit_test(a_connection_follows_a_migration),
 		cmocka_unit_test(no_statement_walks_the_log),
 		cmocka_unit_test(no_lookup_walks_a_table),
 		cmocka_unit_test(scalars_arrive_as_bound),
