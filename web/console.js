@@ -184,9 +184,10 @@ function showNode(n) {
 	const lag = [n.lag_bytes, n.lag_seconds].every((x) => typeof x === "number") ? `${bytes(n.lag_bytes)}, ${n.lag_seconds.toFixed(1)} s` : "–";
 	const kept = n.slot ? `${bytes(slot.retained_bytes)} of ${bytes(slot.limit_bytes)}` : "–";
 	const kinds = { Active: "good", Inactive: "bad" };
-	const tr = row($("nodes"), [n.name, n.role, n.state || "–", n.service, n.database, second ? lag : "", second ? time(n.last_in_step) : "",
+	const version = n.version ? `${n.version}${n.schema_known ? `/${n.schema_known}` : ""}` : "–";
+	const tr = row($("nodes"), [n.name, version, n.role, n.state || "–", n.service, n.database, second ? lag : "", second ? time(n.last_in_step) : "",
 		second ? kept : "", second ? String(n.journal_rows ?? "–") : ""]);
-	for (const i of [3, 4])
+	for (const i of [4, 5])
 		tr.cells[i].className = kinds[tr.cells[i].textContent] || "warn";
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "ha/status.h"
+#include "store/migrate.h"
 
 /* One lost answer is no outage: silence counts only after detect_ms. */
 static bool
@@ -38,9 +39,20 @@ status_of_service(const struct agent *a, const struct peer *p, struct status_nod
 	n->skew_known = p->v.reply.time_us != 0;
 	n->skew_us = p->v.skew_us;
 	n->data_damaged = p->v.reply.data_damaged;
+	text_copy(n->version, sizeof(n->version), p->v.reply.version);
+	n->schema = (int)p->v.reply.schema;
+	n->schema_known = (int)p->v.reply.schema_known;
 	n->journal_unreadable = p->v.reply.journal_unreadable;
 	n->journal_rows = p->v.reply.journal_rows;
 	n->ordered = p->v.reply.ordered;
+}
+
+static void
+status_of_own_program(const struct agent *a, struct status_node *n)
+{
+	text_copy(n->version, sizeof(n->version), HF_VERSION);
+	n->schema = a->rv.schema;
+	n->schema_known = migrate_newest();
 }
 
 /* A secondary, as its primary sees it. */
@@ -112,6 +124,7 @@ status_of_node(struct agent *a, const struct replication_node *r, struct status_
 		n->journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
 		n->state = a->shown.state;
 		n->ordered = a->emergency_ordered;
+		status_of_own_program(a, n);
 		n->database = agent_view_is_fresh(a) && !a->rv.failure[0] ? STATUS_ACTIVE
 									  : STATUS_INACTIVE;
 		if (!n->primary && a->secondary)
@@ -134,6 +147,7 @@ status_of_self_alone(const struct agent *a, struct status_node *n)
 				   .lag_ms = -1,
 				   .journal_rows = a->dv.rows };
 	text_copy(n->name, sizeof(n->name), a->self.name);
+	status_of_own_program(a, n);
 	n->data_damaged = a->rv.damaged_pages > 0;
 	n->journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
 }
@@ -230,6 +244,8 @@ agent_write_page(struct agent *a)
 	agent_show_progress(a);
 	a->shown.journal_rows = a->secondary ? a->dv.rows : 0;
 	a->shown.ordered = a->emergency_ordered;
+	a->shown.schema = a->rv.schema;
+	a->shown.schema_known = migrate_newest();
 	a->shown.data_damaged = a->rv.damaged_pages > 0;
 	a->shown.journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
 	render_status(a);

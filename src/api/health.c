@@ -33,6 +33,15 @@ judge(const struct call_health *h, const struct page_view *v)
 	return (struct verdict){ status, "serving", row->health_mode, h->why };
 }
 
+static void
+write_schema(struct jw *w, const char *name, int schema)
+{
+	if (schema > 0)
+		jw_int(w, name, schema);
+	else
+		jw_null(w, name);
+}
+
 void
 health_answer(struct api_call *c)
 {
@@ -58,6 +67,9 @@ health_answer(struct api_call *c)
 	jw_time(&w, "as_of", v->as_of_us);
 	jw_bool(&w, "data_damaged", v->data_damaged);
 	jw_bool(&w, "journal_unreadable", v->journal_unreadable);
+	jw_text(&w, "version", HF_VERSION);
+	write_schema(&w, "schema", v->schema);
+	write_schema(&w, "schema_known", v->schema_known);
 	jw_text(&w, "pair", page_is_fresh(v, clock_mono_ms()) ? pair_status_name(v->status) : NULL);
 	jw_text(&w, "primary", v->primary_url[0] ? v->primary_url : NULL);
 	jw_text(&w, "why", d.why[0] ? d.why : NULL);

@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "base/home.h"
 
-#define MAGIC 0x484f4c4450473035ULL /* "HOLDPG05": the number grows with the layout */
+#define MAGIC 0x484f4c4450473036ULL /* "HOLDPG06": the number grows with the layout */
 #define READ_TRIES 64
 
 /* What a slot holds, as plain bytes. */
@@ -32,6 +32,7 @@ struct slot_data {
 	uint64_t ordered;
 	uint64_t damage; /* 1: data, 2: journal */
 	uint64_t status; /* enum pair_status */
+	uint64_t schema; /* of the database; << 32: the newest that the program knows */
 	char reason[PAGE_REASON_MAX];
 	char primary_url[PAGE_NAME_MAX];
 	char status_json[PAGE_STATUS_MAX];
@@ -189,6 +190,7 @@ page_write(struct page *p, const struct page_view *v)
 	d->journal_rows = v->journal_rows;
 	d->alerts_waiting = v->alerts_waiting;
 	d->ordered = v->ordered;
+	d->schema = (uint64_t)(uint32_t)v->schema | (uint64_t)(uint32_t)v->schema_known << 32;
 	d->damage = (uint64_t)v->data_damaged | (uint64_t)v->journal_unreadable << 1;
 	d->status = (uint64_t)v->status;
 	text_fit(d->reason, sizeof(d->reason), "%s", v->reason);
@@ -274,6 +276,8 @@ page_read(const struct page *p, struct page_view *ret)
 		.ordered = d->ordered != 0,
 		.data_damaged = d->damage & 1,
 		.journal_unreadable = d->damage >> 1 & 1,
+		.schema = (int)(d->schema & 0x7fffffff),
+		.schema_known = (int)(d->schema >> 32),
 		.status = (enum pair_status)d->status,
 	};
 	text_copy(ret->reason, sizeof(ret->reason), d->reason);

@@ -72,6 +72,12 @@ take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 	if (!r)
 		r = take_text(o, "why", ret->why, sizeof(ret->why), e);
 	if (!r)
+		r = take_text(o, "version", ret->version, sizeof(ret->version), e);
+	if (!r)
+		r = take_number(o, "schema", &ret->schema, e);
+	if (!r)
+		r = take_number(o, "schema_known", &ret->schema_known, e);
+	if (!r)
 		r = take_time(o, "time", &ret->time_us, e);
 	if (!r)
 		r = take_number(o, "term", &ret->term, e);

@@ -29,6 +29,8 @@ struct probe_reply {
 	char mode[16];	 /* "primary", "emergency", "standby" … */
 	char state[16];	 /* text of enum ha_state */
 	char why[256];	 /* why it cannot serve */
+	char version[32]; /* of its program, "" not said */
+	int64_t schema, schema_known; /* of its database, and the newest its program knows; 0 not said */
 	bool synced;	 /* primary: commits are on both disks */
 	bool ordered;	 /* secondary: an operator ordered emergency access */
 	int64_t time_us; /* its clock, 0: not said */

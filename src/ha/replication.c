@@ -160,6 +160,7 @@ look_local(struct look *k, struct err *e)
 	row_uuid(rows, 0, 7, &v->order_node);
 	v->order_term = row_bigint(rows, 0, 8);
 	text_copy(v->conninfo, sizeof(v->conninfo), row_text(rows, 0, 9));
+	v->schema = row_int(rows, 0, 10);
 	return 0;
 }
 

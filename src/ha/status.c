@@ -78,6 +78,8 @@ stream_reasons(const struct status_view *v, const struct status_node *n)
 		r |= 1u << STATUS_OUT_OF_STEP;
 	if (n->journal_rows > 0)
 		r |= 1u << STATUS_JOURNAL_WAITS;
+	if (n->schema > 0 && n->schema < n->schema_known)
+		r |= 1u << STATUS_UPGRADE_WAITS;
 	return r | slot_reasons(n);
 }
 
@@ -185,6 +187,8 @@ static const struct {
 	{ STATUS_RETURNING, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
 	{ STATUS_AWAY, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
 	{ STATUS_SERVICE_CANNOT, HERE, NOT_FLOWING },
+	{ STATUS_UPGRADE_WAITS, HERE, BIT(MERGING) | BIT(JOURNAL_WAITS) },
+	{ STATUS_UPGRADE_WAITS, ELSEWHERE, BIT(JOURNAL_WAITS) },
 	{ STATUS_JOURNAL_UNREADABLE, HERE, BIT(JOURNAL_WAITS) },
 	{ STATUS_JOURNAL_DIVERGED, HERE, BIT(JOURNAL_WAITS) },
 	{ STATUS_MERGE_REFUSED, HERE, BIT(JOURNAL_WAITS) },
@@ -301,6 +305,9 @@ write_detail(const struct status_view *v, const struct status_node *n, enum stat
 	else if (r == STATUS_SERVICE_DOWN || r == STATUS_SERVICE_CANNOT ||
 		 r == STATUS_CERT_UNTRUSTED || r == STATUS_NAME_UNKNOWN)
 		text_fit(ret, room, "%s", n->service_why);
+	else if (r == STATUS_UPGRADE_WAITS)
+		snprintf(ret, room, "its program writes schema %d, the data has schema %d",
+			 n->schema_known, n->schema);
 	else if (r == STATUS_EMERGENCY && n->ordered)
 		snprintf(ret, room, "an operator ordered it");
 	else if (r == STATUS_DATA_DAMAGED && n->self)
@@ -443,6 +450,9 @@ write_node(struct jw *w, const struct status_node *n)
 	jw_bool(w, "self", n->self);
 	jw_text(w, "role", n->primary ? "primary" : "secondary");
 	jw_text(w, "state", n->state < HA_STATE_COUNT ? state_name(n->state) : NULL);
+	jw_text(w, "version", n->version[0] ? n->version : NULL);
+	write_known(w, "schema", n->schema > 0 ? n->schema : -1);
+	write_known(w, "schema_known", n->schema_known > 0 ? n->schema_known : -1);
 	jw_text(w, "service", activity(n->service));
 	jw_text(w, "database", activity(n->database));
 	if (n->skew_known)

@@ -43,6 +43,9 @@
 	  "Bring the secondary back soon, or raise slot_limit_mb.")                                \
 	X(JOURNAL_WAITS, "events of %s are not merged yet",                                        \
 	  "No action needed: they are merged as soon as the primary can be reached.")              \
+	X(UPGRADE_WAITS, "%s runs a newer program than its primary",                               \
+	  "Upgrade the primary too. Until then this node gives emergency access as always, and "   \
+	  "what it journals waits.")                                                               \
 	X(JOURNAL_UNREADABLE, "the journal of %s cannot be read",                                  \
 	  "Stop it, run `holdfast ha repair-journal` there, and start it again "                   \
 	  "(docs/runbook.md).")                                                                    \
@@ -112,6 +115,8 @@ struct status_node {
 	int64_t skew_us;		  /* against this node */
 	bool skew_known;
 	bool data_damaged, journal_unreadable;
+	char version[32];	  /* of its program, "" not known */
+	int schema, schema_known; /* of its database, and the newest its program knows; 0 not known */
 };
 
 struct status_view {

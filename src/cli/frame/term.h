@@ -39,7 +39,7 @@ void term_write_text(const char *s, bool lines, FILE *out) NONNULL;
 /* fprintf for a sentence with names of the other side in it; its own line ends and tabs stay. */
 void term_say(FILE *out, const char *format, ...) PRINTF(2, 3);
 
-#define TERM_COLUMNS_MAX 8
+#define TERM_COLUMNS_MAX 9
 
 /* A table. Printed in parts, its widths fit the first of them, which alone has the head. */
 struct term_table {

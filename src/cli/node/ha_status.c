@@ -39,13 +39,27 @@ number_text(const json_t *v, const char *unit, char room[static 32])
 	return room;
 }
 
+/* "0.1.0/13": the program, and the schema that it writes; "-" of one that does not say. */
+static const char *
+version_text(const json_t *n, char room[static 80])
+{
+	const char *version = lookup_text(n, "version");
+	const json_t *known = json_object_get(n, "schema_known");
+
+	if (!*version)
+		return "-";
+	snprintf(room, 80, json_is_integer(known) ? "%.40s/%lld" : "%.40s", version,
+		 (long long)json_integer_value(known));
+	return room;
+}
+
 static void
 print_nodes(json_t *nodes)
 {
-	struct term_table t = { .head = { "NODE", "ROLE", "STATE", "SERVICE", "DATABASE", "LAG",
-					  "WAL KEPT", "JOURNAL" },
-				.columns = 8 };
-	char lag[32], seconds[32], both[80], kept[32], journal[32];
+	struct term_table t = { .head = { "NODE", "VERSION", "ROLE", "STATE", "SERVICE", "DATABASE",
+					  "LAG", "WAL KEPT", "JOURNAL" },
+				.columns = 9 };
+	char lag[32], seconds[32], both[80], kept[32], journal[32], version[80];
 	size_t i;
 	json_t *n;
 
@@ -56,8 +70,9 @@ print_nodes(json_t *nodes)
 			 size_text(json_object_get(n, "lag_bytes"), lag),
 			 number_text(json_object_get(n, "lag_seconds"), " s", seconds));
 		term_table_row(
-			&t, lookup_text(n, "name"), lookup_text(n, "role"), lookup_text(n, "state"),
-			lookup_text(n, "service"), lookup_text(n, "database"),
+			&t, lookup_text(n, "name"), version_text(n, version),
+			lookup_text(n, "role"), lookup_text(n, "state"), lookup_text(n, "service"),
+			lookup_text(n, "database"),
 			secondary ? both : "",
 			secondary ? size_text(json_object_get(json_object_get(n, "slot"),
 							      "retained_bytes"),

@@ -31,6 +31,22 @@ parse_takes_a_whole_answer(void **ctx)
 	assert_int_equal(r.journal_rows, 5);
 	assert_int_equal(r.time_us % 1000000, 1);
 	assert_string_equal(r.why, "");
+	/* A program of before says neither version nor schema. */
+	assert_string_equal(r.version, "");
+	assert_int_equal(r.schema_known, 0);
+}
+
+static void
+parse_takes_the_version(void **ctx)
+{
+	static const char text[] = "{\"version\":\"0.1.0\",\"schema\":8,\"schema_known\":13}";
+	struct probe_reply r;
+	struct err e;
+
+	assert_int_equal(probe_parse(text, strlen(text), &r, &e), 0);
+	assert_string_equal(r.version, "0.1.0");
+	assert_int_equal(r.schema, 8);
+	assert_int_equal(r.schema_known, 13);
 }
 
 static void
@@ -130,6 +146,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parse_takes_a_whole_answer),
+		cmocka_unit_test(parse_takes_the_version),
 		cmocka_unit_test(parse_refuses_what_is_malformed),
 		cmocka_unit_test(refusal_counts_from_its_first),
 		cmocka_unit_test(silence_is_not_refusal),

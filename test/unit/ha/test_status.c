@@ -80,6 +80,7 @@ each_fault_is_its_own_reason(void **ctx)
 	BREAK(SLOT_SOON_LOST, 1, strcpy(v.nodes[1].slot_status, "unreserved"));
 	BREAK(JOURNAL_WAITS, 1, v.nodes[1].journal_rows = 1);
 	BREAK(JOURNAL_WAITS, 0, v.inbox_rows = 1);
+	BREAK(UPGRADE_WAITS, 1, (v.nodes[1].schema = 8, v.nodes[1].schema_known = 13));
 	BREAK(JOURNAL_UNREADABLE, 0, v.nodes[0].journal_unreadable = true);
 	BREAK(JOURNAL_UNREADABLE, 1, v.nodes[1].journal_unreadable = true);
 	BREAK(DATA_DAMAGED, 0, v.nodes[0].data_damaged = true);
