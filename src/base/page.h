@@ -36,7 +36,8 @@ struct page_view {
 	int64_t alerts_waiting;	 /* in the outbox; 0 when none are configured */
 	bool data_damaged;	 /* pages of the database are not what was written */
 	bool journal_unreadable;
-	int schema, schema_known; /* of the database, and the newest that this program knows; 0 not known yet */
+	int schema,
+		schema_known; /* of the database, and the newest that this program knows; 0 not known yet */
 	enum pair_status status;	   /* the one word of it */
 	char status_json[PAGE_STATUS_MAX]; /* the whole `ha status --json` object */
 };

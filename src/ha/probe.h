@@ -26,14 +26,15 @@ enum probe_outcome {
 /* What the body of a health answer said. */
 struct probe_reply {
 	char node[256], node_id[40];
-	char mode[16];	 /* "primary", "emergency", "standby" … */
-	char state[16];	 /* text of enum ha_state */
-	char why[256];	 /* why it cannot serve */
+	char mode[16];	  /* "primary", "emergency", "standby" … */
+	char state[16];	  /* text of enum ha_state */
+	char why[256];	  /* why it cannot serve */
 	char version[32]; /* of its program, "" not said */
-	int64_t schema, schema_known; /* of its database, and the newest its program knows; 0 not said */
-	bool synced;	 /* primary: commits are on both disks */
-	bool ordered;	 /* secondary: an operator ordered emergency access */
-	int64_t time_us; /* its clock, 0: not said */
+	int64_t schema,
+		schema_known; /* of its database, and the newest its program knows; 0 not said */
+	bool synced;	      /* primary: commits are on both disks */
+	bool ordered;	      /* secondary: an operator ordered emergency access */
+	int64_t time_us;      /* its clock, 0: not said */
 	int64_t term;
 	int64_t journal_rows;
 	int64_t as_of_us;

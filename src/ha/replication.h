@@ -81,7 +81,7 @@ struct replication_view {
 	bool standby;
 	int64_t lsn; /* primary: flushed; standby: replayed */
 	int64_t term;
-	int schema; /* of the database (store/migrate.h) */
+	int schema;	     /* of the database (store/migrate.h) */
 	int64_t replayed_us; /* commit time of the last transaction replayed, 0 unknown */
 	int64_t newest_us;   /* newest event in the database when the connection was made */
 	char sync_names[REPLICATION_NAMES_MAX];

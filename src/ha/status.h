@@ -115,8 +115,9 @@ struct status_node {
 	int64_t skew_us;		  /* against this node */
 	bool skew_known;
 	bool data_damaged, journal_unreadable;
-	char version[32];	  /* of its program, "" not known */
-	int schema, schema_known; /* of its database, and the newest its program knows; 0 not known */
+	char version[32]; /* of its program, "" not known */
+	int schema,
+		schema_known; /* of its database, and the newest its program knows; 0 not known */
 };
 
 struct status_view {

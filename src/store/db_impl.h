@@ -101,12 +101,12 @@ struct db {
 	int64_t next_try_ms; /* DOWN */
 	int64_t give_up_ms;  /* CONNECTING, and while asking */
 	int backoff_ms;
-	bool open;  /* the segment being sent has no sync yet */
+	bool open;   /* the segment being sent has no sync yet */
 	bool asking; /* which schema the database has; nothing else is sent meanwhile */
 	bool asked;  /* the answer is of this very flush */
 	int schema;  /* by the last answer, 0: not asked yet */
 	int answer;  /* as it comes in */
-	bool freed; /* db_free was called */
+	bool freed;  /* db_free was called */
 	char why[256];
 
 	struct op_list again, pending;

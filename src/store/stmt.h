@@ -59,8 +59,8 @@ int stmt_schema_first(void);			/* the earliest schema that reads know */
 int stmt_schema_newest(void);
 /* The text for a database of that schema: a read's tables look as those of the newest. Borrowed from the table or from room. */
 const char *stmt_text(enum stmt s, int schema, struct buf *room) NONNULL;
-uint32_t stmt_oid(int type);			/* PostgreSQL's OID of an enum stmt_type */
-const char *stmt_type_name(int type);		/* "uuid", without [] */
+uint32_t stmt_oid(int type);	      /* PostgreSQL's OID of an enum stmt_type */
+const char *stmt_type_name(int type); /* "uuid", without [] */
 
 /* The parameters of one execution, bound in order; the bytes are copied. */
 struct binds {

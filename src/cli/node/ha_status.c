@@ -72,8 +72,7 @@ print_nodes(json_t *nodes)
 		term_table_row(
 			&t, lookup_text(n, "name"), version_text(n, version),
 			lookup_text(n, "role"), lookup_text(n, "state"), lookup_text(n, "service"),
-			lookup_text(n, "database"),
-			secondary ? both : "",
+			lookup_text(n, "database"), secondary ? both : "",
 			secondary ? size_text(json_object_get(json_object_get(n, "slot"),
 							      "retained_bytes"),
 					      kept)

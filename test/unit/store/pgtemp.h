@@ -16,9 +16,9 @@ struct pgtemp;
 
 bool pgtemp_have(void);		 /* are PostgreSQL's programs and a user for them here? */
 struct pgtemp *pgtemp_new(void); /* initdb, start, create the database; aborts when that fails */
-void pgtemp_migrate(struct pgtemp *p); /* the product's schema */
+void pgtemp_migrate(struct pgtemp *p);		      /* the product's schema */
 void pgtemp_migrate_to(struct pgtemp *p, int schema); /* the one of that number */
-void pgtemp_free(struct pgtemp *p);    /* stops it and removes its folder; takes NULL */
+void pgtemp_free(struct pgtemp *p); /* stops it and removes its folder; takes NULL */
 
 /* conninfo as `role` ("holdfast", "hf_vault"); borrowed until the next call. */
 const char *pgtemp_conninfo(struct pgtemp *p, const char *role);
