@@ -79,11 +79,14 @@ put()
 [ -z "$dest" ] || mkdir -p "$dest"
 put 755 "$binary" "$prefix/bin/holdfast"
 filled=$(mktemp)
-trap 'rm -f "$filled"' EXIT
+verbs=$(mktemp)
+trap 'rm -f "$filled" "$verbs"' EXIT
 sed "s|@BINDIR@|$prefix/bin|" packaging/holdfast.service >"$filled"
 put 644 "$filled" "$unit"
 put 644 packaging/holdfast.sysusers "$sysusers"
-put 644 packaging/holdfast.1 "$man"
+"$binary" docs verbs >"$verbs"
+sed -e "/^\.\\\\\" VERBS/{" -e "r $verbs" -e d -e "}" packaging/holdfast.1 >"$filled"
+put 644 "$filled" "$man"
 put 644 packaging/completion/holdfast.bash "$bash"
 put 644 packaging/completion/_holdfast "$zsh"
 for f in README.md LICENSE docs/*.md; do

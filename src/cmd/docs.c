@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast docs settings, docs api, docs openapi: the pages that are written from the program's
- * tables.
+ * holdfast docs settings, docs api, docs openapi, docs verbs: the pages, and the part of the man
+ * page, that are written from the program's tables.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -46,13 +46,37 @@ run_openapi(const struct cli *c, struct err *e)
 	return print(&out, e);
 }
 
-const struct cli_verb verb_docs_settings = {
-	"docs settings", "", 0, 0, NULL, run_settings, "Prints docs/settings.md.", NULL, CLI_HIDDEN
-};
-const struct cli_verb verb_docs_api = {
-	"docs api", "", 0, 0, NULL, run_api, "Prints docs/api.md.", NULL, CLI_HIDDEN
-};
-const struct cli_verb verb_docs_openapi = {
-	"docs openapi", "",	   0, 0, NULL, run_openapi, "Prints the API as OpenAPI 3.1.",
-	NULL,		CLI_HIDDEN
+static int
+run_verbs(const struct cli *c, struct err *e)
+{
+	cli_man(c->verbs, stdout);
+	return CLI_GOOD;
+}
+
+const struct cli_verb verbs_docs[] = {
+	{
+		.name = "docs settings",
+		.run = run_settings,
+		.help = "Prints docs/settings.md.",
+		.part = CLI_HIDDEN,
+	},
+	{
+		.name = "docs api",
+		.run = run_api,
+		.help = "Prints docs/api.md.",
+		.part = CLI_HIDDEN,
+	},
+	{
+		.name = "docs openapi",
+		.run = run_openapi,
+		.help = "Prints the API as OpenAPI 3.1.",
+		.part = CLI_HIDDEN,
+	},
+	{
+		.name = "docs verbs",
+		.run = run_verbs,
+		.help = "Prints what the man page says of the verbs.",
+		.part = CLI_HIDDEN,
+	},
+	{ 0 },
 };

@@ -22,10 +22,14 @@
 #include "node/node.h"
 #include "vaultd/vaultd.h"
 
-static const struct cli_verb *const verbs[] = {
-#define VERB(id) &verb_##id,
-#include "cli/frame/verbs.def"
-#undef VERB
+#define VERBS(file) extern const struct cli_verb verbs_##file[];
+#include "cmd/verbs.def"
+#undef VERBS
+
+static const struct cli_verb *const tables[] = {
+#define VERBS(file) verbs_##file,
+#include "cmd/verbs.def"
+#undef VERBS
 	NULL,
 };
 
@@ -120,5 +124,5 @@ main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "--process") == 0)
 		return run_process(argc, argv);
 	http_init();
-	return cli_main(verbs, argc, argv);
+	return cli_main(tables, argc, argv);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks come before effects: whoever is refused has changed nothing.
 
-Every verb of src/cli/frame/verbs.def and every route of src/api/routes.c that changes something is a row here, or is named with the reason why it
+Every verb and every route of src/api/routes.c that changes something is a row here, or is named with the reason why it
 has none. Before and after each refusal the homes are compared (names, kinds, modes, owners, contents) and so are all tables of both nodes. What
 may differ is what a refused attempt leaves by design: its event, and what counts attempts.
 """
@@ -22,6 +22,7 @@ import pytest
 from events import EVENTS as KINDS, event_named
 from nodes import ROOT, Person, Ports, copy_of, scratch_folder
 from pair import PASSWORD, Node, give
+from verbs import verbs_of
 from wait import wait_until
 
 # ---- what is compared ----
@@ -481,9 +482,6 @@ NODE_ROWS = [
 
 # Verbs that no state of a node can refuse, or whose refusals are the node's (below, by their routes).
 NODE_REASONS = {
-    "docs settings": "prints what is in the program",
-    "docs api": "prints what is in the program",
-    "docs openapi": "prints what is in the program",
     "ha status": "reads",
     "cert show": "reads",
     "audit list": "reads",
@@ -760,25 +758,11 @@ def test_a_users_verb_that_is_refused_changes_nothing(ready, people, row):
         )
 
 
-def verbs():
-    """Their names, in the order of the help."""
-    names = []
-    for ident in re.findall(r"^VERB\((\w+)\)", (ROOT / "src/cli/frame/verbs.def").read_text(), re.M):
-        for source in (ROOT / "src/cli").rglob("*.c"):
-            found = re.search(rf"const struct cli_verb verb_{ident} = \{{\s*\"([^\"]+)\"", source.read_text())
-            if found:
-                names.append(found[1])
-                break
-        else:
-            names.append(ident.replace("_", " "))
-    return names
-
-
-def test_every_verb_has_its_refusals():
+def test_every_verb_has_its_refusals(holdfast):
     """A new one needs a row, or a reason why nothing refuses it."""
     covered = {r.verb for r in NODE_ROWS} | {r.verb for r in USER_ROWS}
     assert not covered & NODE_REASONS.keys()
-    assert sorted(verbs()) == sorted(covered | NODE_REASONS.keys())
+    assert sorted(verbs_of(holdfast)) == sorted(covered | NODE_REASONS.keys())
 
 
 # ---- a set-up that is refused late, or given up ----

@@ -249,52 +249,86 @@ run_accept(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt list_opts[] = {
-	{ "user", "NAME", "Only what this user did." },
-	{ "kind", "KIND", "Only this kind of event, e.g. retrieved." },
-	{ "object", "ID", "Only what was done to this resource, account or user." },
-	{ "since", "TIME",
-	  "Not before: 2026-11-28, \"2026-11-28 14:00\" (UTC, or with an offset: +01:00), RFC "
-	  "3339, "
-	  "or how long ago: 2h, 3d." },
-	{ "until", "TIME", "Not after; a day alone is meant to its end." },
-	{ "node", "NAME", "Only what happened on this node." },
+	{
+		.name = "user",
+		.value = "NAME",
+		.help = "Only what this user did.",
+	},
+	{
+		.name = "kind",
+		.value = "KIND",
+		.help = "Only this kind of event, e.g. retrieved.",
+	},
+	{
+		.name = "object",
+		.value = "ID",
+		.help = "Only what was done to this resource, account or user.",
+	},
+	{
+		.name = "since",
+		.value = "TIME",
+		.help = "Not before: 2026-11-28, \"2026-11-28 14:00\" (UTC, or with an offset: "
+			"+01:00), RFC 3339, or how long ago: 2h, 3d.",
+	},
+	{
+		.name = "until",
+		.value = "TIME",
+		.help = "Not after; a day alone is meant to its end.",
+	},
+	{
+		.name = "node",
+		.value = "NAME",
+		.help = "Only what happened on this node.",
+	},
 	PAGING_OPT_MOST("events, the newest first (default 50)"),
 	{ 0 },
 };
 
 static const struct cli_opt verify_opts[] = {
-	{ "against", "OLDER", "An earlier export, which FILE has to continue." },
-	{ "key", "HEX", "The public key that must have signed FILE." },
+	{
+		.name = "against",
+		.value = "OLDER",
+		.help = "An earlier export, which FILE has to continue.",
+	},
+	{
+		.name = "key",
+		.value = "HEX",
+		.help = "The public key that must have signed FILE.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_audit_list = {
-	"audit list", "", 0, 0, list_opts, run_list, "Lists what happened, the newest first.",
-	NULL,	      0
-};
-const struct cli_verb verb_audit_verify = {
-	"audit verify",
-	"[FILE]",
-	0,
-	1,
-	verify_opts,
-	run_verify,
-	"Walks the whole chain of every node and names the first break.",
-	"With FILE it checks an export instead (holdfast audit export), without any node or master "
-	"key.",
-	0
-};
-const struct cli_verb verb_audit_accept = {
-	"audit accept",
-	"REASON",
-	1,
-	1,
-	NULL,
-	run_accept,
-	"Accepts what is found wrong with the log, after somebody looked into it.",
-	"Every break that audit verify finds, and the ends of the chains as they are now: status "
-	"and verification then say "
-	"who accepted it instead of failing. The events themselves stay lost. Needs the primary; "
-	"it is in the log.",
-	0
+const struct cli_verb verbs_audit[] = {
+	{
+		.name = "audit list",
+		.opts = list_opts,
+		.run = run_list,
+		.help = "Lists what happened, the newest first.",
+		.part = CLI_LOG,
+	},
+	{
+		.name = "audit verify",
+		.args = "[FILE]",
+		.max_args = 1,
+		.opts = verify_opts,
+		.run = run_verify,
+		.help = "Walks the whole chain of every node and names the first break.",
+		.more = "With FILE it checks an export instead (holdfast audit export), without "
+			"any node or master key.",
+		.part = CLI_LOG,
+	},
+	{
+		.name = "audit accept",
+		.args = "REASON",
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_accept,
+		.help = "Accepts what is found wrong with the log, after somebody looked into it.",
+		.more = "Every break that audit verify finds, and the ends of the chains as they "
+			"are now: status and verification then say who accepted it instead of "
+			"failing. The events themselves stay lost. Needs the primary; it is in the "
+			"log.",
+		.part = CLI_LOG,
+	},
+	{ 0 },
 };

@@ -343,20 +343,26 @@ audit_export_verify(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt export_opts[] = {
-	{ "force", NULL, "Replaces FILE if it is there." },
+	{
+		.name = "force",
+		.help = "Replaces FILE if it is there.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_audit_export = {
-	"audit export",
-	"FILE",
-	1,
-	1,
-	export_opts,
-	run_export,
-	"Writes the whole log of all nodes, signed, to a file for auditors.",
-	"The file can be checked anywhere with holdfast audit verify FILE. Write the key that is "
-	"shown "
-	"down: it stays the same as long as the master key does.",
-	0
+const struct cli_verb verbs_audit_export[] = {
+	{
+		.name = "audit export",
+		.args = "FILE",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = export_opts,
+		.run = run_export,
+		.help = "Writes the whole log of all nodes, signed, to a file for auditors.",
+		.more = "The file can be checked anywhere with holdfast audit verify FILE. Write "
+			"the key that is shown down: it stays the same as long as the master key "
+			"does.",
+		.part = CLI_LOG,
+	},
+	{ 0 },
 };

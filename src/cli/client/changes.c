@@ -260,52 +260,52 @@ static const struct cli_opt opts[] = {
 	{ 0 },
 };
 
-const struct cli_verb verb_changes = {
-	"changes",
-	"",
-	0,
-	0,
-	opts,
-	run_changes,
-	"Lists changes made in emergency by someone no longer entitled, which wait for your word.",
-	"They came home after their maker was disabled or his share was withdrawn, and count for "
-	"nothing until you approve them (`holdfast approve`, `holdfast decline`). Administrators "
-	"and whoever may manage the account decide.",
-	0
-};
-const struct cli_verb verb_approve = {
-	"approve",
-	"RESOURCE/LOGIN VERSION | RESOURCE LOGIN VERSION",
-	2,
-	3,
-	NULL,
-	run_approve,
-	"Approves a change that waits: it becomes the current version, as if its maker were "
-	"entitled.",
-	"If the account was changed meanwhile it is in conflict then; see `holdfast conflicts`.",
-	0
-};
-const struct cli_verb verb_decline = {
-	"decline",
-	"RESOURCE/LOGIN VERSION | RESOURCE LOGIN VERSION",
-	2,
-	3,
-	NULL,
-	run_decline,
-	"Declines a change that waits: it stays in the account's history and counts for nothing.",
-	NULL,
-	0
-};
-const struct cli_verb verb_policy_emergency_changes = {
-	"policy emergency-changes",
-	"[on|off|inherit] [RESOURCE]",
-	0,
-	2,
-	NULL,
-	run_policy,
-	"Says where new versions may be stored in emergency, or changes it; for administrators.",
-	"Off at first. What is said of a resource counts before what is said for everywhere; "
-	"inherit takes "
-	"it back. A secondary goes by what it knew when the primary was lost.",
-	0
+const struct cli_verb verbs_changes[] = {
+	{
+		.name = "changes",
+		.opts = opts,
+		.run = run_changes,
+		.help = "Lists changes made in emergency by someone no longer entitled, which wait "
+			"for your word.",
+		.more = "They came home after their maker was disabled or his share was withdrawn, "
+			"and count for nothing until you approve them (`holdfast approve`, "
+			"`holdfast decline`). Administrators and whoever may manage the account "
+			"decide.",
+		.part = CLI_CONFLICTS,
+	},
+	{
+		.name = "approve",
+		.args = "RESOURCE/LOGIN VERSION | RESOURCE LOGIN VERSION",
+		.min_args = 2,
+		.max_args = 3,
+		.run = run_approve,
+		.help = "Approves a change that waits: it becomes the current version, as if its "
+			"maker were entitled.",
+		.more = "If the account was changed meanwhile it is in conflict then; see "
+			"`holdfast conflicts`.",
+		.part = CLI_CONFLICTS,
+	},
+	{
+		.name = "decline",
+		.args = "RESOURCE/LOGIN VERSION | RESOURCE LOGIN VERSION",
+		.min_args = 2,
+		.max_args = 3,
+		.run = run_decline,
+		.help = "Declines a change that waits: it stays in the account's history and "
+			"counts for nothing.",
+		.part = CLI_CONFLICTS,
+	},
+	{
+		.name = "policy emergency-changes",
+		.args = "[on|off|inherit] [RESOURCE]",
+		.max_args = 2,
+		.run = run_policy,
+		.help = "Says where new versions may be stored in emergency, or changes it; for "
+			"administrators.",
+		.more = "Off at first. What is said of a resource counts before what is said for "
+			"everywhere; inherit takes it back. A secondary goes by what it knew when "
+			"the primary was lost.",
+		.part = CLI_USERS,
+	},
+	{ 0 },
 };

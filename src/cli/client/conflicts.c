@@ -211,36 +211,41 @@ run_settle(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt opts[] = {
-	{ "administration", NULL,
-	  "What administrators did on both sides, and what counts: the safer." },
-	{ "acknowledge", "ID|all",
-	  "Say that you have seen such a conflict of administration, or all that are listed." },
+	{
+		.name = "administration",
+		.help = "What administrators did on both sides, and what counts: the safer.",
+	},
+	{
+		.name = "acknowledge",
+		.value = "ID|all",
+		.help = "Say that you have seen such a conflict of administration, or all that are "
+			"listed.",
+	},
 	PAGING_OPT_MOST("conflicts"),
 	{ 0 },
 };
 
-const struct cli_verb verb_conflicts = {
-	"conflicts",
-	"",
-	0,
-	0,
-	opts,
-	run_conflicts,
-	"Lists accounts that were changed on both sides of a cut and wait for your word.",
-	"`holdfast history RESOURCE/LOGIN` shows the versions: when, by whom, on which node. "
-	"`holdfast get "
-	"--version N` reads one. Settle with `holdfast settle`, or with a new value: `holdfast put "
-	"--settle`.",
-	0
-};
-const struct cli_verb verb_settle = {
-	"settle",
-	"RESOURCE/LOGIN VERSION | RESOURCE LOGIN VERSION",
-	2,
-	3,
-	NULL,
-	run_settle,
-	"Settles a conflict: VERSION becomes the current one; every version stays.",
-	LOOKUP_HELP,
-	0
+const struct cli_verb verbs_conflicts[] = {
+	{
+		.name = "conflicts",
+		.opts = opts,
+		.run = run_conflicts,
+		.help = "Lists accounts that were changed on both sides of a cut and wait for your "
+			"word.",
+		.more = "`holdfast history RESOURCE/LOGIN` shows the versions: when, by whom, on "
+			"which node. `holdfast get --version N` reads one. Settle with `holdfast "
+			"settle`, or with a new value: `holdfast put --settle`.",
+		.part = CLI_CONFLICTS,
+	},
+	{
+		.name = "settle",
+		.args = "RESOURCE/LOGIN VERSION | RESOURCE LOGIN VERSION",
+		.min_args = 2,
+		.max_args = 3,
+		.run = run_settle,
+		.help = "Settles a conflict: VERSION becomes the current one; every version stays.",
+		.more = LOOKUP_HELP,
+		.part = CLI_CONFLICTS,
+	},
+	{ 0 },
 };

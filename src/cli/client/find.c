@@ -93,7 +93,10 @@ run_ls(const struct cli *c, struct err *e)
 
 static const struct cli_opt ls_opts[] = {
 	PAGING_OPT_MOST("resources"),
-	{ "removed", NULL, "What was removed and can be brought back, instead." },
+	{
+		.name = "removed",
+		.help = "What was removed and can be brought back, instead.",
+	},
 	{ 0 },
 };
 static const struct cli_opt opts[] = {
@@ -101,17 +104,23 @@ static const struct cli_opt opts[] = {
 	{ 0 },
 };
 
-const struct cli_verb verb_find = {
-	"find",
-	"TEXT",
-	1,
-	1,
-	opts,
-	run_find,
-	"Finds accounts whose resource, address, description or login holds TEXT.",
-	NULL,
-	0
-};
-const struct cli_verb verb_ls = {
-	"ls", "", 0, 0, ls_opts, run_ls, "Lists every account that you may use.", NULL, 0
+const struct cli_verb verbs_find[] = {
+	{
+		.name = "find",
+		.args = "TEXT",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = opts,
+		.run = run_find,
+		.help = "Finds accounts whose resource, address, description or login holds TEXT.",
+		.part = CLI_PASSWORDS,
+	},
+	{
+		.name = "ls",
+		.opts = ls_opts,
+		.run = run_ls,
+		.help = "Lists every account that you may use.",
+		.part = CLI_PASSWORDS,
+	},
+	{ 0 },
 };

@@ -159,23 +159,44 @@ run_get(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt opts[] = {
-	{ "field", "NAME", "Another field than the password." },
-	{ "reason", "TEXT", "Why it is needed; goes into the audit log." },
-	{ "version", "N", "An older version." },
-	{ "copy", NULL, "To the clipboard, for 30 seconds, instead of standard output." },
-	{ "no-newline", NULL, "No line end behind the secret." },
+	{
+		.name = "field",
+		.value = "NAME",
+		.help = "Another field than the password.",
+	},
+	{
+		.name = "reason",
+		.value = "TEXT",
+		.help = "Why it is needed; goes into the audit log.",
+	},
+	{
+		.name = "version",
+		.value = "N",
+		.help = "An older version.",
+	},
+	{
+		.name = "copy",
+		.help = "To the clipboard, for 30 seconds, instead of standard output.",
+	},
+	{
+		.name = "no-newline",
+		.help = "No line end behind the secret.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_get = {
-	"get",
-	"RESOURCE/LOGIN | RESOURCE LOGIN",
-	1,
-	2,
-	opts,
-	run_get,
-	"Prints one password, alone, on standard output.",
-	"Reads from the secondary by itself when the primary is not "
-	"reachable. RESOURCE alone will do where it has one account. " LOOKUP_HELP,
-	0
+const struct cli_verb verbs_get[] = {
+	{
+		.name = "get",
+		.args = "RESOURCE/LOGIN | RESOURCE LOGIN",
+		.min_args = 1,
+		.max_args = 2,
+		.opts = opts,
+		.run = run_get,
+		.help = "Prints one password, alone, on standard output.",
+		.more = "Reads from the secondary by itself when the primary is not reachable. "
+			"RESOURCE alone will do where it has one account. " LOOKUP_HELP,
+		.part = CLI_PASSWORDS,
+	},
+	{ 0 },
 };

@@ -62,14 +62,18 @@ static const struct cli_opt opts[] = {
 	{ 0 },
 };
 
-const struct cli_verb verb_history = {
-	"history",
-	"RESOURCE/LOGIN | RESOURCE LOGIN",
-	1,
-	2,
-	opts,
-	run,
-	"Lists the versions of an account: when, by whom, on which node, from which.",
-	LOOKUP_HELP,
-	0
+const struct cli_verb verbs_history[] = {
+	{
+		.name = "history",
+		.args = "RESOURCE/LOGIN | RESOURCE LOGIN",
+		.min_args = 1,
+		.max_args = 2,
+		.opts = opts,
+		.run = run,
+		.help = "Lists the versions of an account: when, by whom, on which node, from "
+			"which.",
+		.more = LOOKUP_HELP,
+		.part = CLI_PASSWORDS,
+	},
+	{ 0 },
 };

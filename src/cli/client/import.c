@@ -362,31 +362,49 @@ run(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt opts[] = {
-	{ "format", "NAME",
-	  "What the file is, as docs/import.md names it (default: told by its header)." },
-	{ "dry-run", NULL, "Says what would come, what would not and why; stores nothing." },
-	{ "all-or-nothing", NULL, "Stores nothing when one entry cannot be stored." },
-	{ "duplicates", "skip|update|new",
-	  "A login that is there already: leave it (default), give it a new version if something "
-	  "differs, or store it under another name." },
-	{ "outcome", "ID", "Says what became of an import that was interrupted." },
+	{
+		.name = "format",
+		.value = "NAME",
+		.help = "What the file is, as docs/import.md names it (default: told by its "
+			"header).",
+	},
+	{
+		.name = "dry-run",
+		.help = "Says what would come, what would not and why; stores nothing.",
+	},
+	{
+		.name = "all-or-nothing",
+		.help = "Stores nothing when one entry cannot be stored.",
+	},
+	{
+		.name = "duplicates",
+		.value = "skip|update|new",
+		.help = "A login that is there already: leave it (default), give it a new version "
+			"if something differs, or store it under another name.",
+	},
+	{
+		.name = "outcome",
+		.value = "ID",
+		.help = "Says what became of an import that was interrupted.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_import = {
-	"import",
-	"[FILE]",
-	0,
-	1,
-	opts,
-	run,
-	"Imports what another password manager exported.",
-	"Bitwarden, Chrome and Edge, Firefox, LastPass, KeePass, KeePassXC, Passbolt, 1Password, "
-	"Apple, Password "
-	"Manager Pro, or a table with a header (resource,login,password and, if you like, "
-	"url,description,notes\n"
-	"and further columns, which become fields). An entry that cannot be stored is named by its "
-	"line; the "
-	"others come. Exit 1 when there was one. Delete the file afterwards.",
-	0
+const struct cli_verb verbs_import[] = {
+	{
+		.name = "import",
+		.args = "[FILE]",
+		.max_args = 1,
+		.opts = opts,
+		.run = run,
+		.help = "Imports what another password manager exported.",
+		.more = "Bitwarden, Chrome and Edge, Firefox, LastPass, KeePass, KeePassXC, "
+			"Passbolt, 1Password, Apple, Password Manager Pro, or a table with a "
+			"header (resource,login,password and, if you like, "
+			"url,description,notes\nand further columns, which become fields). An "
+			"entry that cannot be stored is named by its line; the others come. Exit 1 "
+			"when there was one. Delete the file afterwards.",
+		.part = CLI_PASSWORDS,
+	},
+	{ 0 },
 };

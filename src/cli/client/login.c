@@ -197,29 +197,43 @@ run_logout(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt login_opts[] = {
-	{ "trust", "SHA256",
-	  "Fingerprint of the node's certificate, as `holdfast cert show` prints it." },
-	{ "ca", "FILE", "PEM file of the authority that signed the node's certificate." },
-	{ "setup", NULL,
-	  "First login with a one-time set-up token: asks for the token, then for the new "
-	  "password." },
+	{
+		.name = "trust",
+		.value = "SHA256",
+		.help = "Fingerprint of the node's certificate, as `holdfast cert show` prints it.",
+	},
+	{
+		.name = "ca",
+		.value = "FILE",
+		.help = "PEM file of the authority that signed the node's certificate.",
+	},
+	{
+		.name = "setup",
+		.help = "First login with a one-time set-up token: asks for the token, then for "
+			"the new password.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_login = {
-	"login",
-	"HOST[:PORT] USER",
-	2,
-	2,
-	login_opts,
-	run_login,
-	"Begins a session; the other verbs use it, at every node of the pair.",
-	"The password is asked for on the terminal, or read as one line from standard input (with "
-	"--setup: the token\n"
-	"first, then the password; a second factor's code last).",
-	0
-};
-
-const struct cli_verb verb_logout = {
-	"logout", "", 0, 0, NULL, run_logout, "Ends the session, here and at the node.", NULL, 0
+const struct cli_verb verbs_login[] = {
+	{
+		.name = "login",
+		.args = "HOST[:PORT] USER",
+		.min_args = 2,
+		.max_args = 2,
+		.opts = login_opts,
+		.run = run_login,
+		.help = "Begins a session; the other verbs use it, at every node of the pair.",
+		.more = "The password is asked for on the terminal, or read as one line from "
+			"standard input (with --setup: the token\nfirst, then the password; a "
+			"second factor's code last).",
+		.part = CLI_SESSION,
+	},
+	{
+		.name = "logout",
+		.run = run_logout,
+		.help = "Ends the session, here and at the node.",
+		.part = CLI_SESSION,
+	},
+	{ 0 },
 };

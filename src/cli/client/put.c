@@ -294,43 +294,100 @@ run_gen(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt put_opts[] = {
-	{ "field", "NAME", "Another field than the password; the others stay as they are." },
-	{ "file", "FILE", "Read the value from FILE, to its end; - is standard input." },
-	{ "generate", NULL, "Make a new random value instead of asking for one." },
-	{ "length", "N", "Characters to generate, 8 to 128 (default 24)." },
-	{ "no-symbols", NULL, "Generate letters and digits only." },
-	{ "settle", NULL, "Settle a conflict with this new version." },
-	{ "if-version", "N", "Store only if the account is at version N now." },
-	{ "type", "TEXT", "Of the resource, if it is made now.", true },
-	{ "address", "TEXT", "Of the resource, if it is made now.", true },
-	{ "url", "TEXT", "Of the resource, if it is made now.", true },
-	{ "description", "TEXT", "Of the resource, if it is made now.", true },
+	{
+		.name = "field",
+		.value = "NAME",
+		.help = "Another field than the password; the others stay as they are.",
+	},
+	{
+		.name = "file",
+		.value = "FILE",
+		.help = "Read the value from FILE, to its end; - is standard input.",
+	},
+	{
+		.name = "generate",
+		.help = "Make a new random value instead of asking for one.",
+	},
+	{
+		.name = "length",
+		.value = "N",
+		.help = "Characters to generate, 8 to 128 (default 24).",
+	},
+	{
+		.name = "no-symbols",
+		.help = "Generate letters and digits only.",
+	},
+	{
+		.name = "settle",
+		.help = "Settle a conflict with this new version.",
+	},
+	{
+		.name = "if-version",
+		.value = "N",
+		.help = "Store only if the account is at version N now.",
+	},
+	{
+		.name = "type",
+		.value = "TEXT",
+		.help = "Of the resource, if it is made now.",
+		.empty = true,
+	},
+	{
+		.name = "address",
+		.value = "TEXT",
+		.help = "Of the resource, if it is made now.",
+		.empty = true,
+	},
+	{
+		.name = "url",
+		.value = "TEXT",
+		.help = "Of the resource, if it is made now.",
+		.empty = true,
+	},
+	{
+		.name = "description",
+		.value = "TEXT",
+		.help = "Of the resource, if it is made now.",
+		.empty = true,
+	},
 	{ 0 },
 };
 static const struct cli_opt gen_opts[] = {
-	{ "length", "N", "Characters, 8 to 128 (default 24)." },
-	{ "no-symbols", NULL, "Letters and digits only." },
+	{
+		.name = "length",
+		.value = "N",
+		.help = "Characters, 8 to 128 (default 24).",
+	},
+	{
+		.name = "no-symbols",
+		.help = "Letters and digits only.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_put = {
-	"put",
-	"RESOURCE/LOGIN | RESOURCE LOGIN",
-	1,
-	2,
-	put_opts,
-	run_put,
-	"Stores a new version; makes resource and account where they are missing.",
-	"The secret is asked for on the terminal (one line, twice), or read from standard input or "
-	"--file to the end, with all its lines; it is never an argument. The line end behind a "
-	"single "
-	"line is dropped; everything else is kept byte for byte. It must be text in UTF-8, of at "
-	"most "
-	"64 KiB.\n"
-	"What is made is said first; to make something new the resource and the login must be two "
-	"words, or one with one slash. " LOOKUP_HELP,
-	0
-};
-const struct cli_verb verb_gen = {
-	"gen", "", 0, 0, gen_opts, run_gen, "Prints a random password; needs no node.", NULL, 0
+const struct cli_verb verbs_put[] = {
+	{
+		.name = "put",
+		.args = "RESOURCE/LOGIN | RESOURCE LOGIN",
+		.min_args = 1,
+		.max_args = 2,
+		.opts = put_opts,
+		.run = run_put,
+		.help = "Stores a new version; makes resource and account where they are missing.",
+		.more = "The secret is asked for on the terminal (one line, twice), or read from "
+			"standard input or --file to the end, with all its lines; it is never an "
+			"argument. The line end behind a single line is dropped; everything else "
+			"is kept byte for byte. It must be text in UTF-8, of at most 64 KiB.\nWhat "
+			"is made is said first; to make something new the resource and the login "
+			"must be two words, or one with one slash. " LOOKUP_HELP,
+		.part = CLI_PASSWORDS,
+	},
+	{
+		.name = "gen",
+		.opts = gen_opts,
+		.run = run_gen,
+		.help = "Prints a random password; needs no node.",
+		.part = CLI_PASSWORDS,
+	},
+	{ 0 },
 };

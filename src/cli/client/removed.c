@@ -234,21 +234,27 @@ run_undelete(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt opts[] = {
-	{ "as", "NAME",
-	  "Under another name (of an account: another login), when its own is taken." },
+	{
+		.name = "as",
+		.value = "NAME",
+		.help = "Under another name (of an account: another login), when its own is taken.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_undelete = {
-	"undelete",
-	"RESOURCE | RESOURCE/LOGIN | ID",
-	1,
-	2,
-	opts,
-	run_undelete,
-	"Brings back what was removed, with its versions and shares as they were.",
-	"A resource comes back with the accounts that were removed with it. `holdfast ls "
-	"--removed` shows what there is. "
-	"An account can also be named by two words, RESOURCE LOGIN.",
-	0
+const struct cli_verb verbs_removed[] = {
+	{
+		.name = "undelete",
+		.args = "RESOURCE | RESOURCE/LOGIN | ID",
+		.min_args = 1,
+		.max_args = 2,
+		.opts = opts,
+		.run = run_undelete,
+		.help = "Brings back what was removed, with its versions and shares as they were.",
+		.more = "A resource comes back with the accounts that were removed with it. "
+			"`holdfast ls --removed` shows what there is. An account can also be named "
+			"by two words, RESOURCE LOGIN.",
+		.part = CLI_PASSWORDS,
+	},
+	{ 0 },
 };

@@ -94,23 +94,33 @@ run(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt opts[] = {
-	{ "resource", NULL, "Remove a resource with all its accounts." },
-	{ "yes", NULL, "Do not ask." },
+	{
+		.name = "resource",
+		.help = "Remove a resource with all its accounts.",
+	},
+	{
+		.name = "yes",
+		.help = "Do not ask.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_rm = {
-	"rm",
-	"RESOURCE/LOGIN | RESOURCE LOGIN",
-	1,
-	2,
-	opts,
-	run,
-	"Removes an account (or a resource): it goes to the bin, and its history stays.",
-	"On a terminal it asks first; elsewhere it wants --yes. Until the bin is emptied, which is "
-	"after 30 days unless the "
-	"administrator has set another time, `holdfast ls --removed` shows what was removed and "
-	"`holdfast undelete` brings it "
-	"back. Nothing of it can be read meanwhile. " LOOKUP_HELP,
-	0
+const struct cli_verb verbs_rm[] = {
+	{
+		.name = "rm",
+		.args = "RESOURCE/LOGIN | RESOURCE LOGIN",
+		.min_args = 1,
+		.max_args = 2,
+		.opts = opts,
+		.run = run,
+		.help = "Removes an account (or a resource): it goes to the bin, and its history "
+			"stays.",
+		.more = "On a terminal it asks first; elsewhere it wants --yes. Until the bin is "
+			"emptied, which is after 30 days unless the administrator has set another "
+			"time, `holdfast ls --removed` shows what was removed and `holdfast "
+			"undelete` brings it back. Nothing of it can be read "
+			"meanwhile. " LOOKUP_HELP,
+		.part = CLI_PASSWORDS,
+	},
+	{ 0 },
 };

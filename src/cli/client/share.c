@@ -156,25 +156,39 @@ static const struct cli_opt shares_opts[] = {
 	{ 0 },
 };
 
-const struct cli_verb verb_share = { "share",
-				     "RESOURCE/LOGIN USER [view|modify|manage]",
-				     2,
-				     4,
-				     opts,
-				     run_share,
-				     "Lets another user use an account (default: view).",
-				     "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
-				     0 };
-const struct cli_verb verb_unshare = { "unshare",
-				       "RESOURCE/LOGIN USER",
-				       2,
-				       3,
-				       opts,
-				       run_unshare,
-				       "Takes a share back.",
-				       "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
-				       0 };
-const struct cli_verb verb_shares = {
-	"shares",   "RESOURCE/LOGIN | RESOURCE LOGIN",	    1,		 2, shares_opts,
-	run_shares, "Lists who an account is shared with.", LOOKUP_HELP, 0
+const struct cli_verb verbs_share[] = {
+	{
+		.name = "share",
+		.args = "RESOURCE/LOGIN USER [view|modify|manage]",
+		.min_args = 2,
+		.max_args = 4,
+		.opts = opts,
+		.run = run_share,
+		.help = "Lets another user use an account (default: view).",
+		.more = "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
+		.part = CLI_SHARES,
+	},
+	{
+		.name = "unshare",
+		.args = "RESOURCE/LOGIN USER",
+		.min_args = 2,
+		.max_args = 3,
+		.opts = opts,
+		.run = run_unshare,
+		.help = "Takes a share back.",
+		.more = "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
+		.part = CLI_SHARES,
+	},
+	{
+		.name = "shares",
+		.args = "RESOURCE/LOGIN | RESOURCE LOGIN",
+		.min_args = 1,
+		.max_args = 2,
+		.opts = shares_opts,
+		.run = run_shares,
+		.help = "Lists who an account is shared with.",
+		.more = LOOKUP_HELP,
+		.part = CLI_SHARES,
+	},
+	{ 0 },
 };

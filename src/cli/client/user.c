@@ -247,7 +247,10 @@ run_totp(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt totp_opts[] = {
-	{ "off", NULL, "Remove it; asks for a code." },
+	{
+		.name = "off",
+		.help = "Remove it; asks for a code.",
+	},
 	{ 0 },
 };
 static const struct cli_opt list_opts[] = {
@@ -255,64 +258,97 @@ static const struct cli_opt list_opts[] = {
 	{ 0 },
 };
 static const struct cli_opt add_opts[] = {
-	{ "administrator", NULL, "May manage users, read the audit log and the pair's status." },
+	{
+		.name = "administrator",
+		.help = "May manage users, read the audit log and the pair's status.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_user_add = { "user add",
-					"NAME",
-					1,
-					1,
-					add_opts,
-					run_add,
-					"Makes a user and prints the one-time set-up token.",
-					NULL,
-					0 };
-const struct cli_verb verb_user_list = { "user list",	     "",   0, 0, list_opts, run_list,
-					 "Lists the users.", NULL, 0 };
-const struct cli_verb verb_user_disable = { "user disable",
-					    "NAME",
-					    1,
-					    1,
-					    NULL,
-					    run_change,
-					    "Ends a user's sessions and forbids new ones.",
-					    NULL,
-					    0 };
-const struct cli_verb verb_user_enable = {
-	"user enable", "NAME", 1, 1, NULL, run_change, "Allows a disabled user again.", NULL, 0
-};
-const struct cli_verb verb_user_promote = {
-	"user promote", "NAME", 1, 1, NULL, run_change, "Makes a user an administrator.", NULL, 0
-};
-const struct cli_verb verb_user_demote = {
-	"user demote", "NAME", 1, 1, NULL, run_change, "Makes an administrator a user.", NULL, 0
-};
-const struct cli_verb verb_user_reset = {
-	"user reset",
-	"NAME",
-	1,
-	1,
-	NULL,
-	run_change,
-	"Gives a new one-time set-up token instead of the password.",
-	NULL,
-	0
-};
-const struct cli_verb verb_user_totp_off = {
-	"user totp-off", "NAME", 1, 1, NULL, run_change, "Removes a user's second factor.", NULL, 0
-};
-const struct cli_verb verb_passwd = {
-	"passwd", "", 0, 0, NULL, run_passwd, "Changes your own login password.", NULL, 0
-};
-const struct cli_verb verb_totp = {
-	"totp",
-	"",
-	0,
-	0,
-	totp_opts,
-	run_totp,
-	"Sets up a second factor (an authenticator's codes) for yourself.",
-	NULL,
-	0
+const struct cli_verb verbs_user[] = {
+	{
+		.name = "user add",
+		.args = "NAME",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = add_opts,
+		.run = run_add,
+		.help = "Makes a user and prints the one-time set-up token.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user list",
+		.opts = list_opts,
+		.run = run_list,
+		.help = "Lists the users.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user disable",
+		.args = "NAME",
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_change,
+		.help = "Ends a user's sessions and forbids new ones.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user enable",
+		.args = "NAME",
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_change,
+		.help = "Allows a disabled user again.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user promote",
+		.args = "NAME",
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_change,
+		.help = "Makes a user an administrator.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user demote",
+		.args = "NAME",
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_change,
+		.help = "Makes an administrator a user.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user reset",
+		.args = "NAME",
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_change,
+		.help = "Gives a new one-time set-up token instead of the password.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user totp-off",
+		.args = "NAME",
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_change,
+		.help = "Removes a user's second factor.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "passwd",
+		.run = run_passwd,
+		.help = "Changes your own login password.",
+		.part = CLI_SESSION,
+	},
+	{
+		.name = "totp",
+		.opts = totp_opts,
+		.run = run_totp,
+		.help = "Sets up a second factor (an authenticator's codes) for yourself.",
+		.part = CLI_SESSION,
+	},
+	{ 0 },
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/frame/cli.h"
+#include "cli/frame/cli_impl.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <poll.h>
@@ -13,9 +14,16 @@
 
 #define WORD_MAX 64
 
-static const struct cli_opt common_opts[] = {
-	{ "json", NULL, "Prints one JSON object (or array) instead of text." },
-	{ "help", NULL, "Prints this help." },
+const struct cli_opt cli_common_opts[] = {
+	{
+		.name = "json",
+		.help = "Prints one JSON object (or array) instead of text.",
+	},
+	{
+		.name = "help",
+		.help = "Prints this help.",
+	},
+	{ 0 },
 };
 
 const char *
@@ -171,7 +179,7 @@ add_suggestions(const struct cli_verb *const *table, int argc, char **argv, stru
 		size_t first = strcspn(name, " ");
 		bool grouped = name[first] && strlen(argv[0]) == first &&
 			       strncmp(name, argv[0], first) == 0;
-		if ((*table)->flags & CLI_HIDDEN ||
+		if ((*table)->part == CLI_HIDDEN ||
 		    (!grouped && !resembles(name, argv[0]) && !resembles(name, typed)))
 			continue;
 		buf_adds(out, found++ ? ", " : "; did you mean: ");
@@ -180,11 +188,11 @@ add_suggestions(const struct cli_verb *const *table, int argc, char **argv, stru
 	buf_adds(out, found ? "?" : "; holdfast --help lists what there is");
 }
 
-static bool
-is_in_group(const struct cli_verb *v, const char *group)
+bool
+cli_is_in_group(const struct cli_verb *v, const char *group)
 {
 	size_t n = strlen(group);
-	return !(v->flags & CLI_HIDDEN) && strncmp(v->name, group, n) == 0 && v->name[n] == ' ';
+	return v->part != CLI_HIDDEN && strncmp(v->name, group, n) == 0 && v->name[n] == ' ';
 }
 
 static int
@@ -205,7 +213,7 @@ find_verb(const struct cli_verb *const *table, int argc, char **argv, const stru
 	auto_buf more = BUF_INIT;
 	bool group = false;
 	for (const struct cli_verb *const *v = table; *v; v++)
-		group |= is_in_group(*v, argv[0]);
+		group |= cli_is_in_group(*v, argv[0]);
 	add_suggestions(table, argc, argv, &more);
 	if (group && argc == 1)
 		return err_set(e, ERR_USAGE, "'%s' alone says too little%s (holdfast %s --help)",
@@ -226,20 +234,17 @@ asks_for_group(const struct cli_verb *const *table, bool help, int argc, char **
 	for (; *table; table++) {
 		if (strcmp((*table)->name, argv[0]) == 0)
 			return false;
-		found |= is_in_group(*table, argv[0]);
+		found |= cli_is_in_group(*table, argv[0]);
 	}
 	return found;
 }
 
 static const struct cli_opt *
-find_opt(const struct cli_verb *verb, const char *name, size_t n)
+find_in(const struct cli_opt *o, const char *name, size_t n)
 {
-	for (const struct cli_opt *o = verb->opts; o && o->name; o++)
+	for (; o && o->name; o++)
 		if (strlen(o->name) == n && strncmp(o->name, name, n) == 0)
 			return o;
-	for (size_t i = 0; i < ARRAY_LEN(common_opts); i++)
-		if (strlen(common_opts[i].name) == n && strncmp(common_opts[i].name, name, n) == 0)
-			return &common_opts[i];
 	return NULL;
 }
 
@@ -262,7 +267,9 @@ take_opt(struct cli *c, const char *word, int argc, char **argv, int *i, struct 
 {
 	const char *name = word + 2;
 	size_t n = strcspn(name, "=");
-	const struct cli_opt *o = find_opt(c->verb, name, n);
+	const struct cli_opt *o = find_in(c->verb->opts, name, n);
+	if (!o)
+		o = find_in(cli_common_opts, name, n);
 	if (!o)
 		return unknown_opt(c->verb, name, n, e);
 	const char *value = "";
@@ -313,26 +320,26 @@ static int
 check_args(const struct cli *c, struct err *e)
 {
 	const struct cli_verb *v = c->verb;
+	const char *gap = v->args ? " " : "", *args = v->args ? v->args : "";
 	for (int i = 0; i < c->nargs; i++)
 		if (!*c->args[i])
 			return err_set(e, ERR_USAGE,
 				       "argument %d is empty (an unset variable?): holdfast %s %s",
-				       i + 1, v->name, v->args);
+				       i + 1, v->name, args);
 	if (c->nargs >= v->min_args && c->nargs <= v->max_args)
 		return 0;
-	const char *gap = *v->args ? " " : "";
 	if (c->nargs < v->min_args)
 		return err_set(e, ERR_USAGE, "something is missing: holdfast %s%s%s", v->name, gap,
-			       v->args);
+			       args);
 	return err_set(e, ERR_USAGE, "'%s' is too much: holdfast %s%s%s", c->args[v->max_args],
-		       v->name, gap, v->args);
+		       v->name, gap, args);
 }
 
 int
 cli_parse(const struct cli_verb *const *table, int argc, char **argv, struct cli *ret,
 	  bool *ret_help, struct err *e)
 {
-	struct cli c = { 0 };
+	struct cli c = { .verbs = table };
 	const char *dumb = getenv("TERM"), *no_colour = getenv("NO_COLOR");
 	c.out_tty = isatty(STDOUT_FILENO);
 	c.err_tty = isatty(STDERR_FILENO);
@@ -362,132 +369,6 @@ cli_parse(const struct cli_verb *const *table, int argc, char **argv, struct cli
 	c.json = cli_has(&c, "json");
 	*ret = c;
 	return *ret_help ? 0 : check_args(&c, e);
-}
-
-/* Columns that UTF-8 text takes up on a terminal. */
-static int
-width_of(const char *s, size_t n)
-{
-	int w = 0;
-	for (size_t i = 0; i < n; i++)
-		w += ((unsigned char)s[i] & 0xC0) != 0x80;
-	return w;
-}
-
-/* Breaks text into lines of at most 90 columns; what follows the first is indented. */
-static void
-print_wrapped(FILE *out, const char *text, int column, int indent)
-{
-	while (*text) {
-		size_t n = strcspn(text, " \n");
-		if (column > indent && column + 1 + width_of(text, n) > 90) {
-			fprintf(out, "\n%*s", indent, "");
-			column = indent;
-		}
-		bool gap = column > indent;
-		fprintf(out, "%s%.*s", gap ? " " : "", (int)n, text);
-		column += gap + width_of(text, n);
-		text += n;
-		if (*text == '\n') {
-			fprintf(out, "\n%*s", indent, "");
-			column = indent;
-		}
-		text += *text != '\0';
-	}
-	fputc('\n', out);
-}
-
-static void
-print_opt(const struct cli_opt *o, FILE *out)
-{
-	int n = fprintf(out, "  --%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-	if (n > 26) {
-		fputc('\n', out);
-		n = 0;
-	}
-	fprintf(out, "%*s", 28 - n, "");
-	print_wrapped(out, o->help, 28, 28);
-}
-
-static void
-help_of_verb(const struct cli_verb *v, FILE *out)
-{
-	fprintf(out, "holdfast %s%s%s%s\n\n", v->name, *v->args ? " " : "", v->args,
-		v->opts && v->opts->name ? " [OPTION …]" : "");
-	print_wrapped(out, v->help, 0, 0);
-	if (v->more) {
-		fputc('\n', out);
-		print_wrapped(out, v->more, 0, 0);
-	}
-	fputs("\nOptions:\n", out);
-	for (const struct cli_opt *o = v->opts; o && o->name; o++)
-		print_opt(o, out);
-	for (size_t i = 0; i < ARRAY_LEN(common_opts); i++)
-		print_opt(&common_opts[i], out);
-}
-
-static void
-help_row(const struct cli_verb *v, FILE *out)
-{
-	char head[128];
-	snprintf(head, sizeof(head), "%s%s%s", v->name, *v->args ? " " : "", v->args);
-	int n = width_of(head, strlen(head));
-	fprintf(out, "  %s%s%*s", head, n > 30 ? "\n" : "", n > 30 ? 33 : 31 - n, "");
-	print_wrapped(out, v->help, 33, 33);
-}
-
-static void
-help_part(const struct cli_verb *const *table, unsigned flags, const char *title, FILE *out)
-{
-	fprintf(out, "\n%s\n", title);
-	for (; *table; table++)
-		if (((*table)->flags & (CLI_HIDDEN | CLI_NODE)) == flags)
-			help_row(*table, out);
-}
-
-/* "ha": the verbs that begin so. */
-static void
-print_group(const struct cli_verb *const *table, const char *group, FILE *out)
-{
-	fprintf(out, "holdfast %s VERB [ARGUMENT …] [OPTION …]     holdfast %s VERB --help\n\n",
-		group, group);
-	for (; *table; table++)
-		if (is_in_group(*table, group))
-			help_row(*table, out);
-}
-
-/* Of "backup", which is a verb and the first word of others. */
-static void
-help_relatives(const struct cli_verb *const *table, const struct cli_verb *verb, FILE *out)
-{
-	bool found = false;
-	for (; *table; table++) {
-		if (!is_in_group(*table, verb->name))
-			continue;
-		if (!found)
-			fputs("\nSee also:\n", out);
-		found = true;
-		help_row(*table, out);
-	}
-}
-
-void
-cli_help(const struct cli_verb *const *table, const struct cli_verb *verb, FILE *out)
-{
-	if (verb) {
-		help_of_verb(verb, out);
-		help_relatives(table, verb, out);
-		return;
-	}
-	fputs("holdfast: a password vault that stays open when its server does not.\n\n"
-	      "  holdfast VERB [ARGUMENT …] [OPTION …]     holdfast VERB --help     holdfast "
-	      "--version\n",
-	      out);
-	help_part(table, CLI_NODE, "On a node:", out);
-	help_part(table, 0, "For its users:", out);
-	fputs("\nExit codes: 0 good, 1 refused, not allowed or failed, 2 not understood, 3 no node "
-	      "answers.\n",
-	      out);
 }
 
 static void
@@ -521,15 +402,31 @@ nobody_reads(int fd)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
-int
-cli_main(const struct cli_verb *const *table, int argc, char **argv)
+/* One list of what the tables hold. */
+static void
+flatten(const struct cli_verb *const *tables, const struct cli_verb *ret[static CLI_VERBS_MAX + 1])
 {
+	size_t n = 0;
+
+	for (; *tables; tables++)
+		for (const struct cli_verb *v = *tables; v->name; v++) {
+			assert(n < CLI_VERBS_MAX && v->part > 0 && v->part < CLI_PARTS);
+			ret[n++] = v;
+		}
+	ret[n] = NULL;
+}
+
+int
+cli_main(const struct cli_verb *const *tables, int argc, char **argv)
+{
+	const struct cli_verb *table[CLI_VERBS_MAX + 1];
 	struct err e = { 0 };
 	struct cli c;
 	bool help = false;
+	flatten(tables, table);
 	int code = cli_parse(table, argc, argv, &c, &help, &e);
 	if (!code && help && c.group)
-		print_group(table, c.group, stdout);
+		cli_help_group(table, c.group, stdout);
 	else if (!code && help)
 		cli_help(table, c.verb, argc < 2 ? stderr : stdout);
 	else if (!code)

@@ -1,17 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The frame of the command line. A verb is one constant, `verb_<id>`, in a file of its own, and one
- * row VERB(<id>) in cli/frame/verbs.def. From the verb's tables come its parser, its --help and the
+ * The frame of the command line. Each file of cli/client/ and cli/node/ carries its verbs as one
+ * table, `verbs_<file>`; the build collects the tables of all files that it is given (cmd/verbs.def).
+ * From a verb's row come its parser, its --help, its part of the man page, its completion, and the
  * checks of its arguments: no argument is empty, and no value of an option that does not say so,
  * since an empty one is what an unset variable of a script leaves behind. --json and --help are
  * every verb's. One thread.
  *
  *   static const struct cli_opt opts[] = {
  *           CLI_OPT_HOME,
- *           { "wait", "SECONDS", "How long to wait (default 10)." },
+ *           {
+ *                   .name = "wait",
+ *                   .value = "SECONDS",
+ *                   .help = "How long to wait (default 10).",
+ *           },
  *           { 0 },
  *   };
- *   const struct cli_verb verb_ha_status = { "ha status", "", 0, 0, opts, run, "Says …", NULL, 0 };
+ *   const struct cli_verb verbs_ha_status[] = {
+ *           {
+ *                   .name = "ha status",
+ *                   .opts = opts,
+ *                   .run = run,
+ *                   .help = "Says …",
+ *                   .part = CLI_PAIR,
+ *           },
+ *           { 0 },
+ *   };
  */
 #pragma once
 
@@ -22,6 +36,7 @@
 
 #define CLI_ARGS_MAX 64
 #define CLI_OPTS_MAX 64
+#define CLI_VERBS_MAX 200
 
 enum cli_exit {
 	CLI_GOOD = 0,
@@ -47,34 +62,41 @@ struct cli_opt {
 
 #define CLI_OPT_HOME                                                                               \
 	{                                                                                          \
-		"home", "DIR",                                                                     \
-			"The node's home folder (default: $HOLDFAST_HOME, else "                   \
-			"/var/lib/holdfast)."                                                      \
+		.name = "home", .value = "DIR",                                                    \
+		.help = "The node's home folder (default: $HOLDFAST_HOME, else "                   \
+			"/var/lib/holdfast).",                                                     \
 	}
 
-enum cli_verb_flags {
-	CLI_HIDDEN = 1, /* not in the list of verbs */
-	CLI_NODE = 2,	/* works on a node's home: in the first part of the list */
+/* The parts of the list of verbs, in its order; their titles are cli.c's. */
+enum cli_part {
+	CLI_HIDDEN = 1, /* not in the list */
+	CLI_NODE,
+	CLI_PAIR,
+	CLI_CARE,
+	CLI_SESSION,
+	CLI_PASSWORDS,
+	CLI_SHARES,
+	CLI_CONFLICTS,
+	CLI_USERS,
+	CLI_LOG,
+	CLI_PARTS
 };
 
 struct cli_verb {
 	const char *name; /* "get", "ha setup" */
-	const char *args; /* synopsis of the arguments: "RESOURCE/LOGIN", "" none */
+	const char *args; /* synopsis of the arguments: "RESOURCE/LOGIN"; NULL none */
 	int min_args, max_args;
 	const struct cli_opt *opts; /* ended by a row without name; NULL none */
 	cli_fn *run;
 	const char *help; /* one line for the list */
 	const char *more; /* further paragraphs for --help, or NULL */
-	unsigned flags;
+	enum cli_part part;
 };
-
-#define VERB(id) extern const struct cli_verb verb_##id;
-#include "cli/frame/verbs.def"
-#undef VERB
 
 /* One parsed command line. Everything is borrowed from argv and the tables. */
 struct cli {
 	const struct cli_verb *verb;
+	const struct cli_verb *const *verbs; /* all of them, ended by NULL */
 	const char
 		*group; /* help was asked for of all verbs that begin with this word; else NULL */
 	bool json;
@@ -105,10 +127,14 @@ const char *cli_paint(const struct cli *c, enum cli_paint p) NONNULL;
 
 int cli_exit_of(int code);
 
-/* Finds the verb, parses, runs. table: ended by NULL. The result is the exit code. */
-int cli_main(const struct cli_verb *const *table, int argc, char **argv) NONNULL;
-/* Parsing alone. ERR_USAGE with what is wrong and what there is instead. *ret_help: only help was
- * asked for (ret->verb may then be NULL: of ret->group, or of the program). */
+/* Finds the verb, parses, runs. tables: of verbs, each ended by a row without name; ended by NULL. The
+ * result is the exit code. */
+int cli_main(const struct cli_verb *const *tables, int argc, char **argv) NONNULL;
+/* Parsing alone; table: of all verbs, ended by NULL. ERR_USAGE with what is wrong and what there is
+ * instead. *ret_help: only help was asked for (ret->verb may then be NULL: of ret->group, or of the
+ * program). */
 int cli_parse(const struct cli_verb *const *table, int argc, char **argv, struct cli *ret,
 	      bool *ret_help, struct err *e) NONNULL MUST_USE;
 void cli_help(const struct cli_verb *const *table, const struct cli_verb *verb, FILE *out);
+/* The verbs as the man page has them: a section for each part. */
+void cli_man(const struct cli_verb *const *table, FILE *out) NONNULL;

@@ -66,22 +66,30 @@ run(const struct cli *c, struct err *e)
 
 static const struct cli_opt opts[] = {
 	CLI_OPT_HOME,
-	{ "key-file", "PATH", "The master key file (default: what conf/manage_key.conf says)." },
+	{
+		.name = "key-file",
+		.value = "PATH",
+		.help = "The master key file (default: what conf/manage_key.conf says).",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_admin_recover = {
-	"admin recover",
-	"USER",
-	1,
-	1,
-	opts,
-	run,
-	"Lets an administrator in again who cannot log in: a new set-up token.",
-	"On the primary's machine, as root or as Holdfast's user, with the master key file there; "
-	"the node must be running. The old password, the second "
-	"factor and every session of the user end, and so does their wait after failed log-ins. It "
-	"is an event, an alert, and every administrator is told "
-	"at log-in until one of them has acknowledged it (`holdfast conflicts --acknowledge`).",
-	CLI_NODE
+const struct cli_verb verbs_admin[] = {
+	{
+		.name = "admin recover",
+		.args = "USER",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = opts,
+		.run = run,
+		.help = "Lets an administrator in again who cannot log in: a new set-up token.",
+		.more = "On the primary's machine, as root or as Holdfast's user, with the master "
+			"key file there; the node must be running. The old password, the second "
+			"factor and every session of the user end, and so does their wait after "
+			"failed log-ins. It is an event, an alert, and every administrator is told "
+			"at log-in until one of them has acknowledged it (`holdfast conflicts "
+			"--acknowledge`).",
+		.part = CLI_CARE,
+	},
+	{ 0 },
 };

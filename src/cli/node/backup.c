@@ -56,21 +56,11 @@ run_backup(const struct cli *c, struct err *e)
 
 static const struct cli_opt backup_opts[] = {
 	CLI_OPT_HOME,
-	{ "force", NULL, "Replaces FILE if it is there." },
+	{
+		.name = "force",
+		.help = "Replaces FILE if it is there.",
+	},
 	{ 0 },
-};
-
-const struct cli_verb verb_backup = {
-	"backup",
-	"FILE",
-	1,
-	1,
-	backup_opts,
-	run_backup,
-	"Writes a sealed backup of the running node, primary or secondary, into one file.",
-	"The node's own user must be able to write there. The file appears whole, or not at all; "
-	"the node goes on serving. The master key is not in it.",
-	CLI_NODE,
 };
 
 /* ---- restore ---- */
@@ -158,23 +148,22 @@ run_verify(const struct cli *c, struct err *e)
 
 static const struct cli_opt verify_opts[] = {
 	CLI_OPT_HOME,
-	{ "key-file", "PATH", "Where the master key is (default: what the home's settings say)." },
-	{ "dir", "DIR", "Where the scratch cluster is made (default: beside the file)." },
-	{ "user", "NAME", "As root: the user to become (default: holdfast)." },
+	{
+		.name = "key-file",
+		.value = "PATH",
+		.help = "Where the master key is (default: what the home's settings say).",
+	},
+	{
+		.name = "dir",
+		.value = "DIR",
+		.help = "Where the scratch cluster is made (default: beside the file).",
+	},
+	{
+		.name = "user",
+		.value = "NAME",
+		.help = "As root: the user to become (default: holdfast).",
+	},
 	{ 0 },
-};
-
-const struct cli_verb verb_backup_verify = {
-	"backup verify",
-	"FILE",
-	1,
-	1,
-	verify_opts,
-	run_verify,
-	"Restores a backup into a scratch cluster, verifies every chain of the log, and removes "
-	"it.",
-	"Needs about twice the size of the backup for a moment. No node need run here.",
-	CLI_NODE,
 };
 
 static int
@@ -223,22 +212,59 @@ run_restore(const struct cli *c, struct err *e)
 
 static const struct cli_opt restore_opts[] = {
 	NODE_OPT_HOME,
-	{ "key-file", "PATH", "The master key file that the backup is sealed under. Needed." },
-	{ "name", "FQDN", "The name of the restored node (default: that of the backup's node)." },
+	{
+		.name = "key-file",
+		.value = "PATH",
+		.help = "The master key file that the backup is sealed under. Needed.",
+	},
+	{
+		.name = "name",
+		.value = "FQDN",
+		.help = "The name of the restored node (default: that of the backup's node).",
+	},
 	NODE_OPTS_PLACE,
 	{ 0 },
 };
 
-const struct cli_verb verb_restore = {
-	"restore",
-	"FILE",
-	1,
-	1,
-	restore_opts,
-	run_restore,
-	"Makes a node out of a backup: a primary of its own, in a new term.",
-	"Everything is checked, every chain of the log too, before the node is one; when it fails "
-	"or is interrupted, everything that was made is removed again. Existing data is never "
-	"touched.",
-	CLI_NODE,
+const struct cli_verb verbs_backup[] = {
+	{
+		.name = "backup",
+		.args = "FILE",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = backup_opts,
+		.run = run_backup,
+		.help = "Writes a sealed backup of the running node, primary or secondary, into "
+			"one file.",
+		.more = "The node's own user must be able to write there. The file appears whole, "
+			"or not at all; the node goes on serving. The master key is not in it.",
+		.part = CLI_CARE,
+	},
+	{
+		.name = "backup verify",
+		.args = "FILE",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = verify_opts,
+		.run = run_verify,
+		.help = "Restores a backup into a scratch cluster, verifies every chain of the "
+			"log, and removes it.",
+		.more = "Needs about twice the size of the backup for a moment. No node need run "
+			"here.",
+		.part = CLI_CARE,
+	},
+	{
+		.name = "restore",
+		.args = "FILE",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = restore_opts,
+		.run = run_restore,
+		.help = "Makes a node out of a backup: a primary of its own, in a new term.",
+		.more = "Everything is checked, every chain of the log too, before the node is "
+			"one; when it fails or is interrupted, everything that was made is removed "
+			"again. Existing data is never touched.",
+		.part = CLI_CARE,
+	},
+	{ 0 },
 };

@@ -231,38 +231,38 @@ static const struct cli_opt opts[] = {
 };
 static const struct cli_opt renew_opts[] = {
 	CLI_OPT_HOME,
-	{ "self-signed", NULL, "Even if an authority signed the one that is there." },
+	{
+		.name = "self-signed",
+		.help = "Even if an authority signed the one that is there.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_cert_show = { "cert show",
-					 "",
-					 0,
-					 0,
-					 opts,
-					 run_show,
-					 "Shows the node's certificates and their fingerprints.",
-					 NULL,
-					 CLI_NODE };
-const struct cli_verb verb_cert_import = {
-	"cert import",
-	"FILE",
-	1,
-	1,
-	opts,
-	run_import,
-	"Trusts an authority's (or another node's) certificate for the other nodes' web addresses.",
-	NULL,
-	CLI_NODE
-};
-const struct cli_verb verb_cert_renew = {
-	"cert renew",
-	"",
-	0,
-	0,
-	renew_opts,
-	run_renew,
-	"Makes a new self-signed web certificate for the same names.",
-	NULL,
-	CLI_NODE
+const struct cli_verb verbs_cert[] = {
+	{
+		.name = "cert show",
+		.opts = opts,
+		.run = run_show,
+		.help = "Shows the node's certificates and their fingerprints.",
+		.part = CLI_CARE,
+	},
+	{
+		.name = "cert import",
+		.args = "FILE",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = opts,
+		.run = run_import,
+		.help = "Trusts an authority's (or another node's) certificate for the other "
+			"nodes' web addresses.",
+		.part = CLI_CARE,
+	},
+	{
+		.name = "cert renew",
+		.opts = renew_opts,
+		.run = run_renew,
+		.help = "Makes a new self-signed web certificate for the same names.",
+		.part = CLI_CARE,
+	},
+	{ 0 },
 };

@@ -74,15 +74,19 @@ static const struct cli_opt opts[] = {
 	{ 0 },
 };
 
-const struct cli_verb verb_ha_alert = {
-	"ha alert",
-	"test",
-	1,
-	1,
-	opts,
-	run,
-	"Sends a test alert to each receiver of alerts and says what each answered.",
-	"Receivers are set in conf/holdfast.conf (alert_webhook, alert_syslog, alert_smtp). Exit "
-	"code: 0 all accepted it, 1 not all.",
-	CLI_NODE
+const struct cli_verb verbs_ha_alert[] = {
+	{
+		.name = "ha alert",
+		.args = "test",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = opts,
+		.run = run,
+		.help = "Sends a test alert to each receiver of alerts and says what each "
+			"answered.",
+		.more = "Receivers are set in conf/holdfast.conf (alert_webhook, alert_syslog, "
+			"alert_smtp). Exit code: 0 all accepted it, 1 not all.",
+		.part = CLI_PAIR,
+	},
+	{ 0 },
 };

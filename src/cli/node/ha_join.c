@@ -115,16 +115,18 @@ static const struct cli_opt opts[] = {
 	{ 0 },
 };
 
-const struct cli_verb verb_ha_join = {
-	"ha join",
-	"HAPack-….zip",
-	1,
-	1,
-	opts,
-	run,
-	"Puts a pack into the home folder of a secondary; serve does the rest.",
-	"Plain `unzip HAPack-….zip` in the home folder does the same, when the user that Holdfast "
-	"runs "
-	"as does it, or root starts `holdfast serve`.",
-	CLI_NODE
+const struct cli_verb verbs_ha_join[] = {
+	{
+		.name = "ha join",
+		.args = "HAPack-….zip",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = opts,
+		.run = run,
+		.help = "Puts a pack into the home folder of a secondary; serve does the rest.",
+		.more = "Plain `unzip HAPack-….zip` in the home folder does the same, when the "
+			"user that Holdfast runs as does it, or root starts `holdfast serve`.",
+		.part = CLI_PAIR,
+	},
+	{ 0 },
 };

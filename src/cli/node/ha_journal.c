@@ -75,22 +75,26 @@ run(const struct cli *c, struct err *e)
 
 static const struct cli_opt opts[] = {
 	CLI_OPT_HOME,
-	{ "before", "EVENT",
-	  "Keep only what was written before this event of the node, which does not verify." },
+	{
+		.name = "before",
+		.value = "EVENT",
+		.help = "Keep only what was written before this event of the node, which does not "
+			"verify.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_ha_repair_journal = {
-	"ha repair-journal",
-	"",
-	0,
-	0,
-	opts,
-	run,
-	"Saves what a damaged journal still holds into a new one.",
-	"On a node that does not run. The events before the damage are kept and go home. Those "
-	"behind it cannot be proven any more: they stay in the damaged file, which is kept as "
-	"data/journal.db.damaged-TIME. If the disk or a snapshot gives back the whole file, bring "
-	"that back instead.",
-	CLI_NODE
+const struct cli_verb verbs_ha_journal[] = {
+	{
+		.name = "ha repair-journal",
+		.opts = opts,
+		.run = run,
+		.help = "Saves what a damaged journal still holds into a new one.",
+		.more = "On a node that does not run. The events before the damage are kept and go "
+			"home. Those behind it cannot be proven any more: they stay in the damaged "
+			"file, which is kept as data/journal.db.damaged-TIME. If the disk or a "
+			"snapshot gives back the whole file, bring that back instead.",
+		.part = CLI_PAIR,
+	},
+	{ 0 },
 };

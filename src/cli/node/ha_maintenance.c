@@ -102,18 +102,22 @@ static const struct cli_opt opts[] = {
 	{ 0 },
 };
 
-const struct cli_verb verb_ha_maintenance = {
-	"ha maintenance",
-	"DURATION REASON | off",
-	1,
-	CLI_ARGS_MAX,
-	opts,
-	run,
-	"Makes alerts silent while somebody works on the nodes; the status stays true.",
-	"Said on the serving primary it is an event and holds for all nodes. Said on another node, "
-	"or while the primary is down, it holds for "
-	"that node. At most 7 days (30min, 2h, 1d); it ends by itself, and survives restarts. On "
-	"each node the last word counts. When it ends, what is "
-	"still Failed is alerted.",
-	CLI_NODE
+const struct cli_verb verbs_ha_maintenance[] = {
+	{
+		.name = "ha maintenance",
+		.args = "DURATION REASON | off",
+		.min_args = 1,
+		.max_args = CLI_ARGS_MAX,
+		.opts = opts,
+		.run = run,
+		.help = "Makes alerts silent while somebody works on the nodes; the status stays "
+			"true.",
+		.more = "Said on the serving primary it is an event and holds for all nodes. Said "
+			"on another node, or while the primary is down, it holds for that node. At "
+			"most 7 days (30min, 2h, 1d); it ends by itself, and survives restarts. On "
+			"each node the last word counts. When it ends, what is still Failed is "
+			"alerted.",
+		.part = CLI_PAIR,
+	},
+	{ 0 },
 };

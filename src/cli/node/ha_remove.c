@@ -59,19 +59,25 @@ run(const struct cli *c, struct err *e)
 
 static const struct cli_opt opts[] = {
 	CLI_OPT_HOME,
-	{ "yes", NULL, "Do not ask." },
+	{
+		.name = "yes",
+		.help = "Do not ask.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_ha_remove = {
-	"ha remove",
-	"NODE",
-	1,
-	1,
-	opts,
-	run,
-	"Takes a node that is gone for good out of the pair.",
-	"On the primary. NODE must not be running as its secondary. Its events stay in the log. It "
-	"comes back with a new pack: `holdfast ha setup`.",
-	CLI_NODE
+const struct cli_verb verbs_ha_remove[] = {
+	{
+		.name = "ha remove",
+		.args = "NODE",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = opts,
+		.run = run,
+		.help = "Takes a node that is gone for good out of the pair.",
+		.more = "On the primary. NODE must not be running as its secondary. Its events "
+			"stay in the log. It comes back with a new pack: `holdfast ha setup`.",
+		.part = CLI_PAIR,
+	},
+	{ 0 },
 };

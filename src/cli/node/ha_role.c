@@ -291,22 +291,11 @@ run_promote(const struct cli *c, struct err *e)
 
 static const struct cli_opt promote_opts[] = {
 	CLI_OPT_HOME,
-	{ "yes", NULL, "Do not ask." },
+	{
+		.name = "yes",
+		.help = "Do not ask.",
+	},
 	{ 0 },
-};
-
-const struct cli_verb verb_ha_promote = {
-	"ha promote",
-	"",
-	0,
-	0,
-	promote_opts,
-	run_promote,
-	"Makes this secondary the primary, for good: when the old one is lost.",
-	"Refused while the primary serves. The other secondaries follow by themselves; so does the "
-	"old "
-	"primary when it is back, and what only it had is merged.",
-	CLI_NODE
 };
 
 /* ---- switchover ---- */
@@ -323,18 +312,6 @@ run_switchover(const struct cli *c, struct err *e)
 static const struct cli_opt home_opts[] = {
 	CLI_OPT_HOME,
 	{ 0 },
-};
-
-const struct cli_verb verb_ha_switchover = {
-	"ha switchover",
-	"[NODE]",
-	0,
-	1,
-	home_opts,
-	run_switchover,
-	"Changes places with a secondary that is in step: no read fails, no write is lost.",
-	"On the primary. NODE is the secondary's name; it may be left out when there is only one.",
-	CLI_NODE
 };
 
 /* ---- rejoin ---- */
@@ -446,25 +423,13 @@ run_rejoin(const struct cli *c, struct err *e)
 
 static const struct cli_opt rejoin_opts[] = {
 	CLI_OPT_HOME,
-	{ "primary", "NAME:PORT",
-	  "The primary's name and pair port, when the data here is lost and does not say." },
+	{
+		.name = "primary",
+		.value = "NAME:PORT",
+		.help = "The primary's name and pair port, when the data here is lost and does not "
+			"say.",
+	},
 	{ 0 },
-};
-
-const struct cli_verb verb_ha_rejoin = {
-	"ha rejoin",
-	"",
-	0,
-	0,
-	rejoin_opts,
-	run_rejoin,
-	"Copies the primary's database to this secondary anew.",
-	"A node does this by itself when it has to. What only this node has is saved before, and "
-	"merged. "
-	"If the node is stopped, or its PostgreSQL does not start, the copy is made before it "
-	"starts next, "
-	"and the data that was there is kept aside as data/pg.damaged-TIME.",
-	CLI_NODE
 };
 
 /* ---- emergency ---- */
@@ -481,15 +446,53 @@ run_emergency(const struct cli *c, struct err *e)
 	return rc < 0 ? rc : carry_out(c, &h, on ? &emergency : &automatic, c->args[0], e);
 }
 
-const struct cli_verb verb_ha_emergency = {
-	"ha emergency",
-	"on|off",
-	1,
-	1,
-	home_opts,
-	run_emergency,
-	"Orders emergency access on this secondary although the primary serves, or ends that.",
-	"For a site that is cut off in a way that the probes do not see. The order outlives a "
-	"restart. Off means: automatic, as always. What was done meanwhile goes home by itself.",
-	CLI_NODE
+const struct cli_verb verbs_ha_role[] = {
+	{
+		.name = "ha promote",
+		.opts = promote_opts,
+		.run = run_promote,
+		.help = "Makes this secondary the primary, for good: when the old one is lost.",
+		.more = "Refused while the primary serves. The other secondaries follow by "
+			"themselves; so does the old primary when it is back, and what only it had "
+			"is merged.",
+		.part = CLI_PAIR,
+	},
+	{
+		.name = "ha switchover",
+		.args = "[NODE]",
+		.max_args = 1,
+		.opts = home_opts,
+		.run = run_switchover,
+		.help = "Changes places with a secondary that is in step: no read fails, no write "
+			"is lost.",
+		.more = "On the primary. NODE is the secondary's name; it may be left out when "
+			"there is only one.",
+		.part = CLI_PAIR,
+	},
+	{
+		.name = "ha rejoin",
+		.opts = rejoin_opts,
+		.run = run_rejoin,
+		.help = "Copies the primary's database to this secondary anew.",
+		.more = "A node does this by itself when it has to. What only this node has is "
+			"saved before, and merged. If the node is stopped, or its PostgreSQL does "
+			"not start, the copy is made before it starts next, and the data that was "
+			"there is kept aside as data/pg.damaged-TIME.",
+		.part = CLI_PAIR,
+	},
+	{
+		.name = "ha emergency",
+		.args = "on|off",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = home_opts,
+		.run = run_emergency,
+		.help = "Orders emergency access on this secondary although the primary serves, or "
+			"ends that.",
+		.more = "For a site that is cut off in a way that the probes do not see. The order "
+			"outlives a restart. Off means: automatic, as always. What was done "
+			"meanwhile goes home by itself.",
+		.part = CLI_PAIR,
+	},
+	{ 0 },
 };

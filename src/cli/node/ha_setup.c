@@ -79,21 +79,32 @@ run(const struct cli *c, struct err *e)
 
 static const struct cli_opt opts[] = {
 	CLI_OPT_HOME,
-	{ "secondary-port", "N", "HTTPS port of the secondary, if it is not this node's." },
-	{ "secondary-pair-port", "N",
-	  "Port of the secondary's replication channel, if it is not this node's." },
+	{
+		.name = "secondary-port",
+		.value = "N",
+		.help = "HTTPS port of the secondary, if it is not this node's.",
+	},
+	{
+		.name = "secondary-pair-port",
+		.value = "N",
+		.help = "Port of the secondary's replication channel, if it is not this node's.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_ha_setup = {
-	"ha setup",
-	"PRIMARY SECONDARY",
-	2,
-	2,
-	opts,
-	run,
-	"Makes the pack that a secondary is made from; the primary goes on serving.",
-	"PRIMARY and SECONDARY are the nodes' fully qualified names. May be repeated, and for "
-	"further secondaries.",
-	CLI_NODE
+const struct cli_verb verbs_ha_setup[] = {
+	{
+		.name = "ha setup",
+		.args = "PRIMARY SECONDARY",
+		.min_args = 2,
+		.max_args = 2,
+		.opts = opts,
+		.run = run,
+		.help = "Makes the pack that a secondary is made from; the primary goes on "
+			"serving.",
+		.more = "PRIMARY and SECONDARY are the nodes' fully qualified names. May be "
+			"repeated, and for further secondaries.",
+		.part = CLI_PAIR,
+	},
+	{ 0 },
 };

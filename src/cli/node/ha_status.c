@@ -260,16 +260,15 @@ static const struct cli_opt opts[] = {
 	{ 0 },
 };
 
-const struct cli_verb verb_ha_status = {
-	"ha status",
-	"",
-	0,
-	0,
-	opts,
-	run,
-	"Says Alive, or Failed and why, and what to do; on either node.",
-	"Exit code: 0 Alive, 1 not allowed (run it as root or as Holdfast's user), 3 this node "
-	"does "
-	"not run, 4 Failed, 5 not a pair.",
-	CLI_NODE
+const struct cli_verb verbs_ha_status[] = {
+	{
+		.name = "ha status",
+		.opts = opts,
+		.run = run,
+		.help = "Says Alive, or Failed and why, and what to do; on either node.",
+		.more = "Exit code: 0 Alive, 1 not allowed (run it as root or as Holdfast's user), "
+			"3 this node does not run, 4 Failed, 5 not a pair.",
+		.part = CLI_PAIR,
+	},
+	{ 0 },
 };

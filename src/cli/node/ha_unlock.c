@@ -37,19 +37,25 @@ run(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt opts[] = {
-	{ "reason", "TEXT", "Goes into the log." },
+	{
+		.name = "reason",
+		.value = "TEXT",
+		.help = "Goes into the log.",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_ha_unlock = {
-	"ha unlock",
-	"",
-	0,
-	0,
-	opts,
-	run,
-	"In emergency, past max_emergency_age: gives out passwords again for this outage.",
-	"For administrators; log in at the secondary first. It is an event in the log. When the "
-	"outage ends, or the node is started anew, the limit is in force again.",
-	0
+const struct cli_verb verbs_ha_unlock[] = {
+	{
+		.name = "ha unlock",
+		.opts = opts,
+		.run = run,
+		.help = "In emergency, past max_emergency_age: gives out passwords again for this "
+			"outage.",
+		.more = "For administrators; log in at the secondary first. It is an event in the "
+			"log. When the outage ends, or the node is started anew, the limit is in "
+			"force again.",
+		.part = CLI_PAIR,
+	},
+	{ 0 },
 };

@@ -131,27 +131,37 @@ run_init(const struct cli *c, struct err *e)
 
 static const struct cli_opt opts[] = {
 	NODE_OPT_HOME,
-	{ "secondary", NULL,
-	  "Makes the home of a secondary: no data, no key; they come with the primary's pack." },
-	{ "key-file", "PATH",
-	  "Where the master key is, or is to be made; never inside the home (default: beside it, "
-	  "DIR.key)." },
-	{ "name", "FQDN",
-	  "The name by which users and other nodes reach this one (default: the machine's name)." },
+	{
+		.name = "secondary",
+		.help = "Makes the home of a secondary: no data, no key; they come with the "
+			"primary's pack.",
+	},
+	{
+		.name = "key-file",
+		.value = "PATH",
+		.help = "Where the master key is, or is to be made; never inside the home "
+			"(default: beside it, DIR.key).",
+	},
+	{
+		.name = "name",
+		.value = "FQDN",
+		.help = "The name by which users and other nodes reach this one (default: the "
+			"machine's name).",
+	},
 	NODE_OPTS_PLACE,
 	{ 0 },
 };
 
-const struct cli_verb verb_init = {
-	"init",
-	"",
-	0,
-	0,
-	opts,
-	run_init,
-	"Makes a node: its home folder, master key, database and first administrator.",
-	"A home that is a node already is refused and not touched. When it fails or is "
-	"interrupted, "
-	"everything that was made is removed again.",
-	CLI_NODE,
+const struct cli_verb verbs_init[] = {
+	{
+		.name = "init",
+		.opts = opts,
+		.run = run_init,
+		.help = "Makes a node: its home folder, master key, database and first "
+			"administrator.",
+		.more = "A home that is a node already is refused and not touched. When it fails "
+			"or is interrupted, everything that was made is removed again.",
+		.part = CLI_NODE,
+	},
+	{ 0 },
 };

@@ -65,21 +65,31 @@ run_check(const struct cli *c, struct err *e)
 
 static const struct cli_opt check_opts[] = {
 	CLI_OPT_HOME,
-	{ "key-file", "PATH", "The key file to try (default: what conf/manage_key.conf says)." },
+	{
+		.name = "key-file",
+		.value = "PATH",
+		.help = "The key file to try (default: what conf/manage_key.conf says).",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_key_new = {
-	"key new", "PATH", 1, 1, NULL, run_new, "Makes a new master key file.", NULL, CLI_NODE,
-};
-const struct cli_verb verb_key_check = {
-	"key check",
-	"",
-	0,
-	0,
-	check_opts,
-	run_check,
-	"Says whether a master key file is the one of this node's data.",
-	"The node may run or not. As root it is done as Holdfast's user.",
-	CLI_NODE,
+const struct cli_verb verbs_key[] = {
+	{
+		.name = "key new",
+		.args = "PATH",
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_new,
+		.help = "Makes a new master key file.",
+		.part = CLI_NODE,
+	},
+	{
+		.name = "key check",
+		.opts = check_opts,
+		.run = run_check,
+		.help = "Says whether a master key file is the one of this node's data.",
+		.more = "The node may run or not. As root it is done as Holdfast's user.",
+		.part = CLI_NODE,
+	},
+	{ 0 },
 };

@@ -6,11 +6,11 @@
 
 /* clang-format off */
 #define NODE_OPT_HOME \
-	{ "home", "DIR", "The home folder to make: it must not exist yet, or be empty. Needed." }
+	{ .name = "home", .value = "DIR", .help = "The home folder to make: it must not exist yet, or be empty. Needed." }
 
 #define NODE_OPTS_PLACE \
-	{ "listen", "ADDR:PORT", "Address and port of HTTPS (default 0.0.0.0:7272)." }, \
-	{ "pair-listen", "ADDR:PORT", \
-	  "Address and port of the pair's channel, once there is a pair (default 0.0.0.0:2345)." }, \
-	{ "user", "NAME", "As root: the user that Holdfast runs as (default: holdfast)." }
+	{ .name = "listen", .value = "ADDR:PORT", .help = "Address and port of HTTPS (default 0.0.0.0:7272)." }, \
+	{ .name = "pair-listen", .value = "ADDR:PORT", \
+	  .help = "Address and port of the pair's channel, once there is a pair (default 0.0.0.0:2345)." }, \
+	{ .name = "user", .value = "NAME", .help = "As root: the user that Holdfast runs as (default: holdfast)." }
 /* clang-format on */

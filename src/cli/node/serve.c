@@ -93,23 +93,29 @@ run_serve(const struct cli *c, struct err *e)
 
 static const struct cli_opt opts[] = {
 	CLI_OPT_HOME,
-	{ "key-file", "PATH",
-	  "Where the master key is (default: what conf/manage_key.conf says)." },
-	{ "user", "NAME", "As root: the user to become (default: the owner of the home)." },
+	{
+		.name = "key-file",
+		.value = "PATH",
+		.help = "Where the master key is (default: what conf/manage_key.conf says).",
+	},
+	{
+		.name = "user",
+		.value = "NAME",
+		.help = "As root: the user to become (default: the owner of the home).",
+	},
 	{ 0 },
 };
 
-const struct cli_verb verb_serve = {
-	"serve",
-	"",
-	0,
-	0,
-	opts,
-	run_serve,
-	"Runs a node: its database, keys, service and the pair's agent.",
-	"Stays in the foreground and logs to standard error; under systemd it says when it is "
-	"ready. "
-	"SIGTERM and Ctrl-C stop it in order, a second one faster; SIGHUP reads the settings "
-	"again.",
-	CLI_NODE,
+const struct cli_verb verbs_serve[] = {
+	{
+		.name = "serve",
+		.opts = opts,
+		.run = run_serve,
+		.help = "Runs a node: its database, keys, service and the pair's agent.",
+		.more = "Stays in the foreground and logs to standard error; under systemd it says "
+			"when it is ready. SIGTERM and Ctrl-C stop it in order, a second one "
+			"faster; SIGHUP reads the settings again.",
+		.part = CLI_NODE,
+	},
+	{ 0 },
 };

@@ -16,22 +16,67 @@ run_nothing(const struct cli *c, struct err *e)
 }
 
 static const struct cli_opt get_opts[] = {
-	{ "field", "NAME", "Which field." },
-	{ "copy", NULL, "To the clipboard." },
-	{ "most", "N", "How many." },
-	{ "url", "TEXT", "Of the resource.", true },
+	{
+		.name = "field",
+		.value = "NAME",
+		.help = "Which field.",
+	},
+	{
+		.name = "copy",
+		.help = "To the clipboard.",
+	},
+	{
+		.name = "most",
+		.value = "N",
+		.help = "How many.",
+	},
+	{
+		.name = "url",
+		.value = "TEXT",
+		.help = "Of the resource.",
+		.empty = true,
+	},
 	{ 0 },
 };
 
-static const struct cli_verb v_get = { "get",	    "RESOURCE/LOGIN",	1,    1, get_opts,
-				       run_nothing, "Gets a password.", NULL, 0 };
-static const struct cli_verb v_ls = { "ls", "", 0, 0, NULL, run_nothing, "Lists.", NULL, 0 };
-static const struct cli_verb v_setup = { "ha setup",  "PRIMARY SECONDARY", 2,	 2,	  NULL,
-					 run_nothing, "Makes a pair.",	   NULL, CLI_NODE };
-static const struct cli_verb v_status = { "ha status", "",	0,    0,       NULL,
-					  run_nothing, "Says.", NULL, CLI_NODE };
-static const struct cli_verb v_hidden = { "docs api",  "",	  0,	0,	   NULL,
-					  run_nothing, "Prints.", NULL, CLI_HIDDEN };
+static const struct cli_verb v_get = {
+	.name = "get",
+	.args = "RESOURCE/LOGIN",
+	.min_args = 1,
+	.max_args = 1,
+	.opts = get_opts,
+	.run = run_nothing,
+	.help = "Gets a password.",
+	.more = ".not a request\nback\\slash",
+	.part = CLI_PASSWORDS,
+};
+static const struct cli_verb v_ls = {
+	.name = "ls",
+	.run = run_nothing,
+	.help = "Lists.",
+	.part = CLI_PASSWORDS,
+};
+static const struct cli_verb v_setup = {
+	.name = "ha setup",
+	.args = "PRIMARY SECONDARY",
+	.min_args = 2,
+	.max_args = 2,
+	.run = run_nothing,
+	.help = "Makes a pair.",
+	.part = CLI_PAIR,
+};
+static const struct cli_verb v_status = {
+	.name = "ha status",
+	.run = run_nothing,
+	.help = "Says.",
+	.part = CLI_PAIR,
+};
+static const struct cli_verb v_hidden = {
+	.name = "docs api",
+	.run = run_nothing,
+	.help = "Prints.",
+	.part = CLI_HIDDEN,
+};
 static const struct cli_verb *const table[] = {
 	&v_get, &v_ls, &v_setup, &v_status, &v_hidden, NULL
 };
@@ -191,11 +236,29 @@ help_lists_all_but_hidden(void **state)
 	cli_help(table, NULL, f);
 	fclose(f);
 	for (const struct cli_verb *const *v = table; *v; v++) {
-		if ((*v)->flags & CLI_HIDDEN)
+		if ((*v)->part == CLI_HIDDEN)
 			assert_null(strstr(text, (*v)->name));
 		else
 			assert_non_null(strstr(text, (*v)->name));
 	}
+	free(text);
+}
+
+/* What a text holds stays text: roff takes no request and no escape from it. */
+static void
+the_man_page_has_every_verb_and_its_options(void **state)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+	cli_man(table, f);
+	fclose(f);
+	assert_non_null(strstr(text, ".SH PASSWORDS\n.TP\n\\fBget\\fR \\fIRESOURCE/LOGIN\\fR\n"));
+	assert_non_null(
+		strstr(text, ".TP\n\\fB\\-\\-\\fR\\fBfield\\fR \\fINAME\\fR\nWhich field.\n"));
+	assert_non_null(strstr(text, ".IP\n\\&.not a request\n.br\nback\\eslash\n"));
+	assert_non_null(strstr(text, "\\fBha setup\\fR"));
+	assert_null(strstr(text, "docs"));
 	free(text);
 }
 
@@ -238,6 +301,7 @@ main(void)
 		cmocka_unit_test(help_needs_no_arguments),
 		cmocka_unit_test(numbers_are_bounded),
 		cmocka_unit_test(help_lists_all_but_hidden),
+		cmocka_unit_test(the_man_page_has_every_verb_and_its_options),
 		cmocka_unit_test(help_of_a_verb_names_its_options),
 		cmocka_unit_test(exit_codes),
 	};
