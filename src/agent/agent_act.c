@@ -15,6 +15,7 @@
 #include "ledger/event.h"
 
 #define ANNOUNCE_MS 3000
+#define PEM_MAX 65536
 #define TASK_RETRY_MS 2000
 
 /* Whether a secondary that answers gives emergency access still, or takes its journal home. */
@@ -51,14 +52,17 @@ act_as_primary(struct agent *a, const struct fsm_obs *o)
 	replication_want(a->replication, names);
 }
 
+/* What this node shows now, without the authorities behind it. */
 static void
 read_web_cert(const struct agent *a, struct buf *out)
 {
+	auto_buf file = BUF_INIT;
 	char path[HOME_PATH_MAX];
 	struct err ignored;
 
 	home_path(&a->args->home, HOME_WEB_CERT, path);
-	if (home_read_file(path, REPLICATION_CERT_MAX - 1, out, &ignored))
+	if (home_read_file(path, PEM_MAX, &file, &ignored) ||
+	    x509_leaf(buf_str(&file), out, &ignored) || out->len >= REPLICATION_CERT_MAX)
 		buf_reset(out);
 }
 
@@ -139,17 +143,6 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 				      : ROLE_RETURN);
 }
 
-/* Only a self-signed certificate is vouched for by the channel alone; one of an authority is
- * trusted where the authority is (cert import). */
-static bool
-is_self_signed(const char *pem)
-{
-	struct x509_info info;
-	struct err ignored;
-
-	return *pem && x509_read(pem, &info, &ignored) == 0 && info.self_signed;
-}
-
 /* The own web certificate, when the node table has another one or none. */
 static void
 look_at_own_cert(struct agent *a)
@@ -161,7 +154,7 @@ look_at_own_cert(struct agent *a)
 		return;
 	a->announce_ms = a->now_ms;
 	read_web_cert(a, &cert);
-	bool news = strcmp(buf_str(&cert), me->web_cert) != 0 && is_self_signed(buf_str(&cert));
+	bool news = cert.len && strcmp(buf_str(&cert), me->web_cert) != 0;
 	text_copy(a->own_cert, sizeof(a->own_cert), news ? buf_str(&cert) : "");
 }
 

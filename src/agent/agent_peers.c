@@ -144,16 +144,20 @@ may_be_pinned(const char *pem)
 	return pem[0] && x509_read(pem, &info, &ignored) == 0 && info.self_signed;
 }
 
+/* What a node shows now, and what it showed before while that may still be on its way. One that shows another's signature has taken back
+ * both. */
 static void
 pin(struct peer *p, const char *pem)
 {
-	if (!may_be_pinned(pem) || (p->pinned[0] && strcmp(p->pinned[0], pem) == 0))
+	if (!pem[0] || (p->pinned[0] && strcmp(p->pinned[0], pem) == 0))
 		return;
 	free(p->pinned[1]);
 	p->pinned[1] = p->pinned[0];
-	p->pinned[0] = strdup(pem);
-	if (!p->pinned[0])
-		abort();
+	p->pinned[0] = may_be_pinned(pem) ? strdup(pem) : NULL;
+	if (p->pinned[0])
+		return;
+	free(p->pinned[1]);
+	p->pinned[1] = NULL;
 }
 
 static void
@@ -202,12 +206,12 @@ free_peer(struct agent *a)
 
 /* To see a change without keeping the text twice. */
 static uint64_t
-cert_mark(const char *pem)
+text_mark(const char *text)
 {
 	uint64_t h = 14695981039346656037u;
 
-	for (; *pem; pem++)
-		h = (h ^ (uint8_t)*pem) * 1099511628211u;
+	for (; *text; text++)
+		h = (h ^ (uint8_t)*text) * 1099511628211u;
 	return h;
 }
 
@@ -215,7 +219,7 @@ static void
 aim_peer(struct agent *a, const struct replication_node *n)
 {
 	struct peer *p = agent_peer(a, &n->id);
-	struct probe_target t = { .mark = cert_mark(n->web_cert),
+	struct probe_target t = { .mark = text_mark(n->web_cert),
 				  .probe_ms = a->settings.probe_ms,
 				  .refused_ms = a->settings.refused_ms,
 				  .detect_ms = a->settings.detect_ms };
@@ -245,7 +249,7 @@ is_news(struct agent *a, const struct replication_node *n)
 {
 	const struct peer *p = agent_peer(a, &n->id);
 
-	return !p || (p->seen_cert != cert_mark(n->web_cert));
+	return !p || (p->seen_cert != text_mark(n->web_cert));
 }
 
 /* What the primary's service is trusted by, for vaultd, which hands requests on to it. */
@@ -275,12 +279,30 @@ publish_trust(struct agent *a)
 	a->published = buf_take_str(&trust);
 }
 
+/* The same on every node: it does not go by the order of the rows. */
+static void
+mark_nodes(struct agent *a)
+{
+	uint64_t mark = 0;
+
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct replication_node *n = &a->rv.nodes[i];
+		char place[320];
+
+		agent_write_url(n->name, n->https_port, place, sizeof(place));
+		mark += text_mark(place) * 31 + text_mark(n->web_cert);
+	}
+	if (mark)
+		page_set_nodes(a->page, mark);
+}
+
 /* Nodes come and go with the node table; a probe once begun is kept until its place is needed, it costs little. */
 static void
 aim_peers(struct agent *a)
 {
 	bool news = false;
 
+	mark_nodes(a);
 	if (a->rv.nodes_n < 2)
 		return;
 	for (unsigned i = 0; i < a->rv.nodes_n; i++)

@@ -147,6 +147,18 @@ good_status(const struct api_call *c)
 	return c->match.route->flags & ROUTE_CREATES ? 201 : 200;
 }
 
+/* Who is logged in is told which nodes there are; when it is another mark than before, they ask (GET /v1/session). */
+static void
+add_nodes(struct api_call *c)
+{
+	const struct page *page = c->api->v->page;
+	uint64_t mark = page ? page_quick(page).nodes : 0;
+
+	if (mark && !uuid_is_nil(&c->call.who.user))
+		request_header(c->rq, "Holdfast-Nodes",
+			       arena_printf(c->rq->arena, "%016" PRIx64, mark));
+}
+
 void
 reply_finish(struct api_call *c, int rc, struct err *e)
 {
@@ -159,6 +171,7 @@ reply_finish(struct api_call *c, int rc, struct err *e)
 		rq->status = good_status(c);
 		if (c->match.route->flags & ROUTE_EVENT)
 			add_durability(c);
+		add_nodes(c);
 	}
 	reply_add_mode(c, state,
 		       c->serves == SERVES_EMERGENCY || (c->serves == SERVES_UNMERGED && rc == 0));

@@ -53,6 +53,7 @@ struct shared {
 	_Atomic uint64_t both;	/* both_gen << 1 | both */
 	_Atomic uint64_t beat;
 	_Atomic uint64_t away; /* bool */
+	_Atomic uint64_t nodes;
 	struct slot slots[2];
 };
 
@@ -219,6 +220,12 @@ page_set_away(struct page *p, bool away)
 }
 
 void
+page_set_nodes(struct page *p, uint64_t mark)
+{
+	atomic_store(&p->at->nodes, mark);
+}
+
+void
 page_beat(struct page *p)
 {
 	atomic_store(&p->at->beat, (uint64_t)clock_mono_ms());
@@ -305,6 +312,7 @@ page_quick(const struct page *p)
 		.both_gen = both >> 1,
 		.beat_mono_ms = (int64_t)atomic_load(&p->at->beat),
 		.away = atomic_load(&p->at->away) != 0,
+		.nodes = atomic_load(&p->at->nodes),
 	};
 }
 

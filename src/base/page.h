@@ -54,6 +54,8 @@ void page_write(struct page *p, const struct page_view *v) NONNULL;
 void page_set_both(struct page *p, bool both) NONNULL; /* at once; bumps both_gen on change */
 /* Primary: a secondary that can be reached has a journal that is not home yet. */
 void page_set_away(struct page *p, bool away) NONNULL;
+/* A mark of the nodes that there are: it changes with their names, ports and certificates, and is the same on all of them; 0: not known. */
+void page_set_nodes(struct page *p, uint64_t mark) NONNULL;
 void page_beat(struct page *p) NONNULL;
 
 /* Never blocks for long: if no whole copy can be had, the texts and the moments are empty. */
@@ -67,7 +69,8 @@ struct page_quick {
 	bool both;
 	uint64_t both_gen;
 	int64_t beat_mono_ms;
-	bool away; /* see page_set_away */
+	bool away;	/* see page_set_away */
+	uint64_t nodes; /* see page_set_nodes */
 };
 struct page_quick page_quick(const struct page *p) NONNULL;
 enum ha_state page_state(const struct page *p); /* HA_SINGLE without a page (NULL) */

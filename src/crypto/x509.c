@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <string.h>
 #include <time.h>
+#include "base/clock.h"
 #include "base/secret.h"
 
 #define PEM_MAX 65536
@@ -188,7 +189,7 @@ make_own(const char *const *names, int days, bool ca, struct buf *ret_cert, stru
 {
 	auto_crt crt = NULL;
 	auto_key key = NULL;
-	time_t now = time(NULL);
+	time_t now = (time_t)(clock_now_us() / 1000000);
 	int g = gnutls_x509_crt_init(&crt);
 	if (g >= 0)
 		g = new_key(&key);
@@ -284,7 +285,7 @@ sign(gnutls_x509_crt_t ca, gnutls_x509_privkey_t ca_key, const char *const *name
 {
 	auto_crt crt = NULL;
 	auto_key key = NULL;
-	time_t now = time(NULL), to = now + (time_t)days * DAY_S;
+	time_t now = (time_t)(clock_now_us() / 1000000), to = now + (time_t)days * DAY_S;
 	time_t ca_to = gnutls_x509_crt_get_expiration_time(ca);
 	int g = gnutls_x509_crt_init(&crt);
 	if (g >= 0)
@@ -417,6 +418,22 @@ x509_read(const char *pem, struct x509_info *ret, struct err *e)
 	info.not_after_us = (int64_t)gnutls_x509_crt_get_expiration_time(crt) * 1000000;
 	info.self_signed = gnutls_x509_crt_check_issuer(crt, crt) == 1;
 	*ret = info;
+	return 0;
+}
+
+int
+x509_leaf(const char *pem, struct buf *ret, struct err *e)
+{
+	auto_crt crt = NULL;
+	gnutls_datum_t out = { 0 };
+	int r = import_crt(pem, &crt, e);
+	if (r)
+		return r;
+	int g = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &out);
+	if (g < 0)
+		return failed(g, "write a certificate", e);
+	buf_add(ret, out.data, out.size);
+	gnutls_free(out.data);
 	return 0;
 }
 

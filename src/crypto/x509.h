@@ -37,5 +37,8 @@ int x509_issue(const char *ca_cert, const char *ca_key, const char *name, int da
 /* Reads the first certificate of a PEM text (bounded by its NUL, ≤ 64 KiB). */
 int x509_read(const char *pem, struct x509_info *ret, struct err *e) NONNULL MUST_USE;
 
+/* The first certificate of a PEM text alone, in the one form that is always the same; appended. */
+int x509_leaf(const char *pem, struct buf *ret, struct err *e) NONNULL MUST_USE;
+
 /* Says whether key fits cert. 0, or ERR_BAD_FIELD with the reason. */
 int x509_fits(const char *cert_pem, const char *key_pem, struct err *e) MUST_USE;

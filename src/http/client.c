@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include "base/secret.h"
 
 #define BASE_MAX 512
@@ -16,36 +14,14 @@
 struct client {
 	CURL *curl;
 	char base[BASE_MAX];
-	int trust_fd; /* the trusted certificates, as a file without a name */
+	struct trust *certs;
+	struct client_trust trust;
 	struct curl_slist *headers, *headers_body, *headers_file;
 	bool sent; /* of the last call: something of the request went out */
 	char why[CURL_ERROR_SIZE];
 };
 
 /* ---- life ---- */
-
-/* curl with GnuTLS takes trusted certificates from a file only. */
-int
-client_write_trust(const char *pem, int *ret_fd, struct err *e)
-{
-	size_t n = strlen(pem);
-	int fd = memfd_create("trust", MFD_CLOEXEC);
-
-	if (fd < 0)
-		return err_errno(e, ERR_IO, "cannot hold the trusted certificates");
-	while (n > 0) {
-		ssize_t k = write(fd, pem, n);
-
-		if (k < 0) {
-			close(fd);
-			return err_errno(e, ERR_IO, "cannot hold the trusted certificates");
-		}
-		pem += k;
-		n -= (size_t)k;
-	}
-	*ret_fd = fd;
-	return 0;
-}
 
 static void
 add_line(struct curl_slist **list, const char *line)
@@ -79,23 +55,51 @@ make_headers(struct client *c, const char *bearer)
 
 #define SET(c, option, value) CLIENT_SET((c)->curl, option, value)
 
-static void
-set_trust(CURL *curl, int trust_fd)
+static bool
+is_refused(const struct client_trust *t)
 {
-	char path[40];
+	return t->found.verdict != TRUST_GOOD &&
+	       !(t->found.verdict == TRUST_EXPIRED && t->despite_expiry);
+}
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", trust_fd);
-	CLIENT_SET(curl, CURLOPT_CAINFO, path);
+/* Called when a connection is there, before anything of a request is sent on it. */
+static int
+on_connected(void *ctx, char *there, char *here, int port_there, int port_here)
+{
+	struct client_trust *t = ctx;
+	struct curl_tlssessioninfo *tls = NULL;
+
+	t->found = (struct trust_finding){ .verdict = TRUST_UNKNOWN };
+	if (curl_easy_getinfo(t->curl, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || !tls ||
+	    tls->backend != CURLSSLBACKEND_GNUTLS || !tls->internals)
+		return CURL_PREREQFUNC_ABORT;
+	trust_judge(t->trust, tls->internals, t->host, &t->found);
+	return is_refused(t) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/* libcurl's own check knows no more than yes and no, and goes by the system's clock; on_connected is in its place. */
+static void
+set_trust(struct client_trust *t)
+{
+	CURL *curl = t->curl;
+
+	CLIENT_SET(curl, CURLOPT_CAINFO, NULL);
 	CLIENT_SET(curl, CURLOPT_CAPATH, NULL); /* the system's certificates are not ours */
-	CLIENT_SET(curl, CURLOPT_SSL_VERIFYPEER, 1L);
-	CLIENT_SET(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+	CLIENT_SET(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+	CLIENT_SET(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	CLIENT_SET(curl, CURLOPT_PREREQFUNCTION, on_connected);
+	CLIENT_SET(curl, CURLOPT_PREREQDATA, t);
+	/* A session that is resumed shows no certificate of now. */
+	CLIENT_SET(curl, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 	CLIENT_SET(curl, CURLOPT_SSLVERSION,
 		   (long)(CURL_SSLVERSION_TLSv1_3 | CURL_SSLVERSION_MAX_TLSv1_3));
 }
 
 void
-client_set_options(CURL *curl, int trust_fd, int connect_ms, int total_ms, char *why)
+client_set_options(struct client_trust *trust, int connect_ms, int total_ms, char *why)
 {
+	CURL *curl = trust->curl;
+
 	CLIENT_SET(curl, CURLOPT_NOSIGNAL, 1L);
 	CLIENT_SET(curl, CURLOPT_ERRORBUFFER, why);
 	CLIENT_SET(curl, CURLOPT_PROTOCOLS_STR, "https");
@@ -108,7 +112,23 @@ client_set_options(CURL *curl, int trust_fd, int connect_ms, int total_ms, char 
 	CLIENT_SET(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	CLIENT_SET(curl, CURLOPT_TIMEOUT_MS, (long)total_ms);
 	CLIENT_SET(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)CLIENT_BODY_MAX);
-	set_trust(curl, trust_fd);
+	set_trust(trust);
+}
+
+void
+client_host(const char *url, char ret[static 256])
+{
+	const char *at = strstr(url, "://");
+	size_t n;
+
+	at = at ? at + 3 : url;
+	if (*at == '[') {
+		at++;
+		n = strcspn(at, "]");
+	} else {
+		n = strcspn(at, ":/");
+	}
+	snprintf(ret, 256, "%.*s", (int)(n < 255 ? n : 255), at);
 }
 
 static int
@@ -124,23 +144,25 @@ struct client *
 client_new(const struct client_options *o, struct err *e)
 {
 	struct client *c;
-	int fd = -1;
 
-	if (check_base(o->base, e) < 0 ||
-	    client_write_trust(o->trust_pem ? o->trust_pem : "", &fd, e) < 0)
+	if (check_base(o->base, e) < 0)
 		return NULL;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		abort();
-	c->trust_fd = fd;
 	c->curl = curl_easy_init();
 	if (!c->curl)
 		abort();
+	c->certs = trust_new(o->trust_pem);
+	c->trust = (struct client_trust){ .curl = c->curl,
+					  .trust = c->certs,
+					  .despite_expiry = o->despite_expiry };
+	client_host(o->base, c->trust.host);
 	snprintf(c->base, sizeof(c->base), "%s", o->base);
 	for (size_t n = strlen(c->base); n > 0 && c->base[n - 1] == '/'; n--)
 		c->base[n - 1] = '\0';
 	make_headers(c, o->bearer);
-	client_set_options(c->curl, c->trust_fd, o->connect_ms, o->total_ms, c->why);
+	client_set_options(&c->trust, o->connect_ms, o->total_ms, c->why);
 	return c;
 }
 
@@ -161,7 +183,7 @@ client_free(struct client *c)
 	free_headers(c->headers);
 	free_headers(c->headers_body);
 	free_headers(c->headers_file);
-	close(c->trust_fd);
+	trust_free(c->certs);
 	free(c);
 }
 
@@ -207,6 +229,7 @@ static const struct {
 	KEEP("Holdfast-Mode:", mode),
 	KEEP("Holdfast-Durability:", durability),
 	KEEP("Holdfast-As-Of:", as_of),
+	KEEP("Holdfast-Nodes:", nodes),
 	KEEP("Holdfast-Emergency-Seconds:", emergency_s),
 #undef KEEP
 };
@@ -243,6 +266,12 @@ connect_failure(long sys)
 }
 
 static enum client_failure
+of_verdict(enum trust_verdict v)
+{
+	return v == TRUST_EXPIRED || v == TRUST_NOT_YET ? CLIENT_EXPIRED : CLIENT_UNTRUSTED;
+}
+
+static enum client_failure
 classify(CURLcode code, long sys)
 {
 	switch (code) {
@@ -252,10 +281,6 @@ classify(CURLcode code, long sys)
 		return connect_failure(sys);
 	case CURLE_OPERATION_TIMEDOUT:
 		return CLIENT_SILENT;
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_ISSUER_ERROR:
-		return CLIENT_UNTRUSTED;
 	default:
 		return CLIENT_OTHER;
 	}
@@ -271,9 +296,12 @@ failure_text(enum client_failure f)
 		[CLIENT_SILENT] =
 			"there was no answer in time; is the machine up and the network open?",
 		[CLIENT_UNTRUSTED] =
-			("its certificate is not trusted here, or made for another "
-			 "name. A node trusts it after `holdfast cert import FILE`, a user "
-			 "after `holdfast login --ca FILE` or `--trust SHA256`"),
+			("its certificate is not trusted here. A node trusts it after "
+			 "`holdfast cert import FILE`, a user after `holdfast login --ca FILE` or "
+			 "`--trust SHA256`"),
+		[CLIENT_EXPIRED] = ("its certificate is out of date. It is renewed on that node: "
+				    "with `holdfast "
+				    "cert renew`, or by a new one of the authority that signed it"),
 		[CLIENT_BAD_NAME] = "the host name is not known; check DNS or /etc/hosts",
 		[CLIENT_OTHER] = "the connection broke",
 	};
@@ -282,11 +310,13 @@ failure_text(enum client_failure f)
 }
 
 enum client_failure
-client_classify(CURL *curl, CURLcode code)
+client_classify(const struct client_trust *trust, CURLcode code)
 {
 	long sys = 0;
 
-	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &sys);
+	if (code == CURLE_ABORTED_BY_CALLBACK && is_refused(trust))
+		return of_verdict(trust->found.verdict);
+	curl_easy_getinfo(trust->curl, CURLINFO_OS_ERRNO, &sys);
 	return classify(code, sys);
 }
 
@@ -311,10 +341,24 @@ client_sent(const struct client *c)
 	return c->sent;
 }
 
+const char *
+client_why_untrusted(const struct client *c)
+{
+	return c->trust.found.verdict == TRUST_GOOD ? "" : c->trust.found.why;
+}
+
+void
+client_cert_times(const struct client *c, int64_t *ret_from_us, int64_t *ret_to_us)
+{
+	*ret_from_us = c->trust.found.not_before_us;
+	*ret_to_us = c->trust.found.not_after_us;
+}
+
 static int
 refuse_call(struct client *c, CURLcode code, enum client_failure *ret_failure, struct err *e)
 {
-	enum client_failure f = client_classify(c->curl, code);
+	enum client_failure f = client_classify(&c->trust, code);
+	bool judged = f == CLIENT_UNTRUSTED || f == CLIENT_EXPIRED;
 
 	if (ret_failure)
 		*ret_failure = f;
@@ -322,7 +366,10 @@ refuse_call(struct client *c, CURLcode code, enum client_failure *ret_failure, s
 		return err_set(e, ERR_UNREACHABLE, "%s: the reply is larger than %d MiB", c->base,
 			       CLIENT_BODY_MAX >> 20);
 	return err_set(e, ERR_UNREACHABLE, "%s cannot be reached: %s (%s)", c->base,
-		       failure_text(f), c->why[0] ? c->why : curl_easy_strerror(code));
+		       failure_text(f),
+		       judged	   ? c->trust.found.why
+		       : c->why[0] ? c->why
+				   : curl_easy_strerror(code));
 }
 
 /* ---- the call ---- */
@@ -390,6 +437,7 @@ client_send(struct client *c, const char *method, const char *path, enum client_
 	SET(c, CURLOPT_HEADERDATA, &reply);
 	set_body(c, method, type, body, len);
 	c->why[0] = '\0';
+	c->trust.found = (struct trust_finding){ 0 };
 	code = curl_easy_perform(c->curl);
 	c->sent = client_sent_any(c->curl);
 	if (code != CURLE_OK) {

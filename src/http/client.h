@@ -17,6 +17,7 @@ struct client_options {
 	const char *trust_pem; /* PEM text: the certificates that are trusted (pins and CAs); never
 				  the system's */
 	const char *bearer;    /* or NULL */
+	bool despite_expiry; /* a certificate that is good but for its end will do: only for what is no secret and changes nothing */
 	int connect_ms, total_ms;
 };
 
@@ -24,6 +25,7 @@ struct client_reply {
 	int status;
 	struct buf body;
 	char location[512], mode[32], durability[16], as_of[40];
+	char nodes[24];	      /* mark of the nodes that there are (base/page.h), "" not said */
 	char emergency_s[24]; /* how long the node has been in emergency, "" it is not */
 };
 
@@ -33,6 +35,7 @@ enum client_failure {
 	CLIENT_REFUSED,	  /* the machine answered: nothing listens there */
 	CLIENT_SILENT,	  /* nothing came back in time, or there is no way there */
 	CLIENT_UNTRUSTED, /* the certificate is not trusted, or made for another name */
+	CLIENT_EXPIRED,	  /* it would be, but is over or not valid yet */
 	CLIENT_BAD_NAME,  /* the host name is not known */
 	CLIENT_OTHER,	  /* the connection broke, or what came is no HTTP reply */
 };
@@ -53,6 +56,10 @@ int client_send(struct client *c, const char *method, const char *path, enum cli
 		enum client_failure *ret_failure, struct err *e) MUST_USE;
 /* Whether anything of the last call's request went out: if not, it was not done. */
 bool client_sent(const struct client *c) NONNULL;
+/* Of the last call: what is wrong with the certificate that was shown, "" when it was good or there was none. Borrowed until the next one. */
+const char *client_why_untrusted(const struct client *c) NONNULL;
+/* From when to when the certificate is valid that the last call was shown; 0: it was shown none. */
+void client_cert_times(const struct client *c, int64_t *ret_from_us, int64_t *ret_to_us) NONNULL;
 /* Calls end soon after *stop is true, as if the line broke; NULL: no longer. */
 void client_stop_on(struct client *c, const atomic_bool *stop);
 void client_reply_done(struct client_reply *r) NONNULL; /* wipes */

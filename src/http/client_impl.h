@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include "http/client.h"
+#include "http/trust.h"
 
 #define CLIENT_BODY_MAX (64 * 1024 * 1024)
 
@@ -18,11 +19,21 @@
 			abort();                                                                   \
 	} while (0)
 
-/* A file without a name that holds the certificates: curl with GnuTLS takes them from a file only. */
-int client_write_trust(const char *pem, int *ret_fd, struct err *e) MUST_USE;
-/* HTTPS by TLS 1.3 only, trust from that file only, no proxy, no redirects. why: CURL_ERROR_SIZE bytes, kept by the caller. */
-void client_set_options(CURL *curl, int trust_fd, int connect_ms, int total_ms, char *why);
-enum client_failure client_classify(CURL *curl, CURLcode code);
+/* Whom one handle trusts, and what it found at the last connection. Lives as long as the handle. */
+struct client_trust {
+	CURL *curl;
+	const struct trust *trust;
+	char host[256];
+	bool despite_expiry;
+	struct trust_finding found;
+};
+
+/* HTTPS by TLS 1.3 only, no proxy, no redirects. Whom to trust is judged by `trust` and by nothing else, before a byte of the request goes out.
+ * why: CURL_ERROR_SIZE bytes, kept by the caller. */
+void client_set_options(struct client_trust *trust, int connect_ms, int total_ms, char *why);
+/* The host of "https://host:port/…", without brackets. */
+void client_host(const char *url, char ret[static 256]);
+enum client_failure client_classify(const struct client_trust *trust, CURLcode code);
 const char *client_failure_text(enum client_failure f);
 /* Whether anything of the last request went out. */
 bool client_sent_any(CURL *curl);

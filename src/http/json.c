@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include "base/secret.h"
 #include "http/residue.h"
+#include "http/trust.h"
 
 #define JMAP_NAME_MAX 128
 #define JMAP_VALUE_MAX 65536
@@ -20,6 +21,7 @@ http_init(void)
 	residue_wipe_tls();
 	CURLcode started = residue_start_curl();
 	assert(started == CURLE_OK);
+	trust_start();
 }
 
 struct taking {

@@ -73,7 +73,7 @@ struct relay {
 struct worker {
 	struct relay *relay;
 	CURLSH *share;
-	int trust_fd;
+	struct trust *certs;
 	struct stat trust; /* of the file, as it was read */
 };
 
@@ -249,8 +249,9 @@ set_request(CURL *curl, struct job *j)
 }
 
 static void
-judge(struct job *j, CURL *curl, CURLcode code, const char *why)
+judge(struct job *j, const struct client_trust *trust, CURLcode code, const char *why)
 {
+	CURL *curl = trust->curl;
 	enum client_failure f;
 	long status = 0;
 
@@ -260,10 +261,12 @@ judge(struct job *j, CURL *curl, CURLcode code, const char *why)
 		j->end = RELAY_ANSWERED;
 		return;
 	}
-	f = client_classify(curl, code);
+	f = client_classify(trust, code);
 	j->end = client_sent_any(curl) ? RELAY_LOST : RELAY_UNSENT;
 	err_set(&j->e, ERR_UNREACHABLE, "%s (%s)", client_failure_text(f),
-		why[0] ? why : curl_easy_strerror(code));
+		f == CLIENT_UNTRUSTED || f == CLIENT_EXPIRED ? trust->found.why
+		: why[0]				     ? why
+							     : curl_easy_strerror(code));
 }
 
 static void
@@ -272,14 +275,16 @@ exchange(struct worker *w, struct job *j)
 	const struct relay_options *o = &w->relay->o;
 	char why[CURL_ERROR_SIZE] = "";
 	CURL *curl = curl_easy_init();
+	struct client_trust trust = { .curl = curl, .trust = w->certs };
 
 	if (!curl)
 		abort();
-	client_set_options(curl, w->trust_fd, o->connect_ms, o->total_ms, why);
+	client_host(j->url, trust.host);
+	client_set_options(&trust, o->connect_ms, o->total_ms, why);
 	CLIENT_SET(curl, CURLOPT_SHARE, w->share);
 	CLIENT_SET(curl, CURLOPT_MAXCONNECTS, 1L);
 	set_request(curl, j);
-	judge(j, curl, curl_easy_perform(curl), why);
+	judge(j, &trust, curl_easy_perform(curl), why);
 	curl_easy_cleanup(curl);
 }
 
@@ -290,10 +295,9 @@ drop_trust(struct worker *w)
 {
 	if (w->share)
 		curl_share_cleanup(w->share);
-	if (w->trust_fd >= 0)
-		close(w->trust_fd);
+	trust_free(w->certs);
 	w->share = NULL;
-	w->trust_fd = -1;
+	w->certs = NULL;
 }
 
 static bool
@@ -317,10 +321,9 @@ read_trust(struct worker *w, struct err *e)
 		return 0;
 	drop_trust(w);
 	rc = home_read_file(w->relay->trust_path, TRUST_MAX, &pem, e);
-	if (!rc)
-		rc = client_write_trust(buf_str(&pem), &w->trust_fd, e);
 	if (rc)
 		return rc;
+	w->certs = trust_new(buf_str(&pem));
 	w->trust = now;
 	w->share = curl_share_init();
 	if (!w->share ||
@@ -373,7 +376,7 @@ give_back(struct relay *r, struct job *j)
 static void *
 run(void *arg)
 {
-	struct worker w = { .relay = arg, .trust_fd = -1 };
+	struct worker w = { .relay = arg };
 	struct job *j;
 
 	pthread_setname_np(pthread_self(), "relay");

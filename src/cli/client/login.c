@@ -145,7 +145,7 @@ run_login(const struct cli *c, struct err *e)
 		rc = find_trust(c, &place, &pem, e);
 	if (rc < 0)
 		return rc;
-	r = remote_new(place.url, buf_str(&pem));
+	r = remote_new(place.url, cli_get(c, "ca") ? REMOTE_AUTHORITY : REMOTE_PIN, buf_str(&pem));
 	rc = send_login(c, r, c->args[1], &o, e);
 	if (rc == 0)
 		rc = remote_adopt(r, o, e);

@@ -23,17 +23,21 @@
 
 struct node {
 	char url[320];
-	char *cert; /* PEM: pin or CA */
+	char *cert; /* PEM: what it shows, as the vault says; "" not known */
 	struct client *client;
 	int64_t next_ms; /* not to be asked before (monotonic) */
 	bool hopeless;	 /* not trusted, or of no known name: waiting does not mend that */
 	const char *how; /* how it was found in this call; NULL: not asked yet */
+	char why[320];	 /* more about that, "" */
 };
 
 struct remote {
 	struct node nodes[NODES_MAX];
 	size_t n, last; /* last: who served last, asked first */
 	char *token, *user;
+	char *authority,
+		*pin;  /* PEM, or "": what the user trusts, for all nodes and for the first one */
+	char mark[24]; /* of the nodes, as Holdfast-Nodes had it; "" not known */
 	struct client_reply reply;
 	bool maybe_done;
 	const atomic_bool *stop;
@@ -104,13 +108,15 @@ remote_session_check(struct err *e)
 }
 
 struct remote *
-remote_new(const char *url, const char *trust_pem)
+remote_new(const char *url, enum remote_trust kind, const char *trust_pem)
 {
 	struct remote *r = calloc(1, sizeof(*r));
 	if (!r)
 		abort();
 	snprintf(r->nodes[0].url, sizeof(r->nodes[0].url), "%s", url);
-	r->nodes[0].cert = copy(trust_pem);
+	r->nodes[0].cert = copy("");
+	r->authority = copy(kind == REMOTE_AUTHORITY ? trust_pem : "");
+	r->pin = copy(kind == REMOTE_PIN ? trust_pem : "");
 	r->n = 1;
 	return r;
 }
@@ -134,6 +140,8 @@ remote_free(struct remote *r)
 	drop_nodes(r);
 	free_wiped(r->token);
 	free_wiped(r->user);
+	free(r->authority);
+	free(r->pin);
 	client_reply_done(&r->reply);
 	free(r);
 }
@@ -162,6 +170,27 @@ take_nodes(struct remote *r, json_t *nodes, struct err *e)
 	return 0;
 }
 
+static const char *
+text_of(json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
+/* What the user trusts. Sessions of older releases have it as the first node's certificate. */
+static void
+take_trust(struct remote *r, json_t *o)
+{
+	bool older = !json_object_get(o, "pin");
+
+	free(r->authority);
+	free(r->pin);
+	r->authority = copy(text_of(o, "authority"));
+	r->pin = copy(older ? r->nodes[0].cert : text_of(o, "pin"));
+	snprintf(r->mark, sizeof(r->mark), "%s", text_of(o, "mark"));
+}
+
 int
 remote_open(struct remote **ret, struct err *e)
 {
@@ -186,12 +215,13 @@ remote_open(struct remote **ret, struct err *e)
 		return err_set(e, ERR_BAD_JSON,
 			       "the session file %s is damaged: run `holdfast login` again",
 			       buf_str(&path));
-	r = remote_new("", "");
+	r = remote_new("", REMOTE_PIN, "");
 	r->token = copy(token);
 	r->user = copy(user);
 	rc = take_nodes(r, json_object_get(o, "nodes"), e);
 	if (rc < 0)
 		return rc;
+	take_trust(r, o);
 	int64_t last = json_integer_value(json_object_get(o, "last"));
 	r->last = last >= 0 && (size_t)last < r->n ? (size_t)last : 0;
 	*ret = TAKE(r);
@@ -222,7 +252,8 @@ save(const struct remote *r, struct err *e)
 	for (size_t i = 0; i < r->n; i++)
 		json_array_append_new(nodes, json_pack("{ssss}", "url", r->nodes[i].url, "cert",
 						       r->nodes[i].cert));
-	auto_json o = json_pack("{sssssOsI}", "user", r->user, "token", r->token, "nodes", nodes,
+	auto_json o = json_pack("{sssssssssssOsI}", "user", r->user, "token", r->token, "authority",
+				r->authority, "pin", r->pin, "mark", r->mark, "nodes", nodes,
 				"last", (json_int_t)r->last);
 	auto_buf text = BUF_INIT;
 	if (remote_json_text(o, JSON_INDENT(1), &text) < 0)
@@ -240,48 +271,64 @@ save(const struct remote *r, struct err *e)
 	return rc;
 }
 
+static void
+add_node(struct remote *r, const char *url, const char *cert)
+{
+	struct node *n = &r->nodes[r->n++];
+
+	snprintf(n->url, sizeof(n->url), "%s", url);
+	n->cert = copy(cert);
+}
+
+/* The node that the user named comes first, by that address; then those of the vault's list, each with what it shows now. */
+static void
+adopt_nodes(struct remote *r, json_t *nodes)
+{
+	char first[sizeof(r->nodes[0].url)], last[sizeof(first)];
+	json_t *o;
+	size_t i;
+
+	memcpy(first, r->nodes[0].url, sizeof(first));
+	memcpy(last, r->nodes[r->last].url, sizeof(last));
+	drop_nodes(r);
+	add_node(r, first, "");
+	json_array_foreach(nodes, i, o)
+	{
+		const char *name = text_of(o, "name"), *cert = text_of(o, "web_cert");
+		json_int_t port = json_integer_value(json_object_get(o, "https_port"));
+		char url[sizeof(first)];
+
+		if (!*name || strlen(name) > 255 || port < 1 || port > 65535 || r->n == NODES_MAX)
+			continue;
+		snprintf(url, sizeof(url), strchr(name, ':') ? "https://[%s]:%d" : "https://%s:%d",
+			 name, (int)port);
+		if (strcmp(url, first) != 0) {
+			add_node(r, url, *cert ? cert : r->pin);
+			continue;
+		}
+		free(r->nodes[0].cert);
+		r->nodes[0].cert = copy(cert);
+	}
+	for (i = 0; i < r->n; i++)
+		if (strcmp(r->nodes[i].url, last) == 0)
+			r->last = i;
+}
+
 int
 remote_adopt(struct remote *r, json_t *login, struct err *e)
 {
 	const char *token = json_string_value(json_object_get(login, "token"));
 	const char *user =
 		json_string_value(json_object_get(json_object_get(login, "user"), "name"));
-	json_t *nodes = json_object_get(login, "nodes");
-	char first_url[sizeof(r->nodes[0].url)];
-	char *first_cert = copy(r->nodes[0].cert);
-	json_t *o;
-	size_t i;
 
-	if (!token || !user) {
-		free(first_cert);
+	if (!token || !user)
 		return err_set(e, ERR_BAD_JSON, "the node's answer to the login has no token");
-	}
-	memcpy(first_url, r->nodes[0].url, sizeof(first_url));
 	free_wiped(r->token);
 	free_wiped(r->user);
 	r->token = copy(token);
 	r->user = copy(user);
-	drop_nodes(r);
-	/* The node that was logged in to comes first, under the address and trust the user gave. */
-	struct node *n = &r->nodes[r->n++];
-	memcpy(n->url, first_url, sizeof(n->url));
-	n->cert = first_cert;
-	json_array_foreach(nodes, i, o)
-	{
-		const char *name = json_string_value(json_object_get(o, "name"));
-		const char *cert = json_string_value(json_object_get(o, "web_cert"));
-		json_int_t port = json_integer_value(json_object_get(o, "https_port"));
-		char url[sizeof(n->url)];
-		if (!name || strlen(name) > 255 || port < 1 || port > 65535 || r->n == NODES_MAX)
-			continue;
-		snprintf(url, sizeof(url), strchr(name, ':') ? "https://[%s]:%d" : "https://%s:%d",
-			 name, (int)port);
-		if (strcmp(url, first_url) == 0)
-			continue;
-		n = &r->nodes[r->n++];
-		snprintf(n->url, sizeof(n->url), "%s", url);
-		n->cert = copy(cert && *cert ? cert : first_cert);
-	}
+	memcpy(r->mark, r->reply.nodes, sizeof(r->mark));
+	adopt_nodes(r, json_object_get(login, "nodes"));
 	return save(r, e);
 }
 
@@ -367,6 +414,8 @@ failure_words(enum client_failure f)
 		return "does not answer";
 	case CLIENT_UNTRUSTED:
 		return "is not trusted";
+	case CLIENT_EXPIRED:
+		return "has a certificate that is out of date";
 	case CLIENT_BAD_NAME:
 		return "has no known address";
 	default:
@@ -389,17 +438,21 @@ reply_words(int code)
 	}
 }
 
-/* The certificate is another one than the session knows. */
+/* The certificate is not what the session goes by, or its time is over. */
 static int
-untrusted(const struct node *n, struct err *e)
+untrusted(const struct node *n, enum client_failure f, struct err *e)
 {
-	return err_set(
-		e, ERR_UNTRUSTED,
-		"the certificate of %s is not trusted here: it is another one than before, or "
-		"made for another name. Nothing was sent. Compare what `holdfast cert show` "
-		"says on that node with what `holdfast login` shows; if they are the same, log "
-		"in again. If not, somebody may be in between",
-		n->url);
+	if (f == CLIENT_EXPIRED)
+		return err_set(e, ERR_UNTRUSTED,
+			       "the certificate of %s is out of date: %s. Nothing was sent. It is "
+			       "renewed on that node (`holdfast cert show` there says how)",
+			       n->url, n->why);
+	return err_set(e, ERR_UNTRUSTED,
+		       "the certificate of %s is not trusted here: %s. Nothing was sent. Compare "
+		       "what `holdfast cert show` says on that node with what `holdfast login` "
+		       "shows; if they are the same, log in again (with --ca FILE when an "
+		       "authority of your own signed it). If not, somebody may be in between",
+		       n->url, n->why);
 }
 
 /* A secondary that has long been in emergency: nobody takes writes, and waiting does not change that. */
@@ -435,6 +488,29 @@ where_to_look(const struct question *q)
 	return "holdfast audit list";
 }
 
+/* Whom the user trusts, what the vault says that the node shows, and of the first one what the user has seen. */
+static struct client *
+connect_to(struct remote *r, struct node *n, enum remote_kind kind, struct err *e)
+{
+	auto_buf trust = BUF_INIT;
+
+	buf_addf(&trust, "%s\n%s\n%s\n", r->authority, n->cert, n == r->nodes ? r->pin : "");
+	struct client_options o = {
+		.base = n->url,
+		.trust_pem = buf_str(&trust),
+		.bearer = r->token,
+		.connect_ms = CONNECT_MS,
+		.total_ms = kind == REMOTE_READ ? ANSWER_READ_MS : ANSWER_WRITE_MS,
+	};
+	return n->client = client_new(&o, e);
+}
+
+static bool
+is_untrusted(enum client_failure f)
+{
+	return f == CLIENT_UNTRUSTED || f == CLIENT_EXPIRED;
+}
+
 static int
 ask(struct remote *r, struct node *n, const struct question *q, enum outcome *ret_outcome,
     struct err *e)
@@ -442,28 +518,20 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 	enum remote_kind kind = q->kind;
 	enum client_failure failure = CLIENT_OK;
 
-	if (!n->client) {
-		struct client_options o = {
-			.base = n->url,
-			.trust_pem = n->cert,
-			.bearer = r->token,
-			.connect_ms = CONNECT_MS,
-			.total_ms = kind == REMOTE_READ ? ANSWER_READ_MS : ANSWER_WRITE_MS,
-		};
-		n->client = client_new(&o, e);
-		if (!n->client) {
-			*ret_outcome = GIVE_UP;
-			return e->code;
-		}
+	if (!n->client && !connect_to(r, n, kind, e)) {
+		*ret_outcome = GIVE_UP;
+		return e->code;
 	}
 	client_reply_done(&r->reply);
 	r->reply = (struct client_reply){ 0 };
 	client_stop_on(n->client, r->stop);
 	int rc = client_send(n->client, q->method, q->path, q->type, q->body, q->len, &r->reply,
 			     &failure, e);
-	n->hopeless = failure == CLIENT_UNTRUSTED || failure == CLIENT_BAD_NAME;
+	n->hopeless = is_untrusted(failure) || failure == CLIENT_BAD_NAME;
+	n->why[0] = '\0';
 	if (rc < 0) {
 		n->how = failure_words(failure);
+		text_copy(n->why, sizeof(n->why), client_why_untrusted(n->client));
 		r->maybe_done |= client_sent(n->client);
 		if (r->stop && atomic_load(r->stop)) {
 			*ret_outcome = GIVE_UP;
@@ -472,7 +540,7 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 		/* A write that may have reached the node must not be sent twice. */
 		if (failure == CLIENT_REFUSED)
 			*ret_outcome = AGAIN_SOON;
-		else if (kind != REMOTE_WRITE && failure != CLIENT_UNTRUSTED)
+		else if (kind != REMOTE_WRITE && !is_untrusted(failure))
 			*ret_outcome = failure == CLIENT_SILENT ? AGAIN_LATER : AGAIN_SOON;
 		else
 			*ret_outcome =
@@ -482,7 +550,7 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 					  "it is not known whether this was done; look with "
 					  "`%s` before you repeat it: ",
 					  where_to_look(q));
-		return failure == CLIENT_UNTRUSTED ? untrusted(n, e) : rc;
+		return is_untrusted(failure) ? untrusted(n, failure, e) : rc;
 	}
 	*ret_outcome = DONE;
 	if (r->reply.status >= 200 && r->reply.status < 300)
@@ -568,6 +636,51 @@ tell_waiting(const struct remote *r, const struct node *now, struct waiting *w)
 	waiting_for(w, "waiting: %s", buf_str(&text));
 }
 
+/* The nodes are not those of before: they are asked for, at the node that says so. What fails here is tried again with the next answer. */
+static void
+ask_for_nodes(struct remote *r, struct node *n)
+{
+	struct client_reply reply = { 0 };
+	json_error_t je;
+	struct err ignored = { 0 };
+
+	if (!r->token || !r->reply.nodes[0] || strcmp(r->reply.nodes, r->mark) == 0 ||
+	    client_call(n->client, "GET", "/v1/session", NULL, &reply, NULL, &ignored) < 0)
+		return;
+	auto_json o = reply.status == 200 ? json_loadb(reply.body.data, reply.body.len,
+						       JSON_REJECT_DUPLICATES, &je)
+					  : NULL;
+	json_t *nodes = json_object_get(o, "nodes");
+	if (json_array_size(nodes) > 0) {
+		r->last = (size_t)(n - r->nodes);
+		memcpy(r->mark, reply.nodes, sizeof(r->mark));
+		adopt_nodes(r, nodes);
+		(void)!save(r, &ignored); /* only the next command would have used it */
+	}
+	client_reply_done(&reply);
+}
+
+/* Where several were asked, each and why. */
+static void
+name_each(const struct remote *r, struct err *e)
+{
+	auto_buf text = BUF_INIT;
+
+	if (r->n < 2 || !e->code)
+		return;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct node *n = &r->nodes[i];
+		if (n->how)
+			buf_addf(&text, "%s%s %s%s%.120s%s", text.len ? "; " : "", n->url, n->how,
+				 n->why[0] ? " (" : "", n->why, n->why[0] ? ")" : "");
+	}
+	size_t used = strlen(e->text), room = sizeof(e->text) - used;
+	if (text.len + 20 > room &&
+	    text.len + 40 < sizeof(e->text)) /* each of them counts more than advice */
+		used = sizeof(e->text) - text.len - 21;
+	text_fit(e->text + used, sizeof(e->text) - used, ". Asked were: %s", buf_str(&text));
+}
+
 static int
 put_question(struct remote *r, const struct question *q, json_t **ret, struct err *e)
 {
@@ -599,8 +712,10 @@ put_question(struct remote *r, const struct question *q, json_t **ret, struct er
 				if (r->token && save(r, &ignored) < 0)
 					ignored.code = 0;
 			}
-			if (rc == 0)
+			if (rc == 0) {
+				ask_for_nodes(r, n);
 				return parse_reply(&r->reply, ret, e);
+			}
 			if (e)
 				*e = last;
 			return rc;
@@ -614,6 +729,7 @@ put_question(struct remote *r, const struct question *q, json_t **ret, struct er
 	}
 	if (said.code)
 		last = said;
+	name_each(r, &last);
 	if (e)
 		*e = last;
 	return last.code ? last.code : ERR_UNREACHABLE;

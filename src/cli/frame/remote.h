@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The client verbs' way to the pair. A session file (0600) keeps the token and every node with the
- * certificate it is known by; the token goes to no other address. A read is put to whichever node
+ * The client verbs' way to the pair. A session file (0600) keeps the token, what the user trusts, and every node with the
+ * certificate that it shows as the vault says; the token goes to no other address. When an answer says that the nodes are not those of before,
+ * they are asked for. A read is put to whichever node
  * serves: a node that refuses, is silent, or only stands by is asked again later, the next one at
  * once, until one answers or the patience ends. A write is repeated only where it surely was not
  * done.
@@ -29,8 +30,11 @@ int remote_session_check(struct err *e) NONNULL MUST_USE;
 
 /* Opens the session. ERR_UNAUTHENTICATED with "holdfast login" when there is none. */
 int remote_open(struct remote **ret, struct err *e) NONNULL MUST_USE;
-/* A remote for the first login: one node, trusted by pem; no token yet. url "https://host:port". */
-struct remote *remote_new(const char *url, const char *trust_pem) NONNULL MUST_USE;
+/* A remote for the first login: one node, trusted by pem; no token yet. url "https://host:port". An authority is trusted for all nodes, a pin for
+ * this one. */
+enum remote_trust { REMOTE_PIN, REMOTE_AUTHORITY };
+struct remote *remote_new(const char *url, enum remote_trust kind,
+			  const char *trust_pem) NONNULL MUST_USE;
 void remote_free(struct remote *r); /* takes NULL; wipes */
 
 /* Takes token, user and nodes from the reply of a login and writes the session file. */

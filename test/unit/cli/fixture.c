@@ -60,17 +60,17 @@ on_request(void *ctx, struct request *rq)
 		request_header(rq, "Location", a->location);
 	if (a->emergency_s)
 		request_header(rq, "Holdfast-Emergency-Seconds", a->emergency_s);
+	if (a->nodes)
+		request_header(rq, "Holdfast-Nodes", a->nodes);
 	atomic_fetch_add(&f->asked, 1);
 	request_send(rq);
 }
 
-void
-fake_start(struct fake *f, int status, const char *body)
+static void
+begin(struct fake *f, int status, const char *body)
 {
 	struct err e = { 0 };
 
-	memset(f, 0, sizeof(*f));
-	pair_make(&f->pair, "localhost", false, NULL, 30);
 	f->answers[0] = (struct fake_answer){ .status = status, .body = body, .mode = "primary" };
 	struct server_options o = {
 		.listen = "127.0.0.1:0",
@@ -87,6 +87,23 @@ fake_start(struct fake *f, int status, const char *body)
 	};
 	assert_int_equal(server_start(&o, &f->server, &e), 0);
 	f->port = server_port(f->server);
+}
+
+void
+fake_start(struct fake *f, int status, const char *body)
+{
+	memset(f, 0, sizeof(*f));
+	pair_make(&f->pair, "localhost", false, NULL, 30);
+	begin(f, status, body);
+}
+
+void
+fake_start_as(struct fake *f, struct pair *shown, const char *body)
+{
+	memset(f, 0, sizeof(*f));
+	f->pair = *shown;
+	*shown = (struct pair){ 0 };
+	begin(f, 200, body);
 }
 
 void

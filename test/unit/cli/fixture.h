@@ -14,6 +14,7 @@ struct fake_answer {
 	int status;
 	const char *body, *mode, *location;
 	const char *emergency_s; /* for how long it has been in emergency; NULL: not said */
+	const char *nodes;	 /* mark of the nodes; NULL: not said */
 };
 
 struct fake {
@@ -27,6 +28,8 @@ struct fake {
 
 /* status and body are what any path is answered. */
 void fake_start(struct fake *f, int status, const char *body);
+/* The same with a certificate, which it takes over, and 200. */
+void fake_start_as(struct fake *f, struct pair *shown, const char *body);
 void fake_stop_server(struct fake *f); /* its port refuses connections then */
 void fake_stop(struct fake *f);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/home.h"
+#include "base/jw.h"
 #include "cli/frame/remote.h"
 
 #define ERROR(code) "{\"error\":{\"code\":\"" code "\",\"message\":\"public\",\"detail\":\"why\"}}"
@@ -298,7 +299,7 @@ test_adopt(void **state)
 
 	snprintf(url, sizeof(url), "https://localhost:%u", a.port);
 	{
-		auto_remote r = remote_new(url, a.pair.cert.data);
+		auto_remote r = remote_new(url, REMOTE_PIN, a.pair.cert.data);
 		auto_json login = json_pack(
 			"{s:s s:{s:s} s:[{s:s s:i s:n} {s:s s:i s:s} {s:s s:i s:s} {s:s s:i} "
 			"{s:i}]}",
@@ -315,7 +316,8 @@ test_adopt(void **state)
 	json_t *nodes = json_object_get(o, "nodes");
 	assert_int_equal(json_array_size(nodes), 3);
 	const char *urls[] = { url, "https://b.example:7272", "https://[2001:db8::1]:7272" };
-	const char *certs[] = { a.pair.cert.data, "PEM of b", "PEM of c" };
+	const char *certs[] = { "", "PEM of b", "PEM of c" };
+	assert_string_equal(json_string_value(json_object_get(o, "pin")), a.pair.cert.data);
 	for (size_t i = 0; i < 3; i++) {
 		json_t *n = json_array_get(nodes, i);
 		assert_string_equal(json_string_value(json_object_get(n, "url")), urls[i]);
@@ -325,16 +327,111 @@ test_adopt(void **state)
 	assert_string_equal(call(r, REMOTE_READ, &e), "a");
 	assert_string_equal(a.bearer, "fresh-token");
 
-	auto_remote none = remote_new(url, a.pair.cert.data);
+	auto_remote none = remote_new(url, REMOTE_PIN, a.pair.cert.data);
 	auto_json empty = json_object();
 	assert_int_equal(remote_adopt(none, empty, &e), ERR_BAD_JSON);
+}
+
+/* What the user named counts for every node, whatever the vault says that it shows. */
+static void
+test_an_authority_is_trusted_for_all(void **state)
+{
+	struct pair ca, of_a, of_b;
+	struct err e = { 0 };
+	char url[64];
+
+	pair_make(&ca, "Internal CA", true, NULL, 30);
+	pair_make(&of_a, "localhost", false, &ca, 30);
+	pair_make(&of_b, "localhost", false, &ca, 30);
+	struct fake x, y;
+	fake_start_as(&x, &of_a, "{\"from\":\"x\"}");
+	fake_start_as(&y, &of_b, "{\"from\":\"y\"}");
+	snprintf(url, sizeof(url), "https://localhost:%u", x.port);
+	{
+		auto_remote r = remote_new(url, REMOTE_AUTHORITY, ca.cert.data);
+		/* y is said to show what it showed before it got a certificate of the authority. */
+		auto_json login =
+			json_pack("{s:s s:{s:s} s:[{s:s s:i s:s}]}", "token", "t", "user", "name",
+				  "bob", "nodes", "name", "localhost", "https_port", (int)y.port,
+				  "web_cert", b.pair.cert.data);
+		assert_int_equal(remote_adopt(r, login, &e), 0);
+	}
+	fake_stop_server(&x);
+	auto_remote r = opened();
+	assert_string_equal(call(r, REMOTE_READ, &e), "y");
+	fake_stop(&x);
+	fake_stop(&y);
+	pair_done(&ca);
+}
+
+/* An answer says that the nodes are others than before: they are asked for, and kept. */
+static void
+test_an_answer_tells_of_the_nodes(void **state)
+{
+	const struct session_node one[] = { { a.port, a.pair.cert.data } };
+	auto_buf nodes = BUF_INIT;
+	struct jw w;
+	struct err e;
+
+	jw_init(&w, &nodes);
+	jw_object(&w, NULL);
+	jw_array(&w, "nodes");
+	for (int i = 0; i < 2; i++) {
+		jw_object(&w, NULL);
+		jw_text(&w, "name", "localhost");
+		jw_int(&w, "https_port", i ? b.port : a.port);
+		jw_text(&w, "web_cert", i ? b.pair.cert.data : a.pair.cert.data);
+		jw_end_object(&w);
+	}
+	jw_end_array(&w);
+	jw_end_object(&w);
+	a.answers[0] = (struct fake_answer){ "/v1/x", 200, "{\"from\":\"a\"}", "primary", NULL };
+	a.answers[1] = (struct fake_answer){ NULL, 200, buf_str(&nodes), "primary", NULL };
+	a.answers[0].nodes = a.answers[1].nodes = "00000000000000ab";
+	session_write(one, 1);
+	for (int i = 0; i < 2; i++) { /* asked for once */
+		auto_remote r = opened();
+		assert_string_equal(call(r, REMOTE_READ, &e), "a");
+		assert_int_equal(atomic_load(&a.asked), 2 + i);
+	}
+	fake_stop_server(&a);
+	auto_remote r = opened();
+	assert_string_equal(call(r, REMOTE_READ, &e), "b");
+	assert_string_equal(b.bearer, "the-token");
+}
+
+/* A failure names each node that was asked, and why. */
+static void
+test_a_failure_names_each_node(void **state)
+{
+	struct pair over;
+	struct fake late;
+	char text[64];
+	struct err e;
+
+	pair_make(&over, "localhost", false, NULL, -1);
+	fake_start_as(&late, &over, "{\"from\":\"late\"}");
+	const struct session_node nodes[] = { { a.port, b.pair.cert.data },
+					      { late.port, late.pair.cert.data } };
+	session_write(nodes, 2);
+	auto_remote r = opened();
+	assert_string_equal(call(r, REMOTE_READ, &e), "");
+	assert_int_equal(e.code, ERR_UNTRUSTED);
+	snprintf(text, sizeof(text), "https://localhost:%u is not trusted", a.port);
+	assert_non_null(strstr(e.text, text));
+	snprintf(text, sizeof(text), "https://localhost:%u has a certificate that is out of date",
+		 late.port);
+	assert_non_null(strstr(e.text, text));
+	assert_non_null(strstr(e.text, "it expired on 20"));
+	assert_int_equal(atomic_load(&a.asked) + atomic_load(&late.asked), 0);
+	fake_stop(&late);
 }
 
 static void
 test_adopt_more_nodes_than_anybody_has(void **state)
 {
 	struct err e = { 0 };
-	auto_remote r = remote_new("https://localhost:1", "PEM");
+	auto_remote r = remote_new("https://localhost:1", REMOTE_PIN, "PEM");
 	auto_json login =
 		json_pack("{s:s s:{s:s} s:[]}", "token", "t", "user", "name", "bob", "nodes");
 
@@ -509,6 +606,9 @@ main(void)
 		T(test_one_node_that_is_down),
 		T(test_a_change_in_emergency),
 		T(test_adopt),
+		T(test_an_authority_is_trusted_for_all),
+		T(test_an_answer_tells_of_the_nodes),
+		T(test_a_failure_names_each_node),
 		T(test_adopt_more_nodes_than_anybody_has),
 		T(test_session_files_that_are_none),
 		T(test_where_the_session_is),

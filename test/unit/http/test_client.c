@@ -73,9 +73,59 @@ test_trust(void **state)
 	assert_int_equal(call(&web, ca.cert.data), CLIENT_UNTRUSTED);
 	assert_int_equal(call(&signed_by_ca, web.cert.data), CLIENT_UNTRUSTED);
 	assert_int_equal(call(&elsewhere, ca.cert.data), CLIENT_UNTRUSTED); /* another name */
-	assert_int_equal(call(&over, over.cert.data), CLIENT_UNTRUSTED);
+	assert_int_equal(call(&over, over.cert.data), CLIENT_EXPIRED);
+	assert_int_equal(call(&over, ca.cert.data),
+			 CLIENT_UNTRUSTED); /* which it is before it is over */
 	assert_int_equal(call(&web, ""), CLIENT_UNTRUSTED);
 	assert_int_equal(call(&web, NULL), CLIENT_UNTRUSTED);
+}
+
+/* Who asks for what is no secret may do so although a certificate is over; nobody does when anything else is wrong with it. */
+static void
+test_despite_expiry(void **state)
+{
+	const struct {
+		const struct pair *shown, *trusted;
+		enum client_failure how;
+		const char *why;
+	} rows[] = {
+		{ &over, &over, CLIENT_OK, "it expired on 20" },
+		{ &web, &web, CLIENT_OK, "" },
+		{ &over, &web, CLIENT_UNTRUSTED,
+		  "it is another certificate than the one that is known" },
+		{ &signed_by_ca, &web, CLIENT_UNTRUSTED, "it was signed by CN=Test CA, whose" },
+		{ &elsewhere, &ca, CLIENT_UNTRUSTED, "it is not made for the name localhost" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct owner *o = owner_start(rows[i].shown, NULL);
+		struct client_reply r = { 0 };
+		enum client_failure failure;
+		char base[64];
+		int64_t from, to;
+		struct err e = { 0 };
+
+		snprintf(base, sizeof(base), "https://localhost:%u", owner_port(o));
+		struct client *c = client_new(
+			&(struct client_options){ .base = base,
+						  .trust_pem = rows[i].trusted->cert.data,
+						  .despite_expiry = true,
+						  .connect_ms = 2000,
+						  .total_ms = 5000 },
+			&e);
+		(void)!client_call(c, "GET", "/now", NULL, &r, &failure, &e);
+		assert_int_equal(failure, rows[i].how);
+		if (strncmp(client_why_untrusted(c), rows[i].why, strlen(rows[i].why)) != 0)
+			fail_msg("row %zu: %s", i, client_why_untrusted(c));
+		assert_int_equal(client_sent(c), failure == CLIENT_OK);
+		client_cert_times(c, &from, &to);
+		assert_true(from < to && (to < clock_now_us()) == (rows[i].shown == &over));
+		if (failure != CLIENT_OK)
+			assert_non_null(strstr(e.text, rows[i].why));
+		client_reply_done(&r);
+		client_free(c);
+		owner_stop(o);
+	}
 }
 
 static enum client_failure
@@ -291,6 +341,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_trust),
+		cmocka_unit_test(test_despite_expiry),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_what_was_sent_is_known),
 		cmocka_unit_test(test_no_proxy_from_environment),
