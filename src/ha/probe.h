@@ -3,6 +3,9 @@
  * Asks another node's /v1/sys/health, over and over, from a thread of its own: a call that hangs
  * only makes its answer old. What was heard is reduced to facts by pure functions (tested without a
  * network).
+ *
+ * A certificate that is good but for its end will do: the question is no secret, and a primary that serves is no lost one (H4). That it is over is
+ * said by the status.
  */
 #pragma once
 
@@ -69,7 +72,8 @@ struct probe_view {
 	int64_t reply_ms;	  /* monotonic time of it, 0 none */
 	int64_t skew_us;	  /* its clock minus ours, at that time */
 	int64_t round_trip_us;
-	char failure[256]; /* text of the last failure, "" after an answer */
+	char failure[256];		  /* text of the last failure, "" after an answer */
+	int64_t cert_from_us, cert_to_us; /* of the certificate that it showed last; 0: none yet */
 };
 
 struct probe;

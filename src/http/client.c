@@ -58,8 +58,10 @@ make_headers(struct client *c, const char *bearer)
 static bool
 is_refused(const struct client_trust *t)
 {
-	return t->found.verdict != TRUST_GOOD &&
-	       !(t->found.verdict == TRUST_EXPIRED && t->despite_expiry);
+	enum trust_verdict v = t->found.verdict;
+	bool late = v == TRUST_EXPIRED || v == TRUST_NOT_YET;
+
+	return v != TRUST_GOOD && !(late && t->despite_expiry);
 }
 
 /* Called when a connection is there, before anything of a request is sent on it. */

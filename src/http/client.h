@@ -17,7 +17,7 @@ struct client_options {
 	const char *trust_pem; /* PEM text: the certificates that are trusted (pins and CAs); never
 				  the system's */
 	const char *bearer;    /* or NULL */
-	bool despite_expiry; /* a certificate that is good but for its end will do: only for what is no secret and changes nothing */
+	bool despite_expiry; /* a certificate that is good but for the time will do: only for what is no secret and changes nothing */
 	int connect_ms, total_ms;
 };
 
