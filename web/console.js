@@ -112,7 +112,7 @@ function showPlace(h) {
 	if (h.status === "not serving")
 		sayWhere(`This node does not serve: ${h.why || h.state}.`, others());
 	else if (h.mode === "emergency")
-		sayWhere(`The primary cannot be reached. This is emergency access: what you see is as of ${time(h.as_of)}; everything is recorded.`, []);
+		sayWhere(`The primary cannot be reached. This is emergency access: what you see is as of ${h.as_of ? time(h.as_of) : "an unknown time"}; everything is recorded.`, []);
 	else if (h.status === "standby" && h.primary)
 		sayWhere("This node stands by; users work on the primary:", [{ name: h.primary, url: h.primary }]);
 	else
@@ -185,7 +185,7 @@ function showNode(n) {
 	const kept = n.slot ? `${bytes(slot.retained_bytes)} of ${bytes(slot.limit_bytes)}` : "–";
 	const kinds = { Active: "good", Inactive: "bad" };
 	const version = n.version ? `${n.version}${n.schema_known ? `/${n.schema_known}` : ""}` : "–";
-	const tr = row($("nodes"), [n.name, version, n.role, n.state || "–", n.service, n.database, second ? lag : "", second ? time(n.last_in_step) : "",
+	const tr = row($("nodes"), [n.name, version, n.role, n.state || "–", n.service, n.database, second ? lag : "", second ? (n.last_in_step ? time(n.last_in_step) : "unknown") : "",
 		second ? kept : "", second ? String(n.journal_rows ?? "–") : ""]);
 	for (const i of [4, 5])
 		tr.cells[i].className = kinds[tr.cells[i].textContent] || "warn";

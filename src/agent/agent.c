@@ -124,8 +124,7 @@ on_tick(uv_timer_t *t)
 	}
 	a->holding = false;
 	agent_reduce(a, &o);
-	if (a->secondary)
-		agent_keep_as_of(a);
+	agent_take_as_of(a);
 	struct fsm_next next = fsm_step(a->shown.state, &o, &l);
 	bool changed = next.why != NULL;
 	if (changed)
@@ -197,7 +196,11 @@ open_page(struct agent *a, struct err *e)
 	if (r == 0) {
 		a->now_ms = a->state_ms = clock_mono_ms();
 		a->shown.state = first_state(a, old);
-		a->shown.as_of_us = a->secondary ? old->as_of_us : 0;
+		/* Who goes on where an agent fell has the data that it had; of any other the data are asked first. */
+		if (state_serves(a->shown.state) == SERVES_EMERGENCY) {
+			a->shown.as_of_us = old->as_of_us;
+			a->shown.as_of_term = old->as_of_term;
+		}
 		a->shown.term = old->term;
 		text_copy(a->shown.primary_url, sizeof(a->shown.primary_url),
 			  a->secondary ? old->primary_url : "");

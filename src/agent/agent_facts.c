@@ -5,6 +5,7 @@
 #include "agent/agent_impl.h"
 
 #include <string.h>
+#include "base/clock.h"
 #include "ha/channel.h"
 #include "ha/rejoin.h"
 
@@ -219,17 +220,21 @@ agent_tell_witness(struct agent *a, const struct fsm_obs *o)
 	witness_tell(a->witness, &f);
 }
 
-/* The last moment at which this secondary is known to have had everything (H5): the primary's own word that commits
- * are on both disks, while its stream came in here; or the newest transaction replayed. */
 void
-agent_keep_as_of(struct agent *a)
+agent_take_as_of(struct agent *a)
 {
-	const struct peer *p = agent_primary_peer(a);
-	int64_t t = a->rv.replayed_us > a->rv.newest_us ? a->rv.replayed_us : a->rv.newest_us;
+	if (!a->secondary || !a->rv.at_ms)
+		return;
+	a->shown.as_of_us = a->rv.beat_us;
+	a->shown.as_of_term = a->rv.beat_term;
+}
 
-	if (p && p->v.sense.ok && p->v.reply.synced && a->rv.receiving && agent_view_is_fresh(a) &&
-	    a->now_ms - p->v.reply_ms < AGENT_VIEW_MS && p->v.reply.time_us > t)
-		t = p->v.reply.time_us;
-	if (t > a->shown.as_of_us)
-		a->shown.as_of_us = t;
+int64_t
+agent_lag_ms(int64_t as_of_us)
+{
+	int64_t ms = (clock_now_us() - as_of_us) / 1000;
+
+	if (!as_of_us)
+		return -1;
+	return ms > 0 ? ms : 0;
 }

@@ -33,7 +33,6 @@ struct peer {
 		[2]; /* its certificate by the log, and the one before: a renewal is no stranger */
 	uint64_t seen_cert; /* mark of the certificate the log named at the last look */
 	struct probe_view v;
-	int64_t in_step_us; /* primary: when this one last had everything */
 };
 
 /* What was last said of one thing to those who get alerts. */
@@ -127,8 +126,11 @@ void agent_tell_witness(struct agent *a, const struct fsm_obs *o) NONNULL;
 const struct replication_standby *agent_standby(const struct agent *a,
 						const struct uuid *id) NONNULL;
 
-/* Secondary: moves on the moment up to which it is known to have had everything (H5). */
-void agent_keep_as_of(struct agent *a) NONNULL;
+/* Secondary: as of when its data are. Says so what the data say of themselves, and nothing else (H16): neither a position in a stream nor what was
+ * heard or shown before. */
+void agent_take_as_of(struct agent *a) NONNULL;
+/* How far behind now that is; -1: not known. */
+int64_t agent_lag_ms(int64_t as_of_us);
 
 /* ---- agent_act.c ---- */
 

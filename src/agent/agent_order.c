@@ -15,7 +15,7 @@
 
 #define REMOVE_WAIT_MS 15000
 #define WITHDRAW_WAIT_MS 5000
-#define MORE_US 1000000 /* nodes in step differ by less */
+#define MORE_US 1500000 /* nodes in step differ by a beat at most (ledger/ledger.h) */
 
 static int
 order_promote(struct agent *a, const char *node, struct err *e)
@@ -308,8 +308,18 @@ order_emergency(struct agent *a, const char *node, struct err *e)
 static bool
 answers(const struct peer *p)
 {
-	return p && (p->v.sense.last == PROBE_OK || p->v.sense.last == PROBE_STANDBY) &&
-	       p->v.reply.as_of_us;
+	return p && (p->v.sense.last == PROBE_OK || p->v.sense.last == PROBE_STANDBY);
+}
+
+/* The moments of two terms are of two clocks: the later term has more. */
+static bool
+has_more(const struct agent *a, const struct peer *p)
+{
+	const struct probe_reply *r = &p->v.reply;
+
+	if (!answers(p) || r->as_of_term != a->shown.as_of_term)
+		return answers(p) && r->as_of_term > a->shown.as_of_term;
+	return r->as_of_us > a->shown.as_of_us + MORE_US;
 }
 
 /* The other secondaries: who answers, and as of when each has everything. */
@@ -332,8 +342,7 @@ tell_others(struct agent *a, struct buf *ret_text)
 		jw_text(&w, "name", n->name);
 		jw_bool(&w, "answers", answers(p));
 		jw_time(&w, "as_of", answers(p) ? p->v.reply.as_of_us : 0);
-		jw_bool(&w, "has_more",
-			answers(p) && p->v.reply.as_of_us > a->shown.as_of_us + MORE_US);
+		jw_bool(&w, "has_more", has_more(a, p));
 		jw_end_object(&w);
 	}
 	jw_end_array(&w);

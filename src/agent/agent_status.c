@@ -57,7 +57,7 @@ status_of_own_program(const struct agent *a, struct status_node *n)
 
 /* A secondary, as its primary sees it. */
 static void
-status_of_standby(const struct agent *a, const struct replication_node *r, struct peer *p,
+status_of_standby(const struct agent *a, const struct replication_node *r, const struct peer *p,
 		  struct status_node *n)
 {
 	n->stream_known = true;
@@ -68,14 +68,11 @@ status_of_standby(const struct agent *a, const struct replication_node *r, struc
 			continue;
 		n->streaming = agent_view_is_fresh(a) && strcmp(s->state, "streaming") == 0;
 		n->lag_bytes = a->rv.lsn > s->flush_lsn ? a->rv.lsn - s->flush_lsn : 0;
-		if (n->streaming && p && n->lag_bytes == 0)
-			p->in_step_us = clock_now_us();
 	}
 	if (n->streaming)
 		n->database = STATUS_ACTIVE;
-	n->last_in_step_us = p ? p->in_step_us : 0;
-	if (n->lag_bytes >= 0 && p && p->in_step_us)
-		n->lag_ms = n->lag_bytes ? (clock_now_us() - p->in_step_us) / 1000 : 0;
+	n->last_in_step_us = p ? p->v.reply.as_of_us : 0;
+	n->lag_ms = agent_lag_ms(n->last_in_step_us);
 	n->slot_known = a->rv.at_ms > 0;
 	text_copy(n->slot_status, sizeof(n->slot_status), "missing");
 	n->slot_keep = a->rv.keep_bytes;
@@ -95,7 +92,7 @@ status_of_self_standby(const struct agent *a, struct status_node *n)
 	n->streaming = agent_view_is_fresh(a) && a->rv.receiving;
 	n->lag_bytes = a->rv.sent_lsn > a->rv.lsn ? a->rv.sent_lsn - a->rv.lsn : 0;
 	n->last_in_step_us = a->shown.as_of_us;
-	n->lag_ms = n->streaming && !n->lag_bytes ? 0 : (clock_now_us() - a->shown.as_of_us) / 1000;
+	n->lag_ms = agent_lag_ms(n->last_in_step_us);
 	n->journal_rows = a->dv.rows;
 	n->slot_known = a->dv.slot_ms && a->now_ms - a->dv.slot_ms < 5000;
 	text_copy(n->slot_status, sizeof(n->slot_status), a->dv.slot_status);

@@ -65,6 +65,7 @@ health_answer(struct api_call *c)
 	jw_int(&w, "journal", v->journal_rows);
 	jw_bool(&w, "ordered", v->ordered);
 	jw_time(&w, "as_of", v->as_of_us);
+	jw_int(&w, "as_of_term", v->as_of_term);
 	jw_bool(&w, "data_damaged", v->data_damaged);
 	jw_bool(&w, "journal_unreadable", v->journal_unreadable);
 	jw_text(&w, "version", HF_VERSION);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/metrics.h"
 
+#include <math.h>
 #include "api/api_impl.h"
 #include "api/forward.h"
 #include "base/clock.h"
@@ -37,7 +38,9 @@ add_state(struct buf *out, enum ha_state now)
 static double
 lag_seconds(const struct page_view *v)
 {
-	return v->as_of_us ? (double)(clock_now_us() - v->as_of_us) / 1e6 : 0;
+	if (v->as_of_us)
+		return (double)(clock_now_us() - v->as_of_us) / 1e6;
+	return state_row(v->state)->writes == WRITES_JOURNAL ? NAN : 0;
 }
 
 void
@@ -83,7 +86,9 @@ metrics_write(const struct api_call *c, struct buf *out)
 		  (double)batches },
 		{ "holdfast_both", "gauge", "Whether commits are on both disks.", v->both },
 		{ "holdfast_lag_seconds", "gauge",
-		  "Age of what a secondary is known to have; 0 on a primary.", lag_seconds(v) },
+		  "Age of a secondary's data, as they say themselves (NaN: they do not); 0 on a "
+		  "primary.",
+		  lag_seconds(v) },
 		{ "holdfast_journal_rows", "gauge", "Journal rows that are not home yet.",
 		  (double)v->journal_rows },
 		{ "holdfast_alerts_waiting", "gauge",

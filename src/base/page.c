@@ -22,13 +22,13 @@
 #include "base/clock.h"
 #include "base/home.h"
 
-#define MAGIC 0x484f4c4450473036ULL /* "HOLDPG06": the number grows with the layout */
+#define MAGIC 0x484f4c4450473037ULL /* "HOLDPG07": the number grows with the layout */
 #define READ_TRIES 64
 
 /* What a slot holds, as plain bytes. */
 struct slot_data {
 	uint64_t state, state_seq;
-	int64_t as_of_us, term, journal_rows, alerts_waiting;
+	int64_t as_of_us, as_of_term, term, journal_rows, alerts_waiting;
 	uint64_t ordered;
 	uint64_t damage; /* 1: data, 2: journal */
 	uint64_t status; /* enum pair_status */
@@ -187,6 +187,7 @@ page_write(struct page *p, const struct page_view *v)
 	d->state = (uint64_t)v->state;
 	d->state_seq = seq;
 	d->as_of_us = v->as_of_us;
+	d->as_of_term = v->as_of_term;
 	d->term = v->term;
 	d->journal_rows = v->journal_rows;
 	d->alerts_waiting = v->alerts_waiting;
@@ -276,6 +277,7 @@ page_read(const struct page *p, struct page_view *ret)
 		.both = q.both,
 		.both_gen = q.both_gen,
 		.as_of_us = d->as_of_us,
+		.as_of_term = d->as_of_term,
 		.term = d->term,
 		.beat_mono_ms = q.beat_mono_ms,
 		.journal_rows = d->journal_rows,

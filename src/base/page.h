@@ -26,7 +26,8 @@ struct page_view {
 	bool both;		      /* commits are on both disks now */
 	uint64_t both_gen; /* grows at every change of `both`; a commit was on both if both is true
 				 * and both_gen is the same before and after it */
-	int64_t as_of_us;  /* secondary: last moment it is known to have had everything */
+	int64_t as_of_us; /* secondary: as of then it has everything, as its data say; 0: they do not */
+	int64_t as_of_term; /* of the primary that says so */
 	int64_t term;
 	char primary_url
 		[PAGE_NAME_MAX]; /* "https://fqdn:7272" of the serving primary, "" unknown */

@@ -85,6 +85,8 @@ take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 		r = take_number(o, "journal", &ret->journal_rows, e);
 	if (!r)
 		r = take_time(o, "as_of", &ret->as_of_us, e);
+	if (!r)
+		r = take_number(o, "as_of_term", &ret->as_of_term, e);
 	ret->synced = json_is_true(json_object_get(o, "synced"));
 	ret->ordered = json_is_true(json_object_get(o, "ordered"));
 	ret->data_damaged = json_is_true(json_object_get(o, "data_damaged"));

@@ -40,7 +40,7 @@ struct probe_reply {
 	int64_t time_us;      /* its clock, 0: not said */
 	int64_t term;
 	int64_t journal_rows;
-	int64_t as_of_us;
+	int64_t as_of_us, as_of_term; /* secondary: as its data say; 0: they do not */
 	bool data_damaged, journal_unreadable;
 };
 

@@ -152,15 +152,14 @@ look_local(struct look *k, struct err *e)
 		return r;
 	v->standby = row_bool(rows, 0, 0);
 	v->lsn = row_bigint(rows, 0, v->standby ? 2 : 1);
-	v->replayed_us = row_time(rows, 0, 3);
-	v->term = row_bigint(rows, 0, 4);
-	text_copy(v->sync_names, sizeof(v->sync_names), row_text(rows, 0, 5));
-	int64_t keep = row_bigint(rows, 0, 6);
+	v->term = row_bigint(rows, 0, 3);
+	text_copy(v->sync_names, sizeof(v->sync_names), row_text(rows, 0, 4));
+	int64_t keep = row_bigint(rows, 0, 5);
 	v->keep_bytes = keep < 0 ? -1 : keep << 20;
-	row_uuid(rows, 0, 7, &v->order_node);
-	v->order_term = row_bigint(rows, 0, 8);
-	text_copy(v->conninfo, sizeof(v->conninfo), row_text(rows, 0, 9));
-	v->schema = row_int(rows, 0, 10);
+	row_uuid(rows, 0, 6, &v->order_node);
+	v->order_term = row_bigint(rows, 0, 7);
+	text_copy(v->conninfo, sizeof(v->conninfo), row_text(rows, 0, 8));
+	v->schema = row_int(rows, 0, 9);
 	return 0;
 }
 
@@ -357,15 +356,19 @@ look_own(struct look *k, struct err *e)
 	return 0;
 }
 
+/* As of when is not known where the schema is an earlier one, or before the first beat. */
 static int
-look_newest(struct look *k, struct err *e)
+look_beat(struct look *k, struct err *e)
 {
 	auto_rows rows = NULL;
-	int r = query(k, STMT_HA_NEWEST, NULL, &rows, e);
+	int r = query(k, STMT_HA_BEAT, NULL, &rows, e);
 
-	if (!r && rows_count(rows))
-		k->v.newest_us = row_time(rows, 0, 0);
-	return r;
+	k->v.beat_us = k->v.beat_term = 0;
+	if (r || !rows_count(rows))
+		return r;
+	k->v.beat_us = row_time(rows, 0, 0);
+	k->v.beat_term = row_bigint(rows, 0, 1);
+	return 0;
 }
 
 /* The furthest flushed LSN of a streaming standby, -1 when none streams. */
@@ -425,6 +428,8 @@ look_once(struct look *k, struct err *e)
 
 	if (!r)
 		r = look_nodes(k, e);
+	if (!r)
+		r = unless_damaged(look_beat(k, e), e);
 	if (!r && slow)
 		r = look_damage(k, e);
 	if (!r && slow)
@@ -461,7 +466,7 @@ look_or_connect(struct look *k, struct err *e)
 
 	if (!k->db) {
 		k->db = connect_db(k->r, "holdfast agent", e);
-		r = k->db ? unless_damaged(look_newest(k, e), e) : ERR_DB_GONE;
+		r = k->db ? 0 : ERR_DB_GONE;
 		k->count = 0;
 	}
 	if (!r)

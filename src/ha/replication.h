@@ -81,9 +81,9 @@ struct replication_view {
 	bool standby;
 	int64_t lsn; /* primary: flushed; standby: replayed */
 	int64_t term;
-	int schema;	     /* of the database (store/migrate.h) */
-	int64_t replayed_us; /* commit time of the last transaction replayed, 0 unknown */
-	int64_t newest_us;   /* newest event in the database when the connection was made */
+	int schema; /* of the database (store/migrate.h) */
+	int64_t beat_us,
+		beat_term; /* the last beat that the database has, 0 none: as of then it has everything */
 	char sync_names[REPLICATION_NAMES_MAX];
 	struct uuid order_node; /* whom the last hand-over was for, nil none */
 	int64_t order_term;

@@ -74,6 +74,11 @@ bool ledger_is_sure(const struct ledger *l, uint64_t *ret_epoch) NONNULL;
  * (ADMIN_CONFLICT). Called on a timer; cheap when nothing waits. */
 void ledger_merge_inbox(struct ledger *l, struct fiber *f) NONNULL;
 
+/* Says in the database that as of now it has everything (query/ledger.sql, H16). Called on a timer; nothing where there is no other node, or
+ * where nothing is written. */
+#define LEDGER_BEAT_MS 1000
+void ledger_beat(struct ledger *l, struct fiber *f) NONNULL;
+
 struct ledger_stats {
 	uint64_t events, batches, largest_batch, failures;
 	bool writable;		/* the last write succeeded, or none was tried since */

@@ -63,7 +63,7 @@ struct ledger {
 	struct fiber_gate journal_gate; /* the journal belongs to one thread at a time */
 	struct journal *journal;	/* opened when first needed */
 	int chain_head_fd;		/* -1: none */
-	bool stopping, probing, merging;
+	bool stopping, probing, merging, beat_failed;
 	unsigned workers;
 	uv_timer_t probe_timer;
 	int64_t commit_began_ms;

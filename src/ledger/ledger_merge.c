@@ -637,14 +637,19 @@ merge_all(struct ledger *l, struct fiber *f, struct err *e)
 	return rc;
 }
 
+static bool
+writes_now(const struct ledger *l)
+{
+	return !l->stopping && l->head_known && l->mode == WRITES_DATABASE && l->stats.writable;
+}
+
 void
 ledger_merge_inbox(struct ledger *l, struct fiber *f)
 {
 	struct err e = { 0 };
 	int rc;
 
-	if (l->merging || l->stopping || !l->head_known || l->mode != WRITES_DATABASE ||
-	    !l->stats.writable)
+	if (l->merging || !writes_now(l))
 		return;
 	l->merging = true;
 	rc = grant_requests(l, f, &e);
@@ -656,4 +661,22 @@ ledger_merge_inbox(struct ledger *l, struct fiber *f)
 	if (rc && rc != ERR_DB_GONE && rc != ERR_REFUSED)
 		log_err(LOG_LEVEL_WARNING, &e, "merging what other nodes deposited");
 	l->merging = false;
+}
+
+/* The time is taken first: whatever was answered before it is in the database before the beat. */
+void
+ledger_beat(struct ledger *l, struct fiber *f)
+{
+	auto_binds b = BINDS_INIT;
+	struct err e = { 0 };
+
+	if (!writes_now(l) || ledger_wanted_mode(l) != l->mode)
+		return;
+	bind_time(&b, clock_now_us());
+	int rc = db_exec(l->o.writer, f, STMT_BEAT, &b, NULL, &e);
+	/* The database may be restarting, or have become a standby; the timer comes again. */
+	if (rc == ERR_DB && !l->beat_failed)
+		log_err(LOG_LEVEL_WARNING, &e,
+			"as of when the data are cannot be written; trying on");
+	l->beat_failed = rc == ERR_DB;
 }

@@ -27,6 +27,7 @@
 #define CERT_DAYS 3650
 #define RESTART_WAIT_MS 30000
 #define JOIN_WAIT_MS 15000
+#define BEAT_WAIT_MS 15000
 #define SLOT_WAIT_MS 2000
 #define PEM_MAX 65536
 #define SQLSTATE_DUPLICATE_OBJECT "42710" /* PostgreSQL, appendix A */
@@ -730,6 +731,26 @@ write_pack(struct setup *x, struct err *e)
 	return rc;
 }
 
+/* A pack says as of when it is, as all data do: what is copied has a beat of now (H16). */
+static int
+await_beat(struct setup *x, struct err *e)
+{
+	int64_t began_us = clock_now_us(), until = clock_mono_ms() + BEAT_WAIT_MS;
+
+	while (clock_mono_ms() < until) {
+		auto_rows rows = NULL;
+		int rc = ask(x, STMT_HA_BEAT, NULL, &rows, e);
+
+		if (rc || (rows_count(rows) && row_time(rows, 0, 0) >= began_us))
+			return rc;
+		clock_sleep_ms(50);
+	}
+	return err_set(e, ERR_TIMEOUT,
+		       "the vault did not write within %d s as of when its data are: is it "
+		       "serving? (`holdfast ha status`)",
+		       BEAT_WAIT_MS / 1000);
+}
+
 /* ---- checks, then effects ---- */
 
 typedef int check_fn(struct setup *x, struct err *e);
@@ -747,6 +768,7 @@ static const struct step {
 	{ open_channel, close_channel },
 	{ add_row, undo_row },
 	{ make_slot, NULL }, /* the agent drops the slot of a node that has no row */
+	{ await_beat, NULL },
 	{ write_pack, NULL },
 };
 

@@ -84,7 +84,7 @@ struct vaultd {
 	struct api *api;
 	struct server *server;
 	struct buf cert, key;
-	uv_timer_t page_timer, merge_timer, health_timer, bin_timer, stop_timer;
+	uv_timer_t page_timer, merge_timer, beat_timer, health_timer, bin_timer, stop_timer;
 	uv_signal_t on_term, on_int, on_hup;
 	uv_poll_t link;
 	uv_work_t stop_work;
@@ -94,7 +94,7 @@ struct vaultd {
 	uint64_t followed_seq; /* newest that caches and overlay know of */
 	bool telling;	       /* a fiber works on a change */
 	bool loading, keys_loaded;
-	bool merging, emptying, stopping;
+	bool merging, beating, emptying, stopping;
 	int64_t began_ms;
 	int64_t ping_began_ms; /* of the ping in flight; 0 none */
 	int64_t keys_asked_ms; /* when the supervisor was asked for a connection to keyd */
@@ -294,6 +294,29 @@ on_merge_timer(uv_timer_t *t)
 	d->merging = true;
 	if (!fiber_start(d->v.fibers, merge, d))
 		d->merging = false;
+}
+
+/* ---- the beat ---- */
+
+static void
+beat(struct fiber *f, void *arg)
+{
+	struct vaultd *d = arg;
+
+	ledger_beat(d->v.ledger, f);
+	d->beating = false;
+}
+
+static void
+on_beat_timer(uv_timer_t *t)
+{
+	struct vaultd *d = t->data;
+
+	if (d->beating || d->stopping || state_serves(state_now(d)) != SERVES_EVERYONE)
+		return;
+	d->beating = true;
+	if (!fiber_start(d->v.fibers, beat, d))
+		d->beating = false;
 }
 
 /* ---- the bin ---- */
@@ -781,6 +804,7 @@ begin(struct fiber *f, void *arg)
 		log_warning("the other nodes' connections have no reserved places");
 	start_timer(d, &d->page_timer, on_page_timer, PAGE_MS);
 	start_timer(d, &d->merge_timer, on_merge_timer, MERGE_MS);
+	start_timer(d, &d->beat_timer, on_beat_timer, LEDGER_BEAT_MS);
 	start_timer(d, &d->bin_timer, on_bin_timer, BIN_MS);
 	tell_started(d, f);
 }
@@ -842,6 +866,7 @@ open_core(struct vaultd *d)
 	snprintf(v->health.why, sizeof(v->health.why), "the service is starting");
 	uv_timer_init(&d->loop, &d->page_timer);
 	uv_timer_init(&d->loop, &d->merge_timer);
+	uv_timer_init(&d->loop, &d->beat_timer);
 	uv_timer_init(&d->loop, &d->health_timer);
 	uv_timer_init(&d->loop, &d->bin_timer);
 	uv_timer_init(&d->loop, &d->stop_timer);

@@ -113,7 +113,7 @@ def test_primary_is_down_and_comes_back(book):
     st.b.wait_state("emergency")
     assert book.by(session, heading, "holdfast get 'RESOURCE/LOGIN'", **{"RESOURCE/LOGIN": ACCOUNT}) == SECRET + "\n"
     said = book.on(st.b, heading, "holdfast ha status", code=4)
-    assert "emergency" in said and "last in step" in said, said
+    assert "emergency" in said and "data as of" in said, said
     st.a.start(wait=False)
     st.home_again()
 
@@ -380,7 +380,7 @@ def test_primary_is_gone_for_good(book):
     old = st.a
     old.kill()
     st.b.wait_state("emergency")
-    assert "last in step" in book.on(st.b, heading, "holdfast ha status", code=4)
+    assert "data as of" in book.on(st.b, heading, "holdfast ha status", code=4)
     assert "everything is here as of" in book.on(st.b, heading, "holdfast ha promote", input="yes\n")
     book.on(st.b, heading, "holdfast ha remove OLD", input="yes\n", OLD=st.a.name)
     st.b.wait_state("single")

@@ -219,7 +219,7 @@ tell_of_others(const struct home *h)
 			term_say(stderr, "  %-29s does not answer\n", name);
 		else
 			term_say(stderr, "  %-29s has everything as of %s\n", name,
-				 lookup_text(n, "as_of"));
+				 *lookup_text(n, "as_of") ? lookup_text(n, "as_of") : "unknown");
 		if (json_is_true(json_object_get(n, "has_more")))
 			term_say(stderr,
 				 "%s HAS MORE THAN THIS NODE: better run `holdfast ha promote` "

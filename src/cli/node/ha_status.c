@@ -83,12 +83,13 @@ print_nodes(json_t *nodes)
 	term_table_print(&t);
 	json_array_foreach(nodes, i, n)
 	{
-		if (strcmp(lookup_text(n, "role"), "secondary") != 0 ||
-		    !*lookup_text(n, "last_in_step"))
+		const char *as_of = lookup_text(n, "last_in_step");
+
+		if (strcmp(lookup_text(n, "role"), "secondary") != 0)
 			continue;
-		printf("last in step  ");
+		printf("data as of  ");
 		term_print_text(lookup_text(n, "name"));
-		printf("  %s\n", lookup_text(n, "last_in_step"));
+		printf("  %s\n", *as_of ? as_of : "unknown");
 	}
 }
 

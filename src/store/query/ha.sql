@@ -8,14 +8,13 @@
 
 -- role: holdfast
 
--- LSNs are bytes since 0/0; flush_lsn is 0 on a standby, replay_lsn and replayed_at on a primary.
+-- LSNs are bytes since 0/0; flush_lsn is 0 on a standby, replay_lsn on a primary.
 -- order_node: whom the last hand-over was for (NULL: there was none), and the term it begins; conninfo: whom a standby follows.
--- name: ha_local() -> standby bool, flush_lsn bigint, replay_lsn bigint, replayed_at timestamptz, term bigint,
+-- name: ha_local() -> standby bool, flush_lsn bigint, replay_lsn bigint, term bigint,
 --   sync_names text, keep_mb bigint, order_node uuid, order_term bigint, conninfo text, schema int
 SELECT pg_is_in_recovery(),
 	CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint END,
 	coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint, 0),
-	pg_last_xact_replay_timestamp(),
 	coalesce((SELECT term FROM ha_term), 0),
 	current_setting('synchronous_standby_names'),
 	(SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),
@@ -42,9 +41,9 @@ FROM pg_stat_wal_receiver;
 SELECT id, name, https_port, pair_port, coalesce(slot, ''), coalesce(web_cert, ''), coalesce(primary_since_term, 0)
 FROM node ORDER BY primary_since_term DESC NULLS LAST, joined_at LIMIT 16;
 
--- The newest thing that happened anywhere, as far as this database knows.
--- name: ha_newest() -> at timestamptz
-SELECT max(t.at) FROM node n, LATERAL (SELECT at FROM event WHERE node = n.id ORDER BY seq DESC LIMIT 1) t;
+-- As of when this database has everything, and of which term: what the primary's writer says in it (query/ledger.sql).
+-- name: ha_beat() -> at timestamptz, term bigint
+SELECT at, term FROM beat;
 
 -- The first deposit of a node that was set aside and has not come in since; of several, the last. An administrator who accepted what was
 -- wrong lets them be tried again.

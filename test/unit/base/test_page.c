@@ -38,7 +38,9 @@ finish(void **state)
 static void
 fill(struct page_view *v, enum ha_state s, int64_t n)
 {
-	*v = (struct page_view){ .state = s, .as_of_us = n, .term = n, .journal_rows = n };
+	*v = (struct page_view){
+		.state = s, .as_of_us = n, .as_of_term = n, .term = n, .journal_rows = n
+	};
 	snprintf(v->reason, sizeof(v->reason), "%lld", (long long)n);
 	snprintf(v->primary_url, sizeof(v->primary_url), "%lld", (long long)n);
 	memset(v->status_json, 'a' + (int)(n % 26), sizeof(v->status_json) - 1);
@@ -49,8 +51,8 @@ is_whole(const struct page_view *v)
 {
 	char text[32];
 	snprintf(text, sizeof(text), "%lld", (long long)v->term);
-	if (v->as_of_us != v->term || v->journal_rows != v->term || strcmp(v->reason, text) != 0 ||
-	    strcmp(v->primary_url, text) != 0)
+	if (v->as_of_us != v->term || v->as_of_term != v->term || v->journal_rows != v->term ||
+	    strcmp(v->reason, text) != 0 || strcmp(v->primary_url, text) != 0)
 		return false;
 	for (size_t i = 0; i < sizeof(v->status_json) - 1; i++) {
 		if (v->status_json[i] != 'a' + (int)(v->term % 26))

@@ -18,7 +18,8 @@ parse_takes_a_whole_answer(void **ctx)
 				   "example\",\"node_id\":\"x\","
 				   "\"state\":\"synced\",\"term\":3,\"time\":\"2026-01-31T12:00:00."
 				   "000001Z\",\"synced\":true,"
-				   "\"journal\":5,\"as_of\":null,\"why\":null,\"more\":[1]}";
+				   "\"journal\":5,\"as_of\":\"2026-01-31T12:00:00.000002Z\",\"as_"
+				   "of_term\":2,\"why\":null,\"more\":[1]}";
 	struct probe_reply r;
 	struct err e;
 
@@ -30,6 +31,8 @@ parse_takes_a_whole_answer(void **ctx)
 	assert_int_equal(r.term, 3);
 	assert_int_equal(r.journal_rows, 5);
 	assert_int_equal(r.time_us % 1000000, 1);
+	assert_int_equal(r.as_of_us % 1000000, 2);
+	assert_int_equal(r.as_of_term, 2);
 	assert_string_equal(r.why, "");
 	/* A program of before says neither version nor schema. */
 	assert_string_equal(r.version, "");

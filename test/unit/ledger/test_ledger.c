@@ -845,6 +845,115 @@ agent_requests(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+/* ---- the beat (H16) ---- */
+
+#define BEATS 3000
+
+static void
+beat_once(struct fixture *x, struct fiber *f, void *arg)
+{
+	ledger_beat(x->v.ledger, f);
+}
+
+static void
+beat_often(struct fixture *x, struct fiber *f, void *arg)
+{
+	for (int i = 0; i < BEATS; i++)
+		ledger_beat(x->v.ledger, f);
+}
+
+static void
+add_node(struct fixture *x, const char *id, const char *name)
+{
+	char sql[256];
+
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO node (id, name, https_port, pair_port, joined_at) "
+		 "VALUES ('%s', '%s', 7272, 2345, now())",
+		 id, name);
+	fixture_sql(x, sql);
+}
+
+static void
+await_reload(struct fixture *x, const char *sql)
+{
+	int64_t until = clock_mono_ms() + 30000;
+
+	while (!fixture_count(x, sql)) {
+		assert_true(clock_mono_ms() < until);
+		clock_sleep_ms(20);
+	}
+}
+
+/* H16: the primary's writer says as of when its data are, while there is another node: of its own clock and term. */
+static void
+beat_is_of_the_data(void **state)
+{
+	struct fixture *x = *state;
+	int64_t before = clock_now_us();
+
+	add_node(x, FIXTURE_NODE_A, "a.example");
+	fixture_run(x, durability_of, &(enum ledger_durability){ 0 });
+	fixture_run(x, beat_once, NULL);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM beat"), 0);
+	add_node(x, FIXTURE_NODE_B, "b.example");
+	fixture_sql(x, "UPDATE ha_term SET term = 7");
+	fixture_run(x, beat_once, NULL);
+	assert_int_equal(fixture_count(x, "SELECT term FROM beat"), 7);
+	int64_t at =
+		fixture_count(x, "SELECT (extract(epoch FROM at) * 1000000)::bigint FROM beat");
+	assert_in_range(at, before, clock_now_us());
+	fixture_close(x);
+	fixture_state(x, HA_FENCED, false);
+	fixture_open(x, FIXTURE_NODE_A);
+	fixture_run(x, beat_once, NULL);
+	assert_int_equal(
+		fixture_count(x, "SELECT (extract(epoch FROM at) * 1000000)::bigint FROM beat"),
+		at);
+}
+
+/* It keeps nobody waiting: where a commit waits for a second disk a beat does not. */
+static void
+beat_waits_for_nobody(void **state)
+{
+	struct fixture *x = *state;
+
+	add_node(x, FIXTURE_NODE_A, "a.example");
+	add_node(x, FIXTURE_NODE_B, "b.example");
+	fixture_run(x, durability_of, &(enum ledger_durability){ 0 });
+	fixture_sql(x, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+	fixture_sql(x, "SELECT pg_reload_conf()");
+	await_reload(x, "SELECT (current_setting('synchronous_standby_names') <> '')::int");
+	fixture_run(x, beat_once, NULL);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM beat"), 1);
+	fixture_sql(x, "ALTER SYSTEM RESET synchronous_standby_names");
+	fixture_sql(x, "SELECT pg_reload_conf()");
+	await_reload(x, "SELECT (current_setting('synchronous_standby_names') = '')::int");
+}
+
+/* An hour of beats leaves one page of the table and two of its index. */
+static void
+beat_leaves_nothing(void **state)
+{
+	struct fixture *x = *state;
+
+	add_node(x, FIXTURE_NODE_A, "a.example");
+	add_node(x, FIXTURE_NODE_B, "b.example");
+	fixture_run(x, durability_of, &(enum ledger_durability){ 0 });
+	fixture_run(x, beat_once, NULL);
+	int64_t wal = fixture_count(
+		x, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint");
+	fixture_run(x, beat_often, NULL);
+	wal = fixture_count(x,
+			    "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint") -
+	      wal;
+	print_message("%d beats: %lld bytes of WAL each\n", BEATS, (long long)wal / BEATS);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM beat"), 1);
+	assert_int_equal(fixture_count(x, "SELECT pg_relation_size('beat')"), 8192);
+	assert_int_equal(fixture_count(x, "SELECT pg_relation_size('beat_pkey')"), 16384);
+	assert_true(wal / BEATS < 300);
+}
+
 int
 main(void)
 {
@@ -872,6 +981,9 @@ main(void)
 		TEST(fork_is_set_aside),
 		TEST(merge_without_effect),
 		TEST(agent_requests),
+		TEST(beat_is_of_the_data),
+		TEST(beat_waits_for_nobody),
+		TEST(beat_leaves_nothing),
 	};
 
 	if (!pgtemp_have())
