@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds src/ against the table of folders in docs/architecture.md: what each may include.
 
-Also: every source begins with its SPDX line, header base names are unique, headers include each other without cycles,
+Also: every source begins with its SPDX line, memory comes from the one allocator, header base names are unique, headers include each other without cycles,
 and the libraries that are to be hidden behind one header are included nowhere else. --house prints the folders instead:
 files, lines, and what each really includes.
 """
@@ -31,6 +31,9 @@ HIDDEN = {
 # Who may start another program: PostgreSQL's are all started by one function, with their full path.
 STARTERS = ("pg/program.c", "cli/client/get.c")
 STARTS = re.compile(r"\b(f?exec(?:l|v)[a-z]*|posix_spawnp?|system|popen)\(")
+# Memory comes from base/mem.h, which ends the process when there is none; these wipe, for libraries that take an allocator.
+ALLOCATORS = ("base/mem.c", "base/secret.c", "http/residue.c")
+ALLOCATES = re.compile(r"\b(malloc|calloc|realloc|reallocarray|strn?dup|v?asprintf|aligned_alloc|posix_memalign)\(")
 SPDX_TREES = {
     "src": (".c", ".h", ".def", ".sql"),
     "test": (".c", ".h", ".py", ".lua"),
@@ -150,6 +153,12 @@ def main():
                 line = text.count("\n", 0, m.start()) + 1
                 faults.append(
                     f"src/{rel}:{line}: {m.group(1)}() starts a program; only {', '.join(STARTERS)} may (pg/program.h)"
+                )
+        for m in ALLOCATES.finditer(text):
+            if rel not in ALLOCATORS:
+                line = text.count("\n", 0, m.start()) + 1
+                faults.append(
+                    f"src/{rel}:{line}: {m.group(1)}() asks for memory; base/mem.h does, and ends the process"
                 )
     cycle = first_cycle(graph)
     if cycle:

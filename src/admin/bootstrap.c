@@ -7,6 +7,7 @@
 #include <uv.h>
 #include "base/clock.h"
 #include "base/jw.h"
+#include "base/mem.h"
 #include "base/secret.h"
 #include "ledger/event_body.h"
 #include "ledger/ledger.h"
@@ -261,8 +262,7 @@ open_all(struct bootstrap *b, int keyd_fd)
 
 	cluster_conninfo(b->home, "hf_vault", &conninfo);
 	o.conninfo = buf_str(&conninfo);
-	if (uv_loop_init(&b->loop))
-		abort();
+	mem_check(!uv_loop_init(&b->loop));
 	b->fibers = fiber_pool_new(128 << 10, 16);
 	b->keys = keys_new(&b->loop, keyd_fd);
 	b->writer = db_new(&b->loop, &o);
@@ -305,8 +305,7 @@ run_all(struct bootstrap *b, int keyd_fd, struct err *e)
 	open_all(b, keyd_fd);
 	b->rc = open_ledger(b, e);
 	if (!b->rc) {
-		if (!fiber_start(b->fibers, run, b))
-			abort();
+		mem_check(fiber_start(b->fibers, run, b));
 		uv_run(&b->loop, UV_RUN_DEFAULT);
 	}
 	close_all(b);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/passfd.h"
 #include "ha/rejoin.h"
 #include "http/json.h"
@@ -182,12 +183,10 @@ static int
 open_page(struct agent *a, struct err *e)
 {
 	char path[HOME_PATH_MAX];
-	struct page_view *old = calloc(1, sizeof(*old));
+	struct page_view *old = mem_new(sizeof(*old));
 	struct page *p = NULL;
 	struct err ignored;
 
-	if (!old)
-		abort();
 	home_path(&a->args->home, HOME_STATE, path);
 	if (page_open(path, &p, &ignored) == 0)
 		page_read(p, old);
@@ -282,9 +281,7 @@ agent_main(const struct proc_args *args)
 	if (sodium_init() < 0)
 		return 1;
 	http_init();
-	struct agent *a = calloc(1, sizeof(*a));
-	if (!a)
-		abort();
+	struct agent *a = mem_new(sizeof(*a));
 	a->args = args;
 	a->settings = args->settings;
 	pthread_mutex_init(&a->lock, NULL);

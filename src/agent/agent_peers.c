@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "crypto/x509.h"
 
 #define TRUST_MS 1000 /* certificates are read so often */
@@ -128,9 +129,7 @@ read_trusted(struct agent *a)
 	if (d)
 		closedir(d);
 	free(a->trusted);
-	a->trusted = strdup(buf_str(&all));
-	if (!a->trusted)
-		abort();
+	a->trusted = mem_dup(buf_str(&all));
 }
 
 /* A self-signed certificate that the log names is trusted as it stands. One signed by an authority is not: its authority
@@ -153,7 +152,7 @@ pin(struct peer *p, const char *pem)
 		return;
 	free(p->pinned[1]);
 	p->pinned[1] = p->pinned[0];
-	p->pinned[0] = may_be_pinned(pem) ? strdup(pem) : NULL;
+	p->pinned[0] = may_be_pinned(pem) ? mem_dup(pem) : NULL;
 	if (p->pinned[0])
 		return;
 	free(p->pinned[1]);

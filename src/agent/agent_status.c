@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/mem.h"
 #include "ha/status.h"
 #include "store/migrate.h"
 
@@ -181,12 +182,10 @@ is_too_old(const struct agent *a, int64_t now_us)
 static void
 render_status(struct agent *a)
 {
-	struct status_view *v = calloc(1, sizeof(*v));
+	struct status_view *v = mem_new(sizeof(*v));
 	struct alerter_view alerts;
 	auto_buf text = BUF_INIT;
 
-	if (!v)
-		abort();
 	v->state = a->shown.state;
 	text_fit(v->why, sizeof(v->why), "%s", a->shown.reason);
 	v->both = page_quick(a->page).both;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/pidfile.h"
 #include "crypto/keys.h"
 #include "http/json.h"
@@ -358,11 +359,9 @@ refuse_one(int fd)
 static void
 begin_one(struct control *c, int fd)
 {
-	struct caller *from = malloc(sizeof(*from));
+	struct caller *from = mem_raw(sizeof(*from));
 	pthread_t t;
 
-	if (!from)
-		abort();
 	if (atomic_fetch_add(&c->at_once, 1) >= AT_ONCE_MAX) {
 		atomic_fetch_sub(&c->at_once, 1);
 		free(from);
@@ -370,8 +369,7 @@ begin_one(struct control *c, int fd)
 		return;
 	}
 	*from = (struct caller){ c, fd };
-	if (pthread_create(&t, NULL, serve_one, from) != 0)
-		abort();
+	mem_check(pthread_create(&t, NULL, serve_one, from) == 0);
 	pthread_detach(t);
 }
 
@@ -418,9 +416,7 @@ control_new(const struct control_options *o, struct control **ret, struct err *e
 	int rc = socket_address(o->home, &a, e);
 	if (rc < 0)
 		return rc;
-	struct control *c = calloc(1, sizeof(*c));
-	if (!c)
-		abort();
+	struct control *c = mem_new(sizeof(*c));
 	c->h = o->home;
 	c->s = o->settings;
 	c->order = o->order;
@@ -440,8 +436,7 @@ control_new(const struct control_options *o, struct control **ret, struct err *e
 	}
 	c->keys = keys_new(NULL, o->keys_fd);
 	setup_clear(o->home);
-	if (pthread_create(&c->thread, NULL, run_thread, c) != 0)
-		abort();
+	mem_check(pthread_create(&c->thread, NULL, run_thread, c) == 0);
 	*ret = c;
 	return 0;
 }

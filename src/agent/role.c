@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "ha/salvage.h"
 #include "pg/standby.h"
 #include "store/db.h"
@@ -303,19 +304,14 @@ run(void *arg)
 struct role *
 role_new(const struct home *h, const struct uuid *self, const char *local_conninfo)
 {
-	struct role *r = calloc(1, sizeof(*r));
+	struct role *r = mem_new(sizeof(*r));
 
-	if (!r)
-		abort();
 	r->home = *h;
 	r->self = *self;
-	r->local = strdup(local_conninfo);
-	if (!r->local)
-		abort();
+	r->local = mem_dup(local_conninfo);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->wake, NULL);
-	if (pthread_create(&r->thread, NULL, run, r))
-		abort();
+	mem_check(!pthread_create(&r->thread, NULL, run, r));
 	return r;
 }
 

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "store/outbox.h"
 
 #define NOTES_MAX 1000 /* in memory, while the disk takes nothing */
@@ -219,10 +220,8 @@ static void *
 run_writer(void *arg)
 {
 	struct writer w = { .al = arg, .generation = (unsigned)-1 };
-	struct alerter_note *n = calloc(1, sizeof(*n));
+	struct alerter_note *n = mem_new(sizeof(*n));
 
-	if (!n)
-		abort();
 	for (;;) {
 		bool configured, has = await_work(&w, n, &configured);
 		struct err e = { 0 };
@@ -401,19 +400,16 @@ start_thread(void *(*fn)(void *), void *arg)
 {
 	pthread_t t;
 
-	if (pthread_create(&t, NULL, fn, arg))
-		abort();
+	mem_check(!pthread_create(&t, NULL, fn, arg));
 	pthread_detach(t);
 }
 
 struct alerter *
 alerter_new(const struct home *h, const char *source, const struct settings *s)
 {
-	struct alerter *al = calloc(1, sizeof(*al));
+	struct alerter *al = mem_new(sizeof(*al));
 	pthread_condattr_t attr;
 
-	if (!al)
-		abort();
 	home_path(h, HOME_OUTBOX, al->path);
 	text_copy(al->source, sizeof(al->source), source);
 	al->settings = *s;
@@ -424,10 +420,8 @@ alerter_new(const struct home *h, const char *source, const struct settings *s)
 	pthread_condattr_destroy(&attr);
 	start_thread(run_writer, al);
 	for (int t = 0; t < TARGET_COUNT; t++) {
-		struct start *from = malloc(sizeof(*from));
+		struct start *from = mem_raw(sizeof(*from));
 
-		if (!from)
-			abort();
 		*from = (struct start){ al, (enum target)t };
 		start_thread(run_sender, from);
 	}
@@ -447,11 +441,9 @@ alerter_configure(struct alerter *al, const struct settings *s)
 void
 alerter_note(struct alerter *al, const struct alerter_note *n)
 {
-	struct queued *q = calloc(1, sizeof(*q));
+	struct queued *q = mem_new(sizeof(*q));
 	bool full;
 
-	if (!q)
-		abort();
 	q->note = *n;
 	pthread_mutex_lock(&al->lock);
 	full = al->queued_n >= NOTES_MAX;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/mem.h"
 
 #define CONNECT_MS 5000
 #define TALK_S 10
@@ -135,8 +136,7 @@ set_trust(struct talk *t, const char *ca_file, struct err *e)
 {
 	int n;
 
-	if (gnutls_certificate_allocate_credentials(&t->trust) < 0)
-		abort();
+	mem_check(gnutls_certificate_allocate_credentials(&t->trust) >= 0);
 	n = ca_file[0]
 		    ? gnutls_certificate_set_x509_trust_file(t->trust, ca_file, GNUTLS_X509_FMT_PEM)
 		    : gnutls_certificate_set_x509_system_trust(t->trust);
@@ -156,10 +156,9 @@ shake_hands(struct talk *t, const struct place *p, struct err *e)
 {
 	int rc;
 
-	if (gnutls_init(&t->session, GNUTLS_CLIENT) < 0 ||
-	    gnutls_priority_set_direct(t->session, PRIORITY, NULL) < 0 ||
-	    gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, t->trust) < 0)
-		abort();
+	mem_check(gnutls_init(&t->session, GNUTLS_CLIENT) >= 0 &&
+		  gnutls_priority_set_direct(t->session, PRIORITY, NULL) >= 0 &&
+		  gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, t->trust) >= 0);
 	if (!is_address(p->host))
 		gnutls_server_name_set(t->session, GNUTLS_NAME_DNS, p->host, strlen(p->host));
 	gnutls_session_set_verify_cert(t->session, p->host, 0);

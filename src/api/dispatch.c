@@ -24,6 +24,7 @@
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/clock.h"
+#include "base/mem.h"
 
 #define BEAT_MS 50
 
@@ -284,18 +285,16 @@ on_timer(uv_timer_t *h)
 struct api *
 api_new(const struct api_options *o)
 {
-	struct api *a = calloc(1, sizeof(*a));
-	if (!a)
-		abort();
+	struct api *a = mem_new(sizeof(*a));
 	a->v = o->v;
-	a->chain_head_path = o->chain_head_path ? strdup(o->chain_head_path) : NULL;
+	a->chain_head_path = mem_dup(o->chain_head_path);
 	memccpy(a->node_name, o->node_name, '\0', sizeof(a->node_name) - 1);
 	a->relay = o->relay;
 	a->forward = forward_new(a->v, a->relay, a->node_name);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_mutex_init(&a->health_lock, NULL);
-	if (uv_async_init(a->v->loop, &a->async, on_async) || uv_timer_init(a->v->loop, &a->timer))
-		abort();
+	mem_check(!uv_async_init(a->v->loop, &a->async, on_async) &&
+		  !uv_timer_init(a->v->loop, &a->timer));
 	a->async.data = a->timer.data = a;
 	a->handles = 2;
 	uv_timer_start(&a->timer, on_timer, BEAT_MS, BEAT_MS);

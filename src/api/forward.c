@@ -17,6 +17,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/pause.h"
 
 #define AGAIN_MS 50
@@ -36,10 +37,8 @@ struct forward {
 struct forward *
 forward_new(struct vault *v, struct relay *relay, const char *node_name)
 {
-	struct forward *fw = calloc(1, sizeof(*fw));
+	struct forward *fw = mem_new(sizeof(*fw));
 
-	if (!fw)
-		abort();
 	fw->v = v;
 	fw->since_us = clock_now_us();
 	randombytes_buf(&fw->run, sizeof(fw->run));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
 #include "base/secret.h"
 
 #define BLOCK_BYTES 4096
@@ -25,9 +26,7 @@ static struct block *
 add_block(struct arena *a, size_t at_least)
 {
 	size_t cap = at_least > BLOCK_BYTES ? at_least : BLOCK_BYTES;
-	struct block *b = malloc(sizeof(*b) + cap);
-	if (!b)
-		abort();
+	struct block *b = mem_raw(sizeof(*b) + cap);
 	*b = (struct block){ .next = a->blocks, .cap = cap };
 	a->blocks = b;
 	return b;
@@ -36,9 +35,7 @@ add_block(struct arena *a, size_t at_least)
 struct arena *
 arena_new(void)
 {
-	struct arena *a = calloc(1, sizeof(*a));
-	if (!a)
-		abort();
+	struct arena *a = mem_new(sizeof(*a));
 	return a;
 }
 
@@ -58,8 +55,7 @@ arena_free(struct arena *a)
 void *
 arena_alloc(struct arena *a, size_t n)
 {
-	if (n > SIZE_MAX / 2)
-		abort();
+	mem_check(n <= SIZE_MAX / 2);
 	size_t size = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 	struct block *b = a->blocks;
 	if (!b || b->cap - b->used < size)

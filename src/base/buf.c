@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
 #include "base/secret.h"
 
 void
@@ -29,8 +30,7 @@ buf_reset(struct buf *b)
 void
 buf_reserve(struct buf *b, size_t more)
 {
-	if (more > SIZE_MAX / 2 - b->len)
-		abort();
+	mem_check(more <= SIZE_MAX / 2 - b->len);
 	size_t want = b->len + more + 1;
 	if (want <= b->cap)
 		return;
@@ -38,9 +38,7 @@ buf_reserve(struct buf *b, size_t more)
 	while (cap < want)
 		cap *= 2;
 	/* Not realloc: it would leave the old bytes behind unwiped. */
-	char *data = malloc(cap);
-	if (!data)
-		abort();
+	char *data = mem_raw(cap);
 	if (b->data) {
 		memcpy(data, b->data, b->len);
 		secret_wipe(b->data, b->cap);

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include "base/mem.h"
 #include "base/secret.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -115,9 +116,7 @@ stack_of(const struct fiber *f)
 struct fiber_pool *
 fiber_pool_new(size_t stack_bytes, unsigned max)
 {
-	struct fiber_pool *p = calloc(1, sizeof(*p));
-	if (!p)
-		abort();
+	struct fiber_pool *p = mem_new(sizeof(*p));
 	p->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	p->stack_bytes = (stack_bytes + p->page_bytes - 1) / p->page_bytes * p->page_bytes;
 	assert(p->stack_bytes > 0 && p->stack_bytes / p->page_bytes <= STACK_PAGES_MAX);
@@ -226,14 +225,11 @@ enter(unsigned high, unsigned low)
 static struct fiber *
 fiber_new(struct fiber_pool *p)
 {
-	struct fiber *f = calloc(1, sizeof(*f));
-	if (!f)
-		abort();
+	struct fiber *f = mem_new(sizeof(*f));
 	f->pool = p;
 	f->map = mmap(NULL, p->page_bytes + p->stack_bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (f->map == MAP_FAILED || mprotect(f->map, p->page_bytes, PROT_NONE) < 0)
-		abort();
+	mem_check(f->map != MAP_FAILED && mprotect(f->map, p->page_bytes, PROT_NONE) >= 0);
 	/* Huge pages would make every stack two megabytes deep. */
 	(void)madvise(f->map, p->page_bytes + p->stack_bytes, MADV_NOHUGEPAGE);
 	return f;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/home.h"
+#include "base/mem.h"
 
 #define MAGIC 0x484f4c4450473037ULL /* "HOLDPG07": the number grows with the layout */
 #define READ_TRIES 64
@@ -67,9 +68,7 @@ map_page(int fd, int prot, struct page **ret)
 	void *at = mmap(NULL, sizeof(struct shared), prot, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
 		return -1;
-	struct page *p = calloc(1, sizeof(*p));
-	if (!p)
-		abort();
+	struct page *p = mem_new(sizeof(*p));
 	p->at = at;
 	*ret = p;
 	return 0;
@@ -88,9 +87,7 @@ is_whole(int fd)
 static int
 write_empty(const char *path, struct err *e)
 {
-	struct shared *empty = calloc(1, sizeof(*empty));
-	if (!empty)
-		abort();
+	struct shared *empty = mem_new(sizeof(*empty));
 	atomic_init(&empty->magic, MAGIC);
 	int r = home_write_file(path, empty, sizeof(*empty), 0600, e);
 	free(empty);
@@ -181,9 +178,7 @@ page_write(struct page *p, const struct page_view *v)
 {
 	struct shared *s = p->at;
 	uint64_t seq = next_seq(s, v->state);
-	struct slot_data *d = calloc(1, sizeof(*d));
-	if (!d)
-		abort();
+	struct slot_data *d = mem_new(sizeof(*d));
 	d->state = (uint64_t)v->state;
 	d->state_seq = seq;
 	d->as_of_us = v->as_of_us;
@@ -263,9 +258,7 @@ void
 page_read(const struct page *p, struct page_view *ret)
 {
 	struct page_quick q = page_quick(p);
-	struct slot_data *d = calloc(1, sizeof(*d));
-	if (!d)
-		abort();
+	struct slot_data *d = mem_new(sizeof(*d));
 	if (!load_shown(p->at, d)) {
 		memset(d, 0, sizeof(*d));
 		d->state = (uint64_t)q.state;

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
 
 struct secret {
 	size_t len;
@@ -15,13 +16,9 @@ secret_new(size_t len)
 {
 	if (sodium_init() < 0)
 		abort();
-	struct secret *s = calloc(1, sizeof(*s));
-	if (!s)
-		abort();
+	struct secret *s = mem_new(sizeof(*s));
 	s->len = len;
-	s->bytes = sodium_malloc(len);
-	if (!s->bytes)
-		abort();
+	s->bytes = mem_have(sodium_malloc(len));
 	memset(s->bytes, 0, len);
 	return s;
 }

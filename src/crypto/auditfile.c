@@ -11,6 +11,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
 
 #define DIGEST_BYTES crypto_generichash_BYTES
 #define SIG_BYTES crypto_sign_BYTES
@@ -222,9 +223,7 @@ begin_part(struct auditfile *a)
 int
 auditfile_open(FILE *f, const char *name, struct auditfile **ret, struct err *e)
 {
-	struct auditfile *a = calloc(1, sizeof(*a));
-	if (!a)
-		abort();
+	struct auditfile *a = mem_new(sizeof(*a));
 	a->f = f;
 	a->name = name;
 	begin_part(a);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/mem.h"
 #include "base/secret.h"
 #include "crypto/keyproto.h"
 
@@ -94,9 +95,7 @@ derive_sign(uint8_t ret[static crypto_sign_SECRETKEYBYTES], const uint8_t *maste
 static struct keyring *
 keyring_new(const uint8_t *master)
 {
-	struct keyring *k = calloc(1, sizeof(*k));
-	if (!k)
-		abort();
+	struct keyring *k = mem_new(sizeof(*k));
 	k->subkeys = secret_new(sizeof(struct subkeys));
 	struct subkeys *s = subkeys_of(k);
 	derive(s->wrap, SUB_WRAP, master);
@@ -351,9 +350,7 @@ find_data_key(const struct keyring *k, uint32_t id)
 static void
 add_data_key(struct keyring *k, uint32_t id, struct secret *take_key)
 {
-	struct data_key *d = calloc(1, sizeof(*d));
-	if (!d)
-		abort();
+	struct data_key *d = mem_new(sizeof(*d));
 	*d = (struct data_key){ .next = k->data, .id = id, .key = take_key };
 	k->data = d;
 	k->data_n++;

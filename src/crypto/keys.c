@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/fault.h"
+#include "base/mem.h"
 #include "base/secret.h"
 #include "crypto/keyproto.h"
 
@@ -356,9 +357,7 @@ adopt(struct keys *k, int fd)
 		return;
 	}
 	(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	struct watch *w = calloc(1, sizeof(*w));
-	if (!w)
-		abort();
+	struct watch *w = mem_new(sizeof(*w));
 	w->keys = k;
 	w->fd = fd;
 	w->poll.data = w;
@@ -376,9 +375,7 @@ adopt(struct keys *k, int fd)
 struct keys *
 keys_new(uv_loop_t *loop, int fd)
 {
-	struct keys *k = calloc(1, sizeof(*k));
-	if (!k)
-		abort();
+	struct keys *k = mem_new(sizeof(*k));
 	k->loop = loop;
 	k->fd = -1;
 	if (loop) {

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "ha/channel.h"
 #include "store/db.h"
 #include "store/journal.h"
@@ -329,9 +330,7 @@ add_to_batch(void *ctx, const struct journal_row *row)
 
 	if (t->n == BATCH_ROWS || (t->n && t->bytes + row->len > BATCH_BYTES))
 		return 1;
-	void *copy = malloc(row->len ? row->len : 1);
-	if (!copy)
-		abort();
+	void *copy = mem_raw(row->len);
 	memcpy(copy, row->event, row->len);
 	t->row[t->n].seq = row->seq;
 	memcpy(t->row[t->n].hash, row->hash, 32);
@@ -374,10 +373,8 @@ static int
 send_batch(struct work *w, int64_t after, int64_t *ret_last, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
-	FREE_WITH(batch_guard) struct batch *t = calloc(1, sizeof(*t));
+	FREE_WITH(batch_guard) struct batch *t = mem_new(sizeof(*t));
 
-	if (!t)
-		abort();
 	int r = journal_each(w->s->journal, after, BATCH_ROWS, add_to_batch, t, e);
 	if (r < 0) {
 		w->s->unreadable = true;
@@ -586,10 +583,8 @@ static void *
 run(void *arg)
 {
 	struct deposit *d = arg;
-	struct work *w = calloc(1, sizeof(*w));
+	struct work *w = mem_new(sizeof(*w));
 
-	if (!w)
-		abort();
 	w->d = d;
 	w->own.node = d->self;
 	home_path(&d->home, HOME_JOURNAL, w->own.path);
@@ -615,23 +610,18 @@ run(void *arg)
 struct deposit *
 deposit_new(const struct home *h, const struct uuid *self, const char *local_conninfo)
 {
-	struct deposit *d = calloc(1, sizeof(*d));
+	struct deposit *d = mem_new(sizeof(*d));
 	pthread_condattr_t attr;
 
-	if (!d)
-		abort();
 	d->home = *h;
 	d->self = *self;
-	d->local = strdup(local_conninfo);
-	if (!d->local)
-		abort();
+	d->local = mem_dup(local_conninfo);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&d->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	if (pthread_create(&d->thread, NULL, run, d))
-		abort();
+	mem_check(!pthread_create(&d->thread, NULL, run, d));
 	return d;
 }
 

@@ -8,6 +8,7 @@
 #include <time.h>
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "http/client.h"
 
 #define BODY_MAX 16384
@@ -193,9 +194,7 @@ copy_target(struct probe_target *to, const struct probe_target *from)
 {
 	free(to->trust);
 	*to = *from;
-	to->trust = strdup(from->trust ? from->trust : "");
-	if (!to->trust)
-		abort();
+	to->trust = mem_dup(from->trust ? from->trust : "");
 }
 
 static enum probe_outcome
@@ -381,11 +380,9 @@ run(void *arg)
 struct probe *
 probe_new(const struct probe_target *t)
 {
-	struct probe *p = calloc(1, sizeof(*p));
+	struct probe *p = mem_new(sizeof(*p));
 	pthread_condattr_t attr;
 
-	if (!p)
-		abort();
 	copy_target(&p->target, t);
 	p->view.sense.began_ms = clock_mono_ms();
 	pthread_mutex_init(&p->lock, NULL);
@@ -393,8 +390,7 @@ probe_new(const struct probe_target *t)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&p->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	if (pthread_create(&p->thread, NULL, run, p))
-		abort();
+	mem_check(!pthread_create(&p->thread, NULL, run, p));
 	return p;
 }
 

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "pg/cluster.h"
 #include "store/db.h"
 
@@ -503,10 +504,8 @@ static void *
 run_looker(void *arg)
 {
 	struct replication *r = arg;
-	struct look *k = calloc(1, sizeof(*k));
+	struct look *k = mem_new(sizeof(*k));
 
-	if (!k)
-		abort();
 	k->r = r;
 	replication_step_init(&k->v.step, clock_mono_ms());
 	pthread_mutex_lock(&r->lock);
@@ -826,15 +825,11 @@ run_setter(void *arg)
 struct replication *
 replication_new(const struct home *h, const char *conninfo, const struct uuid *self)
 {
-	struct replication *r = calloc(1, sizeof(*r));
+	struct replication *r = mem_new(sizeof(*r));
 	pthread_condattr_t attr;
 
-	if (!r)
-		abort();
 	r->home = *h;
-	r->conninfo = strdup(conninfo);
-	if (!r->conninfo)
-		abort();
+	r->conninfo = mem_dup(conninfo);
 	r->self = *self;
 	replication_step_init(&r->view.step, clock_mono_ms());
 	pthread_mutex_init(&r->lock, NULL);
@@ -842,9 +837,8 @@ replication_new(const struct home *h, const char *conninfo, const struct uuid *s
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&r->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	if (pthread_create(&r->looker, NULL, run_looker, r) ||
-	    pthread_create(&r->setter, NULL, run_setter, r))
-		abort();
+	mem_check(!pthread_create(&r->looker, NULL, run_looker, r) &&
+		  !pthread_create(&r->setter, NULL, run_setter, r));
 	return r;
 }
 
@@ -884,9 +878,7 @@ replication_request(struct replication *r, int kind, const struct uuid *object, 
 	if (taken) {
 		r->request.kind = kind;
 		r->request.object = *object;
-		r->request.body = strdup(body);
-		if (!r->request.body)
-			abort();
+		r->request.body = mem_dup(body);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return taken;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "store/db.h"
 
 #define HEAD "holdfast-witness 1\n"
@@ -107,14 +108,12 @@ parse_chain(const char *line, struct witness_chain *ret)
 int
 witness_read(const char *path, struct witness_memory *ret, struct err *e)
 {
-	struct witness_memory *m = calloc(1, sizeof(*m));
+	struct witness_memory *m = mem_new(sizeof(*m));
 	auto_buf text = BUF_INIT;
 	char *at, *line;
 	bool good;
 	int rc;
 
-	if (!m)
-		abort();
 	if (access(path, F_OK) && errno == ENOENT) {
 		free(m);
 		return err_set(e, ERR_NOT_FOUND, "there is no %s", path);
@@ -382,13 +381,11 @@ tell_writer(struct witness *w, struct err *e)
 static void
 keep(struct witness *w)
 {
-	struct witness_memory *m = malloc(sizeof(*m));
+	struct witness_memory *m = mem_raw(sizeof(*m));
 	int64_t now = clock_mono_ms();
 	struct err e = { 0 };
 	bool due;
 
-	if (!m)
-		abort();
 	pthread_mutex_lock(&w->lock);
 	due = w->changed && (!w->written_ms || now - w->written_ms >= WRITE_MS);
 	*m = w->m;
@@ -464,11 +461,10 @@ remember(struct witness *w)
 struct witness *
 witness_new(const struct home *h, const struct uuid *self, const char *conninfo)
 {
-	struct witness *w = calloc(1, sizeof(*w));
+	struct witness *w = mem_new(sizeof(*w));
 	pthread_condattr_t attr;
 
-	if (!w || !(w->conninfo = strdup(conninfo)))
-		abort();
+	w->conninfo = mem_dup(conninfo);
 	home_path(h, HOME_WITNESS, w->path);
 	w->self = *self;
 	remember(w);
@@ -477,8 +473,7 @@ witness_new(const struct home *h, const struct uuid *self, const char *conninfo)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	if (pthread_create(&w->thread, NULL, run, w))
-		abort();
+	mem_check(!pthread_create(&w->thread, NULL, run, w));
 	return w;
 }
 

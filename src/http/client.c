@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "base/mem.h"
 #include "base/secret.h"
 
 #define BASE_MAX 512
@@ -26,11 +27,7 @@ struct client {
 static void
 add_line(struct curl_slist **list, const char *line)
 {
-	struct curl_slist *longer = curl_slist_append(*list, line);
-
-	if (!longer)
-		abort();
-	*list = longer;
+	*list = mem_have(curl_slist_append(*list, line));
 }
 
 static void
@@ -149,12 +146,8 @@ client_new(const struct client_options *o, struct err *e)
 
 	if (check_base(o->base, e) < 0)
 		return NULL;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		abort();
-	c->curl = curl_easy_init();
-	if (!c->curl)
-		abort();
+	c = mem_new(sizeof(*c));
+	c->curl = mem_have(curl_easy_init());
 	c->certs = trust_new(o->trust_pem);
 	c->trust = (struct client_trust){ .curl = c->curl,
 					  .trust = c->certs,

@@ -6,7 +6,7 @@
 
 #include <curl/curl.h>
 #include <stdbool.h>
-#include <stdlib.h>
+#include "base/mem.h"
 #include "http/client.h"
 #include "http/trust.h"
 
@@ -14,10 +14,7 @@
 
 /* An option that libcurl knows is refused only when memory is out. */
 #define CLIENT_SET(curl, option, value)                                                            \
-	do {                                                                                       \
-		if (curl_easy_setopt((curl), (option), (value)) != CURLE_OK)                       \
-			abort();                                                                   \
-	} while (0)
+	mem_check(curl_easy_setopt((curl), (option), (value)) == CURLE_OK)
 
 /* Whom one handle trusts, and what it found at the last connection. Lives as long as the handle. */
 struct client_trust {

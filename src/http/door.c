@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "base/clock.h"
+#include "base/mem.h"
 
 struct door_source {
 	struct door_source *next; /* of its bucket */
@@ -123,9 +124,7 @@ source_get(struct door *d, const uint8_t key[static 16])
 
 	if (*at)
 		return *at;
-	*at = calloc(1, sizeof(**at));
-	if (!*at)
-		abort();
+	*at = mem_new(sizeof(**at));
 	memcpy((*at)->key, key, 16);
 	d->nsources++;
 	return *at;

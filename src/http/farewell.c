@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/mem.h"
 
 #define PIECE (1 << 20)
 
@@ -124,10 +125,8 @@ run(void *arg)
 struct farewell *
 farewell_new(void)
 {
-	struct farewell *l = calloc(1, sizeof(*l));
+	struct farewell *l = mem_new(sizeof(*l));
 
-	if (!l)
-		abort();
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&l->lock, NULL);
 	if (l->wake >= 0 && pthread_create(&l->thread, NULL, run, l) == 0)

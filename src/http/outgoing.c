@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/buf.h"
+#include "base/mem.h"
 
 #define ADDRESS_MAX 320
 
@@ -26,20 +27,12 @@ done_list(struct curl_slist **l)
 #define auto_list FREE_WITH(done_list) struct curl_slist *
 
 /* An option that libcurl knows is refused only when memory is out. */
-#define SET(c, option, value)                                                                      \
-	do {                                                                                       \
-		if (curl_easy_setopt((c), (option), (value)) != CURLE_OK)                          \
-			abort();                                                                   \
-	} while (0)
+#define SET(c, option, value) mem_check(curl_easy_setopt((c), (option), (value)) == CURLE_OK)
 
 static void
 add_line(struct curl_slist **list, const char *line)
 {
-	struct curl_slist *longer = curl_slist_append(*list, line);
-
-	if (!longer)
-		abort();
-	*list = longer;
+	*list = mem_have(curl_slist_append(*list, line));
 }
 
 /* What is said beyond the status is not looked at, but for so much. */
@@ -55,10 +48,8 @@ drop_answer(char *data, size_t one, size_t n, void *ctx)
 static CURL *
 begin(const char *url, const char *protocols, const char *ca_file, char *why, size_t *seen)
 {
-	CURL *c = curl_easy_init();
+	CURL *c = mem_have(curl_easy_init());
 
-	if (!c)
-		abort();
 	why[0] = '\0';
 	SET(c, CURLOPT_URL, url);
 	SET(c, CURLOPT_PROTOCOLS_STR, protocols);

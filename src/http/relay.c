@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/home.h"
+#include "base/mem.h"
 #include "base/secret.h"
 #include "http/client_impl.h"
 
@@ -82,11 +83,7 @@ struct worker {
 static void
 add_line(struct curl_slist **list, const char *line)
 {
-	struct curl_slist *longer = curl_slist_append(*list, line);
-
-	if (!longer)
-		abort();
-	*list = longer;
+	*list = mem_have(curl_slist_append(*list, line));
 }
 
 static void
@@ -103,11 +100,9 @@ add_header(struct job *j, const char *name, const char *value)
 static struct job *
 job_new(const struct relay *r, const struct relay_ask *ask, struct fiber *f)
 {
-	struct job *j = calloc(1, sizeof(*j));
+	struct job *j = mem_new(sizeof(*j));
 	auto_buf url = BUF_INIT;
 
-	if (!j)
-		abort();
 	j->fiber = f;
 	j->arena = arena_new();
 	buf_adds(&url, ask->base);
@@ -274,11 +269,9 @@ exchange(struct worker *w, struct job *j)
 {
 	const struct relay_options *o = &w->relay->o;
 	char why[CURL_ERROR_SIZE] = "";
-	CURL *curl = curl_easy_init();
+	CURL *curl = mem_have(curl_easy_init());
 	struct client_trust trust = { .curl = curl, .trust = w->certs };
 
-	if (!curl)
-		abort();
 	client_host(j->url, trust.host);
 	client_set_options(&trust, o->connect_ms, o->total_ms, why);
 	CLIENT_SET(curl, CURLOPT_SHARE, w->share);
@@ -325,10 +318,9 @@ read_trust(struct worker *w, struct err *e)
 		return rc;
 	w->certs = trust_new(buf_str(&pem));
 	w->trust = now;
-	w->share = curl_share_init();
-	if (!w->share ||
-	    curl_share_setopt(w->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) != CURLSHE_OK)
-		abort();
+	w->share = mem_have(curl_share_init());
+	mem_check(curl_share_setopt(w->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) ==
+		  CURLSHE_OK);
 	return 0;
 }
 
@@ -393,12 +385,9 @@ begin_threads(struct relay *r)
 {
 	if (r->threads)
 		return;
-	r->threads = calloc(r->o.threads, sizeof(*r->threads));
-	if (!r->threads)
-		abort();
+	r->threads = mem_array(r->o.threads, sizeof(*r->threads));
 	for (; r->nthreads < r->o.threads; r->nthreads++)
-		if (pthread_create(&r->threads[r->nthreads], NULL, run, r))
-			abort();
+		mem_check(!pthread_create(&r->threads[r->nthreads], NULL, run, r));
 }
 
 /* ---- the loop ---- */
@@ -537,19 +526,15 @@ relay_call(struct relay *r, struct fiber *f, struct arena *a, const struct relay
 struct relay *
 relay_new(const struct relay_options *o)
 {
-	struct relay *r = calloc(1, sizeof(*r));
+	struct relay *r = mem_new(sizeof(*r));
 
-	if (!r)
-		abort();
 	r->o = *o;
-	r->trust_path = strdup(o->trust_path);
-	if (!r->trust_path)
-		abort();
+	r->trust_path = mem_dup(o->trust_path);
 	r->o.trust_path = NULL;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->wake, NULL);
-	if (uv_async_init(o->loop, &r->async, on_async) || uv_timer_init(o->loop, &r->timer))
-		abort();
+	mem_check(!uv_async_init(o->loop, &r->async, on_async) &&
+		  !uv_timer_init(o->loop, &r->timer));
 	r->async.data = r->timer.data = r;
 	r->handles = 2;
 	return r;

@@ -36,6 +36,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/mem.h"
 #include "http/door.h"
 #include "http/farewell.h"
 #include "http/listener.h"
@@ -133,9 +134,7 @@ credentials_new(const char *cert_pem, const char *key_pem, struct credentials **
 		gnutls_certificate_free_credentials(tls);
 		return refuse_pair(rc, e);
 	}
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		abort();
+	c = mem_new(sizeof(*c));
 	*c = (struct credentials){ tls, 1 };
 	*ret = c;
 	return 0;
@@ -237,10 +236,8 @@ begin_conn(struct server *s, struct MHD_Connection *mhd, void **context)
 {
 	gnutls_session_t tls =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
-	struct conn *c = calloc(1, sizeof(*c));
+	struct conn *c = mem_new(sizeof(*c));
 
-	if (!c)
-		abort();
 	c->server = s;
 	c->mhd = mhd;
 	wire_attach(&c->wire, tls,
@@ -471,20 +468,18 @@ header_is_set(const struct request *rq, const char *name)
 static void
 add_header(struct MHD_Response *r, const char *name, const char *value)
 {
-	if (MHD_add_response_header(r, name, value) != MHD_YES)
-		abort(); /* out of memory: values have no control characters by now */
+	mem_check(MHD_add_response_header(r, name, value) ==
+		  MHD_YES); /* values have no control characters by now */
 }
 
 static struct MHD_Response *
 make_response(const struct request *rq)
 {
 	bool empty = rq->reply.len == 0 || rq->status == 204 || rq->status == 304;
-	struct MHD_Response *r = MHD_create_response_from_buffer(
+	struct MHD_Response *r = mem_have(MHD_create_response_from_buffer(
 		empty ? 0 : rq->reply.len, empty ? (void *)"" : rq->reply.data,
-		MHD_RESPMEM_PERSISTENT);
+		MHD_RESPMEM_PERSISTENT));
 
-	if (!r)
-		abort();
 	if (!empty)
 		add_header(r, "Content-Type", rq->reply_type ? rq->reply_type : "application/json");
 	for (unsigned i = 0; i < rq->nheaders; i++)
@@ -677,11 +672,9 @@ start_daemon(struct server *s, const struct server_options *o)
 static struct server *
 make_server(const struct server_options *o, int fd, struct credentials *c)
 {
-	struct server *s = calloc(1, sizeof(*s));
+	struct server *s = mem_new(sizeof(*s));
 	pthread_condattr_t attr;
 
-	if (!s)
-		abort();
 	s->o = *o;
 	s->o.cert_pem = s->o.key_pem = s->o.listen = NULL; /* the caller's, for the start only */
 	if (o->first_ms == 0 || o->first_ms > o->timeout_s * 1000)

@@ -8,6 +8,7 @@
 #include <time.h>
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/mem.h"
 
 #define SHOWN_MAX 16	 /* certificates in a chain */
 #define TRUSTED_MAX 1024 /* certificates in a trust */
@@ -57,10 +58,9 @@ add_one(struct trust *t, const char *text, size_t n)
 struct trust *
 trust_new(const char *pem)
 {
-	struct trust *t = calloc(1, sizeof(*t));
+	struct trust *t = mem_new(sizeof(*t));
 
-	if (!t || gnutls_x509_trust_list_init(&t->authorities, 0) < 0)
-		abort();
+	mem_check(gnutls_x509_trust_list_init(&t->authorities, 0) >= 0);
 	for (const char *at = pem, *end; at && (at = strstr(at, begin_mark)); at = end) {
 		end = strstr(at, end_mark);
 		if (!end)
@@ -220,8 +220,7 @@ trust_judge(const struct trust *t, gnutls_session_t session, const char *host,
 
 	*ret = (struct trust_finding){ .verdict = TRUST_UNKNOWN };
 	for (; raw && n < sent && n < SHOWN_MAX; n++) {
-		if (gnutls_x509_crt_init(&shown[n]) < 0)
-			abort();
+		mem_check(gnutls_x509_crt_init(&shown[n]) >= 0);
 		if (gnutls_x509_crt_import(shown[n], &raw[n], GNUTLS_X509_FMT_DER) < 0) {
 			gnutls_x509_crt_deinit(shown[n]);
 			break;

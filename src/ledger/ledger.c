@@ -4,6 +4,7 @@
  * invariants.
  */
 #include "ledger/ledger_impl.h"
+#include "base/mem.h"
 #include "base/pause.h"
 
 #include <assert.h>
@@ -170,10 +171,8 @@ encode(struct ledger *l, struct ledger_unit *u, int64_t seq)
 
 	assert(u->n > 0);
 	if (!u->items) {
-		u->items = calloc(u->n, sizeof(*u->items));
-		u->hash = calloc(u->n, sizeof(*u->hash));
-		if (!u->items || !u->hash)
-			abort();
+		u->items = mem_array(u->n, sizeof(*u->items));
+		u->hash = mem_array(u->n, sizeof(*u->hash));
 	}
 	buf_reset(&u->enc);
 	for (size_t i = 0; i < u->n; i++) {
@@ -208,10 +207,8 @@ chain(struct ledger *l, struct fiber *f, struct ledger_units *q, int64_t seq,
 	if (q->first == q->last)
 		return keys_chain(l->o.keys, f, prev, q->first->items, q->first->n, q->first->hash,
 				  e);
-	items = calloc(q->events, sizeof(*items));
-	out = calloc(q->events, sizeof(*out));
-	if (!items || !out)
-		abort();
+	items = mem_array(q->events, sizeof(*items));
+	out = mem_array(q->events, sizeof(*out));
 	for (struct ledger_unit *u = q->first; u; at += u->n, u = u->next)
 		memcpy(items + at, u->items, u->n * sizeof(*items));
 	rc = keys_chain(l->o.keys, f, prev, items, q->events, out, e);
@@ -291,16 +288,12 @@ enqueue(struct ledger *l, struct ledger_unit *u)
 static void
 post_probe(struct ledger *l, const char *body)
 {
-	struct ledger_unit *u = calloc(1, sizeof(*u));
-	struct event *ev = calloc(1, sizeof(*ev));
+	struct ledger_unit *u = mem_new(sizeof(*u));
+	struct event *ev = mem_new(sizeof(*ev));
 
-	if (!u || !ev)
-		abort();
 	ev->kind = EVENT_LOG_RECOVERED;
 	ev->address = "";
-	ev->body = strdup(body);
-	if (!ev->body)
-		abort();
+	ev->body = mem_dup(body);
 	u->ev = ev;
 	u->n = 1;
 	u->busy = &l->probing;
@@ -469,11 +462,9 @@ complete(struct ledger *l, struct ledger_units *q, enum ledger_durability d)
 static void
 step_units(struct ledger *l, struct ledger_steps *steps, const struct ledger_units *q)
 {
-	struct ledger_item *items = calloc(q->events, sizeof(*items));
+	struct ledger_item *items = mem_array(q->events, sizeof(*items));
 	size_t n = 0;
 
-	if (!items)
-		abort();
 	for (const struct ledger_unit *u = q->first; u; u = u->next)
 		for (size_t i = 0; i < u->n; i++)
 			items[n++] = (struct ledger_item){ &u->ev[i], u->hash[i] };
@@ -754,12 +745,10 @@ ledger_commit_own(struct ledger *l, struct fiber *f, struct event *ev, size_t n,
 int
 ledger_new(const struct ledger_options *o, struct ledger **ret, struct err *e)
 {
-	struct ledger *l = calloc(1, sizeof(*l));
+	struct ledger *l = mem_new(sizeof(*l));
 
-	if (!l)
-		abort();
 	l->o = *o;
-	l->journal_path = o->journal_path ? strdup(o->journal_path) : NULL;
+	l->journal_path = mem_dup(o->journal_path);
 	l->stats.writable = true;
 	l->chain_head_fd = -1;
 	if (o->chain_head_path) {
@@ -774,8 +763,8 @@ ledger_new(const struct ledger_options *o, struct ledger **ret, struct err *e)
 	uv_timer_init(o->loop, &l->probe_timer);
 	l->probe_timer.data = l;
 	l->workers = 2;
-	if (!fiber_start(o->fibers, run_chainer, l) || !fiber_start(o->fibers, run_committer, l))
-		abort();
+	mem_check(fiber_start(o->fibers, run_chainer, l) &&
+		  fiber_start(o->fibers, run_committer, l));
 	*ret = l;
 	return 0;
 }

@@ -7,15 +7,14 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
 
 struct binds *
 ledger_step(struct ledger_steps *s, enum stmt stmt)
 {
 	if (s->n == s->cap) {
 		s->cap = s->cap ? s->cap * 2 : 8;
-		s->v = reallocarray(s->v, s->cap, sizeof(*s->v));
-		if (!s->v)
-			abort();
+		s->v = mem_grow(s->v, s->cap, sizeof(*s->v));
 	}
 	s->v[s->n] = (struct db_step){ .s = stmt, .b = BINDS_INIT };
 	return &s->v[s->n++].b;

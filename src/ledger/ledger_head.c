@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/jw.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "ledger/chain_head_file.h"
 #include "ledger/event_body.h"
 
@@ -55,8 +56,7 @@ on_thread(struct ledger *l, struct fiber *f, int (*fn)(struct ledger *l, void *a
 
 	fiber_gate_enter(&l->journal_gate, f);
 	j.work.data = &j;
-	if (uv_queue_work(l->o.loop, &j.work, on_work, on_work_done))
-		abort();
+	mem_check(!uv_queue_work(l->o.loop, &j.work, on_work, on_work_done));
 	while (!j.done)
 		fiber_sleep(f);
 	fiber_gate_leave(&l->journal_gate);
@@ -117,12 +117,10 @@ append(struct ledger *l, void *arg, struct err *e)
 int
 ledger_journal_write(struct ledger *l, struct fiber *f, const struct ledger_units *q, struct err *e)
 {
-	struct journal_row *rows = calloc(q->events, sizeof(*rows));
+	struct journal_row *rows = mem_array(q->events, sizeof(*rows));
 	struct append a = { rows, 0 };
 	int rc;
 
-	if (!rows)
-		abort();
 	for (const struct ledger_unit *u = q->first; u; u = u->next) {
 		for (size_t i = 0; i < u->n; i++) {
 			struct journal_row *r = &rows[a.n++];
@@ -182,10 +180,8 @@ static struct fetch
 fetch_begin(int64_t after)
 {
 	struct fetch x = { .after = after,
-			   .rows = calloc(LEDGER_MERGE_MAX, sizeof(struct ledger_row)) };
+			   .rows = mem_array(LEDGER_MERGE_MAX, sizeof(struct ledger_row)) };
 
-	if (!x.rows)
-		abort();
 	return x;
 }
 

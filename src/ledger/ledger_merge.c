@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "ledger/event_body.h"
 #include "ledger/recover.h"
 
@@ -61,12 +62,10 @@ ledger_verify_rows(struct ledger *l, struct fiber *f, const struct uuid *node, i
 		   struct buf *texts, size_t *ret_good, struct err *why)
 {
 	size_t good = (size_t)decode_rows(node, seq, rows, n, texts, why);
-	struct iovec *items = calloc(good + 1, sizeof(*items));
-	uint8_t(*out)[KEYS_HASH_BYTES] = calloc(good + 1, sizeof(*out));
+	struct iovec *items = mem_array(good + 1, sizeof(*items));
+	uint8_t(*out)[KEYS_HASH_BYTES] = mem_array(good + 1, sizeof(*out));
 	int rc = 0;
 
-	if (!items || !out)
-		abort();
 	for (size_t i = 0; i < good; i++)
 		items[i] = (struct iovec){ UNCONST(void *, rows[i].bytes), rows[i].len };
 	if (good)
@@ -88,10 +87,8 @@ void
 ledger_step_rows(struct ledger_steps *s, const struct uuid *node, const struct ledger_row *rows,
 		 size_t n, bool apply)
 {
-	struct ledger_item *items = calloc(n, sizeof(*items));
+	struct ledger_item *items = mem_array(n, sizeof(*items));
 
-	if (!items)
-		abort();
 	for (size_t i = 0; i < n; i++)
 		items[i] = (struct ledger_item){ &rows[i].ev, rows[i].hash };
 	ledger_step_events(s, node, items, n, apply);
@@ -422,13 +419,11 @@ merge_rows(struct ledger *l, struct fiber *f, const struct uuid *node, const cha
 static int
 merge_node(struct ledger *l, struct fiber *f, const struct uuid *node, struct err *e)
 {
-	struct ledger_row *rows = calloc(LEDGER_MERGE_MAX, sizeof(*rows));
+	struct ledger_row *rows = mem_array(LEDGER_MERGE_MAX, sizeof(*rows));
 	auto_buf name = BUF_INIT;
 	bool again = true;
 	int rc = drop_known(l, f, node, e);
 
-	if (!rows)
-		abort();
 	read_name(l, f, node, &name);
 	while (!rc && again && !l->stopping) {
 		auto_rows found = NULL;

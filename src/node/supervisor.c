@@ -26,6 +26,7 @@
 #include <uv.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/page.h"
 #include "base/passfd.h"
 #include "base/pidfile.h"
@@ -485,9 +486,7 @@ on_pg_output(uv_stream_t *h, ssize_t n, const uv_buf_t *b)
 static struct pg_pipe *
 new_pg_pipe(struct sup *s)
 {
-	struct pg_pipe *p = calloc(1, sizeof(*p));
-	if (!p)
-		abort();
+	struct pg_pipe *p = mem_new(sizeof(*p));
 	p->sup = s;
 	uv_pipe_init(&s->loop, &p->pipe, 0);
 	p->pipe.data = p;

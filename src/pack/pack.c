@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/home.h"
+#include "base/mem.h"
 #include "base/place.h"
 #include "http/json.h"
 
@@ -230,19 +231,15 @@ zip_failed(struct pack_writer *w, const char *what, struct err *e)
 int
 pack_writer_open(const char *path, struct keys *keys, struct pack_writer **ret, struct err *e)
 {
-	struct pack_writer *w = calloc(1, sizeof(*w));
-	if (!w)
-		abort();
+	struct pack_writer *w = mem_new(sizeof(*w));
 	w->keys = keys;
 	snprintf(w->path, sizeof(w->path), "%s", path);
 	snprintf(w->part, sizeof(w->part), "%s.part", w->path);
 	unlink(w->part);
 	w->fd = FAULT(FILE_CREATE, -1,
 		      open(w->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-	w->zip = archive_write_new();
-	w->entry = archive_entry_new();
-	if (!w->zip || !w->entry)
-		abort();
+	w->zip = mem_have(archive_write_new());
+	w->entry = mem_have(archive_entry_new());
 	/* Sealed bytes do not shrink. */
 	if (archive_write_set_format_zip(w->zip) != ARCHIVE_OK ||
 	    archive_write_set_options(w->zip, "zip:compression=store") != ARCHIVE_OK || w->fd < 0 ||
@@ -402,9 +399,7 @@ pack_reader_open(const char *path, struct keys *keys, const uint8_t stream[stati
 	if (!f)
 		return err_errno(e, errno == ENOENT ? ERR_BAD_PACK : ERR_IO, "cannot open %s",
 				 path);
-	struct pack_reader *r = calloc(1, sizeof(*r));
-	if (!r)
-		abort();
+	struct pack_reader *r = mem_new(sizeof(*r));
 	r->f = f;
 	r->keys = keys;
 	memcpy(r->stream, stream, sizeof(r->stream));
@@ -509,9 +504,8 @@ pack_zip_open(const char *path, struct pack_zip **ret, struct err *e)
 		close(fd);
 		return err_set(e, ERR_BAD_PACK, "%s is no file", path);
 	}
-	struct pack_zip *z = malloc(sizeof(*z));
-	if (!z || !(z->path = strdup(path)))
-		abort();
+	struct pack_zip *z = mem_new(sizeof(*z));
+	z->path = mem_dup(path);
 	z->fd = fd;
 	*ret = z;
 	return 0;
@@ -558,9 +552,8 @@ seek_zip(struct archive *a, void *ctx, la_int64_t at, int whence)
 static int
 open_zip(struct pack_zip *z, struct archive **ret, struct err *e)
 {
-	struct archive *a = archive_read_new();
-	if (!a)
-		abort();
+	struct archive *a = mem_have(archive_read_new());
+
 	if (lseek(z->fd, 0, SEEK_SET) < 0 || archive_read_support_format_zip(a) != ARCHIVE_OK ||
 	    archive_read_set_read_callback(a, read_zip) != ARCHIVE_OK ||
 	    archive_read_set_seek_callback(a, seek_zip) != ARCHIVE_OK ||

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "base/mem.h"
 
 /* ---- life ---- */
 
@@ -61,10 +62,8 @@ set_keywords(struct db *d)
 
 	while (d->info[n].keyword != NULL)
 		n++;
-	d->keywords = calloc(n + 1, sizeof *d->keywords);
-	d->values = calloc(n + 1, sizeof *d->values);
-	if (d->keywords == NULL || d->values == NULL)
-		abort();
+	d->keywords = mem_array(n + 1, sizeof *d->keywords);
+	d->values = mem_array(n + 1, sizeof *d->values);
 	for (size_t i = 0; i < n; i++) {
 		const char *v = option_value(d, &d->info[i]);
 
@@ -78,16 +77,14 @@ set_keywords(struct db *d)
 static struct db *
 create(uv_loop_t *loop, const struct db_options *o)
 {
-	struct db *d = calloc(1, sizeof *d);
+	struct db *d = mem_new(sizeof *d);
 	char *why = NULL;
 
-	if (d == NULL)
-		abort();
 	d->loop = loop;
 	d->wait_ms = o->wait_ms;
 	d->call_ms = o->call_ms;
 	d->backoff_ms = BACKOFF_FIRST_MS;
-	d->application = o->application == NULL ? NULL : strdup(o->application);
+	d->application = o->application == NULL ? NULL : mem_dup(o->application);
 	d->info = PQconninfoParse(o->conninfo, &why);
 	if (d->info == NULL) {
 		db_set_why(d, why != NULL ? why : "the conninfo is wrong");
@@ -118,8 +115,7 @@ db_new(uv_loop_t *loop, const struct db_options *o)
 
 	d->turn.data = d;
 	d->timer.data = d;
-	if (uv_prepare_init(loop, &d->turn) != 0 || uv_timer_init(loop, &d->timer) != 0)
-		abort();
+	mem_check(uv_prepare_init(loop, &d->turn) == 0 && uv_timer_init(loop, &d->timer) == 0);
 	d->handles = 2;
 	db_connect_begin(d);
 	return d;

@@ -5,15 +5,14 @@
 #include "store/db_impl.h"
 
 #include <string.h>
+#include "base/mem.h"
 
 void
 flight_grow(struct db *d)
 {
 	size_t cap = d->cap == 0 ? 64 : d->cap * 2;
-	struct flight *n = calloc(cap, sizeof *n);
+	struct flight *n = mem_array(cap, sizeof *n);
 
-	if (n == NULL)
-		abort();
 	for (size_t i = 0; i < d->count; i++)
 		n[i] = *flight_at(d, i);
 	free(d->flights);

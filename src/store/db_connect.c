@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/mem.h"
 
 #define BACKOFF_LAST_MS 500
 #define CONNECT_MS 5000 /* a server that takes the connection and then says nothing */
@@ -155,9 +156,7 @@ db_connect_begin(struct db *d)
 		d->next_try_ms = FOREVER;
 		return;
 	}
-	d->conn = PQconnectStartParams(d->keywords, d->values, 0);
-	if (d->conn == NULL)
-		abort();
+	d->conn = mem_have(PQconnectStartParams(d->keywords, d->values, 0));
 	PQsetNoticeReceiver(d->conn, on_notice, NULL);
 	d->state = DB_CONNECTING;
 	d->give_up_ms = clock_mono_ms() + CONNECT_MS;

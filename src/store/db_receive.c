@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "base/mem.h"
 
 #define VOID_OID 2278 /* the column of SELECT f() where f returns nothing */
 
@@ -147,9 +148,7 @@ take_prepare_error(struct db *d, const struct flight *fl, const PGresult *r)
 
 	p->sent = false;
 	if (p->err == NULL)
-		p->err = calloc(1, sizeof *p->err);
-	if (p->err == NULL)
-		abort();
+		p->err = mem_new(sizeof *p->err);
 	db_set_err(p->err, stmt_info(fl->stmt)->name, r);
 }
 

@@ -5,6 +5,7 @@
 #include "store/db_impl.h"
 
 #include <string.h>
+#include "base/mem.h"
 
 /* ---- sockets ---- */
 
@@ -44,9 +45,7 @@ watch_socket(struct db *d)
 	if (d->watch != NULL && d->watch->fd == fd)
 		return 0;
 	db_unwatch(d);
-	w = calloc(1, sizeof *w);
-	if (w == NULL)
-		abort();
+	w = mem_new(sizeof *w);
 	w->db = d;
 	w->fd = fd;
 	w->poll.data = w;

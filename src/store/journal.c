@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/home.h"
+#include "base/mem.h"
 #include "store/journal.h"
 
 #define APPLICATION_ID 0x484a4e4c /* "HJNL" */
@@ -50,8 +51,7 @@ set_sqlite_err(struct journal *j, const char *what, struct err *e)
 {
 	int code = sqlite3_errcode(j->db) & 0xff; /* without the extension */
 
-	if (code == SQLITE_NOMEM)
-		abort();
+	mem_check(code != SQLITE_NOMEM);
 	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
 		return damaged(e, sqlite3_errmsg(j->db));
 	return err_set_at(e, __FILE__, __LINE__, ERR_IO, sqlite3_system_errno(j->db),
@@ -431,11 +431,9 @@ open_all(struct journal *j, const char *path, struct err *e)
 int
 journal_open(const char *path, const struct uuid *node, struct journal **ret, struct err *e)
 {
-	struct journal *j = calloc(1, sizeof *j);
+	struct journal *j = mem_new(sizeof *j);
 	int code;
 
-	if (j == NULL)
-		abort();
 	j->node = *node;
 	code = open_all(j, path, e);
 	if (code != 0)

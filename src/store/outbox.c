@@ -14,6 +14,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 #define APPLICATION_ID 0x484f5558 /* "HOUX" */
 #define BUSY_MS 5000
@@ -39,8 +40,7 @@ static const char schema[] =
 static int
 set_sqlite_err(struct outbox *o, struct err *e)
 {
-	if ((sqlite3_errcode(o->db) & 0xff) == SQLITE_NOMEM)
-		abort();
+	mem_check((sqlite3_errcode(o->db) & 0xff) != SQLITE_NOMEM);
 	return err_set(e, ERR_IO, "the outbox of alerts cannot be used: %s", sqlite3_errmsg(o->db));
 }
 
@@ -158,10 +158,8 @@ move_aside(const char *path, struct err *e)
 int
 outbox_open(const char *path, int64_t rows_max, struct outbox **ret, struct err *e)
 {
-	struct outbox *o = calloc(1, sizeof(*o));
+	struct outbox *o = mem_new(sizeof(*o));
 
-	if (!o)
-		abort();
 	o->rows_max = rows_max;
 	int rc = open_file(o, path, e);
 	if (rc && is_damaged(o)) {

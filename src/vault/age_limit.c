@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/mem.h"
 #include "ledger/event_body.h"
 
 static bool
@@ -46,10 +47,8 @@ age_limit_on_event(struct vault *v, const struct event *ev)
 static int64_t
 as_of(const struct vault *v)
 {
-	struct page_view *p = malloc(sizeof(*p));
+	struct page_view *p = mem_raw(sizeof(*p));
 
-	if (!p)
-		abort();
 	page_read(v->page, p);
 	int64_t us = p->as_of_us;
 	free(p);

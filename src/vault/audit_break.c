@@ -2,8 +2,8 @@
 #include "vault/audit_break.h"
 
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
 #include "vault/lists.h"
 
 void
@@ -37,9 +37,7 @@ audit_break_read(struct vault *v, struct fiber *f, struct audit_break **ret, siz
 
 	if (rc)
 		return err_prefix(e, "cannot read what was accepted: ");
-	all = calloc((size_t)rows_count(rows) + 1, sizeof(*all));
-	if (!all)
-		abort();
+	all = mem_array((size_t)rows_count(rows) + 1, sizeof(*all));
 	for (int i = 0; i < rows_count(rows); i++) {
 		struct audit_break *b = &all[i];
 

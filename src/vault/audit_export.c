@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/mem.h"
 #include "crypto/auditfile.h"
 #include "ledger/event_body.h"
 #include "vault/audit_break.h"
@@ -560,9 +561,7 @@ int
 audit_export_part(struct call *c, const struct uuid *node, int64_t after, int64_t upto,
 		  struct jw *out, struct err *e)
 {
-	struct part *p = calloc(1, sizeof(*p));
-	if (!p)
-		abort();
+	struct part *p = mem_new(sizeof(*p));
 	p->c = c;
 	p->node = *node;
 	p->from = after;

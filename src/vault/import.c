@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
+#include "base/mem.h"
 #include "ledger/event_body.h"
 #include "vault/account.h"
 #include "vault/importformat.h"
@@ -122,8 +123,7 @@ read_file(struct import *im, struct err *e)
 	r.work.data = &r;
 	if (im->rq->n > IMPORT_BYTES_MAX)
 		return err_set(e, ERR_TOO_LARGE, "the file is larger than 32 MiB");
-	if (uv_queue_work(im->c->v->loop, &r.work, on_read, on_was_read))
-		abort();
+	mem_check(!uv_queue_work(im->c->v->loop, &r.work, on_read, on_was_read));
 	while (!r.done)
 		fiber_sleep(im->c->f);
 	if (r.rc && e)
@@ -559,9 +559,7 @@ enter(struct call *c, const struct uuid *id)
 	while (r && !(uuid_eq(&r->id, id) && uuid_eq(&r->user, &c->who.user)))
 		r = r->next;
 	if (!r) {
-		r = calloc(1, sizeof(*r));
-		if (!r)
-			abort();
+		r = mem_new(sizeof(*r));
 		r->id = *id;
 		r->user = c->who.user;
 		r->next = c->v->imports;

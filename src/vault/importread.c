@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "base/mem.h"
 #include "base/name.h"
 
 #define FIELD_NAME_MAX 100
@@ -216,9 +217,7 @@ new_entry(struct importfile *file)
 {
 	if (file->n == file->cap) {
 		file->cap = file->cap ? 2 * file->cap : 256;
-		file->entry = realloc(file->entry, file->cap * sizeof(*file->entry));
-		if (!file->entry)
-			abort();
+		file->entry = mem_grow(file->entry, file->cap, sizeof(*file->entry));
 	}
 	return &file->entry[file->n++];
 }

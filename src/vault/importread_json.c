@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
+#include "base/mem.h"
 #include "vault/importread.h"
 
 #define DEPTH_MAX 12
@@ -44,9 +45,7 @@ keep_line(struct reading *r, unsigned line)
 {
 	if (r->nlines == r->cap) {
 		r->cap = r->cap ? 2 * r->cap : 256;
-		r->line = realloc(r->line, r->cap * sizeof(*r->line));
-		if (!r->line)
-			abort();
+		r->line = mem_grow(r->line, r->cap, sizeof(*r->line));
 	}
 	r->line[r->nlines++] = line;
 }

@@ -4,11 +4,11 @@
  * no entities but XML's own five. The recycle bin is known by its id, which stands before the
  * groups.
  */
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <expat.h>
 #include "base/secret.h"
+#include "base/mem.h"
 #include "vault/importread.h"
 
 #define DEPTH_MAX 64
@@ -277,9 +277,7 @@ importread_xml(struct importfile *file, const char *text, size_t n, struct err *
 							  secret_mfree };
 	struct reading *r = arena_new_of(file->a, struct reading);
 	r->file = file;
-	r->parser = XML_ParserCreate_MM("UTF-8", &memory, NULL);
-	if (!r->parser)
-		abort();
+	r->parser = mem_have(XML_ParserCreate_MM("UTF-8", &memory, NULL));
 	XML_SetUserData(r->parser, r);
 	XML_SetElementHandler(r->parser, on_start, on_end);
 	XML_SetCharacterDataHandler(r->parser, on_text);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/mem.h"
 #include "ledger/event_body.h"
 
 #define BUCKETS 256
@@ -28,10 +29,8 @@ struct journal_overlay {
 struct journal_overlay *
 journal_overlay_new(void)
 {
-	struct journal_overlay *j = calloc(1, sizeof(*j));
+	struct journal_overlay *j = mem_new(sizeof(*j));
 
-	if (!j)
-		abort();
 	return j;
 }
 
@@ -183,10 +182,8 @@ made_in_emergency(const struct event *ev)
 static void
 add(struct journal_overlay *j, const struct event *ev)
 {
-	struct held *h = calloc(1, sizeof(*h)), *known;
+	struct held *h = mem_new(sizeof(*h)), *known;
 
-	if (!h)
-		abort();
 	if (parse(ev, h)) {
 		log_warning("event %lld of the journal is a version that cannot be read",
 			    (long long)ev->seq);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/mem.h"
 
 #define SEARCHES_MAX (LISTS_CONNECTIONS_MAX - LOOKUPS_KEPT)
 #define LOOKUPS_KEPT 2 /* connections that no search ever holds */
@@ -272,10 +273,9 @@ enter(struct lists *l, struct ask *a, struct err *e)
 struct lists *
 lists_new(uv_loop_t *loop, struct db *const *db)
 {
-	struct lists *l = calloc(1, sizeof(*l));
+	struct lists *l = mem_new(sizeof(*l));
 
-	if (!l || uv_timer_init(loop, &l->timer))
-		abort();
+	mem_check(!uv_timer_init(loop, &l->timer));
 	l->timer.data = l;
 	for (unsigned i = 0; i < lists_connections(); i++)
 		l->db[i] = db[i];

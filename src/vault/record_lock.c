@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
 
 #define RECORD_LOCK_BUCKETS 256
 
@@ -23,10 +24,8 @@ struct record_locks {
 struct record_locks *
 record_locks_new(void)
 {
-	struct record_locks *g = calloc(1, sizeof(*g));
+	struct record_locks *g = mem_new(sizeof(*g));
 
-	if (!g)
-		abort();
 	return g;
 }
 
@@ -57,10 +56,8 @@ find(const struct record_locks *g, const struct uuid *id)
 static struct record_lock *
 add(struct record_locks *g, const struct uuid *id)
 {
-	struct record_lock *lock = calloc(1, sizeof(*lock));
+	struct record_lock *lock = mem_new(sizeof(*lock));
 
-	if (!lock)
-		abort();
 	lock->owner = g;
 	lock->id = *id;
 	lock->next = g->bucket[bucket_of(id)];

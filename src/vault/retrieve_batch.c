@@ -2,6 +2,7 @@
 #include "vault/retrieve_batch.h"
 
 #include <stdlib.h>
+#include "base/mem.h"
 #include "vault/vault.h"
 
 /* One who waits, on his fiber's stack. */
@@ -230,10 +231,8 @@ lead(struct retrieve_batch *g, struct fiber *f)
 struct retrieve_batch *
 retrieve_batch_new(struct vault *v)
 {
-	struct retrieve_batch *g = calloc(1, sizeof(*g));
+	struct retrieve_batch *g = mem_new(sizeof(*g));
 
-	if (!g)
-		abort();
 	g->v = v;
 	g->cache = rowcache_new((size_t)v->settings->cache_mb << 20);
 	return g;

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
 
 #define BUCKETS 65536 /* a power of 2; not resident until used */
 
@@ -42,10 +43,8 @@ struct rowcache {
 struct rowcache_batch *
 rowcache_batch_new(struct rows *rows, unsigned users)
 {
-	struct rowcache_batch *b = calloc(1, sizeof(*b));
+	struct rowcache_batch *b = mem_new(sizeof(*b));
 
-	if (!b)
-		abort();
 	b->rows = rows;
 	b->users = users;
 	return b;
@@ -171,14 +170,10 @@ add(struct rowcache *c, struct entry *x)
 struct rowcache *
 rowcache_new(size_t max_bytes)
 {
-	struct rowcache *c = calloc(1, sizeof(*c));
+	struct rowcache *c = mem_new(sizeof(*c));
 
-	if (!c)
-		abort();
 	c->max_bytes = max_bytes;
-	c->buckets = calloc(BUCKETS, sizeof(struct entry *));
-	if (!c->buckets)
-		abort();
+	c->buckets = mem_array(BUCKETS, sizeof(struct entry *));
 	return c;
 }
 
@@ -220,9 +215,7 @@ rowcache_put(struct rowcache *c, struct rowcache_batch *b, const struct rowcache
 		return;
 	while (c->stats.bytes + b->bytes > c->max_bytes)
 		drop_oldest(c);
-	b->entries = calloc(n, sizeof(*b->entries));
-	if (!b->entries)
-		abort();
+	b->entries = mem_array(n, sizeof(*b->entries));
 	enqueue(c, b);
 	for (size_t i = 0; i < n; i++) {
 		b->entries[i] = (struct entry){ .key = keys[i], .batch = b };

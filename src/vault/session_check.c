@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/secret.h"
 #include "ledger/event_body.h"
 
@@ -25,10 +26,8 @@ is_primary(const struct vault *v)
 struct sessions *
 sessions_new(struct vault *v)
 {
-	struct sessions *s = calloc(1, sizeof(*s));
+	struct sessions *s = mem_new(sizeof(*s));
 
-	if (!s)
-		abort();
 	s->v = v;
 	randombytes_buf(s->hash_key, sizeof(s->hash_key));
 	return s;
@@ -181,10 +180,8 @@ parse_login(const struct event *ev, struct session_begun_here *ret)
 static void
 note_begun(struct sessions *s, const struct event *ev)
 {
-	struct session_begun_here *x = calloc(1, sizeof(*x));
+	struct session_begun_here *x = mem_new(sizeof(*x));
 
-	if (!x)
-		abort();
 	if (parse_login(ev, x)) {
 		log_warning("event %lld of the journal is a login that cannot be read",
 			    (long long)ev->seq);
@@ -206,9 +203,7 @@ note_ended(struct sessions *s, const struct event *ev)
 
 	if (ended_here(s, &ev->object))
 		return;
-	x = calloc(1, sizeof(*x));
-	if (!x)
-		abort();
+	x = mem_new(sizeof(*x));
 	x->session = ev->object;
 	x->next = s->ended;
 	s->ended = x;
@@ -371,10 +366,8 @@ write_seen(struct fiber *f, void *arg)
 static void
 tell_seen(struct sessions *s, const struct session_entry *en)
 {
-	struct seen_arg *a = malloc(sizeof(*a));
+	struct seen_arg *a = mem_raw(sizeof(*a));
 
-	if (!a)
-		abort();
 	*a = (struct seen_arg){ s->v, en->session, en->user };
 	if (!fiber_start(s->v->fibers, write_seen, a))
 		free(a);
@@ -434,7 +427,7 @@ load_home(struct sessions *s, struct fiber *f, const uint8_t mac[static KEYS_HAS
 	row_uuid(rows, 0, 1, &ret->user);
 	ret->seen_us = ret->written_us = row_time(rows, 0, 3);
 	ret->expires_us = row_time(rows, 0, 4);
-	ret->name = strdup(row_text(rows, 0, 6));
+	ret->name = mem_dup(row_text(rows, 0, 6));
 	ret->administrator = !strcmp(row_text(rows, 0, 7), "administrator");
 	return 0;
 }
@@ -462,7 +455,7 @@ load_overlay(struct sessions *s, struct fiber *f, const uint8_t mac[static KEYS_
 		return rc;
 	if (!rows_count(rows) || row_bool(rows, 0, 2))
 		return not_known(e);
-	ret->name = strdup(row_text(rows, 0, 0));
+	ret->name = mem_dup(row_text(rows, 0, 0));
 	ret->administrator = !strcmp(row_text(rows, 0, 1), "administrator");
 	return 0;
 }
@@ -499,9 +492,7 @@ keep(struct sessions *s, const struct session_entry *from)
 		drop_where(s, is_over, limit);
 	if (s->n >= SESSION_CACHE_MAX)
 		drop_where(s, is_any, NULL);
-	en = malloc(sizeof(*en));
-	if (!en)
-		abort();
+	en = mem_raw(sizeof(*en));
 	*en = *from;
 	at = slot(s, from->key);
 	en->next = *at;

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
 #include "base/secret.h"
 #include "crypto/password.h"
 
@@ -58,9 +59,7 @@ session_attempt_get(struct sessions *s, const uint8_t key[static SESSION_KEY_BYT
 		return t;
 	if (s->nattempts >= SESSION_ATTEMPTS_MAX)
 		drop_last(s);
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		abort();
+	t = mem_new(sizeof(*t));
 	memcpy(t->key, key, sizeof(t->key));
 	t->next = s->attempts;
 	s->attempts = t;
@@ -190,8 +189,7 @@ hash_on_thread(struct sessions *s, struct fiber *f, struct hashing *h, struct er
 		return rc;
 	h->f = f;
 	h->work.data = h;
-	if (uv_queue_work(s->v->loop, &h->work, on_hash, on_hashed))
-		abort();
+	mem_check(!uv_queue_work(s->v->loop, &h->work, on_hash, on_hashed));
 	while (!h->done)
 		fiber_sleep(f);
 	hasher_leave(s);

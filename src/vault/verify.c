@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/mem.h"
 #include "ledger/chain_head_file.h"
 #include "ledger/event_body.h"
 #include "vault/lists.h"
@@ -360,15 +361,13 @@ static int
 check_rows(struct walk *w, const struct rows *rows, struct err *e)
 {
 	size_t total = (size_t)rows_count(rows), n, at = 0;
-	struct event *ev = calloc(total, sizeof(*ev));
-	size_t *end = calloc(total, sizeof(*end));
-	struct iovec *items = calloc(total, sizeof(*items));
-	uint8_t(*out)[KEYS_HASH_BYTES] = calloc(total, sizeof(*out));
+	struct event *ev = mem_array(total, sizeof(*ev));
+	size_t *end = mem_array(total, sizeof(*end));
+	struct iovec *items = mem_array(total, sizeof(*items));
+	uint8_t(*out)[KEYS_HASH_BYTES] = mem_array(total, sizeof(*out));
 	auto_buf bytes = BUF_INIT, why = BUF_INIT;
 	int rc = 0;
 
-	if (!ev || !end || !items || !out)
-		abort();
 	w->resumed = false;
 	n = encode_rows(w, rows, ev, end, &bytes, &why);
 	for (size_t i = 0; i < n; at = end[i], i++)
@@ -427,9 +426,7 @@ on_journal_event(void *ctx, const struct event *ev)
 	}
 	if (t->n == t->cap) {
 		t->cap = t->cap ? t->cap * 2 : 64;
-		t->end = reallocarray(t->end, t->cap, sizeof(*t->end));
-		if (!t->end)
-			abort();
+		t->end = mem_grow(t->end, t->cap, sizeof(*t->end));
 	}
 	event_encode(ev, &t->bytes);
 	t->end[t->n++] = t->bytes.len;
@@ -438,13 +435,11 @@ on_journal_event(void *ctx, const struct event *ev)
 static int
 chain_tail(struct walk *w, const struct tail *t, struct err *e)
 {
-	struct iovec *items = calloc(t->n, sizeof(*items));
-	uint8_t(*out)[KEYS_HASH_BYTES] = calloc(t->n, sizeof(*out));
+	struct iovec *items = mem_array(t->n, sizeof(*items));
+	uint8_t(*out)[KEYS_HASH_BYTES] = mem_array(t->n, sizeof(*out));
 	size_t at = 0;
 	int rc;
 
-	if (!items || !out)
-		abort();
 	for (size_t i = 0; i < t->n; at = t->end[i], i++)
 		items[i] = (struct iovec){ t->bytes.data + at, t->end[i] - at };
 	rc = keys_chain(w->v->keys, w->f, w->hash, items, t->n, out, e);
@@ -626,11 +621,9 @@ static int
 verify(struct vault *v, struct fiber *f, const char *chain_head_path, bool collect,
        struct verify_result *ret, struct err *e)
 {
-	struct walk *w = calloc(1, sizeof(*w));
+	struct walk *w = mem_new(sizeof(*w));
 	int rc;
 
-	if (!w)
-		abort();
 	memset(ret, 0, sizeof(*ret));
 	ret->good = true;
 	w->v = v;

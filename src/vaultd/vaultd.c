@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/page.h"
 #include "base/passfd.h"
 #include "base/pause.h"
@@ -199,10 +200,8 @@ tell_state(struct vaultd *d, struct fiber *f, enum ha_state to, const char *reas
 static void
 read_reason(const struct vaultd *d, enum ha_state *ret_state, char *ret_reason, size_t n)
 {
-	struct page_view *v = malloc(sizeof(*v));
+	struct page_view *v = mem_raw(sizeof(*v));
 
-	if (!v)
-		abort();
 	page_read(d->v.page, v);
 	*ret_state = v->state;
 	snprintf(ret_reason, n, "%s", v->reason);
@@ -851,8 +850,7 @@ open_core(struct vaultd *d)
 {
 	struct vault *v = &d->v;
 
-	if (uv_loop_init(&d->loop))
-		abort();
+	mem_check(!uv_loop_init(&d->loop));
 	v->loop = &d->loop;
 	v->settings = &d->settings;
 	v->node = d->node.id;
@@ -905,11 +903,9 @@ prepare(struct vaultd *d, struct err *e)
 int
 vaultd_main(const struct proc_args *a)
 {
-	struct vaultd *d = calloc(1, sizeof(*d));
+	struct vaultd *d = mem_new(sizeof(*d));
 	struct err e = { 0 };
 
-	if (!d)
-		abort();
 	d->args = a;
 	d->settings = a->settings;
 	d->began_ms = clock_mono_ms();
@@ -924,8 +920,7 @@ vaultd_main(const struct proc_args *a)
 		log_err(LOG_LEVEL_ERROR, &e, "cannot start the vault service");
 		_exit(PROC_EXIT_CONFIG); /* the loop has handles of d */
 	}
-	if (!fiber_start(d->v.fibers, begin, d))
-		abort();
+	mem_check(fiber_start(d->v.fibers, begin, d));
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 	/* What is durable is on disk; the rest of this process has nothing to tidy up. */
 	_exit(d->exit_code);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/jw.h"
+#include "base/mem.h"
 #include "base/place.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/term.h"
@@ -45,9 +46,7 @@ open_out(struct out *o, const char *path, struct err *e)
 	int fd = mkstemp(o->tmp);
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot create a file beside %s", path);
-	o->f = fdopen(fd, "w+");
-	if (!o->f)
-		abort();
+	o->f = mem_have(fdopen(fd, "w+"));
 	return 0;
 }
 

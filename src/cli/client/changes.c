@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/jw.h"
+#include "base/mem.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/paging.h"
@@ -137,10 +138,8 @@ name_change(const json_t *change, struct lookup_thing *ret, struct err *e)
 	if (!lookup_is_id(id))
 		return err_set(e, ERR_BAD_JSON, "the node's answer has no id");
 	snprintf(ret->id, sizeof(ret->id), "%s", id);
-	ret->resource = strdup(lookup_text(json_object_get(change, "resource"), "name"));
-	ret->login = strdup(lookup_text(account, "login"));
-	if (!ret->resource || !ret->login)
-		abort();
+	ret->resource = mem_dup(lookup_text(json_object_get(change, "resource"), "name"));
+	ret->login = mem_dup(lookup_text(account, "login"));
 	return 0;
 }
 

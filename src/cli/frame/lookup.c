@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
 #include "base/name.h"
 #include "base/uuid.h"
 #include "cli/frame/paging.h"
@@ -56,9 +57,7 @@ lookup_words(const struct cli *c, int rest)
 static char *
 copy(const char *s)
 {
-	char *p = strdup(s);
-	if (!p)
-		abort();
+	char *p = mem_dup(s);
 	return p;
 }
 
@@ -299,10 +298,8 @@ say_nothing(struct remote *r, struct lookup_words w, struct err *e)
 	auto_json o = NULL;
 	const char *slash = w.login ? NULL : strrchr(w.first, '/');
 	size_t n = slash ? (size_t)(slash - w.first) : strlen(w.first);
-	char *name = strndup(w.first, n);
+	char *name = mem_dupn(w.first, n);
 
-	if (!name)
-		abort();
 	struct lookup_words resource = { name, NULL };
 	int rc = n ? ask(r, resource, true, &o, e) : 0;
 	const json_t *first = json_array_get(json_object_get(o, "resources"), 0);

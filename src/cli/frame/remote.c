@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/home.h"
+#include "base/mem.h"
 #include "base/secret.h"
 #include "cli/frame/waiting.h"
 
@@ -46,9 +47,7 @@ struct remote {
 static char *
 copy(const char *s)
 {
-	char *p = s ? strdup(s) : NULL;
-	if (s && !p)
-		abort();
+	char *p = mem_dup(s);
 	return p;
 }
 
@@ -110,9 +109,7 @@ remote_session_check(struct err *e)
 struct remote *
 remote_new(const char *url, enum remote_trust kind, const char *trust_pem)
 {
-	struct remote *r = calloc(1, sizeof(*r));
-	if (!r)
-		abort();
+	struct remote *r = mem_new(sizeof(*r));
 	snprintf(r->nodes[0].url, sizeof(r->nodes[0].url), "%s", url);
 	r->nodes[0].cert = copy("");
 	r->authority = copy(kind == REMOTE_AUTHORITY ? trust_pem : "");

@@ -12,6 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 #include "base/jw.h"
+#include "base/mem.h"
 #include "base/name.h"
 #include "base/secret.h"
 
@@ -294,16 +295,12 @@ term_table_row(struct term_table *t, ...)
 
 	if (t->rows == t->cap) {
 		t->cap = t->cap ? t->cap * 2 : 32;
-		t->cells = realloc(t->cells, t->cap * t->columns * sizeof(*t->cells));
-		if (!t->cells)
-			abort();
+		t->cells = mem_grow(t->cells, t->cap * t->columns, sizeof(*t->cells));
 	}
 	va_start(ap, t);
 	for (size_t c = 0; c < t->columns; c++) {
 		const char *s = va_arg(ap, const char *);
-		char *p = strdup(s ? s : "");
-		if (!p)
-			abort();
+		char *p = mem_dup(s ? s : "");
 		t->cells[t->rows * t->columns + c] = p;
 	}
 	va_end(ap);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "base/buf.h"
+#include "base/mem.h"
 #include "cli/frame/term.h"
 
 struct waiting {
@@ -44,12 +45,10 @@ watch(void *arg)
 struct waiting *
 waiting_begin(void)
 {
-	struct waiting *w = calloc(1, sizeof(*w));
+	struct waiting *w = mem_new(sizeof(*w));
 	pthread_condattr_t a;
 	sigset_t all, old;
 
-	if (!w)
-		abort();
 	clock_gettime(CLOCK_MONOTONIC, &w->due);
 	w->due.tv_sec += WAITING_AFTER_MS / 1000;
 	pthread_condattr_init(&a);
@@ -59,8 +58,7 @@ waiting_begin(void)
 	pthread_condattr_destroy(&a);
 	sigfillset(&all); /* signals are the verb's */
 	pthread_sigmask(SIG_BLOCK, &all, &old);
-	if (pthread_create(&w->thread, NULL, watch, w))
-		abort();
+	mem_check(!pthread_create(&w->thread, NULL, watch, w));
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return w;
 }

@@ -10,6 +10,7 @@
 #include "agent/control.h"
 #include "base/clock.h"
 #include "base/jw.h"
+#include "base/mem.h"
 #include "base/page.h"
 #include "base/pidfile.h"
 #include "cli/frame/cli.h"
@@ -159,12 +160,10 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, struct p
 static int
 watch(const struct cli *c, const struct home *h, const struct goal *g, int64_t began, struct err *e)
 {
-	struct page_view *v = calloc(1, sizeof(*v));
+	struct page_view *v = mem_new(sizeof(*v));
 	auto_buf out = BUF_INIT;
 	struct jw w;
 
-	if (!v)
-		abort();
 	int rc = follow(c, h, g, v, e);
 	if (c->err_tty)
 		fprintf(stderr, "\r\033[K");
@@ -259,9 +258,7 @@ confirm(const struct cli *c, const struct home *h, struct err *e)
 		tell_of_others(h);
 		return 0;
 	}
-	v = calloc(1, sizeof(*v));
-	if (!v)
-		abort();
+	v = mem_new(sizeof(*v));
 	int rc = read_page(h, v, e);
 	if (rc == 0) {
 		tell_what_is_known(v);

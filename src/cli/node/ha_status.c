@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/page.h"
 #include "base/pidfile.h"
 #include "cli/frame/cli.h"
@@ -225,9 +226,7 @@ read_status(const struct home *h, struct buf *out, struct err *e)
 	}
 	if (rc < 0)
 		return rc;
-	struct page_view *v = malloc(sizeof(*v));
-	if (!v)
-		abort();
+	struct page_view *v = mem_raw(sizeof(*v));
 	page_read(page, v);
 	page_free(page);
 	status_read(v, clock_mono_ms(), out);
