@@ -10,6 +10,7 @@
 #include "agent/agent_impl.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 #include "pg/cluster.h"
 
 #define TICK_MS 50
+#define AWAY_MS 1000	/* ticks further apart: this process, or its machine, stood still */
 #define RESUME_MS 10000 /* a page younger than this is of this very run of the node */
 #define PAGE_MS 250	/* texts of the page and status are written so often */
 #define HOLD_MS 1500	/* a primary asks the others for a higher term first, for so long at most */
@@ -103,8 +105,8 @@ static void
 on_tick(uv_timer_t *t)
 {
 	struct agent *a = t->data;
-	struct fsm_limits l = { a->settings.detect_ms, a->settings.refused_ms,
-				a->settings.sync_timeout, AGENT_SETTLE_MS };
+	struct fsm_limits l = { a->settings.refused_ms, a->settings.sync_timeout, AGENT_SETTLE_MS,
+				AGENT_CHANNEL_MS };
 	struct fsm_obs o;
 
 	if (control_lost_keys(a->control) && write(PROC_FD_LINK, "K", 1) != 1)
@@ -118,6 +120,11 @@ on_tick(uv_timer_t *t)
 		return;
 	}
 	pthread_mutex_lock(&a->lock);
+	if (clock_mono_ms() - a->now_ms > AWAY_MS) {
+		log_notice("this process stood still for %" PRId64 " ms",
+			   clock_mono_ms() - a->now_ms);
+		agent_was_away(a);
+	}
 	agent_look(a);
 	if (a->holding && !others_heard(a)) {
 		pthread_mutex_unlock(&a->lock);

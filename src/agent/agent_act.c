@@ -41,7 +41,9 @@ static void
 act_as_primary(struct agent *a, const struct fsm_obs *o)
 {
 	char names[REPLICATION_NAMES_MAX] = "";
-	bool wanted = a->shown.state == HA_SYNCED || (a->shown.state == HA_ALONE && o->in_step);
+	steadiness_note(&a->steadiness, o->in_step, a->now_ms);
+	bool steady = steadiness_reached(&a->steadiness, a->settings.sync_steady, a->now_ms);
+	bool wanted = a->shown.state == HA_SYNCED || (a->shown.state == HA_ALONE && steady);
 
 	page_set_both(a->page, a->shown.state == HA_SYNCED && o->sync_on);
 	page_set_away(a->page, journal_is_away(a));
@@ -261,6 +263,8 @@ agent_change_state(struct agent *a, const struct fsm_next *next)
 		    next->why);
 	if (next->state != HA_SYNCED)
 		page_set_both(a->page, false);
+	if (a->shown.state == HA_SYNCED && next->state == HA_ALONE)
+		steadiness_relapse(&a->steadiness, a->now_ms);
 	a->shown.state = next->state;
 	text_fit(a->shown.reason, sizeof(a->shown.reason), "%s", next->why);
 	a->why = next->why;

@@ -24,8 +24,11 @@ late_ms(const struct agent *a)
 {
 	int64_t late = replication_step_late(&a->rv.step, a->now_ms);
 	int64_t unseen = a->now_ms - (a->rv.at_ms ? a->rv.at_ms : a->state_ms);
+	int64_t here = a->away_ms ? a->now_ms - a->away_ms : INT64_MAX;
 
-	return agent_view_is_fresh(a) || unseen < late ? late : unseen;
+	if (!agent_view_is_fresh(a) && unseen > late)
+		late = unseen;
+	return late < here ? late : here;
 }
 
 static bool
@@ -64,7 +67,7 @@ is_not_taken_up(const struct agent *a, const struct peer *p)
 {
 	return strcmp(p->v.reply.state, "promoting") != 0 &&
 	       (p->v.sense.answer_ms > a->rejoined_ms ||
-		probe_silent_for(&p->v.sense, a->now_ms) >= a->settings.detect_ms);
+		probe_is_silent(&p->v.sense, a->settings.detect_ms, a->now_ms));
 }
 
 /* What became of a hand-over that this node did not follow. The other node may be the primary before it makes its term known. */
@@ -144,13 +147,13 @@ static void
 facts_of_secondary(struct agent *a, struct fsm_obs *o)
 {
 	const struct peer *p = agent_primary_peer(a);
-	const struct probe_sense none = { .began_ms = a->state_ms };
+	const struct probe_sense none = { .unanswered_ms = a->state_ms };
 	const struct probe_sense *s = p ? &p->v.sense : &none;
 
-	o->primary_ok = s->ok && probe_silent_for(s, a->now_ms) < a->settings.detect_ms;
+	o->primary_silent = probe_is_silent(s, a->settings.detect_ms, a->now_ms);
+	o->primary_ok = s->ok && !o->primary_silent;
 	o->primary_ok_for_ms = o->primary_ok ? probe_ok_for(s, a->now_ms) : 0;
 	o->primary_bad_for_ms = probe_bad_for(s, a->now_ms);
-	o->primary_silent_ms = probe_silent_for(s, a->now_ms);
 	o->streaming = agent_view_is_fresh(a) && a->rv.receiving && a->rv.caught_up;
 	o->journal_rows = rows_to_go(a);
 	if (a->rv.receiving || !o->primary_ok || !channel_is_open(a) || !agent_view_is_fresh(a))

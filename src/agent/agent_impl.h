@@ -16,10 +16,13 @@
 #include "ha/fsm.h"
 #include "ha/probe.h"
 #include "ha/replication.h"
+#include "ha/steadiness.h"
 #include "ha/witness.h"
 
 #define AGENT_SETTLE_MS 1000 /* the primary must be well for so long before emergency ends */
-#define AGENT_VIEW_MS 2500   /* a look at the local database older than this is no look */
+#define AGENT_CHANNEL_MS                                                                           \
+	10000 /* and for so long when the stream does not come in: the channel alone may be cut */
+#define AGENT_VIEW_MS 2500 /* a look at the local database older than this is no look */
 
 /* What an operator ordered (agent/control). */
 enum order { ORDER_NONE, ORDER_PROMOTE, ORDER_HANDOVER, ORDER_CLONE };
@@ -78,7 +81,9 @@ struct agent {
 	struct role *role;
 	bool holding; /* nothing is said yet: the others were not heard */
 	int64_t began_ms, task_ms, streamed_ms, handing_seen_ms;
-	const char *why;     /* of the last change of state */
+	int64_t away_ms; /* until then this process stood still, 0 it never did */
+	const char *why; /* of the last change of state */
+	struct steadiness steadiness;
 	bool stop_asked;     /* the supervisor was asked to stop PostgreSQL */
 	int64_t rejoined_ms; /* what was asked for was over then; 0: not yet */
 
@@ -113,6 +118,8 @@ void agent_write_url(const char *name, int port, char *ret, size_t room) NONNULL
 
 /* Takes copies of what the threads saw, and aims the probes at the nodes that there are. */
 void agent_look(struct agent *a) NONNULL;
+/* This process stood still until now: what it did not hear meanwhile is nobody's silence. */
+void agent_was_away(struct agent *a) NONNULL;
 
 /* ---- agent_facts.c ---- */
 

@@ -235,6 +235,8 @@ aim_peer(struct agent *a, const struct replication_node *n)
 	pin(p, n->web_cert);
 	write_trust(a, p, uuid_eq(&n->id, &a->self.id), &trust);
 	agent_write_url(n->name, n->https_port, t.url, sizeof(t.url));
+	text_copy(t.name, sizeof(t.name), n->name);
+	t.port = n->https_port;
 	t.trust = (char *)(uintptr_t)buf_str(&trust);
 	if (fresh)
 		p->probe = probe_new(&t);
@@ -315,6 +317,17 @@ aim_peers(struct agent *a)
 	for (unsigned i = 0; i < a->rv.nodes_n; i++)
 		aim_peer(a, &a->rv.nodes[i]);
 	publish_trust(a);
+}
+
+void
+agent_was_away(struct agent *a)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
+		if (a->peers[i].probe)
+			probe_was_away(a->peers[i].probe);
+	}
+	a->away_ms = a->streamed_ms = clock_mono_ms();
+	a->handing_seen_ms = 0;
 }
 
 void

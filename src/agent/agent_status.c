@@ -27,7 +27,8 @@ status_of_service(const struct agent *a, const struct peer *p, struct status_nod
 	if ((last == PROBE_SILENT || last == PROBE_BAD_NAME) && was_heard(a, p))
 		well = true;
 	n->service = well ? STATUS_ACTIVE : STATUS_INACTIVE;
-	n->untrusted = last == PROBE_UNTRUSTED;
+	/* A connection that stands tells nothing of a certificate that was exchanged since. */
+	n->untrusted = last == PROBE_UNTRUSTED || p->v.fresh == PROBE_UNTRUSTED;
 	n->name_unknown = last == PROBE_BAD_NAME && !well;
 	n->service_cannot = last == PROBE_CANNOT;
 	text_fit(n->service_why, sizeof(n->service_why), "%s",

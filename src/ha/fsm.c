@@ -4,14 +4,15 @@
  *
  *   single ◄─► alone ◄──► synced ──► handing ──► fenced       alone, synced ──► fenced
  *   single ──► standby ◄── cloning
- *   standby ──► emergency ◄──► merging ──► standby
+ *   standby ◄─► emergency ◄──► merging ──► standby
  *   any secondary ──► promoting (the agent begins anew as a primary) or ──► reseed ──► standby, emergency
  *
  *   F1  A secondary whose primary is ok never enters emergency, but by an order.                        (H1)
- *   F2  Emergency begins once the primary has refused for refused_ms or was silent for detect_ms, and at
+ *   F2  Emergency begins once the primary has refused for refused_ms or is silent, and at
  *       once by an order.                                                                               (H4)
  *   F3  Emergency is left for merging only when the primary has been ok for settle_ms and the stream has brought
- *       everything; else only by an order, or to be copied anew.                                        (H7)
+ *       everything; for standby when it has been ok for channel_ms without a stream; else only by an order, or to be
+ *       copied anew.                                                                                (H4, H7)
  *   F4  Merging ends in standby only when the journal is empty, and in emergency as soon as the primary is not ok. (H7)
  *   F5  synced is left for alone only after sync_timeout out of step.                                   (H2)
  *   F6  synced is entered only in step with the synchronous commit seen to be in force.                 (H2)
@@ -81,7 +82,7 @@ primary_refuses(obs *o, limits *l)
 static bool
 primary_silent(obs *o, limits *l)
 {
-	return o->is_secondary && !o->primary_ok && o->primary_silent_ms >= l->detect_ms;
+	return o->is_secondary && !o->primary_ok && o->primary_silent;
 }
 
 static bool
@@ -89,6 +90,14 @@ primary_back(obs *o, limits *l)
 {
 	return o->is_secondary && !o->emergency_ordered && o->primary_ok &&
 	       o->primary_ok_for_ms >= l->settle_ms && o->streaming;
+}
+
+/* What this node cannot bring home yet stays in its journal, and the status says so. */
+static bool
+primary_serves(obs *o, limits *l)
+{
+	return o->is_secondary && !o->emergency_ordered && o->primary_ok &&
+	       o->primary_ok_for_ms >= l->channel_ms;
 }
 
 static bool
@@ -178,6 +187,7 @@ static const struct fsm_rule rules[] = {
 	RULE(FROM(STANDBY), primary_refuses, EMERGENCY, "the primary refuses connections, or says that it cannot serve"),
 	RULE(FROM(STANDBY), primary_silent, EMERGENCY, "the primary does not answer"),
 	RULE(FROM(EMERGENCY), primary_back, MERGING, "the primary serves again and the stream has caught up"),
+	RULE(FROM(EMERGENCY), primary_serves, STANDBY, "the primary serves again, but its stream does not come in"),
 	RULE(FROM(MERGING), primary_lost_again, EMERGENCY, "the primary was lost again before the journal was merged"),
 	RULE(FROM(MERGING), journal_home, STANDBY, "the journal is merged and the primary serves"),
 };

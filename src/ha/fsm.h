@@ -17,6 +17,7 @@
 	X(pair_exists)       /* the node table names more than this node */                        \
 	X(local_db_up)       /* the local database answers */                                      \
 	X(primary_ok)        /* secondary: the last probe said 200, mode primary */                \
+	X(primary_silent)    /* and it has answered nothing for too long (ha/probe) */             \
 	/* secondary: WAL receiver streams and replay has caught up; primary: a secondary streams */ \
 	X(streaming)                                                                               \
 	/* primary: a streaming secondary has flushed all that was committed sync_timeout ago */   \
@@ -42,15 +43,14 @@ struct fsm_obs {
 	int64_t primary_ok_for_ms;  /* for how long without a break; 0 when not ok */
 	int64_t primary_bad_for_ms; /* answers, but cannot serve, or refuses connections: for how
 				       long; 0 not */
-	int64_t primary_silent_ms;  /* since the last answer of any kind (refusal counts as an
-				       answer) */
 	int64_t not_in_step_ms;	    /* primary: for how long not */
 	int64_t journal_rows;	    /* secondary: rows not yet seen coming back */
 };
 
 struct fsm_limits {
-	int64_t detect_ms, refused_ms, sync_timeout_ms,
-		settle_ms /* primary ok this long before emergency ends */;
+	int64_t refused_ms, sync_timeout_ms,
+		settle_ms /* primary ok this long before emergency ends */,
+		channel_ms /* and this long when its stream does not come in */;
 };
 
 struct fsm_next {

@@ -1,192 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ha/probe.h"
 
-#include <jansson.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ha/resolve.h"
 #include "http/client.h"
 
-#define BODY_MAX 16384
-#define FAST_MS 100 /* how often a node that refuses is asked */
-#define CONNECT_MIN_MS 400
-#define HANDSHAKE_EVERY_MS 20000 /* a certificate that was exchanged shows in a handshake only */
+#define HANDSHAKE_EVERY_MS 20000 /* how often the connection is made anew */
+#define HELP_AFTER_MS 400	 /* so long the first attempt to make one is alone */
+#define HELP_KEPT_MS 1000	 /* and so long one that asks over a kept connection */
+#define UNKNOWN_MS 10		 /* the first look-up of the name is awaited so closely */
 
-/* ---- what a body says ---- */
+enum { LANES = 2, NOBODY = -1 };
 
-static int
-take_text(const json_t *o, const char *name, char *ret, size_t room, struct err *e)
-{
-	const json_t *v = json_object_get(o, name);
-
-	if (!v || json_is_null(v))
-		return 0;
-	if (!json_is_string(v) || json_string_length(v) >= room)
-		return err_set(e, ERR_BAD_FIELD,
-			       "the health answer's %s is no text below %zu bytes", name, room);
-	memcpy(ret, json_string_value(v), json_string_length(v));
-	ret[json_string_length(v)] = '\0';
-	return 0;
-}
-
-static int
-take_number(const json_t *o, const char *name, int64_t *ret, struct err *e)
-{
-	const json_t *v = json_object_get(o, name);
-
-	if (!v || json_is_null(v))
-		return 0;
-	if (!json_is_integer(v) || json_integer_value(v) < 0)
-		return err_set(e, ERR_BAD_FIELD, "the health answer's %s is no whole number", name);
-	*ret = json_integer_value(v);
-	return 0;
-}
-
-static int
-take_time(const json_t *o, const char *name, int64_t *ret, struct err *e)
-{
-	char text[CLOCK_ISO_LEN] = "";
-	int r = take_text(o, name, text, sizeof(text), e);
-
-	if (r || !text[0])
-		return r;
-	if (clock_parse_iso(text, ret))
-		return err_set(e, ERR_BAD_FIELD, "the health answer's %s is no time", name);
-	return 0;
-}
-
-static int
-take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
-{
-	int r = take_text(o, "node", ret->node, sizeof(ret->node), e);
-
-	if (!r)
-		r = take_text(o, "node_id", ret->node_id, sizeof(ret->node_id), e);
-	if (!r)
-		r = take_text(o, "mode", ret->mode, sizeof(ret->mode), e);
-	if (!r)
-		r = take_text(o, "state", ret->state, sizeof(ret->state), e);
-	if (!r)
-		r = take_text(o, "why", ret->why, sizeof(ret->why), e);
-	if (!r)
-		r = take_text(o, "version", ret->version, sizeof(ret->version), e);
-	if (!r)
-		r = take_number(o, "schema", &ret->schema, e);
-	if (!r)
-		r = take_number(o, "schema_known", &ret->schema_known, e);
-	if (!r)
-		r = take_time(o, "time", &ret->time_us, e);
-	if (!r)
-		r = take_number(o, "term", &ret->term, e);
-	if (!r)
-		r = take_number(o, "journal", &ret->journal_rows, e);
-	if (!r)
-		r = take_time(o, "as_of", &ret->as_of_us, e);
-	if (!r)
-		r = take_number(o, "as_of_term", &ret->as_of_term, e);
-	ret->synced = json_is_true(json_object_get(o, "synced"));
-	ret->ordered = json_is_true(json_object_get(o, "ordered"));
-	ret->data_damaged = json_is_true(json_object_get(o, "data_damaged"));
-	ret->journal_unreadable = json_is_true(json_object_get(o, "journal_unreadable"));
-	return r;
-}
-
-int
-probe_parse(const char *text, size_t n, struct probe_reply *ret, struct err *e)
-{
-	json_error_t why;
-
-	if (n > BODY_MAX)
-		return err_set(e, ERR_TOO_LARGE, "the health answer is longer than %d bytes",
-			       BODY_MAX);
-	json_t *o = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
-	if (!json_is_object(o)) {
-		json_decref(o);
-		return err_set(e, ERR_BAD_JSON, "the health answer is no JSON object");
-	}
-	struct probe_reply reply = { 0 };
-	int r = take_fields(o, &reply, e);
-	json_decref(o);
-	if (!r)
-		*ret = reply;
-	return r;
-}
-
-/* ---- facts over time ---- */
-
-/* An unknown certificate is no answer either: nobody has proven to be the primary. It so counts as silence, which leaves
- * a renewed certificate detect_ms to arrive through the log. */
-static bool
-is_answer(enum probe_outcome o)
-{
-	return o == PROBE_OK || o == PROBE_STANDBY || o == PROBE_CANNOT || o == PROBE_REFUSED;
-}
-
-void
-probe_note(struct probe_sense *s, enum probe_outcome outcome, bool serves, int64_t now_ms)
-{
-	bool ok = outcome == PROBE_OK && serves;
-
-	s->last = outcome;
-	if (is_answer(outcome))
-		s->answer_ms = now_ms;
-	if (ok && !s->ok)
-		s->ok_since_ms = now_ms;
-	s->ok = ok;
-	if (ok)
-		s->bad_since_ms = 0;
-	else if (is_answer(outcome) && !s->bad_since_ms)
-		s->bad_since_ms = now_ms;
-}
-
-int64_t
-probe_ok_for(const struct probe_sense *s, int64_t now_ms)
-{
-	return s->ok ? now_ms - s->ok_since_ms : 0;
-}
-
-int64_t
-probe_bad_for(const struct probe_sense *s, int64_t now_ms)
-{
-	return s->bad_since_ms ? now_ms - s->bad_since_ms : 0;
-}
-
-int64_t
-probe_silent_for(const struct probe_sense *s, int64_t now_ms)
-{
-	return now_ms - (s->answer_ms ? s->answer_ms : s->began_ms);
-}
-
-/* A refusal must be noticed and have lasted refused_ms within a second (H4), so the pause shrinks
- * when probe_ms alone would be too long. */
-int64_t
-probe_pause(const struct probe_sense *s, int64_t probe_ms, int64_t refused_ms)
-{
-	int64_t room = 800 - refused_ms;
-
-	if (!s->ok)
-		return FAST_MS;
-	if (room < FAST_MS)
-		room = FAST_MS;
-	return probe_ms < room ? probe_ms : room;
-}
-
-/* ---- the thread ---- */
+/* One of the two threads. */
+struct lane {
+	struct probe *p;
+	int number;
+	struct client *client;
+	unsigned aim;
+	int64_t asked_ms; /* of the attempt in flight, 0 none */
+};
 
 struct probe {
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	pthread_t thread;
+	pthread_cond_t changed;
 	bool stop;
-	unsigned aim; /* grows when the target changes */
-	bool alone;   /* nobody waits for the thread: it frees what it has */
+	unsigned aim, running; /* aim grows when the target changes */
+	int keeper;	       /* the lane whose connection is kept */
+	int64_t fresh_ms;      /* when a new connection was last begun */
 	struct probe_target target;
 	struct probe_view view;
-	int64_t connected_ms; /* of the thread's own: when its connection was made */
+	struct resolve *resolve;
+	struct lane lanes[LANES];
 };
 
 static void
@@ -267,14 +119,28 @@ ask(struct client *c, struct attempt *a)
 	client_reply_done(&r);
 }
 
+/* A kept connection that fails is kept no longer; of those that are answered the one begun last is kept. */
 static void
-note_attempt(struct probe *p, const struct attempt *a)
+note_keeper(struct lane *l, bool answered, int64_t asked_ms)
+{
+	struct probe *p = l->p;
+
+	if (answered && (p->keeper == NOBODY || asked_ms >= p->fresh_ms))
+		p->keeper = l->number;
+	else if (!answered && p->keeper == l->number)
+		p->keeper = NOBODY;
+	pthread_cond_broadcast(&p->changed);
+}
+
+static void
+note_attempt(struct probe *p, const struct attempt *a, int64_t asked_ms)
 {
 	struct probe_view *v = &p->view;
 	int64_t now = clock_mono_ms();
+	bool serves = a->has_reply && strcmp(a->reply.mode, "primary") == 0;
 
-	probe_note(&v->sense, a->outcome, a->has_reply && strcmp(a->reply.mode, "primary") == 0,
-		   now);
+	if (!probe_note(&v->sense, a->outcome, serves, asked_ms, now))
+		return;
 	memcpy(v->failure, a->failure, sizeof(v->failure));
 	if (a->cert_to_us) {
 		v->cert_from_us = a->cert_from_us;
@@ -289,67 +155,148 @@ note_attempt(struct probe *p, const struct attempt *a)
 		v->skew_us = a->reply.time_us - (a->sent_us + v->round_trip_us / 2);
 }
 
-/* A fresh connection after every failure: an old one may be half dead. While the other side is
- * silent the attempts are shorter, so that its return is noticed soon. */
 static struct client *
-connect_client(const struct probe_target *t, bool silent)
+connect_client(const struct probe_target *t, const char *addresses, int64_t patience_ms)
 {
-	int64_t total = t->detect_ms * (silent ? 5 : 8) / 10, connect = total * 3 / 4;
+	char resolve[sizeof(t->name) + RESOLVE_TEXT_MAX + 16];
 	struct err e = { 0 };
 	struct client_options o = {
 		.base = t->url,
 		.trust_pem = t->trust,
 		.despite_expiry = true,
-		.connect_ms = (int)(connect < CONNECT_MIN_MS ? CONNECT_MIN_MS : connect),
-		.total_ms = (int)(total < CONNECT_MIN_MS ? CONNECT_MIN_MS : total),
+		.connect_ms = (int)patience_ms,
+		.total_ms = (int)patience_ms,
 	};
 
+	snprintf(resolve, sizeof(resolve), "%s:%d:%s", t->name, t->port, addresses);
+	if (!strchr(t->name, ':')) /* an address of IPv6 needs no looking up */
+		o.resolve = resolve;
 	return client_new(&o, &e);
 }
 
-static void
-wait_until(struct probe *p, int64_t mono_ms)
+/* Where the node is: known, or why not. false: nothing is known yet, and it is being looked up. */
+static bool
+find_node(struct probe *p, struct attempt *a, struct resolve_view *where)
 {
-	struct timespec at = { .tv_sec = mono_ms / 1000, .tv_nsec = mono_ms % 1000 * 1000000 };
-	unsigned aim = p->aim;
-
-	while (!p->stop && p->aim == aim && clock_mono_ms() < mono_ms)
-		pthread_cond_timedwait(&p->wake, &p->lock, &at);
+	resolve_look(p->resolve, where);
+	if (where->addresses[0])
+		return true;
+	if (!where->failure[0])
+		return false;
+	a->outcome = PROBE_BAD_NAME;
+	text_fit(a->failure, sizeof(a->failure),
+		 "%s cannot be reached: the host name is not known; check DNS or /etc/hosts (%s)",
+		 p->target.url, where->failure);
+	return true;
 }
 
-/* One attempt; called and returns with the lock held. */
+/* Called and returns with the lock held, which is given back in between. */
 static void
-attempt_once(struct probe *p, struct client **c, unsigned *aim)
+ask_over(struct lane *l, struct attempt *a, const struct resolve_view *where, bool kept)
 {
-	struct attempt a = { .outcome = PROBE_SILENT };
+	struct probe *p = l->p;
 	struct probe_target t = { 0 };
-	bool silent = p->view.sense.last == PROBE_SILENT;
-	bool old = clock_mono_ms() - p->connected_ms > HANDSHAKE_EVERY_MS;
+	bool silent = probe_is_silent(&p->view.sense, p->target.detect_ms, clock_mono_ms());
+	int64_t patience = probe_patience(p->target.detect_ms, kept, l->number > 0, silent);
 
-	if (*aim != p->aim || (old && p->view.sense.ok)) {
-		client_free(TAKE(*c));
-		*aim = p->aim;
-	}
 	copy_target(&t, &p->target);
 	pthread_mutex_unlock(&p->lock);
-	if (!*c) {
-		*c = connect_client(&t, silent);
-		p->connected_ms = clock_mono_ms();
+	if (!l->client)
+		l->client = connect_client(&t, where->addresses, patience);
+	if (l->client) {
+		client_set_patience(l->client, (int)patience);
+		ask(l->client, a);
 	}
-	if (*c)
-		ask(*c, &a);
-	if (!a.has_reply)
-		client_free(TAKE(*c));
 	free(t.trust);
 	pthread_mutex_lock(&p->lock);
-	note_attempt(p, &a);
+}
+
+/* What the settings or the node table changed counts from the next attempt on. */
+static void
+aim_anew(struct lane *l)
+{
+	if (l->aim == l->p->aim)
+		return;
+	l->aim = l->p->aim;
+	if (l->p->keeper == l->number)
+		l->p->keeper = NOBODY;
+}
+
+/* One attempt; called and returns with the lock held. false: where the node is is not known yet. */
+static bool
+attempt_once(struct lane *l, int64_t now)
+{
+	struct attempt a = { .outcome = PROBE_SILENT };
+	struct resolve_view where;
+	struct probe *p = l->p;
+
+	aim_anew(l);
+	bool kept = p->keeper == l->number;
+	probe_ask(&p->view.sense, kept, now);
+	if (!find_node(p, &a, &where))
+		return false;
+	l->asked_ms = now;
+	if (!kept) {
+		p->fresh_ms = now;
+		client_free(TAKE(l->client));
+	}
+	pthread_cond_broadcast(&p->changed);
+	if (where.addresses[0])
+		ask_over(l, &a, &where, kept);
+	note_attempt(p, &a, now);
+	if (!kept)
+		p->view.fresh = a.outcome;
+	if (!kept && !a.has_reply)
+		resolve_doubt(p->resolve);
+	l->asked_ms = 0;
+	note_keeper(l, a.has_reply, now);
+	return true;
+}
+
+/* When this lane may ask next: at once, later, or when something changes (INT64_MAX). */
+static int64_t
+next_turn(const struct lane *l)
+{
+	const struct probe *p = l->p;
+	const struct lane *other = &p->lanes[!l->number];
+	int64_t helps = INT64_MAX;
+
+	if (p->keeper == l->number || (p->keeper == NOBODY && l->number == 0))
+		return 0;
+	if (other->asked_ms)
+		helps = other->asked_ms + (p->keeper == NOBODY ? HELP_AFTER_MS : HELP_KEPT_MS);
+	if (p->keeper == NOBODY || p->fresh_ms + HANDSHAKE_EVERY_MS > helps)
+		return helps;
+	return p->fresh_ms + HANDSHAKE_EVERY_MS;
+}
+
+static void
+wait_for(struct probe *p, int64_t mono_ms)
+{
+	struct timespec at = { .tv_sec = mono_ms / 1000, .tv_nsec = mono_ms % 1000 * 1000000 };
+
+	if (mono_ms == INT64_MAX)
+		pthread_cond_wait(&p->changed, &p->lock);
+	else
+		pthread_cond_timedwait(&p->changed, &p->lock, &at);
+}
+
+/* The pause after an attempt: over at once when the target changes. */
+static void
+rest(struct lane *l, int64_t due)
+{
+	struct probe *p = l->p;
+
+	while (!p->stop && l->aim == p->aim && clock_mono_ms() < due)
+		wait_for(p, due);
 }
 
 static void
 destroy(struct probe *p)
 {
 	pthread_mutex_destroy(&p->lock);
-	pthread_cond_destroy(&p->wake);
+	pthread_cond_destroy(&p->changed);
+	resolve_let_go(p->resolve);
 	free(p->target.trust);
 	free(p);
 }
@@ -357,24 +304,40 @@ destroy(struct probe *p)
 static void *
 run(void *arg)
 {
-	struct probe *p = arg;
-	struct client *c = NULL;
-	unsigned aim = p->aim;
+	struct lane *l = arg;
+	struct probe *p = l->p;
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->stop) {
-		int64_t began = clock_mono_ms();
+		int64_t now = clock_mono_ms(), turn = next_turn(l);
 
-		attempt_once(p, &c, &aim);
-		wait_until(p, began + probe_pause(&p->view.sense, p->target.probe_ms,
+		if (p->keeper != l->number)
+			client_free(TAKE(l->client));
+		if (turn > now)
+			wait_for(p, turn);
+		else if (attempt_once(l, now))
+			rest(l, now + probe_pause(&p->view.sense, p->target.probe_ms,
 						  p->target.refused_ms));
+		else
+			rest(l, now + UNKNOWN_MS);
 	}
-	bool alone = p->alone;
+	client_free(TAKE(l->client));
+	bool last = --p->running == 0;
 	pthread_mutex_unlock(&p->lock);
-	client_free(c);
-	if (alone)
+	if (last)
 		destroy(p);
 	return NULL;
+}
+
+static void
+start_lane(struct probe *p, int number)
+{
+	pthread_t thread;
+
+	p->lanes[number] = (struct lane){ .p = p, .number = number };
+	p->running++;
+	mem_check(pthread_create(&thread, NULL, run, &p->lanes[number]) == 0);
+	pthread_detach(thread);
 }
 
 struct probe *
@@ -384,13 +347,17 @@ probe_new(const struct probe_target *t)
 	pthread_condattr_t attr;
 
 	copy_target(&p->target, t);
-	p->view.sense.began_ms = clock_mono_ms();
+	p->keeper = NOBODY;
+	p->resolve = resolve_new(t->name);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->wake, &attr);
+	pthread_cond_init(&p->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	mem_check(!pthread_create(&p->thread, NULL, run, p));
+	pthread_mutex_lock(&p->lock);
+	for (int i = 0; i < LANES; i++)
+		start_lane(p, i);
+	pthread_mutex_unlock(&p->lock);
 	return p;
 }
 
@@ -402,12 +369,24 @@ probe_aim(struct probe *p, const struct probe_target *t)
 	bool moved = o->mark != t->mark || strcmp(o->url, t->url) != 0 ||
 		     strcmp(o->trust, t->trust ? t->trust : "") != 0;
 
+	if (strcmp(o->name, t->name) != 0) {
+		resolve_let_go(p->resolve);
+		p->resolve = resolve_new(t->name);
+	}
 	if (moved || o->probe_ms != t->probe_ms || o->refused_ms != t->refused_ms ||
 	    o->detect_ms != t->detect_ms) {
 		copy_target(o, t);
 		p->aim++;
-		pthread_cond_signal(&p->wake);
+		pthread_cond_broadcast(&p->changed);
 	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+void
+probe_was_away(struct probe *p)
+{
+	pthread_mutex_lock(&p->lock);
+	probe_begin_anew(&p->view.sense, clock_mono_ms());
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -423,8 +402,7 @@ void
 probe_let_go(struct probe *p)
 {
 	pthread_mutex_lock(&p->lock);
-	p->stop = p->alone = true;
-	pthread_detach(p->thread);
-	pthread_cond_signal(&p->wake);
+	p->stop = true;
+	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
 }

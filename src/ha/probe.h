@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asks another node's /v1/sys/health, over and over, from a thread of its own: a call that hangs
- * only makes its answer old. What was heard is reduced to facts by pure functions (tested without a
- * network).
+ * Asks another node's /v1/sys/health, over and over, from two threads of its own: a call that hangs
+ * only makes its answer old. One thread keeps a connection and asks over it; the other stands by, makes the connections anew
+ * from time to time (a certificate that was exchanged shows in a handshake only), and helps when there is none: on a slow and
+ * lossy line one handshake may be lost. What was heard is reduced to facts by pure functions (tested without a network).
  *
  * A certificate that is good but for its end will do: the question is no secret, and a primary that serves is no lost one (H4). That it is over is
  * said by the status.
@@ -49,19 +50,32 @@ struct probe_reply {
 int probe_parse(const char *text, size_t n, struct probe_reply *ret,
 		struct err *e) NONNULL MUST_USE;
 
-/* Facts over time. Zero-initialise; began_ms is when watching began. */
+/* Facts over time. Zero-initialise. All times are monotonic, 0: not. */
 struct probe_sense {
 	enum probe_outcome last;
 	bool ok; /* the last attempt was served by a primary */
-	int64_t began_ms, ok_since_ms, bad_since_ms, answer_ms; /* monotonic; 0: not */
+	int64_t ok_since_ms, bad_since_ms, answer_ms;
+	int64_t answered_ms;   /* when the newest attempt that was answered began */
+	int64_t unanswered_ms; /* when the first attempt since the last answer began */
+	bool kept;	       /* and it went over a connection that had been answered before */
 };
 
-/* Takes one attempt in, which ended at now_ms. serves: PROBE_OK and its mode is "primary". */
-void probe_note(struct probe_sense *s, enum probe_outcome outcome, bool serves,
+/* An attempt begins, over a kept connection or over a new one. */
+void probe_ask(struct probe_sense *s, bool kept, int64_t now_ms) NONNULL;
+/* Takes in how the attempt that began at asked_ms has ended. serves: PROBE_OK and its mode is "primary". false: it is older
+ * than the newest answer, and is passed over: of two threads one may come late. */
+bool probe_note(struct probe_sense *s, enum probe_outcome outcome, bool serves, int64_t asked_ms,
 		int64_t now_ms) NONNULL;
+/* Begins every waiting anew: this node itself was not there for a while. */
+void probe_begin_anew(struct probe_sense *s, int64_t now_ms) NONNULL;
 int64_t probe_ok_for(const struct probe_sense *s, int64_t now_ms) NONNULL;
 int64_t probe_bad_for(const struct probe_sense *s, int64_t now_ms) NONNULL;
-int64_t probe_silent_for(const struct probe_sense *s, int64_t now_ms) NONNULL;
+/* Whether the node is silent: a kept connection is not answered for detect_ms, or, without one, two attempts to make one, begun
+ * at most 0.5 s apart, were not within the larger of detect_ms and 3 s. */
+bool probe_is_silent(const struct probe_sense *s, int64_t detect_ms, int64_t now_ms) NONNULL;
+/* How long one attempt may take. helps: the second thread's; silent: the node is so already, and its return is to be noticed
+ * soon on a short line. */
+int64_t probe_patience(int64_t detect_ms, bool kept, bool helps, bool silent);
 /* When to ask next after an attempt that began at began_ms, as a distance from it. */
 int64_t probe_pause(const struct probe_sense *s, int64_t probe_ms, int64_t refused_ms) NONNULL;
 
@@ -74,22 +88,27 @@ struct probe_view {
 	int64_t round_trip_us;
 	char failure[256];		  /* text of the last failure, "" after an answer */
 	int64_t cert_from_us, cert_to_us; /* of the certificate that it showed last; 0: none yet */
+	enum probe_outcome fresh;	  /* how the last attempt to make a new connection ended */
 };
 
 struct probe;
 
 struct probe_target {
 	char url[320]; /* "https://name:port" */
-	char *trust;   /* PEM text; owned by the caller, copied */
+	char name[256];
+	int port;
+	char *trust; /* PEM text; owned by the caller, copied */
 	uint64_t
 		mark; /* of the certificate that is expected: another one asks for a new handshake */
 	int64_t probe_ms, refused_ms, detect_ms;
 };
 
-/* Starts the thread. */
+/* Starts the threads. */
 struct probe *probe_new(const struct probe_target *t) NONNULL MUST_USE;
 /* New address, trust or times; cheap when nothing differs. */
 void probe_aim(struct probe *p, const struct probe_target *t) NONNULL;
 void probe_look(struct probe *p, struct probe_view *ret) NONNULL;
-/* The same without waiting: the thread, which may be in an attempt, ends and frees it by itself. */
+/* The agent's own loop had stopped for a while: see probe_begin_anew. */
+void probe_was_away(struct probe *p) NONNULL;
+/* Does not wait: the threads, which may be in an attempt, end and free it by themselves. */
 void probe_let_go(struct probe *p) NONNULL;

@@ -17,7 +17,7 @@ struct client {
 	char base[BASE_MAX];
 	struct trust *certs;
 	struct client_trust trust;
-	struct curl_slist *headers, *headers_body, *headers_file;
+	struct curl_slist *headers, *headers_body, *headers_file, *resolve;
 	bool sent; /* of the last call: something of the request went out */
 	char why[CURL_ERROR_SIZE];
 };
@@ -158,6 +158,10 @@ client_new(const struct client_options *o, struct err *e)
 		c->base[n - 1] = '\0';
 	make_headers(c, o->bearer);
 	client_set_options(&c->trust, o->connect_ms, o->total_ms, c->why);
+	if (o->resolve) {
+		add_line(&c->resolve, o->resolve);
+		SET(c, CURLOPT_RESOLVE, c->resolve);
+	}
 	return c;
 }
 
@@ -178,6 +182,7 @@ client_free(struct client *c)
 	free_headers(c->headers);
 	free_headers(c->headers_body);
 	free_headers(c->headers_file);
+	curl_slist_free_all(c->resolve);
 	trust_free(c->certs);
 	free(c);
 }
@@ -373,6 +378,13 @@ static int
 on_progress(void *stop, curl_off_t down_of, curl_off_t down, curl_off_t up_of, curl_off_t up)
 {
 	return atomic_load((const atomic_bool *)stop);
+}
+
+void
+client_set_patience(struct client *c, int total_ms)
+{
+	SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)total_ms);
+	SET(c, CURLOPT_TIMEOUT_MS, (long)total_ms);
 }
 
 void

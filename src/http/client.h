@@ -18,6 +18,8 @@ struct client_options {
 				  the system's */
 	const char *bearer;    /* or NULL */
 	bool despite_expiry; /* a certificate that is good but for the time will do: only for what is no secret and changes nothing */
+	const char
+		*resolve; /* "host:port:address,…": where it is, without looking it up; or NULL */
 	int connect_ms, total_ms;
 };
 
@@ -60,6 +62,8 @@ bool client_sent(const struct client *c) NONNULL;
 const char *client_why_untrusted(const struct client *c) NONNULL;
 /* From when to when the certificate is valid that the last call was shown; 0: it was shown none. */
 void client_cert_times(const struct client *c, int64_t *ret_from_us, int64_t *ret_to_us) NONNULL;
+/* From now on a call, with the connection that it may have to make, takes at most so long. */
+void client_set_patience(struct client *c, int total_ms) NONNULL;
 /* Calls end soon after *stop is true, as if the line broke; NULL: no longer. */
 void client_stop_on(struct client *c, const atomic_bool *stop);
 void client_reply_done(struct client_reply *r) NONNULL; /* wipes */

@@ -73,6 +73,7 @@ class Net:
         self.tag = f"hf{os.getpid()}x{Net.count}"
         self.wire = None
         self.cuts = set()
+        self.closed = set()
         self.made = []
 
     def ns(self, host):
@@ -136,6 +137,11 @@ class Net:
         self.cuts.update({(x, y), (y, x)})
         self._rules()
 
+    def close_port(self, src, dst, port):
+        """Frames from src to that TCP port of dst vanish, and nothing else."""
+        self.closed.add((src, dst, port))
+        self._rules()
+
     def isolate(self, host):
         """The machine is gone: nothing from or to it."""
         for other in self.hosts:
@@ -147,7 +153,12 @@ class Net:
         self.cuts -= {(x, y), (y, x)}
         self._rules()
 
+    def open_ports(self):
+        self.closed.clear()
+        self._rules()
+
     def heal(self):
+        """Every line is whole again; ports stay closed."""
         self.cuts.clear()
         self._rules()
 
@@ -155,6 +166,7 @@ class Net:
         if self.wire:
             self.degrade(0, 0)
         if self.made:
+            self.closed.clear()
             self.heal()
 
     def _rules(self):
@@ -162,6 +174,9 @@ class Net:
         rules = "".join(
             f'add rule bridge cut f iifname "{self.port(s)}" oifname "{self.port(d)}" drop\n'
             for s, d in sorted(self.cuts)
+        ) + "".join(
+            f'add rule bridge cut f iifname "{self.port(s)}" oifname "{self.port(d)}" tcp dport {port} drop\n'
+            for s, d, port in sorted(self.closed)
         )
         script = (
             "add table bridge cut\ndelete table bridge cut\nadd table bridge cut\n"

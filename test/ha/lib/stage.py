@@ -140,9 +140,12 @@ class Stage:
         self.a, self.b, self.c = (self.nodes + [None])[:3]
         for host, n in zip(homes, self.nodes):
             n.log = self.dir / f"{host}.log"
-        make_pair(self.a, self.b, self.say)
+        # Tests cut the line often; that it is not trusted at once is test_line.py's.
+        settings = {"sync_steady": "200ms"}
+        make_pair(self.a, self.b, self.say, settings)
         for n in self.nodes[2:]:
             n.init(secondary=True)
+            n.set_all(settings)
             join(self.a, n, self.say)
         self.scene = Scene(self)
         self.admin = self.dir / "admin.session"

@@ -15,7 +15,7 @@
 #include "ha/fsm.h"
 
 static const struct fsm_limits limits = {
-	.detect_ms = 3000, .refused_ms = 600, .sync_timeout_ms = 2000, .settle_ms = 1000
+	.refused_ms = 600, .sync_timeout_ms = 2000, .settle_ms = 1000, .channel_ms = 10000
 };
 
 /* The i-th combination; false past the last. */
@@ -49,7 +49,17 @@ enum {
 		FLAGS
 };
 _Static_assert(FLAGS <= 24, "all combinations are counted in an unsigned");
-#define COMBINATIONS ((1u << FLAGS) * 81u * 2u)
+#define COMBINATIONS ((1u << FLAGS) * 36u * 2u)
+
+static int64_t
+take_ok_for(unsigned *i)
+{
+	const int64_t at[] = { 0, limits.settle_ms - 1, limits.settle_ms, limits.channel_ms };
+	int64_t v = at[*i % 4];
+
+	*i /= 4;
+	return v;
+}
 
 static struct fsm_obs
 combination(unsigned i)
@@ -60,9 +70,8 @@ combination(unsigned i)
 		FSM_FLAGS(X)
 #undef X
 			.journal_rows = take(&i) ? 7 : 0,
-	    .primary_ok_for_ms = duration(take3(&i), limits.settle_ms),
+	    .primary_ok_for_ms = take_ok_for(&i),
 	    .primary_bad_for_ms = duration(take3(&i), limits.refused_ms),
-	    .primary_silent_ms = duration(take3(&i), limits.detect_ms),
 	    .not_in_step_ms = duration(take3(&i), limits.sync_timeout_ms),
 	};
 }
@@ -71,8 +80,7 @@ combination(unsigned i)
 static void
 check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 {
-	bool refuses = o->primary_bad_for_ms >= limits.refused_ms,
-	     silent = o->primary_silent_ms >= limits.detect_ms;
+	bool refuses = o->primary_bad_for_ms >= limits.refused_ms, silent = o->primary_silent;
 
 	bool promotes = o->promote_ordered || (o->handed_over && from != HA_MERGING);
 
@@ -94,8 +102,13 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 	if (from == HA_EMERGENCY && to == HA_MERGING) /* F3 */
 		assert_true(o->primary_ok && o->streaming &&
 			    o->primary_ok_for_ms >= limits.settle_ms);
-	else if (from == HA_EMERGENCY && to != from)
-		assert_true(to == HA_PROMOTING || to == HA_RESEED);
+	else if (from == HA_EMERGENCY && o->is_secondary && o->primary_ok &&
+		 !o->emergency_ordered && o->primary_ok_for_ms >= limits.channel_ms)
+		assert_int_not_equal(to, from);
+	if (from == HA_EMERGENCY && to != from && to != HA_MERGING)
+		assert_true(to == HA_PROMOTING || to == HA_RESEED ||
+			    (to == HA_STANDBY && o->primary_ok && !o->streaming &&
+			     o->primary_ok_for_ms >= limits.channel_ms));
 	if (to == HA_PROMOTING && from != to) /* F8 */
 		assert_true(o->is_secondary && promotes);
 	if (to == HA_RESEED && from != to) /* F9 */
@@ -173,8 +186,7 @@ a_lasting_observation_comes_to_rest(void **ctx)
 			int steps = 0;
 
 			/* What no reducer makes: well for a while, and at once bad for a while. */
-			if (o.primary_ok &&
-			    (o.primary_bad_for_ms || o.primary_silent_ms == limits.detect_ms))
+			if (o.primary_ok && (o.primary_bad_for_ms || o.primary_silent))
 				continue;
 			/* An order is forgotten when it has failed. */
 			if ((o.handover_ordered && o.handover_over) ||

@@ -82,39 +82,103 @@ parse_refuses_what_is_malformed(void **ctx)
 	assert_int_equal(probe_parse(huge, sizeof(huge), &r, &e), ERR_TOO_LARGE);
 }
 
+/* An attempt at `at` that is answered, or fails, 10 ms later. */
+static void
+hear(struct probe_sense *s, enum probe_outcome outcome, int64_t at, bool kept)
+{
+	probe_ask(s, kept, at);
+	assert_true(probe_note(s, outcome, outcome == PROBE_OK, at, at + 10));
+}
+
 static void
 refusal_counts_from_its_first(void **ctx)
 {
-	struct probe_sense s = { .began_ms = 1000 };
+	struct probe_sense s = { 0 };
 
-	probe_note(&s, PROBE_OK, true, 2000);
+	hear(&s, PROBE_OK, 1990, true);
 	assert_int_equal(probe_ok_for(&s, 2500), 500);
-	probe_note(&s, PROBE_REFUSED, false, 3000);
-	probe_note(&s, PROBE_REFUSED, false, 3100);
+	hear(&s, PROBE_REFUSED, 2990, true);
+	hear(&s, PROBE_REFUSED, 3090, false);
 	assert_int_equal(probe_bad_for(&s, 3500), 500);
 	assert_int_equal(probe_ok_for(&s, 3500), 0);
-	assert_int_equal(probe_silent_for(&s, 3500), 400); /* a refusal is an answer */
-	probe_note(&s, PROBE_OK, true, 3600);
+	assert_false(probe_is_silent(&s, 500, 9000)); /* a refusal is an answer */
+	hear(&s, PROBE_OK, 3590, false);
 	assert_int_equal(probe_bad_for(&s, 4000), 0);
 	assert_int_equal(probe_ok_for(&s, 4000), 400);
 }
 
+/* A kept connection: detect_ms from the first question that was not answered (H4). */
 static void
 silence_is_not_refusal(void **ctx)
 {
-	struct probe_sense s = { .began_ms = 1000 };
+	struct probe_sense s = { 0 };
 
-	assert_int_equal(probe_silent_for(&s, 1500), 500); /* from the begin of watching */
-	probe_note(&s, PROBE_OK, true, 2000);
-	probe_note(&s, PROBE_SILENT, false, 4000);
+	hear(&s, PROBE_OK, 2000, true);
+	assert_false(probe_is_silent(&s, 3000, 90000)); /* nothing was asked since */
+	hear(&s, PROBE_SILENT, 4000, true);
 	assert_false(s.ok);
 	assert_int_equal(probe_bad_for(&s, 5000), 0);
-	assert_int_equal(probe_silent_for(&s, 5000), 3000);
 	/* A stranger's certificate and a name that is not resolved are silence too. */
-	probe_note(&s, PROBE_UNTRUSTED, false, 5000);
-	probe_note(&s, PROBE_BAD_NAME, false, 5100);
-	assert_int_equal(probe_silent_for(&s, 5200), 3200);
+	hear(&s, PROBE_UNTRUSTED, 5000, false);
+	hear(&s, PROBE_BAD_NAME, 5100, false);
 	assert_int_equal(probe_bad_for(&s, 5200), 0);
+	assert_false(probe_is_silent(&s, 3000, 6999));
+	assert_true(probe_is_silent(&s, 3000, 7000));
+	assert_true(probe_is_silent(&s, 500, 4500));
+}
+
+/* Without a connection a handshake gets three seconds, and a second one half a second more, however short detect_ms is: a line
+ * of 400 ms and some lost packets needs them (H4). */
+static void
+a_new_connection_gets_its_time(void **ctx)
+{
+	struct probe_sense s = { 0 };
+
+	probe_ask(&s, false, 1000);
+	assert_false(probe_is_silent(&s, 500, 4499));
+	assert_true(probe_is_silent(&s, 500, 4500));
+	assert_false(probe_is_silent(&s, 5000, 6499));
+	assert_true(probe_is_silent(&s, 5000, 6500));
+	assert_int_equal(probe_patience(500, false, false, false), 3000);
+	assert_int_equal(probe_patience(500, false, true, false), 3000);
+	assert_int_equal(probe_patience(5000, false, false, true), 5000);
+	assert_true(probe_patience(5000, false, true, true) <= 1000);
+	assert_int_equal(probe_patience(500, true, false, false), 500);
+}
+
+/* Two threads ask: what began before the newest answer and ends behind it says nothing. */
+static void
+what_comes_late_is_passed_over(void **ctx)
+{
+	struct probe_sense s = { 0 };
+
+	probe_ask(&s, true, 1000);
+	probe_ask(&s, false, 2000);
+	assert_true(probe_note(&s, PROBE_OK, true, 2000, 2300));
+	assert_false(probe_is_silent(&s, 500, 4000));
+	assert_false(probe_note(&s, PROBE_SILENT, false, 1000, 4000));
+	assert_true(s.ok);
+	assert_int_equal(probe_ok_for(&s, 4000), 1700);
+}
+
+/* This node was not there itself: what it did not hear meanwhile is nobody's silence (H4). */
+static void
+own_absence_begins_every_waiting_anew(void **ctx)
+{
+	struct probe_sense s = { 0 };
+
+	hear(&s, PROBE_OK, 1000, true);
+	probe_ask(&s, true, 1500);
+	assert_true(probe_is_silent(&s, 3000, 60000));
+	probe_begin_anew(&s, 60000);
+	assert_false(probe_is_silent(&s, 3000, 63499));
+	assert_true(probe_is_silent(&s, 3000, 63500));
+	assert_int_equal(probe_ok_for(&s, 60100), 100);
+
+	struct probe_sense bad = { 0 };
+	hear(&bad, PROBE_REFUSED, 1000, false);
+	probe_begin_anew(&bad, 60000);
+	assert_int_equal(probe_bad_for(&bad, 60050), 50);
 }
 
 static void
@@ -125,7 +189,7 @@ a_node_that_serves_not_as_primary_is_bad(void **ctx)
 	for (size_t i = 0; i < 3; i++) {
 		struct probe_sense s = { 0 };
 
-		probe_note(&s, bad[i], false, 100);
+		assert_true(probe_note(&s, bad[i], false, 90, 100));
 		assert_false(s.ok);
 		assert_int_equal(probe_bad_for(&s, 400), 300);
 	}
@@ -153,6 +217,9 @@ main(void)
 		cmocka_unit_test(parse_refuses_what_is_malformed),
 		cmocka_unit_test(refusal_counts_from_its_first),
 		cmocka_unit_test(silence_is_not_refusal),
+		cmocka_unit_test(a_new_connection_gets_its_time),
+		cmocka_unit_test(what_comes_late_is_passed_over),
+		cmocka_unit_test(own_absence_begins_every_waiting_anew),
 		cmocka_unit_test(a_node_that_serves_not_as_primary_is_bad),
 		cmocka_unit_test(pauses_leave_room_for_a_second),
 	};

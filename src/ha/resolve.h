@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a node is: its name is looked up by a thread of its own, over and over, and the last addresses that were found stay
+ * good when a name server is slow, silent or gone. Nobody who asks ever waits for a name server.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/attr.h"
+
+#define RESOLVE_TEXT_MAX 512
+
+struct resolve_view {
+	int64_t found_ms; /* monotonic time of the last look-up that found something, 0 none */
+	char addresses
+		[RESOLVE_TEXT_MAX]; /* numeric, joined by commas, IPv6 in brackets; "" none known */
+	char failure[128];	    /* why the last look-up failed, "" it did not */
+	unsigned changes;	    /* grows when the addresses are others than before */
+};
+
+struct resolve;
+
+/* Starts to look name up; copied. An address in place of a name is taken as it is. */
+struct resolve *resolve_new(const char *name) NONNULL MUST_USE;
+void resolve_look(struct resolve *l, struct resolve_view *ret) NONNULL;
+/* Looks again soon, since what is known did not lead anywhere. At most once a second. */
+void resolve_doubt(struct resolve *l) NONNULL;
+/* The thread, which may hang in a look-up, ends and frees it by itself. Takes NULL. */
+void resolve_let_go(struct resolve *l);
