@@ -39,7 +39,11 @@ PG_OURS = {
 }
 # What moves without anybody asking: marks of the log's end, SQLite's own files, what lives in run/, the log of serve.
 MOVING = re.compile(r"(^|/)(run/.*|data/(anchor|witness)|data/\w+\.db(-wal|-shm)?|\w+\.log|[\w-]+\.session\.lock)$")
-EVENTS = {"forbidden", "login_failed", "seen"}  # that an attempt leaves, or the nodes among themselves
+EVENTS = {
+    "forbidden",
+    "login_failed",
+    "session_seen",
+}  # that an attempt leaves, or the use of a session that has been idle
 QUIET_TABLES = {"beat"}  # the primary's second
 COUNTED = {
     "principal": ("failed", "failed_at"),
