@@ -494,7 +494,7 @@ def test_put_generate(ada):
 def test_put_that_is_refused_leaves_nothing(ada):
     """The node refuses the account: the resource that was to be made for it is not there either."""
     p = ada.cli("put", "Half made/root", "--field", "f" * 150, input="x\n")
-    assert p.returncode == 1 and "name" in p.stderr, p.stderr
+    assert p.returncode == 1 and "name" in p.stderr and "make" not in p.stderr, p.stderr
     assert ada.json("find", "Half made") == []
     ada.good("put", "Half made/root", "--url", "https://half", input="x\n")
     made = ada.json("find", "Half made")
@@ -555,11 +555,11 @@ def test_a_write_names_the_account_itself(shared, ada):
     assert ada.good("find", "x/y") == "nothing found\n"
     assert shared.sql("SELECT count(*) FROM version") == before
     p = ada.cli("put", "Write new/a", input="1\n")
-    assert p.returncode == 0 and 'makes the resource "Write new" and its account "a"' in p.stderr
+    assert (p.returncode, p.stderr) == (0, 'made the resource "Write new" and its account "a"\n')
     p = ada.cli("put", "Write new/b/c", input="1\n")
     assert p.returncode == 2
     p = ada.cli("put", "write NEW", "b/c", input="1\n")
-    assert p.returncode == 0 and 'makes the account "b/c" of the resource "Write new" (of ada)' in p.stderr
+    assert (p.returncode, p.stderr) == (0, 'made the account "b/c" of the resource "Write new" (of ada)\n')
     p = ada.cli("put", "write NEW", "b/c", input="2\n")
     assert p.returncode == 0 and p.stderr == "" and "of Write new/b/c" in p.stdout
 
@@ -1170,17 +1170,18 @@ def test_at_a_terminal(ada, where):
     t.say(ada.password)
     assert t.end() == 0 and ada.password not in t.seen and "logged in" in t.seen
     t = Terminal(ada, "put", "Typed/x", session=session)
+    t.wait('this would make the resource "Typed" and its account "x"')
     t.wait("New password: ")
     t.say("first")
     t.wait("The same again: ")
     t.say("second")
-    assert t.end() == 2 and "not the same" in t.seen
+    assert t.end() == 2 and "not the same" in t.seen and "made" not in t.seen
     t = Terminal(ada, "put", "Typed/x", session=session)
     t.wait("New password: ")
     t.say("hidden-42")
     t.wait("The same again: ")
     t.say("hidden-42")
-    assert t.end() == 0 and "hidden-42" not in t.seen
+    assert t.end() == 0 and "hidden-42" not in t.seen and 'made the resource "Typed" and its account "x"' in t.seen
     assert ada.good("get", "Typed/x") == "hidden-42\n"
 
 

@@ -49,10 +49,10 @@ show_progress(const struct job *j, struct term_step *step, int64_t begun_ms)
 	double seconds = (double)(clock_mono_ms() - begun_ms) / 1000;
 	if (step->tty)
 		snprintf(text, sizeof(text),
-			 "%zu KiB are with the node, which seals and stores them (%.0f s)",
+			 "%zu KiB are with the node; waiting for its answer (%.0f s)",
 			 (j->text.len >> 10) + 1, seconds);
 	else
-		snprintf(text, sizeof(text), "importing; the node seals and stores");
+		snprintf(text, sizeof(text), "the file is with the node; waiting for its answer");
 	term_step(step, text, -1);
 }
 

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/jw.h"
 #include "base/name.h"
 #include "base/secret.h"
@@ -133,11 +134,34 @@ check_names(const struct place *p, const char *field, struct err *e)
 	return rc ? rc : check_name(field, "the field's name", e);
 }
 
-/* Where the new account goes; says so before anything is asked for or made. */
+/* would: nothing is made yet, and the node may still refuse it. */
+static void
+say_made(const struct place *p, bool would)
+{
+	auto_buf text = BUF_INIT;
+
+	buf_adds(&text, would ? "note: this would make " : "made ");
+	if (p->there.id[0])
+		buf_addf(&text, "the account \"%s\" of the resource \"%s\" (of %s)", p->login,
+			 p->there.resource, p->there.owner);
+	else
+		buf_addf(&text, "the resource \"%s\" and its account \"%s\"", buf_str(&p->resource),
+			 p->login);
+	term_write_text(buf_str(&text), false, stderr);
+	fputc('\n', stderr);
+}
+
+/* Whoever is about to type the secret sees first what it is for. */
+static bool
+asks_at_terminal(const struct cli *c)
+{
+	return isatty(STDIN_FILENO) && !cli_has(c, "generate") && !cli_has(c, "file");
+}
+
+/* Where the new account goes. */
 static int
 plan(const struct cli *c, struct remote *r, const char *field, struct place *ret, struct err *e)
 {
-	auto_buf note = BUF_INIT;
 	struct err why = { 0 };
 
 	if (cli_has(c, "if-version") || cli_has(c, "settle"))
@@ -151,18 +175,9 @@ plan(const struct cli *c, struct remote *r, const char *field, struct place *ret
 	if (rc < 0 && !is_new)
 		return rc;
 	rc = check_names(ret, field, e);
-	if (rc < 0)
-		return rc;
-	if (ret->there.id[0])
-		buf_addf(&note,
-			 "note: this makes the account \"%s\" of the resource \"%s\" (of %s)",
-			 ret->login, ret->there.resource, ret->there.owner);
-	else
-		buf_addf(&note, "note: this makes the resource \"%s\" and its account \"%s\"",
-			 buf_str(&ret->resource), ret->login);
-	term_write_text(buf_str(&note), false, stderr);
-	fputc('\n', stderr);
-	return 0;
+	if (rc == 0 && asks_at_terminal(c))
+		say_made(ret, true);
+	return rc;
 }
 
 /* One request makes all that is missing: what is refused leaves nothing behind. */
@@ -266,6 +281,8 @@ run_put(const struct cli *c, struct err *e)
 		 : add_version(c, r, a.id, field, &value, &o, e);
 	if (rc < 0)
 		return rc;
+	if (new)
+		say_made(&p, false);
 	if (c->json)
 		term_print_json(o);
 	else
@@ -377,9 +394,10 @@ const struct cli_verb verbs_put[] = {
 		.more = "The secret is asked for on the terminal (one line, twice), or read from "
 			"standard input or --file to the end, with all its lines; it is never an "
 			"argument. The line end behind a single line is dropped; everything else "
-			"is kept byte for byte. It must be text in UTF-8, of at most 64 KiB.\nWhat "
-			"is made is said first; to make something new the resource and the login "
-			"must be two words, or one with one slash. " LOOKUP_HELP,
+			"is kept byte for byte. It must be text in UTF-8, of at most 64 KiB.\nA "
+			"resource or account that was made is named on standard error; to make "
+			"one, the resource and the login must be two words, or one with one "
+			"slash. " LOOKUP_HELP,
 		.part = CLI_PASSWORDS,
 	},
 	{

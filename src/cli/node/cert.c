@@ -119,7 +119,7 @@ tell_node(const struct home *h)
 		return;
 	long pid = strtol(buf_str(&text), NULL, 10);
 	if (pid > 1 && kill((pid_t)pid, SIGHUP) == 0)
-		fprintf(stderr, "the running node reads it now\n");
+		fprintf(stderr, "the running node was told to read it\n");
 }
 
 static void

@@ -16,9 +16,10 @@ confirm(const struct cli *c, struct err *e)
 	if (cli_has(c, "yes"))
 		return 0;
 	fprintf(stderr,
-		"%s leaves the pair for good: nothing is kept for it any more, and it comes back "
-		"only with a new pack.\nWhat users did there and has not come home is then on its "
-		"own disk only.\n",
+		"%s would leave the pair for good: nothing would be kept for it any more, and it "
+		"would "
+		"come back only with a new pack.\nWhat users did there and has not come home would "
+		"then be on its own disk only.\n",
 		c->args[0]);
 	return term_confirm("Take it out? (--yes: do not ask)", e);
 }
