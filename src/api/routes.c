@@ -29,7 +29,7 @@ static const struct route table[] = {
 	{ HTTP_DELETE, "/v1/session", DO(logout), 0, READ | ROUTE_EVENT, NO_BODY, "standby", 0,
 	  "Logs out.", NULL },
 	{ HTTP_POST, "/v1/setup", DO(setup), 0, ROUTE_PUBLIC | CHANGE, BODY(setup), NULL, SMALL,
-	  "Sets the first password of a user with the one-time set-up token, and logs in.", "Login" },
+	  "Sets the first password of a user with the one-time set-up token, and logs in. A password of 10 characters or more; composed or not (NFC, NFD) it is the same.", "Login" },
 
 	{ HTTP_GET, "/v1/users", DO(user_list), CAP_USERS, READ, NO_BODY, "q limit after", 0,
 	  "Lists users.", "Users" },
@@ -42,7 +42,7 @@ static const struct route table[] = {
 	{ HTTP_PATCH, "/v1/users/{id}", DO(user_change), CAP_USERS, CHANGE, BODY(user_change), NULL, SMALL,
 	  "Changes role, disables or enables, resets the password (a new set-up token) or the second factor.", "UserWithToken" },
 	{ HTTP_POST, "/v1/users/me/password", DO(user_password), CAP_USE, CHANGE, BODY(password), NULL, SMALL,
-	  "Changes the caller's own password; the other sessions end.", NULL },
+	  "Changes the caller's own password (10 characters or more; composed or not, it is the same); the other sessions end.", NULL },
 	{ HTTP_POST, "/v1/users/me/totp", DO(user_totp), CAP_USE, CHANGE, BODY(totp), NULL, SMALL,
 	  "Without fields: makes a second factor's secret. With pending and code: stores it.", "TotpBegun|TotpStored" },
 	{ HTTP_DELETE, "/v1/users/me/totp", DO(user_totp_remove), CAP_USE, CHANGE, BODY(code), NULL, SMALL,

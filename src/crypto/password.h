@@ -8,11 +8,17 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/buf.h"
 #include "base/err.h"
 
 #define PASSWORD_HASH_LEN 128 /* crypto_pwhash_STRBYTES */
 #define PASSWORD_MEM_BYTES (64u << 20)
 #define PASSWORD_OPS 2
+
+/* Appends the form in which a password is hashed: NFC, and every kind of blank a plain one, so that it is the same however a
+ * keyboard composes it (OpaqueString of RFC 8265, which would also refuse what we have always taken). What is no UTF-8 stays
+ * as it is. Returns the number of characters. */
+size_t password_prepare(const char *password, struct buf *out) NONNULL;
 
 int password_hash(const uint8_t prehash[static 32], char ret[static PASSWORD_HASH_LEN],
 		  struct err *e) MUST_USE;

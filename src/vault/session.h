@@ -49,11 +49,12 @@ int session_end(struct call *c, struct err *e) NONNULL MUST_USE;
 /* Begun here in emergency and not home yet: in state MERGING only such sessions are served. */
 bool session_is_journal_only(const struct who *w) NONNULL;
 
-/* The pre-hash of a login password and its Argon2id hash, on the thread pool, in turn with the
- * logins. */
+/* The pre-hash of a login password in its one form (password_prepare) and its Argon2id hash, on the thread pool, in turn
+ * with the logins. */
 int session_hash_password(struct call *c, const struct uuid *user, const char *password,
 			  char ret[static 128], struct err *e) MUST_USE;
-/* Whether password is the user's; same work whether or not hash is NULL. 0, ERR_BAD_LOGIN. */
+/* Whether password is the user's, in its one form or, if it is typed in another one, as it is; the same work whether or not
+ * hash is NULL. 0, ERR_BAD_LOGIN. */
 int session_verify_password(struct call *c, const struct uuid *user, const char *password,
 			    const char *hash, struct err *e) MUST_USE;
 

@@ -68,6 +68,7 @@ struct sessions {
 	struct session_attempt *attempts; /* newest first */
 	size_t nattempts;
 	unsigned hashing, waiting;
+	uint64_t hashed; /* Argon2id hashes so far */
 	struct session_waiter *first_waiter, *last_waiter;
 };
 

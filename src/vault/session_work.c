@@ -149,11 +149,14 @@ hasher_leave(struct sessions *s)
 	fiber_wake(w->f);
 }
 
+#define FORMS_MAX 2
+
 struct hashing {
 	uv_work_t work;
 	struct fiber *f;
 	bool done;
-	uint8_t prehash[KEYS_HASH_BYTES];
+	uint8_t prehash[FORMS_MAX][KEYS_HASH_BYTES];
+	unsigned forms, tried; /* pre-hashes there are, and those that were hashed */
 	bool verify, fits;
 	char hash[PASSWORD_HASH_LEN];
 	int rc;
@@ -165,10 +168,13 @@ on_hash(uv_work_t *w)
 {
 	struct hashing *h = w->data;
 
-	if (h->verify)
-		h->fits = password_verify(h->hash, h->prehash);
-	else
-		h->rc = password_hash(h->prehash, h->hash, &h->e);
+	if (!h->verify) {
+		h->tried++;
+		h->rc = password_hash(h->prehash[0], h->hash, &h->e);
+		return;
+	}
+	while (!h->fits && h->tried < h->forms)
+		h->fits = password_verify(h->hash, h->prehash[h->tried++]);
 }
 
 static void
@@ -192,6 +198,7 @@ hash_on_thread(struct sessions *s, struct fiber *f, struct hashing *h, struct er
 	mem_check(!uv_queue_work(s->v->loop, &h->work, on_hash, on_hashed));
 	while (!h->done)
 		fiber_sleep(f);
+	s->hashed += h->tried;
 	hasher_leave(s);
 	if (h->rc && e)
 		*e = h->e;
@@ -201,14 +208,14 @@ hash_on_thread(struct sessions *s, struct fiber *f, struct hashing *h, struct er
 /* The password never meets Argon2id itself: keyd's pepper and the user's id make a copied or moved
  * hash worthless. */
 static int
-prehash(struct call *c, const struct uuid *user, const char *password,
-	uint8_t ret[static KEYS_HASH_BYTES], struct err *e)
+add_prehash(struct call *c, const struct uuid *user, const char *password, struct hashing *h,
+	    struct err *e)
 {
 	auto_buf b = BUF_INIT;
 
 	buf_add(&b, user->b, sizeof(user->b));
 	buf_adds(&b, password);
-	return keys_mac(c->v->keys, c->f, KEYS_PEPPER, b.data, b.len, ret, e);
+	return keys_mac(c->v->keys, c->f, KEYS_PEPPER, b.data, b.len, h->prehash[h->forms++], e);
 }
 
 int
@@ -216,8 +223,10 @@ session_hash_password(struct call *c, const struct uuid *user, const char *passw
 		      char ret[static 128], struct err *e)
 {
 	struct hashing h = { .verify = false };
-	int rc = prehash(c, user, password, h.prehash, e);
+	auto_buf prepared = BUF_INIT;
 
+	password_prepare(password, &prepared);
+	int rc = add_prehash(c, user, buf_str(&prepared), &h, e);
 	if (!rc)
 		rc = hash_on_thread(c->v->sessions, c->f, &h, e);
 	if (!rc)
@@ -231,11 +240,19 @@ session_verify_password(struct call *c, const struct uuid *user, const char *pas
 			const char *hash, struct err *e)
 {
 	struct hashing h = { .verify = true };
+	auto_buf prepared = BUF_INIT;
 	bool fits;
-	int rc = prehash(c, user, password, h.prehash, e);
 
-	if (rc)
+	password_prepare(password, &prepared);
+	int rc = add_prehash(c, user, buf_str(&prepared), &h, e);
+	/* A hash of before there was one form is over the bytes that were typed then. Whether they are tried hangs on what is typed
+	 * alone, not on whose name it is. */
+	if (rc == 0 && strcmp(buf_str(&prepared), password) != 0)
+		rc = add_prehash(c, user, password, &h, e);
+	if (rc) {
+		secret_wipe(&h, sizeof(h));
 		return rc;
+	}
 	snprintf(h.hash, sizeof(h.hash), "%s", hash && hash[0] ? hash : password_dummy());
 	rc = hash_on_thread(c->v->sessions, c->f, &h, e);
 	fits = h.fits && hash && hash[0];

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/secret.h"
+#include "crypto/password.h"
 #include "crypto/totp.h"
 #include "ledger/event_body.h"
 #include "vault/lists.h"
@@ -504,10 +505,12 @@ user_change(struct call *c, const struct uuid *id, const struct user_change *ch,
 static int
 check_password(const char *password, const char *name, struct err *e)
 {
-	if (strlen(password) < USER_PASSWORD_MIN)
+	auto_buf prepared = BUF_INIT;
+
+	if (password_prepare(password, &prepared) < USER_PASSWORD_MIN)
 		return err_set(e, ERR_WEAK_PASSWORD, "a password has at least %d characters",
 			       USER_PASSWORD_MIN);
-	if (name && strcasestr(password, name) && strlen(name) >= 3)
+	if (name && strcasestr(buf_str(&prepared), name) && strlen(name) >= 3)
 		return err_set(e, ERR_WEAK_PASSWORD, "a password may not hold the user's name");
 	return 0;
 }

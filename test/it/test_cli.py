@@ -928,6 +928,14 @@ def test_passwd(hire, where):
     fails(pat.node.cli("ls", session=other, check=False), 1, "log in")
     fails(pat.login(), 1, "wrong")
     assert pat.login(input="Brand-New-Password-1\n").returncode == 0
+    # Composed or not, and whatever blank a keyboard gives, it is the same; nine characters stay nine.
+    composed, typed = "Stra\u00dfe J\u00fcrgen 7", "Stra\u00dfe\u00a0Ju\u0308rgen 7"
+    fails(pat.cli("passwd", input="Brand-New-Password-1\n" + 9 * "u\u0308" + "\n"), 1, "10 characters")
+    pat.good("passwd", input=f"Brand-New-Password-1\n{typed}\n")
+    for word in (composed, typed):
+        assert pat.login(input=word + "\n").returncode == 0
+    fails(pat.login(input="Strasse Jurgen 7\n"), 1, "wrong")
+    pat.good("passwd", input=f"{composed}\nBrand-New-Password-2\n")
 
 
 class Typing:

@@ -35,6 +35,38 @@ the_dummy_costs_the_same_and_fits_nothing(void **state)
 	assert_false(password_verify("", pre));
 }
 
+/* What one keyboard composes and another does not; and the blanks that a keyboard gives for others. */
+static void
+a_password_has_one_form(void **state)
+{
+	static const struct {
+		const char *typed, *form;
+		size_t chars;
+	} rows[] = {
+		{ "correct horse", "correct horse", 13 },
+		{ "Ju\u0308rgen\u2019s Stra\u00dfe", "J\u00fcrgen\u2019s Stra\u00dfe", 15 },
+		{ "J\u00fcrgen", "J\u00fcrgen", 6 },
+		{ "a\u0323\u0307", "\u1ea1\u0307", 2 }, /* marks in either order */
+		{ "a\u0307\u0323", "\u1ea1\u0307", 2 },
+		{ "\u1112\u1161\u11ab", "\ud55c", 1 },
+		{ "\u212b \u2126", "\u00c5 \u03a9", 3 },
+		{ "a\u00a0b\u2003c\u3000d", "a b c d", 7 },
+		{ "\u2460\ufb01 A\u00b2", "\u2460\ufb01 A\u00b2", 5 }, /* NFKC would lose these */
+		{ "UPPER lower\tT\u200db", "UPPER lower\tT\u200db", 15 },
+		{ "\xff\u0308", "\xff\u0308", 3 },
+		{ "", "", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_buf form = BUF_INIT, again = BUF_INIT;
+
+		assert_int_equal(password_prepare(rows[i].typed, &form), rows[i].chars);
+		assert_string_equal(buf_str(&form), rows[i].form);
+		password_prepare(buf_str(&form), &again);
+		assert_string_equal(buf_str(&again), rows[i].form);
+	}
+}
+
 static const char symbols[] = "@$-%&*()=^<>!#";
 
 static int
@@ -93,6 +125,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hash_and_verify),
+		cmocka_unit_test(a_password_has_one_form),
 		cmocka_unit_test(the_dummy_costs_the_same_and_fits_nothing),
 		cmocka_unit_test(generated_ones_have_all_classes),
 		cmocka_unit_test(characters_are_evenly_drawn),

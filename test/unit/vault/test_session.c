@@ -14,9 +14,11 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/jw.h"
+#include "crypto/password.h"
 #include "crypto/totp.h"
 #include "fixture.h"
 #include "ledger/event_body.h"
+#include "vault/session_impl.h"
 
 #define PASSWORD "correct horse battery"
 
@@ -299,6 +301,85 @@ unknown_name(void **state)
 	assert_int_equal(try_login(x, &t, "", PASSWORD, NULL), ERR_BAD_LOGIN);
 }
 
+#define COMPOSED "J\u00fcrgens Stra\u00dfe 7"
+#define DECOMPOSED "Ju\u0308rgens Stra\u00dfe\u00a07" /* as another system types it */
+
+/* A hash as releases before made it: over the bytes that were typed. */
+static void
+set_password(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct call c = { .v = &x->v, .f = f, .a = arena_new() };
+	struct event ev = { .kind = EVENT_USER_PASSWORD, .object = alice, .address = "" };
+	auto_buf body = BUF_INIT, peppered = BUF_INIT;
+	uint8_t prehash[KEYS_HASH_BYTES];
+	struct err e = { 0 };
+	char hash[128];
+	struct jw w;
+
+	if (arg) {
+		buf_add(&peppered, alice.b, sizeof(alice.b));
+		buf_adds(&peppered, arg);
+		assert_int_equal(keys_mac(x->v.keys, f, KEYS_PEPPER, peppered.data, peppered.len,
+					  prehash, &e),
+				 0);
+		assert_int_equal(password_hash(prehash, hash, &e), 0);
+	} else {
+		assert_int_equal(session_hash_password(&c, &alice, DECOMPOSED, hash, &e), 0);
+	}
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_text(&w, "password_hash", hash);
+	jw_end_object(&w);
+	ev.body = buf_str(&body);
+	assert_int_equal(ledger_append(x->v.ledger, f, &ev, 1, NULL, &e), 0);
+	arena_free(c.a);
+}
+
+/* How many hashes a login costs; rc is what it must come to. */
+static unsigned
+cost_of_login(struct fixture *x, const char *name, const char *password, int rc)
+{
+	uint64_t before = x->v.sessions->hashed;
+	struct try t = { 0 };
+
+	assert_int_equal(try_login(x, &t, name, password, NULL), rc);
+	return (unsigned)(x->v.sessions->hashed - before);
+}
+
+/* However a keyboard composes it; and what was set in another form goes on. */
+static void
+a_password_is_the_same_however_it_is_typed(void **state)
+{
+	struct fixture *x = *state;
+
+	x->settings.lockout_after = 1000;
+	fixture_run(x, set_password, NULL);
+	assert_int_equal(cost_of_login(x, "alice", COMPOSED, 0), 1);
+	assert_int_equal(cost_of_login(x, "alice", DECOMPOSED, 0), 1);
+	fixture_run(x, set_password, DECOMPOSED);
+	assert_int_equal(cost_of_login(x, "alice", DECOMPOSED, 0), 2);
+	assert_int_equal(cost_of_login(x, "alice", COMPOSED, ERR_BAD_LOGIN), 1);
+	fixture_run(x, set_password, COMPOSED);
+	assert_int_equal(cost_of_login(x, "alice", DECOMPOSED, 0), 1);
+}
+
+/* H17: what a refused login costs hangs on what was typed, not on whether anybody has the name. */
+static void
+a_wrong_password_costs_the_same_whoever_it_is(void **state)
+{
+	struct fixture *x = *state;
+
+	x->settings.lockout_after = 1000;
+	for (unsigned i = 0; i < 2; i++) {
+		const char *wrong = i ? DECOMPOSED : COMPOSED;
+
+		assert_int_equal(cost_of_login(x, "nobody", wrong, ERR_BAD_LOGIN), i + 1);
+		assert_int_equal(cost_of_login(x, "alice", wrong, ERR_BAD_LOGIN), i + 1);
+	}
+	pgtemp_sql(x->pg, "UPDATE principal SET password_hash = NULL"); /* none is set yet */
+	assert_int_equal(cost_of_login(x, "alice", DECOMPOSED, ERR_BAD_LOGIN), 2);
+}
+
 struct together {
 	unsigned bad, locked, in;
 };
@@ -499,11 +580,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(in_and_out),	TEST(bad_tokens),   TEST(cached),
-		TEST(limits),		TEST(seen),	    TEST(disabled_at_once),
-		TEST(lock_out),		TEST(unknown_name), TEST(all_at_once),
-		TEST(second_factor),	TEST(emergency),    TEST(comes_home),
+		TEST(in_and_out),
+		TEST(bad_tokens),
+		TEST(cached),
+		TEST(limits),
+		TEST(seen),
+		TEST(disabled_at_once),
+		TEST(lock_out),
+		TEST(unknown_name),
+		TEST(all_at_once),
+		TEST(second_factor),
+		TEST(emergency),
+		TEST(comes_home),
 		TEST(emergency_memory),
+		TEST(a_password_is_the_same_however_it_is_typed),
+		TEST(a_wrong_password_costs_the_same_whoever_it_is),
 	};
 
 	if (!pgtemp_have())
