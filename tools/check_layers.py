@@ -32,7 +32,7 @@ HIDDEN = {
 STARTERS = ("pg/program.c", "cli/client/get.c")
 STARTS = re.compile(r"\b(f?exec(?:l|v)[a-z]*|posix_spawnp?|system|popen)\(")
 # Memory comes from base/mem.h, which ends the process when there is none; these wipe, for libraries that take an allocator.
-ALLOCATORS = ("base/mem.c", "base/secret.c", "http/residue.c")
+ALLOCATORS = ("base/mem.c", "base/secret.c", "http/wipe_libs.c")
 ALLOCATES = re.compile(r"\b(malloc|calloc|realloc|reallocarray|strn?dup|v?asprintf|aligned_alloc|posix_memalign)\(")
 SPDX_TREES = {
     "src": (".c", ".h", ".def", ".sql"),

@@ -6,7 +6,7 @@
 #include <curl/curl.h>
 #include <jansson.h>
 #include "base/secret.h"
-#include "http/residue.h"
+#include "http/wipe_libs.h"
 #include "http/trust.h"
 
 #define JMAP_NAME_MAX 128
@@ -18,8 +18,8 @@ http_init(void)
 {
 	json_set_alloc_funcs(secret_malloc, secret_mfree);
 	json_object_seed(0);
-	residue_wipe_tls();
-	CURLcode started = residue_start_curl();
+	wipe_libs_tls();
+	CURLcode started = wipe_libs_start_curl();
 	assert(started == CURLE_OK);
 	trust_start();
 }

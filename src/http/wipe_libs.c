@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http/residue.h"
+#include "http/wipe_libs.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -33,14 +33,14 @@ wiping_realloc(void *p, size_t n)
 }
 
 void
-residue_wipe_tls(void)
+wipe_libs_tls(void)
 {
 	gnutls_free = wiping_free;
 	gnutls_realloc = wiping_realloc;
 }
 
 int
-residue_start_curl(void)
+wipe_libs_start_curl(void)
 {
 	return (int)curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc,
 					 strdup, calloc);

@@ -5,5 +5,5 @@
  */
 #pragma once
 
-void residue_wipe_tls(void);
-int residue_start_curl(void); /* curl_global_init; a CURLcode */
+void wipe_libs_tls(void);
+int wipe_libs_start_curl(void); /* curl_global_init; a CURLcode */
