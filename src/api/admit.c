@@ -14,7 +14,7 @@
 #include "api/forward.h"
 #include "api/routes.h"
 #include "base/clock.h"
-#include "base/pause.h"
+#include "base/fiber_sleep.h"
 #include "http/server.h"
 #include "vault/session.h"
 
@@ -157,7 +157,7 @@ await_session(struct api_call *c, const char *token, struct err *e)
 	a->awaiting++;
 	while (rc == ERR_UNAUTHENTICATED && clock_mono_ms() < until &&
 	       page_quick(a->v->page).away) {
-		pause_ms(a->v->loop, c->call.f, SESSION_POLL_MS);
+		fiber_sleep_ms(a->v->loop, c->call.f, SESSION_POLL_MS);
 		rc = session_check(a->v, c->call.f, token, c->rq->arena, &c->call.who, e);
 	}
 	a->awaiting--;
@@ -228,7 +228,7 @@ wait_for_handover(struct api_call *c)
 
 	while (c->serves == SERVES_LATER && !(c->match.route->flags & ROUTE_ANY_MODE) &&
 	       clock_mono_ms() < until) {
-		pause_ms(c->api->v->loop, c->call.f, HANDOVER_POLL_MS);
+		fiber_sleep_ms(c->api->v->loop, c->call.f, HANDOVER_POLL_MS);
 		c->serves = state_serves(call_state(c));
 	}
 }

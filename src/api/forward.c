@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/pause.h"
+#include "base/fiber_sleep.h"
 
 #define AGAIN_MS 50
 #define PATIENCE_MORE_MS 1500 /* beyond what noticing the primary's end takes */
@@ -307,7 +307,7 @@ forward_request(struct forward *fw, struct api_call *c, struct err *e)
 			return FORWARD_ANSWERED;
 		if (v == FAILED || clock_mono_ms() >= t.until_ms)
 			return e->code;
-		pause_ms(fw->v->loop, c->call.f, AGAIN_MS);
+		fiber_sleep_ms(fw->v->loop, c->call.f, AGAIN_MS);
 	}
 	return FORWARD_HERE;
 }

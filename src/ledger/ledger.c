@@ -5,7 +5,7 @@
  */
 #include "ledger/ledger_impl.h"
 #include "base/mem.h"
-#include "base/pause.h"
+#include "base/fiber_sleep.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -537,7 +537,7 @@ write_db_surely(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 				l->head_known = false;
 				return e->code;
 			}
-			pause_ms(l->o.loop, f, 20);
+			fiber_sleep_ms(l->o.loop, f, 20);
 		}
 		*e = (struct err){ 0 };
 	}

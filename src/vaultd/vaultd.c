@@ -31,7 +31,7 @@
 #include "base/mem.h"
 #include "base/page.h"
 #include "base/passfd.h"
-#include "base/pause.h"
+#include "base/fiber_sleep.h"
 #include "base/secret.h"
 #include "http/json.h"
 #include "http/relay.h"
@@ -150,7 +150,7 @@ load_keys(struct fiber *f, void *arg)
 		if (rc != last && rc != ERR_DB_GONE)
 			log_err(LOG_LEVEL_WARNING, &e, "the data keys cannot be loaded yet");
 		last = rc;
-		pause_ms(&d->loop, f, RETRY_MS);
+		fiber_sleep_ms(&d->loop, f, RETRY_MS);
 	}
 	d->keys_loaded = true;
 	d->loading = false;
@@ -239,7 +239,7 @@ follow_state(struct fiber *f, void *arg)
 		}
 		read_reason(d, &to, reason, sizeof(reason));
 		if (d->told != to && tell_state(d, f, to, reason, &e))
-			pause_ms(&d->loop, f, RETRY_MS);
+			fiber_sleep_ms(&d->loop, f, RETRY_MS);
 	}
 	d->telling = false;
 }
@@ -612,7 +612,7 @@ await_page(struct vaultd *d, struct fiber *f)
 			log_warning("the agent does not say in which state this node is: waiting "
 				    "for it");
 		said = said || late;
-		pause_ms(&d->loop, f, PAGE_MS);
+		fiber_sleep_ms(&d->loop, f, PAGE_MS);
 	}
 }
 
@@ -705,7 +705,7 @@ watch_neighbours(struct fiber *f, void *arg)
 	while (!d->stopping) {
 		if (neighbours_look(&n, &d->v, f) && !d->stopping)
 			server_set_own(d->server, n.all);
-		pause_ms(&d->loop, f, NEIGHBOURS_MS);
+		fiber_sleep_ms(&d->loop, f, NEIGHBOURS_MS);
 	}
 }
 
@@ -729,7 +729,7 @@ tell_started(struct vaultd *d, struct fiber *f)
 	jw_text(&w, "state", state_name(d->told));
 	jw_end_object(&w);
 	while (!d->stopping && append_node_event(d, f, EVENT_NODE_STARTED, buf_str(&body), NULL))
-		pause_ms(&d->loop, f, RETRY_MS);
+		fiber_sleep_ms(&d->loop, f, RETRY_MS);
 }
 
 /* Who is answered at all is served: the doors stay shut for the moment that the data keys take. A node whose database is
@@ -741,7 +741,7 @@ await_keys(struct vaultd *d, struct fiber *f)
 
 	begin_load_keys(d);
 	while (!d->keys_loaded && !d->stopping && clock_mono_ms() < until)
-		pause_ms(&d->loop, f, 5);
+		fiber_sleep_ms(&d->loop, f, 5);
 	update_health(d);
 }
 

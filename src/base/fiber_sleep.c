@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/pause.h"
+#include "base/fiber_sleep.h"
 
-struct pause {
+struct nap {
 	struct fiber *f;
 	bool closed;
 };
@@ -9,7 +9,7 @@ struct pause {
 static void
 on_closed(uv_handle_t *h)
 {
-	struct pause *p = h->data;
+	struct nap *p = h->data;
 
 	p->closed = true;
 	fiber_wake(p->f);
@@ -22,9 +22,9 @@ on_over(uv_timer_t *t)
 }
 
 void
-pause_ms(uv_loop_t *loop, struct fiber *f, unsigned ms)
+fiber_sleep_ms(uv_loop_t *loop, struct fiber *f, unsigned ms)
 {
-	struct pause p = { .f = f };
+	struct nap p = { .f = f };
 	uv_timer_t t;
 
 	uv_timer_init(loop, &t);
