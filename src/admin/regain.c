@@ -8,7 +8,7 @@
 #include "admin/keycheck.h"
 #include "admin/keyhost.h"
 #include "base/clock.h"
-#include "base/page.h"
+#include "base/statepage.h"
 #include "base/secret.h"
 #include "ledger/recover.h"
 #include "pg/cluster.h"
@@ -35,18 +35,18 @@ static int
 check_state(const struct home *h, struct err *e)
 {
 	char path[HOME_PATH_MAX];
-	struct page_quick q;
-	struct page *p;
+	struct statepage_quick q;
+	struct statepage *p;
 
 	home_path(h, HOME_STATE, path);
 	bool runs = access(path, F_OK) == 0 || errno != ENOENT;
-	int rc = runs ? page_open(path, &p, e) : 0;
+	int rc = runs ? statepage_open(path, &p, e) : 0;
 	if (rc)
 		return rc;
 	if (runs) {
-		q = page_quick(p);
-		page_free(p);
-		runs = clock_mono_ms() - q.beat_mono_ms <= PAGE_BEAT_MAX_MS;
+		q = statepage_quick(p);
+		statepage_free(p);
+		runs = clock_mono_ms() - q.beat_mono_ms <= STATEPAGE_BEAT_MAX_MS;
 	}
 	if (!runs)
 		return err_set(

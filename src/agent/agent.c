@@ -30,7 +30,7 @@
 #define TICK_MS 50
 #define AWAY_MS 1000	/* ticks further apart: this process, or its machine, stood still */
 #define RESUME_MS 10000 /* a page younger than this is of this very run of the node */
-#define PAGE_MS 250	/* texts of the page and status are written so often */
+#define SHOW_MS 250	/* texts of the page and status are written so often */
 #define HOLD_MS 1500	/* a primary asks the others for a higher term first, for so long at most */
 
 static void
@@ -57,7 +57,7 @@ on_term(uv_signal_t *s, int number)
 {
 	struct agent *a = s->data;
 
-	page_set_both(a->page, false);
+	statepage_set_both(a->statepage, false);
 	uv_stop(&a->loop);
 }
 
@@ -138,11 +138,11 @@ on_tick(uv_timer_t *t)
 	if (changed)
 		agent_change_state(a, &next);
 	/* First the page: readers act on it, the rest takes time. */
-	if (changed || a->now_ms - a->page_ms >= PAGE_MS)
-		agent_write_page(a);
+	if (changed || a->now_ms - a->shown_ms >= SHOW_MS)
+		agent_write_statepage(a);
 	agent_act(a, &o);
 	agent_tell_witness(a, &o);
-	page_beat(a->page);
+	statepage_beat(a->statepage);
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -150,7 +150,7 @@ on_tick(uv_timer_t *t)
 
 /* Whether the page is of an agent of this very run of the node, and of late. */
 static bool
-is_same_run(const struct agent *a, const struct page_view *old)
+is_same_run(const struct agent *a, const struct statepage_view *old)
 {
 	return old->beat_mono_ms > a->args->began_ms && old->beat_mono_ms <= a->now_ms &&
 	       a->now_ms - old->beat_mono_ms < RESUME_MS;
@@ -158,7 +158,7 @@ is_same_run(const struct agent *a, const struct page_view *old)
 
 /* Where an agent that fell goes on; a node that was started anew begins carefully. A fenced node stays fenced. */
 static enum ha_state
-first_state(const struct agent *a, const struct page_view *old)
+first_state(const struct agent *a, const struct statepage_view *old)
 {
 	bool same_run = is_same_run(a, old);
 	char path[HOME_PATH_MAX];
@@ -176,7 +176,7 @@ first_state(const struct agent *a, const struct page_view *old)
 }
 
 static const char *
-first_reason(const struct agent *a, const struct page_view *old)
+first_reason(const struct agent *a, const struct statepage_view *old)
 {
 	if (!is_same_run(a, old))
 		return "the node was started";
@@ -187,18 +187,18 @@ first_reason(const struct agent *a, const struct page_view *old)
 }
 
 static int
-open_page(struct agent *a, struct err *e)
+open_statepage(struct agent *a, struct err *e)
 {
 	char path[HOME_PATH_MAX];
-	struct page_view *old = mem_new(sizeof(*old));
-	struct page *p = NULL;
+	struct statepage_view *old = mem_new(sizeof(*old));
+	struct statepage *p = NULL;
 	struct err ignored;
 
 	home_path(&a->args->home, HOME_STATE, path);
-	if (page_open(path, &p, &ignored) == 0)
-		page_read(p, old);
-	page_free(p);
-	int r = page_create(path, &a->page, e);
+	if (statepage_open(path, &p, &ignored) == 0)
+		statepage_read(p, old);
+	statepage_free(p);
+	int r = statepage_create(path, &a->statepage, e);
 	if (r == 0) {
 		a->now_ms = a->state_ms = clock_mono_ms();
 		a->shown.state = first_state(a, old);
@@ -215,8 +215,8 @@ open_page(struct agent *a, struct err *e)
 		a->holding = a->shown.state == HA_ALONE && !is_same_run(a, old);
 	}
 	if (r == 0 && !a->holding) {
-		page_write(a->page, &a->shown);
-		page_beat(a->page);
+		statepage_write(a->statepage, &a->shown);
+		statepage_beat(a->statepage);
 	}
 	free(old);
 	return r;
@@ -243,7 +243,7 @@ begin(struct agent *a, struct err *e)
 	agent_read_emergency(a);
 	agent_read_maintenance(a);
 	if (r == 0)
-		r = open_page(a, e);
+		r = open_statepage(a, e);
 	if (r == 0)
 		a->alerter = alerter_new(&a->args->home, a->self.name, &a->settings);
 	if (r == 0)

@@ -20,7 +20,7 @@
 
 /* Whether a secondary that answers gives emergency access still, or takes its journal home. */
 static bool
-journal_is_away(const struct agent *a)
+journal_is_unmerged(const struct agent *a)
 {
 	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
 		const struct peer *p = &a->peers[i];
@@ -45,8 +45,8 @@ act_as_primary(struct agent *a, const struct fsm_obs *o)
 	bool steady = steadiness_reached(&a->steadiness, a->settings.sync_steady, a->now_ms);
 	bool wanted = a->shown.state == HA_SYNCED || (a->shown.state == HA_ALONE && steady);
 
-	page_set_both(a->page, a->shown.state == HA_SYNCED && o->sync_on);
-	page_set_away(a->page, journal_is_away(a));
+	statepage_set_both(a->statepage, a->shown.state == HA_SYNCED && o->sync_on);
+	statepage_set_unmerged(a->statepage, journal_is_unmerged(a));
 	if (!a->rv.at_ms || (a->shown.state == HA_SINGLE && !a->rv.sync_names[0]))
 		return;
 	if (wanted)
@@ -262,7 +262,7 @@ agent_change_state(struct agent *a, const struct fsm_next *next)
 	log_warning("state %s → %s: %s", state_name(a->shown.state), state_name(next->state),
 		    next->why);
 	if (next->state != HA_SYNCED)
-		page_set_both(a->page, false);
+		statepage_set_both(a->statepage, false);
 	if (a->shown.state == HA_SYNCED && next->state == HA_ALONE)
 		steadiness_relapse(&a->steadiness, a->now_ms);
 	a->shown.state = next->state;

@@ -10,7 +10,7 @@
 #include "agent/control.h"
 #include "agent/role.h"
 #include "alert/alerter.h"
-#include "base/page.h"
+#include "base/statepage.h"
 #include "base/proc.h"
 #include "ha/deposit.h"
 #include "ha/fsm.h"
@@ -58,10 +58,10 @@ struct agent {
 	uv_poll_t link;
 	uv_signal_t term, hup;
 
-	struct page *page;
-	struct page_view shown; /* what the page says */
-	int64_t state_ms;	/* since when it is in this state */
-	int64_t page_ms, trust_ms, announce_ms;
+	struct statepage *statepage;
+	struct statepage_view shown; /* what the page says */
+	int64_t state_ms;	     /* since when it is in this state */
+	int64_t shown_ms, trust_ms, announce_ms;
 
 	struct replication *replication;
 	struct deposit *deposit; /* secondary only */
@@ -149,7 +149,7 @@ void agent_show_progress(struct agent *a) NONNULL;
 
 /* ---- agent_status.c ---- */
 
-void agent_write_page(struct agent *a) NONNULL;
+void agent_write_statepage(struct agent *a) NONNULL;
 
 /* ---- agent_alerts.c ---- */
 

@@ -294,7 +294,7 @@ mark_nodes(struct agent *a)
 		mark += text_mark(place) * 31 + text_mark(n->web_cert);
 	}
 	if (mark)
-		page_set_nodes(a->page, mark);
+		statepage_set_nodes(a->statepage, mark);
 }
 
 /* Nodes come and go with the node table; a probe once begun is kept until its place is needed, it costs little. */

@@ -189,7 +189,7 @@ render_status(struct agent *a)
 
 	v->state = a->shown.state;
 	text_fit(v->why, sizeof(v->why), "%s", a->shown.reason);
-	v->both = page_quick(a->page).both;
+	v->both = statepage_quick(a->statepage).both;
 	v->term = a->shown.term;
 	v->now_us = clock_now_us();
 	v->as_of_us = a->secondary ? a->shown.as_of_us : 0;
@@ -229,7 +229,7 @@ term_to_show(const struct agent *a)
 }
 
 void
-agent_write_page(struct agent *a)
+agent_write_statepage(struct agent *a)
 {
 	const struct replication_node *n = agent_leader(a);
 
@@ -246,6 +246,6 @@ agent_write_page(struct agent *a)
 	a->shown.data_damaged = a->rv.damaged_pages > 0;
 	a->shown.journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
 	render_status(a);
-	page_write(a->page, &a->shown);
-	a->page_ms = a->now_ms;
+	statepage_write(a->statepage, &a->shown);
+	a->shown_ms = a->now_ms;
 }

@@ -156,7 +156,7 @@ await_session(struct api_call *c, const char *token, struct err *e)
 
 	a->awaiting++;
 	while (rc == ERR_UNAUTHENTICATED && clock_mono_ms() < until &&
-	       page_quick(a->v->page).away) {
+	       statepage_quick(a->v->statepage).unmerged) {
 		fiber_sleep_ms(a->v->loop, c->call.f, SESSION_POLL_MS);
 		rc = session_check(a->v, c->call.f, token, c->rq->arena, &c->call.who, e);
 	}
@@ -168,8 +168,8 @@ static bool
 may_come_home(const struct api_call *c)
 {
 	const struct api *a = c->api;
-	return c->serves == SERVES_EVERYONE && a->awaiting < SESSIONS_AWAITED_MAX && a->v->page &&
-	       page_quick(a->v->page).away;
+	return c->serves == SERVES_EVERYONE && a->awaiting < SESSIONS_AWAITED_MAX &&
+	       a->v->statepage && statepage_quick(a->v->statepage).unmerged;
 }
 
 static int

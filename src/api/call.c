@@ -12,17 +12,17 @@
 enum ha_state
 call_state(const struct api_call *c)
 {
-	const struct page *page = c->api->v->page;
-	return page_state(page);
+	const struct statepage *page = c->api->v->statepage;
+	return statepage_state(page);
 }
 
-struct page_view *
+struct statepage_view *
 call_view(const struct api_call *c, struct arena *arena)
 {
-	struct page_view *v = arena_new_of(arena, struct page_view);
+	struct statepage_view *v = arena_new_of(arena, struct statepage_view);
 	v->state = HA_SINGLE;
-	if (c->api->v->page)
-		page_read(c->api->v->page, v);
+	if (c->api->v->statepage)
+		statepage_read(c->api->v->statepage, v);
 	return v;
 }
 

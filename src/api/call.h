@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/jw.h"
-#include "base/page.h"
+#include "base/statepage.h"
 #include "http/router.h"
 #include "vault/policy.h"
 
@@ -46,7 +46,7 @@ int call_query_page(const struct api_call *c, int rows, struct policy_page *ret,
 /* The state of the node now; HA_SINGLE without a page. */
 enum ha_state call_state(const struct api_call *c) NONNULL;
 /* A consistent copy of the state page in the arena (zeros and HA_SINGLE without a page). Any thread. */
-struct page_view *call_view(const struct api_call *c, struct arena *arena) NONNULL;
+struct statepage_view *call_view(const struct api_call *c, struct arena *arena) NONNULL;
 const char *call_node_name(const struct api_call *c) NONNULL;
 const char *call_anchor_path(const struct api_call *c); /* may be NULL */
 void call_count_retrieval(struct api_call *c) NONNULL;

@@ -15,7 +15,7 @@ struct verdict {
 
 /* Standby and merging are as they should be; what else serves nobody says why. */
 static struct verdict
-judge(const struct call_health *h, const struct page_view *v)
+judge(const struct call_health *h, const struct statepage_view *v)
 {
 	const struct state_row *row = state_row(v->state);
 	int status = row->health_status;
@@ -48,7 +48,7 @@ health_answer(struct api_call *c)
 	struct request *rq = c->rq;
 	struct call_health h;
 	struct jw w;
-	const struct page_view *v = call_view(c, rq->arena);
+	const struct statepage_view *v = call_view(c, rq->arena);
 	call_health(c, &h);
 	struct verdict d = judge(&h, v);
 	rq->status = d.status;
@@ -71,7 +71,8 @@ health_answer(struct api_call *c)
 	jw_text(&w, "version", HF_VERSION);
 	write_schema(&w, "schema", v->schema);
 	write_schema(&w, "schema_known", v->schema_known);
-	jw_text(&w, "pair", page_is_fresh(v, clock_mono_ms()) ? pair_status_name(v->status) : NULL);
+	jw_text(&w, "pair",
+		statepage_is_fresh(v, clock_mono_ms()) ? pair_status_name(v->status) : NULL);
 	jw_text(&w, "primary", v->primary_url[0] ? v->primary_url : NULL);
 	jw_text(&w, "why", d.why[0] ? d.why : NULL);
 	jw_end_object(&w);

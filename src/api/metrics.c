@@ -36,7 +36,7 @@ add_state(struct buf *out, enum ha_state now)
 }
 
 static double
-lag_seconds(const struct page_view *v)
+lag_seconds(const struct statepage_view *v)
 {
 	if (v->as_of_us)
 		return (double)(clock_now_us() - v->as_of_us) / 1e6;
@@ -50,7 +50,7 @@ metrics_write(const struct api_call *c, struct buf *out)
 	struct ledger_stats l;
 	uint64_t requests, batches;
 	auto_arena arena = arena_new();
-	const struct page_view *v = call_view(c, arena);
+	const struct statepage_view *v = call_view(c, arena);
 	const struct rowcache_stats k = retrieve_batch_stats(a->v->retrieve_batch);
 	const struct lists_stats q = lists_stats(a->v->lists);
 	ledger_stats(a->v->ledger, &l);

@@ -42,7 +42,7 @@ fill_standby(struct api_call *c)
 {
 	struct request *rq = c->rq;
 	struct err e = { 0 };
-	const struct page_view *v = call_view(c, rq->arena);
+	const struct statepage_view *v = call_view(c, rq->arena);
 	if (v->primary_url[0]) {
 		err_set(&e, ERR_STANDBY, "%s", err_info(ERR_STANDBY)->text);
 		add_location(rq, v->primary_url);
@@ -77,7 +77,7 @@ reply_add_mode(struct api_call *c, enum ha_state state, bool emergency)
 	request_header(rq, "Holdfast-Mode", emergency ? "emergency" : mode_name(state));
 	if (!emergency)
 		return;
-	const struct page_view *v = call_view(c, rq->arena);
+	const struct statepage_view *v = call_view(c, rq->arena);
 	char iso[CLOCK_ISO_LEN];
 	if (v->as_of_us) {
 		clock_iso(v->as_of_us, iso);
@@ -151,8 +151,8 @@ good_status(const struct api_call *c)
 static void
 add_nodes(struct api_call *c)
 {
-	const struct page *page = c->api->v->page;
-	uint64_t mark = page ? page_quick(page).nodes : 0;
+	const struct statepage *page = c->api->v->statepage;
+	uint64_t mark = page ? statepage_quick(page).nodes : 0;
 
 	if (mark && !uuid_is_nil(&c->call.who.user))
 		request_header(c->rq, "Holdfast-Nodes",

@@ -24,14 +24,15 @@ on_nodes(struct api_call *c, struct err *e)
 int
 on_ha(struct api_call *c, struct err *e)
 {
-	struct page_view *v = call_view(c, c->rq->arena);
+	struct statepage_view *v = call_view(c, c->rq->arena);
 	int64_t now_ms = clock_mono_ms();
-	if ((c->call.who.administrator || c->rq->loopback) && c->call.v->page) {
+	if ((c->call.who.administrator || c->rq->loopback) && c->call.v->statepage) {
 		status_read(v, now_ms, &c->rq->reply);
 		return 0;
 	}
 	jw_object(&c->w, NULL);
-	jw_text(&c->w, "status", page_is_fresh(v, now_ms) ? pair_status_name(v->status) : NULL);
+	jw_text(&c->w, "status",
+		statepage_is_fresh(v, now_ms) ? pair_status_name(v->status) : NULL);
 	jw_text(&c->w, "state", state_name(v->state));
 	jw_text(&c->w, "reason", v->reason);
 	jw_text(&c->w, "primary_url", v->primary_url[0] ? v->primary_url : NULL);

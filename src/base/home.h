@@ -53,7 +53,7 @@
 	X(PACK, "pack")			  /* an unpacked HAPack waits here for serve */                  \
 	X(PACK_MANIFEST, "pack/manifest.json")                                                           \
 	X(RUN, "run")                                                                                    \
-	X(STATE, "run/state") /* the shared state page (base/page.h) */                                  \
+	X(STATE, "run/state") /* the shared state page (base/statepage.h) */                             \
 	X(PRIMARY_TRUST,                                                                                 \
 	  "run/primary.pem") /* what the agent trusts the primary's service by, for forwarding */        \
 	X(AGENT_SOCK, "run/agent.sock")                                                                  \

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/buf.h"
-#include "base/page.h"
+#include "base/statepage.h"
 #include "base/state.h"
 #include "base/uuid.h"
 #include "ha/maintenance.h"
@@ -168,7 +168,7 @@ enum status_silence { STATUS_NOT_RUNNING, STATUS_STARTING, STATUS_AGENT_SILENT }
 void status_silent(enum status_silence s, struct buf *out) NONNULL;
 /* What a node says of the pair by its state page: the agent's text while the agent is heard, otherwise why nothing
  * can be said, never the text of before (H9). */
-void status_read(const struct page_view *page, int64_t now_mono_ms, struct buf *out) NONNULL;
+void status_read(const struct statepage_view *page, int64_t now_mono_ms, struct buf *out) NONNULL;
 /* One JSON object:
  * {"status","state","why","reasons":[{"code","node","text","detail","todo","follows_from"}],"nodes":[…]…}.
  * follows_from is null of a cause; what follows from one comes behind it and names its code. */

@@ -42,9 +42,9 @@ status_silent(enum status_silence s, struct buf *out)
 }
 
 void
-status_read(const struct page_view *page, int64_t now_mono_ms, struct buf *out)
+status_read(const struct statepage_view *page, int64_t now_mono_ms, struct buf *out)
 {
-	bool fresh = page_is_fresh(page, now_mono_ms);
+	bool fresh = statepage_is_fresh(page, now_mono_ms);
 
 	if (fresh && page->status_json[0])
 		buf_adds(out, page->status_json);

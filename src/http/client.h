@@ -27,7 +27,7 @@ struct client_reply {
 	int status;
 	struct buf body;
 	char location[512], mode[32], durability[16], as_of[40];
-	char nodes[24];	      /* mark of the nodes that there are (base/page.h), "" not said */
+	char nodes[24];	      /* mark of the nodes that there are (base/statepage.h), "" not said */
 	char emergency_s[24]; /* how long the node has been in emergency, "" it is not */
 };
 

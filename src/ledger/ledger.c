@@ -225,7 +225,7 @@ chain(struct ledger *l, struct fiber *f, struct ledger_units *q, int64_t seq,
 enum state_writes
 ledger_wanted_mode(const struct ledger *l)
 {
-	return state_row(page_state(l->o.page))->writes;
+	return state_row(statepage_state(l->o.statepage))->writes;
 }
 
 bool
@@ -241,13 +241,13 @@ ledger_wrote_journal(const struct ledger *l)
 }
 
 static uint64_t
-page_both(const struct ledger *l)
+statepage_both(const struct ledger *l)
 {
-	struct page_quick q;
+	struct statepage_quick q;
 
-	if (!l->o.page)
+	if (!l->o.statepage)
 		return 0;
-	q = page_quick(l->o.page);
+	q = statepage_quick(l->o.statepage);
 	return q.both ? q.both_gen + 1 : 0;
 }
 
@@ -547,7 +547,7 @@ static int
 write_batch(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 	    enum ledger_durability *ret, struct err *e)
 {
-	uint64_t both = page_both(l);
+	uint64_t both = statepage_both(l);
 	bool broke = false;
 	int rc;
 
@@ -556,7 +556,7 @@ write_batch(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 		return ledger_journal_write(l, f, q, e);
 	}
 	rc = write_db_surely(l, f, q, &broke, e);
-	*ret = both && !broke && page_both(l) == both ? LEDGER_BOTH : LEDGER_LOCAL;
+	*ret = both && !broke && statepage_both(l) == both ? LEDGER_BOTH : LEDGER_LOCAL;
 	return rc;
 }
 

@@ -12,7 +12,7 @@
 
 #include <uv.h>
 #include "base/fiber.h"
-#include "base/page.h"
+#include "base/statepage.h"
 #include "crypto/keys.h"
 #include "ledger/event.h"
 #include "store/db.h"
@@ -29,8 +29,8 @@ struct ledger_options {
 	const char *
 		chain_head_path; /* head of the own chain beside the database (home.h); NULL: none */
 	struct uuid node;	 /* this node's id */
-	const struct page
-		*page; /* which state, and whether commits are on both disks; NULL: a single node */
+	const struct statepage *
+		statepage; /* which state, and whether commits are on both disks; NULL: a single node */
 	/* Called in the core for every event of this node and of merged ones once it is durable, in
 	 * order: caches listen here. Must not sleep. */
 	void (*on_durable)(void *ctx, const struct event *ev);

@@ -27,7 +27,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/page.h"
+#include "base/statepage.h"
 #include "base/passfd.h"
 #include "base/pidfile.h"
 #include "crypto/keyproto.h"
@@ -743,15 +743,15 @@ static int
 forget_state(const struct sup *s)
 {
 	char path[HOME_PATH_MAX];
-	struct page *page;
+	struct statepage *page;
 	struct err e;
 
 	home_path(&s->args->home, HOME_STATE, path);
-	if (page_create(path, &page, &e)) {
+	if (statepage_create(path, &page, &e)) {
 		log_error("%s", e.text);
 		return -1;
 	}
-	page_free(page);
+	statepage_free(page);
 	return 0;
 }
 

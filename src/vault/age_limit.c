@@ -47,9 +47,9 @@ age_limit_on_event(struct vault *v, const struct event *ev)
 static int64_t
 as_of(const struct vault *v)
 {
-	struct page_view *p = mem_raw(sizeof(*p));
+	struct statepage_view *p = mem_raw(sizeof(*p));
 
-	page_read(v->page, p);
+	statepage_read(v->statepage, p);
 	int64_t us = p->as_of_us;
 	free(p);
 	return us;

@@ -53,7 +53,8 @@ static bool
 may_keep(struct retrieve_batch *g)
 {
 	struct vault *v = g->v;
-	struct era now = { .state_seq = v->page ? page_quick(v->page).state_seq : 0 };
+	struct era now = { .state_seq =
+				   v->statepage ? statepage_quick(v->statepage).state_seq : 0 };
 	bool may = ledger_is_sure(v->ledger, &now.ledger_epoch);
 
 	if (!may || now.state_seq != g->era.state_seq || now.ledger_epoch != g->era.ledger_epoch)

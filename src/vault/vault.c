@@ -62,7 +62,7 @@ vault_append(struct call *c, enum event_kind kind, const struct uuid *object, co
 enum state_served
 vault_serves(const struct vault *v)
 {
-	return state_serves(page_state(v->page));
+	return state_serves(statepage_state(v->statepage));
 }
 
 /* The first data key of a new vault: made in keyd, known to the log in wrapped form only. */

@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "base/fiber.h"
-#include "base/page.h"
+#include "base/statepage.h"
 #include "base/settings.h"
 #include "crypto/keys.h"
 #include "ledger/ledger.h"
@@ -35,7 +35,7 @@ struct vault {
 	struct db *reader[VAULT_READERS];
 	unsigned next_reader;
 	struct ledger *ledger;
-	struct page *page;
+	struct statepage *statepage;
 	struct settings *settings;
 	struct sessions *sessions;
 	struct journal_overlay *journal_overlay; /* may be NULL: none */

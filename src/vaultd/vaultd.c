@@ -29,7 +29,7 @@
 #include "base/jw.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/page.h"
+#include "base/statepage.h"
 #include "base/passfd.h"
 #include "base/fiber_sleep.h"
 #include "base/secret.h"
@@ -52,7 +52,7 @@
 #define FIBER_STACK (128u << 10)
 #define READ_WAIT_MS 5000
 #define WRITE_WAIT_MS 2000
-#define PAGE_MS 20
+#define STATEPAGE_MS 20
 #define MERGE_MS 200
 #define HEALTH_MS 100
 #define BIN_MS 5000
@@ -85,7 +85,7 @@ struct vaultd {
 	struct api *api;
 	struct server *server;
 	struct buf cert, key;
-	uv_timer_t page_timer, merge_timer, beat_timer, health_timer, bin_timer, stop_timer;
+	uv_timer_t statepage_timer, merge_timer, beat_timer, health_timer, bin_timer, stop_timer;
 	uv_signal_t on_term, on_int, on_hup;
 	uv_poll_t link;
 	uv_work_t stop_work;
@@ -127,7 +127,7 @@ stop_with(struct vaultd *d, int exit_code)
 static enum ha_state
 state_now(const struct vaultd *d)
 {
-	return page_state(d->v.page);
+	return statepage_state(d->v.statepage);
 }
 
 static void update_health(struct vaultd *d);
@@ -200,9 +200,9 @@ tell_state(struct vaultd *d, struct fiber *f, enum ha_state to, const char *reas
 static void
 read_reason(const struct vaultd *d, enum ha_state *ret_state, char *ret_reason, size_t n)
 {
-	struct page_view *v = mem_raw(sizeof(*v));
+	struct statepage_view *v = mem_raw(sizeof(*v));
 
-	page_read(d->v.page, v);
+	statepage_read(d->v.statepage, v);
 	*ret_state = v->state;
 	snprintf(ret_reason, n, "%s", v->reason);
 	free(v);
@@ -224,7 +224,7 @@ follow_state(struct fiber *f, void *arg)
 	struct vaultd *d = arg;
 
 	while (!d->stopping && (d->followed_seq != d->state_seq || d->told != state_now(d))) {
-		char reason[PAGE_REASON_MAX];
+		char reason[STATEPAGE_REASON_MAX];
 		struct err e = { 0 };
 		enum ha_state to;
 
@@ -258,7 +258,7 @@ static void
 on_page_timer(uv_timer_t *t)
 {
 	struct vaultd *d = t->data;
-	struct page_quick q = page_quick(d->v.page);
+	struct statepage_quick q = statepage_quick(d->v.statepage);
 
 	if (q.state_seq != d->state_seq)
 		log_notice("the node is now in state %s", state_name(q.state));
@@ -376,7 +376,7 @@ static bool
 judge(const struct vaultd *d, int64_t now, char *why, size_t n)
 {
 	struct ledger_stats s;
-	int64_t silent_ms = d->v.page ? now - page_quick(d->v.page).beat_mono_ms : 0;
+	int64_t silent_ms = d->v.statepage ? now - statepage_quick(d->v.statepage).beat_mono_ms : 0;
 
 	ledger_stats(d->v.ledger, &s);
 	why[0] = '\0';
@@ -396,7 +396,7 @@ judge(const struct vaultd *d, int64_t now, char *why, size_t n)
 		snprintf(why, n, "the data keys are not loaded yet");
 	if (why[0])
 		return false;
-	if (silent_ms <= PAGE_BEAT_MAX_MS && silent_ms >= 0)
+	if (silent_ms <= STATEPAGE_BEAT_MAX_MS && silent_ms >= 0)
 		return true;
 	/* Nobody would notice a peer that became the primary, or bring it back into step. */
 	snprintf(why, n, "the agent has been silent for %lld ms", (long long)silent_ms);
@@ -597,22 +597,22 @@ await_page(struct vaultd *d, struct fiber *f)
 	home_path(&d->args->home, HOME_STATE, path);
 	while (!d->stopping) {
 		int64_t now = clock_mono_ms(), age;
-		bool late = now - d->began_ms > PAGE_BEAT_MAX_MS;
+		bool late = now - d->began_ms > STATEPAGE_BEAT_MAX_MS;
 
-		if (!d->v.page && page_open(path, &d->v.page, &e))
-			d->v.page = NULL;
-		if (d->v.page) {
-			age = now - page_quick(d->v.page).beat_mono_ms;
-			if (age >= 0 && age < PAGE_BEAT_MAX_MS)
+		if (!d->v.statepage && statepage_open(path, &d->v.statepage, &e))
+			d->v.statepage = NULL;
+		if (d->v.statepage) {
+			age = now - statepage_quick(d->v.statepage).beat_mono_ms;
+			if (age >= 0 && age < STATEPAGE_BEAT_MAX_MS)
 				return;
-			if (late && page_quick(d->v.page).state == HA_SINGLE)
+			if (late && statepage_quick(d->v.statepage).state == HA_SINGLE)
 				return;
 		}
 		if (late && !said)
 			log_warning("the agent does not say in which state this node is: waiting "
 				    "for it");
 		said = said || late;
-		fiber_sleep_ms(&d->loop, f, PAGE_MS);
+		fiber_sleep_ms(&d->loop, f, STATEPAGE_MS);
 	}
 }
 
@@ -631,7 +631,7 @@ open_ledger(struct vaultd *d, struct err *e)
 	o.journal_path = journal;
 	o.chain_head_path = anchor;
 	o.node = d->v.node;
-	o.page = d->v.page;
+	o.statepage = d->v.statepage;
 	o.on_durable = vault_on_durable;
 	o.ctx = &d->v;
 	return ledger_new(&o, &d->v.ledger, e);
@@ -779,7 +779,7 @@ begin(struct fiber *f, void *arg)
 	d->v.retrieve_batch = retrieve_batch_new(&d->v);
 	d->v.sessions = sessions_new(&d->v);
 	d->v.journal_overlay = journal_overlay_new();
-	d->state_seq = d->followed_seq = page_quick(d->v.page).state_seq;
+	d->state_seq = d->followed_seq = statepage_quick(d->v.statepage).state_seq;
 	d->told = state_now(d);
 	if (!rc) {
 		/* Before the first answer: what was stored here is read here. */
@@ -801,7 +801,7 @@ begin(struct fiber *f, void *arg)
 	recall_unlock(d, f);
 	if (!fiber_start(d->v.fibers, watch_neighbours, d))
 		log_warning("the other nodes' connections have no reserved places");
-	start_timer(d, &d->page_timer, on_page_timer, PAGE_MS);
+	start_timer(d, &d->statepage_timer, on_page_timer, STATEPAGE_MS);
 	start_timer(d, &d->merge_timer, on_merge_timer, MERGE_MS);
 	start_timer(d, &d->beat_timer, on_beat_timer, LEDGER_BEAT_MS);
 	start_timer(d, &d->bin_timer, on_bin_timer, BIN_MS);
@@ -862,7 +862,7 @@ open_core(struct vaultd *d)
 	d->pulse = connect_db(d, "vaultd health", READ_WAIT_MS);
 	v->lists = connect_lists(d);
 	snprintf(v->health.why, sizeof(v->health.why), "the service is starting");
-	uv_timer_init(&d->loop, &d->page_timer);
+	uv_timer_init(&d->loop, &d->statepage_timer);
 	uv_timer_init(&d->loop, &d->merge_timer);
 	uv_timer_init(&d->loop, &d->beat_timer);
 	uv_timer_init(&d->loop, &d->health_timer);

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "base/mem.h"
-#include "base/page.h"
+#include "base/statepage.h"
 #include "base/pidfile.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
@@ -68,17 +68,17 @@ static const struct goal automatic = {
 };
 
 static int
-read_page(const struct home *h, struct page_view *ret, struct err *e)
+read_statepage(const struct home *h, struct statepage_view *ret, struct err *e)
 {
 	char path[HOME_PATH_MAX];
-	struct page *p;
+	struct statepage *p;
 
 	home_path(h, HOME_STATE, path);
-	int rc = page_open(path, &p, e);
+	int rc = statepage_open(path, &p, e);
 	if (rc)
 		return rc;
-	page_read(p, ret);
-	page_free(p);
+	statepage_read(p, ret);
+	statepage_free(p);
 	return 0;
 }
 
@@ -100,11 +100,11 @@ send_order(const struct home *h, const char *verb, const char *node, struct err 
 }
 
 static void
-show(const struct cli *c, const struct page_view *v, char shown[static PAGE_REASON_MAX])
+show(const struct cli *c, const struct statepage_view *v, char shown[static STATEPAGE_REASON_MAX])
 {
 	if (strcmp(shown, v->reason) == 0)
 		return;
-	snprintf(shown, PAGE_REASON_MAX, "%s", v->reason);
+	snprintf(shown, STATEPAGE_REASON_MAX, "%s", v->reason);
 	fprintf(stderr, c->err_tty ? "\r\033[K%s: %s" : "%s: %s\n", state_name(v->state),
 		v->reason);
 	fflush(stderr);
@@ -112,10 +112,10 @@ show(const struct cli *c, const struct page_view *v, char shown[static PAGE_REAS
 
 /* Until one of the goal's states comes after one of those it goes through. */
 static int
-follow(const struct cli *c, const struct home *h, const struct goal *g, struct page_view *v,
+follow(const struct cli *c, const struct home *h, const struct goal *g, struct statepage_view *v,
        struct err *e)
 {
-	char shown[PAGE_REASON_MAX] = "";
+	char shown[STATEPAGE_REASON_MAX] = "";
 	int64_t began = clock_mono_ms(), heard = began;
 	auto_waiting waiting = waiting_begin();
 	bool under_way = false;
@@ -125,7 +125,7 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, struct p
 	for (;; clock_sleep_ms(POLL_MS)) {
 		int64_t now = clock_mono_ms();
 
-		if (read_page(h, v, e) == 0 && now - v->beat_mono_ms < 1000) {
+		if (read_statepage(h, v, e) == 0 && now - v->beat_mono_ms < 1000) {
 			unsigned bit = 1u << v->state;
 
 			heard = now;
@@ -160,7 +160,7 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, struct p
 static int
 watch(const struct cli *c, const struct home *h, const struct goal *g, int64_t began, struct err *e)
 {
-	struct page_view *v = mem_new(sizeof(*v));
+	struct statepage_view *v = mem_new(sizeof(*v));
 	auto_buf out = BUF_INIT;
 	struct jw w;
 
@@ -229,7 +229,7 @@ tell_of_others(const struct home *h)
 }
 
 static void
-tell_what_is_known(const struct page_view *v)
+tell_what_is_known(const struct statepage_view *v)
 {
 	char at[CLOCK_ISO_LEN] = "unknown";
 
@@ -252,14 +252,14 @@ tell_what_is_known(const struct page_view *v)
 static int
 confirm(const struct cli *c, const struct home *h, struct err *e)
 {
-	struct page_view *v;
+	struct statepage_view *v;
 
 	if (cli_has(c, "yes")) {
 		tell_of_others(h);
 		return 0;
 	}
 	v = mem_new(sizeof(*v));
-	int rc = read_page(h, v, e);
+	int rc = read_statepage(h, v, e);
 	if (rc == 0) {
 		tell_what_is_known(v);
 		tell_of_others(h);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/page.h"
+#include "base/statepage.h"
 #include "base/pidfile.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
@@ -199,7 +199,7 @@ print_status(const struct cli *c, json_t *o, const char *status)
 
 /* ERR_UNREACHABLE: nobody serves this home; ERR_NOT_SERVING: somebody begins to. */
 static int
-open_page(const struct home *h, struct page **ret, struct err *e)
+open_statepage(const struct home *h, struct statepage **ret, struct err *e)
 {
 	char path[HOME_PATH_MAX];
 	int rc = pidfile_alone(h, e);
@@ -209,7 +209,7 @@ open_page(const struct home *h, struct page **ret, struct err *e)
 	if (rc != ERR_REFUSED)
 		return rc;
 	home_path(h, HOME_STATE, path);
-	rc = page_open(path, ret, e);
+	rc = statepage_open(path, ret, e);
 	return rc && e->sys == ENOENT ? ERR_NOT_SERVING : rc;
 }
 
@@ -217,8 +217,8 @@ open_page(const struct home *h, struct page **ret, struct err *e)
 static int
 read_status(const struct home *h, struct buf *out, struct err *e)
 {
-	struct page *page;
-	int rc = open_page(h, &page, e);
+	struct statepage *page;
+	int rc = open_statepage(h, &page, e);
 
 	if (rc == ERR_UNREACHABLE || rc == ERR_NOT_SERVING) {
 		status_silent(rc == ERR_UNREACHABLE ? STATUS_NOT_RUNNING : STATUS_STARTING, out);
@@ -226,9 +226,9 @@ read_status(const struct home *h, struct buf *out, struct err *e)
 	}
 	if (rc < 0)
 		return rc;
-	struct page_view *v = mem_raw(sizeof(*v));
-	page_read(page, v);
-	page_free(page);
+	struct statepage_view *v = mem_raw(sizeof(*v));
+	statepage_read(page, v);
+	statepage_free(page);
 	status_read(v, clock_mono_ms(), out);
 	free(v);
 	return 0;

@@ -243,17 +243,17 @@ reload_sessions(struct fixture *fx, struct fiber *f, void *arg)
 static void
 set_state(enum ha_state s)
 {
-	struct page_view *v = calloc(1, sizeof(*v));
+	struct statepage_view *v = calloc(1, sizeof(*v));
 	assert_non_null(v);
-	page_read(x->page_writer, v);
+	statepage_read(x->statepage_writer, v);
 	v->state = s;
 	v->state_seq++;
 	v->term = 3;
 	v->as_of_us = 1767225600000000;
 	strcpy(v->primary_url, s == HA_RESEED ? "" : "https://p.test:7272");
 	strcpy(v->reason, "a test");
-	page_write(x->page_writer, v);
-	page_beat(x->page_writer);
+	statepage_write(x->statepage_writer, v);
+	statepage_beat(x->statepage_writer);
 	free(v);
 	fixture_run(x, reload_sessions, NULL);
 }

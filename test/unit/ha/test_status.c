@@ -12,7 +12,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/home.h"
-#include "base/page.h"
+#include "base/statepage.h"
 #include "ha/fsm.h"
 #include "ha/status.h"
 
@@ -312,7 +312,7 @@ the_worst_still_fits_the_page(void **ctx)
 	v.journal_diverged = v.merge_refused = v.nodes[0].journal_unreadable = true;
 	v.chain_shrunk = v.chain_forked = true;
 	status_render(&v, &out);
-	assert_true(out.len < PAGE_STATUS_MAX);
+	assert_true(out.len < STATEPAGE_STATUS_MAX);
 	json_t *o = json_loadb(out.data, out.len, 0, &why);
 	assert_non_null(o);
 	json_decref(o);
@@ -346,7 +346,7 @@ the_page_lists_the_same_reasons(void **ctx)
 }
 
 static json_t *
-read_page(const struct page_view *page, int64_t now)
+read_statepage(const struct statepage_view *page, int64_t now)
 {
 	auto_buf out = BUF_INIT;
 	json_error_t e;
@@ -358,20 +358,20 @@ read_page(const struct page_view *page, int64_t now)
 static void
 an_old_text_is_not_told(void **ctx)
 {
-	static struct page_view page = { .status = PAIR_ALIVE,
-					 .status_json = "{\"status\":\"Alive\"}" };
+	static struct statepage_view page = { .status = PAIR_ALIVE,
+					      .status_json = "{\"status\":\"Alive\"}" };
 	static const struct {
 		int64_t beat, now;
 		const char *status, *code;
 	} rows[] = {
-		{ 1000, 1000 + PAGE_BEAT_MAX_MS, "Alive", NULL },
-		{ 1000, 1001 + PAGE_BEAT_MAX_MS, "Failed", "agent_silent" },
+		{ 1000, 1000 + STATEPAGE_BEAT_MAX_MS, "Alive", NULL },
+		{ 1000, 1001 + STATEPAGE_BEAT_MAX_MS, "Failed", "agent_silent" },
 		{ 1000, 999, "Failed", "agent_silent" }, /* of another boot */
 		{ 0, 100, "Failed", "starting" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		page.beat_mono_ms = rows[i].beat;
-		json_t *o = read_page(&page, rows[i].now);
+		json_t *o = read_statepage(&page, rows[i].now);
 		assert_non_null(o);
 		assert_string_equal(json_string_value(json_object_get(o, "status")),
 				    rows[i].status);

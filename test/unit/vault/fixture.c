@@ -156,8 +156,8 @@ fixture_open(struct fixture *x, const char *node)
 			x, "list",
 			"-c plan_cache_mode=force_custom_plan -c statement_timeout=5000");
 	v->lists = lists_new(&x->loop, x->list);
-	if (x->page_writer)
-		must(page_open(x->state, &v->page, &e), &e);
+	if (x->statepage_writer)
+		must(statepage_open(x->state, &v->statepage, &e), &e);
 	o.loop = &x->loop;
 	o.fibers = v->fibers;
 	o.keys = v->keys;
@@ -165,7 +165,7 @@ fixture_open(struct fixture *x, const char *node)
 	o.journal_path = x->journal;
 	o.chain_head_path = x->chain_head;
 	o.node = v->node;
-	o.page = v->page;
+	o.statepage = v->statepage;
 	o.on_durable = on_durable;
 	o.ctx = x;
 	must(ledger_new(&o, &v->ledger, &e), &e);
@@ -195,7 +195,7 @@ fixture_close(struct fixture *x)
 	retrieve_batch_free(v->retrieve_batch);
 	uv_run(&x->loop, UV_RUN_DEFAULT);
 	fiber_pool_free(v->fibers);
-	page_free(v->page);
+	statepage_free(v->statepage);
 	if (uv_loop_close(&x->loop))
 		abort();
 	waitpid(x->keyd, NULL, 0);
@@ -255,7 +255,7 @@ fixture_free(struct fixture *x)
 	struct err e = { 0 };
 
 	fixture_close(x);
-	page_free(x->page_writer);
+	statepage_free(x->statepage_writer);
 	must(home_remove_tree(x->dir, &e), &e);
 	free(x);
 }
@@ -263,18 +263,18 @@ fixture_free(struct fixture *x)
 void
 fixture_state(struct fixture *x, enum ha_state s, bool both)
 {
-	static struct page_view v;
+	static struct statepage_view v;
 	struct err e = { 0 };
 
-	if (!x->page_writer) {
-		must(page_create(x->state, &x->page_writer, &e), &e);
+	if (!x->statepage_writer) {
+		must(statepage_create(x->state, &x->statepage_writer, &e), &e);
 		memset(&v, 0, sizeof(v));
 	}
 	v.state = s;
 	v.state_seq++;
-	page_write(x->page_writer, &v);
-	page_set_both(x->page_writer, both);
-	page_beat(x->page_writer);
+	statepage_write(x->statepage_writer, &v);
+	statepage_set_both(x->statepage_writer, both);
+	statepage_beat(x->statepage_writer);
 }
 
 /* ---- running ---- */

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <uv.h>
-#include "base/page.h"
+#include "base/statepage.h"
 #include "pgtemp.h"
 #include "vault/lists.h"
 #include "vault/session.h"
@@ -27,7 +27,7 @@ struct fixture {
 	pid_t keyd;
 	uv_loop_t loop;
 	struct settings settings;
-	struct page *page_writer;
+	struct statepage *statepage_writer;
 	struct vault v;
 	struct db *writer;
 	struct db *list[LISTS_CONNECTIONS_MAX];

@@ -8,7 +8,7 @@
  * state_seq, both and both_gen are one word each, so a reader never sees half of a pair.
  */
 #include "base/buf.h"
-#include "base/page.h"
+#include "base/statepage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,9 +34,9 @@ struct slot_data {
 	uint64_t damage; /* 1: data, 2: journal */
 	uint64_t status; /* enum pair_status */
 	uint64_t schema; /* of the database; << 32: the newest that the program knows */
-	char reason[PAGE_REASON_MAX];
-	char primary_url[PAGE_NAME_MAX];
-	char status_json[PAGE_STATUS_MAX];
+	char reason[STATEPAGE_REASON_MAX];
+	char primary_url[STATEPAGE_NAME_MAX];
+	char status_json[STATEPAGE_STATUS_MAX];
 };
 
 #define SLOT_WORDS (sizeof(struct slot_data) / sizeof(uint64_t))
@@ -53,22 +53,22 @@ struct shared {
 	_Atomic uint64_t state; /* state_seq << 8 | state */
 	_Atomic uint64_t both;	/* both_gen << 1 | both */
 	_Atomic uint64_t beat;
-	_Atomic uint64_t away; /* bool */
+	_Atomic uint64_t unmerged; /* bool */
 	_Atomic uint64_t nodes;
 	struct slot slots[2];
 };
 
-struct page {
+struct statepage {
 	struct shared *at;
 };
 
 static int
-map_page(int fd, int prot, struct page **ret)
+map_page(int fd, int prot, struct statepage **ret)
 {
 	void *at = mmap(NULL, sizeof(struct shared), prot, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
 		return -1;
-	struct page *p = mem_new(sizeof(*p));
+	struct statepage *p = mem_new(sizeof(*p));
 	p->at = at;
 	*ret = p;
 	return 0;
@@ -95,7 +95,7 @@ write_empty(const char *path, struct err *e)
 }
 
 int
-page_create(const char *path, struct page **ret, struct err *e)
+statepage_create(const char *path, struct statepage **ret, struct err *e)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || !is_whole(fd)) {
@@ -114,14 +114,14 @@ page_create(const char *path, struct page **ret, struct err *e)
 	}
 	close(fd);
 	/* What the page's last writer knew may be old: claim nothing until it is known again. */
-	page_set_both(*ret, false);
-	page_set_away(*ret, false);
+	statepage_set_both(*ret, false);
+	statepage_set_unmerged(*ret, false);
 	atomic_store(&(*ret)->at->beat, 0);
 	return 0;
 }
 
 int
-page_open(const char *path, struct page **ret, struct err *e)
+statepage_open(const char *path, struct statepage **ret, struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -136,7 +136,7 @@ page_open(const char *path, struct page **ret, struct err *e)
 }
 
 void
-page_free(struct page *p)
+statepage_free(struct statepage *p)
 {
 	if (!p)
 		return;
@@ -174,7 +174,7 @@ store_slot(struct slot *s, const struct slot_data *d)
 }
 
 void
-page_write(struct page *p, const struct page_view *v)
+statepage_write(struct statepage *p, const struct statepage_view *v)
 {
 	struct shared *s = p->at;
 	uint64_t seq = next_seq(s, v->state);
@@ -201,7 +201,7 @@ page_write(struct page *p, const struct page_view *v)
 }
 
 void
-page_set_both(struct page *p, bool both)
+statepage_set_both(struct statepage *p, bool both)
 {
 	uint64_t old = atomic_load(&p->at->both);
 	if ((old & 1) == (uint64_t)both)
@@ -210,19 +210,19 @@ page_set_both(struct page *p, bool both)
 }
 
 void
-page_set_away(struct page *p, bool away)
+statepage_set_unmerged(struct statepage *p, bool unmerged)
 {
-	atomic_store(&p->at->away, away);
+	atomic_store(&p->at->unmerged, unmerged);
 }
 
 void
-page_set_nodes(struct page *p, uint64_t mark)
+statepage_set_nodes(struct statepage *p, uint64_t mark)
 {
 	atomic_store(&p->at->nodes, mark);
 }
 
 void
-page_beat(struct page *p)
+statepage_beat(struct statepage *p)
 {
 	atomic_store(&p->at->beat, (uint64_t)clock_mono_ms());
 }
@@ -255,16 +255,16 @@ load_shown(const struct shared *s, struct slot_data *ret)
 }
 
 void
-page_read(const struct page *p, struct page_view *ret)
+statepage_read(const struct statepage *p, struct statepage_view *ret)
 {
-	struct page_quick q = page_quick(p);
+	struct statepage_quick q = statepage_quick(p);
 	struct slot_data *d = mem_new(sizeof(*d));
 	if (!load_shown(p->at, d)) {
 		memset(d, 0, sizeof(*d));
 		d->state = (uint64_t)q.state;
 		d->state_seq = q.state_seq;
 	}
-	*ret = (struct page_view){
+	*ret = (struct statepage_view){
 		.state = (enum ha_state)d->state,
 		.state_seq = d->state_seq,
 		.both = q.both,
@@ -289,30 +289,30 @@ page_read(const struct page *p, struct page_view *ret)
 }
 
 bool
-page_is_fresh(const struct page_view *v, int64_t now_mono_ms)
+statepage_is_fresh(const struct statepage_view *v, int64_t now_mono_ms)
 {
 	int64_t age = now_mono_ms - v->beat_mono_ms;
 
-	return v->beat_mono_ms != 0 && age >= 0 && age <= PAGE_BEAT_MAX_MS;
+	return v->beat_mono_ms != 0 && age >= 0 && age <= STATEPAGE_BEAT_MAX_MS;
 }
 
-struct page_quick
-page_quick(const struct page *p)
+struct statepage_quick
+statepage_quick(const struct statepage *p)
 {
 	uint64_t state = atomic_load(&p->at->state), both = atomic_load(&p->at->both);
-	return (struct page_quick){
+	return (struct statepage_quick){
 		.state = (enum ha_state)(state & 0xff),
 		.state_seq = state >> 8,
 		.both = both & 1,
 		.both_gen = both >> 1,
 		.beat_mono_ms = (int64_t)atomic_load(&p->at->beat),
-		.away = atomic_load(&p->at->away) != 0,
+		.unmerged = atomic_load(&p->at->unmerged) != 0,
 		.nodes = atomic_load(&p->at->nodes),
 	};
 }
 
 enum ha_state
-page_state(const struct page *p)
+statepage_state(const struct statepage *p)
 {
-	return p ? page_quick(p).state : HA_SINGLE;
+	return p ? statepage_quick(p).state : HA_SINGLE;
 }

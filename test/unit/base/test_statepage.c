@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "base/clock.h"
-#include "base/page.h"
+#include "base/statepage.h"
 
 static char path[64];
 
@@ -36,9 +36,9 @@ finish(void **state)
 
 /* Every text of v says n, so that a mixture is noticed. */
 static void
-fill(struct page_view *v, enum ha_state s, int64_t n)
+fill(struct statepage_view *v, enum ha_state s, int64_t n)
 {
-	*v = (struct page_view){
+	*v = (struct statepage_view){
 		.state = s, .as_of_us = n, .as_of_term = n, .term = n, .journal_rows = n
 	};
 	snprintf(v->reason, sizeof(v->reason), "%lld", (long long)n);
@@ -47,7 +47,7 @@ fill(struct page_view *v, enum ha_state s, int64_t n)
 }
 
 static bool
-is_whole(const struct page_view *v)
+is_whole(const struct statepage_view *v)
 {
 	char text[32];
 	snprintf(text, sizeof(text), "%lld", (long long)v->term);
@@ -64,78 +64,78 @@ is_whole(const struct page_view *v)
 static void
 a_reader_sees_what_was_written(void **state)
 {
-	struct page *w, *r;
+	struct statepage *w, *r;
 	struct err e = { 0 };
-	static struct page_view v, got;
-	assert_int_equal(page_open(path, &r, &e), ERR_IO);
-	assert_int_equal(page_create(path, &w, &e), 0);
-	assert_int_equal(page_open(path, &r, &e), 0);
-	page_read(r, &got);
+	static struct statepage_view v, got;
+	assert_int_equal(statepage_open(path, &r, &e), ERR_IO);
+	assert_int_equal(statepage_create(path, &w, &e), 0);
+	assert_int_equal(statepage_open(path, &r, &e), 0);
+	statepage_read(r, &got);
 	assert_int_equal(got.state, HA_SINGLE);
 	assert_string_equal(got.status_json, "");
 	fill(&v, HA_EMERGENCY, 7);
-	page_write(w, &v);
-	page_read(r, &got);
+	statepage_write(w, &v);
+	statepage_read(r, &got);
 	assert_int_equal(got.state, HA_EMERGENCY);
 	assert_int_equal(got.state_seq, 1);
 	assert_true(is_whole(&got));
-	page_write(w, &v); /* the same state: no new number */
-	assert_int_equal(page_quick(r).state_seq, 1);
+	statepage_write(w, &v); /* the same state: no new number */
+	assert_int_equal(statepage_quick(r).state_seq, 1);
 	fill(&v, HA_MERGING, 8);
-	page_write(w, &v);
-	assert_int_equal(page_quick(r).state_seq, 2);
-	assert_int_equal(page_quick(r).state, HA_MERGING);
+	statepage_write(w, &v);
+	assert_int_equal(statepage_quick(r).state_seq, 2);
+	assert_int_equal(statepage_quick(r).state, HA_MERGING);
 	int64_t before = clock_mono_ms();
-	page_beat(w);
-	assert_true(page_quick(r).beat_mono_ms >= before);
-	page_free(r);
-	page_free(w);
-	page_free(NULL);
+	statepage_beat(w);
+	assert_true(statepage_quick(r).beat_mono_ms >= before);
+	statepage_free(r);
+	statepage_free(w);
+	statepage_free(NULL);
 }
 
 static void
 both_counts_its_changes(void **state)
 {
-	struct page *w;
+	struct statepage *w;
 	struct err e = { 0 };
-	assert_int_equal(page_create(path, &w, &e), 0);
-	uint64_t gen = page_quick(w).both_gen;
-	page_set_both(w, false);
-	assert_int_equal(page_quick(w).both_gen, gen);
-	page_set_both(w, true);
-	page_set_both(w, true);
-	assert_true(page_quick(w).both);
-	assert_int_equal(page_quick(w).both_gen, gen + 1);
-	assert_false(page_quick(w).away);
-	page_set_away(w, true);
-	assert_true(page_quick(w).away);
-	page_free(w);
+	assert_int_equal(statepage_create(path, &w, &e), 0);
+	uint64_t gen = statepage_quick(w).both_gen;
+	statepage_set_both(w, false);
+	assert_int_equal(statepage_quick(w).both_gen, gen);
+	statepage_set_both(w, true);
+	statepage_set_both(w, true);
+	assert_true(statepage_quick(w).both);
+	assert_int_equal(statepage_quick(w).both_gen, gen + 1);
+	assert_false(statepage_quick(w).unmerged);
+	statepage_set_unmerged(w, true);
+	assert_true(statepage_quick(w).unmerged);
+	statepage_free(w);
 	/* A new writer claims nothing, and no generation comes twice. */
-	assert_int_equal(page_create(path, &w, &e), 0);
-	assert_false(page_quick(w).both);
-	assert_false(page_quick(w).away);
-	assert_int_equal(page_quick(w).both_gen, gen + 2);
-	assert_int_equal(page_quick(w).state_seq, 2);
-	assert_int_equal(page_quick(w).beat_mono_ms, 0);
-	page_free(w);
+	assert_int_equal(statepage_create(path, &w, &e), 0);
+	assert_false(statepage_quick(w).both);
+	assert_false(statepage_quick(w).unmerged);
+	assert_int_equal(statepage_quick(w).both_gen, gen + 2);
+	assert_int_equal(statepage_quick(w).state_seq, 2);
+	assert_int_equal(statepage_quick(w).beat_mono_ms, 0);
+	statepage_free(w);
 }
 
 static void
 foreign_files_are_refused_or_replaced(void **state)
 {
-	struct page *p;
+	struct statepage *p;
 	struct err e = { 0 };
 	int fd = open(path, O_WRONLY | O_TRUNC);
 	assert_int_equal(write(fd, "rubbish", 7), 7);
 	close(fd);
-	assert_int_equal(page_open(path, &p, &e), ERR_IO);
-	assert_int_equal(page_create(path, &p, &e), 0);
-	assert_int_equal(page_quick(p).state_seq, 0);
-	page_free(p);
+	assert_int_equal(statepage_open(path, &p, &e), ERR_IO);
+	assert_int_equal(statepage_create(path, &p, &e), 0);
+	assert_int_equal(statepage_quick(p).state_seq, 0);
+	statepage_free(p);
 }
 
 struct reading {
-	struct page *page;
+	struct statepage *page;
 	atomic_bool stop;
 	int torn, reads;
 	int64_t last;
@@ -145,9 +145,9 @@ static void *
 read_on(void *arg)
 {
 	struct reading *g = arg;
-	struct page_view *v = malloc(sizeof(*v));
+	struct statepage_view *v = malloc(sizeof(*v));
 	while (!g->stop) {
-		page_read(g->page, v);
+		statepage_read(g->page, v);
 		g->torn += !is_whole(v) || v->term < g->last;
 		g->last = v->term;
 		g->reads++;
@@ -159,19 +159,19 @@ read_on(void *arg)
 static void
 readers_never_see_half_of_it(void **state)
 {
-	struct page *w, *r;
+	struct statepage *w, *r;
 	struct err e = { 0 };
-	static struct page_view v;
+	static struct statepage_view v;
 	pthread_t t;
-	assert_int_equal(page_create(path, &w, &e), 0);
-	assert_int_equal(page_open(path, &r, &e), 0);
+	assert_int_equal(statepage_create(path, &w, &e), 0);
+	assert_int_equal(statepage_open(path, &r, &e), 0);
 	fill(&v, HA_SYNCED, 1);
-	page_write(w, &v);
+	statepage_write(w, &v);
 	struct reading g = { .page = r };
 	pthread_create(&t, NULL, read_on, &g);
 	for (int64_t n = 2; n < 3000; n++) {
 		fill(&v, n % 2 ? HA_SYNCED : HA_ALONE, n);
-		page_write(w, &v);
+		statepage_write(w, &v);
 		if (n % 8 == 0)
 			usleep(50);
 	}
@@ -179,35 +179,35 @@ readers_never_see_half_of_it(void **state)
 	pthread_join(t, NULL);
 	assert_true(g.reads > 0);
 	assert_int_equal(g.torn, 0);
-	page_free(r);
-	page_free(w);
+	statepage_free(r);
+	statepage_free(w);
 }
 
 static void
 a_writer_that_dies_leaves_the_last_whole_copy(void **state)
 {
-	struct page *r, *w;
+	struct statepage *r, *w;
 	struct err e = { 0 };
-	static struct page_view v;
-	assert_int_equal(page_create(path, &w, &e), 0);
-	page_free(w);
+	static struct statepage_view v;
+	assert_int_equal(statepage_create(path, &w, &e), 0);
+	statepage_free(w);
 	for (int round = 0; round < 20; round++) {
 		pid_t pid = fork();
 		if (!pid) {
-			if (page_create(path, &w, &e))
+			if (statepage_create(path, &w, &e))
 				_exit(1);
 			for (int64_t n = 1;; n++) {
 				fill(&v, HA_SYNCED, n);
-				page_write(w, &v);
+				statepage_write(w, &v);
 			}
 		}
 		usleep(3000 + 137 * round);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
-		assert_int_equal(page_open(path, &r, &e), 0);
-		page_read(r, &v);
+		assert_int_equal(statepage_open(path, &r, &e), 0);
+		statepage_read(r, &v);
 		assert_true(v.term > 0 && is_whole(&v));
-		page_free(r);
+		statepage_free(r);
 	}
 }
 

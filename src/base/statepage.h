@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The state page: a file of the run folder, mapped by the agent (which writes it), vaultd and the CLI
+ * (which read it). It says in which state the pair is now, without a message having to arrive. Small
+ * fields are atomics; the texts are guarded by a sequence counter (odd while being written).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/state.h"
+#include "base/uuid.h"
+
+#define STATEPAGE_BEAT_MAX_MS                                                                      \
+	5000 /* an agent beats every 50 ms; one silent for longer is not believed */
+#define STATEPAGE_STATUS_MAX 16384
+#define STATEPAGE_REASON_MAX 256
+#define STATEPAGE_NAME_MAX 256
+
+/* A consistent copy of the page. */
+struct statepage_view {
+	enum ha_state state;		   /* HA_SINGLE when no pair exists */
+	uint64_t state_seq;		   /* grows by one at every change of state */
+	char reason[STATEPAGE_REASON_MAX]; /* why it is in this state */
+	bool both;			   /* commits are on both disks now */
+	uint64_t both_gen; /* grows at every change of `both`; a commit was on both if both is true
+				 * and both_gen is the same before and after it */
+	int64_t as_of_us; /* secondary: as of then it has everything, as its data say; 0: they do not */
+	int64_t as_of_term; /* of the primary that says so */
+	int64_t term;
+	char primary_url
+		[STATEPAGE_NAME_MAX]; /* "https://fqdn:7272" of the serving primary, "" unknown */
+	int64_t beat_mono_ms;	      /* monotonic time of the agent's last tick */
+	int64_t journal_rows;	      /* as the agent last counted */
+	bool ordered;		      /* secondary: an operator ordered emergency access */
+	int64_t alerts_waiting;	      /* in the outbox; 0 when none are configured */
+	bool data_damaged;	      /* pages of the database are not what was written */
+	bool journal_unreadable;
+	int schema,
+		schema_known; /* of the database, and the newest that this program knows; 0 not known yet */
+	enum pair_status status;		/* the one word of it */
+	char status_json[STATEPAGE_STATUS_MAX]; /* the whole `ha status --json` object */
+};
+
+struct statepage;
+
+int statepage_create(const char *path, struct statepage **ret, struct err *e) NONNULL
+	MUST_USE; /* writer: the agent, and the supervisor at its start; keeps an old page, but sets both to false and the beat to 0 */
+int statepage_open(const char *path, struct statepage **ret,
+		   struct err *e) NONNULL MUST_USE; /* reader */
+void statepage_free(struct statepage *p);
+
+/* All but both, both_gen and the beat. state_seq is not taken from v: the page counts by itself. */
+void statepage_write(struct statepage *p, const struct statepage_view *v) NONNULL;
+void statepage_set_both(struct statepage *p,
+			bool both) NONNULL; /* at once; bumps both_gen on change */
+/* Primary: a secondary that can be reached has a journal that is not merged yet. */
+void statepage_set_unmerged(struct statepage *p, bool unmerged) NONNULL;
+/* A mark of the nodes that there are: it changes with their names, ports and certificates, and is the same on all of them; 0: not known. */
+void statepage_set_nodes(struct statepage *p, uint64_t mark) NONNULL;
+void statepage_beat(struct statepage *p) NONNULL;
+
+/* Never blocks for long: if no whole copy can be had, the texts and the moments are empty. */
+void statepage_read(const struct statepage *p, struct statepage_view *ret) NONNULL;
+/* Whether what the view says is of now. false: the agent is silent, or has not begun. */
+bool statepage_is_fresh(const struct statepage_view *v, int64_t now_mono_ms) NONNULL;
+/* The cheap look on the hot path: state, state_seq, both, both_gen, beat; no texts. */
+struct statepage_quick {
+	enum ha_state state;
+	uint64_t state_seq;
+	bool both;
+	uint64_t both_gen;
+	int64_t beat_mono_ms;
+	bool unmerged;	/* see statepage_set_unmerged */
+	uint64_t nodes; /* see statepage_set_nodes */
+};
+struct statepage_quick statepage_quick(const struct statepage *p) NONNULL;
+enum ha_state statepage_state(const struct statepage *p); /* HA_SINGLE without a page (NULL) */
