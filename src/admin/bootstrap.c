@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <uv.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "ledger/event_body.h"
@@ -47,7 +47,7 @@ https_port(const struct settings *s)
 
 /* The certificate that clients of this node will see; it may not be there yet. */
 static void
-add_web_cert(const struct bootstrap *b, struct jw *w)
+add_web_cert(const struct bootstrap *b, struct json_out *w)
 {
 	char path[HOME_PATH_MAX];
 	auto_buf pem = BUF_INIT;
@@ -55,43 +55,43 @@ add_web_cert(const struct bootstrap *b, struct jw *w)
 
 	home_path(b->home, HOME_WEB_CERT, path);
 	if (!access(path, F_OK) && !home_read_file(path, CERT_MAX, &pem, &e))
-		jw_text(w, "web_cert", buf_str(&pem));
+		json_out_text(w, "web_cert", buf_str(&pem));
 }
 
 static void
 write_node(struct bootstrap *b, struct buf *created, struct buf *joined)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, created);
-	jw_object(&w, NULL);
-	jw_text(&w, "name", b->node->name);
-	jw_end_object(&w);
-	jw_init(&w, joined);
-	jw_object(&w, NULL);
-	jw_uuid(&w, "id", b->node->id.b);
-	jw_text(&w, "name", b->node->name);
-	jw_int(&w, "https_port", https_port(b->settings));
-	jw_int(&w, "pair_port", cluster_port(b->settings));
+	json_out_init(&w, created);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "name", b->node->name);
+	json_out_end_object(&w);
+	json_out_init(&w, joined);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "id", b->node->id.b);
+	json_out_text(&w, "name", b->node->name);
+	json_out_int(&w, "https_port", https_port(b->settings));
+	json_out_int(&w, "pair_port", cluster_port(b->settings));
 	add_web_cert(b, &w);
-	jw_int(&w, "primary_since_term", b->term);
-	jw_end_object(&w);
+	json_out_int(&w, "primary_since_term", b->term);
+	json_out_end_object(&w);
 }
 
 static int
 write_key(struct bootstrap *b, struct fiber *f, struct buf *body, struct err *e)
 {
 	auto_buf wrapped = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	int rc = keys_create(b->keys, f, FIRST_DATA_KEY, &wrapped, e);
 
 	if (rc)
 		return rc;
-	jw_init(&w, body);
-	jw_object(&w, NULL);
-	jw_int(&w, "id", FIRST_DATA_KEY);
+	json_out_init(&w, body);
+	json_out_object(&w, NULL);
+	json_out_int(&w, "id", FIRST_DATA_KEY);
 	event_body_hex(&w, "wrapped", wrapped.data, wrapped.len);
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	return 0;
 }
 
@@ -204,15 +204,15 @@ static void
 write_restored(const struct bootstrap *b, struct buf *body)
 {
 	const struct backup_manifest *m = b->restore->m;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, body);
-	jw_object(&w, NULL);
-	jw_int(&w, "term", b->term);
-	jw_text(&w, "backup_of", m->node_name);
-	jw_text(&w, "backup_node", m->node_id);
-	jw_text(&w, "backup_made_at", m->made_at);
-	jw_end_object(&w);
+	json_out_init(&w, body);
+	json_out_object(&w, NULL);
+	json_out_int(&w, "term", b->term);
+	json_out_text(&w, "backup_of", m->node_name);
+	json_out_text(&w, "backup_node", m->node_id);
+	json_out_text(&w, "backup_made_at", m->made_at);
+	json_out_end_object(&w);
 }
 
 static int

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "crypto/x509.h"
 #include "ha/channel.h"
@@ -165,14 +165,14 @@ static void
 announce_as_primary(struct agent *a)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
 	if (!a->own_cert[0] || a->rv.requests)
 		return;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "web_cert", a->own_cert);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "web_cert", a->own_cert);
+	json_out_end_object(&w);
 	if (replication_request(a->replication, EVENT_NODE_CERT, &a->self.id, buf_str(&body)))
 		log_notice("making the new web certificate known to the other nodes");
 	a->own_cert[0] = '\0';
@@ -184,17 +184,17 @@ static void
 claim_term(struct agent *a)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
 	if (!agent_view_is_fresh(a) || !a->rv.nodes_n || a->rv.standby || a->rv.requests ||
 	    state_serves(a->shown.state) != SERVES_EVERYONE ||
 	    agent_is_self(a, &a->rv.nodes[0].id) || !agent_node(a, &a->self.id))
 		return;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_int(&w, "term", a->rv.term + 1);
-	jw_text(&w, "name", a->self.name);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_int(&w, "term", a->rv.term + 1);
+	json_out_text(&w, "name", a->self.name);
+	json_out_end_object(&w);
 	replication_request(a->replication, EVENT_PROMOTED, &a->self.id, buf_str(&body));
 }
 
@@ -202,15 +202,15 @@ static void
 announce_handover(struct agent *a)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
 	if (a->order != ORDER_HANDOVER || a->shown.state != HA_SYNCED || a->rv.requests ||
 	    (uuid_eq(&a->rv.order_node, &a->order_node) && a->rv.order_term == a->rv.term + 1))
 		return;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_int(&w, "term", a->rv.term + 1);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_int(&w, "term", a->rv.term + 1);
+	json_out_end_object(&w);
 	replication_request(a->replication, EVENT_HANDOVER, &a->order_node, buf_str(&body));
 }
 

@@ -7,7 +7,7 @@
 
 #include <string.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "ledger/event.h"
 
@@ -90,14 +90,14 @@ keep_here(struct agent *a, const struct maintenance *m, struct err *e)
 static void
 answer(const struct maintenance *m, bool pair, struct buf *out)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_text(&w, "on", pair ? "pair" : "node");
-	jw_time(&w, "until", m->until_us);
-	jw_text(&w, "reason", m->reason);
-	jw_end_object(&w);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "on", pair ? "pair" : "node");
+	json_out_time(&w, "until", m->until_us);
+	json_out_text(&w, "reason", m->reason);
+	json_out_end_object(&w);
 }
 
 int

@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "ledger/event.h"
 
@@ -115,12 +115,12 @@ order_rejoin(struct agent *a, const char *node, struct err *e)
 static void
 removed_body(const struct replication_node *n, struct buf *out)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_text(&w, "name", n->name);
-	jw_end_object(&w);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "name", n->name);
+	json_out_end_object(&w);
 }
 
 static int
@@ -327,26 +327,26 @@ static int
 tell_others(struct agent *a, struct buf *ret_text)
 {
 	const struct replication_node *leader = agent_leader(a);
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, ret_text);
-	jw_object(&w, NULL);
-	jw_array(&w, "others");
+	json_out_init(&w, ret_text);
+	json_out_object(&w, NULL);
+	json_out_array(&w, "others");
 	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
 		const struct replication_node *n = &a->rv.nodes[i];
 		const struct peer *p = agent_peer(a, &n->id);
 
 		if (agent_is_self(a, &n->id) || (leader && uuid_eq(&leader->id, &n->id)))
 			continue;
-		jw_object(&w, NULL);
-		jw_text(&w, "name", n->name);
-		jw_bool(&w, "answers", answers(p));
-		jw_time(&w, "as_of", answers(p) ? p->v.reply.as_of_us : 0);
-		jw_bool(&w, "has_more", has_more(a, p));
-		jw_end_object(&w);
+		json_out_object(&w, NULL);
+		json_out_text(&w, "name", n->name);
+		json_out_bool(&w, "answers", answers(p));
+		json_out_time(&w, "as_of", answers(p) ? p->v.reply.as_of_us : 0);
+		json_out_bool(&w, "has_more", has_more(a, p));
+		json_out_end_object(&w);
 	}
-	jw_end_array(&w);
-	jw_end_object(&w);
+	json_out_end_array(&w);
+	json_out_end_object(&w);
 	return 0;
 }
 

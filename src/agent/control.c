@@ -129,14 +129,14 @@ static void
 tell_progress(void *ctx, const char *text, int percent)
 {
 	auto_buf line = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &line);
-	jw_object(&w, NULL);
-	jw_text(&w, "progress", text);
+	json_out_init(&w, &line);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "progress", text);
 	if (percent >= 0)
-		jw_int(&w, "percent", percent);
-	jw_end_object(&w);
+		json_out_int(&w, "percent", percent);
+	json_out_end_object(&w);
 	send_line(*(int *)ctx, &line);
 }
 
@@ -144,19 +144,19 @@ static void
 tell_end(int fd, int rc, const struct buf *path, const struct err *e)
 {
 	auto_buf line = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &line);
-	jw_object(&w, NULL);
+	json_out_init(&w, &line);
+	json_out_object(&w, NULL);
 	if (rc == 0) {
-		jw_text(&w, "path", buf_str(path));
+		json_out_text(&w, "path", buf_str(path));
 	} else {
-		jw_object(&w, "error");
-		jw_text(&w, "code", err_info(rc)->name);
-		jw_text(&w, "message", e->text);
-		jw_end_object(&w);
+		json_out_object(&w, "error");
+		json_out_text(&w, "code", err_info(rc)->name);
+		json_out_text(&w, "message", e->text);
+		json_out_end_object(&w);
 	}
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	send_line(fd, &line);
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/secret.h"
 #include "ha/status.h"
 
@@ -42,48 +42,48 @@ severity_of(const char *type)
 /* ---- JSON ---- */
 
 static void
-write_codes(struct jw *w, uint32_t reasons)
+write_codes(struct json_out *w, uint32_t reasons)
 {
 	struct status_words s;
 
-	jw_array(w, "codes");
+	json_out_array(w, "codes");
 	for (int r = 0; r < STATUS_REASON_COUNT; r++) {
 		if (!(reasons & (1u << r)))
 			continue;
 		status_code((enum status_reason)r, s.code);
-		jw_text(w, NULL, s.code);
+		json_out_text(w, NULL, s.code);
 	}
-	jw_end_array(w);
+	json_out_end_array(w);
 }
 
 void
 alert_body(const struct alert *a, struct buf *out)
 {
 	struct status_words first = { 0 };
-	struct jw w;
+	struct json_out w;
 
 	if (a->reasons)
 		status_code((enum status_reason)__builtin_ctz(a->reasons), first.code);
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_text(&w, "type", alert_type_name(a->type));
-	jw_time(&w, "timestamp", a->at_us);
-	jw_object(&w, "data");
-	jw_uuid(&w, "id", a->id.b);
-	jw_text(&w, "source", a->source);
-	jw_text(&w, "node", a->node);
-	jw_text(&w, "state", a->state);
-	jw_text(&w, "text", a->text);
-	jw_text(&w, "code", first.code[0] ? first.code : NULL);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "type", alert_type_name(a->type));
+	json_out_time(&w, "timestamp", a->at_us);
+	json_out_object(&w, "data");
+	json_out_uuid(&w, "id", a->id.b);
+	json_out_text(&w, "source", a->source);
+	json_out_text(&w, "node", a->node);
+	json_out_text(&w, "state", a->state);
+	json_out_text(&w, "text", a->text);
+	json_out_text(&w, "code", first.code[0] ? first.code : NULL);
 	write_codes(&w, a->reasons);
-	jw_text(&w, "detail", a->detail[0] ? a->detail : NULL);
-	jw_text(&w, "todo", a->todo);
-	jw_int(&w, "term", a->term);
-	jw_time(&w, "as_of", a->as_of_us);
+	json_out_text(&w, "detail", a->detail[0] ? a->detail : NULL);
+	json_out_text(&w, "todo", a->todo);
+	json_out_int(&w, "term", a->term);
+	json_out_time(&w, "as_of", a->as_of_us);
 	if (a->type == ALERT_NOT_KEPT)
-		jw_int(&w, "lost", a->lost);
-	jw_end_object(&w);
-	jw_end_object(&w);
+		json_out_int(&w, "lost", a->lost);
+	json_out_end_object(&w);
+	json_out_end_object(&w);
 }
 
 /* ---- webhook ---- */

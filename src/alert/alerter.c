@@ -16,7 +16,7 @@
 #include <time.h>
 #include "alert/target.h"
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/outbox.h"
@@ -475,13 +475,13 @@ alerter_look(struct alerter *al, struct alerter_view *ret)
 }
 
 static void
-write_test(struct jw *w, enum target t, int rc, const char *answer, const struct err *e)
+write_test(struct json_out *w, enum target t, int rc, const char *answer, const struct err *e)
 {
-	jw_object(w, NULL);
-	jw_text(w, "target", target_name(t));
-	jw_bool(w, "accepted", rc == 0);
-	jw_text(w, "answer", rc == 0 ? answer : e->text);
-	jw_end_object(w);
+	json_out_object(w, NULL);
+	json_out_text(w, "target", target_name(t));
+	json_out_bool(w, "accepted", rc == 0);
+	json_out_text(w, "answer", rc == 0 ? answer : e->text);
+	json_out_end_object(w);
 }
 
 int
@@ -491,7 +491,7 @@ alerter_test(struct alerter *al, struct buf *ret_json, struct err *e)
 	auto_buf body = BUF_INIT;
 	struct alert_out out;
 	struct settings s;
-	struct jw w;
+	struct json_out w;
 
 	pthread_mutex_lock(&al->lock);
 	s = al->settings;
@@ -505,10 +505,10 @@ alerter_test(struct alerter *al, struct buf *ret_json, struct err *e)
 	text_copy(a.node, sizeof(a.node), al->source);
 	snprintf(a.text, sizeof(a.text), "a test of the alerts of %s", al->source);
 	fill_out(al, &a, &body, &out);
-	jw_init(&w, ret_json);
-	jw_object(&w, NULL);
-	jw_uuid(&w, "id", a.id.b);
-	jw_array(&w, "targets");
+	json_out_init(&w, ret_json);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "id", a.id.b);
+	json_out_array(&w, "targets");
 	for (int t = 0; t < TARGET_COUNT; t++) {
 		char answer[TARGET_ANSWER_MAX];
 		struct err why = { 0 };
@@ -518,7 +518,7 @@ alerter_test(struct alerter *al, struct buf *ret_json, struct err *e)
 			write_test(&w, (enum target)t, rc, answer, &why);
 		}
 	}
-	jw_end_array(&w);
-	jw_end_object(&w);
+	json_out_end_array(&w);
+	json_out_end_object(&w);
 	return 0;
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/statepage.h"
 #include "http/router.h"
 #include "vault/policy.h"
@@ -23,7 +23,7 @@ struct api_call {
 	struct route_match match;
 	void *body;		  /* the struct that the row's body table filled, or NULL */
 	uint64_t seen;		  /* bit per row of the body table: BODY_HAS */
-	struct jw w;		  /* on rq->reply */
+	struct json_out w;	  /* on rq->reply */
 	enum state_served serves; /* at the begin of the call */
 	bool head;		  /* the question is only whether its body may come */
 	struct api_call *next;

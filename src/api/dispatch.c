@@ -128,7 +128,7 @@ begin_call(struct api_call *c, struct fiber *f)
 		.who = { .address = c->rq->address },
 		.durability = CALL_NO_DURABILITY,
 	};
-	jw_init(&c->w, &c->rq->reply);
+	json_out_init(&c->w, &c->rq->reply);
 }
 
 static int

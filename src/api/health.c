@@ -34,12 +34,12 @@ judge(const struct call_health *h, const struct statepage_view *v)
 }
 
 static void
-write_schema(struct jw *w, const char *name, int schema)
+write_schema(struct json_out *w, const char *name, int schema)
 {
 	if (schema > 0)
-		jw_int(w, name, schema);
+		json_out_int(w, name, schema);
 	else
-		jw_null(w, name);
+		json_out_null(w, name);
 }
 
 void
@@ -47,33 +47,33 @@ health_answer(struct api_call *c)
 {
 	struct request *rq = c->rq;
 	struct call_health h;
-	struct jw w;
+	struct json_out w;
 	const struct statepage_view *v = call_view(c, rq->arena);
 	call_health(c, &h);
 	struct verdict d = judge(&h, v);
 	rq->status = d.status;
-	jw_init(&w, &rq->reply);
-	jw_object(&w, NULL);
-	jw_text(&w, "status", d.text);
-	jw_text(&w, "mode", d.mode);
-	jw_text(&w, "node", call_node_name(c));
-	jw_uuid(&w, "node_id", &h.node);
-	jw_text(&w, "state", state_name(v->state));
-	jw_int(&w, "term", v->term);
-	jw_time(&w, "time", clock_now_us());
-	jw_bool(&w, "synced", v->state == HA_SYNCED);
-	jw_int(&w, "journal", v->journal_rows);
-	jw_bool(&w, "ordered", v->ordered);
-	jw_time(&w, "as_of", v->as_of_us);
-	jw_int(&w, "as_of_term", v->as_of_term);
-	jw_bool(&w, "data_damaged", v->data_damaged);
-	jw_bool(&w, "journal_unreadable", v->journal_unreadable);
-	jw_text(&w, "version", HF_VERSION);
+	json_out_init(&w, &rq->reply);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "status", d.text);
+	json_out_text(&w, "mode", d.mode);
+	json_out_text(&w, "node", call_node_name(c));
+	json_out_uuid(&w, "node_id", &h.node);
+	json_out_text(&w, "state", state_name(v->state));
+	json_out_int(&w, "term", v->term);
+	json_out_time(&w, "time", clock_now_us());
+	json_out_bool(&w, "synced", v->state == HA_SYNCED);
+	json_out_int(&w, "journal", v->journal_rows);
+	json_out_bool(&w, "ordered", v->ordered);
+	json_out_time(&w, "as_of", v->as_of_us);
+	json_out_int(&w, "as_of_term", v->as_of_term);
+	json_out_bool(&w, "data_damaged", v->data_damaged);
+	json_out_bool(&w, "journal_unreadable", v->journal_unreadable);
+	json_out_text(&w, "version", HF_VERSION);
 	write_schema(&w, "schema", v->schema);
 	write_schema(&w, "schema_known", v->schema_known);
-	jw_text(&w, "pair",
-		statepage_is_fresh(v, clock_mono_ms()) ? pair_status_name(v->status) : NULL);
-	jw_text(&w, "primary", v->primary_url[0] ? v->primary_url : NULL);
-	jw_text(&w, "why", d.why[0] ? d.why : NULL);
-	jw_end_object(&w);
+	json_out_text(&w, "pair",
+		      statepage_is_fresh(v, clock_mono_ms()) ? pair_status_name(v->status) : NULL);
+	json_out_text(&w, "primary", v->primary_url[0] ? v->primary_url : NULL);
+	json_out_text(&w, "why", d.why[0] ? d.why : NULL);
+	json_out_end_object(&w);
 }

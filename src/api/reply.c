@@ -57,17 +57,17 @@ static void
 fill_not_serving(struct request *rq, const char *why)
 {
 	const struct err_info *info = err_info(ERR_NOT_SERVING);
-	struct jw w;
+	struct json_out w;
 	buf_reset(&rq->reply);
 	rq->status = info->http;
-	jw_init(&w, &rq->reply);
-	jw_object(&w, NULL);
-	jw_object(&w, "error");
-	jw_text(&w, "code", info->name);
-	jw_text(&w, "message", info->text);
-	jw_text(&w, "detail", why[0] ? why : NULL);
-	jw_end_object(&w);
-	jw_end_object(&w);
+	json_out_init(&w, &rq->reply);
+	json_out_object(&w, NULL);
+	json_out_object(&w, "error");
+	json_out_text(&w, "code", info->name);
+	json_out_text(&w, "message", info->text);
+	json_out_text(&w, "detail", why[0] ? why : NULL);
+	json_out_end_object(&w);
+	json_out_end_object(&w);
 }
 
 void

@@ -18,11 +18,11 @@ static void
 write_user(struct api_call *c)
 {
 	const struct who *who = &c->call.who;
-	jw_object(&c->w, "user");
-	jw_uuid(&c->w, "id", &who->user);
-	jw_text(&c->w, "name", who->name);
-	jw_text(&c->w, "role", who->administrator ? "administrator" : "user");
-	jw_end_object(&c->w);
+	json_out_object(&c->w, "user");
+	json_out_uuid(&c->w, "id", &who->user);
+	json_out_text(&c->w, "name", who->name);
+	json_out_text(&c->w, "role", who->administrator ? "administrator" : "user");
+	json_out_end_object(&c->w);
 }
 
 /* An administrator is told that something waits for his word; a secondary does not know. */
@@ -32,7 +32,7 @@ write_waiting(struct api_call *c)
 	struct ledger_stats l;
 	ledger_stats(c->call.v->ledger, &l);
 	if (c->serves == SERVES_EVERYONE && c->call.who.administrator && l.admin_unacknowledged)
-		jw_int(&c->w, "administration_conflicts", l.admin_unacknowledged);
+		json_out_int(&c->w, "administration_conflicts", l.admin_unacknowledged);
 }
 
 /* What both kinds of reply end with: clients keep the nodes to turn to another one by themselves.
@@ -41,11 +41,11 @@ static int
 write_place(struct api_call *c, struct err *e)
 {
 	write_user(c);
-	jw_text(&c->w, "node", call_node_name(c));
-	jw_text(&c->w, "mode", mode(c));
+	json_out_text(&c->w, "node", call_node_name(c));
+	json_out_text(&c->w, "mode", mode(c));
 	write_waiting(c);
 	int rc = user_write_nodes(&c->call, &c->w, "nodes", false, e);
-	jw_end_object(&c->w);
+	json_out_end_object(&c->w);
 	return rc;
 }
 
@@ -53,10 +53,10 @@ static int
 answer_begun(struct api_call *c, struct session_begun *s, struct err *e)
 {
 	request_header(c->rq, "Set-Cookie", arena_printf(c->rq->arena, COOKIE, s->token));
-	jw_object(&c->w, NULL);
-	jw_text(&c->w, "token", s->token);
-	jw_uuid(&c->w, "session", &s->session);
-	jw_time(&c->w, "expires", s->expires_us);
+	json_out_object(&c->w, NULL);
+	json_out_text(&c->w, "token", s->token);
+	json_out_uuid(&c->w, "session", &s->session);
+	json_out_time(&c->w, "expires", s->expires_us);
 	secret_wipe(s, sizeof(*s));
 	return write_place(c, e);
 }
@@ -82,8 +82,8 @@ on_setup(struct api_call *c, struct err *e)
 int
 on_whoami(struct api_call *c, struct err *e)
 {
-	jw_object(&c->w, NULL);
-	jw_uuid(&c->w, "session", &c->call.who.session);
+	json_out_object(&c->w, NULL);
+	json_out_uuid(&c->w, "session", &c->call.who.session);
 	return write_place(c, e);
 }
 

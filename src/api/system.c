@@ -15,9 +15,9 @@
 int
 on_nodes(struct api_call *c, struct err *e)
 {
-	jw_object(&c->w, NULL);
+	json_out_object(&c->w, NULL);
 	int rc = user_write_nodes(&c->call, &c->w, "nodes", true, e);
-	jw_end_object(&c->w);
+	json_out_end_object(&c->w);
 	return rc;
 }
 
@@ -30,16 +30,16 @@ on_ha(struct api_call *c, struct err *e)
 		status_read(v, now_ms, &c->rq->reply);
 		return 0;
 	}
-	jw_object(&c->w, NULL);
-	jw_text(&c->w, "status",
-		statepage_is_fresh(v, now_ms) ? pair_status_name(v->status) : NULL);
-	jw_text(&c->w, "state", state_name(v->state));
-	jw_text(&c->w, "reason", v->reason);
-	jw_text(&c->w, "primary_url", v->primary_url[0] ? v->primary_url : NULL);
-	jw_bool(&c->w, "both", v->both);
-	jw_time(&c->w, "as_of", v->as_of_us);
-	jw_int(&c->w, "term", v->term);
-	jw_end_object(&c->w);
+	json_out_object(&c->w, NULL);
+	json_out_text(&c->w, "status",
+		      statepage_is_fresh(v, now_ms) ? pair_status_name(v->status) : NULL);
+	json_out_text(&c->w, "state", state_name(v->state));
+	json_out_text(&c->w, "reason", v->reason);
+	json_out_text(&c->w, "primary_url", v->primary_url[0] ? v->primary_url : NULL);
+	json_out_bool(&c->w, "both", v->both);
+	json_out_time(&c->w, "as_of", v->as_of_us);
+	json_out_int(&c->w, "term", v->term);
+	json_out_end_object(&c->w);
 	return 0;
 }
 

@@ -66,9 +66,9 @@ on_user_totp(struct api_call *c, struct err *e)
 	int rc = user_totp_confirm(&c->call, b->pending, b->code, e);
 	if (rc)
 		return rc;
-	jw_object(&c->w, NULL);
-	jw_bool(&c->w, "totp", true);
-	jw_end_object(&c->w);
+	json_out_object(&c->w, NULL);
+	json_out_bool(&c->w, "totp", true);
+	json_out_end_object(&c->w);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 #include "base/csv.h"
 
 #include <string.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 
 void
 csv_init(struct csv *c, const char *data, size_t n)
@@ -128,7 +128,7 @@ take_field(struct csv *c, struct err *e)
 		c->fault = "a field is longer than 64 KiB";
 	if (len && memchr(c->text.data + off, 0, len))
 		return refuse(c, e, "a NUL byte");
-	if (len && !jw_utf8(c->text.data + off, len))
+	if (len && !json_out_is_utf8(c->text.data + off, len))
 		return refuse(c, e, "a field is not valid UTF-8: save the file as UTF-8");
 	if (c->n == CSV_FIELDS_MAX) {
 		c->fault = "more than 64 fields";

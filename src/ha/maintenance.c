@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 
 #define FILE_MAX 512
 
 static bool
 is_plain(const char *s)
 {
-	if (!jw_utf8(s, strlen(s)))
+	if (!json_out_is_utf8(s, strlen(s)))
 		return false;
 	for (; *s; s++)
 		if ((unsigned char)*s < 0x20 || *s == 0x7f)
@@ -101,11 +101,11 @@ maintenance_write(const struct home *h, const struct maintenance *m, struct err 
 void
 maintenance_body(const struct maintenance *m, struct buf *out)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_time(&w, "until", m->until_us);
-	jw_text(&w, "reason", m->reason);
-	jw_end_object(&w);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_time(&w, "until", m->until_us);
+	json_out_text(&w, "reason", m->reason);
+	json_out_end_object(&w);
 }

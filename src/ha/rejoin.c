@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/fault.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "http/json.h"
 
 #define FILE_MAX 4096
@@ -44,15 +44,15 @@ rejoin_write(const struct home *h, const struct rejoin *r, struct err *e)
 {
 	char path[HOME_PATH_MAX];
 	auto_buf text = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &text);
-	jw_object(&w, NULL);
-	jw_text(&w, "way", ways[r->way]);
-	jw_text(&w, "host", r->primary.host);
-	jw_int(&w, "port", r->primary.port);
-	jw_text(&w, "slot", r->primary.slot);
-	jw_end_object(&w);
+	json_out_init(&w, &text);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "way", ways[r->way]);
+	json_out_text(&w, "host", r->primary.host);
+	json_out_int(&w, "port", r->primary.port);
+	json_out_text(&w, "slot", r->primary.slot);
+	json_out_end_object(&w);
 	home_path(h, HOME_REPLICATION, path);
 	int rc = home_mkdirs(path, 0700, e);
 	home_path(h, HOME_REJOIN, path);

@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 
 static const struct {
 	const char *code, *text, *todo;
@@ -331,19 +331,20 @@ status_say(const struct status_view *v, unsigned i, enum status_reason r, struct
 }
 
 static void
-write_reason(struct jw *w, const struct status_view *v, struct status_at at, const char *cause)
+write_reason(struct json_out *w, const struct status_view *v, struct status_at at,
+	     const char *cause)
 {
 	struct status_words s;
 
 	status_say(v, at.node, at.reason, &s);
-	jw_object(w, NULL);
-	jw_text(w, "code", s.code);
-	jw_text(w, "node", v->nodes[at.node].name);
-	jw_text(w, "text", s.text);
-	jw_text(w, "detail", s.detail[0] ? s.detail : NULL);
-	jw_text(w, "todo", s.todo);
-	jw_text(w, "follows_from", cause);
-	jw_end_object(w);
+	json_out_object(w, NULL);
+	json_out_text(w, "code", s.code);
+	json_out_text(w, "node", v->nodes[at.node].name);
+	json_out_text(w, "text", s.text);
+	json_out_text(w, "detail", s.detail[0] ? s.detail : NULL);
+	json_out_text(w, "todo", s.todo);
+	json_out_text(w, "follows_from", cause);
+	json_out_end_object(w);
 }
 
 /* The next reason that holds, in the order of nodes and of the list: the first one when not *begun, else the one behind *at. */
@@ -380,7 +381,8 @@ is_cause(const struct status_view *v, struct status_at at)
 
 /* Up to *left of what follows from `cause`. */
 static void
-write_effects(struct jw *w, const struct status_view *v, struct status_at cause, unsigned *left)
+write_effects(struct json_out *w, const struct status_view *v, struct status_at cause,
+	      unsigned *left)
 {
 	struct status_at at;
 	bool begun = false;
@@ -397,12 +399,12 @@ write_effects(struct jw *w, const struct status_view *v, struct status_at cause,
 
 /* Causes before all else: where there is no room for everything, what follows is left out. */
 static void
-write_reasons(struct jw *w, const struct status_view *v)
+write_reasons(struct json_out *w, const struct status_view *v)
 {
 	unsigned causes = 0;
 	struct status_at at;
 
-	jw_array(w, "reasons");
+	json_out_array(w, "reasons");
 	for (bool begun = false; has_pair(v) && next_reason(v, &at, &begun);)
 		causes += is_cause(v, at);
 	if (causes > STATUS_REASONS_SHOWN)
@@ -415,65 +417,65 @@ write_reasons(struct jw *w, const struct status_view *v)
 		write_reason(w, v, at, NULL);
 		write_effects(w, v, at, &left);
 	}
-	jw_end_array(w);
+	json_out_end_array(w);
 }
 
 static void
-write_known(struct jw *w, const char *name, int64_t v)
+write_known(struct json_out *w, const char *name, int64_t v)
 {
 	if (v < 0)
-		jw_null(w, name);
+		json_out_null(w, name);
 	else
-		jw_int(w, name, v);
+		json_out_int(w, name, v);
 }
 
 static void
-write_slot(struct jw *w, const struct status_node *n)
+write_slot(struct json_out *w, const struct status_node *n)
 {
 	if (!n->slot_known) {
-		jw_null(w, "slot");
+		json_out_null(w, "slot");
 		return;
 	}
-	jw_object(w, "slot");
-	jw_text(w, "status", n->slot_status);
-	jw_int(w, "retained_bytes", n->slot_retained);
+	json_out_object(w, "slot");
+	json_out_text(w, "status", n->slot_status);
+	json_out_int(w, "retained_bytes", n->slot_retained);
 	write_known(w, "limit_bytes", n->slot_keep);
-	jw_end_object(w);
+	json_out_end_object(w);
 }
 
 static void
-write_node(struct jw *w, const struct status_node *n)
+write_node(struct json_out *w, const struct status_node *n)
 {
-	jw_object(w, NULL);
-	jw_text(w, "name", n->name);
-	jw_uuid(w, "id", n->id.b);
-	jw_bool(w, "self", n->self);
-	jw_text(w, "role", n->primary ? "primary" : "secondary");
-	jw_text(w, "state", n->state < HA_STATE_COUNT ? state_name(n->state) : NULL);
-	jw_text(w, "version", n->version[0] ? n->version : NULL);
+	json_out_object(w, NULL);
+	json_out_text(w, "name", n->name);
+	json_out_uuid(w, "id", n->id.b);
+	json_out_bool(w, "self", n->self);
+	json_out_text(w, "role", n->primary ? "primary" : "secondary");
+	json_out_text(w, "state", n->state < HA_STATE_COUNT ? state_name(n->state) : NULL);
+	json_out_text(w, "version", n->version[0] ? n->version : NULL);
 	write_known(w, "schema", n->schema > 0 ? n->schema : -1);
 	write_known(w, "schema_known", n->schema_known > 0 ? n->schema_known : -1);
-	jw_text(w, "service", activity(n->service));
-	jw_text(w, "database", activity(n->database));
+	json_out_text(w, "service", activity(n->service));
+	json_out_text(w, "database", activity(n->database));
 	if (n->skew_known)
-		jw_double(w, "clock_skew_seconds", (double)n->skew_us / 1e6);
+		json_out_double(w, "clock_skew_seconds", (double)n->skew_us / 1e6);
 	if (!n->primary) {
-		jw_bool(w, "streaming", n->stream_known && n->streaming);
+		json_out_bool(w, "streaming", n->stream_known && n->streaming);
 		write_known(w, "lag_bytes", n->lag_bytes);
 		if (n->lag_ms < 0)
-			jw_null(w, "lag_seconds");
+			json_out_null(w, "lag_seconds");
 		else
-			jw_double(w, "lag_seconds", (double)n->lag_ms / 1000);
-		jw_time(w, "last_in_step", n->last_in_step_us);
+			json_out_double(w, "lag_seconds", (double)n->lag_ms / 1000);
+		json_out_time(w, "last_in_step", n->last_in_step_us);
 		write_slot(w, n);
 		write_known(w, "journal_rows", n->journal_rows);
 	}
-	jw_end_object(w);
+	json_out_end_object(w);
 }
 
 /* The first cause as one sentence, for those who show only one line. */
 static void
-write_first(struct jw *w, const struct status_view *v)
+write_first(struct json_out *w, const struct status_view *v)
 {
 	struct status_words s;
 	struct status_at at;
@@ -482,23 +484,23 @@ write_first(struct jw *w, const struct status_view *v)
 		if (!is_cause(v, at))
 			continue;
 		status_say(v, at.node, at.reason, &s);
-		jw_text(w, "reason", s.text);
+		json_out_text(w, "reason", s.text);
 		return;
 	}
-	jw_null(w, "reason");
+	json_out_null(w, "reason");
 }
 
 static void
-write_alerts(struct jw *w, const struct status_view *v)
+write_alerts(struct json_out *w, const struct status_view *v)
 {
 	if (v->alerts_waiting < 0) {
-		jw_null(w, "alerts");
+		json_out_null(w, "alerts");
 		return;
 	}
-	jw_object(w, "alerts");
-	jw_int(w, "waiting", v->alerts_waiting);
-	jw_text(w, "failure", v->alerts_failure[0] ? v->alerts_failure : NULL);
-	jw_end_object(w);
+	json_out_object(w, "alerts");
+	json_out_int(w, "waiting", v->alerts_waiting);
+	json_out_text(w, "failure", v->alerts_failure[0] ? v->alerts_failure : NULL);
+	json_out_end_object(w);
 }
 
 enum pair_status
@@ -510,42 +512,42 @@ status_of_pair(const struct status_view *v)
 }
 
 static void
-write_maintenance(struct jw *w, const struct maintenance *m)
+write_maintenance(struct json_out *w, const struct maintenance *m)
 {
 	if (!m) {
-		jw_null(w, "maintenance");
+		json_out_null(w, "maintenance");
 		return;
 	}
-	jw_object(w, "maintenance");
-	jw_text(w, "on", m->pair ? "pair" : "node");
-	jw_time(w, "until", m->until_us);
-	jw_text(w, "reason", m->reason);
-	jw_end_object(w);
+	json_out_object(w, "maintenance");
+	json_out_text(w, "on", m->pair ? "pair" : "node");
+	json_out_time(w, "until", m->until_us);
+	json_out_text(w, "reason", m->reason);
+	json_out_end_object(w);
 }
 
 void
 status_render(const struct status_view *v, struct buf *out)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_text(&w, "status", pair_status_name(status_of_pair(v)));
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "status", pair_status_name(status_of_pair(v)));
 	write_first(&w, v);
-	jw_text(&w, "state", state_name(v->state));
-	jw_text(&w, "why", v->why);
-	jw_int(&w, "term", v->term);
-	jw_bool(&w, "both", v->both);
-	jw_time(&w, "as_of", v->as_of_us);
-	jw_time(&w, "time", v->now_us);
+	json_out_text(&w, "state", state_name(v->state));
+	json_out_text(&w, "why", v->why);
+	json_out_int(&w, "term", v->term);
+	json_out_bool(&w, "both", v->both);
+	json_out_time(&w, "as_of", v->as_of_us);
+	json_out_time(&w, "time", v->now_us);
 	write_known(&w, "inbox_rows", v->inbox_rows);
-	jw_bool(&w, "emergency_ordered", v->n > 0 && v->nodes[0].ordered);
+	json_out_bool(&w, "emergency_ordered", v->n > 0 && v->nodes[0].ordered);
 	write_alerts(&w, v);
 	write_maintenance(&w, v->maintenance);
 	write_reasons(&w, v);
-	jw_array(&w, "nodes");
+	json_out_array(&w, "nodes");
 	for (unsigned i = 0; i < v->n; i++)
 		write_node(&w, &v->nodes[i]);
-	jw_end_array(&w);
-	jw_end_object(&w);
+	json_out_end_array(&w);
+	json_out_end_object(&w);
 }

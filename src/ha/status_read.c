@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "ha/status.h"
 
 static const struct {
@@ -19,26 +19,26 @@ static const struct {
 void
 status_silent(enum status_silence s, struct buf *out)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_text(&w, "status", silences[s].status);
-	jw_text(&w, "reason", silences[s].text);
-	jw_null(&w, "state");
-	jw_array(&w, "reasons");
-	jw_object(&w, NULL);
-	jw_text(&w, "code", silences[s].code);
-	jw_null(&w, "node");
-	jw_text(&w, "text", silences[s].text);
-	jw_null(&w, "detail");
-	jw_text(&w, "todo", silences[s].todo);
-	jw_null(&w, "follows_from");
-	jw_end_object(&w);
-	jw_end_array(&w);
-	jw_array(&w, "nodes");
-	jw_end_array(&w);
-	jw_end_object(&w);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "status", silences[s].status);
+	json_out_text(&w, "reason", silences[s].text);
+	json_out_null(&w, "state");
+	json_out_array(&w, "reasons");
+	json_out_object(&w, NULL);
+	json_out_text(&w, "code", silences[s].code);
+	json_out_null(&w, "node");
+	json_out_text(&w, "text", silences[s].text);
+	json_out_null(&w, "detail");
+	json_out_text(&w, "todo", silences[s].todo);
+	json_out_null(&w, "follows_from");
+	json_out_end_object(&w);
+	json_out_end_array(&w);
+	json_out_array(&w, "nodes");
+	json_out_end_array(&w);
+	json_out_end_object(&w);
 }
 
 void

@@ -2,7 +2,7 @@
  *
  * JSON. In: a table says what a body may hold; jansson (with a wiping allocator, doubled keys
  * refused) parses, unknown fields are refused, bounds are checked, values land in a plain struct
- * whose texts live in the request's arena. Out: base/jw.
+ * whose texts live in the request's arena. Out: base/json_out.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/jw.h" /* the writer */
+#include "base/json_out.h" /* the writer */
 
 enum jkind {
 	JTEXT = 1, /* const char *; bound: longest length in bytes; not empty; no NUL inside; valid UTF-8 */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include "base/hex.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "http/utf8.h"
 
 #define COOKIE_NAME "__Host-holdfast"
@@ -534,17 +534,17 @@ request_error(struct request *rq, const struct err *e)
 {
 	const struct err_info *info = err_info(e->code);
 	const char *detail = err_public(e);
-	struct jw w;
+	struct json_out w;
 
 	buf_reset(&rq->reply);
 	rq->status = info->http;
 	rq->reply_type = NULL;
-	jw_init(&w, &rq->reply);
-	jw_object(&w, NULL);
-	jw_object(&w, "error");
-	jw_text(&w, "code", info->name);
-	jw_text(&w, "message", info->text);
-	jw_text(&w, "detail", strcmp(detail, info->text) == 0 ? NULL : detail);
-	jw_end_object(&w);
-	jw_end_object(&w);
+	json_out_init(&w, &rq->reply);
+	json_out_object(&w, NULL);
+	json_out_object(&w, "error");
+	json_out_text(&w, "code", info->name);
+	json_out_text(&w, "message", info->text);
+	json_out_text(&w, "detail", strcmp(detail, info->text) == 0 ? NULL : detail);
+	json_out_end_object(&w);
+	json_out_end_object(&w);
 }

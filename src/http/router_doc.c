@@ -50,7 +50,7 @@ each_word(const char *list, void (*fn)(void *ctx, const char *name, size_t n), v
 /* ---- OpenAPI ---- */
 
 static void
-write_field_schema(struct jw *w, const struct jfield *f)
+write_field_schema(struct json_out *w, const struct jfield *f)
 {
 	static const struct {
 		const char *type, *bound, *nested;
@@ -62,41 +62,41 @@ write_field_schema(struct jw *w, const struct jfield *f)
 		[JTEXTS] = { "array", "maxItems", "items" },
 	};
 
-	jw_object(w, f->name);
-	jw_text(w, "type", kinds[f->kind].type);
+	json_out_object(w, f->name);
+	json_out_text(w, "type", kinds[f->kind].type);
 	if (f->kind == JINT)
-		jw_int(w, "minimum", f->flags & JPOSITIVE ? 1 : 0);
+		json_out_int(w, "minimum", f->flags & JPOSITIVE ? 1 : 0);
 	if (f->kind == JTEXT && !(f->flags & JEMPTY))
-		jw_int(w, "minLength", 1);
+		json_out_int(w, "minLength", 1);
 	if (kinds[f->kind].bound)
-		jw_int(w, kinds[f->kind].bound, f->bound);
+		json_out_int(w, kinds[f->kind].bound, f->bound);
 	if (kinds[f->kind].nested)
-		jw_raw(w, kinds[f->kind].nested, "{\"type\":\"string\"}");
-	jw_end_object(w);
+		json_out_raw(w, kinds[f->kind].nested, "{\"type\":\"string\"}");
+	json_out_end_object(w);
 }
 
 static void
-write_body_schema(struct jw *w, const struct jfield *table)
+write_body_schema(struct json_out *w, const struct jfield *table)
 {
 	bool any = false;
 
-	jw_object(w, "schema");
-	jw_text(w, "type", "object");
-	jw_bool(w, "additionalProperties", false);
-	jw_object(w, "properties");
+	json_out_object(w, "schema");
+	json_out_text(w, "type", "object");
+	json_out_bool(w, "additionalProperties", false);
+	json_out_object(w, "properties");
 	for (const struct jfield *f = table; f->name; f++) {
 		write_field_schema(w, f);
 		any |= (f->flags & JREQUIRED) != 0;
 	}
-	jw_end_object(w);
+	json_out_end_object(w);
 	if (any) {
-		jw_array(w, "required");
+		json_out_array(w, "required");
 		for (const struct jfield *f = table; f->name; f++)
 			if (f->flags & JREQUIRED)
-				jw_text(w, NULL, f->name);
-		jw_end_array(w);
+				json_out_text(w, NULL, f->name);
+		json_out_end_array(w);
 	}
-	jw_end_object(w);
+	json_out_end_object(w);
 }
 
 static bool
@@ -109,38 +109,38 @@ body_required(const struct route *r)
 }
 
 static void
-write_request_body(struct jw *w, const struct route *r)
+write_request_body(struct json_out *w, const struct route *r)
 {
 	if (!r->body && r->limit == 0)
 		return;
-	jw_object(w, "requestBody");
-	jw_bool(w, "required", body_required(r));
-	jw_object(w, "content");
+	json_out_object(w, "requestBody");
+	json_out_bool(w, "required", body_required(r));
+	json_out_object(w, "content");
 	if (r->body) {
-		jw_object(w, "application/json");
+		json_out_object(w, "application/json");
 		write_body_schema(w, r->body);
-		jw_end_object(w);
+		json_out_end_object(w);
 	} else {
-		jw_raw(w, "application/octet-stream", "{}");
-		jw_raw(w, "text/csv", "{}");
+		json_out_raw(w, "application/octet-stream", "{}");
+		json_out_raw(w, "text/csv", "{}");
 	}
-	jw_end_object(w);
-	jw_end_object(w);
+	json_out_end_object(w);
+	json_out_end_object(w);
 }
 
 #define TEXT_SCHEMA "{\"type\":\"string\",\"minLength\":1}"
 #define ID_SCHEMA "{\"type\":\"string\",\"format\":\"uuid\"}"
 
 static void
-write_param(struct jw *w, const char *name, size_t n, const char *in, bool required,
+write_param(struct json_out *w, const char *name, size_t n, const char *in, bool required,
 	    const char *schema)
 {
-	jw_object(w, NULL);
-	jw_textn(w, "name", name, n);
-	jw_text(w, "in", in);
-	jw_bool(w, "required", required);
-	jw_raw(w, "schema", schema);
-	jw_end_object(w);
+	json_out_object(w, NULL);
+	json_out_textn(w, "name", name, n);
+	json_out_text(w, "in", in);
+	json_out_bool(w, "required", required);
+	json_out_raw(w, "schema", schema);
+	json_out_end_object(w);
 }
 
 static void
@@ -158,14 +158,14 @@ write_query_param(void *ctx, const char *name, size_t n)
 }
 
 static void
-write_params(struct jw *w, const struct route *r)
+write_params(struct json_out *w, const struct route *r)
 {
 	if (!strchr(r->pattern, '{') && !r->query)
 		return;
-	jw_array(w, "parameters");
+	json_out_array(w, "parameters");
 	each_param(r->pattern, write_path_param, w);
 	each_word(r->query, write_query_param, w);
-	jw_end_array(w);
+	json_out_end_array(w);
 }
 
 static bool
@@ -241,48 +241,49 @@ static const struct {
 };
 
 static void
-write_reply(struct jw *w, const char *status, const char *text, const char *reply)
+write_reply(struct json_out *w, const char *status, const char *text, const char *reply)
 {
-	jw_object(w, status);
-	jw_text(w, "description", text);
-	jw_object(w, "content");
+	json_out_object(w, status);
+	json_out_text(w, "description", text);
+	json_out_object(w, "content");
 	if (strchr(reply, '/')) {
-		jw_raw(w, reply, "{}");
+		json_out_raw(w, reply, "{}");
 	} else {
-		jw_object(w, "application/json");
+		json_out_object(w, "application/json");
 		shape_openapi_ref(reply, w);
-		jw_end_object(w);
+		json_out_end_object(w);
 	}
-	jw_end_object(w);
-	jw_end_object(w);
+	json_out_end_object(w);
+	json_out_end_object(w);
 }
 
 static void
-write_good_reply(struct jw *w, const struct route *r)
+write_good_reply(struct json_out *w, const struct route *r)
 {
 	if (r->reply)
 		write_reply(w, r->flags & ROUTE_CREATES ? "201" : "200", "Good.", r->reply);
 	if (!r->reply || (r->flags & ROUTE_OR_NOTHING))
-		jw_raw(w, "204", "{\"description\":\"Done.\"}");
+		json_out_raw(w, "204", "{\"description\":\"Done.\"}");
 }
 
 static void
-write_error_reply(struct jw *w, const char *status, const char *text)
+write_error_reply(struct json_out *w, const char *status, const char *text)
 {
-	jw_object(w, status);
-	jw_text(w, "description", text);
+	json_out_object(w, status);
+	json_out_text(w, "description", text);
 	if (strcmp(status, "307") == 0)
-		jw_raw(w, "headers",
-		       "{\"Location\":{\"required\":true,\"schema\":{\"type\":\"string\"}}}");
-	jw_raw(w, "content",
-	       "{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Error\"}}}");
-	jw_end_object(w);
+		json_out_raw(w, "headers",
+			     "{\"Location\":{\"required\":true,\"schema\":{\"type\":\"string\"}}}");
+	json_out_raw(
+		w, "content",
+		"{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Error\"}}}");
+	json_out_end_object(w);
 }
 
 static void
-write_responses(struct jw *w, const struct route *r)
+write_responses(struct json_out *w, const struct route *r)
 {
-	jw_object(w, "responses");
+	json_out_object(w, "responses");
 	write_good_reply(w, r);
 	if (r->flags & ROUTE_ONE_SHAPE) {
 		write_reply(w, "429", "This node is a standby.", r->reply);
@@ -291,11 +292,11 @@ write_responses(struct jw *w, const struct route *r)
 	for (size_t i = 0; i < ARRAY_LEN(replies); i++)
 		if (replies[i].fits(r))
 			write_error_reply(w, replies[i].status, replies[i].text);
-	jw_end_object(w);
+	json_out_end_object(w);
 }
 
 static void
-write_operation_id(struct jw *w, const struct route *r)
+write_operation_id(struct json_out *w, const struct route *r)
 {
 	auto_buf id = BUF_INIT;
 
@@ -304,73 +305,75 @@ write_operation_id(struct jw *w, const struct route *r)
 		buf_addc(&id, isalnum((unsigned char)*p) ? *p : '_');
 	for (size_t i = 0; i < id.len; i++)
 		id.data[i] = (char)tolower((unsigned char)id.data[i]);
-	jw_text(w, "operationId", buf_str(&id));
+	json_out_text(w, "operationId", buf_str(&id));
 }
 
 static void
-write_operation(struct jw *w, const struct route *r)
+write_operation(struct json_out *w, const struct route *r)
 {
 	auto_buf method = BUF_INIT;
 
 	for (const char *p = request_method_name(r->method); *p; p++)
 		buf_addc(&method, (char)tolower((unsigned char)*p));
-	jw_object(w, buf_str(&method));
+	json_out_object(w, buf_str(&method));
 	write_operation_id(w, r);
-	jw_text(w, "summary", r->summary ? r->summary : "");
-	jw_raw(w, "security", r->flags & ROUTE_PUBLIC ? "[]" : "[{\"bearer\":[]},{\"cookie\":[]}]");
-	jw_int(w, "x-capability", r->capability);
-	jw_bool(w, "x-emergency", (r->flags & (ROUTE_EMERGENCY | ROUTE_ANY_MODE)) != 0);
-	jw_bool(w, "x-event", (r->flags & ROUTE_EVENT) != 0);
-	jw_int(w, "x-body-limit", (int64_t)r->limit);
+	json_out_text(w, "summary", r->summary ? r->summary : "");
+	json_out_raw(w, "security",
+		     r->flags & ROUTE_PUBLIC ? "[]" : "[{\"bearer\":[]},{\"cookie\":[]}]");
+	json_out_int(w, "x-capability", r->capability);
+	json_out_bool(w, "x-emergency", (r->flags & (ROUTE_EMERGENCY | ROUTE_ANY_MODE)) != 0);
+	json_out_bool(w, "x-event", (r->flags & ROUTE_EVENT) != 0);
+	json_out_int(w, "x-body-limit", (int64_t)r->limit);
 	write_params(w, r);
 	write_request_body(w, r);
 	write_responses(w, r);
-	jw_end_object(w);
+	json_out_end_object(w);
 }
 
 static void
-write_path(struct jw *w, const struct route *table, size_t n, size_t first)
+write_path(struct json_out *w, const struct route *table, size_t n, size_t first)
 {
-	jw_object(w, table[first].pattern);
+	json_out_object(w, table[first].pattern);
 	for (size_t i = first; i < n; i++)
 		if (same_pattern(&table[i], &table[first]))
 			write_operation(w, &table[i]);
-	jw_end_object(w);
+	json_out_end_object(w);
 }
 
 static void
-write_components(struct jw *w, const struct shape *shapes)
+write_components(struct json_out *w, const struct shape *shapes)
 {
-	jw_object(w, "components");
-	jw_raw(w, "securitySchemes",
-	       "{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\"},"
-	       "\"cookie\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"__Host-holdfast\"}}");
-	jw_object(w, "schemas");
+	json_out_object(w, "components");
+	json_out_raw(
+		w, "securitySchemes",
+		"{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\"},"
+		"\"cookie\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"__Host-holdfast\"}}");
+	json_out_object(w, "schemas");
 	shape_openapi(shapes, w);
-	jw_end_object(w);
-	jw_end_object(w);
+	json_out_end_object(w);
+	json_out_end_object(w);
 }
 
 void
 router_openapi(const struct route *table, size_t n, const struct shape *shapes, struct buf *out)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_text(&w, "openapi", "3.1.0");
-	jw_object(&w, "info");
-	jw_text(&w, "title", "Holdfast");
-	jw_text(&w, "version", HF_VERSION);
-	jw_raw(&w, "license", "{\"name\":\"Apache-2.0\",\"identifier\":\"Apache-2.0\"}");
-	jw_end_object(&w);
-	jw_object(&w, "paths");
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "openapi", "3.1.0");
+	json_out_object(&w, "info");
+	json_out_text(&w, "title", "Holdfast");
+	json_out_text(&w, "version", HF_VERSION);
+	json_out_raw(&w, "license", "{\"name\":\"Apache-2.0\",\"identifier\":\"Apache-2.0\"}");
+	json_out_end_object(&w);
+	json_out_object(&w, "paths");
 	for (size_t i = 0; i < n; i++)
 		if (pattern_is_new(table, i))
 			write_path(&w, table, n, i);
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	write_components(&w, shapes);
-	jw_end_object(&w);
+	json_out_end_object(&w);
 }
 
 /* ---- markdown ---- */

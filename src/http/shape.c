@@ -36,19 +36,19 @@ shape_next(const char **at, const char **ret_name, size_t *ret_n)
 /* ---- OpenAPI ---- */
 
 static void
-write_ref(struct jw *w, const char *member, const char *name, size_t n)
+write_ref(struct json_out *w, const char *member, const char *name, size_t n)
 {
 	auto_buf ref = BUF_INIT;
 
 	buf_adds(&ref, "#/components/schemas/");
 	buf_add(&ref, name, n);
-	jw_object(w, member);
-	jw_text(w, "$ref", buf_str(&ref));
-	jw_end_object(w);
+	json_out_object(w, member);
+	json_out_text(w, "$ref", buf_str(&ref));
+	json_out_end_object(w);
 }
 
 static void
-write_type(struct jw *w, const struct shape_field *f)
+write_type(struct json_out *w, const struct shape_field *f)
 {
 	auto_buf type = BUF_INIT;
 
@@ -56,80 +56,80 @@ write_type(struct jw *w, const struct shape_field *f)
 		buf_addf(&type, "[%s,\"null\"]", kinds[f->kind].type);
 	else
 		buf_adds(&type, kinds[f->kind].type);
-	jw_raw(w, "type", buf_str(&type));
+	json_out_raw(w, "type", buf_str(&type));
 }
 
 /* An object that may be null is one of two. */
 static void
-write_one(struct jw *w, const struct shape_field *f)
+write_one(struct json_out *w, const struct shape_field *f)
 {
 	if (!(f->flags & SHAPE_NULL)) {
 		write_ref(w, f->name, f->of, strlen(f->of));
 		return;
 	}
-	jw_object(w, f->name);
-	jw_array(w, "oneOf");
+	json_out_object(w, f->name);
+	json_out_array(w, "oneOf");
 	write_ref(w, NULL, f->of, strlen(f->of));
-	jw_raw(w, NULL, "{\"type\":\"null\"}");
-	jw_end_array(w);
-	jw_end_object(w);
+	json_out_raw(w, NULL, "{\"type\":\"null\"}");
+	json_out_end_array(w);
+	json_out_end_object(w);
 }
 
 static void
-write_field(struct jw *w, const struct shape_field *f)
+write_field(struct json_out *w, const struct shape_field *f)
 {
 	if (f->kind == SHAPE_ONE) {
 		write_one(w, f);
 		return;
 	}
-	jw_object(w, f->name);
+	json_out_object(w, f->name);
 	write_type(w, f);
 	if (f->kind == SHAPE_ID)
-		jw_text(w, "format", "uuid");
+		json_out_text(w, "format", "uuid");
 	if (f->kind == SHAPE_TIME)
-		jw_text(w, "format", "date-time");
+		json_out_text(w, "format", "date-time");
 	if (f->kind == SHAPE_MAP)
-		jw_raw(w, "additionalProperties", "{\"type\":\"string\"}");
+		json_out_raw(w, "additionalProperties", "{\"type\":\"string\"}");
 	if (f->kind == SHAPE_TEXTS)
-		jw_raw(w, "items", "{\"type\":\"string\"}");
+		json_out_raw(w, "items", "{\"type\":\"string\"}");
 	if (f->kind == SHAPE_LIST)
 		write_ref(w, "items", f->of, strlen(f->of));
-	jw_end_object(w);
+	json_out_end_object(w);
 }
 
 static void
-write_shape(struct jw *w, const struct shape *s)
+write_shape(struct json_out *w, const struct shape *s)
 {
 	bool any = false;
 
-	jw_object(w, s->name);
-	jw_text(w, "type", "object");
-	jw_bool(w, "additionalProperties", false);
-	jw_object(w, "properties");
+	json_out_object(w, s->name);
+	json_out_text(w, "type", "object");
+	json_out_bool(w, "additionalProperties", false);
+	json_out_object(w, "properties");
 	for (const struct shape_field *f = s->fields; f->name; f++) {
 		write_field(w, f);
 		any |= !(f->flags & SHAPE_OPTIONAL);
 	}
-	jw_end_object(w);
+	json_out_end_object(w);
 	if (any)
-		jw_array(w, "required");
+		json_out_array(w, "required");
 	for (const struct shape_field *f = s->fields; f->name; f++)
 		if (!(f->flags & SHAPE_OPTIONAL))
-			jw_text(w, NULL, f->name);
+			json_out_text(w, NULL, f->name);
 	if (any)
-		jw_end_array(w);
-	jw_end_object(w);
+		json_out_end_array(w);
+	json_out_end_object(w);
 }
 
 void
-shape_openapi(const struct shape *shapes, struct jw *w)
+shape_openapi(const struct shape *shapes, struct json_out *w)
 {
 	for (const struct shape *s = shapes; s->name; s++)
 		write_shape(w, s);
 }
 
 void
-shape_openapi_ref(const char *names, struct jw *w)
+shape_openapi_ref(const char *names, struct json_out *w)
 {
 	const char *name;
 	size_t n;
@@ -138,12 +138,12 @@ shape_openapi_ref(const char *names, struct jw *w)
 		write_ref(w, "schema", names, strlen(names));
 		return;
 	}
-	jw_object(w, "schema");
-	jw_array(w, "oneOf");
+	json_out_object(w, "schema");
+	json_out_array(w, "oneOf");
 	while (shape_next(&names, &name, &n))
 		write_ref(w, NULL, name, n);
-	jw_end_array(w);
-	jw_end_object(w);
+	json_out_end_array(w);
+	json_out_end_object(w);
 }
 
 /* ---- markdown ---- */

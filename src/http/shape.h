@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include "base/attr.h"
 #include "base/buf.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 
 /* X(KIND, its schema, its words) */
 #define SHAPE_KINDS(X)                                                                             \
@@ -56,8 +56,8 @@ const struct shape *shape_find(const struct shape *shapes, const char *name, siz
 /* The next of the names in "Brief|Whole"; false: there is none. Begin with *at of the whole. */
 bool shape_next(const char **at, const char **ret_name, size_t *ret_n) NONNULL;
 /* Writes all of them as members of components/schemas. */
-void shape_openapi(const struct shape *shapes, struct jw *w) NONNULL;
+void shape_openapi(const struct shape *shapes, struct json_out *w) NONNULL;
 /* Writes "schema": one of the names in "Brief|Whole". */
-void shape_openapi_ref(const char *names, struct jw *w) NONNULL;
+void shape_openapi_ref(const char *names, struct json_out *w) NONNULL;
 /* Writes a section for each of them. */
 void shape_markdown(const struct shape *shapes, struct buf *out) NONNULL;

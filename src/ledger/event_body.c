@@ -6,13 +6,13 @@
 #include "base/hex.h"
 
 void
-event_body_hex(struct jw *w, const char *name, const void *p, size_t n)
+event_body_hex(struct json_out *w, const char *name, const void *p, size_t n)
 {
 	auto_buf hex = BUF_INIT;
 
 	buf_reserve(&hex, n * 2);
 	sodium_bin2hex(hex.data, n * 2 + 1, p, n);
-	jw_textn(w, name, hex.data, n * 2);
+	json_out_textn(w, name, hex.data, n * 2);
 }
 
 static void

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bodies of events: one flat JSON object, written with base/jw.h and read by PostgreSQL. Here is
+ * Bodies of events: one flat JSON object, written with base/json_out.h and read by PostgreSQL. Here is
  * what both lack: bytes as hex, and reading a single field back where no database may be asked.
  */
 #pragma once
 
 #include "base/err.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 
-void event_body_hex(struct jw *w, const char *name, const void *p, size_t n) NONNULL;
+void event_body_hex(struct json_out *w, const char *name, const void *p, size_t n) NONNULL;
 
 /* Appends the value of a field of the object: texts unescaped, numbers and words as they stand. 0,
  * ERR_NOT_FOUND, or ERR_BAD_JSON when the body is not a flat object. Other fields' nested values

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/log.h"
 
 /* ---- lists ---- */
@@ -305,16 +305,16 @@ on_probe(uv_timer_t *t)
 {
 	struct ledger *l = t->data;
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
 	if (l->probing || l->stopping)
 		return;
 	l->probing = true;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_time(&w, "since", l->unwritable_since_us);
-	jw_text(&w, "why", l->stats.why);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_time(&w, "since", l->unwritable_since_us);
+	json_out_text(&w, "why", l->stats.why);
+	json_out_end_object(&w);
 	post_probe(l, buf_str(&body));
 }
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ledger/chain_head_file.h"
@@ -279,18 +279,18 @@ report_cut(struct ledger *l, struct fiber *f, const struct chain_head_file *a, s
 {
 	auto_buf body = BUF_INIT;
 	struct event ev = { .kind = EVENT_LOG_CUT, .address = "" };
-	struct jw w;
+	struct json_out w;
 	int rc;
 
 	log_error("the log ends at event %lld, but this node remembers event %lld: its end was "
 		  "removed from outside",
 		  (long long)l->head_seq, (long long)a->seq);
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_int(&w, "remembered", a->seq);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_int(&w, "remembered", a->seq);
 	event_body_hex(&w, "remembered_hash", a->hash, sizeof(a->hash));
-	jw_int(&w, "found", l->head_seq);
-	jw_end_object(&w);
+	json_out_int(&w, "found", l->head_seq);
+	json_out_end_object(&w);
 	ev.body = buf_str(&body);
 	rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
 	return rc ? err_prefix(e, "cannot log that the log was cut: ") : 0;

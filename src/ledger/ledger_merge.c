@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ledger/event_body.h"
@@ -144,16 +144,16 @@ step_aside(struct ledger_steps *s, const struct uuid *node, int64_t from, int64_
 }
 
 static void
-body_begin(struct jw *w, struct buf *body, const struct uuid *node, const char *name, int64_t from,
-	   int64_t to)
+body_begin(struct json_out *w, struct buf *body, const struct uuid *node, const char *name,
+	   int64_t from, int64_t to)
 {
-	jw_init(w, body);
-	jw_object(w, NULL);
-	jw_uuid(w, "node", node->b);
+	json_out_init(w, body);
+	json_out_object(w, NULL);
+	json_out_uuid(w, "node", node->b);
 	if (name)
-		jw_text(w, "name", name);
-	jw_int(w, "from", from);
-	jw_int(w, "to", to);
+		json_out_text(w, "name", name);
+	json_out_int(w, "from", from);
+	json_out_int(w, "to", to);
 }
 
 /* One MERGED event of ours and, in the same transaction, the rows. apply false: the log alone, and
@@ -166,15 +166,15 @@ write_rows(struct ledger *l, struct fiber *f, const struct uuid *node, const cha
 	const struct ledger_row *last = &rows[n - 1];
 	struct ledger_steps steps = { 0 };
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	int rc;
 
 	body_begin(&w, &body, node, name, rows[0].seq, last->seq);
 	event_body_hex(&w, "head", last->hash, sizeof(last->hash));
 	event_body_hex(&w, "own_head", l->head_hash, sizeof(l->head_hash));
 	if (refused)
-		jw_text(&w, "not_applied", refused);
-	jw_end_object(&w);
+		json_out_text(&w, "not_applied", refused);
+	json_out_end_object(&w);
 	ev.body = buf_str(&body);
 	ledger_step_rows(&steps, node, rows, n, !refused);
 	if (refused)
@@ -270,12 +270,12 @@ write_refusal(struct ledger *l, struct fiber *f, const struct uuid *node, const 
 	struct event ev = { .kind = EVENT_MERGE_REFUSED, .object = *node, .address = "" };
 	struct ledger_steps steps = { 0 };
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	int rc;
 
 	body_begin(&w, &body, node, name, from, to);
-	jw_text(&w, "why", why);
-	jw_end_object(&w);
+	json_out_text(&w, "why", why);
+	json_out_end_object(&w);
 	ev.body = buf_str(&body);
 	step_aside(&steps, node, from, to, why);
 	rc = ledger_commit_own(l, f, &ev, 1, &steps, e);
@@ -539,21 +539,21 @@ static void
 conflict_body(struct buf *body, const struct rows *r, int i)
 {
 	struct uuid id, node, object;
-	struct jw w;
+	struct json_out w;
 
 	row_uuid(r, i, 0, &id);
 	row_uuid(r, i, 1, &node);
 	row_uuid(r, i, 3, &object);
-	jw_init(&w, body);
-	jw_object(&w, NULL);
-	jw_uuid(&w, "id", &id);
-	jw_uuid(&w, "node", &node);
-	jw_text(&w, "what", row_text(r, i, 2));
-	jw_uuid(&w, "on", &object);
-	jw_text(&w, "name", row_text(r, i, 5));
-	jw_text(&w, "kept", row_text(r, i, 6));
-	jw_text(&w, "lost", row_text(r, i, 7));
-	jw_end_object(&w);
+	json_out_init(&w, body);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "id", &id);
+	json_out_uuid(&w, "node", &node);
+	json_out_text(&w, "what", row_text(r, i, 2));
+	json_out_uuid(&w, "on", &object);
+	json_out_text(&w, "name", row_text(r, i, 5));
+	json_out_text(&w, "kept", row_text(r, i, 6));
+	json_out_text(&w, "lost", row_text(r, i, 7));
+	json_out_end_object(&w);
 }
 
 /* Of the user whose rights they are. */

@@ -29,21 +29,21 @@ recover_body(struct keys *k, struct fiber *f, const struct recover *r, struct bu
 	     struct err *e)
 {
 	uint8_t proof[KEYS_HASH_BYTES];
-	struct jw w;
+	struct json_out w;
 	int rc = prove(k, f, r, proof, e);
 
 	if (rc)
 		return rc;
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_text(&w, "name", r->name);
-	jw_int(&w, "uid", r->uid);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "name", r->name);
+	json_out_int(&w, "uid", r->uid);
 	if (r->enable)
-		jw_bool(&w, "enabled", true);
+		json_out_bool(&w, "enabled", true);
 	event_body_hex(&w, "setup_mac", r->setup_mac, sizeof(r->setup_mac));
-	jw_time(&w, "setup_until", r->until_us);
+	json_out_time(&w, "setup_until", r->until_us);
 	event_body_hex(&w, "proof", proof, sizeof(proof));
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/place.h"
 #include "http/json.h"
@@ -358,15 +358,15 @@ ask_for_event(struct making *x, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
 	if (x->standby)
 		return 0;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "file", x->rq->path);
-	jw_int(&w, "bytes", x->m.base_bytes);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "file", x->rq->path);
+	json_out_int(&w, "bytes", x->m.base_bytes);
+	json_out_end_object(&w);
 	bind_int(&b, EVENT_BACKUP);
 	bind_uuid(&b, &x->self.id);
 	bind_text(&b, buf_str(&body));

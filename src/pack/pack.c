@@ -133,17 +133,17 @@ pack_manifest_parse(const char *text, size_t n, struct pack_manifest *ret, struc
 void
 pack_fields_write(const struct jfield *fields, const void *m, struct buf *out)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, out);
-	jw_object(&w, NULL);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
 	for (const struct jfield *f = fields; f->name; f++) {
 		if (f->kind == JINT)
-			jw_int(&w, f->name, int_at(m, f));
+			json_out_int(&w, f->name, int_at(m, f));
 		else
-			jw_text(&w, f->name, text_at(m, f));
+			json_out_text(&w, f->name, text_at(m, f));
 	}
-	jw_end_object(&w);
+	json_out_end_object(&w);
 }
 
 void

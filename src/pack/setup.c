@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/place.h"
 #include "base/port.h"
@@ -360,18 +360,18 @@ check_resolves(struct setup *x, struct err *e)
 static void
 joined_body(const struct setup *x, int https_port, int pair_port, struct buf *out)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_uuid(&w, "id", &x->id);
-	jw_text(&w, "name", x->rq->secondary);
-	jw_int(&w, "https_port", https_port);
-	jw_int(&w, "pair_port", pair_port);
-	jw_text(&w, "slot", x->slot);
-	jw_null(&w, "web_cert");
-	jw_null(&w, "primary_since_term");
-	jw_end_object(&w);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "id", &x->id);
+	json_out_text(&w, "name", x->rq->secondary);
+	json_out_int(&w, "https_port", https_port);
+	json_out_int(&w, "pair_port", pair_port);
+	json_out_text(&w, "slot", x->slot);
+	json_out_null(&w, "web_cert");
+	json_out_null(&w, "primary_since_term");
+	json_out_end_object(&w);
 }
 
 static int
@@ -430,12 +430,12 @@ add_row(struct setup *x, struct err *e)
 static void
 removed_body(const struct setup *x, struct buf *out)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_text(&w, "name", x->rq->secondary);
-	jw_end_object(&w);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "name", x->rq->secondary);
+	json_out_end_object(&w);
 }
 
 /* The row as it was, or none; by an event like every change. */
@@ -569,19 +569,19 @@ static int
 write_node(struct setup *x, struct pack_writer *w, const uint8_t stream[static 16], struct err *e)
 {
 	auto_buf text = BUF_INIT, ca_key = BUF_INIT;
-	struct jw j;
+	struct json_out j;
 
 	int rc = encode_ca_key(x, &ca_key, e);
 	if (rc < 0)
 		return rc;
-	jw_init(&j, &text);
-	jw_object(&j, NULL);
-	jw_text(&j, "ca", buf_str(&x->ca));
-	jw_text(&j, "cert", buf_str(&x->cert));
-	jw_text(&j, "key", buf_str(&x->key));
-	jw_text(&j, "primary_web_cert", buf_str(&x->web));
-	jw_text(&j, "ca_key", buf_str(&ca_key));
-	jw_end_object(&j);
+	json_out_init(&j, &text);
+	json_out_object(&j, NULL);
+	json_out_text(&j, "ca", buf_str(&x->ca));
+	json_out_text(&j, "cert", buf_str(&x->cert));
+	json_out_text(&j, "key", buf_str(&x->key));
+	json_out_text(&j, "primary_web_cert", buf_str(&x->web));
+	json_out_text(&j, "ca_key", buf_str(&ca_key));
+	json_out_end_object(&j);
 	rc = pack_writer_begin(w, PACK_NODE_NAME, stream, e);
 	if (rc == 0)
 		rc = pack_writer_add(w, text.data, text.len, e);

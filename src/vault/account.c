@@ -88,60 +88,60 @@ account_right(struct call *c, const struct uuid *id, int need, const char *what,
 }
 
 int
-account_get(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+account_get(struct call *c, const struct uuid *id, struct json_out *out, struct err *e)
 {
 	struct right a;
 	int rc = read_right(c, id, LEVEL_VIEW, "read account", &a, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_uuid(out, "id", id);
-	jw_text(out, "login", a.login);
-	jw_text(out, "description", a.description);
-	jw_int(out, "version", a.current_n);
-	jw_bool(out, "conflict", a.conflict);
-	jw_text(out, "level", policy_level_name(a.level));
-	jw_object(out, "resource");
-	jw_uuid(out, "id", &a.resource);
-	jw_text(out, "name", a.resource_name);
-	jw_text(out, "url", a.url);
-	jw_end_object(out);
-	jw_end_object(out);
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", id);
+	json_out_text(out, "login", a.login);
+	json_out_text(out, "description", a.description);
+	json_out_int(out, "version", a.current_n);
+	json_out_bool(out, "conflict", a.conflict);
+	json_out_text(out, "level", policy_level_name(a.level));
+	json_out_object(out, "resource");
+	json_out_uuid(out, "id", &a.resource);
+	json_out_text(out, "name", a.resource_name);
+	json_out_text(out, "url", a.url);
+	json_out_end_object(out);
+	json_out_end_object(out);
 	return 0;
 }
 
 static void
-write_version(struct jw *out, const struct rows *r, int i, int current)
+write_version(struct json_out *out, const struct rows *r, int i, int current)
 {
 	struct uuid id, author, node;
 	row_uuid(r, i, 0, &id);
 	row_uuid(r, i, 3, &author);
 	row_uuid(r, i, 6, &node);
-	jw_object(out, NULL);
-	jw_uuid(out, "id", &id);
-	jw_int(out, "n", row_int(r, i, 1));
-	jw_int(out, "based_on", row_int(r, i, 2));
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", &id);
+	json_out_int(out, "n", row_int(r, i, 1));
+	json_out_int(out, "based_on", row_int(r, i, 2));
 	if (row_null(r, i, 4)) {
-		jw_null(out, "author");
+		json_out_null(out, "author");
 	} else {
-		jw_object(out, "author");
-		jw_uuid(out, "id", &author);
-		jw_text(out, "name", row_text(r, i, 4));
-		jw_end_object(out);
+		json_out_object(out, "author");
+		json_out_uuid(out, "id", &author);
+		json_out_text(out, "name", row_text(r, i, 4));
+		json_out_end_object(out);
 	}
-	jw_time(out, "created", row_time(r, i, 5));
-	jw_bool(out, "current", row_int(r, i, 1) == current);
+	json_out_time(out, "created", row_time(r, i, 5));
+	json_out_bool(out, "current", row_int(r, i, 1) == current);
 	if (row_null(r, i, 7)) {
-		jw_null(out, "node");
+		json_out_null(out, "node");
 	} else {
-		jw_object(out, "node");
-		jw_uuid(out, "id", &node);
-		jw_text(out, "name", row_text(r, i, 7));
-		jw_end_object(out);
+		json_out_object(out, "node");
+		json_out_uuid(out, "id", &node);
+		json_out_text(out, "name", row_text(r, i, 7));
+		json_out_end_object(out);
 	}
-	jw_bool(out, "conflict", row_bool(r, i, 8));
-	jw_text(out, "approval", row_null(r, i, 9) ? NULL : row_text(r, i, 9));
-	jw_end_object(out);
+	json_out_bool(out, "conflict", row_bool(r, i, 8));
+	json_out_text(out, "approval", row_null(r, i, 9) ? NULL : row_text(r, i, 9));
+	json_out_end_object(out);
 }
 
 static void
@@ -199,7 +199,7 @@ version_place(struct call *c, const struct uuid *id, const struct right *a,
 
 int
 account_versions(struct call *c, const struct uuid *id, const struct policy_page *page,
-		 struct jw *out, struct err *e)
+		 struct json_out *out, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
@@ -218,15 +218,15 @@ account_versions(struct call *c, const struct uuid *id, const struct policy_page
 	rc = lists_ask(c, STMT_ACCOUNT_VERSIONS, &b, &r, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_array(out, "versions");
+	json_out_object(out, NULL);
+	json_out_array(out, "versions");
 	for (int i = 0; i < rows_count(r) && i < page->rows; i++) {
 		write_version(out, r, i, a.current_n);
 		row_uuid(r, i, 0, &last);
 	}
-	jw_end_array(out);
-	jw_uuid(out, "next", rows_count(r) > page->rows ? &last : &(struct uuid){ 0 });
-	jw_end_object(out);
+	json_out_end_array(out);
+	json_out_uuid(out, "next", rows_count(r) > page->rows ? &last : &(struct uuid){ 0 });
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -358,43 +358,43 @@ append_retrieved(struct call *c, const struct uuid *id, const struct opened *x, 
 		 struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "resource", x->resource_name);
-	jw_text(&w, "login", x->login);
-	jw_int(&w, "version", x->n);
+	struct json_out w;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "resource", x->resource_name);
+	json_out_text(&w, "login", x->login);
+	json_out_int(&w, "version", x->n);
 	if (reason)
-		jw_text(&w, "reason", reason);
-	jw_end_object(&w);
+		json_out_text(&w, "reason", reason);
+	json_out_end_object(&w);
 	return vault_append(c, EVENT_RETRIEVED, id, buf_str(&body), e);
 }
 
 static void
 write_retrieved(const struct uuid *id, const struct opened *x, const struct buf *fields,
-		struct jw *out)
+		struct json_out *out)
 {
 	/* The sealed text is a JSON object that this vault wrote. */
-	jw_object(out, NULL);
-	jw_raw(out, "fields", buf_str(fields));
-	jw_int(out, "version", x->n);
-	jw_int(out, "current", x->current);
-	jw_bool(out, "conflict", x->conflict);
-	jw_object(out, "resource");
-	jw_uuid(out, "id", &x->resource);
-	jw_text(out, "name", x->resource_name);
-	jw_end_object(out);
-	jw_object(out, "account");
-	jw_uuid(out, "id", id);
-	jw_text(out, "login", x->login);
-	jw_end_object(out);
-	jw_time(out, "created", x->created_us);
-	jw_end_object(out);
+	json_out_object(out, NULL);
+	json_out_raw(out, "fields", buf_str(fields));
+	json_out_int(out, "version", x->n);
+	json_out_int(out, "current", x->current);
+	json_out_bool(out, "conflict", x->conflict);
+	json_out_object(out, "resource");
+	json_out_uuid(out, "id", &x->resource);
+	json_out_text(out, "name", x->resource_name);
+	json_out_end_object(out);
+	json_out_object(out, "account");
+	json_out_uuid(out, "id", id);
+	json_out_text(out, "login", x->login);
+	json_out_end_object(out);
+	json_out_time(out, "created", x->created_us);
+	json_out_end_object(out);
 }
 
 int
-account_retrieve(struct call *c, const struct uuid *id, const char *reason, int n, struct jw *out,
-		 struct err *e)
+account_retrieve(struct call *c, const struct uuid *id, const char *reason, int n,
+		 struct json_out *out, struct err *e)
 {
 	FREE_WITH(opened_done) struct opened x = { 0 };
 	auto_buf fields = BUF_INIT;
@@ -451,12 +451,12 @@ take_fields(struct call *c, const struct account_fields *f, struct account_field
 static void
 write_fields(const struct account_fields *f, struct buf *out)
 {
-	struct jw w;
-	jw_init(&w, out);
-	jw_object(&w, NULL);
+	struct json_out w;
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
 	for (size_t i = 0; i < f->n; i++)
-		jw_textn(&w, f->field[i].name, f->field[i].value, f->field[i].value_len);
-	jw_end_object(&w);
+		json_out_textn(&w, f->field[i].name, f->field[i].value, f->field[i].value_len);
+	json_out_end_object(&w);
 }
 
 size_t
@@ -501,7 +501,7 @@ account_version_body(struct call *c, const struct uuid *account, const struct ac
 		     struct err *e)
 {
 	auto_buf sealed = BUF_INIT, text = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	uuid_new(ret_id);
 	int rc = seal_fields(c, ret_id, account, f, &sealed, e);
 	if (rc)
@@ -511,17 +511,17 @@ account_version_body(struct call *c, const struct uuid *account, const struct ac
 	sodium_bin2base64(text.data, len, (const unsigned char *)sealed.data, sealed.len,
 			  sodium_base64_VARIANT_ORIGINAL);
 	text.len = len - 1;
-	jw_init(&w, ret_body);
-	jw_object(&w, NULL);
-	jw_uuid(&w, "id", ret_id);
-	jw_int(&w, "n", base->n);
-	jw_int(&w, "based_on", base->based_on);
-	jw_uuid(&w, "upon", &base->upon);
-	jw_uuid(&w, "author", &c->who.user);
+	json_out_init(&w, ret_body);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "id", ret_id);
+	json_out_int(&w, "n", base->n);
+	json_out_int(&w, "based_on", base->based_on);
+	json_out_uuid(&w, "upon", &base->upon);
+	json_out_uuid(&w, "author", &c->who.user);
 	if (base->emergency)
-		jw_bool(&w, "emergency", true);
-	jw_textn(&w, "sealed", text.data, text.len);
-	jw_end_object(&w);
+		json_out_bool(&w, "emergency", true);
+	json_out_textn(&w, "sealed", text.data, text.len);
+	json_out_end_object(&w);
 	return 0;
 }
 
@@ -569,7 +569,7 @@ append_in_emergency(struct call *c, const struct uuid *id, const struct right *a
 
 int
 account_put(struct call *c, const struct uuid *id, const struct account_fields *fields,
-	    int64_t if_version, struct jw *out, struct err *e)
+	    int64_t if_version, struct json_out *out, struct err *e)
 {
 	struct uuid version;
 	struct right a;
@@ -587,17 +587,18 @@ account_put(struct call *c, const struct uuid *id, const struct account_fields *
 		rc = append_added(c, id, fields, &base, &version, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_uuid(out, "id", &version);
-	jw_int(out, "version", base.n);
-	jw_end_object(out);
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", &version);
+	json_out_int(out, "version", base.n);
+	json_out_end_object(out);
 	return 0;
 }
 
 /* ---- conflicts ---- */
 
 int
-account_conflicts(struct call *c, const struct policy_page *page, struct jw *out, struct err *e)
+account_conflicts(struct call *c, const struct policy_page *page, struct json_out *out,
+		  struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
@@ -608,27 +609,27 @@ account_conflicts(struct call *c, const struct policy_page *page, struct jw *out
 	int rc = lists_ask(c, STMT_ACCOUNT_CONFLICTS, &b, &r, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_array(out, "conflicts");
+	json_out_object(out, NULL);
+	json_out_array(out, "conflicts");
 	for (int i = 0; i < rows_count(r) && i < page->rows; i++) {
 		row_uuid(r, i, 0, &account);
 		row_uuid(r, i, 3, &resource);
-		jw_object(out, NULL);
-		jw_uuid(out, "id", &account);
-		jw_text(out, "login", row_text(r, i, 1));
-		jw_int(out, "version", row_int(r, i, 2));
-		jw_object(out, "resource");
-		jw_uuid(out, "id", &resource);
-		jw_text(out, "name", row_text(r, i, 4));
-		jw_end_object(out);
-		jw_text(out, "level", policy_level_name(row_int(r, i, 5)));
-		jw_int(out, "open", row_bigint(r, i, 6));
-		jw_time(out, "latest", row_time(r, i, 7));
-		jw_end_object(out);
+		json_out_object(out, NULL);
+		json_out_uuid(out, "id", &account);
+		json_out_text(out, "login", row_text(r, i, 1));
+		json_out_int(out, "version", row_int(r, i, 2));
+		json_out_object(out, "resource");
+		json_out_uuid(out, "id", &resource);
+		json_out_text(out, "name", row_text(r, i, 4));
+		json_out_end_object(out);
+		json_out_text(out, "level", policy_level_name(row_int(r, i, 5)));
+		json_out_int(out, "open", row_bigint(r, i, 6));
+		json_out_time(out, "latest", row_time(r, i, 7));
+		json_out_end_object(out);
 	}
-	jw_end_array(out);
-	jw_uuid(out, "next", rows_count(r) > page->rows ? &account : &(struct uuid){ 0 });
-	jw_end_object(out);
+	json_out_end_array(out);
+	json_out_uuid(out, "next", rows_count(r) > page->rows ? &account : &(struct uuid){ 0 });
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -669,15 +670,15 @@ write_settled(struct buf *body, const struct rows *r, const struct uuid *chosen,
 	auto_buf settles = BUF_INIT;
 	char text[UUID_STR_LEN];
 	struct uuid u;
-	struct jw w;
-	jw_init(&w, body);
-	jw_object(&w, NULL);
-	jw_uuid(&w, "id", chosen);
-	jw_int(&w, "version", n);
+	struct json_out w;
+	json_out_init(&w, body);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "id", chosen);
+	json_out_int(&w, "version", n);
 	for (int i = 0; i < rows_count(r); i++) {
 		row_uuid(r, i, CHOICE_ID, &u);
 		if (row_bool(r, i, CHOICE_CURRENT))
-			jw_uuid(&w, "upon", &u);
+			json_out_uuid(&w, "upon", &u);
 	}
 	for (int i = 0; i < rows_count(r); i++) {
 		row_uuid(r, i, CHOICE_ID, &u);
@@ -685,8 +686,8 @@ write_settled(struct buf *body, const struct rows *r, const struct uuid *chosen,
 		if (row_bool(r, i, CHOICE_SIBLING))
 			buf_addf(&settles, "%s%s", settles.len ? " " : "", text);
 	}
-	jw_text(&w, "settles", buf_str(&settles));
-	jw_end_object(&w);
+	json_out_text(&w, "settles", buf_str(&settles));
+	json_out_end_object(&w);
 }
 
 /* By a version that is there. */
@@ -736,7 +737,7 @@ settle_anew(struct call *c, const struct uuid *id, const struct right *a,
 
 int
 account_settle(struct call *c, const struct uuid *id, int n, const struct account_fields *fields,
-	       int64_t if_version, struct jw *out, struct err *e)
+	       int64_t if_version, struct json_out *out, struct err *e)
 {
 	struct uuid chosen;
 	struct right a;
@@ -751,10 +752,10 @@ account_settle(struct call *c, const struct uuid *id, int n, const struct accoun
 		    : settle_with(c, id, &a, n, &chosen, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_uuid(out, "id", &chosen);
-	jw_int(out, "version", fields ? a.top_n + 1 : n);
-	jw_end_object(out);
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", &chosen);
+	json_out_int(out, "version", fields ? a.top_n + 1 : n);
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -764,14 +765,14 @@ void
 account_created_body(struct buf *out, const struct uuid *resource, const char *login,
 		     const char *description)
 {
-	struct jw w;
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_uuid(&w, "resource", resource);
-	jw_text(&w, "login", login);
+	struct json_out w;
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "resource", resource);
+	json_out_text(&w, "login", login);
 	if (description && *description)
-		jw_text(&w, "description", description);
-	jw_end_object(&w);
+		json_out_text(&w, "description", description);
+	json_out_end_object(&w);
 }
 
 int
@@ -861,7 +862,7 @@ account_change(struct call *c, const struct uuid *id, const char *login, const c
 	struct event ev[2];
 	struct uuid current = { 0 };
 	size_t n = 0;
-	struct jw w;
+	struct json_out w;
 	struct right a;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = read_right(c, id, LEVEL_MODIFY, "change account", &a, e);
@@ -871,13 +872,13 @@ account_change(struct call *c, const struct uuid *id, const char *login, const c
 		return rc;
 	if (!login && !description && !settle)
 		return err_set(e, ERR_BAD_FIELD, "nothing to change");
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
 	if (login)
-		jw_text(&w, "login", login);
+		json_out_text(&w, "login", login);
 	if (description)
-		jw_text(&w, "description", description);
-	jw_end_object(&w);
+		json_out_text(&w, "description", description);
+	json_out_end_object(&w);
 	if (login || description)
 		ev[n++] = policy_event(c, EVENT_ACCOUNT_CHANGED, id, buf_str(&body));
 	if (settle && a.conflict) {
@@ -896,16 +897,16 @@ int
 account_delete(struct call *c, const struct uuid *id, struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	struct right a;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = read_right(c, id, LEVEL_MANAGE, "delete account", &a, e);
 	if (rc)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "resource", a.resource_name);
-	jw_text(&w, "login", a.login);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "resource", a.resource_name);
+	json_out_text(&w, "login", a.login);
+	json_out_end_object(&w);
 	return vault_append(c, EVENT_ACCOUNT_DELETED, id, buf_str(&body), e);
 }

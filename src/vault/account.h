@@ -27,13 +27,13 @@ struct account_fields {
  * returns. n 0: the current version.
  * {"fields":{…},"version",…} */
 int account_retrieve(struct call *c, const struct uuid *id, const char *reason, int n,
-		     struct jw *out, struct err *e) MUST_USE;
+		     struct json_out *out, struct err *e) MUST_USE;
 
-int account_get(struct call *c, const struct uuid *id, struct jw *out,
+int account_get(struct call *c, const struct uuid *id, struct json_out *out,
 		struct err *e) NONNULL MUST_USE;
 /* {"versions":[…]}: numbers, who, when, on which node; no secrets. */
 int account_versions(struct call *c, const struct uuid *id, const struct policy_page *page,
-		     struct jw *out, struct err *e) NONNULL MUST_USE;
+		     struct json_out *out, struct err *e) NONNULL MUST_USE;
 
 /* fields NULL: an account without a version yet. */
 int account_create(struct call *c, const struct uuid *resource, const char *login,
@@ -53,16 +53,16 @@ int account_delete(struct call *c, const struct uuid *id, struct err *e) NONNULL
  * ERR_VERSION_CONFLICT.
  * {"id","version"} */
 int account_put(struct call *c, const struct uuid *id, const struct account_fields *fields,
-		int64_t if_version, struct jw *out, struct err *e) NONNULL MUST_USE;
+		int64_t if_version, struct json_out *out, struct err *e) NONNULL MUST_USE;
 
 /* Accounts in conflict that the caller may see, by id. {"conflicts":[…],"next"} */
-int account_conflicts(struct call *c, const struct policy_page *page, struct jw *out,
+int account_conflicts(struct call *c, const struct policy_page *page, struct json_out *out,
 		      struct err *e) NONNULL MUST_USE;
 /* Settles a conflict: version n becomes the current one, or (fields not NULL) a new version does.
  * Every version stays. if_version as for account_put. Settled already in this way: no event.
  * {"id","version"} */
 int account_settle(struct call *c, const struct uuid *id, int n,
-		   const struct account_fields *fields, int64_t if_version, struct jw *out,
+		   const struct account_fields *fields, int64_t if_version, struct json_out *out,
 		   struct err *e) MUST_USE;
 
 /* The caller's level; refuses (with its event) below `need`. */

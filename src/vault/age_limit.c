@@ -104,30 +104,30 @@ check_unlock(const struct vault *v, struct err *e)
 }
 
 int
-age_limit_unlock(struct call *c, const char *reason, struct jw *out, struct err *e)
+age_limit_unlock(struct call *c, const char *reason, struct json_out *out, struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	int rc = check_unlock(c->v, e);
 
 	if (rc)
 		return rc;
 	int64_t at = as_of(c->v);
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "user", c->who.name);
-	jw_time(&w, "as_of", at);
-	jw_int(&w, "limit_ms", c->v->settings->max_emergency_age);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "user", c->who.name);
+	json_out_time(&w, "as_of", at);
+	json_out_int(&w, "limit_ms", c->v->settings->max_emergency_age);
 	if (reason)
-		jw_text(&w, "reason", reason);
-	jw_end_object(&w);
+		json_out_text(&w, "reason", reason);
+	json_out_end_object(&w);
 	rc = vault_append(c, EVENT_EMERGENCY_UNLOCKED, &c->v->node, buf_str(&body), e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_bool(out, "unlocked", true);
-	jw_time(out, "as_of", at);
-	jw_int(out, "max_emergency_age", c->v->settings->max_emergency_age);
-	jw_end_object(out);
+	json_out_object(out, NULL);
+	json_out_bool(out, "unlocked", true);
+	json_out_time(out, "as_of", at);
+	json_out_int(out, "max_emergency_age", c->v->settings->max_emergency_age);
+	json_out_end_object(out);
 	return 0;
 }

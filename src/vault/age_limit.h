@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "vault/vault.h"
 
 /* Follows the node's own events: what is durable, and at the start what the journal holds. */
@@ -19,4 +19,5 @@ void age_limit_on_state(struct vault *v, enum ha_state now) NONNULL;
 int age_limit_check(struct vault *v, struct err *e) NONNULL MUST_USE;
 
 /* Unlocks, for this outage. ERR_REFUSED when the node is not in emergency or there is no limit. */
-int age_limit_unlock(struct call *c, const char *reason, struct jw *out, struct err *e) MUST_USE;
+int age_limit_unlock(struct call *c, const char *reason, struct json_out *out,
+		     struct err *e) MUST_USE;

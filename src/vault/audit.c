@@ -33,7 +33,7 @@ skip_string(const char **p)
 		if (c < 0x20)
 			return false;
 		if (c == '"')
-			return jw_utf8(from, (size_t)(*p - from));
+			return json_out_is_utf8(from, (size_t)(*p - from));
 		if (c != '\\')
 			continue;
 		c = (unsigned char)*(*p)++;
@@ -182,7 +182,7 @@ copy_shown(const char *p, struct buf *out)
 }
 
 void
-audit_write_body(struct jw *out, const char *name, const char *body)
+audit_write_body(struct json_out *out, const char *name, const char *body)
 {
 	auto_buf shown = BUF_INIT;
 	const char *p = body;
@@ -191,7 +191,7 @@ audit_write_body(struct jw *out, const char *name, const char *body)
 		copy_shown(body, &shown);
 	else
 		buf_adds(&shown, "{\"unreadable\":true}");
-	jw_raw(out, name, buf_str(&shown));
+	json_out_raw(out, name, buf_str(&shown));
 }
 
 /* ---- the list ---- */
@@ -232,55 +232,55 @@ parse_cursor(const char *text, struct cursor_at *ret, struct err *e)
 }
 
 static void
-write_id_name(struct jw *out, const char *name, const struct rows *r, int i, int col)
+write_id_name(struct json_out *out, const char *name, const struct rows *r, int i, int col)
 {
 	struct uuid id;
 	if (row_null(r, i, col)) {
-		jw_null(out, name);
+		json_out_null(out, name);
 		return;
 	}
 	row_uuid(r, i, col, &id);
-	jw_object(out, name);
-	jw_uuid(out, "id", &id);
-	jw_text(out, "name", row_null(r, i, col + 1) ? NULL : row_text(r, i, col + 1));
-	jw_end_object(out);
+	json_out_object(out, name);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "name", row_null(r, i, col + 1) ? NULL : row_text(r, i, col + 1));
+	json_out_end_object(out);
 }
 
 static void
-write_event(struct jw *out, const struct rows *r, int i)
+write_event(struct json_out *out, const struct rows *r, int i)
 {
 	struct uuid object;
 	int kind = row_int(r, i, COL_KIND);
 	row_uuid(r, i, COL_OBJECT, &object);
-	jw_object(out, NULL);
+	json_out_object(out, NULL);
 	write_id_name(out, "node", r, i, COL_NODE);
-	jw_int(out, "seq", row_bigint(r, i, COL_SEQ));
-	jw_time(out, "at", row_time(r, i, COL_AT));
-	jw_text(out, "kind", event_name(kind));
-	jw_text(out, "text", event_name(kind) ? event_text(kind) : NULL);
+	json_out_int(out, "seq", row_bigint(r, i, COL_SEQ));
+	json_out_time(out, "at", row_time(r, i, COL_AT));
+	json_out_text(out, "kind", event_name(kind));
+	json_out_text(out, "text", event_name(kind) ? event_text(kind) : NULL);
 	write_id_name(out, "actor", r, i, COL_ACTOR);
-	jw_uuid(out, "object", &object);
-	jw_text(out, "object_name",
-		row_null(r, i, COL_OBJECT_NAME) ? NULL : row_text(r, i, COL_OBJECT_NAME));
-	jw_text(out, "address", row_text(r, i, COL_ADDRESS));
+	json_out_uuid(out, "object", &object);
+	json_out_text(out, "object_name",
+		      row_null(r, i, COL_OBJECT_NAME) ? NULL : row_text(r, i, COL_OBJECT_NAME));
+	json_out_text(out, "address", row_text(r, i, COL_ADDRESS));
 	audit_write_body(out, "body", row_text(r, i, COL_BODY));
-	jw_end_object(out);
+	json_out_end_object(out);
 }
 
 static void
-write_next(struct jw *out, const struct rows *r, int rows)
+write_next(struct json_out *out, const struct rows *r, int rows)
 {
 	struct uuid node;
 	char text[UUID_STR_LEN], cursor[96];
 	if (rows_count(r) <= rows) {
-		jw_null(out, "next");
+		json_out_null(out, "next");
 		return;
 	}
 	row_uuid(r, rows - 1, COL_NODE, &node);
 	uuid_str(&node, text);
 	snprintf(cursor, sizeof(cursor), "%lld.%lld.%s", (long long)row_time(r, rows - 1, COL_AT),
 		 (long long)row_bigint(r, rows - 1, COL_SEQ), text);
-	jw_text(out, "next", cursor);
+	json_out_text(out, "next", cursor);
 }
 
 static void
@@ -321,25 +321,25 @@ static int
 append_read(struct call *c, const struct audit_filter *f, const struct uuid *user, struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
+	struct json_out w;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
 	if (f->user)
-		jw_uuid(&w, "user", user);
+		json_out_uuid(&w, "user", user);
 	if (f->kind)
-		jw_text(&w, "kind", event_name(f->kind));
+		json_out_text(&w, "kind", event_name(f->kind));
 	if (f->since_us)
-		jw_time(&w, "since", f->since_us);
+		json_out_time(&w, "since", f->since_us);
 	if (f->until_us)
-		jw_time(&w, "until", f->until_us);
+		json_out_time(&w, "until", f->until_us);
 	if (f->before)
-		jw_text(&w, "before", f->before);
-	jw_end_object(&w);
+		json_out_text(&w, "before", f->before);
+	json_out_end_object(&w);
 	return vault_append(c, EVENT_AUDIT_READ, &f->object, buf_str(&body), e);
 }
 
 int
-audit_list(struct call *c, const struct audit_filter *f, struct jw *out, struct err *e)
+audit_list(struct call *c, const struct audit_filter *f, struct json_out *out, struct err *e)
 {
 	auto_rows r = NULL;
 	struct uuid user = { 0 };
@@ -353,57 +353,57 @@ audit_list(struct call *c, const struct audit_filter *f, struct jw *out, struct 
 		rc = append_read(c, f, &user, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_array(out, "events");
+	json_out_object(out, NULL);
+	json_out_array(out, "events");
 	int n = 0;
 	for (; n < rows_count(r) && n < f->rows && !row_null(r, n, COL_BODY); n++)
 		write_event(out, r, n);
-	jw_end_array(out);
+	json_out_end_array(out);
 	write_next(out, r, n);
-	jw_end_object(out);
+	json_out_end_object(out);
 	return 0;
 }
 
 /* ---- verification ---- */
 
 static void
-write_chain(struct jw *out, const struct verify_node *n)
+write_chain(struct json_out *out, const struct verify_node *n)
 {
-	jw_object(out, NULL);
-	jw_object(out, "node");
-	jw_uuid(out, "id", &n->node);
-	jw_end_object(out);
-	jw_int(out, "events", n->events);
-	jw_int(out, "last_seq", n->last_seq);
-	jw_bool(out, "broken", n->broken);
+	json_out_object(out, NULL);
+	json_out_object(out, "node");
+	json_out_uuid(out, "id", &n->node);
+	json_out_end_object(out);
+	json_out_int(out, "events", n->events);
+	json_out_int(out, "last_seq", n->last_seq);
+	json_out_bool(out, "broken", n->broken);
 	if (n->broken)
-		jw_int(out, "broken_seq", n->broken_seq);
+		json_out_int(out, "broken_seq", n->broken_seq);
 	else
-		jw_null(out, "broken_seq");
-	jw_text(out, "why", n->broken ? n->why : NULL);
-	jw_end_object(out);
+		json_out_null(out, "broken_seq");
+	json_out_text(out, "why", n->broken ? n->why : NULL);
+	json_out_end_object(out);
 }
 
 static void
-write_accepted(struct jw *out, const struct verify_result *v)
+write_accepted(struct json_out *out, const struct verify_result *v)
 {
-	jw_array(out, "accepted");
+	json_out_array(out, "accepted");
 	for (unsigned i = 0; i < v->naccepted; i++) {
 		const struct audit_break *b = &v->accepted[i];
 
-		jw_object(out, NULL);
-		jw_uuid(out, "node", &b->node);
-		jw_int(out, "seq", b->seq);
-		jw_time(out, "at", b->at_us);
-		jw_text(out, "by", b->by);
-		jw_text(out, "reason", b->reason);
-		jw_end_object(out);
+		json_out_object(out, NULL);
+		json_out_uuid(out, "node", &b->node);
+		json_out_int(out, "seq", b->seq);
+		json_out_time(out, "at", b->at_us);
+		json_out_text(out, "by", b->by);
+		json_out_text(out, "reason", b->reason);
+		json_out_end_object(out);
 	}
-	jw_end_array(out);
+	json_out_end_array(out);
 }
 
 int
-audit_verify(struct call *c, const char *chain_head_path, struct jw *out, struct err *e)
+audit_verify(struct call *c, const char *chain_head_path, struct json_out *out, struct err *e)
 {
 	struct verify_result *v = arena_new_of(c->a, struct verify_result);
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &c->v->node);
@@ -414,49 +414,49 @@ audit_verify(struct call *c, const char *chain_head_path, struct jw *out, struct
 	/* That the log is broken may be why it cannot be written; that must come out. */
 	if (rc && v->good)
 		return rc;
-	jw_object(out, NULL);
-	jw_bool(out, "good", v->good);
-	jw_int(out, "events", v->events);
-	jw_array(out, "nodes");
+	json_out_object(out, NULL);
+	json_out_bool(out, "good", v->good);
+	json_out_int(out, "events", v->events);
+	json_out_array(out, "nodes");
 	for (unsigned i = 0; i < v->nnodes; i++)
 		write_chain(out, &v->nodes[i]);
-	jw_end_array(out);
+	json_out_end_array(out);
 	write_accepted(out, v);
-	jw_end_object(out);
+	json_out_end_object(out);
 	return 0;
 }
 
 /* ---- acceptance ---- */
 
 static void
-write_break(struct jw *w, const struct audit_break *b)
+write_break(struct json_out *w, const struct audit_break *b)
 {
-	jw_object(w, NULL);
-	jw_uuid(w, "node", &b->node);
-	jw_int(w, "seq", b->seq);
-	jw_text(w, "why", b->why);
-	jw_int(w, "resume", b->resume);
+	json_out_object(w, NULL);
+	json_out_uuid(w, "node", &b->node);
+	json_out_int(w, "seq", b->seq);
+	json_out_text(w, "why", b->why);
+	json_out_int(w, "resume", b->resume);
 	if (b->upto)
-		jw_int(w, "upto", b->upto);
-	jw_text(w, "hash", b->hash);
-	jw_text(w, "digest", b->digest);
-	jw_end_object(w);
+		json_out_int(w, "upto", b->upto);
+	json_out_text(w, "hash", b->hash);
+	json_out_text(w, "digest", b->digest);
+	json_out_end_object(w);
 }
 
 /* Those that nobody accepted before; how many. */
 static int
-write_breaks(struct jw *w, const struct verify_result *v)
+write_breaks(struct json_out *w, const struct verify_result *v)
 {
 	int n = 0;
 
-	jw_array(w, "breaks");
+	json_out_array(w, "breaks");
 	for (unsigned i = 0; i < v->naccepted; i++) {
 		if (!v->accepted[i].seq_by) {
 			write_break(w, &v->accepted[i]);
 			n++;
 		}
 	}
-	jw_end_array(w);
+	json_out_end_array(w);
 	return n;
 }
 
@@ -480,29 +480,29 @@ collect_breaks(struct call *c, const char *chain_head_path, struct verify_result
 }
 
 int
-audit_accept(struct call *c, const char *chain_head_path, const char *reason, struct jw *out,
+audit_accept(struct call *c, const char *chain_head_path, const char *reason, struct json_out *out,
 	     struct err *e)
 {
 	struct verify_result *v = arena_new_of(c->a, struct verify_result);
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &c->v->node);
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	int n, rc = name_check(reason, "reason", e);
 
 	if (rc == 0)
 		rc = collect_breaks(c, chain_head_path, v, e);
 	if (rc)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "reason", reason);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "reason", reason);
 	n = write_breaks(&w, v);
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	rc = vault_append(c, EVENT_AUDIT_ACCEPTED, &(struct uuid){ 0 }, buf_str(&body), e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_int(out, "breaks", n);
-	jw_end_object(out);
+	json_out_object(out, NULL);
+	json_out_int(out, "breaks", n);
+	json_out_end_object(out);
 	return 0;
 }

@@ -17,25 +17,25 @@ struct audit_filter {
 };
 
 /* Newest first: {"events":[…],"next"}. ERR_BAD_FIELD for a cursor that is none. */
-int audit_list(struct call *c, const struct audit_filter *f, struct jw *out,
+int audit_list(struct call *c, const struct audit_filter *f, struct json_out *out,
 	       struct err *e) NONNULL MUST_USE;
 
 /* Verifies all chains: {"good","events","nodes":[…],"accepted":[…]}. One at a time. */
-int audit_verify(struct call *c, const char *chain_head_path, struct jw *out,
+int audit_verify(struct call *c, const char *chain_head_path, struct json_out *out,
 		 struct err *e) MUST_USE;
 
 /* Writes down that an administrator accepts every break that there is now, and the ends of the chains as they are: {"breaks"}, how
  * many were new. ERR_REFUSED when something is broken in a way that nothing can follow. */
-int audit_accept(struct call *c, const char *chain_head_path, const char *reason, struct jw *out,
-		 struct err *e) MUST_USE;
+int audit_accept(struct call *c, const char *chain_head_path, const char *reason,
+		 struct json_out *out, struct err *e) MUST_USE;
 
 /* The signed head of an export (docs/audit.md): {"lines":[…],"heads":[{"node","seq"}]}. */
-int audit_export_head(struct call *c, struct jw *out, struct err *e) NONNULL MUST_USE;
+int audit_export_head(struct call *c, struct json_out *out, struct err *e) NONNULL MUST_USE;
 /* The next part of a node's events, after < seq ≤ upto, and its signed checkpoint:
  * {"lines":[…],"seq"}. Its chain is verified before it is signed: ERR_REFUSED. */
 int audit_export_part(struct call *c, const struct uuid *node, int64_t after, int64_t upto,
-		      struct jw *out, struct err *e) NONNULL MUST_USE;
+		      struct json_out *out, struct err *e) NONNULL MUST_USE;
 
 /* Writes an event's body without what an auditor must not see: hashes, MACs, sealed bytes. A body
  * that is no JSON object (someone tampered with it) becomes {"unreadable":true}. */
-void audit_write_body(struct jw *out, const char *name, const char *body);
+void audit_write_body(struct json_out *out, const char *name, const char *body);

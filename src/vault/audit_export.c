@@ -49,15 +49,15 @@ static int
 log_export(struct call *c, const struct uuid *node, int64_t after, struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_bool(&w, "export", true);
+	struct json_out w;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_bool(&w, "export", true);
 	if (!uuid_is_nil(node)) {
-		jw_uuid(&w, "node", node);
-		jw_int(&w, "after", after);
+		json_out_uuid(&w, "node", node);
+		json_out_int(&w, "after", after);
 	}
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	return vault_append(c, EVENT_AUDIT_READ, node, buf_str(&body), e);
 }
 
@@ -189,17 +189,17 @@ head_text(struct call *c, const struct auditfile_event *heads, unsigned n, struc
 }
 
 static void
-write_lines(struct jw *out, const char *text)
+write_lines(struct json_out *out, const char *text)
 {
 	while (*text) {
 		size_t n = strcspn(text, "\n");
-		jw_textn(out, NULL, text, n);
+		json_out_textn(out, NULL, text, n);
 		text += n + (text[n] == '\n');
 	}
 }
 
 int
-audit_export_head(struct call *c, struct jw *out, struct err *e)
+audit_export_head(struct call *c, struct json_out *out, struct err *e)
 {
 	struct auditfile_event *heads =
 		arena_alloc(c->a, AUDITFILE_NODES_MAX * sizeof(struct auditfile_event));
@@ -212,19 +212,19 @@ audit_export_head(struct call *c, struct jw *out, struct err *e)
 		rc = head_text(c, heads, n, &text, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_array(out, "lines");
+	json_out_object(out, NULL);
+	json_out_array(out, "lines");
 	write_lines(out, buf_str(&text));
-	jw_end_array(out);
-	jw_array(out, "heads");
+	json_out_end_array(out);
+	json_out_array(out, "heads");
 	for (unsigned i = 0; i < n; i++) {
-		jw_object(out, NULL);
-		jw_uuid(out, "node", &heads[i].node);
-		jw_int(out, "seq", heads[i].seq);
-		jw_end_object(out);
+		json_out_object(out, NULL);
+		json_out_uuid(out, "node", &heads[i].node);
+		json_out_int(out, "seq", heads[i].seq);
+		json_out_end_object(out);
 	}
-	jw_end_array(out);
-	jw_end_object(out);
+	json_out_end_array(out);
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -447,7 +447,7 @@ jump_breaks(struct part *p, struct err *e)
 }
 
 static int
-write_jump(struct part *p, const struct jump *j, struct jw *out, struct err *e)
+write_jump(struct part *p, const struct jump *j, struct json_out *out, struct err *e)
 {
 	auto_buf line = BUF_INIT;
 	char by[UUID_STR_LEN];
@@ -461,7 +461,7 @@ write_jump(struct part *p, const struct jump *j, struct jw *out, struct err *e)
 	buf_addf(&line, " %s %lld", by, (long long)j->b->seq_by);
 	rc = sign_text(p->c, &line, " ", e);
 	if (!rc)
-		jw_textn(out, NULL, line.data, line.len);
+		json_out_textn(out, NULL, line.data, line.len);
 	return rc;
 }
 
@@ -471,22 +471,22 @@ static void
 add_line(const struct part *p, size_t i, struct buf *line)
 {
 	const struct event *ev = &p->ev[i];
-	struct jw w;
+	struct json_out w;
 	size_t len, json;
 	buf_addf(line, "event %s %lld ", p->node_text, (long long)ev->seq);
 	add_hex(line, row_bytea(p->rows, (int)i, 7, &len), KEYS_HASH_BYTES);
 	buf_addc(line, ' ');
 	json = line->len;
-	jw_init(&w, line);
-	jw_object(&w, NULL);
-	jw_time(&w, "at", ev->at_us);
-	jw_text(&w, "kind", event_name(ev->kind));
-	jw_int(&w, "number", ev->kind);
-	jw_uuid(&w, "actor", &ev->actor);
-	jw_uuid(&w, "object", &ev->object);
-	jw_text(&w, "address", ev->address);
+	json_out_init(&w, line);
+	json_out_object(&w, NULL);
+	json_out_time(&w, "at", ev->at_us);
+	json_out_text(&w, "kind", event_name(ev->kind));
+	json_out_int(&w, "number", ev->kind);
+	json_out_uuid(&w, "actor", &ev->actor);
+	json_out_uuid(&w, "object", &ev->object);
+	json_out_text(&w, "address", ev->address);
 	audit_write_body(&w, "body", ev->body);
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	/* Between the words of JSON a line end is a space like any other. */
 	for (; json < line->len; json++)
 		if ((unsigned char)line->data[json] < 0x20 || line->data[json] == 0x7f)
@@ -494,7 +494,7 @@ add_line(const struct part *p, size_t i, struct buf *line)
 }
 
 static int
-write_events(struct part *p, struct jw *out, struct err *e)
+write_events(struct part *p, struct json_out *out, struct err *e)
 {
 	crypto_generichash_state st;
 	uint8_t digest[crypto_generichash_BYTES];
@@ -504,7 +504,7 @@ write_events(struct part *p, struct jw *out, struct err *e)
 	for (size_t i = 0; i < p->n; i++) {
 		buf_reset(&line);
 		add_line(p, i, &line);
-		jw_textn(out, NULL, line.data, line.len);
+		json_out_textn(out, NULL, line.data, line.len);
 		buf_addc(&line, '\n');
 		crypto_generichash_update(&st, (const uint8_t *)line.data, line.len);
 	}
@@ -518,25 +518,25 @@ write_events(struct part *p, struct jw *out, struct err *e)
 	add_hex(&line, digest, sizeof(digest));
 	int rc = sign_text(p->c, &line, " ", e);
 	if (!rc)
-		jw_textn(out, NULL, line.data, line.len);
+		json_out_textn(out, NULL, line.data, line.len);
 	return rc;
 }
 
 static int
-write_part(struct part *p, struct jw *out, struct err *e)
+write_part(struct part *p, struct json_out *out, struct err *e)
 {
 	int rc = 0;
-	jw_object(out, NULL);
-	jw_array(out, "lines");
+	json_out_object(out, NULL);
+	json_out_array(out, "lines");
 	for (size_t i = 0; i < p->njumps && !rc; i++)
 		rc = write_jump(p, &p->jumps[i], out, e);
 	if (!rc && p->n)
 		rc = write_events(p, out, e);
 	if (rc)
 		return rc;
-	jw_end_array(out);
-	jw_int(out, "seq", p->n ? p->ev[p->n - 1].seq : p->from);
-	jw_end_object(out);
+	json_out_end_array(out);
+	json_out_int(out, "seq", p->n ? p->ev[p->n - 1].seq : p->from);
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -559,7 +559,7 @@ read_part(struct part *p, int64_t upto, struct err *e)
 
 int
 audit_export_part(struct call *c, const struct uuid *node, int64_t after, int64_t upto,
-		  struct jw *out, struct err *e)
+		  struct json_out *out, struct err *e)
 {
 	struct part *p = mem_new(sizeof(*p));
 	p->c = c;

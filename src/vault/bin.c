@@ -43,47 +43,47 @@ kept_until(const struct call *c, int64_t since_us)
 }
 
 static void
-write_by(struct jw *out, const struct rows *r, int i)
+write_by(struct json_out *out, const struct rows *r, int i)
 {
 	struct uuid by;
 
 	if (row_null(r, i, LIST_BY_NAME)) {
-		jw_null(out, "by");
+		json_out_null(out, "by");
 		return;
 	}
 	row_uuid(r, i, LIST_BY, &by);
-	jw_object(out, "by");
-	jw_uuid(out, "id", &by);
-	jw_text(out, "name", row_text(r, i, LIST_BY_NAME));
-	jw_end_object(out);
+	json_out_object(out, "by");
+	json_out_uuid(out, "id", &by);
+	json_out_text(out, "name", row_text(r, i, LIST_BY_NAME));
+	json_out_end_object(out);
 }
 
 static void
-write_removed(const struct call *c, struct jw *out, const struct rows *r, int i)
+write_removed(const struct call *c, struct json_out *out, const struct rows *r, int i)
 {
 	bool account = row_bool(r, i, LIST_IS_ACCOUNT);
 	struct uuid id, resource;
 
 	row_uuid(r, i, LIST_ID, &id);
 	row_uuid(r, i, LIST_RESOURCE, &resource);
-	jw_object(out, NULL);
-	jw_uuid(out, "id", &id);
-	jw_text(out, "kind", account ? "account" : "resource");
-	jw_object(out, "resource");
-	jw_uuid(out, "id", &resource);
-	jw_text(out, "name", row_text(r, i, LIST_RESOURCE_NAME));
-	jw_bool(out, "removed", row_bool(r, i, LIST_RESOURCE_REMOVED));
-	jw_end_object(out);
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "kind", account ? "account" : "resource");
+	json_out_object(out, "resource");
+	json_out_uuid(out, "id", &resource);
+	json_out_text(out, "name", row_text(r, i, LIST_RESOURCE_NAME));
+	json_out_bool(out, "removed", row_bool(r, i, LIST_RESOURCE_REMOVED));
+	json_out_end_object(out);
 	if (account)
-		jw_text(out, "login", row_text(r, i, LIST_LOGIN));
+		json_out_text(out, "login", row_text(r, i, LIST_LOGIN));
 	else
-		jw_int(out, "accounts", row_bigint(r, i, LIST_ACCOUNTS));
-	jw_text(out, "level", policy_level_name(row_int(r, i, LIST_LEVEL)));
-	jw_time(out, "removed", row_time(r, i, LIST_AT));
+		json_out_int(out, "accounts", row_bigint(r, i, LIST_ACCOUNTS));
+	json_out_text(out, "level", policy_level_name(row_int(r, i, LIST_LEVEL)));
+	json_out_time(out, "removed", row_time(r, i, LIST_AT));
 	write_by(out, r, i);
-	jw_time(out, "until", kept_until(c, row_time(r, i, LIST_SINCE)));
-	jw_bool(out, "changed", row_bool(r, i, LIST_CHANGED));
-	jw_end_object(out);
+	json_out_time(out, "until", kept_until(c, row_time(r, i, LIST_SINCE)));
+	json_out_bool(out, "changed", row_bool(r, i, LIST_CHANGED));
+	json_out_end_object(out);
 }
 
 /* When the last row of a page was removed, and its id: what comes back meanwhile has no such time any more. */
@@ -114,7 +114,7 @@ parse_cursor(const char *text, struct place *ret, struct err *e)
 }
 
 static void
-write_cursor(struct jw *out, const struct rows *r, int i)
+write_cursor(struct json_out *out, const struct rows *r, int i)
 {
 	char id[UUID_STR_LEN], cursor[64];
 	struct uuid u;
@@ -122,11 +122,11 @@ write_cursor(struct jw *out, const struct rows *r, int i)
 	row_uuid(r, i, LIST_ID, &u);
 	uuid_str(&u, id);
 	snprintf(cursor, sizeof(cursor), "%lld.%s", (long long)row_time(r, i, LIST_AT), id);
-	jw_text(out, "next", cursor);
+	json_out_text(out, "next", cursor);
 }
 
 int
-bin_list(struct call *c, const char *after, int rows, struct jw *out, struct err *e)
+bin_list(struct call *c, const char *after, int rows, struct json_out *out, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
@@ -142,16 +142,16 @@ bin_list(struct call *c, const char *after, int rows, struct jw *out, struct err
 	rc = lists_ask(c, STMT_BIN_LIST, &b, &r, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_array(out, "removed");
+	json_out_object(out, NULL);
+	json_out_array(out, "removed");
 	for (int i = 0; i < rows_count(r) && i < rows; i++)
 		write_removed(c, out, r, i);
-	jw_end_array(out);
+	json_out_end_array(out);
 	if (rows_count(r) > rows)
 		write_cursor(out, r, rows - 1);
 	else
-		jw_null(out, "next");
-	jw_end_object(out);
+		json_out_null(out, "next");
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -244,7 +244,7 @@ bin_restore_resource(struct call *c, const struct uuid *id, const char *name, st
 	auto_buf body = BUF_INIT;
 	struct removed x;
 	bool taken;
-	struct jw w;
+	struct json_out w;
 	policy_lock bin = record_lock_take(c->v->record_locks, c->f, &bin_lock_id);
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = read_removed(c, id, false, &x, e);
@@ -256,12 +256,12 @@ bin_restore_resource(struct call *c, const struct uuid *id, const char *name, st
 		return rc;
 	if (taken)
 		return say_taken(name, x.name, "resource", "name", e);
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "was", x.name);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "was", x.name);
 	if (name)
-		jw_text(&w, "name", name);
-	jw_end_object(&w);
+		json_out_text(&w, "name", name);
+	json_out_end_object(&w);
 	return vault_append(c, EVENT_RESOURCE_RESTORED, id, buf_str(&body), e);
 }
 
@@ -271,7 +271,7 @@ bin_restore_account(struct call *c, const struct uuid *id, const char *login, st
 	auto_buf body = BUF_INIT;
 	struct removed x;
 	bool taken;
-	struct jw w;
+	struct json_out w;
 	policy_lock bin = record_lock_take(c->v->record_locks, c->f, &bin_lock_id);
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = read_removed(c, id, true, &x, e);
@@ -283,13 +283,13 @@ bin_restore_account(struct call *c, const struct uuid *id, const char *login, st
 		return rc;
 	if (taken)
 		return say_taken(login, x.name, "account", "login", e);
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "resource", x.resource_name);
-	jw_text(&w, "was", x.name);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "resource", x.resource_name);
+	json_out_text(&w, "was", x.name);
 	if (login)
-		jw_text(&w, "login", login);
-	jw_end_object(&w);
+		json_out_text(&w, "login", login);
+	json_out_end_object(&w);
 	return vault_append(c, EVENT_ACCOUNT_RESTORED, id, buf_str(&body), e);
 }
 
@@ -297,7 +297,7 @@ bin_restore_account(struct call *c, const struct uuid *id, const char *login, st
 
 /* The ids of one kind, with blanks between; bin_due tells the kinds by number. */
 static void
-write_ids(struct jw *w, const char *name, const struct rows *r, int what)
+write_ids(struct json_out *w, const char *name, const struct rows *r, int what)
 {
 	auto_buf ids = BUF_INIT;
 	char text[UUID_STR_LEN];
@@ -310,7 +310,7 @@ write_ids(struct jw *w, const char *name, const struct rows *r, int what)
 		uuid_str(&id, text);
 		buf_addf(&ids, "%s%s", ids.len ? " " : "", text);
 	}
-	jw_text(w, name, buf_str(&ids));
+	json_out_text(w, name, buf_str(&ids));
 }
 
 static int
@@ -321,7 +321,7 @@ empty_some(struct vault *v, struct fiber *f, int64_t until_us, int *ret_n, struc
 	auto_binds b = BINDS_INIT;
 	auto_buf body = BUF_INIT;
 	auto_rows r = NULL;
-	struct jw w;
+	struct json_out w;
 	policy_lock bin = record_lock_take(v->record_locks, f, &bin_lock_id);
 
 	bind_time(&b, until_us);
@@ -330,11 +330,11 @@ empty_some(struct vault *v, struct fiber *f, int64_t until_us, int *ret_n, struc
 	*ret_n = rc ? 0 : rows_count(r);
 	if (rc || *ret_n == 0)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		write_ids(&w, kinds[i], r, (int)i + 1);
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	ev.body = buf_str(&body);
 	return ledger_append(v->ledger, f, &ev, 1, NULL, e);
 }

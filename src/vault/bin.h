@@ -14,7 +14,8 @@
 
 /* The last removed first: {"removed":[…],"next"}. after: cursor of the page before, or NULL; rows: 1 … POLICY_PAGE_MAX.
  * ERR_BAD_FIELD for a cursor that is none. */
-int bin_list(struct call *c, const char *after, int rows, struct jw *out, struct err *e) MUST_USE;
+int bin_list(struct call *c, const char *after, int rows, struct json_out *out,
+	     struct err *e) MUST_USE;
 
 /* name, login: another one than it had, NULL: the same. ERR_CONFLICT when that is taken, when it is not in the bin, or when
  * an account's resource is in there too; ERR_NOT_FOUND says when the bin was emptied of it. */

@@ -26,7 +26,7 @@ emergency_check(struct call *c, const struct uuid *resource, struct err *e)
 }
 
 int
-emergency_policy(struct call *c, struct jw *out, struct err *e)
+emergency_policy(struct call *c, struct json_out *out, struct err *e)
 {
 	auto_rows r = NULL;
 	const char *everywhere = "off";
@@ -36,25 +36,25 @@ emergency_policy(struct call *c, struct jw *out, struct err *e)
 		return rc;
 	if (rows_count(r) && row_null(r, 0, 1))
 		everywhere = row_text(r, i++, 2);
-	jw_object(out, NULL);
-	jw_object(out, "emergency_changes");
-	jw_text(out, "everywhere", everywhere);
-	jw_array(out, "resources");
+	json_out_object(out, NULL);
+	json_out_object(out, "emergency_changes");
+	json_out_text(out, "everywhere", everywhere);
+	json_out_array(out, "resources");
 	for (; i < rows_count(r); i++) {
 		struct uuid id;
 		row_uuid(r, i, 0, &id);
-		jw_object(out, NULL);
-		jw_object(out, "resource");
-		jw_uuid(out, "id", &id);
-		jw_text(out, "name", row_text(r, i, 1));
-		jw_end_object(out);
-		jw_text(out, "state", row_text(r, i, 2));
-		jw_time(out, "since", row_time(r, i, 3));
-		jw_end_object(out);
+		json_out_object(out, NULL);
+		json_out_object(out, "resource");
+		json_out_uuid(out, "id", &id);
+		json_out_text(out, "name", row_text(r, i, 1));
+		json_out_end_object(out);
+		json_out_text(out, "state", row_text(r, i, 2));
+		json_out_time(out, "since", row_time(r, i, 3));
+		json_out_end_object(out);
 	}
-	jw_end_array(out);
-	jw_end_object(out);
-	jw_end_object(out);
+	json_out_end_array(out);
+	json_out_end_object(out);
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -95,18 +95,18 @@ append_said(struct call *c, const struct uuid *id, const struct rows *said, cons
 	    struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "state", state);
-	jw_text(&w, "resource", uuid_is_nil(id) ? NULL : row_text(said, 0, 1));
-	jw_text(&w, "upon", row_text(said, 0, 3));
-	jw_end_object(&w);
+	struct json_out w;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "state", state);
+	json_out_text(&w, "resource", uuid_is_nil(id) ? NULL : row_text(said, 0, 1));
+	json_out_text(&w, "upon", row_text(said, 0, 3));
+	json_out_end_object(&w);
 	return vault_append(c, EVENT_EMERGENCY_POLICY, id, buf_str(&body), e);
 }
 
 int
-emergency_policy_set(struct call *c, const char *state, const char *resource, struct jw *out,
+emergency_policy_set(struct call *c, const char *state, const char *resource, struct json_out *out,
 		     struct err *e)
 {
 	static const struct uuid everything = { 0 };
@@ -125,22 +125,24 @@ emergency_policy_set(struct call *c, const char *state, const char *resource, st
 /* ---- what waits for approval ---- */
 
 static void
-write_named(struct jw *out, const char *what, const char *as, const struct rows *r, int i, int col)
+write_named(struct json_out *out, const char *what, const char *as, const struct rows *r, int i,
+	    int col)
 {
 	struct uuid id;
 	if (row_null(r, i, col + 1)) {
-		jw_null(out, what);
+		json_out_null(out, what);
 		return;
 	}
 	row_uuid(r, i, col, &id);
-	jw_object(out, what);
-	jw_uuid(out, "id", &id);
-	jw_text(out, as, row_text(r, i, col + 1));
-	jw_end_object(out);
+	json_out_object(out, what);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, as, row_text(r, i, col + 1));
+	json_out_end_object(out);
 }
 
 int
-emergency_changes(struct call *c, const struct policy_page *page, struct jw *out, struct err *e)
+emergency_changes(struct call *c, const struct policy_page *page, struct json_out *out,
+		  struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
@@ -152,23 +154,23 @@ emergency_changes(struct call *c, const struct policy_page *page, struct jw *out
 	int rc = lists_ask(c, STMT_CHANGE_LIST, &b, &r, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_array(out, "changes");
+	json_out_object(out, NULL);
+	json_out_array(out, "changes");
 	for (int i = 0; i < rows_count(r) && i < page->rows; i++) {
 		row_uuid(r, i, 0, &id);
-		jw_object(out, NULL);
-		jw_uuid(out, "id", &id);
-		jw_int(out, "version", row_int(r, i, 1));
+		json_out_object(out, NULL);
+		json_out_uuid(out, "id", &id);
+		json_out_int(out, "version", row_int(r, i, 1));
 		write_named(out, "author", "name", r, i, 2);
-		jw_time(out, "created", row_time(r, i, 4));
+		json_out_time(out, "created", row_time(r, i, 4));
 		write_named(out, "node", "name", r, i, 5);
 		write_named(out, "account", "login", r, i, 7);
 		write_named(out, "resource", "name", r, i, 9);
-		jw_end_object(out);
+		json_out_end_object(out);
 	}
-	jw_end_array(out);
-	jw_uuid(out, "next", rows_count(r) > page->rows ? &id : &(struct uuid){ 0 });
-	jw_end_object(out);
+	json_out_end_array(out);
+	json_out_uuid(out, "next", rows_count(r) > page->rows ? &id : &(struct uuid){ 0 });
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -222,23 +224,23 @@ append_decision(struct call *c, const struct rows *r, const struct uuid *account
 {
 	auto_buf body = BUF_INIT;
 	struct uuid author = { 0 };
-	struct jw w;
+	struct json_out w;
 	if (!row_null(r, 0, CHANGE_AUTHOR))
 		row_uuid(r, 0, CHANGE_AUTHOR, &author);
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_uuid(&w, "id", version);
-	jw_int(&w, "version", row_int(r, 0, CHANGE_N));
-	jw_uuid(&w, "author", &author);
-	jw_text(&w, "resource", row_text(r, 0, CHANGE_RESOURCE_NAME));
-	jw_text(&w, "login", row_text(r, 0, CHANGE_LOGIN));
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "id", version);
+	json_out_int(&w, "version", row_int(r, 0, CHANGE_N));
+	json_out_uuid(&w, "author", &author);
+	json_out_text(&w, "resource", row_text(r, 0, CHANGE_RESOURCE_NAME));
+	json_out_text(&w, "login", row_text(r, 0, CHANGE_LOGIN));
+	json_out_end_object(&w);
 	return vault_append(c, approve ? EVENT_CHANGE_APPROVED : EVENT_CHANGE_DECLINED, account,
 			    buf_str(&body), e);
 }
 
 int
-emergency_decide(struct call *c, const struct uuid *version, bool approve, struct jw *out,
+emergency_decide(struct call *c, const struct uuid *version, bool approve, struct json_out *out,
 		 struct err *e)
 {
 	auto_rows first = NULL;
@@ -260,11 +262,11 @@ emergency_decide(struct call *c, const struct uuid *version, bool approve, struc
 	rc = append_decision(c, r, &account, version, approve, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
-	jw_uuid(out, "id", version);
-	jw_int(out, "version", row_int(r, 0, CHANGE_N));
-	jw_text(out, "approval", approve ? "approved" : "declined");
-	jw_bool(out, "conflict", approve && !row_bool(r, 0, CHANGE_FOLLOWS));
-	jw_end_object(out);
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", version);
+	json_out_int(out, "version", row_int(r, 0, CHANGE_N));
+	json_out_text(out, "approval", approve ? "approved" : "declined");
+	json_out_bool(out, "conflict", approve && !row_bool(r, 0, CHANGE_FOLLOWS));
+	json_out_end_object(out);
 	return 0;
 }

@@ -422,11 +422,11 @@ number(struct counts *c, size_t i, const char **ret_name)
 }
 
 static void
-write_numbers(struct jw *w, struct counts *c)
+write_numbers(struct json_out *w, struct counts *c)
 {
 	const char *name;
 	for (size_t i = 0; number(c, i, &name); i++)
-		jw_int(w, name, *number(c, i, &name));
+		json_out_int(w, name, *number(c, i, &name));
 }
 
 static const char *
@@ -438,15 +438,15 @@ fate_name(enum importplan_fate fate)
 }
 
 static void
-write_line(struct jw *w, const struct importplan_line *l)
+write_line(struct json_out *w, const struct importplan_line *l)
 {
-	jw_object(w, NULL);
-	jw_int(w, "line", l->entry->line);
-	jw_text(w, "fate", fate_name(l->fate));
-	jw_text(w, "resource", l->resource);
-	jw_text(w, "login", l->entry->login);
-	jw_text(w, "why", l->why);
-	jw_end_object(w);
+	json_out_object(w, NULL);
+	json_out_int(w, "line", l->entry->line);
+	json_out_text(w, "fate", fate_name(l->fate));
+	json_out_text(w, "resource", l->resource);
+	json_out_text(w, "login", l->entry->login);
+	json_out_text(w, "why", l->why);
+	json_out_end_object(w);
 }
 
 static bool
@@ -457,7 +457,7 @@ worth_telling(const struct importplan_line *l)
 
 /* Those of which there is something to say; a dry run tells of all as far as there is room. */
 static void
-write_lines(struct jw *w, const struct import *im)
+write_lines(struct json_out *w, const struct import *im)
 {
 	size_t room = IMPORT_LINES_MAX, told = 0, all = 0;
 	for (size_t i = 0; i < im->plan.n; i++)
@@ -465,7 +465,7 @@ write_lines(struct jw *w, const struct import *im)
 	for (size_t i = 0; i < im->plan.n; i++)
 		if (worth_telling(&im->plan.line[i]) && room)
 			room--;
-	jw_array(w, "lines");
+	json_out_array(w, "lines");
 	for (size_t i = 0; i < im->plan.n && told < IMPORT_LINES_MAX; i++) {
 		const struct importplan_line *l = &im->plan.line[i];
 		if (!worth_telling(l) && (!im->rq->dry_run || room == 0))
@@ -475,30 +475,30 @@ write_lines(struct jw *w, const struct import *im)
 		write_line(w, l);
 		told++;
 	}
-	jw_end_array(w);
-	jw_int(w, "lines_left_off", (int64_t)(all - told));
+	json_out_end_array(w);
+	json_out_int(w, "lines_left_off", (int64_t)(all - told));
 }
 
 static void
-write_report(struct jw *w, struct import *im, const char *state)
+write_report(struct json_out *w, struct import *im, const char *state)
 {
-	jw_object(w, NULL);
-	jw_uuid(w, "id", &im->rq->id);
-	jw_text(w, "state", state);
-	jw_bool(w, "dry_run", im->rq->dry_run);
-	jw_text(w, "format", im->file.format->name);
-	jw_text(w, "format_title", im->file.format->title);
+	json_out_object(w, NULL);
+	json_out_uuid(w, "id", &im->rq->id);
+	json_out_text(w, "state", state);
+	json_out_bool(w, "dry_run", im->rq->dry_run);
+	json_out_text(w, "format", im->file.format->name);
+	json_out_text(w, "format_title", im->file.format->title);
 	write_numbers(w, &im->counts);
-	jw_array(w, "lost");
+	json_out_array(w, "lost");
 	for (size_t i = 0; i < im->file.nlost; i++) {
-		jw_object(w, NULL);
-		jw_text(w, "name", im->file.lost[i].name);
-		jw_int(w, "values", im->file.lost[i].values);
-		jw_end_object(w);
+		json_out_object(w, NULL);
+		json_out_text(w, "name", im->file.lost[i].name);
+		json_out_int(w, "values", im->file.lost[i].values);
+		json_out_end_object(w);
 	}
-	jw_end_array(w);
+	json_out_end_array(w);
 	write_lines(w, im);
-	jw_end_object(w);
+	json_out_end_object(w);
 }
 
 /* ---- append ---- */
@@ -506,15 +506,15 @@ write_report(struct jw *w, struct import *im, const char *state)
 static void
 summary_body(struct counts *counts, const char *format, bool stopped, struct buf *out)
 {
-	struct jw w;
-	jw_init(&w, out);
-	jw_object(&w, NULL);
+	struct json_out w;
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
 	write_numbers(&w, counts);
 	if (format)
-		jw_text(&w, "format", format);
+		json_out_text(&w, "format", format);
 	if (stopped)
-		jw_bool(&w, "stopped", true);
-	jw_end_object(&w);
+		json_out_bool(&w, "stopped", true);
+	json_out_end_object(&w);
 }
 
 static int
@@ -613,21 +613,21 @@ find(struct call *c, const struct uuid *id, struct counts *ret, bool *ret_found,
 }
 
 static void
-write_outcome(struct jw *out, const struct uuid *id, const char *state, struct counts *counts,
+write_outcome(struct json_out *out, const struct uuid *id, const char *state, struct counts *counts,
 	      const char *format)
 {
-	jw_object(out, NULL);
-	jw_uuid(out, "id", id);
-	jw_text(out, "state", state);
-	jw_bool(out, "dry_run", false);
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", id);
+	json_out_text(out, "state", state);
+	json_out_bool(out, "dry_run", false);
 	if (format)
-		jw_text(out, "format", format);
+		json_out_text(out, "format", format);
 	write_numbers(out, counts);
-	jw_end_object(out);
+	json_out_end_object(out);
 }
 
 int
-import_outcome(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+import_outcome(struct call *c, const struct uuid *id, struct json_out *out, struct err *e)
 {
 	struct counts counts = { 0 };
 	const char *format = NULL;
@@ -648,7 +648,7 @@ import_outcome(struct call *c, const struct uuid *id, struct jw *out, struct err
 }
 
 static int
-stop_inside(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+stop_inside(struct call *c, const struct uuid *id, struct json_out *out, struct err *e)
 {
 	struct counts counts = { 0 };
 	const char *format = NULL;
@@ -666,7 +666,7 @@ stop_inside(struct call *c, const struct uuid *id, struct jw *out, struct err *e
 }
 
 int
-import_stop(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+import_stop(struct call *c, const struct uuid *id, struct json_out *out, struct err *e)
 {
 	struct import_running *r = enter(c, id);
 	r->stop = true;
@@ -713,7 +713,7 @@ store_surely(struct import *im, struct err *e)
 }
 
 static int
-run_inside(struct import *im, struct jw *out, struct err *e)
+run_inside(struct import *im, struct json_out *out, struct err *e)
 {
 	struct call *c = im->c;
 	const char *format = NULL;
@@ -736,7 +736,7 @@ run_inside(struct import *im, struct jw *out, struct err *e)
 }
 
 static int
-run_dry(struct import *im, struct jw *out, struct err *e)
+run_dry(struct import *im, struct json_out *out, struct err *e)
 {
 	int rc = read_file(im, e);
 	if (rc == 0)
@@ -747,7 +747,7 @@ run_dry(struct import *im, struct jw *out, struct err *e)
 }
 
 int
-import_run(struct call *c, const struct import_request *rq, struct jw *out, struct err *e)
+import_run(struct call *c, const struct import_request *rq, struct json_out *out, struct err *e)
 {
 	struct import_request mine = *rq;
 	struct import *im = arena_new_of(c->a, struct import);

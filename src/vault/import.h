@@ -34,13 +34,13 @@ struct import_request {
 /* ERR_BAD_FIELD with the line that makes the file unreadable, or (all_or_nothing) that cannot be
  * stored ("line 17: …"); ERR_CONFLICT when it was stopped.
  * {"id","state","format","dry_run","entries","accounts",…,"lost":[…],"lines":[…]} */
-int import_run(struct call *c, const struct import_request *rq, struct jw *out,
+int import_run(struct call *c, const struct import_request *rq, struct json_out *out,
 	       struct err *e) NONNULL MUST_USE;
 /* What became of an import of the caller's. {"id","state",…}: stored, stopped, running, unknown. */
-int import_outcome(struct call *c, const struct uuid *id, struct jw *out,
+int import_outcome(struct call *c, const struct uuid *id, struct json_out *out,
 		   struct err *e) NONNULL MUST_USE;
 /* Stops it unless it is stored; nothing is stored under this id any more. The same answer. */
-int import_stop(struct call *c, const struct uuid *id, struct jw *out,
+int import_stop(struct call *c, const struct uuid *id, struct json_out *out,
 		struct err *e) NONNULL MUST_USE;
 
 /* ERR_BAD_FIELD */

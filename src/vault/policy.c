@@ -41,11 +41,11 @@ policy_refuse(struct call *c, const struct uuid *object, bool known, const char 
 	      struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "what", what);
-	jw_end_object(&w);
+	struct json_out w;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "what", what);
+	json_out_end_object(&w);
 	int rc = vault_append(c, EVENT_FORBIDDEN, object, buf_str(&body), e);
 	if (rc)
 		return rc;
@@ -142,7 +142,7 @@ policy_bind_page(struct binds *b, const char *place, const struct policy_page *p
 }
 
 bool
-policy_full(const struct jw *out)
+policy_full(const struct json_out *out)
 {
 	return out->out->len >= POLICY_ANSWER_BYTES;
 }

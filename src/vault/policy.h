@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "vault/record_lock.h"
 #include "vault/vault.h"
 
@@ -76,7 +76,7 @@ void policy_bind_page(struct binds *b, const char *place, const struct policy_pa
 /* What one answer may hold: a list that has come so far ends its page, with a cursor. Statements of lists bring no more
  * than this of texts either. One row may go beyond. */
 #define POLICY_ANSWER_BYTES (1u << 20)
-bool policy_full(const struct jw *out) NONNULL;
+bool policy_full(const struct json_out *out) NONNULL;
 
 /* NULL for nil, for parameters that may be SQL NULL. */
 const struct uuid *policy_or_null(const struct uuid *u) NONNULL;

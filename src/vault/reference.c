@@ -60,35 +60,35 @@ bind_texts(struct binds *b, const char *const *texts, size_t n)
 }
 
 static void
-write_owner(struct jw *out, const struct rows *r, int i, int col)
+write_owner(struct json_out *out, const struct rows *r, int i, int col)
 {
 	struct uuid owner;
 
 	row_uuid(r, i, col, &owner);
-	jw_object(out, "owner");
-	jw_uuid(out, "id", &owner);
-	jw_text(out, "name", row_text(r, i, col + 1));
-	jw_end_object(out);
+	json_out_object(out, "owner");
+	json_out_uuid(out, "id", &owner);
+	json_out_text(out, "name", row_text(r, i, col + 1));
+	json_out_end_object(out);
 }
 
 /* Columns from col on: id, login, current_n, conflict, level. The object stays open. */
 static void
-begin_account(const struct call *c, struct jw *out, const struct rows *r, int i, int col)
+begin_account(const struct call *c, struct json_out *out, const struct rows *r, int i, int col)
 {
 	struct uuid id;
 
 	row_uuid(r, i, col, &id);
-	jw_object(out, NULL);
-	jw_uuid(out, "id", &id);
-	jw_text(out, "login", row_text(r, i, col + 1));
-	jw_int(out, "version",
-	       journal_overlay_current(c->v->journal_overlay, &id, row_int(r, i, col + 2)));
-	jw_bool(out, "conflict", row_bool(r, i, col + 3));
-	jw_text(out, "level", policy_level_name(row_int(r, i, col + 4)));
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "login", row_text(r, i, col + 1));
+	json_out_int(out, "version",
+		     journal_overlay_current(c->v->journal_overlay, &id, row_int(r, i, col + 2)));
+	json_out_bool(out, "conflict", row_bool(r, i, col + 3));
+	json_out_text(out, "level", policy_level_name(row_int(r, i, col + 4)));
 }
 
 static int
-write_accounts(struct call *c, const struct pairs *p, struct jw *out, struct err *e)
+write_accounts(struct call *c, const struct pairs *p, struct json_out *out, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
@@ -99,19 +99,19 @@ write_accounts(struct call *c, const struct pairs *p, struct jw *out, struct err
 	int rc = p->n ? db_exec(vault_reader(c->v), c->f, STMT_REFERENCE_ACCOUNTS, &b, &r, e) : 0;
 	if (rc)
 		return rc;
-	jw_array(out, "accounts");
+	json_out_array(out, "accounts");
 	for (int i = 0; r && i < rows_count(r); i++) {
 		struct uuid resource;
 		row_uuid(r, i, 5, &resource);
 		begin_account(c, out, r, i, 0);
-		jw_object(out, "resource");
-		jw_uuid(out, "id", &resource);
-		jw_text(out, "name", row_text(r, i, 6));
+		json_out_object(out, "resource");
+		json_out_uuid(out, "id", &resource);
+		json_out_text(out, "name", row_text(r, i, 6));
 		write_owner(out, r, i, 7);
-		jw_end_object(out);
-		jw_end_object(out);
+		json_out_end_object(out);
+		json_out_end_object(out);
 	}
-	jw_end_array(out);
+	json_out_end_array(out);
 	return 0;
 }
 
@@ -127,32 +127,33 @@ same_resource(const struct rows *r, int i, int k)
 
 /* The resource of row i and its accounts; returns the row behind its last. */
 static int
-write_resource(struct call *c, struct jw *out, const struct rows *r, int i)
+write_resource(struct call *c, struct json_out *out, const struct rows *r, int i)
 {
 	struct uuid id;
 	int from = i;
 
 	row_uuid(r, i, 0, &id);
-	jw_object(out, NULL);
-	jw_uuid(out, "id", &id);
-	jw_text(out, "name", row_text(r, i, 1));
-	jw_text(out, "level", policy_level_name(row_int(r, i, 2)));
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "name", row_text(r, i, 1));
+	json_out_text(out, "level", policy_level_name(row_int(r, i, 2)));
 	write_owner(out, r, i, 3);
-	jw_array(out, "accounts");
+	json_out_array(out, "accounts");
 	for (; i < rows_count(r) && same_resource(r, from, i); i++) {
 		if (row_null(r, i, 5) || i - from == ACCOUNTS_TOLD)
 			continue;
 		begin_account(c, out, r, i, 5);
-		jw_end_object(out);
+		json_out_end_object(out);
 	}
-	jw_end_array(out);
-	jw_bool(out, "more", i - from > ACCOUNTS_TOLD);
-	jw_end_object(out);
+	json_out_end_array(out);
+	json_out_bool(out, "more", i - from > ACCOUNTS_TOLD);
+	json_out_end_object(out);
 	return i;
 }
 
 static int
-write_resources(struct call *c, const char *const *names, size_t n, struct jw *out, struct err *e)
+write_resources(struct call *c, const char *const *names, size_t n, struct json_out *out,
+		struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
@@ -162,29 +163,29 @@ write_resources(struct call *c, const char *const *names, size_t n, struct jw *o
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_REFERENCE_RESOURCES, &b, &r, e);
 	if (rc)
 		return rc;
-	jw_array(out, "resources");
+	json_out_array(out, "resources");
 	for (int i = 0; i < rows_count(r);)
 		i = write_resource(c, out, r, i);
-	jw_end_array(out);
+	json_out_end_array(out);
 	return 0;
 }
 
 static int
-write_both(struct call *c, const struct pairs *p, const char *const names[2], struct jw *out,
+write_both(struct call *c, const struct pairs *p, const char *const names[2], struct json_out *out,
 	   struct err *e)
 {
 	size_t forms = strcmp(names[0], names[1]) == 0 ? 1 : 2;
 
-	jw_object(out, NULL);
+	json_out_object(out, NULL);
 	int rc = write_accounts(c, p, out, e);
 	if (rc == 0)
 		rc = write_resources(c, names, forms, out, e);
-	jw_end_object(out);
+	json_out_end_object(out);
 	return rc;
 }
 
 int
-reference_read(struct call *c, const char *reference, struct jw *out, struct err *e)
+reference_read(struct call *c, const char *reference, struct json_out *out, struct err *e)
 {
 	const char *forms[2] = { policy_nfc(c->a, reference), reference };
 
@@ -198,7 +199,7 @@ reference_read(struct call *c, const char *reference, struct jw *out, struct err
 }
 
 int
-reference_read_words(struct call *c, const char *resource, const char *login, struct jw *out,
+reference_read_words(struct call *c, const char *resource, const char *login, struct json_out *out,
 		     struct err *e)
 {
 	const char *forms[2] = { policy_nfc(c->a, resource), resource };

@@ -13,9 +13,9 @@
 
 /* {"accounts":[…],"resources":[…]}: the accounts that read as `reference`, and the resources of
  * exactly that name. */
-int reference_read(struct call *c, const char *reference, struct jw *out,
+int reference_read(struct call *c, const char *reference, struct json_out *out,
 		   struct err *e) NONNULL MUST_USE;
 /* The same of two words: the account of exactly this resource and login (NULL: of none), and the
  * resource. */
-int reference_read_words(struct call *c, const char *resource, const char *login, struct jw *out,
-			 struct err *e) MUST_USE;
+int reference_read_words(struct call *c, const char *resource, const char *login,
+			 struct json_out *out, struct err *e) MUST_USE;

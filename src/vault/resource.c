@@ -29,19 +29,20 @@ enum {
 /* ---- reading ---- */
 
 static void
-write_account(const struct call *c, struct jw *out, const struct rows *r, int i)
+write_account(const struct call *c, struct json_out *out, const struct rows *r, int i)
 {
 	struct uuid id;
 	row_uuid(r, i, COL_ACCOUNT, &id);
-	jw_object(out, NULL);
-	jw_uuid(out, "id", &id);
-	jw_text(out, "login", row_text(r, i, COL_LOGIN));
-	jw_text(out, "description", row_text(r, i, COL_ACCOUNT_DESCRIPTION));
-	jw_int(out, "version",
-	       journal_overlay_current(c->v->journal_overlay, &id, row_int(r, i, COL_CURRENT_N)));
-	jw_bool(out, "conflict", row_bool(r, i, COL_CONFLICT));
-	jw_text(out, "level", policy_level_name(row_int(r, i, COL_ACCOUNT_LEVEL)));
-	jw_end_object(out);
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "login", row_text(r, i, COL_LOGIN));
+	json_out_text(out, "description", row_text(r, i, COL_ACCOUNT_DESCRIPTION));
+	json_out_int(
+		out, "version",
+		journal_overlay_current(c->v->journal_overlay, &id, row_int(r, i, COL_CURRENT_N)));
+	json_out_bool(out, "conflict", row_bool(r, i, COL_CONFLICT));
+	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_ACCOUNT_LEVEL)));
+	json_out_end_object(out);
 }
 
 static bool
@@ -70,23 +71,24 @@ next_account(const struct rows *r, int i)
 /* Writes the accounts of the resource of row i, as many as the answer may hold, and under `next` where more of them begin;
  * returns the row behind the last. */
 static int
-write_accounts(const struct call *c, struct jw *out, const char *next, const struct rows *r, int i)
+write_accounts(const struct call *c, struct json_out *out, const char *next, const struct rows *r,
+	       int i)
 {
 	int from = i;
-	jw_array(out, "accounts");
+	json_out_array(out, "accounts");
 	do {
 		if (!row_null(r, i, COL_ACCOUNT))
 			write_account(c, out, r, i);
 		i++;
 	} while (i < rows_count(r) && same_resource(r, from, i) && !policy_full(out));
-	jw_end_array(out);
+	json_out_end_array(out);
 	struct uuid more = next_account(r, i - 1);
-	jw_uuid(out, next, &more);
+	json_out_uuid(out, next, &more);
 	return i;
 }
 
 static int
-write_resource(const struct call *c, struct jw *out, const struct rows *r, int i)
+write_resource(const struct call *c, struct json_out *out, const struct rows *r, int i)
 {
 	static const struct {
 		const char *name;
@@ -101,17 +103,17 @@ write_resource(const struct call *c, struct jw *out, const struct rows *r, int i
 	struct uuid id, owner;
 	row_uuid(r, i, COL_ID, &id);
 	row_uuid(r, i, COL_OWNER, &owner);
-	jw_object(out, NULL);
-	jw_uuid(out, "id", &id);
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", &id);
 	for (size_t k = 0; k < ARRAY_LEN(texts); k++)
-		jw_text(out, texts[k].name, row_text(r, i, texts[k].col));
-	jw_object(out, "owner");
-	jw_uuid(out, "id", &owner);
-	jw_text(out, "name", row_text(r, i, COL_OWNER_NAME));
-	jw_end_object(out);
-	jw_text(out, "level", policy_level_name(row_int(r, i, COL_LEVEL)));
+		json_out_text(out, texts[k].name, row_text(r, i, texts[k].col));
+	json_out_object(out, "owner");
+	json_out_uuid(out, "id", &owner);
+	json_out_text(out, "name", row_text(r, i, COL_OWNER_NAME));
+	json_out_end_object(out);
+	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_LEVEL)));
 	int next = write_accounts(c, out, "accounts_next", r, i);
-	jw_end_object(out);
+	json_out_end_object(out);
 	return next;
 }
 
@@ -202,7 +204,7 @@ read_shown(struct call *c, const struct uuid *ids, size_t n, const char *place,
 static const struct policy_page all_accounts = { .rows = POLICY_PAGE_MAX };
 
 int
-resource_list(struct call *c, const struct resource_query *q, struct jw *out, struct err *e)
+resource_list(struct call *c, const struct resource_query *q, struct json_out *out, struct err *e)
 {
 	auto_rows ids = NULL;
 	auto_rows r = NULL;
@@ -218,19 +220,19 @@ resource_list(struct call *c, const struct resource_query *q, struct jw *out, st
 		return rc;
 	int rows = r ? rows_count(r) : 0, i = 0;
 	struct uuid last = { 0 };
-	jw_object(out, NULL);
-	jw_array(out, "resources");
+	json_out_object(out, NULL);
+	json_out_array(out, "resources");
 	while (i < rows && !policy_full(out))
 		i = write_resource(c, out, r, i);
-	jw_end_array(out);
+	json_out_end_array(out);
 	if (i)
 		row_uuid(r, i - 1, COL_ID, &last);
 	else if (n)
 		last = id[n - 1]; /* all of them are gone meanwhile */
 	/* A page ends before the last of its ids when the answer is full. */
 	bool more = found > n || (n && !uuid_eq(&last, &id[n - 1]));
-	jw_uuid(out, "next", more ? &last : &(struct uuid){ 0 });
-	jw_end_object(out);
+	json_out_uuid(out, "next", more ? &last : &(struct uuid){ 0 });
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -252,7 +254,7 @@ read_one(struct call *c, const struct uuid *id, const struct policy_page *accoun
 }
 
 int
-resource_get(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+resource_get(struct call *c, const struct uuid *id, struct json_out *out, struct err *e)
 {
 	auto_rows r = NULL;
 	int rc = read_one(c, id, &all_accounts, &r, e);
@@ -263,7 +265,7 @@ resource_get(struct call *c, const struct uuid *id, struct jw *out, struct err *
 
 int
 resource_accounts(struct call *c, const struct uuid *id, const struct policy_page *page,
-		  struct jw *out, struct err *e)
+		  struct json_out *out, struct err *e)
 {
 	auto_rows r = NULL;
 	const char *place;
@@ -274,15 +276,15 @@ resource_accounts(struct call *c, const struct uuid *id, const struct policy_pag
 		rc = read_shown(c, id, 1, place, page, &r, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
+	json_out_object(out, NULL);
 	if (r && rows_count(r)) {
 		write_accounts(c, out, "next", r, 0);
 	} else {
-		jw_array(out, "accounts");
-		jw_end_array(out);
-		jw_null(out, "next");
+		json_out_array(out, "accounts");
+		json_out_end_array(out);
+		json_out_null(out, "next");
 	}
-	jw_end_object(out);
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -309,7 +311,7 @@ resource_right(struct call *c, const struct uuid *id, int need, const char *what
 
 /* Writes the texts that are given; returns how many. */
 static int
-write_texts(struct jw *w, const struct resource_texts *t)
+write_texts(struct json_out *w, const struct resource_texts *t)
 {
 	const struct {
 		const char *name, *value;
@@ -324,7 +326,7 @@ write_texts(struct jw *w, const struct resource_texts *t)
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		if (!texts[i].value)
 			continue;
-		jw_text(w, texts[i].name, texts[i].value);
+		json_out_text(w, texts[i].name, texts[i].value);
 		n++;
 	}
 	return n;
@@ -333,12 +335,12 @@ write_texts(struct jw *w, const struct resource_texts *t)
 void
 resource_created_body(struct buf *out, const struct resource_texts *t, const struct uuid *owner)
 {
-	struct jw w;
-	jw_init(&w, out);
-	jw_object(&w, NULL);
+	struct json_out w;
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
 	write_texts(&w, t);
-	jw_uuid(&w, "owner", owner);
-	jw_end_object(&w);
+	json_out_uuid(&w, "owner", owner);
+	json_out_end_object(&w);
 }
 
 int
@@ -414,7 +416,7 @@ resource_change(struct call *c, const struct uuid *id, const struct resource_tex
 {
 	struct resource_texts copy = *texts, *t = &copy;
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	struct uuid owner = { 0 };
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	/* Handing on what one manages is more than changing its description. */
@@ -426,12 +428,12 @@ resource_change(struct call *c, const struct uuid *id, const struct resource_tex
 		rc = read_owner(c, t->owner, &owner, e);
 	if (rc)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
 	int n = write_texts(&w, t);
 	if (t->owner)
-		jw_uuid(&w, "owner", &owner);
-	jw_end_object(&w);
+		json_out_uuid(&w, "owner", &owner);
+	json_out_end_object(&w);
 	if (n == 0 && !t->owner)
 		return err_set(e, ERR_BAD_FIELD, "nothing to change");
 	return vault_append(c, EVENT_RESOURCE_CHANGED, id, buf_str(&body), e);
@@ -441,15 +443,15 @@ int
 resource_delete(struct call *c, const struct uuid *id, struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	const char *name;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = resource_right(c, id, LEVEL_MANAGE, "delete resource", &name, e);
 	if (rc)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "name", name);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "name", name);
+	json_out_end_object(&w);
 	return vault_append(c, EVENT_RESOURCE_DELETED, id, buf_str(&body), e);
 }

@@ -21,13 +21,13 @@ struct resource_texts {
 };
 
 /* {"resources":[…],"next"} */
-int resource_list(struct call *c, const struct resource_query *q, struct jw *out,
+int resource_list(struct call *c, const struct resource_query *q, struct json_out *out,
 		  struct err *e) NONNULL MUST_USE;
-int resource_get(struct call *c, const struct uuid *id, struct jw *out,
+int resource_get(struct call *c, const struct uuid *id, struct json_out *out,
 		 struct err *e) NONNULL MUST_USE;
 /* {"accounts":[…],"next"} */
 int resource_accounts(struct call *c, const struct uuid *id, const struct policy_page *page,
-		      struct jw *out, struct err *e) NONNULL MUST_USE;
+		      struct json_out *out, struct err *e) NONNULL MUST_USE;
 
 /* ERR_CONFLICT when the name is taken. The caller becomes the owner. */
 int resource_create(struct call *c, const struct resource_texts *texts, struct uuid *ret,

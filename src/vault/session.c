@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/secret.h"
 #include "crypto/password.h"
 #include "crypto/totp.h"
@@ -101,12 +101,12 @@ failed_body(struct call *c, const struct candidate *u, const char *name, const c
 	    struct buf *body, struct err *e)
 {
 	uint8_t mac[KEYS_HASH_BYTES];
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, body);
-	jw_object(&w, NULL);
+	json_out_init(&w, body);
+	json_out_object(&w, NULL);
 	if (u->known) {
-		jw_text(&w, "name", u->name);
+		json_out_text(&w, "name", u->name);
 	} else {
 		int rc = keys_mac(c->v->keys, c->f, KEYS_SESSION, name, strlen(name), mac, e);
 
@@ -114,8 +114,8 @@ failed_body(struct call *c, const struct candidate *u, const char *name, const c
 			return rc;
 		event_body_hex(&w, "name_hash", mac, 8);
 	}
-	jw_text(&w, "why", why);
-	jw_end_object(&w);
+	json_out_text(&w, "why", why);
+	json_out_end_object(&w);
 	return 0;
 }
 
@@ -226,16 +226,16 @@ static void
 login_body(struct buf *body, const struct session_begun *s,
 	   const uint8_t mac[static KEYS_HASH_BYTES], int64_t totp_step)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, body);
-	jw_object(&w, NULL);
-	jw_uuid(&w, "session", s->session.b);
+	json_out_init(&w, body);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "session", s->session.b);
 	event_body_hex(&w, "mac", mac, KEYS_HASH_BYTES);
-	jw_time(&w, "expires", s->expires_us);
+	json_out_time(&w, "expires", s->expires_us);
 	if (totp_step >= 0)
-		jw_int(&w, "totp_step", totp_step);
-	jw_end_object(&w);
+		json_out_int(&w, "totp_step", totp_step);
+	json_out_end_object(&w);
 }
 
 int

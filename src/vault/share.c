@@ -18,17 +18,17 @@ check_manage(struct call *c, enum share_on on, const struct uuid *target, const 
 }
 
 static void
-write_user(struct jw *out, const struct uuid *id, const char *name)
+write_user(struct json_out *out, const struct uuid *id, const char *name)
 {
-	jw_object(out, "user");
-	jw_uuid(out, "id", id);
-	jw_text(out, "name", name);
-	jw_end_object(out);
+	json_out_object(out, "user");
+	json_out_uuid(out, "id", id);
+	json_out_text(out, "name", name);
+	json_out_end_object(out);
 }
 
 int
 share_list(struct call *c, enum share_on on, const struct uuid *target,
-	   const struct policy_page *page, struct jw *out, struct err *e)
+	   const struct policy_page *page, struct json_out *out, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
@@ -45,19 +45,19 @@ share_list(struct call *c, enum share_on on, const struct uuid *target,
 	if (rc)
 		return rc;
 	int n = r ? rows_count(r) : 0;
-	jw_object(out, NULL);
-	jw_array(out, "shares");
+	json_out_object(out, NULL);
+	json_out_array(out, "shares");
 	for (int i = 0; i < n && i < page->rows; i++) {
 		row_uuid(r, i, 0, &id);
-		jw_object(out, NULL);
+		json_out_object(out, NULL);
 		write_user(out, &id, row_text(r, i, 1));
-		jw_text(out, "level", policy_level_name(row_int(r, i, 2)));
-		jw_time(out, "granted", row_time(r, i, 3));
-		jw_end_object(out);
+		json_out_text(out, "level", policy_level_name(row_int(r, i, 2)));
+		json_out_time(out, "granted", row_time(r, i, 3));
+		json_out_end_object(out);
 	}
-	jw_end_array(out);
-	jw_uuid(out, "next", n > page->rows ? &id : &(struct uuid){ 0 });
-	jw_end_object(out);
+	json_out_end_array(out);
+	json_out_uuid(out, "next", n > page->rows ? &id : &(struct uuid){ 0 });
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -68,25 +68,25 @@ append_share(struct call *c, enum event_kind kind, enum share_on on, const struc
 {
 	auto_buf body = BUF_INIT;
 	auto_rows stands = NULL;
-	struct jw w;
+	struct json_out w;
 	int rc = user_standing(c, target, user, &stands, e);
 	if (rc)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "on", on_names[on]);
-	jw_uuid(&w, "user", user);
-	jw_text(&w, "name", name);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "on", on_names[on]);
+	json_out_uuid(&w, "user", user);
+	json_out_text(&w, "name", name);
 	if (level)
-		jw_int(&w, "level", level);
-	jw_text(&w, "upon", row_text(stands, 0, 2));
-	jw_end_object(&w);
+		json_out_int(&w, "level", level);
+	json_out_text(&w, "upon", row_text(stands, 0, 2));
+	json_out_end_object(&w);
 	return vault_append(c, kind, target, buf_str(&body), e);
 }
 
 int
 share_grant(struct call *c, enum share_on on, const struct uuid *target, const char *user,
-	    const char *level, struct jw *out, struct err *e)
+	    const char *level, struct json_out *out, struct err *e)
 {
 	struct uuid id;
 	const char *name;
@@ -104,10 +104,10 @@ share_grant(struct call *c, enum share_on on, const struct uuid *target, const c
 		rc = append_share(c, EVENT_SHARED, on, target, &id, name, n, e);
 	if (rc)
 		return rc;
-	jw_object(out, NULL);
+	json_out_object(out, NULL);
 	write_user(out, &id, name);
-	jw_text(out, "level", policy_level_name(n));
-	jw_end_object(out);
+	json_out_text(out, "level", policy_level_name(n));
+	json_out_end_object(out);
 	return 0;
 }
 

@@ -13,10 +13,11 @@ enum share_on { SHARE_RESOURCE, SHARE_ACCOUNT };
 
 /* {"shares":[{"user","level","granted"}]} */
 int share_list(struct call *c, enum share_on on, const struct uuid *target,
-	       const struct policy_page *page, struct jw *out, struct err *e) NONNULL MUST_USE;
+	       const struct policy_page *page, struct json_out *out,
+	       struct err *e) NONNULL MUST_USE;
 /* user: name or id. {"user","level"} */
 int share_grant(struct call *c, enum share_on on, const struct uuid *target, const char *user,
-		const char *level, struct jw *out, struct err *e) NONNULL MUST_USE;
+		const char *level, struct json_out *out, struct err *e) NONNULL MUST_USE;
 /* ERR_NOT_FOUND when there is no such share. */
 int share_withdraw(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 		   struct err *e) NONNULL MUST_USE;

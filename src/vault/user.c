@@ -30,42 +30,42 @@ user_setup_mac(struct keys *k, struct fiber *f, const struct uuid *user,
 }
 
 static void
-write_setup(struct jw *w, const uint8_t mac[static KEYS_HASH_BYTES], int64_t until_us)
+write_setup(struct json_out *w, const uint8_t mac[static KEYS_HASH_BYTES], int64_t until_us)
 {
 	event_body_hex(w, "setup_mac", mac, KEYS_HASH_BYTES);
-	jw_time(w, "setup_until", until_us);
+	json_out_time(w, "setup_until", until_us);
 }
 
 void
 user_created_body(struct buf *out, const char *name, const char *role,
 		  const uint8_t mac[static KEYS_HASH_BYTES], int64_t until_us)
 {
-	struct jw w;
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_text(&w, "name", name);
-	jw_text(&w, "role", role);
+	struct json_out w;
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "name", name);
+	json_out_text(&w, "role", role);
 	write_setup(&w, mac, until_us);
-	jw_end_object(&w);
+	json_out_end_object(&w);
 }
 
 /* ---- reading ---- */
 
 static void
-write_user(struct jw *out, const char *name, const struct rows *r, int i)
+write_user(struct json_out *out, const char *name, const struct rows *r, int i)
 {
 	struct uuid id;
 	row_uuid(r, i, 0, &id);
-	jw_object(out, name);
-	jw_uuid(out, "id", &id);
-	jw_text(out, "name", row_text(r, i, 1));
-	jw_text(out, "role", row_text(r, i, 2));
-	jw_bool(out, "disabled", row_bool(r, i, 3));
-	jw_bool(out, "totp", row_bool(r, i, 4));
-	jw_bool(out, "password_set", row_bool(r, i, 5));
-	jw_time(out, "created", row_time(r, i, 6));
-	jw_int(out, "owns", row_bigint(r, i, 7));
-	jw_end_object(out);
+	json_out_object(out, name);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "name", row_text(r, i, 1));
+	json_out_text(out, "role", row_text(r, i, 2));
+	json_out_bool(out, "disabled", row_bool(r, i, 3));
+	json_out_bool(out, "totp", row_bool(r, i, 4));
+	json_out_bool(out, "password_set", row_bool(r, i, 5));
+	json_out_time(out, "created", row_time(r, i, 6));
+	json_out_int(out, "owns", row_bigint(r, i, 7));
+	json_out_end_object(out);
 }
 
 static int
@@ -84,7 +84,8 @@ read_by_id(struct call *c, enum stmt s, const struct uuid *id, struct rows **ret
 }
 
 static int
-write_one(struct call *c, const struct uuid *id, const char *name, struct jw *out, struct err *e)
+write_one(struct call *c, const struct uuid *id, const char *name, struct json_out *out,
+	  struct err *e)
 {
 	auto_rows r = NULL;
 	int rc = read_by_id(c, STMT_USER_GET, id, &r, e);
@@ -94,13 +95,13 @@ write_one(struct call *c, const struct uuid *id, const char *name, struct jw *ou
 }
 
 int
-user_get(struct call *c, const struct uuid *id, struct jw *out, struct err *e)
+user_get(struct call *c, const struct uuid *id, struct json_out *out, struct err *e)
 {
 	return write_one(c, id, NULL, out, e);
 }
 
 int
-user_list(struct call *c, const char *q, const struct policy_page *page, struct jw *out,
+user_list(struct call *c, const char *q, const struct policy_page *page, struct json_out *out,
 	  struct err *e)
 {
 	auto_binds b = BINDS_INIT;
@@ -119,15 +120,15 @@ user_list(struct call *c, const char *q, const struct policy_page *page, struct 
 		return rc;
 	struct uuid last = { 0 };
 	int n = r ? rows_count(r) : 0;
-	jw_object(out, NULL);
-	jw_array(out, "users");
+	json_out_object(out, NULL);
+	json_out_array(out, "users");
 	for (int i = 0; i < n && i < page->rows; i++) {
 		write_user(out, NULL, r, i);
 		row_uuid(r, i, 0, &last);
 	}
-	jw_end_array(out);
-	jw_uuid(out, "next", n > page->rows ? &last : &(struct uuid){ 0 });
-	jw_end_object(out);
+	json_out_end_array(out);
+	json_out_uuid(out, "next", n > page->rows ? &last : &(struct uuid){ 0 });
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -155,35 +156,35 @@ user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_n
 }
 
 static void
-write_node(struct jw *out, const struct rows *r, int i, bool all)
+write_node(struct json_out *out, const struct rows *r, int i, bool all)
 {
 	struct uuid id;
 	row_uuid(r, i, 0, &id);
-	jw_object(out, NULL);
-	jw_uuid(out, "id", &id);
-	jw_text(out, "name", row_text(r, i, 1));
-	jw_int(out, "https_port", row_int(r, i, 2));
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "name", row_text(r, i, 1));
+	json_out_int(out, "https_port", row_int(r, i, 2));
 	if (all) {
-		jw_int(out, "pair_port", row_int(r, i, 3));
-		jw_text(out, "slot", row_null(r, i, 4) ? NULL : row_text(r, i, 4));
-		jw_time(out, "joined", row_time(r, i, 6));
+		json_out_int(out, "pair_port", row_int(r, i, 3));
+		json_out_text(out, "slot", row_null(r, i, 4) ? NULL : row_text(r, i, 4));
+		json_out_time(out, "joined", row_time(r, i, 6));
 	}
-	jw_text(out, "web_cert", row_null(r, i, 5) ? NULL : row_text(r, i, 5));
-	jw_bool(out, "primary", row_bool(r, i, 7));
-	jw_end_object(out);
+	json_out_text(out, "web_cert", row_null(r, i, 5) ? NULL : row_text(r, i, 5));
+	json_out_bool(out, "primary", row_bool(r, i, 7));
+	json_out_end_object(out);
 }
 
 int
-user_write_nodes(struct call *c, struct jw *out, const char *name, bool all, struct err *e)
+user_write_nodes(struct call *c, struct json_out *out, const char *name, bool all, struct err *e)
 {
 	auto_rows r = NULL;
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_NODES, NULL, &r, e);
 	if (rc)
 		return rc;
-	jw_array(out, name);
+	json_out_array(out, name);
 	for (int i = 0; i < rows_count(r); i++)
 		write_node(out, r, i, all);
-	jw_end_array(out);
+	json_out_end_array(out);
 	return 0;
 }
 
@@ -217,23 +218,23 @@ check_role(const char *role, struct err *e)
 }
 
 static int
-answer_with_setup(struct call *c, const struct uuid *id, const struct setup *s, struct jw *out,
-		  struct err *e)
+answer_with_setup(struct call *c, const struct uuid *id, const struct setup *s,
+		  struct json_out *out, struct err *e)
 {
-	jw_object(out, NULL);
+	json_out_object(out, NULL);
 	int rc = write_one(c, id, "user", out, e);
 	if (rc)
 		return rc;
 	if (s) {
-		jw_text(out, "setup_token", s->text);
-		jw_time(out, "setup_until", s->until_us);
+		json_out_text(out, "setup_token", s->text);
+		json_out_time(out, "setup_until", s->until_us);
 	}
-	jw_end_object(out);
+	json_out_end_object(out);
 	return 0;
 }
 
 int
-user_create(struct call *c, const char *name, const char *role, struct jw *out, struct err *e)
+user_create(struct call *c, const char *name, const char *role, struct json_out *out, struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	struct setup setup;
@@ -311,16 +312,16 @@ outcome_text(const struct rows *r, int i, int column)
 }
 
 static void
-write_named(struct jw *out, const char *what, const struct uuid *id, const char *name)
+write_named(struct json_out *out, const char *what, const struct uuid *id, const char *name)
 {
-	jw_object(out, what);
-	jw_uuid(out, "id", id);
-	jw_text(out, "name", name);
-	jw_end_object(out);
+	json_out_object(out, what);
+	json_out_uuid(out, "id", id);
+	json_out_text(out, "name", name);
+	json_out_end_object(out);
 }
 
 static void
-write_admin_conflict(struct jw *out, const struct rows *r, int i)
+write_admin_conflict(struct json_out *out, const struct rows *r, int i)
 {
 	bool share = strcmp(row_text(r, i, 0), "share") == 0;
 	struct uuid object, user, node, id;
@@ -328,27 +329,27 @@ write_admin_conflict(struct jw *out, const struct rows *r, int i)
 	row_uuid(r, i, 4, &user);
 	row_uuid(r, i, 8, &node);
 	row_uuid(r, i, 10, &id);
-	jw_object(out, NULL);
-	jw_uuid(out, "id", &id);
-	jw_text(out, "what", row_text(r, i, 0));
-	jw_time(out, "at", row_time(r, i, 1));
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "what", row_text(r, i, 0));
+	json_out_time(out, "at", row_time(r, i, 1));
 	write_named(out, "node", &node, row_text(r, i, 9));
 	write_named(out, "user", &user, row_text(r, i, 5));
 	if (share)
 		write_named(out, "target", &object, row_text(r, i, 3));
 	else
-		jw_null(out, "target");
-	jw_text(out, "kept", outcome_text(r, i, 6));
-	jw_text(out, "lost", outcome_text(r, i, 7));
+		json_out_null(out, "target");
+	json_out_text(out, "kept", outcome_text(r, i, 6));
+	json_out_text(out, "lost", outcome_text(r, i, 7));
 	if (row_null(r, i, 11)) {
-		jw_null(out, "acknowledged");
+		json_out_null(out, "acknowledged");
 	} else {
-		jw_object(out, "acknowledged");
-		jw_time(out, "at", row_time(r, i, 11));
-		jw_text(out, "by", row_null(r, i, 12) ? NULL : row_text(r, i, 12));
-		jw_end_object(out);
+		json_out_object(out, "acknowledged");
+		json_out_time(out, "at", row_time(r, i, 11));
+		json_out_text(out, "by", row_null(r, i, 12) ? NULL : row_text(r, i, 12));
+		json_out_end_object(out);
 	}
-	jw_end_object(out);
+	json_out_end_object(out);
 }
 
 #define AT_MAX_US (INT64_C(253402300799) * 1000000) /* the end of 9999: behind all times */
@@ -374,7 +375,8 @@ read_admin_conflicts(struct call *c, const struct policy_page *page, struct rows
 }
 
 int
-user_admin_conflicts(struct call *c, const struct policy_page *page, struct jw *out, struct err *e)
+user_admin_conflicts(struct call *c, const struct policy_page *page, struct json_out *out,
+		     struct err *e)
 {
 	auto_rows r = NULL;
 	struct uuid last = { 0 };
@@ -382,15 +384,15 @@ user_admin_conflicts(struct call *c, const struct policy_page *page, struct jw *
 	if (rc)
 		return rc;
 	int n = r ? rows_count(r) : 0;
-	jw_object(out, NULL);
-	jw_array(out, "conflicts");
+	json_out_object(out, NULL);
+	json_out_array(out, "conflicts");
 	for (int i = 0; i < n && i < page->rows; i++) {
 		write_admin_conflict(out, r, i);
 		row_uuid(r, i, 10, &last);
 	}
-	jw_end_array(out);
-	jw_uuid(out, "next", n > page->rows ? &last : &(struct uuid){ 0 });
-	jw_end_object(out);
+	json_out_end_array(out);
+	json_out_uuid(out, "next", n > page->rows ? &last : &(struct uuid){ 0 });
+	json_out_end_object(out);
 	return 0;
 }
 
@@ -401,7 +403,7 @@ user_acknowledge(struct call *c, const struct uuid *id, struct err *e)
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
 	struct uuid user;
-	struct jw w;
+	struct json_out w;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	bind_uuid(&b, id);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_ADMIN_CONFLICT, &b, &r, e);
@@ -412,13 +414,13 @@ user_acknowledge(struct call *c, const struct uuid *id, struct err *e)
 	if (!row_null(r, 0, 4))
 		return 0;
 	row_uuid(r, 0, 1, &user);
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_uuid(&w, "id", id);
-	jw_text(&w, "what", row_text(r, 0, 0));
-	jw_text(&w, "kept", outcome_text(r, 0, 2));
-	jw_text(&w, "lost", outcome_text(r, 0, 3));
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "id", id);
+	json_out_text(&w, "what", row_text(r, 0, 0));
+	json_out_text(&w, "kept", outcome_text(r, 0, 2));
+	json_out_text(&w, "lost", outcome_text(r, 0, 3));
+	json_out_end_object(&w);
 	return vault_append(c, EVENT_ADMIN_ACKNOWLEDGED, &user, buf_str(&body), e);
 }
 
@@ -429,28 +431,28 @@ change_events(struct call *c, const struct uuid *id, const struct user_change *c
 	      const struct rows *stands, const struct setup *s, struct buf bodies[static 3],
 	      struct event ev[static 3])
 {
-	struct jw w;
+	struct json_out w;
 	size_t n = 0;
 	if (stands) {
-		jw_init(&w, &bodies[0]);
-		jw_object(&w, NULL);
+		json_out_init(&w, &bodies[0]);
+		json_out_object(&w, NULL);
 		if (ch->role)
-			jw_text(&w, "role", ch->role);
+			json_out_text(&w, "role", ch->role);
 		if (ch->set_disabled)
-			jw_bool(&w, "disabled", ch->disabled);
+			json_out_bool(&w, "disabled", ch->disabled);
 		if (ch->role)
-			jw_text(&w, "upon_role", row_text(stands, 0, 0));
+			json_out_text(&w, "upon_role", row_text(stands, 0, 0));
 		if (ch->set_disabled)
-			jw_text(&w, "upon_disabled", row_text(stands, 0, 1));
-		jw_end_object(&w);
+			json_out_text(&w, "upon_disabled", row_text(stands, 0, 1));
+		json_out_end_object(&w);
 		ev[n++] = policy_event(c, EVENT_USER_CHANGED, id, buf_str(&bodies[0]));
 	}
 	if (ch->reset_password) {
-		jw_init(&w, &bodies[1]);
-		jw_object(&w, NULL);
-		jw_null(&w, "password_hash");
+		json_out_init(&w, &bodies[1]);
+		json_out_object(&w, NULL);
+		json_out_null(&w, "password_hash");
 		write_setup(&w, s->mac, s->until_us);
-		jw_end_object(&w);
+		json_out_end_object(&w);
 		ev[n++] = policy_event(c, EVENT_USER_PASSWORD, id, buf_str(&bodies[1]));
 	}
 	if (ch->remove_totp) {
@@ -484,8 +486,8 @@ change_gated(struct call *c, const struct uuid *id, const struct user_change *ch
 }
 
 int
-user_change(struct call *c, const struct uuid *id, const struct user_change *ch, struct jw *out,
-	    struct err *e)
+user_change(struct call *c, const struct uuid *id, const struct user_change *ch,
+	    struct json_out *out, struct err *e)
 {
 	auto_rows r = NULL;
 	struct setup setup = { 0 };
@@ -521,15 +523,15 @@ password_body(struct call *c, const struct uuid *user, const char *password,
 	      const struct uuid *keep, struct buf *out, struct err *e)
 {
 	char hash[128];
-	struct jw w;
+	struct json_out w;
 	int rc = session_hash_password(c, user, password, hash, e);
 	if (rc)
 		return rc;
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_text(&w, "password_hash", hash);
-	jw_uuid(&w, "keep", keep);
-	jw_end_object(&w);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "password_hash", hash);
+	json_out_uuid(&w, "keep", keep);
+	json_out_end_object(&w);
 	return 0;
 }
 
@@ -574,29 +576,29 @@ base32(const uint8_t *p, size_t n, char *ret)
 }
 
 static void
-write_base64(struct jw *w, struct arena *a, const char *name, const struct buf *b)
+write_base64(struct json_out *w, struct arena *a, const char *name, const struct buf *b)
 {
 	size_t n = sodium_base64_encoded_len(b->len, sodium_base64_VARIANT_ORIGINAL);
 	char *text = arena_alloc(a, n);
 	sodium_bin2base64(text, n, (const unsigned char *)b->data, b->len,
 			  sodium_base64_VARIANT_ORIGINAL);
-	jw_text(w, name, text);
+	json_out_text(w, name, text);
 }
 
 static int
 write_totp(struct call *c, const uint8_t secret[static TOTP_SECRET_BYTES], const struct buf *sealed,
-	   struct jw *out, struct err *e)
+	   struct json_out *out, struct err *e)
 {
 	char text[TOTP_SECRET_BYTES / 5 * 8 + 1];
 	char *uri = totp_uri(secret, "Holdfast", c->who.name);
 	if (!uri)
 		return err_set(e, ERR_INTERNAL, "cannot make an otpauth address");
 	base32(secret, TOTP_SECRET_BYTES, text);
-	jw_object(out, NULL);
-	jw_text(out, "secret", text);
-	jw_text(out, "uri", uri);
+	json_out_object(out, NULL);
+	json_out_text(out, "secret", text);
+	json_out_text(out, "uri", uri);
 	write_base64(out, c->a, "pending", sealed);
-	jw_end_object(out);
+	json_out_end_object(out);
 	secret_wipe(text, sizeof(text));
 	secret_wipe(uri, strlen(uri));
 	free(uri);
@@ -604,7 +606,7 @@ write_totp(struct call *c, const uint8_t secret[static TOTP_SECRET_BYTES], const
 }
 
 int
-user_totp_begin(struct call *c, struct jw *out, struct err *e)
+user_totp_begin(struct call *c, struct json_out *out, struct err *e)
 {
 	auto_rows r = NULL;
 	auto_buf sealed = BUF_INIT;
@@ -647,15 +649,15 @@ static int
 append_totp(struct call *c, const struct buf *sealed, int64_t step, struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
+	struct json_out w;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
 	if (sealed)
 		write_base64(&w, c->a, "totp_sealed", sealed);
 	else
-		jw_null(&w, "totp_sealed");
-	jw_int(&w, "totp_step", step);
-	jw_end_object(&w);
+		json_out_null(&w, "totp_sealed");
+	json_out_int(&w, "totp_step", step);
+	json_out_end_object(&w);
 	return vault_append(c, EVENT_USER_TOTP, &c->who.user, buf_str(&body), e);
 }
 

@@ -21,11 +21,12 @@ int user_setup_mac(struct keys *k, struct fiber *f, const struct uuid *user,
 void user_created_body(struct buf *out, const char *name, const char *role,
 		       const uint8_t mac[static KEYS_HASH_BYTES], int64_t until_us);
 
-int user_list(struct call *c, const char *q, const struct policy_page *page, struct jw *out,
+int user_list(struct call *c, const char *q, const struct policy_page *page, struct json_out *out,
 	      struct err *e) MUST_USE;
-int user_get(struct call *c, const struct uuid *id, struct jw *out, struct err *e) NONNULL MUST_USE;
+int user_get(struct call *c, const struct uuid *id, struct json_out *out,
+	     struct err *e) NONNULL MUST_USE;
 /* role NULL: user. Writes {"user","setup_token","setup_until"}. */
-int user_create(struct call *c, const char *name, const char *role, struct jw *out,
+int user_create(struct call *c, const char *name, const char *role, struct json_out *out,
 		struct err *e) MUST_USE;
 
 struct user_change {
@@ -40,20 +41,20 @@ int user_standing(struct call *c, const struct uuid *object, const struct uuid *
 		  struct rows **ret, struct err *e) NONNULL MUST_USE;
 /* What administrators did on two nodes apart from each other; the newest 200.
  * {"conflicts":[…]} */
-int user_admin_conflicts(struct call *c, const struct policy_page *page, struct jw *out,
+int user_admin_conflicts(struct call *c, const struct policy_page *page, struct json_out *out,
 			 struct err *e) NONNULL MUST_USE;
 /* Says that an administrator has seen one of them; again changes nothing. ERR_NOT_FOUND. */
 int user_acknowledge(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
 
-int user_change(struct call *c, const struct uuid *id, const struct user_change *ch, struct jw *out,
-		struct err *e) NONNULL MUST_USE;
+int user_change(struct call *c, const struct uuid *id, const struct user_change *ch,
+		struct json_out *out, struct err *e) NONNULL MUST_USE;
 
 /* The caller's own. The other sessions of the user end. ERR_BAD_LOGIN, ERR_WEAK_PASSWORD. */
 int user_set_password(struct call *c, const char *old, const char *new,
 		      struct err *e) NONNULL MUST_USE;
 /* Makes a secret; nothing is stored yet: {"secret","uri","pending"}. ERR_CONFLICT when there is one
  * already. */
-int user_totp_begin(struct call *c, struct jw *out, struct err *e) NONNULL MUST_USE;
+int user_totp_begin(struct call *c, struct json_out *out, struct err *e) NONNULL MUST_USE;
 /* Stores the secret of `pending` if the code fits it. */
 int user_totp_confirm(struct call *c, const char *pending, const char *code,
 		      struct err *e) NONNULL MUST_USE;
@@ -71,5 +72,5 @@ int user_find(struct call *c, const char *text, struct uuid *ret, const char **r
 
 /* Writes the nodes of the pair as an array `name`; all: with ports, slots and times for
  * administrators. */
-int user_write_nodes(struct call *c, struct jw *out, const char *name, bool all,
+int user_write_nodes(struct call *c, struct json_out *out, const char *name, bool all,
 		     struct err *e) NONNULL MUST_USE;

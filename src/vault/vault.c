@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/vault.h"
 
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "ledger/event_body.h"
 #include "vault/retrieve_batch.h"
@@ -71,16 +71,16 @@ create_first(struct vault *v, struct fiber *f, struct err *e)
 {
 	auto_buf wrapped = BUF_INIT, body = BUF_INIT;
 	struct event ev = { .kind = EVENT_KEY_CREATED, .address = "" };
-	struct jw w;
+	struct json_out w;
 	int rc = keys_create(v->keys, f, FIRST_DATA_KEY, &wrapped, e);
 
 	if (rc)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_int(&w, "id", FIRST_DATA_KEY);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_int(&w, "id", FIRST_DATA_KEY);
 	event_body_hex(&w, "wrapped", wrapped.data, wrapped.len);
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	ev.body = buf_str(&body);
 	rc = ledger_append(v->ledger, f, &ev, 1, NULL, e);
 	if (!rc)

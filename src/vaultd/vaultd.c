@@ -26,7 +26,7 @@
 #include <uv.h>
 #include "api/dispatch.h"
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/statepage.h"
@@ -182,15 +182,15 @@ static int
 tell_state(struct vaultd *d, struct fiber *f, enum ha_state to, const char *reason, struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	int rc;
 
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "from", state_name(d->told));
-	jw_text(&w, "to", state_name(to));
-	jw_text(&w, "reason", reason);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "from", state_name(d->told));
+	json_out_text(&w, "to", state_name(to));
+	json_out_text(&w, "reason", reason);
+	json_out_end_object(&w);
 	rc = append_node_event(d, f, EVENT_HA_STATE, buf_str(&body), e);
 	if (!rc)
 		d->told = to;
@@ -721,13 +721,13 @@ static void
 tell_started(struct vaultd *d, struct fiber *f)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "version", HF_VERSION);
-	jw_text(&w, "state", state_name(d->told));
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "version", HF_VERSION);
+	json_out_text(&w, "state", state_name(d->told));
+	json_out_end_object(&w);
 	while (!d->stopping && append_node_event(d, f, EVENT_NODE_STARTED, buf_str(&body), NULL))
 		fiber_sleep_ms(&d->loop, f, RETRY_MS);
 }

@@ -15,7 +15,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/home.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/uuid.h"
 #include "http/server.h"
 #include "ledger/event.h"
@@ -146,7 +146,7 @@ retrieve(struct worker *w, struct request *rq, struct err *e)
 	auto_rows account = NULL;
 	auto_buf body = BUF_INIT;
 	struct uuid id;
-	struct jw j;
+	struct json_out j;
 	char text[UUID_STR_LEN] = { 0 };
 	int rc;
 
@@ -180,27 +180,27 @@ retrieve(struct worker *w, struct request *rq, struct err *e)
 	size_t n;
 	row_bytea(account, 0, 4, &n);
 	open_fields(w, n);
-	jw_init(&j, &body);
-	jw_object(&j, NULL);
-	jw_text(&j, "reason", "bench");
-	jw_int(&j, "n", row_int(account, 0, 3));
-	jw_text(&j, "resource", row_text(account, 0, 7));
-	jw_text(&j, "login", row_text(account, 0, 8));
-	jw_end_object(&j);
+	json_out_init(&j, &body);
+	json_out_object(&j, NULL);
+	json_out_text(&j, "reason", "bench");
+	json_out_int(&j, "n", row_int(account, 0, 3));
+	json_out_text(&j, "resource", row_text(account, 0, 7));
+	json_out_text(&j, "login", row_text(account, 0, 8));
+	json_out_end_object(&j);
 	rc = log_event(w, &id, buf_str(&body), e);
 	if (rc < 0)
 		return rc;
-	jw_init(&j, &rq->reply);
-	jw_object(&j, NULL);
-	jw_uuid(&j, "account", id.b);
-	jw_text(&j, "resource", row_text(account, 0, 7));
-	jw_text(&j, "login", row_text(account, 0, 8));
-	jw_int(&j, "n", row_int(account, 0, 3));
-	jw_object(&j, "fields");
-	jw_text(&j, "password", "s3cret-site-00000");
-	jw_text(&j, "url", "https://site0.example");
-	jw_end_object(&j);
-	jw_end_object(&j);
+	json_out_init(&j, &rq->reply);
+	json_out_object(&j, NULL);
+	json_out_uuid(&j, "account", id.b);
+	json_out_text(&j, "resource", row_text(account, 0, 7));
+	json_out_text(&j, "login", row_text(account, 0, 8));
+	json_out_int(&j, "n", row_int(account, 0, 3));
+	json_out_object(&j, "fields");
+	json_out_text(&j, "password", "s3cret-site-00000");
+	json_out_text(&j, "url", "https://site0.example");
+	json_out_end_object(&j);
+	json_out_end_object(&j);
 	rq->status = 200;
 	return 0;
 }

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/uuid.h"
 #include "base/when.h"
 #include "cli/client/audit_export.h"
@@ -227,13 +227,13 @@ run_accept(const struct cli *c, struct err *e)
 	auto_buf body = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
-	struct jw w;
+	struct json_out w;
 	int rc = remote_open(&r, e);
 
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "reason", c->args[0]);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "reason", c->args[0]);
+	json_out_end_object(&w);
 	if (rc == 0)
 		rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/audit/accept", buf_str(&body), &o,
 				 e);

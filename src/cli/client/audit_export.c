@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/mem.h"
 #include "base/place.h"
 #include "cli/frame/lookup.h"
@@ -152,12 +152,12 @@ key_text(const struct auditfile *a, char text[static KEY_HEX])
 }
 
 static void
-write_accepted(const struct cli *c, const struct auditfile *a, struct jw *w)
+write_accepted(const struct cli *c, const struct auditfile *a, struct json_out *w)
 {
 	const struct auditfile_accepted *b;
 	unsigned n = auditfile_accepted(a, &b);
 
-	jw_array(w, "accepted");
+	json_out_array(w, "accepted");
 	for (unsigned i = 0; i < n; i++, b++) {
 		char node[UUID_STR_LEN], by[UUID_STR_LEN];
 
@@ -169,15 +169,15 @@ write_accepted(const struct cli *c, const struct auditfile *a, struct jw *w)
 			       "they were; accepted by event %lld of node %s\n",
 			       node, (long long)b->from, (long long)b->to, (long long)b->seq_by,
 			       by);
-		jw_object(w, NULL);
-		jw_uuid(w, "node", &b->node);
-		jw_int(w, "from", b->from);
-		jw_int(w, "to", b->to);
-		jw_uuid(w, "by_node", &b->node_by);
-		jw_int(w, "by_seq", b->seq_by);
-		jw_end_object(w);
+		json_out_object(w, NULL);
+		json_out_uuid(w, "node", &b->node);
+		json_out_int(w, "from", b->from);
+		json_out_int(w, "to", b->to);
+		json_out_uuid(w, "by_node", &b->node_by);
+		json_out_int(w, "by_seq", b->seq_by);
+		json_out_end_object(w);
 	}
-	jw_end_array(w);
+	json_out_end_array(w);
 }
 
 static void
@@ -188,31 +188,31 @@ print_result(const struct cli *c, const char *file, const struct auditfile *a,
 	unsigned n = auditfile_heads(a, &heads);
 	char key[KEY_HEX], node[UUID_STR_LEN];
 	auto_buf out = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	key_text(a, key);
-	jw_init(&w, &out);
-	jw_object(&w, NULL);
-	jw_bool(&w, "good", true);
-	jw_text(&w, "file", file);
-	jw_text(&w, "against", against);
-	jw_text(&w, "key", key);
-	jw_text(&w, "at", auditfile_at(a));
-	jw_int(&w, "events", r->events);
-	jw_array(&w, "nodes");
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
+	json_out_bool(&w, "good", true);
+	json_out_text(&w, "file", file);
+	json_out_text(&w, "against", against);
+	json_out_text(&w, "key", key);
+	json_out_text(&w, "at", auditfile_at(a));
+	json_out_int(&w, "events", r->events);
+	json_out_array(&w, "nodes");
 	for (unsigned i = 0; i < n; i++) {
 		uuid_str(&heads[i].node, node);
 		if (!c->json)
 			printf("node %s: %lld events\n", node, (long long)heads[i].seq);
-		jw_object(&w, NULL);
-		jw_uuid(&w, "node", &heads[i].node);
-		jw_int(&w, "last_seq", heads[i].seq);
-		jw_end_object(&w);
+		json_out_object(&w, NULL);
+		json_out_uuid(&w, "node", &heads[i].node);
+		json_out_int(&w, "last_seq", heads[i].seq);
+		json_out_end_object(&w);
 	}
-	jw_end_array(&w);
+	json_out_end_array(&w);
 	write_accepted(c, a, &w);
 	if (against)
-		jw_int(&w, "lost", r->lost);
-	jw_end_object(&w);
+		json_out_int(&w, "lost", r->lost);
+	json_out_end_object(&w);
 	if (c->json)
 		puts(buf_str(&out));
 	else

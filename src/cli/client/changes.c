@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/mem.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
@@ -207,14 +207,14 @@ static int
 set_policy(const struct cli *c, struct remote *r, json_t **ret, struct err *e)
 {
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "state", c->args[0]);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "state", c->args[0]);
 	if (c->nargs > 1)
-		jw_text(&w, "resource", c->args[1]);
-	jw_end_object(&w);
+		json_out_text(&w, "resource", c->args[1]);
+	json_out_end_object(&w);
 	return remote_call(r, REMOTE_WRITE, "PUT", "/v1/policy/emergency-changes", buf_str(&body),
 			   ret, e);
 }

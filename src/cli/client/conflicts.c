@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/paging.h"
@@ -182,7 +182,7 @@ run_settle(const struct cli *c, struct err *e)
 	auto_thing a = { 0 };
 	auto_buf name = BUF_INIT;
 	int64_t version;
-	struct jw w;
+	struct json_out w;
 
 	int rc = take_version(c->args[c->nargs - 1], &version, e);
 	if (rc == 0)
@@ -191,10 +191,10 @@ run_settle(const struct cli *c, struct err *e)
 		rc = lookup_account(r, lookup_words(c, 1), LOOKUP_WRITE, &a, e);
 	if (rc < 0)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_int(&w, "version", version);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_int(&w, "version", version);
+	json_out_end_object(&w);
 	buf_addf(&path, "/v1/accounts/%s/settle", a.id);
 	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), &o, e);
 	if (rc < 0)

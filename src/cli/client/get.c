@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/term.h"
@@ -128,7 +128,7 @@ run_get(const struct cli *c, struct err *e)
 	auto_json o = NULL;
 	auto_thing a = { 0 };
 	int64_t version;
-	struct jw w;
+	struct json_out w;
 
 	int rc = cli_get_int(c, "version", 1, INT32_MAX, 0, &version, e);
 	if (rc == 0)
@@ -137,13 +137,13 @@ run_get(const struct cli *c, struct err *e)
 		rc = lookup_account(r, lookup_words(c, 0), LOOKUP_READ, &a, e);
 	if (rc < 0)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
 	if (cli_get(c, "reason"))
-		jw_text(&w, "reason", cli_get(c, "reason"));
+		json_out_text(&w, "reason", cli_get(c, "reason"));
 	if (version)
-		jw_int(&w, "version", version);
-	jw_end_object(&w);
+		json_out_int(&w, "version", version);
+	json_out_end_object(&w);
 	buf_addf(&path, "/v1/accounts/%s/retrieve", a.id);
 	rc = remote_call(r, REMOTE_READ, "POST", buf_str(&path), buf_str(&body), &o, e);
 	if (rc < 0)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/term.h"
@@ -100,7 +100,7 @@ send_login(const struct cli *c, struct remote *r, const char *user, json_t **ret
 {
 	auto_buf password = BUF_INIT, token = BUF_INIT, body = BUF_INIT, code = BUF_INIT;
 	bool setup = cli_has(c, "setup");
-	struct jw w;
+	struct json_out w;
 	int rc = 0;
 
 	if (setup)
@@ -111,15 +111,15 @@ send_login(const struct cli *c, struct remote *r, const char *user, json_t **ret
 	for (bool again = true; rc == 0 && again;) {
 		again = false;
 		buf_reset(&body);
-		jw_init(&w, &body);
-		jw_object(&w, NULL);
-		jw_text(&w, "name", user);
-		jw_text(&w, "password", buf_str(&password));
+		json_out_init(&w, &body);
+		json_out_object(&w, NULL);
+		json_out_text(&w, "name", user);
+		json_out_text(&w, "password", buf_str(&password));
 		if (setup)
-			jw_text(&w, "setup_token", buf_str(&token));
+			json_out_text(&w, "setup_token", buf_str(&token));
 		if (code.len)
-			jw_text(&w, "code", buf_str(&code));
-		jw_end_object(&w);
+			json_out_text(&w, "code", buf_str(&code));
+		json_out_end_object(&w);
 		rc = remote_call(r, REMOTE_READ, "POST", setup ? "/v1/setup" : "/v1/session",
 				 buf_str(&body), ret, e);
 		if (rc == ERR_SECOND_FACTOR && code.len == 0) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/name.h"
 #include "base/secret.h"
 #include "cli/frame/cli.h"
@@ -43,17 +43,17 @@ new_value(const struct cli *c, const char *field, struct buf *ret, struct err *e
 static void
 write_fields(struct buf *body, json_t *fields, int64_t if_version)
 {
-	struct jw w;
+	struct json_out w;
 	const char *key;
 	json_t *v;
 
-	jw_init(&w, body);
-	jw_object(&w, NULL);
-	jw_int(&w, "if_version", if_version); /* 0: there is none yet */
-	jw_object(&w, "fields");
-	json_object_foreach(fields, key, v) jw_text(&w, key, json_string_value(v));
-	jw_end_object(&w);
-	jw_end_object(&w);
+	json_out_init(&w, body);
+	json_out_object(&w, NULL);
+	json_out_int(&w, "if_version", if_version); /* 0: there is none yet */
+	json_out_object(&w, "fields");
+	json_object_foreach(fields, key, v) json_out_text(&w, key, json_string_value(v));
+	json_out_end_object(&w);
+	json_out_end_object(&w);
 }
 
 /* All fields of the version there is now: a version is always whole. */
@@ -187,24 +187,24 @@ make_account(const struct cli *c, struct remote *r, const struct place *p, const
 {
 	static const char *const texts[] = { "type", "address", "url", "description" };
 	auto_buf body = BUF_INIT, path = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
 	if (p->there.id[0]) {
 		buf_addf(&path, "/v1/resources/%s/accounts", p->there.id);
 	} else {
 		buf_adds(&path, "/v1/accounts");
-		jw_text(&w, "resource", buf_str(&p->resource));
+		json_out_text(&w, "resource", buf_str(&p->resource));
 		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 			if (cli_get(c, texts[i]))
-				jw_text(&w, texts[i], cli_get(c, texts[i]));
+				json_out_text(&w, texts[i], cli_get(c, texts[i]));
 	}
-	jw_text(&w, "login", p->login);
-	jw_object(&w, "fields");
-	jw_textn(&w, field, value->data, value->len);
-	jw_end_object(&w);
-	jw_end_object(&w);
+	json_out_text(&w, "login", p->login);
+	json_out_object(&w, "fields");
+	json_out_textn(&w, field, value->data, value->len);
+	json_out_end_object(&w);
+	json_out_end_object(&w);
 	return remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), ret, e);
 }
 

@@ -5,7 +5,7 @@
 #include "cli/client/removed.h"
 
 #include <string.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/name.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/paging.h"
@@ -193,13 +193,13 @@ bring_back(const struct cli *c, struct remote *r, const json_t *x, json_t **ret,
 {
 	const char *as = cli_get(c, "as");
 	auto_buf path = BUF_INIT, body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
 	if (as)
-		jw_text(&w, is_account(x) ? "login" : "name", as);
-	jw_end_object(&w);
+		json_out_text(&w, is_account(x) ? "login" : "name", as);
+	json_out_end_object(&w);
 	buf_addf(&path, "/v1/%ss/%s/restore", lookup_text(x, "kind"), lookup_text(x, "id"));
 	int rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), ret, e);
 	return rc == ERR_CONFLICT && !as ? say_way_out(x, e) : rc;

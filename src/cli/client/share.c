@@ -3,7 +3,7 @@
  * holdfast share, unshare, shares: who else may use a resource or an account.
  */
 #include <string.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/paging.h"
@@ -60,7 +60,7 @@ run_share(const struct cli *c, struct err *e)
 	auto_buf body = BUF_INIT, name = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
-	struct jw w;
+	struct json_out w;
 	/* Of three words the last is the level, if it is one. */
 	bool two = c->nargs == 2 ||
 		   (c->nargs == 3 && !cli_has(c, "resource") && !is_level(c->args[2]));
@@ -76,11 +76,11 @@ run_share(const struct cli *c, struct err *e)
 	}
 	if (rc < 0)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "user", c->args[c->nargs - rest]);
-	jw_text(&w, "level", two ? "view" : c->args[c->nargs - 1]);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "user", c->args[c->nargs - rest]);
+	json_out_text(&w, "level", two ? "view" : c->args[c->nargs - 1]);
+	json_out_end_object(&w);
 	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&l.path), buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;

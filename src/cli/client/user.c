@@ -4,7 +4,7 @@
  */
 #include <qrencode.h>
 #include <string.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/paging.h"
@@ -42,15 +42,15 @@ run_add(const struct cli *c, struct err *e)
 	auto_buf body = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
-	struct jw w;
+	struct json_out w;
 	int rc = remote_open(&r, e);
 	if (rc < 0)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "name", c->args[0]);
-	jw_text(&w, "role", cli_has(c, "administrator") ? "administrator" : "user");
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "name", c->args[0]);
+	json_out_text(&w, "role", cli_has(c, "administrator") ? "administrator" : "user");
+	json_out_end_object(&w);
 	rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users", buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;
@@ -126,7 +126,7 @@ run_passwd(const struct cli *c, struct err *e)
 {
 	auto_buf old = BUF_INIT, new = BUF_INIT, body = BUF_INIT;
 	auto_remote r = NULL;
-	struct jw w;
+	struct json_out w;
 	int rc = remote_open(&r, e);
 	if (rc == 0)
 		rc = term_read_secret("Old password", false, SECRET_MAX, &old, e);
@@ -136,11 +136,11 @@ run_passwd(const struct cli *c, struct err *e)
 		rc = term_no_more("the old password and the new one", e);
 	if (rc < 0)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "old", buf_str(&old));
-	jw_text(&w, "new", buf_str(&new));
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "old", buf_str(&old));
+	json_out_text(&w, "new", buf_str(&new));
+	json_out_end_object(&w);
 	rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/password", buf_str(&body), NULL, e);
 	if (rc < 0)
 		return rc;
@@ -194,7 +194,7 @@ totp_on(const struct cli *c, struct remote *r, struct err *e)
 {
 	auto_buf code = BUF_INIT, body = BUF_INIT, pending = BUF_INIT;
 	auto_json o = NULL;
-	struct jw w;
+	struct json_out w;
 
 	int rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", "{}", &o, e);
 	if (rc < 0)
@@ -204,11 +204,11 @@ totp_on(const struct cli *c, struct remote *r, struct err *e)
 	rc = term_read_secret("Code of the authenticator", false, CODE_MAX, &code, e);
 	if (rc < 0)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "pending", buf_str(&pending));
-	jw_text(&w, "code", buf_str(&code));
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "pending", buf_str(&pending));
+	json_out_text(&w, "code", buf_str(&code));
+	json_out_end_object(&w);
 	return remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", buf_str(&body), NULL, e);
 }
 
@@ -216,15 +216,15 @@ static int
 totp_off(struct remote *r, struct err *e)
 {
 	auto_buf code = BUF_INIT, body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
 	int rc = term_read_secret("Code of the authenticator", false, CODE_MAX, &code, e);
 	if (rc < 0)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "code", buf_str(&code));
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "code", buf_str(&code));
+	json_out_end_object(&w);
 	return remote_call(r, REMOTE_WRITE, "DELETE", "/v1/users/me/totp", buf_str(&body), NULL, e);
 }
 

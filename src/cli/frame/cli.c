@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/term.h"
 
 #define WORD_MAX 64
@@ -382,14 +382,14 @@ print_error(const struct cli *c, const struct err *e)
 		return;
 	}
 	auto_buf out = BUF_INIT;
-	struct jw w;
-	jw_init(&w, &out);
-	jw_object(&w, NULL);
-	jw_object(&w, "error");
-	jw_text(&w, "code", err_info(e->code)->name);
-	jw_text(&w, "message", e->text[0] ? e->text : err_info(e->code)->text);
-	jw_end_object(&w);
-	jw_end_object(&w);
+	struct json_out w;
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
+	json_out_object(&w, "error");
+	json_out_text(&w, "code", err_info(e->code)->name);
+	json_out_text(&w, "message", e->text[0] ? e->text : err_info(e->code)->text);
+	json_out_end_object(&w);
+	json_out_end_object(&w);
 	puts(buf_str(&out));
 }
 

@@ -11,7 +11,7 @@
 #include <strings.h>
 #include <termios.h>
 #include <unistd.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/mem.h"
 #include "base/name.h"
 #include "base/secret.h"
@@ -144,7 +144,7 @@ check_secret(const struct buf *b, struct err *e)
 {
 	if (b->len == 0)
 		return err_set(e, ERR_USAGE, "nothing was given");
-	if (memchr(b->data, '\0', b->len) || !jw_utf8(b->data, b->len))
+	if (memchr(b->data, '\0', b->len) || !json_out_is_utf8(b->data, b->len))
 		return err_set(
 			e, ERR_USAGE,
 			"what was given is binary: not text in UTF-8, or with a NUL character; "

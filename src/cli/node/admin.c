@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include "admin/regain.h"
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/secret.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/term.h"
@@ -14,15 +14,15 @@ static void
 print_json(const struct regain_result *r)
 {
 	auto_buf out = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &out);
-	jw_object(&w, NULL);
-	jw_text(&w, "user", r->name);
-	jw_text(&w, "setup_token", r->token);
-	jw_time(&w, "setup_until", r->until_us);
-	jw_bool(&w, "enabled", r->enabled);
-	jw_end_object(&w);
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "user", r->name);
+	json_out_text(&w, "setup_token", r->token);
+	json_out_time(&w, "setup_until", r->until_us);
+	json_out_bool(&w, "enabled", r->enabled);
+	json_out_end_object(&w);
 	puts(buf_str(&out));
 	secret_wipe(out.data, out.len);
 }

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "admin/restore.h"
 #include "agent/control.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/term.h"
 #include "cli/node/node_opts.h"
@@ -21,29 +21,29 @@ run_backup(const struct cli *c, struct err *e)
 	struct term_step v = { .tty = c->err_tty };
 	char file[HOME_PATH_MAX];
 	struct home h;
-	struct jw w;
+	struct json_out w;
 
 	int rc = cli_home(c, &h, e);
 	if (rc == 0)
 		rc = create_resolve(c->args[0], file, e);
 	if (rc < 0)
 		return rc;
-	jw_init(&w, &request);
-	jw_object(&w, NULL);
-	jw_text(&w, "verb", "backup");
-	jw_text(&w, "file", file);
-	jw_bool(&w, "force", cli_has(c, "force"));
-	jw_end_object(&w);
+	json_out_init(&w, &request);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "verb", "backup");
+	json_out_text(&w, "file", file);
+	json_out_bool(&w, "force", cli_has(c, "force"));
+	json_out_end_object(&w);
 	rc = control_ask(&h, buf_str(&request), term_step, &v, &path, e);
 	term_step_end(&v);
 	if (rc < 0)
 		return rc;
 	if (c->json) {
 		auto_buf out = BUF_INIT;
-		jw_init(&w, &out);
-		jw_object(&w, NULL);
-		jw_text(&w, "backup", buf_str(&path));
-		jw_end_object(&w);
+		json_out_init(&w, &out);
+		json_out_object(&w, NULL);
+		json_out_text(&w, "backup", buf_str(&path));
+		json_out_end_object(&w);
 		printf("%s\n", buf_str(&out));
 		return CLI_GOOD;
 	}
@@ -69,20 +69,20 @@ static void
 print_json(const struct restore_result *r, bool verify)
 {
 	auto_buf out = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &out);
-	jw_object(&w, NULL);
-	jw_text(&w, "backup_of", r->of);
-	jw_text(&w, "made_at", r->made_at);
-	jw_int(&w, "term", r->term);
-	jw_int(&w, "events", r->log.events);
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "backup_of", r->of);
+	json_out_text(&w, "made_at", r->made_at);
+	json_out_int(&w, "term", r->term);
+	json_out_int(&w, "events", r->log.events);
 	if (!verify) {
-		jw_text(&w, "home", r->made.home);
-		jw_uuid(&w, "id", &r->made.node.id);
-		jw_text(&w, "name", r->made.node.name);
+		json_out_text(&w, "home", r->made.home);
+		json_out_uuid(&w, "id", &r->made.node.id);
+		json_out_text(&w, "name", r->made.node.name);
 	}
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	printf("%s\n", buf_str(&out));
 }
 

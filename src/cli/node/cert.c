@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/pidfile.h"
 #include "base/place.h"
 #include "cli/frame/cli.h"
@@ -45,7 +45,7 @@ read_cert(const char *path, struct buf *pem, struct x509_info *ret, struct err *
 }
 
 static void
-print_info(const struct cli *c, struct jw *w, const char *what, const struct x509_info *i)
+print_info(const struct cli *c, struct json_out *w, const char *what, const struct x509_info *i)
 {
 	char from[CLOCK_ISO_LEN], to[CLOCK_ISO_LEN];
 
@@ -59,15 +59,15 @@ print_info(const struct cli *c, struct jw *w, const char *what, const struct x50
 			 i->names, from, to, i->pin);
 		return;
 	}
-	jw_object(w, what);
-	jw_text(w, "subject", i->subject);
-	jw_text(w, "issuer", i->issuer);
-	jw_bool(w, "self_signed", i->self_signed);
-	jw_text(w, "names", i->names);
-	jw_text(w, "not_before", from);
-	jw_text(w, "not_after", to);
-	jw_text(w, "sha256", i->pin);
-	jw_end_object(w);
+	json_out_object(w, what);
+	json_out_text(w, "subject", i->subject);
+	json_out_text(w, "issuer", i->issuer);
+	json_out_bool(w, "self_signed", i->self_signed);
+	json_out_text(w, "names", i->names);
+	json_out_text(w, "not_before", from);
+	json_out_text(w, "not_after", to);
+	json_out_text(w, "sha256", i->pin);
+	json_out_end_object(w);
 }
 
 static int
@@ -84,11 +84,11 @@ run_show(const struct cli *c, struct err *e)
 	};
 	auto_buf out = BUF_INIT;
 	struct home h;
-	struct jw w;
+	struct json_out w;
 	int rc = open_home(c, &h, e);
 
-	jw_init(&w, &out);
-	jw_object(&w, NULL);
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(certs); i++) {
 		auto_buf pem = BUF_INIT;
 		struct x509_info info;
@@ -100,7 +100,7 @@ run_show(const struct cli *c, struct err *e)
 		if (rc == 0)
 			print_info(c, &w, certs[i].what, &info);
 	}
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	if (rc == 0 && c->json)
 		printf("%s\n", buf_str(&out));
 	return rc;
@@ -126,13 +126,13 @@ static void
 print_import(const char *pin, const char *path)
 {
 	auto_buf out = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &out);
-	jw_object(&w, NULL);
-	jw_text(&w, "sha256", pin);
-	jw_text(&w, "file", path);
-	jw_end_object(&w);
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "sha256", pin);
+	json_out_text(&w, "file", path);
+	json_out_end_object(&w);
 	printf("%s\n", buf_str(&out));
 }
 

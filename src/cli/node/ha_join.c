@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/term.h"
 #include "node/runas.h"
@@ -89,14 +89,14 @@ run(const struct cli *c, struct err *e)
 	bool has_key = home_key_path(&h, key, &none) == 0;
 	if (c->json) {
 		auto_buf out = BUF_INIT;
-		struct jw w;
+		struct json_out w;
 
-		jw_init(&w, &out);
-		jw_object(&w, NULL);
-		jw_text(&w, "primary", m.primary_name);
-		jw_text(&w, "secondary", m.secondary_name);
-		jw_bool(&w, "key_location_known", has_key);
-		jw_end_object(&w);
+		json_out_init(&w, &out);
+		json_out_object(&w, NULL);
+		json_out_text(&w, "primary", m.primary_name);
+		json_out_text(&w, "secondary", m.secondary_name);
+		json_out_bool(&w, "key_location_known", has_key);
+		json_out_end_object(&w);
 		puts(buf_str(&out));
 		return CLI_GOOD;
 	}

@@ -2,7 +2,7 @@
  *
  * holdfast ha repair-journal: what a damaged journal still holds goes into a new one; the damaged one is kept beside it.
  */
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "admin/repair.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/waiting.h"
@@ -31,16 +31,16 @@ static void
 tell_json(const struct repair *r)
 {
 	auto_buf out = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &out);
-	jw_object(&w, NULL);
-	jw_int(&w, "first", r->got.first);
-	jw_int(&w, "last", r->got.last);
-	jw_int(&w, "written", r->got.head);
-	jw_text(&w, "why", r->got.why[0] ? r->got.why : NULL);
-	jw_text(&w, "aside", r->aside);
-	jw_end_object(&w);
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
+	json_out_int(&w, "first", r->got.first);
+	json_out_int(&w, "last", r->got.last);
+	json_out_int(&w, "written", r->got.head);
+	json_out_text(&w, "why", r->got.why[0] ? r->got.why : NULL);
+	json_out_text(&w, "aside", r->aside);
+	json_out_end_object(&w);
 	printf("%s\n", buf_str(&out));
 }
 

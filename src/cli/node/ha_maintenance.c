@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 #include "agent/control.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/when.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
@@ -43,13 +43,13 @@ static int
 send_order(const struct home *h, const char *order, struct buf *ret, struct err *e)
 {
 	auto_buf request = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &request);
-	jw_object(&w, NULL);
-	jw_text(&w, "verb", "maintenance");
-	jw_text(&w, "node", order);
-	jw_end_object(&w);
+	json_out_init(&w, &request);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "verb", "maintenance");
+	json_out_text(&w, "node", order);
+	json_out_end_object(&w);
 	auto_waiting waiting = waiting_begin();
 	waiting_for(waiting, "waiting for the log to take it");
 	return control_ask(h, buf_str(&request), waiting_progress, waiting, ret, e);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agent/control.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/term.h"
 #include "cli/frame/waiting.h"
@@ -29,28 +29,28 @@ run(const struct cli *c, struct err *e)
 {
 	auto_buf request = BUF_INIT, ignored = BUF_INIT, out = BUF_INIT;
 	struct home h;
-	struct jw w;
+	struct json_out w;
 
 	int rc = cli_home(c, &h, e);
 	if (rc == 0)
 		rc = confirm(c, e);
 	if (rc < 0)
 		return rc;
-	jw_init(&w, &request);
-	jw_object(&w, NULL);
-	jw_text(&w, "verb", "remove");
-	jw_text(&w, "node", c->args[0]);
-	jw_end_object(&w);
+	json_out_init(&w, &request);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "verb", "remove");
+	json_out_text(&w, "node", c->args[0]);
+	json_out_end_object(&w);
 	auto_waiting waiting = waiting_begin();
 	waiting_for(waiting, "waiting for this node's agent");
 	rc = control_ask(&h, buf_str(&request), waiting_progress, waiting, &ignored, e);
 	if (rc < 0)
 		return rc;
 	if (c->json) {
-		jw_init(&w, &out);
-		jw_object(&w, NULL);
-		jw_text(&w, "removed", c->args[0]);
-		jw_end_object(&w);
+		json_out_init(&w, &out);
+		json_out_object(&w, NULL);
+		json_out_text(&w, "removed", c->args[0]);
+		json_out_end_object(&w);
 		printf("%s\n", buf_str(&out));
 	} else {
 		term_say(stdout, "%s is no longer in the pair\n", c->args[0]);

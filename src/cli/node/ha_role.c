@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "agent/control.h"
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/mem.h"
 #include "base/statepage.h"
 #include "base/pidfile.h"
@@ -87,15 +87,15 @@ send_order(const struct home *h, const char *verb, const char *node, struct err 
 {
 	auto_buf request = BUF_INIT, path = BUF_INIT;
 	auto_waiting waiting = waiting_begin();
-	struct jw w;
+	struct json_out w;
 
 	waiting_for(waiting, "waiting for this node's agent to take the order");
-	jw_init(&w, &request);
-	jw_object(&w, NULL);
-	jw_text(&w, "verb", verb);
+	json_out_init(&w, &request);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "verb", verb);
 	if (*node)
-		jw_text(&w, "node", node);
-	jw_end_object(&w);
+		json_out_text(&w, "node", node);
+	json_out_end_object(&w);
 	return control_ask(h, buf_str(&request), waiting_progress, waiting, &path, e);
 }
 
@@ -162,19 +162,19 @@ watch(const struct cli *c, const struct home *h, const struct goal *g, int64_t b
 {
 	struct statepage_view *v = mem_new(sizeof(*v));
 	auto_buf out = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
 	int rc = follow(c, h, g, v, e);
 	if (c->err_tty)
 		fprintf(stderr, "\r\033[K");
 	int64_t ms = clock_mono_ms() - began;
 	if (rc == 0 && c->json) {
-		jw_init(&w, &out);
-		jw_object(&w, NULL);
-		jw_text(&w, "state", state_name(v->state));
-		jw_int(&w, "term", v->term);
-		jw_int(&w, "milliseconds", ms);
-		jw_end_object(&w);
+		json_out_init(&w, &out);
+		json_out_object(&w, NULL);
+		json_out_text(&w, "state", state_name(v->state));
+		json_out_int(&w, "term", v->term);
+		json_out_int(&w, "milliseconds", ms);
+		json_out_end_object(&w);
 		printf("%s\n", buf_str(&out));
 	} else if (rc == 0) {
 		printf("%s (%.1f s)\n", g->done, (double)ms / 1000);
@@ -374,7 +374,7 @@ leave_order(const struct cli *c, const struct home *h, struct err *e)
 	struct rejoin r = { .way = REJOIN_COPY };
 	auto_buf out = BUF_INIT;
 	struct runas user;
-	struct jw w;
+	struct json_out w;
 	int rc = runas_choose(h->dir, NULL, &user, e);
 
 	if (rc == 0)
@@ -388,11 +388,11 @@ leave_order(const struct cli *c, const struct home *h, struct err *e)
 	if (rc)
 		return rc;
 	if (c->json) {
-		jw_init(&w, &out);
-		jw_object(&w, NULL);
-		jw_text(&w, "state", "waiting");
-		jw_text(&w, "primary", r.primary.host);
-		jw_end_object(&w);
+		json_out_init(&w, &out);
+		json_out_object(&w, NULL);
+		json_out_text(&w, "state", "waiting");
+		json_out_text(&w, "primary", r.primary.host);
+		json_out_end_object(&w);
 		printf("%s\n", buf_str(&out));
 	} else {
 		printf("The database of %s is copied before PostgreSQL starts here next: at the "

@@ -4,36 +4,36 @@
  */
 #include <string.h>
 #include "agent/control.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/term.h"
 
 static void
 make_request(const struct cli *c, int64_t port, int64_t pair_port, struct buf *out)
 {
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_text(&w, "verb", "setup");
-	jw_text(&w, "primary", c->args[0]);
-	jw_text(&w, "secondary", c->args[1]);
-	jw_int(&w, "https_port", port);
-	jw_int(&w, "pair_port", pair_port);
-	jw_end_object(&w);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "verb", "setup");
+	json_out_text(&w, "primary", c->args[0]);
+	json_out_text(&w, "secondary", c->args[1]);
+	json_out_int(&w, "https_port", port);
+	json_out_int(&w, "pair_port", pair_port);
+	json_out_end_object(&w);
 }
 
 static void
 print_result(const struct cli *c, const char *path)
 {
 	auto_buf out = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
 	if (c->json) {
-		jw_init(&w, &out);
-		jw_object(&w, NULL);
-		jw_text(&w, "pack", path);
-		jw_end_object(&w);
+		json_out_init(&w, &out);
+		json_out_object(&w, NULL);
+		json_out_text(&w, "pack", path);
+		json_out_end_object(&w);
 		printf("%s\n", buf_str(&out));
 		return;
 	}

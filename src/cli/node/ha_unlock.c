@@ -2,7 +2,7 @@
  *
  * holdfast ha unlock: a client verb. The administrator has logged in at the secondary that gives emergency access.
  */
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/remote.h"
@@ -14,16 +14,16 @@ run(const struct cli *c, struct err *e)
 	auto_remote r = NULL;
 	auto_json o = NULL;
 	auto_buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	int rc = remote_open(&r, e);
 
 	if (rc < 0)
 		return rc;
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
 	if (cli_has(c, "reason"))
-		jw_text(&w, "reason", cli_get(c, "reason"));
-	jw_end_object(&w);
+		json_out_text(&w, "reason", cli_get(c, "reason"));
+	json_out_end_object(&w);
 	/* Unlocking twice is unlocking: it may be put to the next node when one is silent. */
 	rc = remote_call(r, REMOTE_READ, "POST", "/v1/ha/unlock", buf_str(&body), &o, e);
 	if (rc < 0)

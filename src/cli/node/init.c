@@ -6,7 +6,7 @@
 #include <string.h>
 #include "admin/bootstrap.h"
 #include "admin/create.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "base/secret.h"
 #include "cli/frame/cli.h"
 #include "cli/node/node_opts.h"
@@ -31,22 +31,22 @@ static void
 print_json(const struct create_options *o, const struct create_result *r, const char *url)
 {
 	auto_buf out = BUF_INIT;
-	struct jw w;
-	jw_init(&w, &out);
-	jw_object(&w, NULL);
-	jw_text(&w, "home", r->home);
-	jw_text(&w, "role", o->secondary ? "secondary" : "primary");
-	jw_uuid(&w, "id", &r->node.id);
-	jw_text(&w, "name", r->node.name);
-	jw_text(&w, "runs_as", r->user);
-	jw_text(&w, "key_file", r->key_file[0] ? r->key_file : NULL);
-	jw_bool(&w, "key_made", r->key_made);
+	struct json_out w;
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "home", r->home);
+	json_out_text(&w, "role", o->secondary ? "secondary" : "primary");
+	json_out_uuid(&w, "id", &r->node.id);
+	json_out_text(&w, "name", r->node.name);
+	json_out_text(&w, "runs_as", r->user);
+	json_out_text(&w, "key_file", r->key_file[0] ? r->key_file : NULL);
+	json_out_bool(&w, "key_made", r->key_made);
 	if (!o->secondary) {
-		jw_text(&w, "url", url);
-		jw_text(&w, "administrator", BOOTSTRAP_ADMIN);
-		jw_text(&w, "setup_token", r->setup_token);
+		json_out_text(&w, "url", url);
+		json_out_text(&w, "administrator", BOOTSTRAP_ADMIN);
+		json_out_text(&w, "setup_token", r->setup_token);
 	}
-	jw_end_object(&w);
+	json_out_end_object(&w);
 	puts(buf_str(&out));
 }
 

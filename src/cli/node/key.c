@@ -6,7 +6,7 @@
 #include <string.h>
 #include "admin/create.h"
 #include "admin/keycheck.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/cli.h"
 
 static int
@@ -26,11 +26,11 @@ run_new(const struct cli *c, struct err *e)
 		return CLI_GOOD;
 	}
 	auto_buf out = BUF_INIT;
-	struct jw w;
-	jw_init(&w, &out);
-	jw_object(&w, NULL);
-	jw_text(&w, "key_file", path);
-	jw_end_object(&w);
+	struct json_out w;
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "key_file", path);
+	json_out_end_object(&w);
 	puts(buf_str(&out));
 	return CLI_GOOD;
 }
@@ -52,13 +52,13 @@ run_check(const struct cli *c, struct err *e)
 		return CLI_GOOD;
 	}
 	auto_buf out = BUF_INIT;
-	struct jw w;
-	jw_init(&w, &out);
-	jw_object(&w, NULL);
-	jw_text(&w, "key_file", res.key_file);
-	jw_bool(&w, "fits", true);
-	jw_int(&w, "data_keys", res.opened);
-	jw_end_object(&w);
+	struct json_out w;
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "key_file", res.key_file);
+	json_out_bool(&w, "fits", true);
+	json_out_int(&w, "data_keys", res.opened);
+	json_out_end_object(&w);
 	puts(buf_str(&out));
 	return CLI_GOOD;
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <gnutls/gnutls.h>
 #include "base/home.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 
 /* ---- nodes ---- */
 
@@ -222,23 +222,23 @@ session_write(const struct session_node *nodes, size_t n)
 {
 	struct err err = { 0 };
 	auto_buf text = BUF_INIT, dir = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &text);
-	jw_object(&w, NULL);
-	jw_text(&w, "user", "ada");
-	jw_text(&w, "token", "the-token");
-	jw_array(&w, "nodes");
+	json_out_init(&w, &text);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "user", "ada");
+	json_out_text(&w, "token", "the-token");
+	json_out_array(&w, "nodes");
 	for (size_t i = 0; i < n; i++) {
 		char url[64];
 		snprintf(url, sizeof(url), "https://localhost:%u", nodes[i].port);
-		jw_object(&w, NULL);
-		jw_text(&w, "url", url);
-		jw_text(&w, "cert", nodes[i].cert);
-		jw_end_object(&w);
+		json_out_object(&w, NULL);
+		json_out_text(&w, "url", url);
+		json_out_text(&w, "cert", nodes[i].cert);
+		json_out_end_object(&w);
 	}
-	jw_end_array(&w);
-	jw_end_object(&w);
+	json_out_end_array(&w);
+	json_out_end_object(&w);
 	buf_add(&dir, session_path(), strlen(session_path()) - strlen("/session.json"));
 	assert_int_equal(home_mkdirs(buf_str(&dir), 0700, &err), 0);
 	assert_int_equal(home_write_file(session_path(), text.data, text.len, 0600, &err), 0);

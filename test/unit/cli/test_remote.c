@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/home.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "cli/frame/remote.h"
 
 #define ERROR(code) "{\"error\":{\"code\":\"" code "\",\"message\":\"public\",\"detail\":\"why\"}}"
@@ -370,21 +370,21 @@ test_an_answer_tells_of_the_nodes(void **state)
 {
 	const struct session_node one[] = { { a.port, a.pair.cert.data } };
 	auto_buf nodes = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	struct err e;
 
-	jw_init(&w, &nodes);
-	jw_object(&w, NULL);
-	jw_array(&w, "nodes");
+	json_out_init(&w, &nodes);
+	json_out_object(&w, NULL);
+	json_out_array(&w, "nodes");
 	for (int i = 0; i < 2; i++) {
-		jw_object(&w, NULL);
-		jw_text(&w, "name", "localhost");
-		jw_int(&w, "https_port", i ? b.port : a.port);
-		jw_text(&w, "web_cert", i ? b.pair.cert.data : a.pair.cert.data);
-		jw_end_object(&w);
+		json_out_object(&w, NULL);
+		json_out_text(&w, "name", "localhost");
+		json_out_int(&w, "https_port", i ? b.port : a.port);
+		json_out_text(&w, "web_cert", i ? b.pair.cert.data : a.pair.cert.data);
+		json_out_end_object(&w);
 	}
-	jw_end_array(&w);
-	jw_end_object(&w);
+	json_out_end_array(&w);
+	json_out_end_object(&w);
 	a.answers[0] = (struct fake_answer){ "/v1/x", 200, "{\"from\":\"a\"}", "primary", NULL };
 	a.answers[1] = (struct fake_answer){ NULL, 200, buf_str(&nodes), "primary", NULL };
 	a.answers[0].nodes = a.answers[1].nodes = "00000000000000ab";

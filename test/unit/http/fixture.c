@@ -13,7 +13,7 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 
 /* ---- certificates ---- */
 
@@ -268,20 +268,20 @@ reply_text(struct request *rq, const char *text)
 static void
 reply_who(struct request *rq)
 {
-	struct jw w;
+	struct json_out w;
 
 	rq->status = 200;
-	jw_init(&w, &rq->reply);
-	jw_object(&w, NULL);
-	jw_text(&w, "address", rq->address);
-	jw_bool(&w, "loopback", rq->loopback);
-	jw_text(&w, "bearer", rq->bearer);
-	jw_text(&w, "cookie", rq->cookie);
-	jw_text(&w, "origin", rq->origin);
-	jw_text(&w, "path", rq->path);
-	jw_text(&w, "q", request_query(rq, "q"));
-	jw_text(&w, "type", rq->content_type);
-	jw_end_object(&w);
+	json_out_init(&w, &rq->reply);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "address", rq->address);
+	json_out_bool(&w, "loopback", rq->loopback);
+	json_out_text(&w, "bearer", rq->bearer);
+	json_out_text(&w, "cookie", rq->cookie);
+	json_out_text(&w, "origin", rq->origin);
+	json_out_text(&w, "path", rq->path);
+	json_out_text(&w, "q", request_query(rq, "q"));
+	json_out_text(&w, "type", rq->content_type);
+	json_out_end_object(&w);
 }
 
 static void

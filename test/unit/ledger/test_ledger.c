@@ -610,9 +610,9 @@ accept_breaks(struct fixture *x, struct fiber *f, void *arg)
 	struct call c = { .v = &x->v, .f = f, .a = arena_new() };
 	auto_buf out = BUF_INIT;
 	struct err e = { 0 };
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &out);
+	json_out_init(&w, &out);
 	assert_int_equal(audit_accept(&c, x->chain_head, "looked into", &w, &e), 0);
 	assert_string_equal(buf_str(&out), arg);
 	arena_free(c.a);
@@ -635,9 +635,9 @@ export_b(struct fixture *x, struct fiber *f, void *arg)
 		auto_buf out = BUF_INIT;
 		struct err e = { 0 };
 		const char *at;
-		struct jw w;
+		struct json_out w;
 
-		jw_init(&w, &out);
+		json_out_init(&w, &out);
 		if (audit_export_part(&c, &node, after, upto, &w, &e))
 			fail_msg("%s", e.text);
 		for (at = buf_str(&out); (at = strstr(at, "\"accepted ")); at++)

@@ -23,7 +23,7 @@ static struct uuid owner, other, resource, account;
 /* ---- one call into the vault ---- */
 
 struct ask {
-	int (*fn)(struct call *c, struct ask *a, struct jw *out, struct err *e);
+	int (*fn)(struct call *c, struct ask *a, struct json_out *out, struct err *e);
 	const struct uuid *as;
 	const char *text;
 	int n, rc;
@@ -37,12 +37,12 @@ run_ask(struct fixture *fx, struct fiber *f, void *arg)
 	struct call c = { .v = &fx->v, .f = f, .a = arena_new() };
 	auto_buf out = BUF_INIT;
 	struct err e = { 0 };
-	struct jw w;
+	struct json_out w;
 
 	c.who.user = *a->as;
 	c.who.name = "somebody";
 	c.who.address = "192.0.2.7";
-	jw_init(&w, &out);
+	json_out_init(&w, &out);
 	a->rc = a->fn(&c, a, &w, &e);
 	snprintf(a->reply, sizeof(a->reply), "%s", buf_str(&out));
 	snprintf(a->why, sizeof(a->why), "%s", e.text);
@@ -57,7 +57,7 @@ do_ask(struct ask a)
 }
 
 static int
-ask_make(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_make(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	const struct resource_texts texts = { .name = "server" };
 	struct account_field field = { "password", "secret", 6 };
@@ -68,7 +68,7 @@ ask_make(struct call *c, struct ask *a, struct jw *out, struct err *e)
 }
 
 static int
-ask_retrieve(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_retrieve(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	return account_retrieve(c, &account, "test", a->n, out, e);
 }
@@ -80,13 +80,13 @@ retrieve(int n)
 }
 
 static int
-ask_delete(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_delete(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	return a->n ? account_delete(c, &account, e) : resource_delete(c, &resource, e);
 }
 
 static int
-ask_restore(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_restore(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	return a->n ? bin_restore_account(c, &account, a->text, e)
 		    : bin_restore_resource(c, &resource, a->text, e);
@@ -299,7 +299,7 @@ what_is_gone_says_so(void **state)
 /* ---- the list ---- */
 
 static int
-ask_list(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_list(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	return bin_list(c, a->text, a->n, out, e);
 }

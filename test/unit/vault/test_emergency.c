@@ -25,7 +25,7 @@ static struct uuid owner, maker, admin, resource, account;
 /* ---- one call into the vault ---- */
 
 struct ask {
-	int (*fn)(struct call *c, struct ask *a, struct jw *out, struct err *e);
+	int (*fn)(struct call *c, struct ask *a, struct json_out *out, struct err *e);
 	const struct uuid *as, *id;
 	const char *text;
 	int64_t n;
@@ -42,13 +42,13 @@ run_ask(struct fixture *fx, struct fiber *f, void *arg)
 	struct call c = { .v = &fx->v, .f = f, .a = arena_new(), .durability = LEDGER_LOCAL };
 	auto_buf out = BUF_INIT;
 	struct err e = { 0 };
-	struct jw w;
+	struct json_out w;
 
 	c.who.user = *a->as;
 	c.who.name = "somebody";
 	c.who.address = "192.0.2.7";
 	c.who.administrator = uuid_eq(a->as, &admin);
-	jw_init(&w, &out);
+	json_out_init(&w, &out);
 	a->rc = a->fn(&c, a, &w, &e);
 	a->durability = c.durability;
 	snprintf(a->reply, sizeof(a->reply), "%s", buf_str(&out));
@@ -64,7 +64,7 @@ do_ask(struct ask a)
 }
 
 static int
-ask_put(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_put(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	struct account_field field = { "password", a->text, strlen(a->text) };
 	struct account_fields fields = { 1, &field };
@@ -81,7 +81,7 @@ put(const struct uuid *as, const char *password, int64_t if_version)
 }
 
 static int
-ask_retrieve(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_retrieve(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	return account_retrieve(c, a->id, "test", (int)a->n, out, e);
 }
@@ -102,7 +102,7 @@ must_read(int64_t n, const char *password, int version)
 }
 
 static int
-ask_get(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_get(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	return account_get(c, a->id, out, e);
 }
@@ -122,7 +122,7 @@ must_stand(int version, bool conflict)
 }
 
 static int
-ask_versions(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_versions(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	return account_versions(c, a->id, &(struct policy_page){ .rows = POLICY_PAGE_MAX }, out, e);
 }
@@ -144,7 +144,7 @@ count(const char *text, const char *what)
 }
 
 static int
-ask_policy(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_policy(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	return emergency_policy_set(c, a->text, a->yes ? "server" : NULL, out, e);
 }
@@ -160,7 +160,7 @@ allow(const char *state, bool for_resource)
 }
 
 static int
-ask_changes(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_changes(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	const struct policy_page page = { .rows = 50 };
 
@@ -168,7 +168,7 @@ ask_changes(struct call *c, struct ask *a, struct jw *out, struct err *e)
 }
 
 static int
-ask_decide(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_decide(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	return emergency_decide(c, a->id, a->yes, out, e);
 }
@@ -222,7 +222,7 @@ make_vault(struct fixture *fx, struct fiber *f, void *arg)
 }
 
 static int
-ask_share(struct call *c, struct ask *a, struct jw *out, struct err *e)
+ask_share(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	if (a->text)
 		return share_grant(c, SHARE_ACCOUNT, &account, "Max", a->text, out, e);

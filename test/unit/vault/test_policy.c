@@ -80,8 +80,8 @@ auditors_see_no_secrets(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		auto_buf out = BUF_INIT;
-		struct jw w;
-		jw_init(&w, &out);
+		struct json_out w;
+		json_out_init(&w, &out);
 		audit_write_body(&w, NULL, rows[i].body);
 		assert_string_equal(buf_str(&out), rows[i].want);
 	}

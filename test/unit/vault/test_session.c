@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/jw.h"
+#include "base/json_out.h"
 #include "crypto/password.h"
 #include "crypto/totp.h"
 #include "fixture.h"
@@ -32,15 +32,15 @@ make_alice(struct fixture *x, struct fiber *f, void *arg)
 			       { .kind = EVENT_USER_PASSWORD, .address = "" } };
 	struct err e = { 0 };
 	struct buf body = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 	char hash[128];
 
 	uuid_new(&alice);
 	assert_int_equal(session_hash_password(&c, &alice, PASSWORD, hash, &e), 0);
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "password_hash", hash);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "password_hash", hash);
+	json_out_end_object(&w);
 	ev[0].body = "{\"name\":\"Alice\",\"role\":\"user\"}";
 	ev[1].body = buf_str(&body);
 	ev[0].object = ev[1].object = alice;
@@ -314,7 +314,7 @@ set_password(struct fixture *x, struct fiber *f, void *arg)
 	uint8_t prehash[KEYS_HASH_BYTES];
 	struct err e = { 0 };
 	char hash[128];
-	struct jw w;
+	struct json_out w;
 
 	if (arg) {
 		buf_add(&peppered, alice.b, sizeof(alice.b));
@@ -326,10 +326,10 @@ set_password(struct fixture *x, struct fiber *f, void *arg)
 	} else {
 		assert_int_equal(session_hash_password(&c, &alice, DECOMPOSED, hash, &e), 0);
 	}
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "password_hash", hash);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "password_hash", hash);
+	json_out_end_object(&w);
 	ev.body = buf_str(&body);
 	assert_int_equal(ledger_append(x->v.ledger, f, &ev, 1, NULL, &e), 0);
 	arena_free(c.a);
@@ -421,7 +421,7 @@ set_totp(struct fixture *x, struct fiber *f, void *arg)
 	uint8_t ad[SESSION_TOTP_AD_LEN];
 	struct err e = { 0 };
 	char b64[256];
-	struct jw w;
+	struct json_out w;
 
 	session_totp_ad(arg, ad);
 	assert_int_equal(keys_seal(x->v.keys, f, x->v.data_key, ad, sizeof(ad), secret,
@@ -429,10 +429,10 @@ set_totp(struct fixture *x, struct fiber *f, void *arg)
 			 0);
 	sodium_bin2base64(b64, sizeof(b64), (const uint8_t *)sealed.data, sealed.len,
 			  sodium_base64_VARIANT_ORIGINAL);
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_text(&w, "totp_sealed", b64);
-	jw_end_object(&w);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "totp_sealed", b64);
+	json_out_end_object(&w);
 	ev.body = buf_str(&body);
 	assert_int_equal(ledger_append(x->v.ledger, f, &ev, 1, NULL, &e), 0);
 	buf_done(&sealed);

@@ -211,9 +211,9 @@ accept_all(struct fixture *fx, struct fiber *f, void *arg)
 	struct call c = { .v = &fx->v, .f = f, .a = arena_new() };
 	auto_buf out = BUF_INIT;
 	struct err e = { 0 };
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &out);
+	json_out_init(&w, &out);
 	assert_int_equal(audit_accept(&c, fx->chain_head, "looked into", &w, &e), 0);
 	assert_string_equal(buf_str(&out), "{\"breaks\":3}");
 	arena_free(c.a);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/jw.h"
+#include "base/json_out.h"
 
 #include <assert.h>
 #include <math.h>
@@ -65,7 +65,7 @@ utf8_len(const unsigned char *p, size_t n)
 }
 
 bool
-jw_utf8(const char *s, size_t n)
+json_out_is_utf8(const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
 	for (size_t i = 0; i < n;) {
@@ -123,7 +123,7 @@ add_string(struct buf *out, const char *s, size_t n)
 
 /* What stands before every value: the comma and the name. */
 static void
-begin_value(struct jw *w, const char *name)
+begin_value(struct json_out *w, const char *name)
 {
 	uint32_t bit = 1u << w->depth;
 	if (w->depth && !(w->first & bit))
@@ -136,7 +136,7 @@ begin_value(struct jw *w, const char *name)
 }
 
 static void
-open_level(struct jw *w, const char *name, char c)
+open_level(struct json_out *w, const char *name, char c)
 {
 	begin_value(w, name);
 	buf_addc(w->out, c);
@@ -146,7 +146,7 @@ open_level(struct jw *w, const char *name, char c)
 }
 
 static void
-close_level(struct jw *w, char c)
+close_level(struct json_out *w, char c)
 {
 	assert(w->depth > 0);
 	w->depth--;
@@ -154,63 +154,63 @@ close_level(struct jw *w, char c)
 }
 
 void
-jw_init(struct jw *w, struct buf *out)
+json_out_init(struct json_out *w, struct buf *out)
 {
-	*w = (struct jw){ .out = out, .first = 1 };
+	*w = (struct json_out){ .out = out, .first = 1 };
 }
 
 void
-jw_object(struct jw *w, const char *name)
+json_out_object(struct json_out *w, const char *name)
 {
 	open_level(w, name, '{');
 }
 
 void
-jw_array(struct jw *w, const char *name)
+json_out_array(struct json_out *w, const char *name)
 {
 	open_level(w, name, '[');
 }
 
 void
-jw_end_object(struct jw *w)
+json_out_end_object(struct json_out *w)
 {
 	close_level(w, '}');
 }
 
 void
-jw_end_array(struct jw *w)
+json_out_end_array(struct json_out *w)
 {
 	close_level(w, ']');
 }
 
 void
-jw_text(struct jw *w, const char *name, const char *v)
+json_out_text(struct json_out *w, const char *name, const char *v)
 {
 	if (!v)
-		jw_null(w, name);
+		json_out_null(w, name);
 	else
-		jw_textn(w, name, v, strlen(v));
+		json_out_textn(w, name, v, strlen(v));
 }
 
 void
-jw_textn(struct jw *w, const char *name, const char *v, size_t n)
+json_out_textn(struct json_out *w, const char *name, const char *v, size_t n)
 {
 	begin_value(w, name);
 	add_string(w->out, v, n);
 }
 
 void
-jw_int(struct jw *w, const char *name, int64_t v)
+json_out_int(struct json_out *w, const char *name, int64_t v)
 {
 	begin_value(w, name);
 	buf_addf(w->out, "%lld", (long long)v);
 }
 
 void
-jw_double(struct jw *w, const char *name, double v)
+json_out_double(struct json_out *w, const char *name, double v)
 {
 	if (!isfinite(v)) {
-		jw_null(w, name);
+		json_out_null(w, name);
 		return;
 	}
 	begin_value(w, name);
@@ -218,48 +218,48 @@ jw_double(struct jw *w, const char *name, double v)
 }
 
 void
-jw_bool(struct jw *w, const char *name, bool v)
+json_out_bool(struct json_out *w, const char *name, bool v)
 {
 	begin_value(w, name);
 	buf_adds(w->out, v ? "true" : "false");
 }
 
 void
-jw_null(struct jw *w, const char *name)
+json_out_null(struct json_out *w, const char *name)
 {
 	begin_value(w, name);
 	buf_adds(w->out, "null");
 }
 
 void
-jw_raw(struct jw *w, const char *name, const char *json)
+json_out_raw(struct json_out *w, const char *name, const char *json)
 {
 	begin_value(w, name);
 	buf_adds(w->out, json);
 }
 
 void
-jw_uuid(struct jw *w, const char *name, const void *uuid16)
+json_out_uuid(struct json_out *w, const char *name, const void *uuid16)
 {
 	struct uuid u;
 	char text[UUID_STR_LEN];
 	memcpy(u.b, uuid16, sizeof(u.b));
 	if (uuid_is_nil(&u)) {
-		jw_null(w, name);
+		json_out_null(w, name);
 		return;
 	}
 	uuid_str(&u, text);
-	jw_text(w, name, text);
+	json_out_text(w, name, text);
 }
 
 void
-jw_time(struct jw *w, const char *name, int64_t us)
+json_out_time(struct json_out *w, const char *name, int64_t us)
 {
 	char text[CLOCK_ISO_LEN];
 	if (!us) {
-		jw_null(w, name);
+		json_out_null(w, name);
 		return;
 	}
 	clock_iso(us, text);
-	jw_text(w, name, text);
+	json_out_text(w, name, text);
 }

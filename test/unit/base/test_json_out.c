@@ -4,28 +4,28 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-#include "base/jw.h"
+#include "base/json_out.h"
 
 static void
 commas_and_nesting_are_kept(void **ctx)
 {
 	auto_buf out = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &out);
-	jw_object(&w, NULL);
-	jw_array(&w, "empty");
-	jw_end_array(&w);
-	jw_array(&w, "rows");
-	jw_object(&w, NULL);
-	jw_end_object(&w);
-	jw_object(&w, NULL);
-	jw_int(&w, "n", INT64_MIN);
-	jw_bool(&w, "yes", true);
-	jw_end_object(&w);
-	jw_end_array(&w);
-	jw_raw(&w, "raw", "[1]");
-	jw_end_object(&w);
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
+	json_out_array(&w, "empty");
+	json_out_end_array(&w);
+	json_out_array(&w, "rows");
+	json_out_object(&w, NULL);
+	json_out_end_object(&w);
+	json_out_object(&w, NULL);
+	json_out_int(&w, "n", INT64_MIN);
+	json_out_bool(&w, "yes", true);
+	json_out_end_object(&w);
+	json_out_end_array(&w);
+	json_out_raw(&w, "raw", "[1]");
+	json_out_end_object(&w);
 	assert_string_equal(buf_str(&out), "{\"empty\":[],\"rows\":[{},{\"n\":-9223372036854775808,"
 					   "\"yes\":true}],\"raw\":[1]}");
 }
@@ -35,18 +35,18 @@ what_is_absent_is_null(void **ctx)
 {
 	static const unsigned char nil[16];
 	auto_buf out = BUF_INIT;
-	struct jw w;
+	struct json_out w;
 
-	jw_init(&w, &out);
-	jw_array(&w, NULL);
-	jw_text(&w, NULL, NULL);
-	jw_text(&w, NULL, "");
-	jw_double(&w, NULL, NAN);
-	jw_double(&w, NULL, INFINITY);
-	jw_double(&w, NULL, 0.5);
-	jw_uuid(&w, NULL, nil);
-	jw_time(&w, NULL, 0);
-	jw_end_array(&w);
+	json_out_init(&w, &out);
+	json_out_array(&w, NULL);
+	json_out_text(&w, NULL, NULL);
+	json_out_text(&w, NULL, "");
+	json_out_double(&w, NULL, NAN);
+	json_out_double(&w, NULL, INFINITY);
+	json_out_double(&w, NULL, 0.5);
+	json_out_uuid(&w, NULL, nil);
+	json_out_time(&w, NULL, 0);
+	json_out_end_array(&w);
 	assert_string_equal(buf_str(&out), "[null,\"\",null,null,0.5,null,null]");
 }
 
@@ -71,15 +71,15 @@ every_text_is_escaped(void **ctx)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		auto_buf out = BUF_INIT;
-		struct jw w;
+		struct json_out w;
 
-		jw_init(&w, &out);
-		jw_textn(&w, NULL, rows[i].text, rows[i].n);
+		json_out_init(&w, &out);
+		json_out_textn(&w, NULL, rows[i].text, rows[i].n);
 		assert_string_equal(buf_str(&out), rows[i].json);
-		assert_true(jw_utf8(out.data, out.len));
+		assert_true(json_out_is_utf8(out.data, out.len));
 	}
-	assert_false(jw_utf8("\xc0\x80", 2));
-	assert_false(jw_utf8("\xf4\x90\x80\x80", 4));
+	assert_false(json_out_is_utf8("\xc0\x80", 2));
+	assert_false(json_out_is_utf8("\xf4\x90\x80\x80", 4));
 }
 
 int
