@@ -52,11 +52,9 @@ def test_a_name_server_that_is_gone_is_no_emergency(st, mark):
 @pytest.mark.parametrize("what", ["agent", "all"])
 def test_a_pause_of_the_node_itself_is_no_emergency(st, mark, what):
     """As when the virtual machine is frozen for a snapshot."""
-    pids = st.b.pids(what)
     st.b.signal(what, signal.SIGSTOP)
     pass_time(5, "the pause is longer than detect_ms")
     st.b.signal(what, signal.SIGCONT)
-    assert pids == st.b.pids(what)
     still_true("the secondary stands by", mark, 6, good=lambda text: NO_EMERGENCY not in text)
     st.home_again()
 
