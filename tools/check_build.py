@@ -37,13 +37,16 @@ def sources_of_folders(text):
     """What src/meson.build builds: paths below src/."""
     return {
         f"{folder}/{name}"
-        for folder, block in re.findall(r"^  \['([\w/]+)', '[^']*', \[\n(.*?)^  \]", text, re.M | re.S)
+        for folder, block in re.findall(r"^  \['([\w/]+)', '[^']*', (?:\w+ \+ )?\[\n(.*?)^  \]", text, re.M | re.S)
         for name in re.findall(r"'([\w.]+)',", block)
     }
 
 
 def missing():
-    built = sources_of_folders((ROOT / "src/meson.build").read_text())
+    text = (ROOT / "src/meson.build").read_text()
+    built = sources_of_folders(text)
+    nouns = re.search(r"^api_nouns = \[\n(.*?)^\]", text, re.M | re.S)[1]
+    built |= {f"api/{name}" for name in re.findall(r"'([\w.]+)',", nouns)}
     built |= {f"cmd/{name}" for name in re.findall(r"'(\w+\.c)'", (ROOT / "src/cmd/meson.build").read_text())}
     for f in sorted((ROOT / "src").rglob("*.c")):
         rel = f.relative_to(ROOT / "src").as_posix()
@@ -51,8 +54,8 @@ def missing():
             yield f"src/{rel}: is in no list of src/meson.build"
     for f in sorted((ROOT / "test").rglob("*.c")):
         prefix, _, name = f.stem.partition("_")
-        text = (f.parent / "meson.build").read_text()
-        if prefix in ("test", "fuzz") and f"'{name}'" not in text and f"'{f.name}'" not in text:
+        lists = (f.parent / "meson.build").read_text()
+        if prefix in ("test", "fuzz") and f"'{name}'" not in lists and f"'{f.name}'" not in lists:
             yield f"{f.relative_to(ROOT)}: is not in the meson.build beside it"
 
 

@@ -25,6 +25,7 @@ KEPT = {
     "status_reason_text": "a test holds docs/ha.md against the reasons",
     "status_explains": "a test walks the reasons, each with each",
     "shape_find": "a test walks the shapes of the routes",
+    "router_row": "tests walk the rows by their number",
     "server_port": "tests listen on any port that is free",
     "settings_parse": "tests and the fuzzer parse without a file",
     "totp_code": "tests are the authenticator",

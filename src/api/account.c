@@ -2,8 +2,55 @@
 #include "vault/account.h"
 #include "vault/resource.h"
 
-#include "api/bodies.h"
-#include "api/handlers.h"
+#include "api/noun.h"
+
+/* clang-format off */
+#define ACCOUNT_BODY(X, body) \
+	X(body, login, TEXT, JREQUIRED, MAX_NAME) \
+	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION) \
+	X(body, fields, MAP, 0, ACCOUNT_FIELDS_MAX)
+DEFINE_BODY(account, ACCOUNT_BODY)
+
+#define ACCOUNT_PLACED_BODY(X, body) \
+	X(body, resource, TEXT, JREQUIRED, MAX_NAME) \
+	X(body, type, TEXT, JEMPTY, MAX_TYPE) \
+	X(body, address, TEXT, JEMPTY, MAX_ADDRESS) \
+	X(body, url, TEXT, JEMPTY, MAX_URL) \
+	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION) \
+	X(body, login, TEXT, JREQUIRED, MAX_NAME) \
+	X(body, fields, MAP, JREQUIRED, ACCOUNT_FIELDS_MAX)
+DEFINE_BODY(account_placed, ACCOUNT_PLACED_BODY)
+
+#define ACCOUNT_CHANGE_BODY(X, body) \
+	X(body, login, TEXT, 0, MAX_NAME) \
+	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION) \
+	X(body, conflict, BOOL, 0, 0)
+DEFINE_BODY(account_change, ACCOUNT_CHANGE_BODY)
+
+#define RETRIEVE_BODY(X, body) \
+	X(body, reason, TEXT, 0, MAX_REASON) \
+	X(body, version, INT, JPOSITIVE, MAX_VERSION)
+DEFINE_BODY(retrieve, RETRIEVE_BODY)
+
+#define VERSION_LIST_QUERY(X, query) \
+	PAGE_QUERY(X, query, POLICY_PAGE_MAX)
+DEFINE_QUERY(version_list, VERSION_LIST_QUERY)
+
+#define VERSION_BODY(X, body) \
+	X(body, fields, MAP, JREQUIRED, ACCOUNT_FIELDS_MAX) \
+	X(body, if_version, INT, 0, MAX_VERSION)
+DEFINE_BODY(version, VERSION_BODY)
+
+#define CONFLICT_LIST_QUERY(X, query) \
+	PAGE_QUERY(X, query, POLICY_PAGE)
+DEFINE_QUERY(conflict_list, CONFLICT_LIST_QUERY)
+
+#define SETTLE_BODY(X, body) \
+	X(body, version, INT, JPOSITIVE, MAX_VERSION) \
+	X(body, fields, MAP, 0, ACCOUNT_FIELDS_MAX) \
+	X(body, if_version, INT, 0, MAX_VERSION)
+DEFINE_BODY(settle, SETTLE_BODY)
+/* clang-format on */
 
 static struct account_fields
 take_fields(struct api_call *c, const struct jmap *m)
@@ -15,7 +62,7 @@ take_fields(struct api_call *c, const struct jmap *m)
 	return (struct account_fields){ m->n, f };
 }
 
-int
+static int
 on_account_new(struct api_call *c, struct err *e)
 {
 	const struct body_account *b = c->body;
@@ -27,7 +74,7 @@ on_account_new(struct api_call *c, struct err *e)
 	return rc ? rc : account_get(&c->call, &id, &c->w, e);
 }
 
-int
+static int
 on_account_placed(struct api_call *c, struct err *e)
 {
 	const struct body_account_placed *b = c->body;
@@ -39,13 +86,13 @@ on_account_placed(struct api_call *c, struct err *e)
 	return rc ? rc : account_get(&c->call, &id, &c->w, e);
 }
 
-int
+static int
 on_account_get(struct api_call *c, struct err *e)
 {
 	return account_get(&c->call, call_id(c), &c->w, e);
 }
 
-int
+static int
 on_account_change(struct api_call *c, struct err *e)
 {
 	const struct body_account_change *b = c->body;
@@ -56,15 +103,14 @@ on_account_change(struct api_call *c, struct err *e)
 	return rc ? rc : account_get(&c->call, call_id(c), &c->w, e);
 }
 
-int
+static int
 on_conflict_list(struct api_call *c, struct err *e)
 {
-	struct policy_page page;
-	int rc = call_query_page(c, POLICY_PAGE, &page, e);
-	return rc ? rc : account_conflicts(&c->call, &page, &c->w, e);
+	const struct query_conflict_list *q = c->query;
+	return account_conflicts(&c->call, &PAGE_OF(q), &c->w, e);
 }
 
-int
+static int
 on_account_settle(struct api_call *c, struct err *e)
 {
 	const struct body_settle *b = c->body;
@@ -78,13 +124,13 @@ on_account_settle(struct api_call *c, struct err *e)
 			      if_version, &c->w, e);
 }
 
-int
+static int
 on_account_delete(struct api_call *c, struct err *e)
 {
 	return account_delete(&c->call, call_id(c), e);
 }
 
-int
+static int
 on_retrieve(struct api_call *c, struct err *e)
 {
 	const struct body_retrieve *b = c->body;
@@ -94,15 +140,14 @@ on_retrieve(struct api_call *c, struct err *e)
 	return rc;
 }
 
-int
+static int
 on_version_list(struct api_call *c, struct err *e)
 {
-	struct policy_page page;
-	int rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
-	return rc ? rc : account_versions(&c->call, call_id(c), &page, &c->w, e);
+	const struct query_version_list *q = c->query;
+	return account_versions(&c->call, call_id(c), &PAGE_OF(q), &c->w, e);
 }
 
-int
+static int
 on_version_new(struct api_call *c, struct err *e)
 {
 	const struct body_version *b = c->body;
@@ -110,3 +155,61 @@ on_version_new(struct api_call *c, struct err *e)
 	return account_put(&c->call, call_id(c), &fields,
 			   BODY_HAS(c->seen, version, if_version) ? b->if_version : -1, &c->w, e);
 }
+
+/* clang-format off */
+const struct route routes_account[] = {
+	{ HTTP_POST, "/v1/resources/{id}/accounts", DO(account_new), CAP_USE, CHANGE | ROUTE_CREATES,
+	  BODY(account), NO_QUERY, FIELDS, "Account",
+	  "Adds an account, with its first version if fields are given." },
+	{ HTTP_POST, "/v1/accounts", DO(account_placed), CAP_USE, CHANGE | ROUTE_CREATES,
+	  BODY(account_placed), NO_QUERY, FIELDS, "Account",
+	  "Creates a resource, which the caller owns, and its first account with its first version: all of it, or nothing. Type, address, url and description are the resource's." },
+	{ HTTP_GET, "/v1/accounts/{id}", DO(account_get), CAP_USE, READ,
+	  NO_BODY, NO_QUERY, 0, "Account",
+	  "Shows an account; no secrets." },
+	{ HTTP_PATCH, "/v1/accounts/{id}", DO(account_change), CAP_USE, CHANGE,
+	  BODY(account_change), NO_QUERY, SMALL, "Account",
+	  "Changes an account; conflict false settles its conflict." },
+	{ HTTP_DELETE, "/v1/accounts/{id}", DO(account_delete), CAP_USE, CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Removes an account: it goes to the bin, and its history stays in the log." },
+	{ HTTP_POST, "/v1/accounts/{id}/retrieve", DO(retrieve), CAP_USE, READ | ROUTE_EVENT,
+	  BODY(retrieve), NO_QUERY, SMALL, "Retrieved",
+	  "Retrieves the secret fields; answered when the retrieval is durable in the log." },
+	{ HTTP_GET, "/v1/accounts/{id}/versions", DO(version_list), CAP_USE, READ,
+	  NO_BODY, QUERY(version_list), 0, "Versions",
+	  "Lists the versions, the newest first: numbers, who, when, on which node; no secrets." },
+	{ HTTP_POST, "/v1/accounts/{id}/versions", DO(version_new), CAP_USE, CHANGE | ROUTE_CREATES | ROUTE_EMERGENCY_CHANGE,
+	  BODY(version), NO_QUERY, FIELDS, "Version",
+	  "Stores a new version; with if_version only upon that one." },
+	{ HTTP_GET, "/v1/conflicts", DO(conflict_list), CAP_USE, READ,
+	  NO_BODY, QUERY(conflict_list), 0, "Conflicts",
+	  "Lists the accounts in conflict that the caller may see." },
+	{ HTTP_POST, "/v1/accounts/{id}/settle", DO(account_settle), CAP_USE, CHANGE,
+	  BODY(settle), NO_QUERY, FIELDS, "Version",
+	  "Settles a conflict by a version that is there (version) or by a new one (fields); all versions stay." },
+	{ 0 },
+};
+
+const struct shape replies_account[] = {
+	REPLY(Account,
+		FIELD(id, ID), FIELD(login, TEXT), FIELD(description, TEXT), FIELD(version, INT),
+		FIELD(conflict, BOOL), FIELD(level, TEXT), ONE(resource, AccountResource)),
+	REPLY(AccountResource, FIELD(id, ID), FIELD(name, TEXT), FIELD(url, TEXT)),
+	REPLY(Retrieved,
+		FIELD(fields, MAP), FIELD(version, INT), FIELD(current, INT),
+		FIELD(conflict, BOOL), ONE(resource, Named), ONE(account, NamedAccount),
+		FIELD(created, TIME)),
+	REPLY(Versions, LIST(versions, VersionRow), FIELD(next, ID, NIL)),
+	REPLY(VersionRow,
+		FIELD(id, ID), FIELD(n, INT), FIELD(based_on, INT), ONE(author, Named, NIL),
+		FIELD(created, TIME), FIELD(current, BOOL), ONE(node, Named, NIL),
+		FIELD(conflict, BOOL), FIELD(approval, TEXT, NIL)),
+	REPLY(Version, FIELD(id, ID), FIELD(version, INT)),
+	REPLY(Conflicts, LIST(conflicts, ConflictRow), FIELD(next, ID, NIL)),
+	REPLY(ConflictRow,
+		FIELD(id, ID), FIELD(login, TEXT), FIELD(version, INT), ONE(resource, Named),
+		FIELD(level, TEXT), FIELD(open, INT), FIELD(latest, TIME)),
+	{ 0 },
+};
+/* clang-format on */

@@ -71,9 +71,7 @@ check_standby_word(const struct api_call *c, struct err *e)
 int
 admit_head(struct request *rq, struct api_call *c, enum ha_state state, struct err *e)
 {
-	size_t n;
-	const struct route *table = routes(&n);
-	int rc = router_match(table, n, rq, &c->match, e);
+	int rc = router_match(route_tables, rq, &c->match, e);
 	if (rc == 0)
 		rc = check_standby_word(c, e);
 	if (rc == 0)

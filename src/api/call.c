@@ -2,7 +2,6 @@
 #include "api/call.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 #include "api/api_impl.h"
 #include "base/clock.h"
@@ -49,36 +48,6 @@ call_id(const struct api_call *c)
 {
 	assert(c->match.params[0].is_id);
 	return &c->match.params[0].id;
-}
-
-int
-call_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi, int64_t *ret,
-	       struct err *e)
-{
-	const char *text = request_query(c->rq, name);
-	char *end;
-	if (!text)
-		return 0;
-	size_t n = strspn(text, "0123456789");
-	long long v = n && n < 18 ? strtoll(text, &end, 10) : -1;
-	if (n == 0 || text[n] || v < lo || v > hi)
-		return err_set(e, ERR_BAD_FIELD, "%s: a number of %lld to %lld", name,
-			       (long long)lo, (long long)hi);
-	*ret = v;
-	return 0;
-}
-
-int
-call_query_page(const struct api_call *c, int rows, struct policy_page *ret, struct err *e)
-{
-	const char *after = request_query(c->rq, "after");
-	int64_t limit = rows;
-	*ret = (struct policy_page){ 0 };
-	if (after && uuid_parse(after, &ret->after))
-		return err_set(e, ERR_BAD_FIELD, "after: not an id");
-	int rc = call_query_int(c, "limit", 1, POLICY_PAGE_MAX, &limit, e);
-	ret->rows = (int)limit;
-	return rc;
 }
 
 void

@@ -21,7 +21,7 @@ struct api_call {
 	struct call call; /* the vault's view: who asks, fiber, arena */
 	struct request *rq;
 	struct route_match match;
-	void *body;		  /* the struct that the row's body table filled, or NULL */
+	void *query, *body;	  /* the structs that the row's tables filled, or NULL */
 	uint64_t seen;		  /* bit per row of the body table: BODY_HAS */
 	struct json_out w;	  /* on rq->reply */
 	enum state_served serves; /* at the begin of the call */
@@ -37,12 +37,6 @@ typedef void api_direct_fn(struct api_call *c);
 
 /* The {id} of the row's pattern. */
 const struct uuid *call_id(const struct api_call *c) NONNULL;
-/* Query parameter as a number of lo..hi; *ret is left alone when it is not there. ERR_BAD_FIELD. */
-int call_query_int(const struct api_call *c, const char *name, int64_t lo, int64_t hi, int64_t *ret,
-		   struct err *e) MUST_USE;
-/* limit (1..POLICY_PAGE_MAX) and after (an id) of a list; rows: of a page when no limit is given. */
-int call_query_page(const struct api_call *c, int rows, struct policy_page *ret,
-		    struct err *e) NONNULL MUST_USE;
 /* The state of the node now; HA_SINGLE without a page. */
 enum ha_state call_state(const struct api_call *c) NONNULL;
 /* A consistent copy of the state page in the arena (zeros and HA_SINGLE without a page). Any thread. */

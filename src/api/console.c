@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "api/noun.h"
 
 /* CSP Level 3, Trusted Types: the script can make no markup of a text. */
 #define POLICY                                                                                     \
@@ -10,7 +11,8 @@
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "                            \
 	"require-trusted-types-for 'script'"
 
-void
+/* The file of rq->path, on an HTTP thread. The table names no path that is not a file. */
+static void
 console_answer(struct api_call *c)
 {
 	struct request *rq = c->rq;
@@ -27,3 +29,23 @@ console_answer(struct api_call *c)
 	request_header(rq, "Cross-Origin-Resource-Policy", "same-origin");
 	buf_add(&rq->reply, f[i].data, f[i].len);
 }
+
+/* clang-format off */
+#define PAGE ROUTE_PUBLIC | ROUTE_ANY_MODE | ROUTE_DIRECT
+const struct route routes_console[] = {
+	{ HTTP_GET, "/", DIRECT(console_answer), 0, PAGE,
+	  NO_BODY, NO_QUERY, 0, "text/html",
+	  "The console: the status of the pair, and passwords, for a browser." },
+	{ HTTP_GET, "/console.css", DIRECT(console_answer), 0, PAGE,
+	  NO_BODY, NO_QUERY, 0, "text/css",
+	  "What the console looks like." },
+	{ HTTP_GET, "/console.js", DIRECT(console_answer), 0, PAGE,
+	  NO_BODY, NO_QUERY, 0, "text/javascript",
+	  "What the console does." },
+	{ 0 },
+};
+
+const struct shape replies_console[] = {
+	{ 0 },
+};
+/* clang-format on */

@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include "api/call.h"
+#include <stddef.h>
+#include "base/attr.h"
 
 struct console_file {
 	const char *path, *type; /* "/console.js", its media type */
@@ -14,6 +15,3 @@ struct console_file {
 };
 /* Written at build from web/. */
 const struct console_file *console_files(size_t *ret_n) NONNULL;
-
-/* The file of rq->path, on an HTTP thread. The route table names no path that is not a file. */
-void console_answer(struct api_call *c) NONNULL;

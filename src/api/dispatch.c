@@ -60,6 +60,8 @@ static int
 prepare(struct request *rq, struct api_call *c, enum ha_state state, struct err *e)
 {
 	int rc = admit_head(rq, c, state, e);
+	if (rc == 0)
+		rc = router_query(c->match.route, rq, &c->query, e);
 	return rc ? rc : router_body(c->match.route, rq, &c->body, &c->seen, e);
 }
 
@@ -106,9 +108,7 @@ api_on_request(void *ctx, struct request *rq)
 size_t
 api_body_limit(void *ctx, enum http_method method, const char *path)
 {
-	size_t n;
-	const struct route *table = routes(&n);
-	return router_limit(table, n, method, path);
+	return router_limit(route_tables, method, path);
 }
 
 /* ---- the core: one call ---- */
@@ -167,8 +167,6 @@ ask_primary(struct api_call *c, struct fiber *f, struct err *e)
 {
 	struct request *rq = request_new();
 	struct api_call *q = new_call(c->api, rq);
-	size_t n;
-	const struct route *table = routes(&n);
 
 	rq->method = HTTP_GET;
 	rq->path = "/v1/session";
@@ -176,7 +174,7 @@ ask_primary(struct api_call *c, struct fiber *f, struct err *e)
 	rq->bearer = c->rq->bearer;
 	rq->cookie = c->rq->cookie;
 	begin_call(c, f);
-	int rc = router_match(table, n, rq, &q->match, e);
+	int rc = router_match(route_tables, rq, &q->match, e);
 	if (rc == 0) {
 		begin_call(q, f);
 		rc = forward_request(c->api->forward, q, e);

@@ -5,7 +5,7 @@
  * heartbeat, and then the answer is 503 although the HTTP threads are well (docs/ha.md, H4: the
  * test is the service).
  */
-#include "api/handlers.h"
+#include "api/noun.h"
 #include "base/clock.h"
 
 struct verdict {
@@ -42,7 +42,7 @@ write_schema(struct json_out *w, const char *name, int schema)
 		json_out_null(w, name);
 }
 
-void
+static void
 health_answer(struct api_call *c)
 {
 	struct request *rq = c->rq;
@@ -77,3 +77,24 @@ health_answer(struct api_call *c)
 	json_out_text(&w, "why", d.why[0] ? d.why : NULL);
 	json_out_end_object(&w);
 }
+
+/* clang-format off */
+const struct route routes_health[] = {
+	{ HTTP_GET, "/v1/sys/health", DIRECT(health_answer), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE | ROUTE_DIRECT | ROUTE_ONE_SHAPE,
+	  NO_BODY, NO_QUERY, 0, "Health",
+	  "200 serving (primary or emergency), 429 standby, 503 not serving and why." },
+	{ 0 },
+};
+
+const struct shape replies_health[] = {
+	REPLY(Health,
+		FIELD(status, TEXT), FIELD(mode, TEXT), FIELD(node, TEXT),
+		FIELD(node_id, ID, NIL), FIELD(state, TEXT), FIELD(term, INT), FIELD(time, TIME),
+		FIELD(synced, BOOL), FIELD(journal, INT), FIELD(ordered, BOOL),
+		FIELD(as_of, TIME, NIL), FIELD(as_of_term, INT), FIELD(data_damaged, BOOL),
+		FIELD(journal_unreadable, BOOL), FIELD(version, TEXT), FIELD(schema, INT, NIL),
+		FIELD(schema_known, INT, NIL), FIELD(pair, TEXT, NIL), FIELD(primary, TEXT, NIL),
+		FIELD(why, TEXT, NIL)),
+	{ 0 },
+};
+/* clang-format on */

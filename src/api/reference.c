@@ -1,19 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/reference.h"
 
-#include "api/handlers.h"
+#include "api/noun.h"
 
-int
+/* clang-format off */
+#define LOOKUP_QUERY(X, query) \
+	X(query, reference, TEXT, .hi = MAX_QUERY) \
+	X(query, resource, TEXT, .hi = MAX_QUERY) \
+	X(query, login, TEXT, .hi = MAX_QUERY)
+DEFINE_QUERY(lookup, LOOKUP_QUERY)
+/* clang-format on */
+
+static int
 on_lookup(struct api_call *c, struct err *e)
 {
-	const char *reference = request_query(c->rq, "reference");
-	const char *resource = request_query(c->rq, "resource");
-	const char *login = request_query(c->rq, "login");
+	const struct query_lookup *q = c->query;
 
-	if (!reference == !resource || (login && !resource))
+	if (!q->reference == !q->resource || (q->login && !q->resource))
 		return err_set(e, ERR_BAD_FIELD,
 			       "say either reference, or resource, and login if it is an account");
-	if (reference)
-		return reference_read(&c->call, reference, &c->w, e);
-	return reference_read_words(&c->call, resource, login, &c->w, e);
+	if (q->reference)
+		return reference_read(&c->call, q->reference, &c->w, e);
+	return reference_read_words(&c->call, q->resource, q->login, &c->w, e);
 }
+
+/* clang-format off */
+const struct route routes_reference[] = {
+	{ HTTP_GET, "/v1/lookup", DO(lookup), CAP_USE, READ,
+	  NO_BODY, QUERY(lookup), 0, "Lookup",
+	  "Tells what a reference means: every account that the caller sees and that reads so (RESOURCE/LOGIN, at any slash), and the resource of exactly that name; or of a resource and a login as two words." },
+	{ 0 },
+};
+
+const struct shape replies_reference[] = {
+	REPLY(Lookup, LIST(accounts, FoundAccount), LIST(resources, FoundResource)),
+	REPLY(FoundAccount,
+		FIELD(id, ID), FIELD(login, TEXT), FIELD(version, INT), FIELD(conflict, BOOL),
+		FIELD(level, TEXT), ONE(resource, OwnedResource)),
+	REPLY(OwnedResource, FIELD(id, ID), FIELD(name, TEXT), ONE(owner, Named)),
+	REPLY(FoundResource,
+		FIELD(id, ID), FIELD(name, TEXT), FIELD(level, TEXT, NIL), ONE(owner, Named),
+		LIST(accounts, FoundResourceAccount), FIELD(more, BOOL)),
+	REPLY(FoundResourceAccount,
+		FIELD(id, ID), FIELD(login, TEXT), FIELD(version, INT), FIELD(conflict, BOOL),
+		FIELD(level, TEXT)),
+	{ 0 },
+};
+/* clang-format on */

@@ -1,25 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/resource.h"
 
-#include "api/bodies.h"
-#include "api/handlers.h"
+#include "api/noun.h"
 
-int
+/* clang-format off */
+#define RESOURCE_LIST_QUERY(X, query) \
+	X(query, q, TEXT, .hi = MAX_QUERY) \
+	X(query, name, TEXT, .hi = MAX_QUERY) \
+	PAGE_QUERY(X, query, POLICY_PAGE)
+DEFINE_QUERY(resource_list, RESOURCE_LIST_QUERY)
+
+#define RESOURCE_BODY(X, body) \
+	X(body, name, TEXT, JREQUIRED, MAX_NAME) \
+	X(body, type, TEXT, JEMPTY, MAX_TYPE) \
+	X(body, address, TEXT, JEMPTY, MAX_ADDRESS) \
+	X(body, url, TEXT, JEMPTY, MAX_URL) \
+	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION)
+DEFINE_BODY(resource, RESOURCE_BODY)
+
+#define RESOURCE_CHANGE_BODY(X, body) \
+	X(body, name, TEXT, 0, MAX_NAME) \
+	X(body, type, TEXT, JEMPTY, MAX_TYPE) \
+	X(body, address, TEXT, JEMPTY, MAX_ADDRESS) \
+	X(body, url, TEXT, JEMPTY, MAX_URL) \
+	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION) \
+	X(body, owner, TEXT, 0, MAX_NAME)
+DEFINE_BODY(resource_change, RESOURCE_CHANGE_BODY)
+
+#define RESOURCE_ACCOUNTS_QUERY(X, query) \
+	PAGE_QUERY(X, query, POLICY_PAGE_MAX)
+DEFINE_QUERY(resource_accounts, RESOURCE_ACCOUNTS_QUERY)
+/* clang-format on */
+
+static int
 on_resource_list(struct api_call *c, struct err *e)
 {
-	struct resource_query q = {
-		.q = request_query(c->rq, "q"),
-		.name = request_query(c->rq, "name"),
+	const struct query_resource_list *q = c->query;
+	const struct resource_query rq = {
+		.q = q->q ? policy_nfc(c->rq->arena, q->q) : NULL,
+		.name = q->name ? policy_nfc(c->rq->arena, q->name) : NULL,
+		.page = PAGE_OF(q),
 	};
-	if (q.q)
-		q.q = policy_nfc(c->rq->arena, q.q);
-	if (q.name)
-		q.name = policy_nfc(c->rq->arena, q.name);
-	int rc = call_query_page(c, POLICY_PAGE, &q.page, e);
-	return rc ? rc : resource_list(&c->call, &q, &c->w, e);
+	return resource_list(&c->call, &rq, &c->w, e);
 }
 
-int
+static int
 on_resource_new(struct api_call *c, struct err *e)
 {
 	const struct body_resource *b = c->body;
@@ -31,13 +56,13 @@ on_resource_new(struct api_call *c, struct err *e)
 	return rc ? rc : resource_get(&c->call, &id, &c->w, e);
 }
 
-int
+static int
 on_resource_get(struct api_call *c, struct err *e)
 {
 	return resource_get(&c->call, call_id(c), &c->w, e);
 }
 
-int
+static int
 on_resource_change(struct api_call *c, struct err *e)
 {
 	const struct body_resource_change *b = c->body;
@@ -50,16 +75,53 @@ on_resource_change(struct api_call *c, struct err *e)
 	return rc;
 }
 
-int
+static int
 on_resource_delete(struct api_call *c, struct err *e)
 {
 	return resource_delete(&c->call, call_id(c), e);
 }
 
-int
+static int
 on_resource_accounts(struct api_call *c, struct err *e)
 {
-	struct policy_page page;
-	int rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
-	return rc ? rc : resource_accounts(&c->call, call_id(c), &page, &c->w, e);
+	const struct query_resource_accounts *q = c->query;
+	return resource_accounts(&c->call, call_id(c), &PAGE_OF(q), &c->w, e);
 }
+
+/* clang-format off */
+const struct route routes_resource[] = {
+	{ HTTP_GET, "/v1/resources", DO(resource_list), CAP_USE, READ,
+	  NO_BODY, QUERY(resource_list), 0, "Resources",
+	  "Finds resources that the caller owns or that are shared with him, with their accounts; no secrets." },
+	{ HTTP_POST, "/v1/resources", DO(resource_new), CAP_USE, CHANGE | ROUTE_CREATES,
+	  BODY(resource), NO_QUERY, SMALL, "Resource",
+	  "Creates a resource; the caller owns it." },
+	{ HTTP_GET, "/v1/resources/{id}", DO(resource_get), CAP_USE, READ,
+	  NO_BODY, NO_QUERY, 0, "Resource",
+	  "Shows a resource with its accounts." },
+	{ HTTP_PATCH, "/v1/resources/{id}", DO(resource_change), CAP_USE, CHANGE | ROUTE_OR_NOTHING,
+	  BODY(resource_change), NO_QUERY, SMALL, "Resource",
+	  "Changes a resource, or hands it to another owner." },
+	{ HTTP_DELETE, "/v1/resources/{id}", DO(resource_delete), CAP_USE, CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Removes a resource with its accounts: it goes to the bin, and its history stays in the log." },
+	{ HTTP_GET, "/v1/resources/{id}/accounts", DO(resource_accounts), CAP_USE, READ,
+	  NO_BODY, QUERY(resource_accounts), 0, "Accounts",
+	  "Lists the accounts of a resource." },
+	{ 0 },
+};
+
+const struct shape replies_resource[] = {
+	REPLY(Resources, LIST(resources, Resource), FIELD(next, ID, NIL)),
+	REPLY(Resource,
+		FIELD(id, ID), FIELD(name, TEXT), FIELD(type, TEXT), FIELD(address, TEXT),
+		FIELD(url, TEXT), FIELD(description, TEXT), ONE(owner, Named),
+		FIELD(level, TEXT, NIL), LIST(accounts, ResourceAccount),
+		FIELD(accounts_next, ID, NIL)),
+	REPLY(ResourceAccount,
+		FIELD(id, ID), FIELD(login, TEXT), FIELD(description, TEXT), FIELD(version, INT),
+		FIELD(conflict, BOOL), FIELD(level, TEXT)),
+	REPLY(Accounts, LIST(accounts, ResourceAccount), FIELD(next, ID, NIL)),
+	{ 0 },
+};
+/* clang-format on */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one table of routes. OpenAPI and docs/api.md are written from it.
+ * The routes of all nouns (api/noun.h), and the shapes of their replies. OpenAPI and docs/api.md are written from them.
  */
 #pragma once
 
@@ -11,4 +11,5 @@
 /* Answered on the HTTP thread, whatever the core does: the handler is an api_direct_fn. */
 #define ROUTE_DIRECT 0x20000u
 
-const struct route *routes(size_t *ret_n) NONNULL;
+extern const struct route *const route_tables[];
+extern const struct shape *const reply_tables[];

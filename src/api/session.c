@@ -1,10 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/session.h"
 
-#include "api/bodies.h"
-#include "api/handlers.h"
+#include "api/noun.h"
 #include "base/secret.h"
 #include "vault/user.h"
+
+/* clang-format off */
+#define LOGIN_BODY(X, body) \
+	X(body, name, TEXT, JREQUIRED, MAX_NAME) \
+	X(body, password, TEXT, JREQUIRED, SESSION_PASSWORD_MAX) \
+	X(body, code, TEXT, 0, MAX_CODE)
+DEFINE_BODY(login, LOGIN_BODY)
+
+#define SESSION_QUERY(X, query) \
+	X(query, standby, WORD, .words = "forward")
+DEFINE_QUERY(session, SESSION_QUERY)
+
+#define SETUP_BODY(X, body) \
+	X(body, name, TEXT, JREQUIRED, MAX_NAME) \
+	X(body, setup_token, TEXT, JREQUIRED, MAX_TOKEN) \
+	X(body, password, TEXT, JREQUIRED, SESSION_PASSWORD_MAX)
+DEFINE_BODY(setup, SETUP_BODY)
+/* clang-format on */
 
 #define COOKIE "__Host-holdfast=%s; Path=/; Secure; HttpOnly; SameSite=Strict"
 
@@ -61,7 +78,7 @@ answer_begun(struct api_call *c, struct session_begun *s, struct err *e)
 	return write_place(c, e);
 }
 
-int
+static int
 on_login(struct api_call *c, struct err *e)
 {
 	const struct body_login *b = c->body;
@@ -70,7 +87,7 @@ on_login(struct api_call *c, struct err *e)
 	return rc ? rc : answer_begun(c, &s, e);
 }
 
-int
+static int
 on_setup(struct api_call *c, struct err *e)
 {
 	const struct body_setup *b = c->body;
@@ -79,7 +96,7 @@ on_setup(struct api_call *c, struct err *e)
 	return rc ? rc : answer_begun(c, &s, e);
 }
 
-int
+static int
 on_whoami(struct api_call *c, struct err *e)
 {
 	json_out_object(&c->w, NULL);
@@ -87,7 +104,7 @@ on_whoami(struct api_call *c, struct err *e)
 	return write_place(c, e);
 }
 
-int
+static int
 on_logout(struct api_call *c, struct err *e)
 {
 	int rc = session_end(&c->call, e);
@@ -96,3 +113,36 @@ on_logout(struct api_call *c, struct err *e)
 			       arena_printf(c->rq->arena, COOKIE "; Max-Age=0", ""));
 	return rc;
 }
+
+/* clang-format off */
+const struct route routes_session[] = {
+	{ HTTP_POST, "/v1/session", DO(login), 0, ROUTE_PUBLIC | READ | ROUTE_EVENT,
+	  BODY(login), QUERY(session), SMALL, "Login",
+	  "Logs in; the answer names the nodes of the pair. With standby=forward a standby has the primary do it." },
+	{ HTTP_GET, "/v1/session", DO(whoami), 0, READ,
+	  NO_BODY, QUERY(session), 0, "Session",
+	  "Says who is logged in." },
+	{ HTTP_DELETE, "/v1/session", DO(logout), 0, READ | ROUTE_EVENT,
+	  NO_BODY, QUERY(session), 0, NULL,
+	  "Logs out." },
+	{ HTTP_POST, "/v1/setup", DO(setup), 0, ROUTE_PUBLIC | CHANGE,
+	  BODY(setup), NO_QUERY, SMALL, "Login",
+	  "Sets the first password of a user with the one-time set-up token, and logs in. A password of 10 characters or more; composed or not (NFC, NFD) it is the same." },
+	{ 0 },
+};
+
+const struct shape replies_session[] = {
+	REPLY(Login,
+		FIELD(token, TEXT), FIELD(session, ID), FIELD(expires, TIME),
+		ONE(user, SessionUser), FIELD(node, TEXT), FIELD(mode, TEXT),
+		FIELD(administration_conflicts, INT, MAYBE), LIST(nodes, SessionNode)),
+	REPLY(Session,
+		FIELD(session, ID), ONE(user, SessionUser), FIELD(node, TEXT), FIELD(mode, TEXT),
+		FIELD(administration_conflicts, INT, MAYBE), LIST(nodes, SessionNode)),
+	REPLY(SessionUser, FIELD(id, ID), FIELD(name, TEXT), FIELD(role, TEXT)),
+	REPLY(SessionNode,
+		FIELD(id, ID), FIELD(name, TEXT), FIELD(https_port, INT),
+		FIELD(web_cert, TEXT, NIL), FIELD(primary, BOOL)),
+	{ 0 },
+};
+/* clang-format on */

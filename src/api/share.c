@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/share.h"
 
-#include "api/bodies.h"
-#include "api/handlers.h"
+#include "api/noun.h"
+
+/* clang-format off */
+#define SHARES_QUERY(X, query) \
+	PAGE_QUERY(X, query, POLICY_PAGE_MAX)
+DEFINE_QUERY(shares, SHARES_QUERY)
+
+#define SHARE_BODY(X, body) \
+	X(body, user, TEXT, JREQUIRED, MAX_NAME) \
+	X(body, level, TEXT, JREQUIRED, MAX_TYPE)
+DEFINE_BODY(share, SHARE_BODY)
+/* clang-format on */
 
 static int
 list(struct api_call *c, enum share_on on, struct err *e)
 {
-	struct policy_page page;
-	int rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
-	return rc ? rc : share_list(&c->call, on, call_id(c), &page, &c->w, e);
+	const struct query_shares *q = c->query;
+	return share_list(&c->call, on, call_id(c), &PAGE_OF(q), &c->w, e);
 }
 
 static int
@@ -25,38 +34,69 @@ withdraw(struct api_call *c, enum share_on on, struct err *e)
 	return share_withdraw(&c->call, on, call_id(c), c->match.params[1].text, e);
 }
 
-int
+static int
 on_resource_shares(struct api_call *c, struct err *e)
 {
 	return list(c, SHARE_RESOURCE, e);
 }
 
-int
+static int
 on_resource_share(struct api_call *c, struct err *e)
 {
 	return grant(c, SHARE_RESOURCE, e);
 }
 
-int
+static int
 on_resource_unshare(struct api_call *c, struct err *e)
 {
 	return withdraw(c, SHARE_RESOURCE, e);
 }
 
-int
+static int
 on_account_shares(struct api_call *c, struct err *e)
 {
 	return list(c, SHARE_ACCOUNT, e);
 }
 
-int
+static int
 on_account_share(struct api_call *c, struct err *e)
 {
 	return grant(c, SHARE_ACCOUNT, e);
 }
 
-int
+static int
 on_account_unshare(struct api_call *c, struct err *e)
 {
 	return withdraw(c, SHARE_ACCOUNT, e);
 }
+
+/* clang-format off */
+const struct route routes_share[] = {
+	{ HTTP_GET, "/v1/resources/{id}/shares", DO(resource_shares), CAP_USE, READ,
+	  NO_BODY, QUERY(shares), 0, "Shares",
+	  "Lists with whom a resource is shared." },
+	{ HTTP_POST, "/v1/resources/{id}/shares", DO(resource_share), CAP_USE, CHANGE,
+	  BODY(share), NO_QUERY, SMALL, "Share",
+	  "Shares a resource with a user." },
+	{ HTTP_DELETE, "/v1/resources/{id}/shares/{user}", DO(resource_unshare), CAP_USE, CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Withdraws a share of a resource." },
+	{ HTTP_GET, "/v1/accounts/{id}/shares", DO(account_shares), CAP_USE, READ,
+	  NO_BODY, QUERY(shares), 0, "Shares",
+	  "Lists with whom an account is shared." },
+	{ HTTP_POST, "/v1/accounts/{id}/shares", DO(account_share), CAP_USE, CHANGE,
+	  BODY(share), NO_QUERY, SMALL, "Share",
+	  "Shares an account with a user." },
+	{ HTTP_DELETE, "/v1/accounts/{id}/shares/{user}", DO(account_unshare), CAP_USE, CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Withdraws a share of an account." },
+	{ 0 },
+};
+
+const struct shape replies_share[] = {
+	REPLY(Shares, LIST(shares, ShareRow), FIELD(next, ID, NIL)),
+	REPLY(ShareRow, ONE(user, Named), FIELD(level, TEXT), FIELD(granted, TIME)),
+	REPLY(Share, ONE(user, Named), FIELD(level, TEXT)),
+	{ 0 },
+};
+/* clang-format on */

@@ -2,17 +2,20 @@
  *
  * What the node says of itself: nodes, pair, counters, this interface. Health is in health.c.
  */
-#include "api/bodies.h"
-#include "api/handlers.h"
+#include "api/noun.h"
 #include "api/metrics.h"
-#include "api/replies.h"
-#include "api/routes.h"
 #include "base/clock.h"
 #include "ha/status.h"
 #include "vault/age_limit.h"
 #include "vault/user.h"
 
-int
+/* clang-format off */
+#define UNLOCK_BODY(X, body) \
+	X(body, reason, TEXT, 0, MAX_REASON)
+DEFINE_BODY(unlock, UNLOCK_BODY)
+/* clang-format on */
+
+static int
 on_nodes(struct api_call *c, struct err *e)
 {
 	json_out_object(&c->w, NULL);
@@ -21,7 +24,7 @@ on_nodes(struct api_call *c, struct err *e)
 	return rc;
 }
 
-int
+static int
 on_ha(struct api_call *c, struct err *e)
 {
 	struct statepage_view *v = call_view(c, c->rq->arena);
@@ -43,7 +46,7 @@ on_ha(struct api_call *c, struct err *e)
 	return 0;
 }
 
-int
+static int
 on_ha_unlock(struct api_call *c, struct err *e)
 {
 	const struct body_unlock *b = c->body;
@@ -51,7 +54,7 @@ on_ha_unlock(struct api_call *c, struct err *e)
 	return age_limit_unlock(&c->call, b->reason, &c->w, e);
 }
 
-int
+static int
 on_metrics(struct api_call *c, struct err *e)
 {
 	c->rq->reply_type = "text/plain; version=0.0.4";
@@ -59,11 +62,70 @@ on_metrics(struct api_call *c, struct err *e)
 	return 0;
 }
 
-int
+static int
 on_openapi(struct api_call *c, struct err *e)
 {
-	size_t n;
-	const struct route *table = routes(&n);
-	router_openapi(table, n, replies, &c->rq->reply);
+	router_openapi(route_tables, reply_tables, &c->rq->reply);
 	return 0;
 }
+
+/* clang-format off */
+const struct route routes_system[] = {
+	{ HTTP_GET, "/v1/nodes", DO(nodes), CAP_NODES, READ,
+	  NO_BODY, NO_QUERY, 0, "Nodes",
+	  "Lists the nodes of the pair." },
+	{ HTTP_GET, "/v1/ha", DO(ha), 0, ROUTE_ANY_MODE | ROUTE_LOOPBACK_FREE,
+	  NO_BODY, NO_QUERY, 0, "HaBrief|HaWhole|HaUnknown",
+	  "Says how the pair is; whole for administrators and from loopback." },
+	{ HTTP_POST, "/v1/ha/unlock", DO(ha_unlock), CAP_NODES, READ | ROUTE_EVENT,
+	  BODY(unlock), NO_QUERY, SMALL, "Unlocked",
+	  "In emergency, at a secondary whose data is older than max_emergency_age: gives out passwords again for this outage." },
+	{ HTTP_GET, "/v1/metrics", DO(metrics), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE | ROUTE_LOOPBACK,
+	  NO_BODY, NO_QUERY, 0, "text/plain",
+	  "Counters for Prometheus; from loopback or with the metrics token." },
+	{ HTTP_GET, "/v1/openapi.json", DO(openapi), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE,
+	  NO_BODY, NO_QUERY, 0, "application/json",
+	  "This interface as OpenAPI 3.1." },
+	{ 0 },
+};
+
+const struct shape replies_system[] = {
+	REPLY(Nodes, LIST(nodes, NodeRow)),
+	REPLY(NodeRow,
+		FIELD(id, ID), FIELD(name, TEXT), FIELD(https_port, INT), FIELD(pair_port, INT),
+		FIELD(slot, TEXT, NIL), FIELD(joined, TIME, NIL), FIELD(web_cert, TEXT, NIL),
+		FIELD(primary, BOOL)),
+	REPLY(HaBrief,
+		FIELD(status, TEXT, NIL), FIELD(state, TEXT), FIELD(reason, TEXT),
+		FIELD(primary_url, TEXT, NIL), FIELD(both, BOOL), FIELD(as_of, TIME, NIL),
+		FIELD(term, INT)),
+	REPLY(HaWhole,
+		FIELD(status, TEXT), FIELD(reason, TEXT, NIL), FIELD(state, TEXT),
+		FIELD(why, TEXT, NIL), FIELD(term, INT), FIELD(both, BOOL),
+		FIELD(as_of, TIME, NIL), FIELD(time, TIME), FIELD(inbox_rows, INT, NIL),
+		FIELD(emergency_ordered, BOOL), ONE(alerts, HaAlerts, NIL),
+		ONE(maintenance, HaMaintenance, NIL), LIST(reasons, HaReason), LIST(nodes, HaNode)),
+	/* While the agent does not say how the pair is. */
+	REPLY(HaUnknown,
+		FIELD(status, TEXT), FIELD(reason, TEXT), FIELD(state, TEXT, NIL),
+		LIST(reasons, HaReason), LIST(nodes, HaNode)),
+	REPLY(HaAlerts, FIELD(waiting, INT), FIELD(failure, TEXT, NIL)),
+	REPLY(HaMaintenance, FIELD(on, TEXT), FIELD(until, TIME, NIL), FIELD(reason, TEXT, NIL)),
+	REPLY(HaReason,
+		FIELD(code, TEXT), FIELD(node, TEXT, NIL), FIELD(text, TEXT),
+		FIELD(detail, TEXT, NIL), FIELD(todo, TEXT), FIELD(follows_from, TEXT, NIL)),
+	REPLY(HaNode,
+		FIELD(name, TEXT), FIELD(id, ID, NIL), FIELD(self, BOOL), FIELD(role, TEXT),
+		FIELD(state, TEXT, NIL), FIELD(version, TEXT, NIL), FIELD(schema, INT, NIL),
+		FIELD(schema_known, INT, NIL), FIELD(service, TEXT, NIL),
+		FIELD(database, TEXT, NIL), FIELD(clock_skew_seconds, NUMBER, MAYBE),
+		FIELD(streaming, BOOL, MAYBE), FIELD(lag_bytes, INT, MAYBE_NIL),
+		FIELD(lag_seconds, NUMBER, MAYBE_NIL), FIELD(last_in_step, TIME, MAYBE_NIL),
+		ONE(slot, HaSlot, MAYBE_NIL), FIELD(journal_rows, INT, MAYBE_NIL)),
+	REPLY(HaSlot,
+		FIELD(status, TEXT), FIELD(retained_bytes, INT), FIELD(limit_bytes, INT, NIL)),
+	REPLY(Unlocked,
+		FIELD(unlocked, BOOL), FIELD(as_of, TIME, NIL), FIELD(max_emergency_age, INT)),
+	{ 0 },
+};
+/* clang-format on */

@@ -1,40 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/user.h"
 
-#include "api/bodies.h"
-#include "api/handlers.h"
+#include "api/noun.h"
 
-int
+/* clang-format off */
+#define USER_LIST_QUERY(X, query) \
+	X(query, q, TEXT, .hi = MAX_QUERY) \
+	PAGE_QUERY(X, query, POLICY_PAGE)
+DEFINE_QUERY(user_list, USER_LIST_QUERY)
+
+#define USER_NEW_BODY(X, body) \
+	X(body, name, TEXT, JREQUIRED, MAX_NAME) \
+	X(body, role, TEXT, 0, MAX_TYPE)
+DEFINE_BODY(user_new, USER_NEW_BODY)
+
+#define USER_CHANGE_BODY(X, body) \
+	X(body, role, TEXT, 0, MAX_TYPE) \
+	X(body, disabled, BOOL, 0, 0) \
+	X(body, reset_password, BOOL, 0, 0) \
+	X(body, remove_totp, BOOL, 0, 0)
+DEFINE_BODY(user_change, USER_CHANGE_BODY)
+
+#define PASSWORD_BODY(X, body) \
+	X(body, old, TEXT, JREQUIRED, SESSION_PASSWORD_MAX) \
+	X(body, new, TEXT, JREQUIRED, SESSION_PASSWORD_MAX)
+DEFINE_BODY(password, PASSWORD_BODY)
+
+#define TOTP_BODY(X, body) \
+	X(body, pending, TEXT, 0, MAX_PENDING) \
+	X(body, code, TEXT, 0, MAX_CODE)
+DEFINE_BODY(totp, TOTP_BODY)
+
+#define CODE_BODY(X, body) \
+	X(body, code, TEXT, JREQUIRED, MAX_CODE)
+DEFINE_BODY(code, CODE_BODY)
+
+#define ADMIN_CONFLICT_LIST_QUERY(X, query) \
+	PAGE_QUERY(X, query, POLICY_PAGE_MAX)
+DEFINE_QUERY(admin_conflict_list, ADMIN_CONFLICT_LIST_QUERY)
+/* clang-format on */
+
+static int
 on_user_list(struct api_call *c, struct err *e)
 {
-	struct policy_page page;
-	int rc = call_query_page(c, POLICY_PAGE, &page, e);
-	const char *q = request_query(c->rq, "q");
-	if (q)
-		q = policy_nfc(c->rq->arena, q);
-	return rc ? rc : user_list(&c->call, q, &page, &c->w, e);
+	const struct query_user_list *q = c->query;
+	const char *text = q->q ? policy_nfc(c->rq->arena, q->q) : NULL;
+	return user_list(&c->call, text, &PAGE_OF(q), &c->w, e);
 }
 
-int
+static int
 on_user_new(struct api_call *c, struct err *e)
 {
 	const struct body_user_new *b = c->body;
 	return user_create(&c->call, b->name, b->role, &c->w, e);
 }
 
-int
+static int
 on_user_me(struct api_call *c, struct err *e)
 {
 	return user_get(&c->call, &c->call.who.user, &c->w, e);
 }
 
-int
+static int
 on_user_get(struct api_call *c, struct err *e)
 {
 	return user_get(&c->call, call_id(c), &c->w, e);
 }
 
-int
+static int
 on_user_change(struct api_call *c, struct err *e)
 {
 	const struct body_user_change *b = c->body;
@@ -48,14 +81,14 @@ on_user_change(struct api_call *c, struct err *e)
 	return user_change(&c->call, call_id(c), &ch, &c->w, e);
 }
 
-int
+static int
 on_user_password(struct api_call *c, struct err *e)
 {
 	const struct body_password *b = c->body;
 	return user_set_password(&c->call, b->old, b->new, e);
 }
 
-int
+static int
 on_user_totp(struct api_call *c, struct err *e)
 {
 	const struct body_totp *b = c->body;
@@ -72,23 +105,77 @@ on_user_totp(struct api_call *c, struct err *e)
 	return 0;
 }
 
-int
+static int
 on_user_totp_remove(struct api_call *c, struct err *e)
 {
 	const struct body_code *b = c->body;
 	return user_totp_remove(&c->call, b->code, e);
 }
 
-int
+static int
 on_admin_conflict_list(struct api_call *c, struct err *e)
 {
-	struct policy_page page;
-	int rc = call_query_page(c, POLICY_PAGE_MAX, &page, e);
-	return rc ? rc : user_admin_conflicts(&c->call, &page, &c->w, e);
+	const struct query_admin_conflict_list *q = c->query;
+	return user_admin_conflicts(&c->call, &PAGE_OF(q), &c->w, e);
 }
 
-int
+static int
 on_admin_acknowledge(struct api_call *c, struct err *e)
 {
 	return user_acknowledge(&c->call, call_id(c), e);
 }
+
+/* clang-format off */
+const struct route routes_user[] = {
+	{ HTTP_GET, "/v1/users", DO(user_list), CAP_USERS, READ,
+	  NO_BODY, QUERY(user_list), 0, "Users",
+	  "Lists users." },
+	{ HTTP_POST, "/v1/users", DO(user_new), CAP_USERS, CHANGE | ROUTE_CREATES,
+	  BODY(user_new), NO_QUERY, SMALL, "UserWithToken",
+	  "Creates a user; the answer has the one-time set-up token." },
+	{ HTTP_GET, "/v1/users/me", DO(user_me), 0, READ,
+	  NO_BODY, NO_QUERY, 0, "User",
+	  "Says what the vault knows of the caller." },
+	{ HTTP_GET, "/v1/users/{id}", DO(user_get), CAP_USERS, READ,
+	  NO_BODY, NO_QUERY, 0, "User",
+	  "Says what the vault knows of a user." },
+	{ HTTP_PATCH, "/v1/users/{id}", DO(user_change), CAP_USERS, CHANGE,
+	  BODY(user_change), NO_QUERY, SMALL, "UserWithToken",
+	  "Changes role, disables or enables, resets the password (a new set-up token) or the second factor." },
+	{ HTTP_POST, "/v1/users/me/password", DO(user_password), CAP_USE, CHANGE,
+	  BODY(password), NO_QUERY, SMALL, NULL,
+	  "Changes the caller's own password (10 characters or more; composed or not, it is the same); the other sessions end." },
+	{ HTTP_POST, "/v1/users/me/totp", DO(user_totp), CAP_USE, CHANGE,
+	  BODY(totp), NO_QUERY, SMALL, "TotpBegun|TotpStored",
+	  "Without fields: makes a second factor's secret. With pending and code: stores it." },
+	{ HTTP_DELETE, "/v1/users/me/totp", DO(user_totp_remove), CAP_USE, CHANGE,
+	  BODY(code), NO_QUERY, SMALL, NULL,
+	  "Removes the caller's second factor." },
+	{ HTTP_GET, "/v1/conflicts/administration", DO(admin_conflict_list), CAP_USERS, READ,
+	  NO_BODY, QUERY(admin_conflict_list), 0, "AdminConflicts",
+	  "Lists what administrators did on two nodes apart from each other, and what counts: the safer." },
+	{ HTTP_POST, "/v1/conflicts/administration/{id}/acknowledge", DO(admin_acknowledge), CAP_USERS, CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Says that such a conflict was seen; it stays in the list, and in the log." },
+	{ 0 },
+};
+
+const struct shape replies_user[] = {
+	REPLY(Users, LIST(users, User), FIELD(next, ID, NIL)),
+	REPLY(User,
+		FIELD(id, ID), FIELD(name, TEXT), FIELD(role, TEXT), FIELD(disabled, BOOL),
+		FIELD(totp, BOOL), FIELD(password_set, BOOL), FIELD(created, TIME),
+		FIELD(owns, INT)),
+	REPLY(UserWithToken,
+		ONE(user, User), FIELD(setup_token, TEXT, MAYBE), FIELD(setup_until, TIME, MAYBE)),
+	REPLY(TotpBegun, FIELD(secret, TEXT), FIELD(uri, TEXT), FIELD(pending, TEXT)),
+	REPLY(TotpStored, FIELD(totp, BOOL)),
+	REPLY(AdminConflicts, LIST(conflicts, AdminConflict)),
+	REPLY(AdminConflict,
+		FIELD(id, ID), FIELD(what, TEXT), FIELD(at, TIME), ONE(node, Named),
+		ONE(user, Named), ONE(target, Named, NIL), FIELD(kept, TEXT), FIELD(lost, TEXT),
+		ONE(acknowledged, Acknowledged, NIL)),
+	REPLY(Acknowledged, FIELD(at, TIME), FIELD(by, TEXT, NIL)),
+	{ 0 },
+};
+/* clang-format on */

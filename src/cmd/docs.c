@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include "api/replies.h"
 #include "api/routes.h"
 #include "base/settings.h"
 #include "cli/frame/cli.h"
@@ -30,9 +29,7 @@ static int
 run_api(const struct cli *c, struct err *e)
 {
 	auto_buf out = BUF_INIT;
-	size_t n = 0;
-	const struct route *table = routes(&n);
-	router_markdown(table, n, replies, &out);
+	router_markdown(route_tables, reply_tables, &out);
 	return print(&out, e);
 }
 
@@ -40,9 +37,7 @@ static int
 run_openapi(const struct cli *c, struct err *e)
 {
 	auto_buf out = BUF_INIT;
-	size_t n = 0;
-	const struct route *table = routes(&n);
-	router_openapi(table, n, replies, &out);
+	router_openapi(route_tables, reply_tables, &out);
 	return print(&out, e);
 }
 

@@ -47,32 +47,40 @@ method_fits(const struct route *r, enum http_method m)
 }
 
 static const struct route *
-find_route(const struct route *table, size_t n, enum http_method m, const char *path,
+find_route(const struct route *const *tables, enum http_method m, const char *path,
 	   struct span *params, unsigned *ret_n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (method_fits(&table[i], m) &&
-		    pattern_fits(table[i].pattern, path, params, ret_n))
-			return &table[i];
+	ROUTER_EACH(tables, r)
+	if (method_fits(r, m) && pattern_fits(r->pattern, path, params, ret_n))
+		return r;
+	return NULL;
+}
+
+const struct route *
+router_row(const struct route *const *tables, size_t nth)
+{
+	ROUTER_EACH(tables, r)
+	if (nth-- == 0)
+		return r;
 	return NULL;
 }
 
 /* No row fits the method: 405 and Allow when the path is known, else 404. */
 static int
-refuse_match(const struct route *table, size_t n, struct request *rq, struct err *e)
+refuse_match(const struct route *const *tables, struct request *rq, struct err *e)
 {
 	struct span params[ROUTER_PARAMS_MAX];
 	unsigned nparams, known = 0;
 	auto_buf allow = BUF_INIT;
 
-	for (size_t i = 0; i < n; i++) {
-		unsigned bit = 1U << table[i].method;
+	ROUTER_EACH(tables, r)
+	{
+		unsigned bit = 1U << r->method;
 
-		if ((known & bit) || !pattern_fits(table[i].pattern, rq->path, params, &nparams))
+		if ((known & bit) || !pattern_fits(r->pattern, rq->path, params, &nparams))
 			continue;
 		known |= bit;
-		buf_addf(&allow, "%s%s", allow.len ? ", " : "",
-			 request_method_name(table[i].method));
+		buf_addf(&allow, "%s%s", allow.len ? ", " : "", request_method_name(r->method));
 	}
 	if (!known)
 		return err_set(e, ERR_NOT_FOUND, "there is nothing at this address");
@@ -88,15 +96,15 @@ take_param(struct arena *a, const struct span *s, struct route_param *ret)
 }
 
 int
-router_match(const struct route *table, size_t n, struct request *rq, struct route_match *ret,
+router_match(const struct route *const *tables, struct request *rq, struct route_match *ret,
 	     struct err *e)
 {
 	struct span params[ROUTER_PARAMS_MAX];
 	unsigned nparams = 0;
-	const struct route *r = find_route(table, n, rq->method, rq->path, params, &nparams);
+	const struct route *r = find_route(tables, rq->method, rq->path, params, &nparams);
 
 	if (!r)
-		return refuse_match(table, n, rq, e);
+		return refuse_match(tables, rq, e);
 	*ret = (struct route_match){ .route = r, .nparams = nparams };
 	for (unsigned i = 0; i < nparams; i++)
 		take_param(rq->arena, &params[i], &ret->params[i]);
@@ -113,51 +121,26 @@ router_params(const struct route_match *m, struct err *e)
 }
 
 size_t
-router_limit(const struct route *table, size_t n, enum http_method method, const char *path)
+router_limit(const struct route *const *tables, enum http_method method, const char *path)
 {
 	struct span params[ROUTER_PARAMS_MAX];
 	unsigned nparams;
-	const struct route *r = find_route(table, n, method, path, params, &nparams);
+	const struct route *r = find_route(tables, method, path, params, &nparams);
 
 	return r ? r->limit : ROUTER_UNKNOWN_LIMIT;
 }
 
 /* ---- query and body ---- */
 
-static bool
-word_listed(const char *list, const char *word)
+int
+router_query(const struct route *r, struct request *rq, void **ret, struct err *e)
 {
-	size_t len = strlen(word);
+	void *query = r->query ? arena_alloc(rq->arena, r->query_size) : NULL;
+	int rc = query_parse(r->query, rq, query, e);
 
-	while (list && *list) {
-		size_t n = strcspn(list, " ");
-
-		if (n == len && memcmp(list, word, n) == 0)
-			return true;
-		list += n + strspn(list + n, " ");
-	}
-	return false;
-}
-
-static int
-check_query(const struct route *r, const struct request *rq, struct err *e)
-{
-	for (unsigned i = 0; i < rq->nquery; i++) {
-		if (word_listed(r->query, rq->query[i].name)) {
-			if (rq->query[i].value[0])
-				continue;
-			return err_set(
-				e, ERR_BAD_FIELD,
-				"the query parameter %s is empty: leave it out, or say what is "
-				"meant",
-				rq->query[i].name);
-		}
-		if (!r->query)
-			return err_set(e, ERR_BAD_FIELD, "this address takes no query parameters");
-		return err_set(e, ERR_BAD_FIELD,
-			       "a query parameter is not known; this address takes: %s", r->query);
-	}
-	return 0;
+	if (rc == 0)
+		*ret = query;
+	return rc;
 }
 
 /* The media type without its parameters, compared as RFC 9110 has it. */
@@ -208,10 +191,6 @@ int
 router_body(const struct route *r, struct request *rq, void **ret_body, uint64_t *ret_seen,
 	    struct err *e)
 {
-	int rc = check_query(r, rq, e);
-
-	if (rc < 0)
-		return rc;
 	*ret_body = NULL;
 	*ret_seen = 0;
 	if (rq->body.len > r->limit)

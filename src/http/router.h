@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The route table: method, pattern, handler, capability, flags, body table, query names, limit,
- * words for OpenAPI. Handlers are the api folder's: here they are opaque (void (*)(void)).
+ * Route tables: method, pattern, handler, capability, flags, body and query tables,
+ * limit, words for OpenAPI. Handlers are the api folder's: here they are opaque (void (*)(void)).
  */
 #pragma once
 
 #include "base/uuid.h"
 #include "http/json.h"
+#include "http/query.h"
 #include "http/request.h"
 #include "http/shape.h"
 
@@ -38,14 +39,22 @@ struct route {
 	unsigned capability; /* enum capability of vault/policy.h; 0 with ROUTE_PUBLIC or for any
 				session */
 	unsigned flags;
-	const struct jfield *body; /* NULL: no body allowed */
-	size_t body_size;	   /* sizeof the struct the table fills */
-	const char *query;	   /* allowed query names, space separated, or NULL: none */
-	size_t limit;		   /* body limit, bytes */
-	const char *summary;	   /* one sentence, for OpenAPI and docs/api.md */
+	const struct jfield *body;	 /* NULL: no body allowed */
+	size_t body_size;		 /* sizeof the struct the table fills */
+	const struct query_field *query; /* NULL: it takes no parameters */
+	size_t query_size;		 /* sizeof the struct the table fills */
+	size_t limit;			 /* body limit, bytes */
 	const char *reply; /* the reply's shape by name, or several: "Brief|Whole"; with a slash in
 			      it: a media type; NULL: 204 */
+	const char *summary; /* one sentence, for OpenAPI and docs/api.md */
 };
+
+/* Tables of routes, each ended by a row without pattern; the list of them by NULL. Of shapes likewise, which end without name. */
+#define ROUTER_EACH(tables, r)                                                                     \
+	for (const struct route *const *t_ = (tables); *t_; t_++)                                  \
+		for (const struct route *r = *t_; r->pattern; r++)
+/* The nth of all rows; NULL: there are fewer. */
+const struct route *router_row(const struct route *const *tables, size_t nth) NONNULL;
 
 struct route_match {
 	const struct route *route;
@@ -58,11 +67,15 @@ struct route_match {
 };
 
 /* Finds the row. ERR_NOT_FOUND; ERR_METHOD when only the method does not fit (and sets Allow). */
-int router_match(const struct route *table, size_t n, struct request *rq, struct route_match *ret,
+int router_match(const struct route *const *tables, struct request *rq, struct route_match *ret,
 		 struct err *e) NONNULL MUST_USE;
 /* ERR_NOT_FOUND when an {id} is no UUID: such a thing cannot exist. Whoever may not ask at all is refused before. */
 int router_params(const struct route_match *m, struct err *e) NONNULL MUST_USE;
-/* Checks query names and parses the body into a fresh struct in the arena (*ret_body NULL when the
+/* Parses the query parameters into a fresh struct in the arena (*ret NULL when the row takes none).
+ * ERR_BAD_FIELD. */
+int router_query(const struct route *r, struct request *rq, void **ret,
+		 struct err *e) NONNULL MUST_USE;
+/* Parses the body into a fresh struct in the arena (*ret_body NULL when the
  * row has none). A body table wants application/json. A row without one but with a limit takes a
  * raw body: the handler reads rq->body; its Content-Type must be named and be none that a page of
  * another origin can send unasked (form types, text/plain). */
@@ -70,10 +83,10 @@ int router_body(const struct route *r, struct request *rq, void **ret_body, uint
 		struct err *e) NONNULL MUST_USE;
 /* The body limit of the row that fits; when none does, enough that the request gets to its 404. For
  * struct server_options.body_limit. */
-size_t router_limit(const struct route *table, size_t n, enum http_method method,
+size_t router_limit(const struct route *const *tables, enum http_method method,
 		    const char *path) NONNULL;
-/* Writes OpenAPI 3.1 and the markdown of docs/api.md from the table and the shapes of replies, one of which is "Error". */
-void router_openapi(const struct route *table, size_t n, const struct shape *shapes,
+/* Write OpenAPI 3.1 and the markdown of docs/api.md from the tables and the shapes of replies, one of which is "Error". */
+void router_openapi(const struct route *const *tables, const struct shape *const *shapes,
 		    struct buf *out) NONNULL;
-void router_markdown(const struct route *table, size_t n, const struct shape *shapes,
+void router_markdown(const struct route *const *tables, const struct shape *const *shapes,
 		     struct buf *out) NONNULL;

@@ -16,11 +16,11 @@ same_pattern(const struct route *a, const struct route *b)
 }
 
 static bool
-pattern_is_new(const struct route *table, size_t i)
+pattern_is_new(const struct route *const *tables, const struct route *which)
 {
-	for (size_t k = 0; k < i; k++)
-		if (same_pattern(&table[k], &table[i]))
-			return false;
+	ROUTER_EACH(tables, r)
+	if (same_pattern(r, which))
+		return r == which;
 	return true;
 }
 
@@ -33,17 +33,6 @@ each_param(const char *pattern, void (*fn)(void *ctx, const char *name, size_t n
 
 		fn(ctx, pattern, n);
 		pattern += n;
-	}
-}
-
-static void
-each_word(const char *list, void (*fn)(void *ctx, const char *name, size_t n), void *ctx)
-{
-	while (list && *list) {
-		size_t n = strcspn(list, " ");
-
-		fn(ctx, list, n);
-		list += n + strspn(list + n, " ");
 	}
 }
 
@@ -132,15 +121,12 @@ write_request_body(struct json_out *w, const struct route *r)
 #define ID_SCHEMA "{\"type\":\"string\",\"format\":\"uuid\"}"
 
 static void
-write_param(struct json_out *w, const char *name, size_t n, const char *in, bool required,
-	    const char *schema)
+begin_param(struct json_out *w, const char *name, size_t n, const char *in, bool required)
 {
 	json_out_object(w, NULL);
 	json_out_textn(w, "name", name, n);
 	json_out_text(w, "in", in);
 	json_out_bool(w, "required", required);
-	json_out_raw(w, "schema", schema);
-	json_out_end_object(w);
 }
 
 static void
@@ -148,13 +134,51 @@ write_path_param(void *ctx, const char *name, size_t n)
 {
 	bool id = n == 2 && memcmp(name, "id", 2) == 0;
 
-	write_param(ctx, name, n, "path", true, id ? ID_SCHEMA : TEXT_SCHEMA);
+	begin_param(ctx, name, n, "path", true);
+	json_out_raw(ctx, "schema", id ? ID_SCHEMA : TEXT_SCHEMA);
+	json_out_end_object(ctx);
 }
 
 static void
-write_query_param(void *ctx, const char *name, size_t n)
+write_words(struct json_out *w, const char *words)
 {
-	write_param(ctx, name, n, "query", false, TEXT_SCHEMA);
+	json_out_array(w, "enum");
+	for (size_t n; *words; words += n + (words[n] == ' ')) {
+		n = strcspn(words, " ");
+		json_out_textn(w, NULL, words, n);
+	}
+	json_out_end_array(w);
+}
+
+static void
+write_query_param(struct json_out *w, const struct query_field *f)
+{
+	static const struct {
+		const char *type, *format;
+	} kinds[] = {
+		[QTEXT] = { "string", NULL },	     [QWORD] = { "string", NULL },
+		[QNUMBER] = { "integer", NULL },     [QID] = { "string", "uuid" },
+		[QTIME] = { "string", "date-time" }, [QBOOL] = { "boolean", NULL },
+	};
+
+	begin_param(w, f->name, strlen(f->name), "query", false);
+	json_out_object(w, "schema");
+	json_out_text(w, "type", kinds[f->kind].type);
+	if (kinds[f->kind].format)
+		json_out_text(w, "format", kinds[f->kind].format);
+	if (f->kind == QTEXT) {
+		json_out_int(w, "minLength", 1);
+		json_out_int(w, "maxLength", f->hi);
+	}
+	if (f->kind == QWORD)
+		write_words(w, f->words);
+	if (f->kind == QNUMBER) {
+		json_out_int(w, "minimum", f->lo);
+		json_out_int(w, "maximum", f->hi);
+		json_out_int(w, "default", f->otherwise);
+	}
+	json_out_end_object(w);
+	json_out_end_object(w);
 }
 
 static void
@@ -164,7 +188,8 @@ write_params(struct json_out *w, const struct route *r)
 		return;
 	json_out_array(w, "parameters");
 	each_param(r->pattern, write_path_param, w);
-	each_word(r->query, write_query_param, w);
+	for (const struct query_field *f = r->query; f && f->name; f++)
+		write_query_param(w, f);
 	json_out_end_array(w);
 }
 
@@ -331,17 +356,17 @@ write_operation(struct json_out *w, const struct route *r)
 }
 
 static void
-write_path(struct json_out *w, const struct route *table, size_t n, size_t first)
+write_path(struct json_out *w, const struct route *const *tables, const struct route *first)
 {
-	json_out_object(w, table[first].pattern);
-	for (size_t i = first; i < n; i++)
-		if (same_pattern(&table[i], &table[first]))
-			write_operation(w, &table[i]);
+	json_out_object(w, first->pattern);
+	ROUTER_EACH(tables, r)
+	if (same_pattern(r, first))
+		write_operation(w, r);
 	json_out_end_object(w);
 }
 
 static void
-write_components(struct json_out *w, const struct shape *shapes)
+write_components(struct json_out *w, const struct shape *const *shapes)
 {
 	json_out_object(w, "components");
 	json_out_raw(
@@ -355,7 +380,8 @@ write_components(struct json_out *w, const struct shape *shapes)
 }
 
 void
-router_openapi(const struct route *table, size_t n, const struct shape *shapes, struct buf *out)
+router_openapi(const struct route *const *tables, const struct shape *const *shapes,
+	       struct buf *out)
 {
 	struct json_out w;
 
@@ -368,9 +394,9 @@ router_openapi(const struct route *table, size_t n, const struct shape *shapes, 
 	json_out_raw(&w, "license", "{\"name\":\"Apache-2.0\",\"identifier\":\"Apache-2.0\"}");
 	json_out_end_object(&w);
 	json_out_object(&w, "paths");
-	for (size_t i = 0; i < n; i++)
-		if (pattern_is_new(table, i))
-			write_path(&w, table, n, i);
+	ROUTER_EACH(tables, r)
+	if (pattern_is_new(tables, r))
+		write_path(&w, tables, r);
 	json_out_end_object(&w);
 	write_components(&w, shapes);
 	json_out_end_object(&w);
@@ -434,6 +460,44 @@ write_field_row(struct buf *out, const struct jfield *f)
 	buf_addf(out, " | %s |\n", f->flags & JREQUIRED ? "must be there" : "");
 }
 
+/* A bound that is the type's own is none. */
+static void
+write_query_number(struct buf *out, const struct query_field *f)
+{
+	buf_addf(out, "| `%s` | number, %lld ", f->name, (long long)f->lo);
+	if (f->hi < INT64_MAX - 1)
+		buf_addf(out, "to %lld | %lld |\n", (long long)f->hi, (long long)f->otherwise);
+	else if (f->otherwise < INT64_MAX - 1)
+		buf_addf(out, "or more | %lld |\n", (long long)f->otherwise);
+	else
+		buf_adds(out, "or more | |\n");
+}
+
+static void
+write_query_row(struct buf *out, const struct query_field *f)
+{
+	switch (f->kind) {
+	case QTEXT:
+		buf_addf(out, "| `%s` | text, bytes 1 to %lld | |\n", f->name, (long long)f->hi);
+		break;
+	case QWORD:
+		buf_addf(out, "| `%s` | one of: %s | |\n", f->name, f->words);
+		break;
+	case QNUMBER:
+		write_query_number(out, f);
+		break;
+	case QID:
+		buf_addf(out, "| `%s` | id (UUID) | |\n", f->name);
+		break;
+	case QTIME:
+		buf_addf(out, "| `%s` | time, UTC (RFC 3339) | |\n", f->name);
+		break;
+	case QBOOL:
+		buf_addf(out, "| `%s` | true or false | false |\n", f->name);
+		break;
+	}
+}
+
 /* "Reply: 201, Account", "Reply: HaBrief or HaWhole" */
 static void
 write_reply_line(struct buf *out, const struct route *r)
@@ -461,7 +525,9 @@ write_section(struct buf *out, const struct route *r)
 		 r->summary ? r->summary : "");
 	write_flags(out, r->flags);
 	if (r->query)
-		buf_addf(out, "\nQuery: `%s`\n", r->query);
+		buf_adds(out, "\n| query | what | without it |\n|---|---|---|\n");
+	for (const struct query_field *f = r->query; f && f->name; f++)
+		write_query_row(out, f);
 	if (r->body) {
 		buf_addf(out,
 			 "\nBody: JSON, at most %zu bytes.\n\n| field | what | |\n|---|---|---|\n",
@@ -487,7 +553,8 @@ write_error_rows(struct buf *out)
 }
 
 void
-router_markdown(const struct route *table, size_t n, const struct shape *shapes, struct buf *out)
+router_markdown(const struct route *const *tables, const struct shape *const *shapes,
+		struct buf *out)
 {
 	buf_adds(out,
 		 "# The API\n\n"
@@ -498,14 +565,12 @@ router_markdown(const struct route *table, size_t n, const struct shape *shapes,
 		 "parameters are refused, and so is an empty one: what is not meant is left "
 		 "out. Only the fields that say so may be empty. Errors: "
 		 "`{\"error\":{\"code\",\"message\",\"detail\"}}`.\n\n"
-		 "A list is read in pages of at most `limit` rows, 1 to 200 (without it 50; "
-		 "versions, shares, conflicts of administration and the accounts of a resource "
-		 "200); a page that would be larger "
+		 "A list is read in pages of at most `limit` rows; a page that would be larger "
 		 "than about 1 MiB ends before.  `next` of a page, given back as `after` (of the "
 		 "log: `before`), asks for the one behind it; null: there is none. What has "
 		 "no such query is whole.\n");
-	for (size_t i = 0; i < n; i++)
-		write_section(out, &table[i]);
+	ROUTER_EACH(tables, r)
+	write_section(out, r);
 	buf_adds(out, "\n# Replies\n\nA reply has these fields and no others.\n");
 	shape_markdown(shapes, out);
 	write_error_rows(out);

@@ -12,11 +12,11 @@ static const struct {
 };
 
 const struct shape *
-shape_find(const struct shape *shapes, const char *name, size_t n)
+shape_find(const struct shape *const *shapes, const char *name, size_t n)
 {
-	for (const struct shape *s = shapes; s->name; s++)
-		if (strlen(s->name) == n && memcmp(s->name, name, n) == 0)
-			return s;
+	SHAPE_EACH(shapes, s)
+	if (strlen(s->name) == n && memcmp(s->name, name, n) == 0)
+		return s;
 	return NULL;
 }
 
@@ -122,10 +122,10 @@ write_shape(struct json_out *w, const struct shape *s)
 }
 
 void
-shape_openapi(const struct shape *shapes, struct json_out *w)
+shape_openapi(const struct shape *const *shapes, struct json_out *w)
 {
-	for (const struct shape *s = shapes; s->name; s++)
-		write_shape(w, s);
+	SHAPE_EACH(shapes, s)
+	write_shape(w, s);
 }
 
 void
@@ -161,9 +161,10 @@ write_row(struct buf *out, const struct shape_field *f)
 }
 
 void
-shape_markdown(const struct shape *shapes, struct buf *out)
+shape_markdown(const struct shape *const *shapes, struct buf *out)
 {
-	for (const struct shape *s = shapes; s->name; s++) {
+	SHAPE_EACH(shapes, s)
+	{
 		buf_addf(out, "\n## %s\n\n| field | what | |\n|---|---|---|\n", s->name);
 		for (const struct shape_field *f = s->fields; f->name; f++)
 			write_row(out, f);

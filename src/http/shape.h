@@ -51,13 +51,19 @@ struct shape {
 	const struct shape_field *fields;
 };
 
+/* A list of such tables ends with NULL. */
+#define SHAPE_EACH(tables, s)                                                                      \
+	for (const struct shape *const *t_ = (tables); *t_; t_++)                                  \
+		for (const struct shape *s = *t_; s->name; s++)
+
 /* NULL: there is none of that name. */
-const struct shape *shape_find(const struct shape *shapes, const char *name, size_t n) NONNULL;
+const struct shape *shape_find(const struct shape *const *shapes, const char *name,
+			       size_t n) NONNULL;
 /* The next of the names in "Brief|Whole"; false: there is none. Begin with *at of the whole. */
 bool shape_next(const char **at, const char **ret_name, size_t *ret_n) NONNULL;
 /* Writes all of them as members of components/schemas. */
-void shape_openapi(const struct shape *shapes, struct json_out *w) NONNULL;
+void shape_openapi(const struct shape *const *shapes, struct json_out *w) NONNULL;
 /* Writes "schema": one of the names in "Brief|Whole". */
 void shape_openapi_ref(const char *names, struct json_out *w) NONNULL;
 /* Writes a section for each of them. */
-void shape_markdown(const struct shape *shapes, struct buf *out) NONNULL;
+void shape_markdown(const struct shape *const *shapes, struct buf *out) NONNULL;

@@ -4,6 +4,7 @@
  * bounds of its rows.
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include "api/routes.h"
 #include "http/utf8.h"
@@ -22,16 +23,16 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 static const struct route *
 choose(unsigned nth)
 {
-	size_t n, with = 0;
-	const struct route *r = routes(&n);
+	unsigned with = 0;
 
-	for (size_t i = 0; i < n; i++)
-		with += r[i].body != NULL;
+	ROUTER_EACH(route_tables, r)
+	with += r->body != NULL;
 	assert(with > 0);
-	nth = (unsigned)(nth % with);
-	for (;; r++)
-		if (r->body && nth-- == 0)
-			return r;
+	nth %= with;
+	ROUTER_EACH(route_tables, r)
+	if (r->body && nth-- == 0)
+		return r;
+	abort();
 }
 
 static void

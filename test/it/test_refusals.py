@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks come before effects: whoever is refused has changed nothing.
 
-Every verb and every route of src/api/routes.c that changes something is a row here, or is named with the reason why it
+Every verb and every route that changes something is a row here, or is named with the reason why it
 has none. Before and after each refusal the homes are compared (names, kinds, modes, owners, contents) and so are all tables of both nodes. What
 may differ is what a refused attempt leaves by design: its event, and what counts attempts.
 """
@@ -962,7 +962,8 @@ def test_a_damaged_file_of_a_pair_is_named(halted, node, rel, how, outcome, word
 def changing_routes():
     """Every route that is not a GET: (method, path, whether it is open to anyone). Imports, which are no JSON, have rows by their verb;
     to stop one that is not there is no refusal."""
-    rows = re.findall(r"\{ HTTP_(\w+), \"([^\"]+)\",[^,]+, [^,]+, ([^\n]*)", (ROOT / "src/api/routes.c").read_text())
+    sources = "".join(f.read_text() for f in sorted((ROOT / "src/api").glob("*.c")))
+    rows = re.findall(r"\{ HTTP_(\w+), \"([^\"]+)\",[^,]+, [^,]+, ([^\n]*)", sources)
     return [(m, p, "ROUTE_PUBLIC" in rest) for m, p, rest in rows if m != "GET" and not p.startswith("/v1/import")]
 
 
