@@ -63,7 +63,7 @@ read_manifest(struct restore *x, struct err *e)
 
 	int rc = pack_zip_open(x->o->file, &x->zip, e);
 	if (rc < 0)
-		return err_prefix(e, "the backup: ");
+		return rc;
 	rc = pack_zip_manifest(x->zip, &text, e);
 	if (rc == 0)
 		rc = backup_parse(buf_str(&text), text.len, &x->m, x->arena, e);

@@ -488,6 +488,24 @@ struct pack_zip {
 	char bytes[65536];
 };
 
+static int
+cannot_open(const char *path, struct err *e)
+{
+	switch (errno) {
+	case ENOENT:
+	case ENOTDIR:
+		return err_errno(e, ERR_NOT_FOUND, "there is no file %s", path);
+	case EACCES:
+	case EPERM:
+		return err_errno(e, ERR_FORBIDDEN,
+				 "you may not read %s: give it to the user that runs this, or run "
+				 "this as root",
+				 path);
+	default:
+		return err_errno(e, ERR_IO, "cannot read %s", path);
+	}
+}
+
 int
 pack_zip_open(const char *path, struct pack_zip **ret, struct err *e)
 {
@@ -495,14 +513,19 @@ pack_zip_open(const char *path, struct pack_zip **ret, struct err *e)
 	int fd = FAULT(FILE_OPEN, -1, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		int rc = err_errno(e, ERR_IO, "cannot read %s", path);
+		int rc = cannot_open(path, e);
 		if (fd >= 0)
 			close(fd);
 		return rc;
 	}
 	if (!S_ISREG(st.st_mode)) {
 		close(fd);
-		return err_set(e, ERR_BAD_PACK, "%s is no file", path);
+		return err_set(e, ERR_BAD_PACK, "%s is %s: name the file itself", path,
+			       S_ISDIR(st.st_mode) ? "a folder" : "no plain file");
+	}
+	if (!st.st_size) {
+		close(fd);
+		return err_set(e, ERR_BAD_PACK, "%s is empty: copy it here again", path);
 	}
 	struct pack_zip *z = mem_new(sizeof(*z));
 	z->path = mem_dup(path);
@@ -548,6 +571,36 @@ seek_zip(struct archive *a, void *ctx, la_int64_t at, int whence)
 	return ARCHIVE_FATAL;
 }
 
+/* libarchive's words are of no use to whoever has a file that is not what it should be. Its numbers for that are EILSEQ and EINVAL; others are the disk's. */
+static int
+damaged(struct archive *a, const char *path, struct err *e)
+{
+	int sys = archive_errno(a);
+
+	if (sys > 0 && sys != EILSEQ && sys != EINVAL) {
+		errno = sys;
+		return err_errno(e, ERR_IO, "cannot read %s", path);
+	}
+	return err_set(e, ERR_BAD_PACK, "%s is damaged, or was cut short: copy it here again",
+		       path);
+}
+
+/* Anything else that is there: a certificate, a key, a page that a browser saved in its place. */
+static int
+check_kind(const struct pack_zip *z, struct err *e)
+{
+	static const char begins[] = { 'P', 'K', 3, 4 };
+	char head[sizeof(begins)];
+
+	if (pread(z->fd, head, sizeof(head), 0) == sizeof(head) &&
+	    memcmp(head, begins, sizeof(head)) == 0)
+		return 0;
+	return err_set(e, ERR_BAD_PACK,
+		       "%s is no pack (`holdfast ha setup` writes one), and no backup (`holdfast "
+		       "backup` does): is it another file, or was it damaged on its way?",
+		       z->path);
+}
+
 /* From the file's beginning, with seeking: a ZIP has its table at the end. */
 static int
 open_zip(struct pack_zip *z, struct archive **ret, struct err *e)
@@ -559,9 +612,7 @@ open_zip(struct pack_zip *z, struct archive **ret, struct err *e)
 	    archive_read_set_seek_callback(a, seek_zip) != ARCHIVE_OK ||
 	    archive_read_set_callback_data(a, z) != ARCHIVE_OK ||
 	    FAULT(ARCHIVE_READ, ARCHIVE_FATAL, archive_read_open1(a)) != ARCHIVE_OK) {
-		const char *why = archive_error_string(a);
-		int rc = err_set(e, ERR_BAD_PACK, "cannot read %s: %s", z->path,
-				 why ? why : "it is no pack");
+		int rc = damaged(a, z->path, e);
 		archive_read_free(a);
 		return rc;
 	}
@@ -577,21 +628,15 @@ is_named(struct archive_entry *entry, const char *name)
 	return its && strcmp(its, name) == 0;
 }
 
-static int
-damaged(struct archive *a, const char *path, struct err *e)
-{
-	const char *why = archive_error_string(a);
-	return err_set(e, ERR_BAD_PACK, "%s is damaged: %s; copy it here again", path,
-		       why ? why : "it is no pack");
-}
-
 int
 pack_zip_manifest(struct pack_zip *z, struct buf *ret, struct err *e)
 {
 	struct archive *a = NULL;
 	struct archive_entry *entry;
 	char bytes[4096];
-	int rc = open_zip(z, &a, e), got;
+	int got, rc = check_kind(z, e);
+	if (rc == 0)
+		rc = open_zip(z, &a, e);
 	if (rc < 0)
 		return rc;
 	while ((got = FAULT(ARCHIVE_READ, ARCHIVE_FATAL, archive_read_next_header(a, &entry))) ==
@@ -601,7 +646,8 @@ pack_zip_manifest(struct pack_zip *z, struct buf *ret, struct err *e)
 	if (got != ARCHIVE_OK)
 		rc = got == ARCHIVE_EOF
 			     ? err_set(e, ERR_BAD_PACK,
-				       "%s is no Holdfast pack, or damaged: it has no manifest",
+				       "%s is no pack and no backup of Holdfast, or damaged: it "
+				       "has no manifest",
 				       z->path)
 			     : damaged(a, z->path, e);
 	la_ssize_t n = 0;

@@ -50,10 +50,10 @@ safe_name(const char *name)
 }
 
 static int
-damaged(struct archive *a, struct err *e)
+damaged(struct err *e)
 {
-	return err_set(e, ERR_BAD_PACK, "the base backup in the pack is damaged: %s",
-		       archive_error_string(a));
+	return err_set(e, ERR_BAD_PACK,
+		       "the copy of the database in the file is damaged: copy the file here again");
 }
 
 static int
@@ -71,7 +71,7 @@ write_entry(struct archive *a, const char *path, struct err *e)
 	while (rc == 0 && (got = FAULT(ARCHIVE_READ, ARCHIVE_FATAL,
 				       archive_read_data_block(a, &p, &n, &at))) != ARCHIVE_EOF) {
 		if (got != ARCHIVE_OK)
-			rc = damaged(a, e);
+			rc = damaged(e);
 		else if (FAULT(FILE_WRITE, -1, pwrite(fd, p, n, (off_t)at)) != (ssize_t)n)
 			rc = err_errno(e, ERR_IO, "cannot write %s", path);
 	}
@@ -116,7 +116,7 @@ pack_base_extract(struct pack_reader *r, const char *dir, int64_t total, pack_pr
 		*e = s.err;
 		rc = s.err.code;
 	} else if (rc == 0 && got != ARCHIVE_EOF) {
-		rc = damaged(a, e);
+		rc = damaged(e);
 	}
 	archive_read_free(a);
 	return rc;

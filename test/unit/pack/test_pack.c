@@ -441,6 +441,7 @@ a_zip_with_foreign_entries_writes_nothing_else(void **ctx)
 	archive_write_close(a);
 	archive_write_free(a);
 	assert_true(manifest_of(zip, &out, &e) == ERR_BAD_PACK);
+	assert_non_null(strstr(e.text, "it has no manifest"));
 	assert_true(extract(zip, home, &e) < 0);
 	snprintf(path, sizeof(path), "%s/evil", dir);
 	assert_true(access(path, F_OK) < 0);
