@@ -68,8 +68,9 @@ struct agent {
 	struct witness *witness;
 	struct control *control;
 	struct peer peers[REPLICATION_NODES_MAX];
-	char *trusted;	 /* what cert import brought, PEM */
-	char *published; /* PEM: what vaultd is to trust the primary by, as it was written */
+	char *trusted;	  /* what cert import brought, PEM */
+	bool trusted_bad; /* some of it cannot be used */
+	char *published;  /* PEM: what vaultd is to trust the primary by, as it was written */
 	bool publish_failed;
 	char own_cert[REPLICATION_CERT_MAX]; /* to be made known, "": nothing to do */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The agent: orders of an operator (agent/control). They come in the thread of the control socket.
+ * The agent: orders of an operator (agent/control). They come in threads of the control socket.
  */
 #include "agent/agent_impl.h"
 

@@ -110,11 +110,33 @@ add_pem_file(const char *path, struct buf *out)
 		buf_addc(out, '\n');
 }
 
+/* What was damaged while the node runs is left out, so that the rest still counts; and said, once. */
+static bool
+add_trusted_file(const struct agent *a, const char *path, struct buf *out)
+{
+	auto_buf pem = BUF_INIT;
+	struct x509_info info;
+	struct err e = { 0 };
+
+	int rc = home_read_file(path, PEM_MAX, &pem, &e);
+	if (rc == 0)
+		rc = x509_read(buf_str(&pem), &info, &e);
+	if (rc == 0 && out->len < TRUST_MAX)
+		buf_addf(out, "%s\n", buf_str(&pem));
+	if (rc && !a->trusted_bad)
+		log_err(LOG_LEVEL_ERROR, &e,
+			"%s is not trusted any more: import it again with `holdfast cert import "
+			"FILE`",
+			path);
+	return rc == 0;
+}
+
 static void
 read_trusted(struct agent *a)
 {
 	char folder[HOME_PATH_MAX], path[HOME_PATH_MAX + 264];
 	auto_buf all = BUF_INIT;
+	bool bad = false;
 
 	home_path(&a->args->home, HOME_TRUSTED, folder);
 	DIR *d = opendir(folder);
@@ -124,10 +146,11 @@ read_trusted(struct agent *a)
 		if (!end || strcmp(end, ".pem") != 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", folder, f->d_name);
-		add_pem_file(path, &all);
+		bad |= !add_trusted_file(a, path, &all);
 	}
 	if (d)
 		closedir(d);
+	a->trusted_bad = bad;
 	free(a->trusted);
 	a->trusted = mem_dup(buf_str(&all));
 }

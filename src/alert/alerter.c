@@ -409,8 +409,11 @@ alerter_new(const struct home *h, const char *source, const struct settings *s)
 {
 	struct alerter *al = mem_new(sizeof(*al));
 	pthread_condattr_t attr;
+	struct err e = { 0 };
 
 	home_path(h, HOME_OUTBOX, al->path);
+	if (outbox_settle(al->path, &e))
+		log_err(LOG_LEVEL_ERROR, &e, "alerts may be lost");
 	text_copy(al->source, sizeof(al->source), source);
 	al->settings = *s;
 	pthread_mutex_init(&al->lock, NULL);

@@ -25,4 +25,5 @@ struct proc_args {
 	struct settings settings;     /* as read at the start */
 	char key_file[HOME_PATH_MAX]; /* --key-file, or ""; keyd only */
 	int64_t began_ms;	      /* monotonic: when this run of the node began; 0 not known */
+	bool without_pair; /* --without-pair: an operator knows that the pair's certificates are lost */
 };

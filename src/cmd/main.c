@@ -44,7 +44,7 @@ static const struct process {
 	{ "postgres", "postgres", postgres_main },
 };
 
-/* --process NAME --home DIR --began MS [--key-file PATH]; anything else is no call of the supervisor's. */
+/* --process NAME --home DIR --began MS [--key-file PATH] [--without-pair yes]; anything else is no call of the supervisor's. */
 static int
 parse_process(int argc, char **argv, const struct process **ret, struct proc_args *a, struct err *e)
 {
@@ -57,6 +57,8 @@ parse_process(int argc, char **argv, const struct process **ret, struct proc_arg
 			key = value;
 		else if (strcmp(argv[i], "--began") == 0)
 			a->began_ms = strtoll(value, NULL, 10);
+		else if (strcmp(argv[i], "--without-pair") == 0)
+			a->without_pair = true;
 		for (size_t k = 0; i == 1 && k < ARRAY_LEN(processes); k++)
 			if (strcmp(value, processes[k].name) == 0)
 				*ret = &processes[k];

@@ -14,6 +14,7 @@
 #include "base/place.h"
 #include "base/port.h"
 #include "crypto/x509.h"
+#include "node/pairfiles.h"
 #include "node/runas.h"
 #include "pack/pack.h"
 #include "pg/cluster.h"
@@ -147,7 +148,7 @@ check_files(const struct home *h, struct err *e)
 	static const enum home_path files[] = {
 		HOME_PAIR,	  HOME_ANCHOR, HOME_WITNESS,	   HOME_JOURNAL,
 		HOME_OUTBOX,	  HOME_REJOIN, HOME_COPYING,	   HOME_EMERGENCY,
-		HOME_MAINTENANCE, HOME_STATE,  HOME_PRIMARY_TRUST,
+		HOME_MAINTENANCE, HOME_STATE,  HOME_PRIMARY_TRUST, HOME_PAIR_CA_KEY,
 	};
 	struct stat st;
 
@@ -167,41 +168,6 @@ check_files(const struct home *h, struct err *e)
 				       path);
 	}
 	return 0;
-}
-
-/* What the channel of the pair is proved by: all of it, or the node is in no pair. */
-static int
-check_pair_certs(const struct home *h, struct err *e)
-{
-	static const enum home_path files[] = { HOME_PAIR_CERT, HOME_PAIR_KEY, HOME_PAIR_CA };
-	auto_buf cert = BUF_INIT, key = BUF_INIT, ca = BUF_INIT;
-	struct buf *const texts[] = { &cert, &key, &ca };
-	char paths[ARRAY_LEN(files)][HOME_PATH_MAX];
-	struct x509_info info;
-	int r = 0;
-
-	/* An authority alone is of a set-up that did not come to its end; a pack brings everything. */
-	if (preflight_has_pack(h) || (!is_there(h, HOME_PAIR_CERT) && !is_there(h, HOME_PAIR_KEY) &&
-				      !is_there(h, HOME_PAIR)))
-		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		home_path(h, files[i], paths[i]);
-	for (size_t i = 0; !r && i < ARRAY_LEN(files); i++) {
-		r = home_read_file(paths[i], PEM_MAX_BYTES, texts[i], e);
-		if (!r && !texts[i]->len)
-			r = err_set(e, ERR_PRECONDITION, "%s is empty", paths[i]);
-	}
-	if (!r && x509_fits(buf_str(&cert), buf_str(&key), e))
-		r = err_prefix(e, "%s and %s: ", paths[0], paths[1]);
-	if (!r && x509_read(buf_str(&ca), &info, e))
-		r = err_prefix(e, "%s: ", paths[2]);
-	if (!r)
-		return 0;
-	(void)err_prefix(e,
-			 "the certificates of the pair cannot be used; put them back from a copy "
-			 "of the home (to a secondary a new pack brings them too: `holdfast ha "
-			 "setup` on the primary): ");
-	return e->code = ERR_PRECONDITION;
 }
 
 static int
@@ -252,7 +218,7 @@ preflight_check(const struct proc_args *a, struct err *e)
 	if (!r)
 		r = check_files(&a->home, e);
 	if (!r)
-		r = check_pair_certs(&a->home, e);
+		r = pairfiles_check(a, e);
 	if (!r)
 		r = check_disk(&a->home, e);
 	if (!r)

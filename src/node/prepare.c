@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/keys.h"
+#include "node/pairfiles.h"
 #include "pg/cluster.h"
 #include "store/db.h"
 #include "store/migrate.h"
@@ -76,9 +77,8 @@ check_schema(const struct home *h, struct db *d, struct err *e)
 }
 
 static int
-check_key(struct db *d, struct err *e)
+check_key(struct db *d, struct keys *keys, struct err *e)
 {
-	struct keys *keys = keys_new(NULL, PROC_FD_KEYS);
 	auto_rows rows = NULL;
 	auto_binds none = BINDS_INIT;
 
@@ -93,7 +93,6 @@ check_key(struct db *d, struct err *e)
 			     "the master key file is not the one this data was sealed with: give "
 			     "the right one with --key-file or in "
 			     "conf/manage_key.conf; nothing was changed");
-	keys_free(keys);
 	return rc;
 }
 
@@ -106,9 +105,13 @@ prepare_main(const struct proc_args *a)
 	if (sodium_init() < 0)
 		return 1;
 	struct db *d = wait_for_database(&a->home);
+	struct keys *keys = keys_new(NULL, PROC_FD_KEYS);
 	int rc = check_schema(&a->home, d, &e);
 	if (rc == 0)
-		rc = check_key(d, &e);
+		rc = check_key(d, keys, &e);
+	if (rc == 0)
+		rc = pairfiles_prove(a, d, keys, &e);
+	keys_free(keys);
 	db_free(d);
 	if (rc == 0)
 		return 0;

@@ -501,16 +501,17 @@ spawn(struct sup *s, struct child *c, int keys_fd, int link_fd)
 	char argv0[32], began[24];
 	snprintf(argv0, sizeof(argv0), "holdfast: %s", kinds[c->id].name);
 	snprintf(began, sizeof(began), "%lld", (long long)s->began_ms);
-	const char *argv[] = { argv0,
-			       "--process",
-			       kinds[c->id].name,
-			       "--home",
-			       a->home.dir,
-			       "--began",
-			       began,
-			       a->key_file[0] ? "--key-file" : NULL,
-			       a->key_file,
-			       NULL };
+	const char *argv[12] = { argv0,	    "--process", kinds[c->id].name, "--home", a->home.dir,
+				 "--began", began };
+	size_t n = 7;
+	if (a->key_file[0]) {
+		argv[n++] = "--key-file";
+		argv[n++] = a->key_file;
+	}
+	if (a->without_pair) {
+		argv[n++] = "--without-pair";
+		argv[n++] = "yes";
+	}
 	uv_stdio_container_t io[5] = {
 		{ .flags = UV_IGNORE },
 		{ .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO },
@@ -574,10 +575,16 @@ settle_files(const struct sup *s)
 static bool
 configure_postgres(struct sup *s)
 {
+	const struct home *h = &s->args->home;
+	bool pair = preflight_has_pair(h);
 	struct err e = { 0 };
 
-	if (cluster_configure(&s->args->home, &s->settings, preflight_has_pair(&s->args->home),
-			      &e) == 0)
+	if (!pair && !s->args->without_pair && cluster_has_channel(h))
+		log_error("the certificates of the pair are gone from %s/conf/tls while the node "
+			  "runs: the channel of the pair is closed. Put pair.crt, pair.key and "
+			  "pair-ca.crt back from a copy of the home, and restart the node",
+			  h->dir);
+	if (cluster_configure(h, &s->settings, pair, &e) == 0)
 		return true;
 	log_err(LOG_LEVEL_ERROR, &e, "cannot configure PostgreSQL");
 	return false;

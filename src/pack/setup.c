@@ -173,12 +173,50 @@ make_ca(struct setup *x, struct err *e)
 	return rc == 0 ? place_set(x->h, authority, ARRAY_LEN(authority), e) : rc;
 }
 
+static int
+open_authority_key(const struct home *h, struct keys *keys, const struct buf *cert, struct buf *ret,
+		   struct err *e)
+{
+	auto_buf sealed = BUF_INIT;
+	int rc = read_pem(h, HOME_PAIR_CA_KEY, &sealed, e);
+
+	if (rc == 0 && sealed.len <= KEYS_SEAL_EXTRA)
+		rc = err_set(e, ERR_IO, "it is %s", sealed.len ? "cut short" : "empty");
+	if (rc == 0)
+		rc = keys_open(keys, NULL, ca_ad, sizeof(ca_ad), sealed.data, sealed.len, ret, e);
+	/* Of a key that nobody has, or that does not open it. */
+	if (rc == ERR_CRYPTO || (rc == ERR_KEYS_UNAVAILABLE && keys_available(keys)))
+		rc = err_set(e, ERR_IO, "it is damaged");
+	if (rc == 0)
+		rc = x509_fits(buf_str(cert), buf_str(ret), e);
+	return rc;
+}
+
+int
+setup_open_authority(const struct home *h, struct keys *keys, struct buf *ret_cert,
+		     struct buf *ret_key, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	int rc = read_pem(h, HOME_PAIR_CA, ret_cert, e);
+
+	if (rc < 0)
+		return rc;
+	rc = open_authority_key(h, keys, ret_cert, ret_key, e);
+	if (rc == 0 || rc == ERR_KEYS_UNAVAILABLE)
+		return rc;
+	home_path(h, HOME_PAIR_CA_KEY, path);
+	(void)err_prefix(e,
+			 "the key of the pair's authority, %s, cannot be used. Copy that file "
+			 "here from another node of the pair, where it is the same, or from a copy "
+			 "of the home: ",
+			 path);
+	return e->code = ERR_PRECONDITION;
+}
+
 /* The authority, if there is one already: whether it can be read and its key opened. */
 static int
 check_ca(struct setup *x, struct err *e)
 {
-	auto_buf sealed = BUF_INIT;
-
 	x->before.have_ca = have(x->h, HOME_PAIR_CA);
 	x->before.have_cert = have(x->h, HOME_PAIR_CERT);
 	int rc = newest_key(x, &x->data_key, e);
@@ -186,13 +224,7 @@ check_ca(struct setup *x, struct err *e)
 		rc = read_pem(x->h, HOME_WEB_CERT, &x->web, e);
 	if (rc < 0 || !x->before.have_ca)
 		return rc;
-	rc = read_pem(x->h, HOME_PAIR_CA, &x->ca, e);
-	if (rc == 0)
-		rc = read_pem(x->h, HOME_PAIR_CA_KEY, &sealed, e);
-	if (rc == 0)
-		rc = keys_open(x->keys, NULL, ca_ad, sizeof(ca_ad), sealed.data, sealed.len,
-			       &x->ca_key, e);
-	return rc;
+	return setup_open_authority(x->h, x->keys, &x->ca, &x->ca_key, e);
 }
 
 static int
@@ -299,9 +331,10 @@ close_channel(struct setup *x)
 
 	if (x->before.listens)
 		return;
-	unmake_certificates(
-		x); /* by them whoever starts PostgreSQL again knows that there is a pair */
+	/* In this order: a configuration for a pair without its certificates is one that has lost them. By the certificates whoever
+	 * starts PostgreSQL again knows that there is a pair. */
 	int rc = cluster_configure(x->h, x->s, false, &why);
+	unmake_certificates(x);
 	if (rc == 0 && ask(x, STMT_SETUP_LISTENS, NULL, &rows, &why) == 0 &&
 	    *row_text(rows, 0, 0) == '\0')
 		return; /* it was not restarted */

@@ -36,6 +36,9 @@ int cluster_create(const struct home *h, const struct settings *s, struct err *e
 int cluster_configure(const struct home *h, const struct settings *s, bool pair,
 		      struct err *e) NONNULL MUST_USE;
 
+/* Whether it was last written for a pair: then there is one, or was. */
+bool cluster_has_channel(const struct home *h) NONNULL;
+
 /* The nodes whose certificates the pair's channel takes from now on, by their host names; cluster_configure leaves it so. Until it is
  * called the first time any certificate of the pair's authority is taken. *ret_changed: the server is to read it (pg_reload_conf). */
 int cluster_map_pair(const struct home *h, const char *const *names, size_t n, bool *ret_changed,

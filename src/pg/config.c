@@ -16,6 +16,7 @@
 #include "pg/quote.h"
 
 #define FILE_MAX 65536
+#define SSL_ON "ssl = on\n"
 
 /* What never depends on a setting. What a standby must have at least as much of as its primary is
  * the same on every node, so that any can follow any. */
@@ -128,7 +129,7 @@ add_pair(const struct home *h, const struct settings *s, struct buf *out)
 	char host[SETTINGS_TEXT_MAX], path[HOME_PATH_MAX];
 	split_address(s->pair_listen, host, sizeof(host));
 	quote_setting(out, "listen_addresses", *host ? host : "*");
-	buf_adds(out, "ssl = on\nssl_min_protocol_version = 'TLSv1.3'\n");
+	buf_adds(out, SSL_ON "ssl_min_protocol_version = 'TLSv1.3'\n");
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		home_path(h, files[i].path, path);
 		quote_setting(out, files[i].name, path);
@@ -255,6 +256,19 @@ cluster_map_pair(const struct home *h, const char *const *names, size_t n, bool 
 			add_mapping(&pairs, names[i], pair_roles[k]);
 	int r = write_ident(pg, &pairs, &ident, e);
 	return r ? r : put_file(pg, "pg_ident.conf", &ident, ret_changed, e);
+}
+
+bool
+cluster_has_channel(const struct home *h)
+{
+	char pg[HOME_PATH_MAX], path[HOME_PATH_MAX + 32];
+	auto_buf text = BUF_INIT;
+	struct err ignored;
+
+	home_path(h, HOME_PG, pg);
+	snprintf(path, sizeof(path), "%s/holdfast.conf", pg);
+	return home_read_file(path, FILE_MAX, &text, &ignored) == 0 &&
+	       strstr(buf_str(&text), "\n" SSL_ON);
 }
 
 int

@@ -30,6 +30,7 @@
 
 struct journal {
 	sqlite3 *db;
+	char path[HOME_PATH_MAX];
 	struct uuid node;
 	int64_t checked_ms; /* when the file was last read as a whole */
 	sqlite3_stmt *insert, *set_head, *get_head, *each, *drop;
@@ -38,12 +39,12 @@ struct journal {
 /* ---- SQLite ---- */
 
 static int
-damaged(struct err *e, const char *what)
+damaged(const struct journal *j, struct err *e, const char *what)
 {
 	return err_set(e, ERR_IO,
-		       "the journal is damaged: %s; it was left as it is: stop this node and run "
+		       "the journal is damaged: %s; %s was left as it is: stop this node and run "
 		       "`holdfast ha repair-journal`",
-		       what);
+		       what, j->path);
 }
 
 static int
@@ -53,7 +54,7 @@ set_sqlite_err(struct journal *j, const char *what, struct err *e)
 
 	mem_check(code != SQLITE_NOMEM);
 	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
-		return damaged(e, sqlite3_errmsg(j->db));
+		return damaged(j, e, sqlite3_errmsg(j->db));
 	return err_set_at(e, __FILE__, __LINE__, ERR_IO, sqlite3_system_errno(j->db),
 			  "cannot %s the journal: %s", what, sqlite3_errmsg(j->db));
 }
@@ -164,7 +165,7 @@ quick_check(struct journal *j, struct err *e)
 	text = (const char *)sqlite3_column_text(s, 0);
 	if (text != NULL && strcmp(text, "ok") == 0)
 		return 0;
-	return damaged(e, text == NULL ? "its check gives nothing" : text);
+	return damaged(j, e, text == NULL ? "its check gives nothing" : text);
 }
 
 static const char schema[] =
@@ -318,22 +319,25 @@ check_head(struct journal *j, sqlite3_stmt *s, struct head *ret, struct err *e)
 	int64_t first = sqlite3_column_int64(s, 3), end = sqlite3_column_int64(s, 4);
 
 	if (!get_blob(s, 0, node.b, sizeof node.b) || !get_blob(s, 2, ret->hash, HASH_BYTES))
-		return damaged(e, "its head is not readable");
+		return damaged(j, e, "its head is not readable");
 	if (!uuid_eq(&node, &j->node))
 		return err_set(e, ERR_REFUSED,
-			       "the journal belongs to another node; it was left as it is");
+			       "%s belongs to another node, and was left as it is: stop this node, "
+			       "and put its own journal back from a copy of the home; where there "
+			       "is none, move that file away, and the log says what is missing",
+			       j->path);
 	ret->seq = sqlite3_column_int64(s, 1);
 	if (ret->seq < 0 || ret->seq > SEQ_MAX)
-		return damaged(e, "its head is out of range");
+		return damaged(j, e, "its head is out of range");
 	ret->count = 0;
 	if (sqlite3_column_type(s, 3) == SQLITE_NULL)
 		return 0;
 	if (first < 1 || end < first || end > SEQ_MAX)
-		return damaged(e, "a row is out of range");
+		return damaged(j, e, "a row is out of range");
 	ret->count = end - first + 1;
 	if (end != ret->seq || !get_blob(s, 5, last, HASH_BYTES) ||
 	    memcmp(last, ret->hash, HASH_BYTES) != 0)
-		return damaged(e, "the last row is not the head");
+		return damaged(j, e, "the last row is not the head");
 	return 0;
 }
 
@@ -346,7 +350,7 @@ read_head(struct journal *j, struct head *ret, struct err *e)
 	if (rc == SQLITE_ROW)
 		code = check_head(j, s, ret, e);
 	else if (rc == SQLITE_DONE)
-		code = damaged(e, "it has no head");
+		code = damaged(j, e, "it has no head");
 	else
 		code = set_sqlite_err(j, "read", e);
 	sqlite3_reset(s);
@@ -361,7 +365,7 @@ check_gaps(struct journal *j, const struct head *h, struct err *e)
 	int code = one_int(j, "SELECT count(*) FROM rows", &n, e);
 
 	if (code == 0 && n != h->count)
-		return damaged(e, "rows are missing in the middle");
+		return damaged(j, e, "rows are missing in the middle");
 	return code;
 }
 
@@ -435,6 +439,7 @@ journal_open(const char *path, const struct uuid *node, struct journal **ret, st
 	int code;
 
 	j->node = *node;
+	snprintf(j->path, sizeof j->path, "%s", path);
 	code = open_all(j, path, e);
 	if (code != 0)
 		journal_free(j);
@@ -513,13 +518,15 @@ journal_append(struct journal *j, const struct journal_row *rows, size_t n, stru
 }
 
 static int
-get_row(sqlite3_stmt *s, struct journal_row *ret, struct err *e)
+get_row(const struct journal *j, struct journal_row *ret, struct err *e)
 {
+	sqlite3_stmt *s = j->each;
+
 	ret->seq = sqlite3_column_int64(s, 0);
 	ret->event = sqlite3_column_blob(s, 2);
 	ret->len = (size_t)sqlite3_column_bytes(s, 2);
 	if (!get_blob(s, 1, ret->hash, HASH_BYTES) || ret->len > JOURNAL_EVENT_MAX)
-		return damaged(e, "a row has not the right form");
+		return damaged(j, e, "a row has not the right form");
 	if (ret->event == NULL)
 		ret->event = "";
 	return 0;
@@ -538,9 +545,9 @@ journal_each(struct journal *j, int64_t after, size_t max, journal_row_fn *fn, v
 	       (rc = FAULT(SQLITE_STEP, SQLITE_IOERR, sqlite3_step(j->each))) == SQLITE_ROW) {
 		struct journal_row row;
 
-		code = get_row(j->each, &row, e);
+		code = get_row(j, &row, e);
 		if (code == 0 && last != 0 && row.seq != last + 1)
-			code = damaged(e, "rows are missing in the middle");
+			code = damaged(j, e, "rows are missing in the middle");
 		last = row.seq;
 		if (code == 0)
 			code = fn(ctx, &row);

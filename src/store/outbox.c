@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -149,10 +150,18 @@ move_aside(const char *path, struct err *e)
 		if (rename(from, to) < 0 && i == 0)
 			return err_errno(e, ERR_IO, "cannot move the damaged %s aside", path);
 	}
-	log_error("the outbox of alerts was damaged: alerts may be lost; it was moved to "
-		  "%s.damaged-%lld",
-		  path, now);
+	log_error("the outbox of alerts, %s, was damaged: alerts that waited in it are lost; it "
+		  "was moved to %s.damaged-%lld, and a new one is begun",
+		  path, path, now);
 	return 0;
+}
+
+int
+outbox_settle(const char *path, struct err *e)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_size == 0 ? move_aside(path, e) : 0;
 }
 
 int

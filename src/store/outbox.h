@@ -30,6 +30,8 @@ struct outbox_row {
 int outbox_open(const char *path, int64_t rows_max, struct outbox **ret,
 		struct err *e) NONNULL MUST_USE;
 void outbox_free(struct outbox *o);
+/* Before anybody opens it: a file that was emptied, which SQLite would take for a new one, is moved aside like one that is damaged. */
+int outbox_settle(const char *path, struct err *e) NONNULL MUST_USE;
 
 /* Value last stored for a key, appended; "" when there is none. */
 int outbox_seen(struct outbox *o, const char *key, struct buf *ret, struct err *e) NONNULL MUST_USE;

@@ -361,13 +361,28 @@ NODE_ROWS = [
     Row("ha setup", "does not run", on("stopped", "ha", "setup", "localhost", "127.0.0.3"), 3, "does not run"),
     Row("ha join", "another's pack", lambda s: ["ha", "join", s.pack, "--home", s.fresh.home], 1, "made for 127.0.0.2"),
     Row("ha join", "a vault of its own", lambda s: ["ha", "join", s.pack, "--home", s.a.home], 1, "a vault of its own"),
-    Row("ha join", "no pack", lambda s: ["ha", "join", s.a.web_cert, "--home", s.fresh.home], 1, "web.crt"),
+    Row(
+        "ha join",
+        "no pack",
+        lambda s: ["ha", "join", s.a.web_cert, "--home", s.fresh.home],
+        1,
+        "web.crt is no pack (`holdfast ha setup` writes one)",
+    ),
+    Row(
+        "ha join",
+        "no such file",
+        free("ha", "join", beside("none.zip"), "--home", home("fresh")),
+        1,
+        "there is no file",
+    ),
+    Row("ha join", "a folder", free("ha", "join", beside("empty"), "--home", home("fresh")), 1, "is a folder"),
+    Row("ha join", "an empty file", free("ha", "join", beside("empty.zip"), "--home", home("fresh")), 1, "is empty"),
     Row(
         "ha join",
         "damaged, over one that waits (H13)",
         lambda s: ["ha", "join", s.folder / "cut.zip", "--home", s.fresh.home],
         1,
-        "cut.zip",
+        "cut.zip is damaged, or was cut short: copy it here again",
     ),
     Row(
         "ha join",
@@ -421,6 +436,20 @@ NODE_ROWS = [
     Row("backup verify", "no backup", lambda s: ["backup", "verify", s.pack, "--home", s.a.home], 1, "no backup"),
     Row(
         "backup verify",
+        "no such file",
+        lambda s: ["backup", "verify", s.folder / "none.zip", "--home", s.a.home],
+        1,
+        "there is no file",
+    ),
+    Row(
+        "backup verify",
+        "a folder",
+        lambda s: ["backup", "verify", s.folder / "empty", "--home", s.a.home],
+        1,
+        "is a folder",
+    ),
+    Row(
+        "backup verify",
         "another key",
         lambda s: ["backup", "verify", s.folder / "good.zip", "--key-file", s.folder / "other.key"],
         1,
@@ -432,6 +461,20 @@ NODE_ROWS = [
         lambda s: ["backup", "verify", s.folder / "short-backup.zip", "--home", s.a.home],
         1,
         "short-backup.zip",
+    ),
+    Row(
+        "restore",
+        "no such file",
+        lambda s: ["restore", s.folder / "none.zip", "--home", s.folder / "new", "--key-file", s.a.key_file],
+        1,
+        "there is no file",
+    ),
+    Row(
+        "restore",
+        "no backup",
+        lambda s: ["restore", s.a.web_cert, "--home", s.folder / "new", "--key-file", s.a.key_file],
+        1,
+        "is no pack (`holdfast ha setup` writes one), and no backup",
     ),
     Row(
         "restore",
@@ -513,6 +556,7 @@ def prepare(s):
     (f / "no.key").chmod(0o400)
     give(f / "no.key")
     (f / "empty").mkdir(mode=0o751)
+    (f / "empty.zip").touch()
     (f / "closed").mkdir(mode=0o700)
     (s.a.home / "replication/HAPack-127.0.0.3.zip").mkdir()
     if os.geteuid() != 0:
@@ -861,6 +905,7 @@ class Damage:
 
 
 CERTS = ("conf/tls/pair.crt", "conf/tls/pair.key", "conf/tls/pair-ca.crt")
+CA_KEY = "conf/tls/pair-ca.key.sealed"
 PAIR_FILES = [
     *[
         (node, rel, how, Damage.REFUSED, rel)
@@ -881,7 +926,29 @@ PAIR_FILES = [
             "replication/rejoin.conf",
         )
     ],
-    ("b", "conf/pair.conf", "folder", Damage.REFUSED, "conf/pair.conf"),
+    *[("b", "conf/pair.conf", how, Damage.REFUSED, "conf/pair.conf") for how in ("empty", "zeroed", "folder")],
+    ("b", "conf/pair.conf", "missing", Damage.SAID, "conf/pair.conf is gone"),
+    # All that says on the disk that there is a pair: the node does not serve alone unasked.
+    *[
+        (node, " ".join(rels), "missing", Damage.REFUSED, "serve --without-pair")
+        for node in "ab"
+        for rels in (CERTS[:2], CERTS, [*CERTS, "conf/tls/pair-ca.key.sealed", "conf/pair.conf"])
+    ],
+    *[
+        (node, "conf/tls/trusted/office.pem", how, Damage.REFUSED, "conf/tls/trusted/office.pem")
+        for node in "ab"
+        for how in ("empty", "zeroed", "folder")
+    ],
+    *[(node, CA_KEY, "folder", Damage.REFUSED, CA_KEY) for node in "ab"],
+    *[
+        (node, CA_KEY, how, Damage.SAID, "Copy that file here from another node")
+        for node in "ab"
+        for how in ("empty", "zeroed", "missing")
+    ],
+    *[("a", "data/outbox.db", how, Damage.SAID, "alerts that waited in it are lost") for how in ("empty", "zeroed")],
+    *[("b", "data/journal.db", how, Damage.SAID, "its end was removed from outside") for how in ("empty", "missing")],
+    *[(node, "data/journal.db", "zeroed", Damage.SAID, "data/journal.db was left as it is") for node in "ab"],
+    ("a", "data/journal.db", "another's", Damage.SAID, "data/journal.db belongs to another node"),
     *[("b", "replication/emergency.conf", how, Damage.SAID, "ha emergency on") for how in ("empty", "zeroed")],
     *[("b", "replication/maintenance.conf", how, Damage.SAID, "ha maintenance") for how in ("empty", "zeroed")],
     *[("b", "data/witness", how, Damage.SAID, "ends of the logs is gone") for how in ("empty", "zeroed", "missing")],
@@ -892,7 +959,7 @@ PAIR_FILES = [
 
 @pytest.fixture(scope="module")
 def halted(holdfast):
-    """A pair, both nodes stopped, the secondary with orders of its operator."""
+    """A pair, both nodes stopped, with receivers of alerts and a certificate that was imported; the secondary with orders of its operator."""
     with scratch_folder() as folder:
         s, ports = Stage.__new__(Stage), Ports()
         s.folder, s.holdfast = folder, holdfast
@@ -902,9 +969,23 @@ def halted(holdfast):
             make_pair_of(nodes["a"], nodes["b"])
             nodes["b"].run("ha", "emergency", "on", "--home", nodes["b"].home)
             nodes["b"].run("ha", "maintenance", "2h", "because", "--home", nodes["b"].home)
-            for n in reversed(nodes.values()):
-                n.stop()
+            nodes["a"].stop()
+            # In the journal alone: a log-in that was refused while the primary was gone.
+            b = nodes["b"]
+            p = b.cli(
+                *("login", "--ca", b.web_cert, b.url, "nobody"),
+                session=folder / "none.session",
+                check=False,
+                input="not-the-password-1\n",
+            )
+            assert p.returncode == 1 and "wrong" in p.stderr, p.stderr
+            b.stop()
             for n in nodes.values():
+                office = n.home / "conf/tls/trusted/office.pem"
+                shutil.copy(n.web_cert, office)
+                give(office)
+                with open(n.home / "conf/holdfast.conf", "a") as f:
+                    f.write("alert_syslog = 127.0.0.1:9\n")
                 subprocess.run(["cp", "-a", n.home, f"{n.home}.was"], check=True)
             yield nodes
         finally:
@@ -912,12 +993,14 @@ def halted(holdfast):
                 n.kill()
 
 
-def damage(path, how):
+def damage(path, how, others=None):
     was = path.read_bytes() if path.exists() else b"x" * 80
     for end in ("", "-wal", "-shm"):
         Path(f"{path}{end}").unlink(missing_ok=True)
     if how == "folder":
         path.mkdir(mode=0o700)
+    elif how == "another's":
+        shutil.copy(others, path)
     elif how != "missing":
         path.write_bytes(b"" if how == "empty" else b"\0" * len(was))
         path.chmod(0o600)
@@ -939,18 +1022,48 @@ def as_it_was(n, rel):
 def test_a_damaged_file_of_a_pair_is_named(halted, node, rel, how, outcome, word):
     """Absent is not empty, and neither is a default: before anything starts, or in so many words (H13, H14)."""
     n = halted[node]
-    damage(n.home / rel, how)
+    for each in rel.split():
+        damage(n.home / each, how, Path(f"{halted['b'].home}.was/{each}"))
     if outcome == Damage.REFUSED:
         before = fingerprint(n.home)
         p = n.run("serve", "--home", n.home, check=False, timeout=60)
         assert p.returncode == 1 and word in re.sub(r"\s+", " ", p.stderr), p.stderr
         assert fingerprint(n.home) == before
-        as_it_was(n, rel)
+        for each in rel.split():
+            as_it_was(n, each)
         return
     n.log.write_text("")
-    n.start()
+    n.start(wait=False)
     try:
         wait_until(f"the log of {node} says '{word}'", lambda: word in n.log.read_text(), also=n.log_tail)
+    finally:
+        n.kill()
+        as_it_was(n, ".")
+
+
+def lose_certificates(n):
+    """And what the configuration says of them, as an interrupted start may leave it: only the database knows."""
+    for rel in CERTS[:2]:
+        (n.home / rel).unlink()
+    conf = n.home / "data/pg/holdfast.conf"
+    conf.write_text(re.sub(r"^(ssl|listen_addresses) = .*\n", "", conf.read_text(), flags=re.M))
+
+
+def test_a_lone_node_is_asked_for(halted):
+    """The database says that there is a pair, too. Whoever has no copy of the certificates has a way on: alone, until there are new ones (H14)."""
+    n, other = halted["a"], halted["b"]
+    lose_certificates(n)
+    try:
+        p = n.run("serve", "--home", n.home, check=False, timeout=60)
+        said = re.sub(r"\s+", " ", p.stderr)
+        assert p.returncode == 1 and "the database names 1 other node" in said and "--without-pair" in said, p.stderr
+        n.start(more=["--without-pair"])
+        n.wait_status(4)
+        n.run("ha", "setup", n.name, other.name, "--home", n.home)
+        n.stop()
+        n.start()
+        pack = n.home / f"replication/HAPack-{other.name}.zip"
+        assert all((n.home / rel).exists() for rel in CERTS) and pack.exists()
     finally:
         n.kill()
         as_it_was(n, ".")

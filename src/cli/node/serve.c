@@ -86,7 +86,7 @@ begin(const struct cli *c, struct proc_args *a, struct err *e)
 static int
 run_serve(const struct cli *c, struct err *e)
 {
-	struct proc_args a = { 0 };
+	struct proc_args a = { .without_pair = cli_has(c, "without-pair") };
 	int r = begin(c, &a, e);
 	return r ? r : supervisor_main(&a);
 }
@@ -102,6 +102,12 @@ static const struct cli_opt opts[] = {
 		.name = "user",
 		.value = "NAME",
 		.help = "As root: the user to become (default: the owner of the home).",
+	},
+	{
+		.name = "without-pair",
+		.help = "Serves although the certificates of the node's pair are lost, until it "
+			"has new "
+			"ones.",
 	},
 	{ 0 },
 };

@@ -257,11 +257,44 @@ a_killed_writer_loses_nothing(void **ctx)
 	outbox_free(o);
 }
 
+static size_t
+count_kept(void)
+{
+	char pattern[128];
+	glob_t found;
+	size_t n;
+
+	snprintf(pattern, sizeof(pattern), "%s.damaged-*", path);
+	n = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+	globfree(&found);
+	return n;
+}
+
+/* Absent is not empty: what waited there is lost, and that is said. */
+static void
+an_emptied_file_is_no_new_one(void **ctx)
+{
+	struct err e = { 0 };
+
+	assert_int_equal(outbox_settle(path, &e), 0);
+	assert_int_equal(count_kept(), 0);
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	assert_int_equal(outbox_settle(path, &e), 0);
+	assert_int_equal(count_kept(), 1);
+	struct outbox *o = open_outbox(OUTBOX_ROWS_MAX);
+	put(o, 1, 1);
+	outbox_free(o);
+	assert_int_equal(outbox_settle(path, &e), 0);
+	assert_int_equal(count_kept(), 1);
+	o = open_outbox(OUTBOX_ROWS_MAX);
+	assert_string_equal(next(o, 0, true), "alert 1");
+	outbox_free(o);
+}
+
 static void
 a_damaged_file_is_kept_and_a_new_one_begun(void **ctx)
 {
-	char pattern[128], junk[8192];
-	glob_t found;
+	char junk[8192];
 
 	memset(junk, 'j', sizeof(junk));
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -271,10 +304,7 @@ a_damaged_file_is_kept_and_a_new_one_begun(void **ctx)
 	put(o, 1, 1);
 	assert_string_equal(next(o, 0, true), "alert 1");
 	outbox_free(o);
-	snprintf(pattern, sizeof(pattern), "%s.damaged-*", path);
-	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
-	assert_int_equal(found.gl_pathc, 1);
-	globfree(&found);
+	assert_int_equal(count_kept(), 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -290,6 +320,7 @@ main(void)
 		TEST(nothing_waits_for_a_target_that_is_gone),
 		TEST(what_was_seen_and_the_alert_are_one),
 		TEST(a_killed_writer_loses_nothing),
+		TEST(an_emptied_file_is_no_new_one),
 		TEST(a_damaged_file_is_kept_and_a_new_one_begun),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

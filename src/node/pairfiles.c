@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/pairfiles.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "crypto/x509.h"
+#include "node/preflight.h"
+#include "pack/packfit.h"
+#include "pack/setup.h"
+#include "pg/cluster.h"
+
+#define PEM_MAX_BYTES 65536
+
+static bool
+is_there(const struct home *h, enum home_path p)
+{
+	char path[HOME_PATH_MAX];
+	home_path(h, p, path);
+	return access(path, F_OK) == 0;
+}
+
+/* ---- the certificates of the channel ---- */
+
+static int
+cannot_be_used(struct err *e)
+{
+	(void)err_prefix(e,
+			 "the certificates of the pair cannot be used. Put them back from a copy "
+			 "of the home; to a secondary a new pack brings them too. Where there is "
+			 "neither, move pair.crt and pair.key away and start with `holdfast serve "
+			 "--without-pair`: the node serves alone until `holdfast ha setup` has "
+			 "made new ones. In the way: ");
+	return e->code = ERR_PRECONDITION;
+}
+
+/* By any of these a node knows that it is in a pair. An authority alone is of a set-up that did not come to its end. */
+static bool
+is_in_pair(const struct home *h)
+{
+	return is_there(h, HOME_PAIR_CERT) || is_there(h, HOME_PAIR_KEY) ||
+	       is_there(h, HOME_PAIR) || cluster_has_channel(h);
+}
+
+static bool
+are_given_up(const struct proc_args *a)
+{
+	return a->without_pair && !is_there(&a->home, HOME_PAIR_CERT) &&
+	       !is_there(&a->home, HOME_PAIR_KEY);
+}
+
+/* All of it, or the node is in no pair. A pack brings everything. */
+static int
+check_certs(const struct proc_args *a, struct err *e)
+{
+	static const enum home_path files[] = { HOME_PAIR_CERT, HOME_PAIR_KEY, HOME_PAIR_CA };
+	const struct home *h = &a->home;
+	auto_buf cert = BUF_INIT, key = BUF_INIT, ca = BUF_INIT;
+	struct buf *const texts[] = { &cert, &key, &ca };
+	char paths[ARRAY_LEN(files)][HOME_PATH_MAX];
+	struct x509_info info;
+	int r = 0;
+
+	if (preflight_has_pack(h) || are_given_up(a) || !is_in_pair(h))
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		home_path(h, files[i], paths[i]);
+	for (size_t i = 0; !r && i < ARRAY_LEN(files); i++) {
+		r = home_read_file(paths[i], PEM_MAX_BYTES, texts[i], e);
+		if (!r && !texts[i]->len)
+			r = err_set(e, ERR_PRECONDITION, "%s is empty", paths[i]);
+	}
+	if (!r && x509_fits(buf_str(&cert), buf_str(&key), e))
+		r = err_prefix(e, "%s and %s: ", paths[0], paths[1]);
+	if (!r && x509_read(buf_str(&ca), &info, e))
+		r = err_prefix(e, "%s: ", paths[2]);
+	return r ? cannot_be_used(e) : 0;
+}
+
+/* ---- what cert import brought ---- */
+
+static int
+check_trusted_file(const char *path, struct err *e)
+{
+	auto_buf pem = BUF_INIT;
+	struct x509_info info;
+	int r = home_read_file(path, PEM_MAX_BYTES, &pem, e);
+
+	if (!r && x509_read(buf_str(&pem), &info, e))
+		r = err_prefix(e, "%s: ", path);
+	if (!r)
+		return 0;
+	(void)err_prefix(e, "a certificate that was imported cannot be used: import it again "
+			    "(`holdfast cert import FILE`) and remove the damaged one, or put it "
+			    "back from a copy of the home: ");
+	return e->code = ERR_PRECONDITION;
+}
+
+static int
+check_trusted(const struct home *h, struct err *e)
+{
+	char folder[HOME_PATH_MAX], path[HOME_PATH_MAX + 264];
+	int r = 0;
+
+	home_path(h, HOME_TRUSTED, folder);
+	DIR *d = opendir(folder);
+	if (!d)
+		return errno == ENOENT ? 0 : err_errno(e, ERR_IO, "cannot look into %s", folder);
+	for (struct dirent *f; !r && (f = readdir(d));) {
+		const char *end = strrchr(f->d_name, '.');
+
+		if (!end || strcmp(end, ".pem") != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, f->d_name);
+		r = check_trusted_file(path, e);
+	}
+	closedir(d);
+	return r;
+}
+
+/* ---- pair.conf ---- */
+
+/* It is needed when a pack comes, and for nothing else: whoever lost it serves. */
+static int
+check_conf(const struct home *h, struct err *e)
+{
+	char pair[PACKFIT_PAIR_MAX];
+
+	if (preflight_has_pack(h))
+		return 0;
+	int r = packfit_own_pair(h, pair, e);
+	if (!r && !*pair && cluster_is_standby(h))
+		log_error("conf/pair.conf is gone from %s: this node serves without it, and takes "
+			  "no new pack, since it cannot tell whose it is. Put it back from a copy "
+			  "of the home",
+			  h->dir);
+	return r;
+}
+
+int
+pairfiles_check(const struct proc_args *a, struct err *e)
+{
+	int r = check_certs(a, e);
+	if (!r)
+		r = check_conf(&a->home, e);
+	return r ? r : check_trusted(&a->home, e);
+}
+
+/* ---- with the database ---- */
+
+/* Other nodes that have served: a set-up that was taken back may have left a row of one that never did. */
+static int
+count_others(const struct home *h, struct db *d, int *ret, struct err *e)
+{
+	static const struct binds none;
+	struct home_node self;
+	struct uuid id;
+	auto_rows rows = NULL;
+	int r = home_node_read(h, &self, e);
+
+	if (!r)
+		r = db_exec(d, NULL, STMT_HA_NODES, &none, &rows, e);
+	*ret = 0;
+	for (int i = 0; !r && i < rows_count(rows); i++) {
+		row_uuid(rows, i, 0, &id);
+		*ret += !uuid_eq(&id, &self.id) && *row_text(rows, i, 5);
+	}
+	return r;
+}
+
+static int
+prove_certs(const struct proc_args *a, struct db *d, struct err *e)
+{
+	int others = 0;
+
+	if (are_given_up(a) || preflight_has_pair(&a->home))
+		return 0;
+	int r = count_others(&a->home, d, &others, e);
+	if (r || !others)
+		return r;
+	(void)err_set(e, ERR_PRECONDITION,
+		      "%s/conf/tls has no pair.crt, pair.key and pair-ca.crt any more, and the "
+		      "database names %d other node%s of this node's pair",
+		      a->home.dir, others, others == 1 ? "" : "s");
+	return cannot_be_used(e);
+}
+
+/* Of no use but for making packs: who cannot open it serves. */
+static void
+prove_authority(const struct home *h, struct keys *keys)
+{
+	auto_buf ca = BUF_INIT, key = BUF_INIT;
+	struct err e = { 0 };
+
+	if (is_there(h, HOME_PAIR_CA) && setup_open_authority(h, keys, &ca, &key, &e))
+		log_err(LOG_LEVEL_ERROR, &e, "this node can make no pack");
+}
+
+int
+pairfiles_prove(const struct proc_args *a, struct db *d, struct keys *keys, struct err *e)
+{
+	int r = prove_certs(a, d, e);
+	if (!r)
+		prove_authority(&a->home, keys);
+	return r;
+}
