@@ -246,7 +246,7 @@ look_at_database(struct making *x, struct err *e)
 	if (rc < 0)
 		return rc;
 	x->standby = row_bool(local, 0, 0);
-	x->m.term = row_bigint(local, 0, 4);
+	x->m.term = row_bigint(local, 0, 3);
 	snprintf(x->system, sizeof(x->system), "%.32s", row_text(database, 0, 0));
 	x->base.database_bytes = row_bigint(database, 0, 1);
 	for (int i = 0; rc == 0 && i < rows_count(nodes); i++)
