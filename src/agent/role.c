@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/role.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/worker.h"
 #include "ha/salvage.h"
 #include "pg/standby.h"
 #include "store/db.h"
@@ -19,9 +19,7 @@
 	30000 /* how long the local server may take to answer before it counts as one that does not start */
 
 struct role {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	pthread_t thread;
+	struct worker worker;
 	struct home home;
 	struct uuid self;
 	char *local;
@@ -42,9 +40,9 @@ static void
 set_step(struct role *r, const char *text)
 {
 	log_notice("%s", text);
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	snprintf(r->view.step, sizeof(r->view.step), "%s", text);
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 }
 
 static void
@@ -52,10 +50,10 @@ on_progress(void *ctx, const char *text, int percent)
 {
 	struct role *r = ctx;
 
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	snprintf(r->view.step, sizeof(r->view.step), percent < 0 ? "%s" : "%s, %d %%", text,
 		 percent);
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 }
 
 /* ---- databases ---- */
@@ -276,29 +274,24 @@ carry_out(struct work *w, struct err *e)
 	return rc;
 }
 
-static void *
-run(void *arg)
+static int64_t
+take_order(void *arg)
 {
 	struct role *r = arg;
+	struct work w = { .r = r, .o = r->order };
+	struct err e = { 0 };
 
-	pthread_mutex_lock(&r->lock);
-	for (;;) {
-		struct err e = { 0 };
-		struct work w = { .r = r };
-
-		while (!r->view.working)
-			pthread_cond_wait(&r->wake, &r->lock);
-		w.o = r->order;
-		pthread_mutex_unlock(&r->lock);
-		int rc = carry_out(&w, &e);
-		if (rc)
-			log_err(LOG_LEVEL_WARNING, &e, "the change of role");
-		pthread_mutex_lock(&r->lock);
-		r->view.working = false;
-		r->view.done = rc == 0;
-		text_fit(r->view.failure, sizeof(r->view.failure), "%s", rc ? e.text : "");
-	}
-	return NULL;
+	if (!r->view.working)
+		return WORKER_WHEN_WOKEN;
+	worker_unlock(&r->worker);
+	int rc = carry_out(&w, &e);
+	if (rc)
+		log_err(LOG_LEVEL_WARNING, &e, "the change of role");
+	worker_lock(&r->worker);
+	r->view.working = false;
+	r->view.done = rc == 0;
+	text_fit(r->view.failure, sizeof(r->view.failure), "%s", rc ? e.text : "");
+	return WORKER_WHEN_WOKEN;
 }
 
 struct role *
@@ -309,30 +302,29 @@ role_new(const struct home *h, const struct uuid *self, const char *local_connin
 	r->home = *h;
 	r->self = *self;
 	r->local = mem_dup(local_conninfo);
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_cond_init(&r->wake, NULL);
-	mem_check(!pthread_create(&r->thread, NULL, run, r));
+	worker_init(&r->worker);
+	worker_start(&r->worker, "role", take_order, NULL, r);
 	return r;
 }
 
 bool
 role_begin(struct role *r, const struct role_order *o)
 {
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	bool idle = !r->view.working;
 	if (idle) {
 		r->order = *o;
 		r->view = (struct role_view){ .task = o->task, .working = true };
-		pthread_cond_signal(&r->wake);
+		worker_wake(&r->worker);
 	}
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 	return idle;
 }
 
 void
 role_look(struct role *r, struct role_view *ret)
 {
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	*ret = r->view;
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 }

@@ -2,7 +2,6 @@
 #include "ha/deposit.h"
 
 #include <dirent.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/worker.h"
 #include "ha/channel.h"
 #include "store/db.h"
 #include "store/journal.h"
@@ -28,10 +28,7 @@
 #define SLOT_MS 1000 /* how often the primary is asked for the slot */
 
 struct deposit {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	pthread_t thread;
-	bool stop;
+	struct worker worker;
 	struct home home;
 	struct uuid self;
 	char *local;
@@ -569,79 +566,67 @@ work_once(struct work *w)
 		w->v.counted_ms = clock_mono_ms();
 }
 
-static void
-nap(struct deposit *d, int64_t ms)
+static int64_t
+take_turn(void *arg)
 {
-	int64_t end = clock_mono_ms() + ms;
-	struct timespec at = { .tv_sec = end / 1000, .tv_nsec = end % 1000 * 1000000 };
+	struct work *w = arg;
+	struct deposit *d = w->d;
 
-	if (!d->stop)
-		pthread_cond_timedwait(&d->wake, &d->lock, &at);
+	w->o = d->orders;
+	worker_unlock(&d->worker);
+	work_once(w);
+	worker_lock(&d->worker);
+	d->view = w->v;
+	return clock_mono_ms() + (w->v.rows ? BUSY_MS : IDLE_MS);
 }
 
-static void *
-run(void *arg)
+static void
+end_work(void *arg)
 {
-	struct deposit *d = arg;
-	struct work *w = mem_new(sizeof(*w));
+	struct work *w = arg;
 
-	w->d = d;
-	w->own.node = d->self;
-	home_path(&d->home, HOME_JOURNAL, w->own.path);
-	pthread_mutex_lock(&d->lock);
-	while (!d->stop) {
-		w->o = d->orders;
-		pthread_mutex_unlock(&d->lock);
-		work_once(w);
-		pthread_mutex_lock(&d->lock);
-		d->view = w->v;
-		nap(d, w->v.rows ? BUSY_MS : IDLE_MS);
-	}
-	pthread_mutex_unlock(&d->lock);
 	journal_free(w->own.journal);
 	for (size_t i = 0; i < w->salvaged_n; i++)
 		journal_free(w->salvaged[i].journal);
 	db_free(w->local);
 	db_free(w->primary);
 	free(w);
-	return NULL;
 }
 
 struct deposit *
 deposit_new(const struct home *h, const struct uuid *self, const char *local_conninfo)
 {
 	struct deposit *d = mem_new(sizeof(*d));
-	pthread_condattr_t attr;
+	struct work *w = mem_new(sizeof(*w));
 
 	d->home = *h;
 	d->self = *self;
 	d->local = mem_dup(local_conninfo);
-	pthread_mutex_init(&d->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&d->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	mem_check(!pthread_create(&d->thread, NULL, run, d));
+	w->d = d;
+	w->own.node = *self;
+	home_path(h, HOME_JOURNAL, w->own.path);
+	worker_init(&d->worker);
+	worker_start(&d->worker, "deposit", take_turn, end_work, w);
 	return d;
 }
 
 void
 deposit_order(struct deposit *d, const struct deposit_orders *o)
 {
-	pthread_mutex_lock(&d->lock);
+	worker_lock(&d->worker);
 	bool news = d->orders.go != o->go || d->orders.home_seq != o->home_seq;
 	d->orders = *o;
 	if (news)
-		pthread_cond_signal(&d->wake);
-	pthread_mutex_unlock(&d->lock);
+		worker_wake(&d->worker);
+	worker_unlock(&d->worker);
 }
 
 void
 deposit_look(struct deposit *d, struct deposit_view *ret)
 {
-	pthread_mutex_lock(&d->lock);
+	worker_lock(&d->worker);
 	*ret = d->view;
-	pthread_mutex_unlock(&d->lock);
+	worker_unlock(&d->worker);
 }
 
 void
@@ -649,13 +634,7 @@ deposit_free(struct deposit *d)
 {
 	if (!d)
 		return;
-	pthread_mutex_lock(&d->lock);
-	d->stop = true;
-	pthread_cond_signal(&d->wake);
-	pthread_mutex_unlock(&d->lock);
-	pthread_join(d->thread, NULL);
-	pthread_mutex_destroy(&d->lock);
-	pthread_cond_destroy(&d->wake);
+	worker_done(&d->worker);
 	free(d->local);
 	free(d);
 }

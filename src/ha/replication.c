@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ha/replication.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/worker.h"
 #include "pg/cluster.h"
 #include "store/db.h"
 
@@ -97,10 +97,7 @@ struct members {
 };
 
 struct replication {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	pthread_t looker, setter;
-	bool stop;
+	struct worker worker; /* two threads: one looks, one sets */
 	struct home home;
 	char *conninfo;
 	struct uuid self;
@@ -477,16 +474,6 @@ look_or_connect(struct look *k, struct err *e)
 	return r;
 }
 
-static void
-nap(struct replication *r, int64_t ms)
-{
-	int64_t end = clock_mono_ms() + ms;
-	struct timespec at = { .tv_sec = end / 1000, .tv_nsec = end % 1000 * 1000000 };
-
-	if (!r->stop)
-		pthread_cond_timedwait(&r->wake, &r->lock, &at); /* an early wake does no harm */
-}
-
 /* No server, no standbys: what is not known to stream does not. */
 static void
 note_failure(struct look *k, const struct err *e)
@@ -500,34 +487,33 @@ note_failure(struct look *k, const struct err *e)
 	replication_step_note(&k->v.step, clock_mono_ms(), k->v.lsn, -1);
 }
 
-static void *
-run_looker(void *arg)
+static int64_t
+take_look(void *arg)
 {
-	struct replication *r = arg;
-	struct look *k = mem_new(sizeof(*k));
+	struct look *k = arg;
+	struct replication *r = k->r;
+	struct err e = { 0 };
 
-	k->r = r;
-	replication_step_init(&k->v.step, clock_mono_ms());
-	pthread_mutex_lock(&r->lock);
-	while (!r->stop) {
-		struct err e = { 0 };
+	worker_unlock(&r->worker);
+	int code = look_or_connect(k, &e);
+	if (code)
+		note_failure(k, &e);
+	else
+		k->v.failure[0] = '\0';
+	worker_lock(&r->worker);
+	if (!code)
+		k->v.at_ms = clock_mono_ms();
+	r->view = k->v;
+	return clock_mono_ms() + REPLICATION_POLL_MS;
+}
 
-		pthread_mutex_unlock(&r->lock);
-		int code = look_or_connect(k, &e);
-		if (code)
-			note_failure(k, &e);
-		else
-			k->v.failure[0] = '\0';
-		pthread_mutex_lock(&r->lock);
-		if (!code)
-			k->v.at_ms = clock_mono_ms();
-		r->view = k->v;
-		nap(r, REPLICATION_POLL_MS);
-	}
-	pthread_mutex_unlock(&r->lock);
+static void
+end_looks(void *arg)
+{
+	struct look *k = arg;
+
 	db_free(k->db);
 	free(k);
-	return NULL;
 }
 
 /* ---- the setting thread ---- */
@@ -698,7 +684,7 @@ tend(struct replication *r, struct db **db)
 	/* What was done is given time to show. */
 	if ((!slots && !follow[0] && !members) || r->view.at_ms < r->tended_ms + 2000)
 		return;
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 	if (!*db)
 		*db = connect_db(r, "holdfast agent sync", &e);
 	if (!*db)
@@ -715,7 +701,7 @@ tend(struct replication *r, struct db **db)
 		log_err(LOG_LEVEL_WARNING, &e, "cannot prepare the replication; trying on");
 		db_free(TAKE(*db));
 	}
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	if (!code && members)
 		r->mapped = m;
 	r->tended_ms = clock_mono_ms();
@@ -733,13 +719,13 @@ send_request(struct replication *r, struct db **db)
 	bind_int(&b, r->request.kind);
 	bind_uuid(&b, &r->request.object);
 	bind_text(&b, r->request.body);
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 	if (!*db)
 		*db = connect_db(r, "holdfast agent sync", &e);
 	int code = *db ? db_exec(*db, NULL, STMT_HA_REQUEST_ADD, &b, NULL, &e) : ERR_DB_GONE;
 	if (code)
 		db_free(TAKE(*db));
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	if (!code) {
 		free(TAKE(r->request.body));
 		r->request.kind = 0;
@@ -765,59 +751,64 @@ withdraw_request(struct replication *r, struct db **db)
 	}
 	bind_int(&b, r->withdrawal.kind);
 	bind_uuid(&b, &r->withdrawal.object);
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 	if (!*db)
 		*db = connect_db(r, "holdfast agent sync", &e);
 	int code = *db ? db_exec(*db, NULL, STMT_HA_REQUEST_WITHDRAW, &b, &rows, &e) : ERR_DB_GONE;
 	if (code)
 		db_free(TAKE(*db));
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	r->withdrawal.kind = 0;
 	r->withdrawal.fate = code		    ? REPLICATION_UNKNOWN
 			     : rows_count(rows) > 0 ? REPLICATION_BACK
 						    : REPLICATION_TAKEN;
 }
 
-static void *
-run_setter(void *arg)
+struct setter {
+	struct replication *r;
+	struct db *db;
+	char done[REPLICATION_NAMES_MAX]; /* what was set last */
+	int64_t done_ms;
+	bool told;
+};
+
+static int64_t
+take_orders(void *arg)
 {
-	struct replication *r = arg;
-	struct db *db = NULL;
-	char names[REPLICATION_NAMES_MAX], done[REPLICATION_NAMES_MAX] = "?";
-	int64_t done_ms = 0;
-	bool told = false;
+	struct setter *s = arg;
+	struct replication *r = s->r;
+	bool fresh = r->wish && strcmp(s->done, r->wanted) != 0;
+	char names[REPLICATION_NAMES_MAX];
+	struct err e = { 0 };
 
-	pthread_mutex_lock(&r->lock);
-	while (!r->stop) {
-		struct err e = { 0 };
-		bool fresh = r->wish && strcmp(done, r->wanted) != 0;
-
-		if (!fresh && !differs(r, done_ms + 1000)) {
-			send_request(r, &db);
-			withdraw_request(r, &db);
-			tend(r, &db);
-			nap(r, RETRY_MS);
-			continue;
-		}
-		text_copy(names, sizeof(names), r->wanted);
-		pthread_mutex_unlock(&r->lock);
-		int code = set_or_connect(r, &db, names, &e);
-		if (code && !told)
-			log_err(LOG_LEVEL_WARNING, &e,
-				"cannot %s the synchronous commit; trying on",
-				names[0] ? "begin" : "end");
-		told = code != 0;
-		pthread_mutex_lock(&r->lock);
-		if (code) {
-			nap(r, RETRY_MS);
-			continue;
-		}
-		text_copy(done, sizeof(done), names);
-		done_ms = clock_mono_ms();
+	if (!fresh && !differs(r, s->done_ms + 1000)) {
+		send_request(r, &s->db);
+		withdraw_request(r, &s->db);
+		tend(r, &s->db);
+		return clock_mono_ms() + RETRY_MS;
 	}
-	pthread_mutex_unlock(&r->lock);
-	db_free(db);
-	return NULL;
+	text_copy(names, sizeof(names), r->wanted);
+	worker_unlock(&r->worker);
+	int code = set_or_connect(r, &s->db, names, &e);
+	if (code && !s->told)
+		log_err(LOG_LEVEL_WARNING, &e, "cannot %s the synchronous commit; trying on",
+			names[0] ? "begin" : "end");
+	s->told = code != 0;
+	worker_lock(&r->worker);
+	if (code)
+		return clock_mono_ms() + RETRY_MS;
+	text_copy(s->done, sizeof(s->done), names);
+	s->done_ms = clock_mono_ms();
+	return s->done_ms;
+}
+
+static void
+end_orders(void *arg)
+{
+	struct setter *s = arg;
+
+	db_free(s->db);
+	free(s);
 }
 
 /* ---- for the agent ---- */
@@ -826,61 +817,61 @@ struct replication *
 replication_new(const struct home *h, const char *conninfo, const struct uuid *self)
 {
 	struct replication *r = mem_new(sizeof(*r));
-	pthread_condattr_t attr;
+	struct look *k = mem_new(sizeof(*k));
+	struct setter *s = mem_new(sizeof(*s));
 
 	r->home = *h;
 	r->conninfo = mem_dup(conninfo);
 	r->self = *self;
 	replication_step_init(&r->view.step, clock_mono_ms());
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	mem_check(!pthread_create(&r->looker, NULL, run_looker, r) &&
-		  !pthread_create(&r->setter, NULL, run_setter, r));
+	k->r = s->r = r;
+	replication_step_init(&k->v.step, clock_mono_ms());
+	text_copy(s->done, sizeof(s->done), "?");
+	worker_init(&r->worker);
+	worker_start(&r->worker, "replication", take_look, end_looks, k);
+	worker_start(&r->worker, "synchronous", take_orders, end_orders, s);
 	return r;
 }
 
 void
 replication_look(struct replication *r, struct replication_view *ret)
 {
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	*ret = r->view;
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 }
 
 void
 replication_want(struct replication *r, const char *sync_names)
 {
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	if (!r->wish || strcmp(r->wanted, sync_names) != 0) {
 		text_copy(r->wanted, sizeof(r->wanted), sync_names);
 		r->wish = true;
-		pthread_cond_broadcast(&r->wake);
+		worker_wake(&r->worker);
 	}
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 }
 
 void
 replication_follow(struct replication *r, const char *conninfo)
 {
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	text_copy(r->follow, sizeof(r->follow), conninfo);
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 }
 
 bool
 replication_request(struct replication *r, int kind, const struct uuid *object, const char *body)
 {
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	bool taken = !r->request.kind;
 	if (taken) {
 		r->request.kind = kind;
 		r->request.object = *object;
 		r->request.body = mem_dup(body);
 	}
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 	return taken;
 }
 
@@ -890,17 +881,17 @@ replication_withdraw(struct replication *r, int kind, const struct uuid *object,
 	int64_t until = clock_mono_ms() + wait_ms;
 	enum replication_fate fate = REPLICATION_UNKNOWN;
 
-	pthread_mutex_lock(&r->lock);
+	worker_lock(&r->worker);
 	r->withdrawal.kind = kind;
 	r->withdrawal.object = *object;
 	while (r->withdrawal.kind && clock_mono_ms() < until) {
-		pthread_mutex_unlock(&r->lock);
+		worker_unlock(&r->worker);
 		clock_sleep_ms(20);
-		pthread_mutex_lock(&r->lock);
+		worker_lock(&r->worker);
 	}
 	if (!r->withdrawal.kind)
 		fate = r->withdrawal.fate;
-	pthread_mutex_unlock(&r->lock);
+	worker_unlock(&r->worker);
 	return fate;
 }
 
@@ -929,14 +920,7 @@ replication_free(struct replication *r)
 {
 	if (!r)
 		return;
-	pthread_mutex_lock(&r->lock);
-	r->stop = true;
-	pthread_cond_broadcast(&r->wake);
-	pthread_mutex_unlock(&r->lock);
-	pthread_join(r->looker, NULL);
-	pthread_join(r->setter, NULL);
-	pthread_mutex_destroy(&r->lock);
-	pthread_cond_destroy(&r->wake);
+	worker_done(&r->worker);
 	free(r->request.body);
 	free(r->conninfo);
 	free(r);

@@ -2,24 +2,22 @@
 #include "ha/resolve.h"
 
 #include <netdb.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/worker.h"
 
 #define EVERY_MS 10000 /* an address that moves is noticed within this */
 #define AGAIN_MS 1000  /* after a failure, or when somebody doubts */
 
 struct resolve {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	pthread_t thread;
-	bool stop, doubt;
+	struct worker worker;
+	bool looked, doubt;
+	int64_t began_ms; /* of the last look-up */
 	char name[256];
 	struct resolve_view view;
 };
@@ -64,75 +62,67 @@ note(struct resolve *l, const struct buf *found, const char *failure)
 	v->changes++;
 }
 
-static void
-pause_until_next(struct resolve *l, int64_t began_ms)
+static int64_t
+next_look(const struct resolve *l)
 {
-	while (!l->stop) {
-		bool soon = l->doubt || l->view.failure[0];
-		int64_t due = began_ms + (soon ? AGAIN_MS : EVERY_MS);
-		struct timespec at = { .tv_sec = due / 1000, .tv_nsec = due % 1000 * 1000000 };
+	bool soon = l->doubt || l->view.failure[0];
 
-		if (clock_mono_ms() >= due)
-			return;
-		pthread_cond_timedwait(&l->wake, &l->lock, &at);
-	}
+	return l->looked ? l->began_ms + (soon ? AGAIN_MS : EVERY_MS) : 0;
 }
 
-static void *
-run(void *arg)
+static int64_t
+take_look(void *arg)
+{
+	struct resolve *l = arg;
+	auto_buf found = BUF_INIT;
+
+	if (clock_mono_ms() < next_look(l))
+		return next_look(l);
+	l->began_ms = clock_mono_ms();
+	l->looked = true;
+	l->doubt = false;
+	worker_unlock(&l->worker);
+	const char *failure = find(l->name, &found);
+	worker_lock(&l->worker);
+	note(l, &found, failure);
+	return next_look(l);
+}
+
+static void
+destroy(void *arg)
 {
 	struct resolve *l = arg;
 
-	pthread_mutex_lock(&l->lock);
-	while (!l->stop) {
-		int64_t began = clock_mono_ms();
-		auto_buf found = BUF_INIT;
-
-		l->doubt = false;
-		pthread_mutex_unlock(&l->lock);
-		const char *failure = find(l->name, &found);
-		pthread_mutex_lock(&l->lock);
-		note(l, &found, failure);
-		pause_until_next(l, began);
-	}
-	pthread_mutex_unlock(&l->lock);
-	pthread_mutex_destroy(&l->lock);
-	pthread_cond_destroy(&l->wake);
+	worker_done(&l->worker);
 	free(l);
-	return NULL;
 }
 
 struct resolve *
 resolve_new(const char *name)
 {
 	struct resolve *l = mem_new(sizeof(*l));
-	pthread_condattr_t attr;
 
 	text_copy(l->name, sizeof(l->name), name);
-	pthread_mutex_init(&l->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&l->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	mem_check(pthread_create(&l->thread, NULL, run, l) == 0);
+	worker_init(&l->worker);
+	worker_start(&l->worker, "resolve", take_look, destroy, l);
 	return l;
 }
 
 void
 resolve_look(struct resolve *l, struct resolve_view *ret)
 {
-	pthread_mutex_lock(&l->lock);
+	worker_lock(&l->worker);
 	*ret = l->view;
-	pthread_mutex_unlock(&l->lock);
+	worker_unlock(&l->worker);
 }
 
 void
 resolve_doubt(struct resolve *l)
 {
-	pthread_mutex_lock(&l->lock);
+	worker_lock(&l->worker);
 	l->doubt = true;
-	pthread_cond_signal(&l->wake);
-	pthread_mutex_unlock(&l->lock);
+	worker_wake(&l->worker);
+	worker_unlock(&l->worker);
 }
 
 void
@@ -140,9 +130,5 @@ resolve_let_go(struct resolve *l)
 {
 	if (!l)
 		return;
-	pthread_mutex_lock(&l->lock);
-	l->stop = true;
-	pthread_detach(l->thread);
-	pthread_cond_signal(&l->wake);
-	pthread_mutex_unlock(&l->lock);
+	worker_let_go(&l->worker);
 }

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/worker.h"
 #include "store/db.h"
 
 #define HEAD "holdfast-witness 1\n"
@@ -165,9 +165,7 @@ witness_begin(const struct home *h, struct err *e)
 /* ---- the thread ---- */
 
 struct witness {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	pthread_t thread;
+	struct worker worker;
 	char path[HOME_PATH_MAX];
 	char *conninfo;
 	struct uuid self;
@@ -298,10 +296,10 @@ look(struct witness *w, struct err *e)
 	rc = db_exec(w->db, NULL, STMT_WITNESS_LOOK, &b, &rows, e);
 	if (rc)
 		return rc;
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	for (int i = 0; i < rows_count(rows); i++)
 		note_row(w, rows, i);
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 	return 0;
 }
 
@@ -310,7 +308,7 @@ witness_next(struct witness *w, struct witness_news *ret)
 {
 	bool found = false;
 
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	if (w->lost) {
 		*ret = (struct witness_news){ .what = "lost", .node = w->self };
 		found = true;
@@ -329,7 +327,7 @@ witness_next(struct witness *w, struct witness_news *ret)
 		hex(c->found, ret->found);
 		found = true;
 	}
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 	return found;
 }
 
@@ -338,7 +336,7 @@ witness_told(struct witness *w, const struct witness_news *n)
 {
 	bool lost = strcmp(n->what, "lost") == 0;
 
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	if (lost)
 		w->lost = false;
 	for (unsigned i = 0; !lost && i < w->m.n; i++) {
@@ -347,7 +345,7 @@ witness_told(struct witness *w, const struct witness_news *n)
 		c->told |= uuid_eq(&c->node, &n->node) && c->seq == n->seq;
 	}
 	w->changed = true;
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 }
 
 /* The primary asks its own writer; a secondary's deposit thread asks the primary's. */
@@ -360,9 +358,9 @@ tell_writer(struct witness *w, struct err *e)
 	bool primary;
 	int rc;
 
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	primary = w->facts.primary && w->facts.settled;
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 	if (!primary || !witness_next(w, &n))
 		return 0;
 	bind_uuid(&b, &w->self);
@@ -386,11 +384,11 @@ keep(struct witness *w)
 	struct err e = { 0 };
 	bool due;
 
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	due = w->changed && (!w->written_ms || now - w->written_ms >= WRITE_MS);
 	*m = w->m;
 	w->changed &= !due;
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 	if (due && witness_write(w->path, m, &e)) {
 		if (!w->told_failure)
 			log_err(LOG_LEVEL_WARNING, &e, "the witness of the log cannot be kept");
@@ -402,9 +400,9 @@ keep(struct witness *w)
 	if (due)
 		w->written_ms = now;
 	free(m);
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	show(w);
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 }
 
 static void
@@ -425,22 +423,16 @@ look_or_connect(struct witness *w)
 		db_free(TAKE(w->db));
 }
 
-static void *
-run(void *arg)
+static int64_t
+take_turn(void *arg)
 {
 	struct witness *w = arg;
 
-	pthread_mutex_lock(&w->lock);
-	for (;;) {
-		pthread_mutex_unlock(&w->lock);
-		look_or_connect(w);
-		keep(w);
-		int64_t end = clock_mono_ms() + LOOK_MS;
-		struct timespec at = { .tv_sec = end / 1000, .tv_nsec = end % 1000 * 1000000 };
-		pthread_mutex_lock(&w->lock);
-		pthread_cond_timedwait(&w->wake, &w->lock, &at);
-	}
-	return NULL;
+	worker_unlock(&w->worker);
+	look_or_connect(w);
+	keep(w);
+	worker_lock(&w->worker);
+	return clock_mono_ms() + LOOK_MS;
 }
 
 static void
@@ -462,33 +454,28 @@ struct witness *
 witness_new(const struct home *h, const struct uuid *self, const char *conninfo)
 {
 	struct witness *w = mem_new(sizeof(*w));
-	pthread_condattr_t attr;
 
 	w->conninfo = mem_dup(conninfo);
 	home_path(h, HOME_WITNESS, w->path);
 	w->self = *self;
 	remember(w);
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	mem_check(!pthread_create(&w->thread, NULL, run, w));
+	worker_init(&w->worker);
+	worker_start(&w->worker, "witness", take_turn, NULL, w);
 	return w;
 }
 
 void
 witness_tell(struct witness *w, const struct witness_facts *f)
 {
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	w->facts = *f;
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 }
 
 void
 witness_look(struct witness *w, struct witness_view *ret)
 {
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	*ret = w->view;
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 }

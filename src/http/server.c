@@ -37,6 +37,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/worker.h"
 #include "http/door.h"
 #include "http/farewell.h"
 #include "http/listener.h"
@@ -55,7 +56,7 @@
 
 enum turn { TURN_READING, TURN_OWNER, TURN_SUSPENDED, TURN_ADMITTED, TURN_ANSWERED };
 
-/* A certificate and its key, kept while a connection was begun with them. Guarded by server.lock.
+/* A certificate and its key, kept while a connection was begun with them. Guarded by server.worker's lock.
  */
 struct credentials {
 	gnutls_certificate_credentials_t tls;
@@ -86,12 +87,8 @@ struct server {
 	int listen_fd;
 	unsigned port;
 	struct MHD_Daemon *daemon;
-	pthread_t sweeper;
-	bool sweeping;
 	struct farewell *farewell;
-	pthread_mutex_t lock; /* what follows */
-	pthread_cond_t stop_cond;
-	bool stopping;
+	struct worker worker; /* sweeps; its lock guards what follows */
 	struct door door;
 	struct credentials *credentials; /* of new connections */
 	_Atomic unsigned nconns;
@@ -157,10 +154,10 @@ server_reload_cert(struct server *s, const char *cert_pem, const char *key_pem, 
 
 	if (rc < 0)
 		return rc;
-	pthread_mutex_lock(&s->lock);
+	worker_lock(&s->worker);
 	credentials_drop(s->credentials);
 	s->credentials = fresh;
-	pthread_mutex_unlock(&s->lock);
+	worker_unlock(&s->worker);
 	return 0;
 }
 
@@ -198,34 +195,34 @@ on_knock(void *cls, const struct sockaddr *from, socklen_t len)
 	struct place *leaves;
 	bool fits;
 
-	pthread_mutex_lock(&s->lock);
+	worker_lock(&s->worker);
 	fits = door_admit(&s->door, from, &leaves);
 	if (leaves)
 		end_now((struct conn *)leaves);
-	pthread_mutex_unlock(&s->lock);
+	worker_unlock(&s->worker);
 	return fits ? MHD_YES : MHD_NO;
 }
 
 static void
 link_conn(struct server *s, struct conn *c)
 {
-	pthread_mutex_lock(&s->lock);
+	worker_lock(&s->worker);
 	door_enter(
 		&s->door, &c->place,
 		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 	c->credentials = s->credentials;
 	c->credentials->users++;
-	pthread_mutex_unlock(&s->lock);
+	worker_unlock(&s->worker);
 	atomic_fetch_add(&s->nconns, 1);
 }
 
 static void
 unlink_conn(struct server *s, struct conn *c)
 {
-	pthread_mutex_lock(&s->lock);
+	worker_lock(&s->worker);
 	door_leave(&s->door, &c->place);
 	credentials_drop(c->credentials);
-	pthread_mutex_unlock(&s->lock);
+	worker_unlock(&s->worker);
 	atomic_fetch_sub(&s->nconns, 1);
 }
 
@@ -294,26 +291,13 @@ sweep_interval_ms(const struct server *s)
 	return ms < 100 ? 100 : ms > 1000 ? 1000 : ms;
 }
 
-static void *
-sweep_thread(void *arg)
+static int64_t
+take_sweep(void *arg)
 {
 	struct server *s = arg;
-	int64_t ms = sweep_interval_ms(s);
 
-	pthread_setname_np(pthread_self(), "http-sweep");
-	pthread_mutex_lock(&s->lock);
-	while (!s->stopping) {
-		struct timespec until;
-
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += ms % 1000 * 1000000;
-		until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&s->stop_cond, &s->lock, &until);
-		sweep(s);
-	}
-	pthread_mutex_unlock(&s->lock);
-	return NULL;
+	sweep(s);
+	return clock_mono_ms() + sweep_interval_ms(s);
 }
 
 /* ---- the request comes in ---- */
@@ -559,9 +543,9 @@ know_sender(struct request *rq)
 
 	if (atomic_exchange(&c->known, true))
 		return;
-	pthread_mutex_lock(&c->server->lock);
+	worker_lock(&c->server->worker);
 	door_know(&c->server->door, &c->place);
-	pthread_mutex_unlock(&c->server->lock);
+	worker_unlock(&c->server->worker);
 }
 
 /* What the owner made of it, on the connection's own thread. */
@@ -673,7 +657,6 @@ static struct server *
 make_server(const struct server_options *o, int fd, struct credentials *c)
 {
 	struct server *s = mem_new(sizeof(*s));
-	pthread_condattr_t attr;
 
 	s->o = *o;
 	s->o.cert_pem = s->o.key_pem = s->o.listen = NULL; /* the caller's, for the start only */
@@ -683,11 +666,7 @@ make_server(const struct server_options *o, int fd, struct credentials *c)
 	s->listen_fd = fd;
 	s->port = listener_port(fd);
 	s->credentials = c;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->stop_cond, &attr);
-	pthread_condattr_destroy(&attr);
+	worker_init(&s->worker);
 	return s;
 }
 
@@ -715,26 +694,9 @@ server_start(const struct server_options *o, struct server **ret, struct err *e)
 		server_stop(s);
 		return rc;
 	}
-	s->sweeping = pthread_create(&s->sweeper, NULL, sweep_thread, s) == 0;
-	if (!s->sweeping) {
-		rc = err_errno(e, ERR_IO, "the HTTPS server on %s has no thread", o->listen);
-		server_stop(s);
-		return rc;
-	}
+	worker_start(&s->worker, "http-sweep", take_sweep, NULL, s);
 	*ret = s;
 	return 0;
-}
-
-static void
-stop_sweeper(struct server *s)
-{
-	if (!s->sweeping)
-		return;
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_cond_signal(&s->stop_cond);
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->sweeper, NULL);
 }
 
 /* A client that does not read its reply holds the end up for no longer than STOP_WRITING_MS. */
@@ -760,22 +722,21 @@ server_stop(struct server *s)
 		await_replies(s);
 		MHD_stop_daemon(s->daemon);
 	}
-	stop_sweeper(s);
+	worker_stop(&s->worker);
 	farewell_free(s->farewell);
 	door_done(&s->door);
 	close(s->listen_fd);
 	credentials_drop(s->credentials);
-	pthread_cond_destroy(&s->stop_cond);
-	pthread_mutex_destroy(&s->lock);
+	worker_done(&s->worker);
 	free(s);
 }
 
 void
 server_set_own(struct server *s, const char *addresses)
 {
-	pthread_mutex_lock(&s->lock);
+	worker_lock(&s->worker);
 	door_set_own(&s->door, addresses);
-	pthread_mutex_unlock(&s->lock);
+	worker_unlock(&s->worker);
 }
 
 unsigned

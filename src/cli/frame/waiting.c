@@ -7,58 +7,46 @@
 #include <stdlib.h>
 #include <time.h>
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
+#include "base/worker.h"
 #include "cli/frame/term.h"
 
 struct waiting {
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct timespec due; /* monotonic */
-	bool ended;
+	struct worker worker;
+	int64_t due_ms; /* monotonic */
+	bool said;
 	char text[400];
 };
 
 /* Once the time has come and there is something to say, it is said, once. */
-static void *
+static int64_t
 watch(void *arg)
 {
 	struct waiting *w = arg;
-	bool due = false;
 
-	pthread_mutex_lock(&w->lock);
-	while (!w->ended && !(due && w->text[0])) {
-		if (due)
-			pthread_cond_wait(&w->changed, &w->lock);
-		else if (pthread_cond_timedwait(&w->changed, &w->lock, &w->due))
-			due = true;
-	}
-	if (!w->ended) {
+	if (clock_mono_ms() < w->due_ms)
+		return w->due_ms;
+	if (w->text[0] && !w->said) {
 		term_write_text(w->text, false, stderr);
 		fputc('\n', stderr);
 		fflush(stderr);
+		w->said = true;
 	}
-	pthread_mutex_unlock(&w->lock);
-	return NULL;
+	return WORKER_WHEN_WOKEN;
 }
 
 struct waiting *
 waiting_begin(void)
 {
 	struct waiting *w = mem_new(sizeof(*w));
-	pthread_condattr_t a;
 	sigset_t all, old;
 
-	clock_gettime(CLOCK_MONOTONIC, &w->due);
-	w->due.tv_sec += WAITING_AFTER_MS / 1000;
-	pthread_condattr_init(&a);
-	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->changed, &a);
-	pthread_condattr_destroy(&a);
+	w->due_ms = clock_mono_ms() + WAITING_AFTER_MS;
+	worker_init(&w->worker);
 	sigfillset(&all); /* signals are the verb's */
 	pthread_sigmask(SIG_BLOCK, &all, &old);
-	mem_check(!pthread_create(&w->thread, NULL, watch, w));
+	worker_start(&w->worker, "waiting", watch, NULL, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return w;
 }
@@ -68,12 +56,12 @@ waiting_for(struct waiting *w, const char *fmt, ...)
 {
 	va_list ap;
 
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	va_start(ap, fmt);
 	text_fitv(w->text, sizeof(w->text), fmt, ap);
 	va_end(ap);
-	pthread_cond_signal(&w->changed);
-	pthread_mutex_unlock(&w->lock);
+	worker_wake(&w->worker);
+	worker_unlock(&w->worker);
 }
 
 void
@@ -87,12 +75,6 @@ waiting_end(struct waiting *w)
 {
 	if (!w)
 		return;
-	pthread_mutex_lock(&w->lock);
-	w->ended = true;
-	pthread_cond_signal(&w->changed);
-	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
-	pthread_cond_destroy(&w->changed);
-	pthread_mutex_destroy(&w->lock);
+	worker_done(&w->worker);
 	free(w);
 }
