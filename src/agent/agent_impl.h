@@ -61,7 +61,8 @@ struct agent {
 	struct statepage *statepage;
 	struct statepage_view shown; /* what the page says */
 	int64_t state_ms;	     /* since when it is in this state */
-	int64_t shown_ms, trust_ms, announce_ms;
+	int64_t shown_ms, trust_ms, announce_ms, certs_ms, renewed_ms;
+	int64_t cert_said_us[CERTLIFE_KINDS]; /* when the log was told of a certificate's end */
 
 	struct replication *replication;
 	struct deposit *deposit; /* secondary only */
@@ -147,6 +148,11 @@ void agent_act(struct agent *a, const struct fsm_obs *o) NONNULL;
 
 /* While a role changes the page's reason goes on: how far it is. */
 void agent_show_progress(struct agent *a) NONNULL;
+
+/* ---- agent_certs.c ---- */
+
+/* How long this node's certificates live, into the page; the log hears of an end that is near once a day. */
+void agent_look_at_certs(struct agent *a) NONNULL;
 
 /* ---- agent_status.c ---- */
 

@@ -31,6 +31,8 @@ status_of_service(const struct agent *a, const struct peer *p, struct status_nod
 	n->untrusted = last == PROBE_UNTRUSTED || p->v.fresh == PROBE_UNTRUSTED;
 	n->name_unknown = last == PROBE_BAD_NAME && !well;
 	n->service_cannot = last == PROBE_CANNOT;
+	n->certs[CERTLIFE_WEB] = p->v.shown;
+	n->certs[CERTLIFE_CHANNEL] = p->v.reply.channel;
 	text_fit(n->service_why, sizeof(n->service_why), "%s",
 		 last == PROBE_CANNOT ? p->v.reply.why : p->v.failure);
 	if (well || last == PROBE_CANNOT)
@@ -55,6 +57,12 @@ status_of_own_program(const struct agent *a, struct status_node *n)
 	text_copy(n->version, sizeof(n->version), HF_VERSION);
 	n->schema = a->rv.schema;
 	n->schema_known = migrate_newest();
+	struct certlife shown =
+		n->certs[CERTLIFE_WEB]; /* which counts, not what lies on the disk */
+
+	memcpy(n->certs, a->shown.certs, sizeof(n->certs));
+	if (shown.to_us)
+		n->certs[CERTLIFE_WEB] = shown;
 }
 
 /* A secondary, as its primary sees it. */
@@ -243,6 +251,7 @@ agent_write_statepage(struct agent *a)
 	a->shown.ordered = a->emergency_ordered;
 	a->shown.schema = a->rv.schema;
 	a->shown.schema_known = migrate_newest();
+	agent_look_at_certs(a);
 	a->shown.data_damaged = a->rv.damaged_pages > 0;
 	a->shown.journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
 	render_status(a);

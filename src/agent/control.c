@@ -19,6 +19,7 @@
 #include "base/pidfile.h"
 #include "crypto/keys.h"
 #include "http/json.h"
+#include "pack/authority.h"
 #include "pack/backup.h"
 #include "pack/setup.h"
 
@@ -58,6 +59,7 @@ static const struct verb {
 	bool needs[TURNS];
 } verbs[] = {
 	{ "backup", "holdfast backup", { [TURN_COPY] = true } },
+	{ "renew", "holdfast cert renew --channel", { [TURN_COPY] = true } },
 	{ "setup", "holdfast ha setup", { [TURN_COPY] = true } },
 	{ "switchover", "holdfast ha switchover", { [TURN_COPY] = true } },
 	{ "rejoin", "holdfast ha rejoin", { [TURN_COPY] = true } },
@@ -265,6 +267,8 @@ make_copy(struct control *c, int fd, const struct request *rq, struct buf *ret_p
 	if (strcmp(rq->verb, "backup") == 0) {
 		struct backup_request b = { .path = rq->file, .force = rq->force, .client_fd = fd };
 		rc = backup_run(c->h, c->s, c->keys, &b, tell_progress, &fd, ret_path, e);
+	} else if (strcmp(rq->verb, "renew") == 0) {
+		rc = authority_renew_channel(c->h, c->keys, e);
 	} else {
 		snprintf(setup.primary, sizeof(setup.primary), "%s", rq->primary);
 		snprintf(setup.secondary, sizeof(setup.secondary), "%s", rq->secondary);
@@ -282,7 +286,7 @@ check_request(const struct request *rq, bool *ret_copies, struct err *e)
 {
 	bool backup = strcmp(rq->verb, "backup") == 0, setup = strcmp(rq->verb, "setup") == 0;
 
-	*ret_copies = backup || setup;
+	*ret_copies = backup || setup || strcmp(rq->verb, "renew") == 0;
 	if (backup && !rq->file)
 		return err_set(e, ERR_USAGE, "backup: the file is missing");
 	if (setup && (!rq->primary || !rq->secondary))

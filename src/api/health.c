@@ -71,6 +71,8 @@ health_answer(struct api_call *c)
 	json_out_text(&w, "version", HF_VERSION);
 	write_schema(&w, "schema", v->schema);
 	write_schema(&w, "schema_known", v->schema_known);
+	json_out_time(&w, "channel_from", v->certs[CERTLIFE_CHANNEL].from_us);
+	json_out_time(&w, "channel_until", v->certs[CERTLIFE_CHANNEL].to_us);
 	json_out_text(&w, "pair",
 		      statepage_is_fresh(v, clock_mono_ms()) ? pair_status_name(v->status) : NULL);
 	json_out_text(&w, "primary", v->primary_url[0] ? v->primary_url : NULL);
@@ -93,7 +95,8 @@ const struct shape replies_health[] = {
 		FIELD(synced, BOOL), FIELD(journal, INT), FIELD(ordered, BOOL),
 		FIELD(as_of, TIME, NIL), FIELD(as_of_term, INT), FIELD(data_damaged, BOOL),
 		FIELD(journal_unreadable, BOOL), FIELD(version, TEXT), FIELD(schema, INT, NIL),
-		FIELD(schema_known, INT, NIL), FIELD(pair, TEXT, NIL), FIELD(primary, TEXT, NIL),
+		FIELD(schema_known, INT, NIL), FIELD(channel_from, TIME, NIL),
+		FIELD(channel_until, TIME, NIL), FIELD(pair, TEXT, NIL), FIELD(primary, TEXT, NIL),
 		FIELD(why, TEXT, NIL)),
 	{ 0 },
 };

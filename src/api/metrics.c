@@ -35,6 +35,18 @@ add_state(struct buf *out, enum ha_state now)
 		buf_addf(out, "holdfast_state{state=\"%s\"} %d\n", state_name(s), s == (int)now);
 }
 
+static void
+add_certs(const struct statepage_view *v, struct buf *out)
+{
+	buf_adds(out,
+		 "# HELP holdfast_certificate_end_seconds When a certificate of this node ends, "
+		 "in seconds since 1970.\n# TYPE holdfast_certificate_end_seconds gauge\n");
+	for (enum certlife_kind k = 0; k < CERTLIFE_KINDS; k++)
+		if (v->certs[k].to_us)
+			buf_addf(out, "holdfast_certificate_end_seconds{certificate=\"%s\"} %lld\n",
+				 certlife_name(k), (long long)(v->certs[k].to_us / 1000000));
+}
+
 static double
 lag_seconds(const struct statepage_view *v)
 {
@@ -128,6 +140,7 @@ metrics_write(const struct api_call *c, struct buf *out)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		add_metric(out, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+	add_certs(v, out);
 	add_replies(a, out);
 	add_state(out, v->state);
 }

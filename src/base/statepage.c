@@ -23,7 +23,7 @@
 #include "base/home.h"
 #include "base/mem.h"
 
-#define MAGIC 0x484f4c4450473037ULL /* "HOLDPG07": the number grows with the layout */
+#define MAGIC 0x484f4c4450473038ULL /* "HOLDPG08": the number grows with the layout */
 #define READ_TRIES 64
 
 /* What a slot holds, as plain bytes. */
@@ -31,6 +31,7 @@ struct slot_data {
 	uint64_t state, state_seq;
 	int64_t as_of_us, as_of_term, term, journal_rows, alerts_waiting;
 	uint64_t ordered;
+	struct certlife certs[CERTLIFE_KINDS];
 	uint64_t damage; /* 1: data, 2: journal */
 	uint64_t status; /* enum pair_status */
 	uint64_t schema; /* of the database; << 32: the newest that the program knows */
@@ -187,6 +188,7 @@ statepage_write(struct statepage *p, const struct statepage_view *v)
 	d->journal_rows = v->journal_rows;
 	d->alerts_waiting = v->alerts_waiting;
 	d->ordered = v->ordered;
+	memcpy(d->certs, v->certs, sizeof(d->certs));
 	d->schema = (uint64_t)(uint32_t)v->schema | (uint64_t)(uint32_t)v->schema_known << 32;
 	d->damage = (uint64_t)v->data_damaged | (uint64_t)v->journal_unreadable << 1;
 	d->status = (uint64_t)v->status;
@@ -282,6 +284,7 @@ statepage_read(const struct statepage *p, struct statepage_view *ret)
 		.schema_known = (int)(d->schema >> 32),
 		.status = (enum pair_status)d->status,
 	};
+	memcpy(ret->certs, d->certs, sizeof(ret->certs));
 	text_copy(ret->reason, sizeof(ret->reason), d->reason);
 	text_copy(ret->primary_url, sizeof(ret->primary_url), d->primary_url);
 	text_copy(ret->status_json, sizeof(ret->status_json), d->status_json);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/certlife.h"
 #include "base/err.h"
 #include "base/state.h"
 #include "base/uuid.h"
@@ -35,7 +36,8 @@ struct statepage_view {
 	int64_t journal_rows;	      /* as the agent last counted */
 	bool ordered;		      /* secondary: an operator ordered emergency access */
 	int64_t alerts_waiting;	      /* in the outbox; 0 when none are configured */
-	bool data_damaged;	      /* pages of the database are not what was written */
+	struct certlife certs[CERTLIFE_KINDS]; /* that this node has */
+	bool data_damaged;		       /* pages of the database are not what was written */
 	bool journal_unreadable;
 	int schema,
 		schema_known; /* of the database, and the newest that this program knows; 0 not known yet */

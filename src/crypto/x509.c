@@ -291,7 +291,9 @@ sign(gnutls_x509_crt_t ca, gnutls_x509_privkey_t ca_key, const char *const *name
 	if (g >= 0)
 		g = new_key(&key);
 	if (g >= 0)
-		g = fill_base(crt, key, names[0], now - SKEW_S, to < ca_to ? to : ca_to);
+		/* From the authority's own beginning: so a node whose clock is behind takes it too. */
+		g = fill_base(crt, key, names[0], gnutls_x509_crt_get_activation_time(ca),
+			      to < ca_to ? to : ca_to);
 	if (g >= 0)
 		g = fill_leaf(crt, names, true);
 	if (g >= 0)

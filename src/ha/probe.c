@@ -80,7 +80,7 @@ struct attempt {
 	struct probe_reply reply;
 	bool has_reply;
 	int64_t sent_us, got_us;
-	int64_t cert_from_us, cert_to_us;
+	struct certlife shown;
 	char failure[256];
 };
 
@@ -109,7 +109,7 @@ ask(struct client *c, struct attempt *a)
 	a->sent_us = clock_now_us();
 	int code = client_call(c, "GET", "/v1/sys/health", NULL, &r, &f, &e);
 	a->got_us = clock_now_us();
-	client_cert_times(c, &a->cert_from_us, &a->cert_to_us);
+	client_cert_times(c, &a->shown.from_us, &a->shown.to_us);
 	if (code) {
 		a->outcome = outcome_of_failure(f);
 		text_fit(a->failure, sizeof(a->failure), "%s", e.text);
@@ -142,10 +142,8 @@ note_attempt(struct probe *p, const struct attempt *a, int64_t asked_ms)
 	if (!probe_note(&v->sense, a->outcome, serves, asked_ms, now))
 		return;
 	memcpy(v->failure, a->failure, sizeof(v->failure));
-	if (a->cert_to_us) {
-		v->cert_from_us = a->cert_from_us;
-		v->cert_to_us = a->cert_to_us;
-	}
+	if (a->shown.to_us)
+		v->shown = a->shown;
 	if (!a->has_reply)
 		return;
 	v->reply = a->reply;

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/certlife.h"
 #include "base/err.h"
 #include "base/uuid.h"
 
@@ -43,6 +44,7 @@ struct probe_reply {
 	int64_t journal_rows;
 	int64_t as_of_us, as_of_term; /* secondary: as its data say; 0: they do not */
 	bool data_damaged, journal_unreadable;
+	struct certlife channel; /* its channel's certificate */
 };
 
 /* Parses a health body. Fields that are missing stay zero; what is malformed or too long is an
@@ -86,9 +88,9 @@ struct probe_view {
 	int64_t reply_ms;	  /* monotonic time of it, 0 none */
 	int64_t skew_us;	  /* its clock minus ours, at that time */
 	int64_t round_trip_us;
-	char failure[256];		  /* text of the last failure, "" after an answer */
-	int64_t cert_from_us, cert_to_us; /* of the certificate that it showed last; 0: none yet */
-	enum probe_outcome fresh;	  /* how the last attempt to make a new connection ended */
+	char failure[256];	  /* text of the last failure, "" after an answer */
+	struct certlife shown;	  /* of the certificate that it showed last; 0: none yet */
+	enum probe_outcome fresh; /* how the last attempt to make a new connection ended */
 };
 
 struct probe;

@@ -119,11 +119,29 @@ own_reasons(const struct status_view *v)
 	return r;
 }
 
+static uint32_t
+cert_reasons(const struct status_node *n, int64_t now_us)
+{
+	uint32_t r = 0;
+
+	for (enum certlife_kind k = 0; k < CERTLIFE_KINDS; k++) {
+		enum certlife_level l = certlife_level(&n->certs[k], now_us);
+
+		if (l == CERTLIFE_OVER)
+			r |= k == CERTLIFE_WEB ? 1u << STATUS_WEB_CERT_EXPIRED
+					       : 1u << STATUS_CHANNEL_CERT_EXPIRED;
+		else if (l == CERTLIFE_LATE)
+			r |= 1u << STATUS_CERT_ENDS;
+	}
+	return r;
+}
+
 uint32_t
 status_node_reasons(const struct status_view *v, unsigned i)
 {
 	const struct status_node *n = &v->nodes[i];
-	uint32_t r = service_reasons(n) | stream_reasons(v, n) | state_reasons(n);
+	uint32_t r = service_reasons(n) | stream_reasons(v, n) | state_reasons(n) |
+		     cert_reasons(n, v->now_us);
 
 	/* The peer's database shows in its stream and its health; silence of the service says
 	 * nothing about it. */
@@ -182,6 +200,8 @@ static const struct {
 	{ STATUS_NAME_UNKNOWN, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
 	{ STATUS_SERVICE_CANNOT, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
 	{ STATUS_CERT_UNTRUSTED, AT_PRIMARY, BIT(EMERGENCY) | BIT(JOURNAL_WAITS) },
+	{ STATUS_CHANNEL_CERT_EXPIRED, HERE, NOT_FLOWING },
+	{ STATUS_CHANNEL_CERT_EXPIRED, AT_PRIMARY, NOT_FLOWING },
 	{ STATUS_SERVICE_DOWN, HERE, BIT(SLOT_LOST) | NOT_FLOWING },
 	{ STATUS_SLOT_LOST, HERE, BIT(RETURNING) | NOT_FLOWING },
 	{ STATUS_RETURNING, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
@@ -200,6 +220,7 @@ static const struct {
 	{ STATUS_NOT_STREAMING, ELSEWHERE, BIT(PRIMARY_ALONE) },
 	{ STATUS_OUT_OF_STEP, ELSEWHERE, BIT(PRIMARY_ALONE) },
 	{ STATUS_SERVICE_DOWN, ELSEWHERE, BIT(PRIMARY_ALONE) },
+	{ STATUS_CHANNEL_CERT_EXPIRED, ELSEWHERE, BIT(PRIMARY_ALONE) },
 	{ STATUS_AWAY, ELSEWHERE, BIT(PRIMARY_ALONE) },
 	{ STATUS_RETURNING, ELSEWHERE, BIT(PRIMARY_ALONE) },
 };
@@ -293,6 +314,20 @@ is_trouble_of(const struct status_view *v, const struct status_node *n, enum sta
 	return (r == STATUS_JOURNAL_UNREADABLE && n->self) || r == STATUS_JOURNAL_DIVERGED;
 }
 
+/* What is said of the certificate that is nearest to its end. */
+static void
+say_cert(const struct status_node *n, int64_t now_us, char *ret, size_t room)
+{
+	char text[CERTLIFE_TEXT_MAX];
+	enum certlife_kind worst = 0;
+
+	for (enum certlife_kind k = 1; k < CERTLIFE_KINDS; k++)
+		if (certlife_level(&n->certs[k], now_us) > certlife_level(&n->certs[worst], now_us))
+			worst = k;
+	certlife_say(worst, &n->certs[worst], now_us, text);
+	snprintf(ret, room, "%s", text);
+}
+
 static void
 write_detail(const struct status_view *v, const struct status_node *n, enum status_reason r,
 	     char *ret, size_t room)
@@ -308,6 +343,9 @@ write_detail(const struct status_view *v, const struct status_node *n, enum stat
 	else if (r == STATUS_UPGRADE_WAITS)
 		snprintf(ret, room, "its program writes schema %d, the data has schema %d",
 			 n->schema_known, n->schema);
+	else if (r == STATUS_WEB_CERT_EXPIRED || r == STATUS_CHANNEL_CERT_EXPIRED ||
+		 r == STATUS_CERT_ENDS)
+		say_cert(n, v->now_us, ret, room);
 	else if (r == STATUS_EMERGENCY && n->ordered)
 		snprintf(ret, room, "an operator ordered it");
 	else if (r == STATUS_DATA_DAMAGED && n->self)
@@ -444,7 +482,51 @@ write_slot(struct json_out *w, const struct status_node *n)
 }
 
 static void
-write_node(struct json_out *w, const struct status_node *n)
+write_certs(struct json_out *w, const struct status_node *n, int64_t now_us)
+{
+	json_out_array(w, "certificates");
+	for (enum certlife_kind k = 0; k < CERTLIFE_KINDS; k++) {
+		const struct certlife *c = &n->certs[k];
+
+		if (!c->to_us)
+			continue;
+		json_out_object(w, NULL);
+		json_out_text(w, "certificate", certlife_name(k));
+		json_out_time(w, "until", c->to_us);
+		json_out_int(w, "days", certlife_days(c, now_us));
+		json_out_text(w, "level", certlife_level_name(certlife_level(c, now_us)));
+		json_out_end_object(w);
+	}
+	json_out_end_array(w);
+}
+
+/* What is well still, and will not be by itself. */
+static void
+write_warnings(struct json_out *w, const struct status_view *v)
+{
+	json_out_array(w, "warnings");
+	for (unsigned i = 0; i < v->n; i++) {
+		for (enum certlife_kind k = 0; k < CERTLIFE_KINDS; k++) {
+			const struct certlife *c = &v->nodes[i].certs[k];
+			char text[CERTLIFE_TEXT_MAX];
+
+			enum certlife_level l = certlife_level(c, v->now_us);
+
+			if (l == CERTLIFE_GOOD || (l != CERTLIFE_SOON && has_pair(v)))
+				continue;
+			certlife_say(k, c, v->now_us, text);
+			json_out_object(w, NULL);
+			json_out_text(w, "node", v->nodes[i].name);
+			json_out_text(w, "text", text);
+			json_out_text(w, "todo", certlife_todo(k));
+			json_out_end_object(w);
+		}
+	}
+	json_out_end_array(w);
+}
+
+static void
+write_node(struct json_out *w, const struct status_node *n, int64_t now_us)
 {
 	json_out_object(w, NULL);
 	json_out_text(w, "name", n->name);
@@ -457,6 +539,7 @@ write_node(struct json_out *w, const struct status_node *n)
 	write_known(w, "schema_known", n->schema_known > 0 ? n->schema_known : -1);
 	json_out_text(w, "service", activity(n->service));
 	json_out_text(w, "database", activity(n->database));
+	write_certs(w, n, now_us);
 	if (n->skew_known)
 		json_out_double(w, "clock_skew_seconds", (double)n->skew_us / 1e6);
 	if (!n->primary) {
@@ -545,9 +628,10 @@ status_render(const struct status_view *v, struct buf *out)
 	write_alerts(&w, v);
 	write_maintenance(&w, v->maintenance);
 	write_reasons(&w, v);
+	write_warnings(&w, v);
 	json_out_array(&w, "nodes");
 	for (unsigned i = 0; i < v->n; i++)
-		write_node(&w, &v->nodes[i]);
+		write_node(&w, &v->nodes[i], v->now_us);
 	json_out_end_array(&w);
 	json_out_end_object(&w);
 }

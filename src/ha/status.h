@@ -26,6 +26,13 @@
 	  "See its own status and log; a full disk or a missing key are the usual causes.")        \
 	X(CERT_UNTRUSTED, "the web certificate of %s is not trusted here",                         \
 	  "Copy its authority's certificate here and run `holdfast cert import FILE`.")            \
+	X(WEB_CERT_EXPIRED, "the web certificate of %s has expired",                               \
+	  "Run `holdfast cert renew` on that node; one that an authority of yours signed is "      \
+	  "replaced in its conf/tls (docs/certificates.md).")                                      \
+	X(CHANNEL_CERT_EXPIRED, "the channel certificate of %s has expired",                       \
+	  "Run `holdfast cert renew --channel` on that node.")                                     \
+	X(CERT_ENDS, "a certificate of %s ends within days",                                       \
+	  "Renew it on that node; `holdfast cert show` there names the command.")                  \
 	X(NAME_UNKNOWN, "the name %s does not resolve here",                                       \
 	  "Fix DNS, or add the name to /etc/hosts.")                                               \
 	X(DATABASE_DOWN, "the database of %s does not answer",                                     \
@@ -112,7 +119,8 @@ struct status_node {
 	int64_t slot_retained, slot_keep; /* keep -1: unlimited */
 	int64_t journal_rows;		  /* -1: not known */
 	bool ordered;			  /* emergency access is an operator's order */
-	int64_t skew_us;		  /* against this node */
+	struct certlife certs[CERTLIFE_KINDS];
+	int64_t skew_us; /* against this node */
 	bool skew_known;
 	bool data_damaged, journal_unreadable;
 	char version[32]; /* of its program, "" not known */

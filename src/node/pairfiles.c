@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "crypto/x509.h"
 #include "node/preflight.h"
+#include "pack/authority.h"
 #include "pack/packfit.h"
-#include "pack/setup.h"
 #include "pg/cluster.h"
 
 #define PEM_MAX_BYTES 65536
@@ -195,7 +195,7 @@ prove_authority(const struct home *h, struct keys *keys)
 	auto_buf ca = BUF_INIT, key = BUF_INIT;
 	struct err e = { 0 };
 
-	if (is_there(h, HOME_PAIR_CA) && setup_open_authority(h, keys, &ca, &key, &e))
+	if (is_there(h, HOME_PAIR_CA) && authority_open(h, keys, &ca, &key, &e))
 		log_err(LOG_LEVEL_ERROR, &e, "this node can make no pack");
 }
 

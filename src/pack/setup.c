@@ -19,12 +19,12 @@
 #include "crypto/x509.h"
 #include "ha/replication.h"
 #include "ledger/event.h"
+#include "pack/authority.h"
 #include "pack/basebackup.h"
 #include "pack/pack.h"
 #include "pg/cluster.h"
 #include "store/db.h"
 
-#define CERT_DAYS 3650
 #define RESTART_WAIT_MS 30000
 #define JOIN_WAIT_MS 15000
 #define BEAT_WAIT_MS 15000
@@ -137,94 +137,18 @@ have(const struct home *h, enum home_path p)
 	return access(path, F_OK) == 0;
 }
 
-static const char ca_ad[] = "pair-ca-key";
-
-/* Loads the data keys into keyd (vaultd may not have done so yet) and gives the newest one's id. */
-static int
-newest_key(struct setup *x, uint32_t *ret_id, struct err *e)
-{
-	auto_rows rows = NULL;
-	int rc = ask(x, STMT_KEY_LIST, NULL, &rows, e);
-	*ret_id = 0;
-	for (int i = 0; rc == 0 && i < rows_count(rows); i++) {
-		size_t n;
-		const void *wrapped = row_bytea(rows, i, 1, &n);
-		uint32_t id = (uint32_t)row_int(rows, i, 0);
-		rc = keys_load(x->keys, NULL, id, wrapped, n, e);
-		*ret_id = id > *ret_id ? id : *ret_id;
-	}
-	if (rc == 0 && *ret_id == 0)
-		rc = err_set(e, ERR_PRECONDITION,
-			     "the vault has no data key yet: start the node once, then repeat");
-	return rc;
-}
-
-static int
-make_ca(struct setup *x, struct err *e)
-{
-	auto_buf sealed = BUF_INIT;
-
-	int rc = x509_ca("Holdfast pair", CERT_DAYS, &x->ca, &x->ca_key, e);
-	if (rc == 0)
-		rc = keys_seal(x->keys, NULL, x->data_key, ca_ad, sizeof(ca_ad), x->ca_key.data,
-			       x->ca_key.len, &sealed, e);
-	const struct place_part authority[] = { { HOME_PAIR_CA_KEY, &sealed, 0600 },
-						{ HOME_PAIR_CA, &x->ca, 0600 } };
-	return rc == 0 ? place_set(x->h, authority, ARRAY_LEN(authority), e) : rc;
-}
-
-static int
-open_authority_key(const struct home *h, struct keys *keys, const struct buf *cert, struct buf *ret,
-		   struct err *e)
-{
-	auto_buf sealed = BUF_INIT;
-	int rc = read_pem(h, HOME_PAIR_CA_KEY, &sealed, e);
-
-	if (rc == 0 && sealed.len <= KEYS_SEAL_EXTRA)
-		rc = err_set(e, ERR_IO, "it is %s", sealed.len ? "cut short" : "empty");
-	if (rc == 0)
-		rc = keys_open(keys, NULL, ca_ad, sizeof(ca_ad), sealed.data, sealed.len, ret, e);
-	/* Of a key that nobody has, or that does not open it. */
-	if (rc == ERR_CRYPTO || (rc == ERR_KEYS_UNAVAILABLE && keys_available(keys)))
-		rc = err_set(e, ERR_IO, "it is damaged");
-	if (rc == 0)
-		rc = x509_fits(buf_str(cert), buf_str(ret), e);
-	return rc;
-}
-
-int
-setup_open_authority(const struct home *h, struct keys *keys, struct buf *ret_cert,
-		     struct buf *ret_key, struct err *e)
-{
-	char path[HOME_PATH_MAX];
-	int rc = read_pem(h, HOME_PAIR_CA, ret_cert, e);
-
-	if (rc < 0)
-		return rc;
-	rc = open_authority_key(h, keys, ret_cert, ret_key, e);
-	if (rc == 0 || rc == ERR_KEYS_UNAVAILABLE)
-		return rc;
-	home_path(h, HOME_PAIR_CA_KEY, path);
-	(void)err_prefix(e,
-			 "the key of the pair's authority, %s, cannot be used. Copy that file "
-			 "here from another node of the pair, where it is the same, or from a copy "
-			 "of the home: ",
-			 path);
-	return e->code = ERR_PRECONDITION;
-}
-
 /* The authority, if there is one already: whether it can be read and its key opened. */
 static int
 check_ca(struct setup *x, struct err *e)
 {
 	x->before.have_ca = have(x->h, HOME_PAIR_CA);
 	x->before.have_cert = have(x->h, HOME_PAIR_CERT);
-	int rc = newest_key(x, &x->data_key, e);
+	int rc = authority_load_keys(x->keys, x->db, &x->data_key, e);
 	if (rc == 0)
 		rc = read_pem(x->h, HOME_WEB_CERT, &x->web, e);
 	if (rc < 0 || !x->before.have_ca)
 		return rc;
-	return setup_open_authority(x->h, x->keys, &x->ca, &x->ca_key, e);
+	return authority_open(x->h, x->keys, &x->ca, &x->ca_key, e);
 }
 
 static int
@@ -233,14 +157,16 @@ make_certificates(struct setup *x, struct err *e)
 	auto_buf cert = BUF_INIT, key = BUF_INIT;
 
 	x->progress(x->ctx, "certificates of the pair", -1);
-	int rc = x->before.have_ca ? 0 : make_ca(x, e);
+	int rc = x->before.have_ca
+			 ? 0
+			 : authority_make(x->h, x->keys, x->data_key, &x->ca, &x->ca_key, e);
 	if (rc == 0)
-		rc = x509_issue(buf_str(&x->ca), buf_str(&x->ca_key), x->rq->secondary, CERT_DAYS,
-				&x->cert, &x->key, e);
+		rc = x509_issue(buf_str(&x->ca), buf_str(&x->ca_key), x->rq->secondary,
+				AUTHORITY_LEAF_DAYS, &x->cert, &x->key, e);
 	if (rc < 0 || x->before.have_cert)
 		return rc;
-	rc = x509_issue(buf_str(&x->ca), buf_str(&x->ca_key), x->self.name, CERT_DAYS, &cert, &key,
-			e);
+	rc = x509_issue(buf_str(&x->ca), buf_str(&x->ca_key), x->self.name, AUTHORITY_LEAF_DAYS,
+			&cert, &key, e);
 	const struct place_part own[] = { { HOME_PAIR_KEY, &key, 0600 },
 					  { HOME_PAIR_CERT, &cert, 0600 } };
 	return rc == 0 ? place_set(x->h, own, ARRAY_LEN(own), e) : rc;

@@ -25,10 +25,5 @@ int setup_run(const struct home *h, const struct settings *s, struct keys *keys,
 	      const struct setup_request *rq, setup_progress_fn *progress, void *ctx,
 	      struct buf *ret_path, struct err *e) NONNULL MUST_USE;
 
-/* The pair's authority and its key, opened; the data keys must be loaded. The caller wipes the key (buf_done). ERR_PRECONDITION with the file and what to do
- * when one of them is missing or damaged. */
-int setup_open_authority(const struct home *h, struct keys *keys, struct buf *ret_cert,
-			 struct buf *ret_key, struct err *e) NONNULL MUST_USE;
-
 /* Removes what a set-up that fell with its process left half written. */
 void setup_clear(const struct home *h) NONNULL;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "agent/control.h"
+#include "base/certlife.h"
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/pidfile.h"
@@ -45,27 +47,41 @@ read_cert(const char *path, struct buf *pem, struct x509_info *ret, struct err *
 }
 
 static void
-print_info(const struct cli *c, struct json_out *w, const char *what, const struct x509_info *i)
+print_info(const struct cli *c, struct json_out *w, const char *node, enum certlife_kind kind,
+	   const char *what, const struct x509_info *i)
 {
-	char from[CLOCK_ISO_LEN], to[CLOCK_ISO_LEN];
+	struct certlife life = { i->not_before_us, i->not_after_us };
+	int64_t now = clock_now_us();
+	enum certlife_level level = certlife_level(&life, now);
+	char from[CLOCK_ISO_LEN], to[CLOCK_ISO_LEN], said[CERTLIFE_TEXT_MAX];
 
 	clock_iso(i->not_before_us, from);
 	clock_iso(i->not_after_us, to);
+	certlife_say(kind, &life, now, said);
 	if (!c->json) {
 		term_say(stdout,
-			 "%s\n  subject  %s\n  issuer   %s%s\n  names    %s\n  valid    %.10s … "
-			 "%.10s\n  SHA-256  %s\n",
-			 what, i->subject, i->issuer, i->self_signed ? " (self-signed)" : "",
-			 i->names, from, to, i->pin);
+			 "%s\n  node     %s\n  subject  %s\n  issuer   %s%s\n  names    %s\n  "
+			 "valid    "
+			 "%.10s … %.10s (%lld days)\n  SHA-256  %s\n",
+			 what, node, i->subject, i->issuer, i->self_signed ? " (self-signed)" : "",
+			 i->names, from, to, (long long)certlife_days(&life, now), i->pin);
+		if (level != CERTLIFE_GOOD)
+			term_say(stdout, "  %s   %s. %s\n",
+				 level == CERTLIFE_OVER ? "expired" : "soon   ", said,
+				 certlife_todo(kind));
 		return;
 	}
 	json_out_object(w, what);
+	json_out_text(w, "node", node);
 	json_out_text(w, "subject", i->subject);
 	json_out_text(w, "issuer", i->issuer);
 	json_out_bool(w, "self_signed", i->self_signed);
 	json_out_text(w, "names", i->names);
 	json_out_text(w, "not_before", from);
 	json_out_text(w, "not_after", to);
+	json_out_int(w, "days", certlife_days(&life, now));
+	json_out_text(w, "level", certlife_level_name(level));
+	json_out_text(w, "todo", level == CERTLIFE_GOOD ? NULL : certlife_todo(kind));
 	json_out_text(w, "sha256", i->pin);
 	json_out_end_object(w);
 }
@@ -76,17 +92,21 @@ run_show(const struct cli *c, struct err *e)
 	static const struct {
 		const char *what;
 		enum home_path path;
+		enum certlife_kind kind;
 		bool required;
 	} certs[] = {
-		{ "web", HOME_WEB_CERT, true },
-		{ "pair", HOME_PAIR_CERT, false },
-		{ "pair-ca", HOME_PAIR_CA, false },
+		{ "web", HOME_WEB_CERT, CERTLIFE_WEB, true },
+		{ "pair", HOME_PAIR_CERT, CERTLIFE_CHANNEL, false },
+		{ "pair-ca", HOME_PAIR_CA, CERTLIFE_AUTHORITY, false },
 	};
 	auto_buf out = BUF_INIT;
+	struct home_node self;
 	struct home h;
 	struct json_out w;
 	int rc = open_home(c, &h, e);
 
+	if (rc == 0)
+		rc = home_node_read(&h, &self, e);
 	json_out_init(&w, &out);
 	json_out_object(&w, NULL);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(certs); i++) {
@@ -98,7 +118,7 @@ run_show(const struct cli *c, struct err *e)
 			continue;
 		rc = read_cert(path, &pem, &info, e);
 		if (rc == 0)
-			print_info(c, &w, certs[i].what, &info);
+			print_info(c, &w, self.name, certs[i].kind, certs[i].what, &info);
 	}
 	json_out_end_object(&w);
 	if (rc == 0 && c->json)
@@ -183,6 +203,30 @@ split_names(char *text, const char *names[static NAMES_MAX + 1])
 	return n;
 }
 
+/* By the agent, which has the keys. */
+static int
+renew_channel(const struct cli *c, const struct home *h, struct err *e)
+{
+	auto_buf none = BUF_INIT, pem = BUF_INIT;
+	char path[HOME_PATH_MAX], to[CLOCK_ISO_LEN];
+	struct x509_info info;
+
+	int rc = control_ask(h, "{\"verb\":\"renew\"}", NULL, NULL, &none, e);
+	home_path(h, HOME_PAIR_CERT, path);
+	if (rc == 0)
+		rc = read_cert(path, &pem, &info, e);
+	if (rc < 0)
+		return rc;
+	clock_iso(info.not_after_us, to);
+	if (c->json)
+		printf("{\"sha256\":\"%s\",\"not_after\":\"%s\"}\n", info.pin, to);
+	else
+		printf("new channel certificate, valid until %.10s; the pair's databases go by it "
+		       "now\n",
+		       to);
+	return CLI_GOOD;
+}
+
 static int
 run_renew(const struct cli *c, struct err *e)
 {
@@ -195,6 +239,8 @@ run_renew(const struct cli *c, struct err *e)
 	int rc = open_home(c, &h, e);
 	if (rc < 0)
 		return rc;
+	if (cli_has(c, "channel"))
+		return renew_channel(c, &h, e);
 	home_path(&h, HOME_WEB_CERT, cert_path);
 	rc = read_cert(cert_path, &old, &info, e);
 	if (rc < 0)
@@ -235,6 +281,11 @@ static const struct cli_opt renew_opts[] = {
 		.name = "self-signed",
 		.help = "Even if an authority signed the one that is there.",
 	},
+	{
+		.name = "channel",
+		.help = "The one of the pair's channel instead, on a node that runs; it is also "
+			"renewed by itself in time.",
+	},
 	{ 0 },
 };
 
@@ -261,7 +312,8 @@ const struct cli_verb verbs_cert[] = {
 		.name = "cert renew",
 		.opts = renew_opts,
 		.run = run_renew,
-		.help = "Makes a new self-signed web certificate for the same names.",
+		.help = "Makes a new self-signed web certificate for the same names, or a new one "
+			"for the pair's channel.",
 		.part = CLI_CARE,
 	},
 	{ 0 },

@@ -122,6 +122,20 @@ print_reasons(json_t *reasons)
 	}
 }
 
+static void
+print_warnings(json_t *warnings)
+{
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(warnings, i, o)
+	{
+		print_line("\n  soon        ", lookup_text(o, "node"));
+		print_line("              ", lookup_text(o, "text"));
+		print_line("  what to do  ", lookup_text(o, "todo"));
+	}
+}
+
 /* What waits, and why: nothing when no receiver is set or all have accepted everything. */
 static void
 print_alerts(json_t *alerts)
@@ -193,6 +207,7 @@ print_status(const struct cli *c, json_t *o, const char *status)
 	if (json_array_size(json_object_get(o, "nodes")) > 0)
 		print_nodes(json_object_get(o, "nodes"));
 	print_reasons(json_object_get(o, "reasons"));
+	print_warnings(json_object_get(o, "warnings"));
 	print_alerts(json_object_get(o, "alerts"));
 	print_maintenance(json_object_get(o, "maintenance"));
 }

@@ -69,6 +69,13 @@ each_fault_is_its_own_reason(void **ctx)
 	BREAK(SERVICE_DOWN, 1, v.nodes[1].service = STATUS_UNKNOWN);
 	BREAK(SERVICE_CANNOT, 1, v.nodes[1].service_cannot = true);
 	BREAK(CERT_UNTRUSTED, 1, v.nodes[1].untrusted = true);
+	BREAK(WEB_CERT_EXPIRED, 1, (v.now_us = 9, v.nodes[1].certs[CERTLIFE_WEB].to_us = 9));
+	BREAK(CHANNEL_CERT_EXPIRED, 1,
+	      (v.now_us = 9, v.nodes[1].certs[CERTLIFE_CHANNEL].to_us = 9));
+	BREAK(CHANNEL_CERT_EXPIRED, 0,
+	      (v.now_us = 9, v.nodes[0].certs[CERTLIFE_AUTHORITY].to_us = 9));
+	BREAK(CERT_ENDS, 0,
+	      (v.now_us = 9, v.nodes[0].certs[CERTLIFE_WEB] = (struct certlife){ -100, 10 }));
 	BREAK(NAME_UNKNOWN, 1, v.nodes[1].name_unknown = true);
 	BREAK(DATABASE_DOWN, 0, v.nodes[0].database = STATUS_UNKNOWN);
 	BREAK(DATABASE_DOWN, 1, v.nodes[1].database = STATUS_INACTIVE);
@@ -120,6 +127,32 @@ the_text_is_json_and_says_it(void **ctx)
 	assert_string_equal(json_string_value(json_object_get(r, "detail")), "signed by \"x\"");
 	assert_non_null(strstr(json_string_value(json_object_get(r, "todo")), "cert import"));
 	assert_int_equal(json_array_size(json_object_get(o, "nodes")), 2);
+	json_decref(o);
+}
+
+/* H9: a certificate that ends in weeks is a warning, and the pair is Alive. */
+static void
+an_end_that_is_near_is_a_warning(void **ctx)
+{
+	const int64_t day = 86400ll * 1000000;
+	struct status_view v;
+	auto_buf out = BUF_INIT;
+	json_error_t why;
+
+	make_well(&v);
+	v.now_us = 20000 * day;
+	v.nodes[1].certs[CERTLIFE_CHANNEL] =
+		(struct certlife){ v.now_us - 300 * day, v.now_us + 20 * day };
+	assert_true(status_alive(&v));
+	status_render(&v, &out);
+	json_t *o = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, &why);
+	assert_string_equal(json_string_value(json_object_get(o, "status")), "Alive");
+	json_t *w = json_array_get(json_object_get(o, "warnings"), 0);
+	assert_string_equal(json_string_value(json_object_get(w, "node")), "b");
+	assert_string_equal(json_string_value(json_object_get(w, "text")),
+			    "the channel certificate ends on 2024-10-24, in 20 days");
+	assert_non_null(strstr(json_string_value(json_object_get(w, "todo")), "--channel"));
+	assert_int_equal(json_array_size(json_object_get(o, "warnings")), 1);
 	json_decref(o);
 }
 
@@ -392,6 +425,7 @@ main(void)
 		cmocka_unit_test(alive_when_all_is_well),
 		cmocka_unit_test(each_fault_is_its_own_reason),
 		cmocka_unit_test(the_text_is_json_and_says_it),
+		cmocka_unit_test(an_end_that_is_near_is_a_warning),
 		cmocka_unit_test(an_ordered_emergency_says_so),
 		cmocka_unit_test(the_cause_comes_first),
 		cmocka_unit_test(explanations_do_not_go_round),

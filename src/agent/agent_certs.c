@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent: how long this node's certificates live, and the renewal of its channel's before that is over: by the agent's own socket, so that it
+ * takes its turn like a command, and never in the loop. It needs no other node, so one that was off for years puts itself right at its start.
+ */
+#include "agent/agent_impl.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/x509.h"
+
+#define CERTS_MS 2000
+#define PEM_MAX 65536
+#define RENEW_AGAIN_MS 60000
+#define SAY_US (86400ll * 1000000)
+
+static void
+read_life(const struct agent *a, enum home_path which, struct certlife *ret)
+{
+	auto_buf pem = BUF_INIT;
+	char path[HOME_PATH_MAX];
+	struct x509_info info;
+	struct err ignored;
+
+	*ret = (struct certlife){ 0 };
+	home_path(&a->args->home, which, path);
+	if (home_read_file(path, PEM_MAX, &pem, &ignored) == 0 &&
+	    x509_read(buf_str(&pem), &info, &ignored) == 0)
+		*ret = (struct certlife){ info.not_before_us, info.not_after_us };
+}
+
+/* Anew each day, and when it is put right in between. */
+static void
+tell_log(struct agent *a, enum certlife_kind k)
+{
+	const struct certlife *c = &a->shown.certs[k];
+	int64_t now = clock_now_us();
+	enum certlife_level l = certlife_level(c, now);
+	char text[CERTLIFE_TEXT_MAX];
+
+	if (l == CERTLIFE_GOOD) {
+		a->cert_said_us[k] = 0;
+		return;
+	}
+	if (a->cert_said_us[k] && now - a->cert_said_us[k] < SAY_US)
+		return;
+	a->cert_said_us[k] = now;
+	certlife_say(k, c, now, text);
+	if (l == CERTLIFE_SOON)
+		log_warning("%s: %s %s", a->self.name, text, certlife_todo(k));
+	else
+		log_error("%s: %s %s", a->self.name, text, certlife_todo(k));
+}
+
+static void *
+renew(void *arg)
+{
+	const struct home *h = arg;
+	auto_buf none = BUF_INIT;
+	struct err e = { 0 };
+
+	if (control_ask(h, "{\"verb\":\"renew\"}", NULL, NULL, &none, &e))
+		log_err(LOG_LEVEL_WARNING, &e,
+			"the channel certificate could not be renewed; it is tried again");
+	else
+		log_notice("the channel certificate was renewed");
+	return NULL;
+}
+
+static void
+renew_in_time(struct agent *a)
+{
+	const struct certlife *own = &a->shown.certs[CERTLIFE_CHANNEL];
+	const struct certlife *authority = &a->shown.certs[CERTLIFE_AUTHORITY];
+	int64_t now = clock_now_us();
+	pthread_t t;
+
+	/* One that ends with its authority's cannot be made to live longer. */
+	if (certlife_level(own, now) == CERTLIFE_GOOD || own->to_us >= authority->to_us ||
+	    certlife_level(authority, now) == CERTLIFE_OVER || !agent_view_is_fresh(a) ||
+	    (a->renewed_ms && a->now_ms - a->renewed_ms < RENEW_AGAIN_MS))
+		return;
+	a->renewed_ms = a->now_ms;
+	if (pthread_create(&t, NULL, renew, UNCONST(void *, &a->args->home)) == 0)
+		pthread_detach(t);
+}
+
+void
+agent_look_at_certs(struct agent *a)
+{
+	static const enum home_path files[CERTLIFE_KINDS] = {
+		[CERTLIFE_WEB] = HOME_WEB_CERT,
+		[CERTLIFE_CHANNEL] = HOME_PAIR_CERT,
+		[CERTLIFE_AUTHORITY] = HOME_PAIR_CA,
+	};
+
+	if (a->certs_ms && a->now_ms - a->certs_ms < CERTS_MS)
+		return;
+	a->certs_ms = a->now_ms;
+	for (enum certlife_kind k = 0; k < CERTLIFE_KINDS; k++) {
+		read_life(a, files[k], &a->shown.certs[k]);
+		tell_log(a, k);
+	}
+	renew_in_time(a);
+}

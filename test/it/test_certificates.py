@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a node is known by: certificates that are exchanged, that end, and that are renewed, on a pair that is used meanwhile."""
+import json
+import re
+
+import pytest
+
+from api import Api
+from certs import Authority, openssl, put_in, self_signed
+from faultpage import FaultPage
+from nodes import Person, scratch_folder
+from packs import Stage, join
+from wait import still_true, wait_until
+
+DAY = 86400
+
+
+class Pair(Stage):
+    """Its administrator has a session from before there was a pair."""
+
+    def __init__(self, holdfast, folder):
+        super().__init__(holdfast, folder)
+        self.clock, self.days = FaultPage(folder / "faults"), 0
+        self.boss = Person(self.primary, "admin", self.primary.setup_token(), "Correct-Horse-7-battery", folder)
+        self.boss.cli("put", "srv/x", input="the secret\n", check=True)
+        self.other = self.secondary()
+        join(self.other, self.pack)
+        for n in self.nodes:
+            n.stop() if n.proc else None
+            n.env = {**(n.env or {}), **self.clock.env}
+            n.start()
+        self.alive()
+
+    @property
+    def nodes(self):
+        return self.primary, self.other
+
+    def alive(self):
+        for n in self.nodes:
+            n.wait_status(0)
+
+    def status(self, node):
+        return node.status()[1]
+
+    def codes(self, node):
+        return {r["code"] for r in self.status(node)["reasons"]}
+
+    def known(self, node):
+        """The certificate that the vault says a node shows."""
+        return self.primary.sql(f"SELECT web_cert FROM node WHERE name = '{node.name}'")[0][0]
+
+    def exchange(self, node, cert, key):
+        """Puts a certificate into a node and waits until the vault says so."""
+        put_in(node, cert, key)
+        leaf = openssl("x509", "-in", cert)
+        wait_until(
+            "the vault says what the node shows now", lambda: self.known(node), lambda pem: pem.strip() == leaf.strip()
+        )
+
+    def pass_days(self, n):
+        self.days += n
+        self.clock.put_clock_on(n * DAY)
+
+    def get(self, session=None, check=True):
+        return self.primary.cli("get", "srv/x", session=session or self.boss.session, check=check)
+
+    def without_primary(self):
+        """Kills the primary for as long as the block lasts."""
+        return Outage(self)
+
+
+class Outage:
+    def __init__(self, pair):
+        self.pair = pair
+
+    def __enter__(self):
+        self.pair.primary.kill()
+        self.pair.other.wait_state("emergency")
+
+    def __exit__(self, *_):
+        self.pair.primary.start()
+        self.pair.alive()
+
+
+@pytest.fixture(scope="module")
+def pair(holdfast):
+    with scratch_folder() as folder:
+        p = Pair(holdfast, folder)
+        try:
+            yield p
+        finally:
+            for n in p.made:
+                n.kill()
+
+
+@pytest.fixture(scope="module")
+def authority(pair):
+    folder = pair.folder / "ca"
+    folder.mkdir(mode=0o755)
+    return Authority(folder)
+
+
+def test_a_session_from_before_the_pair_fails_over(pair):
+    """H5: who logged in on a single node is given access by the secondary that came later."""
+    assert "the secret" in pair.get().stdout  # an answer tells of the nodes that there are now
+    with pair.without_primary():
+        assert "the secret" in pair.get().stdout
+
+
+def test_certificates_of_an_authority_one_node_after_the_other(pair, authority):
+    """H5: no exchange of certificates takes emergency access from anybody who trusts the authority."""
+    for n in pair.nodes:
+        n.run("cert", "import", authority.root, "--home", n.home)
+    # The secondary first: who has confirmed the primary's certificate learns of the other one by an answer.
+    pair.exchange(pair.other, *authority.make(pair.other.name))
+    pair.alive()
+    assert "the secret" in pair.get().stdout
+    with pair.without_primary():
+        assert "the secret" in pair.get().stdout
+    # Then the primary: who has confirmed that very one is told which node is not trusted, and why.
+    pair.exchange(pair.primary, *authority.make(pair.primary.name))
+    pair.alive()
+    p = pair.get(check=False)
+    assert p.returncode == 1 and f"{pair.primary.url} is not trusted" in p.stderr, p.stderr
+    assert "signed by CN=Internal issuer" in p.stderr and f"{pair.other.url} stands by" in p.stderr, p.stderr
+    session = pair.folder / "ca.session"
+    pair.primary.cli(
+        "login", "--ca", authority.root, pair.primary.url, "admin", session=session, input=f"{pair.boss.password}\n"
+    )
+    with pair.without_primary():
+        assert "the secret" in pair.get(session).stdout
+    pair.boss.session = session
+
+
+def test_an_expired_web_certificate_is_no_outage_and_is_said(pair):
+    """H4: time that is over is no lost primary. H9: it is said by name on every node."""
+    for n in pair.nodes:
+        pair.exchange(n, *self_signed(pair.folder, n.name, pair.days + 2))
+    pair.alive()
+    session = pair.folder / "short.session"
+    pair.primary.cli(
+        "login",
+        *("--ca", pair.primary.web_cert, pair.primary.url, "admin"),
+        session=session,
+        input=f"{pair.boss.password}\n",
+    )
+    pair.pass_days(3)
+    for n in pair.nodes:
+        wait_until("the status says it", lambda: pair.codes(n), lambda codes: "web_cert_expired" in codes)
+        said = next(r for r in pair.status(n)["reasons"] if r["code"] == "web_cert_expired")
+        assert "the web certificate expired on 20" in said["detail"] and "holdfast cert renew" in said["todo"], said
+        shown = n.run("cert", "show", "--home", n.home).stdout
+        assert f"node     {n.name}" in shown and "expired" in shown and "holdfast cert renew" in shown, shown
+    still_true("no emergency beside a primary that serves", pair.other.state, 4, lambda s: s == "standby")
+    p = pair.get(session, check=False)
+    assert p.returncode == 1 and "is out of date: it expired on 20" in p.stderr, p.stderr
+    for n in pair.nodes:
+        n.run("cert", "renew", "--home", n.home)
+    pair.alive()
+
+
+def test_the_channel_is_renewed_by_itself(pair):
+    """H3, H9: long before its end, and without a stop."""
+
+    def channel(n):
+        return json.loads(n.run("cert", "show", "--json", "--home", n.home).stdout)["pair"]
+
+    before = {n: channel(n) for n in pair.nodes}
+    pair.pass_days(345)  # 20 days are left, or less
+    for n in pair.nodes:
+        wait_until("another one", lambda: channel(n), lambda c: c["sha256"] != before[n]["sha256"])
+        assert channel(n)["not_after"] > before[n]["not_after"]
+    pair.alive()
+    # By hand as well; and the stream comes back by the new ones.
+    for n in pair.nodes:
+        was = channel(n)["sha256"]
+        n.run("cert", "renew", "--channel", "--home", n.home)
+        assert channel(n)["sha256"] != was
+    pair.other.stop()
+    pair.other.start()
+    pair.alive()
+
+
+def test_the_end_is_seen_from_afar(pair):
+    """H9: a warning while all is Alive."""
+    pair.exchange(pair.primary, *self_signed(pair.folder, pair.primary.name, pair.days + 200))
+    pair.pass_days(180)
+    for n in pair.nodes:
+        warned = wait_until(
+            "a warning", lambda: pair.status(n)["warnings"], lambda w: any(x["node"] == pair.primary.name for x in w)
+        )
+        assert any(
+            re.search(r"web certificate ends on 20\d\d-\d\d-\d\d, in \d+ days", x["text"]) for x in warned
+        ), warned
+        assert pair.status(n)["status"] == "Alive"
+    told = pair.primary.run("ha", "status", "--home", pair.primary.home).stdout
+    assert "soon" in told and "holdfast cert renew" in told, told
+    metrics = Api(pair.primary).get("/v1/metrics").body.decode()
+    assert re.search(r'^holdfast_certificate_end_seconds{certificate="web"} \d+$', metrics, re.M), metrics
