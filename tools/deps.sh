@@ -15,7 +15,7 @@ libsystemd-dev libunistring-dev postgresql python3 unzip'
 TEST='
 clang libclang-rt-dev|libclang-rt-14-dev|libclang-rt-18-dev|libclang-rt-19-dev
 python3-pytest python3-pytest-xdist python3-psycopg|python3-psycopg2
-debootstrap wrk iproute2 nftables haproxy keepassxc-minimal|keepassxc zip unzip openssl procps strace util-linux curl
+debootstrap wrk iproute2 nftables haproxy keepassxc-minimal|keepassxc zip unzip openssl procps strace util-linux curl zsh
 chromium? chromium-driver? python3-selenium?'
 LINT='clang clang-format-14|clang-format clang-tidy-14|clang-tidy black flake8'
 

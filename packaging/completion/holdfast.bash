@@ -20,15 +20,19 @@ _holdfast_fixed()
 		tr -d '[]' | grep -E '^[a-z][a-z-]*(\|[a-z][a-z-]*)*$' | tr '|' '\n'
 }
 
+# What stands behind an option for its value: DIR, N, skip|update|new; nothing for a flag.
+_holdfast_value()
+{
+	local option=$1
+	shift
+	[[ $option =~ ^--[a-z-]+$ ]] && holdfast "$@" --help 2>/dev/null | sed -n "s/^  *$option \([^ ][^ ]*\).*/\1/p"
+}
+
 _holdfast()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} first=${COMP_WORDS[1]-} second=${COMP_WORDS[2]-}
 	local verbs
 	COMPREPLY=()
-	case $prev in
-	--home) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-	--key-file | --ca) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-	esac
 	verbs=$(_holdfast_verbs)
 	if [ "$COMP_CWORD" -eq 1 ]; then
 		COMPREPLY=($(compgen -W "$(cut -d' ' -f1 <<<"$verbs" | sort -u) --help --version" -- "$cur"))
@@ -39,16 +43,19 @@ _holdfast()
 		COMPREPLY=($(compgen -W "$(sed -n "s/^$first //p" <<<"$verbs")" -- "$cur"))
 		return
 	fi
+	local verb=("$first") fixed value
+	grep -qx "$first $second" <<<"$verbs" && verb=("$first" "$second")
+	value=$(_holdfast_value "$prev" "${verb[@]}")
+	case $value in
+	DIR) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+	FILE | PATH) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	[a-z]*\|*) COMPREPLY=($(compgen -W "${value//|/ }" -- "$cur")); return ;;
+	?*) return ;;
+	esac
 	if [[ $cur == -* ]]; then
-		if grep -qx "$first $second" <<<"$verbs"; then
-			COMPREPLY=($(compgen -W "$(_holdfast_options "$first" "$second")" -- "$cur"))
-		else
-			COMPREPLY=($(compgen -W "$(_holdfast_options "$first")" -- "$cur"))
-		fi
+		COMPREPLY=($(compgen -W "$(_holdfast_options "${verb[@]}")" -- "$cur"))
 		return
 	fi
-	local verb=("$first") fixed
-	grep -qx "$first $second" <<<"$verbs" && verb=("$first" "$second")
 	fixed=$(_holdfast_fixed $COMP_CWORD "${verb[@]}")
 	if [ -n "$fixed" ]; then
 		COMPREPLY=($(compgen -W "$fixed" -- "$cur"))

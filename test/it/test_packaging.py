@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What make install puts where, and that man page and completion know every verb."""
 import os
+import pty
 import re
 import shutil
 import subprocess
+import tempfile
+import threading
 from pathlib import Path
+
+import pytest
 
 from verbs import verbs_of
 
@@ -67,7 +72,7 @@ def test_man_page_has_every_verb_with_its_options(tmp_path):
         assert not p.stderr
 
 
-def complete(*words):
+def bash(*words):
     script = (
         f'. "{ROOT}/packaging/completion/holdfast.bash"; holdfast() {{ "{PROGRAM}" "$@"; }}; '
         'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _holdfast; printf "%s\\n" "${COMPREPLY[@]}"'
@@ -77,15 +82,83 @@ def complete(*words):
     ).stdout.split()
 
 
-def test_completion_knows_verbs_and_options():
+# An interactive zsh that shows each word that is offered to it, and ends after the first Tab.
+ZSHRC = f"""
+PROMPT= RPROMPT=
+fpath=({ROOT}/packaging/completion $fpath)
+holdfast() {{ {PROGRAM} "$@" }}
+autoload -Uz compinit && compinit -u -D
+bindkey '^I' complete-word
+zstyle ':completion:*' insert-tab false
+compadd() {{
+    local -a hits
+    [[ -n ${{(M)@[1,(i)(-|--)]:#-(O|A|D)*}} ]] || {{
+        builtin compadd -A hits "$@"
+        (( $#hits )) && print -rl -- '=='$^hits
+    }}
+    builtin compadd "$@"
+}}
+over() {{ print -r -- '>>'; exit }}
+comppostfuncs=(over)
+print ready
+"""
+
+
+def zsh(*words):
+    with tempfile.TemporaryDirectory() as rc:
+        Path(rc, ".zshrc").write_text(ZSHRC)
+        ours, theirs = pty.openpty()
+        env = {**os.environ, "ZDOTDIR": rc, "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+        p = subprocess.Popen(
+            ["zsh", "-d", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True
+        )
+        os.close(theirs)
+        end = threading.Timer(60, p.kill)
+        end.start()
+        seen = b""
+        try:
+            while b">>" not in seen:
+                seen += os.read(ours, 4096)
+                if words and b"ready" in seen:
+                    os.write(ours, " ".join(words).encode() + b"\t")
+                    words = ()
+        except OSError:  # the other side is closed
+            pass
+        end.cancel()
+        p.kill()
+        p.wait()
+        os.close(ours)
+    assert b">>" in seen, seen
+    return sorted(set(re.findall(r"==(\S+)", seen.decode())))  # it asks for files in more than one way
+
+
+@pytest.fixture(params=[bash, zsh], ids=["bash", "zsh"])
+def complete(request):
+    return request.param
+
+
+def test_completion_knows_verbs_and_options(complete):
     assert {v.split()[0] for v in verbs_of(PROGRAM)} <= set(complete("holdfast", ""))
     assert set(complete("holdfast", "ha", "")) == {v.split()[1] for v in verbs_of(PROGRAM) if v.startswith("ha ")}
-    assert "--field" in complete("holdfast", "get", "--f")
+    assert complete("holdfast", "undel") == ["undelete"]
+    assert complete("holdfast", "get", "--f") == ["--field"]
     assert "--secondary-port" in complete("holdfast", "ha", "setup", "--")
+    assert "--secondary-port" in complete("holdfast", "ha", "setup", "a", "b", "--")
 
 
-def test_completion_knows_fixed_words():
+def test_completion_knows_fixed_words(complete):
     assert set(complete("holdfast", "ha", "emergency", "")) == {"on", "off"}
     assert complete("holdfast", "ha", "emergency", "of") == ["off"]
     assert complete("holdfast", "ha", "alert", "") == ["test"]
     assert set(complete("holdfast", "policy", "emergency-changes", "")) == {"on", "off", "inherit"}
+
+
+def test_completion_knows_values_of_options(complete, tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert set(complete("holdfast", "import", "--duplicates", "")) == {"skip", "update", "new"}
+    assert complete("holdfast", "init", "--home", "") == ["folder"]
+    assert set(complete("holdfast", "put", "--file", "")) == {"file", "folder"}
+    assert complete("holdfast", "get", "--field", "") == []  # a word that nobody knows here
+    assert set(complete("holdfast", "import", "")) == {"file", "folder"}
