@@ -182,10 +182,8 @@ run_verify(const struct cli *c, struct err *e)
 	if (rc < 0)
 		return rc;
 	bool good = json_is_true(json_object_get(o, "good"));
-	if (c->json) {
-		term_print_json(o);
+	if (term_said_json(c->json, o))
 		return good ? CLI_GOOD : CLI_FAILED;
-	}
 	auto_json known = NULL;
 	struct err ignored;
 	if (remote_call(r, REMOTE_READ, "GET", "/v1/nodes", NULL, &known, &ignored))
@@ -239,9 +237,7 @@ run_accept(const struct cli *c, struct err *e)
 				 e);
 	if (rc < 0)
 		return rc;
-	if (c->json)
-		term_print_json(o);
-	else
+	if (!term_said_json(c->json, o))
 		printf("accepted: %lld breaks of the log, and its ends as they are; the log says "
 		       "so\n",
 		       (long long)json_integer_value(json_object_get(o, "breaks")));

@@ -66,7 +66,7 @@ is_meant(const json_t *change, struct lookup_words w)
 /* What is looked for among those that wait, and what was found. */
 struct sought {
 	struct lookup_words words;
-	long long version;
+	int64_t version;
 	json_t *found;
 	size_t n;
 	struct buf ids;
@@ -101,31 +101,24 @@ find_change(struct remote *r, struct lookup_words w, const char *version, json_t
 	    struct err *e)
 {
 	FREE_WITH(sought_done) struct sought s = { .words = w, .ids = BUF_INIT };
-	char *end;
-	int rc;
+	int rc = lookup_version(version, "changes", &s.version, e);
 
-	errno = 0;
-	s.version = strtoll(version, &end, 10);
-	if (errno || end == version || *end || s.version < 1)
-		return err_set(e, ERR_USAGE,
-			       "VERSION is a number as `holdfast changes` shows it, not \"%s\"",
-			       version);
-	rc = paging_each(r, &list, "/v1/changes", take_meant, &s, e);
+	if (rc == 0)
+		rc = paging_each(r, &list, "/v1/changes", take_meant, &s, e);
 	if (rc < 0)
 		return rc;
 	if (s.n > 1)
-		return err_set(
-			e, ERR_REFUSED,
-			"\"%.60s\" means more than one account; give RESOURCE and LOGIN as two "
-			"words, or the id of the change: %s",
-			w.first, buf_str(&s.ids));
+		return lookup_several(
+			ERR_REFUSED, w.first, "account",
+			"give RESOURCE and LOGIN as two words, or the id of the change",
+			buf_str(&s.ids), e);
 	*ret = TAKE(s.found);
 	if (*ret)
 		return 0;
 	return err_set(e, ERR_NOT_FOUND,
 		       "version %lld of %s%s%s does not wait for your approval; `holdfast changes` "
 		       "lists what does",
-		       s.version, w.first, w.login ? " " : "", w.login ? w.login : "");
+		       (long long)s.version, w.first, w.login ? " " : "", w.login ? w.login : "");
 }
 
 /* The account of a change, for the commands that are shown. */
@@ -167,10 +160,8 @@ decide(const struct cli *c, bool approve, struct err *e)
 			 approve ? "{\"approve\":true}" : "{\"approve\":false}", &o, e);
 	if (rc < 0)
 		return rc;
-	if (c->json) {
-		term_print_json(o);
+	if (term_said_json(c->json, o))
 		return CLI_GOOD;
-	}
 	if (!approve) {
 		buf_addf(&text, "declined: version %s of %s stays in the history only", version,
 			 buf_str(&name));
@@ -247,9 +238,7 @@ run_policy(const struct cli *c, struct err *e)
 	if (rc < 0)
 		return rc;
 	term_note_mode(r);
-	if (c->json)
-		term_print_json(o);
-	else
+	if (!term_said_json(c->json, o))
 		print_policy(o);
 	return CLI_GOOD;
 }

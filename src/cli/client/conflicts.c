@@ -136,9 +136,7 @@ run_acknowledge(const struct cli *c, struct remote *r, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
-	if (c->json)
-		term_print_json(meant);
-	else
+	if (!term_said_json(c->json, meant))
 		printf("%zu acknowledged; what counts stays as it is until you decide otherwise\n",
 		       json_array_size(meant));
 	return CLI_GOOD;
@@ -160,20 +158,6 @@ run_conflicts(const struct cli *c, struct err *e)
 }
 
 static int
-take_version(const char *text, int64_t *ret, struct err *e)
-{
-	char *end;
-
-	errno = 0;
-	*ret = strtoll(text, &end, 10);
-	if (errno || end == text || *end || *ret < 1 || *ret > 1000000000)
-		return err_set(e, ERR_USAGE,
-			       "VERSION is a number as `holdfast history` shows it, not \"%s\"",
-			       text);
-	return 0;
-}
-
-static int
 run_settle(const struct cli *c, struct err *e)
 {
 	auto_buf path = BUF_INIT, body = BUF_INIT;
@@ -184,7 +168,7 @@ run_settle(const struct cli *c, struct err *e)
 	int64_t version;
 	struct json_out w;
 
-	int rc = take_version(c->args[c->nargs - 1], &version, e);
+	int rc = lookup_version(c->args[c->nargs - 1], "history", &version, e);
 	if (rc == 0)
 		rc = remote_open(&r, e);
 	if (rc == 0)
@@ -199,10 +183,8 @@ run_settle(const struct cli *c, struct err *e)
 	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;
-	if (c->json) {
-		term_print_json(o);
+	if (term_said_json(c->json, o))
 		return CLI_GOOD;
-	}
 	lookup_show(&name, &a);
 	printf("version %lld of ", (long long)version);
 	term_print_text(buf_str(&name));

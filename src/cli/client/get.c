@@ -151,10 +151,8 @@ run_get(const struct cli *c, struct err *e)
 	term_note_mode(r);
 	if (json_is_true(json_object_get(o, "conflict")))
 		note_conflict(&a);
-	if (c->json) {
-		term_print_json(o);
+	if (term_said_json(c->json, o))
 		return CLI_GOOD;
-	}
 	return give_field(c, o, e);
 }
 

@@ -175,10 +175,8 @@ static void
 print_report(const struct cli *c, const json_t *o, int64_t begun_ms)
 {
 	bool dry = json_is_true(json_object_get(o, "dry_run"));
-	if (c->json) {
-		term_print_json(o);
+	if (term_said_json(c->json, o))
 		return;
-	}
 	printf("%s %lld accounts of %lld resources", dry ? "would import" : "imported",
 	       number(o, "accounts"), number(o, "resources"));
 	if (!dry)

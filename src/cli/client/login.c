@@ -38,10 +38,11 @@ parse_place(const char *s, struct place *ret, struct err *e)
 		else if (*end == ':')
 			end = at + strlen(at);
 	}
-	char *rest = NULL;
-	long n = port ? strtol(port, &rest, 10) : DEFAULT_PORT;
-	if (!end || end == at || (size_t)(end - at) >= sizeof(ret->host) || n < 1 || n > 65535 ||
-	    (port && (rest == port || (*rest && strcmp(rest, "/") != 0))))
+	int64_t n = DEFAULT_PORT;
+	size_t digits = port ? strcspn(port, "/") : 0;
+	if (!end || end == at || (size_t)(end - at) >= sizeof(ret->host) ||
+	    (port &&
+	     (port[digits + (port[digits] == '/')] || !cli_number(port, digits, 1, 65535, &n))))
 		return err_set(e, ERR_USAGE, "\"%s\" is no address: write HOST or HOST:PORT", s);
 	snprintf(ret->host, sizeof(ret->host), "%.*s", (int)(end - at), at);
 	ret->port = (int)n;

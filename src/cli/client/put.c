@@ -283,9 +283,7 @@ run_put(const struct cli *c, struct err *e)
 		return rc;
 	if (new)
 		say_made(&p, false);
-	if (c->json)
-		term_print_json(o);
-	else
+	if (!term_said_json(c->json, o))
 		say_stored(r, o, &p, &a);
 	return CLI_GOOD;
 }

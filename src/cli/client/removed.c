@@ -112,7 +112,7 @@ is_named(const struct cli *c, const json_t *x)
 }
 
 static int
-say_candidates(const json_t *found, struct err *e)
+say_candidates(const char *name, const json_t *found, struct err *e)
 {
 	auto_buf list = BUF_INIT;
 	size_t i;
@@ -129,9 +129,8 @@ say_candidates(const json_t *found, struct err *e)
 		add_time(&list, lookup_text(x, "removed"));
 		buf_adds(&list, ")");
 	}
-	return err_set(e, ERR_USAGE,
-		       "more than one thing in the bin is called so; give the id of one: %s",
-		       buf_str(&list));
+	return lookup_several(ERR_USAGE, name, "thing in the bin", "give the id of one",
+			      buf_str(&list), e);
 }
 
 /* What the words may mean: one more than is shown, to know that there are more. */
@@ -161,7 +160,7 @@ find_one(const struct cli *c, struct remote *r, json_t **ret, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (json_array_size(found) > 1)
-		return say_candidates(found, e);
+		return say_candidates(c->args[0], found, e);
 	if (json_array_size(found) == 0)
 		return err_set(e, ERR_NOT_FOUND,
 			       "nothing of this name is in the bin that you could bring back; see "
@@ -219,9 +218,7 @@ run_undelete(const struct cli *c, struct err *e)
 		rc = bring_back(c, r, x, &o, e);
 	if (rc < 0)
 		return rc;
-	if (c->json) {
-		term_print_json(o);
-	} else {
+	if (!term_said_json(c->json, o)) {
 		auto_buf name = BUF_INIT;
 
 		if (is_account(x))

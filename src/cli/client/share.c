@@ -84,10 +84,8 @@ run_share(const struct cli *c, struct err *e)
 	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&l.path), buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;
-	if (c->json) {
-		term_print_json(o);
+	if (term_said_json(c->json, o))
 		return CLI_GOOD;
-	}
 	buf_addf(&name, "%s may now %s ", lookup_text(json_object_get(o, "user"), "name"),
 		 lookup_text(o, "level"));
 	lookup_show(&name, &l.what);

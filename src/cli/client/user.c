@@ -18,10 +18,8 @@ static void
 print_token(const struct cli *c, json_t *o)
 {
 	const char *token = lookup_text(o, "setup_token");
-	if (c->json) {
-		term_print_json(o);
+	if (term_said_json(c->json, o))
 		return;
-	}
 	json_t *user = json_object_get(o, "user");
 	printf("user ");
 	term_print_text(lookup_text(user, "name"));

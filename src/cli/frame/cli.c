@@ -41,6 +41,23 @@ cli_has(const struct cli *c, const char *name)
 	return cli_get(c, name) != NULL;
 }
 
+bool
+cli_number(const char *text, size_t n, int64_t lo, int64_t hi, int64_t *ret)
+{
+	char digits[24], *end = NULL;
+	size_t sign = n > 0 && text[0] == '-';
+
+	if (n == sign || n >= sizeof(digits) || strspn(text + sign, "0123456789") < n - sign)
+		return false;
+	snprintf(digits, sizeof(digits), "%.*s", (int)n, text);
+	errno = 0;
+	long long v = strtoll(digits, &end, 10);
+	if (errno || *end || v < lo || v > hi)
+		return false;
+	*ret = v;
+	return true;
+}
+
 int
 cli_get_int(const struct cli *c, const char *name, int64_t lo, int64_t hi, int64_t otherwise,
 	    int64_t *ret, struct err *e)
@@ -50,13 +67,9 @@ cli_get_int(const struct cli *c, const char *name, int64_t lo, int64_t hi, int64
 		*ret = otherwise;
 		return 0;
 	}
-	char *end = NULL;
-	errno = 0;
-	long long v = strtoll(text, &end, 10);
-	if (errno || end == text || *end || isspace((unsigned char)*text) || v < lo || v > hi)
+	if (!cli_number(text, strlen(text), lo, hi, ret))
 		return err_set(e, ERR_USAGE, "--%s takes a number from %lld to %lld, not '%s'",
 			       name, (long long)lo, (long long)hi, text);
-	*ret = v;
 	return 0;
 }
 

@@ -118,6 +118,8 @@ bool cli_has(const struct cli *c, const char *name) NONNULL;
 /* A number of lo..hi; `otherwise` when it was not given. ERR_USAGE. */
 int cli_get_int(const struct cli *c, const char *name, int64_t lo, int64_t hi, int64_t otherwise,
 		int64_t *ret, struct err *e) NONNULL MUST_USE;
+/* Is text[0..n) a whole number of lo..hi? Digits, with a minus where lo is below 0. */
+bool cli_number(const char *text, size_t n, int64_t lo, int64_t hi, int64_t *ret) NONNULL MUST_USE;
 /* Opens the home that --home, $HOLDFAST_HOME or the default names. */
 int cli_home(const struct cli *c, struct home *ret, struct err *e) NONNULL MUST_USE;
 

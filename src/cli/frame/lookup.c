@@ -10,6 +10,8 @@
 #include "cli/frame/paging.h"
 #include "cli/frame/term.h"
 
+#define VERSION_MAX 1000000000
+
 void
 lookup_escape(struct buf *out, const char *s)
 {
@@ -193,11 +195,14 @@ say_several(const char *spec, const json_t *answer, struct err *e)
 		buf_reset(&list);
 		list_candidates(answer, false, &list);
 	}
-	return err_set(
-		e, ERR_REFUSED,
-		"\"%.60s\" means more than one thing; give RESOURCE and LOGIN as two words, or an "
-		"id: %s",
-		spec, buf_str(&list));
+	return lookup_several(ERR_REFUSED, spec, "thing",
+			      "give RESOURCE and LOGIN as two words, or an id", buf_str(&list), e);
+}
+
+static int
+no_resource(const char *name, struct err *e)
+{
+	return lookup_none("resource", name, " that you may see; try `holdfast find`", e);
 }
 
 /* One account is wanted: say which there are. */
@@ -306,9 +311,7 @@ say_nothing(struct remote *r, struct lookup_words w, struct err *e)
 	if (rc == 0 && first)
 		rc = say_accounts(first, LOOKUP_READ, e);
 	else if (rc == 0)
-		rc = err_set(e, ERR_NOT_FOUND,
-			     "there is no resource \"%s\" that you may see; try `holdfast find`",
-			     n ? name : w.first);
+		rc = no_resource(n ? name : w.first, e);
 	free(name);
 	return rc;
 }
@@ -368,9 +371,7 @@ lookup_resource(struct remote *r, const char *spec, struct lookup_thing *ret, st
 	if (json_array_size(found) > 1)
 		return say_several(spec, o, e);
 	if (json_array_size(found) == 0)
-		return err_set(e, ERR_NOT_FOUND,
-			       "there is no resource \"%s\" that you may see; try `holdfast find`",
-			       spec);
+		return no_resource(spec, e);
 	return take(NULL, json_array_get(found, 0), ret, e);
 }
 
@@ -420,7 +421,7 @@ lookup_user(struct remote *r, const char *spec, char id[static 37], struct err *
 	int rc = paging_each(r, &users, buf_str(&path), take_user, &s, e);
 	if (rc < 0 || s.found)
 		return rc;
-	return err_set(e, ERR_NOT_FOUND, "there is no user \"%s\"; see `holdfast user list`", spec);
+	return lookup_none("user", spec, "; see `holdfast user list`", e);
 }
 
 int
@@ -433,5 +434,29 @@ lookup_node(struct remote *r, const char *spec, char id[static 37], struct err *
 	int rc = remote_call(r, REMOTE_READ, "GET", "/v1/nodes", NULL, &o, e);
 	if (rc < 0 || match_name(json_object_get(o, "nodes"), spec, id))
 		return rc;
-	return err_set(e, ERR_NOT_FOUND, "there is no node \"%s\"; see `holdfast ha status`", spec);
+	return lookup_none("node", spec, "; see `holdfast ha status`", e);
+}
+
+/* ---- what is said ---- */
+
+int
+lookup_version(const char *text, const char *shown, int64_t *ret, struct err *e)
+{
+	if (cli_number(text, strlen(text), 1, VERSION_MAX, ret))
+		return 0;
+	return err_set(e, ERR_USAGE, "VERSION is a number as `holdfast %s` shows it, not \"%s\"",
+		       shown, text);
+}
+
+int
+lookup_none(const char *what, const char *name, const char *where, struct err *e)
+{
+	return err_set(e, ERR_NOT_FOUND, "there is no %s \"%s\"%s", what, name, where);
+}
+
+int
+lookup_several(int code, const char *name, const char *what, const char *how, const char *list,
+	       struct err *e)
+{
+	return err_set(e, code, "\"%.60s\" means more than one %s; %s: %s", name, what, how, list);
 }

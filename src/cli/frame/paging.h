@@ -12,7 +12,7 @@
 
 #define PAGING_OPT_MOST(what)                                                                      \
 	{                                                                                          \
-		"most", "N", "At most N " what "."                                                 \
+		.name = "most", .value = "N", .help = "At most N " what ".",                       \
 	}
 
 struct paging {

@@ -88,6 +88,14 @@ term_print_json(const json_t *o)
 	putchar('\n');
 }
 
+bool
+term_said_json(bool json, const json_t *o)
+{
+	if (json)
+		term_print_json(o);
+	return json;
+}
+
 /* One line, without its end; a byte at a time, so that what follows stays for the next reader.
  * ERR_REFUSED when it ends in `interrupt`. */
 static int

@@ -31,6 +31,8 @@ void term_quote(struct buf *out, const char *s) NONNULL;
 
 /* Prints the JSON text of o and a newline. */
 void term_print_json(const json_t *o) NONNULL;
+/* The same, when --json was given: true, and there is nothing more to say. */
+bool term_said_json(bool json, const json_t *o) MUST_USE;
 void term_write_json(const json_t *o) NONNULL; /* without the newline */
 /* Prints text of the other side with control characters made visible. */
 void term_print_text(const char *s) NONNULL;

@@ -62,9 +62,7 @@ run(const struct cli *c, struct err *e)
 	if (!targets)
 		return err_set(e, ERR_INTERNAL, "the agent's answer is not understood");
 	int failed = count_failed(targets);
-	if (c->json)
-		term_print_json(o);
-	else
+	if (!term_said_json(c->json, o))
 		print_answers(targets);
 	return failed ? CLI_FAILED : CLI_GOOD;
 }

@@ -90,9 +90,7 @@ run(const struct cli *c, struct err *e)
 	auto_json o = json_loadb(buf_str(&reply), reply.len, 0, &je);
 	if (!o)
 		return err_set(e, ERR_INTERNAL, "the agent's answer is not understood");
-	if (c->json)
-		term_print_json(o);
-	else
+	if (!term_said_json(c->json, o))
 		print_answer(o);
 	return CLI_GOOD;
 }

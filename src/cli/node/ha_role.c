@@ -319,10 +319,10 @@ parse_primary(const char *text, struct channel_primary *ret, struct err *e)
 {
 	const char *colon = strrchr(text, ':');
 	size_t n = colon ? (size_t)(colon - text) : 0;
-	char *end = NULL;
-	long port = colon ? strtol(colon + 1, &end, 10) : 0;
+	int64_t port;
 
-	if (!n || n >= sizeof(ret->host) || !end || *end || port < 1 || port > 65535)
+	if (!n || n >= sizeof(ret->host) ||
+	    !cli_number(colon + 1, strlen(colon + 1), 1, 65535, &port))
 		return err_set(e, ERR_USAGE,
 			       "--primary takes the primary's name and pair port, as in "
 			       "node-a.example:2345, not \"%s\"",

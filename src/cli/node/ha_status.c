@@ -263,9 +263,7 @@ run(const struct cli *c, struct err *e)
 		return rc;
 	auto_json o = json_loads(buf_str(&text), 0, &je);
 	const char *status = lookup_text(o, "status");
-	if (c->json)
-		term_print_json(o);
-	else
+	if (!term_said_json(c->json, o))
 		print_status(c, o, status);
 	return outcome_of(status)->exit;
 }

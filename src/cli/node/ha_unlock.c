@@ -28,9 +28,7 @@ run(const struct cli *c, struct err *e)
 	rc = remote_call(r, REMOTE_READ, "POST", "/v1/ha/unlock", buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;
-	if (c->json)
-		term_print_json(o);
-	else
+	if (!term_said_json(c->json, o))
 		printf("unlocked until this outage ends; the data is as of %s\n",
 		       lookup_text(o, "as_of"));
 	return CLI_GOOD;

@@ -228,6 +228,32 @@ numbers_are_bounded(void **state)
 }
 
 static void
+a_number_is_whole_and_within_its_bounds(void **state)
+{
+	static const char *const bad[] = { "",
+					   "-",
+					   "+5",
+					   " 5",
+					   "5 ",
+					   "5x",
+					   "0x5",
+					   "0",
+					   "11",
+					   "-1",
+					   "99999999999999999999",
+					   "55555555555555555555555555555" };
+	int64_t v = -7;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (cli_number(bad[i], strlen(bad[i]), 1, 10, &v) || v != -7)
+			fail_msg("'%s' is taken", bad[i]);
+	assert_true(cli_number("10", 2, 1, 10, &v) && v == 10);
+	assert_true(cli_number("7/x", 1, 1, 10, &v) && v == 7);
+	assert_true(cli_number("-3", 2, -3, 10, &v) && v == -3);
+	assert_true(cli_number("9223372036854775807", 19, 1, INT64_MAX, &v) && v == INT64_MAX);
+}
+
+static void
 help_lists_all_but_hidden(void **state)
 {
 	char *text = NULL;
@@ -301,6 +327,7 @@ main(void)
 		cmocka_unit_test(help_needs_no_arguments),
 		cmocka_unit_test(numbers_are_bounded),
 		cmocka_unit_test(help_lists_all_but_hidden),
+		cmocka_unit_test(a_number_is_whole_and_within_its_bounds),
 		cmocka_unit_test(the_man_page_has_every_verb_and_its_options),
 		cmocka_unit_test(help_of_a_verb_names_its_options),
 		cmocka_unit_test(exit_codes),
