@@ -19,6 +19,10 @@ from pair import PASSWORD, STOCK_PATH, Node  # noqa: E402
 os.environ["PATH"] = STOCK_PATH  # nothing that this machine alone provides
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "refuses(verb): how a verb is refused, and that nothing changes then")
+
+
 @pytest.fixture(autouse=True)
 def replies_have_their_shape():
     """Every reply that a test got has the shape that the API says, also one that a thread of the test got."""
