@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "alert/target.h"
+#include "alert/receiver.h"
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/log.h"
@@ -42,13 +42,13 @@ struct alerter {
 	bool opened;   /* the outbox is there and good */
 	uint64_t turn; /* grows when something was put into the outbox */
 	int64_t waiting;
-	char failure[TARGET_COUNT][160];
+	char failure[RECEIVER_COUNT][160];
 };
 
 /* What a sender thread is started with. */
 struct start {
 	struct alerter *al;
-	enum target target;
+	enum receiver receiver;
 };
 
 /* ---- small things ---- */
@@ -121,7 +121,7 @@ is_news(const char *before, bool bad)
 static int
 put_note(struct writer *w, struct alerter_note *n, struct err *e)
 {
-	unsigned targets = target_bits(&w->settings);
+	unsigned receivers = receiver_bits(&w->settings);
 	auto_buf before = BUF_INIT, body = BUF_INIT;
 	struct alert_out out;
 	int64_t lost = 0;
@@ -137,7 +137,7 @@ put_note(struct writer *w, struct alerter_note *n, struct err *e)
 				  .text = out.text,
 				  .body = out.body };
 	bool news = is_news(buf_str(&before), n->bad);
-	rc = outbox_put(w->outbox, n->key, n->bad ? "bad" : "good", news ? &row : NULL, targets,
+	rc = outbox_put(w->outbox, n->key, n->bad ? "bad" : "good", news ? &row : NULL, receivers,
 			&lost, e);
 	if (rc == 0 && lost)
 		log_error("the outbox of alerts is full (%d): %lld alerts were not kept; see "
@@ -148,30 +148,31 @@ put_note(struct writer *w, struct alerter_note *n, struct err *e)
 
 /* Said at once, not only when the first alert cannot go out. */
 static void
-check_targets(const struct settings *s)
+check_receivers(const struct settings *s)
 {
-	for (int t = 0; t < TARGET_COUNT; t++) {
+	for (int t = 0; t < RECEIVER_COUNT; t++) {
 		struct err e = { 0 };
 
-		if (target_is_there(s, (enum target)t) && target_check(s, (enum target)t, &e))
+		if (receiver_is_there(s, (enum receiver)t) &&
+		    receiver_check(s, (enum receiver)t, &e))
 			log_err(LOG_LEVEL_WARNING, &e, "no alert can go out as it is set (%s)",
-				target_name((enum target)t));
+				receiver_name((enum receiver)t));
 	}
 }
 
 static int
 work_once(struct writer *w, struct alerter_note *n, bool configured, struct err *e)
 {
-	unsigned targets = target_bits(&w->settings);
+	unsigned receivers = receiver_bits(&w->settings);
 	int rc = 0;
 
 	if (configured)
-		check_targets(&w->settings);
-	if (!w->outbox && targets)
+		check_receivers(&w->settings);
+	if (!w->outbox && receivers)
 		rc = outbox_open(w->al->path, OUTBOX_ROWS_MAX, &w->outbox, e);
 	if (rc == 0 && w->outbox && configured)
-		rc = outbox_only(w->outbox, targets, e);
-	if (rc == 0 && w->outbox && targets && n)
+		rc = outbox_only(w->outbox, receivers, e);
+	if (rc == 0 && w->outbox && receivers && n)
 		rc = put_note(w, n, e);
 	if (rc) {
 		outbox_free(TAKE(w->outbox));
@@ -244,7 +245,7 @@ run_writer(void *arg)
 
 struct sender {
 	struct alerter *al;
-	enum target target;
+	enum receiver receiver;
 	struct outbox *outbox;
 	struct settings settings;
 	unsigned generation;
@@ -264,7 +265,7 @@ await_turn(struct sender *s)
 		bool configured = s->generation != al->generation;
 		bool due = clock_mono_ms() >= s->next_ms;
 
-		if (al->opened && target_is_there(&al->settings, s->target) &&
+		if (al->opened && receiver_is_there(&al->settings, s->receiver) &&
 		    (news || configured || due))
 			break;
 		wait_until(al, al->opened ? s->next_ms : INT64_MAX);
@@ -283,7 +284,7 @@ set_failure(struct sender *s, const char *text)
 	struct alerter *al = s->al;
 
 	pthread_mutex_lock(&al->lock);
-	text_fit(al->failure[s->target], sizeof(al->failure[s->target]), "%s", text);
+	text_fit(al->failure[s->receiver], sizeof(al->failure[s->receiver]), "%s", text);
 	pthread_mutex_unlock(&al->lock);
 }
 
@@ -292,7 +293,7 @@ note_failure(struct sender *s, struct err *e)
 {
 	if (s->delay_ms == 0)
 		log_err(LOG_LEVEL_WARNING, e, "an alert is not accepted (%s); it is tried again",
-			target_name(s->target));
+			receiver_name(s->receiver));
 	set_failure(s, e->text);
 	s->delay_ms = s->delay_ms ? s->delay_ms * 2 : FIRST_DELAY_MS;
 	if (s->delay_ms > LAST_DELAY_MS)
@@ -318,7 +319,7 @@ tell_lost(const struct sender *s, const struct outbox_row *row, struct buf *body
 static int
 send_row(struct sender *s, const struct outbox_row *row, struct err *e)
 {
-	char answer[TARGET_ANSWER_MAX];
+	char answer[RECEIVER_ANSWER_MAX];
 	auto_buf body = BUF_INIT;
 	struct alert lost;
 	struct alert_out out = { .id = row->id,
@@ -330,7 +331,7 @@ send_row(struct sender *s, const struct outbox_row *row, struct err *e)
 
 	if (row->lost)
 		tell_lost(s, row, &body, &lost, &out);
-	return target_send(&s->settings, s->target, &out, answer, e);
+	return receiver_send(&s->settings, s->receiver, &out, answer, e);
 }
 
 static void
@@ -350,11 +351,11 @@ send_next(struct sender *s, struct err *e)
 	int rc = s->outbox ? 0 : outbox_open(s->al->path, OUTBOX_ROWS_MAX, &s->outbox, e);
 
 	if (rc == 0)
-		rc = outbox_next(s->outbox, (int)s->target, &texts, &row, e);
+		rc = outbox_next(s->outbox, (int)s->receiver, &texts, &row, e);
 	if (rc == 0)
 		rc = send_row(s, &row, e);
 	if (rc == 0)
-		rc = outbox_done(s->outbox, (int)s->target, &row, e);
+		rc = outbox_done(s->outbox, (int)s->receiver, &row, e);
 	return rc;
 }
 
@@ -371,7 +372,7 @@ take_turn(struct sender *s)
 		return;
 	}
 	if (s->delay_ms && rc == 0)
-		log_notice("alerts are accepted again (%s)", target_name(s->target));
+		log_notice("alerts are accepted again (%s)", receiver_name(s->receiver));
 	s->delay_ms = 0;
 	s->next_ms = rc == 0 ? 0 : INT64_MAX;
 	set_failure(s, "");
@@ -383,7 +384,7 @@ run_sender(void *arg)
 {
 	struct start *from = arg;
 	struct sender s = { .al = from->al,
-			    .target = from->target,
+			    .receiver = from->receiver,
 			    .generation = (unsigned)-1,
 			    .next_ms = INT64_MAX };
 
@@ -422,10 +423,10 @@ alerter_new(const struct home *h, const char *source, const struct settings *s)
 	pthread_cond_init(&al->wake, &attr);
 	pthread_condattr_destroy(&attr);
 	start_thread(run_writer, al);
-	for (int t = 0; t < TARGET_COUNT; t++) {
+	for (int t = 0; t < RECEIVER_COUNT; t++) {
 		struct start *from = mem_raw(sizeof(*from));
 
-		*from = (struct start){ al, (enum target)t };
+		*from = (struct start){ al, (enum receiver)t };
 		start_thread(run_sender, from);
 	}
 	return al;
@@ -467,21 +468,21 @@ alerter_look(struct alerter *al, struct alerter_view *ret)
 	auto_buf all = BUF_INIT;
 
 	pthread_mutex_lock(&al->lock);
-	ret->waiting = target_bits(&al->settings) ? al->waiting + al->queued_n : -1;
-	for (int t = 0; t < TARGET_COUNT; t++) {
-		if (al->failure[t][0] && target_is_there(&al->settings, (enum target)t))
-			buf_addf(&all, "%s%s: %s", all.len ? "; " : "", target_name((enum target)t),
-				 al->failure[t]);
+	ret->waiting = receiver_bits(&al->settings) ? al->waiting + al->queued_n : -1;
+	for (int t = 0; t < RECEIVER_COUNT; t++) {
+		if (al->failure[t][0] && receiver_is_there(&al->settings, (enum receiver)t))
+			buf_addf(&all, "%s%s: %s", all.len ? "; " : "",
+				 receiver_name((enum receiver)t), al->failure[t]);
 	}
 	pthread_mutex_unlock(&al->lock);
 	text_fit(ret->failure, sizeof(ret->failure), "%s", buf_str(&all));
 }
 
 static void
-write_test(struct json_out *w, enum target t, int rc, const char *answer, const struct err *e)
+write_test(struct json_out *w, enum receiver t, int rc, const char *answer, const struct err *e)
 {
 	json_out_object(w, NULL);
-	json_out_text(w, "target", target_name(t));
+	json_out_text(w, "target", receiver_name(t));
 	json_out_bool(w, "accepted", rc == 0);
 	json_out_text(w, "answer", rc == 0 ? answer : e->text);
 	json_out_end_object(w);
@@ -499,7 +500,7 @@ alerter_test(struct alerter *al, struct buf *ret_json, struct err *e)
 	pthread_mutex_lock(&al->lock);
 	s = al->settings;
 	pthread_mutex_unlock(&al->lock);
-	if (!target_bits(&s))
+	if (!receiver_bits(&s))
 		return err_set(e, ERR_PRECONDITION,
 			       "no receiver of alerts is set: see alert_webhook, alert_syslog and "
 			       "alert_smtp in docs/settings.md");
@@ -512,13 +513,13 @@ alerter_test(struct alerter *al, struct buf *ret_json, struct err *e)
 	json_out_object(&w, NULL);
 	json_out_uuid(&w, "id", a.id.b);
 	json_out_array(&w, "targets");
-	for (int t = 0; t < TARGET_COUNT; t++) {
-		char answer[TARGET_ANSWER_MAX];
+	for (int t = 0; t < RECEIVER_COUNT; t++) {
+		char answer[RECEIVER_ANSWER_MAX];
 		struct err why = { 0 };
 
-		if (target_is_there(&s, (enum target)t)) {
-			int rc = target_send(&s, (enum target)t, &out, answer, &why);
-			write_test(&w, (enum target)t, rc, answer, &why);
+		if (receiver_is_there(&s, (enum receiver)t)) {
+			int rc = receiver_send(&s, (enum receiver)t, &out, answer, &why);
+			write_test(&w, (enum receiver)t, rc, answer, &why);
 		}
 	}
 	json_out_end_array(&w);

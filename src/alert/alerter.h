@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Alerts on their way: the agent's loop says how things are, and never waits. A thread of this file compares it with what was
- * said last (the outbox remembers) and writes what is news into the outbox; a thread per target takes it from there, in order,
- * again and again with growing pauses, until the target has accepted it. An agent that is killed goes on where it was.
+ * said last (the outbox remembers) and writes what is news into the outbox; a thread per receiver takes it from there, in order,
+ * again and again with growing pauses, until the receiver has accepted it. An agent that is killed goes on where it was.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ struct alerter_note {
 };
 
 struct alerter_view {
-	int64_t waiting;   /* alerts that a target has not accepted; -1: no targets */
-	char failure[200]; /* of targets whose last attempt failed; "" none */
+	int64_t waiting;   /* alerts that a receiver has not accepted; -1: no receivers */
+	char failure[200]; /* of receivers whose last attempt failed; "" none */
 };
 
 /* source: this node's name. The threads run until the process ends. */
@@ -32,5 +32,5 @@ void alerter_configure(struct alerter *al, const struct settings *s) NONNULL;
 void alerter_note(struct alerter *al, const struct alerter_note *n) NONNULL;
 void alerter_look(struct alerter *al, struct alerter_view *ret) NONNULL;
 
-/* Sends a test alert to each target, past the outbox, and writes what each answered as JSON. Blocks. */
+/* Sends a test alert to each receiver, past the outbox, and writes what each answered as JSON. Blocks. */
 int alerter_test(struct alerter *al, struct buf *ret_json, struct err *e) NONNULL MUST_USE;

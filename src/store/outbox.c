@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What holds whenever a transaction ends:
- *  1. A row's `waits` has a bit for each target that has not accepted it; a row without one is gone.
+ *  1. A row's `waits` has a bit for each receiver that has not accepted it; a row without one is gone.
  *  2. There are at most rows_max rows, and at most the oldest of them has `lost` above 0.
  *  3. A row that changes (it counts more than before) has a new id: whoever accepted the old one takes the new one too.
  */
@@ -289,7 +289,7 @@ fold_two(struct outbox *o, int64_t *ret_lost, struct err *e)
 }
 
 static int
-add(struct outbox *o, const struct outbox_row *row, unsigned targets, int64_t *ret_lost,
+add(struct outbox *o, const struct outbox_row *row, unsigned receivers, int64_t *ret_lost,
     struct err *e)
 {
 	int64_t n = 0;
@@ -297,12 +297,12 @@ add(struct outbox *o, const struct outbox_row *row, unsigned targets, int64_t *r
 
 	for (; rc == 0 && n >= o->rows_max; n--)
 		rc = fold_two(o, ret_lost, e);
-	return rc ? rc : insert(o, row, targets, e);
+	return rc ? rc : insert(o, row, receivers, e);
 }
 
 int
 outbox_put(struct outbox *o, const char *key, const char *value, const struct outbox_row *row,
-	   unsigned targets, int64_t *ret_lost, struct err *e)
+	   unsigned receivers, int64_t *ret_lost, struct err *e)
 {
 	int rc = run(o, "BEGIN IMMEDIATE", e);
 
@@ -310,8 +310,8 @@ outbox_put(struct outbox *o, const char *key, const char *value, const struct ou
 	if (rc)
 		return rc;
 	rc = put_seen(o, key, value, e);
-	if (rc == 0 && row && targets)
-		rc = add(o, row, targets, ret_lost, e);
+	if (rc == 0 && row && receivers)
+		rc = add(o, row, receivers, ret_lost, e);
 	return end(o, rc, e);
 }
 
@@ -337,7 +337,7 @@ take_row(struct outbox *o, sqlite3_stmt *s, struct outbox_texts *texts, struct o
 }
 
 int
-outbox_next(struct outbox *o, int target, struct outbox_texts *texts, struct outbox_row *ret,
+outbox_next(struct outbox *o, int receiver, struct outbox_texts *texts, struct outbox_row *ret,
 	    struct err *e)
 {
 	static const char sql[] = "SELECT seq, id, at, lost, kind, text, body FROM alert "
@@ -347,7 +347,7 @@ outbox_next(struct outbox *o, int target, struct outbox_texts *texts, struct out
 
 	if (rc)
 		return rc;
-	sqlite3_bind_int64(s, 1, INT64_C(1) << target);
+	sqlite3_bind_int64(s, 1, INT64_C(1) << receiver);
 	int step = sqlite3_step(s);
 	if (step == SQLITE_ROW)
 		return take_row(o, s, texts, ret, e);
@@ -381,25 +381,25 @@ take_bits(struct outbox *o, const char *const sql[2], int64_t bits, const struct
 }
 
 int
-outbox_done(struct outbox *o, int target, const struct outbox_row *row, struct err *e)
+outbox_done(struct outbox *o, int receiver, const struct outbox_row *row, struct err *e)
 {
 	static const char *const sql[2] = {
 		"DELETE FROM alert WHERE waits & ?1 = 0 AND seq = ?2 AND id = ?3",
 		"UPDATE alert SET waits = waits & ?1 WHERE seq = ?2 AND id = ?3",
 	};
 
-	return take_bits(o, sql, ~(INT64_C(1) << target), row, e);
+	return take_bits(o, sql, ~(INT64_C(1) << receiver), row, e);
 }
 
 int
-outbox_only(struct outbox *o, unsigned targets, struct err *e)
+outbox_only(struct outbox *o, unsigned receivers, struct err *e)
 {
 	static const char *const sql[2] = {
 		"DELETE FROM alert WHERE waits & ?1 = 0",
 		"UPDATE alert SET waits = waits & ?1 WHERE waits & ~?1",
 	};
 
-	return take_bits(o, sql, targets, NULL, e);
+	return take_bits(o, sql, receivers, NULL, e);
 }
 
 int

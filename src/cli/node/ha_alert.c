@@ -12,13 +12,13 @@
 #include "cli/frame/waiting.h"
 
 static void
-print_answers(json_t *targets)
+print_answers(json_t *receivers)
 {
 	struct term_table t = { .head = { "RECEIVER", "ACCEPTED", "ANSWER" }, .columns = 3 };
 	size_t i;
 	json_t *o;
 
-	json_array_foreach(targets, i, o)
+	json_array_foreach(receivers, i, o)
 	{
 		bool accepted = json_is_true(json_object_get(o, "accepted"));
 
@@ -29,13 +29,13 @@ print_answers(json_t *targets)
 }
 
 static int
-count_failed(json_t *targets)
+count_failed(json_t *receivers)
 {
 	int failed = 0;
 	size_t i;
 	json_t *o;
 
-	json_array_foreach(targets, i, o) failed += !json_is_true(json_object_get(o, "accepted"));
+	json_array_foreach(receivers, i, o) failed += !json_is_true(json_object_get(o, "accepted"));
 	return failed;
 }
 
@@ -58,12 +58,12 @@ run(const struct cli *c, struct err *e)
 	if (rc < 0)
 		return rc;
 	auto_json o = json_loadb(buf_str(&answer), answer.len, 0, &je);
-	json_t *targets = json_object_get(o, "targets");
-	if (!targets)
+	json_t *receivers = json_object_get(o, "targets");
+	if (!receivers)
 		return err_set(e, ERR_INTERNAL, "the agent's answer is not understood");
-	int failed = count_failed(targets);
+	int failed = count_failed(receivers);
 	if (!term_said_json(c->json, o))
-		print_answers(targets);
+		print_answers(receivers);
 	return failed ? CLI_FAILED : CLI_GOOD;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Alerts on their way out: kept until every target has them, in order for each, bounded, and not lost by kill -9 or damage.
+ * Alerts on their way out: kept until every receiver has them, in order for each, bounded, and not lost by kill -9 or damage.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,9 +50,9 @@ open_outbox(int64_t rows_max)
 	return o;
 }
 
-/* The n-th alert, for the targets; the number of those that were folded away. */
+/* The n-th alert, for the receivers; the number of those that were folded away. */
 static int64_t
-put(struct outbox *o, int n, unsigned targets)
+put(struct outbox *o, int n, unsigned receivers)
 {
 	char text[32];
 	struct outbox_row row = { .at_us = n, .kind = "kind", .text = text, .body = "{}" };
@@ -61,7 +61,7 @@ put(struct outbox *o, int n, unsigned targets)
 
 	uuid_new(&row.id);
 	snprintf(text, sizeof(text), "alert %d", n);
-	if (outbox_put(o, "key", text, &row, targets, &lost, &e))
+	if (outbox_put(o, "key", text, &row, receivers, &lost, &e))
 		fail_msg("%s", e.text);
 	return lost;
 }
@@ -76,15 +76,15 @@ count(struct outbox *o)
 	return n;
 }
 
-/* What the target gets next: "alert N", "lost N", or "" for nothing. Taken when it is to be. */
+/* What the receiver gets next: "alert N", "lost N", or "" for nothing. Taken when it is to be. */
 static const char *
-next(struct outbox *o, int target, bool take)
+next(struct outbox *o, int receiver, bool take)
 {
 	static char said[64];
 	struct outbox_texts t = { BUF_INIT, BUF_INIT, BUF_INIT };
 	struct outbox_row row;
 	struct err e = { 0 };
-	int rc = outbox_next(o, target, &t, &row, &e);
+	int rc = outbox_next(o, receiver, &t, &row, &e);
 
 	said[0] = '\0';
 	if (rc == 0) {
@@ -93,7 +93,7 @@ next(struct outbox *o, int target, bool take)
 		else
 			snprintf(said, sizeof(said), "%.40s", row.text);
 		if (take)
-			assert_int_equal(outbox_done(o, target, &row, &e), 0);
+			assert_int_equal(outbox_done(o, receiver, &row, &e), 0);
 	} else {
 		assert_int_equal(rc, ERR_NOT_FOUND);
 	}
@@ -104,7 +104,7 @@ next(struct outbox *o, int target, bool take)
 }
 
 static void
-each_target_gets_all_in_order(void **ctx)
+each_receiver_gets_all_in_order(void **ctx)
 {
 	struct outbox *o = open_outbox(OUTBOX_ROWS_MAX);
 
@@ -169,7 +169,7 @@ a_count_that_grows_has_another_id(void **ctx)
 	outbox_free(o);
 }
 
-/* A target that accepted a row while it was being folded away harms nobody. */
+/* A receiver that accepted a row while it was being folded away harms nobody. */
 static void
 done_of_a_folded_row_is_no_error(void **ctx)
 {
@@ -192,7 +192,7 @@ done_of_a_folded_row_is_no_error(void **ctx)
 }
 
 static void
-nothing_waits_for_a_target_that_is_gone(void **ctx)
+nothing_waits_for_a_receiver_that_is_gone(void **ctx)
 {
 	struct outbox *o = open_outbox(OUTBOX_ROWS_MAX);
 	struct err e;
@@ -313,11 +313,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_target_gets_all_in_order),
+		TEST(each_receiver_gets_all_in_order),
 		TEST(a_full_outbox_counts_what_it_does_not_keep),
 		TEST(a_count_that_grows_has_another_id),
 		TEST(done_of_a_folded_row_is_no_error),
-		TEST(nothing_waits_for_a_target_that_is_gone),
+		TEST(nothing_waits_for_a_receiver_that_is_gone),
 		TEST(what_was_seen_and_the_alert_are_one),
 		TEST(a_killed_writer_loses_nothing),
 		TEST(an_emptied_file_is_no_new_one),

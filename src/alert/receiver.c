@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "alert/target.h"
+#include "alert/receiver.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,14 +12,14 @@
 
 #define SECRET_MAX 1024
 
-_Static_assert(TARGET_ANSWER_MAX >= OUTGOING_ANSWER_MAX, "an answer fits");
+_Static_assert(RECEIVER_ANSWER_MAX >= OUTGOING_ANSWER_MAX, "an answer fits");
 
 const char *
-target_name(enum target t)
+receiver_name(enum receiver t)
 {
 	static const char *const names[] = {
-#define X(NAME, name, setting) [TARGET_##NAME] = name,
-		TARGETS(X)
+#define X(NAME, name, setting) [RECEIVER_##NAME] = name,
+		RECEIVERS(X)
 #undef X
 	};
 
@@ -27,11 +27,11 @@ target_name(enum target t)
 }
 
 bool
-target_is_there(const struct settings *s, enum target t)
+receiver_is_there(const struct settings *s, enum receiver t)
 {
 	const char *const set[] = {
-#define X(NAME, name, setting) [TARGET_##NAME] = s->setting,
-		TARGETS(X)
+#define X(NAME, name, setting) [RECEIVER_##NAME] = s->setting,
+		RECEIVERS(X)
 #undef X
 	};
 
@@ -39,12 +39,12 @@ target_is_there(const struct settings *s, enum target t)
 }
 
 unsigned
-target_bits(const struct settings *s)
+receiver_bits(const struct settings *s)
 {
 	unsigned bits = 0;
 
-	for (int t = 0; t < TARGET_COUNT; t++)
-		bits |= (unsigned)target_is_there(s, (enum target)t) << t;
+	for (int t = 0; t < RECEIVER_COUNT; t++)
+		bits |= (unsigned)receiver_is_there(s, (enum receiver)t) << t;
 	return bits;
 }
 
@@ -125,7 +125,7 @@ send_syslog(const struct settings *s, const struct alert_out *a, char *ret_answe
 	alert_syslog(a, (int)getpid(), &frame);
 	int rc = syslog_send(s->alert_syslog, s->alert_ca, frame.data, frame.len, e);
 	if (rc == 0)
-		snprintf(ret_answer, TARGET_ANSWER_MAX, "read to the end");
+		snprintf(ret_answer, RECEIVER_ANSWER_MAX, "read to the end");
 	return rc;
 }
 
@@ -171,22 +171,22 @@ static const struct {
 	int (*send)(const struct settings *s, const struct alert_out *a, char *ret_answer,
 		    struct err *e);
 } ways[] = {
-	[TARGET_WEBHOOK] = { check_webhook, send_webhook },
-	[TARGET_SYSLOG] = { check_syslog, send_syslog },
-	[TARGET_SMTP] = { check_smtp, send_smtp },
+	[RECEIVER_WEBHOOK] = { check_webhook, send_webhook },
+	[RECEIVER_SYSLOG] = { check_syslog, send_syslog },
+	[RECEIVER_SMTP] = { check_smtp, send_smtp },
 };
 
 int
-target_check(const struct settings *s, enum target t, struct err *e)
+receiver_check(const struct settings *s, enum receiver t, struct err *e)
 {
 	return ways[t].check(s, e);
 }
 
 int
-target_send(const struct settings *s, enum target t, const struct alert_out *a,
-	    char ret_answer[static TARGET_ANSWER_MAX], struct err *e)
+receiver_send(const struct settings *s, enum receiver t, const struct alert_out *a,
+	      char ret_answer[static RECEIVER_ANSWER_MAX], struct err *e)
 {
-	int rc = target_check(s, t, e);
+	int rc = receiver_check(s, t, e);
 
 	ret_answer[0] = '\0';
 	return rc ? rc : ways[t].send(s, a, ret_answer, e);
