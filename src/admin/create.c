@@ -30,7 +30,7 @@
 #include "base/secret.h"
 #include "crypto/keyring.h"
 #include "crypto/x509.h"
-#include "ha/witness.h"
+#include "ha/chain_memory.h"
 #include "node/runas.h"
 #include "pg/cluster.h"
 #include "store/db.h"
@@ -463,7 +463,7 @@ work(const struct plan *p, struct outcome *out, struct err *e)
 	else if (!r && !p->o->secondary)
 		r = make_primary(p, out, e);
 	if (!r)
-		r = witness_begin(&p->home, e);
+		r = chain_memory_begin(&p->home, e);
 	/* Last: this file makes the folder a node. */
 	return r ? r : home_node_write(&p->home, &p->r->node, e);
 }

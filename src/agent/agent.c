@@ -141,7 +141,7 @@ on_tick(uv_timer_t *t)
 	if (changed || a->now_ms - a->shown_ms >= SHOW_MS)
 		agent_write_statepage(a);
 	agent_act(a, &o);
-	agent_tell_witness(a, &o);
+	agent_tell_chain_memory(a, &o);
 	statepage_beat(a->statepage);
 	pthread_mutex_unlock(&a->lock);
 }
@@ -252,7 +252,7 @@ begin(struct agent *a, struct err *e)
 		return r;
 	cluster_conninfo(&a->args->home, "holdfast", &conninfo);
 	a->replication = replication_new(&a->args->home, buf_str(&conninfo), &a->self.id);
-	a->witness = witness_new(&a->args->home, &a->self.id, buf_str(&conninfo));
+	a->chain_memory = chain_memory_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	a->role = role_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	if (a->secondary)
 		a->deposit = deposit_new(&a->args->home, &a->self.id, buf_str(&conninfo));

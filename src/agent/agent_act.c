@@ -125,7 +125,7 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 		.go = o->primary_ok && a->shown.state != HA_PROMOTING,
 		.aside_seq = a->rv.aside_seq,
 		.home_seq = agent_view_is_fresh(a) ? a->rv.own_seq : 0,
-		.witness = a->witness,
+		.chain_memory = a->chain_memory,
 	};
 
 	if (n && !uuid_eq(&n->id, &a->self.id)) {

@@ -209,18 +209,19 @@ is_settled_here(const struct agent *a, const struct fsm_obs *o)
 }
 
 void
-agent_tell_witness(struct agent *a, const struct fsm_obs *o)
+agent_tell_chain_memory(struct agent *a, const struct fsm_obs *o)
 {
-	struct witness_facts f = { .settled = is_settled_here(a, o), .primary = !a->secondary };
+	struct chain_memory_facts f = { .settled = is_settled_here(a, o),
+					.primary = !a->secondary };
 
-	for (unsigned i = 0; i < a->rv.nodes_n && f.n < WITNESS_NODES_MAX; i++) {
+	for (unsigned i = 0; i < a->rv.nodes_n && f.n < CHAIN_MEMORY_NODES_MAX; i++) {
 		const struct uuid *id = &a->rv.nodes[i].id;
 
 		f.nodes[f.n].id = *id;
 		f.nodes[f.n++].home =
 			agent_is_self(a, id) || is_settled_elsewhere(a, agent_peer(a, id));
 	}
-	witness_tell(a->witness, &f);
+	chain_memory_tell(a->chain_memory, &f);
 }
 
 void

@@ -17,7 +17,7 @@
 #include "ha/probe.h"
 #include "ha/replication.h"
 #include "ha/steadiness.h"
-#include "ha/witness.h"
+#include "ha/chain_memory.h"
 
 #define AGENT_SETTLE_MS 1000 /* the primary must be well for so long before emergency ends */
 #define AGENT_CHANNEL_MS                                                                           \
@@ -66,7 +66,7 @@ struct agent {
 
 	struct replication *replication;
 	struct deposit *deposit; /* secondary only */
-	struct witness *witness;
+	struct chain_memory *chain_memory;
 	struct control *control;
 	struct peer peers[REPLICATION_NODES_MAX];
 	char *trusted;	  /* what cert import brought, PEM */
@@ -128,8 +128,8 @@ void agent_was_away(struct agent *a) NONNULL;
 void agent_reduce(struct agent *a, struct fsm_obs *o) NONNULL;
 bool agent_slot_is_lost(const struct agent *a) NONNULL;
 
-/* Tells the witness whether what the log has now is all that it will have. */
-void agent_tell_witness(struct agent *a, const struct fsm_obs *o) NONNULL;
+/* Tells the chain memory whether what the log has now is all that it will have. */
+void agent_tell_chain_memory(struct agent *a, const struct fsm_obs *o) NONNULL;
 
 /* How PostgreSQL sees the node's stream; NULL: it has none. */
 const struct replication_standby *agent_standby(const struct agent *a,

@@ -165,8 +165,8 @@ status_of_trouble(const struct agent *a, struct status_view *v)
 	v->damaged_pages = a->rv.damaged_pages;
 	v->journal_diverged = a->dv.trouble == DEPOSIT_DIVERGED;
 	v->merge_refused = a->secondary && a->dv.held;
-	struct witness_view w;
-	witness_look(a->witness, &w);
+	struct chain_memory_view w;
+	chain_memory_look(a->chain_memory, &w);
 	v->chain_shrunk = w.shrunk;
 	v->chain_forked = w.forked;
 	text_fit(v->chain, sizeof(v->chain), "%s", w.detail);

@@ -38,8 +38,8 @@
 	X(JOURNAL, "data/journal.db")                                                                    \
 	X(ANCHOR,                                                                                        \
 	  "data/anchor") /* head of the own chain, beside the database: a cut tail is noticed */         \
-	X(WITNESS,                                                                                       \
-	  "data/witness") /* ends of all nodes' chains, as this node saw them (ha/witness.h) */          \
+	X(CHAIN_MEMORY,                                                                                  \
+	  "data/witness") /* ends of all nodes' chains, as this node saw them (ha/chain_memory.h) */     \
 	X(REPLICATION, "replication")                                                                    \
 	X(REJOIN,                                                                                        \
 	  "replication/rejoin.conf") /* whom this node's database is to follow from its next start on */ \

@@ -529,7 +529,7 @@ check_pair(const struct ahead *x, const struct auditfile_event *old, int64_t *lo
 			       (long long)old->seq, name, x->a->name);
 	return err_set(e, ERR_CHAIN_BROKEN,
 		       "event %lld of node %s is another one in %.128s than in the earlier "
-		       "export: the log was written anew",
+		       "export: the log was rewritten",
 		       (long long)old->seq, name, x->a->name);
 }
 

@@ -286,16 +286,16 @@ announce_cert(struct work *w, struct err *e)
 	return db_exec(w->primary, NULL, STMT_DEPOSIT_ANNOUNCE, &b, &rows, e);
 }
 
-/* What this node's witness found goes into the primary's log. */
+/* What this node's chain memory found goes into the primary's log. */
 static int
 tell_alarm(struct work *w, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows rows = NULL;
-	struct witness_news n;
+	struct chain_memory_news n;
 	int r;
 
-	if (!w->o.witness || !witness_next(w->o.witness, &n))
+	if (!w->o.chain_memory || !chain_memory_next(w->o.chain_memory, &n))
 		return 0;
 	bind_uuid(&b, &w->d->self);
 	bind_text(&b, n.what);
@@ -305,7 +305,7 @@ tell_alarm(struct work *w, struct err *e)
 	bind_text(&b, n.found);
 	r = db_exec(w->primary, NULL, STMT_DEPOSIT_ALARM, &b, &rows, e);
 	if (!r)
-		witness_told(w->o.witness, &n);
+		chain_memory_told(w->o.chain_memory, &n);
 	return r;
 }
 

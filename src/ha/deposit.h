@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include "base/err.h"
 #include "base/home.h"
-#include "ha/witness.h"
+#include "ha/chain_memory.h"
 
 enum deposit_trouble {
 	DEPOSIT_FINE,
@@ -43,7 +43,7 @@ struct deposit_orders {
 	uint8_t aside_hash[32];
 	char web_cert[4096]; /* own web certificate when the node table lacks it, "" it does not */
 	int64_t home_seq;    /* own newest event in the replicated log */
-	struct witness *witness; /* whose alarms the primary is to log; NULL: none */
+	struct chain_memory *chain_memory; /* whose alarms the primary is to log; NULL: none */
 };
 
 struct deposit;

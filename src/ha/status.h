@@ -141,7 +141,7 @@ struct status_view {
 	int64_t alerts_waiting;		       /* -1: none are configured */
 	char alerts_failure
 		[200]; /* of the last attempt that failed and was not followed by a good one */
-	bool chain_shrunk, chain_forked; /* what the own witness says of the log */
+	bool chain_shrunk, chain_forked; /* what the own chain memory says of the log */
 	char chain[200];		 /* which event it remembers */
 	char trouble[256];		 /* text to those, or of the channel */
 	unsigned n;

@@ -146,7 +146,7 @@ static int
 check_files(const struct home *h, struct err *e)
 {
 	static const enum home_path files[] = {
-		HOME_PAIR,	  HOME_ANCHOR, HOME_WITNESS,	   HOME_JOURNAL,
+		HOME_PAIR,	  HOME_ANCHOR, HOME_CHAIN_MEMORY,  HOME_JOURNAL,
 		HOME_OUTBOX,	  HOME_REJOIN, HOME_COPYING,	   HOME_EMERGENCY,
 		HOME_MAINTENANCE, HOME_STATE,  HOME_PRIMARY_TRUST, HOME_PAIR_CA_KEY,
 	};

@@ -24,7 +24,7 @@
 #include "base/place.h"
 #include "ha/channel.h"
 #include "ha/probe.h"
-#include "ha/witness.h"
+#include "ha/chain_memory.h"
 #include "http/client.h"
 #include "http/json.h"
 #include "pack/basebackup.h"
@@ -335,7 +335,7 @@ run(struct unpack *u, struct err *e)
 		rc = put_data(u, e);
 	/* Another database, perhaps of another vault: nothing of the old one is to be found in it. */
 	if (rc == 0)
-		rc = witness_begin(&u->a->home, e);
+		rc = chain_memory_begin(&u->a->home, e);
 	if (rc < 0)
 		return rc;
 	path_in(u, HOME_PACK, "", pack);

@@ -272,7 +272,7 @@ check_marks(struct walk *w, int64_t seq, const uint8_t hash[static KEYS_HASH_BYT
 		if (uuid_eq(&w->own[i].node, &w->n->node) && w->own[i].seq == seq &&
 		    memcmp(w->own[i].hash, hash, KEYS_HASH_BYTES))
 			broken_mark(w, seq, &w->own[i],
-				    "remembers another event here: the log was written anew");
+				    "remembers another event here: the log was rewritten");
 }
 
 /* What the event itself says, once its hash is known to fit. */
@@ -287,7 +287,7 @@ take_event(struct walk *w, const struct event *ev, const uint8_t hash[static KEY
 	if (ev->kind == EVENT_MERGED)
 		read_mark(w, ev, "to", "head", &(struct mark){ .who = "a later MERGED event" });
 	if (ev->kind == EVENT_WITNESS_ALARM)
-		read_mark(w, ev, "seq", "remembered_hash", &(struct mark){ .who = "a witness" });
+		read_mark(w, ev, "seq", "remembered_hash", &(struct mark){ .who = "a node" });
 	if (ev->kind == EVENT_AUDIT_ACCEPTED)
 		prove(w, ev);
 	if (ev->kind == EVENT_LOG_CUT)
@@ -571,7 +571,7 @@ check_mark(struct walk *w, const struct mark *m, struct err *e)
 	}
 	hash = row_bytea(rows, 0, 0, &len);
 	if (len != KEYS_HASH_BYTES || memcmp(hash, m->hash, len))
-		broken_mark(w, m->seq, m, "names another event here: the log was written anew");
+		broken_mark(w, m->seq, m, "names another event here: the log was rewritten");
 	return 0;
 }
 

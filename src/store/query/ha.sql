@@ -109,16 +109,16 @@ SELECT count(*) FROM pg_stat_activity WHERE usename = 'hf_vault' AND backend_xid
 -- name: ha_reload() -> done bool
 SELECT pg_reload_conf();
 
--- Of each chain that the witness remembers up to seq, and of each node: what the log has there (NULL: nothing), and where the
+-- Of each chain that a node remembers up to seq, and of each node: what the log has there (NULL: nothing), and where the
 -- chain ends (NULL: it has no event). accepts: how often an administrator accepted what was found.
--- name: witness_look(nodes uuid[], seqs bigint[]) -> node uuid, hash bytea, head_seq bigint, head_hash bytea, accepts bigint
+-- name: chain_memory_look(nodes uuid[], seqs bigint[]) -> node uuid, hash bytea, head_seq bigint, head_hash bytea, accepts bigint
 SELECT w.node, (SELECT hash FROM event WHERE node = w.node AND seq = w.seq), coalesce(h.seq, 0), h.hash,
 	(SELECT count(*) FROM audit_accepted)
 FROM (SELECT t.node, t.seq FROM unnest($1::uuid[], $2::bigint[]) AS t(node, seq)
 	UNION ALL SELECT id, 0 FROM node WHERE id <> ALL ($1::uuid[])) w
 LEFT JOIN LATERAL (SELECT seq, hash FROM event WHERE node = w.node ORDER BY seq DESC LIMIT 1) h ON true;
 
--- name: witness_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool
+-- name: chain_memory_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool
 SELECT ha_alarm($1, $2, $3, $4, $5, $6);
 
 -- role: hf_deposit

@@ -6,7 +6,7 @@
  * ALARM is 0, 1 (shrunk) or 2 (forked); FOUND is the hash that was there instead, zeros: none.
  * It may be older than the chains by WRITE_MS, never newer. An alarm is written before it is shown.
  */
-#include "ha/witness.h"
+#include "ha/chain_memory.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,40 +23,41 @@
 #include "store/db.h"
 
 #define HEAD "holdfast-witness 1\n"
-#define FILE_MAX (WITNESS_CHAINS_MAX * 300)
+#define FILE_MAX (CHAIN_MEMORY_CHAINS_MAX * 300)
 #define LOOK_MS 1000
 #define WRITE_MS 2000
 
 /* ---- comparing ---- */
 
-static enum witness_fault
-judge(const struct witness_chain *c, const struct witness_found *f)
+static enum chain_memory_fault
+judge(const struct chain_memory_head *c, const struct chain_memory_found *f)
 {
 	if (!f->there)
-		return WITNESS_SHRUNK;
-	return memcmp(c->hash, f->hash, sizeof(c->hash)) ? WITNESS_FORKED : WITNESS_FINE;
+		return CHAIN_MEMORY_SHRUNK;
+	return memcmp(c->hash, f->hash, sizeof(c->hash)) ? CHAIN_MEMORY_FORKED : CHAIN_MEMORY_FINE;
 }
 
 /* Takes the chain's end for what is true from now on. */
-static enum witness_turn
-follow(struct witness_chain *c, const struct witness_found *f)
+static enum chain_memory_turn
+follow(struct chain_memory_head *c, const struct chain_memory_found *f)
 {
-	struct witness_chain next = { .node = c->node, .seq = f->head_seq };
-	bool alarm = c->alarm != WITNESS_FINE, moved = c->seq != next.seq;
+	struct chain_memory_head next = { .node = c->node, .seq = f->head_seq };
+	bool alarm = c->alarm != CHAIN_MEMORY_FINE, moved = c->seq != next.seq;
 
 	memcpy(next.hash, f->head_hash, sizeof(next.hash));
 	*c = next;
-	return alarm ? WITNESS_ENDED : moved ? WITNESS_MOVED : WITNESS_SAME;
+	return alarm ? CHAIN_MEMORY_ENDED : moved ? CHAIN_MEMORY_MOVED : CHAIN_MEMORY_SAME;
 }
 
-enum witness_turn
-witness_note(struct witness_chain *c, const struct witness_found *f, bool home, int64_t now_ms)
+enum chain_memory_turn
+chain_memory_note(struct chain_memory_head *c, const struct chain_memory_found *f, bool home,
+		  int64_t now_ms)
 {
-	enum witness_fault fault = c->seq ? judge(c, f) : WITNESS_FINE;
+	enum chain_memory_fault fault = c->seq ? judge(c, f) : CHAIN_MEMORY_FINE;
 
-	if (fault == WITNESS_FINE)
+	if (fault == CHAIN_MEMORY_FINE)
 		return follow(c, f);
-	if (c->alarm == WITNESS_FINE && c->seen == WITNESS_FINE)
+	if (c->alarm == CHAIN_MEMORY_FINE && c->seen == CHAIN_MEMORY_FINE)
 		c->accepts = f->accepts;
 	c->seen = fault;
 	if (f->accepts > c->accepts)
@@ -65,29 +66,30 @@ witness_note(struct witness_chain *c, const struct witness_found *f, bool home, 
 		c->since_ms = 0;
 	else if (!c->since_ms)
 		c->since_ms = now_ms;
-	if (c->alarm != WITNESS_FINE || !c->since_ms || now_ms - c->since_ms < WITNESS_PATIENCE_MS)
-		return WITNESS_SAME;
+	if (c->alarm != CHAIN_MEMORY_FINE || !c->since_ms ||
+	    now_ms - c->since_ms < CHAIN_MEMORY_PATIENCE_MS)
+		return CHAIN_MEMORY_SAME;
 	c->alarm = fault;
 	c->told = false;
 	memset(c->found, 0, sizeof(c->found));
 	if (f->there)
 		memcpy(c->found, f->hash, sizeof(c->found));
-	return WITNESS_RAISED;
+	return CHAIN_MEMORY_RAISED;
 }
 
 /* ---- the file ---- */
 
 static int
-parse_hash(const char *text, uint8_t ret[static WITNESS_HASH_BYTES])
+parse_hash(const char *text, uint8_t ret[static CHAIN_MEMORY_HASH_BYTES])
 {
 	size_t n;
 
-	return sodium_hex2bin(ret, WITNESS_HASH_BYTES, text, strlen(text), NULL, &n, NULL) ||
-	       n != WITNESS_HASH_BYTES;
+	return sodium_hex2bin(ret, CHAIN_MEMORY_HASH_BYTES, text, strlen(text), NULL, &n, NULL) ||
+	       n != CHAIN_MEMORY_HASH_BYTES;
 }
 
 static bool
-parse_chain(const char *line, struct witness_chain *ret)
+parse_chain(const char *line, struct chain_memory_head *ret)
 {
 	char node[37], hash[65], found[65];
 	int alarm, told, end = 0;
@@ -98,17 +100,17 @@ parse_chain(const char *line, struct witness_chain *ret)
 		   node, &ret->seq, hash, &alarm, found, &ret->accepts, &told, &end) != 7 ||
 	    line[end])
 		return false;
-	ret->alarm = (enum witness_fault)alarm;
+	ret->alarm = (enum chain_memory_fault)alarm;
 	ret->told = told == 1;
 	return uuid_parse(node, &ret->node) == 0 && !parse_hash(hash, ret->hash) &&
-	       !parse_hash(found, ret->found) && alarm >= 0 && alarm <= WITNESS_FORKED &&
+	       !parse_hash(found, ret->found) && alarm >= 0 && alarm <= CHAIN_MEMORY_FORKED &&
 	       ret->seq >= 0 && ret->accepts >= 0;
 }
 
 int
-witness_read(const char *path, struct witness_memory *ret, struct err *e)
+chain_memory_read(const char *path, struct chain_memory_heads *ret, struct err *e)
 {
-	struct witness_memory *m = mem_new(sizeof(*m));
+	struct chain_memory_heads *m = mem_new(sizeof(*m));
 	auto_buf text = BUF_INIT;
 	char *at, *line;
 	bool good;
@@ -124,7 +126,7 @@ witness_read(const char *path, struct witness_memory *ret, struct err *e)
 	       strlen(text.data) == text.len - 1;
 	at = text.data + (good ? strlen(HEAD) : 0);
 	while (good && (line = strsep(&at, "\n")) && at)
-		good = m->n < WITNESS_CHAINS_MAX && parse_chain(line, &m->chains[m->n++]);
+		good = m->n < CHAIN_MEMORY_CHAINS_MAX && parse_chain(line, &m->chains[m->n++]);
 	if (good && !*line)
 		*ret = *m;
 	else if (!rc)
@@ -134,13 +136,13 @@ witness_read(const char *path, struct witness_memory *ret, struct err *e)
 }
 
 int
-witness_write(const char *path, const struct witness_memory *m, struct err *e)
+chain_memory_write(const char *path, const struct chain_memory_heads *m, struct err *e)
 {
 	auto_buf text = BUF_INIT;
 
 	buf_adds(&text, HEAD);
 	for (unsigned i = 0; i < m->n; i++) {
-		const struct witness_chain *c = &m->chains[i];
+		const struct chain_memory_head *c = &m->chains[i];
 		char node[UUID_STR_LEN], hash[65], found[65];
 
 		uuid_str(&c->node, node);
@@ -153,56 +155,56 @@ witness_write(const char *path, const struct witness_memory *m, struct err *e)
 }
 
 int
-witness_begin(const struct home *h, struct err *e)
+chain_memory_begin(const struct home *h, struct err *e)
 {
-	struct witness_memory none = { 0 };
+	struct chain_memory_heads none = { 0 };
 	char path[HOME_PATH_MAX];
 
-	home_path(h, HOME_WITNESS, path);
-	return witness_write(path, &none, e);
+	home_path(h, HOME_CHAIN_MEMORY, path);
+	return chain_memory_write(path, &none, e);
 }
 
 /* ---- the thread ---- */
 
-struct witness {
+struct chain_memory {
 	struct worker worker;
 	char path[HOME_PATH_MAX];
 	char *conninfo;
 	struct uuid self;
-	struct witness_facts facts;
-	struct witness_view view;
-	struct witness_memory m; /* the thread changes it under the lock */
-	bool lost;		 /* there was no file, and that is not in the log yet */
+	struct chain_memory_facts facts;
+	struct chain_memory_view view;
+	struct chain_memory_heads m; /* the thread changes it under the lock */
+	bool lost;		     /* there was no file, and that is not in the log yet */
 	bool changed, told_failure;
 	int64_t written_ms;
 	struct db *db;
 };
 
 static void
-hex(const uint8_t hash[static WITNESS_HASH_BYTES], char ret[static 65])
+hex(const uint8_t hash[static CHAIN_MEMORY_HASH_BYTES], char ret[static 65])
 {
-	static const uint8_t none[WITNESS_HASH_BYTES];
+	static const uint8_t none[CHAIN_MEMORY_HASH_BYTES];
 
 	ret[0] = '\0';
 	if (memcmp(hash, none, sizeof(none)))
-		sodium_bin2hex(ret, 65, hash, WITNESS_HASH_BYTES);
+		sodium_bin2hex(ret, 65, hash, CHAIN_MEMORY_HASH_BYTES);
 }
 
-static struct witness_chain *
-chain_of(struct witness_memory *m, const struct uuid *node)
+static struct chain_memory_head *
+chain_of(struct chain_memory_heads *m, const struct uuid *node)
 {
 	for (unsigned i = 0; i < m->n; i++) {
 		if (uuid_eq(&m->chains[i].node, node))
 			return &m->chains[i];
 	}
-	if (m->n == WITNESS_CHAINS_MAX)
+	if (m->n == CHAIN_MEMORY_CHAINS_MAX)
 		return NULL;
-	m->chains[m->n] = (struct witness_chain){ .node = *node };
+	m->chains[m->n] = (struct chain_memory_head){ .node = *node };
 	return &m->chains[m->n++];
 }
 
 static bool
-is_home(const struct witness_facts *f, const struct uuid *node)
+is_home(const struct chain_memory_facts *f, const struct uuid *node)
 {
 	for (unsigned i = 0; i < f->n; i++) {
 		if (uuid_eq(&f->nodes[i].id, node))
@@ -212,33 +214,33 @@ is_home(const struct witness_facts *f, const struct uuid *node)
 }
 
 static void
-log_turn(const struct witness_chain *before, const struct witness_chain *now,
-	 enum witness_turn turn)
+log_turn(const struct chain_memory_head *before, const struct chain_memory_head *now,
+	 enum chain_memory_turn turn)
 {
 	char node[UUID_STR_LEN], remembered[65], found[65];
 
 	uuid_str(&before->node, node);
 	hex(before->hash, remembered);
 	hex(now->found, found);
-	if (turn == WITNESS_RAISED)
+	if (turn == CHAIN_MEMORY_RAISED)
 		log_warning("this node remembers event %" PRId64
 			    " of node %s with hash %s; the log has %s%s there: it was changed "
 			    "from outside. See docs/audit.md",
 			    before->seq, node, remembered, found[0] ? "hash " : "nothing", found);
-	else if (turn == WITNESS_ENDED)
+	else if (turn == CHAIN_MEMORY_ENDED)
 		log_notice("the alarm about event %" PRId64
 			   " of node %s has ended: it was accepted, or the event is back",
 			   before->seq, node);
 }
 
 static void
-note_row(struct witness *w, const struct rows *rows, int i)
+note_row(struct chain_memory *w, const struct rows *rows, int i)
 {
-	struct witness_found f = { .there = !row_null(rows, i, 1),
-				   .head_seq = row_bigint(rows, i, 2),
-				   .accepts = row_bigint(rows, i, 4) };
-	struct witness_chain *c, before;
-	enum witness_turn turn;
+	struct chain_memory_found f = { .there = !row_null(rows, i, 1),
+					.head_seq = row_bigint(rows, i, 2),
+					.accepts = row_bigint(rows, i, 4) };
+	struct chain_memory_head *c, before;
+	enum chain_memory_turn turn;
 	struct uuid node;
 	size_t n;
 
@@ -251,35 +253,35 @@ note_row(struct witness *w, const struct rows *rows, int i)
 	if (f.head_seq)
 		memcpy(f.head_hash, row_bytea(rows, i, 3, &n), sizeof(f.head_hash));
 	before = *c;
-	turn = witness_note(c, &f, is_home(&w->facts, &node), clock_mono_ms());
+	turn = chain_memory_note(c, &f, is_home(&w->facts, &node), clock_mono_ms());
 	log_turn(&before, c, turn);
-	w->changed |= turn != WITNESS_SAME;
-	if (turn == WITNESS_RAISED || turn == WITNESS_ENDED)
+	w->changed |= turn != CHAIN_MEMORY_SAME;
+	if (turn == CHAIN_MEMORY_RAISED || turn == CHAIN_MEMORY_ENDED)
 		w->written_ms = 0; /* at once */
 }
 
 static void
-show(struct witness *w)
+show(struct chain_memory *w)
 {
-	struct witness_view v = { 0 };
+	struct chain_memory_view v = { 0 };
 
 	for (unsigned i = 0; i < w->m.n; i++) {
-		const struct witness_chain *c = &w->m.chains[i];
+		const struct chain_memory_head *c = &w->m.chains[i];
 		char node[UUID_STR_LEN];
 
-		if (c->alarm != WITNESS_FINE && !v.detail[0]) {
+		if (c->alarm != CHAIN_MEMORY_FINE && !v.detail[0]) {
 			uuid_str(&c->node, node);
 			snprintf(v.detail, sizeof(v.detail), "event %" PRId64 " of node %s", c->seq,
 				 node);
 		}
-		v.shrunk |= c->alarm == WITNESS_SHRUNK;
-		v.forked |= c->alarm == WITNESS_FORKED;
+		v.shrunk |= c->alarm == CHAIN_MEMORY_SHRUNK;
+		v.forked |= c->alarm == CHAIN_MEMORY_FORKED;
 	}
 	w->view = v;
 }
 
 static int
-look(struct witness *w, struct err *e)
+look(struct chain_memory *w, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows rows = NULL;
@@ -293,7 +295,7 @@ look(struct witness *w, struct err *e)
 	for (unsigned i = 0; i < w->m.n; i++)
 		bind_elem_bigint(&b, w->m.chains[i].seq);
 	bind_array_end(&b);
-	rc = db_exec(w->db, NULL, STMT_WITNESS_LOOK, &b, &rows, e);
+	rc = db_exec(w->db, NULL, STMT_CHAIN_MEMORY_LOOK, &b, &rows, e);
 	if (rc)
 		return rc;
 	worker_lock(&w->worker);
@@ -304,22 +306,22 @@ look(struct witness *w, struct err *e)
 }
 
 bool
-witness_next(struct witness *w, struct witness_news *ret)
+chain_memory_next(struct chain_memory *w, struct chain_memory_news *ret)
 {
 	bool found = false;
 
 	worker_lock(&w->worker);
 	if (w->lost) {
-		*ret = (struct witness_news){ .what = "lost", .node = w->self };
+		*ret = (struct chain_memory_news){ .what = "lost", .node = w->self };
 		found = true;
 	}
 	for (unsigned i = 0; i < w->m.n && !found; i++) {
-		const struct witness_chain *c = &w->m.chains[i];
+		const struct chain_memory_head *c = &w->m.chains[i];
 
-		if (c->alarm == WITNESS_FINE || c->told)
+		if (c->alarm == CHAIN_MEMORY_FINE || c->told)
 			continue;
-		*ret = (struct witness_news){
-			.what = c->alarm == WITNESS_SHRUNK ? "shrunk" : "forked",
+		*ret = (struct chain_memory_news){
+			.what = c->alarm == CHAIN_MEMORY_SHRUNK ? "shrunk" : "forked",
 			.node = c->node,
 			.seq = c->seq,
 		};
@@ -332,7 +334,7 @@ witness_next(struct witness *w, struct witness_news *ret)
 }
 
 void
-witness_told(struct witness *w, const struct witness_news *n)
+chain_memory_told(struct chain_memory *w, const struct chain_memory_news *n)
 {
 	bool lost = strcmp(n->what, "lost") == 0;
 
@@ -340,7 +342,7 @@ witness_told(struct witness *w, const struct witness_news *n)
 	if (lost)
 		w->lost = false;
 	for (unsigned i = 0; !lost && i < w->m.n; i++) {
-		struct witness_chain *c = &w->m.chains[i];
+		struct chain_memory_head *c = &w->m.chains[i];
 
 		c->told |= uuid_eq(&c->node, &n->node) && c->seq == n->seq;
 	}
@@ -350,10 +352,10 @@ witness_told(struct witness *w, const struct witness_news *n)
 
 /* The primary asks its own writer; a secondary's deposit thread asks the primary's. */
 static int
-tell_writer(struct witness *w, struct err *e)
+tell_writer(struct chain_memory *w, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
-	struct witness_news n;
+	struct chain_memory_news n;
 	auto_rows rows = NULL;
 	bool primary;
 	int rc;
@@ -361,7 +363,7 @@ tell_writer(struct witness *w, struct err *e)
 	worker_lock(&w->worker);
 	primary = w->facts.primary && w->facts.settled;
 	worker_unlock(&w->worker);
-	if (!primary || !witness_next(w, &n))
+	if (!primary || !chain_memory_next(w, &n))
 		return 0;
 	bind_uuid(&b, &w->self);
 	bind_text(&b, n.what);
@@ -369,17 +371,17 @@ tell_writer(struct witness *w, struct err *e)
 	bind_bigint(&b, n.seq);
 	bind_text(&b, n.remembered);
 	bind_text(&b, n.found);
-	rc = db_exec(w->db, NULL, STMT_WITNESS_ALARM, &b, &rows, e);
+	rc = db_exec(w->db, NULL, STMT_CHAIN_MEMORY_ALARM, &b, &rows, e);
 	if (!rc)
-		witness_told(w, &n);
+		chain_memory_told(w, &n);
 	return rc;
 }
 
 /* The memory as it is, and then what is shown of it. */
 static void
-keep(struct witness *w)
+keep(struct chain_memory *w)
 {
-	struct witness_memory *m = mem_raw(sizeof(*m));
+	struct chain_memory_heads *m = mem_raw(sizeof(*m));
 	int64_t now = clock_mono_ms();
 	struct err e = { 0 };
 	bool due;
@@ -389,9 +391,10 @@ keep(struct witness *w)
 	*m = w->m;
 	w->changed &= !due;
 	worker_unlock(&w->worker);
-	if (due && witness_write(w->path, m, &e)) {
+	if (due && chain_memory_write(w->path, m, &e)) {
 		if (!w->told_failure)
-			log_err(LOG_LEVEL_WARNING, &e, "the witness of the log cannot be kept");
+			log_err(LOG_LEVEL_WARNING, &e,
+				"what this node remembers of the log cannot be kept");
 		w->told_failure = true;
 		w->changed = true;
 	} else if (due) {
@@ -406,7 +409,7 @@ keep(struct witness *w)
 }
 
 static void
-look_or_connect(struct witness *w)
+look_or_connect(struct chain_memory *w)
 {
 	auto_buf info = BUF_INIT;
 	struct err e = { 0 };
@@ -415,7 +418,8 @@ look_or_connect(struct witness *w)
 		 "%s connect_timeout=3 options='-c statement_timeout=3000 -c "
 		 "synchronous_commit=local'",
 		 w->conninfo);
-	struct db_options o = { .conninfo = buf_str(&info), .application = "holdfast witness" };
+	struct db_options o = { .conninfo = buf_str(&info),
+				.application = "holdfast chain memory" };
 	if (!w->db)
 		w->db = db_open(&o, &e);
 	/* A database that does not answer says nothing about the log; the status has it. */
@@ -426,7 +430,7 @@ look_or_connect(struct witness *w)
 static int64_t
 take_turn(void *arg)
 {
-	struct witness *w = arg;
+	struct chain_memory *w = arg;
 
 	worker_unlock(&w->worker);
 	look_or_connect(w);
@@ -436,11 +440,11 @@ take_turn(void *arg)
 }
 
 static void
-remember(struct witness *w)
+remember(struct chain_memory *w)
 {
 	struct err e = { 0 };
 
-	if (witness_read(w->path, &w->m, &e) == 0) {
+	if (chain_memory_read(w->path, &w->m, &e) == 0) {
 		show(w);
 		return;
 	}
@@ -450,13 +454,13 @@ remember(struct witness *w)
 		"before now is not noticed. Run `holdfast audit verify`");
 }
 
-struct witness *
-witness_new(const struct home *h, const struct uuid *self, const char *conninfo)
+struct chain_memory *
+chain_memory_new(const struct home *h, const struct uuid *self, const char *conninfo)
 {
-	struct witness *w = mem_new(sizeof(*w));
+	struct chain_memory *w = mem_new(sizeof(*w));
 
 	w->conninfo = mem_dup(conninfo);
-	home_path(h, HOME_WITNESS, w->path);
+	home_path(h, HOME_CHAIN_MEMORY, w->path);
 	w->self = *self;
 	remember(w);
 	worker_init(&w->worker);
@@ -465,7 +469,7 @@ witness_new(const struct home *h, const struct uuid *self, const char *conninfo)
 }
 
 void
-witness_tell(struct witness *w, const struct witness_facts *f)
+chain_memory_tell(struct chain_memory *w, const struct chain_memory_facts *f)
 {
 	worker_lock(&w->worker);
 	w->facts = *f;
@@ -473,7 +477,7 @@ witness_tell(struct witness *w, const struct witness_facts *f)
 }
 
 void
-witness_look(struct witness *w, struct witness_view *ret)
+chain_memory_look(struct chain_memory *w, struct chain_memory_view *ret)
 {
 	worker_lock(&w->worker);
 	*ret = w->view;
