@@ -460,7 +460,13 @@ BANNER = "/* SPDX-License-Identifier: Apache-2.0\n *\n * Made by tools/sqlgen.py
 
 def stmt_header(statements):
     rows = "".join(f"\tSTMT_{s.name.upper()},\n" for s in statements)
-    return f"{BANNER}#pragma once\n\nenum stmt {{\n{rows}\tSTMT_COUNT\n}};\n"
+    columns = "".join(column_enum(s) for s in statements if s.cols)
+    return f"{BANNER}#pragma once\n\nenum stmt {{\n{rows}\tSTMT_COUNT\n}};\n\n{columns}"
+
+
+def column_enum(s):
+    """What it gives, by name: who counts columns by hand reads another one when the statement changes."""
+    return "enum { " + ", ".join(f"COL_{s.name}_{n}".upper() for n, _ in s.cols) + " };\n"
 
 
 def stmt_row(s, earlier):

@@ -179,7 +179,7 @@ wait_recovered(struct db *d, struct err *e)
 		int rc = db_exec(d, NULL, STMT_HA_LOCAL, &none, &rows, e);
 		if (rc < 0)
 			return rc;
-		if (!row_bool(rows, 0, 0))
+		if (!row_bool(rows, 0, COL_HA_LOCAL_STANDBY))
 			return 0;
 		clock_sleep_ms(50);
 	}

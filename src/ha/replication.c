@@ -148,16 +148,16 @@ look_local(struct look *k, struct err *e)
 
 	if (r)
 		return r;
-	v->standby = row_bool(rows, 0, 0);
-	v->lsn = row_bigint(rows, 0, v->standby ? 2 : 1);
-	v->term = row_bigint(rows, 0, 3);
-	text_copy(v->sync_names, sizeof(v->sync_names), row_text(rows, 0, 4));
-	int64_t keep = row_bigint(rows, 0, 5);
+	v->standby = row_bool(rows, 0, COL_HA_LOCAL_STANDBY);
+	v->lsn = row_bigint(rows, 0, v->standby ? COL_HA_LOCAL_REPLAY_LSN : COL_HA_LOCAL_FLUSH_LSN);
+	v->term = row_bigint(rows, 0, COL_HA_LOCAL_TERM);
+	text_copy(v->sync_names, sizeof(v->sync_names), row_text(rows, 0, COL_HA_LOCAL_SYNC_NAMES));
+	int64_t keep = row_bigint(rows, 0, COL_HA_LOCAL_KEEP_MB);
 	v->keep_bytes = keep < 0 ? -1 : keep << 20;
-	row_uuid(rows, 0, 6, &v->order_node);
-	v->order_term = row_bigint(rows, 0, 7);
-	text_copy(v->conninfo, sizeof(v->conninfo), row_text(rows, 0, 8));
-	v->schema = row_int(rows, 0, 9);
+	row_uuid(rows, 0, COL_HA_LOCAL_ORDER_NODE, &v->order_node);
+	v->order_term = row_bigint(rows, 0, COL_HA_LOCAL_ORDER_TERM);
+	text_copy(v->conninfo, sizeof(v->conninfo), row_text(rows, 0, COL_HA_LOCAL_CONNINFO));
+	v->schema = row_int(rows, 0, COL_HA_LOCAL_SCHEMA);
 	return 0;
 }
 
@@ -173,17 +173,17 @@ look_nodes(struct look *k, struct err *e)
 	v->nodes_n = 0;
 	for (int i = 0; i < rows_count(rows) && i < REPLICATION_NODES_MAX; i++) {
 		struct replication_node *n = &v->nodes[v->nodes_n++];
-		const char *cert = row_text(rows, i, 5);
+		const char *cert = row_text(rows, i, COL_HA_NODES_WEB_CERT);
 
 		memset(n, 0, sizeof(*n));
-		row_uuid(rows, i, 0, &n->id);
-		text_copy(n->name, sizeof(n->name), row_text(rows, i, 1));
-		n->https_port = row_int(rows, i, 2);
-		n->pair_port = row_int(rows, i, 3);
-		text_copy(n->slot, sizeof(n->slot), row_text(rows, i, 4));
+		row_uuid(rows, i, COL_HA_NODES_ID, &n->id);
+		text_copy(n->name, sizeof(n->name), row_text(rows, i, COL_HA_NODES_NAME));
+		n->https_port = row_int(rows, i, COL_HA_NODES_HTTPS_PORT);
+		n->pair_port = row_int(rows, i, COL_HA_NODES_PAIR_PORT);
+		text_copy(n->slot, sizeof(n->slot), row_text(rows, i, COL_HA_NODES_SLOT));
 		if (strlen(cert) < sizeof(n->web_cert))
 			text_copy(n->web_cert, sizeof(n->web_cert), cert);
-		n->primary_since_term = row_bigint(rows, i, 6);
+		n->primary_since_term = row_bigint(rows, i, COL_HA_NODES_PRIMARY_SINCE_TERM);
 	}
 	return 0;
 }
@@ -228,10 +228,10 @@ look_slots(struct look *k, struct err *e)
 	for (int i = 0; i < rows_count(rows) && i < REPLICATION_NODES_MAX; i++) {
 		struct replication_slot *s = &v->slots[v->slots_n++];
 
-		text_copy(s->name, sizeof(s->name), row_text(rows, i, 0));
-		s->active = row_bool(rows, i, 1);
-		text_copy(s->status, sizeof(s->status), row_text(rows, i, 2));
-		s->retained = row_bigint(rows, i, 3);
+		text_copy(s->name, sizeof(s->name), row_text(rows, i, COL_HA_SLOTS_NAME));
+		s->active = row_bool(rows, i, COL_HA_SLOTS_ACTIVE);
+		text_copy(s->status, sizeof(s->status), row_text(rows, i, COL_HA_SLOTS_STATUS));
+		s->retained = row_bigint(rows, i, COL_HA_SLOTS_RETAINED);
 	}
 	return 0;
 }

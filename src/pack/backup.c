@@ -206,9 +206,9 @@ add_head(struct making *x, const struct rows *nodes, int i, struct err *e)
 	struct uuid node;
 	size_t n;
 
-	row_uuid(nodes, i, 0, &node);
+	row_uuid(nodes, i, COL_EVENT_NODES_NODE, &node);
 	bind_uuid(&b, &node);
-	bind_bigint(&b, row_bigint(nodes, i, 1));
+	bind_bigint(&b, row_bigint(nodes, i, COL_EVENT_NODES_LAST));
 	int rc = ask(x, STMT_EVENT_HASH, &b, &rows, e);
 	if (rc < 0)
 		return rc;
@@ -220,7 +220,7 @@ add_head(struct making *x, const struct rows *nodes, int i, struct err *e)
 	sodium_bin2hex(hex, sizeof(hex), hash, n);
 	uuid_str(&node, id);
 	buf_addf(&x->heads, "%s%s:%lld:%s", x->heads.len ? "," : "", id,
-		 (long long)row_bigint(nodes, i, 1), hex);
+		 (long long)row_bigint(nodes, i, COL_EVENT_NODES_LAST), hex);
 	return x->heads.len <= BACKUP_HEADS_MAX
 		       ? 0
 		       : err_set(e, ERR_TOO_LARGE, "the log has more nodes than a backup can name");
@@ -245,10 +245,11 @@ look_at_database(struct making *x, struct err *e)
 		rc = ask(x, STMT_EVENT_NODES, NULL, &nodes, e);
 	if (rc < 0)
 		return rc;
-	x->standby = row_bool(local, 0, 0);
-	x->m.term = row_bigint(local, 0, 3);
-	snprintf(x->system, sizeof(x->system), "%.32s", row_text(database, 0, 0));
-	x->base.database_bytes = row_bigint(database, 0, 1);
+	x->standby = row_bool(local, 0, COL_HA_LOCAL_STANDBY);
+	x->m.term = row_bigint(local, 0, COL_HA_LOCAL_TERM);
+	snprintf(x->system, sizeof(x->system), "%.32s",
+		 row_text(database, 0, COL_HA_DATABASE_SYSTEM));
+	x->base.database_bytes = row_bigint(database, 0, COL_HA_DATABASE_BYTES);
 	for (int i = 0; rc == 0 && i < rows_count(nodes); i++)
 		rc = add_head(x, nodes, i, e);
 	return rc;

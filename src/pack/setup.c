@@ -281,18 +281,19 @@ find_row(struct setup *x, bool *ret_there, struct err *e)
 
 	*ret_there = false;
 	for (int i = 0; rc == 0 && i < rows_count(rows); i++) {
-		if (strcasecmp(row_text(rows, i, 1), x->rq->secondary) != 0)
+		if (strcasecmp(row_text(rows, i, COL_HA_NODES_NAME), x->rq->secondary) != 0)
 			continue;
-		if (row_bigint(rows, i, 6) != 0)
+		if (row_bigint(rows, i, COL_HA_NODES_PRIMARY_SINCE_TERM) != 0)
 			return err_set(e, ERR_PRECONDITION, "%s is the primary", x->rq->secondary);
-		row_uuid(rows, i, 0, &x->id);
+		row_uuid(rows, i, COL_HA_NODES_ID, &x->id);
 		if (!x->row_asked) {
 			x->before.known = true;
-			x->before.https_port = row_int(rows, i, 2);
-			x->before.pair_port = row_int(rows, i, 3);
+			x->before.https_port = row_int(rows, i, COL_HA_NODES_HTTPS_PORT);
+			x->before.pair_port = row_int(rows, i, COL_HA_NODES_PAIR_PORT);
 		}
-		*ret_there = row_int(rows, i, 2) == x->https_port &&
-			     row_int(rows, i, 3) == x->pair_port && *row_text(rows, i, 4);
+		*ret_there = row_int(rows, i, COL_HA_NODES_HTTPS_PORT) == x->https_port &&
+			     row_int(rows, i, COL_HA_NODES_PAIR_PORT) == x->pair_port &&
+			     *row_text(rows, i, COL_HA_NODES_SLOT);
 		break;
 	}
 	return rc;
@@ -437,11 +438,11 @@ look_at_slot(struct setup *x, struct slot *ret, struct err *e)
 
 	*ret = (struct slot){ 0 };
 	for (int i = 0; rc == 0 && i < rows_count(rows); i++) {
-		if (strcmp(row_text(rows, i, 0), x->slot) != 0)
+		if (strcmp(row_text(rows, i, COL_HA_SLOTS_NAME), x->slot) != 0)
 			continue;
 		ret->there = true;
-		ret->active = row_bool(rows, i, 1);
-		ret->lost = strcmp(row_text(rows, i, 2), "lost") == 0;
+		ret->active = row_bool(rows, i, COL_HA_SLOTS_ACTIVE);
+		ret->lost = strcmp(row_text(rows, i, COL_HA_SLOTS_STATUS), "lost") == 0;
 	}
 	return rc;
 }
@@ -580,9 +581,10 @@ identify_pair(struct setup *x, struct err *e)
 		rc = x509_read(buf_str(&x->ca), &info, e);
 	if (rc < 0)
 		return rc;
-	snprintf(x->pair, sizeof(x->pair), "%.32s-%.64s", row_text(database, 0, 0), info.pin);
-	x->database_bytes = row_bigint(database, 0, 1);
-	x->flush_lsn = row_bigint(local, 0, 1);
+	snprintf(x->pair, sizeof(x->pair), "%.32s-%.64s",
+		 row_text(database, 0, COL_HA_DATABASE_SYSTEM), info.pin);
+	x->database_bytes = row_bigint(database, 0, COL_HA_DATABASE_BYTES);
+	x->flush_lsn = row_bigint(local, 0, COL_HA_LOCAL_FLUSH_LSN);
 	return 0;
 }
 
