@@ -139,12 +139,26 @@ write_all(struct bootstrap *b, struct fiber *f, struct err *e)
 
 /* ---- a restored vault ---- */
 
+/* By its name, as people know it; of one that was taken out of the pair only the id is left. */
+static void
+name_of(struct bootstrap *b, struct fiber *f, const struct uuid *id, char ret[static 256])
+{
+	auto_binds binds = BINDS_INIT;
+	auto_rows rows = NULL;
+
+	bind_uuid(&binds, id);
+	if (db_exec(b->writer, f, STMT_NODE_NAME, &binds, &rows, NULL) == 0 && rows_count(rows))
+		snprintf(ret, 256, "%s", row_text(rows, 0, 0));
+	else
+		uuid_str(id, ret);
+}
+
 static int
 check_head(struct bootstrap *b, struct fiber *f, const struct backup_head *head, struct err *e)
 {
 	auto_binds binds = BINDS_INIT;
 	auto_rows rows = NULL;
-	char id[UUID_STR_LEN];
+	char name[256];
 	size_t n = 0;
 
 	bind_uuid(&binds, &head->node);
@@ -155,11 +169,11 @@ check_head(struct bootstrap *b, struct fiber *f, const struct backup_head *head,
 	const void *hash = rows_count(rows) ? row_bytea(rows, 0, 0, &n) : NULL;
 	if (hash && n == KEYS_HASH_BYTES && memcmp(hash, head->hash, n) == 0)
 		return 0;
-	uuid_str(&head->node, id);
+	name_of(b, f, &head->node, name);
 	return err_set(e, ERR_CHAIN_BROKEN,
 		       "the log of node %s in the backup does not hold the event %lld that its "
 		       "manifest names",
-		       id, (long long)head->seq);
+		       name, (long long)head->seq);
 }
 
 static int
@@ -182,7 +196,6 @@ verify_log(struct bootstrap *b, struct fiber *f, struct err *e)
 {
 	struct verify_result *r = &b->restore->result;
 	struct vault v = { .loop = &b->loop, .fibers = b->fibers, .keys = b->keys };
-	char id[UUID_STR_LEN];
 
 	for (int i = 0; i < VAULT_READERS; i++)
 		v.reader[i] = b->writer;
@@ -190,11 +203,13 @@ verify_log(struct bootstrap *b, struct fiber *f, struct err *e)
 	v.node = b->node->id;
 	int rc = verify_run(&v, f, NULL, r, e);
 	for (unsigned i = 0; !rc && i < r->nnodes; i++) {
+		char *name = b->restore->names[i];
+
+		name_of(b, f, &r->nodes[i].node, name);
 		if (!r->nodes[i].broken)
 			continue;
-		uuid_str(&r->nodes[i].node, id);
 		rc = err_set(e, ERR_CHAIN_BROKEN,
-			     "the log of node %s in the backup is broken at event %lld: %s", id,
+			     "the log of node %s in the backup is broken at event %lld: %s", name,
 			     (long long)r->nodes[i].broken_seq, r->nodes[i].why);
 	}
 	return rc ? rc : check_heads(b, f, e);

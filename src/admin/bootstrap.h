@@ -23,9 +23,10 @@ int vaultd_bootstrap(const struct home *h, const struct settings *s, int keyd_fd
 /* What `holdfast restore` and `backup verify` do once the copied cluster runs. */
 struct bootstrap_restore {
 	const struct backup_manifest *m;
-	bool begin_term;	     /* write RESTORED and become the primary of a new term */
-	struct verify_result result; /* of the whole log, before anything is written */
-	int64_t term;		     /* the new one */
+	bool begin_term;		   /* write RESTORED and become the primary of a new term */
+	struct verify_result result;	   /* of the whole log, before anything is written */
+	char names[VERIFY_NODES_MAX][256]; /* of its nodes; the id of one that has none any more */
+	int64_t term;			   /* the new one */
 };
 
 /* Verifies every chain and holds it against the manifest's heads; ERR_CHAIN_BROKEN with the first break. n is a node of

@@ -17,6 +17,7 @@
 #include "admin/keyhost.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "node/runas.h"
 #include "pack/backup.h"
 #include "pg/cluster.h"
 #include "store/db.h"
@@ -57,17 +58,55 @@ say_extract(void *ctx, int64_t done, int64_t total)
 }
 
 static int
-read_manifest(struct restore *x, struct err *e)
+read_manifest(struct pack_zip *zip, struct arena *a, struct backup_manifest *ret, struct err *e)
 {
 	auto_buf text = BUF_INIT;
 
-	int rc = pack_zip_open(x->o->file, &x->zip, e);
+	int rc = pack_zip_manifest(zip, &text, e);
+	if (rc == 0)
+		rc = backup_parse(buf_str(&text), text.len, ret, a, e);
+	return rc == 0 ? backup_check_fit(ret, e) : rc;
+}
+
+/* What is said of the backup before a node is made out of it. */
+struct label {
+	char of[256], made_at[64];
+};
+
+/* Somebody else may have written it: root opens the file, and its first byte is read as the user whose node it will be. */
+static int
+read_label(void *work, const void *ctx, struct err *e)
+{
+	struct pack_zip *const *zip = ctx;
+	struct label *l = work;
+	auto_arena a = arena_new();
+	struct backup_manifest m;
+	int rc = read_manifest(*zip, a, &m, e);
+
+	if (rc == 0) {
+		snprintf(l->of, sizeof(l->of), "%s", m.node_name);
+		snprintf(l->made_at, sizeof(l->made_at), "%s", m.made_at);
+	}
+	return rc;
+}
+
+static int
+look_at_file(struct restore *x, struct err *e)
+{
+	struct label l = { 0 };
+	struct runas user;
+
+	int rc = runas_choose(x->o->home, x->o->user, &user, e);
+	if (rc == 0)
+		rc = pack_zip_open(x->o->file, &x->zip, e);
+	if (rc == 0)
+		rc = runas_do(&user, read_label, &l, sizeof(l), &x->zip, e);
 	if (rc < 0)
 		return rc;
-	rc = pack_zip_manifest(x->zip, &text, e);
-	if (rc == 0)
-		rc = backup_parse(buf_str(&text), text.len, &x->m, x->arena, e);
-	return rc == 0 ? backup_check_fit(&x->m, e) : rc;
+	snprintf(x->r->of, sizeof(x->r->of), "%.*s", (int)sizeof(l.of) - 1, l.of);
+	snprintf(x->r->made_at, sizeof(x->r->made_at), "%.*s", (int)sizeof(l.made_at) - 1,
+		 l.made_at);
+	return 0;
 }
 
 static int
@@ -128,7 +167,11 @@ extract_all(struct restore *x, const struct home *h, struct keys *keys, struct e
 {
 	char parts[HOME_PATH_MAX];
 
-	int rc = backup_verify(&x->m, keys, e);
+	int rc = read_manifest(x->zip, x->arena, &x->m, e);
+	if (rc == 0 && strcmp(x->m.node_name, x->r->of) != 0)
+		rc = err_set(e, ERR_BAD_PACK, "the backup was changed while it was read");
+	if (rc == 0)
+		rc = backup_verify(&x->m, keys, e);
 	if (rc == 0)
 		rc = pack_zip_extract(x->zip, h->dir, say_unzip, x, e);
 	if (rc == 0)
@@ -223,6 +266,7 @@ adopt(struct restore *x, const struct home *h, const struct settings *s, const c
 	if (control >= 0)
 		close(control);
 	x->r->log = b.result;
+	memcpy(x->r->names, b.names, sizeof(x->r->names));
 	x->r->term = x->o->verify ? x->m.term : b.term;
 	return rc;
 }
@@ -259,7 +303,7 @@ make_node(struct restore *x, struct err *e)
 	struct create_options c = {
 		.home = x->o->home,
 		.key_file = x->o->key_file,
-		.name = x->o->name ? x->o->name : x->m.node_name,
+		.name = x->o->name ? x->o->name : x->r->of,
 		.listen = x->o->listen,
 		.pair_listen = x->o->pair_listen,
 		.user = x->o->user,
@@ -283,12 +327,9 @@ restore_run(const struct restore_options *o, struct restore_result *ret, struct 
 	if (x.r == MAP_FAILED)
 		return err_errno(e, ERR_INTERNAL, "cannot get memory");
 	x.arena = arena_new();
-	int rc = read_manifest(&x, e);
-	if (rc == 0) {
-		snprintf(x.r->of, sizeof(x.r->of), "%s", x.m.node_name);
-		snprintf(x.r->made_at, sizeof(x.r->made_at), "%s", x.m.made_at);
+	int rc = look_at_file(&x, e);
+	if (rc == 0)
 		rc = make_node(&x, e);
-	}
 	*ret = *x.r;
 	pack_zip_free(x.zip);
 	arena_free(x.arena);

@@ -20,6 +20,7 @@ struct restore_options {
 struct restore_result {
 	struct create_result made;
 	struct verify_result log;
+	char names[VERIFY_NODES_MAX][256]; /* of log's nodes */
 	char of[256], made_at[64];
 	int64_t term; /* of the backup when verified, the new one when restored */
 };

@@ -171,6 +171,33 @@ runas_become(const struct runas *u, struct err *e)
 	return clean_environment(u, e);
 }
 
+struct job {
+	const struct runas *user;
+	apart_fn *fn;
+	const void *ctx;
+};
+
+static int
+do_as_user(void *work, const void *ctx, struct err *e)
+{
+	const struct job *j = ctx;
+	int r = runas_become(j->user, e);
+
+	return r ? r : j->fn(work, j->ctx, e);
+}
+
+int
+runas_do(const struct runas *u, apart_fn *fn, void *work, size_t n, const void *ctx, struct err *e)
+{
+	const struct job j = { u, fn, ctx };
+	struct apart a;
+
+	if (!u->drop)
+		return fn(work, ctx, e);
+	int r = apart_begin(&a, do_as_user, work, n, &j, e);
+	return r ? r : apart_end(&a, e);
+}
+
 int
 runas_give(const struct runas *u, const char *path, struct err *e)
 {

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include "base/apart.h"
 #include "base/err.h"
 
 struct runas {
@@ -25,6 +26,10 @@ int runas_choose(const char *home, const char *name, struct runas *ret, struct e
 /* Becomes that user for good (groups, gid, uid) when we are root, and leaves of the environment
  * only what Holdfast knows. */
 int runas_become(const struct runas *u, struct err *e) NONNULL MUST_USE;
+
+/* Does work as that user: in a child when we are root, which we stay. fn, work and ctx as apart_begin takes them. */
+int runas_do(const struct runas *u, apart_fn *fn, void *work, size_t n, const void *ctx,
+	     struct err *e) MUST_USE;
 
 /* Hands a file or folder to that user when we are root. */
 int runas_give(const struct runas *u, const char *path, struct err *e) NONNULL MUST_USE;

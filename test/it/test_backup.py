@@ -123,9 +123,40 @@ def test_verify(made):
     before = sorted(os.listdir(made.dir))
     p = verify(made, made.file)
     assert p.returncode == 0, p.stderr
-    assert "is good" in p.stdout
+    assert f"the log of node {made.node.name} is good" in p.stdout
     assert json.loads(verify(made, made.file, "--json").stdout)["events"] > 0
     assert sorted(os.listdir(made.dir)) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("strace"), reason="needs root, who leaves itself, and strace")
+@pytest.mark.parametrize("verb", ["restore", "backup verify"])
+def test_nothing_of_the_file_is_read_as_root(made, target, verb):
+    """Root may open it alone; each process that reads it has become another user before."""
+    with scratch_folder() as folder:
+        folder.chmod(0o700)
+        shutil.copy(made.file, folder / "a.backup")
+        (folder / "a.backup").chmod(0o600)
+        trace, nokey = folder / "trace", folder / "no.key"
+        where = ["--home", target.home] if verb == "restore" else ["--dir", folder]
+        p = subprocess.run(
+            [
+                *("strace", "-f", "-o", trace, "-e", "trace=read,pread64,setresuid"),
+                *target.argv(*verb.split(), folder / "a.backup", "--key-file", nokey, *where),
+            ],
+            capture_output=True,
+            text=True,
+        )
+        lines = trace.read_text().splitlines()
+    assert p.returncode == 1 and "no.key" in p.stderr, p.stderr
+    became, read = set(), set()
+    for line in lines:
+        pid = line.split()[0]
+        if "setresuid(" in line:
+            became.add(pid)
+        elif '"PK\\3\\4' in line:
+            assert pid in became, f"the file is read as root: {line}"
+            read.add(pid)
+    assert read
 
 
 def test_does_not_overwrite(made):

@@ -121,6 +121,40 @@ def test_key_check_of_a_stopped_node(node, where):
     assert not (node.home / "data/pg/postmaster.pid").exists()
 
 
+def slow_postgres(folder, go):
+    """PostgreSQL's programs, of which postgres waits until there is a file."""
+    real = Path(os.path.realpath(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))[-1]))
+    bin = folder / "slow-bin"
+    bin.mkdir()
+    for program in real.parent.iterdir():
+        if program.name != "postgres":
+            (bin / program.name).symlink_to(program)
+    (bin / "postgres").write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] || while [ ! -e {go} ]; do sleep 0.05; done\nexec {real} "$@"\n'
+    )
+    (bin / "postgres").chmod(0o755)
+    return bin
+
+
+def test_key_check_says_what_it_waits_for(node, where):
+    """What lasts longer than a second is no silence, although the work is done by processes of its own."""
+    go, said = where / "go", where / "said"
+    with open(said, "wb") as err:
+        p = subprocess.Popen(
+            node.argv("key", "check", "--home", node.home),
+            stdout=subprocess.PIPE,
+            stderr=err,
+            env=dict(node.env, HOLDFAST_PG_BIN=str(slow_postgres(where, go))),
+            text=True,
+        )
+        try:
+            wait_until("it says what it waits for", said.read_text, lambda s: "waiting: the key is tried" in s)
+        finally:
+            go.touch()
+            out, _ = p.communicate(timeout=120)
+    assert p.returncode == 0 and "is the master key" in out, (out, said.read_text())
+
+
 def test_key_check_of_a_running_node(running, where):
     check_keys(running, where)
     assert running.health()[0] == 200

@@ -71,6 +71,15 @@ waiting_progress(void *w, const char *text, int percent)
 }
 
 void
+waiting_steps(void *steps, const char *text, int percent)
+{
+	struct waiting_steps *s = steps;
+
+	waiting_for(s->waiting, "%s", "");
+	term_step(&s->step, text, percent);
+}
+
+void
 waiting_end(struct waiting *w)
 {
 	if (!w)

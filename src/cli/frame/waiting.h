@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/attr.h"
+#include "cli/frame/term.h"
 
 #define WAITING_AFTER_MS 1000
 
@@ -16,6 +17,12 @@ struct waiting *waiting_begin(void) MUST_USE;
 void waiting_for(struct waiting *w, const char *fmt, ...) PRINTF(2, 3);
 /* The same, as a progress (agent/control.h): what the agent itself waits for. */
 void waiting_progress(void *w, const char *text, int percent);
+/* A progress whose first word ends the waiting; from then on each step is shown (cli/frame/term.h). */
+struct waiting_steps {
+	struct waiting *waiting;
+	struct term_step step;
+};
+void waiting_steps(void *steps, const char *text, int percent) NONNULL;
 /* Ends it at once. Takes NULL. */
 void waiting_end(struct waiting *w);
 

@@ -9,7 +9,7 @@
 #include "agent/control.h"
 #include "base/json_out.h"
 #include "cli/frame/cli.h"
-#include "cli/frame/term.h"
+#include "cli/frame/waiting.h"
 #include "cli/node/node_opts.h"
 
 /* ---- backup ---- */
@@ -18,7 +18,7 @@ static int
 run_backup(const struct cli *c, struct err *e)
 {
 	auto_buf request = BUF_INIT, path = BUF_INIT;
-	struct term_step v = { .tty = c->err_tty };
+	struct waiting_steps v = { .step = { .tty = c->err_tty } };
 	char file[HOME_PATH_MAX];
 	struct home h;
 	struct json_out w;
@@ -34,8 +34,11 @@ run_backup(const struct cli *c, struct err *e)
 	json_out_text(&w, "file", file);
 	json_out_bool(&w, "force", cli_has(c, "force"));
 	json_out_end_object(&w);
-	rc = control_ask(&h, buf_str(&request), term_step, &v, &path, e);
-	term_step_end(&v);
+	auto_waiting waiting = v.waiting = waiting_begin();
+	waiting_for(waiting, "waiting for this node's agent");
+	rc = control_ask(&h, buf_str(&request), waiting_steps, &v, &path, e);
+	waiting_for(waiting, "%s", "");
+	term_step_end(&v.step);
 	if (rc < 0)
 		return rc;
 	if (c->json) {
@@ -89,15 +92,13 @@ print_json(const struct restore_result *r, bool verify)
 static void
 print_log(const struct restore_result *r)
 {
-	char id[UUID_STR_LEN];
-
 	term_say(stdout, "the backup of %s, made at %s:\n", r->of, r->made_at);
 	for (unsigned i = 0; i < r->log.nnodes; i++) {
 		const struct verify_node *n = &r->log.nodes[i];
 		if (!n->last_seq)
 			continue;
-		uuid_str(&n->node, id);
-		printf("  the log of node %s is good: %lld events\n", id, (long long)n->events);
+		term_say(stdout, "  the log of node %s is good: %lld events\n", r->names[i],
+			 (long long)n->events);
 	}
 }
 

@@ -6,7 +6,7 @@
 #include "agent/control.h"
 #include "base/json_out.h"
 #include "cli/frame/cli.h"
-#include "cli/frame/term.h"
+#include "cli/frame/waiting.h"
 
 static void
 make_request(const struct cli *c, int64_t port, int64_t pair_port, struct buf *out)
@@ -57,7 +57,7 @@ static int
 run(const struct cli *c, struct err *e)
 {
 	auto_buf request = BUF_INIT, path = BUF_INIT;
-	struct term_step v = { .tty = c->err_tty };
+	struct waiting_steps v = { .step = { .tty = c->err_tty } };
 	struct home h;
 	int64_t port, pair_port;
 
@@ -69,8 +69,11 @@ run(const struct cli *c, struct err *e)
 	if (rc < 0)
 		return rc;
 	make_request(c, port, pair_port, &request);
-	rc = control_ask(&h, buf_str(&request), term_step, &v, &path, e);
-	term_step_end(&v);
+	auto_waiting waiting = v.waiting = waiting_begin();
+	waiting_for(waiting, "waiting for this node's agent");
+	rc = control_ask(&h, buf_str(&request), waiting_steps, &v, &path, e);
+	waiting_for(waiting, "%s", "");
+	term_step_end(&v.step);
 	if (rc < 0)
 		return rc;
 	print_result(c, buf_str(&path));

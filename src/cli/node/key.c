@@ -6,16 +6,21 @@
 #include <string.h>
 #include "admin/create.h"
 #include "admin/keycheck.h"
+#include "base/apart.h"
 #include "base/json_out.h"
 #include "cli/frame/cli.h"
+#include "cli/frame/waiting.h"
 
 static int
 run_new(const struct cli *c, struct err *e)
 {
 	char path[HOME_PATH_MAX];
 	int r = create_resolve(c->args[0], path, e);
+	auto_waiting waiting = waiting_begin();
+	waiting_for(waiting, "waiting: the key is written to its device");
 	if (!r)
 		r = keycheck_new(path, e);
+	waiting_for(waiting, "%s", "");
 	if (r)
 		return r;
 	if (!c->json) {
@@ -35,14 +40,42 @@ run_new(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+struct attempt {
+	struct home home;
+	const char *key_file;
+};
+
+static int
+try_key(void *work, const void *ctx, struct err *e)
+{
+	const struct attempt *a = ctx;
+
+	return keycheck_run(&a->home, a->key_file, work, e);
+}
+
+/* In a child, since it forks (keyd, perhaps PostgreSQL), and a thread of this process says what is waited for. */
+static int
+try_apart(const struct attempt *a, struct keycheck_result *ret, struct err *e)
+{
+	struct apart child;
+	int r = apart_begin(&child, try_key, ret, sizeof(*ret), a, e);
+
+	if (r)
+		return r;
+	auto_waiting waiting = waiting_begin();
+	waiting_for(waiting, "waiting: the key is tried on this node's data; if the node does not "
+			     "run, its database is started for that");
+	return apart_end(&child, e);
+}
+
 static int
 run_check(const struct cli *c, struct err *e)
 {
-	struct keycheck_result res;
-	struct home home;
-	int r = cli_home(c, &home, e);
+	struct keycheck_result res = { 0 };
+	struct attempt a = { .key_file = cli_get(c, "key-file") };
+	int r = cli_home(c, &a.home, e);
 	if (!r)
-		r = keycheck_run(&home, cli_get(c, "key-file"), &res, e);
+		r = try_apart(&a, &res, e);
 	if (r)
 		return r;
 	if (!c->json) {

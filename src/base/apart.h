@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Work in a child process, with its answer brought back: as another user, or so that this process may have threads meanwhile although the work
+ * forks. The child ends with this process. Begin it before the first thread.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+#include "base/err.h"
+
+/* work: a copy of what apart_begin was given, which is copied back; ctx as it was given, to look at. */
+typedef int apart_fn(void *work, const void *ctx, struct err *e);
+
+struct apart {
+	pid_t pid;
+	void *work;
+	size_t n;
+	struct apart_outcome *outcome;
+};
+
+/* work (n bytes) must live until apart_end; ctx may be NULL. */
+int apart_begin(struct apart *ret, apart_fn *fn, void *work, size_t n, const void *ctx,
+		struct err *e) MUST_USE;
+/* Waits for it; its result. ERR_INTERNAL when it fell. */
+int apart_end(struct apart *a, struct err *e) NONNULL MUST_USE;
