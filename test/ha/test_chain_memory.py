@@ -219,7 +219,10 @@ def test_a_forked_log_is_an_alarm_on_both_nodes(st):
         )
     p = st.cli("audit", "verify", check=False)
     assert (
-        p.returncode == 1 and "BROKEN" in p.stdout and "a node (event" in p.stdout and "the log was rewritten" in p.stdout
+        p.returncode == 1
+        and "BROKEN" in p.stdout
+        and "a node (event" in p.stdout
+        and "the log was rewritten" in p.stdout
     ), p.stdout
     st.cli("audit", "accept", "an older copy was put back")
     st.home_again()
