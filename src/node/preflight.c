@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -69,6 +70,24 @@ preflight_home(const struct home *h, struct err *e)
 			"the owner or as root",
 			h->dir, (unsigned long)st.st_uid, (unsigned long)geteuid());
 	return 0;
+}
+
+/* A node keeps the name that it was made with: it stands in the log and in certificates, and the others know it by it. */
+static int
+check_name(const struct proc_args *a, struct err *e)
+{
+	struct home_node node;
+	int r = home_node_read(&a->home, &node, e);
+
+	if (r || strcasecmp(a->settings.name, node.name) == 0)
+		return r;
+	return err_set(e, ERR_PRECONDITION,
+		       "conf/holdfast.conf says `name = %.100s`, but this node was made as %.100s, "
+		       "and the other nodes and the users know it by that. Put `name = %.100s` "
+		       "back. A machine gets another name as a new node: set it up as a secondary "
+		       "(`holdfast ha setup`), switch over to it, and remove the old one; nothing "
+		       "was changed",
+		       a->settings.name, node.name, node.name);
 }
 
 /* What root has unzipped is taken over by whoever begins as root. A service does not: its unit names the user. */
@@ -204,6 +223,8 @@ preflight_check(const struct proc_args *a, struct err *e)
 	int r = preflight_home(&a->home, e);
 	if (!r)
 		r = pidfile_alone(&a->home, e);
+	if (!r)
+		r = check_name(a, e);
 	if (!r)
 		r = preflight_settle(&a->home, e);
 	bool pair = preflight_has_pair(&a->home);

@@ -25,6 +25,7 @@ set_up(void **state)
 	if (!a || !mkdtemp(dir) || home_open(&a->home, dir, &e))
 		return -1;
 	settings_defaults(&a->settings);
+	text_copy(a->settings.name, sizeof(a->settings.name), "a.example");
 	home_path(&a->home, HOME_RUN, path);
 	*state = a;
 	return home_mkdirs(path, 0700, &e) || home_mkdirs(strcat(dir, "/conf"), 0700, &e) ? -1 : 0;
@@ -105,6 +106,21 @@ a_secondary_without_data_is_told_about_the_pack(void **state)
 	make_node(a);
 	assert_int_equal(preflight_check(a, &e), ERR_PRECONDITION);
 	assert_non_null(strstr(e.text, "HAPack"));
+}
+
+/* Nobody would find it: the log, the certificates and the other nodes have the old name. */
+static void
+another_name_is_refused(void **state)
+{
+	struct proc_args *a = *state;
+	struct err e = { 0 };
+	make_node(a);
+	text_copy(a->settings.name, sizeof(a->settings.name), "b.example");
+	assert_int_equal(preflight_check(a, &e), ERR_PRECONDITION);
+	assert_non_null(strstr(e.text, "Put `name = a.example` back"));
+	text_copy(a->settings.name, sizeof(a->settings.name), "A.Example");
+	assert_int_equal(preflight_check(a, &e), ERR_PRECONDITION);
+	assert_non_null(strstr(e.text, "HAPack")); /* the next thing */
 }
 
 static void
@@ -217,6 +233,7 @@ main(void)
 		cmocka_unit_test(foreign_address_is_named),
 		WITH_HOME(a_folder_that_is_no_node_is_refused),
 		WITH_HOME(a_secondary_without_data_is_told_about_the_pack),
+		WITH_HOME(another_name_is_refused),
 		WITH_HOME(data_of_another_major_is_refused),
 		WITH_HOME(a_second_serve_is_refused),
 		WITH_HOME(who_only_looks_is_in_nobodys_way),
