@@ -5,6 +5,7 @@
 #   make demo       a pair on this machine, both failure scenarios, then it stays up (ARGS=--once: ends after the play)
 #   make test       unit, integration, browser and failure tests
 #   make check      unit tests only
+#   make upgrades   pairs of former programs become pairs of this one, under load: root, 8 minutes (ARGS="-k 47d7cab")
 #   make test-fresh  the same on minimal Debian 12 and 13 that have nothing of it, and a pair under systemd on each: root, 6 minutes (ARGS=--keep)
 #   make nightly    all that the gate takes a sample of, the whole sweep and half an hour of soak: a night
 #   make bench      throughput, seconds from fault to first emergency answer, and seconds of a change of roles
@@ -24,7 +25,7 @@ PYTHON ?= /usr/bin/python3
 BUILD ?= build/release
 TESTBUILD ?= build/test
 
-.PHONY: all demo nightly test test-fresh check sweep bench bench-failover bench-changeover bench-searches soak fmt lint install uninstall clean deps
+.PHONY: all demo nightly test upgrades test-fresh check sweep bench bench-failover bench-changeover bench-searches soak fmt lint install uninstall clean deps
 
 # Whatever root's umask is: Holdfast leaves root and starts its processes from this file.
 all: $(BUILD)/build.ninja
@@ -63,6 +64,11 @@ check: $(TESTBUILD)/build.ninja
 test-fresh:
 	tools/deps.sh build test
 	$(PYTHON) test/fresh/fresh.py $(ARGS)
+
+upgrades:
+	tools/deps.sh build test
+	$(MAKE) --no-print-directory $(TESTBUILD)/build.ninja
+	$(PYTHON) tools/run_tests.py --build $(TESTBUILD) --jobs $(JOBS) upgrade $(ARGS)
 
 nightly:
 	WHOLE=1 .ci/run

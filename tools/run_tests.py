@@ -10,6 +10,8 @@ ha              test/ha: hosts in network namespaces; needs root, else skipped, 
 it-sample, ha-sample   a part of them, drawn by --seed (the day, unless told): for builds that are slow (sanitizers). Of ha always
                 what crosses every kind of code once
 web             test/web: the console in a real browser; skipped, counted and said so where there is none
+upgrade         test/upgrade: pairs of former programs, built from the history; needs root and that history, else skipped, counted
+                and said so. upgrade-sample: one story of it, drawn by --seed
 soak            three minutes of random faults on two pairs; each round counts as a test
 failover-short  prints the table of seconds from fault to first emergency answer, few runs; says nothing about passing
 
@@ -208,6 +210,17 @@ def sample(folder, build, share, seed, stages, always=None):
     return pytest(folder, build, [], stages, [t for t in tests if t in kept])
 
 
+def upgrade_sample(build, seed):
+    """One story on one former program."""
+    tests = collect("test/upgrade", build)
+    if not tests:
+        print("test/upgrade: no test was found")
+        return Tally(failed=1)
+    drawn = random.Random(seed).choice(tests)
+    print(f"test/upgrade: {drawn} of {len(tests)} tests, drawn with --seed {seed}", flush=True)
+    return pytest("test/upgrade", build, [], tests=[drawn])
+
+
 def failover_short(build):
     argv = [
         sys.executable,
@@ -255,7 +268,20 @@ def main():
         "--seed", type=int, default=int(time.time()) // 86400, help="of samples and of the soak; the log names it"
     )
     ap.add_argument(
-        "suites", nargs="+", choices=["unit", "it", "it-sample", "web", "ha", "ha-sample", "soak", "failover-short"]
+        "suites",
+        nargs="+",
+        choices=[
+            "unit",
+            "it",
+            "it-sample",
+            "web",
+            "ha",
+            "ha-sample",
+            "upgrade",
+            "upgrade-sample",
+            "soak",
+            "failover-short",
+        ],
     )
     args = ap.parse_args()
     os.umask(0o022)  # what is built here is executed by the product's own user too
@@ -279,6 +305,8 @@ def main():
             "ha": lambda: pytest("test/ha", build, extra, HA_STAGES),
             "it-sample": lambda: sample("test/it", build, IT_SHARE, args.seed, IT_STAGES),
             "ha-sample": lambda: sample("test/ha", build, HA_SHARE, args.seed, HA_STAGES, HA_ALWAYS),
+            "upgrade": lambda: pytest("test/upgrade", build, extra),
+            "upgrade-sample": lambda: upgrade_sample(build, args.seed),
             "soak": lambda: soak(build, args.seed),
             "failover-short": lambda: failover_short(build),
         }[suite]()

@@ -13,6 +13,7 @@
 #include "ha/channel.h"
 #include "ha/rejoin.h"
 #include "ledger/event.h"
+#include "store/migrate.h"
 
 #define ANNOUNCE_MS 3000
 #define PEM_MAX 65536
@@ -98,7 +99,7 @@ begin_task(struct agent *a, enum role_task task)
 		return;
 	if (tried && (task == ROLE_PROMOTE || a->now_ms - a->task_ms < TASK_RETRY_MS))
 		return;
-	if (task != ROLE_PROMOTE && !name_primary(a, &o.primary))
+	if (task != ROLE_PROMOTE && task != ROLE_MIGRATE && !name_primary(a, &o.primary))
 		return;
 	a->task_ms = a->now_ms;
 	role_begin(a->role, &o);
@@ -123,6 +124,7 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 	const struct replication_node *n = agent_leader(a);
 	struct deposit_orders d = {
 		.go = o->primary_ok && a->shown.state != HA_PROMOTING,
+		.rows_wait = a->rv.schema < migrate_newest(),
 		.aside_seq = a->rv.aside_seq,
 		.home_seq = agent_view_is_fresh(a) ? a->rv.own_seq : 0,
 		.chain_memory = a->chain_memory,
@@ -214,6 +216,15 @@ announce_handover(struct agent *a)
 	replication_request(a->replication, EVENT_HANDOVER, &a->order_node, buf_str(&body));
 }
 
+/* A node that was promoted, and fell before its schema was its program's. */
+static void
+bring_up_to_date(struct agent *a)
+{
+	if (agent_view_is_fresh(a) && !a->rv.standby && a->rv.schema > 0 &&
+	    a->rv.schema < migrate_newest() && state_serves(a->shown.state) == SERVES_EVERYONE)
+		begin_task(a, ROLE_MIGRATE);
+}
+
 /* What a primary does that is to be one no longer. */
 static void
 step_down(struct agent *a)
@@ -251,7 +262,8 @@ ask_for_stop(struct agent *a)
 		a->order = ORDER_NONE; /* the copy is in place */
 	bool ordered_now = a->task_ms >= a->state_ms || a->shown.state == HA_RESEED;
 	if (a->stop_asked || a->wv.working || !a->wv.done || a->wv.task == ROLE_PROMOTE ||
-	    a->wv.task == ROLE_NONE || !ordered_now || !rejoin_waits(&a->args->home))
+	    a->wv.task == ROLE_MIGRATE || a->wv.task == ROLE_NONE || !ordered_now ||
+	    !rejoin_waits(&a->args->home))
 		return;
 	a->stop_asked = write(PROC_FD_LINK, "J", 1) == 1;
 }
@@ -302,6 +314,7 @@ agent_act(struct agent *a, const struct fsm_obs *o)
 		claim_term(a);
 		announce_handover(a);
 		step_down(a);
+		bring_up_to_date(a);
 	}
 	ask_for_stop(a);
 }

@@ -11,6 +11,7 @@
 #include "ha/salvage.h"
 #include "pg/standby.h"
 #include "store/db.h"
+#include "store/migrate.h"
 
 #define PROMOTE_S 60
 #define QUIET_MS 10000 /* how long transactions of the vault may take to end */
@@ -129,6 +130,19 @@ close_log(struct work *w, struct err *e)
 
 /* ---- tasks ---- */
 
+/* Before the vault writes here: what a secondary was upgraded for before its primary. */
+static int
+bring_up_to_date(struct work *w, struct err *e)
+{
+	int have = 0;
+	int rc = migrate_current(w->local, &have, e);
+
+	if (rc || have == migrate_newest())
+		return rc;
+	set_step(w->r, "bringing the schema of the data up to date");
+	return migrate_run(w->local, e);
+}
+
 /* The checkpoint makes the new timeline known to pg_rewind (PostgreSQL, "pg_rewind", Notes). */
 static int
 promote(struct work *w, struct err *e)
@@ -143,7 +157,9 @@ promote(struct work *w, struct err *e)
 		rc = ask(w->local, STMT_HA_PROMOTE, &b, &rows, e);
 	if (!rc && !row_bool(rows, 0, 0))
 		rc = err_set(e, ERR_TIMEOUT, "PostgreSQL was not promoted within %d s", PROMOTE_S);
-	return rc ? rc : ask(w->local, STMT_HA_CHECKPOINT, NULL, NULL, e);
+	if (!rc)
+		rc = ask(w->local, STMT_HA_CHECKPOINT, NULL, NULL, e);
+	return rc ? rc : bring_up_to_date(w, e);
 }
 
 static int
@@ -238,10 +254,8 @@ make_copy(struct work *w, struct err *e)
 /* ---- the thread ---- */
 
 static int (*const tasks[])(struct work *w, struct err *e) = {
-	[ROLE_PROMOTE] = promote,
-	[ROLE_HANDOVER] = hand_over,
-	[ROLE_RETURN] = go_back,
-	[ROLE_CLONE] = make_copy,
+	[ROLE_PROMOTE] = promote, [ROLE_MIGRATE] = bring_up_to_date, [ROLE_HANDOVER] = hand_over,
+	[ROLE_RETURN] = go_back,  [ROLE_CLONE] = make_copy,
 };
 
 /* A server that was killed needs a while to be back. */

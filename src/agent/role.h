@@ -12,6 +12,7 @@
 enum role_task {
 	ROLE_NONE,
 	ROLE_PROMOTE,  /* the local server becomes a primary */
+	ROLE_MIGRATE,  /* the database of a primary gets the schema that this program writes */
 	ROLE_HANDOVER, /* what is in the log is on the other disk; the server may be stopped */
 	ROLE_RETURN, /* salvage, then rewind: a former primary, or a secondary that has more than the primary */
 	ROLE_CLONE, /* salvage, then a fresh copy beside the running server: its slot was lost; a server that does not start, or whose
@@ -20,7 +21,8 @@ enum role_task {
 
 struct role_order {
 	enum role_task task;
-	struct channel_primary primary; /* of all but ROLE_PROMOTE; slot: this node's */
+	struct channel_primary
+		primary; /* of all but ROLE_PROMOTE and ROLE_MIGRATE; slot: this node's */
 };
 
 struct role_view {

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include "base/home.h"
 #include "base/settings.h"
 
@@ -26,4 +27,5 @@ struct proc_args {
 	char key_file[HOME_PATH_MAX]; /* --key-file, or ""; keyd only */
 	int64_t began_ms;	      /* monotonic: when this run of the node began; 0 not known */
 	bool without_pair; /* --without-pair: an operator knows that the pair's certificates are lost */
+	bool upgrade_alone; /* --upgrade-alone: the schema is changed without asking the other nodes */
 };

@@ -44,7 +44,7 @@ static const struct process {
 	{ "postgres", "postgres", postgres_main },
 };
 
-/* --process NAME --home DIR --began MS [--key-file PATH] [--without-pair yes]; anything else is no call of the supervisor's. */
+/* --process NAME --home DIR --began MS [--key-file PATH] [--without-pair yes] [--upgrade-alone yes]; anything else is no call of the supervisor's. */
 static int
 parse_process(int argc, char **argv, const struct process **ret, struct proc_args *a, struct err *e)
 {
@@ -55,6 +55,8 @@ parse_process(int argc, char **argv, const struct process **ret, struct proc_arg
 			home = value;
 		else if (strcmp(argv[i], "--key-file") == 0)
 			key = value;
+		else if (strcmp(argv[i], "--upgrade-alone") == 0)
+			a->upgrade_alone = true;
 		else if (strcmp(argv[i], "--began") == 0)
 			a->began_ms = strtoll(value, NULL, 10);
 		else if (strcmp(argv[i], "--without-pair") == 0)

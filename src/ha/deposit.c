@@ -427,7 +427,7 @@ visit_primary(struct work *w, struct err *e)
 		r = announce_cert(w, e);
 	if (!r && w->s == &w->own)
 		r = tell_alarm(w, e);
-	if (!r && to_go)
+	if (!r && to_go && !w->o.rows_wait)
 		r = deposit_rows(w, e);
 	if (r && (known || !w->s->unreadable) && w->primary)
 		db_free(TAKE(w->primary));

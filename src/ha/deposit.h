@@ -39,6 +39,7 @@ struct deposit_orders {
 	char host[256]; /* "" not known */
 	int port;
 	bool go;	   /* the primary serves: deposit */
+	bool rows_wait;	   /* its program is older than this one: the journal's rows wait for it */
 	int64_t aside_seq; /* the first own row that it set aside and did not get since, 0: none */
 	uint8_t aside_hash[32];
 	char web_cert[4096]; /* own web certificate when the node table lacks it, "" it does not */

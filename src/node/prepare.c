@@ -13,7 +13,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/keys.h"
+#include "http/json.h"
 #include "node/pairfiles.h"
+#include "node/upgrade.h"
 #include "pg/cluster.h"
 #include "store/db.h"
 #include "store/migrate.h"
@@ -46,9 +48,37 @@ wait_for_database(const struct home *h)
 	}
 }
 
+/* A secondary is upgraded first: it reads what its primary has. */
 static int
-check_schema(const struct home *h, struct db *d, struct err *e)
+read_earlier(int have, struct err *e)
 {
+	if (have < stmt_schema_first())
+		return err_set(e, ERR_PRECONDITION,
+			       "the primary's data (schema %d) is too old for this program, which "
+			       "reads schema %d and later: upgrade this pair to a release between "
+			       "the two first",
+			       have, stmt_schema_first());
+	log_notice("the data has schema %d, the primary's; this program reads it, and what is "
+		   "journaled here waits until the primary was upgraded too (schema %d)",
+		   have, migrate_newest());
+	return 0;
+}
+
+static int
+bring_up_to_date(const struct proc_args *a, struct db *d, int have, struct err *e)
+{
+	bool migrate = true;
+	int rc = a->upgrade_alone ? 0 : upgrade_may_migrate(&a->home, d, have, &migrate, e);
+
+	if (rc != 0 || !migrate)
+		return rc;
+	return migrate_run(d, e);
+}
+
+static int
+check_schema(const struct proc_args *a, struct db *d, struct err *e)
+{
+	const struct home *h = &a->home;
 	int have;
 	int rc = migrate_current(d, &have, e);
 	if (rc < 0)
@@ -65,15 +95,9 @@ check_schema(const struct home *h, struct db *d, struct err *e)
 			       "the data is newer (schema %d) than this program (schema %d): "
 			       "install the newer Holdfast",
 			       have, migrate_newest());
-	if (!cluster_is_standby(h))
-		return migrate_run(d, e);
-	if (have < migrate_newest())
-		return err_set(e, ERR_PRECONDITION,
-			       "the primary's data is older (schema %d) than this program (schema "
-			       "%d): upgrade the primary first, "
-			       "then this secondary",
-			       have, migrate_newest());
-	return 0;
+	if (have == migrate_newest())
+		return 0;
+	return cluster_is_standby(h) ? read_earlier(have, e) : bring_up_to_date(a, d, have, e);
 }
 
 static int
@@ -104,9 +128,10 @@ prepare_main(const struct proc_args *a)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (sodium_init() < 0)
 		return 1;
+	http_init();
 	struct db *d = wait_for_database(&a->home);
 	struct keys *keys = keys_new(NULL, PROC_FD_KEYS);
-	int rc = check_schema(&a->home, d, &e);
+	int rc = check_schema(a, d, &e);
 	if (rc == 0)
 		rc = check_key(d, keys, &e);
 	if (rc == 0)

@@ -501,7 +501,7 @@ spawn(struct sup *s, struct child *c, int keys_fd, int link_fd)
 	char argv0[32], began[24];
 	snprintf(argv0, sizeof(argv0), "holdfast: %s", kinds[c->id].name);
 	snprintf(began, sizeof(began), "%lld", (long long)s->began_ms);
-	const char *argv[12] = { argv0,	    "--process", kinds[c->id].name, "--home", a->home.dir,
+	const char *argv[14] = { argv0,	    "--process", kinds[c->id].name, "--home", a->home.dir,
 				 "--began", began };
 	size_t n = 7;
 	if (a->key_file[0]) {
@@ -510,6 +510,10 @@ spawn(struct sup *s, struct child *c, int keys_fd, int link_fd)
 	}
 	if (a->without_pair) {
 		argv[n++] = "--without-pair";
+		argv[n++] = "yes";
+	}
+	if (a->upgrade_alone) {
+		argv[n++] = "--upgrade-alone";
 		argv[n++] = "yes";
 	}
 	uv_stdio_container_t io[5] = {

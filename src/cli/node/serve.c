@@ -86,7 +86,8 @@ begin(const struct cli *c, struct proc_args *a, struct err *e)
 static int
 run_serve(const struct cli *c, struct err *e)
 {
-	struct proc_args a = { .without_pair = cli_has(c, "without-pair") };
+	struct proc_args a = { .without_pair = cli_has(c, "without-pair"),
+			       .upgrade_alone = cli_has(c, "upgrade-alone") };
 	int r = begin(c, &a, e);
 	return r ? r : supervisor_main(&a);
 }
@@ -97,6 +98,11 @@ static const struct cli_opt opts[] = {
 		.name = "key-file",
 		.value = "PATH",
 		.help = "Where the master key is (default: what conf/manage_key.conf says).",
+	},
+	{
+		.name = "upgrade-alone",
+		.help = "Change the data of a primary to this program's schema although another "
+			"node of the pair does not answer, or could not read it.",
 	},
 	{
 		.name = "user",

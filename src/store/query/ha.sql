@@ -41,6 +41,11 @@ FROM pg_stat_wal_receiver;
 SELECT id, name, https_port, pair_port, coalesce(slot, ''), coalesce(web_cert, ''), coalesce(primary_since_term, 0)
 FROM node ORDER BY primary_since_term DESC NULLS LAST, joined_at LIMIT 16;
 
+-- Whom a primary asks before it changes its schema; the latest primary comes first. term: what this database has.
+-- name: ha_upgrade_nodes() -> id uuid, name text, https_port int, web_cert text, primary_since_term bigint, term bigint
+SELECT id, name, https_port, coalesce(web_cert, ''), coalesce(primary_since_term, 0), coalesce((SELECT term FROM ha_term), 0)
+FROM node ORDER BY primary_since_term DESC NULLS LAST, joined_at LIMIT 16;
+
 -- As of when this database has everything, and of which term: what the primary's writer says in it (query/ledger.sql).
 -- name: ha_beat() -> at timestamptz, term bigint
 SELECT at, term FROM beat;

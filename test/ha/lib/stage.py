@@ -140,12 +140,10 @@ class Stage:
         self.a, self.b, self.c = (self.nodes + [None])[:3]
         for host, n in zip(homes, self.nodes):
             n.log = self.dir / f"{host}.log"
-        # Tests cut the line often; that it is not trusted at once is test_line.py's.
-        settings = {"sync_steady": "200ms"}
-        make_pair(self.a, self.b, self.say, settings)
+        make_pair(self.a, self.b, self.say, self.settings)
         for n in self.nodes[2:]:
             n.init(secondary=True)
-            n.set_all(settings)
+            n.set_all(self.settings)
             join(self.a, n, self.say)
         self.scene = Scene(self)
         self.admin = self.dir / "admin.session"
@@ -154,6 +152,8 @@ class Stage:
         return self
 
     csv_rows = 50
+    # Tests cut the line often; that it is not trusted at once is test_line.py's.
+    settings = {"sync_steady": "200ms"}
 
     def first_login(self):
         """The administrator's first login, with the one-time token that init printed."""

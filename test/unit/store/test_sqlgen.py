@@ -14,9 +14,14 @@ EVENTS = '/* … */\nKIND(LOGIN, login, 30, APPLY_LOGIN, "a user logged in")\nKI
 
 
 class Generator(unittest.TestCase):
-    def generate(self, queries, steps=None, events=EVENTS):
+    def generate(self, queries, steps=None, events=EVENTS, earlier=None):
         with tempfile.TemporaryDirectory() as d:
-            for folder, files in (("query", queries), ("migration", steps or GOOD_MIGRATION), ("out", {})):
+            for folder, files in (
+                ("query", queries),
+                ("migration", steps or GOOD_MIGRATION),
+                ("earlier", earlier or {}),
+                ("out", {}),
+            ):
                 os.mkdir(os.path.join(d, folder))
                 for name, text in files.items():
                     with open(os.path.join(d, folder, name), "w", encoding="utf-8") as f:
@@ -33,6 +38,8 @@ class Generator(unittest.TestCase):
                     f"{d}/migration",
                     "--events",
                     f"{d}/event.def",
+                    "--earlier",
+                    f"{d}/earlier",
                     "--out",
                     f"{d}/out",
                     "--depfile",
@@ -228,6 +235,34 @@ class Generator(unittest.TestCase):
             ({"0001_a.sql": "SELECT 1;\nCOMMIT;\n"}, "0001_a.sql:2"),
         ):
             code, text, _ = self.generate({}, files)
+            self.assertEqual(code, 1)
+            self.assertIn(words, text)
+
+    def test_earlier_schemas(self):
+        steps = {
+            "0001_begin.sql": "CREATE TABLE t ();\n",
+            "0002_a.sql": "ALTER TABLE t ADD a int;\n",
+            "0003_b.sql": "ALTER TABLE t ADD b int;\n",
+        }
+        a, b = "-- table: t\nSELECT x.*, 1 AS a FROM :before x\n", "-- table: t\nSELECT x.*, 2 AS b FROM :before x\n"
+        query = {
+            "q.sql": "-- name: x() -> a int\nSELECT a FROM t;\n-- name: y() -> a int\nWITH r AS (SELECT 1) SELECT 1;\n"
+        }
+        code, text, made = self.generate(query, steps, earlier={"0002_a.sql": a, "0003_b.sql": b})
+        self.assertEqual((code, text), (0, ""))
+        c = made["stmt_gen.c"]
+        self.assertIn("stmt_schemas[2] = { 1, 3 }", c)
+        self.assertIn('"(SELECT x.*, 2 AS b FROM (SELECT x.*, 1 AS a FROM public.t x) x)"', c)
+        self.assertIn('"(SELECT x.*, 2 AS b FROM public.t x)"', c)
+        self.assertIn(".earlier = 1,", c)
+        self.assertIn(".with_bytes = 5,", c)
+        for earlier, words in (
+            ({"0002_a.sql": a}, "earlier/0003_b.sql is missing"),
+            ({"0002_a.sql": a, "0003_b.sql": b, "0004_c.sql": a}, "the name of no migration"),
+            ({"0002_a.sql": "SELECT 1\n", "0003_b.sql": b}, "SQL before the first"),
+            ({"0002_a.sql": "-- table: t\n", "0003_b.sql": b}, "t has no text"),
+        ):
+            code, text, _ = self.generate(query, steps, earlier=earlier)
             self.assertEqual(code, 1)
             self.assertIn(words, text)
 

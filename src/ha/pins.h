@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * By which certificates another node's service is known here: the one that the log names, if it vouches for itself, and
+ * what an operator brought with `cert import`.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "base/buf.h"
+#include "base/home.h"
+
+/* Appends all that was brought, as PEM. What cannot be read is left out. */
+void pins_add_brought(const struct home *h, struct buf *out) NONNULL;
+/* A self-signed certificate that the log names is trusted as it stands. One signed by an authority is not: its authority is to be
+ * brought, and until then the status says so. */
+bool pins_may_pin(const char *pem) NONNULL;

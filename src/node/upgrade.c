@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/upgrade.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "ha/probe.h"
+#include "ha/pins.h"
+#include "http/client.h"
+#include "store/migrate.h"
+
+#define WAIT_MS 15000 /* for a node that starts, or that is behind a line that comes back */
+#define CALL_MS 3000
+#define PAUSE_MS 300
+
+/* A row of the node table, and what the node said. */
+struct other {
+	char name[256], url[320];
+	const char *cert; /* borrowed */
+	struct probe_reply reply;
+	char failure[256];
+};
+
+static int
+ask(const struct home *h, struct other *o, struct err *e)
+{
+	auto_buf trust = BUF_INIT;
+	struct client_reply r = { 0 };
+
+	pins_add_brought(h, &trust);
+	if (pins_may_pin(o->cert))
+		buf_addf(&trust, "%s\n", o->cert);
+	struct client_options options = { .base = o->url,
+					  .trust_pem = buf_str(&trust),
+					  .connect_ms = CALL_MS,
+					  .total_ms = CALL_MS };
+	struct client *c = client_new(&options, e);
+	int rc = c ? client_call(c, "GET", "/v1/sys/health", NULL, &r, NULL, e) : e->code;
+	if (rc == 0)
+		rc = probe_parse(buf_str(&r.body), r.body.len, &o->reply, e);
+	client_reply_done(&r);
+	client_free(c);
+	return rc;
+}
+
+/* Until it answers, or the time is over. */
+static int
+hear(const struct home *h, struct other *o, int64_t until_ms, struct err *e)
+{
+	int rc;
+
+	while ((rc = ask(h, o, e)) != 0 && clock_mono_ms() < until_ms)
+		clock_sleep_ms(PAUSE_MS);
+	if (rc == 0)
+		return 0;
+	struct err why = *e;
+	return err_set(
+		e, ERR_UNREACHABLE,
+		"this program changes the schema of the data to %d, and %s does not say whether "
+		"it could read that (%s). Nothing was changed. Upgrade %s first; start this node "
+		"when it answers. If it is gone for good: start once with --upgrade-alone",
+		migrate_newest(), o->name, why.text, o->name);
+}
+
+static int
+judge(const struct other *o, int have, struct err *e)
+{
+	if (o->reply.schema_known >= migrate_newest())
+		return 0;
+	return err_set(
+		e, ERR_PRECONDITION,
+		"the data has schema %d and this program changes it to %d, which %s cannot read "
+		"(it runs %s): it could give no emergency access any more. Nothing was changed. "
+		"Upgrade %s first, then this node; until then run the program of before here",
+		have, migrate_newest(), o->name,
+		o->reply.version[0] ? o->reply.version : "an older program", o->name);
+}
+
+/* Columns of ha_upgrade_nodes. */
+enum { NODE_ID, NODE_NAME, NODE_PORT, NODE_CERT, NODE_SINCE, NODE_TERM };
+
+static void
+take_row(const struct rows *r, int row, struct other *ret)
+{
+	*ret = (struct other){ .cert = row_text(r, row, NODE_CERT) };
+	text_copy(ret->name, sizeof(ret->name), row_text(r, row, NODE_NAME));
+	snprintf(ret->url, sizeof(ret->url),
+		 strchr(ret->name, ':') ? "https://[%s]:%d" : "https://%s:%d", ret->name,
+		 row_int(r, row, NODE_PORT));
+}
+
+int
+upgrade_may_migrate(const struct home *h, struct db *d, int have, bool *ret_migrate, struct err *e)
+{
+	int64_t until = clock_mono_ms() + WAIT_MS;
+	struct home_node self;
+	struct uuid id;
+	auto_rows r = NULL;
+
+	*ret_migrate = true;
+	int rc = home_node_read(h, &self, e);
+	if (rc == 0)
+		rc = db_exec(d, NULL, STMT_HA_UPGRADE_NODES, NULL, &r, e);
+	if (rc != 0)
+		return rc;
+	/* The node table names the latest primary first. A database that was promoted, and fell before the log said so, follows
+	 * nobody: it goes on with what was ordered. */
+	for (int i = 0; i < rows_count(r); i++) {
+		row_uuid(r, i, NODE_ID, &id);
+		if (i == 0 && !uuid_eq(&id, &self.id) && row_bigint(r, i, NODE_SINCE) > 0)
+			return 0;
+	}
+	for (int i = 0; rc == 0 && i < rows_count(r); i++) {
+		struct other o;
+
+		row_uuid(r, i, NODE_ID, &id);
+		if (uuid_eq(&id, &self.id))
+			continue;
+		take_row(r, i, &o);
+		rc = hear(h, &o, until, e);
+		if (rc == 0 && strcmp(o.reply.mode, "primary") == 0 &&
+		    o.reply.term > row_bigint(r, i, NODE_TERM)) {
+			log_notice("%s is the primary of a later term: this node keeps its schema "
+				   "and returns to it",
+				   o.name);
+			*ret_migrate = false;
+			return 0;
+		}
+		if (rc == 0)
+			rc = judge(&o, have, e);
+	}
+	return rc;
+}
