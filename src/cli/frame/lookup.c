@@ -31,6 +31,13 @@ lookup_text(const json_t *o, const char *name)
 	return s ? s : "";
 }
 
+/* What every look-up says of a name that nothing has: what it is no name of, and where to look for names. */
+static int
+say_none(const char *what, const char *name, const char *where, struct err *e)
+{
+	return err_set(e, ERR_NOT_FOUND, "there is no %s \"%s\"%s", what, name, where);
+}
+
 static bool
 is_id(const char *s, char id[static 37])
 {
@@ -202,7 +209,7 @@ say_several(const char *spec, const json_t *answer, struct err *e)
 static int
 no_resource(const char *name, struct err *e)
 {
-	return lookup_none("resource", name, " that you may see; try `holdfast find`", e);
+	return say_none("resource", name, " that you may see; try `holdfast find`", e);
 }
 
 /* One account is wanted: say which there are. */
@@ -421,7 +428,7 @@ lookup_user(struct remote *r, const char *spec, char id[static 37], struct err *
 	int rc = paging_each(r, &users, buf_str(&path), take_user, &s, e);
 	if (rc < 0 || s.found)
 		return rc;
-	return lookup_none("user", spec, "; see `holdfast user list`", e);
+	return say_none("user", spec, "; see `holdfast user list`", e);
 }
 
 int
@@ -434,7 +441,7 @@ lookup_node(struct remote *r, const char *spec, char id[static 37], struct err *
 	int rc = remote_call(r, REMOTE_READ, "GET", "/v1/nodes", NULL, &o, e);
 	if (rc < 0 || match_name(json_object_get(o, "nodes"), spec, id))
 		return rc;
-	return lookup_none("node", spec, "; see `holdfast ha status`", e);
+	return say_none("node", spec, "; see `holdfast ha status`", e);
 }
 
 /* ---- what is said ---- */
@@ -446,12 +453,6 @@ lookup_version(const char *text, const char *shown, int64_t *ret, struct err *e)
 		return 0;
 	return err_set(e, ERR_USAGE, "VERSION is a number as `holdfast %s` shows it, not \"%s\"",
 		       shown, text);
-}
-
-int
-lookup_none(const char *what, const char *name, const char *where, struct err *e)
-{
-	return err_set(e, ERR_NOT_FOUND, "there is no %s \"%s\"%s", what, name, where);
 }
 
 int

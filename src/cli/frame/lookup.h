@@ -51,10 +51,7 @@ int lookup_resource(struct remote *r, const char *spec, struct lookup_thing *ret
 /* The VERSION of a command line, as `shown` (a verb) lists it. ERR_USAGE. */
 int lookup_version(const char *text, const char *shown, int64_t *ret,
 		   struct err *e) NONNULL MUST_USE;
-/* What every look-up says of a name. Nothing has it: what ("resource") it is no name of, and where to look for names.
- * ERR_NOT_FOUND. Several have it: what they are, how to say which, and the list. `code`. */
-int lookup_none(const char *what, const char *name, const char *where,
-		struct err *e) NONNULL MUST_USE;
+/* What every look-up says of a name that several have: what they are, how to say which, and the list. `code`. */
 int lookup_several(int code, const char *name, const char *what, const char *how, const char *list,
 		   struct err *e) NONNULL MUST_USE;
 /* A user by name or id. */
