@@ -313,16 +313,15 @@ create_sample(const struct create_options *o, const char *name, struct buf *out)
 static int
 make_folders(const struct plan *p, struct err *e)
 {
-	static const enum home_path folders[] = { HOME_TLS, HOME_TRUSTED, HOME_REPLICATION,
-						  HOME_RUN };
 	char path[HOME_PATH_MAX];
 	int r = 0;
-	for (size_t i = 0; !r && i < ARRAY_LEN(folders); i++) {
-		home_path(&p->home, folders[i], path);
-		r = home_mkdirs(path, 0700, e);
+	for (enum home_path i = 0; !r && i < HOME_ROWS; i++) {
+		if (home_row(i)->kind != HOME_IS_FOLDER)
+			continue;
+		home_path(&p->home, i, path);
+		r = home_mkdirs(path, home_row(i)->mode, e);
 	}
-	snprintf(path, sizeof(path), "%.*s/data", HOME_PATH_MAX - 8, p->home.dir);
-	return r ? r : home_mkdirs(path, 0700, e);
+	return r;
 }
 
 static int

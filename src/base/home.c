@@ -86,15 +86,82 @@ home_start_command(const char *dir, char ret[static HOME_START_MAX])
 		snprintf(ret, HOME_START_MAX, "holdfast serve --home %s", dir);
 }
 
+#define FILE HOME_IS_FILE
+#define FOLDER HOME_IS_FOLDER
+#define TREE HOME_IS_TREE
+#define SOCKET HOME_IS_SOCKET
+#define PERSON HOME_BY_PERSON
+#define COMMAND HOME_BY_COMMAND
+#define START HOME_BY_START
+#define SUPERVISOR HOME_BY_SUPERVISOR
+#define AGENT HOME_BY_AGENT
+#define VAULTD HOME_BY_VAULTD
+#define POSTGRES HOME_BY_POSTGRES
+static const struct home_row rows[] = {
+#define HOME(name, path, kind, mode, writers, what)                                                \
+	[HOME_##name] = { path, kind, mode, writers, what },
+#include "base/home.def"
+#undef HOME
+};
+#undef FILE
+#undef FOLDER
+#undef TREE
+#undef SOCKET
+#undef PERSON
+#undef COMMAND
+#undef START
+#undef SUPERVISOR
+#undef AGENT
+#undef VAULTD
+#undef POSTGRES
+
+const struct home_row *
+home_row(enum home_path p)
+{
+	return &rows[p];
+}
+
 void
 home_path(const struct home *h, enum home_path p, char ret[static HOME_PATH_MAX])
 {
-	static const char *const names[] = {
-#define X(name, path) [HOME_##name] = path,
-		HOME_PATHS(X)
-#undef X
-	};
-	snprintf(ret, HOME_PATH_MAX, "%s/%s", h->dir, names[p]);
+	snprintf(ret, HOME_PATH_MAX, "%s/%s", h->dir, rows[p].path);
+}
+
+static void
+write_writers(unsigned writers, struct buf *out)
+{
+	static const char *const names[] = { "person", "command", "start",   "supervisor",
+					     "agent",  "vaultd",  "postgres" };
+	const char *between = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (!(writers & 1u << i))
+			continue;
+		buf_addf(out, "%s%s", between, names[i]);
+		between = ", ";
+	}
+}
+
+void
+home_write_markdown(struct buf *out)
+{
+	static const char *const kinds[] = { "file", "folder", "tree", "socket" };
+
+	buf_adds(out, "# The home folder\n\n"
+		      "Everything that lies in it, and who writes it. All of it belongs to "
+		      "Holdfast's user. A *tree* is a folder\n"
+		      "whose inside is its writer's own affair; `*` stands for what varies. "
+		      "*Person* is you with an editor, *command*\n"
+		      "a verb of `holdfast` on this machine, *start* a step that `holdfast serve` "
+		      "takes before it serves; the others are processes.\n"
+		      "keyd writes nothing.\n\n"
+		      "| path | kind | mode | written by | what |\n|---|---|---|---|---|\n");
+	for (size_t i = 0; i < HOME_ROWS; i++) {
+		buf_addf(out, "| `%s` | %s | %04o | ", rows[i].path, kinds[rows[i].kind],
+			 (unsigned)rows[i].mode);
+		write_writers(rows[i].writers, out);
+		buf_addf(out, " | %s |\n", rows[i].what);
+	}
 }
 
 static int

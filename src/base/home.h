@@ -14,57 +14,38 @@
 #define HOME_DEFAULT "/var/lib/holdfast" /* the service's; the unit names it too */
 #define HOME_START_MAX (HOME_PATH_MAX + 32)
 
-/* X(name, path below the home) → home_path(h, HOME_CONF, …) */
-#define HOME_PATHS(X)                                                                                    \
-	X(CONF, "conf/holdfast.conf")                                                                    \
-	X(CONF_BACKUP, "conf/holdfast.conf.backup") /* the settings a restored backup had */             \
-	X(KEY_CONF, "conf/manage_key.conf")	    /* one line: where the master key file is */         \
-	X(NODE, "conf/node.conf") /* id and name of this node: [node] id=, name= */                      \
-	X(PAIR, "conf/pair.conf") /* what the pack said of the pair; written on a secondary */           \
-	X(TLS, "conf/tls")                                                                               \
-	X(WEB_CERT, "conf/tls/web.crt")                                                                  \
-	X(WEB_KEY, "conf/tls/web.key")                                                                   \
-	X(TLS_MAKING,                                                                                    \
-	  "conf/tls/making")	       /* files that fit together, being written (base/place.h) */       \
-	X(TLS_NEW, "conf/tls/new")     /* the same, whole: they go into their places */                  \
-	X(TRUSTED, "conf/tls/trusted") /* *.pem that cert import brought */                              \
-	X(PAIR_CA, "conf/tls/pair-ca.crt")                                                               \
-	X(PAIR_CA_KEY, "conf/tls/pair-ca.key.sealed")                                                    \
-	X(PAIR_CERT, "conf/tls/pair.crt")                                                                \
-	X(PAIR_KEY, "conf/tls/pair.key")                                                                 \
-	X(PG, "data/pg")                                                                                 \
-	X(PG_AUTO_CONF, "data/pg/postgresql.auto.conf")                                                  \
-	X(PG_STANDBY, "data/pg/standby.signal") /* there: the database follows another */                \
-	X(JOURNAL, "data/journal.db")                                                                    \
-	X(ANCHOR,                                                                                        \
-	  "data/anchor") /* head of the own chain, beside the database: a cut tail is noticed */         \
-	X(CHAIN_MEMORY,                                                                                  \
-	  "data/witness") /* ends of all nodes' chains, as this node saw them (ha/chain_memory.h) */     \
-	X(REPLICATION, "replication")                                                                    \
-	X(REJOIN,                                                                                        \
-	  "replication/rejoin.conf") /* whom this node's database is to follow from its next start on */ \
-	X(COPYING,                                                                                       \
-	  "replication/copying") /* a fresh copy of the primary was begun and is not in place yet */     \
-	X(EMERGENCY,                                                                                     \
-	  "replication/emergency.conf") /* whether an operator orders emergency access */                \
-	X(MAINTENANCE,                                                                                   \
-	  "replication/maintenance.conf") /* until when this node's alerts are silent, and why */        \
-	X(OUTBOX, "data/outbox.db")	  /* alerts that wait (store/outbox.h) */                        \
-	X(PACK, "pack")			  /* an unpacked HAPack waits here for serve */                  \
-	X(PACK_MANIFEST, "pack/manifest.json")                                                           \
-	X(RUN, "run")                                                                                    \
-	X(STATE, "run/state") /* the shared state page (base/statepage.h) */                             \
-	X(PRIMARY_TRUST,                                                                                 \
-	  "run/primary.pem") /* what the agent trusts the primary's service by, for forwarding */        \
-	X(AGENT_SOCK, "run/agent.sock")                                                                  \
-	X(PROGRESS, "run/progress") /* how far a rejoin is, for the status */                            \
-	X(PID, "run/holdfast.pid")  /* of the supervisor; locked while it lives */
-
+/* home_path(h, HOME_CONF, …): the rows of base/home.def. */
 enum home_path {
-#define X(name, path) HOME_##name,
-	HOME_PATHS(X)
-#undef X
+#define HOME(name, path, kind, mode, writers, what) HOME_##name,
+#include "base/home.def"
+#undef HOME
+	HOME_ROWS
 };
+
+enum home_kind { HOME_IS_FILE, HOME_IS_FOLDER, HOME_IS_TREE, HOME_IS_SOCKET };
+
+/* Flags: who writes it. */
+enum home_writer {
+	HOME_BY_PERSON = 1,
+	HOME_BY_COMMAND = 2,
+	HOME_BY_START = 4,
+	HOME_BY_SUPERVISOR = 8,
+	HOME_BY_AGENT = 16,
+	HOME_BY_VAULTD = 32,
+	HOME_BY_POSTGRES = 64,
+};
+
+struct home_row {
+	const char *path; /* below the home; a star for what varies */
+	enum home_kind kind;
+	mode_t mode;
+	unsigned writers; /* enum home_writer */
+	const char *what;
+};
+
+const struct home_row *home_row(enum home_path p);
+/* docs/home.md. */
+void home_write_markdown(struct buf *out) NONNULL;
 
 struct home {
 	char dir[HOME_PATH_MAX - 64]; /* absolute, canonical */

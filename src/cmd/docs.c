@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast docs settings, docs api, docs openapi, docs verbs: the pages, and the part of the man
+ * holdfast docs settings, docs home, docs api, docs openapi, docs verbs: the pages, and the part of the man
  * page, that are written from the program's tables.
  */
 #include <errno.h>
 #include <stdio.h>
 #include "api/routes.h"
+#include "base/home.h"
 #include "base/settings.h"
 #include "cli/frame/cli.h"
 
@@ -22,6 +23,14 @@ run_settings(const struct cli *c, struct err *e)
 {
 	auto_buf out = BUF_INIT;
 	settings_write_markdown(&out);
+	return print(&out, e);
+}
+
+static int
+run_home(const struct cli *c, struct err *e)
+{
+	auto_buf out = BUF_INIT;
+	home_write_markdown(&out);
 	return print(&out, e);
 }
 
@@ -53,6 +62,12 @@ const struct cli_verb verbs_docs[] = {
 		.name = "docs settings",
 		.run = run_settings,
 		.help = "Prints docs/settings.md.",
+		.part = CLI_HIDDEN,
+	},
+	{
+		.name = "docs home",
+		.run = run_home,
+		.help = "Prints docs/home.md.",
 		.part = CLI_HIDDEN,
 	},
 	{

@@ -164,18 +164,15 @@ check_web_cert(const struct home *h, struct err *e)
 static int
 check_files(const struct home *h, struct err *e)
 {
-	static const enum home_path files[] = {
-		HOME_PAIR,	  HOME_ANCHOR, HOME_CHAIN_MEMORY,  HOME_JOURNAL,
-		HOME_OUTBOX,	  HOME_REJOIN, HOME_COPYING,	   HOME_EMERGENCY,
-		HOME_MAINTENANCE, HOME_STATE,  HOME_PRIMARY_TRUST, HOME_PAIR_CA_KEY,
-	};
 	struct stat st;
 
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+	for (enum home_path p = 0; p < HOME_ROWS; p++) {
 		char path[HOME_PATH_MAX];
-		home_path(h, files[i], path);
+		if (home_row(p)->kind != HOME_IS_FILE || strchr(home_row(p)->path, '*'))
+			continue;
+		home_path(h, p, path);
 		if (stat(path, &st) < 0) {
-			if (errno == ENOENT)
+			if (errno == ENOENT || errno == ENOTDIR)
 				continue;
 			return err_errno(e, ERR_IO, "cannot look at %s", path);
 		}

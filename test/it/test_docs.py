@@ -9,7 +9,7 @@ from nodes import ROOT
 from verbs import verbs_of
 
 
-@pytest.mark.parametrize("page", ["settings", "api"])
+@pytest.mark.parametrize("page", ["settings", "api", "home"])
 def test_page_is_what_the_program_writes(holdfast, page):
     written = subprocess.run([holdfast, "docs", page], capture_output=True, text=True, check=True).stdout
     assert (ROOT / f"docs/{page}.md").read_text() == written, f"run: holdfast docs {page} > docs/{page}.md"
