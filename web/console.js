@@ -207,12 +207,13 @@ function showPair(p) {
 // Figures say how old they are; those that nobody confirms any more are grey and claim nothing (H9).
 function showAge() {
 	const age = Date.now() - figured;
-	const old = age > OLD_MS;
+	const silent = Date.now() - (answered || opened) > OLD_MS;
+	const old = silent || age > OLD_MS;
 	$("status").textContent = old ? "not known now" : paired.status;
 	$("status").className = old ? "" : paired.kind;
 	$("pair").classList.toggle("old", old);
 	$("age").textContent = figured ? `As of ${new Date(figured).toLocaleTimeString()}, ${old ? `${Math.round(age / 1000)} s ago: not confirmed since` : "now"}.` : "";
-	if (Date.now() - (answered || opened) > OLD_MS)
+	if (silent)
 		showSilence();
 }
 

@@ -49,6 +49,10 @@ class Pair(Stage):
         """The certificate that the vault says a node shows."""
         return self.primary.sql(f"SELECT web_cert FROM node WHERE name = '{node.name}'")[0][0]
 
+    def announced(self):
+        """The mark of the nodes that the primary's answers have."""
+        return self.boss.api.call("GET", "/v1/session").headers.get("Holdfast-Nodes")
+
     def exchange(self, node, cert, key):
         """Puts a certificate into a node and waits until the vault says so."""
         put_in(node, cert, key)
@@ -112,7 +116,9 @@ def test_certificates_of_an_authority_one_node_after_the_other(pair, authority):
     for n in pair.nodes:
         n.run("cert", "import", authority.root, "--home", n.home)
     # The secondary first: who has confirmed the primary's certificate learns of the other one by an answer.
+    before = pair.announced()
     pair.exchange(pair.other, *authority.make(pair.other.name))
+    wait_until("answers tell of other nodes than before", pair.announced, lambda mark: mark != before)
     pair.alive()
     assert "the secret" in pair.get().stdout
     with pair.without_primary():

@@ -133,7 +133,7 @@ def test_status_and_a_password(pair, chrome):
     page.wait("status", "Alive")
     page.wait("where", "the primary")
     nodes = {r[0]: r for r in page.rows("nodes")}
-    assert nodes[a.name][1:5] == ["primary", "synced", "Active", "Active"] and nodes[b.name][1:5] == [
+    assert nodes[a.name][2:6] == ["primary", "synced", "Active", "Active"] and nodes[b.name][2:6] == [
         "secondary",
         "standby",
         "Active",
