@@ -9,7 +9,7 @@ const POLL_MS = 1000;
 const ANSWER_MS = 1500; // a round that is not answered within this is none
 const OLD_MS = 3000; // figures that nobody has confirmed for so long are not shown as present ones (H9)
 const SHOW_MS = 30000;
-const IDLE_MS = 300000; // then the page asks nothing in the user's name, so that his session can end
+const IDLE_MS = 300000; // then the page asks nothing in the user's name, so that their session can end
 const ROWS = 50;
 const LOOKING = "Looking …";
 
@@ -143,7 +143,7 @@ function showSilence() {
 	$("where").className = "bad";
 	const since = answered ? `has not answered since ${new Date(answered).toLocaleTimeString()}` : "does not answer";
 	const to = others();
-	sayWhere(`This node ${since}. ${to.length ? "Try the other nodes; one of them may give emergency access:" : "It is asked again every second."}`, to);
+	sayWhere(`This node ${since}. ${to.length ? "Try the other nodes; one of them may give emergency access:" : "Retrying every second."}`, to);
 }
 
 function showUser() {

@@ -143,7 +143,7 @@ admit_origin(const struct api_call *c, struct err *e)
 	return err_set(e, ERR_FORBIDDEN, "a page of another origin may not ask for this");
 }
 
-/* A session that was begun in emergency is known here when the journal is home: whoever comes a
+/* A session that was begun in emergency is known here once the journal is merged: whoever comes a
  * moment sooner waits for it (H7). */
 static int
 await_session(struct api_call *c, const char *token, struct err *e)
@@ -263,7 +263,7 @@ admit_call(struct api_call *c, struct err *e)
 		rc = admit_origin(c, e);
 	if (rc == 0)
 		rc = check_session(c, e);
-	/* While the journal goes home a stranger's session may be one that only the primary knows.
+	/* While the journal is being merged, a stranger's session may be one that only the primary knows.
 	 */
 	if (rc == ERR_UNAUTHENTICATED && c->serves == SERVES_UNMERGED &&
 	    !(r->flags & ROUTE_ANY_MODE))

@@ -101,7 +101,7 @@ metrics_write(const struct api_call *c, struct buf *out)
 		  "Age of a secondary's data, as they say themselves (NaN: they do not); 0 on a "
 		  "primary.",
 		  lag_seconds(v) },
-		{ "holdfast_journal_rows", "gauge", "Journal rows that are not home yet.",
+		{ "holdfast_journal_rows", "gauge", "Journal rows that are not merged yet.",
 		  (double)v->journal_rows },
 		{ "holdfast_alerts_waiting", "gauge",
 		  "Alerts that a receiver has not accepted yet.", (double)v->alerts_waiting },

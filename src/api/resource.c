@@ -92,7 +92,7 @@ on_resource_accounts(struct api_call *c, struct err *e)
 const struct route routes_resource[] = {
 	{ HTTP_GET, "/v1/resources", DO(resource_list), CAP_USE, READ,
 	  NO_BODY, QUERY(resource_list), 0, "Resources",
-	  "Finds resources that the caller owns or that are shared with him, with their accounts; no secrets." },
+	  "Finds resources that the caller owns or that are shared with them, with their accounts; no secrets." },
 	{ HTTP_POST, "/v1/resources", DO(resource_new), CAP_USE, CHANGE | ROUTE_CREATES,
 	  BODY(resource), NO_QUERY, SMALL, "Resource",
 	  "Creates a resource; the caller owns it." },

@@ -42,7 +42,7 @@ write_user(struct api_call *c)
 	json_out_end_object(&c->w);
 }
 
-/* An administrator is told that something waits for his word; a secondary does not know. */
+/* An administrator is told that something needs their decision; a secondary does not know. */
 static void
 write_waiting(struct api_call *c)
 {

@@ -36,7 +36,7 @@ struct deposit {
 	struct deposit_view view;
 };
 
-/* A journal that is to come home: this node's own, or what was salvaged of another one's chain. */
+/* A journal to be merged: this node's own, or what was salvaged of another one's chain. */
 struct source {
 	struct uuid node;
 	char path[HOME_PATH_MAX];
@@ -468,7 +468,7 @@ find_salvaged(struct work *w)
 		closedir(d);
 }
 
-/* Everything in it is home. */
+/* Everything in it is merged. */
 static void
 remove_salvaged(struct work *w, size_t i)
 {
@@ -480,7 +480,7 @@ remove_salvaged(struct work *w, size_t i)
 		snprintf(path, sizeof(path), "%s%s", w->salvaged[i].path, ends[k]);
 		unlink(path);
 	}
-	log_notice("what was salvaged is home");
+	log_notice("everything salvaged has been merged");
 	w->salvaged[i] = w->salvaged[--w->salvaged_n];
 }
 
@@ -497,7 +497,7 @@ note_divergence(struct work *w)
 	set_trouble(w, DEPOSIT_DIVERGED, text);
 }
 
-/* What is home goes. A local database that cannot say so is named elsewhere; the rows stay. */
+/* Drops what is merged. A local database that cannot say so is named elsewhere; the rows stay. */
 static void
 work_journal(struct work *w)
 {

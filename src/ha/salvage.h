@@ -2,7 +2,7 @@
  *
  * Salvage (H10): what a database has of the log and the primary of a higher term has not, is put into journals: that of
  * the own chain into data/journal.db, that of another node's into data/salvage-<id>.db; so the own too, when the journal
- * has what was done after it. They go home as any journal does (ha/deposit.h). Blocking.
+ * has what was done after it. They are merged as any journal is (ha/deposit.h). Blocking.
  */
 #pragma once
 

@@ -51,7 +51,7 @@ read_right(struct call *c, const struct uuid *id, int need, const char *what, st
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
-	/* Before the tables are asked: what comes home meanwhile is then in one of the two. */
+	/* Before the tables are asked: what is merged meanwhile is then in one of the two. */
 	ret->laid = journal_overlay_of(c->v->journal_overlay, id, c->a);
 	bind_uuid(&b, id);
 	bind_uuid(&b, &c->who.user);
@@ -318,7 +318,7 @@ read_open_laid(struct call *c, const struct uuid *id, int n, struct opened *ret,
 	struct right a;
 	int rc, wanted;
 
-	/* One that is gone when it is wanted has come home: then the tables are asked again. */
+	/* One that is gone when it is wanted has been merged: then the tables are asked again. */
 	do {
 		rc = read_right(c, id, LEVEL_VIEW, "retrieve", &a, e);
 		if (rc)

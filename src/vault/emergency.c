@@ -202,7 +202,7 @@ read_change(struct call *c, const struct uuid *version, struct rows **ret, struc
 	return 0;
 }
 
-/* An administrator may decide of all but his own: of that only who manages the account. */
+/* Administrators cannot decide on their own changes; whoever manages the account can. */
 static int
 check_decider(struct call *c, const struct rows *r, const struct uuid *account, struct err *e)
 {

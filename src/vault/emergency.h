@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Changes in emergency: where administrators allow them, and the changes that came home when their maker was
+ * Changes in emergency: where administrators allow them, and the changes that were merged after their maker was
  * no longer entitled to them. Those are kept and count for nothing until somebody approves them; approving and
  * declining are for administrators and for whoever may manage the account. Core thread of vaultd only.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Versions that were made here in emergency and that the journal has alone: the replicated tables do not know
- * them until the journal is home. They are laid over what is read of an account.
+ * them until the journal is merged. They are laid over what is read of an account.
  *  1. Every one that the journal holds is here, in the journal's order: read from it before users are served, added
  * when it is durable.
  *  2. One is dropped only when it was seen in the tables, or is not in the journal any more (which it leaves
@@ -47,13 +47,13 @@ void journal_overlay_free(struct journal_overlay *j); /* takes NULL */
 struct journal_overlay_list journal_overlay_of(const struct journal_overlay *j,
 					       const struct uuid *account, struct arena *a);
 /* Leaves out, and drops, those that the tables were seen to have (ids with blanks between), and lays the others over:
- * numbers and head become what they will be when the journal is home, as far as this node can know. */
+ * numbers and head become what they will be once the journal is merged, as far as this node can know. */
 void journal_overlay_lay(struct journal_overlay *j, const struct uuid *account, const char *home,
 			 struct journal_overlay_list *list, struct journal_overlay_head *head);
 /* The number of the current one where only the table's is known. */
 int journal_overlay_current(const struct journal_overlay *j, const struct uuid *account,
 			    int current_n);
-/* Appends the sealed fields to ret. false: it is not here any more, so it is home. */
+/* Appends the sealed fields to ret. false: it is not here any more, so it is merged. */
 bool journal_overlay_sealed(const struct journal_overlay *j, const struct uuid *account,
 			    const struct uuid *id, struct buf *ret);
 
@@ -61,7 +61,7 @@ bool journal_overlay_sealed(const struct journal_overlay *j, const struct uuid *
 int journal_overlay_reserve(struct journal_overlay *j, struct err *e) NONNULL MUST_USE;
 void journal_overlay_unreserve(struct journal_overlay *j) NONNULL;
 
-/* For vault_on_durable. alone: the journal has it alone; else it is home. */
+/* For vault_on_durable. alone: the journal has it alone; else it is merged. */
 void journal_overlay_on_event(struct journal_overlay *j, const struct event *ev,
 			      bool alone) NONNULL;
 /* At the start and after a change of the pair's state: what the journal does not hold any more is dropped. */

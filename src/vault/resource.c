@@ -390,7 +390,7 @@ resource_create(struct call *c, const struct resource_texts *texts, struct uuid 
 	return rc ? rc : vault_append(c, EVENT_RESOURCE_CREATED, ret, buf_str(&body), e);
 }
 
-/* The new owner as id; he must be able to log in. */
+/* The new owner as id; they must be able to log in. */
 static int
 read_owner(struct call *c, const char *text, struct uuid *ret, struct err *e)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Resources: servers, sites, applications. A user sees what he owns and what is shared with him
+ * Resources: servers, sites, applications. A user sees what they own and what is shared with them
  * (the resource, or some of its accounts); administrators see no more. What is written to `out` is
  * the JSON of the API. Core thread of vaultd only.
  */

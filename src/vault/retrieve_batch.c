@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "vault/vault.h"
 
-/* One who waits, on his fiber's stack. */
+/* A waiting caller, on their fiber's stack. */
 struct waiter {
 	struct waiter *next;
 	struct fiber *f;
@@ -198,7 +198,7 @@ read_those(struct retrieve_batch *g, struct fiber *f, struct waiter **w, size_t 
 	struct err e = { 0 };
 	struct rowcache_batch *batch = ask(g, f, w, n, &e);
 
-	/* What is damaged is refused to who asked for it, not to those who happened to ask with him. */
+	/* Damaged data is refused to whoever asked for it, not to others in the same batch. */
 	if (!batch && e.code == ERR_DATA_DAMAGED && n > 1) {
 		for (size_t i = 0; i < n; i++)
 			read_those(g, f, &w[i], 1);

@@ -265,7 +265,7 @@ user_create(struct call *c, const char *name, const char *role, struct json_out 
 	return rc;
 }
 
-/* Nobody locks himself out, and the vault keeps an administrator who can log in. */
+/* Users cannot lock themselves out, and the vault keeps an administrator who can log in. */
 static int
 check_change(struct call *c, const struct uuid *id, const struct user_change *ch, struct err *e)
 {
@@ -273,7 +273,7 @@ check_change(struct call *c, const struct uuid *id, const struct user_change *ch
 	bool disabled = ch->set_disabled && ch->disabled;
 	bool self = uuid_eq(id, &c->who.user);
 	if (self && (demoted || disabled))
-		return err_set(e, ERR_REFUSED, "nobody demotes or disables himself");
+		return err_set(e, ERR_REFUSED, "you cannot demote or disable yourself");
 	if (self && ch->reset_password)
 		return err_set(e, ERR_REFUSED, "change your own password with the old one");
 	if (!demoted && !disabled && !ch->reset_password)
@@ -502,7 +502,7 @@ user_change(struct call *c, const struct uuid *id, const struct user_change *ch,
 	return rc;
 }
 
-/* ---- the user himself ---- */
+/* ---- the users themselves ---- */
 
 static int
 check_password(const char *password, const char *name, struct err *e)

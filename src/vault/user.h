@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Users: administrators manage them, each keeps his own password and second factor. What is written
+ * Users: administrators manage them; users keep their own password and second factor. What is written
  * to `out` is the JSON of the API. Core thread of vaultd only, but user_setup_mac and
  * user_setup_body, which set-up uses too.
  */
@@ -32,7 +32,7 @@ int user_create(struct call *c, const char *name, const char *role, struct json_
 struct user_change {
 	const char *role; /* NULL: as it is */
 	bool set_disabled, disabled;
-	bool reset_password; /* a new set-up token instead of the password; all his sessions end */
+	bool reset_password; /* a new set-up token instead of the password; all their sessions end */
 	bool remove_totp;
 };
 /* One row: the stamps of role, disabled and share that the next event is made upon ("" none). Of a
@@ -60,13 +60,13 @@ int user_totp_confirm(struct call *c, const char *pending, const char *code,
 		      struct err *e) NONNULL MUST_USE;
 int user_totp_remove(struct call *c, const char *code, struct err *e) NONNULL MUST_USE;
 
-/* A user who has a set-up token sets his first (or next) password and is logged in. c->who is
+/* A user who has a set-up token sets their first (or next) password and is logged in. c->who is
  * nobody yet. ERR_BAD_LOGIN for everything that does not fit, ERR_WEAK_PASSWORD; ERR_SECOND_FACTOR:
  * the password is set, but the user has a second factor and must log in with it. */
 int user_setup(struct call *c, const char *name, const char *token, const char *password,
 	       struct session_begun *ret, struct err *e) NONNULL MUST_USE;
 
-/* A user by name, or by the text of his id. ERR_NOT_FOUND. *ret_name in the arena. */
+/* A user by name, or by the text of their id. ERR_NOT_FOUND. *ret_name in the arena. */
 int user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_name,
 	      struct err *e) NONNULL MUST_USE;
 

@@ -120,7 +120,7 @@ def test_primary_is_down_and_comes_back(book):
 
 @pytest.mark.h10
 def test_machine_is_serviced(book):
-    st, heading = book.st, "The primary's machine is to be serviced"
+    st, heading = book.st, "The primary's machine needs maintenance"
     assert "secondary now" in book.on(st.a, heading, "holdfast ha switchover")
     st.home_again()
     st.a.stop()
@@ -136,14 +136,14 @@ def test_machine_is_serviced(book):
 def test_data_of_a_secondary_is_doubted(book):
     st = book.st
     assert "copy of the primary" in book.on(
-        st.b, "A secondary's disk was replaced, or its data is doubted", "holdfast ha rejoin"
+        st.b, "A secondary's disk was replaced, or its data is in doubt", "holdfast ha rejoin"
     )
     st.home_again()
 
 
 @pytest.mark.h4
 def test_users_reach_the_secondary_only(book):
-    st, heading = book.st, "Users reach the secondary only, and it stands by"
+    st, heading = book.st, "Users reach only the secondary, and it is a standby"
     book.on(st.b, heading, "holdfast ha emergency on")
     assert st.b.state() == "emergency" and st.a.state() == "synced"
     assert "emergency off" in book.on(st.b, "Is all well?", "holdfast ha status", code=4)
@@ -280,7 +280,7 @@ def test_both_sides_were_written_to(book):
     st.cli("put", ACCOUNT, session=me, input=SECRET + "\n")
     book.by(me, heading, "holdfast conflicts --administration")
     book.by(me, "A chain does not verify (`journal_diverged`)", "holdfast audit verify")
-    book.on(st.b, "The primary's machine is to be serviced", "holdfast ha switchover")
+    book.on(st.b, "The primary's machine needs maintenance", "holdfast ha switchover")
     st.home_again()
     print(checker.whole(st, siblings=True))
 

@@ -269,7 +269,7 @@ static const struct cli_opt list_opts[] = {
 	{
 		.name = "until",
 		.value = "TIME",
-		.help = "Not after; a day alone is meant to its end.",
+		.help = "Not after; a date alone includes the whole day.",
 	},
 	{
 		.name = "node",
@@ -284,7 +284,7 @@ static const struct cli_opt verify_opts[] = {
 	{
 		.name = "against",
 		.value = "OLDER",
-		.help = "An earlier export, which FILE has to continue.",
+		.help = "An earlier export that FILE must continue.",
 	},
 	{
 		.name = "key",
@@ -319,11 +319,11 @@ const struct cli_verb verbs_audit[] = {
 		.min_args = 1,
 		.max_args = 1,
 		.run = run_accept,
-		.help = "Accepts what is found wrong with the log, after somebody looked into it.",
-		.more = "Every break that audit verify finds, and the ends of the chains as they "
-			"are now: status and verification then say who accepted it instead of "
-			"failing. The events themselves stay lost. Needs the primary; it is in the "
-			"log.",
+		.help = "Accepts the breaks found in the log, once somebody has investigated them.",
+		.more = "Covers every break that audit verify finds, and the ends of the chains as "
+			"they are now: status and verification then name who accepted them instead "
+			"of failing. The events themselves stay lost. Needs the primary; the "
+			"acceptance is logged.",
 		.part = CLI_LOG,
 	},
 	{ 0 },

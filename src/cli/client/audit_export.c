@@ -359,8 +359,7 @@ const struct cli_verb verbs_audit_export[] = {
 		.run = run_export,
 		.help = "Writes the whole log of all nodes, signed, to a file for auditors.",
 		.more = "The file can be checked anywhere with holdfast audit verify FILE. Write "
-			"the key that is shown down: it stays the same as long as the master key "
-			"does.",
+			"down the key that it shows: it changes only with the master key.",
 		.part = CLI_LOG,
 	},
 	{ 0 },

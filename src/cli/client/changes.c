@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * holdfast changes, approve, decline: changes made in emergency by someone who was no longer entitled to
- * them when they came home; and holdfast policy emergency-changes: where they may be made at all.
+ * them once merged; and holdfast policy emergency-changes: where they may be made at all.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -253,12 +253,12 @@ const struct cli_verb verbs_changes[] = {
 		.name = "changes",
 		.opts = opts,
 		.run = run_changes,
-		.help = "Lists changes made in emergency by someone no longer entitled, which wait "
-			"for your word.",
-		.more = "They came home after their maker was disabled or his share was withdrawn, "
-			"and count for nothing until you approve them (`holdfast approve`, "
-			"`holdfast decline`). Administrators and whoever may manage the account "
-			"decide.",
+		.help = "Lists emergency changes that need approval because their maker has lost "
+			"the right to make them.",
+		.more = "They were merged after their maker was disabled or lost the share, and "
+			"have no effect until you approve them (`holdfast approve`, "
+			"`holdfast decline`). Administrators, and anyone who may manage the "
+			"account, can decide.",
 		.part = CLI_CONFLICTS,
 	},
 	{
@@ -267,9 +267,8 @@ const struct cli_verb verbs_changes[] = {
 		.min_args = 2,
 		.max_args = 3,
 		.run = run_approve,
-		.help = "Approves a change that waits: it becomes the current version, as if its "
-			"maker were entitled.",
-		.more = "If the account was changed meanwhile it is in conflict then; see "
+		.help = "Approves a waiting change: it becomes the current version.",
+		.more = "If the account has changed meanwhile, it is then in conflict; see "
 			"`holdfast conflicts`.",
 		.part = CLI_CONFLICTS,
 	},
@@ -279,8 +278,8 @@ const struct cli_verb verbs_changes[] = {
 		.min_args = 2,
 		.max_args = 3,
 		.run = run_decline,
-		.help = "Declines a change that waits: it stays in the account's history and "
-			"counts for nothing.",
+		.help = "Declines a waiting change: it stays in the account's history and has no "
+			"effect.",
 		.part = CLI_CONFLICTS,
 	},
 	{
@@ -288,11 +287,11 @@ const struct cli_verb verbs_changes[] = {
 		.args = "[on|off|inherit] [RESOURCE]",
 		.max_args = 2,
 		.run = run_policy,
-		.help = "Says where new versions may be stored in emergency, or changes it; for "
+		.help = "Shows or changes where new versions may be stored in emergency; for "
 			"administrators.",
-		.more = "Off at first. What is said of a resource counts before what is said for "
-			"everywhere; inherit takes it back. A secondary goes by what it knew when "
-			"the primary was lost.",
+		.more = "Off at first. A setting on a resource overrides the global one; inherit "
+			"removes it. A secondary uses the settings it had when it lost the "
+			"primary.",
 		.part = CLI_USERS,
 	},
 	{ 0 },

@@ -195,13 +195,13 @@ run_settle(const struct cli *c, struct err *e)
 static const struct cli_opt opts[] = {
 	{
 		.name = "administration",
-		.help = "What administrators did on both sides, and what counts: the safer.",
+		.help = "What administrators did on both sides, and which decision counts: the "
+			"safer one.",
 	},
 	{
 		.name = "acknowledge",
 		.value = "ID|all",
-		.help = "Say that you have seen such a conflict of administration, or all that are "
-			"listed.",
+		.help = "Acknowledge one such conflict, or all that are listed.",
 	},
 	PAGING_OPT_MOST("conflicts"),
 	{ 0 },
@@ -212,8 +212,8 @@ const struct cli_verb verbs_conflicts[] = {
 		.name = "conflicts",
 		.opts = opts,
 		.run = run_conflicts,
-		.help = "Lists accounts that were changed on both sides of a cut and wait for your "
-			"word.",
+		.help = "Lists accounts that were changed on both sides of a cut and need your "
+			"decision.",
 		.more = "`holdfast history RESOURCE/LOGIN` shows the versions: when, by whom, on "
 			"which node. `holdfast get --version N` reads one. Settle with `holdfast "
 			"settle`, or with a new value: `holdfast put --settle`.",

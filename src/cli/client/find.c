@@ -95,7 +95,7 @@ static const struct cli_opt ls_opts[] = {
 	PAGING_OPT_MOST("resources"),
 	{
 		.name = "removed",
-		.help = "What was removed and can be brought back, instead.",
+		.help = "List what was removed and can be brought back instead.",
 	},
 	{ 0 },
 };

@@ -160,12 +160,12 @@ static const struct cli_opt opts[] = {
 	{
 		.name = "field",
 		.value = "NAME",
-		.help = "Another field than the password.",
+		.help = "A field other than the password.",
 	},
 	{
 		.name = "reason",
 		.value = "TEXT",
-		.help = "Why it is needed; goes into the audit log.",
+		.help = "Why you need it; recorded in the audit log.",
 	},
 	{
 		.name = "version",
@@ -174,11 +174,11 @@ static const struct cli_opt opts[] = {
 	},
 	{
 		.name = "copy",
-		.help = "To the clipboard, for 30 seconds, instead of standard output.",
+		.help = "Copy to the clipboard for 30 seconds instead of printing.",
 	},
 	{
 		.name = "no-newline",
-		.help = "No line end behind the secret.",
+		.help = "Print no newline after the secret.",
 	},
 	{ 0 },
 };
@@ -191,9 +191,9 @@ const struct cli_verb verbs_get[] = {
 		.max_args = 2,
 		.opts = opts,
 		.run = run_get,
-		.help = "Prints one password, alone, on standard output.",
-		.more = "Reads from the secondary by itself when the primary is not reachable. "
-			"RESOURCE alone will do where it has one account. " LOOKUP_HELP,
+		.help = "Prints one password, and nothing else, on standard output.",
+		.more = "Falls back to the secondary when the primary cannot be reached. RESOURCE "
+			"alone is enough if it has only one account. " LOOKUP_HELP,
 		.part = CLI_PASSWORDS,
 	},
 	{ 0 },

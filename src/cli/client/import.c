@@ -368,11 +368,11 @@ static const struct cli_opt opts[] = {
 	},
 	{
 		.name = "dry-run",
-		.help = "Says what would come, what would not and why; stores nothing.",
+		.help = "Shows what would be imported, what would not and why; stores nothing.",
 	},
 	{
 		.name = "all-or-nothing",
-		.help = "Stores nothing when one entry cannot be stored.",
+		.help = "Stores nothing if any entry cannot be stored.",
 	},
 	{
 		.name = "duplicates",
@@ -383,7 +383,7 @@ static const struct cli_opt opts[] = {
 	{
 		.name = "outcome",
 		.value = "ID",
-		.help = "Says what became of an import that was interrupted.",
+		.help = "Reports what an interrupted import has stored.",
 	},
 	{ 0 },
 };

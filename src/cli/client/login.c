@@ -224,7 +224,7 @@ const struct cli_verb verbs_login[] = {
 		.max_args = 2,
 		.opts = login_opts,
 		.run = run_login,
-		.help = "Begins a session; the other verbs use it, at every node of the pair.",
+		.help = "Starts a session that the other verbs use, on every node of the pair.",
 		.more = "The password is asked for on the terminal, or read as one line from "
 			"standard input (with --setup: the token\nfirst, then the password; a "
 			"second factor's code last).",
@@ -233,7 +233,7 @@ const struct cli_verb verbs_login[] = {
 	{
 		.name = "logout",
 		.run = run_logout,
-		.help = "Ends the session, here and at the node.",
+		.help = "Ends the session, here and on the node.",
 		.part = CLI_SESSION,
 	},
 	{ 0 },

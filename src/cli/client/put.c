@@ -237,7 +237,7 @@ where_stored(const struct remote *r)
 	if (strcmp(remote_durability(r), "both") == 0)
 		return "on both nodes";
 	if (strcmp(remote_durability(r), "journal") == 0)
-		return "in emergency, on this node only; it goes home with its journal";
+		return "in emergency, on this node only; it is merged with its journal";
 	return "on this node only";
 }
 
@@ -312,7 +312,7 @@ static const struct cli_opt put_opts[] = {
 	{
 		.name = "field",
 		.value = "NAME",
-		.help = "Another field than the password; the others stay as they are.",
+		.help = "A field other than the password; the others stay as they are.",
 	},
 	{
 		.name = "file",
@@ -344,25 +344,25 @@ static const struct cli_opt put_opts[] = {
 	{
 		.name = "type",
 		.value = "TEXT",
-		.help = "Of the resource, if it is made now.",
+		.help = "For the resource, if this creates it.",
 		.empty = true,
 	},
 	{
 		.name = "address",
 		.value = "TEXT",
-		.help = "Of the resource, if it is made now.",
+		.help = "For the resource, if this creates it.",
 		.empty = true,
 	},
 	{
 		.name = "url",
 		.value = "TEXT",
-		.help = "Of the resource, if it is made now.",
+		.help = "For the resource, if this creates it.",
 		.empty = true,
 	},
 	{
 		.name = "description",
 		.value = "TEXT",
-		.help = "Of the resource, if it is made now.",
+		.help = "For the resource, if this creates it.",
 		.empty = true,
 	},
 	{ 0 },
@@ -388,7 +388,8 @@ const struct cli_verb verbs_put[] = {
 		.max_args = 2,
 		.opts = put_opts,
 		.run = run_put,
-		.help = "Stores a new version; makes resource and account where they are missing.",
+		.help = "Stores a new version; creates the resource and the account if they do not "
+			"exist.",
 		.more = "The secret is asked for on the terminal (one line, twice), or read from "
 			"standard input or --file to the end, with all its lines; it is never an "
 			"argument. The line end behind a single line is dropped; everything else "

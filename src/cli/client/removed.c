@@ -234,7 +234,8 @@ static const struct cli_opt opts[] = {
 	{
 		.name = "as",
 		.value = "NAME",
-		.help = "Under another name (of an account: another login), when its own is taken.",
+		.help = "Restore under another name (for an account: another login) if its own is "
+			"taken.",
 	},
 	{ 0 },
 };

@@ -113,9 +113,8 @@ const struct cli_verb verbs_rm[] = {
 		.max_args = 2,
 		.opts = opts,
 		.run = run,
-		.help = "Removes an account (or a resource): it goes to the bin, and its history "
-			"stays.",
-		.more = "On a terminal it asks first; elsewhere it wants --yes. Until the bin is "
+		.help = "Moves an account (or a resource) to the bin; its history stays.",
+		.more = "Asks first on a terminal; elsewhere it requires --yes. Until the bin is "
 			"emptied, which is after 30 days unless the administrator has set another "
 			"time, `holdfast ls --removed` shows what was removed and `holdfast "
 			"undelete` brings it back. Nothing of it can be read "

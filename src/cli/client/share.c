@@ -173,7 +173,7 @@ const struct cli_verb verbs_share[] = {
 		.max_args = 3,
 		.opts = opts,
 		.run = run_unshare,
-		.help = "Takes a share back.",
+		.help = "Withdraws a share.",
 		.more = "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
 		.part = CLI_SHARES,
 	},

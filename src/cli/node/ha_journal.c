@@ -14,7 +14,7 @@ tell(const struct repair *r)
 	const struct journal_rescued *g = &r->got;
 
 	if (g->last)
-		printf("events %lld to %lld are kept and go home as always\n", (long long)g->first,
+		printf("events %lld to %lld are kept and will be merged\n", (long long)g->first,
 		       (long long)g->last);
 	else
 		printf("no event could be kept\n");
@@ -60,7 +60,7 @@ run(const struct cli *c, struct err *e)
 	if (rc == 0)
 		rc = runas_become(&user, e);
 	auto_waiting waiting = waiting_begin();
-	waiting_for(waiting, "waiting: what the journal still holds is read and written anew");
+	waiting_for(waiting, "waiting: rebuilding the journal from what can still be read");
 	if (rc == 0)
 		rc = repair_journal(&h, before, &r, e);
 	waiting_for(waiting, "%s", "");

@@ -18,7 +18,8 @@ confirm(const struct cli *c, struct err *e)
 	fprintf(stderr,
 		"%s would leave the pair for good: nothing would be kept for it any more, and it "
 		"would "
-		"come back only with a new pack.\nWhat users did there and has not come home would "
+		"come back only with a new pack.\nWhat users did there and has not been merged "
+		"would "
 		"then be on its own disk only.\n",
 		c->args[0]);
 	return term_confirm("Take it out? (--yes: do not ask)", e);

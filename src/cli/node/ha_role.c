@@ -488,7 +488,7 @@ const struct cli_verb verbs_ha_role[] = {
 			"ends that.",
 		.more = "For a site that is cut off in a way that the probes do not see. The order "
 			"outlives a restart. Off means: automatic, as always. What was done "
-			"meanwhile goes home by itself.",
+			"meanwhile is merged automatically.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

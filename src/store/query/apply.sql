@@ -157,7 +157,7 @@ WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :ACCOUNT_DELETED AND 
 -- Versions that follow each other from the account's current one become current. Whatever was made upon another one
 -- (elsewhere, in a cut) becomes a sibling under the next free number, and the account is in conflict. What each was made upon it
 -- says itself (upon), or, written by an earlier release, by number alone; based_on becomes the number that this has here. One that was made in emergency by someone who is not
--- entitled to it (any more) is kept and changes nothing: it waits for approval. What comes home to something
+-- entitled to it (any more) is kept and changes nothing: it waits for approval. What is merged into something
 -- that was removed is in the bin with it, also where the bin was emptied of it, and its time there begins anew (by the clock of the
 -- node that took it in, which says when that node empties the bin, and nothing else).
 -- name: apply_version_added(node uuid, from_seq bigint, to_seq bigint)
@@ -199,8 +199,8 @@ FROM (SELECT account, max(new_n) FILTER (WHERE NOT sibling AND NOT waits) AS n, 
 	FROM p GROUP BY account) q
 WHERE a.id = q.account;
 
--- Someone chose a version and named the siblings he settled with it. What he did not know of stays open: a sibling that
--- is not named, and, when the current version is not the one he chose upon, his choice itself.
+-- Someone chose a version and named the siblings that they settled with it. What they did not know of stays open: a sibling that
+-- is not named, and, when the current version is not the one they chose upon, their choice itself.
 -- name: apply_conflict_settled(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED (
 	SELECT seq, object, body::jsonb AS b FROM event

@@ -27,7 +27,7 @@ FROM (SELECT DISTINCT ON (object) object, body::jsonb->>'login' AS login FROM ev
 WHERE a.id = e.object AND a.deleted_at IS NOT NULL AND a.purged_at IS NULL;
 
 -- The bin is emptied of the versions that the event names: of those alone, so that what was changed elsewhere apart from it, and
--- comes home before or after it, stays in the bin. What was brought back meanwhile stays too. An account is gone when no version of it is left,
+-- is merged before or after it, stays in the bin. What was brought back meanwhile stays too. An account is gone when no version of it is left,
 -- a resource when no account is.
 -- name: apply_bin_emptied(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED (
@@ -55,7 +55,7 @@ WHERE n.what = 'resources' AND r.id = n.id AND r.deleted_at IS NOT NULL AND r.pu
 	AND NOT EXISTS (SELECT FROM account w WHERE w.resource = r.id AND w.purged_at IS NULL AND w.id NOT IN (SELECT id FROM a));
 
 -- What was removed and the user could manage, the last removed first: resources with the number of accounts that went with them, and accounts that
--- were removed on their own. level: the user's. since: from when its time in the bin counts. changed: a version came home to it.
+-- were removed on their own. level: the user's. since: from when its time in the bin counts. changed: a version was merged into it.
 -- A page has what is behind (at, after), the time and the id of the last one of the page before.
 -- name: bin_list(principal uuid, at timestamptz, after uuid, rows int) ->
 --   id uuid, is_account bool, login text, resource uuid, resource_name text, resource_removed bool, accounts bigint,

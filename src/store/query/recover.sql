@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- An administrator is let in again, by who has the machine and the key file.
 
--- As apply_user_password with a set-up token; the second factor goes with the password. enabled: he was disabled, and nobody was left who could
+-- As apply_user_password with a set-up token; the second factor goes with the password. enabled: they were disabled, and nobody was left who could
 -- change that.
 -- name: apply_user_recovered(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
