@@ -106,12 +106,14 @@ soak:
 fmt:
 	tools/check_format.sh --fix
 	tools/check_python.sh --fix
+	$(PYTHON) tools/check_docs.py --fix
 
 lint:
 	tools/deps.sh build lint
 	$(PYTHON) tools/check_layers.py
 	$(PYTHON) tools/check_build.py
 	$(PYTHON) tools/check_migrations.py
+	$(PYTHON) tools/check_docs.py
 	$(PYTHON) tools/check_tests.py
 	tools/check_format.sh
 	tools/check_python.sh

@@ -2,6 +2,7 @@
 """The pages that the program writes are the pages in docs/; the other pages say what the code says."""
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -69,3 +70,8 @@ def test_links_between_the_pages_lead_somewhere():
         if not to.is_file() or (anchor and anchor not in anchors(to.read_text())):
             dead.append(f"{page.name}: {file}#{anchor}")
     assert not dead
+
+
+def test_prose_wraps_at_100_columns():
+    p = subprocess.run([sys.executable, ROOT / "tools/check_docs.py"], capture_output=True, text=True)
+    assert p.returncode == 0, p.stdout
