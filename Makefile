@@ -114,6 +114,7 @@ lint:
 	$(PYTHON) tools/check_build.py
 	$(PYTHON) tools/check_migrations.py
 	$(PYTHON) tools/check_docs.py
+	$(PYTHON) tools/check_commits.py || [ $$? -eq 77 ]
 	$(PYTHON) tools/check_tests.py
 	tools/check_format.sh
 	tools/check_python.sh
