@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-SINCE = "2026-11-28T20:00:00Z"
+SINCE = "2026-11-28T20:10:00Z"
 SUBJECT_MAX = 60
 SUBJECT = re.compile(r"[a-z0-9_./-]+(, [a-z0-9_./-]+)*: (\S+)( \S.*)?")
 TRAILER = re.compile(r"[A-Z][\w-]*: \S.*")

@@ -147,14 +147,16 @@ home_write_markdown(struct buf *out)
 {
 	static const char *const kinds[] = { "file", "folder", "tree", "socket" };
 
-	buf_adds(out, "# The home folder\n\n"
+	buf_adds(out, "# The home folder\n"
+		      "\n"
 		      "Everything that lies in it, and who writes it. All of it belongs to "
-		      "Holdfast's user. A *tree* is a folder\n"
-		      "whose inside is its writer's own affair; `*` stands for what varies. "
-		      "*Person* is you with an editor, *command*\n"
-		      "a verb of `holdfast` on this machine, *start* a step that `holdfast serve` "
-		      "takes before it serves; the others are processes.\n"
-		      "keyd writes nothing.\n\n"
+		      "Holdfast's user. A *tree* is a\n"
+		      "folder whose inside is its writer's own affair; `*` stands for what varies. "
+		      "*Person* is you with an\n"
+		      "editor, *command* a verb of `holdfast` on this machine, *start* a step that "
+		      "`holdfast serve` takes\n"
+		      "before it serves; the others are processes. keyd writes nothing.\n"
+		      "\n"
 		      "| path | kind | mode | written by | what |\n|---|---|---|---|---|\n");
 	for (size_t i = 0; i < HOME_ROWS; i++) {
 		buf_addf(out, "| `%s` | %s | %04o | ", rows[i].path, kinds[rows[i].kind],
