@@ -667,7 +667,7 @@ ledger_beat(struct ledger *l, struct fiber *f)
 
 	if (!writes_now(l) || ledger_wanted_mode(l) != l->mode)
 		return;
-	bind_time(&b, clock_now_us());
+	bind_bigint(&b, clock_now_us());
 	int rc = db_exec(l->o.writer, f, STMT_BEAT, &b, NULL, &e);
 	/* The database may be restarting, or have become a standby; the timer comes again. */
 	if (rc == ERR_DB && !l->beat_failed)

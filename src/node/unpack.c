@@ -5,7 +5,8 @@
  * run simply begins again:
  *   checks → data/pg.new from the base backup → conf/tls, node.conf, pair.conf
  *          → data/pg moved aside → data/pg.new becomes data/pg → pack/ removed
- * Whatever can refuse the pack comes before the first thing that changes.
+ * Whatever can refuse the pack comes before the first thing that changes. A node that has data takes none unless told so by name, and while
+ * the primary is reached (pack/packfit.h); otherwise it goes on with its data.
  */
 #include "node/node.h"
 
@@ -23,7 +24,6 @@
 #include "base/log.h"
 #include "base/place.h"
 #include "ha/channel.h"
-#include "ha/probe.h"
 #include "ha/chain_memory.h"
 #include "http/client.h"
 #include "http/json.h"
@@ -32,8 +32,8 @@
 #include "pack/packfit.h"
 #include "pg/cluster.h"
 
-#define SKEW_MAX_S 60
 #define SAY_EVERY_MS 2000
+#define DATA_OF_PACK "holdfast.pack"
 #define PATH_ROOM (HOME_PATH_MAX + 128)
 
 struct unpack {
@@ -45,6 +45,8 @@ struct unpack {
 		const char *ca, *cert, *key, *primary_web_cert, *ca_key;
 	} parts;
 	char stamp[32]; /* of what is moved aside */
+	bool had_data;	/* before the pack */
+	bool began;	/* to change what the node is */
 	int64_t said_ms;
 };
 
@@ -112,44 +114,21 @@ open_parts(struct unpack *u, struct err *e)
 	return rc;
 }
 
-/* Two clocks that far apart would make nonsense of the log's times and of certificates. Asked only
- * if it answers. */
+/* Asked with the certificate that the pack has of it. Two clocks far apart would make nonsense of the log's times and of certificates. */
 static int
-check_clock(struct unpack *u, struct err *e)
+check_primary(struct unpack *u, struct err *e)
 {
-	char url[320];
-	struct client_reply reply = { 0 };
-	struct probe_reply health;
-	struct err why = { 0 };
+	struct packfit_primary p;
 
-	snprintf(url, sizeof(url),
-		 strchr(u->m.primary_name, ':') ? "https://[%s]:%d" : "https://%s:%d",
-		 u->m.primary_name, (int)u->m.primary_https_port);
-	struct client_options o = { .base = url,
-				    .trust_pem = u->parts.primary_web_cert,
-				    .connect_ms = 2000,
-				    .total_ms = 4000 };
-	struct client *c = client_new(&o, &why);
-	int rc = c ? client_call(c, "GET", "/v1/sys/health", NULL, &reply, NULL, &why)
-		   : ERR_UNREACHABLE;
-	int64_t now = clock_now_us();
-	client_free(c);
-	if (rc == 0)
-		rc = probe_parse(buf_str(&reply.body), reply.body.len, &health, &why);
-	client_reply_done(&reply);
-	if (rc < 0) {
+	packfit_ask(&u->m, u->parts.primary_web_cert, &p);
+	int rc = packfit_check_clock(&u->m, &p, e);
+	if (rc == 0 && u->had_data)
+		rc = packfit_check_reached(&u->m, &p, e);
+	if (rc == 0 && !p.answers)
 		log_notice("the primary %s does not answer now (%s); the clocks are compared once "
 			   "it does",
-			   url, why.text);
-		return 0;
-	}
-	int64_t skew_s = health.time_us ? (now - health.time_us) / 1000000 : 0;
-	if (skew_s > SKEW_MAX_S || skew_s < -SKEW_MAX_S)
-		return err_set(e, ERR_PRECONDITION,
-			       "the clocks of this node and of %s are %lld s apart (at most %d s "
-			       "are allowed): set the clock (NTP) and start again",
-			       u->m.primary_name, (long long)llabs(skew_s), SKEW_MAX_S);
-	return 0;
+			   u->m.primary_name, p.why);
+	return rc;
 }
 
 /* ---- the base backup ---- */
@@ -268,6 +247,28 @@ finish_data(struct unpack *u, const char *dir, struct err *e)
 	return channel_write_standby(&u->a->home, &p, dir, e);
 }
 
+/* Says in the data of which pack they are made, until that is all done. */
+static int
+mark_data(const struct unpack *u, const char *dir, struct err *e)
+{
+	char path[PATH_ROOM + sizeof(DATA_OF_PACK)];
+
+	snprintf(path, sizeof(path), "%s/" DATA_OF_PACK, dir);
+	return home_write_file(path, u->m.mac, strlen(u->m.mac), 0600, e);
+}
+
+static bool
+is_made_of_this(const struct unpack *u)
+{
+	char path[PATH_ROOM];
+	auto_buf text = BUF_INIT;
+	struct err ignored;
+
+	path_in(u, HOME_PG, "/" DATA_OF_PACK, path);
+	return home_read_file(path, 256, &text, &ignored) == 0 &&
+	       strcmp(buf_str(&text), u->m.mac) == 0;
+}
+
 /* data/pg.new out of the base backup, whole or not at all. */
 static int
 make_data(struct unpack *u, struct err *e)
@@ -285,6 +286,8 @@ make_data(struct unpack *u, struct err *e)
 		rc = extract_base(u, new, e);
 	if (rc == 0)
 		rc = finish_data(u, new, e);
+	if (rc == 0)
+		rc = mark_data(u, new, e);
 	if (rc < 0 && home_remove_tree(new, &ignored) < 0)
 		log_err(LOG_LEVEL_WARNING, &ignored, "what was unpacked is left over");
 	if (rc == 0)
@@ -309,37 +312,75 @@ put_data(struct unpack *u, struct err *e)
 	return 0;
 }
 
+static void
+tell_of_old_data(const struct unpack *u)
+{
+	char as_of[CLOCK_ISO_LEN], now[PATH_ROOM];
+
+	packfit_data_as_of(&u->a->home, as_of);
+	path_in(u, HOME_PG, "", now);
+	log_notice(
+		"the data that this node had (as of %s) are kept as %s.old-%s, the pack was made "
+		"at %s. To go back: stop the node, move %s away, give the kept folder that name, "
+		"and start it",
+		as_of, now, u->stamp, u->m.made_at, now);
+}
+
+static int
+use_pack(struct unpack *u, const struct uuid *old, struct err *e)
+{
+	int rc = packfit_check_data(&u->a->home, &u->m, packfit_was_told(&u->a->home, &u->m), e);
+
+	if (rc == 0)
+		rc = open_parts(u, e);
+	if (rc == 0)
+		rc = check_primary(u, e);
+	if (rc == 0)
+		rc = make_data(u, e);
+	if (rc < 0)
+		return rc;
+	/* Nothing refuses the pack any more. */
+	u->began = true;
+	rc = set_journal_aside(u, old, e);
+	if (rc == 0)
+		rc = write_identity(u, e);
+	if (rc == 0)
+		rc = put_data(u, e);
+	if (rc == 0 && u->had_data)
+		tell_of_old_data(u);
+	return rc;
+}
+
+/* One that fell behind put_data has only this left to do. */
+static int
+finish(struct unpack *u, struct err *e)
+{
+	char path[PATH_ROOM];
+
+	/* Another database, perhaps of another vault: nothing of the old one is to be found in it. */
+	int rc = chain_memory_begin(&u->a->home, e);
+	path_in(u, HOME_PACK, "", path);
+	if (rc == 0)
+		rc = home_remove_tree(path, e);
+	path_in(u, HOME_PG, "/" DATA_OF_PACK, path);
+	if (rc == 0)
+		unlink(path);
+	return rc;
+}
+
 static int
 run(struct unpack *u, struct err *e)
 {
 	struct home_node before;
-	char pack[PATH_ROOM];
 
 	int rc = home_node_read(&u->a->home, &before, e);
 	if (rc == 0)
 		rc = read_manifest(u, e);
 	if (rc == 0)
 		rc = packfit_check(&u->a->home, &u->m, e);
-	if (rc == 0)
-		rc = open_parts(u, e);
-	if (rc == 0)
-		rc = check_clock(u, e);
-	if (rc == 0)
-		rc = make_data(u, e);
-	/* Nothing refuses the pack any more. */
-	if (rc == 0)
-		rc = set_journal_aside(u, &before.id, e);
-	if (rc == 0)
-		rc = write_identity(u, e);
-	if (rc == 0)
-		rc = put_data(u, e);
-	/* Another database, perhaps of another vault: nothing of the old one is to be found in it. */
-	if (rc == 0)
-		rc = chain_memory_begin(&u->a->home, e);
-	if (rc < 0)
-		return rc;
-	path_in(u, HOME_PACK, "", pack);
-	return home_remove_tree(pack, e);
+	if (rc == 0 && !is_made_of_this(u))
+		rc = use_pack(u, &before.id, e);
+	return rc == 0 ? finish(u, e) : rc;
 }
 
 int
@@ -360,6 +401,7 @@ unpack_main(const struct proc_args *a)
 			*p = '-';
 	u.keys = keys_new(NULL, PROC_FD_KEYS);
 	u.arena = arena_new();
+	u.had_data = packfit_has_data(&a->home);
 	int rc = run(&u, &e);
 	if (rc == 0)
 		log_notice("this node is now the secondary %s of %s", u.m.secondary_name,
@@ -369,5 +411,10 @@ unpack_main(const struct proc_args *a)
 	if (rc == 0)
 		return 0;
 	log_err(LOG_LEVEL_ERROR, &e, "the pack is not used");
-	return PROC_EXIT_CONFIG;
+	if (!u.had_data || u.began)
+		return PROC_EXIT_CONFIG;
+	/* A pack that cannot be used is no reason to serve nobody (H13). */
+	log_warning("this node goes on with the data that it has; the pack stays in pack/ and is "
+		    "looked at again at the next start: remove that folder if it is not wanted");
+	return 0;
 }

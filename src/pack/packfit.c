@@ -3,8 +3,17 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
+#include "base/statepage.h"
+#include "ha/probe.h"
+#include "http/client.h"
 #include "pg/cluster.h"
+
+#define SKEW_MAX_S 60
+#define CONNECT_MS 2000
+#define ANSWER_MS 4000
 
 int
 packfit_own_pair(const struct home *h, char ret[static PACKFIT_PAIR_MAX], struct err *e)
@@ -60,6 +69,10 @@ packfit_check(const struct home *h, const struct pack_manifest *m, struct err *e
 	char bin[HOME_PATH_MAX];
 	int major = 0;
 
+	if (packfit_has_data(h) && !cluster_is_standby(h))
+		return err_set(e, ERR_PRECONDITION,
+			       "this home holds a vault of its own (a primary); a secondary needs "
+			       "a home made with `holdfast init --secondary`. Nothing was changed");
 	int rc = home_node_read(h, &self, e);
 	if (rc < 0)
 		return rc;
@@ -82,4 +95,153 @@ packfit_check(const struct home *h, const struct pack_manifest *m, struct err *e
 			       "install postgresql-%d and repeat",
 			       (int)m->pg_major, (int)m->pg_major);
 	return 0;
+}
+
+/* ---- the data that are here ---- */
+
+bool
+packfit_has_data(const struct home *h)
+{
+	struct err ignored;
+	int major = 0;
+
+	return cluster_major(h, &major, &ignored) == 0 && major != 0;
+}
+
+void
+packfit_data_as_of(const struct home *h, char ret[static CLOCK_ISO_LEN])
+{
+	struct statepage_view *v = mem_new(sizeof(*v));
+	char path[HOME_PATH_MAX];
+	struct statepage *p;
+	struct err ignored;
+
+	home_path(h, HOME_STATE, path);
+	if (statepage_open(path, &p, &ignored) == 0) {
+		statepage_read(p, v);
+		statepage_free(p);
+	}
+	if (v->as_of_us)
+		clock_iso(v->as_of_us, ret);
+	else
+		snprintf(ret, CLOCK_ISO_LEN, "unknown");
+	free(v);
+}
+
+int
+packfit_check_data(const struct home *h, const struct pack_manifest *m, bool told, struct err *e)
+{
+	char as_of[CLOCK_ISO_LEN];
+
+	if (told || !packfit_has_data(h))
+		return 0;
+	packfit_data_as_of(h, as_of);
+	return err_set(e, ERR_PRECONDITION,
+		       "this node has data already, as of %s; the pack was made at %s. A secondary "
+		       "that is behind needs no pack: it catches up or copies the primary by "
+		       "itself, and `holdfast ha rejoin` orders a copy. To put this pack in the "
+		       "place of the data all the same: `holdfast ha join --replace PACK`. Nothing "
+		       "was changed",
+		       as_of, m->made_at);
+}
+
+int
+packfit_tell(const struct home *h, const struct pack_manifest *m, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+
+	home_path(h, HOME_PACK_TOLD, path);
+	return home_write_file(path, m->mac, strlen(m->mac), 0600, e);
+}
+
+bool
+packfit_was_told(const struct home *h, const struct pack_manifest *m)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf text = BUF_INIT;
+	struct err ignored;
+
+	home_path(h, HOME_PACK_TOLD, path);
+	return home_read_file(path, 256, &text, &ignored) == 0 &&
+	       strcmp(buf_str(&text), m->mac) == 0;
+}
+
+/* ---- the primary that the pack is of ---- */
+
+static void
+take_health(const struct client_reply *reply, struct packfit_primary *ret)
+{
+	struct probe_reply health;
+	struct err why = { 0 };
+
+	if (probe_parse(buf_str(&reply->body), reply->body.len, &health, &why) < 0) {
+		text_fit(ret->why, sizeof(ret->why), "%s", why.text);
+		return;
+	}
+	ret->answers = true;
+	ret->serves = reply->status == 200 && strcmp(health.mode, "primary") == 0;
+	if (health.time_us)
+		ret->skew_us = clock_now_us() - health.time_us;
+	if (!ret->serves)
+		text_fit(ret->why, sizeof(ret->why), "it does not serve as the primary%s%s",
+			 health.why[0] ? ": " : "", health.why);
+}
+
+void
+packfit_ask(const struct pack_manifest *m, const char *trust, struct packfit_primary *ret)
+{
+	enum client_failure failure = CLIENT_OK;
+	struct client_reply reply = { 0 };
+	auto_buf shown = BUF_INIT;
+	struct err why = { 0 };
+	char url[320];
+
+	*ret = (struct packfit_primary){ 0 };
+	snprintf(url, sizeof(url),
+		 strchr(m->primary_name, ':') ? "https://[%s]:%d" : "https://%s:%d",
+		 m->primary_name, (int)m->primary_https_port);
+	/* Where it cannot be had, the call itself says why. */
+	if (!trust && client_peer_cert(m->primary_name, (int)m->primary_https_port, CONNECT_MS,
+				       &shown, &why) < 0)
+		buf_reset(&shown);
+	struct client_options o = { .base = url,
+				    .trust_pem = trust ? trust : buf_str(&shown),
+				    .despite_expiry = true, /* by this clock, which may be wrong */
+				    .connect_ms = CONNECT_MS,
+				    .total_ms = ANSWER_MS };
+	struct client *c = client_new(&o, &why);
+	int rc = c ? client_call(c, "GET", "/v1/sys/health", NULL, &reply, &failure, &why)
+		   : why.code;
+	client_free(c);
+	if (rc == 0)
+		take_health(&reply, ret);
+	else
+		text_fit(ret->why, sizeof(ret->why), "%s", why.text);
+	ret->name_unknown = failure == CLIENT_BAD_NAME;
+	client_reply_done(&reply);
+}
+
+int
+packfit_check_clock(const struct pack_manifest *m, const struct packfit_primary *p, struct err *e)
+{
+	int64_t skew_s = p->skew_us / 1000000;
+
+	if (skew_s <= SKEW_MAX_S && skew_s >= -SKEW_MAX_S)
+		return 0;
+	return err_set(e, ERR_PRECONDITION,
+		       "the clocks of this node and of %s are %lld s apart (at most %d s are "
+		       "allowed): set the clock (NTP) and repeat. Nothing was changed",
+		       m->primary_name, (long long)llabs(skew_s), SKEW_MAX_S);
+}
+
+int
+packfit_check_reached(const struct pack_manifest *m, const struct packfit_primary *p, struct err *e)
+{
+	if (p->answers && p->serves)
+		return 0;
+	return err_set(e, ERR_PRECONDITION,
+		       "the primary %s is not reached (%s): until it is, the data that this node "
+		       "has may be the last whole copy, and no pack takes their place. Nothing was "
+		       "changed",
+		       m->primary_name, p->why);
 }

@@ -3,6 +3,6 @@
 -- primary appended it.
 
 -- table: beat
-SELECT true AS one, max(t.at) AS at, (SELECT h.term FROM public.ha_term h) AS term
+SELECT max(t.at) AS at, (SELECT h.term FROM public.ha_term h) AS term
 FROM public.node n, LATERAL (SELECT e.at FROM public.event e WHERE e.node = n.id ORDER BY e.seq DESC LIMIT 1) t
 HAVING max(t.at) IS NOT NULL

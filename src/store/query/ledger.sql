@@ -177,12 +177,11 @@ SELECT c.id, c.node, c.what, c.object, c.principal, coalesce(p.name, ''),
 FROM admin_conflict c LEFT JOIN principal p ON p.id = c.principal
 WHERE NOT c.told ORDER BY c.at, c.node, c.seq LIMIT $1;
 
--- As of now everything is here, in what is replicated as in this database; at is from before. Nobody waits for it, so that no disk and no
--- secondary is waited for either.
--- name: beat(at timestamptz)
-INSERT INTO beat (at, term)
-SELECT $1, t.term FROM ha_term t, set_config('synchronous_commit', 'off', true) WHERE (SELECT count(*) FROM node) > 1
-ON CONFLICT (one) DO UPDATE SET at = excluded.at, term = excluded.term;
+-- As of then everything is here, in what is replicated as in this database; in microseconds since 1970, from before. Nobody waits for it, so
+-- that no disk and no secondary is waited for either.
+-- name: beat(at_us bigint) -> term bigint, at_us bigint
+SELECT CASE WHEN s.last_value <> t.term THEN setval('beat_term', t.term) END, setval('beat_at', $1)
+FROM ha_term t, beat_term s, set_config('synchronous_commit', 'off', true) WHERE (SELECT count(*) FROM node) > 1;
 
 -- Whether the database answers at all.
 -- name: ping() -> one int
