@@ -141,7 +141,8 @@ def test_hand_over_that_is_not_in_order(st, what):
         load.wait_for(write_after(time.monotonic(), "both"))
         rows = load.stop()
     back_to_the_first(st)
-    print(checker.everything(st, rows))
+    # A hand-over that one side gave up and the other carried on has two primaries for a moment.
+    print(checker.everything(st, rows, siblings=True))
 
 
 @pytest.mark.h10

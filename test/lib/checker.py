@@ -93,7 +93,8 @@ def versions_of(node):
 
 def writes_kept(node, rows, siblings=False, least=1):
     """Every acknowledged version is there, once, with the number that was acknowledged. siblings: two primaries took changes of
-    the same account, so that a number may be there twice; then each is known by its id."""
+    the same account, so that a number may be there twice; then each is known by its id, and one of them at most was said to be
+    on both disks."""
     acked = [r for r in rows if r["role"] == "writer" and r.get("ok")]
     have, ids = versions_of(node)
     for r in acked:
@@ -106,6 +107,9 @@ def writes_kept(node, rows, siblings=False, least=1):
     at_least(len(acked), least, "acknowledged writes")
     if siblings:
         assert all(r.get("id") for r in acked) and len({r["id"] for r in acked}) == len(acked)
+        both = collections.Counter((r["account"], r["version"]) for r in acked if r.get("durability") == "both")
+        twice = [k for k, n in both.items() if n > 1]
+        assert not twice, f"two writes of one number were said to be on both disks: {twice[:5]}"
         return len(acked)
     numbers = [(r["account"], r["version"]) for r in acked]
     twice = [k for k, n in collections.Counter(numbers).items() if n > 1]
