@@ -188,8 +188,10 @@ claim_term(struct agent *a)
 	auto_buf body = BUF_INIT;
 	struct json_out w;
 
+	bool just_asked = a->claimed_ms && a->now_ms - a->claimed_ms < ANNOUNCE_MS;
+
 	if (!agent_view_is_fresh(a) || !a->rv.nodes_n || a->rv.standby || a->rv.requests ||
-	    state_serves(a->shown.state) != SERVES_EVERYONE ||
+	    just_asked || state_serves(a->shown.state) != SERVES_EVERYONE ||
 	    agent_is_self(a, &a->rv.nodes[0].id) || !agent_node(a, &a->self.id))
 		return;
 	json_out_init(&w, &body);
@@ -197,7 +199,8 @@ claim_term(struct agent *a)
 	json_out_int(&w, "term", a->rv.term + 1);
 	json_out_text(&w, "name", a->self.name);
 	json_out_end_object(&w);
-	replication_request(a->replication, EVENT_PROMOTED, &a->self.id, buf_str(&body));
+	if (replication_request(a->replication, EVENT_PROMOTED, &a->self.id, buf_str(&body)))
+		a->claimed_ms = a->now_ms;
 }
 
 static void

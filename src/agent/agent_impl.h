@@ -83,6 +83,8 @@ struct agent {
 	struct role *role;
 	bool holding; /* nothing is said yet: the others were not heard */
 	int64_t began_ms, task_ms, streamed_ms, handing_seen_ms;
+	int64_t claimed_ms; /* when the log was asked to name this node the primary: what was seen before
+				knows nothing of it */
 	int64_t away_ms; /* until then this process stood still, 0 it never did */
 	const char *why; /* of the last change of state */
 	struct steadiness steadiness;

@@ -405,8 +405,6 @@ look_as_primary(struct look *k, bool slow, struct err *e)
 
 	if (!r && slow)
 		r = look_slots(k, e);
-	if (!r)
-		r = look_waiting(k, e);
 	if (r)
 		return r;
 	int64_t now = clock_mono_ms();
@@ -424,6 +422,9 @@ look_once(struct look *k, struct err *e)
 	bool slow = k->count++ % SLOW_LOOK_EVERY == 0;
 	int r = look_local(k, e);
 
+	/* Before the nodes: what waits no longer is in the table by then, and is not asked for again. */
+	if (!r && !k->v.standby)
+		r = look_waiting(k, e);
 	if (!r)
 		r = look_nodes(k, e);
 	if (!r)
