@@ -4,18 +4,16 @@
  */
 #include "agent/agent_impl.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "crypto/x509.h"
+#include "ha/pins.h"
 
 #define TRUST_MS 1000 /* certificates are read so often */
 #define PEM_MAX 65536
-#define TRUST_MAX (1u << 20)
 
 /* ---- who is who ---- */
 
@@ -102,68 +100,13 @@ agent_write_url(const char *name, int port, char *ret, size_t room)
 /* ---- trust ---- */
 
 static void
-add_pem_file(const char *path, struct buf *out)
-{
-	struct err ignored;
-
-	if (out->len < TRUST_MAX && home_read_file(path, PEM_MAX, out, &ignored) == 0)
-		buf_addc(out, '\n');
-}
-
-/* What was damaged while the node runs is left out, so that the rest still counts; and said, once. */
-static bool
-add_trusted_file(const struct agent *a, const char *path, struct buf *out)
-{
-	auto_buf pem = BUF_INIT;
-	struct x509_info info;
-	struct err e = { 0 };
-
-	int rc = home_read_file(path, PEM_MAX, &pem, &e);
-	if (rc == 0)
-		rc = x509_read(buf_str(&pem), &info, &e);
-	if (rc == 0 && out->len < TRUST_MAX)
-		buf_addf(out, "%s\n", buf_str(&pem));
-	if (rc && !a->trusted_bad)
-		log_err(LOG_LEVEL_ERROR, &e,
-			"%s is not trusted any more: import it again with `holdfast cert import "
-			"FILE`",
-			path);
-	return rc == 0;
-}
-
-static void
 read_trusted(struct agent *a)
 {
-	char folder[HOME_PATH_MAX], path[HOME_PATH_MAX + 264];
 	auto_buf all = BUF_INIT;
-	bool bad = false;
 
-	home_path(&a->args->home, HOME_TRUSTED, folder);
-	DIR *d = opendir(folder);
-	for (struct dirent *f; d && (f = readdir(d));) {
-		const char *end = strrchr(f->d_name, '.');
-
-		if (!end || strcmp(end, ".pem") != 0)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", folder, f->d_name);
-		bad |= !add_trusted_file(a, path, &all);
-	}
-	if (d)
-		closedir(d);
-	a->trusted_bad = bad;
+	a->trusted_bad = !pins_add_brought(&a->args->home, a->trusted_bad, &all);
 	free(a->trusted);
 	a->trusted = mem_dup(buf_str(&all));
-}
-
-/* A self-signed certificate that the log names is trusted as it stands. One signed by an authority is not: its authority
- * is to be brought by `cert import`, and until then the status says so. */
-static bool
-may_be_pinned(const char *pem)
-{
-	struct x509_info info;
-	struct err ignored;
-
-	return pem[0] && x509_read(pem, &info, &ignored) == 0 && info.self_signed;
 }
 
 /* What a node shows now, and what it showed before while that may still be on its way. One that shows another's signature has taken back
@@ -175,7 +118,7 @@ pin(struct peer *p, const char *pem)
 		return;
 	free(p->pinned[1]);
 	p->pinned[1] = p->pinned[0];
-	p->pinned[0] = may_be_pinned(pem) ? mem_dup(pem) : NULL;
+	p->pinned[0] = pins_may_pin(pem) ? mem_dup(pem) : NULL;
 	if (p->pinned[0])
 		return;
 	free(p->pinned[1]);
@@ -186,6 +129,7 @@ static void
 write_trust(const struct agent *a, const struct peer *p, bool self, struct buf *out)
 {
 	char path[HOME_PATH_MAX];
+	struct err ignored;
 
 	for (size_t i = 0; i < ARRAY_LEN(p->pinned); i++) {
 		if (p->pinned[i])
@@ -193,7 +137,8 @@ write_trust(const struct agent *a, const struct peer *p, bool self, struct buf *
 	}
 	if (self) {
 		home_path(&a->args->home, HOME_WEB_CERT, path);
-		add_pem_file(path, out);
+		if (home_read_file(path, PEM_MAX, out, &ignored) == 0)
+			buf_addc(out, '\n');
 	}
 	buf_adds(out, a->trusted);
 }

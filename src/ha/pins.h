@@ -9,8 +9,8 @@
 #include "base/buf.h"
 #include "base/home.h"
 
-/* Appends all that was brought, as PEM. What cannot be read is left out. */
-void pins_add_brought(const struct home *h, struct buf *out) NONNULL;
+/* Appends all that was brought, as PEM. false: some of it cannot be used; it is left out and, unless quiet, logged. */
+bool pins_add_brought(const struct home *h, bool quiet, struct buf *out) NONNULL;
 /* A self-signed certificate that the log names is trusted as it stands. One signed by an authority is not: its authority is to be
  * brought, and until then the status says so. */
 bool pins_may_pin(const char *pem) NONNULL;

@@ -28,7 +28,7 @@ ask(const struct home *h, struct other *o, struct err *e)
 	auto_buf trust = BUF_INIT;
 	struct client_reply r = { 0 };
 
-	pins_add_brought(h, &trust);
+	(void)pins_add_brought(h, true, &trust); /* the agent says which cannot be used */
 	if (pins_may_pin(o->cert))
 		buf_addf(&trust, "%s\n", o->cert);
 	struct client_options options = { .base = o->url,
