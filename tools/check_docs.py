@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WRITTEN = {"api.md", "settings.md"}
+WRITTEN = {"api.md", "home.md", "settings.md"}
 COLUMNS = 100
 ITEM = re.compile(r"(\s*)([-*] |\d+\. )?(.*)")
 WORD = re.compile(r"(?:`[^`]*`|[^\s`]|`)+")
-STARTS_SOMETHING = re.compile(r"[-*+#>|]|\d+\.$")
+STARTS_SOMETHING = re.compile(r"[-*+]$|#+$|[>|]|\d+\.$")
 
 
 def pages():
@@ -25,7 +25,8 @@ def blocks(lines):
     out, fence = [], False
     for line in lines:
         mark = line.lstrip().startswith("```")
-        kept = fence or mark or not line.strip() or re.match(r"\s*\||#", line)
+        drawn = line.startswith("    ") and (not out or not out[-1][1][-1].strip() or not out[-1][0])
+        kept = fence or mark or drawn or not line.strip() or re.match(r"\s*\||#", line)
         fence ^= mark
         begins = kept or not out or not out[-1][0] or ITEM.fullmatch(line)[2]
         if begins:

@@ -566,7 +566,7 @@ router_markdown(const struct route *const *tables, const struct shape *const *sh
 		 "out. Only the fields that say so may be empty. Errors: "
 		 "`{\"error\":{\"code\",\"message\",\"detail\"}}`.\n\n"
 		 "A list is read in pages of at most `limit` rows; a page that would be larger "
-		 "than about 1 MiB ends before.  `next` of a page, given back as `after` (of the "
+		 "than about 1 MiB ends earlier. `next` of a page, given back as `after` (of the "
 		 "log: `before`), asks for the one behind it; null: there is none. What has "
 		 "no such query is whole.\n");
 	ROUTER_EACH(tables, r)

@@ -209,8 +209,8 @@ def place_for(keep):
         "cache": cache / "holdfast/fresh",
         "work": ROOT / "build/fresh/work",
         "logs": ROOT / "build/fresh/logs",
-        "repository": ROOT / "build/fresh/work/repository",
     }
+    place["repository"] = place["work"] / "repository"
     shutil.rmtree(place["work"], ignore_errors=True)
     for p in ("work", "logs"):
         place[p].mkdir(parents=True, exist_ok=True)

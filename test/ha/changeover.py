@@ -5,7 +5,7 @@
     changeover.py --holdfast build/release/src/cmd/holdfast [--runs 20]
 
 switchover   the operator's command from start to end; the longest pause of a writer and of a reader across it; failed reads
-promotion    the primary's node is killed, the secondary gives emergency access, the operator promotes it: his command; from its start to the first
+promotion    the primary's node is killed, the secondary gives emergency access, the operator promotes it: from the command's start to the first
              new write; then the old machine is started: from there until both say Alive
 Nothing is asserted: it is a table.
 """

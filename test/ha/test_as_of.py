@@ -4,7 +4,7 @@ still, where old data were put back, where the schema has no beat.
 """
 import shutil
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,6 @@ import checker
 from wait import still_true, wait_until
 
 MANY_BEATS_S = 4
-NEAR = timedelta(seconds=10)  # on a loaded machine
 
 
 def moment(text):
@@ -99,7 +98,9 @@ def test_one_of_three_stands_still(three):
     st.home_again()
     for node in (st.b, st.c):
         goes_on(node)
-        assert own_row(node)["lag_seconds"] < NEAR.total_seconds()
+        wait_until(
+            "it is no longer behind", lambda: own_row(node)["lag_seconds"], lambda s: s is not None and s < MANY_BEATS_S
+        )
     print(checker.whole(st))
 
 
@@ -168,6 +169,7 @@ def test_begun_anew_it_says_what_its_data_say(st):
         st.b.signal(process, 9)
         wait_until(f"another {process}", lambda: st.b.pids(process), lambda now: now and now != before)
         wait_until("it says so again", lambda: as_of(st.b), lambda t: t == last)
+        still_true("and never of later", lambda: as_of(st.b), MANY_BEATS_S, good=lambda t: t in (None, last))
     st.net.heal()
     st.home_again()
     st.b.run("ha", "rejoin", "--home", st.b.home)
@@ -227,4 +229,3 @@ def test_the_beat_takes_no_room(st):
     st.net.heal()
     st.home_again()
     goes_on(st.b)
-    assert abs(in_data(st.b)[0] - datetime.now(timezone.utc)) < NEAR

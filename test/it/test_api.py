@@ -313,7 +313,7 @@ def test_refused_rights_are_events(ada, bob, boss):
     assert [e["object"] for e in events] == [None, None, a, a] and all(
         e["actor"]["name"] == "bob" and e["address"] == "127.0.0.1" for e in events
     )
-    # Of what he may not even know there is no 403, but an event all the same.
+    # Of what one may not even know there is no 403, but an event all the same.
     hidden = account(ada)
     refused(bob.post(f"/v1/accounts/{hidden}/retrieve", {}), 404, "not_found")
     assert boss.api.must("GET", f"/v1/audit?kind=forbidden&object={hidden}")["events"]

@@ -120,7 +120,7 @@ def test_it_comes_back_as_it_was(shared, boss, ada, bob):
     assert abs(days - 30) < 0.1
     assert "Whole" not in names(bob) and "Whole" not in names(
         boss
-    )  # he may only view it; she is an administrator and nothing else
+    )  # bob may only view it; boss is an administrator and nothing else
     fails(bob.cli("undelete", "Whole"), 1, "nothing of this name")
     assert bob.api.call("POST", f"/v1/resources/{mine['Whole']['id']}/restore", {}).status == 403
     assert boss.api.call("POST", f"/v1/resources/{mine['Whole']['id']}/restore", {}).status == 404

@@ -62,7 +62,7 @@ def test_a_sole_administrator_gets_back_in(node, where, ports):
             sole.login(input="Wrong-Horse-7-battery\n")
         assert (
             "too many" in sole.login(input=f"{PASSWORD}\n123456\n").stderr
-        )  # the device is lost, and now he has to wait too
+        )  # the device is lost, and now there is a wait too
         assert node.sql(
             "SELECT count(*) FROM session WHERE ended_at IS NULL AND principal = (SELECT id FROM principal WHERE name = 'admin')"
         ) != [["0"]]

@@ -8,7 +8,7 @@ import pytest
 
 
 def as_nobody(n, *argv, env=None):
-    """Runs the program as a user whose home this is not; the owner himself without any right, when we are not root."""
+    """Runs the program as a user whose home this is not; the owner, without any right, when we are not root."""
     prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
     argv = [*prefix, n.holdfast, *map(str, argv)]
     mode = n.home.stat().st_mode & 0o777

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A user who works on through a fault, on a host of his own, and writes down every answer outside the product.
+"""A user who works on through a fault, on a host of their own, and writes down every answer outside the product.
 
     load.py --role reader|writer --session FILE --order node-b.test,node-a.test --accounts ID,… --tag r1 --out FILE
 

@@ -52,7 +52,7 @@ def copy_of(template, n):
 
 
 class Person:
-    """A user with a session of his own: client verbs (with a session file) and API calls."""
+    """A user with a session of their own: client verbs (with a session file) and API calls."""
 
     def __init__(self, node, name, token, password, folder):
         self.node, self.name, self.password = node, name, password

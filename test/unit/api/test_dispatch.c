@@ -377,7 +377,7 @@ setup_token_works_once(void **state)
 }
 
 static void
-nobody_locks_himself_out(void **state)
+nobody_locks_themselves_out(void **state)
 {
 	auto_reply me, r, s, t;
 	ask(&me, "GET", "/v1/users/me", admin_token, NULL);
@@ -1178,7 +1178,7 @@ main(void)
 		cmocka_unit_test(login_gives_session_cookie_and_nodes),
 		cmocka_unit_test(missing_right_is_refused_and_written_down),
 		cmocka_unit_test(setup_token_works_once),
-		cmocka_unit_test(nobody_locks_himself_out),
+		cmocka_unit_test(nobody_locks_themselves_out),
 		cmocka_unit_test(disabled_is_out_at_once),
 		cmocka_unit_test(password_change_ends_other_sessions),
 		cmocka_unit_test(second_factor_round),

@@ -348,14 +348,14 @@ list_shows_what_is_shared_only(void **state)
 	assert_int_equal(row_int(r, 0, 8), 0);
 	assert_int_equal(row_int(r, 0, 14), 1);
 	rows_free(r);
-	/* A login that he does not see cannot be found by him. */
+	/* A login that somebody does not see cannot be found by them. */
 	assert_int_equal(list(24, NULL, "%alpha%", &r), 0);
 	rows_free(r);
 	assert_int_equal(list(24, NULL, "%BET%", &r), 1);
 	rows_free(r);
 	assert_int_equal(list(24, NULL, NULL, &r), 1);
 	rows_free(r);
-	/* What is his own, and shared with him at the same time, is there once. */
+	/* What is one's own, and shared with one at the same time, is there once. */
 	share(EVENT_SHARED, 211, 23, 1);
 	assert_int_equal(list(23, NULL, NULL, &r), 2);
 	rows_free(r);

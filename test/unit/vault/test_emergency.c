@@ -516,9 +516,9 @@ declined_stays_in_the_history(void **state)
 	must_read(2, "second", 2);
 }
 
-/* An administrator does not approve what he made himself without a right to it. */
+/* Administrators do not approve what they made themselves without a right to it. */
 static void
-nobody_approves_his_own(void **state)
+nobody_approves_their_own(void **state)
 {
 	struct uuid v, was = admin;
 
@@ -563,7 +563,7 @@ main(void)
 		TEST(unentitled_waits_until_approved),
 		TEST(approved_becomes_current),
 		TEST(declined_stays_in_the_history),
-		TEST(nobody_approves_his_own),
+		TEST(nobody_approves_their_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

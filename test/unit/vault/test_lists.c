@@ -120,7 +120,7 @@ ask_too_much(struct fixture *unused, struct fiber *f, void *arg)
 	assert_int_equal(over.rc, ERR_BUSY);
 	assert_in_range(over.took_ms, 0, LISTS_WAIT_MS / 2); /* at once, without a turn */
 	assert_non_null(strstr(over.e.text, "searches of yours"));
-	/* Nothing else of his is refused, and nothing at all of another one's. */
+	/* Nothing else of this user's is refused, and nothing at all of another one's. */
 	begin(&look, 0, STMT_USER_PLACE);
 	begin(&other, 1, STMT_USER_PLACE);
 	begin(&of_other, 1, STMT_RESOURCE_SEARCH);

@@ -189,7 +189,7 @@ each_change_is_followed(void **state)
 	assert_true(kinds > 40);
 }
 
-/* The log's own way: by the time who withdrew it has his answer, nobody has the old right any more. */
+/* The log's own way: by the time whoever withdrew it has the answer, nobody has the old right any more. */
 static void
 a_withdrawn_share_counts_at_once(void **state)
 {
@@ -197,7 +197,7 @@ a_withdrawn_share_counts_at_once(void **state)
 	log_event(EVENT_SHARED, &account[0], "{\"user\":\"%s\",\"level\":2}", &other);
 	assert_int_equal(level_of(0, &other), 2);
 	assert_int_equal(level_of(0, &other), 2);
-	assert_int_equal(level_of(0, &owner), 4); /* each principal has a row of his own */
+	assert_int_equal(level_of(0, &owner), 4); /* each principal has a row of its own */
 	log_event(EVENT_UNSHARED, &account[0], "{\"user\":\"%s\"}", &other);
 	assert_int_equal(level_of(0, &other), 0);
 }
