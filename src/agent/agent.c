@@ -4,7 +4,7 @@
  * follows from it. The loop itself never waits for anything: whatever may hang (other nodes, PostgreSQL, a journal's
  * disk) is asked by threads of ha/, and a thread that hangs only makes what it saw old.
  *
- * In the loop, per tick: look (copies of what the threads saw) → reduce to facts → fsm_step → act → state page.
+ * In the loop, per tick: look (copies of what the threads saw) → reduce to facts → fsm_step → state page → act.
  */
 #include "agent/agent.h"
 #include "agent/agent_impl.h"

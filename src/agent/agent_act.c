@@ -19,18 +19,15 @@
 #define PEM_MAX 65536
 #define TASK_RETRY_MS 2000
 
-/* Whether a secondary that answers gives emergency access still, or takes its journal home. */
+/* Whether a secondary that answers still gives emergency access, or merges its journal. */
 static bool
 journal_is_unmerged(const struct agent *a)
 {
 	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
 		const struct peer *p = &a->peers[i];
-		const char *state = p->v.reply.state;
 
-		if (p->probe && p->known && !agent_is_self(a, &p->id) && p->v.reply_ms &&
-		    a->now_ms - p->v.reply_ms < AGENT_VIEW_MS &&
-		    (strcmp(state, state_name(HA_EMERGENCY)) == 0 ||
-		     strcmp(state, state_name(HA_MERGING)) == 0))
+		if (p->probe && p->known && !agent_is_self(a, &p->id) &&
+		    (agent_says(a, p, HA_EMERGENCY) || agent_says(a, p, HA_MERGING)))
 			return true;
 	}
 	return false;
@@ -190,9 +187,7 @@ claim_term(struct agent *a)
 
 	bool just_asked = a->claimed_ms && a->now_ms - a->claimed_ms < ANNOUNCE_MS;
 
-	if (!agent_view_is_fresh(a) || !a->rv.nodes_n || a->rv.standby || a->rv.requests ||
-	    just_asked || state_serves(a->shown.state) != SERVES_EVERYONE ||
-	    agent_is_self(a, &a->rv.nodes[0].id) || !agent_node(a, &a->self.id))
+	if (a->rv.requests || just_asked || !agent_is_unnamed_primary(a))
 		return;
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);

@@ -47,9 +47,9 @@ tell_log(struct agent *a, enum certlife_kind k)
 	a->cert_said_us[k] = now;
 	certlife_say(k, c, now, text);
 	if (l == CERTLIFE_SOON)
-		log_warning("%s: %s %s", a->self.name, text, certlife_todo(k));
+		log_warning("%s: %s. %s", a->self.name, text, certlife_todo(k));
 	else
-		log_error("%s: %s %s", a->self.name, text, certlife_todo(k));
+		log_error("%s: %s. %s", a->self.name, text, certlife_todo(k));
 }
 
 static void *

@@ -65,7 +65,7 @@ handover_is_ready(const struct agent *a)
 static bool
 is_not_taken_up(const struct agent *a, const struct peer *p)
 {
-	return strcmp(p->v.reply.state, "promoting") != 0 &&
+	return state_by_name(p->v.reply.state) != HA_PROMOTING &&
 	       (p->v.sense.answer_ms > a->rejoined_ms ||
 		probe_is_silent(&p->v.sense, a->settings.detect_ms, a->now_ms));
 }
@@ -130,10 +130,8 @@ static bool
 is_handed_over(struct agent *a, const struct fsm_obs *o, const struct peer *p)
 {
 	bool to_me = uuid_eq(&a->rv.order_node, &a->self.id) && a->rv.order_term == a->rv.term + 1;
-	bool handing = p && p->v.reply_ms && a->now_ms - p->v.reply_ms < AGENT_VIEW_MS &&
-		       strcmp(p->v.reply.state, "handing") == 0;
 
-	if (!to_me || !handing) {
+	if (!to_me || !agent_says(a, p, HA_HANDING)) {
 		a->handing_seen_ms = 0;
 		return false;
 	}
@@ -186,14 +184,9 @@ agent_reduce(struct agent *a, struct fsm_obs *o)
 static bool
 is_settled_elsewhere(const struct agent *a, const struct peer *p)
 {
-	const char *state = p ? p->v.reply.state : "";
-
-	if (!p || !p->v.reply_ms || a->now_ms - p->v.reply_ms > AGENT_VIEW_MS ||
-	    p->v.reply.journal_rows != 0)
-		return false;
-	return strcmp(state, state_name(HA_STANDBY)) == 0 ||
-	       strcmp(state, state_name(HA_SYNCED)) == 0 ||
-	       strcmp(state, state_name(HA_ALONE)) == 0;
+	return p && p->v.reply.journal_rows == 0 &&
+	       (agent_says(a, p, HA_STANDBY) || agent_says(a, p, HA_SYNCED) ||
+		agent_says(a, p, HA_ALONE));
 }
 
 static bool

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The parts of the agent's process, for its own files only (agent.c says what it does). All of it runs in the loop under the
- * agent's lock, but for agent_order, which takes it. The functions never wait for a node, a database or a disk.
+ * agent's lock, but for agent_order, which takes it. The functions never wait for a node or a database; of disks they touch small files of the home alone.
  */
 #pragma once
 
@@ -69,14 +69,15 @@ struct agent {
 	struct chain_memory *chain_memory;
 	struct control *control;
 	struct peer peers[REPLICATION_NODES_MAX];
-	char *trusted;	  /* what cert import brought, PEM */
-	bool trusted_bad; /* some of it cannot be used */
-	char *published;  /* PEM: what vaultd is to trust the primary by, as it was written */
+	int64_t aimed_view_ms; /* at_ms of the view that the probes were last aimed by */
+	char *trusted;	       /* what cert import brought, PEM */
+	bool trusted_bad;      /* some of it cannot be used */
+	char *published;       /* PEM: what vaultd is to trust the primary by, as it was written */
 	bool publish_failed;
 	char own_cert[REPLICATION_CERT_MAX]; /* to be made known, "": nothing to do */
 
 	pthread_mutex_t
-		lock; /* the loop holds it while it works; the control thread while it asks */
+		lock; /* the loop holds it while it works; control's threads while they ask */
 	enum order order;
 	struct uuid order_node; /* ORDER_HANDOVER: to whom */
 	bool emergency_ordered; /* as HOME_EMERGENCY says; stays until it is taken back */
@@ -116,6 +117,10 @@ bool agent_claims_later_term(const struct agent *a, const struct peer *p) NONNUL
 
 /* The primary of the latest term: as another node says itself, or as the node table has it. NULL: not known. */
 const struct replication_node *agent_leader(const struct agent *a) NONNULL;
+/* A primary that the log does not name yet: it was promoted a moment ago. */
+bool agent_is_unnamed_primary(const struct agent *a) NONNULL;
+/* Has said of itself lately that it is in this state. p may be NULL. */
+bool agent_says(const struct agent *a, const struct peer *p, enum ha_state s);
 struct peer *agent_primary_peer(struct agent *a) NONNULL; /* NULL: not known, or this node */
 
 void agent_write_url(const char *name, int port, char *ret, size_t room) NONNULL;
@@ -185,4 +190,4 @@ const struct maintenance *agent_maintenance(const struct agent *a, int64_t now_u
 int agent_order_maintenance(struct agent *a, const char *order, struct buf *ret_text,
 			    struct err *e) NONNULL MUST_USE;
 int agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text,
-		struct err *e); /* control_fn */
+		struct err *e); /* control_order_fn */

@@ -42,6 +42,21 @@ primary_node(const struct agent *a)
 	return n && n->primary_since_term > 0 ? n : NULL;
 }
 
+bool
+agent_is_unnamed_primary(const struct agent *a)
+{
+	return !a->secondary && !a->rv.standby && a->rv.nodes_n && agent_view_is_fresh(a) &&
+	       state_serves(a->shown.state) == SERVES_EVERYONE &&
+	       !agent_is_self(a, &a->rv.nodes[0].id) && agent_node(a, &a->self.id);
+}
+
+bool
+agent_says(const struct agent *a, const struct peer *p, enum ha_state s)
+{
+	return p && p->v.reply_ms && a->now_ms - p->v.reply_ms < AGENT_VIEW_MS &&
+	       state_by_name(p->v.reply.state) == s;
+}
+
 struct peer *
 agent_peer(struct agent *a, const struct uuid *id)
 {
@@ -271,6 +286,9 @@ aim_peers(struct agent *a)
 {
 	bool news = false;
 
+	if (a->rv.at_ms == a->aimed_view_ms && a->now_ms - a->trust_ms < TRUST_MS)
+		return;
+	a->aimed_view_ms = a->rv.at_ms;
 	mark_nodes(a);
 	if (a->rv.nodes_n < 2)
 		return;

@@ -52,8 +52,12 @@ status_of_service(const struct agent *a, const struct peer *p, struct status_nod
 }
 
 static void
-status_of_own_program(const struct agent *a, struct status_node *n)
+status_of_self(const struct agent *a, struct status_node *n)
 {
+	n->state = a->shown.state;
+	n->ordered = a->emergency_ordered;
+	n->data_damaged = a->rv.damaged_pages > 0;
+	n->journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
 	text_copy(n->version, sizeof(n->version), HF_VERSION);
 	n->schema = a->rv.schema;
 	n->schema_known = migrate_newest();
@@ -71,11 +75,8 @@ status_of_standby(const struct agent *a, const struct replication_node *r, const
 		  struct status_node *n)
 {
 	n->stream_known = true;
-	for (unsigned i = 0; i < a->rv.standbys_n; i++) {
-		const struct replication_standby *s = &a->rv.standbys[i];
-
-		if (strcmp(s->name, r->slot) != 0)
-			continue;
+	const struct replication_standby *s = agent_standby(a, &r->id);
+	if (s) {
 		n->streaming = agent_view_is_fresh(a) && strcmp(s->state, "streaming") == 0;
 		n->lag_bytes = a->rv.lsn > s->flush_lsn ? a->rv.lsn - s->flush_lsn : 0;
 	}
@@ -127,11 +128,7 @@ status_of_node(struct agent *a, const struct replication_node *r, struct status_
 		status_of_service(a, p, n);
 	if (n->self) {
 		n->skew_known = false;
-		n->data_damaged = a->rv.damaged_pages > 0;
-		n->journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
-		n->state = a->shown.state;
-		n->ordered = a->emergency_ordered;
-		status_of_own_program(a, n);
+		status_of_self(a, n);
 		n->database = agent_view_is_fresh(a) && !a->rv.failure[0] ? STATUS_ACTIVE
 									  : STATUS_INACTIVE;
 		if (!n->primary && a->secondary)
@@ -147,16 +144,13 @@ status_of_self_alone(const struct agent *a, struct status_node *n)
 {
 	*n = (struct status_node){ .id = a->self.id,
 				   .self = true,
-				   .state = a->shown.state,
 				   .service = STATUS_ACTIVE,
 				   .database = STATUS_INACTIVE,
 				   .lag_bytes = -1,
 				   .lag_ms = -1,
 				   .journal_rows = a->dv.rows };
 	text_copy(n->name, sizeof(n->name), a->self.name);
-	status_of_own_program(a, n);
-	n->data_damaged = a->rv.damaged_pages > 0;
-	n->journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
+	status_of_self(a, n);
 }
 
 static void
@@ -229,11 +223,7 @@ render_status(struct agent *a)
 static int64_t
 term_to_show(const struct agent *a)
 {
-	bool ahead = !a->secondary && !a->rv.standby && a->rv.nodes_n && agent_view_is_fresh(a) &&
-		     state_serves(a->shown.state) == SERVES_EVERYONE &&
-		     !agent_is_self(a, &a->rv.nodes[0].id) && agent_node(a, &a->self.id);
-
-	return a->rv.term + ahead;
+	return a->rv.term + agent_is_unnamed_primary(a);
 }
 
 void

@@ -182,37 +182,39 @@ has_hung_up(int fd)
 }
 
 static void
-tell_turn(const struct control *c, int fd, const struct holder *h)
+tell_turn(int fd, const struct holder *h, int64_t until_ms)
 {
 	char text[200];
+	int64_t now = clock_mono_ms();
 
 	snprintf(text, sizeof(text),
-		 "waiting for %d s at most: `%s` is running on this node (for %lld s so far)",
-		 c->turn_ms / 1000, h->verb, (long long)(clock_mono_ms() - h->since_ms) / 1000);
+		 "waiting for %lld s at most: `%s` is running on this node (for %lld s so far)",
+		 (long long)(until_ms - now + 500) / 1000, h->verb,
+		 (long long)(now - h->since_ms) / 1000);
 	tell_progress(&fd, text, -1);
 }
 
 /* Called with the lock. */
 static int
-wait_for_turn(struct control *c, enum turn t, int fd, struct err *e)
+wait_for_turn(struct control *c, enum turn t, int fd, int64_t until, struct err *e)
 {
 	struct holder *h = &c->holders[t];
-	int64_t until = clock_mono_ms() + c->turn_ms;
 	const char *told = NULL;
 
 	while (h->verb) {
 		struct timespec look;
 
 		if (told != h->verb)
-			tell_turn(c, fd, h);
+			tell_turn(fd, h, until);
 		told = h->verb;
-		clock_gettime(CLOCK_REALTIME, &look);
+		clock_gettime(CLOCK_MONOTONIC, &look);
 		look.tv_nsec += LOOK_MS * 1000000l;
 		look.tv_sec += look.tv_nsec / 1000000000l;
 		look.tv_nsec %= 1000000000l;
-		pthread_cond_timedwait(&c->turn_is_free, &c->lock, &look);
+		pthread_cond_clockwait(&c->turn_is_free, &c->lock, CLOCK_MONOTONIC, &look);
 		if (has_hung_up(fd))
-			return err_set(e, ERR_REFUSED, "who asked for it has gone");
+			return err_set(e, ERR_REFUSED,
+				       "the command that asked for it was interrupted");
 		if (h->verb && clock_mono_ms() >= until)
 			return err_set(e, ERR_REFUSED,
 				       "`%s` is still running on this node, since %lld s; nothing "
@@ -236,13 +238,14 @@ give_turns(struct control *c, const struct verb *v, int upto)
 static int
 take_turns(struct control *c, const struct verb *v, int fd, struct err *e)
 {
+	int64_t until = clock_mono_ms() + c->turn_ms;
 	int t, rc = 0;
 
 	pthread_mutex_lock(&c->lock);
 	for (t = 0; t < TURNS; t++) {
 		if (!v->needs[t])
 			continue;
-		rc = wait_for_turn(c, (enum turn)t, fd, e);
+		rc = wait_for_turn(c, (enum turn)t, fd, until, e);
 		if (rc)
 			break;
 		c->holders[t] = (struct holder){ v->said, clock_mono_ms() };

@@ -241,7 +241,9 @@ attempt_once(struct lane *l, int64_t now)
 	pthread_cond_broadcast(&p->changed);
 	if (where.addresses[0])
 		ask_over(l, &a, &where, kept);
-	note_attempt(p, &a, now);
+	/* What was asked of another address, or how a connection beside the kept one failed, says nothing of the node. */
+	if (l->aim == p->aim && (kept || a.has_reply || p->keeper == NOBODY))
+		note_attempt(p, &a, now);
 	if (!kept)
 		p->view.fresh = a.outcome;
 	if (!kept && !a.has_reply)

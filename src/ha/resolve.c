@@ -16,8 +16,8 @@
 
 struct resolve {
 	struct worker worker;
-	bool looked, doubt;
-	int64_t began_ms; /* of the last look-up */
+	bool doubt;
+	int64_t began_ms; /* of the last look-up, 0 none yet */
 	char name[256];
 	struct resolve_view view;
 };
@@ -28,6 +28,8 @@ add_address(const struct addrinfo *a, struct buf *out)
 	char text[64];
 
 	if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST))
+		return;
+	if (out->len + strlen(text) + 4 > RESOLVE_TEXT_MAX)
 		return;
 	buf_addf(out, a->ai_family == AF_INET6 ? "%s[%s]" : "%s%s", out->len ? "," : "", text);
 }
@@ -44,7 +46,9 @@ find(const char *name, struct buf *out)
 		add_address(a, out);
 	if (all)
 		freeaddrinfo(all);
-	return r ? gai_strerror(r) : "";
+	if (r)
+		return gai_strerror(r);
+	return out->len ? "" : "it has no address that can be used";
 }
 
 static void
@@ -53,13 +57,8 @@ note(struct resolve *l, const struct buf *found, const char *failure)
 	struct resolve_view *v = &l->view;
 
 	text_fit(v->failure, sizeof(v->failure), "%s", failure);
-	if (found->len == 0 || found->len >= sizeof(v->addresses))
-		return;
-	v->found_ms = clock_mono_ms();
-	if (strcmp(v->addresses, buf_str(found)) == 0)
-		return;
-	memcpy(v->addresses, buf_str(found), found->len + 1);
-	v->changes++;
+	if (found->len > 0)
+		text_copy(v->addresses, sizeof(v->addresses), buf_str(found));
 }
 
 static int64_t
@@ -67,7 +66,7 @@ next_look(const struct resolve *l)
 {
 	bool soon = l->doubt || l->view.failure[0];
 
-	return l->looked ? l->began_ms + (soon ? AGAIN_MS : EVERY_MS) : 0;
+	return l->began_ms ? l->began_ms + (soon ? AGAIN_MS : EVERY_MS) : 0;
 }
 
 static int64_t
@@ -79,7 +78,6 @@ take_look(void *arg)
 	if (clock_mono_ms() < next_look(l))
 		return next_look(l);
 	l->began_ms = clock_mono_ms();
-	l->looked = true;
 	l->doubt = false;
 	worker_unlock(&l->worker);
 	const char *failure = find(l->name, &found);

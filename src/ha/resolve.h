@@ -12,11 +12,9 @@
 #define RESOLVE_TEXT_MAX 512
 
 struct resolve_view {
-	int64_t found_ms; /* monotonic time of the last look-up that found something, 0 none */
 	char addresses
 		[RESOLVE_TEXT_MAX]; /* numeric, joined by commas, IPv6 in brackets; "" none known */
 	char failure[128];	    /* why the last look-up failed, "" it did not */
-	unsigned changes;	    /* grows when the addresses are others than before */
 };
 
 struct resolve;
