@@ -11,6 +11,7 @@
 #include "agent/role.h"
 #include "alert/alerter.h"
 #include "base/statepage.h"
+#include "base/url.h"
 #include "base/proc.h"
 #include "ha/deposit.h"
 #include "ha/fsm.h"
@@ -122,8 +123,6 @@ bool agent_is_unnamed_primary(const struct agent *a) NONNULL;
 /* Has said of itself lately that it is in this state. p may be NULL. */
 bool agent_says(const struct agent *a, const struct peer *p, enum ha_state s);
 struct peer *agent_primary_peer(struct agent *a) NONNULL; /* NULL: not known, or this node */
-
-void agent_write_url(const char *name, int port, char *ret, size_t room) NONNULL;
 
 /* Takes copies of what the threads saw, and aims the probes at the nodes that there are. */
 void agent_look(struct agent *a) NONNULL;

@@ -106,12 +106,6 @@ agent_primary_peer(struct agent *a)
 	return n && !agent_is_self(a, &n->id) ? agent_peer(a, &n->id) : NULL;
 }
 
-void
-agent_write_url(const char *name, int port, char *ret, size_t room)
-{
-	snprintf(ret, room, strchr(name, ':') ? "https://[%s]:%d" : "https://%s:%d", name, port);
-}
-
 /* ---- trust ---- */
 
 static void
@@ -217,7 +211,7 @@ aim_peer(struct agent *a, const struct replication_node *n)
 	p->seen_cert = t.mark;
 	pin(p, n->web_cert);
 	write_trust(a, p, uuid_eq(&n->id, &a->self.id), &trust);
-	agent_write_url(n->name, n->https_port, t.url, sizeof(t.url));
+	url_write(n->name, n->https_port, t.url, sizeof(t.url));
 	text_copy(t.name, sizeof(t.name), n->name);
 	t.port = n->https_port;
 	t.trust = (char *)(uintptr_t)buf_str(&trust);
@@ -273,7 +267,7 @@ mark_nodes(struct agent *a)
 		const struct replication_node *n = &a->rv.nodes[i];
 		char place[320];
 
-		agent_write_url(n->name, n->https_port, place, sizeof(place));
+		url_write(n->name, n->https_port, place, sizeof(place));
 		mark += text_mark(place) * 31 + text_mark(n->web_cert);
 	}
 	if (mark)

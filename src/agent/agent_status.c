@@ -232,8 +232,8 @@ agent_write_statepage(struct agent *a)
 	const struct replication_node *n = agent_leader(a);
 
 	if (n)
-		agent_write_url(n->name, n->https_port, a->shown.primary_url,
-				sizeof(a->shown.primary_url));
+		url_write(n->name, n->https_port, a->shown.primary_url,
+			  sizeof(a->shown.primary_url));
 	if (a->rv.term)
 		a->shown.term = term_to_show(a);
 	agent_show_progress(a);

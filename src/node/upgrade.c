@@ -5,8 +5,9 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
-#include "ha/probe.h"
+#include "base/url.h"
 #include "ha/pins.h"
+#include "ha/probe.h"
 #include "http/client.h"
 #include "store/migrate.h"
 
@@ -16,7 +17,7 @@
 
 /* A row of the node table, and what the node said. */
 struct other {
-	char name[256], url[320];
+	char name[256], url[URL_MAX];
 	const char *cert; /* borrowed */
 	struct probe_reply reply;
 	char failure[256];
@@ -77,17 +78,13 @@ judge(const struct other *o, int have, struct err *e)
 		o->reply.version[0] ? o->reply.version : "an older program", o->name);
 }
 
-/* Columns of ha_upgrade_nodes. */
-enum { NODE_ID, NODE_NAME, NODE_PORT, NODE_CERT, NODE_SINCE, NODE_TERM };
-
 static void
 take_row(const struct rows *r, int row, struct other *ret)
 {
-	*ret = (struct other){ .cert = row_text(r, row, NODE_CERT) };
-	text_copy(ret->name, sizeof(ret->name), row_text(r, row, NODE_NAME));
-	snprintf(ret->url, sizeof(ret->url),
-		 strchr(ret->name, ':') ? "https://[%s]:%d" : "https://%s:%d", ret->name,
-		 row_int(r, row, NODE_PORT));
+	*ret = (struct other){ .cert = row_text(r, row, COL_HA_UPGRADE_NODES_WEB_CERT) };
+	text_copy(ret->name, sizeof(ret->name), row_text(r, row, COL_HA_UPGRADE_NODES_NAME));
+	url_write(ret->name, row_int(r, row, COL_HA_UPGRADE_NODES_HTTPS_PORT), ret->url,
+		  sizeof(ret->url));
 }
 
 int
@@ -106,21 +103,22 @@ upgrade_may_migrate(const struct home *h, struct db *d, int have, bool *ret_migr
 		return rc;
 	/* The node table names the latest primary first. A database that was promoted, and fell before the log said so, follows
 	 * nobody: it goes on with what was ordered. */
-	for (int i = 0; i < rows_count(r); i++) {
-		row_uuid(r, i, NODE_ID, &id);
-		if (i == 0 && !uuid_eq(&id, &self.id) && row_bigint(r, i, NODE_SINCE) > 0)
+	if (rows_count(r) > 0) {
+		row_uuid(r, 0, COL_HA_UPGRADE_NODES_ID, &id);
+		if (!uuid_eq(&id, &self.id) &&
+		    row_bigint(r, 0, COL_HA_UPGRADE_NODES_PRIMARY_SINCE_TERM) > 0)
 			return 0;
 	}
 	for (int i = 0; rc == 0 && i < rows_count(r); i++) {
 		struct other o;
 
-		row_uuid(r, i, NODE_ID, &id);
+		row_uuid(r, i, COL_HA_UPGRADE_NODES_ID, &id);
 		if (uuid_eq(&id, &self.id))
 			continue;
 		take_row(r, i, &o);
 		rc = hear(h, &o, until, e);
 		if (rc == 0 && strcmp(o.reply.mode, "primary") == 0 &&
-		    o.reply.term > row_bigint(r, i, NODE_TERM)) {
+		    o.reply.term > row_bigint(r, i, COL_HA_UPGRADE_NODES_TERM)) {
 			log_notice("%s is the primary of a later term: this node keeps its schema "
 				   "and returns to it",
 				   o.name);

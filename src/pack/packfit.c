@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/statepage.h"
+#include "base/url.h"
 #include "ha/probe.h"
 #include "http/client.h"
 #include "pg/cluster.h"
@@ -197,9 +198,7 @@ packfit_ask(const struct pack_manifest *m, const char *trust, struct packfit_pri
 	char url[320];
 
 	*ret = (struct packfit_primary){ 0 };
-	snprintf(url, sizeof(url),
-		 strchr(m->primary_name, ':') ? "https://[%s]:%d" : "https://%s:%d",
-		 m->primary_name, (int)m->primary_https_port);
+	url_write(m->primary_name, (int)m->primary_https_port, url, sizeof(url));
 	/* Where it cannot be had, the call itself says why. */
 	if (!trust && client_peer_cert(m->primary_name, (int)m->primary_https_port, CONNECT_MS,
 				       &shown, &why) < 0)

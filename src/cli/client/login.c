@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/json_out.h"
+#include "base/url.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/term.h"
@@ -46,9 +47,7 @@ parse_place(const char *s, struct place *ret, struct err *e)
 		return err_set(e, ERR_USAGE, "\"%s\" is no address: write HOST or HOST:PORT", s);
 	snprintf(ret->host, sizeof(ret->host), "%.*s", (int)(end - at), at);
 	ret->port = (int)n;
-	snprintf(ret->url, sizeof(ret->url),
-		 strchr(ret->host, ':') ? "https://[%s]:%d" : "https://%s:%d", ret->host,
-		 ret->port);
+	url_write(ret->host, ret->port, ret->url, sizeof(ret->url));
 	return 0;
 }
 

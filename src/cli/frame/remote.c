@@ -10,6 +10,7 @@
 #include "base/home.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/url.h"
 #include "cli/frame/waiting.h"
 
 #define NODES_MAX 16
@@ -297,8 +298,7 @@ adopt_nodes(struct remote *r, json_t *nodes)
 
 		if (!*name || strlen(name) > 255 || port < 1 || port > 65535 || r->n == NODES_MAX)
 			continue;
-		snprintf(url, sizeof(url), strchr(name, ':') ? "https://[%s]:%d" : "https://%s:%d",
-			 name, (int)port);
+		url_write(name, (int)port, url, sizeof(url));
 		if (strcmp(url, first) != 0) {
 			add_node(r, url, *cert ? cert : r->pin);
 			continue;
