@@ -208,9 +208,9 @@ wait_for_turn(struct control *c, enum turn t, int fd, int64_t until, struct err 
 			tell_turn(fd, h, until);
 		told = h->verb;
 		clock_gettime(CLOCK_MONOTONIC, &look);
-		look.tv_nsec += LOOK_MS * 1000000l;
-		look.tv_sec += look.tv_nsec / 1000000000l;
-		look.tv_nsec %= 1000000000l;
+		look.tv_nsec += LOOK_MS * 1000000L;
+		look.tv_sec += look.tv_nsec / 1000000000L;
+		look.tv_nsec %= 1000000000L;
 		pthread_cond_clockwait(&c->turn_is_free, &c->lock, CLOCK_MONOTONIC, &look);
 		if (has_hung_up(fd))
 			return err_set(e, ERR_REFUSED,
