@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the replication share; nobody else includes this.
+ *   replication.c       what the agent calls
+ *   replication_look.c  the thread that looks
+ *   replication_set.c   the thread that sets
+ *   replication_step.c  the arithmetic of "in step"
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "base/worker.h"
+#include "ha/replication.h"
+#include "store/db.h"
+
+#define REPLICATION_SLOT_PREFIX "hf_"
+
+struct replication_members {
+	unsigned n;
+	char name[REPLICATION_NODES_MAX][REPLICATION_NAME_MAX];
+};
+
+struct replication {
+	struct worker worker; /* two threads: one looks, one sets */
+	struct home home;
+	char *conninfo;
+	struct uuid self;
+	struct replication_view view;
+	char wanted[REPLICATION_NAMES_MAX];
+	char follow[REPLICATION_CONNINFO_MAX];
+	/* Who may come over the channel, as it was last written. */
+	struct replication_members mapped;
+	int64_t tended_ms;
+	bool wish; /* something was ever wished */
+	struct {
+		int kind; /* 0: nothing to ask */
+		struct uuid object;
+		char *body;
+	} request;
+	struct {
+		int kind; /* 0: nothing to take back */
+		struct uuid object;
+		enum replication_fate fate; /* once kind is 0 again */
+	} withdrawal;
+};
+
+/* A connection of one of the threads; NULL: there is none. */
+struct db *replication_connect(const struct replication *r, const char *application,
+			       struct err *e) NONNULL MUST_USE;
+
+/* Each starts its thread. */
+void replication_start_looks(struct replication *r) NONNULL;
+void replication_start_orders(struct replication *r) NONNULL;

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The thread that looks: one read after the other, on a connection of its own, and what the agent is shown of it.
+ */
+#include "ha/replication_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define STEADY_MS 1000	  /* a stream that is on for so long stays */
+#define SLOW_LOOK_EVERY 5 /* nodes, slots and the like: once a second */
+
+struct look {
+	struct replication *r;
+	struct db *db;
+	struct replication_view v; /* in the making */
+	int64_t received_before;   /* received_lsn two looks ago and one look ago */
+	int64_t received_last;
+	int64_t streams_since_ms; /* 0: it does not */
+	unsigned count;
+};
+
+static int
+query(struct look *k, enum stmt s, const struct uuid *node, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+
+	if (node)
+		bind_uuid(&b, node);
+	return db_exec(k->db, NULL, s, &b, ret, e);
+}
+
+static int
+look_local(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_LOCAL, NULL, &rows, e);
+
+	if (r)
+		return r;
+	v->standby = row_bool(rows, 0, COL_HA_LOCAL_STANDBY);
+	v->lsn = row_bigint(rows, 0, v->standby ? COL_HA_LOCAL_REPLAY_LSN : COL_HA_LOCAL_FLUSH_LSN);
+	v->term = row_bigint(rows, 0, COL_HA_LOCAL_TERM);
+	text_copy(v->sync_names, sizeof(v->sync_names), row_text(rows, 0, COL_HA_LOCAL_SYNC_NAMES));
+	int64_t keep = row_bigint(rows, 0, COL_HA_LOCAL_KEEP_MB);
+	v->keep_bytes = keep < 0 ? -1 : keep << 20;
+	row_uuid(rows, 0, COL_HA_LOCAL_ORDER_NODE, &v->order_node);
+	v->order_term = row_bigint(rows, 0, COL_HA_LOCAL_ORDER_TERM);
+	text_copy(v->conninfo, sizeof(v->conninfo), row_text(rows, 0, COL_HA_LOCAL_CONNINFO));
+	v->schema = row_int(rows, 0, COL_HA_LOCAL_SCHEMA);
+	return 0;
+}
+
+static int
+look_nodes(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_NODES, NULL, &rows, e);
+
+	if (r)
+		return r;
+	v->nodes_n = 0;
+	for (int i = 0; i < rows_count(rows) && i < REPLICATION_NODES_MAX; i++) {
+		struct replication_node *n = &v->nodes[v->nodes_n++];
+		const char *cert = row_text(rows, i, COL_HA_NODES_WEB_CERT);
+
+		memset(n, 0, sizeof(*n));
+		row_uuid(rows, i, COL_HA_NODES_ID, &n->id);
+		text_copy(n->name, sizeof(n->name), row_text(rows, i, COL_HA_NODES_NAME));
+		n->https_port = row_int(rows, i, COL_HA_NODES_HTTPS_PORT);
+		n->pair_port = row_int(rows, i, COL_HA_NODES_PAIR_PORT);
+		text_copy(n->slot, sizeof(n->slot), row_text(rows, i, COL_HA_NODES_SLOT));
+		if (strlen(cert) < sizeof(n->web_cert))
+			text_copy(n->web_cert, sizeof(n->web_cert), cert);
+		n->primary_since_term = row_bigint(rows, i, COL_HA_NODES_PRIMARY_SINCE_TERM);
+	}
+	return 0;
+}
+
+static int
+look_standbys(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_STANDBYS, NULL, &rows, e);
+
+	if (r)
+		return r;
+	v->standbys_n = 0;
+	/* Only those of the node table: a base backup streams too, and is no standby. */
+	for (int i = 0; i < rows_count(rows) && v->standbys_n < REPLICATION_NODES_MAX; i++) {
+		struct replication_standby *s = &v->standbys[v->standbys_n];
+
+		if (strncmp(row_text(rows, i, 0), REPLICATION_SLOT_PREFIX,
+			    strlen(REPLICATION_SLOT_PREFIX)) != 0)
+			continue;
+		v->standbys_n++;
+		text_copy(s->name, sizeof(s->name), row_text(rows, i, 0));
+		text_copy(s->state, sizeof(s->state), row_text(rows, i, 1));
+		text_copy(s->sync_state, sizeof(s->sync_state), row_text(rows, i, 2));
+		s->flush_lsn = row_bigint(rows, i, 3);
+		s->replay_lsn = row_bigint(rows, i, 4);
+		s->replied_us = row_time(rows, i, 5);
+	}
+	return 0;
+}
+
+static int
+look_slots(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_SLOTS, NULL, &rows, e);
+
+	if (r)
+		return r;
+	v->slots_n = 0;
+	for (int i = 0; i < rows_count(rows) && i < REPLICATION_NODES_MAX; i++) {
+		struct replication_slot *s = &v->slots[v->slots_n++];
+
+		text_copy(s->name, sizeof(s->name), row_text(rows, i, COL_HA_SLOTS_NAME));
+		s->active = row_bool(rows, i, COL_HA_SLOTS_ACTIVE);
+		text_copy(s->status, sizeof(s->status), row_text(rows, i, COL_HA_SLOTS_STATUS));
+		s->retained = row_bigint(rows, i, COL_HA_SLOTS_RETAINED);
+	}
+	return 0;
+}
+
+static int
+look_damage(struct look *k, struct err *e)
+{
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_DAMAGE, NULL, &rows, e);
+
+	if (!r)
+		k->v.damaged_pages = row_bigint(rows, 0, 0);
+	return r;
+}
+
+static int
+look_recovered(struct look *k, struct err *e)
+{
+	auto_rows rows = NULL;
+	int r = query(k, STMT_RECOVER_LAST, NULL, &rows, e);
+
+	if (r)
+		return r;
+	k->v.recovered = (struct uuid){ 0 };
+	if (rows_count(rows) == 0)
+		return 0;
+	row_uuid(rows, 0, 0, &k->v.recovered);
+	k->v.recovered_us = row_time(rows, 0, 1);
+	text_copy(k->v.recovered_name, sizeof(k->v.recovered_name), row_text(rows, 0, 2));
+	return 0;
+}
+
+static int
+look_maintenance(struct look *k, struct err *e)
+{
+	struct maintenance *m = &k->v.maintenance;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_MAINTENANCE_NOW, NULL, &rows, e);
+
+	if (r)
+		return r;
+	*m = (struct maintenance){ .pair = true };
+	if (rows_count(rows) == 0)
+		return 0;
+	m->at_us = row_time(rows, 0, 0);
+	m->until_us = row_time(rows, 0, 1);
+	text_copy(m->reason, sizeof(m->reason), row_text(rows, 0, 2));
+	return 0;
+}
+
+static int
+look_waiting(struct look *k, struct err *e)
+{
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_WAITING, NULL, &rows, e);
+
+	if (r)
+		return r;
+	k->v.requests = row_bigint(rows, 0, 0);
+	k->v.deposits = row_bigint(rows, 0, 1);
+	return 0;
+}
+
+static int
+look_receiver(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_RECEIVER, NULL, &rows, e);
+
+	if (r)
+		return r;
+	if (rows_count(rows) != 1 || strcmp(row_text(rows, 0, 0), "streaming") != 0)
+		k->streams_since_ms = 0;
+	else if (!k->streams_since_ms)
+		k->streams_since_ms = clock_mono_ms();
+	v->streams = k->streams_since_ms != 0;
+	v->receiving = v->streams && clock_mono_ms() - k->streams_since_ms >= STEADY_MS;
+	if (rows_count(rows) == 1) {
+		v->received_lsn = row_bigint(rows, 0, 1);
+		v->sent_lsn = row_bigint(rows, 0, 2);
+		v->heard_us = row_time(rows, 0, 3);
+	}
+	v->caught_up = v->receiving && v->lsn >= k->received_before;
+	k->received_before = k->received_last;
+	k->received_last = v->received_lsn;
+	return 0;
+}
+
+/* What is on a damaged page of the log is not known, and counted as damage by the server; all else is seen as always. */
+static int
+unless_damaged(int r, struct err *e)
+{
+	if (r != ERR_DATA_DAMAGED)
+		return r;
+	*e = (struct err){ 0 };
+	return 0;
+}
+
+static int
+look_own(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows head = NULL;
+	auto_rows aside = NULL;
+	size_t n = 0;
+	int r = query(k, STMT_EVENT_HEAD, &k->r->self, &head, e);
+
+	if (!r)
+		r = query(k, STMT_HA_SET_ASIDE_FIRST, &k->r->self, &aside, e);
+	if (r)
+		return r;
+	v->own_seq = rows_count(head) ? row_bigint(head, 0, 0) : 0;
+	v->aside_seq = rows_count(aside) ? row_bigint(aside, 0, 0) : 0;
+	const void *hash = v->aside_seq ? row_bytea(aside, 0, 2, &n) : NULL;
+	if (hash && n == sizeof(v->aside_hash))
+		memcpy(v->aside_hash, hash, n);
+	text_fit(v->aside_why, sizeof(v->aside_why), "%s",
+		 rows_count(aside) ? row_text(aside, 0, 1) : "");
+	return 0;
+}
+
+/* As of when is not known where the schema is an earlier one, or before the first beat. */
+static int
+look_beat(struct look *k, struct err *e)
+{
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_BEAT, NULL, &rows, e);
+
+	k->v.beat_us = k->v.beat_term = 0;
+	if (r || !rows_count(rows))
+		return r;
+	k->v.beat_us = row_time(rows, 0, 0);
+	k->v.beat_term = row_bigint(rows, 0, 1);
+	return 0;
+}
+
+/* The furthest flushed LSN of a streaming standby, -1 when none streams. */
+static int64_t
+best_flush(const struct replication_view *v)
+{
+	int64_t best = -1;
+
+	for (unsigned i = 0; i < v->standbys_n; i++) {
+		const struct replication_standby *s = &v->standbys[i];
+
+		if (strcmp(s->state, "streaming") == 0 && s->flush_lsn > best)
+			best = s->flush_lsn;
+	}
+	return best;
+}
+
+static bool
+quorum_seen(const struct replication_view *v)
+{
+	for (unsigned i = 0; v->sync_names[0] && i < v->standbys_n; i++) {
+		const struct replication_standby *s = &v->standbys[i];
+
+		if (strcmp(s->state, "streaming") == 0 &&
+		    (strcmp(s->sync_state, "quorum") == 0 || strcmp(s->sync_state, "sync") == 0))
+			return true;
+	}
+	return false;
+}
+
+static int
+look_as_primary(struct look *k, bool slow, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	int r = look_standbys(k, e);
+
+	if (!r && slow)
+		r = look_slots(k, e);
+	if (r)
+		return r;
+	int64_t now = clock_mono_ms();
+	replication_step_note(&v->step, now, v->lsn, best_flush(v));
+	if (!quorum_seen(v))
+		v->quorum_since_ms = 0;
+	else if (!v->quorum_since_ms)
+		v->quorum_since_ms = now;
+	return 0;
+}
+
+static int
+look_once(struct look *k, struct err *e)
+{
+	bool slow = k->count++ % SLOW_LOOK_EVERY == 0;
+	int r = look_local(k, e);
+
+	/* Before the nodes: what waits no longer is in the table by then, and is not asked for again. */
+	if (!r && !k->v.standby)
+		r = look_waiting(k, e);
+	if (!r)
+		r = look_nodes(k, e);
+	if (!r)
+		r = unless_damaged(look_beat(k, e), e);
+	if (!r && slow)
+		r = look_damage(k, e);
+	if (!r && slow)
+		r = unless_damaged(look_recovered(k, e), e);
+	if (!r)
+		r = unless_damaged(look_maintenance(k, e), e);
+	if (!r && k->v.standby)
+		r = look_receiver(k, e);
+	if (!r && k->v.standby)
+		r = unless_damaged(look_own(k, e), e);
+	if (!r && !k->v.standby)
+		r = look_as_primary(k, slow, e);
+	return r;
+}
+
+static int
+look_or_connect(struct look *k, struct err *e)
+{
+	int r = 0;
+
+	if (!k->db) {
+		k->db = replication_connect(k->r, "holdfast agent", e);
+		r = k->db ? 0 : ERR_DB_GONE;
+		k->count = 0;
+	}
+	if (!r)
+		r = look_once(k, e);
+	if (r)
+		db_free(TAKE(k->db));
+	return r;
+}
+
+/* No server, no standbys: what is not known to stream does not. */
+static void
+note_failure(struct look *k, const struct err *e)
+{
+	text_fit(k->v.failure, sizeof(k->v.failure), "%s", e->text);
+	if (e->code == ERR_DATA_DAMAGED && !k->v.damaged_pages)
+		k->v.damaged_pages = 1;
+	k->v.streams = k->v.receiving = k->v.caught_up = false;
+	k->streams_since_ms = 0;
+	k->v.quorum_since_ms = 0;
+	replication_step_note(&k->v.step, clock_mono_ms(), k->v.lsn, -1);
+}
+
+static int64_t
+take_look(void *arg)
+{
+	struct look *k = arg;
+	struct replication *r = k->r;
+	struct err e = { 0 };
+
+	worker_unlock(&r->worker);
+	int code = look_or_connect(k, &e);
+	if (code)
+		note_failure(k, &e);
+	else
+		k->v.failure[0] = '\0';
+	worker_lock(&r->worker);
+	if (!code)
+		k->v.at_ms = clock_mono_ms();
+	r->view = k->v;
+	return clock_mono_ms() + REPLICATION_POLL_MS;
+}
+
+static void
+end_looks(void *arg)
+{
+	struct look *k = arg;
+
+	db_free(k->db);
+	free(k);
+}
+
+void
+replication_start_looks(struct replication *r)
+{
+	struct look *k = mem_new(sizeof(*k));
+
+	k->r = r;
+	replication_step_init(&k->v.step, clock_mono_ms());
+	worker_start(&r->worker, "replication", take_look, end_looks, k);
+}
