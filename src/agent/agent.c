@@ -31,7 +31,7 @@
 #define AWAY_MS 1000	/* ticks further apart: this process, or its machine, stood still */
 #define RESUME_MS 10000 /* a page younger than this is of this very run of the node */
 #define SHOW_MS 250	/* texts of the page and status are written so often */
-#define HOLD_MS 1500	/* a primary asks the others for a higher term first, for so long at most */
+#define HOLD_MS 1500	/* a primary asks the others for a later epoch first, for so long at most */
 
 static void
 on_link(uv_poll_t *p, int status, int events)
@@ -240,6 +240,7 @@ begin(struct agent *a, struct err *e)
 		clock_sleep_ms(100);
 	}
 	a->secondary = cluster_is_standby(&a->args->home);
+	agent_read_epochs(a);
 	agent_read_emergency(a);
 	agent_read_maintenance(a);
 	if (r == 0)

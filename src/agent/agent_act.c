@@ -85,7 +85,10 @@ name_primary(const struct agent *a, struct channel_primary *ret)
 static void
 begin_task(struct agent *a, enum role_task task)
 {
-	struct role_order o = { .task = task };
+	struct epoch epoch = agent_epoch(a);
+	struct role_order o = { .task = task,
+				.epoch_node = epoch.node,
+				.epoch_is_logged = epoch.counter == a->rv.term };
 	bool tried = a->wv.task == task && a->task_ms >= a->state_ms;
 	bool failed = a->wv.task == task && !a->wv.done;
 
@@ -115,6 +118,24 @@ follow_leader(struct agent *a, const struct fsm_obs *o)
 	replication_follow(a->replication, buf_str(&conninfo));
 }
 
+/* The epoch is on disk before the database is a primary's. */
+static void
+promote(struct agent *a)
+{
+	struct err e = { 0 };
+
+	if (a->epoch_failed)
+		return;
+	if (a->wv.task != ROLE_PROMOTE || a->task_ms < a->state_ms) {
+		a->epoch_failed = agent_prepare_epoch(a, &e) != 0;
+		if (a->epoch_failed) {
+			log_err(LOG_LEVEL_WARNING, &e, "this node cannot become the primary");
+			return;
+		}
+	}
+	begin_task(a, ROLE_PROMOTE);
+}
+
 static void
 act_as_secondary(struct agent *a, const struct fsm_obs *o)
 {
@@ -136,7 +157,7 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 	deposit_order(a->deposit, &d);
 	follow_leader(a, o);
 	if (a->shown.state == HA_PROMOTING)
-		begin_task(a, ROLE_PROMOTE);
+		promote(a);
 	else if (a->shown.state == HA_RESEED && o->primary_ok_for_ms >= AGENT_SETTLE_MS)
 		begin_task(a, a->order == ORDER_CLONE || agent_slot_is_lost(a) ||
 					      rejoin_copy_waits(&a->args->home)
@@ -185,13 +206,20 @@ claim_term(struct agent *a)
 	auto_buf body = BUF_INIT;
 	struct json_out w;
 
+	struct err e = { 0 };
 	bool just_asked = a->claimed_ms && a->now_ms - a->claimed_ms < ANNOUNCE_MS;
 
 	if (a->rv.requests || just_asked || !agent_is_unnamed_primary(a))
 		return;
+	/* One that an older program promoted has begun none yet. */
+	if (agent_epoch(a).counter <= a->rv.term && agent_prepare_epoch(a, &e)) {
+		log_err(LOG_LEVEL_WARNING, &e, "the new epoch cannot be begun yet");
+		a->claimed_ms = a->now_ms;
+		return;
+	}
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
-	json_out_int(&w, "term", a->rv.term + 1);
+	json_out_int(&w, "term", agent_epoch(a).counter);
 	json_out_text(&w, "name", a->self.name);
 	json_out_end_object(&w);
 	if (replication_request(a->replication, EVENT_PROMOTED, &a->self.id, buf_str(&body)))
@@ -284,6 +312,7 @@ agent_change_state(struct agent *a, const struct fsm_next *next)
 		a->order = ORDER_NONE;
 	if (next->state != HA_FENCED)
 		a->stop_asked = false;
+	a->epoch_failed = false;
 }
 
 /* While a role changes the reason goes on: how far it is. */

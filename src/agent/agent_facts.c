@@ -81,7 +81,7 @@ facts_of_handover(struct agent *a, struct fsm_obs *o)
 	if (!late && !back)
 		return;
 	if (p && p->v.reply_ms > a->state_ms && strcmp(p->v.reply.mode, "primary") == 0)
-		o->term_higher_seen = true;
+		o->epoch_later_known = true;
 	else
 		o->handover_over = late || !p || is_not_taken_up(a, p);
 }
@@ -94,8 +94,8 @@ facts_of_primary(struct agent *a, struct fsm_obs *o)
 		     replication_step_in(&a->rv.step, a->now_ms, a->settings.sync_timeout);
 	o->not_in_step_ms = o->in_step ? 0 : late_ms(a);
 	o->sync_on = quorum_holds(a);
-	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++)
-		o->term_higher_seen |= agent_claims_later_term(a, &a->peers[i]);
+	o->epoch_later_known = agent_is_outranked(a);
+	o->promote_ordered = a->order == ORDER_PROMOTE;
 	o->handover_ordered = handover_is_ready(a);
 	if (a->shown.state == HA_HANDING)
 		facts_of_handover(a, o);
@@ -160,8 +160,9 @@ facts_of_secondary(struct agent *a, struct fsm_obs *o)
 			 rejoin_copy_waits(&a->args->home) ||
 			 a->now_ms - a->streamed_ms > RETURN_MS;
 	o->promote_ordered = a->order == ORDER_PROMOTE;
-	o->promote_failed = a->wv.task == ROLE_PROMOTE && a->task_ms >= a->state_ms &&
-			    !a->wv.working && !a->wv.done;
+	o->promote_failed =
+		a->epoch_failed || (a->wv.task == ROLE_PROMOTE && a->task_ms >= a->state_ms &&
+				    !a->wv.working && !a->wv.done);
 	o->handed_over = is_handed_over(a, o, p);
 	o->emergency_ordered = a->emergency_ordered;
 }

@@ -14,6 +14,7 @@
 #include "base/url.h"
 #include "base/proc.h"
 #include "ha/deposit.h"
+#include "ha/epochs.h"
 #include "ha/fsm.h"
 #include "ha/probe.h"
 #include "ha/replication.h"
@@ -83,7 +84,12 @@ struct agent {
 	struct uuid order_node; /* ORDER_HANDOVER: to whom */
 	bool emergency_ordered; /* as HOME_EMERGENCY says; stays until it is taken back */
 	struct role *role;
-	bool holding; /* nothing is said yet: the others were not heard */
+	struct epochs epochs; /* as data/epoch has it */
+	struct epochs on_disk;
+	bool epoch_failed; /* this node was to be promoted, and what it is to begin could not be written */
+	int64_t epochs_tried_ms; /* when it was last written in vain, 0: it was not */
+	int64_t jump_told;	 /* the counter that was reported last and not believed */
+	bool holding;		 /* nothing is said yet: the others were not heard */
 	int64_t began_ms, task_ms, streamed_ms, handing_seen_ms;
 	int64_t claimed_ms; /* when the log was asked to name this node the primary: what was seen before
 				knows nothing of it */
@@ -113,10 +119,7 @@ bool agent_is_self(const struct agent *a, const struct uuid *id) NONNULL;
 const struct replication_node *agent_node(const struct agent *a, const struct uuid *id) NONNULL;
 struct peer *agent_peer(struct agent *a, const struct uuid *id) NONNULL; /* NULL: not watched */
 
-/* Says of itself, lately, that it is the primary of a later term than this node knows. */
-bool agent_claims_later_term(const struct agent *a, const struct peer *p) NONNULL;
-
-/* The primary of the latest term: as another node says itself, or as the node table has it. NULL: not known. */
+/* The primary of the latest epoch: as another node says itself, or as the node table has it. NULL: not known. */
 const struct replication_node *agent_leader(const struct agent *a) NONNULL;
 /* A primary that the log does not name yet: it was promoted a moment ago. */
 bool agent_is_unnamed_primary(const struct agent *a) NONNULL;
@@ -128,6 +131,22 @@ struct peer *agent_primary_peer(struct agent *a) NONNULL; /* NULL: not known, or
 void agent_look(struct agent *a) NONNULL;
 /* This process stood still until now: what it did not hear meanwhile is nobody's silence. */
 void agent_was_away(struct agent *a) NONNULL;
+
+/* ---- agent_epoch.c ---- */
+
+void agent_read_epochs(struct agent *a) NONNULL;
+/* The epoch of the data here: as the log says, or, on a primary that the log does not name yet, as it is to say. */
+struct epoch agent_epoch(const struct agent *a) NONNULL;
+/* The latest epoch that this node knows anything of. */
+struct epoch agent_latest_epoch(const struct agent *a) NONNULL;
+/* What another node said lately of epochs; none: nothing. */
+struct epoch agent_heard_epoch(const struct agent *a, const struct peer *p) NONNULL;
+/* Takes in what the others and the log say; on disk before it is acted on. */
+void agent_hear_epochs(struct agent *a) NONNULL;
+/* Another node of the pair is, or was, the primary of a later epoch than that of the data here. */
+bool agent_is_outranked(const struct agent *a) NONNULL;
+/* What this node is to begin is on disk when it returns 0. */
+int agent_prepare_epoch(struct agent *a, struct err *e) NONNULL MUST_USE;
 
 /* ---- agent_facts.c ---- */
 

@@ -11,11 +11,34 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/log.h"
+#include "ha/rejoin.h"
 #include "ledger/event.h"
 
 #define REMOVE_WAIT_MS 15000
 #define WITHDRAW_WAIT_MS 5000
 #define MORE_US 1500000 /* nodes in step differ by a beat at most (ledger/ledger.h) */
+
+/* A fenced node whose primary is gone: its database is a primary's, and begins a later epoch. */
+static int
+order_reign(struct agent *a, struct err *e)
+{
+	const struct peer *p = agent_primary_peer(a);
+
+	if (a->shown.state != HA_FENCED)
+		return err_set(e, ERR_PRECONDITION, "this node is the primary already");
+	if (p && p->v.sense.ok)
+		return err_set(e, ERR_PRECONDITION,
+			       "the primary %s serves: this node returns to it by itself",
+			       agent_leader(a)->name);
+	if (a->wv.working || a->stop_asked || rejoin_waits(&a->args->home))
+		return err_set(e, ERR_PRECONDITION,
+			       "this node is returning to another one: repeat this when its "
+			       "status says that it cannot go on");
+	int rc = agent_prepare_epoch(a, e);
+	if (!rc)
+		a->order = ORDER_PROMOTE;
+	return rc;
+}
 
 static int
 order_promote(struct agent *a, const char *node, struct err *e)
@@ -24,7 +47,7 @@ order_promote(struct agent *a, const char *node, struct err *e)
 	struct fsm_obs o;
 
 	if (!a->secondary)
-		return err_set(e, ERR_PRECONDITION, "this node is the primary already");
+		return order_reign(a, e);
 	agent_reduce(a, &o);
 	if (o.primary_ok)
 		return err_set(e, ERR_PRECONDITION,

@@ -46,8 +46,8 @@ bool
 agent_is_unnamed_primary(const struct agent *a)
 {
 	return !a->secondary && !a->rv.standby && a->rv.nodes_n && agent_view_is_fresh(a) &&
-	       state_serves(a->shown.state) == SERVES_EVERYONE &&
-	       !agent_is_self(a, &a->rv.nodes[0].id) && agent_node(a, &a->self.id);
+	       state_serves(a->shown.state) == SERVES_EVERYONE && agent_node(a, &a->self.id) &&
+	       (!agent_is_self(a, &a->rv.nodes[0].id) || agent_epoch(a).counter > a->rv.term);
 }
 
 bool
@@ -73,27 +73,30 @@ agent_is_self(const struct agent *a, const struct uuid *id)
 	return uuid_eq(id, &a->self.id);
 }
 
-/* Says of itself, lately, that it is the primary of a later term than this node knows. */
-bool
-agent_claims_later_term(const struct agent *a, const struct peer *p)
+/* Says of itself, lately, that it is the primary of a later epoch than that of the data here. */
+static bool
+claims_later_epoch(const struct agent *a, const struct peer *p)
 {
-	return p->probe && p->known && !agent_is_self(a, &p->id) && p->v.reply_ms &&
-	       a->now_ms - p->v.reply_ms < a->settings.detect_ms && a->rv.term > 0 &&
-	       strcmp(p->v.reply.mode, "primary") == 0 && p->v.reply.term > a->rv.term;
+	struct epoch claimed = agent_heard_epoch(a, p), own = agent_epoch(a);
+
+	return epoch_is_of(&claimed, &p->id) && strcmp(p->v.reply.mode, "primary") == 0 &&
+	       own.counter > 0 && epoch_is_later(&claimed, &own);
 }
 
-/* The primary of the latest term: as another node says itself, or as the node table has it. NULL: not known. */
 const struct replication_node *
 agent_leader(const struct agent *a)
 {
 	const struct peer *best = NULL;
+	struct epoch latest = { 0 };
 
 	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
 		const struct peer *p = &a->peers[i];
+		struct epoch claimed = agent_heard_epoch(a, p);
 
-		if (agent_claims_later_term(a, p) &&
-		    (!best || p->v.reply.term > best->v.reply.term))
-			best = p;
+		if (!claims_later_epoch(a, p) || !epoch_is_later(&claimed, &latest))
+			continue;
+		best = p;
+		latest = claimed;
 	}
 	return best ? agent_node(a, &best->id) : primary_node(a);
 }
@@ -323,4 +326,5 @@ agent_look(struct agent *a)
 		if (a->peers[i].probe)
 			probe_look(a->peers[i].probe, &a->peers[i].v);
 	}
+	agent_hear_epochs(a);
 }

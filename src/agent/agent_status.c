@@ -219,13 +219,6 @@ render_status(struct agent *a)
 	text_copy(a->shown.status_json, sizeof(a->shown.status_json), buf_str(&text));
 }
 
-/* A primary that the log does not name yet is of the next term all the same. */
-static int64_t
-term_to_show(const struct agent *a)
-{
-	return a->rv.term + agent_is_unnamed_primary(a);
-}
-
 void
 agent_write_statepage(struct agent *a)
 {
@@ -234,8 +227,10 @@ agent_write_statepage(struct agent *a)
 	if (n)
 		url_write(n->name, n->https_port, a->shown.primary_url,
 			  sizeof(a->shown.primary_url));
-	if (a->rv.term)
-		a->shown.term = term_to_show(a);
+	if (a->rv.term) {
+		a->shown.term = agent_epoch(a).counter;
+		a->shown.epoch = agent_latest_epoch(a);
+	}
 	agent_show_progress(a);
 	a->shown.journal_rows = a->secondary ? a->dv.rows : 0;
 	a->shown.ordered = a->emergency_ordered;

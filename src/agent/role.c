@@ -197,14 +197,6 @@ salvage(struct work *w, struct err *e)
 }
 
 static int
-go_back(struct work *w, struct err *e)
-{
-	int rc = salvage(w, e);
-
-	return rc ? rc : write_request(w, REJOIN_REWIND, e);
-}
-
-static int
 renew_slot(struct work *w, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
@@ -228,18 +220,12 @@ give_up_local(struct work *w, const struct err *why, struct err *e)
 }
 
 static int
-make_copy(struct work *w, struct err *e)
+copy_beside(struct work *w, struct err *e)
 {
 	char dir[HOME_PATH_MAX];
 	auto_buf info = BUF_INIT;
-	int rc = salvage(w, e);
+	int rc = rejoin_copy_begin(&w->r->home, e);
 
-	if (rc == ERR_DATA_DAMAGED) {
-		struct err why = *e;
-		return give_up_local(w, &why, e);
-	}
-	if (!rc)
-		rc = rejoin_copy_begin(&w->r->home, e);
 	if (!rc)
 		rc = renew_slot(w, e);
 	if (rc)
@@ -249,6 +235,56 @@ make_copy(struct work *w, struct err *e)
 	channel_conninfo(&w->r->home, CHANNEL_REPLICATE, &w->o.primary, &info);
 	rc = standby_clone(&w->r->home, buf_str(&info), dir, on_progress, w->r, e);
 	return rc ? rc : write_request(w, REJOIN_SWAP, e);
+}
+
+static int
+make_copy(struct work *w, struct err *e)
+{
+	int rc = salvage(w, e);
+
+	if (rc != ERR_DATA_DAMAGED)
+		return rc ? rc : copy_beside(w, e);
+	struct err why = *e;
+	return give_up_local(w, &why, e);
+}
+
+/* Whether the epoch that this database is of was begun in the primary's log too. If not, both were promoted apart from each
+ * other: the numbers of their timelines may be the same, and pg_rewind, which goes by these, would take one history for
+ * the other. */
+static int
+shares_epoch(struct work *w, bool *ret, struct err *e)
+{
+	auto_binds chain = BINDS_INIT, after = BINDS_INIT;
+	auto_rows mark = NULL;
+	auto_rows begun = NULL;
+
+	*ret = w->o.epoch_is_logged;
+	if (!*ret)
+		return 0;
+	bind_uuid(&chain, &w->o.epoch_node);
+	int rc = ask(w->primary, STMT_DEPOSIT_MARK, &chain, &mark, e);
+	if (rc)
+		return rc;
+	bool has = rows_count(mark) && !row_null(mark, 0, COL_DEPOSIT_MARK_SEQ);
+	bind_uuid(&after, &w->o.epoch_node);
+	bind_bigint(&after, has ? row_bigint(mark, 0, COL_DEPOSIT_MARK_SEQ) : 0);
+	rc = ask(w->local, STMT_HA_PROMOTED_AFTER, &after, &begun, e);
+	if (!rc)
+		*ret = !row_bool(begun, 0, COL_HA_PROMOTED_AFTER_FOUND);
+	return rc;
+}
+
+static int
+go_back(struct work *w, struct err *e)
+{
+	bool shares = false;
+	int rc = salvage(w, e);
+
+	if (!rc)
+		rc = shares_epoch(w, &shares, e);
+	if (rc)
+		return rc;
+	return shares ? write_request(w, REJOIN_REWIND, e) : copy_beside(w, e);
 }
 
 /* ---- the thread ---- */

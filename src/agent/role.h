@@ -23,6 +23,9 @@ struct role_order {
 	enum role_task task;
 	struct channel_primary
 		primary; /* of all but ROLE_PROMOTE and ROLE_MIGRATE; slot: this node's */
+	/* ROLE_RETURN: who began the epoch of the database here, and whether its log says so already */
+	struct uuid epoch_node;
+	bool epoch_is_logged;
 };
 
 struct role_view {

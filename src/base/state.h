@@ -32,7 +32,7 @@ enum state_outage { OUTAGE_OVER, OUTAGE_BEGINS, OUTAGE_GOES_ON };
 	X(ALONE,     "alone",     EVERYONE,  DATABASE, 200, "primary",   OVER,    PRIMARY_ALONE)\
 	/* primary, hands over to another node in order */                                      \
 	X(HANDING,   "handing",   LATER,     DATABASE, 503, "handing",   OVER,    AWAY)         \
-	/* a former primary that met a higher term */                                           \
+	/* a former primary that knows of a later epoch */                                      \
 	X(FENCED,    "fenced",    NOBODY,    NOWHERE,  503, "fenced",    OVER,    FENCED)       \
 	/* secondary, its database is not there yet */                                          \
 	X(CLONING,   "cloning",   NOBODY,    JOURNAL,  503, "cloning",   OVER,    AWAY)         \

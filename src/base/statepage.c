@@ -23,7 +23,7 @@
 #include "base/home.h"
 #include "base/mem.h"
 
-#define MAGIC 0x484f4c4450473038ULL /* "HOLDPG08": the number grows with the layout */
+#define MAGIC 0x484f4c4450473039ULL /* "HOLDPG09": the number grows with the layout */
 #define READ_TRIES 64
 
 /* What a slot holds, as plain bytes. */
@@ -31,6 +31,7 @@ struct slot_data {
 	uint64_t state, state_seq;
 	int64_t as_of_us, as_of_term, term, journal_rows, alerts_waiting;
 	uint64_t ordered;
+	struct epoch epoch;
 	struct certlife certs[CERTLIFE_KINDS];
 	uint64_t damage; /* 1: data, 2: journal */
 	uint64_t status; /* enum pair_status */
@@ -185,6 +186,7 @@ statepage_write(struct statepage *p, const struct statepage_view *v)
 	d->as_of_us = v->as_of_us;
 	d->as_of_term = v->as_of_term;
 	d->term = v->term;
+	d->epoch = v->epoch;
 	d->journal_rows = v->journal_rows;
 	d->alerts_waiting = v->alerts_waiting;
 	d->ordered = v->ordered;
@@ -274,6 +276,7 @@ statepage_read(const struct statepage *p, struct statepage_view *ret)
 		.as_of_us = d->as_of_us,
 		.as_of_term = d->as_of_term,
 		.term = d->term,
+		.epoch = d->epoch,
 		.beat_mono_ms = q.beat_mono_ms,
 		.journal_rows = d->journal_rows,
 		.alerts_waiting = d->alerts_waiting,

@@ -2,7 +2,7 @@
  *
  * States (base/state.h), the edges between them, and what always holds:
  *
- *   single ◄─► alone ◄──► synced ──► handing ──► fenced       alone, synced ──► fenced
+ *   single ◄─► alone ◄──► synced ──► handing ──► fenced       alone, synced ──► fenced ──► alone
  *   single ──► standby ◄── cloning
  *   standby ◄─► emergency ◄──► merging ──► standby
  *   any secondary ──► promoting (the agent begins anew as a primary) or ──► reseed ──► standby, emergency
@@ -16,7 +16,8 @@
  *   F4  Merging ends in standby only when the journal is empty, and in emergency as soon as the primary is not ok. (H7)
  *   F5  synced is left for alone only after sync_timeout out of step.                                   (H2)
  *   F6  synced is entered only in step with the synchronous commit seen to be in force.                 (H2)
- *   F7  A primary that met a higher term is fenced, whatever else it sees.                              (H10)
+ *   F7  A primary that knows of a later epoch is fenced, whatever else it sees, and is one again only by an
+ *       operator's order that begins a later epoch still.                                               (H10)
  *   F8  A node is promoted only by an operator's order: here, or on the primary that hands over to it.  (H10)
  *   F9  A database is rewound or copied anew only while the primary serves.                             (H11)
  *   F10 While emergency is ordered it is left only to become the primary.                               (H4)
@@ -32,9 +33,15 @@ typedef const struct fsm_obs obs;
 typedef const struct fsm_limits limits;
 
 static bool
-term_higher(obs *o, limits *l)
+epoch_later(obs *o, limits *l)
 {
-	return !o->is_secondary && o->term_higher_seen;
+	return !o->is_secondary && o->epoch_later_known;
+}
+
+static bool
+reign_ordered(obs *o, limits *l)
+{
+	return !o->is_secondary && o->promote_ordered && !o->epoch_later_known;
 }
 
 static bool
@@ -167,7 +174,8 @@ follows_again(obs *o, limits *l)
 
 /* clang-format off */
 static const struct fsm_rule rules[] = {
-	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING), term_higher, FENCED, "another node is the primary of a higher term"),
+	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING), epoch_later, FENCED, "another node is the primary of a later epoch"),
+	RULE(FROM(FENCED), reign_ordered, ALONE, "an operator made this node the primary"),
 	RULE(FROM(SINGLE), became_secondary, STANDBY, "this node is a secondary"),
 	RULE(FROM(SINGLE), pair_begun, ALONE, "a secondary was added; it is not in step yet"),
 	RULE(FROM(ALONE), pair_ended, SINGLE, "no other node is in the pair"),

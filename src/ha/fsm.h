@@ -23,8 +23,8 @@
 	/* primary: a streaming secondary has flushed all that was committed sync_timeout ago */   \
 	X(in_step)                                                                                 \
 	X(sync_on)           /* primary: synchronous_standby_names is set and seen in force */     \
-	X(term_higher_seen)  /* another node has a higher term */                                  \
-	X(promote_ordered)   /* secondary: an operator wants it to become the primary */           \
+	X(epoch_later_known) /* another node is or was the primary of a later epoch */             \
+	X(promote_ordered)   /* an operator wants this node to become the primary */               \
 	X(promote_failed)    /* and it did not */                                                  \
 	/* primary: an operator wants another node to become it, and that one has everything */    \
 	X(handover_ordered)                                                                        \

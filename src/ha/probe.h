@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/certlife.h"
+#include "base/epoch.h"
 #include "base/err.h"
 #include "base/uuid.h"
 
@@ -41,6 +42,7 @@ struct probe_reply {
 	bool ordered;	      /* secondary: an operator ordered emergency access */
 	int64_t time_us;      /* its clock, 0: not said */
 	int64_t term;
+	struct epoch epoch; /* the latest that it knows; none: an older program */
 	int64_t journal_rows;
 	int64_t as_of_us, as_of_term; /* secondary: as its data say; 0: they do not */
 	bool data_damaged, journal_unreadable;

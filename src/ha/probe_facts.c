@@ -58,6 +58,15 @@ take_time(const json_t *o, const char *name, int64_t *ret, struct err *e)
 }
 
 static int
+take_epoch(const json_t *o, const char *name, struct epoch *ret, struct err *e)
+{
+	char text[EPOCH_TEXT_MAX] = "";
+	int r = take_text(o, name, text, sizeof(text), e);
+
+	return r || !text[0] ? r : epoch_parse(text, ret, e);
+}
+
+static int
 take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 {
 	int r = take_text(o, "node", ret->node, sizeof(ret->node), e);
@@ -80,6 +89,8 @@ take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 		r = take_time(o, "time", &ret->time_us, e);
 	if (!r)
 		r = take_number(o, "term", &ret->term, e);
+	if (!r)
+		r = take_epoch(o, "epoch", &ret->epoch, e);
 	if (!r)
 		r = take_number(o, "journal", &ret->journal_rows, e);
 	if (!r)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Salvage (H10): what a database has of the log and the primary of a higher term has not, is put into journals: that of
+ * Salvage (H10): what a database has of the log and the primary of a later epoch has not, is put into journals: that of
  * the own chain into data/journal.db, that of another node's into data/salvage-<id>.db; so the own too, when the journal
  * has what was done after it. They are merged as any journal is (ha/deposit.h). Blocking.
  */

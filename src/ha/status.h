@@ -75,8 +75,10 @@
 	  "administrator and run `holdfast ha unlock`.")                                           \
 	X(MERGING, "%s is merging its journal into the primary's log",                             \
 	  "No action needed; this takes a moment.")                                                \
-	X(FENCED, "%s is fenced: another node is primary in a higher term",                        \
-	  "No action needed: it saves what only it has and returns as a secondary.")               \
+	X(FENCED, "%s is fenced: another node is the primary of a later epoch",                    \
+	  "While that one serves, no action is needed: this node saves what only it has and "      \
+	  "returns. If it is gone for good, run `holdfast ha promote` on the node whose data are " \
+	  "newest.")                                                                               \
 	X(RETURNING, "%s can no longer follow the primary and is being rebuilt",                   \
 	  "No action needed: it is rewound or copied; its own status shows the progress.")         \
 	X(AWAY, "%s is not ready",                                                                 \

@@ -206,7 +206,7 @@ replace_damaged(struct rejoining *j, struct err *e)
 }
 
 /* A node that handed over in order has nothing that the other has not. If it has (PostgreSQL was killed, the other node began
- * anew in between), the hand-over has failed: this node starts once more, meets the higher term, saves what only it has and
+ * anew in between), the hand-over has failed: this node starts once more, meets the later epoch, saves what only it has and
  * returns by that. */
 static int
 compare(struct rejoining *j, struct err *e)

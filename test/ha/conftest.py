@@ -24,7 +24,7 @@ PROMISES = {
     "h7": "the journal is merged by itself, whole, once, in order; sessions go on",
     "h8": "link cut and primary crashed: users on both sides go on at once",
     "h9": "Alive only when it is true end to end; otherwise the reason and what to do",
-    "h10": "at most one primary per term; a node that meets a higher one fences itself",
+    "h10": "primaries are ordered by epoch; a node that knows of a later one fences itself",
     "h11": "a lagging secondary can never fill the primary's disk",
     "h12": "the master key never travels with the pack and is needed only at start",
     "h16": "as of when a node's data are is what the data themselves say",

@@ -39,7 +39,7 @@ struct goal {
 
 static const struct goal promotion = {
 	"promote",
-	BIT(PROMOTING),
+	BIT(PROMOTING) | BIT(ALONE),
 	BIT(ALONE) | BIT(SYNCED) | BIT(SINGLE),
 	BIT(EMERGENCY) | BIT(STANDBY) | BIT(FENCED),
 	"this node is the primary now",

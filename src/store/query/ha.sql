@@ -100,6 +100,10 @@ SELECT slot_name::text FROM (
 	WHERE s.slot_name LIKE 'hf\_%' AND NOT s.active AND NOT pg_is_in_recovery()
 		AND NOT EXISTS (SELECT FROM node n WHERE n.slot = s.slot_name) OFFSET 0) d;
 
+-- Whether a chain says, behind an event of it, that its node became the primary.
+-- name: ha_promoted_after(node uuid, seq bigint) -> found bool
+SELECT EXISTS (SELECT FROM event WHERE node = $1 AND seq > $2 AND kind = :PROMOTED);
+
 -- Waits at most $1 seconds.
 -- name: ha_promote(seconds int) -> done bool
 SELECT pg_promote(true, $1);

@@ -128,16 +128,17 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 		assert_true(o->in_step && o->sync_on && o->streaming && !o->is_secondary);
 	}
 	if ((from == HA_SYNCED || from == HA_ALONE || from == HA_HANDING) && !o->is_secondary &&
-	    o->term_higher_seen) /* F7 */
+	    o->epoch_later_known) /* F7 */
 		assert_int_equal(to, HA_FENCED);
 	/* A state that serves as a primary is never entered by a secondary, nor the other way round. */
 	if (to != from && state_serves(to) == SERVES_EVERYONE)
 		assert_false(o->is_secondary);
 	if (to != from && (to == HA_STANDBY || to == HA_EMERGENCY || to == HA_MERGING))
 		assert_true(o->is_secondary);
-	/* Left by becoming a secondary only: then the agent begins anew. */
-	if (from == HA_FENCED)
-		assert_int_equal(to, from);
+	/* Left by becoming a secondary, when the agent begins anew, or by an order that begins a later epoch. */
+	if (from == HA_FENCED && to != from)
+		assert_true(to == HA_ALONE && o->promote_ordered && !o->epoch_later_known &&
+			    !o->is_secondary); /* F7 */
 }
 
 static void

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which epochs this node knows, on disk (data/epoch): the latest that anybody began, and the one that
+ * this node is to begin itself. The file is written before what is known is acted on, so that neither
+ * a restart nor a crash makes a node forget that another one is the primary.
+ *
+ * Two lines, `known EPOCH` and `next EPOCH`, with `-` for none. A file that is missing or damaged is
+ * as good as none: the log knows the epoch too, and the later of the two counts.
+ */
+#pragma once
+
+#include "base/epoch.h"
+#include "base/home.h"
+
+struct epochs {
+	struct epoch known; /* the latest that was begun, as far as this node heard */
+	struct epoch next;  /* what this node is to begin, or began last; none: nothing */
+};
+
+/* None of both when there is no file. ERR_IO: there is one, and it cannot be read; *ret is none then. */
+int epochs_read(const struct home *h, struct epochs *ret, struct err *e) NONNULL MUST_USE;
+/* On disk when it returns 0. */
+int epochs_write(const struct home *h, const struct epochs *x, struct err *e) NONNULL MUST_USE;
+
+/* Takes in an epoch that was begun. true: it is later than what was known. */
+bool epochs_hear(struct epochs *x, const struct epoch *heard) NONNULL;
+
+/* What `self` is to begin: one above all that is known, or what it was about to begin already, if that
+ * is above it still. */
+void epochs_prepare(struct epochs *x, const struct uuid *self) NONNULL;

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of several primaries is the true one (H10): what a third node knows counts, and no crash makes a node forget it."""
+import json
+
+import pytest
+
+from faults import FAULTS
+from orders import back_to_the_first, order
+from stage import Stage
+from wait import still_true, wait_until
+
+
+def epoch(node):
+    """The latest epoch that the node says it knows: its counter, and the name of the node that began it."""
+    h = node.health()
+    return h and h[1] and h[1]["epoch"] and int(h[1]["epoch"].split(".")[0])
+
+
+def put(st, user, account, secret, host):
+    return st.cli("put", account, host=host, session=user, input=f"{secret}\n", check=False)
+
+
+def fenced(node):
+    h = node.health()
+    return h and (h[0], h[1]["state"]) == (503, "fenced")
+
+
+def content(node):
+    """What the node's database says of the log and of the vault's tables: a fingerprint of each."""
+    tables = ("principal", "resource", "account", "version", "share", "node")
+    rows = "SELECT md5(coalesce(string_agg(t::text, ',' ORDER BY t::text), '')) FROM {} t"
+    return [node.sql("SELECT count(*), md5(string_agg(encode(hash, 'hex'), ',' ORDER BY node, seq)) FROM event")[0]] + [
+        node.sql(rows.format(t))[0][0] for t in tables
+    ]
+
+
+def hold_the_same(st):
+    wait_until(
+        "all nodes hold the same", lambda: [content(n) for n in st.nodes], lambda seen: all(x == seen[0] for x in seen)
+    )
+
+
+@pytest.mark.h10
+def test_a_third_node_knows_better(three):
+    """The primary of the later epoch is gone too; the one secondary that followed it is enough to keep the former primary from serving."""
+    st = three
+    a, b, c = st.nodes
+    st.home_again()
+    begun = epoch(a)
+    a.kill()
+    b.wait_state("emergency")
+    order(b, "promote", "--yes")
+    b.wait_ready()
+    wait_until("c follows b", lambda: (b.state(), c.state()), lambda seen: seen == ("synced", "standby"), timeout=120)
+    boss = st.login("admin", host="b", to=b)
+    assert put(st, boss, "site 00001/root1", "of the later epoch", "b").returncode == 0
+    assert epoch(c) == begun + 1
+    b.kill()
+    c.wait_state("emergency")
+    a.start(wait=False)
+    wait_until("a is fenced", lambda: fenced(a), timeout=60)
+    still_true("nobody is served by a", lambda: (a.health() or [503])[0], 3, lambda status: status == 503)
+    assert put(st, st.login("admin", host="c", to=c), "site 00001/root1", "too early", "c").returncode != 0
+    # The one that has everything becomes the primary; the other two return to it.
+    order(c, "promote", "--yes")
+    c.wait_ready()
+    b.start(wait=False)
+    st.home_again()
+    assert (c.state(), a.state(), b.state()) == ("synced", "standby", "standby")
+    assert {epoch(n) for n in st.nodes} == {begun + 2}
+    got = st.cli("get", "site 00001/root1", host="c", session=st.login("admin", host="c", to=c)).stdout
+    assert got.strip() == "of the later epoch"
+    hold_the_same(st)
+    order(c, "switchover", a.name)
+    st.home_again()
+    assert a.state() == "synced"
+
+
+@pytest.mark.h10
+def test_a_fence_outlives_a_power_cut(st):
+    """The page of memory that says so is lost with the power; the node knows it all the same, and an order is the way out."""
+    a, b = st.nodes
+    st.home_again()
+    begun = epoch(a)
+    FAULTS["link-cut"].do(st)
+    b.wait_state("emergency")
+    order(b, "promote", "--yes")
+    b.wait_ready()
+    assert put(st, st.login("admin", host="b", to=b), "site 00002/root2", "at b", "b").returncode == 0
+    assert put(st, st.login("admin", host="a", to=a), "site 00003/root3", "at a", "a").returncode == 0
+    st.net.heal()
+    wait_until("a is fenced", lambda: fenced(a), every=0.005)
+    st.net.isolate("b")
+    a.kill()
+    (a.home / "run/state").unlink()
+    a.start(wait=False)
+    wait_until("a is fenced again", lambda: fenced(a), timeout=60)
+    still_true("nobody is served by a", lambda: (a.health() or [503])[0], 3, lambda status: status == 503)
+    # b is given up for now: a goes on, above all that it knows.
+    order(a, "promote", "--yes")
+    a.wait_ready()
+    assert epoch(a) == begun + 2
+    assert put(st, st.login("admin", host="a", to=a), "site 00004/root4", "at a again", "a").returncode == 0
+    # b comes back after all: it is the one that returns, and brings what only it has.
+    st.net.heal()
+    st.home_again()
+    assert (a.state(), b.state()) == ("synced", "standby")
+    boss = st.login("admin", host="a", to=a)
+    for account, secret in (("00002/root2", "at b"), ("00003/root3", "at a"), ("00004/root4", "at a again")):
+        assert st.cli("get", f"site {account}", host="a", session=boss).stdout.strip() == secret
+    assert st.cli("audit", "verify").returncode == 0
+    hold_the_same(st)
+    back_to_the_first(st)
+
+
+@pytest.mark.h2
+@pytest.mark.h10
+def test_two_operators_promote_apart_from_each_other(three):
+    """Three sites cut from each other, two of them promoted: of the two epochs one is the later, and all go to its primary."""
+    st = three
+    a, b, c = st.nodes
+    st.home_again()
+    begun = epoch(a)
+    for x, y in (("a", "b"), ("a", "c"), ("b", "c")):
+        st.net.cut_both(x, y)
+    for n in (b, c):
+        n.wait_state("emergency")
+    for n in (b, c):
+        order(n, "promote", "--yes")
+        n.wait_ready()
+    for host, n in zip("abc", st.nodes):
+        assert put(st, st.login("admin", host=host, to=n), "site 00005/root5", f"at {host}", host).returncode == 0
+        assert put(st, st.login("admin", host=host, to=n), f"of {host}/root", f"only at {host}", host).returncode == 0
+    assert (epoch(a), epoch(b), epoch(c)) == (begun, begun + 1, begun + 1)
+    ids = {n.health()[1]["node_id"]: n for n in (b, c)}
+    winner = ids[max(ids)]
+    st.net.heal()
+    st.home_again(timeout=180)
+    assert [n for n in st.nodes if n.state() == "synced"] == [winner]
+    assert {epoch(n) for n in st.nodes} == {begun + 1}
+    host = Stage.host_of(winner)
+    boss = st.login("admin", host=host, to=winner)
+    for h in "abc":
+        assert st.cli("get", f"of {h}/root", host=host, session=boss).stdout.strip() == f"only at {h}"
+    made = json.loads(st.cli("history", "--json", "site 00005/root5", host=host, session=boss).stdout)["versions"]
+    assert len(made) == 4, made  # the imported one, and one of each site
+    hold_the_same(st)
+    order(winner, "switchover", a.name)
+    st.home_again()
+    assert a.state() == "synced"
+
+
+@pytest.mark.h2
+@pytest.mark.h10
+def test_a_branch_that_was_cut_off_comes_back(three):
+    """Two were promoted at one and the same place of the log, so that their timelines have one number and one beginning; the log has gone
+    on from one of them when the other is heard of again."""
+    st = three
+    a, b, c = st.nodes
+    st.home_again()
+    for x, y in (("a", "b"), ("a", "c"), ("b", "c")):
+        st.net.cut_both(x, y)
+    for n in (b, c):
+        n.wait_state("emergency")
+    for n in (b, c):
+        order(n, "promote", "--yes")
+        n.wait_ready()
+    # The one that is left behind has come less far: where it ends, the other one has something else.
+    made = [("b", b, 1), ("c", c, 12)]
+    for host, n, many in made:
+        for i in range(many):
+            user = st.login("admin", host=host, to=n)
+            assert put(st, user, f"branch {host}{i}/root", f"at {host}", host).returncode == 0
+    st.net.join("a", "c")
+    wait_until("a follows c", lambda: (c.state(), a.state()), lambda seen: seen == ("synced", "standby"), timeout=120)
+    order(c, "switchover", a.name)
+    wait_until("c follows a", lambda: (a.state(), c.state()), lambda seen: seen == ("synced", "standby"), timeout=120)
+    st.net.heal()
+    st.home_again(timeout=180)
+    assert (a.state(), b.state(), c.state()) == ("synced", "standby", "standby")
+    boss = st.login("admin", host="a", to=a)
+    for host, _, many in made:
+        for i in range(many):
+            got = st.cli("get", f"branch {host}{i}/root", host="a", session=boss).stdout
+            assert got.strip() == f"at {host}"
+    hold_the_same(st)

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "ha/epochs.h"
+
+#define A "01900000-0000-7000-8000-00000000000a"
+#define B "01900000-0000-7000-8000-00000000000b"
+
+static struct epoch
+of(const char *text)
+{
+	struct epoch p = { 0 };
+	struct err e = { 0 };
+
+	assert_int_equal(epoch_parse(text, &p, &e), 0);
+	return p;
+}
+
+static struct uuid
+node(const char *text)
+{
+	struct uuid u;
+
+	assert_int_equal(uuid_parse(text, &u), 0);
+	return u;
+}
+
+static struct home
+new_home(void)
+{
+	char dir[] = "/tmp/hf-epochs-XXXXXX", path[HOME_PATH_MAX];
+	struct home h = { 0 };
+	struct err e = { 0 };
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(home_open(&h, dir, &e), 0);
+	home_path(&h, HOME_DATA, path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	return h;
+}
+
+static void
+end_home(const struct home *h)
+{
+	char path[HOME_PATH_MAX];
+
+	home_path(h, HOME_EPOCH, path);
+	assert_true(unlink(path) == 0 || errno == ENOENT);
+	home_path(h, HOME_DATA, path);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(h->dir), 0);
+}
+
+static void
+outlives_the_node(void **state)
+{
+	struct home h = new_home();
+	struct epochs x = { .known = of("3." B), .next = of("2." A) }, got;
+	struct err e = { 0 };
+
+	assert_int_equal(epochs_read(&h, &got, &e), 0);
+	assert_int_equal(got.known.counter, 0);
+	assert_int_equal(got.next.counter, 0);
+	assert_int_equal(epochs_write(&h, &x, &e), 0);
+	assert_int_equal(epochs_read(&h, &got, &e), 0);
+	assert_memory_equal(&got, &x, sizeof(x));
+	x.next = (struct epoch){ 0 };
+	assert_int_equal(epochs_write(&h, &x, &e), 0);
+	assert_int_equal(epochs_read(&h, &got, &e), 0);
+	assert_memory_equal(&got, &x, sizeof(x));
+	end_home(&h);
+}
+
+/* It is as good as none, and says so. */
+static void
+a_damaged_file_is_none(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"\n",
+		"known -\n",
+		"next -\nknown -\n",
+		"known -\nnext -",
+		"known -\nnext -\n\n",
+		"known 0." A "\nnext -\n",
+		"known 1." A "\nnext 2." A " \n",
+		"known\nnext\n",
+		"known 1." A "\nnext x\n",
+	};
+	struct home h = new_home();
+	char path[HOME_PATH_MAX];
+
+	home_path(&h, HOME_EPOCH, path);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct epochs got = { .known = of("9." A) };
+		struct err e = { 0 };
+
+		assert_int_equal(home_write_file(path, bad[i], strlen(bad[i]), 0600, &e), 0);
+		assert_int_equal(epochs_read(&h, &got, &e), ERR_IO);
+		assert_non_null(strstr(e.text, path));
+		assert_int_equal(got.known.counter, 0);
+	}
+	end_home(&h);
+}
+
+/* H10: what is begun is above everything that is known, and once. */
+static void
+what_is_begun_is_above_all(void **state)
+{
+	struct uuid a = node(A);
+	struct epoch one = of("1." A), two = of("2." B), far = of("6." B);
+	struct epochs x = { 0 };
+
+	epochs_prepare(&x, &a);
+	assert_int_equal(x.next.counter, 1);
+	assert_true(epochs_hear(&x, &one));
+	assert_false(epochs_hear(&x, &one));
+	epochs_prepare(&x, &a);
+	assert_int_equal(x.next.counter, 2);
+	assert_true(epoch_is_of(&x.next, &a));
+	epochs_prepare(&x, &a); /* a promotion that is tried again goes on with it */
+	assert_int_equal(x.next.counter, 2);
+	assert_true(epochs_hear(&x, &two)); /* meanwhile another node took the number */
+	epochs_prepare(&x, &a);
+	assert_int_equal(x.next.counter, 3);
+	assert_true(epochs_hear(&x, &far));
+	assert_false(epochs_hear(&x, &two));
+	epochs_prepare(&x, &a);
+	assert_int_equal(x.next.counter, 7);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(outlives_the_node),
+		cmocka_unit_test(a_damaged_file_is_none),
+		cmocka_unit_test(what_is_begun_is_above_all),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
