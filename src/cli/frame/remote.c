@@ -18,7 +18,10 @@
 #define PATIENCE_ALONE_MS 5000 /* with one node: until its service is started again */
 #define PATIENCE_WRITE_MS 6000
 #define OUTAGE_S 10 /* an emergency of that age does not end while somebody waits */
+/* The next node is asked soon when one does not take the connection. Line or machine may just be slow: whenever none took it, each is given
+ * twice as long. */
 #define CONNECT_MS 700
+#define CONNECT_MAX_MS 5000
 #define ANSWER_READ_MS 4000 /* a primary that waits for its standby answers within sync_timeout */
 #define ANSWER_WRITE_MS 60000
 #define SESSION_MAX (1u << 20)
@@ -29,6 +32,7 @@ struct node {
 	struct client *client;
 	int64_t next_ms; /* not to be asked before (monotonic) */
 	bool hopeless;	 /* not trusted, or of no known name: waiting does not mend that */
+	bool silent;	 /* it did not take the connection in time */
 	const char *how; /* how it was found in this call; NULL: not asked yet */
 	char why[320];	 /* more about that, "" */
 };
@@ -36,6 +40,7 @@ struct node {
 struct remote {
 	struct node nodes[NODES_MAX];
 	size_t n, last; /* last: who served last, asked first */
+	unsigned slow;	/* how often none of them took the connection in time */
 	char *token, *user;
 	char *authority,
 		*pin;  /* PEM, or "": what the user trusts, for all nodes and for the first one */
@@ -485,6 +490,26 @@ where_to_look(const struct question *q)
 	return "holdfast audit list";
 }
 
+static int
+connect_ms(const struct remote *r)
+{
+	return r->n == 1 || r->slow >= 3 ? CONNECT_MAX_MS : CONNECT_MS << r->slow;
+}
+
+/* When nobody takes a connection in time, the next ones are given more. */
+static void
+note_silence(struct remote *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!r->nodes[i].silent)
+			return;
+	r->slow++;
+	for (size_t i = 0; i < r->n; i++) {
+		r->nodes[i].silent = false;
+		client_free(TAKE(r->nodes[i].client));
+	}
+}
+
 /* Whom the user trusts, what the vault says that the node shows, and of the first one what the user has seen. */
 static struct client *
 connect_to(struct remote *r, struct node *n, enum remote_kind kind, struct err *e)
@@ -496,7 +521,7 @@ connect_to(struct remote *r, struct node *n, enum remote_kind kind, struct err *
 		.base = n->url,
 		.trust_pem = buf_str(&trust),
 		.bearer = r->token,
-		.connect_ms = CONNECT_MS,
+		.connect_ms = connect_ms(r),
 		.total_ms = kind == REMOTE_READ ? ANSWER_READ_MS : ANSWER_WRITE_MS,
 	};
 	return n->client = client_new(&o, e);
@@ -525,6 +550,7 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 	int rc = client_send(n->client, q->method, q->path, q->type, q->body, q->len, &r->reply,
 			     &failure, e);
 	n->hopeless = is_untrusted(failure) || failure == CLIENT_BAD_NAME;
+	n->silent = failure == CLIENT_SILENT && !client_sent(n->client);
 	n->why[0] = '\0';
 	if (rc < 0) {
 		n->how = failure_words(failure);
@@ -717,6 +743,7 @@ put_question(struct remote *r, const struct question *q, json_t **ret, struct er
 				*e = last;
 			return rc;
 		}
+		note_silence(r);
 		if (rc != ERR_UNREACHABLE && rc != ERR_STANDBY)
 			said = last;
 		n->next_ms = clock_mono_ms() + (outcome == AGAIN_SOON ? 100 : 1500);

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/home.h"
 #include "base/json_out.h"
 #include "cli/frame/remote.h"
+#include "http/listener.h"
 
 #define ERROR(code) "{\"error\":{\"code\":\"" code "\",\"message\":\"public\",\"detail\":\"why\"}}"
 
@@ -589,6 +596,128 @@ test_a_wrong_certificate_is_not_silence(void **state)
 	assert_int_equal(atomic_load(&a.asked), 0);
 }
 
+/* ---- a slow line: what arrives is handed on only LINE_MS after the connection was begun ---- */
+
+#define LINE_MS 900 /* more than the first attempt of a handshake gets */
+
+struct line {
+	int fd;
+	unsigned to;
+	pthread_t thread;
+};
+
+static int
+connected_to(unsigned port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	return fd;
+}
+
+/* Until one side ends. */
+static void
+hand_on(int x, int y)
+{
+	struct pollfd p[2] = { { .fd = x, .events = POLLIN }, { .fd = y, .events = POLLIN } };
+	char bytes[4096];
+
+	while (poll(p, 2, -1) > 0) {
+		for (int i = 0; i < 2; i++) {
+			if (!p[i].revents)
+				continue;
+			ssize_t n = read(p[i].fd, bytes, sizeof(bytes));
+			if (n <= 0 || send(p[!i].fd, bytes, (size_t)n, MSG_NOSIGNAL) != n)
+				return;
+		}
+	}
+}
+
+struct trip {
+	int from, to;
+};
+
+static void *
+carry(void *arg)
+{
+	struct trip *t = arg;
+
+	clock_sleep_ms(LINE_MS);
+	hand_on(t->from, t->to);
+	close(t->from);
+	close(t->to);
+	free(t);
+	return NULL;
+}
+
+static void *
+take(void *arg)
+{
+	struct line *l = arg;
+	pthread_t thread;
+	int fd;
+
+	while ((fd = accept(l->fd, NULL, NULL)) >= 0) {
+		struct trip *t = malloc(sizeof(*t));
+
+		assert_non_null(t);
+		*t = (struct trip){ fd, connected_to(l->to) };
+		assert_int_equal(pthread_create(&thread, NULL, carry, t), 0);
+		pthread_detach(thread);
+	}
+	return NULL;
+}
+
+static void
+line_start(struct line *l, unsigned to)
+{
+	struct err e = { 0 };
+
+	l->to = to;
+	assert_int_equal(listener_open("127.0.0.1:0", &l->fd, &e), 0);
+	assert_int_equal(fcntl(l->fd, F_SETFL, 0), 0); /* blocking */
+	assert_int_equal(pthread_create(&l->thread, NULL, take, l), 0);
+}
+
+static void
+line_stop(struct line *l)
+{
+	shutdown(l->fd, SHUT_RDWR);
+	pthread_join(l->thread, NULL);
+	close(l->fd);
+}
+
+/* A dead node costs its users less than a second, but a slow line to all of them is no dead node. */
+static void
+test_a_slow_line_to_all_nodes(void **state)
+{
+	struct line x, y;
+	struct err e;
+
+	line_start(&x, a.port);
+	line_start(&y, b.port);
+	for (size_t n = 1; n <= 2; n++) {
+		const struct session_node nodes[] = { { listener_port(x.fd), a.pair.cert.data },
+						      { listener_port(y.fd), b.pair.cert.data } };
+
+		session_write(nodes, n);
+		for (enum remote_kind kind = REMOTE_READ; kind <= REMOTE_WRITE; kind++) {
+			auto_remote r = opened();
+			const char *from = call(r, kind, &e);
+
+			if (e.code)
+				fail_msg("%zu nodes, kind %d: %s", n, (int)kind, e.text);
+			assert_true(strcmp(from, "a") == 0 || strcmp(from, "b") == 0);
+		}
+	}
+	line_stop(&x);
+	line_stop(&y);
+}
+
 int
 main(void)
 {
@@ -615,6 +744,7 @@ main(void)
 		T(test_a_change_in_a_lasting_emergency),
 		T(test_a_wait_is_said_once),
 		T(test_a_wrong_certificate_is_not_silence),
+		T(test_a_slow_line_to_all_nodes),
 	};
 	http_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
