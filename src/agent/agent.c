@@ -31,7 +31,7 @@
 #define AWAY_MS 1000	/* ticks further apart: this process, or its machine, stood still */
 #define RESUME_MS 10000 /* a page younger than this is of this very run of the node */
 #define SHOW_MS 250	/* texts of the page and status are written so often */
-#define HOLD_MS 1500	/* a primary asks the others for a later epoch first, for so long at most */
+#define HOLD_MORE_MS 1000
 
 static void
 on_link(uv_poll_t *p, int status, int events)
@@ -83,11 +83,19 @@ on_hup(uv_signal_t *s, int number)
 
 /* ---- the loop ---- */
 
+/* For how long a primary asks the others for a later epoch before it serves: as long as an attempt to connect may take over a slow
+ * line. */
+static int64_t
+hold_ms(const struct agent *a)
+{
+	return probe_patience(a->settings.detect_ms, false, false, false) + HOLD_MORE_MS;
+}
+
 /* Whether every other node has answered, or let us know that it does not. */
 static bool
 others_heard(const struct agent *a)
 {
-	if (a->now_ms - a->began_ms > HOLD_MS)
+	if (a->now_ms - a->began_ms > hold_ms(a))
 		return true;
 	if (!a->rv.at_ms || !a->rv.nodes_n)
 		return false;

@@ -184,3 +184,28 @@ def test_a_branch_that_was_cut_off_comes_back(three):
             got = st.cli("get", f"branch {host}{i}/root", host="a", session=boss).stdout
             assert got.strip() == f"at {host}"
     hold_the_same(st)
+
+
+@pytest.mark.h10
+def test_a_former_primary_asks_before_it_serves(st):
+    """Over a line of 600 ms there and back, where a connection takes its time: it serves nobody while it does not know."""
+    a, b = st.nodes
+    st.home_again()
+    a.kill()
+    b.wait_state("emergency")
+    order(b, "promote", "--yes")
+    b.wait_ready()
+    st.net.degrade(300, 0)
+    seen = []
+
+    def look():
+        h = a.health()
+        seen.append(h and (h[0], h[1]["state"]))
+        return seen[-1]
+
+    a.start(wait=False)
+    wait_until("a knows", look, lambda h: h and h[1] in ("fenced", "standby"), every=0.02, timeout=60)
+    assert not [h for h in seen if h and h[0] == 200], seen
+    st.net.degrade(0, 0)
+    st.home_again()
+    back_to_the_first(st)
