@@ -2,7 +2,7 @@
  *
  * The check of a token. A token is looked for in the cache; then, by keyd's MAC, in the table; then
  * in the overlay: sessions begun on this node in emergency, which the table does not have until the
- * journal is home.
+ * journal is merged.
  */
 #include "vault/session_impl.h"
 
