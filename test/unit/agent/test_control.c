@@ -6,21 +6,23 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "agent/control.h"
-#include "base/clock.h"
 #include "base/pidfile.h"
 
 #define TURN_MS 1000
+#define LOOK_MS 10000
 
 static char dir[64];
 static struct home home;
@@ -199,15 +201,27 @@ no_agent_is_said(void **ctx)
 	assert_non_null(strstr(e.text, "holdfast serve"));
 }
 
+/* Who finds no agent looks whether the node runs; then the file that says so is opened. */
+static int looked;
+
+static void
+wait_for_a_look(void)
+{
+	struct pollfd p = { .fd = looked, .events = POLLIN };
+
+	if (poll(&p, 1, LOOK_MS) != 1)
+		abort();
+}
+
 /* The agent of a node whose supervisor has just started it again. */
 static void *
-start_a_little_later(void *arg)
+start_when_missed(void *arg)
 {
 	static struct control *late;
 	struct err e;
 	int fds[2];
 
-	clock_sleep_ms(200);
+	wait_for_a_look();
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
 		abort();
 	struct control_options o = { .home = arg,
@@ -227,7 +241,7 @@ an_agent_that_starts_again_is_waited_for(void **ctx)
 	struct home other = home;
 	struct err e = { 0 };
 	auto_buf path = BUF_INIT;
-	char run[HOME_PATH_MAX];
+	char run[HOME_PATH_MAX], pid[HOME_PATH_MAX];
 	pthread_t starter;
 	int served;
 
@@ -235,10 +249,14 @@ an_agent_that_starts_again_is_waited_for(void **ctx)
 	home_path(&other, HOME_RUN, run);
 	assert_int_equal(home_mkdirs(run, 0700, &e), 0);
 	assert_int_equal(pidfile_claim(&other, &served, &e), 0);
-	assert_int_equal(pthread_create(&starter, NULL, start_a_little_later, &other), 0);
+	home_path(&other, HOME_PID, pid);
+	looked = inotify_init1(IN_CLOEXEC);
+	assert_true(looked >= 0 && inotify_add_watch(looked, pid, IN_OPEN) >= 0);
+	assert_int_equal(pthread_create(&starter, NULL, start_when_missed, &other), 0);
 	int rc = control_ask(&other, "{\"verb\":\"promote\",\"node\":\"late.example\"}", NULL, NULL,
 			     &path, &e);
 	pthread_join(starter, NULL);
+	close(looked);
 	close(served);
 	assert_int_equal(rc, 0);
 	assert_string_equal(ordered, "promote late.example");
