@@ -13,7 +13,7 @@
 #define PATH_ROOM (HOME_PATH_MAX + 96)
 
 struct place {
-	char path[HOME_PATH_MAX], new[PATH_ROOM];
+	char path[HOME_PATH_MAX], new[HOME_PATH_MAX];
 	struct home_node self;
 };
 
@@ -39,7 +39,7 @@ look(const struct home *h, int64_t before, struct place *p, struct err *e)
 	if (rc)
 		return rc;
 	home_path(h, HOME_JOURNAL, p->path);
-	snprintf(p->new, sizeof(p->new), "%s.new", p->path);
+	home_path_with(h, HOME_JOURNAL_NEW, "", p->new);
 	if (access(p->path, F_OK) < 0)
 		return err_set(e, ERR_NOT_FOUND,
 			       "%s is not there: there is nothing to repair, and the next "
@@ -107,7 +107,7 @@ repair_journal(const struct home *h, int64_t before, struct repair *ret, struct 
 		return rc;
 	clock_iso(clock_now_us(), at);
 	at[strcspn(at, "Z")] = '\0';
-	snprintf(ret->aside, sizeof(ret->aside), "%s.damaged-%s", p.path, at);
+	home_path_with(h, HOME_JOURNAL_DAMAGED, at, ret->aside);
 	rc = remove_new(&p, e);
 	if (rc == 0)
 		rc = journal_rescue(p.path, &p.self.id, before, p.new, &ret->got, e);

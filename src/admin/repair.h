@@ -10,7 +10,7 @@
 
 struct repair {
 	struct journal_rescued got;
-	char aside[HOME_PATH_MAX + 64]; /* where the damaged one is kept */
+	char aside[HOME_PATH_MAX]; /* where the damaged one is kept */
 };
 
 /* before: 0, or the first event that is not to be kept. ERR_REFUSED: it can be read, or the node runs; ERR_NOT_FOUND: there is none.

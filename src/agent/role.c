@@ -231,7 +231,7 @@ copy_beside(struct work *w, struct err *e)
 	if (rc)
 		return rc;
 	set_step(w->r, "copying the primary's database");
-	rejoin_copy_path(&w->r->home, dir);
+	home_path(&w->r->home, HOME_PG_NEW, dir);
 	channel_conninfo(&w->r->home, CHANNEL_REPLICATE, &w->o.primary, &info);
 	rc = standby_clone(&w->r->home, buf_str(&info), dir, on_progress, w->r, e);
 	return rc ? rc : write_request(w, REJOIN_SWAP, e);

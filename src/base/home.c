@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/home.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -125,6 +126,16 @@ void
 home_path(const struct home *h, enum home_path p, char ret[static HOME_PATH_MAX])
 {
 	snprintf(ret, HOME_PATH_MAX, "%s/%s", h->dir, rows[p].path);
+}
+
+void
+home_path_with(const struct home *h, enum home_path p, const char *star,
+	       char ret[static HOME_PATH_MAX])
+{
+	const char *path = rows[p].path, *at = strchr(path, '*');
+
+	assert(at);
+	snprintf(ret, HOME_PATH_MAX, "%s/%.*s%s%s", h->dir, (int)(at - path), path, star, at + 1);
 }
 
 static void

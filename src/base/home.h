@@ -56,6 +56,9 @@ int home_open(struct home *ret, const char *dir, struct err *e) NONNULL MUST_USE
 /* What a person types to start the node of this home: the service where it is installed and serves this home, else the program. */
 void home_start_command(const char *dir, char ret[static HOME_START_MAX]) NONNULL;
 void home_path(const struct home *h, enum home_path p, char ret[static HOME_PATH_MAX]) NONNULL;
+/* Of a row with a star: what stands in its place. */
+void home_path_with(const struct home *h, enum home_path p, const char *star,
+		    char ret[static HOME_PATH_MAX]) NONNULL;
 
 /* Identity: conf/node.conf. */
 struct home_node {

@@ -32,13 +32,6 @@ static const struct jfield fields[] = {
 	{ 0 },
 };
 
-void
-rejoin_copy_path(const struct home *h, char ret[static HOME_PATH_MAX])
-{
-	home_path(h, HOME_PG, ret);
-	strncat(ret, ".new", HOME_PATH_MAX - strlen(ret) - 1);
-}
-
 int
 rejoin_write(const struct home *h, const struct rejoin *r, struct err *e)
 {

@@ -12,7 +12,7 @@
 enum rejoin_way {
 	REJOIN_REWIND, /* this node was the primary of an earlier term, or has more than the primary */
 	REJOIN_HANDOVER, /* the same, but the other node is only about to become the primary */
-	REJOIN_SWAP,	 /* data/pg.new is a fresh copy */
+	REJOIN_SWAP,	 /* HOME_PG_NEW is a fresh copy of the primary */
 	REJOIN_COPY, /* the database here is of no use any more: a fresh copy, and what was there is kept aside */
 };
 
@@ -20,9 +20,6 @@ struct rejoin {
 	enum rejoin_way way;
 	struct channel_primary primary;
 };
-
-/* The folder of a fresh copy, beside data/pg. */
-void rejoin_copy_path(const struct home *h, char ret[static HOME_PATH_MAX]) NONNULL;
 
 int rejoin_write(const struct home *h, const struct rejoin *r, struct err *e) NONNULL MUST_USE;
 /* ERR_NOT_FOUND: nothing is wanted. */

@@ -120,11 +120,11 @@ make_standby(struct rejoining *j, const char *dir, struct err *e)
 static int
 swap(struct rejoining *j, struct err *e)
 {
-	char new[HOME_PATH_MAX], now[HOME_PATH_MAX], old[PATH_ROOM], version[PATH_ROOM];
+	char new[HOME_PATH_MAX], now[HOME_PATH_MAX], old[HOME_PATH_MAX], version[PATH_ROOM];
 
-	rejoin_copy_path(j->h, new);
+	home_path(j->h, HOME_PG_NEW, new);
 	home_path(j->h, HOME_PG, now);
-	snprintf(old, sizeof(old), "%s.old", now);
+	home_path(j->h, HOME_PG_SWAPPED, old);
 	snprintf(version, sizeof(version), "%s/PG_VERSION", new);
 	if (access(new, F_OK) == 0) {
 		int rc = access(version, F_OK) == 0
@@ -151,7 +151,7 @@ copy_primary(struct rejoining *j, struct err *e)
 	auto_buf info = BUF_INIT;
 
 	on_progress(j, "copying the primary's database", -1);
-	rejoin_copy_path(j->h, dir);
+	home_path(j->h, HOME_PG_NEW, dir);
 	channel_conninfo(j->h, CHANNEL_REPLICATE, &j->rq.primary, &info);
 	return standby_clone(j->h, buf_str(&info), dir, on_progress, j, e);
 }
@@ -168,12 +168,12 @@ make_copy(struct rejoining *j, struct err *e)
 static int
 set_aside(struct rejoining *j, struct err *e)
 {
-	char now[HOME_PATH_MAX], aside[HOME_PATH_MAX + 48], at[CLOCK_ISO_LEN];
+	char now[HOME_PATH_MAX], aside[HOME_PATH_MAX], at[CLOCK_ISO_LEN];
 
 	home_path(j->h, HOME_PG, now);
 	clock_iso(clock_now_us(), at);
 	at[strcspn(at, ".Z")] = '\0';
-	snprintf(aside, sizeof(aside), "%s.damaged-%s", now, at);
+	home_path_with(j->h, HOME_PG_DAMAGED, at, aside);
 	if (access(now, F_OK) != 0)
 		return 0;
 	if (rename(now, aside) < 0)
@@ -191,7 +191,7 @@ replace_damaged(struct rejoining *j, struct err *e)
 	char now[HOME_PATH_MAX], new[HOME_PATH_MAX];
 
 	home_path(j->h, HOME_PG, now);
-	rejoin_copy_path(j->h, new);
+	home_path(j->h, HOME_PG_NEW, new);
 	if (access(now, F_OK) == 0 || access(new, F_OK) != 0) {
 		int rc = meet_primary(j, e);
 		if (!rc)

@@ -221,7 +221,7 @@ static int
 set_journal_aside(struct unpack *u, const struct uuid *old, struct err *e)
 {
 	static const char *const ends[] = { "", "-wal", "-shm" };
-	char from[PATH_ROOM], to[PATH_ROOM], end[64];
+	char from[PATH_ROOM], to[HOME_PATH_MAX], end[64];
 	char id[UUID_STR_LEN];
 
 	uuid_str(old, id);
@@ -229,8 +229,8 @@ set_journal_aside(struct unpack *u, const struct uuid *old, struct err *e)
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		path_in(u, HOME_JOURNAL, ends[i], from);
-		snprintf(end, sizeof(end), ".old-%s%s", u->stamp, ends[i]);
-		path_in(u, HOME_JOURNAL, end, to);
+		snprintf(end, sizeof(end), "%s%s", u->stamp, ends[i]);
+		home_path_with(&u->a->home, HOME_JOURNAL_OLD, end, to);
 		if (FAULT(FILE_RENAME, -1, rename(from, to)) < 0 && errno != ENOENT)
 			return err_errno(e, ERR_IO, "cannot move %s aside", from);
 	}
@@ -273,10 +273,10 @@ is_made_of_this(const struct unpack *u)
 static int
 make_data(struct unpack *u, struct err *e)
 {
-	char new[PATH_ROOM];
+	char new[HOME_PATH_MAX];
 	struct err ignored;
 
-	path_in(u, HOME_PG, ".new", new);
+	home_path(&u->a->home, HOME_PG_NEW, new);
 	int rc = home_remove_tree(new, e);
 	if (rc == 0)
 		rc = basebackup_check_room(u->a->home.dir, u->m.base_bytes, e);
@@ -299,12 +299,11 @@ make_data(struct unpack *u, struct err *e)
 static int
 put_data(struct unpack *u, struct err *e)
 {
-	char new[PATH_ROOM], now[PATH_ROOM], old[PATH_ROOM], end[64];
+	char new[HOME_PATH_MAX], now[HOME_PATH_MAX], old[HOME_PATH_MAX];
 
-	path_in(u, HOME_PG, ".new", new);
-	path_in(u, HOME_PG, "", now);
-	snprintf(end, sizeof(end), ".old-%s", u->stamp);
-	path_in(u, HOME_PG, end, old);
+	home_path(&u->a->home, HOME_PG_NEW, new);
+	home_path(&u->a->home, HOME_PG, now);
+	home_path_with(&u->a->home, HOME_PG_OLD, u->stamp, old);
 	if (FAULT(FILE_RENAME, -1, rename(now, old)) < 0 && errno != ENOENT)
 		return err_errno(e, ERR_IO, "cannot move %s aside", now);
 	if (FAULT(FILE_RENAME, -1, rename(new, now)) < 0)
@@ -315,15 +314,16 @@ put_data(struct unpack *u, struct err *e)
 static void
 tell_of_old_data(const struct unpack *u)
 {
-	char as_of[CLOCK_ISO_LEN], now[PATH_ROOM];
+	char as_of[CLOCK_ISO_LEN], now[HOME_PATH_MAX], old[HOME_PATH_MAX];
 
 	packfit_data_as_of(&u->a->home, as_of);
-	path_in(u, HOME_PG, "", now);
+	home_path(&u->a->home, HOME_PG, now);
+	home_path_with(&u->a->home, HOME_PG_OLD, u->stamp, old);
 	log_notice(
-		"the data that this node had (as of %s) are kept as %s.old-%s, the pack was made "
+		"the data that this node had (as of %s) are kept as %s, the pack was made "
 		"at %s. To go back: stop the node, move %s away, give the kept folder that name, "
 		"and start it",
-		as_of, now, u->stamp, u->m.made_at, now);
+		as_of, old, u->m.made_at, now);
 }
 
 static int

@@ -12,6 +12,7 @@ import pytest
 import checker
 from damage import cut, log_since, logged, mark, wait_reason
 from faults import FAULTS
+from homefiles import hold
 from orders import back_to_the_first
 from outage import play
 from seen import write_after
@@ -192,6 +193,7 @@ def test_secondary_whose_postgresql_does_not_start(two_disks, what):
     st.home_again()
     kept = set(b.home.glob("data/pg.damaged-*")) - before
     assert len(kept) == (what == "control"), kept
+    hold(b.home, *["data/pg.damaged-*"] * len(kept))
     for folder in kept:
         assert (folder / "PG_VERSION").exists()
         shutil.rmtree(folder)

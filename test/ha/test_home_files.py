@@ -1,65 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What lies in the home folders of a pair is what src/base/home.def lists: each with its mode, and open for writing
 in no process but its writer."""
-import fnmatch
 import os
 import re
-import stat
 from pathlib import Path
 
 import pytest
 
-ROWS = re.compile(r'^HOME\(\w+, "([^"]+)", (\w+), (0\d+), ([A-Z| ]+), ', re.M)
-KINDS = {"FILE": stat.S_ISREG, "FOLDER": stat.S_ISDIR, "TREE": stat.S_ISDIR, "SOCKET": stat.S_ISSOCK}
-DEF = Path(__file__).resolve().parents[2] / "src/base/home.def"
-
-
-class Row:
-    def __init__(self, path, kind, mode, writers):
-        self.path, self.kind, self.mode = path, kind, int(mode, 8)
-        self.writers = {w.strip().lower() for w in writers.split("|")}
-
-
-def listed():
-    rows = [Row(*r) for r in ROWS.findall(DEF.read_text())]
-    assert len(rows) == len(re.findall(r"^HOME\(", DEF.read_text(), re.M)) > 40
-    return rows
-
-
-def row_of(rows, path):
-    """The row of a path below the home: the first that fits, as `.lock` stands before `*`."""
-    return next((r for r in rows if fnmatch.fnmatchcase(path, r.path)), None)
-
-
-def tree_of(rows, path):
-    return next((r for r in rows if r.kind == "TREE" and path.startswith(r.path + "/")), None)
-
-
-def entries(rows, home):
-    """Everything below the home, but not what is inside a tree."""
-    for folder, folders, files in os.walk(home):
-        here = Path(folder).relative_to(home)
-        for name in folders + files:
-            yield str(here / name)
-        folders[:] = [f for f in folders if not tree_of(rows, str(here / f / "x"))]
-
-
-def faults_of(rows, home):
-    found = []
-    for path in entries(rows, home):
-        row = row_of(rows, path)
-        if row is None:
-            found.append(f"{path}: not in home.def")
-            continue
-        try:
-            st = os.lstat(home / path)
-        except FileNotFoundError:
-            continue
-        if not KINDS[row.kind](st.st_mode):
-            found.append(f"{path}: no {row.kind}")
-        if stat.S_IMODE(st.st_mode) != row.mode:
-            found.append(f"{path}: mode {stat.S_IMODE(st.st_mode):04o}, not {row.mode:04o}")
-    return found
+from homefiles import faults_of, hold, listed, row_of, tree_of
 
 
 def opened_for_writing(pid):
@@ -107,6 +55,12 @@ def test_a_file_mode_or_writer_that_is_not_listed_is_found(tmp_path):
     (tmp_path / "conf/stray").touch(mode=0o600)
     os.chmod(tmp_path / "conf/holdfast.conf", 0o640)
     assert len(faults_of(rows, tmp_path)) == 2
+    (tmp_path / "data/pg.damaged-2026/base").mkdir(parents=True)
+    os.chmod(tmp_path / "data", 0o700)
+    os.chmod(tmp_path / "data/pg.damaged-2026", 0o750)
+    assert [f for f in faults_of(rows, tmp_path) if "pg.damaged" in f] == [
+        "data/pg.damaged-2026: mode 0750, not 0700"
+    ], "what is inside a tree is its writer's own affair"
     assert wrong_writers(rows, {("data/anchor", "vaultd"), ("data/pg/base/1", "postgres")}) == []
     assert len(wrong_writers(rows, {("data/anchor", "agent"), ("run/state", "keyd"), ("stray", "vaultd")})) == 3
 
@@ -130,3 +84,16 @@ def test_a_pair_keeps_what_is_listed_and_writes_where_it_may(st):
         seen = writers_of(rows, node)
         assert ("run/state", "agent") in seen and ("data/anchor", "vaultd") in seen  # it does see them
         assert faults_of(rows, Path(node.home)) + wrong_writers(rows, seen) == []
+
+
+def test_a_damaged_outbox_is_kept_where_it_is_listed(st):
+    """The agent puts it aside when it starts, and begins a new one."""
+    data = Path(st.b.home) / "data"
+    st.b.stop()
+    (data / "outbox.db").write_bytes(b"")
+    os.chmod(data / "outbox.db", 0o600)
+    st.b.start(wait=False)
+    st.home_again()
+    hold(st.b.home, "data/outbox.db.damaged-*")
+    for kept in data.glob("outbox.db.damaged-*"):
+        kept.unlink()

@@ -11,6 +11,7 @@ import pytest
 
 import checker
 from damage import cut, log_since, logged, mark, wait_reason
+from homefiles import hold
 from stage import On
 from wait import wait_until
 
@@ -138,6 +139,7 @@ def test_damaged_while_it_is_in_use(st):
     ), f"{len(kept)} of {len(reasons)} rows came home"
     logged(st, kept)
     assert reasons[-1].encode() not in b"".join(p.read_bytes() for p in (st.b.home / "data").glob("journal.db"))
+    hold(st.b.home, "data/journal.db.damaged-*")
     assert any(told["aside"] == str(p) for p in (st.b.home / "data").glob("journal.db.damaged-*"))
     assert cuts_logged(st) == cuts + 1
     told_and_accepted(st)

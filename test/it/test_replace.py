@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pytest
 
+from homefiles import hold
 from nodes import scratch_folder
 from packs import Stage, join
 from pair import drop_prefix, give
@@ -125,6 +126,7 @@ def test_by_name_it_says_what_is_kept_and_how_to_go_back(pair):
     assert re.search(r"data that this node had \(as of 20.*are kept as \S+pg\.old-", pair.b.log.read_text())
     assert not (pair.b.home / "pack").exists() and not (pair.b.home / "data/pg/holdfast.pack").exists()
     alive(pair)
+    hold(pair.b.home, "data/pg.old-*")
     pair.b.stop()
     (pair.b.home / "data/pg").rename(pair.b.home / "data/pg.of-the-pack")
     found[0].rename(pair.b.home / "data/pg")

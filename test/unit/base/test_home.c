@@ -40,6 +40,10 @@ opens_the_canonical_folder(void **state)
 	home_path(&h, HOME_WEB_KEY, path);
 	assert_true(strncmp(path, *state, strlen(*state)) == 0);
 	assert_string_equal(path + strlen(*state), "/conf/tls/web.key");
+	home_path_with(&h, HOME_JOURNAL_OLD, "2026-wal", path);
+	assert_string_equal(path + strlen(*state), "/data/journal.db.old-2026-wal");
+	home_path_with(&h, HOME_SALVAGE, "1", path);
+	assert_string_equal(path + strlen(*state), "/data/salvage-1.db*");
 	assert_int_equal(home_open(&h, "/nonexistent/home", &e), ERR_IO);
 	assert_int_equal(home_open(&h, "/etc/passwd", &e), ERR_IO);
 }
