@@ -9,16 +9,15 @@
  */
 #include "alert/alerter.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "alert/receiver.h"
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/worker.h"
 #include "store/outbox.h"
 
 #define NOTES_MAX 1000 /* in memory, while the disk takes nothing */
@@ -32,8 +31,8 @@ struct queued {
 };
 
 struct alerter {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct worker
+		worker; /* the writer, and a sender for each receiver; they end with the process */
 	char path[HOME_PATH_MAX], source[256];
 	struct settings settings;
 	unsigned generation; /* of the settings */
@@ -45,24 +44,7 @@ struct alerter {
 	char failure[RECEIVER_COUNT][160];
 };
 
-/* What a sender thread is started with. */
-struct start {
-	struct alerter *al;
-	enum receiver receiver;
-};
-
 /* ---- small things ---- */
-
-static void
-wait_until(struct alerter *al, int64_t mono_ms)
-{
-	struct timespec at = { .tv_sec = mono_ms / 1000, .tv_nsec = mono_ms % 1000 * 1000000 };
-
-	if (mono_ms == INT64_MAX)
-		pthread_cond_wait(&al->wake, &al->lock);
-	else
-		pthread_cond_timedwait(&al->wake, &al->lock, &at);
-}
 
 static void
 drop_first(struct alerter *al)
@@ -84,9 +66,9 @@ count_waiting(struct alerter *al, struct outbox *o)
 
 	if (outbox_count(o, &n, &ignored))
 		return;
-	pthread_mutex_lock(&al->lock);
+	worker_lock(&al->worker);
 	al->waiting = n;
-	pthread_mutex_unlock(&al->lock);
+	worker_unlock(&al->worker);
 }
 
 static void
@@ -109,6 +91,8 @@ struct writer {
 	struct settings settings;
 	unsigned generation;
 	bool complained;
+	int64_t retry_ms; /* the disk took nothing: not before then */
+	struct alerter_note note;
 };
 
 /* What came for the first time and is well is no news. */
@@ -183,62 +167,62 @@ work_once(struct writer *w, struct alerter_note *n, bool configured, struct err 
 	return 0;
 }
 
-/* Waits for work; then *ret_note has the oldest note, if there is one. Called without the lock. */
+/* The oldest note and the settings, as they are now; false: there is neither news nor a change of them. */
 static bool
-await_work(struct writer *w, struct alerter_note *ret_note, bool *ret_configured)
+take_work(struct writer *w, bool *ret_has, bool *ret_configured)
 {
 	struct alerter *al = w->al;
 
-	pthread_mutex_lock(&al->lock);
-	while (!al->first && w->generation == al->generation)
-		wait_until(al, INT64_MAX);
+	*ret_has = al->first != NULL;
 	*ret_configured = w->generation != al->generation;
+	if (!*ret_has && !*ret_configured)
+		return false;
 	w->settings = al->settings;
 	w->generation = al->generation;
-	bool has = al->first != NULL;
-	if (has)
-		*ret_note = al->first->note;
-	pthread_mutex_unlock(&al->lock);
-	return has;
+	if (*ret_has)
+		w->note = al->first->note;
+	return true;
 }
 
+/* The queue may have dropped the note meanwhile. */
 static void
-finish_work(struct writer *w, const struct alerter_note *done)
+finish_work(struct writer *w, bool has)
 {
 	struct alerter *al = w->al;
+	const struct alerter_note *done = &w->note;
 
-	pthread_mutex_lock(&al->lock);
-	if (done && al->first && strcmp(al->first->note.key, done->key) == 0 &&
+	if (has && al->first && strcmp(al->first->note.key, done->key) == 0 &&
 	    al->first->note.alert.at_us == done->alert.at_us)
 		drop_first(al);
 	al->opened = w->outbox != NULL;
 	al->turn++;
-	pthread_cond_broadcast(&al->wake);
-	pthread_mutex_unlock(&al->lock);
+	worker_wake(&al->worker);
 }
 
-static void *
-run_writer(void *arg)
+static int64_t
+put_notes(void *arg)
 {
-	struct writer w = { .al = arg, .generation = (unsigned)-1 };
-	struct alerter_note *n = mem_new(sizeof(*n));
+	struct writer *w = arg;
+	bool has, configured;
+	struct err e = { 0 };
 
-	for (;;) {
-		bool configured, has = await_work(&w, n, &configured);
-		struct err e = { 0 };
-
-		if (work_once(&w, has ? n : NULL, configured, &e) == 0) {
-			w.complained = false;
-			finish_work(&w, has ? n : NULL);
-			continue;
-		}
-		if (!w.complained)
-			log_err(LOG_LEVEL_ERROR, &e, "alerts wait in memory");
-		w.complained = true;
-		w.generation--; /* what was configured is to be done again */
-		clock_sleep_ms(DISK_RETRY_MS);
+	if (clock_mono_ms() < w->retry_ms)
+		return w->retry_ms;
+	if (!take_work(w, &has, &configured))
+		return WORKER_WHEN_WOKEN;
+	worker_unlock(&w->al->worker);
+	int rc = work_once(w, has ? &w->note : NULL, configured, &e);
+	if (rc && !w->complained)
+		log_err(LOG_LEVEL_ERROR, &e, "alerts wait in memory");
+	worker_lock(&w->al->worker);
+	w->complained = rc != 0;
+	if (rc) {
+		w->generation--; /* what was configured is to be done again */
+		w->retry_ms = clock_mono_ms() + DISK_RETRY_MS;
+		return w->retry_ms;
 	}
-	return NULL;
+	finish_work(w, has);
+	return 0;
 }
 
 /* ---- the senders ---- */
@@ -250,32 +234,31 @@ struct sender {
 	struct settings settings;
 	unsigned generation;
 	uint64_t turn;
-	int64_t delay_ms, next_ms; /* next_ms INT64_MAX: nothing waits */
+	int64_t delay_ms, next_ms; /* next_ms WORKER_WHEN_WOKEN: nothing waits */
 };
 
-/* Until there may be something to do. Called without the lock. */
-static void
-await_turn(struct sender *s)
+/* When there may be something to do: 0 now. */
+static int64_t
+next_turn(const struct sender *s)
 {
-	struct alerter *al = s->al;
+	const struct alerter *al = s->al;
+	bool news = s->turn != al->turn && s->next_ms == WORKER_WHEN_WOKEN;
 
-	pthread_mutex_lock(&al->lock);
-	for (;;) {
-		bool news = s->turn != al->turn && s->next_ms == INT64_MAX;
-		bool configured = s->generation != al->generation;
-		bool due = clock_mono_ms() >= s->next_ms;
+	if (!al->opened || !receiver_is_there(&al->settings, s->receiver))
+		return WORKER_WHEN_WOKEN;
+	return news || s->generation != al->generation ? 0 : s->next_ms;
+}
 
-		if (al->opened && receiver_is_there(&al->settings, s->receiver) &&
-		    (news || configured || due))
-			break;
-		wait_until(al, al->opened ? s->next_ms : INT64_MAX);
-	}
+static void
+begin_turn(struct sender *s)
+{
+	const struct alerter *al = s->al;
+
 	if (s->generation != al->generation)
 		s->delay_ms = 0;
 	s->generation = al->generation;
 	s->settings = al->settings;
 	s->turn = al->turn;
-	pthread_mutex_unlock(&al->lock);
 }
 
 static void
@@ -283,9 +266,9 @@ set_failure(struct sender *s, const char *text)
 {
 	struct alerter *al = s->al;
 
-	pthread_mutex_lock(&al->lock);
+	worker_lock(&al->worker);
 	text_fit(al->failure[s->receiver], sizeof(al->failure[s->receiver]), "%s", text);
-	pthread_mutex_unlock(&al->lock);
+	worker_unlock(&al->worker);
 }
 
 static void
@@ -363,10 +346,8 @@ static void
 take_turn(struct sender *s)
 {
 	struct err e = { 0 };
-	int rc;
+	int rc = send_next(s, &e);
 
-	await_turn(s);
-	rc = send_next(s, &e);
 	if (rc && rc != ERR_NOT_FOUND) {
 		note_failure(s, &e);
 		return;
@@ -374,42 +355,52 @@ take_turn(struct sender *s)
 	if (s->delay_ms && rc == 0)
 		log_notice("alerts are accepted again (%s)", receiver_name(s->receiver));
 	s->delay_ms = 0;
-	s->next_ms = rc == 0 ? 0 : INT64_MAX;
+	s->next_ms = rc == 0 ? 0 : WORKER_WHEN_WOKEN;
 	set_failure(s, "");
 	count_waiting(s->al, s->outbox);
 }
 
-static void *
-run_sender(void *arg)
+static int64_t
+send_alerts(void *arg)
 {
-	struct start *from = arg;
-	struct sender s = { .al = from->al,
-			    .receiver = from->receiver,
-			    .generation = (unsigned)-1,
-			    .next_ms = INT64_MAX };
+	struct sender *s = arg;
+	int64_t turn = next_turn(s);
 
-	free(from);
-	for (;;)
-		take_turn(&s);
-	return NULL;
+	if (turn > clock_mono_ms())
+		return turn;
+	begin_turn(s);
+	worker_unlock(&s->al->worker);
+	take_turn(s);
+	worker_lock(&s->al->worker);
+	return next_turn(s);
 }
 
 /* ---- the loop's side ---- */
 
 static void
-start_thread(void *(*fn)(void *), void *arg)
+start_writer(struct alerter *al)
 {
-	pthread_t t;
+	struct writer *w = mem_new(sizeof(*w));
 
-	mem_check(!pthread_create(&t, NULL, fn, arg));
-	pthread_detach(t);
+	w->al = al;
+	w->generation = al->generation - 1;
+	worker_start(&al->worker, "alert-writer", put_notes, NULL, w);
+}
+
+static void
+start_sender(struct alerter *al, enum receiver r)
+{
+	struct sender *s = mem_new(sizeof(*s));
+
+	*s = (struct sender){ .al = al, .receiver = r, .generation = al->generation - 1 };
+	s->next_ms = WORKER_WHEN_WOKEN;
+	worker_start(&al->worker, "alert-sender", send_alerts, NULL, s);
 }
 
 struct alerter *
 alerter_new(const struct home *h, const char *source, const struct settings *s)
 {
 	struct alerter *al = mem_new(sizeof(*al));
-	pthread_condattr_t attr;
 	struct err e = { 0 };
 
 	home_path(h, HOME_OUTBOX, al->path);
@@ -417,29 +408,21 @@ alerter_new(const struct home *h, const char *source, const struct settings *s)
 		log_err(LOG_LEVEL_ERROR, &e, "alerts may be lost");
 	text_copy(al->source, sizeof(al->source), source);
 	al->settings = *s;
-	pthread_mutex_init(&al->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&al->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	start_thread(run_writer, al);
-	for (int t = 0; t < RECEIVER_COUNT; t++) {
-		struct start *from = mem_raw(sizeof(*from));
-
-		*from = (struct start){ al, (enum receiver)t };
-		start_thread(run_sender, from);
-	}
+	worker_init(&al->worker);
+	start_writer(al);
+	for (int r = 0; r < RECEIVER_COUNT; r++)
+		start_sender(al, (enum receiver)r);
 	return al;
 }
 
 void
 alerter_configure(struct alerter *al, const struct settings *s)
 {
-	pthread_mutex_lock(&al->lock);
+	worker_lock(&al->worker);
 	al->settings = *s;
 	al->generation++;
-	pthread_cond_broadcast(&al->wake);
-	pthread_mutex_unlock(&al->lock);
+	worker_wake(&al->worker);
+	worker_unlock(&al->worker);
 }
 
 void
@@ -449,15 +432,15 @@ alerter_note(struct alerter *al, const struct alerter_note *n)
 	bool full;
 
 	q->note = *n;
-	pthread_mutex_lock(&al->lock);
+	worker_lock(&al->worker);
 	full = al->queued_n >= NOTES_MAX;
 	if (full)
 		drop_first(al);
 	*(al->last ? &al->last->next : &al->first) = q;
 	al->last = q;
 	al->queued_n++;
-	pthread_cond_broadcast(&al->wake);
-	pthread_mutex_unlock(&al->lock);
+	worker_wake(&al->worker);
+	worker_unlock(&al->worker);
 	if (full)
 		log_error("the outbox takes no alerts: the oldest one in memory was not kept");
 }
@@ -467,14 +450,14 @@ alerter_look(struct alerter *al, struct alerter_view *ret)
 {
 	auto_buf all = BUF_INIT;
 
-	pthread_mutex_lock(&al->lock);
+	worker_lock(&al->worker);
 	ret->waiting = receiver_bits(&al->settings) ? al->waiting + al->queued_n : -1;
 	for (int t = 0; t < RECEIVER_COUNT; t++) {
 		if (al->failure[t][0] && receiver_is_there(&al->settings, (enum receiver)t))
 			buf_addf(&all, "%s%s: %s", all.len ? "; " : "",
 				 receiver_name((enum receiver)t), al->failure[t]);
 	}
-	pthread_mutex_unlock(&al->lock);
+	worker_unlock(&al->worker);
 	text_fit(ret->failure, sizeof(ret->failure), "%s", buf_str(&all));
 }
 
@@ -497,9 +480,9 @@ alerter_test(struct alerter *al, struct buf *ret_json, struct err *e)
 	struct settings s;
 	struct json_out w;
 
-	pthread_mutex_lock(&al->lock);
+	worker_lock(&al->worker);
 	s = al->settings;
-	pthread_mutex_unlock(&al->lock);
+	worker_unlock(&al->worker);
 	if (!receiver_bits(&s))
 		return err_set(e, ERR_PRECONDITION,
 			       "no receiver of alerts is set: see alert_webhook, alert_syslog and "

@@ -31,6 +31,18 @@ wait_until(struct worker *w, int64_t due_ms, unsigned seen)
 	}
 }
 
+/* The end of a thread, which has its own end behind it. */
+static void
+leave(struct worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	worker_end_fn *destroy = --w->running == 0 ? w->destroy : NULL;
+	void *owner = w->owner;
+	pthread_mutex_unlock(&w->lock);
+	if (destroy)
+		destroy(owner);
+}
+
 static void *
 run(void *arg)
 {
@@ -47,6 +59,7 @@ run(void *arg)
 	pthread_mutex_unlock(&w->lock);
 	if (t->end)
 		t->end(t->arg);
+	leave(w);
 	return NULL;
 }
 
@@ -60,6 +73,7 @@ worker_start(struct worker *w, const char *name, worker_round_fn *round, worker_
 	*t = (struct worker_thread){
 		.worker = w, .name = name, .round = round, .end = end, .arg = arg
 	};
+	w->running++;
 	mem_check(!pthread_create(&t->id, NULL, run, t));
 }
 
@@ -94,12 +108,14 @@ worker_stop(struct worker *w)
 }
 
 void
-worker_let_go(struct worker *w)
+worker_let_go(struct worker *w, worker_end_fn *destroy, void *owner)
 {
-	assert(w->threads_n == 1);
+	assert(w->threads_n > 0);
 	pthread_mutex_lock(&w->lock);
-	pthread_detach(w->thread[0].id);
-	w->threads_n = 0;
+	for (; w->threads_n > 0; w->threads_n--)
+		pthread_detach(w->thread[w->threads_n - 1].id);
+	w->destroy = destroy;
+	w->owner = owner;
 	w->stopping = true;
 	pthread_cond_broadcast(&w->woken);
 	pthread_mutex_unlock(&w->lock);

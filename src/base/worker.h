@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include "base/attr.h"
 
-#define WORKER_THREADS_MAX 2
+#define WORKER_THREADS_MAX 4
 #define WORKER_WHEN_WOKEN INT64_MAX
 
 /* One round: called and returns with the lock held, and may let go of it in between. Returns when the
@@ -30,7 +30,9 @@ struct worker {
 	pthread_cond_t woken; /* on the monotonic clock */
 	unsigned wakes;
 	bool stopping;
-	unsigned threads_n;
+	unsigned threads_n, running;
+	worker_end_fn *destroy; /* once they were let go: the last thread calls it with owner */
+	void *owner;
 	struct worker_thread {
 		struct worker *worker;
 		pthread_t id;
@@ -51,7 +53,7 @@ void worker_unlock(struct worker *w) NONNULL;
 void worker_wake(struct worker *w) NONNULL;
 /* Returns when the threads have ended; a thread that never came to a round has none. May be called again. */
 void worker_stop(struct worker *w) NONNULL;
-/* Does not wait: the one thread ends by itself, and its end function frees the owner and calls worker_done. */
-void worker_let_go(struct worker *w) NONNULL;
+/* Does not wait: the threads end by themselves, and the last one calls destroy, which calls worker_done and frees the owner. */
+void worker_let_go(struct worker *w, worker_end_fn *destroy, void *owner) NONNULL;
 /* Stops what runs, and ends the life of the lock. */
 void worker_done(struct worker *w) NONNULL;

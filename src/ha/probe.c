@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ha/probe.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/worker.h"
 #include "ha/resolve.h"
 #include "http/client.h"
 
@@ -26,15 +25,14 @@ struct lane {
 	struct client *client;
 	unsigned aim;
 	int64_t asked_ms; /* of the attempt in flight, 0 none */
+	int64_t rested_ms; /* until then it pauses behind its last attempt, unless the target changes */
 };
 
 struct probe {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool stop;
-	unsigned aim, running; /* aim grows when the target changes */
-	int keeper;	       /* the lane whose connection is kept */
-	int64_t fresh_ms;      /* when a new connection was last begun */
+	struct worker worker; /* two threads, the lanes */
+	unsigned aim;	      /* grows when the target changes */
+	int keeper;	      /* the lane whose connection is kept */
+	int64_t fresh_ms;     /* when a new connection was last begun */
 	struct probe_target target;
 	struct probe_view view;
 	struct resolve *resolve;
@@ -129,7 +127,7 @@ note_keeper(struct lane *l, bool answered, int64_t asked_ms)
 		p->keeper = l->number;
 	else if (!answered && p->keeper == l->number)
 		p->keeper = NOBODY;
-	pthread_cond_broadcast(&p->changed);
+	worker_wake(&p->worker);
 }
 
 static void
@@ -198,7 +196,7 @@ ask_over(struct lane *l, struct attempt *a, const struct resolve_view *where, bo
 	int64_t patience = probe_patience(p->target.detect_ms, kept, l->number > 0, silent);
 
 	copy_target(&t, &p->target);
-	pthread_mutex_unlock(&p->lock);
+	worker_unlock(&p->worker);
 	if (!l->client)
 		l->client = connect_client(&t, where->addresses, patience);
 	if (l->client) {
@@ -206,7 +204,7 @@ ask_over(struct lane *l, struct attempt *a, const struct resolve_view *where, bo
 		ask(l->client, a);
 	}
 	free(t.trust);
-	pthread_mutex_lock(&p->lock);
+	worker_lock(&p->worker);
 }
 
 /* What the settings or the node table changed counts from the next attempt on. */
@@ -238,7 +236,7 @@ attempt_once(struct lane *l, int64_t now)
 		p->fresh_ms = now;
 		client_free(TAKE(l->client));
 	}
-	pthread_cond_broadcast(&p->changed);
+	worker_wake(&p->worker);
 	if (where.addresses[0])
 		ask_over(l, &a, &where, kept);
 	/* What was asked of another address, or how a connection beside the kept one failed, says nothing of the node. */
@@ -253,13 +251,13 @@ attempt_once(struct lane *l, int64_t now)
 	return true;
 }
 
-/* When this lane may ask next: at once, later, or when something changes (INT64_MAX). */
+/* When this lane may ask next: at once, later, or when something changes. */
 static int64_t
 next_turn(const struct lane *l)
 {
 	const struct probe *p = l->p;
 	const struct lane *other = &p->lanes[!l->number];
-	int64_t helps = INT64_MAX;
+	int64_t helps = WORKER_WHEN_WOKEN;
 
 	if (p->keeper == l->number || (p->keeper == NOBODY && l->number == 0))
 		return 0;
@@ -270,101 +268,66 @@ next_turn(const struct lane *l)
 	return p->fresh_ms + HANDSHAKE_EVERY_MS;
 }
 
-static void
-wait_for(struct probe *p, int64_t mono_ms)
-{
-	struct timespec at = { .tv_sec = mono_ms / 1000, .tv_nsec = mono_ms % 1000 * 1000000 };
-
-	if (mono_ms == INT64_MAX)
-		pthread_cond_wait(&p->changed, &p->lock);
-	else
-		pthread_cond_timedwait(&p->changed, &p->lock, &at);
-}
-
-/* The pause after an attempt: over at once when the target changes. */
-static void
-rest(struct lane *l, int64_t due)
-{
-	struct probe *p = l->p;
-
-	while (!p->stop && l->aim == p->aim && clock_mono_ms() < due)
-		wait_for(p, due);
-}
-
-static void
-destroy(struct probe *p)
-{
-	pthread_mutex_destroy(&p->lock);
-	pthread_cond_destroy(&p->changed);
-	resolve_let_go(p->resolve);
-	free(p->target.trust);
-	free(p);
-}
-
-static void *
-run(void *arg)
+static int64_t
+take_turn(void *arg)
 {
 	struct lane *l = arg;
 	struct probe *p = l->p;
+	int64_t now = clock_mono_ms(), turn;
 
-	pthread_mutex_lock(&p->lock);
-	while (!p->stop) {
-		int64_t now = clock_mono_ms(), turn = next_turn(l);
-
-		if (p->keeper != l->number)
-			client_free(TAKE(l->client));
-		if (turn > now)
-			wait_for(p, turn);
-		else if (attempt_once(l, now))
-			rest(l, now + probe_pause(&p->view.sense, p->target.probe_ms,
-						  p->target.refused_ms));
-		else
-			rest(l, now + UNKNOWN_MS);
-	}
-	client_free(TAKE(l->client));
-	bool last = --p->running == 0;
-	pthread_mutex_unlock(&p->lock);
-	if (last)
-		destroy(p);
-	return NULL;
+	if (l->aim == p->aim && now < l->rested_ms)
+		return l->rested_ms;
+	if (p->keeper != l->number)
+		client_free(TAKE(l->client));
+	turn = next_turn(l);
+	if (turn > now)
+		return turn;
+	bool asked = attempt_once(l, now);
+	l->rested_ms =
+		now + (asked ? probe_pause(&p->view.sense, p->target.probe_ms, p->target.refused_ms)
+			     : UNKNOWN_MS);
+	return l->rested_ms;
 }
 
 static void
-start_lane(struct probe *p, int number)
+end_lane(void *arg)
 {
-	pthread_t thread;
+	struct lane *l = arg;
 
-	p->lanes[number] = (struct lane){ .p = p, .number = number };
-	p->running++;
-	mem_check(pthread_create(&thread, NULL, run, &p->lanes[number]) == 0);
-	pthread_detach(thread);
+	client_free(TAKE(l->client));
+}
+
+static void
+destroy(void *arg)
+{
+	struct probe *p = arg;
+
+	worker_done(&p->worker);
+	resolve_let_go(p->resolve);
+	free(p->target.trust);
+	free(p);
 }
 
 struct probe *
 probe_new(const struct probe_target *t)
 {
 	struct probe *p = mem_new(sizeof(*p));
-	pthread_condattr_t attr;
 
 	copy_target(&p->target, t);
 	p->keeper = NOBODY;
 	p->resolve = resolve_new(t->name);
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->changed, &attr);
-	pthread_condattr_destroy(&attr);
-	pthread_mutex_lock(&p->lock);
 	for (int i = 0; i < LANES; i++)
-		start_lane(p, i);
-	pthread_mutex_unlock(&p->lock);
+		p->lanes[i] = (struct lane){ .p = p, .number = i };
+	worker_init(&p->worker);
+	for (int i = 0; i < LANES; i++)
+		worker_start(&p->worker, "probe", take_turn, end_lane, &p->lanes[i]);
 	return p;
 }
 
 void
 probe_aim(struct probe *p, const struct probe_target *t)
 {
-	pthread_mutex_lock(&p->lock);
+	worker_lock(&p->worker);
 	struct probe_target *o = &p->target;
 	bool moved = o->mark != t->mark || strcmp(o->url, t->url) != 0 ||
 		     strcmp(o->trust, t->trust ? t->trust : "") != 0;
@@ -377,32 +340,29 @@ probe_aim(struct probe *p, const struct probe_target *t)
 	    o->detect_ms != t->detect_ms) {
 		copy_target(o, t);
 		p->aim++;
-		pthread_cond_broadcast(&p->changed);
+		worker_wake(&p->worker);
 	}
-	pthread_mutex_unlock(&p->lock);
+	worker_unlock(&p->worker);
 }
 
 void
 probe_was_away(struct probe *p)
 {
-	pthread_mutex_lock(&p->lock);
+	worker_lock(&p->worker);
 	probe_begin_anew(&p->view.sense, clock_mono_ms());
-	pthread_mutex_unlock(&p->lock);
+	worker_unlock(&p->worker);
 }
 
 void
 probe_look(struct probe *p, struct probe_view *ret)
 {
-	pthread_mutex_lock(&p->lock);
+	worker_lock(&p->worker);
 	*ret = p->view;
-	pthread_mutex_unlock(&p->lock);
+	worker_unlock(&p->worker);
 }
 
 void
 probe_let_go(struct probe *p)
 {
-	pthread_mutex_lock(&p->lock);
-	p->stop = true;
-	pthread_cond_broadcast(&p->changed);
-	pthread_mutex_unlock(&p->lock);
+	worker_let_go(&p->worker, destroy, p);
 }

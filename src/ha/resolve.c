@@ -102,7 +102,7 @@ resolve_new(const char *name)
 
 	text_copy(l->name, sizeof(l->name), name);
 	worker_init(&l->worker);
-	worker_start(&l->worker, "resolve", take_look, destroy, l);
+	worker_start(&l->worker, "resolve", take_look, NULL, l);
 	return l;
 }
 
@@ -128,5 +128,5 @@ resolve_let_go(struct resolve *l)
 {
 	if (!l)
 		return;
-	worker_let_go(&l->worker);
+	worker_let_go(&l->worker, destroy, l);
 }

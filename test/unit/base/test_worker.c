@@ -232,7 +232,7 @@ free_count(void *arg)
 }
 
 static void
-let_go_it_frees_its_owner_itself(void **state)
+let_go_they_free_their_owner_themselves(unsigned threads, bool inside)
 {
 	struct count *c = calloc(1, sizeof(*c));
 	int64_t until = clock_mono_ms() + PATIENCE_MS;
@@ -240,12 +240,31 @@ let_go_it_frees_its_owner_itself(void **state)
 
 	c->pause_ms = 3600 * 1000;
 	c->freed = &freed;
+	c->hold = inside;
 	worker_init(&c->worker);
-	worker_start(&c->worker, "test", count_round, free_count, c);
-	worker_let_go(&c->worker);
+	for (unsigned i = 0; i < threads; i++)
+		worker_start(&c->worker, "test", count_round, count_end, c);
+	if (inside)
+		await_inside(c);
+	worker_let_go(&c->worker, free_count, c);
+	if (inside) { /* a round is in hand: nobody has freed what it works on */
+		worker_lock(&c->worker);
+		assert_int_equal(__atomic_load_n(&freed, __ATOMIC_SEQ_CST), 0);
+		c->hold = false;
+		worker_unlock(&c->worker);
+	}
 	while (!__atomic_load_n(&freed, __ATOMIC_SEQ_CST)) {
 		assert_true(clock_mono_ms() < until);
 		clock_sleep_ms(1);
+	}
+}
+
+static void
+let_go_the_last_one_frees_the_owner(void **state)
+{
+	for (unsigned threads = 1; threads <= WORKER_THREADS_MAX; threads++) {
+		let_go_they_free_their_owner_themselves(threads, false);
+		let_go_they_free_their_owner_themselves(threads, true);
 	}
 }
 
@@ -261,7 +280,7 @@ main(void)
 		cmocka_unit_test(a_stop_may_come_before_the_first_round),
 		cmocka_unit_test(without_a_thread_nothing_is_stopped),
 		cmocka_unit_test(two_threads_wake_together),
-		cmocka_unit_test(let_go_it_frees_its_owner_itself),
+		cmocka_unit_test(let_go_the_last_one_frees_the_owner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
