@@ -53,21 +53,6 @@ struct control {
 	struct holder holders[TURNS];
 };
 
-/* Which turns a command needs before it is carried out, and how a person calls it. What is not here needs none: it is answered at once. */
-static const struct verb {
-	const char *name, *said;
-	bool needs[TURNS];
-} verbs[] = {
-	{ "backup", "holdfast backup", { [TURN_COPY] = true } },
-	{ "renew", "holdfast cert renew --channel", { [TURN_COPY] = true } },
-	{ "setup", "holdfast ha setup", { [TURN_COPY] = true } },
-	{ "switchover", "holdfast ha switchover", { [TURN_COPY] = true } },
-	{ "rejoin", "holdfast ha rejoin", { [TURN_COPY] = true } },
-	{ "remove", "holdfast ha remove", { [TURN_COPY] = true, [TURN_ORDER] = true } },
-	{ "emergency", "holdfast ha emergency", { [TURN_ORDER] = true } },
-	{ "maintenance", "holdfast ha maintenance", { [TURN_ORDER] = true } },
-};
-
 /* ---- lines ---- */
 
 /* Reads a line of at most CONTROL_LINE_MAX bytes, without its end. 0 bytes: the other side closed.
@@ -164,14 +149,19 @@ tell_end(int fd, int rc, const struct buf *path, const struct err *e)
 
 /* ---- turns ---- */
 
-static const struct verb *
-find_verb(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
-	return NULL;
-}
+/* What is checked before a command waits for its turn. */
+typedef int check_fn(const struct request *rq, struct err *e);
+
+/* What it does while it has the turn to copy; tells its progress to fd. */
+typedef int run_fn(struct control *c, int fd, const struct request *rq, struct buf *ret_path,
+		   struct err *e);
+
+struct verb {
+	const char *name, *said; /* how a person calls it */
+	bool needs[TURNS];	 /* before it is carried out */
+	check_fn *check;	 /* NULL: nothing */
+	run_fn *run;		 /* NULL: the agent carries it out */
+};
 
 static bool
 has_hung_up(int fd)
@@ -258,43 +248,80 @@ take_turns(struct control *c, const struct verb *v, int fd, struct err *e)
 
 /* ---- one command ---- */
 
-/* With the turn to copy: what needs keyd. */
 static int
-make_copy(struct control *c, int fd, const struct request *rq, struct buf *ret_path, struct err *e)
+check_backup(const struct request *rq, struct err *e)
 {
-	struct setup_request setup = { .client_fd = fd };
-	int keys_fd = atomic_exchange(&c->new_keys_fd, -1), rc;
-
-	if (keys_fd >= 0)
-		keys_attach(c->keys, keys_fd);
-	if (strcmp(rq->verb, "backup") == 0) {
-		struct backup_request b = { .path = rq->file, .force = rq->force, .client_fd = fd };
-		rc = backup_run(c->h, c->s, c->keys, &b, tell_progress, &fd, ret_path, e);
-	} else if (strcmp(rq->verb, "renew") == 0) {
-		rc = authority_renew_channel(c->h, c->keys, e);
-	} else {
-		snprintf(setup.primary, sizeof(setup.primary), "%s", rq->primary);
-		snprintf(setup.secondary, sizeof(setup.secondary), "%s", rq->secondary);
-		setup.https_port = (int)rq->https_port;
-		setup.pair_port = (int)rq->pair_port;
-		rc = setup_run(c->h, c->s, c->keys, &setup, tell_progress, &fd, ret_path, e);
-	}
-	if (!keys_available(c->keys))
-		atomic_store(&c->keys_lost, true);
-	return rc;
+	return rq->file ? 0 : err_set(e, ERR_USAGE, "backup: the file is missing");
 }
 
 static int
-check_request(const struct request *rq, bool *ret_copies, struct err *e)
+run_backup(struct control *c, int fd, const struct request *rq, struct buf *ret_path, struct err *e)
 {
-	bool backup = strcmp(rq->verb, "backup") == 0, setup = strcmp(rq->verb, "setup") == 0;
+	struct backup_request b = { .path = rq->file, .force = rq->force, .client_fd = fd };
 
-	*ret_copies = backup || setup || strcmp(rq->verb, "renew") == 0;
-	if (backup && !rq->file)
-		return err_set(e, ERR_USAGE, "backup: the file is missing");
-	if (setup && (!rq->primary || !rq->secondary))
-		return err_set(e, ERR_USAGE, "setup: primary and secondary are missing");
-	return 0;
+	return backup_run(c->h, c->s, c->keys, &b, tell_progress, &fd, ret_path, e);
+}
+
+static int
+run_renew(struct control *c, int fd, const struct request *rq, struct buf *ret_path, struct err *e)
+{
+	return authority_renew_channel(c->h, c->keys, e);
+}
+
+static int
+check_setup(const struct request *rq, struct err *e)
+{
+	return rq->primary && rq->secondary
+		       ? 0
+		       : err_set(e, ERR_USAGE, "setup: primary and secondary are missing");
+}
+
+static int
+run_setup(struct control *c, int fd, const struct request *rq, struct buf *ret_path, struct err *e)
+{
+	struct setup_request setup = { .https_port = (int)rq->https_port,
+				       .pair_port = (int)rq->pair_port,
+				       .client_fd = fd };
+
+	snprintf(setup.primary, sizeof(setup.primary), "%s", rq->primary);
+	snprintf(setup.secondary, sizeof(setup.secondary), "%s", rq->secondary);
+	return setup_run(c->h, c->s, c->keys, &setup, tell_progress, &fd, ret_path, e);
+}
+
+/* What is not here needs no turn: the agent answers it at once. */
+static const struct verb verbs[] = {
+	{ "backup", "holdfast backup", { [TURN_COPY] = true }, check_backup, run_backup },
+	{ "renew", "holdfast cert renew --channel", { [TURN_COPY] = true }, NULL, run_renew },
+	{ "setup", "holdfast ha setup", { [TURN_COPY] = true }, check_setup, run_setup },
+	{ "switchover", "holdfast ha switchover", { [TURN_COPY] = true }, NULL, NULL },
+	{ "rejoin", "holdfast ha rejoin", { [TURN_COPY] = true }, NULL, NULL },
+	{ "remove", "holdfast ha remove", { [TURN_COPY] = true, [TURN_ORDER] = true }, NULL, NULL },
+	{ "emergency", "holdfast ha emergency", { [TURN_ORDER] = true }, NULL, NULL },
+	{ "maintenance", "holdfast ha maintenance", { [TURN_ORDER] = true }, NULL, NULL },
+};
+
+static const struct verb *
+find_verb(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+/* What is not the agent's own needs keyd. */
+static int
+run_with_keys(struct control *c, const struct verb *v, int fd, const struct request *rq,
+	      struct buf *ret_path, struct err *e)
+{
+	int keys_fd = atomic_exchange(&c->new_keys_fd, -1);
+
+	if (keys_fd >= 0)
+		keys_attach(c->keys, keys_fd);
+	int rc = v->run(c, fd, rq, ret_path, e);
+	if (!keys_available(c->keys))
+		atomic_store(&c->keys_lost, true);
+	return rc;
 }
 
 static int
@@ -303,18 +330,17 @@ carry_out(struct control *c, int fd, const struct buf *line, struct buf *ret_pat
 	struct request rq = { 0 };
 	auto_arena a = arena_new();
 	uint64_t seen;
-	bool copies = false;
 
 	int rc = json_parse_body(buf_str(line), line->len, request_fields, &rq, &seen, a, e);
-	if (rc == 0)
-		rc = check_request(&rq, &copies, e);
 	const struct verb *v = rc == 0 ? find_verb(rq.verb) : NULL;
-	if (v)
+	if (v && v->check)
+		rc = v->check(&rq, e);
+	if (v && rc == 0)
 		rc = take_turns(c, v, fd, e);
 	if (rc < 0)
 		return rc;
-	rc = copies ? make_copy(c, fd, &rq, ret_path, e)
-		    : c->order(c->ctx, rq.verb, rq.node ? rq.node : "", ret_path, e);
+	rc = v && v->run ? run_with_keys(c, v, fd, &rq, ret_path, e)
+			 : c->order(c->ctx, rq.verb, rq.node ? rq.node : "", ret_path, e);
 	if (v) {
 		pthread_mutex_lock(&c->lock);
 		give_turns(c, v, TURNS);
