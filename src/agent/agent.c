@@ -121,7 +121,8 @@ on_tick(uv_timer_t *t)
 		_exit(1); /* the supervisor is gone */
 	/* A server that was promoted or became a standby: the agent begins anew in the other role. */
 	role_look(a->role, &a->wv);
-	if (!a->wv.working && !rejoin_waits(&a->args->home) &&
+	a->rejoin_waits = rejoin_waits(&a->args->home);
+	if (!a->wv.working && !a->rejoin_waits &&
 	    cluster_is_standby(&a->args->home) != a->secondary) {
 		log_notice("this node is a %s now", a->secondary ? "primary" : "secondary");
 		uv_stop(&a->loop);

@@ -95,7 +95,7 @@ begin_task(struct agent *a, enum role_task task)
 	if (a->wv.working || (tried && a->wv.done) || a->stop_asked)
 		return;
 	/* A copy that became whole while the primary was lost again waits for its place; what a task left that failed does not. */
-	if (task != ROLE_PROMOTE && !failed && rejoin_waits(&a->args->home))
+	if (task != ROLE_PROMOTE && !failed && a->rejoin_waits)
 		return;
 	if (tried && (task == ROLE_PROMOTE || a->now_ms - a->task_ms < TASK_RETRY_MS))
 		return;
@@ -259,7 +259,7 @@ step_down(struct agent *a)
 
 	if (a->shown.state == HA_HANDING && a->now_ms - a->state_ms > 100)
 		begin_task(a, ROLE_HANDOVER);
-	else if (a->shown.state == HA_FENCED && !rejoin_waits(&a->args->home) && p &&
+	else if (a->shown.state == HA_FENCED && !a->rejoin_waits && p &&
 		 probe_ok_for(&p->v.sense, a->now_ms) >= AGENT_SETTLE_MS)
 		begin_task(a, ROLE_RETURN);
 }
@@ -269,7 +269,7 @@ step_down(struct agent *a)
 static void
 look_at_given_up(struct agent *a)
 {
-	if (!a->stop_asked || rejoin_waits(&a->args->home)) {
+	if (!a->stop_asked || a->rejoin_waits) {
 		a->rejoined_ms = 0;
 		return;
 	}
@@ -284,12 +284,12 @@ static void
 ask_for_stop(struct agent *a)
 {
 	look_at_given_up(a);
-	if (a->stop_asked && a->order == ORDER_CLONE && !rejoin_waits(&a->args->home))
+	if (a->stop_asked && a->order == ORDER_CLONE && !a->rejoin_waits)
 		a->order = ORDER_NONE; /* the copy is in place */
 	bool ordered_now = a->task_ms >= a->state_ms || a->shown.state == HA_RESEED;
 	if (a->stop_asked || a->wv.working || !a->wv.done || a->wv.task == ROLE_PROMOTE ||
 	    a->wv.task == ROLE_MIGRATE || a->wv.task == ROLE_NONE || !ordered_now ||
-	    !rejoin_waits(&a->args->home))
+	    !a->rejoin_waits)
 		return;
 	a->stop_asked = write(PROC_FD_LINK, "J", 1) == 1;
 }

@@ -195,7 +195,7 @@ is_settled_here(const struct agent *a, const struct fsm_obs *o)
 {
 	enum ha_state s = a->shown.state;
 
-	if (!o->local_db_up || rejoin_waits(&a->args->home) || a->wv.working)
+	if (!o->local_db_up || a->rejoin_waits || a->wv.working)
 		return false;
 	if (a->secondary)
 		return s == HA_STANDBY && o->streaming && o->journal_rows == 0;

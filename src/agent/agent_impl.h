@@ -96,6 +96,7 @@ struct agent {
 	int64_t away_ms; /* until then this process stood still, 0 it never did */
 	const char *why; /* of the last change of state */
 	struct steadiness steadiness;
+	bool rejoin_waits;   /* as this tick found it: behind what the role's thread says in wv */
 	bool stop_asked;     /* the supervisor was asked to stop PostgreSQL */
 	int64_t rejoined_ms; /* what was asked for was over then; 0: not yet */
 
