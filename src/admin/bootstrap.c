@@ -148,7 +148,7 @@ name_of(struct bootstrap *b, struct fiber *f, const struct uuid *id, char ret[st
 
 	bind_uuid(&binds, id);
 	if (db_exec(b->writer, f, STMT_NODE_NAME, &binds, &rows, NULL) == 0 && rows_count(rows))
-		snprintf(ret, 256, "%s", row_text(rows, 0, 0));
+		snprintf(ret, 256, "%s", row_text(rows, 0, COL_NODE_NAME_NAME));
 	else
 		uuid_str(id, ret);
 }
@@ -166,7 +166,7 @@ check_head(struct bootstrap *b, struct fiber *f, const struct backup_head *head,
 	int rc = db_exec(b->writer, f, STMT_EVENT_HASH, &binds, &rows, e);
 	if (rc)
 		return rc;
-	const void *hash = rows_count(rows) ? row_bytea(rows, 0, 0, &n) : NULL;
+	const void *hash = rows_count(rows) ? row_bytea(rows, 0, COL_EVENT_HASH_HASH, &n) : NULL;
 	if (hash && n == KEYS_HASH_BYTES && memcmp(hash, head->hash, n) == 0)
 		return 0;
 	name_of(b, f, &head->node, name);

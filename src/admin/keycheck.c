@@ -38,8 +38,9 @@ open_all(struct db *d, const struct home *h, struct keycheck_result *ret, struct
 	struct keys *keys = keys_new(NULL, fd);
 	for (int i = 0; !r && i < rows_count(rows); i++) {
 		size_t n = 0;
-		const void *wrapped = row_bytea(rows, i, 1, &n);
-		r = keys_load(keys, NULL, (uint32_t)row_int(rows, i, 0), wrapped, n, e);
+		const void *wrapped = row_bytea(rows, i, COL_KEY_LIST_WRAPPED, &n);
+		r = keys_load(keys, NULL, (uint32_t)row_int(rows, i, COL_KEY_LIST_ID), wrapped, n,
+			      e);
 		ret->opened += !r;
 	}
 	keys_free(keys);

@@ -18,17 +18,6 @@
 #define WAIT_MS 20000
 #define POLL_MS 50
 
-/* Columns of recover_user. */
-enum {
-	USER_ID,
-	USER_NAME,
-	USER_ADMINISTRATOR,
-	USER_DISABLED,
-	USER_OTHERS,
-	USER_STANDBY,
-	USER_PRIMARY,
-};
-
 /* ---- checks, before anything is asked for ---- */
 
 static int
@@ -69,18 +58,19 @@ check_user(const struct rows *r, const char *user, struct err *e)
 {
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no user \"%s\"", user);
-	const char *name = row_text(r, 0, USER_NAME);
-	if (row_bool(r, 0, USER_STANDBY))
+	const char *name = row_text(r, 0, COL_RECOVER_USER_NAME);
+	if (row_bool(r, 0, COL_RECOVER_USER_STANDBY))
 		return err_set(
 			e, ERR_PRECONDITION,
 			"this node is a secondary: say this on the machine of the primary, %s",
-			row_text(r, 0, USER_PRIMARY));
-	if (!row_bool(r, 0, USER_ADMINISTRATOR))
+			row_text(r, 0, COL_RECOVER_USER_PRIMARY_NAME));
+	if (!row_bool(r, 0, COL_RECOVER_USER_ADMINISTRATOR))
 		return err_set(e, ERR_PRECONDITION,
 			       "%s is not an administrator; an administrator lets other users in: "
 			       "holdfast user reset",
 			       name);
-	if (row_bool(r, 0, USER_DISABLED) && row_bigint(r, 0, USER_OTHERS) > 0)
+	if (row_bool(r, 0, COL_RECOVER_USER_DISABLED) &&
+	    row_bigint(r, 0, COL_RECOVER_USER_OTHERS) > 0)
 		return err_set(
 			e, ERR_PRECONDITION,
 			"%s is disabled, and there is another administrator who can change that: "
@@ -162,8 +152,8 @@ look(struct db *d, int64_t id, const struct recover *r, bool *ret_waits, bool *r
 	int rc = db_exec(d, NULL, STMT_RECOVER_LOOK, &b, &rows, e);
 	if (rc)
 		return rc;
-	*ret_waits = row_bool(rows, 0, 0);
-	*ret_done = row_bool(rows, 0, 1);
+	*ret_waits = row_bool(rows, 0, COL_RECOVER_LOOK_WAITS);
+	*ret_done = row_bool(rows, 0, COL_RECOVER_LOOK_DONE);
 	return 0;
 }
 
@@ -217,7 +207,7 @@ ask(struct db *d, const struct recover *r, const struct buf *body, struct err *e
 	bind_uuid(&b, &r->user);
 	bind_text(&b, buf_str(body));
 	int rc = db_exec(d, NULL, STMT_RECOVER_ASK, &b, &rows, e);
-	return rc ? rc : wait_for_writer(d, row_bigint(rows, 0, 0), r, e);
+	return rc ? rc : wait_for_writer(d, row_bigint(rows, 0, COL_RECOVER_ASK_ID), r, e);
 }
 
 static int
@@ -232,9 +222,9 @@ regain_with(struct db *d, const struct home *h, const char *key_file, const char
 		rc = check_user(rows, user, e);
 	if (rc)
 		return rc;
-	row_uuid(rows, 0, USER_ID, &r->user);
-	r->name = row_text(rows, 0, USER_NAME);
-	r->enable = ret->enabled = row_bool(rows, 0, USER_DISABLED);
+	row_uuid(rows, 0, COL_RECOVER_USER_ID, &r->user);
+	r->name = row_text(rows, 0, COL_RECOVER_USER_NAME);
+	r->enable = ret->enabled = row_bool(rows, 0, COL_RECOVER_USER_DISABLED);
 	snprintf(ret->name, sizeof(ret->name), "%s", r->name);
 	rc = with_keys(h, key_file, r, ret, &body, e);
 	return rc ? rc : ask(d, r, &body, e);

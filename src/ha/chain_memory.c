@@ -236,22 +236,25 @@ log_turn(const struct chain_memory_head *before, const struct chain_memory_head 
 static void
 note_row(struct chain_memory *w, const struct rows *rows, int i)
 {
-	struct chain_memory_found f = { .there = !row_null(rows, i, 1),
-					.head_seq = row_bigint(rows, i, 2),
-					.accepts = row_bigint(rows, i, 4) };
+	struct chain_memory_found f = {
+		.there = !row_null(rows, i, COL_CHAIN_MEMORY_LOOK_HASH),
+		.head_seq = row_bigint(rows, i, COL_CHAIN_MEMORY_LOOK_HEAD_SEQ),
+		.accepts = row_bigint(rows, i, COL_CHAIN_MEMORY_LOOK_ACCEPTS)
+	};
 	struct chain_memory_head *c, before;
 	enum chain_memory_turn turn;
 	struct uuid node;
 	size_t n;
 
-	row_uuid(rows, i, 0, &node);
+	row_uuid(rows, i, COL_CHAIN_MEMORY_LOOK_NODE, &node);
 	c = chain_of(&w->m, &node);
 	if (!c)
 		return;
 	if (f.there)
-		memcpy(f.hash, row_bytea(rows, i, 1, &n), sizeof(f.hash));
+		memcpy(f.hash, row_bytea(rows, i, COL_CHAIN_MEMORY_LOOK_HASH, &n), sizeof(f.hash));
 	if (f.head_seq)
-		memcpy(f.head_hash, row_bytea(rows, i, 3, &n), sizeof(f.head_hash));
+		memcpy(f.head_hash, row_bytea(rows, i, COL_CHAIN_MEMORY_LOOK_HEAD_HASH, &n),
+		       sizeof(f.head_hash));
 	before = *c;
 	turn = chain_memory_note(c, &f, is_home(&w->facts, &node), clock_mono_ms());
 	log_turn(&before, c, turn);

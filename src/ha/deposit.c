@@ -128,7 +128,7 @@ log_hash_at(struct work *w, int64_t seq, uint8_t ret[static 32], bool *ret_found
 	int r = db_exec(w->local, NULL, STMT_EVENT_HASH, &b, &rows, e);
 	if (r)
 		return r;
-	const void *p = rows_count(rows) ? row_bytea(rows, 0, 0, &n) : NULL;
+	const void *p = rows_count(rows) ? row_bytea(rows, 0, COL_EVENT_HASH_HASH, &n) : NULL;
 	*ret_found = p && n == 32;
 	if (*ret_found)
 		memcpy(ret, p, 32);
@@ -185,7 +185,7 @@ home_seq(struct work *w, int64_t *ret, struct err *e)
 		return 0;
 	bind_uuid(&b, &w->s->node);
 	r = db_exec(w->local, NULL, STMT_EVENT_HEAD, &b, &rows, e);
-	*ret = !r && rows_count(rows) ? row_bigint(rows, 0, 0) : 0;
+	*ret = !r && rows_count(rows) ? row_bigint(rows, 0, COL_EVENT_HEAD_SEQ) : 0;
 	return r;
 }
 
@@ -250,10 +250,10 @@ ask_slot(struct work *w, struct err *e)
 		return r;
 	w->v.slot_ms = clock_mono_ms();
 	snprintf(w->v.slot_status, sizeof(w->v.slot_status), "%s",
-		 rows_count(rows) ? row_text(rows, 0, 0) : "missing");
-	w->v.slot_active = rows_count(rows) && row_bool(rows, 0, 1);
-	w->v.slot_retained = rows_count(rows) ? row_bigint(rows, 0, 2) : 0;
-	w->v.slot_keep = rows_count(rows) ? row_bigint(rows, 0, 3) : 0;
+		 rows_count(rows) ? row_text(rows, 0, COL_DEPOSIT_SLOT_STATUS) : "missing");
+	w->v.slot_active = rows_count(rows) && row_bool(rows, 0, COL_DEPOSIT_SLOT_ACTIVE);
+	w->v.slot_retained = rows_count(rows) ? row_bigint(rows, 0, COL_DEPOSIT_SLOT_RETAINED) : 0;
+	w->v.slot_keep = rows_count(rows) ? row_bigint(rows, 0, COL_DEPOSIT_SLOT_KEEP) : 0;
 	return 0;
 }
 
@@ -266,7 +266,7 @@ high_water(struct work *w, int64_t *ret, struct err *e)
 	bind_uuid(&b, &w->s->node);
 	int r = db_exec(w->primary, NULL, STMT_DEPOSIT_HIGH_WATER, &b, &rows, e);
 	if (!r)
-		*ret = row_bigint(rows, 0, 0);
+		*ret = row_bigint(rows, 0, COL_DEPOSIT_HIGH_WATER_SEQ);
 	return r;
 }
 

@@ -95,16 +95,17 @@ look_standbys(struct look *k, struct err *e)
 	for (int i = 0; i < rows_count(rows) && v->standbys_n < REPLICATION_NODES_MAX; i++) {
 		struct replication_standby *s = &v->standbys[v->standbys_n];
 
-		if (strncmp(row_text(rows, i, 0), REPLICATION_SLOT_PREFIX,
+		if (strncmp(row_text(rows, i, COL_HA_STANDBYS_NAME), REPLICATION_SLOT_PREFIX,
 			    strlen(REPLICATION_SLOT_PREFIX)) != 0)
 			continue;
 		v->standbys_n++;
-		text_copy(s->name, sizeof(s->name), row_text(rows, i, 0));
-		text_copy(s->state, sizeof(s->state), row_text(rows, i, 1));
-		text_copy(s->sync_state, sizeof(s->sync_state), row_text(rows, i, 2));
-		s->flush_lsn = row_bigint(rows, i, 3);
-		s->replay_lsn = row_bigint(rows, i, 4);
-		s->replied_us = row_time(rows, i, 5);
+		text_copy(s->name, sizeof(s->name), row_text(rows, i, COL_HA_STANDBYS_NAME));
+		text_copy(s->state, sizeof(s->state), row_text(rows, i, COL_HA_STANDBYS_STATE));
+		text_copy(s->sync_state, sizeof(s->sync_state),
+			  row_text(rows, i, COL_HA_STANDBYS_SYNC_STATE));
+		s->flush_lsn = row_bigint(rows, i, COL_HA_STANDBYS_FLUSH_LSN);
+		s->replay_lsn = row_bigint(rows, i, COL_HA_STANDBYS_REPLAY_LSN);
+		s->replied_us = row_time(rows, i, COL_HA_STANDBYS_REPLIED_AT);
 	}
 	return 0;
 }
@@ -137,7 +138,7 @@ look_damage(struct look *k, struct err *e)
 	int r = query(k, STMT_HA_DAMAGE, NULL, &rows, e);
 
 	if (!r)
-		k->v.damaged_pages = row_bigint(rows, 0, 0);
+		k->v.damaged_pages = row_bigint(rows, 0, COL_HA_DAMAGE_PAGES);
 	return r;
 }
 
@@ -152,9 +153,10 @@ look_recovered(struct look *k, struct err *e)
 	k->v.recovered = (struct uuid){ 0 };
 	if (rows_count(rows) == 0)
 		return 0;
-	row_uuid(rows, 0, 0, &k->v.recovered);
-	k->v.recovered_us = row_time(rows, 0, 1);
-	text_copy(k->v.recovered_name, sizeof(k->v.recovered_name), row_text(rows, 0, 2));
+	row_uuid(rows, 0, COL_RECOVER_LAST_ID, &k->v.recovered);
+	k->v.recovered_us = row_time(rows, 0, COL_RECOVER_LAST_AT);
+	text_copy(k->v.recovered_name, sizeof(k->v.recovered_name),
+		  row_text(rows, 0, COL_RECOVER_LAST_NAME));
 	return 0;
 }
 
@@ -170,9 +172,9 @@ look_maintenance(struct look *k, struct err *e)
 	*m = (struct maintenance){ .pair = true };
 	if (rows_count(rows) == 0)
 		return 0;
-	m->at_us = row_time(rows, 0, 0);
-	m->until_us = row_time(rows, 0, 1);
-	text_copy(m->reason, sizeof(m->reason), row_text(rows, 0, 2));
+	m->at_us = row_time(rows, 0, COL_MAINTENANCE_NOW_AT);
+	m->until_us = row_time(rows, 0, COL_MAINTENANCE_NOW_UNTIL);
+	text_copy(m->reason, sizeof(m->reason), row_text(rows, 0, COL_MAINTENANCE_NOW_REASON));
 	return 0;
 }
 
@@ -184,8 +186,8 @@ look_waiting(struct look *k, struct err *e)
 
 	if (r)
 		return r;
-	k->v.requests = row_bigint(rows, 0, 0);
-	k->v.deposits = row_bigint(rows, 0, 1);
+	k->v.requests = row_bigint(rows, 0, COL_HA_WAITING_REQUESTS);
+	k->v.deposits = row_bigint(rows, 0, COL_HA_WAITING_DEPOSITS);
 	return 0;
 }
 
@@ -198,16 +200,17 @@ look_receiver(struct look *k, struct err *e)
 
 	if (r)
 		return r;
-	if (rows_count(rows) != 1 || strcmp(row_text(rows, 0, 0), "streaming") != 0)
+	if (rows_count(rows) != 1 ||
+	    strcmp(row_text(rows, 0, COL_HA_RECEIVER_STATUS), "streaming") != 0)
 		k->streams_since_ms = 0;
 	else if (!k->streams_since_ms)
 		k->streams_since_ms = clock_mono_ms();
 	v->streams = k->streams_since_ms != 0;
 	v->receiving = v->streams && clock_mono_ms() - k->streams_since_ms >= STEADY_MS;
 	if (rows_count(rows) == 1) {
-		v->received_lsn = row_bigint(rows, 0, 1);
-		v->sent_lsn = row_bigint(rows, 0, 2);
-		v->heard_us = row_time(rows, 0, 3);
+		v->received_lsn = row_bigint(rows, 0, COL_HA_RECEIVER_FLUSHED_LSN);
+		v->sent_lsn = row_bigint(rows, 0, COL_HA_RECEIVER_LATEST_LSN);
+		v->heard_us = row_time(rows, 0, COL_HA_RECEIVER_HEARD_AT);
 	}
 	v->caught_up = v->receiving && v->lsn >= k->received_before;
 	k->received_before = k->received_last;
@@ -238,13 +241,14 @@ look_own(struct look *k, struct err *e)
 		r = query(k, STMT_HA_SET_ASIDE_FIRST, &k->r->self, &aside, e);
 	if (r)
 		return r;
-	v->own_seq = rows_count(head) ? row_bigint(head, 0, 0) : 0;
-	v->aside_seq = rows_count(aside) ? row_bigint(aside, 0, 0) : 0;
-	const void *hash = v->aside_seq ? row_bytea(aside, 0, 2, &n) : NULL;
+	v->own_seq = rows_count(head) ? row_bigint(head, 0, COL_EVENT_HEAD_SEQ) : 0;
+	v->aside_seq = rows_count(aside) ? row_bigint(aside, 0, COL_HA_SET_ASIDE_FIRST_SEQ) : 0;
+	const void *hash =
+		v->aside_seq ? row_bytea(aside, 0, COL_HA_SET_ASIDE_FIRST_HASH, &n) : NULL;
 	if (hash && n == sizeof(v->aside_hash))
 		memcpy(v->aside_hash, hash, n);
 	text_fit(v->aside_why, sizeof(v->aside_why), "%s",
-		 rows_count(aside) ? row_text(aside, 0, 1) : "");
+		 rows_count(aside) ? row_text(aside, 0, COL_HA_SET_ASIDE_FIRST_WHY) : "");
 	return 0;
 }
 
@@ -258,8 +262,8 @@ look_beat(struct look *k, struct err *e)
 	k->v.beat_us = k->v.beat_term = 0;
 	if (r || !rows_count(rows))
 		return r;
-	k->v.beat_us = row_time(rows, 0, 0);
-	k->v.beat_term = row_bigint(rows, 0, 1);
+	k->v.beat_us = row_time(rows, 0, COL_HA_BEAT_AT);
+	k->v.beat_term = row_bigint(rows, 0, COL_HA_BEAT_TERM);
 	return 0;
 }
 

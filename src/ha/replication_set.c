@@ -108,12 +108,12 @@ tend_slots(struct replication *r, struct db *db, struct err *e)
 	bind_uuid(&b, &r->self);
 	int code = db_exec(db, NULL, STMT_HA_SLOTS_COMPLETE, &b, &made, e);
 	for (int i = 0; !code && i < rows_count(made); i++)
-		log_notice("made the slot %s", row_text(made, i, 0));
+		log_notice("made the slot %s", row_text(made, i, COL_HA_SLOTS_COMPLETE_NAME));
 	if (!code)
 		code = db_exec(db, NULL, STMT_HA_SLOTS_DROP_ORPHANS, NULL, &dropped, e);
 	for (int i = 0; !code && i < rows_count(dropped); i++)
 		log_notice("dropped the slot %s: its node is no longer in the pair",
-			   row_text(dropped, i, 0));
+			   row_text(dropped, i, COL_HA_SLOTS_DROP_ORPHANS_NAME));
 	return code;
 }
 

@@ -58,7 +58,7 @@ check_mark(struct salvage *s, const struct uuid *node, const struct mark *m, str
 	int rc = db_exec(s->local, NULL, STMT_EVENT_HASH, &b, &rows, e);
 	if (rc)
 		return rc;
-	const void *hash = rows_count(rows) ? row_bytea(rows, 0, 0, &n) : NULL;
+	const void *hash = rows_count(rows) ? row_bytea(rows, 0, COL_EVENT_HASH_HASH, &n) : NULL;
 	if (hash && n == sizeof(m->hash) && memcmp(hash, m->hash, n) == 0)
 		return 0;
 	return err_set(e, ERR_CHAIN_BROKEN,
@@ -124,15 +124,15 @@ fill_row(const struct rows *rows, int i, const struct uuid *node, struct buf *by
 	struct event ev = { .node = *node };
 	size_t n = 0;
 
-	ev.seq = row_bigint(rows, i, 0);
-	ev.at_us = row_time(rows, i, 1);
-	ev.kind = (enum event_kind)row_int(rows, i, 2);
-	row_uuid(rows, i, 3, &ev.actor);
-	row_uuid(rows, i, 4, &ev.object);
-	ev.address = row_text(rows, i, 5);
-	ev.body = row_text(rows, i, 6);
+	ev.seq = row_bigint(rows, i, COL_EVENT_CHUNK_SEQ);
+	ev.at_us = row_time(rows, i, COL_EVENT_CHUNK_AT);
+	ev.kind = (enum event_kind)row_int(rows, i, COL_EVENT_CHUNK_KIND);
+	row_uuid(rows, i, COL_EVENT_CHUNK_ACTOR, &ev.actor);
+	row_uuid(rows, i, COL_EVENT_CHUNK_OBJECT, &ev.object);
+	ev.address = row_text(rows, i, COL_EVENT_CHUNK_ADDRESS);
+	ev.body = row_text(rows, i, COL_EVENT_CHUNK_BODY);
 	event_encode(&ev, bytes);
-	const void *hash = row_bytea(rows, i, 7, &n);
+	const void *hash = row_bytea(rows, i, COL_EVENT_CHUNK_HASH, &n);
 	*ret = (struct journal_row){ .seq = ev.seq, .event = bytes->data, .len = bytes->len };
 	if (n == sizeof(ret->hash))
 		memcpy(ret->hash, hash, n);
@@ -214,7 +214,7 @@ salvage_run(const struct home *h, const struct uuid *self, struct db *local, str
 	for (int i = 0; !rc && i < rows_count(nodes); i++) {
 		struct uuid node;
 
-		row_uuid(nodes, i, 0, &node);
+		row_uuid(nodes, i, COL_EVENT_NODES_NODE, &node);
 		rc = salvage_node(&s, &node, ret_events, e);
 	}
 	return rc;

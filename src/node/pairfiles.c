@@ -165,8 +165,8 @@ count_others(const struct home *h, struct db *d, int *ret, struct err *e)
 		r = db_exec(d, NULL, STMT_HA_NODES, &none, &rows, e);
 	*ret = 0;
 	for (int i = 0; !r && i < rows_count(rows); i++) {
-		row_uuid(rows, i, 0, &id);
-		*ret += !uuid_eq(&id, &self.id) && *row_text(rows, i, 5);
+		row_uuid(rows, i, COL_HA_NODES_ID, &id);
+		*ret += !uuid_eq(&id, &self.id) && *row_text(rows, i, COL_HA_NODES_WEB_CERT);
 	}
 	return r;
 }

@@ -109,8 +109,9 @@ check_key(struct db *d, struct keys *keys, struct err *e)
 	int rc = db_exec(d, NULL, STMT_KEY_LIST, &none, &rows, e);
 	for (int i = 0; rc == 0 && i < rows_count(rows); i++) {
 		size_t n;
-		const void *wrapped = row_bytea(rows, i, 1, &n);
-		rc = keys_load(keys, NULL, (uint32_t)row_int(rows, i, 0), wrapped, n, e);
+		const void *wrapped = row_bytea(rows, i, COL_KEY_LIST_WRAPPED, &n);
+		rc = keys_load(keys, NULL, (uint32_t)row_int(rows, i, COL_KEY_LIST_ID), wrapped, n,
+			       e);
 	}
 	if (rc == ERR_BAD_KEY || rc == ERR_CRYPTO)
 		rc = err_set(e, ERR_BAD_KEY,

@@ -64,7 +64,7 @@ meet_primary(struct rejoining *j, struct err *e)
 		return ERR_DB_GONE;
 	j->met = true;
 	int rc = db_exec(d, NULL, STMT_DEPOSIT_SETTLED, &none, &rows, e);
-	if (!rc && !row_bool(rows, 0, 0))
+	if (!rc && !row_bool(rows, 0, COL_DEPOSIT_SETTLED_SETTLED))
 		rc = err_set(e, ERR_PRECONDITION, "%s has only just become the primary",
 			     j->rq.primary.host);
 	db_free(d);
@@ -90,7 +90,7 @@ renew_slot(struct rejoining *j, struct err *e)
 		return ERR_DB_GONE;
 	bind_uuid(&b, &self.id);
 	rc = db_exec(d, NULL, STMT_DEPOSIT_RENEW_SLOT, &b, &rows, e);
-	if (!rc && row_null(rows, 0, 0))
+	if (!rc && row_null(rows, 0, COL_DEPOSIT_RENEW_SLOT_NAME))
 		rc = err_set(e, ERR_REFUSED, "%s does not know this node as a secondary",
 			     j->rq.primary.host);
 	db_free(d);

@@ -40,7 +40,7 @@ list(struct db *blocking, struct rows **ret, struct err *e)
 static int
 check_row(const struct rows *r, int row, struct err *e)
 {
-	int number = row_int(r, row, 0);
+	int number = row_int(r, row, COL_MIGRATE_LIST_NUMBER);
 	const struct migration *m = &migration_table[row];
 
 	if (row >= migrate_newest())
@@ -48,12 +48,13 @@ check_row(const struct rows *r, int row, struct err *e)
 			e, ERR_PRECONDITION,
 			"the database has schema %d (%s), this program knows schemas up to %d: "
 			"it is older than the data; install the newer program",
-			number, row_text(r, row, 1), migrate_newest());
-	if (number != m->number || strcmp(row_text(r, row, 2), m->sha256) != 0)
+			number, row_text(r, row, COL_MIGRATE_LIST_NAME), migrate_newest());
+	if (number != m->number ||
+	    strcmp(row_text(r, row, COL_MIGRATE_LIST_SHA256), m->sha256) != 0)
 		return err_set(e, ERR_PRECONDITION,
 			       "schema %d (%s) of the database is not the one of this program: the "
 			       "data was made by another build",
-			       number, row_text(r, row, 1));
+			       number, row_text(r, row, COL_MIGRATE_LIST_NAME));
 	return 0;
 }
 

@@ -37,19 +37,19 @@ account_read_right(struct call *c, const struct uuid *id, int need, const char *
 		return rc;
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
-	ret->level = row_int(r, 0, 0);
-	row_uuid(r, 0, 1, &ret->resource);
-	ret->resource_name = arena_strdup(c->a, row_text(r, 0, 2));
-	ret->url = arena_strdup(c->a, row_text(r, 0, 3));
-	ret->login = arena_strdup(c->a, row_text(r, 0, 4));
-	ret->description = arena_strdup(c->a, row_text(r, 0, 5));
-	ret->current_n = row_int(r, 0, 6);
-	ret->top_n = row_int(r, 0, 7);
-	ret->conflict = row_bool(r, 0, 8);
+	ret->level = row_int(r, 0, COL_ACCOUNT_RIGHT_LEVEL);
+	row_uuid(r, 0, COL_ACCOUNT_RIGHT_RESOURCE, &ret->resource);
+	ret->resource_name = arena_strdup(c->a, row_text(r, 0, COL_ACCOUNT_RIGHT_RESOURCE_NAME));
+	ret->url = arena_strdup(c->a, row_text(r, 0, COL_ACCOUNT_RIGHT_URL));
+	ret->login = arena_strdup(c->a, row_text(r, 0, COL_ACCOUNT_RIGHT_LOGIN));
+	ret->description = arena_strdup(c->a, row_text(r, 0, COL_ACCOUNT_RIGHT_DESCRIPTION));
+	ret->current_n = row_int(r, 0, COL_ACCOUNT_RIGHT_CURRENT_N);
+	ret->top_n = row_int(r, 0, COL_ACCOUNT_RIGHT_TOP_N);
+	ret->conflict = row_bool(r, 0, COL_ACCOUNT_RIGHT_CONFLICT);
 	ret->current = (struct uuid){ 0 };
-	if (!row_null(r, 0, 9))
-		row_uuid(r, 0, 9, &ret->current);
-	lay_over(c, id, row_text(r, 0, 10), ret);
+	if (!row_null(r, 0, COL_ACCOUNT_RIGHT_CURRENT))
+		row_uuid(r, 0, COL_ACCOUNT_RIGHT_CURRENT, &ret->current);
+	lay_over(c, id, row_text(r, 0, COL_ACCOUNT_RIGHT_HOME), ret);
 	return policy_check(c, id, ret->level, need, ret->level > LEVEL_NONE, what, e);
 }
 
@@ -116,7 +116,7 @@ account_login_taken(struct call *c, const struct uuid *resource, const char *log
 	bind_uuid(&b, but);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_ACCOUNT_LOGIN_TAKEN, &b, &r, e);
 	if (rc == 0)
-		*ret = row_bool(r, 0, 0);
+		*ret = row_bool(r, 0, COL_ACCOUNT_LOGIN_TAKEN_TAKEN);
 	return rc;
 }
 

@@ -8,21 +8,6 @@
 #include "vault/age_limit.h"
 #include "vault/retrieve_batch.h"
 
-/* Columns of account_open. */
-enum {
-	OPEN_ORD,
-	OPEN_LEVEL,
-	OPEN_VERSION,
-	OPEN_N,
-	OPEN_SEALED,
-	OPEN_CREATED,
-	OPEN_RESOURCE,
-	OPEN_RESOURCE_NAME,
-	OPEN_LOGIN,
-	OPEN_CURRENT,
-	OPEN_CONFLICT,
-};
-
 void
 account_opened_done(struct account_opened *x)
 {
@@ -33,16 +18,16 @@ static void
 take_row(struct call *c, const struct rows *r, int i, struct account_opened *ret)
 {
 	size_t n;
-	const void *sealed = row_bytea(r, i, OPEN_SEALED, &n);
+	const void *sealed = row_bytea(r, i, COL_ACCOUNT_OPEN_SEALED, &n);
 	buf_add(&ret->sealed, sealed, n);
-	row_uuid(r, i, OPEN_VERSION, &ret->version);
-	row_uuid(r, i, OPEN_RESOURCE, &ret->resource);
-	ret->resource_name = arena_strdup(c->a, row_text(r, i, OPEN_RESOURCE_NAME));
-	ret->login = arena_strdup(c->a, row_text(r, i, OPEN_LOGIN));
-	ret->n = row_int(r, i, OPEN_N);
-	ret->current = row_int(r, i, OPEN_CURRENT);
-	ret->conflict = row_bool(r, i, OPEN_CONFLICT);
-	ret->created_us = row_time(r, i, OPEN_CREATED);
+	row_uuid(r, i, COL_ACCOUNT_OPEN_VERSION, &ret->version);
+	row_uuid(r, i, COL_ACCOUNT_OPEN_RESOURCE, &ret->resource);
+	ret->resource_name = arena_strdup(c->a, row_text(r, i, COL_ACCOUNT_OPEN_RESOURCE_NAME));
+	ret->login = arena_strdup(c->a, row_text(r, i, COL_ACCOUNT_OPEN_LOGIN));
+	ret->n = row_int(r, i, COL_ACCOUNT_OPEN_N);
+	ret->current = row_int(r, i, COL_ACCOUNT_OPEN_CURRENT_N);
+	ret->conflict = row_bool(r, i, COL_ACCOUNT_OPEN_CONFLICT);
+	ret->created_us = row_time(r, i, COL_ACCOUNT_OPEN_CREATED);
 }
 
 int
@@ -53,11 +38,11 @@ account_read_open(struct call *c, const struct uuid *id, int n, struct account_o
 	int rc = retrieve_batch_account(c->v->retrieve_batch, c->f, id, &c->who.user, n, &x, e);
 	if (rc)
 		return rc;
-	int level = row_int(x.rows, x.row, OPEN_LEVEL);
+	int level = row_int(x.rows, x.row, COL_ACCOUNT_OPEN_LEVEL);
 	rc = policy_check(c, id, level, LEVEL_VIEW, false, "retrieve", e);
 	if (rc)
 		return rc;
-	if (row_null(x.rows, x.row, OPEN_VERSION))
+	if (row_null(x.rows, x.row, COL_ACCOUNT_OPEN_VERSION))
 		return err_set(e, ERR_NOT_FOUND,
 			       n ? "there is no version of this number"
 				 : "nothing is stored for this account yet");

@@ -22,19 +22,20 @@ account_conflicts(struct call *c, const struct policy_page *page, struct json_ou
 	json_out_object(out, NULL);
 	json_out_array(out, "conflicts");
 	for (int i = 0; i < rows_count(r) && i < page->rows; i++) {
-		row_uuid(r, i, 0, &account);
-		row_uuid(r, i, 3, &resource);
+		row_uuid(r, i, COL_ACCOUNT_CONFLICTS_ACCOUNT, &account);
+		row_uuid(r, i, COL_ACCOUNT_CONFLICTS_RESOURCE, &resource);
 		json_out_object(out, NULL);
 		json_out_uuid(out, "id", &account);
-		json_out_text(out, "login", row_text(r, i, 1));
-		json_out_int(out, "version", row_int(r, i, 2));
+		json_out_text(out, "login", row_text(r, i, COL_ACCOUNT_CONFLICTS_LOGIN));
+		json_out_int(out, "version", row_int(r, i, COL_ACCOUNT_CONFLICTS_CURRENT_N));
 		json_out_object(out, "resource");
 		json_out_uuid(out, "id", &resource);
-		json_out_text(out, "name", row_text(r, i, 4));
+		json_out_text(out, "name", row_text(r, i, COL_ACCOUNT_CONFLICTS_RESOURCE_NAME));
 		json_out_end_object(out);
-		json_out_text(out, "level", policy_level_name(row_int(r, i, 5)));
-		json_out_int(out, "open", row_bigint(r, i, 6));
-		json_out_time(out, "latest", row_time(r, i, 7));
+		json_out_text(out, "level",
+			      policy_level_name(row_int(r, i, COL_ACCOUNT_CONFLICTS_LEVEL)));
+		json_out_int(out, "open", row_bigint(r, i, COL_ACCOUNT_CONFLICTS_OPEN));
+		json_out_time(out, "latest", row_time(r, i, COL_ACCOUNT_CONFLICTS_LATEST));
 		json_out_end_object(out);
 	}
 	json_out_end_array(out);
@@ -42,14 +43,6 @@ account_conflicts(struct call *c, const struct policy_page *page, struct json_ou
 	json_out_end_object(out);
 	return 0;
 }
-
-/* Columns of account_choice. */
-enum {
-	CHOICE_ID,
-	CHOICE_N,
-	CHOICE_CURRENT,
-	CHOICE_SIBLING,
-};
 
 int
 account_read_choice(struct call *c, const struct uuid *id, int n, struct rows **ret, struct err *e)
@@ -64,9 +57,9 @@ bool
 account_find_choice(const struct rows *r, int n, struct uuid *ret)
 {
 	for (int i = 0; i < rows_count(r); i++) {
-		if (row_int(r, i, CHOICE_N) != n)
+		if (row_int(r, i, COL_ACCOUNT_CHOICE_N) != n)
 			continue;
-		row_uuid(r, i, CHOICE_ID, ret);
+		row_uuid(r, i, COL_ACCOUNT_CHOICE_ID, ret);
 		return true;
 	}
 	return false;
@@ -84,14 +77,14 @@ account_write_settled(struct buf *body, const struct rows *r, const struct uuid 
 	json_out_uuid(&w, "id", chosen);
 	json_out_int(&w, "version", n);
 	for (int i = 0; i < rows_count(r); i++) {
-		row_uuid(r, i, CHOICE_ID, &u);
-		if (row_bool(r, i, CHOICE_CURRENT))
+		row_uuid(r, i, COL_ACCOUNT_CHOICE_ID, &u);
+		if (row_bool(r, i, COL_ACCOUNT_CHOICE_CURRENT))
 			json_out_uuid(&w, "upon", &u);
 	}
 	for (int i = 0; i < rows_count(r); i++) {
-		row_uuid(r, i, CHOICE_ID, &u);
+		row_uuid(r, i, COL_ACCOUNT_CHOICE_ID, &u);
 		uuid_str(&u, text);
-		if (row_bool(r, i, CHOICE_SIBLING))
+		if (row_bool(r, i, COL_ACCOUNT_CHOICE_SIBLING))
 			buf_addf(&settles, "%s%s", settles.len ? " " : "", text);
 	}
 	json_out_text(&w, "settles", buf_str(&settles));

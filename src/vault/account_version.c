@@ -23,33 +23,36 @@ static void
 write_version(struct json_out *out, const struct rows *r, int i, int current)
 {
 	struct uuid id, author, node;
-	row_uuid(r, i, 0, &id);
-	row_uuid(r, i, 3, &author);
-	row_uuid(r, i, 6, &node);
+	row_uuid(r, i, COL_ACCOUNT_VERSIONS_ID, &id);
+	row_uuid(r, i, COL_ACCOUNT_VERSIONS_AUTHOR, &author);
+	row_uuid(r, i, COL_ACCOUNT_VERSIONS_NODE, &node);
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", &id);
-	json_out_int(out, "n", row_int(r, i, 1));
-	json_out_int(out, "based_on", row_int(r, i, 2));
-	if (row_null(r, i, 4)) {
+	json_out_int(out, "n", row_int(r, i, COL_ACCOUNT_VERSIONS_N));
+	json_out_int(out, "based_on", row_int(r, i, COL_ACCOUNT_VERSIONS_BASED_ON));
+	if (row_null(r, i, COL_ACCOUNT_VERSIONS_AUTHOR_NAME)) {
 		json_out_null(out, "author");
 	} else {
 		json_out_object(out, "author");
 		json_out_uuid(out, "id", &author);
-		json_out_text(out, "name", row_text(r, i, 4));
+		json_out_text(out, "name", row_text(r, i, COL_ACCOUNT_VERSIONS_AUTHOR_NAME));
 		json_out_end_object(out);
 	}
-	json_out_time(out, "created", row_time(r, i, 5));
-	json_out_bool(out, "current", row_int(r, i, 1) == current);
-	if (row_null(r, i, 7)) {
+	json_out_time(out, "created", row_time(r, i, COL_ACCOUNT_VERSIONS_CREATED));
+	json_out_bool(out, "current", row_int(r, i, COL_ACCOUNT_VERSIONS_N) == current);
+	if (row_null(r, i, COL_ACCOUNT_VERSIONS_NODE_NAME)) {
 		json_out_null(out, "node");
 	} else {
 		json_out_object(out, "node");
 		json_out_uuid(out, "id", &node);
-		json_out_text(out, "name", row_text(r, i, 7));
+		json_out_text(out, "name", row_text(r, i, COL_ACCOUNT_VERSIONS_NODE_NAME));
 		json_out_end_object(out);
 	}
-	json_out_bool(out, "conflict", row_bool(r, i, 8));
-	json_out_text(out, "approval", row_null(r, i, 9) ? NULL : row_text(r, i, 9));
+	json_out_bool(out, "conflict", row_bool(r, i, COL_ACCOUNT_VERSIONS_SIBLING));
+	json_out_text(out, "approval",
+		      row_null(r, i, COL_ACCOUNT_VERSIONS_APPROVAL)
+			      ? NULL
+			      : row_text(r, i, COL_ACCOUNT_VERSIONS_APPROVAL));
 	json_out_end_object(out);
 }
 
@@ -102,7 +105,7 @@ version_place(struct call *c, const struct uuid *id, const struct account_seen *
 	bind_uuid(&b, id);
 	int rc = lists_ask(c, STMT_VERSION_PLACE, &b, &r, e);
 	if (rc == 0)
-		*ret = rows_count(r) ? row_int(r, 0, 0) : 0;
+		*ret = rows_count(r) ? row_int(r, 0, COL_VERSION_PLACE_N) : 0;
 	return rc;
 }
 
@@ -131,7 +134,7 @@ account_versions(struct call *c, const struct uuid *id, const struct policy_page
 	json_out_array(out, "versions");
 	for (int i = 0; i < rows_count(r) && i < page->rows; i++) {
 		write_version(out, r, i, a.current_n);
-		row_uuid(r, i, 0, &last);
+		row_uuid(r, i, COL_ACCOUNT_VERSIONS_ID, &last);
 	}
 	json_out_end_array(out);
 	json_out_uuid(out, "next", rows_count(r) > page->rows ? &last : &(struct uuid){ 0 });

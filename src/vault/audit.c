@@ -196,21 +196,6 @@ audit_write_body(struct json_out *out, const char *name, const char *body)
 
 /* ---- the list ---- */
 
-/* Columns of audit_list. */
-enum {
-	COL_NODE,
-	COL_NODE_NAME,
-	COL_SEQ,
-	COL_AT,
-	COL_KIND,
-	COL_ACTOR,
-	COL_ACTOR_NAME,
-	COL_OBJECT,
-	COL_ADDRESS,
-	COL_BODY,
-	COL_OBJECT_NAME,
-};
-
 struct cursor_at {
 	int64_t at_us, seq;
 	struct uuid node;
@@ -250,20 +235,22 @@ static void
 write_event(struct json_out *out, const struct rows *r, int i)
 {
 	struct uuid object;
-	int kind = row_int(r, i, COL_KIND);
-	row_uuid(r, i, COL_OBJECT, &object);
+	int kind = row_int(r, i, COL_AUDIT_LIST_KIND);
+	row_uuid(r, i, COL_AUDIT_LIST_OBJECT, &object);
 	json_out_object(out, NULL);
-	write_id_name(out, "node", r, i, COL_NODE);
-	json_out_int(out, "seq", row_bigint(r, i, COL_SEQ));
-	json_out_time(out, "at", row_time(r, i, COL_AT));
+	write_id_name(out, "node", r, i, COL_AUDIT_LIST_NODE);
+	json_out_int(out, "seq", row_bigint(r, i, COL_AUDIT_LIST_SEQ));
+	json_out_time(out, "at", row_time(r, i, COL_AUDIT_LIST_AT));
 	json_out_text(out, "kind", event_name(kind));
 	json_out_text(out, "text", event_name(kind) ? event_text(kind) : NULL);
-	write_id_name(out, "actor", r, i, COL_ACTOR);
+	write_id_name(out, "actor", r, i, COL_AUDIT_LIST_ACTOR);
 	json_out_uuid(out, "object", &object);
 	json_out_text(out, "object_name",
-		      row_null(r, i, COL_OBJECT_NAME) ? NULL : row_text(r, i, COL_OBJECT_NAME));
-	json_out_text(out, "address", row_text(r, i, COL_ADDRESS));
-	audit_write_body(out, "body", row_text(r, i, COL_BODY));
+		      row_null(r, i, COL_AUDIT_LIST_OBJECT_NAME)
+			      ? NULL
+			      : row_text(r, i, COL_AUDIT_LIST_OBJECT_NAME));
+	json_out_text(out, "address", row_text(r, i, COL_AUDIT_LIST_ADDRESS));
+	audit_write_body(out, "body", row_text(r, i, COL_AUDIT_LIST_BODY));
 	json_out_end_object(out);
 }
 
@@ -276,10 +263,11 @@ write_next(struct json_out *out, const struct rows *r, int rows)
 		json_out_null(out, "next");
 		return;
 	}
-	row_uuid(r, rows - 1, COL_NODE, &node);
+	row_uuid(r, rows - 1, COL_AUDIT_LIST_NODE, &node);
 	uuid_str(&node, text);
-	snprintf(cursor, sizeof(cursor), "%lld.%lld.%s", (long long)row_time(r, rows - 1, COL_AT),
-		 (long long)row_bigint(r, rows - 1, COL_SEQ), text);
+	snprintf(cursor, sizeof(cursor), "%lld.%lld.%s",
+		 (long long)row_time(r, rows - 1, COL_AUDIT_LIST_AT),
+		 (long long)row_bigint(r, rows - 1, COL_AUDIT_LIST_SEQ), text);
 	json_out_text(out, "next", cursor);
 }
 
@@ -356,7 +344,7 @@ audit_list(struct call *c, const struct audit_filter *f, struct json_out *out, s
 	json_out_object(out, NULL);
 	json_out_array(out, "events");
 	int n = 0;
-	for (; n < rows_count(r) && n < f->rows && !row_null(r, n, COL_BODY); n++)
+	for (; n < rows_count(r) && n < f->rows && !row_null(r, n, COL_AUDIT_LIST_BODY); n++)
 		write_event(out, r, n);
 	json_out_end_array(out);
 	write_next(out, r, n);

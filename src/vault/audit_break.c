@@ -10,13 +10,13 @@ void
 audit_break_row(const struct rows *rows, int i, const struct uuid *node, struct event *ret)
 {
 	*ret = (struct event){ .node = *node };
-	ret->seq = row_bigint(rows, i, 0);
-	ret->at_us = row_time(rows, i, 1);
-	ret->kind = (enum event_kind)row_int(rows, i, 2);
-	row_uuid(rows, i, 3, &ret->actor);
-	row_uuid(rows, i, 4, &ret->object);
-	ret->address = row_text(rows, i, 5);
-	ret->body = row_text(rows, i, 6);
+	ret->seq = row_bigint(rows, i, COL_EVENT_CHUNK_SEQ);
+	ret->at_us = row_time(rows, i, COL_EVENT_CHUNK_AT);
+	ret->kind = (enum event_kind)row_int(rows, i, COL_EVENT_CHUNK_KIND);
+	row_uuid(rows, i, COL_EVENT_CHUNK_ACTOR, &ret->actor);
+	row_uuid(rows, i, COL_EVENT_CHUNK_OBJECT, &ret->object);
+	ret->address = row_text(rows, i, COL_EVENT_CHUNK_ADDRESS);
+	ret->body = row_text(rows, i, COL_EVENT_CHUNK_BODY);
 }
 
 bool
@@ -41,17 +41,19 @@ audit_break_read(struct vault *v, struct fiber *f, struct audit_break **ret, siz
 	for (int i = 0; i < rows_count(rows); i++) {
 		struct audit_break *b = &all[i];
 
-		row_uuid(rows, i, 0, &b->node);
-		b->seq = row_bigint(rows, i, 1);
-		b->resume = row_bigint(rows, i, 2);
-		b->upto = row_bigint(rows, i, 3);
-		text_copy(b->hash, sizeof(b->hash), row_text(rows, i, 4));
-		text_copy(b->digest, sizeof(b->digest), row_text(rows, i, 5));
-		row_uuid(rows, i, 6, &b->node_by);
-		b->seq_by = row_bigint(rows, i, 7);
-		b->at_us = row_time(rows, i, 8);
-		text_copy(b->by, sizeof(b->by), row_text(rows, i, 9));
-		text_copy(b->reason, sizeof(b->reason), row_text(rows, i, 10));
+		row_uuid(rows, i, COL_ACCEPTED_BREAKS_CHAIN, &b->node);
+		b->seq = row_bigint(rows, i, COL_ACCEPTED_BREAKS_AT_SEQ);
+		b->resume = row_bigint(rows, i, COL_ACCEPTED_BREAKS_RESUME);
+		b->upto = row_bigint(rows, i, COL_ACCEPTED_BREAKS_UPTO);
+		text_copy(b->hash, sizeof(b->hash), row_text(rows, i, COL_ACCEPTED_BREAKS_HASH));
+		text_copy(b->digest, sizeof(b->digest),
+			  row_text(rows, i, COL_ACCEPTED_BREAKS_DIGEST));
+		row_uuid(rows, i, COL_ACCEPTED_BREAKS_NODE, &b->node_by);
+		b->seq_by = row_bigint(rows, i, COL_ACCEPTED_BREAKS_SEQ);
+		b->at_us = row_time(rows, i, COL_ACCEPTED_BREAKS_AT);
+		text_copy(b->by, sizeof(b->by), row_text(rows, i, COL_ACCEPTED_BREAKS_WHO));
+		text_copy(b->reason, sizeof(b->reason),
+			  row_text(rows, i, COL_ACCEPTED_BREAKS_REASON));
 	}
 	*ret = all;
 	*ret_n = (size_t)rows_count(rows);
@@ -111,9 +113,9 @@ hash_at(const struct rows *rows, int i, int64_t seq)
 	const void *hash;
 	size_t n;
 
-	if (i >= rows_count(rows) || row_bigint(rows, i, 0) != seq)
+	if (i >= rows_count(rows) || row_bigint(rows, i, COL_EVENT_CHUNK_SEQ) != seq)
 		return NULL;
-	hash = row_bytea(rows, i, 7, &n);
+	hash = row_bytea(rows, i, COL_EVENT_CHUNK_HASH, &n);
 	return n == KEYS_HASH_BYTES ? hash : NULL;
 }
 

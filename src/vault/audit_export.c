@@ -82,8 +82,8 @@ head_of(struct call *c, const struct uuid *node, struct auditfile_event *ret, st
 	if (rows_count(r) != 1)
 		return err_set(e, ERR_CHAIN_BROKEN, "a chain has no end");
 	ret->node = *node;
-	ret->seq = row_bigint(r, 0, 0);
-	const void *hash = row_bytea(r, 0, 1, &len);
+	ret->seq = row_bigint(r, 0, COL_EVENT_HEAD_SEQ);
+	const void *hash = row_bytea(r, 0, COL_EVENT_HEAD_HASH, &len);
 	if (len != sizeof(ret->hash))
 		return err_set(e, ERR_CHAIN_BROKEN, "the hash of event %lld is damaged",
 			       (long long)ret->seq);
@@ -142,7 +142,7 @@ read_heads(struct call *c, struct auditfile_event *heads, unsigned *ret_n, struc
 		rc = err_set(e, ERR_TOO_LARGE, "the log is of more than %d nodes",
 			     AUDITFILE_NODES_MAX);
 	for (int i = 0; !rc && i < rows_count(r); i++) {
-		row_uuid(r, i, 0, &node);
+		row_uuid(r, i, COL_EVENT_NODES_NODE, &node);
 		rc = head_of(c, &node, &heads[i], e);
 		if (!rc)
 			rc = follow_head(c, known, nknown, &heads[i], e);
@@ -263,7 +263,7 @@ read_from_hash(struct part *p, struct err *e)
 	int rc = lists_ask(p->c, STMT_EVENT_HASH, &b, &r, e);
 	if (rc)
 		return rc;
-	const void *hash = rows_count(r) ? row_bytea(r, 0, 0, &len) : NULL;
+	const void *hash = rows_count(r) ? row_bytea(r, 0, COL_EVENT_HASH_HASH, &len) : NULL;
 	if (!hash)
 		return read_lost_hash(p, e);
 	if (len != sizeof(p->from_hash))
@@ -332,7 +332,7 @@ check_part(struct part *p, int64_t upto, struct err *e)
 	for (size_t i = 0; i < p->n; at = end[i], i++)
 		items[i] = (struct iovec){ bytes.data + at, end[i] - at };
 	if (!rc && p->n && p->bare) /* its hash was looked at when it was found to be accepted */
-		before = row_bytea(p->rows, 0, 7, &len);
+		before = row_bytea(p->rows, 0, COL_EVENT_CHUNK_HASH, &len);
 	if (!rc && p->n > first)
 		rc = keys_chain(p->c->v->keys, p->c->f, before, items + first, p->n - first,
 				out + first, e);
@@ -358,7 +358,7 @@ fits_resume(struct part *p, const struct audit_break *b, bool *ret, struct err *
 	int rc;
 
 	audit_break_row(p->rows, 0, &p->node, &ev);
-	hash = row_bytea(p->rows, 0, 7, &len);
+	hash = row_bytea(p->rows, 0, COL_EVENT_CHUNK_HASH, &len);
 	if (ev.seq != b->resume || len != KEYS_HASH_BYTES || !audit_break_encodable(&ev))
 		return 0;
 	sodium_bin2hex(hex, sizeof(hex), hash, len);
@@ -390,7 +390,7 @@ lost_upto(const struct part *p, const struct audit_break *b)
 static int
 try_jump(struct part *p, struct audit_break *b, struct jump *j, bool *ret, struct err *e)
 {
-	int64_t next = rows_count(p->rows) ? row_bigint(p->rows, 0, 0) : 0;
+	int64_t next = rows_count(p->rows) ? row_bigint(p->rows, 0, COL_EVENT_CHUNK_SEQ) : 0;
 	int rc = 0;
 
 	*ret = false;

@@ -16,23 +16,6 @@ static const struct uuid bin_lock_id;
 
 /* ---- what is in it ---- */
 
-/* Columns of bin_list. */
-enum {
-	LIST_ID,
-	LIST_IS_ACCOUNT,
-	LIST_LOGIN,
-	LIST_RESOURCE,
-	LIST_RESOURCE_NAME,
-	LIST_RESOURCE_REMOVED,
-	LIST_ACCOUNTS,
-	LIST_LEVEL,
-	LIST_AT,
-	LIST_BY,
-	LIST_BY_NAME,
-	LIST_SINCE,
-	LIST_CHANGED,
-};
-
 /* Until when it can be brought back; 0: for ever. */
 static int64_t
 kept_until(const struct call *c, int64_t since_us)
@@ -47,42 +30,42 @@ write_by(struct json_out *out, const struct rows *r, int i)
 {
 	struct uuid by;
 
-	if (row_null(r, i, LIST_BY_NAME)) {
+	if (row_null(r, i, COL_BIN_LIST_BY_NAME)) {
 		json_out_null(out, "by");
 		return;
 	}
-	row_uuid(r, i, LIST_BY, &by);
+	row_uuid(r, i, COL_BIN_LIST_BY, &by);
 	json_out_object(out, "by");
 	json_out_uuid(out, "id", &by);
-	json_out_text(out, "name", row_text(r, i, LIST_BY_NAME));
+	json_out_text(out, "name", row_text(r, i, COL_BIN_LIST_BY_NAME));
 	json_out_end_object(out);
 }
 
 static void
 write_removed(const struct call *c, struct json_out *out, const struct rows *r, int i)
 {
-	bool account = row_bool(r, i, LIST_IS_ACCOUNT);
+	bool account = row_bool(r, i, COL_BIN_LIST_IS_ACCOUNT);
 	struct uuid id, resource;
 
-	row_uuid(r, i, LIST_ID, &id);
-	row_uuid(r, i, LIST_RESOURCE, &resource);
+	row_uuid(r, i, COL_BIN_LIST_ID, &id);
+	row_uuid(r, i, COL_BIN_LIST_RESOURCE, &resource);
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", &id);
 	json_out_text(out, "kind", account ? "account" : "resource");
 	json_out_object(out, "resource");
 	json_out_uuid(out, "id", &resource);
-	json_out_text(out, "name", row_text(r, i, LIST_RESOURCE_NAME));
-	json_out_bool(out, "removed", row_bool(r, i, LIST_RESOURCE_REMOVED));
+	json_out_text(out, "name", row_text(r, i, COL_BIN_LIST_RESOURCE_NAME));
+	json_out_bool(out, "removed", row_bool(r, i, COL_BIN_LIST_RESOURCE_REMOVED));
 	json_out_end_object(out);
 	if (account)
-		json_out_text(out, "login", row_text(r, i, LIST_LOGIN));
+		json_out_text(out, "login", row_text(r, i, COL_BIN_LIST_LOGIN));
 	else
-		json_out_int(out, "accounts", row_bigint(r, i, LIST_ACCOUNTS));
-	json_out_text(out, "level", policy_level_name(row_int(r, i, LIST_LEVEL)));
-	json_out_time(out, "removed", row_time(r, i, LIST_AT));
+		json_out_int(out, "accounts", row_bigint(r, i, COL_BIN_LIST_ACCOUNTS));
+	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_BIN_LIST_LEVEL)));
+	json_out_time(out, "removed", row_time(r, i, COL_BIN_LIST_AT));
 	write_by(out, r, i);
-	json_out_time(out, "until", kept_until(c, row_time(r, i, LIST_SINCE)));
-	json_out_bool(out, "changed", row_bool(r, i, LIST_CHANGED));
+	json_out_time(out, "until", kept_until(c, row_time(r, i, COL_BIN_LIST_SINCE)));
+	json_out_bool(out, "changed", row_bool(r, i, COL_BIN_LIST_CHANGED));
 	json_out_end_object(out);
 }
 
@@ -119,9 +102,9 @@ write_cursor(struct json_out *out, const struct rows *r, int i)
 	char id[UUID_STR_LEN], cursor[64];
 	struct uuid u;
 
-	row_uuid(r, i, LIST_ID, &u);
+	row_uuid(r, i, COL_BIN_LIST_ID, &u);
 	uuid_str(&u, id);
-	snprintf(cursor, sizeof(cursor), "%lld.%s", (long long)row_time(r, i, LIST_AT), id);
+	snprintf(cursor, sizeof(cursor), "%lld.%s", (long long)row_time(r, i, COL_BIN_LIST_AT), id);
 	json_out_text(out, "next", cursor);
 }
 
@@ -157,17 +140,6 @@ bin_list(struct call *c, const char *after, int rows, struct json_out *out, stru
 
 /* ---- bringing back ---- */
 
-/* Columns of bin_right. */
-enum {
-	RIGHT_LEVEL,
-	RIGHT_NAME,
-	RIGHT_REMOVED,
-	RIGHT_PURGED,
-	RIGHT_RESOURCE,
-	RIGHT_RESOURCE_NAME,
-	RIGHT_RESOURCE_REMOVED,
-};
-
 /* What may be brought back. */
 struct removed {
 	const char *name, *resource_name;
@@ -180,17 +152,18 @@ check_there(const struct rows *r, bool account, struct err *e)
 	const char *what = account ? "account" : "resource";
 	char at[CLOCK_ISO_LEN];
 
-	if (!row_bool(r, 0, RIGHT_REMOVED) && !row_bool(r, 0, RIGHT_RESOURCE_REMOVED))
+	if (!row_bool(r, 0, COL_BIN_RIGHT_REMOVED) &&
+	    !row_bool(r, 0, COL_BIN_RIGHT_RESOURCE_REMOVED))
 		return err_set(e, ERR_CONFLICT,
 			       "this %s is not removed: there is nothing to bring back", what);
-	if (!row_null(r, 0, RIGHT_PURGED)) {
-		clock_iso(row_time(r, 0, RIGHT_PURGED), at);
+	if (!row_null(r, 0, COL_BIN_RIGHT_PURGED)) {
+		clock_iso(row_time(r, 0, COL_BIN_RIGHT_PURGED), at);
 		return err_set(e, ERR_NOT_FOUND,
 			       "this %s cannot be brought back any more: the bin was emptied of it "
 			       "at %s",
 			       what, at);
 	}
-	if (row_bool(r, 0, RIGHT_RESOURCE_REMOVED))
+	if (row_bool(r, 0, COL_BIN_RIGHT_RESOURCE_REMOVED))
 		return err_set(
 			e, ERR_CONFLICT,
 			"the resource of this account is removed too: bring that back first");
@@ -212,16 +185,16 @@ read_removed(struct call *c, const struct uuid *id, bool account, struct removed
 		return rc;
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
-	int level = row_int(r, 0, RIGHT_LEVEL);
+	int level = row_int(r, 0, COL_BIN_RIGHT_LEVEL);
 	rc = policy_check(c, id, level, LEVEL_MANAGE, level > LEVEL_NONE,
 			  account ? "restore account" : "restore resource", e);
 	if (rc == 0)
 		rc = check_there(r, account, e);
 	if (rc)
 		return rc;
-	row_uuid(r, 0, RIGHT_RESOURCE, &ret->resource);
-	ret->name = arena_strdup(c->a, row_text(r, 0, RIGHT_NAME));
-	ret->resource_name = arena_strdup(c->a, row_text(r, 0, RIGHT_RESOURCE_NAME));
+	row_uuid(r, 0, COL_BIN_RIGHT_RESOURCE, &ret->resource);
+	ret->name = arena_strdup(c->a, row_text(r, 0, COL_BIN_RIGHT_NAME));
+	ret->resource_name = arena_strdup(c->a, row_text(r, 0, COL_BIN_RIGHT_RESOURCE_NAME));
 	return 0;
 }
 
@@ -304,9 +277,9 @@ write_ids(struct json_out *w, const char *name, const struct rows *r, int what)
 	struct uuid id;
 
 	for (int i = 0; i < rows_count(r); i++) {
-		if (row_int(r, i, 0) != what)
+		if (row_int(r, i, COL_BIN_DUE_WHAT) != what)
 			continue;
-		row_uuid(r, i, 1, &id);
+		row_uuid(r, i, COL_BIN_DUE_ID, &id);
 		uuid_str(&id, text);
 		buf_addf(&ids, "%s%s", ids.len ? " " : "", text);
 	}

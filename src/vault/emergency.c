@@ -18,7 +18,7 @@ emergency_check(struct call *c, const struct uuid *resource, struct err *e)
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_EMERGENCY_ALLOWED, &b, &r, e);
 	if (rc)
 		return rc;
-	if (!row_bool(r, 0, 0))
+	if (!row_bool(r, 0, COL_EMERGENCY_ALLOWED_ALLOWED))
 		return err_set(e, ERR_EMERGENCY_READ_ONLY,
 			       "no administrator has allowed changes in emergency for this "
 			       "resource: wait for the primary, or ask for it to be replaced");
@@ -34,22 +34,22 @@ emergency_policy(struct call *c, struct json_out *out, struct err *e)
 	int i = 0;
 	if (rc)
 		return rc;
-	if (rows_count(r) && row_null(r, 0, 1))
-		everywhere = row_text(r, i++, 2);
+	if (rows_count(r) && row_null(r, 0, COL_EMERGENCY_POLICY_LIST_NAME))
+		everywhere = row_text(r, i++, COL_EMERGENCY_POLICY_LIST_STATE);
 	json_out_object(out, NULL);
 	json_out_object(out, "emergency_changes");
 	json_out_text(out, "everywhere", everywhere);
 	json_out_array(out, "resources");
 	for (; i < rows_count(r); i++) {
 		struct uuid id;
-		row_uuid(r, i, 0, &id);
+		row_uuid(r, i, COL_EMERGENCY_POLICY_LIST_RESOURCE, &id);
 		json_out_object(out, NULL);
 		json_out_object(out, "resource");
 		json_out_uuid(out, "id", &id);
-		json_out_text(out, "name", row_text(r, i, 1));
+		json_out_text(out, "name", row_text(r, i, COL_EMERGENCY_POLICY_LIST_NAME));
 		json_out_end_object(out);
-		json_out_text(out, "state", row_text(r, i, 2));
-		json_out_time(out, "since", row_time(r, i, 3));
+		json_out_text(out, "state", row_text(r, i, COL_EMERGENCY_POLICY_LIST_STATE));
+		json_out_time(out, "since", row_time(r, i, COL_EMERGENCY_POLICY_LIST_AT));
 		json_out_end_object(out);
 	}
 	json_out_end_array(out);
@@ -84,8 +84,8 @@ read_said(struct call *c, const char *resource, struct uuid *ret_id, struct rows
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_BAD_FIELD, "resource: there is none of this name");
 	*ret_id = (struct uuid){ 0 };
-	if (!row_null(r, 0, 0))
-		row_uuid(r, 0, 0, ret_id);
+	if (!row_null(r, 0, COL_EMERGENCY_POLICY_OF_ID))
+		row_uuid(r, 0, COL_EMERGENCY_POLICY_OF_ID, ret_id);
 	*ret = TAKE(r);
 	return 0;
 }
@@ -99,8 +99,9 @@ append_said(struct call *c, const struct uuid *id, const struct rows *said, cons
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
 	json_out_text(&w, "state", state);
-	json_out_text(&w, "resource", uuid_is_nil(id) ? NULL : row_text(said, 0, 1));
-	json_out_text(&w, "upon", row_text(said, 0, 3));
+	json_out_text(&w, "resource",
+		      uuid_is_nil(id) ? NULL : row_text(said, 0, COL_EMERGENCY_POLICY_OF_NAME));
+	json_out_text(&w, "upon", row_text(said, 0, COL_EMERGENCY_POLICY_OF_STAMP));
 	json_out_end_object(&w);
 	return vault_append(c, EVENT_EMERGENCY_POLICY, id, buf_str(&body), e);
 }
@@ -117,7 +118,7 @@ emergency_policy_set(struct call *c, const char *state, const char *resource, st
 		return rc;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &everything);
 	rc = read_said(c, resource, &id, &said, e);
-	if (rc == 0 && strcmp(row_text(said, 0, 2), state) != 0)
+	if (rc == 0 && strcmp(row_text(said, 0, COL_EMERGENCY_POLICY_OF_STATE), state) != 0)
 		rc = append_said(c, &id, said, state, e);
 	return rc ? rc : emergency_policy(c, out, e);
 }
@@ -157,12 +158,12 @@ emergency_changes(struct call *c, const struct policy_page *page, struct json_ou
 	json_out_object(out, NULL);
 	json_out_array(out, "changes");
 	for (int i = 0; i < rows_count(r) && i < page->rows; i++) {
-		row_uuid(r, i, 0, &id);
+		row_uuid(r, i, COL_CHANGE_LIST_ID, &id);
 		json_out_object(out, NULL);
 		json_out_uuid(out, "id", &id);
-		json_out_int(out, "version", row_int(r, i, 1));
+		json_out_int(out, "version", row_int(r, i, COL_CHANGE_LIST_N));
 		write_named(out, "author", "name", r, i, 2);
-		json_out_time(out, "created", row_time(r, i, 4));
+		json_out_time(out, "created", row_time(r, i, COL_CHANGE_LIST_CREATED));
 		write_named(out, "node", "name", r, i, 5);
 		write_named(out, "account", "login", r, i, 7);
 		write_named(out, "resource", "name", r, i, 9);
@@ -173,18 +174,6 @@ emergency_changes(struct call *c, const struct policy_page *page, struct json_ou
 	json_out_end_object(out);
 	return 0;
 }
-
-/* Columns of change_of. */
-enum {
-	CHANGE_ACCOUNT,
-	CHANGE_N,
-	CHANGE_AUTHOR,
-	CHANGE_APPROVAL,
-	CHANGE_FOLLOWS,
-	CHANGE_LEVEL,
-	CHANGE_LOGIN,
-	CHANGE_RESOURCE_NAME,
-};
 
 static int
 read_change(struct call *c, const struct uuid *version, struct rows **ret, struct err *e)
@@ -206,11 +195,11 @@ read_change(struct call *c, const struct uuid *version, struct rows **ret, struc
 static int
 check_decider(struct call *c, const struct rows *r, const struct uuid *account, struct err *e)
 {
-	int level = row_int(r, 0, CHANGE_LEVEL);
+	int level = row_int(r, 0, COL_CHANGE_OF_LEVEL);
 	struct uuid author = { 0 };
 	bool own;
-	if (!row_null(r, 0, CHANGE_AUTHOR))
-		row_uuid(r, 0, CHANGE_AUTHOR, &author);
+	if (!row_null(r, 0, COL_CHANGE_OF_AUTHOR))
+		row_uuid(r, 0, COL_CHANGE_OF_AUTHOR, &author);
 	own = uuid_eq(&author, &c->who.user);
 	if (c->who.administrator && !own)
 		return 0;
@@ -225,15 +214,15 @@ append_decision(struct call *c, const struct rows *r, const struct uuid *account
 	auto_buf body = BUF_INIT;
 	struct uuid author = { 0 };
 	struct json_out w;
-	if (!row_null(r, 0, CHANGE_AUTHOR))
-		row_uuid(r, 0, CHANGE_AUTHOR, &author);
+	if (!row_null(r, 0, COL_CHANGE_OF_AUTHOR))
+		row_uuid(r, 0, COL_CHANGE_OF_AUTHOR, &author);
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
 	json_out_uuid(&w, "id", version);
-	json_out_int(&w, "version", row_int(r, 0, CHANGE_N));
+	json_out_int(&w, "version", row_int(r, 0, COL_CHANGE_OF_N));
 	json_out_uuid(&w, "author", &author);
-	json_out_text(&w, "resource", row_text(r, 0, CHANGE_RESOURCE_NAME));
-	json_out_text(&w, "login", row_text(r, 0, CHANGE_LOGIN));
+	json_out_text(&w, "resource", row_text(r, 0, COL_CHANGE_OF_RESOURCE_NAME));
+	json_out_text(&w, "login", row_text(r, 0, COL_CHANGE_OF_LOGIN));
 	json_out_end_object(&w);
 	return vault_append(c, approve ? EVENT_CHANGE_APPROVED : EVENT_CHANGE_DECLINED, account,
 			    buf_str(&body), e);
@@ -249,24 +238,24 @@ emergency_decide(struct call *c, const struct uuid *version, bool approve, struc
 	int rc = read_change(c, version, &first, e);
 	if (rc)
 		return rc;
-	row_uuid(first, 0, CHANGE_ACCOUNT, &account);
+	row_uuid(first, 0, COL_CHANGE_OF_ACCOUNT, &account);
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &account);
 	rc = read_change(c, version, &r, e);
 	if (rc == 0)
 		rc = check_decider(c, r, &account, e);
 	if (rc)
 		return rc;
-	if (strcmp(row_text(r, 0, CHANGE_APPROVAL), "waits") != 0)
+	if (strcmp(row_text(r, 0, COL_CHANGE_OF_APPROVAL), "waits") != 0)
 		return err_set(e, ERR_CONFLICT, "this change was %s already",
-			       row_text(r, 0, CHANGE_APPROVAL));
+			       row_text(r, 0, COL_CHANGE_OF_APPROVAL));
 	rc = append_decision(c, r, &account, version, approve, e);
 	if (rc)
 		return rc;
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", version);
-	json_out_int(out, "version", row_int(r, 0, CHANGE_N));
+	json_out_int(out, "version", row_int(r, 0, COL_CHANGE_OF_N));
 	json_out_text(out, "approval", approve ? "approved" : "declined");
-	json_out_bool(out, "conflict", approve && !row_bool(r, 0, CHANGE_FOLLOWS));
+	json_out_bool(out, "conflict", approve && !row_bool(r, 0, COL_CHANGE_OF_FOLLOWS));
 	json_out_end_object(out);
 	return 0;
 }

@@ -597,7 +597,7 @@ find(struct call *c, const struct uuid *id, struct counts *ret, bool *ret_found,
 	*ret_found = rc == 0 && rows_count(r);
 	if (!*ret_found)
 		return rc;
-	const char *body = row_text(r, 0, 0);
+	const char *body = row_text(r, 0, COL_IMPORT_FIND_BODY);
 	for (size_t i = 0; number(ret, i, &name); i++) {
 		auto_buf value = BUF_INIT;
 		/* An older release counted less. */

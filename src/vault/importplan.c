@@ -74,15 +74,17 @@ static void
 take_row(struct planning *p, const struct rows *r, int row)
 {
 	struct importplan_line *l = &p->plan->line[p->in_play[row]];
-	l->first = p->in_play[row_int(r, row, 1) - 1];
-	l->pair = p->in_play[row_int(r, row, 2) - 1];
-	l->has_resource = !row_null(r, row, 3);
-	row_uuid(r, row, 3, &l->resource_id);
-	l->level = row_int(r, row, 4);
-	l->url = l->has_resource && l->level ? arena_strdup(p->c->a, row_text(r, row, 5)) : "";
-	l->has_account = !row_null(r, row, 6);
-	row_uuid(r, row, 6, &l->account_id);
-	l->account_level = row_int(r, row, 7);
+	l->first = p->in_play[row_int(r, row, COL_IMPORT_CHECK_FIRST_NAME) - 1];
+	l->pair = p->in_play[row_int(r, row, COL_IMPORT_CHECK_FIRST_PAIR) - 1];
+	l->has_resource = !row_null(r, row, COL_IMPORT_CHECK_RESOURCE);
+	row_uuid(r, row, COL_IMPORT_CHECK_RESOURCE, &l->resource_id);
+	l->level = row_int(r, row, COL_IMPORT_CHECK_LEVEL);
+	l->url = l->has_resource && l->level
+			 ? arena_strdup(p->c->a, row_text(r, row, COL_IMPORT_CHECK_URL))
+			 : "";
+	l->has_account = !row_null(r, row, COL_IMPORT_CHECK_ACCOUNT);
+	row_uuid(r, row, COL_IMPORT_CHECK_ACCOUNT, &l->account_id);
+	l->account_level = row_int(r, row, COL_IMPORT_CHECK_ACCOUNT_LEVEL);
 	l->unsettled = false;
 }
 

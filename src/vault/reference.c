@@ -102,11 +102,11 @@ write_accounts(struct call *c, const struct pairs *p, struct json_out *out, stru
 	json_out_array(out, "accounts");
 	for (int i = 0; r && i < rows_count(r); i++) {
 		struct uuid resource;
-		row_uuid(r, i, 5, &resource);
+		row_uuid(r, i, COL_REFERENCE_ACCOUNTS_RESOURCE, &resource);
 		begin_account(c, out, r, i, 0);
 		json_out_object(out, "resource");
 		json_out_uuid(out, "id", &resource);
-		json_out_text(out, "name", row_text(r, i, 6));
+		json_out_text(out, "name", row_text(r, i, COL_REFERENCE_ACCOUNTS_RESOURCE_NAME));
 		write_owner(out, r, i, 7);
 		json_out_end_object(out);
 		json_out_end_object(out);
@@ -120,8 +120,8 @@ same_resource(const struct rows *r, int i, int k)
 {
 	struct uuid a, b;
 
-	row_uuid(r, i, 0, &a);
-	row_uuid(r, k, 0, &b);
+	row_uuid(r, i, COL_REFERENCE_RESOURCES_ID, &a);
+	row_uuid(r, k, COL_REFERENCE_RESOURCES_ID, &b);
 	return uuid_eq(&a, &b);
 }
 
@@ -132,15 +132,16 @@ write_resource(struct call *c, struct json_out *out, const struct rows *r, int i
 	struct uuid id;
 	int from = i;
 
-	row_uuid(r, i, 0, &id);
+	row_uuid(r, i, COL_REFERENCE_RESOURCES_ID, &id);
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", &id);
-	json_out_text(out, "name", row_text(r, i, 1));
-	json_out_text(out, "level", policy_level_name(row_int(r, i, 2)));
+	json_out_text(out, "name", row_text(r, i, COL_REFERENCE_RESOURCES_NAME));
+	json_out_text(out, "level",
+		      policy_level_name(row_int(r, i, COL_REFERENCE_RESOURCES_LEVEL)));
 	write_owner(out, r, i, 3);
 	json_out_array(out, "accounts");
 	for (; i < rows_count(r) && same_resource(r, from, i); i++) {
-		if (row_null(r, i, 5) || i - from == ACCOUNTS_TOLD)
+		if (row_null(r, i, COL_REFERENCE_RESOURCES_ACCOUNT) || i - from == ACCOUNTS_TOLD)
 			continue;
 		begin_account(c, out, r, i, 5);
 		json_out_end_object(out);

@@ -6,42 +6,23 @@
 #include "vault/lists.h"
 #include "vault/user.h"
 
-/* Columns of resource_show. */
-enum {
-	COL_ID,
-	COL_NAME,
-	COL_TYPE,
-	COL_ADDRESS,
-	COL_URL,
-	COL_DESCRIPTION,
-	COL_OWNER,
-	COL_OWNER_NAME,
-	COL_LEVEL,
-	COL_ACCOUNT,
-	COL_LOGIN,
-	COL_ACCOUNT_DESCRIPTION,
-	COL_CURRENT_N,
-	COL_CONFLICT,
-	COL_ACCOUNT_LEVEL,
-	COL_FOLLOWING,
-};
-
 /* ---- reading ---- */
 
 static void
 write_account(const struct call *c, struct json_out *out, const struct rows *r, int i)
 {
 	struct uuid id;
-	row_uuid(r, i, COL_ACCOUNT, &id);
+	row_uuid(r, i, COL_RESOURCE_SHOW_ACCOUNT, &id);
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", &id);
-	json_out_text(out, "login", row_text(r, i, COL_LOGIN));
-	json_out_text(out, "description", row_text(r, i, COL_ACCOUNT_DESCRIPTION));
-	json_out_int(
-		out, "version",
-		journal_overlay_current(c->v->journal_overlay, &id, row_int(r, i, COL_CURRENT_N)));
-	json_out_bool(out, "conflict", row_bool(r, i, COL_CONFLICT));
-	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_ACCOUNT_LEVEL)));
+	json_out_text(out, "login", row_text(r, i, COL_RESOURCE_SHOW_LOGIN));
+	json_out_text(out, "description", row_text(r, i, COL_RESOURCE_SHOW_ACCOUNT_DESCRIPTION));
+	json_out_int(out, "version",
+		     journal_overlay_current(c->v->journal_overlay, &id,
+					     row_int(r, i, COL_RESOURCE_SHOW_CURRENT_N)));
+	json_out_bool(out, "conflict", row_bool(r, i, COL_RESOURCE_SHOW_CONFLICT));
+	json_out_text(out, "level",
+		      policy_level_name(row_int(r, i, COL_RESOURCE_SHOW_ACCOUNT_LEVEL)));
 	json_out_end_object(out);
 }
 
@@ -49,8 +30,8 @@ static bool
 same_resource(const struct rows *r, int i, int j)
 {
 	struct uuid a, b;
-	row_uuid(r, i, COL_ID, &a);
-	row_uuid(r, j, COL_ID, &b);
+	row_uuid(r, i, COL_RESOURCE_SHOW_ID, &a);
+	row_uuid(r, j, COL_RESOURCE_SHOW_ID, &b);
 	return uuid_eq(&a, &b);
 }
 
@@ -59,12 +40,12 @@ static struct uuid
 next_account(const struct rows *r, int i)
 {
 	struct uuid id, following, account = { 0 };
-	if (row_null(r, i, COL_FOLLOWING))
+	if (row_null(r, i, COL_RESOURCE_SHOW_FOLLOWING))
 		return account;
-	row_uuid(r, i, COL_ID, &id);
-	row_uuid(r, i, COL_FOLLOWING, &following);
+	row_uuid(r, i, COL_RESOURCE_SHOW_ID, &id);
+	row_uuid(r, i, COL_RESOURCE_SHOW_FOLLOWING, &following);
 	if (uuid_eq(&id, &following))
-		row_uuid(r, i, COL_ACCOUNT, &account);
+		row_uuid(r, i, COL_RESOURCE_SHOW_ACCOUNT, &account);
 	return account;
 }
 
@@ -77,7 +58,7 @@ write_accounts(const struct call *c, struct json_out *out, const char *next, con
 	int from = i;
 	json_out_array(out, "accounts");
 	do {
-		if (!row_null(r, i, COL_ACCOUNT))
+		if (!row_null(r, i, COL_RESOURCE_SHOW_ACCOUNT))
 			write_account(c, out, r, i);
 		i++;
 	} while (i < rows_count(r) && same_resource(r, from, i) && !policy_full(out));
@@ -94,24 +75,24 @@ write_resource(const struct call *c, struct json_out *out, const struct rows *r,
 		const char *name;
 		int col;
 	} texts[] = {
-		{ "name", COL_NAME },
-		{ "type", COL_TYPE },
-		{ "address", COL_ADDRESS },
-		{ "url", COL_URL },
-		{ "description", COL_DESCRIPTION },
+		{ "name", COL_RESOURCE_SHOW_NAME },
+		{ "type", COL_RESOURCE_SHOW_TYPE },
+		{ "address", COL_RESOURCE_SHOW_ADDRESS },
+		{ "url", COL_RESOURCE_SHOW_URL },
+		{ "description", COL_RESOURCE_SHOW_DESCRIPTION },
 	};
 	struct uuid id, owner;
-	row_uuid(r, i, COL_ID, &id);
-	row_uuid(r, i, COL_OWNER, &owner);
+	row_uuid(r, i, COL_RESOURCE_SHOW_ID, &id);
+	row_uuid(r, i, COL_RESOURCE_SHOW_OWNER, &owner);
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", &id);
 	for (size_t k = 0; k < ARRAY_LEN(texts); k++)
 		json_out_text(out, texts[k].name, row_text(r, i, texts[k].col));
 	json_out_object(out, "owner");
 	json_out_uuid(out, "id", &owner);
-	json_out_text(out, "name", row_text(r, i, COL_OWNER_NAME));
+	json_out_text(out, "name", row_text(r, i, COL_RESOURCE_SHOW_OWNER_NAME));
 	json_out_end_object(out);
-	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_LEVEL)));
+	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_RESOURCE_SHOW_LEVEL)));
 	int next = write_accounts(c, out, "accounts_next", r, i);
 	json_out_end_object(out);
 	return next;
@@ -153,7 +134,9 @@ choose_statement(struct call *c, const struct shape *s, enum stmt *ret, struct e
 	int rc = lists_ask(c, STMT_RESOURCE_BREADTH, &b, &r, e);
 	if (rc)
 		return rc;
-	if (row_int(r, 0, 1) + (s->searched ? row_int(r, 0, 0) : 0) >= WIDE)
+	if (row_int(r, 0, COL_RESOURCE_BREADTH_SHARES) +
+		    (s->searched ? row_int(r, 0, COL_RESOURCE_BREADTH_OWNS) : 0) >=
+	    WIDE)
 		*ret = s->wide;
 	return 0;
 }
@@ -226,7 +209,7 @@ resource_list(struct call *c, const struct resource_query *q, struct json_out *o
 		i = write_resource(c, out, r, i);
 	json_out_end_array(out);
 	if (i)
-		row_uuid(r, i - 1, COL_ID, &last);
+		row_uuid(r, i - 1, COL_RESOURCE_SHOW_ID, &last);
 	else if (n)
 		last = id[n - 1]; /* all of them are gone meanwhile */
 	/* A page ends before the last of its ids when the answer is full. */
@@ -301,9 +284,10 @@ resource_right(struct call *c, const struct uuid *id, int need, const char *what
 		return rc;
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
-	rc = policy_check(c, id, row_int(r, 0, 0), need, row_bool(r, 0, 1), what, e);
+	rc = policy_check(c, id, row_int(r, 0, COL_RESOURCE_RIGHT_LEVEL), need,
+			  row_bool(r, 0, COL_RESOURCE_RIGHT_SEEN), what, e);
 	if (rc == 0 && ret_name)
-		*ret_name = arena_strdup(c->a, row_text(r, 0, 2));
+		*ret_name = arena_strdup(c->a, row_text(r, 0, COL_RESOURCE_RIGHT_NAME));
 	return rc;
 }
 
@@ -353,7 +337,7 @@ resource_name_taken(struct call *c, const char *name, const struct uuid *but, bo
 	bind_uuid(&b, but);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_RESOURCE_NAME_TAKEN, &b, &r, e);
 	if (rc == 0)
-		*ret = row_bool(r, 0, 0);
+		*ret = row_bool(r, 0, COL_RESOURCE_NAME_TAKEN_TAKEN);
 	return rc;
 }
 

@@ -151,7 +151,7 @@ static void
 hand_out(struct waiter **w, size_t n, const struct rows *rows)
 {
 	for (int row = 0; row < rows_count(rows); row++) {
-		int64_t whose = row_bigint(rows, row, 0);
+		int64_t whose = row_bigint(rows, row, COL_ACCOUNT_OPEN_ORD);
 
 		if (whose >= 1 && whose <= (int64_t)n)
 			w[whose - 1]->row = row;

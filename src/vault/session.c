@@ -53,18 +53,20 @@ take_candidate(struct call *c, const struct rows *rows, struct candidate *u)
 	size_t n;
 
 	u->known = true;
-	row_uuid(rows, 0, 0, &u->id);
-	u->name = arena_strdup(c->a, row_text(rows, 0, 1));
-	u->administrator = !strcmp(row_text(rows, 0, 2), "administrator");
-	u->disabled = row_bool(rows, 0, 3);
-	u->hash = row_null(rows, 0, 4) ? NULL : arena_strdup(c->a, row_text(rows, 0, 4));
-	if (!row_null(rows, 0, 5)) {
-		totp = row_bytea(rows, 0, 5, &n);
+	row_uuid(rows, 0, COL_LOGIN_BY_NAME_ID, &u->id);
+	u->name = arena_strdup(c->a, row_text(rows, 0, COL_LOGIN_BY_NAME_NAME));
+	u->administrator = !strcmp(row_text(rows, 0, COL_LOGIN_BY_NAME_ROLE), "administrator");
+	u->disabled = row_bool(rows, 0, COL_LOGIN_BY_NAME_DISABLED);
+	u->hash = row_null(rows, 0, COL_LOGIN_BY_NAME_PASSWORD_HASH)
+			  ? NULL
+			  : arena_strdup(c->a, row_text(rows, 0, COL_LOGIN_BY_NAME_PASSWORD_HASH));
+	if (!row_null(rows, 0, COL_LOGIN_BY_NAME_TOTP_SEALED)) {
+		totp = row_bytea(rows, 0, COL_LOGIN_BY_NAME_TOTP_SEALED, &n);
 		buf_add(&u->totp, totp, n);
 	}
-	u->totp_step = row_bigint(rows, 0, 6);
-	u->failed = row_int(rows, 0, 7);
-	u->failed_us = row_time(rows, 0, 8);
+	u->totp_step = row_bigint(rows, 0, COL_LOGIN_BY_NAME_TOTP_STEP);
+	u->failed = row_int(rows, 0, COL_LOGIN_BY_NAME_FAILED);
+	u->failed_us = row_time(rows, 0, COL_LOGIN_BY_NAME_FAILED_AT);
 	session_key(c->v->sessions, u->id.b, sizeof(u->id.b), u->key);
 }
 

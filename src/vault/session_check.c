@@ -421,14 +421,15 @@ load_home(struct sessions *s, struct fiber *f, const uint8_t mac[static KEYS_HAS
 		return rc;
 	if (!rows_count(rows))
 		return ERR_NOT_FOUND;
-	if (row_bool(rows, 0, 5) || row_bool(rows, 0, 8))
+	if (row_bool(rows, 0, COL_SESSION_BY_MAC_ENDED) ||
+	    row_bool(rows, 0, COL_SESSION_BY_MAC_DISABLED))
 		return not_known(e);
-	row_uuid(rows, 0, 0, &ret->session);
-	row_uuid(rows, 0, 1, &ret->user);
-	ret->seen_us = ret->written_us = row_time(rows, 0, 3);
-	ret->expires_us = row_time(rows, 0, 4);
-	ret->name = mem_dup(row_text(rows, 0, 6));
-	ret->administrator = !strcmp(row_text(rows, 0, 7), "administrator");
+	row_uuid(rows, 0, COL_SESSION_BY_MAC_ID, &ret->session);
+	row_uuid(rows, 0, COL_SESSION_BY_MAC_PRINCIPAL, &ret->user);
+	ret->seen_us = ret->written_us = row_time(rows, 0, COL_SESSION_BY_MAC_SEEN);
+	ret->expires_us = row_time(rows, 0, COL_SESSION_BY_MAC_EXPIRES);
+	ret->name = mem_dup(row_text(rows, 0, COL_SESSION_BY_MAC_NAME));
+	ret->administrator = !strcmp(row_text(rows, 0, COL_SESSION_BY_MAC_ROLE), "administrator");
 	return 0;
 }
 
@@ -453,10 +454,10 @@ load_overlay(struct sessions *s, struct fiber *f, const uint8_t mac[static KEYS_
 	rc = db_exec(vault_reader(s->v), f, STMT_LOGIN_BY_ID, &b, &rows, e);
 	if (rc)
 		return rc;
-	if (!rows_count(rows) || row_bool(rows, 0, 2))
+	if (!rows_count(rows) || row_bool(rows, 0, COL_LOGIN_BY_ID_DISABLED))
 		return not_known(e);
-	ret->name = mem_dup(row_text(rows, 0, 0));
-	ret->administrator = !strcmp(row_text(rows, 0, 1), "administrator");
+	ret->name = mem_dup(row_text(rows, 0, COL_LOGIN_BY_ID_NAME));
+	ret->administrator = !strcmp(row_text(rows, 0, COL_LOGIN_BY_ID_ROLE), "administrator");
 	return 0;
 }
 

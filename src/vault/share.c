@@ -48,11 +48,11 @@ share_list(struct call *c, enum share_on on, const struct uuid *target,
 	json_out_object(out, NULL);
 	json_out_array(out, "shares");
 	for (int i = 0; i < n && i < page->rows; i++) {
-		row_uuid(r, i, 0, &id);
+		row_uuid(r, i, COL_SHARE_LIST_PRINCIPAL, &id);
 		json_out_object(out, NULL);
-		write_user(out, &id, row_text(r, i, 1));
-		json_out_text(out, "level", policy_level_name(row_int(r, i, 2)));
-		json_out_time(out, "granted", row_time(r, i, 3));
+		write_user(out, &id, row_text(r, i, COL_SHARE_LIST_NAME));
+		json_out_text(out, "level", policy_level_name(row_int(r, i, COL_SHARE_LIST_LEVEL)));
+		json_out_time(out, "granted", row_time(r, i, COL_SHARE_LIST_GRANTED));
 		json_out_end_object(out);
 	}
 	json_out_end_array(out);
@@ -79,7 +79,7 @@ append_share(struct call *c, enum event_kind kind, enum share_on on, const struc
 	json_out_text(&w, "name", name);
 	if (level)
 		json_out_int(&w, "level", level);
-	json_out_text(&w, "upon", row_text(stands, 0, 2));
+	json_out_text(&w, "upon", row_text(stands, 0, COL_USER_STANDING_SHARE));
 	json_out_end_object(&w);
 	return vault_append(c, kind, target, buf_str(&body), e);
 }
@@ -119,7 +119,7 @@ check_shared(struct call *c, const struct uuid *target, const struct uuid *user,
 	bind_uuid(&b, target);
 	bind_uuid(&b, user);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_SHARE_EXISTS, &b, &r, e);
-	if (rc == 0 && !row_bool(r, 0, 0))
+	if (rc == 0 && !row_bool(r, 0, COL_SHARE_EXISTS_FOUND))
 		rc = err_set(e, ERR_NOT_FOUND, "it is not shared with this user");
 	return rc;
 }

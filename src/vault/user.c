@@ -159,18 +159,24 @@ static void
 write_node(struct json_out *out, const struct rows *r, int i, bool all)
 {
 	struct uuid id;
-	row_uuid(r, i, 0, &id);
+	row_uuid(r, i, COL_USER_NODES_ID, &id);
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", &id);
-	json_out_text(out, "name", row_text(r, i, 1));
-	json_out_int(out, "https_port", row_int(r, i, 2));
+	json_out_text(out, "name", row_text(r, i, COL_USER_NODES_NAME));
+	json_out_int(out, "https_port", row_int(r, i, COL_USER_NODES_HTTPS_PORT));
 	if (all) {
-		json_out_int(out, "pair_port", row_int(r, i, 3));
-		json_out_text(out, "slot", row_null(r, i, 4) ? NULL : row_text(r, i, 4));
-		json_out_time(out, "joined", row_time(r, i, 6));
+		json_out_int(out, "pair_port", row_int(r, i, COL_USER_NODES_PAIR_PORT));
+		json_out_text(out, "slot",
+			      row_null(r, i, COL_USER_NODES_SLOT)
+				      ? NULL
+				      : row_text(r, i, COL_USER_NODES_SLOT));
+		json_out_time(out, "joined", row_time(r, i, COL_USER_NODES_JOINED));
 	}
-	json_out_text(out, "web_cert", row_null(r, i, 5) ? NULL : row_text(r, i, 5));
-	json_out_bool(out, "primary", row_bool(r, i, 7));
+	json_out_text(out, "web_cert",
+		      row_null(r, i, COL_USER_NODES_WEB_CERT)
+			      ? NULL
+			      : row_text(r, i, COL_USER_NODES_WEB_CERT));
+	json_out_bool(out, "primary", row_bool(r, i, COL_USER_NODES_IS_PRIMARY));
 	json_out_end_object(out);
 }
 
@@ -284,7 +290,7 @@ check_change(struct call *c, const struct uuid *id, const struct user_change *ch
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_OTHER_ADMINISTRATORS, &b, &r, e);
 	if (rc)
 		return rc;
-	if (row_bigint(r, 0, 0) == 0)
+	if (row_bigint(r, 0, COL_USER_OTHER_ADMINISTRATORS_N) == 0)
 		return err_set(e, ERR_REFUSED, "this is the last administrator");
 	return 0;
 }
@@ -323,30 +329,34 @@ write_named(struct json_out *out, const char *what, const struct uuid *id, const
 static void
 write_admin_conflict(struct json_out *out, const struct rows *r, int i)
 {
-	bool share = strcmp(row_text(r, i, 0), "share") == 0;
+	bool share = strcmp(row_text(r, i, COL_USER_ADMIN_CONFLICTS_WHAT), "share") == 0;
 	struct uuid object, user, node, id;
-	row_uuid(r, i, 2, &object);
-	row_uuid(r, i, 4, &user);
-	row_uuid(r, i, 8, &node);
-	row_uuid(r, i, 10, &id);
+	row_uuid(r, i, COL_USER_ADMIN_CONFLICTS_OBJECT, &object);
+	row_uuid(r, i, COL_USER_ADMIN_CONFLICTS_PRINCIPAL, &user);
+	row_uuid(r, i, COL_USER_ADMIN_CONFLICTS_NODE, &node);
+	row_uuid(r, i, COL_USER_ADMIN_CONFLICTS_ID, &id);
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", &id);
-	json_out_text(out, "what", row_text(r, i, 0));
-	json_out_time(out, "at", row_time(r, i, 1));
-	write_named(out, "node", &node, row_text(r, i, 9));
-	write_named(out, "user", &user, row_text(r, i, 5));
+	json_out_text(out, "what", row_text(r, i, COL_USER_ADMIN_CONFLICTS_WHAT));
+	json_out_time(out, "at", row_time(r, i, COL_USER_ADMIN_CONFLICTS_AT));
+	write_named(out, "node", &node, row_text(r, i, COL_USER_ADMIN_CONFLICTS_NODE_NAME));
+	write_named(out, "user", &user, row_text(r, i, COL_USER_ADMIN_CONFLICTS_NAME));
 	if (share)
-		write_named(out, "target", &object, row_text(r, i, 3));
+		write_named(out, "target", &object,
+			    row_text(r, i, COL_USER_ADMIN_CONFLICTS_TARGET));
 	else
 		json_out_null(out, "target");
-	json_out_text(out, "kept", outcome_text(r, i, 6));
-	json_out_text(out, "lost", outcome_text(r, i, 7));
-	if (row_null(r, i, 11)) {
+	json_out_text(out, "kept", outcome_text(r, i, COL_USER_ADMIN_CONFLICTS_KEPT));
+	json_out_text(out, "lost", outcome_text(r, i, COL_USER_ADMIN_CONFLICTS_LOST));
+	if (row_null(r, i, COL_USER_ADMIN_CONFLICTS_ACKNOWLEDGED)) {
 		json_out_null(out, "acknowledged");
 	} else {
 		json_out_object(out, "acknowledged");
-		json_out_time(out, "at", row_time(r, i, 11));
-		json_out_text(out, "by", row_null(r, i, 12) ? NULL : row_text(r, i, 12));
+		json_out_time(out, "at", row_time(r, i, COL_USER_ADMIN_CONFLICTS_ACKNOWLEDGED));
+		json_out_text(out, "by",
+			      row_null(r, i, COL_USER_ADMIN_CONFLICTS_BY)
+				      ? NULL
+				      : row_text(r, i, COL_USER_ADMIN_CONFLICTS_BY));
 		json_out_end_object(out);
 	}
 	json_out_end_object(out);
@@ -367,8 +377,8 @@ read_admin_conflicts(struct call *c, const struct policy_page *page, struct rows
 	int rc = first ? 0 : lists_ask(c, STMT_USER_ADMIN_CONFLICT_PLACE, &at, &r, e);
 	if (rc || (!first && rows_count(r) == 0))
 		return rc; /* what it would follow is gone, and so nothing does */
-	bind_bool(&b, first ? true : row_bool(r, 0, 0));
-	bind_time(&b, first ? AT_MAX_US : row_time(r, 0, 1));
+	bind_bool(&b, first ? true : row_bool(r, 0, COL_USER_ADMIN_CONFLICT_PLACE_OPEN));
+	bind_time(&b, first ? AT_MAX_US : row_time(r, 0, COL_USER_ADMIN_CONFLICT_PLACE_AT));
 	bind_uuid(&b, first ? &highest : &page->after);
 	bind_int(&b, page->rows + 1);
 	return lists_ask(c, STMT_USER_ADMIN_CONFLICTS, &b, ret, e);
@@ -388,7 +398,7 @@ user_admin_conflicts(struct call *c, const struct policy_page *page, struct json
 	json_out_array(out, "conflicts");
 	for (int i = 0; i < n && i < page->rows; i++) {
 		write_admin_conflict(out, r, i);
-		row_uuid(r, i, 10, &last);
+		row_uuid(r, i, COL_USER_ADMIN_CONFLICTS_ID, &last);
 	}
 	json_out_end_array(out);
 	json_out_uuid(out, "next", n > page->rows ? &last : &(struct uuid){ 0 });
@@ -411,15 +421,15 @@ user_acknowledge(struct call *c, const struct uuid *id, struct err *e)
 		return rc;
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no such conflict of administration");
-	if (!row_null(r, 0, 4))
+	if (!row_null(r, 0, COL_USER_ADMIN_CONFLICT_ACKNOWLEDGED))
 		return 0;
-	row_uuid(r, 0, 1, &user);
+	row_uuid(r, 0, COL_USER_ADMIN_CONFLICT_PRINCIPAL, &user);
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
 	json_out_uuid(&w, "id", id);
-	json_out_text(&w, "what", row_text(r, 0, 0));
-	json_out_text(&w, "kept", outcome_text(r, 0, 2));
-	json_out_text(&w, "lost", outcome_text(r, 0, 3));
+	json_out_text(&w, "what", row_text(r, 0, COL_USER_ADMIN_CONFLICT_WHAT));
+	json_out_text(&w, "kept", outcome_text(r, 0, COL_USER_ADMIN_CONFLICT_KEPT));
+	json_out_text(&w, "lost", outcome_text(r, 0, COL_USER_ADMIN_CONFLICT_LOST));
 	json_out_end_object(&w);
 	return vault_append(c, EVENT_ADMIN_ACKNOWLEDGED, &user, buf_str(&body), e);
 }
@@ -441,9 +451,10 @@ change_events(struct call *c, const struct uuid *id, const struct user_change *c
 		if (ch->set_disabled)
 			json_out_bool(&w, "disabled", ch->disabled);
 		if (ch->role)
-			json_out_text(&w, "upon_role", row_text(stands, 0, 0));
+			json_out_text(&w, "upon_role", row_text(stands, 0, COL_USER_STANDING_ROLE));
 		if (ch->set_disabled)
-			json_out_text(&w, "upon_disabled", row_text(stands, 0, 1));
+			json_out_text(&w, "upon_disabled",
+				      row_text(stands, 0, COL_USER_STANDING_DISABLED));
 		json_out_end_object(&w);
 		ev[n++] = policy_event(c, EVENT_USER_CHANGED, id, buf_str(&bodies[0]));
 	}
@@ -547,7 +558,9 @@ user_set_password(struct call *c, const char *old, const char *new, struct err *
 		rc = read_by_id(c, STMT_USER_SECRETS, user, &r, e);
 	if (rc)
 		return rc;
-	const char *hash = row_null(r, 0, 0) ? NULL : row_text(r, 0, 0);
+	const char *hash = row_null(r, 0, COL_USER_SECRETS_PASSWORD_HASH)
+				   ? NULL
+				   : row_text(r, 0, COL_USER_SECRETS_PASSWORD_HASH);
 	rc = session_verify_password(c, user, old, hash, e);
 	if (rc == ERR_BAD_LOGIN) {
 		/* The attempt is written down; the answer stays that of a wrong password. */
@@ -614,7 +627,7 @@ user_totp_begin(struct call *c, struct json_out *out, struct err *e)
 	int rc = read_by_id(c, STMT_USER_SECRETS, &c->who.user, &r, e);
 	if (rc)
 		return rc;
-	if (!row_null(r, 0, 1))
+	if (!row_null(r, 0, COL_USER_SECRETS_TOTP_SEALED))
 		return err_set(e, ERR_CONFLICT,
 			       "there is a second factor already; remove it first");
 	randombytes_buf(secret, sizeof(secret));
@@ -677,10 +690,10 @@ user_totp_confirm(struct call *c, const char *pending, const char *code, struct 
 	int rc = read_by_id(c, STMT_USER_SECRETS, &c->who.user, &r, e);
 	if (rc)
 		return rc;
-	if (!row_null(r, 0, 1))
+	if (!row_null(r, 0, COL_USER_SECRETS_TOTP_SEALED))
 		return err_set(e, ERR_CONFLICT,
 			       "there is a second factor already; remove it first");
-	rc = check_code(c, bytes, n, row_bigint(r, 0, 2), code, &step, e);
+	rc = check_code(c, bytes, n, row_bigint(r, 0, COL_USER_SECRETS_TOTP_STEP), code, &step, e);
 	if (rc == ERR_CRYPTO)
 		return err_set(e, ERR_BAD_FIELD, "pending: not what the first step gave");
 	if (rc)
@@ -700,10 +713,10 @@ user_totp_remove(struct call *c, const char *code, struct err *e)
 	int rc = read_by_id(c, STMT_USER_SECRETS, &c->who.user, &r, e);
 	if (rc)
 		return rc;
-	if (row_null(r, 0, 1))
+	if (row_null(r, 0, COL_USER_SECRETS_TOTP_SEALED))
 		return err_set(e, ERR_NOT_FOUND, "there is no second factor");
-	const void *sealed = row_bytea(r, 0, 1, &n);
-	rc = check_code(c, sealed, n, row_bigint(r, 0, 2), code, &step, e);
+	const void *sealed = row_bytea(r, 0, COL_USER_SECRETS_TOTP_SEALED, &n);
+	rc = check_code(c, sealed, n, row_bigint(r, 0, COL_USER_SECRETS_TOTP_STEP), code, &step, e);
 	return rc ? rc : append_totp(c, NULL, step, e);
 }
 
@@ -718,15 +731,16 @@ check_setup(struct call *c, const struct rows *r, const char *token, struct err 
 	size_t n;
 	if (token_parse(token, bytes))
 		return err_set(e, ERR_BAD_LOGIN, "this is not a set-up token");
-	row_uuid(r, 0, 0, &id);
+	row_uuid(r, 0, COL_USER_SETUP_ID, &id);
 	int rc = user_setup_mac(c->v->keys, c->f, &id, bytes, mac, e);
 	secret_wipe(bytes, sizeof(bytes));
 	if (rc)
 		return rc;
-	const void *kept = row_bytea(r, 0, 4, &n);
+	const void *kept = row_bytea(r, 0, COL_USER_SETUP_SETUP_MAC, &n);
 	if (n != sizeof(mac) || sodium_memcmp(kept, mac, n) != 0)
 		return err_set(e, ERR_BAD_LOGIN, "the set-up token is wrong or was used");
-	if (row_bool(r, 0, 3) || row_time(r, 0, 5) < clock_now_us())
+	if (row_bool(r, 0, COL_USER_SETUP_DISABLED) ||
+	    row_time(r, 0, COL_USER_SETUP_SETUP_UNTIL) < clock_now_us())
 		return err_set(e, ERR_BAD_LOGIN, "the set-up token is over");
 	return 0;
 }
@@ -767,7 +781,7 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_BAD_LOGIN,
 			       "the name or the set-up token is wrong, or it is over");
-	row_uuid(r, 0, 0, &id);
+	row_uuid(r, 0, COL_USER_SETUP_ID, &id);
 	/* Under the lock the token is read again: of two who come at once, one is late. */
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &id);
 	rows_free(TAKE(r));
@@ -780,15 +794,15 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 	if (rc == ERR_BAD_LOGIN)
 		return refuse_setup(c, &id, e);
 	if (rc == 0)
-		rc = check_password(password, row_text(r, 0, 1), e);
+		rc = check_password(password, row_text(r, 0, COL_USER_SETUP_NAME), e);
 	if (rc == 0)
 		rc = append_setup(c, &id, password, e);
 	if (rc)
 		return rc;
-	if (row_bool(r, 0, 6))
+	if (row_bool(r, 0, COL_USER_SETUP_TOTP))
 		return err_set(e, ERR_SECOND_FACTOR,
 			       "the password is set; now log in with it and the code");
-	const char *full_name = arena_strdup(c->a, row_text(r, 0, 1));
-	bool administrator = strcmp(row_text(r, 0, 2), "administrator") == 0;
+	const char *full_name = arena_strdup(c->a, row_text(r, 0, COL_USER_SETUP_NAME));
+	bool administrator = strcmp(row_text(r, 0, COL_USER_SETUP_ROLE), "administrator") == 0;
 	return session_begin(c, &id, full_name, administrator, -1, ret, e);
 }

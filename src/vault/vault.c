@@ -100,8 +100,8 @@ vault_load_keys(struct vault *v, struct fiber *f, struct err *e)
 		return rc;
 	for (int i = 0; i < rows_count(rows); i++) {
 		size_t n;
-		const void *wrapped = row_bytea(rows, i, 1, &n);
-		int32_t id = row_int(rows, i, 0);
+		const void *wrapped = row_bytea(rows, i, COL_KEY_LIST_WRAPPED, &n);
+		int32_t id = row_int(rows, i, COL_KEY_LIST_ID);
 
 		if (id < 1)
 			return err_set(e, ERR_CRYPTO, "the table of data keys holds the number %d",

@@ -176,7 +176,7 @@ resume_at(struct walk *w, const struct rows *rows, int i, int64_t seq, const cha
 	int rc;
 
 	audit_break_row(rows, i, &w->n->node, &ev);
-	hash = row_bytea(rows, i, 7, &len);
+	hash = row_bytea(rows, i, COL_EVENT_CHUNK_HASH, &len);
 	if (!audit_break_encodable(&ev) || len != KEYS_HASH_BYTES)
 		return 0;
 	rc = audit_break_digest(w->v, w->f, &ev, digest, e);
@@ -569,7 +569,7 @@ check_mark(struct walk *w, const struct mark *m, struct err *e)
 			broken_end(w, m);
 		return 0;
 	}
-	hash = row_bytea(rows, 0, 0, &len);
+	hash = row_bytea(rows, 0, COL_EVENT_HASH_HASH, &len);
 	if (len != KEYS_HASH_BYTES || memcmp(hash, m->hash, len))
 		broken_mark(w, m->seq, m, "names another event here: the log was rewritten");
 	return 0;
@@ -605,7 +605,7 @@ walk_all(struct walk *w, struct err *e)
 	for (int i = 0; !rc && i < rows_count(nodes); i++) {
 		struct uuid node;
 
-		row_uuid(nodes, i, 0, &node);
+		row_uuid(nodes, i, COL_EVENT_NODES_NODE, &node);
 		own = own || uuid_eq(&node, &w->v->node);
 		rc = walk_node(w, &node, e);
 	}

@@ -88,7 +88,7 @@ neighbours_look(struct neighbours *n, struct vault *v, struct fiber *f)
 	if (db_exec(vault_reader(v), f, STMT_USER_NODES, &b, &rows, &ignored))
 		return false;
 	for (int i = 0; i < rows_count(rows) && fresh.n < NEIGHBOURS_MAX; i++) {
-		const char *name = row_text(rows, i, 1);
+		const char *name = row_text(rows, i, COL_USER_NODES_NAME);
 
 		text_copy(fresh.rows[fresh.n].name, sizeof(fresh.rows[0].name), name);
 		text_copy(fresh.rows[fresh.n].addresses, NEIGHBOURS_PER_NAME,
