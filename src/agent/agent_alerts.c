@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The agent: what is worth an alert. Emergency access at once; a node that turns Failed or Alive when it has been so for
- * HOLD_MS, so that what heals by itself within a moment wakes nobody.
+ * HOLD_MS, so that what heals by itself within a moment wakes nobody; a certificate that nears its end when it has done so for
+ * CERT_HOLD_MS, in which the node renews its channel's by itself.
  */
 #include "agent/agent_impl.h"
 
 #include <stdio.h>
 #include <string.h>
+#include "base/certlife.h"
 #include "base/clock.h"
 #include "ha/status.h"
 
 #define HOLD_MS 1000
+#define CERT_HOLD_MS 10000
 #define START_MS 5000 /* behind a start the others are not heard yet */
 
 static void
@@ -114,6 +117,51 @@ tell_node(struct agent *a, const struct status_view *v, unsigned i)
 	note_node(a, v, i, reasons);
 }
 
+/* ---- certificates ---- */
+
+/* From the warning on until there is another one: what becomes worse in between is the node's, which is Failed. */
+static void
+note_cert(struct agent *a, const struct status_view *v, unsigned i, enum certlife_kind k, bool bad)
+{
+	const struct status_node *node = &v->nodes[i];
+	char id[UUID_STR_LEN], life[CERTLIFE_TEXT_MAX];
+	struct alerter_note n;
+
+	begin_note(a, v, &n);
+	n.bad = bad;
+	uuid_str(&node->id, id);
+	snprintf(n.key, sizeof(n.key), "%s/%s", id, certlife_name(k));
+	n.alert.type = bad ? ALERT_CERT_ENDS : ALERT_CERT_RENEWED;
+	text_copy(n.alert.node, sizeof(n.alert.node), node->name);
+	certlife_say(k, &node->certs[k], v->now_us, life);
+	text_fit(n.alert.text, sizeof(n.alert.text),
+		 bad ? "%.200s: %.96s" : "%.200s was renewed: %.96s", node->name, life);
+	n.alert.todo = bad ? certlife_todo(k) : NULL;
+	alerter_note(a->alerter, &n);
+}
+
+static void
+tell_cert(struct agent *a, const struct status_view *v, unsigned i, enum certlife_kind k)
+{
+	struct agent_level *l = level_of(a, &v->nodes[i].id);
+	const struct certlife *c = &v->nodes[i].certs[k];
+	bool bad = certlife_level(c, v->now_us) != CERTLIFE_GOOD;
+
+	/* What is not known now, as of a node that does not answer, is no news. */
+	if (!l || !c->to_us)
+		return;
+	if (bad != l->certs[k].candidate || !l->certs[k].since_ms) {
+		l->certs[k].candidate = bad;
+		l->certs[k].since_ms = a->now_ms;
+	}
+	if ((l->certs[k].known && l->certs[k].bad == bad) ||
+	    a->now_ms - l->certs[k].since_ms < CERT_HOLD_MS)
+		return;
+	l->certs[k].known = true;
+	l->certs[k].bad = bad;
+	note_cert(a, v, i, k, bad);
+}
+
 /* ---- administrators ---- */
 
 /* Once for each, whatever the outbox has seen before. */
@@ -146,7 +194,12 @@ agent_tell_alerts(struct agent *a, const struct status_view *v)
 {
 	tell_recovered(a, v);
 	/* What stays as it is until the end of a maintenance is told then. */
-	if (v->n < 2 || agent_maintenance(a, v->now_us))
+	if (agent_maintenance(a, v->now_us))
+		return;
+	for (unsigned i = 0; i < v->n; i++)
+		for (enum certlife_kind k = 0; k < CERTLIFE_KINDS; k++)
+			tell_cert(a, v, i, k);
+	if (v->n < 2)
 		return;
 	tell_emergency(a, v);
 	for (unsigned i = 0; i < v->n && a->now_ms - a->began_ms > START_MS; i++)

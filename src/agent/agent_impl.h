@@ -46,6 +46,10 @@ struct agent_level {
 	bool known, bad;
 	bool candidate; /* how it is now, since since_ms */
 	int64_t since_ms;
+	struct {
+		bool known, bad, candidate;
+		int64_t since_ms;
+	} certs[CERTLIFE_KINDS]; /* the same of each of its certificates */
 };
 
 struct status_view;

@@ -16,6 +16,8 @@
 	X(EMERGENCY_ENDED, "emergency.ended", 5)                                                   \
 	X(NODE_FAILED, "node.failed", 3)                                                           \
 	X(NODE_ALIVE, "node.alive", 5)                                                             \
+	X(CERT_ENDS, "certificate.ends", 4)                                                        \
+	X(CERT_RENEWED, "certificate.renewed", 5)                                                  \
 	X(RECOVERED, "administrator.recovered", 2)                                                 \
 	X(NOT_KEPT, "alerts.not_kept", 4)                                                          \
 	X(TEST, "alerts.test", 6)

@@ -2,15 +2,17 @@
 """What a node is known by: certificates that are exchanged, that end, and that are renewed, on a pair that is used meanwhile."""
 import json
 import re
+import signal
 
 import pytest
 
 from api import Api
 from certs import Authority, openssl, put_in, self_signed
 from faultpage import FaultPage
-from nodes import Person, scratch_folder
+from nodes import Person, Ports, scratch_folder
 from packs import Stage, join
 from wait import still_true, wait_until
+from webhook import Receiver
 
 DAY = 86400
 
@@ -203,3 +205,71 @@ def test_the_end_is_seen_from_afar(pair):
     assert "soon" in told and "holdfast cert renew" in told, told
     metrics = Api(pair.primary).get("/v1/metrics").body.decode()
     assert re.search(r'^holdfast_certificate_end_seconds{certificate="web"} \d+$', metrics, re.M), metrics
+    pair.primary.run("cert", "renew", "--home", pair.primary.home)
+    pair.alive()
+
+
+@pytest.fixture
+def hooks(pair):
+    """What each node alerts."""
+    made, ports = {}, Ports()
+    for n in pair.nodes:
+        folder = pair.folder / f"hook-{n.name}"
+        folder.mkdir(mode=0o755)
+        made[n] = Receiver(n, folder, ports.take())
+        n.read_settings()
+    yield made
+    for n, hook in made.items():
+        n.set("alert_webhook", "")
+        n.read_settings()
+        hook.end()
+
+
+def test_an_end_that_comes_near_is_told_once(pair, hooks):
+    """H9: by an alert of each node, with node, certificate, days and the command; again only after there was another certificate."""
+
+    def told(kind):
+        return {
+            n.name: [r["data"] for r in hook.rows() if r["type"] == kind and r["data"]["node"] == pair.other.name]
+            for n, hook in hooks.items()
+        }
+
+    def wait_for(kind, times):
+        return wait_until(
+            f"each node says {kind}", lambda: told(kind), lambda t: all(len(rows) == times for rows in t.values())
+        )
+
+    def episode(times):
+        pair.exchange(pair.other, *self_signed(pair.folder, pair.other.name, pair.days + 200))
+        wait_until(
+            "a certificate that is good is seen",
+            lambda: [shown(n) for n in pair.nodes],
+            lambda levels: levels == ["good", "good"],
+        )
+        pair.pass_days(180)
+        for rows in wait_for("certificate.ends", times).values():
+            said = rows[-1]
+            assert re.fullmatch(
+                rf"{pair.other.name}: the web certificate ends on 20\d\d-\d\d-\d\d, in (19|20) days", said["text"]
+            ), said
+            assert "holdfast cert renew" in said["todo"], said
+
+    def shown(n):
+        return next(
+            c["level"]
+            for row in pair.status(n)["nodes"]
+            if row["name"] == pair.other.name
+            for c in row["certificates"]
+            if c["certificate"] == "web"
+        )
+
+    episode(1)
+    pair.other.signal("agent", signal.SIGKILL)
+    pair.pass_days(1)
+    still_true("once", lambda: told("certificate.ends"), 13, lambda t: all(len(rows) == 1 for rows in t.values()))
+    pair.other.run("cert", "renew", "--home", pair.other.home)
+    for rows in wait_for("certificate.renewed", 1).values():
+        assert f"{pair.other.name} was renewed: the web certificate ends on 20" in rows[0]["text"], rows
+    episode(2)
+    pair.other.run("cert", "renew", "--home", pair.other.home)
+    pair.alive()

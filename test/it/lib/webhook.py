@@ -25,7 +25,7 @@ class Receiver:
                 "ec_paramgen_curve:P-256",
                 "-nodes",
                 "-days",
-                "2",
+                "3650",
                 "-subj",
                 "/CN=localhost",
                 "-addext",
