@@ -27,6 +27,7 @@ HIDDEN = {
     "archive.h": ("pack/",),
     "expat.h": ("vault/importread_xml.c",),
     "archive_entry.h": ("pack/",),
+    "zlib.h": ("pack/basebackup.c",),
 }
 # Who may start another program: PostgreSQL's are all started by one function, with their full path.
 STARTERS = ("pg/program.c", "cli/client/get.c")

@@ -11,7 +11,7 @@ BUILD='
 gcc meson|meson ninja-build pkg-config|pkgconf
 libmicrohttpd-dev libuv1-dev libpq-dev libsqlite3-dev libsodium-dev libgnutls28-dev libjansson-dev libexpat1-dev
 libcurl4-gnutls-dev libarchive-dev libseccomp-dev libcmocka-dev libinih-dev liboath-dev libqrencode-dev
-libsystemd-dev libunistring-dev postgresql python3 unzip'
+libsystemd-dev libunistring-dev zlib1g-dev postgresql python3 unzip'
 TEST='
 clang libclang-rt-dev|libclang-rt-14-dev|libclang-rt-18-dev|libclang-rt-19-dev
 python3-pytest python3-pytest-xdist python3-psycopg|python3-psycopg2

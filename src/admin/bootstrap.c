@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/mem.h"
+#include "base/port.h"
 #include "base/secret.h"
 #include "ledger/event_body.h"
 #include "ledger/ledger.h"
@@ -37,14 +38,6 @@ struct bootstrap {
 	struct err *e;
 };
 
-static int
-https_port(const struct settings *s)
-{
-	const char *colon = strrchr(s->listen, ':');
-
-	return colon ? (int)strtol(colon + 1, NULL, 10) : 0;
-}
-
 /* The certificate that clients of this node will see; it may not be there yet. */
 static void
 add_web_cert(const struct bootstrap *b, struct json_out *w)
@@ -71,7 +64,7 @@ write_node(struct bootstrap *b, struct buf *created, struct buf *joined)
 	json_out_object(&w, NULL);
 	json_out_uuid(&w, "id", b->node->id.b);
 	json_out_text(&w, "name", b->node->name);
-	json_out_int(&w, "https_port", https_port(b->settings));
+	json_out_int(&w, "https_port", port_of(b->settings->listen));
 	json_out_int(&w, "pair_port", cluster_port(b->settings));
 	add_web_cert(b, &w);
 	json_out_int(&w, "primary_since_term", b->term);

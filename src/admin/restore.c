@@ -156,8 +156,6 @@ extract_base(struct restore *x, const struct home *h, struct keys *keys, struct 
 	if (rc < 0)
 		return rc;
 	rc = pack_base_extract(r, pg, x->m.base_bytes, say_extract, x, e);
-	if (rc == 0 && pack_reader_position(r) != (uint64_t)x->m.base_bytes)
-		rc = err_set(e, ERR_BAD_PACK, "the base backup is not as long as it was made");
 	pack_reader_free(r);
 	return rc;
 }

@@ -13,6 +13,7 @@
 #include "ha/channel.h"
 #include "ha/rejoin.h"
 #include "ledger/event.h"
+#include "pack/setup.h"
 #include "store/migrate.h"
 
 #define ANNOUNCE_MS 3000
@@ -76,7 +77,7 @@ name_primary(const struct agent *a, struct channel_primary *ret)
 	if (!n || agent_is_self(a, &n->id))
 		return false;
 	text_copy(ret->host, sizeof(ret->host), n->name);
-	ret->port = n->pair_port;
+	ret->port = agent_pair_port(a, n);
 	replication_slot_name(&a->self.id, ret->slot);
 	return true;
 }
@@ -150,8 +151,10 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 
 	if (n && !uuid_eq(&n->id, &a->self.id)) {
 		text_copy(d.host, sizeof(d.host), n->name);
-		d.port = n->pair_port;
+		d.port = agent_pair_port(a, n);
 	}
+	d.https_port = a->moved.https;
+	d.pair_port = a->moved.pair;
 	text_copy(d.web_cert, sizeof(d.web_cert), a->own_cert);
 	memcpy(d.aside_hash, a->rv.aside_hash, sizeof(d.aside_hash));
 	deposit_order(a->deposit, &d);
@@ -163,6 +166,26 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 					      rejoin_copy_waits(&a->args->home)
 				      ? ROLE_CLONE
 				      : ROLE_RETURN);
+}
+
+/* A secondary that streams needs no pack any more, and what is older than its stream's begin is of no use to anybody. */
+static void
+drop_packs(struct agent *a)
+{
+	char path[HOME_PATH_MAX + 300];
+
+	if (a->settings.keep_pack || !agent_view_is_fresh(a) ||
+	    (a->packs_ms && a->now_ms - a->packs_ms < ANNOUNCE_MS))
+		return;
+	a->packs_ms = a->now_ms;
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct replication_node *n = &a->rv.nodes[i];
+		const struct replication_standby *s = agent_standby(a, &n->id);
+
+		setup_pack_path(&a->args->home, n->name, path, sizeof(path));
+		if (s && strcmp(s->state, "streaming") == 0 && unlink(path) == 0)
+			log_notice("%s was removed: its node has joined (`keep_pack`)", path);
+	}
 }
 
 /* The own web certificate, when the node table has another one or none. */
@@ -333,11 +356,14 @@ void
 agent_act(struct agent *a, const struct fsm_obs *o)
 {
 	look_at_own_cert(a);
+	agent_look_at_ports(a);
 	if (a->secondary) {
 		act_as_secondary(a, o);
 	} else {
 		act_as_primary(a, o);
 		announce_as_primary(a);
+		agent_announce_ports(a);
+		drop_packs(a);
 		claim_term(a);
 		announce_handover(a);
 		step_down(a);

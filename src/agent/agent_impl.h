@@ -16,6 +16,7 @@
 #include "ha/deposit.h"
 #include "ha/epochs.h"
 #include "ha/fsm.h"
+#include "ha/ports.h"
 #include "ha/probe.h"
 #include "ha/replication.h"
 #include "ha/steadiness.h"
@@ -67,7 +68,7 @@ struct agent {
 	struct statepage *statepage;
 	struct statepage_view shown; /* what the page says */
 	int64_t state_ms;	     /* since when it is in this state */
-	int64_t shown_ms, trust_ms, announce_ms, certs_ms, renewed_ms;
+	int64_t shown_ms, trust_ms, announce_ms, ports_ms, packs_ms, certs_ms, renewed_ms;
 	int64_t cert_said_us[CERTLIFE_KINDS]; /* when the log was told of a certificate's end */
 
 	struct replication *replication;
@@ -80,6 +81,7 @@ struct agent {
 	bool trusted_bad;      /* some of it cannot be used */
 	char *published;       /* PEM: what vaultd is to trust the primary by, as it was written */
 	bool publish_failed;
+	struct ports moved;		     /* to be made known, 0: nothing to do */
 	char own_cert[REPLICATION_CERT_MAX]; /* to be made known, "": nothing to do */
 
 	pthread_mutex_t
@@ -130,6 +132,8 @@ const struct replication_node *agent_leader(const struct agent *a) NONNULL;
 bool agent_is_unnamed_primary(const struct agent *a) NONNULL;
 /* Has said of itself lately that it is in this state. p may be NULL. */
 bool agent_says(const struct agent *a, const struct peer *p, enum ha_state s);
+/* By which port its channel is reached: as it says itself lately, or as the node table has it. */
+int agent_pair_port(const struct agent *a, const struct replication_node *n) NONNULL;
 struct peer *agent_primary_peer(struct agent *a) NONNULL; /* NULL: not known, or this node */
 
 /* Takes copies of what the threads saw, and aims the probes at the nodes that there are. */
@@ -183,6 +187,13 @@ void agent_show_progress(struct agent *a) NONNULL;
 
 /* How long this node's certificates live, into the page; the log hears of an end that is near once a day. */
 void agent_look_at_certs(struct agent *a) NONNULL;
+
+/* ---- agent_ports.c ---- */
+
+/* Whether the node table is to say something else of this node, into a->moved. */
+void agent_look_at_ports(struct agent *a) NONNULL;
+/* A primary asks its own writer; a secondary's deposit thread asks the primary's. */
+void agent_announce_ports(struct agent *a) NONNULL;
 
 /* ---- agent_status.c ---- */
 

@@ -101,6 +101,17 @@ agent_leader(const struct agent *a)
 	return best ? agent_node(a, &best->id) : primary_node(a);
 }
 
+int
+agent_pair_port(const struct agent *a, const struct replication_node *n)
+{
+	const struct peer *p = agent_peer((struct agent *)(uintptr_t)a, &n->id);
+	bool lately = p && p->v.reply_ms && a->now_ms - p->v.reply_ms < AGENT_VIEW_MS;
+
+	return lately && p->v.reply.pair_port > 0 && p->v.reply.pair_port < 65536
+		       ? (int)p->v.reply.pair_port
+		       : n->pair_port;
+}
+
 struct peer *
 agent_primary_peer(struct agent *a)
 {

@@ -34,10 +34,10 @@ judge(const struct call_health *h, const struct statepage_view *v)
 }
 
 static void
-write_schema(struct json_out *w, const char *name, int schema)
+write_known(struct json_out *w, const char *name, int n)
 {
-	if (schema > 0)
-		json_out_int(w, name, schema);
+	if (n > 0)
+		json_out_int(w, name, n);
 	else
 		json_out_null(w, name);
 }
@@ -72,10 +72,11 @@ health_answer(struct api_call *c)
 	json_out_bool(&w, "data_damaged", v->data_damaged);
 	json_out_bool(&w, "journal_unreadable", v->journal_unreadable);
 	json_out_text(&w, "version", HF_VERSION);
-	write_schema(&w, "schema", v->schema);
-	write_schema(&w, "schema_known", v->schema_known);
+	write_known(&w, "schema", v->schema);
+	write_known(&w, "schema_known", v->schema_known);
 	json_out_time(&w, "channel_from", v->certs[CERTLIFE_CHANNEL].from_us);
 	json_out_time(&w, "channel_until", v->certs[CERTLIFE_CHANNEL].to_us);
+	write_known(&w, "pair_port", v->pair_port);
 	json_out_text(&w, "pair",
 		      statepage_is_fresh(v, clock_mono_ms()) ? pair_status_name(v->status) : NULL);
 	json_out_text(&w, "primary", v->primary_url[0] ? v->primary_url : NULL);
@@ -100,7 +101,7 @@ const struct shape replies_health[] = {
 		FIELD(as_of, TIME, NIL), FIELD(as_of_term, INT), FIELD(data_damaged, BOOL),
 		FIELD(journal_unreadable, BOOL), FIELD(version, TEXT), FIELD(schema, INT, NIL),
 		FIELD(schema_known, INT, NIL), FIELD(channel_from, TIME, NIL),
-		FIELD(channel_until, TIME, NIL), FIELD(pair, TEXT, NIL), FIELD(primary, TEXT, NIL),
+		FIELD(channel_until, TIME, NIL), FIELD(pair_port, INT, NIL), FIELD(pair, TEXT, NIL), FIELD(primary, TEXT, NIL),
 		FIELD(why, TEXT, NIL)),
 	{ 0 },
 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,14 @@
 
 #define PORT_SAY_MS 1000
 #define PORT_WAIT_MS 3000 /* a predecessor that was killed may still be closing its sockets */
+
+int
+port_of(const char *address)
+{
+	const char *colon = strrchr(address, ':');
+
+	return colon ? (int)strtol(colon + 1, NULL, 10) : 0;
+}
 
 /* The listeners are made with SO_REUSEADDR too: only a live one is in the way. */
 static int

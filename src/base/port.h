@@ -6,6 +6,9 @@
 
 #include "base/err.h"
 
+/* The port of an address (a setting's SET_ADDR); 0: it has none. */
+int port_of(const char *address) NONNULL;
+
 /* Whether an address (a setting's SET_ADDR) can be listened on. ERR_REFUSED names who is in the way and the setting to
  * change. Nothing stays open. */
 int port_check(const char *address, const char *setting, struct err *e) NONNULL MUST_USE;

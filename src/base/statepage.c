@@ -35,6 +35,7 @@ struct slot_data {
 	struct certlife certs[CERTLIFE_KINDS];
 	uint64_t damage; /* 1: data, 2: journal */
 	uint64_t status; /* enum pair_status */
+	uint64_t pair_port;
 	uint64_t schema; /* of the database; << 32: the newest that the program knows */
 	char reason[STATEPAGE_REASON_MAX];
 	char primary_url[STATEPAGE_NAME_MAX];
@@ -194,6 +195,7 @@ statepage_write(struct statepage *p, const struct statepage_view *v)
 	d->schema = (uint64_t)(uint32_t)v->schema | (uint64_t)(uint32_t)v->schema_known << 32;
 	d->damage = (uint64_t)v->data_damaged | (uint64_t)v->journal_unreadable << 1;
 	d->status = (uint64_t)v->status;
+	d->pair_port = (uint64_t)(uint32_t)v->pair_port;
 	text_fit(d->reason, sizeof(d->reason), "%s", v->reason);
 	text_copy(d->primary_url, sizeof(d->primary_url), v->primary_url);
 	text_copy(d->status_json, sizeof(d->status_json), v->status_json);
@@ -286,6 +288,7 @@ statepage_read(const struct statepage *p, struct statepage_view *ret)
 		.schema = (int)(d->schema & 0x7fffffff),
 		.schema_known = (int)(d->schema >> 32),
 		.status = (enum pair_status)d->status,
+		.pair_port = (int)(d->pair_port & 0xffff),
 	};
 	memcpy(ret->certs, d->certs, sizeof(ret->certs));
 	text_copy(ret->reason, sizeof(ret->reason), d->reason);

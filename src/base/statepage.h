@@ -39,7 +39,8 @@ struct statepage_view {
 	bool ordered;		      /* secondary: an operator ordered emergency access */
 	int64_t alerts_waiting;	      /* in the outbox; 0 when none are configured */
 	struct certlife certs[CERTLIFE_KINDS]; /* that this node has */
-	bool data_damaged;		       /* pages of the database are not what was written */
+	int pair_port;	   /* of this node, as the node table has it; 0 not known */
+	bool data_damaged; /* pages of the database are not what was written */
 	bool journal_unreadable;
 	int schema,
 		schema_known; /* of the database, and the newest that this program knows; 0 not known yet */

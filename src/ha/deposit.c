@@ -58,7 +58,7 @@ struct work {
 	struct db *local, *primary;
 	char host[256]; /* where `primary` is connected to */
 	int port;
-	int64_t announced_ms;
+	int64_t announced_ms, moved_ms;
 	int64_t pause_until_ms; /* after a failed connection */
 };
 
@@ -286,6 +286,22 @@ announce_cert(struct work *w, struct err *e)
 	return db_exec(w->primary, NULL, STMT_DEPOSIT_ANNOUNCE, &b, &rows, e);
 }
 
+/* By which ports they are to reach it. */
+static int
+announce_ports(struct work *w, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	int64_t now = clock_mono_ms();
+
+	if (!w->o.https_port || (w->moved_ms && now - w->moved_ms < ANNOUNCE_MS))
+		return 0;
+	w->moved_ms = now;
+	bind_uuid(&b, &w->d->self);
+	bind_int(&b, w->o.https_port);
+	bind_int(&b, w->o.pair_port);
+	return db_exec(w->primary, NULL, STMT_DEPOSIT_MOVED, &b, NULL, e);
+}
+
 /* What this node's chain memory found goes into the primary's log. */
 static int
 tell_alarm(struct work *w, struct err *e)
@@ -425,6 +441,8 @@ visit_primary(struct work *w, struct err *e)
 		r = ask_slot(w, e);
 	if (!r && w->s == &w->own)
 		r = announce_cert(w, e);
+	if (!r && w->s == &w->own)
+		r = announce_ports(w, e);
 	if (!r && w->s == &w->own)
 		r = tell_alarm(w, e);
 	if (!r && to_go && !w->o.rows_wait)

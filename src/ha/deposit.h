@@ -43,7 +43,9 @@ struct deposit_orders {
 	int64_t aside_seq; /* the first own row that it set aside and did not get since, 0: none */
 	uint8_t aside_hash[32];
 	char web_cert[4096]; /* own web certificate when the node table lacks it, "" it does not */
-	int64_t home_seq;    /* own newest event in the replicated log */
+	int https_port,
+		pair_port; /* by which this node is reached, when the node table has others; 0 it has not */
+	int64_t home_seq;		   /* own newest event in the replicated log */
 	struct chain_memory *chain_memory; /* whose alarms the primary is to log; NULL: none */
 };
 

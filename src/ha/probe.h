@@ -47,6 +47,7 @@ struct probe_reply {
 	int64_t as_of_us, as_of_term; /* secondary: as its data say; 0: they do not */
 	bool data_damaged, journal_unreadable;
 	struct certlife channel; /* its channel's certificate */
+	int64_t pair_port;	 /* of its channel, 0 not said */
 };
 
 /* Parses a health body. Fields that are missing stay zero; what is malformed or too long is an

@@ -100,6 +100,8 @@ take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 	if (!r)
 		r = take_time(o, "channel_until", &ret->channel.to_us, e);
 	if (!r)
+		r = take_number(o, "pair_port", &ret->pair_port, e);
+	if (!r)
 		r = take_number(o, "as_of_term", &ret->as_of_term, e);
 	ret->synced = json_is_true(json_object_get(o, "synced"));
 	ret->ordered = json_is_true(json_object_get(o, "ordered"));

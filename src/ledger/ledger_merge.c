@@ -444,10 +444,11 @@ merge_node(struct ledger *l, struct fiber *f, const struct uuid *node, struct er
 static bool
 may_be_asked(int kind)
 {
-	return kind == EVENT_NODE_JOINED || kind == EVENT_NODE_CERT || kind == EVENT_PROMOTED ||
-	       kind == EVENT_HANDOVER || kind == EVENT_BACKUP || kind == EVENT_NODE_REMOVED ||
-	       kind == EVENT_WITNESS_ALARM || kind == EVENT_WITNESS_LOST ||
-	       kind == EVENT_USER_RECOVERED || kind == EVENT_MAINTENANCE;
+	return kind == EVENT_NODE_JOINED || kind == EVENT_NODE_CERT || kind == EVENT_NODE_MOVED ||
+	       kind == EVENT_PROMOTED || kind == EVENT_HANDOVER || kind == EVENT_BACKUP ||
+	       kind == EVENT_NODE_REMOVED || kind == EVENT_WITNESS_ALARM ||
+	       kind == EVENT_WITNESS_LOST || kind == EVENT_USER_RECOVERED ||
+	       kind == EVENT_MAINTENANCE;
 }
 
 /* What whoever may write to the database could ask for: only with a proof that they have the master key too. ERR_BAD_KEY: without. */

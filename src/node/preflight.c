@@ -15,6 +15,7 @@
 #include "base/place.h"
 #include "base/port.h"
 #include "crypto/x509.h"
+#include "ha/ports.h"
 #include "node/pairfiles.h"
 #include "node/runas.h"
 #include "pack/pack.h"
@@ -225,6 +226,8 @@ preflight_check(const struct proc_args *a, struct err *e)
 	if (!r)
 		r = preflight_settle(&a->home, e);
 	bool pair = preflight_has_pair(&a->home);
+	if (!r && pair)
+		r = ports_check(&a->home, &a->settings, e);
 	if (!r)
 		r = check_data(&a->home, e);
 	if (!r)

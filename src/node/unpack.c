@@ -30,6 +30,7 @@
 #include "pack/basebackup.h"
 #include "pack/pack.h"
 #include "pack/packfit.h"
+#include "pack/setup.h"
 #include "pg/cluster.h"
 
 #define SAY_EVERY_MS 2000
@@ -351,6 +352,19 @@ use_pack(struct unpack *u, const struct uuid *old, struct err *e)
 	return rc;
 }
 
+/* It was brought here for this, and holds a copy of the vault. */
+static void
+drop_pack_file(const struct unpack *u)
+{
+	char path[PATH_ROOM];
+
+	if (u->a->settings.keep_pack)
+		return;
+	setup_pack_path(&u->a->home, u->m.secondary_name, path, sizeof(path));
+	if (unlink(path) == 0)
+		log_notice("%s was removed: this node has joined (`keep_pack`)", path);
+}
+
 /* One that fell behind put_data has only this left to do. */
 static int
 finish(struct unpack *u, struct err *e)
@@ -365,6 +379,8 @@ finish(struct unpack *u, struct err *e)
 	path_in(u, HOME_PG, "/" DATA_OF_PACK, path);
 	if (rc == 0)
 		unlink(path);
+	if (rc == 0)
+		drop_pack_file(u);
 	return rc;
 }
 

@@ -9,10 +9,15 @@
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 #include "base/fault.h"
+#include "base/mem.h"
 #include "pg/cluster.h"
 #include "pg/program.h"
 
+#define BLOCK_BYTES (256u << 10)
+#define GZIP_HEADER 16		/* added to the window: zlib.h, deflateInit2 */
+#define MEM_LEVEL 8		/* zlib's own default */
 #define BESIDE_BYTES (32 << 20) /* of a base backup, beside the databases: WAL and more */
 
 struct backup {
@@ -80,24 +85,65 @@ check_watched(const struct basebackup *x, struct err *e)
 	return err_set(e, ERR_REFUSED, "interrupted; what was written is removed again");
 }
 
+/* Half of a young cluster is empty pages and an empty log. */
+struct squeeze {
+	z_stream z;
+	struct pack_writer *w;
+	struct buf out;
+};
+
+static void
+begin_squeeze(struct squeeze *s, struct pack_writer *w)
+{
+	*s = (struct squeeze){ .w = w, .out = BUF_INIT };
+	mem_check(deflateInit2(&s->z, Z_BEST_SPEED, Z_DEFLATED, MAX_WBITS + GZIP_HEADER, MEM_LEVEL,
+			       Z_DEFAULT_STRATEGY) == Z_OK);
+	buf_reserve(&s->out, BLOCK_BYTES);
+}
+
+static void
+end_squeeze(struct squeeze *s)
+{
+	deflateEnd(&s->z);
+	buf_done(&s->out);
+}
+
+/* n 0: the end. */
 static int
-copy_backup(const struct basebackup *x, struct backup *b, struct pack_writer *w, int64_t *bytes,
+add_squeezed(struct squeeze *s, const void *p, size_t n, struct err *e)
+{
+	int rc = 0;
+
+	s->z.next_in = (z_const Bytef *)(uintptr_t)p;
+	s->z.avail_in = (uInt)n;
+	do {
+		s->z.next_out = (Bytef *)s->out.data;
+		s->z.avail_out = BLOCK_BYTES;
+		deflate(&s->z, n ? Z_NO_FLUSH : Z_FINISH);
+		size_t got = BLOCK_BYTES - s->z.avail_out;
+		if (got)
+			rc = pack_writer_add(s->w, s->out.data, got, e);
+	} while (rc == 0 && s->z.avail_out == 0);
+	return rc;
+}
+
+static int
+copy_backup(const struct basebackup *x, struct backup *b, struct squeeze *s, int64_t *bytes,
 	    struct err *e)
 {
-	static const size_t room = 256u << 10;
 	int shown = -1, rc = 0;
 	auto_buf block = BUF_INIT;
 
-	buf_reserve(&block, room);
+	buf_reserve(&block, BLOCK_BYTES);
 	while (rc == 0) {
-		ssize_t n = FAULT(PROGRAM_READ, -1, read(b->out, block.data, room));
+		ssize_t n = FAULT(PROGRAM_READ, -1, read(b->out, block.data, BLOCK_BYTES));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return err_errno(e, ERR_IO, "cannot read the base backup");
 		if (n == 0)
-			break;
-		rc = pack_writer_add(w, block.data, (size_t)n, e);
+			return add_squeezed(s, NULL, 0, e);
+		rc = add_squeezed(s, block.data, (size_t)n, e);
 		if (rc == 0)
 			rc = check_watched(x, e);
 		*bytes += n;
@@ -131,12 +177,15 @@ basebackup_write(const struct basebackup *x, struct pack_writer *w, int64_t *ret
 		 struct err *e)
 {
 	struct backup b = { .out = -1, .errors = -1 };
+	struct squeeze s;
 	int64_t bytes = 0;
 
+	begin_squeeze(&s, w);
 	int rc = start_backup(x, &b, e);
 	if (rc == 0)
-		rc = copy_backup(x, &b, w, &bytes, e);
+		rc = copy_backup(x, &b, &s, &bytes, e);
 	rc = end_backup(&b, rc, e);
+	end_squeeze(&s);
 	if (rc == 0)
 		*ret_bytes = bytes;
 	return rc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A base backup of this node's own cluster (pg_basebackup, one tar, with the WAL it needs), written
- * into the sealed part that was begun last. Blocking; any thread.
+ * A base backup of this node's own cluster (pg_basebackup, one tar, with the WAL it needs), compressed
+ * (gzip) into the sealed part that was begun last. Blocking; any thread.
  */
 #pragma once
 
@@ -22,6 +22,6 @@ struct basebackup {
 int basebackup_check_room(const char *folder, int64_t database_bytes,
 			  struct err *e) NONNULL MUST_USE;
 
-/* *ret_bytes: of the tar. ERR_IO with what pg_basebackup said. */
+/* *ret_bytes: of the tar, not compressed. ERR_IO with what pg_basebackup said. */
 int basebackup_write(const struct basebackup *x, struct pack_writer *w, int64_t *ret_bytes,
 		     struct err *e) NONNULL MUST_USE;

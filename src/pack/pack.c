@@ -385,7 +385,7 @@ struct pack_reader {
 	FILE *f;
 	struct keys *keys;
 	uint8_t stream[16];
-	uint64_t index, position;
+	uint64_t index;
 	bool ended;
 	struct buf sealed, plain;
 	char path[HOME_PATH_MAX];
@@ -457,16 +457,9 @@ pack_reader_next(struct pack_reader *r, const void **ret, size_t *ret_n, struct 
 	if (rc < 0)
 		return rc;
 	r->ended = last;
-	r->position += r->plain.len;
 	*ret = buf_str(&r->plain);
 	*ret_n = r->plain.len;
 	return 0;
-}
-
-uint64_t
-pack_reader_position(const struct pack_reader *r)
-{
-	return r->position;
 }
 
 void

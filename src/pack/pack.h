@@ -4,7 +4,7 @@
  *   pack/manifest.json  plain: for whom, from whom, versions, stream ids; MACed under the master key
  *   pack/node.sealed    JSON: the pair's CA, the secondary's certificate and key, the web certificate
  *                       of the primary
- *   pack/base.sealed    a base backup, PostgreSQL's tar
+ *   pack/base.sealed    a base backup, PostgreSQL's tar, in gzip or (of older releases) as it is
  * A sealed part is a row of chunks: be32 length ‖ sealed bytes (crypto/keys.h, streams); the last
  * chunk is bound as the last, so a part cut short is noticed. Blocking.
  */
@@ -39,7 +39,7 @@ struct pack_manifest {
 	const char *slot;
 	const char *made_at;		       /* RFC 3339 */
 	const char *node_stream, *base_stream; /* 32 hex digits each */
-	int64_t base_bytes;		       /* of the tar */
+	int64_t base_bytes;		       /* of the tar, not compressed */
 	const char *mac;		       /* 64 hex digits */
 };
 
@@ -87,7 +87,6 @@ int pack_reader_open(const char *path, struct keys *keys, const uint8_t stream[s
  * it is cut or changed. */
 int pack_reader_next(struct pack_reader *r, const void **ret, size_t *ret_n,
 		     struct err *e) NONNULL MUST_USE;
-uint64_t pack_reader_position(const struct pack_reader *r) NONNULL; /* plain bytes so far */
 void pack_reader_free(struct pack_reader *r);
 
 /* ---- unzipping ---- */
@@ -111,7 +110,7 @@ int pack_zip_extract(struct pack_zip *z, const char *dir, pack_progress_fn *prog
 
 /* ---- the base backup ---- */
 
-/* Puts the tar that r gives (total plain bytes, for progress) into dir, which must be empty: plain files and folders
+/* Puts the tar that r gives, compressed or not (total bytes then not, for progress), into dir, which must be empty: plain files and folders
  * only, no name that leads out of it. ERR_BAD_PACK, ERR_IO. */
 int pack_base_extract(struct pack_reader *r, const char *dir, int64_t total,
 		      pack_progress_fn *progress, void *ctx, struct err *e) NONNULL MUST_USE;

@@ -29,7 +29,7 @@ give_bytes(struct archive *a, void *ctx, const void **ret)
 	struct source *s = ctx;
 	size_t n;
 
-	s->progress(s->ctx, (int64_t)pack_reader_position(s->r), s->total);
+	s->progress(s->ctx, archive_filter_bytes(a, 0), s->total);
 	if (pack_reader_next(s->r, ret, &n, &s->err) < 0) {
 		archive_set_error(a, EIO, "%s", s->err.text);
 		return -1;
@@ -104,6 +104,7 @@ pack_base_extract(struct pack_reader *r, const char *dir, int64_t total, pack_pr
 	struct archive_entry *entry;
 	int got = ARCHIVE_FATAL, rc = 0;
 
+	archive_read_support_filter_gzip(a);
 	archive_read_support_format_tar(a);
 	if (FAULT(ARCHIVE_READ, ARCHIVE_FATAL, archive_read_open(a, &s, NULL, give_bytes, NULL)) ==
 	    ARCHIVE_OK)

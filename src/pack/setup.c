@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/json_out.h"
@@ -30,6 +31,7 @@
 #define BEAT_WAIT_MS 15000
 #define SLOT_WAIT_MS 2000
 #define PEM_MAX 65536
+#define MIB 1048576.0
 #define SQLSTATE_DUPLICATE_OBJECT "42710" /* PostgreSQL, appendix A */
 
 /* What was there before, so that a set-up that fails leaves it so. */
@@ -301,10 +303,10 @@ find_row(struct setup *x, bool *ret_there, struct err *e)
 
 /* A name that nobody can find makes a pair that is Failed from its first moment. */
 static int
-check_resolves(struct setup *x, struct err *e)
+check_resolves(const char *name, struct err *e)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
-	int got = getaddrinfo(x->rq->secondary, NULL, &hints, &list);
+	int got = getaddrinfo(name, NULL, &hints, &list);
 
 	if (got == 0) {
 		freeaddrinfo(list);
@@ -314,7 +316,15 @@ check_resolves(struct setup *x, struct err *e)
 		       "the name %s cannot be found from here: %s. Both nodes and the users reach "
 		       "each other by it: enter it in DNS or /etc/hosts, or give the name or "
 		       "address that counts; nothing was changed",
-		       x->rq->secondary, got == EAI_SYSTEM ? strerror(errno) : gai_strerror(got));
+		       name, got == EAI_SYSTEM ? strerror(errno) : gai_strerror(got));
+}
+
+static int
+check_both_resolve(struct setup *x, struct err *e)
+{
+	int rc = check_resolves(x->self.name, e);
+
+	return rc == 0 ? check_resolves(x->rq->secondary, e) : rc;
 }
 
 static void
@@ -609,7 +619,6 @@ write_manifest(struct setup *x, struct pack_writer *w, const uint8_t node[static
 		mac_text[2 * KEYS_HASH_BYTES + 1] = "";
 	uint8_t mac[KEYS_HASH_BYTES];
 	auto_buf canonical = BUF_INIT, text = BUF_INIT;
-	const char *colon = strrchr(x->s->listen, ':');
 	int major = 0;
 
 	int rc = cluster_major(x->h, &major, e);
@@ -627,7 +636,7 @@ write_manifest(struct setup *x, struct pack_writer *w, const uint8_t node[static
 		.pair = x->pair,
 		.primary_id = ids[0],
 		.primary_name = x->self.name,
-		.primary_https_port = colon ? strtol(colon + 1, NULL, 10) : 7272,
+		.primary_https_port = port_of(x->s->listen),
 		.primary_pair_port = cluster_port(x->s),
 		.secondary_id = ids[1],
 		.secondary_name = x->rq->secondary,
@@ -649,15 +658,36 @@ write_manifest(struct setup *x, struct pack_writer *w, const uint8_t node[static
 	return pack_writer_plain(w, PACK_MANIFEST_NAME, text.data, text.len, e);
 }
 
+void
+setup_pack_path(const struct home *h, const char *secondary, char *ret, size_t room)
+{
+	char folder[HOME_PATH_MAX];
+
+	home_path(h, HOME_REPLICATION, folder);
+	snprintf(ret, room, "%s/HAPack-%s.zip", folder, secondary);
+}
+
 /* An earlier pack for it may be there; anything else is in the way. */
 static int
 check_place(struct setup *x, struct err *e)
 {
-	char folder[HOME_PATH_MAX];
-
-	home_path(x->h, HOME_REPLICATION, folder);
-	snprintf(x->pack, sizeof(x->pack), "%s/HAPack-%s.zip", folder, x->rq->secondary);
+	setup_pack_path(x->h, x->rq->secondary, x->pack, sizeof(x->pack));
 	return place_check(x->pack, true, e);
+}
+
+/* How large it is, and what makes it so. */
+static void
+add_size(const struct setup *x, struct buf *out)
+{
+	int64_t data = x->database_bytes < x->base_bytes ? x->database_bytes : x->base_bytes;
+	struct stat st;
+
+	if (stat(x->pack, &st) == 0)
+		buf_addf(out,
+			 "\n%.1f MiB: a copy of the database (%.1f MiB) and of the log that it "
+			 "needs (%.1f MiB), compressed",
+			 (double)st.st_size / MIB, (double)data / MIB,
+			 (double)(x->base_bytes - data) / MIB);
 }
 
 static int
@@ -717,8 +747,9 @@ await_beat(struct setup *x, struct err *e)
 typedef int check_fn(struct setup *x, struct err *e);
 
 /* All that can refuse, in this order; none of them changes anything. */
-static check_fn *const checks[] = { check_names,     open_db,	     check_channel, check_ca,
-				    check_secondary, check_resolves, check_place,   check_room };
+static check_fn *const checks[] = { check_names, open_db,	  check_channel,
+				    check_ca,	 check_secondary, check_both_resolve,
+				    check_place, check_room };
 
 /* What is done then, and how it is taken back, the last first, when a later step fails. */
 static const struct step {
@@ -776,18 +807,17 @@ setup_run(const struct home *h, const struct settings *s, struct keys *keys,
 	  const struct setup_request *rq, setup_progress_fn *progress, void *ctx,
 	  struct buf *ret_path, struct err *e)
 {
-	const char *colon = strrchr(s->listen, ':');
 	struct setup x = {
 		.h = h, .s = s, .keys = keys, .rq = rq, .progress = progress, .ctx = ctx
 	};
 
-	x.https_port = rq->https_port ? rq->https_port
-		       : colon	      ? (int)strtol(colon + 1, NULL, 10)
-				      : 7272;
+	x.https_port = rq->https_port ? rq->https_port : port_of(s->listen);
 	x.pair_port = rq->pair_port ? rq->pair_port : cluster_port(s);
 	int rc = run_steps(&x, e);
-	if (rc == 0)
+	if (rc == 0) {
 		buf_adds(ret_path, x.pack);
+		add_size(&x, ret_path);
+	}
 	db_free(x.db);
 	buf_done(&x.web);
 	buf_done(&x.ca);

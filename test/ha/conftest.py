@@ -126,6 +126,13 @@ def _two_disks_pair():
 
 
 @pytest.fixture(scope="module")
+def _pair_of_v6():
+    k = _Keeper(v6=True)
+    yield k
+    k.end()
+
+
+@pytest.fixture(scope="module")
 def _three_nodes():
     k = _Keeper(tmpfs_mb=512, secondaries=("b", "c"), others=("client", "proxy"))
     yield k

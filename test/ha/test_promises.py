@@ -354,7 +354,7 @@ def test_key_is_not_in_the_pack_and_only_needed_at_start(st):
     if re.fullmatch(rb"[0-9a-fA-F]{64}", text):
         forms.append(bytes.fromhex(text.decode()))
     packs = list((st.a.home / "replication").glob("HAPack-*.zip"))
-    assert packs, "the pack is gone; it was to stay in replication/"
+    assert packs, "the pack is gone; keep_pack was to have it stay in replication/"
     for pack in packs:
         raw = pack.read_bytes()
         with zipfile.ZipFile(pack) as z:

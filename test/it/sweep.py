@@ -335,7 +335,8 @@ def join(p):
         p.nodes.remove(third)
         third.kill()
     pack.unlink()
-    (a.home / f"replication/HAPack-{third.name}.zip").unlink()
+    pack_of_third = a.home / f"replication/HAPack-{third.name}.zip"
+    wait_until("the pack of who has joined is gone", lambda: not pack_of_third.exists())
     p.verb(a, "ha", "remove", third.name, "--yes", "--home", a.home)
 
 

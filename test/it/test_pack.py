@@ -3,6 +3,7 @@
 
 Nodes are 127.0.0.1 (primary), 127.0.0.2 and 127.0.0.3 (secondaries), all on this machine.
 """
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import zipfile
 
 import pytest
 
-from nodes import copy_of, scratch_folder
+from nodes import Ports, copy_of, scratch_folder, tree
 from packs import Stage, join, make_node
 from pair import drop_prefix, give
 from wait import wait_until
@@ -404,6 +405,65 @@ def test_a_slot_that_is_in_use_for_a_moment_is_waited_for(stage):
     assert "127.0.0.2 is running as this node's secondary now; stop it" in p.stderr
 
 
+@pytest.fixture
+def own(holdfast):
+    """A primary of its own, which is told nothing of keep_pack."""
+    with scratch_folder() as folder:
+        s = Stage(holdfast, folder, keep_pack=False)
+        try:
+            yield s
+        finally:
+            for n in s.made:
+                n.kill()
+
+
+def test_a_pack_says_its_size_and_goes_when_its_node_has_joined(own):
+    """A copy of the vault is not left lying about, on either node; until then it is there."""
+    p = own.primary.run("ha", "setup", "127.0.0.1", "127.0.0.2", "--json", "--home", own.primary.home)
+    said = json.loads(p.stdout)
+    size = re.fullmatch(
+        r"([\d.]+) MiB: a copy of the database \(([\d.]+) MiB\) and of the log that it needs \(([\d.]+) MiB\), compressed",
+        said["size"],
+    )
+    print(said["size"])
+    assert abs(float(size[1]) - own.pack.stat().st_size / 2**20) < 0.1, said
+    assert float(size[1]) * 4 < float(size[2]) + float(size[3]), said
+    b = own.secondary()
+    brought = b.home / "replication" / own.pack.name
+    brought.parent.mkdir(exist_ok=True)
+    give(brought.parent)
+    shutil.copy(own.pack, brought)
+    give(brought)
+    join(b, brought)
+    assert own.pack.exists() and brought.exists()
+    b.start()
+    for n in (own.primary, b):
+        n.wait_status(0)
+    assert not brought.exists()
+    wait_until("the primary's is gone", lambda: not own.pack.exists())
+
+
+def test_a_primary_whose_own_name_does_not_resolve(holdfast):
+    """Said before anything is made: the other node could never find it."""
+    with scratch_folder() as folder:
+        n = make_node(holdfast, folder, "vault-a.invalid", 1, 2)
+        (folder / n.name).mkdir()
+        give(folder / n.name)
+        ports = Ports()
+        n.listen, n.pair_listen = (f"127.0.0.1:{ports.take()}" for _ in range(2))
+        n.init()
+        n.start()
+        try:
+            before = tree(n.home / "conf")
+            p = n.run("ha", "setup", n.name, "127.0.0.2", "--home", n.home, check=False)
+            assert p.returncode == 1 and "vault-a.invalid cannot be found from here" in p.stderr, p.stderr
+            assert "nothing was changed" in p.stderr
+            assert tree(n.home / "conf") == before and not list((n.home / "replication").glob("HAPack*"))
+            assert int(n.sql("SELECT count(*) FROM node")[0][0]) == 1
+        finally:
+            n.kill()
+
+
 def test_two_secondaries_one_by_plain_unzip(stage):
     """The last of the module: from here on the pair has three nodes."""
     b = stage.secondary()
@@ -420,6 +480,7 @@ def test_two_secondaries_one_by_plain_unzip(stage):
     assert b.state() == c.state() == "standby"
     status = stage.primary.status()[1]
     assert [n["role"] for n in status["nodes"]].count("secondary") == 2
+    assert stage.pack.exists() and pack.exists()  # keep_pack
     # A pack for another pair is refused by a node that belongs to this one.
     b.stop()
     with scratch_folder() as folder:

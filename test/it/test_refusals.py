@@ -60,6 +60,7 @@ class Stage:
 
 def make_pair_of(a, b):
     a.init()
+    a.set("keep_pack", "true")
     shutil.copy(a.key_file, b.key_file)
     give(b.key_file)
     b.init(secondary=True)

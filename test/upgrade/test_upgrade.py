@@ -193,6 +193,27 @@ def test_primary_first_is_refused_before_anything_changes(old):
     assert schema_of(st.b) == st.schema
 
 
+@pytest.mark.h13
+def test_a_primary_whose_secondary_is_gone_is_upgraded_alone(old):
+    """It is refused as long as nobody says that nobody is to be asked; then it serves by itself, with all that it had."""
+    st = old
+    if st.schema == NEWEST:
+        pytest.skip("no migration since that commit: there is nothing to refuse")
+    st.b.kill()
+    st.a.stop()
+    replace_program(st, st.a)
+    refused_to_start(st.a, "start once with --upgrade-alone")
+    st.a.start(more=["--upgrade-alone"])
+    st.a.wait_state("alone")
+    assert schema_of(st.a) == NEWEST
+    st.cli("find", "site", session=st.admin)
+    st.cli("put", "after/root", input="written\n", session=st.admin)
+    st.a.stop()
+    st.a.start()  # once was enough
+    st.a.wait_state("alone")
+    assert "written" in st.cli("get", "after/root", session=st.admin).stdout
+
+
 @pytest.mark.h5
 @pytest.mark.h10
 def test_promotion_in_the_middle(old):

@@ -31,6 +31,7 @@ struct node {
 	char *cert; /* PEM: what it shows, as the vault says; "" not known */
 	struct client *client;
 	int64_t next_ms; /* not to be asked before (monotonic) */
+	bool gone;	 /* nothing answered there in this call */
 	bool hopeless;	 /* not trusted, or of no known name: waiting does not mend that */
 	bool silent;	 /* it did not take the connection in time */
 	const char *how; /* how it was found in this call; NULL: not asked yet */
@@ -527,6 +528,43 @@ connect_to(struct remote *r, struct node *n, enum remote_kind kind, struct err *
 	return n->client = client_new(&o, e);
 }
 
+/* A standby says where the primary is: one that cannot be reached where it was may have moved to another port. The token goes to no other host than
+ * those of the session, and what is shown there is judged as always. */
+static void
+follow_port(struct remote *r)
+{
+	static const char begin[] = "https://";
+	char url[sizeof(r->nodes[0].url)];
+	const char *to = r->reply.location;
+	struct node *moved = NULL;
+	size_t n = strlen(begin), same = 0;
+
+	if (strncmp(to, begin, n) != 0)
+		return;
+	n += strcspn(to + n, "/");
+	if (n >= sizeof(url))
+		return;
+	snprintf(url, sizeof(url), "%.*s", (int)n, to);
+	const char *port = strrchr(url, ':');
+	size_t host = (size_t)(port - url) + 1;
+	for (size_t i = 0; i < r->n; i++) {
+		if (strcmp(r->nodes[i].url, url) == 0)
+			return;
+		if (strncmp(r->nodes[i].url, url, host) != 0)
+			continue;
+		same++;
+		if (r->nodes[i].gone)
+			moved = &r->nodes[i];
+	}
+	if (!moved || same > 1)
+		return;
+	client_free(TAKE(moved->client));
+	snprintf(moved->url, sizeof(moved->url), "%s", url);
+	moved->next_ms = 0;
+	moved->gone = false;
+	moved->how = NULL;
+}
+
 static bool
 is_untrusted(enum client_failure f)
 {
@@ -551,6 +589,7 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 			     &failure, e);
 	n->hopeless = is_untrusted(failure) || failure == CLIENT_BAD_NAME;
 	n->silent = failure == CLIENT_SILENT && !client_sent(n->client);
+	n->gone = failure == CLIENT_REFUSED || failure == CLIENT_SILENT;
 	n->why[0] = '\0';
 	if (rc < 0) {
 		n->how = failure_words(failure);
@@ -580,6 +619,8 @@ ask(struct remote *r, struct node *n, const struct question *q, enum outcome *re
 		return 0;
 	rc = reply_error(&r->reply, e);
 	n->how = reply_words(rc);
+	if (rc == ERR_STANDBY)
+		follow_port(r);
 	if (rc == ERR_STANDBY || rc == ERR_NOT_SERVING || rc == ERR_DB_GONE ||
 	    rc == ERR_KEYS_UNAVAILABLE || rc == ERR_LOG_UNWRITABLE ||
 	    (rc == ERR_EMERGENCY_READ_ONLY && kind != REMOTE_READ && r->n > 1))
@@ -714,8 +755,10 @@ put_question(struct remote *r, const struct question *q, json_t **ret, struct er
 	r->maybe_done = false;
 	struct err said = { 0 }; /* by a node that answered: tells more than a refused connection */
 
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
 		r->nodes[i].how = NULL;
+		r->nodes[i].gone = false;
+	}
 	for (;;) {
 		int64_t now = clock_mono_ms();
 		struct node *n = next_node(r, now);

@@ -23,22 +23,28 @@ make_request(const struct cli *c, int64_t port, int64_t pair_port, struct buf *o
 	json_out_end_object(&w);
 }
 
+/* answer: the path, and what is said of the size in a further line. */
 static void
-print_result(const struct cli *c, const char *path)
+print_result(const struct cli *c, char *answer)
 {
+	char *end = strchr(answer, '\n');
+	const char *path = answer, *size = end ? end + 1 : "";
 	auto_buf out = BUF_INIT;
 	struct json_out w;
 
+	if (end)
+		*end = '\0';
 	if (c->json) {
 		json_out_init(&w, &out);
 		json_out_object(&w, NULL);
 		json_out_text(&w, "pack", path);
+		json_out_text(&w, "size", size);
 		json_out_end_object(&w);
 		printf("%s\n", buf_str(&out));
 		return;
 	}
 	const char *name = strrchr(path, '/');
-	printf("the pack is %s\n\nOn %s:\n"
+	printf("the pack is %s\n%s\n\nOn %s:\n"
 	       "  1. copy the pack there by any way, and a copy of the master key file to where "
 	       "only Holdfast's user can read it\n"
 	       "  2. if there is no home of it yet: holdfast init --secondary --home HOME "
@@ -48,9 +54,10 @@ print_result(const struct cli *c, const char *path)
 	       "  4. systemctl enable --now holdfast, or without the service: holdfast serve "
 	       "--home "
 	       "HOME\n"
-	       "The pack is sealed under the master key; the key is not in it. Delete the copies "
-	       "of the pack afterwards.\n",
-	       path, c->args[1], c->args[1], name ? name + 1 : path);
+	       "The pack is sealed under the master key; the key is not in it. Delete your "
+	       "copies of the pack afterwards; the one here goes when %s has joined "
+	       "(`keep_pack`).\n",
+	       path, size, c->args[1], c->args[1], name ? name + 1 : path, c->args[1]);
 }
 
 static int
@@ -76,7 +83,7 @@ run(const struct cli *c, struct err *e)
 	term_step_end(&v.step);
 	if (rc < 0)
 		return rc;
-	print_result(c, buf_str(&path));
+	print_result(c, path.data);
 	return CLI_GOOD;
 }
 

@@ -4,7 +4,7 @@
 -- ha_request(id, kind, object, body): the agent adds a row, the primary's writer appends an event of that kind with
 -- that object and body to its own chain and deletes the row in the same transaction. Kinds used: NODE_JOINED
 -- (object: the node; body {"id","name","https_port","pair_port","slot","web_cert","primary_since_term"}) and NODE_CERT
--- (object: the node; body {"web_cert"}).
+-- (object: the node; body {"web_cert"}), NODE_MOVED (object: the node; body {"https_port","pair_port"}).
 
 -- role: holdfast
 
@@ -161,6 +161,9 @@ SELECT ha_renew_slot($1);
 
 -- name: deposit_announce(node uuid, cert text) -> asked bool
 SELECT ha_announce($1, $2);
+
+-- name: deposit_moved(node uuid, https_port int, pair_port int)
+CALL ha_moved($1, $2, $3);
 
 -- role: holdfast
 

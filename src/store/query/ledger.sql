@@ -96,6 +96,13 @@ FROM (SELECT DISTINCT ON (object) object, body::jsonb->>'web_cert' AS cert FROM 
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :NODE_CERT ORDER BY object, seq DESC) e
 WHERE node.id = e.object;
 
+-- The object is the node that is reached by other ports than before.
+-- name: apply_node_moved(node uuid, from_seq bigint, to_seq bigint)
+UPDATE node SET https_port = (e.body->>'https_port')::int, pair_port = (e.body->>'pair_port')::int
+FROM (SELECT DISTINCT ON (object) object, body::jsonb AS body FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :NODE_MOVED ORDER BY object, seq DESC) e
+WHERE node.id = e.object;
+
 -- A term has one primary; a word about an earlier term changes nothing. Every other node is a secondary from then on, with a slot.
 -- name: apply_promoted(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (

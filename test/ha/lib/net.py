@@ -21,6 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 HOSTS = {"a": "10.77.0.1", "b": "10.77.0.2", "c": "10.77.0.3", "proxy": "10.77.0.8", "client": "10.77.0.9"}
+HOSTS_V6 = {h: f"fd77::{a.rsplit('.', 1)[1]}" for h, a in HOSTS.items()}
 NAMES = {"a": "node-a.test", "b": "node-b.test", "c": "node-c.test", "proxy": "vault.test", "client": "client.test"}
 TWO_NODES = ("a", "b", "client")
 
@@ -67,9 +68,10 @@ class Net:
 
     count = 0
 
-    def __init__(self, hosts=TWO_NODES):
+    def __init__(self, hosts=TWO_NODES, v6=False):
         Net.count += 1
-        self.hosts = {h: HOSTS[h] for h in hosts}
+        self.addresses, self.bits = (HOSTS_V6, 64) if v6 else (HOSTS, 24)
+        self.hosts = {h: self.addresses[h] for h in hosts}
         self.tag = f"hf{os.getpid()}x{Net.count}"
         self.wire = None
         self.cuts = set()
@@ -110,12 +112,22 @@ class Net:
                 self.ns(host),
             )
             sh("ip", "-n", middle, "link", "set", self.port(host), "master", "br0", "up")
-            sh("ip", "-n", self.ns(host), "addr", "add", addr + "/24", "dev", "eth0")
+            sh(
+                "ip",
+                "-n",
+                self.ns(host),
+                "addr",
+                "add",
+                f"{addr}/{self.bits}",
+                "dev",
+                "eth0",
+                *(["nodad"] * (self.bits == 64)),
+            )
             sh("ip", "-n", self.ns(host), "link", "set", "eth0", "up")
             etc = Path("/etc/netns") / self.ns(host)
             etc.mkdir(parents=True, exist_ok=True)
             # A host's own name is its own address, as in a real /etc/hosts.
-            lines = ["127.0.0.1 localhost"] + [f"{addr} {NAMES[h]}" for h, addr in HOSTS.items()]
+            lines = ["127.0.0.1 localhost"] + [f"{addr} {NAMES[h]}" for h, addr in self.addresses.items()]
             (etc / "hosts").write_text("\n".join(lines) + "\n")
         return self
 

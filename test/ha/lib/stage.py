@@ -102,10 +102,17 @@ class Load:
 
 class Stage:
     def __init__(
-        self, holdfast, tmpfs_mb=0, log=lambda text: None, secondaries=("b",), others=("client",), small=("a",)
+        self,
+        holdfast,
+        tmpfs_mb=0,
+        log=lambda text: None,
+        secondaries=("b",),
+        others=("client",),
+        small=("a",),
+        v6=False,
     ):
         self.holdfast, self.say, self.secondary_hosts = holdfast, log, secondaries
-        self.net = net.Net(("a", *secondaries, *others))
+        self.net = net.Net(("a", *secondaries, *others), v6)
         self.dir = net.workdir("holdfast-ha-")
         self.loads, self.mounted, self.small = 0, {}, small
         self.a = self.b = self.c = None
@@ -130,8 +137,8 @@ class Stage:
                 self.holdfast,
                 homes[h],
                 net.NAMES[h],
-                f"{net.HOSTS[h]}:7272",
-                f"{net.HOSTS[h]}:2345",
+                self.listen(h, 7272),
+                self.listen(h, 2345),
                 key,
                 prefix=self.net.exec_prefix(h),
             )
@@ -151,9 +158,13 @@ class Stage:
         self.import_accounts(self.csv_rows)
         return self
 
+    def listen(self, host, port):
+        address = self.net.addresses[host]
+        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
     csv_rows = 50
     # Tests cut the line often; that it is not trusted at once is test_line.py's.
-    settings = {"sync_steady": "200ms"}
+    settings = {"sync_steady": "200ms", "keep_pack": "true"}
 
     def first_login(self):
         """The administrator's first login, with the one-time token that init printed."""

@@ -21,7 +21,7 @@ def make_node(holdfast, folder, name, https, pair, env=None):
 class Stage:
     """A running primary and the pack it made for 127.0.0.2."""
 
-    def __init__(self, holdfast, folder):
+    def __init__(self, holdfast, folder, keep_pack=True):
         ports = Ports()
         self.holdfast, self.folder = holdfast, folder
         self.https, self.pair = ports.take(), ports.take()
@@ -29,6 +29,8 @@ class Stage:
         (folder / "127.0.0.1").mkdir()
         give(folder / "127.0.0.1")
         self.primary.init()
+        if keep_pack:  # for the secondaries that are made of it
+            self.primary.set("keep_pack", "true")
         self.primary.start()
         self.pack = self.make_pack("127.0.0.2")
         self.made = [self.primary]

@@ -149,7 +149,7 @@ test_a_read_that_takes_too_long_is_put_to_the_next(void **state)
 	}
 }
 
-/* The token goes to the nodes of the session and to no address that somebody names. */
+/* The token goes to the nodes of the session and to no address that somebody names; a node that is gone may have another port (test/it/test_moved.py). */
 static void
 test_follows_nobody(void **state)
 {
