@@ -85,7 +85,7 @@ create_resolve(const char *path, char ret[static HOME_PATH_MAX], struct err *e)
 	while (n > 1 && path[n - 1] == '/')
 		n--;
 	if (!n || n >= sizeof(copy))
-		return err_set(e, ERR_USAGE, "'%.80s' is no path", path);
+		return err_set(e, ERR_USAGE, "'%.80s' is not a path", path);
 	memcpy(copy, path, n);
 	copy[n] = '\0';
 	if (realpath(copy, real)) /* it is there: a symbolic link counts for where it leads */
@@ -157,7 +157,7 @@ plan_home(struct plan *p, struct err *e)
 		cut -= cut > 0;
 	}
 	if (strstr(path + cut, "/../") || strstr(path + cut, "/./"))
-		return err_set(e, ERR_USAGE, "the home %s has no plain path", p->o->home);
+		return err_set(e, ERR_USAGE, "cannot resolve the path of the home %s", p->o->home);
 	char real[PATH_MAX], rest[PATH_MAX];
 	snprintf(rest, sizeof(rest), "%s", path + cut);
 	path[cut] = '\0';
@@ -178,13 +178,12 @@ plan_home(struct plan *p, struct err *e)
 	home_path(&p->home, HOME_NODE, node);
 	home_start_command(p->r->home, start);
 	if (!S_ISDIR(st.st_mode))
-		return err_set(e, ERR_REFUSED,
-			       "%s is there and is not a folder; nothing was changed", p->r->home);
+		return err_set(e, ERR_REFUSED, "%s exists and is not a folder; nothing was changed",
+			       p->r->home);
 	if (access(node, F_OK) == 0)
 		return err_set(
 			e, ERR_REFUSED,
-			"%s is the home of a node already; nothing was changed. To serve it: "
-			"%s",
+			"%s is already the home of a node; nothing was changed. To serve it: %s",
 			p->r->home, start);
 	if (!is_empty(p->r->home))
 		return err_set(
@@ -211,13 +210,12 @@ plan_key(struct plan *p, struct err *e)
 	if (create_inside(path, p->r->home))
 		return err_set(
 			e, ERR_REFUSED,
-			"the master key file %s would lie inside the home folder: whoever copies "
-			"the data would have its key too. Put it elsewhere, best on a device of "
-			"its "
-			"own",
+			"the master key file %s would be inside the home folder: whoever copies "
+			"the data would get its key too. Put it elsewhere, ideally on a device of "
+			"its own",
 			path);
 	if (strpbrk(path, "\r\n"))
-		return err_set(e, ERR_USAGE, "the path of the key file has a line end in it");
+		return err_set(e, ERR_USAGE, "the path of the key file contains a line break");
 	p->key_made = !p->o->secondary && access(path, F_OK) < 0;
 	if (p->o->fill && p->key_made)
 		return err_set(e, ERR_BAD_KEY,
@@ -227,8 +225,8 @@ plan_key(struct plan *p, struct err *e)
 	if (!p->o->key_file && !p->key_made)
 		return err_set(
 			e, ERR_REFUSED,
-			"there is a file %s already; nothing was changed. If it is the master key "
-			"to use, say --key-file %s; else name another",
+			"the file %s already exists; nothing was changed. If it is the master key "
+			"to use, give --key-file %s; otherwise name another file",
 			path, path);
 	p->r->key_made = p->key_made;
 	return 0;
@@ -261,8 +259,8 @@ plan_settings(struct plan *p, struct err *e)
 	if (!is_name(p->r->node.name))
 		return err_set(
 			e, ERR_USAGE,
-			"'%.80s' is no name of a machine: --name takes the fully qualified name by "
-			"which the other nodes and the users reach this one",
+			"'%.80s' is not the name of a machine: --name takes the fully qualified "
+			"name by which the other nodes and the users reach this one",
 			p->r->node.name);
 	settings_defaults(&p->settings);
 	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
@@ -335,8 +333,8 @@ write_conf(const struct plan *p, struct err *e)
 	if (r || !p->r->key_file[0])
 		return r;
 	buf_addf(&key,
-		 "# The full path of the master key file; needed at every start, and not after "
-		 "it.\n%s\n",
+		 "# The full path of the master key file, which is needed only at start.\n"
+		 "%s\n",
 		 p->r->key_file);
 	home_path(&p->home, HOME_KEY_CONF, path);
 	return home_write_file(path, key.data, key.len, 0600, e);
@@ -566,8 +564,7 @@ await(pid_t child, const sigset_t *set, const struct outcome *out, struct err *e
 		}
 		return err_set(
 			e, ERR_INTERNAL,
-			"the set-up fell over (status %d); everything that was made is removed "
-			"again",
+			"the set-up crashed (status %d); everything that was made is removed again",
 			status);
 	}
 }

@@ -111,7 +111,8 @@ keycheck_run(const struct home *h, const char *key_file, struct keycheck_result 
 	if (!r)
 		r = cluster_major(h, &major, e);
 	if (!r && !major)
-		r = err_set(e, ERR_PRECONDITION, "this node has no data yet that a key could fit");
+		r = err_set(e, ERR_PRECONDITION,
+			    "this node has no data yet to check a key against");
 	if (!r)
 		r = with_database(h, &res, e);
 	if (!r)

@@ -50,7 +50,7 @@ keyhost_start(const struct home *h, const char *key_file, int *ret_control, int 
 	char byte = 0;
 	int r;
 	if (pid < 0 || recv(control[0], &byte, 1, 0) != 1 || byte != 'K')
-		r = err_set(e, ERR_KEYS_UNAVAILABLE, "keyd did not start; what it said is above");
+		r = err_set(e, ERR_KEYS_UNAVAILABLE, "keyd did not start; the lines above say why");
 	else
 		r = connect_client(control[0], ret_fd, e);
 	if (r)

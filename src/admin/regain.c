@@ -40,16 +40,15 @@ check_state(const struct home *h, struct err *e)
 	if (!runs)
 		return err_set(
 			e, ERR_UNREACHABLE,
-			"this node does not run; start it (holdfast serve), then say this again: "
-			"the running node writes it into the log");
+			"this node does not run: start it (holdfast serve), then repeat; only a "
+			"running node can write this to its log");
 	if (state_serves(q.state) == SERVES_EVERYONE)
 		return 0;
 	return err_set(
 		e, ERR_PRECONDITION,
-		"this node is not the serving primary (its state is %s): say this on the primary's "
-		"machine; `holdfast ha status` names it. If that is lost for good, make this node "
-		"the "
-		"primary first: holdfast ha promote",
+		"this node is not the serving primary (its state is %s): run this on the "
+		"primary's machine; `holdfast ha status` names it. If that is lost for good, make "
+		"this node the primary first: holdfast ha promote",
 		state_name(q.state));
 }
 
@@ -62,19 +61,19 @@ check_user(const struct rows *r, const char *user, struct err *e)
 	if (row_bool(r, 0, COL_RECOVER_USER_STANDBY))
 		return err_set(
 			e, ERR_PRECONDITION,
-			"this node is a secondary: say this on the machine of the primary, %s",
+			"this node is a secondary: run this on the machine of the primary, %s",
 			row_text(r, 0, COL_RECOVER_USER_PRIMARY_NAME));
 	if (!row_bool(r, 0, COL_RECOVER_USER_ADMINISTRATOR))
 		return err_set(e, ERR_PRECONDITION,
-			       "%s is not an administrator; an administrator lets other users in: "
-			       "holdfast user reset",
+			       "%s is not an administrator; any administrator can let them in "
+			       "again: holdfast user reset",
 			       name);
 	if (row_bool(r, 0, COL_RECOVER_USER_DISABLED) &&
 	    row_bigint(r, 0, COL_RECOVER_USER_OTHERS) > 0)
 		return err_set(
 			e, ERR_PRECONDITION,
-			"%s is disabled, and there is another administrator who can change that: "
-			"holdfast user enable",
+			"%s is disabled, and another administrator can enable them: holdfast user "
+			"enable",
 			name);
 	return 0;
 }
@@ -172,9 +171,8 @@ withdraw(struct db *d, int64_t id, const struct recover *r, struct err *e)
 		return rc;
 	return done ? 0
 		    : err_set(e, ERR_TIMEOUT,
-			      "the vault did not write it into the log within %d s, and nothing "
-			      "was "
-			      "changed: is it serving? (holdfast ha status)",
+			      "the vault did not write this to the log within %d s, and nothing "
+			      "was changed: is it serving? (holdfast ha status)",
 			      WAIT_MS / 1000);
 }
 

@@ -42,13 +42,14 @@ look(const struct home *h, int64_t before, struct place *p, struct err *e)
 	home_path_with(h, HOME_JOURNAL_NEW, "", p->new);
 	if (access(p->path, F_OK) < 0)
 		return err_set(e, ERR_NOT_FOUND,
-			       "%s is not there: there is nothing to repair, and the next "
+			       "%s does not exist: there is nothing to repair, and the next "
 			       "`holdfast serve` begins a new one",
 			       p->path);
 	if (!before && is_good(p))
 		return err_set(e, ERR_REFUSED,
-			       "the journal can be read, nothing was changed. If the status or the "
-			       "log names an event of it that does not verify: --before EVENT");
+			       "the journal is readable; nothing was changed. If the status or "
+			       "the log names an event in it that does not verify, give --before "
+			       "EVENT");
 	return 0;
 }
 

@@ -167,7 +167,7 @@ extract_all(struct restore *x, const struct home *h, struct keys *keys, struct e
 
 	int rc = read_manifest(x->zip, x->arena, &x->m, e);
 	if (rc == 0 && strcmp(x->m.node_name, x->r->of) != 0)
-		rc = err_set(e, ERR_BAD_PACK, "the backup was changed while it was read");
+		rc = err_set(e, ERR_BAD_PACK, "the backup changed while it was being read");
 	if (rc == 0)
 		rc = backup_verify(&x->m, keys, e);
 	if (rc == 0)

@@ -29,11 +29,11 @@ static int
 cannot_be_used(struct err *e)
 {
 	(void)err_prefix(e,
-			 "the certificates of the pair cannot be used. Put them back from a copy "
-			 "of the home; to a secondary a new pack brings them too. Where there is "
-			 "neither, move pair.crt and pair.key away and start with `holdfast serve "
-			 "--without-pair`: the node serves alone until `holdfast ha setup` has "
-			 "made new ones. In the way: ");
+			 "the certificates of the pair cannot be used. Restore them from a copy "
+			 "of the home; a secondary can also take them from a new pack. If you "
+			 "have neither, move pair.crt and pair.key away and start with `holdfast "
+			 "serve --without-pair`: the node serves alone until `holdfast ha setup` "
+			 "has made new ones. The cause: ");
 	return e->code = ERR_PRECONDITION;
 }
 
@@ -93,9 +93,9 @@ check_trusted_file(const char *path, struct err *e)
 		r = err_prefix(e, "%s: ", path);
 	if (!r)
 		return 0;
-	(void)err_prefix(e, "a certificate that was imported cannot be used: import it again "
-			    "(`holdfast cert import FILE`) and remove the damaged one, or put it "
-			    "back from a copy of the home: ");
+	(void)err_prefix(e, "an imported certificate cannot be used: import it again (`holdfast "
+			    "cert import FILE`) and remove the damaged one, or restore it from a "
+			    "copy of the home. The cause: ");
 	return e->code = ERR_PRECONDITION;
 }
 
@@ -108,7 +108,9 @@ check_trusted(const struct home *h, struct err *e)
 	home_path(h, HOME_TRUSTED, folder);
 	DIR *d = opendir(folder);
 	if (!d)
-		return errno == ENOENT ? 0 : err_errno(e, ERR_IO, "cannot look into %s", folder);
+		return errno == ENOENT
+			       ? 0
+			       : err_errno(e, ERR_IO, "cannot list the files in %s", folder);
 	for (struct dirent *f; !r && (f = readdir(d));) {
 		const char *end = strrchr(f->d_name, '.');
 
@@ -133,9 +135,9 @@ check_conf(const struct home *h, struct err *e)
 		return 0;
 	int r = packfit_own_pair(h, pair, e);
 	if (!r && !*pair && cluster_is_standby(h))
-		log_error("conf/pair.conf is gone from %s: this node serves without it, and takes "
-			  "no new pack, since it cannot tell whose it is. Put it back from a copy "
-			  "of the home",
+		log_error("conf/pair.conf is gone from %s: this node serves without it, but "
+			  "accepts no new pack, because it cannot tell which pair it belongs to. "
+			  "Restore the file from a copy of the home",
 			  h->dir);
 	return r;
 }
@@ -182,7 +184,7 @@ prove_certs(const struct proc_args *a, struct db *d, struct err *e)
 	if (r || !others)
 		return r;
 	(void)err_set(e, ERR_PRECONDITION,
-		      "%s/conf/tls has no pair.crt, pair.key and pair-ca.crt any more, and the "
+		      "pair.crt, pair.key and pair-ca.crt are gone from %s/conf/tls, but the "
 		      "database names %d other node%s of this node's pair",
 		      a->home.dir, others, others == 1 ? "" : "s");
 	return cannot_be_used(e);
@@ -196,7 +198,7 @@ prove_authority(const struct home *h, struct keys *keys)
 	struct err e = { 0 };
 
 	if (is_there(h, HOME_PAIR_CA) && authority_open(h, keys, &ca, &key, &e))
-		log_err(LOG_LEVEL_ERROR, &e, "this node can make no pack");
+		log_err(LOG_LEVEL_ERROR, &e, "this node cannot make packs");
 }
 
 int

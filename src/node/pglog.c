@@ -91,7 +91,7 @@ take_line(struct pglog *p, int64_t now_ms)
 	if (!pglog_admit(p, text, now_ms, &more))
 		return;
 	if (more)
-		log_at(level, "postgres: %s (and %u more times since it was last said)", text,
+		log_at(level, "postgres: %s (and %u more times since this was last logged)", text,
 		       more);
 	else
 		log_at(level, "postgres: %s", text);

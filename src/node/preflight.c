@@ -67,7 +67,7 @@ preflight_home(const struct home *h, struct err *e)
 	if (stat(h->dir, &st) == 0 && st.st_uid != geteuid())
 		return err_set(
 			e, ERR_PRECONDITION,
-			"the home %s belongs to user %lu, and this is run by user %lu: run it as "
+			"the home %s belongs to user %lu, but this runs as user %lu: run it as "
 			"the owner or as root",
 			h->dir, (unsigned long)st.st_uid, (unsigned long)geteuid());
 	return 0;
@@ -83,11 +83,11 @@ check_name(const struct proc_args *a, struct err *e)
 	if (r || strcasecmp(a->settings.name, node.name) == 0)
 		return r;
 	return err_set(e, ERR_PRECONDITION,
-		       "conf/holdfast.conf says `name = %.100s`, but this node was made as %.100s, "
-		       "and the other nodes and the users know it by that. Put `name = %.100s` "
-		       "back. A machine gets another name as a new node: set it up as a secondary "
-		       "(`holdfast ha setup`), switch over to it, and remove the old one; nothing "
-		       "was changed",
+		       "conf/holdfast.conf says `name = %.100s`, but this node was made as "
+		       "%.100s, and users and the other nodes know it by that name. Put `name = "
+		       "%.100s` back; nothing was changed. To rename a machine, set it up as a "
+		       "new secondary (`holdfast ha setup`), switch over to it, and remove the "
+		       "old node",
 		       a->settings.name, node.name, node.name);
 }
 
@@ -111,11 +111,9 @@ check_pack(const struct home *h, struct err *e)
 	int r = runas_choose(h->dir, NULL, &self, e);
 	return r ? r
 		 : err_set(e, ERR_PRECONDITION,
-			   "the unpacked pack in %s is closed to user %s, as which this runs (was "
-			   "it "
-			   "unzipped by root?). As root: chown -R %s: %s; then it starts. Or "
-			   "remove "
-			   "that folder, and use `holdfast ha join HAPack-….zip`",
+			   "the unpacked pack in %s cannot be read by user %s, as which Holdfast "
+			   "runs (did root unzip it?). As root, run `chown -R %s: %s` and start "
+			   "again. Or remove that folder, and use `holdfast ha join HAPack-….zip`",
 			   path, self.name, self.name, path);
 }
 
@@ -129,11 +127,10 @@ check_data(const struct home *h, struct err *e)
 		return r;
 	if (!major && !preflight_has_pack(h) && !is_there(h, HOME_PAIR))
 		return err_set(e, ERR_PRECONDITION,
-			       "this node has no data yet: it was made as a secondary, and its "
-			       "pack has not "
-			       "come. On the primary: holdfast ha setup; bring the HAPack here; "
-			       "then holdfast "
-			       "ha join HAPack-….zip, or unzip it in %s; then serve again",
+			       "this node has no data yet: it is a new secondary without its "
+			       "pack. Run `holdfast ha setup` on the primary, copy the HAPack "
+			       "here, run `holdfast ha join HAPack-….zip` (or unzip it in %s), "
+			       "then serve again",
 			       h->dir);
 	return cluster_find_bin(major, bin, &major, e);
 }
@@ -156,8 +153,9 @@ check_web_cert(const struct home *h, struct err *e)
 		r = err_prefix(e, "%s and %s: ", cert_path, key_path);
 	if (!r)
 		return 0;
-	(void)err_prefix(e, "the web certificate cannot be used; put both files back from a copy "
-			    "of the home, or put in a certificate and key of your own: ");
+	(void)err_prefix(e, "the web certificate cannot be used: restore both files from a copy "
+			    "of the home, or put a certificate and key of your own there. The "
+			    "cause: ");
 	return e->code = ERR_PRECONDITION;
 }
 
@@ -179,9 +177,9 @@ check_files(const struct home *h, struct err *e)
 		}
 		if (!S_ISREG(st.st_mode))
 			return err_set(e, ERR_PRECONDITION,
-				       "%s is in the way: a file belongs there, and it is none. "
-				       "Put the file back from a copy of the home, or move what is "
-				       "there away; then start again",
+				       "%s must be a plain file, and is not. Restore the file "
+				       "from a copy of the home, or move away what is there; then "
+				       "start again",
 				       path);
 	}
 	return 0;
@@ -192,15 +190,15 @@ check_disk(const struct home *h, struct err *e)
 {
 	struct statvfs vfs;
 	if (statvfs(h->dir, &vfs) < 0)
-		return err_errno(e, ERR_IO, "cannot ask how full the disk of %s is", h->dir);
+		return err_errno(e, ERR_IO, "cannot find out how full the disk of %s is", h->dir);
 	unsigned long long left = (unsigned long long)vfs.f_bavail * vfs.f_frsize;
 	if (left >= FREE_MIN_BYTES)
 		return 0;
 	return err_set(
 		e, ERR_IO,
-		"the disk that holds %s is full: %llu MiB are free and at least %u are needed to "
-		"start. Free some space there, or make the disk larger, and start again; nothing "
-		"was changed",
+		"the disk that holds %s is full: %llu MiB are free, and the node needs at least "
+		"%u to start. Free some space there, or enlarge the disk, and start again; "
+		"nothing was changed",
 		h->dir, left >> 20, FREE_MIN_BYTES >> 20);
 }
 
@@ -210,8 +208,8 @@ preflight_settle(const struct home *h, struct err *e)
 	bool moved;
 	int r = place_settle(h, &moved, e);
 	if (!r && moved)
-		log_notice("new certificates, which a command that was killed had left beside "
-			   "their places, are in place now");
+		log_notice("put new certificates into place that an interrupted command had left "
+			   "behind");
 	return r;
 }
 

@@ -55,11 +55,11 @@ read_earlier(int have, struct err *e)
 	if (have < stmt_schema_first())
 		return err_set(e, ERR_PRECONDITION,
 			       "the primary's data (schema %d) is too old for this program, which "
-			       "reads schema %d and later: upgrade this pair to a release between "
-			       "the two first",
+			       "reads schema %d and later: upgrade the pair to a release in "
+			       "between first",
 			       have, stmt_schema_first());
-	log_notice("the data has schema %d, the primary's; this program reads it, and what is "
-		   "journaled here waits until the primary was upgraded too (schema %d)",
+	log_notice("the data has the primary's schema %d, which this program can read; what is "
+		   "journaled here waits until the primary is upgraded too (schema %d)",
 		   have, migrate_newest());
 	return 0;
 }
@@ -86,9 +86,8 @@ check_schema(const struct proc_args *a, struct db *d, struct err *e)
 	if (have == 0)
 		return err_set(e, ERR_PRECONDITION,
 			       "the database in %s/data/pg was not made by Holdfast, or is "
-			       "damaged: its table of versions "
-			       "(schema_migration) is missing or empty. Bring back the node's own "
-			       "data folder; nothing was changed",
+			       "damaged: its table of versions (schema_migration) is missing or "
+			       "empty. Restore the node's own data folder; nothing was changed",
 			       h->dir);
 	if (have > migrate_newest())
 		return err_set(e, ERR_PRECONDITION,
@@ -115,9 +114,9 @@ check_key(struct db *d, struct keys *keys, struct err *e)
 	}
 	if (rc == ERR_BAD_KEY || rc == ERR_CRYPTO)
 		rc = err_set(e, ERR_BAD_KEY,
-			     "the master key file is not the one this data was sealed with: give "
-			     "the right one with --key-file or in "
-			     "conf/manage_key.conf; nothing was changed");
+			     "the master key file is not the one this data was sealed with: name "
+			     "the right one with --key-file or in conf/manage_key.conf; nothing "
+			     "was changed");
 	return rc;
 }
 

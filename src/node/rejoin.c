@@ -178,7 +178,7 @@ set_aside(struct rejoining *j, struct err *e)
 		return 0;
 	if (rename(now, aside) < 0)
 		return err_errno(e, ERR_IO, "cannot move %s aside", now);
-	log_notice("the database that was here is kept as %s; remove it when it is of no use",
+	log_notice("the former database is kept as %s; remove it when you no longer need it",
 		   aside);
 	return 0;
 }
@@ -238,7 +238,9 @@ rewind_or_clone(struct rejoining *j, struct err *e)
 	if (rc == 0 && needed)
 		return 0;
 	if (rc)
-		log_err(LOG_LEVEL_WARNING, &why, "the database cannot be rewound, it is copied");
+		log_err(LOG_LEVEL_WARNING, &why,
+			"the database cannot be rewound; copying it "
+			"instead");
 	return make_copy(j, e);
 }
 
@@ -274,7 +276,8 @@ handover_failed(const struct rejoining *j, const struct err *why)
 			  j->rq.primary.host, HANDOVER_MS / 1000);
 	else
 		log_err(LOG_LEVEL_WARNING, why,
-			"the hand-over was not in order; this node starts once more to save that");
+			"the hand-over did not end cleanly; this node starts once more to save "
+			"what only it has");
 	return true;
 }
 
@@ -295,7 +298,7 @@ try_on(struct rejoining *j, struct err *e)
 		}
 		if (clock_mono_ms() - said > SAY_EVERY_MS) {
 			said = clock_mono_ms();
-			log_err(LOG_LEVEL_WARNING, e, "not a standby of %s yet; trying on",
+			log_err(LOG_LEVEL_WARNING, e, "not a standby of %s yet; trying again",
 				j->rq.primary.host);
 		}
 		if (handover_failed(j, e))

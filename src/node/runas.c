@@ -42,13 +42,12 @@ stay(const char *name, struct runas *ret, struct err *e)
 {
 	const struct passwd *pw = getpwuid(geteuid());
 	if (!pw)
-		return err_set(
-			e, ERR_PRECONDITION,
-			"the user %lu that runs this has no name on this machine; PostgreSQL "
-			"needs one: run it as a user that is in /etc/passwd",
-			(unsigned long)geteuid());
+		return err_set(e, ERR_PRECONDITION,
+			       "user %lu, as which this runs, has no name on this machine, and "
+			       "PostgreSQL needs one: run it as a user listed in /etc/passwd",
+			       (unsigned long)geteuid());
 	if (name && strcmp(name, pw->pw_name) != 0)
-		return err_set(e, ERR_REFUSED, "only root can become user %s; this is run by %s",
+		return err_set(e, ERR_REFUSED, "only root can become user %s; this runs as %s",
 			       name, pw->pw_name);
 	return fill(pw, ret, e);
 }
@@ -77,8 +76,8 @@ runas_choose(const char *home, const char *name, struct runas *ret, struct err *
 		if (!pw)
 			return err_set(
 				e, ERR_PRECONDITION,
-				"Holdfast does not run as root, and there is no user '%s' that it "
-				"could become. Make it: useradd --system --home-dir "
+				"Holdfast does not run as root, and the user '%s' that it would "
+				"become does not exist. Create it: useradd --system --home-dir "
 				"/var/lib/holdfast --shell /usr/sbin/nologin %s; or name another "
 				"with --user or HOLDFAST_USER",
 				wanted ? wanted : USER_DEFAULT, wanted ? wanted : USER_DEFAULT);
@@ -151,7 +150,7 @@ not_executable(const struct runas *u, struct err *e)
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	path[n < 0 ? 0 : n] = '\0';
 	return err_set(e, ERR_PRECONDITION,
-		       "user %s may not execute %s: install the program (make install), or say "
+		       "user %s may not execute %s: install the program (make install), or run "
 		       "chmod a+rx %s",
 		       u->name, path, path);
 }
@@ -211,8 +210,8 @@ static int
 not_taken(const struct runas *u, const char *name, const char *must, struct err *e)
 {
 	return err_set(e, ERR_REFUSED,
-		       "the unpacked pack cannot be taken over: %s must be %s, of root or of user "
-		       "%s. Remove the folder pack in the home, and unzip again",
+		       "the unpacked pack cannot be taken over: %s must be %s owned by root or by "
+		       "user %s. Remove the folder `pack` in the home, and unzip again",
 		       name, must, u->name);
 }
 

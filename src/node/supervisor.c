@@ -225,7 +225,7 @@ begin_rejoin(struct sup *s)
 
 	if (s->rejoining || s->stopping || !rejoin_waits(&s->args->home))
 		return;
-	log_notice("PostgreSQL is stopped, so that this node may follow another primary");
+	log_notice("stopping PostgreSQL, so that this node can follow another primary");
 	s->rejoining = true;
 	uv_timer_stop(&pg->timer);
 	if (!pg->running) {
@@ -322,10 +322,9 @@ postgres_fell(struct child *c)
 		return;
 	}
 	if (!c->sup->serving && !lived && ++c->nfalls >= PG_FIRST_TRIES) {
-		log_error("PostgreSQL does not start. It says: %s. When that is mended, serve "
-			  "again; nothing was changed. A secondary whose data is lost copies the "
-			  "primary "
-			  "anew: `holdfast ha rejoin`, then serve.",
+		log_error("PostgreSQL does not start. It says: %s. Mend that, then serve again; "
+			  "nothing was changed. If a secondary has lost its data, order a new "
+			  "copy of the primary: `holdfast ha rejoin`, then serve.",
 			  c->sup->pglog.last[0] ? c->sup->pglog.last : "nothing");
 		begin_stop(c->sup, 1);
 		return;
@@ -342,8 +341,8 @@ restart_child(struct child *c, int code)
 	struct sup *s = c->sup;
 
 	if (c->id == KEYD && s->serving && code == PROC_EXIT_CONFIG) {
-		log_warning("keyd cannot read the master key; bring its device back: it is tried "
-			    "again every %d s",
+		log_warning("keyd cannot read the master key: connect its device again; it is "
+			    "read as soon as it is there (tried every %d s)",
 			    KEY_RETRY_MS / 1000);
 		start_later(c, KEY_RETRY_MS);
 		return;
@@ -354,8 +353,8 @@ restart_child(struct child *c, int code)
 	}
 	/* One that ended in order did not fall: the agent begins anew at each change of role. */
 	if (code != 0 && note_fall(c)) {
-		log_error("%s fell %d times within %d s; the node stops. The lines above say why "
-			  "it fell.",
+		log_error("%s crashed %d times within %d s; the node stops. The lines above say "
+			  "why.",
 			  kinds[c->id].name, RESTARTS + 1, RESTART_WINDOW_MS / 1000);
 		begin_stop(s, 1);
 		return;
@@ -584,9 +583,9 @@ configure_postgres(struct sup *s)
 	struct err e = { 0 };
 
 	if (!pair && !s->args->without_pair && cluster_has_channel(h))
-		log_error("the certificates of the pair are gone from %s/conf/tls while the node "
-			  "runs: the channel of the pair is closed. Put pair.crt, pair.key and "
-			  "pair-ca.crt back from a copy of the home, and restart the node",
+		log_error("the pair's certificates have gone from %s/conf/tls while the node "
+			  "runs: the pair's channel is closed. Restore pair.crt, pair.key and "
+			  "pair-ca.crt from a copy of the home, and restart the node",
 			  h->dir);
 	if (cluster_configure(h, &s->settings, pair, &e) == 0)
 		return true;
@@ -706,12 +705,12 @@ reload(struct sup *s)
 
 	home_path(&s->args->home, HOME_CONF, path);
 	if (settings_load(path, &next, &e) < 0) {
-		log_err(LOG_LEVEL_ERROR, &e, "the settings stay as they were");
+		log_err(LOG_LEVEL_ERROR, &e, "keeping the settings as they were");
 		return;
 	}
 	settings_reload(&s->settings, &next, &later);
 	if (later.len)
-		log_warning("what was changed of these counts from the next start on: %s",
+		log_warning("changes to these settings take effect at the next start: %s",
 			    buf_str(&later));
 	settle_files(s);
 	if (s->children[POSTGRES].running)
@@ -775,9 +774,9 @@ has_data(const struct sup *s)
 	home_path(&s->args->home, HOME_PACK_MANIFEST, manifest);
 	if (access(pg, F_OK) == 0 || access(manifest, F_OK) == 0 || rejoin_waits(&s->args->home))
 		return true;
-	log_error("this node has no data yet. It was made as a secondary: run `holdfast ha setup "
-		  "PRIMARY SECONDARY` on the primary, "
-		  "bring the HAPack-….zip here, `holdfast ha join` it, then serve again.");
+	log_error("this node has no data yet: it is a new secondary without its pack. Run "
+		  "`holdfast ha setup PRIMARY SECONDARY` on the primary, copy the HAPack-….zip "
+		  "here, `holdfast ha join` it, then serve again.");
 	return false;
 }
 

@@ -126,8 +126,8 @@ check_primary(struct unpack *u, struct err *e)
 	if (rc == 0 && u->had_data)
 		rc = packfit_check_reached(&u->m, &p, e);
 	if (rc == 0 && !p.answers)
-		log_notice("the primary %s does not answer now (%s); the clocks are compared once "
-			   "it does",
+		log_notice("the primary %s does not answer (%s); the clocks are compared once it "
+			   "does",
 			   u->m.primary_name, p.why);
 	return rc;
 }
@@ -290,7 +290,7 @@ make_data(struct unpack *u, struct err *e)
 	if (rc == 0)
 		rc = mark_data(u, new, e);
 	if (rc < 0 && home_remove_tree(new, &ignored) < 0)
-		log_err(LOG_LEVEL_WARNING, &ignored, "what was unpacked is left over");
+		log_err(LOG_LEVEL_WARNING, &ignored, "cannot remove what was unpacked");
 	if (rc == 0)
 		sync();
 	return rc;
@@ -321,9 +321,9 @@ tell_of_old_data(const struct unpack *u)
 	home_path(&u->a->home, HOME_PG, now);
 	home_path_with(&u->a->home, HOME_PG_OLD, u->stamp, old);
 	log_notice(
-		"the data that this node had (as of %s) are kept as %s, the pack was made "
-		"at %s. To go back: stop the node, move %s away, give the kept folder that name, "
-		"and start it",
+		"this node's former data (as of %s) is kept as %s; the pack was made at %s. To go "
+		"back: stop the node, move %s away, rename the kept folder to that, and start the "
+		"node",
 		as_of, old, u->m.made_at, now);
 }
 
@@ -430,7 +430,7 @@ unpack_main(const struct proc_args *a)
 	if (!u.had_data || u.began)
 		return PROC_EXIT_CONFIG;
 	/* A pack that cannot be used is no reason to serve nobody (H13). */
-	log_warning("this node goes on with the data that it has; the pack stays in pack/ and is "
-		    "looked at again at the next start: remove that folder if it is not wanted");
+	log_warning("this node keeps the data that it has; the pack stays in pack/ and is tried "
+		    "again at the next start: remove that folder if you do not want this");
 	return 0;
 }

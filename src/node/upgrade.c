@@ -58,9 +58,9 @@ hear(const struct home *h, struct other *o, int64_t until_ms, struct err *e)
 	struct err why = *e;
 	return err_set(
 		e, ERR_UNREACHABLE,
-		"this program changes the schema of the data to %d, and %s does not say whether "
-		"it could read that (%s). Nothing was changed. Upgrade %s first; start this node "
-		"when it answers. If it is gone for good: start once with --upgrade-alone",
+		"this program upgrades the data to schema %d, and %s does not say whether it can "
+		"read that (%s). Nothing was changed. Upgrade %s first, and start this node when "
+		"it answers. If it is gone for good, start this node once with --upgrade-alone",
 		migrate_newest(), o->name, why.text, o->name);
 }
 
@@ -71,9 +71,9 @@ judge(const struct other *o, int have, struct err *e)
 		return 0;
 	return err_set(
 		e, ERR_PRECONDITION,
-		"the data has schema %d and this program changes it to %d, which %s cannot read "
-		"(it runs %s): it could give no emergency access any more. Nothing was changed. "
-		"Upgrade %s first, then this node; until then run the program of before here",
+		"the data has schema %d and this program upgrades it to %d, which %s cannot read "
+		"(it runs %s): it could no longer give emergency access. Nothing was changed. "
+		"Upgrade %s first, then this node; until then run the previous program here",
 		have, migrate_newest(), o->name,
 		o->reply.version[0] ? o->reply.version : "an older program", o->name);
 }

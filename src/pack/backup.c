@@ -93,12 +93,13 @@ check_manifest(const struct backup_manifest *m, struct err *e)
 	if (rc < 0 || uuid_parse(m->node_id, &u) < 0 || pack_stream_id(m->node_stream, id) < 0 ||
 	    pack_stream_id(m->base_stream, id) < 0 || strlen(m->mac) != 64)
 		return err_set(e, ERR_BAD_PACK,
-			       "the backup's manifest is malformed: an id or a head in it is none");
+			       "the backup's manifest is malformed: an id or a chain head in it "
+			       "is invalid");
 	if (!is_plain(m->version) || !is_plain(m->system) || !is_plain(m->node_name) ||
 	    !is_plain(m->made_at) || m->term < 1)
 		return err_set(e, ERR_BAD_PACK,
-			       "the backup's manifest is malformed: a name has characters that no "
-			       "name has");
+			       "the backup's manifest is malformed: a name in it has characters "
+			       "that names cannot have");
 	return 0;
 }
 
@@ -114,7 +115,7 @@ backup_parse(const char *text, size_t n, struct backup_manifest *ret, struct are
 			       PACK_MANIFEST_MAX);
 	if (json_parse_body(text, n, manifest_fields, &m, &seen, a, e) < 0) {
 		e->code = ERR_BAD_PACK;
-		err_prefix(e, "this is no backup of Holdfast, or its manifest is malformed: ");
+		err_prefix(e, "this is not a backup of Holdfast, or its manifest is malformed: ");
 		return ERR_BAD_PACK;
 	}
 	int rc = check_manifest(&m, e);
@@ -139,8 +140,8 @@ backup_verify(const struct backup_manifest *m, struct keys *keys, struct err *e)
 	if (rc != ERR_BAD_KEY)
 		return rc;
 	return err_set(e, ERR_BAD_KEY,
-		       "the backup was made under another master key, or its manifest was changed: "
-		       "name the key file that the node %s had when it was made",
+		       "the backup was made under another master key, or its manifest was "
+		       "changed: name the key file that node %s had at that time",
 		       m->node_name);
 }
 
@@ -157,7 +158,7 @@ backup_check_fit(const struct backup_manifest *m, struct err *e)
 			       m->version, HF_VERSION);
 	if (cluster_find_bin((int)m->pg_major, bin, &major, e) < 0 || major != m->pg_major)
 		return err_set(e, ERR_BAD_PACK,
-			       "the backup is of PostgreSQL %d, which is not installed here: "
+			       "the backup needs PostgreSQL %d, which is not installed here: "
 			       "install postgresql-%d and repeat",
 			       (int)m->pg_major, (int)m->pg_major);
 	return 0;
@@ -215,8 +216,7 @@ add_head(struct making *x, const struct rows *nodes, int i, struct err *e)
 	const void *hash = rows_count(rows) ? row_bytea(rows, 0, 0, &n) : NULL;
 	if (!hash || n != KEYS_HASH_BYTES)
 		return err_set(e, ERR_CHAIN_BROKEN,
-			       "the end of a log is not as it should be: run `holdfast audit "
-			       "verify`");
+			       "a chain does not end as recorded: run `holdfast audit verify`");
 	sodium_bin2hex(hex, sizeof(hex), hash, n);
 	uuid_str(&node, id);
 	buf_addf(&x->heads, "%s%s:%lld:%s", x->heads.len ? "," : "", id,
@@ -374,7 +374,9 @@ ask_for_event(struct making *x, struct err *e)
 	int rc = ask(x, STMT_HA_REQUEST_ADD, &b, NULL, e);
 	if (rc == 0)
 		rc = wait_for_event(x, e);
-	return rc < 0 ? err_prefix(e, "the backup is made, but the log does not say so: ") : 0;
+	return rc < 0 ? err_prefix(e, "the backup is complete, but could not be recorded in the "
+				      "log: ")
+		      : 0;
 }
 
 int

@@ -162,13 +162,13 @@ basebackup_check_room(const char *folder, int64_t database_bytes, struct err *e)
 	struct statvfs vfs;
 
 	if (statvfs(folder, &vfs) < 0)
-		return err_errno(e, ERR_IO, "cannot ask how full the disk of %s is", folder);
+		return err_errno(e, ERR_IO, "cannot find out how full the disk of %s is", folder);
 	int64_t left = (int64_t)(vfs.f_bavail * vfs.f_frsize), need = database_bytes + BESIDE_BYTES;
 	if (left >= need)
 		return 0;
 	return err_set(e, ERR_IO,
-		       "there is not enough room for a copy of the database in %s: about %lld MiB "
-		       "are needed and %lld are free; nothing was changed",
+		       "there is not enough room for a copy of the database in %s: it needs about "
+		       "%lld MiB and %lld are free; nothing was changed",
 		       folder, (long long)(need >> 20), (long long)(left >> 20));
 }
 

@@ -91,16 +91,17 @@ check_manifest(const struct pack_manifest *m, struct err *e)
 	    pack_stream_id(m->node_stream, id) < 0 || pack_stream_id(m->base_stream, id) < 0 ||
 	    strlen(m->mac) != 64)
 		return err_set(e, ERR_BAD_PACK,
-			       "the pack's manifest is malformed: an id in it is none");
+			       "the pack's manifest is malformed: an id in it is invalid");
 	if (strspn(m->slot, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(m->slot) ||
 	    !*m->slot)
 		return err_set(e, ERR_BAD_PACK,
-			       "the pack's manifest is malformed: the slot's name");
+			       "the pack's manifest is malformed: the slot's name is invalid");
 	if (!name_is_plain(m->primary_name) || !name_is_plain(m->secondary_name) ||
 	    !name_is_plain(m->pair) || !name_is_plain(m->version) || !name_is_plain(m->made_at))
 		return err_set(
 			e, ERR_BAD_PACK,
-			"the pack's manifest is malformed: a name has characters that no name has");
+			"the pack's manifest is malformed: a name in it has characters that names "
+			"cannot have");
 	if (m->primary_https_port < 1 || m->primary_pair_port < 1 || m->secondary_https_port < 1 ||
 	    m->secondary_pair_port < 1)
 		return err_set(e, ERR_BAD_PACK, "the pack's manifest is malformed: a port is 0");
@@ -196,9 +197,9 @@ pack_manifest_verify(const struct pack_manifest *m, struct keys *keys, struct er
 	if (rc != ERR_BAD_KEY)
 		return rc;
 	return err_set(e, ERR_BAD_KEY,
-		       "the pack was made under another master key, or was changed on its "
-		       "way. Give this node a copy of the "
-		       "primary's master key file (conf/manage_key.conf says where it is)");
+		       "the pack was made under another master key, or was changed in transit. "
+		       "Give this node a copy of the primary's master key file "
+		       "(conf/manage_key.conf says where it is)");
 }
 
 /* ---- writing ---- */
@@ -491,8 +492,8 @@ cannot_open(const char *path, struct err *e)
 	case EACCES:
 	case EPERM:
 		return err_errno(e, ERR_FORBIDDEN,
-				 "you may not read %s: give it to the user that runs this, or run "
-				 "this as root",
+				 "no permission to read %s: make the user that runs this its "
+				 "owner, or run this as root",
 				 path);
 	default:
 		return err_errno(e, ERR_IO, "cannot read %s", path);
@@ -514,7 +515,7 @@ pack_zip_open(const char *path, struct pack_zip **ret, struct err *e)
 	if (!S_ISREG(st.st_mode)) {
 		close(fd);
 		return err_set(e, ERR_BAD_PACK, "%s is %s: name the file itself", path,
-			       S_ISDIR(st.st_mode) ? "a folder" : "no plain file");
+			       S_ISDIR(st.st_mode) ? "a folder" : "not a plain file");
 	}
 	if (!st.st_size) {
 		close(fd);
@@ -574,8 +575,7 @@ damaged(struct archive *a, const char *path, struct err *e)
 		errno = sys;
 		return err_errno(e, ERR_IO, "cannot read %s", path);
 	}
-	return err_set(e, ERR_BAD_PACK, "%s is damaged, or was cut short: copy it here again",
-		       path);
+	return err_set(e, ERR_BAD_PACK, "%s is damaged or cut short: copy it here again", path);
 }
 
 /* Anything else that is there: a certificate, a key, a page that a browser saved in its place. */
@@ -589,8 +589,9 @@ check_kind(const struct pack_zip *z, struct err *e)
 	    memcmp(head, begins, sizeof(head)) == 0)
 		return 0;
 	return err_set(e, ERR_BAD_PACK,
-		       "%s is no pack (`holdfast ha setup` writes one), and no backup (`holdfast "
-		       "backup` does): is it another file, or was it damaged on its way?",
+		       "%s is neither a pack (`holdfast ha setup` writes those) nor a backup "
+		       "(`holdfast backup` does): is it another file, or was it damaged in "
+		       "transit?",
 		       z->path);
 }
 
@@ -639,8 +640,8 @@ pack_zip_manifest(struct pack_zip *z, struct buf *ret, struct err *e)
 	if (got != ARCHIVE_OK)
 		rc = got == ARCHIVE_EOF
 			     ? err_set(e, ERR_BAD_PACK,
-				       "%s is no pack and no backup of Holdfast, or damaged: it "
-				       "has no manifest",
+				       "%s is neither a pack nor a backup of Holdfast, or is "
+				       "damaged: it has no manifest",
 				       z->path)
 			     : damaged(a, z->path, e);
 	la_ssize_t n = 0;
@@ -764,6 +765,6 @@ pack_zip_extract(struct pack_zip *z, const char *dir, pack_progress_fn *progress
 	if (rc == 0 && FAULT(FILE_RENAME, -1, rename(beside, pack)) < 0)
 		rc = err_errno(e, ERR_IO, "cannot put %s into its place", beside);
 	if (rc < 0 && home_remove_tree(beside, &ignored) < 0)
-		err_prefix(e, "%s is left over: ", beside);
+		err_prefix(e, "%s could not be removed: ", beside);
 	return rc;
 }

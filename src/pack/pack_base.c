@@ -89,8 +89,8 @@ extract_entry(struct archive *a, struct archive_entry *entry, const char *dir, s
 
 	if (!safe_name(name) || (type != AE_IFREG && type != AE_IFDIR))
 		return err_set(e, ERR_BAD_PACK,
-			       "the base backup in the pack holds something that is no file of a "
-			       "database");
+			       "the base backup in the pack contains something that is not a file "
+			       "of a database");
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	return type == AE_IFDIR ? home_mkdirs(path, 0700, e) : write_entry(a, path, e);
 }

@@ -32,9 +32,9 @@ packfit_own_pair(const struct home *h, char ret[static PACKFIT_PAIR_MAX], struct
 	size_t n = at ? strcspn(at + strlen(key), "\n") : 0;
 	if (!n || n >= PACKFIT_PAIR_MAX)
 		return err_set(e, ERR_PRECONDITION,
-			       "%s is damaged: it does not say to which pair this node belongs. "
-			       "Put it back from a copy of the home; or move it away, and the "
-			       "node serves without it, but takes no new pack",
+			       "%s is damaged: it does not say which pair this node belongs to. "
+			       "Restore it from a copy of the home; or move it away, and the node "
+			       "serves without it, but accepts no new pack",
 			       path);
 	snprintf(ret, PACKFIT_PAIR_MAX, "%.*s", (int)n, at + strlen(key));
 	return 0;
@@ -51,9 +51,9 @@ check_pair(const struct home *h, const struct pack_manifest *m, struct err *e)
 		return rc;
 	if (!*pair && cluster_is_standby(h))
 		return err_set(e, ERR_BAD_PACK,
-			       "this node has data of a pair, and conf/pair.conf in %s, which says "
-			       "of which, is gone; its data was left as it is. Put that file back "
-			       "from a copy of the home, or use a new home folder",
+			       "this node has the data of a pair, but conf/pair.conf in %s, which "
+			       "says of which one, is gone; its data was left as it is. Restore "
+			       "that file from a copy of the home, or use a new home folder",
 			       h->dir);
 	if (*pair && strcmp(pair, m->pair) != 0)
 		return err_set(e, ERR_BAD_PACK,
@@ -84,8 +84,9 @@ packfit_check(const struct home *h, const struct pack_manifest *m, struct err *e
 			       m->version, HF_VERSION);
 	if (strcasecmp(self.name, m->secondary_name) != 0)
 		return err_set(e, ERR_BAD_PACK,
-			       "the pack was made for %s, this node is %s: use the pack of this "
-			       "name, or make one with `holdfast ha setup %s %s` on the primary",
+			       "the pack was made for %s, this node is %s: use the pack made for "
+			       "this name, or make one with `holdfast ha setup %s %s` on the "
+			       "primary",
 			       m->secondary_name, self.name, m->primary_name, self.name);
 	rc = check_pair(h, m, e);
 	if (rc < 0)
@@ -138,11 +139,11 @@ packfit_check_data(const struct home *h, const struct pack_manifest *m, bool tol
 		return 0;
 	packfit_data_as_of(h, as_of);
 	return err_set(e, ERR_PRECONDITION,
-		       "this node has data already, as of %s; the pack was made at %s. A secondary "
-		       "that is behind needs no pack: it catches up or copies the primary by "
-		       "itself, and `holdfast ha rejoin` orders a copy. To put this pack in the "
-		       "place of the data all the same: `holdfast ha join --replace PACK`. Nothing "
-		       "was changed",
+		       "this node already has data, as of %s; the pack was made at %s. A "
+		       "secondary that has fallen behind needs no pack: it catches up or copies "
+		       "the primary by itself, and `holdfast ha rejoin` orders a copy. To replace "
+		       "the data with this pack anyway: `holdfast ha join --replace PACK`. "
+		       "Nothing was changed",
 		       as_of, m->made_at);
 }
 
@@ -239,8 +240,7 @@ packfit_check_reached(const struct pack_manifest *m, const struct packfit_primar
 	if (p->answers && p->serves)
 		return 0;
 	return err_set(e, ERR_PRECONDITION,
-		       "the primary %s is not reached (%s): until it is, the data that this node "
-		       "has may be the last whole copy, and no pack takes their place. Nothing was "
-		       "changed",
+		       "cannot reach the primary %s (%s): until it answers, the data on this node "
+		       "may be the last whole copy, and no pack replaces it. Nothing was changed",
 		       m->primary_name, p->why);
 }

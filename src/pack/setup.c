@@ -186,7 +186,7 @@ unmake_certificates(struct setup *x)
 	home_path(x->h, HOME_TLS_NEW, path);
 	if (home_remove_tree(path, &ignored) < 0)
 		log_err(LOG_LEVEL_WARNING, &ignored,
-			"certificates of a set-up that failed are left over");
+			"cannot remove the certificates of a set-up that failed");
 	for (size_t i = 0; !x->before.have_cert && i < ARRAY_LEN(own); i++) {
 		home_path(x->h, own[i], path);
 		unlink(path);
@@ -313,9 +313,9 @@ check_resolves(const char *name, struct err *e)
 		return 0;
 	}
 	return err_set(e, ERR_PRECONDITION,
-		       "the name %s cannot be found from here: %s. Both nodes and the users reach "
-		       "each other by it: enter it in DNS or /etc/hosts, or give the name or "
-		       "address that counts; nothing was changed",
+		       "cannot resolve the name %s from here: %s. Users and the other node reach "
+		       "it by this name: add it to DNS or /etc/hosts, or give the name or address "
+		       "that they use; nothing was changed",
 		       name, got == EAI_SYSTEM ? strerror(errno) : gai_strerror(got));
 }
 
@@ -388,8 +388,8 @@ add_row(struct setup *x, struct err *e)
 	while (rc == 0 && !there) {
 		if (clock_mono_ms() > until)
 			return err_set(e, ERR_TIMEOUT,
-				       "the vault did not take the new node into the log within %d "
-				       "s: is it serving? (`holdfast ha status`)",
+				       "the vault did not record the new node in the log within "
+				       "%d s: is it serving? (`holdfast ha status`)",
 				       JOIN_WAIT_MS / 1000);
 		clock_sleep_ms(50);
 		rc = find_row(x, &there, e);
@@ -737,8 +737,8 @@ await_beat(struct setup *x, struct err *e)
 		clock_sleep_ms(50);
 	}
 	return err_set(e, ERR_TIMEOUT,
-		       "the vault did not write within %d s as of when its data are: is it "
-		       "serving? (`holdfast ha status`)",
+		       "the vault did not record the time of its data within %d s: is it serving? "
+		       "(`holdfast ha status`)",
 		       BEAT_WAIT_MS / 1000);
 }
 

@@ -90,7 +90,7 @@ def test_switchover_just_after_the_stream_came_back(st):
         break_stream(st)
         order_when_in_step(st.a, "switchover")
         st.home_again()
-        assert b"not in order" not in st.a.log.read_bytes()[mark:], st.a.log_tail()
+        assert b"did not end cleanly" not in st.a.log.read_bytes()[mark:], st.a.log_tail()
         back_to_the_first(st)
 
 

@@ -148,7 +148,7 @@ def test_key_check_says_what_it_waits_for(node, where):
             text=True,
         )
         try:
-            wait_until("it says what it waits for", said.read_text, lambda s: "waiting: the key is tried" in s)
+            wait_until("it says what it waits for", said.read_text, lambda s: "waiting: trying the key" in s)
         finally:
             go.touch()
             out, _ = p.communicate(timeout=120)

@@ -46,7 +46,7 @@ def test_a_renewal_that_is_killed(node, where, moment):
     changed = {n for n in now if now[n] != before[n]}
     assert changed == (set(now) if MOMENTS[moment][2] else set())
     assert not (node.home / "conf/tls/new").exists()
-    assert ("are in place now" in node.log.read_text()) == MOMENTS[moment][2]
+    assert ("put new certificates into place" in node.log.read_text()) == MOMENTS[moment][2]
 
 
 def test_a_service_that_falls_after_a_renewal_was_killed(node, where):

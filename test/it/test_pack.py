@@ -506,7 +506,7 @@ def test_two_secondaries_one_by_plain_unzip(stage):
         finally:
             other.primary.kill()
     b.start()  # with the data that it has
-    assert "another pair" in b.log.read_text() and "goes on with the data that it has" in b.log.read_text()
+    assert "another pair" in b.log.read_text() and "keeps the data that it has" in b.log.read_text()
     b.stop()
     shutil.rmtree(b.home / "pack")
 

@@ -116,8 +116,8 @@ def other_port(s):
 
 
 NODE_ROWS = [
-    Row("init", "is a node already", on("a", "init"), 1, "already"),
-    Row("init", "no name", free("init", "--home", beside("new"), "--name", "no name"), 2, "no name of a machine"),
+    Row("init", "is already the home of a node", on("a", "init"), 1, "already"),
+    Row("init", "no name", free("init", "--home", beside("new"), "--name", "no name"), 2, "not the name of a machine"),
     Row(
         "init",
         "key that is none",
@@ -191,7 +191,7 @@ NODE_ROWS = [
         "a name that nobody knows",
         on("a", "ha", "setup", "127.0.0.1", "vault-c.invalid"),
         1,
-        "vault-c.invalid cannot be found",
+        "cannot resolve the name vault-c.invalid",
     ),
     Row("ha setup", "this node's name", on("a", "ha", "setup", "127.0.0.1", "127.0.0.1"), 2, "its own secondary"),
     Row("ha setup", "another's name", on("a", "ha", "setup", "127.0.0.9", "127.0.0.3"), 1, "this node is called"),
@@ -219,7 +219,7 @@ NODE_ROWS = [
         "no pack",
         lambda s: ["ha", "join", s.a.web_cert, "--home", s.fresh.home],
         1,
-        "web.crt is no pack (`holdfast ha setup` writes one)",
+        "web.crt is neither a pack (`holdfast ha setup` writes those)",
     ),
     Row(
         "ha join",
@@ -235,7 +235,7 @@ NODE_ROWS = [
         "damaged, over one that waits (H13)",
         lambda s: ["ha", "join", s.folder / "cut.zip", "--home", s.fresh.home],
         1,
-        "cut.zip is damaged, or was cut short: copy it here again",
+        "cut.zip is damaged or cut short: copy it here again",
     ),
     Row(
         "ha join",
@@ -256,7 +256,7 @@ NODE_ROWS = [
     Row("ha rejoin", "no primary's name", on("fresh", "ha", "rejoin", "--primary", "nonsense"), 2, "--primary takes"),
     Row("ha rejoin", "nobody says who", on("fresh", "ha", "rejoin"), 1, "--primary NAME:PORT"),
     Row("ha repair-journal", "runs", on("b", "ha", "repair-journal"), 1, "serves this home already"),
-    Row("ha repair-journal", "none there", on("fresh", "ha", "repair-journal"), 1, "is not there"),
+    Row("ha repair-journal", "none there", on("fresh", "ha", "repair-journal"), 1, "does not exist"),
     Row("ha remove", "runs", on("a", "ha", "remove", "127.0.0.2", "--yes"), 1, "is running"),
     Row("ha remove", "the primary", on("a", "ha", "remove", "127.0.0.1", "--yes"), 1, "cannot be taken out"),
     Row("ha remove", "no such node", on("a", "ha", "remove", "127.0.0.9", "--yes"), 1, "no node of the pair"),
@@ -264,8 +264,8 @@ NODE_ROWS = [
     Row("ha remove", "not said yes", on("a", "ha", "remove", "127.0.0.2"), 1, "nothing was changed"),
     Row("ha emergency", "on the primary", on("a", "ha", "emergency", "on"), 1, "no secondary"),
     Row("ha emergency", "neither", on("b", "ha", "emergency", "perhaps"), 2, "on or off"),
-    Row("ha maintenance", "no reason", on("a", "ha", "maintenance", "2h"), 2, "why"),
-    Row("ha maintenance", "no time", on("a", "ha", "maintenance", "long", "because"), 2, "how long"),
+    Row("ha maintenance", "no reason", on("a", "ha", "maintenance", "2h"), 2, "a reason is missing"),
+    Row("ha maintenance", "no time", on("a", "ha", "maintenance", "long", "because"), 2, "expected a duration"),
     Row("ha maintenance", "does not run", on("stopped", "ha", "maintenance", "2h", "because"), 3, "does not run"),
     Row("backup", "is there", lambda s: ["backup", s.a.key_file, "--home", s.a.home], 1, "nothing was changed"),
     Row(
@@ -286,7 +286,7 @@ NODE_ROWS = [
     Row(
         "backup", "does not run", lambda s: ["backup", s.folder / "b.zip", "--home", s.stopped.home], 3, "does not run"
     ),
-    Row("backup verify", "no backup", lambda s: ["backup", "verify", s.pack, "--home", s.a.home], 1, "no backup"),
+    Row("backup verify", "no backup", lambda s: ["backup", "verify", s.pack, "--home", s.a.home], 1, "not a backup"),
     Row(
         "backup verify",
         "no such file",
@@ -327,7 +327,7 @@ NODE_ROWS = [
         "no backup",
         lambda s: ["restore", s.a.web_cert, "--home", s.folder / "new", "--key-file", s.a.key_file],
         1,
-        "is no pack (`holdfast ha setup` writes one), and no backup",
+        "is neither a pack (`holdfast ha setup` writes those) nor a backup",
     ),
     Row(
         "restore",
@@ -375,7 +375,7 @@ NODE_ROWS = [
         "over",
         lambda s: ["cert", "import", s.folder / "over.crt", "--home", s.a.home],
         1,
-        "no longer valid",
+        "has expired",
     ),
     Row("cert renew", "signed by another", on("signed", "cert", "renew"), 1, "--self-signed"),
 ]

@@ -63,7 +63,7 @@ def test_a_healthy_secondary_does_not_take_an_old_pack(pair):
     """Neither from the command, nor, with what was unzipped by hand, from a start."""
     before = data_of(pair)
     p = join(pair.b, pair.old, check=False)
-    assert p.returncode == 1 and "has data already, as of 20" in p.stderr and "--replace" in p.stderr, p.stderr
+    assert p.returncode == 1 and "already has data, as of 20" in p.stderr and "--replace" in p.stderr, p.stderr
     assert "the pack was made at 20" in p.stderr and not (pair.b.home / "pack").exists()
     still_true("it goes on", lambda: pair.b.status()[0], 2, lambda code: code == 0)
     subprocess.run(["unzip", "-q", pair.old, "-d", pair.b.home], check=True)
@@ -71,7 +71,7 @@ def test_a_healthy_secondary_does_not_take_an_old_pack(pair):
         again(pair)
         alive(pair)
         log = pair.b.log.read_text()
-        assert "the pack is not used" in log and "goes on with the data that it has" in log
+        assert "the pack is not used" in log and "keeps the data that it has" in log
         assert data_of(pair) == before and not kept(pair)
     finally:
         clear(pair)
@@ -92,10 +92,10 @@ def test_no_data_are_put_away_while_the_primary_is_not_reached(pair):
         again(pair)
         pair.b.wait_state("emergency")
         assert data_of(pair) == before and not kept(pair)
-        assert "is not reached" in pair.b.log.read_text()
+        assert "cannot reach the primary" in pair.b.log.read_text()
         clear(pair)
         p = pair.b.run("ha", "join", "--replace", pair.old, "--home", pair.b.home, check=False)
-        assert p.returncode == 1 and "is not reached" in p.stderr and "last whole copy" in p.stderr, p.stderr
+        assert p.returncode == 1 and "cannot reach the primary" in p.stderr and "last whole copy" in p.stderr, p.stderr
         assert not (pair.b.home / "pack").exists()
     finally:
         clear(pair)
@@ -112,7 +112,7 @@ def test_by_name_it_says_what_is_kept_and_how_to_go_back(pair):
     assert moment(said["replaces_data_as_of"]) > moment(said["made_at"]), said
     p = pair.b.run("ha", "join", "--replace", pair.old, "--home", pair.b.home)
     for words in (
-        "its data are as of      20",
+        "its data is as of       20",
         "the pack was made at    20",
         "data/pg.old-TIME",
         "to go back",
@@ -123,7 +123,7 @@ def test_by_name_it_says_what_is_kept_and_how_to_go_back(pair):
     again(pair)
     found = kept(pair)
     assert len(found) == 1 and found[0].stat().st_ino == before and data_of(pair) != before
-    assert re.search(r"data that this node had \(as of 20.*are kept as \S+pg\.old-", pair.b.log.read_text())
+    assert re.search(r"this node's former data \(as of 20.*is kept as \S+pg\.old-", pair.b.log.read_text())
     assert not (pair.b.home / "pack").exists() and not (pair.b.home / "data/pg/holdfast.pack").exists()
     alive(pair)
     hold(pair.b.home, "data/pg.old-*")

@@ -132,7 +132,7 @@ def test_secondary_first_with_an_outage_at_each_step(old):
         replace_program(st, st.a)
         if st.schema != NEWEST:
             st.net.cut_both("a", "b")
-            refused_to_start(st.a, "does not say whether it could read that")
+            refused_to_start(st.a, "does not say whether it can read that")
             assert schema_of(st.b) == st.schema
             st.net.heal()
         # Now with the line; and it falls as soon as the schema is the new one.

@@ -344,7 +344,7 @@ audit_export_verify(const struct cli *c, struct err *e)
 static const struct cli_opt export_opts[] = {
 	{
 		.name = "force",
-		.help = "Replaces FILE if it is there.",
+		.help = "Replace FILE if it exists.",
 	},
 	{ 0 },
 };

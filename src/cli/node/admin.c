@@ -34,11 +34,12 @@ print_token(const struct cli *c, const struct regain_result *r)
 
 	clock_iso(r->until_us, until);
 	term_print_text(r->name);
-	printf(" has neither a password nor a second factor now%s, and no session.\n"
-	       "All administrators are told. This one-time set-up token is shown only now; it is "
-	       "good until "
-	       "%.16s UTC:\n\n  %s%s%s\n\nWith it: holdfast login --setup HOST ",
-	       r->enabled ? ", is enabled again" : "", until, cli_paint(c, CLI_BOLD), r->token,
+	printf(" has no password, second factor or session any more%s.\n"
+	       "All administrators are told. This one-time set-up token is shown only once and is "
+	       "valid until %.16s UTC:\n\n"
+	       "  %s%s%s\n\n"
+	       "With it: holdfast login --setup HOST ",
+	       r->enabled ? ", and is enabled again" : "", until, cli_paint(c, CLI_BOLD), r->token,
 	       cli_paint(c, CLI_PLAIN));
 	term_print_text(r->name);
 	putchar('\n');
@@ -69,7 +70,7 @@ static const struct cli_opt opts[] = {
 	{
 		.name = "key-file",
 		.value = "PATH",
-		.help = "The master key file (default: what conf/manage_key.conf says).",
+		.help = "The master key file (default: the one named in conf/manage_key.conf).",
 	},
 	{ 0 },
 };
@@ -82,12 +83,12 @@ const struct cli_verb verbs_admin[] = {
 		.max_args = 1,
 		.opts = opts,
 		.run = run,
-		.help = "Lets an administrator in again who cannot log in: a new set-up token.",
-		.more = "On the primary's machine, as root or as Holdfast's user, with the master "
-			"key file there; the node must be running. The old password, the second "
-			"factor and every session of the user end, and so does their wait after "
-			"failed log-ins. It is an event, an alert, and every administrator is told "
-			"at log-in until one of them has acknowledged it (`holdfast conflicts "
+		.help = "Gives an administrator who cannot log in a new set-up token.",
+		.more = "Run it on the primary's machine, as root or as Holdfast's user; the node "
+			"must be running and the master key file within reach. It removes the "
+			"user's password, second factor and sessions, and any wait after failed "
+			"log-ins. It is logged and alerted, and every administrator is told at "
+			"log-in until one of them acknowledges it (`holdfast conflicts "
 			"--acknowledge`).",
 		.part = CLI_CARE,
 	},

@@ -50,9 +50,10 @@ run_backup(const struct cli *c, struct err *e)
 		printf("%s\n", buf_str(&out));
 		return CLI_GOOD;
 	}
-	printf("the backup is %s\nIt is sealed under the master key, which is not in it: keep a "
-	       "copy of the key file elsewhere.\nTo see that it is good: holdfast backup verify "
-	       "%s --home %s\n",
+	printf("the backup is %s\n"
+	       "It is sealed under the master key, which it does not contain: keep a copy of the "
+	       "key file elsewhere.\n"
+	       "To check it: holdfast backup verify %s --home %s\n",
 	       buf_str(&path), buf_str(&path), h.dir);
 	return CLI_GOOD;
 }
@@ -61,7 +62,7 @@ static const struct cli_opt backup_opts[] = {
 	CLI_OPT_HOME,
 	{
 		.name = "force",
-		.help = "Replaces FILE if it is there.",
+		.help = "Replace FILE if it exists.",
 	},
 	{ 0 },
 };
@@ -142,8 +143,8 @@ run_verify(const struct cli *c, struct err *e)
 		return CLI_GOOD;
 	}
 	print_log(&r);
-	printf("The backup is good: it was restored into a scratch cluster, every chain verified, "
-	       "and the scratch removed.\n");
+	printf("The backup is good: it was restored into a scratch cluster, every chain in it "
+	       "verified, and the cluster removed.\n");
 	return CLI_GOOD;
 }
 
@@ -152,17 +153,17 @@ static const struct cli_opt verify_opts[] = {
 	{
 		.name = "key-file",
 		.value = "PATH",
-		.help = "Where the master key is (default: what the home's settings say).",
+		.help = "The master key file (default: the one that the home names).",
 	},
 	{
 		.name = "dir",
 		.value = "DIR",
-		.help = "Where the scratch cluster is made (default: beside the file).",
+		.help = "Folder for the scratch cluster (default: beside FILE).",
 	},
 	{
 		.name = "user",
 		.value = "NAME",
-		.help = "As root: the user to become (default: holdfast).",
+		.help = "When started as root: the user to run as (default: holdfast).",
 	},
 	{ 0 },
 };
@@ -187,8 +188,8 @@ run_restore(const struct cli *c, struct err *e)
 
 	if (!o.home || !*o.home || !o.key_file)
 		return err_set(e, ERR_USAGE,
-			       "where to, and under which key? holdfast restore FILE --home DIR "
-			       "--key-file PATH");
+			       "name the new home and the key file: holdfast restore FILE --home "
+			       "DIR --key-file PATH");
 	int rc = create_resolve(c->args[0], file, e);
 	if (rc == 0)
 		rc = restore_run(&o, &r, e);
@@ -200,11 +201,13 @@ run_restore(const struct cli *c, struct err *e)
 		return CLI_GOOD;
 	}
 	print_log(&r);
-	printf("It is restored in %s as the node %s, the primary of term %lld. All sessions are "
-	       "over.\n\nNext:\n  holdfast serve --home %s\n"
-	       "Secondaries of before do not follow it: stop them, and set each up anew (holdfast "
-	       "ha setup %s SECONDARY).\n"
-	       "The settings of before are in %s/conf/holdfast.conf.backup; take over what you "
+	printf("The backup is restored in %s as node %s, the primary of term %lld. All sessions "
+	       "have ended.\n\n"
+	       "Next:\n"
+	       "  holdfast serve --home %s\n"
+	       "Its former secondaries do not follow it: stop them, and set each up again "
+	       "(holdfast ha setup %s SECONDARY).\n"
+	       "The former settings are in %s/conf/holdfast.conf.backup; copy over what you "
 	       "need.\n",
 	       r.made.home, r.made.node.name, (long long)r.term, r.made.home, r.made.node.name,
 	       r.made.home);
@@ -216,12 +219,12 @@ static const struct cli_opt restore_opts[] = {
 	{
 		.name = "key-file",
 		.value = "PATH",
-		.help = "The master key file that the backup is sealed under. Needed.",
+		.help = "The master key file that the backup is sealed under (required).",
 	},
 	{
 		.name = "name",
 		.value = "FQDN",
-		.help = "The name of the restored node (default: that of the backup's node).",
+		.help = "The name of the restored node (default: the name in the backup).",
 	},
 	NODE_OPTS_PLACE,
 	{ 0 },
@@ -235,10 +238,10 @@ const struct cli_verb verbs_backup[] = {
 		.max_args = 1,
 		.opts = backup_opts,
 		.run = run_backup,
-		.help = "Writes a sealed backup of the running node, primary or secondary, into "
-			"one file.",
-		.more = "The node's own user must be able to write there. The file appears whole, "
-			"or not at all; the node goes on serving. The master key is not in it.",
+		.help = "Writes a sealed backup of the running node, primary or secondary, to one "
+			"file.",
+		.more = "The node keeps serving; its user needs write access to FILE's folder. "
+			"FILE appears whole or not at all, and does not contain the master key.",
 		.part = CLI_CARE,
 	},
 	{
@@ -248,10 +251,10 @@ const struct cli_verb verbs_backup[] = {
 		.max_args = 1,
 		.opts = verify_opts,
 		.run = run_verify,
-		.help = "Restores a backup into a scratch cluster, verifies every chain of the "
-			"log, and removes it.",
-		.more = "Needs about twice the size of the backup for a moment. No node need run "
-			"here.",
+		.help = "Proves a backup: restores it into a scratch cluster and verifies every "
+			"chain of its log.",
+		.more = "Needs disk space of about twice the backup's size while it runs. No node "
+			"has to run here.",
 		.part = CLI_CARE,
 	},
 	{
@@ -261,10 +264,10 @@ const struct cli_verb verbs_backup[] = {
 		.max_args = 1,
 		.opts = restore_opts,
 		.run = run_restore,
-		.help = "Makes a node out of a backup: a primary of its own, in a new term.",
-		.more = "Everything is checked, every chain of the log too, before the node is "
-			"one; when it fails or is interrupted, everything that was made is removed "
-			"again. Existing data is never touched.",
+		.help = "Makes a new node from a backup: a primary in a new term.",
+		.more = "Checks everything, every chain of the log included, before the node "
+			"exists. If it fails or is interrupted, it removes what it made. It never "
+			"touches existing data.",
 		.part = CLI_CARE,
 	},
 	{ 0 },

@@ -139,7 +139,7 @@ tell_node(const struct home *h)
 		return;
 	long pid = strtol(buf_str(&text), NULL, 10);
 	if (pid > 1 && kill((pid_t)pid, SIGHUP) == 0)
-		fprintf(stderr, "the running node was told to read it\n");
+		fprintf(stderr, "the running node reads it now\n");
 }
 
 static void
@@ -172,7 +172,7 @@ run_import(const struct cli *c, struct err *e)
 		return rc;
 	if (info.not_after_us < clock_now_us())
 		return err_set(e, ERR_PRECONDITION,
-			       "the certificate in %s is no longer valid; nothing was imported",
+			       "the certificate in %s has expired; nothing was imported",
 			       c->args[0]);
 	home_path(&h, HOME_TRUSTED, folder);
 	rc = home_mkdirs(folder, 0700, e);
@@ -221,8 +221,8 @@ renew_channel(const struct cli *c, const struct home *h, struct err *e)
 	if (c->json)
 		printf("{\"sha256\":\"%s\",\"not_after\":\"%s\"}\n", info.pin, to);
 	else
-		printf("new channel certificate, valid until %.10s; the pair's databases go by it "
-		       "now\n",
+		printf("new channel certificate, valid until %.10s; the pair's databases use it "
+		       "from now on\n",
 		       to);
 	return CLI_GOOD;
 }
@@ -247,8 +247,8 @@ run_renew(const struct cli *c, struct err *e)
 		return rc;
 	if (!info.self_signed && !cli_has(c, "self-signed"))
 		return err_set(e, ERR_PRECONDITION,
-			       "the web certificate was signed by %s: put a new one of theirs into "
-			       "conf/tls/web.crt and web.key, or give --self-signed",
+			       "the web certificate was issued by %s: put a renewed one into "
+			       "conf/tls/web.crt and web.key, or give --self-signed to replace it",
 			       info.issuer);
 	if (split_names(info.names, names) == 0)
 		return err_set(e, ERR_BAD_FIELD, "the certificate in %s names no host", cert_path);
@@ -279,12 +279,12 @@ static const struct cli_opt renew_opts[] = {
 	CLI_OPT_HOME,
 	{
 		.name = "self-signed",
-		.help = "Even if an authority signed the one that is there.",
+		.help = "Replace the current one even if an authority issued it.",
 	},
 	{
 		.name = "channel",
-		.help = "The one of the pair's channel instead, on a node that runs; it is also "
-			"renewed by itself in time.",
+		.help = "Renew the pair's channel certificate instead; the node must be running. "
+			"It also renews by itself in time.",
 	},
 	{ 0 },
 };
@@ -312,8 +312,8 @@ const struct cli_verb verbs_cert[] = {
 		.name = "cert renew",
 		.opts = renew_opts,
 		.run = run_renew,
-		.help = "Makes a new self-signed web certificate for the same names, or a new one "
-			"for the pair's channel.",
+		.help = "Renews the self-signed web certificate, for the same names, or the "
+			"pair's channel certificate.",
 		.part = CLI_CARE,
 	},
 	{ 0 },

@@ -47,7 +47,7 @@ run(const struct cli *c, struct err *e)
 	json_error_t je;
 
 	if (strcmp(c->args[0], "test") != 0)
-		return err_set(e, ERR_USAGE, "say test, not '%s'", c->args[0]);
+		return err_set(e, ERR_USAGE, "expected test, not '%s'", c->args[0]);
 	int rc = cli_home(c, &h, e);
 	auto_waiting waiting = waiting_begin();
 	waiting_for(waiting, "waiting for the receivers' answers");
@@ -60,7 +60,7 @@ run(const struct cli *c, struct err *e)
 	auto_json o = json_loadb(buf_str(&answer), answer.len, 0, &je);
 	json_t *receivers = json_object_get(o, "targets");
 	if (!receivers)
-		return err_set(e, ERR_INTERNAL, "the agent's answer is not understood");
+		return err_set(e, ERR_INTERNAL, "the agent's answer is malformed");
 	int failed = count_failed(receivers);
 	if (!term_said_json(c->json, o))
 		print_answers(receivers);
@@ -80,10 +80,9 @@ const struct cli_verb verbs_ha_alert[] = {
 		.max_args = 1,
 		.opts = opts,
 		.run = run,
-		.help = "Sends a test alert to each receiver of alerts and says what each "
-			"answered.",
+		.help = "Sends a test alert to every receiver and shows what each one answered.",
 		.more = "Receivers are set in conf/holdfast.conf (alert_webhook, alert_syslog, "
-			"alert_smtp). Exit code: 0 all accepted it, 1 not all.",
+			"alert_smtp). Exit code: 0 if every receiver accepted it, otherwise 1.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

@@ -55,18 +55,17 @@ check(const struct home *h, const struct pack_manifest *m, bool told, struct err
 		return rc;
 	packfit_ask(m, NULL, &p);
 	if (p.name_unknown)
-		return err_set(
-			e, ERR_PRECONDITION,
-			"the primary's name %s cannot be found from here: enter it in DNS or "
-			"/etc/hosts, then repeat. Nothing was changed",
-			m->primary_name);
+		return err_set(e, ERR_PRECONDITION,
+			       "cannot resolve the primary's name %s from here: add it to DNS or "
+			       "/etc/hosts, then repeat. Nothing was changed",
+			       m->primary_name);
 	rc = packfit_check_clock(m, &p, e);
 	if (rc == 0 && packfit_has_data(h))
 		rc = packfit_check_reached(m, &p, e);
 	if (rc == 0 && !p.answers)
 		term_say(stderr,
-			 "the primary %s does not answer now (%s): serve compares the clocks once "
-			 "it does\n",
+			 "the primary %s does not answer (%s): `holdfast serve` compares the "
+			 "clocks once it does\n",
 			 m->primary_name, p.why);
 	return rc;
 }
@@ -97,13 +96,12 @@ say(const struct home *h, const struct pack_manifest *m, bool has_key, const cha
 	if (replaced)
 		term_say(stdout,
 			 "At its next start this node sets its data aside:\n"
-			 "  its data are as of      %s\n"
+			 "  its data is as of       %s\n"
 			 "  the pack was made at    %s\n"
 			 "  kept as                 %s/data/pg.old-TIME\n"
 			 "  to go back              stop the node, move data/pg away, rename the "
-			 "kept "
-			 "folder to data/pg, start it\n"
-			 "That happens only while the primary is reached. To take it back before: "
+			 "kept folder to data/pg, start it\n"
+			 "It does so only while it can reach the primary. To cancel before then: "
 			 "remove %s/pack\n",
 			 replaced, m->made_at, h->dir, h->dir);
 	if (!has_key)
@@ -166,8 +164,7 @@ static const struct cli_opt opts[] = {
 	CLI_OPT_HOME,
 	{
 		.name = "replace",
-		.help = "The pack takes the place of the data that this node has; they are kept "
-			"beside it.",
+		.help = "Replace this node's data with the pack; the old data is kept beside it.",
 	},
 	{ 0 },
 };
@@ -180,11 +177,12 @@ const struct cli_verb verbs_ha_join[] = {
 		.max_args = 1,
 		.opts = opts,
 		.run = run,
-		.help = "Puts a pack into the home folder of a secondary; serve does the rest.",
-		.more = "Plain `unzip HAPack-….zip` in the home folder does the same, when the "
-			"user that Holdfast runs as does it, or root starts `holdfast serve`. A "
-			"node that has data takes a pack only with --replace, and only while the "
-			"primary is reached; it says what is kept, and how to go back.",
+		.help = "Puts a pack into a secondary's home folder; `holdfast serve` does the "
+			"rest.",
+		.more = "Plain `unzip HAPack-….zip` in the home folder does the same, as long as "
+			"Holdfast's own user runs it or root starts `holdfast serve`. A node that "
+			"has data accepts a pack only with --replace, and only while it can reach "
+			"the primary; it says where the old data is kept and how to go back.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

@@ -19,12 +19,14 @@ tell(const struct repair *r)
 	else
 		printf("no event could be kept\n");
 	if (g->why[0])
-		printf("there it ended: %s\n", g->why);
+		printf("it is damaged there: %s\n", g->why);
 	if (g->head > g->last)
-		printf("%lld was the last that was written; the log will say that its end is "
+		printf("event %lld was the last one written; the log will say that the end is "
 		       "missing\n",
 		       (long long)g->head);
-	printf("what was there is kept as %s\nnext: holdfast serve\n", r->aside);
+	printf("the damaged journal is kept as %s\n"
+	       "next: holdfast serve\n",
+	       r->aside);
 }
 
 static void
@@ -78,8 +80,7 @@ static const struct cli_opt opts[] = {
 	{
 		.name = "before",
 		.value = "EVENT",
-		.help = "Keep only what was written before this event of the node, which does not "
-			"verify.",
+		.help = "Keep only the events before this one, which does not verify.",
 	},
 	{ 0 },
 };
@@ -89,11 +90,11 @@ const struct cli_verb verbs_ha_journal[] = {
 		.name = "ha repair-journal",
 		.opts = opts,
 		.run = run,
-		.help = "Saves what a damaged journal still holds into a new one.",
-		.more = "On a node that does not run. The events before the damage are kept and go "
-			"home. Those behind it cannot be proven any more: they stay in the damaged "
-			"file, which is kept as data/journal.db.damaged-TIME. If the disk or a "
-			"snapshot gives back the whole file, bring that back instead.",
+		.help = "Rebuilds a damaged journal from what can still be read.",
+		.more = "The node must be stopped. Events before the damage are kept and will be "
+			"merged. Events after it can no longer be verified: they stay in the "
+			"damaged file, which is kept as data/journal.db.damaged-TIME. If a copy "
+			"or a snapshot still has the whole file, restore that instead.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

@@ -26,10 +26,12 @@ write_order(const struct cli *c, struct buf *ret, struct err *e)
 		return 0;
 	}
 	if (when_span(c->args[0], &ms))
-		return err_set(e, ERR_USAGE, "say how long (30min, 2h, 1d) or off, not '%s'",
+		return err_set(e, ERR_USAGE, "expected a duration (30min, 2h, 1d) or off, not '%s'",
 			       c->args[0]);
 	if (c->nargs < 2)
-		return err_set(e, ERR_USAGE, "say why, too: holdfast ha maintenance %s REASON",
+		return err_set(e, ERR_USAGE,
+			       "a reason is missing: holdfast ha maintenance %s "
+			       "REASON",
 			       c->args[0]);
 	buf_addf(ret, "%lld", (long long)ms);
 	for (int i = 1; i < c->nargs; i++)
@@ -51,7 +53,7 @@ send_order(const struct home *h, const char *order, struct buf *ret, struct err 
 	json_out_text(&w, "node", order);
 	json_out_end_object(&w);
 	auto_waiting waiting = waiting_begin();
-	waiting_for(waiting, "waiting for the log to take it");
+	waiting_for(waiting, "waiting for the log to record it");
 	return control_ask(h, buf_str(&request), waiting_progress, waiting, ret, e);
 }
 
@@ -62,15 +64,14 @@ print_answer(const json_t *o)
 	const char *until = lookup_text(o, "until");
 
 	if (*until)
-		printf("the alerts of %s are silent until %.16s UTC; `holdfast ha maintenance off` "
-		       "ends it "
-		       "earlier. The status says what it always says.\n",
+		printf("the alerts of %s are silent until %.16s UTC; `holdfast ha maintenance "
+		       "off` ends this earlier. The status still shows everything.\n",
 		       pair ? "all nodes" : "this node", until);
 	else
 		printf("the alerts of %s are sent again\n", pair ? "all nodes" : "this node");
 	if (!pair)
-		printf("This node is not the serving primary, or its vault does not take it into "
-		       "the log now: the other nodes and the log were not told.\n");
+		printf("Neither the log nor the other nodes know of this: this node is not the "
+		       "serving primary, or its vault cannot write to the log now.\n");
 }
 
 static int
@@ -89,7 +90,7 @@ run(const struct cli *c, struct err *e)
 		return rc;
 	auto_json o = json_loadb(buf_str(&reply), reply.len, 0, &je);
 	if (!o)
-		return err_set(e, ERR_INTERNAL, "the agent's answer is not understood");
+		return err_set(e, ERR_INTERNAL, "the agent's answer is malformed");
 	if (!term_said_json(c->json, o))
 		print_answer(o);
 	return CLI_GOOD;
@@ -108,13 +109,12 @@ const struct cli_verb verbs_ha_maintenance[] = {
 		.max_args = CLI_ARGS_MAX,
 		.opts = opts,
 		.run = run,
-		.help = "Makes alerts silent while somebody works on the nodes; the status stays "
-			"true.",
-		.more = "Said on the serving primary it is an event and holds for all nodes. Said "
-			"on another node, or while the primary is down, it holds for that node. At "
-			"most 7 days (30min, 2h, 1d); it ends by itself, and survives restarts. On "
-			"each node the last word counts. When it ends, what is still Failed is "
-			"alerted.",
+		.help = "Silences alerts while somebody works on the nodes; the status stays true.",
+		.more = "On the serving primary it is logged and covers all nodes; on another "
+			"node, or while the primary is down, it covers that node only. It lasts "
+			"at most 7 days (30min, 2h, 1d), survives restarts and ends by itself; on "
+			"each node the latest order counts. Whatever is still Failed when it ends "
+			"is alerted.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

@@ -16,13 +16,11 @@ confirm(const struct cli *c, struct err *e)
 	if (cli_has(c, "yes"))
 		return 0;
 	fprintf(stderr,
-		"%s would leave the pair for good: nothing would be kept for it any more, and it "
-		"would "
-		"come back only with a new pack.\nWhat users did there and has not been merged "
-		"would "
-		"then be on its own disk only.\n",
+		"This takes %s out of the pair for good: the primary stops keeping changes for "
+		"it, and only a new pack brings it back.\n"
+		"What users did there that has not been merged yet is then on its disk alone.\n",
 		c->args[0]);
-	return term_confirm("Take it out? (--yes: do not ask)", e);
+	return term_confirm("Take it out? (--yes skips this question)", e);
 }
 
 static int
@@ -76,9 +74,10 @@ const struct cli_verb verbs_ha_remove[] = {
 		.max_args = 1,
 		.opts = opts,
 		.run = run,
-		.help = "Takes a node that is gone for good out of the pair.",
-		.more = "On the primary. NODE must not be running as its secondary. Its events "
-			"stay in the log. It comes back with a new pack: `holdfast ha setup`.",
+		.help = "Removes a node from the pair for good.",
+		.more = "Run it on the primary, while NODE is not running as its secondary. "
+			"NODE's events stay in the log. To bring it back, make a new pack with "
+			"`holdfast ha setup`.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

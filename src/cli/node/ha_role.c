@@ -137,19 +137,19 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, struct s
 			if (under_way && (g->good & bit))
 				return 0;
 			if (under_way && (g->bad & bit))
-				return err_set(e, ERR_REFUSED, "it did not come to that: %s",
+				return err_set(e, ERR_REFUSED, "the order was not carried out: %s",
 					       v->reason);
 			if (!under_way && now - began > TAKEN_MS)
 				return err_set(
 					e, ERR_TIMEOUT,
-					"the node took the order and has not acted on it within "
-					"%d s; it still may: watch `holdfast ha status`. Its log "
-					"says what it waits for",
+					"the node accepted the order but has not carried it out "
+					"within %d s; it still may: watch `holdfast ha status`. "
+					"Its log says what it is waiting for",
 					TAKEN_MS / 1000);
 		} else if (now - heard > QUIET_MS) {
 			return err_set(e, ERR_UNREACHABLE,
-				       "the node's agent has not been heard for %d s. It took the "
-				       "order and may have carried it out: see `holdfast ha "
+				       "the node's agent has been silent for %d s. It accepted "
+				       "the order and may have carried it out: see `holdfast ha "
 				       "status`; its log says what holds it up",
 				       QUIET_MS / 1000);
 		}
@@ -206,7 +206,7 @@ tell_of_others(const struct home *h)
 	json_t *n;
 
 	auto_waiting waiting = waiting_begin();
-	waiting_for(waiting, "waiting: the other secondaries are asked how much they have");
+	waiting_for(waiting, "waiting: asking the other secondaries how recent their data is");
 	if (control_ask(h, "{\"verb\":\"others\"}", waiting_progress, waiting, &answer, &ignored))
 		return; /* the order itself will say what is wrong */
 	auto_json o = json_loadb(buf_str(&answer), answer.len, 0, &je);
@@ -221,9 +221,9 @@ tell_of_others(const struct home *h)
 				 *lookup_text(n, "as_of") ? lookup_text(n, "as_of") : "unknown");
 		if (json_is_true(json_object_get(n, "has_more")))
 			term_say(stderr,
-				 "%s HAS MORE THAN THIS NODE: better run `holdfast ha promote` "
-				 "there. If this node is promoted\nall the same, what only %s has "
-				 "is merged a little later.\n",
+				 "%s HAS MORE THAN THIS NODE: run `holdfast ha promote` there "
+				 "instead. If you promote this node\n"
+				 "anyway, what only %s has is merged a little later.\n",
 				 name, name);
 	}
 }
@@ -237,14 +237,13 @@ tell_what_is_known(const struct statepage_view *v)
 		clock_iso(v->as_of_us, at);
 	fprintf(stderr,
 		"This node is %s: %s.\n"
-		"  primary so far                %s\n"
+		"  primary until now             %s\n"
 		"  everything is here as of      %s\n"
 		"  events made here since        %lld\n"
-		"What the primary took in after that moment is not lost: it is saved and merged "
-		"when that "
-		"node is back,\nand until then it is missing here. If the primary still serves "
-		"others, "
-		"both take changes until they meet.\n",
+		"What the primary accepted after that moment is not lost: it is merged when that "
+		"node is back, and\n"
+		"missing here until then. If the primary still serves others, both accept changes "
+		"until they meet.\n",
 		state_name(v->state), v->reason, v->primary_url[0] ? v->primary_url : "unknown", at,
 		(long long)v->journal_rows);
 }
@@ -268,11 +267,11 @@ confirm(const struct cli *c, const struct home *h, struct err *e)
 	if (rc)
 		return pidfile_alone(h, e) == ERR_REFUSED
 			       ? err_set(e, ERR_NOT_SERVING,
-					 "the node was just started: repeat this in a moment")
+					 "the node has just started: repeat this in a moment")
 			       : err_set(e, ERR_UNREACHABLE,
 					 "the node does not run here: start it with `holdfast "
 					 "serve`, then repeat");
-	return term_confirm("Make this node the primary? (--yes: do not ask)", e);
+	return term_confirm("Make this node the primary? (--yes skips this question)", e);
 }
 
 static int
@@ -344,9 +343,9 @@ check_is_copy(const struct home *h, struct err *e)
 		return 0;
 	return err_set(
 		e, ERR_PRECONDITION,
-		"this node's data is a primary's, and the node does not run: nothing is copied "
-		"over it. Start it with `holdfast serve`; if another node has become the "
-		"primary it returns by itself");
+		"this node is stopped and has a primary's data: nothing is copied over it. Start "
+		"it with `holdfast serve`; if another node has become the primary, it returns by "
+		"itself");
 }
 
 static int
@@ -359,8 +358,8 @@ find_primary(const struct cli *c, const struct home *h, struct channel_primary *
 		rc = parse_primary(cli_get(c, "primary"), ret, e);
 	else if (rc == 0 && channel_read_standby(h, ret, e) < 0)
 		rc = err_set(e, ERR_PRECONDITION,
-			     "the data here does not say who the primary is any more: give "
-			     "--primary NAME:PORT (the pair's port)");
+			     "the data here no longer says who the primary is: give --primary "
+			     "NAME:PORT (the pair's port)");
 	if (rc == 0)
 		replication_slot_name(&self.id, ret->slot);
 	return rc;
@@ -395,10 +394,11 @@ leave_order(const struct cli *c, const struct home *h, struct err *e)
 		json_out_end_object(&w);
 		printf("%s\n", buf_str(&out));
 	} else {
-		printf("The database of %s is copied before PostgreSQL starts here next: at the "
-		       "next "
-		       "`holdfast serve`, or at once if that runs and PostgreSQL does not start.\n"
-		       "What is in data/pg is kept beside it. The log says how far it is.\n",
+		printf("The database of %s will be copied before PostgreSQL next starts here: at "
+		       "the next `holdfast serve`, or at once if that is running and PostgreSQL "
+		       "does not start.\n"
+		       "What is in data/pg now is kept beside the copy. The log shows the "
+		       "progress.\n",
 		       r.primary.host);
 	}
 	return CLI_GOOD;
@@ -423,8 +423,8 @@ static const struct cli_opt rejoin_opts[] = {
 	{
 		.name = "primary",
 		.value = "NAME:PORT",
-		.help = "The primary's name and pair port, when the data here is lost and does not "
-			"say.",
+		.help = "The primary's name and pair port, if the data here is lost and cannot "
+			"tell.",
 	},
 	{ 0 },
 };
@@ -438,7 +438,7 @@ run_emergency(const struct cli *c, struct err *e)
 	bool on = strcmp(c->args[0], "on") == 0;
 
 	if (!on && strcmp(c->args[0], "off") != 0)
-		return err_set(e, ERR_USAGE, "say on or off, not '%s'", c->args[0]);
+		return err_set(e, ERR_USAGE, "expected on or off, not '%s'", c->args[0]);
 	int rc = cli_home(c, &h, e);
 	return rc < 0 ? rc : carry_out(c, &h, on ? &emergency : &automatic, c->args[0], e);
 }
@@ -448,10 +448,10 @@ const struct cli_verb verbs_ha_role[] = {
 		.name = "ha promote",
 		.opts = promote_opts,
 		.run = run_promote,
-		.help = "Makes this secondary the primary, for good: when the old one is lost.",
-		.more = "Refused while the primary serves. The other secondaries follow by "
-			"themselves; so does the old primary when it is back, and what only it had "
-			"is merged.",
+		.help = "Makes this secondary the primary for good, when the old one is lost.",
+		.more = "Refused while the primary serves. The other secondaries follow this node "
+			"by themselves; so does the old primary once it is back, and what only it "
+			"had is merged.",
 		.part = CLI_PAIR,
 	},
 	{
@@ -460,9 +460,9 @@ const struct cli_verb verbs_ha_role[] = {
 		.max_args = 1,
 		.opts = home_opts,
 		.run = run_switchover,
-		.help = "Changes places with a secondary that is in step: no read fails, no write "
-			"is lost.",
-		.more = "On the primary. NODE is the secondary's name; it may be left out when "
+		.help = "Swaps roles with a secondary that is in step: no read fails, no write is "
+			"lost.",
+		.more = "Run it on the primary. NODE is the secondary's name; leave it out if "
 			"there is only one.",
 		.part = CLI_PAIR,
 	},
@@ -470,11 +470,11 @@ const struct cli_verb verbs_ha_role[] = {
 		.name = "ha rejoin",
 		.opts = rejoin_opts,
 		.run = run_rejoin,
-		.help = "Copies the primary's database to this secondary anew.",
-		.more = "A node does this by itself when it has to. What only this node has is "
-			"saved before, and merged. If the node is stopped, or its PostgreSQL does "
-			"not start, the copy is made before it starts next, and the data that was "
-			"there is kept aside as data/pg.damaged-TIME.",
+		.help = "Copies the primary's database to this secondary again.",
+		.more = "A node does this by itself when it must. What only this node has is "
+			"saved first, and merged. If the node is stopped, or its PostgreSQL does "
+			"not start, the copy is made before its next start, and the old data is "
+			"kept as data/pg.damaged-TIME.",
 		.part = CLI_PAIR,
 	},
 	{
@@ -484,11 +484,11 @@ const struct cli_verb verbs_ha_role[] = {
 		.max_args = 1,
 		.opts = home_opts,
 		.run = run_emergency,
-		.help = "Orders emergency access on this secondary although the primary serves, or "
-			"ends that.",
-		.more = "For a site that is cut off in a way that the probes do not see. The order "
-			"outlives a restart. Off means: automatic, as always. What was done "
-			"meanwhile is merged automatically.",
+		.help = "Orders emergency access on this secondary while the primary still "
+			"serves, or ends it.",
+		.more = "For a site that is cut off in a way that the probes cannot see. The "
+			"order survives restarts; `off` makes emergency access automatic again. "
+			"What was done meanwhile is merged by itself.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

@@ -45,16 +45,14 @@ print_result(const struct cli *c, char *answer)
 	}
 	const char *name = strrchr(path, '/');
 	printf("the pack is %s\n%s\n\nOn %s:\n"
-	       "  1. copy the pack there by any way, and a copy of the master key file to where "
-	       "only Holdfast's user can read it\n"
-	       "  2. if there is no home of it yet: holdfast init --secondary --home HOME "
-	       "--key-file "
-	       "KEY --name %s\n"
+	       "  1. copy the pack there by any means, and the master key file to where only "
+	       "Holdfast's user can read it\n"
+	       "  2. if it has no home yet: holdfast init --secondary --home HOME --key-file KEY "
+	       "--name %s\n"
 	       "  3. holdfast ha join %s --home HOME\n"
 	       "  4. systemctl enable --now holdfast, or without the service: holdfast serve "
-	       "--home "
-	       "HOME\n"
-	       "The pack is sealed under the master key; the key is not in it. Delete your "
+	       "--home HOME\n"
+	       "The pack is sealed under the master key, which it does not contain. Delete your "
 	       "copies of the pack afterwards; the one here goes when %s has joined "
 	       "(`keep_pack`).\n",
 	       path, size, c->args[1], c->args[1], name ? name + 1 : path, c->args[1]);
@@ -92,12 +90,13 @@ static const struct cli_opt opts[] = {
 	{
 		.name = "secondary-port",
 		.value = "N",
-		.help = "HTTPS port of the secondary, if it is not this node's.",
+		.help = "The secondary's HTTPS port, if it differs from this node's.",
 	},
 	{
 		.name = "secondary-pair-port",
 		.value = "N",
-		.help = "Port of the secondary's replication channel, if it is not this node's.",
+		.help = "The port of the secondary's replication channel, if it differs from this "
+			"node's.",
 	},
 	{ 0 },
 };
@@ -110,10 +109,10 @@ const struct cli_verb verbs_ha_setup[] = {
 		.max_args = 2,
 		.opts = opts,
 		.run = run,
-		.help = "Makes the pack that a secondary is made from; the primary goes on "
+		.help = "Makes the pack that turns a node into a secondary; the primary keeps "
 			"serving.",
-		.more = "PRIMARY and SECONDARY are the nodes' fully qualified names. May be "
-			"repeated, and for further secondaries.",
+		.more = "PRIMARY and SECONDARY are the nodes' fully qualified names. Run it again "
+			"for a new pack, or for further secondaries.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

@@ -278,7 +278,8 @@ const struct cli_verb verbs_ha_status[] = {
 		.name = "ha status",
 		.opts = opts,
 		.run = run,
-		.help = "Says Alive, or Failed and why, and what to do; on either node.",
+		.help = "Shows whether the pair is Alive or Failed, why, and what to do; on any "
+			"node.",
 		.more = "Exit code: 0 Alive, 1 not allowed (run it as root or as Holdfast's user), "
 			"3 this node does not run, 4 Failed, 5 not a pair.",
 		.part = CLI_PAIR,

@@ -38,7 +38,7 @@ static const struct cli_opt opts[] = {
 	{
 		.name = "reason",
 		.value = "TEXT",
-		.help = "Goes into the log.",
+		.help = "Recorded in the log.",
 	},
 	{ 0 },
 };
@@ -48,11 +48,10 @@ const struct cli_verb verbs_ha_unlock[] = {
 		.name = "ha unlock",
 		.opts = opts,
 		.run = run,
-		.help = "In emergency, past max_emergency_age: gives out passwords again for this "
-			"outage.",
-		.more = "For administrators; log in at the secondary first. It is an event in the "
-			"log. When the outage ends, or the node is started anew, the limit is in "
-			"force again.",
+		.help = "In an emergency past max_emergency_age: reveals passwords again until "
+			"the outage ends.",
+		.more = "For administrators; log in at the secondary first. It is logged. The "
+			"limit applies again when the outage ends or the node restarts.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

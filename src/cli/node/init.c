@@ -55,21 +55,20 @@ print_primary(const struct cli *c, const struct create_result *r, const char *ur
 {
 	const char *bold = cli_paint(c, CLI_BOLD), *plain = cli_paint(c, CLI_PLAIN);
 	char start[HOME_START_MAX];
-	printf("%sThe node %s is made.%s Its home is %s; it runs as user %s.\n\n", bold,
+	printf("%sThe node %s is ready.%s Its home is %s; it runs as user %s.\n\n", bold,
 	       r->node.name, plain, r->home, r->user);
-	printf("%sThe master key%s %s %s\n"
-	       "Keep it, and keep a copy in a safe place: without it nobody can read the passwords "
-	       "again, and\n"
-	       "no copy of the data helps. It is needed at each start of the node and not after: "
-	       "once the node\n"
-	       "serves, the device that holds it may be taken away.\n\n",
-	       bold, plain, r->key_made ? "was made:" : "that is used:", r->key_file);
+	printf("%sThe master key%s %s %s.\n"
+	       "Keep it, and keep a copy in a safe place: without it nobody can ever read the\n"
+	       "passwords again, whatever copies of the data there are. The node needs it only to "
+	       "start: once it\n"
+	       "serves, the device that holds the key may be taken away.\n\n",
+	       bold, plain, r->key_made ? "was written to" : "is the one in", r->key_file);
 	home_start_command(r->home, start);
 	printf("%sNext:%s\n"
 	       "  %s\n"
 	       "  holdfast login --setup --ca %s/conf/tls/web.crt %s %s\n\n"
-	       "The first administrator is %s. This one-time set-up token is shown only now; it is "
-	       "good for %d hours:\n\n"
+	       "The first administrator is %s. This one-time set-up token is shown only once and "
+	       "is valid for %d hours:\n\n"
 	       "  %s%s%s\n",
 	       bold, plain, start, r->home, url, BOOTSTRAP_ADMIN, BOOTSTRAP_ADMIN,
 	       BOOTSTRAP_SETUP_HOURS, bold, r->setup_token, plain);
@@ -80,15 +79,15 @@ print_secondary(const struct cli *c, const struct create_result *r)
 {
 	const char *bold = cli_paint(c, CLI_BOLD), *plain = cli_paint(c, CLI_PLAIN);
 	char start[HOME_START_MAX];
-	printf("%sA home for the secondary %s is made%s in %s; it runs as user %s.\n\n"
+	printf("%sThe home of the secondary %s is ready%s in %s; it runs as user %s.\n\n"
 	       "%sNext:%s\n"
 	       "  on the primary:  holdfast ha setup <primary's name> %s\n"
-	       "  bring the HAPack-%s.zip that it writes here, then:\n"
+	       "  copy the HAPack-%s.zip that it writes to this machine, then:\n"
 	       "  holdfast ha join HAPack-%s.zip --home %s\n",
 	       bold, r->node.name, plain, r->home, r->user, bold, plain, r->node.name, r->node.name,
 	       r->node.name, r->home);
 	if (r->key_file[0])
-		printf("  bring the primary's master key file to %s\n", r->key_file);
+		printf("  copy the primary's master key file to %s\n", r->key_file);
 	else
 		printf("  write the full path of the master key file into "
 		       "%s/conf/manage_key.conf\n",
@@ -113,7 +112,7 @@ run_init(const struct cli *c, struct err *e)
 	struct create_result r;
 	char url[512];
 	if (!o.home || !*o.home)
-		return err_set(e, ERR_USAGE, "where to? holdfast init --home DIR");
+		return err_set(e, ERR_USAGE, "name the home to make: holdfast init --home DIR");
 	int rc = create_node(&o, &r, e);
 	if (rc)
 		return rc;
@@ -133,14 +132,14 @@ static const struct cli_opt opts[] = {
 	NODE_OPT_HOME,
 	{
 		.name = "secondary",
-		.help = "Makes the home of a secondary: no data, no key; they come with the "
-			"primary's pack.",
+		.help = "Make the home of a secondary; its data comes with the primary's pack, "
+			"its key from you.",
 	},
 	{
 		.name = "key-file",
 		.value = "PATH",
-		.help = "Where the master key is, or is to be made; never inside the home "
-			"(default: beside it, DIR.key).",
+		.help = "The master key file to use, or to make; never inside the home (default: "
+			"beside it, DIR.key).",
 	},
 	{
 		.name = "name",
@@ -159,8 +158,8 @@ const struct cli_verb verbs_init[] = {
 		.run = run_init,
 		.help = "Makes a node: its home folder, master key, database and first "
 			"administrator.",
-		.more = "A home that is a node already is refused and not touched. When it fails "
-			"or is interrupted, everything that was made is removed again.",
+		.more = "Never touches a home that already is a node. If it fails or is "
+			"interrupted, it removes what it made.",
 		.part = CLI_NODE,
 	},
 	{ 0 },

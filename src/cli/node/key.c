@@ -17,16 +17,16 @@ run_new(const struct cli *c, struct err *e)
 	char path[HOME_PATH_MAX];
 	int r = create_resolve(c->args[0], path, e);
 	auto_waiting waiting = waiting_begin();
-	waiting_for(waiting, "waiting: the key is written to its device");
+	waiting_for(waiting, "waiting: writing the key to its device");
 	if (!r)
 		r = keycheck_new(path, e);
 	waiting_for(waiting, "%s", "");
 	if (r)
 		return r;
 	if (!c->json) {
-		printf("A new master key is in %s.\nKeep it, and keep a copy in a safe place: what "
-		       "is sealed "
-		       "with it cannot be read without it.\n",
+		printf("A new master key is in %s.\n"
+		       "Keep it, and keep a copy in a safe place: without it nobody can read what "
+		       "it seals.\n",
 		       path);
 		return CLI_GOOD;
 	}
@@ -63,8 +63,8 @@ try_apart(const struct attempt *a, struct keycheck_result *ret, struct err *e)
 	if (r)
 		return r;
 	auto_waiting waiting = waiting_begin();
-	waiting_for(waiting, "waiting: the key is tried on this node's data; if the node does not "
-			     "run, its database is started for that");
+	waiting_for(waiting, "waiting: trying the key on this node's data (if the node is "
+			     "stopped, its database starts for this)");
 	return apart_end(&child, e);
 }
 
@@ -101,7 +101,7 @@ static const struct cli_opt check_opts[] = {
 	{
 		.name = "key-file",
 		.value = "PATH",
-		.help = "The key file to try (default: what conf/manage_key.conf says).",
+		.help = "The key file to check (default: the one named in conf/manage_key.conf).",
 	},
 	{ 0 },
 };
@@ -120,8 +120,9 @@ const struct cli_verb verbs_key[] = {
 		.name = "key check",
 		.opts = check_opts,
 		.run = run_check,
-		.help = "Says whether a master key file is the one of this node's data.",
-		.more = "The node may run or not. As root it is done as Holdfast's user.",
+		.help = "Checks whether a master key file fits this node's data.",
+		.more = "The node may be running or stopped. Started as root, it runs as "
+			"Holdfast's user.",
 		.part = CLI_NODE,
 	},
 	{ 0 },

@@ -33,8 +33,8 @@ take_key_file(const struct cli *c, struct proc_args *a, struct err *e)
 	if (create_inside(said, a->home.dir))
 		return err_set(
 			e, ERR_REFUSED,
-			"the master key file %s lies inside the home folder: whoever copies the "
-			"data has its key too. Move it elsewhere, and write its new path into "
+			"the master key file %s is inside the home folder: whoever copies the "
+			"data gets its key too. Move it elsewhere, and write its new path into "
 			"conf/manage_key.conf",
 			said);
 	return 0;
@@ -97,23 +97,23 @@ static const struct cli_opt opts[] = {
 	{
 		.name = "key-file",
 		.value = "PATH",
-		.help = "Where the master key is (default: what conf/manage_key.conf says).",
+		.help = "The master key file (default: the one named in conf/manage_key.conf).",
 	},
 	{
 		.name = "upgrade-alone",
-		.help = "Change the data of a primary to this program's schema although another "
-			"node of the pair does not answer, or could not read it.",
+		.help = "Upgrade a primary's schema even if another node of the pair does not "
+			"answer or cannot read the new one.",
 	},
 	{
 		.name = "user",
 		.value = "NAME",
-		.help = "As root: the user to become (default: the owner of the home).",
+		.help = "When started as root: the user to run as (default: the owner of the "
+			"home).",
 	},
 	{
 		.name = "without-pair",
-		.help = "Serves although the certificates of the node's pair are lost, until it "
-			"has new "
-			"ones.",
+		.help = "Serve alone although the pair's certificates are lost, until there are "
+			"new ones.",
 	},
 	{ 0 },
 };
@@ -124,9 +124,9 @@ const struct cli_verb verbs_serve[] = {
 		.opts = opts,
 		.run = run_serve,
 		.help = "Runs a node: its database, keys, service and the pair's agent.",
-		.more = "Stays in the foreground and logs to standard error; under systemd it says "
-			"when it is ready. SIGTERM and Ctrl-C stop it in order, a second one "
-			"faster; SIGHUP reads the settings again.",
+		.more = "Stays in the foreground and logs to standard error; tells systemd when "
+			"it is ready. SIGTERM or Ctrl-C stops it cleanly, a second one faster; "
+			"SIGHUP reloads the settings.",
 		.part = CLI_NODE,
 	},
 	{ 0 },
