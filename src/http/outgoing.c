@@ -26,6 +26,8 @@ done_list(struct curl_slist **l)
 #define auto_curl FREE_WITH(done_curl) CURL *
 #define auto_list FREE_WITH(done_list) struct curl_slist *
 
+#define HOST_MAX 200
+
 /* An option that libcurl knows is refused only when memory is out. */
 #define SET(c, option, value) mem_check(curl_easy_setopt((c), (option), (value)) == CURLE_OK)
 
@@ -71,10 +73,29 @@ begin(const char *url, const char *protocols, const char *ca_file, char *why, si
 	return c;
 }
 
+/* Host and port alone: what is before and behind them may hold a token. */
+static const char *
+host_of(const char *url, char ret[static HOST_MAX])
+{
+	const char *host = strstr(url, "://");
+
+	host = host ? host + 3 : url;
+	size_t n = strcspn(host, "/?#");
+	const char *at = memchr(host, '@', n);
+	if (at) {
+		n -= (size_t)(at + 1 - host);
+		host = at + 1;
+	}
+	snprintf(ret, HOST_MAX, "%.*s", (int)(n < HOST_MAX ? n : HOST_MAX - 1), host);
+	return ret;
+}
+
 static int
 failed(CURLcode code, const char *url, const char *why, struct err *e)
 {
-	return err_set(e, ERR_UNREACHABLE, "%.200s: %.200s", url,
+	char host[HOST_MAX];
+
+	return err_set(e, ERR_UNREACHABLE, "%s: %.200s", host_of(url, host),
 		       why[0] ? why : curl_easy_strerror(code));
 }
 
@@ -85,6 +106,7 @@ outgoing_post(const char *url, const char *ca_file, const char *const *headers, 
 	char why[CURL_ERROR_SIZE];
 	size_t seen = 0;
 	long status = 0;
+	char host[HOST_MAX];
 	auto_list list = NULL;
 	auto_curl c = begin(url, "https", ca_file, why, &seen);
 
@@ -102,9 +124,9 @@ outgoing_post(const char *url, const char *ca_file, const char *const *headers, 
 		return failed(code, url, why, e);
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	snprintf(ret_answer, OUTGOING_ANSWER_MAX, "HTTP %ld", status);
-	return status / 100 == 2
-		       ? 0
-		       : err_set(e, ERR_REFUSED, "%.200s answered with HTTP %ld", url, status);
+	return status / 100 == 2 ? 0
+				 : err_set(e, ERR_REFUSED, "%s answered with HTTP %ld",
+					   host_of(url, host), status);
 }
 
 /* ---- mail ---- */
