@@ -98,7 +98,7 @@ def test_restore_elsewhere(made, target, folder):
 
     p = restore(target, made.file)
     assert p.returncode == 0, p.stderr
-    assert "term 2" in p.stdout and "anew" in p.stdout
+    assert "term 2" in p.stdout and "set each up again" in p.stdout
     target.start()
     session = folder / "restored.session"
     target.cli("login", "--ca", target.web_cert, target.url, "admin", session=session, input=f"{made.boss.password}\n")

@@ -320,7 +320,7 @@ def test_a_service_says_how_the_pack_becomes_its_own(stage, waiting, umask):
         p = subprocess.run(
             [*drop_prefix(), *waiting.argv("serve", "--home", waiting.home)], capture_output=True, text=True, timeout=30
         )
-        told = re.findall(r"As root: (chown -R \S+ \S+);", p.stderr)
+        told = re.findall(r"As root, run `(chown -R \S+ \S+)`", p.stderr)
         assert p.returncode == 1 and told == [f"chown -R holdfast: {pack}"], p.stderr
         subprocess.run(told[0].split(), check=True)
         waiting.key_file.rename(f"{waiting.key_file}.away")  # so that it goes no further than the key

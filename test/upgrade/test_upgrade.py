@@ -202,7 +202,7 @@ def test_a_primary_whose_secondary_is_gone_is_upgraded_alone(old):
     st.b.kill()
     st.a.stop()
     replace_program(st, st.a)
-    refused_to_start(st.a, "start once with --upgrade-alone")
+    refused_to_start(st.a, "start this node once with --upgrade-alone")
     st.a.start(more=["--upgrade-alone"])
     st.a.wait_state("alone")
     assert schema_of(st.a) == NEWEST

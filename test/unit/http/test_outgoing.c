@@ -13,8 +13,8 @@ static void
 an_error_names_the_host_and_no_token(void **state)
 {
 	static const char *const urls[] = {
-		"https://127.0.0.1:1/hook/S3CRET",     "https://127.0.0.1:1?key=S3CRET",
-		"https://S3CRET@127.0.0.1:1/hook",     "https://me:S3CRET@127.0.0.1:1",
+		"https://127.0.0.1:1/hook/S3CRET",	"https://127.0.0.1:1?key=S3CRET",
+		"https://S3CRET@127.0.0.1:1/hook",	"https://me:S3CRET@127.0.0.1:1",
 		"https://127.0.0.1:1/a@b/S3CRET/c://d", "https://127.0.0.1:1#S3CRET",
 	};
 	const char *const none[] = { NULL };
@@ -33,7 +33,8 @@ an_error_names_the_host_and_no_token(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(an_error_names_the_host_and_no_token) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		an_error_names_the_host_and_no_token) };
 
 	http_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);

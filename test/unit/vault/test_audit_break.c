@@ -218,8 +218,8 @@ static void
 only_the_chain_proves_it(void **state)
 {
 	static const char *const damages[] = {
-		"UPDATE event SET body = replace(body, 'disk', 'dish') WHERE kind = "
-		":AUDIT_ACCEPTED",
+		("UPDATE event SET body = replace(body, 'disk', 'dish') WHERE kind = "
+		 ":AUDIT_ACCEPTED"),
 		"UPDATE event SET at = at + interval '1 microsecond' WHERE kind = :AUDIT_ACCEPTED",
 		"UPDATE event SET actor = gen_random_uuid() WHERE kind = :AUDIT_ACCEPTED",
 		"UPDATE event SET object = gen_random_uuid() WHERE kind = :AUDIT_ACCEPTED",
