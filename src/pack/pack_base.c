@@ -13,6 +13,7 @@
 #include "base/home.h"
 #include "pack/pack.h"
 
+#define TAR_RECORD_BYTES 10240 /* POSIX, pax: twenty blocks */
 #define NAME_MAX_BYTES 400
 
 struct source {
@@ -95,6 +96,15 @@ extract_entry(struct archive *a, struct archive_entry *entry, const char *dir, s
 	return type == AE_IFDIR ? home_mkdirs(path, 0700, e) : write_entry(a, path, e);
 }
 
+/* What lies behind the end of an archive fills its last record, and is not read. */
+static int
+check_length(int64_t got, int64_t total, struct err *e)
+{
+	if (got <= total && total - got < TAR_RECORD_BYTES)
+		return 0;
+	return err_set(e, ERR_BAD_PACK, "the base backup is not as long as its manifest says");
+}
+
 int
 pack_base_extract(struct pack_reader *r, const char *dir, int64_t total, pack_progress_fn *progress,
 		  void *ctx, struct err *e)
@@ -118,6 +128,8 @@ pack_base_extract(struct pack_reader *r, const char *dir, int64_t total, pack_pr
 		rc = s.err.code;
 	} else if (rc == 0 && got != ARCHIVE_EOF) {
 		rc = damaged(e);
+	} else if (rc == 0) {
+		rc = check_length(archive_filter_bytes(a, 0), total, e);
 	}
 	archive_read_free(a);
 	return rc;

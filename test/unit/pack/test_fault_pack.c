@@ -128,6 +128,9 @@ no_progress(void *ctx, int64_t done, int64_t total)
 {
 }
 
+/* By how much the manifest is wrong about the length of the base backup. */
+static int64_t amiss;
+
 /* As unpacking does it: into an empty folder. */
 static int
 open_pack(const char *zip, const char *home, struct err *e)
@@ -165,7 +168,7 @@ open_pack(const char *zip, const char *home, struct err *e)
 		rc = pack_reader_open(path, keys, base_stream, &r, e);
 	if (rc)
 		return rc;
-	rc = pack_base_extract(r, base, (int64_t)tar.len, no_progress, &tar, e);
+	rc = pack_base_extract(r, base, (int64_t)tar.len + amiss, no_progress, &tar, e);
 	pack_reader_free(r);
 	return rc;
 }
@@ -233,6 +236,30 @@ static void
 a_pack_is_whole_or_not_there(void **state)
 {
 	assert_true(sweep(work, NULL) > 80);
+}
+
+static void
+a_base_backup_has_the_length_that_the_manifest_says(void **state)
+{
+	static const int64_t wrong[] = { 10240, INT64_MAX / 2, -10240 };
+	char zip[128], home[128];
+	struct err e = { 0 };
+
+	snprintf(zip, sizeof(zip), "%s/length.zip", dir);
+	snprintf(home, sizeof(home), "%s/length", dir);
+	keys_begin();
+	assert_int_equal(home_mkdirs(home, 0700, &e), 0);
+	assert_int_equal(make_pack(zip, &e), 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		amiss = wrong[i];
+		assert_int_equal(open_pack(zip, home, &e), ERR_BAD_PACK);
+		assert_non_null(strstr(e.text, "not as long as its manifest says"));
+	}
+	amiss = 0;
+	assert_int_equal(open_pack(zip, home, &e), 0);
+	keys_end();
+	assert_int_equal(home_remove_tree(home, &e), 0);
+	unlink(zip);
 }
 
 /* A power cut after that cannot take it away: the file is on the disk, then its name is. */
@@ -330,6 +357,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pack_is_whole_or_not_there),
+		cmocka_unit_test(a_base_backup_has_the_length_that_the_manifest_says),
 		cmocka_unit_test(a_pack_that_is_made_stays),
 		cmocka_unit_test(a_backup_that_cannot_start_leaves_nothing_open),
 	};
