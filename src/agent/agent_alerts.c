@@ -37,9 +37,9 @@ tell_emergency(struct agent *a, const struct status_view *v)
 	struct alerter_note n;
 
 	/* What goes on is told neither anew nor as over. */
-	if (outage == OUTAGE_GOES_ON || (a->emergency_level.known && a->emergency_level.bad == is))
+	if (outage == OUTAGE_GOES_ON || (a->emergency_told.known && a->emergency_told.bad == is))
 		return;
-	a->emergency_level = (struct agent_level){ .known = true, .bad = is };
+	a->emergency_told = (struct agent_told){ .known = true, .bad = is };
 	begin_note(a, v, &n);
 	n.bad = is;
 	snprintf(n.key, sizeof(n.key), "emergency");
@@ -55,19 +55,34 @@ tell_emergency(struct agent *a, const struct status_view *v)
 
 /* ---- nodes ---- */
 
+/* Whether it has been so for hold_ms, and was said otherwise last; then it counts as said. */
+static bool
+is_news(struct agent_told *t, bool bad, int64_t hold_ms, int64_t now_ms)
+{
+	if (bad != t->candidate || !t->since_ms) {
+		t->candidate = bad;
+		t->since_ms = now_ms;
+	}
+	if ((t->known && t->bad == bad) || now_ms - t->since_ms < hold_ms)
+		return false;
+	t->known = true;
+	t->bad = bad;
+	return true;
+}
+
 static struct agent_level *
 level_of(struct agent *a, const struct uuid *node)
 {
 	struct agent_level *spare = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(a->levels); i++) {
-		if (uuid_eq(&a->levels[i].node, node))
+		if (uuid_eq(&a->levels[i].id, node))
 			return &a->levels[i];
-		if (!spare && uuid_is_nil(&a->levels[i].node))
+		if (!spare && uuid_is_nil(&a->levels[i].id))
 			spare = &a->levels[i];
 	}
 	if (spare)
-		*spare = (struct agent_level){ .node = *node, .since_ms = a->now_ms };
+		*spare = (struct agent_level){ .id = *node, .node.since_ms = a->now_ms };
 	return spare;
 }
 
@@ -104,17 +119,8 @@ tell_node(struct agent *a, const struct status_view *v, unsigned i)
 	uint32_t reasons = status_node_reasons(v, i);
 	bool bad = reasons != 0;
 
-	if (!l)
-		return;
-	if (bad != l->candidate) {
-		l->candidate = bad;
-		l->since_ms = a->now_ms;
-	}
-	if ((l->known && l->bad == bad) || a->now_ms - l->since_ms < HOLD_MS)
-		return;
-	l->known = true;
-	l->bad = bad;
-	note_node(a, v, i, reasons);
+	if (l && is_news(&l->node, bad, HOLD_MS, a->now_ms))
+		note_node(a, v, i, reasons);
 }
 
 /* ---- certificates ---- */
@@ -148,18 +154,8 @@ tell_cert(struct agent *a, const struct status_view *v, unsigned i, enum certlif
 	bool bad = certlife_level(c, v->now_us) != CERTLIFE_GOOD;
 
 	/* What is not known now, as of a node that does not answer, is no news. */
-	if (!l || !c->to_us)
-		return;
-	if (bad != l->certs[k].candidate || !l->certs[k].since_ms) {
-		l->certs[k].candidate = bad;
-		l->certs[k].since_ms = a->now_ms;
-	}
-	if ((l->certs[k].known && l->certs[k].bad == bad) ||
-	    a->now_ms - l->certs[k].since_ms < CERT_HOLD_MS)
-		return;
-	l->certs[k].known = true;
-	l->certs[k].bad = bad;
-	note_cert(a, v, i, k, bad);
+	if (l && c->to_us && is_news(&l->certs[k], bad, CERT_HOLD_MS, a->now_ms))
+		note_cert(a, v, i, k, bad);
 }
 
 /* ---- administrators ---- */

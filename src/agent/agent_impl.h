@@ -42,15 +42,16 @@ struct peer {
 };
 
 /* What was last said of one thing to those who get alerts. */
-struct agent_level {
-	struct uuid node;
+struct agent_told {
 	bool known, bad;
 	bool candidate; /* how it is now, since since_ms */
 	int64_t since_ms;
-	struct {
-		bool known, bad, candidate;
-		int64_t since_ms;
-	} certs[CERTLIFE_KINDS]; /* the same of each of its certificates */
+};
+
+/* What was last said of one node, and of each of its certificates. */
+struct agent_level {
+	struct uuid id;
+	struct agent_told node, certs[CERTLIFE_KINDS];
 };
 
 struct status_view;
@@ -109,7 +110,8 @@ struct agent {
 	struct alerter *alerter;
 	struct maintenance maintenance; /* what was said to this node alone */
 	struct uuid recovered_told;
-	struct agent_level emergency_level, levels[REPLICATION_NODES_MAX];
+	struct agent_told emergency_told;
+	struct agent_level levels[REPLICATION_NODES_MAX];
 
 	struct replication_view rv;
 	struct deposit_view dv;
