@@ -28,10 +28,10 @@
 #include "pg/cluster.h"
 
 #define TICK_MS 50
-#define AWAY_MS 1000	/* ticks further apart: this process, or its machine, stood still */
-#define RESUME_MS 10000 /* a page younger than this is of this very run of the node */
-#define SHOW_MS 250	/* texts of the page and status are written so often */
-#define HOLD_MORE_MS 1000
+#define AWAY_MS 1000	  /* ticks further apart: this process, or its machine, stood still */
+#define RESUME_MS 10000	  /* a page younger than this is of this very run of the node */
+#define SHOW_MS 250	  /* texts of the page and status are written so often */
+#define HOLD_MORE_MS 1000 /* until the database has named the others, and an attempt has begun */
 
 static void
 on_link(uv_poll_t *p, int status, int events)

@@ -168,7 +168,7 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 				      : ROLE_RETURN);
 }
 
-/* A secondary that streams needs no pack any more, and what is older than its stream's begin is of no use to anybody. */
+/* A secondary that streams needs no pack any more: none is made for one that runs (pack/setup). */
 static void
 drop_packs(struct agent *a)
 {
@@ -228,7 +228,6 @@ claim_term(struct agent *a)
 {
 	auto_buf body = BUF_INIT;
 	struct json_out w;
-
 	struct err e = { 0 };
 	bool just_asked = a->claimed_ms && a->now_ms - a->claimed_ms < ANNOUNCE_MS;
 

@@ -53,7 +53,7 @@ agent_latest_epoch(const struct agent *a)
 	return epoch_is_later(&a->epochs.known, &own) ? a->epochs.known : own;
 }
 
-/* An older program names no epoch: a term counts as the epoch of the primary that says it. */
+/* An older program names no epoch: a higher term counts as the epoch of the primary that says it. */
 struct epoch
 agent_heard_epoch(const struct agent *a, const struct peer *p)
 {
@@ -63,7 +63,7 @@ agent_heard_epoch(const struct agent *a, const struct peer *p)
 	if (!p->probe || !p->known || agent_is_self(a, &p->id) || !p->v.reply_ms ||
 	    a->now_ms - p->v.reply_ms >= a->settings.detect_ms)
 		return (struct epoch){ 0 };
-	if (e.counter == 0 && strcmp(r->mode, "primary") == 0)
+	if (e.counter == 0 && strcmp(r->mode, "primary") == 0 && r->term > agent_epoch(a).counter)
 		e = (struct epoch){ .counter = r->term, .node = p->id };
 	return e;
 }

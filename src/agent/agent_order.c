@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/log.h"
-#include "ha/rejoin.h"
 #include "ledger/event.h"
 
 #define REMOVE_WAIT_MS 15000
@@ -30,7 +29,7 @@ order_reign(struct agent *a, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "the primary %s serves: this node returns to it by itself",
 			       agent_leader(a)->name);
-	if (a->wv.working || a->stop_asked || rejoin_waits(&a->args->home))
+	if (a->wv.working || a->stop_asked || a->rejoin_waits)
 		return err_set(e, ERR_PRECONDITION,
 			       "this node is returning to another one: repeat this when its "
 			       "status says that it cannot go on");

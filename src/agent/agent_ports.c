@@ -26,13 +26,12 @@ is_reached(struct agent *a)
 
 /* The others have followed: the pair is Alive by the table. */
 static void
-note_told(struct agent *a, const struct ports *own)
+note_told(struct agent *a, const struct ports *own, const struct ports *told)
 {
-	struct ports told;
 	struct err e = { 0 };
 
-	if (a->shown.status != PAIR_ALIVE || (ports_told(&a->args->home, &told) &&
-					      told.https == own->https && told.pair == own->pair))
+	if (a->shown.status != PAIR_ALIVE ||
+	    (told && told->https == own->https && told->pair == own->pair))
 		return;
 	if (ports_write_told(&a->args->home, own, &e))
 		log_err(LOG_LEVEL_WARNING, &e,
@@ -60,12 +59,12 @@ agent_look_at_ports(struct agent *a)
 	if (a->rv.schema < migrate_newest())
 		return;
 	ports_of(&a->args->settings, &own);
-	bool known = ports_told(&a->args->home, &told);
-	if (ports_moved(&own, known ? &told : NULL,
-			&(struct ports){ me->https_port, me->pair_port }, is_reached(a), &next))
+	const struct ports *known = ports_told(&a->args->home, &told) ? &told : NULL;
+	if (ports_moved(&own, known, &(struct ports){ me->https_port, me->pair_port },
+			is_reached(a), &next))
 		a->moved = next;
 	else
-		note_told(a, &own);
+		note_told(a, &own, known);
 }
 
 void

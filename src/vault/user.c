@@ -305,7 +305,6 @@ user_standing(struct call *c, const struct uuid *object, const struct uuid *prin
 	return db_exec(vault_reader(c->v), c->f, STMT_USER_STANDING, &b, ret, e);
 }
 
-/* A level as the table keeps it → its name. */
 /* "user", "true", or the name of a share's level. */
 static const char *
 outcome_text(const struct rows *r, int i, int column)
