@@ -9,8 +9,8 @@ import pytest
 from api import Api
 from certs import Authority, openssl, put_in, self_signed
 from faultpage import FaultPage
-from nodes import Person, Ports, scratch_folder
-from packs import Stage, join
+from nodes import Person, Ports
+from packs import Stage, join, running
 from wait import still_true, wait_until
 from webhook import Receiver
 
@@ -90,13 +90,8 @@ class Outage:
 
 @pytest.fixture(scope="module")
 def pair(holdfast):
-    with scratch_folder() as folder:
-        p = Pair(holdfast, folder)
-        try:
-            yield p
-        finally:
-            for n in p.made:
-                n.kill()
+    with running(Pair, holdfast) as p:
+        yield p
 
 
 @pytest.fixture(scope="module")

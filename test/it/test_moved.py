@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from nodes import Person, Ports, scratch_folder
-from packs import Stage, join
+from nodes import Person, Ports
+from packs import Stage, join, running
 from wait import wait_until
 
 
@@ -63,13 +63,8 @@ class Pair(Stage):
 
 @pytest.fixture(scope="module")
 def pair(holdfast):
-    with scratch_folder() as folder:
-        p = Pair(holdfast, folder)
-        try:
-            yield p
-        finally:
-            for n in p.made:
-                n.kill()
+    with running(Pair, holdfast) as p:
+        yield p
 
 
 def wait_known(pair, node):

@@ -14,20 +14,15 @@ import zipfile
 import pytest
 
 from nodes import Ports, copy_of, scratch_folder, tree
-from packs import Stage, join, make_node
+from packs import Stage, join, make_node, running
 from pair import drop_prefix, give
 from wait import wait_until
 
 
 @pytest.fixture(scope="module")
 def stage(holdfast):
-    with scratch_folder() as folder:
-        s = Stage(holdfast, folder)
-        try:
-            yield s
-        finally:
-            for n in s.made:
-                n.kill()
+    with running(Stage, holdfast) as s:
+        yield s
 
 
 def refused_serve(node):
@@ -408,13 +403,8 @@ def test_a_slot_that_is_in_use_for_a_moment_is_waited_for(stage):
 @pytest.fixture
 def own(holdfast):
     """A primary of its own, which is told nothing of keep_pack."""
-    with scratch_folder() as folder:
-        s = Stage(holdfast, folder, keep_pack=False)
-        try:
-            yield s
-        finally:
-            for n in s.made:
-                n.kill()
+    with running(Stage, holdfast, keep_pack=False) as s:
+        yield s
 
 
 def test_a_pack_says_its_size_and_goes_when_its_node_has_joined(own):

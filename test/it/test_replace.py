@@ -9,27 +9,21 @@ from datetime import datetime
 import pytest
 
 from homefiles import hold
-from nodes import scratch_folder
-from packs import Stage, join
+from packs import Stage, join, running
 from pair import drop_prefix, give
 from wait import still_true, wait_until
 
 
 @pytest.fixture(scope="module")
 def pair(holdfast):
-    with scratch_folder() as folder:
-        s = Stage(holdfast, folder)
-        try:
-            s.b = s.secondary()
-            s.old = s.folder / "old.zip"
-            shutil.copy(s.pack, s.old)
-            join(s.b, s.pack)
-            s.b.start()
-            alive(s)
-            yield s
-        finally:
-            for n in s.made:
-                n.kill()
+    with running(Stage, holdfast) as s:
+        s.b = s.secondary()
+        s.old = s.folder / "old.zip"
+        shutil.copy(s.pack, s.old)
+        join(s.b, s.pack)
+        s.b.start()
+        alive(s)
+        yield s
 
 
 def alive(s):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A primary that runs and the packs that it makes; 127.0.0.1 and further loopback addresses are the nodes."""
+import contextlib
 import shutil
 
-from nodes import Ports
+from nodes import Ports, scratch_folder
 from pair import Node, give
 
 
@@ -61,3 +62,15 @@ class Stage:
 
 def join(node, pack, check=True):
     return node.run("ha", "join", pack, "--home", node.home, check=check)
+
+
+@contextlib.contextmanager
+def running(kind, holdfast, **more):
+    """A Stage, or what is made of one, in a folder of its own; all its nodes end with the block."""
+    with scratch_folder() as folder:
+        s = kind(holdfast, folder, **more)
+        try:
+            yield s
+        finally:
+            for n in s.made:
+                n.kill()
