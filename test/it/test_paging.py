@@ -145,12 +145,13 @@ def test_a_page_is_printed_when_it_is_there(shared, lists, verb):
 def test_the_log_is_read_as_far_as_it_is_looked_at(shared, boss):
     for _ in range(3 * PAGE):  # reading the log is an event too
         boss.api.must("GET", "/v1/audit?limit=1")
-    before = int(shared.sql("SELECT count(*) FROM event")[0][0])
+    reads = "SELECT count(*) FROM event WHERE kind = 80"  # what readers who went away still cause is of other kinds
+    before = int(shared.sql(reads)[0][0])
     p, out = printed_first(boss, ["audit", "list", "--most", "100000"])
     out.close()  # as `| head` does
     said = p.stderr.read()
     assert p.wait(30) == -13 and said == b"", (p.returncode, said)
-    assert int(shared.sql("SELECT count(*) FROM event")[0][0]) == before + 1
+    assert int(shared.sql(reads)[0][0]) == before + 1
     for most in (1, PAGE, PAGE + 1):
         assert len(boss.json("audit", "list", "--most", most)) == most
     p = boss.cli("audit", "list", "--json")
