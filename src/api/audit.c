@@ -35,8 +35,8 @@ on_audit(struct api_call *c, struct err *e)
 		.kind = q->kind ? event_by_name(q->kind) : 0,
 		.object = q->object,
 		.node = q->node,
-		.since_us = q->since,
-		.until_us = q->until,
+		.since_us = q->since.given ? &q->since.us : NULL,
+		.until_us = q->until.given ? &q->until.us : NULL,
 		.before = q->before,
 		.rows = (int)q->limit,
 	};

@@ -69,7 +69,7 @@ enum {
 #define QUERY_WORD const char *
 #define QUERY_NUMBER int64_t
 #define QUERY_ID struct uuid
-#define QUERY_TIME int64_t
+#define QUERY_TIME struct query_time
 #define QUERY_BOOL bool
 
 #define QUERY_MEMBER(query, name, kind, ...) QUERY_##kind name;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/query.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
@@ -34,26 +35,36 @@ static int
 take_number(const struct query_field *f, const char *text, void *at, struct err *e)
 {
 	size_t n = strspn(text, "0123456789");
-	long long v = n && n < 19 ? strtoll(text, NULL, 10) : -1;
+	errno = 0;
+	long long v = strtoll(text, NULL, 10);
 
-	if (n == 0 || text[n] || v < f->lo || v > f->hi)
+	if (n == 0 || text[n] || errno || v < f->lo || v > f->hi)
 		return err_set(e, ERR_BAD_FIELD, "%s: a number of %lld to %lld", f->name,
 			       (long long)f->lo, (long long)f->hi);
 	*(int64_t *)at = v;
 	return 0;
 }
 
+/* The nil id is nobody's, and stands for an absent one: given, it would ask for all. */
 static int
 take_id(const struct query_field *f, const char *text, void *at, struct err *e)
 {
-	return uuid_parse(text, at) ? err_set(e, ERR_BAD_FIELD, "%s: not an id", f->name) : 0;
+	struct uuid id;
+
+	if (uuid_parse(text, &id) || uuid_is_nil(&id))
+		return err_set(e, ERR_BAD_FIELD, "%s: not an id", f->name);
+	*(struct uuid *)at = id;
+	return 0;
 }
 
 static int
 take_time(const struct query_field *f, const char *text, void *at, struct err *e)
 {
-	if (clock_parse_iso(text, at))
+	struct query_time *t = at;
+
+	if (clock_parse_iso(text, &t->us))
 		return err_set(e, ERR_BAD_FIELD, "%s: like 2026-01-31T12:00:00.000000Z", f->name);
+	t->given = true;
 	return 0;
 }
 

@@ -14,8 +14,13 @@ enum query_kind {
 	QWORD,	   /* const char *, NULL when absent: one of words */
 	QNUMBER,   /* int64_t: lo to hi; `otherwise` when absent */
 	QID,	   /* struct uuid, nil when absent */
-	QTIME,	   /* int64_t, microseconds; 0 when absent */
+	QTIME,	   /* struct query_time */
 	QBOOL,	   /* bool: true or false; false when absent */
+};
+
+struct query_time {
+	bool given; /* 1970 began at 0: a time that like any other can be asked for */
+	int64_t us;
 };
 
 /* One row; a table ends with a row of zeros. */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/name.h"
 #include "vault/lists.h"
 #include "vault/user.h"
@@ -272,10 +273,10 @@ write_next(struct json_out *out, const struct rows *r, int rows)
 }
 
 static void
-bind_time_or_null(struct binds *b, int64_t us)
+bind_time_or_null(struct binds *b, const int64_t *us)
 {
 	if (us)
-		bind_time(b, us);
+		bind_time(b, *us);
 	else
 		bind_null(b);
 }
@@ -298,11 +299,22 @@ read_events(struct call *c, const struct audit_filter *f, const struct uuid *use
 	bind_time_or_null(&b, f->since_us);
 	bind_time_or_null(&b, f->until_us);
 	bind_uuid(&b, policy_or_null(&f->node));
-	bind_time_or_null(&b, cur.at_us);
+	bind_time_or_null(&b, f->before ? &cur.at_us : NULL);
 	bind_uuid(&b, &cur.node);
 	bind_bigint(&b, cur.seq);
 	bind_int(&b, f->rows + 1);
 	return lists_ask(c, STMT_AUDIT_LIST, &b, ret, e);
+}
+
+static void
+write_bound(struct json_out *out, const char *name, const int64_t *us)
+{
+	char text[CLOCK_ISO_LEN];
+
+	if (!us)
+		return;
+	clock_iso(*us, text);
+	json_out_text(out, name, text);
 }
 
 static int
@@ -316,10 +328,8 @@ append_read(struct call *c, const struct audit_filter *f, const struct uuid *use
 		json_out_uuid(&w, "user", user);
 	if (f->kind)
 		json_out_text(&w, "kind", event_name(f->kind));
-	if (f->since_us)
-		json_out_time(&w, "since", f->since_us);
-	if (f->until_us)
-		json_out_time(&w, "until", f->until_us);
+	write_bound(&w, "since", f->since_us);
+	write_bound(&w, "until", f->until_us);
 	if (f->before)
 		json_out_text(&w, "before", f->before);
 	json_out_end_object(&w);

@@ -8,12 +8,12 @@
 #include "vault/policy.h"
 
 struct audit_filter {
-	const char *user;	    /* name or id; NULL: all */
-	int kind;		    /* 0: all */
-	struct uuid object, node;   /* nil: all */
-	int64_t since_us, until_us; /* 0: open */
-	int rows;		    /* 1 … POLICY_PAGE_MAX */
-	const char *before;	    /* cursor of the page before, or NULL */
+	const char *user;		    /* name or id; NULL: all */
+	int kind;			    /* 0: all */
+	struct uuid object, node;	    /* nil: all */
+	const int64_t *since_us, *until_us; /* NULL: open */
+	int rows;			    /* 1 … POLICY_PAGE_MAX */
+	const char *before;		    /* cursor of the page before, or NULL */
 };
 
 /* Newest first: {"events":[…],"next"}. ERR_BAD_FIELD for a cursor that is none. */

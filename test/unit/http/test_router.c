@@ -38,7 +38,8 @@ static const struct jfield free_body[] = {
 
 struct notes_query {
 	const char *q, *order;
-	int64_t limit, since;
+	int64_t limit, big;
+	struct query_time since;
 	struct uuid after;
 	bool mine;
 };
@@ -58,6 +59,10 @@ static const struct query_field notes_query[] = {
 	{ .name = "after", .kind = QID, .offset = offsetof(struct notes_query, after) },
 	{ .name = "since", .kind = QTIME, .offset = offsetof(struct notes_query, since) },
 	{ .name = "mine", .kind = QBOOL, .offset = offsetof(struct notes_query, mine) },
+	{ .name = "big",
+	  .kind = QNUMBER,
+	  .offset = offsetof(struct notes_query, big),
+	  .hi = INT64_MAX },
 	{ 0 },
 };
 
@@ -283,7 +288,9 @@ test_query(void **state)
 		{ "limit=-1", "limit: a number" },
 		{ "limit=1x", "limit: a number" },
 		{ "limit=99999999999999999999", "limit: a number" },
+		{ "big=9223372036854775808", "big: a number of 0 to 9223372036854775807" },
 		{ "after=1", "after: not an id" },
+		{ "after=00000000-0000-0000-0000-000000000000", "after: not an id" },
 		{ "since=today", "since: like 2026" },
 		{ "mine=yes", "mine: true or false" },
 	};
@@ -315,7 +322,7 @@ test_query_is_taken(void **state)
 
 	assert_int_equal(router_query(&table[0], rq, &out, &e), 0);
 	const struct notes_query *q = out;
-	assert_true(!q->q && !q->order && q->limit == 5 && !q->since && !q->mine);
+	assert_true(!q->q && !q->order && q->limit == 5 && !q->since.given && !q->mine);
 	assert_true(uuid_is_nil(&q->after));
 	request_free(rq);
 	rq = make(HTTP_GET,
@@ -325,7 +332,13 @@ test_query_is_taken(void **state)
 	q = out;
 	assert_string_equal(q->q, "a b");
 	assert_string_equal(q->order, "down");
-	assert_true(q->limit == 9 && q->since > 0 && q->mine && !uuid_is_nil(&q->after));
+	assert_true(q->limit == 9 && q->since.given && q->since.us > 0 && q->mine &&
+		    !uuid_is_nil(&q->after));
+	request_free(rq);
+	rq = make(HTTP_GET, "/v1/notes?big=9223372036854775807&since=1970-01-01T00:00:00Z");
+	assert_int_equal(router_query(&table[0], rq, &out, &e), 0);
+	q = out;
+	assert_true(q->big == INT64_MAX && q->since.given && q->since.us == 0);
 	request_free(rq);
 	rq = make(HTTP_POST, "/v1/notes");
 	assert_int_equal(router_query(&table[1], rq, &out, &e), 0);
@@ -369,7 +382,7 @@ test_openapi(void **state)
 	assert_int_equal(json_array_size(at(get, "security")), 0);
 	assert_int_equal(
 		json_array_size(at(at(at(at(root, "paths"), "/v1/notes"), "get"), "parameters")),
-		6);
+		7);
 	json_t *limit =
 		json_array_get(at(at(at(at(root, "paths"), "/v1/notes"), "get"), "parameters"), 2);
 	assert_int_equal(json_integer_value(at(at(limit, "schema"), "maximum")), 9);
