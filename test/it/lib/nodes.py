@@ -89,6 +89,12 @@ class Person:
         return json.loads(self.good(*args, "--json", **kw))
 
 
+def told(said):
+    """What a verb said, but for what it waited for: on a slow machine it says that too, a line for whatever takes longer than a second."""
+    text = said.decode() if isinstance(said, bytes) else said
+    return re.sub(r"^waiting\b.*\r?\n", "", text, flags=re.M)
+
+
 def paragraph(p):
     """What a refused start said, on one line."""
     return re.sub(r"\s+", " ", p.stderr)

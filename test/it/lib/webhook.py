@@ -70,7 +70,9 @@ class Receiver:
             node.set(name, value)
 
     def rows(self):
-        return [json.loads(l) for l in self.out.read_text().splitlines()] if self.out.exists() else []
+        """Of what has come whole: the last line may be one that is just being written."""
+        lines = self.out.read_text().splitlines(keepends=True) if self.out.exists() else []
+        return [json.loads(l) for l in lines if l.endswith("\n")]
 
     def end(self):
         self.p.kill()
