@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTPS interface: what it refuses and how, what it shows, what its own description says."""
+import http.client
 import json
 import os
 import re
@@ -431,7 +432,7 @@ def test_tls_1_3_alone(shared):
     ctx = context_of(shared)
     ctx.minimum_version = ssl.TLSVersion.TLSv1_2
     ctx.maximum_version = ssl.TLSVersion.TLSv1_2
-    with socket.create_connection(("localhost", shared.port)) as s, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("localhost", shared.port)) as s, pytest.raises((ssl.SSLError, ConnectionError)):
         ctx.wrap_socket(s, server_hostname="localhost")
     with socket.create_connection(("localhost", shared.port), timeout=2) as s:
         s.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -755,10 +756,11 @@ def test_a_session_outlives_the_service(shared, ada):
     def status():
         try:
             return ada.get("/v1/session").status
-        except OSError:  # nobody listens
+        except (OSError, http.client.HTTPException):  # nobody listens, or it fell in the middle of the answer
             return None
 
-    assert wait_until("the service is there again", status) == 200
+    # One that has just begun to listen may say that it cannot serve yet; what it must not say is that nobody is logged in.
+    assert wait_until("the service is there again", status, lambda seen: seen not in (None, 503)) == 200
 
 
 def test_a_reason_may_be_required(shared, ada):
@@ -787,11 +789,11 @@ def test_a_reason_may_be_required(shared, ada):
 
 
 def test_health(anyone):
+    before = datetime.now(timezone.utc)
     h = anyone.must("GET", "/v1/sys/health")
     assert (h["status"], h["mode"], h["state"], h["why"]) == ("serving", "primary", "single", None)
-    assert abs(datetime.fromisoformat(h["time"].replace("Z", "+00:00")) - datetime.now(timezone.utc)) < timedelta(
-        seconds=5
-    )
+    said, second = datetime.fromisoformat(h["time"].replace("Z", "+00:00")), timedelta(seconds=1)
+    assert before - second < said < datetime.now(timezone.utc) + second
 
 
 def test_ha_of_a_single_node(ada, anyone, admin_api):
