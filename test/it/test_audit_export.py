@@ -260,7 +260,7 @@ def test_stopped_leaves_nothing(shared, boss, folder, exports):
         )
         pass_time(delay, "the signal comes at this moment of the run")
         p.send_signal(signal.SIGINT)
-        p.wait(30)
+        p.wait(60)
         left = list(folder.glob("stopped.export*"))
         if p.returncode == 0 or left:  # a signal that came too late finds it whole
             assert left == [target] and check(shared, target).returncode == 0, (delay, left)

@@ -181,8 +181,9 @@ def begins(p, there):
     """Until the program's work shows."""
 
     def look():
+        ended = p.poll() is not None  # asked first: what it has made by its end is there then
         seen = there()
-        assert seen or p.poll() is None, p.stderr.read()
+        assert seen or not ended, p.stderr.read()
         return seen
 
     wait_until("the program's work shows", look, every=0.002)
@@ -290,7 +291,9 @@ def test_interrupted_restore_leaves_nothing(made, target):
     )
     begins(p, (target.home / "data/pg").exists)
     p.send_signal(signal.SIGINT)
-    assert p.wait() == 1
+    if p.wait() == 0:
+        pytest.skip("it was done before the signal came")
+    assert p.returncode == 1
     assert not target.home.exists()
     assert processes_below(target.home) == []
 

@@ -213,7 +213,7 @@ def test_interrupted_leaves_nothing(new_node, where, sig, after):
     pass_time(after, "the signal comes at this moment of the run")
     if p.poll() is None:
         p.send_signal(sig)
-    _, err = p.communicate(timeout=30)
+    _, err = p.communicate(timeout=60)
     if p.returncode == 0:
         pytest.skip("it was done before the signal came")
     if p.returncode > 0:  # else: it had not begun to guard, nor to make anything
@@ -240,7 +240,7 @@ def test_crash_in_the_middle_leaves_nothing(new_node, where):
 
     wait_until("PostgreSQL's data are begun", halfway, every=0.01)
     os.kill(child, signal.SIGKILL)
-    _, err = p.communicate(timeout=30)
+    _, err = p.communicate(timeout=60)
     assert p.returncode == 1 and "crashed" in err
     assert list(where.iterdir()) == []
     assert processes_below(where) == []

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """holdfast serve: one node's life and falls."""
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -32,6 +34,13 @@ def answers(n):
         return False
 
 
+def of_each(pids, name):
+    """What /proc says of each process that is still there: PostgreSQL's workers come and go."""
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield pid, Path(f"/proc/{pid}/{name}").read_text()
+
+
 def pid_of(n, what):
     pids = n.pids(what)
     return pids[0] if len(pids) == 1 else None
@@ -47,11 +56,12 @@ def test_starts_and_stops(node, record_property):
     tree = node.pids("all")
     assert {node._process_name(p) for p in tree} >= {"keyd", "vaultd", "agent"}
     if os.geteuid() == 0:
-        for pid in tree:  # nothing runs as root
-            uids = [l for l in Path(f"/proc/{pid}/status").read_text().splitlines() if l.startswith("Uid:")][0].split()[
-                1:
-            ]
+        looked = 0
+        for pid, text in of_each(tree, "status"):  # nothing runs as root
+            uids = re.search(r"^Uid:(.*)$", text, re.M)[1].split()
             assert "0" not in uids, (pid, uids)
+            looked += 1
+        assert looked >= 5, looked
     proc = node.proc
     node.stop()
     assert proc.returncode == 0
@@ -77,7 +87,7 @@ def test_nothing_is_searched_in_path(new_node):
 def test_ctrl_c_stops_it_too(running):
     proc, tree = running.proc, running.pids("all")
     os.killpg(proc.pid, signal.SIGINT)  # as the terminal does: to the whole group
-    assert proc.wait(30) == 0
+    assert proc.wait(60) == 0
     assert not any(stat_of(p) for p in tree)
 
 
@@ -109,19 +119,15 @@ def test_stops_though_a_process_is_frozen(running):
 
 
 def test_small_when_idle(running, record_property):
-    """The whole idle node, shared pages counted once."""
-    pass_time(1, "what the start took is given back: nothing shows when")
-    total = 0
-    for pid in running.pids("all"):
-        total += next(
-            int(l.split()[1])
-            for l in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            if l.startswith("Pss:")
-        )
+    """The whole idle node, shared pages counted once; what the start took is given back by then."""
+
+    def kib():
+        return sum(int(re.search(r"^Pss: +(\d+)", t, re.M)[1]) for _, t in of_each(running.pids("all"), "smaps_rollup"))
+
+    most = (1 << 40) if is_sanitized(running.holdfast) else 120 << 10
+    total = wait_until("the idle node is small", kib, lambda seen: 0 < seen < most, every=1)
     print(f"\nidle: {total / 1024:.1f} MiB")
     record_property("idle_mib", round(total / 1024, 1))
-    if not is_sanitized(running.holdfast):
-        assert total < 120 << 10
 
 
 def test_second_serve_is_refused_and_names_the_first(running):
@@ -180,8 +186,7 @@ def test_postmaster_killed(running):
 
 
 def test_agent_killed(running):
-    old = pid_of(running, "agent")
-    os.kill(old, signal.SIGKILL)
+    (old,) = running.signal("agent", signal.SIGKILL)
     wait_for("there is another agent", lambda: (p := pid_of(running, "agent")) and p != old)
     assert serves(running)
 
@@ -192,9 +197,9 @@ def test_supervisor_killed(running):
     os.kill(running.proc.pid, signal.SIGKILL)
     running.proc.wait(5)
     running.proc = None
-    running.start()  # at once, while the old ones may still be ending
+    running.start()  # at once, while the old ones may still be ending, and answering
     wait_for("none of the old processes is left", lambda: not any(stat_of(p) for p in tree))
-    assert serves(running)
+    wait_for("the new ones serve", lambda: serves(running))
 
 
 def test_a_whole_node_killed(running):
@@ -250,7 +255,7 @@ def test_key_named_on_the_command_line(node, where):
 # ---- starts that are refused: one paragraph, exit 1, nothing left running ----
 
 
-def refused(n, *why, args=(), env=None, timeout=40):
+def refused(n, *why, args=(), env=None, timeout=120):
     p = subprocess.run(
         n.argv("serve", "--home", n.home, *args),
         capture_output=True,
