@@ -531,7 +531,7 @@ def test_a_verb_that_is_refused_changes_nothing(ready, row):
             p.stderr,
         )
     if row.verb == "ha setup":  # it is what the pair is Failed by
-        ready.a.wait_status(0, 10)
+        ready.a.wait_status(0)
 
 
 # ---- the verbs of users ----
@@ -722,7 +722,8 @@ def test_a_setup_that_fails_takes_back_what_it_did(stage, template):
         with nothing_changes(n.home.parent, (n,), events=("node_joined", "node_removed", "ha_state"), tables=("node",)):
             p = n.run("ha", "setup", "localhost", "127.0.0.2", "--home", n.home, check=False)
             assert p.returncode == 1 and ".part" in p.stderr, p.stderr
-        assert n.sql("SELECT count(*) FROM node") == [["1"]] and not (n.home / "conf/tls/pair.crt").exists()
+        wait_until("its row is gone", lambda: n.sql("SELECT count(*) FROM node"), lambda rows: rows == [["1"]])
+        assert not (n.home / "conf/tls/pair.crt").exists()
         n.wait_status(5)
         shutil.rmtree(part)
         n.run("ha", "setup", "localhost", "127.0.0.2", "--home", n.home)
@@ -833,6 +834,7 @@ def halted(holdfast):
             nodes["a"].stop()
             # In the journal alone: a log-in that was refused while the primary was gone.
             b = nodes["b"]
+            b.wait_state("emergency")
             p = b.cli(
                 *("login", "--ca", b.web_cert, b.url, "nobody"),
                 session=folder / "none.session",

@@ -120,17 +120,28 @@ class Picture:
             ]
         return said
 
+    def alike(self):
+        """Every node has what the others have: nothing of what was done before is on its way to a secondary."""
+        tables = list(self.tables.values())
+        return all(t == tables[0] for t in tables)
+
 
 def settled(folder, nodes):
-    """Two pictures in a row that are the same: nobody is at work."""
+    """Two pictures in a row that are the same, with nothing on its way between the nodes: nobody is at work."""
     last = Picture(folder, nodes)
 
     def moved():
         nonlocal last
         before, last = last, Picture(folder, nodes)
-        return before.differences(last, events=[k.lower() for k in KINDS]), before.tables != last.tables
+        said = before.differences(last, events=[k.lower() for k in KINDS])
+        return said, before.tables != last.tables, last.alike()
 
-    wait_until("nobody is at work (files, tables that change)", moved, lambda seen: seen == ([], False), every=0.1)
+    wait_until(
+        "nobody is at work (files, tables that change, nodes that are alike)",
+        moved,
+        lambda seen: seen == ([], False, True),
+        every=0.1,
+    )
     return last
 
 
@@ -145,9 +156,11 @@ def nothing_changes(folder, nodes=(), **allowed):
     def changed():
         now = Picture(folder, nodes)
         said = before.differences(now, **allowed)
-        if not said:
+        if (
+            not said and now.alike()
+        ):  # else an event that was allowed here may reach a secondary behind the next one's picture
             last_seen[folder] = now
         return said
 
     # What is taken back is taken back by an event too: a moment.
-    wait_until("a refusal has changed nothing", changed, lambda said: not said, timeout=20, every=0.1)
+    wait_until("a refusal has changed nothing", changed, lambda said: not said, every=0.1)
