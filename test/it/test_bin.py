@@ -13,7 +13,7 @@ import pytest
 from nodes import Person, scratch_folder
 from pair import PASSWORD
 from packs import Stage, join
-from wait import wait_until
+from wait import still_true, wait_until
 
 DAY_MS = 86_400_000
 
@@ -246,7 +246,7 @@ def test_bin_keep_says_how_long(running, keeper):
     keeper.good("put", "For ever/x", input="x\n")
     keeper.good("rm", "--yes", "--resource", "For ever")
     later(running, 3000)
-    assert sealed(running, "For ever") == (1, 1)
+    still_true("nothing is emptied", lambda: sealed(running, "For ever"), 2, lambda n: n == (1, 1))
     later(running, 2)
     keeper.login()
     assert names(keeper)["For ever"]["until"] is None
@@ -271,12 +271,8 @@ def test_a_secondary_sees_the_same_and_changes_nothing(holdfast):
             b = stage.secondary()
             join(b, stage.pack)
             b.start()
-            wait_until(
-                "the pair is Alive",
-                lambda: json.loads(a.run("ha", "status", "--json", "--home", a.home, check=False).stdout)["status"]
-                == "Alive",
-                timeout=120,
-            )
+            for n in (a, b):
+                n.wait_status(0, timeout=120)
             person.login()  # the session knows both nodes now
             person.good("rm", "--yes", "--resource", "Both")
             here = person.json("ls", "--removed")

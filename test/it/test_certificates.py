@@ -44,8 +44,8 @@ class Pair(Stage):
     def status(self, node):
         return node.status()[1]
 
-    def codes(self, node):
-        return {r["code"] for r in self.status(node)["reasons"]}
+    def reasons(self, node):
+        return {r["code"]: r for r in self.status(node).get("reasons", [])}
 
     def known(self, node):
         """The certificate that the vault says a node shows."""
@@ -149,12 +149,13 @@ def test_an_expired_web_certificate_is_no_outage_and_is_said(pair):
     )
     pair.pass_days(3)
     for n in pair.nodes:
-        wait_until("the status says it", lambda: pair.codes(n), lambda codes: "web_cert_expired" in codes)
-        said = next(r for r in pair.status(n)["reasons"] if r["code"] == "web_cert_expired")
+        said = wait_until("the status says it", lambda: pair.reasons(n).get("web_cert_expired"))
         assert "the web certificate expired on 20" in said["detail"] and "holdfast cert renew" in said["todo"], said
         shown = n.run("cert", "show", "--home", n.home).stdout
         assert f"node     {n.name}" in shown and "expired" in shown and "holdfast cert renew" in shown, shown
-    still_true("no emergency beside a primary that serves", pair.other.state, 4, lambda s: s == "standby")
+    # None: it was too busy to answer this look.
+    still_true("no emergency beside a primary that serves", pair.other.state, 4, lambda s: s in ("standby", None))
+    assert wait_until("it answers", pair.other.state) == "standby"
     p = pair.get(session, check=False)
     assert p.returncode == 1 and "is out of date: it expired on 20" in p.stderr, p.stderr
     for n in pair.nodes:
@@ -188,14 +189,13 @@ def test_the_end_is_seen_from_afar(pair):
     """H9: a warning while all is Alive."""
     pair.exchange(pair.primary, *self_signed(pair.folder, pair.primary.name, pair.days + 200))
     pair.pass_days(180)
+    ends = re.compile(r"web certificate ends on 20\d\d-\d\d-\d\d, in \d+ days")
     for n in pair.nodes:
-        warned = wait_until(
-            "a warning", lambda: pair.status(n)["warnings"], lambda w: any(x["node"] == pair.primary.name for x in w)
+        wait_until(
+            "a warning while all is Alive",
+            lambda: pair.status(n),
+            lambda s: s["status"] == "Alive" and any(ends.search(x["text"]) for x in s.get("warnings", [])),
         )
-        assert any(
-            re.search(r"web certificate ends on 20\d\d-\d\d-\d\d, in \d+ days", x["text"]) for x in warned
-        ), warned
-        assert pair.status(n)["status"] == "Alive"
     told = pair.primary.run("ha", "status", "--home", pair.primary.home).stdout
     assert "soon" in told and "holdfast cert renew" in told, told
     metrics = Api(pair.primary).get("/v1/metrics").body.decode()
@@ -224,8 +224,15 @@ def test_an_end_that_comes_near_is_told_once(pair, hooks):
     """H9: by an alert of each node, with node, certificate, days and the command; again only after there was another certificate."""
 
     def told(kind):
+        """By its id: what a sender that fell could not note as sent comes a second time, and is the same alert."""
         return {
-            n.name: [r["data"] for r in hook.rows() if r["type"] == kind and r["data"]["node"] == pair.other.name]
+            n.name: list(
+                {
+                    r["id"]: r["data"]
+                    for r in hook.rows()
+                    if r["type"] == kind and r["data"]["node"] == pair.other.name
+                }.values()
+            )
             for n, hook in hooks.items()
         }
 
@@ -250,17 +257,19 @@ def test_an_end_that_comes_near_is_told_once(pair, hooks):
             assert "holdfast cert renew" in said["todo"], said
 
     def shown(n):
-        return next(
+        levels = (
             c["level"]
-            for row in pair.status(n)["nodes"]
+            for row in pair.status(n).get("nodes", [])
             if row["name"] == pair.other.name
             for c in row["certificates"]
             if c["certificate"] == "web"
         )
+        return next(levels, None)
 
     episode(1)
-    pair.other.signal("agent", signal.SIGKILL)
+    old = pair.other.signal("agent", signal.SIGKILL)
     pair.pass_days(1)
+    wait_until("another agent says how it is", lambda: pair.other.pids("agent") not in ([], old) and shown(pair.other))
     still_true("once", lambda: told("certificate.ends"), 13, lambda t: all(len(rows) == 1 for rows in t.values()))
     pair.other.run("cert", "renew", "--home", pair.other.home)
     for rows in wait_for("certificate.renewed", 1).values():

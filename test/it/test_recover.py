@@ -196,12 +196,8 @@ def test_on_a_secondary_it_says_where(holdfast):
             b = stage.secondary()
             join(b, stage.pack)
             b.start()
-            wait_until(
-                "the pair is Alive",
-                lambda: json.loads(a.run("ha", "status", "--json", "--home", a.home, check=False).stdout)["status"]
-                == "Alive",
-                timeout=120,
-            )
+            for n in (a, b):
+                n.wait_status(0, timeout=120)
             before = standing(b)
             fails(recover(b, "admin"), 1, "not the serving primary", "the primary's machine")
             assert standing(b) == before

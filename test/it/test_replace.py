@@ -55,11 +55,12 @@ def clear(s):
 
 def test_a_healthy_secondary_does_not_take_an_old_pack(pair):
     """Neither from the command, nor, with what was unzipped by hand, from a start."""
-    before = data_of(pair)
+    before, database = data_of(pair), pair.b.pids("postmaster")
     p = join(pair.b, pair.old, check=False)
     assert p.returncode == 1 and "already has data, as of 20" in p.stderr and "--replace" in p.stderr, p.stderr
     assert "the pack was made at 20" in p.stderr and not (pair.b.home / "pack").exists()
-    still_true("it goes on", lambda: pair.b.status()[0], 2, lambda code: code == 0)
+    still_true("it goes on", lambda: pair.b.pids("postmaster"), 2, lambda pids: pids == database)
+    pair.b.wait_status(0)
     subprocess.run(["unzip", "-q", pair.old, "-d", pair.b.home], check=True)
     try:
         again(pair)
