@@ -11,6 +11,7 @@ failing. Afterwards both nodes are Alive, nothing acknowledged is lost, nothing 
 is left over, and no secret is in a file. A place that nothing reaches is a failure too.
 """
 import argparse
+import itertools
 import os
 import random
 import re
@@ -88,7 +89,10 @@ class Pair:
 
     @property
     def primary(self):
-        return next(n for n in self.nodes if n.state() in ("synced", "alone"))
+        def look():
+            return next((n for n in self.nodes if n.state() in ("synced", "alone")), None)
+
+        return wait_until("a node serves as the primary", look, error=Wrong)
 
     @property
     def secondary(self):
@@ -104,15 +108,15 @@ class Pair:
         for i in range(times):
             tag = f"sweep{len(self.rows)}"
             account = self.accounts[i % len(self.accounts)]
-            r, why = client.retrieve(account, f"{tag}-1", patience=20)
+            r, why = client.retrieve(account, f"{tag}-1", patience=60)
             self.rows.append({"role": "reader", "tag": tag, "ok": True, "reason": why, "account": account})
         client.close()
 
     def write(self, times=2):
         """An unclear outcome is not repeated: it stays unclear."""
         client = self.login()
-        done = 0
-        for i in range(times * 10):
+        done, end = 0, time.monotonic() + 60
+        for i in itertools.count():
             account = self.accounts[i % len(self.accounts)]
             for url in client.nodes:
                 try:
@@ -139,7 +143,7 @@ class Pair:
                     )
                     done += 1
                     break
-            if done == times:
+            if done == times or time.monotonic() > end:
                 break
             pace(0.2)
         client.close()
@@ -167,7 +171,7 @@ class Pair:
                 raise Wrong(f"{' '.join(map(str, args))} failed and did not say why")
             self.tried_again += 1
             if n.proc:
-                self.wait_until(lambda: n.state() is not None, 30, "the node answers")
+                self.wait_until(lambda: n.state() is not None, 60, "the node answers")
             if "wait until" in p.stderr:
                 self.home_again()
         raise Wrong(f"{' '.join(map(str, args))} does not succeed when tried again: {p.stderr.strip()}")
@@ -190,7 +194,7 @@ class Pair:
                 self.tried_again += 1
                 n.start(wait=False)
 
-    def home_again(self, seconds=60):
+    def home_again(self, seconds=120):
         def alive():
             return all(n.status()[0] == 0 for n in self.nodes)
 
@@ -214,15 +218,23 @@ class Pair:
         if r.status != 200 or r.body["good"] is not True:
             raise Wrong(f"the chain does not hold: {r.body}")
         for n in self.nodes:
-            self.check_files(n.home)
+            self.check_files(n.home, runs=True)
 
-    def check_files(self, home):
+    def left_over(self, home):
+        paths = (os.path.join(folder, name) for folder, names, files in os.walk(home) for name in names + files)
+        return [path for path in paths if LEFT_OVER.search(path)]
+
+    def check_files(self, home, runs=False):
+        """A node that runs may be writing one of them just now: left over is what stays."""
+        wait_until(
+            f"nothing is left over in {home}",
+            lambda: self.left_over(home),
+            lambda paths: not paths,
+            timeout=20 if runs else 0,
+            error=Wrong,
+        )
         key = (self.dir / "master.key").read_bytes().strip()
-        for folder, names, files in os.walk(home):
-            for name in names + files:
-                path = os.path.join(folder, name)
-                if LEFT_OVER.search(path):
-                    raise Wrong(f"left over: {path}")
+        for folder, _, files in os.walk(home):
             for name in files:
                 path = Path(folder, name)
                 try:
@@ -247,7 +259,7 @@ def merge(p):
     """The primary is away, users read at the secondary, the primary returns."""
     a, b = p.primary, p.secondary
     a.stop()
-    p.wait_until(lambda: b.state() == "emergency", 20, "emergency")
+    p.wait_until(lambda: b.state() == "emergency", 60, "emergency")
     p.read(3)
     p.start(a)
 
@@ -265,11 +277,11 @@ def promote(p):
     """The primary wrote alone and is lost; the secondary is promoted; the other returns, salvages, is rewound."""
     a, b = p.primary, p.secondary
     b.stop()
-    p.wait_until(lambda: a.state() == "alone", 20, "alone")
+    p.wait_until(lambda: a.state() == "alone", 60, "alone")
     p.write(2)
     a.kill()
     p.start(b)
-    p.wait_until(lambda: b.state() == "emergency", 30, "emergency")
+    p.wait_until(lambda: b.state() == "emergency", 60, "emergency")
     p.read(2)
     for _ in range(3):
         p.verb(b, "ha", "promote", "--yes", "--home", b.home)
@@ -330,7 +342,7 @@ def join(p):
         p.verb(third, "ha", "join", pack, "--home", third.home)
         p.start(third)
         p.home_again()
-        p.check_files(third.home)
+        p.check_files(third.home, runs=True)
     finally:
         p.nodes.remove(third)
         third.kill()

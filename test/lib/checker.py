@@ -7,7 +7,7 @@ here is content with nothing: each check says how much it compared, and fails wh
 import collections
 import json
 
-from wait import wait_until
+from wait import PATIENCE_S, wait_until
 
 REPLAY_S = 3  # what is on a secondary's disk may not be in its tables for so long
 
@@ -44,7 +44,7 @@ def table_digests(node):
     return {r[0]: (r[1], r[2]) for r in node.sql(parts)}
 
 
-def both_equal(a, b, timeout=20, least=1):
+def both_equal(a, b, timeout=PATIENCE_S, least=1):
     """Every table of both databases, row for row. Sessions and state may still be moving: until it holds, or timeout. At least so
     many events are in them."""
     same = {}
@@ -160,8 +160,11 @@ def nothing_left_over(st, least=1):
     at_least(len(st.nodes), least, "nodes")
     for n in st.nodes:
         for table in ("ha_inbox", "ha_set_aside"):
-            left = n.sql(f"SELECT count(*) FROM {table}")[0][0]
-            assert left == "0", f"{left} rows are left in {table} of {n.name}"
+            wait_until(
+                f"no row is left in {table} of {n.name}",
+                lambda: n.sql(f"SELECT count(*) FROM {table}")[0][0],
+                lambda left: left == "0",
+            )
 
 
 def alive(st, timeout):
