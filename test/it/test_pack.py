@@ -13,6 +13,7 @@ import zipfile
 
 import pytest
 
+from certs import Authority, put_in
 from nodes import Ports, copy_of, scratch_folder, tree
 from packs import Stage, join, make_node, running
 from pair import drop_prefix, give
@@ -504,70 +505,9 @@ def test_two_secondaries_one_by_plain_unzip(stage):
 def test_certificate_of_an_authority_has_to_be_imported(stage):
     """A web certificate that the log does not know: Failed by name until its authority is imported on the other node."""
     c = next(n for n in stage.made if n.name == "127.0.0.3" and n.proc)
-    tls, ca = c.home / "conf/tls", stage.folder / "ca"
-    ca.mkdir()
-    for argv in (
-        [
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-keyout",
-            ca / "ca.key",
-            "-out",
-            ca / "ca.crt",
-            "-days",
-            "30",
-            "-subj",
-            "/CN=Internal authority",
-        ],
-        [
-            "req",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-keyout",
-            ca / "web.key",
-            "-out",
-            ca / "web.csr",
-            "-subj",
-            "/CN=127.0.0.3",
-        ],
-    ):
-        subprocess.run(["openssl", *map(str, argv)], check=True, capture_output=True)
-    (ca / "ext").write_text("subjectAltName=IP:127.0.0.3\n")
-    subprocess.run(
-        [
-            "openssl",
-            "x509",
-            "-req",
-            "-in",
-            ca / "web.csr",
-            "-CA",
-            ca / "ca.crt",
-            "-CAkey",
-            ca / "ca.key",
-            "-CAcreateserial",
-            "-out",
-            ca / "web.crt",
-            "-days",
-            "10",
-            "-extfile",
-            ca / "ext",
-        ],
-        check=True,
-        capture_output=True,
-    )
-    c.stop()
-    for name in ("web.crt", "web.key"):
-        shutil.copy(ca / name, tls / name)
-        give(tls / name)
-    c.start()
+    (stage.folder / "ca").mkdir()
+    authority = Authority(stage.folder / "ca")
+    put_in(c, *authority.make("127.0.0.3"))
 
     def seen():
         status = stage.primary.status()[1]
@@ -580,5 +520,5 @@ def test_certificate_of_an_authority_has_to_be_imported(stage):
         wait_until("the status says what is waited for", seen, lambda found: what(*found), every=0.1)
 
     wait_for(lambda service, codes: "cert_untrusted" in codes)
-    stage.primary.run("cert", "import", ca / "ca.crt", "--home", stage.primary.home)
+    stage.primary.run("cert", "import", authority.root, "--home", stage.primary.home)
     wait_for(lambda service, codes: service == "Active" and "cert_untrusted" not in codes)

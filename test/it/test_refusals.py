@@ -16,6 +16,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from certs import Authority, out_of_date
 from nodes import ROOT, Person, Ports, copy_of, scratch_folder
 from pair import PASSWORD, Node, give
 from unchanged import fingerprint, last_seen, nothing_changes
@@ -428,44 +429,7 @@ def prepare(s):
     (s.fresh.home / "pack/node.sealed").chmod(0o644)  # as unzip leaves it
     for p in (s.fresh.home / "pack", s.fresh.home / "pack/node.sealed"):
         give(p)
-    self_signed(f, "over", -1)
-
-
-def openssl(*args):
-    subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
-
-
-def request(name, pem, csr):
-    openssl(
-        "req",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-keyout",
-        pem,
-        "-out",
-        csr,
-        "-subj",
-        f"/CN={name}",
-    )
-
-
-def self_signed(folder, name, days):
-    request(name, folder / f"{name}.pem", folder / f"{name}.csr")
-    openssl(
-        "x509",
-        "-req",
-        "-in",
-        folder / f"{name}.csr",
-        "-signkey",
-        folder / f"{name}.pem",
-        "-days",
-        days,
-        "-out",
-        folder / f"{name}.crt",
-    )
+    out_of_date(f, "over")
 
 
 def edited_pack(s, to, edit):
@@ -493,21 +457,9 @@ def foreign_pack(s, folder):
 
 def certificate_of_another(node, folder):
     """A web certificate that an authority signed."""
-    self_signed(folder, "ca", 30)
-    request("localhost", node.home / "conf/tls/web.key", folder / "web.csr")
-    openssl(
-        "x509",
-        "-req",
-        "-in",
-        folder / "web.csr",
-        "-CA",
-        folder / "ca.crt",
-        "-CAkey",
-        folder / "ca.pem",
-        "-CAcreateserial",
-        "-out",
-        node.web_cert,
-    )
+    chain, key = Authority(folder).make("localhost")
+    shutil.copy(chain, node.web_cert)
+    shutil.copy(key, node.home / "conf/tls/web.key")
     for p in (node.web_cert, node.home / "conf/tls/web.key"):
         give(p)
 

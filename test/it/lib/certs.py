@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Authorities and certificates of an operator's own, by openssl, and how they come into a node."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,10 @@ def _request(path, subject):
         *"req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes".split(),
         *("-keyout", f"{path}.key", "-out", f"{path}.csr", "-subj", subject),
     )
+
+
+def _kind(address):
+    return "IP" if re.fullmatch(r"[\d.]+", address) else "DNS"
 
 
 class Authority:
@@ -44,7 +49,9 @@ class Authority:
 
     def make(self, address, days=10):
         """A chain for an address, leaf first, and its key; the paths of both."""
-        path = self._sign(address, f"/CN={address}", f"subjectAltName=IP:{address}\n", "intermediate", days)
+        path = self._sign(
+            address, f"/CN={address}", f"subjectAltName={_kind(address)}:{address}\n", "intermediate", days
+        )
         chain = self.folder / f"{address}.chain"
         chain.write_text((self.folder / f"{address}.crt").read_text() + (self.folder / "intermediate.crt").read_text())
         return chain, f"{path}.key"
@@ -58,6 +65,13 @@ def self_signed(folder, address, days):
         *("-keyout", f"{path}.key", "-out", f"{path}.crt"),
     )
     return f"{path}.crt", f"{path}.key"
+
+
+def out_of_date(folder, name):
+    """Expired yesterday; `req -x509` makes none."""
+    path = folder / name
+    _request(path, f"/CN={name}")
+    openssl(*("x509", "-req", "-in", f"{path}.csr", "-signkey", f"{path}.key", "-days", -1, "-out", f"{path}.crt"))
 
 
 def put_in(node, cert, key):
