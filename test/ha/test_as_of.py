@@ -4,18 +4,15 @@ still, where old data were put back, where the schema has no beat.
 """
 import shutil
 import subprocess
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 import checker
+from moment import moment
 from wait import still_true, wait_until
 
 MANY_BEATS_S = 4
-
-
-def moment(text):
-    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
 
 
 def health(node):

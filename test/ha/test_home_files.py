@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What lies in the home folders of a pair is what src/base/home.def lists: each with its mode, and open for writing
-in no process but its writer."""
+in no process but its writer. No promise of its own: all of them stand on it."""
 import os
 import re
 from pathlib import Path

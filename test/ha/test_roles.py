@@ -15,22 +15,13 @@ from events import EVENTS
 from faults import FAULTS
 from orders import back_to_the_first, order
 from pair import Failed
-from seen import emergency_after, write_after
+from seen import emergency_after, longest_gap, of_role, write_after
 from wait import wait_until
 
 
 def served_by(node, after):
     """A write that this node took."""
     return lambda r: r["role"] == "writer" and r.get("ok") and r["t0"] > after and node.name in r.get("url", node.name)
-
-
-def longest_gap(rows, role):
-    """The longest time between two good answers of one user of this role."""
-    gap = 0
-    for tag in {r["tag"] for r in rows if r["role"] == role}:
-        at = sorted(r["t1"] for r in rows if r["tag"] == tag and r.get("ok"))
-        gap = max([gap, *(b - a for a, b in zip(at, at[1:]))])
-    return gap
 
 
 def no_read_failed(rows):
@@ -55,8 +46,8 @@ def test_switchover_under_load(st):
         rows = load.stop()
     print(checker.everything(st, rows))
     no_read_failed(rows)
-    gap = longest_gap(rows, "writer")
-    print(f"longest pause of a writer {gap:.2f} s, of a reader {longest_gap(rows, 'reader'):.2f} s")
+    gap = longest_gap(rows, of_role("writer"))
+    print(f"longest pause of a writer {gap:.2f} s, of a reader {longest_gap(rows, of_role('reader')):.2f} s")
 
 
 def break_stream(st):

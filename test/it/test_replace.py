@@ -4,11 +4,11 @@ import json
 import re
 import shutil
 import subprocess
-from datetime import datetime
 
 import pytest
 
 from homefiles import hold
+from moment import moment
 from packs import Stage, join, running
 from pair import drop_prefix, give
 from wait import still_true, wait_until
@@ -43,10 +43,6 @@ def kept(s):
 def data_of(s):
     """Which data folder it is, whatever its name."""
     return (s.b.home / "data/pg").stat().st_ino
-
-
-def moment(text):
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def clear(s):

@@ -12,7 +12,7 @@ import pytest
 import checker
 from orders import back_to_the_first, order
 from pair import STOCK_PATH
-from seen import emergency_after, primary_after, write_after
+from seen import emergency_after, longest_gap, of_tag, primary_after, write_after
 from wait import still_true, wait_until
 
 MIGRATIONS = sorted((Path(__file__).resolve().parents[2] / "src/store/migration").glob("*.sql"))
@@ -30,14 +30,6 @@ def reasons(node):
 def replace_program(st, node):
     node.holdfast, node.env["PATH"] = str(st.new), STOCK_PATH
     node.set_all(st.settings_of_new)
-
-
-def longest_gap(rows, tag_end):
-    gap = 0
-    for tag in {r["tag"] for r in rows if r["tag"].endswith(tag_end)}:
-        at = sorted(r["t1"] for r in rows if r["tag"] == tag and r.get("ok"))
-        gap = max([gap, *(b - a for a, b in zip(at, at[1:]))])
-    return gap
 
 
 def no_read_failed(rows):
@@ -151,7 +143,7 @@ def test_secondary_first_with_an_outage_at_each_step(old):
         rows = load.stop()
     print(st.release, checker.everything(st, rows))
     print(
-        f"longest pause of a reader {longest_gap(rows, ('ra', 'rb', 'rc')):.1f} s, of a writer {longest_gap(rows, 'w'):.1f} s"
+        f"longest pause of a reader {longest_gap(rows, of_tag(('ra', 'rb', 'rc'))):.1f} s, of a writer {longest_gap(rows, of_tag('w')):.1f} s"
     )
     no_read_failed(rows)
     versions_are_shown(st)
