@@ -379,7 +379,7 @@ class Bench:
             p.kill()
         for n in (self.a, self.b):
             if n.proc:
-                n.kill()
+                n.end()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

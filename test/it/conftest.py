@@ -14,9 +14,13 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "lib"), str(HERE.parent / "lib"), str(HERE)]
 import shapes  # noqa: E402
 from nodes import ROOT, Person, Ports, copy_of, scratch_folder  # noqa: E402
-from pair import PASSWORD, STOCK_PATH, Node  # noqa: E402
+from pair import PASSWORD, STOCK_PATH, Node, end_all  # noqa: E402
 
 os.environ["PATH"] = STOCK_PATH  # nothing that this machine alone provides
+
+
+def pytest_sessionfinish():
+    end_all()
 
 
 def pytest_configure(config):
@@ -70,7 +74,7 @@ def new_node(holdfast, where, ports):
 
     yield make
     for n in made:
-        n.kill()
+        n.end()
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +138,7 @@ def shared(request, holdfast, template, ports):
         try:
             yield n.start()
         finally:
-            n.kill()
+            n.end()
 
 
 @pytest.fixture(scope="module")

@@ -249,7 +249,7 @@ class Pair:
 
     def down(self):
         for n in self.nodes:
-            n.kill()
+            n.end()
 
 
 # ---- the operations; each ends when what it is for is done, and is called with the faults armed ----
@@ -345,7 +345,7 @@ def join(p):
         p.check_files(third.home, runs=True)
     finally:
         p.nodes.remove(third)
-        third.kill()
+        third.end()
     pack.unlink()
     pack_of_third = a.home / f"replication/HAPack-{third.name}.zip"
     wait_until("the pack of who has joined is gone", lambda: not pack_of_third.exists())

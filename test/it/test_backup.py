@@ -349,4 +349,4 @@ def test_an_old_secondary_does_not_follow(holdfast, ports):
             assert again.health()
         finally:
             for n in (first, second, again):
-                n.kill()
+                n.end()

@@ -284,4 +284,4 @@ def test_a_secondary_sees_the_same_and_changes_nothing(holdfast):
             assert b.sql("SELECT count(*) FROM resource WHERE deleted_at IS NOT NULL AND name = 'Both'") == [["1"]]
         finally:
             for n in stage.made:
-                n.kill()
+                n.end()

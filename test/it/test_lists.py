@@ -40,7 +40,7 @@ def pair(holdfast, where):
         yield nodes
     finally:
         for n in nodes:
-            n.kill()
+            n.end()
 
 
 def log_in(node, name, password=PASSWORD):

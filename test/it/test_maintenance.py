@@ -88,7 +88,7 @@ def pair(holdfast, ports):
             for h in hooks:
                 h.end()
             for n in stage.made:
-                n.kill()
+                n.end()
 
 
 def said(hook, kind):

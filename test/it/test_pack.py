@@ -452,7 +452,7 @@ def test_a_primary_whose_own_name_does_not_resolve(holdfast):
             assert tree(n.home / "conf") == before and not list((n.home / "replication").glob("HAPack*"))
             assert int(n.sql("SELECT count(*) FROM node")[0][0]) == 1
         finally:
-            n.kill()
+            n.end()
 
 
 def test_two_secondaries_one_by_plain_unzip(stage):
@@ -495,7 +495,7 @@ def test_two_secondaries_one_by_plain_unzip(stage):
             assert "another pair" in join(b, foreign, check=False).stderr and not (b.home / "pack").exists()
             subprocess.run(["unzip", "-q", foreign, "-d", b.home], check=True)
         finally:
-            other.primary.kill()
+            other.primary.end()
     b.start()  # with the data that it has
     assert "another pair" in b.log.read_text() and "keeps the data that it has" in b.log.read_text()
     b.stop()

@@ -213,4 +213,4 @@ def test_on_a_secondary_it_says_where(holdfast):
             fails(recover(b, "admin"), 1, "holdfast ha promote")
         finally:
             for n in stage.made:
-                n.kill()
+                n.end()

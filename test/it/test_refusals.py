@@ -82,7 +82,7 @@ def stage(holdfast, template):
             yield s
         finally:
             for n in (s.a, s.b, s.stopped, s.fresh):
-                n.kill()
+                n.end()
 
 
 # ---- the verbs of a node ----
@@ -661,7 +661,7 @@ def test_a_setup_whose_port_is_taken_changes_nothing(stage, template):
             assert p.returncode == 1 and "in use by another program" in p.stderr and "pair_listen" in p.stderr, p.stderr
         assert n.pids("postmaster") == postmaster
     finally:
-        n.kill()
+        n.end()
 
 
 def test_a_setup_that_fails_takes_back_what_it_did(stage, template):
@@ -681,7 +681,7 @@ def test_a_setup_that_fails_takes_back_what_it_did(stage, template):
         n.run("ha", "setup", "localhost", "127.0.0.2", "--home", n.home)
         assert (n.home / "replication/HAPack-127.0.0.2.zip").exists()
     finally:
-        n.kill()
+        n.end()
 
 
 # ---- files of the home that are damaged ----
@@ -805,7 +805,7 @@ def halted(holdfast):
             yield nodes
         finally:
             for n in nodes.values():
-                n.kill()
+                n.end()
 
 
 def damage(path, how, others=None):
@@ -852,7 +852,7 @@ def test_a_damaged_file_of_a_pair_is_named(halted, node, rel, how, outcome, word
     try:
         wait_until(f"the log of {node} says '{word}'", lambda: word in n.log.read_text(), also=n.log_tail)
     finally:
-        n.kill()
+        n.end()
         as_it_was(n, ".")
 
 
@@ -880,7 +880,7 @@ def test_a_lone_node_is_asked_for(halted):
         pack = n.home / f"replication/HAPack-{other.name}.zip"
         assert all((n.home / rel).exists() for rel in CERTS) and pack.exists()
     finally:
-        n.kill()
+        n.end()
         as_it_was(n, ".")
 
 

@@ -376,5 +376,22 @@ def test_disk_full(node, where):
         assert serves(node)
         node.stop()
     finally:
-        node.kill()
+        node.end()
         subprocess.run(["umount", disk], check=True)
+
+
+def segments_of(pid):
+    """The segments of shared memory that a process has made."""
+    lines = Path("/proc/sysvipc/shm").read_text().splitlines()
+    at = lines[0].split().index("cpid")
+    return [l for l in lines[1:] if l.split()[at] == str(pid)]
+
+
+def test_a_node_that_a_test_is_done_with_leaves_nothing(running):
+    """Neither processes, one of them paused, nor shared memory, of which the tests of a day would take all that a system has."""
+    everybody, [postmaster] = running.pids("all"), running.pids("postmaster")
+    assert segments_of(postmaster)
+    running.signal("postgres", signal.SIGSTOP)
+    running.end()
+    assert not segments_of(postmaster)
+    assert not [pid for pid in everybody if stat_of(pid)]

@@ -11,11 +11,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/lib"))
-from pair import PASSWORD, STOCK_PATH, Node, free_port, give, make_pair  # noqa: E402
+from pair import PASSWORD, STOCK_PATH, Node, end_all, free_port, give, make_pair  # noqa: E402
 
 os.environ["PATH"] = STOCK_PATH  # nothing that this machine alone provides
 
 CSV = "resource,login,password\ncore switch,admin,s3cret-switch\n<img src=x onerror=alert(1)>,root,<b>s3cret</b>\n"
+
+
+def pytest_sessionfinish():
+    end_all()
 
 
 def pytest_configure(config):
@@ -65,7 +69,7 @@ def pair():
         yield a, b
     finally:
         for n in nodes:
-            n.kill()
+            n.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -293,7 +293,7 @@ class Stage:
         self.net.clear()
         for n in self.nodes:
             if n.proc:
-                n.kill()
+                n.end()
         self.net.down()
         for folder in self.mounted.values():
             subprocess.run(["umount", "-l", folder], capture_output=True)

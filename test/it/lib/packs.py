@@ -73,4 +73,4 @@ def running(kind, holdfast, **more):
             yield s
         finally:
             for n in s.made:
-                n.kill()
+                n.end()
