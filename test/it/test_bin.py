@@ -13,15 +13,10 @@ import pytest
 from nodes import Person, scratch_folder
 from pair import PASSWORD
 from packs import Stage, join
+from verbs import fails
 from wait import still_true, wait_until
 
 DAY_MS = 86_400_000
-
-
-def fails(p, code, *words):
-    assert p.returncode == code, p
-    for w in words:
-        assert w in p.stderr, p.stderr
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from factor import totp
 from faultpage import FaultPage
 from nodes import Person, told
 from pair import PASSWORD, give
+from verbs import fails
 from wait import wait_until
 
 settings = {"lockout_after": 3, "lockout_ms": 4000}
@@ -172,15 +173,6 @@ def ada(hire):
 @pytest.fixture(scope="module")
 def bob(hire):
     return hire("bob")
-
-
-def fails(p, code, *words):
-    assert p.returncode == code, (p.returncode, p.stdout, p.stderr)
-    for w in words:
-        assert w in p.stderr, p.stderr
-    said = told(p.stderr)
-    assert said.count("\n") == 1 and said.startswith("holdfast "), p.stderr  # one line that names the verb
-    return said
 
 
 # log in, log out

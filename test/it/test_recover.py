@@ -12,15 +12,9 @@ from factor import totp
 from nodes import Person, scratch_folder, tree
 from packs import Stage, join
 from pair import PASSWORD, give
+from verbs import fails
 from wait import wait_until
 from webhook import Receiver
-
-
-def fails(p, code, *words):
-    assert p.returncode == code, p
-    assert p.stdout == "", p
-    for w in words:
-        assert w in p.stderr, p.stderr
 
 
 def standing(node):
