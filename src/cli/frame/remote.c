@@ -451,10 +451,10 @@ untrusted(const struct node *n, enum client_failure f, struct err *e)
 			       "renewed on that node (`holdfast cert show` there says how)",
 			       n->url, n->why);
 	return err_set(e, ERR_UNTRUSTED,
-		       "the certificate of %s is not trusted here: %s. Nothing was sent. Compare "
-		       "what `holdfast cert show` says on that node with what `holdfast login` "
-		       "shows; if they are the same, log in again (with --ca FILE when an "
-		       "authority of your own signed it). If not, somebody may be in between",
+		       "the certificate of %s is not trusted here: %s. Nothing was sent. Run "
+		       "`holdfast login` again (--ca FILE for an authority of yours) if `holdfast "
+		       "cert show` on that node says the same certificate; if not, somebody may be "
+		       "in between",
 		       n->url, n->why);
 }
 
