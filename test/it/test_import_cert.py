@@ -75,7 +75,10 @@ def ends_well(story):
     story.alive()
     p = story.get()
     assert p.returncode == 1 and f"{story.primary.url} is not trusted" in p.stderr, p.stderr
-    assert "signed by CN=Internal issuer" in p.stderr and "`holdfast login` again (--ca FILE for an authority of yours)" in paragraph(p), p.stderr
+    assert (
+        "signed by CN=Internal issuer" in p.stderr
+        and "`holdfast login` again (--ca FILE for an authority of yours)" in paragraph(p)
+    ), p.stderr
     session = story.log_in_by_authority()
     assert "the secret" in story.get(session).stdout
     story.primary.kill()
