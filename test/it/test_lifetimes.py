@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from certs import Authority, openssl, put_in, self_signed
+from certs import openssl, put_in, self_signed
 from faultpage import FaultPage
-from nodes import Person, Ports, scratch_folder
-from packs import Stage, join
+from nodes import Person, Ports
+from packs import Stage, join, running
 from wait import still_true, wait_until
 from webhook import Receiver
 
@@ -79,13 +79,8 @@ class Pair(Stage):
 
 @pytest.fixture(scope="module")
 def pair(holdfast):
-    with scratch_folder() as folder:
-        p = Pair(holdfast, folder)
-        try:
-            yield p
-        finally:
-            for n in p.made:
-                n.kill()
+    with running(Pair, holdfast) as p:
+        yield p
 
 
 @pytest.fixture(scope="module")
