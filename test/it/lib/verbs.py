@@ -11,9 +11,10 @@ def verbs_of(program):
 
 
 def fails(p, code, *words):
-    """A verb that failed said these words, on one line that names the verb, and nothing on standard output. The line."""
+    """A verb that failed said these words, on one line that names the verb, and nothing on standard output. The line; before it stand
+    at most what was waited for, and warnings."""
     assert (p.returncode, p.stdout) == (code, ""), (p.returncode, p.stdout, p.stderr)
-    for w in words:
-        assert w in p.stderr, p.stderr
-    assert p.stderr.count("\n") == 1 and p.stderr.startswith("holdfast "), p.stderr
-    return p.stderr
+    *before, line = p.stderr.splitlines()
+    assert line.startswith("holdfast ") and all(w in line for w in words), p.stderr
+    assert all(b.startswith("waiting: ") or " warning " in b for b in before), p.stderr
+    return line
