@@ -11,25 +11,33 @@ def cut(st):
     """B on its own."""
     st.net.cut_both("a", "b")
     try:
-        st.b.wait_state("emergency", timeout=30)
+        st.b.wait_state("emergency")
         yield On(st, "b", st.login("admin", host="b", to=st.b))
     finally:
         st.net.heal()
 
 
-def wait_reason(node, code, about, timeout=PATIENCE_S):
-    """Until ha status names it."""
+def wait_reason(node, code, about, timeout=PATIENCE_S, detail=""):
+    """Until ha status names it, with these words in its detail."""
 
     def named():
         rc, status = node.status()
         return (
             rc,
             [(r["code"], r["node"]) for r in status.get("reasons", [])],
-            [r for r in status.get("reasons", []) if (r["code"], r["node"]) == (code, about.name)],
+            [
+                r
+                for r in status.get("reasons", [])
+                if (r["code"], r["node"]) == (code, about.name) and detail in (r["detail"] or "")
+            ],
         )
 
     return wait_until(
-        f"{node.name} says {code} of {about.name}", named, lambda seen: seen[0] == 4 and seen[2], timeout, every=0.2
+        f"{node.name} says {code} of {about.name} {detail}".rstrip(),
+        named,
+        lambda seen: seen[0] == 4 and seen[2],
+        timeout,
+        every=0.2,
     )[2][0]
 
 

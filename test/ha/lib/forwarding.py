@@ -52,5 +52,7 @@ def token_of(session):
 
 def wait_until_forwarding(st):
     wait_until(
-        "the secondary hands on", lambda: ask(st, "client", st.b, "GET", "/v1/session")[0], lambda status: status != 307
+        "the secondary hands on, and the primary answers",
+        lambda: ask(st, "client", st.b, "GET", "/v1/session")[:2],
+        lambda got: got[0] == 401 and "Holdfast-Forwarded-By" in got[1],
     )

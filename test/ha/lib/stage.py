@@ -256,10 +256,30 @@ class Stage:
             load.worker("a", "writer", self.login("admin"), ("a", "b"), writes, f"l{n}w", interval=interval)
         return load
 
-    def home_again(self, timeout=120):
-        """Until everything is as it was before the fault."""
-        for n in self.nodes:
-            n.wait_status(0, timeout=timeout)
+    def home_again(self, timeout=120, primary=None):
+        """Until all nodes are Alive at one and the same look, one of them is the primary, in step (which one, where it is told), and the others
+        stand by. One after the other would not do: who was asked first may only have noticed what is wrong by the end.
+        """
+
+        def look():
+            return {n.name: (n.status()[0], n.state()) for n in self.nodes}
+
+        def is_home(seen):
+            states = sorted(str(state) for _, state in seen.values())
+            return (
+                not any(code for code, _ in seen.values())
+                and states == ["standby"] * (len(self.nodes) - 1) + ["synced"]
+                and (primary is None or seen[primary.name][1] == "synced")
+            )
+
+        wait_until(
+            f"all are Alive{f', {primary.name} as the primary' if primary else ''}",
+            look,
+            is_home,
+            timeout,
+            every=0.1,
+            error=Failed,
+        )
 
     @staticmethod
     def host_of(node):
