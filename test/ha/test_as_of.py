@@ -40,7 +40,11 @@ def goes_on(node):
 
 def own_row(node, of=None):
     """What the status of a node says of a node."""
-    return next(n for n in node.status()[1]["nodes"] if n["name"] == (of or node).name)
+
+    def rows():
+        return [n for n in node.status()[1].get("nodes", []) if n["name"] == (of or node).name]
+
+    return wait_until(f"the status of {node.name} has a row of {(of or node).name}", rows)[0]
 
 
 def stand_still(node):
@@ -62,6 +66,7 @@ def test_one_of_three_stands_still(three):
     stand_still(st.b)
     try:
         still = in_data(st.b)[0]
+        wait_until("B says as of when it stands still", lambda: as_of(st.b), lambda t: t == still)
         goes_on(st.c)
         session = st.login("admin", to=st.a)
         st.cli("put", "site 00002/root2", session=session, input="not-at-b\n")
@@ -165,6 +170,7 @@ def test_begun_anew_it_says_what_its_data_say(st):
         before = st.b.pids(process)
         st.b.signal(process, 9)
         wait_until(f"another {process}", lambda: st.b.pids(process), lambda now: now and now != before)
+        st.b.wait_state("emergency")
         wait_until("it says so again", lambda: as_of(st.b), lambda t: t == last)
         still_true("and never of later", lambda: as_of(st.b), MANY_BEATS_S, good=lambda t: t in (None, last))
     st.net.heal()
