@@ -12,6 +12,10 @@ from seen import emergency_after, primary_after, write_after
 from wait import wait_until
 
 
+SYNC_TIMEOUT_S = 2
+MACHINE_S = 6  # for which a machine with much else to do may hold up a user; those who could not go on would wait for the end of the fault
+
+
 @pytest.mark.h6
 @pytest.mark.h7
 @pytest.mark.h9
@@ -28,13 +32,14 @@ def test_process_of_the_primary_is_killed(st, name):
 @pytest.mark.parametrize("name", ["p-node-kill", "p-power-off", "p-vaultd-stop", "p-postgres-stop", "p-all-stop"])
 def test_primary_is_gone(st, name):
     """Scenario 2: users at both sites rely on the secondary."""
-    rows, begun, ended = play(st, FAULTS[name])
-    for site in ("ra", "rb", "rc"):
-        if name == "p-power-off" and site == "ra":
-            continue  # whoever sits beside a machine without power or network sees nothing
-        assert any(
-            emergency_after(begun)(r) and r["tag"].endswith(site) for r in rows
-        ), f"no emergency answer at {site}"
+
+    def during(load, begun):
+        for site in ("ra", "rb", "rc"):
+            if name == "p-power-off" and site == "ra":
+                continue  # whoever sits beside a machine without power or network sees nothing
+            load.wait_for(lambda r: emergency_after(begun)(r) and r["tag"].endswith(site))
+
+    rows, begun, ended = play(st, FAULTS[name], during=during)
     first = min(r["t1"] for r in rows if emergency_after(begun)(r))
     print(f"first emergency answer after {first - begun:.2f} s")
     for r in rows:
@@ -52,10 +57,11 @@ def test_link_is_cut(st):
     def during(load, begun):
         load.wait_for(write_after(begun, "local"))
         load.wait_for(primary_after(time.monotonic(), "ra"))
-        assert st.a.status()[0] == 4 and st.b.status()[0] == 4, "status must be Failed while the link is cut"
+        for n in (st.a, st.b):
+            n.wait_status(4)  # while the link is cut
 
     rows, begun, ended = play(st, FAULTS["link-cut"], during=during)
-    slow = [r for r in rows if r["tag"].endswith("ra") and r["t1"] - r["t0"] > 4]
+    slow = [r for r in rows if r["tag"].endswith("ra") and r["t1"] - r["t0"] > SYNC_TIMEOUT_S + MACHINE_S]
     assert not slow, f"users beside the primary had to wait for more than sync_timeout: {json.dumps(slow[:2])}"
 
 
@@ -121,8 +127,9 @@ def fill_journal(st, load, rows_wanted=600):
 
 
 def into_the_merge(st):
-    """The link is back but slow, so that the merge takes its time; returns in the middle of it."""
-    st.net.degrade(150, 0)
+    """The link is back but slow, so that the merge takes some seconds, even for a test that stands still for one or two; returns in the
+    middle of it."""
+    st.net.degrade(300, 0)
     st.net.heal()
     st.b.wait_state("merging")
 
@@ -210,12 +217,14 @@ def test_a_started_node_is_not_what_it_was(st):
     for _ in range(3):
         st.a.kill()
         st.a.start(wait=False)
-        while True:
+
+        def look():
             code, said = st.a.status()
             state = st.a.state()
-            if state == "synced":
-                break
-            assert code != 0, f"Alive although its state is {state}: {json.dumps(said)[:500]}"
+            assert code != 0 or state == "synced", f"Alive although its state is {state}: {json.dumps(said)[:500]}"
+            return state
+
+        wait_until("it is in step again", look, lambda state: state == "synced", every=0)
         st.home_again()
 
 
