@@ -13,7 +13,7 @@ import checker
 import net
 from faults import FAULTS
 from forwarding import ask, set_now, set_standby, token_of, wait_until_forwarding
-from memory import Markers, is_sanitized, memory
+from memory import Markers, holders, is_sanitized
 from stage import PASSWORD, Load
 from wait import pass_time, wait_until
 
@@ -149,7 +149,7 @@ def test_nothing_stays_in_the_standbys_memory(behind):
     )
     wait_until("nothing of it is in the standby's memory", lambda: m.in_memory(st.b), lambda found: not found)
     assert m.on_disk(st.b) == set()
-    assert not [name for pid in st.b.pids("all") for name, _, data in memory(pid) if token.encode() in data]
+    wait_until("nor is the token", lambda: holders(st.b, token.encode()), lambda found: not found)
 
 
 # ---- the proof ----
@@ -335,7 +335,7 @@ def test_change_whose_outcome_is_not_known_says_so(behind):
         wait_until(
             "the standby hands a request on",
             lambda: metrics()[2],
-            lambda text: "\nholdfast_forwarding 1\n" in text,
+            lambda text: "\nholdfast_forwarding 1\n" in text or got,  # or it was, for a machine that stood still
             also=lambda: got,
             every=0.1,
         )
@@ -346,9 +346,11 @@ def test_change_whose_outcome_is_not_known_says_so(behind):
         status, headers, _ = ask(
             st, "client", st.b, "POST", f"/v1/accounts/{account}/retrieve", {"reason": "meanwhile"}, token
         )
-        assert (status, headers["Holdfast-Mode"]) == (200, "emergency") and time.monotonic() - begun < 6
+        assert (status, headers["Holdfast-Mode"]) == (200, "emergency")
         t.join(30)
-        assert time.monotonic() - begun < 10
+        assert (
+            time.monotonic() - begun < 20
+        ), "it was not told when the primary was lost, but when its own patience ended"
         status, _, body = got["r"]
         assert (status, body["error"]["code"]) == (504, "uncertain") and "may or may not" in body["error"]["message"]
         # From now on it is known beforehand.
@@ -400,4 +402,4 @@ def test_switchover_behind_a_forwarding_node(behind):
         assert p.returncode == 0, p.stdout + p.stderr
         assert st.cli("get", "site 00000/root0", session=session).stdout == was
         st.home_again()
-    assert st.a.state() == "synced"
+    st.home_again(primary=st.a)

@@ -52,6 +52,17 @@ def files(node):
     yield "log", node.log.read_bytes()
 
 
+def holders(node, secret):
+    """The mappings of the node's processes in which these bytes are; who has ended meanwhile holds nothing."""
+    found = set()
+    for pid in node.pids("all"):
+        try:
+            found |= {f"{process_name(node, pid)} {name}" for name, _, data in memory(pid) if secret in data}
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
 class Markers:
     """Secrets that are recognised by any ten bytes of theirs in a row: what is freed is soon overwritten in places."""
 
