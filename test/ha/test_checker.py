@@ -102,7 +102,7 @@ def test_gap_is_found():
 def test_leftovers_are_found():
     st = type("S", (), {"nodes": [Fake(), Fake(left=1)]})
     with pytest.raises(AssertionError, match="left"):
-        checker.nothing_left_over(st)
+        checker.nothing_left_over(st, timeout=0)
 
 
 def test_difference_is_found(monkeypatch):

@@ -128,6 +128,8 @@ def world(monkeypatch):
     monkeypatch.setattr(checker, "table_digests", lambda node: {"event": (1, node.says["digest"])})
     equal = checker.both_equal
     monkeypatch.setattr(checker, "both_equal", lambda a, b, timeout: equal(a, b, timeout=0))
+    left = checker.nothing_left_over
+    monkeypatch.setattr(checker, "nothing_left_over", lambda st: left(st, timeout=0))
     monkeypatch.setattr(soak, "keep", lambda st: Path("/nowhere"))
 
     def run(a={}, b={}, later=None, rounds=1):

@@ -156,7 +156,7 @@ def log_has_no_gap(node, least=1):
     return at_least(len(chains), least, "chains")
 
 
-def nothing_left_over(st, least=1):
+def nothing_left_over(st, least=1, timeout=PATIENCE_S):
     at_least(len(st.nodes), least, "nodes")
     for n in st.nodes:
         for table in ("ha_inbox", "ha_set_aside"):
@@ -164,6 +164,7 @@ def nothing_left_over(st, least=1):
                 f"no row is left in {table} of {n.name}",
                 lambda: n.sql(f"SELECT count(*) FROM {table}")[0][0],
                 lambda left: left == "0",
+                timeout,
             )
 
 
