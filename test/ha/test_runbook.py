@@ -100,6 +100,7 @@ def _tails(book, request):
 
 @pytest.mark.h9
 def test_all_is_well(book):
+    book.st.home_again()
     for n in (book.st.a, book.st.b):
         assert "Alive" in book.on(n, "Is all well?", "holdfast ha status")
 
@@ -128,8 +129,7 @@ def test_machine_is_serviced(book):
     st.a.start(wait=False)
     st.home_again()
     book.on(st.b, heading, "holdfast ha switchover")
-    st.home_again()
-    assert st.a.state() == "synced"
+    st.home_again(primary=st.a)
 
 
 @pytest.mark.h11
@@ -145,7 +145,8 @@ def test_data_of_a_secondary_is_doubted(book):
 def test_users_reach_the_secondary_only(book):
     st, heading = book.st, "Users reach only the secondary, and it is a standby"
     book.on(st.b, heading, "holdfast ha emergency on")
-    assert st.b.state() == "emergency" and st.a.state() == "synced"
+    st.b.wait_state("emergency")
+    st.a.wait_state("synced")
     assert "emergency off" in book.on(st.b, "Is all well?", "holdfast ha status", code=4)
     book.on(st.b, heading, "holdfast ha emergency off")
     st.home_again()
@@ -358,6 +359,7 @@ def test_certificate_is_not_trusted(book, tmp_path):
     book.on(st.a, heading, "holdfast cert import FILE", FILE=ca / "ca.crt")
     st.home_again()
     book.on(st.a, heading, "holdfast cert renew")
+    st.a.read_settings()  # the node has been told to read it; users get it from now on
     st.home_again()
     book.by(
         st.admin,
