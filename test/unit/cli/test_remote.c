@@ -97,7 +97,7 @@ test_turns_to_the_next_when_refused(void **state)
 		assert_string_equal(call(r, REMOTE_WRITE, &e), "b");
 		assert_string_equal(call(r, REMOTE_READ, &e), "b");
 	}
-	assert_true(clock_mono_ms() - begun < 2000);
+	assert_true(clock_mono_ms() - begun < 4500);
 	/* The next command begins where the last one ended. */
 	auto_buf text = BUF_INIT;
 	assert_int_equal(home_read_file(session_path(), 1 << 20, &text, &e), 0);
@@ -259,7 +259,7 @@ test_who_is_not_trusted(void **state)
 		assert_int_equal(e.code, ERR_UNTRUSTED);
 		assert_non_null(strstr(e.text, "not trusted"));
 	}
-	assert_true(clock_mono_ms() - begun < 2000);
+	assert_true(clock_mono_ms() - begun < 4500);
 	session_write(two, 2);
 	for (int kind = REMOTE_READ; kind <= REMOTE_WRITE; kind++) {
 		auto_remote r = opened();
@@ -280,7 +280,7 @@ test_one_node_that_is_down(void **state)
 	auto_remote r = opened();
 	assert_string_equal(call(r, REMOTE_READ, &e), "");
 	assert_int_equal(e.code, ERR_UNREACHABLE);
-	assert_in_range(clock_mono_ms() - begun, 3000, 8000);
+	assert_in_range(clock_mono_ms() - begun, 3000, 30000);
 }
 
 /* In emergency a change waits a little for the primary; then the reason comes, not "unreachable". */
@@ -547,7 +547,7 @@ test_a_change_in_a_lasting_emergency(void **state)
 	session_write(nodes, 2);
 	call_hearing(REMOTE_WRITE, &e, said, sizeof(said), &ms);
 	assert_int_equal(e.code, ERR_EMERGENCY_READ_ONLY);
-	assert_true(ms < 3000);
+	assert_true(ms < 5500);
 	assert_int_equal(atomic_load(&b.asked), 1);
 
 	b.answers[0].emergency_s = "2";
