@@ -138,6 +138,8 @@ check_smtp(const struct settings *s, struct err *e)
 		return err_set(e, ERR_USAGE, "alert_smtp begins with smtp:// or smtps://");
 	if (!s->alert_from[0] || !s->alert_to[0])
 		return err_set(e, ERR_USAGE, "alert_from and alert_to are needed for mail");
+	if (!s->alert_to[strspn(s->alert_to, OUTGOING_BETWEEN)])
+		return err_set(e, ERR_USAGE, "alert_to names nobody");
 	return 0;
 }
 

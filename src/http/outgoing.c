@@ -9,8 +9,6 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#define ADDRESS_MAX 320
-
 static void
 done_curl(CURL **c)
 {
@@ -151,12 +149,12 @@ give_text(char *to, size_t one, size_t n, void *ctx)
 static int
 list_receivers(const char *to, struct curl_slist **ret, struct err *e)
 {
-	char address[ADDRESS_MAX];
+	for (size_t n; *(to += strspn(to, OUTGOING_BETWEEN)); to += n) {
+		auto_buf address = BUF_INIT;
 
-	for (size_t n; *(to += strspn(to, ", ")); to += n) {
-		n = strcspn(to, ", ");
-		snprintf(address, sizeof(address), "%.*s", (int)n, to);
-		add_line(ret, address);
+		n = strcspn(to, OUTGOING_BETWEEN);
+		buf_add(&address, to, n);
+		add_line(ret, buf_str(&address));
 	}
 	return *ret ? 0 : err_set(e, ERR_USAGE, "alert_to names nobody");
 }

@@ -18,10 +18,12 @@ int outgoing_post(const char *url, const char *ca_file, const char *const *heade
 		  const char *body, char ret_answer[static OUTGOING_ANSWER_MAX],
 		  struct err *e) MUST_USE;
 
+#define OUTGOING_BETWEEN ", " /* what stands between the addresses of a mail */
+
 struct outgoing_mail {
 	const char *url;	     /* "smtp://host:587" (STARTTLS) or "smtps://host:465" */
 	const char *user, *password; /* NULL: none */
-	const char *from, *to;	     /* to: blanks or commas between several */
+	const char *from, *to;	     /* to: OUTGOING_BETWEEN between several */
 	const char *text;	     /* the whole mail */
 	size_t len;
 };

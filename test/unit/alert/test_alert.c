@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "alert/alert.h"
+#include "alert/receiver.h"
 #include "ha/status.h"
 
 static const struct alert_out out = {
@@ -150,6 +151,24 @@ body_says_who_what_and_why(void **ctx)
 	json_decref(o);
 }
 
+/* Said when the settings are looked at, not when the first alert is lost. */
+static void
+mail_to_nobody_is_refused(void **state)
+{
+	static const char *const nobody[] = { "", ",", " , ,", NULL };
+	struct settings s = { .alert_smtp = "smtps://mail.example:465",
+			      .alert_from = "a@b.example" };
+	struct err e = { 0 };
+
+	for (int i = 0; nobody[i]; i++) {
+		snprintf(s.alert_to, sizeof(s.alert_to), "%s", nobody[i]);
+		assert_int_equal(receiver_check(&s, RECEIVER_SMTP, &e), ERR_USAGE);
+		assert_non_null(strstr(e.text, "alert_to"));
+	}
+	snprintf(s.alert_to, sizeof(s.alert_to), ", c@d.example");
+	assert_int_equal(receiver_check(&s, RECEIVER_SMTP, &e), 0);
+}
+
 int
 main(void)
 {
@@ -160,6 +179,7 @@ main(void)
 		cmocka_unit_test(syslog_fields_stay_fields),
 		cmocka_unit_test(mail_is_one_that_servers_take),
 		cmocka_unit_test(body_says_who_what_and_why),
+		cmocka_unit_test(mail_to_nobody_is_refused),
 	};
 	if (sodium_init() < 0)
 		return 1;
