@@ -397,7 +397,7 @@ remove_at(int dir, const char *name, int depth)
 		return -1;
 	}
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -1;
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1; /* it is not there */
 	if (!S_ISDIR(st.st_mode))
 		return FAULT(FILE_REMOVE, -1, unlinkat(dir, name, 0));
 	if (empty_folder(dir, name, depth) < 0)

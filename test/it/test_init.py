@@ -87,6 +87,16 @@ def test_folder_with_something_in_it(new_node):
     assert tree(n.home) == before and not n.home.with_suffix(".key").exists()
 
 
+def test_a_home_below_a_file(new_node, where):
+    """Nothing can be made there: one message says so, and none of what could not be undone."""
+    n = new_node()
+    (where / "file").write_text("mine")
+    p = n.run("init", "--home", where / "file/x", "--key-file", n.key_file, check=False)
+    assert p.returncode == 1 and "Not a directory" in p.stderr
+    assert len(p.stderr.splitlines()) == 1
+    assert (where / "file").read_text() == "mine" and not n.key_file.exists()
+
+
 @pytest.mark.parametrize("how", ["plain", "symlink", "dots"])
 def test_key_inside_the_home_is_refused(new_node, where, how):
     n = new_node()

@@ -143,6 +143,10 @@ trees_are_made_and_removed(void **state)
 	assert_int_equal(access(deep, F_OK), -1);
 	assert_int_equal(access(outside, F_OK), 0);
 	assert_int_equal(home_remove_tree(deep, &e), 0);
+	/* Below a file there is nothing either. */
+	snprintf(link, sizeof(link), "%s/outside/below", (char *)*state);
+	assert_int_equal(home_remove_tree(link, &e), 0);
+	assert_int_equal(access(outside, F_OK), 0);
 }
 
 static void
