@@ -30,6 +30,11 @@ What several statements say alike is a fragment, in any of the files; it may use
 
     SELECT :granted($1, r.id) FROM …
 
+Columns go by name in C too (COL_VERSION_CURRENT_ID). What several statements give alike, so that one function reads the rows of
+all of them, has names of its own (COL_USER_ROW_ID); they must have the same columns:
+
+    -- columns: user_row of user_get, user_page
+
 A program reads what an earlier schema has, down to the first one that has a successor in earlier/. NNNN_name.sql there has the
 name of the migration and says, of each table that this one made or changed and that is read, how it looks to who knows the
 migration while it is not there yet; :before is the table as it was:
@@ -62,6 +67,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 HEAD = re.compile(r"--\s*name:\s*(.*)\Z")
 ROLE = re.compile(r"--\s*role:\s*(.*?)\s*\Z")
 FRAGMENT = re.compile(r"--\s*fragment:\s*([a-z][a-z0-9_]*)\(([^)]*)\)\s*\Z")
+COLUMNS = re.compile(r"--\s*columns:\s*([a-z][a-z0-9_]*)\s+of\s+(.*\S)\s*\Z")
 CALL = re.compile(r"(?<![:\w]):([a-z][a-z0-9_]*)(\(?)")
 SIGNATURE = re.compile(r"([^\s(]+)\s*\(([^)]*)\)\s*(?:->\s*(.*\S))?\s*\Z")
 EVENT = re.compile(r"^KIND\((\w+), \w+, (\d+),", re.M)
@@ -402,6 +408,46 @@ def parse(path):
     return out
 
 
+class Columns:
+    """Names for the columns that several statements give alike."""
+
+    def __init__(self, path, line, name, of):
+        self.path, self.line, self.name, self.of = path, line, name, of
+
+    def finish(self, statements):
+        known = {s.name: s for s in statements}
+        for name in self.of:
+            if name not in known:
+                raise Bad(self.path, self.line, f"{self.name}: there is no statement {name}")
+        self.cols = known[self.of[0]].cols
+        if self.name in known:
+            raise Bad(self.path, self.line, f"{self.name} is a statement already")
+        if len(set(self.of)) < 2 or not self.cols:
+            raise Bad(self.path, self.line, f"{self.name} is for what two statements or more give")
+        for name in self.of[1:]:
+            if known[name].cols != self.cols:
+                raise Bad(self.path, self.line, f"{self.name}: {name} gives other columns than {self.of[0]}")
+
+
+def parse_columns(path):
+    out = []
+    for n, line in enumerate(read_lines(path), 1):
+        m = COLUMNS.match(line.rstrip())
+        if m:
+            out.append(Columns(path, n, m.group(1), [s.strip() for s in m.group(2).split(",")]))
+        elif re.match(r"--\s*columns\s*:", line):
+            raise Bad(path, n, "is not `-- columns: word of statement, statement`")
+    return out
+
+
+def shared(columns, statements):
+    """Those columns, looked at."""
+    unique(columns)
+    for c in columns:
+        c.finish(statements)
+    return columns
+
+
 def finished(parsed, events):
     """The statements, fragments filled in."""
     fragments = {}
@@ -458,10 +504,10 @@ def list_of(items):
 BANNER = "/* SPDX-License-Identifier: Apache-2.0\n *\n * Made by tools/sqlgen.py; changes here are lost.\n */\n"
 
 
-def stmt_header(statements):
+def stmt_header(statements, columns):
     rows = "".join(f"\tSTMT_{s.name.upper()},\n" for s in statements)
-    columns = "".join(column_enum(s) for s in statements if s.cols)
-    return f"{BANNER}#pragma once\n\nenum stmt {{\n{rows}\tSTMT_COUNT\n}};\n\n{columns}"
+    names = "".join(column_enum(s) for s in [*statements, *columns] if s.cols)
+    return f"{BANNER}#pragma once\n\nenum stmt {{\n{rows}\tSTMT_COUNT\n}};\n\n{names}"
 
 
 def column_enum(s):
@@ -632,12 +678,13 @@ def main():
     try:
         events = read_events(a.events)
         statements = finished([s for path in queries for s in parse(path)], events)
+        columns = shared([c for path in queries for c in parse_columns(path)], statements)
         texts = migration_source(migrations(steps, events))
         source = stmt_source(statements, Earlier(a.earlier, steps), len(steps))
     except Bad as bad:
         print(bad, file=sys.stderr)
         return 1
-    write(os.path.join(a.out, "stmt_gen.h"), stmt_header(statements))
+    write(os.path.join(a.out, "stmt_gen.h"), stmt_header(statements, columns))
     write(os.path.join(a.out, "stmt_gen.c"), source)
     write(os.path.join(a.out, "migration_gen.c"), texts)
     return 0

@@ -133,11 +133,11 @@ ledger_read_head(struct ledger *l, struct fiber *f, const struct uuid *node, int
 		memset(ret_hash, 0, KEYS_HASH_BYTES);
 		return 0;
 	}
-	hash = row_bytea(rows, 0, 1, &n);
+	hash = row_bytea(rows, 0, COL_EVENT_HEAD_HASH, &n);
 	if (n != KEYS_HASH_BYTES)
 		return err_set(e, ERR_CHAIN_BROKEN,
 			       "the newest event of the log has no proper hash");
-	*ret_seq = row_bigint(rows, 0, 0);
+	*ret_seq = row_bigint(rows, 0, COL_EVENT_HEAD_SEQ);
 	memcpy(ret_hash, hash, KEYS_HASH_BYTES);
 	return 0;
 }
@@ -162,11 +162,11 @@ follow_once(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t 
 		return 0;
 	if (rc || !rows_count(rows))
 		return rc;
-	hex = row_text(rows, 0, 1);
+	hex = row_text(rows, 0, COL_ACCEPTED_END_HASH);
 	if (sodium_hex2bin(found, sizeof(found), hex, strlen(hex), NULL, &n, NULL) ||
 	    n != sizeof(found))
 		return 0;
-	*seq = row_bigint(rows, 0, 0);
+	*seq = row_bigint(rows, 0, COL_ACCEPTED_END_UPTO);
 	memcpy(hash, found, sizeof(found));
 	*ret_more = true;
 	return 0;

@@ -245,8 +245,8 @@ count_fresh(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t 
 	rc = db_exec(l->o.writer, f, STMT_INBOX_SPAN, &b, &rows, e);
 	if (rc)
 		return rc;
-	*ret_last = row_bigint(rows, 0, 0);
-	*ret_fresh = row_bigint(rows, 0, 1);
+	*ret_last = row_bigint(rows, 0, COL_INBOX_SPAN_LAST);
+	*ret_fresh = row_bigint(rows, 0, COL_INBOX_SPAN_FRESH);
 	return 0;
 }
 
@@ -356,7 +356,7 @@ read_name(struct ledger *l, struct fiber *f, const struct uuid *node, struct buf
 
 	bind_uuid(&b, node);
 	if (!db_exec(l->o.writer, f, STMT_NODE_NAME, &b, &rows, NULL) && rows_count(rows))
-		buf_adds(ret, row_text(rows, 0, 0));
+		buf_adds(ret, row_text(rows, 0, COL_NODE_NAME_NAME));
 }
 
 static size_t
@@ -365,9 +365,10 @@ fill_rows(const struct rows *from, struct ledger_row *rows)
 	size_t n = (size_t)rows_count(from), len;
 
 	for (size_t i = 0; i < n; i++) {
-		rows[i].seq = row_bigint(from, (int)i, 0);
-		memcpy(rows[i].hash, row_bytea(from, (int)i, 1, &len), KEYS_HASH_BYTES);
-		rows[i].bytes = row_bytea(from, (int)i, 2, &rows[i].len);
+		rows[i].seq = row_bigint(from, (int)i, COL_INBOX_NEXT_SEQ);
+		memcpy(rows[i].hash, row_bytea(from, (int)i, COL_INBOX_NEXT_HASH, &len),
+		       KEYS_HASH_BYTES);
+		rows[i].bytes = row_bytea(from, (int)i, COL_INBOX_NEXT_EVENT, &rows[i].len);
 	}
 	return n;
 }
@@ -478,14 +479,15 @@ drop_requests(struct ledger *l, struct fiber *f, const int64_t *id, size_t n)
 static int
 grant_request(struct ledger *l, struct fiber *f, const struct rows *rows, int row, struct err *e)
 {
-	struct event ev = { .kind = (enum event_kind)row_int(rows, row, 1), .address = "" };
+	struct event ev = { .kind = (enum event_kind)row_int(rows, row, COL_REQUEST_NEXT_KIND),
+			    .address = "" };
 	struct ledger_steps steps = { 0 };
-	int64_t id = row_bigint(rows, row, 0);
+	int64_t id = row_bigint(rows, row, COL_REQUEST_NEXT_ID);
 	struct binds *b;
 	int rc;
 
-	row_uuid(rows, row, 2, &ev.object);
-	ev.body = row_text(rows, row, 3);
+	row_uuid(rows, row, COL_REQUEST_NEXT_OBJECT, &ev.object);
+	ev.body = row_text(rows, row, COL_REQUEST_NEXT_BODY);
 	if (!may_be_asked(ev.kind) || strlen(ev.body) > EVENT_BODY_MAX) {
 		log_warning("a request for event kind %d was refused", (int)ev.kind);
 		drop_requests(l, f, &id, 1);
@@ -542,18 +544,18 @@ conflict_body(struct buf *body, const struct rows *r, int i)
 	struct uuid id, node, object;
 	struct json_out w;
 
-	row_uuid(r, i, 0, &id);
-	row_uuid(r, i, 1, &node);
-	row_uuid(r, i, 3, &object);
+	row_uuid(r, i, COL_ADMIN_CONFLICT_UNTOLD_ID, &id);
+	row_uuid(r, i, COL_ADMIN_CONFLICT_UNTOLD_NODE, &node);
+	row_uuid(r, i, COL_ADMIN_CONFLICT_UNTOLD_OBJECT, &object);
 	json_out_init(&w, body);
 	json_out_object(&w, NULL);
 	json_out_uuid(&w, "id", &id);
 	json_out_uuid(&w, "node", &node);
-	json_out_text(&w, "what", row_text(r, i, 2));
+	json_out_text(&w, "what", row_text(r, i, COL_ADMIN_CONFLICT_UNTOLD_WHAT));
 	json_out_uuid(&w, "on", &object);
-	json_out_text(&w, "name", row_text(r, i, 5));
-	json_out_text(&w, "kept", row_text(r, i, 6));
-	json_out_text(&w, "lost", row_text(r, i, 7));
+	json_out_text(&w, "name", row_text(r, i, COL_ADMIN_CONFLICT_UNTOLD_NAME));
+	json_out_text(&w, "kept", row_text(r, i, COL_ADMIN_CONFLICT_UNTOLD_KEPT));
+	json_out_text(&w, "lost", row_text(r, i, COL_ADMIN_CONFLICT_UNTOLD_LOST));
 	json_out_end_object(&w);
 }
 
@@ -568,15 +570,17 @@ tell_each(struct ledger *l, struct fiber *f, const struct rows *r, struct err *e
 		auto_buf body = BUF_INIT;
 
 		conflict_body(&body, r, i);
-		row_uuid(r, i, 4, &ev.object);
+		row_uuid(r, i, COL_ADMIN_CONFLICT_UNTOLD_PRINCIPAL, &ev.object);
 		ev.body = buf_str(&body);
 		rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
 		if (!rc)
 			log_warning("administration on two nodes apart from each other met: %s of "
 				    "%s is \"%s\" and not \"%s\"; see `holdfast conflicts "
 				    "--administration`",
-				    row_text(r, i, 2), row_text(r, i, 5), row_text(r, i, 6),
-				    row_text(r, i, 7));
+				    row_text(r, i, COL_ADMIN_CONFLICT_UNTOLD_WHAT),
+				    row_text(r, i, COL_ADMIN_CONFLICT_UNTOLD_NAME),
+				    row_text(r, i, COL_ADMIN_CONFLICT_UNTOLD_KEPT),
+				    row_text(r, i, COL_ADMIN_CONFLICT_UNTOLD_LOST));
 	}
 	return rc;
 }
@@ -611,9 +615,9 @@ look_at_conflicts(struct ledger *l, struct fiber *f, struct err *e)
 	if (rc)
 		return rc;
 	l->counted_ms = now;
-	l->stats.accounts_in_conflict = row_bigint(r, 0, 0);
-	l->stats.admin_unacknowledged = row_bigint(r, 0, 1);
-	return row_bigint(r, 0, 2) ? tell_conflicts(l, f, e) : 0;
+	l->stats.accounts_in_conflict = row_bigint(r, 0, COL_CONFLICT_COUNTS_ACCOUNTS);
+	l->stats.admin_unacknowledged = row_bigint(r, 0, COL_CONFLICT_COUNTS_ADMINISTRATION);
+	return row_bigint(r, 0, COL_CONFLICT_COUNTS_UNTOLD) ? tell_conflicts(l, f, e) : 0;
 }
 
 /* ---- the timer's call ---- */
@@ -627,7 +631,7 @@ merge_all(struct ledger *l, struct fiber *f, struct err *e)
 	for (int i = 0; !rc && i < rows_count(nodes); i++) {
 		struct uuid node;
 
-		row_uuid(nodes, i, 0, &node);
+		row_uuid(nodes, i, COL_INBOX_NODES_NODE, &node);
 		rc = merge_node(l, f, &node, e);
 	}
 	return rc;

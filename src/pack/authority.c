@@ -27,8 +27,8 @@ authority_load_keys(struct keys *keys, struct db *db, uint32_t *ret_newest, stru
 	*ret_newest = 0;
 	for (int i = 0; rc == 0 && i < rows_count(rows); i++) {
 		size_t n;
-		const void *wrapped = row_bytea(rows, i, 1, &n);
-		uint32_t id = (uint32_t)row_int(rows, i, 0);
+		const void *wrapped = row_bytea(rows, i, COL_KEY_LIST_WRAPPED, &n);
+		uint32_t id = (uint32_t)row_int(rows, i, COL_KEY_LIST_ID);
 		rc = keys_load(keys, NULL, id, wrapped, n, e);
 		*ret_newest = id > *ret_newest ? id : *ret_newest;
 	}

@@ -213,7 +213,7 @@ add_head(struct making *x, const struct rows *nodes, int i, struct err *e)
 	int rc = ask(x, STMT_EVENT_HASH, &b, &rows, e);
 	if (rc < 0)
 		return rc;
-	const void *hash = rows_count(rows) ? row_bytea(rows, 0, 0, &n) : NULL;
+	const void *hash = rows_count(rows) ? row_bytea(rows, 0, COL_EVENT_HASH_HASH, &n) : NULL;
 	if (!hash || n != KEYS_HASH_BYTES)
 		return err_set(e, ERR_CHAIN_BROKEN,
 			       "a chain does not end as recorded: run `holdfast audit verify`");
@@ -347,7 +347,8 @@ wait_for_event(struct making *x, struct err *e)
 		auto_rows rows = NULL;
 		int rc = ask(x, STMT_HA_WAITING, NULL, &rows, e);
 
-		if (rc < 0 || row_bigint(rows, 0, 0) == 0 || clock_mono_ms() > until)
+		if (rc < 0 || row_bigint(rows, 0, COL_HA_WAITING_REQUESTS) == 0 ||
+		    clock_mono_ms() > until)
 			return rc;
 		clock_sleep_ms(20);
 	}

@@ -233,10 +233,10 @@ check_channel(struct setup *x, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	if (row_bool(rows, 0, 1))
+	if (row_bool(rows, 0, COL_SETUP_LISTENS_STANDBY))
 		return err_set(e, ERR_PRECONDITION,
 			       "this node is a secondary; run the command on the primary");
-	x->before.listens = *row_text(rows, 0, 0) != '\0';
+	x->before.listens = *row_text(rows, 0, COL_SETUP_LISTENS_ADDRESSES) != '\0';
 	return x->before.listens ? 0 : port_check(x->s->pair_listen, "pair_listen", e);
 }
 
@@ -264,7 +264,7 @@ close_channel(struct setup *x)
 	int rc = cluster_configure(x->h, x->s, false, &why);
 	unmake_certificates(x);
 	if (rc == 0 && ask(x, STMT_SETUP_LISTENS, NULL, &rows, &why) == 0 &&
-	    *row_text(rows, 0, 0) == '\0')
+	    *row_text(rows, 0, COL_SETUP_LISTENS_ADDRESSES) == '\0')
 		return; /* it was not restarted */
 	if (rc == 0)
 		rc = restart_postgres(x, &why);
@@ -608,7 +608,9 @@ check_room(struct setup *x, struct err *e)
 	home_path(x->h, HOME_REPLICATION, folder);
 	if (access(folder, F_OK) < 0 && errno == ENOENT)
 		snprintf(folder, sizeof(folder), "%s", x->h->dir);
-	return rc == 0 ? basebackup_check_room(folder, row_bigint(rows, 0, 1), e) : rc;
+	return rc == 0 ? basebackup_check_room(folder, row_bigint(rows, 0, COL_HA_DATABASE_BYTES),
+					       e)
+		       : rc;
 }
 
 static int
@@ -732,7 +734,7 @@ await_beat(struct setup *x, struct err *e)
 		auto_rows rows = NULL;
 		int rc = ask(x, STMT_HA_BEAT, NULL, &rows, e);
 
-		if (rc || (rows_count(rows) && row_time(rows, 0, 0) >= began_us))
+		if (rc || (rows_count(rows) && row_time(rows, 0, COL_HA_BEAT_AT) >= began_us))
 			return rc;
 		clock_sleep_ms(50);
 	}

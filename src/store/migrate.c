@@ -118,6 +118,8 @@ migrate_current(struct db *blocking, int *ret, struct err *e)
 	int code = list(blocking, &r, e);
 
 	if (code == 0)
-		*ret = r == NULL || rows_count(r) == 0 ? 0 : row_int(r, rows_count(r) - 1, 0);
+		*ret = r == NULL || rows_count(r) == 0
+			       ? 0
+			       : row_int(r, rows_count(r) - 1, COL_MIGRATE_LIST_NUMBER);
 	return code;
 }

@@ -337,7 +337,7 @@ check_part(struct part *p, int64_t upto, struct err *e)
 		rc = keys_chain(p->c->v->keys, p->c->f, before, items + first, p->n - first,
 				out + first, e);
 	for (size_t i = first; !rc && i < p->n; i++) {
-		const void *hash = row_bytea(p->rows, (int)i, 7, &len);
+		const void *hash = row_bytea(p->rows, (int)i, COL_EVENT_CHUNK_HASH, &len);
 		if (len != KEYS_HASH_BYTES || memcmp(hash, out[i], len))
 			return not_fitting(p, p->ev[i].seq, e);
 	}
@@ -474,7 +474,7 @@ add_line(const struct part *p, size_t i, struct buf *line)
 	struct json_out w;
 	size_t len, json;
 	buf_addf(line, "event %s %lld ", p->node_text, (long long)ev->seq);
-	add_hex(line, row_bytea(p->rows, (int)i, 7, &len), KEYS_HASH_BYTES);
+	add_hex(line, row_bytea(p->rows, (int)i, COL_EVENT_CHUNK_HASH, &len), KEYS_HASH_BYTES);
 	buf_addc(line, ' ');
 	json = line->len;
 	json_out_init(&w, line);
@@ -513,7 +513,8 @@ write_events(struct part *p, struct json_out *out, struct err *e)
 	buf_addf(&line, "checkpoint %s %lld ", p->node_text, (long long)p->from);
 	add_hex(&line, p->from_hash, sizeof(p->from_hash));
 	buf_addf(&line, " %lld ", (long long)p->ev[p->n - 1].seq);
-	add_hex(&line, row_bytea(p->rows, (int)p->n - 1, 7, &len), KEYS_HASH_BYTES);
+	add_hex(&line, row_bytea(p->rows, (int)p->n - 1, COL_EVENT_CHUNK_HASH, &len),
+		KEYS_HASH_BYTES);
 	buf_addc(&line, ' ');
 	add_hex(&line, digest, sizeof(digest));
 	int rc = sign_text(p->c, &line, " ", e);

@@ -129,7 +129,7 @@ policy_place(struct call *c, enum stmt s, const struct policy_page *page, const 
 	int rc = lists_ask(c, s, &b, &r, e);
 	if (rc)
 		return rc;
-	*ret = rows_count(r) ? arena_strdup(c->a, row_text(r, 0, 0)) : NULL;
+	*ret = rows_count(r) ? arena_strdup(c->a, row_text(r, 0, COL_PLACE_PLACE)) : NULL;
 	return 0;
 }
 

@@ -197,7 +197,7 @@ resource_list(struct call *c, const struct resource_query *q, struct json_out *o
 		return rc;
 	int found = ids ? rows_count(ids) : 0, n = found < q->page.rows ? found : q->page.rows;
 	for (int k = 0; k < n; k++)
-		row_uuid(ids, k, 0, &id[k]);
+		row_uuid(ids, k, COL_RESOURCE_IDS_ID, &id[k]);
 	rc = n ? read_shown(c, id, (size_t)n, "", &all_accounts, &r, e) : 0;
 	if (rc)
 		return rc;

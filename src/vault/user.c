@@ -55,16 +55,16 @@ static void
 write_user(struct json_out *out, const char *name, const struct rows *r, int i)
 {
 	struct uuid id;
-	row_uuid(r, i, 0, &id);
+	row_uuid(r, i, COL_USER_ROW_ID, &id);
 	json_out_object(out, name);
 	json_out_uuid(out, "id", &id);
-	json_out_text(out, "name", row_text(r, i, 1));
-	json_out_text(out, "role", row_text(r, i, 2));
-	json_out_bool(out, "disabled", row_bool(r, i, 3));
-	json_out_bool(out, "totp", row_bool(r, i, 4));
-	json_out_bool(out, "password_set", row_bool(r, i, 5));
-	json_out_time(out, "created", row_time(r, i, 6));
-	json_out_int(out, "owns", row_bigint(r, i, 7));
+	json_out_text(out, "name", row_text(r, i, COL_USER_ROW_NAME));
+	json_out_text(out, "role", row_text(r, i, COL_USER_ROW_ROLE));
+	json_out_bool(out, "disabled", row_bool(r, i, COL_USER_ROW_DISABLED));
+	json_out_bool(out, "totp", row_bool(r, i, COL_USER_ROW_TOTP));
+	json_out_bool(out, "password_set", row_bool(r, i, COL_USER_ROW_PASSWORD_SET));
+	json_out_time(out, "created", row_time(r, i, COL_USER_ROW_CREATED));
+	json_out_int(out, "owns", row_bigint(r, i, COL_USER_ROW_OWNS));
 	json_out_end_object(out);
 }
 
@@ -124,7 +124,7 @@ user_list(struct call *c, const char *q, const struct policy_page *page, struct 
 	json_out_array(out, "users");
 	for (int i = 0; i < n && i < page->rows; i++) {
 		write_user(out, NULL, r, i);
-		row_uuid(r, i, 0, &last);
+		row_uuid(r, i, COL_USER_ROW_ID, &last);
 	}
 	json_out_end_array(out);
 	json_out_uuid(out, "next", n > page->rows ? &last : &(struct uuid){ 0 });
@@ -150,8 +150,8 @@ user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_n
 		return rc;
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no such user");
-	row_uuid(r, 0, 0, ret);
-	*ret_name = arena_strdup(c->a, row_text(r, 0, 1));
+	row_uuid(r, 0, COL_USER_FOUND_ID, ret);
+	*ret_name = arena_strdup(c->a, row_text(r, 0, COL_USER_FOUND_NAME));
 	return 0;
 }
 
@@ -307,10 +307,9 @@ user_standing(struct call *c, const struct uuid *object, const struct uuid *prin
 
 /* "user", "true", or the name of a share's level. */
 static const char *
-outcome_text(const struct rows *r, int i, int column)
+outcome_text(const char *what, const char *text)
 {
-	const char *text = row_text(r, i, column);
-	if (strcmp(row_text(r, i, 0), "share") != 0)
+	if (strcmp(what, "share") != 0)
 		return text;
 	const char *name = policy_level_name(text[0] - '0');
 	return name ? name : "none";
@@ -345,8 +344,12 @@ write_admin_conflict(struct json_out *out, const struct rows *r, int i)
 			    row_text(r, i, COL_USER_ADMIN_CONFLICTS_TARGET));
 	else
 		json_out_null(out, "target");
-	json_out_text(out, "kept", outcome_text(r, i, COL_USER_ADMIN_CONFLICTS_KEPT));
-	json_out_text(out, "lost", outcome_text(r, i, COL_USER_ADMIN_CONFLICTS_LOST));
+	json_out_text(out, "kept",
+		      outcome_text(row_text(r, i, COL_USER_ADMIN_CONFLICTS_WHAT),
+				   row_text(r, i, COL_USER_ADMIN_CONFLICTS_KEPT)));
+	json_out_text(out, "lost",
+		      outcome_text(row_text(r, i, COL_USER_ADMIN_CONFLICTS_WHAT),
+				   row_text(r, i, COL_USER_ADMIN_CONFLICTS_LOST)));
 	if (row_null(r, i, COL_USER_ADMIN_CONFLICTS_ACKNOWLEDGED)) {
 		json_out_null(out, "acknowledged");
 	} else {
@@ -427,8 +430,12 @@ user_acknowledge(struct call *c, const struct uuid *id, struct err *e)
 	json_out_object(&w, NULL);
 	json_out_uuid(&w, "id", id);
 	json_out_text(&w, "what", row_text(r, 0, COL_USER_ADMIN_CONFLICT_WHAT));
-	json_out_text(&w, "kept", outcome_text(r, 0, COL_USER_ADMIN_CONFLICT_KEPT));
-	json_out_text(&w, "lost", outcome_text(r, 0, COL_USER_ADMIN_CONFLICT_LOST));
+	json_out_text(&w, "kept",
+		      outcome_text(row_text(r, 0, COL_USER_ADMIN_CONFLICT_WHAT),
+				   row_text(r, 0, COL_USER_ADMIN_CONFLICT_KEPT)));
+	json_out_text(&w, "lost",
+		      outcome_text(row_text(r, 0, COL_USER_ADMIN_CONFLICT_WHAT),
+				   row_text(r, 0, COL_USER_ADMIN_CONFLICT_LOST)));
 	json_out_end_object(&w);
 	return vault_append(c, EVENT_ADMIN_ACKNOWLEDGED, &user, buf_str(&body), e);
 }

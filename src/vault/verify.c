@@ -328,7 +328,7 @@ encode_rows(struct walk *w, const struct rows *rows, struct event *ev, size_t *e
 static int
 break_at(struct walk *w, const struct rows *rows, size_t i, const char *why, struct err *e)
 {
-	int64_t seq = w->n->last_seq + 1, next = row_bigint(rows, (int)i, 0);
+	int64_t seq = w->n->last_seq + 1, next = row_bigint(rows, (int)i, COL_EVENT_CHUNK_SEQ);
 	int rc;
 
 	w->resumed = next > seq && pass_end(w, next);
@@ -345,7 +345,7 @@ take_rows(struct walk *w, const struct rows *rows, const struct event *ev,
 	size_t len;
 
 	for (size_t i = 0; i < n && !w->n->broken; i++) {
-		const void *hash = row_bytea(rows, (int)i, 7, &len);
+		const void *hash = row_bytea(rows, (int)i, COL_EVENT_CHUNK_HASH, &len);
 
 		if (len != KEYS_HASH_BYTES || memcmp(hash, out[i], len))
 			return break_at(w, rows, i,

@@ -40,6 +40,8 @@ WHERE r.id = $1 AND r.deleted_at IS NULL;
 -- (place, id): lower(name) and id of the last resource of the page before; '' and the nil id are before all. No parameter is ever absent. Where a look-up
 -- by key is meant a LIMIT keeps it one, whatever the planner believes about sizes.
 
+-- columns: place of resource_place, account_place, user_place
+
 -- name: resource_place(id uuid) -> place text
 SELECT lower(name) FROM resource WHERE id = $1;
 
@@ -47,6 +49,8 @@ SELECT lower(name) FROM resource WHERE id = $1;
 -- name: resource_breadth(principal uuid, most int) -> owns int, shares int
 SELECT (SELECT count(*)::int FROM (SELECT FROM resource WHERE owner = $1 AND deleted_at IS NULL LIMIT $2) r),
 	(SELECT count(*)::int FROM (SELECT FROM share WHERE principal = $1 LIMIT $2) s);
+
+-- columns: resource_ids of resource_page, resource_page_wide, resource_named, resource_search, resource_search_wide
 
 -- From what the user owns, in order, and from all that is shared with the user.
 -- name: resource_page(principal uuid, place text, after uuid, rows int) -> id uuid

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Users, and the nodes that a client may turn to.
 
+-- columns: user_row of user_get, user_page, user_search
+
 -- name: user_get(id uuid) ->
 --   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint
 SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at,
@@ -31,6 +33,8 @@ WITH p AS MATERIALIZED (
 )
 SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at, coalesce(o.n, 0)
 FROM p LEFT JOIN o ON o.owner = p.id ORDER BY lower(p.name), p.id;
+
+-- columns: user_found of user_by_name, user_by_id
 
 -- name: user_by_name(name text) -> id uuid, name text, disabled bool
 SELECT id, name, disabled FROM principal WHERE lower(name) = lower($1);

@@ -212,6 +212,26 @@ class Generator(unittest.TestCase):
         ):
             self.bad(sql, line, words)
 
+    def test_columns_go_by_name(self):
+        two = "-- name: one() -> id uuid, n int\nSELECT 1, 2;\n-- name: two() -> id uuid, n int\nSELECT 3, 4;\n"
+        code, text, made = self.generate({"a.sql": two, "b.sql": "-- columns: both of one, two\n"})
+        self.assertEqual((code, text), (0, ""))
+        for name in ("ONE", "TWO", "BOTH"):
+            self.assertIn(f"enum {{ COL_{name}_ID, COL_{name}_N }};", made["stmt_gen.h"])
+        for line, why in (
+            ("both of one, three", "b.sql:1: both: there is no statement three"),
+            ("both of one", "for what two statements or more give"),
+            ("one of one, two", "one is a statement already"),
+            ("both: one, two", "is not `-- columns:"),
+        ):
+            code, text, _ = self.generate({"a.sql": two, "b.sql": f"-- columns: {line}\n"})
+            self.assertEqual(code, 1)
+            self.assertIn(why, text)
+        other = two.replace("n int\nSELECT 3", "m int\nSELECT 3")
+        code, text, _ = self.generate({"a.sql": other, "b.sql": "-- columns: both of one, two\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("two gives other columns than one", text)
+
     def test_migrations_name_events_too(self):
         steps = {f"{n:04}_a.sql": "SELECT 1;\n" for n in range(1, 14)}
         steps["0013_a.sql"] = "CREATE INDEX i ON event (seq) WHERE kind = 53;\n"
