@@ -116,6 +116,7 @@ lint:
 	$(PYTHON) tools/check_docs.py
 	$(PYTHON) tools/check_commits.py || [ $$? -eq 77 ]
 	$(PYTHON) tools/check_tests.py
+	$(PYTHON) tools/check_columns.py
 	tools/check_format.sh
 	tools/check_python.sh
 	$(MAKE) --no-print-directory $(TESTBUILD)/build.ninja

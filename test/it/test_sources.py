@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules that tools/check_tests.py holds the tests against: they hold here, and what breaks one is found."""
+"""The rules that tools/check_tests.py and check_columns.py hold the sources against: they hold here, and what breaks one is found."""
 import subprocess
 import sys
 
@@ -8,13 +8,16 @@ import pytest
 from nodes import ROOT
 
 
-def check(root):
-    p = subprocess.run([sys.executable, ROOT / "tools/check_tests.py", "--root", root], capture_output=True, text=True)
+def check(root, rules="tests"):
+    p = subprocess.run(
+        [sys.executable, ROOT / f"tools/check_{rules}.py", "--root", root], capture_output=True, text=True
+    )
     return p.returncode, p.stdout
 
 
-def test_they_hold():
-    code, said = check(ROOT)
+@pytest.mark.parametrize("rules", ["tests", "columns"])
+def test_they_hold(rules):
+    code, said = check(ROOT, rules)
     assert code == 0, said
 
 
@@ -39,3 +42,24 @@ def test_what_breaks_one_is_found(tmp_path, line, why):
 
 def test_nothing_is_not_good(tmp_path):
     assert check(tmp_path)[0] == 1
+
+
+@pytest.mark.parametrize(
+    "read, number",
+    [
+        ("row_text(rows, 0, 1)", True),
+        ("row_bytea(from, (int)i,\n\t2, &n)", True),
+        ("row_int(r, rows_count(r) - 1, 0)", True),
+        ("row_text(rows, 0, COL_USER_GET_ID)", False),
+        ("row_text(rows, 1, column)", False),
+    ],
+)
+def test_a_column_by_its_number_is_found(tmp_path, read, number):
+    (tmp_path / "src/pack").mkdir(parents=True)
+    (tmp_path / "src/pack/one.c").write_text(f"int x = 0;\nx = {read};\n")
+    code, said = check(tmp_path, "columns")
+    assert code == number and ("src/pack/one.c:2: column " in said) == number, said
+
+
+def test_no_readings_are_not_good(tmp_path):
+    assert check(tmp_path, "columns")[0] == 1
