@@ -13,7 +13,7 @@ import checker
 from damage import cut, log_since, logged, mark, wait_reason
 from faults import FAULTS
 from homefiles import hold
-from orders import back_to_the_first
+from orders import back_to_the_first, order
 from outage import play
 from seen import write_after
 from stage import On
@@ -78,12 +78,12 @@ def retrieve_each(on, node, st):
 def copy_anew(node):
     """As an operator does it: again, if the node has not yet seen that the primary is back."""
 
-    def order():
+    def rejoin():
         p = node.run("ha", "rejoin", "--home", node.home, check=False)
         assert p.returncode == 0 or "the primary does not serve" in p.stderr, p.stderr
         return p
 
-    wait_until("the order is taken", order, lambda p: p.returncode == 0, every=0.3)
+    wait_until("the order is taken", rejoin, lambda p: p.returncode == 0, every=0.3)
 
 
 # ---- pages ----
@@ -155,8 +155,7 @@ def test_damaged_page_on_the_primary(two_disks):
     p = st.a.run("backup", st.a.home / "damaged.backup", "--home", st.a.home, check=False)
     assert p.returncode == 1 and "checksum" in p.stderr, f"a backup of damaged data: {p.stderr}"
     assert not (st.a.home / "damaged.backup").exists()
-    p = st.a.run("ha", "switchover", "--home", st.a.home, check=False)
-    assert p.returncode == 0, f"the way back that the status names is closed: {p.stderr}"
+    order(st.a, "switchover")  # the way back that the status names
     st.b.wait_state("synced")
     served, refused = retrieve_each(On(st, "client", st.login("admin", to=st.b)), st.b, st)
     assert not refused, "the other disk has all of it"
@@ -228,7 +227,7 @@ def test_full_disk_of_a_standby(two_disks):
             st.a.sql("SELECT pg_logical_emit_message(false, 'holdfast-test', repeat('x', 1000000))", timeout=120)
             st.a.sql("SELECT pg_switch_wal()")
         load.wait_for(write_after(time.monotonic(), "local"))
-        assert st.a.status()[0] == 4, "status must be Failed while the secondary cannot store anything"
+        st.a.wait_status(4)  # while the secondary cannot store anything
 
     st = two_disks
     play(st, FAULTS["s-disk-full"], during=during)
