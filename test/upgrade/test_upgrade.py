@@ -41,7 +41,7 @@ def no_read_failed(rows):
 def refused_to_start(node, words):
     """It ends by itself, and says why."""
     node.start(wait=False)
-    node.proc.wait(60)
+    node.proc.wait(180)
     code, node.proc = node.proc.returncode, None
     said = node.log.read_text(errors="replace").splitlines()[-40:]
     assert code != 0 and any(words in line for line in said), "\n".join(said)
@@ -94,9 +94,14 @@ def journal_waits(st):
         2,
         lambda seen: seen[0] > 0 and seen[1] == 0,
     )
-    of_b = [r for r in st.b.status()[1]["reasons"] if r["node"] == st.b.name]
-    follows = {r["code"]: r["follows_from"] for r in of_b}
-    assert follows["upgrade_waits"] is None and follows["journal_waits"] == "upgrade_waits", of_b
+
+    def follows():
+        return {r["code"]: r["follows_from"] for r in st.b.status()[1].get("reasons", []) if r["node"] == st.b.name}
+
+    seen = wait_until(
+        "the status of B says that both wait", follows, lambda f: {"upgrade_waits", "journal_waits"} <= set(f)
+    )
+    assert seen["upgrade_waits"] is None and seen["journal_waits"] == "upgrade_waits", seen
 
 
 @pytest.mark.h5
