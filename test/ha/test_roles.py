@@ -5,6 +5,7 @@ cut; and a secondary that cannot follow any more. Afterwards the checker proves 
 import contextlib
 import json
 import signal
+import subprocess
 import threading
 import time
 
@@ -99,6 +100,29 @@ def switch_and_strike(st, strike):
         strike()
     finally:
         orderer.join()
+
+
+@pytest.mark.h10
+def test_a_command_that_stood_still_says_how_it_ended(st):
+    """What it waits for came and went meanwhile: it goes by what the node was before and is now."""
+    st.home_again()
+    mark = st.a.log.stat().st_size
+    p = subprocess.Popen(
+        st.a.argv("ha", "switchover", "--home", st.a.home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=st.a.env,
+    )
+    try:
+        wait_for_handing(st.a, mark)
+        p.send_signal(signal.SIGSTOP)
+        st.a.wait_state("standby")
+    finally:
+        p.send_signal(signal.SIGCONT)
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 0 and "secondary now" in out, (out, err)
+    back_to_the_first(st)
 
 
 @pytest.mark.h7

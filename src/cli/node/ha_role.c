@@ -25,6 +25,7 @@
 
 #define POLL_MS 50
 #define TAKEN_MS 10000	/* an order shows within this */
+#define FRESH_MS 1000	/* a beat that is older is not of now */
 #define QUIET_MS 120000 /* an agent that was not heard for so long is gone */
 
 /* What an order leads to. */
@@ -110,10 +111,22 @@ show(const struct cli *c, const struct statepage_view *v, char shown[static STAT
 	fflush(stderr);
 }
 
-/* Until one of the goal's states comes after one of those it goes through. */
+/* The state before an order is given; -1 when no agent says it. */
 static int
-follow(const struct cli *c, const struct home *h, const struct goal *g, struct statepage_view *v,
-       struct err *e)
+state_before(const struct home *h, struct statepage_view *v)
+{
+	struct err ignored;
+
+	if (read_statepage(h, v, &ignored) || clock_mono_ms() - v->beat_mono_ms >= FRESH_MS)
+		return -1;
+	return (int)v->state;
+}
+
+/* Until one of the goal's states comes after one of those it goes through, or instead of the one before: a process that is kept
+ * waiting may see none of those in between. */
+static int
+follow(const struct cli *c, const struct home *h, const struct goal *g, int before,
+       struct statepage_view *v, struct err *e)
 {
 	char shown[STATEPAGE_REASON_MAX] = "";
 	int64_t began = clock_mono_ms(), heard = began;
@@ -125,11 +138,12 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, struct s
 	for (;; clock_sleep_ms(POLL_MS)) {
 		int64_t now = clock_mono_ms();
 
-		if (read_statepage(h, v, e) == 0 && now - v->beat_mono_ms < 1000) {
+		if (read_statepage(h, v, e) == 0 && now - v->beat_mono_ms < FRESH_MS) {
 			unsigned bit = 1u << v->state;
+			bool other = before >= 0 && (int)v->state != before;
 
 			heard = now;
-			under_way |= (g->through & bit) != 0;
+			under_way |= (g->through & bit) || (other && (g->good & bit));
 			if (under_way) {
 				waiting_for(waiting, "%s", "");
 				show(c, v, shown);
@@ -158,13 +172,14 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, struct s
 
 /* Follows an order that was given until it is carried out, and says so. */
 static int
-watch(const struct cli *c, const struct home *h, const struct goal *g, int64_t began, struct err *e)
+watch(const struct cli *c, const struct home *h, const struct goal *g, int before, int64_t began,
+      struct err *e)
 {
 	struct statepage_view *v = mem_new(sizeof(*v));
 	auto_buf out = BUF_INIT;
 	struct json_out w;
 
-	int rc = follow(c, h, g, v, e);
+	int rc = follow(c, h, g, before, v, e);
 	if (c->err_tty)
 		fprintf(stderr, "\r\033[K");
 	int64_t ms = clock_mono_ms() - began;
@@ -187,10 +202,13 @@ static int
 carry_out(const struct cli *c, const struct home *h, const struct goal *g, const char *node,
 	  struct err *e)
 {
+	struct statepage_view *v = mem_new(sizeof(*v));
 	int64_t began = clock_mono_ms();
+	int before = state_before(h, v);
 	int rc = send_order(h, g->verb, node, e);
 
-	return rc ? rc : watch(c, h, g, began, e);
+	free(v);
+	return rc ? rc : watch(c, h, g, before, began, e);
 }
 
 /* ---- promote ---- */
@@ -415,7 +433,8 @@ run_rejoin(const struct cli *c, struct err *e)
 		rc = send_order(&h, rejoining.verb, "", e);
 	if (rc == ERR_UNREACHABLE)
 		return leave_order(c, &h, e);
-	return rc ? rc : watch(c, &h, &rejoining, began, e);
+	/* Where a copy is made, the states before and after it may be the same, or change by themselves. */
+	return rc ? rc : watch(c, &h, &rejoining, -1, began, e);
 }
 
 static const struct cli_opt rejoin_opts[] = {
