@@ -173,7 +173,7 @@ tend(struct replication *r, struct db **db)
 {
 	char follow[REPLICATION_CONNINFO_MAX] = "";
 	struct replication_members m;
-	bool slots = !slots_are_right(r), members = members_differ(r, &m);
+	bool slots = !slots_are_right(r), members = members_differ(r, &m), mapped = false;
 	struct err e = { 0 };
 	int code = 0;
 
@@ -188,8 +188,10 @@ tend(struct replication *r, struct db **db)
 		*db = replication_connect(r, "holdfast agent sync", &e);
 	if (!*db)
 		code = ERR_DB_GONE;
-	if (!code && members)
+	if (!code && members) {
 		code = map_members(r, *db, &m, &e);
+		mapped = !code;
+	}
 	if (!code && slots)
 		code = tend_slots(r, *db, &e);
 	if (!code && follow[0]) {
@@ -201,8 +203,9 @@ tend(struct replication *r, struct db **db)
 		db_free(TAKE(*db));
 	}
 	worker_lock(&r->worker);
-	if (!code && members)
-		r->mapped = m;
+	/* What became of one that failed half-way nobody knows. */
+	if (members)
+		r->mapped = mapped ? m : (struct replication_members){ 0 };
 	r->tended_ms = clock_mono_ms();
 }
 

@@ -270,6 +270,32 @@ the_channel_is_for_the_nodes_of_the_table(void **ctx)
 	replication_free(r);
 }
 
+/* What was done counts as done, also when what comes behind it fails: here a node comes that gets no slot, and goes. */
+static void
+a_node_without_a_slot_is_forgotten(void **ctx)
+{
+	struct uuid self = { .b = { 9 } };
+	struct replication *r = replication_new(&home, pgtemp_conninfo(pg, "holdfast"), &self);
+
+	pgtemp_sql(pg, "INSERT INTO node (id, name, https_port, pair_port, slot, joined_at) "
+		       "VALUES (gen_random_uuid(), 'one.example', 7272, 2345, 'hf_one', now())");
+	wait_until_taken("one", true);
+	pgtemp_sql(pg, "DO $$ BEGIN FOR i IN 1..1500 LOOP "
+		       "EXIT WHEN EXISTS (SELECT FROM pg_replication_slots); "
+		       "PERFORM pg_sleep(0.02); END LOOP; END $$");
+	pgtemp_sql(pg, "SELECT pg_create_physical_replication_slot('taken_' || i) "
+		       "FROM generate_series(1, current_setting('max_replication_slots')::int - "
+		       "(SELECT count(*) FROM pg_replication_slots)) i");
+	pgtemp_sql(pg, "INSERT INTO node (id, name, https_port, pair_port, slot, joined_at) "
+		       "VALUES (gen_random_uuid(), 'two.example', 7272, 2345, 'hf_two', now())");
+	wait_until_taken("two", true);
+	pgtemp_sql(pg, "DELETE FROM node WHERE name = 'two.example'");
+	wait_until_taken("two", false);
+	replication_free(r);
+	pgtemp_sql(pg, "TRUNCATE node");
+	pgtemp_sql(pg, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots");
+}
+
 static void
 the_threads_look_set_and_clear(void **ctx)
 {
@@ -319,6 +345,7 @@ main(void)
 		cmocka_unit_test(a_full_ring_is_late_and_never_early),
 	};
 	const struct CMUnitTest real[] = {
+		cmocka_unit_test(a_node_without_a_slot_is_forgotten),
 		cmocka_unit_test(the_threads_look_set_and_clear),
 		cmocka_unit_test(the_channel_is_for_the_nodes_of_the_table),
 	};
