@@ -72,6 +72,8 @@ def make_pair_of(a, b):
     for n in (a, b):
         n.wait_status(0)
         members_are_known(n)
+        told = n.home / "replication/ports.conf"
+        wait_until(f"{n.name} has written by which ports it is known", told.exists)
 
 
 @pytest.fixture(scope="module")
