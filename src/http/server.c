@@ -91,6 +91,7 @@ struct server {
 	struct worker worker; /* sweeps; its lock guards what follows */
 	struct door door;
 	struct credentials *credentials; /* of new connections */
+	_Atomic bool stopping;
 	_Atomic unsigned nconns;
 	_Atomic uint64_t requests;
 	_Atomic unsigned handed;  /* on_request … request_send */
@@ -195,6 +196,8 @@ on_knock(void *cls, const struct sockaddr *from, socklen_t len)
 	struct place *leaves;
 	bool fits;
 
+	if (atomic_load(&s->stopping))
+		return MHD_NO;
 	worker_lock(&s->worker);
 	fits = door_admit(&s->door, from, &leaves);
 	if (leaves)
@@ -718,7 +721,8 @@ server_stop(struct server *s)
 	if (!s)
 		return;
 	if (s->daemon) {
-		MHD_quiesce_daemon(s->daemon);
+		/* Not MHD_quiesce_daemon(): it takes the socket out of the set of a thread that may be doing so itself, and aborts. */
+		atomic_store(&s->stopping, true);
 		await_replies(s);
 		MHD_stop_daemon(s->daemon);
 	}

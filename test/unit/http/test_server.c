@@ -3,7 +3,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -602,6 +605,27 @@ release_soon(void *arg)
 	return NULL;
 }
 
+/* While clients come: the threads of the library that notice the end must not stumble over who tells them. */
+static void
+test_stops_again_and_again(void **state)
+{
+	for (int i = 0; i < 1500; i++) {
+		struct owner *o = owner_start(&web, NULL);
+		struct sockaddr_in to = { .sin_family = AF_INET,
+					  .sin_port = htons((uint16_t)owner_port(o)),
+					  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		int fd[8];
+
+		for (size_t k = 0; k < ARRAY_LEN(fd); k++) {
+			fd[k] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+			assert_int_equal(connect(fd[k], (struct sockaddr *)&to, sizeof(to)), 0);
+		}
+		owner_stop(o);
+		for (size_t k = 0; k < ARRAY_LEN(fd); k++)
+			close(fd[k]);
+	}
+}
+
 /* server_stop waits for what is out, and the answer still arrives. */
 static void
 test_stop_waits(void **state)
@@ -982,6 +1006,7 @@ main(void)
 		cmocka_unit_test(test_waiting_request_is_kept),
 		cmocka_unit_test(test_concurrency),
 		cmocka_unit_test(test_client_leaves),
+		cmocka_unit_test(test_stops_again_and_again),
 		cmocka_unit_test(test_stop_waits),
 		cmocka_unit_test(test_strangers_of_one_address),
 		cmocka_unit_test(test_strangers_of_many_addresses),
