@@ -11,7 +11,7 @@ def order(node, *verb):
     p = wait_until(
         f"{node.name} does not find the other node out of step",
         lambda: node.run("ha", *verb, "--json", "--home", node.home, check=False),
-        lambda p: "not in step" not in p.stderr,
+        lambda p: "not in step" not in p.stdout + p.stderr,
         every=0,
     )
     assert p.returncode == 0, f"ha {' '.join(verb)} on {node.name}: exit {p.returncode}\n{p.stdout}{p.stderr}"
