@@ -7,68 +7,24 @@ import signal
 import pytest
 
 from api import Api
-from certs import Authority, openssl, put_in, self_signed
-from faultpage import FaultPage
-from nodes import Person, Ports
-from packs import Stage, join, running
+from certs import Authority, self_signed
+from nodes import Ports
+from packs import running
+from usedpair import ClockedPair
 from wait import still_true, wait_until
 from webhook import Receiver
 
-DAY = 86400
 
-
-class Pair(Stage):
-    """Its administrator has a session from before there was a pair."""
-
-    def __init__(self, holdfast, folder):
-        super().__init__(holdfast, folder)
-        self.clock, self.days = FaultPage(folder / "faults"), 0
-        self.boss = Person(self.primary, "admin", self.primary.setup_token(), "Correct-Horse-7-battery", folder)
-        self.boss.cli("put", "srv/x", input="the secret\n", check=True)
-        self.other = self.secondary()
-        join(self.other, self.pack)
-        for n in self.nodes:
-            n.stop() if n.proc else None
-            n.env = {**(n.env or {}), **self.clock.env}
-            n.start()
-        self.alive()
-
-    @property
-    def nodes(self):
-        return self.primary, self.other
-
-    def alive(self):
-        for n in self.nodes:
-            n.wait_status(0)
-
+class Pair(ClockedPair):
     def status(self, node):
         return node.status()[1]
 
     def reasons(self, node):
         return {r["code"]: r for r in self.status(node).get("reasons", [])}
 
-    def known(self, node):
-        """The certificate that the vault says a node shows."""
-        return self.primary.sql(f"SELECT web_cert FROM node WHERE name = '{node.name}'")[0][0]
-
     def announced(self):
         """The mark of the nodes that the primary's answers have."""
         return self.boss.api.call("GET", "/v1/session").headers.get("Holdfast-Nodes")
-
-    def exchange(self, node, cert, key):
-        """Puts a certificate into a node and waits until the vault says so."""
-        put_in(node, cert, key)
-        leaf = openssl("x509", "-in", cert)
-        wait_until(
-            "the vault says what the node shows now", lambda: self.known(node), lambda pem: pem.strip() == leaf.strip()
-        )
-
-    def pass_days(self, n):
-        self.days += n
-        self.clock.put_clock_on(n * DAY)
-
-    def get(self, session=None, check=True):
-        return self.primary.cli("get", "srv/x", session=session or self.boss.session, check=check)
 
     def without_primary(self):
         """Kills the primary for as long as the block lasts."""

@@ -4,31 +4,19 @@ import re
 
 import pytest
 
-from certs import Authority, openssl, put_in
-from nodes import Person, paragraph, scratch_folder
-from packs import Stage, join
+from certs import Authority
+from nodes import paragraph
+from packs import running
+from usedpair import UsedPair
 from wait import wait_until
 
 
-class Story(Stage):
-    """What each command printed is kept, in order."""
-
+class Story(UsedPair):
     def __init__(self, holdfast, folder):
         super().__init__(holdfast, folder)
-        self.boss = Person(self.primary, "admin", self.primary.setup_token(), "Correct-Horse-7-battery", folder)
-        self.boss.cli("put", "srv/x", input="the secret\n", check=True)
-        self.other = self.secondary()
-        join(self.other, self.pack)
-        self.other.start()
         (folder / "ca").mkdir(mode=0o755)
         self.authority = Authority(folder / "ca")
-        self.alive()
-        self.before = self.boss.session
-        assert self.get().returncode == 0
-
-    def alive(self):
-        for n in (self.primary, self.other):
-            n.wait_status(0)
+        assert "the secret" in self.get().stdout
 
     def bring_authority(self, node):
         p = node.run("cert", "import", self.authority.root, "--home", node.home)
@@ -36,17 +24,9 @@ class Story(Stage):
 
     def replace(self, node):
         cert, key = self.authority.make(node.name)
-        put_in(node, cert, key)
-        leaf = openssl("x509", "-in", cert).strip()
-        wait_until(
-            "the vault says what the node shows now",
-            lambda: self.primary.sql(f"SELECT web_cert FROM node WHERE name = '{node.name}'")[0][0].strip() == leaf,
-        )
+        self.exchange(node, cert, key)
         shown = node.run("cert", "show", "--home", node.home).stdout
         assert f"node     {node.name}" in shown and "issuer   CN=Internal issuer" in shown, shown
-
-    def get(self, session=None):
-        return self.primary.cli("get", "srv/x", session=session or self.before, check=False)
 
     def log_in_by_authority(self):
         session = self.folder / "by-authority.session"
@@ -61,19 +41,14 @@ class Story(Stage):
 
 @pytest.fixture
 def story(holdfast):
-    with scratch_folder() as folder:
-        s = Story(holdfast, folder)
-        try:
-            yield s
-        finally:
-            for n in s.made:
-                n.kill()
+    with running(Story, holdfast) as s:
+        yield s
 
 
 def ends_well(story):
     """H5: whoever trusts the authority is given what they ask for by either node, also when the primary is gone."""
     story.alive()
-    p = story.get()
+    p = story.get(check=False)
     assert p.returncode == 1 and f"{story.primary.url} is not trusted" in p.stderr, p.stderr
     assert (
         "signed by CN=Internal issuer" in p.stderr
@@ -91,9 +66,9 @@ def ends_well(story):
 
 def test_the_authority_first(story):
     """H9, H5: at no step is a node not trusted by the other."""
-    for n in (story.primary, story.other):
+    for n in story.nodes:
         story.bring_authority(n)
-    for n in (story.primary, story.other):
+    for n in story.nodes:
         story.replace(n)
         story.alive()
     assert not any("→ emergency" in n.log.read_text() for n in story.made), "beside a primary that serves"
@@ -109,7 +84,7 @@ def test_the_certificate_first(story):
     )[0]
     assert said["node"] == story.primary.name and "holdfast cert import FILE" in said["todo"], said
     assert story.other.run("ha", "status", "--home", story.other.home, check=False).returncode == 4
-    for n in (story.primary, story.other):
+    for n in story.nodes:
         story.bring_authority(n)
     story.alive()
     story.replace(story.other)

@@ -9,53 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from certs import openssl, put_in, self_signed
-from faultpage import FaultPage
-from nodes import Person, Ports
-from packs import Stage, join, running
+from certs import self_signed
+from nodes import Ports
+from packs import running
+from usedpair import ClockedPair
 from wait import still_true, wait_until
 from webhook import Receiver
 
-DAY = 86400
 PAGE = Path(__file__).resolve().parents[2] / "docs/certificates.md"
 KINDS = {"web": "web", "pair": "channel", "pair-ca": "authority"}
 
 
-class Pair(Stage):
-    def __init__(self, holdfast, folder):
-        super().__init__(holdfast, folder)
-        self.clock, self.days = FaultPage(folder / "faults"), 0
-        self.boss = Person(self.primary, "admin", self.primary.setup_token(), "Correct-Horse-7-battery", folder)
-        self.boss.cli("put", "srv/x", input="the secret\n", check=True)
-        self.other = self.secondary()
-        join(self.other, self.pack)
-        for n in self.nodes:
-            n.stop() if n.proc else None
-            n.env = {**(n.env or {}), **self.clock.env}
-        for n in self.nodes:
-            n.start()
-        self.alive()
-
-    @property
-    def nodes(self):
-        return self.primary, self.other
-
-    def alive(self):
-        for n in self.nodes:
-            n.wait_status(0)
-
-    def pass_days(self, n):
-        self.days += n
-        self.clock.put_clock_on(n * DAY)
-
-    def exchange(self, node, cert, key):
-        put_in(node, cert, key)
-        leaf = openssl("x509", "-in", cert).strip()
-        wait_until(
-            "the vault says what the node shows now",
-            lambda: self.primary.sql(f"SELECT web_cert FROM node WHERE name = '{node.name}'")[0][0].strip() == leaf,
-        )
-
+class Pair(ClockedPair):
     def said(self, node):
         """What the status says of certificates: in one word, by the node's codes, and by its warnings."""
         status = node.status()[1]
@@ -72,9 +37,6 @@ class Pair(Stage):
     def login(self, **kw):
         """A new session: those of before are over with their time."""
         return self.boss.login(**kw)
-
-    def get(self):
-        return self.primary.cli("get", "srv/x", session=self.boss.session, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +70,7 @@ def wait_said(pair, what):
 
 
 def users_of(pair):
-    p = pair.get()
+    p = pair.get(check=False)
     if p.returncode == 0 and "the secret" in p.stdout:
         return "go on"
     assert p.returncode == 1 and re.search(r"is out of date: it expired on 20\d\d", p.stderr), p.stderr
@@ -119,7 +81,7 @@ def emergency_of(pair):
     """What the other node gives when the primary falls now."""
     pair.primary.kill()
     pair.other.wait_state("emergency")
-    given = "the secret" in pair.get().stdout
+    given = "the secret" in pair.get(check=False).stdout
     pair.primary.start()
     pair.other.wait_state("standby")
     return "is given" if given else "is not given"

@@ -4,32 +4,26 @@ import json
 
 import pytest
 
-from nodes import Person, Ports
-from packs import Stage, join, running
+from nodes import Ports
+from packs import running
+from usedpair import UsedPair
 from wait import wait_until
 
 
-class Pair(Stage):
+class Pair(UsedPair):
     def __init__(self, holdfast, folder):
         super().__init__(holdfast, folder)
         self.ports = Ports()
-        self.boss = Person(self.primary, "admin", self.primary.setup_token(), "Correct-Horse-7-battery", folder)
-        self.boss.cli("put", "srv/x", input="the secret\n", check=True)
-        self.other = self.secondary()
-        join(self.other, self.pack)
-        self.other.start()
-        self.alive()
         assert "the secret" in self.get()  # an answer tells the session of the secondary
 
     def alive(self):
-        for n in (self.primary, self.other):
-            n.wait_status(0)
+        super().alive()
         # Also by what a node was told last: from then on another change can be followed.
-        for n in (self.primary, self.other):
+        for n in self.nodes:
             wait_until("the node knows that it was followed", lambda: self.told(n), lambda t: t == self.own(n))
 
     def get(self):
-        return self.primary.cli("get", "srv/x", session=self.boss.session).stdout
+        return super().get().stdout
 
     def own(self, n):
         return [int(a.rsplit(":", 1)[1]) for a in (n.listen, n.pair_listen)]
@@ -53,7 +47,7 @@ class Pair(Stage):
         self.alive()
         assert "the secret" in self.get()
 
-    def known(self):
+    def session_knows(self):
         """The addresses of nodes in the session of a user."""
         return {n["url"] for n in json.loads(self.boss.session.read_text())["nodes"]}
 
@@ -70,7 +64,7 @@ def pair(holdfast):
 def wait_known(pair, node):
     def look():
         pair.get()
-        return pair.known()
+        return pair.session_knows()
 
     wait_until("the session knows where the node is", look, lambda urls: node.url in urls)
 
