@@ -203,7 +203,7 @@ tend(struct replication *r, struct db **db)
 		db_free(TAKE(*db));
 	}
 	worker_lock(&r->worker);
-	/* What became of one that failed half-way nobody knows. */
+	/* One that failed may have been written in part: it is done again. */
 	if (members)
 		r->mapped = mapped ? m : (struct replication_members){ 0 };
 	r->tended_ms = clock_mono_ms();
