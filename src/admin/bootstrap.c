@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/port.h"
 #include "base/secret.h"
+#include "crypto/x509.h"
 #include "ledger/event_body.h"
 #include "ledger/ledger.h"
 #include "pg/cluster.h"
@@ -29,6 +30,7 @@ struct bootstrap {
 	struct keys *keys;
 	struct db *writer;
 	struct ledger *ledger;
+	const struct bootstrap_names *names;
 	char *token;
 	struct bootstrap_restore *restore; /* NULL: a new vault */
 	int64_t term;
@@ -43,12 +45,13 @@ static void
 add_web_cert(const struct bootstrap *b, struct json_out *w)
 {
 	char path[HOME_PATH_MAX];
-	auto_buf pem = BUF_INIT;
+	auto_buf pem = BUF_INIT, leaf = BUF_INIT;
 	struct err e = { 0 };
 
 	home_path(b->home, HOME_WEB_CERT, path);
-	if (!access(path, F_OK) && !home_read_file(path, CERT_MAX, &pem, &e))
-		json_out_text(w, "web_cert", buf_str(&pem));
+	if (!access(path, F_OK) && !home_read_file(path, CERT_MAX, &pem, &e) &&
+	    !x509_leaf(buf_str(&pem), &leaf, &e))
+		json_out_text(w, "web_cert", buf_str(&leaf));
 }
 
 static void
@@ -106,6 +109,20 @@ write_admin(struct bootstrap *b, struct fiber *f, struct buf *body, struct err *
 	return rc;
 }
 
+/* As soon as there is a data key to seal its own under. */
+static int
+make_authority(struct bootstrap *b, struct fiber *f, struct err *e)
+{
+	auto_buf cert = BUF_INIT, key = BUF_INIT;
+
+	int rc = authority_make(b->home, b->keys, f, FIRST_DATA_KEY, b->node->name,
+				&b->names->scopes, e);
+	if (!rc)
+		rc = authority_issue(b->home, b->keys, f, AUTHORITY_WEB, &b->names->web, &cert,
+				     &key, e);
+	return rc ? rc : authority_place(b->home, AUTHORITY_WEB, &cert, &key, e);
+}
+
 /* All of it is one unit: a vault has a node, a key and an administrator, or nothing. */
 static int
 write_all(struct bootstrap *b, struct fiber *f, struct err *e)
@@ -115,6 +132,8 @@ write_all(struct bootstrap *b, struct fiber *f, struct err *e)
 	struct event ev[EVENTS] = { 0 };
 	int rc = write_key(b, f, &b->body[2], e);
 
+	if (!rc)
+		rc = make_authority(b, f, e);
 	if (!rc)
 		rc = write_admin(b, f, &b->body[3], e);
 	if (rc)
@@ -332,12 +351,16 @@ vaultd_restored(const struct home *h, const struct settings *s, int keyd_fd,
 
 int
 vaultd_bootstrap(const struct home *h, const struct settings *s, int keyd_fd,
-		 const struct home_node *n, char ret_setup_token[static TOKEN_STR_LEN],
-		 struct err *e)
+		 const struct home_node *n, const struct bootstrap_names *names,
+		 char ret_setup_token[static TOKEN_STR_LEN], struct err *e)
 {
-	struct bootstrap b = {
-		.home = h, .settings = s, .node = n, .token = ret_setup_token, .term = 1, .e = e
-	};
+	struct bootstrap b = { .home = h,
+			       .settings = s,
+			       .node = n,
+			       .names = names,
+			       .token = ret_setup_token,
+			       .term = 1,
+			       .e = e };
 
 	return run_all(&b, keyd_fd, e) ? err_prefix(e, "cannot write the first events: ") : 0;
 }

@@ -8,17 +8,23 @@
 #include "base/home.h"
 #include "base/settings.h"
 #include "crypto/token.h"
+#include "pack/authority.h"
 #include "pack/backup.h"
 #include "vault/verify.h"
 
 #define BOOTSTRAP_ADMIN "admin"
 #define BOOTSTRAP_SETUP_HOURS 24
 
+/* What the vault's authority is for, and what the node's web certificate names. */
+struct bootstrap_names {
+	struct authority_names scopes, web;
+};
+
 /* keyd_fd: a connection to keyd, taken over. ret_setup_token: the administrator's one-time token; only its keyed hash is
  * stored: show it once and wipe it. */
 int vaultd_bootstrap(const struct home *h, const struct settings *s, int keyd_fd,
-		     const struct home_node *n, char ret_setup_token[static TOKEN_STR_LEN],
-		     struct err *e) MUST_USE;
+		     const struct home_node *n, const struct bootstrap_names *names,
+		     char ret_setup_token[static TOKEN_STR_LEN], struct err *e) MUST_USE;
 
 /* What `holdfast restore` and `backup verify` do once the copied cluster runs. */
 struct bootstrap_restore {

@@ -26,18 +26,19 @@
 #include "admin/keyhost.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/place.h"
 #include "base/secret.h"
 #include "crypto/keyring.h"
 #include "crypto/x509.h"
 #include "ha/chain_memory.h"
 #include "node/runas.h"
+#include "pack/authority.h"
 #include "pg/cluster.h"
 #include "store/db.h"
 #include "store/migrate.h"
 
 #define WEB_CERT_DAYS 3650
 #define REAP_MS 10000
+#define CERT_MAX 65536
 
 /* What is to be made, and what of it was not there before. */
 struct plan {
@@ -46,6 +47,7 @@ struct plan {
 	struct runas user;
 	struct home home;
 	struct settings settings;
+	struct bootstrap_names names;
 	char first_made[HOME_PATH_MAX]; /* topmost folder that is ours to remove; "" none */
 	bool home_was_there;		/* empty; its content is ours, it is not */
 	struct stat home_was;		/* then: whose it was, and its mode */
@@ -57,6 +59,7 @@ struct outcome {
 	int code;
 	struct err e;
 	char setup_token[TOKEN_STR_LEN];
+	char authority[X509_PIN_LEN], scopes[sizeof(((struct create_result *)0)->scopes)];
 };
 
 static void
@@ -275,6 +278,49 @@ plan_settings(struct plan *p, struct err *e)
 	return cluster_socket_check(&p->home, &p->settings, e);
 }
 
+/* Host part of address:port, without brackets; "" when it stands for every address. */
+static void
+listen_host(const char *listen, char *ret, size_t room)
+{
+	static const char *const wild[] = { "", "*", "0.0.0.0", "::" };
+	const char *colon = strrchr(listen, ':');
+	size_t n = colon ? (size_t)(colon - listen) : strlen(listen);
+	if (n >= 2 && listen[0] == '[' && listen[n - 1] == ']') {
+		listen++;
+		n -= 2;
+	}
+	snprintf(ret, room, "%.*s", (int)n, listen);
+	for (size_t i = 0; i < ARRAY_LEN(wild); i++)
+		if (strcmp(ret, wild[i]) == 0)
+			*ret = '\0';
+}
+
+/* Whoever sits at the machine may call it what it calls itself. */
+static int
+plan_names(struct plan *p, struct err *e)
+{
+	struct authority_names *web = &p->names.web, *scopes = &p->names.scopes;
+	const char *also = p->o->also ? p->o->also : "", *name = p->r->node.name;
+	char host[256];
+
+	listen_host(p->settings.listen, host, sizeof(host));
+	int r = authority_add(web, name, e);
+	if (!r)
+		r = authority_add(web, host, e);
+	if (!r)
+		r = authority_add(web, also, e);
+	if (!r)
+		r = authority_add_own(web, e);
+	if (!r)
+		r = p->o->domain ? authority_add(scopes, p->o->domain, e)
+				 : authority_add_scope_of(scopes, name, e);
+	if (!r)
+		r = authority_add(scopes, host, e);
+	if (!r)
+		r = authority_add(scopes, also, e);
+	return r ? r : authority_check(scopes, web, e);
+}
+
 /* ---- the child's work ---- */
 
 /* Sets one value in the sample: its commented line becomes a real one. */
@@ -340,43 +386,15 @@ write_conf(const struct plan *p, struct err *e)
 	return home_write_file(path, key.data, key.len, 0600, e);
 }
 
-/* Host part of address:port, without brackets; "" when it stands for every address. */
-static void
-listen_host(const char *listen, char *ret, size_t room)
-{
-	static const char *const wild[] = { "", "*", "0.0.0.0", "::" };
-	const char *colon = strrchr(listen, ':');
-	size_t n = colon ? (size_t)(colon - listen) : strlen(listen);
-	if (n >= 2 && listen[0] == '[' && listen[n - 1] == ']') {
-		listen++;
-		n -= 2;
-	}
-	snprintf(ret, room, "%.*s", (int)n, listen);
-	for (size_t i = 0; i < ARRAY_LEN(wild); i++)
-		if (strcmp(ret, wild[i]) == 0)
-			*ret = '\0';
-}
-
+/* A secondary's is provisional: the pack brings one that the vault's authority signed. */
 static int
 write_web_cert(const struct plan *p, struct err *e)
 {
-	char host[256];
-	const char *wanted[] = { p->r->node.name, host, "localhost", "127.0.0.1", "::1" };
-	const char *names[ARRAY_LEN(wanted) + 1] = { NULL };
-	size_t n = 0;
 	auto_buf cert = BUF_INIT, key = BUF_INIT;
-	listen_host(p->settings.listen, host, sizeof(host));
-	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
-		bool twice = !*wanted[i];
-		for (size_t k = 0; k < n; k++)
-			twice |= strcmp(names[k], wanted[i]) == 0;
-		if (!twice)
-			names[n++] = wanted[i];
-	}
-	int r = x509_self_signed(names, WEB_CERT_DAYS, &cert, &key, e);
-	const struct place_part pair[] = { { HOME_WEB_KEY, &key, 0600 },
-					   { HOME_WEB_CERT, &cert, 0644 } };
-	return r ? r : place_set(&p->home, pair, ARRAY_LEN(pair), e);
+
+	say(p, "making the web certificate");
+	int r = x509_self_signed(p->names.web.list, WEB_CERT_DAYS, &cert, &key, e);
+	return r ? r : authority_place(&p->home, AUTHORITY_WEB, &cert, &key, e);
 }
 
 static int
@@ -393,6 +411,25 @@ migrate(const struct plan *p, struct err *e)
 	return r;
 }
 
+/* What is told of it to those who are to trust it. */
+static int
+read_authority(const struct plan *p, struct outcome *out, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf pem = BUF_INIT;
+	struct x509_info info;
+
+	home_path(&p->home, HOME_PAIR_CA, path);
+	int r = home_read_file(path, CERT_MAX, &pem, e);
+	if (!r)
+		r = x509_read(buf_str(&pem), &info, e);
+	if (!r)
+		r = x509_scopes(buf_str(&pem), out->scopes, sizeof(out->scopes), e);
+	if (!r)
+		memcpy(out->authority, info.pin, sizeof(out->authority));
+	return r;
+}
+
 static int
 fill_database(const struct plan *p, struct outcome *out, struct err *e)
 {
@@ -403,7 +440,10 @@ fill_database(const struct plan *p, struct outcome *out, struct err *e)
 		r = keyhost_start(&p->home, p->r->key_file, &control, &fd, e);
 	say(p, "making the first administrator");
 	if (!r)
-		r = vaultd_bootstrap(&p->home, &p->settings, fd, &p->r->node, out->setup_token, e);
+		r = vaultd_bootstrap(&p->home, &p->settings, fd, &p->r->node, &p->names,
+				     out->setup_token, e);
+	if (!r)
+		r = read_authority(p, out, e);
 	if (control >= 0)
 		close(control);
 	return r;
@@ -451,8 +491,7 @@ work(const struct plan *p, struct outcome *out, struct err *e)
 		r = make_folders(p, e);
 	if (!r)
 		r = write_conf(p, e);
-	say(p, "making the web certificate");
-	if (!r)
+	if (!r && (p->o->fill || p->o->secondary))
 		r = write_web_cert(p, e);
 	if (!r && p->o->fill)
 		r = p->o->fill(p->o->fill_ctx, &p->home, &p->settings, p->r->key_file, &p->r->node,
@@ -630,6 +669,8 @@ create_node(const struct create_options *o, struct create_result *ret, struct er
 	if (!r)
 		r = plan_settings(&p, e);
 	if (!r)
+		r = plan_names(&p, e);
+	if (!r)
 		r = plan_key(&p, e);
 	if (!r)
 		r = cluster_find_bin(0, bin, &major, e);
@@ -643,8 +684,11 @@ create_node(const struct create_options *o, struct create_result *ret, struct er
 	if (out == MAP_FAILED)
 		return err_errno(e, ERR_INTERNAL, "cannot get memory");
 	r = guard_and_make(&p, out, e);
-	if (!r)
+	if (!r) {
 		memcpy(ret->setup_token, out->setup_token, sizeof(ret->setup_token));
+		memcpy(ret->authority, out->authority, sizeof(ret->authority));
+		memcpy(ret->scopes, out->scopes, sizeof(ret->scopes));
+	}
 	secret_wipe(out->setup_token, sizeof(out->setup_token));
 	munmap(out, sizeof(*out));
 	return r;

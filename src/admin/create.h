@@ -11,6 +11,7 @@
 #include "base/home.h"
 #include "base/settings.h"
 #include "crypto/token.h"
+#include "crypto/x509.h"
 
 struct create_options {
 	const char *home;	 /* may not exist yet, or be an empty folder */
@@ -18,8 +19,11 @@ struct create_options {
 	const char *name;	 /* NULL: the machine's name */
 	const char *listen;	 /* NULL: the default */
 	const char *pair_listen; /* NULL: the default */
-	const char *user;	 /* --user, or NULL */
-	bool secondary;		 /* folders, certificate and settings only */
+	const char *also;	 /* further names of the web certificate, with commas; or NULL */
+	const char *
+		domain; /* what the vault's authority is for, with commas; NULL: what name and also say */
+	const char *user; /* --user, or NULL */
+	bool secondary;	  /* folders, certificate and settings only */
 	/* Instead of a new cluster and its first events; runs in the child. key_file must be there then. *n may be
 	 * changed but for its name. */
 	int (*fill)(void *fill_ctx, const struct home *h, const struct settings *s,
@@ -38,6 +42,8 @@ struct create_result {
 	char listen[256];
 	char user[64];			 /* who it belongs to */
 	char setup_token[TOKEN_STR_LEN]; /* of the first administrator; the caller wipes it */
+	char authority[X509_PIN_LEN];	 /* SHA-256 of the vault's; "" where none is made */
+	char scopes[512];		 /* what it is for */
 };
 
 int create_node(const struct create_options *o, struct create_result *ret,

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The agent: how long this node's certificates live, and the renewal of its channel's before that is over: by the agent's own socket, so that it
+ * The agent: how long this node's certificates live, and the renewal of what the vault's authority signed before that is over: by the agent's own socket, so that it
  * takes its turn like a command, and never in the loop. It needs no other node, so one that was off for years puts itself right at its start.
  */
 #include "agent/agent_impl.h"
 
+#include <signal.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/x509.h"
+#include "pack/authority.h"
 
 #define CERTS_MS 2000
 #define PEM_MAX 65536
@@ -52,25 +55,41 @@ tell_log(struct agent *a, enum certlife_kind k)
 		log_error("%s: %s. %s", a->self.name, text, certlife_todo(k));
 }
 
-static void *
-renew(void *arg)
+static void
+renew_one(const struct home *h, const char *what)
 {
-	const struct home *h = arg;
-	auto_buf none = BUF_INIT;
+	auto_buf none = BUF_INIT, line = BUF_INIT;
 	struct err e = { 0 };
 
-	if (control_ask(h, "{\"verb\":\"renew\"}", NULL, NULL, &none, &e))
+	buf_addf(&line, "{\"verb\":\"renew\",\"what\":\"%s\"}", what);
+	if (control_ask(h, buf_str(&line), NULL, NULL, &none, &e))
 		log_err(LOG_LEVEL_WARNING, &e,
-			"the channel certificate could not be renewed; it is tried again");
+			"the %s certificate could not be renewed; it is tried again", what);
 	else
-		log_notice("the channel certificate was renewed");
+		log_notice("the %s certificate was renewed", what);
+}
+
+static void *
+renew_channel(void *arg)
+{
+	renew_one(arg, "channel");
 	return NULL;
 }
 
-static void
-renew_in_time(struct agent *a)
+static void *
+renew_web(void *arg)
 {
-	const struct certlife *own = &a->shown.certs[CERTLIFE_CHANNEL];
+	renew_one(arg, "web");
+	/* The supervisor has it read again, as whoever runs the command does. */
+	kill(getppid(), SIGHUP);
+	return NULL;
+}
+
+/* What the authority signs; an operator's own certificate is theirs to renew. */
+static void
+renew_in_time(struct agent *a, enum certlife_kind k)
+{
+	const struct certlife *own = &a->shown.certs[k];
 	const struct certlife *authority = &a->shown.certs[CERTLIFE_AUTHORITY];
 	int64_t now = clock_now_us();
 	pthread_t t;
@@ -78,10 +97,12 @@ renew_in_time(struct agent *a)
 	/* One that ends with its authority's cannot be made to live longer. */
 	if (certlife_level(own, now) == CERTLIFE_GOOD || own->to_us >= authority->to_us ||
 	    certlife_level(authority, now) == CERTLIFE_OVER || !agent_view_is_fresh(a) ||
-	    (a->renewed_ms && a->now_ms - a->renewed_ms < RENEW_AGAIN_MS))
+	    (a->renewed_ms[k] && a->now_ms - a->renewed_ms[k] < RENEW_AGAIN_MS) ||
+	    (k == CERTLIFE_WEB && !authority_signed_web(&a->args->home)))
 		return;
-	a->renewed_ms = a->now_ms;
-	if (pthread_create(&t, NULL, renew, UNCONST(void *, &a->args->home)) == 0)
+	a->renewed_ms[k] = a->now_ms;
+	if (pthread_create(&t, NULL, k == CERTLIFE_WEB ? renew_web : renew_channel,
+			   UNCONST(void *, &a->args->home)) == 0)
 		pthread_detach(t);
 }
 
@@ -101,5 +122,6 @@ agent_look_at_certs(struct agent *a)
 		read_life(a, files[k], &a->shown.certs[k]);
 		tell_log(a, k);
 	}
-	renew_in_time(a);
+	renew_in_time(a, CERTLIFE_WEB);
+	renew_in_time(a, CERTLIFE_CHANNEL);
 }

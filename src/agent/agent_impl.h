@@ -69,7 +69,8 @@ struct agent {
 	struct statepage *statepage;
 	struct statepage_view shown; /* what the page says */
 	int64_t state_ms;	     /* since when it is in this state */
-	int64_t shown_ms, trust_ms, announce_ms, ports_ms, packs_ms, certs_ms, renewed_ms;
+	int64_t shown_ms, trust_ms, announce_ms, ports_ms, packs_ms, certs_ms;
+	int64_t renewed_ms[CERTLIFE_KINDS];   /* when a renewal was begun */
 	int64_t cert_said_us[CERTLIFE_KINDS]; /* when the log was told of a certificate's end */
 
 	struct replication *replication;

@@ -127,7 +127,7 @@ read_trusted(struct agent *a)
 {
 	auto_buf all = BUF_INIT;
 
-	a->trusted_bad = !pins_add_brought(&a->args->home, a->trusted_bad, &all);
+	a->trusted_bad = !pins_add_authorities(&a->args->home, a->trusted_bad, &all);
 	free(a->trusted);
 	a->trusted = mem_dup(buf_str(&all));
 }

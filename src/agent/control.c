@@ -98,6 +98,7 @@ struct request {
 	int64_t https_port, pair_port;
 	const char *file;
 	bool force;
+	const char *what, *also; /* of renew: "web" or "channel"; further names, with commas */
 };
 
 static const struct jfield request_fields[] = {
@@ -109,6 +110,8 @@ static const struct jfield request_fields[] = {
 	{ "pair_port", JINT, 0, offsetof(struct request, pair_port), 65535 },
 	{ "file", JTEXT, 0, offsetof(struct request, file), HOME_PATH_MAX },
 	{ "force", JBOOL, 0, offsetof(struct request, force), 0 },
+	{ "what", JTEXT, 0, offsetof(struct request, what), 16 },
+	{ "also", JTEXT, 0, offsetof(struct request, also), 1024 },
 	{ 0 },
 };
 
@@ -265,7 +268,9 @@ run_backup(struct control *c, int fd, const struct request *rq, struct buf *ret_
 static int
 run_renew(struct control *c, int fd, const struct request *rq, struct buf *ret_path, struct err *e)
 {
-	return authority_renew_channel(c->h, c->keys, e);
+	bool web = rq->what && strcmp(rq->what, "web") == 0;
+
+	return authority_renew(c->h, c->keys, web ? AUTHORITY_WEB : AUTHORITY_CHANNEL, rq->also, e);
 }
 
 static int
@@ -291,7 +296,7 @@ run_setup(struct control *c, int fd, const struct request *rq, struct buf *ret_p
 /* What is not here needs no turn: the agent answers it at once. */
 static const struct verb verbs[] = {
 	{ "backup", "holdfast backup", { [TURN_COPY] = true }, check_backup, run_backup },
-	{ "renew", "holdfast cert renew --channel", { [TURN_COPY] = true }, NULL, run_renew },
+	{ "renew", "holdfast cert renew", { [TURN_COPY] = true }, NULL, run_renew },
 	{ "setup", "holdfast ha setup", { [TURN_COPY] = true }, check_setup, run_setup },
 	{ "switchover", "holdfast ha switchover", { [TURN_COPY] = true }, NULL, NULL },
 	{ "rejoin", "holdfast ha rejoin", { [TURN_COPY] = true }, NULL, NULL },

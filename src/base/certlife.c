@@ -9,8 +9,8 @@
 static const struct {
 	const char *name, *todo;
 } kinds[] = {
-	[CERTLIFE_WEB] = { "web", "Run `holdfast cert renew` on that node. If an authority of "
-				  "yours signed it, put a "
+	[CERTLIFE_WEB] = { "web", "Run `holdfast cert renew --web` on that node. If an authority "
+				  "of yours signed it, put a "
 				  "new one of theirs into its conf/tls and reload it "
 				  "(docs/certificates.md)." },
 	[CERTLIFE_CHANNEL] = { "channel", "Run `holdfast cert renew --channel` on that node." },
@@ -71,7 +71,7 @@ void
 certlife_say(enum certlife_kind k, const struct certlife *c, int64_t now_us,
 	     char ret[static CERTLIFE_TEXT_MAX])
 {
-	const char *what = k == CERTLIFE_AUTHORITY ? "certificate of the pair's authority"
+	const char *what = k == CERTLIFE_AUTHORITY ? "certificate of the vault's authority"
 			   : k == CERTLIFE_WEB	   ? "web certificate"
 						   : "channel certificate";
 	int64_t days = certlife_days(c, now_us);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include "base/attr.h"
 
-/* What a node shows. CERTLIFE_AUTHORITY: what signs the channel's. */
+/* What a node shows. CERTLIFE_AUTHORITY: what signs both. */
 enum certlife_kind { CERTLIFE_WEB, CERTLIFE_CHANNEL, CERTLIFE_AUTHORITY, CERTLIFE_KINDS };
 const char *certlife_name(enum certlife_kind k); /* "web" */
 /* What to do before its end, as a sentence with the command. */

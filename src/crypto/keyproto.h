@@ -16,6 +16,12 @@
  *   STREAM_SEAL  16 bytes id, be64 index, u8 last, plaintext nonce, ciphertext, tag
  *   STREAM_OPEN  16 bytes id, be64 index, u8 last, sealed    plaintext
  *   SIGN         text                                        32 bytes public key, 64 bytes signature
+ *   AUTHORITY    be32 id, be32 days, CN, scopes              be32 n, n bytes of PEM, sealed key
+ *   CERTIFY      be32 n, n bytes of sealed key, be32 days,   PEM
+ *                u8 client, PEM of the authority, of the
+ *                public key, names
+ * A text ends with its NUL. The key of an authority is sealed under the associated data KEYPROTO_AUTHORITY_AD, which SEAL and OPEN refuse:
+ * so it is used here and seen nowhere.
  * An answer that is an error has no body.
  *
  * The supervisor gives keyd clients over a control socket: one byte of role with the client's end as
@@ -24,13 +30,14 @@
 #pragma once
 
 #define KEYPROTO_MAX (2u << 20)
+#define KEYPROTO_AUTHORITY_AD "pair-ca-key" /* with its NUL; for ever */
 
 enum keyproto_role {
-	KEYPROTO_VAULTD = 'v', /* everything but streams; alone it signs exports of the log */
+	KEYPROTO_VAULTD = 'v', /* no streams, no certificates; alone it signs exports of the log */
 	KEYPROTO_AGENT =
-		'a', /* streams, MAC (MANIFEST, NODE, CHECK), seal/open (the CA key), load, chain */
+		'a', /* streams, certificates, MAC (MANIFEST, NODE, CHECK), seal/open, load, chain */
 	KEYPROTO_INIT =
-		'i', /* everything but signing: init and unpacking, before any network is open */
+		'i', /* everything but signing exports: init and unpacking, before any network is open */
 };
 
 /* op, name, roles that may use it (letters) */
@@ -43,7 +50,9 @@ enum keyproto_role {
 	X(CHAIN, 6, "vai")                                                                         \
 	X(STREAM_SEAL, 7, "ai")                                                                    \
 	X(STREAM_OPEN, 8, "ai")                                                                    \
-	X(SIGN, 9, "v")
+	X(SIGN, 9, "v")                                                                            \
+	X(AUTHORITY, 10, "ai")                                                                     \
+	X(CERTIFY, 11, "ai")
 
 enum keyproto_op {
 #define X(name, number, roles) KEYPROTO_##name = number,

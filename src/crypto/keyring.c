@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "crypto/keyproto.h"
+#include "crypto/x509.h"
 
 #define KEY_BYTES 32
 #define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -31,6 +32,7 @@
 #define WRAPPED_BYTES (1 + 4 + NONCE_BYTES + KEY_BYTES + TAG_BYTES)
 #define DATA_KEYS_MAX 4096
 #define STREAM_ID_BYTES 16
+#define NAMES_MAX 64 /* of a certificate, or scopes of an authority */
 
 _Static_assert(KEYS_SEAL_EXTRA == 4 + NONCE_BYTES + TAG_BYTES,
 	       "the header tells what sealing adds");
@@ -443,12 +445,21 @@ serve_load(struct request *r)
 	return 0;
 }
 
+/* What binds the key of an authority to its duty; of no other request's business. */
+static bool
+is_of_authority(const uint8_t *ad, size_t n)
+{
+	static const char duty[] = KEYPROTO_AUTHORITY_AD;
+
+	return n == sizeof(duty) && memcmp(ad, duty, n) == 0;
+}
+
 static int
 serve_seal(struct request *r)
 {
 	uint32_t id = cursor_be32(&r->body), ad_len = cursor_be32(&r->body);
 	const uint8_t *ad = cursor_bytes(&r->body, ad_len);
-	if (r->body.bad || r->body.left > KEYS_SEAL_MAX)
+	if (r->body.bad || r->body.left > KEYS_SEAL_MAX || is_of_authority(ad, ad_len))
 		return MALFORMED;
 	struct data_key *d = find_data_key(r->k, id);
 	if (!d)
@@ -463,7 +474,7 @@ serve_open(struct request *r)
 {
 	uint32_t ad_len = cursor_be32(&r->body);
 	const uint8_t *ad = cursor_bytes(&r->body, ad_len);
-	if (r->body.bad)
+	if (r->body.bad || is_of_authority(ad, ad_len))
 		return MALFORMED;
 	uint32_t id = cursor_be32(&r->body);
 	if (r->body.bad)
@@ -582,11 +593,94 @@ serve_sign(struct request *r)
 	return 0;
 }
 
+/* ---- the vault's authority: its key is made, opened and used here ---- */
+
+/* A text of the body, to its NUL. */
+static const char *
+take_text(struct request *r)
+{
+	const uint8_t *end = r->body.bad ? NULL : memchr(r->body.p, 0, r->body.left);
+
+	return end ? (const char *)cursor_bytes(&r->body, (size_t)(end - r->body.p) + 1) : NULL;
+}
+
+/* The rest of the body: one text or more, with a NULL behind them. */
+static bool
+take_names(struct request *r, const char *names[static NAMES_MAX + 1])
+{
+	size_t n = 0;
+
+	for (const char *s; r->body.left && n < NAMES_MAX && (s = take_text(r));)
+		names[n++] = s;
+	names[n] = NULL;
+	return n && !r->body.left;
+}
+
+static int
+serve_authority(struct request *r)
+{
+	const char *scopes[NAMES_MAX + 1];
+	auto_buf cert = BUF_INIT, key = BUF_INIT;
+	uint32_t id = cursor_be32(&r->body), days = cursor_be32(&r->body);
+	const char *cn = take_text(r);
+	struct err e = { 0 };
+	if (r->body.bad || !cn || !take_names(r, scopes) || days > INT32_MAX)
+		return MALFORMED;
+	struct data_key *d = find_data_key(r->k, id);
+	if (!d)
+		return ERR_KEYS_UNAVAILABLE;
+	int code = x509_authority(cn, (int)days, scopes, &cert, &key, &e);
+	if (code)
+		return code;
+	buf_add_be32(r->out, (uint32_t)cert.len);
+	buf_add(r->out, cert.data, cert.len);
+	buf_add_be32(r->out, id);
+	seal_into(r->out, secret_bytes(d->key), KEYPROTO_AUTHORITY_AD,
+		  sizeof(KEYPROTO_AUTHORITY_AD), (const uint8_t *)key.data, key.len);
+	return 0;
+}
+
+static int
+open_authority(const struct keyring *k, const uint8_t *sealed, size_t n, struct buf *ret)
+{
+	struct cursor c = { .p = sealed, .left = n };
+	uint32_t id = cursor_be32(&c);
+	if (c.bad)
+		return ERR_CRYPTO;
+	struct data_key *d = find_data_key(k, id);
+	if (!d)
+		return ERR_KEYS_UNAVAILABLE;
+	return open_into(ret, secret_bytes(d->key), KEYPROTO_AUTHORITY_AD,
+			 sizeof(KEYPROTO_AUTHORITY_AD), c.p, c.left);
+}
+
+static int
+serve_certify(struct request *r)
+{
+	const char *names[NAMES_MAX + 1];
+	auto_buf key = BUF_INIT;
+	uint32_t n = cursor_be32(&r->body);
+	const uint8_t *sealed = cursor_bytes(&r->body, n);
+	uint32_t days = cursor_be32(&r->body);
+	uint8_t client = cursor_u8(&r->body);
+	const char *authority = take_text(r);
+	struct x509_wish w = { .public_key = take_text(r), .days = (int)days, .client = client };
+	struct err e = { 0 };
+	if (r->body.bad || !authority || !w.public_key || days > INT32_MAX || client > 1 ||
+	    !take_names(r, names))
+		return MALFORMED;
+	w.names = names;
+	int code = open_authority(r->k, sealed, n, &key);
+	return code ? code : x509_sign(authority, buf_str(&key), &w, r->out, &e);
+}
+
 static serve_fn *const serve_CREATE = serve_create, *const serve_LOAD = serve_load,
 		       *const serve_SEAL = serve_seal, *const serve_OPEN = serve_open,
 		       *const serve_MAC = serve_mac, *const serve_CHAIN = serve_chain,
 		       *const serve_STREAM_SEAL = serve_stream_seal,
-		       *const serve_STREAM_OPEN = serve_stream_open, *const serve_SIGN = serve_sign;
+		       *const serve_STREAM_OPEN = serve_stream_open, *const serve_SIGN = serve_sign,
+		       *const serve_AUTHORITY = serve_authority,
+		       *const serve_CERTIFY = serve_certify;
 
 static const struct {
 	uint8_t op;

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "crypto/keyproto.h"
+#include "crypto/x509.h"
 
 #define READ_BYTES 65536
 #define AD_MAX 65536
@@ -464,7 +465,8 @@ gone(struct err *e)
 static int
 explain(enum keyproto_op op, int code, struct err *e)
 {
-	if (code == ERR_KEYS_UNAVAILABLE && op != KEYPROTO_SEAL && op != KEYPROTO_OPEN)
+	if (code == ERR_KEYS_UNAVAILABLE && op != KEYPROTO_SEAL && op != KEYPROTO_OPEN &&
+	    op != KEYPROTO_AUTHORITY && op != KEYPROTO_CERTIFY)
 		return gone(e);
 	if (code == ERR_KEYS_UNAVAILABLE)
 		return err_set(e, code,
@@ -713,4 +715,81 @@ keys_sign(struct keys *k, struct fiber *f, const void *text, size_t n,
 	memcpy(ret_key, answer.data, KEYS_SIGN_KEY_BYTES);
 	memcpy(ret_sig, answer.data + KEYS_SIGN_KEY_BYTES, KEYS_SIGN_BYTES);
 	return 0;
+}
+
+static void
+add_text(struct buf *out, const char *s)
+{
+	buf_add(out, s, strlen(s) + 1);
+}
+
+static int
+check_texts(const char *const *texts, struct err *e)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; texts[i]; i++)
+		n += strlen(texts[i]) + 1;
+	return check_size(n, AD_MAX, "names", e);
+}
+
+/* Cuts what keyd answered: the certificate and the sealed key. */
+static int
+take_authority(const struct buf *answer, struct buf *ret_cert, struct buf *ret_sealed,
+	       struct err *e)
+{
+	struct cursor c = { .p = (const uint8_t *)answer->data, .left = answer->len };
+	uint32_t n = cursor_be32(&c);
+	const uint8_t *cert = cursor_bytes(&c, n);
+
+	if (!cert || c.left <= KEYS_SEAL_EXTRA)
+		return err_set(e, ERR_INTERNAL, "the key process gave no whole authority");
+	buf_add(ret_cert, cert, n);
+	buf_add(ret_sealed, c.p, c.left);
+	return 0;
+}
+
+int
+keys_authority(struct keys *k, struct fiber *f, uint32_t data_key, const char *cn, int days,
+	       const char *const *scopes, struct buf *ret_cert, struct buf *ret_sealed,
+	       struct err *e)
+{
+	auto_buf answer = BUF_INIT;
+	int r = check_texts(scopes, e);
+	if (r)
+		return r;
+	if (!keys_available(k))
+		return gone(e);
+	size_t start = begin(k, KEYPROTO_AUTHORITY);
+	buf_add_be32(&k->out, data_key);
+	buf_add_be32(&k->out, (uint32_t)days);
+	add_text(&k->out, cn);
+	for (size_t i = 0; scopes[i]; i++)
+		add_text(&k->out, scopes[i]);
+	r = ask(k, f, KEYPROTO_AUTHORITY, start, &answer, ANY_LENGTH, e);
+	return r ? r : take_authority(&answer, ret_cert, ret_sealed, e);
+}
+
+int
+keys_certify(struct keys *k, struct fiber *f, const char *authority, const struct buf *sealed,
+	     const struct x509_wish *w, struct buf *ret_cert, struct err *e)
+{
+	int r = check_texts(w->names, e);
+	if (!r)
+		r = check_size(sealed->len + strlen(authority) + strlen(w->public_key), AD_MAX,
+			       "an authority", e);
+	if (r)
+		return r;
+	if (!keys_available(k))
+		return gone(e);
+	size_t start = begin(k, KEYPROTO_CERTIFY);
+	buf_add_be32(&k->out, (uint32_t)sealed->len);
+	buf_add(&k->out, sealed->data, sealed->len);
+	buf_add_be32(&k->out, (uint32_t)w->days);
+	buf_add_u8(&k->out, w->client);
+	add_text(&k->out, authority);
+	add_text(&k->out, w->public_key);
+	for (size_t i = 0; w->names[i]; i++)
+		add_text(&k->out, w->names[i]);
+	return ask(k, f, KEYPROTO_CERTIFY, start, ret_cert, ANY_LENGTH, e);
 }

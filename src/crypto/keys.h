@@ -38,6 +38,7 @@ enum keys_label {
 };
 
 struct keys;
+struct x509_wish;
 
 /* loop NULL: blocking. fd is a connected stream socket to keyd and is taken over. */
 struct keys *keys_new(uv_loop_t *loop, int fd) MUST_USE;
@@ -85,6 +86,16 @@ int keys_stream_open(struct keys *k, struct fiber *f, const uint8_t stream_id[st
 int keys_sign(struct keys *k, struct fiber *f, const void *text, size_t n,
 	      uint8_t ret_key[static KEYS_SIGN_KEY_BYTES], uint8_t ret_sig[static KEYS_SIGN_BYTES],
 	      struct err *e) MUST_USE;
+
+/* An authority with a new key, which keyd makes and gives sealed under data key `data_key`. scopes: what it is for
+ * (crypto/x509.h). */
+int keys_authority(struct keys *k, struct fiber *f, uint32_t data_key, const char *cn, int days,
+		   const char *const *scopes, struct buf *ret_cert, struct buf *ret_sealed,
+		   struct err *e) MUST_USE;
+/* Has keyd sign what the wish says with the sealed key of that authority (PEM). ERR_CRYPTO, ERR_BAD_FIELD: the key is damaged, or another's;
+ * ERR_PRECONDITION: a name lies outside of what it is for. */
+int keys_certify(struct keys *k, struct fiber *f, const char *authority, const struct buf *sealed,
+		 const struct x509_wish *w, struct buf *ret_cert, struct err *e) MUST_USE;
 
 /* Counters for /metrics: requests asked so far, batches written. */
 void keys_stats(const struct keys *k, uint64_t *ret_requests, uint64_t *ret_batches) NONNULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Certificates, by GnuTLS: self-signed web certificates, the pair's own CA and the node
+ * Certificates, by GnuTLS: self-signed web certificates, the vault's authority and the node
  * certificates it signs (ECDSA P-256, SHA-256). Everything in PEM.
  */
 #pragma once
@@ -26,13 +26,32 @@ struct x509_info {
 int x509_self_signed(const char *const *names, int days, struct buf *ret_cert, struct buf *ret_key,
 		     struct err *e) MUST_USE;
 
-/* The pair's CA. */
-int x509_ca(const char *cn, int days, struct buf *ret_cert, struct buf *ret_key,
-	    struct err *e) MUST_USE;
+/* An authority for nothing but what the NULL-ended list says (name constraints, critical): domains, each with what lies below it, and networks as
+ * "10.0.0.0/8" or single addresses. */
+int x509_authority(const char *cn, int days, const char *const *scopes, struct buf *ret_cert,
+		   struct buf *ret_key, struct err *e) NONNULL MUST_USE;
 
-/* A node certificate signed by the CA: server and client use, CN and SAN = name. */
-int x509_issue(const char *ca_cert, const char *ca_key, const char *name, int days,
-	       struct buf *ret_cert, struct buf *ret_key, struct err *e) MUST_USE;
+/* A key for a certificate that somebody else signs: both in PEM. */
+int x509_new_key(struct buf *ret_key, struct buf *ret_public, struct err *e) NONNULL MUST_USE;
+
+/* What is to be signed. */
+struct x509_wish {
+	const char *public_key; /* PEM */
+	/* NULL-ended, for the SAN; the first is the CN. Without any name of DNS among them, who holds them against name constraints takes the CN for
+	 * one: an address does not stand alone. */
+	const char *const *names;
+	int days;    /* no longer than the authority itself */
+	bool client; /* for who calls as well, not only for who is called */
+};
+/* ERR_PRECONDITION: a name lies outside of what the authority is for. */
+int x509_sign(const char *ca_cert, const char *ca_key, const struct x509_wish *w,
+	      struct buf *ret_cert, struct err *e) NONNULL MUST_USE;
+/* Whether it would, as far as the names go: the same refusal. */
+int x509_may_sign(const char *ca_cert, const char *const *names, struct err *e) NONNULL MUST_USE;
+/* What it is for, as text with commas; "" for everything. */
+int x509_scopes(const char *ca_cert, char *ret, size_t room, struct err *e) NONNULL MUST_USE;
+/* Of a chain, the leaf first: appends the self-signed authority in it that the leaf comes from. false: there is none. */
+bool x509_root(const char *chain, struct buf *ret) NONNULL;
 
 /* Reads the first certificate of a PEM text (bounded by its NUL, ≤ 64 KiB). */
 int x509_read(const char *pem, struct x509_info *ret, struct err *e) NONNULL MUST_USE;

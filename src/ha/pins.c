@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/log.h"
 #include "crypto/x509.h"
 
@@ -26,17 +27,20 @@ add_file(const char *path, bool quiet, struct buf *out)
 	if (rc && !quiet)
 		log_err(LOG_LEVEL_ERROR, &e,
 			"%s is not trusted any more: import it again with `holdfast cert import "
-			"FILE`",
+			"FILE`, or put it back from another node",
 			path);
 	return rc == 0;
 }
 
 bool
-pins_add_brought(const struct home *h, bool quiet, struct buf *out)
+pins_add_authorities(const struct home *h, bool quiet, struct buf *out)
 {
 	char folder[HOME_PATH_MAX], path[HOME_PATH_MAX + 264];
 	bool good = true;
 
+	home_path(h, HOME_PAIR_CA, path);
+	if (access(path, F_OK) == 0)
+		good = add_file(path, quiet, out);
 	home_path(h, HOME_TRUSTED, folder);
 	DIR *d = opendir(folder);
 	for (struct dirent *f; d && (f = readdir(d));) {

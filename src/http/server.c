@@ -107,7 +107,8 @@ refuse_pair(int rc, struct err *e)
 		return err_set(
 			e, ERR_BAD_FIELD,
 			"the private key does not belong to the web certificate; put the matching "
-			"pair in place, or have a new one made (holdfast cert renew)");
+			"pair in place, or have a new one made (holdfast cert renew "
+			"--self-signed)");
 	return err_set(e, ERR_BAD_FIELD,
 		       "the web certificate or its key cannot be read: %s; both must be PEM, the "
 		       "key without "

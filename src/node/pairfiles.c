@@ -37,7 +37,7 @@ cannot_be_used(struct err *e)
 	return e->code = ERR_PRECONDITION;
 }
 
-/* By any of these a node knows that it is in a pair. An authority alone is of a set-up that did not come to its end. */
+/* By any of these a node knows that it is in a pair. The authority is the vault's, pair or not. */
 static bool
 is_in_pair(const struct home *h)
 {
@@ -190,15 +190,16 @@ prove_certs(const struct proc_args *a, struct db *d, struct err *e)
 	return cannot_be_used(e);
 }
 
-/* Of no use but for making packs: who cannot open it serves. */
+/* Of no use but for signing: who cannot use it serves. */
 static void
 prove_authority(const struct home *h, struct keys *keys)
 {
-	auto_buf ca = BUF_INIT, key = BUF_INIT;
+	auto_buf ca = BUF_INIT;
 	struct err e = { 0 };
 
-	if (is_there(h, HOME_PAIR_CA) && authority_open(h, keys, &ca, &key, &e))
-		log_err(LOG_LEVEL_ERROR, &e, "this node cannot make packs");
+	if (authority_is_there(h) && authority_prove(h, keys, &ca, &e))
+		log_err(LOG_LEVEL_ERROR, &e,
+			"this node can neither make packs nor renew certificates");
 }
 
 int

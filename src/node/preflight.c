@@ -153,9 +153,11 @@ check_web_cert(const struct home *h, struct err *e)
 		r = err_prefix(e, "%s and %s: ", cert_path, key_path);
 	if (!r)
 		return 0;
-	(void)err_prefix(e, "the web certificate cannot be used: restore both files from a copy "
-			    "of the home, or put a certificate and key of your own there. The "
-			    "cause: ");
+	(void)err_prefix(
+		e, "the web certificate cannot be used: restore both files from a copy of "
+		   "the home, or put a certificate and key of your own there, or make one for "
+		   "now (`holdfast cert renew --self-signed`, and `holdfast cert renew --web` "
+		   "once the node serves). The cause: ");
 	return e->code = ERR_PRECONDITION;
 }
 

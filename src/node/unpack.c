@@ -23,10 +23,12 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/place.h"
+#include "crypto/x509.h"
 #include "ha/channel.h"
 #include "ha/chain_memory.h"
 #include "http/client.h"
 #include "http/json.h"
+#include "pack/authority.h"
 #include "pack/basebackup.h"
 #include "pack/pack.h"
 #include "pack/packfit.h"
@@ -44,6 +46,7 @@ struct unpack {
 	struct pack_manifest m;
 	struct parts {
 		const char *ca, *cert, *key, *primary_web_cert, *ca_key;
+		const char *web_cert, *web_key; /* NULL: packs of older programs have none */
 	} parts;
 	char stamp[32]; /* of what is moved aside */
 	bool had_data;	/* before the pack */
@@ -90,6 +93,8 @@ open_parts(struct unpack *u, struct err *e)
 		{ "primary_web_cert", JTEXT, JREQUIRED, offsetof(struct parts, primary_web_cert),
 		  PACK_NODE_MAX },
 		{ "ca_key", JTEXT, JREQUIRED, offsetof(struct parts, ca_key), PACK_NODE_MAX },
+		{ "web_cert", JTEXT, 0, offsetof(struct parts, web_cert), PACK_NODE_MAX },
+		{ "web_key", JTEXT, 0, offsetof(struct parts, web_key), PACK_NODE_MAX },
 		{ 0 },
 	};
 	char path[PATH_ROOM];
@@ -174,16 +179,37 @@ write_text(const struct unpack *u, enum home_path p, const char *text, struct er
 	return home_write_file(path, text, strlen(text), 0600, e);
 }
 
-/* What the channel is proved by, all of one authority. Its key, sealed under the data keys, is text in the pack, and bytes on disk. */
+/* Beside the provisional one that `init` made; what the operator's authority signed stays. */
+static bool
+wants_web(const struct unpack *u)
+{
+	char path[PATH_ROOM];
+	auto_buf pem = BUF_INIT;
+	struct x509_info info;
+	struct err ignored;
+
+	if (!u->parts.web_cert || !u->parts.web_key)
+		return false;
+	path_in(u, HOME_WEB_CERT, "", path);
+	return home_read_file(path, PACK_NODE_MAX, &pem, &ignored) ||
+	       x509_read(buf_str(&pem), &info, &ignored) || info.self_signed ||
+	       authority_signed_web(&u->a->home);
+}
+
+/* What the node is known by, all of one authority. Its key, sealed under the data keys, is text in the pack, and bytes on disk. */
 static int
 write_certificates(const struct unpack *u, struct err *e)
 {
 	uint8_t sealed[PACK_NODE_MAX];
 	auto_buf ca = BUF_INIT, ca_key = BUF_INIT, cert = BUF_INIT, key = BUF_INIT;
-	const struct place_part parts[] = { { HOME_PAIR_CA, &ca, 0600 },
-					    { HOME_PAIR_CA_KEY, &ca_key, 0600 },
-					    { HOME_PAIR_CERT, &cert, 0600 },
-					    { HOME_PAIR_KEY, &key, 0600 } };
+	auto_buf web = BUF_INIT, web_key = BUF_INIT;
+	/* The web's last: the node may keep its own. */
+	const struct place_part parts[] = {
+		{ HOME_PAIR_CA, &ca, 0600 },	  { HOME_PAIR_CA_KEY, &ca_key, 0600 },
+		{ HOME_PAIR_CERT, &cert, 0600 },  { HOME_PAIR_KEY, &key, 0600 },
+		{ HOME_WEB_KEY, &web_key, 0600 }, { HOME_WEB_CERT, &web, 0644 },
+	};
+	bool with_web = wants_web(u);
 	size_t n;
 
 	if (sodium_base642bin(sealed, sizeof(sealed), u->parts.ca_key, strlen(u->parts.ca_key),
@@ -193,7 +219,11 @@ write_certificates(const struct unpack *u, struct err *e)
 	buf_adds(&ca, u->parts.ca);
 	buf_adds(&cert, u->parts.cert);
 	buf_adds(&key, u->parts.key);
-	return place_set(&u->a->home, parts, ARRAY_LEN(parts), e);
+	if (with_web) {
+		buf_adds(&web, u->parts.web_cert);
+		buf_adds(&web_key, u->parts.web_key);
+	}
+	return place_set(&u->a->home, parts, ARRAY_LEN(parts) - (with_web ? 0 : 2), e);
 }
 
 static int

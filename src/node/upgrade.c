@@ -29,7 +29,7 @@ ask(const struct home *h, struct other *o, struct err *e)
 	auto_buf trust = BUF_INIT;
 	struct client_reply r = { 0 };
 
-	(void)pins_add_brought(h, true, &trust); /* the agent says which cannot be used */
+	(void)pins_add_authorities(h, true, &trust); /* the agent says which cannot be used */
 	if (pins_may_pin(o->cert))
 		buf_addf(&trust, "%s\n", o->cert);
 	struct client_options options = { .base = o->url,

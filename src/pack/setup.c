@@ -51,7 +51,7 @@ struct setup {
 	void *ctx;
 	struct home_node self;
 	struct db *db;
-	struct buf ca, ca_key, web; /* PEM */
+	struct buf ca, web; /* PEM */
 	uint32_t data_key;
 	struct before before;
 	bool row_asked;	   /* the row is not what it was, or may not be */
@@ -60,7 +60,7 @@ struct setup {
 	struct uuid id;
 	char slot[REPLICATION_SLOT_MAX];
 	int https_port, pair_port;
-	struct buf cert, key;
+	struct buf cert, key, web_cert, web_key;
 	int64_t database_bytes, base_bytes;
 	char pair[128], pack[HOME_PATH_MAX + 300];
 };
@@ -139,18 +139,46 @@ have(const struct home *h, enum home_path p)
 	return access(path, F_OK) == 0;
 }
 
-/* The authority, if there is one already: whether it can be read and its key opened. */
+/* The authority, if there is one already: whether its key can be used. */
 static int
 check_ca(struct setup *x, struct err *e)
 {
-	x->before.have_ca = have(x->h, HOME_PAIR_CA);
+	x->before.have_ca = authority_is_there(x->h);
 	x->before.have_cert = have(x->h, HOME_PAIR_CERT);
 	int rc = authority_load_keys(x->keys, x->db, &x->data_key, e);
 	if (rc == 0)
 		rc = read_pem(x->h, HOME_WEB_CERT, &x->web, e);
 	if (rc < 0 || !x->before.have_ca)
 		return rc;
-	return authority_open(x->h, x->keys, &x->ca, &x->ca_key, e);
+	return authority_prove(x->h, x->keys, &x->ca, e);
+}
+
+static int
+check_scope(struct setup *x, struct err *e)
+{
+	return x->before.have_ca ? authority_may_sign(x->h, x->rq->secondary, e) : 0;
+}
+
+/* Of a vault that has had none so far. */
+static int
+make_authority(struct setup *x, struct err *e)
+{
+	int rc = authority_make_late(x->h, x->keys, x->db, x->data_key, x->rq->secondary, e);
+
+	return rc == 0 ? read_pem(x->h, HOME_PAIR_CA, &x->ca, e) : rc;
+}
+
+static int
+issue(struct setup *x, enum authority_use use, const char *name, struct buf *ret_cert,
+      struct buf *ret_key, struct err *e)
+{
+	struct authority_names names = { 0 };
+
+	int rc = authority_add(&names, name, e);
+	if (rc == 0 && use == AUTHORITY_WEB)
+		rc = authority_add_own(&names, e);
+	return rc == 0 ? authority_issue(x->h, x->keys, NULL, use, &names, ret_cert, ret_key, e)
+		       : rc;
 }
 
 static int
@@ -159,19 +187,15 @@ make_certificates(struct setup *x, struct err *e)
 	auto_buf cert = BUF_INIT, key = BUF_INIT;
 
 	x->progress(x->ctx, "certificates of the pair", -1);
-	int rc = x->before.have_ca
-			 ? 0
-			 : authority_make(x->h, x->keys, x->data_key, &x->ca, &x->ca_key, e);
+	int rc = x->before.have_ca ? 0 : make_authority(x, e);
 	if (rc == 0)
-		rc = x509_issue(buf_str(&x->ca), buf_str(&x->ca_key), x->rq->secondary,
-				AUTHORITY_LEAF_DAYS, &x->cert, &x->key, e);
+		rc = issue(x, AUTHORITY_CHANNEL, x->rq->secondary, &x->cert, &x->key, e);
+	if (rc == 0)
+		rc = issue(x, AUTHORITY_WEB, x->rq->secondary, &x->web_cert, &x->web_key, e);
 	if (rc < 0 || x->before.have_cert)
 		return rc;
-	rc = x509_issue(buf_str(&x->ca), buf_str(&x->ca_key), x->self.name, AUTHORITY_LEAF_DAYS,
-			&cert, &key, e);
-	const struct place_part own[] = { { HOME_PAIR_KEY, &key, 0600 },
-					  { HOME_PAIR_CERT, &cert, 0600 } };
-	return rc == 0 ? place_set(x->h, own, ARRAY_LEN(own), e) : rc;
+	rc = issue(x, AUTHORITY_CHANNEL, x->self.name, &cert, &key, e);
+	return rc == 0 ? authority_place(x->h, AUTHORITY_CHANNEL, &cert, &key, e) : rc;
 }
 
 static void
@@ -551,6 +575,8 @@ write_node(struct setup *x, struct pack_writer *w, const uint8_t stream[static 1
 	json_out_text(&j, "key", buf_str(&x->key));
 	json_out_text(&j, "primary_web_cert", buf_str(&x->web));
 	json_out_text(&j, "ca_key", buf_str(&ca_key));
+	json_out_text(&j, "web_cert", buf_str(&x->web_cert));
+	json_out_text(&j, "web_key", buf_str(&x->web_key));
 	json_out_end_object(&j);
 	rc = pack_writer_begin(w, PACK_NODE_NAME, stream, e);
 	if (rc == 0)
@@ -751,7 +777,7 @@ typedef int check_fn(struct setup *x, struct err *e);
 /* All that can refuse, in this order; none of them changes anything. */
 static check_fn *const checks[] = { check_names, open_db,	  check_channel,
 				    check_ca,	 check_secondary, check_both_resolve,
-				    check_place, check_room };
+				    check_scope, check_place,	  check_room };
 
 /* What is done then, and how it is taken back, the last first, when a later step fails. */
 static const struct step {
@@ -823,8 +849,9 @@ setup_run(const struct home *h, const struct settings *s, struct keys *keys,
 	db_free(x.db);
 	buf_done(&x.web);
 	buf_done(&x.ca);
-	buf_done(&x.ca_key);
 	buf_done(&x.cert);
 	buf_done(&x.key);
+	buf_done(&x.web_cert);
+	buf_done(&x.web_key);
 	return rc;
 }

@@ -358,7 +358,7 @@ def test_certificate_is_not_trusted(book, tmp_path):
     os.chmod(ca / "ca.crt", 0o644)
     book.on(st.a, heading, "holdfast cert import FILE", FILE=ca / "ca.crt")
     st.home_again()
-    book.on(st.a, heading, "holdfast cert renew")
+    book.on(st.a, heading, "holdfast cert renew --web")
     st.a.read_settings()  # the node has been told to read it; users get it from now on
     st.home_again()
     book.by(

@@ -3,11 +3,12 @@
 import json
 import re
 import signal
+import ssl
 
 import pytest
 
 from api import Api
-from certs import Authority, self_signed
+from certs import Authority, openssl, self_signed
 from nodes import Ports
 from packs import running
 from usedpair import ClockedPair
@@ -119,17 +120,29 @@ def test_an_expired_web_certificate_is_no_outage_and_is_said(pair):
     pair.alive()
 
 
-def test_the_channel_is_renewed_by_itself(pair):
-    """H3, H9: long before its end, and without a stop."""
+def test_what_the_authority_signed_is_renewed_by_itself(pair):
+    """H3, H9: long before its end, and without a stop; the service shows the new one."""
+
+    def shown(n, what):
+        return json.loads(n.run("cert", "show", "--json", "--home", n.home).stdout)[what]
 
     def channel(n):
-        return json.loads(n.run("cert", "show", "--json", "--home", n.home).stdout)["pair"]
+        return shown(n, "pair")
 
-    before = {n: channel(n) for n in pair.nodes}
+    kinds = [(n, what) for n in pair.nodes for what in ("web", "pair")]
+    before, pids = {k: shown(*k) for k in kinds}, [n.pids("vaultd") for n in pair.nodes]
     pair.pass_days(345)  # 20 days are left, or less
+    for k in kinds:
+        wait_until("another one", lambda: shown(*k), lambda c: c["sha256"] != before[k]["sha256"])
+        assert shown(*k)["not_after"] > before[k]["not_after"]
     for n in pair.nodes:
-        wait_until("another one", lambda: channel(n), lambda c: c["sha256"] != before[n]["sha256"])
-        assert channel(n)["not_after"] > before[n]["not_after"]
+        leaf = openssl("x509", "-in", n.web_cert).strip()
+        wait_until(
+            "the node shows it",
+            lambda: ssl.get_server_certificate((n.address, n.port)),
+            lambda pem: pem.strip() == leaf,
+        )
+    assert [n.pids("vaultd") for n in pair.nodes] == pids
     pair.alive()
     # By hand as well; and the stream comes back by the new ones.
     for n in pair.nodes:

@@ -204,8 +204,8 @@ def test_the_setup_token_is_good_once(shared, boss, where):
     assert not (where / "s").exists()
 
 
-def pin_of(n):
-    return json.loads(n.run("cert", "show", "--json", "--home", n.home).stdout)["web"]["sha256"]
+def pin_of(n, what="web"):
+    return json.loads(n.run("cert", "show", "--json", "--home", n.home).stdout)[what]["sha256"]
 
 
 def test_login_with_a_pin(shared, boss, where):
@@ -239,7 +239,7 @@ def test_login_with_another_pin_sends_nothing(shared, boss, where):
 
 def test_login_without_trust_is_no_login(shared, boss, where):
     p = shared.cli("login", shared.url, "admin", session=where / "s", check=False, input=f"{PASSWORD}\n")
-    assert p.returncode == 1 and "nothing was sent" in p.stderr and "--trust" in p.stderr and pin_of(shared) in p.stderr
+    assert p.returncode == 1 and "nothing was sent" in p.stderr and f"--trust {pin_of(shared, 'pair-ca')}" in p.stderr
     p = shared.cli("login", shared.url, "admin", "--json", session=where / "s", check=False, input=f"{PASSWORD}\n")
     assert p.returncode == 1 and json.loads(p.stdout)["error"]["code"] == "untrusted"
 
@@ -1200,7 +1200,7 @@ def test_at_a_terminal(ada, where):
     t = Terminal(ada, "login", ada.node.url, "ada", session=session)
     t.wait("Trust it?")
     t.say("no")
-    assert t.end() == 1 and pin_of(ada.node) in t.seen and not session.exists()
+    assert t.end() == 1 and pin_of(ada.node, "pair-ca") in t.seen and not session.exists()
     t = Terminal(ada, "login", ada.node.url, "ada", session=session)
     t.wait("Trust it?")
     t.say("yes")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two files that only fit together appear at once: whoever is killed between them leaves nothing that a node cannot start with (H14)."""
+import json
 import os
+import re
 import signal
 
 import pytest
@@ -19,7 +21,7 @@ MOMENTS = {
 def page_in(where, node):
     """A page that knows the places: a renewal has been there."""
     page = FaultPage(where / "faults")
-    node.run("cert", "renew", "--home", node.home, env=page.env)
+    node.run("cert", "renew", "--self-signed", "--home", node.home, env=page.env)
     if not page.reached():
         pytest.skip("this build has no fault points")
     return page
@@ -32,7 +34,7 @@ def pair_of(node):
 def killed_renewal(node, page, moment):
     place, nth, _ = MOMENTS[moment]
     page.arm(place, nth, kill=True)
-    p = node.run("cert", "renew", "--home", node.home, check=False, env=page.env)
+    p = node.run("cert", "renew", "--self-signed", "--home", node.home, check=False, env=page.env)
     assert p.returncode == -signal.SIGKILL and page.fired, (p.returncode, p.stderr)
 
 
@@ -69,6 +71,20 @@ def test_the_next_renewal_ends_it(template, new_node, where):
     n.run("cert", "show", "--home", n.home)
     assert not (n.home / "conf/tls/new").exists()
     killed_renewal(n, page, "before it counts")
-    n.run("cert", "renew", "--home", n.home)
-    assert sorted(p for p in os.listdir(n.home / "conf/tls") if "web" not in p) == ["trusted"]
+    n.run("cert", "renew", "--self-signed", "--home", n.home)
+    assert sorted(p for p in os.listdir(n.home / "conf/tls") if "web" not in p) == ["pair-ca.crt", "pair-ca.key.sealed", "trusted"]
     n.start()
+
+
+@pytest.mark.parametrize("name", ["web.crt", "web.key"])
+def test_a_damaged_one_has_a_way_out(template, new_node, name):
+    """H14: a node whose web certificate cannot be used names what makes it start, and the authority signs again then."""
+    n = copy_of(template, new_node())
+    (n.home / "conf/tls" / name).write_text("damaged\n")
+    p = n.run("serve", "--home", n.home, check=False)
+    assert p.returncode == 1 and "holdfast cert renew --self-signed" in re.sub(r"\s+", " ", p.stderr), p.stderr
+    n.run("cert", "renew", "--self-signed", "--home", n.home)
+    n.start()
+    n.run("cert", "renew", "--web", "--home", n.home)
+    shown = json.loads(n.run("cert", "show", "--json", "--home", n.home).stdout)
+    assert shown["web"]["issuer"] == shown["pair-ca"]["subject"]

@@ -386,6 +386,7 @@ NODE_ROWS = [
 # Verbs that no state of a node can refuse, or whose refusals are the node's (below, by their routes).
 NODE_REASONS = {
     "ha status": "reads",
+    "cert ca": "reads",
     "cert show": "reads",
     "audit list": "reads",
     "audit verify": "reads",

@@ -51,7 +51,8 @@ class Client:
             self.nodes.sort(key=lambda u: order.index(urlsplit(u).hostname) if urlsplit(u).hostname in order else 99)
         self.contexts = {}
         for n in session["nodes"]:
-            ctx = ssl.create_default_context(cadata=n.get("cert") or None)
+            known = [session.get(k) for k in ("authority", "vault", "pin")] + [n.get("cert")]
+            ctx = ssl.create_default_context(cadata="\n".join(filter(None, known)) or None)
             ctx.minimum_version = ssl.TLSVersion.TLSv1_3
             self.contexts[n["url"]] = ctx
         self.conns = {}

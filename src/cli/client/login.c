@@ -51,48 +51,89 @@ parse_place(const char *s, struct place *ret, struct err *e)
 	return 0;
 }
 
+/* What a node has shown, and what of it is to be trusted: the authority that signed it, which it shows behind its own, or that one alone. */
+struct shown {
+	struct x509_info leaf, authority;
+	bool has_authority;
+};
+
 static int
-ask_trust(const struct place *p, const struct x509_info *info, struct err *e)
+ask_trust(const struct place *p, const struct shown *s, struct err *e)
 {
+	const struct x509_info *trusted = s->has_authority ? &s->authority : &s->leaf;
+
 	fprintf(stderr,
 		"%s shows a certificate that is not known here:\n  subject  %s\n  issuer   %s\n  "
-		"names    %s\n  SHA-256  %s\n",
-		p->url, info->subject, info->issuer, info->names, info->pin);
+		"names    %s\n",
+		p->url, s->leaf.subject, s->leaf.issuer, s->leaf.names);
+	if (s->has_authority)
+		fprintf(stderr, "It was signed by this authority, as those of all nodes of the "
+				"vault are:\n");
+	fprintf(stderr, "  SHA-256  %s\n", trusted->pin);
 	if (!isatty(STDIN_FILENO))
 		return err_set(
 			e, ERR_UNTRUSTED,
 			"the certificate of %s is not known here, so nothing was sent. Compare it "
 			"with `holdfast cert show` on the node, then log in with --trust %s",
-			p->url, info->pin);
-	return term_confirm("Compare it with what `holdfast cert show` says on the node. Trust it?",
+			p->url, trusted->pin);
+	return term_confirm(s->has_authority
+				    ? "Compare it with what `holdfast init` printed, or `holdfast "
+				      "cert show` on a node (pair-ca). Trust it?"
+				    : "Compare it with what `holdfast cert show` says on the "
+				      "node. Trust it?",
 			    e);
 }
 
-/* What the node is to be known by: --ca, --trust PIN, or a question. */
+/* *chain becomes what is trusted: the authority alone, or the certificate that was named. */
 static int
-find_trust(const struct cli *c, const struct place *p, struct buf *ret_pem, struct err *e)
+judge_shown(const struct cli *c, const struct place *p, struct buf *chain, enum remote_trust *ret,
+	    struct err *e)
 {
-	const char *ca = cli_get(c, "ca"), *pin = cli_get(c, "trust");
-	struct x509_info info;
+	const char *pin = cli_get(c, "trust");
+	auto_buf root = BUF_INIT;
+	struct shown s = { .has_authority = x509_root(buf_str(chain), &root) };
 
+	int rc = x509_read(buf_str(chain), &s.leaf, e);
+	if (rc == 0 && s.has_authority)
+		rc = x509_read(buf_str(&root), &s.authority, e);
+	if (rc < 0)
+		return rc;
+	bool by_leaf = pin && strcasecmp(pin, s.leaf.pin) == 0;
+	if (pin && !by_leaf && !(s.has_authority && strcasecmp(pin, s.authority.pin) == 0))
+		return err_set(e, ERR_REFUSED,
+			       "%s shows the certificate %s%s%s, not the one given with --trust; "
+			       "nothing was sent",
+			       p->url, s.leaf.pin, s.has_authority ? " of the authority " : "",
+			       s.has_authority ? s.authority.pin : "");
+	if (!pin)
+		rc = ask_trust(p, &s, e);
+	if (rc < 0)
+		return rc;
+	*ret = s.has_authority && !by_leaf ? REMOTE_AUTHORITY : REMOTE_PIN;
+	if (*ret == REMOTE_PIN) {
+		buf_reset(&root);
+		rc = x509_leaf(buf_str(chain), &root, e);
+	}
+	buf_reset(chain);
+	buf_adds(chain, buf_str(&root));
+	return rc;
+}
+
+/* What the nodes are to be known by: --ca, --trust PIN, or a question. */
+static int
+find_trust(const struct cli *c, const struct place *p, struct buf *ret_pem,
+	   enum remote_trust *ret_kind, struct err *e)
+{
+	const char *ca = cli_get(c, "ca");
+
+	*ret_kind = REMOTE_AUTHORITY;
 	if (ca)
 		return home_read_file(ca, 1u << 20, ret_pem, e);
 	auto_waiting w = waiting_begin();
 	waiting_for(w, "waiting: %s does not answer yet", p->url);
 	int rc = client_peer_cert(p->host, p->port, 5000, ret_pem, e);
 	waiting_for(w, "%s", "");
-	if (rc == 0)
-		rc = x509_read(buf_str(ret_pem), &info, e);
-	if (rc < 0)
-		return rc;
-	if (!pin)
-		return ask_trust(p, &info, e);
-	if (strcasecmp(pin, info.pin) != 0)
-		return err_set(e, ERR_REFUSED,
-			       "%s shows the certificate %s, not the one given with --trust; "
-			       "nothing was sent",
-			       p->url, info.pin);
-	return 0;
+	return rc == 0 ? judge_shown(c, p, ret_pem, ret_kind, e) : rc;
 }
 
 static int
@@ -136,16 +177,17 @@ run_login(const struct cli *c, struct err *e)
 	auto_buf pem = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
+	enum remote_trust kind = REMOTE_PIN;
 	struct place place;
 
 	int rc = parse_place(c->args[0], &place, e);
 	if (rc == 0)
 		rc = remote_session_check(e);
 	if (rc == 0)
-		rc = find_trust(c, &place, &pem, e);
+		rc = find_trust(c, &place, &pem, &kind, e);
 	if (rc < 0)
 		return rc;
-	r = remote_new(place.url, cli_get(c, "ca") ? REMOTE_AUTHORITY : REMOTE_PIN, buf_str(&pem));
+	r = remote_new(place.url, kind, buf_str(&pem));
 	rc = send_login(c, r, c->args[1], &o, e);
 	if (rc == 0)
 		rc = remote_adopt(r, o, e);
@@ -200,7 +242,8 @@ static const struct cli_opt login_opts[] = {
 	{
 		.name = "trust",
 		.value = "SHA256",
-		.help = "Fingerprint of the node's certificate, as `holdfast cert show` prints it.",
+		.help = "Fingerprint of the vault's authority, as `holdfast init` and `holdfast "
+			"cert show` print it, or of the node's own certificate.",
 	},
 	{
 		.name = "ca",

@@ -12,16 +12,15 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/pidfile.h"
-#include "base/place.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/term.h"
 #include "crypto/x509.h"
 #include "node/preflight.h"
 #include "node/runas.h"
+#include "pack/authority.h"
 
 #define PEM_MAX 65536
 #define CERT_DAYS 3650
-#define NAMES_MAX 16
 
 /* Opens the home and, started as root, becomes the user that it belongs to. */
 static int
@@ -189,37 +188,24 @@ run_import(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
-/* Cuts "a, b, c" into names; the first is the CN. */
-static size_t
-split_names(char *text, const char *names[static NAMES_MAX + 1])
-{
-	size_t n = 0;
-	char *rest = NULL;
-
-	for (char *s = strtok_r(text, ", ", &rest); s && n < NAMES_MAX;
-	     s = strtok_r(NULL, ", ", &rest))
-		names[n++] = s;
-	names[n] = NULL;
-	return n;
-}
-
-/* By the agent, which has the keys. */
 static int
-renew_channel(const struct cli *c, const struct home *h, struct err *e)
+print_renewed(const struct cli *c, const struct home *h, bool web, struct err *e)
 {
-	auto_buf none = BUF_INIT, pem = BUF_INIT;
+	auto_buf pem = BUF_INIT;
 	char path[HOME_PATH_MAX], to[CLOCK_ISO_LEN];
 	struct x509_info info;
 
-	int rc = control_ask(h, "{\"verb\":\"renew\"}", NULL, NULL, &none, e);
-	home_path(h, HOME_PAIR_CERT, path);
-	if (rc == 0)
-		rc = read_cert(path, &pem, &info, e);
+	home_path(h, web ? HOME_WEB_CERT : HOME_PAIR_CERT, path);
+	int rc = read_cert(path, &pem, &info, e);
 	if (rc < 0)
 		return rc;
 	clock_iso(info.not_after_us, to);
 	if (c->json)
 		printf("{\"sha256\":\"%s\",\"not_after\":\"%s\"}\n", info.pin, to);
+	else if (web)
+		printf("new web certificate for %s, signed by the vault's authority, valid until "
+		       "%.10s\n",
+		       info.names, to);
 	else
 		printf("new channel certificate, valid until %.10s; the pair's databases use it "
 		       "from now on\n",
@@ -227,36 +213,50 @@ renew_channel(const struct cli *c, const struct home *h, struct err *e)
 	return CLI_GOOD;
 }
 
+/* By the agent, for whom keyd signs. */
 static int
-run_renew(const struct cli *c, struct err *e)
+renew_signed(const struct cli *c, const struct home *h, bool web, struct err *e)
 {
-	auto_buf old = BUF_INIT, cert = BUF_INIT, key = BUF_INIT;
-	const char *names[NAMES_MAX + 1];
-	struct x509_info info;
-	struct home h;
-	char cert_path[HOME_PATH_MAX];
+	auto_buf none = BUF_INIT, line = BUF_INIT;
+	const char *also = cli_get(c, "also");
+	struct json_out w;
 
-	int rc = open_home(c, &h, e);
-	if (rc < 0)
-		return rc;
-	if (cli_has(c, "channel"))
-		return renew_channel(c, &h, e);
-	home_path(&h, HOME_WEB_CERT, cert_path);
-	rc = read_cert(cert_path, &old, &info, e);
-	if (rc < 0)
-		return rc;
-	if (!info.self_signed && !cli_has(c, "self-signed"))
-		return err_set(e, ERR_PRECONDITION,
-			       "the web certificate was issued by %s: put a renewed one into "
-			       "conf/tls/web.crt and web.key, or give --self-signed to replace it",
-			       info.issuer);
-	if (split_names(info.names, names) == 0)
-		return err_set(e, ERR_BAD_FIELD, "the certificate in %s names no host", cert_path);
-	rc = x509_self_signed(names, CERT_DAYS, &cert, &key, e);
-	const struct place_part pair[] = { { HOME_WEB_KEY, &key, 0600 },
-					   { HOME_WEB_CERT, &cert, 0600 } };
+	json_out_init(&w, &line);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "verb", "renew");
+	json_out_text(&w, "what", web ? "web" : "channel");
+	if (also)
+		json_out_text(&w, "also", also);
+	json_out_end_object(&w);
+	int rc = control_ask(h, buf_str(&line), NULL, NULL, &none, e);
 	if (rc == 0)
-		rc = place_set(&h, pair, ARRAY_LEN(pair), e);
+		rc = print_renewed(c, h, web, e);
+	if (rc == 0 && web)
+		tell_node(h);
+	return rc;
+}
+
+/* old: NULL when the one that is there cannot be read. Needs no node that runs, so it is a way out for one that does not start. */
+static int
+renew_self_signed(const struct cli *c, const struct home *h, const struct x509_info *old,
+		  struct err *e)
+{
+	auto_buf cert = BUF_INIT, key = BUF_INIT;
+	struct authority_names names = { 0 };
+	struct home_node self;
+	struct x509_info info;
+
+	int rc = home_node_read(h, &self, e);
+	if (rc == 0)
+		rc = authority_add(&names, self.name, e);
+	if (rc == 0)
+		rc = old ? authority_add(&names, old->names, e) : authority_add_own(&names, e);
+	if (rc == 0)
+		rc = authority_add(&names, cli_get(c, "also"), e);
+	if (rc == 0)
+		rc = x509_self_signed(names.list, CERT_DAYS, &cert, &key, e);
+	if (rc == 0)
+		rc = authority_place(h, AUTHORITY_WEB, &cert, &key, e);
 	if (rc == 0)
 		rc = x509_read(buf_str(&cert), &info, e);
 	if (rc < 0)
@@ -267,7 +267,70 @@ run_renew(const struct cli *c, struct err *e)
 		printf("new self-signed web certificate, SHA-256 %s\nusers and scripts that pinned "
 		       "the old one log in again with --trust\n",
 		       info.pin);
-	tell_node(&h);
+	tell_node(h);
+	return CLI_GOOD;
+}
+
+static int
+run_renew(const struct cli *c, struct err *e)
+{
+	auto_buf old = BUF_INIT;
+	struct x509_info info;
+	struct home h;
+	char cert_path[HOME_PATH_MAX];
+
+	int rc = open_home(c, &h, e);
+	if (rc < 0)
+		return rc;
+	if (cli_has(c, "channel"))
+		return renew_signed(c, &h, false, e);
+	home_path(&h, HOME_WEB_CERT, cert_path);
+	rc = read_cert(cert_path, &old, &info, e);
+	if (cli_has(c, "self-signed"))
+		return renew_self_signed(c, &h, rc < 0 ? NULL : &info, e);
+	if (rc < 0)
+		return rc;
+	if (!info.self_signed && !authority_signed_web(&h) && !cli_has(c, "web"))
+		return err_set(e, ERR_PRECONDITION,
+			       "the web certificate was issued by %s: put a renewed one into "
+			       "conf/tls/web.crt and web.key, or replace it: --web has the vault's "
+			       "authority sign one, --self-signed makes one that signs itself",
+			       info.issuer);
+	return authority_is_there(&h) ? renew_signed(c, &h, true, e)
+				      : renew_self_signed(c, &h, &info, e);
+}
+
+/* As it lies: while one follows another, both. */
+static int
+run_ca(const struct cli *c, struct err *e)
+{
+	auto_buf pem = BUF_INIT, out = BUF_INIT;
+	struct x509_info info;
+	struct json_out w;
+	struct home h;
+	char path[HOME_PATH_MAX];
+
+	int rc = open_home(c, &h, e);
+	if (rc < 0)
+		return rc;
+	home_path(&h, HOME_PAIR_CA, path);
+	if (!authority_is_there(&h))
+		return err_set(e, ERR_PRECONDITION,
+			       "the vault's authority is not on this node: a secondary has it once "
+			       "it has joined, a primary makes it when it starts");
+	rc = read_cert(path, &pem, &info, e);
+	if (rc < 0)
+		return rc;
+	if (!c->json) {
+		fputs(buf_str(&pem), stdout);
+		return CLI_GOOD;
+	}
+	json_out_init(&w, &out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "sha256", info.pin);
+	json_out_text(&w, "pem", buf_str(&pem));
+	json_out_end_object(&w);
+	puts(buf_str(&out));
 	return CLI_GOOD;
 }
 
@@ -278,8 +341,20 @@ static const struct cli_opt opts[] = {
 static const struct cli_opt renew_opts[] = {
 	CLI_OPT_HOME,
 	{
+		.name = "web",
+		.help = "Have the vault's authority sign the web certificate, even if another "
+			"authority issued the current one.",
+	},
+	{
+		.name = "also",
+		.value = "NAMES",
+		.help = "Further names and addresses for the web certificate, separated by "
+			"commas.",
+	},
+	{
 		.name = "self-signed",
-		.help = "Replace the current one even if an authority issued it.",
+		.help = "Make a web certificate that signs itself; nobody trusts it until they say "
+			"so.",
 	},
 	{
 		.name = "channel",
@@ -298,6 +373,14 @@ const struct cli_verb verbs_cert[] = {
 		.part = CLI_CARE,
 	},
 	{
+		.name = "cert ca",
+		.opts = opts,
+		.run = run_ca,
+		.help = "Writes the certificate of the vault's authority, for browsers and other "
+			"devices that are to trust its nodes.",
+		.part = CLI_CARE,
+	},
+	{
 		.name = "cert import",
 		.args = "FILE",
 		.min_args = 1,
@@ -312,8 +395,8 @@ const struct cli_verb verbs_cert[] = {
 		.name = "cert renew",
 		.opts = renew_opts,
 		.run = run_renew,
-		.help = "Renews the self-signed web certificate, for the same names, or the "
-			"pair's channel certificate.",
+		.help = "Makes a new web certificate for the same names, signed by the vault's "
+			"authority, or a new one for the pair's channel.",
 		.part = CLI_CARE,
 	},
 	{ 0 },

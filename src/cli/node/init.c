@@ -43,6 +43,8 @@ print_json(const struct create_options *o, const struct create_result *r, const 
 	json_out_bool(&w, "key_made", r->key_made);
 	if (!o->secondary) {
 		json_out_text(&w, "url", url);
+		json_out_text(&w, "authority_sha256", r->authority);
+		json_out_text(&w, "authority_scopes", r->scopes);
 		json_out_text(&w, "administrator", BOOTSTRAP_ADMIN);
 		json_out_text(&w, "setup_token", r->setup_token);
 	}
@@ -63,6 +65,13 @@ print_primary(const struct cli *c, const struct create_result *r, const char *ur
 	       "start: once it\n"
 	       "serves, the device that holds the key may be taken away.\n\n",
 	       bold, plain, r->key_made ? "was written to" : "is the one in", r->key_file);
+	printf("%sThe vault's authority%s signs the certificates of this node and of every node "
+	       "that joins it,\n"
+	       "for names in %s.\n"
+	       "Whoever trusts the authority trusts all of them. Its SHA-256 fingerprint is\n"
+	       "%s%s%s;\n"
+	       "`holdfast login` shows it: compare the two, or give it with --trust.\n\n",
+	       bold, plain, r->scopes, bold, r->authority, plain);
 	home_start_command(r->home, start);
 	printf("%sNext:%s\n"
 	       "  %s\n"
@@ -105,6 +114,8 @@ run_init(const struct cli *c, struct err *e)
 		.name = cli_get(c, "name"),
 		.listen = cli_get(c, "listen"),
 		.pair_listen = cli_get(c, "pair-listen"),
+		.also = cli_get(c, "also"),
+		.domain = cli_get(c, "domain"),
 		.user = cli_get(c, "user"),
 		.secondary = cli_has(c, "secondary"),
 		.say = c->err_tty && !c->json ? say_step : NULL,
@@ -113,6 +124,14 @@ run_init(const struct cli *c, struct err *e)
 	char url[512];
 	if (!o.home || !*o.home)
 		return err_set(e, ERR_USAGE, "name the home to make: holdfast init --home DIR");
+	if (o.secondary && o.domain)
+		return err_set(e, ERR_USAGE,
+			       "--domain is for the vault's authority, which a secondary has from "
+			       "its primary");
+	if (o.secondary && o.also)
+		return err_set(e, ERR_USAGE,
+			       "a secondary's web certificate comes with the pack: once it has "
+			       "joined, add names with `holdfast cert renew --web --also NAMES`");
 	int rc = create_node(&o, &r, e);
 	if (rc)
 		return rc;
@@ -146,6 +165,18 @@ static const struct cli_opt opts[] = {
 		.value = "FQDN",
 		.help = "The name by which users and other nodes reach this one (default: the "
 			"machine's name).",
+	},
+	{
+		.name = "also",
+		.value = "NAMES",
+		.help = "Further names and addresses by which users reach this node, separated by "
+			"commas: its web certificate has them.",
+	},
+	{
+		.name = "domain",
+		.value = "DOMAINS",
+		.help = "The domains and networks (10.0.0.0/8) that the vault's authority may "
+			"sign for, separated by commas (default: those of the names).",
 	},
 	NODE_OPTS_PLACE,
 	{ 0 },

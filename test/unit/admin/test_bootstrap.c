@@ -20,7 +20,9 @@
 #include <unistd.h>
 #include "admin/bootstrap.h"
 #include "base/log.h"
+#include "crypto/keyproto.h"
 #include "crypto/keyring.h"
+#include "crypto/x509.h"
 #include "fixture.h"
 
 #define MADE_AT "2026-01-31T12:00:00Z"
@@ -64,6 +66,7 @@ set_up(void **state)
 	assert_int_equal(symlink(pgtemp_dir(pg), path), 0);
 	snprintf(p->keys.keyfile, sizeof(p->keys.keyfile), "%s/key", dir);
 	assert_int_equal(keyring_create_file(p->keys.keyfile, &e), 0);
+	p->keys.role = KEYPROTO_INIT;
 	settings_defaults(&p->settings);
 	uuid_new(&p->node.id);
 	strcpy(p->node.name, "first.test");
@@ -109,13 +112,23 @@ put_text(const char *sql, char *ret, size_t size)
 	PQfinish(c);
 }
 
+/* With the keyd behind that connection. */
+static int
+begin_by(struct place *p, int fd, struct err *e)
+{
+	struct bootstrap_names names = { 0 };
+	assert_int_equal(authority_add_scope_of(&names.scopes, p->node.name, e), 0);
+	assert_int_equal(authority_add(&names.web, p->node.name, e), 0);
+	return vaultd_bootstrap(&p->home, &p->settings, fd, &p->node, &names, p->token, e);
+}
+
 /* A connection to a keyd of its own, which ends with it. */
 static int
 begin(struct place *p, struct err *e)
 {
 	pid_t keyd;
 	int fd = fixture_keyd(&p->keys, &keyd);
-	int rc = vaultd_bootstrap(&p->home, &p->settings, fd, &p->node, p->token, e);
+	int rc = begin_by(p, fd, e);
 	waitpid(keyd, NULL, 0);
 	return rc;
 }
@@ -188,26 +201,30 @@ the_setup_token_is_stored_as_its_hash_and_ends(void **state)
 	assert_int_equal(count(sql), 0);
 }
 
+/* The vault's authority signed it, and whoever shows it shows the authority behind it; the log names it alone. */
 static void
-clients_find_the_web_certificate_where_there_is_one(void **state)
+clients_find_the_web_certificate(void **state)
 {
 	struct place *p = *state;
-	char text[300];
+	struct x509_info shown, authority;
+	struct err e = { 0 };
+	auto_buf web = BUF_INIT, root = BUF_INIT, leaf = BUF_INIT;
+	char text[4096], path[HOME_PATH_MAX];
 	strcpy(p->settings.listen, "[::1]:8443");
-	write_file(p, "conf/tls/web.crt", "of this test\n");
 	begin_surely(p);
+	home_path(&p->home, HOME_WEB_CERT, path);
+	assert_int_equal(home_read_file(path, 65536, &web, &e), 0);
+	assert_int_equal(x509_leaf(buf_str(&web), &leaf, &e), 0);
 	put_text("SELECT body::jsonb->>'web_cert' FROM event WHERE seq = 2", text, sizeof(text));
-	assert_string_equal(text, "of this test\n");
+	assert_string_equal(text, buf_str(&leaf));
 	assert_int_equal(count("SELECT (body::jsonb->>'https_port')::int FROM event WHERE seq = 2"),
 			 8443);
-}
-
-static void
-without_a_web_certificate_none_is_named(void **state)
-{
-	begin_surely(*state);
-	assert_int_equal(count("SELECT (body::jsonb ? 'web_cert')::int FROM event WHERE seq = 2"),
-			 0);
+	assert_true(x509_root(buf_str(&web), &root));
+	assert_true(authority_signed_web(&p->home));
+	assert_int_equal(x509_read(text, &shown, &e), 0);
+	assert_int_equal(x509_read(buf_str(&root), &authority, &e), 0);
+	assert_string_equal(shown.names, "first.test");
+	assert_string_equal(shown.issuer, authority.subject);
 }
 
 /* The key is the last thing that can fail before the log is written. */
@@ -219,7 +236,7 @@ without_a_key_nothing_is_begun(void **state)
 	int fd[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
 	close(fd[1]);
-	assert_true(vaultd_bootstrap(&p->home, &p->settings, fd[0], &p->node, p->token, &e) < 0);
+	assert_true(begin_by(p, fd[0], &e) < 0);
 	assert_int_equal(strncmp(e.text, "cannot write the first events: ", 31), 0);
 	assert_true(strlen(e.text) > 31);
 	assert_string_equal(p->token, "");
@@ -386,8 +403,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_vault_has_a_node_a_key_and_an_administrator),
 		TEST(the_setup_token_is_stored_as_its_hash_and_ends),
-		TEST(clients_find_the_web_certificate_where_there_is_one),
-		TEST(without_a_web_certificate_none_is_named),
+		TEST(clients_find_the_web_certificate),
 		TEST(without_a_key_nothing_is_begun),
 		TEST(a_restored_vault_begins_the_next_term),
 		TEST(verifying_a_backup_writes_nothing),

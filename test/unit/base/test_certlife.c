@@ -50,7 +50,7 @@ test_words(void **state)
 	assert_string_equal(text, "the channel certificate ends on 2024-10-04, in 1 day");
 	certlife_say(CERTLIFE_AUTHORITY, &c, c.to_us - 1, text);
 	assert_string_equal(text,
-			    "the certificate of the pair's authority ends on 2024-10-04, today");
+			    "the certificate of the vault's authority ends on 2024-10-04, today");
 	certlife_say(CERTLIFE_WEB, &c, c.to_us, text);
 	assert_string_equal(text, "the web certificate expired on 2024-10-04");
 	assert_int_equal(certlife_days(&c, c.to_us - 1), 0);

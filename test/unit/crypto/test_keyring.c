@@ -13,6 +13,7 @@
 #include "base/home.h"
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
+#include "crypto/x509.h"
 
 static char dir[64], path[128];
 
@@ -440,6 +441,85 @@ signatures_are_of_exports_alone(void **state)
 }
 
 static void
+add_texts(struct buf *f, const char *const *texts)
+{
+	for (; *texts; texts++)
+		buf_add(f, *texts, strlen(*texts) + 1);
+}
+
+/* Asks for a certificate of that name; what keyd answers, as serve. */
+static int
+certify(struct keyring *k, char role, const struct buf *sealed, const char *ca, const char *name,
+	struct buf *out)
+{
+	struct err e = { 0 };
+	auto_buf f = BUF_INIT, key = BUF_INIT, public_key = BUF_INIT;
+	assert_int_equal(x509_new_key(&key, &public_key, &e), 0);
+	const char *const texts[] = { ca, public_key.data, name, NULL };
+	buf_add_u8(&f, KEYPROTO_CERTIFY);
+	buf_add_be32(&f, (uint32_t)sealed->len);
+	buf_add(&f, sealed->data, sealed->len);
+	buf_add_be32(&f, 30);
+	buf_add_u8(&f, 1);
+	add_texts(&f, texts);
+	return serve(k, role, &f, out);
+}
+
+/* H3: whoever asks gets what the authority signed, and never its key. */
+static void
+the_authority_signs_and_is_not_seen(void **state)
+{
+	static const char *const made[] = { "Holdfast vault", "example.com", NULL };
+	struct keyring *k = open_ring();
+	auto_buf f = BUF_INIT, out = BUF_INIT, ca = BUF_INIT, sealed = BUF_INIT, cert = BUF_INIT;
+	struct x509_info info;
+	struct err e = { 0 };
+
+	buf_add_u8(&f, KEYPROTO_CREATE);
+	buf_add_be32(&f, 1);
+	assert_int_equal(serve(k, 'i', &f, &out), 0);
+	buf_reset(&f);
+	buf_reset(&out);
+	buf_add_u8(&f, KEYPROTO_AUTHORITY);
+	buf_add_be32(&f, 1);
+	buf_add_be32(&f, 365);
+	add_texts(&f, made);
+	assert_int_equal(serve(k, 'v', &f, &out), 1);
+	assert_int_equal(serve(k, 'i', &f, &out), 0);
+	struct cursor c = { .p = (const uint8_t *)out.data, .left = out.len };
+	uint32_t n = cursor_be32(&c);
+	buf_add(&ca, cursor_bytes(&c, n), n);
+	buf_add(&sealed, c.p, c.left);
+	assert_null(memmem(out.data, out.len, "PRIVATE", 7));
+
+	assert_int_equal(certify(k, 'v', &sealed, ca.data, "a.example.com", &cert), 1);
+	assert_int_equal(certify(k, 'a', &sealed, ca.data, "a.example.com", &cert), 0);
+	assert_int_equal(x509_read(cert.data, &info, &e), 0);
+	assert_string_equal(info.names, "a.example.com");
+	assert_string_equal(info.issuer, "CN=Holdfast vault");
+	assert_int_equal(certify(k, 'a', &sealed, ca.data, "a.example.org", &out),
+			 ERR_PRECONDITION);
+	assert_int_equal(certify(k, 'a', &sealed, cert.data, "a.example.com", &out), ERR_BAD_FIELD);
+	sealed.data[sealed.len - 1] ^= 1;
+	assert_int_equal(certify(k, 'a', &sealed, ca.data, "a.example.com", &out), ERR_CRYPTO);
+	sealed.data[sealed.len - 1] ^= 1;
+	/* Nor by the door of what is sealed. */
+	static const uint8_t doors[] = { KEYPROTO_OPEN, KEYPROTO_SEAL };
+	for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
+		buf_reset(&f);
+		buf_add_u8(&f, doors[i]);
+		if (doors[i] == KEYPROTO_SEAL)
+			buf_add_be32(&f, 1);
+		buf_add_be32(&f, sizeof(KEYPROTO_AUTHORITY_AD));
+		buf_add(&f, KEYPROTO_AUTHORITY_AD, sizeof(KEYPROTO_AUTHORITY_AD));
+		buf_add(&f, sealed.data, sealed.len);
+		assert_int_equal(serve(k, 'a', &f, &out), 1);
+		assert_int_equal(serve(k, 'v', &f, &out), 1);
+	}
+	keyring_free(k);
+}
+
+static void
 malformed_bodies_end_the_connection(void **state)
 {
 	static const struct {
@@ -457,6 +537,10 @@ malformed_bodies_end_the_connection(void **state)
 		{ 9, { KEYPROTO_SEAL, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff } },
 		{ 6, { KEYPROTO_OPEN, 0, 0, 0, 2, 1 } },
 		{ 1, { KEYPROTO_MAC } },
+		{ 11, { KEYPROTO_AUTHORITY, 0, 0, 0, 1, 0, 0, 0, 1, 'x', 0 } },
+		{ 13, { KEYPROTO_AUTHORITY, 0, 0, 0, 1, 0, 0, 0, 1, 'x', 0, 'y', 'z' } },
+		{ 10, { KEYPROTO_CERTIFY, 0, 0, 0, 0, 0, 0, 0, 1, 1 } },
+		{ 16, { KEYPROTO_CERTIFY, 0, 0, 0, 0, 0, 0, 0, 1, 2, 'c', 0, 'k', 0, 'n', 0 } },
 		{ 20, { KEYPROTO_CHAIN } },
 		{ 37, { KEYPROTO_CHAIN, [33] = 0xff, 0xff, 0xff, 0xff } },
 		{ 37, { KEYPROTO_CHAIN, [36] = 1 } },
@@ -487,6 +571,7 @@ main(void)
 		cmocka_unit_test(stream_chunks_keep_their_place),
 		cmocka_unit_test(roles_are_the_tables),
 		cmocka_unit_test(signatures_are_of_exports_alone),
+		cmocka_unit_test(the_authority_signs_and_is_not_seen),
 		cmocka_unit_test(malformed_bodies_end_the_connection),
 	};
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, begin, finish);

@@ -53,14 +53,34 @@ struct pki {
 	struct buf ca, ca_key, node, node_key;
 };
 
+/* With a new key; 0 or the refusal. */
+static int
+issue(const struct buf *ca, const struct buf *ca_key, const char *name, int days, struct buf *cert,
+      struct buf *key, struct err *e)
+{
+	const char *const names[] = { name, NULL };
+	auto_buf public_key = BUF_INIT;
+	assert_int_equal(x509_new_key(key, &public_key, e), 0);
+	struct x509_wish w = {
+		.public_key = public_key.data, .names = names, .days = days, .client = true
+	};
+	return x509_sign(ca->data, ca_key->data, &w, cert, e);
+}
+
+static void
+make_pki_for(struct pki *p, const char *scope, const char *name)
+{
+	const char *const scopes[] = { scope, "127.0.0.0/8", "fd00::/8", NULL };
+	struct err e = { 0 };
+	*p = (struct pki){ 0 };
+	assert_int_equal(x509_authority("Holdfast pair", 3650, scopes, &p->ca, &p->ca_key, &e), 0);
+	assert_int_equal(issue(&p->ca, &p->ca_key, name, 3650, &p->node, &p->node_key, &e), 0);
+}
+
 static void
 make_pki(struct pki *p, const char *name)
 {
-	struct err e = { 0 };
-	*p = (struct pki){ 0 };
-	assert_int_equal(x509_ca("Holdfast pair", 3650, &p->ca, &p->ca_key, &e), 0);
-	assert_int_equal(
-		x509_issue(p->ca.data, p->ca_key.data, name, 3650, &p->node, &p->node_key, &e), 0);
+	make_pki_for(p, strchr(name, '.') + 1, name);
 }
 
 static void
@@ -124,7 +144,7 @@ a_node_cannot_issue(void **state)
 	struct err e = { 0 };
 	make_pki(&p, "a.example.com");
 	/* Whatever is signed with a node's key, nobody believes it. */
-	if (x509_issue(p.node.data, p.node_key.data, "evil.example.com", 30, &cert, &key, &e) == 0)
+	if (issue(&p.node, &p.node_key, "evil.example.com", 30, &cert, &key, &e) == 0)
 		assert_int_not_equal(
 			verify(p.ca.data, cert.data, "evil.example.com", GNUTLS_KP_TLS_WWW_SERVER),
 			0);
@@ -143,14 +163,13 @@ what_does_not_fit_is_refused(void **state)
 	assert_non_null(strstr(e.text, "does not belong"));
 	assert_int_equal(x509_fits("rubbish", p.node_key.data, &e), ERR_BAD_FIELD);
 	assert_int_equal(x509_fits(p.node.data, p.node.data, &e), ERR_BAD_FIELD);
-	assert_int_equal(x509_issue(p.ca.data, p.node_key.data, "b", 30, &cert, &key, &e),
+	assert_int_equal(issue(&p.ca, &p.node_key, "b.example.com", 30, &cert, &key, &e),
 			 ERR_BAD_FIELD);
-	assert_int_equal(x509_issue(p.ca.data, p.ca_key.data, "b", 0, &cert, &key, &e),
+	assert_int_equal(issue(&p.ca, &p.ca_key, "b.example.com", 0, &cert, &key, &e),
 			 ERR_BAD_FIELD);
-	assert_int_equal(x509_issue(p.ca.data, p.ca_key.data, "b c", 30, &cert, &key, &e),
-			 ERR_BAD_FIELD);
-	assert_int_equal(x509_issue(p.ca.data, p.ca_key.data, "", 30, &cert, &key, &e),
-			 ERR_BAD_FIELD);
+	assert_int_equal(issue(&p.ca, &p.ca_key, "b c", 30, &cert, &key, &e), ERR_BAD_FIELD);
+	assert_int_equal(issue(&p.ca, &p.ca_key, "", 30, &cert, &key, &e), ERR_BAD_FIELD);
+	buf_reset(&key);
 	const char *const none[] = { NULL };
 	assert_int_equal(x509_self_signed(none, 30, &cert, &key, &e), ERR_BAD_FIELD);
 	assert_int_equal(x509_read("", &i, &e), ERR_BAD_FIELD);
@@ -160,6 +179,78 @@ what_does_not_fit_is_refused(void **state)
 	assert_int_equal(x509_read(big.data, &i, &e), ERR_TOO_LARGE);
 	assert_int_equal(cert.len + key.len, 0);
 	free_pki(&p);
+}
+
+/* H3: the name constraints, by GnuTLS' own rules and ours. */
+static void
+an_authority_is_for_its_scopes_alone(void **state)
+{
+	static const struct {
+		const char *name;
+		bool within;
+	} rows[] = {
+		{ "a.example.com", true },     { "example.com", true },
+		{ "b.c.example.com", true },   { "badexample.com", false },
+		{ "example.com.evil", false }, { "com", false },
+		{ "127.0.0.1", true },	       { "127.9.9.9", true },
+		{ "128.0.0.1", false },	       { "::1", false },
+		{ "fd12::3", true },
+	};
+	static const char *const bad[] = { "",		"10.0.0.0/33", "10.0.0.0/x",
+					   "10.0.0.0/", "a b",	       "fe80::1/129" };
+	struct pki p;
+	struct err e = { 0 };
+	char scopes[100];
+
+	make_pki_for(&p, "example.com", "a.example.com");
+	assert_int_equal(x509_scopes(p.ca.data, scopes, sizeof(scopes), &e), 0);
+	assert_string_equal(scopes, "example.com, 127.0.0.0/8, fd00::/8");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *const names[] = { rows[i].name, NULL };
+		auto_buf cert = BUF_INIT, key = BUF_INIT;
+		int want = rows[i].within ? 0 : ERR_PRECONDITION;
+
+		assert_int_equal(x509_may_sign(p.ca.data, names, &e), want);
+		assert_int_equal(issue(&p.ca, &p.ca_key, rows[i].name, 30, &cert, &key, &e), want);
+		assert_true(rows[i].within || strstr(e.text, "example.com, 127.0.0.0/8, fd00::/8"));
+		if (rows[i].within && strstr(rows[i].name, "example.com"))
+			assert_int_equal(verify(p.ca.data, cert.data, rows[i].name,
+						GNUTLS_KP_TLS_WWW_SERVER),
+					 0);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		const char *const list[] = { bad[i], NULL };
+		auto_buf cert = BUF_INIT, key = BUF_INIT;
+		assert_int_equal(x509_authority("x", 30, list, &cert, &key, &e), ERR_BAD_FIELD);
+	}
+	free_pki(&p);
+}
+
+static void
+the_root_of_a_chain_is_found(void **state)
+{
+	struct pki p, q;
+	struct err e = { 0 };
+	make_pki(&p, "a.example.com");
+	make_pki(&q, "a.example.com");
+	const struct {
+		const struct buf *first, *then;
+		bool found;
+	} rows[] = {
+		{ &p.node, &p.ca, true },  { &p.node, NULL, false },	{ &p.ca, NULL, false },
+		{ &p.ca, &p.node, false }, { &p.node, &p.node, false }, { &p.node, &q.ca, false },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_buf chain = BUF_INIT, root = BUF_INIT;
+		buf_adds(&chain, buf_str(rows[i].first));
+		if (rows[i].then)
+			buf_adds(&chain, buf_str(rows[i].then));
+		assert_int_equal(x509_root(buf_str(&chain), &root), rows[i].found);
+		assert_string_equal(buf_str(&root), rows[i].found ? buf_str(&p.ca) : "");
+	}
+	assert_int_equal(e.code, 0);
+	free_pki(&p);
+	free_pki(&q);
 }
 
 static void
@@ -204,6 +295,8 @@ main(void)
 		cmocka_unit_test(node_certificates_are_proven_by_the_ca),
 		cmocka_unit_test(a_node_cannot_issue),
 		cmocka_unit_test(what_does_not_fit_is_refused),
+		cmocka_unit_test(an_authority_is_for_its_scopes_alone),
+		cmocka_unit_test(the_root_of_a_chain_is_found),
 		cmocka_unit_test(damaged_certificates_do_no_harm),
 		cmocka_unit_test(long_names_are_in_the_san),
 	};

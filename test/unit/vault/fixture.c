@@ -59,10 +59,10 @@ write_all(int fd, const void *p, size_t n)
 }
 
 static void
-serve_keys(int fd, const char *keyfile)
+serve_keys(int fd, const struct fixture *x)
 {
 	struct err e = { 0 };
-	struct keyring *k = keyring_open(keyfile, &e);
+	struct keyring *k = keyring_open(x->keyfile, &e);
 	uint8_t *frame = malloc(KEYPROTO_MAX), head[4];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -74,7 +74,7 @@ serve_keys(int fd, const char *keyfile)
 			   head[3];
 
 		if (n > KEYPROTO_MAX || !read_all(fd, frame, n) ||
-		    keyring_serve(k, KEYPROTO_VAULTD, frame, n, &answer, &e))
+		    keyring_serve(k, x->role ? x->role : KEYPROTO_VAULTD, frame, n, &answer, &e))
 			_exit(1);
 		write_all(fd, answer.data, answer.len);
 		buf_done(&answer);
@@ -94,7 +94,7 @@ fixture_keyd(struct fixture *x, pid_t *ret)
 		abort();
 	if (!*ret) {
 		close(fd[0]);
-		serve_keys(fd[1], x->keyfile);
+		serve_keys(fd[1], x);
 	}
 	close(fd[1]);
 	return fd[0];

@@ -25,6 +25,7 @@ struct fixture {
 	char dir[256];
 	char keyfile[300], journal[300], chain_head[300], state[300];
 	pid_t keyd;
+	char role; /* of who asks keyd; 0: vaultd */
 	uv_loop_t loop;
 	struct settings settings;
 	struct statepage *statepage_writer;
