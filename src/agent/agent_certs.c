@@ -18,7 +18,7 @@
 #define SAY_US (86400ll * 1000000)
 
 static void
-read_life(const struct agent *a, enum home_path which, struct certlife *ret)
+read_life(const struct agent *a, enum home_path which, struct certlife *ret, uint64_t *ret_mark)
 {
 	auto_buf pem = BUF_INIT;
 	char path[HOME_PATH_MAX];
@@ -27,9 +27,11 @@ read_life(const struct agent *a, enum home_path which, struct certlife *ret)
 
 	*ret = (struct certlife){ 0 };
 	home_path(&a->args->home, which, path);
-	if (home_read_file(path, PEM_MAX, &pem, &ignored) == 0 &&
-	    x509_read(buf_str(&pem), &info, &ignored) == 0)
-		*ret = (struct certlife){ info.not_before_us, info.not_after_us };
+	if (home_read_file(path, PEM_MAX, &pem, &ignored) < 0 ||
+	    x509_read(buf_str(&pem), &info, &ignored) < 0)
+		return;
+	*ret = (struct certlife){ info.not_before_us, info.not_after_us };
+	*ret_mark = agent_text_mark(buf_str(&pem));
 }
 
 /* Anew each day, and when it is put right in between. */
@@ -55,34 +57,68 @@ tell_log(struct agent *a, enum certlife_kind k)
 		log_error("%s: %s. %s", a->self.name, text, certlife_todo(k));
 }
 
-static void
+static bool
 renew_one(const struct home *h, const char *what)
 {
 	auto_buf none = BUF_INIT, line = BUF_INIT;
 	struct err e = { 0 };
 
 	buf_addf(&line, "{\"verb\":\"renew\",\"what\":\"%s\"}", what);
-	if (control_ask(h, buf_str(&line), NULL, NULL, &none, &e))
+	if (control_ask(h, buf_str(&line), NULL, NULL, &none, &e)) {
 		log_err(LOG_LEVEL_WARNING, &e,
 			"the %s certificate could not be renewed; it is tried again", what);
-	else
-		log_notice("the %s certificate was renewed", what);
+		return false;
+	}
+	log_notice("the %s certificate was renewed", what);
+	return true;
 }
 
 static void *
 renew_channel(void *arg)
 {
-	renew_one(arg, "channel");
+	(void)renew_one(arg, "channel");
 	return NULL;
 }
 
 static void *
 renew_web(void *arg)
 {
-	renew_one(arg, "web");
 	/* The supervisor has it read again, as whoever runs the command does. */
-	kill(getppid(), SIGHUP);
+	if (renew_one(arg, "web"))
+		kill(getppid(), SIGHUP);
 	return NULL;
+}
+
+static void *
+make_authority(void *arg)
+{
+	auto_buf none = BUF_INIT;
+	struct err e = { 0 };
+
+	if (control_ask(arg, "{\"verb\":\"renew\",\"what\":\"authority\"}", NULL, NULL, &none, &e))
+		log_err(LOG_LEVEL_WARNING, &e,
+			"the vault's authority could not be made; it is tried again");
+	else
+		log_notice("the vault has an authority now (`holdfast cert show`); `holdfast cert "
+			   "renew --web` has it sign this node's web certificate");
+	return NULL;
+}
+
+/* A vault from before each had one from its beginning. A secondary has it from the primary's pack. */
+static void
+found_authority(struct agent *a)
+{
+	int64_t *begun_ms = &a->renewed_ms[CERTLIFE_AUTHORITY];
+	pthread_t t;
+
+	if (a->secondary || a->rv.standby || !agent_view_is_fresh(a) ||
+	    state_serves(a->shown.state) != SERVES_EVERYONE ||
+	    (*begun_ms && a->now_ms - *begun_ms < RENEW_AGAIN_MS) ||
+	    authority_is_there(&a->args->home))
+		return;
+	*begun_ms = a->now_ms;
+	if (pthread_create(&t, NULL, make_authority, UNCONST(void *, &a->args->home)) == 0)
+		pthread_detach(t);
 }
 
 /* What the authority signs; an operator's own certificate is theirs to renew. */
@@ -118,10 +154,13 @@ agent_look_at_certs(struct agent *a)
 	if (a->certs_ms && a->now_ms - a->certs_ms < CERTS_MS)
 		return;
 	a->certs_ms = a->now_ms;
+	uint64_t marks[CERTLIFE_KINDS] = { 0 };
 	for (enum certlife_kind k = 0; k < CERTLIFE_KINDS; k++) {
-		read_life(a, files[k], &a->shown.certs[k]);
+		read_life(a, files[k], &a->shown.certs[k], &marks[k]);
 		tell_log(a, k);
 	}
+	a->authority_mark = marks[CERTLIFE_AUTHORITY];
+	found_authority(a);
 	renew_in_time(a, CERTLIFE_WEB);
 	renew_in_time(a, CERTLIFE_CHANNEL);
 }

@@ -71,6 +71,7 @@ struct agent {
 	int64_t state_ms;	     /* since when it is in this state */
 	int64_t shown_ms, trust_ms, announce_ms, ports_ms, packs_ms, certs_ms;
 	int64_t renewed_ms[CERTLIFE_KINDS];   /* when a renewal was begun */
+	uint64_t authority_mark;	      /* of the text that names who is trusted */
 	int64_t cert_said_us[CERTLIFE_KINDS]; /* when the log was told of a certificate's end */
 
 	struct replication *replication;
@@ -122,6 +123,8 @@ struct agent {
 
 /* ---- agent_peers.c ---- */
 
+/* Of the text's content: a change is seen without keeping it twice. */
+uint64_t agent_text_mark(const char *text) NONNULL;
 bool agent_view_is_fresh(const struct agent *a) NONNULL; /* the last look at the local database */
 bool agent_is_self(const struct agent *a, const struct uuid *id) NONNULL;
 

@@ -98,7 +98,8 @@ struct request {
 	int64_t https_port, pair_port;
 	const char *file;
 	bool force;
-	const char *what, *also; /* of renew: "web" or "channel"; further names, with commas */
+	const char *what,
+		*also; /* of renew: "web", "channel", or "authority" where there is none; further names, with commas */
 };
 
 static const struct jfield request_fields[] = {
@@ -270,6 +271,8 @@ run_renew(struct control *c, int fd, const struct request *rq, struct buf *ret_p
 {
 	bool web = rq->what && strcmp(rq->what, "web") == 0;
 
+	if (rq->what && strcmp(rq->what, "authority") == 0)
+		return authority_found(c->h, c->keys, e);
 	return authority_renew(c->h, c->keys, web ? AUTHORITY_WEB : AUTHORITY_CHANNEL, rq->also, e);
 }
 

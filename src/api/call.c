@@ -3,10 +3,13 @@
 
 #include <assert.h>
 #include <string.h>
+#include <unistd.h>
 #include "api/api_impl.h"
 #include "base/clock.h"
+#include "base/home.h"
 
 #define BEAT_MAX_MS 1500
+#define AUTHORITY_MAX 65536
 
 enum ha_state
 call_state(const struct api_call *c)
@@ -35,6 +38,19 @@ const char *
 call_anchor_path(const struct api_call *c)
 {
 	return c->api->chain_head_path;
+}
+
+/* Read each time: the agent makes it and exchanges it while the node serves, and who is told of it goes by what lies there then. */
+const char *
+call_authority(const struct api_call *c)
+{
+	auto_buf pem = BUF_INIT;
+	struct err ignored;
+
+	if (!c->api->authority_path || access(c->api->authority_path, F_OK) < 0 ||
+	    home_read_file(c->api->authority_path, AUTHORITY_MAX, &pem, &ignored))
+		return NULL;
+	return arena_strdup(c->call.a, buf_str(&pem));
 }
 
 void

@@ -61,6 +61,7 @@ write_place(struct api_call *c, struct err *e)
 	json_out_text(&c->w, "node", call_node_name(c));
 	json_out_text(&c->w, "mode", mode(c));
 	write_waiting(c);
+	json_out_text(&c->w, "authority", call_authority(c));
 	int rc = user_write_nodes(&c->call, &c->w, "nodes", false, e);
 	json_out_end_object(&c->w);
 	return rc;
@@ -118,7 +119,7 @@ on_logout(struct api_call *c, struct err *e)
 const struct route routes_session[] = {
 	{ HTTP_POST, "/v1/session", DO(login), 0, ROUTE_PUBLIC | READ | ROUTE_EVENT,
 	  BODY(login), QUERY(session), SMALL, "Login",
-	  "Logs in; the answer names the nodes of the pair. With standby=forward a standby has the primary do it." },
+	  "Logs in; the answer names the nodes of the pair and has the certificate of the vault's authority (PEM), by which clients trust all of them. With standby=forward a standby has the primary do it." },
 	{ HTTP_GET, "/v1/session", DO(whoami), 0, READ,
 	  NO_BODY, QUERY(session), 0, "Session",
 	  "Says who is logged in." },
@@ -135,10 +136,12 @@ const struct shape replies_session[] = {
 	REPLY(Login,
 		FIELD(token, TEXT), FIELD(session, ID), FIELD(expires, TIME),
 		ONE(user, SessionUser), FIELD(node, TEXT), FIELD(mode, TEXT),
-		FIELD(administration_conflicts, INT, MAYBE), LIST(nodes, SessionNode)),
+		FIELD(administration_conflicts, INT, MAYBE), FIELD(authority, TEXT, NIL),
+		LIST(nodes, SessionNode)),
 	REPLY(Session,
 		FIELD(session, ID), ONE(user, SessionUser), FIELD(node, TEXT), FIELD(mode, TEXT),
-		FIELD(administration_conflicts, INT, MAYBE), LIST(nodes, SessionNode)),
+		FIELD(administration_conflicts, INT, MAYBE), FIELD(authority, TEXT, NIL),
+		LIST(nodes, SessionNode)),
 	REPLY(SessionUser, FIELD(id, ID), FIELD(name, TEXT), FIELD(role, TEXT)),
 	REPLY(SessionNode,
 		FIELD(id, ID), FIELD(name, TEXT), FIELD(https_port, INT),

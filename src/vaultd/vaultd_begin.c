@@ -122,14 +122,16 @@ open_relay(struct vaultd *d)
 static int
 open_server(struct vaultd *d, struct err *e)
 {
-	char anchor[HOME_PATH_MAX];
+	char anchor[HOME_PATH_MAX], authority[HOME_PATH_MAX];
 	struct api_options ao = { .v = &d->v,
 				  .node_name = d->node.name,
-				  .chain_head_path = anchor };
+				  .chain_head_path = anchor,
+				  .authority_path = authority };
 	struct server_options so = { 0 };
 	int rc;
 
 	home_path(&d->args->home, HOME_ANCHOR, anchor);
+	home_path(&d->args->home, HOME_PAIR_CA, authority);
 	ao.relay = open_relay(d);
 	d->api = api_new(&ao);
 	so.listen = d->settings.listen;

@@ -7,9 +7,9 @@ import ssl
 
 import pytest
 
-from certs import openssl
-from nodes import Person, scratch_folder
-from pair import PASSWORD
+from certs import openssl, put_in, self_signed
+from nodes import Person, Ports, scratch_folder
+from pair import PASSWORD, give
 from packs import Stage, join, make_node
 from wait import wait_until
 
@@ -152,8 +152,8 @@ def test_further_names_come_with_a_renewal(vault, root, node):
 
 
 def test_a_name_outside_is_refused_before_anything_changes(vault):
-    p = vault.primary.run("ha", "setup", "127.0.0.1", "vault.example.com", "--home", vault.primary.home, check=False)
-    assert p.returncode == 1 and "vault.example.com lies outside of what the vault's authority may sign for" in p.stderr
+    p = vault.primary.run("ha", "setup", "127.0.0.1", "192.0.2.1", "--home", vault.primary.home, check=False)
+    assert p.returncode == 1 and "192.0.2.1 lies outside of what the vault's authority may sign for" in p.stderr
     assert "127.0.0.0/8" in p.stderr and "Nothing was changed" in p.stderr, p.stderr
     assert vault.primary.sql("SELECT count(*) FROM node")[0][0] == "2"
 
@@ -180,3 +180,56 @@ def test_what_it_is_for_is_said_at_init(holdfast):
             p = n.run("init", "--home", folder / "no", "--name", "v.example.com", *more, check=False)
             assert p.returncode == 2 and why in p.stderr, p.stderr
             assert not (folder / "no").exists()
+
+
+def test_a_node_from_before_gets_one_and_nobody_is_locked_out(holdfast):
+    """A vault that has none makes one when it starts. Who confirmed the old certificate learns of it by an answer, and then by it of the next one."""
+    with scratch_folder() as folder:
+        stage = Single(holdfast, folder)
+        n = stage.node
+        try:
+            session = folder / "old.session"
+            n.cli(*("login", "--trust", stage.old_pin, n.url, "admin"), session=session, input=f"{PASSWORD}\n")
+            wait_until("the vault has an authority", lambda: (n.home / "conf/tls/pair-ca.crt").exists())
+            assert stage.cert("web")["sha256"] == stage.old_pin
+            wait_until(
+                "an answer tells of it",
+                lambda: (n.cli("ls", session=session), json.loads(session.read_text())["vault"])[1],
+            )
+            n.run("cert", "renew", "--home", n.home)
+            assert stage.cert("web")["issuer"] == stage.cert("pair-ca")["subject"]
+            leaf = openssl("x509", "-in", n.web_cert)
+            wait_until(
+                "the node shows it",
+                lambda: ssl.get_server_certificate((n.address, n.port)),
+                lambda pem: pem.strip() == leaf.strip(),
+            )
+            n.cli("ls", session=session)
+            # What belongs to it is the same after the next start.
+            before = stage.cert("pair-ca")
+            n.stop()
+            n.start()
+            n.cli("ls", session=session)
+            assert stage.cert("pair-ca") == before
+        finally:
+            n.kill()
+
+
+class Single:
+    """A node as releases before made it: its web certificate signs itself, and its vault has no authority."""
+
+    def __init__(self, holdfast, folder):
+        ports = Ports()
+        self.node = n = make_node(holdfast, folder, "127.0.0.1", ports.take(), ports.take())
+        (folder / "127.0.0.1").mkdir()
+        give(folder / "127.0.0.1")
+        n.init()
+        for name in PARTS:
+            (n.home / "conf/tls" / name).unlink()
+        put_in(n, *self_signed(folder, n.name, 1000))
+        self.old_pin = self.cert("web")["sha256"]
+        n.start()
+        Person(n, "admin", n.setup_token(), PASSWORD, folder)
+
+    def cert(self, what):
+        return json.loads(self.node.run("cert", "show", "--json", "--home", self.node.home).stdout)[what]

@@ -240,7 +240,7 @@ def test_bin_keep_says_how_long(running, keeper):
     running.set("bin_keep", "0")
     keeper.good("put", "For ever/x", input="x\n")
     keeper.good("rm", "--yes", "--resource", "For ever")
-    later(running, 3000)
+    later(running, 300)
     still_true("nothing is emptied", lambda: sealed(running, "For ever"), 2, lambda n: n == (1, 1))
     later(running, 2)
     keeper.login()

@@ -72,7 +72,11 @@ def test_the_next_renewal_ends_it(template, new_node, where):
     assert not (n.home / "conf/tls/new").exists()
     killed_renewal(n, page, "before it counts")
     n.run("cert", "renew", "--self-signed", "--home", n.home)
-    assert sorted(p for p in os.listdir(n.home / "conf/tls") if "web" not in p) == ["pair-ca.crt", "pair-ca.key.sealed", "trusted"]
+    assert sorted(p for p in os.listdir(n.home / "conf/tls") if "web" not in p) == [
+        "pair-ca.crt",
+        "pair-ca.key.sealed",
+        "trusted",
+    ]
     n.start()
 
 

@@ -44,7 +44,8 @@ struct remote {
 	unsigned slow;	/* how often none of them took the connection in time */
 	char *token, *user;
 	char *authority,
-		*pin;  /* PEM, or "": what the user trusts, for all nodes and for the first one */
+		*pin; /* PEM, or "": what the user trusts, for all nodes and for the first one */
+	char *vault; /* PEM, or "": the vault's own authority, as a trusted node said, for all nodes */
 	char mark[24]; /* of the nodes, as Holdfast-Nodes had it; "" not known */
 	struct client_reply reply;
 	bool maybe_done;
@@ -121,6 +122,7 @@ remote_new(const char *url, enum remote_trust kind, const char *trust_pem)
 	r->nodes[0].cert = copy("");
 	r->authority = copy(kind == REMOTE_AUTHORITY ? trust_pem : "");
 	r->pin = copy(kind == REMOTE_PIN ? trust_pem : "");
+	r->vault = copy("");
 	r->n = 1;
 	return r;
 }
@@ -146,6 +148,7 @@ remote_free(struct remote *r)
 	free_wiped(r->user);
 	free(r->authority);
 	free(r->pin);
+	free(r->vault);
 	client_reply_done(&r->reply);
 	free(r);
 }
@@ -190,7 +193,9 @@ take_trust(struct remote *r, json_t *o)
 
 	free(r->authority);
 	free(r->pin);
+	free(r->vault);
 	r->authority = copy(text_of(o, "authority"));
+	r->vault = copy(text_of(o, "vault"));
 	r->pin = copy(older ? r->nodes[0].cert : text_of(o, "pin"));
 	snprintf(r->mark, sizeof(r->mark), "%s", text_of(o, "mark"));
 }
@@ -256,9 +261,9 @@ save(const struct remote *r, struct err *e)
 	for (size_t i = 0; i < r->n; i++)
 		json_array_append_new(nodes, json_pack("{ssss}", "url", r->nodes[i].url, "cert",
 						       r->nodes[i].cert));
-	auto_json o = json_pack("{sssssssssssOsI}", "user", r->user, "token", r->token, "authority",
-				r->authority, "pin", r->pin, "mark", r->mark, "nodes", nodes,
-				"last", (json_int_t)r->last);
+	auto_json o = json_pack("{sssssssssssssOsI}", "user", r->user, "token", r->token,
+				"authority", r->authority, "vault", r->vault, "pin", r->pin, "mark",
+				r->mark, "nodes", nodes, "last", (json_int_t)r->last);
 	auto_buf text = BUF_INIT;
 	if (remote_json_text(o, JSON_INDENT(1), &text) < 0)
 		return err_set(e, ERR_INTERNAL,
@@ -284,10 +289,12 @@ add_node(struct remote *r, const char *url, const char *cert)
 	n->cert = copy(cert);
 }
 
-/* The node that the user named comes first, by that address; then those of the vault's list, each with what it shows now. */
+/* The node that the user named comes first, by that address; then those of the vault's list, each with what it shows now. All of them are trusted
+ * by the vault's authority too, so that each may show another certificate of it at any time. */
 static void
-adopt_nodes(struct remote *r, json_t *nodes)
+adopt_nodes(struct remote *r, json_t *reply)
 {
+	json_t *nodes = json_object_get(reply, "nodes");
 	char first[sizeof(r->nodes[0].url)], last[sizeof(first)];
 	json_t *o;
 	size_t i;
@@ -295,6 +302,8 @@ adopt_nodes(struct remote *r, json_t *nodes)
 	memcpy(first, r->nodes[0].url, sizeof(first));
 	memcpy(last, r->nodes[r->last].url, sizeof(last));
 	drop_nodes(r);
+	free(r->vault);
+	r->vault = copy(text_of(reply, "authority"));
 	add_node(r, first, "");
 	json_array_foreach(nodes, i, o)
 	{
@@ -331,7 +340,7 @@ remote_adopt(struct remote *r, json_t *login, struct err *e)
 	r->token = copy(token);
 	r->user = copy(user);
 	memcpy(r->mark, r->reply.nodes, sizeof(r->mark));
-	adopt_nodes(r, json_object_get(login, "nodes"));
+	adopt_nodes(r, login);
 	return save(r, e);
 }
 
@@ -517,7 +526,8 @@ connect_to(struct remote *r, struct node *n, enum remote_kind kind, struct err *
 {
 	auto_buf trust = BUF_INIT;
 
-	buf_addf(&trust, "%s\n%s\n%s\n", r->authority, n->cert, n == r->nodes ? r->pin : "");
+	buf_addf(&trust, "%s\n%s\n%s\n%s\n", r->authority, r->vault, n->cert,
+		 n == r->nodes ? r->pin : "");
 	struct client_options o = {
 		.base = n->url,
 		.trust_pem = buf_str(&trust),
@@ -714,11 +724,10 @@ ask_for_nodes(struct remote *r, struct node *n)
 	auto_json o = reply.status == 200 ? json_loadb(reply.body.data, reply.body.len,
 						       JSON_REJECT_DUPLICATES, &je)
 					  : NULL;
-	json_t *nodes = json_object_get(o, "nodes");
-	if (json_array_size(nodes) > 0) {
+	if (json_array_size(json_object_get(o, "nodes")) > 0) {
 		r->last = (size_t)(n - r->nodes);
 		memcpy(r->mark, reply.nodes, sizeof(r->mark));
-		adopt_nodes(r, nodes);
+		adopt_nodes(r, o);
 		(void)!save(r, &ignored); /* only the next command would have used it */
 	}
 	client_reply_done(&reply);

@@ -407,6 +407,39 @@ test_an_answer_tells_of_the_nodes(void **state)
 	assert_string_equal(b.bearer, "the-token");
 }
 
+/* An answer names the vault's authority: whoever confirmed one certificate knows the next by it, and other nodes too, shown as what they were. */
+static void
+test_an_answer_tells_of_the_authority(void **state)
+{
+	struct pair ca, of_x;
+	struct fake x;
+	struct err e;
+
+	pair_make(&ca, "Holdfast vault", true, NULL, 30);
+	pair_make(&of_x, "localhost", false, &ca, 30);
+	fake_start_as(&x, &of_x, "{\"from\":\"x\"}");
+	const struct session_node one[] = { { a.port, a.pair.cert.data } };
+	auto_json told = json_pack("{s:s s:[{s:s s:i s:s} {s:s s:i s:s}]}", "authority",
+				   ca.cert.data, "nodes", "name", "localhost", "https_port",
+				   (int)a.port, "web_cert", a.pair.cert.data, "name", "localhost",
+				   "https_port", (int)x.port, "web_cert", b.pair.cert.data);
+	auto_buf text = BUF_INIT;
+	assert_int_equal(remote_json_text(told, 0, &text), 0);
+	a.answers[0] = (struct fake_answer){ "/v1/x", 200, "{\"from\":\"a\"}", "primary", NULL };
+	a.answers[1] = (struct fake_answer){ NULL, 200, buf_str(&text), "primary", NULL };
+	a.answers[0].nodes = a.answers[1].nodes = "00000000000000cd";
+	session_write(one, 1);
+	{
+		auto_remote r = opened();
+		assert_string_equal(call(r, REMOTE_READ, &e), "a");
+	}
+	fake_stop_server(&a);
+	auto_remote r = opened();
+	assert_string_equal(call(r, REMOTE_READ, &e), "x");
+	fake_stop(&x);
+	pair_done(&ca);
+}
+
 /* A failure names each node that was asked, and why. */
 static void
 test_a_failure_names_each_node(void **state)
@@ -737,6 +770,7 @@ main(void)
 		T(test_adopt),
 		T(test_an_authority_is_trusted_for_all),
 		T(test_an_answer_tells_of_the_nodes),
+		T(test_an_answer_tells_of_the_authority),
 		T(test_a_failure_names_each_node),
 		T(test_adopt_more_nodes_than_anybody_has),
 		T(test_session_files_that_are_none),
