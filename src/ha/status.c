@@ -119,6 +119,12 @@ own_reasons(const struct status_view *v)
 	return r;
 }
 
+static const enum status_reason of_expired[] = {
+	[CERTLIFE_WEB] = STATUS_WEB_CERT_EXPIRED,
+	[CERTLIFE_CHANNEL] = STATUS_CHANNEL_CERT_EXPIRED,
+	[CERTLIFE_AUTHORITY] = STATUS_AUTHORITY_EXPIRED,
+};
+
 static uint32_t
 cert_reasons(const struct status_node *n, int64_t now_us)
 {
@@ -128,8 +134,7 @@ cert_reasons(const struct status_node *n, int64_t now_us)
 		enum certlife_level l = certlife_level(&n->certs[k], now_us);
 
 		if (l == CERTLIFE_OVER)
-			r |= k == CERTLIFE_WEB ? 1u << STATUS_WEB_CERT_EXPIRED
-					       : 1u << STATUS_CHANNEL_CERT_EXPIRED;
+			r |= 1u << of_expired[k];
 		else if (l == CERTLIFE_LATE)
 			r |= 1u << STATUS_CERT_ENDS;
 	}
@@ -178,6 +183,7 @@ status_alive(const struct status_view *v)
 /* ---- which reason explains which ---- */
 
 #define BIT(r) (1u << STATUS_##r)
+#define SIGNED (BIT(WEB_CERT_EXPIRED) | BIT(CHANNEL_CERT_EXPIRED)) /* end with whoever signed */
 #define NOT_FLOWING (BIT(NOT_STREAMING) | BIT(OUT_OF_STEP) | BIT(JOURNAL_WAITS))
 
 /* Where the cause holds, seen from the node that it explains something of. */
@@ -200,6 +206,8 @@ static const struct {
 	{ STATUS_NAME_UNKNOWN, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
 	{ STATUS_SERVICE_CANNOT, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
 	{ STATUS_CERT_UNTRUSTED, AT_PRIMARY, BIT(EMERGENCY) | BIT(JOURNAL_WAITS) },
+	{ STATUS_AUTHORITY_EXPIRED, HERE, SIGNED | NOT_FLOWING },
+	{ STATUS_AUTHORITY_EXPIRED, ELSEWHERE, SIGNED | BIT(PRIMARY_ALONE) | NOT_FLOWING },
 	{ STATUS_CHANNEL_CERT_EXPIRED, HERE, NOT_FLOWING },
 	{ STATUS_CHANNEL_CERT_EXPIRED, AT_PRIMARY, NOT_FLOWING },
 	{ STATUS_SERVICE_DOWN, HERE, BIT(SLOT_LOST) | NOT_FLOWING },
@@ -314,24 +322,31 @@ is_trouble_of(const struct status_view *v, const struct status_node *n, enum sta
 	return (r == STATUS_JOURNAL_UNREADABLE && n->self) || r == STATUS_JOURNAL_DIVERGED;
 }
 
-/* What is said of the certificate that is nearest to its end. */
-static void
-say_cert(const struct status_node *n, int64_t now_us, char *ret, size_t room)
+/* False when the reason is of no certificate. One that ends: the worst that has not expired. */
+static bool
+find_cert(const struct status_node *n, enum status_reason r, int64_t now_us,
+	  enum certlife_kind *ret)
 {
-	char text[CERTLIFE_TEXT_MAX];
-	enum certlife_kind worst = 0;
+	bool found = false;
 
-	for (enum certlife_kind k = 1; k < CERTLIFE_KINDS; k++)
-		if (certlife_level(&n->certs[k], now_us) > certlife_level(&n->certs[worst], now_us))
-			worst = k;
-	certlife_say(worst, &n->certs[worst], now_us, text);
-	snprintf(ret, room, "%s", text);
+	for (enum certlife_kind k = 0; k < CERTLIFE_KINDS; k++) {
+		bool late = r == STATUS_CERT_ENDS &&
+			    certlife_level(&n->certs[k], now_us) == CERTLIFE_LATE;
+		if (found || (r != of_expired[k] && !late))
+			continue;
+		*ret = k;
+		found = true;
+	}
+	return found;
 }
 
 static void
 write_detail(const struct status_view *v, const struct status_node *n, enum status_reason r,
 	     char *ret, size_t room)
 {
+	enum certlife_kind cert = CERTLIFE_WEB;
+	char life[CERTLIFE_TEXT_MAX];
+
 	ret[0] = '\0';
 	if (r == STATUS_CLOCK_SKEW)
 		snprintf(ret, room, "it is %.1f s %s",
@@ -343,10 +358,10 @@ write_detail(const struct status_view *v, const struct status_node *n, enum stat
 	else if (r == STATUS_UPGRADE_WAITS)
 		snprintf(ret, room, "its program writes schema %d, the data has schema %d",
 			 n->schema_known, n->schema);
-	else if (r == STATUS_WEB_CERT_EXPIRED || r == STATUS_CHANNEL_CERT_EXPIRED ||
-		 r == STATUS_CERT_ENDS)
-		say_cert(n, v->now_us, ret, room);
-	else if (r == STATUS_EMERGENCY && n->ordered)
+	else if (find_cert(n, r, v->now_us, &cert)) {
+		certlife_say(cert, &n->certs[cert], v->now_us, life);
+		snprintf(ret, room, "%s", life);
+	} else if (r == STATUS_EMERGENCY && n->ordered)
 		snprintf(ret, room, "an operator ordered it");
 	else if (r == STATUS_DATA_DAMAGED && n->self)
 		snprintf(ret, room, "damaged pages were met %lld times; its log names them",

@@ -27,10 +27,13 @@
 	X(CERT_UNTRUSTED, "the web certificate of %s is not trusted here",                         \
 	  "Copy its authority's certificate here and run `holdfast cert import FILE`.")            \
 	X(WEB_CERT_EXPIRED, "the web certificate of %s has expired",                               \
-	  "Run `holdfast cert renew` on that node; one that an authority of yours signed is "      \
-	  "replaced in its conf/tls (docs/certificates.md).")                                      \
+	  "Run `holdfast cert renew --web` on that node; one that an authority of yours signed "   \
+	  "is replaced in its conf/tls (docs/certificates.md).")                                   \
 	X(CHANNEL_CERT_EXPIRED, "the channel certificate of %s has expired",                       \
 	  "Run `holdfast cert renew --channel` on that node.")                                     \
+	X(AUTHORITY_EXPIRED, "the vault's authority on %s has expired",                            \
+	  "Remove the other nodes (`holdfast ha remove`), run `holdfast cert renew --authority` "  \
+	  "on the primary, and set the pair up again (docs/certificates.md).")                     \
 	X(CERT_ENDS, "a certificate of %s ends within days",                                       \
 	  "Renew it on that node; `holdfast cert show` there names the command.")                  \
 	X(NAME_UNKNOWN, "the name %s does not resolve here",                                       \

@@ -72,8 +72,7 @@ each_fault_is_its_own_reason(void **ctx)
 	BREAK(WEB_CERT_EXPIRED, 1, (v.now_us = 9, v.nodes[1].certs[CERTLIFE_WEB].to_us = 9));
 	BREAK(CHANNEL_CERT_EXPIRED, 1,
 	      (v.now_us = 9, v.nodes[1].certs[CERTLIFE_CHANNEL].to_us = 9));
-	BREAK(CHANNEL_CERT_EXPIRED, 0,
-	      (v.now_us = 9, v.nodes[0].certs[CERTLIFE_AUTHORITY].to_us = 9));
+	BREAK(AUTHORITY_EXPIRED, 0, (v.now_us = 9, v.nodes[0].certs[CERTLIFE_AUTHORITY].to_us = 9));
 	BREAK(CERT_ENDS, 0,
 	      (v.now_us = 9, v.nodes[0].certs[CERTLIFE_WEB] = (struct certlife){ -100, 10 }));
 	BREAK(NAME_UNKNOWN, 1, v.nodes[1].name_unknown = true);
@@ -259,6 +258,18 @@ the_cause_comes_first(void **ctx)
 	order_of(&v, got, sizeof(got));
 	assert_string_equal(got, "data_damaged service_cannot<data_damaged "
 				 "database_down<data_damaged not_streaming<data_damaged");
+
+	see_from(&v, 0); /* what the authority signed has ended with it, on each node */
+	v.now_us = 9;
+	v.state = v.nodes[0].state = HA_ALONE;
+	v.nodes[1].streaming = false;
+	v.nodes[0].certs[CERTLIFE_AUTHORITY].to_us = v.nodes[0].certs[CERTLIFE_CHANNEL].to_us = 9;
+	v.nodes[1].certs[CERTLIFE_WEB].to_us = v.nodes[1].certs[CERTLIFE_CHANNEL].to_us = 9;
+	order_of(&v, got, sizeof(got));
+	assert_string_equal(
+		got, "authority_expired channel_cert_expired<authority_expired "
+		     "primary_alone<authority_expired web_cert_expired<authority_expired "
+		     "channel_cert_expired<authority_expired not_streaming<authority_expired");
 
 	see_from(&v, 1); /* by order, while the primary is gone too: two causes */
 	v.state = v.nodes[0].state = HA_EMERGENCY;
