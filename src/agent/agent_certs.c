@@ -95,7 +95,8 @@ make_authority(void *arg)
 	auto_buf none = BUF_INIT;
 	struct err e = { 0 };
 
-	if (control_ask(arg, "{\"verb\":\"renew\",\"what\":\"authority\"}", NULL, NULL, &none, &e))
+	if (control_ask(arg, "{\"verb\":\"renew\",\"what\":\"first authority\"}", NULL, NULL, &none,
+			&e))
 		log_err(LOG_LEVEL_WARNING, &e,
 			"the vault's authority could not be made; it is tried again");
 	else

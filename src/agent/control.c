@@ -98,8 +98,10 @@ struct request {
 	int64_t https_port, pair_port;
 	const char *file;
 	bool force;
-	const char *what,
-		*also; /* of renew: "web", "channel", or "authority" where there is none; further names, with commas */
+	const char *
+		what; /* of renew: "web", "channel", "authority"; "first authority" where there is none */
+	const char *also,
+		*domain; /* further names of the web's, what the authority is for; with commas */
 };
 
 static const struct jfield request_fields[] = {
@@ -113,6 +115,7 @@ static const struct jfield request_fields[] = {
 	{ "force", JBOOL, 0, offsetof(struct request, force), 0 },
 	{ "what", JTEXT, 0, offsetof(struct request, what), 16 },
 	{ "also", JTEXT, 0, offsetof(struct request, also), 1024 },
+	{ "domain", JTEXT, 0, offsetof(struct request, domain), 1024 },
 	{ 0 },
 };
 
@@ -269,11 +272,24 @@ run_backup(struct control *c, int fd, const struct request *rq, struct buf *ret_
 static int
 run_renew(struct control *c, int fd, const struct request *rq, struct buf *ret_path, struct err *e)
 {
-	bool web = rq->what && strcmp(rq->what, "web") == 0;
-
-	if (rq->what && strcmp(rq->what, "authority") == 0)
+	if (strcmp(rq->what, "first authority") == 0)
 		return authority_found(c->h, c->keys, e);
-	return authority_renew(c->h, c->keys, web ? AUTHORITY_WEB : AUTHORITY_CHANNEL, rq->also, e);
+	if (strcmp(rq->what, "authority") == 0)
+		return authority_succeed(c->h, c->keys, rq->domain, e);
+	return authority_renew(c->h, c->keys,
+			       strcmp(rq->what, "web") == 0 ? AUTHORITY_WEB : AUTHORITY_CHANNEL,
+			       rq->also, e);
+}
+
+static int
+check_renew(const struct request *rq, struct err *e)
+{
+	static const char *const all[] = { "web", "channel", "authority", "first authority" };
+
+	for (size_t i = 0; rq->what && i < ARRAY_LEN(all); i++)
+		if (strcmp(rq->what, all[i]) == 0)
+			return 0;
+	return err_set(e, ERR_USAGE, "renew: it is not said which certificate");
 }
 
 static int
@@ -299,7 +315,7 @@ run_setup(struct control *c, int fd, const struct request *rq, struct buf *ret_p
 /* What is not here needs no turn: the agent answers it at once. */
 static const struct verb verbs[] = {
 	{ "backup", "holdfast backup", { [TURN_COPY] = true }, check_backup, run_backup },
-	{ "renew", "holdfast cert renew", { [TURN_COPY] = true }, NULL, run_renew },
+	{ "renew", "holdfast cert renew", { [TURN_COPY] = true }, check_renew, run_renew },
 	{ "setup", "holdfast ha setup", { [TURN_COPY] = true }, check_setup, run_setup },
 	{ "switchover", "holdfast ha switchover", { [TURN_COPY] = true }, NULL, NULL },
 	{ "rejoin", "holdfast ha rejoin", { [TURN_COPY] = true }, NULL, NULL },

@@ -8,7 +8,7 @@
  *   →  {"verb":"emergency","node":"on"|"off"}: the same
  *   →  {"verb":"maintenance","node":"off"|"MILLISECONDS REASON"}: answered when it counts, with a JSON text
  *   →  {"verb":"alert-test"}, {"verb":"others"}: the path answered is a JSON text; others: the other secondaries, and what each has
- *   →  {"verb":"renew","what":"web"|"channel","also":"NAME,…"}: that certificate, made anew
+ *   →  {"verb":"renew","what":"web"|"channel"|"authority","also":"NAME,…","domain":"DOMAIN,…"}: that certificate, made anew
  *   →  {"verb":"backup","file":path,"force":bool}; ends when the asker hangs up
  *   ←  {"progress":text,"percent":n}…, then {"path":…} or {"error":{"code":…,"message":…}}
  */

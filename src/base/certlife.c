@@ -15,8 +15,8 @@ static const struct {
 				  "(docs/certificates.md)." },
 	[CERTLIFE_CHANNEL] = { "channel", "Run `holdfast cert renew --channel` on that node." },
 	[CERTLIFE_AUTHORITY] = { "authority",
-				 "The pair is set up anew under a new authority before that day "
-				 "(docs/certificates.md)." },
+				 "Run `holdfast cert renew --authority` on the primary; in a pair, "
+				 "see docs/certificates.md first." },
 };
 
 const char *

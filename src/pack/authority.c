@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/place.h"
 #include "crypto/x509.h"
 #include "pg/cluster.h"
@@ -122,13 +123,19 @@ authority_load_keys(struct keys *keys, struct db *db, uint32_t *ret_newest, stru
 	return rc;
 }
 
-bool
-authority_is_there(const struct home *h)
+static bool
+is_there(const struct home *h, enum home_path p)
 {
 	char path[HOME_PATH_MAX];
 
-	home_path(h, HOME_PAIR_CA, path);
+	home_path(h, p, path);
 	return access(path, F_OK) == 0;
+}
+
+bool
+authority_is_there(const struct home *h)
+{
+	return is_there(h, HOME_PAIR_CA);
 }
 
 /* On whatever machine it is looked at, it may be for that one alone. */
@@ -159,22 +166,31 @@ authority_check(const struct authority_names *scopes, const struct authority_nam
 	return rc == ERR_BAD_FIELD || rc == ERR_PRECONDITION ? e->code = ERR_USAGE : rc;
 }
 
-int
-authority_make(const struct home *h, struct keys *keys, struct fiber *f, uint32_t data_key,
-	       const char *name, const struct authority_names *scopes, struct err *e)
+/* before: what is trusted beside it, or "". */
+static int
+make(const struct home *h, struct keys *keys, struct fiber *f, uint32_t data_key, const char *name,
+     const struct authority_names *scopes, const char *before, struct err *e)
 {
 	auto_buf cert = BUF_INIT, sealed = BUF_INIT;
 	struct authority_names all;
 	char cn[64];
 
-	snprintf(cn, sizeof(cn), "Holdfast vault %.40s", name);
+	snprintf(cn, sizeof(cn), "Holdfast vault %.48s", name);
 	int rc = with_own(scopes, &all, e);
 	if (rc == 0)
 		rc = keys_authority(keys, f, data_key, cn, AUTHORITY_DAYS, all.list, &cert, &sealed,
 				    e);
+	buf_adds(&cert, before);
 	const struct place_part parts[] = { { HOME_PAIR_CA_KEY, &sealed, 0600 },
 					    { HOME_PAIR_CA, &cert, 0600 } };
 	return rc == 0 ? place_set(h, parts, ARRAY_LEN(parts), e) : rc;
+}
+
+int
+authority_make(const struct home *h, struct keys *keys, struct fiber *f, uint32_t data_key,
+	       const char *name, const struct authority_names *scopes, struct err *e)
+{
+	return make(h, keys, f, data_key, name, scopes, "", e);
 }
 
 static int
@@ -225,10 +241,12 @@ say_outside(struct err *e)
 	char why[sizeof(e->text)];
 
 	text_copy(why, sizeof(why), e->text);
-	return err_set(e, ERR_PRECONDITION,
-		       "%s. Give a name within that, or set the node up with `holdfast init "
-		       "--domain` (docs/certificates.md). Nothing was changed",
-		       why);
+	return err_set(
+		e, ERR_PRECONDITION,
+		"%s. Give a name within that, or let the authority sign for more: `holdfast "
+		"cert renew --authority --domain DOMAINS` (docs/certificates.md). Nothing was "
+		"changed",
+		why);
 }
 
 static int
@@ -384,10 +402,7 @@ renew_own(const struct home *h, struct keys *keys, enum authority_use use, const
 static int
 check_there(const struct home *h, enum authority_use use, struct err *e)
 {
-	char path[HOME_PATH_MAX];
-
-	home_path(h, use == AUTHORITY_WEB ? HOME_PAIR_CA : HOME_PAIR_CERT, path);
-	if (access(path, F_OK) == 0)
+	if (is_there(h, use == AUTHORITY_WEB ? HOME_PAIR_CA : HOME_PAIR_CERT))
 		return 0;
 	if (use == AUTHORITY_WEB)
 		return err_set(e, ERR_PRECONDITION,
@@ -409,6 +424,14 @@ open_db(const struct home *h, struct err *e)
 }
 
 /* PostgreSQL reads certificates again with its settings; a connection that is open goes on. */
+static int
+renew_channel(const struct home *h, struct keys *keys, struct db *db, struct err *e)
+{
+	int rc = renew_own(h, keys, AUTHORITY_CHANNEL, NULL, e);
+
+	return rc == 0 ? ask(db, STMT_HA_RELOAD, NULL, e) : rc;
+}
+
 int
 authority_renew(const struct home *h, struct keys *keys, enum authority_use use, const char *also,
 		struct err *e)
@@ -423,9 +446,8 @@ authority_renew(const struct home *h, struct keys *keys, enum authority_use use,
 		return e->code;
 	rc = authority_load_keys(keys, db, &newest, e);
 	if (rc == 0)
-		rc = renew_own(h, keys, use, also, e);
-	if (rc == 0 && use == AUTHORITY_CHANNEL)
-		rc = ask(db, STMT_HA_RELOAD, NULL, e);
+		rc = use == AUTHORITY_CHANNEL ? renew_channel(h, keys, db, e)
+					      : renew_own(h, keys, use, also, e);
 	db_free(db);
 	return rc;
 }
@@ -474,6 +496,92 @@ authority_make_late(const struct home *h, struct keys *keys, struct db *db, uint
 
 	int rc = late_scopes(h, db, node, &self, &scopes, e);
 	return rc == 0 ? authority_make(h, keys, NULL, data_key, self.name, &scopes, e) : rc;
+}
+
+/* ---- that follows another ---- */
+
+static int
+check_lone(struct db *db, struct err *e)
+{
+	auto_rows rows = NULL;
+	int rc = ask(db, STMT_HA_NODES, &rows, e);
+
+	if (rc < 0 || rows_count(rows) <= 1)
+		return rc;
+	return err_set(e, ERR_PRECONDITION,
+		       "the vault has other nodes, and they know its authority by their packs. On "
+		       "the primary, remove them (`holdfast ha remove`), run this again, and set "
+		       "them up again (`holdfast ha setup`). Nothing was changed");
+}
+
+static int
+next_scopes(const struct home *h, struct db *db, const char *authority, const char *domain,
+	    struct authority_names *ret, struct err *e)
+{
+	struct authority_names own;
+	struct home_node self;
+	char scopes[4096];
+
+	*ret = (struct authority_names){ 0 };
+	int rc = domain ? authority_add(ret, domain, e)
+			: x509_scopes(authority, scopes, sizeof(scopes), e);
+	if (rc == 0 && !domain)
+		rc = *scopes ? authority_add(ret, scopes, e)
+			     : late_scopes(h, db, NULL, &self, ret, e);
+	/* It is to be able to sign what the one before did sign; another's certificate is not its business. */
+	if (rc == 0)
+		rc = names_of(h, authority_signed_web(h) ? AUTHORITY_WEB : AUTHORITY_CHANNEL, NULL,
+			      &own, e);
+	return rc == 0 ? authority_check(ret, &own, e) : rc;
+}
+
+/* In one file, the new one first: whoever trusts what is in it trusts what either signed. Its name has the time, so that nobody takes one for the other. */
+static int
+succeed(const struct home *h, struct keys *keys, struct db *db, uint32_t data_key,
+	const char *domain, struct err *e)
+{
+	auto_buf old = BUF_INIT;
+	struct authority_names scopes;
+	struct x509_info info;
+	struct home_node self;
+	char name[64], now[CLOCK_ISO_LEN];
+
+	int rc = home_node_read(h, &self, e);
+	if (rc == 0)
+		rc = read_cert(h, &old, e);
+	if (rc == 0)
+		rc = x509_read(buf_str(&old), &info, e);
+	if (rc == 0)
+		rc = next_scopes(h, db, buf_str(&old), domain, &scopes, e);
+	if (rc < 0)
+		return rc;
+	bool counts = info.not_after_us > clock_now_us();
+	clock_iso(clock_now_us(), now);
+	snprintf(name, sizeof(name), "%.28s %.19s", self.name, now);
+	return make(h, keys, NULL, data_key, name, &scopes, counts ? buf_str(&old) : "", e);
+}
+
+/* The channel's comes at once, since nobody else is there. */
+int
+authority_succeed(const struct home *h, struct keys *keys, const char *domain, struct err *e)
+{
+	uint32_t newest;
+
+	int rc = check_there(h, AUTHORITY_WEB, e);
+	if (rc < 0)
+		return rc;
+	struct db *db = open_db(h, e);
+	if (!db)
+		return e->code;
+	rc = check_lone(db, e);
+	if (rc == 0)
+		rc = authority_load_keys(keys, db, &newest, e);
+	if (rc == 0)
+		rc = succeed(h, keys, db, newest, domain, e);
+	if (rc == 0 && is_there(h, HOME_PAIR_CERT))
+		rc = renew_channel(h, keys, db, e);
+	db_free(db);
+	return rc;
 }
 
 int

@@ -43,7 +43,12 @@ int authority_make(const struct home *h, struct keys *keys, struct fiber *f, uin
 /* For a vault from before each had one from its beginning: for the names that it has, and for a node of that name (or NULL). */
 int authority_make_late(const struct home *h, struct keys *keys, struct db *db, uint32_t data_key,
 			const char *node, struct err *e) MUST_USE;
-/* The same, if there is none: by somebody who has neither the keys nor a connection. */
+/* A new one in the place of the one that there is, which is trusted beside it until it has expired: for what `domain` says (with commas), or, when
+ * NULL, for the same as before. The node's web certificate stays as it is. ERR_PRECONDITION while the vault has other nodes, which know an authority
+ * by their packs; ERR_USAGE: the names of this node lie outside. */
+int authority_succeed(const struct home *h, struct keys *keys, const char *domain,
+		      struct err *e) MUST_USE;
+/* The first, if there is none: by somebody who has neither the keys nor a connection. */
 int authority_found(const struct home *h, struct keys *keys, struct err *e) NONNULL MUST_USE;
 /* Gives the certificate of the one that there is once its key has proved that it can be used; the data keys must be loaded.
  * ERR_PRECONDITION with the file and what to do when one of them is missing or damaged. */

@@ -2,18 +2,21 @@
 """One authority per vault, from init: who trusts it trusts every node, and it is for nothing but its own domains and networks."""
 import json
 import re
+import shutil
 import socket
 import ssl
 
 import pytest
 
 from certs import openssl, put_in, self_signed
+from faultpage import FaultPage
 from nodes import Person, Ports, scratch_folder
 from pair import PASSWORD, give
 from packs import Stage, join, make_node
 from wait import wait_until
 
 
+DAY = 86400
 PARTS = ("pair-ca.crt", "pair-ca.key.sealed")
 
 
@@ -155,7 +158,19 @@ def test_a_name_outside_is_refused_before_anything_changes(vault):
     p = vault.primary.run("ha", "setup", "127.0.0.1", "192.0.2.1", "--home", vault.primary.home, check=False)
     assert p.returncode == 1 and "192.0.2.1 lies outside of what the vault's authority may sign for" in p.stderr
     assert "127.0.0.0/8" in p.stderr and "Nothing was changed" in p.stderr, p.stderr
+    assert "holdfast cert renew --authority --domain" in p.stderr, p.stderr
     assert vault.primary.sql("SELECT count(*) FROM node")[0][0] == "2"
+
+
+def test_a_vault_with_other_nodes_keeps_its_authority(vault):
+    """They know it by their packs: another one would shut them out."""
+    before = [(n.home / "conf/tls" / name).read_bytes() for n in (vault.primary, vault.other) for name in PARTS]
+    for n in (vault.primary, vault.other):
+        p = n.run("cert", "renew", "--authority", "--home", n.home, check=False)
+        assert p.returncode == 1 and "the vault has other nodes" in p.stderr, p.stderr
+        p = n.run("cert", "renew", "--domain", "com", "--home", n.home, check=False)
+        assert p.returncode == 2 and "give --authority too" in p.stderr, p.stderr
+    assert before == [(n.home / "conf/tls" / name).read_bytes() for n in (vault.primary, vault.other) for name in PARTS]
 
 
 def test_what_it_is_for_is_said_at_init(holdfast):
@@ -213,6 +228,119 @@ def test_a_node_from_before_gets_one_and_nobody_is_locked_out(holdfast):
             assert stage.cert("pair-ca") == before
         finally:
             n.kill()
+
+
+def test_another_authority_signs_for_more_and_nobody_is_locked_out(holdfast):
+    """H14: both are trusted, so a session goes on through the change, and on to a node that the first one could not sign for."""
+    with scratch_folder() as folder:
+        a = Lone(holdfast, folder, "--domain", "127.0.0.1")
+        b = None
+        try:
+            first = a.cert("pair-ca")
+            session = a.login("--trust", first["sha256"])
+            n = a.node
+            p = n.run("ha", "setup", n.name, "192.0.2.1", "--home", n.home, check=False)
+            assert p.returncode == 1 and "cert renew --authority --domain" in p.stderr, p.stderr
+            p = n.run("cert", "renew", "--authority", "--domain", "example.org/8", "--home", n.home, check=False)
+            assert p.returncode == 2 and "neither a domain nor a network" in p.stderr, p.stderr
+            assert a.cert("pair-ca") == first
+            web = a.cert("web")
+            n.run("cert", "renew", "--authority", "--domain", "192.0.2.0/24,127.0.0.1", "--home", n.home)
+            second = a.cert("pair-ca")
+            assert (
+                second["sha256"] != first["sha256"] and second["subject"] != first["subject"] and a.cert("web") == web
+            )
+            both = n.run("cert", "ca", "--home", n.home).stdout
+            assert both.count("BEGIN CERTIFICATE") == 2
+            wait_until(
+                "an answer tells of both",
+                lambda: (n.cli("ls", session=session), json.loads(session.read_text())["vault"])[1],
+                lambda pem: pem.strip() == both.strip(),
+            )
+            n.run("cert", "renew", "--web", "--home", n.home)
+            assert a.cert("web")["issuer"] == second["subject"]
+            leaf = openssl("x509", "-in", n.web_cert)
+            wait_until(
+                "the node shows it",
+                lambda: ssl.get_server_certificate((n.address, n.port)),
+                lambda pem: pem.strip() == leaf.strip(),
+            )
+            n.cli("ls", session=session)
+            assert a.login("--trust", second["sha256"])
+            # A node of the new authority joins, and the next one does not come while it is there.
+            n.run("cert", "renew", "--authority", "--domain", "127.0.0.0/8", "--home", n.home)
+            b = a.joined("127.0.0.2")
+            for x in (n, b):
+                x.wait_status(0)
+            assert (b.home / "conf/tls/pair-ca.crt").read_text().count("BEGIN CERTIFICATE") == 3
+            wait_until(
+                "an answer tells of the other node",
+                lambda: (n.cli("ls", session=session), json.loads(session.read_text())["nodes"])[1],
+                lambda nodes: any(node["url"] == b.url for node in nodes),
+            )
+            n.kill()
+            b.wait_state("emergency")
+            n.cli("ls", session=session)
+        finally:
+            for x in filter(None, (a.node, b)):
+                x.kill()
+
+
+def test_one_that_has_expired_is_followed_by_another(holdfast):
+    """H14: the way out when everything that it signed has ended with it; the old one is trusted no more."""
+    with scratch_folder() as folder:
+        page = FaultPage(folder / "faults")
+        a = Lone(holdfast, folder, env=page.env)
+        n = a.node
+        try:
+            first = a.cert("pair-ca")
+            page.put_clock_on(3651 * DAY)
+            assert a.cert("pair-ca")["level"] == a.cert("web")["level"] == "expired"
+            assert "cert renew --authority" in a.cert("pair-ca")["todo"]
+            n.run("cert", "renew", "--authority", "--home", n.home)
+            assert n.run("cert", "ca", "--home", n.home).stdout.count("BEGIN CERTIFICATE") == 1
+            n.run("cert", "renew", "--web", "--home", n.home)
+            assert a.cert("pair-ca")["level"] == a.cert("web")["level"] == "good"
+            assert a.cert("web")["issuer"] == a.cert("pair-ca")["subject"] != first["subject"]
+        finally:
+            n.kill()
+
+
+class Lone:
+    """A node that runs, and its administrator."""
+
+    def __init__(self, holdfast, folder, *init, env=None):
+        ports = Ports()
+        self.holdfast, self.folder, self.https, self.pair = holdfast, folder, ports.take(), ports.take()
+        self.node = self.make("127.0.0.1", env)
+        self.node.init(*init)
+        self.node.start()
+        Person(self.node, "admin", self.node.setup_token(), PASSWORD, folder)
+
+    def make(self, name, env=None):
+        n = make_node(self.holdfast, self.folder, name, self.https, self.pair, env)
+        (self.folder / name).mkdir()
+        give(self.folder / name)
+        return n
+
+    def joined(self, name):
+        self.node.run("ha", "setup", self.node.name, name, "--home", self.node.home)
+        n = self.make(name)
+        shutil.copy(self.node.key_file, n.key_file)
+        n.key_file.chmod(0o400)
+        give(n.key_file)
+        n.init(secondary=True)
+        join(n, self.node.home / f"replication/HAPack-{name}.zip")
+        n.start()
+        return n
+
+    def login(self, *trust):
+        session = self.folder / f"{len(list(self.folder.glob('*.session')))}.session"
+        self.node.cli("login", *trust, self.node.url, "admin", session=session, input=f"{PASSWORD}\n")
+        return session
+
+    def cert(self, what):
+        return json.loads(self.node.run("cert", "show", "--json", "--home", self.node.home).stdout)[what]
 
 
 class Single:

@@ -189,20 +189,36 @@ run_import(const struct cli *c, struct err *e)
 }
 
 static int
-print_renewed(const struct cli *c, const struct home *h, bool web, struct err *e)
+print_renewed(const struct cli *c, const struct home *h, enum certlife_kind kind, struct err *e)
 {
+	static const enum home_path files[] = {
+		[CERTLIFE_WEB] = HOME_WEB_CERT,
+		[CERTLIFE_CHANNEL] = HOME_PAIR_CERT,
+		[CERTLIFE_AUTHORITY] = HOME_PAIR_CA,
+	};
 	auto_buf pem = BUF_INIT;
-	char path[HOME_PATH_MAX], to[CLOCK_ISO_LEN];
+	char path[HOME_PATH_MAX], to[CLOCK_ISO_LEN], scopes[4096];
 	struct x509_info info;
 
-	home_path(h, web ? HOME_WEB_CERT : HOME_PAIR_CERT, path);
+	home_path(h, files[kind], path);
 	int rc = read_cert(path, &pem, &info, e);
+	if (rc == 0)
+		rc = x509_scopes(buf_str(&pem), scopes, sizeof(scopes), e);
 	if (rc < 0)
 		return rc;
 	clock_iso(info.not_after_us, to);
 	if (c->json)
 		printf("{\"sha256\":\"%s\",\"not_after\":\"%s\"}\n", info.pin, to);
-	else if (web)
+	else if (kind == CERTLIFE_AUTHORITY)
+		printf("new authority of the vault, for names in %s, valid until %.10s\n"
+		       "  SHA-256  %s\n"
+		       "Users' `holdfast` learns of it when they next use it; the former one stays "
+		       "trusted beside it.\n"
+		       "Import it into browsers (`holdfast cert ca`), then run `holdfast cert "
+		       "renew "
+		       "--web`.\n",
+		       scopes, to, info.pin);
+	else if (kind == CERTLIFE_WEB)
 		printf("new web certificate for %s, signed by the vault's authority, valid until "
 		       "%.10s\n",
 		       info.names, to);
@@ -215,23 +231,24 @@ print_renewed(const struct cli *c, const struct home *h, bool web, struct err *e
 
 /* By the agent, for whom keyd signs. */
 static int
-renew_signed(const struct cli *c, const struct home *h, bool web, struct err *e)
+renew_signed(const struct cli *c, const struct home *h, enum certlife_kind kind, struct err *e)
 {
+	static const char *const texts[] = { "also", "domain" };
 	auto_buf none = BUF_INIT, line = BUF_INIT;
-	const char *also = cli_get(c, "also");
 	struct json_out w;
 
 	json_out_init(&w, &line);
 	json_out_object(&w, NULL);
 	json_out_text(&w, "verb", "renew");
-	json_out_text(&w, "what", web ? "web" : "channel");
-	if (also)
-		json_out_text(&w, "also", also);
+	json_out_text(&w, "what", certlife_name(kind));
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (cli_has(c, texts[i]))
+			json_out_text(&w, texts[i], cli_get(c, texts[i]));
 	json_out_end_object(&w);
 	int rc = control_ask(h, buf_str(&line), NULL, NULL, &none, e);
 	if (rc == 0)
-		rc = print_renewed(c, h, web, e);
-	if (rc == 0 && web)
+		rc = print_renewed(c, h, kind, e);
+	if (rc == 0 && kind == CERTLIFE_WEB)
 		tell_node(h);
 	return rc;
 }
@@ -282,8 +299,13 @@ run_renew(const struct cli *c, struct err *e)
 	int rc = open_home(c, &h, e);
 	if (rc < 0)
 		return rc;
+	if (cli_has(c, "domain") && !cli_has(c, "authority"))
+		return err_set(e, ERR_USAGE,
+			       "--domain is for the vault's authority: give --authority too");
+	if (cli_has(c, "authority"))
+		return renew_signed(c, &h, CERTLIFE_AUTHORITY, e);
 	if (cli_has(c, "channel"))
-		return renew_signed(c, &h, false, e);
+		return renew_signed(c, &h, CERTLIFE_CHANNEL, e);
 	home_path(&h, HOME_WEB_CERT, cert_path);
 	rc = read_cert(cert_path, &old, &info, e);
 	if (cli_has(c, "self-signed"))
@@ -296,7 +318,7 @@ run_renew(const struct cli *c, struct err *e)
 			       "conf/tls/web.crt and web.key, or replace it: --web has the vault's "
 			       "authority sign one, --self-signed makes one that signs itself",
 			       info.issuer);
-	return authority_is_there(&h) ? renew_signed(c, &h, true, e)
+	return authority_is_there(&h) ? renew_signed(c, &h, CERTLIFE_WEB, e)
 				      : renew_self_signed(c, &h, &info, e);
 }
 
@@ -360,6 +382,18 @@ static const struct cli_opt renew_opts[] = {
 		.name = "channel",
 		.help = "Renew the pair's channel certificate instead; the node must be running. "
 			"It also renews by itself in time.",
+	},
+	{
+		.name = "authority",
+		.help = "Make a new authority for a vault without other nodes; the "
+			"former one stays trusted beside it.",
+	},
+	{
+		.name = "domain",
+		.value = "DOMAINS",
+		.help = "With --authority: the domains and networks that it may sign for, "
+			"separated "
+			"by commas (default: as before).",
 	},
 	{ 0 },
 };
