@@ -88,6 +88,26 @@ def test_init_makes_it_and_a_secondary_has_it_from_the_pack(vault, root):
         assert vault.shown(n)["issuer"] == vault.shown(n, "pair")["issuer"] == vault.shown(n, "pair-ca")["subject"]
 
 
+def words_of(text):
+    """The 32 words of a fingerprint that a person was shown."""
+    return re.search(r"in words\n((?:  .+\n){6})", text)[1].split()
+
+
+def test_its_fingerprint_is_said_in_the_same_words_everywhere(vault):
+    """As a colleague hears them on the telephone: at init, on each node and at the login."""
+    words = words_of(vault.primary.init_output)
+    assert len(words) == 32
+    for n in (vault.primary, vault.other):
+        assert vault.shown(n, "pair-ca")["words"].split() == words
+        assert words_of(n.run("cert", "show", "--home", n.home).stdout) == words
+    session, p = vault.login(vault.primary)
+    assert words_of(p.stderr) == words
+    drawn = vault.primary.run("cert", "show", "--qr", "--home", vault.primary.home).stdout
+    assert len([line for line in drawn.splitlines() if line and set(line) <= set(" ▄▀█")]) >= 15
+    p = vault.primary.run("cert", "show", "--qr", "--json", "--home", vault.primary.home, check=False)
+    assert p.returncode == 2 and "without --json" in json.loads(p.stdout)["error"]["message"]
+
+
 def test_who_trusts_it_trusts_every_node(vault, root):
     """H3. By another library than ours as well, which holds each certificate against the constraints."""
     context = ssl.create_default_context(cafile=root)

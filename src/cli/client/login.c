@@ -11,6 +11,7 @@
 #include "cli/frame/lookup.h"
 #include "cli/frame/term.h"
 #include "cli/frame/waiting.h"
+#include "crypto/fingerprint.h"
 #include "crypto/x509.h"
 
 #define DEFAULT_PORT 7272
@@ -61,6 +62,7 @@ static int
 ask_trust(const struct place *p, const struct shown *s, struct err *e)
 {
 	const struct x509_info *trusted = s->has_authority ? &s->authority : &s->leaf;
+	auto_buf words = BUF_INIT;
 
 	fprintf(stderr,
 		"%s shows a certificate that is not known here:\n  subject  %s\n  issuer   %s\n  "
@@ -70,6 +72,10 @@ ask_trust(const struct place *p, const struct shown *s, struct err *e)
 		fprintf(stderr, "It was signed by this authority, as those of all nodes of the "
 				"vault are:\n");
 	fprintf(stderr, "  SHA-256  %s\n", trusted->pin);
+	if (s->has_authority) {
+		fingerprint_words(trusted->pin, 6, "           ", &words);
+		fprintf(stderr, "  in words\n%s", buf_str(&words));
+	}
 	if (!isatty(STDIN_FILENO))
 		return err_set(
 			e, ERR_UNTRUSTED,

@@ -2,12 +2,12 @@
  *
  * holdfast user …: people, by an administrator; and one's own password and second factor.
  */
-#include <qrencode.h>
 #include <string.h>
 #include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/paging.h"
+#include "cli/frame/qr.h"
 #include "cli/frame/term.h"
 
 #define SECRET_MAX 1024
@@ -146,32 +146,6 @@ run_passwd(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
-static bool
-is_light(const QRcode *q, int x, int y)
-{
-	if (x < 0 || y < 0 || x >= q->width || y >= q->width)
-		return true;
-	return !(q->data[y * q->width + x] & 1);
-}
-
-/* Two rows of modules a line, in half blocks, light on dark or the other way round: readers take
- * both. Around it the quiet zone that they need. */
-static void
-print_qr(const char *text)
-{
-	static const char *const blocks[] = { " ", "\u2584", "\u2580", "\u2588" };
-	QRcode *q = QRcode_encodeString(text, 0, QR_ECLEVEL_M, QR_MODE_8, 1);
-
-	if (!q)
-		return;
-	for (int y = -2; y < q->width + 2; y += 2) {
-		for (int x = -2; x < q->width + 2; x++)
-			fputs(blocks[2 * is_light(q, x, y) + is_light(q, x, y + 1)], stdout);
-		putchar('\n');
-	}
-	QRcode_free(q);
-}
-
 /* What the authenticator needs; as an image when somebody can see it. */
 static void
 show_secret(const struct cli *c, json_t *o)
@@ -182,7 +156,7 @@ show_secret(const struct cli *c, json_t *o)
 	} else {
 		printf("secret  %s\n%s\n", lookup_text(o, "secret"), lookup_text(o, "uri"));
 		if (c->out_tty)
-			print_qr(lookup_text(o, "uri"));
+			qr_print(lookup_text(o, "uri"));
 	}
 	fflush(stdout);
 }

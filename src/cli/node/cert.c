@@ -13,7 +13,9 @@
 #include "base/json_out.h"
 #include "base/pidfile.h"
 #include "cli/frame/cli.h"
+#include "cli/frame/qr.h"
 #include "cli/frame/term.h"
+#include "crypto/fingerprint.h"
 #include "crypto/x509.h"
 #include "node/preflight.h"
 #include "node/runas.h"
@@ -46,6 +48,24 @@ read_cert(const char *path, struct buf *pem, struct x509_info *ret, struct err *
 }
 
 static void
+print_words(const char *pin)
+{
+	auto_buf out = BUF_INIT;
+
+	fingerprint_words(pin, 6, "           ", &out);
+	printf("  in words\n%s", buf_str(&out));
+}
+
+static void
+write_words(struct json_out *w, const char *pin)
+{
+	auto_buf out = BUF_INIT;
+
+	fingerprint_words(pin, 0, "", &out);
+	json_out_text(w, "words", buf_str(&out));
+}
+
+static void
 print_info(const struct cli *c, struct json_out *w, const char *node, enum certlife_kind kind,
 	   const char *what, const struct x509_info *i)
 {
@@ -68,6 +88,8 @@ print_info(const struct cli *c, struct json_out *w, const char *node, enum certl
 			term_say(stdout, "  %s   %s. %s\n",
 				 level == CERTLIFE_OVER ? "expired" : "soon   ", said,
 				 certlife_todo(kind));
+		if (kind == CERTLIFE_AUTHORITY)
+			print_words(i->pin);
 		return;
 	}
 	json_out_object(w, what);
@@ -82,6 +104,8 @@ print_info(const struct cli *c, struct json_out *w, const char *node, enum certl
 	json_out_text(w, "level", certlife_level_name(level));
 	json_out_text(w, "todo", level == CERTLIFE_GOOD ? NULL : certlife_todo(kind));
 	json_out_text(w, "sha256", i->pin);
+	if (kind == CERTLIFE_AUTHORITY)
+		write_words(w, i->pin);
 	json_out_end_object(w);
 }
 
@@ -102,8 +126,10 @@ run_show(const struct cli *c, struct err *e)
 	struct home_node self;
 	struct home h;
 	struct json_out w;
-	int rc = open_home(c, &h, e);
 
+	if (c->json && cli_has(c, "qr"))
+		return err_set(e, ERR_USAGE, "--qr draws for a camera: give it without --json");
+	int rc = open_home(c, &h, e);
 	if (rc == 0)
 		rc = home_node_read(&h, &self, e);
 	json_out_init(&w, &out);
@@ -118,6 +144,8 @@ run_show(const struct cli *c, struct err *e)
 		rc = read_cert(path, &pem, &info, e);
 		if (rc == 0)
 			print_info(c, &w, self.name, certs[i].kind, certs[i].what, &info);
+		if (rc == 0 && certs[i].kind == CERTLIFE_AUTHORITY && cli_has(c, "qr"))
+			qr_print(info.pin);
 	}
 	json_out_end_object(&w);
 	if (rc == 0 && c->json)
@@ -360,6 +388,14 @@ static const struct cli_opt opts[] = {
 	CLI_OPT_HOME,
 	{ 0 },
 };
+static const struct cli_opt show_opts[] = {
+	CLI_OPT_HOME,
+	{
+		.name = "qr",
+		.help = "Show the fingerprint of the vault's authority as a QR code too.",
+	},
+	{ 0 },
+};
 static const struct cli_opt renew_opts[] = {
 	CLI_OPT_HOME,
 	{
@@ -401,7 +437,7 @@ static const struct cli_opt renew_opts[] = {
 const struct cli_verb verbs_cert[] = {
 	{
 		.name = "cert show",
-		.opts = opts,
+		.opts = show_opts,
 		.run = run_show,
 		.help = "Shows the node's certificates and their fingerprints.",
 		.part = CLI_CARE,

@@ -9,7 +9,9 @@
 #include "base/json_out.h"
 #include "base/secret.h"
 #include "cli/frame/cli.h"
+#include "cli/frame/qr.h"
 #include "cli/node/node_opts.h"
+#include "crypto/fingerprint.h"
 
 static void
 say_step(void *ctx, const char *text)
@@ -30,7 +32,7 @@ url_of(const struct create_result *r, char *ret, size_t room)
 static void
 print_json(const struct create_options *o, const struct create_result *r, const char *url)
 {
-	auto_buf out = BUF_INIT;
+	auto_buf out = BUF_INIT, words = BUF_INIT;
 	struct json_out w;
 	json_out_init(&w, &out);
 	json_out_object(&w, NULL);
@@ -44,6 +46,8 @@ print_json(const struct create_options *o, const struct create_result *r, const 
 	if (!o->secondary) {
 		json_out_text(&w, "url", url);
 		json_out_text(&w, "authority_sha256", r->authority);
+		fingerprint_words(r->authority, 0, "", &words);
+		json_out_text(&w, "authority_words", buf_str(&words));
 		json_out_text(&w, "authority_scopes", r->scopes);
 		json_out_text(&w, "administrator", BOOTSTRAP_ADMIN);
 		json_out_text(&w, "setup_token", r->setup_token);
@@ -57,6 +61,9 @@ print_primary(const struct cli *c, const struct create_result *r, const char *ur
 {
 	const char *bold = cli_paint(c, CLI_BOLD), *plain = cli_paint(c, CLI_PLAIN);
 	char start[HOME_START_MAX];
+	auto_buf words = BUF_INIT;
+
+	fingerprint_words(r->authority, 6, "  ", &words);
 	printf("%sThe node %s is ready.%s Its home is %s; it runs as user %s.\n\n", bold,
 	       r->node.name, plain, r->home, r->user);
 	printf("%sThe master key%s %s %s.\n"
@@ -69,9 +76,12 @@ print_primary(const struct cli *c, const struct create_result *r, const char *ur
 	       "that joins it,\n"
 	       "for names in %s.\n"
 	       "Whoever trusts the authority trusts all of them. Its SHA-256 fingerprint is\n"
-	       "%s%s%s;\n"
+	       "%s%s%s,\n"
+	       "in words\n%s"
 	       "`holdfast login` shows it: compare the two, or give it with --trust.\n\n",
-	       bold, plain, r->scopes, bold, r->authority, plain);
+	       bold, plain, r->scopes, bold, r->authority, plain, buf_str(&words));
+	if (c->out_tty)
+		qr_print(r->authority);
 	home_start_command(r->home, start);
 	printf("%sNext:%s\n"
 	       "  %s\n"
