@@ -20,8 +20,8 @@ struct create_options {
 	const char *listen;	 /* NULL: the default */
 	const char *pair_listen; /* NULL: the default */
 	const char *also;	 /* further names of the web certificate, with commas; or NULL */
-	const char *
-		domain; /* what the vault's authority is for, with commas; NULL: what name and also say */
+	/* What the vault's authority is for, with commas; NULL: what name and also say. */
+	const char *domain;
 	const char *user; /* --user, or NULL */
 	bool secondary;	  /* folders, certificate and settings only */
 	/* Instead of a new cluster and its first events; runs in the child. key_file must be there then. *n may be

@@ -98,10 +98,10 @@ struct request {
 	int64_t https_port, pair_port;
 	const char *file;
 	bool force;
-	const char *
-		what; /* of renew: "web", "channel", "authority"; "first authority" where there is none */
-	const char *also,
-		*domain; /* further names of the web's, what the authority is for; with commas */
+	/* Of renew: "web", "channel", "authority"; "first authority" where there is none. */
+	const char *what;
+	const char *also;   /* further names of the web's, with commas */
+	const char *domain; /* what the authority is for, with commas */
 };
 
 static const struct jfield request_fields[] = {
