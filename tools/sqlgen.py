@@ -41,6 +41,9 @@ migration while it is not there yet; :before is the table as it was:
 
     -- table: resource
     SELECT t.*, NULL::uuid AS deleted_by FROM :before t
+
+A migration that does nothing but create tables and indexes and grant rights on them needs no such file: before it, the new
+tables are empty. Anything else in it (a changed table, a row, a view, a function) makes the generator ask for the file.
 """
 import argparse
 import hashlib
@@ -79,6 +82,15 @@ COMPARES = {"=", "<>", "!=", "<", ">", "<=", ">=", "in", "between"}
 # Migrations up to this one are frozen as they were released, with numbers.
 NUMBERS_UNTIL = 13
 TABLE = re.compile(r"--\s*table:\s*([a-z][a-z0-9_]*)\s*\Z")
+CREATE_TABLE = re.compile(r"CREATE TABLE ([a-z][a-z0-9_]*) \((.*\))\Z")
+# What changes nothing that a read sees.
+UNSEEN = re.compile(r"(CREATE (UNIQUE )?INDEX|GRANT|REVOKE|COMMENT ON)\b")
+# A part of CREATE TABLE is a column unless it begins with one of these, and its type ends where one of those begins.
+NO_COLUMN = re.compile(r"(CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN|EXCLUDE)\b", re.I)
+COLUMN = re.compile(
+    r"(?!like )([a-z][a-z0-9_]*) ([a-z].*?)"
+    r"(?i: (NOT|NULL|DEFAULT|PRIMARY|UNIQUE|CHECK|REFERENCES|CONSTRAINT|GENERATED|COLLATE)\b.*)?\Z"
+)
 MIGRATION = re.compile(r"(\d{4})_([a-z][a-z0-9_]*)\.sql\Z")
 # What makes a statement more than a read: it then gets a transaction of its own and is never sent twice.
 WRITES = re.compile(
@@ -567,6 +579,22 @@ def migrations(paths, events):
     return out
 
 
+def columns_of(body):
+    """`NULL::type AS name` for each column of what follows `CREATE TABLE name (`; None: there is more than columns and constraints."""
+    out = []
+    parts, end = arguments(body, body, 0)
+    if end != len(body):
+        return None
+    for part in parts:
+        if NO_COLUMN.match(part):
+            continue
+        m = COLUMN.match(part)
+        if not m:
+            return None
+        out.append(f"NULL::{m.group(2)} AS {m.group(1)}")
+    return out
+
+
 class Earlier:
     """How tables look while a migration is not there yet."""
 
@@ -578,10 +606,11 @@ class Earlier:
         chains = {}
         for path in [p for p in steps if numbers and int(os.path.basename(p)[:4]) >= numbers[0]]:
             name = os.path.basename(path)
-            if name not in files:
+            told = self.read(files.pop(name)) if name in files else self.empty(path)
+            if told is None:
                 raise Bad(path, 1, f"earlier/{name} is missing: how is it read while this is not there yet?")
-            for table, line, text in self.read(files.pop(name)):
-                chains.setdefault(table, []).append((int(name[:4]), text, path, line))
+            for table, text in told:
+                chains.setdefault(table, []).append((int(name[:4]), text))
         for name in files:
             raise Bad(files[name], 1, "has the name of no migration")
         if numbers:
@@ -589,8 +618,8 @@ class Earlier:
         self.tables = sorted(chains)
         for table in self.tables:
             steps_of = chains[table]
-            for i, (number, *_) in enumerate(steps_of):
-                self.rows.append((number, table, self.chained(table, [t for _, t, *_ in steps_of[i:]])))
+            for i, (number, _) in enumerate(steps_of):
+                self.rows.append((number, table, self.chained(table, [t for _, t in steps_of[i:]])))
 
     def read(self, path):
         out = []
@@ -605,7 +634,22 @@ class Earlier:
         for table, n, lines in out:
             if not lines:
                 raise Bad(path, n, f"{table} has no text")
-        return [(table, n, "\n".join(lines).rstrip().rstrip(";")) for table, n, lines in out]
+        return [(table, "\n".join(lines).rstrip().rstrip(";")) for table, _, lines in out]
+
+    def empty(self, path):
+        """The tables that a migration creates, without a row; None: it does more than that."""
+        out = []
+        for statement in masked("\n".join(read_lines(path))).split(";"):
+            text = " ".join(statement.split())
+            m = CREATE_TABLE.match(text)
+            if m:
+                columns = columns_of(m.group(2))
+                if columns is None:
+                    return None
+                out.append((m.group(1), f"SELECT {', '.join(columns)} WHERE false"))
+            elif text and not UNSEEN.match(text):
+                return None
+        return out
 
     def chained(self, table, texts):
         before = f"public.{table}"

@@ -286,5 +286,52 @@ class Generator(unittest.TestCase):
             self.assertEqual(code, 1)
             self.assertIn(words, text)
 
+    def with_migration(self, text):
+        """What becomes of a migration that has no file in earlier/, behind one that has."""
+        steps = {"0001_begin.sql": "CREATE TABLE t ();\n", "0002_a.sql": "", "0003_b.sql": text}
+        return self.generate(
+            {"q.sql": "-- name: x() -> a int\nSELECT a FROM n;\n"}, steps, earlier={"0002_a.sql": "-- nothing\n"}
+        )
+
+    def test_before_a_new_table_there_is_an_empty_one(self):
+        code, text, made = self.with_migration(
+            "-- a; b\nCREATE TABLE n (\n\tid uuid PRIMARY KEY, -- c, d\n\ta numeric(4, 2) NOT NULL DEFAULT 1,\n"
+            "\tnames text[] CHECK (names <> '{a,b); '),\n\tat timestamptz,\n\tCHECK (a > 0), UNIQUE (id, a)\n);\n"
+            "CREATE TABLE m (one boolean references n);\n"
+            "CREATE UNIQUE INDEX i ON n (a);\nGRANT SELECT ON n TO hf_vault;\nCOMMENT ON TABLE n IS 'x; y';\n"
+        )
+        self.assertEqual((code, text), (0, ""))
+        c = made["stmt_gen.c"]
+        self.assertIn("stmt_schemas[2] = { 1, 3 }", c)
+        self.assertIn(
+            '"(SELECT NULL::uuid AS id, NULL::numeric(4, 2) AS a, NULL::text[] AS names, NULL::timestamptz AS at WHERE false)"',
+            c,
+        )
+        self.assertIn('"(SELECT NULL::boolean AS one WHERE false)"', c)
+        self.assertIn(".earlier = 2,", c)
+
+    def test_what_does_more_than_create_tables_is_asked_for(self):
+        """Whether a table that comes with rows, or instead of another one, was empty before is for a person to say."""
+        new = "CREATE TABLE n (a int);\n"
+        for more in (
+            "ALTER TABLE t ADD b int;",
+            "INSERT INTO n VALUES (1);",
+            "UPDATE t SET b = 1;",
+            "DROP TABLE t;",
+            "CREATE VIEW v AS SELECT 1 AS a;",
+            "CREATE SEQUENCE s;",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$;",
+            "CREATE TABLE o AS SELECT 1 AS a;",
+            "CREATE TABLE o (a int) INHERITS (t);",
+            "CREATE TABLE o (LIKE t, a int);",
+            "CREATE TABLE o (like t, a int);",
+            'CREATE TABLE o ("A" int);',
+            "SELECT 1;",
+        ):
+            code, text, _ = self.with_migration(new + more + "\n")
+            self.assertEqual((more, code), (more, 1))
+            self.assertIn("earlier/0003_b.sql is missing", text)
+        self.assertEqual(self.with_migration(new)[0], 0)
+
 
 unittest.main()
