@@ -24,8 +24,8 @@ struct client {
 
 /* ---- life ---- */
 
-static void
-add_line(struct curl_slist **list, const char *line)
+void
+client_add_line(struct curl_slist **list, const char *line)
 {
 	*list = mem_have(curl_slist_append(*list, line));
 }
@@ -37,17 +37,17 @@ make_headers(struct client *c, const char *bearer)
 
 	if (bearer) {
 		buf_addf(&line, "Authorization: Bearer %s", bearer);
-		add_line(&c->headers, line.data);
-		add_line(&c->headers_body, line.data);
-		add_line(&c->headers_file, line.data);
+		client_add_line(&c->headers, line.data);
+		client_add_line(&c->headers_body, line.data);
+		client_add_line(&c->headers_file, line.data);
 	}
-	add_line(&c->headers, "Accept: application/json");
-	add_line(&c->headers_body, "Accept: application/json");
-	add_line(&c->headers_body, "Content-Type: application/json");
-	add_line(&c->headers_body, "Expect:");
-	add_line(&c->headers_file, "Accept: application/json");
-	add_line(&c->headers_file, "Content-Type: application/octet-stream");
-	add_line(&c->headers_file, "Expect:");
+	client_add_line(&c->headers, "Accept: application/json");
+	client_add_line(&c->headers_body, "Accept: application/json");
+	client_add_line(&c->headers_body, "Content-Type: application/json");
+	client_add_line(&c->headers_body, "Expect:");
+	client_add_line(&c->headers_file, "Accept: application/json");
+	client_add_line(&c->headers_file, "Content-Type: application/octet-stream");
+	client_add_line(&c->headers_file, "Expect:");
 }
 
 #define SET(c, option, value) CLIENT_SET((c)->curl, option, value)
@@ -159,7 +159,7 @@ client_new(const struct client_options *o, struct err *e)
 	make_headers(c, o->bearer);
 	client_set_options(&c->trust, o->connect_ms, o->total_ms, c->why);
 	if (o->resolve) {
-		add_line(&c->resolve, o->resolve);
+		client_add_line(&c->resolve, o->resolve);
 		SET(c, CURLOPT_RESOLVE, c->resolve);
 	}
 	return c;
@@ -286,8 +286,19 @@ classify(CURLcode code, long sys)
 	}
 }
 
-static const char *
-failure_text(enum client_failure f)
+enum client_failure
+client_classify(const struct client_trust *trust, CURLcode code)
+{
+	long sys = 0;
+
+	if (code == CURLE_ABORTED_BY_CALLBACK && is_refused(trust))
+		return of_verdict(trust->found.verdict);
+	curl_easy_getinfo(trust->curl, CURLINFO_OS_ERRNO, &sys);
+	return classify(code, sys);
+}
+
+const char *
+client_failure_text(enum client_failure f)
 {
 	static const char *const texts[] = {
 		[CLIENT_OK] = "it went well",
@@ -307,23 +318,6 @@ failure_text(enum client_failure f)
 	};
 
 	return texts[f];
-}
-
-enum client_failure
-client_classify(const struct client_trust *trust, CURLcode code)
-{
-	long sys = 0;
-
-	if (code == CURLE_ABORTED_BY_CALLBACK && is_refused(trust))
-		return of_verdict(trust->found.verdict);
-	curl_easy_getinfo(trust->curl, CURLINFO_OS_ERRNO, &sys);
-	return classify(code, sys);
-}
-
-const char *
-client_failure_text(enum client_failure f)
-{
-	return failure_text(f);
 }
 
 bool
@@ -366,7 +360,7 @@ refuse_call(struct client *c, CURLcode code, enum client_failure *ret_failure, s
 		return err_set(e, ERR_UNREACHABLE, "%s: the reply is larger than %d MiB", c->base,
 			       CLIENT_BODY_MAX >> 20);
 	return err_set(e, ERR_UNREACHABLE, "%s cannot be reached: %s (%s)", c->base,
-		       failure_text(f),
+		       client_failure_text(f),
 		       judged	   ? c->trust.found.why
 		       : c->why[0] ? c->why
 				   : curl_easy_strerror(code));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What client.c and relay.c share of libcurl: trust, options, and what went wrong. Nobody else includes this.
+ * What the callers of libcurl share (client.c, relay.c, outgoing.c): options, lists, whom to trust, and what went wrong.
+ * Nobody else includes this but its test.
  */
 #pragma once
 
@@ -15,6 +16,10 @@
 /* An option that libcurl knows is refused only when memory is out. */
 #define CLIENT_SET(curl, option, value)                                                            \
 	mem_check(curl_easy_setopt((curl), (option), (value)) == CURLE_OK)
+
+/* Appends a copy: a header "name: value", "name:" for one that libcurl is not to send, a receiver of a mail. The caller frees
+ * the list. */
+void client_add_line(struct curl_slist **list, const char *line);
 
 /* Whom one handle trusts, and what it found at the last connection. Lives as long as the handle. */
 struct client_trust {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/outgoing.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "http/client_impl.h"
 
 static void
 done_curl(CURL **c)
@@ -26,15 +26,6 @@ done_list(struct curl_slist **l)
 
 #define HOST_MAX 200
 
-/* An option that libcurl knows is refused only when memory is out. */
-#define SET(c, option, value) mem_check(curl_easy_setopt((c), (option), (value)) == CURLE_OK)
-
-static void
-add_line(struct curl_slist **list, const char *line)
-{
-	*list = mem_have(curl_slist_append(*list, line));
-}
-
 /* What is said beyond the status is not looked at, but for so much. */
 static size_t
 drop_answer(char *data, size_t one, size_t n, void *ctx)
@@ -51,22 +42,22 @@ begin(const char *url, const char *protocols, const char *ca_file, char *why, si
 	CURL *c = mem_have(curl_easy_init());
 
 	why[0] = '\0';
-	SET(c, CURLOPT_URL, url);
-	SET(c, CURLOPT_PROTOCOLS_STR, protocols);
-	SET(c, CURLOPT_NOSIGNAL, 1L);
-	SET(c, CURLOPT_ERRORBUFFER, why);
-	SET(c, CURLOPT_PROXY, "");
-	SET(c, CURLOPT_FOLLOWLOCATION, 0L);
-	SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)OUTGOING_CONNECT_MS);
-	SET(c, CURLOPT_TIMEOUT_MS, (long)OUTGOING_TOTAL_MS);
-	SET(c, CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(c, CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(c, CURLOPT_WRITEFUNCTION, drop_answer);
-	SET(c, CURLOPT_WRITEDATA, seen);
+	CLIENT_SET(c, CURLOPT_URL, url);
+	CLIENT_SET(c, CURLOPT_PROTOCOLS_STR, protocols);
+	CLIENT_SET(c, CURLOPT_NOSIGNAL, 1L);
+	CLIENT_SET(c, CURLOPT_ERRORBUFFER, why);
+	CLIENT_SET(c, CURLOPT_PROXY, "");
+	CLIENT_SET(c, CURLOPT_FOLLOWLOCATION, 0L);
+	CLIENT_SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)OUTGOING_CONNECT_MS);
+	CLIENT_SET(c, CURLOPT_TIMEOUT_MS, (long)OUTGOING_TOTAL_MS);
+	CLIENT_SET(c, CURLOPT_SSL_VERIFYPEER, 1L);
+	CLIENT_SET(c, CURLOPT_SSL_VERIFYHOST, 2L);
+	CLIENT_SET(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	CLIENT_SET(c, CURLOPT_WRITEFUNCTION, drop_answer);
+	CLIENT_SET(c, CURLOPT_WRITEDATA, seen);
 	if (ca_file[0]) {
-		SET(c, CURLOPT_CAINFO, ca_file);
-		SET(c, CURLOPT_CAPATH, NULL);
+		CLIENT_SET(c, CURLOPT_CAINFO, ca_file);
+		CLIENT_SET(c, CURLOPT_CAPATH, NULL);
 	}
 	return c;
 }
@@ -108,15 +99,15 @@ outgoing_post(const char *url, const char *ca_file, const char *const *headers, 
 	auto_list list = NULL;
 	auto_curl c = begin(url, "https", ca_file, why, &seen);
 
-	add_line(&list, "Content-Type: application/json");
-	add_line(&list, "Expect:");
+	client_add_line(&list, "Content-Type: application/json");
+	client_add_line(&list, "Expect:");
 	for (; *headers; headers++)
-		add_line(&list, *headers);
-	SET(c, CURLOPT_HTTPHEADER, list);
-	SET(c, CURLOPT_USERAGENT, "holdfast/" HF_VERSION);
-	SET(c, CURLOPT_POST, 1L);
-	SET(c, CURLOPT_POSTFIELDS, body);
-	SET(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+		client_add_line(&list, *headers);
+	CLIENT_SET(c, CURLOPT_HTTPHEADER, list);
+	CLIENT_SET(c, CURLOPT_USERAGENT, "holdfast/" HF_VERSION);
+	CLIENT_SET(c, CURLOPT_POST, 1L);
+	CLIENT_SET(c, CURLOPT_POSTFIELDS, body);
+	CLIENT_SET(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
 	CURLcode code = curl_easy_perform(c);
 	if (code != CURLE_OK)
 		return failed(code, url, why, e);
@@ -154,7 +145,7 @@ list_receivers(const char *to, struct curl_slist **ret, struct err *e)
 
 		n = strcspn(to, OUTGOING_BETWEEN);
 		buf_add(&address, to, n);
-		add_line(ret, buf_str(&address));
+		client_add_line(ret, buf_str(&address));
 	}
 	return *ret ? 0 : err_set(e, ERR_USAGE, "alert_to names nobody");
 }
@@ -178,15 +169,15 @@ outgoing_mail(const struct outgoing_mail *m, const char *ca_file,
 		snprintf(host, sizeof(host), "localhost");
 	buf_addf(&url, "%s/%s", m->url, host);
 	auto_curl c = begin(buf_str(&url), "smtp,smtps", ca_file, why, &seen);
-	SET(c, CURLOPT_USE_SSL, (long)CURLUSESSL_ALL);
-	SET(c, CURLOPT_MAIL_FROM, m->from);
-	SET(c, CURLOPT_MAIL_RCPT, list);
-	SET(c, CURLOPT_UPLOAD, 1L);
-	SET(c, CURLOPT_READFUNCTION, give_text);
-	SET(c, CURLOPT_READDATA, &u);
+	CLIENT_SET(c, CURLOPT_USE_SSL, (long)CURLUSESSL_ALL);
+	CLIENT_SET(c, CURLOPT_MAIL_FROM, m->from);
+	CLIENT_SET(c, CURLOPT_MAIL_RCPT, list);
+	CLIENT_SET(c, CURLOPT_UPLOAD, 1L);
+	CLIENT_SET(c, CURLOPT_READFUNCTION, give_text);
+	CLIENT_SET(c, CURLOPT_READDATA, &u);
 	if (m->user) {
-		SET(c, CURLOPT_USERNAME, m->user);
-		SET(c, CURLOPT_PASSWORD, m->password ? m->password : "");
+		CLIENT_SET(c, CURLOPT_USERNAME, m->user);
+		CLIENT_SET(c, CURLOPT_PASSWORD, m->password ? m->password : "");
 	}
 	CURLcode code = curl_easy_perform(c);
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);

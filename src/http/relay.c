@@ -81,12 +81,6 @@ struct worker {
 /* ---- jobs ---- */
 
 static void
-add_line(struct curl_slist **list, const char *line)
-{
-	*list = mem_have(curl_slist_append(*list, line));
-}
-
-static void
 add_header(struct job *j, const char *name, const char *value)
 {
 	auto_buf line = BUF_INIT;
@@ -94,7 +88,7 @@ add_header(struct job *j, const char *name, const char *value)
 	buf_adds(&line, name);
 	buf_adds(&line, ": ");
 	buf_adds(&line, value);
-	add_line(&j->headers, buf_str(&line));
+	client_add_line(&j->headers, buf_str(&line));
 }
 
 static struct job *
@@ -114,8 +108,8 @@ job_new(const struct relay *r, const struct relay_ask *ask, struct fiber *f)
 	buf_add(&j->body, buf_str(ask->body), ask->body->len);
 	for (unsigned i = 0; i < ask->nheaders; i++)
 		add_header(j, ask->headers[i].name, ask->headers[i].value);
-	add_line(&j->headers, "Accept:");
-	add_line(&j->headers, "Expect:");
+	client_add_line(&j->headers, "Accept:");
+	client_add_line(&j->headers, "Expect:");
 	j->reply_max = r->o.reply_max;
 	j->ask = ask;
 	return j;

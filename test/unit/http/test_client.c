@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "http/client_impl.h"
 #include "http/listener.h"
 
 static struct pair web, ca, signed_by_ca, over, elsewhere;
@@ -329,6 +330,42 @@ test_peer_cert(void **state)
 	close(fd);
 }
 
+static void
+test_lines_are_copies_in_order(void **state)
+{
+	static const char *const want[] = { "Accept: a/b", "Expect:", "" };
+	struct curl_slist *list = NULL, *at;
+	char line[20];
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(line, sizeof(line), "%s", want[i]);
+		client_add_line(&list, line);
+	}
+	snprintf(line, sizeof(line), "overwritten");
+	at = list;
+	for (int i = 0; i < 3; i++, at = at->next) {
+		assert_non_null(at);
+		assert_string_equal(at->data, want[i]);
+	}
+	assert_null(at);
+	curl_slist_free_all(list);
+}
+
+/* Each failure says something else, and what to do where somebody can. */
+static void
+test_each_failure_has_its_text(void **state)
+{
+	for (int i = 0; i <= CLIENT_OTHER; i++) {
+		const char *text = client_failure_text((enum client_failure)i);
+
+		assert_true(text && strlen(text) > 10);
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(text, client_failure_text((enum client_failure)k));
+	}
+	assert_non_null(strstr(client_failure_text(CLIENT_UNTRUSTED), "holdfast cert import"));
+	assert_non_null(strstr(client_failure_text(CLIENT_EXPIRED), "holdfast cert renew"));
+}
+
 int
 main(void)
 {
@@ -343,6 +380,8 @@ main(void)
 		cmocka_unit_test(test_survives_restart),
 		cmocka_unit_test(test_bad_options),
 		cmocka_unit_test(test_peer_cert),
+		cmocka_unit_test(test_lines_are_copies_in_order),
+		cmocka_unit_test(test_each_failure_has_its_text),
 	};
 
 	return cmocka_run_group_tests(tests, make_pairs, drop_pairs);
