@@ -136,9 +136,9 @@ check_smtp(const struct settings *s, struct err *e)
 {
 	if (strncmp(s->alert_smtp, "smtp://", 7) != 0 && strncmp(s->alert_smtp, "smtps://", 8) != 0)
 		return err_set(e, ERR_USAGE, "alert_smtp begins with smtp:// or smtps://");
-	if (!s->alert_from[0] || !s->alert_to[0])
-		return err_set(e, ERR_USAGE, "alert_from and alert_to are needed for mail");
-	if (!s->alert_to[strspn(s->alert_to, OUTGOING_BETWEEN)])
+	if (!s->alert_from[0])
+		return err_set(e, ERR_USAGE, "alert_from is needed for mail");
+	if (!outgoing_names_anybody(s->alert_to))
 		return err_set(e, ERR_USAGE, "alert_to names nobody");
 	return 0;
 }

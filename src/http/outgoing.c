@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/outgoing.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,8 +138,8 @@ give_text(char *to, size_t one, size_t n, void *ctx)
 	return k;
 }
 
-static int
-list_receivers(const char *to, struct curl_slist **ret, struct err *e)
+static void
+list_receivers(const char *to, struct curl_slist **ret)
 {
 	for (size_t n; *(to += strspn(to, OUTGOING_BETWEEN)); to += n) {
 		auto_buf address = BUF_INIT;
@@ -147,7 +148,13 @@ list_receivers(const char *to, struct curl_slist **ret, struct err *e)
 		buf_add(&address, to, n);
 		client_add_line(ret, buf_str(&address));
 	}
-	return *ret ? 0 : err_set(e, ERR_USAGE, "alert_to names nobody");
+	assert(*ret);
+}
+
+bool
+outgoing_names_anybody(const char *to)
+{
+	return to[strspn(to, OUTGOING_BETWEEN)] != '\0';
 }
 
 int
@@ -160,10 +167,8 @@ outgoing_mail(const struct outgoing_mail *m, const char *ca_file,
 	long status = 0;
 	auto_list list = NULL;
 	auto_buf url = BUF_INIT;
-	int rc = list_receivers(m->to, &list, e);
 
-	if (rc)
-		return rc;
+	list_receivers(m->to, &list);
 	/* The path of the address is what the server is greeted with. */
 	if (gethostname(host, sizeof(host) - 1) < 0 || !host[0])
 		snprintf(host, sizeof(host), "localhost");

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/err.h"
 
@@ -23,9 +24,11 @@ int outgoing_post(const char *url, const char *ca_file, const char *const *heade
 struct outgoing_mail {
 	const char *url;	     /* "smtp://host:587" (STARTTLS) or "smtps://host:465" */
 	const char *user, *password; /* NULL: none */
-	const char *from, *to;	     /* to: OUTGOING_BETWEEN between several */
+	const char *from, *to;	     /* to: somebody; OUTGOING_BETWEEN between several */
 	const char *text;	     /* the whole mail */
 	size_t len;
 };
+/* Whether there is an address in it at all; only then it may be the `to` of a mail. */
+bool outgoing_names_anybody(const char *to) NONNULL;
 int outgoing_mail(const struct outgoing_mail *m, const char *ca_file,
 		  char ret_answer[static OUTGOING_ANSWER_MAX], struct err *e) MUST_USE;

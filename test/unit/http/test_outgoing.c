@@ -30,11 +30,25 @@ an_error_names_the_host_and_no_token(void **state)
 	}
 }
 
+static void
+an_address_is_somebody_and_separators_are_nobody(void **state)
+{
+	static const char *const nobody[] = { "", " ", ",", " , ,, " };
+	static const char *const somebody[] = { "a@b.test", ", a@b.test", "a@b.test,c@d.test ," };
+
+	for (size_t i = 0; i < sizeof(nobody) / sizeof(nobody[0]); i++)
+		assert_false(outgoing_names_anybody(nobody[i]));
+	for (size_t i = 0; i < sizeof(somebody) / sizeof(somebody[0]); i++)
+		assert_true(outgoing_names_anybody(somebody[i]));
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(
-		an_error_names_the_host_and_no_token) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_error_names_the_host_and_no_token),
+		cmocka_unit_test(an_address_is_somebody_and_separators_are_nobody),
+	};
 
 	http_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
