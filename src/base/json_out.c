@@ -253,13 +253,18 @@ json_out_uuid(struct json_out *w, const char *name, const void *uuid16)
 }
 
 void
-json_out_time(struct json_out *w, const char *name, int64_t us)
+json_out_instant(struct json_out *w, const char *name, int64_t us)
 {
 	char text[CLOCK_ISO_LEN];
-	if (!us) {
-		json_out_null(w, name);
-		return;
-	}
 	clock_iso(us, text);
 	json_out_text(w, name, text);
+}
+
+void
+json_out_time(struct json_out *w, const char *name, int64_t us)
+{
+	if (us)
+		json_out_instant(w, name, us);
+	else
+		json_out_null(w, name);
 }

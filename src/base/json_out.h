@@ -32,6 +32,8 @@ void json_out_raw(struct json_out *w, const char *name,
 		  const char *json); /* text that is JSON already */
 void json_out_uuid(struct json_out *w, const char *name, const void *uuid16); /* nil: null */
 void json_out_time(struct json_out *w, const char *name, int64_t us); /* RFC 3339; 0: null */
+/* The same where 0 is a time like any other: 1970. */
+void json_out_instant(struct json_out *w, const char *name, int64_t us);
 
 /* Whether the n bytes are valid UTF-8 (no overlong forms, no surrogates). */
 bool json_out_is_utf8(const char *s, size_t n);

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "base/clock.h"
 #include "base/name.h"
 #include "vault/lists.h"
 #include "vault/user.h"
@@ -306,17 +305,6 @@ read_events(struct call *c, const struct audit_filter *f, const struct uuid *use
 	return lists_ask(c, STMT_AUDIT_LIST, &b, ret, e);
 }
 
-static void
-write_bound(struct json_out *out, const char *name, const int64_t *us)
-{
-	char text[CLOCK_ISO_LEN];
-
-	if (!us)
-		return;
-	clock_iso(*us, text);
-	json_out_text(out, name, text);
-}
-
 static int
 append_read(struct call *c, const struct audit_filter *f, const struct uuid *user, struct err *e)
 {
@@ -328,8 +316,10 @@ append_read(struct call *c, const struct audit_filter *f, const struct uuid *use
 		json_out_uuid(&w, "user", user);
 	if (f->kind)
 		json_out_text(&w, "kind", event_name(f->kind));
-	write_bound(&w, "since", f->since_us);
-	write_bound(&w, "until", f->until_us);
+	if (f->since_us)
+		json_out_instant(&w, "since", *f->since_us);
+	if (f->until_us)
+		json_out_instant(&w, "until", *f->until_us);
 	if (f->before)
 		json_out_text(&w, "before", f->before);
 	json_out_end_object(&w);

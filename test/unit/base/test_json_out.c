@@ -50,6 +50,23 @@ what_is_absent_is_null(void **ctx)
 	assert_string_equal(buf_str(&out), "[null,\"\",null,null,0.5,null,null]");
 }
 
+static void
+an_instant_is_a_time_even_in_1970(void **ctx)
+{
+	auto_buf out = BUF_INIT;
+	struct json_out w;
+
+	json_out_init(&w, &out);
+	json_out_array(&w, NULL);
+	json_out_instant(&w, NULL, 0);
+	json_out_instant(&w, NULL, 1000001);
+	json_out_time(&w, NULL, 1000001);
+	json_out_end_array(&w);
+	assert_string_equal(buf_str(&out), "[\"1970-01-01T00:00:00.000000Z\","
+					   "\"1970-01-01T00:00:01.000001Z\","
+					   "\"1970-01-01T00:00:01.000001Z\"]");
+}
+
 /* Whatever bytes a text has, the reply is JSON in UTF-8. */
 static void
 every_text_is_escaped(void **ctx)
@@ -88,6 +105,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commas_and_nesting_are_kept),
 		cmocka_unit_test(what_is_absent_is_null),
+		cmocka_unit_test(an_instant_is_a_time_even_in_1970),
 		cmocka_unit_test(every_text_is_escaped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
