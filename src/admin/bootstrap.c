@@ -19,7 +19,7 @@
 
 #define CERT_MAX (64u << 10)
 #define FIRST_DATA_KEY 1
-#define EVENTS 4
+#define EVENTS 5
 
 struct bootstrap {
 	const struct home *home;
@@ -57,6 +57,7 @@ add_web_cert(const struct bootstrap *b, struct json_out *w)
 static void
 write_node(struct bootstrap *b, struct buf *created, struct buf *joined)
 {
+	struct authority_shown shown;
 	struct json_out w;
 
 	json_out_init(&w, created);
@@ -70,6 +71,12 @@ write_node(struct bootstrap *b, struct buf *created, struct buf *joined)
 	json_out_int(&w, "https_port", port_of(b->settings->listen));
 	json_out_int(&w, "pair_port", cluster_port(b->settings));
 	add_web_cert(b, &w);
+	authority_look(b->home, &shown);
+	if (shown.trusted[0]) {
+		json_out_text(&w, "trusts", shown.trusted);
+		json_out_text(&w, "channel_by", shown.channel_by);
+		json_out_text(&w, "web_by", shown.web_by);
+	}
 	json_out_int(&w, "primary_since_term", b->term);
 	json_out_end_object(&w);
 }
@@ -123,17 +130,35 @@ make_authority(struct bootstrap *b, struct fiber *f, struct err *e)
 	return rc ? rc : authority_place(b->home, AUTHORITY_WEB, &cert, &key, e);
 }
 
+/* From its files, as every node has them of it. */
+static int
+write_authority(struct bootstrap *b, struct buf *body, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf cert = BUF_INIT, key = BUF_INIT;
+
+	home_path(b->home, HOME_PAIR_CA, path);
+	int rc = home_read_file(path, CERT_MAX, &cert, e);
+	home_path(b->home, HOME_PAIR_CA_KEY, path);
+	if (!rc)
+		rc = home_read_file(path, CERT_MAX, &key, e);
+	return rc ? rc : authority_body(buf_str(&cert), &key, 1, body, e);
+}
+
 /* All of it is one unit: a vault has a node, a key and an administrator, or nothing. */
 static int
 write_all(struct bootstrap *b, struct fiber *f, struct err *e)
 {
 	static const enum event_kind kinds[EVENTS] = { EVENT_NODE_CREATED, EVENT_NODE_JOINED,
-						       EVENT_KEY_CREATED, EVENT_USER_CREATED };
+						       EVENT_KEY_CREATED, EVENT_USER_CREATED,
+						       EVENT_AUTHORITY_MADE };
 	struct event ev[EVENTS] = { 0 };
 	int rc = write_key(b, f, &b->body[2], e);
 
 	if (!rc)
 		rc = make_authority(b, f, e);
+	if (!rc)
+		rc = write_authority(b, &b->body[4], e);
 	if (!rc)
 		rc = write_admin(b, f, &b->body[3], e);
 	if (rc)
@@ -144,7 +169,7 @@ write_all(struct bootstrap *b, struct fiber *f, struct err *e)
 		ev[i].address = "";
 		ev[i].body = buf_str(&b->body[i]);
 	}
-	ev[0].object = ev[1].object = b->node->id;
+	ev[0].object = ev[1].object = ev[4].object = b->node->id;
 	ev[3].object = b->admin;
 	return ledger_append(b->ledger, f, ev, EVENTS, NULL, e);
 }

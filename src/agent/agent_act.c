@@ -156,6 +156,10 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 	d.https_port = a->moved.https;
 	d.pair_port = a->moved.pair;
 	text_copy(d.web_cert, sizeof(d.web_cert), a->own_cert);
+	if (!agent_authority_said(a, d.trusts))
+		d.trusts[0] = '\0';
+	text_copy(d.channel_by, sizeof(d.channel_by), a->own.channel_by);
+	text_copy(d.web_by, sizeof(d.web_by), a->own.web_by);
 	memcpy(d.aside_hash, a->rv.aside_hash, sizeof(d.aside_hash));
 	deposit_order(a->deposit, &d);
 	follow_leader(a, o);
@@ -188,18 +192,23 @@ drop_packs(struct agent *a)
 	}
 }
 
-/* The own web certificate, when the node table has another one or none. */
+/* The own web certificate, and with it which authorities this node trusts and shows, when the node table says something else. */
 static void
 look_at_own_cert(struct agent *a)
 {
 	const struct replication_node *me = agent_node(a, &a->self.id);
+	char trusts[SUCCESSION_PINS_MAX];
 	auto_buf cert = BUF_INIT;
 
 	if (!me || !agent_view_is_fresh(a) || a->now_ms - a->announce_ms < ANNOUNCE_MS)
 		return;
 	a->announce_ms = a->now_ms;
 	read_web_cert(a, &cert);
-	bool news = cert.len && strcmp(buf_str(&cert), me->web_cert) != 0;
+	bool said = agent_authority_said(a, trusts);
+	bool news = cert.len && (strcmp(buf_str(&cert), me->web_cert) != 0 ||
+				 (said && (strcmp(trusts, me->trusts) != 0 ||
+					   strcmp(a->own.channel_by, me->channel_by) != 0 ||
+					   strcmp(a->own.web_by, me->web_by) != 0)));
 	text_copy(a->own_cert, sizeof(a->own_cert), news ? buf_str(&cert) : "");
 }
 
@@ -207,6 +216,7 @@ look_at_own_cert(struct agent *a)
 static void
 announce_as_primary(struct agent *a)
 {
+	char trusts[SUCCESSION_PINS_MAX];
 	auto_buf body = BUF_INIT;
 	struct json_out w;
 
@@ -215,9 +225,14 @@ announce_as_primary(struct agent *a)
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
 	json_out_text(&w, "web_cert", a->own_cert);
+	if (agent_authority_said(a, trusts)) {
+		json_out_text(&w, "trusts", trusts);
+		json_out_text(&w, "channel_by", a->own.channel_by);
+		json_out_text(&w, "web_by", a->own.web_by);
+	}
 	json_out_end_object(&w);
 	if (replication_request(a->replication, EVENT_NODE_CERT, &a->self.id, buf_str(&body)))
-		log_notice("making the new web certificate known to the other nodes");
+		log_notice("making this node's certificates known to the other nodes");
 	a->own_cert[0] = '\0';
 }
 

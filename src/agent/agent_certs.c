@@ -18,7 +18,7 @@
 #define SAY_US (86400ll * 1000000)
 
 static void
-read_life(const struct agent *a, enum home_path which, struct certlife *ret, uint64_t *ret_mark)
+read_life(const struct agent *a, enum home_path which, struct certlife *ret)
 {
 	auto_buf pem = BUF_INIT;
 	char path[HOME_PATH_MAX];
@@ -31,7 +31,6 @@ read_life(const struct agent *a, enum home_path which, struct certlife *ret, uin
 	    x509_read(buf_str(&pem), &info, &ignored) < 0)
 		return;
 	*ret = (struct certlife){ info.not_before_us, info.not_after_us };
-	*ret_mark = agent_text_mark(buf_str(&pem));
 }
 
 /* Anew each day, and when it is put right in between. */
@@ -89,37 +88,13 @@ renew_web(void *arg)
 	return NULL;
 }
 
-static void *
-make_authority(void *arg)
+/* Of the authority by which this node's certificates would be signed now. */
+static int64_t
+signer_ends_us(const struct agent *a)
 {
-	auto_buf none = BUF_INIT;
-	struct err e = { 0 };
-
-	if (control_ask(arg, "{\"verb\":\"renew\",\"what\":\"first authority\"}", NULL, NULL, &none,
-			&e))
-		log_err(LOG_LEVEL_WARNING, &e,
-			"the vault's authority could not be made; it is tried again");
-	else
-		log_notice("the vault has an authority now (`holdfast cert show`); `holdfast cert "
-			   "renew --web` has it sign this node's web certificate");
-	return NULL;
-}
-
-/* A vault from before each had one from its beginning. A secondary has it from the primary's pack. */
-static void
-found_authority(struct agent *a)
-{
-	int64_t *begun_ms = &a->renewed_ms[CERTLIFE_AUTHORITY];
-	pthread_t t;
-
-	if (a->secondary || a->rv.standby || !agent_view_is_fresh(a) ||
-	    state_serves(a->shown.state) != SERVES_EVERYONE ||
-	    (*begun_ms && a->now_ms - *begun_ms < RENEW_AGAIN_MS) ||
-	    authority_is_there(&a->args->home))
-		return;
-	*begun_ms = a->now_ms;
-	if (pthread_create(&t, NULL, make_authority, UNCONST(void *, &a->args->home)) == 0)
-		pthread_detach(t);
+	if (a->rv.authorities_n && a->succession.sign >= 0)
+		return a->rv.authority_ends_us[a->succession.sign];
+	return a->shown.certs[CERTLIFE_AUTHORITY].to_us;
 }
 
 /* What the authority signs; an operator's own certificate is theirs to renew. */
@@ -127,13 +102,12 @@ static void
 renew_in_time(struct agent *a, enum certlife_kind k)
 {
 	const struct certlife *own = &a->shown.certs[k];
-	const struct certlife *authority = &a->shown.certs[CERTLIFE_AUTHORITY];
-	int64_t now = clock_now_us();
+	int64_t now = clock_now_us(), signer_to_us = signer_ends_us(a);
 	pthread_t t;
 
 	/* One that ends with its authority's cannot be made to live longer. */
-	if (certlife_level(own, now) == CERTLIFE_GOOD || own->to_us >= authority->to_us ||
-	    certlife_level(authority, now) == CERTLIFE_OVER || !agent_view_is_fresh(a) ||
+	if (certlife_level(own, now) == CERTLIFE_GOOD || own->to_us >= signer_to_us ||
+	    signer_to_us <= now || !agent_view_is_fresh(a) ||
 	    (a->renewed_ms[k] && a->now_ms - a->renewed_ms[k] < RENEW_AGAIN_MS) ||
 	    (k == CERTLIFE_WEB && !authority_signed_web(&a->args->home)))
 		return;
@@ -155,13 +129,11 @@ agent_look_at_certs(struct agent *a)
 	if (a->certs_ms && a->now_ms - a->certs_ms < CERTS_MS)
 		return;
 	a->certs_ms = a->now_ms;
-	uint64_t marks[CERTLIFE_KINDS] = { 0 };
 	for (enum certlife_kind k = 0; k < CERTLIFE_KINDS; k++) {
-		read_life(a, files[k], &a->shown.certs[k], &marks[k]);
+		read_life(a, files[k], &a->shown.certs[k]);
 		tell_log(a, k);
 	}
-	a->authority_mark = marks[CERTLIFE_AUTHORITY];
-	found_authority(a);
+	agent_follow_authority(a);
 	renew_in_time(a, CERTLIFE_WEB);
 	renew_in_time(a, CERTLIFE_CHANNEL);
 }

@@ -21,6 +21,8 @@
 #include "ha/replication.h"
 #include "ha/steadiness.h"
 #include "ha/chain_memory.h"
+#include "ha/succession.h"
+#include "pack/authority.h"
 
 #define AGENT_SETTLE_MS 1000 /* the primary must be well for so long before emergency ends */
 #define AGENT_CHANNEL_MS                                                                           \
@@ -71,7 +73,6 @@ struct agent {
 	int64_t state_ms;	     /* since when it is in this state */
 	int64_t shown_ms, trust_ms, announce_ms, ports_ms, packs_ms, certs_ms;
 	int64_t renewed_ms[CERTLIFE_KINDS];   /* when a renewal was begun */
-	uint64_t authority_mark;	      /* of the text that names who is trusted */
 	int64_t cert_said_us[CERTLIFE_KINDS]; /* when the log was told of a certificate's end */
 
 	struct replication *replication;
@@ -86,6 +87,13 @@ struct agent {
 	bool publish_failed;
 	struct ports moved;		     /* to be made known, 0: nothing to do */
 	char own_cert[REPLICATION_CERT_MAX]; /* to be made known, "": nothing to do */
+	struct authority_shown own;	     /* what the files here trust and show */
+	struct authority_followed
+		followed; /* what PostgreSQL has read of it; "" not yet since this start */
+	struct succession succession;
+	bool following;	    /* a thread is at it */
+	bool follow_failed; /* the last time; it was logged */
+	int64_t follow_ms;  /* when that began */
 
 	pthread_mutex_t
 		lock; /* the loop holds it while it works; control's threads while they ask */
@@ -123,8 +131,6 @@ struct agent {
 
 /* ---- agent_peers.c ---- */
 
-/* Of the text's content: a change is seen without keeping it twice. */
-uint64_t agent_text_mark(const char *text) NONNULL;
 bool agent_view_is_fresh(const struct agent *a) NONNULL; /* the last look at the local database */
 bool agent_is_self(const struct agent *a, const struct uuid *id) NONNULL;
 
@@ -193,6 +199,18 @@ void agent_show_progress(struct agent *a) NONNULL;
 
 /* How long this node's certificates live, into the page; the log hears of an end that is near once a day. */
 void agent_look_at_certs(struct agent *a) NONNULL;
+
+/* ---- agent_authority.c ---- */
+
+/* Has the files of the home follow what the log says of the vault's authorities, one step after the other (ha/succession.h). */
+void agent_follow_authority(struct agent *a) NONNULL;
+/* What is to be made known of it together with the web certificate; false: nothing yet. */
+bool agent_authority_said(const struct agent *a,
+			  char ret_trusts[static SUCCESSION_PINS_MAX]) NONNULL;
+struct status_node;
+/* Whether that node is waited for while one authority follows another. */
+void agent_say_succession(const struct agent *a, const struct replication_node *n,
+			  struct status_node *ret) NONNULL;
 
 /* ---- agent_ports.c ---- */
 

@@ -194,8 +194,9 @@ free_peer(struct agent *a)
 	return NULL;
 }
 
-uint64_t
-agent_text_mark(const char *text)
+/* To see a change without keeping the text twice. */
+static uint64_t
+text_mark(const char *text)
 {
 	uint64_t h = 14695981039346656037u;
 
@@ -208,7 +209,7 @@ static void
 aim_peer(struct agent *a, const struct replication_node *n)
 {
 	struct peer *p = agent_peer(a, &n->id);
-	struct probe_target t = { .mark = agent_text_mark(n->web_cert),
+	struct probe_target t = { .mark = text_mark(n->web_cert),
 				  .probe_ms = a->settings.probe_ms,
 				  .refused_ms = a->settings.refused_ms,
 				  .detect_ms = a->settings.detect_ms };
@@ -240,7 +241,7 @@ is_news(struct agent *a, const struct replication_node *n)
 {
 	const struct peer *p = agent_peer(a, &n->id);
 
-	return !p || (p->seen_cert != agent_text_mark(n->web_cert));
+	return !p || (p->seen_cert != text_mark(n->web_cert));
 }
 
 /* What the primary's service is trusted by, for vaultd, which hands requests on to it. */
@@ -281,10 +282,12 @@ mark_nodes(struct agent *a)
 		char place[320];
 
 		url_write(n->name, n->https_port, place, sizeof(place));
-		mark += agent_text_mark(place) * 31 + agent_text_mark(n->web_cert);
+		mark += text_mark(place) * 31 + text_mark(n->web_cert);
 	}
 	if (mark) /* and by which authorities they are trusted */
-		statepage_set_nodes(a->statepage, mark + a->authority_mark);
+		mark += text_mark(a->own.trusted) * 31;
+	if (mark)
+		statepage_set_nodes(a->statepage, mark);
 }
 
 /* Nodes come and go with the node table; a probe once begun is kept until its place is needed, it costs little. */

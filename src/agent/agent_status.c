@@ -122,6 +122,7 @@ status_of_node(struct agent *a, const struct replication_node *r, struct status_
 				   .lag_ms = -1,
 				   .journal_rows = -1 };
 	text_copy(n->name, sizeof(n->name), r->name);
+	agent_say_succession(a, r, n);
 	n->self = uuid_eq(&r->id, &a->self.id);
 	n->primary = agent_leader(a) && uuid_eq(&agent_leader(a)->id, &r->id);
 	if (p)

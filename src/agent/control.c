@@ -98,7 +98,8 @@ struct request {
 	int64_t https_port, pair_port;
 	const char *file;
 	bool force;
-	/* Of renew: "web", "channel", "authority"; "first authority" where there is none. */
+	/* Of renew: "web", "channel", "authority"; the agent's own: "first authority" where the log has none, "follow": make of the home
+	 * what the log says; answers as struct authority_followed, with spaces. */
 	const char *what;
 	const char *also;   /* further names of the web's, with commas */
 	const char *domain; /* what the authority is for, with commas */
@@ -270,8 +271,22 @@ run_backup(struct control *c, int fd, const struct request *rq, struct buf *ret_
 }
 
 static int
+run_follow(struct control *c, struct buf *ret_text, struct err *e)
+{
+	struct authority_followed f;
+	int rc = authority_follow(c->h, c->keys, &f, e);
+
+	if (rc == 0)
+		buf_addf(ret_text, "%s %s %s", *f.wanted ? f.wanted : "-",
+			 *f.trusted ? f.trusted : "-", *f.sign ? f.sign : "-");
+	return rc;
+}
+
+static int
 run_renew(struct control *c, int fd, const struct request *rq, struct buf *ret_path, struct err *e)
 {
+	if (strcmp(rq->what, "follow") == 0)
+		return run_follow(c, ret_path, e);
 	if (strcmp(rq->what, "first authority") == 0)
 		return authority_found(c->h, c->keys, e);
 	if (strcmp(rq->what, "authority") == 0)
@@ -284,7 +299,8 @@ run_renew(struct control *c, int fd, const struct request *rq, struct buf *ret_p
 static int
 check_renew(const struct request *rq, struct err *e)
 {
-	static const char *const all[] = { "web", "channel", "authority", "first authority" };
+	static const char *const all[] = { "web", "channel", "authority", "first authority",
+					   "follow" };
 
 	for (size_t i = 0; rq->what && i < ARRAY_LEN(all); i++)
 		if (strcmp(rq->what, all[i]) == 0)
@@ -612,7 +628,7 @@ take_answer(const struct buf *line, control_progress_fn *progress, void *ctx, st
 		{ 0 },
 	};
 	static const struct jfield path_fields[] = {
-		{ "path", JTEXT, JREQUIRED | JEMPTY, offsetof(struct answer, path), 2000 }, { 0 }
+		{ "path", JTEXT, JREQUIRED | JEMPTY, offsetof(struct answer, path), 3000 }, { 0 }
 	};
 	static const struct jfield error_fields[] = {
 		{ "code", JTEXT, JREQUIRED, offsetof(struct answer, code), 64 },

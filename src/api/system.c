@@ -115,7 +115,7 @@ const struct shape replies_system[] = {
 	REPLY(HaReason,
 		FIELD(code, TEXT), FIELD(node, TEXT, NIL), FIELD(text, TEXT),
 		FIELD(detail, TEXT, NIL), FIELD(todo, TEXT), FIELD(follows_from, TEXT, NIL)),
-	REPLY(HaWarning, FIELD(node, TEXT), FIELD(text, TEXT), FIELD(todo, TEXT)),
+	REPLY(HaWarning, FIELD(about, TEXT), FIELD(node, TEXT), FIELD(text, TEXT), FIELD(todo, TEXT)),
 	REPLY(HaNode,
 		FIELD(name, TEXT), FIELD(id, ID, NIL), FIELD(self, BOOL), FIELD(role, TEXT),
 		FIELD(state, TEXT, NIL), FIELD(version, TEXT, NIL), FIELD(schema, INT, NIL),

@@ -765,3 +765,29 @@ x509_root(const char *chain, struct buf *ret)
 		gnutls_x509_crt_deinit(all[i]);
 	return found;
 }
+
+bool
+x509_next(const char **at, struct buf *ret)
+{
+	static const char begin[] = "-----BEGIN CERTIFICATE-----";
+	struct err ignored;
+	const char *found = strstr(*at, begin);
+
+	if (!found || x509_leaf(found, ret, &ignored))
+		return false;
+	*at = found + strlen(begin);
+	return true;
+}
+
+bool
+x509_signed_by(const char *pem, const char *authority)
+{
+	auto_crt crt = NULL, ca = NULL;
+	struct err ignored;
+	unsigned status = 0;
+
+	return import_crt(pem, &crt, &ignored) == 0 && import_crt(authority, &ca, &ignored) == 0 &&
+	       gnutls_x509_crt_verify(crt, &ca, 1, GNUTLS_VERIFY_DISABLE_TIME_CHECKS, &status) >=
+		       0 &&
+	       status == 0;
+}

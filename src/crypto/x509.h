@@ -53,6 +53,10 @@ int x509_scopes(const char *ca_cert, char *ret, size_t room, struct err *e) NONN
 /* Of a chain, the leaf first: appends the self-signed authority in it that the leaf comes from. false: there is none. */
 bool x509_root(const char *chain, struct buf *ret) NONNULL;
 
+/* Appends the next certificate of a PEM text, as x509_leaf would; *at begins as the text. false: there is none, or what comes is none. */
+bool x509_next(const char **at, struct buf *ret) NONNULL;
+/* Whether the authority's key signed the first certificate of the PEM text; its end is not looked at. */
+bool x509_signed_by(const char *pem, const char *authority) NONNULL;
 /* Reads the first certificate of a PEM text (bounded by its NUL, ≤ 64 KiB). */
 int x509_read(const char *pem, struct x509_info *ret, struct err *e) NONNULL MUST_USE;
 

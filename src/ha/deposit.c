@@ -270,7 +270,7 @@ high_water(struct work *w, int64_t *ret, struct err *e)
 	return r;
 }
 
-/* The certificate by which the other nodes are to know this one. */
+/* The certificate by which the other nodes are to know this one, and what it trusts. */
 static int
 announce_cert(struct work *w, struct err *e)
 {
@@ -283,7 +283,12 @@ announce_cert(struct work *w, struct err *e)
 	w->announced_ms = now;
 	bind_uuid(&b, &w->d->self);
 	bind_text(&b, w->o.web_cert);
-	return db_exec(w->primary, NULL, STMT_DEPOSIT_ANNOUNCE, &b, &rows, e);
+	if (!w->o.trusts[0])
+		return db_exec(w->primary, NULL, STMT_DEPOSIT_ANNOUNCE, &b, &rows, e);
+	bind_text(&b, w->o.trusts);
+	bind_text(&b, w->o.channel_by);
+	bind_text(&b, w->o.web_by);
+	return db_exec(w->primary, NULL, STMT_DEPOSIT_SHOW, &b, NULL, e);
 }
 
 /* By which ports they are to reach it. */

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/home.h"
 #include "ha/chain_memory.h"
+#include "ha/succession.h"
 
 enum deposit_trouble {
 	DEPOSIT_FINE,
@@ -43,6 +44,8 @@ struct deposit_orders {
 	int64_t aside_seq; /* the first own row that it set aside and did not get since, 0: none */
 	uint8_t aside_hash[32];
 	char web_cert[4096]; /* own web certificate when the node table lacks it, "" it does not */
+	/* with it, of which authorities: struct replication_node; trusts "": the primary's program is of before the log knew them */
+	char trusts[SUCCESSION_PINS_MAX], channel_by[X509_PIN_LEN], web_by[X509_PIN_LEN];
 	int https_port,
 		pair_port; /* by which this node is reached, when the node table has others; 0 it has not */
 	int64_t home_seq;		   /* own newest event in the replicated log */

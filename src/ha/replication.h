@@ -12,6 +12,7 @@
 #include "base/home.h"
 #include "base/uuid.h"
 #include "ha/maintenance.h"
+#include "ha/succession.h"
 
 #define REPLICATION_NODES_MAX 9 /* the primary and eight secondaries */
 #define REPLICATION_NAME_MAX 256
@@ -62,6 +63,8 @@ struct replication_node {
 	int https_port, pair_port;
 	int64_t primary_since_term; /* 0: a secondary */
 	char web_cert[REPLICATION_CERT_MAX];
+	/* Fingerprints of authorities, as it made them known: ha/succession.h. */
+	char trusts[SUCCESSION_PINS_MAX], channel_by[X509_PIN_LEN], web_by[X509_PIN_LEN];
 };
 
 struct replication_standby {
@@ -97,6 +100,9 @@ struct replication_view {
 	char recovered_name[REPLICATION_NAME_MAX];
 	int64_t damaged_pages; /* how often a page of the database was found damaged when it was read */
 	unsigned nodes_n, standbys_n, slots_n;
+	unsigned authorities_n; /* of the vault, the newest first */
+	char authorities[SUCCESSION_MAX][X509_PIN_LEN];
+	int64_t authority_ends_us[SUCCESSION_MAX];
 	struct replication_node nodes[REPLICATION_NODES_MAX];
 	struct replication_standby standbys[REPLICATION_NODES_MAX];
 	struct replication_slot slots[REPLICATION_NODES_MAX];

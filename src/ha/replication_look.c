@@ -76,7 +76,31 @@ look_nodes(struct look *k, struct err *e)
 		text_copy(n->slot, sizeof(n->slot), row_text(rows, i, COL_HA_NODES_SLOT));
 		if (strlen(cert) < sizeof(n->web_cert))
 			text_copy(n->web_cert, sizeof(n->web_cert), cert);
+		text_copy(n->trusts, sizeof(n->trusts), row_text(rows, i, COL_HA_NODES_TRUSTS));
+		text_copy(n->channel_by, sizeof(n->channel_by),
+			  row_text(rows, i, COL_HA_NODES_CHANNEL_BY));
+		text_copy(n->web_by, sizeof(n->web_by), row_text(rows, i, COL_HA_NODES_WEB_BY));
 		n->primary_since_term = row_bigint(rows, i, COL_HA_NODES_PRIMARY_SINCE_TERM);
+	}
+	return 0;
+}
+
+static int
+look_authorities(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_AUTHORITIES, NULL, &rows, e);
+
+	if (r)
+		return r;
+	v->authorities_n = 0;
+	for (int i = 0; i < rows_count(rows) && i < SUCCESSION_MAX; i++) {
+		unsigned n = v->authorities_n++;
+
+		text_copy(v->authorities[n], sizeof(v->authorities[n]),
+			  row_text(rows, i, COL_HA_AUTHORITIES_SHA256));
+		v->authority_ends_us[n] = row_time(rows, i, COL_HA_AUTHORITIES_ENDS_AT);
 	}
 	return 0;
 }
@@ -325,6 +349,8 @@ look_once(struct look *k, struct err *e)
 		r = look_waiting(k, e);
 	if (!r)
 		r = look_nodes(k, e);
+	if (!r)
+		r = look_authorities(k, e);
 	if (!r)
 		r = unless_damaged(look_beat(k, e), e);
 	if (!r && slow)

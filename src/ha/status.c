@@ -515,12 +515,46 @@ write_certs(struct json_out *w, const struct status_node *n, int64_t now_us)
 	json_out_end_array(w);
 }
 
+static void
+write_warning(struct json_out *w, const char *about, const char *node, const char *text,
+	      const char *todo)
+{
+	json_out_object(w, NULL);
+	json_out_text(w, "about", about);
+	json_out_text(w, "node", node);
+	json_out_text(w, "text", text);
+	json_out_text(w, "todo", todo);
+	json_out_end_object(w);
+}
+
+/* Who is waited for while one authority of the vault follows another. */
+static void
+warn_of_succession(struct json_out *w, const struct status_node *n)
+{
+	if (n->not_trust)
+		write_warning(
+			w, "authority", n->name,
+			"it does not trust the vault's new authority yet, which signs nothing "
+			"before",
+			"It follows by itself: bring it back. If it is gone for good, run "
+			"`holdfast ha remove` for it.");
+	else if (n->shows_old)
+		write_warning(
+			w, "authority", n->name,
+			"a certificate of it comes from the vault's former authority, which "
+			"stays trusted for that",
+			"Once browsers know the new one (`holdfast cert ca`), run `holdfast "
+			"cert renew --web` there. If the node is gone for good, run `holdfast "
+			"ha remove` for it.");
+}
+
 /* What is well still, and will not be by itself. */
 static void
 write_warnings(struct json_out *w, const struct status_view *v)
 {
 	json_out_array(w, "warnings");
 	for (unsigned i = 0; i < v->n; i++) {
+		warn_of_succession(w, &v->nodes[i]);
 		for (enum certlife_kind k = 0; k < CERTLIFE_KINDS; k++) {
 			const struct certlife *c = &v->nodes[i].certs[k];
 			char text[CERTLIFE_TEXT_MAX];
@@ -530,11 +564,7 @@ write_warnings(struct json_out *w, const struct status_view *v)
 			if (l == CERTLIFE_GOOD || (l != CERTLIFE_SOON && has_pair(v)))
 				continue;
 			certlife_say(k, c, v->now_us, text);
-			json_out_object(w, NULL);
-			json_out_text(w, "node", v->nodes[i].name);
-			json_out_text(w, "text", text);
-			json_out_text(w, "todo", certlife_todo(k));
-			json_out_end_object(w);
+			write_warning(w, "certificate", v->nodes[i].name, text, certlife_todo(k));
 		}
 	}
 	json_out_end_array(w);

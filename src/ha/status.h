@@ -32,8 +32,8 @@
 	X(CHANNEL_CERT_EXPIRED, "the channel certificate of %s has expired",                       \
 	  "Run `holdfast cert renew --channel` on that node.")                                     \
 	X(AUTHORITY_EXPIRED, "the vault's authority on %s has expired",                            \
-	  "Remove the other nodes (`holdfast ha remove`), run `holdfast cert renew --authority` "  \
-	  "on the primary, and set the pair up again (docs/certificates.md).")                     \
+	  "Run `holdfast cert renew --authority` on the primary. A node that does not follow "     \
+	  "then is removed (`holdfast ha remove`) and set up again (docs/certificates.md).")       \
 	X(CERT_ENDS, "a certificate of %s ends within days",                                       \
 	  "Renew it on that node; `holdfast cert show` there names the command.")                  \
 	X(NAME_UNKNOWN, "the name %s does not resolve here",                                       \
@@ -125,6 +125,8 @@ struct status_node {
 	int64_t journal_rows;		  /* -1: not known */
 	bool ordered;			  /* emergency access is an operator's order */
 	struct certlife certs[CERTLIFE_KINDS];
+	bool not_trust;	 /* it does not trust the vault's newest authority */
+	bool shows_old;	 /* it has a certificate of one before that which signs */
 	int64_t skew_us; /* against this node */
 	bool skew_known;
 	bool data_damaged, journal_unreadable;

@@ -449,7 +449,7 @@ may_be_asked(int kind)
 	       kind == EVENT_PROMOTED || kind == EVENT_HANDOVER || kind == EVENT_BACKUP ||
 	       kind == EVENT_NODE_REMOVED || kind == EVENT_WITNESS_ALARM ||
 	       kind == EVENT_WITNESS_LOST || kind == EVENT_USER_RECOVERED ||
-	       kind == EVENT_MAINTENANCE;
+	       kind == EVENT_MAINTENANCE || kind == EVENT_AUTHORITY_MADE;
 }
 
 /* What whoever may write to the database could ask for: only with a proof that they have the master key too. ERR_BAD_KEY: without. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pack/authority.h"
+#include "pack/authority_impl.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -14,8 +14,8 @@
 
 #define PEM_MAX 65536
 
-static int
-ask(struct db *db, enum stmt s, struct rows **ret, struct err *e)
+int
+authority_ask(struct db *db, enum stmt s, struct rows **ret, struct err *e)
 {
 	static const struct binds none;
 
@@ -107,7 +107,7 @@ int
 authority_load_keys(struct keys *keys, struct db *db, uint32_t *ret_newest, struct err *e)
 {
 	auto_rows rows = NULL;
-	int rc = ask(db, STMT_KEY_LIST, &rows, e);
+	int rc = authority_ask(db, STMT_KEY_LIST, &rows, e);
 
 	*ret_newest = 0;
 	for (int i = 0; rc == 0 && i < rows_count(rows); i++) {
@@ -123,8 +123,8 @@ authority_load_keys(struct keys *keys, struct db *db, uint32_t *ret_newest, stru
 	return rc;
 }
 
-static bool
-is_there(const struct home *h, enum home_path p)
+bool
+authority_has(const struct home *h, enum home_path p)
 {
 	char path[HOME_PATH_MAX];
 
@@ -135,7 +135,7 @@ is_there(const struct home *h, enum home_path p)
 bool
 authority_is_there(const struct home *h)
 {
-	return is_there(h, HOME_PAIR_CA);
+	return authority_has(h, HOME_PAIR_CA);
 }
 
 /* On whatever machine it is looked at, it may be for that one alone. */
@@ -166,49 +166,53 @@ authority_check(const struct authority_names *scopes, const struct authority_nam
 	return rc == ERR_BAD_FIELD || rc == ERR_PRECONDITION ? e->code = ERR_USAGE : rc;
 }
 
-/* before: what is trusted beside it, or "". */
-static int
-make(const struct home *h, struct keys *keys, struct fiber *f, uint32_t data_key, const char *name,
-     const struct authority_names *scopes, const char *before, struct err *e)
+int
+authority_new(struct keys *keys, struct fiber *f, uint32_t data_key, const char *name,
+	      const struct authority_names *scopes, struct buf *ret_cert, struct buf *ret_sealed,
+	      struct err *e)
 {
-	auto_buf cert = BUF_INIT, sealed = BUF_INIT;
 	struct authority_names all;
 	char cn[64];
 
 	snprintf(cn, sizeof(cn), "Holdfast vault %.48s", name);
 	int rc = with_own(scopes, &all, e);
-	if (rc == 0)
-		rc = keys_authority(keys, f, data_key, cn, AUTHORITY_DAYS, all.list, &cert, &sealed,
-				    e);
-	buf_adds(&cert, before);
-	const struct place_part parts[] = { { HOME_PAIR_CA_KEY, &sealed, 0600 },
-					    { HOME_PAIR_CA, &cert, 0600 } };
-	return rc == 0 ? place_set(h, parts, ARRAY_LEN(parts), e) : rc;
+	return rc == 0 ? keys_authority(keys, f, data_key, cn, AUTHORITY_DAYS, all.list, ret_cert,
+					ret_sealed, e)
+		       : rc;
 }
 
 int
 authority_make(const struct home *h, struct keys *keys, struct fiber *f, uint32_t data_key,
 	       const char *name, const struct authority_names *scopes, struct err *e)
 {
-	return make(h, keys, f, data_key, name, scopes, "", e);
+	auto_buf cert = BUF_INIT, sealed = BUF_INIT;
+
+	int rc = authority_new(keys, f, data_key, name, scopes, &cert, &sealed, e);
+	const struct place_part parts[] = { { HOME_PAIR_CA_KEY, &sealed, 0600 },
+					    { HOME_PAIR_CA, &cert, 0600 } };
+	return rc == 0 ? place_set(h, parts, ARRAY_LEN(parts), e) : rc;
+}
+
+int
+authority_read(const struct home *h, enum home_path which, struct buf *ret, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+
+	home_path(h, which, path);
+	return home_read_file(path, PEM_MAX, ret, e);
 }
 
 static int
 read_cert(const struct home *h, struct buf *ret, struct err *e)
 {
-	char path[HOME_PATH_MAX];
-
-	home_path(h, HOME_PAIR_CA, path);
-	return home_read_file(path, PEM_MAX, ret, e);
+	return authority_read(h, HOME_PAIR_CA, ret, e);
 }
 
 static int
 read_key(const struct home *h, struct buf *ret, struct err *e)
 {
-	char path[HOME_PATH_MAX];
+	int rc = authority_read(h, HOME_PAIR_CA_KEY, ret, e);
 
-	home_path(h, HOME_PAIR_CA_KEY, path);
-	int rc = home_read_file(path, PEM_MAX, ret, e);
 	if (rc == 0 && ret->len <= KEYS_SEAL_EXTRA)
 		rc = err_set(e, ERR_IO, "it is %s", ret->len ? "cut short" : "empty");
 	return rc;
@@ -249,43 +253,65 @@ say_outside(struct err *e)
 		why);
 }
 
+/* By the one of those that are trusted whose key is here: while one follows another, that is the one which every node trusts. */
 static int
-certify(const struct home *h, struct keys *keys, struct fiber *f, const char *authority,
-	const struct x509_wish *w, struct buf *ret_cert, struct err *e)
+certify(const struct home *h, struct keys *keys, struct fiber *f, const char *trusted,
+	const struct x509_wish *w, struct buf *ret_cert, struct buf *ret_signer, struct err *e)
 {
 	auto_buf sealed = BUF_INIT;
-	int rc = read_key(h, &sealed, e);
+	const char *at = trusted;
+	struct x509_info info;
 
+	int rc = x509_read(trusted, &info, e);
 	if (rc == 0)
-		rc = keys_certify(keys, f, authority, &sealed, w, ret_cert, e);
+		rc = read_key(h, &sealed, e);
+	if (rc < 0)
+		return say_unusable(h, keys, rc, e);
+	for (rc = ERR_BAD_FIELD; rc == ERR_BAD_FIELD;) {
+		buf_reset(ret_signer);
+		if (!x509_next(&at, ret_signer))
+			break;
+		rc = keys_certify(keys, f, buf_str(ret_signer), &sealed, w, ret_cert, e);
+	}
 	return rc == 0 || rc == ERR_PRECONDITION ? rc : say_unusable(h, keys, rc, e);
 }
 
 /* By signing what nobody keeps. */
-int
-authority_prove(const struct home *h, struct keys *keys, struct buf *ret_cert, struct err *e)
+static int
+try_to_sign(const struct home *h, struct keys *keys, const char *trusted, struct buf *ret_signer,
+	    struct err *e)
 {
 	static const char *const names[] = { "localhost", NULL };
 	auto_buf key = BUF_INIT, public_key = BUF_INIT, cert = BUF_INIT;
 
-	int rc = read_cert(h, ret_cert, e);
-	if (rc == 0)
-		rc = x509_new_key(&key, &public_key, e);
+	int rc = x509_new_key(&key, &public_key, e);
 	struct x509_wish w = { .public_key = buf_str(&public_key), .names = names, .days = 1 };
-	return rc == 0 ? certify(h, keys, NULL, buf_str(ret_cert), &w, &cert, e) : rc;
+	return rc == 0 ? certify(h, keys, NULL, trusted, &w, &cert, ret_signer, e) : rc;
 }
 
 int
-authority_may_sign(const struct home *h, const char *name, struct err *e)
+authority_prove(const struct home *h, struct keys *keys, struct buf *ret_cert, struct err *e)
+{
+	auto_buf signer = BUF_INIT;
+
+	int rc = read_cert(h, ret_cert, e);
+	return rc == 0 ? try_to_sign(h, keys, buf_str(ret_cert), &signer, e) : rc;
+}
+
+int
+authority_may_sign(const struct home *h, struct keys *keys, const char *name, struct err *e)
 {
 	struct authority_names names = { 0 };
-	auto_buf authority = BUF_INIT;
+	auto_buf trusted = BUF_INIT, signer = BUF_INIT;
 
 	int rc = authority_add(&names, name, e);
 	if (rc == 0)
-		rc = read_cert(h, &authority, e);
+		rc = read_cert(h, &trusted, e);
 	if (rc == 0)
-		rc = x509_may_sign(buf_str(&authority), names.list, e);
+		rc = try_to_sign(h, keys, buf_str(&trusted), &signer, e);
+	if (rc < 0)
+		return rc;
+	rc = x509_may_sign(buf_str(&signer), names.list, e);
 	return rc == ERR_PRECONDITION ? say_outside(e) : rc;
 }
 
@@ -311,7 +337,7 @@ authority_issue(const struct home *h, struct keys *keys, struct fiber *f, enum a
 		const struct authority_names *names, struct buf *ret_cert, struct buf *ret_key,
 		struct err *e)
 {
-	auto_buf authority = BUF_INIT, public_key = BUF_INIT;
+	auto_buf trusted = BUF_INIT, signer = BUF_INIT, public_key = BUF_INIT;
 	struct authority_names all;
 	struct x509_wish w = { .names = all.list,
 			       .days = AUTHORITY_LEAF_DAYS,
@@ -319,18 +345,18 @@ authority_issue(const struct home *h, struct keys *keys, struct fiber *f, enum a
 
 	int rc = complete(names, &all, e);
 	if (rc == 0)
-		rc = read_cert(h, &authority, e);
-	if (rc == 0)
-		rc = x509_may_sign(buf_str(&authority), all.list, e);
-	if (rc == ERR_PRECONDITION)
-		return say_outside(e);
+		rc = read_cert(h, &trusted, e);
 	if (rc == 0)
 		rc = x509_new_key(ret_key, &public_key, e);
+	if (rc < 0)
+		return rc;
 	w.public_key = buf_str(&public_key);
-	if (rc == 0)
-		rc = certify(h, keys, f, buf_str(&authority), &w, ret_cert, e);
+	rc = certify(h, keys, f, buf_str(&trusted), &w, ret_cert, &signer, e);
+	/* keyd refuses without a word. */
+	if (rc == ERR_PRECONDITION && x509_may_sign(buf_str(&signer), all.list, e))
+		return say_outside(e);
 	if (rc == 0 && use == AUTHORITY_WEB)
-		rc = x509_leaf(buf_str(&authority), ret_cert, e);
+		buf_add(ret_cert, signer.data, signer.len);
 	return rc;
 }
 
@@ -362,9 +388,9 @@ authority_place(const struct home *h, enum authority_use use, const struct buf *
 /* ---- renewal ---- */
 
 /* The node's own name first. */
-static int
-names_of(const struct home *h, enum authority_use use, const char *also,
-	 struct authority_names *ret, struct err *e)
+int
+authority_names_of(const struct home *h, enum authority_use use, const char *also,
+		   struct authority_names *ret, struct err *e)
 {
 	auto_buf old = BUF_INIT;
 	char path[HOME_PATH_MAX];
@@ -393,16 +419,16 @@ renew_own(const struct home *h, struct keys *keys, enum authority_use use, const
 	auto_buf cert = BUF_INIT, key = BUF_INIT;
 	struct authority_names names;
 
-	int rc = names_of(h, use, also, &names, e);
+	int rc = authority_names_of(h, use, also, &names, e);
 	if (rc == 0)
 		rc = authority_issue(h, keys, NULL, use, &names, &cert, &key, e);
 	return rc == 0 ? authority_place(h, use, &cert, &key, e) : rc;
 }
 
-static int
-check_there(const struct home *h, enum authority_use use, struct err *e)
+int
+authority_check_there(const struct home *h, enum authority_use use, struct err *e)
 {
-	if (is_there(h, use == AUTHORITY_WEB ? HOME_PAIR_CA : HOME_PAIR_CERT))
+	if (authority_has(h, use == AUTHORITY_WEB ? HOME_PAIR_CA : HOME_PAIR_CERT))
 		return 0;
 	if (use == AUTHORITY_WEB)
 		return err_set(e, ERR_PRECONDITION,
@@ -413,8 +439,8 @@ check_there(const struct home *h, enum authority_use use, struct err *e)
 		       "renewed");
 }
 
-static struct db *
-open_db(const struct home *h, struct err *e)
+struct db *
+authority_open_db(const struct home *h, struct err *e)
 {
 	auto_buf conninfo = BUF_INIT;
 
@@ -424,12 +450,12 @@ open_db(const struct home *h, struct err *e)
 }
 
 /* PostgreSQL reads certificates again with its settings; a connection that is open goes on. */
-static int
-renew_channel(const struct home *h, struct keys *keys, struct db *db, struct err *e)
+int
+authority_renew_channel(const struct home *h, struct keys *keys, struct db *db, struct err *e)
 {
 	int rc = renew_own(h, keys, AUTHORITY_CHANNEL, NULL, e);
 
-	return rc == 0 ? ask(db, STMT_HA_RELOAD, NULL, e) : rc;
+	return rc == 0 ? authority_ask(db, STMT_HA_RELOAD, NULL, e) : rc;
 }
 
 int
@@ -438,15 +464,15 @@ authority_renew(const struct home *h, struct keys *keys, enum authority_use use,
 {
 	uint32_t newest;
 
-	int rc = check_there(h, use, e);
+	int rc = authority_check_there(h, use, e);
 	if (rc < 0)
 		return rc;
-	struct db *db = open_db(h, e);
+	struct db *db = authority_open_db(h, e);
 	if (!db)
 		return e->code;
 	rc = authority_load_keys(keys, db, &newest, e);
 	if (rc == 0)
-		rc = use == AUTHORITY_CHANNEL ? renew_channel(h, keys, db, e)
+		rc = use == AUTHORITY_CHANNEL ? authority_renew_channel(h, keys, db, e)
 					      : renew_own(h, keys, use, also, e);
 	db_free(db);
 	return rc;
@@ -458,7 +484,7 @@ static int
 add_scopes_of_nodes(struct authority_names *scopes, struct db *db, struct err *e)
 {
 	auto_rows rows = NULL;
-	int rc = ask(db, STMT_HA_NODES, &rows, e);
+	int rc = authority_ask(db, STMT_HA_NODES, &rows, e);
 
 	for (int i = 0; rc == 0 && i < rows_count(rows); i++)
 		rc = authority_add_scope_of(scopes, row_text(rows, i, COL_HA_NODES_NAME), e);
@@ -466,9 +492,9 @@ add_scopes_of_nodes(struct authority_names *scopes, struct db *db, struct err *e
 }
 
 /* Those of the certificate that it has shown so far are to be in the next one too. */
-static int
-late_scopes(const struct home *h, struct db *db, const char *node, struct home_node *ret_self,
-	    struct authority_names *ret, struct err *e)
+int
+authority_late_scopes(const struct home *h, struct db *db, const char *node,
+		      struct home_node *ret_self, struct authority_names *ret, struct err *e)
 {
 	struct authority_names shown;
 
@@ -481,7 +507,7 @@ late_scopes(const struct home *h, struct db *db, const char *node, struct home_n
 	if (rc == 0 && node)
 		rc = authority_add_scope_of(ret, node, e);
 	if (rc == 0)
-		rc = names_of(h, AUTHORITY_WEB, NULL, &shown, e);
+		rc = authority_names_of(h, AUTHORITY_WEB, NULL, &shown, e);
 	for (size_t i = 0; rc == 0 && i < shown.n; i++)
 		rc = strchr(shown.text[i], '*') ? 0 : authority_add(ret, shown.text[i], e);
 	return rc;
@@ -494,109 +520,6 @@ authority_make_late(const struct home *h, struct keys *keys, struct db *db, uint
 	struct authority_names scopes;
 	struct home_node self;
 
-	int rc = late_scopes(h, db, node, &self, &scopes, e);
+	int rc = authority_late_scopes(h, db, node, &self, &scopes, e);
 	return rc == 0 ? authority_make(h, keys, NULL, data_key, self.name, &scopes, e) : rc;
-}
-
-/* ---- that follows another ---- */
-
-static int
-check_lone(struct db *db, struct err *e)
-{
-	auto_rows rows = NULL;
-	int rc = ask(db, STMT_HA_NODES, &rows, e);
-
-	if (rc < 0 || rows_count(rows) <= 1)
-		return rc;
-	return err_set(e, ERR_PRECONDITION,
-		       "the vault has other nodes, and they know its authority by their packs. On "
-		       "the primary, remove them (`holdfast ha remove`), run this again, and set "
-		       "them up again (`holdfast ha setup`). Nothing was changed");
-}
-
-static int
-next_scopes(const struct home *h, struct db *db, const char *authority, const char *domain,
-	    struct authority_names *ret, struct err *e)
-{
-	struct authority_names own;
-	struct home_node self;
-	char scopes[4096];
-
-	*ret = (struct authority_names){ 0 };
-	int rc = domain ? authority_add(ret, domain, e)
-			: x509_scopes(authority, scopes, sizeof(scopes), e);
-	if (rc == 0 && !domain)
-		rc = *scopes ? authority_add(ret, scopes, e)
-			     : late_scopes(h, db, NULL, &self, ret, e);
-	/* It is to be able to sign what the one before did sign; another's certificate is not its business. */
-	if (rc == 0)
-		rc = names_of(h, authority_signed_web(h) ? AUTHORITY_WEB : AUTHORITY_CHANNEL, NULL,
-			      &own, e);
-	return rc == 0 ? authority_check(ret, &own, e) : rc;
-}
-
-/* In one file, the new one first: whoever trusts what is in it trusts what either signed. Its name has the time, so that nobody takes one for the other. */
-static int
-succeed(const struct home *h, struct keys *keys, struct db *db, uint32_t data_key,
-	const char *domain, struct err *e)
-{
-	auto_buf old = BUF_INIT;
-	struct authority_names scopes;
-	struct x509_info info;
-	struct home_node self;
-	char name[64], now[CLOCK_ISO_LEN];
-
-	int rc = home_node_read(h, &self, e);
-	if (rc == 0)
-		rc = read_cert(h, &old, e);
-	if (rc == 0)
-		rc = x509_read(buf_str(&old), &info, e);
-	if (rc == 0)
-		rc = next_scopes(h, db, buf_str(&old), domain, &scopes, e);
-	if (rc < 0)
-		return rc;
-	bool counts = info.not_after_us > clock_now_us();
-	clock_iso(clock_now_us(), now);
-	snprintf(name, sizeof(name), "%.28s %.19s", self.name, now);
-	return make(h, keys, NULL, data_key, name, &scopes, counts ? buf_str(&old) : "", e);
-}
-
-/* The channel's comes at once, since nobody else is there. */
-int
-authority_succeed(const struct home *h, struct keys *keys, const char *domain, struct err *e)
-{
-	uint32_t newest;
-
-	int rc = check_there(h, AUTHORITY_WEB, e);
-	if (rc < 0)
-		return rc;
-	struct db *db = open_db(h, e);
-	if (!db)
-		return e->code;
-	rc = check_lone(db, e);
-	if (rc == 0)
-		rc = authority_load_keys(keys, db, &newest, e);
-	if (rc == 0)
-		rc = succeed(h, keys, db, newest, domain, e);
-	if (rc == 0 && is_there(h, HOME_PAIR_CERT))
-		rc = renew_channel(h, keys, db, e);
-	db_free(db);
-	return rc;
-}
-
-int
-authority_found(const struct home *h, struct keys *keys, struct err *e)
-{
-	uint32_t newest;
-
-	if (authority_is_there(h))
-		return 0;
-	struct db *db = open_db(h, e);
-	if (!db)
-		return e->code;
-	int rc = authority_load_keys(keys, db, &newest, e);
-	if (rc == 0)
-		rc = authority_make_late(h, keys, db, newest, NULL, e);
-	db_free(db);
-	return rc;
 }

@@ -61,6 +61,8 @@ struct setup {
 	char slot[REPLICATION_SLOT_MAX];
 	int https_port, pair_port;
 	struct buf cert, key, web_cert, web_key;
+	struct authority_shown shown; /* of this node; what is trusted is in the pack too */
+	char signer[X509_PIN_LEN];    /* of what is in the pack */
 	int64_t database_bytes, base_bytes;
 	char pair[128], pack[HOME_PATH_MAX + 300];
 };
@@ -156,7 +158,7 @@ check_ca(struct setup *x, struct err *e)
 static int
 check_scope(struct setup *x, struct err *e)
 {
-	return x->before.have_ca ? authority_may_sign(x->h, x->rq->secondary, e) : 0;
+	return x->before.have_ca ? authority_may_sign(x->h, x->keys, x->rq->secondary, e) : 0;
 }
 
 /* Of a vault that has had none so far. */
@@ -196,6 +198,18 @@ make_certificates(struct setup *x, struct err *e)
 		return rc;
 	rc = issue(x, AUTHORITY_CHANNEL, x->self.name, &cert, &key, e);
 	return rc == 0 ? authority_place(x->h, AUTHORITY_CHANNEL, &cert, &key, e) : rc;
+}
+
+static int
+take_certificates(struct setup *x, struct err *e)
+{
+	int rc = make_certificates(x, e);
+
+	if (rc < 0)
+		return rc;
+	authority_look(x->h, &x->shown);
+	authority_signer(buf_str(&x->ca), buf_str(&x->cert), x->signer);
+	return 0;
 }
 
 static void
@@ -319,7 +333,8 @@ find_row(struct setup *x, bool *ret_there, struct err *e)
 		}
 		*ret_there = row_int(rows, i, COL_HA_NODES_HTTPS_PORT) == x->https_port &&
 			     row_int(rows, i, COL_HA_NODES_PAIR_PORT) == x->pair_port &&
-			     *row_text(rows, i, COL_HA_NODES_SLOT);
+			     *row_text(rows, i, COL_HA_NODES_SLOT) &&
+			     strcmp(row_text(rows, i, COL_HA_NODES_TRUSTS), x->shown.trusted) == 0;
 		break;
 	}
 	return rc;
@@ -351,8 +366,9 @@ check_both_resolve(struct setup *x, struct err *e)
 	return rc == 0 ? check_resolves(x->rq->secondary, e) : rc;
 }
 
+/* packed: what it shows and trusts comes by the pack. */
 static void
-joined_body(const struct setup *x, int https_port, int pair_port, struct buf *out)
+joined_body(const struct setup *x, int https_port, int pair_port, bool packed, struct buf *out)
 {
 	struct json_out w;
 
@@ -364,6 +380,11 @@ joined_body(const struct setup *x, int https_port, int pair_port, struct buf *ou
 	json_out_int(&w, "pair_port", pair_port);
 	json_out_text(&w, "slot", x->slot);
 	json_out_null(&w, "web_cert");
+	if (packed) {
+		json_out_text(&w, "trusts", x->shown.trusted);
+		json_out_text(&w, "channel_by", x->signer);
+		json_out_text(&w, "web_by", x->signer);
+	}
 	json_out_null(&w, "primary_since_term");
 	json_out_end_object(&w);
 }
@@ -406,7 +427,7 @@ add_row(struct setup *x, struct err *e)
 	int rc = find_row(x, &there, e);
 	if (rc < 0 || there)
 		return rc;
-	joined_body(x, x->https_port, x->pair_port, &body);
+	joined_body(x, x->https_port, x->pair_port, true, &body);
 	x->row_asked = true;
 	rc = request(x, EVENT_NODE_JOINED, &body, e);
 	while (rc == 0 && !there) {
@@ -444,7 +465,7 @@ undo_row(struct setup *x)
 	if (!x->row_asked)
 		return;
 	if (x->before.known)
-		joined_body(x, x->before.https_port, x->before.pair_port, &body);
+		joined_body(x, x->before.https_port, x->before.pair_port, false, &body);
 	else
 		removed_body(x, &body);
 	if (request(x, x->before.known ? EVENT_NODE_JOINED : EVENT_NODE_REMOVED, &body, &why) < 0)
@@ -602,23 +623,28 @@ write_base(struct setup *x, struct pack_writer *w, const uint8_t stream[static 1
 	return rc == 0 ? pack_writer_end(w, e) : rc;
 }
 
-/* The pair is known by the database it is about and the CA that vouches for it. */
+/* The pair is known by the database it is about and the first authority that vouched for it. */
 static int
 identify_pair(struct setup *x, struct err *e)
 {
 	struct x509_info info;
 	auto_rows database = NULL;
 	auto_rows local = NULL;
+	auto_rows first = NULL;
 	int rc = ask(x, STMT_HA_DATABASE, NULL, &database, e);
 
 	if (rc == 0)
 		rc = ask(x, STMT_HA_LOCAL, NULL, &local, e);
 	if (rc == 0)
+		rc = ask(x, STMT_AUTHORITY_FIRST, NULL, &first, e);
+	/* Where the log does not know it yet there is but one. */
+	if (rc == 0)
 		rc = x509_read(buf_str(&x->ca), &info, e);
 	if (rc < 0)
 		return rc;
 	snprintf(x->pair, sizeof(x->pair), "%.32s-%.64s",
-		 row_text(database, 0, COL_HA_DATABASE_SYSTEM), info.pin);
+		 row_text(database, 0, COL_HA_DATABASE_SYSTEM),
+		 rows_count(first) ? row_text(first, 0, COL_AUTHORITY_FIRST_SHA256) : info.pin);
 	x->database_bytes = row_bigint(database, 0, COL_HA_DATABASE_BYTES);
 	x->flush_lsn = row_bigint(local, 0, COL_HA_LOCAL_FLUSH_LSN);
 	return 0;
@@ -784,7 +810,7 @@ static const struct step {
 	check_fn *take;
 	void (*take_back)(struct setup *x);
 } steps[] = {
-	{ make_certificates, unmake_certificates },
+	{ take_certificates, unmake_certificates },
 	{ open_channel, close_channel },
 	{ add_row, undo_row },
 	{ make_slot, NULL }, /* the agent drops the slot of a node that has no row */

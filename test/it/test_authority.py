@@ -88,6 +88,14 @@ def test_init_makes_it_and_a_secondary_has_it_from_the_pack(vault, root):
         assert vault.shown(n)["issuer"] == vault.shown(n, "pair")["issuer"] == vault.shown(n, "pair-ca")["subject"]
 
 
+def test_its_key_is_not_shown_with_the_log(vault):
+    """Not even sealed: what is sealed says nothing to a person and something to an attacker."""
+    rows = vault.boss.json("audit", "list")
+    (made,) = [e["body"] for e in rows if e["kind"] == "authority_made"]
+    assert made["sha256"] == fingerprint(vault) and "BEGIN CERTIFICATE" in made["cert"]
+    assert set(made) == {"sha256", "generation", "ends_at", "cert"}
+
+
 def words_of(text):
     """The 32 words of a fingerprint that a person was shown."""
     return re.search(r"in words\n((?:  .+\n){6})", text)[1].split()
@@ -182,14 +190,14 @@ def test_a_name_outside_is_refused_before_anything_changes(vault):
     assert vault.primary.sql("SELECT count(*) FROM node")[0][0] == "2"
 
 
-def test_a_vault_with_other_nodes_keeps_its_authority(vault):
-    """They know it by their packs: another one would shut them out."""
+def test_another_authority_is_refused_on_a_secondary(vault):
+    """Only a primary can write into the log; whoever says --domain alone changes nothing."""
     before = [(n.home / "conf/tls" / name).read_bytes() for n in (vault.primary, vault.other) for name in PARTS]
     for n in (vault.primary, vault.other):
-        p = n.run("cert", "renew", "--authority", "--home", n.home, check=False)
-        assert p.returncode == 1 and "the vault has other nodes" in p.stderr, p.stderr
         p = n.run("cert", "renew", "--domain", "com", "--home", n.home, check=False)
         assert p.returncode == 2 and "give --authority too" in p.stderr, p.stderr
+    p = vault.other.run("cert", "renew", "--authority", "--home", vault.other.home, check=False)
+    assert p.returncode == 1 and "run this on the primary" in p.stderr, p.stderr
     assert before == [(n.home / "conf/tls" / name).read_bytes() for n in (vault.primary, vault.other) for name in PARTS]
 
 
@@ -287,12 +295,18 @@ def test_another_authority_signs_for_more_and_nobody_is_locked_out(holdfast):
             )
             n.cli("ls", session=session)
             assert a.login("--trust", second["sha256"])
-            # A node of the new authority joins, and the next one does not come while it is there.
+            # Nothing shows the first one any more.
+            wait_until(
+                "the first one is trusted no more",
+                lambda: n.run("cert", "ca", "--home", n.home).stdout.count("BEGIN CERTIFICATE"),
+                lambda count: count == 1,
+            )
+            # A node of a new authority joins.
             n.run("cert", "renew", "--authority", "--domain", "127.0.0.0/8", "--home", n.home)
             b = a.joined("127.0.0.2")
             for x in (n, b):
                 x.wait_status(0)
-            assert (b.home / "conf/tls/pair-ca.crt").read_text().count("BEGIN CERTIFICATE") == 3
+            assert (b.home / "conf/tls/pair-ca.crt").read_text().count("BEGIN CERTIFICATE") == 2
             wait_until(
                 "an answer tells of the other node",
                 lambda: (n.cli("ls", session=session), json.loads(session.read_text())["nodes"])[1],
@@ -372,6 +386,9 @@ class Single:
         (folder / "127.0.0.1").mkdir()
         give(folder / "127.0.0.1")
         n.init()
+        n.start()
+        n.sql("DELETE FROM authority")
+        n.stop()
         for name in PARTS:
             (n.home / "conf/tls" / name).unlink()
         put_in(n, *self_signed(folder, n.name, 1000))

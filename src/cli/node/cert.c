@@ -3,6 +3,7 @@
  * holdfast cert show, import, renew: the web certificate, and whom this node trusts beside the pins it knows.
  */
 #include <errno.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,12 @@
 #include "base/json_out.h"
 #include "base/pidfile.h"
 #include "cli/frame/cli.h"
+#include "cli/frame/lookup.h"
 #include "cli/frame/qr.h"
 #include "cli/frame/term.h"
 #include "crypto/fingerprint.h"
 #include "crypto/x509.h"
+#include "node/ownstatus.h"
 #include "node/preflight.h"
 #include "node/runas.h"
 #include "pack/authority.h"
@@ -65,9 +68,42 @@ write_words(struct json_out *w, const char *pin)
 	json_out_text(w, "words", buf_str(&out));
 }
 
+/* Who is waited for while one authority follows another, as the node's status says; nothing of one that does not run. */
 static void
-print_info(const struct cli *c, struct json_out *w, const char *node, enum certlife_kind kind,
-	   const char *what, const struct x509_info *i)
+print_waiting(const struct cli *c, struct json_out *w, const struct home *h)
+{
+	auto_buf text = BUF_INIT;
+	struct err ignored;
+	size_t i;
+	json_t *o;
+
+	if (c->json)
+		json_out_array(w, "waits_for");
+	auto_json status = ownstatus_read(h, &text, &ignored) == 0
+				   ? json_loads(buf_str(&text), 0, NULL)
+				   : NULL;
+	json_array_foreach(json_object_get(status, "warnings"), i, o)
+	{
+		if (strcmp(lookup_text(o, "about"), "authority") != 0)
+			continue;
+		if (!c->json) {
+			term_say(stdout, "  waits    %s: %s. %s\n", lookup_text(o, "node"),
+				 lookup_text(o, "text"), lookup_text(o, "todo"));
+			continue;
+		}
+		json_out_object(w, NULL);
+		json_out_text(w, "node", lookup_text(o, "node"));
+		json_out_text(w, "text", lookup_text(o, "text"));
+		json_out_text(w, "todo", lookup_text(o, "todo"));
+		json_out_end_object(w);
+	}
+	if (c->json)
+		json_out_end_array(w);
+}
+
+static void
+print_info(const struct cli *c, const struct home *h, struct json_out *w, const char *node,
+	   enum certlife_kind kind, const char *what, const struct x509_info *i)
 {
 	struct certlife life = { i->not_before_us, i->not_after_us };
 	int64_t now = clock_now_us();
@@ -88,8 +124,10 @@ print_info(const struct cli *c, struct json_out *w, const char *node, enum certl
 			term_say(stdout, "  %s   %s. %s\n",
 				 level == CERTLIFE_OVER ? "expired" : "soon   ", said,
 				 certlife_todo(kind));
-		if (kind == CERTLIFE_AUTHORITY)
+		if (kind == CERTLIFE_AUTHORITY) {
 			print_words(i->pin);
+			print_waiting(c, w, h);
+		}
 		return;
 	}
 	json_out_object(w, what);
@@ -104,8 +142,10 @@ print_info(const struct cli *c, struct json_out *w, const char *node, enum certl
 	json_out_text(w, "level", certlife_level_name(level));
 	json_out_text(w, "todo", level == CERTLIFE_GOOD ? NULL : certlife_todo(kind));
 	json_out_text(w, "sha256", i->pin);
-	if (kind == CERTLIFE_AUTHORITY)
+	if (kind == CERTLIFE_AUTHORITY) {
 		write_words(w, i->pin);
+		print_waiting(c, w, h);
+	}
 	json_out_end_object(w);
 }
 
@@ -143,7 +183,7 @@ run_show(const struct cli *c, struct err *e)
 			continue;
 		rc = read_cert(path, &pem, &info, e);
 		if (rc == 0)
-			print_info(c, &w, self.name, certs[i].kind, certs[i].what, &info);
+			print_info(c, &h, &w, self.name, certs[i].kind, certs[i].what, &info);
 		if (rc == 0 && certs[i].kind == CERTLIFE_AUTHORITY && cli_has(c, "qr"))
 			qr_print(info.pin);
 	}
@@ -240,11 +280,11 @@ print_renewed(const struct cli *c, const struct home *h, enum certlife_kind kind
 	else if (kind == CERTLIFE_AUTHORITY)
 		printf("new authority of the vault, for names in %s, valid until %.10s\n"
 		       "  SHA-256  %s\n"
-		       "Users' `holdfast` learns of it when they next use it; the former one stays "
-		       "trusted beside it.\n"
-		       "Import it into browsers (`holdfast cert ca`), then run `holdfast cert "
-		       "renew "
-		       "--web`.\n",
+		       "It signs once every node trusts it; `holdfast cert show` says which node "
+		       "is waited for. The former one is trusted beside it meanwhile.\n"
+		       "Users' `holdfast` learns of it when they next use it. Import it into "
+		       "browsers (`holdfast cert ca`), then run `holdfast cert renew --web` on "
+		       "each node.\n",
 		       scopes, to, info.pin);
 	else if (kind == CERTLIFE_WEB)
 		printf("new web certificate for %s, signed by the vault's authority, valid until "
@@ -421,8 +461,8 @@ static const struct cli_opt renew_opts[] = {
 	},
 	{
 		.name = "authority",
-		.help = "Make a new authority for a vault without other nodes; the "
-			"former one stays trusted beside it.",
+		.help = "On the primary: make a new authority for the vault. All nodes follow by "
+			"themselves, and the former one stays trusted until they have.",
 	},
 	{
 		.name = "domain",

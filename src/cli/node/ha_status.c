@@ -2,18 +2,12 @@
  *
  * holdfast ha status: what the agent wrote into the state page, on either node, with the node's services up or not.
  */
-#include <errno.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
-#include "base/clock.h"
-#include "base/mem.h"
-#include "base/statepage.h"
-#include "base/pidfile.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/term.h"
-#include "ha/status.h"
+#include "node/ownstatus.h"
 
 /* "1.5 MiB" of bytes; "-" of null. */
 static const char *
@@ -212,43 +206,6 @@ print_status(const struct cli *c, json_t *o, const char *status)
 	print_maintenance(json_object_get(o, "maintenance"));
 }
 
-/* ERR_UNREACHABLE: nobody serves this home; ERR_NOT_SERVING: somebody begins to. */
-static int
-open_statepage(const struct home *h, struct statepage **ret, struct err *e)
-{
-	char path[HOME_PATH_MAX];
-	int rc = pidfile_alone(h, e);
-
-	if (rc == 0)
-		return err_set(e, ERR_UNREACHABLE, "this node does not run here");
-	if (rc != ERR_REFUSED)
-		return rc;
-	home_path(h, HOME_STATE, path);
-	rc = statepage_open(path, ret, e);
-	return rc && e->sys == ENOENT ? ERR_NOT_SERVING : rc;
-}
-
-/* What the page of this home says now. */
-static int
-read_status(const struct home *h, struct buf *out, struct err *e)
-{
-	struct statepage *page;
-	int rc = open_statepage(h, &page, e);
-
-	if (rc == ERR_UNREACHABLE || rc == ERR_NOT_SERVING) {
-		status_silent(rc == ERR_UNREACHABLE ? STATUS_NOT_RUNNING : STATUS_STARTING, out);
-		return 0;
-	}
-	if (rc < 0)
-		return rc;
-	struct statepage_view *v = mem_raw(sizeof(*v));
-	statepage_read(page, v);
-	statepage_free(page);
-	status_read(v, clock_mono_ms(), out);
-	free(v);
-	return 0;
-}
-
 static int
 run(const struct cli *c, struct err *e)
 {
@@ -258,7 +215,7 @@ run(const struct cli *c, struct err *e)
 
 	int rc = cli_home(c, &h, e);
 	if (rc == 0)
-		rc = read_status(&h, &text, e);
+		rc = ownstatus_read(&h, &text, e);
 	if (rc < 0)
 		return rc;
 	auto_json o = json_loads(buf_str(&text), 0, &je);

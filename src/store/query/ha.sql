@@ -4,7 +4,8 @@
 -- ha_request(id, kind, object, body): the agent adds a row, the primary's writer appends an event of that kind with
 -- that object and body to its own chain and deletes the row in the same transaction. Kinds used: NODE_JOINED
 -- (object: the node; body {"id","name","https_port","pair_port","slot","web_cert","primary_since_term"}) and NODE_CERT
--- (object: the node; body {"web_cert"}), NODE_MOVED (object: the node; body {"https_port","pair_port"}).
+-- (object: the node; body {"web_cert","trusts","channel_by","web_by"}), NODE_MOVED (object: the node; body {"https_port","pair_port"}),
+-- AUTHORITY_MADE (object: the node that made it; body {"sha256","generation","ends_at","cert","sealed"}).
 
 -- role: holdfast
 
@@ -37,9 +38,27 @@ SELECT coalesce(status, ''), coalesce(pg_wal_lsn_diff(flushed_lsn, '0/0')::bigin
 	coalesce(pg_wal_lsn_diff(latest_end_lsn, '0/0')::bigint, 0), last_msg_receipt_time
 FROM pg_stat_wal_receiver;
 
--- name: ha_nodes() -> id uuid, name text, https_port int, pair_port int, slot text, web_cert text, primary_since_term bigint
-SELECT id, name, https_port, pair_port, coalesce(slot, ''), coalesce(web_cert, ''), coalesce(primary_since_term, 0)
+-- trusts, channel_by, web_by: fingerprints of authorities, trusts with commas, '' when the node has not said.
+-- name: ha_nodes() -> id uuid, name text, https_port int, pair_port int, slot text, web_cert text, primary_since_term bigint,
+--   trusts text, channel_by text, web_by text
+SELECT id, name, https_port, pair_port, coalesce(slot, ''), coalesce(web_cert, ''), coalesce(primary_since_term, 0),
+	coalesce(trusts, ''), coalesce(channel_by, ''), coalesce(web_by, '')
 FROM node ORDER BY primary_since_term DESC NULLS LAST, joined_at LIMIT 16;
+
+-- The vault's authorities, the newest first.
+-- name: authority_list() -> sha256 text, generation int, ends_at timestamptz, cert text, key bytea
+SELECT sha256, generation, ends_at, cert, key FROM authority ORDER BY generation DESC, sha256 DESC LIMIT 16;
+
+-- name: ha_authorities() -> sha256 text, ends_at timestamptz
+SELECT sha256, ends_at FROM authority ORDER BY generation DESC, sha256 DESC LIMIT 16;
+
+-- The one by which the pair is known for ever.
+-- name: authority_first() -> sha256 text
+SELECT sha256 FROM authority ORDER BY generation, sha256 LIMIT 1;
+
+-- When the server that answers read its settings last.
+-- name: ha_loaded() -> at timestamptz
+SELECT pg_conf_load_time();
 
 -- Whom a primary asks before it changes its schema; the latest primary comes first. term: what this database has.
 -- name: ha_upgrade_nodes() -> id uuid, name text, https_port int, web_cert text, primary_since_term bigint, term bigint
@@ -159,8 +178,12 @@ SELECT (SELECT timeline_id FROM pg_control_checkpoint()) = ('x' || substr(pg_wal
 -- name: deposit_renew_slot(node uuid) -> name text
 SELECT ha_renew_slot($1);
 
+-- To a primary of before the log knew the vault's authority.
 -- name: deposit_announce(node uuid, cert text) -> asked bool
 SELECT ha_announce($1, $2);
+
+-- name: deposit_show(node uuid, cert text, trusts text, channel_by text, web_by text)
+CALL ha_show($1, $2, $3, $4, $5);
 
 -- name: deposit_moved(node uuid, https_port int, pair_port int)
 CALL ha_moved($1, $2, $3);

@@ -73,14 +73,16 @@ FROM ha_inbox i WHERE i.node = $1 AND i.seq >= $2;
 SELECT name FROM node WHERE id = $1;
 
 -- name: apply_node_joined(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO node (id, name, https_port, pair_port, slot, web_cert, joined_at, primary_since_term)
+INSERT INTO node (id, name, https_port, pair_port, slot, web_cert, joined_at, primary_since_term, trusts, channel_by, web_by)
 SELECT (b->>'id')::uuid, b->>'name', (b->>'https_port')::int, (b->>'pair_port')::int, b->>'slot', b->>'web_cert', at,
-	(b->>'primary_since_term')::bigint
+	(b->>'primary_since_term')::bigint, b->>'trusts', b->>'channel_by', b->>'web_by'
 FROM (SELECT DISTINCT ON (body::jsonb->>'id') at, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :NODE_JOINED ORDER BY body::jsonb->>'id', seq DESC) e
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, https_port = excluded.https_port, pair_port = excluded.pair_port,
 	slot = coalesce(excluded.slot, node.slot), web_cert = coalesce(excluded.web_cert, node.web_cert),
-	primary_since_term = coalesce(excluded.primary_since_term, node.primary_since_term)
+	primary_since_term = coalesce(excluded.primary_since_term, node.primary_since_term),
+	trusts = coalesce(excluded.trusts, node.trusts), channel_by = coalesce(excluded.channel_by, node.channel_by),
+	web_by = coalesce(excluded.web_by, node.web_by)
 WHERE node.joined_at <= excluded.joined_at;
 
 -- The object is the node; the primary stays.
@@ -91,10 +93,21 @@ WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :NODE_REMOVED AND nod
 
 -- The object is the node whose certificate it is.
 -- name: apply_node_cert(node uuid, from_seq bigint, to_seq bigint)
-UPDATE node SET web_cert = e.cert
-FROM (SELECT DISTINCT ON (object) object, body::jsonb->>'web_cert' AS cert FROM event
+UPDATE node SET web_cert = e.b->>'web_cert', trusts = coalesce(e.b->>'trusts', node.trusts),
+	channel_by = coalesce(e.b->>'channel_by', node.channel_by), web_by = coalesce(e.b->>'web_by', node.web_by)
+FROM (SELECT DISTINCT ON (object) object, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :NODE_CERT ORDER BY object, seq DESC) e
 WHERE node.id = e.object;
+
+-- Two nodes may say the same of one that both know by their files.
+-- name: apply_authority_made(node uuid, from_seq bigint, to_seq bigint)
+INSERT INTO authority (sha256, generation, ends_at, cert, key)
+SELECT DISTINCT ON (b->>'sha256') b->>'sha256', (b->>'generation')::int, (b->>'ends_at')::timestamptz, b->>'cert',
+	decode(b->>'sealed', 'hex')
+FROM (SELECT seq, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :AUTHORITY_MADE) e
+ORDER BY b->>'sha256', (b->>'generation')::int
+ON CONFLICT (sha256) DO UPDATE SET generation = least(authority.generation, excluded.generation);
 
 -- The object is the node that is reached by other ports than before.
 -- name: apply_node_moved(node uuid, from_seq bigint, to_seq bigint)

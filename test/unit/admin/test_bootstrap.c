@@ -148,7 +148,8 @@ static void
 a_new_vault_has_a_node_a_key_and_an_administrator(void **state)
 {
 	static const enum event_kind kinds[] = { EVENT_NODE_CREATED, EVENT_NODE_JOINED,
-						 EVENT_KEY_CREATED, EVENT_USER_CREATED };
+						 EVENT_KEY_CREATED, EVENT_USER_CREATED,
+						 EVENT_AUTHORITY_MADE };
 	struct place *p = *state;
 	char text[300], sql[300], id[UUID_STR_LEN];
 	begin_surely(p);
@@ -302,7 +303,7 @@ a_restored_vault_begins_the_next_term(void **state)
 		fail_msg("%d: %s", rc, b.e.text);
 	assert_int_equal(b.r.term, 7);
 	assert_true(b.r.result.good);
-	assert_int_equal(b.r.result.events, 4); /* as it was verified: before what is written */
+	assert_int_equal(b.r.result.events, 5); /* as it was verified: before what is written */
 	assert_string_equal(b.r.names[0], "first.test");
 	uuid_str(&b.node.id, id);
 	char sql[300];
@@ -333,7 +334,7 @@ verifying_a_backup_writes_nothing(void **state)
 	back_up(&b, *state);
 	assert_int_equal(restore(&b, false), 0);
 	assert_true(b.r.result.good);
-	assert_int_equal(count("SELECT count(*) FROM event"), 4);
+	assert_int_equal(count("SELECT count(*) FROM event"), 5);
 }
 
 static void
@@ -357,7 +358,7 @@ heads_that_the_log_does_not_hold_are_refused(void **state)
 	char *last = b.heads + strlen(b.heads) - 1;
 	*last = *last == '0' ? '1' : '0';
 	refused(&b, ERR_CHAIN_BROKEN,
-		"the log of node first.test in the backup does not hold the event 4");
+		"the log of node first.test in the backup does not hold the event 5");
 	snprintf(b.heads, sizeof(b.heads), "%.37s9%s", good, good + 38);
 	refused(&b, ERR_CHAIN_BROKEN, "does not hold the event 9");
 	/* Of a node that is in no list any more, its id. */

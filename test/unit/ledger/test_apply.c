@@ -1297,10 +1297,39 @@ tear_down(void **state)
 	return 0;
 }
 
+/* H15: which is newer is a matter of what they are, in whatever order they come. */
+static void
+authorities_are_ordered_by_content(void **state)
+{
+	static const struct binds none;
+	static const char pins[] = "bca";
+	const int generations[] = { 1, 2, 2 };
+	int64_t first = 0, at = 0;
+
+	for (int i = 2; i >= 0; i--) {
+		at = add(EVENT_AUTHORITY_MADE, 1,
+			 "{\"sha256\":\"%c\",\"generation\":%d,\"ends_at\":"
+			 "\"2036-01-01T00:00:00Z\",\"cert\":\"PEM\",\"sealed\":\"0a0b\"}",
+			 pins[i], generations[i]);
+		first = first ? first : at;
+	}
+	/* Another node said the same of one that it knew as a later one. */
+	at = add(EVENT_AUTHORITY_MADE, 1,
+		 "{\"sha256\":\"b\",\"generation\":3,\"ends_at\":\"2036-01-01T00:00:00Z\","
+		 "\"cert\":\"PEM\",\"sealed\":\"0a0b\"}");
+	assert_int_equal(apply(STMT_APPLY_AUTHORITY_MADE, first, at), 0);
+	auto_rows r = ask(STMT_AUTHORITY_LIST, &none);
+	assert_int_equal(rows_count(r), 3);
+	assert_string_equal(row_text(r, 0, COL_AUTHORITY_LIST_SHA256), "c");
+	assert_string_equal(row_text(r, 1, COL_AUTHORITY_LIST_SHA256), "a");
+	assert_string_equal(row_text(r, 2, COL_AUTHORITY_LIST_SHA256), "b");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(authorities_are_ordered_by_content),
 		cmocka_unit_test(user_last_word_wins),
 		cmocka_unit_test(user_names_are_unique_in_any_case),
 		cmocka_unit_test(password_ends_the_other_sessions),

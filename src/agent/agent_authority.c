@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent: the vault's authorities, one after the other. What is to be done comes from the log and from what each node made known
+ * (ha/succession.h); it is done by the agent's own socket, so that it takes its turn like a command, and never in the loop. Whatever ends in between,
+ * the next look begins where that left off.
+ */
+#include "agent/agent_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "ha/status.h"
+#include "store/migrate.h"
+
+#define AGAIN_MS 5000 /* after an attempt that failed */
+
+static bool
+serves_as_primary(const struct agent *a)
+{
+	return !a->secondary && !a->rv.standby && agent_view_is_fresh(a) &&
+	       state_serves(a->shown.state) == SERVES_EVERYONE;
+}
+
+/* Of this node what its files say, of the others what they made known. */
+static void
+decide(struct agent *a)
+{
+	const char(*pins)[X509_PIN_LEN] = (const char(*)[X509_PIN_LEN])a->rv.authorities;
+	struct succession_view v = { .authorities_n = a->rv.authorities_n };
+	int64_t now = clock_now_us();
+
+	for (unsigned i = 0; i < v.authorities_n; i++)
+		if (a->rv.authority_ends_us[i] <= now)
+			v.ended |= 1u << i;
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct replication_node *n = &a->rv.nodes[i];
+		struct succession_node *to = &v.nodes[v.nodes_n++];
+		bool own = agent_is_self(a, &n->id);
+		unsigned all = v.authorities_n;
+
+		to->trusts = succession_bits(own ? a->own.trusted : n->trusts, pins, all);
+		to->shows = succession_bits(own ? a->own.channel_by : n->channel_by, pins, all) |
+			    succession_bits(own ? a->own.web_by : n->web_by, pins, all);
+	}
+	succession_decide(&v, &a->succession);
+}
+
+static bool
+channel_is_stale(const struct agent *a)
+{
+	const char(*pins)[X509_PIN_LEN] = (const char(*)[X509_PIN_LEN])a->rv.authorities;
+	uint32_t good = a->succession.sign < 0 ? 0 : (2u << a->succession.sign) - 1;
+
+	return good && a->shown.certs[CERTLIFE_CHANNEL].to_us &&
+	       !(succession_bits(a->own.channel_by, pins, a->rv.authorities_n) & good);
+}
+
+static bool
+is_behind(const struct agent *a)
+{
+	const char(*pins)[X509_PIN_LEN] = (const char(*)[X509_PIN_LEN])a->rv.authorities;
+	char wanted[SUCCESSION_PINS_MAX];
+	int sign = a->succession.sign;
+
+	succession_pins(a->succession.keep, pins, a->rv.authorities_n, wanted);
+	return !a->followed.wanted[0] || strcmp(wanted, a->followed.wanted) != 0 ||
+	       strcmp(a->own.trusted, a->followed.trusted) != 0 ||
+	       (sign >= 0 && strcmp(pins[sign], a->followed.sign) != 0) || channel_is_stale(a);
+}
+
+/* ---- the thread ---- */
+
+static void
+read_followed(const char *text, struct authority_followed *ret)
+{
+	char sign[X509_PIN_LEN] = "";
+
+	*ret = (struct authority_followed){ 0 };
+	_Static_assert(SUCCESSION_PINS_MAX == 1040 && X509_PIN_LEN == 65, "the form below");
+	if (sscanf(text, "%1039s %1039s %64s", ret->wanted, ret->trusted, sign) != 3)
+		*ret = (struct authority_followed){ 0 };
+	if (strcmp(ret->wanted, "-") == 0)
+		ret->wanted[0] = '\0';
+	if (strcmp(ret->trusted, "-") == 0)
+		ret->trusted[0] = '\0';
+	text_copy(ret->sign, sizeof(ret->sign), strcmp(sign, "-") == 0 ? "" : sign);
+}
+
+static void
+end_follow(struct agent *a, int rc, const struct err *e, const char *text)
+{
+	pthread_mutex_lock(&a->lock);
+	if (rc == 0)
+		read_followed(text, &a->followed);
+	else if (!a->follow_failed)
+		log_err(LOG_LEVEL_WARNING, e,
+			"this node cannot follow the vault's authority yet; it is tried again");
+	a->follow_failed = rc != 0;
+	if (rc == 0)
+		a->follow_ms = 0;
+	a->following = false;
+	pthread_mutex_unlock(&a->lock);
+}
+
+static void *
+follow(void *arg)
+{
+	struct agent *a = arg;
+	auto_buf text = BUF_INIT;
+	struct err e = { 0 };
+
+	int rc = control_ask(&a->args->home, "{\"verb\":\"renew\",\"what\":\"follow\"}", NULL, NULL,
+			     &text, &e);
+	end_follow(a, rc, &e, buf_str(&text));
+	return NULL;
+}
+
+static void *
+find_first(void *arg)
+{
+	struct agent *a = arg;
+	auto_buf text = BUF_INIT;
+	struct err e = { 0 };
+
+	int rc = control_ask(&a->args->home, "{\"verb\":\"renew\",\"what\":\"first authority\"}",
+			     NULL, NULL, &text, &e);
+	if (rc == 0)
+		log_notice("the log knows the vault's authority now (`holdfast cert show`); "
+			   "`holdfast cert renew --web` has it sign a web certificate that it has "
+			   "not signed");
+	end_follow(a, rc, &e, "");
+	return NULL;
+}
+
+static void
+begin(struct agent *a, void *(*work)(void *))
+{
+	pthread_t t;
+
+	if (a->following || (a->follow_ms && a->now_ms - a->follow_ms < AGAIN_MS))
+		return;
+	a->follow_ms = a->now_ms;
+	a->following = pthread_create(&t, NULL, work, a) == 0;
+	if (a->following)
+		pthread_detach(t);
+}
+
+void
+agent_follow_authority(struct agent *a)
+{
+	authority_look(&a->args->home, &a->own);
+	/* Where the schema is of before it, the node goes by its files. */
+	if (!agent_view_is_fresh(a) || a->rv.schema < migrate_newest())
+		return;
+	if (!a->rv.authorities_n) {
+		if (serves_as_primary(a))
+			begin(a, find_first);
+		return;
+	}
+	decide(a);
+	if (is_behind(a))
+		begin(a, follow);
+}
+
+/* ---- said ---- */
+
+bool
+agent_authority_said(const struct agent *a, char ret_trusts[static SUCCESSION_PINS_MAX])
+{
+	text_copy(ret_trusts, SUCCESSION_PINS_MAX, a->followed.trusted);
+	return a->rv.schema >= migrate_newest() && a->followed.trusted[0] &&
+	       strcmp(a->followed.trusted, a->own.trusted) == 0 && !a->following;
+}
+
+void
+agent_say_succession(const struct agent *a, const struct replication_node *n,
+		     struct status_node *ret)
+{
+	uint32_t bit = 1u << (n - a->rv.nodes);
+
+	if (a->rv.authorities_n < 2 || !a->own.trusted[0])
+		return;
+	ret->not_trust = a->succession.not_trust & bit;
+	ret->shows_old = a->succession.shows_old & bit;
+}

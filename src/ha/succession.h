@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The vault's authorities, one after the other: what may happen now, given what each node of the table trusts and shows. Pure; by content alone,
+ * never by time but for the end of an authority itself. docs/certificates.md has the steps:
+ *   S1 what signs is trusted by every node of the table; while none is, it is the oldest that still counts
+ *   S2 what a node shows or may show, and whatever is newer than what signs, stays trusted; so does everything while a node has not said what it trusts
+ *   S3 what has ended is trusted no more, and signs nothing
+ *   S4 one is always trusted
+ */
+#pragma once
+
+#include <stdint.h>
+#include "base/attr.h"
+#include "crypto/x509.h"
+
+#define SUCCESSION_MAX 16 /* authorities that are looked at */
+#define SUCCESSION_NODES_MAX 9
+#define SUCCESSION_COUNT_MAX 4 /* that may count at once: one more waits */
+#define SUCCESSION_PINS_MAX (SUCCESSION_MAX * X509_PIN_LEN)
+
+/* Bit i is the i-th authority, 0 the newest. */
+struct succession_node {
+	uint32_t trusts; /* 0: it has not said */
+	uint32_t shows;	 /* from which its certificates come */
+};
+
+struct succession_view {
+	unsigned authorities_n, nodes_n;
+	uint32_t ended;
+	struct succession_node nodes[SUCCESSION_NODES_MAX];
+};
+
+struct succession {
+	int sign;	    /* which one signs; -1: none can */
+	uint32_t keep;	    /* which ones are trusted */
+	uint32_t not_trust; /* bit per node: it does not trust the newest yet */
+	uint32_t shows_old; /* bit per node: it shows what comes from one before that which signs */
+};
+
+void succession_decide(const struct succession_view *v, struct succession *ret) NONNULL;
+
+/* Of fingerprints with commas: the bits of those that are among the n. */
+uint32_t succession_bits(const char *pins, const char (*of)[X509_PIN_LEN], unsigned n) NONNULL;
+/* The reverse, in their order. */
+void succession_pins(uint32_t bits, const char (*of)[X509_PIN_LEN], unsigned n,
+		     char ret[static SUCCESSION_PINS_MAX]) NONNULL;
