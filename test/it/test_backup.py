@@ -118,6 +118,23 @@ def test_restore_elsewhere(made, target, folder):
     assert one("SELECT count(*) FROM pg_replication_slots") == "0"
     assert one("SELECT count(*) FROM session WHERE ended_at IS NULL") == "1"
 
+    # Whoever trusts the vault goes on: its authority is the same, and signs here too.
+    root = made.node.home / "conf/tls/pair-ca.crt"
+    wait_until(
+        "the authority is here",
+        (target.home / "conf/tls/pair-ca.crt").exists,
+    )
+    assert (target.home / "conf/tls/pair-ca.crt").read_text() == root.read_text()
+    target.run("cert", "renew", "--web", "--home", target.home)
+    again = folder / "again.session"
+    wait_until(
+        "whoever trusts the authority logs in",
+        lambda: target.cli(
+            "login", "--ca", root, target.url, "admin", session=again, input=f"{made.boss.password}\n", check=False
+        ).returncode,
+        lambda rc: rc == 0,
+    )
+
 
 def test_verify(made):
     before = sorted(os.listdir(made.dir))
