@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whether a master key file is the one of a node's data; and new key files. Blocking; becomes
- * Holdfast's user when we are root.
+ * Checks whether a master key file belongs to a node's data, and makes new key files. Blocking;
+ * started as root, it becomes Holdfast's user.
  */
 #pragma once
 

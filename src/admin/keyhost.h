@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A keyd of one's own for a command that works beside or without the node: init, key check. It is a
- * forked child and ends when its control socket is closed, or with us.
+ * A private keyd for commands that run without the node's own, or beside it: init, key check. It is
+ * a forked child that ends when its control socket closes, or with its parent.
  */
 #pragma once
 

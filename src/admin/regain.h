@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lets an administrator in again who cannot log in any more: for whoever is on the primary's machine with the master key file. The
- * node serves meanwhile, and its one writer writes the event. Blocking; becomes Holdfast's user when we are root.
+ * Lets an administrator who can no longer log in back in. Needs the primary's machine and the
+ * master key file. The node keeps serving, and its single writer records the event. Blocking;
+ * started as root, it becomes Holdfast's user.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Puts a new journal in the place of a damaged one, with what the damaged one still holds (store/journal_rescue.h). For the command
- * line, on a node that does not run. Blocking.
+ * Replaces a damaged journal with a new one that holds whatever could still be read
+ * (store/journal_rescue.h). For the command line, while the node is stopped. Blocking.
  */
 #pragma once
 

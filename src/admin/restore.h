@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Makes a node out of a backup, or (verify) a scratch node that is removed again. All or nothing, as
- * create_node. Blocking; no threads may run.
+ * Makes a node from a backup or, to verify one, a scratch node that is removed afterwards. All or
+ * nothing, like create_node. Blocking; no other threads may run.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The parts of the agent's process, for its own files only (agent.c says what it does). All of it runs in the loop under the
- * agent's lock, but for agent_order, which takes it. The functions never wait for a node or a database; of disks they touch small files of the home alone.
+ * Shared by the agent's own files only (agent.c says what the agent does). Everything runs in the
+ * loop under the agent's lock, except agent_order, which takes it. No function waits for another
+ * node or a database; of the disk they touch only small files of the home.
  */
 #pragma once
 

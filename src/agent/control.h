@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is behind run/agent.sock (0600): takes commands from the command line on this machine and tells how they go. A thread for each that is
- * asked, so that an order to promote never waits behind a backup; what gets in each other's way waits for its turn, says at once what for
- * (a progress), and gives up after CONTROL_TURN_MS. A line of JSON each:
+ * Serves run/agent.sock (0600): takes commands from the command line on this machine and reports
+ * their progress. Each caller has a thread, so an order to promote never waits behind a backup.
+ * Commands that exclude each other queue: a caller is told at once what it waits for (as progress),
+ * and gives up after CONTROL_TURN_MS. One line of JSON each:
  *   →  {"verb":"setup","primary":…,"secondary":…,"https_port":n,"pair_port":n}
  *   →  {"verb":"promote"|"switchover"|"rejoin"|"remove","node":name}: an order to the agent's loop, answered when it is taken
  *   →  {"verb":"emergency","node":"on"|"off"}: the same

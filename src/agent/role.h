@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The long steps of a change of role, in a thread of the agent: the loop orders one and looks how far it is. What needs
- * PostgreSQL stopped is left to `rejoin`, which the supervisor runs (ha/rejoin.h).
+ * The long steps of a change of role, on a thread of the agent's: the loop starts one and polls its
+ * progress. Whatever needs PostgreSQL stopped is left to `rejoin`, which the supervisor runs
+ * (ha/rejoin.h).
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What an alert is, and how it looks on each way out. Pure: no file, no network. The signature is that of Standard Webhooks
- * (standardwebhooks.com, symmetric): HMAC-SHA256 over "id.timestamp.body", in base64, behind "v1,".
+ * What an alert is and how each receiver sees it. Pure: no files, no network. Signatures follow
+ * Standard Webhooks (standardwebhooks.com, symmetric): HMAC-SHA256 over "id.timestamp.body", in
+ * base64, after "v1,".
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Alerts on their way: the agent's loop says how things are, and never waits. A thread of this file compares it with what was
- * said last (the outbox remembers) and writes what is news into the outbox; a thread per receiver takes it from there, in order,
- * again and again with growing pauses, until the receiver has accepted it. An agent that is killed goes on where it was.
+ * Delivers alerts. The agent's loop reports how things stand and never waits: one thread compares
+ * that with what was last said (the outbox remembers) and puts what is new into the outbox; one
+ * thread per receiver delivers from there, in order, retrying with growing pauses until the
+ * receiver accepts. After a kill, delivery resumes where it stopped.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The receivers of alerts, as the settings name them: which there are, and one alert to one of them. Secrets are read from
- * their files each time, so that a new one counts at once. Blocking; any thread.
+ * The receivers of alerts, as the settings name them: lists them, and sends one alert to one of
+ * them. Secrets are read from their files each time, so a new one takes effect at once. Blocking;
+ * any thread.
  */
 #pragma once
 

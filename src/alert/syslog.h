@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One message to a syslog receiver over TLS (RFC 5425). The protocol has no word for "got it"; what it has is the end: the
- * sender says that it closes, and the receiver, which reads in order, answers that when it has read everything. So a
- * connection carries one message, and that answer counts. Blocking; any thread.
+ * Sends one message to a syslog receiver over TLS (RFC 5425). The protocol acknowledges nothing but
+ * its end: the sender announces that it closes, and the receiver, which reads in order, answers
+ * once it has read everything. So each connection carries one message, and that answer is the
+ * acknowledgement. Blocking; any thread.
  */
 #pragma once
 

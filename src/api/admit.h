@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who may enter: by route and state of the node on the HTTP thread; in a fiber of the core by the pair's proof, the
- * session, the right, and the node's health. What waits here (a session that the journal brings, a handover) waits in
- * bounds: so long, and so many at once.
+ * Admission: on the HTTP thread by route and state of the node; in a fiber of the core by the
+ * pair's proof, the session, the right, and the node's health. What may wait here (a session that
+ * the journal is about to bring, a handover) waits for a bounded time, and only so many at once.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the parts of the service share, for the files of dispatch.h, call.h, admit.h, reply.h and metrics.h only.
+ * Shared by the files behind dispatch.h, call.h, admit.h, reply.h and metrics.h only.
  */
 #pragma once
 

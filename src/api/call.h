@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A call in flight: what a handler gets, and what it may ask of its request and of the node. The call and all that it
- * points to live in the request's arena and end with the reply. Core thread, but for handlers of ROUTE_DIRECT rows.
+ * A call in flight: what a handler receives, and what it may ask about its request and the node.
+ * The call and everything it points to live in the request's arena and end with the reply. Core
+ * thread, except for handlers of ROUTE_DIRECT rows.
  */
 #pragma once
 

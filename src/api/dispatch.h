@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From an HTTP request to its handler: the threads and the queue between them. api_on_request runs on an HTTP thread: it
- * has route and state looked at (admit.h), parses the body, and hands the request to the core thread (one wake per burst).
- * api_on_head does the same before a body that may be large is let in, up to the rights. On the core each request is a
- * fiber: admit.h, the handler, reply.h. /v1/sys/health and the console's files are answered on the HTTP thread; health is
- * false when the core thread's heartbeat stops.
+ * The path from an HTTP request to its handler: the threads, and the queue between them.
+ * api_on_request runs on an HTTP thread: it checks route and state (admit.h), parses the body, and
+ * hands the request to the core thread (one wake per burst). api_on_head does the same, up to the
+ * rights, before a possibly large body is let in. On the core each request is a fiber: admit.h, the
+ * handler, reply.h. /v1/sys/health and the console's files are answered on the HTTP thread; health
+ * turns false when the core thread's heartbeat stops.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Handing a user's request on to the primary, for users who reach the secondary only (docs/proxies.md).
+ * Hands a user's request on to the primary, for users who reach only the secondary
+ * (docs/proxies.md).
  *
  *   standby   forward_request: proof by keyd, HTTPS to the primary (http/relay), its answer
  *   primary   forward_accept: the proof, then the request as if its client had come directly

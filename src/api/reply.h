@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What goes back: status, headers and body of what was refused and of what a handler wrote, the headers that every reply
- * has, and the count of replies. Whoever sends a call gives it away.
+ * Replies: status, headers and body, of refusals and of what handlers wrote; the headers that every
+ * reply has; and the count of replies. Sending a call transfers its ownership.
  */
 #pragma once
 

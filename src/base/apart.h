@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Work in a child process, with its answer brought back: as another user, or so that this process may have threads meanwhile although the work
- * forks. The child ends with this process. Begin it before the first thread.
+ * Runs work in a child process and brings its answer back: as another user, or so that this process
+ * may have threads although the work forks. The child ends with this process. Start it before the
+ * first thread.
  */
 #pragma once
 

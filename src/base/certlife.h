@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How much of its life a certificate has left, and what is said of that (H9). Pure.
+ * How much of its life a certificate has left, and how that is reported (H9). Pure.
  */
 #pragma once
 

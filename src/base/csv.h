@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * CSV (RFC 4180) over bytes in memory, record by record, with line numbers. Bytes from outside:
- * every bound is checked, nothing is repaired. Where it is not certain any more where a field ends
- * the whole text is refused: NUL, invalid UTF-8, anything but a separator behind a closing quote, a
- * quote that never closes. What concerns one record only is said of that record (fault), and the
- * next one is read: a quote inside an unquoted field, too many or too long fields. Line ends may be
- * CRLF, LF or CR; a byte order mark and empty lines are passed over.
+ * every bound is checked, nothing is repaired. Once the end of a field is in doubt the whole text
+ * is refused: NUL, invalid UTF-8, anything but a separator after a closing quote, a quote that
+ * never closes. A fault within one record is reported with that record (fault), and the next one is
+ * read: a quote inside an unquoted field, too many or too long fields. Line ends may be CRLF, LF or
+ * CR; a byte order mark and empty lines are skipped.
  */
 #pragma once
 

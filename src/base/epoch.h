@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Epochs: of all primaries that a pair ever had, which one is the true one (H10). An epoch is begun by
- * one node with a counter above every other that it knows; of two with one counter, begun apart from
- * each other, the id of the node decides, so that two are never equal.
+ * Epochs: which of all primaries that a pair ever had is the true one (H10). A node begins an epoch
+ * with a counter above every one it knows; between equal counters, begun apart from each other, the
+ * node's id decides, so no two epochs are equal.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The node's home folder: the one place that knows where things lie in it, and small file helpers.
+ * The node's home folder: the one place that knows its layout, and small file helpers.
  */
 #pragma once
 

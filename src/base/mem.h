@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Memory, from the one allocator of the program: it gives what is asked for or ends the process.
+ * Memory, from the program's one allocator: it returns what was asked for or ends the process.
  *
- * Why it ends: memory runs out in the middle of something. To go on, every caller would need a way
- * back from every line, ways that no test takes and that mostly need memory themselves. Aborting
- * leaves no half state: what is acknowledged lies durable in PostgreSQL or the journal, what is not
- * was promised to nobody, and the supervisor starts the process again within seconds. Only bounds
- * on what a stranger can make a process hold keep this from being a lever: door, requests, lists.
+ * Why it ends: memory runs out in the middle of something. Going on would take a way back from
+ * every line, ways that no test takes and that mostly need memory themselves. Aborting leaves no
+ * half state: what was acknowledged is durable in PostgreSQL or the journal, the rest was promised
+ * to nobody, and the supervisor restarts the process within seconds. Bounds on what a stranger can
+ * make a process hold (door, requests, lists) keep this from becoming a lever.
  *
  * The caller frees with free(). What may hold a secret comes from secret_new, an arena or a buf,
- * which wipe; for libraries, secret_malloc and its siblings do. tools/check_layers.py finds
- * whoever calls malloc or its kin anywhere else. Any thread.
+ * all of which wipe; libraries get secret_malloc and its siblings. tools/check_layers.py finds any
+ * other caller of malloc and its kin. Any thread.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One byte with a descriptor over a unix socket: how connections to keyd are handed out. One sender and one receiver for all.
+ * Passes one byte with a descriptor over a unix socket: how connections to keyd are handed out. The
+ * program's one sender and one receiver.
  */
 #pragma once
 

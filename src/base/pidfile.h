@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run/holdfast.pid: who serves a home. The lock on it says so, the number in it is for people.
+ * run/holdfast.pid: who serves a home. Its lock decides; the number in it is for people.
  */
 #pragma once
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files that appear whole: one under a name that a person chose, which never replaces anything unasked; and several of the home that
- * only fit together (a certificate and its key), which appear at once. Any process.
+ * Files that appear whole: one under a name that a person chose, which replaces nothing unasked;
+ * and sets of the home's files that only fit together (a certificate and its key), which appear at
+ * once. Any process.
  *
- * Such a set is written beside its place (conf/tls/making), and counts from the one rename that makes it conf/tls/new. From there each file moves into
- * its place; whoever is killed in between leaves the rest there, and place_settle, which everybody calls who starts with these files, ends it.
+ * A set is written beside its place (conf/tls/making) and counts from the one rename that makes it
+ * conf/tls/new. From there each file moves into place. If the process is killed in between, the
+ * rest stays there, and place_settle, which everyone calls before using these files, finishes the
+ * move.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whether a port is free before somebody depends on it. Blocking: waits a little for a predecessor's sockets to close.
+ * Checks that a port is free before anything depends on it. Blocking: waits briefly for a
+ * predecessor's sockets to close.
  */
 #pragma once
 

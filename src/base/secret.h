@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Long-lived key material: guarded, locked pages (libsodium's sodium_malloc), no printer. One door: secret_bytes.
+ * Long-lived key material: guarded, locked pages (libsodium's sodium_malloc), no printer. The only
+ * access is secret_bytes.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf/holdfast.conf: one table row (base/settings.def) is parser, default, check, reload rule, --help text, docs/settings.md
- * and the sample file. Read by every process at its start; SIGHUP reads again: a row with SET_START
- * keeps its old value until a restart and that is logged.
+ * conf/holdfast.conf. One row of base/settings.def is parser, default, check, reload rule, --help
+ * text, docs/settings.md and sample file. Every process reads it at its start; SIGHUP reads it
+ * again: a row with SET_START keeps its old value until a restart, and the log says so.
  */
 #pragma once
 

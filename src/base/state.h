@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The states of a node in a pair: one row says all that follows from a state. Whoever wants to know what holds in one reads
- * its row; only the rules between the states (ha/fsm.h) and what the agent does in them name states.
+ * The states of a node in a pair. One row says everything that follows from a state; whoever needs
+ * to know reads the row. Only the rules between states (ha/fsm.h) and what the agent does in them
+ * name states.
  */
 #pragma once
 

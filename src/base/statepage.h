@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The state page: a file of the run folder, mapped by the agent (which writes it), vaultd and the CLI
- * (which read it). It says in which state the pair is now, without a message having to arrive. Small
+ * The state page: a file in the run folder, mapped by the agent (which writes it), vaultd and the
+ * CLI (which read it). It tells the pair's present state without waiting for a message. Small
  * fields are atomics; the texts are guarded by a sequence counter (odd while being written).
  */
 #pragma once

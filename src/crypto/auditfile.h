@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An exported log (docs/audit.md has the format) as whoever holds no key of the vault reads it:
- * line by line, each bounded and checked, every checkpoint's signature verified. What a call gives
- * is proven only when the reader has come to the end without an error. One thread.
+ * Reads an exported log (docs/audit.md has the format) without any key of the vault: line by line,
+ * each bounded and checked, every checkpoint's signature verified. What a call returns is proven
+ * only once the reader has reached the end without an error. One thread.
  */
 #pragma once
 

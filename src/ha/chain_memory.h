@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The chain memory: each node remembers, outside its database (data/witness), where the chains of all nodes ended that it has seen there.
- * A database that is cut, rewound or replaced does not make it forget. What is remembered must still be there with the same
- * hash; if it is not, and nothing that is on its way explains it, that is an alarm until an administrator accepts it. A thread of
- * its own looks and writes; comparing is pure. docs/audit.md says which histories are no alarm, and why.
+ * The chain memory: each node remembers, outside its database (data/witness), where the chains of
+ * all nodes ended that it has seen there. A database that is cut, rewound or replaced does not make
+ * it forget. What is remembered must still be there with the same hash; if not, and nothing on its
+ * way explains it, that raises an alarm until an administrator accepts it. A thread of its own
+ * reads and writes; comparing is pure. docs/audit.md says which histories raise no alarm, and why.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pair's channel: how a node reaches another one's PostgreSQL. TLS 1.3, both ends proven by certificates of the
- * pair's own authority, one database role per duty (docs/security.md), every wait bounded.
+ * The pair's channel: how a node reaches another node's PostgreSQL. TLS 1.3, both ends
+ * authenticated by certificates of the vault's authority, one database role per duty
+ * (docs/security.md), every wait bounded.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The way home of a secondary's journal (H7), and of what was salvaged beside it (H10), in a thread of its own: rows go to the primary's
- * ha_inbox over the pair's channel as hf_deposit, in batches, from the primary's high-water mark
- * on; they are dropped here only when they are seen in the replicated log with the same hash.
- * Interrupted anywhere, the mark says where to go on.
+ * Brings home a secondary's journal (H7) and what was salvaged beside it (H10), on a thread of its
+ * own: rows go to the primary's ha_inbox over the pair's channel as hf_deposit, in batches from the
+ * primary's high-water mark on, and are dropped here only once they are seen in the replicated log
+ * with the same hash. Interrupted anywhere, the mark says where to resume.
  */
 #pragma once
 

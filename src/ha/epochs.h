@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which epochs this node knows, on disk (data/epoch): the latest that anybody began, and the one that
- * this node is to begin itself. The file is written before what is known is acted on, so that neither
- * a restart nor a crash makes a node forget that another one is the primary.
+ * Which epochs this node knows, on disk (data/epoch): the latest that anyone began, and the one it
+ * is to begin itself. The file is written before the knowledge is acted on, so neither a restart
+ * nor a crash makes a node forget that another one is the primary.
  *
- * Two lines, `known EPOCH` and `next EPOCH`, with `-` for none. A file that is missing or damaged is
- * as good as none: the log knows the epoch too, and the later of the two counts.
+ * Two lines, `known EPOCH` and `next EPOCH`, with `-` for none. A missing or damaged file counts as
+ * none: the log knows the epoch too, and the later of the two counts.
  */
 #pragma once
 

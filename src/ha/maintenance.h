@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * While somebody works on the nodes their alerts are silent, and the status says so; it is as true as ever. What a primary is told is
- * an event and holds for the pair; what another node is told is a file and holds for that node. On each node the word that was
- * said last counts, and ends by itself. Here: the word, its bounds, its file. Pure but for the file.
+ * Maintenance: while somebody works on the nodes, alerts are silent and the status says so, as true
+ * as ever. Told to a primary it is an event and covers the pair; told to another node it is a file
+ * and covers that node. On each node the last word counts, and ends by itself. Here: the word, its
+ * bounds, its file. Pure except for the file.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * By which certificates another node's service is known here: the one that the log names, if it vouches for itself,
- * the vault's authority, and what an operator brought with `cert import`.
+ * By which certificates another node's service is trusted: the one that the log names, if it is
+ * self-signed; the vault's authority; and what an operator brought with `cert import`.
  */
 #pragma once
 

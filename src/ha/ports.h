@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * By which ports a node is reached: what it listens on, what the others were last told, and so what is news to them. They find a node whose one
- * port moved by the other one: a primary's service by its stream, its stream by what its service says.
+ * By which ports a node is reached: what it listens on, what the others were last told, and hence
+ * what is news to them. When one port has moved, they find the node by the other: a primary's
+ * service through its stream, its stream through what its service says.
  */
 #pragma once
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asks another node's /v1/sys/health, over and over, from two threads of its own: a call that hangs
- * only makes its answer old. One thread keeps a connection and asks over it; the other stands by, makes the connections anew
- * from time to time (a certificate that was exchanged shows in a handshake only), and helps when there is none: on a slow and
- * lossy line one handshake may be lost. What was heard is reduced to facts by pure functions (tested without a network).
+ * Asks another node's /v1/sys/health, over and over, from two threads: a call that hangs only makes
+ * its answer old. One thread keeps a connection and asks over it; the other stands by, reconnects
+ * now and then (an exchanged certificate shows only in a handshake), and helps when there is no
+ * connection: on a slow and lossy line a handshake may be lost. Pure functions, tested without a
+ * network, reduce what was heard to facts.
  *
- * A certificate that is good but for its end will do: the question is no secret, and a primary that serves is no lost one (H4). That it is over is
- * said by the status.
+ * A certificate that is good but for its end will do: the question is no secret, and a primary that
+ * serves is not lost (H4). The status says that it has expired.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a node's database is to become when its server is stopped next: replication/rejoin.conf. The agent writes it and asks
- * the supervisor to stop PostgreSQL; `rejoin` (proc/) carries it out, and removes it when it is done. A node that falls in
- * between goes on at its next start, before PostgreSQL runs.
+ * What a node's database becomes when its server next stops: replication/rejoin.conf. The agent
+ * writes it and asks the supervisor to stop PostgreSQL; `rejoin` (node/) carries it out and then
+ * removes the file. A node that dies in between resumes at its next start, before PostgreSQL runs.
  */
 #pragma once
 

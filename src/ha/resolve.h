@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where a node is: its name is looked up by a thread of its own, over and over, and the last addresses that were found stay
- * good when a name server is slow, silent or gone. Nobody who asks ever waits for a name server.
+ * Where a node is: a thread of its own looks its name up, over and over; the last addresses found
+ * stay good while a name server is slow, silent or gone. No caller ever waits for a name server.
  */
 #pragma once
 

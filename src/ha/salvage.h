@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Salvage (H10): what a database has of the log and the primary of a later epoch has not, is put into journals: that of
- * the own chain into data/journal.db, that of another node's into data/salvage-<id>.db; so the own too, when the journal
- * has what was done after it. They are merged as any journal is (ha/deposit.h). Blocking.
+ * Salvage (H10): puts into journals what a database has of the log and the primary of a later epoch
+ * lacks: of the node's own chain into data/journal.db, of another node's into data/salvage-<id>.db;
+ * its own goes there too when the journal already has what was done later. They are merged like any
+ * journal (ha/deposit.h). Blocking.
  */
 #pragma once
 

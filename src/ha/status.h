@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What `ha status` says (H9): Alive only when it is true end to end, otherwise Failed with every
- * reason, the cause first and then what follows from it, and what to do. Pure: from observations to JSON. The agent keeps the text in the state
- * page; CLI, API and console show it.
+ * What `ha status` says (H9): Alive only when it is true end to end; otherwise Failed with every
+ * reason, the cause before its consequences, and what to do. Pure: from observations to JSON. The
+ * agent keeps the text in the state page; CLI, API and console show it.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * When commits may wait for a second disk again (H2): a secondary that was lost keeps in step for a while first, and longer with
- * each relapse, so that a line that comes and goes does not stop every commit each time. Pure.
+ * When commits may wait for a second disk again (H2): a secondary that fell behind must first keep
+ * in step for a while, longer with each relapse, so that a line that comes and goes does not stop
+ * every commit. Pure.
  */
 #pragma once
 

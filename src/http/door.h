@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who gets in: the places of the HTTPS server's connections, counted by who holds them (docs/security.md).
+ * Admission of connections: the HTTPS server's places, counted by who holds them
+ * (docs/security.md).
  *
  *   own        from an address of the pair, or of this machine's loopback: DOOR_OWN_MAX reserved places an address, beyond
  *              all limits, for probes and health
  *   stranger   has shown no session yet: at most half of max_connections and half of max_per_address
  *   known      has shown one
  *
- * Where there is no room it is made: of those without a request in work the oldest that has never asked anything goes
- * first, of the addresses that hold many before the others; then strangers between requests; known ones last. So a
- * newcomer gets in whatever strangers hold. IPv6 is counted by /64.
+ * When there is no room, some is made. Among connections without a request in work, the oldest that
+ * has never asked anything goes first, from addresses that hold many before others; then strangers
+ * between requests; known ones last. So a newcomer gets in whatever strangers hold. IPv6 is counted
+ * by /64.
  *
  * The owner's lock is held around every call but place_stage.
  */

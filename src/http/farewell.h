@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The last words of a connection whose request was refused before its body was read. Closing a socket that has unread
- * bytes resets it, and the reset overtakes the refusal: so what still comes is thrown away for a moment, until the
- * client has read its answer and ends. A few connections at once; a thread of its own.
+ * Ends a connection whose request was refused before its body was read. Closing a socket with
+ * unread bytes resets it, and the reset overtakes the refusal; so what still arrives is discarded
+ * for a moment, until the client has read its answer and hangs up. A few connections at once; a
+ * thread of its own.
  */
 #pragma once
 

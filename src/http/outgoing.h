@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What this node sends to others than its pair: an HTTPS POST, a mail. TLS always, the other side's name always verified, no
- * redirects, no proxy. Blocking, 20 s at most; any thread. *ret_answer is what the other side said, for people.
+ * What this node sends beyond its pair: an HTTPS POST, a mail. Always over TLS with the other
+ * side's name verified, no redirects, no proxy. Blocking, 20 s at most; any thread. *ret_answer is
+ * what the other side said, for people.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asks another node on behalf of fibers: a few threads, each with a connection that lives on, and a bounded queue before
- * them. Who calls sleeps in its fiber; the loop goes on. What is sent and what comes back may hold secrets: both are wiped,
- * and libcurl's handles do not outlive one request.
+ * Asks another node on behalf of fibers: a few threads, each with a kept connection, behind a
+ * bounded queue. The caller sleeps in its fiber; the loop goes on. Requests and answers may hold
+ * secrets: both are wiped, and libcurl's handles do not outlive one request.
  *
  * Everything but the threads' work runs on the loop's thread.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shapes of replies: tables that say which fields an object has, of which kind. OpenAPI's schemas and the page of the API
- * are written from them. Handlers write their JSON by themselves; the tests hold every reply against its shape.
+ * Shapes of replies: tables of the fields an object has, and their kinds. OpenAPI's schemas and the
+ * page of the API are written from them. Handlers write their JSON themselves; tests hold every
+ * reply against its shape.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which certificates a client goes by, and what it makes of the one that a server shows. One place judges for all clients, so that each can say
- * why it refuses. A trust is read once and never changes; any thread may use it.
+ * Which certificates a client trusts, and its verdict on the one a server shows. One place judges
+ * for all clients, so each can say why it refuses. A trust is read once and never changes; any
+ * thread may use it.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Freed memory of GnuTLS and libcurl holds what was decrypted or sent last: passwords and tokens. This gives the libraries a free
- * and a realloc that wipe first. Once per process, before any thread and any session.
+ * Freed memory of GnuTLS and libcurl holds what they last decrypted or sent: passwords and tokens.
+ * This gives both libraries a free and a realloc that wipe first. Once per process, before any
+ * thread and any session.
  */
 #pragma once
 

@@ -3,8 +3,8 @@
  * Events: what the log is made of. One list of kinds (ledger/event.def) gives the enum, the names,
  * the apply statement and the docs. Canonical bytes (what the chain covers and the journal holds),
  * big-endian: u8 version (1) ‖ node (16) ‖ be64 seq ‖ be64 at_us ‖ be16 kind ‖ actor (16) ‖ object
- * (16) ‖ be16 length, address ‖ be32 length, body hash(seq) = BLAKE2b-keyed(audit key, hash(seq-1)
- * ‖ canonical bytes); hash(0) is 32 zero bytes.
+ * (16) ‖ be16 length, address ‖ be32 length, body.
+ *   hash(seq) = BLAKE2b-keyed(audit key, hash(seq-1) ‖ canonical bytes); hash(0) is 32 zero bytes.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bodies of events: one flat JSON object, written with base/json_out.h and read by PostgreSQL. Here is
- * what both lack: bytes as hex, and reading a single field back where no database may be asked.
+ * Bodies of events: one flat JSON object, written with base/json_out.h and read by PostgreSQL. This
+ * file adds what both lack: bytes as hex, and reading a single field back where no database may be
+ * asked.
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * USER_RECOVERED: an administrator who cannot log in any more gets a new set-up token from the machine itself. The
- * command that asks for it has the master key file and proves it: the body carries a MAC of what it asks for, and the writer
- * takes no request without one, so that who may only write to the database lets nobody in.
+ * USER_RECOVERED: an administrator who can no longer log in gets a new set-up token from the
+ * machine itself. The command that asks has the master key file and proves it: the body carries a
+ * MAC over what it asks for, and the writer takes no request without one. So being able to write to
+ * the database lets nobody in.
  */
 #pragma once
 

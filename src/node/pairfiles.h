@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The files that a node is in a pair by, held against each other and against the facts: what is lost or damaged is named before
- * anything starts, and nobody serves as a lone node because a file is not there. Blocking.
+ * Checks the files that make a node part of a pair against each other and against the facts:
+ * whatever is lost or damaged is named before anything starts, and no node serves alone because a
+ * file is missing. Blocking.
  */
 #pragma once
 

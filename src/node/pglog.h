@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PostgreSQL's lines on their way into our log: with our level, and each text at most once in
- * PGLOG_QUIET_MS. A standby whose primary is gone says so twice a second, for days.
+ * Passes PostgreSQL's lines into our log: at our levels, and each text at most once in
+ * PGLOG_QUIET_MS. A standby whose primary is gone repeats itself twice a second, for days.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What serve looks at before it starts anything, so that a person gets one paragraph that says what
- * stands in the way and what to do. Blocking, before the loop.
+ * What serve checks before it starts anything, so that a person gets one paragraph that says what
+ * is in the way and what to do. Blocking, before the loop.
  */
 #pragma once
 

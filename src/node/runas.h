@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Nothing of Holdfast runs as root: started as root, init and serve become its own user first. That
- * is the user named on the command line or in HOLDFAST_USER; else the owner of the home, when that
- * is not root; else "holdfast". Started as anyone else, one stays who one is.
+ * Nothing of Holdfast runs as root: started as root, init and serve first become its own user. That
+ * is the one named on the command line or in HOLDFAST_USER; else the owner of the home, unless that
+ * is root; else "holdfast". Anyone else stays who they are.
  */
 #pragma once
 

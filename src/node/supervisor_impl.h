@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The inside of the supervisor (node/supervisor.c), which its three files share: what it knows of itself and
- * of each child. All of it runs in its one thread.
+ * The inside of the supervisor (node/supervisor.c), shared by its three files: what it knows of
+ * itself and of each child. Everything runs in its one thread.
  */
 #pragma once
 

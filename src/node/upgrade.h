@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whether a primary may bring its schema up to date: every other node of the pair runs a program that reads it, as it says itself.
- * The other order, the primary first, would leave a secondary that cannot read what it holds (docs/upgrade.md).
+ * Whether a primary may upgrade its schema: only when every other node of the pair, by its own
+ * account, runs a program that reads the new one. Upgrading the primary first would leave a
+ * secondary that cannot read what it holds (docs/upgrade.md).
  */
 #pragma once
 

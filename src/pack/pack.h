@@ -2,8 +2,8 @@
  *
  * The pack a secondary is made from: HAPack-<name>.zip (PKWARE APPNOTE 6.3, by libarchive) with
  *   pack/manifest.json  plain: for whom, from whom, versions, stream ids; MACed under the master key
- *   pack/node.sealed    JSON: the pair's CA, the secondary's certificate and key, the web certificate
- *                       of the primary
+ *   pack/node.sealed    JSON: the vault's authority and its sealed key; the secondary's certificates
+ *                       for channel and web with their keys; the web certificate of the primary
  *   pack/base.sealed    a base backup, PostgreSQL's tar, in gzip or (of older releases) as it is
  * A sealed part is a row of chunks: be32 length ‖ sealed bytes (crypto/keys.h, streams); the last
  * chunk is bound as the last, so a part cut short is noticed. Blocking.

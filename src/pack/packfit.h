@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whether a pack is one for this node, and whether now is the time for it: asked by `ha join`, and by serve of what lies in pack/. None of it
- * changes anything. A node that has data takes a pack only when told so by name (`ha join --replace`), and only while the primary is reached:
- * until then its data may be the last whole copy (H13).
+ * Whether a pack fits this node, and whether it may be used now: asked by `ha join`, and by serve
+ * about what lies in pack/. None of it changes anything. A node that has data takes a pack only
+ * when told so by name (`ha join --replace`), and only while the primary is reached: until then its
+ * data may be the last whole copy (H13).
  */
 #pragma once
 

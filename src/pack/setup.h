@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the agent of a primary does for `holdfast ha setup`: the pair's CA and certificates, the
- * channel, the secondary's row and slot, and the pack. Everything that can refuse is asked first and
- * changes nothing; a step that fails, or whose asker hangs up, takes back those before it. Blocking,
- * in a thread of its own; may be repeated for the same secondary.
+ * What a primary's agent does for `holdfast ha setup`: authority and certificates, the channel, the
+ * secondary's row and slot, and the pack. Every check comes first and changes nothing; when a step
+ * fails, or the caller hangs up, the steps before it are undone. Blocking, on a thread of its own;
+ * may be repeated for the same secondary.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Making a data folder follow another server: a copy of that server over the wire (pg_basebackup), or, when both were one
- * until lately, only what differs (pg_rewind). Blocking; the programs end with the process that began them.
+ * Makes a data folder follow another server: a copy of that server over the wire (pg_basebackup)
+ * or, when the two were one until recently, only what differs (pg_rewind). Blocking; the programs
+ * end with the process that started them.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a damaged journal (store/journal.h) still holds, taken over into a new one. Only for a node that does not run. Blocking;
- * one thread.
+ * Takes what a damaged journal (store/journal.h) still holds into a new one. Only while the node is
+ * stopped. Blocking; one thread.
  */
 #pragma once
 

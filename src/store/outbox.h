@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Alerts on their way out: SQLite, WAL, synchronous=FULL. An alert is kept until every receiver that it is meant for has
- * accepted it, and each receiver gets them in order. What the alerts were derived from (key → value) is kept in the same
- * transactions, so that whoever is killed in between says afterwards what it had not said yet. Rows are opaque to this file.
- * Blocking calls; a struct outbox belongs to one thread at a time, several may have the file open at once.
+ * Alerts awaiting delivery: SQLite, WAL, synchronous=FULL. An alert is kept until every receiver
+ * that it is meant for has accepted it, and each receiver gets them in order. What the alerts were
+ * derived from (key → value) is kept in the same transactions, so a process killed in between still
+ * says what it had not said. Rows are opaque to this file. Blocking calls; a struct outbox belongs
+ * to one thread at a time, several may have the file open at once.
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The bin: removed resources and accounts, until the setting bin_keep is over. Whoever could manage a thing sees it here and
- * brings it back; administrators see no more than that. Rights are as they were, because removing takes nothing away
- * but the thing itself. While something is in the bin nothing of it can be read. Core thread of vaultd only.
+ * The bin: removed resources and accounts, until bin_keep has passed. Whoever could manage a thing
+ * sees it here and can bring it back; administrators see no more than that. Rights stay as they
+ * were, because removal takes nothing away but the thing itself. Nothing in the bin can be read.
+ * Core thread of vaultd only.
  *
  *   B1  A removed resource takes its accounts with it and brings those back; what was removed before on its own stays.
  *   B2  The bin is emptied by events of the primary, which name every version: what anybody adds apart from that stays.

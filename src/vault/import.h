@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Import of what other programs export (vault/importfile.h). What can be stored is stored as one
- * unit, under an id; what cannot is named by its line. Whoever asks again with the same id is told
- * what became of it and doubles nothing. Nothing is said of what the caller may not see: a name that
- * somebody else's resource has is as taken as when one is created. Core thread of vaultd only; the
- * file is read on a thread of the pool.
+ * unit, under an id; what cannot is named by its line. A repeated request with the same id is told
+ * the outcome and stores nothing twice. Nothing reveals what the caller may not see: a name that
+ * belongs to somebody else's resource is as taken as when one is created. Core thread of vaultd
+ * only; the file is read on a thread of the pool.
  */
 #pragma once
 

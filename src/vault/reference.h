@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a person's word for an account may mean. Names may hold slashes, so "a/b/c" may be the login
- * "c" of "a/b", or "b/c" of "a": all that the caller sees and that reads so is told, and nothing
- * that only resembles it. What to make of it is the client's. Core thread of vaultd only.
+ * "c" of "a/b", or "b/c" of "a": everything that the caller sees and that reads so is returned, and
+ * nothing that merely resembles it. The client decides what to make of it. Core thread of vaultd
+ * only.
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rows of STMT_ACCOUNT_OPEN that were lately read, so that the next retrieval of the same account by the same user asks the
- * database nothing. They are as the database has them: fields sealed. Kept by whole results, the oldest goes first. What
- * makes a row valid is its user's affair (vault/retrieve_batch.h). Core thread of vaultd only.
+ * Rows of STMT_ACCOUNT_OPEN that were lately read, so that the next retrieval of the same account
+ * by the same user asks the database nothing. They are as the database has them: fields sealed.
+ * Whole results are kept, and the oldest goes first. When a row is valid is for its user to know
+ * (vault/retrieve_batch.h). Core thread of vaultd only.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is in the bin, for `ls --removed`; `undelete` is beside it.
+ * Lists the bin for `ls --removed`; `undelete` is beside it.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The things people name on the command line, looked up at the node: accounts, resources, users.
- * What a word means is exactly what reads so, never what resembles it; what means more than one
- * thing is refused, with all that it means; and what the node answers is held against what was
- * asked before anything is done with it.
+ * Looks up at the node what people name on the command line: accounts, resources, users. A word
+ * means exactly what reads so, never what resembles it; a word with several meanings is refused,
+ * and all of them are listed; and what the node answers is checked against what was asked before
+ * anything is done with it.
  */
 #pragma once
 

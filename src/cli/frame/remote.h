@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The client verbs' way to the pair. A session file (0600) keeps the token, what the user trusts, and every node with the
- * certificate that it shows as the vault says; the token goes to no other address. When an answer says that the nodes are not those of before,
- * they are asked for. A read is put to whichever node
- * serves: a node that refuses, is silent, or only stands by is asked again later, the next one at
- * once, until one answers or the patience ends. A write is repeated only where it surely was not
+ * How client verbs reach the pair. A session file (0600) keeps the token, what the user trusts, and
+ * every node with the certificate that the vault says it shows; the token goes to no other address.
+ * When a reply says that the nodes have changed, they are asked for again. A read goes to whichever
+ * node serves: one that refuses, is silent or only stands by is asked again later, the next one at
+ * once, until one answers or patience runs out. A write is repeated only when it certainly was not
  * done.
  */
 #pragma once

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The terminal: secrets asked for without showing them, tables, text of the other side made
+ * The terminal: reads secrets without echo, prints tables, and makes text from the other side
  * harmless.
  */
 #pragma once

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * No silent waiting: what a verb waits for is said on standard error, in one line, once it has lasted a second. A thread of its
- * own says it, since the verb hangs in a call meanwhile; it touches nothing but its own text. Not while the process may fork.
+ * No silent waiting: once a verb has waited for a second, one line on standard error says for what.
+ * A thread of its own says it, since the verb hangs in a call meanwhile; it touches only its own
+ * text. Not while the process may fork.
  */
 #pragma once
 
