@@ -317,7 +317,7 @@ class Demo:
         while time.monotonic() < end:
             try:
                 r = client.call(
-                    client.nodes[0], "POST", f"/v1/accounts/{account}/retrieve", {"reason": "demo"}, timeout=1
+                    client.nodes[0], "POST", f"/v1/accounts/{account}/retrieve", {"reason": "demo"}, timeout=3
                 )
                 if r.status == 200 and r.mode == "emergency":
                     return time.monotonic() - since, r
