@@ -7,6 +7,7 @@
 unit            meson's tests (cmocka and corpora); every cmocka test counts for itself
 it              test/it: the real binary, real PostgreSQL, real TLS
 ha              test/ha: hosts in network namespaces; needs root, else skipped, counted and said so
+                Of the longest files of both, some are drawn by --seed; all run with WHOLE=1 in the environment
 it-sample, ha-sample   a part of them, drawn by --seed (the day, unless told): for builds that are slow (sanitizers). Of ha always
                 what crosses every kind of code once
 web             test/web: the console in a real browser; skipped, counted and said so where there is none
@@ -43,6 +44,21 @@ IT_STAGES = 2
 HA_STAGES = 4
 # How much of a suite its sample takes, and what is in it whatever the seed.
 IT_SHARE, HA_SHARE = 0.2, 0.05
+# Files of over a minute each, of which a run has so many, drawn by --seed; all of them with WHOLE=1 in the environment.
+LONG = {
+    "test/it": (2, ["test_certificates.py", "test_lifetimes.py", "test_moved.py", "test_succession.py"]),
+    "test/ha": (
+        4,
+        [
+            "test_as_of.py",
+            "test_chain_memory.py",
+            "test_epochs.py",
+            "test_journal_damage.py",
+            "test_line.py",
+            "test_slot.py",
+        ],
+    ),
+}
 HA_ALWAYS = "node-kill or keyd-kill or test_link_is_cut or in_the_middle_of_the_merge or test_promises"
 
 
@@ -221,6 +237,19 @@ def upgrade_sample(build, seed):
     return pytest("test/upgrade", build, [], tests=[drawn])
 
 
+def with_long_drawn(folder, build, extra, stages, seed):
+    """All of the folder, but of its long files only those that the seed draws; tests that are named are not left out."""
+    count, files = LONG[folder]
+    left = (
+        []
+        if os.environ.get("WHOLE") or "-k" in extra
+        else sorted(random.Random(seed).sample(files, len(files) - count))
+    )
+    if left:
+        print(f"{folder}: without {', '.join(left)}, drawn with --seed {seed}; WHOLE=1 runs all", flush=True)
+    return pytest(folder, build, [*extra, *(f"--ignore={folder}/{name}" for name in left)], stages)
+
+
 def failover_short(build):
     argv = [
         sys.executable,
@@ -300,9 +329,9 @@ def main():
         print(f"== {suite}", flush=True)
         tally = {
             "unit": lambda: unit(build, args.jobs, []),
-            "it": lambda: pytest("test/it", build, extra, IT_STAGES),
+            "it": lambda: with_long_drawn("test/it", build, extra, IT_STAGES, args.seed),
             "web": lambda: pytest("test/web", build, extra),
-            "ha": lambda: pytest("test/ha", build, extra, HA_STAGES),
+            "ha": lambda: with_long_drawn("test/ha", build, extra, HA_STAGES, args.seed),
             "it-sample": lambda: sample("test/it", build, IT_SHARE, args.seed, IT_STAGES),
             "ha-sample": lambda: sample("test/ha", build, HA_SHARE, args.seed, HA_STAGES, HA_ALWAYS),
             "upgrade": lambda: pytest("test/upgrade", build, extra),
