@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <uv.h>
 #include "base/clock.h"
 #include "base/json_out.h"
@@ -49,7 +48,7 @@ add_web_cert(const struct bootstrap *b, struct json_out *w)
 	struct err e = { 0 };
 
 	home_path(b->home, HOME_WEB_CERT, path);
-	if (!access(path, F_OK) && !home_read_file(path, CERT_MAX, &pem, &e) &&
+	if (home_has(b->home, HOME_WEB_CERT) && !home_read_file(path, CERT_MAX, &pem, &e) &&
 	    !x509_leaf(buf_str(&pem), &leaf, &e))
 		json_out_text(w, "web_cert", buf_str(&leaf));
 }

@@ -178,12 +178,11 @@ plan_home(struct plan *p, struct err *e)
 		snprintf(p->first_made, sizeof(p->first_made), "%.*s", (int)k, p->r->home);
 		return 0;
 	}
-	home_path(&p->home, HOME_NODE, node);
 	home_start_command(p->r->home, start);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, ERR_REFUSED, "%s exists and is not a folder; nothing was changed",
 			       p->r->home);
-	if (access(node, F_OK) == 0)
+	if (home_has(&p->home, HOME_NODE))
 		return err_set(
 			e, ERR_REFUSED,
 			"%s is already the home of a node; nothing was changed. To serve it: %s",

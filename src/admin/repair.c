@@ -40,7 +40,7 @@ look(const struct home *h, int64_t before, struct place *p, struct err *e)
 		return rc;
 	home_path(h, HOME_JOURNAL, p->path);
 	home_path_with(h, HOME_JOURNAL_NEW, "", p->new);
-	if (access(p->path, F_OK) < 0)
+	if (!home_has(h, HOME_JOURNAL))
 		return err_set(e, ERR_NOT_FOUND,
 			       "%s does not exist: there is nothing to repair, and the next "
 			       "`holdfast serve` begins a new one",

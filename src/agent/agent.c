@@ -170,7 +170,6 @@ static enum ha_state
 first_state(const struct agent *a, const struct statepage_view *old)
 {
 	bool same_run = is_same_run(a, old);
-	char path[HOME_PATH_MAX];
 
 	if (a->secondary)
 		return same_run && (old->state == HA_EMERGENCY || old->state == HA_MERGING)
@@ -180,8 +179,7 @@ first_state(const struct agent *a, const struct statepage_view *old)
 		return old->state;
 	if (same_run && old->state == HA_HANDING && rejoin_waits(&a->args->home))
 		return old->state;
-	home_path(&a->args->home, HOME_PAIR_CERT, path);
-	return access(path, F_OK) == 0 ? HA_ALONE : HA_SINGLE;
+	return home_has(&a->args->home, HOME_PAIR_CERT) ? HA_ALONE : HA_SINGLE;
 }
 
 static const char *

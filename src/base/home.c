@@ -138,6 +138,15 @@ home_path_with(const struct home *h, enum home_path p, const char *star,
 	snprintf(ret, HOME_PATH_MAX, "%s/%.*s%s%s", h->dir, (int)(at - path), path, star, at + 1);
 }
 
+bool
+home_has(const struct home *h, enum home_path p)
+{
+	char path[HOME_PATH_MAX];
+
+	home_path(h, p, path);
+	return access(path, F_OK) == 0;
+}
+
 static void
 write_writers(unsigned writers, struct buf *out)
 {

@@ -60,6 +60,10 @@ void home_path(const struct home *h, enum home_path p, char ret[static HOME_PATH
 void home_path_with(const struct home *h, enum home_path p, const char *star,
 		    char ret[static HOME_PATH_MAX]) NONNULL;
 
+/* Whether it is there, by name alone: a link counts as what it points to, and what this user may not
+ * look for is not there. For rows without a star. */
+bool home_has(const struct home *h, enum home_path p) NONNULL MUST_USE;
+
 /* Identity: conf/node.conf. */
 struct home_node {
 	struct uuid id;

@@ -110,7 +110,7 @@ place_settle(const struct home *h, bool *ret_moved, struct err *e)
 
 	home_path(h, HOME_TLS_NEW, from);
 	home_path(h, HOME_TLS, to);
-	*ret_moved = access(from, F_OK) == 0;
+	*ret_moved = home_has(h, HOME_TLS_NEW);
 	if (!*ret_moved)
 		return 0;
 	int rc = move_parts(from, to, e);

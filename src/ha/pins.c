@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/log.h"
 #include "crypto/x509.h"
 
@@ -39,7 +38,7 @@ pins_add_authorities(const struct home *h, bool quiet, struct buf *out)
 	bool good = true;
 
 	home_path(h, HOME_PAIR_CA, path);
-	if (access(path, F_OK) == 0)
+	if (home_has(h, HOME_PAIR_CA))
 		good = add_file(path, quiet, out);
 	home_path(h, HOME_TRUSTED, folder);
 	DIR *d = opendir(folder);

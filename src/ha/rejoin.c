@@ -92,10 +92,7 @@ rejoin_read(const struct home *h, struct rejoin *ret, struct err *e)
 bool
 rejoin_waits(const struct home *h)
 {
-	char path[HOME_PATH_MAX];
-
-	home_path(h, HOME_REJOIN, path);
-	return access(path, F_OK) == 0;
+	return home_has(h, HOME_REJOIN);
 }
 
 static int
@@ -131,10 +128,7 @@ rejoin_copy_begin(const struct home *h, struct err *e)
 bool
 rejoin_copy_waits(const struct home *h)
 {
-	char path[HOME_PATH_MAX];
-
-	home_path(h, HOME_COPYING, path);
-	return access(path, F_OK) == 0;
+	return home_has(h, HOME_COPYING);
 }
 
 void
@@ -165,6 +159,6 @@ rejoin_told(const struct home *h, char *ret, size_t room)
 
 	ret[0] = '\0';
 	home_path(h, HOME_PROGRESS, path);
-	if (access(path, F_OK) == 0 && home_read_file(path, FILE_MAX, &text, &ignored) == 0)
+	if (home_has(h, HOME_PROGRESS) && home_read_file(path, FILE_MAX, &text, &ignored) == 0)
 		text_fit(ret, room, "%s", buf_str(&text));
 }

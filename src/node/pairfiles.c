@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/log.h"
 #include "crypto/x509.h"
 #include "node/preflight.h"
@@ -14,14 +13,6 @@
 #include "pg/cluster.h"
 
 #define PEM_MAX_BYTES 65536
-
-static bool
-is_there(const struct home *h, enum home_path p)
-{
-	char path[HOME_PATH_MAX];
-	home_path(h, p, path);
-	return access(path, F_OK) == 0;
-}
 
 /* ---- the certificates of the channel ---- */
 
@@ -41,15 +32,15 @@ cannot_be_used(struct err *e)
 static bool
 is_in_pair(const struct home *h)
 {
-	return is_there(h, HOME_PAIR_CERT) || is_there(h, HOME_PAIR_KEY) ||
-	       is_there(h, HOME_PAIR) || cluster_has_channel(h);
+	return home_has(h, HOME_PAIR_CERT) || home_has(h, HOME_PAIR_KEY) ||
+	       home_has(h, HOME_PAIR) || cluster_has_channel(h);
 }
 
 static bool
 are_given_up(const struct proc_args *a)
 {
-	return a->without_pair && !is_there(&a->home, HOME_PAIR_CERT) &&
-	       !is_there(&a->home, HOME_PAIR_KEY);
+	return a->without_pair && !home_has(&a->home, HOME_PAIR_CERT) &&
+	       !home_has(&a->home, HOME_PAIR_KEY);
 }
 
 /* All of it, or the node is in no pair. A pack brings everything. */

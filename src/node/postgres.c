@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 #include "base/log.h"
 #include "pg/cluster.h"
 #include "pg/program.h"
@@ -25,8 +24,7 @@ postgres_main(const struct proc_args *a)
 		log_err(LOG_LEVEL_ERROR, &e, "cannot start PostgreSQL");
 		return PROC_EXIT_CONFIG;
 	}
-	home_path(&a->home, HOME_PAIR_CERT, data);
-	bool pair = access(data, F_OK) == 0;
+	bool pair = home_has(&a->home, HOME_PAIR_CERT);
 	if (cluster_configure(&a->home, &a->settings, pair, &e) < 0) {
 		log_err(LOG_LEVEL_ERROR, &e, "cannot write PostgreSQL's configuration");
 		return e.code == ERR_IO ? 1 : PROC_EXIT_CONFIG;

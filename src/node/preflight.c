@@ -24,19 +24,11 @@
 #define PEM_MAX_BYTES 65536
 #define FREE_MIN_BYTES (20u << 20) /* a segment of WAL and a little */
 
-static bool
-is_there(const struct home *h, enum home_path p)
-{
-	char path[HOME_PATH_MAX];
-	home_path(h, p, path);
-	return access(path, F_OK) == 0;
-}
-
 bool
 preflight_has_pair(const struct home *h)
 {
-	return is_there(h, HOME_PAIR_CERT) && is_there(h, HOME_PAIR_KEY) &&
-	       is_there(h, HOME_PAIR_CA);
+	return home_has(h, HOME_PAIR_CERT) && home_has(h, HOME_PAIR_KEY) &&
+	       home_has(h, HOME_PAIR_CA);
 }
 
 bool
@@ -125,7 +117,7 @@ check_data(const struct home *h, struct err *e)
 	int major = 0, r = cluster_major(h, &major, e);
 	if (r)
 		return r;
-	if (!major && !preflight_has_pack(h) && !is_there(h, HOME_PAIR))
+	if (!major && !preflight_has_pack(h) && !home_has(h, HOME_PAIR))
 		return err_set(e, ERR_PRECONDITION,
 			       "this node has no data yet: it is a new secondary without its "
 			       "pack. Run `holdfast ha setup` on the primary, copy the HAPack "

@@ -126,11 +126,11 @@ swap(struct rejoining *j, struct err *e)
 	home_path(j->h, HOME_PG, now);
 	home_path(j->h, HOME_PG_SWAPPED, old);
 	snprintf(version, sizeof(version), "%s/PG_VERSION", new);
-	if (access(new, F_OK) == 0) {
+	if (home_has(j->h, HOME_PG_NEW)) {
 		int rc = access(version, F_OK) == 0
 				 ? 0
 				 : err_set(e, ERR_IO, "%s is no whole copy", new);
-		if (!rc && access(old, F_OK) == 0)
+		if (!rc && home_has(j->h, HOME_PG_SWAPPED))
 			rc = home_remove_tree(old, e);
 		if (!rc)
 			rc = make_standby(j, new, e);
@@ -141,7 +141,7 @@ swap(struct rejoining *j, struct err *e)
 		if (FAULT(FILE_RENAME, -1, rename(new, now)) < 0)
 			return err_errno(e, ERR_IO, "cannot put %s into its place", now);
 	}
-	return access(old, F_OK) == 0 ? home_remove_tree(old, e) : 0;
+	return home_has(j->h, HOME_PG_SWAPPED) ? home_remove_tree(old, e) : 0;
 }
 
 static int
@@ -174,7 +174,7 @@ set_aside(struct rejoining *j, struct err *e)
 	clock_iso(clock_now_us(), at);
 	at[strcspn(at, ".Z")] = '\0';
 	home_path_with(j->h, HOME_PG_DAMAGED, at, aside);
-	if (access(now, F_OK) != 0)
+	if (!home_has(j->h, HOME_PG))
 		return 0;
 	if (rename(now, aside) < 0)
 		return err_errno(e, ERR_IO, "cannot move %s aside", now);
@@ -192,7 +192,7 @@ replace_damaged(struct rejoining *j, struct err *e)
 
 	home_path(j->h, HOME_PG, now);
 	home_path(j->h, HOME_PG_NEW, new);
-	if (access(now, F_OK) == 0 || access(new, F_OK) != 0) {
+	if (home_has(j->h, HOME_PG) || !home_has(j->h, HOME_PG_NEW)) {
 		int rc = meet_primary(j, e);
 		if (!rc)
 			rc = renew_slot(j, e);

@@ -170,11 +170,9 @@ forget_state(const struct sup *s)
 static bool
 has_data(const struct sup *s)
 {
-	char pg[HOME_PATH_MAX], manifest[HOME_PATH_MAX];
+	const struct home *h = &s->args->home;
 
-	home_path(&s->args->home, HOME_PG, pg);
-	home_path(&s->args->home, HOME_PACK_MANIFEST, manifest);
-	if (access(pg, F_OK) == 0 || access(manifest, F_OK) == 0 || rejoin_waits(&s->args->home))
+	if (home_has(h, HOME_PG) || home_has(h, HOME_PACK_MANIFEST) || rejoin_waits(h))
 		return true;
 	log_error("this node has no data yet: it is a new secondary without its pack. Run "
 		  "`holdfast ha setup PRIMARY SECONDARY` on the primary, copy the HAPack-….zip "

@@ -47,9 +47,7 @@ on_keyd_ready(struct sup *s)
 		supervisor_reconnect(s, &s->children[AGENT]);
 		return;
 	}
-	char manifest[HOME_PATH_MAX];
-	home_path(&s->args->home, HOME_PACK_MANIFEST, manifest);
-	if (access(manifest, F_OK) == 0) {
+	if (home_has(&s->args->home, HOME_PACK_MANIFEST)) {
 		supervisor_start(s, UNPACK);
 		return;
 	}

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 #include "base/clock.h"
 #include "base/place.h"
 #include "crypto/x509.h"
@@ -124,18 +123,9 @@ authority_load_keys(struct keys *keys, struct db *db, uint32_t *ret_newest, stru
 }
 
 bool
-authority_has(const struct home *h, enum home_path p)
-{
-	char path[HOME_PATH_MAX];
-
-	home_path(h, p, path);
-	return access(path, F_OK) == 0;
-}
-
-bool
 authority_is_there(const struct home *h)
 {
-	return authority_has(h, HOME_PAIR_CA);
+	return home_has(h, HOME_PAIR_CA);
 }
 
 /* On whatever machine it is looked at, it may be for that one alone. */
@@ -428,7 +418,7 @@ renew_own(const struct home *h, struct keys *keys, enum authority_use use, const
 int
 authority_check_there(const struct home *h, enum authority_use use, struct err *e)
 {
-	if (authority_has(h, use == AUTHORITY_WEB ? HOME_PAIR_CA : HOME_PAIR_CERT))
+	if (home_has(h, use == AUTHORITY_WEB ? HOME_PAIR_CA : HOME_PAIR_CERT))
 		return 0;
 	if (use == AUTHORITY_WEB)
 		return err_set(e, ERR_PRECONDITION,

@@ -10,7 +10,6 @@
 int authority_ask(struct db *db, enum stmt s, struct rows **ret, struct err *e) MUST_USE;
 /* Of the local database, as its superuser; NULL: e says why. */
 struct db *authority_open_db(const struct home *h, struct err *e) NONNULL MUST_USE;
-bool authority_has(const struct home *h, enum home_path p) NONNULL;
 int authority_read(const struct home *h, enum home_path which, struct buf *ret,
 		   struct err *e) NONNULL MUST_USE;
 /* ERR_PRECONDITION: there is nothing of that use here. */

@@ -46,7 +46,7 @@ signer_of_file(const struct home *h, enum home_path which, const char *trusted,
 	auto_buf pem = BUF_INIT;
 	struct err ignored;
 
-	if (authority_has(h, which) && authority_read(h, which, &pem, &ignored) == 0)
+	if (home_has(h, which) && authority_read(h, which, &pem, &ignored) == 0)
 		authority_signer(trusted, buf_str(&pem), ret);
 }
 
@@ -238,7 +238,7 @@ has_same(const struct home *h, enum home_path which, const struct buf *data)
 	auto_buf now = BUF_INIT;
 	struct err ignored;
 
-	return authority_has(h, which) && authority_read(h, which, &now, &ignored) == 0 &&
+	return home_has(h, which) && authority_read(h, which, &now, &ignored) == 0 &&
 	       now.len == data->len && memcmp(now.data, data->data, data->len) == 0;
 }
 
@@ -251,8 +251,7 @@ write_files(const struct follow *x, bool *ret_trust_changed, struct err *e)
 	struct err ignored;
 	size_t n = 0;
 
-	if (authority_has(x->h, HOME_PAIR_CA) &&
-	    authority_read(x->h, HOME_PAIR_CA, &before, &ignored))
+	if (home_has(x->h, HOME_PAIR_CA) && authority_read(x->h, HOME_PAIR_CA, &before, &ignored))
 		buf_reset(&before);
 	for (unsigned i = 0; i < x->n; i++)
 		if (x->next.keep & 1u << i)
@@ -308,7 +307,7 @@ channel_is_stale(const struct follow *x)
 {
 	uint32_t good = x->next.sign < 0 ? 0 : (2u << x->next.sign) - 1;
 
-	return good && authority_has(x->h, HOME_PAIR_CERT) &&
+	return good && home_has(x->h, HOME_PAIR_CERT) &&
 	       !(succession_bits(x->shown.channel_by, x->pins, x->n) & good);
 }
 

@@ -133,20 +133,12 @@ read_pem(const struct home *h, enum home_path p, struct buf *ret, struct err *e)
 	return home_read_file(path, PEM_MAX, ret, e);
 }
 
-static bool
-have(const struct home *h, enum home_path p)
-{
-	char path[HOME_PATH_MAX];
-	home_path(h, p, path);
-	return access(path, F_OK) == 0;
-}
-
 /* The authority, if there is one already: whether its key can be used. */
 static int
 check_ca(struct setup *x, struct err *e)
 {
 	x->before.have_ca = authority_is_there(x->h);
-	x->before.have_cert = have(x->h, HOME_PAIR_CERT);
+	x->before.have_cert = home_has(x->h, HOME_PAIR_CERT);
 	int rc = authority_load_keys(x->keys, x->db, &x->data_key, e);
 	if (rc == 0)
 		rc = read_pem(x->h, HOME_WEB_CERT, &x->web, e);

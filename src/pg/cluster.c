@@ -65,9 +65,7 @@ cluster_major(const struct home *h, int *ret_major, struct err *e)
 bool
 cluster_is_standby(const struct home *h)
 {
-	char path[HOME_PATH_MAX];
-	home_path(h, HOME_PG_STANDBY, path);
-	return access(path, F_OK) == 0;
+	return home_has(h, HOME_PG_STANDBY);
 }
 
 /* Line `wanted` (from 1) of postmaster.pid; false when it is not there (yet). */

@@ -179,7 +179,7 @@ run_show(const struct cli *c, struct err *e)
 		struct x509_info info;
 		char path[HOME_PATH_MAX];
 		home_path(&h, certs[i].path, path);
-		if (!certs[i].required && access(path, F_OK) < 0)
+		if (!certs[i].required && !home_has(&h, certs[i].path))
 			continue;
 		rc = read_cert(path, &pem, &info, e);
 		if (rc == 0)

@@ -6,7 +6,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "agent/control.h"
 #include "base/clock.h"
 #include "base/json_out.h"
@@ -354,10 +353,7 @@ parse_primary(const char *text, struct channel_primary *ret, struct err *e)
 static int
 check_is_copy(const struct home *h, struct err *e)
 {
-	char pg[HOME_PATH_MAX];
-
-	home_path(h, HOME_PG, pg);
-	if (cluster_is_standby(h) || access(pg, F_OK) != 0 || rejoin_waits(h))
+	if (cluster_is_standby(h) || !home_has(h, HOME_PG) || rejoin_waits(h))
 		return 0;
 	return err_set(
 		e, ERR_PRECONDITION,

@@ -150,6 +150,33 @@ trees_are_made_and_removed(void **state)
 }
 
 static void
+a_file_is_there_when_its_name_leads_to_one(void **state)
+{
+	struct home h;
+	struct err e = { 0 };
+	char path[HOME_PATH_MAX], to[HOME_PATH_MAX];
+
+	assert_int_equal(home_open(&h, *state, &e), 0);
+	home_path(&h, HOME_REPLICATION, path);
+	assert_int_equal(home_mkdirs(path, 0700, &e), 0);
+	home_path(&h, HOME_MAINTENANCE, to);
+	home_path(&h, HOME_REJOIN, path);
+	assert_false(home_has(&h, HOME_REJOIN));
+	assert_int_equal(symlink(to, path), 0);
+	assert_false(home_has(&h, HOME_REJOIN)); /* it leads nowhere */
+	assert_int_equal(home_write_file(to, "", 0, 0, &e), 0);
+	assert_true(home_has(&h, HOME_REJOIN));
+	assert_true(home_has(&h, HOME_MAINTENANCE)); /* neither text nor mode counts */
+	assert_true(home_has(&h, HOME_REPLICATION));
+	home_path(&h, HOME_REPLICATION, path);
+	assert_int_equal(home_remove_tree(path, &e), 0);
+	assert_int_equal(home_write_file(path, "", 0, 0600, &e), 0);
+	assert_false(home_has(&h, HOME_REJOIN)); /* what should be its folder is a file */
+	assert_int_equal(unlink(path), 0);
+	assert_false(home_has(&h, HOME_REPLICATION));
+}
+
+static void
 key_place_is_one_line(void **state)
 {
 	struct home h;
@@ -183,6 +210,7 @@ main(void)
 		cmocka_unit_test(node_round_trip),
 		cmocka_unit_test(files_are_written_whole_with_their_mode),
 		cmocka_unit_test(trees_are_made_and_removed),
+		cmocka_unit_test(a_file_is_there_when_its_name_leads_to_one),
 		cmocka_unit_test(key_place_is_one_line),
 	};
 	return cmocka_run_group_tests(tests, begin, finish);
