@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from certs import openssl, put_in, self_signed
+from certs import openssl, put_in, self_signed, shows
 from faultpage import FaultPage
 from nodes import Person, Ports, scratch_folder
 from pair import PASSWORD, give
@@ -172,12 +172,7 @@ def test_further_names_come_with_a_renewal(vault, root, node):
     assert vault.shown(n) == before
     n.run("cert", "renew", "--web", "--also", "127.0.0.77,LOCALHOST", "--home", n.home)
     assert vault.shown(n)["names"] == f"{before['names']}, 127.0.0.77"
-    leaf = openssl("x509", "-in", n.web_cert)
-    wait_until(
-        "the node shows it",
-        lambda: ssl.get_server_certificate((n.address, n.port)),
-        lambda pem: pem.strip() == leaf.strip(),
-    )
+    shows(n)
     vault.alive()
     assert n.pids("vaultd") == pids and "the secret" in vault.get(session).stdout
 
@@ -241,12 +236,7 @@ def test_a_node_from_before_gets_one_and_nobody_is_locked_out(holdfast):
             )
             n.run("cert", "renew", "--home", n.home)
             assert stage.cert("web")["issuer"] == stage.cert("pair-ca")["subject"]
-            leaf = openssl("x509", "-in", n.web_cert)
-            wait_until(
-                "the node shows it",
-                lambda: ssl.get_server_certificate((n.address, n.port)),
-                lambda pem: pem.strip() == leaf.strip(),
-            )
+            shows(n)
             n.cli("ls", session=session)
             # What belongs to it is the same after the next start.
             before = stage.cert("pair-ca")
@@ -287,12 +277,7 @@ def test_another_authority_signs_for_more_and_nobody_is_locked_out(holdfast):
             )
             n.run("cert", "renew", "--web", "--home", n.home)
             assert a.cert("web")["issuer"] == second["subject"]
-            leaf = openssl("x509", "-in", n.web_cert)
-            wait_until(
-                "the node shows it",
-                lambda: ssl.get_server_certificate((n.address, n.port)),
-                lambda pem: pem.strip() == leaf.strip(),
-            )
+            shows(n)
             n.cli("ls", session=session)
             assert a.login("--trust", second["sha256"])
             # Nothing shows the first one any more.

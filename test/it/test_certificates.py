@@ -3,12 +3,11 @@
 import json
 import re
 import signal
-import ssl
 
 import pytest
 
 from api import Api
-from certs import Authority, openssl, self_signed
+from certs import Authority, self_signed, shows
 from nodes import Ports
 from packs import running
 from usedpair import ClockedPair
@@ -136,12 +135,7 @@ def test_what_the_authority_signed_is_renewed_by_itself(pair):
         wait_until("another one", lambda: shown(*k), lambda c: c["sha256"] != before[k]["sha256"])
         assert shown(*k)["not_after"] > before[k]["not_after"]
     for n in pair.nodes:
-        leaf = openssl("x509", "-in", n.web_cert).strip()
-        wait_until(
-            "the node shows it",
-            lambda: ssl.get_server_certificate((n.address, n.port)),
-            lambda pem: pem.strip() == leaf,
-        )
+        shows(n)
     assert [n.pids("vaultd") for n in pair.nodes] == pids
     pair.alive()
     # By hand as well; and the stream comes back by the new ones.

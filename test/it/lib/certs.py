@@ -4,9 +4,11 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 
 from pair import give
+from wait import wait_until
 
 
 def openssl(*argv):
@@ -55,6 +57,20 @@ class Authority:
         chain = self.folder / f"{address}.chain"
         chain.write_text((self.folder / f"{address}.crt").read_text() + (self.folder / "intermediate.crt").read_text())
         return chain, f"{path}.key"
+
+
+def lies_in(node):
+    """The service's certificate in the home (PEM), without its chain."""
+    return openssl("x509", "-in", node.web_cert).strip()
+
+
+def shows(node):
+    """Waits until whoever calls the node is shown the certificate that lies in its home."""
+    wait_until(
+        f"{node.name} shows the certificate that lies there",
+        lambda: (ssl.get_server_certificate((node.address, node.port)).strip(), lies_in(node)),
+        lambda both: both[0] == both[1],
+    )
 
 
 def self_signed(folder, address, days):

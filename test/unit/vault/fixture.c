@@ -412,6 +412,14 @@ fixture_sql(struct fixture *x, const char *sql)
 	pgtemp_sql(x->pg, buf_str(&text));
 }
 
+void
+fixture_people(struct fixture *x)
+{
+	fixture_sql(x, "INSERT INTO principal (id, name, role, created_at) VALUES "
+		       "('" FIXTURE_ANN "', 'ann', 'user', now()), "
+		       "('" FIXTURE_BEN "', 'ben', 'user', now())");
+}
+
 int64_t
 fixture_count(struct fixture *x, const char *sql)
 {

@@ -14,6 +14,8 @@
 
 #define FIXTURE_NODE_A "0190a000-0000-7000-8000-00000000000a"
 #define FIXTURE_NODE_B "0190b000-0000-7000-8000-00000000000b"
+#define FIXTURE_ANN "0190c000-0000-7000-8000-0000000000a1"
+#define FIXTURE_BEN "0190c000-0000-7000-8000-0000000000b1"
 
 struct fixture_seen {
 	size_t n;
@@ -58,6 +60,8 @@ void fixture_pause(struct fixture *x, struct fiber *f, unsigned ms);
 
 /* As superuser. Both: events by name, as in src/store/query: WHERE kind = :RETRIEVED. */
 void fixture_sql(struct fixture *x, const char *sql);
+/* Two users, ann and ben, who cannot log in. */
+void fixture_people(struct fixture *x);
 /* One number from the database. */
 int64_t fixture_count(struct fixture *x, const char *sql);
 

@@ -17,8 +17,6 @@
 #include "vault/import.h"
 #include "vault/record_lock.h"
 
-#define ANN "0190c000-0000-7000-8000-0000000000a1"
-#define BEN "0190c000-0000-7000-8000-0000000000b1"
 #define OWN "0190d000-0000-7000-8000-000000000001"
 #define ROOT "0190d000-0000-7000-8000-000000000011"
 #define FIRST "0190e000-0000-7000-8000-000000000001"
@@ -32,10 +30,9 @@ static int
 setup(void **state)
 {
 	x = fixture_new();
-	fixture_sql(x, "INSERT INTO principal (id, name, role, created_at) VALUES "
-		       "('" ANN "', 'ann', 'user', now()), ('" BEN "', 'ben', 'user', now())");
+	fixture_people(x);
 	fixture_sql(x, "INSERT INTO resource (id, name, owner, created_at) VALUES "
-		       "('" OWN "', 'Own', '" ANN "', now())");
+		       "('" OWN "', 'Own', '" FIXTURE_ANN "', now())");
 	fixture_sql(x, "INSERT INTO account (id, resource, login, created_at) VALUES "
 		       "('" ROOT "', '" OWN "', 'root', now())");
 	return 0;
@@ -90,7 +87,7 @@ run_one(struct fixture *fx, struct fiber *f, void *arg)
 	struct json_out w;
 	struct call c = { .v = &fx->v, .f = f, .a = arena_new() };
 
-	assert_int_equal(uuid_parse(r->as ? r->as : ANN, &c.who.user), 0);
+	assert_int_equal(uuid_parse(r->as ? r->as : FIXTURE_ANN, &c.who.user), 0);
 	c.who.name = "ann";
 	c.who.address = "192.0.2.7";
 	if (r->id)
@@ -203,7 +200,7 @@ run_retrieve(struct fixture *fx, struct fiber *f, void *arg)
 	struct uuid id;
 	struct call c = { .v = &fx->v, .f = f, .a = arena_new() };
 
-	assert_int_equal(uuid_parse(ANN, &c.who.user), 0);
+	assert_int_equal(uuid_parse(FIXTURE_ANN, &c.who.user), 0);
 	assert_int_equal(uuid_parse(ROOT, &id), 0);
 	c.who.name = "ann";
 	c.who.address = "192.0.2.7";
@@ -251,12 +248,12 @@ all_of_a_file_is_one_unit(void **state)
 				       "a.resource WHERE r.name = 'Fresh' AND a.current_n = 1"),
 			 2);
 	fields_are(0, "{\"password\":\"2\"}");
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE actor = '" ANN
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE actor = '" FIXTURE_ANN
 					  "' AND kind <> :RETRIEVED"),
 			 7);
 	assert_int_equal(
 		fixture_count(x, "SELECT count(*) FROM (SELECT kind, row_number() OVER (ORDER BY "
-				 "seq) i FROM event WHERE actor = '" ANN
+				 "seq) i FROM event WHERE actor = '" FIXTURE_ANN
 				 "') e WHERE kind = (ARRAY[:RESOURCE_CREATED, :ACCOUNT_CREATED, "
 				 ":ACCOUNT_CREATED, :VERSION_ADDED, :VERSION_ADDED, "
 				 ":VERSION_ADDED, :IMPORTED])[i]"),
@@ -300,7 +297,7 @@ the_same_id_is_told_what_became_of_it(void **state)
 	auto_run r = { .id = FIRST, .rq = { .text = HEADER "Fresh,a,1\nFresh,b,2\n" } };
 	auto_run again = { .id = FIRST, .rq = { .text = HEADER "Else,a,1\n" } };
 	auto_run asked = { .what = OUTCOME, .id = FIRST };
-	auto_run theirs = { .what = OUTCOME, .id = FIRST, .as = BEN };
+	auto_run theirs = { .what = OUTCOME, .id = FIRST, .as = FIXTURE_BEN };
 	auto_run unknown = { .what = OUTCOME, .id = SECOND };
 
 	import(&r);
@@ -491,7 +488,7 @@ a_stop_of_what_is_stored_says_so(void **state)
 {
 	auto_run r = { .id = FIRST, .rq = { .text = HEADER "Fresh,a,1\n" } };
 	auto_run stop = { .what = STOP, .id = FIRST };
-	auto_run theirs = { .what = STOP, .id = FIRST, .as = BEN };
+	auto_run theirs = { .what = STOP, .id = FIRST, .as = FIXTURE_BEN };
 
 	import(&r);
 	int64_t before = events();

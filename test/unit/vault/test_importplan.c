@@ -14,8 +14,6 @@
 #include "fixture.h"
 #include "vault/importplan.h"
 
-#define ANN "0190c000-0000-7000-8000-0000000000a1"
-#define BEN "0190c000-0000-7000-8000-0000000000b1"
 #define ID(n) "0190d000-0000-7000-8000-0000000000" #n
 #define HEADER "resource,login,password,url\n"
 
@@ -26,17 +24,17 @@ static int
 setup(void **state)
 {
 	x = fixture_new();
-	fixture_sql(x, "INSERT INTO principal (id, name, role, created_at) VALUES "
-		       "('" ANN "', 'ann', 'user', now()), ('" BEN "', 'ben', 'user', now())");
+	fixture_people(x);
 	fixture_sql(
 		x,
 		"INSERT INTO resource (id, name, url, owner, created_at) VALUES "
-		"('" ID(01) "', 'Own', 'https://own.test', '" ANN "', now()),"
-			    "('" ID(02) "', 'Hidden', 'https://h.test', '" BEN "', now()),"
-					"('" ID(03) "', 'Viewed', '', '" BEN "', now()),"
-						    "('" ID(04) "', 'Modified', '', '" BEN
+		"('" ID(01) "', 'Own', 'https://own.test', '" FIXTURE_ANN "', now()),"
+			    "('" ID(02) "', 'Hidden', 'https://h.test', '" FIXTURE_BEN "', now()),"
+					"('" ID(03) "', 'Viewed', '', '" FIXTURE_BEN "', now()),"
+						    "('" ID(04) "', 'Modified', '', '" FIXTURE_BEN
 								"', now()),"
-								"('" ID(05) "', 'Lent', '', '" BEN
+								"('" ID(05) "', 'Lent', '', "
+									    "'" FIXTURE_BEN
 									    "', now())");
 	fixture_sql(
 		x,
@@ -56,10 +54,11 @@ setup(void **state)
 											"'mine', "
 											"now())");
 	fixture_sql(x, "INSERT INTO share (target, principal, level, granted_at) VALUES "
-		       "('" ID(03) "', '" ANN "', 1, now()), ('" ID(
-			       04) "', '" ANN "', 2, now()),"
-				   "('" ID(15) "', '" ANN "', 1, now()), ('" ID(16) "', '" ANN
-										    "', 2, now())");
+		       "('" ID(03) "', '" FIXTURE_ANN "', 1, now()), ('" ID(
+			       04) "', '" FIXTURE_ANN "', 2, now()),"
+				   "('" ID(15) "', '" FIXTURE_ANN
+					       "', 1, now()), ('" ID(16) "', '" FIXTURE_ANN
+									 "', 2, now())");
 	return 0;
 }
 
@@ -95,7 +94,7 @@ run_plan(struct fixture *fx, struct fiber *f, void *arg)
 	struct planned *p = arg;
 	struct err e = { 0 };
 	p->c = (struct call){ .v = &fx->v, .f = f, .a = p->a };
-	assert_int_equal(uuid_parse(ANN, &p->c.who.user), 0);
+	assert_int_equal(uuid_parse(FIXTURE_ANN, &p->c.who.user), 0);
 	p->c.who.name = "ann";
 	p->c.who.address = "192.0.2.7";
 	int rc = importplan_make(&p->c, &p->file, p->duplicates, &p->plan, &e);
@@ -253,7 +252,7 @@ fill(int last)
 	char sql[300];
 	snprintf(sql, sizeof(sql),
 		 "INSERT INTO resource (id, name, owner, created_at) SELECT gen_random_uuid(), "
-		 "'Full' || CASE WHEN n > 1 THEN ' (' || n || ')' ELSE '' END, '" BEN
+		 "'Full' || CASE WHEN n > 1 THEN ' (' || n || ')' ELSE '' END, '" FIXTURE_BEN
 		 "', now() FROM generate_series(1, %d) n ON CONFLICT DO NOTHING",
 		 last);
 	fixture_sql(x, sql);
@@ -287,7 +286,7 @@ a_number_behind_a_name_keeps_the_bound(void **state)
 		name[n] = '\0';
 		buf_addf(&sql,
 			 "INSERT INTO resource (id, name, owner, created_at) VALUES "
-			 "(gen_random_uuid(), '%s', '" BEN "', now())",
+			 "(gen_random_uuid(), '%s', '" FIXTURE_BEN "', now())",
 			 name);
 		fixture_sql(x, buf_str(&sql));
 		buf_addf(&text, HEADER "%s,u,p,\n", name);
