@@ -6,8 +6,8 @@
  */
 #include "agent/agent_impl.h"
 
-#include <stdio.h>
 #include <string.h>
+#include "agent/followed.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "ha/status.h"
@@ -71,28 +71,13 @@ is_behind(const struct agent *a)
 
 /* ---- the thread ---- */
 
+/* f: what there is now, where rc is 0. */
 static void
-read_followed(const char *text, struct authority_followed *ret)
-{
-	char sign[X509_PIN_LEN] = "";
-
-	*ret = (struct authority_followed){ 0 };
-	_Static_assert(SUCCESSION_PINS_MAX == 1040 && X509_PIN_LEN == 65, "the form below");
-	if (sscanf(text, "%1039s %1039s %64s", ret->wanted, ret->trusted, sign) != 3)
-		*ret = (struct authority_followed){ 0 };
-	if (strcmp(ret->wanted, "-") == 0)
-		ret->wanted[0] = '\0';
-	if (strcmp(ret->trusted, "-") == 0)
-		ret->trusted[0] = '\0';
-	text_copy(ret->sign, sizeof(ret->sign), strcmp(sign, "-") == 0 ? "" : sign);
-}
-
-static void
-end_follow(struct agent *a, int rc, const struct err *e, const char *text)
+end_follow(struct agent *a, int rc, const struct authority_followed *f, const struct err *e)
 {
 	pthread_mutex_lock(&a->lock);
 	if (rc == 0)
-		read_followed(text, &a->followed);
+		a->followed = *f;
 	else if (!a->follow_failed)
 		log_err(LOG_LEVEL_WARNING, e,
 			"this node cannot follow the vault's authority yet; it is tried again");
@@ -107,12 +92,15 @@ static void *
 follow(void *arg)
 {
 	struct agent *a = arg;
+	struct authority_followed f = { 0 };
 	auto_buf text = BUF_INIT;
 	struct err e = { 0 };
 
 	int rc = control_ask(&a->args->home, "{\"verb\":\"renew\",\"what\":\"follow\"}", NULL, NULL,
 			     &text, &e);
-	end_follow(a, rc, &e, buf_str(&text));
+	if (rc == 0)
+		rc = followed_read(&text, &f, &e);
+	end_follow(a, rc, &f, &e);
 	return NULL;
 }
 
@@ -120,16 +108,17 @@ static void *
 find_first(void *arg)
 {
 	struct agent *a = arg;
-	auto_buf text = BUF_INIT;
+	const struct authority_followed none_yet = { 0 };
+	auto_buf ignored = BUF_INIT;
 	struct err e = { 0 };
 
 	int rc = control_ask(&a->args->home, "{\"verb\":\"renew\",\"what\":\"first authority\"}",
-			     NULL, NULL, &text, &e);
+			     NULL, NULL, &ignored, &e);
 	if (rc == 0)
 		log_notice("the log knows the vault's authority now (`holdfast cert show`); "
 			   "`holdfast cert renew --web` has it sign a web certificate that it has "
 			   "not signed");
-	end_follow(a, rc, &e, "");
+	end_follow(a, rc, &none_yet, &e);
 	return NULL;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "agent/followed.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -99,7 +100,7 @@ struct request {
 	const char *file;
 	bool force;
 	/* Of renew: "web", "channel", "authority"; the agent's own: "first authority" where the log has none, "follow": make of the home
-	 * what the log says; answers as struct authority_followed, with spaces. */
+	 * what the log says; answers as agent/followed.h says. */
 	const char *what;
 	const char *also;   /* further names of the web's, with commas */
 	const char *domain; /* what the authority is for, with commas */
@@ -277,8 +278,7 @@ run_follow(struct control *c, struct buf *ret_text, struct err *e)
 	int rc = authority_follow(c->h, c->keys, &f, e);
 
 	if (rc == 0)
-		buf_addf(ret_text, "%s %s %s", *f.wanted ? f.wanted : "-",
-			 *f.trusted ? f.trusted : "-", *f.sign ? f.sign : "-");
+		followed_write(&f, ret_text);
 	return rc;
 }
 
