@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the parts of pack/authority.h share: the files of the home and what is signed with them (authority.c), and the log that says what these are
- * to be (authority_log.c).
+ * What the parts of pack/authority.h share: what is signed with the files of the home (authority.c), the log that says what these are to be
+ * (authority_log.c), how they become so (authority_files.c), and how a new authority is made (authority_next.c).
  */
 #pragma once
 
@@ -29,3 +29,37 @@ int authority_late_scopes(const struct home *h, struct db *db, const char *node,
 			  struct err *e) MUST_USE;
 int authority_renew_channel(const struct home *h, struct keys *keys, struct db *db,
 			    struct err *e) NONNULL MUST_USE;
+
+/* ---- authority_log.c ---- */
+
+/* The log beside the files of this node, and what is to be done by both; whoever makes one says h, keys and db, and frees the rows. */
+struct authority_log {
+	const struct home *h;
+	struct keys *keys;
+	struct db *db;
+	struct rows *rows; /* authority_list */
+	char pins[SUCCESSION_MAX][X509_PIN_LEN];
+	unsigned n;
+	struct authority_shown shown;
+	struct succession next;
+};
+
+/* Reads both anew. */
+int authority_log_read(struct authority_log *x, struct err *e) NONNULL MUST_USE;
+/* Of the i-th: borrowed until the next reading; key: appended, nothing when there is none. */
+const char *authority_log_cert(const struct authority_log *x, unsigned i) NONNULL;
+void authority_log_key(const struct authority_log *x, unsigned i, struct buf *ret) NONNULL;
+/* ERR_CRYPTO: of those that this node does not trust yet but is to trust, one is not the vault's, by what keyd knows. */
+int authority_log_prove(const struct authority_log *x, struct err *e) NONNULL MUST_USE;
+/* *ret_generation is 0 when the log has none; else its certificate is appended. */
+int authority_log_newest(struct db *db, int *ret_generation, struct buf *ret_cert,
+			 struct err *e) NONNULL MUST_USE;
+/* Waits until the vault's writer has put it into the log. */
+int authority_log_add(const struct home *h, struct db *db, const char *cert,
+		      const struct buf *sealed, int generation, struct err *e) NONNULL MUST_USE;
+
+/* ---- authority_files.c ---- */
+
+/* authority_follow with a connection that there is. */
+int authority_follow_log(const struct home *h, struct keys *keys, struct db *db,
+			 struct authority_followed *ret, struct err *e) NONNULL MUST_USE;
