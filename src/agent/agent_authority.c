@@ -26,22 +26,17 @@ serves_as_primary(const struct agent *a)
 static void
 decide(struct agent *a)
 {
-	const char(*pins)[X509_PIN_LEN] = (const char(*)[X509_PIN_LEN])a->rv.authorities;
-	struct succession_view v = { .authorities_n = a->rv.authorities_n };
-	int64_t now = clock_now_us();
+	const struct succession_log *log = &a->rv.authorities;
+	const struct succession_said own = { a->own.trusted, a->own.channel_by, a->own.web_by };
+	struct succession_view v;
 
-	for (unsigned i = 0; i < v.authorities_n; i++)
-		if (a->rv.authority_ends_us[i] <= now)
-			v.ended |= 1u << i;
+	_Static_assert(REPLICATION_NODES_MAX <= SUCCESSION_NODES_MAX, "a place for each");
+	succession_begin(&v, log, clock_now_us());
 	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
 		const struct replication_node *n = &a->rv.nodes[i];
-		struct succession_node *to = &v.nodes[v.nodes_n++];
-		bool own = agent_is_self(a, &n->id);
-		unsigned all = v.authorities_n;
+		struct succession_said said = { n->trusts, n->channel_by, n->web_by };
 
-		to->trusts = succession_bits(own ? a->own.trusted : n->trusts, pins, all);
-		to->shows = succession_bits(own ? a->own.channel_by : n->channel_by, pins, all) |
-			    succession_bits(own ? a->own.web_by : n->web_by, pins, all);
+		succession_add(&v, log, agent_is_self(a, &n->id) ? &own : &said);
 	}
 	succession_decide(&v, &a->succession);
 }
@@ -49,24 +44,21 @@ decide(struct agent *a)
 static bool
 channel_is_stale(const struct agent *a)
 {
-	const char(*pins)[X509_PIN_LEN] = (const char(*)[X509_PIN_LEN])a->rv.authorities;
-	uint32_t good = a->succession.sign < 0 ? 0 : (2u << a->succession.sign) - 1;
-
-	return good && a->shown.certs[CERTLIFE_CHANNEL].to_us &&
-	       !(succession_bits(a->own.channel_by, pins, a->rv.authorities_n) & good);
+	return a->shown.certs[CERTLIFE_CHANNEL].to_us &&
+	       succession_is_stale(&a->succession, &a->rv.authorities, a->own.channel_by);
 }
 
 static bool
 is_behind(const struct agent *a)
 {
-	const char(*pins)[X509_PIN_LEN] = (const char(*)[X509_PIN_LEN])a->rv.authorities;
+	const struct succession_log *log = &a->rv.authorities;
 	char wanted[SUCCESSION_PINS_MAX];
 	int sign = a->succession.sign;
 
-	succession_pins(a->succession.keep, pins, a->rv.authorities_n, wanted);
+	succession_pins(log, a->succession.keep, wanted);
 	return !a->followed.wanted[0] || strcmp(wanted, a->followed.wanted) != 0 ||
 	       strcmp(a->own.trusted, a->followed.trusted) != 0 ||
-	       (sign >= 0 && strcmp(pins[sign], a->followed.sign) != 0) || channel_is_stale(a);
+	       (sign >= 0 && strcmp(log->pins[sign], a->followed.sign) != 0) || channel_is_stale(a);
 }
 
 /* ---- the thread ---- */
@@ -142,7 +134,7 @@ agent_follow_authority(struct agent *a)
 	/* Where the schema is of before it, the node goes by its files. */
 	if (!agent_view_is_fresh(a) || a->rv.schema < migrate_newest())
 		return;
-	if (!a->rv.authorities_n) {
+	if (!a->rv.authorities.n) {
 		if (serves_as_primary(a))
 			begin(a, find_first);
 		return;
@@ -168,7 +160,7 @@ agent_say_succession(const struct agent *a, const struct replication_node *n,
 {
 	uint32_t bit = 1u << (n - a->rv.nodes);
 
-	if (a->rv.authorities_n < 2 || !a->own.trusted[0])
+	if (a->rv.authorities.n < 2 || !a->own.trusted[0])
 		return;
 	ret->not_trust = a->succession.not_trust & bit;
 	ret->shows_old = a->succession.shows_old & bit;

@@ -92,8 +92,8 @@ renew_web(void *arg)
 static int64_t
 signer_ends_us(const struct agent *a)
 {
-	if (a->rv.authorities_n && a->succession.sign >= 0)
-		return a->rv.authority_ends_us[a->succession.sign];
+	if (a->rv.authorities.n && a->succession.sign >= 0)
+		return a->rv.authorities.ends_us[a->succession.sign];
 	return a->shown.certs[CERTLIFE_AUTHORITY].to_us;
 }
 

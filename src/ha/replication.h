@@ -100,9 +100,7 @@ struct replication_view {
 	char recovered_name[REPLICATION_NAME_MAX];
 	int64_t damaged_pages; /* how often a page of the database was found damaged when it was read */
 	unsigned nodes_n, standbys_n, slots_n;
-	unsigned authorities_n; /* of the vault, the newest first */
-	char authorities[SUCCESSION_MAX][X509_PIN_LEN];
-	int64_t authority_ends_us[SUCCESSION_MAX];
+	struct succession_log authorities; /* of the vault */
 	struct replication_node nodes[REPLICATION_NODES_MAX];
 	struct replication_standby standbys[REPLICATION_NODES_MAX];
 	struct replication_slot slots[REPLICATION_NODES_MAX];

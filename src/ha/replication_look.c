@@ -88,19 +88,19 @@ look_nodes(struct look *k, struct err *e)
 static int
 look_authorities(struct look *k, struct err *e)
 {
-	struct replication_view *v = &k->v;
+	struct succession_log *log = &k->v.authorities;
 	auto_rows rows = NULL;
 	int r = query(k, STMT_HA_AUTHORITIES, NULL, &rows, e);
 
 	if (r)
 		return r;
-	v->authorities_n = 0;
+	log->n = 0;
 	for (int i = 0; i < rows_count(rows) && i < SUCCESSION_MAX; i++) {
-		unsigned n = v->authorities_n++;
+		unsigned n = log->n++;
 
-		text_copy(v->authorities[n], sizeof(v->authorities[n]),
+		text_copy(log->pins[n], sizeof(log->pins[n]),
 			  row_text(rows, i, COL_HA_AUTHORITIES_SHA256));
-		v->authority_ends_us[n] = row_time(rows, i, COL_HA_AUTHORITIES_ENDS_AT);
+		log->ends_us[n] = row_time(rows, i, COL_HA_AUTHORITIES_ENDS_AT);
 	}
 	return 0;
 }

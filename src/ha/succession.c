@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ha/succession.h"
 
+#include <assert.h>
 #include <string.h>
 #include "base/mem.h"
 
@@ -45,6 +46,27 @@ kept(const struct succession_view *v, int sign)
 }
 
 void
+succession_begin(struct succession_view *v, const struct succession_log *log, int64_t now_us)
+{
+	*v = (struct succession_view){ .authorities_n = log->n };
+	for (unsigned i = 0; i < log->n; i++)
+		if (log->ends_us[i] <= now_us)
+			v->ended |= 1u << i;
+}
+
+void
+succession_add(struct succession_view *v, const struct succession_log *log,
+	       const struct succession_said *node)
+{
+	assert(v->nodes_n < SUCCESSION_NODES_MAX);
+	v->nodes[v->nodes_n++] = (struct succession_node){
+		.trusts = succession_bits(log, node->trusts),
+		.shows =
+			succession_bits(log, node->channel_by) | succession_bits(log, node->web_by),
+	};
+}
+
+void
 succession_decide(const struct succession_view *v, struct succession *ret)
 {
 	*ret = (struct succession){ .sign = choose(v) };
@@ -59,29 +81,38 @@ succession_decide(const struct succession_view *v, struct succession *ret)
 	}
 }
 
+bool
+succession_is_stale(const struct succession *s, const struct succession_log *log,
+		    const char *channel_by)
+{
+	uint32_t good = s->sign < 0 ? 0 : first_bits((unsigned)s->sign + 1);
+
+	return good && !(succession_bits(log, channel_by) & good);
+}
+
 uint32_t
-succession_bits(const char *pins, const char (*of)[X509_PIN_LEN], unsigned n)
+succession_bits(const struct succession_log *log, const char *pins)
 {
 	uint32_t bits = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		if (of[i][0] && strstr(pins, of[i]))
+	for (unsigned i = 0; i < log->n; i++)
+		if (log->pins[i][0] && strstr(pins, log->pins[i]))
 			bits |= 1u << i;
 	return bits;
 }
 
 void
-succession_pins(uint32_t bits, const char (*of)[X509_PIN_LEN], unsigned n,
+succession_pins(const struct succession_log *log, uint32_t bits,
 		char ret[static SUCCESSION_PINS_MAX])
 {
 	size_t at = 0;
 
-	for (unsigned i = 0; i < n && i < SUCCESSION_MAX; i++) {
+	for (unsigned i = 0; i < log->n; i++) {
 		if (!(bits & 1u << i))
 			continue;
 		if (at)
 			ret[at++] = ',';
-		memcpy(ret + at, of[i], X509_PIN_LEN - 1);
+		memcpy(ret + at, log->pins[i], X509_PIN_LEN - 1);
 		at += X509_PIN_LEN - 1;
 	}
 	ret[at] = '\0';

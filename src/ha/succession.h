@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/attr.h"
 #include "crypto/x509.h"
@@ -17,6 +18,19 @@
 #define SUCCESSION_NODES_MAX 9
 #define SUCCESSION_COUNT_MAX 4 /* that may count at once: one more waits */
 #define SUCCESSION_PINS_MAX (SUCCESSION_MAX * X509_PIN_LEN)
+
+/* The authorities as the log has them, the newest first. */
+struct succession_log {
+	unsigned n;
+	char pins[SUCCESSION_MAX][X509_PIN_LEN];
+	int64_t ends_us[SUCCESSION_MAX];
+};
+
+/* What a node trusts, and from whom its certificates come, in fingerprints with commas: of the one that looks its files say so, the others made
+ * it known. */
+struct succession_said {
+	const char *trusts, *channel_by, *web_by;
+};
 
 /* Bit i is the i-th authority, 0 the newest. */
 struct succession_node {
@@ -37,10 +51,19 @@ struct succession {
 	uint32_t shows_old; /* bit per node: it shows what comes from one before that which signs */
 };
 
+/* A view is begun with the log and gets each node of the table, SUCCESSION_NODES_MAX at most. */
+void succession_begin(struct succession_view *v, const struct succession_log *log,
+		      int64_t now_us) NONNULL;
+void succession_add(struct succession_view *v, const struct succession_log *log,
+		    const struct succession_said *node) NONNULL;
 void succession_decide(const struct succession_view *v, struct succession *ret) NONNULL;
 
-/* Of fingerprints with commas: the bits of those that are among the n. */
-uint32_t succession_bits(const char *pins, const char (*of)[X509_PIN_LEN], unsigned n) NONNULL;
+/* Whether a certificate of the channel, by the fingerprint of who signed it, comes from none that signs now or will: it is to be made anew. */
+bool succession_is_stale(const struct succession *s, const struct succession_log *log,
+			 const char *channel_by) NONNULL;
+
+/* Of fingerprints with commas: the bits of those that are in the log. */
+uint32_t succession_bits(const struct succession_log *log, const char *pins) NONNULL;
 /* The reverse, in their order. */
-void succession_pins(uint32_t bits, const char (*of)[X509_PIN_LEN], unsigned n,
+void succession_pins(const struct succession_log *log, uint32_t bits,
 		     char ret[static SUCCESSION_PINS_MAX]) NONNULL;

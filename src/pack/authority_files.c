@@ -90,8 +90,8 @@ keep_unknown(const struct authority_log *x, const char *trusted, struct buf *out
 
 		if (!x509_next(&at, &one) || x509_read(buf_str(&one), &info, &ignored))
 			return;
-		if (!succession_bits(info.pin, x->pins, x->n) &&
-		    info.not_after_us > clock_now_us() && strcmp(x->shown.web_by, info.pin) == 0)
+		if (!succession_bits(&x->log, info.pin) && info.not_after_us > clock_now_us() &&
+		    strcmp(x->shown.web_by, info.pin) == 0)
 			buf_add(out, one.data, one.len);
 	}
 }
@@ -117,7 +117,7 @@ write_files(const struct authority_log *x, bool *ret_trust_changed, struct err *
 
 	if (home_has(x->h, HOME_PAIR_CA) && authority_read(x->h, HOME_PAIR_CA, &before, &ignored))
 		buf_reset(&before);
-	for (unsigned i = 0; i < x->n; i++)
+	for (unsigned i = 0; i < x->log.n; i++)
 		if (x->next.keep & 1u << i)
 			buf_adds(&certs, authority_log_cert(x, i));
 	keep_unknown(x, buf_str(&before), &certs);
@@ -165,14 +165,11 @@ reload(const struct authority_log *x, struct err *e)
 	return rc;
 }
 
-/* One that comes from none of those that sign now, or will. */
 static bool
 channel_is_stale(const struct authority_log *x)
 {
-	uint32_t good = x->next.sign < 0 ? 0 : (2u << x->next.sign) - 1;
-
-	return good && home_has(x->h, HOME_PAIR_CERT) &&
-	       !(succession_bits(x->shown.channel_by, x->pins, x->n) & good);
+	return home_has(x->h, HOME_PAIR_CERT) &&
+	       succession_is_stale(&x->next, &x->log, x->shown.channel_by);
 }
 
 static int
@@ -194,7 +191,7 @@ take_step(struct authority_log *x, bool first, bool *ret_more, struct err *e)
 
 	*ret_more = false;
 	int rc = authority_log_read(x, e);
-	if (rc < 0 || !x->n)
+	if (rc < 0 || !x->log.n)
 		return rc;
 	rc = authority_log_prove(x, e);
 	if (rc == 0)
@@ -210,8 +207,8 @@ take_step(struct authority_log *x, bool first, bool *ret_more, struct err *e)
 }
 
 int
-authority_follow_log(const struct home *h, struct keys *keys, struct db *db, struct authority_followed *ret,
-       struct err *e)
+authority_follow_log(const struct home *h, struct keys *keys, struct db *db,
+		     struct authority_followed *ret, struct err *e)
 {
 	struct authority_log x = { .h = h, .keys = keys, .db = db };
 	bool more = true;
@@ -221,12 +218,12 @@ authority_follow_log(const struct home *h, struct keys *keys, struct db *db, str
 	/* Whoever was ended between the files and PostgreSQL does not know: the first step has it read them in any case. */
 	for (int i = 0; rc == 0 && more && i < STEPS_MAX; i++)
 		rc = take_step(&x, i == 0, &more, e);
-	if (rc == 0 && x.n) {
-		succession_pins(x.next.keep, x.pins, x.n, ret->wanted);
+	if (rc == 0 && x.log.n) {
+		succession_pins(&x.log, x.next.keep, ret->wanted);
 		authority_look(h, &x.shown);
 		text_copy(ret->trusted, sizeof(ret->trusted), x.shown.trusted);
 		if (x.next.sign >= 0)
-			text_copy(ret->sign, sizeof(ret->sign), x.pins[x.next.sign]);
+			text_copy(ret->sign, sizeof(ret->sign), x.log.pins[x.next.sign]);
 	}
 	rows_free(x.rows);
 	return rc;

@@ -38,8 +38,7 @@ struct authority_log {
 	struct keys *keys;
 	struct db *db;
 	struct rows *rows; /* authority_list */
-	char pins[SUCCESSION_MAX][X509_PIN_LEN];
-	unsigned n;
+	struct succession_log log;
 	struct authority_shown shown;
 	struct succession next;
 };

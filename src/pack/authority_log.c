@@ -15,16 +15,31 @@
 
 /* ---- what it says ---- */
 
-static uint32_t
-shows(const struct authority_log *x, const char *channel_by, const char *web_by)
+static int
+read_authorities(struct authority_log *x, struct err *e)
 {
-	return succession_bits(channel_by, x->pins, x->n) | succession_bits(web_by, x->pins, x->n);
+	struct succession_log *log = &x->log;
+
+	rows_free(x->rows);
+	x->rows = NULL;
+	int rc = authority_ask(x->db, STMT_AUTHORITY_LIST, &x->rows, e);
+	log->n = 0;
+	for (int i = 0; rc == 0 && i < rows_count(x->rows) && i < SUCCESSION_MAX; i++) {
+		unsigned n = log->n++;
+
+		text_copy(log->pins[n], sizeof(log->pins[n]),
+			  row_text(x->rows, i, COL_AUTHORITY_LIST_SHA256));
+		log->ends_us[n] = row_time(x->rows, i, COL_AUTHORITY_LIST_ENDS_AT);
+	}
+	return rc;
 }
 
 /* Of this node what its files say, of the others what they made known. */
 static int
 add_nodes(const struct authority_log *x, struct succession_view *v, struct err *e)
 {
+	const struct authority_shown *s = &x->shown;
+	const struct succession_said own = { s->trusted, s->channel_by, s->web_by };
 	auto_rows rows = NULL;
 	struct home_node self;
 
@@ -32,17 +47,13 @@ add_nodes(const struct authority_log *x, struct succession_view *v, struct err *
 	if (rc == 0)
 		rc = authority_ask(x->db, STMT_HA_NODES, &rows, e);
 	for (int i = 0; rc == 0 && i < rows_count(rows) && i < SUCCESSION_NODES_MAX; i++) {
-		struct succession_node *n = &v->nodes[v->nodes_n++];
+		struct succession_said said = { row_text(rows, i, COL_HA_NODES_TRUSTS),
+						row_text(rows, i, COL_HA_NODES_CHANNEL_BY),
+						row_text(rows, i, COL_HA_NODES_WEB_BY) };
 		struct uuid id;
 
 		row_uuid(rows, i, COL_HA_NODES_ID, &id);
-		bool own = uuid_eq(&id, &self.id);
-		const char *trusts =
-			own ? x->shown.trusted : row_text(rows, i, COL_HA_NODES_TRUSTS);
-		n->trusts = succession_bits(trusts, x->pins, x->n);
-		n->shows = own ? shows(x, x->shown.channel_by, x->shown.web_by)
-			       : shows(x, row_text(rows, i, COL_HA_NODES_CHANNEL_BY),
-				       row_text(rows, i, COL_HA_NODES_WEB_BY));
+		succession_add(v, &x->log, uuid_eq(&id, &self.id) ? &own : &said);
 	}
 	return rc;
 }
@@ -50,22 +61,12 @@ add_nodes(const struct authority_log *x, struct succession_view *v, struct err *
 int
 authority_log_read(struct authority_log *x, struct err *e)
 {
-	struct succession_view v = { 0 };
-	int64_t now = clock_now_us();
+	struct succession_view v;
 
-	rows_free(x->rows);
-	x->rows = NULL;
-	int rc = authority_ask(x->db, STMT_AUTHORITY_LIST, &x->rows, e);
+	int rc = read_authorities(x, e);
 	if (rc < 0)
 		return rc;
-	x->n = (unsigned)rows_count(x->rows);
-	v.authorities_n = x->n = x->n < SUCCESSION_MAX ? x->n : SUCCESSION_MAX;
-	for (unsigned i = 0; i < x->n; i++) {
-		text_copy(x->pins[i], sizeof(x->pins[i]),
-			  row_text(x->rows, (int)i, COL_AUTHORITY_LIST_SHA256));
-		if (row_time(x->rows, (int)i, COL_AUTHORITY_LIST_ENDS_AT) <= now)
-			v.ended |= 1u << i;
-	}
+	succession_begin(&v, &x->log, clock_now_us());
 	authority_look(x->h, &x->shown);
 	rc = add_nodes(x, &v, e);
 	if (rc == 0)
@@ -99,7 +100,7 @@ prove(const struct authority_log *x, unsigned i, struct err *e)
 
 	authority_log_key(x, i, &sealed);
 	int rc = x509_read(authority_log_cert(x, i), &info, e);
-	if (rc == 0 && (strcmp(info.pin, x->pins[i]) != 0 || sealed.len <= KEYS_SEAL_EXTRA))
+	if (rc == 0 && (strcmp(info.pin, x->log.pins[i]) != 0 || sealed.len <= KEYS_SEAL_EXTRA))
 		rc = err_set(e, ERR_CRYPTO, "its row does not hold together");
 	if (rc == 0)
 		rc = x509_new_key(&key, &public_key, e);
@@ -112,21 +113,21 @@ prove(const struct authority_log *x, unsigned i, struct err *e)
 			"the database names an authority of the vault, %.16s…, that keyd "
 			"does not know as one; it is not trusted, and nothing was changed. "
 			"Run `holdfast audit verify`: ",
-			x->pins[i]);
+			x->log.pins[i]);
 	return rc;
 }
 
 int
 authority_log_prove(const struct authority_log *x, struct err *e)
 {
-	uint32_t there = succession_bits(x->shown.trusted, x->pins, x->n);
+	uint32_t there = succession_bits(&x->log, x->shown.trusted);
 	uint32_t news = x->next.keep & ~there;
 	uint32_t newest;
 
 	if (!news)
 		return 0;
 	int rc = authority_load_keys(x->keys, x->db, &newest, e);
-	for (unsigned i = 0; rc == 0 && i < x->n; i++)
+	for (unsigned i = 0; rc == 0 && i < x->log.n; i++)
 		if (news & 1u << i)
 			rc = prove(x, i, e);
 	return rc;

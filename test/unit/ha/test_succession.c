@@ -227,21 +227,69 @@ no_order_of_the_steps_shuts_a_node_out(void **state)
 	free(seen);
 }
 
+#define PIN(digit) digit digit digit digit digit digit digit digit
+#define ONE PIN("11111111")
+#define TWO PIN("22222222")
+#define THREE PIN("33333333")
+static const struct succession_log three = {
+	.n = 3,
+	.pins = { ONE, TWO, THREE },
+	.ends_us = { 300, 200, 100 },
+};
+
 static void
 fingerprints_and_bits(void **state)
 {
-	static const char pins[3][X509_PIN_LEN] = {
-		"1111111111111111111111111111111111111111111111111111111111111111",
-		"2222222222222222222222222222222222222222222222222222222222222222",
-		"3333333333333333333333333333333333333333333333333333333333333333",
-	};
 	char text[SUCCESSION_PINS_MAX];
 
 	for (uint32_t bits = 0; bits < 8; bits++) {
-		succession_pins(bits, pins, 3, text);
-		assert_int_equal(succession_bits(text, pins, 3), bits);
+		succession_pins(&three, bits, text);
+		assert_int_equal(succession_bits(&three, text), bits);
 	}
-	assert_int_equal(succession_bits("4444", pins, 3), 0);
+	assert_int_equal(succession_bits(&three, "4444"), 0);
+}
+
+/* What has ended at this moment, and each node in its turn: what it trusts, and what either of its certificates comes from. */
+static void
+a_view_is_built_from_texts(void **state)
+{
+	static const struct succession_said said[] = {
+		{ ONE "," TWO, TWO, ONE },
+		{ "", "", THREE },
+		{ THREE, PIN("44444444"), "" },
+	};
+	struct succession_view v = { .ended = 7, .nodes_n = 5 };
+
+	succession_begin(&v, &three, 99);
+	assert_int_equal(v.ended, 0);
+	succession_begin(&v, &three, 200);
+	assert_int_equal(v.ended, 6);
+	assert_int_equal(v.authorities_n, 3);
+	assert_int_equal(v.nodes_n, 0);
+	for (size_t i = 0; i < ARRAY_LEN(said); i++)
+		succession_add(&v, &three, &said[i]);
+	assert_int_equal(v.nodes_n, 3);
+	assert_int_equal(v.nodes[0].trusts, 3);
+	assert_int_equal(v.nodes[0].shows, 3);
+	assert_int_equal(v.nodes[1].trusts, 0);
+	assert_int_equal(v.nodes[1].shows, 4);
+	assert_int_equal(v.nodes[2].trusts, 4);
+	assert_int_equal(v.nodes[2].shows, 0);
+}
+
+/* Good is what signs, and what will: not what is older, what nobody knows, or none at all. While nothing can sign, nothing is made anew. */
+static void
+a_certificate_of_an_older_one_is_stale(void **state)
+{
+	struct succession s = { .sign = 1 };
+
+	assert_false(succession_is_stale(&s, &three, ONE));
+	assert_false(succession_is_stale(&s, &three, TWO));
+	assert_true(succession_is_stale(&s, &three, THREE));
+	assert_true(succession_is_stale(&s, &three, PIN("44444444")));
+	assert_true(succession_is_stale(&s, &three, ""));
+	s.sign = -1;
+	assert_false(succession_is_stale(&s, &three, THREE));
 }
 
 int
@@ -252,6 +300,8 @@ main(void)
 		cmocka_unit_test(every_view_is_safe),
 		cmocka_unit_test(no_order_of_the_steps_shuts_a_node_out),
 		cmocka_unit_test(fingerprints_and_bits),
+		cmocka_unit_test(a_view_is_built_from_texts),
+		cmocka_unit_test(a_certificate_of_an_older_one_is_stale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
