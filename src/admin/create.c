@@ -166,6 +166,12 @@ plan_home(struct plan *p, struct err *e)
 	path[cut] = '\0';
 	if (!realpath(cut ? path : "/", real))
 		return err_errno(e, ERR_IO, "cannot open %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(
+			e, ERR_REFUSED,
+			"%s exists and is not a folder; nothing was changed. Name a folder that "
+			"does not exist yet, or an empty one",
+			real);
 	n = snprintf(p->r->home, HOME_PATH_MAX, "%s%s", strcmp(real, "/") == 0 ? "" : real, rest);
 	if (n < 0 || (size_t)n >= sizeof(p->home.dir))
 		return err_set(e, ERR_USAGE, "the path of the home is too long");
@@ -179,9 +185,6 @@ plan_home(struct plan *p, struct err *e)
 		return 0;
 	}
 	home_start_command(p->r->home, start);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(e, ERR_REFUSED, "%s exists and is not a folder; nothing was changed",
-			       p->r->home);
 	if (home_has(&p->home, HOME_NODE))
 		return err_set(
 			e, ERR_REFUSED,

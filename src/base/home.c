@@ -55,8 +55,10 @@ home_open(struct home *ret, const char *dir, struct err *e)
 		return errno == EACCES
 			       ? say_denied(dir, e)
 			       : err_errno(e, ERR_IO, "cannot open the home folder %s", dir);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(e, ERR_IO, "the home %s is not a folder", dir);
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return err_errno(e, ERR_IO, "cannot open the home folder %s", dir);
+	}
 	size_t n = strlen(real);
 	if (n >= sizeof(h.dir))
 		return err_set(e, ERR_IO,

@@ -51,7 +51,8 @@ struct home {
 	char dir[HOME_PATH_MAX - 64]; /* absolute, canonical */
 };
 
-/* Resolves dir (must exist). ERR_FORBIDDEN when this user may not look into it. */
+/* Resolves dir (must exist). ERR_FORBIDDEN when this user may not look into it; else ERR_IO, whose sys is
+ * ENOTDIR where dir is, or leads through, something that is no folder. */
 int home_open(struct home *ret, const char *dir, struct err *e) NONNULL MUST_USE;
 /* What a person types to start the node of this home: the service where it is installed and serves this home, else the program. */
 void home_start_command(const char *dir, char ret[static HOME_START_MAX]) NONNULL;

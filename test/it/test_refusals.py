@@ -130,6 +130,13 @@ NODE_ROWS = [
     ),
     Row(
         "init",
+        "below a file",
+        free("init", "--home", "/etc/passwd/new"),
+        1,
+        "/etc/passwd exists and is not a folder; nothing was changed. Name a folder",
+    ),
+    Row(
+        "init",
         "an empty folder that is another's",
         free("init", "--home", beside("empty"), "--key-file", beside("no.key")),
         1,

@@ -40,9 +40,12 @@ LOOK = [
     ["ha", "remove", "b.example", "--yes"],
     ["ha", "emergency", "on"],
     ["ha", "alert", "test"],
+    ["ha", "maintenance", "off"],
+    ["admin", "recover", "ada"],
     ["backup", "/tmp/x.hfb"],
     ["backup", "verify", "/tmp/x.hfb"],
     ["cert", "show"],
+    ["cert", "ca"],
     ["cert", "renew"],
     ["key", "check"],
     ["serve"],
@@ -74,16 +77,34 @@ def test_status_tells_a_stopped_node_from_a_failed_one(node):
     assert node.status()[0] == 3
 
 
+@pytest.mark.parametrize("named", ["by the option", "by the variable"])
 @pytest.mark.parametrize("verb", LOOK, ids=" ".join)
-def test_a_folder_that_is_no_home_is_called_so(holdfast, where, verb):
-    for home, what in ((where, "is not the home of a node"), (where / "none", "does not exist")):
+def test_what_is_no_home_is_called_so(holdfast, where, verb, named):
+    """And what to do: name the home, or make one where one can be made."""
+    if verb == ["backup", "verify", "/tmp/x.hfb"]:
+        return  # has the file first
+    file = where.parent / f"{where.name}.file"
+    file.touch()
+    for home, what, make in (
+        (where, "is not the home of a node", f"there: holdfast init --home {where}"),
+        (where / "none", "does not exist", f"there: holdfast init --home {where / 'none'}"),
+        (file, "is not a folder", "in a new folder: holdfast init --home DIR"),
+        (file / "below", "is not a folder", "in a new folder: holdfast init --home DIR"),
+    ):
+        by_option = named == "by the option"
         p = subprocess.run(
-            [holdfast, *verb, "--home", home], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+            [holdfast, *verb, *(("--home", home) if by_option else ())],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "HOLDFAST_HOME": "/nowhere" if by_option else str(home)},
         )
-        if verb == ["backup", "verify", "/tmp/x.hfb"]:
-            continue  # has the file first
-        assert p.returncode == 1 and what in p.stderr and "holdfast init" in p.stderr, p
+        said = f"{home} {what}" if by_option else f"{home} (from HOLDFAST_HOME) {what}"
+        told = f"{said}: name the node's home with --home DIR, or make a node {make}"
+        assert p.returncode == 1 and told in p.stderr, p
     assert not list(where.iterdir())
+    file.unlink()
 
 
 def test_a_group_alone_says_where_its_verbs_are(holdfast):

@@ -73,40 +73,61 @@ cli_get_int(const struct cli *c, const char *name, int64_t lo, int64_t hi, int64
 	return 0;
 }
 
-/* Nothing there, or something else: what a person can do is the same. */
+struct home_word {
+	const char *dir;
+	bool by_option, by_variable; /* neither: the service's home */
+};
+
+/* Nothing there, or something else: it is to be named, or made. */
 static int
-no_home(const struct cli *c, const char *dir, const char *what, struct err *e)
+no_home(const struct home_word *w, const char *what, bool may_be_made, struct err *e)
 {
+	bool named = w->by_option || w->by_variable;
+
 	return err_set(e, ERR_PRECONDITION,
-		       cli_has(c, "home")
-			       ? "%s %s: name the node's home with --home DIR, or make a node "
-				 "there: holdfast init --home %s"
-			       : "%s %s, and --home was not given: name the node's home with "
-				 "--home DIR or HOLDFAST_HOME, or make a node there: holdfast "
-				 "init --home %s",
-		       dir, what, dir);
+		       "%s%s %s%s: name the node's home with --home DIR%s, or make a node %s: "
+		       "holdfast init --home %s",
+		       w->dir, w->by_variable ? " (from HOLDFAST_HOME)" : "", what,
+		       named ? "" : ", and --home was not given", named ? "" : " or HOLDFAST_HOME",
+		       may_be_made ? "there" : "in a new folder", may_be_made ? w->dir : "DIR");
+}
+
+static struct home_word
+find_home_word(const struct cli *c)
+{
+	const char *given = cli_get(c, "home"), *variable = getenv("HOLDFAST_HOME");
+
+	if (given && *given)
+		return (struct home_word){ .dir = given, .by_option = true };
+	if (!given && variable && *variable)
+		return (struct home_word){ .dir = variable, .by_variable = true };
+	return (struct home_word){ .dir = HOME_DEFAULT };
 }
 
 int
 cli_home(const struct cli *c, struct home *ret, struct err *e)
 {
-	const char *dir = cli_get(c, "home");
+	struct home_word w = find_home_word(c);
 	char node[HOME_PATH_MAX];
 	struct err why = { 0 };
-	if (!dir)
-		dir = getenv("HOLDFAST_HOME");
-	if (!dir || !*dir)
-		dir = HOME_DEFAULT;
-	int r = home_open(ret, dir, &why);
+
+	int r = home_open(ret, w.dir, &why);
 	if (r && why.sys == ENOENT)
-		return no_home(c, dir, "does not exist", e);
+		return no_home(&w, "does not exist", true, e);
+	if (r && why.sys == ENOTDIR)
+		return no_home(&w, "is not a folder", false, e);
 	if (r) {
 		*e = why;
-		return cli_has(c, "home") ? r : err_prefix(e, "--home was not given: ");
+		if (w.by_option)
+			return r;
+		return err_prefix(e,
+				  "%s: ", w.by_variable ? "HOLDFAST_HOME" : "--home was not given");
 	}
 	home_path(ret, HOME_NODE, node);
-	if (access(node, F_OK) < 0 && errno == ENOENT)
-		return no_home(c, ret->dir, "is not the home of a node", e);
+	if (access(node, F_OK) < 0 && errno == ENOENT) {
+		w.dir = ret->dir;
+		return no_home(&w, "is not the home of a node", true, e);
+	}
 	return 0;
 }
 

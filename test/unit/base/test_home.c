@@ -45,7 +45,11 @@ opens_the_canonical_folder(void **state)
 	home_path_with(&h, HOME_SALVAGE, "1", path);
 	assert_string_equal(path + strlen(*state), "/data/salvage-1.db*");
 	assert_int_equal(home_open(&h, "/nonexistent/home", &e), ERR_IO);
-	assert_int_equal(home_open(&h, "/etc/passwd", &e), ERR_IO);
+	static const char *const no_folders[] = { "/etc/passwd", "/etc/passwd/below" };
+	for (size_t i = 0; i < ARRAY_LEN(no_folders); i++) {
+		assert_int_equal(home_open(&h, no_folders[i], &e), ERR_IO);
+		assert_int_equal(e.sys, ENOTDIR);
+	}
 }
 
 /* Whoever may not look is told that, not that there is nothing. */
