@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import stat
 import subprocess
 import threading
@@ -40,6 +41,20 @@ def test_every_verb_has_help(holdfast):
     for name in names:
         p = run(holdfast, *name.split(), "--help")
         assert p.returncode == 0 and p.stdout.startswith(f"holdfast {name}") and "--json" in p.stdout, name
+
+
+def test_every_example_is_a_command_that_is_understood(holdfast):
+    tried = 0
+    for verb in verbs(holdfast):
+        told = re.search(r"^Example:\n  (.+)$", run(holdfast, *verb.split(), "--help").stdout, re.M)
+        if not told:
+            continue
+        words = shlex.split(told[1].split(" > ")[0])
+        assert words[: 1 + len(verb.split())] == ["holdfast", *verb.split()], told[1]
+        p = run(holdfast, *words[1:], "--help")
+        assert p.returncode == 0 and p.stdout.startswith(f"holdfast {verb}"), (told[1], p)
+        tried += 1
+    assert tried > 12
 
 
 def verbs(holdfast):

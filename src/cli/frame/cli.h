@@ -88,8 +88,9 @@ struct cli_verb {
 	int min_args, max_args;
 	const struct cli_opt *opts; /* ended by a row without name; NULL none */
 	cli_fn *run;
-	const char *help; /* one line for the list */
-	const char *more; /* further paragraphs for --help, or NULL */
+	const char *help;    /* one line for the list */
+	const char *more;    /* further paragraphs for --help, or NULL */
+	const char *example; /* a whole command, from "holdfast" on; NULL none */
 	enum cli_part part;
 };
 

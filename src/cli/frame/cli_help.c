@@ -75,6 +75,8 @@ help_of_verb(const struct cli_verb *v, FILE *out)
 		fputc('\n', out);
 		print_wrapped(out, v->more, 0, 0);
 	}
+	if (v->example)
+		fprintf(out, "\nExample:\n  %s\n", v->example);
 	fputs("\nOptions:\n", out);
 	for (const struct cli_opt *o = v->opts; o && o->name; o++)
 		print_opt(o, out);
@@ -200,6 +202,10 @@ man_verb(const struct cli_verb *v, FILE *out)
 	if (v->more) {
 		fputs("\n.IP\n", out);
 		man_text(v->more, out);
+	}
+	if (v->example) {
+		fputs("\n.IP\nExample:\n.br\n", out);
+		man_text(v->example, out);
 	}
 	fputc('\n', out);
 	if (!v->opts || !v->opts->name)

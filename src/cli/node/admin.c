@@ -90,6 +90,7 @@ const struct cli_verb verbs_admin[] = {
 			"log-ins. It is logged and alerted, and every administrator is told at "
 			"log-in until one of them acknowledges it (`holdfast conflicts "
 			"--acknowledge`).",
+		.example = "holdfast admin recover ada",
 		.part = CLI_CARE,
 	},
 	{ 0 },

@@ -219,7 +219,7 @@ static const struct cli_opt restore_opts[] = {
 	{
 		.name = "key-file",
 		.value = "PATH",
-		.help = "The master key file that the backup is sealed under (required).",
+		.help = "The master key file that the backup is sealed under. Required.",
 	},
 	{
 		.name = "name",
@@ -241,7 +241,9 @@ const struct cli_verb verbs_backup[] = {
 		.help = "Writes a sealed backup of the running node, primary or secondary, to one "
 			"file.",
 		.more = "The node keeps serving; its user needs write access to FILE's folder. "
-			"FILE appears whole or not at all, and does not contain the master key.",
+			"FILE appears whole or not at all. It does not contain the master key, "
+			"which a restore needs: keep a copy of the key, in another place.",
+		.example = "holdfast backup /srv/backup/vault-$(date +%F).hfb",
 		.part = CLI_CARE,
 	},
 	{
@@ -253,8 +255,10 @@ const struct cli_verb verbs_backup[] = {
 		.run = run_verify,
 		.help = "Proves a backup: restores it into a scratch cluster and verifies every "
 			"chain of its log.",
-		.more = "Needs disk space of about twice the backup's size while it runs. No node "
-			"has to run here.",
+		.more = "It needs the master key file, and disk space of about twice the backup's "
+			"size while it runs. No node has to run here.",
+		.example = "holdfast backup verify /srv/backup/vault.hfb --key-file "
+			   "/media/key/master.key",
 		.part = CLI_CARE,
 	},
 	{
@@ -264,10 +268,14 @@ const struct cli_verb verbs_backup[] = {
 		.max_args = 1,
 		.opts = restore_opts,
 		.run = run_restore,
-		.help = "Makes a new node from a backup: a primary in a new term.",
-		.more = "Checks everything, every chain of the log included, before the node "
-			"exists. If it fails or is interrupted, it removes what it made. It never "
-			"touches existing data.",
+		.help = "Makes a new primary from a backup.",
+		.example = "holdfast restore /srv/backup/vault.hfb --home /var/lib/holdfast "
+			   "--key-file /media/key/master.key",
+		.more = "Use it when no node is left: as long as there is a secondary, `holdfast "
+			"ha promote` loses less. It checks everything, every chain of the log "
+			"included, before the node exists. If it fails or is interrupted, it "
+			"removes what it made, and it never touches existing data. All sessions "
+			"end, and former secondaries have to be set up again.",
 		.part = CLI_CARE,
 	},
 	{ 0 },

@@ -432,7 +432,7 @@ static const struct cli_opt show_opts[] = {
 	CLI_OPT_HOME,
 	{
 		.name = "qr",
-		.help = "Show the fingerprint of the vault's authority as a QR code too.",
+		.help = "Also draw the fingerprint of the vault's authority as a QR code.",
 	},
 	{ 0 },
 };
@@ -451,18 +451,16 @@ static const struct cli_opt renew_opts[] = {
 	},
 	{
 		.name = "self-signed",
-		.help = "Make a web certificate that signs itself; nobody trusts it until they say "
-			"so.",
+		.help = "Make a web certificate that signs itself: each user has to trust it.",
 	},
 	{
 		.name = "channel",
-		.help = "Renew the pair's channel certificate instead; the node must be running. "
-			"It also renews by itself in time.",
+		.help = "Renew the certificate of the pair's channel instead.",
 	},
 	{
 		.name = "authority",
 		.help = "On the primary: make a new authority for the vault. All nodes follow by "
-			"themselves, and the former one stays trusted until they have.",
+			"themselves, and the old one stays trusted until they have.",
 	},
 	{
 		.name = "domain",
@@ -480,14 +478,22 @@ const struct cli_verb verbs_cert[] = {
 		.opts = show_opts,
 		.run = run_show,
 		.help = "Shows the node's certificates and their fingerprints.",
+		.more = "For each it shows the names, who signed it, how long it is valid and, if "
+			"it ends soon, what to do. The fingerprint of the vault's authority is "
+			"what users compare when they log in; it is also shown in words, to be "
+			"read out over the telephone.",
 		.part = CLI_CARE,
 	},
 	{
 		.name = "cert ca",
 		.opts = opts,
 		.run = run_ca,
-		.help = "Writes the certificate of the vault's authority, for browsers and other "
-			"devices that are to trust its nodes.",
+		.help = "Prints the certificate of the vault's authority, for browsers and other "
+			"devices that are to trust the vault's nodes.",
+		.example = "holdfast cert ca > vault-ca.crt",
+		.more = "When you import it, compare its fingerprint with the one that `holdfast "
+			"cert show` prints. While a new authority takes over, both are printed: "
+			"import both.",
 		.part = CLI_CARE,
 	},
 	{
@@ -497,16 +503,28 @@ const struct cli_verb verbs_cert[] = {
 		.max_args = 1,
 		.opts = opts,
 		.run = run_import,
-		.help = "Trusts an authority's (or another node's) certificate for the other "
-			"nodes' web addresses.",
+		.help = "Makes this node trust another authority for the other nodes' web "
+			"certificates.",
+		.example = "holdfast cert import company-root.crt",
+		.more = "You need it before nodes show web certificates that the vault's authority "
+			"did not sign, such as your company's: run it on every node first. FILE "
+			"holds the root's certificate, or the node's own if it signs itself, in "
+			"PEM. A running node reads it at once.",
 		.part = CLI_CARE,
 	},
 	{
 		.name = "cert renew",
 		.opts = renew_opts,
 		.run = run_renew,
-		.help = "Makes a new web certificate for the same names, signed by the vault's "
-			"authority, or a new one for the pair's channel.",
+		.help = "Renews this node's web certificate; or, by option, its channel "
+			"certificate or the vault's authority.",
+		.example = "holdfast cert renew --web --also vault,10.1.2.3",
+		.more = "You rarely need it: certificates that the vault's authority signed are "
+			"renewed in time by the nodes themselves. The new web certificate is for "
+			"the same names, and those given with --also. The node must be running "
+			"(unless you give --self-signed); it does not stop, and sessions go on. A "
+			"web certificate from an authority of your own is replaced only with --web "
+			"or --self-signed.",
 		.part = CLI_CARE,
 	},
 	{ 0 },

@@ -81,8 +81,9 @@ const struct cli_verb verbs_ha_alert[] = {
 		.opts = opts,
 		.run = run,
 		.help = "Sends a test alert to every receiver and shows what each one answered.",
-		.more = "Receivers are set in conf/holdfast.conf (alert_webhook, alert_syslog, "
-			"alert_smtp). Exit code: 0 if every receiver accepted it, otherwise 1.",
+		.more = "Run it after you set or change a receiver (alert_webhook, alert_syslog, "
+			"alert_smtp in conf/holdfast.conf); the node must be running. Exit code: 0 "
+			"if every receiver accepted it, otherwise 1.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

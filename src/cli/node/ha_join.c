@@ -179,10 +179,14 @@ const struct cli_verb verbs_ha_join[] = {
 		.run = run,
 		.help = "Puts a pack into a secondary's home folder; `holdfast serve` does the "
 			"rest.",
-		.more = "Plain `unzip HAPack-….zip` in the home folder does the same, as long as "
-			"Holdfast's own user runs it or root starts `holdfast serve`. A node that "
-			"has data accepts a pack only with --replace, and only while it can reach "
-			"the primary; it says where the old data is kept and how to go back.",
+		.example = "holdfast ha join /root/HAPack-vault-b.example.org.zip",
+		.more = "Run it on the secondary, once `holdfast init --secondary` has made the "
+			"home. A pack of another version, name or vault is refused, with the "
+			"reason. Plain `unzip HAPack-….zip` in the home folder does the same, as "
+			"long as Holdfast's own user runs it or root starts `holdfast serve`.\n\nA "
+			"node that has data accepts a pack only with --replace, and only while it "
+			"can reach the primary; it says where the old data is kept and how to go "
+			"back.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

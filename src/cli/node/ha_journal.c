@@ -91,10 +91,11 @@ const struct cli_verb verbs_ha_journal[] = {
 		.opts = opts,
 		.run = run,
 		.help = "Rebuilds a damaged journal from what can still be read.",
-		.more = "The node must be stopped. Events before the damage are kept and will be "
-			"merged. Events after it can no longer be verified: they stay in the "
-			"damaged file, which is kept as data/journal.db.damaged-TIME. If a copy "
-			"or a snapshot still has the whole file, restore that instead.",
+		.more = "For a journal that the status or the log calls damaged. The node must be "
+			"stopped. Events before the damage are kept and will be merged. Events "
+			"after it can no longer be verified: they stay in the damaged file, which "
+			"is kept as data/journal.db.damaged-TIME. If a copy or a snapshot still "
+			"has the whole file, restore that instead.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

@@ -110,11 +110,12 @@ const struct cli_verb verbs_ha_maintenance[] = {
 		.opts = opts,
 		.run = run,
 		.help = "Silences alerts while somebody works on the nodes; the status stays true.",
-		.more = "On the serving primary it is logged and covers all nodes; on another "
-			"node, or while the primary is down, it covers that node only. It lasts "
-			"at most 7 days (30min, 2h, 1d), survives restarts and ends by itself; on "
-			"each node the latest order counts. Whatever is still Failed when it ends "
-			"is alerted.",
+		.more = "Run it before you stop or repair a node. On the serving primary it is "
+			"logged and covers all nodes; on another node, or while the primary is "
+			"down, it covers that node only. It lasts at most 7 days (30min, 2h, 1d), "
+			"survives restarts and ends by itself, or with `off`; on each node the "
+			"latest order counts. Whatever is still Failed when it ends is alerted.",
+		.example = "holdfast ha maintenance 2h replacing a disk of vault-b",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

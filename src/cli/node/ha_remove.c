@@ -75,9 +75,10 @@ const struct cli_verb verbs_ha_remove[] = {
 		.opts = opts,
 		.run = run,
 		.help = "Removes a node from the pair for good.",
-		.more = "Run it on the primary, while NODE is not running as its secondary. "
-			"NODE's events stay in the log. To bring it back, make a new pack with "
-			"`holdfast ha setup`.",
+		.more = "Run it on the primary when NODE is lost or no longer needed; stop NODE "
+			"first if it is running. Its events stay in the log, but what users did on "
+			"it that has not been merged is then on its disk alone. To bring it back, "
+			"make a new pack with `holdfast ha setup`.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

@@ -464,9 +464,12 @@ const struct cli_verb verbs_ha_role[] = {
 		.opts = promote_opts,
 		.run = run_promote,
 		.help = "Makes this secondary the primary for good, when the old one is lost.",
-		.more = "Refused while the primary serves. The other secondaries follow this node "
-			"by themselves; so does the old primary once it is back, and what only it "
-			"had is merged.",
+		.more = "Reading needs no promotion: a secondary gives emergency access by itself. "
+			"Promote it if people must be able to make changes before the old primary "
+			"can be back. Refused while the primary serves. If another secondary has "
+			"more recent data, it says so before it asks.\n\nThe other secondaries "
+			"follow this node by themselves; so does the old primary once it is back, "
+			"and what only it had is merged.",
 		.part = CLI_PAIR,
 	},
 	{
@@ -477,8 +480,10 @@ const struct cli_verb verbs_ha_role[] = {
 		.run = run_switchover,
 		.help = "Swaps roles with a secondary that is in step: no read fails, no write is "
 			"lost.",
-		.more = "Run it on the primary. NODE is the secondary's name; leave it out if "
-			"there is only one.",
+		.more = "Run it on the primary, for example before you work on its machine. NODE "
+			"is the secondary's name; leave it out if there is only one. To switch "
+			"back, run it on the new primary.",
+		.example = "holdfast ha switchover vault-b.example.org",
 		.part = CLI_PAIR,
 	},
 	{
@@ -486,10 +491,10 @@ const struct cli_verb verbs_ha_role[] = {
 		.opts = rejoin_opts,
 		.run = run_rejoin,
 		.help = "Copies the primary's database to this secondary again.",
-		.more = "A node does this by itself when it must. What only this node has is "
-			"saved first, and merged. If the node is stopped, or its PostgreSQL does "
-			"not start, the copy is made before its next start, and the old data is "
-			"kept as data/pg.damaged-TIME.",
+		.more = "You rarely need it: a node does this by itself when it must. What only "
+			"this node has is saved first, and merged. If the node is stopped, or its "
+			"PostgreSQL does not start, the copy is made before its next start, and "
+			"the old data is kept as data/pg.damaged-TIME.",
 		.part = CLI_PAIR,
 	},
 	{
@@ -501,9 +506,9 @@ const struct cli_verb verbs_ha_role[] = {
 		.run = run_emergency,
 		.help = "Orders emergency access on this secondary while the primary still "
 			"serves, or ends it.",
-		.more = "For a site that is cut off in a way that the probes cannot see. The "
-			"order survives restarts; `off` makes emergency access automatic again. "
-			"What was done meanwhile is merged by itself.",
+		.more = "For a site whose users cannot reach the primary although this node can. "
+			"The order survives restarts; `off` makes emergency access automatic "
+			"again. What was done meanwhile is merged by itself.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

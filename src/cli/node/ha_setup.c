@@ -111,8 +111,12 @@ const struct cli_verb verbs_ha_setup[] = {
 		.run = run,
 		.help = "Makes the pack that turns a node into a secondary; the primary keeps "
 			"serving.",
-		.more = "PRIMARY and SECONDARY are the nodes' fully qualified names. Run it again "
-			"for a new pack, or for further secondaries.",
+		.more = "Run it on the primary; PRIMARY and SECONDARY are the nodes' fully "
+			"qualified names. The pack is written to replication/ in the home folder, "
+			"sealed under the master key, which it does not contain; the command "
+			"prints what to do with it on SECONDARY. Run it again for a new pack, or "
+			"for further secondaries.",
+		.example = "holdfast ha setup vault-a.example.org vault-b.example.org",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

@@ -48,10 +48,13 @@ const struct cli_verb verbs_ha_unlock[] = {
 		.name = "ha unlock",
 		.opts = opts,
 		.run = run,
-		.help = "In an emergency past max_emergency_age: reveals passwords again until "
-			"the outage ends.",
-		.more = "For administrators; log in at the secondary first. It is logged. The "
-			"limit applies again when the outage ends or the node restarts.",
+		.help = "Reveals passwords again in an emergency that has outlasted "
+			"max_emergency_age.",
+		.more = "For administrators; log in at the secondary first. It is logged, with the "
+			"reason. The limit applies again when the outage ends or the node "
+			"restarts.",
+		.example = "holdfast ha unlock --reason \"the primary's site has no power until "
+			   "Monday\"",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

@@ -199,8 +199,14 @@ const struct cli_verb verbs_init[] = {
 		.run = run_init,
 		.help = "Makes a node: its home folder, master key, database and first "
 			"administrator.",
-		.more = "Never touches a home that already is a node. If it fails or is "
-			"interrupted, it removes what it made.",
+		.example = "holdfast init --home /var/lib/holdfast --key-file "
+			   "/media/key/master.key --name vault-a.example.org",
+		.more = "Run as root, it gives the home to Holdfast's own user. It prints a "
+			"one-time token for the first administrator, and the fingerprint of the "
+			"vault's authority, which users compare when they log in. Keep a copy of "
+			"the master key file in a safe place: without it nobody can read the "
+			"vault.\n\nIt never touches a home that already is a node, and if it fails "
+			"or is interrupted, it removes what it made.",
 		.part = CLI_NODE,
 	},
 	{ 0 },

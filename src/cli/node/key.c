@@ -114,6 +114,10 @@ const struct cli_verb verbs_key[] = {
 		.max_args = 1,
 		.run = run_new,
 		.help = "Makes a new master key file.",
+		.more = "You need it only if the key has to exist before the node does: `holdfast "
+			"init` makes one, too. It never overwrites a file. Keep a copy in a safe "
+			"place: without the key nobody can read what it seals.",
+		.example = "holdfast key new /media/key/master.key",
 		.part = CLI_NODE,
 	},
 	{
@@ -121,8 +125,10 @@ const struct cli_verb verbs_key[] = {
 		.opts = check_opts,
 		.run = run_check,
 		.help = "Checks whether a master key file fits this node's data.",
-		.more = "The node may be running or stopped. Started as root, it runs as "
-			"Holdfast's user.",
+		.more = "Run it after you copy or move the key, before you rely on the copy. The "
+			"node may be running; if it is stopped, its database starts for the check. "
+			"Started as root, it runs as Holdfast's user.",
+		.example = "holdfast key check --key-file /media/safe/master.key",
 		.part = CLI_NODE,
 	},
 	{ 0 },

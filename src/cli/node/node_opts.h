@@ -6,11 +6,11 @@
 
 /* clang-format off */
 #define NODE_OPT_HOME \
-	{ .name = "home", .value = "DIR", .help = "The home folder to make: it must not exist yet, or be empty. Needed." }
+	{ .name = "home", .value = "DIR", .help = "The home folder to make: it must not exist yet, or be empty. Required." }
 
 #define NODE_OPTS_PLACE \
 	{ .name = "listen", .value = "ADDR:PORT", .help = "Address and port of HTTPS (default 0.0.0.0:7272)." }, \
 	{ .name = "pair-listen", .value = "ADDR:PORT", \
 	  .help = "Address and port of the pair's channel, once there is a pair (default 0.0.0.0:2345)." }, \
-	{ .name = "user", .value = "NAME", .help = "As root: the user that Holdfast runs as (default: holdfast)." }
+	{ .name = "user", .value = "NAME", .help = "When started as root: the user that Holdfast is to run as (default: holdfast)." }
 /* clang-format on */

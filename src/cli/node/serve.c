@@ -112,8 +112,8 @@ static const struct cli_opt opts[] = {
 	},
 	{
 		.name = "without-pair",
-		.help = "Serve alone although the pair's certificates are lost, until there are "
-			"new ones.",
+		.help = "Serve alone after the pair's certificates were lost, until `holdfast ha "
+			"setup` has made new ones.",
 	},
 	{ 0 },
 };
@@ -124,9 +124,11 @@ const struct cli_verb verbs_serve[] = {
 		.opts = opts,
 		.run = run_serve,
 		.help = "Runs a node: its database, keys, service and the pair's agent.",
-		.more = "Stays in the foreground and logs to standard error; tells systemd when "
-			"it is ready. SIGTERM or Ctrl-C stops it cleanly, a second one faster; "
-			"SIGHUP reloads the settings.",
+		.more = "It needs the master key file at each start, and not after. It stays in "
+			"the foreground, logs to standard error and tells systemd when it is "
+			"ready. SIGTERM or Ctrl-C stops it cleanly, a second one faster; SIGHUP "
+			"reloads the settings and the web certificate.\n\nInstalled as a service, "
+			"it starts with `systemctl enable --now holdfast`.",
 		.part = CLI_NODE,
 	},
 	{ 0 },
