@@ -83,7 +83,7 @@ on_hup(uv_signal_t *s, int number)
 
 /* ---- the loop ---- */
 
-/* For how long a primary asks the others for a later epoch before it serves: as long as an attempt to connect may take over a slow
+/* For how long a primary asks the others for a later epoch, and for more of its log, before it serves: as long as an attempt to connect may take over a slow
  * line. */
 static int64_t
 hold_ms(const struct agent *a)
@@ -91,7 +91,7 @@ hold_ms(const struct agent *a)
 	return probe_patience(a->settings.detect_ms, false, false, false) + HOLD_MORE_MS;
 }
 
-/* Whether every other node has answered, or let us know that it does not. */
+/* Whether every other node has answered, and its database too, or let us know that it does not. */
 static bool
 others_heard(const struct agent *a)
 {
@@ -106,7 +106,7 @@ others_heard(const struct agent *a)
 		if (!agent_is_self(a, id) && (!p || p->v.sense.last == PROBE_NONE))
 			return false;
 	}
-	return true;
+	return agent_histories_heard(a);
 }
 
 static void
@@ -139,6 +139,7 @@ on_tick(uv_timer_t *t)
 		pthread_mutex_unlock(&a->lock);
 		return;
 	}
+	a->starting = a->holding;
 	a->holding = false;
 	agent_reduce(a, &o);
 	agent_take_as_of(a);
@@ -165,7 +166,8 @@ is_same_run(const struct agent *a, const struct statepage_view *old)
 	       a->now_ms - old->beat_mono_ms < RESUME_MS;
 }
 
-/* Where an agent that fell goes on; a node that was started anew begins carefully. A fenced node stays fenced. */
+/* Where an agent that fell goes on; a node that was started anew begins carefully. A fenced node stays fenced, and one that is
+ * behind stays so until it is asked. */
 static enum ha_state
 first_state(const struct agent *a, const struct statepage_view *old)
 {
@@ -175,7 +177,8 @@ first_state(const struct agent *a, const struct statepage_view *old)
 		return same_run && (old->state == HA_EMERGENCY || old->state == HA_MERGING)
 			       ? old->state
 			       : HA_STANDBY;
-	if (old->state == HA_FENCED || (same_run && old->state == HA_SYNCED))
+	if (old->state == HA_FENCED || old->state == HA_BEHIND ||
+	    (same_run && old->state == HA_SYNCED))
 		return old->state;
 	if (same_run && old->state == HA_HANDING && rejoin_waits(&a->args->home))
 		return old->state;
@@ -220,6 +223,8 @@ open_statepage(struct agent *a, struct err *e)
 		text_copy(a->shown.reason, sizeof(a->shown.reason), first_reason(a, old));
 		a->began_ms = a->streamed_ms = a->now_ms;
 		a->holding = a->shown.state == HA_ALONE && !is_same_run(a, old);
+		a->confirmed = !a->holding && a->shown.state != HA_BEHIND;
+		a->opened_ms = a->now_ms;
 	}
 	if (r == 0 && !a->holding) {
 		statepage_write(a->statepage, &a->shown);
@@ -261,6 +266,7 @@ begin(struct agent *a, struct err *e)
 	cluster_conninfo(&a->args->home, "holdfast", &conninfo);
 	a->replication = replication_new(&a->args->home, buf_str(&conninfo), &a->self.id);
 	a->chain_memory = chain_memory_new(&a->args->home, &a->self.id, buf_str(&conninfo));
+	a->history = history_watch_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	a->role = role_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	if (a->secondary)
 		a->deposit = deposit_new(&a->args->home, &a->self.id, buf_str(&conninfo));

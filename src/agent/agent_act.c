@@ -46,6 +46,7 @@ act_as_primary(struct agent *a, const struct fsm_obs *o)
 
 	statepage_set_both(a->statepage, a->shown.state == HA_SYNCED && o->sync_on);
 	statepage_set_unmerged(a->statepage, journal_is_unmerged(a));
+	agent_prove_streams(a);
 	if (!a->rv.at_ms || (a->shown.state == HA_SINGLE && !a->rv.sync_names[0]))
 		return;
 	if (wanted)
@@ -93,7 +94,7 @@ begin_task(struct agent *a, enum role_task task)
 	bool tried = a->wv.task == task && a->task_ms >= a->state_ms;
 	bool failed = a->wv.task == task && !a->wv.done;
 
-	if (a->wv.working || (tried && a->wv.done) || a->stop_asked)
+	if (task == ROLE_NONE || a->wv.working || (tried && a->wv.done) || a->stop_asked)
 		return;
 	/* A copy that became whole while the primary was lost again waits for its place; what a task left that failed does not. */
 	if (task != ROLE_PROMOTE && !failed && a->rejoin_waits)
@@ -106,17 +107,17 @@ begin_task(struct agent *a, enum role_task task)
 	role_begin(a->role, &o);
 }
 
-/* The stream goes to the primary of the latest term. */
+/* The stream comes from the primary of the latest term. */
 static void
 follow_leader(struct agent *a, const struct fsm_obs *o)
 {
 	struct channel_primary p = { 0 };
 	auto_buf conninfo = BUF_INIT;
 
-	if (!o->primary_ok || a->shown.state == HA_PROMOTING || !name_primary(a, &p))
+	if (a->shown.state == HA_PROMOTING || !name_primary(a, &p))
 		return;
-	channel_conninfo(&a->args->home, CHANNEL_REPLICATE, &p, &conninfo);
-	replication_follow(a->replication, buf_str(&conninfo));
+	channel_follow(&a->args->home, &p, &conninfo);
+	agent_follow(a, &agent_leader(a)->id, buf_str(&conninfo), o->primary_ok);
 }
 
 /* The epoch is on disk before the database is a primary's. */
@@ -298,7 +299,7 @@ step_down(struct agent *a)
 		begin_task(a, ROLE_HANDOVER);
 	else if (a->shown.state == HA_FENCED && !a->rejoin_waits && p &&
 		 probe_ok_for(&p->v.sense, a->now_ms) >= AGENT_SETTLE_MS)
-		begin_task(a, ROLE_RETURN);
+		begin_task(a, agent_way_back(a, &p->id));
 }
 
 /* A hand-over was given up (node/rejoin.c) when the other node was the primary already: the database that is back is still a

@@ -14,6 +14,8 @@
 	300 /* events in flight when the state changed get into the journal within this */
 #define RETURN_MS                                                                                  \
 	10000 /* a secondary that can reach all but does not stream for so long cannot follow */
+#define STALLED_MS                                                                                 \
+	60000 /* replay waits for readers for a second (max_standby_streaming_delay), for nothing else */
 #define HANDED_MS 15000	 /* a hand-over that this node notices later is none */
 #define HANDING_MS 40000 /* and one that takes longer has failed; more than rejoin waits for it */
 
@@ -96,6 +98,7 @@ facts_of_primary(struct agent *a, struct fsm_obs *o)
 	o->sync_on = quorum_holds(a);
 	o->epoch_later_known = agent_is_outranked(a);
 	o->promote_ordered = a->order == ORDER_PROMOTE;
+	agent_history_of_primary(a, o);
 	o->handover_ordered = handover_is_ready(a);
 	if (a->shown.state == HA_HANDING)
 		facts_of_handover(a, o);
@@ -141,6 +144,19 @@ is_handed_over(struct agent *a, const struct fsm_obs *o, const struct peer *p)
 	       a->now_ms - a->handing_seen_ms < HANDED_MS;
 }
 
+/* A stream of which nothing can be replayed for so long is of another log, and counts for nothing. */
+static bool
+is_coming_in(struct agent *a)
+{
+	bool moves = a->rv.lsn >= a->rv.received_lsn || a->rv.lsn != a->replayed_lsn;
+
+	if (moves || !a->replayed_ms) {
+		a->replayed_lsn = a->rv.lsn;
+		a->replayed_ms = a->now_ms;
+	}
+	return a->rv.receiving && a->now_ms - a->replayed_ms < STALLED_MS;
+}
+
 static void
 facts_of_secondary(struct agent *a, struct fsm_obs *o)
 {
@@ -154,11 +170,14 @@ facts_of_secondary(struct agent *a, struct fsm_obs *o)
 	o->primary_bad_for_ms = probe_bad_for(s, a->now_ms);
 	o->streaming = agent_view_is_fresh(a) && a->rv.receiving && a->rv.caught_up;
 	o->journal_rows = rows_to_go(a);
-	if (a->rv.receiving || !o->primary_ok || !channel_is_open(a) || !agent_view_is_fresh(a))
+	bool behind = agent_primary_is_behind(a);
+	if (is_coming_in(a) || behind || !o->primary_ok || !channel_is_open(a) ||
+	    !agent_view_is_fresh(a))
 		a->streamed_ms = a->now_ms;
-	o->must_return = a->order == ORDER_CLONE || agent_slot_is_lost(a) ||
-			 rejoin_copy_waits(&a->args->home) ||
-			 a->now_ms - a->streamed_ms > RETURN_MS;
+	/* What is here is not given up for a primary that has lost it. */
+	o->must_return = !behind && (a->order == ORDER_CLONE || agent_slot_is_lost(a) ||
+				     rejoin_copy_waits(&a->args->home) ||
+				     a->now_ms - a->streamed_ms > RETURN_MS);
 	o->promote_ordered = a->order == ORDER_PROMOTE;
 	o->promote_failed =
 		a->epoch_failed || (a->wv.task == ROLE_PROMOTE && a->task_ms >= a->state_ms &&

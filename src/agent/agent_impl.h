@@ -17,6 +17,7 @@
 #include "ha/deposit.h"
 #include "ha/epochs.h"
 #include "ha/fsm.h"
+#include "ha/history_watch.h"
 #include "ha/ports.h"
 #include "ha/probe.h"
 #include "ha/replication.h"
@@ -79,6 +80,7 @@ struct agent {
 	struct replication *replication;
 	struct deposit *deposit; /* secondary only */
 	struct chain_memory *chain_memory;
+	struct history_watch *history;
 	struct control *control;
 	struct peer peers[REPLICATION_NODES_MAX];
 	int64_t aimed_view_ms; /* at_ms of the view that the probes were last aimed by */
@@ -114,6 +116,16 @@ struct agent {
 	int64_t away_ms; /* until then this process stood still, 0 it never did */
 	const char *why; /* of the last change of state */
 	struct steadiness steadiness;
+	/* primary */
+	bool starting;	  /* this is the first step of a node that was started anew */
+	bool confirmed;	  /* another node was asked since, and has no more of this node's log */
+	int64_t mark_seq; /* what this node itself remembers beyond its log, 0 nothing */
+	int64_t reconciled_ms; /* an operator gave up what was said to be missing until then */
+	unsigned proofs_n;
+	struct replication_proof proofs[REPLICATION_NODES_MAX];
+	/* secondary: when the database was last told to follow, and nobody any more */
+	int64_t opened_ms, closed_ms;
+	int64_t replayed_lsn, replayed_ms; /* how far replay was when it was last seen to move */
 	bool rejoin_waits;   /* as this tick found it: behind what the role's thread says in wv */
 	bool stop_asked;     /* the supervisor was asked to stop PostgreSQL */
 	int64_t rejoined_ms; /* what was asked for was over then; 0: not yet */
@@ -187,6 +199,28 @@ const struct replication_standby *agent_standby(const struct agent *a,
 void agent_take_as_of(struct agent *a) NONNULL;
 /* How far behind now that is; -1: not known. */
 int64_t agent_lag_ms(int64_t as_of_us);
+
+/* ---- agent_history.c ---- */
+
+void agent_aim_histories(struct agent *a) NONNULL;
+/* Whether every other node's database was asked, or could not be. */
+bool agent_histories_heard(const struct agent *a) NONNULL;
+void agent_history_of_primary(struct agent *a, struct fsm_obs *o) NONNULL;
+/* A primary that serves, while nobody could be asked yet. */
+bool agent_is_unconfirmed(const struct agent *a) NONNULL;
+/* Which streams count as a second disk. */
+void agent_prove_streams(struct agent *a) NONNULL;
+/* Secondary: there is more of the primary's own log here than there. */
+bool agent_primary_is_behind(struct agent *a) NONNULL;
+/* Lets the stream in from the primary when it has all that is here; else from nobody, once it has ended. */
+void agent_follow(struct agent *a, const struct uuid *primary, const char *conninfo,
+		  bool primary_ok) NONNULL;
+/* How a fenced node becomes a secondary of that primary; ROLE_NONE: not known yet. */
+enum role_task agent_way_back(struct agent *a, const struct uuid *primary) NONNULL;
+/* Whether the node, a primary, has lost events of its log; written only if so. */
+void agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bool *ret_behind,
+			     char *ret, size_t room) NONNULL;
+int agent_order_reconcile(struct agent *a, const char *node, struct err *e) NONNULL MUST_USE;
 
 /* ---- agent_act.c ---- */
 

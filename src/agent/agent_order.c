@@ -23,6 +23,10 @@ order_reign(struct agent *a, struct err *e)
 {
 	const struct peer *p = agent_primary_peer(a);
 
+	if (a->shown.state == HA_BEHIND)
+		return err_set(e, ERR_PRECONDITION,
+			       "this node has lost events of its own log: its status names who has "
+			       "more; if nobody has, run `holdfast ha reconcile`");
 	if (a->shown.state != HA_FENCED)
 		return err_set(e, ERR_PRECONDITION, "this node is the primary already");
 	if (p && p->v.sense.ok)
@@ -130,6 +134,10 @@ order_rejoin(struct agent *a, const char *node, struct err *e)
 	if (!o.primary_ok)
 		return err_set(e, ERR_PRECONDITION,
 			       "the primary does not serve: there is nothing to copy from");
+	if (agent_primary_is_behind(a))
+		return err_set(e, ERR_PRECONDITION,
+			       "the primary has lost events of its log that are here: run "
+			       "`holdfast ha promote` here once it does not serve");
 	a->order = ORDER_CLONE;
 	return 0;
 }
@@ -378,11 +386,9 @@ agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text,
 	static const struct {
 		const char *verb;
 		int (*fn)(struct agent *a, const char *node, struct err *e);
-	} orders[] = { { "promote", order_promote },
-		       { "switchover", order_switchover },
-		       { "rejoin", order_rejoin },
-		       { "remove", order_remove },
-		       { "emergency", order_emergency } };
+	} orders[] = { { "promote", order_promote }, { "switchover", order_switchover },
+		       { "rejoin", order_rejoin },   { "reconcile", agent_order_reconcile },
+		       { "remove", order_remove },   { "emergency", order_emergency } };
 	struct agent *a = ctx;
 	bool known = true;
 	int rc = 0;

@@ -335,6 +335,7 @@ agent_look(struct agent *a)
 		deposit_look(a->deposit, &a->dv);
 	role_look(a->role, &a->wv);
 	aim_peers(a);
+	agent_aim_histories(a);
 	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
 		if (a->peers[i].probe)
 			probe_look(a->peers[i].probe, &a->peers[i].v);

@@ -11,6 +11,8 @@
 #include "ha/status.h"
 #include "store/migrate.h"
 
+#define LATE_MS 10000 /* a secondary shows what the primary writes every second (H16) within this */
+
 /* One lost answer is no outage: silence counts only after detect_ms. */
 static bool
 was_heard(const struct agent *a, const struct peer *p)
@@ -84,6 +86,9 @@ status_of_standby(const struct agent *a, const struct replication_node *r, const
 		n->database = STATUS_ACTIVE;
 	n->last_in_step_us = p ? p->v.reply.as_of_us : 0;
 	n->lag_ms = agent_lag_ms(n->last_in_step_us);
+	/* Each stands for itself, whatever another one has. */
+	n->late = n->streaming && p && a->now_ms - p->v.reply_ms < AGENT_VIEW_MS &&
+		  (s->late_ms >= a->settings.sync_timeout || n->lag_ms >= LATE_MS);
 	n->slot_known = a->rv.at_ms > 0;
 	text_copy(n->slot_status, sizeof(n->slot_status), "missing");
 	n->slot_keep = a->rv.keep_bytes;
@@ -127,6 +132,8 @@ status_of_node(struct agent *a, const struct replication_node *r, struct status_
 	n->primary = agent_leader(a) && uuid_eq(&agent_leader(a)->id, &r->id);
 	if (p)
 		status_of_service(a, p, n);
+	agent_status_of_history(a, &r->id, n->primary, &n->history_behind, n->history,
+				sizeof(n->history));
 	if (n->self) {
 		n->skew_known = false;
 		status_of_self(a, n);
@@ -199,6 +206,7 @@ render_status(struct agent *a)
 	v->inbox_rows = a->secondary ? -1 : a->rv.deposits;
 	status_of_trouble(a, v);
 	v->too_old = is_too_old(a, v->now_us);
+	v->unconfirmed = agent_is_unconfirmed(a);
 	const struct replication_node *me = agent_node(a, &a->self.id);
 	if (me)
 		status_of_node(a, me, &v->nodes[v->n++]);

@@ -103,7 +103,7 @@ wait_quiet(struct work *w, struct err *e)
 		auto_rows rows = NULL;
 		int rc = ask(w->local, STMT_HA_VAULT_BUSY, NULL, &rows, e);
 
-		if (rc || row_bigint(rows, 0, 0) == 0)
+		if (rc || row_bigint(rows, 0, COL_HA_VAULT_BUSY_N) == 0)
 			return rc;
 		if (clock_mono_ms() > until)
 			return err_set(e, ERR_TIMEOUT, "a change is still being written");
@@ -155,7 +155,7 @@ promote(struct work *w, struct err *e)
 	int rc = rejoin_remove(&w->r->home, e); /* a copy would take its place */
 	if (!rc)
 		rc = ask(w->local, STMT_HA_PROMOTE, &b, &rows, e);
-	if (!rc && !row_bool(rows, 0, 0))
+	if (!rc && !row_bool(rows, 0, COL_HA_PROMOTE_DONE))
 		rc = err_set(e, ERR_TIMEOUT, "PostgreSQL was not promoted within %d s", PROMOTE_S);
 	if (!rc)
 		rc = ask(w->local, STMT_HA_CHECKPOINT, NULL, NULL, e);
@@ -178,22 +178,35 @@ hand_over(struct work *w, struct err *e)
 	return rc ? rc : write_request(w, REJOIN_HANDOVER, e);
 }
 
+/* *ret_parted: this log and the primary's went different ways, so that nothing here may be given up. */
 static int
-salvage(struct work *w, struct err *e)
+salvage(struct work *w, bool *ret_parted, struct err *e)
 {
+	struct salvaged done = { 0 };
 	char text[128];
-	int64_t n = 0;
 	int rc = close_log(w, e);
 
 	if (!rc)
 		rc = open_primary(w, e);
 	if (!rc)
-		rc = salvage_run(&w->r->home, &w->r->self, w->local, w->primary, &n, e);
+		rc = salvage_run(&w->r->home, &w->r->self, w->local, w->primary, &done, e);
 	if (rc)
 		return err_prefix(e, "saving what only this node has: ");
-	snprintf(text, sizeof(text), "saved %lld events that only this node has", (long long)n);
-	set_step(w->r, n ? text : "nothing is on this node alone");
+	snprintf(text, sizeof(text), "saved %lld events that only this node has",
+		 (long long)done.events);
+	set_step(w->r, done.events ? text : "nothing is on this node alone");
+	*ret_parted = done.parted;
 	return 0;
+}
+
+/* Copied anew with the server stopped; what was here is kept aside. */
+static int
+keep_parted(struct work *w, struct err *e)
+{
+	log_warning("the log here and the one of %s went different ways: that node's data are "
+		    "copied, and what was here is kept aside",
+		    w->o.primary.host);
+	return write_request(w, REJOIN_COPY, e);
 }
 
 static int
@@ -204,7 +217,7 @@ renew_slot(struct work *w, struct err *e)
 
 	bind_uuid(&b, &w->r->self);
 	int rc = ask(w->primary, STMT_DEPOSIT_RENEW_SLOT, &b, &rows, e);
-	if (!rc && row_null(rows, 0, 0))
+	if (!rc && row_null(rows, 0, COL_DEPOSIT_RENEW_SLOT_NAME))
 		rc = err_set(e, ERR_REFUSED, "the primary does not know this node as a secondary");
 	return rc;
 }
@@ -240,8 +253,11 @@ copy_beside(struct work *w, struct err *e)
 static int
 make_copy(struct work *w, struct err *e)
 {
-	int rc = salvage(w, e);
+	bool parted = false;
+	int rc = salvage(w, &parted, e);
 
+	if (!rc && parted)
+		return keep_parted(w, e);
 	if (rc != ERR_DATA_DAMAGED)
 		return rc ? rc : copy_beside(w, e);
 	struct err why = *e;
@@ -277,9 +293,11 @@ shares_epoch(struct work *w, bool *ret, struct err *e)
 static int
 go_back(struct work *w, struct err *e)
 {
-	bool shares = false;
-	int rc = salvage(w, e);
+	bool shares = false, parted = false;
+	int rc = salvage(w, &parted, e);
 
+	if (!rc && parted)
+		return keep_parted(w, e);
 	if (!rc)
 		rc = shares_epoch(w, &shares, e);
 	if (rc)

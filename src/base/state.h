@@ -46,7 +46,9 @@ enum state_outage { OUTAGE_OVER, OUTAGE_BEGINS, OUTAGE_GOES_ON };
 	/* secondary, it cannot stream any more: it is rewound or cloned anew */                \
 	X(RESEED,    "reseed",    NOBODY,    JOURNAL,  503, "reseed",    OVER,    RETURNING)    \
 	/* secondary, becoming the primary */                                                   \
-	X(PROMOTING, "promoting", EMERGENCY, JOURNAL,  200, "emergency", GOES_ON, AWAY)
+	X(PROMOTING, "promoting", EMERGENCY, JOURNAL,  200, "emergency", GOES_ON, AWAY)         \
+	/* primary by its own log, of which another node has more: its disk was put back */     \
+	X(BEHIND,    "behind",    NOBODY,    NOWHERE,  503, "behind",    OVER,    HISTORY_BEHIND)
 /* clang-format on */
 
 enum ha_state {

@@ -9,6 +9,7 @@
 static const char *const duties[] = {
 	[CHANNEL_DEPOSIT] = ("user=hf_deposit dbname=holdfast target_session_attrs=read-write "
 			     "options='-c statement_timeout=15000'"),
+	[CHANNEL_COMPARE] = "user=hf_deposit dbname=holdfast options='-c statement_timeout=3000'",
 	[CHANNEL_REPLICATE] = "user=hf_replicate dbname=holdfast",
 	[CHANNEL_REWIND] = "user=hf_rewind dbname=holdfast target_session_attrs=read-write",
 };
@@ -37,6 +38,13 @@ channel_conninfo(const struct home *h, enum channel_duty duty, const struct chan
 	add_path(ret, h, "sslrootcert", HOME_PAIR_CA);
 	add_path(ret, h, "sslcert", HOME_PAIR_CERT);
 	add_path(ret, h, "sslkey", HOME_PAIR_KEY);
+}
+
+void
+channel_follow(const struct home *h, const struct channel_primary *p, struct buf *ret)
+{
+	channel_conninfo(h, CHANNEL_REPLICATE, p, ret);
+	buf_adds(ret, " " STANDBY_COMPARED);
 }
 
 int

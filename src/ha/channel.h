@@ -10,7 +10,8 @@
 #include "base/home.h"
 
 enum channel_duty {
-	CHANNEL_DEPOSIT,   /* hf_deposit: brings events home */
+	CHANNEL_DEPOSIT, /* hf_deposit: brings events home */
+	CHANNEL_COMPARE, /* hf_deposit: asks a primary or a secondary for the ends of its chains */
 	CHANNEL_REPLICATE, /* hf_replicate: streams, and copies the whole cluster */
 	CHANNEL_REWIND,	   /* hf_rewind: reads what differs, for pg_rewind */
 };
@@ -25,6 +26,9 @@ struct channel_primary {
 /* Appends a libpq conninfo. p->slot is used by CHANNEL_REPLICATE only. */
 void channel_conninfo(const struct home *h, enum channel_duty duty, const struct channel_primary *p,
 		      struct buf *ret) NONNULL;
+
+/* The same for a standby whose history was compared with p's: at its next start it is compared again before it follows. */
+void channel_follow(const struct home *h, const struct channel_primary *p, struct buf *ret) NONNULL;
 
 /* Makes the data folder `dir` (data/pg or one that is to become it) a standby of p: postgresql.auto.conf, which is
  * written anew, and standby.signal (PostgreSQL, "Setting Up a Standby Server"). */

@@ -5,6 +5,7 @@
  *   single ◄─► alone ◄──► synced ──► handing ──► fenced       alone, synced ──► fenced ──► alone
  *   single ──► standby ◄── cloning
  *   standby ◄─► emergency ◄──► merging ──► standby
+ *   alone, synced ◄─► behind ──► fenced
  *   any secondary ──► promoting (the agent begins anew as a primary) or ──► reseed ──► standby, emergency
  *
  *   F1  A secondary whose primary is ok never enters emergency, but by an order.                        (H1)
@@ -21,6 +22,7 @@
  *   F8  A node is promoted only by an operator's order: here, or on the primary that hands over to it.  (H10)
  *   F9  A database is rewound or copied anew only while the primary serves.                             (H11)
  *   F10 While emergency is ordered it is left only to become the primary.                               (H4)
+ *   F11 A primary that has lost events of its own log serves nobody until it has them, or an operator said so. (H13)
  *
  * The first row of the table that fits decides. docs/ha.md draws the same table; a test holds them
  * together.
@@ -42,6 +44,18 @@ static bool
 reign_ordered(obs *o, limits *l)
 {
 	return !o->is_secondary && o->promote_ordered && !o->epoch_later_known;
+}
+
+static bool
+history_behind(obs *o, limits *l)
+{
+	return !o->is_secondary && o->behind;
+}
+
+static bool
+history_whole(obs *o, limits *l)
+{
+	return !o->is_secondary && !o->behind;
 }
 
 static bool
@@ -174,8 +188,10 @@ follows_again(obs *o, limits *l)
 
 /* clang-format off */
 static const struct fsm_rule rules[] = {
-	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING), epoch_later, FENCED, "another node is the primary of a later epoch"),
+	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING) | FROM(BEHIND), epoch_later, FENCED, "another node is the primary of a later epoch"),
 	RULE(FROM(FENCED), reign_ordered, ALONE, "an operator made this node the primary"),
+	RULE(FROM(SYNCED) | FROM(ALONE), history_behind, BEHIND, "this node has lost events of its own log"),
+	RULE(FROM(BEHIND), history_whole, ALONE, "this node's log is whole"),
 	RULE(FROM(SINGLE), became_secondary, STANDBY, "this node is a secondary"),
 	RULE(FROM(SINGLE), pair_begun, ALONE, "a secondary was added; it is not in step yet"),
 	RULE(FROM(ALONE), pair_ended, SINGLE, "no other node is in the pair"),

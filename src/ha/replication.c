@@ -67,10 +67,22 @@ replication_want(struct replication *r, const char *sync_names)
 }
 
 void
+replication_prove(struct replication *r, const struct replication_proof *p, unsigned n)
+{
+	worker_lock(&r->worker);
+	r->proofs_n = n;
+	memcpy(r->proofs, p, n * sizeof(*p));
+	worker_unlock(&r->worker);
+}
+
+void
 replication_follow(struct replication *r, const char *conninfo)
 {
 	worker_lock(&r->worker);
-	text_copy(r->follow, sizeof(r->follow), conninfo);
+	if (strcmp(r->follow, conninfo) != 0) {
+		text_copy(r->follow, sizeof(r->follow), conninfo);
+		worker_wake(&r->worker);
+	}
 	worker_unlock(&r->worker);
 }
 
@@ -108,10 +120,22 @@ replication_withdraw(struct replication *r, int kind, const struct uuid *object,
 	return fate;
 }
 
+static bool
+is_proven(const struct replication_view *v, const char *slot)
+{
+	for (unsigned i = 0; i < v->standbys_n; i++) {
+		if (strcmp(v->standbys[i].name, slot) == 0 &&
+		    replication_is_proven(v, &v->standbys[i]))
+			return true;
+	}
+	return false;
+}
+
 void
 replication_names(const struct replication_view *v, const struct uuid *self,
 		  char ret[static REPLICATION_NAMES_MAX])
 {
+	bool proven = replication_best_flush(v) >= 0;
 	auto_buf names = BUF_INIT;
 
 	for (unsigned i = 0; i < v->nodes_n; i++) {
@@ -120,6 +144,8 @@ replication_names(const struct replication_view *v, const struct uuid *self,
 		if (uuid_eq(&v->nodes[i].id, self))
 			continue;
 		replication_slot_name(&v->nodes[i].id, slot);
+		if (proven && !is_proven(v, slot))
+			continue;
 		buf_addf(&names, "%s\"%s\"", names.len ? ", " : "", slot);
 	}
 	if (names.len)

@@ -70,6 +70,18 @@ struct replication_node {
 struct replication_standby {
 	char name[REPLICATION_SLOT_MAX], state[16], sync_state[16];
 	int64_t flush_lsn, replay_lsn, replied_us;
+	int pid;	  /* of the process that streams to it: another one is another stream */
+	int64_t since_ms; /* seen first at that time … */
+	int64_t from_lsn; /* … with so much in the log */
+	int64_t late_ms;  /* for how long it has not had on its disk what was here before */
+	/* its part of that */
+	int64_t aim_lsn, aim_ms;
+};
+
+/* A stream whose other end has, by content, what this log has (ha/history.h). */
+struct replication_proof {
+	char name[REPLICATION_SLOT_MAX];
+	int pid;
 };
 
 struct replication_slot {
@@ -107,7 +119,9 @@ struct replication_view {
 	/* primary */
 	struct replication_step step;
 	int64_t quorum_since_ms; /* since when the synchronous commit is seen in force with a
-				    streaming standby; 0 not */
+				    proven standby that streams, and none that is not proven; 0 not */
+	unsigned proofs_n;
+	struct replication_proof proofs[REPLICATION_NODES_MAX];
 	/* standby */
 	bool streams;	/* the WAL receiver streams at this moment */
 	bool receiving; /* and has for a second: one that cannot follow tries anew all the time */
@@ -130,7 +144,11 @@ void replication_look(struct replication *r, struct replication_view *ret) NONNU
 /* Wishes synchronous_standby_names to be this; "" clears. Returns at once; carried out and held
  * until another wish. */
 void replication_want(struct replication *r, const char *sync_names) NONNULL;
-/* Wishes a standby to follow this primary (a libpq conninfo); "" wishes nothing. Carried out when it differs. */
+/* Primary: the streams that count as a second disk. */
+void replication_prove(struct replication *r, const struct replication_proof *p,
+		       unsigned n) NONNULL;
+/* Wishes a standby to follow this primary (a libpq conninfo), or nobody; "" wishes nothing. Carried out when it differs. */
+#define REPLICATION_NOBODY "-"
 void replication_follow(struct replication *r, const char *conninfo) NONNULL;
 /* What became of a request that is to be taken back. */
 enum replication_fate {
@@ -144,7 +162,8 @@ enum replication_fate replication_withdraw(struct replication *r, int kind,
 /* Asks the writer for an event by a row in ha_request (query/ha.sql). false: the last one is still on its way. */
 bool replication_request(struct replication *r, int kind, const struct uuid *object,
 			 const char *body) NONNULL;
-/* What the wish should be for these secondaries: ANY 1 ("hf_…", …). */
+/* What the wish should be for these secondaries: ANY 1 ("hf_…", …). While one is proven the others are left out: what they acknowledge
+ * when they come back counts for nothing before they are compared. */
 void replication_names(const struct replication_view *v, const struct uuid *self,
 		       char ret[static REPLICATION_NAMES_MAX]) NONNULL;
 void replication_free(struct replication *r);

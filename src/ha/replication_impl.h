@@ -28,9 +28,11 @@ struct replication {
 	struct replication_view view;
 	char wanted[REPLICATION_NAMES_MAX];
 	char follow[REPLICATION_CONNINFO_MAX];
+	unsigned proofs_n;
+	struct replication_proof proofs[REPLICATION_NODES_MAX];
 	/* Who may come over the channel, as it was last written. */
 	struct replication_members mapped;
-	int64_t tended_ms;
+	int64_t tended_ms, followed_ms;
 	bool wish; /* something was ever wished */
 	struct {
 		int kind; /* 0: nothing to ask */
@@ -47,6 +49,12 @@ struct replication {
 /* A connection of one of the threads; NULL: there is none. */
 struct db *replication_connect(const struct replication *r, const char *application,
 			       struct err *e) NONNULL MUST_USE;
+
+/* Streams, and has what this log has. A position that this log has not come to yet is one of another log. */
+bool replication_is_proven(const struct replication_view *v,
+			   const struct replication_standby *s) NONNULL;
+/* The furthest flushed LSN of a proven standby, -1 when there is none. */
+int64_t replication_best_flush(const struct replication_view *v) NONNULL;
 
 /* Each starts its thread. */
 void replication_start_looks(struct replication *r) NONNULL;

@@ -85,6 +85,29 @@ look_nodes(struct look *k, struct err *e)
 	return 0;
 }
 
+/* What is known of a stream goes on with it, and begins anew with another one. */
+static void
+go_on(struct replication_standby *s, const struct replication_standby *before, unsigned n,
+      int64_t lsn)
+{
+	int64_t now = clock_mono_ms();
+
+	s->since_ms = s->aim_ms = now;
+	s->from_lsn = s->aim_lsn = lsn;
+	s->late_ms = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(before[i].name, s->name) != 0 || before[i].pid != s->pid)
+			continue;
+		s->since_ms = before[i].since_ms;
+		s->from_lsn = before[i].from_lsn;
+		if (s->flush_lsn >= before[i].aim_lsn)
+			return;
+		s->aim_lsn = before[i].aim_lsn;
+		s->aim_ms = before[i].aim_ms;
+		s->late_ms = now - s->aim_ms;
+	}
+}
+
 static int
 look_authorities(struct look *k, struct err *e)
 {
@@ -114,6 +137,10 @@ look_standbys(struct look *k, struct err *e)
 
 	if (r)
 		return r;
+	struct replication_standby before[REPLICATION_NODES_MAX];
+	unsigned before_n = v->standbys_n;
+
+	memcpy(before, v->standbys, sizeof(before));
 	v->standbys_n = 0;
 	/* Only those of the node table: a base backup streams too, and is no standby. */
 	for (int i = 0; i < rows_count(rows) && v->standbys_n < REPLICATION_NODES_MAX; i++) {
@@ -130,6 +157,10 @@ look_standbys(struct look *k, struct err *e)
 		s->flush_lsn = row_bigint(rows, i, COL_HA_STANDBYS_FLUSH_LSN);
 		s->replay_lsn = row_bigint(rows, i, COL_HA_STANDBYS_REPLAY_LSN);
 		s->replied_us = row_time(rows, i, COL_HA_STANDBYS_REPLIED_AT);
+		s->pid = row_int(rows, i, COL_HA_STANDBYS_PID);
+		/* Read behind the standbys' positions: none of them can be ahead of it and be a copy of this log. */
+		v->lsn = row_bigint(rows, i, COL_HA_STANDBYS_OWN_LSN);
+		go_on(s, before, before_n, v->lsn);
 	}
 	return 0;
 }
@@ -291,32 +322,22 @@ look_beat(struct look *k, struct err *e)
 	return 0;
 }
 
-/* The furthest flushed LSN of a streaming standby, -1 when none streams. */
-static int64_t
-best_flush(const struct replication_view *v)
-{
-	int64_t best = -1;
-
-	for (unsigned i = 0; i < v->standbys_n; i++) {
-		const struct replication_standby *s = &v->standbys[i];
-
-		if (strcmp(s->state, "streaming") == 0 && s->flush_lsn > best)
-			best = s->flush_lsn;
-	}
-	return best;
-}
-
 static bool
 quorum_seen(const struct replication_view *v)
 {
+	bool seen = false;
+
 	for (unsigned i = 0; v->sync_names[0] && i < v->standbys_n; i++) {
 		const struct replication_standby *s = &v->standbys[i];
 
-		if (strcmp(s->state, "streaming") == 0 &&
-		    (strcmp(s->sync_state, "quorum") == 0 || strcmp(s->sync_state, "sync") == 0))
-			return true;
+		if (strcmp(s->state, "streaming") != 0 ||
+		    (strcmp(s->sync_state, "quorum") != 0 && strcmp(s->sync_state, "sync") != 0))
+			continue;
+		if (!replication_is_proven(v, s))
+			return false;
+		seen = true;
 	}
-	return false;
+	return seen;
 }
 
 static int
@@ -330,7 +351,7 @@ look_as_primary(struct look *k, bool slow, struct err *e)
 	if (r)
 		return r;
 	int64_t now = clock_mono_ms();
-	replication_step_note(&v->step, now, v->lsn, best_flush(v));
+	replication_step_note(&v->step, now, v->lsn, replication_best_flush(v));
 	if (!quorum_seen(v))
 		v->quorum_since_ms = 0;
 	else if (!v->quorum_since_ms)
@@ -361,7 +382,7 @@ look_once(struct look *k, struct err *e)
 		r = unless_damaged(look_maintenance(k, e), e);
 	if (!r && k->v.standby)
 		r = look_receiver(k, e);
-	if (!r && k->v.standby)
+	if (!r && (k->v.standby || slow))
 		r = unless_damaged(look_own(k, e), e);
 	if (!r && !k->v.standby)
 		r = look_as_primary(k, slow, e);
@@ -414,6 +435,8 @@ take_look(void *arg)
 	worker_lock(&r->worker);
 	if (!code)
 		k->v.at_ms = clock_mono_ms();
+	k->v.proofs_n = r->proofs_n;
+	memcpy(k->v.proofs, r->proofs, sizeof(k->v.proofs));
 	r->view = k->v;
 	return clock_mono_ms() + REPLICATION_POLL_MS;
 }

@@ -14,6 +14,7 @@
 #include "pg/cluster.h"
 
 #define RETRY_MS 300
+#define FOLLOWED_MS 500 /* what was set is given this time to show */
 
 /* The names are ours: hf_ and hexadecimal digits. */
 static int
@@ -151,20 +152,50 @@ map_members(struct replication *r, struct db *db, const struct replication_membe
 	return code || !changed ? code : db_script(db, "SELECT pg_reload_conf()", e);
 }
 
+static void
+add_setting(struct buf *sql, const char *name, const char *value)
+{
+	buf_addf(sql, "ALTER SYSTEM SET %s = '", name);
+	for (const char *p = value; *p; p++) {
+		if (*p == '\'')
+			buf_addc(sql, *p);
+		buf_addc(sql, *p);
+	}
+	buf_adds(sql, "'");
+}
+
+static bool
+is_nobody(const char *conninfo)
+{
+	return strcmp(conninfo, REPLICATION_NOBODY) == 0;
+}
+
+/* Whom it followed last stays written down: nobody is the answer to another question. */
 static int
 set_follow(struct db *db, const char *conninfo, struct err *e)
 {
-	auto_buf sql = BUF_INIT;
+	auto_buf followed = BUF_INIT, follows = BUF_INIT;
+	int code = 0;
 
-	buf_adds(&sql, "ALTER SYSTEM SET primary_conninfo = '");
-	for (const char *p = conninfo; *p; p++) {
-		if (*p == '\'')
-			buf_addc(&sql, *p);
-		buf_addc(&sql, *p);
-	}
-	buf_adds(&sql, "'");
-	int code = db_script(db, buf_str(&sql), e);
+	add_setting(&followed, "holdfast.follows", conninfo);
+	add_setting(&follows, "primary_conninfo", is_nobody(conninfo) ? "" : conninfo);
+	if (!is_nobody(conninfo))
+		code = db_script(db, buf_str(&followed), e);
+	if (!code)
+		code = db_script(db, buf_str(&follows), e);
 	return code ? code : db_script(db, "SELECT pg_reload_conf()", e);
+}
+
+/* Whom the database is to follow from now on; "": as it is. */
+static const char *
+to_follow(const struct replication *r)
+{
+	const char *wanted = is_nobody(r->follow) ? "" : r->follow;
+	bool shown = r->view.at_ms > r->followed_ms + FOLLOWED_MS;
+
+	return r->view.standby && shown && r->follow[0] && strcmp(wanted, r->view.conninfo) != 0
+		       ? r->follow
+		       : "";
 }
 
 /* What is to be done beside the names; called and returns with the lock held. A failure is tried again. */
@@ -177,11 +208,11 @@ tend(struct replication *r, struct db **db)
 	struct err e = { 0 };
 	int code = 0;
 
-	if (r->view.standby && r->view.at_ms && r->follow[0] &&
-	    strcmp(r->follow, r->view.conninfo) != 0)
-		text_copy(follow, sizeof(follow), r->follow);
+	text_copy(follow, sizeof(follow), to_follow(r));
 	/* What was done is given time to show. */
-	if ((!slots && !follow[0] && !members) || r->view.at_ms < r->tended_ms + 2000)
+	if (r->view.at_ms < r->tended_ms + 2000)
+		slots = members = false;
+	if (!slots && !follow[0] && !members)
 		return;
 	worker_unlock(&r->worker);
 	if (!*db)
@@ -195,7 +226,9 @@ tend(struct replication *r, struct db **db)
 	if (!code && slots)
 		code = tend_slots(r, *db, &e);
 	if (!code && follow[0]) {
-		log_notice("the database follows another primary now");
+		log_notice(is_nobody(follow)
+				   ? "the database follows nobody until the histories are compared"
+				   : "the database follows the primary");
 		code = set_follow(*db, follow, &e);
 	}
 	if (code) {
@@ -206,7 +239,10 @@ tend(struct replication *r, struct db **db)
 	/* One that failed may have been written in part: it is done again. */
 	if (members)
 		r->mapped = mapped ? m : (struct replication_members){ 0 };
-	r->tended_ms = clock_mono_ms();
+	if (!code && follow[0])
+		r->followed_ms = clock_mono_ms();
+	if (slots || members || code)
+		r->tended_ms = clock_mono_ms();
 }
 
 /* Carries out the request that waits, if any; called and returns with the lock held. A failure is tried again. */

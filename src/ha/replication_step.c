@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ha/replication.h"
+#include "ha/replication_impl.h"
+
+#include <string.h>
 
 void
 replication_step_init(struct replication_step *s, int64_t now_ms)
@@ -59,4 +61,28 @@ replication_step_late(const struct replication_step *s, int64_t now_ms)
 	int64_t away = s->streams ? 0 : now_ms - s->in_step_ms;
 
 	return late > away ? late : away;
+}
+
+bool
+replication_is_proven(const struct replication_view *v, const struct replication_standby *s)
+{
+	for (unsigned i = 0; i < v->proofs_n; i++) {
+		if (strcmp(v->proofs[i].name, s->name) == 0 && v->proofs[i].pid == s->pid)
+			return strcmp(s->state, "streaming") == 0 && s->flush_lsn <= v->lsn;
+	}
+	return false;
+}
+
+int64_t
+replication_best_flush(const struct replication_view *v)
+{
+	int64_t best = -1;
+
+	for (unsigned i = 0; i < v->standbys_n; i++) {
+		const struct replication_standby *s = &v->standbys[i];
+
+		if (replication_is_proven(v, s) && s->flush_lsn > best)
+			best = s->flush_lsn;
+	}
+	return best;
 }

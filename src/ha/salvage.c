@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "ha/history.h"
 #include "ledger/event.h"
 #include "store/journal.h"
 
@@ -33,13 +34,32 @@ read_mark(struct db *d, enum stmt s, const struct uuid *node, struct mark *ret, 
 	*ret = (struct mark){ 0 };
 	bind_uuid(&b, node);
 	int rc = db_exec(d, NULL, s, &b, &rows, e);
-	if (rc || rows_count(rows) == 0 || row_null(rows, 0, 0))
+	if (rc || rows_count(rows) == 0 || row_null(rows, 0, COL_CHAIN_END_SEQ))
 		return rc;
-	ret->seq = row_bigint(rows, 0, 0);
-	const void *hash = row_bytea(rows, 0, 1, &n);
+	ret->seq = row_bigint(rows, 0, COL_CHAIN_END_SEQ);
+	const void *hash = row_bytea(rows, 0, COL_CHAIN_END_HASH, &n);
 	if (n != sizeof(ret->hash))
 		return err_set(e, ERR_CHAIN_BROKEN, "an event has no hash");
 	memcpy(ret->hash, hash, sizeof(ret->hash));
+	return 0;
+}
+
+/* Whether a log has this very event. */
+static int
+has_mark(struct db *d, enum stmt s, const struct uuid *node, const struct mark *m, bool *ret,
+	 struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	size_t n = 0;
+
+	bind_uuid(&b, node);
+	bind_bigint(&b, m->seq);
+	int rc = db_exec(d, NULL, s, &b, &rows, e);
+	if (rc)
+		return rc;
+	const void *hash = rows_count(rows) ? row_bytea(rows, 0, COL_HASH_AT_HASH, &n) : NULL;
+	*ret = hash && n == sizeof(m->hash) && memcmp(hash, m->hash, n) == 0;
 	return 0;
 }
 
@@ -47,22 +67,36 @@ read_mark(struct db *d, enum stmt s, const struct uuid *node, struct mark *ret, 
 static int
 check_mark(struct salvage *s, const struct uuid *node, const struct mark *m, struct err *e)
 {
-	auto_binds b = BINDS_INIT;
-	auto_rows rows = NULL;
-	size_t n = 0;
+	bool there = true;
+	int rc = m->seq ? has_mark(s->local, STMT_EVENT_HASH, node, m, &there, e) : 0;
 
-	if (m->seq == 0)
-		return 0;
-	bind_uuid(&b, node);
-	bind_bigint(&b, m->seq);
-	int rc = db_exec(s->local, NULL, STMT_EVENT_HASH, &b, &rows, e);
-	if (rc)
+	if (rc || there)
 		return rc;
-	const void *hash = rows_count(rows) ? row_bytea(rows, 0, COL_EVENT_HASH_HASH, &n) : NULL;
-	if (hash && n == sizeof(m->hash) && memcmp(hash, m->hash, n) == 0)
-		return 0;
 	return err_set(e, ERR_CHAIN_BROKEN,
 		       "this node's log and the primary's differ at event %lld", (long long)m->seq);
+}
+
+/* How this chain compares, by the hash where the shorter of the two ends. A primary that cannot be asked for one (its data are of a
+ * program before that) has not shown that it has what is here. */
+static int
+compare(struct salvage *s, const struct uuid *node, const struct mark *mine, const struct mark *has,
+	bool *ret_more, bool *ret_parted, struct err *e)
+{
+	bool there = true;
+	int rc = 0;
+
+	*ret_more = mine->seq > has->seq;
+	if (has->seq && has->seq <= mine->seq)
+		rc = has_mark(s->local, STMT_EVENT_HASH, node, has, &there, e);
+	else if (mine->seq)
+		rc = has_mark(s->primary, STMT_DEPOSIT_HASH, node, mine, &there, e);
+	if (history_is_earlier(rc, e)) {
+		*e = (struct err){ 0 };
+		there = false;
+		rc = 0;
+	}
+	*ret_parted = !there;
+	return rc;
 }
 
 static int
@@ -178,44 +212,56 @@ copy_rest(struct salvage *s, struct journal *j, const struct uuid *node, int64_t
 }
 
 static int
-salvage_node(struct salvage *s, const struct uuid *node, int64_t *ret_events, struct err *e)
+copy_more(struct salvage *s, const struct uuid *node, const struct mark *mine,
+	  const struct mark *has, struct err *e)
 {
-	struct mark mine, has;
 	struct journal *j = NULL;
 	int64_t after;
+	int rc = open_journal(s, node, mine->seq, &j, e);
+
+	if (!rc)
+		rc = begin_journal(s, j, node, has, &after, e);
+	if (!rc)
+		rc = copy_rest(s, j, node, after, e);
+	journal_free(j);
+	return rc;
+}
+
+static int
+salvage_node(struct salvage *s, const struct uuid *node, struct salvaged *ret, struct err *e)
+{
+	bool more = false, parted = false;
+	struct mark mine, has;
 	int rc = read_mark(s->local, STMT_EVENT_HEAD, node, &mine, e);
 
 	if (!rc)
 		rc = read_mark(s->primary, STMT_DEPOSIT_MARK, node, &has, e);
-	if (rc || mine.seq <= has.seq)
+	if (!rc)
+		rc = compare(s, node, &mine, &has, &more, &parted, e);
+	if (!rc && parted)
+		ret->parted = true;
+	if (rc || parted || !more)
 		return rc;
-	rc = check_mark(s, node, &has, e);
+	rc = copy_more(s, node, &mine, &has, e);
 	if (!rc)
-		rc = open_journal(s, node, mine.seq, &j, e);
-	if (!rc)
-		rc = begin_journal(s, j, node, &has, &after, e);
-	if (!rc)
-		rc = copy_rest(s, j, node, after, e);
-	journal_free(j);
-	if (!rc)
-		*ret_events += mine.seq - has.seq;
+		ret->events += mine.seq - has.seq;
 	return rc;
 }
 
 int
 salvage_run(const struct home *h, const struct uuid *self, struct db *local, struct db *primary,
-	    int64_t *ret_events, struct err *e)
+	    struct salvaged *ret, struct err *e)
 {
 	struct salvage s = { h, self, local, primary };
 	auto_rows nodes = NULL;
 	int rc = db_exec(local, NULL, STMT_EVENT_NODES, NULL, &nodes, e);
 
-	*ret_events = 0;
+	*ret = (struct salvaged){ 0 };
 	for (int i = 0; !rc && i < rows_count(nodes); i++) {
 		struct uuid node;
 
 		row_uuid(nodes, i, COL_EVENT_NODES_NODE, &node);
-		rc = salvage_node(&s, &node, ret_events, e);
+		rc = salvage_node(&s, &node, ret, e);
 	}
 	return rc;
 }

@@ -7,12 +7,17 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/home.h"
 #include "store/db.h"
 
-/* local, primary: blocking connections, the latter as hf_deposit. May be interrupted and done again: nothing is put twice.
- * *ret_events: how many are in the journals that the primary does not have. ERR_CHAIN_BROKEN when the two logs differ in
- * what both have. */
+struct salvaged {
+	int64_t events; /* in the journals that the primary does not have */
+	bool parted; /* a chain has other events there, or it could not be shown that it has not: what is here must be kept whole */
+};
+
+/* local, primary: blocking connections, the latter as hf_deposit. May be interrupted and done again: nothing is put twice. Of a
+ * chain that parted nothing is put anywhere. */
 int salvage_run(const struct home *h, const struct uuid *self, struct db *local, struct db *primary,
-		int64_t *ret_events, struct err *e) NONNULL MUST_USE;
+		struct salvaged *ret, struct err *e) NONNULL MUST_USE;

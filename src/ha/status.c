@@ -74,7 +74,7 @@ stream_reasons(const struct status_view *v, const struct status_node *n)
 		return 0;
 	if (n->stream_known && !n->streaming)
 		r |= 1u << STATUS_NOT_STREAMING;
-	else if (v->nodes[0].primary && v->state == HA_SYNCED && !v->both)
+	else if (n->late || (v->nodes[0].primary && v->state == HA_SYNCED && !v->both))
 		r |= 1u << STATUS_OUT_OF_STEP;
 	if (n->journal_rows > 0)
 		r |= 1u << STATUS_JOURNAL_WAITS;
@@ -116,6 +116,8 @@ own_reasons(const struct status_view *v)
 		r |= 1u << STATUS_JOURNAL_WAITS;
 	if (v->too_old)
 		r |= 1u << STATUS_TOO_OLD;
+	if (v->unconfirmed)
+		r |= 1u << STATUS_HISTORY_UNCONFIRMED;
 	return r;
 }
 
@@ -158,6 +160,8 @@ status_node_reasons(const struct status_view *v, unsigned i)
 		r |= 1u << STATUS_DATA_DAMAGED;
 	if (n->journal_unreadable)
 		r |= 1u << STATUS_JOURNAL_UNREADABLE;
+	if (n->history_behind)
+		r |= 1u << STATUS_HISTORY_BEHIND;
 	return i == 0 ? r | own_reasons(v) : r;
 }
 
@@ -200,6 +204,8 @@ static const struct {
 	  BIT(DATABASE_DOWN) | BIT(SERVICE_CANNOT) | BIT(RETURNING) | NOT_FLOWING },
 	{ STATUS_DATA_DAMAGED, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
 	{ STATUS_FENCED, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
+	{ STATUS_HISTORY_BEHIND, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
+	{ STATUS_HISTORY_BEHIND, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
 	{ STATUS_DATABASE_DOWN, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
 	{ STATUS_DATABASE_DOWN, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
 	{ STATUS_SERVICE_DOWN, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
@@ -225,9 +231,9 @@ static const struct {
 	{ STATUS_EMERGENCY, ELSEWHERE, BIT(JOURNAL_WAITS) },
 	{ STATUS_MERGING, ELSEWHERE, BIT(JOURNAL_WAITS) },
 	{ STATUS_NOT_STREAMING, HERE, BIT(OUT_OF_STEP) | BIT(JOURNAL_WAITS) },
-	{ STATUS_NOT_STREAMING, ELSEWHERE, BIT(PRIMARY_ALONE) },
+	{ STATUS_NOT_STREAMING, ELSEWHERE, BIT(PRIMARY_ALONE) | BIT(HISTORY_UNCONFIRMED) },
 	{ STATUS_OUT_OF_STEP, ELSEWHERE, BIT(PRIMARY_ALONE) },
-	{ STATUS_SERVICE_DOWN, ELSEWHERE, BIT(PRIMARY_ALONE) },
+	{ STATUS_SERVICE_DOWN, ELSEWHERE, BIT(PRIMARY_ALONE) | BIT(HISTORY_UNCONFIRMED) },
 	{ STATUS_CHANNEL_CERT_EXPIRED, ELSEWHERE, BIT(PRIMARY_ALONE) },
 	{ STATUS_AWAY, ELSEWHERE, BIT(PRIMARY_ALONE) },
 	{ STATUS_RETURNING, ELSEWHERE, BIT(PRIMARY_ALONE) },
@@ -366,6 +372,8 @@ write_detail(const struct status_view *v, const struct status_node *n, enum stat
 	else if (r == STATUS_DATA_DAMAGED && n->self)
 		snprintf(ret, room, "damaged pages were met %lld times; its log names them",
 			 (long long)v->damaged_pages);
+	else if (r == STATUS_HISTORY_BEHIND)
+		text_fit(ret, room, "%s", n->history);
 	else if (is_trouble_of(v, n, r))
 		text_fit(ret, room, "%s", v->trouble);
 	else if (r == STATUS_CHAIN_SHRUNK || r == STATUS_CHAIN_FORKED)

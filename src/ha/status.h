@@ -82,6 +82,13 @@
 	  "While that one serves, no action is needed: this node saves what only it has and "      \
 	  "returns. If it is gone for good, run `holdfast ha promote` on the node whose data are " \
 	  "newest.")                                                                               \
+	X(HISTORY_BEHIND, "%s has lost events of its own log: its disk was put back",              \
+	  "It does not serve. Run `holdfast ha promote` on the node that has more: this one "      \
+	  "then saves what only it has, and copies that node. If no such node is left, run "       \
+	  "`holdfast ha reconcile` here.")                                                         \
+	X(HISTORY_UNCONFIRMED, "the history of %s is not confirmed: no other node could be asked", \
+	  "Nothing is said to be on both disks until then. Bring a secondary back; it is asked "   \
+	  "by itself.")                                                                            \
 	X(RETURNING, "%s can no longer follow the primary and is being rebuilt",                   \
 	  "No action needed: it is rewound or copied; its own status shows the progress.")         \
 	X(AWAY, "%s is not ready",                                                                 \
@@ -130,7 +137,10 @@ struct status_node {
 	int64_t skew_us; /* against this node */
 	bool skew_known;
 	bool data_damaged, journal_unreadable;
-	char version[32]; /* of its program, "" not known */
+	bool late; /* streams, but its disk has not had for sync_timeout what was here before */
+	bool history_behind; /* there is more of its own log at another node than at itself */
+	char history[256];   /* where both end */
+	char version[32];    /* of its program, "" not known */
 	int schema,
 		schema_known; /* of its database, and the newest its program knows; 0 not known */
 };
@@ -143,6 +153,7 @@ struct status_view {
 	int64_t inbox_rows; /* primary: deposits that wait */
 	bool journal_diverged, merge_refused;
 	int64_t damaged_pages; /* of this node's database */
+	bool unconfirmed;      /* primary: nobody was asked since the start */
 	bool too_old;	       /* in emergency, and the data is older than max_emergency_age */
 	const struct maintenance *maintenance; /* while alerts are silent, else NULL */
 	int64_t alerts_waiting;		       /* -1: none are configured */

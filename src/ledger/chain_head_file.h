@@ -2,8 +2,8 @@
  *
  * The anchor: the end of the node's own chain, kept in a small file beside the database. Whoever
  * cuts the end of the log off in the database does not cut it off here. File: node (16) ‖ be64 seq
- * ‖ hash (32), written in place after each batch, not synced: it may be older than the log, never
- * newer.
+ * ‖ hash (32), written in place after each batch and synced a moment later: it may be a little older
+ * than the log, never newer. A database that was put back to an older state does not take it along.
  */
 #pragma once
 

@@ -761,7 +761,8 @@ ledger_new(const struct ledger_options *o, struct ledger **ret, struct err *e)
 		}
 	}
 	uv_timer_init(o->loop, &l->probe_timer);
-	l->probe_timer.data = l;
+	uv_timer_init(o->loop, &l->sync_timer);
+	l->probe_timer.data = l->sync_timer.data = l;
 	l->workers = 2;
 	mem_check(fiber_start(o->fibers, run_chainer, l) &&
 		  fiber_start(o->fibers, run_committer, l));
@@ -774,12 +775,18 @@ on_closed(uv_handle_t *h)
 {
 	struct ledger *l = h->data;
 
-	/* A worker that still waits for the database or keyd keeps the ledger: the process ends
-	 * with it. */
-	if (l->workers)
+	/* A worker that still waits for the database or keyd keeps the ledger, and so does a disk: the process
+	 * ends with it. */
+	if (h == (uv_handle_t *)&l->probe_timer) {
+		uv_close((uv_handle_t *)&l->sync_timer, on_closed);
 		return;
-	if (l->chain_head_fd >= 0)
+	}
+	if (l->workers || l->chain_head_syncing)
+		return;
+	if (l->chain_head_fd >= 0) {
+		fdatasync(l->chain_head_fd);
 		close(l->chain_head_fd);
+	}
 	journal_free(l->journal);
 	free(l->journal_path);
 	free(l);
@@ -794,6 +801,7 @@ ledger_free(struct ledger *l)
 		return;
 	l->stopping = true;
 	uv_timer_stop(&l->probe_timer);
+	uv_timer_stop(&l->sync_timer);
 	err_set(&e, ERR_NOT_SERVING, "the service is stopping");
 	fail_all(&l->queue, &e);
 	fail_all(&l->ready, &e);

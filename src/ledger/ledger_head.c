@@ -248,6 +248,34 @@ set_head(struct ledger *l, void *arg, struct err *e)
 
 /* ---- the chain head file ---- */
 
+static void on_sync_timer(uv_timer_t *t);
+
+static void
+on_synced(uv_fs_t *r)
+{
+	struct ledger *l = r->data;
+
+	if (r->result < 0)
+		log_warning("the anchor of the log is not known to be on the disk: %s",
+			    uv_strerror((int)r->result));
+	uv_fs_req_cleanup(r);
+	l->chain_head_syncing = false;
+	if (l->chain_head_dirty && !l->stopping)
+		uv_timer_start(&l->sync_timer, on_sync_timer, LEDGER_SYNC_MS, 0);
+}
+
+/* Nobody waits for it: a mark that is a little older than the log accuses nobody. */
+static void
+on_sync_timer(uv_timer_t *t)
+{
+	struct ledger *l = t->data;
+
+	l->chain_head_dirty = false;
+	l->chain_head_syncing = true;
+	l->sync.data = l;
+	mem_check(!uv_fs_fdatasync(l->o.loop, &l->sync, l->chain_head_fd, on_synced));
+}
+
 void
 ledger_write_chain_head(struct ledger *l)
 {
@@ -256,8 +284,13 @@ ledger_write_chain_head(struct ledger *l)
 	if (l->chain_head_fd < 0)
 		return;
 	memcpy(a.hash, l->head_hash, sizeof(a.hash));
-	if (chain_head_file_write(l->chain_head_fd, &a))
+	if (chain_head_file_write(l->chain_head_fd, &a)) {
 		log_warning("cannot write the anchor of the log: %s", strerror(errno));
+		return;
+	}
+	l->chain_head_dirty = true;
+	if (!l->chain_head_syncing && !uv_is_active((uv_handle_t *)&l->sync_timer))
+		uv_timer_start(&l->sync_timer, on_sync_timer, LEDGER_SYNC_MS, 0);
 }
 
 static bool

@@ -22,6 +22,7 @@
 #define LEDGER_MERGE_MAX 1000
 #define LEDGER_OUTAGE_MS 15000 /* how long a write waits for the database to come back */
 #define LEDGER_PROBE_MS 1000
+#define LEDGER_SYNC_MS 200 /* the chain head file is on the disk so long after it was written */
 
 struct ledger_unit {
 	struct ledger_unit *next;
@@ -63,6 +64,9 @@ struct ledger {
 	struct fiber_gate journal_gate; /* the journal belongs to one thread at a time */
 	struct journal *journal;	/* opened when first needed */
 	int chain_head_fd;		/* -1: none */
+	bool chain_head_dirty, chain_head_syncing;
+	uv_timer_t sync_timer;
+	uv_fs_t sync;
 	bool stopping, probing, merging, beat_failed;
 	unsigned workers;
 	uv_timer_t probe_timer;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "pg/cluster.h"
 #include "pg/program.h"
+#include "pg/standby.h"
 
 int
 postgres_main(const struct proc_args *a)
@@ -29,6 +30,9 @@ postgres_main(const struct proc_args *a)
 		log_err(LOG_LEVEL_ERROR, &e, "cannot write PostgreSQL's configuration");
 		return e.code == ERR_IO ? 1 : PROC_EXIT_CONFIG;
 	}
+	if (cluster_is_standby(&a->home) && standby_hold(&a->home, &e))
+		log_err(LOG_LEVEL_WARNING, &e,
+			"this node follows its primary at once, before histories are compared");
 	home_path(&a->home, HOME_PG, data);
 	prctl(PR_SET_PDEATHSIG, SIGINT);
 	program_become(argv);

@@ -59,6 +59,7 @@ static const char fixed_conf[] =
 	"hot_standby_feedback = on\n"
 	"max_standby_streaming_delay = 1s\n"
 	"wal_sender_timeout = 6s\n"
+	"holdfast.follows = ''\n" /* whom a standby followed last */
 	"wal_receiver_timeout = 6s\n"
 	"wal_receiver_status_interval = 1s\n"
 	"wal_retrieve_retry_interval = 500ms\n"

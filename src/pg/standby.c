@@ -9,9 +9,11 @@
 #include "base/buf.h"
 #include "pg/cluster.h"
 #include "pg/program.h"
+#include "pg/quote.h"
 
 #define CONF_MAX (256 << 10)
 #define SETTING "primary_conninfo = '"
+#define HELD "holdfast.follows = '"
 
 struct listener {
 	standby_progress_fn *progress;
@@ -115,15 +117,22 @@ unquote(const char *p, struct buf *ret)
 
 /* The last of several counts, as for PostgreSQL. */
 static bool
-find_conninfo(const char *text, struct buf *ret)
+find_setting(const char *text, const char *setting, struct buf *ret)
 {
 	const char *found = NULL;
 
-	for (const char *p = text; (p = strstr(p, SETTING)); p += strlen(SETTING)) {
+	for (const char *p = text; (p = strstr(p, setting)); p += strlen(setting)) {
 		if (p == text || p[-1] == '\n')
-			found = p + strlen(SETTING);
+			found = p + strlen(setting);
 	}
+	buf_reset(ret);
 	return found && unquote(found, ret);
+}
+
+static bool
+find_conninfo(const char *text, struct buf *ret)
+{
+	return (find_setting(text, SETTING, ret) && ret->len) || find_setting(text, HELD, ret);
 }
 
 static bool
@@ -148,6 +157,27 @@ take_words(const char *conninfo, char *ret_host, size_t room, int *ret_port)
 	}
 	PQconninfoFree(words);
 	return good;
+}
+
+int
+standby_hold(const struct home *h, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	auto_buf text = BUF_INIT, conninfo = BUF_INIT;
+
+	home_path(h, HOME_PG_AUTO_CONF, path);
+	int rc = home_read_file(path, CONF_MAX, &text, e);
+	if (rc)
+		return rc;
+	if (!find_setting(buf_str(&text), SETTING, &conninfo) ||
+	    !strstr(buf_str(&conninfo), STANDBY_COMPARED))
+		return 0;
+	/* Of several lines the last counts. */
+	if (text.len && text.data[text.len - 1] != '\n')
+		buf_addc(&text, '\n');
+	quote_setting(&text, "holdfast.follows", buf_str(&conninfo));
+	quote_setting(&text, "primary_conninfo", "");
+	return home_write_file(path, text.data, text.len, 0600, e);
 }
 
 int

@@ -27,6 +27,12 @@ int standby_parted(const struct home *h, const char *conninfo, bool *ret, struct
 int standby_rewind(const struct home *h, const char *conninfo, bool *ret_needed,
 		   standby_progress_fn *progress, void *ctx, struct err *e) MUST_USE;
 
-/* Whom the standby in data/pg follows, by its postgresql.auto.conf. ERR_NOT_FOUND: it does not say. */
+/* What a conninfo says whose standby is compared with its primary before it follows it again; libpq makes nothing of it. */
+#define STANDBY_COMPARED "fallback_application_name=compared"
+/* Before its server starts: a standby that was compared once follows nobody until it is compared again. Whom it followed stays written
+ * in the same file (holdfast.follows). */
+int standby_hold(const struct home *h, struct err *e) NONNULL MUST_USE;
+
+/* Whom the standby in data/pg follows, or followed last, by its postgresql.auto.conf. ERR_NOT_FOUND: it does not say. */
 int standby_follows(const struct home *h, char *ret_host, size_t room, int *ret_port,
 		    struct err *e) NONNULL MUST_USE;

@@ -261,6 +261,7 @@ NODE_ROWS = [
     Row("ha switchover", "on the secondary", on("b", "ha", "switchover"), 1, "is a secondary"),
     Row("ha switchover", "no such node", on("a", "ha", "switchover", "127.0.0.9"), 1, "no other node"),
     Row("ha switchover", "does not run", on("stopped", "ha", "switchover"), 3, "does not run"),
+    Row("ha reconcile", "nothing is lost", on("a", "ha", "reconcile"), 1, "nothing to reconcile"),
     Row("ha rejoin", "is the primary", on("a", "ha", "rejoin"), 1, "is the primary"),
     Row("ha rejoin", "a primary's data, stopped", on("stopped", "ha", "rejoin"), 1, "a primary's"),
     Row("ha rejoin", "no primary's name", on("fresh", "ha", "rejoin", "--primary", "nonsense"), 2, "--primary takes"),

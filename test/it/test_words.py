@@ -36,6 +36,7 @@ LOOK = [
     ["ha", "promote", "--yes"],
     ["ha", "switchover"],
     ["ha", "rejoin"],
+    ["ha", "reconcile"],
     ["ha", "repair-journal"],
     ["ha", "remove", "b.example", "--yes"],
     ["ha", "emergency", "on"],

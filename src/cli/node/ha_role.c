@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast ha promote, switchover, rejoin, emergency: orders to this node's agent, followed on the state page until they are done. Who
+ * holdfast ha promote, switchover, rejoin, reconcile, emergency: orders to this node's agent, followed on the state page until they are done. Who
  * interrupts stops the watching only; the node goes on.
  */
 #include <jansson.h>
@@ -54,6 +54,14 @@ static const struct goal rejoining = {
 	BIT(STANDBY),
 	BIT(EMERGENCY),
 	"this node is a copy of the primary again",
+};
+
+static const struct goal reconciling = {
+	"reconcile",
+	BIT(BEHIND),
+	BIT(ALONE) | BIT(SYNCED) | BIT(SINGLE),
+	BIT(FENCED),
+	"this node is the primary again, with what is here",
 };
 
 static const struct goal emergency = {
@@ -444,6 +452,17 @@ static const struct cli_opt rejoin_opts[] = {
 	{ 0 },
 };
 
+/* ---- reconcile ---- */
+
+static int
+run_reconcile(const struct cli *c, struct err *e)
+{
+	struct home h;
+	int rc = cli_home(c, &h, e);
+
+	return rc < 0 ? rc : carry_out(c, &h, &reconciling, "", e);
+}
+
 /* ---- emergency ---- */
 
 static int
@@ -495,6 +514,18 @@ const struct cli_verb verbs_ha_role[] = {
 			"this node has is saved first, and merged. If the node is stopped, or its "
 			"PostgreSQL does not start, the copy is made before its next start, and "
 			"the old data is kept as data/pg.damaged-TIME.",
+		.part = CLI_PAIR,
+	},
+	{
+		.name = "ha reconcile",
+		.opts = home_opts,
+		.run = run_reconcile,
+		.help = "Goes on as the primary with what is here, when events of this node's own "
+			"log are lost for good.",
+		.more = "On a primary whose disk was put back to an older state "
+			"(`history_behind`). "
+			"Refused while a node that has more answers: `holdfast ha promote` there "
+			"loses nothing. The log says that its end was lost.",
 		.part = CLI_PAIR,
 	},
 	{

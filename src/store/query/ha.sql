@@ -22,9 +22,11 @@ SELECT pg_is_in_recovery(),
 	(SELECT node FROM ha_order), coalesce((SELECT term FROM ha_order), 0), current_setting('primary_conninfo'),
 	(SELECT max(number) FROM schema_migration);
 
--- name: ha_standbys() -> name text, state text, sync_state text, flush_lsn bigint, replay_lsn bigint, replied_at timestamptz
+-- name: ha_standbys() -> name text, state text, sync_state text, flush_lsn bigint, replay_lsn bigint, replied_at timestamptz, pid int,
+--   own_lsn bigint
 SELECT application_name, coalesce(state, ''), coalesce(sync_state, ''),
-	coalesce(pg_wal_lsn_diff(flush_lsn, '0/0')::bigint, 0), coalesce(pg_wal_lsn_diff(replay_lsn, '0/0')::bigint, 0), reply_time
+	coalesce(pg_wal_lsn_diff(flush_lsn, '0/0')::bigint, 0), coalesce(pg_wal_lsn_diff(replay_lsn, '0/0')::bigint, 0), reply_time, pid,
+	CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint END
 FROM pg_stat_replication ORDER BY application_name LIMIT 32;
 
 -- name: ha_slots() -> name text, active bool, status text, retained bigint
@@ -167,8 +169,29 @@ ON CONFLICT DO NOTHING;
 SELECT status, active, retained, keep FROM ha_slot($1);
 
 -- Where the primary's log of a node ends; NULL when it has nothing of it.
+-- columns: chain_end of event_head, deposit_mark
 -- name: deposit_mark(node uuid) -> seq bigint, hash bytea
 SELECT seq, hash FROM ha_mark($1);
+
+-- The hash of an event in the primary's log.
+-- columns: hash_at of event_hash, deposit_hash
+-- name: deposit_hash(node uuid, seq bigint) -> hash bytea
+SELECT hash FROM event_hash WHERE node = $1 AND seq = $2;
+
+-- The ends of all chains in the log of whoever is asked, at the other node or here, and what there is at places of them.
+-- columns: history of history_heads, history_hashes
+-- name: history_heads() -> chain uuid, seq bigint, hash bytea
+WITH RECURSIVE c (node) AS (
+	(SELECT e.node FROM event_hash e ORDER BY e.node LIMIT 1)
+	UNION ALL
+	SELECT (SELECT e.node FROM event_hash e WHERE e.node > c.node ORDER BY e.node LIMIT 1) FROM c WHERE c.node IS NOT NULL
+)
+SELECT h.node, h.seq, h.hash
+FROM c, LATERAL (SELECT e.node, e.seq, e.hash FROM event_hash e WHERE e.node = c.node ORDER BY e.seq DESC LIMIT 1) h;
+
+-- name: history_hashes(chains uuid[], seqs bigint[]) -> chain uuid, seq bigint, hash bytea
+SELECT e.node, e.seq, e.hash FROM unnest($1::uuid[], $2::bigint[]) AS t(node, seq)
+JOIN event_hash e ON e.node = t.node AND e.seq = t.seq;
 
 -- Whether the server's control file knows its timeline: until its first checkpoint as a primary pg_rewind would take it for the
 -- former one (PostgreSQL, "pg_rewind", Notes).

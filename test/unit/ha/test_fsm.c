@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Every state × every combination of observations: each flag both ways, each duration at, below and above its limit.
- * Names the invariants of ha/fsm.c (F1 … F10) and with them H1, H2, H4, H7, H10.
+ * Names the invariants of ha/fsm.c (F1 … F11) and with them H1, H2, H4, H7, H10.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -127,14 +127,19 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 		assert_int_equal(from, HA_ALONE);
 		assert_true(o->in_step && o->sync_on && o->streaming && !o->is_secondary);
 	}
-	if ((from == HA_SYNCED || from == HA_ALONE || from == HA_HANDING) && !o->is_secondary &&
-	    o->epoch_later_known) /* F7 */
+	if ((from == HA_SYNCED || from == HA_ALONE || from == HA_HANDING || from == HA_BEHIND) &&
+	    !o->is_secondary && o->epoch_later_known) /* F7 */
 		assert_int_equal(to, HA_FENCED);
 	/* A state that serves as a primary is never entered by a secondary, nor the other way round. */
 	if (to != from && state_serves(to) == SERVES_EVERYONE)
 		assert_false(o->is_secondary);
 	if (to != from && (to == HA_STANDBY || to == HA_EMERGENCY || to == HA_MERGING))
 		assert_true(o->is_secondary);
+	if ((from == HA_SYNCED || from == HA_ALONE || from == HA_BEHIND) && !o->is_secondary &&
+	    o->behind && !o->epoch_later_known) /* F11 */
+		assert_int_equal(to, HA_BEHIND);
+	if (to == HA_BEHIND && from != to)
+		assert_true(o->behind && !o->is_secondary);
 	/* Left by becoming a secondary, when the agent begins anew, or by an order that begins a later epoch. */
 	if (from == HA_FENCED && to != from)
 		assert_true(to == HA_ALONE && o->promote_ordered && !o->epoch_later_known &&

@@ -50,6 +50,60 @@ names_are_of_all_secondaries(void **ctx)
 }
 
 static void
+stream(struct replication_view *v, unsigned i, int pid, int64_t flushed)
+{
+	struct replication_standby *s = &v->standbys[i];
+
+	replication_slot_name(&v->nodes[i + 1].id, s->name);
+	strcpy(s->state, "streaming");
+	s->pid = pid;
+	s->flush_lsn = flushed;
+	v->standbys_n = i + 1;
+}
+
+static void
+prove(struct replication_view *v, unsigned i, int pid)
+{
+	memcpy(v->proofs[v->proofs_n].name, v->standbys[i].name, sizeof(v->proofs[0].name));
+	v->proofs[v->proofs_n++].pid = pid;
+}
+
+/* H2: a commit does not count what somebody acknowledges whose history is not known to be this one. */
+static void
+names_are_of_the_proven_while_there_are_any(void **ctx)
+{
+	struct replication_view *v = calloc(1, sizeof(*v));
+	char all[REPLICATION_NAMES_MAX], names[REPLICATION_NAMES_MAX];
+
+	v->nodes_n = 3;
+	v->lsn = 1000;
+	for (unsigned i = 0; i < 3; i++)
+		v->nodes[i].id.b[0] = (uint8_t)(i + 1);
+	replication_names(v, &v->nodes[0].id, all);
+	stream(v, 0, 7, 900);
+	stream(v, 1, 8, 900);
+	replication_names(v, &v->nodes[0].id, names);
+	assert_string_equal(names, all); /* nothing is said to be on both disks meanwhile */
+	prove(v, 0, 7);
+	replication_names(v, &v->nodes[0].id, names);
+	assert_string_equal(names, "ANY 1 (\"hf_02000000000000000000000000000000\")");
+	prove(v, 1, 9); /* of its stream before */
+	replication_names(v, &v->nodes[0].id, names);
+	assert_string_equal(names, "ANY 1 (\"hf_02000000000000000000000000000000\")");
+	prove(v, 1, 8);
+	replication_names(v, &v->nodes[0].id, names);
+	assert_string_equal(names, all);
+	v->standbys_n = 1; /* gone: when it is back it has to be compared first */
+	replication_names(v, &v->nodes[0].id, names);
+	assert_string_equal(names, "ANY 1 (\"hf_02000000000000000000000000000000\")");
+	v->standbys_n = 2;
+	v->standbys[1].flush_lsn = 1001; /* ahead of this log: of another one */
+	replication_names(v, &v->nodes[0].id, names);
+	assert_string_equal(names, "ANY 1 (\"hf_02000000000000000000000000000000\")");
+	free(v);
+}
+
+static void
 a_standby_that_keeps_up_is_in_step(void **ctx)
 {
 	struct replication_step s;
@@ -337,6 +391,7 @@ main(void)
 	const struct CMUnitTest pure[] = {
 		cmocka_unit_test(slot_names_are_the_id),
 		cmocka_unit_test(names_are_of_all_secondaries),
+		cmocka_unit_test(names_are_of_the_proven_while_there_are_any),
 		cmocka_unit_test(a_standby_that_keeps_up_is_in_step),
 		cmocka_unit_test(a_standby_a_little_behind_is_in_step),
 		cmocka_unit_test(a_frozen_standby_shows_when_a_commit_waits),

@@ -101,6 +101,10 @@ each_fault_is_its_own_reason(void **ctx)
 	BREAK(TOO_OLD, 0, v.too_old = true);
 	BREAK(MERGING, 1, v.nodes[1].state = HA_MERGING);
 	BREAK(FENCED, 0, v.nodes[0].state = HA_FENCED);
+	BREAK(HISTORY_BEHIND, 0, v.nodes[0].state = HA_BEHIND);
+	BREAK(HISTORY_BEHIND, 1, v.nodes[1].history_behind = true);
+	BREAK(HISTORY_UNCONFIRMED, 0, v.unconfirmed = true);
+	BREAK(OUT_OF_STEP, 1, v.nodes[1].late = true);
 	BREAK(AWAY, 1, v.nodes[1].state = HA_PROMOTING);
 }
 

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent: what follows from comparing this node's history with the others' (ha/history.h). A primary that is behind its own
+ * past does not serve; a stream counts as a second disk only when its other end has what this log has; a secondary
+ * follows only a primary that has all that this node has.
+ */
+#include "agent/agent_impl.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "ledger/chain_head_file.h"
+#include "store/journal.h"
+
+#define PATIENCE_MS                                                                                \
+	3000	     /* beyond sync_timeout: so long a commit may be seen at the other node alone */
+#define OPEN_MS 5000 /* a stream that was let in is given so long to begin */
+#define HEARD_US                                                                                   \
+	4000000 /* a primary writes every second (H16): a stream without a word for so long is none */
+
+void
+agent_aim_histories(struct agent *a)
+{
+	struct history_target t[REPLICATION_NODES_MAX] = { 0 };
+	unsigned n = 0;
+
+	if (!a->rv.at_ms)
+		return;
+	for (unsigned i = 0; i < a->rv.nodes_n && n < ARRAY_LEN(t); i++) {
+		const struct replication_node *r = &a->rv.nodes[i];
+
+		if (agent_is_self(a, &r->id))
+			continue;
+		t[n].id = r->id;
+		text_copy(t[n].host, sizeof(t[n].host), r->name);
+		t[n].port = r->pair_port;
+		t[n++].ours_first = a->secondary;
+	}
+	history_watch_aim(a->history, t, n);
+}
+
+/* Another node's answer, if there is one that still counts. */
+static bool
+look(const struct agent *a, const struct uuid *id, struct history_view *ret)
+{
+	history_watch_look(a->history, id, ret);
+	return ret->asked_ms > a->reconciled_ms;
+}
+
+bool
+agent_histories_heard(const struct agent *a)
+{
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct uuid *id = &a->rv.nodes[i].id;
+		struct history_view v;
+
+		if (agent_is_self(a, id))
+			continue;
+		history_watch_look(a->history, id, &v);
+		if (!v.asked_ms && !v.failed_ms)
+			return false;
+	}
+	return a->rv.nodes_n > 0;
+}
+
+/* ---- a primary and its own past ---- */
+
+/* What the other node had first has come in here since; it may be gone, and cannot say so. */
+static bool
+has_come_in(const struct agent *a, const struct history_verdict *v)
+{
+	return v->self == HISTORY_THEIRS_MORE && uuid_eq(&v->chain, &a->self.id) &&
+	       a->rv.own_seq >= v->theirs;
+}
+
+/* Once anybody has confirmed this node's history, a commit of its own may be at another node a moment before it is seen here. */
+static bool
+is_behind(const struct agent *a, const struct history_view *v)
+{
+	if (!v->behind_ms || !a->confirmed || a->shown.state == HA_BEHIND)
+		return v->behind_ms != 0;
+	return !has_come_in(a, &v->verdict) &&
+	       a->now_ms - v->behind_ms >= a->settings.sync_timeout + PATIENCE_MS;
+}
+
+/* Whose log has more of this node's own chain than this node; NULL: nobody's, as far as it was asked. */
+static const struct replication_node *
+who_has_more(const struct agent *a, struct history_view *ret)
+{
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct replication_node *n = &a->rv.nodes[i];
+
+		if (!agent_is_self(a, &n->id) && look(a, &n->id, ret) && is_behind(a, ret))
+			return n;
+	}
+	return NULL;
+}
+
+static bool
+somebody_confirms(const struct agent *a, int64_t since_ms)
+{
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		struct history_view v;
+
+		if (!agent_is_self(a, &a->rv.nodes[i].id) && look(a, &a->rv.nodes[i].id, &v) &&
+		    !v.behind_ms && v.asked_ms >= since_ms)
+			return true;
+	}
+	return false;
+}
+
+/* What was written as a secondary goes into the log first. */
+static int64_t
+end_of_journal(const struct agent *a)
+{
+	uint8_t hash[HISTORY_HASH_BYTES];
+	struct journal *j = NULL;
+	char path[HOME_PATH_MAX];
+	int64_t rows = 0, seq = 0;
+	struct err ignored = { 0 };
+
+	home_path(&a->args->home, HOME_JOURNAL, path);
+	if (!home_has(&a->args->home, HOME_JOURNAL) ||
+	    journal_open(path, &a->self.id, &j, &ignored))
+		return 0;
+	if (journal_head(j, &rows, &seq, hash, &ignored))
+		seq = 0;
+	journal_free(j);
+	return seq;
+}
+
+/* This node itself remembers more than its database has. */
+static void
+look_at_mark(struct agent *a)
+{
+	struct chain_head_file mark;
+	char path[HOME_PATH_MAX];
+
+	home_path(&a->args->home, HOME_ANCHOR, path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool there = fd >= 0 && chain_head_file_read(fd, &mark) && agent_is_self(a, &mark.node);
+
+	if (fd >= 0)
+		close(fd);
+	if (there && a->rv.own_seq && mark.seq > a->rv.own_seq && mark.seq > end_of_journal(a))
+		a->mark_seq = mark.seq;
+}
+
+void
+agent_history_of_primary(struct agent *a, struct fsm_obs *o)
+{
+	struct history_view v;
+
+	if (a->starting)
+		look_at_mark(a);
+	bool more = who_has_more(a, &v) != NULL;
+	if (!more)
+		a->confirmed |= a->rv.nodes_n == 1 || somebody_confirms(a, a->began_ms);
+	if (a->shown.state == HA_BEHIND)
+		o->behind = more || (!a->reconciled_ms && !somebody_confirms(a, a->state_ms));
+	else
+		o->behind = more || (a->mark_seq && !a->confirmed && !a->reconciled_ms);
+	if (a->confirmed)
+		a->mark_seq = 0;
+}
+
+bool
+agent_is_unconfirmed(const struct agent *a)
+{
+	return !a->secondary && a->rv.nodes_n > 1 && !a->confirmed &&
+	       state_serves(a->shown.state) == SERVES_EVERYONE;
+}
+
+/* ---- the streams of a primary ---- */
+
+static bool
+was_proven(const struct agent *a, const struct replication_standby *s)
+{
+	for (unsigned i = 0; i < a->proofs_n; i++) {
+		if (a->proofs[i].pid == s->pid && strcmp(a->proofs[i].name, s->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Compared since its stream began, and it has replayed what was here when it did: what follows continues this very log. */
+static bool
+is_proven(struct agent *a, const struct replication_node *n, const struct replication_standby *s)
+{
+	struct history_view v;
+
+	if (strcmp(s->state, "streaming") != 0)
+		return false;
+	bool known = look(a, &n->id, &v);
+	if (was_proven(a, s))
+		return !(known && is_behind(a, &v));
+	if (v.asked_ms <= s->since_ms)
+		history_watch_hurry(a->history, &n->id, s->since_ms);
+	return known && v.asked_ms > s->since_ms && !(v.verdict.all & HISTORY_THEIRS_MORE) &&
+	       s->replay_lsn >= s->from_lsn;
+}
+
+void
+agent_prove_streams(struct agent *a)
+{
+	struct replication_proof p[REPLICATION_NODES_MAX] = { 0 };
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct replication_standby *s = agent_standby(a, &a->rv.nodes[i].id);
+
+		if (!s || !is_proven(a, &a->rv.nodes[i], s))
+			continue;
+		text_copy(p[n].name, sizeof(p[n].name), s->name);
+		p[n++].pid = s->pid;
+	}
+	memcpy(a->proofs, p, sizeof(p));
+	a->proofs_n = n;
+	replication_prove(a->replication, p, n);
+}
+
+/* ---- a secondary and its primary ---- */
+
+bool
+agent_primary_is_behind(struct agent *a)
+{
+	const struct replication_node *n = agent_leader(a);
+	struct history_view v;
+
+	return a->secondary && n && !agent_is_self(a, &n->id) && look(a, &n->id, &v) &&
+	       (v.verdict.other & HISTORY_OURS_MORE);
+}
+
+/* Data come in from whom they came from before. */
+static bool
+is_live(const struct agent *a)
+{
+	return agent_view_is_fresh(a) && a->rv.streams &&
+	       (state_row(a->shown.state)->outage == OUTAGE_OVER ||
+		clock_now_us() - a->rv.heard_us < HEARD_US);
+}
+
+/* Whether the primary has, by content, all that this node has, as it was asked after the stream ended. */
+static bool
+may_follow(struct agent *a, const struct uuid *primary)
+{
+	struct history_view v;
+
+	history_watch_look(a->history, primary, &v);
+	return v.earlier || (v.asked_ms > a->closed_ms && !(v.verdict.all & HISTORY_OURS_MORE));
+}
+
+void
+agent_follow(struct agent *a, const struct uuid *primary, const char *conninfo, bool primary_ok)
+{
+	bool other = strcmp(conninfo, a->rv.conninfo) != 0, live = is_live(a);
+
+	if (!agent_view_is_fresh(a))
+		return;
+	if (other && (primary_ok || !live) && may_follow(a, primary)) {
+		replication_follow(a->replication, conninfo);
+		a->opened_ms = a->now_ms;
+	} else if (!live && a->rv.conninfo[0] && a->now_ms - a->opened_ms > OPEN_MS) {
+		replication_follow(a->replication, REPLICATION_NOBODY);
+		a->closed_ms = a->now_ms;
+	}
+}
+
+enum role_task
+agent_way_back(struct agent *a, const struct uuid *primary)
+{
+	struct history_view v;
+
+	history_watch_look(a->history, primary, &v);
+	if (v.earlier)
+		return ROLE_RETURN;
+	if (v.asked_ms <= a->state_ms)
+		return ROLE_NONE;
+	/* Where the files of both parted is not what they themselves would say: nothing can be rewound to it. */
+	return v.verdict.self & HISTORY_THEIRS_MORE ? ROLE_CLONE : ROLE_RETURN;
+}
+
+/* ---- the status ---- */
+
+static const struct replication_node *
+most_wanted(const struct agent *a, const struct uuid *of, struct history_view *ret)
+{
+	if (agent_is_self(a, of))
+		return who_has_more(a, ret);
+	return look(a, of, ret) && (ret->verdict.other & HISTORY_OURS_MORE) ? agent_node(a, of)
+									    : NULL;
+}
+
+void
+agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bool *ret_behind,
+			char *ret, size_t room)
+{
+	bool self = agent_is_self(a, id);
+	struct history_view v;
+
+	if (!primary || a->secondary == self)
+		return;
+	const struct replication_node *n = most_wanted(a, id, &v);
+	if (self && a->shown.state == HA_BEHIND && !n && a->mark_seq) {
+		*ret_behind = true;
+		snprintf(ret, room,
+			 "this node remembers event %" PRId64 " of its log, which ends at event "
+			 "%" PRId64 "; no other node could be asked",
+			 a->mark_seq, a->rv.own_seq);
+	}
+	if (!n)
+		return;
+	*ret_behind = true;
+	snprintf(ret, room,
+		 "%.100s has its events up to %" PRId64 ", its own log %s event %" PRId64,
+		 self ? n->name : a->self.name, self ? v.verdict.theirs : v.verdict.ours,
+		 (self ? v.verdict.self : v.verdict.other) == HISTORY_PARTED ? "is another one at"
+									     : "ends at",
+		 self ? v.verdict.ours : v.verdict.theirs);
+}
+
+int
+agent_order_reconcile(struct agent *a, const char *node, struct err *e)
+{
+	struct history_view v;
+
+	if (a->shown.state != HA_BEHIND)
+		return err_set(e, ERR_PRECONDITION,
+			       "this node has not lost events of its log: there is nothing to "
+			       "reconcile");
+	const struct replication_node *n = who_has_more(a, &v);
+	if (n && !v.failed_ms)
+		return err_set(e, ERR_PRECONDITION,
+			       "%s has what is missing here, and answers: run `holdfast ha "
+			       "promote` there; this node then copies it, and what only this "
+			       "node has is kept",
+			       n->name);
+	log_warning("an operator gave up the events of this node's log that are not here");
+	a->reconciled_ms = a->now_ms;
+	return 0;
+}

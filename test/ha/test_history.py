@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One history: what two nodes have is compared by content before anything counts as on both disks, before anybody follows and before anybody
+serves. A disk that is put back costs nothing that was acknowledged.
+"""
+import shutil
+import subprocess
+
+import pytest
+
+import checker
+from faults import FAULTS
+from orders import back_to_the_first, order
+from wait import still_true, wait_until
+
+ACCOUNT = "site 00002/root2"
+STAYS_S = 5
+
+
+def codes(node):
+    return {(r["node"], r["code"]) for r in node.status()[1].get("reasons", [])}
+
+
+def reason(node, code):
+    return next((r for r in node.status()[1].get("reasons", []) if r["code"] == code), None)
+
+
+def keep(node, path, what="."):
+    """A snapshot of the disk of a node that runs no longer."""
+    subprocess.run(["cp", "-a", node.home / what, path], check=True)
+
+
+def put_back(node, path, what="."):
+    shutil.rmtree(node.home / what)
+    subprocess.run(["cp", "-a", path, node.home / what], check=True)
+
+
+def write(st, node, secret):
+    """A new version, as a user writes it: where it is."""
+    account = st.sql_account
+    r = st.call(
+        "client",
+        st.login("admin", to=node),
+        node,
+        "POST",
+        f"/v1/accounts/{account}/versions",
+        {"fields": {"password": secret}},
+    )
+    assert r["status"] == 201, r
+    return r["headers"]["Holdfast-Durability"]
+
+
+def read(st, node, host):
+    r = st.call(
+        host,
+        st.login("admin", to=node, host=host),
+        node,
+        "POST",
+        f"/v1/accounts/{st.sql_account}/retrieve",
+        {"reason": "h"},
+    )
+    assert r["status"] == 200, r
+    return r["body"]["fields"]["password"]
+
+
+def versions(st, node):
+    return int(node.sql(f"SELECT count(*) FROM version WHERE account = '{st.sql_account}'")[0][0])
+
+
+def end_of(node, chain):
+    return int(node.sql(f"SELECT coalesce(max(seq), 0) FROM event WHERE node = '{chain}'")[0][0])
+
+
+def id_of(node, of):
+    return node.sql(f"SELECT id FROM node WHERE name = '{of.name}'")[0][0]
+
+
+@pytest.fixture
+def kept(st):
+    """The disk of A as it was before the last acknowledged write."""
+    st.home_again()
+    st.sql_account = st.accounts[3]
+    path = st.dir / "kept"
+    shutil.rmtree(path, ignore_errors=True)
+    st.a.stop()
+    keep(st.a, path)
+    st.a.start(wait=False)
+    st.home_again()
+    wait_until("writes are on both disks again", lambda: write(st, st.a, "before"), lambda d: d == "both")
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def is_behind(st):
+    """Both nodes say so, and by what; nobody is served by A."""
+    st.a.wait_state("behind")
+    for n in st.nodes:
+        said = wait_until(
+            f"{n.name} says that {st.a.name} is behind, and by what",
+            lambda: reason(n, "history_behind"),
+            lambda r: r and r["detail"],
+        )
+        assert said["node"] == st.a.name and "ha promote" in said["todo"], said
+    assert st.a.health()[0] == 503
+
+
+def home_by_promotion(st):
+    """The one command that the status names."""
+    order(st.b, "promote", "--yes")
+    st.home_again()
+    assert st.b.state() == "synced" and st.a.state() == "standby"
+
+
+@pytest.mark.h2
+@pytest.mark.h9
+@pytest.mark.h10
+@pytest.mark.h13
+def test_a_primary_whose_disk_was_put_back_does_not_serve(st, kept):
+    """With B there, which has more: B gives emergency access to all of it, and nothing is gone in the end."""
+    chain = id_of(st.a, st.a)
+    assert write(st, st.a, "newest") == "both"
+    had, count = end_of(st.b, chain), versions(st, st.b)
+    st.a.kill()
+    st.b.wait_state("emergency")
+    put_back(st.a, kept)
+    st.a.start(wait=False)
+    is_behind(st)
+    assert str(had) in reason(st.a, "history_behind")["detail"] or end_of(st.b, chain) > had
+    st.b.wait_state("emergency")
+    assert read(st, st.b, "b") == "newest"
+    still_true(
+        "B keeps what it has, and A serves nobody",
+        lambda: (st.a.state(), versions(st, st.b), end_of(st.b, chain) >= had),
+        STAYS_S,
+        lambda seen: seen == ("behind", count, True),
+    )
+    refused = st.a.run("ha", "reconcile", "--home", st.a.home, check=False)
+    assert refused.returncode == 1 and f"{st.b.name} has what is missing here" in refused.stderr, refused.stderr
+    # It stays so over a restart.
+    st.a.stop()
+    st.a.start(wait=False)
+    is_behind(st)
+    home_by_promotion(st)
+    for n in st.nodes:
+        assert versions(st, n) == count
+    assert read(st, st.b, "client") == "newest"
+    back_to_the_first(st)
+    print(checker.whole(st))
+
+
+@pytest.mark.h2
+@pytest.mark.h9
+@pytest.mark.h13
+def test_both_go_on_alone_after_a_disk_was_put_back(st, kept):
+    """Nobody can be asked when A starts, so that it serves, says so, and claims nothing; what it writes takes the numbers of events that B has. When they
+    meet neither overwrites the other, and what gives way is kept whole."""
+    chain = id_of(st.a, st.a)
+    for i in range(3):
+        assert write(st, st.a, f"newest {i}") == "both"
+    had, count = end_of(st.b, chain), versions(st, st.b)
+    st.b.stop()
+    st.a.stop()
+    put_back(st.a, kept)
+    st.a.start(wait=False)
+    wait_until("A says that nobody could be asked", lambda: reason(st.a, "history_unconfirmed"))
+    for i in range(8):
+        assert write(st, st.a, f"other {i}") == "local"
+    assert end_of(st.a, chain) > had, "by numbers A has more"
+    st.b.start(wait=False)
+    is_behind(st)
+    st.b.wait_state("emergency")
+    assert read(st, st.b, "b") == "newest 2"
+    still_true(
+        "each keeps what it has",
+        lambda: (st.a.state(), versions(st, st.b), end_of(st.b, chain)),
+        STAYS_S,
+        lambda seen: seen == ("behind", count, had),
+    )
+    home_by_promotion(st)
+    for n in st.nodes:
+        assert versions(st, n) == count
+    aside = list((st.a.home / "data").glob("pg.damaged-*"))
+    assert len(aside) == 1, "what A wrote alone is kept"
+    st.broken = True  # what A said to be its own is not in the log: the other tests get a new pair
+
+
+@pytest.mark.h9
+def test_a_database_that_was_put_back_alone_is_known_by_the_mark(st, kept):
+    """The folder of the database only, while nobody can be asked: the node's own mark tells. An operator may go on with what is there."""
+    pg = st.dir / "kept-pg"
+    keep_from = kept / "data/pg"
+    shutil.rmtree(pg, ignore_errors=True)
+    subprocess.run(["cp", "-a", keep_from, pg], check=True)
+    assert write(st, st.a, "newest") == "both"
+    st.b.stop()
+    st.a.stop()
+    put_back(st.a, pg, "data/pg")
+    st.a.start(wait=False)
+    st.a.wait_state("behind")
+    said = wait_until("A says what it remembers", lambda: reason(st.a, "history_behind"))
+    assert "remembers event" in said["detail"] and "ha reconcile" in said["todo"], said
+    order(st.a, "reconcile")
+    wait_until("it serves with what is there", lambda: write(st, st.a, "anew"), lambda d: d == "local")
+    st.broken = True
+
+
+@pytest.mark.h2
+@pytest.mark.h9
+@pytest.mark.h13
+def test_what_the_primary_lost_of_a_secondary_comes_home(st):
+    """While B is down the end of its chain is cut from the log of A. B has more and does not follow; it brings back what is missing, and
+    nobody has to accept anything."""
+    st.home_again()
+    chain = id_of(st.a, st.b)
+
+    def log_of(node):
+        return node.sql(f"SELECT seq, encode(hash, 'hex') FROM event WHERE node = '{chain}' ORDER BY seq")
+
+    FAULTS["link-cut"].do(st)
+    st.b.wait_state("emergency")
+    FAULTS["link-cut"].undo(st)
+    st.home_again()
+    had = wait_until("B has what it did alone in its log", lambda: log_of(st.b), lambda log: len(log) >= 2)
+    st.b.stop()
+    st.a.sql(f"DELETE FROM event WHERE node = '{chain}' AND seq > {int(had[-1][0]) - 2}")
+    assert len(log_of(st.a)) == len(had) - 2
+    st.b.start(wait=False)
+    wait_until("A has all of it again", lambda: log_of(st.a)[: len(had)], lambda log: log == had, timeout=90)
+    st.home_again()
+    assert log_of(st.b)[: len(had)] == had
+    st.audit_verify(st.a)
+
+
+@pytest.mark.h2
+def test_a_secondary_follows_only_who_was_compared(st):
+    """Its database follows nobody when the stream has ended, nor at a start, until the histories were compared."""
+    st.home_again()
+
+    def follows(node):
+        return node.sql("SELECT 'to ' || current_setting('primary_conninfo')")[0][0]
+
+    assert st.a.name in follows(st.b)
+    st.a.stop()
+    wait_until("the stream is gone, and nobody is followed", lambda: follows(st.b), lambda c: c == "to ")
+    st.b.stop()
+    st.b.start(wait=False)
+    st.b.wait_state("emergency")
+    assert follows(st.b) == "to ", "nor after a start"
+    st.a.start(wait=False)
+    st.home_again()
+    assert st.a.name in follows(st.b)
+
+
+@pytest.mark.h2
+@pytest.mark.h9
+def test_each_of_two_secondaries_stands_for_itself(three):
+    """One of them shows nothing of what comes in, while the other one keeps the primary in step: its row says so."""
+    st = three
+    st.home_again()
+    st.b.sql("SELECT pg_wal_replay_pause()")
+    try:
+        said = wait_until("A says that B is not in step", lambda: reason(st.a, "out_of_step"))
+        assert said["node"] == st.b.name, said
+        assert st.a.state() == "synced" and (st.c.name, "out_of_step") not in codes(st.a)
+    finally:
+        st.b.sql("SELECT pg_wal_replay_resume()")
+    st.home_again()
+
+    # A stream that begins anew is no second disk before it was compared; the other one goes on being it.
+    slot = f"hf_{id_of(st.a, st.b).replace('-', '')}"
+
+    def stream():
+        return st.a.sql(
+            f"SELECT pid FROM pg_stat_replication WHERE application_name = '{slot}' AND state = 'streaming'"
+        )
+
+    begun = wait_until("B streams", stream)
+    st.a.sql(f"SELECT pg_terminate_backend({begun[0][0]})")
+    wait_until("B streams again", stream, lambda now: now and now != begun)
+    st.home_again()
+    assert st.a.state() == "synced"

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * H13: histories are compared by the hashes of common events, never by numbers or lengths.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ha/history.h"
+
+/* A log: of chain c the first `shared` events are everybody's, the rest are its own. */
+struct chain {
+	uint8_t c;
+	int64_t shared, end;
+	uint8_t own;
+};
+
+static struct uuid
+id(uint8_t c)
+{
+	return (struct uuid){ .b = { c } };
+}
+
+static struct history_head
+event(const struct chain *l, int64_t seq)
+{
+	struct history_head h = { .chain = id(l->c), .seq = seq };
+
+	memset(h.hash, (int)(seq & 0x3f), sizeof(h.hash));
+	h.hash[0] = l->c;
+	h.hash[1] = seq > l->shared ? l->own : 0;
+	return h;
+}
+
+/* What a log answers when it is asked for its ends, and for places. */
+static void
+ends(const struct chain *log, struct history_heads *ret)
+{
+	for (const struct chain *l = log; l->c; l++)
+		ret->v[ret->n++] = event(l, l->end);
+}
+
+static void
+places(const struct chain *log, const struct history_heads *at, struct history_heads *ret)
+{
+	for (unsigned i = 0; i < at->n; i++) {
+		for (const struct chain *l = log; l->c; l++) {
+			if (l->c == at->v[i].chain.b[0] && at->v[i].seq <= l->end)
+				ret->v[ret->n++] = event(l, at->v[i].seq);
+		}
+	}
+}
+
+/* This node's chain is 'a', the other's is 'b'. */
+static struct history_verdict
+judge(const struct chain *ours, const struct chain *theirs)
+{
+	struct history_sides *s = calloc(1, sizeof(*s));
+	struct uuid self = id('a'), other = id('b');
+	struct history_verdict v;
+
+	ends(ours, &s->ours);
+	ends(theirs, &s->theirs);
+	places(ours, &s->theirs, &s->ours_there);
+	places(theirs, &s->ours, &s->theirs_there);
+	history_judge(s, &self, &other, &v);
+	free(s);
+	return v;
+}
+
+#define LOG(...) ((const struct chain[]){ __VA_ARGS__, { 0 } })
+
+static void
+the_same_log_is_equal(void **ctx)
+{
+	struct history_verdict v = judge(LOG({ 'a', 9, 9, 0 }, { 'b', 4, 4, 0 }),
+					 LOG({ 'a', 9, 9, 0 }, { 'b', 4, 4, 0 }));
+
+	assert_int_equal(v.all, HISTORY_EQUAL);
+	assert_int_equal(v.self, HISTORY_EQUAL);
+	assert_int_equal(v.other, HISTORY_EQUAL);
+}
+
+static void
+who_goes_on_has_more(void **ctx)
+{
+	struct history_verdict v = judge(LOG({ 'a', 9, 9, 0 }), LOG({ 'a', 9, 7, 0 }));
+
+	assert_int_equal(v.all, HISTORY_OURS_MORE);
+	v = judge(LOG({ 'a', 9, 7, 0 }), LOG({ 'a', 9, 9, 0 }, { 'b', 1, 1, 0 }));
+	assert_int_equal(v.all, HISTORY_THEIRS_MORE);
+	assert_int_equal(v.self, HISTORY_THEIRS_MORE);
+	assert_int_equal(v.other, HISTORY_THEIRS_MORE);
+	assert_int_equal(v.chain.b[0], 'a');
+	assert_int_equal(v.ours, 7);
+	assert_int_equal(v.theirs, 9);
+}
+
+/* Put back, and gone on from there: longer, as long or shorter than what was there before. */
+static void
+a_length_says_nothing(void **ctx)
+{
+	for (int64_t end = 8; end <= 12; end++) {
+		struct history_verdict v = judge(LOG({ 'a', 5, end, 1 }), LOG({ 'a', 5, 10, 2 }));
+
+		assert_int_equal(v.self, HISTORY_PARTED);
+		assert_int_equal(v.all, HISTORY_PARTED);
+		assert_int_equal(v.ours, end);
+		assert_int_equal(v.theirs, 10);
+	}
+}
+
+/* Each has what the other has not, in different chains: both can have all of it. */
+static void
+chains_stand_for_themselves(void **ctx)
+{
+	struct history_verdict v = judge(LOG({ 'a', 9, 9, 0 }, { 'b', 4, 4, 0 }, { 'c', 2, 2, 0 }),
+					 LOG({ 'a', 9, 6, 0 }, { 'b', 8, 8, 0 }));
+
+	assert_int_equal(v.all, HISTORY_PARTED);
+	assert_int_equal(v.self, HISTORY_OURS_MORE);
+	assert_int_equal(v.other, HISTORY_THEIRS_MORE);
+}
+
+/* A third node's chain parted: nobody's own is wrong, and the whole still is. */
+static void
+a_third_chain_counts(void **ctx)
+{
+	struct history_verdict v = judge(LOG({ 'a', 9, 9, 0 }, { 'c', 3, 5, 1 }),
+					 LOG({ 'a', 9, 9, 0 }, { 'c', 3, 5, 2 }));
+
+	assert_int_equal(v.all, HISTORY_PARTED);
+	assert_int_equal(v.self, HISTORY_EQUAL);
+	assert_int_equal(v.chain.b[0], 'c');
+}
+
+static void
+an_empty_log_has_nothing(void **ctx)
+{
+	struct history_verdict v = judge(LOG({ 0 }), LOG({ 'a', 3, 3, 0 }));
+
+	assert_int_equal(v.all, HISTORY_THEIRS_MORE);
+	v = judge(LOG({ 0 }), LOG({ 0 }));
+	assert_int_equal(v.all, HISTORY_EQUAL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_same_log_is_equal),
+		cmocka_unit_test(who_goes_on_has_more),
+		cmocka_unit_test(a_length_says_nothing),
+		cmocka_unit_test(chains_stand_for_themselves),
+		cmocka_unit_test(a_third_chain_counts),
+		cmocka_unit_test(an_empty_log_has_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
