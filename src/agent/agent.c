@@ -180,6 +180,8 @@ first_state(const struct agent *a, const struct statepage_view *old)
 	if (old->state == HA_FENCED || old->state == HA_BEHIND ||
 	    (same_run && old->state == HA_SYNCED))
 		return old->state;
+	if (a->loss.there)
+		return HA_BEHIND;
 	if (same_run && old->state == HA_HANDING && rejoin_waits(&a->args->home))
 		return old->state;
 	return home_has(&a->args->home, HOME_PAIR_CERT) ? HA_ALONE : HA_SINGLE;
@@ -255,6 +257,7 @@ begin(struct agent *a, struct err *e)
 	agent_read_epochs(a);
 	agent_read_emergency(a);
 	agent_read_maintenance(a);
+	agent_read_loss(a);
 	if (r == 0)
 		r = open_statepage(a, e);
 	if (r == 0)

@@ -372,6 +372,7 @@ agent_act(struct agent *a, const struct fsm_obs *o)
 {
 	look_at_own_cert(a);
 	agent_look_at_ports(a);
+	agent_keep_loss(a);
 	if (a->secondary) {
 		act_as_secondary(a, o);
 	} else {

@@ -17,7 +17,8 @@
 #include "store/journal.h"
 
 #define PATIENCE_MS                                                                                \
-	3000	     /* beyond sync_timeout: so long a commit may be seen at the other node alone */
+	3000 /* beyond sync_timeout: so long a commit may be seen at the other node alone */
+#define RETRY_MS 1000
 #define OPEN_MS 5000 /* a stream that was let in is given so long to begin */
 #define HEARD_US                                                                                   \
 	4000000 /* a primary writes every second (H16): a stream without a word for so long is none */
@@ -73,8 +74,7 @@ agent_histories_heard(const struct agent *a)
 static bool
 has_come_in(const struct agent *a, const struct history_verdict *v)
 {
-	return v->self == HISTORY_THEIRS_MORE && uuid_eq(&v->chain, &a->self.id) &&
-	       a->rv.own_seq >= v->theirs;
+	return v->self.relation == HISTORY_THEIRS_MORE && a->rv.own_seq >= v->self.theirs;
 }
 
 /* Once anybody has confirmed this node's history, a commit of its own may be at another node a moment before it is seen here. */
@@ -150,6 +150,56 @@ look_at_mark(struct agent *a)
 		a->mark_seq = mark.seq;
 }
 
+/* While nobody can be asked it is what was found out last. */
+static void
+note_loss(struct agent *a, bool behind, const struct replication_node *more,
+	  const struct history_view *v)
+{
+	const struct history_own *own = &v->verdict.self;
+
+	if (!behind)
+		a->loss = (struct history_loss){ 0 };
+	else if (more)
+		a->loss = (struct history_loss){ more->id, own->theirs, own->ours,
+						 own->relation == HISTORY_PARTED };
+	else if (!a->loss.there && a->mark_seq)
+		a->loss = (struct history_loss){ a->self.id, a->mark_seq, a->rv.own_seq, false };
+}
+
+void
+agent_read_loss(struct agent *a)
+{
+	struct err e = { 0 };
+
+	if (history_loss_read(&a->args->home, &a->loss, &e))
+		log_err(LOG_LEVEL_ERROR, &e,
+			"what this node lost of its log is asked of the other nodes");
+	a->loss_on_disk = a->loss;
+}
+
+/* What cannot be written is acted on all the same. */
+void
+agent_keep_loss(struct agent *a)
+{
+	struct history_loss l = { 0 };
+	struct err e = { 0 };
+
+	if (a->shown.state == HA_BEHIND)
+		l = a->loss;
+	if (history_loss_eq(&l, &a->loss_on_disk) ||
+	    (a->loss_tried_ms && a->now_ms - a->loss_tried_ms < RETRY_MS))
+		return;
+	if (history_loss_write(&a->args->home, &l, &e)) {
+		if (!a->loss_tried_ms)
+			log_err(LOG_LEVEL_ERROR, &e,
+				"what this node lost of its log would not be known at a restart");
+		a->loss_tried_ms = a->now_ms;
+		return;
+	}
+	a->loss_tried_ms = 0;
+	a->loss_on_disk = l;
+}
+
 void
 agent_history_of_primary(struct agent *a, struct fsm_obs *o)
 {
@@ -157,13 +207,14 @@ agent_history_of_primary(struct agent *a, struct fsm_obs *o)
 
 	if (a->starting)
 		look_at_mark(a);
-	bool more = who_has_more(a, &v) != NULL;
+	const struct replication_node *more = who_has_more(a, &v);
 	if (!more)
 		a->confirmed |= a->rv.nodes_n == 1 || somebody_confirms(a, a->began_ms);
 	if (a->shown.state == HA_BEHIND)
 		o->behind = more || (!a->reconciled_ms && !somebody_confirms(a, a->state_ms));
 	else
 		o->behind = more || (a->mark_seq && !a->confirmed && !a->reconciled_ms);
+	note_loss(a, o->behind, more, &v);
 	if (a->confirmed)
 		a->mark_seq = 0;
 }
@@ -232,7 +283,7 @@ agent_primary_is_behind(struct agent *a)
 	struct history_view v;
 
 	return a->secondary && n && !agent_is_self(a, &n->id) && look(a, &n->id, &v) &&
-	       (v.verdict.other & HISTORY_OURS_MORE);
+	       (v.verdict.other.relation & HISTORY_OURS_MORE);
 }
 
 /* Data come in from whom they came from before. */
@@ -281,18 +332,23 @@ agent_way_back(struct agent *a, const struct uuid *primary)
 	if (v.asked_ms <= a->state_ms)
 		return ROLE_NONE;
 	/* Where the files of both parted is not what they themselves would say: nothing can be rewound to it. */
-	return v.verdict.self & HISTORY_THEIRS_MORE ? ROLE_CLONE : ROLE_RETURN;
+	return v.verdict.self.relation & HISTORY_THEIRS_MORE ? ROLE_CLONE : ROLE_RETURN;
 }
 
 /* ---- the status ---- */
 
-static const struct replication_node *
-most_wanted(const struct agent *a, const struct uuid *of, struct history_view *ret)
+static void
+say_own_loss(const struct agent *a, char *ret, size_t room)
 {
-	if (agent_is_self(a, of))
-		return who_has_more(a, ret);
-	return look(a, of, ret) && (ret->verdict.other & HISTORY_OURS_MORE) ? agent_node(a, of)
-									    : NULL;
+	const struct replication_node *n = agent_node(a, &a->loss.by);
+	char id[UUID_STR_LEN];
+
+	uuid_str(&a->loss.by, id);
+	history_loss_say(&a->loss,
+			 agent_is_self(a, &a->loss.by) ? NULL
+			 : n			       ? n->name
+						       : id,
+			 ret, room);
 }
 
 void
@@ -304,23 +360,19 @@ agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bo
 
 	if (!primary || a->secondary == self)
 		return;
-	const struct replication_node *n = most_wanted(a, id, &v);
-	if (self && a->shown.state == HA_BEHIND && !n && a->mark_seq) {
-		*ret_behind = true;
-		snprintf(ret, room,
-			 "this node remembers event %" PRId64 " of its log, which ends at event "
-			 "%" PRId64 "; no other node could be asked",
-			 a->mark_seq, a->rv.own_seq);
-	}
-	if (!n)
+	if (self) {
+		*ret_behind = a->shown.state == HA_BEHIND;
+		if (*ret_behind && a->loss.there)
+			say_own_loss(a, ret, room);
 		return;
+	}
+	const struct history_own *own = &v.verdict.other;
+	if (!look(a, id, &v) || !(own->relation & HISTORY_OURS_MORE))
+		return;
+	struct history_loss l = { a->self.id, own->ours, own->theirs,
+				  own->relation == HISTORY_PARTED };
 	*ret_behind = true;
-	snprintf(ret, room,
-		 "%.100s has its events up to %" PRId64 ", its own log %s event %" PRId64,
-		 self ? n->name : a->self.name, self ? v.verdict.theirs : v.verdict.ours,
-		 (self ? v.verdict.self : v.verdict.other) == HISTORY_PARTED ? "is another one at"
-									     : "ends at",
-		 self ? v.verdict.ours : v.verdict.theirs);
+	history_loss_say(&l, a->self.name, ret, room);
 }
 
 int

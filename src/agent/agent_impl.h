@@ -17,6 +17,7 @@
 #include "ha/deposit.h"
 #include "ha/epochs.h"
 #include "ha/fsm.h"
+#include "ha/history_loss.h"
 #include "ha/history_watch.h"
 #include "ha/ports.h"
 #include "ha/probe.h"
@@ -120,6 +121,9 @@ struct agent {
 	bool starting;	  /* this is the first step of a node that was started anew */
 	bool confirmed;	  /* another node was asked since, and has no more of this node's log */
 	int64_t mark_seq; /* what this node itself remembers beyond its log, 0 nothing */
+	struct history_loss loss; /* what it does not serve for, as last found out */
+	struct history_loss loss_on_disk;
+	int64_t loss_tried_ms; /* when it was last written in vain, 0: it was not */
 	int64_t reconciled_ms; /* an operator gave up what was said to be missing until then */
 	unsigned proofs_n;
 	struct replication_proof proofs[REPLICATION_NODES_MAX];
@@ -205,6 +209,9 @@ int64_t agent_lag_ms(int64_t as_of_us);
 void agent_aim_histories(struct agent *a) NONNULL;
 /* Whether every other node's database was asked, or could not be. */
 bool agent_histories_heard(const struct agent *a) NONNULL;
+/* What is known to be lost from before this agent began. */
+void agent_read_loss(struct agent *a) NONNULL;
+void agent_keep_loss(struct agent *a) NONNULL;
 void agent_history_of_primary(struct agent *a, struct fsm_obs *o) NONNULL;
 /* A primary that serves, while nobody could be asked yet. */
 bool agent_is_unconfirmed(const struct agent *a) NONNULL;
@@ -217,7 +224,7 @@ void agent_follow(struct agent *a, const struct uuid *primary, const char *conni
 		  bool primary_ok) NONNULL;
 /* How a fenced node becomes a secondary of that primary; ROLE_NONE: not known yet. */
 enum role_task agent_way_back(struct agent *a, const struct uuid *primary) NONNULL;
-/* Whether the node, a primary, has lost events of its log; written only if so. */
+/* Whether the node, a primary, has lost events of its log, and which; written only if so. */
 void agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bool *ret_behind,
 			     char *ret, size_t room) NONNULL;
 int agent_order_reconcile(struct agent *a, const char *node, struct err *e) NONNULL MUST_USE;

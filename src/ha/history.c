@@ -46,49 +46,31 @@ end_of(const struct history_heads *h, const struct uuid *chain)
 	return found ? found->seq : 0;
 }
 
-/* The worse of two, for who has to fear for what only they have. */
-static int
-weight(enum history_relation r)
+static struct history_own
+compare_own(const struct history_sides *s, const struct uuid *chain)
 {
-	static const int weights[] = { [HISTORY_EQUAL] = 0,
-				       [HISTORY_OURS_MORE] = 1,
-				       [HISTORY_THEIRS_MORE] = 2,
-				       [HISTORY_PARTED] = 3 };
-
-	return weights[r];
+	return (struct history_own){ compare_chain(s, chain), end_of(&s->ours, chain),
+				     end_of(&s->theirs, chain) };
 }
 
-static void
-take_chain(const struct history_sides *s, const struct uuid *chain, struct history_verdict *v,
-	   enum history_relation *worst)
+static unsigned
+compare_all(const struct history_sides *s, const struct history_heads *h)
 {
-	enum history_relation r = compare_chain(s, chain);
+	unsigned r = HISTORY_EQUAL;
 
-	v->all = (enum history_relation)((unsigned)v->all | (unsigned)r);
-	if (weight(r) <= weight(*worst))
-		return;
-	*worst = r;
-	v->chain = *chain;
-	v->ours = end_of(&s->ours, chain);
-	v->theirs = end_of(&s->theirs, chain);
+	for (unsigned i = 0; i < h->n; i++)
+		r |= compare_chain(s, &h->v[i].chain);
+	return r;
 }
 
 void
 history_judge(const struct history_sides *s, const struct uuid *self, const struct uuid *other,
 	      struct history_verdict *ret)
 {
-	struct history_verdict v = { .self = compare_chain(s, self),
-				     .other = compare_chain(s, other) };
-	enum history_relation worst = HISTORY_EQUAL;
+	unsigned all = compare_all(s, &s->ours) | compare_all(s, &s->theirs);
 
-	/* What is said first is what is wrong with a node's own chain. */
-	take_chain(s, self, &v, &worst);
-	take_chain(s, other, &v, &worst);
-	for (unsigned i = 0; i < s->ours.n; i++)
-		take_chain(s, &s->ours.v[i].chain, &v, &worst);
-	for (unsigned i = 0; i < s->theirs.n; i++)
-		take_chain(s, &s->theirs.v[i].chain, &v, &worst);
-	*ret = v;
+	*ret = (struct history_verdict){ (enum history_relation)all, compare_own(s, self),
+					 compare_own(s, other) };
 }
 
 /* ---- asking ---- */

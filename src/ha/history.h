@@ -43,12 +43,15 @@ enum history_relation {
 		HISTORY_OURS_MORE | HISTORY_THEIRS_MORE, /* each has what the other has not */
 };
 
+/* How a node's own chain compares, and where it ends here and there. */
+struct history_own {
+	enum history_relation relation;
+	int64_t ours, theirs; /* 0: there is nothing of it */
+};
+
 struct history_verdict {
 	enum history_relation all;
-	enum history_relation self, other; /* of this node's own chain, and of the other node's */
-	/* the chain that says so, the worst for us first: where it ends here and there */
-	struct uuid chain;
-	int64_t ours, theirs;
+	struct history_own self, other; /* this node's own chain, and the other node's */
 };
 
 void history_judge(const struct history_sides *s, const struct uuid *self, const struct uuid *other,

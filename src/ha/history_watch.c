@@ -104,8 +104,8 @@ compare(struct other *o, const struct history_target *t, unsigned aim, struct hi
 static void
 note_behind(struct other *o, const struct history_verdict *v, int64_t now_ms)
 {
-	bool behind = ((unsigned)v->self & HISTORY_THEIRS_MORE) != 0;
-	bool caught_up = v->self != HISTORY_PARTED && v->ours >= o->behind_seq;
+	bool behind = ((unsigned)v->self.relation & HISTORY_THEIRS_MORE) != 0;
+	bool caught_up = v->self.relation != HISTORY_PARTED && v->self.ours >= o->behind_seq;
 
 	if (!behind) {
 		o->view.behind_ms = 0;
@@ -114,7 +114,7 @@ note_behind(struct other *o, const struct history_verdict *v, int64_t now_ms)
 	if (o->view.behind_ms && !caught_up)
 		return;
 	o->view.behind_ms = now_ms;
-	o->behind_seq = v->theirs;
+	o->behind_seq = v->self.theirs;
 }
 
 static void

@@ -3,7 +3,9 @@
 serves. A disk that is put back costs nothing that was acknowledged.
 """
 import shutil
+import signal
 import subprocess
+from datetime import datetime, timezone
 
 import pytest
 
@@ -103,6 +105,42 @@ def is_behind(st):
     assert st.a.health()[0] == 503
 
 
+def says_the_same_behind(st, begin_anew):
+    """With nobody to ask A goes on not to serve, and says why in the very words from before."""
+    said = wait_until("A says what it lost", lambda: reason(st.a, "history_behind"), lambda r: r and r["detail"])
+    wait_until("it is written down", (st.a.home / "data/behind").exists)
+    begin_anew(st)
+    begun = datetime.now(timezone.utc).isoformat()
+    wait_until(
+        "the agent that began anew tells of a status", lambda: st.a.status()[1].get("time") or "", lambda at: at > begun
+    )
+    wait_until("A says the same", lambda: reason(st.a, "history_behind"), lambda now: now == said)
+    still_true(
+        "A goes on to say so, and serves nobody",
+        lambda: (st.a.state(), st.a.health()[0], reason(st.a, "history_behind")),
+        STAYS_S,
+        lambda seen: seen == ("behind", 503, said),
+    )
+
+
+def agent_falls(st):
+    before = st.a.pids("agent")
+    st.a.signal("agent", signal.SIGKILL)
+    wait_until("the agent runs again", lambda: st.a.pids("agent"), lambda pids: pids and pids != before)
+
+
+def is_restarted(st):
+    st.a.stop()
+    st.a.start(wait=False)
+
+
+def power_is_cut(st):
+    """It may take with it what the run folder has."""
+    st.a.kill()
+    (st.a.home / "run/state").unlink()
+    st.a.start(wait=False)
+
+
 def home_by_promotion(st):
     """The one command that the status names."""
     order(st.b, "promote", "--yes")
@@ -143,6 +181,28 @@ def test_a_primary_whose_disk_was_put_back_does_not_serve(st, kept):
     for n in st.nodes:
         assert versions(st, n) == count
     assert read(st, st.b, "client") == "newest"
+    back_to_the_first(st)
+    print(checker.whole(st))
+
+
+@pytest.mark.h9
+@pytest.mark.h13
+def test_what_was_lost_is_known_behind_a_restart(st, kept):
+    """B is gone when A begins anew, or its agent alone does: what B had is known still."""
+    assert write(st, st.a, "newest") == "both"
+    count = versions(st, st.b)
+    st.a.kill()
+    st.b.wait_state("emergency")
+    put_back(st.a, kept)
+    st.a.start(wait=False)
+    is_behind(st)
+    st.b.stop()
+    for begin_anew in (agent_falls, is_restarted, power_is_cut):
+        says_the_same_behind(st, begin_anew)
+    st.b.start(wait=False)
+    home_by_promotion(st)
+    for n in st.nodes:
+        assert versions(st, n) == count and not (n.home / "data/behind").exists()
     back_to_the_first(st)
     print(checker.whole(st))
 
@@ -198,8 +258,12 @@ def test_a_database_that_was_put_back_alone_is_known_by_the_mark(st, kept):
     st.a.wait_state("behind")
     said = wait_until("A says what it remembers", lambda: reason(st.a, "history_behind"))
     assert "remembers event" in said["detail"] and "ha reconcile" in said["todo"], said
+    says_the_same_behind(st, power_is_cut)
     order(st.a, "reconcile")
     wait_until("it serves with what is there", lambda: write(st, st.a, "anew"), lambda d: d == "local")
+    power_is_cut(st)
+    st.a.wait_state("alone")
+    assert write(st, st.a, "anew again") == "local" and not (st.a.home / "data/behind").exists()
     st.broken = True
 
 
