@@ -209,6 +209,14 @@ is_settled_elsewhere(const struct agent *a, const struct peer *p)
 		agent_says(a, p, HA_ALONE));
 }
 
+/* What this secondary has to bring follows events that the log has lost: it is not on its way before somebody accepts that, and until the
+ * loss is told nobody can. */
+static bool
+is_held_by_gap(const struct agent *a)
+{
+	return a->shown.state == HA_MERGING && a->dv.held && a->rv.aside_seq > a->rv.own_seq + 1;
+}
+
 static bool
 is_settled_here(const struct agent *a, const struct fsm_obs *o)
 {
@@ -217,7 +225,8 @@ is_settled_here(const struct agent *a, const struct fsm_obs *o)
 	if (!o->local_db_up || a->rejoin_waits || a->wv.working)
 		return false;
 	if (a->secondary)
-		return s == HA_STANDBY && o->streaming && o->journal_rows == 0;
+		return o->streaming &&
+		       ((s == HA_STANDBY && o->journal_rows == 0) || is_held_by_gap(a));
 	return (s == HA_SYNCED || s == HA_ALONE || s == HA_SINGLE) && a->rv.deposits == 0;
 }
 

@@ -309,3 +309,46 @@ def test_the_chain_of_a_secondary_goes_on_behind_an_accepted_cut(st):
     st.home_again()
     wait_until("no reason is left", lambda: not codes(st.a) and not codes(st.b))
     st.broken = True  # what is lost stays lost: the other tests get a new pair
+
+
+@pytest.mark.h7
+@pytest.mark.h9
+def test_a_journal_behind_a_cut_that_the_log_itself_has_forgotten_comes_home(st):
+    """The end of the secondary's chain is cut while that is in emergency, and with it what the primary's log says of it. What the secondary brings
+    follows nothing, and waits; so it says what it remembers, and the administrator's word helps."""
+    st.home_again()
+    b = id_of(st, st.b)
+    in_emergency(st, 3)
+    order(st.b, "emergency", "on")
+    wait_until(
+        "that it is in emergency has come home", lambda: states_of(st, b), lambda states: states[-1:] == ["emergency"]
+    )
+    head = end_of(st, b)
+    read_log(st, 1)  # the primary's own log goes on behind what is cut of it
+    remembered(*st.nodes)
+    st.a.sql(
+        f"WITH cut AS (DELETE FROM event WHERE node = '{b}' AND seq > {head - 2}) "
+        f"DELETE FROM event WHERE kind = :MERGED AND object = '{b}' AND (body::json->>'to')::bigint > {head - 2}"
+    )
+    emergency_reads(st, 3)
+    order(st.b, "emergency", "off")
+    wait_until(
+        "the merge is refused, and why is said",
+        lambda: codes(st.b),
+        lambda said: {"merge_refused", "chain_shrunk"} <= said,
+        timeout=90,
+    )
+    told = [r for r in st.b.status()[1]["reasons"] if r["code"] == "merge_refused"]
+    assert told[0]["follows_from"] == "chain_shrunk", "what is to be done first is the acceptance"
+    wait_until(
+        "it is in the log",
+        lambda: [s["seq"] for s in bodies(st, "WITNESS_ALARM") if s["node"] == b],
+        lambda seqs: head in seqs,
+    )
+    st.cli("audit", "accept", "the log was cut")
+    st.home_again()
+    reads = st.a.sql(f"SELECT seq FROM event WHERE node = '{b}' AND kind = :RETRIEVED AND seq > {head}")
+    assert len(reads) == 3, "what was done in emergency is in the log"
+    assert kinds(st.a, "LOG_CUT") == 0
+    assert "the log was cut" in st.cli("audit", "verify").stdout
+    st.broken = True  # what is lost stays lost: the other tests get a new pair
