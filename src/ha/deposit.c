@@ -150,24 +150,55 @@ open_local(struct work *w, struct err *e)
 	return w->local ? 0 : ERR_DB_GONE;
 }
 
-/* Row `upto` stands for all before it: its hash covers them. */
+/* known: both have an event of that number. */
 static int
-drop_if_same(struct work *w, int64_t upto, struct err *e)
+compare_at(struct work *w, int64_t seq, bool *ret_known, bool *ret_same, struct err *e)
 {
 	struct one_row mine;
 	uint8_t theirs[32];
 	bool found = false;
-	int r = journal_row_at(w, upto, &mine, e);
+	int r = journal_row_at(w, seq, &mine, e);
 
-	if (r || !mine.found)
-		return r;
-	r = log_hash_at(w, upto, theirs, &found, e);
-	if (r || !found)
-		return r;
-	if (memcmp(mine.hash, theirs, 32) != 0) {
-		w->s->diverged_seq = upto;
-		return 0;
+	if (!r && mine.found)
+		r = log_hash_at(w, seq, theirs, &found, e);
+	*ret_known = !r && found;
+	*ret_same = *ret_known && memcmp(mine.hash, theirs, 32) == 0;
+	return r;
+}
+
+/* The first row that the log has otherwise. `upto` is one, and what follows such a row is one too. */
+static int
+find_divergence(struct work *w, int64_t upto, struct err *e)
+{
+	int64_t low = w->s->head - w->s->rows + 1, high = upto;
+	bool known, same;
+	int r = 0;
+
+	while (!r && low < high) {
+		int64_t middle = low + (high - low) / 2;
+
+		r = compare_at(w, middle, &known, &same, e);
+		if (same)
+			low = middle + 1;
+		else
+			high = middle;
 	}
+	if (!r)
+		w->s->diverged_seq = high;
+	return r;
+}
+
+/* Row `upto` stands for all before it: its hash covers them. */
+static int
+drop_if_same(struct work *w, int64_t upto, struct err *e)
+{
+	bool known, same;
+	int r = compare_at(w, upto, &known, &same, e);
+
+	if (r || !known)
+		return r;
+	if (!same)
+		return w->s->diverged_seq ? 0 : find_divergence(w, upto, e);
 	w->s->diverged_seq = 0;
 	return journal_drop(w->s->journal, upto, e);
 }

@@ -60,8 +60,8 @@
 	  "Stop it, run `holdfast ha repair-journal` there, and start it again "                   \
 	  "(docs/runbook.md).")                                                                    \
 	X(JOURNAL_DIVERGED, "the journal of %s and the primary's log disagree",                    \
-	  "Nothing was dropped. Keep data/journal.db and run `holdfast audit verify` on both "     \
-	  "nodes.")                                                                                \
+	  "Nothing was dropped. Stop it, run `holdfast ha repair-journal --before EVENT` there "   \
+	  "with the event named here, and start it again (docs/runbook.md).")                      \
 	X(MERGE_REFUSED, "the primary set aside events of %s that failed verification",            \
 	  "Stop it, run `holdfast ha repair-journal --before EVENT` there with the event named "   \
 	  "here, and start it again (docs/runbook.md).")                                           \

@@ -294,6 +294,60 @@ def test_what_the_primary_lost_of_a_secondary_comes_home(st):
     st.audit_verify(st.a)
 
 
+def emergency_reads(st, n):
+    for i in range(n):
+        assert read(st, st.b, "b")
+
+
+@pytest.mark.h7
+@pytest.mark.h9
+def test_a_secondary_whose_disk_was_put_back_has_a_way_home(st):
+    """It gives emergency access before it sees again what it had done, and uses those numbers a second time. Neither is given up, and the command
+    that its status names leads on: what the log has not stays in the file that is kept."""
+    st.home_again()
+    st.sql_account = st.accounts[3]
+    chain, path = id_of(st.a, st.b), st.dir / "kept-b"
+
+    def log_of_b():
+        return st.a.sql(f"SELECT seq, encode(hash, 'hex') FROM event WHERE node = '{chain}' ORDER BY seq")
+
+    st.b.stop()
+    keep(st.b, path)
+    old = end_of(st.a, chain)
+    st.b.start(wait=False)
+    st.home_again()
+    FAULTS["link-cut"].do(st)
+    st.b.wait_state("emergency")
+    emergency_reads(st, 3)
+    FAULTS["link-cut"].undo(st)
+    st.home_again()
+    had = log_of_b()
+    st.b.stop()
+    put_back(st.b, path)
+    FAULTS["link-cut"].do(st)
+    st.b.start(wait=False)
+    st.b.wait_state("emergency")
+    emergency_reads(st, 4)
+    FAULTS["link-cut"].undo(st)
+    said = wait_until("B says that both differ, and where", lambda: reason(st.b, "journal_diverged"))
+    assert f"event {old + 1} " in said["detail"] and "--before EVENT" in said["todo"], said
+    assert log_of_b()[: len(had)] == had
+    st.b.stop()
+    st.b.run("ha", "repair-journal", "--home", st.b.home, "--before", old + 1)
+    st.b.start(wait=False)
+    st.home_again()
+    assert log_of_b()[: len(had)] == had and list((st.b.home / "data").glob("journal.db.damaged-*"))
+    wait_until("the log says that its end was lost", lambda: st.a.sql("SELECT seq FROM event WHERE kind = :LOG_CUT"))
+    st.cli("audit", "accept", "the disk of B was put back")
+    FAULTS["link-cut"].do(st)
+    st.b.wait_state("emergency")
+    emergency_reads(st, 2)
+    FAULTS["link-cut"].undo(st)
+    st.home_again()
+    assert "the disk of B was put back" in st.cli("audit", "verify").stdout
+    st.broken = True  # what was lost stays lost: the other tests get a new pair
+
+
 @pytest.mark.h2
 def test_a_secondary_follows_only_who_was_compared(st):
     """Its database follows nobody when the stream has ended, nor at a start, until the histories were compared."""
