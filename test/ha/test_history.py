@@ -12,6 +12,7 @@ import pytest
 import checker
 from faults import FAULTS
 from orders import back_to_the_first, order
+from pair import Node, give
 from wait import still_true, wait_until
 
 ACCOUNT = "site 00002/root2"
@@ -241,6 +242,52 @@ def test_both_go_on_alone_after_a_disk_was_put_back(st, kept):
     aside = list((st.a.home / "data").glob("pg.damaged-*"))
     assert len(aside) == 1, "what A wrote alone is kept"
     st.broken = True  # what A said to be its own is not in the log: the other tests get a new pair
+
+
+@pytest.fixture
+def beside(st, kept):
+    """What was kept of the primary's disk, ready to be started on another machine of the same network."""
+    folder = st.dir / "beside"
+    folder.mkdir()
+    subprocess.run(["cp", "-a", kept, folder / "home"], check=True)
+    give(folder)
+    listen, pair_listen = st.listen("client", 7272), st.listen("client", 2345)
+    node = Node(
+        st.holdfast,
+        folder / "home",
+        st.a.name,
+        listen,
+        pair_listen,
+        st.a.key_file,
+        prefix=st.net.exec_prefix("client"),
+    )
+    node.set("listen", listen)
+    node.set("pair_listen", pair_listen)
+    yield node
+    node.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.h2
+@pytest.mark.h10
+@pytest.mark.h13
+def test_a_copy_that_is_started_beside_the_primary_serves_nobody(st, beside):
+    """It asks B, which has more than the copy. The pair goes on as if it were not there."""
+    beside.start(wait=False)
+    beside.wait_state("behind")
+    assert write(st, st.a, "by the true one") == "both"
+    still_true(
+        "the copy serves nobody, and the pair goes on",
+        lambda: (beside.state(), beside.health()[0], st.a.state(), st.b.state()),
+        STAYS_S,
+        lambda seen: seen == ("behind", 503, "synced", "standby"),
+    )
+    said = reason(beside, "history_behind")
+    assert said["node"] == st.a.name and st.b.name in said["detail"], said
+    beside.kill()
+    st.home_again()
+    assert read(st, st.a, "client") == "by the true one"
+    print(checker.whole(st))
 
 
 @pytest.mark.h9
