@@ -92,7 +92,7 @@ def test_a_home_below_a_file(new_node, where):
     n = new_node()
     (where / "file").write_text("mine")
     p = n.run("init", "--home", where / "file/x", "--key-file", n.key_file, check=False)
-    assert p.returncode == 1 and "Not a directory" in p.stderr
+    assert p.returncode == 1 and f"{where / 'file'} exists and is not a folder; nothing was changed" in p.stderr
     assert len(p.stderr.splitlines()) == 1
     assert (where / "file").read_text() == "mine" and not n.key_file.exists()
 
