@@ -34,6 +34,27 @@
 #define HOLD_MORE_MS 1000 /* until the database has named the others, and an attempt has begun */
 
 static void
+ask_for_keys(void)
+{
+	if (write(PROC_FD_LINK, "K", 1) != 1)
+		_exit(1); /* the supervisor is gone */
+}
+
+/* Of two who need one, the notary has the first that comes; then another is asked for. */
+static void
+share_keys(struct agent *a, int fd)
+{
+	bool ask;
+
+	if (!notary_lost_keys(a->notary, clock_mono_ms(), &ask)) {
+		control_attach(a->control, fd);
+		return;
+	}
+	notary_attach(a->notary, fd);
+	ask_for_keys();
+}
+
+static void
 on_link(uv_poll_t *p, int status, int events)
 {
 	struct agent *a = p->data;
@@ -49,7 +70,7 @@ on_link(uv_poll_t *p, int status, int events)
 		close(fd);
 		return;
 	}
-	control_attach(a->control, fd);
+	share_keys(a, fd);
 }
 
 static void
@@ -106,7 +127,7 @@ others_heard(const struct agent *a)
 		if (!agent_is_self(a, id) && (!p || p->v.sense.last == PROBE_NONE))
 			return false;
 	}
-	return agent_histories_heard(a);
+	return !a->epochs_asked && agent_histories_heard(a);
 }
 
 static void
@@ -117,8 +138,11 @@ on_tick(uv_timer_t *t)
 				AGENT_CHANNEL_MS };
 	struct fsm_obs o;
 
-	if (control_lost_keys(a->control) && write(PROC_FD_LINK, "K", 1) != 1)
-		_exit(1); /* the supervisor is gone */
+	bool notary_asks;
+
+	notary_lost_keys(a->notary, clock_mono_ms(), &notary_asks);
+	if (control_lost_keys(a->control) || notary_asks)
+		ask_for_keys();
 	/* A server that was promoted or became a standby: the agent begins anew in the other role. */
 	role_look(a->role, &a->wv);
 	a->rejoin_waits = rejoin_waits(&a->args->home);
@@ -269,6 +293,7 @@ begin(struct agent *a, struct err *e)
 	cluster_conninfo(&a->args->home, "holdfast", &conninfo);
 	a->replication = replication_new(&a->args->home, buf_str(&conninfo), &a->self.id);
 	a->chain_memory = chain_memory_new(&a->args->home, &a->self.id, buf_str(&conninfo));
+	a->notary = notary_new(&a->self.id);
 	a->history = history_watch_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	a->role = role_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	if (a->secondary)

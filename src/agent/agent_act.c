@@ -17,6 +17,7 @@
 #include "store/migrate.h"
 
 #define ANNOUNCE_MS 3000
+#define PROVE_MS 5000 /* so long a promotion waits for keyd */
 #define PEM_MAX 65536
 #define TASK_RETRY_MS 2000
 
@@ -129,7 +130,10 @@ promote(struct agent *a)
 	if (a->epoch_failed)
 		return;
 	if (a->wv.task != ROLE_PROMOTE || a->task_ms < a->state_ms) {
-		a->epoch_failed = agent_prepare_epoch(a, &e) != 0;
+		int rc = agent_prepare_epoch(a, &e);
+		if (rc == ERR_KEYS_UNAVAILABLE && a->now_ms - a->state_ms < PROVE_MS)
+			return;
+		a->epoch_failed = rc != 0;
 		if (a->epoch_failed) {
 			log_err(LOG_LEVEL_WARNING, &e, "this node cannot become the primary");
 			return;
@@ -245,12 +249,17 @@ claim_term(struct agent *a)
 	auto_buf body = BUF_INIT;
 	struct json_out w;
 	struct err e = { 0 };
+	int rc = 0;
 	bool just_asked = a->claimed_ms && a->now_ms - a->claimed_ms < ANNOUNCE_MS;
 
 	if (a->rv.requests || just_asked || !agent_is_unnamed_primary(a))
 		return;
 	/* One that an older program promoted has begun none yet. */
-	if (agent_epoch(a).counter <= a->rv.term && agent_prepare_epoch(a, &e)) {
+	if (agent_epoch(a).counter <= a->rv.term)
+		rc = agent_prepare_epoch(a, &e);
+	if (rc == ERR_KEYS_UNAVAILABLE)
+		return;
+	if (rc) {
 		log_err(LOG_LEVEL_WARNING, &e, "the new epoch cannot be begun yet");
 		a->claimed_ms = a->now_ms;
 		return;

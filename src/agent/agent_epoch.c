@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 #define RETRY_MS 1000
+#define EPOCH_SCHEMA 17 /* the programs that write it prove their epochs */
 
 void
 agent_read_epochs(struct agent *a)
@@ -36,36 +37,62 @@ logged_epoch(const struct agent *a)
 struct epoch
 agent_epoch(const struct agent *a)
 {
+	const struct epoch *next = &a->epochs.next.epoch;
 	struct epoch logged = logged_epoch(a);
 	bool promoted = !a->secondary && a->rv.at_ms && !a->rv.standby;
 
-	if (promoted && epoch_is_of(&a->epochs.next, &a->self.id) &&
-	    epoch_is_later(&a->epochs.next, &logged))
-		return a->epochs.next;
-	return logged;
+	return promoted && epoch_is_of(next, &a->self.id) && epoch_is_later(next, &logged) ? *next
+											   : logged;
 }
 
-struct epoch
+/* That of the data here, with the proof if this node has just begun it. */
+static struct epoch_claim
+own_claim(const struct agent *a)
+{
+	struct epoch_claim own = { .epoch = agent_epoch(a) };
+
+	return epoch_cmp(&own.epoch, &a->epochs.next.epoch) == 0 ? a->epochs.next : own;
+}
+
+struct epoch_claim
 agent_latest_epoch(const struct agent *a)
 {
-	struct epoch own = agent_epoch(a);
+	struct epoch_claim own = own_claim(a);
 
-	return epoch_is_later(&a->epochs.known, &own) ? a->epochs.known : own;
+	return epoch_is_later(&own.epoch, &a->epochs.known.epoch) ? own : a->epochs.known;
 }
 
-/* An older program names no epoch: a higher term counts as the epoch of the primary that says it. */
+/* Until the data here have the schema of EPOCH_SCHEMA a node of the pair may run a program that proves nothing: which is the primary it says of itself
+ * alone, and of a term, with the certificate that the pair trusts. From then on none does (node/upgrade.h). */
+static struct epoch
+unproven_epoch(const struct agent *a, const struct peer *p)
+{
+	const struct probe_reply *r = &p->v.reply;
+
+	if (a->rv.schema >= EPOCH_SCHEMA || epoch_has_proof(&r->epoch) ||
+	    strcmp(r->mode, "primary") != 0 || r->term <= agent_epoch(a).counter)
+		return (struct epoch){ 0 };
+	return (struct epoch){ .counter = r->term, .node = p->id };
+}
+
+static bool
+is_other(const struct agent *a, const struct peer *p)
+{
+	return p->probe && p->known && !agent_is_self(a, &p->id);
+}
+
 struct epoch
 agent_heard_epoch(const struct agent *a, const struct peer *p)
 {
-	const struct probe_reply *r = &p->v.reply;
-	struct epoch e = r->epoch;
+	const struct epoch_claim *c = &p->v.reply.epoch;
+	bool lately = p->v.reply_ms && a->now_ms - p->v.reply_ms < a->settings.detect_ms;
 
-	if (!p->probe || !p->known || agent_is_self(a, &p->id) || !p->v.reply_ms ||
-	    a->now_ms - p->v.reply_ms >= a->settings.detect_ms)
+	if (!is_other(a, p) || !lately)
 		return (struct epoch){ 0 };
-	if (e.counter == 0 && strcmp(r->mode, "primary") == 0 && r->term > agent_epoch(a).counter)
-		e = (struct epoch){ .counter = r->term, .node = p->id };
-	return e;
+	if (epoch_cmp(&c->epoch, &a->epochs.known.epoch) == 0 ||
+	    notary_check(a->notary, c) == NOTARY_TRUE)
+		return c->epoch;
+	return unproven_epoch(a, p);
 }
 
 /* Of a node of this pair, and not out of all proportion. */
@@ -96,32 +123,93 @@ save(struct agent *a)
 	a->on_disk = a->epochs;
 }
 
+static void
+tell_jump(struct agent *a, const struct epoch *e, const char *who)
+{
+	char text[EPOCH_TEXT_MAX];
+
+	if (e->counter <= agent_epoch(a).counter + EPOCH_JUMP_MAX || e->counter == a->jump_told)
+		return;
+	epoch_text(e, text);
+	log_error("%s names epoch %s, far above the %" PRId64
+		  " of the data here: it is not believed",
+		  who, text, agent_epoch(a).counter);
+	a->jump_told = e->counter;
+}
+
+static void
+believe(struct agent *a, const struct epoch_claim *c, const char *who)
+{
+	char text[EPOCH_TEXT_MAX];
+
+	if (!epochs_hear(&a->epochs, c))
+		return;
+	epoch_text(&c->epoch, text);
+	log_notice("%s says that epoch %s was begun", who, text);
+}
+
+/* What anybody brings, once keyd has checked its proof. */
+static void
+weigh(struct agent *a, const struct epoch_claim *c, const char *who)
+{
+	int order = epoch_cmp(&c->epoch, &a->epochs.known.epoch);
+
+	if (!epoch_has_proof(c) || order < 0 || (order == 0 && epoch_has_proof(&a->epochs.known)) ||
+	    !agent_node(a, &c->epoch.node))
+		return;
+	enum notary_verdict v = notary_check(a->notary, c);
+	a->epochs_asked |= v == NOTARY_ASKED;
+	if (v != NOTARY_TRUE)
+		return;
+	tell_jump(a, &c->epoch, who);
+	if (is_credible(a, &c->epoch))
+		believe(a, c, who);
+}
+
+static void
+hear_unproven(struct agent *a, const struct peer *p)
+{
+	struct epoch_claim c = { .epoch = unproven_epoch(a, p) };
+
+	if (!p->v.reply_ms || a->now_ms - p->v.reply_ms >= a->settings.detect_ms)
+		return;
+	tell_jump(a, &c.epoch, p->v.reply.node);
+	if (is_credible(a, &c.epoch))
+		believe(a, &c, p->v.reply.node);
+}
+
+/* One that was begun by an order that needed no agent (init, restore), or by a program that proved nothing. */
+static void
+prove_own(struct agent *a)
+{
+	struct epoch_claim *known = &a->epochs.known;
+
+	if (epoch_is_of(&known->epoch, &a->self.id) && !epoch_has_proof(known))
+		notary_prove(a->notary, known->epoch.counter, known);
+}
+
 void
 agent_hear_epochs(struct agent *a)
 {
-	struct epoch own = agent_epoch(a);
+	struct epoch_claim own = own_claim(a);
 
+	a->epochs_asked = false;
 	if (!agent_view_is_fresh(a) || !a->rv.nodes_n)
 		return;
 	/* Known of a pair that this node was in before, or of a node that was taken out. */
-	if (a->epochs.known.counter && !is_credible(a, &a->epochs.known))
+	if (a->epochs.known.epoch.counter && !is_credible(a, &a->epochs.known.epoch))
 		a->epochs.known = own;
 	epochs_hear(&a->epochs, &own);
 	for (size_t i = 0; i < ARRAY_LEN(a->peers); i++) {
-		struct epoch e = agent_heard_epoch(a, &a->peers[i]);
-		char text[EPOCH_TEXT_MAX];
+		const struct peer *p = &a->peers[i];
+		const struct replication_node *n = agent_node(a, &p->id);
 
-		epoch_text(&e, text);
-		if (e.counter > own.counter + EPOCH_JUMP_MAX && e.counter != a->jump_told) {
-			log_error("%s names epoch %s, far above the %" PRId64
-				  " of the data here: it is not believed",
-				  a->peers[i].v.reply.node, text, own.counter);
-			a->jump_told = e.counter;
-		}
-		if (!is_credible(a, &e) || !epochs_hear(&a->epochs, &e))
+		if (!is_other(a, p))
 			continue;
-		log_notice("%s says that epoch %s was begun", a->peers[i].v.reply.node, text);
+		weigh(a, &p->v.claim, n ? n->name : "another node");
+		hear_unproven(a, p);
 	}
+	prove_own(a);
 	save(a);
 }
 
@@ -129,20 +217,29 @@ agent_hear_epochs(struct agent *a)
 bool
 agent_is_outranked(const struct agent *a)
 {
+	const struct epoch *known = &a->epochs.known.epoch;
 	struct epoch own = agent_epoch(a);
 
-	return own.counter > 0 && !epoch_is_of(&a->epochs.known, &a->self.id) &&
-	       epoch_is_later(&a->epochs.known, &own);
+	return own.counter > 0 && !epoch_is_of(known, &a->self.id) && epoch_is_later(known, &own);
 }
 
 int
 agent_prepare_epoch(struct agent *a, struct err *e)
 {
-	struct epoch own = agent_epoch(a);
+	struct epoch_claim own = own_claim(a);
 	struct epochs x = a->epochs;
+	enum notary_verdict v = NOTARY_TRUE;
 
 	epochs_hear(&x, &own);
 	epochs_prepare(&x, &a->self.id);
+	if (!epoch_has_proof(&x.next))
+		v = notary_prove(a->notary, x.next.epoch.counter, &x.next);
+	if (v == NOTARY_ASKED)
+		return err_set(e, ERR_KEYS_UNAVAILABLE, "keyd has not proved the new epoch yet");
+	if (v == NOTARY_FALSE)
+		return err_set(e, ERR_REFUSED,
+			       "keyd refuses to prove an epoch of this node: it was started for "
+			       "another one. Restart the node");
 	if (memcmp(&x, &a->on_disk, sizeof(x)) != 0) {
 		int rc = epochs_write(&a->args->home, &x, e);
 		if (rc)

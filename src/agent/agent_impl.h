@@ -19,6 +19,7 @@
 #include "ha/fsm.h"
 #include "ha/history_loss.h"
 #include "ha/history_watch.h"
+#include "ha/notary.h"
 #include "ha/ports.h"
 #include "ha/probe.h"
 #include "ha/replication.h"
@@ -82,6 +83,7 @@ struct agent {
 	struct deposit *deposit; /* secondary only */
 	struct chain_memory *chain_memory;
 	struct history_watch *history;
+	struct notary *notary;
 	struct control *control;
 	struct peer peers[REPLICATION_NODES_MAX];
 	int64_t aimed_view_ms; /* at_ms of the view that the probes were last aimed by */
@@ -110,6 +112,7 @@ struct agent {
 	bool epoch_failed; /* this node was to be promoted, and what it is to begin could not be written */
 	int64_t epochs_tried_ms; /* when it was last written in vain, 0: it was not */
 	int64_t jump_told;	 /* the counter that was reported last and not believed */
+	bool epochs_asked;	 /* something that was heard of epochs is being checked */
 	bool holding;		 /* nothing is said yet: the others were not heard */
 	int64_t began_ms, task_ms, streamed_ms, handing_seen_ms;
 	int64_t claimed_ms; /* when the log was asked to name this node the primary: what was seen before
@@ -175,15 +178,15 @@ void agent_was_away(struct agent *a) NONNULL;
 void agent_read_epochs(struct agent *a) NONNULL;
 /* The epoch of the data here: as the log says, or, on a primary that the log does not name yet, as it is to say. */
 struct epoch agent_epoch(const struct agent *a) NONNULL;
-/* The latest epoch that this node knows anything of. */
-struct epoch agent_latest_epoch(const struct agent *a) NONNULL;
-/* What another node said lately of epochs; none: nothing. */
+/* The latest epoch that this node knows anything of, with its proof if that is known too. */
+struct epoch_claim agent_latest_epoch(const struct agent *a) NONNULL;
+/* What another node says of epochs itself, under a certificate that is trusted, and what of it is believed; none: nothing. */
 struct epoch agent_heard_epoch(const struct agent *a, const struct peer *p) NONNULL;
 /* Takes in what the others and the log say; on disk before it is acted on. */
 void agent_hear_epochs(struct agent *a) NONNULL;
 /* Another node of the pair is, or was, the primary of a later epoch than that of the data here. */
 bool agent_is_outranked(const struct agent *a) NONNULL;
-/* What this node is to begin is on disk when it returns 0. */
+/* What this node is to begin is on disk, with its proof, when it returns 0. ERR_KEYS_UNAVAILABLE: keyd is asked for the proof; ask again. */
 int agent_prepare_epoch(struct agent *a, struct err *e) NONNULL MUST_USE;
 
 /* ---- agent_facts.c ---- */

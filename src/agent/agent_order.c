@@ -15,7 +15,16 @@
 
 #define REMOVE_WAIT_MS 15000
 #define WITHDRAW_WAIT_MS 5000
+#define PROVE_WAIT_MS 5000
 #define MORE_US 1500000 /* nodes in step differ by a beat at most (ledger/ledger.h) */
+
+static void
+give_way(struct agent *a)
+{
+	pthread_mutex_unlock(&a->lock);
+	clock_sleep_ms(50);
+	pthread_mutex_lock(&a->lock);
+}
 
 /* A fenced node whose primary is gone: its database is a primary's, and begins a later epoch. */
 static int
@@ -37,7 +46,11 @@ order_reign(struct agent *a, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "this node is returning to another one: repeat this when its "
 			       "status says that it cannot go on");
-	int rc = agent_prepare_epoch(a, e);
+	int64_t until = clock_mono_ms() + PROVE_WAIT_MS;
+	int rc;
+
+	while ((rc = agent_prepare_epoch(a, e)) == ERR_KEYS_UNAVAILABLE && clock_mono_ms() < until)
+		give_way(a);
 	if (!rc)
 		a->order = ORDER_PROMOTE;
 	return rc;
@@ -184,14 +197,6 @@ static bool
 table_is_settled(const struct agent *a)
 {
 	return agent_view_is_fresh(a) && a->rv.nodes_n && agent_is_self(a, &a->rv.nodes[0].id);
-}
-
-static void
-give_way(struct agent *a)
-{
-	pthread_mutex_unlock(&a->lock);
-	clock_sleep_ms(50);
-	pthread_mutex_lock(&a->lock);
 }
 
 enum replication_fate

@@ -48,7 +48,7 @@ health_answer(struct api_call *c)
 	struct request *rq = c->rq;
 	struct call_health h;
 	struct json_out w;
-	char epoch[EPOCH_TEXT_MAX];
+	char epoch[EPOCH_TEXT_MAX], proof[EPOCH_PROOF_TEXT_MAX];
 	const struct statepage_view *v = call_view(c, rq->arena);
 	call_health(c, &h);
 	struct verdict d = judge(&h, v);
@@ -61,8 +61,10 @@ health_answer(struct api_call *c)
 	json_out_uuid(&w, "node_id", &h.node);
 	json_out_text(&w, "state", state_name(v->state));
 	json_out_int(&w, "term", v->term);
-	epoch_text(&v->epoch, epoch);
+	epoch_text(&v->epoch.epoch, epoch);
+	epoch_proof_text(&v->epoch, proof);
 	json_out_text(&w, "epoch", epoch[0] ? epoch : NULL);
+	json_out_text(&w, "epoch_proof", proof[0] ? proof : NULL);
 	json_out_time(&w, "time", clock_now_us());
 	json_out_bool(&w, "synced", v->state == HA_SYNCED);
 	json_out_int(&w, "journal", v->journal_rows);
@@ -96,7 +98,7 @@ const struct shape replies_health[] = {
 	REPLY(Health,
 		FIELD(status, TEXT), FIELD(mode, TEXT), FIELD(node, TEXT),
 		FIELD(node_id, ID, NIL), FIELD(state, TEXT), FIELD(term, INT),
-		FIELD(epoch, TEXT, NIL), FIELD(time, TIME),
+		FIELD(epoch, TEXT, NIL), FIELD(epoch_proof, TEXT, NIL), FIELD(time, TIME),
 		FIELD(synced, BOOL), FIELD(journal, INT), FIELD(ordered, BOOL),
 		FIELD(as_of, TIME, NIL), FIELD(as_of_term, INT), FIELD(data_damaged, BOOL),
 		FIELD(journal_unreadable, BOOL), FIELD(version, TEXT), FIELD(schema, INT, NIL),

@@ -2,6 +2,7 @@
 #include "base/epoch.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,5 +52,38 @@ epoch_parse(const char *text, struct epoch *ret, struct err *e)
 		return err_set(e, ERR_BAD_FIELD, "an epoch is a number, a dot and a node's id");
 	p.counter = strtoll(text, NULL, 10);
 	*ret = p;
+	return 0;
+}
+
+bool
+epoch_has_proof(const struct epoch_claim *c)
+{
+	return !sodium_is_zero(c->proof, sizeof(c->proof));
+}
+
+void
+epoch_proof_text(const struct epoch_claim *c, char ret[static EPOCH_PROOF_TEXT_MAX])
+{
+	ret[0] = '\0';
+	if (epoch_has_proof(c))
+		sodium_bin2hex(ret, EPOCH_PROOF_TEXT_MAX, c->proof, sizeof(c->proof));
+}
+
+int
+epoch_claim_parse(const char *epoch, const char *proof, struct epoch_claim *ret, struct err *e)
+{
+	struct epoch_claim c = { 0 };
+	size_t n = 0;
+	int rc = epoch_parse(epoch, &c.epoch, e);
+
+	if (rc)
+		return rc;
+	if (proof[0] &&
+	    (strlen(proof) != EPOCH_PROOF_TEXT_MAX - 1 ||
+	     sodium_hex2bin(c.proof, sizeof(c.proof), proof, strlen(proof), NULL, &n, NULL) ||
+	     n != sizeof(c.proof)))
+		return err_set(e, ERR_BAD_FIELD, "the proof of an epoch is %d hexadecimal digits",
+			       EPOCH_PROOF_TEXT_MAX - 1);
+	*ret = c;
 	return 0;
 }

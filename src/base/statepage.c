@@ -23,7 +23,7 @@
 #include "base/home.h"
 #include "base/mem.h"
 
-#define MAGIC 0x484f4c4450473039ULL /* "HOLDPG09": the number grows with the layout */
+#define MAGIC 0x484f4c4450473130ULL /* "HOLDPG10": the number grows with the layout */
 #define READ_TRIES 64
 
 /* What a slot holds, as plain bytes. */
@@ -31,7 +31,7 @@ struct slot_data {
 	uint64_t state, state_seq;
 	int64_t as_of_us, as_of_term, term, journal_rows, alerts_waiting;
 	uint64_t ordered;
-	struct epoch epoch;
+	struct epoch_claim epoch;
 	struct certlife certs[CERTLIFE_KINDS];
 	uint64_t damage; /* 1: data, 2: journal */
 	uint64_t status; /* enum pair_status */

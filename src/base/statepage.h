@@ -31,7 +31,7 @@ struct statepage_view {
 	int64_t as_of_us; /* secondary: as of then it has everything, as its data say; 0: they do not */
 	int64_t as_of_term; /* of the primary that says so */
 	int64_t term;
-	struct epoch epoch; /* the latest that this node knows */
+	struct epoch_claim epoch; /* the latest that this node knows */
 	char primary_url
 		[STATEPAGE_NAME_MAX]; /* "https://fqdn:7272" of the serving primary, "" unknown */
 	int64_t beat_mono_ms;	      /* monotonic time of the agent's last tick */

@@ -20,8 +20,12 @@
  *   CERTIFY      be32 n, n bytes of sealed key, be32 days,   PEM
  *                u8 client, PEM of the authority, of the
  *                public key, names
+ *   NODE         16 bytes id                                 nothing
+ *   EPOCH        be64 counter                                32 bytes
+ *   EPOCH_CHECK  be64 counter, 16 bytes id, 32 bytes         nothing
  * A text ends with its NUL. The key of an authority is sealed under the associated data KEYPROTO_AUTHORITY_AD, which SEAL and OPEN refuse:
  * so it is used here and seen nowhere.
+ * keyd proves epochs of its own node alone: the one that conf/node.conf named at its start, or that NODE named since.
  * An answer that is an error has no body.
  *
  * The supervisor gives keyd clients over a control socket: one byte of role with the client's end as
@@ -35,7 +39,7 @@
 enum keyproto_role {
 	KEYPROTO_VAULTD = 'v', /* no streams, no certificates; alone it signs exports of the log */
 	KEYPROTO_AGENT =
-		'a', /* streams, certificates, MAC (MANIFEST, NODE, CHECK), seal/open, load, chain */
+		'a', /* streams, certificates, epochs, MAC (MANIFEST, NODE, CHECK), seal/open, load, chain */
 	KEYPROTO_INIT =
 		'i', /* everything but signing exports: init and unpacking, before any network is open */
 };
@@ -52,7 +56,10 @@ enum keyproto_role {
 	X(STREAM_OPEN, 8, "ai")                                                                    \
 	X(SIGN, 9, "v")                                                                            \
 	X(AUTHORITY, 10, "ai")                                                                     \
-	X(CERTIFY, 11, "ai")
+	X(CERTIFY, 11, "ai")                                                                       \
+	X(NODE, 12, "i")                                                                           \
+	X(EPOCH, 13, "ai")                                                                         \
+	X(EPOCH_CHECK, 14, "vai")
 
 enum keyproto_op {
 #define X(name, number, roles) KEYPROTO_##name = number,

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/epoch.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "crypto/keyproto.h"
@@ -32,6 +33,7 @@
 #define WRAPPED_BYTES (1 + 4 + NONCE_BYTES + KEY_BYTES + TAG_BYTES)
 #define DATA_KEYS_MAX 4096
 #define STREAM_ID_BYTES 16
+#define EPOCH_VERSION 1
 #define NAMES_MAX 64 /* of a certificate, or scopes of an authority */
 
 _Static_assert(KEYS_SEAL_EXTRA == 4 + NONCE_BYTES + TAG_BYTES,
@@ -43,7 +45,7 @@ _Static_assert(KEY_BYTES == crypto_kdf_KEYBYTES, "the master key is one of crypt
 _Static_assert(KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "one size of key");
 
 /* Duties with a subkey of their own; the labels of MACs follow at SUB_LABELS + label. */
-enum { SUB_WRAP = 1, SUB_AUDIT = 2, SUB_STREAM = 3, SUB_SIGN = 4, SUB_LABELS = 100 };
+enum { SUB_WRAP = 1, SUB_AUDIT = 2, SUB_STREAM = 3, SUB_SIGN = 4, SUB_EPOCH = 5, SUB_LABELS = 100 };
 
 static const struct {
 	enum keys_label label;
@@ -61,7 +63,7 @@ struct data_key {
 };
 
 struct subkeys {
-	uint8_t wrap[KEY_BYTES], audit[KEY_BYTES], stream[KEY_BYTES];
+	uint8_t wrap[KEY_BYTES], audit[KEY_BYTES], stream[KEY_BYTES], epoch[KEY_BYTES];
 	uint8_t label[ARRAY_LEN(labels)][KEY_BYTES];
 	uint8_t sign[crypto_sign_SECRETKEYBYTES]; /* Ed25519, of exports of the log */
 };
@@ -70,6 +72,7 @@ struct keyring {
 	struct secret *subkeys; /* a struct subkeys */
 	struct data_key *data;	/* the newest first: it is the one most used */
 	unsigned data_n;
+	struct uuid node; /* nil: not known */
 };
 
 static struct subkeys *
@@ -103,10 +106,17 @@ keyring_new(const uint8_t *master)
 	derive(s->wrap, SUB_WRAP, master);
 	derive(s->audit, SUB_AUDIT, master);
 	derive(s->stream, SUB_STREAM, master);
+	derive(s->epoch, SUB_EPOCH, master);
 	derive_sign(s->sign, master);
 	for (size_t i = 0; i < ARRAY_LEN(labels); i++)
 		derive(s->label[i], SUB_LABELS + (uint64_t)labels[i].label, master);
 	return k;
+}
+
+void
+keyring_set_node(struct keyring *k, const struct uuid *node)
+{
+	k->node = *node;
 }
 
 void
@@ -674,13 +684,74 @@ serve_certify(struct request *r)
 	return code ? code : x509_sign(authority, buf_str(&key), &w, r->out, &e);
 }
 
+/* ---- epochs ---- */
+
+/* Of a vault, whose master key no other has. */
+static void
+prove_epoch(struct keyring *k, uint64_t counter, const struct uuid *node,
+	    uint8_t ret[static EPOCH_PROOF_BYTES])
+{
+	auto_buf said = BUF_INIT;
+
+	buf_add_u8(&said, EPOCH_VERSION);
+	buf_add_be64(&said, counter);
+	buf_add(&said, node->b, sizeof(node->b));
+	crypto_generichash(ret, EPOCH_PROOF_BYTES, (const uint8_t *)said.data, said.len,
+			   subkeys_of(k)->epoch, KEY_BYTES);
+}
+
+static int
+serve_node(struct request *r)
+{
+	struct uuid node;
+	const uint8_t *id = cursor_bytes(&r->body, sizeof(node.b));
+	if (r->body.bad || r->body.left)
+		return MALFORMED;
+	memcpy(node.b, id, sizeof(node.b));
+	keyring_set_node(r->k, &node);
+	return 0;
+}
+
+static int
+serve_epoch(struct request *r)
+{
+	uint8_t proof[EPOCH_PROOF_BYTES];
+	uint64_t counter = cursor_be64(&r->body);
+	if (r->body.bad || r->body.left)
+		return MALFORMED;
+	if (!counter || counter > INT64_MAX)
+		return ERR_BAD_FIELD;
+	if (uuid_is_nil(&r->k->node))
+		return ERR_PRECONDITION;
+	prove_epoch(r->k, counter, &r->k->node, proof);
+	buf_add(r->out, proof, sizeof(proof));
+	return 0;
+}
+
+static int
+serve_epoch_check(struct request *r)
+{
+	uint8_t proof[EPOCH_PROOF_BYTES];
+	struct uuid node;
+	uint64_t counter = cursor_be64(&r->body);
+	const uint8_t *id = cursor_bytes(&r->body, sizeof(node.b));
+	const uint8_t *said = cursor_bytes(&r->body, sizeof(proof));
+	if (r->body.bad || r->body.left)
+		return MALFORMED;
+	memcpy(node.b, id, sizeof(node.b));
+	prove_epoch(r->k, counter, &node, proof);
+	return sodium_memcmp(proof, said, sizeof(proof)) == 0 ? 0 : ERR_CRYPTO;
+}
+
 static serve_fn *const serve_CREATE = serve_create, *const serve_LOAD = serve_load,
 		       *const serve_SEAL = serve_seal, *const serve_OPEN = serve_open,
 		       *const serve_MAC = serve_mac, *const serve_CHAIN = serve_chain,
 		       *const serve_STREAM_SEAL = serve_stream_seal,
 		       *const serve_STREAM_OPEN = serve_stream_open, *const serve_SIGN = serve_sign,
 		       *const serve_AUTHORITY = serve_authority,
-		       *const serve_CERTIFY = serve_certify;
+		       *const serve_CERTIFY = serve_certify, *const serve_NODE = serve_node,
+		       *const serve_EPOCH = serve_epoch,
+		       *const serve_EPOCH_CHECK = serve_epoch_check;
 
 static const struct {
 	uint8_t op;

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/uuid.h"
 #include "crypto/keys.h"
 
 struct keyring;
@@ -16,6 +17,9 @@ struct keyring;
  * ERR_BAD_KEY with what to do when it is missing, unreadable, readable by others or malformed. */
 struct keyring *keyring_open(const char *path, struct err *e) NONNULL MUST_USE;
 void keyring_free(struct keyring *k);
+
+/* Whose epochs it proves from now on; nobody's until then. */
+void keyring_set_node(struct keyring *k, const struct uuid *node) NONNULL;
 
 /* Writes a new random master key file (mode 0400, O_EXCL, fsync of file and folder). */
 int keyring_create_file(const char *path, struct err *e) NONNULL MUST_USE;

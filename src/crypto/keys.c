@@ -793,3 +793,42 @@ keys_certify(struct keys *k, struct fiber *f, const char *authority, const struc
 		add_text(&k->out, w->names[i]);
 	return ask(k, f, KEYPROTO_CERTIFY, start, ret_cert, ANY_LENGTH, e);
 }
+
+int
+keys_node(struct keys *k, struct fiber *f, const struct uuid *node, struct err *e)
+{
+	auto_buf none = BUF_INIT;
+	if (!keys_available(k))
+		return gone(e);
+	size_t start = begin(k, KEYPROTO_NODE);
+	buf_add(&k->out, node->b, sizeof(node->b));
+	return ask(k, f, KEYPROTO_NODE, start, &none, 0, e);
+}
+
+int
+keys_epoch(struct keys *k, struct fiber *f, int64_t counter,
+	   uint8_t ret_proof[static EPOCH_PROOF_BYTES], struct err *e)
+{
+	auto_buf proof = BUF_INIT;
+	if (!keys_available(k))
+		return gone(e);
+	size_t start = begin(k, KEYPROTO_EPOCH);
+	buf_add_be64(&k->out, (uint64_t)counter);
+	int r = ask(k, f, KEYPROTO_EPOCH, start, &proof, EPOCH_PROOF_BYTES, e);
+	if (!r)
+		memcpy(ret_proof, proof.data, EPOCH_PROOF_BYTES);
+	return r;
+}
+
+int
+keys_epoch_check(struct keys *k, struct fiber *f, const struct epoch_claim *c, struct err *e)
+{
+	auto_buf none = BUF_INIT;
+	if (!keys_available(k))
+		return gone(e);
+	size_t start = begin(k, KEYPROTO_EPOCH_CHECK);
+	buf_add_be64(&k->out, (uint64_t)c->epoch.counter);
+	buf_add(&k->out, c->epoch.node.b, sizeof(c->epoch.node.b));
+	buf_add(&k->out, c->proof, sizeof(c->proof));
+	return ask(k, f, KEYPROTO_EPOCH_CHECK, start, &none, 0, e);
+}

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <uv.h>
 #include "base/buf.h"
+#include "base/epoch.h"
 #include "base/err.h"
 #include "base/fiber.h"
 
@@ -96,6 +97,16 @@ int keys_authority(struct keys *k, struct fiber *f, uint32_t data_key, const cha
  * ERR_PRECONDITION: a name lies outside of what it is for. */
 int keys_certify(struct keys *k, struct fiber *f, const char *authority, const struct buf *sealed,
 		 const struct x509_wish *w, struct buf *ret_cert, struct err *e) MUST_USE;
+
+/* Whose epochs keyd proves from now on: for those who make a home what it is. */
+int keys_node(struct keys *k, struct fiber *f, const struct uuid *node, struct err *e) MUST_USE;
+/* The proof that keyd's own node began the epoch of that counter (≥ 1): keyed BLAKE2b, by a key of the vault. ERR_PRECONDITION: keyd does not know
+ * its node. */
+int keys_epoch(struct keys *k, struct fiber *f, int64_t counter,
+	       uint8_t ret_proof[static EPOCH_PROOF_BYTES], struct err *e) MUST_USE;
+/* ERR_CRYPTO: the proof is none of that epoch. */
+int keys_epoch_check(struct keys *k, struct fiber *f, const struct epoch_claim *c,
+		     struct err *e) MUST_USE;
 
 /* Counters for /metrics: requests asked so far, batches written. */
 void keys_stats(const struct keys *k, uint64_t *ret_requests, uint64_t *ret_batches) NONNULL;

@@ -77,6 +77,7 @@ struct attempt {
 	enum probe_outcome outcome;
 	struct probe_reply reply;
 	bool has_reply;
+	struct epoch_claim claim; /* of a reply, or of an answer of somebody who is not trusted */
 	int64_t sent_us, got_us;
 	struct certlife shown;
 	char failure[256];
@@ -90,6 +91,7 @@ take_reply(struct attempt *a, const struct client_reply *r)
 	a->outcome = outcome_of_status(r->status);
 	if (!probe_parse(buf_str(&r->body), r->body.len, &a->reply, &e)) {
 		a->has_reply = true;
+		a->claim = a->reply.epoch;
 		return;
 	}
 	/* Something else answers on that port. */
@@ -111,6 +113,8 @@ ask(struct client *c, struct attempt *a)
 	if (code) {
 		a->outcome = outcome_of_failure(f);
 		text_fit(a->failure, sizeof(a->failure), "%s", e.text);
+		probe_parse_claim(buf_str(&r.body), r.body.len, &a->claim);
+		client_reply_done(&r);
 		return;
 	}
 	take_reply(a, &r);
@@ -137,6 +141,8 @@ note_attempt(struct probe *p, const struct attempt *a, int64_t asked_ms)
 	int64_t now = clock_mono_ms();
 	bool serves = a->has_reply && strcmp(a->reply.mode, "primary") == 0;
 
+	if (epoch_has_proof(&a->claim))
+		v->claim = a->claim;
 	if (!probe_note(&v->sense, a->outcome, serves, asked_ms, now))
 		return;
 	memcpy(v->failure, a->failure, sizeof(v->failure));
@@ -160,6 +166,8 @@ connect_client(const struct probe_target *t, const char *addresses, int64_t pati
 		.base = t->url,
 		.trust_pem = t->trust,
 		.despite_expiry = true,
+		.hear_untrusted = true,
+		.body_max = PROBE_BODY_MAX + 1,
 		.connect_ms = (int)patience_ms,
 		.total_ms = (int)patience_ms,
 	};

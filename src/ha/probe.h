@@ -7,7 +7,8 @@
  * network, reduce what was heard to facts.
  *
  * A certificate that is good but for its end will do: the question is no secret, and a primary that
- * serves is not lost (H4). The status says that it has expired.
+ * serves is not lost (H4). The status says that it has expired. Of an answer under one that is not
+ * trusted at all the epoch alone is taken: its proof says what it is worth (H10).
  */
 #pragma once
 
@@ -17,6 +18,8 @@
 #include "base/epoch.h"
 #include "base/err.h"
 #include "base/uuid.h"
+
+#define PROBE_BODY_MAX 16384
 
 /* How one attempt ended. */
 enum probe_outcome {
@@ -43,7 +46,7 @@ struct probe_reply {
 	bool ordered;	      /* secondary: an operator ordered emergency access */
 	int64_t time_us;      /* its clock, 0: not said */
 	int64_t term;
-	struct epoch epoch; /* the latest that it knows; none: an older program */
+	struct epoch_claim epoch; /* the latest that it knows; none: an older program */
 	int64_t journal_rows;
 	int64_t as_of_us, as_of_term; /* secondary: as its data say; 0: they do not */
 	bool data_damaged, journal_unreadable;
@@ -55,6 +58,9 @@ struct probe_reply {
  * error. */
 int probe_parse(const char *text, size_t n, struct probe_reply *ret,
 		struct err *e) NONNULL MUST_USE;
+
+/* The epoch alone that a health body names, with its proof; none: it names none, or no body of this form. */
+void probe_parse_claim(const char *text, size_t n, struct epoch_claim *ret) NONNULL;
 
 /* Facts over time. Zero-initialise. All times are monotonic, 0: not. */
 struct probe_sense {
@@ -90,7 +96,9 @@ struct probe_view {
 	struct probe_sense sense;
 	struct probe_reply reply; /* of the last answer that had one */
 	int64_t reply_ms;	  /* monotonic time of it, 0 none */
-	int64_t skew_us;	  /* its clock minus ours, at that time */
+	struct epoch_claim
+		claim;	 /* the last that was named, by whomever: its proof has to be checked */
+	int64_t skew_us; /* its clock minus ours, at that time */
 	int64_t round_trip_us;
 	char failure[256];	  /* text of the last failure, "" after an answer */
 	struct certlife shown;	  /* of the certificate that it showed last; 0: none yet */

@@ -8,7 +8,6 @@
 #include <string.h>
 #include "base/clock.h"
 
-#define BODY_MAX 16384
 #define FAST_MS 100	    /* how often a node that refuses is asked */
 #define SHORT_MS 1000	    /* enough for a handshake on a short line */
 #define UNKEPT_MIN_MS 3000  /* a handshake on a slow and lossy line takes its time */
@@ -58,12 +57,14 @@ take_time(const json_t *o, const char *name, int64_t *ret, struct err *e)
 }
 
 static int
-take_epoch(const json_t *o, const char *name, struct epoch *ret, struct err *e)
+take_epoch(const json_t *o, struct epoch_claim *ret, struct err *e)
 {
-	char text[EPOCH_TEXT_MAX] = "";
-	int r = take_text(o, name, text, sizeof(text), e);
+	char epoch[EPOCH_TEXT_MAX] = "", proof[EPOCH_PROOF_TEXT_MAX] = "";
+	int r = take_text(o, "epoch", epoch, sizeof(epoch), e);
 
-	return r || !text[0] ? r : epoch_parse(text, ret, e);
+	if (!r)
+		r = take_text(o, "epoch_proof", proof, sizeof(proof), e);
+	return r || !epoch[0] ? r : epoch_claim_parse(epoch, proof, ret, e);
 }
 
 static int
@@ -90,7 +91,7 @@ take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 	if (!r)
 		r = take_number(o, "term", &ret->term, e);
 	if (!r)
-		r = take_epoch(o, "epoch", &ret->epoch, e);
+		r = take_epoch(o, &ret->epoch, e);
 	if (!r)
 		r = take_number(o, "journal", &ret->journal_rows, e);
 	if (!r)
@@ -110,25 +111,50 @@ take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 	return r;
 }
 
-int
-probe_parse(const char *text, size_t n, struct probe_reply *ret, struct err *e)
+static json_t *
+load_object(const char *text, size_t n, struct err *e)
 {
 	json_error_t why;
 
-	if (n > BODY_MAX)
-		return err_set(e, ERR_TOO_LARGE, "the health answer is longer than %d bytes",
-			       BODY_MAX);
-	json_t *o = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
-	if (!json_is_object(o)) {
-		json_decref(o);
-		return err_set(e, ERR_BAD_JSON, "the health answer is no JSON object");
+	if (n > PROBE_BODY_MAX) {
+		err_set(e, ERR_TOO_LARGE, "the health answer is longer than %d bytes",
+			PROBE_BODY_MAX);
+		return NULL;
 	}
+	json_t *o = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+	if (json_is_object(o))
+		return o;
+	json_decref(o);
+	err_set(e, ERR_BAD_JSON, "the health answer is no JSON object");
+	return NULL;
+}
+
+int
+probe_parse(const char *text, size_t n, struct probe_reply *ret, struct err *e)
+{
+	json_t *o = load_object(text, n, e);
 	struct probe_reply reply = { 0 };
+
+	if (!o)
+		return e->code;
 	int r = take_fields(o, &reply, e);
 	json_decref(o);
 	if (!r)
 		*ret = reply;
 	return r;
+}
+
+void
+probe_parse_claim(const char *text, size_t n, struct epoch_claim *ret)
+{
+	struct epoch_claim c = { 0 };
+	struct err ignored = { 0 };
+	json_t *o = load_object(text, n, &ignored);
+
+	if (!o || take_epoch(o, &c, &ignored) || !epoch_has_proof(&c))
+		c = (struct epoch_claim){ 0 };
+	json_decref(o);
+	*ret = c;
 }
 
 /* ---- facts over time ---- */

@@ -18,6 +18,7 @@ struct client {
 	struct trust *certs;
 	struct client_trust trust;
 	struct curl_slist *headers, *headers_body, *headers_file, *resolve;
+	size_t body_max;
 	bool sent; /* of the last call: something of the request went out */
 	char why[CURL_ERROR_SIZE];
 };
@@ -73,7 +74,7 @@ on_connected(void *ctx, char *there, char *here, int port_there, int port_here)
 	    tls->backend != CURLSSLBACKEND_GNUTLS || !tls->internals)
 		return CURL_PREREQFUNC_ABORT;
 	trust_judge(t->trust, tls->internals, t->host, &t->found);
-	return is_refused(t) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	return is_refused(t) && !t->hear_untrusted ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* libcurl's own check knows no more than yes and no, and goes by the system's clock; on_connected is in its place. */
@@ -151,7 +152,9 @@ client_new(const struct client_options *o, struct err *e)
 	c->certs = trust_new(o->trust_pem);
 	c->trust = (struct client_trust){ .curl = c->curl,
 					  .trust = c->certs,
-					  .despite_expiry = o->despite_expiry };
+					  .despite_expiry = o->despite_expiry,
+					  .hear_untrusted = o->hear_untrusted };
+	c->body_max = o->body_max ? o->body_max : CLIENT_BODY_MAX;
 	client_host(o->base, c->trust.host);
 	snprintf(c->base, sizeof(c->base), "%s", o->base);
 	for (size_t n = strlen(c->base); n > 0 && c->base[n - 1] == '/'; n--)
@@ -189,14 +192,19 @@ client_free(struct client *c)
 
 /* ---- the reply ---- */
 
+struct body {
+	struct buf *to;
+	size_t max;
+};
+
 static size_t
 on_body(char *data, size_t one, size_t n, void *ctx)
 {
-	struct client_reply *r = ctx;
+	struct body *b = ctx;
 
-	if (n > CLIENT_BODY_MAX - r->body.len)
+	if (n > b->max - b->to->len)
 		return 0;
-	buf_add(&r->body, data, n);
+	buf_add(b->to, data, n);
 	return n;
 }
 
@@ -291,7 +299,7 @@ client_classify(const struct client_trust *trust, CURLcode code)
 {
 	long sys = 0;
 
-	if (code == CURLE_ABORTED_BY_CALLBACK && is_refused(trust))
+	if (is_refused(trust) && (code == CURLE_ABORTED_BY_CALLBACK || trust->hear_untrusted))
 		return of_verdict(trust->found.verdict);
 	curl_easy_getinfo(trust->curl, CURLINFO_OS_ERRNO, &sys);
 	return classify(code, sys);
@@ -356,9 +364,9 @@ refuse_call(struct client *c, CURLcode code, enum client_failure *ret_failure, s
 
 	if (ret_failure)
 		*ret_failure = f;
-	if (code == CURLE_WRITE_ERROR || code == CURLE_FILESIZE_EXCEEDED)
-		return err_set(e, ERR_UNREACHABLE, "%s: the reply is larger than %d MiB", c->base,
-			       CLIENT_BODY_MAX >> 20);
+	if (!judged && (code == CURLE_WRITE_ERROR || code == CURLE_FILESIZE_EXCEEDED))
+		return err_set(e, ERR_UNREACHABLE, "%s: the reply is larger than %zu KiB", c->base,
+			       c->body_max >> 10);
 	return err_set(e, ERR_UNREACHABLE, "%s cannot be reached: %s (%s)", c->base,
 		       client_failure_text(f),
 		       judged	   ? c->trust.found.why
@@ -421,6 +429,7 @@ client_send(struct client *c, const char *method, const char *path, enum client_
 {
 	char url[BASE_MAX + PATH_MAX_BYTES];
 	struct client_reply reply = { 0 };
+	struct body body_to = { &reply.body, c->body_max };
 	long status = 0;
 	CURLcode code;
 
@@ -433,7 +442,7 @@ client_send(struct client *c, const char *method, const char *path, enum client_
 	snprintf(url, sizeof(url), "%s%s", c->base, path);
 	SET(c, CURLOPT_URL, url);
 	SET(c, CURLOPT_WRITEFUNCTION, on_body);
-	SET(c, CURLOPT_WRITEDATA, &reply);
+	SET(c, CURLOPT_WRITEDATA, &body_to);
 	SET(c, CURLOPT_HEADERFUNCTION, on_header_line);
 	SET(c, CURLOPT_HEADERDATA, &reply);
 	set_body(c, method, type, body, len);
@@ -448,6 +457,8 @@ client_send(struct client *c, const char *method, const char *path, enum client_
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
 	reply.status = (int)status;
 	*ret = reply;
+	if (is_refused(&c->trust))
+		return refuse_call(c, CURLE_ABORTED_BY_CALLBACK, ret_failure, e);
 	if (ret_failure)
 		*ret_failure = CLIENT_OK;
 	return 0;

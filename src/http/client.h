@@ -18,6 +18,10 @@ struct client_options {
 				  the system's */
 	const char *bearer;    /* or NULL */
 	bool despite_expiry; /* a certificate that is good but for the time will do: only for what is no secret and changes nothing */
+	/* Whoever answers is heard, with what proves itself: a call that fails for the certificate alone fills its reply all the same. For what is no
+	 * secret and changes nothing. */
+	bool hear_untrusted;
+	size_t body_max; /* bytes of a reply, 0: as many as a reply of a vault can have */
 	const char
 		*resolve; /* "host:port:address,…": where it is, without looking it up; or NULL */
 	int connect_ms, total_ms;

@@ -26,7 +26,7 @@ struct client_trust {
 	CURL *curl;
 	const struct trust *trust;
 	char host[256];
-	bool despite_expiry;
+	bool despite_expiry, hear_untrusted;
 	struct trust_finding found;
 };
 

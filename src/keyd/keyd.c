@@ -376,6 +376,17 @@ read_ring(struct keyd *d, const struct proc_args *a, struct err *e)
 	return d->ring ? 0 : e->code;
 }
 
+/* A home that is being made has none yet. */
+static void
+read_node(struct keyd *d, const struct proc_args *a)
+{
+	struct home_node node;
+	struct err ignored;
+
+	if (home_node_read(&a->home, &node, &ignored) == 0)
+		keyring_set_node(d->ring, &node.id);
+}
+
 static int
 start(struct keyd *d, const struct proc_args *a, struct err *e)
 {
@@ -389,6 +400,8 @@ start(struct keyd *d, const struct proc_args *a, struct err *e)
 		r = open_signals(d, e);
 	if (!r)
 		r = read_ring(d, a, e);
+	if (!r)
+		read_node(d, a);
 	/* The C library opens the time zone's file at its first look at a date: before the filter.
 	 */
 	clock_iso(clock_now_us(), iso);

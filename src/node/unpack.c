@@ -238,6 +238,8 @@ write_identity(struct unpack *u, struct err *e)
 	if (rc == 0)
 		rc = home_node_write(&u->a->home, &node, e);
 	if (rc == 0)
+		rc = keys_node(u->keys, NULL, &node.id, e);
+	if (rc == 0)
 		rc = write_certificates(u, e);
 	buf_addf(&pair,
 		 "[pair]\npair = %s\nprimary = %s\nprimary_id = %s\nhttps_port = %lld\npair_port = "

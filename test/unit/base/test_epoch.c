@@ -9,6 +9,7 @@
 
 #define A "01900000-0000-7000-8000-00000000000a"
 #define B "01900000-0000-7000-8000-00000000000b"
+#define P "0101010101010101010101010101010101010101010101010101010101010101"
 
 static struct epoch
 of(const char *text)
@@ -87,6 +88,33 @@ what_is_malformed_is_refused(void **state)
 	}
 }
 
+static void
+a_proof_is_64_digits(void **state)
+{
+	static const char *const bad[] = {
+		"01",  P "0", " " P,
+		"x" P, P " ", "g101010101010101010101010101010101010101010101010101010101010101"
+	};
+	struct epoch_claim c = { 0 }, kept;
+	char text[EPOCH_PROOF_TEXT_MAX];
+	struct err e = { 0 };
+
+	assert_int_equal(epoch_claim_parse("7." A, P, &c, &e), 0);
+	assert_true(epoch_has_proof(&c));
+	epoch_proof_text(&c, text);
+	assert_string_equal(text, P);
+	kept = c;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(epoch_claim_parse("8." A, bad[i], &c, &e), ERR_BAD_FIELD);
+		assert_memory_equal(&c, &kept, sizeof(c));
+	}
+	assert_int_equal(epoch_claim_parse("0." A, P, &c, &e), ERR_BAD_FIELD);
+	assert_int_equal(epoch_claim_parse("8." A, "", &c, &e), 0);
+	assert_false(epoch_has_proof(&c));
+	epoch_proof_text(&c, text);
+	assert_string_equal(text, "");
+}
+
 int
 main(void)
 {
@@ -94,6 +122,7 @@ main(void)
 		cmocka_unit_test(is_a_total_order),
 		cmocka_unit_test(is_written_and_read_back),
 		cmocka_unit_test(what_is_malformed_is_refused),
+		cmocka_unit_test(a_proof_is_64_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

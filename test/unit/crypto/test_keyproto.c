@@ -211,6 +211,37 @@ reads_the_place_of_the_key_from_the_home(void **state)
 	unlink(conf);
 }
 
+/* H10: which node it proves epochs of it reads before it shuts its doors. */
+static void
+reads_its_node_from_the_home(void **state)
+{
+	struct keyd_run r;
+	struct home h;
+	struct home_node node = { .name = "a.example" };
+	struct epoch_claim c = { .epoch.counter = 7 };
+	struct err e = { 0 };
+	char conf[HOME_PATH_MAX];
+
+	fresh_key();
+	uuid_new(&node.id);
+	assert_int_equal(home_open(&h, dir, &e), 0);
+	assert_int_equal(home_node_write(&h, &node, &e), 0);
+	start_keyd(&r, key_path);
+	assert_true(is_ready(&r));
+	struct keys *a = keys_new(NULL, connect_as(&r, KEYPROTO_AGENT));
+	struct keys *v = keys_new(NULL, connect_as(&r, KEYPROTO_VAULTD));
+	c.epoch.node = node.id;
+	assert_int_equal(keys_epoch(a, NULL, 7, c.proof, &e), 0);
+	assert_int_equal(keys_epoch_check(v, NULL, &c, &e), 0);
+	uuid_new(&c.epoch.node);
+	assert_int_equal(keys_epoch_check(v, NULL, &c, &e), ERR_CRYPTO);
+	keys_free(a);
+	keys_free(v);
+	stop_keyd(&r);
+	home_path(&h, HOME_NODE, conf);
+	unlink(conf);
+}
+
 static void
 without_a_key_it_says_what_to_do(void **state)
 {
@@ -258,6 +289,7 @@ bad_clients_lose_only_their_connection(void **state)
 		{ 'v', 5, { 0, 0, 0, 1, KEYPROTO_STREAM_SEAL } },
 		{ 'a', 9, { 0, 0, 0, 5, KEYPROTO_CREATE, 0, 0, 0, 9 } },
 		{ 'a', 6, { 0, 0, 0, 2, KEYPROTO_MAC, KEYS_PEPPER } },
+		{ 'v', 13, { 0, 0, 0, 9, KEYPROTO_EPOCH, [12] = 1 } },
 		{ 'x', 0, { 0 } },
 		{ 0, 0, { 0 } },
 	};
@@ -383,6 +415,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(serves_while_the_key_file_is_gone),
 		cmocka_unit_test(reads_the_place_of_the_key_from_the_home),
+		cmocka_unit_test(reads_its_node_from_the_home),
 		cmocka_unit_test(without_a_key_it_says_what_to_do),
 		cmocka_unit_test(bad_clients_lose_only_their_connection),
 		cmocka_unit_test(who_does_not_read_blocks_nobody),

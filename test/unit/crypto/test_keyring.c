@@ -520,11 +520,66 @@ the_authority_signs_and_is_not_seen(void **state)
 }
 
 static void
+frame_epoch(struct buf *f, enum keyproto_op op, uint64_t counter, const struct uuid *node,
+	    const struct buf *proof)
+{
+	buf_reset(f);
+	buf_add_u8(f, (uint8_t)op);
+	buf_add_be64(f, counter);
+	if (node)
+		buf_add(f, node->b, sizeof(node->b));
+	if (proof)
+		buf_add(f, proof->data, proof->len);
+}
+
+/* H10: an epoch is proved by the keyd of its own node, and checked by any of the vault. */
+static void
+epochs_are_proved_for_the_own_node_alone(void **state)
+{
+	struct keyring *k = open_ring();
+	struct uuid own = { { 1 } }, other = { { 2 } };
+	auto_buf f = BUF_INIT, proof = BUF_INIT, out = BUF_INIT, told = BUF_INIT;
+
+	frame_epoch(&f, KEYPROTO_EPOCH, 3, NULL, NULL);
+	assert_int_equal(serve(k, 'a', &f, &out), ERR_PRECONDITION);
+	keyring_set_node(k, &own);
+	assert_int_equal(serve(k, 'v', &f, &out), 1);
+	assert_int_equal(serve(k, 'a', &f, &proof), 0);
+	assert_int_equal(proof.len, EPOCH_PROOF_BYTES);
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &own, &proof);
+	for (const char *r = "vai"; *r; r++)
+		assert_int_equal(serve(k, *r, &f, &out), 0);
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 4, &own, &proof);
+	assert_int_equal(serve(k, 'a', &f, &out), ERR_CRYPTO);
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &other, &proof);
+	assert_int_equal(serve(k, 'a', &f, &out), ERR_CRYPTO);
+	proof.data[31] ^= 1;
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &own, &proof);
+	assert_int_equal(serve(k, 'a', &f, &out), ERR_CRYPTO);
+	frame_epoch(&f, KEYPROTO_EPOCH, 0, NULL, NULL);
+	assert_int_equal(serve(k, 'a', &f, &out), ERR_BAD_FIELD);
+	frame_epoch(&f, KEYPROTO_EPOCH, UINT64_MAX, NULL, NULL);
+	assert_int_equal(serve(k, 'a', &f, &out), ERR_BAD_FIELD);
+	/* Which node that is says who makes the home, before any network is open. */
+	buf_add_u8(&told, KEYPROTO_NODE);
+	buf_add(&told, other.b, sizeof(other.b));
+	assert_int_equal(serve(k, 'v', &told, &out), 1);
+	assert_int_equal(serve(k, 'a', &told, &out), 1);
+	assert_int_equal(serve(k, 'i', &told, &out), 0);
+	frame_epoch(&f, KEYPROTO_EPOCH, 3, NULL, NULL);
+	buf_reset(&proof);
+	assert_int_equal(serve(k, 'a', &f, &proof), 0);
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &other, &proof);
+	assert_int_equal(serve(k, 'a', &f, &out), 0);
+	keyring_free(k);
+}
+
+static void
 malformed_bodies_end_the_connection(void **state)
 {
 	static const struct {
 		size_t n;
-		uint8_t bytes[48];
+		uint8_t bytes[64];
 	} rows[] = {
 		{ 0, { 0 } },
 		{ 1, { 0 } },
@@ -547,6 +602,12 @@ malformed_bodies_end_the_connection(void **state)
 		{ 41, { KEYPROTO_CHAIN, [36] = 1, [40] = 1 } },
 		{ 38, { KEYPROTO_CHAIN, [36] = 0 } },
 		{ 25, { KEYPROTO_STREAM_SEAL } },
+		{ 16, { KEYPROTO_NODE } },
+		{ 18, { KEYPROTO_NODE } },
+		{ 8, { KEYPROTO_EPOCH } },
+		{ 10, { KEYPROTO_EPOCH } },
+		{ 56, { KEYPROTO_EPOCH_CHECK } },
+		{ 58, { KEYPROTO_EPOCH_CHECK } },
 	};
 	struct keyring *k = open_ring();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -572,6 +633,7 @@ main(void)
 		cmocka_unit_test(roles_are_the_tables),
 		cmocka_unit_test(signatures_are_of_exports_alone),
 		cmocka_unit_test(the_authority_signs_and_is_not_seen),
+		cmocka_unit_test(epochs_are_proved_for_the_own_node_alone),
 		cmocka_unit_test(malformed_bodies_end_the_connection),
 	};
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, begin, finish);

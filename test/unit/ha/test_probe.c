@@ -52,6 +52,45 @@ parse_takes_the_version(void **ctx)
 	assert_int_equal(r.schema_known, 13);
 }
 
+#define NODE "01900000-0000-7000-8000-00000000000a"
+#define PROOF "0101010101010101010101010101010101010101010101010101010101010101"
+
+/* H10: of an answer under a certificate that is not trusted the epoch alone is taken, and none without a proof. */
+static void
+parse_takes_an_epoch_with_its_proof(void **ctx)
+{
+	static const char good[] =
+		"{\"mode\":\"primary\",\"epoch\":\"3." NODE "\",\"epoch_proof\":\"" PROOF "\"}";
+	static const char *const none[] = {
+		"",
+		"[]",
+		"{\"mode\":\"primary\",\"term\":9}",
+		"{\"epoch\":\"3." NODE "\"}",
+		"{\"epoch\":\"3." NODE "\",\"epoch_proof\":null}",
+		"{\"epoch\":\"3." NODE "\",\"epoch_proof\":\"01\"}",
+		"{\"epoch\":\"3." NODE "\",\"epoch_proof\":7}",
+		"{\"epoch\":3,\"epoch_proof\":\"" PROOF "\"}",
+		"{\"epoch_proof\":\"" PROOF "\"}",
+	};
+	struct epoch_claim c;
+	struct probe_reply r;
+	struct err e;
+
+	probe_parse_claim(good, strlen(good), &c);
+	assert_int_equal(c.epoch.counter, 3);
+	assert_true(epoch_has_proof(&c));
+	assert_int_equal(probe_parse(good, strlen(good), &r, &e), 0);
+	assert_memory_equal(&r.epoch, &c, sizeof(c));
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+		probe_parse_claim(none[i], strlen(none[i]), &c);
+		assert_int_equal(c.epoch.counter, 0);
+	}
+	/* A program of before proves nothing. */
+	assert_int_equal(probe_parse(none[3], strlen(none[3]), &r, &e), 0);
+	assert_int_equal(r.epoch.epoch.counter, 3);
+	assert_false(epoch_has_proof(&r.epoch));
+}
+
 static void
 parse_refuses_what_is_malformed(void **ctx)
 {
@@ -214,6 +253,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parse_takes_a_whole_answer),
 		cmocka_unit_test(parse_takes_the_version),
+		cmocka_unit_test(parse_takes_an_epoch_with_its_proof),
 		cmocka_unit_test(parse_refuses_what_is_malformed),
 		cmocka_unit_test(refusal_counts_from_its_first),
 		cmocka_unit_test(silence_is_not_refusal),

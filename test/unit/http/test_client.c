@@ -129,6 +129,41 @@ test_despite_expiry(void **state)
 	}
 }
 
+/* Who is not trusted is heard, and the call fails as it would have: what comes has to prove itself. */
+static void
+test_who_is_not_trusted_is_heard(void **state)
+{
+	const struct pair *const shown[] = { &elsewhere, &web };
+
+	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+		for (size_t max = 0; max < 2; max++) {
+			struct owner *o = owner_start(shown[i], NULL);
+			struct client_reply r = { 0 };
+			enum client_failure failure;
+			char base[64];
+			struct err e = { 0 };
+
+			snprintf(base, sizeof(base), "https://localhost:%u", owner_port(o));
+			struct client *c =
+				client_new(&(struct client_options){ .base = base,
+								     .trust_pem = ca.cert.data,
+								     .hear_untrusted = true,
+								     .body_max = max,
+								     .connect_ms = 20000,
+								     .total_ms = 20000 },
+					   &e);
+			assert_int_equal(client_call(c, "GET", "/now", NULL, &r, &failure, &e),
+					 ERR_UNREACHABLE);
+			assert_int_equal(failure, CLIENT_UNTRUSTED);
+			assert_non_null(strstr(e.text, client_why_untrusted(c)));
+			assert_int_equal(r.body.len > 0, max == 0); /* one byte is too few */
+			client_reply_done(&r);
+			client_free(c);
+			owner_stop(o);
+		}
+	}
+}
+
 static enum client_failure
 fail_to(const char *base, int connect_ms, int total_ms)
 {
@@ -372,6 +407,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_trust),
 		cmocka_unit_test(test_despite_expiry),
+		cmocka_unit_test(test_who_is_not_trusted_is_heard),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_what_was_sent_is_known),
 		cmocka_unit_test(test_no_proxy_from_environment),
