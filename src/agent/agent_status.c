@@ -46,6 +46,8 @@ status_of_service(const struct agent *a, const struct peer *p, struct status_nod
 	n->skew_us = p->v.skew_us;
 	n->data_damaged = p->v.reply.data_damaged;
 	text_copy(n->version, sizeof(n->version), p->v.reply.version);
+	n->reigns = last == PROBE_OK && strcmp(p->v.reply.mode, "primary") == 0;
+	n->epoch = (struct epoch){ .counter = p->v.reply.term, .node = p->id };
 	n->schema = (int)p->v.reply.schema;
 	n->schema_known = (int)p->v.reply.schema_known;
 	n->journal_unreadable = p->v.reply.journal_unreadable;
@@ -57,6 +59,8 @@ static void
 status_of_self(const struct agent *a, struct status_node *n)
 {
 	n->state = a->shown.state;
+	n->reigns = !a->secondary && state_serves(a->shown.state) == SERVES_EVERYONE;
+	n->epoch = agent_epoch(a);
 	n->ordered = a->emergency_ordered;
 	n->data_damaged = a->rv.damaged_pages > 0;
 	n->journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;

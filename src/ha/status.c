@@ -143,6 +143,21 @@ cert_reasons(const struct status_node *n, int64_t now_us)
 	return r;
 }
 
+/* Of those that serve as primary the one of the latest epoch; NULL: nobody does. */
+static const struct status_node *
+true_primary(const struct status_view *v)
+{
+	const struct status_node *best = NULL;
+
+	for (unsigned i = 0; i < v->n; i++) {
+		const struct status_node *n = &v->nodes[i];
+
+		if (n->reigns && (!best || epoch_is_later(&n->epoch, &best->epoch)))
+			best = n;
+	}
+	return best;
+}
+
 uint32_t
 status_node_reasons(const struct status_view *v, unsigned i)
 {
@@ -162,6 +177,8 @@ status_node_reasons(const struct status_view *v, unsigned i)
 		r |= 1u << STATUS_JOURNAL_UNREADABLE;
 	if (n->history_behind)
 		r |= 1u << STATUS_HISTORY_BEHIND;
+	if (n->reigns && n != true_primary(v))
+		r |= 1u << STATUS_TWO_PRIMARIES;
 	return i == 0 ? r | own_reasons(v) : r;
 }
 
@@ -204,6 +221,7 @@ static const struct {
 	  BIT(DATABASE_DOWN) | BIT(SERVICE_CANNOT) | BIT(RETURNING) | NOT_FLOWING },
 	{ STATUS_DATA_DAMAGED, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
 	{ STATUS_FENCED, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
+	{ STATUS_TWO_PRIMARIES, HERE, BIT(PRIMARY_ALONE) | NOT_FLOWING },
 	{ STATUS_HISTORY_BEHIND, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
 	{ STATUS_HISTORY_BEHIND, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
 	{ STATUS_DATABASE_DOWN, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
@@ -348,6 +366,16 @@ find_cert(const struct status_node *n, enum status_reason r, int64_t now_us,
 }
 
 static void
+say_primaries(const struct status_view *v, const struct status_node *n, char *ret, size_t room)
+{
+	const struct status_node *best = true_primary(v);
+
+	text_fit(ret, room, "%s is the true primary, of epoch %lld; %s is of epoch %lld%s",
+		 best->name, (long long)best->epoch.counter, n->name, (long long)n->epoch.counter,
+		 best->epoch.counter == n->epoch.counter ? ", and its id is the lower one" : "");
+}
+
+static void
 write_detail(const struct status_view *v, const struct status_node *n, enum status_reason r,
 	     char *ret, size_t room)
 {
@@ -373,6 +401,8 @@ write_detail(const struct status_view *v, const struct status_node *n, enum stat
 	else if (r == STATUS_DATA_DAMAGED && n->self)
 		snprintf(ret, room, "damaged pages were met %lld times; its log names them",
 			 (long long)v->damaged_pages);
+	else if (r == STATUS_TWO_PRIMARIES)
+		say_primaries(v, n, ret, room);
 	else if (r == STATUS_HISTORY_BEHIND)
 		text_fit(ret, room, "%s", n->history);
 	else if (is_trouble_of(v, n, r))

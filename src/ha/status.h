@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/buf.h"
+#include "base/epoch.h"
 #include "base/statepage.h"
 #include "base/state.h"
 #include "base/uuid.h"
@@ -82,6 +83,10 @@
 	  "While that one serves, no action is needed: this node saves what only it has and "      \
 	  "returns. If it is gone for good, run `holdfast ha promote` on the node whose data are " \
 	  "newest.")                                                                               \
+	X(TWO_PRIMARIES, "there are two primaries: %s serves as one and is not the true one",      \
+	  "It gives way by itself as soon as it hears of the later epoch. If this stays, stop "    \
+	  "that node and start it again once it reaches the true one: what only it took is saved " \
+	  "then (docs/runbook.md).")                                                               \
 	X(HISTORY_BEHIND, "%s has lost events of its own log: its disk was put back",              \
 	  "It does not serve. Run `holdfast ha promote` on the node that has more: this one "      \
 	  "then saves what only it has, and copies that node. If no such node is left, run "       \
@@ -137,7 +142,9 @@ struct status_node {
 	int64_t skew_us; /* against this node */
 	bool skew_known;
 	bool data_damaged, journal_unreadable;
-	bool late; /* streams, but its disk has not had for sync_timeout what was here before */
+	bool late;   /* streams, but its disk has not had for sync_timeout what was here before */
+	bool reigns; /* it says that it serves as the primary, of this epoch */
+	struct epoch epoch;
 	bool history_behind; /* there is more of its own log at another node than at itself */
 	char history[256];   /* where both end */
 	char version[32];    /* of its program, "" not known */

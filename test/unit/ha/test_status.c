@@ -101,6 +101,14 @@ each_fault_is_its_own_reason(void **ctx)
 	BREAK(TOO_OLD, 0, v.too_old = true);
 	BREAK(MERGING, 1, v.nodes[1].state = HA_MERGING);
 	BREAK(FENCED, 0, v.nodes[0].state = HA_FENCED);
+	BREAK(TWO_PRIMARIES, 1,
+	      (v.nodes[0].reigns = v.nodes[1].reigns = true,
+	       v.nodes[0].epoch = (struct epoch){ 3, { { 1 } } },
+	       v.nodes[1].epoch = (struct epoch){ 2, { { 2 } } }));
+	BREAK(TWO_PRIMARIES, 0,
+	      (v.nodes[0].reigns = v.nodes[1].reigns = true,
+	       v.nodes[0].epoch = (struct epoch){ 2, { { 1 } } },
+	       v.nodes[1].epoch = (struct epoch){ 2, { { 2 } } }));
 	BREAK(HISTORY_BEHIND, 0, v.nodes[0].state = HA_BEHIND);
 	BREAK(HISTORY_BEHIND, 1, v.nodes[1].history_behind = true);
 	BREAK(HISTORY_UNCONFIRMED, 0, v.unconfirmed = true);
@@ -131,6 +139,30 @@ the_text_is_json_and_says_it(void **ctx)
 	assert_non_null(strstr(json_string_value(json_object_get(r, "todo")), "cert import"));
 	assert_int_equal(json_array_size(json_object_get(o, "nodes")), 2);
 	json_decref(o);
+}
+
+/* H10: of two that serve the status says which is the true one, whoever asks. */
+static void
+two_primaries_are_told_apart(void **ctx)
+{
+	struct status_view v;
+	struct status_words w;
+
+	make_well(&v);
+	v.nodes[1].reigns = true; /* one alone is as it should be */
+	assert_true(status_alive(&v));
+	v.nodes[0].reigns = true;
+	v.nodes[0].epoch = (struct epoch){ 4, { { 9 } } };
+	v.nodes[1].epoch = (struct epoch){ 5, { { 1 } } };
+	status_say(&v, 0, STATUS_TWO_PRIMARIES, &w);
+	assert_string_equal(w.code, "two_primaries");
+	assert_string_equal(w.text,
+			    "there are two primaries: a serves as one and is not the true one");
+	assert_string_equal(w.detail, "b is the true primary, of epoch 5; a is of epoch 4");
+	v.nodes[0].epoch.counter = 5;
+	status_say(&v, 1, STATUS_TWO_PRIMARIES, &w);
+	assert_string_equal(w.detail, "a is the true primary, of epoch 5; b is of epoch 5, and its "
+				      "id is the lower one");
 }
 
 /* H9: a certificate that ends in weeks is a warning, and the pair is Alive. */
@@ -440,6 +472,7 @@ main(void)
 		cmocka_unit_test(alive_when_all_is_well),
 		cmocka_unit_test(each_fault_is_its_own_reason),
 		cmocka_unit_test(the_text_is_json_and_says_it),
+		cmocka_unit_test(two_primaries_are_told_apart),
 		cmocka_unit_test(an_end_that_is_near_is_a_warning),
 		cmocka_unit_test(an_ordered_emergency_says_so),
 		cmocka_unit_test(the_cause_comes_first),
