@@ -176,6 +176,7 @@ on_tick(uv_timer_t *t)
 		agent_write_statepage(a);
 	agent_act(a, &o);
 	agent_tell_chain_memory(a, &o);
+	agent_tell_epochs(a);
 	statepage_beat(a->statepage);
 	pthread_mutex_unlock(&a->lock);
 }
@@ -244,6 +245,7 @@ open_statepage(struct agent *a, struct err *e)
 			a->shown.as_of_term = old->as_of_term;
 		}
 		a->shown.term = old->term;
+		a->shown.epoch = a->epochs.known;
 		text_copy(a->shown.primary_url, sizeof(a->shown.primary_url),
 			  a->secondary ? old->primary_url : "");
 		text_copy(a->shown.reason, sizeof(a->shown.reason), first_reason(a, old));
@@ -294,6 +296,7 @@ begin(struct agent *a, struct err *e)
 	a->replication = replication_new(&a->args->home, buf_str(&conninfo), &a->self.id);
 	a->chain_memory = chain_memory_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	a->notary = notary_new(&a->self.id);
+	a->herald = herald_new(&a->args->home);
 	a->history = history_watch_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	a->role = role_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	if (a->secondary)

@@ -10,7 +10,7 @@
 #include "base/log.h"
 
 #define RETRY_MS 1000
-#define EPOCH_SCHEMA 17 /* the programs that write it prove their epochs */
+#define EPOCH_SCHEMA 18 /* the programs that write it prove their epochs */
 
 void
 agent_read_epochs(struct agent *a)
@@ -178,6 +178,16 @@ hear_unproven(struct agent *a, const struct peer *p)
 		believe(a, &c, p->v.reply.node);
 }
 
+/* The own service passes on what others told it. */
+static void
+weigh_told(struct agent *a)
+{
+	const struct peer *self = agent_peer(a, &a->self.id);
+
+	if (self && self->v.reply_ms)
+		weigh(a, &self->v.reply.told, "another node");
+}
+
 /* One that was begun by an order that needed no agent (init, restore), or by a program that proved nothing. */
 static void
 prove_own(struct agent *a)
@@ -209,8 +219,48 @@ agent_hear_epochs(struct agent *a)
 		weigh(a, &p->v.claim, n ? n->name : "another node");
 		hear_unproven(a, p);
 	}
+	for (unsigned i = 0; i < a->rv.told_n; i++)
+		weigh(a, &a->rv.told[i], "another node, over the channel,");
+	weigh_told(a);
 	prove_own(a);
 	save(a);
+}
+
+/* An older program that names no epoch names its term. */
+static struct epoch
+named_by(const struct peer *p, const struct epoch *told)
+{
+	struct epoch named = { 0 };
+
+	if (!p || !p->v.reply_ms)
+		return named;
+	named = p->v.reply.epoch.epoch;
+	if (named.counter == 0)
+		named = (struct epoch){ .counter = p->v.reply.term, .node = told->node };
+	return named;
+}
+
+void
+agent_tell_epochs(struct agent *a)
+{
+	struct herald_target t[HERALD_OTHERS_MAX] = { 0 };
+	const struct epoch_claim *known = &a->epochs.known;
+	unsigned n = 0;
+
+	if (!agent_view_is_fresh(a) || !epoch_has_proof(known))
+		return;
+	for (unsigned i = 0; i < a->rv.nodes_n && n < ARRAY_LEN(t); i++) {
+		const struct replication_node *r = &a->rv.nodes[i];
+
+		if (agent_is_self(a, &r->id))
+			continue;
+		t[n].id = r->id;
+		url_write(r->name, r->https_port, t[n].url, sizeof(t[n].url));
+		text_copy(t[n].host, sizeof(t[n].host), r->name);
+		t[n].pair_port = agent_pair_port(a, r);
+		t[n++].named = named_by(agent_peer(a, &r->id), &known->epoch);
+	}
+	herald_tell(a->herald, known, t, n);
 }
 
 /* What is known of itself alone fences nobody: the node that began an epoch is its primary. */

@@ -17,6 +17,7 @@
 #include "ha/deposit.h"
 #include "ha/epochs.h"
 #include "ha/fsm.h"
+#include "ha/herald.h"
 #include "ha/history_loss.h"
 #include "ha/history_watch.h"
 #include "ha/notary.h"
@@ -84,6 +85,7 @@ struct agent {
 	struct chain_memory *chain_memory;
 	struct history_watch *history;
 	struct notary *notary;
+	struct herald *herald;
 	struct control *control;
 	struct peer peers[REPLICATION_NODES_MAX];
 	int64_t aimed_view_ms; /* at_ms of the view that the probes were last aimed by */
@@ -184,6 +186,8 @@ struct epoch_claim agent_latest_epoch(const struct agent *a) NONNULL;
 struct epoch agent_heard_epoch(const struct agent *a, const struct peer *p) NONNULL;
 /* Takes in what the others and the log say; on disk before it is acted on. */
 void agent_hear_epochs(struct agent *a) NONNULL;
+/* Has every other node told what it does not name yet. */
+void agent_tell_epochs(struct agent *a) NONNULL;
 /* Another node of the pair is, or was, the primary of a later epoch than that of the data here. */
 bool agent_is_outranked(const struct agent *a) NONNULL;
 /* What this node is to begin is on disk, with its proof, when it returns 0. ERR_KEYS_UNAVAILABLE: keyd is asked for the proof; ask again. */

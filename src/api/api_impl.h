@@ -10,6 +10,8 @@
 #include "api/call.h"
 #include "vault/vault.h"
 
+#define API_CHECKS 64
+
 struct api {
 	struct vault *v;
 	char node_name[256];
@@ -36,7 +38,10 @@ struct api {
 	_Atomic int64_t beat_ms;
 	pthread_mutex_t health_lock;
 	struct vault_health health;
+	struct epoch_claim told; /* the last that somebody told and that keyd has checked */
 
+	int64_t checks_due_ms
+		[API_CHECKS]; /* core only: by address, when its next check of an epoch is due */
 	_Atomic uint64_t replies[6]; /* by hundreds of the status */
 	uint64_t retrievals;
 	unsigned awaiting; /* requests that wait for their session's journal */

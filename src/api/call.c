@@ -10,6 +10,8 @@
 
 #define BEAT_MAX_MS 1500
 #define AUTHORITY_MAX 65536
+#define CHECK_EVERY_MS 250 /* epochs that one address may have checked in the long run, */
+#define CHECKS_AT_ONCE 8   /* and before that */
 
 enum ha_state
 call_state(const struct api_call *c)
@@ -76,5 +78,50 @@ call_health(const struct api_call *c, struct call_health *ret)
 	pthread_mutex_lock(&a->health_lock);
 	ret->serving = a->health.serving;
 	memcpy(ret->why, a->health.why, sizeof(ret->why));
+	ret->told = a->told;
 	pthread_mutex_unlock(&a->health_lock);
+}
+
+/* Whoever tells much uses up the checks of their own address, and of those few that share its place. */
+static bool
+may_check(struct api *a, const char *address)
+{
+	uint32_t h = 2166136261u;
+	int64_t now = clock_mono_ms();
+
+	for (const char *p = address; *p; p++)
+		h = (h ^ (uint8_t)*p) * 16777619u;
+	int64_t *due = &a->checks_due_ms[h % API_CHECKS];
+	if (*due - now >= CHECKS_AT_ONCE * CHECK_EVERY_MS)
+		return false;
+	*due = (*due > now ? *due : now) + CHECK_EVERY_MS;
+	return true;
+}
+
+static bool
+is_news(const struct api *a, const struct epoch_claim *known, const struct epoch_claim *claim)
+{
+	return epoch_is_later(&claim->epoch, &known->epoch) &&
+	       memcmp(claim, &a->told, sizeof(*claim)) != 0;
+}
+
+int
+call_hear_epoch(struct api_call *c, const struct epoch_claim *claim, bool *ret_news, struct err *e)
+{
+	struct api *a = c->api;
+
+	*ret_news = is_news(a, &call_view(c, c->rq->arena)->epoch, claim);
+	if (!*ret_news)
+		return 0;
+	if (!may_check(a, c->rq->address))
+		return err_set(e, ERR_BUSY, "too many epochs are told from this address at once");
+	int rc = keys_epoch_check(a->v->keys, c->call.f, claim, e);
+	if (rc == ERR_CRYPTO)
+		return err_set(e, ERR_NOT_PROVEN, "the proof is none of this epoch");
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&a->health_lock);
+	a->told = *claim;
+	pthread_mutex_unlock(&a->health_lock);
+	return 0;
 }

@@ -54,5 +54,11 @@ struct call_health {
 	bool serving;
 	char why[256];
 	struct uuid node;
+	struct epoch_claim told; /* see call_hear_epoch; none: nobody told anything */
 };
 void call_health(const struct api_call *c, struct call_health *ret) NONNULL; /* any thread */
+
+/* Somebody says that an epoch was begun: whoever it is, keyd checks the proof of what is news, so many times a second and address. What it proves is named in
+ * health, where the agent finds it. *ret_news: it was not known. ERR_NOT_PROVEN: the proof is wrong. ERR_BUSY: too much was told. */
+int call_hear_epoch(struct api_call *c, const struct epoch_claim *claim, bool *ret_news,
+		    struct err *e) NONNULL MUST_USE;

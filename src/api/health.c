@@ -43,12 +43,23 @@ write_known(struct json_out *w, const char *name, int n)
 }
 
 static void
+write_claim(struct json_out *w, const char *name, const char *proof_name,
+	    const struct epoch_claim *c)
+{
+	char epoch[EPOCH_TEXT_MAX], proof[EPOCH_PROOF_TEXT_MAX];
+
+	epoch_text(&c->epoch, epoch);
+	epoch_proof_text(c, proof);
+	json_out_text(w, name, epoch[0] ? epoch : NULL);
+	json_out_text(w, proof_name, proof[0] ? proof : NULL);
+}
+
+static void
 health_answer(struct api_call *c)
 {
 	struct request *rq = c->rq;
 	struct call_health h;
 	struct json_out w;
-	char epoch[EPOCH_TEXT_MAX], proof[EPOCH_PROOF_TEXT_MAX];
 	const struct statepage_view *v = call_view(c, rq->arena);
 	call_health(c, &h);
 	struct verdict d = judge(&h, v);
@@ -61,10 +72,10 @@ health_answer(struct api_call *c)
 	json_out_uuid(&w, "node_id", &h.node);
 	json_out_text(&w, "state", state_name(v->state));
 	json_out_int(&w, "term", v->term);
-	epoch_text(&v->epoch.epoch, epoch);
-	epoch_proof_text(&v->epoch, proof);
-	json_out_text(&w, "epoch", epoch[0] ? epoch : NULL);
-	json_out_text(&w, "epoch_proof", proof[0] ? proof : NULL);
+	write_claim(&w, "epoch", "epoch_proof", &v->epoch);
+	if (!epoch_is_later(&h.told.epoch, &v->epoch.epoch))
+		h.told = (struct epoch_claim){ 0 }; /* it has been heeded */
+	write_claim(&w, "told", "told_proof", &h.told);
 	json_out_time(&w, "time", clock_now_us());
 	json_out_bool(&w, "synced", v->state == HA_SYNCED);
 	json_out_int(&w, "journal", v->journal_rows);
@@ -87,10 +98,42 @@ health_answer(struct api_call *c)
 }
 
 /* clang-format off */
+#define EPOCH_BODY(X, body) \
+	X(body, epoch, TEXT, JREQUIRED, EPOCH_TEXT_MAX - 1) \
+	X(body, proof, TEXT, JREQUIRED, EPOCH_PROOF_TEXT_MAX - 1)
+DEFINE_BODY(epoch, EPOCH_BODY)
+/* clang-format on */
+
+/* From anybody: what it says proves itself. */
+static int
+on_epoch(struct api_call *c, struct err *e)
+{
+	const struct body_epoch *b = c->body;
+	struct epoch_claim claim;
+	char known[EPOCH_TEXT_MAX];
+	bool news = false;
+	int rc = epoch_claim_parse(b->epoch, b->proof, &claim, e);
+
+	if (!rc)
+		rc = call_hear_epoch(c, &claim, &news, e);
+	if (rc)
+		return rc;
+	epoch_text(&call_view(c, c->rq->arena)->epoch.epoch, known);
+	json_out_object(&c->w, NULL);
+	json_out_bool(&c->w, "news", news);
+	json_out_text(&c->w, "epoch", known[0] ? known : NULL);
+	json_out_end_object(&c->w);
+	return 0;
+}
+
+/* clang-format off */
 const struct route routes_health[] = {
 	{ HTTP_GET, "/v1/sys/health", DIRECT(health_answer), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE | ROUTE_DIRECT | ROUTE_ONE_SHAPE,
 	  NO_BODY, NO_QUERY, 0, "Health",
 	  "200 serving (primary or emergency), 429 standby, 503 not serving and why." },
+	{ HTTP_POST, "/v1/sys/epoch", DO(epoch), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE,
+	  BODY(epoch), NO_QUERY, 512, "EpochTold",
+	  "Tells the node that an epoch was begun: it gives way to a later one whose proof its own keyd finds right. Says whether that was news, and the latest epoch that it acts by." },
 	{ 0 },
 };
 
@@ -98,13 +141,15 @@ const struct shape replies_health[] = {
 	REPLY(Health,
 		FIELD(status, TEXT), FIELD(mode, TEXT), FIELD(node, TEXT),
 		FIELD(node_id, ID, NIL), FIELD(state, TEXT), FIELD(term, INT),
-		FIELD(epoch, TEXT, NIL), FIELD(epoch_proof, TEXT, NIL), FIELD(time, TIME),
+		FIELD(epoch, TEXT, NIL), FIELD(epoch_proof, TEXT, NIL), FIELD(told, TEXT, NIL),
+		FIELD(told_proof, TEXT, NIL), FIELD(time, TIME),
 		FIELD(synced, BOOL), FIELD(journal, INT), FIELD(ordered, BOOL),
 		FIELD(as_of, TIME, NIL), FIELD(as_of_term, INT), FIELD(data_damaged, BOOL),
 		FIELD(journal_unreadable, BOOL), FIELD(version, TEXT), FIELD(schema, INT, NIL),
 		FIELD(schema_known, INT, NIL), FIELD(channel_from, TIME, NIL),
 		FIELD(channel_until, TIME, NIL), FIELD(pair_port, INT, NIL), FIELD(pair, TEXT, NIL), FIELD(primary, TEXT, NIL),
 		FIELD(why, TEXT, NIL)),
+	REPLY(EpochTold, FIELD(news, BOOL), FIELD(epoch, TEXT, NIL)),
 	{ 0 },
 };
 /* clang-format on */

@@ -10,6 +10,8 @@ static const char *const duties[] = {
 	[CHANNEL_DEPOSIT] = ("user=hf_deposit dbname=holdfast target_session_attrs=read-write "
 			     "options='-c statement_timeout=15000'"),
 	[CHANNEL_COMPARE] = "user=hf_deposit dbname=holdfast options='-c statement_timeout=3000'",
+	[CHANNEL_TELL] = ("user=hf_deposit dbname=holdfast target_session_attrs=read-write "
+			  "options='-c statement_timeout=3000 -c synchronous_commit=local'"),
 	[CHANNEL_REPLICATE] = "user=hf_replicate dbname=holdfast",
 	[CHANNEL_REWIND] = "user=hf_rewind dbname=holdfast target_session_attrs=read-write",
 };

@@ -12,6 +12,7 @@
 enum channel_duty {
 	CHANNEL_DEPOSIT, /* hf_deposit: brings events home */
 	CHANNEL_COMPARE, /* hf_deposit: asks a primary or a secondary for the ends of its chains */
+	CHANNEL_TELL,	 /* hf_deposit: tells a primary of an epoch, and waits for no second disk */
 	CHANNEL_REPLICATE, /* hf_replicate: streams, and copies the whole cluster */
 	CHANNEL_REWIND,	   /* hf_rewind: reads what differs, for pg_rewind */
 };

@@ -11,8 +11,8 @@
 #include "base/worker.h"
 #include "crypto/keys.h"
 
-#define REMEMBERED 32  /* more than all nodes name at once */
-#define KEYS_MS 2000   /* a keyd that does not answer for so long is none */
+#define REMEMBERED 32 /* more than all nodes name at once */
+#define KEYS_MS 2000  /* a keyd that does not answer for so long is none */
 #define RETRY_MS 500
 
 /* What was asked, and the verdict. */
@@ -29,7 +29,7 @@ struct notary {
 	unsigned next; /* whose place is taken next */
 	int keys_fd;   /* to be taken over by the thread, -1 none */
 	bool lost;
-	int64_t asked_ms; /* when another connection was last asked for */
+	int64_t asked_ms;  /* when another connection was last asked for */
 	struct keys *keys; /* the thread's */
 };
 

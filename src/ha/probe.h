@@ -47,6 +47,7 @@ struct probe_reply {
 	int64_t time_us;      /* its clock, 0: not said */
 	int64_t term;
 	struct epoch_claim epoch; /* the latest that it knows; none: an older program */
+	struct epoch_claim told;  /* another one, which it was told over HTTPS lately */
 	int64_t journal_rows;
 	int64_t as_of_us, as_of_term; /* secondary: as its data say; 0: they do not */
 	bool data_damaged, journal_unreadable;

@@ -57,13 +57,14 @@ take_time(const json_t *o, const char *name, int64_t *ret, struct err *e)
 }
 
 static int
-take_epoch(const json_t *o, struct epoch_claim *ret, struct err *e)
+take_claim(const json_t *o, const char *name, const char *proof_name, struct epoch_claim *ret,
+	   struct err *e)
 {
 	char epoch[EPOCH_TEXT_MAX] = "", proof[EPOCH_PROOF_TEXT_MAX] = "";
-	int r = take_text(o, "epoch", epoch, sizeof(epoch), e);
+	int r = take_text(o, name, epoch, sizeof(epoch), e);
 
 	if (!r)
-		r = take_text(o, "epoch_proof", proof, sizeof(proof), e);
+		r = take_text(o, proof_name, proof, sizeof(proof), e);
 	return r || !epoch[0] ? r : epoch_claim_parse(epoch, proof, ret, e);
 }
 
@@ -91,7 +92,9 @@ take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 	if (!r)
 		r = take_number(o, "term", &ret->term, e);
 	if (!r)
-		r = take_epoch(o, &ret->epoch, e);
+		r = take_claim(o, "epoch", "epoch_proof", &ret->epoch, e);
+	if (!r)
+		r = take_claim(o, "told", "told_proof", &ret->told, e);
 	if (!r)
 		r = take_number(o, "journal", &ret->journal_rows, e);
 	if (!r)
@@ -151,7 +154,7 @@ probe_parse_claim(const char *text, size_t n, struct epoch_claim *ret)
 	struct err ignored = { 0 };
 	json_t *o = load_object(text, n, &ignored);
 
-	if (!o || take_epoch(o, &c, &ignored) || !epoch_has_proof(&c))
+	if (!o || take_claim(o, "epoch", "epoch_proof", &c, &ignored) || !epoch_has_proof(&c))
 		c = (struct epoch_claim){ 0 };
 	json_decref(o);
 	*ret = c;

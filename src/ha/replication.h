@@ -8,12 +8,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/epoch.h"
 #include "base/err.h"
 #include "base/home.h"
 #include "base/uuid.h"
 #include "ha/maintenance.h"
 #include "ha/succession.h"
 
+#define REPLICATION_TOLD_MAX 8
 #define REPLICATION_NODES_MAX 9 /* the primary and eight secondaries */
 #define REPLICATION_NAME_MAX 256
 #define REPLICATION_SLOT_MAX 64
@@ -96,7 +98,9 @@ struct replication_view {
 	bool standby;
 	int64_t lsn; /* primary: flushed; standby: replayed */
 	int64_t term;
-	int schema; /* of the database (store/migrate.h) */
+	int schema;	 /* of the database (store/migrate.h) */
+	unsigned told_n; /* what other nodes said of epochs over the channel, not checked */
+	struct epoch_claim told[REPLICATION_TOLD_MAX];
 	int64_t beat_us,
 		beat_term; /* the last beat that the database has, 0 none: as of then it has everything */
 	char sync_names[REPLICATION_NAMES_MAX];

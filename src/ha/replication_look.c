@@ -322,6 +322,23 @@ look_beat(struct look *k, struct err *e)
 	return 0;
 }
 
+static int
+look_told(struct look *k, struct err *e)
+{
+	auto_rows rows = NULL;
+	struct err ignored;
+	int r = query(k, STMT_HA_EPOCHS, NULL, &rows, e);
+
+	k->v.told_n = 0;
+	for (int i = 0; !r && i < rows_count(rows) && k->v.told_n < REPLICATION_TOLD_MAX; i++) {
+		if (epoch_claim_parse(row_text(rows, i, COL_HA_EPOCHS_EPOCH),
+				      row_text(rows, i, COL_HA_EPOCHS_PROOF),
+				      &k->v.told[k->v.told_n], &ignored) == 0)
+			k->v.told_n++;
+	}
+	return r;
+}
+
 static bool
 quorum_seen(const struct replication_view *v)
 {
@@ -380,6 +397,8 @@ look_once(struct look *k, struct err *e)
 		r = unless_damaged(look_recovered(k, e), e);
 	if (!r)
 		r = unless_damaged(look_maintenance(k, e), e);
+	if (!r)
+		r = unless_damaged(look_told(k, e), e);
 	if (!r && k->v.standby)
 		r = look_receiver(k, e);
 	if (!r && (k->v.standby || slow))

@@ -151,7 +151,14 @@ LEFT JOIN LATERAL (SELECT seq, hash FROM event WHERE node = w.node ORDER BY seq 
 -- name: chain_memory_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool
 SELECT ha_alarm($1, $2, $3, $4, $5, $6);
 
+-- What other nodes told over the channel; to be believed only for its proof.
+-- name: ha_epochs() -> epoch text, proof text
+SELECT epoch, proof FROM ha_epoch ORDER BY told_at DESC LIMIT 8;
+
 -- role: hf_deposit
+
+-- name: deposit_tell(epoch text, proof text)
+CALL ha_tell($1, $2);
 
 -- name: deposit_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool
 SELECT ha_alarm($1, $2, $3, $4, $5, $6);

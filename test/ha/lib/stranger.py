@@ -7,9 +7,15 @@
     stranger.py bodies HOST PORT COUNT METHOD TARGET TOKEN KIB ADDRESS…   requests that announce KIB and send SENT_MAX of it at most
     stranger.py drip HOST PORT WHAT ADDRESS                 tls, header or body, a byte at a time
 
-The last two print one JSON object: what became of each connection, and after how many seconds.
+    stranger.py epochs HOST PORT NODE ADDRESS               tells of epochs of that node with proofs of its own making, as fast as it
+                                                           can, until stdin ends; then how often each status was answered
+
+bodies and drip print one JSON object: what became of each connection, and after how many seconds.
 """
+import collections
+import http.client
 import json
+import secrets
 import select
 import socket
 import ssl
@@ -61,6 +67,23 @@ def silent(host, port, count, *addresses):
             except OSError:  # the node takes no more for now
                 break
         print(len(socks), opened, flush=True)
+
+
+def epochs(host, port, node, address):
+    answers, counter = collections.Counter(), 1000
+    conn = http.client.HTTPSConnection(host, int(port), context=tls_context(), source_address=(address, 0))
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        counter -= 1
+        body = json.dumps({"epoch": f"{100 + counter % 900}.{node}", "proof": secrets.token_hex(32)})
+        try:
+            conn.request("POST", "/v1/sys/epoch", body, {"Content-Type": "application/json"})
+            reply = conn.getresponse()
+            reply.read()
+            answers[reply.status] += 1
+        except (OSError, http.client.HTTPException):
+            conn.close()
+            answers["none"] += 1
+    print(json.dumps(answers))
 
 
 class Body:
@@ -138,4 +161,4 @@ def drip(host, port, what, address):
 
 
 if __name__ == "__main__":
-    {"silent": silent, "bodies": bodies, "drip": drip}[sys.argv[1]](*sys.argv[2:])
+    {"silent": silent, "bodies": bodies, "drip": drip, "epochs": epochs}[sys.argv[1]](*sys.argv[2:])

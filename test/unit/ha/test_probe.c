@@ -61,6 +61,7 @@ parse_takes_an_epoch_with_its_proof(void **ctx)
 {
 	static const char good[] =
 		"{\"mode\":\"primary\",\"epoch\":\"3." NODE "\",\"epoch_proof\":\"" PROOF "\"}";
+	static const char told[] = "{\"told\":\"3." NODE "\",\"told_proof\":\"" PROOF "\"}";
 	static const char *const none[] = {
 		"",
 		"[]",
@@ -81,6 +82,11 @@ parse_takes_an_epoch_with_its_proof(void **ctx)
 	assert_true(epoch_has_proof(&c));
 	assert_int_equal(probe_parse(good, strlen(good), &r, &e), 0);
 	assert_memory_equal(&r.epoch, &c, sizeof(c));
+	assert_int_equal(r.told.epoch.counter, 0);
+	assert_int_equal(probe_parse(told, strlen(told), &r, &e), 0);
+	assert_memory_equal(&r.told, &c, sizeof(c));
+	probe_parse_claim(told, strlen(told), &c); /* that is for the node itself */
+	assert_int_equal(c.epoch.counter, 0);
 	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
 		probe_parse_claim(none[i], strlen(none[i]), &c);
 		assert_int_equal(c.epoch.counter, 0);
