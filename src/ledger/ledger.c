@@ -123,7 +123,10 @@ finish(struct ledger_unit *u, int rc)
 	}
 	if (u->busy)
 		*u->busy = false;
-	free(UNCONST(char *, u->ev->body));
+	if (rc && u->lost)
+		*u->lost = true;
+	for (size_t i = 0; i < u->n; i++)
+		free(UNCONST(char *, u->ev[i].body));
 	free(u->ev);
 	free(u);
 }
@@ -371,11 +374,42 @@ know_head(struct ledger *l, struct fiber *f, struct err *e)
 	l->mode = wanted;
 	rc = ledger_learn_head(l, f, e);
 	if (!rc) {
-		l->head_known = true;
+		l->head_known = l->seen_stale = true;
 		ledger_rewind(l);
 	}
 	fiber_gate_leave(&l->commit_gate);
 	return rc;
+}
+
+static bool
+has_changes(const struct ledger_units *q)
+{
+	for (const struct ledger_unit *u = q->first; u; u = u->next) {
+		if (ledger_changes(u->ev, u->n))
+			return true;
+	}
+	return false;
+}
+
+/* Names the ends of the other chains in front of what waits. */
+static void
+name_others(struct ledger *l, struct fiber *f)
+{
+	struct ledger_units own = { 0 };
+	struct event *ev;
+	size_t n;
+
+	if (!ledger_may_see(l) || !has_changes(&l->queue))
+		return;
+	n = ledger_unseen(l, f, &ev);
+	if (!n)
+		return;
+	for (size_t i = 0; i < n; i++)
+		ev[i].at_us = clock_now_us();
+	struct ledger_unit *u = mem_new(sizeof(*u));
+	*u = (struct ledger_unit){ .ev = ev, .n = n, .lost = &l->seen_stale };
+	push(&own, u);
+	put_before(&l->queue, &own);
 }
 
 static void
@@ -392,6 +426,10 @@ chain_some(struct ledger *l, struct fiber *f)
 		fail_all(&l->queue, &e);
 		return;
 	}
+	name_others(l, f);
+	/* The head may have been forgotten while the others were looked at. */
+	if (!l->head_known)
+		return;
 	got = take(&l->queue);
 	if (!got.first)
 		return;

@@ -20,6 +20,7 @@
 
 #define LEDGER_BATCH_MAX 512
 #define LEDGER_MERGE_MAX 1000
+#define LEDGER_CHAINS_MAX 64   /* of other nodes, whose ends this node's chain names */
 #define LEDGER_OUTAGE_MS 15000 /* how long a write waits for the database to come back */
 #define LEDGER_PROBE_MS 1000
 #define LEDGER_SYNC_MS 200 /* the chain head file is on the disk so long after it was written */
@@ -31,6 +32,7 @@ struct ledger_unit {
 	size_t n;
 	bool done;
 	bool *busy; /* cleared when the ledger's own unit is done; may be NULL */
+	bool *lost; /* set when the ledger's own unit failed; may be NULL */
 	int rc;
 	struct err *e;
 	enum ledger_durability durability;
@@ -42,6 +44,13 @@ struct ledger_unit {
 struct ledger_units {
 	struct ledger_unit *first, *last;
 	size_t events;
+};
+
+/* How far this node's chain names another one. */
+struct ledger_seen {
+	struct uuid chain;
+	int64_t seq;
+	uint8_t hash[KEYS_HASH_BYTES];
 };
 
 /* A fiber of the ledger's own. */
@@ -74,6 +83,10 @@ struct ledger {
 	int64_t unwritable_since_us;
 	int64_t gap_since_ms; /* a hole in the inbox: since when */
 	struct uuid gap_node;
+	struct ledger_seen seen[LEDGER_CHAINS_MAX];
+	size_t nseen;
+	bool seen_stale; /* nothing counts as named: the head was learned anew, or a SEEN event was lost */
+	bool seen_failed;
 	int64_t counted_ms; /* when conflicts were counted last; 0: never */
 	struct ledger_stats stats;
 };
@@ -121,6 +134,16 @@ int ledger_learn_head(struct ledger *l, struct fiber *f,
 void ledger_write_chain_head(struct ledger *l);
 int ledger_journal_write(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 			 struct err *e) MUST_USE;
+
+/* ledger_seen.c: what this node had of the other chains. */
+/* Whether an event changes something, so that the other chains are to be named before it. */
+bool ledger_changes(const struct event *ev, size_t n) NONNULL;
+/* Whether the ends of the others may not be named yet: cheap. */
+bool ledger_may_see(const struct ledger *l) NONNULL;
+/* The SEEN events that are to be written now; they count as written, and seen_stale is to be set if that fails. The caller frees
+ * *ret with ledger_seen_free. */
+size_t ledger_unseen(struct ledger *l, struct fiber *f, struct event **ret) NONNULL MUST_USE;
+void ledger_seen_free(struct event *ev, size_t n);
 
 /* A row of a journal on its way into the log. */
 struct ledger_row {

@@ -475,6 +475,21 @@ drop_requests(struct ledger *l, struct fiber *f, const int64_t *id, size_t n)
 		log_err(LOG_LEVEL_WARNING, &e, "cannot remove a refused request of the agent");
 }
 
+/* The ends of the other chains, if they are not named yet. */
+static int
+name_others(struct ledger *l, struct fiber *f, struct err *e)
+{
+	struct event *ev;
+	size_t n = ledger_may_see(l) ? ledger_unseen(l, f, &ev) : 0;
+	int rc = n ? ledger_commit_own(l, f, ev, n, NULL, e) : 0;
+
+	if (n)
+		ledger_seen_free(ev, n);
+	if (rc)
+		l->seen_stale = true;
+	return rc;
+}
+
 /* One request becomes one event, and is gone with it. What its asker took back meanwhile becomes none. */
 static int
 grant_request(struct ledger *l, struct fiber *f, const struct rows *rows, int row, struct err *e)
@@ -493,6 +508,9 @@ grant_request(struct ledger *l, struct fiber *f, const struct rows *rows, int ro
 		drop_requests(l, f, &id, 1);
 		return 0;
 	}
+	rc = ledger_changes(&ev, 1) ? name_others(l, f, e) : 0;
+	if (rc)
+		return rc;
 	rc = check_proof(l, f, &ev, e);
 	if (rc == ERR_BAD_KEY) {
 		log_err(LOG_LEVEL_WARNING, e, "a request for event %s was refused",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A chain proves its own order and content, but not its end. The end of the own chain is held against two marks outside the
- * table (the ledger's head in memory, the anchor file), the ends of all chains against the events that name them: MERGED, and
- * WITNESS_ALARM, which says what a node remembers.
+ * table (the ledger's head in memory, the anchor file), the ends of all chains against the events that name them: MERGED, SEEN,
+ * and WITNESS_ALARM, which says what a node remembers.
  * On a secondary the own chain goes on in the journal.
  */
 #include "vault/verify.h"
@@ -20,7 +20,9 @@
 #include "vault/lists.h"
 
 #define CHUNK 1000
-#define MARKS_MAX 256
+#define GAPS_MAX 256
+#define MISSED_MAX                                                                                 \
+	32 /* of the marks that the log does not bear out: each is a break to be accepted */
 
 /* An event that must be there, with this hash. */
 struct mark {
@@ -44,9 +46,9 @@ struct walk {
 	uint8_t hash[KEYS_HASH_BYTES];
 	struct mark own[2];
 	size_t nown;
-	struct mark marks[MARKS_MAX]; /* that events of the log name */
-	size_t nmarks;
-	struct gap gaps[MARKS_MAX];
+	struct mark *marks; /* that events of the log name, and the log was not found to have */
+	size_t nmarks, marks_cap;
+	struct gap gaps[GAPS_MAX];
 	size_t ngaps;
 	bool collect;		   /* every break is taken for accepted */
 	struct audit_break *known; /* accepted by events of the log */
@@ -77,7 +79,7 @@ broken(struct walk *w, int64_t seq, const char *fmt, ...)
 static void
 add_gap(struct walk *w, int64_t from, int64_t to)
 {
-	if (w->ngaps < MARKS_MAX)
+	if (w->ngaps < GAPS_MAX)
 		w->gaps[w->ngaps++] = (struct gap){ w->n->node, from, to };
 }
 
@@ -223,22 +225,21 @@ check_accepted(struct walk *w)
 	}
 }
 
-/* Of each node the mark of its latest merge counts, and each alarm. */
 static void
-note_mark(struct walk *w, const struct mark *m, bool latest)
+note_mark(struct walk *w, const struct mark *m)
 {
 	for (size_t i = 0; i < w->nmarks; i++) {
-		struct mark *at = &w->marks[i];
+		const struct mark *at = &w->marks[i];
 
-		if (!uuid_eq(&at->node, &m->node) || strcmp(at->who, m->who) != 0 ||
-		    (!latest && (at->seq != m->seq || memcmp(at->hash, m->hash, sizeof(m->hash)))))
-			continue;
-		if (at->seq < m->seq)
-			*at = *m;
-		return;
+		if (uuid_eq(&at->node, &m->node) && at->seq == m->seq &&
+		    memcmp(at->hash, m->hash, sizeof(m->hash)) == 0)
+			return;
 	}
-	if (w->nmarks < MARKS_MAX)
-		w->marks[w->nmarks++] = *m;
+	if (w->nmarks == w->marks_cap) {
+		w->marks_cap = w->marks_cap ? w->marks_cap * 2 : 64;
+		w->marks = mem_grow(w->marks, w->marks_cap, sizeof(*w->marks));
+	}
+	w->marks[w->nmarks++] = *m;
 }
 
 static void
@@ -252,7 +253,7 @@ read_mark(struct walk *w, const struct event *ev, const char *seq, const char *h
 		return;
 	m->seq = strtoll(buf_str(&at), NULL, 10);
 	if (m->seq > 0)
-		note_mark(w, m, ev->kind == EVENT_MERGED);
+		note_mark(w, m);
 }
 
 /* The numbers of the events that were missing when this one was written. */
@@ -286,6 +287,9 @@ take_event(struct walk *w, const struct event *ev, const uint8_t hash[static KEY
 	check_marks(w, ev->seq, hash);
 	if (ev->kind == EVENT_MERGED)
 		read_mark(w, ev, "to", "head", &(struct mark){ .who = "a later MERGED event" });
+	if (ev->kind == EVENT_SEEN)
+		read_mark(w, ev, "to", "head",
+			  &(struct mark){ .who = "a SEEN event of another node" });
 	if (ev->kind == EVENT_WITNESS_ALARM)
 		read_mark(w, ev, "seq", "remembered_hash", &(struct mark){ .who = "a node" });
 	if (ev->kind == EVENT_AUDIT_ACCEPTED)
@@ -384,6 +388,46 @@ check_rows(struct walk *w, const struct rows *rows, struct err *e)
 }
 
 static int
+held_marks(struct walk *w, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+
+	bind_array_begin(&b, STMT_UUID);
+	for (size_t i = 0; i < w->nmarks; i++)
+		bind_elem_uuid(&b, &w->marks[i].node);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_BIGINT);
+	for (size_t i = 0; i < w->nmarks; i++)
+		bind_elem_bigint(&b, w->marks[i].seq);
+	bind_array_end(&b);
+	bind_array_begin(&b, STMT_BYTEA);
+	for (size_t i = 0; i < w->nmarks; i++)
+		bind_elem_bytea(&b, w->marks[i].hash, sizeof(w->marks[i].hash));
+	bind_array_end(&b);
+	return lists_exec(w->v, w->f, NULL, STMT_MARKS_HELD, &b, ret, e);
+}
+
+/* Those that the log bears out are done with; of the rest so many are kept. */
+static int
+drop_held_marks(struct walk *w, struct err *e)
+{
+	auto_rows rows = NULL;
+	int rc = w->nmarks ? held_marks(w, &rows, e) : 0;
+	size_t left = 0;
+
+	if (rc || !w->nmarks)
+		return rc;
+	for (int i = 0; i < rows_count(rows); i++)
+		w->marks[row_bigint(rows, i, COL_MARKS_HELD_PLACE) - 1].seq = 0;
+	for (size_t i = 0; i < w->nmarks && left < MISSED_MAX; i++) {
+		if (w->marks[i].seq)
+			w->marks[left++] = w->marks[i];
+	}
+	w->nmarks = left;
+	return 0;
+}
+
+static int
 walk_table(struct walk *w, struct err *e)
 {
 	int rc = 0;
@@ -399,6 +443,8 @@ walk_table(struct walk *w, struct err *e)
 		if (rc || (!rows_count(rows) && !pass_end(w, 0)))
 			break;
 		rc = rows_count(rows) ? check_rows(w, rows, e) : 0;
+		if (!rc)
+			rc = drop_held_marks(w, e);
 	}
 	return rc;
 }
@@ -578,6 +624,14 @@ check_mark(struct walk *w, const struct mark *m, struct err *e)
 /* ---- all ---- */
 
 static int
+by_number_down(const void *a, const void *b)
+{
+	const struct mark *x = a, *y = b;
+
+	return x->seq < y->seq ? 1 : x->seq > y->seq ? -1 : 0;
+}
+
+static int
 walk_node(struct walk *w, const struct uuid *node, struct err *e)
 {
 	int rc;
@@ -612,6 +666,9 @@ walk_all(struct walk *w, struct err *e)
 	/* A secondary that never merged has its own chain in the journal only. */
 	if (!rc && !own)
 		rc = walk_node(w, &w->v->node, e);
+	/* Of several events behind a lost end the last one says how much is lost. */
+	if (w->nmarks)
+		qsort(w->marks, w->nmarks, sizeof(*w->marks), by_number_down);
 	for (size_t i = 0; !rc && i < w->nmarks; i++)
 		rc = check_mark(w, &w->marks[i], e);
 	return rc;
@@ -639,6 +696,7 @@ verify(struct vault *v, struct fiber *f, const char *chain_head_path, bool colle
 	if (!rc)
 		check_accepted(w);
 	free(w->known);
+	free(w->marks);
 	free(w);
 	return rc;
 }

@@ -12,6 +12,22 @@ SELECT seq, hash FROM event WHERE node = $1 ORDER BY seq DESC LIMIT 1;
 -- name: event_hash(node uuid, seq bigint) -> hash bytea
 SELECT hash FROM event WHERE node = $1 AND seq = $2;
 
+-- The ends of all other chains.
+-- name: seen_heads(own uuid) -> chain uuid, seq bigint, hash bytea
+WITH RECURSIVE c (node) AS (
+	(SELECT e.node FROM event_hash e ORDER BY e.node LIMIT 1)
+	UNION ALL
+	SELECT (SELECT e.node FROM event_hash e WHERE e.node > c.node ORDER BY e.node LIMIT 1) FROM c WHERE c.node IS NOT NULL
+)
+SELECT h.node, h.seq, h.hash
+FROM c, LATERAL (SELECT e.node, e.seq, e.hash FROM event_hash e WHERE e.node = c.node ORDER BY e.seq DESC LIMIT 1) h
+WHERE h.node <> $1 AND h.seq > 0;
+
+-- Which of these events, counted from 1, the log has with that hash.
+-- name: marks_held(chains uuid[], seqs bigint[], hashes bytea[]) -> place bigint
+SELECT t.place FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) WITH ORDINALITY AS t (node, seq, hash, place)
+JOIN event e ON e.node = t.node AND e.seq = t.seq AND e.hash = t.hash;
+
 -- Every node that has events, with the end of its chain.
 -- name: event_nodes() -> node uuid, last bigint, events bigint
 SELECT node, max(seq), count(*) FROM event GROUP BY node ORDER BY node;
