@@ -3,7 +3,7 @@
 """Random faults, several at once, round after round, while users on both sides read and write; after each round the
 outside checker holds the invariants against what the users wrote down.
 
-    soak.py --holdfast build/test/src/cmd/holdfast --minutes 3 --seed 7 [--parallel 3] [--nodes 3] [--json FILE]
+    soak.py --holdfast build/test/src/cmd/holdfast --minutes 3 --seed 7 [--parallel 3] [--nodes 3] [--rare] [--json FILE]
     soak.py --seed 7 --first 12 --rounds 1          plays round 12 of that seed again
     soak.py --sum a.json b.json                     one table of several runs
 
@@ -29,7 +29,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import net  # noqa: E402
-from faults import DRAWN, FAULTS, Scene, fast_again, heal, start_node  # noqa: E402
+from faults import DRAWN, FAULTS, RARE, Scene, fast_again, heal, open_ports, start_node  # noqa: E402
 from stage import Failed, Load, Stage  # noqa: E402
 import checker  # noqa: E402
 from wait import PATIENCE_S, pace  # noqa: E402
@@ -41,10 +41,15 @@ DISK_MB = 512
 KINDS = ("lost", "unlogged", "doubled", "stale", "diverged", "broken chains", "not Alive")
 
 
-def schedule(seed, number):
+def schedule(seed, number, rare=False, nodes=2):
     """[(fault's name, when it begins, how long it lasts)] of a round."""
     rng = random.Random(f"{seed}/{number}")
     chosen, places = [], set()
+    if rare:
+        kinds = [f for f in RARE if f.nodes <= nodes]
+        fault = rng.choices(kinds, [f.rare for f in kinds])[0]
+        chosen.append((fault.name, 0.0, round(rng.uniform(6, 12), 1)))
+        places |= fault.places
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
         fault = rng.choices(DRAWN, [f.weight for f in DRAWN])[0]
         if fault.places & places:
@@ -119,6 +124,7 @@ def play(x, faults):
 
 def put_right(x):
     heal(x)
+    open_ports(x)
     if not x.merge_awaited:
         fast_again(x)
     x.st.free_disk()
@@ -207,11 +213,11 @@ def acknowledged(rows, role):
     return [bool(r.get("ok")) for r in rows if r["role"] == role]
 
 
-def one_round(st, sessions, seed, number, tally):
-    faults = schedule(seed, number)
+def one_round(st, sessions, args, number, tally):
+    faults = schedule(args.seed, number, args.rare, args.nodes)
     print(f"round {number}: " + ", ".join(f"{name} at {at} for {lasts} s" for name, at, lasts in faults), flush=True)
     x = Round(st, number)
-    tag = f"s{seed}n{number}"
+    tag = f"s{args.seed}n{number}"
     with users(st, sessions, tag) as load:
         load.wait_for(lambda r: r["role"] == "writer" and r.get("durability") == "both", timeout=PATIENCE_S)
         begun, ended = play(x, faults)
@@ -286,7 +292,7 @@ def soak(args, tally):
             for _ in range(ROUNDS_OF_A_STAGE):
                 if over():
                     break
-                one_round(st, sessions, args.seed, number, tally)
+                one_round(st, sessions, args, number, tally)
                 number += 1
             st.down()
             st = None
@@ -298,7 +304,7 @@ def soak(args, tally):
         tally.broken.append(f"seed {args.seed} round {number}: {kind}: {e}")
         print(f"BROKEN in round {number}: {kind}: {e}\n{st.tails() if st else ''}")
         print(
-            f"everything is kept in {keep(st) if st else 'no place: there was no pair'}\nto play it again: soak.py --seed {args.seed} --first {number} --rounds 1 --nodes {args.nodes}"
+            f"everything is kept in {keep(st) if st else 'no place: there was no pair'}\nto play it again: soak.py --seed {args.seed} --first {number} --rounds 1 --nodes {args.nodes}{' --rare' if args.rare else ''}"
         )
     except KeyboardInterrupt:
         print("ended from outside; what was seen until then:")
@@ -382,6 +388,7 @@ def main():
     ap.add_argument("--first", type=int, default=0, help="the number of the first round")
     ap.add_argument("--seed", type=int, default=None)
     ap.add_argument("--nodes", type=int, choices=(2, 3), default=2)
+    ap.add_argument("--rare", action="store_true", help="a rare fault in each round, such as a disk put back")
     ap.add_argument("--parallel", type=int, default=1, help="pairs side by side, each with the next seed")
     ap.add_argument("--json", help="writes what was seen to this file")
     ap.add_argument("--sum", nargs="+", metavar="FILE", help="no run: one table of these files")
@@ -412,6 +419,7 @@ def main():
                 str(args.first),
                 "--nodes",
                 str(args.nodes),
+                *(["--rare"] if args.rare else []),
             ],
         )
     else:

@@ -4,6 +4,7 @@ at a time, the soak several at once; docs/testing.md has the table that `faults.
 
 Each strikes a scene: p is the primary, s a secondary, as they are when it begins.
 """
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,9 +54,10 @@ class Scene:
 
 class Fault:
     """place: what it befalls; several at once have a place each. also: what else it takes in hand. expect: a word of EXPECTED.
-    weight: how often the soak draws it; 0: never."""
+    weight: how often the soak draws it; 0: never. rare: how often it does with --rare. nodes: so many it needs."""
 
-    def __init__(self, name, place, text, do, undo=lambda x: None, expect="alone", weight=2, also=()):
+    def __init__(self, name, place, text, do, undo=lambda x: None, expect="alone", weight=2, also=(), rare=0, nodes=2):
+        self.rare, self.nodes = rare, nodes
         self.name, self.place, self.text, self._do, self._undo, self.expect, self.weight = (
             name,
             place,
@@ -288,6 +290,99 @@ def in_the_merge(strike, calm=lambda x: None):
     return f
 
 
+# ---- rare ones ----
+
+
+def disk_back(who, then=lambda x: None):
+    """The machine's disk is put back to an older copy, as a snapshot of a virtual machine is. What was acknowledged since is on the other
+    disk: it was in step again."""
+
+    def f(x):
+        node = getattr(x, who)
+        kept = x.st.dir / f"kept-{node.name}"
+
+        def play():
+            with x.starting:
+                node.stop()
+                shutil.rmtree(kept, ignore_errors=True)
+                subprocess.run(["cp", "-a", node.home, kept], check=True)
+                node.start(wait=False)
+            in_step(x)
+            pace(2)
+            with x.starting:
+                node.kill()
+                for part in node.home.iterdir():
+                    shutil.rmtree(part) if part.is_dir() and not part.is_symlink() else part.unlink()
+                subprocess.run(["cp", "-a", f"{kept}/.", node.home], check=True)
+                shutil.rmtree(kept)
+                node.start(wait=False)
+            then(x)
+
+        x.spawn(play)
+
+    return f
+
+
+def in_step(x, timeout=60):
+    end = time.monotonic() + timeout
+    while (x.p.state(), x.s.state()) != ("synced", "standby") and time.monotonic() < end:
+        pace(0.1)
+
+
+def promote_the_other(x):
+    """What the status of the one that is behind says."""
+    end = time.monotonic() + 60
+    while x.p.state() != "behind":
+        if time.monotonic() > end:
+            x.ended.append(f"{x.p.name} was put back and is {x.p.state()}, not behind")
+            return
+        pace(0.1)
+    order("s", "promote", "--yes")(x)
+
+
+def close_port(port):
+    """Of either node for the other."""
+
+    def f(x):
+        p, s = x.host(x.p), x.host(x.s)
+        x.st.net.close_port(p, s, port)
+        x.st.net.close_port(s, p, port)
+
+    return f
+
+
+def open_ports(x):
+    x.st.net.open_ports()
+
+
+def renew_in_a_cut(x):
+    cut(True)(x)
+    node = x.p
+
+    def give():
+        p = node.run("cert", "renew", "--web", "--home", node.home, check=False, timeout=120)
+        x.orders.append(f"cert renew on {node.name}: exit {p.returncode} {p.stderr.strip().splitlines()[-1:]}")
+
+    x.spawn(give)
+
+
+def two_promotions(x):
+    """Three nodes, each for itself, and two of them are promoted."""
+    for n in x.st.nodes:
+        x.st.net.isolate(x.host(n))
+    for n in x.st.nodes:
+        if n is not x.p:
+
+            def f(n=n):
+                end = time.monotonic() + 8
+                while n.state() != "emergency" and time.monotonic() < end:
+                    pace(0.1)
+                p = n.run("ha", "promote", "--yes", "--home", n.home, check=False, timeout=120)
+                x.orders.append(f"promote on {n.name}: exit {p.returncode} {p.stderr.strip().splitlines()[-1:]}")
+
+            x.spawn(f)
+
+
 WHO = {"p": "the primary", "s": "a secondary"}
 PLACES = {
     "p": "the primary",
@@ -297,6 +392,7 @@ PLACES = {
     "merge": "a merge",
     "proxy": "a proxy before them",
 }
+EVERYWHERE = ("p", "s", "link", "role", "merge")  # with nothing else beside it
 P_OR_S = {"p": "emergency", "s": "alone"}
 
 FAULTS = {
@@ -465,6 +561,78 @@ FAULTS = {
             "merge",
             weight=3,
         ),
+        Fault(
+            "p-disk-back",
+            "p",
+            "the primary's disk is put back to an older copy, and the other node is promoted",
+            disk_back("p", promote_the_other),
+            expect="roles",
+            weight=0,
+            rare=4,
+            also=EVERYWHERE,
+        ),
+        Fault(
+            "s-disk-back",
+            "s",
+            "the secondary's disk is put back to an older copy",
+            disk_back("s"),
+            expect="alone",
+            weight=0,
+            rare=4,
+            also=EVERYWHERE,
+        ),
+        Fault(
+            "link-no-channel",
+            "link",
+            "the channel's port alone is closed, both ways",
+            close_port(2345),
+            open_ports,
+            "alone",
+            weight=0,
+            rare=2,
+        ),
+        Fault(
+            "link-no-web",
+            "link",
+            "the web port alone is closed, both ways",
+            close_port(7272),
+            open_ports,
+            "emergency",
+            weight=0,
+            rare=2,
+        ),
+        Fault(
+            "link-far",
+            "link",
+            "300 ms of round trip",
+            lambda x: x.st.net.degrade(150, 0),
+            lambda x: x.st.net.degrade(0, 0),
+            "works",
+            weight=0,
+            rare=2,
+        ),
+        Fault(
+            "link-cut-renewed",
+            "link",
+            "the link is cut, and the primary's web certificate is renewed meanwhile",
+            renew_in_a_cut,
+            heal,
+            "emergency",
+            weight=0,
+            rare=2,
+        ),
+        Fault(
+            "two-promotions",
+            "role",
+            "three nodes are cut off from each other, and two of them are promoted",
+            two_promotions,
+            heal,
+            "roles",
+            weight=0,
+            rare=4,
+            nodes=3,
+            also=EVERYWHERE,
+        ),
         # Where there are three nodes and a proxy.
         Fault(
             "proxy-cut-from-s",
@@ -488,12 +656,13 @@ FAULTS = {
     ]
 }
 DRAWN = [f for f in FAULTS.values() if f.weight]  # by the soak
+RARE = [f for f in FAULTS.values() if f.rare]  # by the soak with --rare
 
 
 def table():
     """The catalogue as docs/testing.md has it."""
     rows = [
-        f"| `{f.name}` | {PLACES[f.place]} | {f.text} | {EXPECTED[f.expect]} | {'' if f.weight else 'tests only'} |"
+        f"| `{f.name}` | {PLACES[f.place]} | {f.text} | {EXPECTED[f.expect]} | {'' if f.weight else 'with --rare' if f.rare else 'tests only'} |"
         for f in FAULTS.values()
     ]
     return "\n".join(["| fault | where | what is done | what is expected | |", "|---|---|---|---|---|", *rows]) + "\n"
