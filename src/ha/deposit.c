@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/worker.h"
 #include "ha/channel.h"
+#include "ha/history.h"
 #include "store/db.h"
 #include "store/journal.h"
 
@@ -188,11 +189,72 @@ find_divergence(struct work *w, int64_t upto, struct err *e)
 	return r;
 }
 
+static int
+open_primary(struct work *w, struct err *e)
+{
+	auto_buf info = BUF_INIT;
+
+	if (w->primary && (strcmp(w->host, w->o.host) != 0 || w->port != w->o.port))
+		db_free(TAKE(w->primary));
+	if (w->primary)
+		return 0;
+	if (clock_mono_ms() < w->pause_until_ms)
+		return ERR_UNREACHABLE;
+	struct channel_primary to = { .port = w->o.port };
+	text_copy(to.host, sizeof(to.host), w->o.host);
+	channel_conninfo(&w->d->home, CHANNEL_DEPOSIT, &to, &info);
+	struct db_options o = { .conninfo = buf_str(&info),
+				.application = "holdfast deposit",
+				.call_ms = CALL_MS };
+	w->primary = db_open(&o, e);
+	if (!w->primary) {
+		w->pause_until_ms = clock_mono_ms() + 500;
+		return ERR_DB_GONE;
+	}
+	snprintf(w->host, sizeof(w->host), "%s", w->o.host);
+	w->port = w->o.port;
+	return 0;
+}
+
+/* The local log alone does not say that something is merged: it may be what this node had before, and is to give way. An earlier
+ * version of the primary's data cannot be asked. */
+static int
+primary_has(struct work *w, int64_t seq, bool *ret, struct err *e)
+{
+	struct one_row mine;
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	size_t n = 0;
+
+	*ret = false;
+	if (!w->o.go || !w->o.host[0])
+		return 0;
+	int r = journal_row_at(w, seq, &mine, e);
+	if (!r)
+		r = open_primary(w, e);
+	if (r)
+		return r;
+	bind_uuid(&b, &w->s->node);
+	bind_bigint(&b, seq);
+	r = db_exec(w->primary, NULL, STMT_DEPOSIT_HASH, &b, &rows, e);
+	if (history_is_earlier(r, e)) {
+		*ret = true;
+		return 0;
+	}
+	if (r) {
+		db_free(TAKE(w->primary));
+		return r;
+	}
+	const void *p = rows_count(rows) ? row_bytea(rows, 0, COL_HASH_AT_HASH, &n) : NULL;
+	*ret = p && mine.found && n == 32 && memcmp(p, mine.hash, 32) == 0;
+	return 0;
+}
+
 /* Row `upto` stands for all before it: its hash covers them. */
 static int
 drop_if_same(struct work *w, int64_t upto, struct err *e)
 {
-	bool known, same;
+	bool known, same, there;
 	int r = compare_at(w, upto, &known, &same, e);
 
 	if (r || !known)
@@ -200,7 +262,8 @@ drop_if_same(struct work *w, int64_t upto, struct err *e)
 	if (!same)
 		return w->s->diverged_seq ? 0 : find_divergence(w, upto, e);
 	w->s->diverged_seq = 0;
-	return journal_drop(w->s->journal, upto, e);
+	r = primary_has(w, upto, &there, e);
+	return r || !there ? r : journal_drop(w->s->journal, upto, e);
 }
 
 /* How far the log that came back by replication has this node's events. */
@@ -239,33 +302,6 @@ drop_home(struct work *w, struct err *e)
 }
 
 /* ---- depositing ---- */
-
-static int
-open_primary(struct work *w, struct err *e)
-{
-	auto_buf info = BUF_INIT;
-
-	if (w->primary && (strcmp(w->host, w->o.host) != 0 || w->port != w->o.port))
-		db_free(TAKE(w->primary));
-	if (w->primary)
-		return 0;
-	if (clock_mono_ms() < w->pause_until_ms)
-		return ERR_UNREACHABLE;
-	struct channel_primary to = { .port = w->o.port };
-	text_copy(to.host, sizeof(to.host), w->o.host);
-	channel_conninfo(&w->d->home, CHANNEL_DEPOSIT, &to, &info);
-	struct db_options o = { .conninfo = buf_str(&info),
-				.application = "holdfast deposit",
-				.call_ms = CALL_MS };
-	w->primary = db_open(&o, e);
-	if (!w->primary) {
-		w->pause_until_ms = clock_mono_ms() + 500;
-		return ERR_DB_GONE;
-	}
-	snprintf(w->host, sizeof(w->host), "%s", w->o.host);
-	w->port = w->o.port;
-	return 0;
-}
 
 static int
 ask_slot(struct work *w, struct err *e)

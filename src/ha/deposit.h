@@ -2,8 +2,8 @@
  *
  * Brings home a secondary's journal (H7) and what was salvaged beside it (H10), on a thread of its
  * own: rows go to the primary's ha_inbox over the pair's channel as hf_deposit, in batches from the
- * primary's high-water mark on, and are dropped here only once they are seen in the replicated log
- * with the same hash. Interrupted anywhere, the mark says where to resume.
+ * primary's high-water mark on, and are dropped here only once the primary's log and the replicated
+ * one have them with the same hash. Interrupted anywhere, the mark says where to resume.
  */
 #pragma once
 

@@ -312,7 +312,7 @@ a_restored_vault_begins_the_next_term(void **state)
 		 id);
 	put_text(sql, text, sizeof(text));
 	char want[60];
-	snprintf(want, sizeof(want), "%d,%d,%d", EVENT_NODE_CREATED, EVENT_RESTORED,
+	snprintf(want, sizeof(want), "%d,%d,%d,%d", EVENT_NODE_CREATED, EVENT_SEEN, EVENT_RESTORED,
 		 EVENT_NODE_JOINED);
 	assert_string_equal(text, want);
 	snprintf(sql, sizeof(sql),

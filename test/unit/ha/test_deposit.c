@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * H7: rows are dropped only when they are seen in the log with the same hash.
+ * H7: rows are dropped only when the primary has them too.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -98,8 +98,9 @@ wait_for(struct deposit *d, struct deposit_view *v, int64_t rows, enum deposit_t
 	fail_msg("rows %lld, trouble %d: %s", (long long)v->rows, v->trouble, v->why);
 }
 
+/* What the local log has may be this node's own former data: only the primary can say that it is merged (test/ha has that part). */
 static void
-rows_go_when_they_are_seen(void **ctx)
+rows_stay_until_the_primary_has_them(void **ctx)
 {
 	struct deposit_view v;
 	struct deposit_orders o = { 0 };
@@ -111,14 +112,15 @@ rows_go_when_they_are_seen(void **ctx)
 		log_has(seq, (int)seq);
 	o.home_seq = 3;
 	deposit_order(d, &o);
-	wait_for(d, &v, 2, DEPOSIT_FINE);
-	/* Another event in the place of the fourth: nothing more is dropped, ever. */
+	clock_sleep_ms(300);
+	wait_for(d, &v, 5, DEPOSIT_FINE);
+	/* Another event in the place of the fourth: said, and nothing is dropped, ever. */
 	log_has(4, 0xee);
 	o.home_seq = 4;
 	deposit_order(d, &o);
-	wait_for(d, &v, 2, DEPOSIT_DIVERGED);
+	wait_for(d, &v, 5, DEPOSIT_DIVERGED);
 	clock_sleep_ms(300);
-	wait_for(d, &v, 2, DEPOSIT_DIVERGED);
+	wait_for(d, &v, 5, DEPOSIT_DIVERGED);
 	/* Nobody listens there: said, and the rows stay. */
 	strcpy(o.host, "127.0.0.1");
 	o.port = 1;
@@ -126,7 +128,7 @@ rows_go_when_they_are_seen(void **ctx)
 	deposit_order(d, &o);
 	clock_sleep_ms(300);
 	deposit_look(d, &v);
-	assert_int_equal(v.rows, 2);
+	assert_int_equal(v.rows, 5);
 	deposit_free(d);
 }
 
@@ -189,7 +191,7 @@ main(void)
 {
 	const struct CMUnitTest real[] = {
 		cmocka_unit_test(what_was_set_aside_is_held),
-		cmocka_unit_test(rows_go_when_they_are_seen),
+		cmocka_unit_test(rows_stay_until_the_primary_has_them),
 		cmocka_unit_test(a_journal_of_another_node_is_said),
 	};
 
