@@ -154,6 +154,7 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 		.chain_memory = a->chain_memory,
 	};
 
+	agent_note_end(a);
 	if (n && !uuid_eq(&n->id, &a->self.id)) {
 		text_copy(d.host, sizeof(d.host), n->name);
 		d.port = agent_pair_port(a, n);

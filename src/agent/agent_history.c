@@ -286,6 +286,21 @@ agent_primary_is_behind(struct agent *a)
 	       (v.verdict.other.relation & HISTORY_OURS_MORE);
 }
 
+/* The primary has no event of this node's that is not here. */
+void
+agent_note_end(struct agent *a)
+{
+	const struct replication_node *n = agent_leader(a);
+	struct history_view v;
+
+	if (a->end_known || !n || agent_is_self(a, &n->id))
+		return;
+	history_watch_look(a->history, &n->id, &v);
+	a->end_known = v.earlier || (v.asked_ms > a->began_ms &&
+				     !(v.verdict.self.relation & HISTORY_THEIRS_MORE));
+	statepage_set_end_known(a->statepage, a->end_known);
+}
+
 /* Data come in from whom they came from before. */
 static bool
 is_live(const struct agent *a)

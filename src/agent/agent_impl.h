@@ -123,7 +123,8 @@ struct agent {
 	const char *why; /* of the last change of state */
 	struct steadiness steadiness;
 	/* primary */
-	bool starting;	  /* this is the first step of a node that was started anew */
+	bool starting; /* this is the first step of a node that was started anew */
+	bool end_known; /* secondary: the primary was asked since, and has no more of this node's log */
 	bool confirmed;	  /* another node was asked since, and has no more of this node's log */
 	int64_t mark_seq; /* what this node itself remembers beyond its log, 0 nothing */
 	struct history_loss loss; /* what it does not serve for, as last found out */
@@ -226,6 +227,8 @@ bool agent_is_unconfirmed(const struct agent *a) NONNULL;
 void agent_prove_streams(struct agent *a) NONNULL;
 /* Secondary: there is more of the primary's own log here than there. */
 bool agent_primary_is_behind(struct agent *a) NONNULL;
+/* Secondary: what it writes waits until then, but in emergency (ledger/ledger.c). */
+void agent_note_end(struct agent *a) NONNULL;
 /* Lets the stream in from the primary when it has all that is here; else from nobody, once it has ended. */
 void agent_follow(struct agent *a, const struct uuid *primary, const char *conninfo,
 		  bool primary_ok) NONNULL;

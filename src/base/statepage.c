@@ -56,7 +56,7 @@ struct shared {
 	_Atomic uint64_t state; /* state_seq << 8 | state */
 	_Atomic uint64_t both;	/* both_gen << 1 | both */
 	_Atomic uint64_t beat;
-	_Atomic uint64_t unmerged; /* bool */
+	_Atomic uint64_t unmerged, end_known; /* bool */
 	_Atomic uint64_t nodes;
 	struct slot slots[2];
 };
@@ -119,6 +119,7 @@ statepage_create(const char *path, struct statepage **ret, struct err *e)
 	/* What the page's last writer knew may be old: claim nothing until it is known again. */
 	statepage_set_both(*ret, false);
 	statepage_set_unmerged(*ret, false);
+	statepage_set_end_known(*ret, false);
 	atomic_store(&(*ret)->at->beat, 0);
 	return 0;
 }
@@ -222,6 +223,12 @@ statepage_set_unmerged(struct statepage *p, bool unmerged)
 }
 
 void
+statepage_set_end_known(struct statepage *p, bool known)
+{
+	atomic_store(&p->at->end_known, known);
+}
+
+void
 statepage_set_nodes(struct statepage *p, uint64_t mark)
 {
 	atomic_store(&p->at->nodes, mark);
@@ -316,6 +323,7 @@ statepage_quick(const struct statepage *p)
 		.both_gen = both >> 1,
 		.beat_mono_ms = (int64_t)atomic_load(&p->at->beat),
 		.unmerged = atomic_load(&p->at->unmerged) != 0,
+		.end_known = atomic_load(&p->at->end_known) != 0,
 		.nodes = atomic_load(&p->at->nodes),
 	};
 }

@@ -62,6 +62,8 @@ void statepage_set_both(struct statepage *p,
 			bool both) NONNULL; /* at once; bumps both_gen on change */
 /* Primary: a secondary that can be reached has a journal that is not merged yet. */
 void statepage_set_unmerged(struct statepage *p, bool unmerged) NONNULL;
+/* Whether this node's chain is known to end where its own database and journal say: another node was asked since the start. */
+void statepage_set_end_known(struct statepage *p, bool known) NONNULL;
 /* A mark of the nodes that there are: it changes with their names, ports and certificates, and is the same on all of them; 0: not known. */
 void statepage_set_nodes(struct statepage *p, uint64_t mark) NONNULL;
 void statepage_beat(struct statepage *p) NONNULL;
@@ -78,6 +80,7 @@ struct statepage_quick {
 	uint64_t both_gen;
 	int64_t beat_mono_ms;
 	bool unmerged;	/* see statepage_set_unmerged */
+	bool end_known; /* see statepage_set_end_known */
 	uint64_t nodes; /* see statepage_set_nodes */
 };
 struct statepage_quick statepage_quick(const struct statepage *p) NONNULL;

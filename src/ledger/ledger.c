@@ -448,6 +448,19 @@ chain_some(struct ledger *l, struct fiber *f)
 	worker_wake(&l->committer);
 }
 
+/* A secondary that stands by and does not know yet whether its chain ends where it says writes nothing: its disk may have been put
+ * back, and the number be taken. In emergency nothing waits. */
+static bool
+awaits_end(const struct ledger *l)
+{
+	if (!l->o.statepage)
+		return false;
+	struct statepage_quick q = statepage_quick(l->o.statepage);
+	const struct state_row *s = state_row(q.state);
+
+	return s->writes == WRITES_JOURNAL && s->outage == OUTAGE_OVER && !q.end_known;
+}
+
 static void
 run_chainer(struct fiber *f, void *arg)
 {
@@ -455,7 +468,9 @@ run_chainer(struct fiber *f, void *arg)
 
 	l->chainer.f = f;
 	while (!l->stopping) {
-		if (l->queue.first)
+		if (l->queue.first && awaits_end(l))
+			fiber_sleep_ms(l->o.loop, f, LEDGER_AWAIT_MS);
+		else if (l->queue.first)
 			chain_some(l, f);
 		else
 			worker_wait(&l->chainer);

@@ -23,6 +23,7 @@
 #define LEDGER_CHAINS_MAX 64   /* of other nodes, whose ends this node's chain names */
 #define LEDGER_OUTAGE_MS 15000 /* how long a write waits for the database to come back */
 #define LEDGER_PROBE_MS 1000
+#define LEDGER_AWAIT_MS 20 /* how often it is looked whether the end of the chain is known */
 #define LEDGER_SYNC_MS 200 /* the chain head file is on the disk so long after it was written */
 
 struct ledger_unit {

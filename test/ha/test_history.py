@@ -395,6 +395,31 @@ def test_a_secondary_whose_disk_was_put_back_has_a_way_home(st):
     st.broken = True  # what was lost stays lost: the other tests get a new pair
 
 
+@pytest.mark.h7
+@pytest.mark.h13
+def test_a_secondary_whose_disk_was_put_back_uses_no_number_twice(st):
+    """Its next number is taken in the primary's log: it asks before it writes, and nobody has to mend anything."""
+    st.home_again()
+    chain, path = id_of(st.a, st.b), st.dir / "kept-b"
+    shutil.rmtree(path, ignore_errors=True)
+    st.b.stop()
+    keep(st.b, path)
+    end = end_of(st.a, chain)
+    for _ in range(2):
+        st.b.start(wait=False)
+        wait_until("B's start is in the log", lambda: end_of(st.a, chain), lambda n: n > end)
+        st.home_again()
+        end = end_of(st.a, chain)
+        st.b.stop()
+    put_back(st.b, path)
+    shutil.rmtree(path)
+    st.b.start(wait=False)
+    wait_until("and so is the one of the copy, behind the others", lambda: end_of(st.a, chain), lambda n: n > end)
+    st.home_again()
+    assert codes(st.b) == set()
+    st.audit_verify(st.a)
+
+
 @pytest.mark.h2
 def test_a_secondary_follows_only_who_was_compared(st):
     """Its database follows nobody when the stream has ended, nor at a start, until the histories were compared."""

@@ -212,6 +212,61 @@ what_was_seen_is_held_against_the_log(void **state)
 	}
 }
 
+static void
+append_waiting(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct event ev = { .kind = EVENT_NODE_STARTED, .address = "", .body = "{}" };
+	struct err e = { 0 };
+	bool *done = arg;
+
+	assert_int_equal(ledger_append(x->v.ledger, f, &ev, 1, NULL, &e), 0);
+	*done = true;
+}
+
+struct await {
+	bool done;
+	enum ha_state then;
+};
+
+static void
+append_or_wait(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct await *w = arg;
+	static unsigned turn;
+
+	if (turn++ % 2 == 0) {
+		append_waiting(x, f, &w->done);
+		return;
+	}
+	fixture_pause(x, f, 200);
+	assert_false(w->done);
+	if (w->then == HA_STANDBY)
+		statepage_set_end_known(x->statepage_writer, true);
+	else
+		fixture_state(x, w->then, false);
+}
+
+/* Its disk may have been put back, and the number be taken: it waits until the primary was asked, or users need it. */
+static void
+a_secondary_that_starts_waits_for_its_end(void **state)
+{
+	struct fixture *x = *state;
+	struct await w = { .then = HA_EMERGENCY };
+	struct seen_rows r;
+
+	open_b(x, HA_STANDBY);
+	fixture_run_many(x, append_or_wait, &w, 2);
+	assert_true(w.done);
+	open_b(x, HA_STANDBY);
+	w = (struct await){ .then = HA_STANDBY };
+	fixture_run_many(x, append_or_wait, &w, 2);
+	assert_true(w.done);
+	fixture_run(x, read_journal, &r);
+	assert_int_equal(r.n, 3);
+	assert_int_equal(r.kinds[0], EVENT_NODE_STARTED);
+	assert_int_equal(r.kinds[2], EVENT_NODE_STARTED);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int
@@ -222,6 +277,7 @@ main(void)
 		TEST(a_secondary_names_what_it_has),
 		TEST(what_was_merged_is_named),
 		TEST(what_was_seen_is_held_against_the_log),
+		TEST(a_secondary_that_starts_waits_for_its_end),
 	};
 	return cmocka_run_group_tests_name("seen", tests, NULL, NULL);
 }
