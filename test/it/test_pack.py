@@ -17,7 +17,7 @@ from certs import Authority, put_in
 from nodes import Ports, copy_of, scratch_folder, tree
 from packs import Stage, join, make_node, running
 from pair import drop_prefix, give
-from wait import wait_until
+from wait import pass_time, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -391,13 +391,27 @@ def test_a_slot_that_is_in_use_for_a_moment_is_waited_for(stage):
     slot = stage.primary.sql("SELECT slot_name FROM pg_replication_slots")[0][0]
     with scratch_folder() as folder:
         give(folder)
-        for seconds, code in ((1, 0), (20, 1)):
-            used = receive(stage.primary, slot, folder, seconds)
-            wait_active(stage.primary, slot)
-            p = stage.primary.run("ha", "setup", "127.0.0.1", "127.0.0.2", "--home", stage.primary.home, check=False)
-            used.terminate()
-            used.communicate()
-            assert p.returncode == code, p.stderr
+        setup = ("ha", "setup", "127.0.0.1", "127.0.0.2", "--home", stage.primary.home)
+        used = receive(stage.primary, slot, folder, 60)
+        wait_active(stage.primary, slot)
+        waits = subprocess.Popen(
+            stage.primary.argv(*setup),
+            env=stage.primary.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        pass_time(1, "it has come to the slot, or will find it free")
+        used.terminate()
+        used.communicate()
+        err = waits.communicate(timeout=120)[1]
+        assert waits.returncode == 0, err
+        used = receive(stage.primary, slot, folder, 60)
+        wait_active(stage.primary, slot)
+        p = stage.primary.run(*setup, check=False)
+        used.terminate()
+        used.communicate()
+        assert p.returncode == 1, p.stderr
     assert "127.0.0.2 is running as this node's secondary now; stop it" in p.stderr
 
 
