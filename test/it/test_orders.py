@@ -22,7 +22,7 @@ def rows(node):
 
 
 def orders_waiting(node):
-    return int(node.sql("SELECT count(*) FROM ha_request")[0][0])
+    return int(node.sql("SELECT count(*) FROM ha_request WHERE kind = :NODE_REMOVED")[0][0])
 
 
 def remove(node):
