@@ -30,6 +30,7 @@ PLAYED = [
     f.name
     for f in FAULTS.values()
     if f.place in ("p", "link", "proxy")
+    and not f.rare
     and f.name not in ("p-restart", "p-agent-stop")
     and (f.places == {f.place} or f.name == "both-killed")
 ]

@@ -172,7 +172,9 @@ def world(monkeypatch):
         monkeypatch.setattr(soak, "play", play)
         monkeypatch.setattr(soak, "users", users)
         tally = soak.Tally()
-        soak.soak(argparse.Namespace(seed=1, nodes=2, first=0, rounds=rounds, minutes=0, holdfast="x"), tally)
+        soak.soak(
+            argparse.Namespace(seed=1, nodes=2, rare=False, first=0, rounds=rounds, minutes=0, holdfast="x"), tally
+        )
         return tally
 
     return run
