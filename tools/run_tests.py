@@ -48,14 +48,16 @@ IT_SHARE, HA_SHARE = 0.2, 0.05
 LONG = {
     "test/it": (2, ["test_certificates.py", "test_lifetimes.py", "test_moved.py", "test_succession.py"]),
     "test/ha": (
-        4,
+        5,
         [
             "test_as_of.py",
             "test_chain_memory.py",
             "test_epochs.py",
+            "test_history.py",
             "test_journal_damage.py",
             "test_line.py",
             "test_slot.py",
+            "test_two_primaries.py",
         ],
     ),
 }
