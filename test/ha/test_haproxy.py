@@ -55,6 +55,9 @@ def configuration(st):
 class Proxy:
     """HAProxy on its host, and the browsers before it."""
 
+    # While node-a is the primary, and nobody gives emergency access.
+    NOT_NOW = ("holdfast/node-b", "holdfast/node-c", "emergency/node-a", "emergency/node-b", "emergency/node-c")
+
     def __init__(self, st):
         self.st, self.proc, self.ca = st, None, st.dir / "proxy.crt"
 
@@ -91,7 +94,8 @@ class Proxy:
             [*prefix, HAPROXY, "-db", "-f", str(d / "haproxy.cfg")], stdout=self.log, stderr=self.log
         )
         self.leads_to("200 primary")
-        pass_time(1, "HAProxy looks at every node each 200 ms, and shows it to nobody")
+        # It takes each server for a good one until it has looked.
+        wait_until("HAProxy has looked at every node", lambda: all(map(self.downs, self.NOT_NOW)))
         return self
 
     def leads_to(self, mode):
@@ -100,6 +104,9 @@ class Proxy:
             return self.get("/v1/sys/health")
 
         wait_until(f"HAProxy leads to {mode}", look, lambda said: mode in said)
+
+    def downs(self, server):
+        return Path(self.log.name).read_text().count(f"Server {server} is DOWN")
 
     def ups(self, server):
         """How often it has found that server well again."""
