@@ -298,9 +298,9 @@ begin(struct agent *a, struct err *e)
 	a->notary = notary_new(&a->self.id);
 	a->herald = herald_new(&a->args->home);
 	a->history = history_watch_new(&a->args->home, &a->self.id, buf_str(&conninfo));
-	a->role = role_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	if (a->secondary)
 		a->deposit = deposit_new(&a->args->home, &a->self.id, buf_str(&conninfo));
+	a->role = role_new(&a->args->home, &a->self.id, buf_str(&conninfo), a->deposit);
 	return 0;
 }
 

@@ -24,6 +24,7 @@ struct role {
 	struct home home;
 	struct uuid self;
 	char *local;
+	struct deposit *deposit;
 	struct role_order order;
 	struct role_view view;
 	/* The thread's: keeps the log closed to writers until PostgreSQL is stopped. */
@@ -188,8 +189,11 @@ salvage(struct work *w, bool *ret_parted, struct err *e)
 
 	if (!rc)
 		rc = open_primary(w, e);
-	if (!rc)
+	if (!rc) {
+		deposit_hold(w->r->deposit);
 		rc = salvage_run(&w->r->home, &w->r->self, w->local, w->primary, &done, e);
+		deposit_release(w->r->deposit);
+	}
 	if (rc)
 		return err_prefix(e, "saving what only this node has: ");
 	snprintf(text, sizeof(text), "saved %lld events that only this node has",
@@ -363,13 +367,15 @@ take_order(void *arg)
 }
 
 struct role *
-role_new(const struct home *h, const struct uuid *self, const char *local_conninfo)
+role_new(const struct home *h, const struct uuid *self, const char *local_conninfo,
+	 struct deposit *d)
 {
 	struct role *r = mem_new(sizeof(*r));
 
 	r->home = *h;
 	r->self = *self;
 	r->local = mem_dup(local_conninfo);
+	r->deposit = d;
 	worker_init(&r->worker);
 	worker_start(&r->worker, "role", take_order, NULL, r);
 	return r;

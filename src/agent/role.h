@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include "base/home.h"
+#include "ha/deposit.h"
 #include "ha/rejoin.h"
 
 enum role_task {
@@ -38,9 +39,10 @@ struct role_view {
 
 struct role;
 
-/* local_conninfo: of the superuser on the unix socket; copied. */
-struct role *role_new(const struct home *h, const struct uuid *self,
-		      const char *local_conninfo) NONNULL MUST_USE;
+/* local_conninfo: of the superuser on the unix socket; copied. d: held while something is salvaged; NULL on a node that deposits
+ * nothing; it outlives the role. */
+struct role *role_new(const struct home *h, const struct uuid *self, const char *local_conninfo,
+		      struct deposit *d) MUST_USE;
 /* Begins a task; false when one is in work. */
 bool role_begin(struct role *r, const struct role_order *o) NONNULL;
 void role_look(struct role *r, struct role_view *ret) NONNULL;

@@ -2,6 +2,7 @@
 #include "ha/deposit.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct deposit {
 	char *local;
 	struct deposit_orders orders;
 	struct deposit_view view;
+	pthread_mutex_t salvaged; /* held by who touches data/salvage-*.db */
 };
 
 /* A journal to be merged: this node's own, or what was salvaged of another one's chain. */
@@ -55,6 +57,7 @@ struct work {
 	struct source *s; /* the one in hand */
 	struct source own, salvaged[SALVAGED_MAX];
 	size_t salvaged_n;
+	int64_t salvaged_rows; /* in all of them, as counted last */
 	int64_t scanned_ms;
 	struct db *local, *primary;
 	char host[256]; /* where `primary` is connected to */
@@ -624,6 +627,31 @@ work_source(struct work *w)
 	return r == 0 || (w->s->unreadable && !known);
 }
 
+/* A file that is being written has no rows yet and is not done with: it has its turn when it is whole. Returns how many rows
+ * wait in the files. */
+static int64_t
+work_salvaged(struct work *w, bool reached)
+{
+	int64_t rows = 0;
+
+	if (pthread_mutex_trylock(&w->d->salvaged) != 0)
+		return w->salvaged_rows;
+	find_salvaged(w);
+	for (size_t i = 0; i < w->salvaged_n;) {
+		w->s = &w->salvaged[i];
+		if (reached)
+			reached = work_source(w);
+		rows += w->s->rows;
+		if (w->s->journal && !w->s->rows)
+			remove_salvaged(w, i);
+		else
+			i++;
+	}
+	pthread_mutex_unlock(&w->d->salvaged);
+	w->salvaged_rows = rows;
+	return rows;
+}
+
 static void
 work_once(struct work *w)
 {
@@ -640,18 +668,7 @@ work_once(struct work *w)
 	reached = work_source(w);
 	if (reached && w->v.trouble == DEPOSIT_CHANNEL)
 		set_trouble(w, DEPOSIT_FINE, "");
-	find_salvaged(w);
-	w->v.rows = w->own.rows;
-	for (size_t i = 0; i < w->salvaged_n;) {
-		w->s = &w->salvaged[i];
-		if (reached)
-			reached = work_source(w);
-		w->v.rows += w->s->rows;
-		if (w->s->journal && !w->s->rows)
-			remove_salvaged(w, i);
-		else
-			i++;
-	}
+	w->v.rows = w->own.rows + work_salvaged(w, reached);
 	if (w->own.journal)
 		w->v.counted_ms = clock_mono_ms();
 }
@@ -695,6 +712,7 @@ deposit_new(const struct home *h, const struct uuid *self, const char *local_con
 	w->d = d;
 	w->own.node = *self;
 	home_path(h, HOME_JOURNAL, w->own.path);
+	pthread_mutex_init(&d->salvaged, NULL);
 	worker_init(&d->worker);
 	worker_start(&d->worker, "deposit", take_turn, end_work, w);
 	return d;
@@ -720,11 +738,26 @@ deposit_look(struct deposit *d, struct deposit_view *ret)
 }
 
 void
+deposit_hold(struct deposit *d)
+{
+	if (d)
+		pthread_mutex_lock(&d->salvaged);
+}
+
+void
+deposit_release(struct deposit *d)
+{
+	if (d)
+		pthread_mutex_unlock(&d->salvaged);
+}
+
+void
 deposit_free(struct deposit *d)
 {
 	if (!d)
 		return;
 	worker_done(&d->worker);
+	pthread_mutex_destroy(&d->salvaged);
 	free(d->local);
 	free(d);
 }

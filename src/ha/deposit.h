@@ -3,7 +3,8 @@
  * Brings home a secondary's journal (H7) and what was salvaged beside it (H10), on a thread of its
  * own: rows go to the primary's ha_inbox over the pair's channel as hf_deposit, in batches from the
  * primary's high-water mark on, and are dropped here only once the primary's log and the replicated
- * one have them with the same hash. Interrupted anywhere, the mark says where to resume.
+ * one have them with the same hash. Interrupted anywhere, the mark says where to resume. A file of what was salvaged is removed
+ * once all of it is merged, and only while nobody writes one.
  */
 #pragma once
 
@@ -59,4 +60,8 @@ struct deposit *deposit_new(const struct home *h, const struct uuid *self,
 			    const char *local_conninfo) NONNULL MUST_USE;
 void deposit_order(struct deposit *d, const struct deposit_orders *o) NONNULL;
 void deposit_look(struct deposit *d, struct deposit_view *ret) NONNULL;
+/* While it is held no file of what was salvaged is read or removed: whoever writes one holds it until the file is whole. Waits
+ * for the round in work, some seconds at most. d NULL: nobody reads them. */
+void deposit_hold(struct deposit *d);
+void deposit_release(struct deposit *d);
 void deposit_free(struct deposit *d);

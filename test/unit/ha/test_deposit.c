@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * H7: rows are dropped only when the primary has them too.
+ * H7, H13: rows are dropped only when the primary has them too, and a file of them is not removed while it is written.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -169,6 +169,67 @@ what_was_set_aside_is_held(void **ctx)
 	unlink(path);
 }
 
+static bool
+is_there(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0;
+}
+
+static void
+wait_gone(const char *path)
+{
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
+
+	while (is_there(path)) {
+		if (clock_mono_ms() > until)
+			fail_msg("%s is there still", path);
+		clock_sleep_ms(20);
+	}
+}
+
+/* Rounds that begin after this call and find what is there: the folder is read every second. */
+static void
+wait_for_looks(struct deposit *d)
+{
+	struct deposit_view v;
+	int64_t begun = clock_mono_ms();
+
+	do {
+		clock_sleep_ms(20);
+		deposit_look(d, &v);
+	} while (v.counted_ms < begun + 2500);
+}
+
+/* A file that has no rows yet is not one whose rows are all merged. */
+static void
+what_is_being_salvaged_is_left_alone(void **ctx)
+{
+	struct uuid third = { .b = { 9 } };
+	struct deposit_view v;
+	struct journal_row row = { .seq = 1, .event = "x", .len = 1 };
+	struct journal *j;
+	struct err e;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/data/salvage-09000000-0000-0000-0000-000000000000.db",
+		 dir);
+	struct deposit *d = deposit_new(&home, &self, pgtemp_conninfo(pg, "holdfast"));
+	wait_for(d, &v, 0, DEPOSIT_FINE);
+	deposit_hold(d);
+	assert_int_equal(journal_open(path, &third, &j, &e), 0);
+	wait_for_looks(d);
+	assert_true(is_there(path));
+	assert_int_equal(journal_append(j, &row, 1, &e), 0);
+	deposit_release(d);
+	wait_for(d, &v, 1, DEPOSIT_FINE);
+	assert_int_equal(journal_drop(j, 1, &e), 0);
+	journal_free(j);
+	wait_gone(path);
+	deposit_free(d);
+}
+
 static void
 a_journal_of_another_node_is_said(void **ctx)
 {
@@ -191,6 +252,7 @@ main(void)
 {
 	const struct CMUnitTest real[] = {
 		cmocka_unit_test(what_was_set_aside_is_held),
+		cmocka_unit_test(what_is_being_salvaged_is_left_alone),
 		cmocka_unit_test(rows_stay_until_the_primary_has_them),
 		cmocka_unit_test(a_journal_of_another_node_is_said),
 	};
