@@ -104,16 +104,52 @@ struct ledger_steps {
 	size_t n, cap;
 };
 
-/* ledger.c */
-void ledger_rewind(struct ledger *l);
-enum state_writes ledger_wanted_mode(const struct ledger *l);
-/* The head is not known any more; what is ready goes back to the queue. */
-void ledger_forget_head(struct ledger *l);
+/* ledger_units.c */
+void ledger_units_push(struct ledger_units *q, struct ledger_unit *u) NONNULL;
+/* NULL: there is none. */
+struct ledger_unit *ledger_units_pop(struct ledger_units *q) NONNULL;
+/* All of `from` in front of `to`, or behind it. */
+void ledger_units_put_before(struct ledger_units *to, struct ledger_units *from) NONNULL;
+void ledger_units_append(struct ledger_units *to, struct ledger_units *from) NONNULL;
+/* At least one unit, if there is any, and more up to LEDGER_BATCH_MAX events. */
+struct ledger_units ledger_units_take(struct ledger_units *from) NONNULL;
+/* Of units that have been chained, and not none. */
+int64_t ledger_units_first_seq(const struct ledger_units *q) NONNULL;
+int64_t ledger_units_last_seq(const struct ledger_units *q) NONNULL;
+const uint8_t *ledger_units_last_hash(const struct ledger_units *q) NONNULL;
+/* Drops what was made in chaining it. */
+void ledger_unit_wipe(struct ledger_unit *u) NONNULL;
+/* After either the unit is its owner's again, or gone. */
+void ledger_unit_finish(struct ledger_unit *u, int rc) NONNULL;
+void ledger_unit_fail(struct ledger_unit *u, const struct err *e) NONNULL;
+void ledger_units_fail(struct ledger_units *q, const struct err *e) NONNULL;
+
+/* ledger_chain.c */
+/* Chains the units onto (seq, hash), with one request to keyd. */
+int ledger_chain(struct ledger *l, struct fiber *f, struct ledger_units *q, int64_t seq,
+		 const uint8_t hash[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
+void ledger_run_chainer(struct fiber *f, void *ledger);
+
+/* ledger_commit.c */
 /* Writes events of the ledger's own at the head, now, together with the statements of `with` (may
  * be NULL; DB mode only). The caller is inside the commit gate. When the outcome is unknown
  * head_known becomes false. */
 int ledger_commit_own(struct ledger *l, struct fiber *f, struct event *ev, size_t n,
 		      struct ledger_steps *with, struct err *e) MUST_USE;
+void ledger_run_committer(struct fiber *f, void *ledger);
+
+/* ledger.c */
+void ledger_worker_wait(struct ledger_worker *w) NONNULL;
+void ledger_worker_wake(struct ledger_worker *w) NONNULL;
+/* A write failed, for a reason that is not the writer's; and the next that did not. */
+void ledger_unwritable(struct ledger *l, const struct err *e) NONNULL;
+void ledger_set_writable(struct ledger *l) NONNULL;
+/* What a caller is told of a failure that is the log's. */
+void ledger_as_unwritable(struct err *e) NONNULL;
+void ledger_rewind(struct ledger *l);
+enum state_writes ledger_wanted_mode(const struct ledger *l);
+/* The head is not known any more; what is ready goes back to the queue. */
+void ledger_forget_head(struct ledger *l);
 
 /* ledger_db.c */
 struct binds *ledger_step(struct ledger_steps *s, enum stmt stmt);
