@@ -29,7 +29,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import net  # noqa: E402
-from faults import DRAWN, FAULTS, RARE, Scene, fast_again, heal, open_ports, start_node  # noqa: E402
+from faults import DRAWN, FAULTS, RARE, Scene, fast_again, names_again, open_ports, start_node  # noqa: E402
 from stage import Failed, Load, Stage  # noqa: E402
 import checker  # noqa: E402
 from wait import PATIENCE_S, pace  # noqa: E402
@@ -123,7 +123,7 @@ def play(x, faults):
 
 
 def put_right(x):
-    heal(x)
+    names_again(x)
     open_ports(x)
     if not x.merge_awaited:
         fast_again(x)

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
-from pair import Failed  # noqa: E402
+from pair import Failed, Node  # noqa: E402
 from wait import pace  # noqa: E402
 
 PROCESSES = ("postmaster", "vaultd", "agent", "keyd")
@@ -37,6 +37,7 @@ class Scene:
         self.merge_awaited, self.slow, self.wiring = False, False, threading.Lock()
         self.starting = threading.Lock()  # held by whoever starts or stops a node
         self.flapping = None  # (what ends it, its thread)
+        self.hosts = None  # (the file by which names were found, what was in it)
         self.p, self.s = st.a, st.b
 
     def spawn(self, fn):
@@ -302,12 +303,7 @@ def disk_back(who, then=lambda x: None):
         kept = x.st.dir / f"kept-{node.name}"
 
         def play():
-            with x.starting:
-                node.stop()
-                shutil.rmtree(kept, ignore_errors=True)
-                subprocess.run(["cp", "-a", node.home, kept], check=True)
-                node.start(wait=False)
-            in_step(x)
+            copy_kept(x, node, kept)
             pace(2)
             with x.starting:
                 node.kill()
@@ -321,6 +317,65 @@ def disk_back(who, then=lambda x: None):
         x.spawn(play)
 
     return f
+
+
+def copy_kept(x, node, kept):
+    """What is on a node's disk, whole: it is down for it."""
+    with x.starting:
+        node.stop()
+        shutil.rmtree(kept, ignore_errors=True)
+        subprocess.run(["cp", "-a", node.home, kept], check=True)
+        node.start(wait=False)
+    in_step(x)
+
+
+def cloned(x):
+    """A copy of the primary's machine is started on another one, while the primary serves on; it is noticed, and ended."""
+    node, home = x.p, x.st.dir / "clone"
+    at = [x.st.listen("client", port) for port in (7272, 2345)]
+
+    def play():
+        copy_kept(x, node, home)
+        pace(2)
+        clone = Node(x.st.holdfast, home, node.name, *at, node.key_file, prefix=x.st.net.exec_prefix("client"))
+        clone.set("listen", at[0])
+        clone.set("pair_listen", at[1])
+        clone.start(wait=False)
+        end = time.monotonic() + 60
+        while clone.state() != "behind" and time.monotonic() < end:
+            pace(0.1)
+        x.orders.append(f"clone of {node.name}: {clone.state()}")
+        pace(3)
+        clone.kill()
+        shutil.rmtree(home)
+
+    x.spawn(play)
+
+
+def no_names(x):
+    """The secondary's machine has no name server, and what it looks up is looked up anew: the line is cut for a moment."""
+    host = x.host(x.s)
+    path = Path("/etc/netns") / x.st.net.ns(host) / "hosts"
+    if x.hosts:
+        return
+    x.hosts = path, path.read_text()
+    # In place: a running node sees the file that was there when it was started.
+    path.write_text(f"127.0.0.1 localhost\n{x.st.net.addresses[host]} {x.s.name}\n")
+    cut(True)(x)
+
+    def play():
+        await_emergency(x)
+        heal(x)
+
+    x.spawn(play)
+
+
+def names_again(x):
+    heal(x)
+    if x.hosts:
+        path, text = x.hosts
+        path.write_text(text)
+        x.hosts = None
 
 
 def in_step(x, timeout=60):
@@ -580,6 +635,27 @@ FAULTS = {
             weight=0,
             rare=4,
             also=EVERYWHERE,
+        ),
+        Fault(
+            "p-cloned",
+            "p",
+            "a copy of the primary's machine is started beside it",
+            cloned,
+            expect="alone",
+            weight=0,
+            rare=2,
+            also=EVERYWHERE,
+        ),
+        Fault(
+            "s-no-names",
+            "s",
+            "the secondary's name server is gone, and the link is cut for a moment",
+            no_names,
+            names_again,
+            "emergency",
+            weight=0,
+            rare=2,
+            also=("link",),
         ),
         Fault(
             "link-no-channel",
