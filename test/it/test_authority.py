@@ -291,7 +291,11 @@ def test_another_authority_signs_for_more_and_nobody_is_locked_out(holdfast):
             b = a.joined("127.0.0.2")
             for x in (n, b):
                 x.wait_status(0)
-            assert (b.home / "conf/tls/pair-ca.crt").read_text().count("BEGIN CERTIFICATE") == 2
+            wait_until(
+                "it trusts these two, and not the one that nobody shows any more",
+                lambda: (b.home / "conf/tls/pair-ca.crt").read_text().count("BEGIN CERTIFICATE"),
+                lambda count: count == 2,
+            )
             wait_until(
                 "an answer tells of the other node",
                 lambda: (n.cli("ls", session=session), json.loads(session.read_text())["nodes"])[1],
