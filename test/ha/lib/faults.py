@@ -344,7 +344,8 @@ def cloned(x):
         end = time.monotonic() + 60
         while clone.state() != "behind" and time.monotonic() < end:
             pace(0.1)
-        x.orders.append(f"clone of {node.name}: {clone.state()}")
+        state = clone.state()
+        x.orders.append(f"clone of {node.name}: exit {0 if state == 'behind' else 1} {state}")
         pace(3)
         clone.kill()
         shutil.rmtree(home)
