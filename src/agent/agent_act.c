@@ -154,7 +154,6 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 		.chain_memory = a->chain_memory,
 	};
 
-	agent_note_end(a);
 	if (n && !uuid_eq(&n->id, &a->self.id)) {
 		text_copy(d.host, sizeof(d.host), n->name);
 		d.port = agent_pair_port(a, n);
@@ -383,6 +382,7 @@ agent_act(struct agent *a, const struct fsm_obs *o)
 	look_at_own_cert(a);
 	agent_look_at_ports(a);
 	agent_keep_loss(a);
+	agent_note_end(a);
 	if (a->secondary) {
 		act_as_secondary(a, o);
 	} else {

@@ -74,7 +74,7 @@ agent_histories_heard(const struct agent *a)
 static bool
 has_come_in(const struct agent *a, const struct history_verdict *v)
 {
-	return v->self.relation == HISTORY_THEIRS_MORE && a->rv.own_seq >= v->self.theirs;
+	return v->self.one == HISTORY_THEIRS_MORE && a->rv.own_seq >= v->self.theirs;
 }
 
 /* Once anybody has confirmed this node's history, a commit of its own may be at another node a moment before it is seen here. */
@@ -161,7 +161,7 @@ note_loss(struct agent *a, bool behind, const struct replication_node *more,
 		a->loss = (struct history_loss){ 0 };
 	else if (more)
 		a->loss = (struct history_loss){ more->id, own->theirs, own->ours,
-						 own->relation == HISTORY_PARTED };
+						 own->one == HISTORY_PARTED };
 	else if (!a->loss.there && a->mark_seq)
 		a->loss = (struct history_loss){ a->self.id, a->mark_seq, a->rv.own_seq, false };
 }
@@ -287,18 +287,32 @@ agent_primary_is_behind(struct agent *a)
 }
 
 /* The primary has no event of this node's that is not here. */
-void
-agent_note_end(struct agent *a)
+static bool
+primary_knows_end(struct agent *a)
 {
 	const struct replication_node *n = agent_leader(a);
 	struct history_view v;
 
-	if (a->end_known || !n || agent_is_self(a, &n->id))
-		return;
+	if (!n || agent_is_self(a, &n->id))
+		return false;
 	history_watch_look(a->history, &n->id, &v);
-	a->end_known = v.earlier || (v.asked_ms > a->began_ms &&
-				     !(v.verdict.self.relation & HISTORY_THEIRS_MORE));
-	statepage_set_end_known(a->statepage, a->end_known);
+	return v.earlier ||
+	       (v.asked_ms > a->began_ms && !(v.verdict.self.relation & HISTORY_THEIRS_MORE));
+}
+
+/* Once it is known it stays so: from then on this node writes its chain itself. An operator who gave up what is missing decides where
+ * it ends. */
+void
+agent_note_end(struct agent *a)
+{
+	enum chain_end end = CHAIN_END_ASKED;
+
+	a->end_known |= a->secondary ? primary_knows_end(a) : a->confirmed || a->reconciled_ms;
+	if (a->end_known)
+		end = CHAIN_END_PROVED;
+	else if (agent_histories_heard(a))
+		end = CHAIN_END_UNPROVED;
+	statepage_set_chain_end(a->statepage, end);
 }
 
 /* Data come in from whom they came from before. */
@@ -384,8 +398,7 @@ agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bo
 	const struct history_own *own = &v.verdict.other;
 	if (!look(a, id, &v) || !(own->relation & HISTORY_OURS_MORE))
 		return;
-	struct history_loss l = { a->self.id, own->ours, own->theirs,
-				  own->relation == HISTORY_PARTED };
+	struct history_loss l = { a->self.id, own->ours, own->theirs, own->one == HISTORY_PARTED };
 	*ret_behind = true;
 	history_loss_say(&l, a->self.name, ret, room);
 }

@@ -124,7 +124,7 @@ struct agent {
 	struct steadiness steadiness;
 	/* primary */
 	bool starting; /* this is the first step of a node that was started anew */
-	bool end_known; /* secondary: the primary was asked since, and has no more of this node's log */
+	bool end_known; /* another node was asked since the start, and has no more of this node's log */
 	bool confirmed;	  /* another node was asked since, and has no more of this node's log */
 	int64_t mark_seq; /* what this node itself remembers beyond its log, 0 nothing */
 	struct history_loss loss; /* what it does not serve for, as last found out */

@@ -98,7 +98,7 @@ const struct shape replies_audit[] = {
 		FIELD(good, BOOL), FIELD(events, INT), LIST(nodes, VerifiedNode),
 		LIST(accepted, AcceptedBreak)),
 	REPLY(VerifiedNode,
-		ONE(node, NodeId), FIELD(events, INT), FIELD(last_seq, INT), FIELD(broken, BOOL),
+		ONE(node, NodeId), FIELD(chain, ID), FIELD(events, INT), FIELD(last_seq, INT), FIELD(broken, BOOL),
 		FIELD(broken_seq, INT, NIL), FIELD(why, TEXT, NIL)),
 	REPLY(NodeId, FIELD(id, ID)),
 	REPLY(AcceptedBreak,

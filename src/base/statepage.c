@@ -23,7 +23,7 @@
 #include "base/home.h"
 #include "base/mem.h"
 
-#define MAGIC 0x484f4c4450473130ULL /* "HOLDPG10": the number grows with the layout */
+#define MAGIC 0x484f4c4450473131ULL /* "HOLDPG11": the number grows with the layout */
 #define READ_TRIES 64
 
 /* What a slot holds, as plain bytes. */
@@ -56,7 +56,8 @@ struct shared {
 	_Atomic uint64_t state; /* state_seq << 8 | state */
 	_Atomic uint64_t both;	/* both_gen << 1 | both */
 	_Atomic uint64_t beat;
-	_Atomic uint64_t unmerged, end_known; /* bool */
+	_Atomic uint64_t unmerged;  /* bool */
+	_Atomic uint64_t chain_end; /* enum chain_end */
 	_Atomic uint64_t nodes;
 	struct slot slots[2];
 };
@@ -119,7 +120,7 @@ statepage_create(const char *path, struct statepage **ret, struct err *e)
 	/* What the page's last writer knew may be old: claim nothing until it is known again. */
 	statepage_set_both(*ret, false);
 	statepage_set_unmerged(*ret, false);
-	statepage_set_end_known(*ret, false);
+	statepage_set_chain_end(*ret, CHAIN_END_ASKED);
 	atomic_store(&(*ret)->at->beat, 0);
 	return 0;
 }
@@ -223,9 +224,9 @@ statepage_set_unmerged(struct statepage *p, bool unmerged)
 }
 
 void
-statepage_set_end_known(struct statepage *p, bool known)
+statepage_set_chain_end(struct statepage *p, enum chain_end end)
 {
-	atomic_store(&p->at->end_known, known);
+	atomic_store(&p->at->chain_end, (uint64_t)end);
 }
 
 void
@@ -323,7 +324,7 @@ statepage_quick(const struct statepage *p)
 		.both_gen = both >> 1,
 		.beat_mono_ms = (int64_t)atomic_load(&p->at->beat),
 		.unmerged = atomic_load(&p->at->unmerged) != 0,
-		.end_known = atomic_load(&p->at->end_known) != 0,
+		.chain_end = (enum chain_end)atomic_load(&p->at->chain_end),
 		.nodes = atomic_load(&p->at->nodes),
 	};
 }

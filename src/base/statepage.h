@@ -20,6 +20,13 @@
 #define STATEPAGE_REASON_MAX 256
 #define STATEPAGE_NAME_MAX 256
 
+/* Whether this node's chain ends where its own database and journal say. */
+enum chain_end {
+	CHAIN_END_ASKED,    /* it is not known yet: the other nodes are being asked */
+	CHAIN_END_PROVED,   /* another node was asked since the start, or there is none */
+	CHAIN_END_UNPROVED, /* no other node could be asked */
+};
+
 /* A consistent copy of the page. */
 struct statepage_view {
 	enum ha_state state;		   /* HA_SINGLE when no pair exists */
@@ -62,8 +69,7 @@ void statepage_set_both(struct statepage *p,
 			bool both) NONNULL; /* at once; bumps both_gen on change */
 /* Primary: a secondary that can be reached has a journal that is not merged yet. */
 void statepage_set_unmerged(struct statepage *p, bool unmerged) NONNULL;
-/* Whether this node's chain is known to end where its own database and journal say: another node was asked since the start. */
-void statepage_set_end_known(struct statepage *p, bool known) NONNULL;
+void statepage_set_chain_end(struct statepage *p, enum chain_end end) NONNULL;
 /* A mark of the nodes that there are: it changes with their names, ports and certificates, and is the same on all of them; 0: not known. */
 void statepage_set_nodes(struct statepage *p, uint64_t mark) NONNULL;
 void statepage_beat(struct statepage *p) NONNULL;
@@ -79,8 +85,8 @@ struct statepage_quick {
 	bool both;
 	uint64_t both_gen;
 	int64_t beat_mono_ms;
-	bool unmerged;	/* see statepage_set_unmerged */
-	bool end_known; /* see statepage_set_end_known */
+	bool unmerged; /* see statepage_set_unmerged */
+	enum chain_end chain_end;
 	uint64_t nodes; /* see statepage_set_nodes */
 };
 struct statepage_quick statepage_quick(const struct statepage *p) NONNULL;

@@ -14,7 +14,7 @@
 #include "crypto/keys.h"
 
 #define AUDITFILE_FIRST "holdfast-audit-export 1"
-#define AUDITFILE_NODES_MAX 64
+#define AUDITFILE_NODES_MAX 512
 #define AUDITFILE_LINE_MAX (512u << 10)
 #define AUDITFILE_KEY_BYTES KEYS_SIGN_KEY_BYTES
 #define AUDITFILE_ACCEPTED_MAX 256

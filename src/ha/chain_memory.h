@@ -14,7 +14,7 @@
 #include "base/home.h"
 #include "base/uuid.h"
 
-#define CHAIN_MEMORY_CHAINS_MAX 64
+#define CHAIN_MEMORY_CHAINS_MAX 512
 #define CHAIN_MEMORY_NODES_MAX 9
 #define CHAIN_MEMORY_HASH_BYTES 32
 #define CHAIN_MEMORY_PATIENCE_MS 4000 /* a fault must hold for so long, all chains being home */

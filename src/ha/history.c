@@ -46,11 +46,39 @@ end_of(const struct history_heads *h, const struct uuid *chain)
 	return found ? found->seq : 0;
 }
 
-static struct history_own
-compare_own(const struct history_sides *s, const struct uuid *chain)
+/* lost: what says that the node itself lacks something of a chain. */
+static void
+add_chain(const struct history_sides *s, const struct uuid *chain, enum history_relation lost,
+	  struct history_own *ret)
 {
-	return (struct history_own){ compare_chain(s, chain), end_of(&s->ours, chain),
-				     end_of(&s->theirs, chain) };
+	enum history_relation r = compare_chain(s, chain);
+	bool first = ret->ours == 0 && ret->theirs == 0;
+
+	ret->relation = (enum history_relation)((unsigned)ret->relation | (unsigned)r);
+	if (!first && ((ret->one & lost) || !(r & lost)))
+		return;
+	ret->one = r;
+	ret->ours = end_of(&s->ours, chain);
+	ret->theirs = end_of(&s->theirs, chain);
+}
+
+/* The chain of its own id comes before the others. */
+static struct history_own
+compare_own(const struct history_sides *s, const struct uuid *node, enum history_relation lost)
+{
+	const struct history_heads *sides[] = { &s->ours, &s->theirs };
+	struct history_own own = { 0 };
+
+	add_chain(s, node, lost, &own);
+	for (size_t k = 0; k < ARRAY_LEN(sides); k++) {
+		for (unsigned i = 0; i < sides[k]->n; i++) {
+			const struct history_head *h = &sides[k]->v[i];
+
+			if (uuid_eq(&h->node, node) && !uuid_eq(&h->chain, node))
+				add_chain(s, &h->chain, lost, &own);
+		}
+	}
+	return own;
 }
 
 static unsigned
@@ -69,8 +97,9 @@ history_judge(const struct history_sides *s, const struct uuid *self, const stru
 {
 	unsigned all = compare_all(s, &s->ours) | compare_all(s, &s->theirs);
 
-	*ret = (struct history_verdict){ (enum history_relation)all, compare_own(s, self),
-					 compare_own(s, other) };
+	*ret = (struct history_verdict){ (enum history_relation)all,
+					 compare_own(s, self, HISTORY_THEIRS_MORE),
+					 compare_own(s, other, HISTORY_OURS_MORE) };
 }
 
 /* ---- asking ---- */
@@ -111,6 +140,7 @@ take_rows(const struct rows *rows, struct history_heads *ret, struct err *e)
 		size_t n = 0;
 
 		row_uuid(rows, i, COL_HISTORY_CHAIN, &h->chain);
+		row_uuid(rows, i, COL_HISTORY_NODE, &h->node);
 		h->seq = row_bigint(rows, i, COL_HISTORY_SEQ);
 		const void *hash = row_bytea(rows, i, COL_HISTORY_HASH, &n);
 		if (h->seq == 0)

@@ -12,13 +12,14 @@
 #include "base/uuid.h"
 #include "store/db.h"
 
-#define HISTORY_CHAINS_MAX 64
+#define HISTORY_CHAINS_MAX 512
 #define HISTORY_HASH_BYTES 32
 
 /* An event of a chain: the last one of it, or the one at a place that was asked for. */
 struct history_head {
 	struct uuid chain;
-	int64_t seq; /* 0: nothing */
+	struct uuid node; /* whose chain it is, as who was asked knows */
+	int64_t seq;	  /* 0: nothing */
 	uint8_t hash[HISTORY_HASH_BYTES];
 };
 
@@ -43,15 +44,16 @@ enum history_relation {
 		HISTORY_OURS_MORE | HISTORY_THEIRS_MORE, /* each has what the other has not */
 };
 
-/* How a node's own chain compares, and where it ends here and there. */
+/* How a node's chains compare, and one of them: one of which the node itself lacks something, if there is any. */
 struct history_own {
-	enum history_relation relation;
-	int64_t ours, theirs; /* 0: there is nothing of it */
+	enum history_relation relation; /* of all of them together */
+	enum history_relation one;	/* of that one */
+	int64_t ours, theirs;		/* where it ends; 0: there is nothing of it */
 };
 
 struct history_verdict {
 	enum history_relation all;
-	struct history_own self, other; /* this node's own chain, and the other node's */
+	struct history_own self, other; /* this node's own chains, and the other node's */
 };
 
 void history_judge(const struct history_sides *s, const struct uuid *self, const struct uuid *other,

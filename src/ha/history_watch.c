@@ -105,7 +105,7 @@ static void
 note_behind(struct other *o, const struct history_verdict *v, int64_t now_ms)
 {
 	bool behind = ((unsigned)v->self.relation & HISTORY_THEIRS_MORE) != 0;
-	bool caught_up = v->self.relation != HISTORY_PARTED && v->self.ours >= o->behind_seq;
+	bool caught_up = v->self.one != HISTORY_PARTED && v->self.ours >= o->behind_seq;
 
 	if (!behind) {
 		o->view.behind_ms = 0;

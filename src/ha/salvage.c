@@ -86,8 +86,8 @@ compare(struct salvage *s, const struct uuid *node, const struct mark *mine, con
 	int rc = 0;
 
 	*ret_more = mine->seq > has->seq;
-	if (has->seq && has->seq <= mine->seq)
-		rc = has_mark(s->local, STMT_EVENT_HASH, node, has, &there, e);
+	if (has->seq <= mine->seq) /* all of a chain of which nothing is there is more */
+		rc = has->seq ? has_mark(s->local, STMT_EVENT_HASH, node, has, &there, e) : 0;
 	else if (mine->seq)
 		rc = has_mark(s->primary, STMT_DEPOSIT_HASH, node, mine, &there, e);
 	if (history_is_earlier(rc, e)) {

@@ -163,7 +163,9 @@ ledger_new(const struct ledger_options *o, struct ledger **ret, struct err *e)
 	struct ledger *l = mem_new(sizeof(*l));
 
 	l->o = *o;
+	l->chain = o->node;
 	l->journal_path = mem_dup(o->journal_path);
+	l->run = mem_dup(o->run ? o->run : "");
 	l->stats.writable = true;
 	l->chain_head_fd = -1;
 	if (o->chain_head_path) {
@@ -171,6 +173,7 @@ ledger_new(const struct ledger_options *o, struct ledger **ret, struct err *e)
 		if (l->chain_head_fd < 0) {
 			err_errno(e, ERR_IO, "cannot open %s", o->chain_head_path);
 			free(l->journal_path);
+			free(l->run);
 			free(l);
 			return ERR_IO;
 		}
@@ -204,6 +207,7 @@ on_closed(uv_handle_t *h)
 	}
 	journal_free(l->journal);
 	free(l->journal_path);
+	free(l->run);
 	free(l);
 }
 
@@ -270,10 +274,12 @@ ledger_is_sure(const struct ledger *l, uint64_t *ret_epoch)
 }
 
 bool
-ledger_head(const struct ledger *l, int64_t *ret_seq, uint8_t ret_hash[static KEYS_HASH_BYTES])
+ledger_head(const struct ledger *l, struct uuid *ret_chain, int64_t *ret_seq,
+	    uint8_t ret_hash[static KEYS_HASH_BYTES])
 {
 	if (!l->head_known)
 		return false;
+	*ret_chain = l->chain;
 	*ret_seq = l->head_seq;
 	memcpy(ret_hash, l->head_hash, KEYS_HASH_BYTES);
 	return true;

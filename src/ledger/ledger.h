@@ -29,6 +29,8 @@ struct ledger_options {
 	const char *
 		chain_head_path; /* head of the own chain beside the database (home.h); NULL: none */
 	struct uuid node;	 /* this node's id */
+	const char *
+		run; /* what no other run of the node is named; "": what an earlier one wrote is not known again */
 	const struct statepage *
 		statepage; /* which state, and whether commits are on both disks; NULL: a single node */
 	/* Called in the core for every event of this node and of merged ones once it is durable, in
@@ -60,9 +62,9 @@ typedef void ledger_event_fn(void *ctx, const struct event *ev);
 int ledger_journal_each(struct ledger *l, struct fiber *f, ledger_event_fn *fn, void *ctx,
 			struct err *e) MUST_USE;
 
-/* Own chain's newest committed event. false while it is not known yet (the database was not
+/* Which chain is written, and its newest committed event. false while it is not known yet (the database was not
  * reachable). */
-bool ledger_head(const struct ledger *l, int64_t *ret_seq,
+bool ledger_head(const struct ledger *l, struct uuid *ret_chain, int64_t *ret_seq,
 		 uint8_t ret_hash[static KEYS_HASH_BYTES]);
 
 /* Whether all that is in the tables was told to on_durable: the head is known and what is appended goes to the database.

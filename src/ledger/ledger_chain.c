@@ -24,7 +24,7 @@ encode(struct ledger *l, struct ledger_unit *u, int64_t seq)
 	}
 	buf_reset(&u->enc);
 	for (size_t i = 0; i < u->n; i++) {
-		u->ev[i].node = l->o.node;
+		u->ev[i].node = l->chain;
 		u->ev[i].seq = ++seq;
 		event_encode(&u->ev[i], &u->enc);
 		u->items[i].iov_len = u->enc.len - at;
@@ -40,7 +40,7 @@ encode(struct ledger *l, struct ledger_unit *u, int64_t seq)
 /* Chains the units onto (seq, hash), with one request to keyd. */
 int
 ledger_chain(struct ledger *l, struct fiber *f, struct ledger_units *q, int64_t seq,
-      const uint8_t hash[static KEYS_HASH_BYTES], struct err *e)
+	     const uint8_t hash[static KEYS_HASH_BYTES], struct err *e)
 {
 	uint8_t prev[KEYS_HASH_BYTES], (*out)[KEYS_HASH_BYTES];
 	struct iovec *items;
@@ -68,6 +68,15 @@ ledger_chain(struct ledger *l, struct fiber *f, struct ledger_units *q, int64_t 
 	return rc;
 }
 
+/* A node that is alone has nobody to ask. */
+static enum chain_end
+end_of_chain(const struct ledger *l)
+{
+	if (!l->o.statepage || statepage_state(l->o.statepage) == HA_SINGLE)
+		return CHAIN_END_PROVED;
+	return statepage_quick(l->o.statepage).chain_end;
+}
+
 static int
 know_head(struct ledger *l, struct fiber *f, struct err *e)
 {
@@ -77,7 +86,8 @@ know_head(struct ledger *l, struct fiber *f, struct err *e)
 	if (wanted == WRITES_NOWHERE)
 		return err_set(e, ERR_NOT_SERVING,
 			       "this node is fenced: nothing may be written here");
-	if (l->head_known && l->mode == wanted)
+	l->proved |= end_of_chain(l) == CHAIN_END_PROVED;
+	if (l->head_known && l->mode == wanted && (ledger_own_chain(l) || !l->proved))
 		return 0;
 	/* The committer may still be writing in the old mode. */
 	fiber_gate_enter(&l->commit_gate, f);
@@ -159,17 +169,24 @@ chain_some(struct ledger *l, struct fiber *f)
 	ledger_worker_wake(&l->committer);
 }
 
-/* A secondary that stands by and does not know yet whether its chain ends where it says writes nothing: its disk may have been put
- * back, and the number be taken. In emergency nothing waits. */
+/* Who does not know yet whether its chain ends where it says waits: its disk may have been put back, and the number be taken. A
+ * secondary that stands by until the primary was asked, a primary until the others were; in emergency nothing waits. */
 static bool
-awaits_end(const struct ledger *l)
+awaits_end(struct ledger *l)
 {
-	if (!l->o.statepage)
-		return false;
-	struct statepage_quick q = statepage_quick(l->o.statepage);
-	const struct state_row *s = state_row(q.state);
+	const struct state_row *s = state_row(statepage_state(l->o.statepage));
+	enum chain_end end = end_of_chain(l);
+	int64_t now = clock_mono_ms();
 
-	return s->writes == WRITES_JOURNAL && s->outage == OUTAGE_OVER && !q.end_known;
+	if (l->proved || end == CHAIN_END_PROVED)
+		return false;
+	if (s->writes == WRITES_JOURNAL)
+		return s->outage == OUTAGE_OVER;
+	if (s->writes != WRITES_DATABASE || end != CHAIN_END_ASKED)
+		return false;
+	if (!l->asked_ms)
+		l->asked_ms = now;
+	return now - l->asked_ms < LEDGER_ASK_MS;
 }
 
 void

@@ -64,7 +64,7 @@ step_units(struct ledger *l, struct ledger_steps *steps, const struct ledger_uni
 	for (const struct ledger_unit *u = q->first; u; u = u->next)
 		for (size_t i = 0; i < u->n; i++)
 			items[n++] = (struct ledger_item){ &u->ev[i], u->hash[i] };
-	ledger_step_events(steps, &l->o.node, items, n, true);
+	ledger_step_events(steps, &l->chain, items, n, true);
 	free(items);
 }
 
@@ -89,9 +89,10 @@ ask(struct ledger *l, struct fiber *f, const struct ledger_units *q, struct err 
 	uint8_t hash[KEYS_HASH_BYTES];
 	int64_t seq;
 
-	if (ledger_read_head(l, f, &l->o.node, &seq, hash, e))
+	if (ledger_read_head(l, f, &l->chain, &seq, hash, e))
 		return UNKNOWN;
-	if (seq == ledger_units_last_seq(q) && !memcmp(hash, ledger_units_last_hash(q), sizeof(hash)))
+	if (seq == ledger_units_last_seq(q) &&
+	    !memcmp(hash, ledger_units_last_hash(q), sizeof(hash)))
 		return COMMITTED;
 	if (seq == l->head_seq && !memcmp(hash, l->head_hash, sizeof(hash)))
 		return NOT_COMMITTED;

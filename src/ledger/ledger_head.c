@@ -281,7 +281,7 @@ ledger_write_chain_head(struct ledger *l)
 {
 	struct chain_head_file a = { .node = l->o.node, .seq = l->head_seq };
 
-	if (l->chain_head_fd < 0)
+	if (l->chain_head_fd < 0 || !ledger_own_chain(l))
 		return;
 	memcpy(a.hash, l->head_hash, sizeof(a.hash));
 	if (chain_head_file_write(l->chain_head_fd, &a)) {
@@ -523,14 +523,101 @@ learn_journal(struct ledger *l, struct fiber *f, struct err *e)
 	return 0;
 }
 
+/* ---- a chain beside the own one ---- */
+
+bool
+ledger_own_chain(const struct ledger *l)
+{
+	return uuid_eq(&l->chain, &l->o.node);
+}
+
+/* Goes on where it was left: nobody but this process writes it. */
+static int
+learn_other(struct ledger *l, struct fiber *f, struct err *e)
+{
+	uint8_t hash[KEYS_HASH_BYTES];
+	int64_t seq;
+	int rc = ledger_read_head(l, f, &l->chain, &seq, hash, e);
+
+	if (!rc)
+		put_head(l, seq, hash);
+	return rc;
+}
+
+/* A disk that was put back has none of this run of the node. */
+static int
+find_other(struct ledger *l, struct fiber *f, bool *ret_found, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+
+	*ret_found = false;
+	if (!l->run[0])
+		return 0;
+	bind_uuid(&b, &l->o.node);
+	bind_text(&b, l->run);
+	int rc = db_exec(l->o.writer, f, STMT_CHAIN_OF_RUN, &b, &rows, e);
+	if (rc || !rows_count(rows))
+		return rc;
+	row_uuid(rows, 0, COL_CHAIN_OF_RUN_ID, &l->chain);
+	*ret_found = true;
+	return 0;
+}
+
+/* Its first event names what is known of the end of the own one, which is the head now. */
+static int
+begin_other(struct ledger *l, struct fiber *f, struct err *e)
+{
+	static const uint8_t nothing[KEYS_HASH_BYTES];
+	auto_buf body = BUF_INIT;
+	struct event ev = { .kind = EVENT_CHAIN_BEGUN, .object = l->o.node, .address = "" };
+	struct json_out w;
+
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "before", l->o.node.b);
+	json_out_int(&w, "to", l->head_seq);
+	event_body_hex(&w, "head", l->head_hash, sizeof(l->head_hash));
+	if (l->run[0])
+		json_out_text(&w, "run", l->run);
+	json_out_end_object(&w);
+	ev.body = buf_str(&body);
+	log_notice("where this node's chain of the log ends is not proved, for no other node could "
+		   "be asked: until "
+		   "it is, its events are a chain of their own");
+	uuid_new(&l->chain);
+	put_head(l, 0, nothing);
+	int rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
+	if (rc)
+		l->chain = l->o.node;
+	return rc;
+}
+
+static int
+go_beside(struct ledger *l, struct fiber *f, struct err *e)
+{
+	bool found;
+	int rc = find_other(l, f, &found, e);
+
+	if (rc)
+		return rc;
+	return found ? learn_other(l, f, e) : begin_other(l, f, e);
+}
+
 int
 ledger_learn_head(struct ledger *l, struct fiber *f, struct err *e)
 {
 	struct chain_head_file a;
-	int rc = l->mode == WRITES_JOURNAL ? learn_journal(l, f, e) : learn_db(l, f, e);
+	int rc;
 
+	if (!ledger_own_chain(l) && !l->proved && l->mode == WRITES_DATABASE)
+		return learn_other(l, f, e);
+	l->chain = l->o.node;
+	rc = l->mode == WRITES_JOURNAL ? learn_journal(l, f, e) : learn_db(l, f, e);
 	if (rc)
 		return rc;
+	if (!l->proved && l->mode == WRITES_DATABASE)
+		return go_beside(l, f, e);
 	if (!read_chain_head(l, &a))
 		return l->chain_head_fd >= 0 && l->head_seq ? report_no_chain_head(l, f, e) : 0;
 	return is_cut(&a, l->head_seq, l->head_hash) ? report_cut(l, f, &a, e) : 0;

@@ -13,6 +13,8 @@
  *  3. The head moves only inside the commit gate, and only to what is known to be durable.
  *  4. head_known is false until the log was asked where it ends: at the start, after a change of
  *     mode, and whenever the outcome of a write could not be learned.
+ *  5. A primary that cannot prove where its own chain ends writes another one, begun by CHAIN_BEGUN, until it can: the numbers
+ *     may be taken at another node.
  */
 #pragma once
 
@@ -20,10 +22,11 @@
 
 #define LEDGER_BATCH_MAX 512
 #define LEDGER_MERGE_MAX 1000
-#define LEDGER_CHAINS_MAX 64   /* of other nodes, whose ends this node's chain names */
+#define LEDGER_CHAINS_MAX 512  /* other chains, whose ends the one that is written names */
 #define LEDGER_OUTAGE_MS 15000 /* how long a write waits for the database to come back */
 #define LEDGER_PROBE_MS 1000
 #define LEDGER_AWAIT_MS 20 /* how often it is looked whether the end of the chain is known */
+#define LEDGER_ASK_MS 2000 /* how long a primary's writer waits for that at most */
 #define LEDGER_SYNC_MS 200 /* the chain head file is on the disk so long after it was written */
 
 struct ledger_unit {
@@ -62,8 +65,12 @@ struct ledger_worker {
 
 struct ledger {
 	struct ledger_options o;
-	char *journal_path;
+	char *journal_path, *run;
 	enum state_writes mode;
+	struct uuid
+		chain; /* that is written: this node's own, or one begun because the end of that is not proved */
+	bool proved; /* the end of this node's own chain is known; it stays so: nobody else writes it */
+	int64_t asked_ms; /* since when the writer waits for that */
 	bool head_known;
 	int64_t head_seq, tail_seq;
 	uint8_t head_hash[KEYS_HASH_BYTES], tail_hash[KEYS_HASH_BYTES];
@@ -167,7 +174,8 @@ bool ledger_is_culprit(const struct err *e);
 
 /* ledger_head.c: where the own chain ends, and the journal. */
 int ledger_learn_head(struct ledger *l, struct fiber *f,
-		      struct err *e) MUST_USE; /* inside the commit gate */
+		      struct err *e) MUST_USE;	       /* inside the commit gate */
+bool ledger_own_chain(const struct ledger *l) NONNULL; /* whether that is the one being written */
 void ledger_write_chain_head(struct ledger *l);
 int ledger_journal_write(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 			 struct err *e) MUST_USE;

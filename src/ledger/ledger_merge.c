@@ -388,7 +388,7 @@ merge_rows(struct ledger *l, struct fiber *f, const struct uuid *node, const cha
 	if (rc)
 		return rc;
 	*ret_again = true;
-	if (uuid_eq(node, &l->o.node))
+	if (uuid_eq(node, &l->o.node) || uuid_eq(node, &l->chain))
 		return refuse(l, f, node, name, rows[0].seq, 0,
 			      "this node's own log never had these", e);
 	if (rows[0].seq <= head)

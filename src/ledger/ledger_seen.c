@@ -74,7 +74,7 @@ read_heads(struct ledger *l, struct fiber *f, struct rows **ret)
 	auto_binds b = BINDS_INIT;
 	struct err e = { 0 };
 
-	bind_uuid(&b, &l->o.node);
+	bind_uuid(&b, &l->chain);
 	if (db_exec(l->o.writer, f, STMT_SEEN_HEADS, &b, ret, &e) == 0)
 		return true;
 	if (!l->seen_failed)

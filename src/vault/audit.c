@@ -359,8 +359,9 @@ write_chain(struct json_out *out, const struct verify_node *n)
 {
 	json_out_object(out, NULL);
 	json_out_object(out, "node");
-	json_out_uuid(out, "id", &n->node);
+	json_out_uuid(out, "id", &n->writer);
 	json_out_end_object(out);
+	json_out_uuid(out, "chain", &n->node);
 	json_out_int(out, "events", n->events);
 	json_out_int(out, "last_seq", n->last_seq);
 	json_out_bool(out, "broken", n->broken);

@@ -522,8 +522,7 @@ read_marks(struct walk *w, const char *chain_head_path)
 	struct chain_head_file a;
 	int fd = chain_head_path ? open(chain_head_path, O_RDONLY | O_CLOEXEC) : -1;
 
-	if (ledger_head(w->v->ledger, &m->seq, m->hash)) {
-		m->node = w->v->node;
+	if (ledger_head(w->v->ledger, &m->node, &m->seq, m->hash)) {
 		m->who = "the running service";
 		w->nown++;
 	}
@@ -545,7 +544,7 @@ result_of(struct verify_result *r, const struct uuid *node)
 			return &r->nodes[i];
 	if (r->nnodes == VERIFY_NODES_MAX)
 		return NULL;
-	r->nodes[r->nnodes] = (struct verify_node){ .node = *node };
+	r->nodes[r->nnodes] = (struct verify_node){ .node = *node, .writer = *node };
 	return &r->nodes[r->nnodes++];
 }
 
@@ -662,6 +661,8 @@ walk_all(struct walk *w, struct err *e)
 		row_uuid(nodes, i, COL_EVENT_NODES_NODE, &node);
 		own = own || uuid_eq(&node, &w->v->node);
 		rc = walk_node(w, &node, e);
+		if (!rc)
+			row_uuid(nodes, i, COL_EVENT_NODES_WRITER, &w->n->writer);
 	}
 	/* A secondary that never merged has its own chain in the journal only. */
 	if (!rc && !own)

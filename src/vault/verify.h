@@ -8,13 +8,14 @@
 
 #include "vault/audit_break.h"
 
-#define VERIFY_NODES_MAX 64
+#define VERIFY_NODES_MAX 512
 #define VERIFY_BREAKS_MAX 64
 
 struct verify_node {
-	struct uuid node;
-	int64_t events;	  /* verified */
-	int64_t last_seq; /* verified up to here */
+	struct uuid node;   /* the id of the chain */
+	struct uuid writer; /* the node whose chain it is */
+	int64_t events;	    /* verified */
+	int64_t last_seq;   /* verified up to here */
 	bool broken;
 	int64_t broken_seq; /* the first event that does not fit */
 	char why[256];

@@ -69,6 +69,16 @@ def versions(st, node):
     return int(node.sql(f"SELECT count(*) FROM version WHERE account = '{st.sql_account}'")[0][0])
 
 
+def chains_of(st, node):
+    """[(id, end)] of the chains that A wrote while it could not prove where its own ends."""
+    return [
+        tuple(row)
+        for row in node.sql(
+            f"SELECT c.id, (SELECT max(seq) FROM event WHERE node = c.id) FROM chain c WHERE c.node = '{id_of(st.a, st.a)}' ORDER BY 1"
+        )
+    ]
+
+
 def end_of(node, chain):
     return int(node.sql(f"SELECT coalesce(max(seq), 0) FROM event WHERE node = '{chain}'")[0][0])
 
@@ -212,8 +222,8 @@ def test_what_was_lost_is_known_behind_a_restart(st, kept):
 @pytest.mark.h9
 @pytest.mark.h13
 def test_both_go_on_alone_after_a_disk_was_put_back(st, kept):
-    """Nobody can be asked when A starts, so that it serves, says so, and claims nothing; what it writes takes the numbers of events that B has. When they
-    meet neither overwrites the other, and what gives way is kept whole."""
+    """Nobody can be asked when A starts, so that it serves, says so, and claims nothing; what it writes takes no number that B may have: it is
+    a chain of its own. When they meet neither overwrites the other, and in the end both have all of it."""
     chain = id_of(st.a, st.a)
     for i in range(3):
         assert write(st, st.a, f"newest {i}") == "both"
@@ -225,7 +235,9 @@ def test_both_go_on_alone_after_a_disk_was_put_back(st, kept):
     wait_until("A says that nobody could be asked", lambda: reason(st.a, "history_unconfirmed"))
     for i in range(8):
         assert write(st, st.a, f"other {i}") == "local"
-    assert end_of(st.a, chain) > had, "by numbers A has more"
+    assert end_of(st.a, chain) < had
+    beside = chains_of(st, st.a)
+    assert len(beside) == 1 and int(beside[0][1]) > 8, beside
     st.b.start(wait=False)
     is_behind(st)
     st.b.wait_state("emergency")
@@ -238,10 +250,14 @@ def test_both_go_on_alone_after_a_disk_was_put_back(st, kept):
     )
     home_by_promotion(st)
     for n in st.nodes:
-        assert versions(st, n) == count
-    aside = list((st.a.home / "data").glob("pg.damaged-*"))
-    assert len(aside) == 1, "what A wrote alone is kept"
-    st.broken = True  # what A said to be its own is not in the log: the other tests get a new pair
+        wait_until(f"{n.name} has what both wrote", lambda: versions(st, n), lambda seen: seen == count + 8)
+        wait_until(f"{n.name} has the chain that A began", lambda: chains_of(st, n), lambda seen: seen == beside)
+    assert not list((st.a.home / "data").glob("pg.damaged-*")), "nothing had to be kept aside"
+    st.audit_verify(st.b)
+    wait_until("A goes on in the chain that it proved", lambda: end_of(st.b, id_of(st.b, st.a)), lambda end: end > had)
+    assert chains_of(st, st.b) == beside
+    back_to_the_first(st)
+    print(checker.whole(st, siblings=True))
 
 
 @pytest.fixture

@@ -192,15 +192,20 @@ run_verify(const struct cli *c, struct err *e)
 	json_array_foreach(json_object_get(o, "nodes"), i, n)
 	{
 		bool broken = json_is_true(json_object_get(n, "broken"));
-		const char *name = name_of(nodes, lookup_text(json_object_get(n, "node"), "id"));
+		const char *id = lookup_text(json_object_get(n, "node"), "id");
+		const char *chain = lookup_text(n, "chain");
+		bool own = !*chain || strcmp(chain, id) == 0;
+		auto_buf name = BUF_INIT;
+
+		buf_addf(&name, own ? "%s" : "%s (chain %s)", name_of(nodes, id), chain);
 		printf("%s%s%s", cli_paint(c, broken ? CLI_RED : CLI_GREEN),
 		       broken ? "BROKEN" : "good", cli_paint(c, CLI_PLAIN));
 		if (broken)
-			term_say(stdout, "  node %s at event %lld: %s\n", name,
+			term_say(stdout, "  node %s at event %lld: %s\n", buf_str(&name),
 				 (long long)json_integer_value(json_object_get(n, "broken_seq")),
 				 lookup_text(n, "why"));
 		else
-			term_say(stdout, "    node %s: %lld events\n", name,
+			term_say(stdout, "    node %s: %lld events\n", buf_str(&name),
 				 (long long)json_integer_value(json_object_get(n, "events")));
 	}
 	json_array_foreach(json_object_get(o, "accepted"), i, n)

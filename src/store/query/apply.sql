@@ -187,7 +187,7 @@ WITH e AS MATERIALIZED (
 	FROM o WINDOW w AS (PARTITION BY account, waits ORDER BY seq)
 ), i AS (
 	INSERT INTO version (id, account, n, based_on, sealed, author, created_at, node, sibling, upon, approval)
-	SELECT id, account, new_n, made_upon, sealed, author, at, $1, sibling, upon, CASE WHEN waits THEN 'waits' END
+	SELECT id, account, new_n, made_upon, sealed, author, at, :writer($1), sibling, upon, CASE WHEN waits THEN 'waits' END
 	FROM p ORDER BY seq
 ), b AS (
 	UPDATE resource r SET purged_at = NULL, binned_at = now(), bin_news = true

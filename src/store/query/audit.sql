@@ -19,11 +19,11 @@ FROM (
 		AND ($3::uuid IS NULL OR object = $3)
 		AND ($4::timestamptz IS NULL OR at >= $4)
 		AND ($5::timestamptz IS NULL OR at < $5)
-		AND ($6::uuid IS NULL OR node = $6)
+		AND ($6::uuid IS NULL OR node = $6 OR node IN (SELECT id FROM chain WHERE node = $6))
 		AND ($7::timestamptz IS NULL OR (at, node, seq) < ($7, $8::uuid, $9::bigint))
 	ORDER BY at DESC, node DESC, seq DESC LIMIT $10
 ) e
-LEFT JOIN node n ON n.id = e.node
+LEFT JOIN node n ON n.id = :writer(e.node)
 LEFT JOIN principal p ON p.id = e.actor
 WINDOW w AS (ORDER BY e.at DESC, e.node DESC, e.seq DESC)
 ORDER BY e.at DESC, e.node DESC, e.seq DESC;

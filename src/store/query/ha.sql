@@ -139,13 +139,13 @@ SELECT count(*) FROM pg_stat_activity WHERE usename = 'hf_vault' AND backend_xid
 -- name: ha_reload() -> done bool
 SELECT pg_reload_conf();
 
--- Of each chain that a node remembers up to seq, and of each node: what the log has there (NULL: nothing), and where the
+-- Of each chain that a node remembers up to seq, and of each that there is: what the log has there (NULL: nothing), and where the
 -- chain ends (NULL: it has no event). accepts: how often an administrator accepted what was found.
 -- name: chain_memory_look(nodes uuid[], seqs bigint[]) -> node uuid, hash bytea, head_seq bigint, head_hash bytea, accepts bigint
 SELECT w.node, (SELECT hash FROM event WHERE node = w.node AND seq = w.seq), coalesce(h.seq, 0), h.hash,
 	(SELECT count(*) FROM audit_accepted)
 FROM (SELECT t.node, t.seq FROM unnest($1::uuid[], $2::bigint[]) AS t(node, seq)
-	UNION ALL SELECT id, 0 FROM node WHERE id <> ALL ($1::uuid[])) w
+	UNION ALL SELECT id, 0 FROM (SELECT id FROM node UNION SELECT id FROM chain) c WHERE id <> ALL ($1::uuid[])) w
 LEFT JOIN LATERAL (SELECT seq, hash FROM event WHERE node = w.node ORDER BY seq DESC LIMIT 1) h ON true;
 
 -- name: chain_memory_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool
@@ -187,17 +187,17 @@ SELECT hash FROM event_hash WHERE node = $1 AND seq = $2;
 
 -- The ends of all chains in the log of whoever is asked, at the other node or here, and what there is at places of them.
 -- columns: history of history_heads, history_hashes
--- name: history_heads() -> chain uuid, seq bigint, hash bytea
+-- name: history_heads() -> chain uuid, seq bigint, hash bytea, node uuid
 WITH RECURSIVE c (node) AS (
 	(SELECT e.node FROM event_hash e ORDER BY e.node LIMIT 1)
 	UNION ALL
 	SELECT (SELECT e.node FROM event_hash e WHERE e.node > c.node ORDER BY e.node LIMIT 1) FROM c WHERE c.node IS NOT NULL
 )
-SELECT h.node, h.seq, h.hash
+SELECT h.node, h.seq, h.hash, :writer(h.node)
 FROM c, LATERAL (SELECT e.node, e.seq, e.hash FROM event_hash e WHERE e.node = c.node ORDER BY e.seq DESC LIMIT 1) h;
 
--- name: history_hashes(chains uuid[], seqs bigint[]) -> chain uuid, seq bigint, hash bytea
-SELECT e.node, e.seq, e.hash FROM unnest($1::uuid[], $2::bigint[]) AS t(node, seq)
+-- name: history_hashes(chains uuid[], seqs bigint[]) -> chain uuid, seq bigint, hash bytea, node uuid
+SELECT e.node, e.seq, e.hash, :writer(e.node) FROM unnest($1::uuid[], $2::bigint[]) AS t(node, seq)
 JOIN event_hash e ON e.node = t.node AND e.seq = t.seq;
 
 -- Whether the server's control file knows its timeline: until its first checkpoint as a primary pg_rewind would take it for the

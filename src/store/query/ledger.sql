@@ -28,9 +28,9 @@ WHERE h.node <> $1 AND h.seq > 0;
 SELECT t.place FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) WITH ORDINALITY AS t (node, seq, hash, place)
 JOIN event e ON e.node = t.node AND e.seq = t.seq AND e.hash = t.hash;
 
--- Every node that has events, with the end of its chain.
--- name: event_nodes() -> node uuid, last bigint, events bigint
-SELECT node, max(seq), count(*) FROM event GROUP BY node ORDER BY node;
+-- Every chain that has events, with its end, and whose it is.
+-- name: event_nodes() -> node uuid, last bigint, events bigint, writer uuid
+SELECT node, max(seq), count(*), :writer(node) FROM event GROUP BY node ORDER BY node;
 
 -- The next events of a chain, at most $3 of them and about 1 MiB; one at least, unless there is none.
 -- name: event_chunk(node uuid, after bigint, rows int) -> seq bigint, at timestamptz, kind int, actor uuid, object uuid, address text, body text, hash bytea
@@ -85,8 +85,24 @@ SELECT coalesce(max(i.seq), 0), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM h
 		AND s.at > coalesce((SELECT max((SELECT at FROM event WHERE node = a.node AND seq = a.seq AND kind = :AUDIT_ACCEPTED)) FROM audit_accepted a), '-infinity')))
 FROM ha_inbox i WHERE i.node = $1 AND i.seq >= $2;
 
+-- The node whose chain it is.
+-- fragment: writer(chain)
+coalesce((SELECT w.node FROM chain w WHERE w.id = :chain), :chain)
+
 -- name: node_name(id uuid) -> name text
-SELECT name FROM node WHERE id = $1;
+SELECT name FROM node WHERE id = :writer($1);
+
+-- The one that this run of the node began, if it did.
+-- name: chain_of_run(node uuid, run text) -> id uuid
+SELECT c.id FROM chain c JOIN event e ON e.node = c.id AND e.seq = 1
+WHERE c.node = $1 AND e.kind = :CHAIN_BEGUN AND e.body::jsonb->>'run' = $2 LIMIT 1;
+
+-- Its first event. The object is the node.
+-- name: apply_chain_begun(node uuid, from_seq bigint, to_seq bigint)
+INSERT INTO chain (id, node)
+SELECT node, object FROM event
+WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :CHAIN_BEGUN AND seq = 1
+ON CONFLICT DO NOTHING;
 
 -- name: apply_node_joined(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO node (id, name, https_port, pair_port, slot, web_cert, joined_at, primary_since_term, trusts, channel_by, web_by)
@@ -158,7 +174,7 @@ WITH e AS MATERIALIZED (
 	SELECT max(at) AS at, max((body::jsonb->>'term')::bigint) AS term FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :RESTORED
 ), n AS (
-	DELETE FROM node USING e WHERE node.joined_at <= e.at AND node.id <> $1
+	DELETE FROM node USING e WHERE node.joined_at <= e.at AND node.id <> :writer($1)
 ), s AS (
 	UPDATE session SET ended_at = e.at FROM e WHERE session.ended_at IS NULL AND session.created_at <= e.at
 )

@@ -76,7 +76,7 @@ SELECT c.what, c.at, c.object, coalesce(r.name, ar.name || '/' || a.login), c.pr
 FROM admin_conflict c JOIN principal p ON p.id = c.principal
 LEFT JOIN resource r ON r.id = c.object
 LEFT JOIN account a ON a.id = c.object LEFT JOIN resource ar ON ar.id = a.resource
-LEFT JOIN node d ON d.id = c.node LEFT JOIN principal k ON k.id = c.acknowledged_by
+LEFT JOIN node d ON d.id = :writer(c.node) LEFT JOIN principal k ON k.id = c.acknowledged_by
 WHERE (c.acknowledged_at IS NULL, c.at, c.id) < ($1, $2, $3)
 ORDER BY c.acknowledged_at IS NULL DESC, c.at DESC, c.id DESC LIMIT $4;
 

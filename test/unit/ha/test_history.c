@@ -10,7 +10,8 @@
 #include <string.h>
 #include "ha/history.h"
 
-/* A log: of chain c the first `shared` events are everybody's, the rest are its own. */
+/* A log: of chain c the first `shared` events are everybody's, the rest are its own. The chain of a capital is a further one of the
+ * node of the small letter. */
 struct chain {
 	uint8_t c;
 	int64_t shared, end;
@@ -26,7 +27,7 @@ id(uint8_t c)
 static struct history_head
 event(const struct chain *l, int64_t seq)
 {
-	struct history_head h = { .chain = id(l->c), .seq = seq };
+	struct history_head h = { .chain = id(l->c), .node = id(l->c | 0x20), .seq = seq };
 
 	memset(h.hash, (int)(seq & 0x3f), sizeof(h.hash));
 	h.hash[0] = l->c;
@@ -138,6 +139,29 @@ a_third_chain_counts(void **ctx)
 	assert_int_equal(v.self.relation, HISTORY_EQUAL);
 }
 
+/* What a node wrote beside its chain is its own too; of which of them it lacks something is said. */
+static void
+a_further_chain_is_the_nodes_own(void **ctx)
+{
+	struct history_verdict v =
+		judge(LOG({ 'a', 9, 7, 0 }, { 'A', 0, 3, 1 }), LOG({ 'a', 9, 9, 0 }));
+
+	assert_int_equal(v.self.relation, HISTORY_PARTED);
+	assert_int_equal(v.self.one, HISTORY_THEIRS_MORE);
+	assert_int_equal(v.self.ours, 7);
+	assert_int_equal(v.self.theirs, 9);
+	v = judge(LOG({ 'b', 9, 9, 0 }), LOG({ 'b', 9, 7, 0 }, { 'B', 0, 3, 1 }));
+	assert_int_equal(v.other.relation, HISTORY_PARTED);
+	assert_int_equal(v.other.one, HISTORY_OURS_MORE);
+	assert_int_equal(v.other.ours, 9);
+	assert_int_equal(v.other.theirs, 7);
+	v = judge(LOG({ 'a', 9, 9, 0 }), LOG({ 'a', 9, 9, 0 }, { 'A', 2, 2, 0 }));
+	assert_int_equal(v.self.relation, HISTORY_THEIRS_MORE);
+	assert_int_equal(v.self.one, HISTORY_THEIRS_MORE);
+	assert_int_equal(v.self.ours, 0);
+	assert_int_equal(v.self.theirs, 2);
+}
+
 static void
 an_empty_log_has_nothing(void **ctx)
 {
@@ -157,6 +181,7 @@ main(void)
 		cmocka_unit_test(a_length_says_nothing),
 		cmocka_unit_test(chains_stand_for_themselves),
 		cmocka_unit_test(a_third_chain_counts),
+		cmocka_unit_test(a_further_chain_is_the_nodes_own),
 		cmocka_unit_test(an_empty_log_has_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,7 +241,7 @@ append_or_wait(struct fixture *x, struct fiber *f, void *arg)
 	fixture_pause(x, f, 200);
 	assert_false(w->done);
 	if (w->then == HA_STANDBY)
-		statepage_set_end_known(x->statepage_writer, true);
+		statepage_set_chain_end(x->statepage_writer, CHAIN_END_PROVED);
 	else
 		fixture_state(x, w->then, false);
 }
@@ -255,9 +255,11 @@ a_secondary_that_starts_waits_for_its_end(void **state)
 	struct seen_rows r;
 
 	open_b(x, HA_STANDBY);
+	statepage_set_chain_end(x->statepage_writer, CHAIN_END_ASKED);
 	fixture_run_many(x, append_or_wait, &w, 2);
 	assert_true(w.done);
 	open_b(x, HA_STANDBY);
+	statepage_set_chain_end(x->statepage_writer, CHAIN_END_ASKED);
 	w = (struct await){ .then = HA_STANDBY };
 	fixture_run_many(x, append_or_wait, &w, 2);
 	assert_true(w.done);

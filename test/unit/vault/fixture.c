@@ -166,6 +166,7 @@ fixture_open(struct fixture *x, const char *node)
 	o.chain_head_path = x->chain_head;
 	o.node = v->node;
 	o.statepage = v->statepage;
+	o.run = x->run;
 	o.on_durable = on_durable;
 	o.ctx = x;
 	must(ledger_new(&o, &v->ledger, &e), &e);
@@ -220,9 +221,10 @@ clean_server(void)
 		return server;
 	}
 	pgtemp_settle(server);
-	pgtemp_sql(server, "TRUNCATE event, node, data_key, principal, session, resource, account, "
-			   "version, share, "
-			   "ha_inbox, ha_set_aside, ha_request, emergency_policy, audit_accepted");
+	pgtemp_sql(server,
+		   "TRUNCATE event, chain, node, data_key, principal, session, resource, account, "
+		   "version, share, "
+		   "ha_inbox, ha_set_aside, ha_request, emergency_policy, audit_accepted");
 	return server;
 }
 
@@ -268,6 +270,7 @@ fixture_state(struct fixture *x, enum ha_state s, bool both)
 
 	if (!x->statepage_writer) {
 		must(statepage_create(x->state, &x->statepage_writer, &e), &e);
+		statepage_set_chain_end(x->statepage_writer, CHAIN_END_PROVED);
 		memset(&v, 0, sizeof(v));
 	}
 	v.state = s;

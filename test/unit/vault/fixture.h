@@ -31,6 +31,7 @@ struct fixture {
 	uv_loop_t loop;
 	struct settings settings;
 	struct statepage *statepage_writer;
+	const char *run; /* of the node; NULL: it is not known */
 	struct vault v;
 	struct db *writer;
 	struct db *list[LISTS_CONNECTIONS_MAX];

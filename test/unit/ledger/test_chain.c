@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A primary that cannot prove where its chain ends does not continue it: what it writes is a chain of its own (H2, H13).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include "fixture.h"
+#include "vault/verify.h"
+
+#define OWN "node = '" FIXTURE_NODE_A "'"
+#define OTHER "node IN (SELECT id FROM chain WHERE " OWN ")"
+
+static int
+setup(void **state)
+{
+	*state = fixture_new();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	fixture_free(*state);
+	return 0;
+}
+
+static void
+change(struct fixture *x, struct fiber *f, void *arg)
+{
+	static unsigned n;
+	struct uuid user;
+	char body[64];
+
+	uuid_new(&user);
+	snprintf(body, sizeof(body), "{\"name\":\"user %u\",\"role\":\"user\"}", ++n);
+	fixture_append(x, f, EVENT_USER_CREATED, &user, body);
+}
+
+static int64_t
+count(struct fixture *x, const char *which)
+{
+	char sql[400];
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM event WHERE %s", which);
+	return fixture_count(x, sql);
+}
+
+static void
+verify_now(struct fixture *x, struct fiber *f, void *arg)
+{
+	static struct verify_result r;
+	struct err e = { 0 };
+
+	assert_int_equal(verify_run(&x->v, f, x->chain_head, &r, &e), 0);
+	assert_true(r.good);
+	assert_int_equal(r.nnodes, *(unsigned *)arg);
+}
+
+static void
+assert_good(struct fixture *x, unsigned chains)
+{
+	fixture_run(x, verify_now, &chains);
+}
+
+static void
+restart(struct fixture *x, enum ha_state s, enum chain_end end)
+{
+	fixture_close(x);
+	fixture_state(x, s, false);
+	statepage_set_chain_end(x->statepage_writer, end);
+	fixture_open(x, FIXTURE_NODE_A);
+}
+
+static void
+it_goes_on_beside_and_comes_back(void **state)
+{
+	struct fixture *x = *state;
+
+	fixture_run_many(x, change, NULL, 5);
+	int64_t had = count(x, OWN);
+	restart(x, HA_ALONE, CHAIN_END_UNPROVED);
+	fixture_run_many(x, change, NULL, 3);
+	assert_int_equal(count(x, OWN), had);
+	assert_int_equal(count(x, OTHER " AND kind = :CHAIN_BEGUN AND seq = 1"), 1);
+	assert_int_equal(count(x, OTHER " AND kind = :USER_CREATED"), 3);
+	/* It names the end of the own one before it changes anything. */
+	assert_int_equal(count(x, OTHER " AND kind = :SEEN AND object = '" FIXTURE_NODE_A "'"), 1);
+	assert_good(x, 2);
+	/* Another node was asked. */
+	statepage_set_chain_end(x->statepage_writer, CHAIN_END_PROVED);
+	int64_t beside = count(x, OTHER);
+	fixture_run_many(x, change, NULL, 3);
+	assert_int_equal(count(x, OTHER), beside);
+	assert_int_equal(count(x, OWN " AND kind = :USER_CREATED"), 8);
+	assert_int_equal(count(x, OWN " AND kind = :SEEN"), 1);
+	assert_good(x, 2);
+	/* What is known stays known: an agent that fell takes nothing back. */
+	statepage_set_chain_end(x->statepage_writer, CHAIN_END_ASKED);
+	fixture_run(x, change, NULL);
+	assert_int_equal(count(x, OTHER), beside);
+}
+
+static void
+each_start_that_proves_nothing_has_its_own(void **state)
+{
+	struct fixture *x = *state;
+
+	fixture_run(x, change, NULL);
+	for (int i = 0; i < 3; i++) {
+		restart(x, HA_ALONE, CHAIN_END_UNPROVED);
+		fixture_run(x, change, NULL);
+	}
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM chain"), 3);
+	assert_good(x, 4);
+	/* A service that fell goes on in the one that this run of the node began; the next run does not. */
+	for (int i = 0; i < 4; i++) {
+		x->run = i < 3 ? "one" : "another";
+		restart(x, HA_ALONE, CHAIN_END_UNPROVED);
+		fixture_run(x, change, NULL);
+		assert_int_equal(fixture_count(x, "SELECT count(*) FROM chain"), i < 3 ? 4 : 5);
+	}
+	assert_good(x, 6);
+	restart(x, HA_SINGLE, CHAIN_END_ASKED);
+	fixture_run(x, change, NULL);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM chain"), 5);
+	assert_good(x, 6);
+}
+
+struct await {
+	bool done;
+	enum chain_end then;
+};
+
+static void
+append_or_tell(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct await *w = arg;
+	static unsigned turn;
+
+	if (turn++ % 2 == 0) {
+		change(x, f, NULL);
+		w->done = true;
+		return;
+	}
+	fixture_pause(x, f, 200);
+	assert_false(w->done);
+	statepage_set_chain_end(x->statepage_writer, w->then);
+}
+
+/* While the others are being asked nothing is written; what they say decides. */
+static void
+it_waits_for_an_answer(void **state)
+{
+	struct fixture *x = *state;
+	struct await w = { .then = CHAIN_END_PROVED };
+
+	fixture_run(x, change, NULL);
+	restart(x, HA_ALONE, CHAIN_END_ASKED);
+	fixture_run_many(x, append_or_tell, &w, 2);
+	assert_true(w.done);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM chain"), 0);
+	restart(x, HA_ALONE, CHAIN_END_ASKED);
+	w = (struct await){ .then = CHAIN_END_UNPROVED };
+	fixture_run_many(x, append_or_tell, &w, 2);
+	assert_true(w.done);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM chain"), 1);
+	assert_good(x, 2);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(it_goes_on_beside_and_comes_back),
+		TEST(each_start_that_proves_nothing_has_its_own),
+		TEST(it_waits_for_an_answer),
+	};
+	return cmocka_run_group_tests_name("chain", tests, NULL, NULL);
+}
