@@ -2,6 +2,7 @@
 #include "vault/audit.h"
 
 #include "api/noun.h"
+#include "vault/audit_tables.h"
 
 /* clang-format off */
 #define AUDIT_QUERY(X, query) \
@@ -24,6 +25,10 @@ DEFINE_BODY(audit_accept, AUDIT_ACCEPT_BODY)
 	X(query, after, NUMBER, .lo = 0, .hi = INT64_MAX - 1, .otherwise = 0) \
 	X(query, upto, NUMBER, .lo = 1, .hi = INT64_MAX, .otherwise = INT64_MAX)
 DEFINE_QUERY(audit_export, AUDIT_EXPORT_QUERY)
+
+#define AUDIT_TABLES_QUERY(X, query) \
+	X(query, run, ID)
+DEFINE_QUERY(audit_tables, AUDIT_TABLES_QUERY)
 /* clang-format on */
 
 static int
@@ -52,6 +57,16 @@ on_audit_verify(struct api_call *c, struct err *e)
 }
 
 static int
+on_audit_tables(struct api_call *c, struct err *e)
+{
+	const struct query_audit_tables *q = c->query;
+
+	if (uuid_is_nil(&q->run))
+		return err_set(e, ERR_BAD_FIELD, "run: is missing");
+	return audit_tables(&c->call, &q->run, &c->w, e);
+}
+
+static int
 on_audit_accept(struct api_call *c, struct err *e)
 {
 	const struct body_audit_accept *b = c->body;
@@ -77,6 +92,10 @@ const struct route routes_audit[] = {
 	{ HTTP_GET, "/v1/audit/verify", DO(audit_verify), CAP_AUDIT, READ | ROUTE_EVENT | ROUTE_UNWELL,
 	  NO_BODY, NO_QUERY, 0, "Verified",
 	  "Verifies the chains of all nodes." },
+	{ HTTP_GET, "/v1/audit/tables", DO(audit_tables), CAP_AUDIT, READ | ROUTE_EVENT | ROUTE_UNWELL,
+	  NO_BODY, QUERY(audit_tables), 0, "ComparedTables",
+	  "Makes the tables anew of the log and compares them with the real ones; about a second's work of it at each "
+	  "call. run is a new UUID of the caller's; ask with the same one until done. On the primary only." },
 	{ HTTP_POST, "/v1/audit/accept", DO(audit_accept), CAP_AUDIT, CHANGE,
 	  BODY(audit_accept), NO_QUERY, SMALL, "Accepted",
 	  "Accepts what is found wrong with the log: verification and status say so instead of failing." },
@@ -104,6 +123,15 @@ const struct shape replies_audit[] = {
 	REPLY(AcceptedBreak,
 		FIELD(node, ID), FIELD(seq, INT), FIELD(at, TIME), FIELD(by, TEXT),
 		FIELD(reason, TEXT)),
+	REPLY(ComparedTables,
+		FIELD(done, BOOL), FIELD(good, BOOL, NIL), FIELD(events, INT), FIELD(applied, INT),
+		FIELD(table, TEXT, NIL), LIST(differences, TableDifference), FIELD(more, BOOL),
+		FIELD(unproven, INT), ONE(first_unproven, EventPlace, NIL),
+		FIELD(refused, INT), ONE(first_refused, EventPlace, NIL), FIELD(why, TEXT, NIL)),
+	REPLY(TableDifference,
+		FIELD(table, TEXT), FIELD(id, TEXT), FIELD(in_table, BOOL), FIELD(in_log, BOOL),
+		FIELD(columns, TEXTS)),
+	REPLY(EventPlace, FIELD(node, ID), FIELD(seq, INT)),
 	REPLY(Accepted, FIELD(breaks, INT)),
 	REPLY(AuditExportHead, FIELD(lines, TEXTS), LIST(heads, ExportedHead)),
 	REPLY(ExportedHead, FIELD(node, ID), FIELD(seq, INT)),

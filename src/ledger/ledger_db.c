@@ -91,11 +91,19 @@ void
 ledger_step_events(struct ledger_steps *s, const struct uuid *node, const struct ledger_item *items,
 		   size_t n, bool apply)
 {
+	step_insert(s, node, items, n);
+	if (apply)
+		ledger_step_applies(s, node, items, n);
+}
+
+void
+ledger_step_applies(struct ledger_steps *s, const struct uuid *node,
+		    const struct ledger_item *items, size_t n)
+{
 	int run = -1;
 	int64_t from = 0, to = 0;
 
-	step_insert(s, node, items, n);
-	for (size_t i = 0; apply && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		const struct event *ev = items[i].ev;
 		int stmt = event_apply_stmt(ev->kind);
 

@@ -164,6 +164,9 @@ void ledger_steps_done(struct ledger_steps *s);
 /* event_insert and, if apply, the apply statements of the runs of one kind. */
 void ledger_step_events(struct ledger_steps *s, const struct uuid *node,
 			const struct ledger_item *items, size_t n, bool apply);
+/* The apply statements alone, of events that the log has. Of each event kind and seq are looked at. */
+void ledger_step_applies(struct ledger_steps *s, const struct uuid *node,
+			 const struct ledger_item *items, size_t n);
 int ledger_read_head(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t *ret_seq,
 		     uint8_t ret_hash[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
 /* If the chain's end behind *seq is lost, and that was accepted: moves seq and hash to where the chain goes on. */

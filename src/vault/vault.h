@@ -20,6 +20,7 @@ struct journal_overlay; /* vault/journal_overlay.h: versions that only the journ
 struct retrieve_batch; /* vault/retrieve_batch.h: reads of retrievals, together or from the cache */
 struct lists;	       /* vault/lists.h: connections and bounds of lists and searches */
 struct import_running; /* vault/import.h: imports that are under way */
+struct audit_tables;   /* vault/audit_tables.h: the tables being held against the log */
 struct record_locks;   /* vault/record_lock.h: one queue per record for check-then-change */
 
 /* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */
@@ -42,7 +43,11 @@ struct vault {
 	struct record_locks *record_locks;
 	struct import_running *imports;
 	struct retrieve_batch *retrieve_batch;
-	struct lists *lists; /* NULL: what lists read, readers read */
+	struct lists *lists;		   /* NULL: what lists read, readers read */
+	struct audit_tables *audit_tables; /* NULL: none under way */
+	/* A new connection for it (ledger/rebuild.h). */
+	struct db *(*connect_rebuild)(void *ctx);
+	void *connect_ctx;
 	struct uuid node;
 	uint32_t data_key; /* newest data key: what is sealed with */
 	struct vault_health health;

@@ -25,6 +25,7 @@
 #include "base/passfd.h"
 #include "http/json.h"
 #include "pg/cluster.h"
+#include "ledger/rebuild.h"
 #include "vault/lists.h"
 #include "vaultd/vaultd_impl.h"
 
@@ -233,6 +234,16 @@ connect_lists(struct vaultd *d)
 	return lists_new(&d->loop, db);
 }
 
+static struct db *
+connect_rebuild(void *ctx)
+{
+	struct db_options o = { .application = "vaultd rebuild",
+				.wait_ms = READ_WAIT_MS,
+				.session = rebuild_session };
+
+	return connect_with(ctx, o);
+}
+
 static void
 open_core(struct vaultd *d)
 {
@@ -249,6 +260,8 @@ open_core(struct vaultd *d)
 	d->writer = connect_db(d, "vaultd writer", WRITE_WAIT_MS);
 	d->pulse = connect_db(d, "vaultd health", READ_WAIT_MS);
 	v->lists = connect_lists(d);
+	v->connect_rebuild = connect_rebuild;
+	v->connect_ctx = d;
 	snprintf(v->health.why, sizeof(v->health.why), "the service is starting");
 	uv_timer_init(&d->loop, &d->statepage_timer);
 	uv_timer_init(&d->loop, &d->merge_timer);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/statepage.h"
 #include "ledger/ledger.h"
+#include "vault/audit_tables.h"
 
 #define KEYS_ASK_MS 500
 #define PING_MS 500
@@ -144,4 +145,5 @@ vaultd_on_health_timer(uv_timer_t *t)
 	begin_ping(d, now);
 	vaultd_update_health(d);
 	ask_for_keys(d, now);
+	audit_tables_tidy(&d->v);
 }

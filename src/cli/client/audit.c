@@ -13,6 +13,8 @@
 #include "cli/frame/paging.h"
 #include "cli/frame/term.h"
 
+#define PROGRESS_AFTER_MS 2000
+
 /* Options of list that are passed on as they are. */
 static const char *const filters[] = { "user", "kind", "object" };
 
@@ -165,6 +167,119 @@ name_of(json_t *nodes, const char *id)
 	return id;
 }
 
+/* ---- the tables ---- */
+
+static long long
+number_of(json_t *o, const char *name)
+{
+	return (long long)json_integer_value(json_object_get(o, name));
+}
+
+static void
+say_progress(struct term_step *step, json_t *o)
+{
+	long long events = number_of(o, "events"), applied = number_of(o, "applied");
+	const char *table = lookup_text(o, "table");
+	char text[sizeof(step->shown)];
+
+	if (*table)
+		snprintf(text, sizeof(text), "comparing %s", table);
+	else
+		snprintf(text, sizeof(text), "applying the log");
+	term_step(step, text, *table || !events ? -1 : (int)(applied * 100 / events));
+}
+
+/* Asks until it is done. */
+static int
+compare_tables(const struct cli *c, struct remote *r, json_t **ret, struct err *e)
+{
+	struct term_step step = { .tty = c->err_tty };
+	int64_t begun = clock_mono_ms();
+	char path[96], id[UUID_STR_LEN];
+	struct uuid run;
+	int rc = 0;
+
+	uuid_new(&run);
+	uuid_str(&run, id);
+	snprintf(path, sizeof(path), "/v1/audit/tables?run=%s", id);
+	for (;;) {
+		auto_json o = NULL;
+
+		rc = remote_call(r, REMOTE_READ, "GET", path, NULL, &o, e);
+		if (rc == 0 && json_is_true(json_object_get(o, "done")))
+			*ret = TAKE(o);
+		if (rc < 0 || *ret)
+			break;
+		if (clock_mono_ms() - begun >= PROGRESS_AFTER_MS)
+			say_progress(&step, o);
+	}
+	term_step_end(&step);
+	return rc;
+}
+
+static void
+say_difference(json_t *d)
+{
+	bool held = json_is_true(json_object_get(d, "in_table"));
+	bool told = json_is_true(json_object_get(d, "in_log"));
+	size_t i;
+	json_t *column;
+
+	term_say(stdout, "%s  %s %s%s",
+		 held && told ? "DIFFERS"
+		 : held	      ? "EXTRA  "
+			      : "MISSING",
+		 lookup_text(d, "table"), lookup_text(d, "id"), held && told ? ":" : "");
+	json_array_foreach(json_object_get(d, "columns"), i, column)
+		term_say(stdout, " %s", json_string_value(column));
+	printf("\n");
+}
+
+static void
+say_doubts(json_t *o)
+{
+	if (number_of(o, "unproven"))
+		term_say(stdout,
+			 "the log does not prove where event %lld of node %s stands among those of "
+			 "the other nodes: a difference may come from that\n",
+			 number_of(json_object_get(o, "first_unproven"), "seq"),
+			 lookup_text(json_object_get(o, "first_unproven"), "node"));
+	if (number_of(o, "refused"))
+		term_say(stdout, "REFUSED  %lld events, the first is event %lld of node %s: %s\n",
+			 number_of(o, "refused"),
+			 number_of(json_object_get(o, "first_refused"), "seq"),
+			 lookup_text(json_object_get(o, "first_refused"), "node"),
+			 lookup_text(o, "why"));
+}
+
+static int
+verify_tables(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	size_t i;
+	json_t *d;
+	int rc = remote_open(&r, e);
+
+	if (rc == 0)
+		rc = compare_tables(c, r, &o, e);
+	if (rc < 0)
+		return rc;
+	bool good = json_is_true(json_object_get(o, "good"));
+	if (term_said_json(c->json, o))
+		return good ? CLI_GOOD : CLI_FAILED;
+	json_array_foreach(json_object_get(o, "differences"), i, d) say_difference(d);
+	if (json_is_true(json_object_get(o, "more")))
+		printf("and more\n");
+	say_doubts(o);
+	printf("%s: %lld events applied\n",
+	       good ? "the tables are what the log says" : "THE TABLES ARE NOT WHAT THE LOG SAYS",
+	       number_of(o, "applied"));
+	return good ? CLI_GOOD : CLI_FAILED;
+}
+
+/* ---- the chains ---- */
+
 static int
 run_verify(const struct cli *c, struct err *e)
 {
@@ -172,6 +287,10 @@ run_verify(const struct cli *c, struct err *e)
 	auto_json o = NULL;
 	size_t i;
 	json_t *n;
+	if (cli_has(c, "tables") && (c->nargs || cli_get(c, "against") || cli_get(c, "key")))
+		return err_set(e, ERR_USAGE, "--tables is of a node's tables: it takes no FILE");
+	if (cli_has(c, "tables"))
+		return verify_tables(c, e);
 	if (c->nargs)
 		return audit_export_verify(c, e);
 	if (cli_get(c, "against") || cli_get(c, "key"))
@@ -286,6 +405,12 @@ static const struct cli_opt list_opts[] = {
 };
 
 static const struct cli_opt verify_opts[] = {
+	{
+		.name = "tables",
+		.help = "Make the tables anew of the log, and name every row that is not what the "
+			"log "
+			"says. On the primary; users may work meanwhile.",
+	},
 	{
 		.name = "against",
 		.value = "OLDER",

@@ -231,11 +231,13 @@ grow_log(void)
 		       "decode(repeat('00', 32), 'hex') FROM generate_series(1, 30000) n");
 }
 
-/* What asks for all of it, or for what may be anywhere in it; no timer and no request but these does. */
+/* What asks for all of it, or for what may be anywhere in it; no timer and no request but these does. rebuild_marks is asked by a
+ * rebuild, which applies all of it. */
 static bool
 may_walk(const struct stmt_info *i)
 {
-	return strcmp(i->name, "event_nodes") == 0 || strcmp(i->name, "audit_list") == 0;
+	return strcmp(i->name, "event_nodes") == 0 || strcmp(i->name, "audit_list") == 0 ||
+	       strcmp(i->name, "rebuild_marks") == 0;
 }
 
 static int
