@@ -260,7 +260,8 @@ rebuild_step(struct rebuild *r, struct fiber *f, struct err *e)
 
 	/* On another connection the same names would mean the real tables. */
 	if (!rc && db_generation(r->db) != r->generation)
-		rc = err_set(e, ERR_DB_GONE, "the connection to the database was lost; run it again");
+		rc = err_set(e, ERR_DB_GONE,
+			     "the connection to the database was lost; run it again");
 	conclude(r);
 	return rc;
 }

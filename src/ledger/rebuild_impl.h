@@ -25,9 +25,9 @@ struct order_batch {
 	struct ledger_steps steps; /* what applies them */
 	struct event *v;	   /* those that are applied */
 	size_t n, cap;
-	int64_t taken;			/* all events, also those that change nothing */
-	bool unproven;			/* the first one is placed by a guess */
-	struct rebuild_place placed;	/* that one */
+	int64_t taken;		     /* all events, also those that change nothing */
+	bool unproven;		     /* the first one is placed by a guess */
+	struct rebuild_place placed; /* that one */
 };
 void order_batch_done(struct order_batch *b);
 /* taken 0: none is left. */

@@ -15,8 +15,9 @@
  *  4. Where all chains that are left wait for each other (a log that was cut, or is older than SEEN) the one with the lowest term goes on, and
  *     that place counts as unproven.
  *
- * How the writer cut its own events into transactions is in no event. The statements do not depend on it where a record is changed by one
- * after the other, which its lock sees to; a journal that its node adopted at its promotion was written without.
+ * How a primary cut its own events into transactions is in no event. Two changes of one record were never in one, which its lock sees to, so
+ * they are not applied as one here either; of different records it makes no difference. A journal that a node adopted at its promotion was
+ * written without those locks: there it may.
  */
 #include "ledger/rebuild_impl.h"
 
@@ -322,8 +323,7 @@ next_term(const struct order *o, size_t chain)
 	const struct chain *c = &o->v[chain];
 
 	for (size_t i = 0; i < c->nterms; i++) {
-		if (c->term[i].seq > c->applied &&
-		    !came_by_merge(o, chain, c->term[i].seq, 0))
+		if (c->term[i].seq > c->applied && !came_by_merge(o, chain, c->term[i].seq, 0))
 			return c->term[i].number;
 	}
 	return INT64_MAX;
@@ -415,9 +415,27 @@ take(struct order_batch *b, struct chain *c, const struct pending *p, bool apply
 		}
 		b->v[b->n++] = (struct event){ .node = c->node,
 					       .seq = p->seq,
+					       .object = p->object,
 					       .kind = (enum event_kind)p->kind };
 	}
 	pass(c);
+}
+
+/* Whether the run of statements that p would join has an event of the same record. */
+static bool
+repeats(const struct order_batch *b, size_t from, const struct pending *p)
+{
+	int stmt = event_apply_stmt(p->kind);
+
+	for (size_t i = b->n; stmt >= 0 && i > from; i--) {
+		const struct event *ev = &b->v[i - 1];
+
+		if (event_apply_stmt((int)ev->kind) != stmt)
+			return false;
+		if (uuid_eq(&ev->object, &p->object))
+			return true;
+	}
+	return false;
 }
 
 /* What was taken since `from`, as the statements that apply it at once. */
@@ -435,8 +453,8 @@ step_since(struct order_batch *b, const struct chain *c, size_t from)
 }
 
 static int
-take_range(struct order_db d, struct order_batch *b, struct chain *c,
-	   const struct taken *t, struct err *e)
+take_range(struct order_db d, struct order_batch *b, struct chain *c, const struct taken *t,
+	   struct err *e)
 {
 	size_t from = b->n;
 	int rc = 0;
@@ -480,6 +498,10 @@ take_some(struct order *o, struct order_db d, struct order_batch *b, size_t chai
 		}
 		if (p->kind == EVENT_MERGED)
 			t = range_of(o, chain, p, &whose);
+		if (repeats(b, from, p)) {
+			step_since(b, c, from);
+			from = b->n;
+		}
 		take(b, c, p, true);
 		if (!t)
 			continue;

@@ -75,7 +75,8 @@ begin(struct call *c, const struct uuid *run, struct err *e)
 	give_up(v);
 	t = mem_new(sizeof(*t));
 	*t = (struct audit_tables){ .run = *run,
-				    .rebuild = rebuild_take_db(v->connect_rebuild(v->connect_ctx)) };
+				    .rebuild =
+					    rebuild_take_db(v->connect_rebuild(v->connect_ctx)) };
 	v->audit_tables = t;
 	return 0;
 }

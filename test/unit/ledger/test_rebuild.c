@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * H15: the tables come out of the log alone as they are, in the order in which the primaries applied it, for every kind of event
+ * that changes something. A real server; each test writes events in the order in which they truly happened, and applies them there.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "ledger/event.h"
+#include "ledger/rebuild.h"
+#include "pgtemp.h"
+
+/* Which ids sort first must not matter: each story is told with the nodes this way and that. */
+static const char *const names[2][3] = {
+	{ "0190a000-0000-7000-8000-00000000000a", "0190a000-0000-7000-8000-00000000000b",
+	  "0190a000-0000-7000-8000-00000000000c" },
+	{ "0190a000-0000-7000-8000-00000000000c", "0190a000-0000-7000-8000-00000000000b",
+	  "0190a000-0000-7000-8000-00000000000a" },
+};
+
+enum { A, B, C };
+
+static struct pgtemp *pg;
+static struct db *db;
+static int way;
+static int64_t seq[3], tick;
+
+#define USER "00000000-0000-7000-8000-000000000001"
+#define OTHER "00000000-0000-7000-8000-000000000002"
+#define RESOURCE "00000000-0000-7000-8000-000000000003"
+#define ACCOUNT "00000000-0000-7000-8000-000000000004"
+#define SESSION "00000000-0000-7000-8000-000000000005"
+#define V1 "00000000-0000-7000-8000-000000000011"
+#define V2 "00000000-0000-7000-8000-000000000012"
+#define V3 "00000000-0000-7000-8000-000000000013"
+#define V4 "00000000-0000-7000-8000-000000000014"
+#define NIL "00000000-0000-0000-0000-000000000000"
+
+static int
+setup(void **state)
+{
+	struct err e = { 0 };
+
+	pg = pgtemp_new();
+	pgtemp_migrate(pg);
+	struct db_options o = { .conninfo = pgtemp_conninfo(pg, "hf_vault"), .wait_ms = 5000 };
+	db = db_open(&o, &e);
+	memset(seq, 0, sizeof(seq));
+	tick = 0;
+	return db ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	db_free(db);
+	pgtemp_free(pg);
+	return 0;
+}
+
+/* ---- writing ---- */
+
+static int64_t
+write_event(int chain, enum event_kind kind, const char *object, const char *body)
+{
+	auto_buf sql = BUF_INIT;
+
+	buf_addf(&sql,
+		 "INSERT INTO event (node, seq, at, kind, actor, object, body, hash) VALUES ('%s', "
+		 "%lld, timestamptz '2026-01-01 00:00Z' + %lld * interval '1 second', %d, '%s', "
+		 "'%s', '%s', decode(repeat('00', 32), 'hex'))",
+		 names[way][chain], (long long)++seq[chain], (long long)++tick, (int)kind, USER,
+		 object, body);
+	pgtemp_sql(pg, buf_str(&sql));
+	return seq[chain];
+}
+
+static void
+apply(int chain, enum event_kind kind, int64_t from, int64_t to)
+{
+	auto_binds b = BINDS_INIT;
+	struct err e = { 0 };
+	struct uuid node;
+
+	assert_int_equal(uuid_parse(names[way][chain], &node), 0);
+	bind_uuid(&b, &node);
+	bind_bigint(&b, from);
+	bind_bigint(&b, to);
+	if (db_exec(db, NULL, (enum stmt)event_apply_stmt((int)kind), &b, NULL, &e))
+		fail_msg("%s: %s", event_name((int)kind), e.text);
+}
+
+/* By the primary. */
+static void
+happens(int chain, enum event_kind kind, const char *object, const char *body)
+{
+	int64_t at = write_event(chain, kind, object, body);
+
+	if (event_apply_stmt((int)kind) >= 0)
+		apply(chain, kind, at, at);
+}
+
+static void
+sees(int chain, int other)
+{
+	auto_buf body = BUF_INIT;
+
+	buf_addf(&body, "{\"node\":\"%s\",\"to\":%lld,\"head\":\"00\"}", names[way][other],
+		 (long long)seq[other]);
+	happens(chain, EVENT_SEEN, names[way][other], buf_str(&body));
+}
+
+static void
+merges(int chain, int other, int64_t from, int64_t to, const char *more)
+{
+	auto_buf body = BUF_INIT;
+
+	buf_addf(&body, "{\"node\":\"%s\",\"from\":%lld,\"to\":%lld%s}", names[way][other],
+		 (long long)from, (long long)to, more);
+	happens(chain, EVENT_MERGED, names[way][other], buf_str(&body));
+}
+
+static void
+begins_term(int chain, int term)
+{
+	auto_buf body = BUF_INIT;
+
+	buf_addf(&body, "{\"term\":%d}", term);
+	happens(chain, EVENT_PROMOTED, names[way][chain], buf_str(&body));
+}
+
+static void
+renames(int chain, const char *name)
+{
+	auto_buf body = BUF_INIT;
+
+	buf_addf(&body, "{\"name\":\"%s\"}", name);
+	happens(chain, EVENT_RESOURCE_CHANGED, RESOURCE, buf_str(&body));
+}
+
+static void
+joins(int chain, int which)
+{
+	auto_buf body = BUF_INIT;
+
+	buf_addf(&body,
+		 "{\"id\":\"%s\",\"name\":\"node %d\",\"https_port\":7272,\"pair_port\":2345%s}",
+		 names[way][which], which, which == A ? ",\"primary_since_term\":1" : "");
+	happens(chain, EVENT_NODE_JOINED, names[way][which], buf_str(&body));
+}
+
+/* A vault with a resource and an account that has one version. */
+static void
+begin_on(int chain)
+{
+	happens(chain, EVENT_NODE_CREATED, names[way][chain], "{}");
+	joins(chain, A);
+	happens(chain, EVENT_KEY_CREATED, NIL, "{\"id\":1,\"wrapped\":\"0a0b\"}");
+	happens(chain, EVENT_USER_CREATED, USER, "{\"name\":\"ada\",\"role\":\"administrator\"}");
+	happens(chain, EVENT_USER_CREATED, OTHER, "{\"name\":\"bob\",\"role\":\"user\"}");
+	happens(chain, EVENT_RESOURCE_CREATED, RESOURCE, "{\"name\":\"srv\",\"owner\":\"" USER "\"}");
+	happens(chain, EVENT_ACCOUNT_CREATED, ACCOUNT,
+		"{\"resource\":\"" RESOURCE "\",\"login\":\"x\"}");
+	happens(chain, EVENT_VERSION_ADDED, ACCOUNT,
+		"{\"id\":\"" V1 "\",\"n\":1,\"based_on\":0,\"upon\":null,\"author\":\"" USER
+		"\",\"sealed\":\"AAAA\"}");
+}
+
+#define VERSION(id, n, based_on, upon, more)                                                       \
+	"{\"id\":\"" id "\",\"n\":" #n ",\"based_on\":" #based_on ",\"upon\":\"" upon               \
+	"\",\"author\":\"" USER "\",\"sealed\":\"AAAA\"" more "}"
+
+/* ---- looking ---- */
+
+static struct rebuild_result
+rebuilt(void)
+{
+	struct db_options o = { .conninfo = pgtemp_conninfo(pg, "hf_vault"),
+				.wait_ms = 5000,
+				.session = rebuild_session };
+	struct err e = { 0 };
+	struct db *d = db_open(&o, &e);
+	struct rebuild *r;
+	struct rebuild_result found;
+
+	assert_non_null(d);
+	r = rebuild_take_db(d);
+	while (!rebuild_result(r)->done) {
+		if (rebuild_step(r, NULL, &e))
+			fail_msg("%s", e.text);
+	}
+	found = *rebuild_result(r);
+	rebuild_free(r);
+	for (unsigned i = 0; i < found.ndifferences; i++)
+		print_message("%s %s %d %d: %s\n", found.difference[i].table, found.difference[i].id,
+			      found.difference[i].held, found.difference[i].told,
+			      found.difference[i].columns);
+	assert_int_equal(found.applied, found.events);
+	return found;
+}
+
+static void
+the_log_says_so(void)
+{
+	struct rebuild_result r = rebuilt();
+
+	assert_int_equal(r.unproven, 0);
+	assert_int_equal(r.refused, 0);
+	assert_int_equal(r.ndifferences, 0);
+	assert_true(r.good);
+}
+
+/* ---- every kind ---- */
+
+/* One of each kind that changes something, in an order in which each does. object NULL: the node. */
+static const struct one {
+	enum event_kind kind;
+	const char *object, *body;
+} ones[] = {
+	{ EVENT_USER_SETUP_USED, USER, "{}" },
+	{ EVENT_USER_PASSWORD, USER, "{\"password_hash\":\"h\"}" },
+	{ EVENT_USER_TOTP, USER, "{\"totp_sealed\":\"AAAA\",\"totp_step\":5}" },
+	{ EVENT_LOGIN_FAILED, USER, "{}" },
+	{ EVENT_LOGIN, USER,
+	  "{\"mac\":\"0c\",\"session\":\"" SESSION
+	  "\",\"expires\":\"2027-01-01T00:00:00Z\",\"totp_step\":6}" },
+	{ EVENT_SESSION_SEEN, SESSION, "{}" },
+	{ EVENT_LOGOUT, SESSION, "{}" },
+	{ EVENT_RESOURCE_CHANGED, RESOURCE, "{\"url\":\"u\"}" },
+	{ EVENT_ACCOUNT_CHANGED, ACCOUNT, "{\"description\":\"d\"}" },
+	{ EVENT_SHARED, RESOURCE, "{\"user\":\"" OTHER "\",\"level\":2}" },
+	{ EVENT_UNSHARED, RESOURCE, "{\"user\":\"" OTHER "\"}" },
+	{ EVENT_SHARED, ACCOUNT, "{\"user\":\"" OTHER "\",\"level\":1}" },
+	{ EVENT_USER_CHANGED, OTHER, "{\"role\":\"administrator\"}" },
+	{ EVENT_USER_CHANGED, OTHER, "{\"role\":\"user\",\"upon_role\":\"x/1\"}" },
+	{ EVENT_ADMIN_ACKNOWLEDGED, NIL, "{\"id\":\"" NIL "\"}" },
+	{ EVENT_ADMIN_CONFLICT, NIL, "{\"id\":\"" NIL "\"}" },
+	{ EVENT_EMERGENCY_POLICY, NIL, "{\"state\":\"on\",\"upon\":\"\"}" },
+	{ EVENT_VERSION_ADDED, ACCOUNT, VERSION(V2, 2, 1, NIL, "") },
+	{ EVENT_CONFLICT_SETTLED, ACCOUNT,
+	  "{\"id\":\"" V2 "\",\"upon\":\"" V1 "\",\"settles\":\"" V2 "\"}" },
+	{ EVENT_USER_CHANGED, USER, "{\"disabled\":\"true\"}" },
+	{ EVENT_VERSION_ADDED, ACCOUNT, VERSION(V3, 3, 2, V2, ",\"emergency\":true") },
+	{ EVENT_VERSION_ADDED, ACCOUNT, VERSION(V4, 4, 3, V3, ",\"emergency\":true") },
+	{ EVENT_CHANGE_APPROVED, ACCOUNT, "{\"id\":\"" V3 "\"}" },
+	{ EVENT_CHANGE_DECLINED, ACCOUNT, "{\"id\":\"" V4 "\"}" },
+	{ EVENT_USER_RECOVERED, USER, "{\"setup_mac\":\"0d\",\"enabled\":\"true\"}" },
+	{ EVENT_ACCOUNT_DELETED, ACCOUNT, "{}" },
+	{ EVENT_ACCOUNT_RESTORED, ACCOUNT, "{\"login\":\"y\"}" },
+	{ EVENT_RESOURCE_DELETED, RESOURCE, "{}" },
+	{ EVENT_RESOURCE_RESTORED, RESOURCE, "{\"name\":\"srv 2\"}" },
+	{ EVENT_ACCOUNT_DELETED, ACCOUNT, "{}" },
+	{ EVENT_BIN_EMPTIED, NIL,
+	  "{\"versions\":\"" V1 " " V2 " " V3 " " V4 "\",\"accounts\":\"" ACCOUNT
+	  "\",\"resources\":\"\"}" },
+	{ EVENT_AUTHORITY_MADE, NIL,
+	  "{\"sha256\":\"aa\",\"generation\":1,\"ends_at\":\"2030-01-01T00:00:00Z\",\"cert\":\"c\","
+	  "\"sealed\":\"0e\"}" },
+	{ EVENT_AUDIT_ACCEPTED, NIL, "{\"breaks\":[]}" },
+	{ EVENT_MAINTENANCE, NIL, "{\"reason\":\"r\"}" },
+	{ EVENT_NODE_CERT, NULL, "{\"web_cert\":\"w\"}" },
+	{ EVENT_NODE_MOVED, NULL, "{\"https_port\":1,\"pair_port\":2}" },
+	{ EVENT_HANDOVER, NULL, "{\"term\":1}" },
+	{ EVENT_PROMOTED, NULL, "{\"term\":2}" },
+	{ EVENT_RESTORED, NULL, "{\"term\":3}" },
+	{ EVENT_NODE_REMOVED, NIL, "{}" },
+};
+
+static int64_t
+rows_in(const char *table)
+{
+	auto_buf sql = BUF_INIT;
+
+	/* Aborts when there is none. */
+	buf_addf(&sql, "SELECT 1 / (SELECT count(*) FROM %s)", table);
+	pgtemp_sql(pg, buf_str(&sql));
+	return 1;
+}
+
+static bool
+is_told(enum event_kind kind)
+{
+	if (kind == EVENT_NODE_JOINED || kind == EVENT_KEY_CREATED || kind == EVENT_USER_CREATED ||
+	    kind == EVENT_RESOURCE_CREATED || kind == EVENT_ACCOUNT_CREATED)
+		return true; /* begin_on */
+	for (size_t i = 0; i < ARRAY_LEN(ones); i++) {
+		if (ones[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
+static void
+every_kind_comes_out_again(void **state)
+{
+	int kind;
+
+	for (size_t i = 0; (kind = event_kind_at(i)) != 0; i++) {
+		if (event_apply_stmt(kind) >= 0 && !is_told((enum event_kind)kind))
+			fail_msg("this test needs an event %s", event_name(kind));
+	}
+	begin_on(A);
+	for (size_t i = 0; i < ARRAY_LEN(ones); i++)
+		happens(A, ones[i].kind, ones[i].object ? ones[i].object : names[way][A],
+			ones[i].body);
+#define DERIVED(table, compare) rows_in(#table);
+#define UNDERIVED(table, reason)
+#define UNTOLD(table, column, reason)
+#include "ledger/rebuild.def"
+#undef DERIVED
+#undef UNDERIVED
+#undef UNTOLD
+	the_log_says_so();
+}
+
+/* ---- the order ---- */
+
+/* What was made apart is a sibling, and it is so by the place of the merge alone. */
+static void
+tell_emergency(void)
+{
+	begin_on(A);
+	joins(A, B);
+	sees(B, A);
+	int64_t from = write_event(B, EVENT_VERSION_ADDED, ACCOUNT,
+				   VERSION(V2, 2, 1, V1, ",\"emergency\":true"));
+	happens(A, EVENT_VERSION_ADDED, ACCOUNT, VERSION(V3, 2, 1, V1, ""));
+	merges(A, B, 1, from, "");
+	apply(B, EVENT_VERSION_ADDED, from, from);
+	happens(A, EVENT_VERSION_ADDED, ACCOUNT, VERSION(V4, 4, 2, V3, ""));
+}
+
+static void
+a_journal_stands_where_it_was_merged(void **state)
+{
+	tell_emergency();
+	the_log_says_so();
+}
+
+/* A, then B, then A again; what A had written when B took over is merged by B. */
+static void
+tell_promotions(void)
+{
+	begin_on(A);
+	joins(A, B);
+	renames(A, "of A");
+	int64_t lost = seq[A] + 1;
+	sees(B, A);
+	/* B's journal, which it adopts, knows of no more. */
+	renames(B, "of B in emergency");
+	begins_term(B, 2);
+	int64_t at = write_event(A, EVENT_RESOURCE_CHANGED, RESOURCE, "{\"name\":\"lost by A\"}");
+	renames(B, "of B");
+	merges(B, A, lost, at, "");
+	apply(A, EVENT_RESOURCE_CHANGED, lost, at);
+	sees(A, B);
+	begins_term(A, 3);
+	renames(A, "of A again");
+	renames(A, "of A at last");
+}
+
+static void
+primaries_follow_each_other(void **state)
+{
+	tell_promotions();
+	the_log_says_so();
+}
+
+/* Nothing but terms says it in the log of an earlier release. */
+static void
+terms_are_enough(void **state)
+{
+	begin_on(A);
+	joins(A, B);
+	renames(A, "of A");
+	happens(B, EVENT_NODE_STARTED, NIL, "{}");
+	begins_term(B, 2);
+	renames(B, "of B");
+	begins_term(A, 3);
+	renames(A, "of A again");
+	the_log_says_so();
+}
+
+/* A had taken C's journal in and fell; B, which did not have that, took it in itself, and later what A says of it. */
+static void
+a_merge_that_was_given_up_places_nothing(void **state)
+{
+	begin_on(A);
+	sees(B, A);
+	sees(C, A);
+	int64_t own = write_event(C, EVENT_RESOURCE_CHANGED, RESOURCE, "{\"name\":\"of C\"}");
+	auto_buf body = BUF_INIT;
+
+	buf_addf(&body, "{\"from\":1,\"to\":%lld}", (long long)own);
+	int64_t given_up = write_event(A, EVENT_MERGED, names[way][C], buf_str(&body));
+	begins_term(B, 2);
+	renames(B, "of B");
+	merges(B, A, given_up, given_up, "");
+	renames(B, "of B again");
+	merges(B, C, 1, own, "");
+	apply(C, EVENT_RESOURCE_CHANGED, own, own);
+	the_log_says_so();
+}
+
+static void
+what_had_no_effect_has_none(void **state)
+{
+	begin_on(A);
+	sees(B, A);
+	int64_t at = write_event(B, EVENT_RESOURCE_CHANGED, RESOURCE, "{\"name\":\"refused\"}");
+
+	merges(A, B, 1, at, ",\"not_applied\":\"why\"");
+	the_log_says_so();
+}
+
+/* Each names an event of the other one that comes later. */
+static void
+what_is_not_proven_is_said(void **state)
+{
+	begin_on(A);
+	seq[B] += 2;
+	sees(A, B);
+	renames(A, "of A");
+	seq[B] = 0;
+	sees(B, A);
+	renames(B, "of B");
+	struct rebuild_result r = rebuilt();
+
+	assert_true(r.unproven > 0);
+	assert_true(r.first_unproven.seq > 0);
+}
+
+static void
+a_row_that_nothing_tells_of_is_named(void **state)
+{
+	begin_on(A);
+	pgtemp_sql(pg, "UPDATE principal SET role = 'administrator' WHERE name = 'bob'; DELETE FROM "
+		       "version");
+	struct rebuild_result r = rebuilt();
+
+	assert_false(r.good);
+	assert_int_equal(r.ndifferences, 2);
+	assert_string_equal(r.difference[0].table, "principal");
+	assert_string_equal(r.difference[0].id, OTHER);
+	assert_string_equal(r.difference[0].columns, "role");
+	assert_string_equal(r.difference[1].table, "version");
+	assert_false(r.difference[1].held);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(every_kind_comes_out_again),
+		TEST(a_journal_stands_where_it_was_merged),
+		TEST(primaries_follow_each_other),
+		TEST(terms_are_enough),
+		TEST(a_merge_that_was_given_up_places_nothing),
+		TEST(what_had_no_effect_has_none),
+		TEST(what_is_not_proven_is_said),
+		TEST(a_row_that_nothing_tells_of_is_named),
+	};
+	int bad = 0;
+
+	if (!pgtemp_have())
+		return PGTEMP_SKIP;
+	for (way = 0; way < 2; way++)
+		bad += cmocka_run_group_tests(tests, NULL, NULL);
+	return bad;
+}
