@@ -5,7 +5,9 @@ import re
 
 import pytest
 
-from nodes import ROOT
+from nodes import ROOT, Person
+from packs import running
+from usedpair import UsedPair
 from verbs import fails
 from wait import wait_until
 
@@ -115,7 +117,9 @@ def test_a_changed_row_is_named(shared, story, table):
 def test_a_row_that_is_gone_or_was_added_is_named(shared, story, table):
     """Foreign keys do not hinder who may write to the database."""
     quiet = "SET session_replication_role = replica;"
-    shared.sql(f"{quiet} CREATE TABLE kept AS SELECT * FROM {table} LIMIT 1; DELETE FROM {table} t USING kept k WHERE t = k")
+    shared.sql(
+        f"{quiet} CREATE TABLE kept AS SELECT * FROM {table} LIMIT 1; DELETE FROM {table} t USING kept k WHERE t = k"
+    )
     try:
         assert differences(story) == [(table, False, True, [])]
     finally:
@@ -143,7 +147,52 @@ def test_nothing_is_left_over(shared, story):
     """The tables go with their connection."""
     run = "01900000-0000-7000-8000-000000000001"
     story.api.must("GET", f"/v1/audit/tables?run={run}")
+
     def left():
         return shared.sql("SELECT count(*) FROM pg_class WHERE relpersistence = 't' AND relkind = 'r'")[0][0]
 
     wait_until("the temporary tables are gone", left, lambda n: int(n) == 0)
+
+
+@pytest.fixture(scope="module")
+def pair(holdfast):
+    with running(UsedPair, holdfast) as s:
+        yield s
+
+
+def test_a_secondary_in_emergency_refuses_and_its_journal_comes_out_again(pair):
+    """H6, H7: what it journals meanwhile is merged, and the tables are what both logs say."""
+    boss, folder = pair.boss, pair.folder
+    boss.good("policy", "emergency-changes", "on")
+    assert verdict(boss)["good"]
+    pair.primary.kill()
+    pair.other.wait_state("emergency")
+    there = Person.__new__(Person)
+    there.node, there.name, there.password = pair.other, "admin", boss.password
+    there.session = folder / "there.session"
+    there.login(check=True)
+    assert there.good("get", "srv/x") == "the secret\n"
+    there.good("put", "srv/x", input="of the emergency\n")
+    p = there.cli("audit", "verify", "--tables")
+    assert p.returncode == 1 and "on the primary" in p.stderr, (p.stdout, p.stderr)
+    pair.primary.start()
+    pair.alive()
+    assert boss.good("get", "srv/x") == "of the emergency\n"
+    said = verdict(boss)
+    assert said["good"], said
+    assert said["unproven"] == 0
+    merged = pair.primary.sql("SELECT count(*) FROM event WHERE kind = :MERGED")[0][0]
+    assert int(merged) > 0
+
+
+def test_after_promotions_there_and_back(pair):
+    """H10: the order of two primaries is in their logs."""
+    boss = pair.boss
+    for new, old in ((pair.other, pair.primary), (pair.primary, pair.other)):
+        old.run("ha", "switchover", "--home", old.home)
+        new.wait_status(0)
+        old.wait_status(0)
+        boss.good("put", "srv/x", input=f"of {new.name}\n")
+        said = verdict(boss)
+        assert said["good"], said
+        assert said["unproven"] == 0

@@ -165,7 +165,8 @@ begin_on(int chain)
 	happens(chain, EVENT_KEY_CREATED, NIL, "{\"id\":1,\"wrapped\":\"0a0b\"}");
 	happens(chain, EVENT_USER_CREATED, USER, "{\"name\":\"ada\",\"role\":\"administrator\"}");
 	happens(chain, EVENT_USER_CREATED, OTHER, "{\"name\":\"bob\",\"role\":\"user\"}");
-	happens(chain, EVENT_RESOURCE_CREATED, RESOURCE, "{\"name\":\"srv\",\"owner\":\"" USER "\"}");
+	happens(chain, EVENT_RESOURCE_CREATED, RESOURCE,
+		"{\"name\":\"srv\",\"owner\":\"" USER "\"}");
 	happens(chain, EVENT_ACCOUNT_CREATED, ACCOUNT,
 		"{\"resource\":\"" RESOURCE "\",\"login\":\"x\"}");
 	happens(chain, EVENT_VERSION_ADDED, ACCOUNT,
@@ -174,7 +175,7 @@ begin_on(int chain)
 }
 
 #define VERSION(id, n, based_on, upon, more)                                                       \
-	"{\"id\":\"" id "\",\"n\":" #n ",\"based_on\":" #based_on ",\"upon\":\"" upon               \
+	"{\"id\":\"" id "\",\"n\":" #n ",\"based_on\":" #based_on ",\"upon\":\"" upon              \
 	"\",\"author\":\"" USER "\",\"sealed\":\"AAAA\"" more "}"
 
 /* ---- looking ---- */
@@ -199,9 +200,9 @@ rebuilt(void)
 	found = *rebuild_result(r);
 	rebuild_free(r);
 	for (unsigned i = 0; i < found.ndifferences; i++)
-		print_message("%s %s %d %d: %s\n", found.difference[i].table, found.difference[i].id,
-			      found.difference[i].held, found.difference[i].told,
-			      found.difference[i].columns);
+		print_message("%s %s %d %d: %s\n", found.difference[i].table,
+			      found.difference[i].id, found.difference[i].held,
+			      found.difference[i].told, found.difference[i].columns);
 	assert_int_equal(found.applied, found.events);
 	return found;
 }
@@ -441,8 +442,9 @@ static void
 a_row_that_nothing_tells_of_is_named(void **state)
 {
 	begin_on(A);
-	pgtemp_sql(pg, "UPDATE principal SET role = 'administrator' WHERE name = 'bob'; DELETE FROM "
-		       "version");
+	pgtemp_sql(pg,
+		   "UPDATE principal SET role = 'administrator' WHERE name = 'bob'; DELETE FROM "
+		   "version");
 	struct rebuild_result r = rebuilt();
 
 	assert_false(r.good);
