@@ -33,6 +33,7 @@ postgres_main(const struct proc_args *a)
 	if (cluster_is_standby(&a->home) && standby_hold(&a->home, &e))
 		log_err(LOG_LEVEL_WARNING, &e,
 			"this node follows its primary at once, before histories are compared");
+	cluster_release(&a->home);
 	home_path(&a->home, HOME_PG, data);
 	prctl(PR_SET_PDEATHSIG, SIGINT);
 	program_become(argv);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pg/cluster.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "pg/program.h"
 #include "pg/quote.h"
 
@@ -68,36 +70,6 @@ cluster_is_standby(const struct home *h)
 	return home_has(h, HOME_PG_STANDBY);
 }
 
-/* Line `wanted` (from 1) of postmaster.pid; false when it is not there (yet). */
-static bool
-pid_file_line(const struct home *h, int wanted, char *ret, size_t room)
-{
-	char pg[HOME_PATH_MAX], path[HOME_PATH_MAX + 32];
-	auto_buf text = BUF_INIT;
-	home_path(h, HOME_PG, pg);
-	snprintf(path, sizeof(path), "%s/postmaster.pid", pg);
-	struct err e;
-	if (home_read_file(path, 4096, &text, &e))
-		return false;
-	const char *p = buf_str(&text);
-	for (int line = 1; line < wanted; line++) {
-		p = strchr(p, '\n');
-		if (!p)
-			return false;
-		p++;
-	}
-	snprintf(ret, room, "%.*s", (int)strcspn(p, " \n"), p);
-	return *ret != '\0';
-}
-
-pid_t
-cluster_pid(const struct home *h)
-{
-	char text[32];
-	long pid = pid_file_line(h, 1, text, sizeof(text)) ? strtol(text, NULL, 10) : 0;
-	return pid > 1 && pid < INT32_MAX ? (pid_t)pid : 0;
-}
-
 /* The port that the cluster is configured for: what runs counts, not what the settings say by now.
  */
 static int
@@ -119,6 +91,111 @@ configured_port(const struct home *h)
 	if (settings_load(path, &s, &e))
 		settings_defaults(&s);
 	return cluster_port(&s);
+}
+
+/* ---- whose the lock files are ---- */
+
+/* Line `wanted` (from 1) of one of PostgreSQL's lock files; false when it is not there (yet). */
+static bool
+lock_line(const char *path, int wanted, char *ret, size_t room)
+{
+	auto_buf text = BUF_INIT;
+	struct err e;
+	if (home_read_file(path, 4096, &text, &e))
+		return false;
+	const char *p = buf_str(&text);
+	for (int line = 1; line < wanted; line++) {
+		p = strchr(p, '\n');
+		if (!p)
+			return false;
+		p++;
+	}
+	snprintf(ret, room, "%.*s", (int)strcspn(p, " \n"), p);
+	return *ret != '\0';
+}
+
+/* 0: it names nobody. Single-user mode writes its number with a minus. */
+static pid_t
+lock_pid(const char *path)
+{
+	char text[32];
+	long pid = lock_line(path, 1, text, sizeof(text)) ? labs(strtol(text, NULL, 10)) : 0;
+	return pid > 1 && pid < INT32_MAX ? (pid_t)pid : 0;
+}
+
+static void
+pid_path(const struct home *h, char *ret, size_t room)
+{
+	char pg[HOME_PATH_MAX];
+	home_path(h, HOME_PG, pg);
+	snprintf(ret, room, "%s/postmaster.pid", pg);
+}
+
+/* All of PostgreSQL's processes work in their data folder, and nobody else does. The name of a process, its user and its
+ * number prove nothing: numbers are given anew after a restart of the machine, in a container nearly always alike. */
+static bool
+works_here(const struct home *h, const char *pid)
+{
+	char pg[HOME_PATH_MAX], path[32];
+	struct stat data, its;
+	home_path(h, HOME_PG, pg);
+	snprintf(path, sizeof(path), "/proc/%.15s/cwd", pid);
+	return stat(pg, &data) == 0 && stat(path, &its) == 0 && its.st_ino == data.st_ino &&
+	       its.st_dev == data.st_dev;
+}
+
+/* true also when the processes cannot be looked at. */
+static bool
+somebody_works_here(const struct home *h)
+{
+	DIR *d = opendir("/proc");
+	bool found = !d;
+	for (struct dirent *row; !found && (row = readdir(d));)
+		found = row->d_name[0] >= '1' && row->d_name[0] <= '9' &&
+			works_here(h, row->d_name);
+	if (d)
+		closedir(d);
+	return found;
+}
+
+pid_t
+cluster_pid(const struct home *h)
+{
+	char path[HOME_PATH_MAX + 32], text[16];
+	pid_path(h, path, sizeof(path));
+	pid_t pid = lock_pid(path);
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	return pid && works_here(h, text) ? pid : 0;
+}
+
+/* A file that names a process which has ended is PostgreSQL's own to judge. */
+static void
+release(const struct home *h, const char *path)
+{
+	pid_t pid = lock_pid(path);
+	if (access(path, F_OK) < 0 || (pid && kill(pid, 0) < 0) || somebody_works_here(h))
+		return;
+	if (unlink(path) < 0)
+		log_warning("cannot remove %s, which PostgreSQL left behind: %s", path,
+			    strerror(errno));
+	else if (pid)
+		log_notice("removed %s, which PostgreSQL left behind: the process %d that it names "
+			   "is another program's by now",
+			   path, (int)pid);
+	else
+		log_notice("removed %s, which PostgreSQL left behind and which names no process",
+			   path);
+}
+
+void
+cluster_release(const struct home *h)
+{
+	char path[HOME_PATH_MAX + 32], port[16];
+	pid_path(h, path, sizeof(path));
+	release(h, path);
+	snprintf(port, sizeof(port), "%d", configured_port(h));
+	home_path_with(h, HOME_PG_LOCK, port, path);
+	release(h, path);
 }
 
 void
@@ -175,12 +252,13 @@ start_failed(const char *log, const char *what, struct err *e)
 static int
 wait_ready(const struct home *h, pid_t pid, const char *log, struct err *e)
 {
-	char state[32];
+	char state[32], path[HOME_PATH_MAX + 32];
 	int64_t until = clock_mono_ms() + START_MS;
+	pid_path(h, path, sizeof(path));
 	while (clock_mono_ms() < until) {
 		if (waitpid(pid, NULL, WNOHANG) == pid)
 			return start_failed(log, "did not start", e);
-		if (cluster_pid(h) == pid && pid_file_line(h, PID_LINES, state, sizeof(state)) &&
+		if (cluster_pid(h) == pid && lock_line(path, PID_LINES, state, sizeof(state)) &&
 		    (strcmp(state, "ready") == 0 || strcmp(state, "standby") == 0))
 			return 0;
 		clock_sleep_ms(20);
@@ -207,6 +285,7 @@ cluster_start(const struct home *h, struct err *e)
 		       open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot write %s", log);
+	cluster_release(h);
 	pid_t parent = getpid(), pid = FAULT(PROGRAM_START, -1, fork());
 	if (pid == 0)
 		become_postgres(h, program, fd, parent);

@@ -51,7 +51,13 @@ int cluster_socket_check(const struct home *h, const struct settings *s,
 /* Major of an existing data folder, 0 when there is none. */
 int cluster_major(const struct home *h, int *ret_major, struct err *e) NONNULL MUST_USE;
 bool cluster_is_standby(const struct home *h) NONNULL; /* standby.signal is there */
-pid_t cluster_pid(const struct home *h) NONNULL;       /* from postmaster.pid; 0 none */
+
+/* The process that runs this data folder, by postmaster.pid and by where it works; 0 none. */
+pid_t cluster_pid(const struct home *h) NONNULL;
+
+/* Before PostgreSQL is started on the data folder: removes the lock files that a fall of the machine left behind and by
+ * which it would not start, since the number in them is another program's by now, or none. Says so in the log. */
+void cluster_release(const struct home *h) NONNULL;
 
 /* Starts it as a child of this process (it ends with it) and waits until it answers / stops it
  * fast; for init and unpack. The log of a failed start stays in run/postgres-start.log. */

@@ -72,6 +72,7 @@ run_rewind(const struct home *h, const char *conninfo, const char *option, struc
 
 	if (rc)
 		return rc;
+	cluster_release(h); /* it runs PostgreSQL on what was not shut down */
 	home_path(h, HOME_PG, pg);
 	const char *argv[] = { program,	 "--target-pgdata", pg,	    "--source-server",
 			       conninfo, "--progress",	    option, NULL };

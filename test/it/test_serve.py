@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from memory import is_sanitized
 from nodes import as_user, paragraph, processes_below
-from pair import Failed, give, stat_of
+from pair import Failed, drop_prefix, give, stat_of
 from wait import pass_time, still_true, wait_until
 
 
@@ -206,6 +206,28 @@ def test_a_whole_node_killed(running):
     running.kill()
     running.start()
     assert serves(running)
+
+
+@pytest.mark.parametrize("named", ["a stranger", "nobody"])
+def test_lock_files_that_name_no_postgresql(running, named):
+    """H14: after a fall of the machine a number in them is another program's, or they are empty: the node starts, and harms nobody."""
+    running.kill()
+    stranger = subprocess.Popen([*drop_prefix(), "sleep", "600"])
+    try:
+        first = f"{stranger.pid}\n" if named == "a stranger" else ""
+        locks = [running.home / "data/pg/postmaster.pid", *(running.home / "run").glob(".s.PGSQL.*.lock")]
+        assert len(locks) == 2
+        for lock in locks:
+            lock.write_text(first and first + lock.read_text().split("\n", 1)[1])
+        (running.home / "run/holdfast.pid").write_text(first)
+        running.start()
+        assert serves(running)
+        assert "which PostgreSQL left behind" in running.log.read_text()
+        running.stop()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 def test_hangup_reads_the_settings_again(running):

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "pg/cluster.h"
 #include "pg/program.h"
@@ -322,6 +323,80 @@ cluster_lives(void **state)
 	assert_int_equal(cluster_pid(&s->home), 0);
 }
 
+/* Somebody who lives and is not PostgreSQL. */
+static pid_t
+begin_stranger(void)
+{
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	while (pid == 0)
+		pause();
+	return pid;
+}
+
+static void
+write_lock(const struct scratch *s, const char *text)
+{
+	char path[HOME_PATH_MAX + 64], port[16];
+	struct err e;
+	in_data(s, "postmaster.pid", path, sizeof(path));
+	assert_int_equal(home_write_file(path, text, strlen(text), 0600, &e), 0);
+	snprintf(port, sizeof(port), "%d", cluster_port(&s->settings));
+	home_path_with(&s->home, HOME_PG_LOCK, port, path);
+	assert_int_equal(home_write_file(path, text, strlen(text), 0600, &e), 0);
+}
+
+static void
+starts_and_stops(struct scratch *s)
+{
+	struct err e = { 0 };
+	if (cluster_start(&s->home, &e))
+		fail_msg("%s", e.text);
+	assert_true(cluster_pid(&s->home) > 1);
+	assert_int_equal(cluster_stop(&s->home, &e), 0);
+}
+
+/* H14: what the lock files of an earlier start of the machine name by now is in nobody's way, and comes to no harm. */
+static void
+strangers_lock_nothing(void **state)
+{
+	struct scratch *s = *state;
+	struct err e = { 0 };
+	if (cluster_create(&s->home, &s->settings, &e))
+		fail_msg("%s", e.text);
+	s->created = true;
+	pid_t stranger = begin_stranger();
+	char named[16], single[16];
+	snprintf(named, sizeof(named), "%d\n", (int)stranger);
+	snprintf(single, sizeof(single), "-%d\n", (int)stranger);
+	const char *const locks[] = { named, single, "", "no number\n" };
+	for (size_t i = 0; i < ARRAY_LEN(locks); i++) {
+		write_lock(s, locks[i]);
+		assert_int_equal(cluster_pid(&s->home), 0);
+		assert_int_equal(cluster_stop(&s->home, &e), 0);
+		starts_and_stops(s);
+	}
+	assert_int_equal(waitpid(stranger, NULL, WNOHANG), 0);
+	kill(stranger, SIGKILL);
+	waitpid(stranger, NULL, 0);
+}
+
+/* PostgreSQL itself is no stranger: whoever starts a second one is refused. */
+static void
+one_that_runs_keeps_its_lock(void **state)
+{
+	struct scratch *s = *state;
+	struct err e = { 0 };
+	if (cluster_create(&s->home, &s->settings, &e) || cluster_start(&s->home, &e))
+		fail_msg("%s", e.text);
+	s->created = true;
+	pid_t pid = cluster_pid(&s->home);
+	cluster_release(&s->home);
+	assert_int_equal(cluster_start(&s->home, &e), ERR_IO);
+	assert_int_equal(cluster_pid(&s->home), pid);
+	assert_int_equal(psql(s, "SELECT 1", &e), 0);
+}
+
 static void
 start_failure_says_why(void **state)
 {
@@ -361,6 +436,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(port_of_pair_listen, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_data_is_no_cluster, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cluster_lives, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(strangers_lock_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_runs_keeps_its_lock, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(start_failure_says_why, set_up, tear_down),
 	};
 	if (leave_root() < 0)
