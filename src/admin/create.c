@@ -359,15 +359,8 @@ create_sample(const struct create_options *o, const char *name, struct buf *out)
 static int
 make_folders(const struct plan *p, struct err *e)
 {
-	char path[HOME_PATH_MAX];
-	int r = 0;
-	for (enum home_path i = 0; !r && i < HOME_ROWS; i++) {
-		if (home_row(i)->kind != HOME_IS_FOLDER)
-			continue;
-		home_path(&p->home, i, path);
-		r = home_mkdirs(path, home_row(i)->mode, e);
-	}
-	return r;
+	auto_buf made = BUF_INIT;
+	return home_make_folders(&p->home, HOME_BY_COMMAND | HOME_BY_START, &made, e);
 }
 
 static int

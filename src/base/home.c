@@ -374,6 +374,24 @@ home_mkdirs(const char *path, mode_t mode, struct err *e)
 	return 0;
 }
 
+int
+home_make_folders(const struct home *h, unsigned writers, struct buf *ret_made, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	int r = 0;
+
+	for (enum home_path p = 0; !r && p < HOME_ROWS; p++) {
+		if (rows[p].kind != HOME_IS_FOLDER || !(rows[p].writers & writers) ||
+		    home_has(h, p))
+			continue;
+		home_path(h, p, path);
+		r = home_mkdirs(path, rows[p].mode, e);
+		if (!r)
+			buf_addf(ret_made, "%s%s", ret_made->len ? ", " : "", rows[p].path);
+	}
+	return r;
+}
+
 static int remove_at(int dir, const char *name, int depth);
 
 static int

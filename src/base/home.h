@@ -81,6 +81,9 @@ int home_write_file(const char *path, const void *data, size_t n, mode_t mode,
 		    struct err *e) NONNULL MUST_USE;
 /* Makes the name of a file that was made or renamed as durable as the file: fsync of its folder. */
 int home_sync_name(const char *path, struct err *e) NONNULL MUST_USE;
+/* Makes those folders of the home that one of these writers makes and that are missing; appends their names. */
+int home_make_folders(const struct home *h, unsigned writers, struct buf *ret_made,
+		      struct err *e) NONNULL MUST_USE;
 int home_mkdirs(const char *path, mode_t mode, struct err *e) NONNULL MUST_USE;
 int home_remove_tree(const char *path, struct err *e) NONNULL MUST_USE;
 /* Reads the key location from conf/manage_key.conf. ERR_BAD_KEY with what to do when it is not said. */

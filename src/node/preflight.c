@@ -207,6 +207,25 @@ preflight_settle(const struct home *h, struct err *e)
 	return r;
 }
 
+/* What a copy of the home, or a tidy operator, left out and a start can make anew. By what lies in run/ a node that runs is
+ * known: it is not to be taken for one that does not. */
+static int
+make_folders(const struct home *h, struct err *e)
+{
+	auto_buf made = BUF_INIT;
+	pid_t pid = home_has(h, HOME_RUN) ? 0 : cluster_pid(h);
+
+	if (pid)
+		return err_set(e, ERR_REFUSED,
+			       "%s/run is gone, but this node's PostgreSQL still runs, as process "
+			       "%d: stop the Holdfast that runs it, then start again",
+			       h->dir, (int)pid);
+	int r = home_make_folders(h, HOME_BY_START, &made, e);
+	if (made.len)
+		log_notice("made anew in %s, since it was missing: %s", h->dir, buf_str(&made));
+	return r;
+}
+
 int
 preflight_check(const struct proc_args *a, struct err *e)
 {
@@ -215,6 +234,8 @@ preflight_check(const struct proc_args *a, struct err *e)
 		r = pidfile_alone(&a->home, e);
 	if (!r)
 		r = check_name(a, e);
+	if (!r)
+		r = make_folders(&a->home, e);
 	if (!r)
 		r = preflight_settle(&a->home, e);
 	bool pair = preflight_has_pair(&a->home);

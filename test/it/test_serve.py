@@ -3,7 +3,9 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
+from stat import S_IMODE
 import subprocess
 import time
 from pathlib import Path
@@ -208,6 +210,24 @@ def test_a_whole_node_killed(running):
     assert serves(running)
 
 
+def test_folders_that_a_start_makes_anew(node):
+    """H14: what a copy of the home left out and holds no data is there again; what is data is not made up."""
+    for name in ("run", "replication"):
+        shutil.rmtree(node.home / name)
+    node.start()
+    assert serves(node)
+    assert "since it was missing: replication, run" in node.log.read_text()
+    for name in ("run", "replication"):
+        assert S_IMODE((node.home / name).stat().st_mode) == 0o700
+    shutil.rmtree(node.home / "run")
+    refused(node, "still runs, as process", lives=True)
+    assert not (node.home / "run").exists()
+    node.kill()
+    (node.home / "data").rename(node.home / "away")
+    refused(node, "no data")
+    assert not (node.home / "data").exists()
+
+
 @pytest.mark.parametrize("named", ["a stranger", "nobody"])
 def test_lock_files_that_name_no_postgresql(running, named):
     """H14: after a fall of the machine a number in them is another program's, or they are empty: the node starts, and harms nobody."""
@@ -277,7 +297,7 @@ def test_key_named_on_the_command_line(node, where):
 # ---- starts that are refused: one paragraph, exit 1, nothing left running ----
 
 
-def refused(n, *why, args=(), env=None, timeout=120):
+def refused(n, *why, args=(), env=None, timeout=120, lives=False):
     p = subprocess.run(
         n.argv("serve", "--home", n.home, *args),
         capture_output=True,
@@ -289,7 +309,7 @@ def refused(n, *why, args=(), env=None, timeout=120):
     assert p.returncode == 1, text
     for w in why:
         assert w in text, text
-    assert processes_below(n.home) == []
+    assert lives or processes_below(n.home) == []
     return text
 
 
