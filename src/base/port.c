@@ -53,7 +53,7 @@ port_refused(int why, const char *address, const char *setting, struct err *e)
 			port, address, port, setting);
 	case EADDRNOTAVAIL:
 		return err_set(
-			e, ERR_REFUSED,
+			e, ERR_UNREACHABLE,
 			"this machine does not have the address in %s (%s): set %s in "
 			"conf/holdfast.conf to one that it has, or to 0.0.0.0 for all of them",
 			address, setting, setting);
@@ -87,8 +87,9 @@ port_check(const char *address, const char *setting, struct err *e)
 	bool wild = !*host || strcmp(host, "*") == 0;
 	int g = getaddrinfo(wild ? NULL : host, colon + 1, &hints, &list);
 	if (g)
-		return err_set(e, ERR_REFUSED, "%s: the address %s is not known here: %s", setting,
-			       address, gai_strerror(g));
+		return err_set(e, g == EAI_AGAIN ? ERR_UNREACHABLE : ERR_REFUSED,
+			       "%s: the address %s is not known here: %s", setting, address,
+			       gai_strerror(g));
 	int why = 0;
 	bool said = false;
 	for (int64_t now, began = clock_mono_ms();;) {

@@ -11,5 +11,5 @@
 int port_of(const char *address) NONNULL;
 
 /* Whether an address (a setting's SET_ADDR) can be listened on. ERR_REFUSED names who is in the way and the setting to
- * change. Nothing stays open. */
+ * change, ERR_UNREACHABLE an address that this machine does not have, and may have soon. Nothing stays open. */
 int port_check(const char *address, const char *setting, struct err *e) NONNULL MUST_USE;

@@ -180,6 +180,12 @@ check_file(int fd, const char *path, struct err *e)
 }
 
 /* The device is absent only when the file is. */
+static bool
+is_absent(int sys)
+{
+	return sys == ENOENT || sys == ENOTDIR || sys == ENXIO || sys == ENODEV || sys == EIO;
+}
+
 static int
 cannot_open(const char *path, struct err *e)
 {
@@ -197,7 +203,7 @@ cannot_open(const char *path, struct err *e)
 				 "%s: let that user pass through it (chmod o+x, or setfacl -m "
 				 "u:%s:x)",
 				 path, us, us);
-	if (sys == ENOENT || sys == ENOTDIR || sys == ENXIO || sys == ENODEV || sys == EIO)
+	if (is_absent(sys))
 		return err_errno(e, ERR_BAD_KEY,
 				 "cannot open the master key file %s (is the device that holds it "
 				 "plugged in and mounted?)",
@@ -244,6 +250,15 @@ read_key(int fd, const char *path, struct secret *ret, struct err *e)
 			"nothing else. Is it the right file?",
 			path);
 	return 0;
+}
+
+int
+keyring_there(const char *path, struct err *e)
+{
+	if (access(path, F_OK) == 0 || !is_absent(errno))
+		return 0;
+	(void)cannot_open(path, e);
+	return e->code = ERR_UNREACHABLE;
 }
 
 struct keyring *

@@ -16,6 +16,9 @@ struct keyring;
 /* Reads the master key file: 64 hex digits and a newline, owned by the caller's user, not readable by others.
  * ERR_BAD_KEY with what to do when it is missing, unreadable, readable by others or malformed. */
 struct keyring *keyring_open(const char *path, struct err *e) NONNULL MUST_USE;
+/* Whether the device that the file is on is there, without a look into it; any process. ERR_UNREACHABLE says what to do. What
+ * else may be wrong with the file keyring_open says. */
+int keyring_there(const char *path, struct err *e) NONNULL MUST_USE;
 void keyring_free(struct keyring *k);
 
 /* Whose epochs it proves from now on; nobody's until then. */

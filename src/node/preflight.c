@@ -14,6 +14,7 @@
 #include "base/pidfile.h"
 #include "base/place.h"
 #include "base/port.h"
+#include "crypto/keyring.h"
 #include "crypto/x509.h"
 #include "ha/ports.h"
 #include "node/pairfiles.h"
@@ -226,6 +227,43 @@ make_folders(const struct home *h, struct err *e)
 	return r;
 }
 
+/* Where it is may not have been said: that is keyd's to say. */
+static int
+key_there(const struct proc_args *a, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	struct err ignored;
+
+	memcpy(path, a->key_file, sizeof(path));
+	if (!path[0] && home_key_path(&a->home, path, &ignored))
+		return 0;
+	return keyring_there(path, e);
+}
+
+/* A port that is taken is said first: it does not come by itself. */
+int
+preflight_await(const struct proc_args *a, struct err *e)
+{
+	const struct {
+		const char *address, *setting;
+	} ports[] = { { a->settings.listen, "listen" },
+		      { a->settings.pair_listen, "pair_listen" } };
+	size_t n = preflight_has_pair(&a->home) ? 2 : 1;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct err why = { 0 };
+		int p = port_check(ports[i].address, ports[i].setting, &why);
+		if (!p || (r && p == ERR_UNREACHABLE))
+			continue;
+		*e = why;
+		if (p != ERR_UNREACHABLE)
+			return p;
+		r = p;
+	}
+	return r ? r : key_there(a, e);
+}
+
 int
 preflight_check(const struct proc_args *a, struct err *e)
 {
@@ -256,8 +294,6 @@ preflight_check(const struct proc_args *a, struct err *e)
 	if (!r)
 		r = check_disk(&a->home, e);
 	if (!r)
-		r = port_check(a->settings.listen, "listen", e);
-	if (!r && pair)
-		r = port_check(a->settings.pair_listen, "pair_listen", e);
-	return r;
+		r = preflight_await(a, e);
+	return r == ERR_UNREACHABLE ? 0 : r;
 }

@@ -15,8 +15,12 @@ int preflight_home(const struct home *h, struct err *e) NONNULL MUST_USE;
 /* Ends what a command that was killed had begun to put into place (base/place.h), and says so. */
 int preflight_settle(const struct home *h, struct err *e) NONNULL MUST_USE;
 /* All of it: a complete home of ours, nobody else serving it, data of a PostgreSQL that is
- * installed, room on the disk, free ports. */
+ * installed, room on the disk, free ports. What may come by itself (preflight_await) is in nobody's way here. */
 int preflight_check(const struct proc_args *a, struct err *e) NONNULL MUST_USE;
+
+/* What a start needs and what may come by itself: the addresses that it listens on, the device with the master key.
+ * ERR_UNREACHABLE: it is not there yet, says the text; anything else does not pass by itself. */
+int preflight_await(const struct proc_args *a, struct err *e) NONNULL MUST_USE;
 
 /* Whether the pair's certificate is there: then PostgreSQL opens the pair's port. */
 bool preflight_has_pair(const struct home *h) NONNULL;

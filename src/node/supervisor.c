@@ -3,7 +3,7 @@
  * The supervisor: starts the node's processes in order, watches them, restarts what falls, stops
  * them in order. It parses nothing from outside and holds no secret. One thread, libuv.
  *
- *   start   keyd ('K') → unpack (if a pack waits) → rejoin (if one waits) → postgres and prepare → vaultd and agent
+ *   start   what may come by itself is waited for (preflight_await) → keyd ('K') → unpack (if a pack waits) → rejoin (if one waits) → postgres and prepare → vaultd and agent
  *           → vaultd's 'R': ready
  *   rejoin  the agent's 'J': postgres is stopped → rejoin → postgres; the rest runs on
  *   stop    vaultd and agent → postgres (fast) → keyd; a second signal makes each step hard
@@ -26,6 +26,8 @@
 
 #define STOP_SOFT_MS 5000
 #define STOP_PG_MS 60000
+#define PATIENCE_EVERY_MS 30000
+#define PATIENCE_USEC "120000000"
 
 /* ---- stopping ---- */
 
@@ -186,6 +188,14 @@ on_watchdog(uv_timer_t *t)
 	sd_notify(0, "WATCHDOG=1");
 }
 
+/* A start takes as long as what it waits for: a device, an address, a standby's log, a copy of the primary. Each step ends by
+ * itself, or says what it waits for: systemd's own limit is for a supervisor that does nothing any more. */
+static void
+on_patience(uv_timer_t *t)
+{
+	sd_notify(0, "EXTEND_TIMEOUT_USEC=" PATIENCE_USEC);
+}
+
 static void
 start_watching(struct sup *s)
 {
@@ -200,6 +210,8 @@ start_watching(struct sup *s)
 	uv_timer_init(&s->loop, &s->stop_timer);
 	s->stop_timer.data = s;
 	uv_timer_init(&s->loop, &s->watchdog);
+	uv_timer_init(&s->loop, &s->patience);
+	uv_timer_start(&s->patience, on_patience, 0, PATIENCE_EVERY_MS);
 	if (sd_watchdog_enabled(0, &usec) > 0)
 		uv_timer_start(&s->watchdog, on_watchdog, usec / 2000, usec / 2000);
 	for (int i = 0; i < CHILDREN; i++) {
@@ -232,7 +244,7 @@ supervisor_main(const struct proc_args *a)
 	}
 	uv_loop_init(&s.loop);
 	start_watching(&s);
-	supervisor_start(&s, KEYD);
+	supervisor_begin(&s);
 	uv_run(&s.loop, UV_RUN_DEFAULT);
 	uv_walk(&s.loop, close_handle, NULL);
 	uv_run(&s.loop, UV_RUN_DEFAULT);

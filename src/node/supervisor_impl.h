@@ -36,13 +36,14 @@ struct sup {
 	struct settings settings; /* as in force: what may change at run time follows SIGHUP */
 	uv_loop_t loop;
 	uv_signal_t signals[3];
-	uv_timer_t stop_timer, watchdog;
+	uv_timer_t stop_timer, watchdog, patience;
 	struct child children[CHILDREN];
 	struct pglog pglog;
 	struct pg_pipe *pg_pipe; /* of the newest postmaster; NULL once it is at its end */
 	int lock_fd;
 	int64_t began_ms;
 	bool rejoining;	   /* postgres is to stay down until rejoin is done */
+	int64_t said_ms;   /* when it was last said what the start waits for; 0: never */
 	bool serving;	   /* vaultd and agent were started once */
 	unsigned stopping; /* signals received so far, or 1 after a failure */
 	size_t stop_at;	   /* the group that is being stopped */
@@ -60,6 +61,8 @@ void supervisor_stop_step(struct sup *s);
 /* ---- supervisor_start.c ---- */
 
 const char *supervisor_name(enum child_id id);
+/* Begins the node, as soon as there is what a start needs. */
+void supervisor_begin(struct sup *s);
 /* Does nothing when it runs, or the node stops. */
 void supervisor_start(struct sup *s, enum child_id id);
 void supervisor_start_later(struct child *c, int64_t ms);

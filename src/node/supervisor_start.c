@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,6 +19,9 @@
 #include "crypto/keyproto.h"
 #include "node/preflight.h"
 #include "pg/cluster.h"
+
+#define AWAIT_LOOK_MS 1000
+#define AWAIT_SAY_MS 60000
 
 /* What each child is: its name, the role by which keyd knows it ('\0': no connection), whether it
  * has a link. */
@@ -210,6 +214,45 @@ void
 supervisor_start_later(struct child *c, int64_t ms)
 {
 	uv_timer_start(&c->timer, on_pause_over, (uint64_t)ms, 0);
+}
+
+/* Said at once and then now and again: a log that fills is of no help. */
+static void
+say_what_is_awaited(struct sup *s, const struct err *why)
+{
+	int64_t now = clock_mono_ms();
+
+	if (s->said_ms && now - s->said_ms < AWAIT_SAY_MS)
+		return;
+	s->said_ms = now;
+	log_notice("the start waits, and goes on by itself: %s", why->text);
+	sd_notifyf(0, "STATUS=waiting: %s", why->text);
+}
+
+static void
+on_look_again(uv_timer_t *t)
+{
+	struct child *c = t->data;
+
+	supervisor_begin(c->sup);
+}
+
+void
+supervisor_begin(struct sup *s)
+{
+	struct err e = { 0 };
+	int r = preflight_await(s->args, &e);
+
+	if (r == ERR_UNREACHABLE) {
+		say_what_is_awaited(s, &e);
+		uv_timer_start(&s->children[KEYD].timer, on_look_again, AWAIT_LOOK_MS, 0);
+	} else if (r) {
+		log_err(LOG_LEVEL_ERROR, &e, "the node cannot start");
+		supervisor_begin_stop(s, 1);
+	} else {
+		sd_notify(0, "STATUS=starting");
+		supervisor_start(s, KEYD);
+	}
 }
 
 static void

@@ -58,6 +58,7 @@ static void
 on_vaultd_ready(struct sup *s, struct child *c)
 {
 	log_info("vaultd serves after %lld ms", (long long)(clock_mono_ms() - c->began_ms));
+	uv_timer_stop(&s->patience);
 	sd_notify(0, "READY=1\nSTATUS=serving");
 }
 

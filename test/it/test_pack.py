@@ -319,15 +319,14 @@ def test_a_service_says_how_the_pack_becomes_its_own(stage, waiting, umask):
         told = re.findall(r"As root, run `(chown -R \S+ \S+)`", p.stderr)
         assert p.returncode == 1 and told == [f"chown -R holdfast: {pack}"], p.stderr
         subprocess.run(told[0].split(), check=True)
-        waiting.key_file.rename(f"{waiting.key_file}.away")  # so that it goes no further than the key
+        waiting.key_file.chmod(0o444)  # so that it goes no further than the key
         p = subprocess.run(
             [*drop_prefix(), *waiting.argv("serve", "--home", waiting.home)], capture_output=True, text=True, timeout=30
         )
         assert "chown" not in p.stderr and str(waiting.key_file) in p.stderr, p.stderr
     finally:
         shutil.rmtree(pack)
-        if not waiting.key_file.exists():
-            shutil.move(f"{waiting.key_file}.away", waiting.key_file)
+        waiting.key_file.chmod(0o400)
 
 
 def test_primary_does_not_become_a_secondary_by_a_slip(stage):

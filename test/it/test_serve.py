@@ -5,10 +5,11 @@ import os
 import re
 import shutil
 import signal
-from stat import S_IMODE
+import socket
 import subprocess
 import time
 from pathlib import Path
+from stat import S_IMODE
 
 import pytest
 from memory import is_sanitized
@@ -294,6 +295,82 @@ def test_key_named_on_the_command_line(node, where):
     assert proc.returncode == 0
 
 
+# ---- starts that wait for what comes by itself, and go on ----
+
+
+@contextlib.contextmanager
+def systemd(n):
+    """Takes what the node tells systemd; gives a function for all that was told so far."""
+    path, told = n.home.parent / "notify", []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(str(path))
+        give(path)
+        s.setblocking(False)
+        n.env["NOTIFY_SOCKET"] = str(path)
+
+        def so_far():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    told.append(s.recv(4096).decode())
+            return told
+
+        yield so_far
+
+
+def said_waiting(n):
+    return [line for line in n.log.read_text().splitlines() if "the start waits, and goes on by itself" in line]
+
+
+@pytest.mark.parametrize("named", ["in the home", "on the command line"])
+def test_key_not_there_yet(node, named):
+    """H14: a device that is connected after the start is enough; nobody has to type anything, and systemd keeps its patience."""
+    away = node.key_file.rename(node.key_file.with_suffix(".away"))
+    more = []
+    if named == "on the command line":
+        (node.home / "conf/manage_key.conf").unlink()
+        more = ["--key-file", node.key_file]
+    with systemd(node) as told:
+        node.start(wait=False, more=more)
+        wait_until("it says what it waits for", lambda: said_waiting(node), also=node.log_tail)
+        still_true("once", lambda: (len(said_waiting(node)), node.proc.poll()), 2.5, lambda s: s == (1, None))
+        assert str(node.key_file) in said_waiting(node)[0] and "device" in said_waiting(node)[0]
+        assert any(t.startswith("STATUS=waiting: ") and str(node.key_file) in t for t in told())
+        assert any(t.startswith("EXTEND_TIMEOUT_USEC=") for t in told())
+        assert not any("READY=1" in t for t in told())
+        away.rename(node.key_file)
+        node.wait_ready()
+        assert serves(node)
+        wait_until("systemd knows", told, lambda all: any("READY=1\nSTATUS=serving" == t for t in all))
+
+
+def test_stopped_while_it_waits(node):
+    """Every waiting has an exit: at once, in order, and nothing is left."""
+    node.key_file.unlink()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        node.log.write_text("")
+        node.start(wait=False)
+        wait_until("it waits", lambda: said_waiting(node), also=node.log_tail)
+        proc = node.proc
+        proc.send_signal(number)
+        assert proc.wait(60) == 0
+        assert processes_below(node.home) == []
+
+
+def test_what_does_not_pass_ends_a_start_that_waits(node):
+    """A key that is the wrong one; a port that another program holds, though the key is missing too."""
+    key = node.key_file
+    away = key.rename(key.with_suffix(".away"))
+    with socket.create_server(("127.0.0.1", node.port)):
+        refused(node, str(node.port), "in use by another program", "listen")
+    node.start(wait=False)
+    wait_until("it waits", lambda: said_waiting(node), also=node.log_tail)
+    node.run("key", "new", away.with_suffix(".other"))
+    give(away.with_suffix(".other"))
+    away.with_suffix(".other").rename(key)
+    assert node.proc.wait(60) == 1
+    assert "not the one" in node.log.read_text()
+
+
 # ---- starts that are refused: one paragraph, exit 1, nothing left running ----
 
 
@@ -326,11 +403,6 @@ def test_secondary_without_pack(new_node):
     refused(n, "HAPack", "ha setup")
 
 
-def test_key_missing(node):
-    node.key_file.unlink()
-    refused(node, str(node.key_file), "device")
-
-
 def test_key_place_not_said(node):
     (node.home / "conf/manage_key.conf").unlink()
     refused(node, "conf/manage_key.conf", "--key-file")
@@ -357,8 +429,6 @@ def test_key_inside_the_home(node):
 
 
 def test_port_taken(node):
-    import socket
-
     with socket.create_server(("127.0.0.1", node.port)):
         refused(node, str(node.port), "in use by another program", "listen")
 

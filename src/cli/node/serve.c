@@ -124,7 +124,9 @@ const struct cli_verb verbs_serve[] = {
 		.opts = opts,
 		.run = run_serve,
 		.help = "Runs a node: its database, keys, service and the pair's agent.",
-		.more = "It needs the master key file at each start, and not after. It stays in "
+		.more = "It needs the master key file at each start, and not after. A device "
+			"or an address that is not there yet it waits for, and says so. It stays "
+			"in "
 			"the foreground, logs to standard error and tells systemd when it is "
 			"ready. SIGTERM or Ctrl-C stops it cleanly, a second one faster; SIGHUP "
 			"reloads the settings and the web certificate.\n\nInstalled as a service, "

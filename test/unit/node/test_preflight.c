@@ -73,7 +73,7 @@ static void
 foreign_address_is_named(void **state)
 {
 	struct err e = { 0 };
-	assert_int_equal(port_check("192.0.2.7:7272", "pair_listen", &e), ERR_REFUSED);
+	assert_int_equal(port_check("192.0.2.7:7272", "pair_listen", &e), ERR_UNREACHABLE);
 	assert_non_null(strstr(e.text, "does not have the address"));
 	assert_non_null(strstr(e.text, "pair_listen"));
 	assert_true(port_check("no port", "listen", &e) < 0);
