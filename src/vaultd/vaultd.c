@@ -267,7 +267,7 @@ open_core(struct vaultd *d)
 	uv_timer_init(&d->loop, &d->merge_timer);
 	uv_timer_init(&d->loop, &d->beat_timer);
 	uv_timer_init(&d->loop, &d->health_timer);
-	uv_timer_init(&d->loop, &d->bin_timer);
+	uv_timer_init(&d->loop, &d->tidy_timer);
 	uv_timer_init(&d->loop, &d->stop_timer);
 	d->stop_timer.data = d;
 	start_signal(d, &d->on_term, on_sigterm, SIGTERM);

@@ -25,7 +25,7 @@
 
 #define MERGE_MS 200
 #define HEALTH_MS 100
-#define BIN_MS 5000
+#define TIDY_MS 5000
 #define KEYS_WAIT_MS 1000
 #define NEIGHBOURS_MS 10000
 #define FIRST_MS                                                                                   \
@@ -281,6 +281,6 @@ vaultd_begin(struct fiber *f, void *arg)
 	start_timer(d, &d->statepage_timer, vaultd_on_page_timer, VAULTD_STATEPAGE_MS);
 	start_timer(d, &d->merge_timer, vaultd_on_merge_timer, MERGE_MS);
 	start_timer(d, &d->beat_timer, vaultd_on_beat_timer, LEDGER_BEAT_MS);
-	start_timer(d, &d->bin_timer, vaultd_on_bin_timer, BIN_MS);
+	start_timer(d, &d->tidy_timer, vaultd_on_tidy_timer, TIDY_MS);
 	tell_started(d, f);
 }

@@ -31,7 +31,7 @@ struct vaultd {
 	struct api *api;
 	struct server *server;
 	struct buf cert, key;
-	uv_timer_t statepage_timer, merge_timer, beat_timer, health_timer, bin_timer, stop_timer;
+	uv_timer_t statepage_timer, merge_timer, beat_timer, health_timer, tidy_timer, stop_timer;
 	uv_signal_t on_term, on_int, on_hup;
 	uv_poll_t link;
 	uv_work_t stop_work;
@@ -41,7 +41,8 @@ struct vaultd {
 	uint64_t followed_seq; /* newest that caches and overlay know of */
 	bool telling;	       /* a fiber works on a change */
 	bool loading, keys_loaded;
-	bool merging, beating, emptying, stopping;
+	bool merging, beating, tidying, stopping;
+	int64_t prune_next_us; /* when old sessions are looked for again */
 	int64_t began_ms;
 	int64_t ping_began_ms; /* of the ping in flight; 0 none */
 	int64_t keys_asked_ms; /* when the supervisor was asked for a connection to keyd */
@@ -72,7 +73,7 @@ void vaultd_on_page_timer(uv_timer_t *t);
 
 void vaultd_on_merge_timer(uv_timer_t *t);
 void vaultd_on_beat_timer(uv_timer_t *t);
-void vaultd_on_bin_timer(uv_timer_t *t);
+void vaultd_on_tidy_timer(uv_timer_t *t);
 
 /* ---- vaultd_health.c ---- */
 

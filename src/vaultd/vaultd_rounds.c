@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the node that serves everyone does at intervals: it merges what others wrote, says that it is there, empties the bin.
+ * What the node that serves everyone does at intervals: it merges what others wrote, says that it is there, empties the bin and forgets old sessions.
  */
 #include "vaultd/vaultd_impl.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ledger/ledger.h"
+#include "store/db.h"
 #include "vault/bin.h"
 
 /* ---- merging ---- */
@@ -54,27 +56,68 @@ vaultd_on_beat_timer(uv_timer_t *t)
 		d->beating = false;
 }
 
-/* ---- the bin ---- */
+/* ---- what is over ---- */
+
+/* A session that is over is kept this long, so that whoever asks what happened lately finds it. */
+#define SESSION_KEPT_US (7 * 86400 * INT64_C(1000000))
+#define PRUNE_EVERY_US (3600 * INT64_C(1000000))
+#define PRUNE_MOST 500 /* at once: others wait to write meanwhile */
+
+/* A few in each round until none is left, then once an hour; by the wall clock, which may also be put back. */
+static int
+prune_sessions(struct vaultd *d, struct fiber *f, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	int64_t now = clock_now_us();
+
+	if (now < d->prune_next_us && d->prune_next_us <= now + PRUNE_EVERY_US)
+		return 0;
+	bind_time(&b, now - SESSION_KEPT_US);
+	bind_int(&b, PRUNE_MOST);
+	int rc = db_exec(d->writer, f, STMT_SESSION_PRUNE, &b, &rows, e);
+	if (rc)
+		return rc;
+	if (row_int(rows, 0, COL_SESSION_PRUNE_N) < PRUNE_MOST)
+		d->prune_next_us = now + PRUNE_EVERY_US;
+	return 0;
+}
+
+static int
+empty_bin(struct vaultd *d, struct fiber *f, struct err *e)
+{
+	return bin_empty(&d->v, f, e);
+}
+
+static const struct {
+	int (*run)(struct vaultd *d, struct fiber *f, struct err *e);
+	const char *failed;
+} chores[] = {
+	{ empty_bin, "the bin cannot be emptied now" },
+	{ prune_sessions, "old sessions cannot be removed now" },
+};
 
 static void
-empty_bin(struct fiber *f, void *arg)
+tidy(struct fiber *f, void *arg)
 {
 	struct vaultd *d = arg;
-	struct err e = { 0 };
 
-	if (bin_empty(&d->v, f, &e) && e.code != ERR_DB_GONE && e.code != ERR_NOT_SERVING)
-		log_err(LOG_LEVEL_WARNING, &e, "the bin cannot be emptied now");
-	d->emptying = false;
+	for (size_t i = 0; i < ARRAY_LEN(chores); i++) {
+		struct err e = { 0 };
+		if (chores[i].run(d, f, &e) && e.code != ERR_DB_GONE && e.code != ERR_NOT_SERVING)
+			log_err(LOG_LEVEL_WARNING, &e, "%s", chores[i].failed);
+	}
+	d->tidying = false;
 }
 
 void
-vaultd_on_bin_timer(uv_timer_t *t)
+vaultd_on_tidy_timer(uv_timer_t *t)
 {
 	struct vaultd *d = t->data;
 
-	if (d->emptying || d->stopping || state_serves(vaultd_state_now(d)) != SERVES_EVERYONE)
+	if (d->tidying || d->stopping || state_serves(vaultd_state_now(d)) != SERVES_EVERYONE)
 		return;
-	d->emptying = true;
-	if (!fiber_start(d->v.fibers, empty_bin, d))
-		d->emptying = false;
+	d->tidying = true;
+	if (!fiber_start(d->v.fibers, tidy, d))
+		d->tidying = false;
 }

@@ -17,7 +17,7 @@ from api import Api, context_of
 from faultpage import FaultPage
 from nodes import ROOT
 from pair import PASSWORD
-from wait import wait_until
+from wait import still_true, wait_until
 
 settings = {"listen": "0.0.0.0:{port}", "metrics_token": "a-token-for-the-scraper"}
 
@@ -746,6 +746,35 @@ def test_a_session_ends_when_it_is_not_used(node, where):
     refused(Api(node, idle).get("/v1/session"), 401, "unauthenticated")
     clock.put_clock_on(31 * 60)
     refused(api.get("/v1/session"), 401, "unauthenticated")  # used or not
+
+
+def test_sessions_that_are_long_over_go(node, where):
+    """Theirs is the log: the table keeps a week of them, of whatever end; more of them than go at once."""
+    node.set("session_max", "1h")
+    clock = FaultPage(where / "clock")
+    node.env.update(clock.env)
+    node.start()
+    api = Api(node)
+    api.token = api.must(
+        "POST", "/v1/setup", {"name": "admin", "setup_token": node.setup_token(), "password": PASSWORD}
+    )["token"]
+    node.sql(
+        "INSERT INTO session (mac, id, principal, created_at, seen_at, expires_at, ended_at)"
+        " SELECT sha256(n::text::bytea), gen_random_uuid(), p.id, now(), now(), now() + interval '1 year', now()"
+        " FROM generate_series(1, 1100) n, principal p WHERE p.name = 'admin'"
+    )
+    assert node.sql("SELECT count(*) FROM session") == [["1101"]]
+    log = node.sql("SELECT count(*) FROM event WHERE kind = :LOGIN")
+    clock.put_clock_on(6 * 86400)
+    fresh = Api(node)
+    fresh.token = fresh.must("POST", "/v1/session", {"name": "admin", "password": PASSWORD})["token"]
+    clock.put_clock_on(1.5 * 86400)  # the one of now is over since more than a day, and stays
+    left = lambda: node.sql("SELECT count(*) FROM session")
+    wait_until("those of a week ago are gone", left, lambda n: n == [["1"]], also=node.log_tail)
+    still_true("the other one stays", left, 1, lambda n: n == [["1"]])
+    refused(fresh.get("/v1/session"), 401, "unauthenticated")
+    refused(api.get("/v1/session"), 401, "unauthenticated")
+    assert int(node.sql("SELECT count(*) FROM event WHERE kind = :LOGIN")[0][0]) == int(log[0][0]) + 1
 
 
 def test_a_session_outlives_the_service(shared, ada):

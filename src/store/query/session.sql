@@ -9,6 +9,15 @@ WHERE s.mac = $1;
 -- name: session_is_home(id uuid) -> home bool
 SELECT EXISTS (SELECT FROM session WHERE id = $1);
 
+-- Sessions whose end is long past: nobody asks for them any more, and their events stay. One that a journal brings after that
+-- is inserted, and goes with the next.
+-- name: session_prune(ended_before timestamptz, most int) -> n int
+WITH gone AS (
+	DELETE FROM session WHERE mac IN (SELECT mac FROM session WHERE least(expires_at, ended_at) < $1 LIMIT $2)
+	RETURNING 1
+)
+SELECT count(*)::int FROM gone;
+
 -- What a login needs to know of a user.
 -- name: login_by_name(name text) -> id uuid, name text, role text, disabled bool, password_hash text, totp_sealed bytea, totp_step bigint, failed int, failed_at timestamptz
 SELECT id, name, role, disabled, password_hash, totp_sealed, totp_step, failed, failed_at
