@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What holds of the file whenever a transaction ends, and is checked when it is opened and every CHECK_MS it is used:
+ * What holds of the file whenever a transaction ends, and is checked when it is opened, and every CHECK_MS it is used (a large
+ * file part by part, since others wait to write meanwhile):
  *  1. meta has one row: the node, and the head (the last seq and hash ever appended).
  *  2. rows are without gaps, and the last of them, if there is any, is the head.
  * Whatever breaks this, or SQLite's own check, is damage: ERR_IO, and the file stays as it is.
@@ -24,7 +25,8 @@
 #define APPLICATION_ID 0x484a4e4c /* "HJNL" */
 #define USER_VERSION 1
 #define BUSY_MS 5000
-#define CHECK_MS 10000 /* what is on the disk is read anew so often */
+#define PART_BYTES (8u << 20) /* what is read at once then */
+#define CHECK_MS 10000	      /* what is on the disk is read anew so often */
 #define HASH_BYTES 32
 #define SEQ_MAX (INT64_MAX / 2) /* so that no sum overflows */
 
@@ -32,7 +34,8 @@ struct journal {
 	sqlite3 *db;
 	char path[HOME_PATH_MAX];
 	struct uuid node;
-	int64_t checked_ms; /* when the file was last read as a whole */
+	int64_t checked_ms;  /* when the file was last looked at */
+	int64_t checked_seq; /* the last row of the part that was read last; 0: begin anew */
 	sqlite3_stmt *insert, *set_head, *get_head, *each, *drop;
 };
 
@@ -395,8 +398,64 @@ check_whole(struct journal *j, struct err *e)
 		code = run(j, "COMMIT", "check", e);
 	if (code != 0)
 		roll_back(j);
-	else
-		j->checked_ms = clock_mono_ms();
+	return code;
+}
+
+struct part {
+	struct journal *j;
+	int64_t last;
+	size_t bytes;
+	struct err *e;
+};
+
+#define PART_READ 1
+
+static int
+read_row(void *ctx, const struct journal_row *row)
+{
+	struct part *p = ctx;
+
+	if (row->seq != p->last + 1)
+		return damaged(p->j, p->e, "rows are missing in the middle");
+	p->last = row->seq;
+	p->bytes += sizeof(*row) + row->len;
+	return p->bytes < PART_BYTES ? 0 : PART_READ;
+}
+
+/* The head, and the rows behind those that were read last; behind the last row it begins anew. */
+static int
+check_rows(struct journal *j, struct err *e)
+{
+	struct head h = { 0 };
+	struct part p = { .j = j, .e = e };
+	int code = read_head(j, &h, e);
+
+	if (code != 0)
+		return code;
+	p.last = h.seq - h.count;
+	if (p.last < j->checked_seq && j->checked_seq < h.seq)
+		p.last = j->checked_seq;
+	code = journal_each(j, p.last, SIZE_MAX, read_row, &p, e);
+	if (code == 0 && p.last != h.seq)
+		return damaged(j, e, "rows are missing in the middle");
+	if (code < 0)
+		return code;
+	j->checked_seq = code == PART_READ ? p.last : 0;
+	return 0;
+}
+
+static int
+check_part(struct journal *j, struct err *e)
+{
+	int code = run(j, "BEGIN", "check", e);
+
+	if (code != 0)
+		return code;
+	code = check_rows(j, e);
+	if (code == 0)
+		code = run(j, "COMMIT", "check", e);
+	if (code != 0)
+		roll_back(j);
 	return code;
 }
 
@@ -427,8 +486,10 @@ open_all(struct journal *j, const char *path, struct err *e)
 		code = prepare_all(j, e);
 	if (code == 0)
 		code = check_whole(j, e);
-	if (code == 0)
+	if (code == 0) {
 		sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+		j->checked_ms = clock_mono_ms();
+	}
 	return code;
 }
 
@@ -466,8 +527,17 @@ journal_free(struct journal *j)
 int
 journal_check(struct journal *j, struct err *e)
 {
+	static const char size[] =
+		"SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+	int64_t bytes = 0;
+
 	sqlite3_db_release_memory(j->db);
-	return check_whole(j, e);
+	int code = one_int(j, size, &bytes, e);
+	if (code == 0)
+		code = bytes <= PART_BYTES ? check_whole(j, e) : check_part(j, e);
+	if (code == 0)
+		j->checked_ms = clock_mono_ms();
+	return code;
 }
 
 static int

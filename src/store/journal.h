@@ -3,7 +3,7 @@
  * The secondary's durable local log: SQLite, WAL, synchronous=FULL. Rows are opaque to this file:
  * the sequence number, the chain hash and the event's canonical bytes. vaultd appends, the agent
  * reads and drops; both have the file open at once. Appending, and asking for the head, also check
- * every 10 s what is on the disk (ERR_IO: it is damaged). Blocking calls (an append is an fsync): vaultd
+ * every 10 s what is on the disk, a large file part by part (ERR_IO: it is damaged). Blocking calls (an append is an fsync): vaultd
  * calls them on the thread pool. A struct journal belongs to one thread at a time.
  */
 #pragma once
@@ -31,7 +31,8 @@ int journal_open(const char *path, const struct uuid *node, struct journal **ret
 		 struct err *e) NONNULL MUST_USE;
 void journal_free(struct journal *j);
 
-/* Reads all of it anew from the disk. ERR_IO: it is damaged. */
+/* Reads anew from the disk: all of a small one; of a large one the next few MiB, after the last of them the first again, so
+ * that nobody waits long for it. ERR_IO: it is damaged. */
 int journal_check(struct journal *j, struct err *e) NONNULL MUST_USE;
 
 /* Appends all rows in one transaction; durable on return. seq must follow what is there. */

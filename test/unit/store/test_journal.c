@@ -359,6 +359,74 @@ damage_while_it_is_open_is_noticed(void **state)
 	journal_free(j);
 }
 
+enum { LARGE_ROWS = 400, LARGE_LEN = 60000 };
+
+/* Of three parts, by what is read at once; it is looked at while it grows. */
+static struct journal *
+open_large(void)
+{
+	static uint8_t text[LARGE_LEN];
+	struct err e = { 0 };
+	struct journal *j = open_journal();
+
+	for (int64_t seq = 1; seq <= LARGE_ROWS; seq++) {
+		struct journal_row r = { .seq = seq, .event = text, .len = LARGE_LEN };
+		assert_int_equal(journal_append(j, &r, 1, &e), 0);
+		if (seq % 100 == 0)
+			assert_int_equal(journal_check(j, &e), 0);
+	}
+	journal_free(j);
+	return open_journal();
+}
+
+static void
+expect_checks(struct journal *j, bool good)
+{
+	struct err e = { 0 };
+	int code = 0, n = 0;
+
+	while (n < 8 && (code = journal_check(j, &e)) == 0)
+		n++;
+	if (good && code)
+		fail_msg("%s", e.text);
+	assert_true(good || (code == ERR_IO && n > 0)); /* n: it was not in the first part */
+}
+
+/* H6: of a journal that has grown large a part is read at once, and all of it comes to its turn. */
+static void
+damage_in_a_large_one_is_noticed(void **state)
+{
+	struct journal *j = open_large();
+	struct err e = { 0 };
+	char junk[512];
+
+	expect_checks(j, true);
+	assert_int_equal(journal_drop(j, 150, &e), 0); /* also while it is merged */
+	expect_checks(j, true);
+	journal_free(j);
+	j = open_journal();
+	memset(junk, 0xa5, sizeof junk);
+	overwrite((off_t)380 * (LARGE_LEN / 4096 + 1) * 4096, junk, sizeof junk);
+	expect_checks(j, false);
+	journal_free(j);
+}
+
+/* A part begins where the last one ended: a row that is missing between them is missed. */
+static void
+rows_missing_in_a_large_one_are_noticed(void **state)
+{
+	for (int64_t seq = 141; seq <= 142; seq++) {
+		char sql[64];
+		struct journal *j = open_large();
+
+		snprintf(sql, sizeof sql, "DELETE FROM rows WHERE seq = %lld", (long long)seq);
+		edit(sql);
+		expect_checks(j, false);
+		journal_free(j);
+		unlink(path);
+	}
+}
+
 /* ---- what is left of a damaged one ---- */
 
 static int
@@ -574,6 +642,8 @@ main(void)
 		JOURNAL_TEST(a_cut_file_is_refused),
 		JOURNAL_TEST(what_is_no_database_is_refused),
 		JOURNAL_TEST(damage_while_it_is_open_is_noticed),
+		JOURNAL_TEST(damage_in_a_large_one_is_noticed),
+		JOURNAL_TEST(rows_missing_in_a_large_one_are_noticed),
 		JOURNAL_TEST(rows_before_the_damage_are_rescued),
 		JOURNAL_TEST(rows_behind_a_hole_are_not_rescued),
 		JOURNAL_TEST(nothing_is_rescued_of_what_is_no_database),
