@@ -113,7 +113,7 @@ def test_a_changed_row_is_named(shared, story, table):
     assert differences(story) == []
 
 
-@pytest.mark.parametrize("table", OTHER)
+@pytest.mark.parametrize("table", [t for t in OTHER if t != "session"])  # one that is long over is removed
 def test_a_row_that_is_gone_or_was_added_is_named(shared, story, table):
     """Foreign keys do not hinder who may write to the database."""
     quiet = "SET session_replication_role = replica;"

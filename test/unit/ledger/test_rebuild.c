@@ -291,6 +291,8 @@ is_told(enum event_kind kind)
 	if (kind == EVENT_NODE_JOINED || kind == EVENT_KEY_CREATED || kind == EVENT_USER_CREATED ||
 	    kind == EVENT_RESOURCE_CREATED || kind == EVENT_ACCOUNT_CREATED)
 		return true; /* begin_on */
+	if (kind == EVENT_CHAIN_BEGUN)
+		return true; /* the first event of another chain */
 	for (size_t i = 0; i < ARRAY_LEN(ones); i++) {
 		if (ones[i].kind == kind)
 			return true;
@@ -311,6 +313,7 @@ every_kind_comes_out_again(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(ones); i++)
 		happens(A, ones[i].kind, ones[i].object ? ones[i].object : names[way][A],
 			ones[i].body);
+	happens(B, EVENT_CHAIN_BEGUN, names[way][A], "{}");
 #define DERIVED(table, compare) rows_in(#table);
 #define UNDERIVED(table, reason)
 #define UNTOLD(table, column, reason)
@@ -342,6 +345,20 @@ static void
 a_journal_stands_where_it_was_merged(void **state)
 {
 	tell_emergency();
+	the_log_says_so();
+}
+
+/* B is a chain that A wrote while it could not prove where its own ends. */
+static void
+a_chain_beside_stands_where_it_was_written(void **state)
+{
+	begin_on(A);
+	renames(A, "before");
+	happens(B, EVENT_CHAIN_BEGUN, names[way][A], "{}");
+	sees(B, A);
+	renames(B, "beside");
+	sees(A, B);
+	renames(A, "behind");
 	the_log_says_so();
 }
 
@@ -464,6 +481,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_kind_comes_out_again),
 		TEST(a_journal_stands_where_it_was_merged),
+		TEST(a_chain_beside_stands_where_it_was_written),
 		TEST(primaries_follow_each_other),
 		TEST(terms_are_enough),
 		TEST(a_merge_that_was_given_up_places_nothing),
