@@ -276,14 +276,15 @@ on_sync_timer(uv_timer_t *t)
 	mem_check(!uv_fs_fdatasync(l->o.loop, &l->sync, l->chain_head_fd, on_synced));
 }
 
-void
-ledger_write_chain_head(struct ledger *l)
+/* Where the own chain ends. */
+static void
+write_mark(struct ledger *l, int64_t seq, const uint8_t hash[static KEYS_HASH_BYTES])
 {
-	struct chain_head_file a = { .node = l->o.node, .seq = l->head_seq };
+	struct chain_head_file a = { .node = l->o.node, .seq = seq };
 
-	if (l->chain_head_fd < 0 || !ledger_own_chain(l))
+	if (l->chain_head_fd < 0)
 		return;
-	memcpy(a.hash, l->head_hash, sizeof(a.hash));
+	memcpy(a.hash, hash, sizeof(a.hash));
 	if (chain_head_file_write(l->chain_head_fd, &a)) {
 		log_warning("cannot write the anchor of the log: %s", strerror(errno));
 		return;
@@ -291,6 +292,13 @@ ledger_write_chain_head(struct ledger *l)
 	l->chain_head_dirty = true;
 	if (!l->chain_head_syncing && !uv_is_active((uv_handle_t *)&l->sync_timer))
 		uv_timer_start(&l->sync_timer, on_sync_timer, LEDGER_SYNC_MS, 0);
+}
+
+void
+ledger_write_chain_head(struct ledger *l)
+{
+	if (ledger_own_chain(l))
+		write_mark(l, l->head_seq, l->head_hash);
 }
 
 static bool
@@ -329,9 +337,11 @@ report_cut(struct ledger *l, struct fiber *f, const struct chain_head_file *a, s
 	return rc ? err_prefix(e, "cannot log that the log was cut: ") : 0;
 }
 
-/* A log without the node's memory of its end: from now on only what comes is guarded. */
+/* A log without the node's memory of its end: from now on only what comes is guarded. It is written into the chain that the node
+ * goes on with. */
 static int
-report_no_chain_head(struct ledger *l, struct fiber *f, struct err *e)
+report_no_chain_head(struct ledger *l, struct fiber *f, int64_t end,
+		     const uint8_t hash[static KEYS_HASH_BYTES], struct err *e)
 {
 	struct event ev = { .kind = EVENT_WITNESS_LOST,
 			    .object = l->o.node,
@@ -342,11 +352,12 @@ report_no_chain_head(struct ledger *l, struct fiber *f, struct err *e)
 	log_warning("the anchor of this node's log (data/anchor) is gone, but the log ends at "
 		    "event %lld: whether its end was removed before cannot be told. Run "
 		    "`holdfast audit verify`",
-		    (long long)l->head_seq);
+		    (long long)end);
 	rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
 	if (rc)
 		return err_prefix(e, "cannot log that the anchor of the log is gone: ");
-	ledger_write_chain_head(l);
+	if (!ledger_own_chain(l))
+		write_mark(l, end, hash);
 	return 0;
 }
 
@@ -608,6 +619,9 @@ int
 ledger_learn_head(struct ledger *l, struct fiber *f, struct err *e)
 {
 	struct chain_head_file a;
+	uint8_t hash[KEYS_HASH_BYTES];
+	bool lost;
+	int64_t end;
 	int rc;
 
 	if (!ledger_own_chain(l) && !l->proved && l->mode == WRITES_DATABASE)
@@ -616,9 +630,16 @@ ledger_learn_head(struct ledger *l, struct fiber *f, struct err *e)
 	rc = l->mode == WRITES_JOURNAL ? learn_journal(l, f, e) : learn_db(l, f, e);
 	if (rc)
 		return rc;
+	end = l->head_seq;
+	memcpy(hash, l->head_hash, sizeof(hash));
+	lost = l->chain_head_fd >= 0 && end && !read_chain_head(l, &a);
 	if (!l->proved && l->mode == WRITES_DATABASE)
-		return go_beside(l, f, e);
-	if (!read_chain_head(l, &a))
-		return l->chain_head_fd >= 0 && l->head_seq ? report_no_chain_head(l, f, e) : 0;
-	return is_cut(&a, l->head_seq, l->head_hash) ? report_cut(l, f, &a, e) : 0;
+		rc = go_beside(l, f, e);
+	if (rc)
+		return rc;
+	if (lost)
+		return report_no_chain_head(l, f, end, hash, e);
+	if (ledger_own_chain(l) && read_chain_head(l, &a) && is_cut(&a, end, hash))
+		return report_cut(l, f, &a, e);
+	return 0;
 }
