@@ -47,6 +47,7 @@ struct source {
 	int64_t rows, head;   /* of the journal */
 	int64_t diverged_seq; /* 0: not */
 	bool unreadable;      /* at the last try */
+	bool kept;	      /* vaultd's, which may write on: not removed here */
 };
 
 /* What the thread keeps to itself. */
@@ -529,11 +530,25 @@ visit_primary(struct work *w, struct err *e)
 
 /* ---- the thread ---- */
 
-/* data/salvage-<id>.db, each a journal of that node's chain (ha/salvage.h). */
+static bool
+is_chain_file(const char *name, const char *begins, struct uuid *ret)
+{
+	size_t n = strlen(begins);
+	char id[UUID_STR_LEN];
+
+	if (strncmp(name, begins, n) != 0 || strlen(name) != n + 36 + strlen(".db") ||
+	    strcmp(name + n + 36, ".db") != 0)
+		return false;
+	snprintf(id, sizeof(id), "%.36s", name + n);
+	return uuid_parse(id, ret) == 0;
+}
+
+/* data/salvage-<id>.db, each a journal of that chain (ha/salvage.h), and data/journal-<id>.db, what this node wrote beside its own
+ * (docs/chains.md). */
 static void
 find_salvaged(struct work *w)
 {
-	char dir[HOME_PATH_MAX], id[64];
+	char dir[HOME_PATH_MAX];
 	int64_t now = clock_mono_ms();
 
 	if (w->scanned_ms && now - w->scanned_ms < SCAN_MS)
@@ -546,12 +561,14 @@ find_salvaged(struct work *w)
 		struct source s = { 0 };
 		bool known = false;
 
-		if (sscanf(f->d_name, "salvage-%36[0-9a-f-].db", id) != 1 ||
-		    uuid_parse(id, &s.node) ||
-		    strcmp(f->d_name + strlen("salvage-") + 36, ".db") != 0)
-			continue;
+		if (!is_chain_file(f->d_name, "salvage-", &s.node)) {
+			s.kept = is_chain_file(f->d_name, "journal-", &s.node);
+			if (!s.kept)
+				continue;
+		}
 		for (size_t i = 0; i < w->salvaged_n; i++)
-			known |= uuid_eq(&w->salvaged[i].node, &s.node);
+			known |= w->salvaged[i].kept == s.kept &&
+				 uuid_eq(&w->salvaged[i].node, &s.node);
 		snprintf(s.path, sizeof(s.path), "%.*s/%.60s", (int)sizeof(s.path) - 64, dir,
 			 f->d_name);
 		if (!known)
@@ -561,6 +578,13 @@ find_salvaged(struct work *w)
 		closedir(d);
 }
 
+static void
+forget_salvaged(struct work *w, size_t i)
+{
+	journal_free(TAKE(w->salvaged[i].journal));
+	w->salvaged[i] = w->salvaged[--w->salvaged_n];
+}
+
 /* Everything in it is merged. */
 static void
 remove_salvaged(struct work *w, size_t i)
@@ -568,13 +592,12 @@ remove_salvaged(struct work *w, size_t i)
 	static const char *const ends[] = { "", "-wal", "-shm" };
 	char path[HOME_PATH_MAX + 8];
 
-	journal_free(TAKE(w->salvaged[i].journal));
 	for (size_t k = 0; k < ARRAY_LEN(ends); k++) {
 		snprintf(path, sizeof(path), "%s%s", w->salvaged[i].path, ends[k]);
 		unlink(path);
 	}
 	log_notice("everything salvaged has been merged");
-	w->salvaged[i] = w->salvaged[--w->salvaged_n];
+	forget_salvaged(w, i);
 }
 
 static void
@@ -642,7 +665,9 @@ work_salvaged(struct work *w, bool reached)
 		if (reached)
 			reached = work_source(w);
 		rows += w->s->rows;
-		if (w->s->journal && !w->s->rows)
+		if (w->s->kept && access(w->s->path, F_OK) < 0)
+			forget_salvaged(w, i);
+		else if (w->s->journal && !w->s->rows && !w->s->kept)
 			remove_salvaged(w, i);
 		else
 			i++;

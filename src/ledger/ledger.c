@@ -205,7 +205,7 @@ on_closed(uv_handle_t *h)
 		fdatasync(l->chain_head_fd);
 		close(l->chain_head_fd);
 	}
-	journal_free(l->journal);
+	ledger_journals_close(l);
 	free(l->journal_path);
 	free(l->run);
 	free(l);

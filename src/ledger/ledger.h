@@ -56,11 +56,14 @@ bool ledger_journals(const struct ledger *l) NONNULL;
 /* In on_durable: whether the event is in the journal alone; else it is in the tables. */
 bool ledger_wrote_journal(const struct ledger *l) NONNULL;
 
-/* Calls fn in the core for every event that the journal of this node holds, in order: those of a
- * secondary that the primary has not been seen to have. Nothing when there is no journal. */
+/* Calls fn in the core for every event that the journals of this node hold: those of a secondary that the primary has not been seen
+ * to have. Those of a chain in their order, the chains by the time of their events; chain: that one alone, or NULL. */
 typedef void ledger_event_fn(void *ctx, const struct event *ev);
-int ledger_journal_each(struct ledger *l, struct fiber *f, ledger_event_fn *fn, void *ctx,
-			struct err *e) MUST_USE;
+int ledger_journal_each(struct ledger *l, struct fiber *f, const struct uuid *chain,
+			ledger_event_fn *fn, void *ctx, struct err *e) MUST_USE;
+/* The chains that have a journal; this node's own is one of them always. The caller frees *ret, also after a failure. */
+int ledger_journal_chains(struct ledger *l, struct fiber *f, struct uuid **ret, size_t *ret_n,
+			  struct err *e) NONNULL MUST_USE;
 
 /* Which chain is written, and its newest committed event. false while it is not known yet (the database was not
  * reachable). */

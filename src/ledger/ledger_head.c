@@ -2,249 +2,20 @@
  *
  * Where the own chain ends: asked of the database, of the journal and of the chain head file, which must
  * agree. A chain that is shorter than that file remembers was cut from outside; that becomes an
- * event of its own, so that new events over the cut do not hide it. The journal's blocking calls
- * run on the thread pool.
+ * event of its own, so that new events over the cut do not hide it. Where the end cannot be proved the
+ * node writes another chain.
  */
 #include "ledger/ledger_impl.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/json_out.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ledger/chain_head_file.h"
 #include "ledger/event_body.h"
-
-/* ---- the thread ---- */
-
-struct job {
-	uv_work_t work;
-	struct fiber *f;
-	bool done;
-	struct ledger *l;
-	int (*fn)(struct ledger *l, void *arg, struct err *e);
-	void *arg;
-	int rc;
-	struct err e;
-};
-
-static void
-on_work(uv_work_t *w)
-{
-	struct job *j = w->data;
-
-	j->rc = j->fn(j->l, j->arg, &j->e);
-}
-
-static void
-on_work_done(uv_work_t *w, int status)
-{
-	struct job *j = w->data;
-
-	j->done = true;
-	fiber_wake(j->f);
-}
-
-/* Runs fn on a thread of the pool while the fiber sleeps; one at a time has the journal. */
-static int
-on_thread(struct ledger *l, struct fiber *f, int (*fn)(struct ledger *l, void *arg, struct err *e),
-	  void *arg, struct err *e)
-{
-	struct job j = { .f = f, .l = l, .fn = fn, .arg = arg };
-
-	fiber_gate_enter(&l->journal_gate, f);
-	j.work.data = &j;
-	mem_check(!uv_queue_work(l->o.loop, &j.work, on_work, on_work_done));
-	while (!j.done)
-		fiber_sleep(f);
-	fiber_gate_leave(&l->journal_gate);
-	if (j.rc && e)
-		*e = j.e;
-	return j.rc;
-}
-
-/* ---- the journal ---- */
-
-struct look {
-	bool create; /* false: a journal that is not there is an empty one */
-	bool there;
-	int64_t count, seq;
-	uint8_t hash[KEYS_HASH_BYTES];
-};
-
-static int
-open_journal(struct ledger *l, bool create, struct err *e)
-{
-	if (l->journal)
-		return 0;
-	if (!l->journal_path)
-		return create ? err_set(e, ERR_INTERNAL, "no journal is named") : 0;
-	if (!create && access(l->journal_path, F_OK))
-		return errno == ENOENT
-			       ? 0
-			       : err_errno(e, ERR_IO, "cannot look for %s", l->journal_path);
-	return journal_open(l->journal_path, &l->o.node, &l->journal, e);
-}
-
-static int
-look(struct ledger *l, void *arg, struct err *e)
-{
-	struct look *k = arg;
-	int rc = open_journal(l, k->create, e);
-
-	if (rc || !l->journal)
-		return rc;
-	k->there = true;
-	return journal_head(l->journal, &k->count, &k->seq, k->hash, e);
-}
-
-struct append {
-	const struct journal_row *rows;
-	size_t n;
-};
-
-static int
-append(struct ledger *l, void *arg, struct err *e)
-{
-	const struct append *a = arg;
-	int rc = open_journal(l, true, e);
-
-	return rc ? rc : journal_append(l->journal, a->rows, a->n, e);
-}
-
-int
-ledger_journal_write(struct ledger *l, struct fiber *f, const struct ledger_units *q, struct err *e)
-{
-	struct journal_row *rows = mem_array(q->events, sizeof(*rows));
-	struct append a = { rows, 0 };
-	int rc;
-
-	for (const struct ledger_unit *u = q->first; u; u = u->next) {
-		for (size_t i = 0; i < u->n; i++) {
-			struct journal_row *r = &rows[a.n++];
-
-			r->seq = u->ev[i].seq;
-			memcpy(r->hash, u->hash[i], sizeof(r->hash));
-			r->event = u->items[i].iov_base;
-			r->len = u->items[i].iov_len;
-		}
-	}
-	rc = on_thread(l, f, append, &a, e);
-	free(rows);
-	return rc;
-}
-
-/* Some rows of the journal, copied out of it. */
-struct fetch {
-	int64_t after;
-	struct ledger_row *rows;
-	size_t n;
-	struct buf bytes;
-};
-
-static int
-on_row(void *ctx, const struct journal_row *row)
-{
-	struct fetch *x = ctx;
-	struct ledger_row *r = &x->rows[x->n++];
-
-	r->seq = row->seq;
-	memcpy(r->hash, row->hash, sizeof(r->hash));
-	r->len = row->len;
-	buf_add(&x->bytes, row->event, row->len);
-	return 0;
-}
-
-static int
-fetch(struct ledger *l, void *arg, struct err *e)
-{
-	struct fetch *x = arg;
-	const uint8_t *at;
-	int rc;
-
-	buf_reset(&x->bytes);
-	x->n = 0;
-	rc = open_journal(l, false, e);
-	if (rc || !l->journal)
-		return rc;
-	rc = journal_each(l->journal, x->after, LEDGER_MERGE_MAX, on_row, x, e);
-	at = (const uint8_t *)x->bytes.data;
-	for (size_t i = 0; i < x->n; at += x->rows[i].len, i++)
-		x->rows[i].bytes = at;
-	return rc;
-}
-
-static struct fetch
-fetch_begin(int64_t after)
-{
-	struct fetch x = { .after = after,
-			   .rows = mem_array(LEDGER_MERGE_MAX, sizeof(struct ledger_row)) };
-
-	return x;
-}
-
-static void
-fetch_done(struct fetch *x)
-{
-	free(x->rows);
-	buf_done(&x->bytes);
-}
-
-static int
-each_event(const struct fetch *x, ledger_event_fn *fn, void *ctx, struct err *e)
-{
-	for (size_t i = 0; i < x->n; i++) {
-		auto_buf texts = BUF_INIT;
-		struct event ev;
-		int rc = event_decode(x->rows[i].bytes, x->rows[i].len, &ev, &texts, e);
-
-		if (rc)
-			return err_prefix(e,
-					  "row %lld of the journal: ", (long long)x->rows[i].seq);
-		fn(ctx, &ev);
-	}
-	return 0;
-}
-
-int
-ledger_journal_each(struct ledger *l, struct fiber *f, ledger_event_fn *fn, void *ctx,
-		    struct err *e)
-{
-	FREE_WITH(fetch_done) struct fetch x = fetch_begin(0);
-	int rc;
-
-	do {
-		rc = on_thread(l, f, fetch, &x, e);
-		if (!rc)
-			rc = each_event(&x, fn, ctx, e);
-		if (x.n)
-			x.after = x.rows[x.n - 1].seq;
-	} while (!rc && x.n);
-	return rc;
-}
-
-static int
-drop(struct ledger *l, void *arg, struct err *e)
-{
-	return journal_drop(l->journal, *(const int64_t *)arg, e);
-}
-
-/* The journal is to go on where the log's own chain ends. */
-struct set_head {
-	int64_t seq;
-	const uint8_t *hash;
-};
-
-static int
-set_head(struct ledger *l, void *arg, struct err *e)
-{
-	const struct set_head *s = arg;
-	int rc = journal_drop(l->journal, s->seq, e);
-
-	return rc ? rc : journal_set_head(l->journal, s->seq, s->hash, e);
-}
 
 /* ---- the chain head file ---- */
 
@@ -375,10 +146,10 @@ broken_row(int64_t seq, const struct err *why, struct err *e)
 /* Each must continue the log (seq, hash): a disk may have changed what SQLite does not look at, and what is written behind such a
  * row could not be merged. Where the log lacks what is before them only the primary can tell. */
 static int
-check_rows(struct ledger *l, struct fiber *f, const struct look *k, int64_t seq,
+check_rows(struct ledger *l, struct fiber *f, const struct ledger_look *k, int64_t seq,
 	   const uint8_t *hash, struct err *e)
 {
-	FREE_WITH(fetch_done) struct fetch x = fetch_begin(seq);
+	FREE_WITH(ledger_fetch_done) struct ledger_fetch x = ledger_fetch_begin(&l->o.node, seq);
 	uint8_t last[KEYS_HASH_BYTES];
 
 	if (k->seq - k->count > seq)
@@ -388,25 +159,32 @@ check_rows(struct ledger *l, struct fiber *f, const struct look *k, int64_t seq,
 		auto_buf texts = BUF_INIT;
 		struct err why = { 0 };
 		size_t good = 0;
-		int rc = on_thread(l, f, fetch, &x, e);
+		int rc = ledger_fetch_next(l, f, &x, e);
 
 		if (rc || !x.n)
 			return rc;
-		rc = ledger_verify_rows(l, f, &l->o.node, x.after, last, x.rows, x.n, &texts, &good,
-					&why);
+		rc = ledger_verify_rows(l, f, &l->o.node, x.before, last, x.rows, x.n, &texts,
+					&good, &why);
 		if (rc || good < x.n) {
 			*e = why;
 			return rc ? rc : broken_row(x.rows[good].seq, &why, e);
 		}
-		x.after = x.rows[x.n - 1].seq;
 		memcpy(last, x.rows[x.n - 1].hash, sizeof(last));
 	}
 }
 
-/* ---- the journal of a node that became the primary ---- */
+/* ---- the journals of a node that became the primary ---- */
+
+/* A chain in the log, and how far it is there. */
+struct adopted {
+	struct uuid chain;
+	int64_t seq;
+	uint8_t hash[KEYS_HASH_BYTES];
+};
 
 static int
-adopt_some(struct ledger *l, struct fiber *f, struct fetch *x, struct err *e)
+adopt_some(struct ledger *l, struct fiber *f, struct adopted *a, const struct ledger_fetch *x,
+	   struct err *e)
 {
 	struct ledger_steps steps = { 0 };
 	auto_buf texts = BUF_INIT;
@@ -414,51 +192,71 @@ adopt_some(struct ledger *l, struct fiber *f, struct fetch *x, struct err *e)
 	size_t good;
 	int rc;
 
-	rc = ledger_verify_rows(l, f, &l->o.node, l->head_seq, l->head_hash, x->rows, x->n, &texts,
-				&good, &why);
+	rc = ledger_verify_rows(l, f, &a->chain, a->seq, a->hash, x->rows, x->n, &texts, &good,
+				&why);
 	if (!rc && good < x->n)
 		return broken_row(x->rows[good].seq, &why, e);
 	if (rc) {
 		*e = why;
 		return rc;
 	}
-	ledger_step_rows(&steps, &l->o.node, x->rows, x->n, true);
+	ledger_step_rows(&steps, &a->chain, x->rows, x->n, true);
 	rc = db_transaction(l->o.writer, f, steps.v, steps.n, NULL, e);
 	ledger_steps_done(&steps);
 	if (rc)
 		return rc;
-	l->head_seq = x->rows[x->n - 1].seq;
-	memcpy(l->head_hash, x->rows[x->n - 1].hash, sizeof(l->head_hash));
+	a->seq = x->rows[x->n - 1].seq;
+	memcpy(a->hash, x->rows[x->n - 1].hash, sizeof(a->hash));
 	l->stats.events += x->n;
 	for (size_t i = 0; i < x->n && l->o.on_durable; i++)
 		l->o.on_durable(l->o.ctx, &x->rows[i].ev);
-	return on_thread(l, f, drop, &l->head_seq, e);
+	return ledger_journal_drop(l, f, &a->chain, a->seq, e);
 }
 
 /* What this node wrote as a secondary goes into its own log before anything else does. */
 static int
-adopt(struct ledger *l, struct fiber *f, struct err *e)
+adopt(struct ledger *l, struct fiber *f, struct adopted *a, struct err *e)
 {
-	FREE_WITH(fetch_done) struct fetch x = fetch_begin(l->head_seq);
-	int64_t from = l->head_seq;
+	FREE_WITH(ledger_fetch_done) struct ledger_fetch x = ledger_fetch_begin(&a->chain, a->seq);
+	int64_t from = a->seq;
 	int rc;
 
 	for (;;) {
-		x.after = l->head_seq;
-		rc = on_thread(l, f, fetch, &x, e);
-		if (!rc && x.n && x.rows[0].seq != l->head_seq + 1)
-			rc = ledger_follow_end(l, f, &l->o.node, &l->head_seq, l->head_hash, e);
+		x.before = a->seq;
+		x.n = 0;
+		rc = ledger_fetch_next(l, f, &x, e);
+		if (!rc && x.n && x.rows[0].seq != a->seq + 1)
+			rc = ledger_follow_end(l, f, &a->chain, &a->seq, a->hash, e);
 		if (!rc && x.n)
-			rc = adopt_some(l, f, &x, e);
+			rc = adopt_some(l, f, a, &x, e);
 		if (rc)
 			return rc;
 		if (!x.n)
 			break;
 	}
-	if (l->head_seq > from)
+	if (a->seq > from)
 		log_notice("%lld events of this node's journal went into the log",
-			   (long long)(l->head_seq - from));
+			   (long long)(a->seq - from));
 	return 0;
+}
+
+/* And what it wrote in chains beside its own. */
+static int
+adopt_beside(struct ledger *l, struct fiber *f, struct err *e)
+{
+	struct uuid *chains = NULL;
+	size_t n = 0;
+	int rc = ledger_journals_beside(l, f, &chains, &n, e);
+
+	for (size_t i = 0; !rc && i < n; i++) {
+		struct adopted a = { .chain = chains[i] };
+
+		rc = ledger_read_head(l, f, &a.chain, &a.seq, a.hash, e);
+		if (!rc)
+			rc = adopt(l, f, &a, e);
+	}
+	free(chains);
+	return rc;
 }
 
 /* ---- the head ---- */
@@ -473,25 +271,26 @@ put_head(struct ledger *l, int64_t seq, const uint8_t *hash)
 static int
 learn_db(struct ledger *l, struct fiber *f, struct err *e)
 {
-	struct look k = { .create = false };
-	uint8_t hash[KEYS_HASH_BYTES];
-	int64_t seq;
-	int rc = ledger_read_head(l, f, &l->o.node, &seq, hash, e);
+	struct adopted a = { .chain = l->o.node };
+	struct ledger_look k;
+	int rc = ledger_read_head(l, f, &a.chain, &a.seq, a.hash, e);
 
 	if (!rc)
-		rc = on_thread(l, f, look, &k, e);
+		rc = ledger_journal_look(l, f, &a.chain, false, &k, e);
+	if (!rc && k.count && k.seq > a.seq)
+		rc = adopt(l, f, &a, e);
+	if (!rc)
+		rc = adopt_beside(l, f, e);
 	if (rc)
 		return rc;
-	put_head(l, seq, hash);
-	if (k.count && k.seq > seq)
-		rc = adopt(l, f, e);
+	put_head(l, a.seq, a.hash);
 	return rc ? rc : ledger_follow_end(l, f, &l->o.node, &l->head_seq, l->head_hash, e);
 }
 
 /* The journal alone is enough if the node remembers nothing later: then the log can have nothing
  * later either. */
 static int
-learn_without_db(struct ledger *l, const struct look *k, struct err *e)
+learn_without_db(struct ledger *l, const struct ledger_look *k, struct err *e)
 {
 	struct chain_head_file a;
 
@@ -505,10 +304,10 @@ learn_without_db(struct ledger *l, const struct look *k, struct err *e)
 static int
 learn_journal(struct ledger *l, struct fiber *f, struct err *e)
 {
-	struct look k = { .create = true };
+	struct ledger_look k;
 	uint8_t hash[KEYS_HASH_BYTES];
 	int64_t seq;
-	int rc = on_thread(l, f, look, &k, e);
+	int rc = ledger_journal_look(l, f, &l->o.node, true, &k, e);
 
 	if (rc)
 		return rc;
@@ -519,9 +318,7 @@ learn_journal(struct ledger *l, struct fiber *f, struct err *e)
 	if (!known || (!k.count && ledger_follow_end(l, f, &l->o.node, &seq, hash, e)))
 		return learn_without_db(l, &k, e);
 	if (seq > k.seq) {
-		struct set_head s = { seq, hash };
-
-		rc = on_thread(l, f, set_head, &s, e);
+		rc = ledger_journal_go_on(l, f, &l->o.node, seq, hash, e);
 		if (rc)
 			return rc;
 		put_head(l, seq, hash);
@@ -542,37 +339,78 @@ ledger_own_chain(const struct ledger *l)
 	return uuid_eq(&l->chain, &l->o.node);
 }
 
-/* Goes on where it was left: nobody but this process writes it. */
+/* Goes on where it was left: nobody but this node's run writes it. */
 static int
 learn_other(struct ledger *l, struct fiber *f, struct err *e)
 {
 	uint8_t hash[KEYS_HASH_BYTES];
-	int64_t seq;
-	int rc = ledger_read_head(l, f, &l->chain, &seq, hash, e);
+	struct ledger_look k = { 0 };
+	int64_t seq = 0;
+	int rc = l->mode == WRITES_JOURNAL ? ledger_journal_look(l, f, &l->chain, true, &k, e)
+					   : ledger_read_head(l, f, &l->chain, &seq, hash, e);
 
-	if (!rc)
+	if (rc)
+		return rc;
+	l->beside_mode = l->mode;
+	if (l->mode == WRITES_JOURNAL)
+		put_head(l, k.seq, k.hash);
+	else
 		put_head(l, seq, hash);
-	return rc;
+	return 0;
 }
 
 /* A disk that was put back has none of this run of the node. */
 static int
-find_other(struct ledger *l, struct fiber *f, bool *ret_found, struct err *e)
+find_in_log(struct ledger *l, struct fiber *f, struct uuid *ret, bool *ret_found, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows rows = NULL;
 
-	*ret_found = false;
-	if (!l->run[0])
-		return 0;
 	bind_uuid(&b, &l->o.node);
 	bind_text(&b, l->run);
 	int rc = db_exec(l->o.writer, f, STMT_CHAIN_OF_RUN, &b, &rows, e);
-	if (rc || !rows_count(rows))
-		return rc;
-	row_uuid(rows, 0, COL_CHAIN_OF_RUN_ID, &l->chain);
-	*ret_found = true;
-	return 0;
+	*ret_found = !rc && rows_count(rows);
+	if (*ret_found)
+		row_uuid(rows, 0, COL_CHAIN_OF_RUN_ID, ret);
+	return rc;
+}
+
+struct begun {
+	const char *run;
+	bool is;
+};
+
+static void
+take_begun(void *ctx, const struct event *ev)
+{
+	struct begun *g = ctx;
+	char said[160];
+
+	if (ev->kind != EVENT_CHAIN_BEGUN || ev->seq != 1)
+		return;
+	snprintf(said, sizeof(said), "\"run\":\"%s\"", g->run);
+	g->is = strstr(ev->body, said) != NULL;
+}
+
+static int
+find_in_journals(struct ledger *l, struct fiber *f, struct uuid *ret, bool *ret_found,
+		 struct err *e)
+{
+	struct uuid *chains = NULL;
+	size_t n = 0;
+	int rc = ledger_journals_beside(l, f, &chains, &n, e);
+
+	*ret_found = false;
+	for (size_t i = 0; !rc && !*ret_found && i < n; i++) {
+		struct begun g = { .run = l->run };
+
+		rc = ledger_journal_first(l, f, &chains[i], take_begun, &g, e);
+		*ret_found = !rc && g.is;
+		if (*ret_found)
+			*ret = chains[i];
+	}
+	free(chains);
+	return rc;
 }
 
 /* Its first event names what is known of the end of the own one, which is the head now. */
@@ -597,6 +435,7 @@ begin_other(struct ledger *l, struct fiber *f, struct err *e)
 		   "be asked: until "
 		   "it is, its events are a chain of their own");
 	uuid_new(&l->chain);
+	l->beside_mode = l->mode;
 	put_head(l, 0, nothing);
 	int rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
 	if (rc)
@@ -607,9 +446,12 @@ begin_other(struct ledger *l, struct fiber *f, struct err *e)
 static int
 go_beside(struct ledger *l, struct fiber *f, struct err *e)
 {
-	bool found;
-	int rc = find_other(l, f, &found, e);
+	bool found = false;
+	int rc = 0;
 
+	if (l->run[0])
+		rc = l->mode == WRITES_JOURNAL ? find_in_journals(l, f, &l->chain, &found, e)
+					       : find_in_log(l, f, &l->chain, &found, e);
 	if (rc)
 		return rc;
 	return found ? learn_other(l, f, e) : begin_other(l, f, e);
@@ -624,7 +466,7 @@ ledger_learn_head(struct ledger *l, struct fiber *f, struct err *e)
 	int64_t end;
 	int rc;
 
-	if (!ledger_own_chain(l) && !l->proved && l->mode == WRITES_DATABASE)
+	if (!ledger_own_chain(l) && !l->proved && l->mode == l->beside_mode)
 		return learn_other(l, f, e);
 	l->chain = l->o.node;
 	rc = l->mode == WRITES_JOURNAL ? learn_journal(l, f, e) : learn_db(l, f, e);
@@ -633,7 +475,7 @@ ledger_learn_head(struct ledger *l, struct fiber *f, struct err *e)
 	end = l->head_seq;
 	memcpy(hash, l->head_hash, sizeof(hash));
 	lost = l->chain_head_fd >= 0 && end && !read_chain_head(l, &a);
-	if (!l->proved && l->mode == WRITES_DATABASE)
+	if (!l->proved)
 		rc = go_beside(l, f, e);
 	if (rc)
 		return rc;

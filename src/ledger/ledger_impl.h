@@ -57,6 +57,11 @@ struct ledger_seen {
 	uint8_t hash[KEYS_HASH_BYTES];
 };
 
+struct ledger_journal {
+	struct uuid chain;
+	struct journal *file;
+};
+
 /* A fiber of the ledger's own. */
 struct ledger_worker {
 	struct fiber *f;
@@ -69,6 +74,7 @@ struct ledger {
 	enum state_writes mode;
 	struct uuid
 		chain; /* that is written: this node's own, or one begun because the end of that is not proved */
+	enum state_writes beside_mode; /* in which that one was begun */
 	bool proved; /* the end of this node's own chain is known; it stays so: nobody else writes it */
 	int64_t asked_ms; /* since when the writer waits for that */
 	bool head_known;
@@ -78,9 +84,10 @@ struct ledger {
 	struct ledger_units queue, ready;
 	struct ledger_worker chainer, committer;
 	struct fiber_gate commit_gate;
-	struct fiber_gate journal_gate; /* the journal belongs to one thread at a time */
-	struct journal *journal;	/* opened when first needed */
-	int chain_head_fd;		/* -1: none */
+	struct fiber_gate journal_gate;	 /* the journal belongs to one thread at a time */
+	struct ledger_journal *journals; /* opened when first needed */
+	size_t njournals;
+	int chain_head_fd; /* -1: none */
 	bool chain_head_dirty, chain_head_syncing;
 	uv_timer_t sync_timer;
 	uv_fs_t sync;
@@ -180,8 +187,6 @@ int ledger_learn_head(struct ledger *l, struct fiber *f,
 		      struct err *e) MUST_USE;	       /* inside the commit gate */
 bool ledger_own_chain(const struct ledger *l) NONNULL; /* whether that is the one being written */
 void ledger_write_chain_head(struct ledger *l);
-int ledger_journal_write(struct ledger *l, struct fiber *f, const struct ledger_units *q,
-			 struct err *e) MUST_USE;
 
 /* ledger_seen.c: what this node had of the other chains. */
 /* Whether an event changes something, so that the other chains are to be named before it. */
@@ -201,6 +206,45 @@ struct ledger_row {
 	size_t len;
 	struct event ev; /* filled by ledger_verify_rows */
 };
+
+/* ledger_journal.c */
+struct ledger_look {
+	int64_t count,
+		seq; /* rows, and the last one ever written; 0: none, or there is no journal */
+	uint8_t hash[KEYS_HASH_BYTES];
+};
+int ledger_journal_look(struct ledger *l, struct fiber *f, const struct uuid *chain, bool create,
+			struct ledger_look *ret, struct err *e) NONNULL MUST_USE;
+/* Into the journal of the chain that is being written. */
+int ledger_journal_write(struct ledger *l, struct fiber *f, const struct ledger_units *q,
+			 struct err *e) MUST_USE;
+int ledger_journal_drop(struct ledger *l, struct fiber *f, const struct uuid *chain, int64_t upto,
+			struct err *e) NONNULL MUST_USE;
+/* The journal is to go on where the log has its chain end. */
+int ledger_journal_go_on(struct ledger *l, struct fiber *f, const struct uuid *chain, int64_t seq,
+			 const uint8_t hash[static KEYS_HASH_BYTES],
+			 struct err *e) NONNULL MUST_USE;
+/* Calls fn for the first event that it still has, if there is any. */
+int ledger_journal_first(struct ledger *l, struct fiber *f, const struct uuid *chain,
+			 ledger_event_fn *fn, void *ctx, struct err *e) MUST_USE;
+/* The chains of the other journals that have rows, or are being written; one that is empty and is not goes. The caller frees *ret,
+ * also after a failure. */
+int ledger_journals_beside(struct ledger *l, struct fiber *f, struct uuid **ret, size_t *ret_n,
+			   struct err *e) NONNULL MUST_USE;
+void ledger_journals_close(struct ledger *l);
+
+/* Rows of a journal, some at a time, copied out of it. */
+struct ledger_fetch {
+	struct uuid chain;
+	int64_t before; /* the rows are those behind it */
+	struct ledger_row *rows;
+	size_t n; /* 0: there are no more */
+	struct buf bytes;
+};
+struct ledger_fetch ledger_fetch_begin(const struct uuid *chain, int64_t after) NONNULL;
+int ledger_fetch_next(struct ledger *l, struct fiber *f, struct ledger_fetch *x,
+		      struct err *e) NONNULL MUST_USE;
+void ledger_fetch_done(struct ledger_fetch *x) NONNULL;
 
 /* ledger_merge.c */
 /* How many of the rows truly continue (seq, hash) of the node's chain: *ret_good; why the next one

@@ -225,7 +225,7 @@ int
 journal_overlay_reload(struct journal_overlay *j, struct ledger *l, struct fiber *f, struct err *e)
 {
 	uint64_t reading = ++j->reading;
-	int rc = ledger_journal_each(l, f, on_journal_event, j, e);
+	int rc = ledger_journal_each(l, f, NULL, on_journal_event, j, e);
 
 	/* When it could not be read all stay. */
 	if (!rc)

@@ -320,7 +320,7 @@ sessions_reload(struct sessions *s, struct fiber *f, struct err *e)
 	}
 	/* Sessions go on while the journal is read: what the overlay has too much the table knows better. */
 	drop_expired(s);
-	return ledger_journal_each(s->v->ledger, f, on_journal_event, s, e);
+	return ledger_journal_each(s->v->ledger, f, NULL, on_journal_event, s, e);
 }
 
 void

@@ -46,6 +46,8 @@ struct walk {
 	uint8_t hash[KEYS_HASH_BYTES];
 	struct mark own[2];
 	size_t nown;
+	struct uuid *journals; /* chains that have one */
+	size_t njournals;
 	struct mark *marks; /* that events of the log name, and the log was not found to have */
 	size_t nmarks, marks_cap;
 	struct gap gaps[GAPS_MAX];
@@ -501,10 +503,10 @@ chain_tail(struct walk *w, const struct tail *t, struct err *e)
 
 /* Events that are not home yet. Their hashes are not kept apart; the marks at the end prove them all. */
 static int
-walk_journal(struct walk *w, struct err *e)
+walk_journal(struct walk *w, const struct uuid *chain, struct err *e)
 {
 	struct tail t = { .w = w };
-	int rc = ledger_journal_each(w->v->ledger, w->f, on_journal_event, &t, e);
+	int rc = ledger_journal_each(w->v->ledger, w->f, chain, on_journal_event, &t, e);
 
 	if (!rc && t.n)
 		rc = chain_tail(w, &t, e);
@@ -630,6 +632,18 @@ by_number_down(const void *a, const void *b)
 	return x->seq < y->seq ? 1 : x->seq > y->seq ? -1 : 0;
 }
 
+static bool
+has_journal(const struct walk *w, const struct uuid *chain)
+{
+	if (vault_serves(w->v) == SERVES_EVERYONE)
+		return false;
+	for (size_t i = 0; i < w->njournals; i++) {
+		if (uuid_eq(&w->journals[i], chain))
+			return true;
+	}
+	return false;
+}
+
 static int
 walk_node(struct walk *w, const struct uuid *node, struct err *e)
 {
@@ -641,9 +655,32 @@ walk_node(struct walk *w, const struct uuid *node, struct err *e)
 			       VERIFY_NODES_MAX);
 	memset(w->hash, 0, sizeof(w->hash));
 	rc = walk_table(w, e);
-	if (!rc && !w->n->broken && uuid_eq(node, &w->v->node) &&
-	    vault_serves(w->v) != SERVES_EVERYONE)
-		rc = walk_journal(w, e);
+	if (!rc && !w->n->broken && has_journal(w, node))
+		rc = walk_journal(w, node, e);
+	return rc;
+}
+
+/* A secondary has what it did not bring home in its journals only, of some chains all of it. */
+static int
+walk_journals(struct walk *w, const struct rows *known, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < w->njournals; i++) {
+		bool walked = false;
+
+		for (int k = 0; !walked && k < rows_count(known); k++) {
+			struct uuid node;
+
+			row_uuid(known, k, COL_EVENT_NODES_NODE, &node);
+			walked = uuid_eq(&node, &w->journals[i]);
+		}
+		if (walked)
+			continue;
+		rc = walk_node(w, &w->journals[i], e);
+		if (!rc)
+			w->n->writer = w->v->node;
+	}
 	return rc;
 }
 
@@ -652,21 +689,18 @@ walk_all(struct walk *w, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows nodes = NULL;
-	bool own = false;
 	int rc = lists_exec(w->v, w->f, NULL, STMT_EVENT_NODES, &b, &nodes, e);
 
 	for (int i = 0; !rc && i < rows_count(nodes); i++) {
 		struct uuid node;
 
 		row_uuid(nodes, i, COL_EVENT_NODES_NODE, &node);
-		own = own || uuid_eq(&node, &w->v->node);
 		rc = walk_node(w, &node, e);
 		if (!rc)
 			row_uuid(nodes, i, COL_EVENT_NODES_WRITER, &w->n->writer);
 	}
-	/* A secondary that never merged has its own chain in the journal only. */
-	if (!rc && !own)
-		rc = walk_node(w, &w->v->node, e);
+	if (!rc)
+		rc = walk_journals(w, nodes, e);
 	/* Of several events behind a lost end the last one says how much is lost. */
 	if (w->nmarks)
 		qsort(w->marks, w->nmarks, sizeof(*w->marks), by_number_down);
@@ -691,6 +725,8 @@ verify(struct vault *v, struct fiber *f, const char *chain_head_path, bool colle
 	read_marks(w, chain_head_path);
 	rc = audit_break_read(v, f, &w->known, &w->nknown, e);
 	if (!rc)
+		rc = ledger_journal_chains(v->ledger, f, &w->journals, &w->njournals, e);
+	if (!rc)
 		rc = walk_all(w, e);
 	if (!rc)
 		check_own_end(w);
@@ -698,6 +734,7 @@ verify(struct vault *v, struct fiber *f, const char *chain_head_path, bool colle
 		check_accepted(w);
 	free(w->known);
 	free(w->marks);
+	free(w->journals);
 	free(w);
 	return rc;
 }

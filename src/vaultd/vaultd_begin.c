@@ -236,7 +236,7 @@ recall_unlock(struct vaultd *d, struct fiber *f)
 
 	if (state_serves(vaultd_state_now(d)) == SERVES_EVERYONE)
 		return;
-	if (ledger_journal_each(d->v.ledger, f, on_journal_event, &d->v, &ignored))
+	if (ledger_journal_each(d->v.ledger, f, NULL, on_journal_event, &d->v, &ignored))
 		d->v.unlocked = false;
 }
 

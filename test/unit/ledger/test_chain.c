@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A primary that cannot prove where its chain ends does not continue it: what it writes is a chain of its own (H2, H13).
+ * A node that cannot prove where its chain ends does not continue it: what it writes is a chain of its own (H2, H7, H13).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <glob.h>
 #include "fixture.h"
 #include "vault/verify.h"
 
@@ -172,6 +173,98 @@ it_waits_for_an_answer(void **state)
 	assert_good(x, 2);
 }
 
+/* ---- as a secondary ---- */
+
+static size_t
+files_beside(struct fixture *x)
+{
+	char pattern[300];
+	glob_t g;
+
+	snprintf(pattern, sizeof(pattern), "%s/journal-*.db", x->dir);
+	size_t n = glob(pattern, 0, NULL, &g) ? 0 : g.gl_pathc;
+	globfree(&g);
+	return n;
+}
+
+struct journaled {
+	unsigned n, begun;
+	struct uuid chain[64];
+};
+
+static void
+take_event(void *ctx, const struct event *ev)
+{
+	struct journaled *j = ctx;
+
+	assert_true(j->n < ARRAY_LEN(j->chain));
+	j->begun += ev->kind == EVENT_CHAIN_BEGUN;
+	j->chain[j->n++] = ev->node;
+}
+
+static void
+read_journals(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct err e = { 0 };
+
+	memset(arg, 0, sizeof(struct journaled));
+	assert_int_equal(ledger_journal_each(x->v.ledger, f, NULL, take_event, arg, &e), 0);
+}
+
+static struct journaled
+journaled(struct fixture *x)
+{
+	static struct journaled j;
+
+	fixture_run(x, read_journals, &j);
+	return j;
+}
+
+/* In emergency nobody waits, and no number is used that the primary may have. */
+static void
+a_secondary_writes_beside_too(void **state)
+{
+	struct fixture *x = *state;
+
+	fixture_run_many(x, change, NULL, 2);
+	int64_t had = count(x, OWN);
+	restart(x, HA_EMERGENCY, CHAIN_END_PROVED);
+	fixture_run(x, change, NULL);
+	assert_int_equal(files_beside(x), 0);
+	unsigned before = journaled(x).n;
+	x->run = "one";
+	for (int i = 0; i < 3; i++) {
+		restart(x, HA_EMERGENCY, CHAIN_END_ASKED);
+		fixture_run(x, change, NULL);
+		assert_int_equal(files_beside(x), 1);
+		assert_int_equal(journaled(x).begun, 1);
+		assert_good(x, 2);
+	}
+	x->run = "another";
+	restart(x, HA_EMERGENCY, CHAIN_END_UNPROVED);
+	fixture_run(x, change, NULL);
+	assert_int_equal(files_beside(x), 2);
+	/* The primary was asked. */
+	statepage_set_chain_end(x->statepage_writer, CHAIN_END_PROVED);
+	fixture_run(x, change, NULL);
+	struct journaled j = journaled(x);
+	assert_int_equal(j.begun, 2);
+	assert_memory_equal(&j.chain[0], &j.chain[j.n - 1], sizeof(j.chain[0]));
+	assert_true(j.n > before + 6);
+	assert_good(x, 3);
+	/* It becomes the primary, and all of it goes into the log. */
+	fixture_state(x, HA_ALONE, false);
+	fixture_run(x, change, NULL);
+	assert_int_equal(count(x, "kind = :USER_CREATED"), 9);
+	assert_int_equal(count(x, OTHER " AND kind = :CHAIN_BEGUN"), 2);
+	assert_true(count(x, OWN) > had);
+	assert_good(x, 3);
+	restart(x, HA_ALONE, CHAIN_END_PROVED);
+	fixture_run(x, change, NULL);
+	assert_int_equal(files_beside(x), 0);
+	assert_good(x, 3);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int
@@ -181,6 +274,7 @@ main(void)
 		TEST(it_goes_on_beside_and_comes_back),
 		TEST(each_start_that_proves_nothing_has_its_own),
 		TEST(it_waits_for_an_answer),
+		TEST(a_secondary_writes_beside_too),
 	};
 	return cmocka_run_group_tests_name("chain", tests, NULL, NULL);
 }

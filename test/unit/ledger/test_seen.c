@@ -70,7 +70,7 @@ read_journal(struct fixture *x, struct fiber *f, void *arg)
 	struct err e = { 0 };
 
 	memset(arg, 0, sizeof(struct seen_rows));
-	assert_int_equal(ledger_journal_each(x->v.ledger, f, take_row, arg, &e), 0);
+	assert_int_equal(ledger_journal_each(x->v.ledger, f, NULL, take_row, arg, &e), 0);
 }
 
 static void
@@ -265,7 +265,8 @@ a_secondary_that_starts_waits_for_its_end(void **state)
 	assert_true(w.done);
 	fixture_run(x, read_journal, &r);
 	assert_int_equal(r.n, 3);
-	assert_int_equal(r.kinds[0], EVENT_NODE_STARTED);
+	assert_int_equal(r.kinds[0], EVENT_CHAIN_BEGUN);
+	assert_int_equal(r.kinds[1], EVENT_NODE_STARTED);
 	assert_int_equal(r.kinds[2], EVENT_NODE_STARTED);
 }
 
