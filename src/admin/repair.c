@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/repair.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +14,8 @@
 #define PATH_ROOM (HOME_PATH_MAX + 96)
 
 struct place {
-	char path[HOME_PATH_MAX], new[HOME_PATH_MAX];
-	struct home_node self;
+	char path[HOME_PATH_MAX], new[PATH_ROOM];
+	struct uuid chain;
 };
 
 /* Whether it opens, so that there is nothing to do. */
@@ -23,24 +24,73 @@ is_good(const struct place *p)
 {
 	struct journal *j = NULL;
 	struct err ignored = { 0 };
-	bool good = journal_open(p->path, &p->self.id, &j, &ignored) == 0;
+	bool good = journal_open(p->path, &p->chain, &j, &ignored) == 0;
 
 	journal_free(j);
 	return good;
 }
 
+/* data/journal-CHAIN.db or data/salvage-CHAIN.db. */
+static bool
+is_other(const char *name, struct uuid *ret)
+{
+	static const char *const begins[] = { "journal-", "salvage-" };
+	const size_t n = strlen("journal-");
+	char id[UUID_STR_LEN];
+
+	for (size_t i = 0; i < ARRAY_LEN(begins); i++) {
+		if (strncmp(name, begins[i], n) != 0 || strlen(name) != n + 36 + strlen(".db") ||
+		    strcmp(name + n + 36, ".db") != 0)
+			continue;
+		snprintf(id, sizeof(id), "%.36s", name + n);
+		return uuid_parse(id, ret) == 0;
+	}
+	return false;
+}
+
+/* Of the journals of other chains the first that is damaged. */
+static bool
+find_other(const struct place *own, struct place *ret)
+{
+	const char *slash = strrchr(own->path, '/');
+	char dir[HOME_PATH_MAX];
+	bool found = false;
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - own->path), own->path);
+	DIR *d = opendir(dir);
+	for (struct dirent *f; d && !found && (f = readdir(d));) {
+		if (!is_other(f->d_name, &ret->chain))
+			continue;
+		snprintf(ret->path, sizeof(ret->path), "%.*s/%.64s", (int)sizeof(ret->path) - 80,
+			 dir, f->d_name);
+		snprintf(ret->new, sizeof(ret->new), "%s.new", ret->path);
+		found = !is_good(ret);
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
 static int
 look(const struct home *h, int64_t before, struct place *p, struct err *e)
 {
+	struct home_node self;
+	struct place other;
 	int rc = pidfile_alone(h, e);
 
 	if (rc == 0)
-		rc = home_node_read(h, &p->self, e);
+		rc = home_node_read(h, &self, e);
 	if (rc)
 		return rc;
+	p->chain = self.id;
 	home_path(h, HOME_JOURNAL, p->path);
-	home_path_with(h, HOME_JOURNAL_NEW, "", p->new);
-	if (!home_has(h, HOME_JOURNAL))
+	snprintf(p->new, sizeof(p->new), "%s.new", p->path);
+	bool there = home_has(h, HOME_JOURNAL);
+	if (!before && (!there || is_good(p)) && find_other(p, &other)) {
+		*p = other;
+		return 0;
+	}
+	if (!there)
 		return err_set(e, ERR_NOT_FOUND,
 			       "%s does not exist: there is nothing to repair, and the next "
 			       "`holdfast serve` begins a new one",
@@ -108,9 +158,9 @@ repair_journal(const struct home *h, int64_t before, struct repair *ret, struct 
 		return rc;
 	clock_iso(clock_now_us(), at);
 	at[strcspn(at, "Z")] = '\0';
-	home_path_with(h, HOME_JOURNAL_DAMAGED, at, ret->aside);
+	snprintf(ret->aside, sizeof(ret->aside), "%s.damaged-%s", p.path, at);
 	rc = remove_new(&p, e);
 	if (rc == 0)
-		rc = journal_rescue(p.path, &p.self.id, before, p.new, &ret->got, e);
+		rc = journal_rescue(p.path, &p.chain, before, p.new, &ret->got, e);
 	return rc ? rc : put_in_place(&p, ret->aside, e);
 }

@@ -79,8 +79,8 @@ path_of(const struct ledger *l, const struct uuid *chain, char ret[static HOME_P
 		snprintf(ret, HOME_PATH_MAX, "%s", l->journal_path);
 	else
 		snprintf(ret, HOME_PATH_MAX, "%.*s/journal-%s.db",
-			 slash ? (int)(slash - l->journal_path) : 1,
-			 slash ? l->journal_path : ".", id);
+			 slash ? (int)(slash - l->journal_path) : 1, slash ? l->journal_path : ".",
+			 id);
 }
 
 static struct ledger_journal *
@@ -108,8 +108,7 @@ journal_of(struct ledger *l, const struct uuid *chain, bool create, struct journ
 		return create ? err_set(e, ERR_INTERNAL, "no journal is named") : 0;
 	path_of(l, chain, path);
 	if (!create && access(path, F_OK))
-		return errno == ENOENT ? 0
-				       : err_errno(e, ERR_IO, "cannot look for %s", path);
+		return errno == ENOENT ? 0 : err_errno(e, ERR_IO, "cannot look for %s", path);
 	int rc = journal_open(path, chain, ret, e);
 	if (rc)
 		return rc;
@@ -457,8 +456,8 @@ earliest(struct stream *s, size_t n)
 }
 
 static int
-each_of(struct ledger *l, struct fiber *f, const struct uuid *chains, size_t n,
-	ledger_event_fn *fn, void *ctx, struct err *e)
+each_of(struct ledger *l, struct fiber *f, const struct uuid *chains, size_t n, ledger_event_fn *fn,
+	void *ctx, struct err *e)
 {
 	struct stream *s = mem_array(n, sizeof(*s)), *next;
 	int rc = 0;

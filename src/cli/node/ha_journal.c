@@ -94,7 +94,9 @@ const struct cli_verb verbs_ha_journal[] = {
 		.more = "For a journal that the status or the log calls damaged. The node must be "
 			"stopped. Events before the damage are kept and will be merged. Events "
 			"after it can no longer be verified: they stay in the damaged file, which "
-			"is kept as data/journal.db.damaged-TIME. If a copy or a snapshot still "
+			"is kept beside the new one, as data/journal.db.damaged-TIME for example. "
+			"Of several journals it takes the first that is damaged; run it until it "
+			"finds none. If a copy or a snapshot still "
 			"has the whole file, restore that instead.",
 		.part = CLI_PAIR,
 	},
