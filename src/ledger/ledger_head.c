@@ -86,6 +86,14 @@ is_cut(const struct chain_head_file *a, int64_t seq, const uint8_t *hash)
 	return a->seq > seq || (a->seq == seq && memcmp(a->hash, hash, KEYS_HASH_BYTES));
 }
 
+static void
+say_cut(const struct chain_head_file *a, int64_t end)
+{
+	log_error("the log ends at event %lld, but this node remembers event %lld: its end was "
+		  "removed from outside",
+		  (long long)end, (long long)a->seq);
+}
+
 static int
 report_cut(struct ledger *l, struct fiber *f, const struct chain_head_file *a, struct err *e)
 {
@@ -94,9 +102,7 @@ report_cut(struct ledger *l, struct fiber *f, const struct chain_head_file *a, s
 	struct json_out w;
 	int rc;
 
-	log_error("the log ends at event %lld, but this node remembers event %lld: its end was "
-		  "removed from outside",
-		  (long long)l->head_seq, (long long)a->seq);
+	say_cut(a, l->head_seq);
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
 	json_out_int(&w, "remembered", a->seq);
@@ -481,7 +487,11 @@ ledger_learn_head(struct ledger *l, struct fiber *f, struct err *e)
 		return rc;
 	if (lost)
 		return report_no_chain_head(l, f, end, hash, e);
-	if (ledger_own_chain(l) && read_chain_head(l, &a) && is_cut(&a, end, hash))
+	if (!read_chain_head(l, &a) || !is_cut(&a, end, hash))
+		return 0;
+	if (ledger_own_chain(l))
 		return report_cut(l, f, &a, e);
+	/* Another node may have what is missing here: it is an event once that is known. */
+	say_cut(&a, end);
 	return 0;
 }
