@@ -250,10 +250,9 @@ count_fresh(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t 
 	return 0;
 }
 
-/* What was refused before, and is deposited again, is neither kept nor reported twice. */
 static int
-drop_again(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t from, int64_t to,
-	   struct err *e)
+drop_rows(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t from, int64_t to,
+	  struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 
@@ -298,8 +297,9 @@ refuse(struct ledger *l, struct fiber *f, const struct uuid *node, const char *n
 		return rc;
 	if (!to)
 		to = last;
+	/* What was refused before, and is deposited again, is neither kept nor reported twice. */
 	if (!fresh)
-		return drop_again(l, f, node, from, to, e);
+		return drop_rows(l, f, node, from, to, e);
 	if (!gate_enter_db(l, f))
 		return err_set(e, ERR_REFUSED, "the log cannot be written now");
 	rc = write_refusal(l, f, node, name, from, to, why, e);
@@ -401,6 +401,9 @@ merge_rows(struct ledger *l, struct fiber *f, const struct uuid *node, const cha
 		rc = ledger_follow_end(l, f, node, &head, hash, e);
 		if (rc)
 			return rc;
+		/* What the journal still has of that end follows nothing any more. */
+		if (rows[0].seq <= head)
+			return drop_rows(l, f, node, rows[0].seq, head, e);
 		if (rows[0].seq != head + 1) {
 			*ret_again = false;
 			return wait_for_gap(l, f, node, name, rows[0].seq, missing, e);

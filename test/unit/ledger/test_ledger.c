@@ -708,6 +708,28 @@ accepted_end_goes_on(void **state)
 	assert_int_equal(accepted, 0);
 }
 
+/* The journal may still have the last of them: it is passed over. */
+static void
+accepted_end_is_in_the_journal_in_part(void **state)
+{
+	struct fixture *x = *state;
+	static struct verify_result r;
+
+	make_b(x);
+	deposit(x, 0, 15);
+	fixture_run(x, merge, NULL);
+	pgtemp_sql(x->pg, "DELETE FROM event WHERE node = '" FIXTURE_NODE_B "' AND seq > 12");
+	fixture_run(x, accept_breaks, "{\"breaks\":1}");
+	deposit(x, 14, 1000);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 17);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 0);
+	fixture_run(x, verify_now, &r);
+	assert_true(r.good);
+	assert_int_equal(r.naccepted, 1);
+}
+
 /* What was set aside before the acceptance is taken when it comes again, and set aside again when it still does not fit. */
 static void
 set_aside_until_accepted(void **state)
@@ -981,6 +1003,7 @@ main(void)
 		TEST(merge_twice_is_once),
 		TEST(merged_end_cut),
 		TEST(accepted_end_goes_on),
+		TEST(accepted_end_is_in_the_journal_in_part),
 		TEST(set_aside_until_accepted),
 		TEST(merge_waits_for_gap),
 		TEST(tampered_is_set_aside),
