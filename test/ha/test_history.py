@@ -251,11 +251,14 @@ def test_both_go_on_alone_after_a_disk_was_put_back(st, kept):
     home_by_promotion(st)
     for n in st.nodes:
         wait_until(f"{n.name} has what both wrote", lambda: versions(st, n), lambda seen: seen == count + 8)
-        wait_until(f"{n.name} has the chain that A began", lambda: chains_of(st, n), lambda seen: seen == beside)
+        wait_until(
+            f"{n.name} has the chain that A began", lambda: chains_of(st, n), lambda seen: set(beside) <= set(seen)
+        )
     assert not list((st.a.home / "data").glob("pg.damaged-*")), "nothing had to be kept aside"
     st.audit_verify(st.b)
     wait_until("A goes on in the chain that it proved", lambda: end_of(st.b, id_of(st.b, st.a)), lambda end: end > had)
-    assert chains_of(st, st.b) == beside
+    # On its way back it may have begun one more; nobody goes on in this one.
+    assert set(beside) <= set(chains_of(st, st.b))
     back_to_the_first(st)
     print(checker.whole(st, siblings=True))
 
