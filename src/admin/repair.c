@@ -30,24 +30,6 @@ is_good(const struct place *p)
 	return good;
 }
 
-/* data/journal-CHAIN.db or data/salvage-CHAIN.db. */
-static bool
-is_other(const char *name, struct uuid *ret)
-{
-	static const char *const begins[] = { "journal-", "salvage-" };
-	const size_t n = strlen("journal-");
-	char id[UUID_STR_LEN];
-
-	for (size_t i = 0; i < ARRAY_LEN(begins); i++) {
-		if (strncmp(name, begins[i], n) != 0 || strlen(name) != n + 36 + strlen(".db") ||
-		    strcmp(name + n + 36, ".db") != 0)
-			continue;
-		snprintf(id, sizeof(id), "%.36s", name + n);
-		return uuid_parse(id, ret) == 0;
-	}
-	return false;
-}
-
 /* Of the journals of other chains the first that is damaged. */
 static bool
 find_other(const struct place *own, struct place *ret)
@@ -59,7 +41,8 @@ find_other(const struct place *own, struct place *ret)
 	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - own->path), own->path);
 	DIR *d = opendir(dir);
 	for (struct dirent *f; d && !found && (f = readdir(d));) {
-		if (!is_other(f->d_name, &ret->chain))
+		if (!home_is_of_chain(f->d_name, "journal-", &ret->chain) &&
+		    !home_is_of_chain(f->d_name, "salvage-", &ret->chain))
 			continue;
 		snprintf(ret->path, sizeof(ret->path), "%.*s/%.64s", (int)sizeof(ret->path) - 80,
 			 dir, f->d_name);

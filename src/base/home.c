@@ -374,6 +374,21 @@ home_mkdirs(const char *path, mode_t mode, struct err *e)
 	return 0;
 }
 
+bool
+home_is_of_chain(const char *name, const char *begins, struct uuid *ret_chain)
+{
+	static const char end[] = ".db";
+	size_t n = strlen(begins), id_len = UUID_STR_LEN - 1;
+	char id[UUID_STR_LEN];
+
+	if (strncmp(name, begins, n) != 0 || strlen(name) != n + id_len + strlen(end) ||
+	    strcmp(name + n + id_len, end) != 0)
+		return false;
+	memcpy(id, name + n, id_len);
+	id[id_len] = '\0';
+	return uuid_parse(id, ret_chain) == 0;
+}
+
 int
 home_make_folders(const struct home *h, unsigned writers, struct buf *ret_made, struct err *e)
 {

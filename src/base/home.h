@@ -81,6 +81,8 @@ int home_write_file(const char *path, const void *data, size_t n, mode_t mode,
 		    struct err *e) NONNULL MUST_USE;
 /* Makes the name of a file that was made or renamed as durable as the file: fsync of its folder. */
 int home_sync_name(const char *path, struct err *e) NONNULL MUST_USE;
+/* Whether a file of the data folder is named for a chain: "journal-ID.db" and "salvage-ID.db", `begins` being the part before ID. */
+bool home_is_of_chain(const char *name, const char *begins, struct uuid *ret_chain) NONNULL;
 /* Makes those folders of the home that one of these writers makes and that are missing; appends their names. */
 int home_make_folders(const struct home *h, unsigned writers, struct buf *ret_made,
 		      struct err *e) NONNULL MUST_USE;

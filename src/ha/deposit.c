@@ -530,19 +530,6 @@ visit_primary(struct work *w, struct err *e)
 
 /* ---- the thread ---- */
 
-static bool
-is_chain_file(const char *name, const char *begins, struct uuid *ret)
-{
-	size_t n = strlen(begins);
-	char id[UUID_STR_LEN];
-
-	if (strncmp(name, begins, n) != 0 || strlen(name) != n + 36 + strlen(".db") ||
-	    strcmp(name + n + 36, ".db") != 0)
-		return false;
-	snprintf(id, sizeof(id), "%.36s", name + n);
-	return uuid_parse(id, ret) == 0;
-}
-
 /* data/salvage-<id>.db, each a journal of that chain (ha/salvage.h), and data/journal-<id>.db, what this node wrote beside its own
  * (docs/chains.md). */
 static void
@@ -561,8 +548,8 @@ find_salvaged(struct work *w)
 		struct source s = { 0 };
 		bool known = false;
 
-		if (!is_chain_file(f->d_name, "salvage-", &s.node)) {
-			s.kept = is_chain_file(f->d_name, "journal-", &s.node);
+		if (!home_is_of_chain(f->d_name, "salvage-", &s.node)) {
+			s.kept = home_is_of_chain(f->d_name, "journal-", &s.node);
 			if (!s.kept)
 				continue;
 		}

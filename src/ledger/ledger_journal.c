@@ -371,7 +371,7 @@ take_one(struct ledger *l, struct beside *b, const struct uuid *chain, struct er
 static int
 find_beside(struct ledger *l, void *arg, struct err *e)
 {
-	char dir[HOME_PATH_MAX], id[UUID_STR_LEN];
+	char dir[HOME_PATH_MAX];
 	int rc = 0;
 
 	if (!l->journal_path)
@@ -384,9 +384,7 @@ find_beside(struct ledger *l, void *arg, struct err *e)
 	for (struct dirent *row; d && !rc && (row = readdir(d));) {
 		struct uuid chain;
 
-		if (sscanf(row->d_name, "journal-%36[0-9a-f-].db", id) == 1 &&
-		    strcmp(row->d_name + strlen("journal-") + strlen(id), ".db") == 0 &&
-		    uuid_parse(id, &chain) == 0)
+		if (home_is_of_chain(row->d_name, "journal-", &chain))
 			rc = take_one(l, arg, &chain, e);
 	}
 	if (d)
