@@ -30,18 +30,6 @@ teardown(void **state)
 	return 0;
 }
 
-static void
-change(struct fixture *x, struct fiber *f, void *arg)
-{
-	static unsigned n;
-	struct uuid user;
-	char body[64];
-
-	uuid_new(&user);
-	snprintf(body, sizeof(body), "{\"name\":\"user %u\",\"role\":\"user\"}", ++n);
-	fixture_append(x, f, EVENT_USER_CREATED, &user, body);
-}
-
 static int64_t
 count(struct fixture *x, const char *which)
 {
@@ -82,10 +70,10 @@ it_goes_on_beside_and_comes_back(void **state)
 {
 	struct fixture *x = *state;
 
-	fixture_run_many(x, change, NULL, 5);
+	fixture_run_many(x, fixture_change, NULL, 5);
 	int64_t had = count(x, OWN);
 	restart(x, HA_ALONE, CHAIN_END_UNPROVED);
-	fixture_run_many(x, change, NULL, 3);
+	fixture_run_many(x, fixture_change, NULL, 3);
 	assert_int_equal(count(x, OWN), had);
 	assert_int_equal(count(x, OTHER " AND kind = :CHAIN_BEGUN AND seq = 1"), 1);
 	assert_int_equal(count(x, OTHER " AND kind = :USER_CREATED"), 3);
@@ -95,14 +83,14 @@ it_goes_on_beside_and_comes_back(void **state)
 	/* Another node was asked. */
 	statepage_set_chain_end(x->statepage_writer, CHAIN_END_PROVED);
 	int64_t beside = count(x, OTHER);
-	fixture_run_many(x, change, NULL, 3);
+	fixture_run_many(x, fixture_change, NULL, 3);
 	assert_int_equal(count(x, OTHER), beside);
 	assert_int_equal(count(x, OWN " AND kind = :USER_CREATED"), 8);
 	assert_int_equal(count(x, OWN " AND kind = :SEEN"), 1);
 	assert_good(x, 2);
 	/* What is known stays known: an agent that fell takes nothing back. */
 	statepage_set_chain_end(x->statepage_writer, CHAIN_END_ASKED);
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	assert_int_equal(count(x, OTHER), beside);
 }
 
@@ -111,10 +99,10 @@ each_start_that_proves_nothing_has_its_own(void **state)
 {
 	struct fixture *x = *state;
 
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	for (int i = 0; i < 3; i++) {
 		restart(x, HA_ALONE, CHAIN_END_UNPROVED);
-		fixture_run(x, change, NULL);
+		fixture_run(x, fixture_change, NULL);
 	}
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM chain"), 3);
 	assert_good(x, 4);
@@ -122,12 +110,12 @@ each_start_that_proves_nothing_has_its_own(void **state)
 	for (int i = 0; i < 4; i++) {
 		x->run = i < 3 ? "one" : "another";
 		restart(x, HA_ALONE, CHAIN_END_UNPROVED);
-		fixture_run(x, change, NULL);
+		fixture_run(x, fixture_change, NULL);
 		assert_int_equal(fixture_count(x, "SELECT count(*) FROM chain"), i < 3 ? 4 : 5);
 	}
 	assert_good(x, 6);
 	restart(x, HA_SINGLE, CHAIN_END_ASKED);
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM chain"), 5);
 	assert_good(x, 6);
 }
@@ -144,7 +132,7 @@ append_or_tell(struct fixture *x, struct fiber *f, void *arg)
 	static unsigned turn;
 
 	if (turn++ % 2 == 0) {
-		change(x, f, NULL);
+		fixture_change(x, f, NULL);
 		w->done = true;
 		return;
 	}
@@ -160,7 +148,7 @@ it_waits_for_an_answer(void **state)
 	struct fixture *x = *state;
 	struct await w = { .then = CHAIN_END_PROVED };
 
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	restart(x, HA_ALONE, CHAIN_END_ASKED);
 	fixture_run_many(x, append_or_tell, &w, 2);
 	assert_true(w.done);
@@ -226,27 +214,27 @@ a_secondary_writes_beside_too(void **state)
 {
 	struct fixture *x = *state;
 
-	fixture_run_many(x, change, NULL, 2);
+	fixture_run_many(x, fixture_change, NULL, 2);
 	int64_t had = count(x, OWN);
 	restart(x, HA_EMERGENCY, CHAIN_END_PROVED);
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	assert_int_equal(files_beside(x), 0);
 	unsigned before = journaled(x).n;
 	x->run = "one";
 	for (int i = 0; i < 3; i++) {
 		restart(x, HA_EMERGENCY, CHAIN_END_ASKED);
-		fixture_run(x, change, NULL);
+		fixture_run(x, fixture_change, NULL);
 		assert_int_equal(files_beside(x), 1);
 		assert_int_equal(journaled(x).begun, 1);
 		assert_good(x, 2);
 	}
 	x->run = "another";
 	restart(x, HA_EMERGENCY, CHAIN_END_UNPROVED);
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	assert_int_equal(files_beside(x), 2);
 	/* The primary was asked. */
 	statepage_set_chain_end(x->statepage_writer, CHAIN_END_PROVED);
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	struct journaled j = journaled(x);
 	assert_int_equal(j.begun, 2);
 	assert_memory_equal(&j.chain[0], &j.chain[j.n - 1], sizeof(j.chain[0]));
@@ -254,13 +242,13 @@ a_secondary_writes_beside_too(void **state)
 	assert_good(x, 3);
 	/* It becomes the primary, and all of it goes into the log. */
 	fixture_state(x, HA_ALONE, false);
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	assert_int_equal(count(x, "kind = :USER_CREATED"), 9);
 	assert_int_equal(count(x, OTHER " AND kind = :CHAIN_BEGUN"), 2);
 	assert_true(count(x, OWN) > had);
 	assert_good(x, 3);
 	restart(x, HA_ALONE, CHAIN_END_PROVED);
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	assert_int_equal(files_beside(x), 0);
 	assert_good(x, 3);
 }

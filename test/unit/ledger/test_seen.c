@@ -31,18 +31,6 @@ teardown(void **state)
 }
 
 static void
-change(struct fixture *x, struct fiber *f, void *arg)
-{
-	static unsigned n;
-	struct uuid user;
-	char body[64];
-
-	uuid_new(&user);
-	snprintf(body, sizeof(body), "{\"name\":\"user %u\",\"role\":\"user\"}", ++n);
-	fixture_append(x, f, EVENT_USER_CREATED, &user, body);
-}
-
-static void
 retrieve(struct fixture *x, struct fiber *f, void *arg)
 {
 	fixture_append(x, f, EVENT_RETRIEVED, &(struct uuid){ 0 }, "{}");
@@ -119,7 +107,7 @@ a_node_alone_names_nobody(void **state)
 {
 	struct fixture *x = *state;
 
-	fixture_run_many(x, change, NULL, 5);
+	fixture_run_many(x, fixture_change, NULL, 5);
 	assert_int_equal(fixture_count(x, SEEN), 0);
 }
 
@@ -130,12 +118,12 @@ a_secondary_names_what_it_has(void **state)
 	struct seen_rows r;
 	int64_t end;
 
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	end = end_of_a(x);
 	open_b(x, HA_EMERGENCY);
 	fixture_run(x, retrieve, NULL);
-	fixture_run(x, change, NULL);
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	fixture_run(x, read_journal, &r);
 	assert_int_equal(r.n, 4);
 	assert_int_equal(r.kinds[0], EVENT_RETRIEVED);
@@ -148,7 +136,7 @@ a_secondary_names_what_it_has(void **state)
 		   "INSERT INTO event (node, seq, at, kind, address, body, hash) "
 		   "SELECT node, max(seq) + 1, now(), 1, '', '{}', decode(repeat('ab', 32), 'hex') "
 		   "FROM event GROUP BY node");
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	fixture_run(x, read_journal, &r);
 	assert_int_equal(r.n, 6);
 	assert_int_equal(r.kinds[4], EVENT_SEEN);
@@ -162,20 +150,20 @@ what_was_merged_is_named(void **state)
 	struct fixture *x = *state;
 	char path[300];
 
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	open_b(x, HA_EMERGENCY);
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	snprintf(path, sizeof(path), "%s", x->journal);
 	open_a(x);
-	fixture_run(x, change, NULL); /* the head is known from here on */
+	fixture_run(x, fixture_change, NULL); /* the head is known from here on */
 	fixture_deposit(x, path, FIXTURE_NODE_B, 0, 100);
 	fixture_run(x, merge, NULL);
-	fixture_run_many(x, change, NULL, 3);
+	fixture_run_many(x, fixture_change, NULL, 3);
 	assert_int_equal(fixture_count(x, SEEN " AND node = '" FIXTURE_NODE_A "'"), 0);
 	open_a(x);
 	fixture_run(x, retrieve, NULL);
 	assert_int_equal(fixture_count(x, SEEN " AND node = '" FIXTURE_NODE_A "'"), 0);
-	fixture_run_many(x, change, NULL, 3);
+	fixture_run_many(x, fixture_change, NULL, 3);
 	assert_int_equal(fixture_count(x, SEEN " AND node = '" FIXTURE_NODE_A "'"), 1);
 }
 
@@ -188,20 +176,20 @@ what_was_seen_is_held_against_the_log(void **state)
 	char path[300];
 	int64_t end;
 
-	fixture_run_many(x, change, NULL, 5);
+	fixture_run_many(x, fixture_change, NULL, 5);
 	end = end_of_a(x);
 	open_b(x, HA_EMERGENCY);
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	snprintf(path, sizeof(path), "%s", x->journal);
 	open_a(x);
 	fixture_deposit(x, path, FIXTURE_NODE_B, 0, 100);
-	fixture_run(x, change, NULL);
+	fixture_run(x, fixture_change, NULL);
 	fixture_run(x, merge, NULL);
 	fixture_run(x, verify_now, &r);
 	assert_true(r.good);
 	pgtemp_sql(x->pg, "DELETE FROM event WHERE node = '" FIXTURE_NODE_A "' AND seq > 3");
 	open_a(x);
-	fixture_run_many(x, change, NULL, 10);
+	fixture_run_many(x, fixture_change, NULL, 10);
 	fixture_run(x, verify_now, &r);
 	assert_false(r.good);
 	for (unsigned i = 0; i < r.nnodes; i++) {

@@ -337,6 +337,18 @@ fixture_append(struct fixture *x, struct fiber *f, enum event_kind kind, const s
 	must(ledger_append(x->v.ledger, f, &ev, 1, NULL, &e), &e);
 }
 
+void
+fixture_change(struct fixture *x, struct fiber *f, void *unused)
+{
+	static unsigned n;
+	struct uuid user;
+	char body[64];
+
+	uuid_new(&user);
+	snprintf(body, sizeof(body), "{\"name\":\"user %u\",\"role\":\"user\"}", ++n);
+	fixture_append(x, f, EVENT_USER_CREATED, &user, body);
+}
+
 struct pausing {
 	struct fiber *f;
 	bool over;

@@ -57,6 +57,8 @@ void fixture_run_many(struct fixture *x, fixture_fn *fn, void *arg, unsigned n);
 /* Inside a fiber. */
 void fixture_append(struct fixture *x, struct fiber *f, enum event_kind kind,
 		    const struct uuid *object, const char *body); /* aborts when it is refused */
+void fixture_change(struct fixture *x, struct fiber *f,
+		    void *unused); /* a user of another name is created */
 void fixture_pause(struct fixture *x, struct fiber *f, unsigned ms);
 
 /* As superuser. Both: events by name, as in src/store/query: WHERE kind = :RETRIEVED. */
