@@ -288,7 +288,9 @@ run_verify(const struct cli *c, struct err *e)
 	size_t i;
 	json_t *n;
 	if (cli_has(c, "tables") && (c->nargs || cli_get(c, "against") || cli_get(c, "key")))
-		return err_set(e, ERR_USAGE, "--tables is of a node's tables: it takes no FILE");
+		return err_set(e, ERR_USAGE,
+			       "--tables checks the tables of a node: it goes with neither FILE, "
+			       "--against nor --key");
 	if (cli_has(c, "tables"))
 		return verify_tables(c, e);
 	if (c->nargs)
