@@ -44,19 +44,40 @@ IT_STAGES = 2
 HA_STAGES = 4
 # How much of a suite its sample takes, and what is in it whatever the seed.
 IT_SHARE, HA_SHARE = 0.2, 0.05
-# Files of over a minute each, of which a run has so many, drawn by --seed; all of them with WHOLE=1 in the environment.
+# Files of about a minute or more each, of which a run has so many, drawn by --seed; all of them with WHOLE=1 in the environment.
 LONG = {
-    "test/it": (2, ["test_certificates.py", "test_lifetimes.py", "test_moved.py", "test_succession.py"]),
-    "test/ha": (
-        5,
+    "test/it": (
+        4,
         [
+            "test_certificates.py",
+            "test_import.py",
+            "test_lifetimes.py",
+            "test_moved.py",
+            "test_orders.py",
+            "test_rebuild.py",
+            "test_refusals.py",
+            "test_succession.py",
+            "test_sweep.py",
+        ],
+    ),
+    "test/ha": (
+        8,
+        [
+            "test_alerts.py",
             "test_as_of.py",
             "test_chain_memory.py",
+            "test_damage.py",
+            "test_emergency_change.py",
             "test_epochs.py",
+            "test_haproxy.py",
             "test_history.py",
             "test_journal_damage.py",
             "test_line.py",
+            "test_roles.py",
+            "test_runbook.py",
             "test_slot.py",
+            "test_strangers.py",
+            "test_three.py",
             "test_two_primaries.py",
         ],
     ),
