@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast admin recover: an administrator who cannot log in any more, let in again from the machine itself.
+ * holdfast admin recover: lets an administrator who can no longer log in back in, from the machine itself.
  */
 #include <stdio.h>
 #include "admin/regain.h"

@@ -253,10 +253,10 @@ const struct cli_verb verbs_backup[] = {
 		.max_args = 1,
 		.opts = verify_opts,
 		.run = run_verify,
-		.help = "Proves a backup: restores it into a scratch cluster and verifies every "
+		.help = "Verifies a backup: restores it into a scratch cluster and checks every "
 			"chain of its log.",
-		.more = "It needs the master key file, and disk space of about twice the backup's "
-			"size while it runs. No node has to run here.",
+		.more = "It needs the master key file and, while it runs, about twice the backup's "
+			"size in disk space. No node has to run here.",
 		.example = "holdfast backup verify /srv/backup/vault.hfb --key-file "
 			   "/media/key/master.key",
 		.part = CLI_CARE,

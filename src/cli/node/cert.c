@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast cert show, import, renew: the web certificate, and whom this node trusts beside the pins it knows.
+ * holdfast cert show, import, renew: the web certificate, and whom this node trusts besides the
+ * pins it knows.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -451,7 +452,7 @@ static const struct cli_opt renew_opts[] = {
 	},
 	{
 		.name = "self-signed",
-		.help = "Make a web certificate that signs itself: each user has to trust it.",
+		.help = "Make a self-signed web certificate: each user has to trust it.",
 	},
 	{
 		.name = "channel",
@@ -459,7 +460,7 @@ static const struct cli_opt renew_opts[] = {
 	},
 	{
 		.name = "authority",
-		.help = "On the primary: make a new authority for the vault. All nodes follow by "
+		.help = "On the primary: make a new authority for the vault. All nodes adopt it by "
 			"themselves, and the old one stays trusted until they have.",
 	},
 	{
@@ -480,8 +481,8 @@ const struct cli_verb verbs_cert[] = {
 		.help = "Shows the node's certificates and their fingerprints.",
 		.more = "For each it shows the names, who signed it, how long it is valid and, if "
 			"it ends soon, what to do. The fingerprint of the vault's authority is "
-			"what users compare when they log in; it is also shown in words, to be "
-			"read out over the telephone.",
+			"what users compare when they log in; it is also shown in words, to read "
+			"out over the telephone.",
 		.part = CLI_CARE,
 	},
 	{
@@ -489,7 +490,7 @@ const struct cli_verb verbs_cert[] = {
 		.opts = opts,
 		.run = run_ca,
 		.help = "Prints the certificate of the vault's authority, for browsers and other "
-			"devices that are to trust the vault's nodes.",
+			"devices that should trust the vault's nodes.",
 		.example = "holdfast cert ca > vault-ca.crt",
 		.more = "When you import it, compare its fingerprint with the one that `holdfast "
 			"cert show` prints. While a new authority takes over, both are printed: "
@@ -508,7 +509,7 @@ const struct cli_verb verbs_cert[] = {
 		.example = "holdfast cert import company-root.crt",
 		.more = "You need it before nodes show web certificates that the vault's authority "
 			"did not sign, such as your company's: run it on every node first. FILE "
-			"holds the root's certificate, or the node's own if it signs itself, in "
+			"holds the root's certificate, or the node's own if it is self-signed, in "
 			"PEM. A running node reads it at once.",
 		.part = CLI_CARE,
 	},
@@ -519,12 +520,12 @@ const struct cli_verb verbs_cert[] = {
 		.help = "Renews this node's web certificate; or, by option, its channel "
 			"certificate or the vault's authority.",
 		.example = "holdfast cert renew --web --also vault,10.1.2.3",
-		.more = "You rarely need it: certificates that the vault's authority signed are "
-			"renewed in time by the nodes themselves. The new web certificate is for "
-			"the same names, and those given with --also. The node must be running "
-			"(unless you give --self-signed); it does not stop, and sessions go on. A "
-			"web certificate from an authority of your own is replaced only with --web "
-			"or --self-signed.",
+		.more = "You rarely need it: the nodes themselves renew, in time, what the vault's "
+			"authority signed. The new web certificate is for the same names, plus "
+			"those given with --also. The node must be running (unless you give "
+			"--self-signed); it does not stop, and sessions go on. A web certificate "
+			"from an authority of your own is replaced only with --web or "
+			"--self-signed.",
 		.part = CLI_CARE,
 	},
 	{ 0 },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast ha alert test: the agent sends a test alert to each receiver, and says what each answered.
+ * holdfast ha alert test: has the agent send a test alert to each receiver, and says what each
+ * answered.
  */
 #include <jansson.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast ha join: checks a pack and puts its parts where `serve` finds them. What needs the key
- * is checked there.
+ * holdfast ha join: checks a pack and puts its parts where `serve` finds them. `serve` checks what
+ * needs the key.
  */
 #include <string.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast ha repair-journal: what a damaged journal still holds goes into a new one; the damaged one is kept beside it.
+ * holdfast ha repair-journal: copies what a damaged journal still holds into a new one; keeps the damaged one beside it.
  */
 #include "base/json_out.h"
 #include "admin/repair.h"
@@ -95,9 +95,9 @@ const struct cli_verb verbs_ha_journal[] = {
 			"stopped. Events before the damage are kept and will be merged. Events "
 			"after it can no longer be verified: they stay in the damaged file, which "
 			"is kept beside the new one, as data/journal.db.damaged-TIME for example. "
-			"Of several journals it takes the first that is damaged; run it until it "
-			"finds none. If a copy or a snapshot still "
-			"has the whole file, restore that instead.",
+			"If several journals are damaged, it repairs the first: run it until it "
+			"finds none. If a copy or a snapshot still has the whole file, restore "
+			"that instead.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

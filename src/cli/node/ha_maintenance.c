@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast ha maintenance: the alerts are silent for a while, the status is not.
+ * holdfast ha maintenance: silences the alerts for a while, but not the status.
  */
 #include <jansson.h>
 #include <string.h>

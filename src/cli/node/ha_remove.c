@@ -18,7 +18,7 @@ confirm(const struct cli *c, struct err *e)
 	fprintf(stderr,
 		"This takes %s out of the pair for good: the primary stops keeping changes for "
 		"it, and only a new pack brings it back.\n"
-		"What users did there that has not been merged yet is then on its disk alone.\n",
+		"What users did there that has not been merged yet then exists only on its disk.\n",
 		c->args[0]);
 	return term_confirm("Take it out? (--yes skips this question)", e);
 }
@@ -77,8 +77,8 @@ const struct cli_verb verbs_ha_remove[] = {
 		.help = "Removes a node from the pair for good.",
 		.more = "Run it on the primary when NODE is lost or no longer needed; stop NODE "
 			"first if it is running. Its events stay in the log, but what users did on "
-			"it that has not been merged is then on its disk alone. To bring it back, "
-			"make a new pack with `holdfast ha setup`.",
+			"it that has not been merged then exists only on its disk. To bring it "
+			"back, make a new pack with `holdfast ha setup`.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast ha promote, switchover, rejoin, reconcile, emergency: orders to this node's agent, followed on the state page until they are done. Who
- * interrupts stops the watching only; the node goes on.
+ * holdfast ha promote, switchover, rejoin, reconcile, emergency: orders to this node's agent, watched
+ * on the state page until they are done. An interrupt ends only the watching; the node goes on.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -520,12 +520,12 @@ const struct cli_verb verbs_ha_role[] = {
 		.name = "ha reconcile",
 		.opts = home_opts,
 		.run = run_reconcile,
-		.help = "Goes on as the primary with what is here, when events of this node's own "
-			"log are lost for good.",
-		.more = "On a primary whose disk was put back to an older state "
-			"(`history_behind`). "
-			"Refused while a node that has more answers: `holdfast ha promote` there "
-			"loses nothing. The log says that its end was lost.",
+		.help = "Continues as the primary with the data that is here, when events of this "
+			"node's own log are lost for good.",
+		.more = "For a primary whose disk was put back to an older state "
+			"(`history_behind`). Refused while a node that has more data answers: "
+			"`holdfast ha promote` there loses nothing. The log records that its end "
+			"was lost.",
 		.part = CLI_PAIR,
 	},
 	{
@@ -539,7 +539,7 @@ const struct cli_verb verbs_ha_role[] = {
 			"serves, or ends it.",
 		.more = "For a site whose users cannot reach the primary although this node can. "
 			"The order survives restarts; `off` makes emergency access automatic "
-			"again. What was done meanwhile is merged by itself.",
+			"again. What was done meanwhile is merged automatically.",
 		.part = CLI_PAIR,
 	},
 	{ 0 },

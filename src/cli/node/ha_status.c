@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast ha status: what the agent wrote into the state page, on either node, with the node's services up or not.
+ * holdfast ha status: what the agent wrote into the state page, on either node, whether or not its services run.
  */
 #include <jansson.h>
 #include <string.h>

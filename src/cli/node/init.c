@@ -161,8 +161,8 @@ static const struct cli_opt opts[] = {
 	NODE_OPT_HOME,
 	{
 		.name = "secondary",
-		.help = "Make the home of a secondary; its data comes with the primary's pack, "
-			"its key from you.",
+		.help = "Make the home of a secondary: its data comes with the primary's pack, its "
+			"key from you.",
 	},
 	{
 		.name = "key-file",
@@ -180,7 +180,7 @@ static const struct cli_opt opts[] = {
 		.name = "also",
 		.value = "NAMES",
 		.help = "Further names and addresses by which users reach this node, separated by "
-			"commas: its web certificate has them.",
+			"commas, for its web certificate.",
 	},
 	{
 		.name = "domain",

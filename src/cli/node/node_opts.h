@@ -12,5 +12,5 @@
 	{ .name = "listen", .value = "ADDR:PORT", .help = "Address and port of HTTPS (default 0.0.0.0:7272)." }, \
 	{ .name = "pair-listen", .value = "ADDR:PORT", \
 	  .help = "Address and port of the pair's channel, once there is a pair (default 0.0.0.0:2345)." }, \
-	{ .name = "user", .value = "NAME", .help = "When started as root: the user that Holdfast is to run as (default: holdfast)." }
+	{ .name = "user", .value = "NAME", .help = "When started as root: the user to run as (default: holdfast)." }
 /* clang-format on */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast serve: becomes Holdfast's user, looks whether the node can start, and supervises it.
+ * holdfast serve: becomes Holdfast's user, checks whether the node can start, and supervises it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -124,9 +124,8 @@ const struct cli_verb verbs_serve[] = {
 		.opts = opts,
 		.run = run_serve,
 		.help = "Runs a node: its database, keys, service and the pair's agent.",
-		.more = "It needs the master key file at each start, and not after. A device "
-			"or an address that is not there yet it waits for, and says so. It stays "
-			"in "
+		.more = "It needs the master key file at each start, but not afterwards. If a "
+			"device or an address is not there yet, it says so and waits. It stays in "
 			"the foreground, logs to standard error and tells systemd when it is "
 			"ready. SIGTERM or Ctrl-C stops it cleanly, a second one faster; SIGHUP "
 			"reloads the settings and the web certificate.\n\nInstalled as a service, "
