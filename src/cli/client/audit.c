@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast audit …: the log, read and verified through a node.
+ * holdfast audit …: read and verify the log through a node.
  */
 #include <string.h>
 #include "base/clock.h"

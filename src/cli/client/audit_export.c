@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast audit export FILE, audit verify FILE: the whole log as signed lines, and its check on any
- * machine. The file appears whole and verified, or not at all.
+ * holdfast audit export FILE, audit verify FILE: the whole log as signed lines, which any machine
+ * can check. The file appears whole and verified, or not at all.
  */
 #include "cli/client/audit_export.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast changes, approve, decline: changes made in emergency by someone who was no longer entitled to
- * them once merged; and holdfast policy emergency-changes: where they may be made at all.
+ * holdfast changes, approve, decline: changes made in emergency by someone who had lost the right by the
+ * time they were merged; and holdfast policy emergency-changes: where such changes are allowed at all.
  */
 #include <errno.h>
 #include <stdlib.h>

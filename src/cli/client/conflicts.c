@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast conflicts, settle: accounts that were changed on both sides of a cut, and a person's word
- * on which version counts.
+ * holdfast conflicts, settle: accounts that were changed on both sides of a cut, and a person's
+ * decision which version counts.
  */
 #include <errno.h>
 #include <stdlib.h>

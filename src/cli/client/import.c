@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast import FILE: the file goes to the node whole, under an id that is made here. The node
- * says what it is and what comes. Whatever happens on the way – Ctrl-C, a line that breaks, a node
- * that falls – the id tells what became of it: the same request is put again, or the node is told
- * to stop.
+ * holdfast import FILE: sends the whole file to the node, under an id made here; the node says
+ * what it is and what it yields. Whatever happens on the way – Ctrl-C, a broken line, a node that
+ * crashes – the id finds the outcome: the same request is sent again, or the node is told to
+ * stop.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast login, logout: the session every other client verb uses.
+ * holdfast login, logout: the session that every other client verb uses.
  */
 #include <stdlib.h>
 #include <string.h>

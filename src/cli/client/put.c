@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast put, gen: storing a version, making what it belongs to where it is missing.
+ * holdfast put, gen: store a version, and create its resource and account if they are missing.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast rm: into the bin, when a person says so.
+ * holdfast rm: moves things to the bin, once a person confirms.
  */
 #include <stdio.h>
 #include <unistd.h>

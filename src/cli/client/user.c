@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast user …: people, by an administrator; and one's own password and second factor.
+ * holdfast user …: administrators manage users; users manage their own password and second factor.
  */
 #include <string.h>
 #include "base/json_out.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The frame of the command line. Each file of cli/client/ and cli/node/ carries its verbs as one
- * table, `verbs_<file>`; the build collects the tables of all files that it is given (cmd/verbs.def).
- * From a verb's row come its parser, its --help, its part of the man page, its completion, and the
- * checks of its arguments: no argument is empty, and no value of an option that does not say so,
- * since an empty one is what an unset variable of a script leaves behind. --json and --help are
- * every verb's. One thread.
+ * table, `verbs_<file>`; the build collects the tables of all files that it is given
+ * (cmd/verbs.def). A verb's row yields its parser, its --help, its part of the man page, its
+ * completion, and the checks of its arguments: no argument may be empty, nor an option's value
+ * unless the option says so, since an unset variable in a script leaves an empty one behind. --json
+ * and --help are every verb's. One thread.
  *
  *   static const struct cli_opt opts[] = {
  *           CLI_OPT_HOME,

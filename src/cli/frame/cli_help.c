@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the tables of verbs say of themselves: --help and the man page.
+ * Prints the tables of verbs: --help and the man page.
  */
 #include <ctype.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Looks up at the node what people name on the command line: accounts, resources, users. A word
- * means exactly what reads so, never what resembles it; a word with several meanings is refused,
- * and all of them are listed; and what the node answers is checked against what was asked before
- * anything is done with it.
+ * means exactly what it spells, never what resembles it; a word with several meanings is refused,
+ * and all of them are listed; and the node's answer is checked against the question before anything
+ * is done with it.
  */
 #pragma once
 
@@ -24,7 +24,7 @@ struct lookup_words {
 	const char *first, *login;
 };
 
-/* The arguments that name the account of a verb whose line has `rest` arguments behind it. */
+/* The arguments that name the account of a verb that takes `rest` more arguments after it. */
 struct lookup_words lookup_words(const struct cli *c, int rest) NONNULL;
 
 /* What a name led to. */
@@ -51,7 +51,7 @@ int lookup_resource(struct remote *r, const char *spec, struct lookup_thing *ret
 /* The VERSION of a command line, as `shown` (a verb) lists it. ERR_USAGE. */
 int lookup_version(const char *text, const char *shown, int64_t *ret,
 		   struct err *e) NONNULL MUST_USE;
-/* What every look-up says of a name that several have: what they are, how to say which, and the list. `code`. */
+/* How look-ups refuse a name that several have: what they are, how to say which, the list. Returns `code`. */
 int lookup_several(int code, const char *name, const char *what, const char *how, const char *list,
 		   struct err *e) NONNULL MUST_USE;
 /* A user by name or id. */
@@ -64,8 +64,8 @@ int lookup_node(struct remote *r, const char *spec, char id[static 37],
 
 /* For people: "RESOURCE/LOGIN", "RESOURCE". */
 void lookup_show(struct buf *out, const struct lookup_thing *t) NONNULL;
-/* For the shell: the words by which a verb finds it again, to be pasted; its id where the names are
- * no words to type. */
+/* For the shell: the words by which a verb finds it again, ready to paste; its id if the names
+ * cannot be typed. */
 void lookup_quote(struct buf *out, const struct lookup_thing *t) NONNULL;
 
 /* Is s an id? */

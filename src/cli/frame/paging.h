@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Lists of the API, page by page: each page is printed before the next is asked for. --most is a
- * true limit, and a reader who closes the pipe ends the listing. A verb that lists has one constant
- * that describes its list, and PAGING_OPT_MOST among its options.
+ * hard limit, and closing the pipe ends the listing. A verb that lists has one constant that
+ * describes its list, and PAGING_OPT_MOST among its options.
  */
 #pragma once
 

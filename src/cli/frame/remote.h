@@ -2,10 +2,10 @@
  *
  * How client verbs reach the pair. A session file (0600) keeps the token, what the user trusts, and
  * every node with the certificate that the vault says it shows; the token goes to no other address.
- * When a reply says that the nodes have changed, they are asked for again. A read goes to whichever
- * node serves: one that refuses, is silent or only stands by is asked again later, the next one at
- * once, until one answers or patience runs out. A write is repeated only when it certainly was not
- * done.
+ * When a reply says that the nodes have changed, they are fetched again. A read goes to whichever
+ * node serves: if one refuses, is silent or only stands by, the next is asked at once and that one
+ * again later, until one answers or patience runs out. A write is repeated only if it was certainly
+ * not done.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ enum remote_kind {
 /* The session file: $HOLDFAST_SESSION, or holdfast/session.json in $XDG_CONFIG_HOME or ~/.config.
  */
 int remote_session_path(struct buf *ret, struct err *e) NONNULL MUST_USE;
-/* Whether it could be written there: asked before a session is begun that nobody could use. Makes nothing. */
+/* Whether it can be written: checked before a session begins that nobody could use. Creates nothing. */
 int remote_session_check(struct err *e) NONNULL MUST_USE;
 
 /* Opens the session. ERR_UNAUTHENTICATED with "holdfast login" when there is none. */
@@ -42,16 +42,16 @@ int remote_adopt(struct remote *r, json_t *login_reply, struct err *e) NONNULL M
 int remote_forget(struct err *e) NONNULL MUST_USE; /* removes the session file */
 const char *remote_user(const struct remote *r) NONNULL;
 
-/* One call; body NULL or JSON text. 2xx: 0 and the parsed body in
- * *ret (json_decref; NULL for an empty body). Otherwise the error the node gave, ERR_UNTRUSTED, or
- * ERR_UNREACHABLE. Says what is waited for (cli/frame/waiting.h). */
+/* One call; body NULL or JSON text. 2xx: 0 and the parsed body in *ret (json_decref; NULL for an
+ * empty body). Otherwise the error the node gave, ERR_UNTRUSTED, or ERR_UNREACHABLE. Says what it
+ * waits for (cli/frame/waiting.h). */
 int remote_call(struct remote *r, enum remote_kind kind, const char *method, const char *path,
 		const char *body, json_t **ret, struct err *e) MUST_USE;
 
 /* REMOTE_REPEAT with a file of n bytes as body. */
 int remote_send(struct remote *r, const char *method, const char *path, const char *body, size_t n,
 		json_t **ret, struct err *e) MUST_USE;
-/* Whether the last call, which failed, may have been done all the same. */
+/* Whether the last call may have been done although it failed. */
 bool remote_maybe_done(const struct remote *r) NONNULL;
 /* A call from another thread ends soon after *stop is true; NULL: no longer. */
 void remote_stop_on(struct remote *r, const atomic_bool *stop);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The terminal: reads secrets without echo, prints tables, and makes text from the other side
+ * The terminal: reads secrets without echo, prints tables, and makes text from the server
  * harmless.
  */
 #pragma once
@@ -10,35 +10,35 @@
 #include "cli/frame/remote.h"
 
 /* Reads a secret: from the terminal without echo under `prompt` (twice when `confirm`), or one line
- * of standard input when that is no terminal. 1 to max bytes of UTF-8 without NUL: what would not
+ * of standard input if that is not a terminal. 1 to max bytes of UTF-8 without NUL: what would not
  * come back as it was given is refused. Wiped by buf_done. */
 int term_read_secret(const char *prompt, bool confirm, size_t max, struct buf *ret,
 		     struct err *e) NONNULL MUST_USE;
 
 /* Reads a value for the vault: as above at a terminal; else all of standard input, or of `file` ("-"
- * is standard input), to its end. The line end behind a single line is dropped. 1 to max bytes. */
+ * is standard input), to its end. The line end after a single line is dropped. 1 to max bytes. */
 int term_read_value(const char *prompt, const char *file, size_t max, struct buf *ret,
 		    struct err *e) MUST_USE;
-/* Refuses what is left on a standard input that is no terminal, beyond what was read from it: then
- * something else was meant than `what`. */
+/* Refuses unread input on a standard input that is not a terminal: it was meant for something other
+ * than `what`. */
 int term_no_more(const char *what, struct err *e) NONNULL MUST_USE;
 
-/* Asks on the terminal, "QUESTION [yes/no] ", until it is answered by yes, y, no, n, or nothing, which is no. ERR_REFUSED:
- * it is no. */
+/* Asks "QUESTION [yes/no] " on the terminal until the answer is yes, y, no, n, or nothing, which
+ * means no. ERR_REFUSED: no. */
 int term_confirm(const char *question, struct err *e) NONNULL MUST_USE;
-/* Appends text as one word of the shell, so that a command that is shown can be pasted. */
+/* Appends text as one word of the shell, so that the command shown can be pasted. */
 void term_quote(struct buf *out, const char *s) NONNULL;
 
 /* Prints the JSON text of o and a newline. */
 void term_print_json(const json_t *o) NONNULL;
-/* The same, when --json was given: true, and there is nothing more to say. */
+/* The same if --json was given; then true, and there is nothing more to say. */
 bool term_said_json(bool json, const json_t *o) MUST_USE;
 void term_write_json(const json_t *o) NONNULL; /* without the newline */
-/* Prints text of the other side with control characters made visible. */
+/* Prints text from the server with control characters made visible. */
 void term_print_text(const char *s) NONNULL;
 /* The same, to `out`; line ends stay when `lines`. */
 void term_write_text(const char *s, bool lines, FILE *out) NONNULL;
-/* fprintf for a sentence with names of the other side in it; its own line ends and tabs stay. */
+/* fprintf for a sentence with names from the server in it; its own line ends and tabs stay. */
 void term_say(FILE *out, const char *format, ...) PRINTF(2, 3);
 
 #define TERM_COLUMNS_MAX 9
@@ -58,8 +58,8 @@ void term_table_print(struct term_table *t) NONNULL; /* prints the rows and free
 /* Says on stderr, once, that the answer came in emergency and how old it may be. */
 void term_note_mode(const struct remote *r) NONNULL;
 
-/* The steps of something long, on stderr: on a terminal one line moves, elsewhere each step is said once. Begin with
- * { .tty = … }; percent -1: not known. */
+/* Shows the steps of something long on stderr: on a terminal as one line that moves, elsewhere each
+ * step once. Begin with { .tty = … }; percent -1: not known. */
 struct term_step {
 	bool tty;
 	char shown[128]; /* the step that is on the line now */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * No silent waiting: once a verb has waited for a second, one line on standard error says for what.
- * A thread of its own says it, since the verb hangs in a call meanwhile; it touches only its own
- * text. Not while the process may fork.
+ * A separate thread prints it, since the verb is blocked in a call; it touches only its own text.
+ * Not while the process may fork.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 struct waiting;
 
 struct waiting *waiting_begin(void) MUST_USE;
-/* What is waited for now; "" nothing. Said if it is still so when the second is over. */
+/* What is waited for now; "" nothing. Printed if it is still so when the second is over. */
 void waiting_for(struct waiting *w, const char *fmt, ...) PRINTF(2, 3);
 /* The same, as a progress (agent/control.h): what the agent itself waits for. */
 void waiting_progress(void *w, const char *text, int percent);
