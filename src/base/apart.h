@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs work in a child process and brings its answer back: as another user, or so that this process
- * may have threads although the work forks. The child ends with this process. Start it before the
- * first thread.
+ * Runs work in a child process and brings the result back: to run it as another user, or to let it
+ * fork while this process has threads. The child dies with this process. Start it before the first
+ * thread.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 #include <sys/types.h>
 #include "base/err.h"
 
-/* work: a copy of what apart_begin was given, which is copied back; ctx as it was given, to look at. */
+/* work: a copy of what apart_begin was given, copied back at the end; ctx: as given, read only. */
 typedef int apart_fn(void *work, const void *ctx, struct err *e);
 
 struct apart {
@@ -23,5 +23,5 @@ struct apart {
 /* work (n bytes) must live until apart_end; ctx may be NULL. */
 int apart_begin(struct apart *ret, apart_fn *fn, void *work, size_t n, const void *ctx,
 		struct err *e) MUST_USE;
-/* Waits for it; its result. ERR_INTERNAL when it fell. */
+/* Waits for the child and returns its result; ERR_INTERNAL if it crashed. */
 int apart_end(struct apart *a, struct err *e) NONNULL MUST_USE;

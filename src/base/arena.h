@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An arena: everything of one request lives here and is wiped and freed as a whole. Not
+ * An arena: holds everything that belongs to one request, wiped and freed as a whole. Not
  * thread-safe; one owner at a time. Out of memory aborts.
  */
 #pragma once

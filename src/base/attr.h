@@ -23,7 +23,7 @@
 		free_fn(*p);                                                                       \
 	}
 
-/* Hands an owning pointer on and empties the guarded variable. */
+/* Hands over an owning pointer and sets the guarded variable to NULL. */
 #define TAKE(p)                                                                                    \
 	({                                                                                         \
 		__typeof__(p) take_tmp_ = (p);                                                     \
@@ -33,5 +33,5 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Takes const away, for libraries that ask for more than they use: whoever gets the pointer must not write through it. */
+/* Casts const away, for libraries that take a non-const pointer but only read: nobody may write through it. */
 #define UNCONST(type, p) ((type)(uintptr_t)(p))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A growing byte buffer. Out of memory aborts. buf_done wipes what it held, so it may hold
- * secrets; growth wipes the old block. Always NUL-terminated behind len.
+ * A growing byte buffer. It may hold secrets: buf_done wipes the contents, and growth wipes the old
+ * block. Always NUL-terminated after len bytes. Out of memory aborts.
  */
 #pragma once
 
@@ -32,21 +32,21 @@ void buf_add_be32(struct buf *b, uint32_t v) NONNULL;
 void buf_add_be64(struct buf *b, uint64_t v) NONNULL;
 void buf_consume(struct buf *b, size_t n) NONNULL; /* drops n bytes from the front, wiping them */
 const char *buf_str(const struct buf *b) NONNULL;  /* never NULL; borrowed until the next change */
-char *buf_take_str(struct buf *b) NONNULL; /* hands the block on (free()); b is empty after */
+char *buf_take_str(struct buf *b) NONNULL; /* hands over the block (free() it); b is empty then */
 
 #define auto_buf FREE_WITH(buf_done) struct buf
 
-/* Copies a text into a field of `room` bytes: what is too long is cut, what is left over is zeros. */
+/* Copies text into a field of `room` bytes: truncates it to fit, fills the rest with zeros. */
 void text_copy(char *to, size_t room, const char *from) NONNULL;
 
-/* The same for a sentence that a person reads, from a format: what is too long ends after a whole
- * word, with an ellipsis. The rest is zeros. Room for
- * 11 bytes at least. */
+/* The same for a formatted sentence that people read: one that is too
+ * long is cut after a whole word, with an ellipsis. The rest is zeros.
+ * room: at least 11 bytes. */
 void text_fit(char *to, size_t room, const char *fmt, ...) PRINTF(3, 4);
 void text_fitv(char *to, size_t room, const char *fmt, va_list ap) NONNULL;
 
-/* Reads big-endian fields from bytes that came from outside; every getter checks the bound.
- * After a short read `bad` is true and all further getters give zeros: check once at the end. */
+/* Reads big-endian fields from untrusted bytes; every getter checks the bound. After a short read
+ * `bad` is true and all further getters return zeros: check once at the end. */
 struct cursor {
 	const uint8_t *p;
 	size_t left;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * CSV (RFC 4180) over bytes in memory, record by record, with line numbers. Bytes from outside:
- * every bound is checked, nothing is repaired. Once the end of a field is in doubt the whole text
- * is refused: NUL, invalid UTF-8, anything but a separator after a closing quote, a quote that
- * never closes. A fault within one record is reported with that record (fault), and the next one is
- * read: a quote inside an unquoted field, too many or too long fields. Line ends may be CRLF, LF or
- * CR; a byte order mark and empty lines are skipped.
+ * Parses CSV (RFC 4180) in memory, record by record, with line numbers. The input is untrusted:
+ * every bound is checked, nothing is repaired. The whole text is refused once the end of a field is
+ * in doubt: NUL, invalid UTF-8, anything but a separator after a closing quote, an unclosed quote.
+ * A fault within one record (a quote inside an unquoted field, too many or too long fields) is
+ * reported with that record (fault), and parsing goes on with the next one. Lines end with CRLF, LF
+ * or CR; a byte order mark and empty lines are skipped.
  */
 #pragma once
 
@@ -31,12 +31,12 @@ struct csv {
 void csv_init(struct csv *c, const char *data, size_t n);
 void csv_done(struct csv *c) NONNULL;
 
-/* Which of , ; and tab separates the fields of the first record: the one that it has most of. */
+/* Guesses the separator: whichever of comma, semicolon and tab the first record has most of. */
 char csv_guess_separator(const char *data, size_t n);
 
 /* Reads the next record: 1, 0 at the end, or ERR_BAD_FIELD with the line ("line 17: …"). */
 int csv_next(struct csv *c, struct err *e) MUST_USE;
 
-/* Field i of the last record; "" behind its last. Borrowed until the next csv_next. */
+/* Field i of the last record; "" past its last. Borrowed until the next csv_next. */
 const char *csv_field(const struct csv *c, unsigned i) NONNULL;
 size_t csv_field_len(const struct csv *c, unsigned i) NONNULL;

@@ -31,7 +31,7 @@ struct err_info {
 	const char *text; /* public text */
 };
 
-/* The row of a code; a code that is not in the list gives the row of ERR_INTERNAL. Never NULL. */
+/* The row of a code, or of ERR_INTERNAL for a code that is not in the list. Never NULL. */
 const struct err_info *err_info(int code);
 
 /* All rows, in the order of err.def; *ret_n is their number. */
@@ -41,11 +41,11 @@ const struct err_info *err_table(size_t *ret_n);
 int err_set_at(struct err *e, const char *file, int line, int code, int sys, const char *fmt, ...)
 	PRINTF(6, 7);
 
-/* Puts a prefix ("cannot open the journal: ") before the text e has. Returns e->code. */
+/* Prepends a prefix ("cannot open the journal: ") to the text in e. Returns e->code. */
 int err_prefix(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 
-/* Copies the text the API may show: e->text when the code is one whose text was written for the
- * caller (HTTP status < 500), the public text of the list otherwise. Borrowed from e or the list. */
+/* The text that the API may show: e->text if texts of this code are written for the caller (HTTP
+ * status < 500), otherwise the public text of the list. Borrowed from e or the list. */
 const char *err_public(const struct err *e);
 
 /* return err_set(e, ERR_IO, "cannot read %s", path); */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The page is the one mutable global of the program, and there only in builds for the tests: points are in functions that
- * nobody hands a context to, and a fault counts for all processes of a node.
+ * The page is the program's only mutable global, and exists only in test builds: points are in
+ * functions that get no context, and a fault counts for all processes of a node.
  */
 #include "base/fault.h"
 

@@ -2,11 +2,11 @@
  *
  * Fault points, for the tests: in a build with the option `faults` an outside call written as
  *	FAULT(FILE_SYNC, -1, fsync(fd))
- * is not made but gives -1 (and the errno of fault.def) the Nth time that a place of this name is reached. It fails once.
- * In every other build it is the call itself and nothing else.
+ * is skipped the Nth time that its point is reached and gives -1 instead (and the errno of fault.def).
+ * It fails once. In any other build it compiles to the call itself.
  *
- * All processes that have the file of HOLDFAST_FAULTS mapped count and fail together; without it each process is alone.
- * The file is all zeros at first and has the layout of struct fault_page; test/lib/faultpage.py knows it too.
+ * Processes that map the file named by HOLDFAST_FAULTS share counts and failures; without it each process counts
+ * alone. The file starts as all zeros, laid out as struct fault_page, which test/lib/faultpage.py mirrors.
  */
 #pragma once
 
@@ -26,7 +26,7 @@ enum fault {
 #define FAULT_PLACE_LEN 64
 #define FAULT_AT_PLACE 0x10000
 #define FAULT_KILLS                                                                                \
-	0x20000 /* beside one of the two: the process that reaches it is killed there, before the call */
+	0x20000 /* or-ed to either of these: kills the process that reaches it, before the call */
 
 /* Where a point is in the sources: "pack/pack.c put ARCHIVE_WRITE". */
 struct fault_place {
@@ -48,16 +48,16 @@ struct fault_page {
 
 #define FAULT(name, bad, call) (fault_reach(FAULT_##name, __FILE__, __func__) ? (bad) : (call))
 
-/* Counts; true when this one is to fail: errno is set. Any thread, any process. */
+/* Counts a reach; true if it must fail, with errno set. Any thread, any process. */
 bool fault_reach(enum fault f, const char *file, const char *function);
 
-/* The nth reach from now on fails, from 1. Replaces what was armed. */
+/* Makes the nth reach from now on fail (n from 1), instead of what was armed. */
 void fault_arm(enum fault f, int64_t nth);
 void fault_disarm(void);
 bool fault_fired(void);	       /* since it was armed */
-const char *fault_where(void); /* the place that failed last; "" for none. For ever. */
+const char *fault_where(void); /* the place that failed last, or ""; valid for ever */
 const char *fault_name(enum fault f);
-int64_t fault_clock_ahead_us(void); /* by how much a test has put the clock on */
+int64_t fault_clock_ahead_us(void); /* how far a test has put the clock forward */
 
 #else
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * How control moves: only run() enters a fiber, and only from the loop's context (pool->current is
- * NULL). A fiber leaves by fiber_sleep or by its end, always back into run(). What fibers start or
- * wake meanwhile waits in the pool's queue, which the loop's context drains before it goes on.
+ * NULL). A fiber leaves by fiber_sleep or by ending, always back into run(). Fibers that it starts
+ * or wakes meanwhile wait in the pool's queue, which the loop's context drains before it goes on.
  */
 #include "base/fiber.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stackful fibers (makecontext) on one thread: a request is written as a straight line and sleeps
- * where it waits. The owner's event loop calls fiber_wake from its callbacks; a fiber runs until it
- * sleeps or ends. Nothing here blocks and nothing is shared between threads. A fiber's stack is
- * wiped when it ends.
+ * Stackful fibers (makecontext) on one thread: a request is straight-line code that sleeps where it
+ * waits. The owner's event loop calls fiber_wake from its callbacks; a fiber runs until it sleeps
+ * or ends. Nothing here blocks and nothing is shared between threads. A fiber's stack is wiped when
+ * it ends.
  */
 #pragma once
 
@@ -23,14 +23,14 @@ unsigned fiber_alive(const struct fiber_pool *p) NONNULL;
  * May be called from the loop or from another fiber (then it runs when that one next sleeps). */
 bool fiber_start(struct fiber_pool *p, fiber_fn *fn, void *arg) MUST_USE;
 
-/* Inside f only: sleeps until fiber_wake(f). Spurious wakes do not happen: one wake, one return.
- * A wake that comes before the sleep is kept (once). */
+/* Inside f only: sleeps until fiber_wake(f). There are no spurious wakes: one wake, one return. A
+ * wake that comes before the sleep is kept (once). */
 void fiber_sleep(struct fiber *f) NONNULL;
 
 /* From a loop callback: runs f at once until it sleeps again. From another fiber: queues it. */
 void fiber_wake(struct fiber *f) NONNULL;
 
-/* A queue of fibers that pass one at a time: the gate of one record. Zero-initialise. */
+/* Lets fibers through one at a time, as for one record; the others queue. Zero-initialise. */
 struct fiber_gate {
 	bool busy;
 	struct fiber *first, *last;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lets a fiber sleep for a time; the loop goes on meanwhile.
+ * Puts a fiber to sleep for a time while the loop goes on.
  */
 #pragma once
 

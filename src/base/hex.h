@@ -4,7 +4,7 @@
  */
 #pragma once
 
-/* The value of the digit `c`, 0 to 15; -1 when it is none. */
+/* The value of the digit `c`, 0 to 15; -1 if it is not a digit. */
 static inline int
 hex_digit(char c)
 {

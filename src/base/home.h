@@ -51,18 +51,18 @@ struct home {
 	char dir[HOME_PATH_MAX - 64]; /* absolute, canonical */
 };
 
-/* Resolves dir (must exist). ERR_FORBIDDEN when this user may not look into it; else ERR_IO, whose sys is
- * ENOTDIR where dir is, or leads through, something that is no folder. */
+/* Resolves dir, which must exist. ERR_FORBIDDEN if this user may not look into it; otherwise
+ * ERR_IO, with sys ENOTDIR if dir is, or leads through, something other than a folder. */
 int home_open(struct home *ret, const char *dir, struct err *e) NONNULL MUST_USE;
-/* What a person types to start the node of this home: the service where it is installed and serves this home, else the program. */
+/* The command that starts this home's node: the service if it is installed and serves this home, otherwise the program. */
 void home_start_command(const char *dir, char ret[static HOME_START_MAX]) NONNULL;
 void home_path(const struct home *h, enum home_path p, char ret[static HOME_PATH_MAX]) NONNULL;
-/* Of a row with a star: what stands in its place. */
+/* For a row with a star: `star` takes its place. */
 void home_path_with(const struct home *h, enum home_path p, const char *star,
 		    char ret[static HOME_PATH_MAX]) NONNULL;
 
-/* Whether it is there, by name alone: a link counts as what it points to, and what this user may not
- * look for is not there. For rows without a star. */
+/* Whether it exists, judged by name alone: links are followed, and what this user may not look up
+ * counts as absent. For rows without a star. */
 bool home_has(const struct home *h, enum home_path p) NONNULL MUST_USE;
 
 /* Identity: conf/node.conf. */
@@ -79,15 +79,15 @@ int home_read_file(const char *path, size_t max, struct buf *ret, struct err *e)
 /* Writes atomically: temporary file beside it, fsync, rename, fsync of the folder. */
 int home_write_file(const char *path, const void *data, size_t n, mode_t mode,
 		    struct err *e) NONNULL MUST_USE;
-/* Makes the name of a file that was made or renamed as durable as the file: fsync of its folder. */
+/* Makes the name of a new or renamed file as durable as the file: fsync of its folder. */
 int home_sync_name(const char *path, struct err *e) NONNULL MUST_USE;
-/* Whether a file of the data folder is named for a chain: "journal-ID.db" and "salvage-ID.db", `begins` being the part before ID. */
+/* Whether a file of the data folder is named after a chain ("journal-ID.db", "salvage-ID.db"); begins: the part before ID. */
 bool home_is_of_chain(const char *name, const char *begins, struct uuid *ret_chain) NONNULL;
-/* Makes those folders of the home that one of these writers makes and that are missing; appends their names. */
+/* Creates the missing folders of the home that one of these writers creates; appends their names. */
 int home_make_folders(const struct home *h, unsigned writers, struct buf *ret_made,
 		      struct err *e) NONNULL MUST_USE;
 int home_mkdirs(const char *path, mode_t mode, struct err *e) NONNULL MUST_USE;
 int home_remove_tree(const char *path, struct err *e) NONNULL MUST_USE;
-/* Reads the key location from conf/manage_key.conf. ERR_BAD_KEY with what to do when it is not said. */
+/* Reads the key location from conf/manage_key.conf. ERR_BAD_KEY with what to do if it is missing. */
 int home_key_path(const struct home *h, char ret[static HOME_PATH_MAX],
 		  struct err *e) NONNULL MUST_USE;

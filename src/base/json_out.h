@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A small streaming JSON writer: replies of the API and bodies of events. Keeps commas and nesting
- * itself; depth ≤ 32. Strings are escaped; invalid UTF-8 is replaced by U+FFFD. Writes to a buffer
- * of the caller's, which may hold secrets.
+ * itself; depth ≤ 32. Strings are escaped; invalid UTF-8 is replaced by U+FFFD. Writes to the
+ * caller's buffer, which may hold secrets.
  */
 #pragma once
 
@@ -32,7 +32,7 @@ void json_out_raw(struct json_out *w, const char *name,
 		  const char *json); /* text that is JSON already */
 void json_out_uuid(struct json_out *w, const char *name, const void *uuid16); /* nil: null */
 void json_out_time(struct json_out *w, const char *name, int64_t us); /* RFC 3339; 0: null */
-/* The same where 0 is a time like any other: 1970. */
+/* The same, but 0 is a time like any other: 1970. */
 void json_out_instant(struct json_out *w, const char *name, int64_t us);
 
 /* Whether the n bytes are valid UTF-8 (no overlong forms, no surrogates). */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run/holdfast.pid: who serves a home. Its lock decides; the number in it is for people.
+ * run/holdfast.pid: who serves a home. The lock on it decides; the number in it is for people.
  */
 #pragma once
 
 #include "base/home.h"
 
-/* Whether nobody serves this home: 0; ERR_REFUSED names the process that does; ERR_IO. Changes nothing. */
+/* 0 if no process serves this home; ERR_REFUSED names the one that does; ERR_IO. Changes nothing. */
 int pidfile_alone(const struct home *h, struct err *e) NONNULL MUST_USE;
 /* Makes this process the one that serves the home until *ret_fd is closed, and writes its number.
  * ERR_REFUSED as above; ERR_IO. */

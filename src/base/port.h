@@ -7,9 +7,9 @@
 
 #include "base/err.h"
 
-/* The port of an address (a setting's SET_ADDR); 0: it has none. */
+/* The port of an address (a setting's SET_ADDR); 0 if it has none. */
 int port_of(const char *address) NONNULL;
 
-/* Whether an address (a setting's SET_ADDR) can be listened on. ERR_REFUSED names who is in the way and the setting to
- * change, ERR_UNREACHABLE an address that this machine does not have, and may have soon. Nothing stays open. */
+/* Whether this machine can listen on an address (a setting's SET_ADDR). ERR_REFUSED names who is in the way and the
+ * setting to change, ERR_UNREACHABLE an address that the machine does not have, or not yet. Leaves nothing open. */
 int port_check(const char *address, const char *setting, struct err *e) NONNULL MUST_USE;

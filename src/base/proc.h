@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How the supervisor starts the others: `holdfast --process NAME --home DIR …` of the same binary, with
- * these file descriptors.
+ * How the supervisor starts the other processes: the same binary as `holdfast --process NAME
+ * --home DIR …`, with these file descriptors.
  *   fd 3  keyd: control socket (crypto/keyproto.h) · vaultd, agent, prepare, unpack: connection to keyd
- *   fd 4  vaultd, agent: link to the supervisor. The child writes 'R' once when it is ready
- *         (agent: 'J' when replication/rejoin.conf is to be carried out.) The supervisor writes
+ *   fd 4  vaultd, agent: link to the supervisor. The child writes 'R' once it is ready
+ *         (agent: 'J' to have replication/rejoin.conf carried out.) The supervisor writes
  *         'k' with a new keyd connection as SCM_RIGHTS after keyd was restarted, and when the child asks
  *         for one by 'K' because its own broke. End of file: exit at once.
  * SIGTERM: stop cleanly. SIGHUP: read the settings again. Children set PR_SET_PDEATHSIG(SIGKILL).
- * Exit code 0 after SIGTERM; 78 (EX_CONFIG) for what no restart can mend (said on stderr): the supervisor
+ * Exit code 0 after SIGTERM; 78 (EX_CONFIG) for what no restart can fix (stderr says what): the supervisor
  * then stops the node with exit code 1; anything else: restart.
  */
 #pragma once

@@ -10,17 +10,17 @@
 
 struct secret;
 
-struct secret *secret_new(size_t len) MUST_USE;	 /* zeroed; aborts when memory cannot be had */
+struct secret *secret_new(size_t len) MUST_USE;	 /* zeroed; aborts when out of memory */
 void secret_free(struct secret *s);		 /* wipes; takes NULL */
 uint8_t *secret_bytes(struct secret *s) NONNULL; /* borrowed until secret_free */
 
-/* Overwrites n bytes at p in a way the compiler keeps. */
+/* Overwrites n bytes at p; the compiler cannot optimise it away. */
 void secret_wipe(void *p, size_t n);
 
 /* malloc/free that wipe on free, in the shape jansson's json_set_alloc_funcs wants. */
 void *secret_malloc(size_t n);
 void secret_mfree(void *p);
-void *secret_mrealloc(void *p, size_t n); /* moves; NULL: no memory, and p as it was */
+void *secret_mrealloc(void *p, size_t n); /* moves; NULL: no memory, p unchanged */
 
 DEFINE_GUARD(secret_guard, struct secret, secret_free)
 #define auto_secret FREE_WITH(secret_guard) struct secret *

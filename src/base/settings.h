@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conf/holdfast.conf. One row of base/settings.def is parser, default, check, reload rule, --help
- * text, docs/settings.md and sample file. Every process reads it at its start; SIGHUP reads it
- * again: a row with SET_START keeps its old value until a restart, and the log says so.
+ * conf/holdfast.conf. Each row of base/settings.def yields parser, default, check, reload rule,
+ * --help text, docs/settings.md and sample file. Every process reads it at its start; SIGHUP reads
+ * it again: a row with SET_START keeps its old value until a restart, and the log says so.
  */
 #pragma once
 
@@ -39,16 +39,16 @@ struct settings {
 };
 
 void settings_defaults(struct settings *ret) NONNULL;
-/* Reads the file of a node over the defaults. Unknown or doubled names and bad values are refused with the line and what is
- * allowed. A file that is missing, empty or without what init always writes is refused too (ERR_PRECONDITION): it is not the
- * one that was made. ret is untouched on error. */
+/* Reads a node's file over the defaults. Refuses unknown or duplicate names and bad values, with
+ * the line and what is allowed; and (ERR_PRECONDITION) a file that is missing, empty or lacks what
+ * init always writes: it is not the one that init made. ret is untouched on error. */
 int settings_load(const char *path, struct settings *ret, struct err *e) NONNULL MUST_USE;
-/* From a text of n bytes, which may say nothing. */
+/* The same from n bytes of text, which may be empty. */
 int settings_parse(const char *text, size_t n, struct settings *ret, struct err *e) MUST_USE;
 /* Sets one by name, for the command line: "--listen". */
 int settings_set(struct settings *s, const char *name, const char *value,
 		 struct err *e) NONNULL MUST_USE;
-/* Takes what may change at run time from `next` into `s`; appends the names of changed SET_START rows to ret_restart. */
+/* Copies what may change at run time from `next` to `s`; appends the names of changed SET_START rows to ret_restart. */
 void settings_reload(struct settings *s, const struct settings *next,
 		     struct buf *ret_restart) NONNULL;
 void settings_write_sample(struct buf *out) NONNULL;   /* the commented sample file */

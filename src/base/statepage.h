@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The state page: a file in the run folder, mapped by the agent (which writes it), vaultd and the
- * CLI (which read it). It tells the pair's present state without waiting for a message. Small
+ * CLI (which read it). It shows the pair's current state without waiting for a message. Small
  * fields are atomics; the texts are guarded by a sequence counter (odd while being written).
  */
 #pragma once
@@ -15,7 +15,7 @@
 #include "base/uuid.h"
 
 #define STATEPAGE_BEAT_MAX_MS                                                                      \
-	5000 /* an agent beats every 50 ms; one silent for longer is not believed */
+	5000 /* the agent beats every 50 ms; one silent for longer is not believed */
 #define STATEPAGE_STATUS_MAX 16384
 #define STATEPAGE_REASON_MAX 256
 #define STATEPAGE_NAME_MAX 256
@@ -35,7 +35,7 @@ struct statepage_view {
 	bool both;			   /* commits are on both disks now */
 	uint64_t both_gen; /* grows at every change of `both`; a commit was on both if both is true
 				 * and both_gen is the same before and after it */
-	int64_t as_of_us; /* secondary: as of then it has everything, as its data say; 0: they do not */
+	int64_t as_of_us; /* secondary: as of then it has everything, as its data say; 0: they do not say */
 	int64_t as_of_term; /* of the primary that says so */
 	int64_t term;
 	struct epoch_claim epoch; /* the latest that this node knows */
@@ -63,22 +63,22 @@ int statepage_open(const char *path, struct statepage **ret,
 		   struct err *e) NONNULL MUST_USE; /* reader */
 void statepage_free(struct statepage *p);
 
-/* All but both, both_gen and the beat. state_seq is not taken from v: the page counts by itself. */
+/* Writes all but both, both_gen and the beat. state_seq is not taken from v: the page counts it. */
 void statepage_write(struct statepage *p, const struct statepage_view *v) NONNULL;
 void statepage_set_both(struct statepage *p,
 			bool both) NONNULL; /* at once; bumps both_gen on change */
-/* Primary: a secondary that can be reached has a journal that is not merged yet. */
+/* Primary: a reachable secondary has a journal that is not merged yet. */
 void statepage_set_unmerged(struct statepage *p, bool unmerged) NONNULL;
 void statepage_set_chain_end(struct statepage *p, enum chain_end end) NONNULL;
-/* A mark of the nodes that there are: it changes with their names, ports and certificates, and is the same on all of them; 0: not known. */
+/* A mark of the pair's nodes, the same on all of them, which changes with their names, ports and certificates; 0: not known. */
 void statepage_set_nodes(struct statepage *p, uint64_t mark) NONNULL;
 void statepage_beat(struct statepage *p) NONNULL;
 
-/* Never blocks for long: if no whole copy can be had, the texts and the moments are empty. */
+/* Never blocks for long: if it cannot get a consistent copy, the texts and the times are empty. */
 void statepage_read(const struct statepage *p, struct statepage_view *ret) NONNULL;
-/* Whether what the view says is of now. false: the agent is silent, or has not begun. */
+/* Whether the view is current; false if the agent is silent or has not begun. */
 bool statepage_is_fresh(const struct statepage_view *v, int64_t now_mono_ms) NONNULL;
-/* The cheap look on the hot path: state, state_seq, both, both_gen, beat; no texts. */
+/* The cheap read for the hot path: state, state_seq, both, both_gen, beat; no texts. */
 struct statepage_quick {
 	enum ha_state state;
 	uint64_t state_seq;

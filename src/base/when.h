@@ -12,12 +12,12 @@
 #define WHEN_SPAN_LEN 32
 #define WHEN_UNITS "ms, s, min, h or d" /* for messages */
 
-/* A whole number with ms, s, min (or m), h or d behind it; without any it is milliseconds. 0, or ERR_BAD_FIELD. */
+/* A whole number followed by ms, s, min (or m), h or d; without a unit, milliseconds. 0, or ERR_BAD_FIELD. */
 int when_span(const char *s, int64_t *ret_ms) NONNULL MUST_USE;
-/* The shortest such text that is exactly as long: "12h", "90s", "1500ms", "0". ms is not negative. */
+/* The shortest such text for exactly this span: "12h", "90s", "1500ms", "0". ms is not negative. */
 void when_span_text(int64_t ms, char ret[static WHEN_SPAN_LEN]) NONNULL;
 
-/* A moment: a day, a day and a time (blank or T between; seconds and their parts may be left out), in UTC or with
- * an offset (Z, +02:00, -0500) behind the time; or a span before now_us ("2h", "3d ago"; the unit is needed). `end`: a day
- * alone is its last moment, else its first. 0, or ERR_BAD_FIELD. */
+/* A moment: a day, or a day and a time (a blank or T between; seconds and fractions are optional), in UTC
+ * or with an offset (Z, +02:00, -0500) after the time; or a span before now_us ("2h", "3d ago"; the unit
+ * is required). A day alone means its last moment if `end`, otherwise its first. 0, or ERR_BAD_FIELD. */
 int when_moment(const char *s, int64_t now_us, bool end, int64_t *ret_us) NONNULL MUST_USE;
