@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PostgreSQL, by libpq in pipeline mode, for fibers on a libuv loop; and, for processes without a
- * loop, the same calls blocking. libpq is included nowhere above store/ and pg/.
+ * PostgreSQL through libpq in pipeline mode, for fibers on a libuv loop; processes without a loop
+ * use the same calls, blocking. Nothing above store/ and pg/ includes libpq.
  *
- * A struct db is one connection. Calls of many fibers are pipelined: everything asked in one turn
- * of the loop is sent together, reads with one flush and one sync. A read that was aborted because
- * a neighbour failed is sent again by itself. When the connection breaks, db reconnects by itself
- * in the background (back-off 20 … 500 ms); calls made meanwhile, and the reads that were in
- * flight, wait for it up to wait_ms; changes in flight give ERR_DB_GONE: whether they happened is
- * not known.
+ * A struct db is one connection. It pipelines the calls of many fibers: everything asked in
+ * one turn of the loop is sent together, reads with one flush and one sync. A read that was
+ * aborted because a neighbour failed is sent again. When the connection breaks, db reconnects
+ * in the background (back-off 20 … 500 ms); new calls, and the reads that were in flight, wait
+ * for it up to wait_ms; changes in flight return ERR_DB_GONE: nobody knows whether they
+ * happened.
  */
 #pragma once
 
@@ -31,7 +31,7 @@ struct db_options {
 			0: for ever */
 };
 
-/* In a loop. Begins to connect at once; never fails here (see db_up). */
+/* For a loop. Starts connecting at once; never fails here (see db_up). */
 struct db *db_new(uv_loop_t *loop, const struct db_options *o) NONNULL MUST_USE;
 /* Blocking: connects now. f is NULL in every call. */
 struct db *db_open(const struct db_options *o, struct err *e) MUST_USE;
@@ -39,16 +39,16 @@ void db_free(struct db *d); /* takes NULL; waiting fibers get ERR_DB_GONE */
 bool db_up(const struct db *d) NONNULL;
 uint64_t db_generation(const struct db *d) NONNULL; /* grows by one at every reconnect */
 
-/* One prepared statement, for itself (autocommit). *ret_rows (may be NULL) is freed with rows_free.
- * ERR_DB with e->sqlstate, ERR_DATA_DAMAGED (a page on the disk is not what was written), ERR_DB_GONE,
- * ERR_TIMEOUT. */
+/* Runs one prepared statement on its own (autocommit). *ret_rows (may be NULL) is freed with
+ * rows_free. ERR_DB with e->sqlstate, ERR_DATA_DAMAGED (a page on the disk is not what was
+ * written), ERR_DB_GONE, ERR_TIMEOUT. */
 int db_exec(struct db *d, struct fiber *f, enum stmt s, const struct binds *b,
 	    struct rows **ret_rows, struct err *e) MUST_USE;
 
-/* Several statements as one transaction, sent in one go (a pipeline segment of its own, which PostgreSQL
- * makes one transaction). All or nothing: the first error is the result and everything is rolled back;
- * success means committed. ret_rows may be NULL. While a COMMIT waits for a standby it is never
- * cancelled: this call waits. ERR_DB_GONE means that the outcome is unknown: ask the log. */
+/* Runs several statements as one transaction, sent in one go (a pipeline segment of its own, which
+ * PostgreSQL treats as one transaction). All or nothing: the first error is returned and everything
+ * rolled back; success means committed. ret_rows may be NULL. A COMMIT that waits for a standby is
+ * never cancelled: this call waits. ERR_DB_GONE: the outcome is unknown; ask the log. */
 struct db_step {
 	enum stmt s;
 	struct binds b; /* owned by the caller */
@@ -56,8 +56,8 @@ struct db_step {
 int db_transaction(struct db *d, struct fiber *f, struct db_step *steps, size_t n,
 		   struct rows **ret_rows, struct err *e) MUST_USE;
 
-/* A statement without parameters and results that is not in the table (ALTER SYSTEM, migrations,
- * CREATE ROLE); blocking connections only. Simple protocol; text must be the product's own. */
+/* Runs a statement outside the table, without parameters or results (ALTER SYSTEM, migrations,
+ * CREATE ROLE); blocking connections only. Simple protocol; text must be the program's own. */
 int db_script(struct db *d, const char *sql, struct err *e) NONNULL MUST_USE;
 
 /* How long the oldest call in flight has been waiting, ms; 0 when none. For health. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The queue of what libpq owes us, and the end of a call.
+ * The queue of results that libpq owes us, and the end of a call.
  */
 #include "store/db_impl.h"
 

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Of db*.c alone. One connection in pipeline mode.
+ * For db*.c only. One connection in pipeline mode.
  *
  *	DOWN ──next_try──▶ CONNECTING ──▶ UP
  *	  ▲                    │          │
  *	  └────────────────────┴──────────┘  db_lose(): refused, silent, broken
  *
  * A call is a struct op on its caller's stack; the caller sleeps (or polls) until it is done. It
- * waits in `again` or `pending` until db_flush() sends it, and is then named by the entries of
- * `flights`, the mirror of libpq's own queue: one entry for each result that libpq still owes us.
+ * waits in `again` or `pending` until db_flush() sends it, and is then named by entries of
+ * `flights`, which mirrors libpq's own queue: one entry for each result that libpq still owes us.
  *
  *  1. Everything between two syncs is one transaction to PostgreSQL (a segment). Reads share a
- *     segment; all else has one of its own and is done only when its sync came back: not before is
- *     it committed. No BEGIN is sent: the segment is the transaction, and a failed one ends by itself.
- *  2. A prepare has a segment of its own, so that it neither harms nor is harmed.
+ *     segment; anything else has its own and is done, because committed, only when its sync
+ *     is back. No BEGIN is sent: the segment is the transaction, and a failed one ends by itself.
+ *  2. A prepare has a segment of its own, so that it neither aborts reads nor is aborted.
  *  3. A failing read aborts those behind it in the segment: they go to `again`, in order.
- *  4. On a broken connection reads go to `again`; of anything else the outcome is unknown:
+ *  4. When the connection breaks, reads go to `again`; the outcome of anything else is unknown:
  *     ERR_DB_GONE.
  *  5. A fiber is woken only after all lists are in order, and the woken fiber may call us again.
- *  6. A database may have an earlier schema than this program (a secondary's, while its primary was not upgraded), and
- *     gets another at any moment. Until it has the newest, each flush asks for the schema first and sends the rest when
- *     it is known: reads in the form for it, changes not at all. What was prepared for another is forgotten with the connection.
+ *  6. The database may have an earlier schema than this program (a secondary's, until its primary is upgraded), and may get
+ *     another at any moment. Until it has the newest, each flush asks for the schema first and sends the rest once it is known:
+ *     reads in the form for it, changes not at all. Statements prepared for another schema are forgotten with the connection.
  *  7. Error texts carry SQLSTATE and the primary message; never DETAIL, which quotes values.
  */
 #pragma once
@@ -195,7 +195,7 @@ void db_connect_begin(struct db *d) NONNULL;
 void db_connect_step(struct db *d) NONNULL;
 void db_set_why(struct db *d, const char *text) NONNULL;
 int db_gone(struct db *d, struct err *e, const char *what);
-/* From any state to DOWN. read_code: what reads in flight are told; 0: they are sent again. */
+/* From any state to DOWN. read_code: what reads in flight return; 0: they are sent again. */
 void db_lose(struct db *d, const char *why, int read_code) NONNULL;
 void db_lose_by_error(struct db *d) NONNULL;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a connection waits for, with libuv or poll(): its socket, and time.
+ * Waiting, with libuv or poll(): for a connection's socket, and for time.
  */
 #include "store/db_impl.h"
 

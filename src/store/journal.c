@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What holds of the file whenever a transaction ends, and is checked when it is opened, and every CHECK_MS it is used (a large
- * file part by part, since others wait to write meanwhile):
+ * What holds for the file after every transaction, and is checked on opening and every CHECK_MS of
+ * use (a large file part by part, since others wait to write meanwhile):
  *  1. meta has one row: the node, and the head (the last seq and hash ever appended).
- *  2. rows are without gaps, and the last of them, if there is any, is the head.
- * Whatever breaks this, or SQLite's own check, is damage: ERR_IO, and the file stays as it is.
+ *  2. rows have no gaps, and the last of them, if any, is the head. Any violation, also of SQLite's
+ * own check, is damage: ERR_IO, and the file stays as it is.
  */
 #include <assert.h>
 #include <errno.h>

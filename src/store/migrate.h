@@ -15,7 +15,7 @@ struct migration {
 };
 
 int migrate_run(struct db *blocking, struct err *e) NONNULL MUST_USE; /* to the newest */
-/* No further than that number. */
+/* Migrates no further than that number. */
 int migrate_to(struct db *blocking, int number, struct err *e) NONNULL MUST_USE;
 int migrate_newest(void); /* number of the newest embedded */
 /* *ret = number the database has (0: none). Reads only, so it works on a standby. */

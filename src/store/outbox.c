@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What holds whenever a transaction ends:
+ * What holds after every transaction:
  *  1. A row's `waits` has a bit for each receiver that has not accepted it; a row without one is gone.
  *  2. There are at most rows_max rows, and at most the oldest of them has `lost` above 0.
- *  3. A row that changes (it counts more than before) has a new id: whoever accepted the old one takes the new one too.
+ *  3. A row that changes (it counts more than before) gets a new id: whoever accepted the old one gets the new one too.
  */
 #include "store/outbox.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A struct rows is libpq's result under our name. That the columns are those of the head line was
- * checked when the statement's first result came, so asking for a wrong column or type is a fault
- * of the program and ends it.
+ * A struct rows is libpq's result under our name. The statement's first result was checked
+ * against the head line's columns, so asking for a wrong column or type is a bug and ends the
+ * program.
  */
 #include <assert.h>
 #include <libpq-fe.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statements and their parameters. Every SQL text of the product is in query/<file>.sql, each under
- * a head line
+ * Statements and their parameters. All SQL of the program is in query/<file>.sql, each statement
+ * under a head line
  *   -- name: version_current(account uuid) -> id uuid, n int, sealed bytea, key_id int
- * tools/sqlgen.py makes from them, at build, enum stmt (STMT_VERSION_CURRENT, …;
- * "store/stmt_gen.h") and the table of texts. A head line that ends in "(", "," or "->" goes on in
- * the next comment line. A line
- * `-- role: holdfast` says that the statements below it are run by that role and not by hf_vault.
+ * At build, tools/sqlgen.py turns them into enum stmt (STMT_VERSION_CURRENT, …;
+ * "store/stmt_gen.h") and the table of texts. A head line that ends in "(", "," or "->" continues
+ * on the next comment line. A line
+ * `-- role: holdfast` says that this role, not hf_vault, runs the statements below it.
  * Types: uuid, int (int4), bigint, bool, text, bytea, timestamptz, and arrays of them (uuid[] …).
  * Parameters and results travel in PostgreSQL's binary format (PostgreSQL manual, 55.8).
  */
@@ -57,7 +57,7 @@ struct stmt_earlier {
 const struct stmt_info *stmt_info(enum stmt s); /* STMT_COUNT of them, never NULL */
 int stmt_schema_first(void);			/* the earliest schema that reads know */
 int stmt_schema_newest(void);
-/* The text for a database of that schema: a read's tables look as those of the newest. Borrowed from the table or from room. */
+/* The text for a database of that schema; to a read, tables look as in the newest. Borrowed from the table or from room. */
 const char *stmt_text(enum stmt s, int schema, struct buf *room) NONNULL;
 uint32_t stmt_oid(int type);	      /* PostgreSQL's OID of an enum stmt_type */
 const char *stmt_type_name(int type); /* "uuid", without [] */
