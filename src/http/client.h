@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A blocking HTTPS client (libcurl): the CLI's verbs and the agent's probes. A struct client keeps
+ * A blocking HTTPS client (libcurl), for the CLI's verbs and the agent's probes. A struct client keeps
  * its connection alive between calls. Redirects are not followed: the caller sees 307 and Location.
  */
 #pragma once
@@ -17,9 +17,9 @@ struct client_options {
 	const char *trust_pem; /* PEM text: the certificates that are trusted (pins and CAs); never
 				  the system's */
 	const char *bearer;    /* or NULL */
-	bool despite_expiry; /* a certificate that is good but for the time will do: only for what is no secret and changes nothing */
-	/* Whoever answers is heard, with what proves itself: a call that fails for the certificate alone fills its reply all the same. For what is no
-	 * secret and changes nothing. */
+	bool despite_expiry; /* accept a certificate that is good but for its dates: only for what is not secret and changes nothing */
+	/* Hear whoever answers, as the reply proves itself: a call that fails for the certificate
+	 * alone still fills its reply. Only for what is not secret and changes nothing. */
 	bool hear_untrusted;
 	size_t body_max; /* bytes of a reply, 0: as many as a reply of a vault can have */
 	const char
@@ -35,15 +35,15 @@ struct client_reply {
 	char emergency_s[24]; /* how long the node has been in emergency, "" it is not */
 };
 
-/* How a call failed, for those who must tell a dead peer from a cut line. */
+/* How a call failed, for callers that must tell a dead peer from a broken line. */
 enum client_failure {
 	CLIENT_OK,
 	CLIENT_REFUSED,	  /* the machine answered: nothing listens there */
-	CLIENT_SILENT,	  /* nothing came back in time, or there is no way there */
+	CLIENT_SILENT,	  /* no answer in time, or no route to it */
 	CLIENT_UNTRUSTED, /* the certificate is not trusted, or made for another name */
-	CLIENT_EXPIRED,	  /* it would be, but is over or not valid yet */
+	CLIENT_EXPIRED,	  /* it would be, but has expired or is not valid yet */
 	CLIENT_BAD_NAME,  /* the host name is not known */
-	CLIENT_OTHER,	  /* the connection broke, or what came is no HTTP reply */
+	CLIENT_OTHER,	  /* the connection broke, or the answer is not HTTP */
 };
 
 struct client *client_new(const struct client_options *o, struct err *e) MUST_USE;
@@ -60,19 +60,19 @@ enum client_type {
 int client_send(struct client *c, const char *method, const char *path, enum client_type type,
 		const char *body, size_t len, struct client_reply *ret,
 		enum client_failure *ret_failure, struct err *e) MUST_USE;
-/* Whether anything of the last call's request went out: if not, it was not done. */
+/* Whether any byte of the last call's request was sent; if not, it was not done. */
 bool client_sent(const struct client *c) NONNULL;
-/* Of the last call: what is wrong with the certificate that was shown, "" when it was good or there was none. Borrowed until the next one. */
+/* What is wrong with the certificate that the last call was shown; "" if it was good or there was none. Borrowed until the next call. */
 const char *client_why_untrusted(const struct client *c) NONNULL;
-/* From when to when the certificate is valid that the last call was shown; 0: it was shown none. */
+/* The validity of the certificate that the last call was shown; 0: it was shown none. */
 void client_cert_times(const struct client *c, int64_t *ret_from_us, int64_t *ret_to_us) NONNULL;
-/* From now on a call, with the connection that it may have to make, takes at most so long. */
+/* From now on a call, connecting included, takes at most this long. */
 void client_set_patience(struct client *c, int total_ms) NONNULL;
-/* Calls end soon after *stop is true, as if the line broke; NULL: no longer. */
+/* Calls end soon after *stop becomes true, as if the line broke; NULL: no longer. */
 void client_stop_on(struct client *c, const atomic_bool *stop);
 void client_reply_done(struct client_reply *r) NONNULL; /* wipes */
 
-/* Connects, does the TLS handshake without trust, gives the peer's certificate chain (PEM). For the
- * first login and cert show. */
+/* Connects, does the TLS handshake without judging trust, and returns the peer's certificate chain
+ * (PEM). For the first login and cert show. */
 int client_peer_cert(const char *host, int port, int timeout_ms, struct buf *ret_pem,
 		     struct err *e) MUST_USE;

@@ -13,7 +13,7 @@
 
 #define CLIENT_BODY_MAX (64 * 1024 * 1024)
 
-/* An option that libcurl knows is refused only when memory is out. */
+/* libcurl refuses a known option only when out of memory. */
 #define CLIENT_SET(curl, option, value)                                                            \
 	mem_check(curl_easy_setopt((curl), (option), (value)) == CURLE_OK)
 
@@ -30,12 +30,12 @@ struct client_trust {
 	struct trust_finding found;
 };
 
-/* HTTPS by TLS 1.3 only, no proxy, no redirects. Whom to trust is judged by `trust` and by nothing else, before a byte of the request goes out.
- * why: CURL_ERROR_SIZE bytes, kept by the caller. */
+/* HTTPS over TLS 1.3 only, no proxy, no redirects. `trust` alone decides whom to trust, before a
+ * byte of the request is sent. why: CURL_ERROR_SIZE bytes, kept by the caller. */
 void client_set_options(struct client_trust *trust, int connect_ms, int total_ms, char *why);
 /* The host of "https://host:port/…", without brackets. */
 void client_host(const char *url, char ret[static 256]);
 enum client_failure client_classify(const struct client_trust *trust, CURLcode code);
 const char *client_failure_text(enum client_failure f);
-/* Whether anything of the last request went out. */
+/* Whether any byte of the last request was sent. */
 bool client_sent_any(CURL *curl);

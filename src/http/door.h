@@ -8,12 +8,12 @@
  *   stranger   has shown no session yet: at most half of max_connections and half of max_per_address
  *   known      has shown one
  *
- * When there is no room, some is made. Among connections without a request in work, the oldest that
- * has never asked anything goes first, from addresses that hold many before others; then strangers
- * between requests; known ones last. So a newcomer gets in whatever strangers hold. IPv6 is counted
- * by /64.
+ * When there is no room, the door makes some. Of the connections without a request in progress, the
+ * oldest that never asked anything goes first, from addresses that hold many before others; then
+ * strangers between requests; known ones last. So a newcomer gets in, whatever strangers hold. IPv6
+ * is counted by /64.
  *
- * The owner's lock is held around every call but place_stage.
+ * The owner holds its lock around every call but place_stage.
  */
 #pragma once
 
@@ -33,7 +33,7 @@ struct sockaddr;
 enum place_holder { PLACE_OWN = 1, PLACE_STRANGER = 2, PLACE_KNOWN = 4 };
 enum place_stage {
 	PLACE_SILENT, /* no request was whole yet */
-	PLACE_BUSY,   /* a request is in work */
+	PLACE_BUSY,   /* a request is in progress */
 	PLACE_IDLE,   /* its reply goes out, or the next one is awaited */
 };
 
@@ -59,10 +59,10 @@ struct door {
 
 void door_init(struct door *d, unsigned most, unsigned most_per_address) NONNULL;
 void door_done(struct door *d) NONNULL; /* everybody has left */
-/* The pair's addresses as text with blanks between; what is none is passed over. */
+/* Sets the pair's addresses, a text separated by blanks; skips what is not an address. */
 void door_set_own(struct door *d, const char *addresses) NONNULL;
-/* Is there room for a connection from this address? *ret_leaves is then the place that was freed for it, or NULL: its owner ends
- * that connection. */
+/* Whether there is room for a connection from this address. If so, *ret_leaves is the place that
+ * was freed for it, or NULL: its owner ends that connection. */
 bool door_admit(struct door *d, const struct sockaddr *from, struct place **ret_leaves) NONNULL;
 /* The connection is there. */
 void door_enter(struct door *d, struct place *p, const struct sockaddr *from) NONNULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * JSON. In: a table says what a body may hold; jansson (with a wiping allocator, doubled keys
- * refused) parses, unknown fields are refused, bounds are checked, values land in a plain struct
+ * JSON. In: a table says what a body may hold. jansson (with a wiping allocator) parses it; unknown
+ * fields and duplicate keys are refused, bounds are checked, and values land in a plain struct
  * whose texts live in the request's arena. Out: base/json_out.
  */
 #pragma once
@@ -23,7 +23,7 @@ enum jkind {
 
 enum {
 	JREQUIRED = 1, /* must be there */
-	JEMPTY = 4, /* of a text: may be empty, which is a value here and not the absence of one */
+	JEMPTY = 4,    /* of a text: may be empty, which is a value here, not the absence of one */
 	JPOSITIVE = 8, /* of a number: 1..bound */
 };
 
@@ -53,7 +53,7 @@ struct jtexts {
  * its wiping free, and starts libcurl. */
 void http_init(void);
 
-/* Parses text[0..n) by the table into out (the zeroed struct). *ret_seen gets bit i for row i that
- * was there. ERR_BAD_JSON or ERR_BAD_FIELD with the field's name. */
+/* Parses text[0..n) by the table into out (the zeroed struct). *ret_seen gets bit i if row i was
+ * there. ERR_BAD_JSON or ERR_BAD_FIELD with the field's name. */
 int json_parse_body(const char *text, size_t n, const struct jfield *table, void *out,
 		    uint64_t *ret_seen, struct arena *a, struct err *e) MUST_USE;

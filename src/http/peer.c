@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A look at the certificate that a host shows, without trusting it.
+ * Fetches the certificate that a host shows, without trusting it.
  */
 #include "http/client.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Query parameters: a table says which an address takes, of which kind and within which bounds.
- * They land in a plain struct; OpenAPI and docs/api.md are written from the same table. What is not
- * in the table, is empty or out of bounds is refused by its name.
+ * Query parameters: a table lists those that a route takes, with their kinds and bounds. They land
+ * in a plain struct; OpenAPI and docs/api.md come from the same table. A parameter that is unknown,
+ * empty or out of bounds is refused by name.
  */
 #pragma once
 
@@ -19,7 +19,7 @@ enum query_kind {
 };
 
 struct query_time {
-	bool given; /* 1970 began at 0: a time that like any other can be asked for */
+	bool given; /* 0 is 1970, a time that can be asked for like any other */
 	int64_t us;
 };
 

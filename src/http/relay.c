@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A job is made on the loop, done by a thread, and freed on the loop when it comes back:
+ * The loop makes a job, a thread does it, and the loop frees it when it comes back:
  *
  *   queue ──► thread ──► done ──► loop: wakes the fiber, frees the job
  *
  * 1. A job that is in queue, at a thread or in done is the threads' by lock; its `fiber` is the loop's alone.
  * 2. A fiber that gives up leaves the job behind (fiber NULL, given_up); it is freed when it comes back.
- * 3. libcurl keeps what it received last in the handle, so each request has a handle of its own. The connections are in
- *    the thread's share.
- * 4. libcurl sends again by itself on a new connection what found an old one dead. What must not be done twice therefore
- *    always goes by a new connection.
+ * 3. libcurl keeps what it last received in the handle, so each request has its own handle. The
+ *    thread's share keeps the connections.
+ * 4. When libcurl finds an old connection dead, it resends on a new one by itself. What must not be
+ *    done twice therefore always gets a new connection.
  */
 #include "http/relay.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asks another node on behalf of fibers: a few threads, each with a kept connection, behind a
+ * Asks another node on behalf of fibers: a few threads, each of which keeps a connection, behind a
  * bounded queue. The caller sleeps in its fiber; the loop goes on. Requests and answers may hold
  * secrets: both are wiped, and libcurl's handles do not outlive one request.
  *
@@ -20,14 +20,14 @@ struct relay_options {
 	uv_loop_t *loop;
 	const char *
 		trust_path; /* PEM: the certificates that the other node is trusted by; read again when it changes; copied */
-	unsigned threads; /* begun by the first call */
+	unsigned threads; /* started by the first call */
 	unsigned queue;	  /* requests that may wait for one of them */
 	int connect_ms, total_ms;
 	size_t reply_max; /* bytes of body */
 };
 
 struct relay *relay_new(const struct relay_options *o) NONNULL;
-/* No call may be out. Closes its handles: run the loop once more afterwards. Takes NULL. */
+/* No call may be in flight. Closes its handles: run the loop once more afterwards. Takes NULL. */
 void relay_free(struct relay *r);
 
 struct relay_ask {
@@ -38,7 +38,7 @@ struct relay_ask {
 	unsigned nheaders;
 	const struct buf *body;
 	bool again; /* may be sent a second time if a connection turns out to be dead */
-	/* Asked every few milliseconds on the loop: true gives the call up (RELAY_GIVEN_UP). */
+	/* Polled every few milliseconds on the loop: true gives the call up (RELAY_GIVEN_UP). */
 	bool (*stop)(void *ctx);
 	void *ctx;
 };
@@ -61,11 +61,11 @@ struct relay_reply {
 	struct buf body;
 };
 
-/* ret is filled by RELAY_ANSWERED (the caller ends its body with buf_done); otherwise e says why. */
+/* RELAY_ANSWERED fills ret (the caller frees its body with buf_done); otherwise e says why. */
 enum relay_end relay_call(struct relay *r, struct fiber *f, struct arena *a,
 			  const struct relay_ask *ask, struct relay_reply *ret,
 			  struct err *e) NONNULL MUST_USE;
 
-/* Whether a reply's header is for whoever asked in the end (RFC 9110, 7.6.1: others are for one connection). */
+/* Whether a reply's header is meant for the end client (RFC 9110, 7.6.1: others are for one connection). */
 bool relay_passes(const char *name, size_t n);
-unsigned relay_waiting(const struct relay *r) NONNULL; /* calls that are out, for /metrics */
+unsigned relay_waiting(const struct relay *r) NONNULL; /* calls in flight, for /metrics */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One HTTP request and its reply. Made on an HTTP thread by http/server; handed to the owner's
- * on_request (on that thread); from then until request_send it belongs to whoever holds it (one
- * thread at a time). After request_send it must not be touched. Everything of it, bodies and
- * secrets included, lives in its arena and buffers and is wiped when the reply is out.
+ * One HTTP request and its reply. http/server makes it on an HTTP thread and hands it to the
+ * owner's on_request there; from then until request_send it belongs to whoever holds it (one thread
+ * at a time). It must not be touched after request_send. Everything in it, bodies and secrets
+ * included, lives in its arena and buffers and is wiped once the reply is sent.
  */
 #pragma once
 
@@ -70,12 +70,12 @@ struct request {
 	unsigned headers_seen;
 };
 
-/* An empty request in a fresh arena. request_free wipes and frees everything of it; takes NULL. For
+/* An empty request in a fresh arena. request_free wipes and frees everything in it; takes NULL. For
  * http/server and for tests. */
 struct request *request_new(void) MUST_USE;
 void request_free(struct request *rq);
 
-/* The target again, in the one form that all requests of the same meaning share: path and query,
+/* Writes the target in the one form that all requests of the same meaning share: path and query,
  * percent-encoded where a byte does not stand for itself. */
 void request_write_target(const struct request *rq, struct buf *out) NONNULL;
 /* Adds a reply header (value copied into the arena). */
@@ -86,21 +86,21 @@ const char *request_query(const struct request *rq, const char *name) NONNULL;
 void request_error(struct request *rq, const struct err *e) NONNULL;
 /* Sends the reply; thread-safe. rq is gone afterwards. */
 void request_send(struct request *rq) NONNULL;
-/* Of a request that on_head was asked about: lets its body in; thread-safe. rq is the server's again afterwards, until
+/* Answers on_head: lets the request's body in; thread-safe. rq is the server's again until
  * on_request. */
 void request_admit(struct request *rq) NONNULL;
-/* Whoever sent it has shown a session: the connection is no stranger's from here on. */
+/* The client has shown a session: from here on its connection is not a stranger's. */
 void request_known(struct request *rq) NONNULL;
 
-/* What a client sent, parsed apart from the library that read it from the wire.
+/* Parse what a client sent, independently of the library that read it from the wire.
  *
  * request_target: the raw target of the request line → path and query. Refuses absolute, authority
  * and asterisk forms, what request_canonical_path refuses, and in the query: bad encodings, control
  * characters, invalid UTF-8, empty or doubled names, more than REQUEST_QUERY_MAX of them.
  * request_take_header: one header field (value of n bytes, need not end in NUL). Refuses control
- * characters and doubles of those that must be single. Names that are not known are passed over.
- * request_check_headers: after the last one: Host must be there, Content-Length and
- * Transfer-Encoding not both. 0 or ERR_USAGE. */
+ * characters and duplicates of fields that must be single. Skips unknown names.
+ * request_check_headers: after the last one: requires Host, and not both Content-Length and
+ * Transfer-Encoding. 0 or ERR_USAGE. */
 int request_target(struct request *rq, const char *raw, struct err *e) NONNULL MUST_USE;
 int request_take_header(struct request *rq, const char *name, const char *value, size_t n,
 			struct err *e) MUST_USE;
@@ -108,7 +108,7 @@ int request_check_headers(const struct request *rq, struct err *e) NONNULL MUST_
 /* "GET" → HTTP_GET; HTTP_OTHER. And back ("OTHER"). */
 enum http_method request_method(const char *name) NONNULL;
 const char *request_method_name(enum http_method m);
-/* Sets address and loopback from a struct sockaddr; IPv4 inside IPv6 is told as IPv4. */
+/* Sets address and loopback from a struct sockaddr; IPv4 inside IPv6 becomes IPv4. */
 struct sockaddr;
 void request_set_address(struct request *rq, const struct sockaddr *sa) NONNULL;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Route tables: method, pattern, handler, capability, flags, body and query tables,
- * limit, words for OpenAPI. Handlers are the api folder's: here they are opaque (void (*)(void)).
+ * Route tables: method, pattern, handler, capability, flags, body and query tables, limit, words
+ * for OpenAPI. Handlers belong to api/ and are opaque here (void (*)(void)).
  */
 #pragma once
 
@@ -22,10 +22,10 @@ enum router_flags {
 	ROUTE_LOOPBACK = 16, /* loopback or metrics token only */
 	ROUTE_EMERGENCY_CHANGE =
 		32,		/* a change that may be allowed in emergency: the vault decides */
-	ROUTE_UNWELL = 64,	/* served though the node is not well: it says what is broken */
-	ROUTE_CREATES = 128,	/* good is 201 */
-	ROUTE_OR_NOTHING = 256, /* good may be 204, too, when there is nothing to show */
-	ROUTE_ONE_SHAPE = 512,	/* what it says with 429 and 503 has the shape of its reply */
+	ROUTE_UNWELL = 64,	/* served even if the node is not well: it says what is broken */
+	ROUTE_CREATES = 128,	/* success is 201 */
+	ROUTE_OR_NOTHING = 256, /* success may also be 204, when there is nothing to show */
+	ROUTE_ONE_SHAPE = 512,	/* its 429 and 503 have the shape of its reply */
 };
 
 typedef void route_fn(void);
@@ -49,7 +49,7 @@ struct route {
 	const char *summary; /* one sentence, for OpenAPI and docs/api.md */
 };
 
-/* Tables of routes, each ended by a row without pattern; the list of them by NULL. Of shapes likewise, which end without name. */
+/* Lists of route tables end with NULL, each table with a row without pattern. Shapes likewise: a row without name. */
 #define ROUTER_EACH(tables, r)                                                                     \
 	for (const struct route *const *t_ = (tables); *t_; t_++)                                  \
 		for (const struct route *r = *t_; r->pattern; r++)
@@ -69,19 +69,19 @@ struct route_match {
 /* Finds the row. ERR_NOT_FOUND; ERR_METHOD when only the method does not fit (and sets Allow). */
 int router_match(const struct route *const *tables, struct request *rq, struct route_match *ret,
 		 struct err *e) NONNULL MUST_USE;
-/* ERR_NOT_FOUND when an {id} is no UUID: such a thing cannot exist. Whoever may not ask at all is refused before. */
+/* ERR_NOT_FOUND if an {id} is not a UUID: no such thing can exist. Callers that may not ask at all are refused before. */
 int router_params(const struct route_match *m, struct err *e) NONNULL MUST_USE;
 /* Parses the query parameters into a fresh struct in the arena (*ret NULL when the row takes none).
  * ERR_BAD_FIELD. */
 int router_query(const struct route *r, struct request *rq, void **ret,
 		 struct err *e) NONNULL MUST_USE;
-/* Parses the body into a fresh struct in the arena (*ret_body NULL when the
- * row has none). A body table wants application/json. A row without one but with a limit takes a
- * raw body: the handler reads rq->body; its Content-Type must be named and be none that a page of
+/* Parses the body into a fresh struct in the arena (*ret_body NULL when the row has none). A body
+ * table requires application/json. A row without one but with a limit takes a raw body, which the
+ * handler reads from rq->body; its Content-Type must be given and must not be one that a page of
  * another origin can send unasked (form types, text/plain). */
 int router_body(const struct route *r, struct request *rq, void **ret_body, uint64_t *ret_seen,
 		struct err *e) NONNULL MUST_USE;
-/* The body limit of the row that fits; when none does, enough that the request gets to its 404. For
+/* The body limit of the matching row; if none matches, enough for the request to reach its 404. For
  * struct server_options.body_limit. */
 size_t router_limit(const struct route *const *tables, enum http_method method,
 		    const char *path) NONNULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the route table says of itself: OpenAPI 3.1 and docs/api.md.
+ * Describes the route table: OpenAPI 3.1 and docs/api.md.
  */
 #include "http/router.h"
 

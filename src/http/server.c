@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A connection belongs to one of the library's threads, which makes all callbacks of it. One
- * request at a time is on a connection; whose turn it is says `turn`:
+ * A connection belongs to one of the library's threads, which makes all its callbacks. It carries
+ * one request at a time; `turn` says whose turn it is:
  *
  *   TURN_READING    the HTTP thread reads line, headers, body
  *   TURN_OWNER      on_head or on_request has been called; the HTTP thread is still in it
- *   TURN_SUSPENDED  it returned without an answer; the library has put the connection aside
- *   TURN_ADMITTED   request_admit was called; the body is to be read
+ *   TURN_SUSPENDED  it returned without an answer; the library has parked the connection
+ *   TURN_ADMITTED   request_admit was called; the body comes next
  *   TURN_ANSWERED   request_send was called; the reply is to be queued, or is queued
  *
  * Edges: READING → OWNER and OWNER → SUSPENDED by the HTTP thread, OWNER → ADMITTED, ANSWERED and SUSPENDED →
  * ADMITTED, ANSWERED by request_admit and request_send on any thread; ADMITTED → READING by the HTTP thread when the body
  * begins, ANSWERED → READING when the request is completed.
- * 1. Who takes the turn out of TURN_SUSPENDED resumes the connection, exactly once.
- * 2. The connection is put aside before TURN_SUSPENDED is published, so it is never resumed too
+ * 1. Whoever takes the turn out of TURN_SUSPENDED resumes the connection, exactly once.
+ * 2. The connection is parked before TURN_SUSPENDED is published, so it is never resumed too
  * early.
- * 3. A connection that is put aside is never closed by the library, so a request that is out has
- * its connection.
+ * 3. The library never closes a parked connection, so a request in flight keeps its
+ * connection.
  *
- * Memory of the library's own (headers, the piece of body being read) is a pool per connection.
- * Above 32 KiB the library maps it instead of taking it from the heap: then it is gone from the
- * process with the connection.
+ * The library's own memory (headers, the piece of body being read) is a pool per connection. Above
+ * 32 KiB the library maps it instead of using the heap, so it leaves the process with the
+ * connection.
  */
 #include "http/server.h"
 

@@ -3,21 +3,21 @@
  * The HTTPS server: TLS 1.3 only, HTTP/1.1 with keep-alive. libmicrohttpd is included in server.c
  * only. Runs its own threads (epoll); on_request is called on them.
  *
- * Deadlines. Of a stranger, who has shown no session on this connection: first_ms from accept to the end of the first
- * request's headers, TLS included, and first_ms from the end of any headers to the last byte of the body. All others are
- * timeout_s long: from the end of the last reply to a whole request line; from there to the last byte of headers and body;
- * and for the reply to leave, plus one second for every 16 KiB of it. A request that waits for its answer has none. So
- * trickling bytes keeps no connection for ever, whatever the pace.
+ * Deadlines. A stranger, who has shown no session on this connection, has first_ms from accept to the end of the
+ * first request's headers, TLS included, and first_ms from the end of any headers to the last byte of the body.
+ * All other deadlines are timeout_s: from the end of the last reply to a whole request line; from there to the
+ * last byte of headers and body; and for the reply to be sent, plus one second for every 16 KiB of it. A request
+ * that waits for its answer has none. So nobody holds a connection for ever by trickling bytes, at whatever pace.
  *
- * Bodies. What body_limit allows beyond SERVER_UNCHECKED_MAX is let in by on_head only: until the owner has said so
- * nothing is read, and the connection is put aside. Smaller ones are read beside the owner's checks, so that the usual request
- * costs one hand-over to it; what strangers can so make this process hold is SERVER_UNCHECKED_MAX for each of their places.
- * Whoever is refused is answered at once, and their connection closed without the rest.
+ * Bodies. If body_limit allows more than SERVER_UNCHECKED_MAX, on_head must let the body in: until then nothing
+ * is read and the connection is parked. Smaller bodies are read without waiting for the owner's checks, so that
+ * the usual request costs one hand-over; strangers can thus make this process hold SERVER_UNCHECKED_MAX for each
+ * of their places. A refused client is answered at once, and its connection closed without reading the rest.
  *
  * Places: http/door.h.
  *
- * Every reply has Cache-Control, Content-Security-Policy and their like; a header of the same name
- * that the owner set takes the place of the default.
+ * Every reply has Cache-Control, Content-Security-Policy and the like; a header that the owner sets
+ * replaces the default of the same name.
  */
 #pragma once
 
@@ -52,9 +52,9 @@ int server_start(const struct server_options *o, struct server **ret,
 		 struct err *e) NONNULL MUST_USE;
 /* Stops accepting, waits for requests in flight, frees. All requests must be sent. Takes NULL. */
 void server_stop(struct server *s);
-/* The addresses that have reserved places (door_set_own). Any thread. */
+/* Sets the addresses that have reserved places (door_set_own). Any thread. */
 void server_set_own(struct server *s, const char *addresses) NONNULL;
-/* New certificate for new connections. */
+/* Uses a new certificate for new connections. */
 int server_reload_cert(struct server *s, const char *cert_pem, const char *key_pem,
 		       struct err *e) NONNULL MUST_USE;
 unsigned server_port(

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shapes of replies: tables of the fields an object has, and their kinds. OpenAPI's schemas and the
- * page of the API are written from them. Handlers write their JSON themselves; tests hold every
- * reply against its shape.
+ * Shapes of replies: tables of the fields an object has, and their kinds. OpenAPI's schemas and
+ * docs/api.md are generated from them. Handlers write their JSON themselves; tests hold every reply
+ * against its shape.
  */
 #pragma once
 
@@ -57,7 +57,7 @@ struct shape {
 	for (const struct shape *const *t_ = (tables); *t_; t_++)                                  \
 		for (const struct shape *s = *t_; s->name; s++)
 
-/* NULL: there is none of that name. */
+/* NULL if there is none of that name. */
 const struct shape *shape_find(const struct shape *const *shapes, const char *name,
 			       size_t n) NONNULL;
 /* The next of the names in "Brief|Whole"; false: there is none. Begin with *at of the whole. */

@@ -3,9 +3,9 @@
  * Between a TLS session and its socket: fewer system calls and packets. Ciphertext only passes
  * here.
  *
- * In: one recv fetches what is there instead of one for a record's head and one for its rest. Out:
- * after wire_hold(w, 1) the next piece is kept until another comes by, so that head and body of a
- * reply leave as one packet. Used by the thread that owns the connection.
+ * In: one recv fetches what is there, instead of one for a record's head and one for its rest. Out:
+ * after wire_hold(w, 1) the next piece is held back until another follows, so that head and body of
+ * a reply leave as one packet. Used by the thread that owns the connection.
  */
 #pragma once
 
@@ -26,8 +26,8 @@ struct wire {
 
 /* w must outlive the session's use. The socket is non-blocking. */
 void wire_attach(struct wire *w, gnutls_session_t session, int fd) NONNULL;
-/* Keeps what the next `pushes` pushes bring, if it fits. 0: nothing more is kept. */
+/* Holds back what the next `pushes` pushes bring, if it fits. 0: holds back nothing more. */
 void wire_hold(struct wire *w, unsigned pushes) NONNULL;
-/* Sends what was kept, if anything was, for no more is coming. False when the socket does not take
+/* Sends what was held back, if anything, since no more is coming. False if the socket does not take
  * it: the other end does not read, and the connection is of no use. */
 bool wire_flush(struct wire *w) NONNULL;
