@@ -38,12 +38,12 @@ const char *event_name(int kind); /* "retrieved"; NULL when unknown */
 const char *event_text(int kind);
 int event_by_name(const char *name); /* 0 when unknown */
 int event_apply_stmt(int kind);	     /* enum stmt, or -1 */
-/* All kinds in the order of the list, for docs and tests: the i-th kind, 0 behind the last. */
+/* All kinds in the order of the list, for docs and tests: the i-th kind, 0 past the last. */
 int event_kind_at(size_t i);
 
 void event_encode(const struct event *ev, struct buf *out) NONNULL;
-/* Parses canonical bytes from outside; every bound is checked. Texts are copied to `texts` (a buf
- * that the caller keeps, unchanged, as long as ret is used: reserve n + 2 bytes for each event
- * before the first of several). */
+/* Parses untrusted canonical bytes; every bound is checked. Copies texts to `texts` (a buf that the
+ * caller keeps unchanged as long as ret is used: reserve n + 2 bytes for each event before the
+ * first of several). */
 int event_decode(const void *p, size_t n, struct event *ret, struct buf *texts,
 		 struct err *e) MUST_USE;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one writer. Fibers hand in events and sleep; one writer fiber takes all that wait, numbers
- * and chains them (keyd), and writes them in one transaction together with what they change
+ * The only writer. Fibers hand in events and sleep; one writer fiber takes all that wait, numbers
+ * and chains them (keyd), and writes them in one transaction together with the changes they make
  * (apply): group commit. On the primary they go to PostgreSQL; on a secondary (any state) to the
- * journal, by a thread of the pool. A broken database connection is not an error to the callers:
- * the writer reconnects, asks the log for its head and either finds its batch committed or writes
- * it again. If the log cannot be written (disk full …) the callers get ERR_LOG_UNWRITABLE and
- * nothing happened. Core thread of vaultd only.
+ * journal, on a thread of the pool. Callers never see a broken database connection as an error: the
+ * writer reconnects, asks the log for its head and either finds its batch committed or writes it
+ * again. If the log cannot be written (disk full …), callers get ERR_LOG_UNWRITABLE and nothing has
+ * changed. Core thread of vaultd only.
  */
 #pragma once
 
@@ -27,14 +27,14 @@ struct ledger_options {
 	struct db *writer; /* its own connection */
 	const char *journal_path;
 	const char *
-		chain_head_path; /* head of the own chain beside the database (home.h); NULL: none */
-	struct uuid node;	 /* this node's id */
+		chain_head_path; /* head of this node's chain, kept beside the database (home.h); NULL: none */
+	struct uuid node; /* this node's id */
 	const char *
 		run; /* what no other run of the node is named; "": what an earlier one wrote is not known again */
 	const struct statepage *
 		statepage; /* which state, and whether commits are on both disks; NULL: a single node */
-	/* Called in the core for every event of this node and of merged ones once it is durable, in
-	 * order: caches listen here. Must not sleep. */
+	/* Called in the core for every event, this node's or merged, once it is durable, in order:
+	 * caches listen here. Must not sleep. */
 	void (*on_durable)(void *ctx, const struct event *ev);
 	void *ctx;
 };
@@ -51,36 +51,36 @@ void ledger_free(struct ledger *l);
 int ledger_append(struct ledger *l, struct fiber *f, struct event *ev, size_t n,
 		  enum ledger_durability *ret_durability, struct err *e) MUST_USE;
 
-/* Whether what is appended now goes to the journal: this node is a secondary. */
+/* Whether appends go to the journal now: this node is a secondary. */
 bool ledger_journals(const struct ledger *l) NONNULL;
-/* In on_durable: whether the event is in the journal alone; else it is in the tables. */
+/* For on_durable: whether the event is only in the journal; otherwise it is in the tables. */
 bool ledger_wrote_journal(const struct ledger *l) NONNULL;
 
-/* Calls fn in the core for every event that the journals of this node hold: those of a secondary that the primary has not been seen
- * to have. Those of a chain in their order, the chains by the time of their events; chain: that one alone, or NULL. */
+/* Calls fn in the core for every event in this node's journals: those of a secondary that were not seen in the primary's log
+ * yet. A chain's events come in order, the chains by the time of their events; chain: only that one, or NULL for all. */
 typedef void ledger_event_fn(void *ctx, const struct event *ev);
 int ledger_journal_each(struct ledger *l, struct fiber *f, const struct uuid *chain,
 			ledger_event_fn *fn, void *ctx, struct err *e) MUST_USE;
-/* The chains that have a journal; this node's own is one of them always. The caller frees *ret, also after a failure. */
+/* The chains that have a journal, always including this node's own. The caller frees *ret, also after a failure. */
 int ledger_journal_chains(struct ledger *l, struct fiber *f, struct uuid **ret, size_t *ret_n,
 			  struct err *e) NONNULL MUST_USE;
 
-/* Which chain is written, and its newest committed event. false while it is not known yet (the database was not
- * reachable). */
+/* The chain that is written, and its newest committed event. false while it is not known yet (the
+ * database was not reachable). */
 bool ledger_head(const struct ledger *l, struct uuid *ret_chain, int64_t *ret_seq,
 		 uint8_t ret_hash[static KEYS_HASH_BYTES]);
 
-/* Whether all that is in the tables was told to on_durable: the head is known and what is appended goes to the database.
- * *ret_epoch is another number whenever it was not so meanwhile. */
+/* Whether on_durable has heard of everything in the tables: the head is known and appends go to the
+ * database. *ret_epoch differs if that was not so at some time in between. */
 bool ledger_is_sure(const struct ledger *l, uint64_t *ret_epoch) NONNULL;
 
 /* Merges what waits in ha_inbox (primary): verifies chain and MACs, appends, applies, writes
- * MERGED, empties the inbox. Then tells of the conflicts of administration that it led to
+ * MERGED, empties the inbox. Then reports the conflicts of administration that this caused
  * (ADMIN_CONFLICT). Called on a timer; cheap when nothing waits. */
 void ledger_merge_inbox(struct ledger *l, struct fiber *f) NONNULL;
 
-/* Says in the database that as of now it has everything (query/ledger.sql, H16). Called on a timer; nothing where there is no other node, or
- * where nothing is written. */
+/* Writes the beat: as of now the database has everything (query/ledger.sql, H16). Called on a
+ * timer; does nothing if there is no other node or nothing is written here. */
 #define LEDGER_BEAT_MS 1000
 void ledger_beat(struct ledger *l, struct fiber *f) NONNULL;
 
@@ -88,9 +88,9 @@ struct ledger_stats {
 	uint64_t events, batches, largest_batch, failures;
 	bool writable;		/* the last write succeeded, or none was tried since */
 	int64_t oldest_wait_ms; /* how long the batch in flight has been waiting; 0 none */
-	uint64_t merged;	/* events of other nodes taken in */
+	uint64_t merged;	/* events merged from other nodes */
 	char why[256];		/* when not writable */
-	/* What waits for a person, as of the last look of a primary (ledger_merge_inbox). */
+	/* What waits for a person, as a primary last counted (ledger_merge_inbox). */
 	int64_t accounts_in_conflict, admin_unacknowledged;
 };
 void ledger_stats(const struct ledger *l, struct ledger_stats *ret) NONNULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The committer: writes what is chained, and finds out what became of a write.
+ * The committer: writes what is chained, and learns its outcome.
  */
 #include "ledger/ledger_impl.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ledger's statements: one transaction holds the rows of the log and what they change.
+ * The ledger's statements: one transaction holds the rows of the log and the changes they make.
  */
 #include "ledger/ledger_impl.h"
 

@@ -7,14 +7,14 @@
  * The chainer numbers and chains what waits (tail), while the committer writes what is chained
  * (head).
  *  1. `ready` continues the head without a gap: its first event has number head_seq + 1.
- *  2. When what is ready can no longer continue the head (a write failed, the mode changed, a merge
- * came between), ledger_rewind() sends it back to the queue and raises the epoch; a chainer that
- * meanwhile waited for keyd sees the new epoch and chains again.
+ *  2. When `ready` can no longer continue the head (a write failed, the mode changed, a merge came
+ * between), ledger_rewind() returns it to the queue and raises the epoch; a chainer that was
+ * waiting for keyd sees the new epoch and chains again.
  *  3. The head moves only inside the commit gate, and only to what is known to be durable.
- *  4. head_known is false until the log was asked where it ends: at the start, after a change of
- *     mode, and whenever the outcome of a write could not be learned.
- *  5. A primary that cannot prove where its own chain ends writes another one, begun by CHAIN_BEGUN, until it can: the numbers
- *     may be taken at another node.
+ *  4. head_known is false until the log has been asked where it ends: at the start, after a change
+ *     of mode, and whenever the outcome of a write is unknown.
+ *  5. A primary that cannot prove where its own chain ends writes another one, begun by
+ *     CHAIN_BEGUN, until it can: another node may have events with those numbers.
  */
 #pragma once
 
@@ -25,9 +25,9 @@
 #define LEDGER_CHAINS_MAX 512  /* other chains, whose ends the one that is written names */
 #define LEDGER_OUTAGE_MS 15000 /* how long a write waits for the database to come back */
 #define LEDGER_PROBE_MS 1000
-#define LEDGER_AWAIT_MS 20 /* how often it is looked whether the end of the chain is known */
-#define LEDGER_ASK_MS 2000 /* how long a primary's writer waits for that at most */
-#define LEDGER_SYNC_MS 200 /* the chain head file is on the disk so long after it was written */
+#define LEDGER_AWAIT_MS 20 /* how often to look whether the end of the chain is known */
+#define LEDGER_ASK_MS 2000 /* the longest that a primary's writer waits for that */
+#define LEDGER_SYNC_MS 200 /* the chain head file is synced this long after a write */
 
 struct ledger_unit {
 	struct ledger_unit *next;
@@ -100,7 +100,7 @@ struct ledger {
 	struct uuid gap_node;
 	struct ledger_seen seen[LEDGER_CHAINS_MAX];
 	size_t nseen;
-	bool seen_stale; /* nothing counts as named: the head was learned anew, or a SEEN event was lost */
+	bool seen_stale; /* nothing counts as named: the head was learned again, or a SEEN event was lost */
 	bool seen_failed;
 	int64_t counted_ms; /* when conflicts were counted last; 0: never */
 	struct ledger_stats stats;
@@ -122,18 +122,18 @@ struct ledger_steps {
 void ledger_units_push(struct ledger_units *q, struct ledger_unit *u) NONNULL;
 /* NULL: there is none. */
 struct ledger_unit *ledger_units_pop(struct ledger_units *q) NONNULL;
-/* All of `from` in front of `to`, or behind it. */
+/* Moves all of `from` to the front of `to`, or to its end. */
 void ledger_units_put_before(struct ledger_units *to, struct ledger_units *from) NONNULL;
 void ledger_units_append(struct ledger_units *to, struct ledger_units *from) NONNULL;
-/* At least one unit, if there is any, and more up to LEDGER_BATCH_MAX events. */
+/* Takes at least one unit, if there is any, and more up to LEDGER_BATCH_MAX events. */
 struct ledger_units ledger_units_take(struct ledger_units *from) NONNULL;
-/* Of units that have been chained, and not none. */
+/* For units that have been chained, at least one. */
 int64_t ledger_units_first_seq(const struct ledger_units *q) NONNULL;
 int64_t ledger_units_last_seq(const struct ledger_units *q) NONNULL;
 const uint8_t *ledger_units_last_hash(const struct ledger_units *q) NONNULL;
-/* Drops what was made in chaining it. */
+/* Drops what chaining it made. */
 void ledger_unit_wipe(struct ledger_unit *u) NONNULL;
-/* After either the unit is its owner's again, or gone. */
+/* After either call the unit is back with its owner, or gone. */
 void ledger_unit_finish(struct ledger_unit *u, int rc) NONNULL;
 void ledger_unit_fail(struct ledger_unit *u, const struct err *e) NONNULL;
 void ledger_units_fail(struct ledger_units *q, const struct err *e) NONNULL;
@@ -155,31 +155,31 @@ void ledger_run_committer(struct fiber *f, void *ledger);
 /* ledger.c */
 void ledger_worker_wait(struct ledger_worker *w) NONNULL;
 void ledger_worker_wake(struct ledger_worker *w) NONNULL;
-/* A write failed, for a reason that is not the writer's; and the next that did not. */
+/* Records a write that failed through no fault of its event, and the next one that did not. */
 void ledger_unwritable(struct ledger *l, const struct err *e) NONNULL;
 void ledger_set_writable(struct ledger *l) NONNULL;
-/* What a caller is told of a failure that is the log's. */
+/* Turns a failure of the log into what callers are told. */
 void ledger_as_unwritable(struct err *e) NONNULL;
 void ledger_rewind(struct ledger *l);
 enum state_writes ledger_wanted_mode(const struct ledger *l);
-/* The head is not known any more; what is ready goes back to the queue. */
+/* Forgets the head and returns what is ready to the queue. */
 void ledger_forget_head(struct ledger *l);
 
 /* ledger_db.c */
 struct binds *ledger_step(struct ledger_steps *s, enum stmt stmt);
 void ledger_steps_done(struct ledger_steps *s);
-/* event_insert and, if apply, the apply statements of the runs of one kind. */
+/* Adds event_insert and, if apply, the apply statement of each run of one kind. */
 void ledger_step_events(struct ledger_steps *s, const struct uuid *node,
 			const struct ledger_item *items, size_t n, bool apply);
-/* The apply statements alone, of events that the log has. Of each event kind and seq are looked at. */
+/* Adds the apply statements alone, for events in the log already. Only kind and seq are used. */
 void ledger_step_applies(struct ledger_steps *s, const struct uuid *node,
 			 const struct ledger_item *items, size_t n);
 int ledger_read_head(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t *ret_seq,
 		     uint8_t ret_hash[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
-/* If the chain's end behind *seq is lost, and that was accepted: moves seq and hash to where the chain goes on. */
+/* If the chain's end after *seq is lost and that was accepted, moves seq and hash to where the chain goes on. */
 int ledger_follow_end(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t *seq,
 		      uint8_t hash[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
-/* Whether the fault lies in what was written, not in the log: another unit may be written. */
+/* Whether the fault is in what was written, not in the log: another unit may be written. */
 bool ledger_is_culprit(const struct err *e);
 
 /* ledger_head.c: where the own chain ends, and the journal. */
@@ -189,12 +189,12 @@ bool ledger_own_chain(const struct ledger *l) NONNULL; /* whether that is the on
 void ledger_write_chain_head(struct ledger *l);
 
 /* ledger_seen.c: what this node had of the other chains. */
-/* Whether an event changes something, so that the other chains are to be named before it. */
+/* Whether an event changes something, so that the other chains must be named before it. */
 bool ledger_changes(const struct event *ev, size_t n) NONNULL;
-/* Whether the ends of the others may not be named yet: cheap. */
+/* Whether some ends of the others may not be named yet: cheap. */
 bool ledger_may_see(const struct ledger *l) NONNULL;
-/* The SEEN events that are to be written now; they count as written, and seen_stale is to be set if that fails. The caller frees
- * *ret with ledger_seen_free. */
+/* The SEEN events to write now; they count as written, so set seen_stale if that fails. The caller
+ * frees *ret with ledger_seen_free. */
 size_t ledger_unseen(struct ledger *l, struct fiber *f, struct event **ret) NONNULL MUST_USE;
 void ledger_seen_free(struct event *ev, size_t n);
 
@@ -215,20 +215,20 @@ struct ledger_look {
 };
 int ledger_journal_look(struct ledger *l, struct fiber *f, const struct uuid *chain, bool create,
 			struct ledger_look *ret, struct err *e) NONNULL MUST_USE;
-/* Into the journal of the chain that is being written. */
+/* Appends to the journal of the chain that is being written. */
 int ledger_journal_write(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 			 struct err *e) MUST_USE;
 int ledger_journal_drop(struct ledger *l, struct fiber *f, const struct uuid *chain, int64_t upto,
 			struct err *e) NONNULL MUST_USE;
-/* The journal is to go on where the log has its chain end. */
+/* Makes the journal continue where its chain ends in the log. */
 int ledger_journal_go_on(struct ledger *l, struct fiber *f, const struct uuid *chain, int64_t seq,
 			 const uint8_t hash[static KEYS_HASH_BYTES],
 			 struct err *e) NONNULL MUST_USE;
 /* Calls fn for the first event that it still has, if there is any. */
 int ledger_journal_first(struct ledger *l, struct fiber *f, const struct uuid *chain,
 			 ledger_event_fn *fn, void *ctx, struct err *e) MUST_USE;
-/* The chains of the other journals that have rows, or are being written; one that is empty and is not goes. The caller frees *ret,
- * also after a failure. */
+/* The chains of the other journals that have rows or are being written; deletes a journal that is
+ * neither. The caller frees *ret, also after a failure. */
 int ledger_journals_beside(struct ledger *l, struct fiber *f, struct uuid **ret, size_t *ret_n,
 			   struct err *e) NONNULL MUST_USE;
 void ledger_journals_close(struct ledger *l);
@@ -236,7 +236,7 @@ void ledger_journals_close(struct ledger *l);
 /* Rows of a journal, some at a time, copied out of it. */
 struct ledger_fetch {
 	struct uuid chain;
-	int64_t before; /* the rows are those behind it */
+	int64_t before; /* the rows come after it */
 	struct ledger_row *rows;
 	size_t n; /* 0: there are no more */
 	struct buf bytes;
@@ -247,8 +247,8 @@ int ledger_fetch_next(struct ledger *l, struct fiber *f, struct ledger_fetch *x,
 void ledger_fetch_done(struct ledger_fetch *x) NONNULL;
 
 /* ledger_merge.c */
-/* How many of the rows truly continue (seq, hash) of the node's chain: *ret_good; why the next one
- * does not: *why. texts holds what the events point to. A negative code when keyd could not be
+/* *ret_good: how many of the rows truly continue (seq, hash) of the node's chain; *why: why the
+ * next one does not. texts holds what the events point to. A negative code if keyd could not be
  * asked. */
 int ledger_verify_rows(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t seq,
 		       const uint8_t hash[static KEYS_HASH_BYTES], struct ledger_row *rows,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The journals: one file for each chain that this node wrote as a secondary and that is not home. That of its own chain is always
- * there; that of another one (data/journal-CHAIN.db) goes when it is empty and the node has gone on. Their blocking calls run on the
- * thread pool, one at a time.
+ * The journals: one file for each chain that this node wrote as a secondary and that is not merged yet.
+ * That of its own chain always exists; that of another (data/journal-CHAIN.db) is removed once it is
+ * empty and the node writes another chain. Their blocking calls run on the thread pool, one at a time.
  */
 #include "ledger/ledger_impl.h"
 

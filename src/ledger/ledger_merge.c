@@ -8,11 +8,11 @@
  * in.
  *  3. What was merged before is dropped if it is the same; (node, seq) is the key, so twice is
  * once.
- *  4. What does not fit is moved aside with the reason, never dropped, and reported once
+ *  4. Whatever does not fit is moved aside with the reason, never dropped, and reported once
  * (MERGE_REFUSED).
  *  5. An event whose effect the tables refuse goes into the log without it: the chain has no holes.
- *  6. A conflict of administration that the statements find is an event of ours too (ADMIN_CONFLICT), once; a node that falls
- * before it is written writes it at its next start.
+ *  6. A conflict of administration that the statements find also becomes an event of ours
+ * (ADMIN_CONFLICT), once; a node that crashes before writing it does so at its next start.
  */
 #include "ledger/ledger_impl.h"
 

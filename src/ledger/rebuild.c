@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Steps: make the temporary tables; apply what the log has; take a snapshot; apply what came meanwhile; compare table by table.
+ * Steps: create the temporary tables; apply the log; take a snapshot; apply what came meanwhile; compare table by table.
  */
 #include "ledger/rebuild.h"
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The derived tables, made once more of the log alone and held against the real ones (H15).
+ * Rebuilds the derived tables from the log alone and compares them with the real ones (H15).
  *
- *  1. They are made by the same apply statements, in temporary tables of a connection of their own, which may write to nothing
- *     else (rebuild_session): PostgreSQL itself keeps the real ones safe, and drops the others when the connection ends,
- *     however that comes.
- *  2. The log is applied in the order that it proves (rebuild_order.c), at first while it grows, and the rest up to the ends
- *     that one snapshot has; in the same snapshot the tables are compared. So it may run while users work.
+ *  1. The same apply statements fill temporary tables on a connection of their own, which may write
+ *     to nothing else (rebuild_session): PostgreSQL itself protects the real tables, and drops the
+ *     temporary ones however the connection ends.
+ *  2. The log is applied in the order that it proves (rebuild_order.c): first while it grows, then up to the
+ *     ends that one snapshot has; the tables are compared in the same snapshot. So it may run while users work.
  *  3. What is not compared, and why, is in ledger/rebuild.def.
  *
- * Works in steps, so that whoever waits can be told how far it is. Not on a standby: nothing can be made there.
+ * Works in steps, so that it can report its progress. Not on a standby, where no table can be created.
  */
 #pragma once
 
@@ -37,11 +37,11 @@ struct rebuild_result {
 	unsigned ndifferences;
 	struct rebuild_difference difference[REBUILD_DIFFERENCES_MAX];
 	bool more; /* than are named */
-	/* Events whose place among those of other nodes the log does not prove, and the first of them: a difference may come from
-	 * that. */
+	/* Events whose place among those of other nodes the log does not prove, and the first of
+	 * them: they may explain a difference. */
 	int64_t unproven;
 	struct rebuild_place first_unproven;
-	/* Events that the tables had taken, and that these ones refuse. */
+	/* Events that the real tables accepted and the rebuilt ones refuse. */
 	int64_t refused;
 	struct rebuild_place first_refused;
 	char why[256];
@@ -49,12 +49,12 @@ struct rebuild_result {
 
 struct rebuild;
 
-/* PostgreSQL's settings of the connection that a rebuild gets. */
+/* PostgreSQL's settings for a rebuild's connection. */
 extern const char rebuild_session[];
 
 /* d: a connection that nobody else uses, made with rebuild_session; taken over. */
 struct rebuild *rebuild_take_db(struct db *d) NONNULL MUST_USE;
 void rebuild_free(struct rebuild *r); /* takes NULL */
-/* Does some of it, less than a second's work unless a table is huge. Again until done. Any error is final. */
+/* Does one step, less than a second's work unless a table is huge. Repeat until done. Any error is final. */
 int rebuild_step(struct rebuild *r, struct fiber *f, struct err *e) MUST_USE;
 const struct rebuild_result *rebuild_result(const struct rebuild *r) NONNULL;

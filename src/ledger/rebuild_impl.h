@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Of rebuild*.c alone: the order in which the log is applied.
+ * For rebuild*.c only: the order in which the log is applied.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ struct order_db {
 
 struct order *order_new(void) MUST_USE;
 void order_free(struct order *o); /* takes NULL */
-/* Learns of the events that the log has now; what was taken stays. *ret_events: how many there are. */
+/* Reads which events the log has now; those already taken stay so. *ret_events: how many there are. */
 int order_read(struct order *o, struct order_db d, int64_t *ret_events, struct err *e) MUST_USE;
 
 /* The next events in order, each with node, seq and kind alone. */

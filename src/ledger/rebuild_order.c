@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * In which order the primaries applied the log, read from the log alone.
+ * The order in which the primaries applied the log, read from the log alone.
  *
  *  1. A chain's events come in their order.
  *  2. A range that a MERGED event took in stands at that event, applied as it was there: as one, and not at all where the event says

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * USER_RECOVERED: an administrator who can no longer log in gets a new set-up token from the
- * machine itself. The command that asks has the master key file and proves it: the body carries a
- * MAC over what it asks for, and the writer takes no request without one. So being able to write to
- * the database lets nobody in.
+ * machine itself. The command proves that it has the master key file: the body carries a MAC over
+ * the request, and the writer takes no request without one. So write access to the database lets
+ * nobody in.
  */
 #pragma once
 
@@ -23,6 +23,6 @@ struct recover {
 /* The body, with its proof. */
 int recover_body(struct keys *k, struct fiber *f, const struct recover *r, struct buf *out,
 		 struct err *e) MUST_USE;
-/* Whether the body for this user is proven, and of now. ERR_BAD_KEY: it is not; else what keyd says. */
+/* Whether the body for this user is proven and current. ERR_BAD_KEY: it is not; else what keyd says. */
 int recover_check(struct keys *k, struct fiber *f, const struct uuid *user, const char *body,
 		  struct err *e) MUST_USE;
