@@ -44,7 +44,7 @@ struct resource_texts;
 int account_create_placed(struct call *c, const struct resource_texts *resource, const char *login,
 			  const struct account_fields *fields, struct uuid *ret,
 			  struct err *e) NONNULL MUST_USE;
-/* login, description NULL: as they are. settle: the current version is chosen. */
+/* login, description NULL: unchanged. settle: chooses the current version. */
 int account_change(struct call *c, const struct uuid *id, const char *login,
 		   const char *description, bool settle, struct err *e) MUST_USE;
 int account_delete(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
@@ -59,7 +59,7 @@ int account_put(struct call *c, const struct uuid *id, const struct account_fiel
 int account_conflicts(struct call *c, const struct policy_page *page, struct json_out *out,
 		      struct err *e) NONNULL MUST_USE;
 /* Settles a conflict: version n becomes the current one, or (fields not NULL) a new version does.
- * Every version stays. if_version as for account_put. Settled already in this way: no event.
+ * Every version stays. if_version as for account_put. No event if it is settled this way already.
  * {"id","version"} */
 int account_settle(struct call *c, const struct uuid *id, int n,
 		   const struct account_fields *fields, int64_t if_version, struct json_out *out,
@@ -69,19 +69,19 @@ int account_settle(struct call *c, const struct uuid *id, int n,
 int account_right(struct call *c, const struct uuid *id, int need, const char *what,
 		  struct err *e) NONNULL MUST_USE;
 
-/* Whether an account of the resource that is there has this login; but: not that one, or NULL. */
+/* Whether an existing account of the resource has this login; but: one to ignore, or NULL. */
 int account_login_taken(struct call *c, const struct uuid *resource, const char *login,
 			const struct uuid *but, bool *ret, struct err *e) MUST_USE;
 
-/* What a new version is made upon. */
+/* What a new version is based on. */
 struct account_base {
 	int n, based_on;
 	struct uuid upon; /* nil: nothing */
-	bool emergency;	  /* made on a secondary: whoever takes it in looks at the right again */
+	bool emergency;	  /* made on a secondary: the merge checks the right again */
 };
 
 /* For import. The JSON that the current version sealed (empty: there is none yet), and what the
- * next one is made upon; for whoever may modify the account. */
+ * next one is based on; for whoever may modify the account. */
 int account_current(struct call *c, const struct uuid *id, struct account_base *ret_base,
 		    struct buf *ret_fields, struct err *e) NONNULL MUST_USE;
 /* For import: checks fields, seals them and writes the body of VERSION_ADDED. */

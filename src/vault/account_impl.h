@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the files of the accounts share; nobody else includes this.
- *   account.c           what one may know of an account; making, changing and deleting one
+ *   account.c           what a user may know of an account; creating, changing and deleting one
  *   account_retrieve.c  the secret fields of a version, with the event that says so
  *   account_version.c   the versions: their list, and a new one
  *   account_settle.c    accounts in conflict, and how a conflict is settled
@@ -27,7 +27,7 @@ struct account_seen {
 /* Reads it, with the journal's versions; refuses (with its event) below `need`. */
 int account_read_right(struct call *c, const struct uuid *id, int need, const char *what,
 		       struct account_seen *ret, struct err *e) NONNULL MUST_USE;
-/* What the next version is made upon. */
+/* What the next version is based on. */
 struct account_base account_base_of(const struct account_seen *a) NONNULL;
 
 /* ---- account_retrieve.c ---- */
@@ -43,7 +43,7 @@ struct account_opened {
 };
 
 void account_opened_done(struct account_opened *x) NONNULL;
-/* The version n, of the tables alone. */
+/* Version n, from the tables alone. */
 int account_read_open(struct call *c, const struct uuid *id, int n, struct account_opened *ret,
 		      struct err *e) NONNULL MUST_USE;
 int account_open_fields(struct call *c, const struct uuid *id, const struct account_opened *x,
@@ -60,7 +60,7 @@ void account_associated_data(const struct uuid *version, const struct uuid *acco
 int account_read_choice(struct call *c, const struct uuid *id, int n, struct rows **ret,
 			struct err *e) NONNULL MUST_USE;
 bool account_find_choice(const struct rows *r, int n, struct uuid *ret) NONNULL MUST_USE;
-/* The body of CONFLICT_SETTLED: what is chosen, upon which current version, and the siblings that
- * are known and therefore settled with it. */
+/* The body of CONFLICT_SETTLED: what is chosen, over which current version, and the known siblings,
+ * which it settles too. */
 void account_write_settled(struct buf *body, const struct rows *r, const struct uuid *chosen,
 			   int n) NONNULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Accounts in conflict, and how a conflict is settled: by a version that is there, or by a new one.
+ * Accounts in conflict, and how a conflict is settled: by an existing version, or by a new one.
  */
 #include "vault/account_impl.h"
 

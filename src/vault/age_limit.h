@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The limit on the age of what emergency access gives out (max_emergency_age, docs/ha.md): past it no password is retrieved
- * until an administrator unlocks this outage. The unlocking is an event of this node's own log; it ends when the log says
- * that the node left emergency, or was started anew. Core thread of vaultd only.
+ * The limit on the age of the data that emergency access serves (max_emergency_age, docs/ha.md): beyond it, no
+ * password is retrieved until an administrator unlocks this outage. Unlocking is an event of this node's own
+ * log; it ends when the log says that the node left emergency or was restarted. Core thread of vaultd only.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 /* Follows the node's own events: what is durable, and at the start what the journal holds. */
 void age_limit_on_event(struct vault *v, const struct event *ev) NONNULL;
 
-/* Follows the state page: closed as soon as the outage is over, whenever the log says so. */
+/* Follows the state page: locks again as soon as the outage is over, whenever the log says so. */
 void age_limit_on_state(struct vault *v, enum ha_state now) NONNULL;
 
 /* Whether a password may be given out now. ERR_EMERGENCY_TOO_OLD with as-of, limit and what to do. */

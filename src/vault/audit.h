@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The log as auditors read it. Reading it is an event too. What is sealed or hashed in bodies is
- * left out here. What is written to `out` is the JSON of the API. Core thread of vaultd only.
+ * The log as auditors read it. Reading it is an event too. Sealed and hashed parts of bodies are
+ * left out. What is written to `out` is the JSON of the API. Core thread of vaultd only.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct audit_filter {
 	const char *before;		    /* cursor of the page before, or NULL */
 };
 
-/* Newest first: {"events":[…],"next"}. ERR_BAD_FIELD for a cursor that is none. */
+/* Newest first: {"events":[…],"next"}. ERR_BAD_FIELD for an invalid cursor. */
 int audit_list(struct call *c, const struct audit_filter *f, struct json_out *out,
 	       struct err *e) NONNULL MUST_USE;
 
@@ -24,8 +24,8 @@ int audit_list(struct call *c, const struct audit_filter *f, struct json_out *ou
 int audit_verify(struct call *c, const char *chain_head_path, struct json_out *out,
 		 struct err *e) MUST_USE;
 
-/* Writes down that an administrator accepts every break that there is now, and the ends of the chains as they are: {"breaks"}, how
- * many were new. ERR_REFUSED when something is broken in a way that nothing can follow. */
+/* Records that an administrator accepts every break that there is now, and the ends of the chains as
+ * they are: {"breaks"}, how many were new. ERR_REFUSED if a break is such that nothing can follow it. */
 int audit_accept(struct call *c, const char *chain_head_path, const char *reason,
 		 struct json_out *out, struct err *e) MUST_USE;
 
@@ -37,5 +37,5 @@ int audit_export_part(struct call *c, const struct uuid *node, int64_t after, in
 		      struct json_out *out, struct err *e) NONNULL MUST_USE;
 
 /* Writes an event's body without what an auditor must not see: hashes, MACs, sealed bytes. A body
- * that is no JSON object (someone tampered with it) becomes {"unreadable":true}. */
+ * that is not a JSON object (someone tampered with it) becomes {"unreadable":true}. */
 void audit_write_body(struct json_out *out, const char *name, const char *body);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Breaks of the log that an administrator accepted. The event that does so is in the log itself and pins where each chain goes on,
- * so it covers this break and no other. There are three kinds:
- *  - resume: what stands between is gone or does not fit; the chain goes on with the event `resume` as it stood then.
- *  - upto: the chain's end is gone. Nothing followed it yet, but the log knows the hash of the last event that is lost: the chain
- *    goes on behind that one, so that no number is used twice.
+ * Breaks of the log that an administrator accepted. The accepting event is in the log itself and
+ * pins where each chain goes on, so it covers this break and no other. There are three kinds:
+ *  - resume: what lies between is gone or does not fit; the chain goes on with the event `resume` as it stood then.
+ *  - upto: the chain's end is gone. Nothing followed it yet, but the log knows the hash of the last
+ *    lost event: the chain goes on after that one, so that no number is used twice.
  *  - neither: the chain goes on by itself, but is not what it was.
  */
 #pragma once
@@ -26,7 +26,8 @@ struct audit_break {
 	bool proven; /* the event that accepts it is in the log, and verified */
 };
 
-/* All that the log's events accept, the first first; not proven yet. The caller frees *ret, which is never NULL on success. */
+/* All that the log's events accept, earliest first; not proven yet. The caller frees *ret, never
+ * NULL on success. */
 int audit_break_read(struct vault *v, struct fiber *f, struct audit_break **ret, size_t *ret_n,
 		     struct err *e) NONNULL MUST_USE;
 
@@ -38,12 +39,12 @@ bool audit_break_same(const struct audit_break *x, const struct audit_break *y) 
 const struct audit_break *audit_break_end(const struct audit_break *all, size_t n,
 					  const struct uuid *node, int64_t seq, int64_t next);
 
-/* The keyed digest of one event, apart from its chain. ERR_CHAIN_BROKEN: no event can be like this. */
+/* The keyed digest of one event, apart from its chain. ERR_CHAIN_BROKEN: no event can be so. */
 int audit_break_digest(struct vault *v, struct fiber *f, const struct event *ev,
 		       uint8_t ret[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
 
-/* Proves by the keyed chain that the very event that accepts the break was written by this vault, and sets proven. Without that the
- * walk over the whole log is needed (vault/verify.h). */
+/* Proves by the keyed chain that this vault wrote the very event that accepts the break, and sets
+ * proven. Otherwise a walk over the whole log is needed (vault/verify.h). */
 int audit_break_prove(struct vault *v, struct fiber *f, struct audit_break *b,
 		      struct err *e) NONNULL MUST_USE;
 

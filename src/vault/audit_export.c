@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The export: a signed head with the ends of all chains, then each chain in parts, each closed by a
- * signed checkpoint. A part is signed only after its keyed chain was verified. Where it does not
- * hold, but an administrator accepted that, the part begins with lines that say so, signed too. Requests
- * know nothing of each other: what joins the parts are the hashes at their ends.
+ * signed checkpoint. A part is signed only after its keyed chain was verified. Where that fails but
+ * an administrator accepted the break, the part begins with signed lines that say so. Requests know
+ * nothing of each other: the hashes at their ends join the parts.
  */
 #include "vault/audit.h"
 

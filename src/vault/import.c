@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Five steps: read the file (a thread of the pool), plan (every line is judged before anything
- * else happens), hold what is there and is touched and plan once more, seal (many fibers, so that
- * keyd always has work), append (one unit, ordered by kind so that each kind is applied by one
- * statement). The last event of the unit carries the import's id and what it counted: it is what an
- * import is found by afterwards.
+ * Five steps: read the file (a thread of the pool), plan (judge every line before anything else
+ * happens), lock whatever exists and is touched and plan again, seal (many fibers, so that keyd
+ * always has work), append (one unit, ordered by kind so that one statement applies each kind). The
+ * last event of the unit carries the import's id and its counts: by it the import is found
+ * afterwards.
  */
 #include "vault/import.h"
 

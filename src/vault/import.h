@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Import of what other programs export (vault/importfile.h). What can be stored is stored as one
- * unit, under an id; what cannot is named by its line. A repeated request with the same id is told
- * the outcome and stores nothing twice. Nothing reveals what the caller may not see: a name that
- * belongs to somebody else's resource is as taken as when one is created. Core thread of vaultd
- * only; the file is read on a thread of the pool.
+ * Imports what other programs export (vault/importfile.h). What can be stored is stored as one
+ * unit, under an id; the rest is reported by line. A repeated request with the same id gets the
+ * outcome and stores nothing twice. Nothing reveals what the caller may not see: the name of
+ * somebody else's resource is taken, just as when creating one. Core thread of vaultd only; the
+ * file is read on a thread of the pool.
  */
 #pragma once
 
 #include "vault/policy.h"
 
 #define IMPORT_BYTES_MAX (32u << 20)
-#define IMPORT_LINES_MAX 10000 /* told of in a reply */
+#define IMPORT_LINES_MAX 10000 /* reported in a reply */
 
 struct import_running; /* imports that are under way; of the vault */
 
-/* What to do with a login that is there already, in the vault or above in the file. */
+/* What to do with a login that exists already, in the vault or earlier in the file. */
 enum import_duplicates {
 	IMPORT_SKIP,   /* leave it as it is */
 	IMPORT_UPDATE, /* a new version, if something differs */
-	IMPORT_NEW,    /* another one, of a resource with a number behind its name */
+	IMPORT_NEW,    /* another one, of a resource with a number after its name */
 };
 
 struct import_request {
@@ -36,10 +36,10 @@ struct import_request {
  * {"id","state","format","dry_run","entries","accounts",…,"lost":[…],"lines":[…]} */
 int import_run(struct call *c, const struct import_request *rq, struct json_out *out,
 	       struct err *e) NONNULL MUST_USE;
-/* What became of an import of the caller's. {"id","state",…}: stored, stopped, running, unknown. */
+/* The outcome of the caller's import. {"id","state",…}: stored, stopped, running, unknown. */
 int import_outcome(struct call *c, const struct uuid *id, struct json_out *out,
 		   struct err *e) NONNULL MUST_USE;
-/* Stops it unless it is stored; nothing is stored under this id any more. The same answer. */
+/* Stops it unless it is stored; nothing will be stored under this id any more. The same answer. */
 int import_stop(struct call *c, const struct uuid *id, struct json_out *out,
 		struct err *e) NONNULL MUST_USE;
 

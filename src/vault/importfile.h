@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The files of other password managers, read into entries. Bytes from outside: every bound is
- * checked. What makes one entry unfit is said of that entry (bad); what makes the rest of the file
- * unreadable refuses it. Values come through byte for byte. Pure, any thread; the texts live in the
- * arena that is passed in, which nobody else may use meanwhile.
+ * Reads the files of other password managers into entries. The input is untrusted: every bound is
+ * checked. A fault in one entry is reported with that entry (bad); one that makes the rest
+ * unreadable refuses the file. Values come through byte for byte. Pure, any thread; the texts live
+ * in the arena that is passed in, which nobody else may use meanwhile.
  */
 #pragma once
 
@@ -16,7 +16,7 @@
 
 struct importformat;
 
-/* No text is NULL, if it does not say so. */
+/* No text is NULL unless it says so. */
 struct importfile_entry {
 	unsigned line; /* of the file, from 1 */
 	const char *resource, *login, *url, *description, *type, *address;

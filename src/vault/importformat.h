@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What import knows of other programs: one row a format. A table of text is told by the names of
- * its columns, JSON and XML by how they begin. docs/import.md is held against this list.
+ * What import knows of other programs: one row per format. A text table is recognised by the names
+ * of its columns, JSON and XML by how they begin. A test compares docs/import.md with this list.
  */
 #pragma once
 
@@ -36,7 +36,7 @@ enum importformat_flags {
 	IMPORTFORMAT_ROOT = 1, /* a group's path begins with the root group, which says nothing */
 	IMPORTFORMAT_BACKSLASH = 2, /* a quote in quotes is \" instead of "" */
 	IMPORTFORMAT_KEEP = 4,	    /* columns that are not known become secret fields */
-	IMPORTFORMAT_NO_TITLE = 8,  /* there is no title: naming by the URL is no news */
+	IMPORTFORMAT_NO_TITLE = 8,  /* there is no title: naming by the URL need not be reported */
 };
 
 typedef int importformat_read(struct importfile *file, const char *text, size_t n, struct err *e);
@@ -54,7 +54,7 @@ struct importformat {
 	unsigned flags;
 };
 
-/* All formats. Of those that fit a header the first counts; the last takes what none knows. */
+/* All formats. The first that fits a header counts; the last takes what no other knows. */
 const struct importformat *importformat_all(size_t *ret_n) NONNULL;
 /* NULL: there is none of this name. */
 const struct importformat *importformat_find(const char *name) NONNULL;

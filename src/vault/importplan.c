@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Names are settled in rounds: one read says of all lines what there is under the names they have
- * now; those whose name is not to be had get the next number, until none moves.
+ * Names are settled in rounds: one read tells for all lines what exists under their current names;
+ * those whose name is taken get the next number, until no line changes.
  */
 #include "vault/importplan.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What an import would do: what becomes of each entry of the file, by what is there and what the
- * caller may. Stores nothing. Core thread of vaultd only.
+ * What an import would do with each entry of the file, given what exists and what the caller may
+ * do. Stores nothing. Core thread of vaultd only.
  */
 #pragma once
 
@@ -29,7 +29,7 @@ struct importplan_line {
 	enum importplan_fate fate;
 	const char *why;      /* what there is to say of it; NULL: nothing */
 	const char *resource; /* under which name it comes */
-	unsigned number;      /* behind the resource's name; 0: none */
+	unsigned number;      /* after the resource's name; 0: none */
 	bool unsettled;	      /* nobody has asked yet whether this name is free */
 	unsigned first, pair; /* the first line with this resource; with this login there, too */
 	bool has_resource, has_account; /* that are in the vault */
@@ -47,7 +47,7 @@ struct importplan {
 	size_t n;
 };
 
-/* As the vault stands now. */
+/* Makes the plan as the vault stands now. */
 int importplan_make(struct call *c, const struct importfile *file,
 		    enum import_duplicates duplicates, struct importplan *ret,
 		    struct err *e) NONNULL MUST_USE;

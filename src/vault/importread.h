@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the readers of import's formats share: an entry is begun, takes its texts, and is ended,
- * which names it and holds it to the vault's rules. Texts that are given stay in the file's arena.
+ * What the readers of import's formats share: begin an entry, give it its texts, and end it, which
+ * names it and checks it against the vault's rules. The texts stay in the file's arena.
  */
 #pragma once
 
@@ -28,6 +28,6 @@ void importread_lost(struct importfile *file, const char *name) NONNULL;
 const char *importread_trim(struct arena *a, const char *text) NONNULL;
 
 importformat_read importread_csv, importread_json, importread_xml;
-/* Which format the header of a table is. ERR_BAD_FIELD when it is none, or no header. */
+/* Recognises a table's format by its header. ERR_BAD_FIELD if it has none, or no header. */
 int importread_csv_format(const char *text, size_t n, const struct importformat **ret,
 			  struct err *e) MUST_USE;

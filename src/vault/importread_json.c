@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bitwarden's JSON. The text is walked over once before it is parsed: that bounds depth and number of
- * values, and so memory, and tells on which line each item begins.
+ * Bitwarden's JSON. One walk over the text before parsing bounds the depth and number of values,
+ * and so memory, and finds the line on which each item begins.
  */
 #include <stdlib.h>
 #include <string.h>

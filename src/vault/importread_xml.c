@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * KeePass 2's XML, which KeePassXC writes too. Of a document type nothing is accepted, so there are
- * no entities but XML's own five. The recycle bin is known by its id, which stands before the
+ * KeePass 2's XML, which KeePassXC writes too. A document type is never accepted, so there are no
+ * entities but XML's own five. The recycle bin is recognised by its id, which comes before the
  * groups.
  */
 #include <string.h>

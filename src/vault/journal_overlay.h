@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Versions that were made here in emergency and that the journal has alone: the replicated tables do not know
- * them until the journal is merged. They are laid over what is read of an account.
- *  1. Every one that the journal holds is here, in the journal's order: read from it before users are served, added
- * when it is durable.
- *  2. One is dropped only when it was seen in the tables, or is not in the journal any more (which it leaves
- * only once it is in this node's tables).
- *  3. A read asks the tables, in the statement that reads the account, which of those laid over it they have, and
- * leaves these out: so a version is seen once at every moment, whenever it is dropped.
- * They are sealed here as they are everywhere. Core thread of vaultd only.
+ * Versions made here in emergency that only the journal has: the replicated tables do not know them
+ * until the journal is merged. They are laid over what is read of an account.
+ *  1. Every version in the journal is here, in the journal's order: read from it before users are
+ * served, added when it is durable.
+ *  2. A version is dropped only when it was seen in the tables or has left the journal (which it
+ * does only once it is in this node's tables).
+ *  3. The statement that reads an account also asks which of its overlaid versions the tables have,
+ * and those are left out: so a version is always seen exactly once, whenever it is dropped. They
+ * are sealed here as everywhere. Core thread of vaultd only.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct journal_overlay_version {
 	struct uuid id, author, upon; /* upon: nil for none */
 	int n, based_on;
 	int64_t at_us;
-	bool sibling; /* made upon another one than the current one */
+	bool sibling; /* based on another one than the current one */
 };
 
 struct journal_overlay_list {
@@ -46,14 +46,14 @@ void journal_overlay_free(struct journal_overlay *j); /* takes NULL */
 /* Those of one account. j may be NULL here and below: nothing. */
 struct journal_overlay_list journal_overlay_of(const struct journal_overlay *j,
 					       const struct uuid *account, struct arena *a);
-/* Leaves out, and drops, those that the tables were seen to have (ids with blanks between), and lays the others over:
+/* Leaves out and drops those that were seen in the tables (ids separated by blanks), and lays the others over:
  * numbers and head become what they will be once the journal is merged, as far as this node can know. */
 void journal_overlay_lay(struct journal_overlay *j, const struct uuid *account, const char *home,
 			 struct journal_overlay_list *list, struct journal_overlay_head *head);
-/* The number of the current one where only the table's is known. */
+/* The number of the current version, where only the table's is known. */
 int journal_overlay_current(const struct journal_overlay *j, const struct uuid *account,
 			    int current_n);
-/* Appends the sealed fields to ret. false: it is not here any more, so it is merged. */
+/* Appends the sealed fields to ret. false: it is no longer here, so it is merged. */
 bool journal_overlay_sealed(const struct journal_overlay *j, const struct uuid *account,
 			    const struct uuid *id, struct buf *ret);
 

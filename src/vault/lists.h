@@ -7,9 +7,9 @@
  *   look-up  by a key, or one page in the order of an index: short, whatever the vault holds
  *   search   may walk over all of a table
  *
- * Searches never hold all connections, so a look-up never waits for one. Everybody's first statement
- * comes before anybody's second, and so on; nobody waits longer than LISTS_WAIT_MS. What is over a bound is refused with ERR_BUSY before anything was asked. A statement
- * that takes longer than the setting list_timeout is ended by the database: ERR_LIST_TIMEOUT.
+ * Searches never hold all connections, so a look-up never waits for one. Everybody's first statement comes before anybody's
+ * second, and so on; nobody waits longer than LISTS_WAIT_MS. Whatever exceeds a bound is refused with ERR_BUSY before the
+ * database is asked. The database ends a statement that takes longer than the setting list_timeout: ERR_LIST_TIMEOUT.
  *
  * Core thread of vaultd only.
  */
@@ -23,7 +23,7 @@
 
 enum lists_lane { LISTS_NONE, LISTS_LOOKUP, LISTS_SEARCH };
 
-/* How much of a lane may be in work or wait, of one user and of all. */
+/* How many statements of a lane may run or wait, per user and in total. */
 struct lists_bound {
 	const char *many; /* "searches" */
 	unsigned per_user, total;
@@ -42,7 +42,7 @@ unsigned lists_searches(void);
 struct lists *lists_new(uv_loop_t *loop, struct db *const *db) NONNULL MUST_USE;
 void lists_free(struct lists *l); /* nobody may be inside; takes NULL */
 
-enum lists_lane lists_lane(enum stmt s); /* LISTS_NONE: it is no list */
+enum lists_lane lists_lane(enum stmt s); /* LISTS_NONE: it is not a list */
 const struct lists_bound *lists_bound(enum lists_lane lane);
 struct lists_stats lists_stats(const struct lists *l); /* takes NULL */
 
@@ -51,7 +51,7 @@ struct lists_stats lists_stats(const struct lists *l); /* takes NULL */
 int lists_exec(struct vault *v, struct fiber *f, const struct uuid *user, enum stmt s,
 	       const struct binds *b, struct rows **ret_rows, struct err *e) MUST_USE;
 
-/* The same for a call. What a rule still reads for its answer, when its event is durable, is not
- * refused: it asks a reader, as every statement does that is no list. */
+/* The same for a call. Once a rule's event is durable, what it still reads for its answer is never
+ * refused: it asks a reader, like any statement that is not a list. */
 int lists_ask(struct call *c, enum stmt s, const struct binds *b, struct rows **ret_rows,
 	      struct err *e) MUST_USE;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who may do what. Roles give capabilities (a table); what one may do with one resource or account
- * is a level: the highest of what ownership and shares give. Every refusal is an event. Also what
- * the files of the single nouns share: paging, event units, reading a user's input. Core thread of
- * vaultd only.
+ * Who may do what. Roles give capabilities (a table); the right to one resource or account is
+ * a level, the highest that ownership and shares give. Every refusal is an event. Also what
+ * the nouns' files share: paging, event units, reading a user's input. Core thread of vaultd
+ * only.
  */
 #pragma once
 
@@ -31,11 +31,11 @@ enum policy_level { LEVEL_NONE, LEVEL_VIEW, LEVEL_MODIFY, LEVEL_MANAGE, LEVEL_OW
 bool policy_has(bool administrator, unsigned capabilities);
 const char *policy_level_name(int level); /* "view"; NULL for none */
 int policy_level(
-	const char *name); /* LEVEL_VIEW … LEVEL_MANAGE; LEVEL_NONE when it is no level to share */
+	const char *name); /* LEVEL_VIEW … LEVEL_MANAGE; LEVEL_NONE if it cannot be shared */
 
-/* Writes the FORBIDDEN event (what: "retrieve account"), then gives ERR_NOT_FOUND when the caller
- * may not even know of the object and ERR_FORBIDDEN otherwise; or what the log said when it could
- * not be written. */
+/* Writes the FORBIDDEN event (what: "retrieve account"), then returns ERR_NOT_FOUND if the caller
+ * may not even know of the object, otherwise ERR_FORBIDDEN; or the log's error if it could not be
+ * written. */
 int policy_refuse(struct call *c, const struct uuid *object, bool known, const char *what,
 		  struct err *e) NONNULL MUST_USE;
 
@@ -49,12 +49,12 @@ const char *policy_pattern(struct arena *a, const char *text) NONNULL;
 
 /* The form that names are kept in (base/name.h), in the arena. */
 const char *policy_nfc(struct arena *a, const char *text) NONNULL;
-/* A new name: brought to that form, and held to name_check. */
+/* Brings a new name to that form and checks it with name_check. */
 int policy_take_name(struct arena *a, const char **text, const char *what,
 		     struct err *e) NONNULL MUST_USE;
 
-/* Runs a statement that finds by a name alone: as names are kept now and, when that finds nothing,
- * as it was written, for rows that are older than the form. */
+/* Runs a statement that finds by name alone: in the form that names are kept in and, if that finds
+ * nothing, as it was written, for rows that are older than the form. */
 int policy_by_name(struct call *c, enum stmt s, const char *name, struct rows **ret,
 		   struct err *e) NONNULL MUST_USE;
 
@@ -66,15 +66,15 @@ struct policy_page {
 #define POLICY_PAGE 50
 #define POLICY_PAGE_MAX 200
 
-/* Where a page in the order of names begins, in the arena: the place that statement s gives of page->after, or "",
- * which is before all; NULL when that is gone: then nothing is behind it. */
+/* Where a page in the order of names begins, in the arena: the place of page->after as statement s
+ * gives it, or "", which comes before all; NULL if it is gone: then nothing follows it. */
 int policy_place(struct call *c, enum stmt s, const struct policy_page *page, const char **ret,
 		 struct err *e) NONNULL MUST_USE;
-/* Binds place, page->after and one row more than the page has, to know whether there is a next one. */
+/* Binds place, page->after and one row more than the page has, to learn whether another follows. */
 void policy_bind_page(struct binds *b, const char *place, const struct policy_page *page) NONNULL;
 
-/* What one answer may hold: a list that has come so far ends its page, with a cursor. Statements of lists bring no more
- * than this of texts either. One row may go beyond. */
+/* What one answer may hold: a list that reaches it ends its page, with a cursor. Statements of
+ * lists fetch no more text than this either. A single row may exceed it. */
 #define POLICY_ANSWER_BYTES (1u << 20)
 bool policy_full(const struct json_out *out) NONNULL;
 
@@ -88,6 +88,6 @@ struct event policy_event(const struct call *c, enum event_kind kind, const stru
 /* Appends a unit; keeps the durability in the call. */
 int policy_append(struct call *c, struct event *ev, size_t n, struct err *e) NONNULL MUST_USE;
 
-/* Held to the end of the block and not named again, of which compilers think differently:
+/* Held to the end of the block and not named again, about which compilers disagree:
  * policy_lock g = record_lock_take(c->v->record_locks, c->f, &id); */
 #define policy_lock __attribute__((unused)) auto_record_lock

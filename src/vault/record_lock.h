@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Locks: one queue of fibers per record, for rules that check and then change. Two changes of one
- * record follow each other; changes of different records never wait for each other. Core thread
- * only. A fiber that takes several locks takes them in the order of their ids, or waits for ever.
+ * Locks: one queue of fibers per record, for rules that check and then change. Changes of one record
+ * happen one after the other; changes of different records never wait for each other. Core thread
+ * only. A fiber that takes several locks takes them in order of their ids, or may wait for ever.
  */
 #pragma once
 

@@ -32,7 +32,7 @@ int resource_accounts(struct call *c, const struct uuid *id, const struct policy
 /* ERR_CONFLICT when the name is taken. The caller becomes the owner. */
 int resource_create(struct call *c, const struct resource_texts *texts, struct uuid *ret,
 		    struct err *e) NONNULL MUST_USE;
-/* The same as an event to come, for whoever makes more than the resource: its id and its body. */
+/* The same as a prepared event, for callers that create more: its id and its body. */
 int resource_plan(struct call *c, const struct resource_texts *texts, struct uuid *ret,
 		  struct buf *ret_body, struct err *e) NONNULL MUST_USE;
 int resource_change(struct call *c, const struct uuid *id, const struct resource_texts *texts,
@@ -44,7 +44,7 @@ int resource_delete(struct call *c, const struct uuid *id, struct err *e) NONNUL
 int resource_right(struct call *c, const struct uuid *id, int need, const char *what,
 		   const char **ret_name, struct err *e) MUST_USE;
 
-/* Whether a resource that is there has this name; but: not that one, or NULL. */
+/* Whether an existing resource has this name; but: one to ignore, or NULL. */
 int resource_name_taken(struct call *c, const char *name, const struct uuid *but, bool *ret,
 			struct err *e) MUST_USE;
 

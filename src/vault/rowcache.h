@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rows of STMT_ACCOUNT_OPEN that were lately read, so that the next retrieval of the same account
- * by the same user asks the database nothing. They are as the database has them: fields sealed.
- * Whole results are kept, and the oldest goes first. When a row is valid is for its user to know
+ * Caches recently read rows of STMT_ACCOUNT_OPEN, so that the next retrieval of the same account by
+ * the same user asks the database nothing. They are as the database has them: fields sealed.
+ * Results are kept whole, and the oldest goes first. The caller decides when a row is valid
  * (vault/retrieve_batch.h). Core thread of vaultd only.
  */
 #pragma once
@@ -14,7 +14,7 @@
 
 #define ROWCACHE_BATCH_MAX 64 /* rows of one result */
 
-/* One result that several share; gone with the last of its users. */
+/* A result shared by several users; freed with the last of them. */
 struct rowcache_batch;
 
 /* Takes the rows. users: how many will release it, at least 1. */
@@ -28,8 +28,8 @@ struct rowcache;
 struct rowcache *rowcache_new(size_t max_bytes) MUST_USE;
 void rowcache_free(struct rowcache *c); /* takes NULL */
 
-/* Which row of which result the account is in as this principal sees it; NULL when it is not held. The caller becomes a
- * user of the result and releases it. */
+/* The result that holds the account as this principal sees it, and its row; NULL if none does. The
+ * caller becomes a user of the result and releases it. */
 struct rowcache_batch *rowcache_find(struct rowcache *c, const struct uuid *account,
 				     const struct uuid *principal, int *ret_row) NONNULL MUST_USE;
 
@@ -37,7 +37,7 @@ struct rowcache_key {
 	struct uuid account, principal;
 	int row;
 };
-/* Holds rows of a result, n at most ROWCACHE_BATCH_MAX; each result once. What was held of the same keys is dropped. */
+/* Caches rows of a result, n at most ROWCACHE_BATCH_MAX; each result once. Replaces what was held for the same keys. */
 void rowcache_put(struct rowcache *c, struct rowcache_batch *b, const struct rowcache_key *keys,
 		  size_t n) NONNULL;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Login and logout. A name that nobody has costs the same work and locks out the same way as one
- * that somebody has; what was wrong is in the log and never in the answer.
+ * Login and logout. An unknown name costs the same work and locks out in the same way as a known
+ * one; what was wrong is in the log, never in the answer.
  */
 #include "vault/session_impl.h"
 

@@ -2,9 +2,9 @@
  *
  * Sessions: login, the check on every request, logout. The database holds a session under a keyed
  * hash of its token; the core keeps a cache of checked tokens (under a fast keyed hash with a key
- * of this process), so that a request normally asks neither keyd nor the database. In emergency the
- * replicated table is joined by an overlay of what the own journal says (logins and logouts not yet
- * home). Core thread of vaultd only.
+ * of this process), so that a request normally asks neither keyd nor the database. In emergency an
+ * overlay adds to the replicated table what this node's journal says (logins and logouts not merged
+ * yet). Core thread of vaultd only.
  */
 #pragma once
 
@@ -34,7 +34,7 @@ struct session_begun {
 int session_login(struct call *c, const char *name, const char *password, const char *code,
 		  struct session_begun *ret, struct err *e) MUST_USE;
 
-/* Begins a session of a user whose right was proven otherwise (set-up token). totp_step < 0: no
+/* Begins a session for a user who was authenticated otherwise (set-up token). totp_step < 0: no
  * code was used. c->who becomes the user. */
 int session_begin(struct call *c, const struct uuid *user, const char *name, bool administrator,
 		  int64_t totp_step, struct session_begun *ret, struct err *e) NONNULL MUST_USE;
@@ -46,15 +46,15 @@ int session_check(struct vault *v, struct fiber *f, const char *token, struct ar
 /* Ends the call's own session. */
 int session_end(struct call *c, struct err *e) NONNULL MUST_USE;
 
-/* Begun here in emergency and not home yet: in state MERGING only such sessions are served. */
+/* Begun here in emergency and not merged yet: in state MERGING only such sessions are served. */
 bool session_is_journal_only(const struct who *w) NONNULL;
 
-/* The pre-hash of a login password in its one form (password_prepare) and its Argon2id hash, on the thread pool, in turn
- * with the logins. */
+/* Pre-hashes a login password in its one form (password_prepare) and hashes it with Argon2id, on
+ * the thread pool, queued with the logins. */
 int session_hash_password(struct call *c, const struct uuid *user, const char *password,
 			  char ret[static 128], struct err *e) MUST_USE;
-/* Whether password is the user's, in its one form or, if it is typed in another one, as it is; the same work whether or not
- * hash is NULL. 0, ERR_BAD_LOGIN. */
+/* Whether the password is the user's, in its one form or, if it is typed in another one, as typed;
+ * takes the same work if hash is NULL. 0, ERR_BAD_LOGIN. */
 int session_verify_password(struct call *c, const struct uuid *user, const char *password,
 			    const char *hash, struct err *e) MUST_USE;
 

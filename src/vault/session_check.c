@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The check of a token. A token is looked for in the cache; then, by keyd's MAC, in the table; then
- * in the overlay: sessions begun on this node in emergency, which the table does not have until the
+ * The check of a token. It is looked up in the cache; then, by keyd's MAC, in the table; then in
+ * the overlay: sessions begun on this node in emergency, which the table does not have until the
  * journal is merged.
  */
 #include "vault/session_impl.h"

@@ -74,7 +74,7 @@ struct sessions {
 
 void session_key(const struct sessions *s, const void *p, size_t n,
 		 uint8_t ret[static SESSION_KEY_BYTES]);
-/* ASCII case folded, so that case does not give more tries. */
+/* Folds ASCII case, so that varying it gives no more tries. */
 void session_name_key(const struct sessions *s, const char *name,
 		      uint8_t ret[static SESSION_KEY_BYTES]);
 

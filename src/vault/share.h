@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shares: a level for one user on a resource (all its accounts) or on one account. Who manages it,
- * shares it; shares add up and the highest counts. What is written to `out` is the JSON of the API.
- * Core thread of vaultd only.
+ * Shares: a level for one user on a resource (all its accounts) or on one account. Whoever manages
+ * it may share it; of several shares the highest counts. What is written to `out` is the JSON of
+ * the API. Core thread of vaultd only.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Users: administrators manage them; users keep their own password and second factor. What is written
- * to `out` is the JSON of the API. Core thread of vaultd only, but user_setup_mac and
+ * Users: administrators manage them; users manage their own password and second factor. What is
+ * written to `out` is the JSON of the API. Core thread of vaultd only, but user_setup_mac and
  * user_setup_body, which set-up uses too.
  */
 #pragma once
@@ -35,15 +35,15 @@ struct user_change {
 	bool reset_password; /* a new set-up token instead of the password; all their sessions end */
 	bool remove_totp;
 };
-/* One row: the stamps of role, disabled and share that the next event is made upon ("" none). Of a
+/* One row: the stamps of role, disabled and share that the next event builds on ("" none). Of a
  * user, principal is the user too. */
 int user_standing(struct call *c, const struct uuid *object, const struct uuid *principal,
 		  struct rows **ret, struct err *e) NONNULL MUST_USE;
-/* What administrators did on two nodes apart from each other; the newest 200.
+/* What administrators did on two nodes independently; the newest 200.
  * {"conflicts":[…]} */
 int user_admin_conflicts(struct call *c, const struct policy_page *page, struct json_out *out,
 			 struct err *e) NONNULL MUST_USE;
-/* Says that an administrator has seen one of them; again changes nothing. ERR_NOT_FOUND. */
+/* Records that an administrator has seen one of them; idempotent. ERR_NOT_FOUND. */
 int user_acknowledge(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
 
 int user_change(struct call *c, const struct uuid *id, const struct user_change *ch,

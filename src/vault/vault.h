@@ -20,7 +20,7 @@ struct journal_overlay; /* vault/journal_overlay.h: versions that only the journ
 struct retrieve_batch; /* vault/retrieve_batch.h: reads of retrievals, together or from the cache */
 struct lists;	       /* vault/lists.h: connections and bounds of lists and searches */
 struct import_running; /* vault/import.h: imports that are under way */
-struct audit_tables;   /* vault/audit_tables.h: the tables being held against the log */
+struct audit_tables;   /* vault/audit_tables.h: the tables being compared with the log */
 struct record_locks;   /* vault/record_lock.h: one queue per record for check-then-change */
 
 /* What /v1/sys/health and the dispatcher go by; kept by vaultd's timers. */
@@ -64,7 +64,7 @@ struct who {
 	bool administrator;
 	bool journal_only;   /* the session was begun here in emergency and is not home yet */
 	const char *address; /* IP address as text */
-	const char *via;     /* name of the node that handed the request on, or NULL */
+	const char *via;     /* name of the node that forwarded the request, or NULL */
 };
 
 /* One call into the vault: the fiber it runs in, its arena, and who asks. */
@@ -74,7 +74,7 @@ struct call {
 	struct arena *a;
 	struct who who;
 	enum ledger_durability durability; /* of the last append, for the reply header */
-	bool logged; /* an event of this call is durable: its answer is not refused any more */
+	bool logged; /* an event of this call is durable: its answer is no longer refused */
 };
 
 enum state_served vault_serves(const struct vault *v) NONNULL; /* in the state the node is in now */
@@ -82,8 +82,8 @@ enum state_served vault_serves(const struct vault *v) NONNULL; /* in the state t
 struct db *vault_reader(struct vault *v) NONNULL;
 /* What the ledger calls for every durable event (ctx: the vault): caches listen here. */
 void vault_on_durable(void *ctx, const struct event *ev);
-/* The body of an event as the log is to have it: a request that another node handed on says so
- * ("via"). Borrowed from body or from the call's arena. */
+/* The body of an event as the log gets it: a request that another node forwarded says so ("via").
+ * Borrowed from body or from the call's arena. */
 const char *vault_body(const struct call *c, const char *body) NONNULL;
 /* Appends one event with the call's actor, address and now. body: JSON text. */
 int vault_append(struct call *c, enum event_kind kind, const struct uuid *object, const char *body,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A chain proves its own order and content, but not its end. The end of the own chain is held against two marks outside the
- * table (the ledger's head in memory, the anchor file), the ends of all chains against the events that name them: MERGED, SEEN,
- * and WITNESS_ALARM, which says what a node remembers.
- * On a secondary the own chain goes on in the journal.
+ * A chain proves its own order and content, but not its end. The end of this node's chain is
+ * compared with two marks outside the table (the ledger's head in memory, the anchor file), the
+ * ends of all chains with the events that name them: MERGED, SEEN, and WITNESS_ALARM, which says
+ * what a node remembers. On a secondary this node's chain continues in the journal.
  */
 #include "vault/verify.h"
 

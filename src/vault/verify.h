@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Verification of the whole log: walks every node's chain, recomputes each hash through keyd, and
- * holds the own chain's end against what the node remembers outside the database (anchor file, the
- * ledger's head). Any change, removal, insertion or exchange of a row, and a cut end, is found.
+ * Verifies the whole log: walks every node's chain, recomputes each hash through keyd, and compares
+ * the end of this node's chain with what it remembers outside the database (anchor file, the
+ * ledger's head). Finds any row that was changed, removed, inserted or swapped, and a cut end.
  */
 #pragma once
 
@@ -34,7 +34,7 @@ struct verify_result {
  * then look at ret->good. */
 int verify_run(struct vault *v, struct fiber *f, const char *chain_head_path,
 	       struct verify_result *ret, struct err *e) MUST_USE;
-/* The same, going on behind every break, as if all were accepted: ret->accepted has the new ones (seq_by 0) too. ret->good is false
- * when there is one that nothing can follow. */
+/* The same, but goes on after every break, as if all were accepted: ret->accepted has the new ones
+ * (seq_by 0) too. ret->good is false if there is one that nothing can follow. */
 int verify_collect(struct vault *v, struct fiber *f, const char *chain_head_path,
 		   struct verify_result *ret, struct err *e) MUST_USE;
