@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who is served is said by the state's row (base/state.h): everyone, all routes; in emergency the
- * routes that are marked for it (H5), and the change that may be allowed there, of which the vault
- * decides; unmerged sessions the former, everybody else is sent to the primary (H7); nobody: where
- * the primary is, and nothing else (H1), unless the setting standby says that requests are handed
- * on to it (api/forward.h).
+ * The state's row (base/state.h) says who is served: everyone, on all routes; in emergency, the
+ * routes marked for it (H5), and the change that may be allowed there, which the vault decides;
+ * unmerged sessions, on those routes, while everybody else is sent to the primary (H7); or nobody:
+ * they learn where the primary is, and nothing else (H1), unless the setting standby has requests
+ * forwarded to it (api/forward.h).
  */
 #include "api/admit.h"
 

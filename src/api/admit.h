@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Admission: on the HTTP thread by route and state of the node; in a fiber of the core by the
- * pair's proof, the session, the right, and the node's health. What may wait here (a session that
- * the journal is about to bring, a handover) waits for a bounded time, and only so many at once.
+ * pair's proof, the session, the right, and the node's health. Waits here (for a session that the
+ * journal is about to bring, for a handover) are bounded in time and number.
  */
 #pragma once
 
@@ -11,11 +11,11 @@
 /* Any thread: what is known without the body. Finds the row of c. */
 int admit_head(struct request *rq, struct api_call *c, enum ha_state state,
 	       struct err *e) NONNULL MUST_USE;
-/* A body of JSON is read beside the checks while it is small. */
+/* Whether the body is read without waiting for the checks: JSON, and small. */
 bool admit_unchecked(const struct route *r, const struct request *rq) NONNULL;
 /* The session that the client shows; NULL when it shows none. */
 const char *admit_token(const struct request *rq) NONNULL;
-/* A request that this node does not serve is handed on; but not twice. Any thread. */
+/* Whether this node forwards the request instead of serving it; never twice. Any thread. */
 bool admit_is_for_primary(const struct api_call *c) NONNULL;
 
 /* Core thread, in the fiber of c. Did a page of ours make a browser send it? */

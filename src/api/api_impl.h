@@ -22,7 +22,7 @@ struct api {
 	uv_timer_t timer;
 	unsigned handles; /* not closed yet */
 
-	struct relay *relay; /* NULL: nothing is handed on */
+	struct relay *relay; /* NULL: nothing is forwarded */
 	struct forward *forward;
 	_Atomic bool forwards; /* the setting, for the HTTP threads */
 

@@ -13,7 +13,7 @@
 
 struct api;
 
-/* call.durability until something was written. */
+/* call.durability until something is written. */
 #define CALL_NO_DURABILITY ((enum ledger_durability) - 1)
 
 /* One request on its way through a handler. */
@@ -25,7 +25,7 @@ struct api_call {
 	void *query, *body;	  /* the structs that the row's tables filled, or NULL */
 	uint64_t seen;		  /* bit per row of the body table: BODY_HAS */
 	struct json_out w;	  /* on rq->reply */
-	enum state_served serves; /* at the begin of the call */
+	enum state_served serves; /* when the call begins */
 	bool head;		  /* the question is only whether its body may come */
 	struct api_call *next;
 };
@@ -33,7 +33,7 @@ struct api_call {
 /* Runs in a fiber. 0, or a negative code: then what was written to the reply is dropped and the
  * error is sent. */
 typedef int api_fn(struct api_call *c, struct err *e);
-/* Of a ROUTE_DIRECT row: fills status and reply, from what any thread may look at. */
+/* For a ROUTE_DIRECT row: fills status and reply from what any thread may read. */
 typedef void api_direct_fn(struct api_call *c);
 
 /* The {id} of the row's pattern. */
@@ -48,7 +48,7 @@ const char *call_anchor_path(const struct api_call *c); /* may be NULL */
 const char *call_authority(const struct api_call *c) NONNULL;
 void call_count_retrieval(struct api_call *c) NONNULL;
 
-/* What the core last said of itself, for the HTTP threads. */
+/* What the core last reported of itself, for the HTTP threads. */
 struct call_health {
 	bool alive; /* the core's heartbeat is fresh */
 	bool serving;
@@ -58,7 +58,7 @@ struct call_health {
 };
 void call_health(const struct api_call *c, struct call_health *ret) NONNULL; /* any thread */
 
-/* Somebody says that an epoch was begun: whoever it is, keyd checks the proof of what is news, so many times a second and address. What it proves is named in
- * health, where the agent finds it. *ret_news: it was not known. ERR_NOT_PROVEN: the proof is wrong. ERR_BUSY: too much was told. */
+/* Somebody, no matter who, claims that an epoch was begun: keyd checks the proof of a new one, at a limited rate per address. A proven one is
+ * named in health, where the agent finds it. *ret_news: it was not known. ERR_NOT_PROVEN: the proof is wrong. ERR_BUSY: too many claims. */
 int call_hear_epoch(struct api_call *c, const struct epoch_claim *claim, bool *ret_news,
 		    struct err *e) NONNULL MUST_USE;

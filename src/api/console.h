@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The console: the page at / and what belongs to it (web/), built in. It asks the API like any other client; the headers
- * let it load nothing from elsewhere and be put into no other page.
+ * The console: the page at / and its files (web/), embedded in the program. It uses the API like any
+ * other client; its headers keep it from loading anything from elsewhere and other pages from framing it.
  */
 #pragma once
 

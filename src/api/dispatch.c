@@ -10,7 +10,7 @@
  *   HTTP thread   route · mode · is there a token · queue
  *   core thread   fiber · mode again · session · rights · the body may come, then all of the above
  *
- * A standby that forwards asks the primary for the session, of which it may not know yet.
+ * A standby that forwards asks the primary about the session, which it may not know yet.
  */
 #include "api/dispatch.h"
 

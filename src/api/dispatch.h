@@ -19,14 +19,14 @@ struct api_options {
 	struct vault *v;	     /* its loop is the core thread's */
 	const char *node_name;	     /* this node's name (conf/node.conf); copied */
 	const char *chain_head_path; /* for audit/verify; NULL: none; copied */
-	const char *authority_path;  /* of the vault's; NULL: nobody is told of it; copied */
+	const char *authority_path;  /* of the vault's; NULL: nobody learns of it; copied */
 	struct relay
 		*relay; /* to the primary, for standby = forward; NULL: never; outlives the api */
 };
 
 /* Core thread. Starts a heartbeat timer and an async handle on v->loop. */
 struct api *api_new(const struct api_options *o) NONNULL MUST_USE;
-/* What /metrics says of connections; NULL: nothing. The server must outlive the api or be unset. */
+/* Whose connections /metrics counts; NULL: none. The server must outlive the api or be unset. */
 void api_set_server(struct api *a, const struct server *s);
 /* Core thread, after server_stop. Closes its handles: run the loop once more afterwards. Takes
  * NULL. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What becomes of a request that is handed on:
+ * The outcomes of a forwarded request:
  *
  *   answered         the reply is the primary's, whatever it says
  *   not reached      nothing was done: asked again until the primary is there, this node gives emergency access, or
  *                    patience ends
  *   lost on the way  what emergency access would serve is asked again, there or here; a change is ERR_UNCERTAIN
  *
- * Patience is a little longer than this node takes to notice that the primary is gone, so a read ends in one of the first
- * two (H4, H8). A request is never handed on by two nodes: the second says where the primary is (no loops).
+ * Patience is a little longer than this node takes to notice that the primary is gone, so a read ends in one of the
+ * first two (H4, H8). Two nodes never forward the same request: the second says where the primary is (no loops).
  */
 #include "api/forward.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * /v1/sys/health: the probe of the other nodes and of load balancers. It runs on an HTTP thread and
- * asks nobody: the state page, and what the core last said. A core that is stuck stops its
- * heartbeat, and then the answer is 503 although the HTTP threads are well (docs/ha.md, H4: the
+ * asks nobody: it uses the state page and what the core last reported. A stuck core stops its
+ * heartbeat, and the answer becomes 503 although the HTTP threads are well (docs/ha.md, H4: the
  * test is the service).
  */
 #include "api/noun.h"

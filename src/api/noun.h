@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a noun of the API is made of. Each has one file, api/<noun>.c, which holds all that the rest
- * of the program need not know of it, and ends with two tables:
+ * How a noun of the API is built. Each has one file, api/<noun>.c, which holds all that the rest of
+ * the program need not know, and ends with two tables:
  *
  *   routes_<noun>     its rows of the route table (http/router.h)
  *   replies_<noun>    the shapes of its replies, and of what lies inside
@@ -45,7 +45,7 @@
 	enum { ROWS(BODY_NUMBER, body) }; \
 	static const struct jfield body_##body[] = { ROWS(BODY_ROW, body) { 0 } };
 
-/* Was the field in the body? seen: of json_parse_body. */
+/* Whether the body had the field; seen: from json_parse_body. */
 #define BODY_HAS(seen, body, name) (((seen) >> body_##body##_has_##name & 1) != 0)
 
 /* Longest texts, bytes. vault/import holds lines of a file to the same bounds. */

@@ -9,7 +9,7 @@
 
 /* Any thread. Refuses with the error: where the primary is (ERR_STANDBY), or its text. Takes c. */
 void reply_refuse(struct api_call *c, enum ha_state state, const struct err *e) NONNULL;
-/* Any thread. The headers that say what the node is, and of when its data is. */
+/* Any thread. Adds the headers that say what the node is, and as of when its data are. */
 void reply_add_mode(struct api_call *c, enum ha_state state, bool emergency) NONNULL;
 /* Core thread. Fills the reply of a call that ended with rc: the error, or what the handler wrote. */
 void reply_finish(struct api_call *c, int rc, struct err *e) NONNULL;

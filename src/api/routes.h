@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The routes of all nouns (api/noun.h), and the shapes of their replies. OpenAPI and docs/api.md are written from them.
+ * The routes of all nouns (api/noun.h) and the shapes of their replies, from which OpenAPI and
+ * docs/api.md are generated.
  */
 #pragma once
 
