@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Invariants: 1. Nodes come in the order of the head, each from event 1 to the end that the head
- * names, without gaps. 2. Each part of a node's events is closed by a checkpoint that begins where
- * the one before it ended. 3. Between two parts, and nowhere else, a signed line may say where the chain goes on
- * instead, because an administrator accepted a break; the event that accepts it is in the file. 4. Nothing
- * follows the line "end".
+ * names, without gaps. 2. A checkpoint that begins where the previous one ended closes each part of
+ * a node's events. 3. Between two parts, and nowhere else, a signed line may say where the chain
+ * goes on instead, because an administrator accepted a break; the event that accepts it is in the
+ * file. 4. Nothing follows the line "end".
  */
 #include "crypto/auditfile.h"
 

@@ -27,7 +27,7 @@ struct auditfile_event {
 	uint8_t hash[KEYS_HASH_BYTES];
 };
 
-/* A break of a chain that an administrator of the vault accepted: of the events from … to an earlier export may have others. */
+/* A break of a chain that an administrator of the vault accepted: an earlier export may have other events from … to. */
 struct auditfile_accepted {
 	struct uuid node;
 	int64_t from, to, next; /* next: the event with which the file goes on */
@@ -38,7 +38,7 @@ struct auditfile_accepted {
 /* What auditfile_verify found. */
 struct auditfile_result {
 	int64_t events; /* of the later one */
-	int64_t lost; /* events of the earlier one that are missing or others in the later one, as accepted */
+	int64_t lost; /* events of the earlier one that are missing or differ in the later one, as accepted */
 };
 
 /* Reads and verifies the head. f is borrowed, name too (it begins every error). */
@@ -56,8 +56,8 @@ unsigned auditfile_accepted(const struct auditfile *a,
 			    const struct auditfile_accepted **ret) NONNULL;
 
 /* Reads `later` to its end, and `earlier` too unless it is NULL; both fresh from auditfile_open.
- * Every event of the earlier one must be in the later one with the same hash, but for those of which the later one says that their
- * loss was accepted. ERR_CHAIN_BROKEN. */
+ * Every event of the earlier one must be in the later one with the same hash, except those whose
+ * loss was accepted, as the later one says. ERR_CHAIN_BROKEN. */
 int auditfile_verify(struct auditfile *later, struct auditfile *earlier,
 		     struct auditfile_result *ret, struct err *e) MUST_USE;
 

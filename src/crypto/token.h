@@ -9,7 +9,7 @@
 
 #define TOKEN_BYTES 32
 #define TOKEN_STR_LEN 44     /* 43 characters and the NUL */
-#define TOKEN_SETUP_HOURS 72 /* how long a set-up token counts */
+#define TOKEN_SETUP_HOURS 72 /* how long a set-up token is valid */
 
 void token_new(uint8_t ret[static TOKEN_BYTES]);
 void token_str(const uint8_t t[static TOKEN_BYTES], char ret[static TOKEN_STR_LEN]);

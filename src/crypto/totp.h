@@ -9,14 +9,14 @@
 
 #define TOTP_SECRET_BYTES 20
 
-/* Checks code (six digits) against the steps now-1 … now+1 that are later than last_step; *ret_step is the step
- * that fitted, for the caller to remember. 0, ERR_EXISTS when it fits an earlier one of them (the code was used, or a later
- * one was), or ERR_BAD_LOGIN. now_s: seconds since 1970. */
+/* Checks code (six digits) against the steps now-1 … now+1 that are later than last_step; *ret_step
+ * is the step that fits, for the caller to remember. 0, ERR_EXISTS if it fits an earlier one of
+ * them (it, or a later code, was used), or ERR_BAD_LOGIN. now_s: seconds since 1970. */
 int totp_verify(const uint8_t secret[static TOTP_SECRET_BYTES], const char *code, int64_t now_s,
 		int64_t last_step, int64_t *ret_step) NONNULL MUST_USE;
 
-/* Says of such a refusal what the person can do, with this clock's time: to be told only to who has proven to know the
- * password. ERR_BAD_LOGIN. */
+/* Explains such a refusal and what the person can do, with this clock's time: only for those who
+ * have proven that they know the password. ERR_BAD_LOGIN. */
 int totp_refused(int verified, int64_t now_s, struct err *e) NONNULL;
 
 /* The code of a moment (the tests and the demo play the user's phone). ret has 7 bytes. */

@@ -26,42 +26,43 @@ struct x509_info {
 int x509_self_signed(const char *const *names, int days, struct buf *ret_cert, struct buf *ret_key,
 		     struct err *e) MUST_USE;
 
-/* An authority for nothing but what the NULL-ended list says (name constraints, critical): domains, each with what lies below it, and networks as
- * "10.0.0.0/8" or single addresses. */
+/* An authority restricted to the NULL-ended list (critical name constraints): domains, each with
+ * its subdomains, and networks ("10.0.0.0/8") or single addresses. */
 int x509_authority(const char *cn, int days, const char *const *scopes, struct buf *ret_cert,
 		   struct buf *ret_key, struct err *e) NONNULL MUST_USE;
 
-/* A key for a certificate that somebody else signs: both in PEM. */
+/* Makes a key for a certificate that somebody else signs: private and public key in PEM. */
 int x509_new_key(struct buf *ret_key, struct buf *ret_public, struct err *e) NONNULL MUST_USE;
 
-/* What is to be signed. */
+/* What to sign. */
 struct x509_wish {
 	const char *public_key; /* PEM */
-	/* NULL-ended, for the SAN; the first is the CN. Without any name of DNS among them, who holds them against name constraints takes the CN for
-	 * one: an address does not stand alone. */
+	/* NULL-ended, for the SAN; the first is the CN. Without a DNS name among them, verifiers of
+	 * name constraints take the CN for one: an address cannot stand alone. */
 	const char *const *names;
 	int days;    /* no longer than the authority itself */
-	bool client; /* for who calls as well, not only for who is called */
+	bool client; /* for clients as well, not only for servers */
 };
-/* ERR_PRECONDITION: a name lies outside of what the authority is for. */
+/* ERR_PRECONDITION: a name is outside the authority's scope. */
 int x509_sign(const char *ca_cert, const char *ca_key, const struct x509_wish *w,
 	      struct buf *ret_cert, struct err *e) NONNULL MUST_USE;
-/* Whether it would, as far as the names go: the same refusal. */
+/* Whether x509_sign would accept the names: the same refusal. */
 int x509_may_sign(const char *ca_cert, const char *const *names, struct err *e) NONNULL MUST_USE;
-/* What it is for, as text with commas; "" for everything. */
+/* Its scope, as a text with commas; "" for everything. */
 int x509_scopes(const char *ca_cert, char *ret, size_t room, struct err *e) NONNULL MUST_USE;
-/* Of a chain, the leaf first: appends the self-signed authority in it that the leaf comes from. false: there is none. */
+/* From a chain, leaf first: appends the self-signed authority in it that the leaf comes from. false: there is none. */
 bool x509_root(const char *chain, struct buf *ret) NONNULL;
 
-/* Appends the next certificate of a PEM text, as x509_leaf would; *at begins as the text. false: there is none, or what comes is none. */
+/* Appends the next certificate of a PEM text, as x509_leaf would; *at begins as the text. false:
+ * there is none, or what follows is not a certificate. */
 bool x509_next(const char **at, struct buf *ret) NONNULL;
-/* Whether the authority's key signed the first certificate of the PEM text; its end is not looked at. */
+/* Whether the authority's key signed the first certificate of the PEM text, expired or not. */
 bool x509_signed_by(const char *pem, const char *authority) NONNULL;
 /* Reads the first certificate of a PEM text (bounded by its NUL, ≤ 64 KiB). */
 int x509_read(const char *pem, struct x509_info *ret, struct err *e) NONNULL MUST_USE;
 
-/* The first certificate of a PEM text alone, in the one form that is always the same; appended. */
+/* Appends only the first certificate of a PEM text, in the one form that is always the same. */
 int x509_leaf(const char *pem, struct buf *ret, struct err *e) NONNULL MUST_USE;
 
-/* Says whether key fits cert. 0, or ERR_BAD_FIELD with the reason. */
+/* 0 if the key fits the certificate, or ERR_BAD_FIELD with the reason. */
 int x509_fits(const char *cert_pem, const char *key_pem, struct err *e) MUST_USE;
