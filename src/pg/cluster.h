@@ -20,8 +20,8 @@
 int cluster_find_bin(int major, char ret[static HOME_PATH_MAX], int *ret_major,
 		     struct err *e) MUST_USE;
 
-/* The full path of one of PostgreSQL's programs: of the major of the home's data folder, or of the newest while there is none.
- * Everything that starts one (pg/program.h) asks here. */
+/* The full path of one of PostgreSQL's programs: that of the home's data folder's major, or the
+ * newest while there is none. Everything that starts one (pg/program.h) asks here. */
 #define CLUSTER_PROGRAM_MAX (HOME_PATH_MAX + 32)
 int cluster_program(const struct home *h, const char *name, char ret[static CLUSTER_PROGRAM_MAX],
 		    struct err *e) NONNULL MUST_USE;
@@ -36,11 +36,11 @@ int cluster_create(const struct home *h, const struct settings *s, struct err *e
 int cluster_configure(const struct home *h, const struct settings *s, bool pair,
 		      struct err *e) NONNULL MUST_USE;
 
-/* Whether it was last written for a pair: then there is one, or was. */
+/* Whether it was last written for a pair: there is one, or was. */
 bool cluster_has_channel(const struct home *h) NONNULL;
 
-/* The nodes whose certificates the pair's channel takes from now on, by their host names; cluster_configure leaves it so. Until it is
- * called the first time any certificate of the pair's authority is taken. *ret_changed: the server is to read it (pg_reload_conf). */
+/* Limits the pair's channel to the certificates of these nodes, by host name; cluster_configure keeps that. Until the first
+ * call it accepts any certificate of the pair's authority. *ret_changed: the server must read it again (pg_reload_conf). */
 int cluster_map_pair(const struct home *h, const char *const *names, size_t n, bool *ret_changed,
 		     struct err *e) NONNULL MUST_USE;
 
@@ -55,12 +55,12 @@ bool cluster_is_standby(const struct home *h) NONNULL; /* standby.signal is ther
 /* The process that runs this data folder, by postmaster.pid and by where it works; 0 none. */
 pid_t cluster_pid(const struct home *h) NONNULL;
 
-/* Before PostgreSQL is started on the data folder: removes the lock files that a fall of the machine left behind and by
- * which it would not start, since the number in them is another program's by now, or none. Says so in the log. */
+/* Call before starting PostgreSQL on the data folder: removes the lock files of a crash of the machine, which
+ * would keep it from starting: the process id in them is now another program's, or nobody's. Logs that. */
 void cluster_release(const struct home *h) NONNULL;
 
-/* Starts it as a child of this process (it ends with it) and waits until it answers / stops it
- * fast; for init and unpack. The log of a failed start stays in run/postgres-start.log. */
+/* Starts it as a child that ends with this process and waits until it answers / stops it fast; for
+ * init and unpack. The log of a failed start stays in run/postgres-start.log. */
 int cluster_start(const struct home *h, struct err *e) NONNULL MUST_USE;
 int cluster_stop(const struct home *h, struct err *e) NONNULL MUST_USE;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The configuration of the private cluster. holdfast.conf, pg_hba.conf and pg_ident.conf are ours
- * and written anew whenever they differ; postgresql.auto.conf is PostgreSQL's (ALTER SYSTEM) and
+ * and rewritten whenever they differ; postgresql.auto.conf is PostgreSQL's (ALTER SYSTEM) and
  * wins.
  */
 #include <ctype.h>

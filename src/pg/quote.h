@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PostgreSQL's two ways of quoting that are not SQL.
+ * PostgreSQL's two quoting rules outside SQL.
  */
 #pragma once
 
@@ -8,5 +8,5 @@
 
 /* " name='value'" of a conninfo (libpq, "Connection Strings"): a backslash before quotes and backslashes. */
 void quote_conninfo(struct buf *out, const char *name, const char *value) NONNULL;
-/* "name = 'value'\n" of a configuration file ("Setting Parameters"): quotes and backslashes are written twice. */
+/* "name = 'value'\n" of a configuration file ("Setting Parameters"): doubles quotes and backslashes. */
 void quote_setting(struct buf *out, const char *name, const char *value) NONNULL;
