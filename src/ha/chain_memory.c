@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The file is text, written whole and in one go:
+ * The file is text, always written as a whole:
  *   holdfast-witness 1
  *   chain NODE SEQ HASH ALARM FOUND ACCEPTS TOLD
  * ALARM is 0, 1 (shrunk) or 2 (forked); FOUND is the hash that was there instead, zeros: none.

@@ -24,15 +24,16 @@ struct channel_primary {
 	char slot[64]; /* of the node that follows; also its application_name */
 };
 
-/* Appends a libpq conninfo. p->slot is used by CHANNEL_REPLICATE only. */
+/* Appends a libpq conninfo. Only CHANNEL_REPLICATE uses p->slot. */
 void channel_conninfo(const struct home *h, enum channel_duty duty, const struct channel_primary *p,
 		      struct buf *ret) NONNULL;
 
-/* The same for a standby whose history was compared with p's: at its next start it is compared again before it follows. */
+/* The same for a standby whose history was compared with p's: at its next start it must be compared
+ * again before it follows. */
 void channel_follow(const struct home *h, const struct channel_primary *p, struct buf *ret) NONNULL;
 
-/* Makes the data folder `dir` (data/pg or one that is to become it) a standby of p: postgresql.auto.conf, which is
- * written anew, and standby.signal (PostgreSQL, "Setting Up a Standby Server"). */
+/* Makes the data folder `dir` (data/pg or its replacement) a standby of p: rewrites
+ * postgresql.auto.conf and writes standby.signal (PostgreSQL, "Setting Up a Standby Server"). */
 int channel_write_standby(const struct home *h, const struct channel_primary *p, const char *dir,
 			  struct err *e) NONNULL MUST_USE;
 

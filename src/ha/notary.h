@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Has keyd prove the epochs that this node begins, and check those that are told (H10). On a thread of
- * its own with a connection of its own: who asks never waits, and asks again. Verdicts are remembered
- * for a while, so that asking over and over is cheap.
+ * Has keyd prove the epochs that this node begins, and check those that others claim (H10). It has
+ * its own thread and connection: callers never wait, but ask again. It remembers verdicts for a
+ * while, so asking over and over is cheap.
  */
 #pragma once
 
@@ -18,13 +18,14 @@ enum notary_verdict {
 struct notary;
 
 struct notary *notary_new(const struct uuid *self) NONNULL MUST_USE;
-/* A connection to keyd, taken over; in the place of one before. */
+/* Takes over a connection to keyd, in place of any earlier one. */
 void notary_attach(struct notary *n, int keys_fd) NONNULL;
-/* Whether it has none that works. *ret_ask: another one is to be asked for now. */
+/* Whether it has no working connection. *ret_ask: ask for another one now. */
 bool notary_lost_keys(struct notary *n, int64_t now_ms, bool *ret_ask) NONNULL;
 
-/* Whether the proof of the claim is that of its epoch. */
+/* Whether the claim's proof fits its epoch. */
 enum notary_verdict notary_check(struct notary *n, const struct epoch_claim *c) NONNULL;
-/* That this node began the epoch of that counter; NOTARY_FALSE: keyd refused. Only NOTARY_TRUE fills *ret. */
+/* Proves that this node began the epoch with that counter; NOTARY_FALSE: keyd refused. Only
+ * NOTARY_TRUE fills *ret. */
 enum notary_verdict notary_prove(struct notary *n, int64_t counter,
 				 struct epoch_claim *ret) NONNULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is heard of another node, reduced to facts: pure functions.
+ * Reduces what was heard of another node to facts: pure functions.
  */
 #include "ha/probe.h"
 

@@ -11,9 +11,9 @@
 
 enum rejoin_way {
 	REJOIN_REWIND, /* this node was the primary of an earlier term, or has more than the primary */
-	REJOIN_HANDOVER, /* the same, but the other node is only about to become the primary */
+	REJOIN_HANDOVER, /* the same, but the other node is yet to become the primary */
 	REJOIN_SWAP,	 /* HOME_PG_NEW is a fresh copy of the primary */
-	REJOIN_COPY, /* the database here is of no use any more: a fresh copy, and what was there is kept aside */
+	REJOIN_COPY, /* the database here is unusable: make a fresh copy, and keep the old one aside */
 };
 
 struct rejoin {
@@ -22,17 +22,17 @@ struct rejoin {
 };
 
 int rejoin_write(const struct home *h, const struct rejoin *r, struct err *e) NONNULL MUST_USE;
-/* ERR_NOT_FOUND: nothing is wanted. */
+/* ERR_NOT_FOUND: nothing is ordered. */
 int rejoin_read(const struct home *h, struct rejoin *ret, struct err *e) NONNULL MUST_USE;
 bool rejoin_waits(const struct home *h) NONNULL;
-/* Done: nothing is wanted any more, a copy neither. */
+/* Done: removes the order, and that for a copy. */
 int rejoin_remove(const struct home *h, struct err *e) NONNULL MUST_USE;
 
-/* A copy beside the running server was begun: from here on its slot does not say any more that one is needed. Until the copy is
- * in place, or the node becomes the primary, it is begun again whatever stopped it. */
+/* A copy beside the running server was begun: from now on its slot no longer says that one is needed.
+ * Until the copy is in place, or the node becomes the primary, it is begun again whatever stopped it. */
 int rejoin_copy_begin(const struct home *h, struct err *e) NONNULL MUST_USE;
 bool rejoin_copy_waits(const struct home *h) NONNULL;
 
-/* How far it is, for the status of the node: run/progress. Writing never fails loudly. */
+/* Its progress, for the node's status: run/progress. Writing never fails loudly. */
 void rejoin_tell(const struct home *h, const char *text, int percent) NONNULL;
 void rejoin_told(const struct home *h, char *ret, size_t room) NONNULL; /* "" when nothing is */

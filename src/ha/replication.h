@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The local PostgreSQL as the agent sees it: one thread looks (every 200 ms, blocking, a connection
- * of its own), another sets synchronous_standby_names. A hung server makes the view old, nothing
- * else. The arithmetic of "in step" is pure.
+ * of its own), another sets synchronous_standby_names. A hung server only makes the view old. The
+ * arithmetic of "in step" is pure.
  */
 #pragma once
 
@@ -32,7 +32,7 @@ void replication_slot_name(const struct uuid *node, char ret[static REPLICATION_
 
 #define REPLICATION_SAMPLES 128
 
-/* How far the log had come at which moment, of what no standby has on disk yet. */
+/* Where the log ended at which moment, for what no standby has on disk yet. */
 struct replication_step {
 	struct {
 		int64_t at_ms, lsn;
@@ -49,15 +49,15 @@ void replication_step_init(struct replication_step *s, int64_t now_ms) NONNULL;
  * streams. */
 void replication_step_note(struct replication_step *s, int64_t now_ms, int64_t lsn,
 			   int64_t flushed) NONNULL;
-/* For how long what is in the log has been waiting to be on a second disk; 0: in step. A frozen
- * standby shows as soon as a commit waits for it. */
+/* How long the log has been waiting for a second disk; 0: in step. A frozen standby shows as soon
+ * as a commit waits for it. */
 int64_t replication_step_late(const struct replication_step *s, int64_t now_ms) NONNULL;
 
 /* Whether a streaming standby is in step: it has caught up, and nothing has been waiting for it for timeout_ms. */
 bool replication_step_in(const struct replication_step *s, int64_t now_ms,
 			 int64_t timeout_ms) NONNULL;
 
-/* ---- what the looking thread saw ---- */
+/* ---- what the looking thread has seen ---- */
 
 struct replication_node {
 	struct uuid id;
@@ -73,14 +73,14 @@ struct replication_standby {
 	char name[REPLICATION_SLOT_MAX], state[16], sync_state[16];
 	int64_t flush_lsn, replay_lsn, replied_us;
 	int pid;	  /* of the process that streams to it: another one is another stream */
-	int64_t since_ms; /* seen first at that time … */
+	int64_t since_ms; /* first seen at that time … */
 	int64_t from_lsn; /* … with so much in the log */
 	int64_t late_ms;  /* for how long it has not had on its disk what was here before */
 	/* its part of that */
 	int64_t aim_lsn, aim_ms;
 };
 
-/* A stream whose other end has, by content, what this log has (ha/history.h). */
+/* A stream whose other end has the same content as this log (ha/history.h). */
 struct replication_proof {
 	char name[REPLICATION_SLOT_MAX];
 	int pid;
@@ -93,18 +93,18 @@ struct replication_slot {
 };
 
 struct replication_view {
-	int64_t at_ms;	   /* monotonic time of the last whole look, 0 none */
-	char failure[256]; /* why the last look failed, "" it did not */
+	int64_t at_ms;	   /* monotonic time of the last complete look, 0 none */
+	char failure[256]; /* why the last look failed; "" if it did not */
 	bool standby;
 	int64_t lsn; /* primary: flushed; standby: replayed */
 	int64_t term;
 	int schema;	 /* of the database (store/migrate.h) */
-	unsigned told_n; /* what other nodes said of epochs over the channel, not checked */
+	unsigned told_n; /* epochs that other nodes claimed over the channel, not checked */
 	struct epoch_claim told[REPLICATION_TOLD_MAX];
 	int64_t beat_us,
-		beat_term; /* the last beat that the database has, 0 none: as of then it has everything */
+		beat_term; /* the last beat in the database, 0 none: as of then it has everything */
 	char sync_names[REPLICATION_NAMES_MAX];
-	struct uuid order_node; /* whom the last hand-over was for, nil none */
+	struct uuid order_node; /* for whom the last hand-over was, nil none */
 	int64_t order_term;
 	char conninfo[REPLICATION_CONNINFO_MAX]; /* standby: whom it follows */
 	int64_t keep_bytes;			 /* max_slot_wal_keep_size, -1 unlimited */
@@ -114,7 +114,7 @@ struct replication_view {
 		recovered; /* the last recovery of an administrator that nobody has acknowledged, nil none */
 	int64_t recovered_us;
 	char recovered_name[REPLICATION_NAME_MAX];
-	int64_t damaged_pages; /* how often a page of the database was found damaged when it was read */
+	int64_t damaged_pages; /* how often reading found a damaged page of the database */
 	unsigned nodes_n, standbys_n, slots_n;
 	struct succession_log authorities; /* of the vault */
 	struct replication_node nodes[REPLICATION_NODES_MAX];
@@ -127,12 +127,12 @@ struct replication_view {
 	unsigned proofs_n;
 	struct replication_proof proofs[REPLICATION_NODES_MAX];
 	/* standby */
-	bool streams;	/* the WAL receiver streams at this moment */
-	bool receiving; /* and has for a second: one that cannot follow tries anew all the time */
+	bool streams;	      /* the WAL receiver streams at this moment */
+	bool receiving;	      /* and has for a second: one that cannot follow keeps retrying */
 	int64_t received_lsn; /* on disk here */
-	int64_t sent_lsn;     /* the primary's, as far as it told */
+	int64_t sent_lsn;     /* the primary's, as far as it said */
 	int64_t heard_us;     /* last message of the primary */
-	bool caught_up;	      /* replay has reached what was received a look ago */
+	bool caught_up;	      /* replay has reached what the last look saw received */
 	int64_t own_seq;      /* newest event of this node in the (replicated) log */
 	int64_t aside_seq;    /* first own deposit that the primary set aside, 0 none */
 	uint8_t aside_hash[32];
@@ -145,29 +145,30 @@ struct replication;
 struct replication *replication_new(const struct home *h, const char *conninfo,
 				    const struct uuid *self) NONNULL MUST_USE;
 void replication_look(struct replication *r, struct replication_view *ret) NONNULL;
-/* Wishes synchronous_standby_names to be this; "" clears. Returns at once; carried out and held
- * until another wish. */
+/* Asks for synchronous_standby_names to be this; "" clears. Returns at once; applied and kept until
+ * the next call. */
 void replication_want(struct replication *r, const char *sync_names) NONNULL;
 /* Primary: the streams that count as a second disk. */
 void replication_prove(struct replication *r, const struct replication_proof *p,
 		       unsigned n) NONNULL;
-/* Wishes a standby to follow this primary (a libpq conninfo), or nobody; "" wishes nothing. Carried out when it differs. */
+/* Asks for a standby to follow this primary (a libpq conninfo), or nobody; "" asks for nothing. Applied if it differs. */
 #define REPLICATION_NOBODY "-"
 void replication_follow(struct replication *r, const char *conninfo) NONNULL;
-/* What became of a request that is to be taken back. */
+/* The fate of a request that was withdrawn. */
 enum replication_fate {
-	REPLICATION_BACK,    /* it was not taken, and will not be */
-	REPLICATION_TAKEN,   /* the writer has it in the log, or in its hands */
+	REPLICATION_BACK,    /* not taken, and will not be */
+	REPLICATION_TAKEN,   /* the writer has it in the log, or in progress */
 	REPLICATION_UNKNOWN, /* the database does not say */
 };
-/* Takes back what was asked for. Blocks, wait_ms at most. */
+/* Withdraws a request. Blocks, wait_ms at most. */
 enum replication_fate replication_withdraw(struct replication *r, int kind,
 					   const struct uuid *object, int wait_ms) NONNULL;
-/* Asks the writer for an event by a row in ha_request (query/ha.sql). false: the last one is still on its way. */
+/* Asks the writer for an event through a row in ha_request (query/ha.sql). false: the last one is
+ * still pending. */
 bool replication_request(struct replication *r, int kind, const struct uuid *object,
 			 const char *body) NONNULL;
-/* What the wish should be for these secondaries: ANY 1 ("hf_…", …). While one is proven the others are left out: what they acknowledge
- * when they come back counts for nothing before they are compared. */
+/* The names to set for these secondaries: ANY 1 ("hf_…", …). While one is proven the others are
+ * left out: what they acknowledge on their return counts for nothing until they are compared. */
 void replication_names(const struct replication_view *v, const struct uuid *self,
 		       char ret[static REPLICATION_NAMES_MAX]) NONNULL;
 void replication_free(struct replication *r);

@@ -30,17 +30,17 @@ struct replication {
 	char follow[REPLICATION_CONNINFO_MAX];
 	unsigned proofs_n;
 	struct replication_proof proofs[REPLICATION_NODES_MAX];
-	/* Who may come over the channel, as it was last written. */
+	/* Who may connect over the channel, as last written. */
 	struct replication_members mapped;
 	int64_t tended_ms, followed_ms;
-	bool wish; /* something was ever wished */
+	bool wish; /* anything was ever asked for */
 	struct {
 		int kind; /* 0: nothing to ask */
 		struct uuid object;
 		char *body;
 	} request;
 	struct {
-		int kind; /* 0: nothing to take back */
+		int kind; /* 0: nothing to withdraw */
 		struct uuid object;
 		enum replication_fate fate; /* once kind is 0 again */
 	} withdrawal;
@@ -50,7 +50,8 @@ struct replication {
 struct db *replication_connect(const struct replication *r, const char *application,
 			       struct err *e) NONNULL MUST_USE;
 
-/* Streams, and has what this log has. A position that this log has not come to yet is one of another log. */
+/* Whether it streams and has what this log has. A position that this log has not reached yet
+ * belongs to another log. */
 bool replication_is_proven(const struct replication_view *v,
 			   const struct replication_standby *s) NONNULL;
 /* The furthest flushed LSN of a proven standby, -1 when there is none. */

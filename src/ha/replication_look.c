@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The thread that looks: one read after the other, on a connection of its own, and what the agent is shown of it.
+ * The thread that looks: one read after another, on its own connection, and what it shows the agent.
  */
 #include "ha/replication_impl.h"
 

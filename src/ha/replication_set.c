@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The thread that sets: the names of the synchronous commit, slots, who may come over the channel, whom a standby follows,
- * and what the agent asks the writer for.
+ * The thread that sets: the synchronous standbys, slots, who may connect over the channel, whom a
+ * standby follows, and what the agent asks the writer for.
  */
 #include "ha/replication_impl.h"
 

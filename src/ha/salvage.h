@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Salvage (H10): puts into journals what a database has of the log and the primary of a later epoch
- * lacks: of the node's own chain into data/journal.db, of another node's into data/salvage-<id>.db;
- * its own goes there too when the journal already has what was done later. They are merged like any
- * journal (ha/deposit.h). Blocking.
+ * Salvage (H10): copies to journals what this database has of the log but the primary of a later
+ * epoch lacks: events of the node's own chain to data/journal.db, those of another node's to
+ * data/salvage-<id>.db; its own go there too if the journal already has later ones. They are merged
+ * like any journal (ha/deposit.h). Blocking.
  */
 #pragma once
 
@@ -13,11 +13,11 @@
 #include "store/db.h"
 
 struct salvaged {
-	int64_t events; /* in the journals that the primary does not have */
-	bool parted; /* a chain has other events there, or it could not be shown that it has not: what is here must be kept whole */
+	int64_t events; /* in the journals, which the primary lacks */
+	bool parted; /* a chain has other events there, or that could not be ruled out: what is here must be kept whole */
 };
 
-/* local, primary: blocking connections, the latter as hf_deposit. May be interrupted and done again: nothing is put twice. Of a
- * chain that parted nothing is put anywhere. */
+/* local, primary: blocking connections, the latter as hf_deposit. May be interrupted and repeated:
+ * nothing is copied twice. Copies nothing of a chain that parted. */
 int salvage_run(const struct home *h, const struct uuid *self, struct db *local, struct db *primary,
 		struct salvaged *ret, struct err *e) NONNULL MUST_USE;

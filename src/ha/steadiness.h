@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * When commits may wait for a second disk again (H2): a secondary that fell behind must first keep
- * in step for a while, longer with each relapse, so that a line that comes and goes does not stop
- * every commit. Pure.
+ * in step for a while, longer with each relapse, so that a flapping line does not stop every
+ * commit. Pure.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 #include "base/attr.h"
 
 #define STEADINESS_MAX_MS 60000
-#define STEADINESS_FORGET_MS 600000 /* relapses further apart begin to count anew */
+#define STEADINESS_FORGET_MS 600000 /* relapses further apart restart the count */
 
 /* Zero-initialise. Monotonic times, 0: not. */
 struct steadiness {
@@ -21,8 +21,8 @@ struct steadiness {
 };
 
 void steadiness_note(struct steadiness *s, bool in_step, int64_t now_ms) NONNULL;
-/* Commits went on without the second disk that they had waited for. */
+/* Commits went ahead without the second disk that they had waited for. */
 void steadiness_relapse(struct steadiness *s, int64_t now_ms) NONNULL;
-/* What is asked for now: nothing before the first relapse; base_ms after it, twice as much after each next one. */
+/* What is required now: nothing before the first relapse; base_ms after it, doubled by each further one. */
 int64_t steadiness_wanted(const struct steadiness *s, int64_t base_ms) NONNULL;
 bool steadiness_reached(const struct steadiness *s, int64_t base_ms, int64_t now_ms) NONNULL;

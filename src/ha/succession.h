@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The vault's authorities, one after the other: what may happen now, given what each node of the table trusts and shows. Pure; by content alone,
- * never by time but for the end of an authority itself. docs/certificates.md has the steps:
- *   S1 what signs is trusted by every node of the table; while none is, it is the oldest that still counts
- *   S2 what a node shows or may show, and whatever is newer than what signs, stays trusted; so does everything while a node has not said what it trusts
- *   S3 what has ended is trusted no more, and signs nothing
- *   S4 one is always trusted
+ * How one authority of the vault succeeds another: what may happen now, given what each node of the table trusts and shows.
+ * Pure; goes by content alone, never by time except for an authority's own expiry. docs/certificates.md has the steps:
+ *   S1 the signing authority is trusted by every node of the table; while none is, it is the oldest
+ *      that still counts
+ *   S2 what a node shows or may show, and whatever is newer than the signing one, stays trusted; so
+ *      does everything while a node has not said what it trusts
+ *   S3 an expired authority is no longer trusted, and signs nothing
+ *   S4 at least one is always trusted
  */
 #pragma once
 
@@ -26,8 +28,8 @@ struct succession_log {
 	int64_t ends_us[SUCCESSION_MAX];
 };
 
-/* What a node trusts, and from whom its certificates come, in fingerprints with commas: of the one that looks its files say so, the others made
- * it known. */
+/* What a node trusts, and from whom its certificates come, in fingerprints with commas: this node
+ * knows it from its files, the others announced it. */
 struct succession_said {
 	const char *trusts, *channel_by, *web_by;
 };
@@ -51,18 +53,18 @@ struct succession {
 	uint32_t shows_old; /* bit per node: it shows what comes from one before that which signs */
 };
 
-/* A view is begun with the log and gets each node of the table, SUCCESSION_NODES_MAX at most. */
+/* Begins a view with the log; then add each node of the table, SUCCESSION_NODES_MAX at most. */
 void succession_begin(struct succession_view *v, const struct succession_log *log,
 		      int64_t now_us) NONNULL;
 void succession_add(struct succession_view *v, const struct succession_log *log,
 		    const struct succession_said *node) NONNULL;
 void succession_decide(const struct succession_view *v, struct succession *ret) NONNULL;
 
-/* Whether a certificate of the channel, by the fingerprint of who signed it, comes from none that signs now or will: it is to be made anew. */
+/* Whether a channel certificate, by its signer's fingerprint, comes from no authority that signs now or will, so that it must be renewed. */
 bool succession_is_stale(const struct succession *s, const struct succession_log *log,
 			 const char *channel_by) NONNULL;
 
-/* Of fingerprints with commas: the bits of those that are in the log. */
+/* The bits of those of these fingerprints (with commas) that are in the log. */
 uint32_t succession_bits(const struct succession_log *log, const char *pins) NONNULL;
 /* The reverse, in their order. */
 void succession_pins(const struct succession_log *log, uint32_t bits,
