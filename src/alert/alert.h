@@ -51,7 +51,7 @@ struct alert {
 /* The JSON that the webhook posts and syslog carries. */
 void alert_body(const struct alert *a, struct buf *out) NONNULL;
 
-/* What is sent: texts are borrowed. */
+/* What is sent; texts are borrowed. */
 struct alert_out {
 	struct uuid id;
 	int64_t at_us;
@@ -64,7 +64,7 @@ int alert_key(const char *text, struct buf *ret, struct err *e) NONNULL MUST_USE
 void alert_sign(const struct buf *key, const char *id, int64_t unix_s, const char *body,
 		char ret[static ALERT_SIGNATURE_LEN]);
 
-/* One message of RFC 5424 behind its length and a blank (RFC 5425, octet counting). */
+/* One message of RFC 5424, preceded by its length and a blank (RFC 5425, octet counting). */
 void alert_syslog(const struct alert_out *a, int pid, struct buf *out) NONNULL;
 /* One mail (RFC 5322), lines ended by CR LF. to: as in the settings. */
 void alert_mail(const struct alert_out *a, const char *from, const char *to,

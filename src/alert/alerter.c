@@ -2,9 +2,10 @@
  *
  *   loop ──notes──► writer ──outbox──► sender webhook, sender syslog, sender smtp
  *
- *  A1  The lock is held for memory only, never while a disk or a network is waited for.
- *  A2  A note leaves the queue when the outbox has it, or when it is no news.
- *  A3  Value seen and alert are written in one transaction: killed before it, the next agent's first note says it again.
+ *  A1  The lock guards memory only and is never held while waiting for a disk or a network.
+ *  A2  A note leaves the queue when the outbox has it, or if it is not news.
+ *  A3  The value seen and the alert are written in one transaction: if killed before it, the next
+ *      agent's first note repeats the news.
  *  A4  Only the writer opens the outbox first: it alone may move a damaged one aside.
  */
 #include "alert/alerter.h"

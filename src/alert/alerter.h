@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Delivers alerts. The agent's loop reports how things stand and never waits: one thread compares
- * that with what was last said (the outbox remembers) and puts what is new into the outbox; one
- * thread per receiver delivers from there, in order, retrying with growing pauses until the
- * receiver accepts. After a kill, delivery resumes where it stopped.
+ * that with what was last reported (the outbox remembers) and puts news into the outbox; one thread
+ * per receiver delivers from there, in order, retrying with growing pauses until the receiver
+ * accepts. After a kill, delivery resumes where it stopped.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct alerter;
 /* How one thing is now. */
 struct alerter_note {
 	char key[48];	    /* what: "emergency", a node's id */
-	bool bad;	    /* a thing never heard of before counts as well: no alert when it is */
+	bool bad;	    /* a thing never heard of before counts as well: no alert if it is */
 	struct alert alert; /* said when this is news; id is filled in */
 };
 
@@ -28,10 +28,10 @@ struct alerter_view {
 /* source: this node's name. The threads run until the process ends. */
 struct alerter *alerter_new(const struct home *h, const char *source,
 			    const struct settings *s) NONNULL MUST_USE;
-/* Settings were read again: in force at once, and what waits is tried at once. */
+/* Applies new settings at once, and retries at once what waits. */
 void alerter_configure(struct alerter *al, const struct settings *s) NONNULL;
 void alerter_note(struct alerter *al, const struct alerter_note *n) NONNULL;
 void alerter_look(struct alerter *al, struct alerter_view *ret) NONNULL;
 
-/* Sends a test alert to each receiver, past the outbox, and writes what each answered as JSON. Blocks. */
+/* Sends a test alert to each receiver, bypassing the outbox, and writes each answer as JSON. Blocks. */
 int alerter_test(struct alerter *al, struct buf *ret_json, struct err *e) NONNULL MUST_USE;

@@ -10,7 +10,7 @@
 #include "alert/alert.h"
 #include "base/settings.h"
 
-/* X(NAME, name, the setting that says that it is there). The order is that of the bits in the outbox. */
+/* X(NAME, name, the setting that enables it). The order is that of the bits in the outbox. */
 #define RECEIVERS(X)                                                                               \
 	X(WEBHOOK, "webhook", alert_webhook)                                                       \
 	X(SYSLOG, "syslog", alert_syslog)                                                          \
@@ -28,7 +28,7 @@ enum receiver {
 const char *receiver_name(enum receiver t);
 bool receiver_is_there(const struct settings *s, enum receiver t) NONNULL;
 unsigned receiver_bits(const struct settings *s) NONNULL; /* of all that are there */
-/* What the settings lack for the receiver to work at all. */
+/* Checks that the settings have what the receiver needs at all. */
 int receiver_check(const struct settings *s, enum receiver t, struct err *e) NONNULL MUST_USE;
 /* 0: accepted, and ret_answer is what it said. */
 int receiver_send(const struct settings *s, enum receiver t, const struct alert_out *a,

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-/* address "host:port" or "[v6]:port"; ca_file: the only certificates that are trusted, "" those of the system; frame: with its
- * octet count. ERR_UNREACHABLE, ERR_USAGE (the address). */
+/* address "host:port" or "[v6]:port"; ca_file: the only certificates that are trusted; "": the
+ * system's; frame: with its octet count. ERR_UNREACHABLE, ERR_USAGE (the address). */
 int syslog_send(const char *address, const char *ca_file, const void *frame, size_t n,
 		struct err *e) NONNULL MUST_USE;
