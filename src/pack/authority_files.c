@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The vault's authority and the files of this node: what they say, and how they become what the log says, step by step.
+ * The vault's authority and this node's files: what they say, and how they are brought in line with
+ * the log, step by step.
  */
 #include "pack/authority_impl.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The vault's authority and the log: which ones it has, which of them are the vault's indeed, and how one comes into it.
+ * The vault's authority and the log: which ones it has, which of them are truly the vault's, and how one gets into it.
  */
 #include "pack/authority_impl.h"
 

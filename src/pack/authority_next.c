@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The vault's authority: how a new one is made, the first that the log has and one that follows another.
+ * The vault's authority: how to make a new one, the log's first or the successor of another.
  */
 #include "pack/authority_impl.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A backup: one file in the pack's container (pack/pack.h: zip, the same three parts) with a manifest of its own:
- *   pack/manifest.json  plain, MACed under the master key: versions, whose it is, when, the ends of all chains
+ *   pack/manifest.json  plain, MACed under the master key: versions, which node's, when, the ends of all chains
  *   pack/node.sealed    conf/holdfast.conf of the node, as it was
  *   pack/base.sealed    a base backup, PostgreSQL's tar
- * No key is in it: neither the master key, nor those of certificates. Blocking.
+ * It contains no key: neither the master key nor those of certificates. Blocking.
  */
 #pragma once
 
@@ -45,21 +45,21 @@ void backup_write(const struct backup_manifest *m, struct buf *out) NONNULL; /* 
 /* 0, or ERR_BAD_KEY: made under another master key, or changed. */
 int backup_verify(const struct backup_manifest *m, struct keys *keys,
 		  struct err *e) NONNULL MUST_USE;
-/* The next head of *at, which is moved behind it: 1, 0 at the end, ERR_BAD_PACK. */
+/* The next head at *at, which moves past it: 1, 0 at the end, ERR_BAD_PACK. */
 int backup_head_next(const char **at, struct backup_head *ret) NONNULL MUST_USE;
 
-/* Whether this program, with what is installed here, can use it. ERR_BAD_PACK with why not. */
+/* Whether this program can use it with what is installed here. ERR_BAD_PACK with why not. */
 int backup_check_fit(const struct backup_manifest *m, struct err *e) NONNULL MUST_USE;
 
 struct backup_request {
 	const char *path; /* absolute */
 	bool force;	  /* replace what is there */
-	int client_fd;	  /* closed by the one who asked: end; -1 none */
+	int client_fd;	  /* stop when the caller closes it; -1 none */
 };
 typedef void backup_progress_fn(void *ctx, const char *text, int percent);
 
-/* In the agent of a running node, primary or secondary. On a primary the log says so (BACKUP) once the file is in its
- * place. Appends the path to ret_path. */
+/* Runs in the agent of a running node, primary or secondary. A primary logs it (BACKUP) once the
+ * file is in place. Appends the path to ret_path. */
 int backup_run(const struct home *h, const struct settings *s, struct keys *keys,
 	       const struct backup_request *rq, backup_progress_fn *progress, void *ctx,
 	       struct buf *ret_path, struct err *e) NONNULL MUST_USE;

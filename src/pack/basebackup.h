@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A base backup of this node's own cluster (pg_basebackup, one tar, with the WAL it needs), compressed
- * (gzip) into the sealed part that was begun last. Blocking; any thread.
+ * A base backup of this node's own cluster (pg_basebackup, one tar, with the WAL it needs),
+ * compressed (gzip) into the sealed part begun last. Blocking; any thread.
  */
 #pragma once
 
@@ -15,10 +15,11 @@ struct basebackup {
 	int64_t database_bytes; /* what to expect, for progress */
 	void (*progress)(void *ctx, const char *text, int percent);
 	void *ctx;
-	int watch_fd; /* when its other end is closed the copy ends with ERR_REFUSED; -1: none */
+	int watch_fd; /* when its other end closes the copy ends with ERR_REFUSED; -1: none */
 };
 
-/* Whether the folder's disk can take a copy of a database that large. ERR_IO with how much is missing. */
+/* Whether the folder's disk has room for a copy of a database this large. ERR_IO with how much is
+ * missing. */
 int basebackup_check_room(const char *folder, int64_t database_bytes,
 			  struct err *e) NONNULL MUST_USE;
 

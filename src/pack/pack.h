@@ -4,9 +4,9 @@
  *   pack/manifest.json  plain: for whom, from whom, versions, stream ids; MACed under the master key
  *   pack/node.sealed    JSON: the vault's authority and its sealed key; the secondary's certificates
  *                       for channel and web with their keys; the web certificate of the primary
- *   pack/base.sealed    a base backup, PostgreSQL's tar, in gzip or (of older releases) as it is
- * A sealed part is a row of chunks: be32 length ‖ sealed bytes (crypto/keys.h, streams); the last
- * chunk is bound as the last, so a part cut short is noticed. Blocking.
+ *   pack/base.sealed    a base backup, PostgreSQL's tar, in gzip or (from older releases) as it is
+ * A sealed part is a sequence of chunks: be32 length ‖ sealed bytes (crypto/keys.h, streams); the
+ * last chunk is sealed as the last, so a truncated part is noticed. Blocking.
  */
 #pragma once
 
@@ -52,8 +52,8 @@ void pack_manifest_canonical(const struct pack_manifest *m, struct buf *out) NON
 /* 0, or ERR_BAD_KEY: made under another master key, or changed. */
 int pack_manifest_verify(const struct pack_manifest *m, struct keys *keys,
 			 struct err *e) NONNULL MUST_USE;
-/* The same for any table of JINT and JTEXT fields (http/json.h), for manifests of other kinds. The field "mac" is not
- * part of the canonical text. */
+/* The same for any table of JINT and JTEXT fields (http/json.h), for other kinds of manifest. The
+ * canonical text omits the field "mac". */
 struct jfield;
 void pack_fields_write(const struct jfield *fields, const void *m, struct buf *out) NONNULL;
 void pack_fields_canonical(const struct jfield *fields, const void *m, struct buf *out) NONNULL;
@@ -65,7 +65,8 @@ int pack_stream_id(const char *hex, uint8_t ret[static 16]) NONNULL MUST_USE;
 /* ---- writing ---- */
 struct pack_writer;
 
-/* Writes beside path; path appears whole, or not at all. What is there is replaced only when its end says so (base/place.h). */
+/* Writes beside path; path appears whole, or not at all. An existing file is replaced only if
+ * pack_writer_close says so (base/place.h). */
 int pack_writer_open(const char *path, struct keys *keys, struct pack_writer **ret,
 		     struct err *e) NONNULL MUST_USE;
 int pack_writer_begin(struct pack_writer *w, const char *name, const uint8_t stream[static 16],
@@ -83,15 +84,15 @@ struct pack_reader;
 
 int pack_reader_open(const char *path, struct keys *keys, const uint8_t stream[static 16],
 		     struct pack_reader **ret, struct err *e) NONNULL MUST_USE;
-/* The next chunk's plain bytes, borrowed until the next call; *ret_n 0: the end. ERR_BAD_PACK when
- * it is cut or changed. */
+/* The next chunk's plain bytes, borrowed until the next call; *ret_n 0: the end. ERR_BAD_PACK if it
+ * is truncated or changed. */
 int pack_reader_next(struct pack_reader *r, const void **ret, size_t *ret_n,
 		     struct err *e) NONNULL MUST_USE;
 void pack_reader_free(struct pack_reader *r);
 
 /* ---- unzipping ---- */
 
-/* A pack's file, open: who may open it, root for example, need not be who reads it. */
+/* A pack's file, open: whoever opens it, root for example, need not be the one who reads it. */
 struct pack_zip;
 
 /* A plain file; nothing of it is read yet. ERR_IO. */
@@ -103,14 +104,14 @@ void pack_zip_free(struct pack_zip *z); /* takes NULL */
 int pack_zip_manifest(struct pack_zip *z, struct buf *ret, struct err *e) NONNULL MUST_USE;
 
 typedef void pack_progress_fn(void *ctx, int64_t done, int64_t total);
-/* Puts the three parts, and nothing else, into dir/pack, whole or not at all: what was there before stays until then.
- * progress may be NULL. */
+/* Puts the three parts, and nothing else, into dir/pack, all or none: what was there before stays
+ * until then. progress may be NULL. */
 int pack_zip_extract(struct pack_zip *z, const char *dir, pack_progress_fn *progress, void *ctx,
 		     struct err *e) MUST_USE;
 
 /* ---- the base backup ---- */
 
-/* Puts the tar that r gives, compressed or not (total bytes then not, for progress), into dir, which must be empty: plain files and folders
- * only, no name that leads out of it. ERR_BAD_PACK, ERR_IO. */
+/* Extracts the tar from r, compressed or not (total: its uncompressed bytes, for progress), into dir, which
+ * must be empty: plain files and folders only, and no name that leads out of dir. ERR_BAD_PACK, ERR_IO. */
 int pack_base_extract(struct pack_reader *r, const char *dir, int64_t total,
 		      pack_progress_fn *progress, void *ctx, struct err *e) NONNULL MUST_USE;

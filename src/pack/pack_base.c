@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The base backup inside a pack: PostgreSQL's tar, put into a folder without trusting a name in it.
+ * The base backup inside a pack: extracts PostgreSQL's tar into a folder without trusting any name
+ * in it.
  */
 #include <archive.h>
 #include <archive_entry.h>

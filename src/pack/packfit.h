@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Whether a pack fits this node, and whether it may be used now: asked by `ha join`, and by serve
- * about what lies in pack/. None of it changes anything. A node that has data takes a pack only
- * when told so by name (`ha join --replace`), and only while the primary is reached: until then its
+ * about what is in pack/. Nothing here changes anything. A node that has data accepts a pack only
+ * on an explicit order (`ha join --replace`), and only while it reaches the primary: until then its
  * data may be the last whole copy (H13).
  */
 #pragma once
@@ -23,19 +23,19 @@ int packfit_check(const struct home *h, const struct pack_manifest *m,
 
 /* ---- the data that are here ---- */
 
-/* false also where it cannot be known: then nothing is there that PostgreSQL would start with. */
+/* Also false if that cannot be known: then nothing is there that PostgreSQL would start with. */
 bool packfit_has_data(const struct home *h) NONNULL;
-/* As of when they are, as they last said themselves; "unknown". */
+/* Their as-of time, as they last said themselves; or "unknown". */
 void packfit_data_as_of(const struct home *h, char ret[static CLOCK_ISO_LEN]) NONNULL;
-/* Whether this pack may take their place: ERR_PRECONDITION with what to do where it may not; 0 where there are none. told: by name. */
+/* Whether this pack may replace them: ERR_PRECONDITION with what to do if not; 0 if there are none. told: by explicit order. */
 int packfit_check_data(const struct home *h, const struct pack_manifest *m, bool told,
 		       struct err *e) NONNULL MUST_USE;
-/* The word of `ha join --replace`, kept with the pack that it was said of. */
+/* Records the order of `ha join --replace` with the pack that it was given for. */
 int packfit_tell(const struct home *h, const struct pack_manifest *m,
 		 struct err *e) NONNULL MUST_USE;
 bool packfit_was_told(const struct home *h, const struct pack_manifest *m) NONNULL;
 
-/* ---- the primary that the pack is of ---- */
+/* ---- the primary that made the pack ---- */
 
 struct packfit_primary {
 	bool answers, serves; /* serves: as a primary */
@@ -44,11 +44,12 @@ struct packfit_primary {
 	char why[256];	      /* why it does not answer, or serve */
 };
 
-/* trust: its certificate, PEM; NULL: whoever answers there, good for a first word and no more. Takes 6 s at most. */
+/* trust: its certificate, PEM; NULL: trusts whoever answers, good for a first word and no more.
+ * Takes 6 s at most. */
 void packfit_ask(const struct pack_manifest *m, const char *trust, struct packfit_primary *ret);
-/* ERR_PRECONDITION: too far apart. One that does not answer has no clock to be compared. */
+/* ERR_PRECONDITION: too far apart. A primary that does not answer has no clock to compare. */
 int packfit_check_clock(const struct pack_manifest *m, const struct packfit_primary *p,
 			struct err *e) NONNULL MUST_USE;
-/* ERR_PRECONDITION: data must not be put away now. */
+/* ERR_PRECONDITION: the data must not be moved aside now. */
 int packfit_check_reached(const struct pack_manifest *m, const struct packfit_primary *p,
 			  struct err *e) NONNULL MUST_USE;

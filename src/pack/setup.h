@@ -14,18 +14,18 @@
 struct setup_request {
 	char primary[256], secondary[256]; /* fully qualified names */
 	int https_port, pair_port;	   /* of the secondary; 0: as this node's */
-	int client_fd; /* when its other end is closed nobody wants the pack; -1 */
+	int client_fd;			   /* when its other end closes nobody wants the pack; -1 */
 };
 
 /* percent -1: not known. */
 typedef void setup_progress_fn(void *ctx, const char *text, int percent);
 
-/* Appends the pack's path to ret_path, and in a further line how large it is and why. ERR_PRECONDITION, ERR_USAGE … with what to do. */
+/* Appends to ret_path the pack's path and, on a second line, how large it is and why. ERR_PRECONDITION, ERR_USAGE … with what to do. */
 int setup_run(const struct home *h, const struct settings *s, struct keys *keys,
 	      const struct setup_request *rq, setup_progress_fn *progress, void *ctx,
 	      struct buf *ret_path, struct err *e) NONNULL MUST_USE;
 
 /* Where the pack for a secondary of that name is made. */
 void setup_pack_path(const struct home *h, const char *secondary, char *ret, size_t room) NONNULL;
-/* Removes what a set-up that fell with its process left half written. */
+/* Removes what a set-up that died with its process left half written. */
 void setup_clear(const struct home *h) NONNULL;
