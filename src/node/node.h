@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The supervisor, and the steps of a start that it runs one after the other, each as a process
+ * The supervisor, and the steps of a start, which it runs one after the other, each as a process
  * (base/proc.h says how). Each returns the exit code.
  */
 #pragma once

@@ -18,19 +18,19 @@ struct pglog {
 	struct {
 		uint64_t hash; /* 0: free */
 		int64_t since_ms;
-		unsigned more; /* times it was passed over */
+		unsigned more; /* times it was suppressed */
 	} seen[PGLOG_KEPT];
-	/* The newest FATAL or PANIC, for who must say why it does not start. */
+	/* The newest FATAL or PANIC, to tell why it does not start. */
 	char last[PGLOG_LAST_MAX];
 	size_t len; /* of the line being gathered */
 	char line[PGLOG_LINE_MAX];
 };
 
-/* Bytes as they come; whole lines are logged. Zero-initialise. */
+/* Takes bytes as they come and logs whole lines. Zero-initialise. */
 void pglog_feed(struct pglog *p, const char *bytes, size_t n, int64_t now_ms) NONNULL;
 
-/* The parts of one line "PID [user] LEVEL:  text". false when it is none of PostgreSQL's: then the
- * text is the line. */
+/* The parts of one line "PID [user] LEVEL: text". false if it is not PostgreSQL's: the text is then
+ * the line. */
 bool pglog_parse(const char *line, enum log_level *ret_level, const char **ret_text) NONNULL;
-/* Whether a text is to be logged now; *ret_more: how many like it were passed over since it last was. */
+/* Whether to log a text now; *ret_more: how many like it were suppressed since it was last logged. */
 bool pglog_admit(struct pglog *p, const char *text, int64_t now_ms, unsigned *ret_more) NONNULL;

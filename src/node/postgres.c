@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The last step before the postmaster: asks the kernel for a fast shutdown should the supervisor
- * die, so that no postmaster stays behind alone, and becomes PostgreSQL's own program.
+ * die, so that no postmaster is orphaned, and becomes PostgreSQL's own program.
  */
 #include "node/node.h"
 

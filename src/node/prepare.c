@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Between postgres and the services: waits until the database answers, refuses data that this
- * program does not know, brings a primary's schema up to date, and proves that the master key is
- * the one the data was sealed with.
+ * program does not know, brings a primary's schema up to date, and proves that the data was sealed
+ * under this master key.
  */
 #include "node/node.h"
 

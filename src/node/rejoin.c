@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Makes this node's database a standby of the primary that replication/rejoin.conf names, while PostgreSQL is stopped. What
- * only this node had was saved before (ha/salvage.h), or is kept aside when it could not be read. It tries until it is done:
- * a folder that was rewound halfway is of no use to anybody. Only a hand-over is given up: when the other node does not take
- * it up, this node goes on as primary; when this node has what the other has not, it starts once more to save that.
+ * Makes this node's database a standby of the primary that replication/rejoin.conf names, while PostgreSQL is stopped.
+ * What only this node had was salvaged before (ha/salvage.h), or is kept aside if it could not be read. It retries until
+ * it is done: a half-rewound folder is of no use to anybody. Only a hand-over is given up: if the other node does not take
+ * over, this node continues as primary; if this node has something the other lacks, it starts once more to salvage that.
  */
 #include "node/node.h"
 

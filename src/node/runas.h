@@ -2,7 +2,7 @@
  *
  * Nothing of Holdfast runs as root: started as root, init and serve first become its own user. That
  * is the one named on the command line or in HOLDFAST_USER; else the owner of the home, unless that
- * is root; else "holdfast". Anyone else stays who they are.
+ * is root; else "holdfast". Started as anyone else, they stay that user.
  */
 #pragma once
 
@@ -19,22 +19,23 @@ struct runas {
 	bool drop;     /* we are root and must become it */
 };
 
-/* Who Holdfast is to run as. home: the home folder, or NULL when there is none yet; name: --user,
- * or NULL. ERR_PRECONDITION with how to make the user when there is none. */
+/* Whom Holdfast runs as. home: the home folder, or NULL when there is none yet; name: --user, or
+ * NULL. ERR_PRECONDITION with how to make the user if there is none. */
 int runas_choose(const char *home, const char *name, struct runas *ret, struct err *e) MUST_USE;
 
-/* Becomes that user for good (groups, gid, uid) when we are root, and leaves of the environment
- * only what Holdfast knows. */
+/* If root, becomes that user for good (groups, gid, uid), and keeps of the environment only what
+ * Holdfast knows. */
 int runas_become(const struct runas *u, struct err *e) NONNULL MUST_USE;
 
-/* Does work as that user: in a child when we are root, which we stay. fn, work and ctx as apart_begin takes them. */
+/* Does work as that user: if root, in a child, while this process stays root. fn, work and ctx as
+ * apart_begin takes them. */
 int runas_do(const struct runas *u, apart_fn *fn, void *work, size_t n, const void *ctx,
 	     struct err *e) MUST_USE;
 
-/* Hands a file or folder to that user when we are root. */
+/* If root, gives a file or folder to that user. */
 int runas_give(const struct runas *u, const char *path, struct err *e) NONNULL MUST_USE;
 
-/* As root: hands an unpacked pack (plain `unzip` as root) in the home folder to that user. Only the pack's own files by name,
- * plain, with one name each, of that user, or of root in a folder that root alone can change; follows no link, opens nothing.
- * ERR_REFUSED names what is in the way. Nothing there: nothing is done. */
+/* As root: gives that user an unpacked pack in the home folder (from a plain `unzip` as root). Only the pack's
+ * own files: by name, plain, with a single link, owned by that user, or by root in a folder that only root can
+ * change; follows no link, opens nothing. ERR_REFUSED names what is in the way. Does nothing if there is none. */
 int runas_take_over_pack(const struct runas *u, const char *home, struct err *e) NONNULL MUST_USE;

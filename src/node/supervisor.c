@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The supervisor: starts the node's processes in order, watches them, restarts what falls, stops
- * them in order. It parses nothing from outside and holds no secret. One thread, libuv.
+ * The supervisor: starts the node's processes in order, watches them, restarts those that crash,
+ * and stops them in order. It parses no input from outside and holds no secret. One thread, libuv.
  *
  *   start   what may come by itself is waited for (preflight_await) → keyd ('K') → unpack (if a pack waits) → rejoin (if one waits) → postgres and prepare → vaultd and agent
  *           → vaultd's 'R': ready

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The inside of the supervisor (node/supervisor.c), shared by its three files: what it knows of
+ * The supervisor's internals (node/supervisor.c), shared by its three files: what it knows of
  * itself and of each child. Everything runs in its one thread.
  */
 #pragma once
@@ -33,7 +33,7 @@ struct pg_pipe;
 
 struct sup {
 	const struct proc_args *args;
-	struct settings settings; /* as in force: what may change at run time follows SIGHUP */
+	struct settings settings; /* in force now: what may change at run time follows SIGHUP */
 	uv_loop_t loop;
 	uv_signal_t signals[3];
 	uv_timer_t stop_timer, watchdog, patience;
@@ -53,7 +53,7 @@ struct sup {
 
 /* ---- supervisor.c ---- */
 
-/* Ends the node with this code: child by child, in order. */
+/* Stops the node with this exit code: child by child, in order. */
 void supervisor_begin_stop(struct sup *s, int exit_code);
 /* One step of the stop; called again at each exit, signal and deadline. */
 void supervisor_stop_step(struct sup *s);
@@ -61,19 +61,20 @@ void supervisor_stop_step(struct sup *s);
 /* ---- supervisor_start.c ---- */
 
 const char *supervisor_name(enum child_id id);
-/* Begins the node, as soon as there is what a start needs. */
+/* Starts the node as soon as everything that a start needs is there. */
 void supervisor_begin(struct sup *s);
-/* Does nothing when it runs, or the node stops. */
+/* Does nothing if it runs or the node is stopping. */
 void supervisor_start(struct sup *s, enum child_id id);
 void supervisor_start_later(struct child *c, int64_t ms);
-/* Gives a running child a connection to the keyd that was started again. */
+/* Gives a running child a connection to the restarted keyd. */
 void supervisor_reconnect(struct sup *s, struct child *c);
 void supervisor_close_link(struct child *c);
-/* What PostgreSQL wrote before its end is still in the pipe and says why. */
+/* Reads what PostgreSQL wrote before it ended, which is still in the pipe and says why. */
 void supervisor_read_last_words(struct sup *s);
-/* Certificates that a killed command left beside their places; before anybody reads them. */
+/* Moves certificates that a killed command left beside their places, before anybody reads them. */
 void supervisor_settle_files(const struct sup *s);
-/* Before every start of PostgreSQL: a pair may have come, and a copied data folder has the configuration of where it was. */
+/* Before every start of PostgreSQL: a pair may have been set up, and a copied data folder still has
+ * its origin's configuration. */
 bool supervisor_configure_postgres(struct sup *s);
 
 /* ---- supervisor_watch.c ---- */

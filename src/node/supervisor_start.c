@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The supervisor: how a child is started, what it is given, and how it is connected to keyd.
+ * The supervisor: how it starts a child, what it gives it, and how it connects it to keyd.
  */
 #include "node/supervisor_impl.h"
 

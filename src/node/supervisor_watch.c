@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The supervisor: what follows on what a child says on its link, and on its end.
+ * The supervisor: how it responds to what a child says on its link, and to its end.
  */
 #include "node/supervisor_impl.h"
 

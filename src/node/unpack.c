@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Turns an unpacked pack (pack/ in the home folder) into the data of a secondary, before PostgreSQL
- * starts. What was there is moved aside, never removed. The manifest goes last, so an interrupted
- * run simply begins again:
- *   checks → data/pg.new from the base backup → conf/tls, node.conf, pair.conf
- *          → data/pg moved aside → data/pg.new becomes data/pg → pack/ removed
- * Whatever can refuse the pack comes before the first thing that changes. A node that has data takes none unless told so by name, and while
- * the primary is reached (pack/packfit.h); otherwise it goes on with its data.
+ * Turns an unpacked pack (pack/ in the home folder) into the data of a secondary, before
+ * PostgreSQL starts. Old data is moved aside, never removed. The manifest goes last, so an
+ * interrupted run simply starts over: checks → data/pg.new from the base backup → conf/tls,
+ * node.conf, pair.conf → data/pg moved aside → data/pg.new becomes data/pg → pack/ removed
+ * Everything that can refuse the pack comes before the first change. A node that has data accepts
+ * one only on an explicit order, and while it reaches the primary (pack/packfit.h); otherwise it
+ * keeps its data.
  */
 #include "node/node.h"
 
