@@ -15,13 +15,13 @@
 #define BOOTSTRAP_ADMIN "admin"
 #define BOOTSTRAP_SETUP_HOURS 24
 
-/* What the vault's authority is for, and what the node's web certificate names. */
+/* The scopes of the vault's authority, and the names of the node's web certificate. */
 struct bootstrap_names {
 	struct authority_names scopes, web;
 };
 
-/* keyd_fd: a connection to keyd, taken over. ret_setup_token: the administrator's one-time token; only its keyed hash is
- * stored: show it once and wipe it. */
+/* Takes over keyd_fd, a connection to keyd. ret_setup_token: the administrator's one-time token;
+ * only its keyed hash is stored: show it once and wipe it. */
 int vaultd_bootstrap(const struct home *h, const struct settings *s, int keyd_fd,
 		     const struct home_node *n, const struct bootstrap_names *names,
 		     char ret_setup_token[static TOKEN_STR_LEN], struct err *e) MUST_USE;
@@ -35,8 +35,8 @@ struct bootstrap_restore {
 	int64_t term;			   /* the new one */
 };
 
-/* Verifies every chain and holds it against the manifest's heads; ERR_CHAIN_BROKEN with the first break. n is a node of
- * a new id: its chain begins here, so that none of the old ones goes on in two places. */
+/* Verifies every chain and compares it with the manifest's heads; ERR_CHAIN_BROKEN with the first break.
+ * n is a node with a new id: its chain begins here, so that no old chain continues in two places. */
 int vaultd_restored(const struct home *h, const struct settings *s, int keyd_fd,
 		    const struct home_node *n, struct bootstrap_restore *r,
 		    struct err *e) NONNULL MUST_USE;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- *   parent   decides what will be made, makes the home folder and the key file (as root when it is
- * root), then only waits: for the child, or for a signal child    becomes Holdfast's user and does
- * all the rest; its keyd, initdb and postgres end with it
- *
- * When the child has not succeeded the parent removes exactly what was not there before.
+ *   parent  makes the home folder and the key file (as root when it is root), then only waits
+ *   child   becomes Holdfast's user and does the rest; its keyd, initdb and postgres end with it
+ * The parent decides what will be made and waits for the child or for a signal. Unless the child
+ * has succeeded, it removes exactly what was not there before.
  */
 #include "admin/create.h"
 

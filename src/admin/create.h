@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Makes a node: its home folder, and for a primary the master key, the cluster and the first
- * administrator. All or nothing: the work is done by a child; whatever ends it early (a refusal,
+ * administrator. All or nothing: a child does the work, and whatever ends it early (a refusal,
  * Ctrl-C, a crash) leaves what was there before. Blocking; no threads may run.
  */
 #pragma once
@@ -24,12 +24,12 @@ struct create_options {
 	const char *domain;
 	const char *user; /* --user, or NULL */
 	bool secondary;	  /* folders, certificate and settings only */
-	/* Instead of a new cluster and its first events; runs in the child. key_file must be there then. *n may be
-	 * changed but for its name. */
+	/* Runs in the child, instead of making a new cluster and its first events; key_file must
+	 * exist. May change *n, except for its name. */
 	int (*fill)(void *fill_ctx, const struct home *h, const struct settings *s,
 		    const char *key_file, struct home_node *n, struct err *e);
 	void *fill_ctx;
-	bool scratch; /* all of it is removed again in the end, also when it went well */
+	bool scratch; /* remove it all again in the end, even after success */
 	void (*say)(void *ctx, const char *text); /* progress; NULL: quiet. Called in the child */
 	void *ctx;
 };
@@ -53,7 +53,7 @@ int create_node(const struct create_options *o, struct create_result *ret,
  */
 int create_resolve(const char *path, char ret[static HOME_PATH_MAX],
 		   struct err *e) NONNULL MUST_USE;
-/* Whether path lies in folder dir, or is it; both as create_resolve gives them. */
+/* Whether path is in folder dir, or is it; both as create_resolve returns them. */
 bool create_inside(const char *path, const char *dir) NONNULL;
 /* The sample of conf/holdfast.conf with these values set (NULL: the default stays a comment). */
 void create_sample(const struct create_options *o, const char *name, struct buf *out) NONNULL;

@@ -13,8 +13,8 @@ struct keycheck_result {
 	int opened; /* data keys that it opened */
 };
 
-/* key_file NULL: what conf/manage_key.conf says. Starts the database for the moment when the node
- * does not run. ERR_BAD_KEY with what to do. */
+/* key_file NULL: what conf/manage_key.conf says. Starts the database for the check if the node does
+ * not run. ERR_BAD_KEY with what to do. */
 int keycheck_run(const struct home *h, const char *key_file, struct keycheck_result *ret,
 		 struct err *e) MUST_USE;
 /* A new master key file; never overwrites. */

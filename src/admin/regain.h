@@ -14,10 +14,10 @@ struct regain_result {
 	char name[256];		   /* as the vault writes it */
 	char token[TOKEN_STR_LEN]; /* the caller wipes it */
 	int64_t until_us;
-	bool enabled; /* was disabled, and is not any more */
+	bool enabled; /* was disabled, and no longer is */
 };
 
-/* key_file NULL: what conf/manage_key.conf says. Whatever is refused has changed nothing. ERR_UNREACHABLE: the node does not
- * run; ERR_PRECONDITION: it is not the serving primary, or this is not a user for it; ERR_BAD_KEY. */
+/* key_file NULL: what conf/manage_key.conf says. A refusal has changed nothing. ERR_UNREACHABLE: the node does
+ * not run; ERR_PRECONDITION: it is not the serving primary, or this user does not qualify; ERR_BAD_KEY. */
 int regain_run(const struct home *h, const char *key_file, const char *user,
 	       struct regain_result *ret, struct err *e) MUST_USE;

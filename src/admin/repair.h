@@ -13,7 +13,7 @@ struct repair {
 	char aside[HOME_PATH_MAX + 64]; /* where the damaged one is kept */
 };
 
-/* This node's journal, or the first damaged one of another chain where that one is good. before: 0, or the first event that is not to be kept. ERR_REFUSED: it can be read, or the node runs; ERR_NOT_FOUND: there is none.
- * Then nothing was changed. */
+/* Repairs this node's journal or, if that is good, the first damaged one of another chain. before: 0, or the first event not
+ * to keep. ERR_REFUSED: it can be read, or the node runs; ERR_NOT_FOUND: there is none. Either way nothing was changed. */
 int repair_journal(const struct home *h, int64_t before, struct repair *ret,
 		   struct err *e) NONNULL MUST_USE;

@@ -3,8 +3,8 @@
  *   manifest → MAC → parts out of the zip → data/pg → archive recovery to the end of the backup's WAL, which begins a
  *   timeline of its own → every chain verified → RESTORED, in a new term
  *
- * Nothing that the old pair's secondaries know fits any more: the timeline, the slots (a base backup has none), the
- * channel's authority (not in the backup), the term.
+ * Nothing that the old pair's secondaries know still fits: the timeline, the slots (a base backup
+ * has none), the channel's authority (not in the backup), the term.
  */
 #include "admin/restore.h"
 
