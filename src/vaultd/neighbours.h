@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The addresses of the pair's nodes, for the places that their connections have (http/door.h): the node table's names,
- * resolved. Core thread of vaultd; a slow name server holds up nothing but this.
+ * The addresses of the pair's nodes, for the places that their connections have (http/door.h): the
+ * node table's names, resolved. Core thread of vaultd; a slow name server delays nothing else.
  */
 #pragma once
 
@@ -20,5 +20,5 @@ struct neighbours {
 	char all[NEIGHBOURS_TEXT_MAX];
 };
 
-/* Zero-initialise. Looks again: what cannot be read or resolved now stays as it was. True when n->all is another text. */
+/* Zero-initialise. Looks again: whatever cannot be read or resolved now stays as it was. True if n->all has changed. */
 bool neighbours_look(struct neighbours *n, struct vault *v, struct fiber *f) NONNULL;

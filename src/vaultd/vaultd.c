@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The vault service: the HTTP threads, the core thread with its loop, and the timers that watch the state page, the inbox
- * and the service's own health. Here: the process, its signals and its end; vaultd_impl.h says what is where.
+ * The vault service: the HTTP threads, the core thread with its loop, and the timers that watch the state page, the
+ * inbox and the service's own health. This file: the process, its signals and its end; vaultd_impl.h says what is where.
  *
  *   start   state page → ledger, sessions, api → HTTPS listens ('R') → data keys → NODE_STARTED
  *   change  of the page's state: caches emptied, overlay read, data keys loaded, HA_STATE event
  *   stop    SIGTERM: no new connection, requests in flight end (3 s at most)
  *
- * Nothing here ends the process because PostgreSQL, keyd or the agent is away: the node says so in its
- * health and goes on when they are back. On a secondary the database may be missing for minutes while it is cloned.
+ * The process never ends because PostgreSQL, keyd or the agent is away: the node says so in its health and
+ * goes on when they are back. On a secondary the database may be missing for minutes while it is cloned.
  */
 #include "vaultd/vaultd.h"
 

@@ -6,5 +6,5 @@
 
 #include "base/proc.h"
 
-/* Until SIGTERM, or until the link to the supervisor is closed. Returns the exit code. */
+/* Runs until SIGTERM, or until the link to the supervisor closes. Returns the exit code. */
 int vaultd_main(const struct proc_args *a) NONNULL;

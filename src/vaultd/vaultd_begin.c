@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The start, as far as it has to wait for others: for the state page, the ledger, the data keys. Then HTTPS listens.
+ * The part of the start that waits for others: the state page, the ledger, the data keys. Then HTTPS listens.
  */
 #include "vaultd/vaultd_impl.h"
 

@@ -36,8 +36,8 @@ struct vaultd {
 	uv_poll_t link;
 	uv_work_t stop_work;
 
-	uint64_t state_seq;    /* newest that was seen on the page */
-	enum ha_state told;    /* state that the log was told of last */
+	uint64_t state_seq;    /* newest seen on the page */
+	enum ha_state told;    /* state last reported to the log */
 	uint64_t followed_seq; /* newest that caches and overlay know of */
 	bool telling;	       /* a fiber works on a change */
 	bool loading, keys_loaded;
@@ -57,7 +57,7 @@ void vaultd_stop_with(struct vaultd *d, int exit_code) NONNULL;
 
 /* ---- vaultd_begin.c ---- */
 
-/* The start, as far as it has to wait for others. A fiber's function, of struct vaultd. */
+/* The part of the start that waits for others. A fiber's function, of struct vaultd. */
 void vaultd_begin(struct fiber *f, void *arg);
 
 /* ---- vaultd_state.c ---- */

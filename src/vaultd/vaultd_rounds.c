@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the node that serves everyone does at intervals: it merges what others wrote, says that it is there, empties the bin and forgets old sessions.
+ * What a serving primary does at intervals: it merges what others wrote, writes its beat, empties the bin and forgets old sessions.
  */
 #include "vaultd/vaultd_impl.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The state page, followed: caches emptied, overlay read, data keys loaded, and the log told.
+ * Follows the state page: empties caches, reads the overlay, loads data keys, and tells the log.
  */
 #include "vaultd/vaultd_impl.h"
 
