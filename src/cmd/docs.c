@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast docs settings, docs home, docs api, docs openapi, docs verbs: the pages, and the part of the man
- * page, that are written from the program's tables.
+ * holdfast docs settings, docs home, docs api, docs openapi, docs verbs: the pages, and the part of
+ * the man page, that are generated from the program's tables.
  */
 #include <errno.h>
 #include <stdio.h>
