@@ -42,11 +42,16 @@ class Pair(UsedPair):
 
     def renew_webs(self, subject):
         """Once the client knows of it, as a browser has to as well."""
-        both = self.primary.run("cert", "ca", "--home", self.primary.home).stdout
+
+        def told():
+            self.get()
+            known = json.loads(self.boss.session.read_text())["vault"]
+            return known, [n.run("cert", "ca", "--home", n.home).stdout for n in self.nodes]
+
         wait_until(
-            "an answer tells the client",
-            lambda: (self.get(), json.loads(self.boss.session.read_text())["vault"])[1],
-            lambda pem: pem.strip() == both.strip(),
+            "an answer tells the client what every node trusts",
+            told,
+            lambda seen: all(pem.strip() == seen[0].strip() for pem in seen[1]),
         )
         for n in self.nodes:
             n.run("cert", "renew", "--web", "--home", n.home)
