@@ -203,7 +203,7 @@ first_state(const struct agent *a, const struct statepage_view *old)
 			       ? old->state
 			       : HA_STANDBY;
 	if (old->state == HA_FENCED || old->state == HA_BEHIND ||
-	    (same_run && old->state == HA_SYNCED))
+	    (same_run && (old->state == HA_SYNCED || old->state == HA_DUPLICATE)))
 		return old->state;
 	if (a->loss.there)
 		return HA_BEHIND;
@@ -280,6 +280,7 @@ begin(struct agent *a, struct err *e)
 		clock_sleep_ms(100);
 	}
 	a->secondary = cluster_is_standby(&a->args->home);
+	agent_name_run(a);
 	agent_read_epochs(a);
 	agent_read_emergency(a);
 	agent_read_maintenance(a);

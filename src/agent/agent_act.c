@@ -350,6 +350,8 @@ agent_change_state(struct agent *a, const struct fsm_next *next)
 		statepage_set_both(a->statepage, false);
 	if (a->shown.state == HA_SYNCED && next->state == HA_ALONE)
 		steadiness_relapse(&a->steadiness, a->now_ms);
+	/* Whoever goes on beside a second program of the node does so by an operator's word. */
+	a->named |= a->shown.state == HA_DUPLICATE && next->state == HA_ALONE;
 	a->shown.state = next->state;
 	text_fit(a->shown.reason, sizeof(a->shown.reason), "%s", next->why);
 	a->why = next->why;

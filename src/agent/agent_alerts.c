@@ -87,7 +87,7 @@ level_of(struct agent *a, const struct uuid *node)
 }
 
 static void
-note_node(struct agent *a, const struct status_view *v, unsigned i, uint32_t reasons)
+note_node(struct agent *a, const struct status_view *v, unsigned i, uint64_t reasons)
 {
 	const struct status_node *node = &v->nodes[i];
 	struct status_words first = { 0 };
@@ -100,7 +100,7 @@ note_node(struct agent *a, const struct status_view *v, unsigned i, uint32_t rea
 	n.alert.reasons = reasons;
 	text_copy(n.alert.node, sizeof(n.alert.node), node->name);
 	if (n.bad) {
-		struct status_at at = { i, (enum status_reason)__builtin_ctz(reasons) };
+		struct status_at at = { i, (enum status_reason)__builtin_ctzll(reasons) };
 
 		at = status_cause(v, at);
 		status_say(v, at.node, at.reason, &first);
@@ -116,7 +116,7 @@ static void
 tell_node(struct agent *a, const struct status_view *v, unsigned i)
 {
 	struct agent_level *l = level_of(a, &v->nodes[i].id);
-	uint32_t reasons = status_node_reasons(v, i);
+	uint64_t reasons = status_node_reasons(v, i);
 	bool bad = reasons != 0;
 
 	if (l && is_news(&l->node, bad, HOLD_MS, a->now_ms))

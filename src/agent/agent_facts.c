@@ -99,6 +99,7 @@ facts_of_primary(struct agent *a, struct fsm_obs *o)
 	o->epoch_later_known = agent_is_outranked(a);
 	o->promote_ordered = a->order == ORDER_PROMOTE;
 	agent_history_of_primary(a, o);
+	o->duplicate = a->duplicate && !a->named && a->order != ORDER_PROMOTE;
 	o->handover_ordered = handover_is_ready(a);
 	if (a->shown.state == HA_HANDING)
 		facts_of_handover(a, o);
@@ -249,10 +250,12 @@ agent_tell_chain_memory(struct agent *a, const struct fsm_obs *o)
 void
 agent_take_as_of(struct agent *a)
 {
-	if (!a->secondary || !a->rv.at_ms)
+	bool serves_old = a->secondary || state_serves(a->shown.state) == SERVES_EMERGENCY;
+
+	if (!a->rv.at_ms)
 		return;
-	a->shown.as_of_us = a->rv.beat_us;
-	a->shown.as_of_term = a->rv.beat_term;
+	a->shown.as_of_us = serves_old ? a->rv.beat_us : 0;
+	a->shown.as_of_term = serves_old ? a->rv.beat_term : 0;
 }
 
 int64_t

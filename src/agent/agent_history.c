@@ -42,6 +42,8 @@ agent_aim_histories(struct agent *a)
 		t[n++].ours_first = a->secondary;
 	}
 	history_watch_aim(a->history, t, n);
+	history_watch_contend(a->history, !a->holding && a->shown.state != HA_BEHIND &&
+						  a->shown.state != HA_FENCED);
 }
 
 /* Another node's answer, if there is one that still counts. */
@@ -308,7 +310,9 @@ agent_note_end(struct agent *a)
 	enum chain_end end = CHAIN_END_ASKED;
 
 	a->end_known |= a->secondary ? primary_knows_end(a) : a->confirmed || a->reconciled_ms;
-	if (a->end_known)
+	if (a->shown.state == HA_DUPLICATE || (a->secondary && a->duplicate))
+		end = CHAIN_END_SHARED;
+	else if (a->end_known)
 		end = CHAIN_END_PROVED;
 	else if (agent_histories_heard(a))
 		end = CHAIN_END_UNPROVED;

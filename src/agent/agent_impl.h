@@ -136,6 +136,9 @@ struct agent {
 	/* secondary: when the database was last told to follow, and nobody any more */
 	int64_t opened_ms, closed_ms;
 	int64_t replayed_lsn, replayed_ms; /* how far replay was when it was last seen to move */
+	char run[20];	     /* of this program, as its health says it; "" not known */
+	bool duplicate;	     /* a second program of this node is heard */
+	bool named;	     /* an operator has named this one */
 	bool rejoin_waits;   /* as this tick found it: behind what the role's thread says in wv */
 	bool stop_asked;     /* the supervisor was asked to stop PostgreSQL */
 	int64_t rejoined_ms; /* what was asked for was over then; 0: not yet */
@@ -206,7 +209,7 @@ void agent_tell_chain_memory(struct agent *a, const struct fsm_obs *o) NONNULL;
 const struct replication_standby *agent_standby(const struct agent *a,
 						const struct uuid *id) NONNULL;
 
-/* Secondary: as of when its data are. Says so what the data say of themselves, and nothing else (H16): neither a position in a stream nor what was
+/* As of when the data are of who does not serve as the primary. Says so what the data say of themselves, and nothing else (H16): neither a position in a stream nor what was
  * heard or shown before. */
 void agent_take_as_of(struct agent *a) NONNULL;
 /* How far behind now that is; -1: not known. */
@@ -238,6 +241,14 @@ enum role_task agent_way_back(struct agent *a, const struct uuid *primary) NONNU
 void agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bool *ret_behind,
 			     char *ret, size_t room) NONNULL;
 int agent_order_reconcile(struct agent *a, const char *node, struct err *e) NONNULL MUST_USE;
+
+/* ---- agent_duplicate.c ---- */
+
+/* What this run of the node is known by. */
+void agent_name_run(struct agent *a) NONNULL;
+/* Whether a second program of this very node is heard, by another node or under this node's own name. */
+void agent_look_for_duplicate(struct agent *a) NONNULL;
+bool agent_is_duplicate(const struct agent *a, const struct uuid *id) NONNULL;
 
 /* ---- agent_act.c ---- */
 

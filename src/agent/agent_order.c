@@ -26,7 +26,7 @@ give_way(struct agent *a)
 	pthread_mutex_lock(&a->lock);
 }
 
-/* A fenced node whose primary is gone: its database is a primary's, and begins a later epoch. */
+/* A fenced node whose primary is gone, or one of two programs of a node: its database is a primary's, and begins a later epoch. */
 static int
 order_reign(struct agent *a, struct err *e)
 {
@@ -36,7 +36,7 @@ order_reign(struct agent *a, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "this node has lost events of its own log: its status names who has "
 			       "more; if nobody has, run `holdfast ha reconcile`");
-	if (a->shown.state != HA_FENCED)
+	if (a->shown.state != HA_FENCED && a->shown.state != HA_DUPLICATE)
 		return err_set(e, ERR_PRECONDITION, "this node is the primary already");
 	if (p && p->v.sense.ok)
 		return err_set(e, ERR_PRECONDITION,

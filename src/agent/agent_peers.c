@@ -340,5 +340,6 @@ agent_look(struct agent *a)
 		if (a->peers[i].probe)
 			probe_look(a->peers[i].probe, &a->peers[i].v);
 	}
+	agent_look_for_duplicate(a);
 	agent_hear_epochs(a);
 }

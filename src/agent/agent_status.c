@@ -138,6 +138,7 @@ status_of_node(struct agent *a, const struct replication_node *r, struct status_
 		status_of_service(a, p, n);
 	agent_status_of_history(a, &r->id, n->primary, &n->history_behind, n->history,
 				sizeof(n->history));
+	n->duplicate = agent_is_duplicate(a, &r->id);
 	if (n->self) {
 		n->skew_known = false;
 		status_of_self(a, n);
@@ -190,7 +191,7 @@ is_too_old(const struct agent *a, int64_t now_us)
 {
 	int64_t limit = a->settings.max_emergency_age;
 
-	return limit > 0 && a->shown.state == HA_EMERGENCY &&
+	return limit > 0 && state_serves(a->shown.state) == SERVES_EMERGENCY &&
 	       (a->shown.as_of_us == 0 || now_us - a->shown.as_of_us > limit * 1000);
 }
 
@@ -206,7 +207,7 @@ render_status(struct agent *a)
 	v->both = statepage_quick(a->statepage).both;
 	v->term = a->shown.term;
 	v->now_us = clock_now_us();
-	v->as_of_us = a->secondary ? a->shown.as_of_us : 0;
+	v->as_of_us = a->shown.as_of_us;
 	v->inbox_rows = a->secondary ? -1 : a->rv.deposits;
 	status_of_trouble(a, v);
 	v->too_old = is_too_old(a, v->now_us);

@@ -42,13 +42,13 @@ severity_of(const char *type)
 /* ---- JSON ---- */
 
 static void
-write_codes(struct json_out *w, uint32_t reasons)
+write_codes(struct json_out *w, uint64_t reasons)
 {
 	struct status_words s;
 
 	json_out_array(w, "codes");
 	for (int r = 0; r < STATUS_REASON_COUNT; r++) {
-		if (!(reasons & (1u << r)))
+		if (!(reasons & (1ull << r)))
 			continue;
 		status_code((enum status_reason)r, s.code);
 		json_out_text(w, NULL, s.code);
@@ -63,7 +63,7 @@ alert_body(const struct alert *a, struct buf *out)
 	struct json_out w;
 
 	if (a->reasons)
-		status_code((enum status_reason)__builtin_ctz(a->reasons), first.code);
+		status_code((enum status_reason)__builtin_ctzll(a->reasons), first.code);
 	json_out_init(&w, out);
 	json_out_object(&w, NULL);
 	json_out_text(&w, "type", alert_type_name(a->type));

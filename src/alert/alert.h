@@ -43,7 +43,7 @@ struct alert {
 	char text[512];		/* one sentence */
 	char detail[256];	/* "" none */
 	const char *todo;	/* static; NULL none */
-	uint32_t reasons;	/* bits of enum status_reason */
+	uint64_t reasons;	/* bits of enum status_reason */
 	int64_t term, as_of_us; /* as_of 0: not said */
 	int64_t lost;		/* ALERT_NOT_KEPT: how many */
 };

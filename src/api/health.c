@@ -6,6 +6,9 @@
  * test is the service).
  */
 #include "api/noun.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 #include "base/clock.h"
 
 struct verdict {
@@ -60,6 +63,7 @@ health_answer(struct api_call *c)
 	struct request *rq = c->rq;
 	struct call_health h;
 	struct json_out w;
+	char run[20];
 	const struct statepage_view *v = call_view(c, rq->arena);
 	call_health(c, &h);
 	struct verdict d = judge(&h, v);
@@ -90,6 +94,9 @@ health_answer(struct api_call *c)
 	json_out_time(&w, "channel_from", v->certs[CERTLIFE_CHANNEL].from_us);
 	json_out_time(&w, "channel_until", v->certs[CERTLIFE_CHANNEL].to_us);
 	write_known(&w, "pair_port", v->pair_port);
+	json_out_uuid(&w, "duplicate", v->duplicate.b);
+	snprintf(run, sizeof(run), "%016" PRIx64, v->run);
+	json_out_text(&w, "run", v->run ? run : NULL);
 	json_out_text(&w, "pair",
 		      statepage_is_fresh(v, clock_mono_ms()) ? pair_status_name(v->status) : NULL);
 	json_out_text(&w, "primary", v->primary_url[0] ? v->primary_url : NULL);
@@ -147,7 +154,8 @@ const struct shape replies_health[] = {
 		FIELD(as_of, TIME, NIL), FIELD(as_of_term, INT), FIELD(data_damaged, BOOL),
 		FIELD(journal_unreadable, BOOL), FIELD(version, TEXT), FIELD(schema, INT, NIL),
 		FIELD(schema_known, INT, NIL), FIELD(channel_from, TIME, NIL),
-		FIELD(channel_until, TIME, NIL), FIELD(pair_port, INT, NIL), FIELD(pair, TEXT, NIL), FIELD(primary, TEXT, NIL),
+		FIELD(channel_until, TIME, NIL), FIELD(pair_port, INT, NIL), FIELD(duplicate, ID, NIL),
+		FIELD(run, TEXT, NIL), FIELD(pair, TEXT, NIL), FIELD(primary, TEXT, NIL),
 		FIELD(why, TEXT, NIL)),
 	REPLY(EpochTold, FIELD(news, BOOL), FIELD(epoch, TEXT, NIL)),
 	{ 0 },

@@ -29,3 +29,8 @@ struct proc_args {
 	bool without_pair; /* --without-pair: an operator knows that the pair's certificates are lost */
 	bool upgrade_alone; /* --upgrade-alone: the schema is changed without asking the other nodes */
 };
+
+#define PROC_RUN_MAX 80
+
+/* What no other run of any node is named: the machine's boot and the moment the run began. "" when it is not known. */
+void proc_run(const struct proc_args *a, char ret[static PROC_RUN_MAX]) NONNULL;

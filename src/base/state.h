@@ -48,7 +48,9 @@ enum state_outage { OUTAGE_OVER, OUTAGE_BEGINS, OUTAGE_GOES_ON };
 	/* secondary, becoming the primary */                                                   \
 	X(PROMOTING, "promoting", EMERGENCY, JOURNAL,  200, "emergency", GOES_ON, AWAY)         \
 	/* primary by its own log, of which another node has more: its disk was put back */     \
-	X(BEHIND,    "behind",    NOBODY,    NOWHERE,  503, "behind",    OVER,    HISTORY_BEHIND)
+	X(BEHIND,    "behind",    NOBODY,    NOWHERE,  503, "behind",    OVER,    HISTORY_BEHIND)\
+	/* primary, of which a second program runs: neither writes until an operator named one */ \
+	X(DUPLICATE, "duplicate", EMERGENCY, JOURNAL,  200, "emergency", BEGINS,  DUPLICATE)
 /* clang-format on */
 
 enum ha_state {

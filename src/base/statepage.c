@@ -23,7 +23,7 @@
 #include "base/home.h"
 #include "base/mem.h"
 
-#define MAGIC 0x484f4c4450473131ULL /* "HOLDPG11": the number grows with the layout */
+#define MAGIC 0x484f4c4450473132ULL /* "HOLDPG12": the number grows with the layout */
 #define READ_TRIES 64
 
 /* What a slot holds, as plain bytes. */
@@ -36,6 +36,8 @@ struct slot_data {
 	uint64_t damage; /* 1: data, 2: journal */
 	uint64_t status; /* enum pair_status */
 	uint64_t pair_port;
+	struct uuid duplicate;
+	uint64_t run;
 	uint64_t schema; /* of the database; << 32: the newest that the program knows */
 	char reason[STATEPAGE_REASON_MAX];
 	char primary_url[STATEPAGE_NAME_MAX];
@@ -198,6 +200,8 @@ statepage_write(struct statepage *p, const struct statepage_view *v)
 	d->damage = (uint64_t)v->data_damaged | (uint64_t)v->journal_unreadable << 1;
 	d->status = (uint64_t)v->status;
 	d->pair_port = (uint64_t)(uint32_t)v->pair_port;
+	d->duplicate = v->duplicate;
+	d->run = v->run;
 	text_fit(d->reason, sizeof(d->reason), "%s", v->reason);
 	text_copy(d->primary_url, sizeof(d->primary_url), v->primary_url);
 	text_copy(d->status_json, sizeof(d->status_json), v->status_json);
@@ -297,6 +301,8 @@ statepage_read(const struct statepage *p, struct statepage_view *ret)
 		.schema_known = (int)(d->schema >> 32),
 		.status = (enum pair_status)d->status,
 		.pair_port = (int)(d->pair_port & 0xffff),
+		.duplicate = d->duplicate,
+		.run = d->run,
 	};
 	memcpy(ret->certs, d->certs, sizeof(ret->certs));
 	text_copy(ret->reason, sizeof(ret->reason), d->reason);

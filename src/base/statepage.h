@@ -25,6 +25,7 @@ enum chain_end {
 	CHAIN_END_ASKED,    /* it is not known yet: the other nodes are being asked */
 	CHAIN_END_PROVED,   /* another node was asked since the start, or there is none */
 	CHAIN_END_UNPROVED, /* no other node could be asked */
+	CHAIN_END_SHARED,   /* a second program of this node may write it too */
 };
 
 /* A consistent copy of the page. */
@@ -46,7 +47,10 @@ struct statepage_view {
 	bool ordered;		      /* secondary: an operator ordered emergency access */
 	int64_t alerts_waiting;	      /* in the outbox; 0 when none are configured */
 	struct certlife certs[CERTLIFE_KINDS]; /* that this node has */
-	int pair_port;	   /* of this node, as the node table has it; 0 not known */
+	int pair_port;	       /* of this node, as the node table has it; 0 not known */
+	struct uuid duplicate; /* a node of which two programs were heard at once; nil: none */
+	uint64_t
+		run; /* of this run of this node: another program of it has another one; 0 not known */
 	bool data_damaged; /* pages of the database are not what was written */
 	bool journal_unreadable;
 	int schema,

@@ -5,7 +5,7 @@
  *   single ◄─► alone ◄──► synced ──► handing ──► fenced       alone, synced ──► fenced ──► alone
  *   single ──► standby ◄── cloning
  *   standby ◄─► emergency ◄──► merging ──► standby
- *   alone, synced ◄─► behind ──► fenced
+ *   alone, synced ◄─► behind ──► fenced       alone, synced, handing ──► duplicate ──► alone, fenced
  *   any secondary ──► promoting (the agent begins anew as a primary) or ──► reseed ──► standby, emergency
  *
  *   F1  A secondary whose primary is ok never enters emergency, but by an order.                        (H1)
@@ -23,6 +23,7 @@
  *   F9  A database is rewound or copied anew only while the primary serves.                             (H11)
  *   F10 While emergency is ordered it is left only to become the primary.                               (H4)
  *   F11 A primary that has lost events of its own log serves nobody until it has them, or an operator said so. (H13)
+ *   F12 A primary of which a second program runs writes nothing until an operator's order names it.     (H10)
  *
  * The first row of the table that fits decides. docs/ha.md draws the same table; a test holds them
  * together.
@@ -56,6 +57,12 @@ static bool
 history_whole(obs *o, limits *l)
 {
 	return !o->is_secondary && !o->behind;
+}
+
+static bool
+duplicate_heard(obs *o, limits *l)
+{
+	return !o->is_secondary && o->duplicate;
 }
 
 static bool
@@ -188,9 +195,10 @@ follows_again(obs *o, limits *l)
 
 /* clang-format off */
 static const struct fsm_rule rules[] = {
-	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING) | FROM(BEHIND), epoch_later, FENCED, "another node is the primary of a later epoch"),
-	RULE(FROM(FENCED), reign_ordered, ALONE, "an operator made this node the primary"),
+	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING) | FROM(BEHIND) | FROM(DUPLICATE), epoch_later, FENCED, "another node is the primary of a later epoch"),
 	RULE(FROM(SYNCED) | FROM(ALONE), history_behind, BEHIND, "this node has lost events of its own log"),
+	RULE(FROM(FENCED) | FROM(DUPLICATE), reign_ordered, ALONE, "an operator made this node the primary"),
+	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING), duplicate_heard, DUPLICATE, "a second program of this node runs"),
 	RULE(FROM(BEHIND), history_whole, ALONE, "this node's log is whole"),
 	RULE(FROM(SINGLE), became_secondary, STANDBY, "this node is a secondary"),
 	RULE(FROM(SINGLE), pair_begun, ALONE, "a secondary was added; it is not in step yet"),

@@ -25,6 +25,7 @@
 	X(sync_on)           /* primary: synchronous_standby_names is set and seen in force */     \
 	X(epoch_later_known) /* another node is or was the primary of a later epoch */             \
 	X(behind)            /* primary: another node has more of this node's own log */           \
+	X(duplicate)         /* primary: a second program of this very node runs */                \
 	X(promote_ordered)   /* an operator wants this node to become the primary */               \
 	X(promote_failed)    /* and it did not */                                                  \
 	/* primary: an operator wants another node to become it, and that one has everything */    \

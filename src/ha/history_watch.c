@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ha/history_watch.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
@@ -10,6 +11,7 @@
 #include "ha/channel.h"
 
 #define OTHERS_MAX 8
+#define STANDS_BACK "holdfast history, stands back"
 #define TURN_MS 1000 /* how often histories are compared */
 #define RETRY_MS 500 /* and how soon again when it failed */
 
@@ -26,12 +28,14 @@ struct other {
 	/* the thread's */
 	struct db *here, *there;
 	unsigned connected;
+	bool connected_contending;
 };
 
 struct history_watch {
 	struct home home;
 	struct uuid self;
 	char *local;
+	atomic_bool contends;
 	struct other others[OTHERS_MAX];
 };
 
@@ -65,10 +69,11 @@ static int
 connect_other(struct other *o, const struct history_target *t, unsigned aim, struct err *e)
 {
 	struct channel_primary p = { .port = t->port };
+	bool contends = atomic_load(&o->watch->contends);
 	auto_buf info = BUF_INIT;
-	struct db_options options = { .application = "holdfast history" };
+	struct db_options options = { .application = contends ? HISTORY_CONTENDS : STANDS_BACK };
 
-	if (o->there && o->connected == aim)
+	if (o->there && o->connected == aim && o->connected_contending == contends)
 		return 0;
 	db_free(TAKE(o->there));
 	text_copy(p.host, sizeof(p.host), t->host);
@@ -76,6 +81,7 @@ connect_other(struct other *o, const struct history_target *t, unsigned aim, str
 	options.conninfo = buf_str(&info);
 	o->there = db_open(&options, e);
 	o->connected = aim;
+	o->connected_contending = contends;
 	return o->there ? 0 : ERR_DB_GONE;
 }
 
@@ -247,6 +253,12 @@ history_watch_aim(struct history_watch *w, const struct history_target *t, unsig
 		else if (!is_same(&o->target, &t[i]))
 			set_target(o, &t[i]);
 	}
+}
+
+void
+history_watch_contend(struct history_watch *w, bool contends)
+{
+	atomic_store(&w->contends, contends);
 }
 
 void

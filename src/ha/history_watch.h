@@ -9,6 +9,9 @@
 #include "base/home.h"
 #include "ha/history.h"
 
+/* By which name who writes its chain connects to whom it asks. A node of which two programs do so at once runs twice. */
+#define HISTORY_CONTENDS "holdfast history"
+
 struct history_watch;
 
 struct history_target {
@@ -34,6 +37,8 @@ struct history_watch *history_watch_new(const struct home *h, const struct uuid 
 					const char *local_conninfo) NONNULL MUST_USE;
 /* Whom to ask: cheap when nothing differs. Who is named no longer is asked no longer. */
 void history_watch_aim(struct history_watch *w, const struct history_target *t, unsigned n) NONNULL;
+/* Whether this program writes its node's chain, or stands back. */
+void history_watch_contend(struct history_watch *w, bool contends) NONNULL;
 /* Asks at once those whose last comparison began before then. */
 void history_watch_hurry(struct history_watch *w, const struct uuid *id, int64_t since_ms) NONNULL;
 /* All zeros while the node is not watched. */

@@ -53,6 +53,8 @@ struct probe_reply {
 	bool data_damaged, journal_unreadable;
 	struct certlife channel; /* its channel's certificate */
 	int64_t pair_port;	 /* of its channel, 0 not said */
+	char duplicate[40];	 /* a node of which it hears two programs, "" none */
+	char run[20];		 /* of its program: another one has another, "" not said */
 };
 
 /* Parses a health body. Missing fields stay zero; a malformed or overlong one is an

@@ -84,6 +84,10 @@ take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 	if (!r)
 		r = take_text(o, "version", ret->version, sizeof(ret->version), e);
 	if (!r)
+		r = take_text(o, "duplicate", ret->duplicate, sizeof(ret->duplicate), e);
+	if (!r)
+		r = take_text(o, "run", ret->run, sizeof(ret->run), e);
+	if (!r)
 		r = take_number(o, "schema", &ret->schema, e);
 	if (!r)
 		r = take_number(o, "schema_known", &ret->schema_known, e);

@@ -116,6 +116,7 @@ struct replication_view {
 	char recovered_name[REPLICATION_NAME_MAX];
 	int64_t damaged_pages; /* how often reading found a damaged page of the database */
 	unsigned nodes_n, standbys_n, slots_n;
+	struct uuid duplicate; /* a node of which two programs ask this one at once; nil: none */
 	struct succession_log authorities; /* of the vault */
 	struct replication_node nodes[REPLICATION_NODES_MAX];
 	struct replication_standby standbys[REPLICATION_NODES_MAX];

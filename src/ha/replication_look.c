@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ha/history_watch.h"
 
 #define STEADY_MS 1000	  /* a stream that is on for so long stays */
 #define SLOW_LOOK_EVERY 5 /* nodes, slots and the like: once a second */
@@ -339,6 +340,21 @@ look_told(struct look *k, struct err *e)
 	return r;
 }
 
+static int
+look_duplicate(struct look *k, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+
+	bind_text(&b, HISTORY_CONTENDS);
+	int r = db_exec(k->db, NULL, STMT_HA_DUPLICATE, &b, &rows, e);
+
+	k->v.duplicate = (struct uuid){ 0 };
+	if (!r && rows_count(rows))
+		row_uuid(rows, 0, COL_HA_DUPLICATE_NODE, &k->v.duplicate);
+	return r;
+}
+
 static bool
 quorum_seen(const struct replication_view *v)
 {
@@ -391,6 +407,8 @@ look_once(struct look *k, struct err *e)
 		r = look_authorities(k, e);
 	if (!r)
 		r = unless_damaged(look_beat(k, e), e);
+	if (!r && slow)
+		r = look_duplicate(k, e);
 	if (!r && slow)
 		r = look_damage(k, e);
 	if (!r && slow)

@@ -14,7 +14,7 @@ static const struct {
 #undef X
 };
 
-_Static_assert(STATUS_REASON_COUNT <= 32, "reasons are the bits of a word");
+_Static_assert(STATUS_REASON_COUNT <= 64, "reasons are the bits of a word");
 
 const char *
 status_reason_code(enum status_reason r)
@@ -36,16 +36,16 @@ status_reason_todo(enum status_reason r)
 
 /* ---- which reasons hold ---- */
 
-static uint32_t
+static uint64_t
 service_reasons(const struct status_node *n)
 {
 	if (n->untrusted)
-		return 1u << STATUS_CERT_UNTRUSTED;
+		return 1ull << STATUS_CERT_UNTRUSTED;
 	if (n->name_unknown)
-		return 1u << STATUS_NAME_UNKNOWN;
+		return 1ull << STATUS_NAME_UNKNOWN;
 	if (n->service_cannot)
-		return 1u << STATUS_SERVICE_CANNOT;
-	return n->service == STATUS_ACTIVE ? 0 : 1u << STATUS_SERVICE_DOWN;
+		return 1ull << STATUS_SERVICE_CANNOT;
+	return n->service == STATUS_ACTIVE ? 0 : 1ull << STATUS_SERVICE_DOWN;
 }
 
 static bool
@@ -55,36 +55,36 @@ slot_is_lost(const struct status_node *n)
 	       (strcmp(n->slot_status, "lost") == 0 || strcmp(n->slot_status, "missing") == 0);
 }
 
-static uint32_t
+static uint64_t
 slot_reasons(const struct status_node *n)
 {
 	if (slot_is_lost(n))
-		return 1u << STATUS_SLOT_LOST;
+		return 1ull << STATUS_SLOT_LOST;
 	return n->slot_known && strcmp(n->slot_status, "unreserved") == 0
-		       ? 1u << STATUS_SLOT_SOON_LOST
+		       ? 1ull << STATUS_SLOT_SOON_LOST
 		       : 0;
 }
 
-static uint32_t
+static uint64_t
 stream_reasons(const struct status_view *v, const struct status_node *n)
 {
-	uint32_t r = 0;
+	uint64_t r = 0;
 
 	if (n->primary)
 		return 0;
 	if (n->stream_known && !n->streaming)
-		r |= 1u << STATUS_NOT_STREAMING;
+		r |= 1ull << STATUS_NOT_STREAMING;
 	else if (n->late || (v->nodes[0].primary && v->state == HA_SYNCED && !v->both))
-		r |= 1u << STATUS_OUT_OF_STEP;
+		r |= 1ull << STATUS_OUT_OF_STEP;
 	if (n->journal_rows > 0)
-		r |= 1u << STATUS_JOURNAL_WAITS;
+		r |= 1ull << STATUS_JOURNAL_WAITS;
 	if (n->schema > 0 && n->schema < n->schema_known)
-		r |= 1u << STATUS_UPGRADE_WAITS;
+		r |= 1ull << STATUS_UPGRADE_WAITS;
 	return r | slot_reasons(n);
 }
 
 /* The state a node says it is in, when it is one that is not as it should be. */
-static uint32_t
+static uint64_t
 state_reasons(const struct status_node *n)
 {
 	enum { STATUS_NONE = STATUS_REASON_COUNT };
@@ -96,28 +96,28 @@ state_reasons(const struct status_node *n)
 
 	if (n->state >= HA_STATE_COUNT || of_state[n->state] == STATUS_NONE)
 		return 0;
-	return 1u << of_state[n->state];
+	return 1ull << of_state[n->state];
 }
 
-static uint32_t
+static uint64_t
 own_reasons(const struct status_view *v)
 {
-	uint32_t r = 0;
+	uint64_t r = 0;
 
 	if (v->journal_diverged)
-		r |= 1u << STATUS_JOURNAL_DIVERGED;
+		r |= 1ull << STATUS_JOURNAL_DIVERGED;
 	if (v->merge_refused)
-		r |= 1u << STATUS_MERGE_REFUSED;
+		r |= 1ull << STATUS_MERGE_REFUSED;
 	if (v->chain_shrunk)
-		r |= 1u << STATUS_CHAIN_SHRUNK;
+		r |= 1ull << STATUS_CHAIN_SHRUNK;
 	if (v->chain_forked)
-		r |= 1u << STATUS_CHAIN_FORKED;
+		r |= 1ull << STATUS_CHAIN_FORKED;
 	if (v->inbox_rows > 0)
-		r |= 1u << STATUS_JOURNAL_WAITS;
+		r |= 1ull << STATUS_JOURNAL_WAITS;
 	if (v->too_old)
-		r |= 1u << STATUS_TOO_OLD;
+		r |= 1ull << STATUS_TOO_OLD;
 	if (v->unconfirmed)
-		r |= 1u << STATUS_HISTORY_UNCONFIRMED;
+		r |= 1ull << STATUS_HISTORY_UNCONFIRMED;
 	return r;
 }
 
@@ -127,18 +127,18 @@ static const enum status_reason of_expired[] = {
 	[CERTLIFE_AUTHORITY] = STATUS_AUTHORITY_EXPIRED,
 };
 
-static uint32_t
+static uint64_t
 cert_reasons(const struct status_node *n, int64_t now_us)
 {
-	uint32_t r = 0;
+	uint64_t r = 0;
 
 	for (enum certlife_kind k = 0; k < CERTLIFE_KINDS; k++) {
 		enum certlife_level l = certlife_level(&n->certs[k], now_us);
 
 		if (l == CERTLIFE_OVER)
-			r |= 1u << of_expired[k];
+			r |= 1ull << of_expired[k];
 		else if (l == CERTLIFE_LATE)
-			r |= 1u << STATUS_CERT_ENDS;
+			r |= 1ull << STATUS_CERT_ENDS;
 	}
 	return r;
 }
@@ -158,27 +158,29 @@ true_primary(const struct status_view *v)
 	return best;
 }
 
-uint32_t
+uint64_t
 status_node_reasons(const struct status_view *v, unsigned i)
 {
 	const struct status_node *n = &v->nodes[i];
-	uint32_t r = service_reasons(n) | stream_reasons(v, n) | state_reasons(n) |
+	uint64_t r = service_reasons(n) | stream_reasons(v, n) | state_reasons(n) |
 		     cert_reasons(n, v->now_us);
 
 	/* The peer's database shows in its stream and its health; silence of the service says
 	 * nothing about it. */
 	if (n->database == STATUS_INACTIVE || (n->self && n->database != STATUS_ACTIVE))
-		r |= 1u << STATUS_DATABASE_DOWN;
+		r |= 1ull << STATUS_DATABASE_DOWN;
 	if (n->skew_known && (n->skew_us > STATUS_SKEW_MAX_US || n->skew_us < -STATUS_SKEW_MAX_US))
-		r |= 1u << STATUS_CLOCK_SKEW;
+		r |= 1ull << STATUS_CLOCK_SKEW;
 	if (n->data_damaged)
-		r |= 1u << STATUS_DATA_DAMAGED;
+		r |= 1ull << STATUS_DATA_DAMAGED;
 	if (n->journal_unreadable)
-		r |= 1u << STATUS_JOURNAL_UNREADABLE;
+		r |= 1ull << STATUS_JOURNAL_UNREADABLE;
 	if (n->history_behind)
-		r |= 1u << STATUS_HISTORY_BEHIND;
+		r |= 1ull << STATUS_HISTORY_BEHIND;
+	if (n->duplicate)
+		r |= 1ull << STATUS_DUPLICATE;
 	if (n->reigns && n != true_primary(v))
-		r |= 1u << STATUS_TWO_PRIMARIES;
+		r |= 1ull << STATUS_TWO_PRIMARIES;
 	return i == 0 ? r | own_reasons(v) : r;
 }
 
@@ -203,7 +205,7 @@ status_alive(const struct status_view *v)
 
 /* ---- which reason explains which ---- */
 
-#define BIT(r) (1u << STATUS_##r)
+#define BIT(r) (1ull << STATUS_##r)
 #define SIGNED (BIT(WEB_CERT_EXPIRED) | BIT(CHANNEL_CERT_EXPIRED)) /* end with whoever signed */
 #define NOT_FLOWING (BIT(NOT_STREAMING) | BIT(OUT_OF_STEP) | BIT(JOURNAL_WAITS))
 
@@ -215,7 +217,7 @@ enum place { HERE, AT_PRIMARY, ELSEWHERE };
 static const struct {
 	enum status_reason cause;
 	enum place at;
-	uint32_t effects;
+	uint64_t effects;
 } explanations[] = {
 	{ STATUS_DATA_DAMAGED, HERE,
 	  BIT(DATABASE_DOWN) | BIT(SERVICE_CANNOT) | BIT(RETURNING) | NOT_FLOWING },
@@ -224,6 +226,8 @@ static const struct {
 	{ STATUS_TWO_PRIMARIES, HERE, BIT(PRIMARY_ALONE) | NOT_FLOWING },
 	{ STATUS_HISTORY_BEHIND, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
 	{ STATUS_HISTORY_BEHIND, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
+	{ STATUS_DUPLICATE, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
+	{ STATUS_DUPLICATE, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
 	{ STATUS_DATABASE_DOWN, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
 	{ STATUS_DATABASE_DOWN, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
 	{ STATUS_SERVICE_DOWN, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
@@ -259,7 +263,7 @@ static const struct {
 };
 
 bool
-status_explains(unsigned row, enum status_reason *ret_cause, uint32_t *ret_effects)
+status_explains(unsigned row, enum status_reason *ret_cause, uint64_t *ret_effects)
 {
 	if (row >= ARRAY_LEN(explanations))
 		return false;
@@ -289,11 +293,11 @@ step_back(const struct status_view *v, struct status_at *at)
 	if (at->reason == STATUS_EMERGENCY && v->nodes[at->node].ordered)
 		return false;
 	for (size_t k = 0; k < ARRAY_LEN(explanations); k++) {
-		if (!(explanations[k].effects & (1u << at->reason)))
+		if (!(explanations[k].effects & (1ull << at->reason)))
 			continue;
 		for (unsigned i = 0; i < v->n; i++) {
 			if (!is_place(v, explanations[k].at, i, at->node) ||
-			    !(status_node_reasons(v, i) & (1u << explanations[k].cause)))
+			    !(status_node_reasons(v, i) & (1ull << explanations[k].cause)))
 				continue;
 			*at = (struct status_at){ i, explanations[k].cause };
 			return true;
@@ -449,10 +453,10 @@ next_reason(const struct status_view *v, struct status_at *at, bool *begun)
 		at->node = 0;
 	*begun = true;
 	for (; at->node < v->n; at->node++, r = 0) {
-		uint32_t bits = status_node_reasons(v, at->node) & (uint32_t)(~0ull << r);
+		uint64_t bits = status_node_reasons(v, at->node) & ~0ull << r;
 
 		if (bits) {
-			at->reason = (enum status_reason)__builtin_ctz(bits);
+			at->reason = (enum status_reason)__builtin_ctzll(bits);
 			return true;
 		}
 	}

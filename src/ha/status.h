@@ -91,6 +91,9 @@
 	  "It does not serve. Run `holdfast ha promote` on the node that has more: this one "      \
 	  "then saves what only it has, and copies that node. If no such node is left, run "       \
 	  "`holdfast ha reconcile` here.")                                                         \
+	X(DUPLICATE, "two programs of %s run: a copy of its machine was started",                  \
+	  "Stop the one that is not to go on. A primary writes nothing and gives emergency "       \
+	  "access until `holdfast ha promote` was run on the one that is.")                        \
 	X(HISTORY_UNCONFIRMED, "the history of %s is not confirmed: no other node could be asked", \
 	  "Nothing is said to be on both disks until then. Bring a secondary back; it is asked "   \
 	  "by itself.")                                                                            \
@@ -147,6 +150,7 @@ struct status_node {
 	struct epoch epoch;
 	bool history_behind; /* there is more of its own log at another node than at itself */
 	char history[256];   /* where both end */
+	bool duplicate;	     /* two programs of it run */
 	char version[32];    /* of its program, "" not known */
 	int schema,
 		schema_known; /* of its database, and the newest its program knows; 0 not known */
@@ -174,7 +178,7 @@ struct status_view {
 };
 
 /* Bit per enum status_reason that holds for node i. */
-uint32_t status_node_reasons(const struct status_view *v, unsigned i) NONNULL;
+uint64_t status_node_reasons(const struct status_view *v, unsigned i) NONNULL;
 bool status_alive(const struct status_view *v) NONNULL; /* a pair, and no reason against it */
 #define STATUS_REASONS_SHOWN 8 /* at most: the text must fit the state page */
 /* A reason that holds for node i, in words. */
@@ -193,7 +197,7 @@ struct status_at {
 /* What a reason that holds comes from in the end: itself when nothing else explains it. */
 struct status_at status_cause(const struct status_view *v, struct status_at of) NONNULL;
 /* The table behind it, for its test: which reason explains which, at whatever node. False past the end. */
-bool status_explains(unsigned row, enum status_reason *ret_cause, uint32_t *ret_effects) NONNULL;
+bool status_explains(unsigned row, enum status_reason *ret_cause, uint64_t *ret_effects) NONNULL;
 /* PAIR_NOT_CONFIGURED, PAIR_ALIVE or PAIR_FAILED. */
 enum pair_status status_of_pair(const struct status_view *v) NONNULL;
 /* Why nothing can be said, as a JSON object of the form that status_render writes. */

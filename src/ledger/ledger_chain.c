@@ -81,12 +81,13 @@ static int
 know_head(struct ledger *l, struct fiber *f, struct err *e)
 {
 	enum state_writes wanted = ledger_wanted_mode(l);
+	enum chain_end end = end_of_chain(l);
 	int rc;
 
 	if (wanted == WRITES_NOWHERE)
 		return err_set(e, ERR_NOT_SERVING,
 			       "this node is fenced: nothing may be written here");
-	l->proved |= end_of_chain(l) == CHAIN_END_PROVED;
+	l->proved = end == CHAIN_END_PROVED || (l->proved && end != CHAIN_END_SHARED);
 	if (l->head_known && l->mode == wanted && (ledger_own_chain(l) || !l->proved))
 		return 0;
 	/* The committer may still be writing in the old mode. */
@@ -181,7 +182,7 @@ awaits_end(struct ledger *l)
 	if (l->proved || end == CHAIN_END_PROVED)
 		return false;
 	if (s->writes == WRITES_JOURNAL)
-		return s->outage == OUTAGE_OVER;
+		return s->outage == OUTAGE_OVER && end != CHAIN_END_SHARED;
 	if (s->writes != WRITES_DATABASE || end != CHAIN_END_ASKED)
 		return false;
 	if (!l->asked_ms)

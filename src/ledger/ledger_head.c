@@ -437,9 +437,8 @@ begin_other(struct ledger *l, struct fiber *f, struct err *e)
 		json_out_text(&w, "run", l->run);
 	json_out_end_object(&w);
 	ev.body = buf_str(&body);
-	log_notice("where this node's chain of the log ends is not proved, for no other node could "
-		   "be asked: until "
-		   "it is, its events are a chain of their own");
+	log_notice("where this node's chain of the log ends is not proved: until it is, its events "
+		   "are a chain of their own");
 	uuid_new(&l->chain);
 	l->beside_mode = l->mode;
 	put_head(l, 0, nothing);

@@ -74,24 +74,10 @@ await_page(struct vaultd *d, struct fiber *f)
 	}
 }
 
-/* Of one boot of the machine no two runs begin at the same moment. */
-static void
-name_run(const struct vaultd *d, char *ret, size_t room)
-{
-	auto_buf boot = BUF_INIT;
-	struct err ignored;
-
-	if (!d->args->began_ms ||
-	    home_read_file("/proc/sys/kernel/random/boot_id", 64, &boot, &ignored))
-		text_copy(ret, room, "");
-	else
-		text_fit(ret, room, "%.36s.%" PRId64, buf_str(&boot), d->args->began_ms);
-}
-
 static int
 open_ledger(struct vaultd *d, struct err *e)
 {
-	char run[80];
+	char run[PROC_RUN_MAX];
 	char journal[HOME_PATH_MAX], anchor[HOME_PATH_MAX];
 	struct ledger_options o = { 0 };
 
@@ -104,7 +90,7 @@ open_ledger(struct vaultd *d, struct err *e)
 	o.journal_path = journal;
 	o.chain_head_path = anchor;
 	o.node = d->v.node;
-	name_run(d, run, sizeof(run));
+	proc_run(d->args, run);
 	o.run = run;
 	o.statepage = d->v.statepage;
 	o.on_durable = vault_on_durable;

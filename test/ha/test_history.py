@@ -17,6 +17,7 @@ from wait import still_true, wait_until
 
 ACCOUNT = "site 00002/root2"
 STAYS_S = 5
+NEW = {"fields": {"password": "new"}}
 
 
 def codes(node):
@@ -69,12 +70,12 @@ def versions(st, node):
     return int(node.sql(f"SELECT count(*) FROM version WHERE account = '{st.sql_account}'")[0][0])
 
 
-def chains_of(st, node):
-    """[(id, end)] of the chains that A wrote while it could not prove where its own ends."""
+def chains_of(st, node, of=None):
+    """[(id, end)] of the chains that A wrote while it could not prove where its own ends; or that another node did."""
     return [
         tuple(row)
         for row in node.sql(
-            f"SELECT c.id, (SELECT max(seq) FROM event WHERE node = c.id) FROM chain c WHERE c.node = '{id_of(st.a, st.a)}' ORDER BY 1"
+            f"SELECT c.id, (SELECT max(seq) FROM event WHERE node = c.id) FROM chain c WHERE c.node = '{id_of(st.a, of or st.a)}' ORDER BY 1"
         )
     ]
 
@@ -264,27 +265,43 @@ def test_both_go_on_alone_after_a_disk_was_put_back(st, kept):
 
 
 @pytest.fixture
-def beside(st, kept):
-    """What was kept of the primary's disk, ready to be started on another machine of the same network."""
+def copied(st):
+    """Makes of a node's kept disk what can be started on another machine of the same network."""
+    made = []
+
+    def copy(node, disk):
+        made.append(copy_of(st, node, disk))
+        return made[-1]
+
+    yield copy
+    for node in made:
+        node.kill()
+        shutil.rmtree(node.home.parent, ignore_errors=True)
+
+
+@pytest.fixture
+def beside(st, copied, kept):
+    return copied(st.a, kept)
+
+
+def copy_of(st, of, disk):
     folder = st.dir / "beside"
     folder.mkdir()
-    subprocess.run(["cp", "-a", kept, folder / "home"], check=True)
+    subprocess.run(["cp", "-a", disk, folder / "home"], check=True)
     give(folder)
     listen, pair_listen = st.listen("client", 7272), st.listen("client", 2345)
     node = Node(
         st.holdfast,
         folder / "home",
-        st.a.name,
+        of.name,
         listen,
         pair_listen,
-        st.a.key_file,
+        of.key_file,
         prefix=st.net.exec_prefix("client"),
     )
     node.set("listen", listen)
     node.set("pair_listen", pair_listen)
-    yield node
-    node.kill()
-    shutil.rmtree(folder, ignore_errors=True)
+    return node
 
 
 @pytest.mark.h2
@@ -306,6 +323,86 @@ def test_a_copy_that_is_started_beside_the_primary_serves_nobody(st, beside):
     beside.kill()
     st.home_again()
     assert read(st, st.a, "client") == "by the true one"
+    print(checker.whole(st))
+
+
+def logged(node):
+    return int(node.sql("SELECT count(*) FROM event")[0][0])
+
+
+@pytest.mark.h9
+@pytest.mark.h10
+@pytest.mark.h13
+def test_two_programs_of_one_node_write_in_neither(st, copied, tmp_path):
+    """A copy of a stopped primary has all that B has, and serves; then the primary is started too. B hears both, and each hears so from B:
+    both give what they have and write nothing, until an operator names one."""
+    st.home_again()
+    st.sql_account = st.accounts[3]
+    assert write(st, st.a, "before") == "both"
+    st.a.stop()
+    keep(st.a, tmp_path / "disk")
+    copy = copied(st.a, tmp_path / "disk")
+    copy.start(wait=False)
+    copy.wait_state("alone")
+    st.a.start(wait=False)
+    for node in (st.a, copy):
+        node.wait_state("duplicate")
+    for node in (st.a, st.b):
+        said = wait_until(f"{node.name} says so", lambda: reason(node, "duplicate"))
+        assert said["node"] == st.a.name and "ha promote" in said["todo"], said
+    st.b.wait_state("emergency")
+    assert all(n.health()[1]["mode"] == "emergency" and n.health()[1]["as_of"] for n in (st.a, copy, st.b))
+    had = logged(st.a), logged(copy)
+    assert read(st, st.a, "a") == read(st, copy, "client") == "before"
+    r = st.call("a", st.login("admin", to=st.a, host="a"), st.a, "POST", f"/v1/accounts/{st.sql_account}/versions", NEW)
+    assert (r["status"], r["body"]["error"]["code"]) == (403, "emergency_read_only"), r
+    still_true(
+        "neither writes",
+        lambda: (logged(st.a), logged(copy), st.a.state(), copy.state()),
+        STAYS_S,
+        lambda seen: seen == (*had, "duplicate", "duplicate"),
+    )
+    copy.kill()
+    still_true("nobody goes on unasked", st.a.state, STAYS_S, lambda state: state == "duplicate")
+    order(st.a, "promote", "--yes")
+    st.home_again()
+    assert write(st, st.a, "after") == "both"
+    beside = chains_of(st, st.b)
+    assert beside and int(beside[-1][1]) > 2, "what was done at A meanwhile is in the log"
+    st.audit_verify(st.b)
+    print(checker.whole(st))
+
+
+@pytest.mark.h7
+@pytest.mark.h9
+def test_two_programs_of_a_secondary(st, copied, tmp_path):
+    """The pair goes on and says so. What the secondary does meanwhile takes no number that the copy may take: it is a chain of its own, and
+    comes home."""
+    st.home_again()
+    st.sql_account = st.accounts[3]
+    st.b.stop()
+    keep(st.b, tmp_path / "disk")
+    st.b.start(wait=False)
+    st.home_again()
+    had = len(chains_of(st, st.a, st.b))
+    copy = copied(st.b, tmp_path / "disk")
+    copy.start(wait=False)
+    for n in (st.a, st.b):
+        said = wait_until(f"{n.name} says so", lambda: reason(n, "duplicate"))
+        assert said["node"] == st.b.name, said
+    assert write(st, st.a, "by all") and st.a.health()[1]["mode"] == "primary"
+    st.net.cut_both("a", "b")
+    st.b.wait_state("emergency")
+    assert read(st, st.b, "b") == "by all"
+    copy.kill()
+    st.net.heal()
+    st.home_again()
+    assert len(chains_of(st, st.a, st.b)) == had + 1
+    assert write(st, st.a, "after") == "both"
+    wait_until(
+        "nobody speaks of it any more", lambda: [reason(n, "duplicate") for n in st.nodes], lambda r: r == [None] * 2
+    )
+    st.audit_verify(st.a)
     print(checker.whole(st))
 
 

@@ -151,6 +151,18 @@ LEFT JOIN LATERAL (SELECT seq, hash FROM event WHERE node = w.node ORDER BY seq 
 -- name: chain_memory_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool
 SELECT ha_alarm($1, $2, $3, $4, $5, $6);
 
+-- A node of which two programs are connected: each compares its history over one connection and asks every second, so that
+-- one that goes on asking after a later one began is not of the same program. A certificate's name is cut to 63 bytes here.
+-- name: ha_duplicate(application text) -> node uuid
+SELECT n.id FROM pg_stat_activity o JOIN pg_stat_ssl os ON os.pid = o.pid
+JOIN pg_stat_activity y ON y.usename = o.usename AND y.application_name = o.application_name AND y.backend_start > o.backend_start
+JOIN pg_stat_ssl ys ON ys.pid = y.pid AND ys.client_dn = os.client_dn
+JOIN node n ON left('/CN=' || n.name, 63) = os.client_dn
+WHERE o.usename = 'hf_deposit' AND o.application_name = $1
+	AND o.query_start BETWEEN y.backend_start + interval '2 s' AND clock_timestamp()
+	AND least(o.query_start, y.query_start) > clock_timestamp() - interval '5 s'
+ORDER BY n.primary_since_term DESC NULLS LAST LIMIT 1;
+
 -- What other nodes told over the channel; to be believed only for its proof.
 -- name: ha_epochs() -> epoch text, proof text
 SELECT epoch, proof FROM ha_epoch ORDER BY told_at DESC LIMIT 8;

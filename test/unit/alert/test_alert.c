@@ -133,7 +133,7 @@ body_says_who_what_and_why(void **ctx)
 			   .node = "node-a.example",
 			   .state = "emergency",
 			   .text = "node-a.example is Failed",
-			   .reasons = 1u << STATUS_NOT_STREAMING | 1u << STATUS_SERVICE_DOWN,
+			   .reasons = 1ull << STATUS_NOT_STREAMING | 1ull << STATUS_SERVICE_DOWN,
 			   .term = 3 };
 	auto_buf text = BUF_INIT;
 

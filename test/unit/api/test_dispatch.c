@@ -1076,7 +1076,8 @@ old_data_is_locked(const char *account, const char *token)
 	log_says(EVENT_NODE_STARTED, "{\"state\":\"standby\"}", true);
 	assert_false(x->v.unlocked);
 	for (int s = 0; s < HA_STATE_COUNT; s++) {
-		bool outage = s == HA_EMERGENCY || s == HA_MERGING || s == HA_PROMOTING;
+		bool outage = s == HA_EMERGENCY || s == HA_MERGING || s == HA_PROMOTING ||
+			      s == HA_DUPLICATE;
 
 		x->v.unlocked = true;
 		age_limit_on_state(&x->v, (enum ha_state)s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Every state × every combination of observations: each flag both ways, each duration at, below and above its limit.
- * Names the invariants of ha/fsm.c (F1 … F11) and with them H1, H2, H4, H7, H10.
+ * Names the invariants of ha/fsm.c (F1 … F12) and with them H1, H2, H4, H7, H10.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -127,7 +127,8 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 		assert_int_equal(from, HA_ALONE);
 		assert_true(o->in_step && o->sync_on && o->streaming && !o->is_secondary);
 	}
-	if ((from == HA_SYNCED || from == HA_ALONE || from == HA_HANDING || from == HA_BEHIND) &&
+	if ((from == HA_SYNCED || from == HA_ALONE || from == HA_HANDING || from == HA_BEHIND ||
+	     from == HA_DUPLICATE) &&
 	    !o->is_secondary && o->epoch_later_known) /* F7 */
 		assert_int_equal(to, HA_FENCED);
 	/* A state that serves as a primary is never entered by a secondary, nor the other way round. */
@@ -140,6 +141,13 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 		assert_int_equal(to, HA_BEHIND);
 	if (to == HA_BEHIND && from != to)
 		assert_true(o->behind && !o->is_secondary);
+	if ((from == HA_SYNCED || from == HA_ALONE || from == HA_HANDING) && !o->is_secondary &&
+	    o->duplicate) /* F12 */
+		assert_true(state_row(to)->writes != WRITES_DATABASE);
+	if (to == HA_DUPLICATE && from != to)
+		assert_true(o->duplicate && !o->is_secondary);
+	if (from == HA_DUPLICATE && to != from) /* F12 */
+		assert_true(o->epoch_later_known || (to == HA_ALONE && o->promote_ordered));
 	/* Left by becoming a secondary, when the agent begins anew, or by an order that begins a later epoch. */
 	if (from == HA_FENCED && to != from)
 		assert_true(to == HA_ALONE && o->promote_ordered && !o->epoch_later_known &&
@@ -194,8 +202,9 @@ a_lasting_observation_comes_to_rest(void **ctx)
 			/* What no reducer makes: well for a while, and at once bad for a while. */
 			if (o.primary_ok && (o.primary_bad_for_ms || o.primary_silent))
 				continue;
-			/* An order is forgotten when it has failed. */
+			/* An order is forgotten when it has failed, and names which of two programs goes on. */
 			if ((o.handover_ordered && o.handover_over) ||
+			    (o.promote_ordered && o.duplicate) ||
 			    ((o.promote_ordered || o.handed_over) && o.promote_failed))
 				continue;
 			for (; steps < 8; steps++) {

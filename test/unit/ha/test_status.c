@@ -58,7 +58,7 @@ alive_when_all_is_well(void **ctx)
 		make_well(&v);                                                                     \
 		change;                                                                            \
 		assert_false(status_alive(&v));                                                    \
-		assert_int_equal(status_node_reasons(&v, (node)), 1u << STATUS_##reason);          \
+		assert_int_equal(status_node_reasons(&v, (node)), 1ull << STATUS_##reason);        \
 		assert_int_equal(status_node_reasons(&v, 1 - (node)), 0);                          \
 	} while (0)
 
@@ -101,6 +101,8 @@ each_fault_is_its_own_reason(void **ctx)
 	BREAK(TOO_OLD, 0, v.too_old = true);
 	BREAK(MERGING, 1, v.nodes[1].state = HA_MERGING);
 	BREAK(FENCED, 0, v.nodes[0].state = HA_FENCED);
+	BREAK(DUPLICATE, 0, v.nodes[0].state = HA_DUPLICATE);
+	BREAK(DUPLICATE, 1, v.nodes[1].duplicate = true);
 	BREAK(TWO_PRIMARIES, 1,
 	      (v.nodes[0].reigns = v.nodes[1].reigns = true,
 	       v.nodes[0].epoch = (struct epoch){ 3, { { 1 } } },
@@ -327,7 +329,7 @@ the_cause_comes_first(void **ctx)
 static void
 explanations_do_not_go_round(void **ctx)
 {
-	uint32_t from[STATUS_REASON_COUNT] = { 0 }, effects;
+	uint64_t from[STATUS_REASON_COUNT] = { 0 }, effects;
 	enum status_reason cause;
 
 	for (unsigned k = 0; status_explains(k, &cause, &effects); k++)
@@ -335,10 +337,10 @@ explanations_do_not_go_round(void **ctx)
 	for (unsigned length = 0; length < STATUS_REASON_COUNT; length++)
 		for (unsigned r = 0; r < STATUS_REASON_COUNT; r++)
 			for (unsigned s = 0; s < STATUS_REASON_COUNT; s++)
-				if (from[r] & (1u << s))
+				if (from[r] & (1ull << s))
 					from[r] |= from[s];
 	for (unsigned r = 0; r < STATUS_REASON_COUNT; r++)
-		if (from[r] & (1u << r))
+		if (from[r] & (1ull << r))
 			fail_msg("%s explains itself", status_reason_code((enum status_reason)r));
 }
 
