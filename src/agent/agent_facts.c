@@ -88,9 +88,25 @@ facts_of_handover(struct agent *a, struct fsm_obs *o)
 		o->handover_over = late || !p || is_not_taken_up(a, p);
 }
 
+/* How the node that this one follows, or is to follow, is seen; none is silent. */
+static void
+facts_of_leader(struct agent *a, struct fsm_obs *o)
+{
+	const struct peer *p = agent_primary_peer(a);
+	const struct probe_sense none = { .unanswered_ms = a->state_ms };
+	const struct probe_sense *s = p ? &p->v.sense : &none;
+
+	o->primary_silent = probe_is_silent(s, a->settings.detect_ms, a->now_ms);
+	o->primary_ok = s->ok && !o->primary_silent;
+	o->primary_ok_for_ms = o->primary_ok ? probe_ok_for(s, a->now_ms) : 0;
+	o->primary_bad_for_ms = probe_bad_for(s, a->now_ms);
+}
+
 static void
 facts_of_primary(struct agent *a, struct fsm_obs *o)
 {
+	bool returns = a->wv.working || a->stop_asked || a->rejoin_waits;
+
 	o->streaming = agent_view_is_fresh(a) && a->rv.step.streams;
 	o->in_step = agent_view_is_fresh(a) &&
 		     replication_step_in(&a->rv.step, a->now_ms, a->settings.sync_timeout);
@@ -103,6 +119,9 @@ facts_of_primary(struct agent *a, struct fsm_obs *o)
 	o->handover_ordered = handover_is_ready(a);
 	if (a->shown.state == HA_HANDING)
 		facts_of_handover(a, o);
+	/* A database that is being replaced gives access to nothing. */
+	if (agent_is_outranked(a) && !returns)
+		facts_of_leader(a, o);
 }
 
 /* What was answered before the state changed may still be on its way into the journal. */
@@ -162,13 +181,8 @@ static void
 facts_of_secondary(struct agent *a, struct fsm_obs *o)
 {
 	const struct peer *p = agent_primary_peer(a);
-	const struct probe_sense none = { .unanswered_ms = a->state_ms };
-	const struct probe_sense *s = p ? &p->v.sense : &none;
 
-	o->primary_silent = probe_is_silent(s, a->settings.detect_ms, a->now_ms);
-	o->primary_ok = s->ok && !o->primary_silent;
-	o->primary_ok_for_ms = o->primary_ok ? probe_ok_for(s, a->now_ms) : 0;
-	o->primary_bad_for_ms = probe_bad_for(s, a->now_ms);
+	facts_of_leader(a, o);
 	o->streaming = agent_view_is_fresh(a) && a->rv.receiving && a->rv.caught_up;
 	o->journal_rows = rows_to_go(a);
 	bool behind = agent_primary_is_behind(a);

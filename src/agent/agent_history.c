@@ -307,11 +307,12 @@ primary_knows_end(struct agent *a)
 void
 agent_note_end(struct agent *a)
 {
+	bool serves_old = !a->secondary && state_serves(a->shown.state) == SERVES_EMERGENCY;
 	enum chain_end end = CHAIN_END_ASKED;
 
 	a->end_known |= a->secondary ? primary_knows_end(a) : a->confirmed || a->reconciled_ms;
-	if (a->shown.state == HA_DUPLICATE || (a->secondary && a->duplicate))
-		end = CHAIN_END_SHARED;
+	if (serves_old || (a->secondary && a->duplicate))
+		end = CHAIN_END_CLOSED;
 	else if (a->end_known)
 		end = CHAIN_END_PROVED;
 	else if (agent_histories_heard(a))

@@ -36,7 +36,7 @@ order_reign(struct agent *a, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "this node has lost events of its own log: its status names who has "
 			       "more; if nobody has, run `holdfast ha reconcile`");
-	if (a->shown.state != HA_FENCED && a->shown.state != HA_DUPLICATE)
+	if (a->shown.state != HA_FENCED && state_serves(a->shown.state) != SERVES_EMERGENCY)
 		return err_set(e, ERR_PRECONDITION, "this node is the primary already");
 	if (p && p->v.sense.ok)
 		return err_set(e, ERR_PRECONDITION,
@@ -136,7 +136,7 @@ order_rejoin(struct agent *a, const char *node, struct err *e)
 
 	if (!a->secondary)
 		return err_set(e, ERR_PRECONDITION,
-			       a->shown.state == HA_FENCED
+			       agent_is_outranked(a)
 				       ? "this node returns by itself as soon as the primary serves"
 				       : "this node is the primary: nothing is copied over it");
 	agent_reduce(a, &o);

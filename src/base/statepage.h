@@ -25,7 +25,7 @@ enum chain_end {
 	CHAIN_END_ASKED,    /* it is not known yet: the other nodes are being asked */
 	CHAIN_END_PROVED,   /* another node was asked since the start, or there is none */
 	CHAIN_END_UNPROVED, /* no other node could be asked */
-	CHAIN_END_SHARED,   /* a second program of this node may write it too */
+	CHAIN_END_CLOSED, /* not to be continued for now: it may be written, or be ahead, elsewhere */
 };
 
 /* A consistent copy of the page. */

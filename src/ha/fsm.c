@@ -4,7 +4,7 @@
  *
  *   single ◄─► alone ◄──► synced ──► handing ──► fenced       alone, synced ──► fenced ──► alone
  *   single ──► standby ◄── cloning
- *   standby ◄─► emergency ◄──► merging ──► standby
+ *   standby ◄─► emergency ◄──► merging ──► standby       fenced ◄─► emergency ──► alone
  *   alone, synced ◄─► behind ──► fenced       alone, synced, handing ──► duplicate ──► alone, fenced
  *   any secondary ──► promoting (the agent begins anew as a primary) or ──► reseed ──► standby, emergency
  *
@@ -18,7 +18,7 @@
  *   F5  synced is left for alone only after sync_timeout out of step.                                   (H2)
  *   F6  synced is entered only in step with the synchronous commit seen to be in force.                 (H2)
  *   F7  A primary that knows of a later epoch is fenced, whatever else it sees, and is one again only by an
- *       operator's order that begins a later epoch still.                                               (H10)
+ *       operator's order that begins a later epoch still. While it can follow nobody it gives emergency access. (H10, H13)
  *   F8  A node is promoted only by an operator's order: here, or on the primary that hands over to it.  (H10)
  *   F9  A database is rewound or copied anew only while the primary serves.                             (H11)
  *   F10 While emergency is ordered it is left only to become the primary.                               (H4)
@@ -45,6 +45,20 @@ static bool
 reign_ordered(obs *o, limits *l)
 {
 	return !o->is_secondary && o->promote_ordered && !o->epoch_later_known;
+}
+
+/* A fenced node whose next primary is not there. */
+static bool
+leader_lost(obs *o, limits *l)
+{
+	return !o->is_secondary && !o->primary_ok &&
+	       (o->primary_silent || o->primary_bad_for_ms >= l->refused_ms);
+}
+
+static bool
+leader_back(obs *o, limits *l)
+{
+	return !o->is_secondary && o->primary_ok && o->primary_ok_for_ms >= l->settle_ms;
 }
 
 static bool
@@ -196,8 +210,10 @@ follows_again(obs *o, limits *l)
 /* clang-format off */
 static const struct fsm_rule rules[] = {
 	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING) | FROM(BEHIND) | FROM(DUPLICATE), epoch_later, FENCED, "another node is the primary of a later epoch"),
+	RULE(FROM(FENCED), leader_lost, EMERGENCY, "the primary that this node is to follow does not serve"),
+	RULE(FROM(EMERGENCY), leader_back, FENCED, "the primary that this node is to follow serves"),
 	RULE(FROM(SYNCED) | FROM(ALONE), history_behind, BEHIND, "this node has lost events of its own log"),
-	RULE(FROM(FENCED) | FROM(DUPLICATE), reign_ordered, ALONE, "an operator made this node the primary"),
+	RULE(FROM(FENCED) | FROM(EMERGENCY) | FROM(DUPLICATE), reign_ordered, ALONE, "an operator made this node the primary"),
 	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING), duplicate_heard, DUPLICATE, "a second program of this node runs"),
 	RULE(FROM(BEHIND), history_whole, ALONE, "this node's log is whole"),
 	RULE(FROM(SINGLE), became_secondary, STANDBY, "this node is a secondary"),

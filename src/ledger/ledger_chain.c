@@ -87,7 +87,7 @@ know_head(struct ledger *l, struct fiber *f, struct err *e)
 	if (wanted == WRITES_NOWHERE)
 		return err_set(e, ERR_NOT_SERVING,
 			       "this node is fenced: nothing may be written here");
-	l->proved = end == CHAIN_END_PROVED || (l->proved && end != CHAIN_END_SHARED);
+	l->proved = end == CHAIN_END_PROVED || (l->proved && end != CHAIN_END_CLOSED);
 	if (l->head_known && l->mode == wanted && (ledger_own_chain(l) || !l->proved))
 		return 0;
 	/* The committer may still be writing in the old mode. */
@@ -182,7 +182,7 @@ awaits_end(struct ledger *l)
 	if (l->proved || end == CHAIN_END_PROVED)
 		return false;
 	if (s->writes == WRITES_JOURNAL)
-		return s->outage == OUTAGE_OVER && end != CHAIN_END_SHARED;
+		return s->outage == OUTAGE_OVER && end != CHAIN_END_CLOSED;
 	if (s->writes != WRITES_DATABASE || end != CHAIN_END_ASKED)
 		return false;
 	if (!l->asked_ms)

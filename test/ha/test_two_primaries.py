@@ -11,16 +11,11 @@ import pytest
 import net
 from certs import openssl, put_in
 from faults import FAULTS
-from orders import back_to_the_first, order
+from orders import back_to_the_first, fenced, order
 from stage import HERE
 from wait import still_true, wait_until
 
 WEB, CHANNEL = 7272, 2345
-
-
-def fenced(node):
-    h = node.health()
-    return h and (h[0], h[1]["state"]) == (503, "fenced")
 
 
 def promote_apart(st, also=lambda: None):

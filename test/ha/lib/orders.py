@@ -18,6 +18,12 @@ def order(node, *verb):
     return json.loads(p.stdout)
 
 
+def fenced(node):
+    """It gives way to a later epoch: it serves nobody while it can follow, and gives emergency access while it cannot."""
+    h = node.health()
+    return h and h[1]["state"] in ("fenced", "emergency") and h[1]["mode"] != "primary"
+
+
 def back_to_the_first(st):
     """The stage's other tests begin with A as the primary."""
     st.home_again()

@@ -84,7 +84,9 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 
 	bool promotes = o->promote_ordered || (o->handed_over && from != HA_MERGING);
 
-	if (to == HA_EMERGENCY && from == HA_PROMOTING) {
+	if (to == HA_EMERGENCY && from == HA_FENCED) {
+		assert_true(!o->is_secondary && !o->primary_ok && (refuses || silent)); /* F1, F7 */
+	} else if (to == HA_EMERGENCY && from == HA_PROMOTING) {
 		assert_true(o->is_secondary && o->promote_failed);
 	} else if (to == HA_EMERGENCY && from != HA_EMERGENCY) {
 		assert_true(o->is_secondary);
@@ -105,6 +107,13 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 	else if (from == HA_EMERGENCY && o->is_secondary && o->primary_ok &&
 		 !o->emergency_ordered && o->primary_ok_for_ms >= limits.channel_ms)
 		assert_int_not_equal(to, from);
+	if (from == HA_EMERGENCY && to != from && !o->is_secondary) {
+		assert_true(
+			(to == HA_FENCED && o->primary_ok &&
+			 o->primary_ok_for_ms >= limits.settle_ms) ||
+			(to == HA_ALONE && o->promote_ordered && !o->epoch_later_known)); /* F7 */
+		return;
+	}
 	if (from == HA_EMERGENCY && to != from && to != HA_MERGING)
 		assert_true(to == HA_PROMOTING || to == HA_RESEED ||
 			    (to == HA_STANDBY && o->primary_ok && !o->streaming &&
@@ -134,7 +143,7 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 	/* A state that serves as a primary is never entered by a secondary, nor the other way round. */
 	if (to != from && state_serves(to) == SERVES_EVERYONE)
 		assert_false(o->is_secondary);
-	if (to != from && (to == HA_STANDBY || to == HA_EMERGENCY || to == HA_MERGING))
+	if (to != from && (to == HA_STANDBY || to == HA_MERGING))
 		assert_true(o->is_secondary);
 	if ((from == HA_SYNCED || from == HA_ALONE || from == HA_BEHIND) && !o->is_secondary &&
 	    o->behind && !o->epoch_later_known) /* F11 */
@@ -149,7 +158,7 @@ check_edge(enum ha_state from, const struct fsm_obs *o, enum ha_state to)
 	if (from == HA_DUPLICATE && to != from) /* F12 */
 		assert_true(o->epoch_later_known || (to == HA_ALONE && o->promote_ordered));
 	/* Left by becoming a secondary, when the agent begins anew, or by an order that begins a later epoch. */
-	if (from == HA_FENCED && to != from)
+	if (from == HA_FENCED && to != from && to != HA_EMERGENCY)
 		assert_true(to == HA_ALONE && o->promote_ordered && !o->epoch_later_known &&
 			    !o->is_secondary); /* F7 */
 }
