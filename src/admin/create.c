@@ -438,8 +438,7 @@ fill_database(const struct plan *p, struct outcome *out, struct err *e)
 				     out->setup_token, e);
 	if (!r)
 		r = read_authority(p, out, e);
-	if (control >= 0)
-		close(control);
+	keyhost_stop(control);
 	return r;
 }
 

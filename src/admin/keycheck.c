@@ -2,7 +2,6 @@
 #include "admin/keycheck.h"
 
 #include <stdio.h>
-#include <unistd.h>
 #include "admin/create.h"
 #include "admin/keyhost.h"
 #include "base/log.h"
@@ -44,7 +43,7 @@ open_all(struct db *d, const struct home *h, struct keycheck_result *ret, struct
 		ret->opened += !r;
 	}
 	keys_free(keys);
-	close(control);
+	keyhost_stop(control);
 	if (r == ERR_BAD_KEY || r == ERR_CRYPTO)
 		return err_set(
 			e, ERR_BAD_KEY,

@@ -10,7 +10,7 @@
 #include "crypto/keyproto.h"
 #include "keyd/keyd.h"
 
-#define READY_S 5
+#define READY_S 5 /* also until it has ended */
 
 static int
 connect_client(int control, int *ret_fd, struct err *e)
@@ -54,8 +54,21 @@ keyhost_start(const struct home *h, const char *key_file, int *ret_control, int 
 	else
 		r = connect_client(control[0], ret_fd, e);
 	if (r)
-		close(control[0]);
+		keyhost_stop(control[0]);
 	else
 		*ret_control = control[0];
 	return r;
+}
+
+void
+keyhost_stop(int control)
+{
+	char byte;
+
+	if (control < 0)
+		return;
+	shutdown(control, SHUT_WR);
+	while (recv(control, &byte, 1, 0) > 0)
+		;
+	close(control);
 }

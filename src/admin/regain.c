@@ -131,7 +131,7 @@ with_keys(const struct home *h, const char *key_file, struct recover *r, struct 
 	struct keys *k = keys_new(NULL, fd);
 	rc = make_token(k, r, ret, body, e);
 	keys_free(k);
-	close(control);
+	keyhost_stop(control);
 	return rc;
 }
 

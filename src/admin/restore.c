@@ -261,8 +261,7 @@ adopt(struct restore *x, const struct home *h, const struct settings *s, const c
 	say(x, "verifying the log", -1);
 	if (rc == 0)
 		rc = vaultd_restored(h, s, fd, n, &b, e);
-	if (control >= 0)
-		close(control);
+	keyhost_stop(control);
 	x->r->log = b.result;
 	memcpy(x->r->names, b.names, sizeof(x->r->names));
 	x->r->term = x->o->verify ? x->m.term : b.term;
@@ -283,7 +282,7 @@ fill(void *ctx, const struct home *h, const struct settings *s, const char *key_
 	struct keys *keys = keys_new(NULL, fd);
 	rc = extract_all(x, h, keys, e);
 	keys_free(keys);
-	close(control);
+	keyhost_stop(control);
 	if (rc == 0)
 		rc = prepare_recovery(h, s, e);
 	if (rc == 0)
