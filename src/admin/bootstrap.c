@@ -237,7 +237,7 @@ verify_log(struct bootstrap *b, struct fiber *f, struct err *e)
 		v.reader[i] = b->writer;
 	v.ledger = b->ledger;
 	v.node = b->node->id;
-	int rc = verify_run(&v, f, NULL, r, e);
+	int rc = verify_run(&v, f, r, e);
 	for (unsigned i = 0; !rc && i < r->nnodes; i++) {
 		char *name = b->restore->names[i];
 
@@ -301,7 +301,10 @@ run(struct fiber *f, void *arg)
 {
 	struct bootstrap *b = arg;
 
-	b->rc = b->restore ? take_over(b, f, b->e) : write_all(b, f, b->e);
+	/* The file that names the node is written last: keyd keeps an end mark of this one. */
+	b->rc = keys_node(b->keys, f, &b->node->id, b->e);
+	if (!b->rc)
+		b->rc = b->restore ? take_over(b, f, b->e) : write_all(b, f, b->e);
 	uv_stop(&b->loop);
 }
 
@@ -319,22 +322,20 @@ open_all(struct bootstrap *b, int keyd_fd)
 	b->writer = db_new(&b->loop, &o);
 }
 
-static int
-open_ledger(struct bootstrap *b, struct err *e)
+static void
+open_ledger(struct bootstrap *b)
 {
-	char journal[HOME_PATH_MAX], anchor[HOME_PATH_MAX];
+	char journal[HOME_PATH_MAX];
 	struct ledger_options o = { 0 };
 
 	home_path(b->home, HOME_JOURNAL, journal);
-	home_path(b->home, HOME_ANCHOR, anchor);
 	o.loop = &b->loop;
 	o.fibers = b->fibers;
 	o.keys = b->keys;
 	o.writer = b->writer;
 	o.journal_path = journal;
-	o.chain_head_path = anchor;
 	o.node = b->node->id;
-	return ledger_new(&o, &b->ledger, e);
+	b->ledger = ledger_new(&o);
 }
 
 static void
@@ -351,14 +352,12 @@ close_all(struct bootstrap *b)
 }
 
 static int
-run_all(struct bootstrap *b, int keyd_fd, struct err *e)
+run_all(struct bootstrap *b, int keyd_fd)
 {
 	open_all(b, keyd_fd);
-	b->rc = open_ledger(b, e);
-	if (!b->rc) {
-		mem_check(fiber_start(b->fibers, run, b));
-		uv_run(&b->loop, UV_RUN_DEFAULT);
-	}
+	open_ledger(b);
+	mem_check(fiber_start(b->fibers, run, b));
+	uv_run(&b->loop, UV_RUN_DEFAULT);
 	close_all(b);
 	return b->rc;
 }
@@ -370,7 +369,7 @@ vaultd_restored(const struct home *h, const struct settings *s, int keyd_fd,
 	struct bootstrap b = { .home = h, .settings = s, .node = n, .restore = r, .e = e };
 
 	b.term = r->term = r->m->term + 1;
-	return run_all(&b, keyd_fd, e);
+	return run_all(&b, keyd_fd);
 }
 
 int
@@ -386,5 +385,5 @@ vaultd_bootstrap(const struct home *h, const struct settings *s, int keyd_fd,
 			       .term = 1,
 			       .e = e };
 
-	return run_all(&b, keyd_fd, e) ? err_prefix(e, "cannot write the first events: ") : 0;
+	return run_all(&b, keyd_fd) ? err_prefix(e, "cannot write the first events: ") : 0;
 }

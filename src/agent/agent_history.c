@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
-#include "ledger/chain_head_file.h"
+#include "crypto/endmark.h"
 #include "store/journal.h"
 
 #define PATIENCE_MS                                                                                \
@@ -139,12 +139,12 @@ end_of_journal(const struct agent *a)
 static void
 look_at_mark(struct agent *a)
 {
-	struct chain_head_file mark;
+	struct endmark mark;
 	char path[HOME_PATH_MAX];
 
 	home_path(&a->args->home, HOME_ANCHOR, path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool there = fd >= 0 && chain_head_file_read(fd, &mark) && agent_is_self(a, &mark.node);
+	bool there = fd >= 0 && endmark_read(fd, &mark) && agent_is_self(a, &mark.node);
 
 	if (fd >= 0)
 		close(fd);

@@ -15,8 +15,7 @@
 struct api {
 	struct vault *v;
 	char node_name[256];
-	char *chain_head_path; /* or NULL */
-	char *authority_path;  /* or NULL */
+	char *authority_path; /* or NULL */
 	const struct server *server;
 	uv_async_t async;
 	uv_timer_t timer;

@@ -53,7 +53,7 @@ on_audit(struct api_call *c, struct err *e)
 static int
 on_audit_verify(struct api_call *c, struct err *e)
 {
-	return audit_verify(&c->call, call_anchor_path(c), &c->w, e);
+	return audit_verify(&c->call, &c->w, e);
 }
 
 static int
@@ -71,7 +71,7 @@ on_audit_accept(struct api_call *c, struct err *e)
 {
 	const struct body_audit_accept *b = c->body;
 
-	return audit_accept(&c->call, call_anchor_path(c), b->reason, &c->w, e);
+	return audit_accept(&c->call, b->reason, &c->w, e);
 }
 
 static int

@@ -36,12 +36,6 @@ call_node_name(const struct api_call *c)
 	return c->api->node_name;
 }
 
-const char *
-call_anchor_path(const struct api_call *c)
-{
-	return c->api->chain_head_path;
-}
-
 /* Read each time: the agent makes it and exchanges it while the node serves, and who is told of it goes by what lies there then. */
 const char *
 call_authority(const struct api_call *c)

@@ -285,7 +285,6 @@ api_new(const struct api_options *o)
 {
 	struct api *a = mem_new(sizeof(*a));
 	a->v = o->v;
-	a->chain_head_path = mem_dup(o->chain_head_path);
 	a->authority_path = mem_dup(o->authority_path);
 	memccpy(a->node_name, o->node_name, '\0', sizeof(a->node_name) - 1);
 	a->relay = o->relay;
@@ -316,7 +315,6 @@ on_closed(uv_handle_t *h)
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->health_lock);
 	forward_free(a->forward);
-	free(a->chain_head_path);
 	free(a->authority_path);
 	free(a);
 }

@@ -16,10 +16,9 @@ struct api;
 struct relay;
 
 struct api_options {
-	struct vault *v;	     /* its loop is the core thread's */
-	const char *node_name;	     /* this node's name (conf/node.conf); copied */
-	const char *chain_head_path; /* for audit/verify; NULL: none; copied */
-	const char *authority_path;  /* of the vault's; NULL: nobody learns of it; copied */
+	struct vault *v;	    /* its loop is the core thread's */
+	const char *node_name;	    /* this node's name (conf/node.conf); copied */
+	const char *authority_path; /* of the vault's; NULL: nobody learns of it; copied */
 	struct relay
 		*relay; /* to the primary, for standby = forward; NULL: never; outlives the api */
 };

@@ -100,6 +100,7 @@ home_start_command(const char *dir, char ret[static HOME_START_MAX])
 #define AGENT HOME_BY_AGENT
 #define VAULTD HOME_BY_VAULTD
 #define POSTGRES HOME_BY_POSTGRES
+#define KEYD HOME_BY_KEYD
 static const struct home_row rows[] = {
 #define HOME(name, path, kind, mode, writers, what)                                                \
 	[HOME_##name] = { path, kind, mode, writers, what },
@@ -117,6 +118,7 @@ static const struct home_row rows[] = {
 #undef AGENT
 #undef VAULTD
 #undef POSTGRES
+#undef KEYD
 
 const struct home_row *
 home_row(enum home_path p)
@@ -152,8 +154,8 @@ home_has(const struct home *h, enum home_path p)
 static void
 write_writers(unsigned writers, struct buf *out)
 {
-	static const char *const names[] = { "person", "command", "start",   "supervisor",
-					     "agent",  "vaultd",  "postgres" };
+	static const char *const names[] = { "person", "command", "start",    "supervisor",
+					     "agent",  "vaultd",  "postgres", "keyd" };
 	const char *between = "";
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -177,7 +179,7 @@ home_write_markdown(struct buf *out)
 		      "*Person* is you with an\n"
 		      "editor, *command* a verb of `holdfast` on this machine, *start* a step that "
 		      "`holdfast serve` takes\n"
-		      "before it serves; the others are processes. keyd writes nothing.\n"
+		      "before it serves; the others are processes.\n"
 		      "\n"
 		      "| path | kind | mode | written by | what |\n|---|---|---|---|---|\n");
 	for (size_t i = 0; i < HOME_ROWS; i++) {

@@ -33,6 +33,7 @@ enum home_writer {
 	HOME_BY_AGENT = 16,
 	HOME_BY_VAULTD = 32,
 	HOME_BY_POSTGRES = 64,
+	HOME_BY_KEYD = 128,
 };
 
 struct home_row {

@@ -23,13 +23,21 @@
  *   NODE         16 bytes id                                 nothing
  *   EPOCH        be64 counter                                32 bytes
  *   EPOCH_CHECK  be64 counter, 16 bytes id, 32 bytes         nothing
- * A text ends with its NUL. The key of an authority is sealed under the associated data KEYPROTO_AUTHORITY_AD, which SEAL and OPEN refuse:
- * so it is used here and seen nowhere.
- * keyd proves epochs of its own node alone: the one that conf/node.conf named at its start, or that NODE named since.
- * An answer that is an error has no body.
+ *   MARK         an end mark                                 nothing
+ *   MARK_REPLACE an end mark, another one                    nothing
+ *   MARK_ASK     nothing                                     an end mark, or nothing: there is none
+ * A text ends with its NUL. The key of an authority is sealed under the associated data
+ * KEYPROTO_AUTHORITY_AD, which SEAL and OPEN refuse: so it is used here and seen nowhere. keyd
+ * proves epochs of its own node alone: the one that conf/node.conf named at its start, or that NODE
+ * named since. An end mark (crypto/endmark.h) is 16 bytes id, be64 seq, 32 bytes hash; keyd keeps
+ * one, of its own node. MARK never moves it back: a lower number, and the same number with another
+ * hash, are refused. MARK_REPLACE gives up the first one, which must be the one that keyd keeps,
+ * for the second: the end of the log is lost. keyd's log says so. An answer that is an error has no
+ * body.
  *
- * The supervisor gives keyd clients over a control socket: one byte of role with the client's end as
- * SCM_RIGHTS. keyd answers on the control socket with one byte when it is ready ('K') at its start.
+ * The supervisor gives keyd clients over a control socket: one byte of role with the client's end
+ * as SCM_RIGHTS. keyd answers on the control socket with one byte when it is ready ('K') at its
+ * start.
  */
 #pragma once
 
@@ -37,11 +45,12 @@
 #define KEYPROTO_AUTHORITY_AD "pair-ca-key" /* with its NUL; for ever */
 
 enum keyproto_role {
-	KEYPROTO_VAULTD = 'v', /* no streams, no certificates; alone it signs exports of the log */
+	KEYPROTO_VAULTD =
+		'v', /* no streams, no certificates; alone it signs exports of the log and gives up an end mark */
 	KEYPROTO_AGENT =
 		'a', /* streams, certificates, epochs, MAC (MANIFEST, NODE, CHECK), seal/open, load, chain */
 	KEYPROTO_INIT =
-		'i', /* everything but signing exports: init and unpacking, before any network is open */
+		'i', /* everything but these two: init and unpacking, before any network is open */
 };
 
 /* op, name, roles that may use it (letters) */
@@ -59,7 +68,10 @@ enum keyproto_role {
 	X(CERTIFY, 11, "ai")                                                                       \
 	X(NODE, 12, "i")                                                                           \
 	X(EPOCH, 13, "ai")                                                                         \
-	X(EPOCH_CHECK, 14, "vai")
+	X(EPOCH_CHECK, 14, "vai")                                                                  \
+	X(MARK, 15, "vi")                                                                          \
+	X(MARK_REPLACE, 16, "v")                                                                   \
+	X(MARK_ASK, 17, "vi")
 
 enum keyproto_op {
 #define X(name, number, roles) KEYPROTO_##name = number,

@@ -21,6 +21,7 @@
 #include "base/epoch.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "crypto/endmark.h"
 #include "crypto/keyproto.h"
 #include "crypto/x509.h"
 
@@ -73,6 +74,8 @@ struct keyring {
 	struct data_key *data;	/* the newest first: it is the one most used */
 	unsigned data_n;
 	struct uuid node; /* nil: not known */
+	struct endmark mark, lost;
+	bool mark_moved;
 };
 
 static struct subkeys *
@@ -117,6 +120,24 @@ void
 keyring_set_node(struct keyring *k, const struct uuid *node)
 {
 	k->node = *node;
+}
+
+void
+keyring_set_mark(struct keyring *k, const struct endmark *m)
+{
+	k->mark = *m;
+}
+
+bool
+keyring_take_mark(struct keyring *k, struct endmark *ret, struct endmark *ret_lost)
+{
+	if (!k->mark_moved)
+		return false;
+	*ret = k->mark;
+	*ret_lost = k->lost;
+	k->lost.seq = 0;
+	k->mark_moved = false;
+	return true;
 }
 
 void
@@ -758,15 +779,73 @@ serve_epoch_check(struct request *r)
 	return sodium_memcmp(proof, said, sizeof(proof)) == 0 ? 0 : ERR_CRYPTO;
 }
 
-static serve_fn *const serve_CREATE = serve_create, *const serve_LOAD = serve_load,
-		       *const serve_SEAL = serve_seal, *const serve_OPEN = serve_open,
-		       *const serve_MAC = serve_mac, *const serve_CHAIN = serve_chain,
-		       *const serve_STREAM_SEAL = serve_stream_seal,
-		       *const serve_STREAM_OPEN = serve_stream_open, *const serve_SIGN = serve_sign,
-		       *const serve_AUTHORITY = serve_authority,
-		       *const serve_CERTIFY = serve_certify, *const serve_NODE = serve_node,
-		       *const serve_EPOCH = serve_epoch,
-		       *const serve_EPOCH_CHECK = serve_epoch_check;
+/* ---- the end mark ---- */
+
+/* Another node's is none: what lies in the home of a node that was made another one. */
+static bool
+has_mark(const struct keyring *k)
+{
+	return k->mark.seq && uuid_eq(&k->mark.node, &k->node);
+}
+
+static void
+move_mark(struct keyring *k, const struct endmark *to)
+{
+	k->mark = *to;
+	k->mark_moved = true;
+}
+
+static int
+serve_mark(struct request *r)
+{
+	struct endmark to;
+	if (!endmark_take(&r->body, &to) || r->body.left)
+		return MALFORMED;
+	if (!uuid_eq(&to.node, &r->k->node))
+		return ERR_PRECONDITION;
+	if (has_mark(r->k) && endmark_is_cut(&r->k->mark, &to))
+		return ERR_CONFLICT;
+	move_mark(r->k, &to);
+	return 0;
+}
+
+/* Who gives a mark up must know it. */
+static int
+serve_mark_replace(struct request *r)
+{
+	struct endmark from, to;
+	if (!endmark_take(&r->body, &from) || !endmark_take(&r->body, &to) || r->body.left)
+		return MALFORMED;
+	if (!uuid_eq(&to.node, &r->k->node))
+		return ERR_PRECONDITION;
+	if (!has_mark(r->k) || !endmark_eq(&r->k->mark, &from))
+		return ERR_CONFLICT;
+	r->k->lost = from;
+	move_mark(r->k, &to);
+	return 0;
+}
+
+static int
+serve_mark_ask(struct request *r)
+{
+	uint8_t mark[ENDMARK_BYTES];
+	if (r->body.left)
+		return MALFORMED;
+	endmark_encode(&r->k->mark, mark);
+	buf_add(r->out, mark, has_mark(r->k) ? sizeof(mark) : 0);
+	return 0;
+}
+
+static serve_fn *const
+	serve_CREATE = serve_create,
+	*const serve_LOAD = serve_load, *const serve_SEAL = serve_seal,
+	*const serve_OPEN = serve_open, *const serve_MAC = serve_mac,
+	*const serve_CHAIN = serve_chain, *const serve_STREAM_SEAL = serve_stream_seal,
+	*const serve_STREAM_OPEN = serve_stream_open, *const serve_SIGN = serve_sign,
+	*const serve_AUTHORITY = serve_authority, *const serve_CERTIFY = serve_certify,
+	*const serve_NODE = serve_node, *const serve_EPOCH = serve_epoch,
+	*const serve_EPOCH_CHECK = serve_epoch_check, *const serve_MARK = serve_mark,
+	*const serve_MARK_REPLACE = serve_mark_replace, *const serve_MARK_ASK = serve_mark_ask;
 
 static const struct {
 	uint8_t op;

@@ -11,6 +11,7 @@
 #include "base/uuid.h"
 #include "crypto/keys.h"
 
+struct endmark;
 struct keyring;
 
 /* Reads the master key file: 64 hex digits and a newline, owned by the caller's user, not readable by others.
@@ -21,8 +22,13 @@ struct keyring *keyring_open(const char *path, struct err *e) NONNULL MUST_USE;
 int keyring_there(const char *path, struct err *e) NONNULL MUST_USE;
 void keyring_free(struct keyring *k);
 
-/* Whose epochs it proves from now on; nobody's until then. */
+/* Whose epochs it proves from now on, and whose end mark it keeps; nobody's until then. */
 void keyring_set_node(struct keyring *k, const struct uuid *node) NONNULL;
+/* The end mark as it is on the disk; one of another node counts for nothing. */
+void keyring_set_mark(struct keyring *k, const struct endmark *m) NONNULL;
+/* Whether a request moved the end mark since this was last asked: then it is to be written.
+ * *ret_lost: the mark that was given up for it, its number 0 when there was none. */
+bool keyring_take_mark(struct keyring *k, struct endmark *ret, struct endmark *ret_lost) NONNULL;
 
 /* Writes a new random master key file (mode 0400, O_EXCL, fsync of file and folder). */
 int keyring_create_file(const char *path, struct err *e) NONNULL MUST_USE;

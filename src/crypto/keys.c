@@ -21,6 +21,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "crypto/endmark.h"
 #include "crypto/keyproto.h"
 #include "crypto/x509.h"
 
@@ -402,6 +403,9 @@ keys_free(struct keys *k)
 {
 	if (!k)
 		return;
+	/* What was asked in this turn may be something that nobody waits for. */
+	if (k->watch)
+		(void)flush(k);
 	lose(k);
 	if (!k->loop) {
 		free(k);
@@ -478,6 +482,8 @@ explain(enum keyproto_op op, int code, struct err *e)
 			"the right master key file?");
 	if (code == ERR_EXISTS)
 		return err_set(e, code, "there is another data key of this number already");
+	if (code == ERR_CONFLICT)
+		return err_set(e, code, "the key process remembers another end of this node's log");
 	return err_set(e, code, "%s", err_info(code)->text);
 }
 
@@ -831,4 +837,54 @@ keys_epoch_check(struct keys *k, struct fiber *f, const struct epoch_claim *c, s
 	buf_add(&k->out, c->epoch.node.b, sizeof(c->epoch.node.b));
 	buf_add(&k->out, c->proof, sizeof(c->proof));
 	return ask(k, f, KEYPROTO_EPOCH_CHECK, start, &none, 0, e);
+}
+
+static void
+add_mark(struct keys *k, const struct endmark *m)
+{
+	uint8_t mark[ENDMARK_BYTES];
+
+	endmark_encode(m, mark);
+	buf_add(&k->out, mark, sizeof(mark));
+}
+
+int
+keys_mark(struct keys *k, struct fiber *f, const struct endmark *to, struct err *e)
+{
+	auto_buf none = BUF_INIT;
+	if (!keys_available(k))
+		return gone(e);
+	size_t start = begin(k, KEYPROTO_MARK);
+	add_mark(k, to);
+	return ask(k, f, KEYPROTO_MARK, start, &none, 0, e);
+}
+
+int
+keys_mark_replace(struct keys *k, struct fiber *f, const struct endmark *from,
+		  const struct endmark *to, struct err *e)
+{
+	auto_buf none = BUF_INIT;
+	if (!keys_available(k))
+		return gone(e);
+	size_t start = begin(k, KEYPROTO_MARK_REPLACE);
+	add_mark(k, from);
+	add_mark(k, to);
+	return ask(k, f, KEYPROTO_MARK_REPLACE, start, &none, 0, e);
+}
+
+int
+keys_mark_ask(struct keys *k, struct fiber *f, struct endmark *ret, struct err *e)
+{
+	auto_buf answer = BUF_INIT;
+	if (!keys_available(k))
+		return gone(e);
+	size_t start = begin(k, KEYPROTO_MARK_ASK);
+	int r = ask(k, f, KEYPROTO_MARK_ASK, start, &answer, ANY_LENGTH, e);
+	struct cursor c = { .p = (const uint8_t *)answer.data, .left = answer.len };
+	struct endmark m = { 0 };
+	if (!r && answer.len && (!endmark_take(&c, &m) || c.left))
+		r = err_set(e, ERR_INTERNAL, "the key process gave no whole end mark");
+	if (!r)
+		*ret = m;
+	return r;
 }

@@ -38,6 +38,7 @@ enum keys_label {
 	KEYS_FORWARD = 9, /* requests that a standby hands on to the primary */
 };
 
+struct endmark;
 struct keys;
 struct x509_wish;
 
@@ -107,6 +108,17 @@ int keys_epoch(struct keys *k, struct fiber *f, int64_t counter,
 /* ERR_CRYPTO: the proof is none of that epoch. */
 int keys_epoch_check(struct keys *k, struct fiber *f, const struct epoch_claim *c,
 		     struct err *e) MUST_USE;
+
+/* The end mark of keyd's own node goes on to that one; keyd writes it a moment later. ERR_CONFLICT:
+ * keyd remembers another end than the one that this goes on from. ERR_PRECONDITION: it is of
+ * another node. */
+int keys_mark(struct keys *k, struct fiber *f, const struct endmark *to, struct err *e) MUST_USE;
+/* The event of a mark is lost for good: `from`, which keyd must have, is given up for `to`.
+ * ERR_CONFLICT: keyd has another one. */
+int keys_mark_replace(struct keys *k, struct fiber *f, const struct endmark *from,
+		      const struct endmark *to, struct err *e) MUST_USE;
+/* As keyd knows it, which may be newer than the file. ret->seq 0: there is none. */
+int keys_mark_ask(struct keys *k, struct fiber *f, struct endmark *ret, struct err *e) MUST_USE;
 
 /* Counters for /metrics: requests asked so far, batches written. */
 void keys_stats(const struct keys *k, uint64_t *ret_requests, uint64_t *ret_batches) NONNULL;

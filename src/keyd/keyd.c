@@ -2,11 +2,12 @@
  *
  * The key process. It reads the master key file once, derives what it needs, shuts every door it
  * can (no core file, no tracer, no new privileges, a short list of system calls) and then only
- * answers frames of crypto/keyproto.h on sockets that the supervisor passes to it.
+ * answers frames of crypto/keyproto.h on sockets that the supervisor passes to it. It keeps the end
+ * mark, and alone writes it (keyd/markfile.h).
  *
  * Invariants: 1. Nothing a client sends ends keyd: a bad client loses its connection. 2. No client
- * makes keyd wait: every socket call is non-blocking, and who does not read its answers is not read
- * from. 3. When the supervisor is gone keyd ends.
+ * makes keyd wait: every socket call is non-blocking, who does not read its answers is not read
+ * from, and a thread waits for the disk. 3. When the supervisor is gone keyd ends.
  */
 #include "keyd/keyd.h"
 
@@ -30,6 +31,7 @@
 #include "base/secret.h"
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
+#include "keyd/markfile.h"
 
 #define CLIENTS_MAX 16
 #define READ_BYTES 65536
@@ -53,6 +55,7 @@ struct client {
 
 struct keyd {
 	struct keyring *ring;
+	struct markfile *marks;
 	int signals; /* signalfd */
 	bool stop;
 	struct client clients[CLIENTS_MAX];
@@ -128,7 +131,8 @@ filter_calls(struct err *e)
 	return 0;
 }
 #else
-/* What answering needs, and what malloc, libsodium's guarded memory and the log need. */
+/* What answering and writing the end mark need, and what malloc, libsodium's guarded memory and the
+ * log need. */
 static const int calls[] = {
 	SCMP_SYS(read),		  SCMP_SYS(write),	   SCMP_SYS(writev),
 	SCMP_SYS(recvmsg),	  SCMP_SYS(sendmsg),	   SCMP_SYS(recvfrom),
@@ -138,6 +142,10 @@ static const int calls[] = {
 	SCMP_SYS(mremap),	  SCMP_SYS(madvise),	   SCMP_SYS(brk),
 	SCMP_SYS(mlock),	  SCMP_SYS(munlock),	   SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(clock_gettime), SCMP_SYS(restart_syscall),
+	SCMP_SYS(pwrite64),	  SCMP_SYS(fdatasync),
+#ifdef HF_FAULTS
+	SCMP_SYS(getpid), /* whoever meets a fault leaves its number */
+#endif
 };
 
 /* Memory may be had and protected, but never made executable. */
@@ -160,6 +168,8 @@ filter_calls(struct err *e)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = f ? add_rules(f) : -ENOMEM;
+	if (!r)
+		r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1); /* the other thread too */
 	if (!r)
 		r = seccomp_load(f);
 	seccomp_release(f);
@@ -238,6 +248,28 @@ frame_at(const struct buf *in, size_t at)
 	return n <= c.left ? (int64_t)n : 0;
 }
 
+/* What lies between the two marks is lost from the log for good; vaultd alone can say so, and not
+ * unseen. */
+static void
+say_lost(const struct endmark *lost, const struct endmark *m)
+{
+	log_warning("the end of this node's log is given up: event %lld was remembered, and it "
+		    "goes on at event %lld",
+		    (long long)lost->seq, (long long)m->seq);
+}
+
+static void
+pass_mark(struct keyd *d)
+{
+	struct endmark m, lost;
+
+	if (!keyring_take_mark(d->ring, &m, &lost))
+		return;
+	if (lost.seq)
+		say_lost(&lost, &m);
+	markfile_put(d->marks, &m);
+}
+
 static bool
 serve_frames(struct keyd *d, struct client *c)
 {
@@ -250,6 +282,7 @@ serve_frames(struct keyd *d, struct client *c)
 			log_err(LOG_LEVEL_ERROR, &e, "client of role %c", c->role);
 			return false;
 		}
+		pass_mark(d);
 		at += 4 + (size_t)n;
 	}
 	if (at)
@@ -356,6 +389,7 @@ finish(struct keyd *d)
 		if (d->clients[i].fd >= 0)
 			drop_client(&d->clients[i]);
 	}
+	markfile_close(d->marks);
 	keyring_free(d->ring);
 	d->ring = NULL;
 }
@@ -388,6 +422,17 @@ read_node(struct keyd *d, const struct proc_args *a)
 }
 
 static int
+open_mark(struct keyd *d, const struct proc_args *a, struct err *e)
+{
+	struct endmark m;
+	int r = markfile_open(&a->home, &d->marks, &m, e);
+
+	if (!r)
+		keyring_set_mark(d->ring, &m);
+	return r;
+}
+
+static int
 start(struct keyd *d, const struct proc_args *a, struct err *e)
 {
 	char iso[CLOCK_ISO_LEN];
@@ -402,6 +447,8 @@ start(struct keyd *d, const struct proc_args *a, struct err *e)
 		r = read_ring(d, a, e);
 	if (!r)
 		read_node(d, a);
+	if (!r)
+		r = open_mark(d, a, e);
 	/* The C library opens the time zone's file at its first look at a date: before the filter.
 	 */
 	clock_iso(clock_now_us(), iso);
@@ -422,7 +469,7 @@ keyd_main(const struct proc_args *a)
 	if (start(&d, a, &e)) {
 		fprintf(stderr, "holdfast: %s.\n", e.text);
 		finish(&d);
-		return e.code == ERR_BAD_KEY ? PROC_EXIT_CONFIG : EXIT_FAILURE;
+		return e.code == ERR_BAD_KEY || e.code == ERR_IO ? PROC_EXIT_CONFIG : EXIT_FAILURE;
 	}
 	log_info("the keys are loaded; the master key file is not needed until the next start");
 	if (send(PROC_FD_KEYS, "K", 1, MSG_NOSIGNAL) != 1)

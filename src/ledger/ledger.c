@@ -4,11 +4,8 @@
  */
 #include "ledger/ledger_impl.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/clock.h"
 #include "base/fiber_sleep.h"
 #include "base/json_out.h"
@@ -157,8 +154,8 @@ ledger_as_unwritable(struct err *e)
 
 /* ---- the public side ---- */
 
-int
-ledger_new(const struct ledger_options *o, struct ledger **ret, struct err *e)
+struct ledger *
+ledger_new(const struct ledger_options *o)
 {
 	struct ledger *l = mem_new(sizeof(*l));
 
@@ -167,25 +164,13 @@ ledger_new(const struct ledger_options *o, struct ledger **ret, struct err *e)
 	l->journal_path = mem_dup(o->journal_path);
 	l->run = mem_dup(o->run ? o->run : "");
 	l->stats.writable = true;
-	l->chain_head_fd = -1;
-	if (o->chain_head_path) {
-		l->chain_head_fd = open(o->chain_head_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		if (l->chain_head_fd < 0) {
-			err_errno(e, ERR_IO, "cannot open %s", o->chain_head_path);
-			free(l->journal_path);
-			free(l->run);
-			free(l);
-			return ERR_IO;
-		}
-	}
 	uv_timer_init(o->loop, &l->probe_timer);
-	uv_timer_init(o->loop, &l->sync_timer);
-	l->probe_timer.data = l->sync_timer.data = l;
-	l->workers = 2;
+	l->probe_timer.data = l;
+	l->workers = 3;
 	mem_check(fiber_start(o->fibers, ledger_run_chainer, l) &&
-		  fiber_start(o->fibers, ledger_run_committer, l));
-	*ret = l;
-	return 0;
+		  fiber_start(o->fibers, ledger_run_committer, l) &&
+		  fiber_start(o->fibers, ledger_run_marker, l));
+	return l;
 }
 
 static void
@@ -193,18 +178,9 @@ on_closed(uv_handle_t *h)
 {
 	struct ledger *l = h->data;
 
-	/* A worker that still waits for the database or keyd keeps the ledger, and so does a disk: the process
-	 * ends with it. */
-	if (h == (uv_handle_t *)&l->probe_timer) {
-		uv_close((uv_handle_t *)&l->sync_timer, on_closed);
+	/* A worker that still waits for the database or keyd keeps the ledger: the process ends with it. */
+	if (l->workers)
 		return;
-	}
-	if (l->workers || l->chain_head_syncing)
-		return;
-	if (l->chain_head_fd >= 0) {
-		fdatasync(l->chain_head_fd);
-		close(l->chain_head_fd);
-	}
 	ledger_journals_close(l);
 	free(l->journal_path);
 	free(l->run);
@@ -220,12 +196,12 @@ ledger_free(struct ledger *l)
 		return;
 	l->stopping = true;
 	uv_timer_stop(&l->probe_timer);
-	uv_timer_stop(&l->sync_timer);
 	err_set(&e, ERR_NOT_SERVING, "the service is stopping");
 	ledger_units_fail(&l->queue, &e);
 	ledger_units_fail(&l->ready, &e);
 	ledger_worker_wake(&l->chainer);
 	ledger_worker_wake(&l->committer);
+	ledger_worker_wake(&l->marker);
 	uv_close((uv_handle_t *)&l->probe_timer, on_closed);
 }
 

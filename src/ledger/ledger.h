@@ -26,9 +26,7 @@ struct ledger_options {
 	struct keys *keys;
 	struct db *writer; /* its own connection */
 	const char *journal_path;
-	const char *
-		chain_head_path; /* head of this node's chain, kept beside the database (home.h); NULL: none */
-	struct uuid node; /* this node's id */
+	struct uuid node; /* this node's id, which keyd knows too */
 	const char *
 		run; /* what no other run of the node is named; "": what an earlier one wrote is not known again */
 	const struct statepage *
@@ -41,7 +39,7 @@ struct ledger_options {
 
 enum ledger_durability { LEDGER_LOCAL, LEDGER_BOTH, LEDGER_JOURNAL };
 
-int ledger_new(const struct ledger_options *o, struct ledger **ret, struct err *e) NONNULL MUST_USE;
+struct ledger *ledger_new(const struct ledger_options *o) NONNULL MUST_USE;
 void ledger_free(struct ledger *l);
 
 /* Appends n events (node and seq are filled in; at_us when 0) as one unit: all or nothing, in

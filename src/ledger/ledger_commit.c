@@ -33,7 +33,7 @@ advance(struct ledger *l, const struct ledger_units *q)
 	l->stats.events += q->events;
 	if (q->events > l->stats.largest_batch)
 		l->stats.largest_batch = q->events;
-	ledger_write_chain_head(l);
+	ledger_mark_end(l);
 	ledger_set_writable(l);
 	if (!l->o.on_durable)
 		return;

@@ -1,93 +1,85 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where the own chain ends: asked of the database, of the journal and of the chain head file, which must
- * agree. A chain that is shorter than that file remembers was cut from outside; that becomes an
- * event of its own, so that new events over the cut do not hide it. Where the end cannot be proved the
- * node writes another chain.
+ * Where the own chain ends: asked of the database, of the journal and of keyd, which has the end
+ * mark; they must agree. A chain that is shorter than its mark was cut from outside; that becomes
+ * an event of its own, so that new events over the cut do not hide it, and the mark is given up for
+ * that event's. Where the end cannot be proved the node writes another chain.
  */
 #include "ledger/ledger_impl.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/json_out.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "ledger/chain_head_file.h"
 #include "ledger/event_body.h"
 
-/* ---- the chain head file ---- */
+/* ---- the end mark ---- */
 
-static void on_sync_timer(uv_timer_t *t);
-
-static void
-on_synced(uv_fs_t *r)
+/* An end of the own chain. */
+static struct endmark
+end_at(const struct ledger *l, int64_t seq, const uint8_t hash[static KEYS_HASH_BYTES])
 {
-	struct ledger *l = r->data;
+	struct endmark m = { .node = l->o.node, .seq = seq };
 
-	if (r->result < 0)
-		log_warning("the anchor of the log is not known to be on the disk: %s",
-			    uv_strerror((int)r->result));
-	uv_fs_req_cleanup(r);
-	l->chain_head_syncing = false;
-	if (l->chain_head_dirty && !l->stopping)
-		uv_timer_start(&l->sync_timer, on_sync_timer, LEDGER_SYNC_MS, 0);
+	memcpy(m.hash, hash, sizeof(m.hash));
+	return m;
 }
 
-/* Nobody waits for it: a mark that is a little older than the log accuses nobody. */
 static void
-on_sync_timer(uv_timer_t *t)
+put_mark(struct ledger *l, const struct endmark *m)
 {
-	struct ledger *l = t->data;
-
-	l->chain_head_dirty = false;
-	l->chain_head_syncing = true;
-	l->sync.data = l;
-	mem_check(!uv_fs_fdatasync(l->o.loop, &l->sync, l->chain_head_fd, on_synced));
-}
-
-/* Where the own chain ends. */
-static void
-write_mark(struct ledger *l, int64_t seq, const uint8_t hash[static KEYS_HASH_BYTES])
-{
-	struct chain_head_file a = { .node = l->o.node, .seq = seq };
-
-	if (l->chain_head_fd < 0)
-		return;
-	memcpy(a.hash, hash, sizeof(a.hash));
-	if (chain_head_file_write(l->chain_head_fd, &a)) {
-		log_warning("cannot write the anchor of the log: %s", strerror(errno));
-		return;
-	}
-	l->chain_head_dirty = true;
-	if (!l->chain_head_syncing && !uv_is_active((uv_handle_t *)&l->sync_timer))
-		uv_timer_start(&l->sync_timer, on_sync_timer, LEDGER_SYNC_MS, 0);
+	l->mark = *m;
+	l->mark_due = true;
+	ledger_worker_wake(&l->marker);
 }
 
 void
-ledger_write_chain_head(struct ledger *l)
+ledger_mark_end(struct ledger *l)
 {
+	struct endmark m = end_at(l, l->head_seq, l->head_hash);
+
 	if (ledger_own_chain(l))
-		write_mark(l, l->head_seq, l->head_hash);
+		put_mark(l, &m);
 }
 
-static bool
-read_chain_head(struct ledger *l, struct chain_head_file *ret)
+/* One that is lost, because keyd is not there, is made up for by the next. */
+static void
+mark(struct ledger *l, struct fiber *f)
 {
-	return l->chain_head_fd >= 0 && chain_head_file_read(l->chain_head_fd, ret) &&
-	       uuid_eq(&ret->node, &l->o.node);
+	struct endmark to = l->mark, lost = l->mark_lost;
+	struct err e = { 0 };
+	int rc;
+
+	l->mark_due = false;
+	l->mark_lost.seq = 0;
+	rc = lost.seq ? keys_mark_replace(l->o.keys, f, &lost, &to, &e)
+		      : keys_mark(l->o.keys, f, &to, &e);
+	if (rc == ERR_KEYS_UNAVAILABLE && !l->mark_lost.seq)
+		l->mark_lost = lost;
+	if (rc && !l->mark_failed && !l->stopping)
+		log_err(LOG_LEVEL_WARNING, &e, "the end of this node's log is not remembered");
+	l->mark_failed = rc != 0;
 }
 
-/* Whether the node remembers more than the log has. */
-static bool
-is_cut(const struct chain_head_file *a, int64_t seq, const uint8_t *hash)
+void
+ledger_run_marker(struct fiber *f, void *arg)
 {
-	return a->seq > seq || (a->seq == seq && memcmp(a->hash, hash, KEYS_HASH_BYTES));
+	struct ledger *l = arg;
+
+	l->marker.f = f;
+	while (l->mark_due || !l->stopping) {
+		if (l->mark_due)
+			mark(l, f);
+		else
+			ledger_worker_wait(&l->marker);
+	}
+	l->workers--;
 }
 
 static void
-say_cut(const struct chain_head_file *a, int64_t end)
+say_cut(const struct endmark *a, int64_t end)
 {
 	log_error("the log ends at event %lld, but this node remembers event %lld: its end was "
 		  "removed from outside",
@@ -95,7 +87,7 @@ say_cut(const struct chain_head_file *a, int64_t end)
 }
 
 static int
-report_cut(struct ledger *l, struct fiber *f, const struct chain_head_file *a, struct err *e)
+report_cut(struct ledger *l, struct fiber *f, const struct endmark *a, struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	struct event ev = { .kind = EVENT_LOG_CUT, .address = "" };
@@ -111,14 +103,17 @@ report_cut(struct ledger *l, struct fiber *f, const struct chain_head_file *a, s
 	json_out_end_object(&w);
 	ev.body = buf_str(&body);
 	rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
-	return rc ? err_prefix(e, "cannot log that the log was cut: ") : 0;
+	if (rc)
+		return err_prefix(e, "cannot log that the log was cut: ");
+	/* The mark of that event, which waits for its turn, takes the place of this one. */
+	l->mark_lost = *a;
+	return 0;
 }
 
 /* A log without the node's memory of its end: from now on only what comes is guarded. It is written into the chain that the node
  * goes on with. */
 static int
-report_no_chain_head(struct ledger *l, struct fiber *f, int64_t end,
-		     const uint8_t hash[static KEYS_HASH_BYTES], struct err *e)
+report_no_mark(struct ledger *l, struct fiber *f, const struct endmark *end, struct err *e)
 {
 	struct event ev = { .kind = EVENT_WITNESS_LOST,
 			    .object = l->o.node,
@@ -129,12 +124,12 @@ report_no_chain_head(struct ledger *l, struct fiber *f, int64_t end,
 	log_warning("the anchor of this node's log (data/anchor) is gone, but the log ends at "
 		    "event %lld: whether its end was removed before cannot be told. Run "
 		    "`holdfast audit verify`",
-		    (long long)end);
+		    (long long)end->seq);
 	rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
 	if (rc)
 		return err_prefix(e, "cannot log that the anchor of the log is gone: ");
 	if (!ledger_own_chain(l))
-		write_mark(l, end, hash);
+		put_mark(l, end);
 	return 0;
 }
 
@@ -296,11 +291,12 @@ learn_db(struct ledger *l, struct fiber *f, struct err *e)
 /* The journal alone is enough if the node remembers nothing later: then the log can have nothing
  * later either. */
 static int
-learn_without_db(struct ledger *l, const struct ledger_look *k, struct err *e)
+learn_without_db(struct ledger *l, const struct ledger_look *k, const struct endmark *a,
+		 struct err *e)
 {
-	struct chain_head_file a;
+	struct endmark end = end_at(l, k->seq, k->hash);
 
-	if (k->seq && read_chain_head(l, &a) && !is_cut(&a, k->seq, k->hash)) {
+	if (k->seq && a->seq && !endmark_is_cut(a, &end)) {
 		put_head(l, k->seq, k->hash);
 		return 0;
 	}
@@ -308,7 +304,7 @@ learn_without_db(struct ledger *l, const struct ledger_look *k, struct err *e)
 }
 
 static int
-learn_journal(struct ledger *l, struct fiber *f, struct err *e)
+learn_journal(struct ledger *l, struct fiber *f, const struct endmark *a, struct err *e)
 {
 	struct ledger_look k;
 	uint8_t hash[KEYS_HASH_BYTES];
@@ -322,7 +318,7 @@ learn_journal(struct ledger *l, struct fiber *f, struct err *e)
 		return err_set(e, ERR_CHAIN_BROKEN,
 			       "journal and log of this node differ at event %lld", (long long)seq);
 	if (!known || (!k.count && ledger_follow_end(l, f, &l->o.node, &seq, hash, e)))
-		return learn_without_db(l, &k, e);
+		return learn_without_db(l, &k, a, e);
 	if (seq > k.seq) {
 		rc = ledger_journal_go_on(l, f, &l->o.node, seq, hash, e);
 		if (rc)
@@ -465,32 +461,29 @@ go_beside(struct ledger *l, struct fiber *f, struct err *e)
 int
 ledger_learn_head(struct ledger *l, struct fiber *f, struct err *e)
 {
-	struct chain_head_file a;
-	uint8_t hash[KEYS_HASH_BYTES];
-	bool lost;
-	int64_t end;
+	struct endmark a, end;
 	int rc;
 
 	if (!ledger_own_chain(l) && !l->proved && l->mode == l->beside_mode)
 		return learn_other(l, f, e);
 	l->chain = l->o.node;
-	rc = l->mode == WRITES_JOURNAL ? learn_journal(l, f, e) : learn_db(l, f, e);
+	rc = keys_mark_ask(l->o.keys, f, &a, e);
+	if (!rc)
+		rc = l->mode == WRITES_JOURNAL ? learn_journal(l, f, &a, e) : learn_db(l, f, e);
 	if (rc)
 		return rc;
-	end = l->head_seq;
-	memcpy(hash, l->head_hash, sizeof(hash));
-	lost = l->chain_head_fd >= 0 && end && !read_chain_head(l, &a);
+	end = end_at(l, l->head_seq, l->head_hash);
 	if (!l->proved)
 		rc = go_beside(l, f, e);
 	if (rc)
 		return rc;
-	if (lost)
-		return report_no_chain_head(l, f, end, hash, e);
-	if (!read_chain_head(l, &a) || !is_cut(&a, end, hash))
+	if (!a.seq)
+		return end.seq ? report_no_mark(l, f, &end, e) : 0;
+	if (!endmark_is_cut(&a, &end))
 		return 0;
 	if (ledger_own_chain(l))
 		return report_cut(l, f, &a, e);
 	/* Another node may have what is missing here: it is an event once that is known. */
-	say_cut(&a, end);
+	say_cut(&a, end.seq);
 	return 0;
 }

@@ -5,7 +5,8 @@
  *   queue ──chainer──▶ ready ──committer──▶ durable
  *
  * The chainer numbers and chains what waits (tail), while the committer writes what is chained
- * (head).
+ * (head), and the marker tells keyd where the own chain ends (the newest end, one request at a
+ * time).
  *  1. `ready` continues the head without a gap: its first event has number head_seq + 1.
  *  2. When `ready` can no longer continue the head (a write failed, the mode changed, a merge came
  * between), ledger_rewind() returns it to the queue and raises the epoch; a chainer that was
@@ -18,6 +19,7 @@
  */
 #pragma once
 
+#include "crypto/endmark.h"
 #include "ledger/ledger.h"
 
 #define LEDGER_BATCH_MAX 512
@@ -27,7 +29,6 @@
 #define LEDGER_PROBE_MS 1000
 #define LEDGER_AWAIT_MS 20 /* how often to look whether the end of the chain is known */
 #define LEDGER_ASK_MS 2000 /* the longest that a primary's writer waits for that */
-#define LEDGER_SYNC_MS 200 /* the chain head file is synced this long after a write */
 
 struct ledger_unit {
 	struct ledger_unit *next;
@@ -82,15 +83,14 @@ struct ledger {
 	uint8_t head_hash[KEYS_HASH_BYTES], tail_hash[KEYS_HASH_BYTES];
 	uint64_t epoch;
 	struct ledger_units queue, ready;
-	struct ledger_worker chainer, committer;
+	struct ledger_worker chainer, committer, marker;
 	struct fiber_gate commit_gate;
 	struct fiber_gate journal_gate;	 /* the journal belongs to one thread at a time */
 	struct ledger_journal *journals; /* opened when first needed */
 	size_t njournals;
-	int chain_head_fd; /* -1: none */
-	bool chain_head_dirty, chain_head_syncing;
-	uv_timer_t sync_timer;
-	uv_fs_t sync;
+	struct endmark mark;	  /* that keyd is to know, */
+	struct endmark mark_lost; /* and the one that it is to give up for it; its number 0: none */
+	bool mark_due, mark_failed;
 	bool stopping, probing, merging, beat_failed;
 	unsigned workers;
 	uv_timer_t probe_timer;
@@ -186,7 +186,9 @@ bool ledger_is_culprit(const struct err *e);
 int ledger_learn_head(struct ledger *l, struct fiber *f,
 		      struct err *e) MUST_USE;	       /* inside the commit gate */
 bool ledger_own_chain(const struct ledger *l) NONNULL; /* whether that is the one being written */
-void ledger_write_chain_head(struct ledger *l);
+/* The end of the own chain moved: keyd is told, which nobody waits for. */
+void ledger_mark_end(struct ledger *l) NONNULL;
+void ledger_run_marker(struct fiber *f, void *ledger);
 
 /* ledger_seen.c: what this node had of the other chains. */
 /* Whether an event changes something, so that the other chains must be named before it. */

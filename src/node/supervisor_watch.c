@@ -167,8 +167,8 @@ restart_child(struct child *c, int code)
 	struct sup *s = c->sup;
 
 	if (c->id == KEYD && s->serving && code == PROC_EXIT_CONFIG) {
-		log_warning("keyd cannot read the master key: connect its device again; it is "
-			    "read as soon as it is there (tried every %d s)",
+		log_warning("keyd cannot start, and the lines above say why: if it cannot read "
+			    "the master key, connect its device again (tried every %d s)",
 			    KEY_RETRY_MS / 1000);
 		supervisor_start_later(c, KEY_RETRY_MS);
 		return;

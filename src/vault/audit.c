@@ -392,11 +392,11 @@ write_accepted(struct json_out *out, const struct verify_result *v)
 }
 
 int
-audit_verify(struct call *c, const char *chain_head_path, struct json_out *out, struct err *e)
+audit_verify(struct call *c, struct json_out *out, struct err *e)
 {
 	struct verify_result *v = arena_new_of(c->a, struct verify_result);
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &c->v->node);
-	int rc = verify_run(c->v, c->f, chain_head_path, v, e);
+	int rc = verify_run(c->v, c->f, v, e);
 	if (rc)
 		return rc;
 	rc = vault_append(c, EVENT_AUDIT_READ, &(struct uuid){ 0 }, "{\"verify\":true}", e);
@@ -450,13 +450,13 @@ write_breaks(struct json_out *w, const struct verify_result *v)
 }
 
 static int
-collect_breaks(struct call *c, const char *chain_head_path, struct verify_result *v, struct err *e)
+collect_breaks(struct call *c, struct verify_result *v, struct err *e)
 {
 	/* The own chain goes on behind a cut before it is walked: then there is an event to go on with. */
 	int rc = vault_append(c, EVENT_AUDIT_READ, &(struct uuid){ 0 }, "{\"verify\":true}", e);
 
 	if (rc == 0)
-		rc = verify_collect(c->v, c->f, chain_head_path, v, e);
+		rc = verify_collect(c->v, c->f, v, e);
 	for (unsigned i = 0; !rc && !v->good && i < v->nnodes; i++) {
 		if (v->nodes[i].broken)
 			rc = err_set(
@@ -469,8 +469,7 @@ collect_breaks(struct call *c, const char *chain_head_path, struct verify_result
 }
 
 int
-audit_accept(struct call *c, const char *chain_head_path, const char *reason, struct json_out *out,
-	     struct err *e)
+audit_accept(struct call *c, const char *reason, struct json_out *out, struct err *e)
 {
 	struct verify_result *v = arena_new_of(c->a, struct verify_result);
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &c->v->node);
@@ -479,7 +478,7 @@ audit_accept(struct call *c, const char *chain_head_path, const char *reason, st
 	int n, rc = name_check(reason, "reason", e);
 
 	if (rc == 0)
-		rc = collect_breaks(c, chain_head_path, v, e);
+		rc = collect_breaks(c, v, e);
 	if (rc)
 		return rc;
 	json_out_init(&w, &body);

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A chain proves its own order and content, but not its end. The end of this node's chain is
- * compared with two marks outside the table (the ledger's head in memory, the anchor file), the
+ * compared with two marks outside the table (the ledger's head in memory, the end mark), the
  * ends of all chains with the events that name them: MERGED, SEEN, and WITNESS_ALARM, which says
  * what a node remembers. On a secondary this node's chain continues in the journal.
  */
 #include "vault/verify.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/mem.h"
-#include "ledger/chain_head_file.h"
+#include "crypto/endmark.h"
 #include "ledger/event_body.h"
 #include "vault/lists.h"
 
@@ -517,25 +514,25 @@ walk_journal(struct walk *w, const struct uuid *chain, struct err *e)
 
 /* ---- ends ---- */
 
-static void
-read_marks(struct walk *w, const char *chain_head_path)
+static int
+read_marks(struct walk *w, struct err *e)
 {
 	struct mark *m = &w->own[0];
-	struct chain_head_file a;
-	int fd = chain_head_path ? open(chain_head_path, O_RDONLY | O_CLOEXEC) : -1;
+	struct endmark a;
+	int rc = keys_mark_ask(w->v->keys, w->f, &a, e);
 
+	if (rc)
+		return rc;
 	if (ledger_head(w->v->ledger, &m->node, &m->seq, m->hash)) {
 		m->who = "the running service";
 		w->nown++;
 	}
-	if (fd < 0)
-		return;
-	if (chain_head_file_read(fd, &a)) {
+	if (a.seq) {
 		m = &w->own[w->nown++];
 		*m = (struct mark){ .node = a.node, .seq = a.seq, .who = "the anchor file" };
 		memcpy(m->hash, a.hash, sizeof(m->hash));
 	}
-	close(fd);
+	return 0;
 }
 
 static struct verify_node *
@@ -710,8 +707,7 @@ walk_all(struct walk *w, struct err *e)
 }
 
 static int
-verify(struct vault *v, struct fiber *f, const char *chain_head_path, bool collect,
-       struct verify_result *ret, struct err *e)
+verify(struct vault *v, struct fiber *f, bool collect, struct verify_result *ret, struct err *e)
 {
 	struct walk *w = mem_new(sizeof(*w));
 	int rc;
@@ -722,8 +718,9 @@ verify(struct vault *v, struct fiber *f, const char *chain_head_path, bool colle
 	w->f = f;
 	w->r = ret;
 	w->collect = collect;
-	read_marks(w, chain_head_path);
-	rc = audit_break_read(v, f, &w->known, &w->nknown, e);
+	rc = read_marks(w, e);
+	if (!rc)
+		rc = audit_break_read(v, f, &w->known, &w->nknown, e);
 	if (!rc)
 		rc = ledger_journal_chains(v->ledger, f, &w->journals, &w->njournals, e);
 	if (!rc)
@@ -740,15 +737,13 @@ verify(struct vault *v, struct fiber *f, const char *chain_head_path, bool colle
 }
 
 int
-verify_run(struct vault *v, struct fiber *f, const char *chain_head_path, struct verify_result *ret,
-	   struct err *e)
+verify_run(struct vault *v, struct fiber *f, struct verify_result *ret, struct err *e)
 {
-	return verify(v, f, chain_head_path, false, ret, e);
+	return verify(v, f, false, ret, e);
 }
 
 int
-verify_collect(struct vault *v, struct fiber *f, const char *chain_head_path,
-	       struct verify_result *ret, struct err *e)
+verify_collect(struct vault *v, struct fiber *f, struct verify_result *ret, struct err *e)
 {
-	return verify(v, f, chain_head_path, true, ret, e);
+	return verify(v, f, true, ret, e);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Verifies the whole log: walks every node's chain, recomputes each hash through keyd, and compares
- * the end of this node's chain with what it remembers outside the database (anchor file, the
+ * the end of this node's chain with what it remembers outside the database (the end mark, the
  * ledger's head). Finds any row that was changed, removed, inserted or swapped, and a cut end.
  */
 #pragma once
@@ -30,11 +30,9 @@ struct verify_result {
 	struct audit_break accepted[VERIFY_BREAKS_MAX];
 };
 
-/* chain_head_path: of this node, or NULL. 0 when the log could be read to its end or to the breaks –
- * then look at ret->good. */
-int verify_run(struct vault *v, struct fiber *f, const char *chain_head_path,
-	       struct verify_result *ret, struct err *e) MUST_USE;
+/* 0 when the log could be read to its end or to the breaks – then look at ret->good. */
+int verify_run(struct vault *v, struct fiber *f, struct verify_result *ret, struct err *e) MUST_USE;
 /* The same, but goes on after every break, as if all were accepted: ret->accepted has the new ones
  * (seq_by 0) too. ret->good is false if there is one that nothing can follow. */
-int verify_collect(struct vault *v, struct fiber *f, const char *chain_head_path,
-		   struct verify_result *ret, struct err *e) MUST_USE;
+int verify_collect(struct vault *v, struct fiber *f, struct verify_result *ret,
+		   struct err *e) MUST_USE;

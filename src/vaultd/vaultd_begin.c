@@ -74,28 +74,26 @@ await_page(struct vaultd *d, struct fiber *f)
 	}
 }
 
-static int
-open_ledger(struct vaultd *d, struct err *e)
+static void
+open_ledger(struct vaultd *d)
 {
 	char run[PROC_RUN_MAX];
-	char journal[HOME_PATH_MAX], anchor[HOME_PATH_MAX];
+	char journal[HOME_PATH_MAX];
 	struct ledger_options o = { 0 };
 
 	home_path(&d->args->home, HOME_JOURNAL, journal);
-	home_path(&d->args->home, HOME_ANCHOR, anchor);
 	o.loop = &d->loop;
 	o.fibers = d->v.fibers;
 	o.keys = d->v.keys;
 	o.writer = d->writer;
 	o.journal_path = journal;
-	o.chain_head_path = anchor;
 	o.node = d->v.node;
 	proc_run(d->args, run);
 	o.run = run;
 	o.statepage = d->v.statepage;
 	o.on_durable = vault_on_durable;
 	o.ctx = &d->v;
-	return ledger_new(&o, &d->v.ledger, e);
+	d->v.ledger = ledger_new(&o);
 }
 
 /* Measured: on two cores one HTTP thread beside the core thread serves more than two do. */
@@ -126,15 +124,13 @@ open_relay(struct vaultd *d)
 static int
 open_server(struct vaultd *d, struct err *e)
 {
-	char anchor[HOME_PATH_MAX], authority[HOME_PATH_MAX];
+	char authority[HOME_PATH_MAX];
 	struct api_options ao = { .v = &d->v,
 				  .node_name = d->node.name,
-				  .chain_head_path = anchor,
 				  .authority_path = authority };
 	struct server_options so = { 0 };
 	int rc;
 
-	home_path(&d->args->home, HOME_ANCHOR, anchor);
 	home_path(&d->args->home, HOME_PAIR_CA, authority);
 	ao.relay = open_relay(d);
 	d->api = api_new(&ao);
@@ -232,27 +228,23 @@ vaultd_begin(struct fiber *f, void *arg)
 {
 	struct vaultd *d = arg;
 	struct err e = { 0 };
-	int rc;
 
 	await_page(d, f);
 	if (d->stopping)
 		return;
-	rc = open_ledger(d, &e);
+	open_ledger(d);
 	d->v.record_locks = record_locks_new();
 	d->v.retrieve_batch = retrieve_batch_new(&d->v);
 	d->v.sessions = sessions_new(&d->v);
 	d->v.journal_overlay = journal_overlay_new();
 	d->state_seq = d->followed_seq = statepage_quick(d->v.statepage).state_seq;
 	d->told = vaultd_state_now(d);
-	if (!rc) {
-		/* Before the first answer: what was stored here is read here. */
-		vaultd_reload_journaled(d, f);
-		await_keys(d, f);
-		if (d->stopping)
-			return;
-		rc = open_server(d, &e);
-	}
-	if (rc) {
+	/* Before the first answer: what was stored here is read here. */
+	vaultd_reload_journaled(d, f);
+	await_keys(d, f);
+	if (d->stopping)
+		return;
+	if (open_server(d, &e)) {
 		log_err(LOG_LEVEL_ERROR, &e, "cannot serve");
 		vaultd_stop_with(d, PROC_EXIT_CONFIG);
 		return;

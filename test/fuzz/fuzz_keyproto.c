@@ -27,6 +27,7 @@ new_ring(void)
 	struct keyring *k = keyring_open(path, &e);
 	unlink(path);
 	assert(k);
+	keyring_set_node(k, &(struct uuid){ { 1 } });
 	return k;
 }
 

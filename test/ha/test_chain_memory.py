@@ -187,14 +187,16 @@ def test_a_forked_log_is_an_alarm_on_both_nodes(st):
     read_log(st, 1)
     older, head = anchor.read_bytes(), end_of(st, a)
     read_log(st, 3)
-    assert anchor.read_bytes() != older
+    wait_until("the mark of the end has moved", anchor.read_bytes, lambda now: now != older)
     remembered(*st.nodes)
     st.a.signal("vaultd", signal.SIGSTOP)
     # What is gone is what was there at that moment: the service writes of its own accord as well (when a session was last seen).
     lost = st.a.sql(f"DELETE FROM event WHERE node = '{a}' AND seq > {head} RETURNING seq, encode(hash, 'hex')")
     assert len(lost) >= 3
+    st.a.signal("keyd", signal.SIGSTOP)
     with open(anchor, "r+b") as f:
         f.write(older)
+    st.a.signal("keyd", signal.SIGKILL)  # it remembers the end as long as it lives
     st.a.signal("vaultd", signal.SIGKILL)
     wait_until("the log can be read", lambda: st.cli("audit", "list", "--most", "1", check=False).returncode == 0)
     read_log(st, len(lost) + 1)

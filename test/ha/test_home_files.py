@@ -61,8 +61,8 @@ def test_a_file_mode_or_writer_that_is_not_listed_is_found(tmp_path):
     assert [f for f in faults_of(rows, tmp_path) if "pg.damaged" in f] == [
         "data/pg.damaged-2026: mode 0750, not 0700"
     ], "what is inside a tree is its writer's own affair"
-    assert wrong_writers(rows, {("data/anchor", "vaultd"), ("data/pg/base/1", "postgres")}) == []
-    assert len(wrong_writers(rows, {("data/anchor", "agent"), ("run/state", "keyd"), ("stray", "vaultd")})) == 3
+    assert wrong_writers(rows, {("data/anchor", "keyd"), ("data/pg/base/1", "postgres")}) == []
+    assert len(wrong_writers(rows, {("data/anchor", "vaultd"), ("run/state", "keyd"), ("stray", "vaultd")})) == 3
 
 
 @pytest.mark.harness
@@ -86,7 +86,7 @@ def test_a_pair_keeps_what_is_listed_and_writes_where_it_may(st):
     assert emergency == []
     for node in (st.a, st.b):
         seen = writers_of(rows, node)
-        assert ("run/state", "agent") in seen and ("data/anchor", "vaultd") in seen  # it does see them
+        assert ("run/state", "agent") in seen and ("data/anchor", "keyd") in seen  # it does see them
         assert faults_of(rows, Path(node.home)) + wrong_writers(rows, seen) == []
 
 

@@ -368,6 +368,59 @@ def well_again(node, also=lambda: True):
     )
 
 
+def end_mark(node):
+    """What data/anchor says: number and hash."""
+    there = (node.home / "data/anchor").read_bytes()
+    return int.from_bytes(there[16:24], "big"), there[24:].hex()
+
+
+def end_of_log(node):
+    seq, of_it = node.sql(f"SELECT seq, encode(hash, 'hex') FROM event WHERE seq = {LAST}")[0]
+    return int(seq), of_it
+
+
+def marked(node):
+    wait_until(
+        "the end of the log is marked",
+        lambda: (end_mark(node), end_of_log(node)),
+        lambda ends: ends[0] == ends[1],
+        also=node.log_tail,
+    )
+    return end_mark(node)[0]
+
+
+def test_the_end_mark_follows_the_log(node):
+    """Written by keyd a moment later, it is never newer than the log; what it missed while keyd was away the next event makes up for. A node
+    that was killed has lost nothing that it would have to say."""
+    api = begun(node)
+    seen = marked(node)
+    node.signal("vaultd", signal.SIGKILL)
+    well_again(node)
+    read_log = lambda: api.must("GET", "/v1/audit?limit=1")
+    wait_until("the log can be read", lambda: api.get("/v1/audit?limit=1").status == 200)
+    node.signal("keyd", signal.SIGKILL)
+    well_again(node, lambda: api.get("/v1/audit?limit=1").status == 200)
+    assert marked(node) > seen
+    for _ in range(20):
+        read_log()
+    seen = marked(node)
+    for _ in range(5):
+        read_log()
+    node.kill()
+    seq, of_it = end_mark(node)
+    node.start()
+    assert seq >= seen and node.sql(f"SELECT encode(hash, 'hex') FROM event WHERE seq = {seq}") == [[of_it]]
+    read_log()
+    kinds = {e["kind"] for e in api.must("GET", "/v1/audit?limit=200")["events"]}
+    assert not kinds & {"log_cut", "witness_lost"}, kinds
+    marked(node)
+    # In order it is the very end.
+    read_log()
+    last = end_of_log(node)
+    node.stop()
+    assert end_mark(node) >= last
+
+
 def test_an_event_put_behind_the_last(node):
     """Where the service itself would write: it says that the log is not as it left it, reveals nothing upon it, and the break is named."""
     api = begun(node)

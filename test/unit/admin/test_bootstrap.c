@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <signal.h>
 #include <sodium.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 #include "admin/bootstrap.h"
 #include "base/log.h"
+#include "crypto/endmark.h"
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
 #include "crypto/x509.h"
@@ -66,6 +68,7 @@ set_up(void **state)
 	assert_int_equal(symlink(pgtemp_dir(pg), path), 0);
 	snprintf(p->keys.keyfile, sizeof(p->keys.keyfile), "%s/key", dir);
 	assert_int_equal(keyring_create_file(p->keys.keyfile, &e), 0);
+	snprintf(p->keys.anchor, sizeof(p->keys.anchor), "%s/data/anchor", dir);
 	p->keys.role = KEYPROTO_INIT;
 	settings_defaults(&p->settings);
 	uuid_new(&p->node.id);
@@ -171,6 +174,26 @@ a_new_vault_has_a_node_a_key_and_an_administrator(void **state)
 	assert_int_equal(count("SELECT (body::jsonb->>'primary_since_term')::int FROM event "
 			       "WHERE seq = 2"),
 			 1);
+}
+
+static void
+a_new_vault_has_its_end_mark(void **state)
+{
+	struct place *p = *state;
+	struct endmark m;
+	char hash[80], hex[80] = "";
+
+	begin_surely(p);
+	int fd = open(p->keys.anchor, O_RDONLY);
+	assert_true(endmark_read(fd, &m));
+	close(fd);
+	assert_true(uuid_eq(&m.node, &p->node.id));
+	assert_int_equal(m.seq, count("SELECT max(seq) FROM event"));
+	put_text("SELECT encode(hash, 'hex') FROM event ORDER BY seq DESC LIMIT 1", hash,
+		 sizeof(hash));
+	for (size_t i = 0; i < sizeof(m.hash); i++)
+		snprintf(hex + 2 * i, 3, "%02x", m.hash[i]);
+	assert_string_equal(hex, hash);
 }
 
 static void
@@ -403,6 +426,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_vault_has_a_node_a_key_and_an_administrator),
+		TEST(a_new_vault_has_its_end_mark),
 		TEST(the_setup_token_is_stored_as_its_hash_and_ends),
 		TEST(clients_find_the_web_certificate),
 		TEST(without_a_key_nothing_is_begun),

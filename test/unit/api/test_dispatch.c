@@ -266,7 +266,7 @@ set_up(void **state)
 	fixture_state(x, HA_SINGLE, false);
 	fixture_close(x);
 	fixture_open(x, FIXTURE_NODE_A);
-	const struct api_options o = { &x->v, "a.test", x->chain_head };
+	const struct api_options o = { &x->v, "a.test" };
 	x->v.health.serving = true;
 	fixture_run(x, create_first, &first);
 	api = api_new(&o);

@@ -13,11 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <sodium.h>
 #include "base/clock.h"
+#include "base/fault.h"
+#include "crypto/endmark.h"
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
 #include "crypto/keys.h"
@@ -29,13 +33,14 @@ static int
 begin(void **state)
 {
 	struct err e;
-	char conf[80];
+	char conf[80], data[80];
 	snprintf(dir, sizeof(dir), "/tmp/hf-keyd-XXXXXX");
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(key_path, sizeof(key_path), "%s/key", dir);
 	snprintf(conf, sizeof(conf), "%s/conf", dir);
-	return home_mkdirs(conf, 0700, &e);
+	snprintf(data, sizeof(data), "%s/data", dir);
+	return home_mkdirs(conf, 0700, &e) || home_mkdirs(data, 0700, &e);
 }
 
 static int
@@ -242,6 +247,173 @@ reads_its_node_from_the_home(void **state)
 	unlink(conf);
 }
 
+/* ---- the end mark ---- */
+
+static void
+path_of(enum home_path p, char ret[static HOME_PATH_MAX])
+{
+	struct home h;
+	struct err e = { 0 };
+
+	assert_int_equal(home_open(&h, dir, &e), 0);
+	home_path(&h, p, ret);
+}
+
+/* Of a node that conf/node.conf names. */
+static struct endmark
+new_node(int64_t seq)
+{
+	struct home h;
+	struct home_node node = { .name = "a.example" };
+	struct err e = { 0 };
+
+	uuid_new(&node.id);
+	assert_int_equal(home_open(&h, dir, &e), 0);
+	assert_int_equal(home_node_write(&h, &node, &e), 0);
+	return (struct endmark){ .node = node.id, .seq = seq, .hash = { 7 } };
+}
+
+static struct endmark
+mark_in_file(void)
+{
+	char path[HOME_PATH_MAX];
+	struct endmark m = { 0 };
+
+	path_of(HOME_ANCHOR, path);
+	int fd = open(path, O_RDONLY);
+	if (fd < 0 || !endmark_read(fd, &m))
+		m.seq = 0;
+	close(fd);
+	return m;
+}
+
+static void
+await_in_file(const struct endmark *m)
+{
+	struct endmark there = { 0 };
+
+	for (int i = 0; i < 1000 && !endmark_eq(&there, m); i++) {
+		clock_sleep_ms(10);
+		there = mark_in_file();
+	}
+	assert_true(endmark_eq(&there, m));
+}
+
+static void
+forget_node(void)
+{
+	char path[HOME_PATH_MAX];
+
+	path_of(HOME_NODE, path);
+	unlink(path);
+	path_of(HOME_ANCHOR, path);
+	unlink(path);
+}
+
+static void
+expect_said(struct keyd_run *r, const char *words)
+{
+	char text[4096];
+	ssize_t n = read(r->said, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	assert_non_null(strstr(text, words));
+}
+
+static void
+remembers_the_end_mark(void **state)
+{
+	struct endmark m = new_node(41), got, low, first;
+	struct keyd_run r;
+	struct err e = { 0 };
+
+	fresh_key();
+	start_keyd(&r, key_path);
+	assert_true(is_ready(&r));
+	struct keys *v = keys_new(NULL, connect_as(&r, KEYPROTO_VAULTD));
+	assert_int_equal(keys_mark_ask(v, NULL, &got, &e), 0);
+	assert_int_equal(got.seq, 0);
+	/* What comes thick and fast is there at the end; nobody says anything more. */
+	for (first = m; m.seq < 2000; m.seq++)
+		assert_int_equal(keys_mark(v, NULL, &m, &e), 0);
+	assert_int_equal(keys_mark(v, NULL, &m, &e), 0);
+	assert_int_equal(keys_mark(v, NULL, &first, &e), ERR_CONFLICT);
+	await_in_file(&m);
+	m.seq++;
+	assert_int_equal(keys_mark(v, NULL, &m, &e), 0);
+	keys_free(v);
+	stop_keyd(&r);
+	got = mark_in_file();
+	assert_true(endmark_eq(&got, &m)); /* its last one too */
+
+	start_keyd(&r, key_path);
+	assert_true(is_ready(&r));
+	v = keys_new(NULL, connect_as(&r, KEYPROTO_VAULTD));
+	assert_int_equal(keys_mark_ask(v, NULL, &got, &e), 0);
+	assert_true(endmark_eq(&got, &m));
+	low = m;
+	low.seq = 12;
+	assert_int_equal(keys_mark(v, NULL, &low, &e), ERR_CONFLICT);
+	assert_int_equal(keys_mark_replace(v, NULL, &low, &low, &e), ERR_CONFLICT);
+	assert_int_equal(keys_mark_replace(v, NULL, &m, &low, &e), 0);
+	await_in_file(&low);
+	keys_free(v);
+	kill(r.pid, SIGKILL);
+	status_of(&r);
+	expect_said(&r, "event 2001 was remembered, and it goes on at event 12");
+	close_run(&r);
+	forget_node();
+}
+
+static void
+without_a_place_for_the_end_mark_it_does_not_start(void **state)
+{
+	struct keyd_run r;
+	char path[HOME_PATH_MAX];
+
+	path_of(HOME_ANCHOR, path);
+	fresh_key();
+	assert_int_equal(mkdir(path, 0700), 0);
+	start_keyd(&r, key_path);
+	assert_false(is_ready(&r));
+	int status = status_of(&r);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), PROC_EXIT_CONFIG);
+	expect_said(&r, "data/anchor");
+	close_run(&r);
+	rmdir(path);
+}
+
+#ifdef HF_FAULTS
+static void
+an_end_mark_that_could_not_be_written_is_written_later(void **state)
+{
+	static const enum fault faults[] = { FAULT_FILE_WRITE, FAULT_FILE_SYNC };
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+		struct endmark m = new_node(41);
+		struct keyd_run r;
+
+		fresh_key();
+		fault_arm(faults[i], 1);
+		start_keyd(&r, key_path);
+		fault_disarm();
+		assert_true(is_ready(&r));
+		struct keys *v = keys_new(NULL, connect_as(&r, KEYPROTO_VAULTD));
+		assert_int_equal(keys_mark(v, NULL, &m, &e), 0);
+		await_in_file(&m);
+		expect_works(&r);
+		keys_free(v);
+		kill(r.pid, SIGTERM);
+		assert_int_equal(status_of(&r), 0);
+		expect_said(&r, "can be written again");
+		close_run(&r);
+		forget_node();
+	}
+}
+#endif
+
 static void
 without_a_key_it_says_what_to_do(void **state)
 {
@@ -369,18 +541,37 @@ ends_with_its_supervisor(void **state)
 	close_run(&r);
 }
 
-/* The value behind `name` in /proc/PID/status. */
+/* The value behind `name` in /proc/PID/task/TID/status. */
 static long
-proc_value(pid_t pid, const char *name)
+task_value(pid_t pid, const char *tid, const char *name)
 {
-	char path[64];
+	char path[320];
 	auto_buf text = BUF_INIT;
 	struct err e = { 0 };
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/status", pid, tid);
 	assert_int_equal(home_read_file(path, 65536, &text, &e), 0);
 	const char *at = strstr(text.data, name);
 	assert_non_null(at);
 	return strtol(at + strlen(name), NULL, 10);
+}
+
+/* All of its threads have that value, and it has more than one. */
+static void
+expect_of_all(pid_t pid, const char *name, long value)
+{
+	char path[64];
+	int threads = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	DIR *d = opendir(path);
+	assert_non_null(d);
+	for (struct dirent *t; (t = readdir(d));) {
+		if (t->d_name[0] == '.')
+			continue;
+		assert_int_equal(task_value(pid, t->d_name, name), value);
+		threads++;
+	}
+	closedir(d);
+	assert_true(threads > 1);
 }
 
 static void
@@ -390,11 +581,13 @@ its_doors_are_shut(void **state)
 	fresh_key();
 	start_keyd(&r, key_path);
 	assert_true(is_ready(&r));
-	assert_int_equal(proc_value(r.pid, "NoNewPrivs:"), 1);
+	char self[16];
+	snprintf(self, sizeof(self), "%d", r.pid);
+	expect_of_all(r.pid, "NoNewPrivs:", 1);
 #ifndef __SANITIZE_ADDRESS__
-	assert_int_equal(proc_value(r.pid, "\nSeccomp:"), 2);
+	expect_of_all(r.pid, "\nSeccomp:", 2);
 	if (geteuid() == 0)
-		assert_true(proc_value(r.pid, "VmLck:") > 0);
+		assert_true(task_value(r.pid, self, "VmLck:") > 0);
 #endif
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/limits", r.pid);
@@ -416,6 +609,11 @@ main(void)
 		cmocka_unit_test(serves_while_the_key_file_is_gone),
 		cmocka_unit_test(reads_the_place_of_the_key_from_the_home),
 		cmocka_unit_test(reads_its_node_from_the_home),
+		cmocka_unit_test(remembers_the_end_mark),
+		cmocka_unit_test(without_a_place_for_the_end_mark_it_does_not_start),
+#ifdef HF_FAULTS
+		cmocka_unit_test(an_end_mark_that_could_not_be_written_is_written_later),
+#endif
 		cmocka_unit_test(without_a_key_it_says_what_to_do),
 		cmocka_unit_test(bad_clients_lose_only_their_connection),
 		cmocka_unit_test(who_does_not_read_blocks_nobody),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 #include "base/home.h"
+#include "crypto/endmark.h"
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
 #include "crypto/x509.h"
@@ -574,12 +575,160 @@ epochs_are_proved_for_the_own_node_alone(void **state)
 	keyring_free(k);
 }
 
+/* ---- the end mark ---- */
+
+static struct endmark
+mark_at(uint8_t node, int64_t seq, uint8_t hash)
+{
+	return (struct endmark){ .node = { { node } }, .seq = seq, .hash = { hash } };
+}
+
+static void
+add_mark(struct buf *f, struct endmark m)
+{
+	uint8_t bytes[ENDMARK_BYTES];
+
+	endmark_encode(&m, bytes);
+	buf_add(f, bytes, sizeof(bytes));
+}
+
+static int
+put_mark(struct keyring *k, char role, struct endmark m)
+{
+	auto_buf f = BUF_INIT, out = BUF_INIT;
+
+	buf_add_u8(&f, KEYPROTO_MARK);
+	add_mark(&f, m);
+	int status = serve(k, role, &f, &out);
+	assert_int_equal(out.len, 0);
+	return status;
+}
+
+static int
+replace_mark(struct keyring *k, char role, struct endmark from, struct endmark to)
+{
+	auto_buf f = BUF_INIT, out = BUF_INIT;
+
+	buf_add_u8(&f, KEYPROTO_MARK_REPLACE);
+	add_mark(&f, from);
+	add_mark(&f, to);
+	int status = serve(k, role, &f, &out);
+	assert_int_equal(out.len, 0);
+	return status;
+}
+
+/* Of node 1; seq 0: there is none. */
+static void
+expect_mark(struct keyring *k, int64_t seq, uint8_t hash)
+{
+	auto_buf f = BUF_INIT, out = BUF_INIT;
+	struct endmark m = mark_at(1, seq, hash), got;
+
+	buf_add_u8(&f, KEYPROTO_MARK_ASK);
+	assert_int_equal(serve(k, 'v', &f, &out), 0);
+	struct cursor c = { .p = (const uint8_t *)out.data, .left = out.len };
+	if (!seq) {
+		assert_int_equal(out.len, 0);
+		return;
+	}
+	assert_int_equal(out.len, ENDMARK_BYTES);
+	assert_true(endmark_take(&c, &got));
+	assert_true(endmark_eq(&got, &m));
+}
+
+static void
+the_end_mark_never_goes_back(void **state)
+{
+	struct keyring *k = open_ring();
+	struct uuid own = { { 1 } };
+	struct endmark m, lost;
+
+	expect_mark(k, 0, 0);
+	assert_int_equal(put_mark(k, 'v', mark_at(1, 5, 0xa)), ERR_PRECONDITION);
+	keyring_set_node(k, &own);
+	assert_int_equal(put_mark(k, 'v', mark_at(2, 5, 0xa)), ERR_PRECONDITION);
+	assert_false(keyring_take_mark(k, &m, &lost));
+	assert_int_equal(put_mark(k, 'i', mark_at(1, 5, 0xa)), 0);
+	assert_true(keyring_take_mark(k, &m, &lost));
+	assert_int_equal(m.seq, 5);
+	assert_int_equal(lost.seq, 0);
+	assert_int_equal(put_mark(k, 'v', mark_at(1, 5, 0xa)), 0);
+	assert_int_equal(put_mark(k, 'v', mark_at(1, 9, 0xb)), 0);
+	expect_mark(k, 9, 0xb);
+	assert_true(keyring_take_mark(k, &m, &lost));
+	for (const char *r = "vi"; *r; r++) {
+		assert_int_equal(put_mark(k, *r, mark_at(1, 8, 0xb)), ERR_CONFLICT);
+		assert_int_equal(put_mark(k, *r, mark_at(1, 1, 0xa)), ERR_CONFLICT);
+		assert_int_equal(put_mark(k, *r, mark_at(1, 9, 0xc)), ERR_CONFLICT);
+		assert_int_equal(put_mark(k, *r, mark_at(2, 10, 0xb)), ERR_PRECONDITION);
+	}
+	assert_false(keyring_take_mark(k, &m, &lost));
+	expect_mark(k, 9, 0xb);
+	keyring_free(k);
+}
+
+/* Who gives it up names it, and that is told. */
+static void
+the_end_mark_is_given_up_by_name(void **state)
+{
+	struct keyring *k = open_ring();
+	struct uuid own = { { 1 } };
+	struct endmark m, lost;
+
+	keyring_set_node(k, &own);
+	assert_int_equal(replace_mark(k, 'v', mark_at(1, 9, 0xb), mark_at(1, 3, 0xc)),
+			 ERR_CONFLICT);
+	assert_int_equal(put_mark(k, 'v', mark_at(1, 9, 0xb)), 0);
+	assert_true(keyring_take_mark(k, &m, &lost));
+	assert_int_equal(replace_mark(k, 'i', mark_at(1, 9, 0xb), mark_at(1, 3, 0xc)), 1);
+	assert_int_equal(replace_mark(k, 'a', mark_at(1, 9, 0xb), mark_at(1, 3, 0xc)), 1);
+	assert_int_equal(replace_mark(k, 'v', mark_at(1, 9, 0xc), mark_at(1, 3, 0xc)),
+			 ERR_CONFLICT);
+	assert_int_equal(replace_mark(k, 'v', mark_at(1, 8, 0xb), mark_at(1, 3, 0xc)),
+			 ERR_CONFLICT);
+	assert_int_equal(replace_mark(k, 'v', mark_at(2, 9, 0xb), mark_at(1, 3, 0xc)),
+			 ERR_CONFLICT);
+	assert_int_equal(replace_mark(k, 'v', mark_at(1, 9, 0xb), mark_at(2, 3, 0xc)),
+			 ERR_PRECONDITION);
+	assert_false(keyring_take_mark(k, &m, &lost));
+	assert_int_equal(replace_mark(k, 'v', mark_at(1, 9, 0xb), mark_at(1, 3, 0xc)), 0);
+	assert_true(keyring_take_mark(k, &m, &lost));
+	assert_int_equal(m.seq, 3);
+	assert_int_equal(lost.seq, 9);
+	/* From there it is as before. */
+	assert_int_equal(put_mark(k, 'v', mark_at(1, 2, 0xc)), ERR_CONFLICT);
+	assert_int_equal(put_mark(k, 'v', mark_at(1, 4, 0xd)), 0);
+	assert_true(keyring_take_mark(k, &m, &lost));
+	assert_int_equal(lost.seq, 0);
+	keyring_free(k);
+}
+
+/* In the home of a node that was made another one. */
+static void
+the_end_mark_of_another_node_is_none(void **state)
+{
+	struct keyring *k = open_ring();
+	struct uuid own = { { 1 } };
+	struct endmark m = mark_at(2, 90, 0xb), lost;
+
+	keyring_set_node(k, &own);
+	keyring_set_mark(k, &m);
+	expect_mark(k, 0, 0);
+	assert_false(keyring_take_mark(k, &m, &lost));
+	assert_int_equal(put_mark(k, 'v', mark_at(1, 1, 0xa)), 0);
+	expect_mark(k, 1, 0xa);
+	m = mark_at(1, 90, 0xb);
+	keyring_set_mark(k, &m);
+	expect_mark(k, 90, 0xb);
+	keyring_free(k);
+}
+
 static void
 malformed_bodies_end_the_connection(void **state)
 {
 	static const struct {
 		size_t n;
-		uint8_t bytes[64];
+		uint8_t bytes[128];
 	} rows[] = {
 		{ 0, { 0 } },
 		{ 1, { 0 } },
@@ -608,12 +757,22 @@ malformed_bodies_end_the_connection(void **state)
 		{ 10, { KEYPROTO_EPOCH } },
 		{ 56, { KEYPROTO_EPOCH_CHECK } },
 		{ 58, { KEYPROTO_EPOCH_CHECK } },
+		{ 56, { KEYPROTO_MARK, [24] = 1 } },
+		{ 57, { KEYPROTO_MARK } },
+		{ 57, { KEYPROTO_MARK, [17] = 0x80 } },
+		{ 58, { KEYPROTO_MARK, [24] = 1 } },
+		{ 57, { KEYPROTO_MARK_REPLACE, [24] = 1 } },
+		{ 112, { KEYPROTO_MARK_REPLACE, [24] = 1, [80] = 1 } },
+		{ 113, { KEYPROTO_MARK_REPLACE, [80] = 1 } },
+		{ 114, { KEYPROTO_MARK_REPLACE, [24] = 1, [80] = 1 } },
+		{ 2, { KEYPROTO_MARK_ASK } },
 	};
 	struct keyring *k = open_ring();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		auto_buf f = BUF_INIT, out = BUF_INIT;
 		buf_add(&f, rows[i].bytes, rows[i].n);
 		assert_int_equal(serve(k, 'i', &f, &out), 1);
+		assert_int_equal(serve(k, 'v', &f, &out), 1);
 	}
 	keyring_free(k);
 }
@@ -634,6 +793,9 @@ main(void)
 		cmocka_unit_test(signatures_are_of_exports_alone),
 		cmocka_unit_test(the_authority_signs_and_is_not_seen),
 		cmocka_unit_test(epochs_are_proved_for_the_own_node_alone),
+		cmocka_unit_test(the_end_mark_never_goes_back),
+		cmocka_unit_test(the_end_mark_is_given_up_by_name),
+		cmocka_unit_test(the_end_mark_of_another_node_is_none),
 		cmocka_unit_test(malformed_bodies_end_the_connection),
 	};
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, begin, finish);

@@ -45,7 +45,7 @@ verify_now(struct fixture *x, struct fiber *f, void *arg)
 	static struct verify_result r;
 	struct err e = { 0 };
 
-	assert_int_equal(verify_run(&x->v, f, x->chain_head, &r, &e), 0);
+	assert_int_equal(verify_run(&x->v, f, &r, &e), 0);
 	assert_true(r.good);
 	assert_int_equal(r.nnodes, *(unsigned *)arg);
 }

@@ -38,7 +38,7 @@ verify_now(struct fixture *x, struct fiber *f, void *arg)
 	struct verify_result *r = arg;
 	struct err e = { 0 };
 
-	assert_int_equal(verify_run(&x->v, f, x->chain_head, r, &e), 0);
+	assert_int_equal(verify_run(&x->v, f, r, &e), 0);
 }
 
 static void
@@ -89,12 +89,14 @@ append(struct fixture *x, struct fiber *f, void *arg)
 	assert_int_equal(rc, 0);
 }
 
-/* What libuv closes it closes in a turn to come, and a connection to keyd when the other end is seen to be gone. */
+/* What libuv closes it closes in a turn to come, and a connection to keyd when the other end is
+ * seen to be gone; the end mark is sent to keyd when nobody waits any more. */
 static void
 settle(struct fixture *x, int files)
 {
 	for (int i = 0; i < SETTLE_TURNS && (i < 5 || sweep_open_files() != files); i++) {
 		uv_run(&x->loop, UV_RUN_NOWAIT);
+		keys_again(x);
 		if (i >= 5)
 			usleep(1000);
 	}
@@ -194,12 +196,12 @@ make_b(struct fixture *x)
 	memcpy(own, x->journal, sizeof(own));
 	snprintf(path, sizeof(path), "%.200s/b.db", x->dir);
 	memcpy(x->journal, path, sizeof(path));
-	unlink(x->chain_head);
+	unlink(x->anchor);
 	fixture_open(x, FIXTURE_NODE_B);
 	fixture_run(x, work_as_b, &s);
 	fixture_close(x);
 	memcpy(x->journal, own, sizeof(own));
-	unlink(x->chain_head);
+	unlink(x->anchor);
 	fixture_state(x, HA_ALONE, false);
 	fixture_open(x, FIXTURE_NODE_A);
 	fixture_deposit(x, path, FIXTURE_NODE_B, 0, B_EVENTS);

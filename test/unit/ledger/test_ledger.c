@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/endmark.h"
 #include "fixture.h"
 #include "vault/audit.h"
 #include "vault/verify.h"
@@ -61,7 +62,7 @@ verify_now(struct fixture *x, struct fiber *f, void *arg)
 	struct verify_result *r = arg;
 	struct err e = { 0 };
 
-	assert_int_equal(verify_run(&x->v, f, x->chain_head, r, &e), 0);
+	assert_int_equal(verify_run(&x->v, f, r, &e), 0);
 }
 
 static void
@@ -379,6 +380,22 @@ keys_gone(void **state)
 
 /* ---- an end cut off while the service was down ---- */
 
+/* keyd's mark is the end of the log, once it has been told. */
+static void
+expect_marked(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct endmark m = { 0 }, end = { 0 };
+	struct err e = { 0 };
+
+	assert_true(ledger_head(x->v.ledger, &end.node, &end.seq, end.hash));
+	for (int i = 0; i < 1000 && !endmark_eq(&m, &end); i++) {
+		fixture_pause(x, f, 5);
+		assert_int_equal(keys_mark_ask(x->v.keys, f, &m, &e), 0);
+	}
+	assert_int_equal(m.seq, end.seq);
+	assert_true(endmark_eq(&m, &end));
+}
+
 static void
 cut_end(void **state)
 {
@@ -398,6 +415,14 @@ cut_end(void **state)
 	fixture_run(x, verify_now, &r);
 	assert_false(r.good);
 	assert_int_equal(r.nodes[0].broken_seq, 16);
+	/* The mark of what was lost is given up: it is said once. */
+	fixture_run(x, expect_marked, NULL);
+	fixture_close(x);
+	fixture_open(x, FIXTURE_NODE_A);
+	fixture_run(x, retrieve, &failed);
+	assert_int_equal(failed, 0);
+	fixture_run(x, expect_marked, NULL);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :LOG_CUT"), 1);
 }
 
 /* ---- the journal ---- */
@@ -538,13 +563,13 @@ make_b(struct fixture *x)
 	fixture_state(x, HA_EMERGENCY, false);
 	memcpy(path, x->journal, sizeof(path));
 	snprintf(x->journal, sizeof(x->journal), "%.200s/b.db", x->dir);
-	unlink(x->chain_head);
+	unlink(x->anchor);
 	fixture_open(x, FIXTURE_NODE_B);
 	fixture_run(x, work_as_b, NULL);
 	assert_good(x);
 	fixture_close(x);
 	memcpy(x->journal, path, sizeof(path));
-	unlink(x->chain_head);
+	unlink(x->anchor);
 	fixture_state(x, HA_ALONE, false);
 	fixture_open(x, FIXTURE_NODE_A);
 }
@@ -615,7 +640,7 @@ accept_breaks(struct fixture *x, struct fiber *f, void *arg)
 	struct json_out w;
 
 	json_out_init(&w, &out);
-	assert_int_equal(audit_accept(&c, x->chain_head, "looked into", &w, &e), 0);
+	assert_int_equal(audit_accept(&c, "looked into", &w, &e), 0);
 	assert_string_equal(buf_str(&out), arg);
 	arena_free(c.a);
 }

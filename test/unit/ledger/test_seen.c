@@ -66,7 +66,7 @@ verify_now(struct fixture *x, struct fiber *f, void *arg)
 {
 	struct err e = { 0 };
 
-	assert_int_equal(verify_run(&x->v, f, x->chain_head, arg, &e), 0);
+	assert_int_equal(verify_run(&x->v, f, arg, &e), 0);
 }
 
 /* Node B over the same database, as over a copy of A's. */
@@ -76,7 +76,7 @@ open_b(struct fixture *x, enum ha_state state)
 	fixture_close(x);
 	fixture_state(x, state, false);
 	snprintf(x->journal, sizeof(x->journal), "%.200s/b.db", x->dir);
-	unlink(x->chain_head);
+	unlink(x->anchor);
 	fixture_open(x, FIXTURE_NODE_B);
 }
 
@@ -86,7 +86,7 @@ open_a(struct fixture *x)
 	fixture_close(x);
 	fixture_state(x, HA_ALONE, false);
 	snprintf(x->journal, sizeof(x->journal), "%.200s/a.db", x->dir);
-	unlink(x->chain_head);
+	unlink(x->anchor);
 	fixture_open(x, FIXTURE_NODE_A);
 }
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <signal.h>
 #include <sodium.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 #include "base/home.h"
 #include "base/log.h"
+#include "crypto/endmark.h"
 #include "crypto/keyproto.h"
 #include "crypto/keyring.h"
 #include "store/journal.h"
@@ -58,16 +60,31 @@ write_all(int fd, const void *p, size_t n)
 	}
 }
 
+/* As keyd, but at once. */
+static void
+keep_mark(struct keyring *k, int anchor)
+{
+	struct endmark m, lost;
+
+	if (keyring_take_mark(k, &m, &lost) && endmark_write(anchor, &m))
+		_exit(1);
+}
+
 static void
 serve_keys(int fd, const struct fixture *x)
 {
 	struct err e = { 0 };
 	struct keyring *k = keyring_open(x->keyfile, &e);
+	int anchor = open(x->anchor, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	uint8_t *frame = malloc(KEYPROTO_MAX), head[4];
+	struct endmark m;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!k)
 		must(e.code, &e);
+	keyring_set_node(k, &x->v.node);
+	if (endmark_read(anchor, &m))
+		keyring_set_mark(k, &m);
 	while (read_all(fd, head, sizeof(head))) {
 		struct buf answer = BUF_INIT;
 		size_t n = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 |
@@ -76,6 +93,7 @@ serve_keys(int fd, const struct fixture *x)
 		if (n > KEYPROTO_MAX || !read_all(fd, frame, n) ||
 		    keyring_serve(k, x->role ? x->role : KEYPROTO_VAULTD, frame, n, &answer, &e))
 			_exit(1);
+		keep_mark(k, anchor);
 		write_all(fd, answer.data, answer.len);
 		buf_done(&answer);
 	}
@@ -163,13 +181,12 @@ fixture_open(struct fixture *x, const char *node)
 	o.keys = v->keys;
 	o.writer = x->writer;
 	o.journal_path = x->journal;
-	o.chain_head_path = x->chain_head;
 	o.node = v->node;
 	o.statepage = v->statepage;
 	o.run = x->run;
 	o.on_durable = on_durable;
 	o.ctx = x;
-	must(ledger_new(&o, &v->ledger, &e), &e);
+	v->ledger = ledger_new(&o);
 	v->record_locks = record_locks_new();
 	v->retrieve_batch = retrieve_batch_new(v);
 	v->sessions = sessions_new(v);
@@ -243,7 +260,7 @@ fixture_new(void)
 		abort();
 	snprintf(x->keyfile, sizeof(x->keyfile), "%s/key", x->dir);
 	snprintf(x->journal, sizeof(x->journal), "%s/journal.db", x->dir);
-	snprintf(x->chain_head, sizeof(x->chain_head), "%s/anchor", x->dir);
+	snprintf(x->anchor, sizeof(x->anchor), "%s/anchor", x->dir);
 	snprintf(x->state, sizeof(x->state), "%s/state", x->dir);
 	must(keyring_create_file(x->keyfile, &e), &e);
 	settings_defaults(&x->settings);

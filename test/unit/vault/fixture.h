@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A vault on a scratch PostgreSQL and a keyring of its own in a forked process: everything real but the
- * other processes of the node. fixture_run runs a function in a fiber until it returns.
+ * A vault on a scratch PostgreSQL and a keyring of its own in a forked process, which keeps its end
+ * mark in a file: everything real but the other processes of the node. fixture_run runs a function
+ * in a fiber until it returns.
  */
 #pragma once
 
@@ -25,7 +26,7 @@ struct fixture_seen {
 struct fixture {
 	struct pgtemp *pg;
 	char dir[256];
-	char keyfile[300], journal[300], chain_head[300], state[300];
+	char keyfile[300], journal[300], anchor[300], state[300];
 	pid_t keyd;
 	char role; /* of who asks keyd; 0: vaultd */
 	uv_loop_t loop;

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "crypto/endmark.h"
 #include "fixture.h"
-#include "ledger/chain_head_file.h"
 #include "vault/audit.h"
 #include "vault/verify.h"
 
@@ -60,7 +60,7 @@ run(struct fixture *fx, struct fiber *f, void *arg)
 {
 	struct err e = { 0 };
 
-	assert_int_equal(verify_run(&fx->v, f, fx->chain_head, &r, &e), 0);
+	assert_int_equal(verify_run(&fx->v, f, &r, &e), 0);
 }
 
 /* Does it, verifies, and puts the log back as it was. */
@@ -164,30 +164,36 @@ truncated(void **state)
 
 /* The service was down and is up again: only the anchor remembers. */
 static void
-truncated_while_down(void **state)
+open_with_mark(const struct endmark *m)
 {
-	struct chain_head_file a = { .seq = 2601 };
-	int fd;
-
-	assert_int_equal(uuid_parse(FIXTURE_NODE_A, &a.node), 0);
 	fixture_close(x);
-	fd = open(x->chain_head, O_RDWR);
-	assert_int_equal(chain_head_file_write(fd, &a), 0);
+	int fd = open(x->anchor, O_RDWR);
+	assert_int_equal(endmark_write(fd, m), 0);
+	close(fd);
 	fixture_open(x, FIXTURE_NODE_A);
 	fixture_run(x, run, NULL);
+}
+
+static void
+truncated_while_down(void **state)
+{
+	struct endmark m = { .seq = 2601 };
+
+	assert_int_equal(uuid_parse(FIXTURE_NODE_A, &m.node), 0);
+	open_with_mark(&m);
 	assert_false(r.good);
 	assert_int_equal(r.nodes[0].broken_seq, 2502);
 	assert_non_null(strstr(r.nodes[0].why, "anchor"));
+	/* Another node's. */
+	assert_int_equal(uuid_parse(FIXTURE_NODE_B, &m.node), 0);
+	open_with_mark(&m);
+	assert_true(r.good);
 	/* Same number, another event. */
-	a.seq = 2501;
-	assert_int_equal(chain_head_file_write(fd, &a), 0);
-	fixture_run(x, run, NULL);
+	assert_int_equal(uuid_parse(FIXTURE_NODE_A, &m.node), 0);
+	m.seq = 2501;
+	open_with_mark(&m);
 	assert_false(r.good);
 	assert_int_equal(r.nodes[0].broken_seq, 2501);
-	close(fd);
-	assert_int_equal(unlink(x->chain_head), 0);
-	fixture_run(x, run, NULL);
-	assert_true(r.good);
 }
 
 /* An insertion under a node that nobody has cannot be chained by anyone without the key. */
@@ -214,7 +220,7 @@ accept_all(struct fixture *fx, struct fiber *f, void *arg)
 	struct json_out w;
 
 	json_out_init(&w, &out);
-	assert_int_equal(audit_accept(&c, fx->chain_head, "looked into", &w, &e), 0);
+	assert_int_equal(audit_accept(&c, "looked into", &w, &e), 0);
 	assert_string_equal(buf_str(&out), "{\"breaks\":3}");
 	arena_free(c.a);
 }
@@ -249,7 +255,8 @@ accepted(void **state)
 		print_message("broken at %lld: %s\n", (long long)r.nodes[0].broken_seq,
 			      r.nodes[0].why);
 	assert_true(r.good);
-	assert_int_equal(r.naccepted, 3); /* and the cut of the test before */
+	assert_int_equal(r.naccepted,
+			 3); /* and the cut of the test before, whose mark was given up */
 	assert_int_equal(r.accepted[0].seq, 900);
 	assert_int_equal(r.accepted[0].resume, 1101);
 	assert_int_equal(r.accepted[1].seq, 1500);
