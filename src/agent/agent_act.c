@@ -20,6 +20,8 @@
 #define PROVE_MS 5000 /* so long a promotion waits for keyd */
 #define PEM_MAX 65536
 #define TASK_RETRY_MS 2000
+#define SHUT_MS 10000	      /* so long the database may let nobody in before it is restarted */
+#define REOPEN_AGAIN_MS 60000 /* and not again before then */
 
 /* Whether a secondary that answers still gives emergency access, or merges its journal. */
 static bool
@@ -378,6 +380,24 @@ agent_show_progress(struct agent *a)
 		 more);
 }
 
+/* What is only full, frozen or on its way is left alone (ha/replication_knock.c). */
+static void
+reopen_database(struct agent *a)
+{
+	char why[256];
+	int64_t since = replication_shut_since(a->replication, why, sizeof(why));
+	bool again = a->reopened_ms && a->now_ms - a->reopened_ms < REOPEN_AGAIN_MS;
+
+	if (!since || a->now_ms - since < SHUT_MS || again || a->stop_asked || a->rejoin_waits ||
+	    a->wv.working)
+		return;
+	log_error("the database runs, but has let nobody in for %d s: %s. It is restarted",
+		  SHUT_MS / 1000, why);
+	a->reopened_ms = a->now_ms;
+	if (write(PROC_FD_LINK, "P", 1) != 1)
+		_exit(1); /* the supervisor is gone */
+}
+
 void
 agent_act(struct agent *a, const struct fsm_obs *o)
 {
@@ -398,4 +418,5 @@ agent_act(struct agent *a, const struct fsm_obs *o)
 		bring_up_to_date(a);
 	}
 	ask_for_stop(a);
+	reopen_database(a);
 }

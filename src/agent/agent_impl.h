@@ -136,10 +136,11 @@ struct agent {
 	/* secondary: when the database was last told to follow, and nobody any more */
 	int64_t opened_ms, closed_ms;
 	int64_t replayed_lsn, replayed_ms; /* how far replay was when it was last seen to move */
-	char run[20];	     /* of this program, as its health says it; "" not known */
-	bool duplicate;	     /* a second program of this node is heard */
-	bool named;	     /* an operator has named this one */
-	bool rejoin_waits;   /* as this tick found it: behind what the role's thread says in wv */
+	char run[20];	   /* of this program, as its health says it; "" not known */
+	bool duplicate;	   /* a second program of this node is heard */
+	bool named;	   /* an operator has named this one */
+	bool rejoin_waits; /* as this tick found it: behind what the role's thread says in wv */
+	int64_t reopened_ms; /* when the database was last restarted because it let nobody in, 0: never */
 	bool stop_asked;     /* the supervisor was asked to stop PostgreSQL */
 	int64_t rejoined_ms; /* what was asked for was over then; 0: not yet */
 

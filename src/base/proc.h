@@ -4,7 +4,7 @@
  * --home DIR …`, with these file descriptors.
  *   fd 3  keyd: control socket (crypto/keyproto.h) · vaultd, agent, prepare, unpack: connection to keyd
  *   fd 4  vaultd, agent: link to the supervisor. The child writes 'R' once it is ready
- *         (agent: 'J' to have replication/rejoin.conf carried out.) The supervisor writes
+ *         (agent: 'J' to have replication/rejoin.conf carried out, 'P' to have PostgreSQL start anew). The supervisor writes
  *         'k' with a new keyd connection as SCM_RIGHTS after keyd was restarted, and when the child asks
  *         for one by 'K' because its own broke. End of file: exit at once.
  * SIGTERM: stop cleanly. SIGHUP: read the settings again. Children set PR_SET_PDEATHSIG(SIGKILL).

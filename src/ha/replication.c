@@ -43,6 +43,7 @@ replication_new(const struct home *h, const char *conninfo, const struct uuid *s
 	worker_init(&r->worker);
 	replication_start_looks(r);
 	replication_start_orders(r);
+	replication_start_knocks(r);
 	return r;
 }
 

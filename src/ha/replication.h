@@ -145,6 +145,9 @@ struct replication;
 /* Starts both threads. conninfo: of the superuser on the unix socket; copied. */
 struct replication *replication_new(const struct home *h, const char *conninfo,
 				    const struct uuid *self) NONNULL MUST_USE;
+/* Since when (monotonic) the server has answered every new connection with an error, though it neither starts nor stops nor is full; 0: it lets
+ * in. What it says goes to ret_why. */
+int64_t replication_shut_since(struct replication *r, char *ret_why, size_t room) NONNULL;
 void replication_look(struct replication *r, struct replication_view *ret) NONNULL;
 /* Asks for synchronous_standby_names to be this; "" clears. Returns at once; applied and kept until
  * the next call. */

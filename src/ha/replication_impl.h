@@ -2,6 +2,7 @@
  *
  * What the files of the replication share; nobody else includes this.
  *   replication.c       what the agent calls
+ *   replication_knock.c the thread that knocks
  *   replication_look.c  the thread that looks
  *   replication_set.c   the thread that sets
  *   replication_step.c  the arithmetic of "in step"
@@ -21,7 +22,7 @@ struct replication_members {
 };
 
 struct replication {
-	struct worker worker; /* two threads: one looks, one sets */
+	struct worker worker; /* three threads: one looks, one sets, one knocks */
 	struct home home;
 	char *conninfo;
 	struct uuid self;
@@ -33,6 +34,8 @@ struct replication {
 	/* Who may connect over the channel, as last written. */
 	struct replication_members mapped;
 	int64_t tended_ms, followed_ms;
+	int64_t shut_ms; /* since when the server has let nobody in, 0: it does */
+	char shut_why[256];
 	bool wish; /* anything was ever asked for */
 	struct {
 		int kind; /* 0: nothing to ask */
@@ -60,3 +63,4 @@ int64_t replication_best_flush(const struct replication_view *v) NONNULL;
 /* Each starts its thread. */
 void replication_start_looks(struct replication *r) NONNULL;
 void replication_start_orders(struct replication *r) NONNULL;
+void replication_start_knocks(struct replication *r) NONNULL;

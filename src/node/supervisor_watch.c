@@ -90,6 +90,18 @@ begin_rejoin(struct sup *s)
 	uv_timer_start(&s->children[REJOIN].timer, on_rejoin_late, REJOIN_STOP_MS, 0);
 }
 
+/* It lets nobody in, so that nobody can ask it to stop in order; its log is what it starts from. */
+static void
+reopen_postgres(struct sup *s)
+{
+	struct child *pg = &s->children[POSTGRES];
+
+	if (s->rejoining || s->stopping || !pg->running)
+		return;
+	log_warning("PostgreSQL is stopped at once and started anew");
+	uv_process_kill(&pg->process, SIGQUIT);
+}
+
 void
 supervisor_on_link(uv_poll_t *p, int status, int events)
 {
@@ -105,6 +117,8 @@ supervisor_on_link(uv_poll_t *p, int status, int events)
 	}
 	if (c->id == AGENT && memchr(words, 'J', (size_t)n))
 		begin_rejoin(c->sup);
+	if (c->id == AGENT && memchr(words, 'P', (size_t)n))
+		reopen_postgres(c->sup);
 	if (c->id != KEYD && memchr(words, 'K', (size_t)n))
 		supervisor_reconnect(c->sup, c);
 	if (c->id == VAULTD && !memchr(words, 'R', (size_t)n))

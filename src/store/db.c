@@ -200,6 +200,12 @@ db_open(const struct db_options *o, struct err *e)
 	return d;
 }
 
+bool
+db_answers(const char *conninfo)
+{
+	return PQping(conninfo) == PQPING_OK;
+}
+
 /* ---- calls ---- */
 
 static int

@@ -251,6 +251,26 @@ def test_lock_files_that_name_no_postgresql(running, named):
         stranger.wait()
 
 
+def test_shared_memory_is_removed(running):
+    """H14: systemd does that to a user who logs out (RemoveIPC). Connections of before go on, and no new one can be made: PostgreSQL is started
+    anew, by itself, and the log says why."""
+    mapped = {
+        Path(line.split()[5])
+        for _, maps in of_each(running.pids("postgres"), "maps")
+        for line in maps.splitlines()
+        if "/dev/shm/" in line
+    }
+    assert mapped and all(p.name.startswith("PostgreSQL.") for p in mapped)
+    before = pid_of(running, "postmaster")
+    for path in mapped:
+        path.unlink()
+    wait_until("nobody is let in", lambda: not answers(running))
+    running.signal("vaultd", signal.SIGKILL)
+    wait_until("it serves again", lambda: answers(running) and serves(running), also=running.log_tail)
+    assert pid_of(running, "postmaster") != before
+    assert re.search("has let nobody in for .*PostgreSQL", running.log.read_text())
+
+
 def test_hangup_reads_the_settings_again(running):
     before = running.pids("all")
     running.set("session_idle", "600000")
