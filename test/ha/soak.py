@@ -160,6 +160,7 @@ def check(st, rows, moved, latest):
     held("broken chains", checker.log_has_no_gap, st.a)
     held("broken chains", checker.nothing_left_over, st)
     held("broken chains", st.audit_verify, st.a)
+    held("diverged", st.tables_verify)
     return reads, writes
 
 

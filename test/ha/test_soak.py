@@ -150,6 +150,9 @@ def world(monkeypatch):
             def audit_verify(self, node):
                 assert node.says["good"], "audit verify"
 
+            def tables_verify(self):
+                pass
+
             def tails(self):
                 return ""
 

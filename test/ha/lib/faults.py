@@ -332,25 +332,58 @@ def copy_kept(x, node, kept):
 def cloned(x):
     """A copy of the primary's machine is started on another one, while the primary serves on; it is noticed, and ended."""
     node, home = x.p, x.st.dir / "clone"
-    at = [x.st.listen("client", port) for port in (7272, 2345)]
 
     def play():
         copy_kept(x, node, home)
         pace(2)
-        clone = Node(x.st.holdfast, home, node.name, *at, node.key_file, prefix=x.st.net.exec_prefix("client"))
-        clone.set("listen", at[0])
-        clone.set("pair_listen", at[1])
-        clone.start(wait=False)
-        end = time.monotonic() + 60
-        while clone.state() != "behind" and time.monotonic() < end:
-            pace(0.1)
-        state = clone.state()
-        x.orders.append(f"clone of {node.name}: exit {0 if state == 'behind' else 1} {state}")
+        clone = start_copy(x, node, home)
+        comes_to(x, clone, "behind")
         pace(3)
         clone.kill()
         shutil.rmtree(home)
 
     x.spawn(play)
+
+
+def doubled(x):
+    """A copy of the stopped primary's machine is started on another one, before it: both have all that there is, and neither may write. An
+    operator ends the copy and names the other."""
+    node, home = x.p, x.st.dir / "clone"
+
+    def play():
+        with x.starting:
+            node.stop()
+            subprocess.run(["cp", "-a", node.home, home], check=True)
+            clone = start_copy(x, node, home)
+            comes_to(x, clone, "alone")
+            node.start(wait=False)
+        for n in (node, clone):
+            comes_to(x, n, "duplicate")
+        pace(2)
+        clone.kill()
+        shutil.rmtree(home)
+        order("p", "promote", "--yes")(x)
+
+    x.spawn(play)
+
+
+def start_copy(x, node, home):
+    """On another machine of the same network."""
+    at = [x.st.listen("client", port) for port in (7272, 2345)]
+    clone = Node(x.st.holdfast, home, node.name, *at, node.key_file, prefix=x.st.net.exec_prefix("client"))
+    clone.set("listen", at[0])
+    clone.set("pair_listen", at[1])
+    return clone.start(wait=False)
+
+
+def comes_to(x, node, state):
+    end = time.monotonic() + 60
+    while node.state() != state:
+        if time.monotonic() > end:
+            x.ended.append(f"{node.name} is {node.state()}, not {state}")
+            return False
+        pace(0.1)
+    return True
 
 
 def no_names(x):
@@ -387,13 +420,8 @@ def in_step(x, timeout=60):
 
 def promote_the_other(x):
     """What the status of the one that is behind says."""
-    end = time.monotonic() + 60
-    while x.p.state() != "behind":
-        if time.monotonic() > end:
-            x.ended.append(f"{x.p.name} was put back and is {x.p.state()}, not behind")
-            return
-        pace(0.1)
-    order("s", "promote", "--yes")(x)
+    if comes_to(x, x.p, "behind"):
+        order("s", "promote", "--yes")(x)
 
 
 def close_port(port):
@@ -643,6 +671,16 @@ FAULTS = {
             "a copy of the primary's machine is started beside it",
             cloned,
             expect="alone",
+            weight=0,
+            rare=2,
+            also=EVERYWHERE,
+        ),
+        Fault(
+            "p-doubled",
+            "p",
+            "a copy of the stopped primary's machine is started before it, and an operator names one of the two",
+            doubled,
+            expect="roles",
             weight=0,
             rare=2,
             also=EVERYWHERE,

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -241,6 +242,21 @@ class Stage:
         assert (
             r["status"] == 200 and r["body"]["good"] is True and r["body"]["nodes"]
         ), f"audit verify on {node.name}: {r}"
+
+    def tables_verify(self):
+        """The primary's tables are what its log says (H15)."""
+        primary = next(n for n in self.nodes if (n.health() or (0, {"mode": ""}))[1]["mode"] == "primary")
+        path = f"/v1/audit/tables?run={uuid.uuid4()}"
+        r = wait_until(
+            "the tables are compared with the log",
+            lambda: self.call("client", self.admin, primary, "GET", path, timeout=60),
+            lambda r: r["status"] != 200 or r["body"]["done"],
+            every=0,
+        )
+        assert (
+            r["status"] == 200 and r["body"]["good"] is True
+        ), f"the tables of {primary.name} are not what its log says: {r}"
+        return r["body"]
 
     def load(self, interval=0.02, writer=True, **options):
         """A reader on each node's site, one at the client (rc), and a writer; each with a session of its own."""
