@@ -203,7 +203,10 @@ db_open(const struct db_options *o, struct err *e)
 bool
 db_answers(const char *conninfo)
 {
-	return PQping(conninfo) == PQPING_OK;
+	auto_buf info = BUF_INIT;
+
+	buf_addf(&info, "%s connect_timeout=3", conninfo);
+	return PQping(buf_str(&info)) == PQPING_OK;
 }
 
 /* ---- calls ---- */

@@ -35,7 +35,7 @@ struct db_options {
 struct db *db_new(uv_loop_t *loop, const struct db_options *o) NONNULL MUST_USE;
 /* Blocking: connects now. f is NULL in every call. */
 struct db *db_open(const struct db_options *o, struct err *e) MUST_USE;
-/* Whether a server answers there, if only with an error; false: none does, or it starts or stops. Blocking, as long as conninfo says. */
+/* Whether a server answers there, if only with an error; false: none does within 3 s, or it starts or stops. Blocking. */
 bool db_answers(const char *conninfo) NONNULL;
 void db_free(struct db *d); /* takes NULL; waiting fibers get ERR_DB_GONE */
 bool db_up(const struct db *d) NONNULL;
