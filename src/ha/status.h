@@ -72,8 +72,9 @@
 	X(CLOCK_SKEW, "the clock of %s differs from this node's by more than 60 s",                \
 	  "Synchronise both clocks (chrony or systemd-timesyncd).")                                \
 	X(EMERGENCY, "%s gives emergency access",                                                  \
-	  "Bring the primary back; the return is automatic. If an operator ordered it: run "       \
-	  "`holdfast ha emergency off` there.")                                                    \
+	  "Bring the primary back; the return is automatic. If it is gone for good, or no node "   \
+	  "is the primary any more, run `holdfast ha promote` on the node whose data are newest. " \
+	  "If an operator ordered it: run `holdfast ha emergency off` there.")                     \
 	X(TOO_OLD, "the data on %s is older than emergency access allows",                         \
 	  "It gives out no passwords. Bring the primary back, or log in there as an "              \
 	  "administrator and run `holdfast ha unlock`.")                                           \
