@@ -104,7 +104,9 @@ put_disk_back(struct world *w, unsigned i, unsigned b)
 		if (w->seg[k].first)
 			w->seg[k].in |= at(i, IN_LOG);
 	}
-	p->db = (struct database){ .there = true, .standby = p->node != 0, .pos = 1, .follows = NOBODY };
+	p->db = (struct database){
+		.there = true, .standby = p->node != 0, .pos = 1, .follows = NOBODY
+	};
 	p->copy = (struct database){ .follows = NOBODY };
 	p->rejoin = 0;
 	p->rewinding = p->copying = p->emergency = false;
@@ -358,17 +360,23 @@ static const struct {
 	[NODE_START] = { "start", ABOUT_PROGRAM, true, true, is_off, start_node },
 	[AGENT_KILL] = { "agent-kill", ABOUT_PROGRAM, true, false, has_agent, kill_agent },
 	[LINK_CUT] = { "link-cut", ABOUT_LINK, true, true, is_not_cut, cut },
-	[LINK_NO_CHANNEL] = { "link-no-channel", ABOUT_LINK, false, false, is_whole, close_channel },
+	[LINK_NO_CHANNEL] = { "link-no-channel", ABOUT_LINK, false, false, is_whole,
+			      close_channel },
 	[LINK_NO_WEB] = { "link-no-web", ABOUT_LINK, false, false, is_whole, close_web },
-	[LINK_NO_CALLS] = { "link-no-calls", ABOUT_DIRECTION, false, false, is_whole, close_one_way },
+	[LINK_NO_CALLS] = { "link-no-calls", ABOUT_DIRECTION, false, false, is_whole,
+			    close_one_way },
 	[LINK_HEAL] = { "link is whole again", ABOUT_LINK, true, true, is_not_whole, heal_link },
 	[ORDER_PROMOTE] = { "promote", ABOUT_PROGRAM, true, true, is_no_primary, promote, reigns },
-	[ORDER_SWITCHOVER] = { "switchover", ABOUT_NODE, false, true, is_synced, switchover, other_reigns },
+	[ORDER_SWITCHOVER] = { "switchover", ABOUT_NODE, false, true, is_synced, switchover,
+			       other_reigns },
 	[ORDER_REJOIN] = { "rejoin", ABOUT_PROGRAM, false, false, is_secondary, rejoin, is_copied },
-	[ORDER_EMERGENCY_ON] = { "emergency on", ABOUT_PROGRAM, false, false, may_order, emergency_on, gives_access },
-	[ORDER_EMERGENCY_OFF] = { "emergency off", ABOUT_PROGRAM, false, false, is_ordered, emergency_off },
+	[ORDER_EMERGENCY_ON] = { "emergency on", ABOUT_PROGRAM, false, false, may_order,
+				 emergency_on, gives_access },
+	[ORDER_EMERGENCY_OFF] = { "emergency off", ABOUT_PROGRAM, false, false, is_ordered,
+				  emergency_off },
 	[ORDER_REMOVE] = { "remove", ABOUT_NODE, false, false, is_primary, remove_node, is_out },
-	[ORDER_RECONCILE] = { "reconcile", ABOUT_PROGRAM, false, false, is_behind, reconcile, reigns },
+	[ORDER_RECONCILE] = { "reconcile", ABOUT_PROGRAM, false, false, is_behind, reconcile,
+			      reigns },
 	[DISK_BACK] = { "disk-back", ABOUT_PROGRAM, false, false, NULL, put_disk_back },
 	[CLONED] = { "cloned", ABOUT_PROGRAM, false, false, may_clone, clone_node },
 };
@@ -475,24 +483,33 @@ static const struct {
 	unsigned all, any; /* kinds of acts that are in the path: all of these, and one of those */
 	const char *why;
 } known[] = {
-	{ NO_FORK, BIT(CLONED), ~0u, "two programs of one node write until somebody hears both (docs/ha.md)" },
+	{ NO_FORK, BIT(CLONED), ~0u,
+	  "two programs of one node write until somebody hears both (docs/ha.md)" },
 	{ ONE_PRIMARY, BIT(CLONED) | BIT(ORDER_PROMOTE), CLOSED,
-	  "of two programs of one node both are promoted, or one where the other's name leads past it" },
+	  "of two programs of one node both are promoted, or one where the other's name leads past "
+	  "it" },
 	{ NO_LOWER_EPOCH, BIT(CLONED) | BIT(ORDER_PROMOTE), CLOSED,
-	  "of two programs of one node both are promoted, or one where the other's name leads past it" },
+	  "of two programs of one node both are promoted, or one where the other's name leads past "
+	  "it" },
 	{ ORDERS_LEAD, BIT(CLONED) | BIT(ORDER_SWITCHOVER), ~0u,
-	  "a primary hands over to a node of which two programs run: both take over, and neither serves" },
+	  "a primary hands over to a node of which two programs run: both take over, and neither "
+	  "serves" },
 	/* What is known of its own epochs alone fences no node (agent/agent_epoch.c). */
 	{ NO_OWN_LATER, BIT(DISK_BACK), ~0u,
-	  "a primary whose disk was put back hears of a later epoch of its own, and serves where it can ask nobody for more" },
+	  "a primary whose disk was put back hears of a later epoch of its own, and serves where "
+	  "it can ask nobody for more" },
 	{ NO_OWN_LATER, BIT(CLONED) | BIT(ORDER_PROMOTE), ~0u,
 	  "of two programs of one node the one that was not promoted last serves on" },
 	{ NO_FORK, BIT(DISK_BACK), BIT(AGENT_KILL) | BIT(ORDER_PROMOTE),
-	  "an agent that begins anew in the same run takes a history for confirmed that nobody confirmed" },
+	  "an agent that begins anew in the same run takes a history for confirmed that nobody "
+	  "confirmed" },
 	{ NO_DEAD_END, BIT(ORDER_REJOIN) | BIT(DISK_BACK), ~0u,
-	  "a node that is promoted while a whole copy waits for its place is stopped for the copy" },
-	{ ACCESS, BIT(ORDER_SWITCHOVER), BIT(NODE_KILL) | BIT(POWER_OFF) | BIT(LINK_CUT) | BIT(AGENT_KILL),
-	  "a fenced node that has not heard the epoch of the next primary gives no access when that is gone" },
+	  "a node that is promoted while a whole copy waits for its place is stopped for the "
+	  "copy" },
+	{ ACCESS, BIT(ORDER_SWITCHOVER),
+	  BIT(NODE_KILL) | BIT(POWER_OFF) | BIT(LINK_CUT) | BIT(AGENT_KILL),
+	  "a fenced node that has not heard the epoch of the next primary gives no access when "
+	  "that is gone" },
 	/* Both halves are an operator's: one order gives up what is not here, and it is there. */
 	{ NO_FORK, BIT(ORDER_RECONCILE) | BIT(DISK_BACK), ~0u,
 	  "an operator gave up what another node still has" },

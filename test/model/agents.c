@@ -144,9 +144,9 @@ save_one(unsigned i)
 	p->known = seams_mepoch(&a->epochs.known.epoch);
 	p->next = seams_mepoch(&a->epochs.next.epoch);
 	p->order = (uint8_t)a->order;
-	p->order_to = a->order == ORDER_HANDOVER || a->shown.state == HA_HANDING ?
-			      (uint8_t)seams_node(&a->order_node) :
-			      NOBODY;
+	p->order_to = a->order == ORDER_HANDOVER || a->shown.state == HA_HANDING
+			      ? (uint8_t)seams_node(&a->order_node)
+			      : NOBODY;
 	p->loss = a->loss.there ? (uint8_t)(seams_node(&a->loss.by) + 1) : 0;
 	p->loss_parted = a->loss.there && a->loss.parted;
 	p->relapses = (uint8_t)(a->steadiness.relapses > 2 ? 2 : a->steadiness.relapses);
@@ -260,7 +260,8 @@ __wrap_probe_look(struct probe *token, struct probe_view *ret)
 	struct probe_reply *r = &ret->reply;
 	text_copy(r->node, sizeof(r->node), node_name(k));
 	text_copy(r->node_id, sizeof(r->node_id), seams_id_text(k));
-	text_copy(r->state, sizeof(r->state), s->state == HA_STATE_COUNT ? "" : state_name(s->state));
+	text_copy(r->state, sizeof(r->state),
+		  s->state == HA_STATE_COUNT ? "" : state_name(s->state));
 	text_copy(r->mode, sizeof(r->mode), s->primary ? "primary" : "other");
 	r->term = s->term;
 	seams_epoch(&s->named, &r->epoch);

@@ -10,15 +10,22 @@ static const struct {
 	const char *name, *text;
 } invariants[INVARIANTS] = {
 	[COMES_TO_REST] = { "comes-to-rest", "nothing goes round in circles" },
-	[NO_DEAD_END] = { "no-dead-end", "healed, all serve or follow, or a verb that a status names makes them (H14)" },
+	[NO_DEAD_END] = { "no-dead-end", "healed, all serve or follow, or a verb that a status "
+					 "names makes them (H14)" },
 	[ONE_PRIMARY] = { "one-primary", "no two serving primaries in contact (H10)" },
-	[NO_LOWER_EPOCH] = { "no-lower-epoch", "no primary serves in contact with who knows a later epoch (H10)" },
-	[NO_OWN_LATER] = { "no-own-later-epoch", "nor does one of which others know a later epoch of its own (H10)" },
-	[NO_UNASKED_EMERGENCY] = { "no-unasked-emergency", "no emergency that nobody ordered while a serving primary is reached (H4)" },
-	[ACCESS] = { "access", "who has data and reaches no serving primary gives access to them (H4)" },
+	[NO_LOWER_EPOCH] = { "no-lower-epoch",
+			     "no primary serves in contact with who knows a later epoch (H10)" },
+	[NO_OWN_LATER] = { "no-own-later-epoch",
+			   "nor does one of which others know a later epoch of its own (H10)" },
+	[NO_UNASKED_EMERGENCY] = { "no-unasked-emergency", "no emergency that nobody ordered while "
+							   "a serving primary is reached (H4)" },
+	[ACCESS] = { "access",
+		     "who has data and reaches no serving primary gives access to them (H4)" },
 	[NO_STANDSTILL] = { "no-standstill", "no commit waits for a disk that is not there (H2)" },
-	[ORDERS_LEAD] = { "orders-lead", "an order that was taken, and that nothing came between, is carried out (H14)" },
-	[NOTHING_LOST] = { "nothing-lost", "no last copy of what was acknowledged is given up (H13)" },
+	[ORDERS_LEAD] = { "orders-lead", "an order that was taken, and that nothing came between, "
+					 "is carried out (H14)" },
+	[NOTHING_LOST] = { "nothing-lost",
+			   "no last copy of what was acknowledged is given up (H13)" },
 	[NO_FORK] = { "no-fork", "no chain has two events of one number (H10)" },
 };
 
@@ -66,7 +73,8 @@ is_heard_twice(const struct world *w, unsigned node)
 	for (unsigned i = 0; i < PROGRAMS_MAX; i++) {
 		const struct program *p = &w->p[i];
 
-		for (unsigned k = 0; p->exists && p->hears_twice == node + 1 && k < PROGRAMS_MAX; k++) {
+		for (unsigned k = 0; p->exists && p->hears_twice == node + 1 && k < PROGRAMS_MAX;
+		     k++) {
 			if (w->p[k].exists && w->p[k].node == node && reaches_web(w, k, p->node))
 				return true;
 		}
@@ -82,7 +90,8 @@ judge_two(const struct world *w, unsigned i, unsigned k)
 
 	if (!agents_reigns(p))
 		return 0;
-	if (agents_reigns(q) && (p->node == q->node ? is_heard_twice(w, p->node) : in_contact(w, i, k)))
+	if (agents_reigns(q) &&
+	    (p->node == q->node ? is_heard_twice(w, p->node) : in_contact(w, i, k)))
 		broken |= 1u << ONE_PRIMARY;
 	struct mepoch own = { p->page_term, p->node };
 	if (q->agent && in_contact(w, i, k) && is_later(q->known, own))
@@ -119,8 +128,9 @@ judge_one(const struct world *w, unsigned i)
 	if (agents_reigns(p) && p->sync_set && !streams)
 		broken |= 1u << NO_STANDSTILL;
 	/* Who lost events of its log serves nobody, and names the way out. */
-	if (state_serves(p->state) != SERVES_EVERYONE && state_serves(p->state) != SERVES_EMERGENCY &&
-	    p->state != HA_BEHIND && !reaches_primary(w, i))
+	if (state_serves(p->state) != SERVES_EVERYONE &&
+	    state_serves(p->state) != SERVES_EMERGENCY && p->state != HA_BEHIND &&
+	    !reaches_primary(w, i))
 		broken |= 1u << ACCESS;
 	return broken;
 }
@@ -179,7 +189,8 @@ judge_is_well(const struct world *w)
 
 		if (!p->exists || !p->powered || i == primary || removed || agents_reigns(p))
 			continue;
-		if (w->p[primary].state != HA_SYNCED || !p->t.receives || (p->state != HA_STANDBY && !p->emergency) ||
+		if (w->p[primary].state != HA_SYNCED || !p->t.receives ||
+		    (p->state != HA_STANDBY && !p->emergency) ||
 		    (has_journal(w, i) && !p->emergency))
 			return false;
 	}
@@ -190,8 +201,8 @@ judge_is_well(const struct world *w)
 static const struct {
 	const char *text, *verb, *arg;
 } verbs[] = {
-	{ "holdfast ha promote", "promote", "" },     { "holdfast ha rejoin", "rejoin", "" },
-	{ "holdfast ha reconcile", "reconcile", "" }, { "emergency off", "emergency", "off" },
+	{ "holdfast ha promote", "promote", "" },	{ "holdfast ha rejoin", "rejoin", "" },
+	{ "holdfast ha reconcile", "reconcile", "" },	{ "emergency off", "emergency", "off" },
 	{ "holdfast ha switchover", "switchover", "" },
 };
 
@@ -228,10 +239,12 @@ try_verbs(const struct world *from, unsigned depth, char *ret, size_t room)
 			if (!w.p[i].exists || !w.p[i].agent)
 				continue;
 			agents_load(&w);
-			if (agents_order(i, verbs[k].verb, verbs[k].arg) || !run_quiet(&w, NULL, NULL))
+			if (agents_order(i, verbs[k].verb, verbs[k].arg) ||
+			    !run_quiet(&w, NULL, NULL))
 				continue;
 			world_canonical(&w);
-			snprintf(ret + n, room - n, " %s on %s;", verbs[k].text, node_name(w.p[i].node));
+			snprintf(ret + n, room - n, " %s on %s;", verbs[k].text,
+				 node_name(w.p[i].node));
 			if (judge_is_well(&w) || (depth > 1 && try_verbs(&w, depth - 1, ret, room)))
 				return true;
 			ret[n] = '\0';

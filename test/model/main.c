@@ -25,7 +25,8 @@ static const char usage[] =
 	"  --show N       so many paths of each invariant (3)\n"
 	"  --states       with the world at the end of each\n"
 	"  --json         one JSON object in place of the table; no paths\n"
-	"  --self-test    leaves out one rule of the state table after the other, and breaks what the agents rely on,\n"
+	"  --self-test    leaves out one rule of the state table after the other, and breaks what "
+	"the agents rely on,\n"
 	"                 and fails where that is not found\n"
 	"\n"
 	"Exit code 1 when an invariant is broken in a way that is not known, 2 for wrong usage.\n";
@@ -120,7 +121,8 @@ finds(const char *what, bool must)
 		if (is_broken(&r))
 			return true;
 	}
-	printf("%s  %s\n", must ? "NOT FOUND                   " : "not seen, as is known       ", what);
+	printf("%s  %s\n", must ? "NOT FOUND                   " : "not seen, as is known       ",
+	       what);
 	return !must;
 }
 
@@ -139,7 +141,8 @@ self_test(void)
 		char what[200];
 
 		model_without_rule = (int)i;
-		snprintf(what, sizeof(what), "without %s → %s", r[i].when_name, state_name(r[i].to));
+		snprintf(what, sizeof(what), "without %s → %s", r[i].when_name,
+			 state_name(r[i].to));
 		bad += !finds(what, !may_be_unseen(&r[i]));
 	}
 	model_without_rule = -1;
@@ -153,7 +156,19 @@ self_test(void)
 
 /* ---- the command line ---- */
 
-enum option_name { NODES = 1, ACTS, MIDDLE, FEW, SECONDS, MEGABYTES, SHOW, STATES, JSON, SELF, HELP };
+enum option_name {
+	NODES = 1,
+	ACTS,
+	MIDDLE,
+	FEW,
+	SECONDS,
+	MEGABYTES,
+	SHOW,
+	STATES,
+	JSON,
+	SELF,
+	HELP
+};
 
 static const struct option options[] = {
 	{ "nodes", required_argument, NULL, NODES },
@@ -177,7 +192,8 @@ number(const char *text, unsigned least, unsigned most)
 	unsigned long n = strtoul(text, &end, 10);
 
 	if (*end || end == text || n < least || n > most) {
-		fprintf(stderr, "a number from %u to %u is needed, not \"%s\"\n", least, most, text);
+		fprintf(stderr, "a number from %u to %u is needed, not \"%s\"\n", least, most,
+			text);
 		exit(2);
 	}
 	return (unsigned)n;
@@ -193,18 +209,42 @@ main(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case NODES: o.nodes = number(optarg, 2, NODES_MAX); break;
-		case ACTS: o.acts = number(optarg, 0, ARRAY_LEN(r.depth_states) - 1); break;
-		case MIDDLE: o.middle = number(optarg, 0, 16); break;
-		case FEW: o.few = true; break;
-		case SECONDS: o.seconds = number(optarg, 1, 1000000); break;
-		case MEGABYTES: o.bytes = (int64_t)number(optarg, 1, 1000000) << 20; break;
-		case SHOW: o.show = number(optarg, 0, 1000000); break;
-		case STATES: setenv("MODEL_STATES", "1", 1); break;
-		case JSON: json = true; break;
-		case SELF: self = true; break;
-		case HELP: fputs(usage, stdout); return 0;
-		default: fputs(usage, stderr); return 2;
+		case NODES:
+			o.nodes = number(optarg, 2, NODES_MAX);
+			break;
+		case ACTS:
+			o.acts = number(optarg, 0, ARRAY_LEN(r.depth_states) - 1);
+			break;
+		case MIDDLE:
+			o.middle = number(optarg, 0, 16);
+			break;
+		case FEW:
+			o.few = true;
+			break;
+		case SECONDS:
+			o.seconds = number(optarg, 1, 1000000);
+			break;
+		case MEGABYTES:
+			o.bytes = (int64_t)number(optarg, 1, 1000000) << 20;
+			break;
+		case SHOW:
+			o.show = number(optarg, 0, 1000000);
+			break;
+		case STATES:
+			setenv("MODEL_STATES", "1", 1);
+			break;
+		case JSON:
+			json = true;
+			break;
+		case SELF:
+			self = true;
+			break;
+		case HELP:
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
 		}
 	}
 	if (optind < argc) {

@@ -24,8 +24,9 @@
 /* ---- time ---- */
 
 #define UNIT_MS 500 /* ages are counted in it */
-#define AGE_MAX 150 /* older than every limit that the product has: from then on only what came first matters */
-#define ROUND 3	    /* units of the shortest round */
+#define AGE_MAX                                                                                    \
+	150 /* older than every limit that the product has: from then on only what came first matters */
+#define ROUND 3 /* units of the shortest round */
 
 typedef uint16_t age; /* 0: never; else units + 1 */
 
@@ -181,22 +182,24 @@ bool reaches_web(const struct world *w, unsigned from, unsigned node) NONNULL;
 bool reaches_channel(const struct world *w, unsigned from, unsigned node) NONNULL;
 
 /* Appends to a chain, or notes that its number was taken; false: no room. */
-void seg_add(struct world *w, unsigned program, enum place p, unsigned inc, enum seg_kind kind, unsigned term, unsigned about,
-	     bool acked) NONNULL;
+void seg_add(struct world *w, unsigned program, enum place p, unsigned inc, enum seg_kind kind,
+	     unsigned term, unsigned about, bool acked) NONNULL;
 /* Two events for one number, one in each of these places. */
 bool segs_part(const struct world *w, uint16_t a, uint16_t b) NONNULL;
 void segs_copy(struct world *w, uint16_t from, uint16_t to) NONNULL;
 /* From now on nothing is there. excused: by what befell the disk, not by the product. */
 void segs_drop(struct world *w, uint16_t where, bool excused) NONNULL;
 bool segs_within(const struct world *w, uint16_t a, uint16_t b) NONNULL; /* all of a is in b */
-bool wal_follows(const struct world *w, const struct database *d, const struct database *of) NONNULL;
+bool wal_follows(const struct world *w, const struct database *d,
+		 const struct database *of) NONNULL;
 void look_at_log(struct world *w, struct program *p) NONNULL;
 
 /* ---- nature.c ---- */
 
 void nature_round(struct world *w) NONNULL;
 /* What the vault of a program writes into its log, if it may. */
-void nature_write(struct world *w, unsigned i, enum seg_kind kind, unsigned term, unsigned about) NONNULL;
+void nature_write(struct world *w, unsigned i, enum seg_kind kind, unsigned term,
+		  unsigned about) NONNULL;
 void program_start(struct world *w, unsigned i) NONNULL;
 void program_end(struct world *w, unsigned i) NONNULL;
 /* Whether something is under way at which an interruption matters. */
@@ -223,7 +226,8 @@ struct act {
 
 #define ACTS_MAX 128
 /* Those that make sense now. midway: of those that interrupt. */
-unsigned acts_list(const struct world *w, bool midway, bool few, struct act ret[static ACTS_MAX]) NONNULL;
+unsigned acts_list(const struct world *w, bool midway, bool few,
+		   struct act ret[static ACTS_MAX]) NONNULL;
 /* false: nothing comes of it. The world is loaded. */
 bool act_do(struct world *w, const struct act *a) NONNULL;
 /* Whether an order led where it says, once the world is at rest. */
@@ -238,8 +242,20 @@ const char *act_is_known(unsigned invariant, unsigned kinds);
 
 /* ---- judge.c ---- */
 
-enum invariant { COMES_TO_REST, NO_DEAD_END, ONE_PRIMARY, NO_LOWER_EPOCH, NO_OWN_LATER, NO_UNASKED_EMERGENCY,
-		 ACCESS, NO_STANDSTILL, ORDERS_LEAD, NOTHING_LOST, NO_FORK, INVARIANTS };
+enum invariant {
+	COMES_TO_REST,
+	NO_DEAD_END,
+	ONE_PRIMARY,
+	NO_LOWER_EPOCH,
+	NO_OWN_LATER,
+	NO_UNASKED_EMERGENCY,
+	ACCESS,
+	NO_STANDSTILL,
+	ORDERS_LEAD,
+	NOTHING_LOST,
+	NO_FORK,
+	INVARIANTS
+};
 const char *invariant_name(enum invariant i);
 const char *invariant_text(enum invariant i);
 /* The world is quiet. Bits of those that are broken; ret_why: in a few words. */
@@ -263,10 +279,10 @@ struct result {
 };
 struct search_options {
 	unsigned nodes, acts, middle /* acts whose middle is looked at too */;
-	bool few;   /* only what is most common befalls them */
-	bool first; /* ends at the first that is broken */
+	bool few;		/* only what is most common befalls them */
+	bool first;		/* ends at the first that is broken */
 	int64_t seconds, bytes; /* 0: without end */
-	unsigned show;		/* so many paths of each invariant are printed, and of what is known */
+	unsigned show; /* so many paths of each invariant are printed, and of what is known */
 };
 void search(const struct search_options *o, struct result *ret) NONNULL;
 

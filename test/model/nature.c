@@ -335,9 +335,9 @@ is_parted(const struct world *w, const struct seg *s, uint16_t log)
 		for (unsigned n = 0; n < w->segs_n; n++) {
 			const struct seg *a = &w->seg[k], *b = &w->seg[n];
 
-			if (k != n && a->node == s->node && a->inc == s->inc && b->node == s->node &&
-			    b->inc == s->inc && a->pos == b->pos && a->pos <= s->pos &&
-			    (b->in & log) && !(a->in & log))
+			if (k != n && a->node == s->node && a->inc == s->inc &&
+			    b->node == s->node && b->inc == s->inc && a->pos == b->pos &&
+			    a->pos <= s->pos && (b->in & log) && !(a->in & log))
 				return true;
 		}
 	}
@@ -385,7 +385,9 @@ make_copy(struct world *w, struct program *p, struct program *other)
 	unsigned i = index_of(w, p);
 
 	segs_drop(w, at(i, IN_COPY), false);
-	p->copy = (struct database){ .there = true, .standby = true, .follows = other->node, .raw = true };
+	p->copy = (struct database){
+		.there = true, .standby = true, .follows = other->node, .raw = true
+	};
 	take_wal(w, p, &p->copy, IN_COPY, other);
 }
 
@@ -493,7 +495,9 @@ rewind_to(struct world *w, unsigned i, struct program *other)
 		return;
 	}
 	p->rewinding = false;
-	p->db = (struct database){ .there = true, .standby = true, .follows = other->node, .raw = true };
+	p->db = (struct database){
+		.there = true, .standby = true, .follows = other->node, .raw = true
+	};
 	take_wal(w, p, &p->db, IN_LOG, other);
 	end_rejoin(w, i);
 }
@@ -731,8 +735,8 @@ tell(struct world *w, unsigned i, unsigned node)
 	    !w->p[k].agent)
 		return;
 	struct mepoch *told = &w->p[k].sees[p->node].told;
-	bool later = p->tell.counter != told->counter ? p->tell.counter > told->counter :
-							p->tell.node > told->node;
+	bool later = p->tell.counter != told->counter ? p->tell.counter > told->counter
+						      : p->tell.node > told->node;
 
 	/* Nobody tells what the other one names, or an earlier one (ha/herald.h). */
 	if (later && (reaches_web(w, i, node) || reaches_channel(w, i, node)))
@@ -836,10 +840,10 @@ nature_is_midway(const struct world *w)
 	for (unsigned i = 0; i < PROGRAMS_MAX; i++) {
 		const struct program *p = &w->p[i];
 
-		if (p->exists && (p->phase == TASK_WORKING || p->phase == TASK_COPYING ||
-				  p->rejoin || p->rewinding || p->copying || p->copy.there ||
-				  p->state == HA_PROMOTING || p->state == HA_HANDING ||
-				  p->state == HA_MERGING || p->page_term > p->term))
+		if (p->exists &&
+		    (p->phase == TASK_WORKING || p->phase == TASK_COPYING || p->rejoin ||
+		     p->rewinding || p->copying || p->copy.there || p->state == HA_PROMOTING ||
+		     p->state == HA_HANDING || p->state == HA_MERGING || p->page_term > p->term))
 			return true;
 	}
 	return false;

@@ -819,9 +819,9 @@ look_as_standby(const struct program *p, struct replication_view *v)
 	v->received_lsn = v->sent_lsn = LSN;
 	v->heard_us = v->streams ? __wrap_clock_now_us() : 0;
 	text_copy(v->conninfo, sizeof(v->conninfo),
-		  p->db.follows == NOBODY ? "" :
-		  p->db.raw		  ? "as it was copied" :
-					    node_name(p->db.follows));
+		  p->db.follows == NOBODY ? ""
+		  : p->db.raw		  ? "as it was copied"
+					  : node_name(p->db.follows));
 }
 
 void

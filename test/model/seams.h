@@ -32,8 +32,8 @@ program_of(const void *token)
 }
 
 void seams_id(unsigned node, struct uuid *ret) NONNULL;
-unsigned seams_node(const struct uuid *id) NONNULL;	/* NOBODY */
-unsigned seams_node_named(const char *name) NONNULL;	/* NOBODY */
+unsigned seams_node(const struct uuid *id) NONNULL;  /* NOBODY */
+unsigned seams_node_named(const char *name) NONNULL; /* NOBODY */
 void seams_slot(unsigned node, char ret[static REPLICATION_SLOT_MAX]) NONNULL;
 const char *seams_id_text(unsigned node);
 void seams_epoch(const struct mepoch *e, struct epoch_claim *ret) NONNULL;

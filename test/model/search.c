@@ -203,8 +203,8 @@ report(struct run *u, uint32_t i, enum invariant v)
 
 	if ((*count)++ >= u->o->show)
 		return;
-	printf("%s is broken%s%s: %s\n", invariant_name(v), why ? ", as is known: " : "", why ? why : "",
-	       invariant_text(v));
+	printf("%s is broken%s%s: %s\n", invariant_name(v), why ? ", as is known: " : "",
+	       why ? why : "", invariant_text(v));
 	print_path(u, i);
 	if (getenv("MODEL_STATES"))
 		world_print(&u->s.v[i].w, stdout);

@@ -206,7 +206,7 @@ look_at_log(struct world *w, struct program *p)
 		    (s->term > p->term || (s->term == p->term && s->about > p->top))) {
 			p->term = s->term;
 			p->top = s->about;
-		} else if (s->kind == SEG_HANDOVER && s->term > p->order_term) {
+		} else if (s->kind == SEG_HANDOVER && s->term >= p->order_term) {
 			p->order_term = s->term;
 			p->order_node = s->about;
 		} else if (s->kind == SEG_REMOVED) {
@@ -385,8 +385,8 @@ is_outdated(const struct world *w, const struct seg *s)
 				continue;
 			for (unsigned k = 0; k < w->segs_n; k++) {
 				const struct seg *t = &w->seg[k];
-				bool later = s->kind == SEG_HANDOVER ? t->term >= s->term :
-								       t->term > s->term;
+				bool later = s->kind == SEG_HANDOVER ? t->term >= s->term
+								     : t->term > s->term;
 
 				found |= t->kind == SEG_PROMOTED && later && (t->in & at(i, p));
 			}
@@ -459,8 +459,7 @@ join_segs(struct world *w)
 			continue;
 		}
 		w->seg[i].acked |= w->seg[i + 1].acked;
-		memmove(&w->seg[i + 1], &w->seg[i + 2],
-			(w->segs_n - i - 2u) * sizeof(w->seg[0]));
+		memmove(&w->seg[i + 1], &w->seg[i + 2], (w->segs_n - i - 2u) * sizeof(w->seg[0]));
 		w->seg[--w->segs_n] = (struct seg){ 0 };
 	}
 }
@@ -502,8 +501,8 @@ chain_is_told(const struct world *w, unsigned i)
 
 		if (k == i || !alike)
 			continue;
-		if (t->inc == 0 ? (s->in & logs(w)) == logs(w) :
-				  t->inc < s->inc && length_of(w, t) == 1)
+		if (t->inc == 0 ? (s->in & logs(w)) == logs(w)
+				: t->inc < s->inc && length_of(w, t) == 1)
 			return true;
 	}
 	return false;
@@ -561,10 +560,12 @@ counter_at(struct world *w, unsigned n)
 	if (n >= ALL * PROGRAMS_MAX)
 		return NULL;
 	struct program *p = &w->p[n / ALL];
-	uint8_t *own[OF_PROGRAM] = { &p->term,	 &p->order_term, &p->known.counter,
-				     &p->next.counter, &p->known_disk.counter,
-				     &p->next_disk.counter, &p->tell.counter, &p->page.counter,
-				     &p->page_term, &p->task_epoch };
+	uint8_t *own[OF_PROGRAM] = {
+		&p->term,	  &p->order_term,	  &p->known.counter,
+		&p->next.counter, &p->known_disk.counter, &p->next_disk.counter,
+		&p->tell.counter, &p->page.counter,	  &p->page_term,
+		&p->task_epoch
+	};
 	n %= ALL;
 	if (n < OF_PROGRAM)
 		return own[n];
@@ -616,9 +617,11 @@ world_tidy(struct world *w)
 static void
 order_ages(struct program *p)
 {
-	age *compared[] = { &p->t.agent[T_STATE], &p->t.agent[T_TASK],	    &p->t.agent[T_BEGAN],
-			    &p->t.agent[T_CLOSED], &p->t.agent[T_REJOINED], &p->t.agent[T_RECONCILED],
-			    &p->t.of[0].asked,	   &p->t.of[1].asked,	    &p->t.of[2].asked };
+	age *compared[] = { &p->t.agent[T_STATE],    &p->t.agent[T_TASK],
+			    &p->t.agent[T_BEGAN],    &p->t.agent[T_CLOSED],
+			    &p->t.agent[T_REJOINED], &p->t.agent[T_RECONCILED],
+			    &p->t.of[0].asked,	     &p->t.of[1].asked,
+			    &p->t.of[2].asked };
 	age was[ARRAY_LEN(compared)], *all = (age *)&p->t;
 
 	for (size_t i = 0; i < ARRAY_LEN(compared); i++)
@@ -682,10 +685,9 @@ world_begin(struct world *w, unsigned nodes)
 
 		p->exists = p->powered = true;
 		p->node = (uint8_t)i;
-		p->db = (struct database){ .there = true,
-					   .standby = i > 0,
-					   .pos = 1,
-					   .follows = i > 0 ? 0 : NOBODY };
+		p->db = (struct database){
+			.there = true, .standby = i > 0, .pos = 1, .follows = i > 0 ? 0 : NOBODY
+		};
 		p->known = p->known_disk = (struct mepoch){ 1, 0 };
 		p->state = i > 0 ? HA_STANDBY : HA_ALONE;
 		p->rejoin_to = p->order_to = p->order_node = p->top = p->task_to = p->deposit_to =
@@ -714,8 +716,8 @@ print_program(const struct world *w, unsigned i, FILE *out)
 	const struct program *p = &w->p[i];
 
 	fprintf(out, "  %u %s: %s%s%s%s %s, WAL %u.%u%s, term %u of %s, knows %u.%s, next %u%s", i,
-		node_name(p->node), p->powered ? "" : "no power ",
-		p->on ? "" : "down ", p->stopped ? "stopped " : "", p->rewinding ? "rewinding " : "",
+		node_name(p->node), p->powered ? "" : "no power ", p->on ? "" : "down ",
+		p->stopped ? "stopped " : "", p->rewinding ? "rewinding " : "",
 		state_name(p->state), p->db.line, p->db.pos, p->db.standby ? " standby" : "",
 		p->term, node_name(p->top), p->known.counter, node_name(p->known.node),
 		p->next.counter, p->emergency ? ", emergency ordered" : "");
@@ -726,10 +728,12 @@ print_program(const struct world *w, unsigned i, FILE *out)
 	for (unsigned k = 0; k < w->nodes; k++) {
 		const struct sight *s = &p->sees[k];
 
-		fprintf(out, "      sees %s: last %u ok %d state %s%s named %u.%u twice %u all %u self %u/%u other %u/%u\n",
-			node_name(k), s->last, s->ok, state_name(s->state), s->primary ? " primary" : "",
-			s->named.counter, s->named.node, s->twice, s->all, s->self, s->self_one, s->other,
-			s->other_one);
+		fprintf(out,
+			"      sees %s: last %u ok %d state %s%s named %u.%u twice %u all %u self "
+			"%u/%u other %u/%u\n",
+			node_name(k), s->last, s->ok, state_name(s->state),
+			s->primary ? " primary" : "", s->named.counter, s->named.node, s->twice,
+			s->all, s->self, s->self_one, s->other, s->other_one);
 	}
 }
 
