@@ -319,6 +319,12 @@ reigns(const struct world *w, unsigned i, unsigned b)
 }
 
 static bool
+is_whole_again(const struct world *w, unsigned i, unsigned b)
+{
+	return w->p[i].state != HA_BEHIND;
+}
+
+static bool
 other_reigns(const struct world *w, unsigned i, unsigned b)
 {
 	unsigned other = program_named(w, b);
@@ -376,7 +382,7 @@ static const struct {
 				  emergency_off },
 	[ORDER_REMOVE] = { "remove", ABOUT_NODE, false, false, is_primary, remove_node, is_out },
 	[ORDER_RECONCILE] = { "reconcile", ABOUT_PROGRAM, false, false, is_behind, reconcile,
-			      reigns },
+			      is_whole_again },
 	[DISK_BACK] = { "disk-back", ABOUT_PROGRAM, false, false, NULL, put_disk_back },
 	[CLONED] = { "cloned", ABOUT_PROGRAM, false, false, may_clone, clone_node },
 };

@@ -105,6 +105,7 @@ finds(const char *what, bool must)
 	const struct search_options o[] = {
 		{ .nodes = 2, .acts = 1, .middle = 1, .first = true },
 		{ .nodes = 2, .acts = 4, .middle = 1, .first = true, .few = true },
+		{ .nodes = 2, .acts = 3, .middle = 3, .first = true, .few = true },
 		{ .nodes = 2, .acts = 2, .middle = 1, .first = true },
 		{ .nodes = 2, .acts = 3, .middle = 1, .first = true },
 	};
@@ -130,7 +131,7 @@ static int
 self_test(void)
 {
 	static const char *const faults[MODEL_FAULTS] = {
-		[FAULT_EPOCHS_FORGOTTEN] = "epochs are not written to the disk",
+		[FAULT_EPOCHS_UNTOLD] = "no node names an epoch",
 		[FAULT_FOLLOWS_BLINDLY] = "a secondary follows who has less",
 		[FAULT_OVERWRITES] = "nothing is saved before a database is replaced",
 	};

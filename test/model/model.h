@@ -289,4 +289,4 @@ void search(const struct search_options *o, struct result *ret) NONNULL;
 /* Breaks the product on purpose: the rule of the table with that number is left out; -1: none. */
 extern int model_without_rule;
 extern unsigned model_fault;
-enum { FAULT_NONE, FAULT_EPOCHS_FORGOTTEN, FAULT_FOLLOWS_BLINDLY, FAULT_OVERWRITES, MODEL_FAULTS };
+enum { FAULT_NONE, FAULT_EPOCHS_UNTOLD, FAULT_FOLLOWS_BLINDLY, FAULT_OVERWRITES, MODEL_FAULTS };

@@ -159,6 +159,21 @@ take_wal(struct world *w, struct program *p, struct database *d, enum place plac
 	}
 }
 
+/* PostgreSQL goes by where its WAL ends, not by what is in it: who follows one that has less loses the rest. */
+static void
+overwrite(struct world *w, uint16_t log, uint16_t with)
+{
+	for (unsigned i = 0; i < w->segs_n; i++) {
+		struct seg *s = &w->seg[i];
+
+		if (!(s->in & log) || (s->in & with))
+			continue;
+		s->in &= (uint16_t)~log;
+		if (!s->in && s->acked)
+			w->lost = 1;
+	}
+}
+
 static void
 stream(struct world *w)
 {
@@ -169,7 +184,10 @@ stream(struct world *w)
 		if (!streams) {
 			p->t.receives = 0;
 		} else {
-			take_wal(w, p, &p->db, IN_LOG, &w->p[program_named(w, p->db.follows)]);
+			unsigned from = program_named(w, p->db.follows);
+
+			take_wal(w, p, &p->db, IN_LOG, &w->p[from]);
+			overwrite(w, at(i, IN_LOG), at(from, IN_LOG));
 			look_at_log(w, p);
 			if (!p->t.receives)
 				p->t.receives = 1;
@@ -607,7 +625,8 @@ note_answer(struct world *w, unsigned i, unsigned node)
 	t->reply = 1;
 	s->state = a.of->state;
 	s->primary = serves;
-	s->named = a.of->page;
+	if (model_fault != FAULT_EPOCHS_UNTOLD)
+		s->named = a.of->page;
 	s->term = a.of->page_term;
 	s->twice = a.of->hears_twice;
 	s->rows = false;

@@ -347,8 +347,6 @@ __wrap_epochs_write(const struct home *h, const struct epochs *x, struct err *e)
 {
 	struct program *p = program_at(h->dir);
 
-	if (model_fault == FAULT_EPOCHS_FORGOTTEN)
-		return 0;
 	p->known_disk = seams_mepoch(&x->known.epoch);
 	p->next_disk = seams_mepoch(&x->next.epoch);
 	return 0;
@@ -555,6 +553,8 @@ __wrap_herald_tell(struct herald *r, const struct epoch_claim *c, const struct h
 {
 	struct program *p = program_of(r);
 
+	if (model_fault == FAULT_EPOCHS_UNTOLD)
+		return;
 	p->tell = seams_mepoch(&c->epoch);
 	p->tell_mask = 0;
 	for (unsigned i = 0; i < n; i++)
