@@ -296,7 +296,7 @@ begin(struct agent *a, struct err *e)
 	cluster_conninfo(&a->args->home, "holdfast", &conninfo);
 	a->replication = replication_new(&a->args->home, buf_str(&conninfo), &a->self.id);
 	a->chain_memory = chain_memory_new(&a->args->home, &a->self.id, buf_str(&conninfo));
-	a->notary = notary_new(&a->self.id);
+	a->notary = notary_new();
 	a->herald = herald_new(&a->args->home);
 	a->history = history_watch_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	if (a->secondary)

@@ -93,7 +93,7 @@ begin_task(struct agent *a, enum role_task task)
 	struct epoch epoch = agent_epoch(a);
 	struct role_order o = { .task = task,
 				.epoch_node = epoch.node,
-				.epoch_is_logged = epoch.counter == a->rv.term };
+				.epoch_is_logged = agent_epoch_is_logged(a) };
 	bool tried = a->wv.task == task && a->task_ms >= a->state_ms;
 	bool failed = a->wv.task == task && !a->wv.done;
 
@@ -248,6 +248,7 @@ announce_as_primary(struct agent *a)
 static void
 claim_term(struct agent *a)
 {
+	char incarnation[EPOCH_INCARNATION_TEXT_MAX];
 	auto_buf body = BUF_INIT;
 	struct json_out w;
 	struct err e = { 0 };
@@ -266,9 +267,13 @@ claim_term(struct agent *a)
 		a->claimed_ms = a->now_ms;
 		return;
 	}
+	struct epoch epoch = agent_epoch(a);
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
-	json_out_int(&w, "term", agent_epoch(a).counter);
+	json_out_int(&w, "term", epoch.counter);
+	epoch_incarnation_text(epoch.incarnation, incarnation);
+	if (incarnation[0])
+		json_out_text(&w, "incarnation", incarnation);
 	json_out_text(&w, "name", a->self.name);
 	json_out_end_object(&w);
 	if (replication_request(a->replication, EVENT_PROMOTED, &a->self.id, buf_str(&body)))

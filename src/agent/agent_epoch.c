@@ -6,11 +6,13 @@
 #include "agent/agent_impl.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <string.h>
 #include "base/log.h"
 
 #define RETRY_MS 1000
 #define EPOCH_SCHEMA 18 /* the programs that write it prove their epochs */
+#define DRAWN_SCHEMA 20 /* the programs that write it know of incarnations */
 
 void
 agent_read_epochs(struct agent *a)
@@ -21,6 +23,8 @@ agent_read_epochs(struct agent *a)
 		log_err(LOG_LEVEL_ERROR, &e,
 			"which epochs this node knew is asked of the log and of the other nodes");
 	a->on_disk = a->epochs;
+	while (!a->incarnation)
+		randombytes_buf(&a->incarnation, sizeof(a->incarnation));
 }
 
 /* As the log has it. */
@@ -31,6 +35,7 @@ logged_epoch(const struct agent *a)
 
 	if (a->rv.nodes_n && a->rv.nodes[0].primary_since_term == a->rv.term)
 		e.node = a->rv.nodes[0].id;
+	e.incarnation = a->rv.incarnation;
 	return e;
 }
 
@@ -43,6 +48,14 @@ agent_epoch(const struct agent *a)
 
 	return promoted && epoch_is_of(next, &a->self.id) && epoch_is_later(next, &logged) ? *next
 											   : logged;
+}
+
+bool
+agent_epoch_is_logged(const struct agent *a)
+{
+	struct epoch own = agent_epoch(a), logged = logged_epoch(a);
+
+	return epoch_cmp(&own, &logged) == 0;
 }
 
 /* That of the data here, with the proof if this node has just begun it. */
@@ -195,7 +208,7 @@ prove_own(struct agent *a)
 	struct epoch_claim *known = &a->epochs.known;
 
 	if (epoch_is_of(&known->epoch, &a->self.id) && !epoch_has_proof(known))
-		notary_prove(a->notary, known->epoch.counter, known);
+		notary_prove(a->notary, known);
 }
 
 void
@@ -273,6 +286,16 @@ agent_is_outranked(const struct agent *a)
 	return own.counter > 0 && !epoch_is_of(known, &a->self.id) && epoch_is_later(known, &own);
 }
 
+bool
+agent_is_surpassed(const struct agent *a)
+{
+	const struct epoch *known = &a->epochs.known.epoch;
+	struct epoch own = agent_epoch(a);
+
+	return epoch_is_of(&own, &a->self.id) && epoch_is_of(known, &a->self.id) &&
+	       (own.counter == known->counter || a->named) && epoch_is_later(known, &own);
+}
+
 int
 agent_prepare_epoch(struct agent *a, struct err *e)
 {
@@ -281,9 +304,10 @@ agent_prepare_epoch(struct agent *a, struct err *e)
 	enum notary_verdict v = NOTARY_TRUE;
 
 	epochs_hear(&x, &own);
-	epochs_prepare(&x, &a->self.id);
+	/* Of the programs that know of no incarnation none may be left in the pair. */
+	epochs_prepare(&x, &a->self.id, a->rv.schema >= DRAWN_SCHEMA ? a->incarnation : 0);
 	if (!epoch_has_proof(&x.next))
-		v = notary_prove(a->notary, x.next.epoch.counter, &x.next);
+		v = notary_prove(a->notary, &x.next);
 	if (v == NOTARY_ASKED)
 		return err_set(e, ERR_KEYS_UNAVAILABLE, "keyd has not proved the new epoch yet");
 	if (v == NOTARY_FALSE)

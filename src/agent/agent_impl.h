@@ -114,6 +114,7 @@ struct agent {
 	bool epoch_failed; /* this node was to be promoted, and what it is to begin could not be written */
 	int64_t epochs_tried_ms; /* when it was last written in vain, 0: it was not */
 	int64_t jump_told;	 /* the counter that was reported last and not believed */
+	uint64_t incarnation;	 /* of the epochs that this run of the program begins */
 	bool epochs_asked;	 /* something that was heard of epochs is being checked */
 	bool holding;		 /* nothing is said yet: the others were not heard */
 	int64_t began_ms, task_ms, streamed_ms, handing_seen_ms;
@@ -185,6 +186,7 @@ void agent_was_away(struct agent *a) NONNULL;
 void agent_read_epochs(struct agent *a) NONNULL;
 /* The epoch of the data here: as the log says, or, on a primary that the log does not name yet, as it is to say. */
 struct epoch agent_epoch(const struct agent *a) NONNULL;
+bool agent_epoch_is_logged(const struct agent *a) NONNULL;
 /* The latest epoch that this node knows anything of, with its proof if that is known too. */
 struct epoch_claim agent_latest_epoch(const struct agent *a) NONNULL;
 /* What another node says of epochs itself, under a certificate that is trusted, and what of it is believed; none: nothing. */
@@ -195,6 +197,9 @@ void agent_hear_epochs(struct agent *a) NONNULL;
 void agent_tell_epochs(struct agent *a) NONNULL;
 /* Another node of the pair is, or was, the primary of a later epoch than that of the data here. */
 bool agent_is_outranked(const struct agent *a) NONNULL;
+/* Another program of this node began a later epoch: one with the same counter, or any behind the operator's word that this one goes on. What else
+ * is known of an own epoch that the data here do not have may be the own past (agent_history.c). */
+bool agent_is_surpassed(const struct agent *a) NONNULL;
 /* What this node is to begin is on disk, with its proof, when it returns 0. ERR_KEYS_UNAVAILABLE: keyd is asked for the proof; ask again. */
 int agent_prepare_epoch(struct agent *a, struct err *e) NONNULL MUST_USE;
 

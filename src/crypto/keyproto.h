@@ -21,8 +21,9 @@
  *                u8 client, PEM of the authority, of the
  *                public key, names
  *   NODE         16 bytes id                                 nothing
- *   EPOCH        be64 counter                                32 bytes
- *   EPOCH_CHECK  be64 counter, 16 bytes id, 32 bytes         nothing
+ *   EPOCH        be64 counter, be64 incarnation              32 bytes
+ *   EPOCH_CHECK  be64 counter, 16 bytes id,                  nothing
+ *                be64 incarnation, 32 bytes
  *   MARK         an end mark                                 nothing
  *   MARK_REPLACE an end mark, another one                    nothing
  *   MARK_ASK     nothing                                     an end mark, or nothing: there is none

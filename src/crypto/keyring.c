@@ -35,7 +35,8 @@
 #define DATA_KEYS_MAX 4096
 #define STREAM_ID_BYTES 16
 #define EPOCH_VERSION 1
-#define NAMES_MAX 64 /* of a certificate, or scopes of an authority */
+#define EPOCH_DRAWN_VERSION 2 /* of an epoch that says which program of its node began it */
+#define NAMES_MAX 64	      /* of a certificate, or scopes of an authority */
 
 _Static_assert(KEYS_SEAL_EXTRA == 4 + NONCE_BYTES + TAG_BYTES,
 	       "the header tells what sealing adds");
@@ -724,14 +725,16 @@ serve_certify(struct request *r)
 
 /* Of a vault, whose master key no other has. */
 static void
-prove_epoch(struct keyring *k, uint64_t counter, const struct uuid *node,
+prove_epoch(struct keyring *k, uint64_t counter, const struct uuid *node, uint64_t incarnation,
 	    uint8_t ret[static EPOCH_PROOF_BYTES])
 {
 	auto_buf said = BUF_INIT;
 
-	buf_add_u8(&said, EPOCH_VERSION);
+	buf_add_u8(&said, incarnation ? EPOCH_DRAWN_VERSION : EPOCH_VERSION);
 	buf_add_be64(&said, counter);
 	buf_add(&said, node->b, sizeof(node->b));
+	if (incarnation)
+		buf_add_be64(&said, incarnation);
 	crypto_generichash(ret, EPOCH_PROOF_BYTES, (const uint8_t *)said.data, said.len,
 			   subkeys_of(k)->epoch, KEY_BYTES);
 }
@@ -752,14 +755,14 @@ static int
 serve_epoch(struct request *r)
 {
 	uint8_t proof[EPOCH_PROOF_BYTES];
-	uint64_t counter = cursor_be64(&r->body);
+	uint64_t counter = cursor_be64(&r->body), incarnation = cursor_be64(&r->body);
 	if (r->body.bad || r->body.left)
 		return MALFORMED;
 	if (!counter || counter > INT64_MAX)
 		return ERR_BAD_FIELD;
 	if (uuid_is_nil(&r->k->node))
 		return ERR_PRECONDITION;
-	prove_epoch(r->k, counter, &r->k->node, proof);
+	prove_epoch(r->k, counter, &r->k->node, incarnation, proof);
 	buf_add(r->out, proof, sizeof(proof));
 	return 0;
 }
@@ -771,11 +774,12 @@ serve_epoch_check(struct request *r)
 	struct uuid node;
 	uint64_t counter = cursor_be64(&r->body);
 	const uint8_t *id = cursor_bytes(&r->body, sizeof(node.b));
+	uint64_t incarnation = cursor_be64(&r->body);
 	const uint8_t *said = cursor_bytes(&r->body, sizeof(proof));
 	if (r->body.bad || r->body.left)
 		return MALFORMED;
 	memcpy(node.b, id, sizeof(node.b));
-	prove_epoch(r->k, counter, &node, proof);
+	prove_epoch(r->k, counter, &node, incarnation, proof);
 	return sodium_memcmp(proof, said, sizeof(proof)) == 0 ? 0 : ERR_CRYPTO;
 }
 

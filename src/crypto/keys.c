@@ -812,7 +812,7 @@ keys_node(struct keys *k, struct fiber *f, const struct uuid *node, struct err *
 }
 
 int
-keys_epoch(struct keys *k, struct fiber *f, int64_t counter,
+keys_epoch(struct keys *k, struct fiber *f, int64_t counter, uint64_t incarnation,
 	   uint8_t ret_proof[static EPOCH_PROOF_BYTES], struct err *e)
 {
 	auto_buf proof = BUF_INIT;
@@ -820,6 +820,7 @@ keys_epoch(struct keys *k, struct fiber *f, int64_t counter,
 		return gone(e);
 	size_t start = begin(k, KEYPROTO_EPOCH);
 	buf_add_be64(&k->out, (uint64_t)counter);
+	buf_add_be64(&k->out, incarnation);
 	int r = ask(k, f, KEYPROTO_EPOCH, start, &proof, EPOCH_PROOF_BYTES, e);
 	if (!r)
 		memcpy(ret_proof, proof.data, EPOCH_PROOF_BYTES);
@@ -835,6 +836,7 @@ keys_epoch_check(struct keys *k, struct fiber *f, const struct epoch_claim *c, s
 	size_t start = begin(k, KEYPROTO_EPOCH_CHECK);
 	buf_add_be64(&k->out, (uint64_t)c->epoch.counter);
 	buf_add(&k->out, c->epoch.node.b, sizeof(c->epoch.node.b));
+	buf_add_be64(&k->out, c->epoch.incarnation);
 	buf_add(&k->out, c->proof, sizeof(c->proof));
 	return ask(k, f, KEYPROTO_EPOCH_CHECK, start, &none, 0, e);
 }

@@ -101,9 +101,9 @@ int keys_certify(struct keys *k, struct fiber *f, const char *authority, const s
 
 /* Whose epochs keyd proves from now on: for those who make a home what it is. */
 int keys_node(struct keys *k, struct fiber *f, const struct uuid *node, struct err *e) MUST_USE;
-/* The proof that keyd's own node began the epoch of that counter (≥ 1): keyed BLAKE2b, by a key of the vault. ERR_PRECONDITION: keyd does not know
- * its node. */
-int keys_epoch(struct keys *k, struct fiber *f, int64_t counter,
+/* The proof that keyd's own node began the epoch of that counter (≥ 1) and incarnation (base/epoch.h): keyed BLAKE2b, by a key of the vault.
+ * ERR_PRECONDITION: keyd does not know its node. */
+int keys_epoch(struct keys *k, struct fiber *f, int64_t counter, uint64_t incarnation,
 	       uint8_t ret_proof[static EPOCH_PROOF_BYTES], struct err *e) MUST_USE;
 /* ERR_CRYPTO: the proof is none of that epoch. */
 int keys_epoch_check(struct keys *k, struct fiber *f, const struct epoch_claim *c,

@@ -106,12 +106,13 @@ epochs_hear(struct epochs *x, const struct epoch_claim *heard)
 }
 
 void
-epochs_prepare(struct epochs *x, const struct uuid *self)
+epochs_prepare(struct epochs *x, const struct uuid *self, uint64_t incarnation)
 {
 	struct epoch *next = &x->next.epoch;
 
 	if (epoch_is_of(next, self) && next->counter > x->known.epoch.counter)
 		return;
 	x->next = (struct epoch_claim){ .epoch = { .counter = x->known.epoch.counter + 1,
-						   .node = *self } };
+						   .node = *self,
+						   .incarnation = incarnation } };
 }

@@ -27,6 +27,6 @@ int epochs_write(const struct home *h, const struct epochs *x, struct err *e) NO
 /* Takes in an epoch that was begun. true: it is later than what was known. Of what is known already it takes the proof. */
 bool epochs_hear(struct epochs *x, const struct epoch_claim *heard) NONNULL;
 
-/* What `self` is to begin: one above all that is known, or what it was about to begin already, if that
- * is above it still. What is new has no proof yet. */
-void epochs_prepare(struct epochs *x, const struct uuid *self) NONNULL;
+/* What `self` is to begin: one above all that is known, with the incarnation that was drawn for it, or what it was about to begin already, if
+ * that is above it still. What is new has no proof yet. */
+void epochs_prepare(struct epochs *x, const struct uuid *self, uint64_t incarnation) NONNULL;

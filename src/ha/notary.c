@@ -24,7 +24,6 @@ struct matter {
 
 struct notary {
 	struct worker worker;
-	struct uuid self;
 	struct matter matters[REMEMBERED];
 	unsigned next; /* whose place is taken next */
 	int keys_fd;   /* to be taken over by the thread, -1 none */
@@ -48,7 +47,8 @@ find_open(struct notary *n)
 static int
 ask_keyd(struct notary *n, struct matter *m, struct err *e)
 {
-	return m->own ? keys_epoch(n->keys, NULL, m->claim.epoch.counter, m->claim.proof, e)
+	return m->own ? keys_epoch(n->keys, NULL, m->claim.epoch.counter,
+				   m->claim.epoch.incarnation, m->claim.proof, e)
 		      : keys_epoch_check(n->keys, NULL, &m->claim, e);
 }
 
@@ -111,11 +111,10 @@ take_turn(void *arg)
 /* ---- for the agent ---- */
 
 struct notary *
-notary_new(const struct uuid *self)
+notary_new(void)
 {
 	struct notary *n = mem_new(sizeof(*n));
 
-	n->self = *self;
 	n->keys_fd = -1;
 	n->lost = true;
 	worker_init(&n->worker);
@@ -175,13 +174,11 @@ notary_check(struct notary *n, const struct epoch_claim *c)
 }
 
 enum notary_verdict
-notary_prove(struct notary *n, int64_t counter, struct epoch_claim *ret)
+notary_prove(struct notary *n, struct epoch_claim *c)
 {
-	struct matter m = { .used = true,
-			    .own = true,
-			    .claim.epoch = { .counter = counter, .node = n->self } };
+	struct matter m = { .used = true, .own = true, .claim.epoch = c->epoch };
 
 	if (look_up(n, &m) == NOTARY_TRUE)
-		*ret = m.claim;
+		*c = m.claim;
 	return m.verdict;
 }

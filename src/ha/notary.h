@@ -17,7 +17,7 @@ enum notary_verdict {
 
 struct notary;
 
-struct notary *notary_new(const struct uuid *self) NONNULL MUST_USE;
+struct notary *notary_new(void) MUST_USE;
 /* Takes over a connection to keyd, in place of any earlier one. */
 void notary_attach(struct notary *n, int keys_fd) NONNULL;
 /* Whether it has no working connection. *ret_ask: ask for another one now. */
@@ -25,7 +25,6 @@ bool notary_lost_keys(struct notary *n, int64_t now_ms, bool *ret_ask) NONNULL;
 
 /* Whether the claim's proof fits its epoch. */
 enum notary_verdict notary_check(struct notary *n, const struct epoch_claim *c) NONNULL;
-/* Proves that this node began the epoch with that counter; NOTARY_FALSE: keyd refused. Only
- * NOTARY_TRUE fills *ret. */
-enum notary_verdict notary_prove(struct notary *n, int64_t counter,
-				 struct epoch_claim *ret) NONNULL;
+/* Proves that this node, which is keyd's own, began c->epoch; NOTARY_FALSE: keyd refused. Only
+ * NOTARY_TRUE fills the proof in. */
+enum notary_verdict notary_prove(struct notary *n, struct epoch_claim *c) NONNULL;

@@ -98,8 +98,10 @@ struct replication_view {
 	bool standby;
 	int64_t lsn; /* primary: flushed; standby: replayed */
 	int64_t term;
-	int schema;	 /* of the database (store/migrate.h) */
-	unsigned told_n; /* epochs that other nodes claimed over the channel, not checked */
+	uint64_t
+		incarnation; /* of the program that began the term, 0: it drew none (base/epoch.h) */
+	int schema;	     /* of the database (store/migrate.h) */
+	unsigned told_n;     /* epochs that other nodes claimed over the channel, not checked */
 	struct epoch_claim told[REPLICATION_TOLD_MAX];
 	int64_t beat_us,
 		beat_term; /* the last beat in the database, 0 none: as of then it has everything */

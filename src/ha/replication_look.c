@@ -45,6 +45,10 @@ look_local(struct look *k, struct err *e)
 	v->standby = row_bool(rows, 0, COL_HA_LOCAL_STANDBY);
 	v->lsn = row_bigint(rows, 0, v->standby ? COL_HA_LOCAL_REPLAY_LSN : COL_HA_LOCAL_FLUSH_LSN);
 	v->term = row_bigint(rows, 0, COL_HA_LOCAL_TERM);
+	r = epoch_incarnation_parse(row_text(rows, 0, COL_HA_LOCAL_INCARNATION), &v->incarnation,
+				    e);
+	if (r)
+		return r;
 	text_copy(v->sync_names, sizeof(v->sync_names), row_text(rows, 0, COL_HA_LOCAL_SYNC_NAMES));
 	int64_t keep = row_bigint(rows, 0, COL_HA_LOCAL_KEEP_MB);
 	v->keep_bytes = keep < 0 ? -1 : keep << 20;

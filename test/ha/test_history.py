@@ -374,6 +374,69 @@ def test_two_programs_of_one_node_write_in_neither(st, copied, tmp_path):
     print(checker.whole(st))
 
 
+@pytest.mark.h10
+@pytest.mark.h13
+def test_two_programs_of_a_secondary_are_promoted(st, copied, tmp_path):
+    """The primary is lost, and nobody tells one operator of the other: both programs begin an epoch with the same counter, and serve. The two
+    epochs are not equal, and all agree on the later one; heard of, both give what they have and write nothing."""
+    st.home_again()
+    st.sql_account = st.accounts[3]
+    st.b.stop()
+    keep(st.b, tmp_path / "disk")
+    copy = copied(st.b, tmp_path / "disk")
+    both = (st.b, copy)
+    st.a.kill()
+    st.net.cut_both("client", "b")
+    for node in both:
+        node.start(wait=False)
+        node.wait_state("emergency")
+    are_promoted_apart(both)
+    later = max(epoch_of(n) for n in both)
+    r = st.call("b", st.login("admin", to=st.b, host="b"), st.b, "POST", f"/v1/accounts/{st.sql_account}/versions", NEW)
+    assert r["status"] == 201, r
+    st.a.start(wait=False)
+    st.net.heal()
+    for node in both:
+        node.wait_state("duplicate")
+    wait_until("all know it", lambda: [epoch_of(n) for n in (*both, st.a)], lambda seen: set(seen) == {later})
+    assert wait_until("it says so", lambda: reason(st.b, "duplicate"))["node"] == st.b.name
+    copy.kill()
+    order(st.b, "promote", "--yes")
+    # What only the copy wrote is on its disk; A has heard of it.
+    if wait_until("it goes on", lambda: {st.b.state(), st.a.state()} & {"behind", "standby"}) == {"behind"}:
+        order(st.b, "reconcile")
+    st.home_again()
+    assert read(st, st.b, "client") == NEW["fields"]["password"] and write(st, st.b, "after") == "both"
+    back_to_the_first(st)
+    print(checker.whole(st))
+
+
+def are_promoted_apart(nodes):
+    for node in nodes:
+        order(node, "promote", "--yes")
+        node.wait_state("alone")
+        wait_until(
+            "its log says so",
+            lambda node=node: (epoch_of(node), epoch_in_log(node)),
+            lambda seen: seen[0] == seen[1] and seen[0].count(".") == 2,
+        )
+    counter, of, drawn = (set(x) for x in zip(*(epoch_of(node).split(".") for node in nodes)))
+    assert (len(counter), len(of), len(drawn)) == (1, 1, 2), (counter, of, drawn)
+
+
+def epoch_of(node):
+    said = node.health()
+    return said and said[1].get("epoch")
+
+
+def epoch_in_log(node):
+    """Of the node that its log names as the primary."""
+    row = node.sql(
+        "SELECT term || '.' || id || '.' || incarnation FROM ha_term JOIN node ON node.primary_since_term = ha_term.term"
+    )
+    return row[0][0] if row else None
+
+
 @pytest.mark.h7
 @pytest.mark.h9
 def test_two_programs_of_a_secondary(st, copied, tmp_path):

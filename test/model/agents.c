@@ -94,7 +94,7 @@ load_one(unsigned i)
 	a->history = token;
 	a->herald = token;
 	a->role = token;
-	a->notary = notary_new(&a->self.id);
+	a->notary = notary_new();
 	a->secondary = p->secondary;
 	a->deposit = p->secondary ? token : NULL;
 	a->emergency_ordered = p->emergency;

@@ -10,13 +10,14 @@
 -- role: holdfast
 
 -- LSNs are bytes since 0/0; flush_lsn is 0 on a standby, replay_lsn on a primary.
+-- incarnation: of the program that began the term (base/epoch.h), '' where it drew none.
 -- order_node: whom the last hand-over was for (NULL: there was none), and the term it begins; conninfo: whom a standby follows.
--- name: ha_local() -> standby bool, flush_lsn bigint, replay_lsn bigint, term bigint,
+-- name: ha_local() -> standby bool, flush_lsn bigint, replay_lsn bigint, term bigint, incarnation text,
 --   sync_names text, keep_mb bigint, order_node uuid, order_term bigint, conninfo text, schema int
 SELECT pg_is_in_recovery(),
 	CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint END,
 	coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint, 0),
-	coalesce((SELECT term FROM ha_term), 0),
+	coalesce((SELECT term FROM ha_term), 0), coalesce((SELECT incarnation FROM ha_term), ''),
 	current_setting('synchronous_standby_names'),
 	(SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),
 	(SELECT node FROM ha_order), coalesce((SELECT term FROM ha_order), 0), current_setting('primary_conninfo'),

@@ -151,11 +151,12 @@ WHERE node.id = e.object;
 -- A term has one primary; a word about an earlier term changes nothing. Every other node is a secondary from then on, with a slot.
 -- name: apply_promoted(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
-	SELECT DISTINCT ON (one) one, object, (body::jsonb->>'term')::bigint AS term
-	FROM (SELECT true AS one, object, body FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :PROMOTED) x
-	ORDER BY one, (body::jsonb->>'term')::bigint DESC
+	SELECT DISTINCT ON (one) one, object, (b->>'term')::bigint AS term, coalesce(b->>'incarnation', '') AS incarnation
+	FROM (SELECT true AS one, object, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :PROMOTED) x
+	ORDER BY one, (b->>'term')::bigint DESC
 ), t AS (
-	UPDATE ha_term SET term = e.term FROM e WHERE ha_term.term < e.term RETURNING ha_term.term
+	UPDATE ha_term SET term = e.term, incarnation = e.incarnation FROM e WHERE ha_term.term < e.term RETURNING ha_term.term
 )
 UPDATE node SET primary_since_term = CASE WHEN node.id = e.object THEN e.term END,
 	slot = coalesce(node.slot, 'hf_' || replace(node.id::text, '-', ''))
@@ -178,7 +179,7 @@ WITH e AS MATERIALIZED (
 ), s AS (
 	UPDATE session SET ended_at = e.at FROM e WHERE session.ended_at IS NULL AND session.created_at <= e.at
 )
-UPDATE ha_term SET term = e.term FROM e WHERE ha_term.term < e.term;
+UPDATE ha_term SET term = e.term, incarnation = '' FROM e WHERE ha_term.term < e.term;
 
 -- name: apply_audit_accepted(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO audit_accepted (node, seq)

@@ -9,6 +9,8 @@
 
 #define A "01900000-0000-7000-8000-00000000000a"
 #define B "01900000-0000-7000-8000-00000000000b"
+#define X ".0000000000000001"
+#define Y ".00c5d60102030405"
 #define P "0101010101010101010101010101010101010101010101010101010101010101"
 
 static struct epoch
@@ -25,7 +27,16 @@ of(const char *text)
 static void
 is_a_total_order(void **state)
 {
-	struct epoch in_order[] = { { 0 }, of("1." A), of("1." B), of("2." A), of("10." A) };
+	struct epoch in_order[] = {
+		{ 0 },
+		of("1." A),
+		of("1." A X),
+		of("1." A Y),
+		of("1." B),
+		of("1." B X),
+		of("2." A),
+		of("10." A)
+	};
 	int n = sizeof(in_order) / sizeof(in_order[0]);
 
 	for (int i = 0; i < n; i++) {
@@ -51,6 +62,11 @@ is_written_and_read_back(void **state)
 	assert_int_equal(uuid_parse(B, &b), 0);
 	assert_true(epoch_is_of(&e, &b));
 	assert_false(epoch_is_of(&e, &a));
+	e = of("3." A Y);
+	assert_true(epoch_is_of(&e, &a));
+	assert_int_equal(e.incarnation, 0xc5d60102030405);
+	epoch_text(&e, text);
+	assert_string_equal(text, "3." A Y);
 	epoch_text(&none, text);
 	assert_string_equal(text, "");
 	assert_false(epoch_is_of(&none, &none.node));
@@ -77,6 +93,16 @@ what_is_malformed_is_refused(void **state)
 		"1000000000000000000." A,
 		"1.01900000-0000-7000-8000-00000000000",
 		"1e3." A,
+		"1." A ".",
+		"1." A "..",
+		"1." A "x",
+		"1." A X " ",
+		"1." A X Y,
+		"1." A X "0",
+		"1." A ".0000000000000000",
+		"1." A ".00C5D60102030405",
+		"1." A ".c5d60102030405",
+		"1." A "." A,
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

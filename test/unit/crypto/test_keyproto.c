@@ -236,7 +236,11 @@ reads_its_node_from_the_home(void **state)
 	struct keys *a = keys_new(NULL, connect_as(&r, KEYPROTO_AGENT));
 	struct keys *v = keys_new(NULL, connect_as(&r, KEYPROTO_VAULTD));
 	c.epoch.node = node.id;
-	assert_int_equal(keys_epoch(a, NULL, 7, c.proof, &e), 0);
+	assert_int_equal(keys_epoch(a, NULL, 7, 0, c.proof, &e), 0);
+	assert_int_equal(keys_epoch_check(v, NULL, &c, &e), 0);
+	c.epoch.incarnation = 0x51;
+	assert_int_equal(keys_epoch_check(v, NULL, &c, &e), ERR_CRYPTO);
+	assert_int_equal(keys_epoch(a, NULL, 7, 0x51, c.proof, &e), 0);
 	assert_int_equal(keys_epoch_check(v, NULL, &c, &e), 0);
 	uuid_new(&c.epoch.node);
 	assert_int_equal(keys_epoch_check(v, NULL, &c, &e), ERR_CRYPTO);

@@ -522,13 +522,14 @@ the_authority_signs_and_is_not_seen(void **state)
 
 static void
 frame_epoch(struct buf *f, enum keyproto_op op, uint64_t counter, const struct uuid *node,
-	    const struct buf *proof)
+	    uint64_t incarnation, const struct buf *proof)
 {
 	buf_reset(f);
 	buf_add_u8(f, (uint8_t)op);
 	buf_add_be64(f, counter);
 	if (node)
 		buf_add(f, node->b, sizeof(node->b));
+	buf_add_be64(f, incarnation);
 	if (proof)
 		buf_add(f, proof->data, proof->len);
 }
@@ -541,36 +542,50 @@ epochs_are_proved_for_the_own_node_alone(void **state)
 	struct uuid own = { { 1 } }, other = { { 2 } };
 	auto_buf f = BUF_INIT, proof = BUF_INIT, out = BUF_INIT, told = BUF_INIT;
 
-	frame_epoch(&f, KEYPROTO_EPOCH, 3, NULL, NULL);
+	frame_epoch(&f, KEYPROTO_EPOCH, 3, NULL, 0, NULL);
 	assert_int_equal(serve(k, 'a', &f, &out), ERR_PRECONDITION);
 	keyring_set_node(k, &own);
 	assert_int_equal(serve(k, 'v', &f, &out), 1);
 	assert_int_equal(serve(k, 'a', &f, &proof), 0);
 	assert_int_equal(proof.len, EPOCH_PROOF_BYTES);
-	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &own, &proof);
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &own, 0, &proof);
 	for (const char *r = "vai"; *r; r++)
 		assert_int_equal(serve(k, *r, &f, &out), 0);
-	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 4, &own, &proof);
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 4, &own, 0, &proof);
 	assert_int_equal(serve(k, 'a', &f, &out), ERR_CRYPTO);
-	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &other, &proof);
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &other, 0, &proof);
+	assert_int_equal(serve(k, 'a', &f, &out), ERR_CRYPTO);
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &own, 1, &proof);
 	assert_int_equal(serve(k, 'a', &f, &out), ERR_CRYPTO);
 	proof.data[31] ^= 1;
-	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &own, &proof);
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &own, 0, &proof);
 	assert_int_equal(serve(k, 'a', &f, &out), ERR_CRYPTO);
-	frame_epoch(&f, KEYPROTO_EPOCH, 0, NULL, NULL);
+	frame_epoch(&f, KEYPROTO_EPOCH, 0, NULL, 0, NULL);
 	assert_int_equal(serve(k, 'a', &f, &out), ERR_BAD_FIELD);
-	frame_epoch(&f, KEYPROTO_EPOCH, UINT64_MAX, NULL, NULL);
+	frame_epoch(&f, KEYPROTO_EPOCH, UINT64_MAX, NULL, 0, NULL);
 	assert_int_equal(serve(k, 'a', &f, &out), ERR_BAD_FIELD);
+	/* Of two programs of a node each proves what it drew itself. */
+	buf_reset(&proof);
+	frame_epoch(&f, KEYPROTO_EPOCH, 3, NULL, 0x51, NULL);
+	assert_int_equal(serve(k, 'a', &f, &proof), 0);
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &own, 0x51, &proof);
+	assert_int_equal(serve(k, 'a', &f, &out), 0);
+	for (uint64_t drawn = 0x50; drawn; drawn = drawn == 0x50 ? 0x52 : 0) {
+		frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &own, drawn, &proof);
+		assert_int_equal(serve(k, 'a', &f, &out), ERR_CRYPTO);
+	}
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &own, 0, &proof);
+	assert_int_equal(serve(k, 'a', &f, &out), ERR_CRYPTO);
 	/* Which node that is says who makes the home, before any network is open. */
 	buf_add_u8(&told, KEYPROTO_NODE);
 	buf_add(&told, other.b, sizeof(other.b));
 	assert_int_equal(serve(k, 'v', &told, &out), 1);
 	assert_int_equal(serve(k, 'a', &told, &out), 1);
 	assert_int_equal(serve(k, 'i', &told, &out), 0);
-	frame_epoch(&f, KEYPROTO_EPOCH, 3, NULL, NULL);
+	frame_epoch(&f, KEYPROTO_EPOCH, 3, NULL, 0, NULL);
 	buf_reset(&proof);
 	assert_int_equal(serve(k, 'a', &f, &proof), 0);
-	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &other, &proof);
+	frame_epoch(&f, KEYPROTO_EPOCH_CHECK, 3, &other, 0, &proof);
 	assert_int_equal(serve(k, 'a', &f, &out), 0);
 	keyring_free(k);
 }

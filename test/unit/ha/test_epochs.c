@@ -169,25 +169,32 @@ what_is_begun_is_above_all(void **state)
 	struct epoch_claim one = of("1." A), two = of("2." B), far = of("6." B);
 	struct epochs x = { 0 };
 
-	epochs_prepare(&x, &a);
+	epochs_prepare(&x, &a, 0);
 	assert_int_equal(x.next.epoch.counter, 1);
 	assert_true(epochs_hear(&x, &one));
 	assert_false(epochs_hear(&x, &one));
-	epochs_prepare(&x, &a);
+	epochs_prepare(&x, &a, 0x51);
 	assert_int_equal(x.next.epoch.counter, 2);
 	assert_true(epoch_is_of(&x.next.epoch, &a));
+	assert_int_equal(x.next.epoch.incarnation, 0x51);
 	x.next = proved("2." A, P2);
-	epochs_prepare(&x, &a); /* a promotion that is tried again goes on with it */
+	epochs_prepare(&x, &a, 0x52); /* a promotion that is tried again goes on with it */
 	assert_int_equal(x.next.epoch.counter, 2);
 	assert_true(epoch_has_proof(&x.next));
 	assert_true(epochs_hear(&x, &two)); /* meanwhile another node took the number */
-	epochs_prepare(&x, &a);
+	epochs_prepare(&x, &a, 0x53);
 	assert_int_equal(x.next.epoch.counter, 3);
+	assert_int_equal(x.next.epoch.incarnation, 0x53);
 	assert_false(epoch_has_proof(&x.next)); /* the proof of another epoch is none of this */
 	assert_true(epochs_hear(&x, &far));
 	assert_false(epochs_hear(&x, &two));
-	epochs_prepare(&x, &a);
+	epochs_prepare(&x, &a, 0x54);
 	assert_int_equal(x.next.epoch.counter, 7);
+	struct epoch_claim twin = x.next; /* the other program of this node took it too */
+	twin.epoch.incarnation++;
+	assert_true(epochs_hear(&x, &x.next));
+	assert_true(epochs_hear(&x, &twin));
+	assert_false(epochs_hear(&x, &x.next));
 }
 
 static void
