@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "crypto/keyfile.h"
 #include "crypto/keyring.h"
 #include "crypto/x509.h"
 #include "ha/chain_memory.h"
@@ -511,7 +512,7 @@ make_base(struct plan *p, struct err *e)
 	if (!r)
 		r = runas_give(&p->user, p->home.dir, e);
 	if (!r && p->key_made) {
-		r = keyring_create_file(p->r->key_file, e);
+		r = keyfile_create(p->r->key_file, e);
 		p->key_made = !r; /* one that another made meanwhile is not ours to remove */
 	}
 	if (!r && p->key_made)

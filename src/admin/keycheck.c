@@ -6,6 +6,7 @@
 #include "admin/keyhost.h"
 #include "base/log.h"
 #include "base/pidfile.h"
+#include "crypto/keyfile.h"
 #include "crypto/keyring.h"
 #include "crypto/keys.h"
 #include "node/runas.h"
@@ -122,5 +123,5 @@ keycheck_run(const struct home *h, const char *key_file, struct keycheck_result 
 int
 keycheck_new(const char *path, struct err *e)
 {
-	return keyring_create_file(path, e);
+	return keyfile_create(path, e);
 }

@@ -14,12 +14,8 @@
 struct endmark;
 struct keyring;
 
-/* Reads the master key file: 64 hex digits and a newline, owned by the caller's user, not readable by others.
- * ERR_BAD_KEY with what to do when it is missing, unreadable, readable by others or malformed. */
+/* Of the master key file (crypto/keyfile.h), with its errors; NULL then. */
 struct keyring *keyring_open(const char *path, struct err *e) NONNULL MUST_USE;
-/* Whether the device that the file is on is there, without a look into it; any process. ERR_UNREACHABLE says what to do. What
- * else may be wrong with the file keyring_open says. */
-int keyring_there(const char *path, struct err *e) NONNULL MUST_USE;
 void keyring_free(struct keyring *k);
 
 /* Whose epochs it proves from now on, and whose end mark it keeps; nobody's until then. */
@@ -29,9 +25,6 @@ void keyring_set_mark(struct keyring *k, const struct endmark *m) NONNULL;
 /* Whether a request moved the end mark since this was last asked: then it is to be written.
  * *ret_lost: the mark that was given up for it, its number 0 when there was none. */
 bool keyring_take_mark(struct keyring *k, struct endmark *ret, struct endmark *ret_lost) NONNULL;
-
-/* Writes a new random master key file (mode 0400, O_EXCL, fsync of file and folder). */
-int keyring_create_file(const char *path, struct err *e) NONNULL MUST_USE;
 
 /* Carries out one request frame (op and body, without the length) and appends the answer frame (with
  * its length). Returns 0, or a negative code when the connection must be ended. */

@@ -14,7 +14,7 @@
 #include "base/pidfile.h"
 #include "base/place.h"
 #include "base/port.h"
-#include "crypto/keyring.h"
+#include "crypto/keyfile.h"
 #include "crypto/x509.h"
 #include "ha/ports.h"
 #include "node/pairfiles.h"
@@ -237,7 +237,7 @@ key_there(const struct proc_args *a, struct err *e)
 	memcpy(path, a->key_file, sizeof(path));
 	if (!path[0] && home_key_path(&a->home, path, &ignored))
 		return 0;
-	return keyring_there(path, e);
+	return keyfile_there(path, e);
 }
 
 /* A port that is taken is said first: it does not come by itself. */

@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "crypto/endmark.h"
 #include "crypto/keyproto.h"
-#include "crypto/keyring.h"
+#include "crypto/keyfile.h"
 #include "crypto/x509.h"
 #include "fixture.h"
 
@@ -67,7 +67,7 @@ set_up(void **state)
 	snprintf(path, sizeof(path), "%s/run", dir);
 	assert_int_equal(symlink(pgtemp_dir(pg), path), 0);
 	snprintf(p->keys.keyfile, sizeof(p->keys.keyfile), "%s/key", dir);
-	assert_int_equal(keyring_create_file(p->keys.keyfile, &e), 0);
+	assert_int_equal(keyfile_create(p->keys.keyfile, &e), 0);
 	snprintf(p->keys.anchor, sizeof(p->keys.anchor), "%s/data/anchor", dir);
 	p->keys.role = KEYPROTO_INIT;
 	settings_defaults(&p->settings);

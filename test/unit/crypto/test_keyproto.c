@@ -23,7 +23,7 @@
 #include "base/fault.h"
 #include "crypto/endmark.h"
 #include "crypto/keyproto.h"
-#include "crypto/keyring.h"
+#include "crypto/keyfile.h"
 #include "crypto/keys.h"
 #include "keyd/keyd.h"
 
@@ -60,7 +60,7 @@ fresh_key(void)
 {
 	struct err e = { 0 };
 	unlink(key_path);
-	assert_int_equal(keyring_create_file(key_path, &e), 0);
+	assert_int_equal(keyfile_create(key_path, &e), 0);
 }
 
 static void

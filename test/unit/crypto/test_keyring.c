@@ -13,6 +13,7 @@
 #include "base/home.h"
 #include "crypto/endmark.h"
 #include "crypto/keyproto.h"
+#include "crypto/keyfile.h"
 #include "crypto/keyring.h"
 #include "crypto/x509.h"
 
@@ -63,12 +64,12 @@ a_new_file_opens(void **state)
 	struct stat st;
 	auto_buf text = BUF_INIT;
 	unlink(path);
-	assert_int_equal(keyring_create_file(path, &e), 0);
+	assert_int_equal(keyfile_create(path, &e), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0400);
 	assert_int_equal(home_read_file(path, 100, &text, &e), 0);
 	assert_int_equal(text.len, 65);
-	assert_int_equal(keyring_create_file(path, &e), ERR_EXISTS);
+	assert_int_equal(keyfile_create(path, &e), ERR_EXISTS);
 	auto_buf same = BUF_INIT;
 	assert_int_equal(home_read_file(path, 100, &same, &e), 0);
 	assert_string_equal(text.data, same.data);
@@ -76,7 +77,7 @@ a_new_file_opens(void **state)
 	assert_non_null(k);
 	keyring_free(k);
 	keyring_free(NULL);
-	assert_int_equal(keyring_create_file("/nonexistent/key", &e), ERR_IO);
+	assert_int_equal(keyfile_create("/nonexistent/key", &e), ERR_IO);
 }
 
 static void

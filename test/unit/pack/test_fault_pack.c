@@ -18,6 +18,7 @@
 #include "../sweep.h"
 #include "base/home.h"
 #include "crypto/keyproto.h"
+#include "crypto/keyfile.h"
 #include "crypto/keyring.h"
 #include "pack/basebackup.h"
 #include "pack/pack.h"
@@ -335,7 +336,7 @@ begin(void **state)
 		 "mkdir %s/base && for i in 0 1 2; do echo page $i >%s/base/file$i; done && "
 		 "tar -C %s -cf %s base && rm -r %s/base",
 		 dir, dir, dir, tar_path, dir);
-	if (system(command) != 0 || keyring_create_file(key_path, &e) != 0 ||
+	if (system(command) != 0 || keyfile_create(key_path, &e) != 0 ||
 	    home_read_file(tar_path, 1 << 20, &tar, &e) != 0)
 		return -1;
 	ring = keyring_open(key_path, &e);

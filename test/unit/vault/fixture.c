@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "crypto/endmark.h"
 #include "crypto/keyproto.h"
+#include "crypto/keyfile.h"
 #include "crypto/keyring.h"
 #include "store/journal.h"
 #include "vault/record_lock.h"
@@ -262,7 +263,7 @@ fixture_new(void)
 	snprintf(x->journal, sizeof(x->journal), "%s/journal.db", x->dir);
 	snprintf(x->anchor, sizeof(x->anchor), "%s/anchor", x->dir);
 	snprintf(x->state, sizeof(x->state), "%s/state", x->dir);
-	must(keyring_create_file(x->keyfile, &e), &e);
+	must(keyfile_create(x->keyfile, &e), &e);
 	settings_defaults(&x->settings);
 	fixture_open(x, FIXTURE_NODE_A);
 	return x;
