@@ -404,6 +404,7 @@ cut_end(void **state)
 	int failed = 0;
 
 	fixture_run_many(x, retrieve, &failed, 20);
+	fixture_run(x, expect_marked, NULL);
 	fixture_close(x);
 	pgtemp_sql(x->pg, "DELETE FROM event WHERE seq > 15");
 	fixture_open(x, FIXTURE_NODE_A);
