@@ -36,7 +36,7 @@ struct statepage_view {
 	bool both;			   /* commits are on both disks now */
 	uint64_t both_gen; /* grows at every change of `both`; a commit was on both if both is true
 				 * and both_gen is the same before and after it */
-	int64_t as_of_us; /* secondary: as of then it has everything, as its data say; 0: they do not say */
+	int64_t as_of_us; /* as of then a node that is not the primary has everything, as its data say; 0: they do not say */
 	int64_t as_of_term; /* of the primary that says so */
 	int64_t term;
 	struct epoch_claim epoch; /* the latest that this node knows */

@@ -174,7 +174,8 @@ def alive(st, timeout):
 
 
 def whole(st, siblings=False):
-    """What needs no users: every node has the same, no chain has a gap, all are verified, no number is there twice, nothing is left."""
+    """What needs no users: every node has the same, no chain has a gap, all are verified, no number is there twice, nothing is left, and the primary's tables
+    are what its log says."""
     alive(st, 90)
     at_least(len(st.nodes), 2, "nodes")
     for n in st.nodes[1:]:
@@ -187,6 +188,7 @@ def whole(st, siblings=False):
     nothing_left_over(st)
     for n in st.nodes:
         st.audit_verify(n)
+    st.tables_verify()
     alive(st, 30)
     return f"{len(st.nodes)} nodes have the same, {chains} chains without a gap"
 
