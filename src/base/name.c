@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/name.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unicase.h>
 #include <uninorm.h>
 #include <unistr.h>
@@ -85,4 +87,42 @@ name_check(const char *text, const char *what, struct err *e)
 			       "characters, marks of direction or of no width): U+%04X",
 			       what, (unsigned)c);
 	return 0;
+}
+
+#define TAIL_MIN 4
+#define TAIL_MAX 12 /* behind the last hyphen of an id */
+
+void
+name_suffix(const struct uuid *id, char ret[static NAME_SUFFIX_LEN])
+{
+	char text[UUID_STR_LEN];
+
+	uuid_str(id, text);
+	snprintf(ret, NAME_SUFFIX_LEN, "~%s", text + UUID_STR_LEN - 1 - TAIL_MIN);
+}
+
+const char *
+name_find_suffix(const char *text)
+{
+	const char *mark = strrchr(text, '~');
+	size_t n = mark ? strlen(mark + 1) : 0;
+
+	if (!mark || mark == text || n < TAIL_MIN || n > TAIL_MAX)
+		return NULL;
+	return strspn(mark + 1, "0123456789abcdefABCDEF") == n ? mark : NULL;
+}
+
+bool
+name_means(const char *word, const char *name, const char *id)
+{
+	const char *suffix = name_find_suffix(word);
+	size_t len = strlen(id), n = suffix ? strlen(suffix + 1) : 0;
+	auto_buf plain = BUF_INIT;
+
+	if (name_same(word, name))
+		return true;
+	if (!suffix || n > len || strcasecmp(id + len - n, suffix + 1) != 0)
+		return false;
+	buf_add(&plain, word, (size_t)(suffix - word));
+	return name_same(buf_str(&plain), name);
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/uuid.h"
 
 #define NAME_BYTES_MAX 200 /* of a user, resource, login, field */
 
@@ -29,3 +30,14 @@ bool name_unseen(const char *s, uint32_t *ret_char) NONNULL;
 /* Checks the name of a user, resource, login …: not empty, no unseen character, no blank at either
  * end. what: "name". Its length is bounded where it is read. ERR_BAD_FIELD. */
 int name_check(const char *text, const char *what, struct err *e) NONNULL MUST_USE;
+
+/* Holders of one name are told apart by a suffix: "~" and how the holder's id ends. */
+#define NAME_SUFFIX_LEN 6 /* with the NUL */
+void name_suffix(const struct uuid *id, char ret[static NAME_SUFFIX_LEN]) NONNULL;
+
+/* Where a suffix begins that the text ends with: "~" behind something, and 4 to 12 hexadecimal digits, so that a
+ * longer one may be written where two ids end alike. NULL: there is none. */
+const char *name_find_suffix(const char *text) NONNULL;
+
+/* Whether `word` means the holder `id` of `name`: it is the same name, or that with a suffix of the id. */
+bool name_means(const char *word, const char *name, const char *id) NONNULL;

@@ -80,6 +80,49 @@ what_cannot_be_seen_is_found(void **state)
 	}
 }
 
+static void
+holders_of_a_name_are_told_apart(void **state)
+{
+	static const char id[] = "01a0ab53-0001-7000-8000-0123456789aF";
+	static const struct {
+		const char *text;
+		int at; /* where its suffix begins; -1: it has none */
+	} rows[] = {
+		{ "switch~89af", 6 },
+		{ "switch~0123456789AF", 6 },
+		{ "a~b~89af", 3 },
+		{ "switch~9af", -1 },
+		{ "switch", -1 },
+		{ "~89af", -1 },
+		{ "switch~89ag", -1 },
+		{ "switch~", -1 },
+		{ "", -1 },
+		{ "switch~89af~", -1 },
+		{ "switch~89af ", -1 },
+		{ "~~89af", 1 },
+		{ "a~00123456789af", -1 },
+	};
+	struct uuid u;
+	char suffix[NAME_SUFFIX_LEN];
+
+	assert_int_equal(uuid_parse(id, &u), 0);
+	name_suffix(&u, suffix);
+	assert_string_equal(suffix, "~89af");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *at = name_find_suffix(rows[i].text);
+		if ((at ? at - rows[i].text : -1) != rows[i].at)
+			fail_msg("row %zu: %s", i, at ? at : "none");
+	}
+	assert_true(name_means("Switch", "switch", id));
+	assert_true(name_means("SWITCH~89Af", "switch", id));
+	assert_true(name_means("switch~456789af", "switch", id));
+	assert_true(
+		name_means("switch~89af", "switch~89AF", "01a0ab53-0001-7000-8000-000000000000"));
+	assert_false(name_means("switch~89ae", "switch", id));
+	assert_false(name_means("switch~89af", "router", id));
+	assert_false(name_means("switch~89af", "switch", ""));
+}
+
 int
 main(void)
 {
@@ -87,6 +130,7 @@ main(void)
 		cmocka_unit_test(names_have_one_form),
 		cmocka_unit_test(names_are_compared_as_people_do),
 		cmocka_unit_test(what_cannot_be_seen_is_found),
+		cmocka_unit_test(holders_of_a_name_are_told_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
