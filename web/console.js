@@ -219,8 +219,14 @@ function showAge() {
 
 // ---- passwords ----
 
+// Where several hold a name, a suffix tells them apart.
+function named(name, holder) {
+	return name + (holder.suffix || "");
+}
+
 function showAccount(resource, account) {
-	row($("accounts"), [resource.name, account.login, account.version ? `${account.version}${account.conflict ? ", in conflict" : ""}` : "none yet",
+	row($("accounts"), [named(resource.name, resource), named(account.login, account),
+		account.version ? `${account.version}${account.conflict ? ", in conflict" : ""}` : "none yet",
 		account.version ? button("Show …", () => openSecret(resource, account)) : ""]);
 }
 
@@ -254,7 +260,7 @@ function leftOut(page) {
 
 function openSecret(resource, account) {
 	shown = account.id;
-	$("secret-title").textContent = `${resource.name} / ${account.login}`;
+	$("secret-title").textContent = `${named(resource.name, resource)} / ${named(account.login, account)}`;
 	$("retrieve").hidden = false;
 	$("reason").value = "";
 	say($("secret-notice"), "");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/account.h"
+#include "vault/names.h"
 #include "vault/resource.h"
 
 #include "api/noun.h"
@@ -44,6 +45,10 @@ DEFINE_BODY(version, VERSION_BODY)
 #define CONFLICT_LIST_QUERY(X, query) \
 	PAGE_QUERY(X, query, POLICY_PAGE)
 DEFINE_QUERY(conflict_list, CONFLICT_LIST_QUERY)
+
+#define NAME_CONFLICT_LIST_QUERY(X, query) \
+	PAGE_QUERY(X, query, POLICY_PAGE)
+DEFINE_QUERY(name_conflict_list, NAME_CONFLICT_LIST_QUERY)
 
 #define SETTLE_BODY(X, body) \
 	X(body, version, INT, JPOSITIVE, MAX_VERSION) \
@@ -108,6 +113,13 @@ on_conflict_list(struct api_call *c, struct err *e)
 {
 	const struct query_conflict_list *q = c->query;
 	return account_conflicts(&c->call, &PAGE_OF(q), &c->w, e);
+}
+
+static int
+on_name_conflict_list(struct api_call *c, struct err *e)
+{
+	const struct query_name_conflict_list *q = c->query;
+	return names_conflicts(&c->call, &PAGE_OF(q), &c->w, e);
 }
 
 static int
@@ -185,6 +197,9 @@ const struct route routes_account[] = {
 	{ HTTP_GET, "/v1/conflicts", DO(conflict_list), CAP_USE, READ,
 	  NO_BODY, QUERY(conflict_list), 0, "Conflicts",
 	  "Lists the accounts in conflict that the caller may see." },
+	{ HTTP_GET, "/v1/conflicts/names", DO(name_conflict_list), CAP_USE, READ,
+	  NO_BODY, QUERY(name_conflict_list), 0, "NameConflicts",
+	  "Lists the resources and accounts that the caller may see and whose name others hold too, because both sides of a cut made one; login null: a resource." },
 	{ HTTP_POST, "/v1/accounts/{id}/settle", DO(account_settle), CAP_USE, CHANGE,
 	  BODY(settle), NO_QUERY, FIELDS, "Version",
 	  "Settles a conflict by a version that is there (version) or by a new one (fields); all versions stay." },
@@ -193,9 +208,11 @@ const struct route routes_account[] = {
 
 const struct shape replies_account[] = {
 	REPLY(Account,
-		FIELD(id, ID), FIELD(login, TEXT), FIELD(description, TEXT), FIELD(version, INT),
-		FIELD(conflict, BOOL), FIELD(level, TEXT), ONE(resource, AccountResource)),
-	REPLY(AccountResource, FIELD(id, ID), FIELD(name, TEXT), FIELD(url, TEXT)),
+		FIELD(id, ID), FIELD(login, TEXT), FIELD(suffix, TEXT, NIL), FIELD(description, TEXT),
+		FIELD(version, INT), FIELD(conflict, BOOL), FIELD(level, TEXT),
+		ONE(resource, AccountResource)),
+	REPLY(AccountResource,
+		FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, NIL), FIELD(url, TEXT)),
 	REPLY(Retrieved,
 		FIELD(fields, MAP), FIELD(version, INT), FIELD(current, INT),
 		FIELD(conflict, BOOL), ONE(resource, Named), ONE(account, NamedAccount),
@@ -208,8 +225,13 @@ const struct shape replies_account[] = {
 	REPLY(Version, FIELD(id, ID), FIELD(version, INT)),
 	REPLY(Conflicts, LIST(conflicts, ConflictRow), FIELD(next, ID, NIL)),
 	REPLY(ConflictRow,
-		FIELD(id, ID), FIELD(login, TEXT), FIELD(version, INT), ONE(resource, Named),
-		FIELD(level, TEXT), FIELD(open, INT), FIELD(latest, TIME)),
+		FIELD(id, ID), FIELD(login, TEXT), FIELD(suffix, TEXT, NIL), FIELD(version, INT),
+		ONE(resource, Suffixed), FIELD(level, TEXT), FIELD(open, INT), FIELD(latest, TIME)),
+	REPLY(NameConflicts, LIST(names, NameConflict), FIELD(next, ID, NIL)),
+	REPLY(NameConflict,
+		FIELD(id, ID), FIELD(kind, TEXT), FIELD(suffix, TEXT), ONE(resource, Suffixed),
+		FIELD(login, TEXT, NIL), FIELD(level, TEXT, NIL), FIELD(others, INT),
+		FIELD(created, TIME), ONE(node, Named, NIL), ONE(author, Named, NIL)),
 	{ 0 },
 };
 /* clang-format on */

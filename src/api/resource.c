@@ -114,13 +114,13 @@ const struct route routes_resource[] = {
 const struct shape replies_resource[] = {
 	REPLY(Resources, LIST(resources, Resource), FIELD(next, ID, NIL)),
 	REPLY(Resource,
-		FIELD(id, ID), FIELD(name, TEXT), FIELD(type, TEXT), FIELD(address, TEXT),
-		FIELD(url, TEXT), FIELD(description, TEXT), ONE(owner, Named),
+		FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, NIL), FIELD(type, TEXT),
+		FIELD(address, TEXT), FIELD(url, TEXT), FIELD(description, TEXT), ONE(owner, Named),
 		FIELD(level, TEXT, NIL), LIST(accounts, ResourceAccount),
 		FIELD(accounts_next, ID, NIL)),
 	REPLY(ResourceAccount,
-		FIELD(id, ID), FIELD(login, TEXT), FIELD(description, TEXT), FIELD(version, INT),
-		FIELD(conflict, BOOL), FIELD(level, TEXT)),
+		FIELD(id, ID), FIELD(login, TEXT), FIELD(suffix, TEXT, NIL), FIELD(description, TEXT),
+		FIELD(version, INT), FIELD(conflict, BOOL), FIELD(level, TEXT)),
 	REPLY(Accounts, LIST(accounts, ResourceAccount), FIELD(next, ID, NIL)),
 	{ 0 },
 };

@@ -21,6 +21,8 @@ static const struct shape replies_shared[] = {
 	REPLY(ErrorText, FIELD(code, TEXT), FIELD(message, TEXT), FIELD(detail, TEXT, NIL)),
 	REPLY(Named, FIELD(id, ID), FIELD(name, TEXT)),
 	REPLY(NamedAccount, FIELD(id, ID), FIELD(login, TEXT)),
+	REPLY(Suffixed, FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, NIL)),
+	REPLY(SuffixedAccount, FIELD(id, ID), FIELD(login, TEXT), FIELD(suffix, TEXT, NIL)),
 	{ 0 },
 };
 /* clang-format on */

@@ -44,7 +44,7 @@ void ledger_free(struct ledger *l);
 
 /* Appends n events (node and seq are filled in; at_us when 0) as one unit: all or nothing, in
  * order. Returns when they are durable; *ret_durability (may be NULL) says where.
- * ERR_LOG_UNWRITABLE, ERR_CONFLICT (an apply statement refused: SQLSTATE class 23), ERR_NOT_SERVING
+ * ERR_LOG_UNWRITABLE, ERR_CONFLICT (an apply statement refused: SQLSTATE class 23; or a name is taken), ERR_NOT_SERVING
  * (the state does not allow it). */
 int ledger_append(struct ledger *l, struct fiber *f, struct event *ev, size_t n,
 		  enum ledger_durability *ret_durability, struct err *e) MUST_USE;

@@ -54,7 +54,7 @@ complete(struct ledger *l, struct ledger_units *q, enum ledger_durability d)
 	}
 }
 
-/* The events of the units, to be inserted and applied. */
+/* The events of the units, to be inserted and applied; names that are taken refuse them. */
 static void
 step_units(struct ledger *l, struct ledger_steps *steps, const struct ledger_units *q)
 {
@@ -65,6 +65,7 @@ step_units(struct ledger *l, struct ledger_steps *steps, const struct ledger_uni
 		for (size_t i = 0; i < u->n; i++)
 			items[n++] = (struct ledger_item){ &u->ev[i], u->hash[i] };
 	ledger_step_events(steps, &l->chain, items, n, true);
+	ledger_step_refusals(steps, &l->chain, items, n);
 	free(items);
 }
 
@@ -157,11 +158,11 @@ write_batch(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 	return rc;
 }
 
-/* SQLSTATE class 23 is the caller's to know; the rest of a culprit's faults is ours. */
+/* SQLSTATE class 23 is the caller's to know, and so is a taken name (ledger_step_refusals); the rest of a culprit's faults is ours. */
 static void
 fail_culprit(struct ledger_unit *u, struct err *e)
 {
-	if (!strncmp(e->sqlstate, "23", 2)) {
+	if (!strncmp(e->sqlstate, "23", 2) || !strcmp(e->sqlstate, "22012")) {
 		e->code = ERR_CONFLICT;
 		snprintf(e->text, sizeof(e->text),
 			 "it exists already, or what it belongs to has changed or is gone");

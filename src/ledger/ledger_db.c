@@ -87,6 +87,56 @@ step_apply(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t fr
 	bind_bigint(b, to);
 }
 
+/* Events that give names or take them, what marks the holders behind them, and what fails if a name that is given anew has others. */
+static const struct naming {
+	enum stmt mark, refuse;
+	int kind[5];
+} namings[] = {
+	{ STMT_MARK_RESOURCES,
+	  STMT_REFUSE_RESOURCES,
+	  { EVENT_RESOURCE_CREATED, EVENT_RESOURCE_CHANGED, EVENT_RESOURCE_DELETED,
+	    EVENT_RESOURCE_RESTORED } },
+	{ STMT_MARK_ACCOUNTS,
+	  STMT_REFUSE_ACCOUNTS,
+	  { EVENT_ACCOUNT_CREATED, EVENT_ACCOUNT_CHANGED, EVENT_ACCOUNT_DELETED,
+	    EVENT_ACCOUNT_RESTORED, EVENT_RESOURCE_RESTORED } },
+};
+
+static bool
+names_by(const struct naming *x, int kind)
+{
+	for (size_t i = 0; i < ARRAY_LEN(x->kind); i++)
+		if (x->kind[i] == kind)
+			return true;
+	return false;
+}
+
+/* The statement for each naming that some of the events are of. */
+static void
+step_namings(struct ledger_steps *s, const struct uuid *node, const struct ledger_item *items,
+	     size_t n, bool refuse)
+{
+	for (const struct naming *x = namings; x < namings + ARRAY_LEN(namings); x++) {
+		int64_t from = 0, to = 0;
+
+		for (size_t i = 0; i < n; i++) {
+			if (!names_by(x, items[i].ev->kind))
+				continue;
+			to = items[i].ev->seq;
+			from = from ? from : to;
+		}
+		if (from)
+			step_apply(s, node, refuse ? x->refuse : x->mark, from, to);
+	}
+}
+
+void
+ledger_step_refusals(struct ledger_steps *s, const struct uuid *node,
+		     const struct ledger_item *items, size_t n)
+{
+	step_namings(s, node, items, n, true);
+}
+
 void
 ledger_step_events(struct ledger_steps *s, const struct uuid *node, const struct ledger_item *items,
 		   size_t n, bool apply)
@@ -120,6 +170,7 @@ ledger_step_applies(struct ledger_steps *s, const struct uuid *node,
 	}
 	if (run >= 0)
 		step_apply(s, node, run, from, to);
+	step_namings(s, node, items, n, false);
 }
 
 int

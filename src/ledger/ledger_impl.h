@@ -168,12 +168,15 @@ void ledger_forget_head(struct ledger *l);
 /* ledger_db.c */
 struct binds *ledger_step(struct ledger_steps *s, enum stmt stmt);
 void ledger_steps_done(struct ledger_steps *s);
-/* Adds event_insert and, if apply, the apply statement of each run of one kind. */
+/* Adds event_insert and, if apply, the apply statement of each run of one kind and what marks names behind them. */
 void ledger_step_events(struct ledger_steps *s, const struct uuid *node,
 			const struct ledger_item *items, size_t n, bool apply);
 /* Adds the apply statements alone, for events in the log already. Only kind and seq are used. */
 void ledger_step_applies(struct ledger_steps *s, const struct uuid *node,
 			 const struct ledger_item *items, size_t n);
+/* Adds, behind these, what fails (22012) if an event gives a name that others hold: for what is new. What is merged keeps its name. */
+void ledger_step_refusals(struct ledger_steps *s, const struct uuid *node,
+			  const struct ledger_item *items, size_t n) NONNULL;
 int ledger_read_head(struct ledger *l, struct fiber *f, const struct uuid *node, int64_t *ret_seq,
 		     uint8_t ret_hash[static KEYS_HASH_BYTES], struct err *e) MUST_USE;
 /* If the chain's end after *seq is lost and that was accepted, moves seq and hash to where the chain goes on. */

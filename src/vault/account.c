@@ -46,6 +46,8 @@ account_read_right(struct call *c, const struct uuid *id, int need, const char *
 	ret->current_n = row_int(r, 0, COL_ACCOUNT_RIGHT_CURRENT_N);
 	ret->top_n = row_int(r, 0, COL_ACCOUNT_RIGHT_TOP_N);
 	ret->conflict = row_bool(r, 0, COL_ACCOUNT_RIGHT_CONFLICT);
+	ret->resource_shared = row_bool(r, 0, COL_ACCOUNT_RIGHT_RESOURCE_SHARED);
+	ret->login_shared = row_bool(r, 0, COL_ACCOUNT_RIGHT_LOGIN_SHARED);
 	ret->current = (struct uuid){ 0 };
 	if (!row_null(r, 0, COL_ACCOUNT_RIGHT_CURRENT))
 		row_uuid(r, 0, COL_ACCOUNT_RIGHT_CURRENT, &ret->current);
@@ -70,6 +72,7 @@ account_get(struct call *c, const struct uuid *id, struct json_out *out, struct 
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", id);
 	json_out_text(out, "login", a.login);
+	policy_write_suffix(out, id, a.login_shared);
 	json_out_text(out, "description", a.description);
 	json_out_int(out, "version", a.current_n);
 	json_out_bool(out, "conflict", a.conflict);
@@ -77,6 +80,7 @@ account_get(struct call *c, const struct uuid *id, struct json_out *out, struct 
 	json_out_object(out, "resource");
 	json_out_uuid(out, "id", &a.resource);
 	json_out_text(out, "name", a.resource_name);
+	policy_write_suffix(out, &a.resource, a.resource_shared);
 	json_out_text(out, "url", a.url);
 	json_out_end_object(out);
 	json_out_end_object(out);

@@ -19,9 +19,9 @@ struct account_seen {
 	int level, current_n, top_n;
 	struct uuid resource;
 	const char *resource_name, *url, *login, *description;
-	bool conflict;
-	struct uuid current;		  /* the current version; nil: none */
-	struct journal_overlay_list laid; /* versions that only the journal has */
+	bool conflict, resource_shared, login_shared; /* shared: others hold the name too */
+	struct uuid current;			      /* the current version; nil: none */
+	struct journal_overlay_list laid;	      /* versions that only the journal has */
 };
 
 /* Reads it, with the journal's versions; refuses (with its event) below `need`. */

@@ -27,10 +27,14 @@ account_conflicts(struct call *c, const struct policy_page *page, struct json_ou
 		json_out_object(out, NULL);
 		json_out_uuid(out, "id", &account);
 		json_out_text(out, "login", row_text(r, i, COL_ACCOUNT_CONFLICTS_LOGIN));
+		policy_write_suffix(out, &account,
+				    row_bool(r, i, COL_ACCOUNT_CONFLICTS_LOGIN_SHARED));
 		json_out_int(out, "version", row_int(r, i, COL_ACCOUNT_CONFLICTS_CURRENT_N));
 		json_out_object(out, "resource");
 		json_out_uuid(out, "id", &resource);
 		json_out_text(out, "name", row_text(r, i, COL_ACCOUNT_CONFLICTS_RESOURCE_NAME));
+		policy_write_suffix(out, &resource,
+				    row_bool(r, i, COL_ACCOUNT_CONFLICTS_RESOURCE_SHARED));
 		json_out_end_object(out);
 		json_out_text(out, "level",
 			      policy_level_name(row_int(r, i, COL_ACCOUNT_CONFLICTS_LEVEL)));

@@ -2,7 +2,10 @@
 #include "vault/emergency.h"
 
 #include <string.h>
+#include "base/name.h"
 #include "vault/lists.h"
+
+#define SEVERAL_TOLD 4 /* holders of a name that are named */
 
 /* ---- where changes are allowed ---- */
 
@@ -70,6 +73,24 @@ check_state(const char *state, bool everywhere, struct err *e)
 	return 0;
 }
 
+/* A name that several resources have means none of them. */
+static int
+say_several(const struct rows *r, struct err *e)
+{
+	auto_buf list = BUF_INIT;
+	char suffix[NAME_SUFFIX_LEN];
+	struct uuid id;
+
+	for (int i = 0; i < rows_count(r) && i < SEVERAL_TOLD; i++) {
+		row_uuid(r, i, COL_EMERGENCY_POLICY_OF_ID, &id);
+		name_suffix(&id, suffix);
+		buf_addf(&list, "%s%s", i ? ", " : "", suffix);
+	}
+	return err_set(e, ERR_CONFLICT,
+		       "resource: the name means more than one; put a suffix behind it: %s",
+		       buf_str(&list));
+}
+
 /* The resource (NULL: everywhere, whose id is nil), and what was said of it. */
 static int
 read_said(struct call *c, const char *resource, struct uuid *ret_id, struct rows **ret,
@@ -77,12 +98,19 @@ read_said(struct call *c, const char *resource, struct uuid *ret_id, struct rows
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
+	const char *plain = "", *tail = "";
+	if (resource)
+		policy_split_suffix(c->a, resource, &plain, &tail);
 	bind_text(&b, resource);
+	bind_text(&b, plain);
+	bind_text(&b, tail);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_EMERGENCY_POLICY_OF, &b, &r, e);
 	if (rc)
 		return rc;
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_BAD_FIELD, "resource: there is none of this name");
+	if (rows_count(r) > 1)
+		return say_several(r, e);
 	*ret_id = (struct uuid){ 0 };
 	if (!row_null(r, 0, COL_EMERGENCY_POLICY_OF_ID))
 		row_uuid(r, 0, COL_EMERGENCY_POLICY_OF_ID, ret_id);
@@ -126,8 +154,7 @@ emergency_policy_set(struct call *c, const char *state, const char *resource, st
 /* ---- what waits for approval ---- */
 
 static void
-write_named(struct json_out *out, const char *what, const char *as, const struct rows *r, int i,
-	    int col)
+write_named(struct json_out *out, const char *what, const struct rows *r, int i, int col)
 {
 	struct uuid id;
 	if (row_null(r, i, col + 1)) {
@@ -137,7 +164,21 @@ write_named(struct json_out *out, const char *what, const char *as, const struct
 	row_uuid(r, i, col, &id);
 	json_out_object(out, what);
 	json_out_uuid(out, "id", &id);
+	json_out_text(out, "name", row_text(r, i, col + 1));
+	json_out_end_object(out);
+}
+
+/* What has a name that others may hold too; as: what the name is called, shared: the column that says whether. */
+static void
+write_holder(struct json_out *out, const char *what, const char *as, const struct rows *r, int i,
+	     int col, int shared)
+{
+	struct uuid id;
+	row_uuid(r, i, col, &id);
+	json_out_object(out, what);
+	json_out_uuid(out, "id", &id);
 	json_out_text(out, as, row_text(r, i, col + 1));
+	policy_write_suffix(out, &id, row_bool(r, i, shared));
 	json_out_end_object(out);
 }
 
@@ -162,11 +203,13 @@ emergency_changes(struct call *c, const struct policy_page *page, struct json_ou
 		json_out_object(out, NULL);
 		json_out_uuid(out, "id", &id);
 		json_out_int(out, "version", row_int(r, i, COL_CHANGE_LIST_N));
-		write_named(out, "author", "name", r, i, 2);
+		write_named(out, "author", r, i, COL_CHANGE_LIST_AUTHOR);
 		json_out_time(out, "created", row_time(r, i, COL_CHANGE_LIST_CREATED));
-		write_named(out, "node", "name", r, i, 5);
-		write_named(out, "account", "login", r, i, 7);
-		write_named(out, "resource", "name", r, i, 9);
+		write_named(out, "node", r, i, COL_CHANGE_LIST_NODE);
+		write_holder(out, "account", "login", r, i, COL_CHANGE_LIST_ACCOUNT,
+			     COL_CHANGE_LIST_LOGIN_SHARED);
+		write_holder(out, "resource", "name", r, i, COL_CHANGE_LIST_RESOURCE,
+			     COL_CHANGE_LIST_RESOURCE_SHARED);
 		json_out_end_object(out);
 	}
 	json_out_end_array(out);

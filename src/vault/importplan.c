@@ -85,6 +85,7 @@ take_row(struct planning *p, const struct rows *r, int row)
 	l->has_account = !row_null(r, row, COL_IMPORT_CHECK_ACCOUNT);
 	row_uuid(r, row, COL_IMPORT_CHECK_ACCOUNT, &l->account_id);
 	l->account_level = row_int(r, row, COL_IMPORT_CHECK_ACCOUNT_LEVEL);
+	l->several = row_bool(r, row, COL_IMPORT_CHECK_SEVERAL);
 	l->unsettled = false;
 }
 
@@ -133,6 +134,12 @@ judge(struct planning *p, size_t i)
 {
 	struct importplan_line *l = &p->plan->line[i];
 	l->fate = IMPORTPLAN_NEW;
+	if (l->several) {
+		end_line(l, IMPORTPLAN_REFUSED,
+			 "its name means more than one thing: rename all but one first (holdfast "
+			 "conflicts)");
+		return false;
+	}
 	if (l->has_account)
 		return judge_duplicate(p, i, l);
 	if (l->has_resource && l->level < LEVEL_MODIFY)

@@ -33,6 +33,7 @@ struct importplan_line {
 	bool unsettled;	      /* nobody has asked yet whether this name is free */
 	unsigned first, pair; /* the first line with this resource; with this login there, too */
 	bool has_resource, has_account; /* that are in the vault */
+	bool several;			/* there are more than one, as far as the caller sees */
 	int level, account_level;
 	struct uuid resource_id, account_id;
 	const char *url; /* the resource's, in the vault */

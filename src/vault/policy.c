@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/policy.h"
 
+#include <ctype.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/name.h"
@@ -93,6 +94,34 @@ policy_take_name(struct arena *a, const char **text, const char *what, struct er
 {
 	*text = policy_nfc(a, *text);
 	return name_check(*text, what, e);
+}
+
+void
+policy_write_suffix(struct json_out *out, const struct uuid *id, bool shared)
+{
+	char suffix[NAME_SUFFIX_LEN];
+
+	name_suffix(id, suffix);
+	if (shared)
+		json_out_text(out, "suffix", suffix);
+	else
+		json_out_null(out, "suffix");
+}
+
+bool
+policy_split_suffix(struct arena *a, const char *word, const char **ret_name, const char **ret_tail)
+{
+	const char *suffix = name_find_suffix(word);
+	char *tail;
+
+	if (!suffix)
+		return false;
+	tail = arena_strdup(a, suffix + 1);
+	for (char *p = tail; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	*ret_name = arena_strndup(a, word, (size_t)(suffix - word));
+	*ret_tail = tail;
+	return true;
 }
 
 int

@@ -53,6 +53,14 @@ const char *policy_nfc(struct arena *a, const char *text) NONNULL;
 int policy_take_name(struct arena *a, const char **text, const char *what,
 		     struct err *e) NONNULL MUST_USE;
 
+/* Writes "suffix": what tells the holder `id` of a name apart from others; null where there are none (shared false). */
+void policy_write_suffix(struct json_out *out, const struct uuid *id, bool shared) NONNULL;
+
+/* A word that ends in a suffix: *ret_name is what stands before it, *ret_tail how the holder's id ends, in lower case, both in
+ * the arena. Other words: false, and nothing is set. */
+bool policy_split_suffix(struct arena *a, const char *word, const char **ret_name,
+			 const char **ret_tail) NONNULL;
+
 /* Runs a statement that finds by name alone: in the form that names are kept in and, if that finds
  * nothing, as it was written, for rows that are older than the form. */
 int policy_by_name(struct call *c, enum stmt s, const char *name, struct rows **ret,

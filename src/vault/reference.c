@@ -7,27 +7,51 @@
 
 #define ACCOUNTS_TOLD 9 /* of a resource; one more is read, to know that there are more */
 
+/* What a word may read as: a name, or (tail not "") a name and how its holder's id ends. */
+struct reading {
+	const char *name, *tail;
+};
+
+#define READINGS_MAX 2
+
+static size_t
+read_word(struct call *c, const char *word, struct reading ret[static READINGS_MAX])
+{
+	ret[0] = (struct reading){ word, "" };
+	return policy_split_suffix(c->a, word, &ret[1].name, &ret[1].tail) ? 2 : 1;
+}
+
 /* Pairs of a resource's name and a login, as they were written and as names are written now: rows
  * of older releases may be of another form. */
 struct pairs {
 	size_t n, cap;
-	const char **names, **logins;
+	struct reading *names, *logins;
 };
 
 static void
-add_pair(struct pairs *p, const char *name, const char *login)
+add_pair(struct call *c, struct pairs *p, const char *name, const char *login)
 {
-	assert(p->n < p->cap);
-	p->names[p->n] = name;
-	p->logins[p->n++] = login;
+	struct reading names[READINGS_MAX], logins[READINGS_MAX];
+	size_t nnames = read_word(c, name, names), nlogins = read_word(c, login, logins);
+
+	for (size_t i = 0; i < nnames; i++) {
+		for (size_t k = 0; k < nlogins; k++) {
+			assert(p->n < p->cap);
+			p->names[p->n] = names[i];
+			p->logins[p->n++] = logins[k];
+		}
+	}
 }
 
+/* For so many pairs of words. */
 static struct pairs
-new_pairs(struct call *c, size_t cap)
+new_pairs(struct call *c, size_t words)
 {
+	size_t cap = words * READINGS_MAX * READINGS_MAX;
+
 	return (struct pairs){ .cap = cap,
-			       .names = arena_alloc(c->a, (cap + 1) * sizeof(char *)),
-			       .logins = arena_alloc(c->a, (cap + 1) * sizeof(char *)) };
+			       .names = arena_alloc(c->a, (cap + 1) * sizeof(struct reading)),
+			       .logins = arena_alloc(c->a, (cap + 1) * sizeof(struct reading)) };
 }
 
 static size_t
@@ -46,16 +70,20 @@ split(struct call *c, const char *reference, struct pairs *ret)
 {
 	for (const char *p = strchr(reference, '/'); p; p = strchr(p + 1, '/'))
 		if (p != reference)
-			add_pair(ret, arena_strndup(c->a, reference, (size_t)(p - reference)),
+			add_pair(c, ret, arena_strndup(c->a, reference, (size_t)(p - reference)),
 				 p + 1);
 }
 
 static void
-bind_texts(struct binds *b, const char *const *texts, size_t n)
+bind_readings(struct binds *b, const struct reading *v, size_t n)
 {
 	bind_array_begin(b, STMT_TEXT);
 	for (size_t i = 0; i < n; i++)
-		bind_elem_text(b, texts[i]);
+		bind_elem_text(b, v[i].name);
+	bind_array_end(b);
+	bind_array_begin(b, STMT_TEXT);
+	for (size_t i = 0; i < n; i++)
+		bind_elem_text(b, v[i].tail);
 	bind_array_end(b);
 }
 
@@ -71,7 +99,7 @@ write_owner(struct json_out *out, const struct rows *r, int i, int col)
 	json_out_end_object(out);
 }
 
-/* Columns from col on: id, login, current_n, conflict, level. The object stays open. */
+/* Columns from col on: id, login, current_n, conflict, level, shared. The object stays open. */
 static void
 begin_account(const struct call *c, struct json_out *out, const struct rows *r, int i, int col)
 {
@@ -85,6 +113,7 @@ begin_account(const struct call *c, struct json_out *out, const struct rows *r, 
 		     journal_overlay_current(c->v->journal_overlay, &id, row_int(r, i, col + 2)));
 	json_out_bool(out, "conflict", row_bool(r, i, col + 3));
 	json_out_text(out, "level", policy_level_name(row_int(r, i, col + 4)));
+	policy_write_suffix(out, &id, row_bool(r, i, col + 5));
 }
 
 static int
@@ -94,8 +123,8 @@ write_accounts(struct call *c, const struct pairs *p, struct json_out *out, stru
 	auto_rows r = NULL;
 
 	bind_uuid(&b, &c->who.user);
-	bind_texts(&b, p->names, p->n);
-	bind_texts(&b, p->logins, p->n);
+	bind_readings(&b, p->names, p->n);
+	bind_readings(&b, p->logins, p->n);
 	int rc = p->n ? db_exec(vault_reader(c->v), c->f, STMT_REFERENCE_ACCOUNTS, &b, &r, e) : 0;
 	if (rc)
 		return rc;
@@ -107,7 +136,9 @@ write_accounts(struct call *c, const struct pairs *p, struct json_out *out, stru
 		json_out_object(out, "resource");
 		json_out_uuid(out, "id", &resource);
 		json_out_text(out, "name", row_text(r, i, COL_REFERENCE_ACCOUNTS_RESOURCE_NAME));
-		write_owner(out, r, i, 7);
+		policy_write_suffix(out, &resource,
+				    row_bool(r, i, COL_REFERENCE_ACCOUNTS_RESOURCE_SHARED));
+		write_owner(out, r, i, COL_REFERENCE_ACCOUNTS_OWNER);
 		json_out_end_object(out);
 		json_out_end_object(out);
 	}
@@ -138,12 +169,13 @@ write_resource(struct call *c, struct json_out *out, const struct rows *r, int i
 	json_out_text(out, "name", row_text(r, i, COL_REFERENCE_RESOURCES_NAME));
 	json_out_text(out, "level",
 		      policy_level_name(row_int(r, i, COL_REFERENCE_RESOURCES_LEVEL)));
-	write_owner(out, r, i, 3);
+	policy_write_suffix(out, &id, row_bool(r, i, COL_REFERENCE_RESOURCES_SHARED));
+	write_owner(out, r, i, COL_REFERENCE_RESOURCES_OWNER);
 	json_out_array(out, "accounts");
 	for (; i < rows_count(r) && same_resource(r, from, i); i++) {
 		if (row_null(r, i, COL_REFERENCE_RESOURCES_ACCOUNT) || i - from == ACCOUNTS_TOLD)
 			continue;
-		begin_account(c, out, r, i, 5);
+		begin_account(c, out, r, i, COL_REFERENCE_RESOURCES_ACCOUNT);
 		json_out_end_object(out);
 	}
 	json_out_end_array(out);
@@ -158,9 +190,13 @@ write_resources(struct call *c, const char *const *names, size_t n, struct json_
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
+	struct reading readings[2 * READINGS_MAX];
+	size_t found = 0;
 
+	for (size_t i = 0; i < n; i++)
+		found += read_word(c, names[i], readings + found);
 	bind_uuid(&b, &c->who.user);
-	bind_texts(&b, names, n);
+	bind_readings(&b, readings, found);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_REFERENCE_RESOURCES, &b, &r, e);
 	if (rc)
 		return rc;
@@ -214,6 +250,6 @@ reference_read_words(struct call *c, const char *resource, const char *login, st
 	size_t n = !login ? 0 : strcmp(logins[0], logins[1]) == 0 ? 1 : 2;
 	for (size_t i = 0; i < names; i++)
 		for (size_t k = 0; k < n; k++)
-			add_pair(&p, forms[i], logins[k]);
+			add_pair(c, &p, forms[i], logins[k]);
 	return write_both(c, &p, forms, out, e);
 }

@@ -2,8 +2,9 @@
  *
  * What a person's word for an account may mean. Names may hold slashes, so "a/b/c" may be the login
  * "c" of "a/b", or "b/c" of "a": everything that the caller sees and that reads so is returned, and
- * nothing that merely resembles it. The client decides what to make of it. Core thread of vaultd
- * only.
+ * nothing that merely resembles it. A word that ends in a suffix (base/name.h) means the holder of the
+ * name whose id ends so, or a name that is written like this. The client decides what to make of it.
+ * Core thread of vaultd only.
  */
 #pragma once
 

@@ -16,6 +16,7 @@ write_account(const struct call *c, struct json_out *out, const struct rows *r, 
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", &id);
 	json_out_text(out, "login", row_text(r, i, COL_RESOURCE_SHOW_LOGIN));
+	policy_write_suffix(out, &id, row_bool(r, i, COL_RESOURCE_SHOW_ACCOUNT_SHARED));
 	json_out_text(out, "description", row_text(r, i, COL_RESOURCE_SHOW_ACCOUNT_DESCRIPTION));
 	json_out_int(out, "version",
 		     journal_overlay_current(c->v->journal_overlay, &id,
@@ -86,6 +87,7 @@ write_resource(const struct call *c, struct json_out *out, const struct rows *r,
 	row_uuid(r, i, COL_RESOURCE_SHOW_OWNER, &owner);
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", &id);
+	policy_write_suffix(out, &id, row_bool(r, i, COL_RESOURCE_SHOW_SHARED));
 	for (size_t k = 0; k < ARRAY_LEN(texts); k++)
 		json_out_text(out, texts[k].name, row_text(r, i, texts[k].col));
 	json_out_object(out, "owner");

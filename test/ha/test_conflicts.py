@@ -215,3 +215,104 @@ def test_both_sides_changed_the_same(st):
     settle(s, n_of)
     back_to_the_first(st)
     print(checker.whole(st, siblings=True))
+
+
+# ---- names that both sides gave ----
+
+SITE, LOGIN, SWITCH = "site 00007", "newadmin", "new switch"
+
+
+def name_alike(side, value):
+    """An account in a resource that both sides have, and a resource with an account."""
+    side.do("put", f"{SITE}/{LOGIN}", input=f"{value}-account\n")
+    side.do("put", f"{SWITCH}/root", input=f"{value}-switch\n")
+
+
+def held(s):
+    return s.json("conflicts", "--names")
+
+
+def full(name):
+    """How a list shows it and a person writes it."""
+    resource = name["resource"]["name"] + (name["resource"]["suffix"] or "")
+    return f"{resource}/{name['login']}{name['suffix']}" if name["login"] else resource
+
+
+def all_are_reached(s, names):
+    """By id and by the suffix that every list shows; a plain name that means two is refused, with both."""
+    listed, found = s.do("ls").stdout, s.do("find", "new").stdout
+    for name in names:
+        account = full(name) if name["login"] else full(name) + "/root"
+        side = "west" if name["node"]["name"] == s.st.a.name else "east"
+        value = f"{side}-{'account' if name['login'] else 'switch'}"
+        assert s.do("get", account).stdout.strip() == value
+        if name["login"]:
+            assert s.do("get", name["id"]).stdout.strip() == value
+            s.do("history", account)
+        assert account in listed and account in found, (account, listed)
+    for verb, plain in (("get", f"{SITE}/{LOGIN}"), ("get", f"{SWITCH}/root"), ("history", f"{SITE}/{LOGIN}")):
+        p = s.do(verb, plain, check=False)
+        assert p.returncode == 1 and "means more than one" in p.stderr, p
+        meant = [n for n in names if bool(n["login"]) == plain.startswith(SITE)]
+        assert all(full(n) in p.stderr for n in meant), p.stderr
+    p = s.do("put", f"{SWITCH}/other", input="x\n", check=False)
+    assert p.returncode == 1 and "means more than one" in p.stderr, p
+
+
+def all_are_told(s, names):
+    """To everyone concerned: what it is called, and when, by whom and on which node it was made."""
+    assert sorted((n["kind"], n["node"]["name"], n["author"]["name"], n["others"]) for n in names) == sorted(
+        (kind, node.name, "admin", 1) for kind in ("account", "resource") for node in (s.st.a, s.st.b)
+    )
+    assert all(n["created"] for n in names)
+    said = s.do("conflicts").stdout
+    assert all(full(n) in said for n in names) and s.st.a.name in said and s.st.b.name in said, said
+    assert s.json("conflicts") == [], "no version is in conflict"
+
+
+def nobody_takes_it_anew(s):
+    own = [r for r in s.json("find", SITE) if r["name"] == SITE][0]["accounts"]
+    login = [a["login"] for a in own if a["login"] != LOGIN][0]
+    for verb in (("rename", f"{SITE}/{login}", LOGIN), ("rename", "--resource", "site 00008", SWITCH)):
+        p = s.do(*verb, check=False)
+        assert p.returncode == 1 and "already" in p.stderr, p
+
+
+def renaming_ends_it(s, names):
+    """The other holder has the plain name to itself again, whichever it is."""
+    account, resource = ([n for n in names if bool(n["login"]) == kind] for kind in (True, False))
+    s.do("rename", full(account[0]), "elsewhere")
+    assert [n["kind"] for n in held(s)] == ["resource", "resource"]
+    s.do("get", f"{SITE}/{LOGIN}")
+    s.do("get", f"{SITE}/elsewhere")
+    s.do("rename", "--resource", full(resource[1]), "old switch")
+    assert held(s) == [] and s.do("conflicts").stdout.strip() == "no conflicts"
+    values = {s.do("get", f"{n}/root").stdout.strip() for n in (SWITCH, "old switch")}
+    assert values == {"west-switch", "east-switch"}
+    assert "~" not in s.do("find", "switch").stdout
+
+
+@pytest.mark.h7
+def test_both_sides_made_the_same_names(st):
+    """No name decides a merge: everything is there, under names that tell it apart, until somebody renames it."""
+    st.home_again()
+    FAULTS["link-cut"].do(st)
+    st.b.wait_state("emergency")
+    order(st.b, "promote", "--yes")
+    st.b.wait_ready()
+    name_alike(Side(st, "a", st.a), "west")
+    name_alike(Side(st, "b", st.b), "east")
+    FAULTS["link-cut"].undo(st)
+    st.home_again(primary=st.b)
+    s = Side(st, "client", st.b)
+    wait_until("what both sides made is merged", lambda: held(s), lambda names: len(names) == 4)
+    names = held(s)
+    all_are_told(s, names)
+    all_are_reached(s, names)
+    nobody_takes_it_anew(s)
+    assert st.b.sql("SELECT count(*) FROM event WHERE body LIKE '%not_applied%'") == [["0"]]
+    assert s.json("audit", "verify", "--tables")["good"]
+    renaming_ends_it(s, names)
+    assert s.json("audit", "verify", "--tables")["good"]
+    back_to_the_first(st)
+    print(checker.whole(st, siblings=True))

@@ -16,8 +16,9 @@
 static void
 add_name(struct buf *out, const json_t *change)
 {
-	buf_addf(out, "%s/%s", lookup_text(json_object_get(change, "resource"), "name"),
-		 lookup_text(json_object_get(change, "account"), "login"));
+	lookup_add_name(out, json_object_get(change, "resource"), "name");
+	buf_addc(out, '/');
+	lookup_add_name(out, json_object_get(change, "account"), "login");
 }
 
 static void
@@ -59,8 +60,7 @@ is_meant(const json_t *change, struct lookup_words w)
 	if (!w.login && lookup_is_id(w.first))
 		return strcasecmp(lookup_text(change, "id"), w.first) == 0 ||
 		       strcasecmp(lookup_text(account, "id"), w.first) == 0;
-	return lookup_reads(w, lookup_text(json_object_get(change, "resource"), "name"),
-			    lookup_text(account, "login"));
+	return lookup_reads(w, json_object_get(change, "resource"), account);
 }
 
 /* What is looked for among those that wait, and what was found. */
@@ -127,12 +127,15 @@ name_change(const json_t *change, struct lookup_thing *ret, struct err *e)
 {
 	const json_t *account = json_object_get(change, "account");
 	const char *id = lookup_text(account, "id");
+	auto_buf resource = BUF_INIT, login = BUF_INIT;
 
 	if (!lookup_is_id(id))
 		return err_set(e, ERR_BAD_JSON, "the node's answer has no id");
 	snprintf(ret->id, sizeof(ret->id), "%s", id);
-	ret->resource = mem_dup(lookup_text(json_object_get(change, "resource"), "name"));
-	ret->login = mem_dup(lookup_text(account, "login"));
+	lookup_add_name(&resource, json_object_get(change, "resource"), "name");
+	lookup_add_name(&login, account, "login");
+	ret->resource = mem_dup(buf_str(&resource));
+	ret->login = mem_dup(buf_str(&login));
 	return 0;
 }
 

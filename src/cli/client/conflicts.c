@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast conflicts, settle: accounts that were changed on both sides of a cut, and a person's
- * decision which version counts.
+ * holdfast conflicts, settle, rename: what was changed on both sides of a cut, or made there under one
+ * name, and a person's decision: which version counts, what is called how.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,8 +17,9 @@ add_conflict(struct term_table *t, const json_t *a)
 	auto_buf name = BUF_INIT;
 	char current[24], open[24];
 
-	buf_addf(&name, "%s/%s", lookup_text(json_object_get(a, "resource"), "name"),
-		 lookup_text(a, "login"));
+	lookup_add_name(&name, json_object_get(a, "resource"), "name");
+	buf_addc(&name, '/');
+	lookup_add_name(&name, a, "login");
 	snprintf(current, sizeof(current), "%lld",
 		 (long long)json_integer_value(json_object_get(a, "version")));
 	snprintf(open, sizeof(open), "%lld",
@@ -33,6 +34,37 @@ static const struct paging list = { .array = "conflicts",
 				    .row = add_conflict,
 				    .columns = 5,
 				    .head = { "ACCOUNT", "CURRENT", "OPEN", "LATEST", "YOU MAY" } };
+
+/* Whoever holds a name that others hold too. */
+static void
+add_holder(struct term_table *t, const json_t *x)
+{
+	auto_buf name = BUF_INIT;
+	char held[24];
+
+	lookup_add_name(&name, json_object_get(x, "resource"), "name");
+	if (*lookup_text(x, "login")) {
+		buf_addc(&name, '/');
+		lookup_add_name(&name, x, "login");
+	}
+	snprintf(held, sizeof(held), "%lld",
+		 (long long)json_integer_value(json_object_get(x, "others")) + 1);
+	term_table_row(t, buf_str(&name), held, lookup_text(x, "created"),
+		       lookup_text(json_object_get(x, "author"), "name"),
+		       lookup_text(json_object_get(x, "node"), "name"), lookup_text(x, "level"),
+		       lookup_text(x, "id"));
+}
+
+#define VERSIONS "/v1/conflicts"
+#define NAMES "/v1/conflicts/names"
+
+static const struct paging names = { .array = "names",
+				     .cursor = "after",
+				     .none = "no name is held by several",
+				     .row = add_holder,
+				     .columns = 7,
+				     .head = { "NAME", "HOLDERS", "MADE", "BY", "ON", "YOU MAY",
+					       "ID" } };
 
 #define ID_SHOWN 8 /* characters of an id: enough to name one */
 
@@ -143,6 +175,34 @@ run_acknowledge(const struct cli *c, struct remote *r, struct err *e)
 }
 
 static int
+any(struct remote *r, const struct paging *what, const char *path, bool *ret, struct err *e)
+{
+	auto_buf first = BUF_INIT;
+	auto_json o = NULL;
+
+	buf_addf(&first, "%s?limit=1", path);
+	int rc = remote_call(r, REMOTE_READ, "GET", buf_str(&first), NULL, &o, e);
+	*ret = json_array_size(json_object_get(o, what->array)) > 0;
+	return rc;
+}
+
+/* For people: versions, then names, and what there is none of is left out. */
+static int
+print_all(const struct cli *c, struct remote *r, struct err *e)
+{
+	bool versions, held = false;
+	int rc = any(r, &list, VERSIONS, &versions, e);
+
+	if (rc == 0)
+		rc = any(r, &names, NAMES, &held, e);
+	if (rc == 0 && (versions || !held))
+		rc = paging_print(c, r, &list, VERSIONS, e);
+	if (rc == 0 && versions && held)
+		putchar('\n');
+	return rc == 0 && held ? paging_print(c, r, &names, NAMES, e) : rc;
+}
+
+static int
 run_conflicts(const struct cli *c, struct err *e)
 {
 	auto_remote r = NULL;
@@ -154,7 +214,9 @@ run_conflicts(const struct cli *c, struct err *e)
 		return run_acknowledge(c, r, e);
 	if (cli_has(c, "administration"))
 		return paging_print(c, r, &administration, ADMINISTRATION, e);
-	return paging_print(c, r, &list, "/v1/conflicts", e);
+	if (cli_has(c, "names"))
+		return paging_print(c, r, &names, NAMES, e);
+	return c->json ? paging_print(c, r, &list, VERSIONS, e) : print_all(c, r, e);
 }
 
 static int
@@ -192,11 +254,71 @@ run_settle(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+static int
+check_rename(const struct cli *c, struct err *e)
+{
+	if (cli_has(c, "resource") && c->nargs > 2)
+		return err_set(e, ERR_USAGE,
+			       "'%s' is too much: holdfast rename --resource RESOURCE NEW-NAME",
+			       c->args[2]);
+	return 0;
+}
+
+static int
+run_rename(const struct cli *c, struct err *e)
+{
+	const char *name = c->args[c->nargs - 1];
+	bool resource = cli_has(c, "resource");
+	auto_buf path = BUF_INIT, body = BUF_INIT, text = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	auto_thing t = { 0 };
+	struct json_out w;
+
+	int rc = check_rename(c, e);
+	if (rc == 0)
+		rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = resource ? lookup_resource(r, c->args[0], &t, e)
+			      : lookup_account(r, lookup_words(c, 1), LOOKUP_WRITE, &t, e);
+	if (rc < 0)
+		return rc;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, resource ? "name" : "login", name);
+	json_out_end_object(&w);
+	buf_addf(&path, "/v1/%s/%s", resource ? "resources" : "accounts", t.id);
+	rc = remote_call(r, REMOTE_WRITE, "PATCH", buf_str(&path), buf_str(&body), &o, e);
+	if (rc < 0)
+		return rc;
+	if (term_said_json(c->json, o))
+		return CLI_GOOD;
+	lookup_show(&text, &t);
+	buf_addf(&text, " is called %s%s%s now", resource ? "" : t.resource, resource ? "" : "/",
+		 name);
+	term_print_text(buf_str(&text));
+	putchar('\n');
+	return CLI_GOOD;
+}
+
+static const struct cli_opt rename_opts[] = {
+	{
+		.name = "resource",
+		.help = "Rename a resource instead of an account.",
+	},
+	{ 0 },
+};
+
 static const struct cli_opt opts[] = {
 	{
 		.name = "administration",
 		.help = "What administrators did on both sides, and which decision counts: the "
 			"safer one.",
+	},
+	{
+		.name = "names",
+		.help = "Only the resources and accounts whose name others hold too. Without this, "
+			"--json has the versions alone.",
 	},
 	{
 		.name = "acknowledge",
@@ -212,11 +334,17 @@ const struct cli_verb verbs_conflicts[] = {
 		.name = "conflicts",
 		.opts = opts,
 		.run = run_conflicts,
-		.help = "Lists accounts that were changed on both sides of a cut and need your "
-			"decision.",
+		.help = "Lists what was changed on both sides of a cut, or made there under one "
+			"name, "
+			"and needs your decision.",
 		.more = "`holdfast history RESOURCE/LOGIN` shows the versions: when, by whom, on "
 			"which node. `holdfast get --version N` reads one. Settle with `holdfast "
-			"settle`, or with a new value: `holdfast put --settle`.",
+			"settle`, or with a new value: `holdfast put --settle`.\nWhat holds one "
+			"name "
+			"is told apart by a suffix, such as ~1a2b; write it behind the name, as in "
+			"`holdfast get RESOURCE~1a2b/LOGIN`. `holdfast rename` ends it, or "
+			"`holdfast "
+			"rm` if one is not needed.",
 		.part = CLI_CONFLICTS,
 	},
 	{
@@ -227,6 +355,20 @@ const struct cli_verb verbs_conflicts[] = {
 		.run = run_settle,
 		.help = "Settles a conflict: VERSION becomes the current one; every version stays.",
 		.more = LOOKUP_HELP,
+		.part = CLI_CONFLICTS,
+	},
+	{
+		.name = "rename",
+		.args = "RESOURCE/LOGIN NEW-LOGIN | RESOURCE LOGIN NEW-LOGIN",
+		.min_args = 2,
+		.max_args = 3,
+		.opts = rename_opts,
+		.run = run_rename,
+		.help = "Gives an account another login, or (--resource RESOURCE NEW-NAME) a "
+			"resource "
+			"another name.",
+		.more = LOOKUP_HELP,
+		.example = "holdfast rename 'switch~1a2b/root' root-west",
 		.part = CLI_CONFLICTS,
 	},
 	{ 0 },

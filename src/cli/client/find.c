@@ -12,9 +12,10 @@ add_row(struct term_table *t, const json_t *res, const json_t *a)
 {
 	auto_buf name = BUF_INIT, version = BUF_INIT;
 
-	buf_adds(&name, lookup_text(res, "name"));
+	lookup_add_name(&name, res, "name");
 	if (a) {
-		buf_addf(&name, "/%s", lookup_text(a, "login"));
+		buf_addc(&name, '/');
+		lookup_add_name(&name, a, "login");
 		buf_addf(&version, "%lld%s",
 			 (long long)json_integer_value(json_object_get(a, "version")),
 			 json_is_true(json_object_get(a, "conflict")) ? " conflict" : "");

@@ -31,6 +31,22 @@ lookup_text(const json_t *o, const char *name)
 	return s ? s : "";
 }
 
+void
+lookup_add_name(struct buf *out, const json_t *o, const char *name)
+{
+	buf_addf(out, "%s%s", lookup_text(o, name), lookup_text(o, "suffix"));
+}
+
+/* The same, to keep. */
+static char *
+full_name(const json_t *o, const char *name)
+{
+	auto_buf b = BUF_INIT;
+
+	lookup_add_name(&b, o, name);
+	return mem_dup(buf_str(&b));
+}
+
 /* What every look-up says of a name that nothing has: what it is no name of, and where to look for names. */
 static int
 say_none(const char *what, const char *name, const char *where, struct err *e)
@@ -63,13 +79,6 @@ lookup_words(const struct cli *c, int rest)
 
 /* ---- what was found ---- */
 
-static char *
-copy(const char *s)
-{
-	char *p = mem_dup(s);
-	return p;
-}
-
 void
 lookup_thing_done(struct lookup_thing *t)
 {
@@ -87,9 +96,9 @@ take(const json_t *account, const json_t *resource, struct lookup_thing *ret, st
 
 	if (!is_id(lookup_text(account ? account : resource, "id"), t.id))
 		return err_set(e, ERR_BAD_JSON, "the node's answer has no id");
-	t.resource = copy(lookup_text(resource, "name"));
-	t.login = account ? copy(lookup_text(account, "login")) : NULL;
-	t.owner = copy(lookup_text(json_object_get(resource, "owner"), "name"));
+	t.resource = full_name(resource, "name");
+	t.login = account ? full_name(account, "login") : NULL;
+	t.owner = mem_dup(lookup_text(json_object_get(resource, "owner"), "name"));
 	*ret = t;
 	return 0;
 }
@@ -155,13 +164,15 @@ add_candidate(struct buf *out, bool whole, const json_t *account, const json_t *
 {
 	const char *id = lookup_text(account ? account : resource, "id");
 	const char *owner = lookup_text(json_object_get(resource, "owner"), "name");
+	auto_buf name = BUF_INIT, login = BUF_INIT;
 
 	buf_addf(out, "%s%s", out->len ? ", " : "", id);
 	if (!whole)
 		return;
+	lookup_add_name(&name, resource, "name");
+	lookup_add_name(&login, account, "login");
 	buf_addf(out, account ? " (" : " (the resource ");
-	quote(out, id, lookup_text(resource, "name"),
-	      account ? lookup_text(account, "login") : NULL);
+	quote(out, id, buf_str(&name), account ? buf_str(&login) : NULL);
 	buf_addf(out, ", of %s)", owner);
 }
 
@@ -218,13 +229,17 @@ say_accounts(const json_t *resource, enum lookup_use use, struct err *e)
 {
 	int code = use == LOOKUP_READ ? ERR_NOT_FOUND : ERR_REFUSED;
 	json_t *accounts = json_object_get(resource, "accounts");
-	const char *name = lookup_text(resource, "name");
-	auto_buf list = BUF_INIT, word = BUF_INIT;
+	auto_buf list = BUF_INIT, word = BUF_INIT, full = BUF_INIT;
 	size_t i;
 	json_t *a;
 
+	lookup_add_name(&full, resource, "name");
+	const char *name = buf_str(&full);
 	json_array_foreach(accounts, i, a)
-		buf_addf(&list, "%s%s", i ? ", " : "", lookup_text(a, "login"));
+	{
+		buf_adds(&list, i ? ", " : "");
+		lookup_add_name(&list, a, "login");
+	}
 	if (json_is_true(json_object_get(resource, "more")))
 		buf_adds(&list, ", …");
 	if (list.len == 0)
@@ -236,15 +251,34 @@ say_accounts(const json_t *resource, enum lookup_use use, struct err *e)
 
 /* ---- accounts and resources ---- */
 
-bool
-lookup_reads(struct lookup_words w, const char *resource, const char *login)
+/* Whether `word` is the name of o, or that with a suffix that is o's. */
+static bool
+means(const char *word, const json_t *o, const char *name)
 {
-	auto_buf whole = BUF_INIT;
+	return name_means(word, lookup_text(o, name), lookup_text(o, "id"));
+}
 
+/* A slash may be in either name. */
+static bool
+reads_as_one(const char *word, const json_t *resource, const json_t *account)
+{
+	bool found = false;
+
+	for (const char *p = strchr(word, '/'); p && !found; p = strchr(p + 1, '/')) {
+		char *name = mem_dupn(word, (size_t)(p - word));
+
+		found = means(name, resource, "name") && means(p + 1, account, "login");
+		free(name);
+	}
+	return found;
+}
+
+bool
+lookup_reads(struct lookup_words w, const json_t *resource, const json_t *account)
+{
 	if (w.login)
-		return name_same(w.first, resource) && name_same(w.login, login);
-	show(&whole, resource, login);
-	return name_same(w.first, buf_str(&whole));
+		return means(w.first, resource, "name") && means(w.login, account, "login");
+	return reads_as_one(w.first, resource, account);
 }
 
 /* Nothing is done with an answer to another question. */
@@ -257,10 +291,9 @@ check_answer(struct lookup_words w, const json_t *answer, struct err *e)
 	json_t *o;
 
 	json_array_foreach(json_object_get(answer, "accounts"), i, o) good =
-		good && lookup_reads(w, lookup_text(json_object_get(o, "resource"), "name"),
-				     lookup_text(o, "login"));
+		good && lookup_reads(w, json_object_get(o, "resource"), o);
 	json_array_foreach(json_object_get(answer, "resources"), i, o) good =
-		good && name_same(w.first, lookup_text(o, "name"));
+		good && means(w.first, o, "name");
 	return good ? 0
 		    : err_set(e, ERR_BAD_JSON,
 			      "the node answered of something else than was asked; nothing was "

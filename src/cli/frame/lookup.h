@@ -13,7 +13,8 @@
 /* For the help of every verb that takes an account. */
 #define LOOKUP_HELP                                                                                \
 	"Names may hold slashes: what reads as more than one account is refused, with the "        \
-	"candidates; two words, RESOURCE and LOGIN, or an account's id always mean one."
+	"candidates; two words, RESOURCE and LOGIN, or an account's id mean one. Where several "   \
+	"hold one name, lists show a suffix behind it, such as ~1a2b: write it too."
 
 /* Percent-encodes s for a query or a path segment. */
 void lookup_escape(struct buf *out, const char *s) NONNULL;
@@ -30,8 +31,9 @@ struct lookup_words lookup_words(const struct cli *c, int rest) NONNULL;
 /* What a name led to. */
 struct lookup_thing {
 	char id[37];
-	char *resource, *login; /* the names as the node keeps them; login NULL of a resource */
-	char *owner;		/* a user's name, "" when it was not told */
+	char *resource,
+		*login; /* the names as lists show them, with suffixes; login NULL of a resource */
+	char *owner;	/* a user's name, "" when it was not told */
 };
 void lookup_thing_done(struct lookup_thing *t) NONNULL;
 #define auto_thing FREE_WITH(lookup_thing_done) struct lookup_thing
@@ -70,8 +72,10 @@ void lookup_quote(struct buf *out, const struct lookup_thing *t) NONNULL;
 
 /* Is s an id? */
 bool lookup_is_id(const char *s) NONNULL;
-/* Whether "resource/login", or both words, are what was named. */
-bool lookup_reads(struct lookup_words w, const char *resource, const char *login) NONNULL;
+/* Whether "resource/login", or both words, are what was named; resource, account: as the node shows them. */
+bool lookup_reads(struct lookup_words w, const json_t *resource, const json_t *account);
+/* Appends the member `name` of o, and the suffix that o has if others hold the name too. */
+void lookup_add_name(struct buf *out, const json_t *o, const char *name);
 
 /* Text of a member, "" when it, or o itself, is missing. Borrowed from o. */
 const char *lookup_text(const json_t *o, const char *name);

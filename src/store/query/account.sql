@@ -2,15 +2,15 @@
 -- Accounts and their versions. Levels as in resource.sql.
 
 -- What a rule needs to know of an account: the user's level, its resource, where its versions stand. home: those of `ids` that
--- are here, with blanks between.
+-- are here, with blanks between. resource_shared, login_shared: others hold the name too.
 -- name: account_right(id uuid, principal uuid, ids uuid[]) ->
 --   level int, resource uuid, resource_name text, url text, login text, description text, current_n int, top_n int,
---   conflict bool, current uuid, home text
+--   conflict bool, current uuid, home text, resource_shared bool, login_shared bool
 SELECT :level_of_account($2, r, a),
 	r.id, r.name, r.url, a.login, a.description, a.current_n,
 	coalesce((SELECT max(v.n) FROM version v WHERE v.account = a.id), 0), a.conflict,
 	(SELECT v.id FROM version v WHERE v.account = a.id AND v.n = a.current_n LIMIT 1),
-	coalesce((SELECT string_agg(v.id::text, ' ') FROM version v WHERE v.id = ANY ($3)), '')
+	coalesce((SELECT string_agg(v.id::text, ' ') FROM version v WHERE v.id = ANY ($3)), ''), r.twin IS NOT NULL, a.twin IS NOT NULL
 FROM account a JOIN resource r ON r.id = a.resource
 WHERE a.id = $1 AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
 
@@ -60,8 +60,9 @@ ORDER BY v.n LIMIT 1000;
 
 -- Accounts in conflict that the user may see. after: the last account of the page before; the nil id is before all.
 -- name: account_conflicts(principal uuid, after uuid, rows int) ->
---   account uuid, login text, current_n int, resource uuid, resource_name text, level int, open bigint, latest timestamptz
-SELECT a.id, a.login, a.current_n, r.id, r.name, l.level, o.n, o.latest
+--   account uuid, login text, current_n int, resource uuid, resource_name text, level int, open bigint, latest timestamptz,
+--   resource_shared bool, login_shared bool
+SELECT a.id, a.login, a.current_n, r.id, r.name, l.level, o.n, o.latest, r.twin IS NOT NULL, a.twin IS NOT NULL
 FROM account a JOIN resource r ON r.id = a.resource
 CROSS JOIN LATERAL (SELECT :level_of_account($1, r, a) AS level OFFSET 0) l
 CROSS JOIN LATERAL (SELECT count(*) AS n, max(v.created_at) AS latest FROM version v

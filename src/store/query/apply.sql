@@ -95,10 +95,10 @@ FROM (SELECT DISTINCT ON (object) object, body::jsonb AS b FROM event
 WHERE p.id = e.object;
 
 -- name: apply_resource_created(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO resource (id, name, type, address, url, description, owner, created_at)
+INSERT INTO resource (id, name, type, address, url, description, owner, created_at, made_on, made_by)
 SELECT object, b->>'name', coalesce(b->>'type', ''), coalesce(b->>'address', ''), coalesce(b->>'url', ''),
-	coalesce(b->>'description', ''), (b->>'owner')::uuid, at
-FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+	coalesce(b->>'description', ''), (b->>'owner')::uuid, at, :writer($1), actor
+FROM (SELECT seq, at, actor, object, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :RESOURCE_CREATED) e
 ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
@@ -125,9 +125,9 @@ FROM event e
 WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :RESOURCE_DELETED AND r.id = e.object AND r.deleted_at IS NULL;
 
 -- name: apply_account_created(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO account (id, resource, login, description, created_at)
-SELECT object, (b->>'resource')::uuid, b->>'login', coalesce(b->>'description', ''), at
-FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+INSERT INTO account (id, resource, login, description, created_at, made_on, made_by)
+SELECT object, (b->>'resource')::uuid, b->>'login', coalesce(b->>'description', ''), at, :writer($1), actor
+FROM (SELECT seq, at, actor, object, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ACCOUNT_CREATED) e
 ORDER BY seq
 ON CONFLICT (id) DO NOTHING;

@@ -29,11 +29,14 @@ SELECT coalesce(
 	(SELECT p.state = 'on' FROM emergency_policy p WHERE p.resource = '00000000-0000-0000-0000-000000000000'),
 	false);
 
--- The resource by its name, null for everywhere (then id is null too), and what was said of it. No row: there is no such resource.
--- name: emergency_policy_of(name text) -> id uuid, name text, state text, stamp text
+-- The resource by its name, or by a name and how its id ends (plain, tail; '' where the name has no suffix); null for everywhere (then id is
+-- null too); and what was said of it. No row: there is no such resource. More than one: the name means several.
+-- name: emergency_policy_of(name text, plain text, tail text) -> id uuid, name text, state text, stamp text
 SELECT q.id, q.name, coalesce(p.state, ''), coalesce(p.stamp, '')
 FROM (SELECT NULL::uuid AS id, NULL::text AS name WHERE $1 IS NULL
-	UNION ALL SELECT r.id, r.name FROM resource r WHERE lower(r.name) = lower($1) AND r.deleted_at IS NULL) q
+	UNION ALL SELECT r.id, r.name FROM resource r WHERE lower(r.name) = lower($1) AND r.deleted_at IS NULL
+	UNION ALL SELECT r.id, r.name FROM resource r
+		WHERE $3 <> '' AND lower(r.name) = lower($2) AND r.deleted_at IS NULL AND :ends(r.id, $3)) q
 LEFT JOIN emergency_policy p ON p.resource = coalesce(q.id, '00000000-0000-0000-0000-000000000000');
 
 -- The row for everywhere first; name null there.
@@ -47,8 +50,8 @@ ORDER BY r.id IS NOT NULL, lower(r.name) LIMIT 10000;
 -- page before; the nil id is before all.
 -- name: change_list(principal uuid, everything bool, after uuid, rows int) ->
 --   id uuid, n int, author uuid, author_name text, created timestamptz, node uuid, node_name text, account uuid, login text,
---   resource uuid, resource_name text
-SELECT v.id, v.n, v.author, p.name, v.created_at, v.node, d.name, a.id, a.login, r.id, r.name
+--   resource uuid, resource_name text, resource_shared bool, login_shared bool
+SELECT v.id, v.n, v.author, p.name, v.created_at, v.node, d.name, a.id, a.login, r.id, r.name, r.twin IS NOT NULL, a.twin IS NOT NULL
 FROM version v JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource
 LEFT JOIN principal p ON p.id = v.author LEFT JOIN node d ON d.id = v.node
 WHERE v.approval = 'waits' AND a.deleted_at IS NULL AND r.deleted_at IS NULL

@@ -1,28 +1,36 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What a person's word for an account or a resource may mean. Levels as in resource.sql. Everything is found by key: names are
--- unique, so each pair of a name and a login is one look at two indexes, and LIMIT keeps it so whatever the planner believes.
+-- What a person's word for an account or a resource may mean. Levels as in resource.sql. Everything is found by key: a name has one holder, or
+-- few, so each pair of a name and a login is one look at two indexes, and LIMIT keeps it so whatever the planner believes. A tail is how the
+-- holder's id ends; '': any. shared: others hold the name too.
 
--- The accounts that the user sees of these pairs, the i-th name with the i-th login.
--- name: reference_accounts(principal uuid, names text[], logins text[]) ->
---   id uuid, login text, current_n int, conflict bool, level int, resource uuid, resource_name text, owner uuid, owner_name text
+-- The accounts that the user sees of these pairs, the i-th name and tail with the i-th login and tail.
+-- name: reference_accounts(principal uuid, names text[], name_tails text[], logins text[], login_tails text[]) ->
+--   id uuid, login text, current_n int, conflict bool, level int, shared bool, resource uuid, resource_name text, resource_shared bool,
+--   owner uuid, owner_name text
 SELECT x.*, (SELECT o.name FROM principal o WHERE o.id = x.owner)
-FROM unnest($2::text[], $3::text[]) AS q (name, login),
-LATERAL (SELECT a.id, a.login, a.current_n, a.conflict, :level_of_account($1, r, a) AS level,
-	r.id AS resource, r.name AS resource_name, r.owner
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS q (name, name_tail, login, login_tail),
+LATERAL (SELECT a.id, a.login, a.current_n, a.conflict, l.level, a.twin IS NOT NULL, r.id AS resource, r.name AS resource_name,
+		r.twin IS NOT NULL, r.owner
 	FROM resource r JOIN account a ON a.resource = r.id AND lower(a.login) = lower(q.login) AND a.deleted_at IS NULL
-	WHERE lower(r.name) = lower(q.name) AND r.deleted_at IS NULL LIMIT 1) x
-WHERE x.level > 0;
+		AND :ends(a.id, q.login_tail)
+	CROSS JOIN LATERAL (SELECT :level_of_account($1, r, a) AS level OFFSET 0) l
+	WHERE lower(r.name) = lower(q.name) AND r.deleted_at IS NULL AND :ends(r.id, q.name_tail) AND l.level > 0
+	ORDER BY r.id, a.id LIMIT 10) x;
 
--- The resources of these names that the user sees, each with its first 10 accounts; account null: none.
--- name: reference_resources(principal uuid, names text[]) ->
---   id uuid, name text, level int, owner uuid, owner_name text, account uuid, login text, current_n int, conflict bool, account_level int
-SELECT r.id, r.name, r.level, r.owner, (SELECT o.name FROM principal o WHERE o.id = r.owner),
-	a.id, a.login, a.current_n, a.conflict, a.level
-FROM unnest($2::text[]) AS q (name),
-LATERAL (SELECT r.id, r.name, r.owner, :level_of_resource($1, r) AS level
-	FROM resource r WHERE lower(r.name) = lower(q.name) AND r.deleted_at IS NULL LIMIT 1) r
-LEFT JOIN LATERAL (SELECT a.id, a.login, a.current_n, a.conflict, greatest(r.level, coalesce(sa.level, 0)) AS level
+-- The resources of these names and tails that the user sees, each with its first 10 accounts; account null: none.
+-- name: reference_resources(principal uuid, names text[], tails text[]) ->
+--   id uuid, name text, level int, shared bool, owner uuid, owner_name text, account uuid, login text, current_n int, conflict bool,
+--   account_level int, account_shared bool
+SELECT r.id, r.name, r.level, r.shared, r.owner, (SELECT o.name FROM principal o WHERE o.id = r.owner),
+	a.id, a.login, a.current_n, a.conflict, a.level, a.shared
+FROM unnest($2::text[], $3::text[]) AS q (name, tail),
+LATERAL (SELECT r.id, r.name, r.owner, :level_of_resource($1, r) AS level, r.twin IS NOT NULL AS shared
+	FROM resource r
+	WHERE lower(r.name) = lower(q.name) AND r.deleted_at IS NULL AND :ends(r.id, q.tail)
+		AND :sees_resource($1, r)
+	ORDER BY r.id LIMIT 10) r
+LEFT JOIN LATERAL (SELECT a.id, a.login, a.current_n, a.conflict, greatest(r.level, coalesce(sa.level, 0)) AS level,
+		a.twin IS NOT NULL AS shared
 	FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
 	WHERE a.resource = r.id AND a.deleted_at IS NULL AND (r.level > 0 OR sa.level IS NOT NULL)
-	ORDER BY lower(a.login), a.id LIMIT 10) a ON true
-WHERE r.level > 0 OR a.id IS NOT NULL;
+	ORDER BY lower(a.login), a.id LIMIT 10) a ON true;

@@ -13,7 +13,14 @@ CASE WHEN :r.owner = :principal THEN 4 ELSE :granted(:principal, :r.id) END
 -- fragment: level_of_account(principal, r, a)
 CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(:granted(:principal, :r.id), :granted(:principal, :a.id)) END
 
--- The same where many rows are looked at and most of them are none of the user's: the shares are read once and joined, which costs less than two looks by
+-- Whether the user may know of it: for its own sake or for an account's. Looks by key, one row of r at a time.
+-- fragment: sees_resource(principal, r)
+CASE WHEN :r.owner = :principal THEN true
+	WHEN (SELECT s.level FROM share s WHERE s.target = :r.id AND s.principal = :principal) IS NOT NULL THEN true
+	ELSE (SELECT true FROM account a JOIN share sa ON sa.target = a.id AND sa.principal = :principal
+		WHERE a.resource = :r.id AND a.deleted_at IS NULL LIMIT 1) END
+
+-- The levels where many rows are looked at and most of them are none of the user's: the shares are read once and joined, which costs less than two looks by
 -- key for each row. The joins stand behind r and a, the level where a column may; they name the shares sr and sa.
 -- fragment: resource_shares(principal, r)
 LEFT JOIN share sr ON sr.target = :r.id AND sr.principal = :principal
@@ -40,7 +47,7 @@ WHERE r.id = $1 AND r.deleted_at IS NULL;
 -- (place, id): lower(name) and id of the last resource of the page before; '' and the nil id are before all. No parameter is ever absent. Where a look-up
 -- by key is meant a LIMIT keeps it one, whatever the planner believes about sizes.
 
--- columns: place of resource_place, account_place, user_place
+-- columns: place of resource_place, account_place, user_place, name_conflict_place
 
 -- name: resource_place(id uuid) -> place text
 SELECT lower(name) FROM resource WHERE id = $1;
@@ -73,18 +80,13 @@ SELECT p.id FROM (
 -- name: resource_page_wide(principal uuid, place text, after uuid, rows int) -> id uuid
 SELECT r.id FROM resource r
 WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($2, $3)
-	AND CASE WHEN r.owner = $1 THEN true
-		WHEN (SELECT s.level FROM share s WHERE s.target = r.id AND s.principal = $1) IS NOT NULL THEN true
-		ELSE (SELECT true FROM account a JOIN share sa ON sa.target = a.id AND sa.principal = $1
-			WHERE a.resource = r.id AND a.deleted_at IS NULL LIMIT 1) END
+	AND :sees_resource($1, r)
 ORDER BY lower(r.name), r.id LIMIT $4;
 
 -- name: resource_named(principal uuid, name text, place text, after uuid, rows int) -> id uuid
 SELECT r.id FROM resource r
 WHERE lower(r.name) = lower($2) AND r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
-	AND (r.owner = $1 OR EXISTS (SELECT FROM share s WHERE s.target = r.id AND s.principal = $1)
-		OR EXISTS (SELECT FROM account a JOIN share sa ON sa.target = a.id AND sa.principal = $1
-			WHERE a.resource = r.id AND a.deleted_at IS NULL))
+	AND :sees_resource($1, r)
 ORDER BY lower(r.name), r.id LIMIT $5;
 
 -- Searches. pattern: for LIKE, already escaped. Among what the user may see …
@@ -121,12 +123,12 @@ SELECT lower(login) FROM account WHERE id = $1;
 
 -- One row per account that the user sees, in the order of the ids; account null: none. What the user may not see is not there. Of each resource there
 -- are at most `rows` accounts behind (place, after), lower(login) and id, and of all together about 1 MiB of texts; the first row of a resource has its texts.
--- following: the resource of the row behind this one, whether that came or was left out.
+-- shared: others hold the name too. following: the resource of the row behind this one, whether that came or was left out.
 -- name: resource_show(principal uuid, ids uuid[], place text, after uuid, rows int) ->
---   id uuid, name text, type text, address text, url text, description text, owner uuid, owner_name text, level int,
---   account uuid, login text, account_description text, current_n int, conflict bool, account_level int, following uuid
-SELECT y.id, y.name, y.type, y.address, y.url, y.description, y.owner, y.owner_name, y.level,
-	y.account, y.login, y.account_description, y.current_n, y.conflict, y.account_level, y.following
+--   id uuid, name text, type text, address text, url text, description text, owner uuid, owner_name text, level int, shared bool,
+--   account uuid, login text, account_description text, current_n int, conflict bool, account_level int, account_shared bool, following uuid
+SELECT y.id, y.name, y.type, y.address, y.url, y.description, y.owner, y.owner_name, y.level, y.shared,
+	y.account, y.login, y.account_description, y.current_n, y.conflict, y.account_level, y.account_shared, y.following
 FROM (
 	SELECT x.*, lead(x.id) OVER w AS following, sum(x.cost) OVER w - x.cost AS before
 	FROM (
@@ -136,7 +138,8 @@ FROM (
 			SELECT q.ord, p.id, n.rank, CASE WHEN n.rank = 1 THEN p.name ELSE '' END AS name, CASE WHEN n.rank = 1 THEN p.type ELSE '' END AS type,
 				CASE WHEN n.rank = 1 THEN p.address ELSE '' END AS address, CASE WHEN n.rank = 1 THEN p.url ELSE '' END AS url,
 				CASE WHEN n.rank = 1 THEN p.description ELSE '' END AS description, p.owner, p.owner_name, p.level,
-				a.id AS account, a.login, a.description AS account_description, a.current_n, a.conflict, a.level AS account_level
+				p.twin IS NOT NULL AS shared, a.id AS account, a.login, a.description AS account_description, a.current_n, a.conflict,
+				a.level AS account_level, a.twin IS NOT NULL AS account_shared
 			FROM unnest($2::uuid[]) WITH ORDINALITY AS q (id, ord)
 			CROSS JOIN LATERAL (
 				SELECT r.*, (SELECT o.name FROM principal o WHERE o.id = r.owner) AS owner_name,
@@ -159,23 +162,32 @@ FROM (
 WHERE y.rank <= $5 AND y.before < 1048576
 ORDER BY y.ord, y.rank;
 
--- Is the name free? Names are unique whoever owns them.
+-- Is the name free for what is new? Nobody gets one that others hold, whoever owns them.
 -- name: resource_name_taken(name text, but uuid) -> taken bool
 SELECT EXISTS (SELECT FROM resource WHERE lower(name) = lower($1) AND deleted_at IS NULL AND id IS DISTINCT FROM $2::uuid);
 
 -- For an import: one row a line (1…). first_name: the first line with the same resource; first_pair: with the same
 -- login there too. resource, level, url: of a resource that exists already, and what the user may do with it; account,
--- account_level: of an account of this login there, if the user may see it.
+-- account_level: of an account of this login there, if the user may see it. several: the user sees more than one resource of the name, or
+-- more than one account of the login there.
 -- name: import_check(principal uuid, names text[], logins text[]) ->
---   line int, first_name int, first_pair int, resource uuid, level int, url text, account uuid, account_level int
+--   line int, first_name int, first_pair int, resource uuid, level int, url text, account uuid, account_level int, several bool
 SELECT l.line, min(l.line) OVER (PARTITION BY l.name), min(l.line) OVER (PARTITION BY l.name, l.login), r.id,
-	v.level, r.url, CASE WHEN v.level > 0 OR sa.level IS NOT NULL THEN a.id END, greatest(v.level, coalesce(sa.level, 0))
+	r.level, r.url, CASE WHEN a.level > 0 THEN a.id END, a.level, coalesce(r.seen > 1, false) OR coalesce(a.seen > 1, false)
 FROM (SELECT u.line::int AS line, lower(u.name) AS name, lower(u.login) AS login
 	FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u(name, login, line)) l
-LEFT JOIN resource r ON lower(r.name) = l.name AND r.deleted_at IS NULL
-CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) v
-LEFT JOIN account a ON a.resource = r.id AND lower(a.login) = l.login AND a.deleted_at IS NULL
-LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
+LEFT JOIN LATERAL (
+	SELECT r.id, r.url, v.level, count(*) FILTER (WHERE v.level > 0) OVER () AS seen
+	FROM resource r CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) v
+	WHERE lower(r.name) = l.name AND r.deleted_at IS NULL
+	ORDER BY v.level DESC, r.id LIMIT 1
+) r ON true
+LEFT JOIN LATERAL (
+	SELECT a.id, v.level, count(*) FILTER (WHERE v.level > 0) OVER () AS seen
+	FROM account a CROSS JOIN LATERAL (SELECT greatest(r.level, :granted($1, a.id)) AS level OFFSET 0) v
+	WHERE a.resource = r.id AND lower(a.login) = l.login AND a.deleted_at IS NULL
+	ORDER BY v.level DESC, a.id LIMIT 1
+) a ON true
 ORDER BY l.line;
 
 -- What became of an import: the body of its event.

@@ -6,7 +6,7 @@
 
 #include "../http/fixture.h"
 
-#define FAKE_ANSWERS 20
+#define FAKE_ANSWERS 24
 
 /* What is answered to a path (with its query); the last row is for everything else. */
 struct fake_answer {

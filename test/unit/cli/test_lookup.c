@@ -15,6 +15,10 @@
 #define RESOURCE(id, name, accounts)                                                               \
 	"{\"id\":\"" ID(id) "\",\"name\":\"" name "\"," OWNER("ada") ",\"accounts\":[" accounts    \
 								     "],\"more\":false}"
+#define TWIN(id, resource, owner)                                                                  \
+	"{\"id\":\"" ID(id) "\",\"login\":\"root\",\"suffix\":null,\"resource\":{\"id\":\"" ID(    \
+		resource) "\",\"name\":\"Twin\",\"suffix\":\"~000" resource                        \
+			  "\"," OWNER(owner) "}}"
 #define ANSWER(accounts, resources) "{\"accounts\":[" accounts "],\"resources\":[" resources "]}"
 #define WORD "/v1/lookup?reference="
 #define WORDS "/v1/lookup?resource="
@@ -51,6 +55,10 @@ start(void **state)
 		GOOD(WORDS "a/b&login=c", ANSWER(FULL("5", "a/b", "c", "eve"), "")),
 		GOOD(WORD "d/e",
 		     ANSWER(FULL("4", "d", "e", "eve"), RESOURCE("6", "d/e", ACCOUNT("5", "x")))),
+		GOOD(WORD "twin/root", ANSWER(TWIN("4", "4", "ada") "," TWIN("5", "5", "eve"), "")),
+		GOOD(WORD "twin~0005/ROOT", ANSWER(TWIN("5", "5", "eve"), "")),
+		GOOD(WORDS "twin~0005&login=root", ANSWER(TWIN("5", "5", "eve"), "")),
+		GOOD(WORD "twin~0006/root", ANSWER(TWIN("5", "5", "eve"), "")),
 		GOOD(WORD "One", ANSWER("", RESOURCE("6", "One", ACCOUNT("5", "x")))),
 		GOOD(WORD "Bare", ANSWER("", RESOURCE("6", "Bare", ""))),
 		GOOD(WORD "lie/x", ANSWER(FULL("2", "Web", "root", "ada"), "")),
@@ -123,6 +131,12 @@ test_accounts(void **state)
 			   ID("4") " (a b/c, of ada), " ID("5") " (a/b c, of eve)");
 		no_account("d/e", NULL, use, ERR_REFUSED,
 			   ID("5")); /* a login, or a resource's name */
+		no_account("twin/root", NULL, use, ERR_REFUSED,
+			   ID("4") " ('Twin~0004/root', of ada), " ID(
+				   "5") " ('Twin~0005/root', of eve)");
+		account("twin~0005/ROOT", NULL, use, ID("5"));
+		account("twin~0005", "root", use, ID("5"));
+		no_account("twin~0006/root", NULL, use, ERR_BAD_JSON, "something else");
 		no_account("none", NULL, use, ERR_NOT_FOUND, "\"none\"");
 		no_account("none/x", NULL, use, ERR_NOT_FOUND, "\"none\"");
 		no_account("Web/nobody", NULL, use, ERR_NOT_FOUND, "root, ada");

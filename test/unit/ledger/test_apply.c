@@ -344,9 +344,9 @@ list_shows_what_is_shared_only(void **state)
 	rows_free(r);
 	share(EVENT_SHARED, 212, 24, 1);
 	assert_int_equal(list(24, "SRV210", NULL, &r), 1);
-	assert_string_equal(row_text(r, 0, 10), "beta");
-	assert_int_equal(row_int(r, 0, 8), 0);
-	assert_int_equal(row_int(r, 0, 14), 1);
+	assert_string_equal(row_text(r, 0, COL_RESOURCE_SHOW_LOGIN), "beta");
+	assert_int_equal(row_int(r, 0, COL_RESOURCE_SHOW_LEVEL), 0);
+	assert_int_equal(row_int(r, 0, COL_RESOURCE_SHOW_ACCOUNT_LEVEL), 1);
 	rows_free(r);
 	/* A login that somebody does not see cannot be found by them. */
 	assert_int_equal(list(24, NULL, "%alpha%", &r), 0);
@@ -1097,20 +1097,156 @@ a_resource_comes_back_whole(void **state)
 	assert_false(in_bin(70, 703));
 }
 
-/* A name that is taken is refused, like any; under another one it comes back. */
-static void
-a_taken_name_is_not_taken_twice(void **state)
+/* ---- names ---- */
+
+static const char *
+asked(const char *fmt, ...)
 {
-	make_user(74, "owner74", "user");
-	make_resource(740, "srv740", 74);
-	apply_one(STMT_APPLY_RESOURCE_DELETED, add(EVENT_RESOURCE_DELETED, 740, "{}"));
-	make_resource(741, "SRV740", 74);
-	int64_t at = add(EVENT_RESOURCE_RESTORED, 740, "{}");
-	assert_int_equal(apply(STMT_APPLY_RESOURCE_RESTORED, at, at), ERR_DB);
-	assert_true(in_bin(74, 740));
-	apply_one(STMT_APPLY_RESOURCE_RESTORED,
-		  add(EVENT_RESOURCE_RESTORED, 740, "{\"name\":\"srv740 of old\"}"));
-	assert_false(in_bin(74, 740));
+	static char text[200];
+	auto_buf sql = BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_addv(&sql, fmt, ap);
+	va_end(ap);
+	PGconn *c = PQconnectdb(pgtemp_conninfo(pg, "holdfast"));
+	PGresult *r = PQexec(c, buf_str(&sql));
+	assert_int_equal(PQresultStatus(r), PGRES_TUPLES_OK);
+	snprintf(text, sizeof(text), "%s", PQgetvalue(r, 0, 0));
+	PQclear(r);
+	PQfinish(c);
+	return text;
+}
+
+/* The name that it is marked with; "": nobody else holds it. */
+static const char *
+twin(const char *table, int n)
+{
+	return asked("SELECT coalesce(twin, '') FROM %s WHERE id = '%s'", table, id(n));
+}
+
+static void
+mark_since(int64_t from)
+{
+	assert_int_equal(apply(STMT_MARK_RESOURCES, from, seq), 0);
+	assert_int_equal(apply(STMT_MARK_ACCOUNTS, from, seq), 0);
+}
+
+/* What this node's own writer would say of the events since then. */
+static int
+refused_since(int64_t from)
+{
+	int resources = apply(STMT_REFUSE_RESOURCES, from, seq);
+	int accounts = apply(STMT_REFUSE_ACCOUNTS, from, seq);
+
+	return resources ? resources : accounts;
+}
+
+/* H15: everybody keeps their name, all are marked, and the marks follow what the names become. */
+static void
+a_name_may_have_several_holders(void **state)
+{
+	int64_t from = seq + 1;
+
+	make_user(90, "owner90", "user");
+	make_resource(900, "srv900", 90);
+	mark_since(from);
+	assert_int_equal(refused_since(from), 0);
+	assert_string_equal(twin("resource", 900), "");
+	make_resource(901, "SRV900", 90);
+	make_resource(902, "srv900", 90);
+	mark_since(seq - 1);
+	for (int n = 900; n <= 902; n++)
+		assert_string_equal(twin("resource", n), "srv900");
+	assert_int_equal(refused_since(seq), ERR_DB);
+	apply_one(STMT_APPLY_RESOURCE_CHANGED,
+		  add(EVENT_RESOURCE_CHANGED, 900, "{\"url\":\"https://x.test\"}"));
+	mark_since(seq);
+	assert_int_equal(refused_since(seq), 0); /* it gives no name */
+	apply_one(STMT_APPLY_RESOURCE_CHANGED,
+		  add(EVENT_RESOURCE_CHANGED, 901, "{\"name\":\"srv901\"}"));
+	mark_since(seq);
+	assert_int_equal(refused_since(seq), 0);
+	assert_string_equal(twin("resource", 901), "");
+	assert_string_equal(twin("resource", 900), "srv900");
+	apply_one(STMT_APPLY_RESOURCE_DELETED, add(EVENT_RESOURCE_DELETED, 902, "{}"));
+	mark_since(seq);
+	for (int n = 900; n <= 902; n++)
+		assert_string_equal(twin("resource", n), "");
+	apply_one(STMT_APPLY_RESOURCE_CHANGED,
+		  add(EVENT_RESOURCE_CHANGED, 901, "{\"name\":\"Srv900\"}"));
+	mark_since(seq);
+	assert_int_equal(refused_since(seq), ERR_DB);
+	apply_one(STMT_APPLY_RESOURCE_RESTORED, add(EVENT_RESOURCE_RESTORED, 902, "{}"));
+	mark_since(seq);
+	assert_int_equal(refused_since(seq), ERR_DB);
+	assert_false(in_bin(90, 902));
+	for (int n = 900; n <= 902; n++)
+		assert_string_equal(twin("resource", n), "srv900");
+}
+
+static void
+a_login_may_have_several_holders(void **state)
+{
+	int64_t from = seq + 1;
+
+	make_user(91, "owner91", "user");
+	make_resource(910, "srv910", 91);
+	make_resource(911, "srv911", 91);
+	make_account(912, 910, "root");
+	make_account(913, 911, "root");
+	mark_since(from);
+	assert_int_equal(refused_since(from), 0);
+	assert_string_equal(twin("account", 912), ""); /* a login is of one resource */
+	make_account(914, 910, "ROOT");
+	mark_since(seq);
+	assert_int_equal(refused_since(seq), ERR_DB);
+	assert_string_equal(twin("account", 912), "root");
+	assert_string_equal(twin("account", 914), "root");
+	assert_string_equal(twin("account", 913), "");
+	apply_one(STMT_APPLY_ACCOUNT_CHANGED,
+		  add(EVENT_ACCOUNT_CHANGED, 912, "{\"login\":\"toor\"}"));
+	mark_since(seq);
+	assert_string_equal(twin("account", 912), "");
+	assert_string_equal(twin("account", 914), "");
+	/* One that the bin was emptied of does not come back with its resource, and leaves the name. */
+	make_account(915, 910, "root");
+	mark_since(seq);
+	assert_string_equal(twin("account", 914), "root");
+	apply_one(STMT_APPLY_RESOURCE_DELETED, add(EVENT_RESOURCE_DELETED, 910, "{}"));
+	pgtemp_sql(pg, "UPDATE account SET purged_at = now() WHERE id = "
+		       "'00000000-0000-7000-8000-000000000915'");
+	apply_one(STMT_APPLY_RESOURCE_RESTORED, add(EVENT_RESOURCE_RESTORED, 910, "{}"));
+	mark_since(seq);
+	assert_string_equal(twin("account", 914), "");
+	assert_string_equal(twin("account", 915), "");
+}
+
+/* H15: the marks are the same, however the events are cut into ranges. */
+static void
+marks_depend_on_names_alone(void **state)
+{
+	static const char every[] =
+		"SELECT coalesce(string_agg(id || ' ' || coalesce(twin, '-'), ',' ORDER BY id), "
+		"'') "
+		"FROM resource WHERE id IN ('00000000-0000-7000-8000-000000000920', "
+		"'00000000-0000-7000-8000-000000000921', '00000000-0000-7000-8000-000000000922')";
+	char one_by_one[200];
+	int64_t from = seq + 1;
+
+	make_user(92, "owner92", "user");
+	for (int n = 920; n <= 922; n++)
+		make_resource(n, "srv920", 92);
+	apply_one(STMT_APPLY_RESOURCE_CHANGED,
+		  add(EVENT_RESOURCE_CHANGED, 921, "{\"name\":\"other\"}"));
+	for (int64_t at = from; at <= seq; at++)
+		assert_int_equal(apply(STMT_MARK_RESOURCES, at, at), 0);
+	snprintf(one_by_one, sizeof(one_by_one), "%s", asked(every));
+	pgtemp_sql(pg, "UPDATE resource SET twin = NULL WHERE name = 'srv920'");
+	mark_since(from);
+	assert_string_equal(asked(every), one_by_one);
+	assert_non_null(strstr(one_by_one, "920 srv920"));
+	assert_non_null(strstr(one_by_one, "921 -"));
 }
 
 static int64_t
@@ -1273,6 +1409,35 @@ import_check_judges_every_line(void **state)
 		assert_true(row_null(r, 3, 6));
 		assert_int_equal(row_int(r, 3, 4), user == 40 ? 4 : 0);
 		assert_true(row_null(r, 0, 3));
+		for (int i = 0; i < 5; i++)
+			assert_false(row_bool(r, i, COL_IMPORT_CHECK_SEVERAL));
+	}
+}
+
+/* Whoever sees both holders of a name has to say which; who sees one goes by that. */
+static void
+import_check_tells_of_several(void **state)
+{
+	make_user(42, "owner42", "user");
+	make_user(43, "other43", "user");
+	make_resource(402, "srv402", 42);
+	make_resource(403, "SRV402", 43);
+	make_account(404, 403, "root");
+	make_account(405, 403, "Root");
+	for (int user = 42; user <= 43; user++) {
+		auto_binds b = BINDS_INIT;
+		struct uuid u = uuid_of(user), got, own = uuid_of(user == 42 ? 402 : 403);
+		bind_uuid(&b, &u);
+		for (int i = 0; i < 2; i++) {
+			bind_array_begin(&b, STMT_TEXT);
+			bind_elem_text(&b, i ? "root" : "srv402");
+			bind_array_end(&b);
+		}
+		auto_rows r = ask(STMT_IMPORT_CHECK, &b);
+		assert_int_equal(rows_count(r), 1);
+		row_uuid(r, 0, COL_IMPORT_CHECK_RESOURCE, &got);
+		assert_true(uuid_eq(&got, &own));
+		assert_int_equal(row_bool(r, 0, COL_IMPORT_CHECK_SEVERAL), user == 43);
 	}
 }
 
@@ -1350,11 +1515,14 @@ main(void)
 		cmocka_unit_test(the_lower_share_counts),
 		cmocka_unit_test(open_gives_the_version_asked_for),
 		cmocka_unit_test(a_resource_comes_back_whole),
-		cmocka_unit_test(a_taken_name_is_not_taken_twice),
+		cmocka_unit_test(a_name_may_have_several_holders),
+		cmocka_unit_test(a_login_may_have_several_holders),
+		cmocka_unit_test(marks_depend_on_names_alone),
 		cmocka_unit_test(emptied_is_gone_for_good),
 		cmocka_unit_test(a_change_to_what_was_removed_is_kept),
 		cmocka_unit_test(a_change_to_what_was_emptied_is_kept),
 		cmocka_unit_test(import_check_judges_every_line),
+		cmocka_unit_test(import_check_tells_of_several),
 	};
 	if (!pgtemp_have())
 		return PGTEMP_SKIP;

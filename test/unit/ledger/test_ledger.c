@@ -229,6 +229,72 @@ only_the_culprit_fails(void **state)
 	assert_good(x);
 }
 
+struct naming {
+	struct uuid owner, resource;
+	unsigned next, good, conflicts;
+};
+
+static void
+append_owner(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct naming *n = arg;
+	struct event ev = { .kind = EVENT_USER_CREATED,
+			    .address = "",
+			    .body = "{\"name\":\"owner\",\"role\":\"user\"}" };
+	struct err e = { 0 };
+
+	uuid_new(&n->owner);
+	ev.object = n->owner;
+	assert_int_equal(ledger_append(x->v.ledger, f, &ev, 1, NULL, &e), 0);
+}
+
+/* Every one makes a resource of the same name, with an account. */
+static void
+append_named(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct naming *n = arg;
+	char owner[UUID_STR_LEN], resource[UUID_STR_LEN];
+	auto_buf made = BUF_INIT, account = BUF_INIT;
+	struct event ev[2] = { { .kind = EVENT_RESOURCE_CREATED, .address = "" },
+			       { .kind = EVENT_ACCOUNT_CREATED, .address = "" } };
+	struct err e = { 0 };
+	int rc;
+
+	uuid_str(&n->owner, owner);
+	uuid_new(&ev[0].object);
+	uuid_new(&ev[1].object);
+	uuid_str(&ev[0].object, resource);
+	buf_addf(&made, "{\"name\":\"%s\",\"owner\":\"%s\"}", n->next++ % 2 ? "Switch" : "switch",
+		 owner);
+	buf_addf(&account, "{\"resource\":\"%s\",\"login\":\"root\"}", resource);
+	ev[0].body = buf_str(&made);
+	ev[1].body = buf_str(&account);
+	rc = ledger_append(x->v.ledger, f, ev, 2, NULL, &e);
+	n->good += rc == 0;
+	n->conflicts += rc == ERR_CONFLICT;
+}
+
+/* H15: no index decides it, and yet nobody gets a name that is taken, whoever else is in the same transaction. */
+static void
+a_taken_name_is_refused(void **state)
+{
+	struct fixture *x = *state;
+	struct naming n = { 0 };
+	struct ledger_stats s;
+
+	fixture_run(x, append_owner, &n);
+	fixture_run_many(x, append_named, &n, 60);
+	assert_int_equal(n.good, 1);
+	assert_int_equal(n.conflicts, 59);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM resource"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM account"), 1);
+	assert_int_equal(
+		fixture_count(x, "SELECT count(*) FROM event WHERE kind = :RESOURCE_CREATED"), 1);
+	ledger_stats(x->v.ledger, &s);
+	assert_true(s.writable);
+	assert_good(x);
+}
+
 /* ---- broken connections ---- */
 
 struct storm {
@@ -1017,6 +1083,7 @@ main(void)
 		TEST(fenced),
 		TEST(large_unit),
 		TEST(only_the_culprit_fails),
+		TEST(a_taken_name_is_refused),
 		TEST(backend_killed),
 		TEST(server_restarted),
 		TEST(disk_full),

@@ -83,7 +83,7 @@ write_event(int chain, enum event_kind kind, const char *object, const char *bod
 }
 
 static void
-apply(int chain, enum event_kind kind, int64_t from, int64_t to)
+apply_by(int chain, enum stmt stmt, int64_t from, int64_t to)
 {
 	auto_binds b = BINDS_INIT;
 	struct err e = { 0 };
@@ -93,8 +93,17 @@ apply(int chain, enum event_kind kind, int64_t from, int64_t to)
 	bind_uuid(&b, &node);
 	bind_bigint(&b, from);
 	bind_bigint(&b, to);
-	if (db_exec(db, NULL, (enum stmt)event_apply_stmt((int)kind), &b, NULL, &e))
-		fail_msg("%s: %s", event_name((int)kind), e.text);
+	if (db_exec(db, NULL, stmt, &b, NULL, &e))
+		fail_msg("%s: %s", stmt_info(stmt)->name, e.text);
+}
+
+/* As the writer does, which marks names behind whatever may change them. */
+static void
+apply(int chain, enum event_kind kind, int64_t from, int64_t to)
+{
+	apply_by(chain, (enum stmt)event_apply_stmt((int)kind), from, to);
+	apply_by(chain, STMT_MARK_RESOURCES, from, to);
+	apply_by(chain, STMT_MARK_ACCOUNTS, from, to);
 }
 
 /* By the primary. */
@@ -348,6 +357,30 @@ a_journal_stands_where_it_was_merged(void **state)
 	the_log_says_so();
 }
 
+/* Both sides made a resource of the name, and a login in one; one of them is called otherwise later. */
+static void
+all_holders_of_a_name_come_out_again(void **state)
+{
+	begin_on(A);
+	joins(A, B);
+	sees(B, A);
+	int64_t from = write_event(B, EVENT_RESOURCE_CREATED, V2,
+				   "{\"name\":\"SRV\",\"owner\":\"" USER "\"}");
+	int64_t to = write_event(B, EVENT_ACCOUNT_CREATED, V3,
+				 "{\"resource\":\"" RESOURCE "\",\"login\":\"X\"}");
+	merges(A, B, from - 1, to, "");
+	apply(B, EVENT_RESOURCE_CREATED, from, from);
+	apply(B, EVENT_ACCOUNT_CREATED, to, to);
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 2)::int FROM resource WHERE twin = 'srv'");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 2)::int FROM account WHERE twin = 'x'");
+	the_log_says_so();
+	renames(A, "srv of A");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 0)::int FROM resource WHERE twin IS NOT NULL");
+	the_log_says_so();
+	pgtemp_sql(pg, "UPDATE account SET twin = NULL");
+	assert_int_equal(rebuilt().ndifferences, 2);
+}
+
 /* B is a chain that A wrote while it could not prove where its own ends. */
 static void
 a_chain_beside_stands_where_it_was_written(void **state)
@@ -481,6 +514,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_kind_comes_out_again),
 		TEST(a_journal_stands_where_it_was_merged),
+		TEST(all_holders_of_a_name_come_out_again),
 		TEST(a_chain_beside_stands_where_it_was_written),
 		TEST(primaries_follow_each_other),
 		TEST(terms_are_enough),

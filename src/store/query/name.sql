@@ -1,0 +1,80 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Names that several hold: what a merge brings together stays, under whatever name it was made. Each holder is marked (twin), and told apart by a
+-- suffix, the end of its id. Levels as in resource.sql.
+
+-- Behind the events of a range that gave names or took them: whoever holds one of these names, or held it with others, is marked anew. What is marked is a
+-- function of the names alone, so neither the order of events nor how they are cut into ranges matters.
+-- name: mark_resources(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT r.id, r.twin, CASE WHEN r.deleted_at IS NULL THEN lower(r.name) END AS name
+	FROM (SELECT DISTINCT object FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3
+		AND kind IN (:RESOURCE_CREATED, :RESOURCE_CHANGED, :RESOURCE_DELETED, :RESOURCE_RESTORED)) x
+	JOIN resource r ON r.id = x.object
+), n AS MATERIALIZED (
+	SELECT twin AS name FROM e WHERE twin IS NOT NULL UNION SELECT name FROM e WHERE name IS NOT NULL
+), h AS MATERIALIZED (
+	SELECT r.id, CASE WHEN count(*) OVER (PARTITION BY n.name) > 1 THEN n.name END AS twin
+	FROM n JOIN resource r ON lower(r.name) = n.name AND r.deleted_at IS NULL
+	UNION ALL SELECT id, NULL FROM e WHERE name IS NULL
+)
+UPDATE resource r SET twin = h.twin FROM h WHERE r.id = h.id AND r.twin IS DISTINCT FROM h.twin;
+
+-- Of a resource that came back, some accounts do not (apply_resource_restored).
+-- name: mark_accounts(node uuid, from_seq bigint, to_seq bigint)
+WITH x AS MATERIALIZED (
+	SELECT DISTINCT object, kind = :RESOURCE_RESTORED AS whole FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3
+		AND kind IN (:ACCOUNT_CREATED, :ACCOUNT_CHANGED, :ACCOUNT_DELETED, :ACCOUNT_RESTORED, :RESOURCE_RESTORED)
+), e AS MATERIALIZED (
+	SELECT a.id, a.resource, a.twin, CASE WHEN a.deleted_at IS NULL THEN lower(a.login) END AS name
+	FROM (SELECT object AS id FROM x WHERE NOT whole
+		UNION SELECT w.id FROM x JOIN account w ON w.resource = x.object WHERE x.whole) i
+	JOIN account a ON a.id = i.id
+), n AS MATERIALIZED (
+	SELECT resource, twin AS name FROM e WHERE twin IS NOT NULL UNION SELECT resource, name FROM e WHERE name IS NOT NULL
+), h AS MATERIALIZED (
+	SELECT a.id, CASE WHEN count(*) OVER (PARTITION BY n.resource, n.name) > 1 THEN n.name END AS twin
+	FROM n JOIN account a ON a.resource = n.resource AND lower(a.login) = n.name AND a.deleted_at IS NULL
+	UNION ALL SELECT id, NULL FROM e WHERE name IS NULL
+)
+UPDATE account a SET twin = h.twin FROM h WHERE a.id = h.id AND a.twin IS DISTINCT FROM h.twin;
+
+-- Behind them, for what this node's own writer adds, and for nothing that is merged: a name that others hold fails (22012), and its event with it.
+-- name: refuse_resources(node uuid, from_seq bigint, to_seq bigint) -> free int
+SELECT 1 / (NOT EXISTS (SELECT FROM event e JOIN resource r ON r.id = e.object AND r.twin IS NOT NULL
+	WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND (e.kind IN (:RESOURCE_CREATED, :RESOURCE_RESTORED)
+		OR e.kind = :RESOURCE_CHANGED AND e.body::jsonb ? 'name')))::int;
+
+-- name: refuse_accounts(node uuid, from_seq bigint, to_seq bigint) -> free int
+SELECT 1 / (NOT EXISTS (SELECT FROM event e JOIN account a ON a.id = e.object AND a.twin IS NOT NULL
+	WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND (e.kind IN (:ACCOUNT_CREATED, :ACCOUNT_RESTORED)
+		OR e.kind = :ACCOUNT_CHANGED AND e.body::jsonb ? 'login')))::int;
+
+-- Whether an id ends so; '' ends every one.
+-- fragment: ends(id, tail)
+right(:id::text, length(:tail)) = :tail
+
+-- Resources and accounts that the user sees and whose name others hold too, those of one name together. login null: a resource. others: how many
+-- others hold it, whoever sees them. A page behind (place, after): the place and the id of the last one of the page before.
+-- name: name_conflicts(principal uuid, place text, after uuid, rows int) ->
+--   place text, id uuid, resource uuid, resource_name text, resource_shared bool, login text, level int, others bigint,
+--   created timestamptz, node uuid, node_name text, author uuid, author_name text
+SELECT x.place, x.id, x.resource, x.resource_name, x.resource_shared, x.login, x.level, x.others,
+	x.created_at, x.made_on, d.name, x.made_by, p.name
+FROM (SELECT r.twin AS place, r.id, r.id AS resource, r.name AS resource_name, true AS resource_shared, NULL::text AS login, l.level,
+		(SELECT count(*) - 1 FROM resource o WHERE lower(o.name) = r.twin AND o.deleted_at IS NULL) AS others,
+		r.created_at, r.made_on, r.made_by
+	FROM resource r CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) l
+	WHERE r.twin IS NOT NULL AND r.deleted_at IS NULL AND :sees_resource($1, r)
+	UNION ALL
+	SELECT lower(r.name) || '/' || a.twin, a.id, r.id, r.name, r.twin IS NOT NULL, a.login, l.level,
+		(SELECT count(*) - 1 FROM account o WHERE o.resource = r.id AND lower(o.login) = a.twin AND o.deleted_at IS NULL),
+		a.created_at, a.made_on, a.made_by
+	FROM account a JOIN resource r ON r.id = a.resource
+	CROSS JOIN LATERAL (SELECT :level_of_account($1, r, a) AS level OFFSET 0) l
+	WHERE a.twin IS NOT NULL AND a.deleted_at IS NULL AND r.deleted_at IS NULL AND l.level > 0) x
+LEFT JOIN node d ON d.id = x.made_on LEFT JOIN principal p ON p.id = x.made_by
+WHERE (x.place, x.id) > ($2, $3) ORDER BY x.place, x.id LIMIT $4;
+
+-- name: name_conflict_place(id uuid) -> place text
+SELECT twin FROM resource WHERE id = $1 AND twin IS NOT NULL
+UNION ALL SELECT lower(r.name) || '/' || a.twin FROM account a JOIN resource r ON r.id = a.resource WHERE a.id = $1 AND a.twin IS NOT NULL;

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/names.h"
+
+#include "vault/lists.h"
+
+/* {"id","name"}, or null: it is not known any more. Columns col and col + 1. */
+static void
+write_named(struct json_out *out, const char *what, const struct rows *r, int i, int col)
+{
+	struct uuid id;
+
+	if (row_null(r, i, col + 1)) {
+		json_out_null(out, what);
+		return;
+	}
+	row_uuid(r, i, col, &id);
+	json_out_object(out, what);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "name", row_text(r, i, col + 1));
+	json_out_end_object(out);
+}
+
+static void
+write_holder(struct json_out *out, const struct rows *r, int i)
+{
+	bool account = !row_null(r, i, COL_NAME_CONFLICTS_LOGIN);
+	struct uuid id, resource;
+
+	row_uuid(r, i, COL_NAME_CONFLICTS_ID, &id);
+	row_uuid(r, i, COL_NAME_CONFLICTS_RESOURCE, &resource);
+	json_out_object(out, NULL);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "kind", account ? "account" : "resource");
+	policy_write_suffix(out, &id, true);
+	json_out_object(out, "resource");
+	json_out_uuid(out, "id", &resource);
+	json_out_text(out, "name", row_text(r, i, COL_NAME_CONFLICTS_RESOURCE_NAME));
+	policy_write_suffix(out, &resource, row_bool(r, i, COL_NAME_CONFLICTS_RESOURCE_SHARED));
+	json_out_end_object(out);
+	json_out_text(out, "login", account ? row_text(r, i, COL_NAME_CONFLICTS_LOGIN) : NULL);
+	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_NAME_CONFLICTS_LEVEL)));
+	json_out_int(out, "others", row_bigint(r, i, COL_NAME_CONFLICTS_OTHERS));
+	json_out_time(out, "created", row_time(r, i, COL_NAME_CONFLICTS_CREATED));
+	write_named(out, "node", r, i, COL_NAME_CONFLICTS_NODE);
+	write_named(out, "author", r, i, COL_NAME_CONFLICTS_AUTHOR);
+	json_out_end_object(out);
+}
+
+int
+names_conflicts(struct call *c, const struct policy_page *page, struct json_out *out, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	struct uuid last = { 0 };
+	const char *place;
+	int rc = policy_place(c, STMT_NAME_CONFLICT_PLACE, page, &place, e), n = 0;
+
+	if (rc == 0 && place) {
+		bind_uuid(&b, &c->who.user);
+		policy_bind_page(&b, place, page);
+		rc = lists_ask(c, STMT_NAME_CONFLICTS, &b, &r, e);
+	}
+	if (rc)
+		return rc;
+	json_out_object(out, NULL);
+	json_out_array(out, "names");
+	for (; r && n < rows_count(r) && n < page->rows; n++)
+		write_holder(out, r, n);
+	json_out_end_array(out);
+	if (r && rows_count(r) > n)
+		row_uuid(r, n - 1, COL_NAME_CONFLICTS_ID, &last);
+	json_out_uuid(out, "next", &last);
+	json_out_end_object(out);
+	return 0;
+}
