@@ -108,6 +108,8 @@ begin_task(struct agent *a, enum role_task task)
 		return;
 	a->task_ms = a->now_ms;
 	role_begin(a->role, &o);
+	/* What follows in this very tick is not to take the task before for this one. */
+	role_look(a->role, &a->wv);
 }
 
 /* The stream comes from the primary of the latest term. */

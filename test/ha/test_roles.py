@@ -4,10 +4,12 @@ cut; and a secondary that cannot follow any more. Afterwards the checker proves 
 """
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -289,6 +291,39 @@ def test_lost_slot_is_copied_anew(st):
         st.a.sql("SELECT pg_reload_conf()")
         st.b.start(wait=False)
     st.home_again()
+    print(checker.whole(st))
+
+
+def copier(node):
+    """pg_basebackup, while it runs for this node."""
+    for pid in node.pids("all"):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "pg_basebackup":
+                return pid
+    return None
+
+
+@pytest.mark.h10
+@pytest.mark.h13
+def test_a_promotion_is_not_stopped_for_a_copy_that_waits(st):
+    """The primary's service is lost while it is copied; the copy becomes whole all the same, and waits for its place. Who is promoted
+    then is promoted with the data that it has: PostgreSQL is not stopped for the copy half-way."""
+    st.home_again()
+    ordered = threading.Thread(target=lambda: st.b.run("ha", "rejoin", "--home", st.b.home, check=False), daemon=True)
+    ordered.start()
+    pid = wait_until("B copies A", lambda: copier(st.b), every=0.01)
+    os.kill(pid, signal.SIGSTOP)
+    st.a.signal("vaultd", signal.SIGSTOP)
+    st.b.wait_state("emergency")
+    os.kill(pid, signal.SIGCONT)
+    wait_until("the copy is whole", (st.b.home / "replication/rejoin.conf").exists)
+    order(st.b, "promote", "--yes")
+    assert int(st.b.sql("SELECT count(*) FROM pg_stat_wal_receiver")[0][0]) == 0
+    assert not (st.b.home / "replication/rejoin.conf").exists()
+    ordered.join()
+    st.a.signal("vaultd", signal.SIGCONT)
+    st.home_again(primary=st.b)
+    back_to_the_first(st)
     print(checker.whole(st))
 
 
