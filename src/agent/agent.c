@@ -228,12 +228,15 @@ open_statepage(struct agent *a, struct err *e)
 {
 	char path[HOME_PATH_MAX];
 	struct statepage_view *old = mem_new(sizeof(*old));
+	enum chain_end end = CHAIN_END_ASKED;
 	struct statepage *p = NULL;
 	struct err ignored;
 
 	home_path(&a->args->home, HOME_STATE, path);
-	if (statepage_open(path, &p, &ignored) == 0)
+	if (statepage_open(path, &p, &ignored) == 0) {
 		statepage_read(p, old);
+		end = statepage_quick(p).chain_end;
+	}
 	statepage_free(p);
 	int r = statepage_create(path, &a->statepage, e);
 	if (r == 0) {
@@ -251,7 +254,9 @@ open_statepage(struct agent *a, struct err *e)
 		text_copy(a->shown.reason, sizeof(a->shown.reason), first_reason(a, old));
 		a->began_ms = a->streamed_ms = a->now_ms;
 		a->holding = a->shown.state == HA_ALONE && !is_same_run(a, old);
-		a->confirmed = !a->holding && a->shown.state != HA_BEHIND;
+		/* What nobody has confirmed to the agent before this one nobody has confirmed. */
+		a->confirmed = !a->holding && a->shown.state != HA_BEHIND &&
+			       (a->shown.state != old->state || end == CHAIN_END_PROVED);
 		a->opened_ms = a->now_ms;
 	}
 	if (r == 0 && !a->holding) {

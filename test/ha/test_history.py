@@ -235,9 +235,16 @@ def test_both_go_on_alone_after_a_disk_was_put_back(st, kept):
     put_back(st.a, kept)
     st.a.start(wait=False)
     wait_until("A says that nobody could be asked", lambda: reason(st.a, "history_unconfirmed"))
-    for i in range(8):
+    for i in range(4):
         assert write(st, st.a, f"other {i}") == "local"
-    assert end_of(st.a, chain) < had
+    # What nobody has confirmed to its agent the next one does not take for confirmed.
+    end = end_of(st.a, chain)
+    assert end < had
+    agent_falls(st)
+    wait_until("the agent that began anew says so too", lambda: reason(st.a, "history_unconfirmed"))
+    for i in range(4, 8):
+        assert write(st, st.a, f"other {i}") == "local"
+    assert end_of(st.a, chain) == end
     beside = [row for row in chains_of(st, st.a) if row[0] not in former]
     assert len(beside) == 1 and int(beside[0][1]) > 8, beside
     st.b.start(wait=False)
