@@ -120,8 +120,9 @@ facts_of_primary(struct agent *a, struct fsm_obs *o)
 	o->handover_ordered = handover_is_ready(a);
 	if (a->shown.state == HA_HANDING)
 		facts_of_handover(a, o);
-	/* A database that is being replaced gives access to nothing. */
-	if (agent_is_outranked(a) && !returns)
+	/* A database that is being replaced gives access to nothing. A node that handed over may be fenced, and the next
+	 * primary gone, before that one's epoch was heard. */
+	if ((agent_is_outranked(a) || a->shown.state == HA_FENCED) && !returns)
 		facts_of_leader(a, o);
 }
 
