@@ -124,6 +124,12 @@ order_switchover(struct agent *a, const char *node, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "%s is not in step: wait until `holdfast ha status` says Alive",
 			       n->name);
+	if (agent_is_duplicate(a, &n->id))
+		return err_set(
+			e, ERR_PRECONDITION,
+			"two programs of %s run, and both would take over: stop the one that "
+			"is not to go on",
+			n->name);
 	a->order = ORDER_HANDOVER;
 	a->order_node = n->id;
 	return 0;
