@@ -491,31 +491,26 @@ static const struct {
 } known[] = {
 	{ NO_FORK, BIT(CLONED), ~0u,
 	  "two programs of one node write until somebody hears both (docs/ha.md)" },
-	{ ONE_PRIMARY, BIT(CLONED) | BIT(ORDER_PROMOTE), CLOSED,
+	{ ONE_PRIMARY, BIT(CLONED), CLOSED,
 	  "of two programs of one node both are promoted, or one where the other's name leads past "
 	  "it" },
-	{ NO_LOWER_EPOCH, BIT(CLONED) | BIT(ORDER_PROMOTE), CLOSED,
+	{ NO_LOWER_EPOCH, BIT(CLONED), CLOSED,
 	  "of two programs of one node both are promoted, or one where the other's name leads past "
 	  "it" },
-	{ ORDERS_LEAD, BIT(CLONED) | BIT(ORDER_SWITCHOVER), ~0u,
-	  "a primary hands over to a node of which two programs run: both take over, and neither "
-	  "serves" },
 	/* What is known of its own epochs alone fences no node (agent/agent_epoch.c). */
 	{ NO_OWN_LATER, BIT(DISK_BACK), ~0u,
 	  "a primary whose disk was put back hears of a later epoch of its own, and serves where "
 	  "it can ask nobody for more" },
 	{ NO_OWN_LATER, BIT(CLONED) | BIT(ORDER_PROMOTE), ~0u,
 	  "of two programs of one node the one that was not promoted last serves on" },
-	{ NO_FORK, BIT(DISK_BACK), BIT(AGENT_KILL) | BIT(ORDER_PROMOTE),
-	  "an agent that begins anew in the same run takes a history for confirmed that nobody "
-	  "confirmed" },
-	{ NO_DEAD_END, BIT(ORDER_REJOIN) | BIT(DISK_BACK), ~0u,
-	  "a node that is promoted while a whole copy waits for its place is stopped for the "
-	  "copy" },
-	{ ACCESS, BIT(ORDER_SWITCHOVER),
-	  BIT(NODE_KILL) | BIT(POWER_OFF) | BIT(LINK_CUT) | BIT(AGENT_KILL),
-	  "a fenced node that has not heard the epoch of the next primary gives no access when "
-	  "that is gone" },
+	/* Its agent begins anew as a primary's, and takes the history for confirmed that it has. */
+	{ NO_FORK, BIT(DISK_BACK) | BIT(ORDER_PROMOTE), ~0u,
+	  "a secondary whose disk was put back, and that is promoted before anybody was asked, "
+	  "goes on in its chain" },
+	/* node/rejoin.c writes whom the copy follows; only a stream that ended is compared before the next. */
+	{ NOTHING_LOST, BIT(ORDER_REJOIN) | BIT(DISK_BACK), ~0u,
+	  "a copy that takes its place at a start follows a primary, put back meanwhile, without a "
+	  "comparison" },
 	/* Both halves are an operator's: one order gives up what is not here, and it is there. */
 	{ NO_FORK, BIT(ORDER_RECONCILE) | BIT(DISK_BACK), ~0u,
 	  "an operator gave up what another node still has" },

@@ -90,6 +90,9 @@ load_one(unsigned i)
 	text_copy(a->self.name, sizeof(a->self.name), node_name(p->node));
 	agent_name_run(a);
 	a->statepage = token;
+	a->alerter = token;
+	a->control = token;
+	a->chain_memory = token;
 	a->replication = token;
 	a->history = token;
 	a->herald = token;

@@ -229,6 +229,7 @@ int
 __wrap_statepage_create(const char *path, struct statepage **ret, struct err *e)
 {
 	*ret = (struct statepage *)&seams.own[program_at(path) - seams.w->p];
+	program_of(*ret)->chain_end = CHAIN_END_ASKED;
 	return 0;
 }
 
@@ -236,7 +237,8 @@ SEAM(statepage_open)
 int
 __wrap_statepage_open(const char *path, struct statepage **ret, struct err *e)
 {
-	return __wrap_statepage_create(path, ret, e);
+	*ret = (struct statepage *)&seams.own[program_at(path) - seams.w->p];
+	return 0;
 }
 
 SEAM(statepage_free)
@@ -297,7 +299,7 @@ SEAM(statepage_quick)
 struct statepage_quick
 __wrap_statepage_quick(const struct statepage *p)
 {
-	return (struct statepage_quick){ 0 };
+	return (struct statepage_quick){ .chain_end = program_of(p)->chain_end };
 }
 
 /* Most of the time nobody looks. */
@@ -485,11 +487,17 @@ __wrap_fsm_step(enum ha_state now, const struct fsm_obs *o, const struct fsm_lim
 
 /* ---- threads that a thing is told to, and that say nothing ---- */
 
+static void *
+own_token(const struct home *h)
+{
+	return &seams.own[program_at(h->dir) - seams.w->p];
+}
+
 SEAM(alerter_new)
 struct alerter *
 __wrap_alerter_new(const struct home *h, const char *source, const struct settings *s)
 {
-	return NULL;
+	return own_token(h);
 }
 
 SEAM(alerter_look)
@@ -503,6 +511,7 @@ SEAM(control_new)
 int
 __wrap_control_new(const struct control_options *o, struct control **ret, struct err *e)
 {
+	*ret = own_token(o->home);
 	return 0;
 }
 
@@ -517,7 +526,7 @@ SEAM(chain_memory_new)
 struct chain_memory *
 __wrap_chain_memory_new(const struct home *h, const struct uuid *self, const char *conninfo)
 {
-	return NULL;
+	return own_token(h);
 }
 
 SEAM(chain_memory_tell)
@@ -531,12 +540,6 @@ void
 __wrap_chain_memory_look(struct chain_memory *w, struct chain_memory_view *ret)
 {
 	*ret = (struct chain_memory_view){ 0 };
-}
-
-static void *
-own_token(const struct home *h)
-{
-	return &seams.own[program_at(h->dir) - seams.w->p];
 }
 
 SEAM(herald_new)
