@@ -511,6 +511,8 @@ static const struct {
 	{ NOTHING_LOST, BIT(ORDER_REJOIN) | BIT(DISK_BACK), ~0u,
 	  "a copy that takes its place at a start follows a primary, put back meanwhile, without a "
 	  "comparison" },
+	{ NOTHING_LOST, BIT(CLONED) | BIT(ORDER_RECONCILE), ~0u,
+	  "an operator gave up on one of two programs of a node what is on the other" },
 	/* Both halves are an operator's: one order gives up what is not here, and it is there. */
 	{ NO_FORK, BIT(ORDER_RECONCILE) | BIT(DISK_BACK), ~0u,
 	  "an operator gave up what another node still has" },
