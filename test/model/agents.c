@@ -73,6 +73,7 @@ new_agent(unsigned i)
 	a->args = &args[i];
 	a->settings = args[i].settings;
 	a->timer.data = a;
+	a->incarnation = i + 1; /* not drawn: a world is to become the same each time */
 	a->now_ms = seams.now_ms;
 	a->replayed_lsn = a->rv.lsn;
 	return a;

@@ -60,12 +60,6 @@ in_contact(const struct world *w, unsigned i, unsigned k)
 	       (program_named(w, a) == i && (reaches_web(w, k, a) || reaches_channel(w, k, a)));
 }
 
-static bool
-is_later(struct mepoch a, struct mepoch b)
-{
-	return a.counter != b.counter ? a.counter > b.counter : a.node > b.node;
-}
-
 /* And tells one of both. */
 static bool
 is_heard_twice(const struct world *w, unsigned node)
@@ -93,8 +87,8 @@ judge_two(const struct world *w, unsigned i, unsigned k)
 	if (agents_reigns(q) &&
 	    (p->node == q->node ? is_heard_twice(w, p->node) : in_contact(w, i, k)))
 		broken |= 1u << ONE_PRIMARY;
-	struct mepoch own = { p->page_term, p->node };
-	if (q->agent && in_contact(w, i, k) && is_later(q->known, own))
+	struct mepoch own = { p->page_term, p->node, p->drawn };
+	if (q->agent && in_contact(w, i, k) && mepoch_cmp(q->known, own) > 0)
 		broken |= q->known.node == p->node ? 1u << NO_OWN_LATER : 1u << NO_LOWER_EPOCH;
 	if (q->agent && q->state == HA_EMERGENCY && !q->emergency && are_nodes_of_one_pair(p, q) &&
 	    reaches_web(w, k, p->node) && program_named(w, p->node) == i)

@@ -85,6 +85,8 @@ static const struct {
 	{ "clone_there", HA_STANDBY, "a node begins with its data" },
 	{ "pair_ended", HA_SINGLE, "a primary that is alone goes on in the same way" },
 	{ "promote_failed", HA_EMERGENCY, "PostgreSQL and the disk do as they are told" },
+	{ "duplicate_heard", HA_DUPLICATE,
+	  "one of two programs is behind what the other wrote as soon as it is compared" },
 	{ "primary_back", HA_MERGING, "primary_serves does the same some seconds later" },
 };
 

@@ -50,6 +50,7 @@ struct seg {
 	uint8_t pos;	   /* in the chain; two of one place are two hashes for one number */
 	uint8_t kind;
 	uint8_t term, about; /* PROMOTED, HANDOVER, REMOVED */
+	uint8_t drawn;	     /* PROMOTED */
 	bool acked;	     /* somebody was told that it is kept */
 	bool first;	     /* of the beginning: what a disk has that is put back */
 };
@@ -58,7 +59,17 @@ struct seg {
 
 struct mepoch {
 	uint8_t counter, node; /* counter 0: none */
+	uint8_t drawn;	       /* by the program that began it: its number + 1; 0: nothing */
 };
+
+/* Below, at or above 0, as base/epoch.h. */
+static inline int
+mepoch_cmp(struct mepoch a, struct mepoch b)
+{
+	return a.counter != b.counter ? a.counter - b.counter
+	       : a.node != b.node     ? a.node - b.node
+				      : a.drawn - b.drawn;
+}
 
 struct database {
 	bool there, standby;
@@ -124,7 +135,7 @@ struct program {
 	bool loss_parted;
 	uint8_t state;
 	/* as the last look at the database has it */
-	uint8_t term, top, order_term, order_node, table;
+	uint8_t term, top, drawn, order_term, order_node, table;
 	bool looked_standby;
 	/* the agent */
 	bool secondary, flags[AGENT_FLAGS];

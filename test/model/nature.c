@@ -331,7 +331,7 @@ shares_epoch(const struct world *w, unsigned i, unsigned other)
 		const struct seg *s = &w->seg[k];
 
 		if (s->kind == SEG_PROMOTED && s->term == p->task_epoch && s->about == p->top &&
-		    (s->in & at(i, IN_LOG)))
+		    s->drawn == p->drawn && (s->in & at(i, IN_LOG)))
 			return s->in & at(other, IN_LOG);
 	}
 	return true;
@@ -754,8 +754,7 @@ tell(struct world *w, unsigned i, unsigned node)
 	    !w->p[k].agent)
 		return;
 	struct mepoch *told = &w->p[k].sees[p->node].told;
-	bool later = p->tell.counter != told->counter ? p->tell.counter > told->counter
-						      : p->tell.node > told->node;
+	bool later = mepoch_cmp(p->tell, *told) > 0;
 
 	/* Nobody tells what the other one names, or an earlier one (ha/herald.h). */
 	if (later && (reaches_web(w, i, node) || reaches_channel(w, i, node)))

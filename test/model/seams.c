@@ -60,6 +60,7 @@ seams_epoch(const struct mepoch *e, struct epoch_claim *ret)
 	if (!e->counter)
 		return;
 	ret->epoch.counter = e->counter;
+	ret->epoch.incarnation = e->drawn;
 	seams_id(e->node, &ret->epoch.node);
 	ret->proof[0] = 1;
 }
@@ -69,7 +70,8 @@ seams_mepoch(const struct epoch *e)
 {
 	if (e->counter <= 0)
 		return (struct mepoch){ 0 };
-	return (struct mepoch){ (uint8_t)e->counter, (uint8_t)seams_node(&e->node) };
+	return (struct mepoch){ (uint8_t)e->counter, (uint8_t)seams_node(&e->node),
+				(uint8_t)e->incarnation };
 }
 
 int64_t
@@ -835,6 +837,7 @@ seams_look(unsigned i, struct replication_view *v)
 	name_nodes(p, v);
 	v->standby = p->looked_standby;
 	v->term = p->term;
+	v->incarnation = p->drawn;
 	v->schema = migrate_newest();
 	v->lsn = LSN;
 	v->keep_bytes = -1;
@@ -914,6 +917,15 @@ number_in(const char *body, const char *name)
 	return found ? atoll(found + strlen(name)) : 0;
 }
 
+static uint8_t
+drawn_in(const char *body)
+{
+	static const char name[] = "\"incarnation\":\"";
+	const char *found = strstr(body, name);
+
+	return found ? (uint8_t)strtoull(found + strlen(name), NULL, 16) : 0;
+}
+
 /* The vault's writer is asked; it takes what it may write. */
 SEAM(replication_request)
 bool
@@ -933,7 +945,12 @@ __wrap_replication_request(struct replication *r, int kind, const struct uuid *o
 		k = SEG_REMOVED;
 	else
 		return true;
+	unsigned before = seams.w->segs_n;
 	nature_write(seams.w, i, k, term, about);
+	if (k == SEG_PROMOTED && seams.w->segs_n > before) {
+		seams.w->seg[seams.w->segs_n - 1].drawn = drawn_in(body);
+		look_at_log(seams.w, p);
+	}
 	return true;
 }
 

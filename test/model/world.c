@@ -194,7 +194,7 @@ look_at_log(struct world *w, struct program *p)
 {
 	uint16_t log = at((unsigned)(p - w->p), IN_LOG);
 
-	p->term = p->order_term = 0;
+	p->term = p->drawn = p->order_term = 0;
 	p->top = p->order_node = NOBODY;
 	p->table = (uint8_t)((1u << w->nodes) - 1);
 	for (unsigned i = 0; i < w->segs_n; i++) {
@@ -202,10 +202,14 @@ look_at_log(struct world *w, struct program *p)
 
 		if (!(s->in & log))
 			continue;
+		struct mepoch begun = { s->term, s->about, s->drawn };
+
 		if (s->kind == SEG_PROMOTED &&
-		    (s->term > p->term || (s->term == p->term && s->about > p->top))) {
+		    (!p->term ||
+		     mepoch_cmp(begun, (struct mepoch){ p->term, p->top, p->drawn }) > 0)) {
 			p->term = s->term;
 			p->top = s->about;
+			p->drawn = s->drawn;
 		} else if (s->kind == SEG_HANDOVER && s->term >= p->order_term) {
 			p->order_term = s->term;
 			p->order_node = s->about;
@@ -604,7 +608,7 @@ world_tidy(struct world *w)
 		if ((s->kind == SEG_PROMOTED || s->kind == SEG_HANDOVER) && !s->first &&
 		    is_outdated(w, s)) {
 			s->kind = SEG_DATA;
-			s->term = s->about = 0;
+			s->term = s->about = s->drawn = 0;
 		}
 	}
 	sort_segs(w);
