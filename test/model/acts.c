@@ -488,6 +488,7 @@ static const struct {
 	enum invariant invariant;
 	unsigned all, any; /* kinds of acts that are in the path: all of these, and one of those */
 	const char *why;
+	unsigned nodes; /* at least so many */
 } known[] = {
 	{ NO_FORK, BIT(CLONED), ~0u,
 	  "two programs of one node write until somebody hears both (docs/ha.md)" },
@@ -513,17 +514,30 @@ static const struct {
 	  "comparison" },
 	{ NOTHING_LOST, BIT(CLONED) | BIT(ORDER_RECONCILE), ~0u,
 	  "an operator gave up on one of two programs of a node what is on the other" },
+	/* A secondary asks the primary of its own log alone where its chain ends (agent/agent_history.c). */
+	{ NO_FORK, BIT(DISK_BACK), CLOSED | BIT(ORDER_SWITCHOVER) | BIT(DISK_BACK),
+	  "a node whose disk was put back is told by one node where its chain ends, and a third "
+	  "one "
+	  "has more of it",
+	  3 },
+	{ NO_DEAD_END, BIT(DISK_BACK), BIT(ORDER_SWITCHOVER) | BIT(ORDER_EMERGENCY_ON),
+	  "what such a node wrote stays in its journal until `ha repair-journal`", 3 },
+	/* Only the first node that has more is looked at. */
+	{ ORDERS_LEAD, BIT(ORDER_RECONCILE), ~0u,
+	  "an order to reconcile is taken while another node that has more answers, and changes "
+	  "nothing",
+	  3 },
 	/* Both halves are an operator's: one order gives up what is not here, and it is there. */
 	{ NO_FORK, BIT(ORDER_RECONCILE) | BIT(DISK_BACK), ~0u,
 	  "an operator gave up what another node still has" },
 };
 
 const char *
-act_is_known(unsigned invariant, unsigned kinds)
+act_is_known(const struct world *w, unsigned invariant, unsigned kinds)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(known); i++) {
 		if (known[i].invariant == invariant && (kinds & known[i].all) == known[i].all &&
-		    (kinds & known[i].any))
+		    (kinds & known[i].any) && w->nodes >= known[i].nodes)
 			return known[i].why;
 	}
 	return NULL;

@@ -249,7 +249,7 @@ void act_heal(struct world *w, unsigned stop) NONNULL;
 bool act_has_double(const struct world *w) NONNULL;
 
 /* Why a path with such acts (bits of their kinds) is known to break that; NULL: it is not. */
-const char *act_is_known(unsigned invariant, unsigned kinds);
+const char *act_is_known(const struct world *w, unsigned invariant, unsigned kinds) NONNULL;
 
 /* ---- judge.c ---- */
 

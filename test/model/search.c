@@ -198,7 +198,7 @@ kinds_of(const struct run *u, uint32_t i)
 static void
 report(struct run *u, uint32_t i, enum invariant v)
 {
-	const char *why = act_is_known(v, kinds_of(u, i));
+	const char *why = act_is_known(&u->s.v[i].w, v, kinds_of(u, i));
 	uint64_t *count = why ? &u->r->known[v] : &u->r->broken[v];
 
 	if ((*count)++ >= u->o->show)
