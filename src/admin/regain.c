@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/regain.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "admin/keycheck.h"
 #include "admin/keyhost.h"
 #include "base/clock.h"
+#include "base/name.h"
 #include "base/statepage.h"
 #include "base/secret.h"
 #include "ledger/recover.h"
@@ -53,10 +55,28 @@ check_state(const struct home *h, struct err *e)
 }
 
 static int
+say_several(const struct rows *r, const char *user, struct err *e)
+{
+	auto_buf list = BUF_INIT;
+	char suffix[NAME_SUFFIX_LEN];
+	struct uuid id;
+
+	for (int i = 0; i < rows_count(r); i++) {
+		row_uuid(r, i, COL_RECOVER_USER_ID, &id);
+		name_suffix(&id, suffix);
+		buf_addf(&list, "%s%s%s", i ? ", " : "", user, suffix);
+	}
+	return err_set(e, ERR_PRECONDITION, "more than one user has this name; say which: %s",
+		       buf_str(&list));
+}
+
+static int
 check_user(const struct rows *r, const char *user, struct err *e)
 {
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no user \"%s\"", user);
+	if (rows_count(r) > 1)
+		return say_several(r, user, e);
 	const char *name = row_text(r, 0, COL_RECOVER_USER_NAME);
 	if (row_bool(r, 0, COL_RECOVER_USER_STANDBY))
 		return err_set(
@@ -92,9 +112,16 @@ connect_to(const struct home *h, struct err *e)
 static int
 read_user(struct db *d, const char *user, struct rows **ret, struct err *e)
 {
+	const char *suffix = name_find_suffix(user);
+	auto_buf plain = BUF_INIT, tail = BUF_INIT;
 	auto_binds b = BINDS_INIT;
 
+	buf_add(&plain, user, suffix ? (size_t)(suffix - user) : 0);
+	for (const char *p = suffix ? suffix + 1 : ""; *p; p++)
+		buf_addc(&tail, (char)tolower((unsigned char)*p));
 	bind_text(&b, user);
+	bind_text(&b, buf_str(&plain));
+	bind_text(&b, buf_str(&tail));
 	return db_exec(d, NULL, STMT_RECOVER_USER, &b, ret, e);
 }
 

@@ -31,13 +31,16 @@ mode(const struct api_call *c)
 	return c->serves == SERVES_EVERYONE ? "primary" : "emergency";
 }
 
+/* shared: others have the name too, as far as is known. */
 static void
-write_user(struct api_call *c)
+write_user(struct api_call *c, bool shared)
 {
 	const struct who *who = &c->call.who;
 	json_out_object(&c->w, "user");
 	json_out_uuid(&c->w, "id", &who->user);
 	json_out_text(&c->w, "name", who->name);
+	if (shared)
+		policy_write_suffix(&c->w, &who->user, true);
 	json_out_text(&c->w, "role", who->administrator ? "administrator" : "user");
 	json_out_end_object(&c->w);
 }
@@ -55,9 +58,9 @@ write_waiting(struct api_call *c)
 /* What both kinds of reply end with: clients keep the nodes to turn to another one by themselves.
  */
 static int
-write_place(struct api_call *c, struct err *e)
+write_place(struct api_call *c, bool shared, struct err *e)
 {
-	write_user(c);
+	write_user(c, shared);
 	json_out_text(&c->w, "node", call_node_name(c));
 	json_out_text(&c->w, "mode", mode(c));
 	write_waiting(c);
@@ -75,8 +78,9 @@ answer_begun(struct api_call *c, struct session_begun *s, struct err *e)
 	json_out_text(&c->w, "token", s->token);
 	json_out_uuid(&c->w, "session", &s->session);
 	json_out_time(&c->w, "expires", s->expires_us);
+	bool shared = s->shared;
 	secret_wipe(s, sizeof(*s));
-	return write_place(c, e);
+	return write_place(c, shared, e);
 }
 
 static int
@@ -102,7 +106,7 @@ on_whoami(struct api_call *c, struct err *e)
 {
 	json_out_object(&c->w, NULL);
 	json_out_uuid(&c->w, "session", &c->call.who.session);
-	return write_place(c, e);
+	return write_place(c, false, e);
 }
 
 static int
@@ -119,7 +123,7 @@ on_logout(struct api_call *c, struct err *e)
 const struct route routes_session[] = {
 	{ HTTP_POST, "/v1/session", DO(login), 0, ROUTE_PUBLIC | READ | ROUTE_EVENT,
 	  BODY(login), QUERY(session), SMALL, "Login",
-	  "Logs in; the answer names the nodes of the pair and has the certificate of the vault's authority (PEM), by which clients trust all of them. With standby=forward a standby has the primary do it." },
+	  "Logs in; of several who have the name, the one whose password it is, and the answer has the suffix by which they log in from now on. The answer names the nodes of the pair and has the certificate of the vault's authority (PEM), by which clients trust all of them. With standby=forward a standby has the primary do it." },
 	{ HTTP_GET, "/v1/session", DO(whoami), 0, READ,
 	  NO_BODY, QUERY(session), 0, "Session",
 	  "Says who is logged in." },
@@ -142,7 +146,8 @@ const struct shape replies_session[] = {
 		FIELD(session, ID), ONE(user, SessionUser), FIELD(node, TEXT), FIELD(mode, TEXT),
 		FIELD(administration_conflicts, INT, MAYBE), FIELD(authority, TEXT, NIL),
 		LIST(nodes, SessionNode)),
-	REPLY(SessionUser, FIELD(id, ID), FIELD(name, TEXT), FIELD(role, TEXT)),
+	REPLY(SessionUser,
+		FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, MAYBE), FIELD(role, TEXT)),
 	REPLY(SessionNode,
 		FIELD(id, ID), FIELD(name, TEXT), FIELD(https_port, INT),
 		FIELD(web_cert, TEXT, NIL), FIELD(primary, BOOL)),

@@ -95,7 +95,7 @@ const struct route routes_share[] = {
 
 const struct shape replies_share[] = {
 	REPLY(Shares, LIST(shares, ShareRow), FIELD(next, ID, NIL)),
-	REPLY(ShareRow, ONE(user, Named), FIELD(level, TEXT), FIELD(granted, TIME)),
+	REPLY(ShareRow, ONE(user, Suffixed), FIELD(level, TEXT), FIELD(granted, TIME)),
 	REPLY(Share, ONE(user, Named), FIELD(level, TEXT)),
 	{ 0 },
 };

@@ -15,6 +15,7 @@ DEFINE_QUERY(user_list, USER_LIST_QUERY)
 DEFINE_BODY(user_new, USER_NEW_BODY)
 
 #define USER_CHANGE_BODY(X, body) \
+	X(body, name, TEXT, 0, MAX_NAME) \
 	X(body, role, TEXT, 0, MAX_TYPE) \
 	X(body, disabled, BOOL, 0, 0) \
 	X(body, reset_password, BOOL, 0, 0) \
@@ -72,6 +73,7 @@ on_user_change(struct api_call *c, struct err *e)
 {
 	const struct body_user_change *b = c->body;
 	const struct user_change ch = {
+		.name = b->name,
 		.role = b->role,
 		.set_disabled = BODY_HAS(c->seen, user_change, disabled),
 		.disabled = b->disabled,
@@ -141,7 +143,7 @@ const struct route routes_user[] = {
 	  "Says what the vault knows of a user." },
 	{ HTTP_PATCH, "/v1/users/{id}", DO(user_change), CAP_USERS, CHANGE,
 	  BODY(user_change), NO_QUERY, SMALL, "UserWithToken",
-	  "Changes role, disables or enables, resets the password (a new set-up token) or the second factor." },
+	  "Changes name or role, disables or enables, resets the password (a new set-up token) or the second factor." },
 	{ HTTP_POST, "/v1/users/me/password", DO(user_password), CAP_USE, CHANGE,
 	  BODY(password), NO_QUERY, SMALL, NULL,
 	  "Changes the caller's own password (10 characters or more; composed or not, it is the same); the other sessions end." },
@@ -163,8 +165,8 @@ const struct route routes_user[] = {
 const struct shape replies_user[] = {
 	REPLY(Users, LIST(users, User), FIELD(next, ID, NIL)),
 	REPLY(User,
-		FIELD(id, ID), FIELD(name, TEXT), FIELD(role, TEXT), FIELD(disabled, BOOL),
-		FIELD(totp, BOOL), FIELD(password_set, BOOL), FIELD(created, TIME),
+		FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, NIL), FIELD(role, TEXT),
+		FIELD(disabled, BOOL), FIELD(totp, BOOL), FIELD(password_set, BOOL), FIELD(created, TIME),
 		FIELD(owns, INT)),
 	REPLY(UserWithToken,
 		ONE(user, User), FIELD(setup_token, TEXT, MAYBE), FIELD(setup_until, TIME, MAYBE)),

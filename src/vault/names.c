@@ -20,23 +20,47 @@ write_named(struct json_out *out, const char *what, const struct rows *r, int i,
 	json_out_end_object(out);
 }
 
+/* What has the row's name, or null. */
+static void
+write_suffixed(struct json_out *out, const char *what, bool is, const struct rows *r, int i,
+	       const struct uuid *id, bool shared)
+{
+	if (!is) {
+		json_out_null(out, what);
+		return;
+	}
+	json_out_object(out, what);
+	json_out_uuid(out, "id", id);
+	json_out_text(out, "name", row_text(r, i, COL_NAME_CONFLICTS_NAME));
+	policy_write_suffix(out, id, shared);
+	json_out_end_object(out);
+}
+
+static void
+write_resource(struct json_out *out, bool is, const struct rows *r, int i)
+{
+	struct uuid id = { 0 };
+
+	if (is)
+		row_uuid(r, i, COL_NAME_CONFLICTS_RESOURCE, &id);
+	write_suffixed(out, "resource", is, r, i, &id,
+		       row_bool(r, i, COL_NAME_CONFLICTS_RESOURCE_SHARED));
+}
+
 static void
 write_holder(struct json_out *out, const struct rows *r, int i)
 {
 	bool account = !row_null(r, i, COL_NAME_CONFLICTS_LOGIN);
-	struct uuid id, resource;
+	bool user = row_bool(r, i, COL_NAME_CONFLICTS_IS_USER);
+	struct uuid id;
 
 	row_uuid(r, i, COL_NAME_CONFLICTS_ID, &id);
-	row_uuid(r, i, COL_NAME_CONFLICTS_RESOURCE, &resource);
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", &id);
-	json_out_text(out, "kind", account ? "account" : "resource");
+	json_out_text(out, "kind", user ? "user" : account ? "account" : "resource");
 	policy_write_suffix(out, &id, true);
-	json_out_object(out, "resource");
-	json_out_uuid(out, "id", &resource);
-	json_out_text(out, "name", row_text(r, i, COL_NAME_CONFLICTS_RESOURCE_NAME));
-	policy_write_suffix(out, &resource, row_bool(r, i, COL_NAME_CONFLICTS_RESOURCE_SHARED));
-	json_out_end_object(out);
+	write_suffixed(out, "user", user, r, i, &id, true);
+	write_resource(out, !user, r, i);
 	json_out_text(out, "login", account ? row_text(r, i, COL_NAME_CONFLICTS_LOGIN) : NULL);
 	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_NAME_CONFLICTS_LEVEL)));
 	json_out_int(out, "others", row_bigint(r, i, COL_NAME_CONFLICTS_OTHERS));
@@ -57,6 +81,7 @@ names_conflicts(struct call *c, const struct policy_page *page, struct json_out 
 
 	if (rc == 0 && place) {
 		bind_uuid(&b, &c->who.user);
+		bind_bool(&b, c->who.administrator);
 		policy_bind_page(&b, place, page);
 		rc = lists_ask(c, STMT_NAME_CONFLICTS, &b, &r, e);
 	}

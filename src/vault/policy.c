@@ -133,7 +133,11 @@ policy_by_name(struct call *c, enum stmt s, const char *name, struct rows **ret,
 	for (size_t i = 0; i < n; i++) {
 		auto_binds b = BINDS_INIT;
 		auto_rows r = NULL;
+		const char *plain = "", *tail = "";
+		policy_split_suffix(c->a, forms[i], &plain, &tail);
 		bind_text(&b, forms[i]);
+		bind_text(&b, plain);
+		bind_text(&b, tail);
 		int rc = db_exec(vault_reader(c->v), c->f, s, &b, &r, e);
 		if (rc)
 			return rc;

@@ -61,7 +61,7 @@ void policy_write_suffix(struct json_out *out, const struct uuid *id, bool share
 bool policy_split_suffix(struct arena *a, const char *word, const char **ret_name,
 			 const char **ret_tail) NONNULL;
 
-/* Runs a statement that finds by name alone: in the form that names are kept in and, if that finds
+/* Runs a statement that finds users by name (named_users), with or without a suffix: in the form that names are kept in and, if that finds
  * nothing, as it was written, for rows that are older than the form. */
 int policy_by_name(struct call *c, enum stmt s, const char *name, struct rows **ret,
 		   struct err *e) NONNULL MUST_USE;

@@ -5,6 +5,7 @@
  */
 #include "vault/session_impl.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
@@ -16,10 +17,11 @@
 #include "vault/record_lock.h"
 #include "vault/policy.h"
 
-/* What the table says of a name. */
+/* What the table says of a name: of one who has it. */
 struct candidate {
-	bool known;
-	struct uuid id; /* of a name that nobody has: made from it */
+	bool known, shared; /* shared: others have it too */
+	const char *why;    /* it is not they who log in; NULL: they were not tried, or it is */
+	struct uuid id;	    /* of a name that nobody has: made from it */
 	const char *name, *hash;
 	bool administrator, disabled;
 	struct buf totp; /* sealed; empty: none */
@@ -27,10 +29,18 @@ struct candidate {
 	uint8_t key[SESSION_KEY_BYTES]; /* of the memory of failed logins */
 };
 
+#define CANDIDATES_MAX 4 /* as many as login_by_name gives */
+
+struct candidates {
+	struct candidate v[CANDIDATES_MAX];
+	size_t n;
+};
+
 static void
-candidate_done(struct candidate *u)
+candidates_done(struct candidates *all)
 {
-	buf_done(&u->totp);
+	for (size_t i = 0; i < all->n; i++)
+		buf_done(&all->v[i].totp);
 }
 
 static void
@@ -47,53 +57,65 @@ session_totp_ad(const struct uuid *user, uint8_t ret[static SESSION_TOTP_AD_LEN]
 }
 
 static void
-take_candidate(struct call *c, const struct rows *rows, struct candidate *u)
+take_candidate(struct call *c, const struct rows *rows, int i, struct candidate *u)
 {
 	const void *totp;
 	size_t n;
 
 	u->known = true;
-	row_uuid(rows, 0, COL_LOGIN_BY_NAME_ID, &u->id);
-	u->name = arena_strdup(c->a, row_text(rows, 0, COL_LOGIN_BY_NAME_NAME));
-	u->administrator = !strcmp(row_text(rows, 0, COL_LOGIN_BY_NAME_ROLE), "administrator");
-	u->disabled = row_bool(rows, 0, COL_LOGIN_BY_NAME_DISABLED);
-	u->hash = row_null(rows, 0, COL_LOGIN_BY_NAME_PASSWORD_HASH)
+	row_uuid(rows, i, COL_LOGIN_BY_NAME_ID, &u->id);
+	u->name = arena_strdup(c->a, row_text(rows, i, COL_LOGIN_BY_NAME_NAME));
+	u->administrator = !strcmp(row_text(rows, i, COL_LOGIN_BY_NAME_ROLE), "administrator");
+	u->disabled = row_bool(rows, i, COL_LOGIN_BY_NAME_DISABLED);
+	u->hash = row_null(rows, i, COL_LOGIN_BY_NAME_PASSWORD_HASH)
 			  ? NULL
-			  : arena_strdup(c->a, row_text(rows, 0, COL_LOGIN_BY_NAME_PASSWORD_HASH));
-	if (!row_null(rows, 0, COL_LOGIN_BY_NAME_TOTP_SEALED)) {
-		totp = row_bytea(rows, 0, COL_LOGIN_BY_NAME_TOTP_SEALED, &n);
+			  : arena_strdup(c->a, row_text(rows, i, COL_LOGIN_BY_NAME_PASSWORD_HASH));
+	if (!row_null(rows, i, COL_LOGIN_BY_NAME_TOTP_SEALED)) {
+		totp = row_bytea(rows, i, COL_LOGIN_BY_NAME_TOTP_SEALED, &n);
 		buf_add(&u->totp, totp, n);
 	}
-	u->totp_step = row_bigint(rows, 0, COL_LOGIN_BY_NAME_TOTP_STEP);
-	u->failed = row_int(rows, 0, COL_LOGIN_BY_NAME_FAILED);
-	u->failed_us = row_time(rows, 0, COL_LOGIN_BY_NAME_FAILED_AT);
+	u->totp_step = row_bigint(rows, i, COL_LOGIN_BY_NAME_TOTP_STEP);
+	u->failed = row_int(rows, i, COL_LOGIN_BY_NAME_FAILED);
+	u->failed_us = row_time(rows, i, COL_LOGIN_BY_NAME_FAILED_AT);
+	u->shared = row_bool(rows, i, COL_LOGIN_BY_NAME_SHARED);
 	session_key(c->v->sessions, u->id.b, sizeof(u->id.b), u->key);
 }
 
-static int
-find(struct call *c, const char *name, struct candidate *u, struct err *e)
+/* In emergency the table stands still: what happened since is remembered here. */
+static void
+add_remembered(struct call *c, struct candidate *u)
 {
-	const struct session_attempt *t;
-	auto_rows rows = NULL;
-	int rc;
+	const struct session_attempt *t = session_attempt_find(c->v->sessions, u->key);
 
-	rc = policy_by_name(c, STMT_LOGIN_BY_NAME, name, &rows, e);
-	if (rc)
-		return rc;
-	if (rows_count(rows)) {
-		take_candidate(c, rows, u);
-	} else {
-		session_name_key(c->v->sessions, name, u->key);
-		memcpy(u->id.b, u->key, sizeof(u->id.b));
-	}
-	/* In emergency the table stands still: what happened since is remembered here. */
-	t = session_attempt_find(c->v->sessions, u->key);
 	if (t && t->failed > u->failed)
 		u->failed = t->failed;
 	if (t && t->failed_us > u->failed_us)
 		u->failed_us = t->failed_us;
 	if (t && t->totp_step > u->totp_step)
 		u->totp_step = t->totp_step;
+}
+
+/* One at least: a name that nobody has is tried like any. */
+static int
+find(struct call *c, const char *name, struct candidates *ret, struct err *e)
+{
+	auto_rows rows = NULL;
+	struct candidate *u = ret->v;
+	int rc;
+
+	rc = policy_by_name(c, STMT_LOGIN_BY_NAME, name, &rows, e);
+	if (rc)
+		return rc;
+	assert(rows_count(rows) <= CANDIDATES_MAX);
+	for (int i = 0; i < rows_count(rows); i++)
+		take_candidate(c, rows, i, &ret->v[ret->n++]);
+	if (!ret->n) {
+		session_name_key(c->v->sessions, name, u->key);
+		memcpy(u->id.b, u->key, sizeof(u->id.b));
+		ret->n = 1;
+	}
+	for (size_t i = 0; i < ret->n; i++)
+		add_remembered(c, &ret->v[i]);
 	return 0;
 }
 
@@ -180,48 +202,101 @@ check_code(struct call *c, const struct candidate *u, const char *code, int64_t 
 			   u->totp_step, ret_step);
 }
 
+/* Whether it is they: 0; or ERR_BAD_LOGIN, and u->why. */
 static int
-login(struct call *c, const struct candidate *u, const char *name, const char *password,
-      const char *code, struct session_begun *ret, struct err *e)
+try(struct call *c, struct candidate *u, const char *password, struct err *e)
 {
-	int64_t step = -1;
 	int rc = session_verify_password(c, &u->id, password, u->hash, e);
 
 	if (rc && rc != ERR_BAD_LOGIN)
 		return rc;
 	if (!u->known)
-		return fail(c, u, name, "unknown", e);
-	if (rc)
-		return fail(c, u, name, u->hash ? "password" : "no password is set yet", e);
-	if (u->disabled)
-		return fail(c, u, name, "disabled", e);
-	rc = check_code(c, u, code, &step, e);
+		u->why = "unknown";
+	else if (rc)
+		u->why = u->hash ? "password" : "no password is set yet";
+	else if (u->disabled)
+		u->why = "disabled";
+	return u->why ? ERR_BAD_LOGIN : 0;
+}
+
+static int
+login(struct call *c, const struct candidate *u, const char *name, const char *code,
+      struct session_begun *ret, struct err *e)
+{
+	int64_t step = -1;
+	int rc = check_code(c, u, code, &step, e);
+
 	if (rc == ERR_BAD_LOGIN || rc == ERR_EXISTS)
 		return fail_code(c, u, name, rc, e);
-	return rc ? rc : session_begin(c, &u->id, u->name, u->administrator, step, ret, e);
+	if (!rc)
+		rc = session_begin(c, &u->id, u->name, u->administrator, step, ret, e);
+	if (!rc)
+		ret->shared = u->shared;
+	return rc;
+}
+
+/* It was nobody's password: a failure of each who was tried. locked: what is said when nobody was. */
+static int
+fail_all(struct call *c, const struct candidates *all, const char *name, const struct err *locked,
+	 struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < all->n && (!rc || rc == ERR_BAD_LOGIN); i++)
+		if (all->v[i].why)
+			rc = fail(c, &all->v[i], name, all->v[i].why, e);
+	if (!rc) {
+		*e = *locked;
+		rc = locked->code;
+	}
+	return rc;
+}
+
+/* Whose password it is. That the same one is not another's who has the name tells nothing, and is no failure. */
+static int
+login_any(struct call *c, struct candidates *all, const char *name, const char *password,
+	  const char *code, struct session_begun *ret, struct err *e)
+{
+	struct err locked = { 0 };
+
+	for (size_t i = 0; i < all->n; i++) {
+		struct candidate *u = &all->v[i];
+		int rc;
+
+		if (session_locked(c->v->settings, u->failed, u->failed_us, clock_now_us(),
+				   &locked))
+			continue;
+		rc = try(c, u, password, e);
+		if (!rc)
+			return login(c, u, name, code, ret, e);
+		if (rc != ERR_BAD_LOGIN)
+			return rc;
+	}
+	return fail_all(c, all, name, &locked, e);
 }
 
 int
 session_login(struct call *c, const char *name, const char *password, const char *code,
 	      struct session_begun *ret, struct err *e)
 {
-	FREE_WITH(candidate_done) struct candidate u = { 0 };
+	FREE_WITH(candidates_done) struct candidates all = { 0 };
+	const char *plain = name, *tail;
 	struct uuid lock_id;
 	int rc;
 
 	if (!name[0] || strlen(name) > SESSION_NAME_MAX || strlen(password) > SESSION_PASSWORD_MAX)
 		return err_set(e, ERR_BAD_LOGIN, "%s", err_info(ERR_BAD_LOGIN)->text);
-	session_name_key(c->v->sessions, name, lock_id.b);
+	/* However much of its suffix is given: it is one name. */
+	policy_split_suffix(c->a, name, &plain, &tail);
+	session_name_key(c->v->sessions, plain, lock_id.b);
 	if (record_lock_waiting(c->v->record_locks, &lock_id) >= SESSION_LOGIN_QUEUE)
 		return err_set(e, ERR_LOCKED_OUT,
 			       "too many logins with this name at once; wait and try again");
 	/* One by one, so that each sees the failures of those before it. */
 	auto_record_lock lock = record_lock_take(c->v->record_locks, c->f, &lock_id);
 
-	rc = find(c, name, &u, e);
-	if (!rc)
-		rc = session_locked(c->v->settings, u.failed, u.failed_us, clock_now_us(), e);
-	return rc ? rc : login(c, &u, name, password, code, ret, e);
+	rc = find(c, name, &all, e);
+	return rc ? rc : login_any(c, &all, name, password, code, ret, e);
 }
 
 static void

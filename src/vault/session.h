@@ -24,10 +24,11 @@ struct session_begun {
 	struct uuid session, user;
 	const char *name; /* in the call's arena */
 	bool administrator;
+	bool shared; /* others have the name too: from now on it is to be written with its suffix */
 	int64_t expires_us;
 };
 
-/* Checks name, password and, if the user has a second factor, code (NULL: none given); begins a
+/* Of several who have the name (four at most), the one whose password it is. Checks name, password and, if the user has a second factor, code (NULL: none given); begins a
  * session. c->who must be nobody yet (only the address is used); on success it is the user.
  * ERR_BAD_LOGIN, ERR_SECOND_FACTOR (the password is right, a code is missing), ERR_LOCKED_OUT, and
  * what the log and the keys may say. */

@@ -50,7 +50,11 @@ share_list(struct call *c, enum share_on on, const struct uuid *target,
 	for (int i = 0; i < n && i < page->rows; i++) {
 		row_uuid(r, i, COL_SHARE_LIST_PRINCIPAL, &id);
 		json_out_object(out, NULL);
-		write_user(out, &id, row_text(r, i, COL_SHARE_LIST_NAME));
+		json_out_object(out, "user");
+		json_out_uuid(out, "id", &id);
+		json_out_text(out, "name", row_text(r, i, COL_SHARE_LIST_NAME));
+		policy_write_suffix(out, &id, row_bool(r, i, COL_SHARE_LIST_SHARED));
+		json_out_end_object(out);
 		json_out_text(out, "level", policy_level_name(row_int(r, i, COL_SHARE_LIST_LEVEL)));
 		json_out_time(out, "granted", row_time(r, i, COL_SHARE_LIST_GRANTED));
 		json_out_end_object(out);

@@ -9,6 +9,7 @@
 #include "crypto/password.h"
 #include "crypto/totp.h"
 #include "ledger/event_body.h"
+#include "base/name.h"
 #include "vault/lists.h"
 
 #define US_PER_S 1000000LL
@@ -59,6 +60,7 @@ write_user(struct json_out *out, const char *name, const struct rows *r, int i)
 	json_out_object(out, name);
 	json_out_uuid(out, "id", &id);
 	json_out_text(out, "name", row_text(r, i, COL_USER_ROW_NAME));
+	policy_write_suffix(out, &id, row_bool(r, i, COL_USER_ROW_SHARED));
 	json_out_text(out, "role", row_text(r, i, COL_USER_ROW_ROLE));
 	json_out_bool(out, "disabled", row_bool(r, i, COL_USER_ROW_DISABLED));
 	json_out_bool(out, "totp", row_bool(r, i, COL_USER_ROW_TOTP));
@@ -106,10 +108,12 @@ user_list(struct call *c, const char *q, const struct policy_page *page, struct 
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
-	const char *place;
+	const char *place, *tail;
 	int rc = policy_place(c, STMT_USER_PLACE, page, &place, e);
 	if (rc)
 		return rc;
+	if (q) /* a suffix is no part of a name */
+		policy_split_suffix(c->a, q, &q, &tail);
 	if (q)
 		bind_text(&b, policy_pattern(c->a, q));
 	if (place) {
@@ -132,6 +136,24 @@ user_list(struct call *c, const char *q, const struct policy_page *page, struct 
 	return 0;
 }
 
+/* A name that several have means none of them. */
+static int
+say_several(const struct rows *r, struct err *e)
+{
+	auto_buf list = BUF_INIT;
+	char suffix[NAME_SUFFIX_LEN];
+	struct uuid id;
+
+	for (int i = 0; i < rows_count(r); i++) {
+		row_uuid(r, i, COL_USER_FOUND_ID, &id);
+		name_suffix(&id, suffix);
+		buf_addf(&list, "%s%s", i ? ", " : "", suffix);
+	}
+	return err_set(e, ERR_CONFLICT,
+		       "more than one user has this name; put a suffix behind it: %s",
+		       buf_str(&list));
+}
+
 int
 user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_name, struct err *e)
 {
@@ -150,6 +172,8 @@ user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_n
 		return rc;
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no such user");
+	if (rows_count(r) > 1)
+		return say_several(r, e);
 	row_uuid(r, 0, COL_USER_FOUND_ID, ret);
 	*ret_name = arena_strdup(c->a, row_text(r, 0, COL_USER_FOUND_NAME));
 	return 0;
@@ -239,25 +263,45 @@ answer_with_setup(struct call *c, const struct uuid *id, const struct setup *s,
 	return 0;
 }
 
+/* A name that is to be: in the form that names have, and no id. */
+static int
+take_name(struct call *c, const char **name, struct err *e)
+{
+	struct uuid id;
+	int rc = policy_take_name(c->a, name, "name", e);
+	if (rc == 0 && uuid_parse(*name, &id) == 0)
+		return err_set(e, ERR_BAD_FIELD, "name: this looks like an id");
+	return rc;
+}
+
+/* but: whose name it may be, or NULL. */
+static int
+check_free(struct call *c, const char *name, const struct uuid *but, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_text(&b, name);
+	bind_uuid(&b, but);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_NAME_TAKEN, &b, &r, e);
+	if (rc == 0 && row_bool(r, 0, COL_USER_NAME_TAKEN_TAKEN))
+		return err_set(e, ERR_CONFLICT, "there is a user of this name already");
+	return rc;
+}
+
 int
 user_create(struct call *c, const char *name, const char *role, struct json_out *out, struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	struct setup setup;
-	struct uuid id, other;
-	const char *other_name;
+	struct uuid id;
 	role = role ? role : "user";
-	int rc = policy_take_name(c->a, &name, "name", e);
+	int rc = take_name(c, &name, e);
 	if (rc == 0)
 		rc = check_role(role, e);
 	if (rc)
 		return rc;
-	if (uuid_parse(name, &other) == 0)
-		return err_set(e, ERR_BAD_FIELD, "name: this looks like an id");
-	rc = user_find(c, name, &other, &other_name, e);
-	if (rc == 0)
-		return err_set(e, ERR_CONFLICT, "there is a user of this name already");
-	if (rc != ERR_NOT_FOUND)
+	rc = check_free(c, name, NULL, e);
+	if (rc)
 		return rc;
 	uuid_new(&id);
 	rc = new_setup(c, &id, &setup, e);
@@ -449,9 +493,11 @@ change_events(struct call *c, const struct uuid *id, const struct user_change *c
 {
 	struct json_out w;
 	size_t n = 0;
-	if (stands) {
+	if (stands || ch->name) {
 		json_out_init(&w, &bodies[0]);
 		json_out_object(&w, NULL);
+		if (ch->name)
+			json_out_text(&w, "name", ch->name);
 		if (ch->role)
 			json_out_text(&w, "role", ch->role);
 		if (ch->set_disabled)
@@ -503,12 +549,17 @@ change_gated(struct call *c, const struct uuid *id, const struct user_change *ch
 }
 
 int
-user_change(struct call *c, const struct uuid *id, const struct user_change *ch,
+user_change(struct call *c, const struct uuid *id, const struct user_change *change,
 	    struct json_out *out, struct err *e)
 {
 	auto_rows r = NULL;
+	struct user_change copy = *change, *ch = &copy;
 	struct setup setup = { 0 };
 	int rc = ch->role ? check_role(ch->role, e) : 0;
+	if (rc == 0 && ch->name)
+		rc = take_name(c, &ch->name, e);
+	if (rc == 0 && ch->name)
+		rc = check_free(c, ch->name, id, e);
 	if (rc == 0)
 		rc = read_by_id(c, STMT_USER_GET, id, &r, e);
 	if (rc == 0)
@@ -728,25 +779,25 @@ user_totp_remove(struct call *c, const char *code, struct err *e)
 
 /* ---- set-up ---- */
 
-/* Whether the token is the one of the row of user_setup, and still good. */
+/* Whether the token is the one of row i of user_setup, and still good. */
 static int
-check_setup(struct call *c, const struct rows *r, const char *token, struct err *e)
+check_setup(struct call *c, const struct rows *r, int i, const char *token, struct err *e)
 {
 	uint8_t bytes[TOKEN_BYTES], mac[KEYS_HASH_BYTES];
 	struct uuid id;
 	size_t n;
 	if (token_parse(token, bytes))
 		return err_set(e, ERR_BAD_LOGIN, "this is not a set-up token");
-	row_uuid(r, 0, COL_USER_SETUP_ID, &id);
+	row_uuid(r, i, COL_USER_SETUP_ID, &id);
 	int rc = user_setup_mac(c->v->keys, c->f, &id, bytes, mac, e);
 	secret_wipe(bytes, sizeof(bytes));
 	if (rc)
 		return rc;
-	const void *kept = row_bytea(r, 0, COL_USER_SETUP_SETUP_MAC, &n);
+	const void *kept = row_bytea(r, i, COL_USER_SETUP_SETUP_MAC, &n);
 	if (n != sizeof(mac) || sodium_memcmp(kept, mac, n) != 0)
 		return err_set(e, ERR_BAD_LOGIN, "the set-up token is wrong or was used");
-	if (row_bool(r, 0, COL_USER_SETUP_DISABLED) ||
-	    row_time(r, 0, COL_USER_SETUP_SETUP_UNTIL) < clock_now_us())
+	if (row_bool(r, i, COL_USER_SETUP_DISABLED) ||
+	    row_time(r, i, COL_USER_SETUP_SETUP_UNTIL) < clock_now_us())
 		return err_set(e, ERR_BAD_LOGIN, "the set-up token is over");
 	return 0;
 }
@@ -775,19 +826,35 @@ refuse_setup(struct call *c, const struct uuid *user, struct err *e)
 				   : rc;
 }
 
+/* Of those who have the name, the one whose token it is: *ret_i is their row. None: 0. */
+static int
+find_setup(struct call *c, const struct rows *r, const char *token, int *ret_i, struct err *e)
+{
+	int rc = ERR_BAD_LOGIN;
+	*ret_i = 0;
+	for (int i = 0; i < rows_count(r) && rc == ERR_BAD_LOGIN; i++) {
+		rc = check_setup(c, r, i, token, e);
+		*ret_i = rc ? 0 : i;
+	}
+	return rc;
+}
+
 int
 user_setup(struct call *c, const char *name, const char *token, const char *password,
 	   struct session_begun *ret, struct err *e)
 {
 	auto_rows r = NULL;
-	struct uuid id;
-	int rc = policy_by_name(c, STMT_USER_SETUP, name, &r, e);
+	struct uuid id, found;
+	int i, rc = policy_by_name(c, STMT_USER_SETUP, name, &r, e);
 	if (rc)
 		return rc;
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_BAD_LOGIN,
 			       "the name or the set-up token is wrong, or it is over");
-	row_uuid(r, 0, COL_USER_SETUP_ID, &id);
+	rc = find_setup(c, r, token, &i, e);
+	if (rc && rc != ERR_BAD_LOGIN)
+		return rc;
+	row_uuid(r, i, COL_USER_SETUP_ID, &id);
 	/* Under the lock the token is read again: of two who come at once, one is late. */
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &id);
 	rows_free(TAKE(r));
@@ -796,19 +863,25 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 		return rc;
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_BAD_LOGIN, "the user is gone");
-	rc = check_setup(c, r, token, e);
+	rc = find_setup(c, r, token, &i, e);
+	row_uuid(r, i, COL_USER_SETUP_ID, &found);
+	if (rc == 0 && !uuid_eq(&found, &id))
+		rc = err_set(e, ERR_BAD_LOGIN, "the user has another name by now");
 	if (rc == ERR_BAD_LOGIN)
 		return refuse_setup(c, &id, e);
 	if (rc == 0)
-		rc = check_password(password, row_text(r, 0, COL_USER_SETUP_NAME), e);
+		rc = check_password(password, row_text(r, i, COL_USER_SETUP_NAME), e);
 	if (rc == 0)
 		rc = append_setup(c, &id, password, e);
 	if (rc)
 		return rc;
-	if (row_bool(r, 0, COL_USER_SETUP_TOTP))
+	if (row_bool(r, i, COL_USER_SETUP_TOTP))
 		return err_set(e, ERR_SECOND_FACTOR,
 			       "the password is set; now log in with it and the code");
-	const char *full_name = arena_strdup(c->a, row_text(r, 0, COL_USER_SETUP_NAME));
-	bool administrator = strcmp(row_text(r, 0, COL_USER_SETUP_ROLE), "administrator") == 0;
-	return session_begin(c, &id, full_name, administrator, -1, ret, e);
+	const char *full_name = arena_strdup(c->a, row_text(r, i, COL_USER_SETUP_NAME));
+	bool administrator = strcmp(row_text(r, i, COL_USER_SETUP_ROLE), "administrator") == 0;
+	rc = session_begin(c, &id, full_name, administrator, -1, ret, e);
+	if (rc == 0)
+		ret->shared = row_bool(r, i, COL_USER_SETUP_SHARED);
+	return rc;
 }

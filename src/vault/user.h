@@ -30,6 +30,7 @@ int user_create(struct call *c, const char *name, const char *role, struct json_
 		struct err *e) MUST_USE;
 
 struct user_change {
+	const char *name; /* NULL: as it is */
 	const char *role; /* NULL: as it is */
 	bool set_disabled, disabled;
 	bool reset_password; /* a new set-up token instead of the password; all their sessions end */
@@ -66,7 +67,8 @@ int user_totp_remove(struct call *c, const char *code, struct err *e) NONNULL MU
 int user_setup(struct call *c, const char *name, const char *token, const char *password,
 	       struct session_begun *ret, struct err *e) NONNULL MUST_USE;
 
-/* A user by name, or by the text of their id. ERR_NOT_FOUND. *ret_name in the arena. */
+/* A user by name, with a suffix if others have it too, or by the text of their id. ERR_NOT_FOUND; ERR_CONFLICT: several have the name.
+ * *ret_name in the arena. */
 int user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_name,
 	      struct err *e) NONNULL MUST_USE;
 

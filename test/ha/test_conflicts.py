@@ -316,3 +316,59 @@ def test_both_sides_made_the_same_names(st):
     assert s.json("audit", "verify", "--tables")["good"]
     back_to_the_first(st)
     print(checker.whole(st, siblings=True))
+
+
+def make_bob(side):
+    return side.json("user", "add", "bob")["setup_token"]
+
+
+def log_in(st, as_whom, name, words, *more):
+    """A log-in at the primary with its own session file; what is said."""
+    session = st.dir / f"{as_whom}.session"
+    p = st.cli("login", "--ca", st.b.web_cert, *more, st.b.url, name, session=session, input=words, check=False)
+    return p, session
+
+
+@pytest.mark.h7
+def test_both_sides_made_the_same_user(st):
+    """Both log in by the name, each with what is theirs, and are told how they are called until somebody renames them."""
+    st.home_again()
+    FAULTS["link-cut"].do(st)
+    st.b.wait_state("emergency")
+    order(st.b, "promote", "--yes")
+    st.b.wait_ready()
+    tokens = {"west": make_bob(Side(st, "a", st.a)), "east": make_bob(Side(st, "b", st.b))}
+    FAULTS["link-cut"].undo(st)
+    st.home_again(primary=st.b)
+    s = Side(st, "client", st.b)
+    wait_until("both users are there", lambda: held(s), lambda names: len(names) == 2)
+    names = {"west" if n["node"]["name"] == st.a.name else "east": n for n in held(s)}
+    assert {n["kind"] for n in names.values()} == {"user"} and sorted(names) == ["east", "west"]
+    called = {side: n["user"]["name"] + n["user"]["suffix"] for side, n in names.items()}
+    for side, token in tokens.items():
+        password = f"Correct-Horse-{side}-9"
+        p, session = log_in(st, side, "bob", f"{token}\n{password}\n", "--setup")
+        assert p.returncode == 0 and called[side] in p.stderr, p
+        for name in ("bob", called[side]):
+            p, session = log_in(st, side, name, password + "\n")
+            assert p.returncode == 0 and called[side] in p.stderr, p
+        me = st.call("client", session, st.b, "GET", "/v1/users/me")["body"]
+        assert me["id"] == names[side]["id"], me
+        mine = st.cli("conflicts", "--names", "--json", session=session)
+        assert [n["id"] for n in json.loads(mine.stdout)] == [me["id"]], "everybody is told of themselves"
+    assert log_in(st, "nobody", "bob", "Correct-Horse-north-9\n")[0].returncode == 1
+    failed = [e["object"] for e in events(s, "login_failed")][-2:]
+    assert sorted(failed) == sorted(n["id"] for n in names.values()), "a failure counts for each who was tried"
+    for verb in (("user", "disable", "bob"), ("share", "--resource", "site 00009", "bob", "view")):
+        p = s.do(*verb, check=False)
+        assert p.returncode == 1 and "more than one" in p.stderr, p
+    assert all(c in s.do("user", "list").stdout and c in s.do("conflicts").stdout for c in called.values())
+    assert s.json("audit", "verify", "--tables")["good"]
+    s.do("user", "rename", called["west"], "robert")
+    assert held(s) == [] and "~" not in s.do("user", "list").stdout
+    for side, name in (("west", "robert"), ("east", "bob")):
+        p, _ = log_in(st, side, name, f"Correct-Horse-{side}-9\n")
+        assert p.returncode == 0 and "note" not in p.stderr, p
+    assert s.json("audit", "verify", "--tables")["good"]
+    back_to_the_first(st)
+    print(checker.whole(st, siblings=True))

@@ -43,13 +43,14 @@ add_holder(struct term_table *t, const json_t *x)
 	char held[24];
 
 	lookup_add_name(&name, json_object_get(x, "resource"), "name");
+	lookup_add_name(&name, json_object_get(x, "user"), "name");
 	if (*lookup_text(x, "login")) {
 		buf_addc(&name, '/');
 		lookup_add_name(&name, x, "login");
 	}
 	snprintf(held, sizeof(held), "%lld",
 		 (long long)json_integer_value(json_object_get(x, "others")) + 1);
-	term_table_row(t, buf_str(&name), held, lookup_text(x, "created"),
+	term_table_row(t, lookup_text(x, "kind"), buf_str(&name), held, lookup_text(x, "created"),
 		       lookup_text(json_object_get(x, "author"), "name"),
 		       lookup_text(json_object_get(x, "node"), "name"), lookup_text(x, "level"),
 		       lookup_text(x, "id"));
@@ -62,8 +63,8 @@ static const struct paging names = { .array = "names",
 				     .cursor = "after",
 				     .none = "no name is held by several",
 				     .row = add_holder,
-				     .columns = 7,
-				     .head = { "NAME", "HOLDERS", "MADE", "BY", "ON", "YOU MAY",
+				     .columns = 8,
+				     .head = { "", "NAME", "HOLDERS", "MADE", "BY", "ON", "YOU MAY",
 					       "ID" } };
 
 #define ID_SHOWN 8 /* characters of an id: enough to name one */
@@ -342,9 +343,8 @@ const struct cli_verb verbs_conflicts[] = {
 			"settle`, or with a new value: `holdfast put --settle`.\nWhat holds one "
 			"name "
 			"is told apart by a suffix, such as ~1a2b; write it behind the name, as in "
-			"`holdfast get RESOURCE~1a2b/LOGIN`. `holdfast rename` ends it, or "
-			"`holdfast "
-			"rm` if one is not needed.",
+			"`holdfast get RESOURCE~1a2b/LOGIN`. `holdfast rename` (`holdfast "
+			"user rename`) ends it, or `holdfast rm` if one is not needed.",
 		.part = CLI_CONFLICTS,
 	},
 	{

@@ -177,6 +177,20 @@ send_login(const struct cli *c, struct remote *r, const char *user, json_t **ret
 	return rc;
 }
 
+/* A name that others have too goes on with its suffix. */
+static void
+note_suffix(const json_t *user)
+{
+	auto_buf text = BUF_INIT;
+
+	if (!*lookup_text(user, "suffix"))
+		return;
+	buf_adds(&text, "note: another user has this name too: from now on log in as ");
+	lookup_add_name(&text, user, "name");
+	term_write_text(buf_str(&text), false, stderr);
+	fputc('\n', stderr);
+}
+
 static int
 run_login(const struct cli *c, struct err *e)
 {
@@ -210,6 +224,7 @@ run_login(const struct cli *c, struct err *e)
 	term_print_text(buf_str(&said));
 	putchar('\n');
 	term_note_mode(r);
+	note_suffix(json_object_get(o, "user"));
 	json_t *waiting = json_object_get(o, "administration_conflicts");
 	if (waiting)
 		fprintf(stderr,

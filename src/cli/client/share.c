@@ -116,8 +116,10 @@ run_unshare(const struct cli *c, struct err *e)
 static void
 add_share(struct term_table *t, const json_t *s)
 {
-	term_table_row(t, lookup_text(json_object_get(s, "user"), "name"), lookup_text(s, "level"),
-		       lookup_text(s, "granted"));
+	auto_buf name = BUF_INIT;
+
+	lookup_add_name(&name, json_object_get(s, "user"), "name");
+	term_table_row(t, buf_str(&name), lookup_text(s, "level"), lookup_text(s, "granted"));
 }
 
 static const struct paging list = { .array = "shares",

@@ -23,6 +23,7 @@ print_token(const struct cli *c, json_t *o)
 	json_t *user = json_object_get(o, "user");
 	printf("user ");
 	term_print_text(lookup_text(user, "name"));
+	term_print_text(lookup_text(user, "suffix"));
 	printf(" is %s%s\n", lookup_text(user, "role"),
 	       json_is_true(json_object_get(user, "disabled")) ? ", disabled" : "");
 	if (*token) {
@@ -59,11 +60,13 @@ run_add(const struct cli *c, struct err *e)
 static void
 add_user(struct term_table *t, const json_t *u)
 {
+	auto_buf name = BUF_INIT;
 	char owns[24];
 
+	lookup_add_name(&name, u, "name");
 	snprintf(owns, sizeof(owns), "%lld",
 		 (long long)json_integer_value(json_object_get(u, "owns")));
-	term_table_row(t, lookup_text(u, "name"), lookup_text(u, "role"),
+	term_table_row(t, buf_str(&name), lookup_text(u, "role"),
 		       json_is_true(json_object_get(u, "totp")) ? "yes" : "no", owns,
 		       json_is_true(json_object_get(u, "disabled")) ? "disabled" : "");
 }
@@ -113,6 +116,32 @@ run_change(const struct cli *c, struct err *e)
 		return rc;
 	buf_addf(&path, "/v1/users/%s", id);
 	rc = remote_call(r, REMOTE_WRITE, "PATCH", buf_str(&path), changes[i].body, &o, e);
+	if (rc < 0)
+		return rc;
+	print_token(c, o);
+	return CLI_GOOD;
+}
+
+static int
+run_rename(const struct cli *c, struct err *e)
+{
+	auto_buf path = BUF_INIT, body = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	struct json_out w;
+	char id[37];
+
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = lookup_user(r, c->args[0], id, e);
+	if (rc < 0)
+		return rc;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "name", c->args[1]);
+	json_out_end_object(&w);
+	buf_addf(&path, "/v1/users/%s", id);
+	rc = remote_call(r, REMOTE_WRITE, "PATCH", buf_str(&path), buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;
 	print_token(c, o);
@@ -289,6 +318,18 @@ const struct cli_verb verbs_user[] = {
 		.max_args = 1,
 		.run = run_change,
 		.help = "Makes an administrator a user.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user rename",
+		.args = "NAME NEW-NAME",
+		.min_args = 2,
+		.max_args = 2,
+		.run = run_rename,
+		.help = "Gives a user another name.",
+		.more = "They log in by it from then on; where both sides of a cut made a user of "
+			"one "
+			"name, a list shows a suffix behind it, such as ~1a2b: write it too.",
 		.part = CLI_USERS,
 	},
 	{

@@ -432,26 +432,39 @@ match_name(json_t *list, const char *name, char id[static 37])
 
 static const struct paging users = { .array = "users", .cursor = "after" };
 
-/* Who is looked for by name, and the id. */
+/* Who is looked for by name, and who was found. */
 struct sought {
 	const char *name;
 	char *id;
-	bool found;
+	unsigned n;
+	struct buf list; /* of several */
 };
+
+static void
+sought_done(struct sought *s)
+{
+	buf_done(&s->list);
+}
 
 static bool
 take_user(void *arg, json_t *u)
 {
 	struct sought *s = arg;
+	char id[37];
 
-	s->found = name_same(lookup_text(u, "name"), s->name) && is_id(lookup_text(u, "id"), s->id);
-	return !s->found;
+	if (!means(s->name, u, "name") || !is_id(lookup_text(u, "id"), id))
+		return true;
+	if (s->n++ == 0)
+		memcpy(s->id, id, sizeof(id));
+	buf_adds(&s->list, s->n > 1 ? ", " : "");
+	lookup_add_name(&s->list, u, "name");
+	return s->n <= CANDIDATES_MAX;
 }
 
 int
 lookup_user(struct remote *r, const char *spec, char id[static 37], struct err *e)
 {
-	struct sought s = { spec, id, false };
+	FREE_WITH(sought_done) struct sought s = { .name = spec, .id = id, .list = BUF_INIT };
 	auto_buf path = BUF_INIT;
 
 	if (is_id(spec, id))
@@ -459,7 +472,9 @@ lookup_user(struct remote *r, const char *spec, char id[static 37], struct err *
 	buf_adds(&path, "/v1/users?q="); /* many names may hold this one */
 	lookup_escape(&path, spec);
 	int rc = paging_each(r, &users, buf_str(&path), take_user, &s, e);
-	if (rc < 0 || s.found)
+	if (rc == 0 && s.n > 1)
+		return lookup_several(ERR_REFUSED, spec, "user", "say which", buf_str(&s.list), e);
+	if (rc < 0 || s.n)
 		return rc;
 	return say_none("user", spec, "; see `holdfast user list`", e);
 }

@@ -37,15 +37,15 @@ o AS MATERIALIZED (
 )
 
 -- name: apply_user_created(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO principal (id, name, role, setup_mac, setup_until, created_at)
-SELECT object, b->>'name', b->>'role', decode(b->>'setup_mac', 'hex'), (b->>'setup_until')::timestamptz, at
-FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+INSERT INTO principal (id, name, role, setup_mac, setup_until, created_at, made_on, made_by)
+SELECT object, b->>'name', b->>'role', decode(b->>'setup_mac', 'hex'), (b->>'setup_until')::timestamptz, at, :writer($1), actor
+FROM (SELECT seq, at, actor, object, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_CREATED) e
 ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
 
 -- Whoever is disabled has no session any more. An event names what it was made upon (upon_…); when the record stands
--- otherwise now, both sides changed it apart from each other, and the safer of the two counts: disabled, and no administrator.
+-- otherwise now, both sides changed it apart from each other, and the safer of the two counts: disabled, and no administrator. Of a name the last word.
 -- name: apply_user_changed(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED (
 	SELECT seq, at, object, body::jsonb AS b FROM event
@@ -65,9 +65,13 @@ WITH x AS MATERIALIZED (
 	WHERE e.what = 'disabled' AND session.principal = e.object AND e.was_disabled AND session.ended_at IS NULL
 		AND session.created_at <= e.at
 )
-UPDATE principal p SET role = coalesce(q.role, p.role), disabled = coalesce(q.disabled::boolean, p.disabled)
+UPDATE principal p SET role = coalesce(q.role, p.role), disabled = coalesce(q.disabled::boolean, p.disabled),
+	name = coalesce(q.name, p.name)
 FROM (SELECT object, max(result) FILTER (WHERE what = 'role') AS role,
-		max(result) FILTER (WHERE what = 'disabled') AS disabled FROM r GROUP BY object) q
+		max(result) FILTER (WHERE what = 'disabled') AS disabled, max(result) FILTER (WHERE what = 'name') AS name
+	FROM (SELECT object, what, result FROM r
+		UNION ALL SELECT object, 'name', (array_agg(b->>'name' ORDER BY seq DESC))[1] FROM x WHERE b ? 'name' GROUP BY object) w
+	GROUP BY object) q
 WHERE p.id = q.object;
 
 -- A new password, or (password_hash null) a new set-up token. All sessions end but the one that did it.

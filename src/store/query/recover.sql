@@ -28,12 +28,12 @@ FROM e WHERE p.id = e.object;
 -- role: holdfast
 
 -- others: administrators who can log in, but for this one. primary_name: of the node that is the primary.
--- name: recover_user(name text) ->
+-- name: recover_user(name text, plain text, tail text) ->
 --   id uuid, name text, administrator bool, disabled bool, others bigint, standby bool, primary_name text
 SELECT p.id, p.name, p.role = 'administrator', p.disabled,
 	(SELECT count(*) FROM principal o WHERE o.role = 'administrator' AND NOT o.disabled AND o.password_hash IS NOT NULL AND o.id <> p.id),
 	pg_is_in_recovery(), coalesce((SELECT name FROM node ORDER BY primary_since_term DESC NULLS LAST LIMIT 1), '')
-FROM principal p WHERE lower(p.name) = lower($1);
+FROM :named_users($1, $2, $3) p;
 
 -- name: recover_ask(object uuid, body text) -> id bigint
 INSERT INTO ha_request (kind, object, body) VALUES (:USER_RECOVERED, $1, $2) RETURNING id;

@@ -18,10 +18,12 @@ WITH gone AS (
 )
 SELECT count(*)::int FROM gone;
 
--- What a login needs to know of a user.
--- name: login_by_name(name text) -> id uuid, name text, role text, disabled bool, password_hash text, totp_sealed bytea, totp_step bigint, failed int, failed_at timestamptz
-SELECT id, name, role, disabled, password_hash, totp_sealed, totp_step, failed, failed_at
-FROM principal WHERE lower(name) = lower($1);
+-- What a login needs to know of the users that the name may mean. shared: others have the name too.
+-- name: login_by_name(name text, plain text, tail text) ->
+--   id uuid, name text, role text, disabled bool, password_hash text, totp_sealed bytea, totp_step bigint, failed int, failed_at timestamptz,
+--   shared bool
+SELECT u.id, u.name, u.role, u.disabled, u.password_hash, u.totp_sealed, u.totp_step, u.failed, u.failed_at, u.twin IS NOT NULL
+FROM :named_users($1, $2, $3) u;
 
 -- name: login_by_id(id uuid) -> name text, role text, disabled bool
 SELECT name, role, disabled FROM principal WHERE id = $1;

@@ -2,8 +2,8 @@
 -- Shares of one resource or account.
 
 -- A page behind (place, after): the name in lower case and the id of the last user of the page before.
--- name: share_list(target uuid, place text, after uuid, rows int) -> principal uuid, name text, level int, granted timestamptz
-SELECT s.principal, p.name, s.level, s.granted_at
+-- name: share_list(target uuid, place text, after uuid, rows int) -> principal uuid, name text, level int, granted timestamptz, shared bool
+SELECT s.principal, p.name, s.level, s.granted_at, p.twin IS NOT NULL
 FROM share s JOIN principal p ON p.id = s.principal
 WHERE s.target = $1 AND (lower(p.name), p.id) > ($2, $3) ORDER BY lower(p.name), p.id LIMIT $4;
 

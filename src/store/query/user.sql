@@ -1,12 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Users, and the nodes that a client may turn to.
 
+-- shared: others have the name too.
 -- columns: user_row of user_get, user_page, user_search
 
 -- name: user_get(id uuid) ->
---   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint
+--   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint, shared bool
 SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at,
-	(SELECT count(*) FROM resource r WHERE r.owner = p.id AND r.deleted_at IS NULL)
+	(SELECT count(*) FROM resource r WHERE r.owner = p.id AND r.deleted_at IS NULL), p.twin IS NOT NULL
 FROM principal p WHERE p.id = $1;
 
 -- A page of users behind (place, after), as of resources; all of them, or those whose name fits the pattern (for LIKE, already escaped).
@@ -15,29 +16,32 @@ SELECT lower(name) FROM principal WHERE id = $1;
 
 -- What they own is counted for the page as a whole.
 -- name: user_page(place text, after uuid, rows int) ->
---   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint
+--   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint, shared bool
 WITH p AS MATERIALIZED (
 	SELECT * FROM principal WHERE (lower(name), id) > ($1, $2) ORDER BY lower(name), id LIMIT $3
 ), o AS MATERIALIZED (
 	SELECT owner, count(*) AS n FROM resource WHERE owner IN (SELECT id FROM p) AND deleted_at IS NULL GROUP BY owner
 )
-SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at, coalesce(o.n, 0)
+SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at, coalesce(o.n, 0), p.twin IS NOT NULL
 FROM p LEFT JOIN o ON o.owner = p.id ORDER BY lower(p.name), p.id;
 
 -- name: user_search(pattern text, place text, after uuid, rows int) ->
---   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint
+--   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint, shared bool
 WITH p AS MATERIALIZED (
 	SELECT * FROM principal WHERE name ILIKE $1 AND (lower(name), id) > ($2, $3) ORDER BY lower(name), id LIMIT $4
 ), o AS MATERIALIZED (
 	SELECT owner, count(*) AS n FROM resource WHERE owner IN (SELECT id FROM p) AND deleted_at IS NULL GROUP BY owner
 )
-SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at, coalesce(o.n, 0)
+SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at, coalesce(o.n, 0), p.twin IS NOT NULL
 FROM p LEFT JOIN o ON o.owner = p.id ORDER BY lower(p.name), p.id;
 
 -- columns: user_found of user_by_name, user_by_id
 
--- name: user_by_name(name text) -> id uuid, name text, disabled bool
-SELECT id, name, disabled FROM principal WHERE lower(name) = lower($1);
+-- name: user_by_name(name text, plain text, tail text) -> id uuid, name text, disabled bool
+SELECT u.id, u.name, u.disabled FROM :named_users($1, $2, $3) u;
+
+-- name: user_name_taken(name text, but uuid) -> taken bool
+SELECT EXISTS (SELECT FROM principal WHERE lower(name) = lower($1) AND id IS DISTINCT FROM $2::uuid);
 
 -- name: user_by_id(id uuid) -> id uuid, name text, disabled bool
 SELECT id, name, disabled FROM principal WHERE id = $1;
@@ -45,9 +49,9 @@ SELECT id, name, disabled FROM principal WHERE id = $1;
 -- name: user_secrets(id uuid) -> password_hash text, totp_sealed bytea, totp_step bigint, name text
 SELECT password_hash, totp_sealed, totp_step, name FROM principal WHERE id = $1;
 
--- name: user_setup(name text) -> id uuid, name text, role text, disabled bool, setup_mac bytea, setup_until timestamptz,
---   totp bool
-SELECT id, name, role, disabled, setup_mac, setup_until, totp_sealed IS NOT NULL FROM principal WHERE lower(name) = lower($1);
+-- name: user_setup(name text, plain text, tail text) -> id uuid, name text, role text, disabled bool, setup_mac bytea, setup_until timestamptz,
+--   totp bool, shared bool
+SELECT u.id, u.name, u.role, u.disabled, u.setup_mac, u.setup_until, u.totp_sealed IS NOT NULL, u.twin IS NOT NULL FROM :named_users($1, $2, $3) u;
 
 -- Administrators who can log in, but for one user.
 -- name: user_other_administrators(id uuid) -> n bigint

@@ -194,12 +194,38 @@ user_last_word_wins(void **state)
 	assert_false(row_bool(r, 0, 5));
 }
 
+/* As many as the name may mean: plain is what stands before a suffix, tail the end of an id. */
+static int
+count_named(const char *name, const char *plain, const char *tail)
+{
+	auto_binds b = BINDS_INIT;
+
+	bind_text(&b, name);
+	bind_text(&b, plain);
+	bind_text(&b, tail);
+	auto_rows r = ask(STMT_LOGIN_BY_NAME, &b);
+	for (int i = 0; i < rows_count(r); i++)
+		assert_true(row_bool(r, i, COL_LOGIN_BY_NAME_SHARED));
+	return rows_count(r);
+}
+
 static void
-user_names_are_unique_in_any_case(void **state)
+a_user_keeps_the_name(void **state)
 {
 	make_user(11, "Bert", "user");
-	int64_t at = add(EVENT_USER_CREATED, 12, "{\"name\":\"BERT\",\"role\":\"user\"}");
-	assert_int_equal(apply(STMT_APPLY_USER_CREATED, at, at), ERR_DB);
+	assert_int_equal(apply(STMT_MARK_PRINCIPALS, seq, seq), 0);
+	assert_int_equal(apply(STMT_REFUSE_PRINCIPALS, seq, seq), 0);
+	make_user(19, "BERT", "user");
+	assert_int_equal(apply(STMT_MARK_PRINCIPALS, seq, seq), 0);
+	assert_int_equal(apply(STMT_REFUSE_PRINCIPALS, seq, seq), ERR_DB);
+	assert_int_equal(count_named("bert", "", ""), 2);
+	assert_int_equal(count_named("bert~0019", "bert", "0019"), 1);
+	assert_int_equal(count_named("bert~0013", "bert", "0013"), 0);
+	apply_one(STMT_APPLY_USER_CHANGED, add(EVENT_USER_CHANGED, 19, "{\"name\":\"Bertie\"}"));
+	assert_int_equal(apply(STMT_MARK_PRINCIPALS, seq, seq), 0);
+	assert_int_equal(apply(STMT_REFUSE_PRINCIPALS, seq, seq), 0);
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 0)::int FROM principal WHERE twin IS NOT NULL");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1)::int FROM principal WHERE name = 'Bertie'");
 }
 
 static bool
@@ -242,6 +268,8 @@ password_ends_the_other_sessions(void **state)
 	assert_false(session_lives(51));
 	auto_binds b = BINDS_INIT;
 	bind_text(&b, "carl");
+	bind_text(&b, "");
+	bind_text(&b, "");
 	auto_rows r = ask(STMT_USER_SETUP, &b);
 	size_t n;
 	assert_memory_equal(row_bytea(r, 0, 4, &n), "\xff", 1);
@@ -1496,7 +1524,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(authorities_are_ordered_by_content),
 		cmocka_unit_test(user_last_word_wins),
-		cmocka_unit_test(user_names_are_unique_in_any_case),
+		cmocka_unit_test(a_user_keeps_the_name),
 		cmocka_unit_test(password_ends_the_other_sessions),
 		cmocka_unit_test(disabling_ends_sessions),
 		cmocka_unit_test(highest_grant_counts),

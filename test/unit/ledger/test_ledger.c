@@ -927,14 +927,34 @@ merge_without_effect(void **state)
 	struct fixture *x = *state;
 
 	make_b(x);
+	pgtemp_sql(x->pg, "ALTER TABLE principal ADD CONSTRAINT nobody CHECK (name <> 'berta')");
+	deposit(x, 0, 1000);
+	fixture_run(x, merge, NULL);
+	assert_int_equal(fixture_count(x, OF_B), 20);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 1);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal"), 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
+	pgtemp_sql(x->pg, "ALTER TABLE principal DROP CONSTRAINT nobody");
+	assert_good(x);
+}
+
+/* H15: what is merged keeps its name, whoever has it here. */
+static void
+merge_keeps_names(void **state)
+{
+	struct fixture *x = *state;
+
+	make_b(x);
 	pgtemp_sql(x->pg, "INSERT INTO principal (id, name, role, created_at) VALUES "
 			  "(gen_random_uuid(), 'BERTA', 'user', now())");
 	deposit(x, 0, 1000);
 	fixture_run(x, merge, NULL);
 	assert_int_equal(fixture_count(x, OF_B), 20);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 1);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal"), 1);
-	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_set_aside"), 0);
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal WHERE twin = 'berta'"),
+			 2);
+	assert_int_equal(
+		fixture_count(x, "SELECT count(*) FROM event WHERE body LIKE '%not_applied%'"), 0);
 	assert_good(x);
 }
 
@@ -1102,6 +1122,7 @@ main(void)
 		TEST(tampered_is_set_aside),
 		TEST(fork_is_set_aside),
 		TEST(merge_without_effect),
+		TEST(merge_keeps_names),
 		TEST(agent_requests),
 		TEST(beat_is_of_the_data),
 		TEST(beat_waits_for_nobody),

@@ -102,6 +102,7 @@ static void
 apply(int chain, enum event_kind kind, int64_t from, int64_t to)
 {
 	apply_by(chain, (enum stmt)event_apply_stmt((int)kind), from, to);
+	apply_by(chain, STMT_MARK_PRINCIPALS, from, to);
 	apply_by(chain, STMT_MARK_RESOURCES, from, to);
 	apply_by(chain, STMT_MARK_ACCOUNTS, from, to);
 }
