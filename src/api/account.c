@@ -28,6 +28,10 @@ DEFINE_BODY(account_placed, ACCOUNT_PLACED_BODY)
 	X(body, conflict, BOOL, 0, 0)
 DEFINE_BODY(account_change, ACCOUNT_CHANGE_BODY)
 
+#define COMBINE_BODY(X, body) \
+	X(body, with, TEXT, JREQUIRED, UUID_STR_LEN)
+DEFINE_BODY(combine, COMBINE_BODY)
+
 #define RETRIEVE_BODY(X, body) \
 	X(body, reason, TEXT, 0, MAX_REASON) \
 	X(body, version, INT, JPOSITIVE, MAX_VERSION)
@@ -137,6 +141,17 @@ on_account_settle(struct api_call *c, struct err *e)
 }
 
 static int
+on_account_combine(struct api_call *c, struct err *e)
+{
+	const struct body_combine *b = c->body;
+	struct uuid with;
+	if (uuid_parse(b->with, &with) < 0)
+		return err_set(e, ERR_BAD_FIELD, "with: the id of an account");
+	int rc = account_combine(&c->call, call_id(c), &with, e);
+	return rc ? rc : account_get(&c->call, call_id(c), &c->w, e);
+}
+
+static int
 on_account_delete(struct api_call *c, struct err *e)
 {
 	return account_delete(&c->call, call_id(c), e);
@@ -182,6 +197,9 @@ const struct route routes_account[] = {
 	{ HTTP_PATCH, "/v1/accounts/{id}", DO(account_change), CAP_USE, CHANGE,
 	  BODY(account_change), NO_QUERY, SMALL, "Account",
 	  "Changes an account; conflict false settles its conflict." },
+	{ HTTP_POST, "/v1/accounts/{id}/combine", DO(account_combine), CAP_USE, CHANGE,
+	  BODY(combine), NO_QUERY, SMALL, "Account",
+	  "Takes over the versions of another account (with: its id), in conflict with its own, and removes that one: it goes to the bin." },
 	{ HTTP_DELETE, "/v1/accounts/{id}", DO(account_delete), CAP_USE, CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Removes an account: it goes to the bin, and its history stays in the log." },

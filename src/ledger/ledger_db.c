@@ -90,7 +90,7 @@ step_apply(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t fr
 /* Events that give names or take them, what marks the holders behind them, and what fails if a name that is given anew has others. */
 static const struct naming {
 	enum stmt mark, refuse;
-	int kind[5];
+	int kind[6];
 } namings[] = {
 	{ STMT_MARK_PRINCIPALS,
 	  STMT_REFUSE_PRINCIPALS,
@@ -102,7 +102,7 @@ static const struct naming {
 	{ STMT_MARK_ACCOUNTS,
 	  STMT_REFUSE_ACCOUNTS,
 	  { EVENT_ACCOUNT_CREATED, EVENT_ACCOUNT_CHANGED, EVENT_ACCOUNT_DELETED,
-	    EVENT_ACCOUNT_RESTORED, EVENT_RESOURCE_RESTORED } },
+	    EVENT_ACCOUNT_RESTORED, EVENT_ACCOUNT_COMBINED, EVENT_RESOURCE_RESTORED } },
 };
 
 static bool

@@ -49,6 +49,11 @@ int account_change(struct call *c, const struct uuid *id, const char *login,
 		   const char *description, bool settle, struct err *e) MUST_USE;
 int account_delete(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
 
+/* The versions of `from` become versions of `into`, where they are in conflict with what it has, and `from` goes to the bin: all of
+ * it, or nothing. For whoever may modify the one and manage the other. ERR_REFUSED, ERR_TOO_LARGE: it holds too much. */
+int account_combine(struct call *c, const struct uuid *into, const struct uuid *from,
+		    struct err *e) NONNULL MUST_USE;
+
 /* Adds a version. if_version ≥ 0: only if that is the current one (0: none yet), else
  * ERR_VERSION_CONFLICT.
  * {"id","version"} */

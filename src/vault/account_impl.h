@@ -2,6 +2,7 @@
  *
  * What the files of the accounts share; nobody else includes this.
  *   account.c           what a user may know of an account; creating, changing and deleting one
+ *   account_combine.c   two accounts become one
  *   account_retrieve.c  the secret fields of a version, with the event that says so
  *   account_version.c   the versions: their list, and a new one
  *   account_settle.c    accounts in conflict, and how a conflict is settled
@@ -29,6 +30,13 @@ int account_read_right(struct call *c, const struct uuid *id, int need, const ch
 		       struct account_seen *ret, struct err *e) NONNULL MUST_USE;
 /* What the next version is based on. */
 struct account_base account_base_of(const struct account_seen *a) NONNULL;
+
+/* ---- account_version.c ---- */
+
+/* As account_version_body, of fields that were sealed before and are open now. */
+int account_sealed_body(struct call *c, const struct uuid *account, const struct buf *plain,
+			const struct account_base *base, struct uuid *ret_id, struct buf *ret_body,
+			struct err *e) NONNULL MUST_USE;
 
 /* ---- account_retrieve.c ---- */
 

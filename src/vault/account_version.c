@@ -213,25 +213,20 @@ seal_fields(struct call *c, const struct uuid *version, const struct uuid *accou
 }
 
 /* Seals the fields and writes the body of VERSION_ADDED. */
-int
-account_version_body(struct call *c, const struct uuid *account, const struct account_fields *f,
-		     const struct account_base *base, struct uuid *ret_id, struct buf *ret_body,
-		     struct err *e)
+static void
+added_body(struct call *c, const struct buf *sealed, const struct account_base *base,
+	   const struct uuid *id, struct buf *ret_body)
 {
-	auto_buf sealed = BUF_INIT, text = BUF_INIT;
+	auto_buf text = BUF_INIT;
 	struct json_out w;
-	uuid_new(ret_id);
-	int rc = seal_fields(c, ret_id, account, f, &sealed, e);
-	if (rc)
-		return rc;
-	size_t len = sodium_base64_encoded_len(sealed.len, sodium_base64_VARIANT_ORIGINAL);
+	size_t len = sodium_base64_encoded_len(sealed->len, sodium_base64_VARIANT_ORIGINAL);
 	buf_reserve(&text, len);
-	sodium_bin2base64(text.data, len, (const unsigned char *)sealed.data, sealed.len,
+	sodium_bin2base64(text.data, len, (const unsigned char *)sealed->data, sealed->len,
 			  sodium_base64_VARIANT_ORIGINAL);
 	text.len = len - 1;
 	json_out_init(&w, ret_body);
 	json_out_object(&w, NULL);
-	json_out_uuid(&w, "id", ret_id);
+	json_out_uuid(&w, "id", id);
 	json_out_int(&w, "n", base->n);
 	json_out_int(&w, "based_on", base->based_on);
 	json_out_uuid(&w, "upon", &base->upon);
@@ -240,7 +235,35 @@ account_version_body(struct call *c, const struct uuid *account, const struct ac
 		json_out_bool(&w, "emergency", true);
 	json_out_textn(&w, "sealed", text.data, text.len);
 	json_out_end_object(&w);
-	return 0;
+}
+
+int
+account_version_body(struct call *c, const struct uuid *account, const struct account_fields *f,
+		     const struct account_base *base, struct uuid *ret_id, struct buf *ret_body,
+		     struct err *e)
+{
+	auto_buf sealed = BUF_INIT;
+	uuid_new(ret_id);
+	int rc = seal_fields(c, ret_id, account, f, &sealed, e);
+	if (rc == 0)
+		added_body(c, &sealed, base, ret_id, ret_body);
+	return rc;
+}
+
+int
+account_sealed_body(struct call *c, const struct uuid *account, const struct buf *plain,
+		    const struct account_base *base, struct uuid *ret_id, struct buf *ret_body,
+		    struct err *e)
+{
+	auto_buf sealed = BUF_INIT;
+	uint8_t ad[ACCOUNT_AD_LEN];
+	uuid_new(ret_id);
+	account_associated_data(ret_id, account, ad);
+	int rc = keys_seal(c->v->keys, c->f, c->v->data_key, ad, sizeof(ad), plain->data,
+			   plain->len, &sealed, e);
+	if (rc == 0)
+		added_body(c, &sealed, base, ret_id, ret_body);
+	return rc;
 }
 
 int

@@ -278,13 +278,14 @@ def nobody_takes_it_anew(s):
         assert p.returncode == 1 and "already" in p.stderr, p
 
 
-def renaming_ends_it(s, names):
-    """The other holder has the plain name to itself again, whichever it is."""
+def people_end_it(s, names):
+    """Two accounts become one; of two resources one gets another name, and the other has the plain one to itself again."""
     account, resource = ([n for n in names if bool(n["login"]) == kind] for kind in (True, False))
-    s.do("rename", full(account[0]), "elsewhere")
+    s.do("combine", full(account[0]), full(account[1]))
     assert [n["kind"] for n in held(s)] == ["resource", "resource"]
-    s.do("get", f"{SITE}/{LOGIN}")
-    s.do("get", f"{SITE}/elsewhere")
+    values = {s.do("get", f"{SITE}/{LOGIN}", "--version", n).stdout.strip() for n in (1, 2)}
+    assert values == {"west-account", "east-account"} and len(s.json("conflicts")) == 1
+    s.do("settle", f"{SITE}/{LOGIN}", 2)
     s.do("rename", "--resource", full(resource[1]), "old switch")
     assert held(s) == [] and s.do("conflicts").stdout.strip() == "no conflicts"
     values = {s.do("get", f"{n}/root").stdout.strip() for n in (SWITCH, "old switch")}
@@ -312,7 +313,7 @@ def test_both_sides_made_the_same_names(st):
     nobody_takes_it_anew(s)
     assert st.b.sql("SELECT count(*) FROM event WHERE body LIKE '%not_applied%'") == [["0"]]
     assert s.json("audit", "verify", "--tables")["good"]
-    renaming_ends_it(s, names)
+    people_end_it(s, names)
     assert s.json("audit", "verify", "--tables")["good"]
     back_to_the_first(st)
     print(checker.whole(st, siblings=True))

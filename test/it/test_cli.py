@@ -717,6 +717,27 @@ def test_conflicts_and_settle(shared, ada):
     assert [v["n"] for v in ada.json("history", "Cut/y")["versions"]] == [3, 2, 1]
 
 
+def test_combine(ada):
+    """Two accounts become one: nothing of either is gone, and a person settles which counts."""
+    for name, value in (
+        ("pair/one", "one-1"),
+        ("pair/one", "one-2"),
+        ("pair/other", "other-1"),
+        ("pair/other", "other-2"),
+    ):
+        ada.good("put", name, input=f"{value}\n")
+    said = ada.good("combine", "pair/one", "pair/other")
+    assert "in conflict" in said, said
+    rows = json.loads(ada.good("history", "pair/one", "--json"))["versions"]
+    values = {r["n"]: ada.good("get", "pair/one", "--version", r["n"]).strip() for r in rows}
+    assert values == {1: "one-1", 2: "one-2", 3: "other-1", 4: "other-2"}
+    assert [r["n"] for r in rows if r["conflict"]] == [4, 3] and ada.good("get", "pair/one").strip() == "one-2"
+    assert "pair/other" not in ada.good("ls") and "pair/other" in ada.good("ls", "--removed")
+    ada.good("settle", "pair/one", "4")
+    assert ada.good("get", "pair/one").strip() == "other-2"
+    assert "pair/one" not in ada.good("conflicts")
+
+
 def test_conflicts_of_administration(shared, ada, bob, boss):
     assert ada.cli("conflicts", "--administration").returncode == 1  # for administrators
     ada.good("put", "Both/x", input="1\n")

@@ -302,6 +302,45 @@ run_rename(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+static int
+run_combine(const struct cli *c, struct err *e)
+{
+	auto_buf path = BUF_INIT, body = BUF_INIT, text = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	auto_thing stays = { 0 }, goes = { 0 };
+	struct json_out w;
+
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = lookup_account(r, (struct lookup_words){ c->args[0], NULL }, LOOKUP_WRITE,
+				    &stays, e);
+	if (rc == 0)
+		rc = lookup_account(r, (struct lookup_words){ c->args[1], NULL }, LOOKUP_WRITE,
+				    &goes, e);
+	if (rc < 0)
+		return rc;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "with", goes.id);
+	json_out_end_object(&w);
+	buf_addf(&path, "/v1/accounts/%s/combine", stays.id);
+	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), &o, e);
+	if (rc < 0)
+		return rc;
+	if (term_said_json(c->json, o))
+		return CLI_GOOD;
+	buf_adds(&text, "the versions of ");
+	lookup_show(&text, &goes);
+	buf_addf(&text,
+		 " are with %s/%s now, in conflict: see `holdfast history %s`, then `holdfast "
+		 "settle`",
+		 stays.resource, stays.login, stays.id);
+	term_print_text(buf_str(&text));
+	putchar('\n');
+	return CLI_GOOD;
+}
+
 static const struct cli_opt rename_opts[] = {
 	{
 		.name = "resource",
@@ -355,6 +394,18 @@ const struct cli_verb verbs_conflicts[] = {
 		.run = run_settle,
 		.help = "Settles a conflict: VERSION becomes the current one; every version stays.",
 		.more = LOOKUP_HELP,
+		.part = CLI_CONFLICTS,
+	},
+	{
+		.name = "combine",
+		.args = "RESOURCE/LOGIN OTHER-RESOURCE/LOGIN",
+		.min_args = 2,
+		.max_args = 2,
+		.run = run_combine,
+		.help = "Makes two accounts one: the first takes over the versions of the other.",
+		.more = "They are in conflict there until `holdfast settle`, and the other account "
+			"goes "
+			"to the bin. Each may be an id.",
 		.part = CLI_CONFLICTS,
 	},
 	{

@@ -158,6 +158,12 @@ UPDATE account a SET deleted_at = e.at, deleted_by = e.actor, binned_at = e.at
 FROM event e
 WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :ACCOUNT_DELETED AND a.id = e.object AND a.deleted_at IS NULL;
 
+-- What it held is with the other one by events of its own; it goes as one that is removed.
+-- name: apply_account_combined(node uuid, from_seq bigint, to_seq bigint)
+UPDATE account a SET deleted_at = e.at, deleted_by = e.actor, binned_at = e.at
+FROM event e
+WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :ACCOUNT_COMBINED AND a.id = e.object AND a.deleted_at IS NULL;
+
 -- Versions that follow each other from the account's current one become current. Whatever was made upon another one
 -- (elsewhere, in a cut) becomes a sibling under the next free number, and the account is in conflict. What each was made upon it
 -- says itself (upon), or, written by an earlier release, by number alone; based_on becomes the number that this has here. One that was made in emergency by someone who is not

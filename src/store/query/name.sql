@@ -37,7 +37,8 @@ UPDATE principal p SET twin = h.twin FROM h WHERE p.id = h.id AND p.twin IS DIST
 -- name: mark_accounts(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED (
 	SELECT DISTINCT object, kind = :RESOURCE_RESTORED AS whole FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3
-		AND kind IN (:ACCOUNT_CREATED, :ACCOUNT_CHANGED, :ACCOUNT_DELETED, :ACCOUNT_RESTORED, :RESOURCE_RESTORED)
+		AND kind IN (:ACCOUNT_CREATED, :ACCOUNT_CHANGED, :ACCOUNT_DELETED, :ACCOUNT_RESTORED, :ACCOUNT_COMBINED,
+			:RESOURCE_RESTORED)
 ), e AS MATERIALIZED (
 	SELECT a.id, a.resource, a.twin, CASE WHEN a.deleted_at IS NULL THEN lower(a.login) END AS name
 	FROM (SELECT object AS id FROM x WHERE NOT whole

@@ -265,6 +265,8 @@ static const struct one {
 	{ EVENT_USER_RECOVERED, USER, "{\"setup_mac\":\"0d\",\"enabled\":\"true\"}" },
 	{ EVENT_ACCOUNT_DELETED, ACCOUNT, "{}" },
 	{ EVENT_ACCOUNT_RESTORED, ACCOUNT, "{\"login\":\"y\"}" },
+	{ EVENT_ACCOUNT_COMBINED, ACCOUNT, "{\"into\":\"" NIL "\"}" },
+	{ EVENT_ACCOUNT_RESTORED, ACCOUNT, "{}" },
 	{ EVENT_RESOURCE_DELETED, RESOURCE, "{}" },
 	{ EVENT_RESOURCE_RESTORED, RESOURCE, "{\"name\":\"srv 2\"}" },
 	{ EVENT_ACCOUNT_DELETED, ACCOUNT, "{}" },
