@@ -78,6 +78,5 @@ agent_look_for_duplicate(struct agent *a)
 bool
 agent_is_duplicate(const struct agent *a, const struct uuid *id)
 {
-	return agent_is_self(a, id) ? a->duplicate || agent_is_surpassed(a)
-				    : uuid_eq(id, &a->rv.duplicate);
+	return agent_is_self(a, id) ? a->duplicate : uuid_eq(id, &a->rv.duplicate);
 }

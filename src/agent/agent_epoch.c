@@ -292,8 +292,7 @@ agent_is_surpassed(const struct agent *a)
 	const struct epoch *known = &a->epochs.known.epoch;
 	struct epoch own = agent_epoch(a);
 
-	return epoch_is_of(&own, &a->self.id) && epoch_is_of(known, &a->self.id) &&
-	       (own.counter == known->counter || a->named) && epoch_is_later(known, &own);
+	return own.counter > 0 && epoch_is_of(known, &a->self.id) && epoch_is_later(known, &own);
 }
 
 int

@@ -115,8 +115,7 @@ facts_of_primary(struct agent *a, struct fsm_obs *o)
 	o->epoch_later_known = agent_is_outranked(a);
 	o->promote_ordered = a->order == ORDER_PROMOTE;
 	agent_history_of_primary(a, o);
-	o->duplicate =
-		agent_is_surpassed(a) || (a->duplicate && !a->named && a->order != ORDER_PROMOTE);
+	o->duplicate = a->duplicate && !a->named && a->order != ORDER_PROMOTE;
 	o->handover_ordered = handover_is_ready(a);
 	if (a->shown.state == HA_HANDING)
 		facts_of_handover(a, o);

@@ -216,6 +216,7 @@ agent_history_of_primary(struct agent *a, struct fsm_obs *o)
 		o->behind = more || (!a->reconciled_ms && !somebody_confirms(a, a->state_ms));
 	else
 		o->behind = more || (a->mark_seq && !a->confirmed && !a->reconciled_ms);
+	o->behind |= agent_is_surpassed(a);
 	note_loss(a, o->behind, more, &v);
 	if (a->confirmed)
 		a->mark_seq = 0;
@@ -385,6 +386,15 @@ say_own_loss(const struct agent *a, char *ret, size_t room)
 			 ret, room);
 }
 
+static void
+say_own_epoch(const struct agent *a, char *ret, size_t room)
+{
+	char text[EPOCH_TEXT_MAX];
+
+	epoch_text(&a->epochs.known.epoch, text);
+	text_fit(ret, room, "this node began epoch %s, of which its log knows nothing", text);
+}
+
 void
 agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bool *ret_behind,
 			char *ret, size_t room)
@@ -398,6 +408,8 @@ agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bo
 		*ret_behind = a->shown.state == HA_BEHIND;
 		if (*ret_behind && a->loss.there)
 			say_own_loss(a, ret, room);
+		else if (*ret_behind && agent_is_surpassed(a))
+			say_own_epoch(a, ret, room);
 		return;
 	}
 	const struct history_own *own = &v.verdict.other;
@@ -424,6 +436,8 @@ agent_order_reconcile(struct agent *a, const char *node, struct err *e)
 			       "promote` there; this node then copies it, and what only this "
 			       "node has is kept",
 			       n->name);
+	if (agent_is_surpassed(a) && agent_begin_epoch(a, e))
+		return e->code;
 	log_warning("an operator gave up the events of this node's log that are not here");
 	a->reconciled_ms = a->now_ms;
 	return 0;

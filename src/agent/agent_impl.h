@@ -197,8 +197,7 @@ void agent_hear_epochs(struct agent *a) NONNULL;
 void agent_tell_epochs(struct agent *a) NONNULL;
 /* Another node of the pair is, or was, the primary of a later epoch than that of the data here. */
 bool agent_is_outranked(const struct agent *a) NONNULL;
-/* Another program of this node began a later epoch: one with the same counter, or any behind the operator's word that this one goes on. What else
- * is known of an own epoch that the data here do not have may be the own past (agent_history.c). */
+/* This node began a later epoch than that of the data here: before its disk was put back, or in another program of it. */
 bool agent_is_surpassed(const struct agent *a) NONNULL;
 /* What this node is to begin is on disk, with its proof, when it returns 0. ERR_KEYS_UNAVAILABLE: keyd is asked for the proof; ask again. */
 int agent_prepare_epoch(struct agent *a, struct err *e) NONNULL MUST_USE;
@@ -300,6 +299,8 @@ void agent_tell_alerts(struct agent *a, const struct status_view *v) NONNULL;
 
 /* Reads on a secondary, and removes on a primary, what says that emergency access is ordered. */
 void agent_read_emergency(struct agent *a) NONNULL;
+/* agent_prepare_epoch for an operator's order: waits some seconds for keyd, with the lock given back meanwhile. */
+int agent_begin_epoch(struct agent *a, struct err *e) NONNULL MUST_USE;
 
 typedef bool agent_done_fn(const struct agent *a, const void *ctx);
 /* Asks the vault's writer for an event, and waits, with the lock given back, until `done` sees what it leads to. What is not done by then is taken

@@ -26,6 +26,17 @@ give_way(struct agent *a)
 	pthread_mutex_lock(&a->lock);
 }
 
+int
+agent_begin_epoch(struct agent *a, struct err *e)
+{
+	int64_t until = clock_mono_ms() + PROVE_WAIT_MS;
+	int rc;
+
+	while ((rc = agent_prepare_epoch(a, e)) == ERR_KEYS_UNAVAILABLE && clock_mono_ms() < until)
+		give_way(a);
+	return rc;
+}
+
 /* A fenced node whose primary is gone, or one of two programs of a node: its database is a primary's, and begins a later epoch. */
 static int
 order_reign(struct agent *a, struct err *e)
@@ -46,11 +57,7 @@ order_reign(struct agent *a, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "this node is returning to another one: repeat this when its "
 			       "status says that it cannot go on");
-	int64_t until = clock_mono_ms() + PROVE_WAIT_MS;
-	int rc;
-
-	while ((rc = agent_prepare_epoch(a, e)) == ERR_KEYS_UNAVAILABLE && clock_mono_ms() < until)
-		give_way(a);
+	int rc = agent_begin_epoch(a, e);
 	if (!rc)
 		a->order = ORDER_PROMOTE;
 	return rc;

@@ -398,23 +398,107 @@ def test_two_programs_of_a_secondary_are_promoted(st, copied, tmp_path):
         node.start(wait=False)
         node.wait_state("emergency")
     are_promoted_apart(both)
-    later = max(epoch_of(n) for n in both)
+    later = max((epoch_of(n) for n in both), key=lambda e: e.split(".")[2])
     r = st.call("b", st.login("admin", to=st.b, host="b"), st.b, "POST", f"/v1/accounts/{st.sql_account}/versions", NEW)
     assert r["status"] == 201, r
     st.a.start(wait=False)
     st.net.heal()
-    for node in both:
-        node.wait_state("duplicate")
     wait_until("all know it", lambda: [epoch_of(n) for n in (*both, st.a)], lambda seen: set(seen) == {later})
-    assert wait_until("it says so", lambda: reason(st.b, "duplicate"))["node"] == st.b.name
+    first, second = sorted(both, key=lambda n: epoch_in_log(n).split(".")[2])
+    wait_until(
+        "the one that was begun first, at least, gives way",
+        lambda: (first.state(), second.state()),
+        lambda seen: seen[0] in ("behind", "duplicate") and seen[1] in ("duplicate", "alone", "synced"),
+    )
+    still_true(
+        "two primaries do not serve",
+        lambda: [n.health() for n in both],
+        STAYS_S,
+        lambda seen: [h[1]["mode"] for h in seen if h].count("primary") <= 1,
+    )
     copy.kill()
-    order(st.b, "promote", "--yes")
     # What only the copy wrote is on its disk; A has heard of it.
-    if wait_until("it goes on", lambda: {st.b.state(), st.a.state()} & {"behind", "standby"}) == {"behind"}:
-        order(st.b, "reconcile")
+    goes_on(st.b, st.a)
     st.home_again()
     assert read(st, st.b, "client") == NEW["fields"]["password"] and write(st, st.b, "after") == "both"
     back_to_the_first(st)
+    print(checker.whole(st))
+
+
+def goes_on(node, other):
+    """By what its status names, until the other one follows it."""
+    verbs = {"duplicate": ("promote", "--yes"), "behind": ("reconcile",)}
+    while (state := wait_until("it goes on", lambda: {node.state(), other.state()} & {*verbs, "standby"})) != {
+        "standby"
+    }:
+        order(node, *verbs[(state - {"standby"}).pop()])
+        wait_until("it is heeded", node.state, lambda now: now not in state)
+
+
+@pytest.mark.h9
+@pytest.mark.h10
+@pytest.mark.h13
+def test_a_later_epoch_of_its_own_is_enough(st, tmp_path):
+    """A's disk is put back behind what B knows, and B can be asked for its health alone: A hears that it began a later epoch than its log has."""
+    back_to_the_first(st)
+    st.sql_account = st.accounts[3]
+    st.a.stop()
+    keep(st.a, tmp_path / "disk")
+    st.a.start(wait=False)
+    st.home_again()
+    order(st.a, "switchover")
+    back_to_the_first(st)
+    assert write(st, st.a, "newest") == "both"
+    begun = epoch_of(st.a)
+    st.a.stop()
+    put_back(st.a, tmp_path / "disk")
+    st.net.close_port("a", "b", 2345)
+    st.a.start(wait=False)
+    st.a.wait_state("behind")
+    said = wait_until("it says why", lambda: reason(st.a, "history_behind"), lambda r: r and r["detail"])
+    assert begun in said["detail"] and "ha reconcile" in said["todo"], said
+    still_true(
+        "it serves nobody", lambda: (st.a.state(), st.a.health()[0]), STAYS_S, lambda seen: seen == ("behind", 503)
+    )
+    st.net.clear()
+    home_by_promotion(st)
+    assert read(st, st.b, "client") == "newest"
+    back_to_the_first(st)
+    print(checker.whole(st))
+
+
+@pytest.mark.h10
+@pytest.mark.h14
+def test_an_operator_who_gives_up_an_epoch_begins_a_later_one(st, tmp_path):
+    """The same, with nobody who has what is missing: B knows of the epoch, and its data are put back too."""
+    back_to_the_first(st)
+    disks = {n: tmp_path / n.name for n in st.nodes}
+    for n in st.nodes:
+        n.stop()
+    for n in st.nodes:
+        keep(n, disks[n])
+    for n in st.nodes:
+        n.start(wait=False)
+    st.home_again()
+    order(st.a, "switchover")
+    back_to_the_first(st)
+    begun = epoch_of(st.a)
+    for n in st.nodes:
+        n.stop()
+    known = (st.b.home / "data/epoch").read_text()
+    for n in st.nodes:
+        put_back(n, disks[n])
+    (st.b.home / "data/epoch").write_text(known)
+    for n in st.nodes:
+        n.start(wait=False)
+    st.a.wait_state("behind")
+    order(st.a, "reconcile")
+    st.home_again()
+    wait_until(
+        "the log has a later one",
+        lambda: [epoch_of(st.a), epoch_of(st.b), epoch_in_log(st.a)],
+        lambda seen: len(set(seen)) == 1 and int(seen[0].split(".")[0]) > int(begun.split(".")[0]),
+    )
     print(checker.whole(st))
 
 

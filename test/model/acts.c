@@ -498,12 +498,8 @@ static const struct {
 	{ NO_LOWER_EPOCH, BIT(CLONED), CLOSED,
 	  "of two programs of one node both are promoted, or one where the other's name leads past "
 	  "it" },
-	/* What is known of its own epochs alone fences no node (agent/agent_epoch.c). */
-	{ NO_OWN_LATER, BIT(DISK_BACK), ~0u,
-	  "a primary whose disk was put back hears of a later epoch of its own, and serves where "
-	  "it can ask nobody for more" },
-	{ NO_OWN_LATER, BIT(CLONED) | BIT(ORDER_PROMOTE), ~0u,
-	  "of two programs of one node the one that was not promoted last serves on" },
+	{ NO_OWN_LATER, BIT(CLONED) | BIT(ORDER_PROMOTE), CLOSED,
+	  "of two programs of one node both are promoted, and the name leads to one of them" },
 	/* Its agent begins anew as a primary's, and takes the history for confirmed that it has. */
 	{ NO_FORK, BIT(DISK_BACK) | BIT(ORDER_PROMOTE), ~0u,
 	  "a secondary whose disk was put back, and that is promoted before anybody was asked, "
