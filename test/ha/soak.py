@@ -181,6 +181,21 @@ def users(st, sessions, tag):
     return load
 
 
+def reads_what_was_written():
+    """Whether a row is of somebody who asks the primary for what it took before: over a slow line that takes its time."""
+    written = {}
+
+    def seen(r):
+        if not r.get("ok"):
+            return False
+        place = (r["account"], r["node"])
+        if r["role"] == "writer":
+            written.setdefault(place, r["t1"])
+        return r["role"] == "reader" and r["mode"] == "primary" and written.get(place, r["t0"]) < r["t0"]
+
+    return seen
+
+
 class Tally:
     def __init__(self):
         self.rounds, self.reads, self.writes, self.emergency_reads, self.strikes = 0, 0, 0, 0, 0
@@ -225,6 +240,8 @@ def one_round(st, sessions, args, number, tally):
         held("not Alive", alive, st)
         home = time.monotonic()
         load.wait_for(lambda r: r["role"] == "writer" and r.get("ok") and r["t0"] > home, timeout=PATIENCE_S)
+        with contextlib.suppress(AssertionError):  # whether there was one says the check
+            load.wait_for(reads_what_was_written(), timeout=PATIENCE_S)
         rows = load.stop()
     moved = any(o.startswith(("promote", "switchover")) for o in x.orders)
     st.moved = getattr(st, "moved", False) or moved
