@@ -18,12 +18,13 @@ from wait import still_true, wait_until
 WEB, CHANNEL = 7272, 2345
 
 
-def promote_apart(st, also=lambda: None):
-    """B becomes the primary while A, cut off, goes on as one; what is done then, before the line is back."""
+def promote_apart(st, also=lambda: None, first=lambda: None):
+    """B becomes the primary while A, cut off, goes on as one; what is done first, and what then, before the line is back."""
     a, b = st.nodes[:2]
     st.home_again()
     FAULTS["link-cut"].do(st)
     b.wait_state("emergency")
+    first()
     order(b, "promote", "--yes")
     b.wait_ready()
     also()
@@ -201,8 +202,9 @@ def test_the_status_names_the_true_one(three):
     a, b, c = st.nodes
     st.home_again()
     begun = epoch(a)[0]
-    promote_apart(st, lambda: a.signal("keyd", signal.SIGSTOP))
     try:
+        # First: a hears of it from c at once.
+        promote_apart(st, first=lambda: a.signal("keyd", signal.SIGSTOP))
         st.net.heal()
         counter = wait_until("b has begun an epoch", lambda: epoch(b)[0], lambda seen: seen > begun)
         wanted = (a.name, f"{b.name} is the true primary, of epoch {counter}; {a.name} is of epoch {counter - 1}")
