@@ -89,17 +89,23 @@ is_behind(const struct agent *a, const struct history_view *v)
 	       a->now_ms - v->behind_ms >= a->settings.sync_timeout + PATIENCE_MS;
 }
 
-/* Whose log has more of this node's own chain than this node; NULL: nobody's, as far as it was asked. */
+/* Whose log has more of this node's own chain than this node, of several one that answers; NULL: nobody's, as far as it was asked. */
 static const struct replication_node *
 who_has_more(const struct agent *a, struct history_view *ret)
 {
-	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
-		const struct replication_node *n = &a->rv.nodes[i];
+	const struct replication_node *found = NULL;
 
-		if (!agent_is_self(a, &n->id) && look(a, &n->id, ret) && is_behind(a, ret))
-			return n;
+	for (unsigned i = 0; i < a->rv.nodes_n && (!found || ret->failed_ms); i++) {
+		const struct replication_node *n = &a->rv.nodes[i];
+		struct history_view v;
+
+		if (agent_is_self(a, &n->id) || !look(a, &n->id, &v) || !is_behind(a, &v) ||
+		    (found && v.failed_ms))
+			continue;
+		found = n;
+		*ret = v;
 	}
-	return NULL;
+	return found;
 }
 
 static bool
@@ -289,7 +295,17 @@ agent_primary_is_behind(struct agent *a)
 	       (v.verdict.other.relation & HISTORY_OURS_MORE);
 }
 
-/* The primary has no event of this node's that is not here. */
+/* The other node has events of this node's own chain that are not here, as far as it was asked. */
+static bool
+has_more_of_own(struct agent *a, const struct uuid *id)
+{
+	struct history_view v;
+
+	history_watch_look(a->history, id, &v);
+	return v.verdict.self.relation & HISTORY_THEIRS_MORE;
+}
+
+/* The primary has no event of this node's that is not here, and of the others nobody who could be asked. */
 static bool
 primary_knows_end(struct agent *a)
 {
@@ -299,8 +315,15 @@ primary_knows_end(struct agent *a)
 	if (!n || agent_is_self(a, &n->id))
 		return false;
 	history_watch_look(a->history, &n->id, &v);
-	return v.earlier ||
-	       (v.asked_ms > a->began_ms && !(v.verdict.self.relation & HISTORY_THEIRS_MORE));
+	if (v.earlier)
+		return true;
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct uuid *id = &a->rv.nodes[i].id;
+
+		if (!agent_is_self(a, id) && has_more_of_own(a, id))
+			return false;
+	}
+	return v.asked_ms > a->began_ms && agent_histories_heard(a);
 }
 
 /* Once it is known it stays so: from then on this node writes its chain itself. An operator who gave up what is missing decides where

@@ -510,18 +510,10 @@ static const struct {
 	  "comparison" },
 	{ NOTHING_LOST, BIT(CLONED) | BIT(ORDER_RECONCILE), ~0u,
 	  "an operator gave up on one of two programs of a node what is on the other" },
-	/* A secondary asks the primary of its own log alone where its chain ends (agent/agent_history.c). */
-	{ NO_FORK, BIT(DISK_BACK), CLOSED | BIT(ORDER_SWITCHOVER) | BIT(DISK_BACK),
-	  "a node whose disk was put back is told by one node where its chain ends, and a third "
-	  "one "
-	  "has more of it",
-	  3 },
-	{ NO_DEAD_END, BIT(DISK_BACK), BIT(ORDER_SWITCHOVER) | BIT(ORDER_EMERGENCY_ON),
-	  "what such a node wrote stays in its journal until `ha repair-journal`", 3 },
-	/* Only the first node that has more is looked at. */
-	{ ORDERS_LEAD, BIT(ORDER_RECONCILE), ~0u,
-	  "an order to reconcile is taken while another node that has more answers, and changes "
-	  "nothing",
+	/* One node's word is enough for a primary to go on in its chain (agent/agent_history.c). */
+	{ NO_FORK, BIT(DISK_BACK), CLOSED,
+	  "a primary whose disk was put back is confirmed by one node, and a third one, which it "
+	  "cannot ask, has more",
 	  3 },
 	/* Both halves are an operator's: one order gives up what is not here, and it is there. */
 	{ NO_FORK, BIT(ORDER_RECONCILE) | BIT(DISK_BACK), ~0u,
