@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "pgtemp.h"
@@ -43,11 +44,34 @@ a_failing_one_leaves_nothing_behind(void **state)
 	assert_int_equal(db_script(db, "CREATE TABLE half (); DROP TABLE half", &e), 0);
 }
 
+/* Holds what the migration wants, and wants what it holds. */
+static void *
+stand_in_the_way(void *arg)
+{
+	pgtemp_sql(pg, "BEGIN; LOCK TABLE item;"
+		       "DO 'BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted) LOOP "
+		       "PERFORM pg_sleep(0.01); END LOOP; END';"
+		       "CREATE TABLE half (); ROLLBACK");
+	return NULL;
+}
+
+/* Of two that wait for each other it is not the other one that fails. */
 static void
 it_goes_on_where_it_stopped(void **state)
 {
+	pthread_t other;
+
 	assert_int_equal(db_script(db, "INSERT INTO item VALUES (1, 'one')", &e), 0);
+	assert_int_equal(pthread_create(&other, NULL, stand_in_the_way, NULL), 0);
+	assert_int_equal(
+		db_script(db,
+			  "DO 'BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE relation = "
+			  "''item''::regclass AND mode = ''AccessExclusiveLock'' AND granted) "
+			  "LOOP PERFORM pg_sleep(0.01); END LOOP; END'",
+			  &e),
+		0);
 	assert_int_equal(migrate_run(db, &e), 0);
+	assert_int_equal(pthread_join(other, NULL), 0);
 	assert_int_equal(current(), 2);
 	assert_int_equal(migrate_run(db, &e), 0);
 	assert_int_equal(current(), 2);
