@@ -245,6 +245,30 @@ def test_key_file_is_the_right_one(book):
     book.on(st.b, heading, line, code=1, KEYFILE=wrong)
 
 
+SHARED = "site 00007/newadmin"
+
+
+def names_are_told_apart(book, me, heading):
+    def held():
+        return json.loads(book.st.cli("conflicts", "--names", "--json", session=me).stdout)
+
+    names = {}
+    for n in wait_until("both sides' names are there", held, lambda names: len(names) == 6):
+        names[n["kind"]] = n
+    switch = names["resource"]["resource"]["name"] + names["resource"]["resource"]["suffix"]
+    login = SHARED + names["account"]["suffix"]
+    user = names["user"]["user"]["name"] + names["user"]["user"]["suffix"]
+    assert book.by(
+        me, heading, "holdfast get 'RESOURCE~1a2b/LOGIN'", **{"RESOURCE~1a2b/LOGIN": f"{switch}/root"}
+    ).startswith("of-")
+    new = {"NEW-NAME": "old-switch"}
+    book.by(me, heading, "holdfast rename --resource 'RESOURCE~1a2b' NEW-NAME", **{"RESOURCE~1a2b": switch, **new})
+    new = {"NEW-LOGIN": "oldadmin"}
+    book.by(me, heading, "holdfast rename 'RESOURCE/LOGIN~3c4d' NEW-LOGIN", **{"RESOURCE/LOGIN~3c4d": login, **new})
+    book.by(me, heading, "holdfast user rename 'NAME~5e6f' NEW-NAME", **{"NAME~5e6f": user, "NEW-NAME": "frances"})
+    assert held() == []
+
+
 @pytest.mark.h8
 @pytest.mark.h10
 def test_both_sides_were_written_to(book):
@@ -260,6 +284,10 @@ def test_both_sides_were_written_to(book):
     at_b = st.login("admin", host="b", to=st.b)
     for account in (ACCOUNT, OTHER):
         st.cli("put", account, session=at_b, host="b", input="of-b\n")
+    for session, host in ((at_a, "a"), (at_b, "b")):
+        for name in ("new switch/root", SHARED):
+            st.cli("put", name, session=session, host=host, input=f"of-{host}\n")
+        st.cli("user", "add", "frank", session=session, host=host)
     st.cli("user", "promote", "eve", session=at_a, host="a")
     st.cli("user", "disable", "eve", session=at_b, host="b")
     FAULTS["link-cut"].undo(st)
@@ -278,6 +306,7 @@ def test_both_sides_were_written_to(book):
     book.by(me, heading, "holdfast put --settle 'RESOURCE/LOGIN'", input="settled\n", **{"RESOURCE/LOGIN": OTHER})
     assert st.cli("get", OTHER, session=me).stdout == "settled\n"
     assert json.loads(st.cli("conflicts", "--json", session=me).stdout) == []
+    names_are_told_apart(book, me, heading)
     st.cli("put", ACCOUNT, session=me, input=SECRET + "\n")
     book.by(me, heading, "holdfast conflicts --administration")
     book.by(me, "A chain does not verify (`journal_diverged`)", "holdfast audit verify")
