@@ -302,7 +302,7 @@ def soak(args, tally):
             st = Stage(
                 os.path.abspath(args.holdfast),
                 tmpfs_mb=DISK_MB,
-                small=("a", "b"),
+                small=("a", "b", "c")[: args.nodes],
                 secondaries=("b", "c")[: args.nodes - 1],
             )
             st.up()
