@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/regain.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,15 +112,13 @@ static int
 read_user(struct db *d, const char *user, struct rows **ret, struct err *e)
 {
 	const char *suffix = name_find_suffix(user);
-	auto_buf plain = BUF_INIT, tail = BUF_INIT;
+	auto_buf plain = BUF_INIT;
 	auto_binds b = BINDS_INIT;
 
 	buf_add(&plain, user, suffix ? (size_t)(suffix - user) : 0);
-	for (const char *p = suffix ? suffix + 1 : ""; *p; p++)
-		buf_addc(&tail, (char)tolower((unsigned char)*p));
 	bind_text(&b, user);
 	bind_text(&b, buf_str(&plain));
-	bind_text(&b, buf_str(&tail));
+	bind_text(&b, suffix ? suffix + 1 : "");
 	return db_exec(d, NULL, STMT_RECOVER_USER, &b, ret, e);
 }
 

@@ -2,10 +2,7 @@
 #include "vault/emergency.h"
 
 #include <string.h>
-#include "base/name.h"
 #include "vault/lists.h"
-
-#define SEVERAL_TOLD 4 /* holders of a name that are named */
 
 /* ---- where changes are allowed ---- */
 
@@ -73,24 +70,6 @@ check_state(const char *state, bool everywhere, struct err *e)
 	return 0;
 }
 
-/* A name that several resources have means none of them. */
-static int
-say_several(const struct rows *r, struct err *e)
-{
-	auto_buf list = BUF_INIT;
-	char suffix[NAME_SUFFIX_LEN];
-	struct uuid id;
-
-	for (int i = 0; i < rows_count(r) && i < SEVERAL_TOLD; i++) {
-		row_uuid(r, i, COL_EMERGENCY_POLICY_OF_ID, &id);
-		name_suffix(&id, suffix);
-		buf_addf(&list, "%s%s", i ? ", " : "", suffix);
-	}
-	return err_set(e, ERR_CONFLICT,
-		       "resource: the name means more than one; put a suffix behind it: %s",
-		       buf_str(&list));
-}
-
 /* The resource (NULL: everywhere, whose id is nil), and what was said of it. */
 static int
 read_said(struct call *c, const char *resource, struct uuid *ret_id, struct rows **ret,
@@ -110,7 +89,8 @@ read_said(struct call *c, const char *resource, struct uuid *ret_id, struct rows
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_BAD_FIELD, "resource: there is none of this name");
 	if (rows_count(r) > 1)
-		return say_several(r, e);
+		return policy_several(r, COL_EMERGENCY_POLICY_OF_ID,
+				      "resource: the name means more than one", e);
 	*ret_id = (struct uuid){ 0 };
 	if (!row_null(r, 0, COL_EMERGENCY_POLICY_OF_ID))
 		row_uuid(r, 0, COL_EMERGENCY_POLICY_OF_ID, ret_id);
@@ -153,21 +133,6 @@ emergency_policy_set(struct call *c, const char *state, const char *resource, st
 
 /* ---- what waits for approval ---- */
 
-static void
-write_named(struct json_out *out, const char *what, const struct rows *r, int i, int col)
-{
-	struct uuid id;
-	if (row_null(r, i, col + 1)) {
-		json_out_null(out, what);
-		return;
-	}
-	row_uuid(r, i, col, &id);
-	json_out_object(out, what);
-	json_out_uuid(out, "id", &id);
-	json_out_text(out, "name", row_text(r, i, col + 1));
-	json_out_end_object(out);
-}
-
 /* What has a name that others may hold too; as: what the name is called, shared: the column that says whether. */
 static void
 write_holder(struct json_out *out, const char *what, const char *as, const struct rows *r, int i,
@@ -203,9 +168,9 @@ emergency_changes(struct call *c, const struct policy_page *page, struct json_ou
 		json_out_object(out, NULL);
 		json_out_uuid(out, "id", &id);
 		json_out_int(out, "version", row_int(r, i, COL_CHANGE_LIST_N));
-		write_named(out, "author", r, i, COL_CHANGE_LIST_AUTHOR);
+		policy_write_named(out, "author", r, i, COL_CHANGE_LIST_AUTHOR);
 		json_out_time(out, "created", row_time(r, i, COL_CHANGE_LIST_CREATED));
-		write_named(out, "node", r, i, COL_CHANGE_LIST_NODE);
+		policy_write_named(out, "node", r, i, COL_CHANGE_LIST_NODE);
 		write_holder(out, "account", "login", r, i, COL_CHANGE_LIST_ACCOUNT,
 			     COL_CHANGE_LIST_LOGIN_SHARED);
 		write_holder(out, "resource", "name", r, i, COL_CHANGE_LIST_RESOURCE,

@@ -3,23 +3,6 @@
 
 #include "vault/lists.h"
 
-/* {"id","name"}, or null: it is not known any more. Columns col and col + 1. */
-static void
-write_named(struct json_out *out, const char *what, const struct rows *r, int i, int col)
-{
-	struct uuid id;
-
-	if (row_null(r, i, col + 1)) {
-		json_out_null(out, what);
-		return;
-	}
-	row_uuid(r, i, col, &id);
-	json_out_object(out, what);
-	json_out_uuid(out, "id", &id);
-	json_out_text(out, "name", row_text(r, i, col + 1));
-	json_out_end_object(out);
-}
-
 /* What has the row's name, or null. */
 static void
 write_suffixed(struct json_out *out, const char *what, bool is, const struct rows *r, int i,
@@ -65,8 +48,8 @@ write_holder(struct json_out *out, const struct rows *r, int i)
 	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_NAME_CONFLICTS_LEVEL)));
 	json_out_int(out, "others", row_bigint(r, i, COL_NAME_CONFLICTS_OTHERS));
 	json_out_time(out, "created", row_time(r, i, COL_NAME_CONFLICTS_CREATED));
-	write_named(out, "node", r, i, COL_NAME_CONFLICTS_NODE);
-	write_named(out, "author", r, i, COL_NAME_CONFLICTS_AUTHOR);
+	policy_write_named(out, "node", r, i, COL_NAME_CONFLICTS_NODE);
+	policy_write_named(out, "author", r, i, COL_NAME_CONFLICTS_AUTHOR);
 	json_out_end_object(out);
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/policy.h"
 
-#include <ctype.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/name.h"
 #include "vault/lists.h"
+
+#define SEVERAL_TOLD 4 /* holders of a name that are named */
 
 bool
 policy_has(bool administrator, unsigned capabilities)
@@ -112,16 +113,43 @@ bool
 policy_split_suffix(struct arena *a, const char *word, const char **ret_name, const char **ret_tail)
 {
 	const char *suffix = name_find_suffix(word);
-	char *tail;
 
 	if (!suffix)
 		return false;
-	tail = arena_strdup(a, suffix + 1);
-	for (char *p = tail; *p; p++)
-		*p = (char)tolower((unsigned char)*p);
 	*ret_name = arena_strndup(a, word, (size_t)(suffix - word));
-	*ret_tail = tail;
+	*ret_tail = arena_strdup(a, suffix + 1);
 	return true;
+}
+
+int
+policy_several(const struct rows *r, int col, const char *what, struct err *e)
+{
+	auto_buf list = BUF_INIT;
+	char suffix[NAME_SUFFIX_LEN];
+	struct uuid id;
+
+	for (int i = 0; i < rows_count(r) && i < SEVERAL_TOLD; i++) {
+		row_uuid(r, i, col, &id);
+		name_suffix(&id, suffix);
+		buf_addf(&list, "%s%s", i ? ", " : "", suffix);
+	}
+	return err_set(e, ERR_CONFLICT, "%s; put a suffix behind it: %s", what, buf_str(&list));
+}
+
+void
+policy_write_named(struct json_out *out, const char *what, const struct rows *r, int i, int col)
+{
+	struct uuid id;
+
+	if (row_null(r, i, col + 1)) {
+		json_out_null(out, what);
+		return;
+	}
+	row_uuid(r, i, col, &id);
+	json_out_object(out, what);
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "name", row_text(r, i, col + 1));
+	json_out_end_object(out);
 }
 
 int

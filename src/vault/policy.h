@@ -56,10 +56,16 @@ int policy_take_name(struct arena *a, const char **text, const char *what,
 /* Writes "suffix": what tells the holder `id` of a name apart from others; null where there are none (shared false). */
 void policy_write_suffix(struct json_out *out, const struct uuid *id, bool shared) NONNULL;
 
-/* A word that ends in a suffix: *ret_name is what stands before it, *ret_tail how the holder's id ends, in lower case, both in
+/* A word that ends in a suffix: *ret_name is what stands before it, *ret_tail how the holder's id ends, both in
  * the arena. Other words: false, and nothing is set. */
 bool policy_split_suffix(struct arena *a, const char *word, const char **ret_name,
 			 const char **ret_tail) NONNULL;
+/* A name that means several means none of them: ERR_CONFLICT, which says `what` and the suffixes of the first four rows. col: of their ids. */
+int policy_several(const struct rows *r, int col, const char *what, struct err *e) NONNULL;
+
+/* {"id","name"} of the columns col and col + 1, or null where there is no name. */
+void policy_write_named(struct json_out *out, const char *what, const struct rows *r, int i,
+			int col) NONNULL;
 
 /* Runs a statement that finds users by name (named_users), with or without a suffix: in the form that names are kept in and, if that finds
  * nothing, as it was written, for rows that are older than the form. */

@@ -9,7 +9,6 @@
 #include "crypto/password.h"
 #include "crypto/totp.h"
 #include "ledger/event_body.h"
-#include "base/name.h"
 #include "vault/lists.h"
 
 #define US_PER_S 1000000LL
@@ -136,24 +135,6 @@ user_list(struct call *c, const char *q, const struct policy_page *page, struct 
 	return 0;
 }
 
-/* A name that several have means none of them. */
-static int
-say_several(const struct rows *r, struct err *e)
-{
-	auto_buf list = BUF_INIT;
-	char suffix[NAME_SUFFIX_LEN];
-	struct uuid id;
-
-	for (int i = 0; i < rows_count(r); i++) {
-		row_uuid(r, i, COL_USER_FOUND_ID, &id);
-		name_suffix(&id, suffix);
-		buf_addf(&list, "%s%s", i ? ", " : "", suffix);
-	}
-	return err_set(e, ERR_CONFLICT,
-		       "more than one user has this name; put a suffix behind it: %s",
-		       buf_str(&list));
-}
-
 int
 user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_name, struct err *e)
 {
@@ -173,7 +154,7 @@ user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_n
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no such user");
 	if (rows_count(r) > 1)
-		return say_several(r, e);
+		return policy_several(r, COL_USER_FOUND_ID, "more than one user has this name", e);
 	row_uuid(r, 0, COL_USER_FOUND_ID, ret);
 	*ret_name = arena_strdup(c->a, row_text(r, 0, COL_USER_FOUND_NAME));
 	return 0;

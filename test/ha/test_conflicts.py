@@ -222,6 +222,15 @@ def test_both_sides_changed_the_same(st):
 SITE, LOGIN, SWITCH = "site 00007", "newadmin", "new switch"
 
 
+def are_two(st):
+    """The line is cut, and B is promoted."""
+    st.home_again()
+    FAULTS["link-cut"].do(st)
+    st.b.wait_state("emergency")
+    order(st.b, "promote", "--yes")
+    st.b.wait_ready()
+
+
 def name_alike(side, value):
     """An account in a resource that both sides have, and a resource with an account."""
     side.do("put", f"{SITE}/{LOGIN}", input=f"{value}-account\n")
@@ -248,6 +257,7 @@ def all_are_reached(s, names):
         assert s.do("get", account).stdout.strip() == value
         if name["login"]:
             assert s.do("get", name["id"]).stdout.strip() == value
+            assert s.do("get", f"{SITE}/{LOGIN}{name['suffix'].upper()}").stdout.strip() == value
             s.do("history", account)
         assert account in listed and account in found, (account, listed)
     for verb, plain in (("get", f"{SITE}/{LOGIN}"), ("get", f"{SWITCH}/root"), ("history", f"{SITE}/{LOGIN}")):
@@ -296,11 +306,7 @@ def people_end_it(s, names):
 @pytest.mark.h7
 def test_both_sides_made_the_same_names(st):
     """No name decides a merge: everything is there, under names that tell it apart, until somebody renames it."""
-    st.home_again()
-    FAULTS["link-cut"].do(st)
-    st.b.wait_state("emergency")
-    order(st.b, "promote", "--yes")
-    st.b.wait_ready()
+    are_two(st)
     name_alike(Side(st, "a", st.a), "west")
     name_alike(Side(st, "b", st.b), "east")
     FAULTS["link-cut"].undo(st)
@@ -333,11 +339,7 @@ def log_in(st, as_whom, name, words, *more):
 @pytest.mark.h7
 def test_both_sides_made_the_same_user(st):
     """Both log in by the name, each with what is theirs, and are told how they are called until somebody renames them."""
-    st.home_again()
-    FAULTS["link-cut"].do(st)
-    st.b.wait_state("emergency")
-    order(st.b, "promote", "--yes")
-    st.b.wait_ready()
+    are_two(st)
     tokens = {"west": make_bob(Side(st, "a", st.a)), "east": make_bob(Side(st, "b", st.b))}
     FAULTS["link-cut"].undo(st)
     st.home_again(primary=st.b)

@@ -69,9 +69,9 @@ SELECT 1 / (NOT EXISTS (SELECT FROM event e JOIN principal p ON p.id = e.object 
 	WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3
 		AND (e.kind = :USER_CREATED OR e.kind = :USER_CHANGED AND e.body::jsonb ? 'name')))::int;
 
--- Whether an id ends so; '' ends every one.
+-- Whether an id ends so, in either case of letters; '' ends every one.
 -- fragment: ends(id, tail)
-right(:id::text, length(:tail)) = :tail
+right(:id::text, length(:tail)) = lower(:tail)
 
 -- The users that a word may mean: of that name, or of the name before its suffix (plain, tail; '' where it has none). A log-in tries each.
 -- fragment: named_users(name, plain, tail)
