@@ -8,6 +8,7 @@
 #   make upgrades   pairs of former programs become pairs of this one, under load: root, 8 minutes (ARGS="-k 47d7cab")
 #   make test-fresh  the same on minimal Debian 12 and 13 that have nothing of it, and a pair under systemd on each: root, 6 minutes (ARGS=--keep)
 #   make nightly    all that the gate takes a sample of, the whole sweep and half an hour of soak: a night
+#   make histories  many histories of several nodes, each merged in every way: half an hour
 #   make model      what faults and orders make of a pair, deeper than make check goes: an hour
 #   make bench      throughput, seconds from fault to first emergency answer, and seconds of a change of roles
 #   make bench-searches  what people who search in 100,000 accounts take from everybody else: a pair, 64 connections (ARGS="--seconds 20")
@@ -26,7 +27,7 @@ PYTHON ?= /usr/bin/python3
 BUILD ?= build/release
 TESTBUILD ?= build/test
 
-.PHONY: all demo model nightly test upgrades test-fresh check sweep bench bench-failover bench-changeover bench-searches soak fmt lint install uninstall clean deps
+.PHONY: all demo histories model nightly test upgrades test-fresh check sweep bench bench-failover bench-changeover bench-searches soak fmt lint install uninstall clean deps
 
 # Whatever root's umask is: Holdfast leaves root and starts its processes from this file.
 all: $(BUILD)/build.ninja
@@ -73,9 +74,17 @@ upgrades:
 
 nightly:
 	WHOLE=1 .ci/run
+	$(MAKE) --no-print-directory histories
 	$(MAKE) --no-print-directory model
 	$(MAKE) --no-print-directory soak MINUTES=30 PARALLEL=4
 	$(MAKE) --no-print-directory sweep
+
+# Other ones each day: half an hour.
+histories:
+	tools/deps.sh build test
+	$(MAKE) --no-print-directory $(TESTBUILD)/build.ninja
+	ninja -C $(TESTBUILD) -j$(JOBS) test/merge/merge
+	$(TESTBUILD)/test/merge/merge --cases 50000 --seed $$(date +%Y%m%d00000) $(ARGS)
 
 # An hour and some GiB at most.
 model:

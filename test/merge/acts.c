@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What can be done, how cases are drawn of it, and what is known to deviate.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/buf.h"
+#include "base/mem.h"
+#include "test/merge/merge.h"
+
+static const struct {
+	const char *name;
+	int kind;
+	const char *query;
+} acts[] = {
+#define ACT(NAME, KIND, sql)                                                                       \
+	{                                                                                          \
+#NAME, KIND                                                                        \
+		, sql                                                                              \
+	}                                                                                          \
+	,
+#include "test/merge/act.def"
+#undef ACT
+};
+
+const char *
+act_name(enum act_name what)
+{
+	return acts[what].name;
+}
+
+int
+act_kind(enum act_name what)
+{
+	return acts[what].kind;
+}
+
+/* ---- queries ---- */
+
+/* The n-th of them there, counted round; the first ones are there from the beginning. */
+static void
+add_nth(struct buf *out, const char *table, unsigned n)
+{
+	buf_addf(out,
+		 "(SELECT id FROM %s ORDER BY id OFFSET %u %% greatest(1, (SELECT count(*) FROM "
+		 "%s)) LIMIT 1)",
+		 table, n, table);
+}
+
+static void
+add_word(struct buf *out, const char *word, const struct act *x, const char *node, const char *id,
+	 int term)
+{
+	if (!strcmp(word, "user"))
+		add_nth(out, "principal", x->a);
+	else if (!strcmp(word, "resource"))
+		add_nth(out, "resource", x->b);
+	else if (!strcmp(word, "account"))
+		add_nth(out, "account", x->b);
+	else if (!strcmp(word, "session"))
+		add_nth(out, "session", x->b);
+	else if (!strcmp(word, "c"))
+		buf_addf(out, "%u", x->c);
+	else if (!strcmp(word, "id"))
+		buf_addf(out, "'%s'::uuid", id);
+	else if (!strcmp(word, "node"))
+		buf_addf(out, "'%s'::uuid", node);
+	else if (!strcmp(word, "term"))
+		buf_addf(out, "%d", term);
+	else
+		buf_addf(out, "{%s}", word);
+}
+
+char *
+act_query(const struct act *x, const char *node, const char *id, int term)
+{
+	auto_buf out = BUF_INIT;
+
+	for (const char *p = acts[x->what].query; *p;) {
+		const char *end = *p == '{' ? strchr(p, '}') : NULL;
+		char word[16];
+
+		if (!end || (size_t)(end - p) > sizeof(word)) {
+			buf_add(&out, p++, 1);
+			continue;
+		}
+		snprintf(word, sizeof(word), "%.*s", (int)(end - p - 1), p + 1);
+		add_word(&out, word, x, node, id, term);
+		p = end + 1;
+	}
+	return buf_take_str(&out);
+}
+
+/* ---- by lot ---- */
+
+/* splitmix64 */
+static uint64_t
+mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15u;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+uint64_t
+draw(uint64_t seed, uint64_t what, uint64_t of, uint64_t n)
+{
+	return mix(mix(mix(seed) ^ what) ^ of) % n;
+}
+
+/* Most is about a few kinds and one or two things, so that it meets. */
+void
+act_draw(uint64_t seed, unsigned nodes, struct a_case *ret)
+{
+	uint64_t themes = 1 + draw(seed, 1, 0, 4);
+
+	*ret = (struct a_case){ .nodes = nodes, .seed = seed };
+	ret->n = 5 + (unsigned)draw(seed, 2, 0, 9);
+	for (unsigned i = 0; i < ret->n; i++) {
+		struct act *x = &ret->act[i];
+		uint64_t lot = draw(seed, 3, i, 100);
+
+		x->who = (unsigned char)draw(seed, 4, i, nodes);
+		x->a = (unsigned char)draw(seed, 5, i, 4) / 3;
+		x->b = (unsigned char)draw(seed, 6, i, 4) / 3;
+		x->c = (unsigned char)draw(seed, 7, i, 6);
+		if (lot < 12 || i < nodes - 1)
+			x->what = CUT;
+		else if (lot < 20)
+			x->what = HEAL;
+		else if (lot < 24)
+			x->what = PROMOTE;
+		else if (lot < 84)
+			x->what = (unsigned char)(2 + draw(seed, 8, draw(seed, 9, i, themes),
+							   ACTS - 2));
+		else
+			x->what = (unsigned char)(2 + draw(seed, 10, i, ACTS - 2));
+		if (i < nodes - 1)
+			x->who = (unsigned char)(i + 1);
+	}
+}
+
+/* ---- what is known ---- */
+
+#define BIT(way) (1u << (way))
+#define ORDER (BIT(ORDERS) | BIT(LATE))
+#define BATCH (BIT(CUTS) | BIT(TWICE))
+#define SECOND BIT(AGAIN)
+
+/* What still depends on more than the set of events. Each is counted and named apart, and does not fail the run; whatever mends it
+ * takes its row away. */
+static const struct {
+	unsigned ways;
+	const char *where; /* ends in "*": whatever begins so */
+	const char *why;
+} known[] = {
+	/* Administration: what each word was made upon is compared with what stands when it is applied. */
+	{ ORDER | BATCH | SECOND, "standing.*",
+	  "which word stands goes by the order, and by batches" },
+	{ ORDER | BATCH | SECOND, "admin_conflict.*",
+	  "a batch counts as one word, and so do its conflicts" },
+	{ ORDER | BATCH | SECOND, "principal.role",
+	  "the safer of two that met, not of all that are apart" },
+	{ ORDER | BATCH | SECOND, "principal.disabled",
+	  "the safer of two that met, not of all that are apart" },
+	{ ORDER | BATCH | SECOND, "share.*",
+	  "the safer of two that met, not of all that are apart" },
+	{ ORDER | BATCH | SECOND, "emergency_policy.*",
+	  "the safer of two that met, not of all that are apart" },
+	/* Whoever is applied last. */
+	{ ORDER | SECOND, "principal.*",
+	  "of names, passwords and factors the one applied last counts" },
+	{ ORDER | SECOND, "resource.*",
+	  "of what is said of a resource the one applied last counts" },
+	{ ORDER | SECOND, "account.*",
+	  "of what is said of an account the one applied last counts" },
+	{ ORDER | SECOND, "node.*",
+	  "of what is said of a node the one applied last counts, or the later by clocks" },
+	{ ORDER | SECOND, "ha_order.*", "of hand-overs in one term the one applied last counts" },
+	{ ORDER | SECOND, "maintenance.*", "the one applied last counts" },
+	{ ORDER, "data_key.*", "of two keys of one number the one applied first counts" },
+	{ ORDER, "authority.*", "of one authority told of twice the one applied first counts" },
+	/* Versions: numbers and who is a sibling. */
+	{ ORDER | SECOND, "version.*",
+	  "numbers, siblings and approvals go by which was applied first" },
+	{ BATCH, "version.*",
+	  "who is entitled goes by what stands then, and so do numbers and siblings" },
+	{ BATCH, "account.current_n", "who is entitled goes by what stands then" },
+	{ BATCH, "account.conflict", "who is entitled goes by what stands then" },
+	/* What ends, by clocks. */
+	{ ORDER | BATCH | SECOND, "session.*", "what ends a session first, and by clocks" },
+	{ BIT(CUTS), "principal.totp_step", "a factor that is set twice in a batch counts once" },
+	{ BIT(CUTS), "account.purged_at",
+	  "a batch has the last time, events by themselves the first" },
+	{ BIT(CUTS), "resource.purged_at",
+	  "a batch has the last time, events by themselves the first" },
+	{ BIT(CUTS), "node.joined_at",
+	  "a batch has the last word, events by themselves the later by clocks" },
+};
+
+const char *
+known_why(enum way way, const char *where)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(known); i++) {
+		size_t n = strlen(known[i].where);
+		bool begins = n && known[i].where[n - 1] == '*';
+
+		if (known[i].ways & BIT(way) && (begins ? !strncmp(known[i].where, where, n - 1)
+							: !strcmp(known[i].where, where)))
+			return known[i].why;
+	}
+	return NULL;
+}
