@@ -255,8 +255,9 @@ open_statepage(struct agent *a, struct err *e)
 		a->began_ms = a->streamed_ms = a->now_ms;
 		a->holding = a->shown.state == HA_ALONE && !is_same_run(a, old);
 		/* What nobody has confirmed to the agent before this one nobody has confirmed. */
-		a->confirmed = !a->holding && a->shown.state != HA_BEHIND &&
-			       (a->shown.state != old->state || end == CHAIN_END_PROVED);
+		a->confirmed = a->end_known = !a->secondary && is_same_run(a, old) &&
+					      a->shown.state != HA_BEHIND &&
+					      end == CHAIN_END_PROVED;
 		a->opened_ms = a->now_ms;
 	}
 	if (r == 0 && !a->holding) {

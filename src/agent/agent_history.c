@@ -72,11 +72,12 @@ agent_histories_heard(const struct agent *a)
 
 /* ---- a primary and its own past ---- */
 
-/* What the other node had first has come in here since; it may be gone, and cannot say so. */
+/* What the other node had first of the chain of this node's id has come in here since; it may be gone, and cannot say so. */
 static bool
 has_come_in(const struct agent *a, const struct history_verdict *v)
 {
-	return v->self.one == HISTORY_THEIRS_MORE && a->rv.own_seq >= v->self.theirs;
+	return v->self.one == HISTORY_THEIRS_MORE && agent_is_self(a, &v->self.chain) &&
+	       a->rv.own_seq >= v->self.theirs;
 }
 
 /* Once anybody has confirmed this node's history, a commit of its own may be at another node a moment before it is seen here. */
@@ -108,17 +109,19 @@ who_has_more(const struct agent *a, struct history_view *ret)
 	return found;
 }
 
-static bool
-somebody_confirms(const struct agent *a, int64_t since_ms)
+/* How many other nodes were asked since then and have no more of this node's own chain. */
+static unsigned
+confirmations(const struct agent *a, int64_t since_ms)
 {
+	unsigned n = 0;
+
 	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
 		struct history_view v;
 
-		if (!agent_is_self(a, &a->rv.nodes[i].id) && look(a, &a->rv.nodes[i].id, &v) &&
-		    !v.behind_ms && v.asked_ms >= since_ms)
-			return true;
+		n += !agent_is_self(a, &a->rv.nodes[i].id) && look(a, &a->rv.nodes[i].id, &v) &&
+		     !v.behind_ms && v.asked_ms >= since_ms;
 	}
-	return false;
+	return n;
 }
 
 /* What was written as a secondary goes into the log first. */
@@ -217,9 +220,9 @@ agent_history_of_primary(struct agent *a, struct fsm_obs *o)
 		look_at_mark(a);
 	const struct replication_node *more = who_has_more(a, &v);
 	if (!more)
-		a->confirmed |= a->rv.nodes_n == 1 || somebody_confirms(a, a->began_ms);
+		a->confirmed |= a->rv.nodes_n == 1 || confirmations(a, a->began_ms) > 0;
 	if (a->shown.state == HA_BEHIND)
-		o->behind = more || (!a->reconciled_ms && !somebody_confirms(a, a->state_ms));
+		o->behind = more || (!a->reconciled_ms && !confirmations(a, a->state_ms));
 	else
 		o->behind = more || (a->mark_seq && !a->confirmed && !a->reconciled_ms);
 	o->behind |= agent_is_surpassed(a);
@@ -326,15 +329,23 @@ primary_knows_end(struct agent *a)
 	return v.asked_ms > a->began_ms && agent_histories_heard(a);
 }
 
-/* Once it is known it stays so: from then on this node writes its chain itself. An operator who gave up what is missing decides where
- * it ends. */
+/* All others were asked: one that could not be may have what was put back here. An operator who gave up what is missing decides where
+ * the chain ends. */
+static bool
+others_know_end(const struct agent *a)
+{
+	return a->reconciled_ms || (a->confirmed && a->rv.nodes_n &&
+				    confirmations(a, a->began_ms) == a->rv.nodes_n - 1);
+}
+
+/* Once it is known it stays so: from then on this node writes its chain itself. */
 void
 agent_note_end(struct agent *a)
 {
 	bool serves_old = !a->secondary && state_serves(a->shown.state) == SERVES_EMERGENCY;
 	enum chain_end end = CHAIN_END_ASKED;
 
-	a->end_known |= a->secondary ? primary_knows_end(a) : a->confirmed || a->reconciled_ms;
+	a->end_known |= a->secondary ? primary_knows_end(a) : others_know_end(a);
 	if (serves_old || (a->secondary && a->duplicate))
 		end = CHAIN_END_CLOSED;
 	else if (a->end_known)
@@ -425,7 +436,7 @@ agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bo
 	bool self = agent_is_self(a, id);
 	struct history_view v;
 
-	if (!primary || a->secondary == self)
+	if (!primary || (self && a->secondary))
 		return;
 	if (self) {
 		*ret_behind = a->shown.state == HA_BEHIND;

@@ -32,9 +32,16 @@ void channel_conninfo(const struct home *h, enum channel_duty duty, const struct
  * again before it follows. */
 void channel_follow(const struct home *h, const struct channel_primary *p, struct buf *ret) NONNULL;
 
+/* When a standby that was made follows for the first time. */
+enum channel_start {
+	CHANNEL_START_COMPARED, /* its history is compared first, as at each later start */
+	CHANNEL_START_AT_ONCE,	/* what it was made of is consistent only with what comes next */
+};
+
 /* Makes the data folder `dir` (data/pg or its replacement) a standby of p: rewrites
  * postgresql.auto.conf and writes standby.signal (PostgreSQL, "Setting Up a Standby Server"). */
-int channel_write_standby(const struct home *h, const struct channel_primary *p, const char *dir,
+int channel_write_standby(const struct home *h, const struct channel_primary *p,
+			  enum channel_start start, const char *dir,
 			  struct err *e) NONNULL MUST_USE;
 
 /* Whom the standby in data/pg follows, by its postgresql.auto.conf; ret->slot is left alone. ERR_NOT_FOUND: it does not say. */

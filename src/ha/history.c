@@ -38,12 +38,22 @@ compare_chain(const struct history_sides *s, const struct uuid *chain)
 	return (enum history_relation)r;
 }
 
-static int64_t
-end_of(const struct history_heads *h, const struct uuid *chain)
+int64_t
+history_end_of(const struct history_heads *h, const struct uuid *chain)
 {
 	const struct history_head *found = head_of(h, chain);
 
 	return found ? found->seq : 0;
+}
+
+/* What of a chain of this node the other one has more is no loss while a journal here has it. */
+static enum history_relation
+compare_kept(const struct history_sides *s, const struct uuid *chain)
+{
+	enum history_relation r = compare_chain(s, chain);
+	const struct history_head *theirs = head_of(&s->theirs, chain);
+
+	return r == HISTORY_THEIRS_MORE && has_event(&s->kept, theirs) ? HISTORY_EQUAL : r;
 }
 
 /* lost: what says that the node itself lacks something of a chain. */
@@ -51,15 +61,16 @@ static void
 add_chain(const struct history_sides *s, const struct uuid *chain, enum history_relation lost,
 	  struct history_own *ret)
 {
-	enum history_relation r = compare_chain(s, chain);
+	enum history_relation r = compare_kept(s, chain);
 	bool first = ret->ours == 0 && ret->theirs == 0;
 
 	ret->relation = (enum history_relation)((unsigned)ret->relation | (unsigned)r);
 	if (!first && ((ret->one & lost) || !(r & lost)))
 		return;
 	ret->one = r;
-	ret->ours = end_of(&s->ours, chain);
-	ret->theirs = end_of(&s->theirs, chain);
+	ret->chain = *chain;
+	ret->ours = history_end_of(&s->ours, chain);
+	ret->theirs = history_end_of(&s->theirs, chain);
 }
 
 /* The chain of its own id comes before the others. */

@@ -33,6 +33,8 @@ struct history_sides {
 	struct history_heads ours, theirs;
 	struct history_heads ours_there;   /* what we have where their chains end */
 	struct history_heads theirs_there; /* what they have where ours end */
+	struct history_heads
+		kept; /* which of their ends this node has in its journals (ha/history_kept.h) */
 };
 
 /* How a chain, or all of them together, compares. */
@@ -49,12 +51,16 @@ struct history_own {
 	enum history_relation relation; /* of all of them together */
 	enum history_relation one;	/* of that one */
 	int64_t ours, theirs;		/* where it ends; 0: there is nothing of it */
+	struct uuid chain;
 };
 
 struct history_verdict {
-	enum history_relation all;
+	enum history_relation all;	/* of the logs alone */
 	struct history_own self, other; /* this node's own chains, and the other node's */
 };
+
+/* Where the chain ends; 0: there is nothing of it. */
+int64_t history_end_of(const struct history_heads *h, const struct uuid *chain) NONNULL;
 
 void history_judge(const struct history_sides *s, const struct uuid *self, const struct uuid *other,
 		   struct history_verdict *ret) NONNULL;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/worker.h"
 #include "ha/channel.h"
+#include "ha/history_kept.h"
 
 #define OTHERS_MAX 8
 #define STANDS_BACK "holdfast history, stands back"
@@ -96,8 +97,10 @@ compare(struct other *o, const struct history_target *t, unsigned aim, struct hi
 		rc = connect_other(o, t, aim, e);
 	if (!rc)
 		rc = history_ask(o->here, o->there, t->ours_first, s, e);
-	if (!rc)
+	if (!rc) {
+		history_look_kept(&o->watch->home, &o->watch->self, s);
 		history_judge(s, &o->watch->self, &t->id, ret);
+	}
 	free(s);
 	if (rc == ERR_PRECONDITION)
 		return rc;

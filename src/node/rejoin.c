@@ -33,6 +33,7 @@ struct rejoining {
 	int64_t handover_until_ms;
 	bool met;    /* the other node was seen to be the primary: this one must not go on as one */
 	bool parted; /* … but has something that the other has not */
+	bool rewound; /* needs what comes next from there before it is a database */
 	int64_t said_ms;
 };
 
@@ -113,7 +114,10 @@ make_standby(struct rejoining *j, const char *dir, struct err *e)
 {
 	int rc = remove_slots(dir, e);
 
-	return rc ? rc : channel_write_standby(j->h, &j->rq.primary, dir, e);
+	return rc ? rc
+		  : channel_write_standby(
+			    j->h, &j->rq.primary,
+			    j->rewound ? CHANNEL_START_AT_ONCE : CHANNEL_START_COMPARED, dir, e);
 }
 
 /* The copy takes the place of data/pg. What was there is a copy too, and salvaged: it goes. */
@@ -235,7 +239,8 @@ rewind_or_clone(struct rejoining *j, struct err *e)
 	on_progress(j, "rewinding the database", -1);
 	channel_conninfo(j->h, CHANNEL_REWIND, &j->rq.primary, &info);
 	int rc = standby_rewind(j->h, buf_str(&info), &needed, on_progress, j, &why);
-	if (rc == 0 && needed)
+	j->rewound = rc == 0 && needed;
+	if (j->rewound)
 		return 0;
 	if (rc)
 		log_err(LOG_LEVEL_WARNING, &why,

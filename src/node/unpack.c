@@ -277,7 +277,7 @@ finish_data(struct unpack *u, const char *dir, struct err *e)
 
 	snprintf(p.host, sizeof(p.host), "%s", u->m.primary_name);
 	snprintf(p.slot, sizeof(p.slot), "%s", u->m.slot);
-	return channel_write_standby(&u->a->home, &p, dir, e);
+	return channel_write_standby(&u->a->home, &p, CHANNEL_START_COMPARED, dir, e);
 }
 
 /* Says in the data of which pack they are made, until that is all done. */

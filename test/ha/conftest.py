@@ -28,6 +28,7 @@ PROMISES = {
     "h11": "a lagging secondary can never fill the primary's disk",
     "h12": "the master key never travels with the pack and is needed only at start",
     "h13": "no step overwrites the last whole copy of anything acknowledged",
+    "h14": "no state without a way out; every verb answers in every state",
     "h16": "as of when a node's data are is what the data themselves say",
     "h17": "strangers have a budget: no emergency, no memory, no places, nobody kept out",
 }

@@ -715,6 +715,126 @@ def test_a_secondary_follows_only_who_was_compared(st):
     assert st.a.name in follows(st.b)
 
 
+def promoted(node):
+    """As soon as it has heard itself that the primary serves nobody."""
+    wait_until(
+        f"{node.name} is promoted",
+        lambda: node.run("ha", "promote", "--yes", "--home", node.home, check=False),
+        lambda p: p.returncode == 0 or "serves" not in p.stdout + p.stderr,
+        every=0.5,
+    )
+
+
+@pytest.mark.h2
+@pytest.mark.h13
+@pytest.mark.parametrize("made", ["by a copy", "by a hand-over"])
+def test_what_was_made_a_standby_follows_only_who_was_compared(st, made):
+    """Not even for the first time: the primary's disk may be put back between the copy and the start."""
+    st.home_again()
+    if made == "by a copy":
+        node = st.b
+        before = (st.b.home / "data/pg").stat().st_ino
+        order(st.b, "rejoin")
+        wait_until("the copy took its place", lambda: (st.b.home / "data/pg").stat().st_ino != before)
+    else:
+        order(st.a, "switchover", st.b.name)
+        node = st.a
+        st.b.wait_state("synced")
+    st.home_again(primary=st.a if node is st.b else st.b)
+    conf = (node.home / "data/pg/postgresql.auto.conf").read_text()
+    assert "holdfast.follows" in conf, "its first start let nobody in before a comparison"
+    back_to_the_first(st)
+
+
+@pytest.mark.h10
+@pytest.mark.h13
+def test_a_secondary_put_back_and_promoted_uses_no_number_twice(st, tmp_path):
+    """Nobody told it what it had done before: as the primary it goes on in a chain of its own, and gives way when it hears."""
+    st.home_again()
+    st.sql_account = st.accounts[3]
+    chain = id_of(st.a, st.b)
+    former = [c for c, _ in chains_of(st, st.a, st.b)]
+    st.b.stop()
+    keep(st.b, tmp_path / "kept")
+    st.b.start(wait=False)
+    st.home_again()
+    FAULTS["link-cut"].do(st)
+    st.b.wait_state("emergency")
+    emergency_reads(st, 3)
+    FAULTS["link-cut"].undo(st)
+    st.home_again()
+    had = st.a.sql(f"SELECT seq, encode(hash, 'hex') FROM event WHERE node = '{chain}' ORDER BY seq")
+    st.b.stop()
+    put_back(st.b, tmp_path / "kept")
+    FAULTS["link-cut"].do(st)
+    st.b.start(wait=False)
+    st.b.wait_state("emergency")
+    order(st.b, "promote", "--yes")
+    st.b.wait_state("alone")
+    emergency_reads(st, 4)
+    logged = "SELECT count(*) FROM event WHERE node = '%s' AND kind = :RETRIEVED"
+    beside = [row for row in chains_of(st, st.b, st.b) if row[0] not in former]
+    assert len(beside) == 1 and st.b.sql(logged % beside[0][0]) == [["4"]], beside
+    FAULTS["link-cut"].undo(st)
+    st.b.wait_state("behind")
+    for n in st.nodes:
+        said = wait_until(
+            f"{n.name} says what B lacks", lambda n=n: reason(n, "history_behind"), lambda r: r and r["detail"]
+        )
+        assert said["node"] == st.b.name and st.a.name in said["detail"] and "ha promote" in said["todo"], said
+    promoted(st.a)
+    st.home_again()
+    wait_until("what it did as the primary came home", lambda: st.a.sql(logged % beside[0][0]), lambda n: n == [["4"]])
+    for n in st.nodes:
+        assert (
+            n.sql(f"SELECT seq, encode(hash, 'hex') FROM event WHERE node = '{chain}' ORDER BY seq")[: len(had)] == had
+        )
+    st.audit_verify(st.a)
+    print(checker.whole(st))
+
+
+@pytest.mark.h10
+@pytest.mark.h13
+def test_one_node_of_two_cannot_say_where_the_chain_ends(three, tmp_path):
+    """The primary's disk was put back; one secondary has no more than it, and the other one, which has, cannot be asked. It serves, in a
+    chain of its own, until it hears."""
+    st = three
+    st.home_again()
+    st.sql_account = st.accounts[3]
+    chain = id_of(st.a, st.a)
+    former = [c for c, _ in chains_of(st, st.a)]
+    st.b.stop()
+    st.a.stop()
+    keep(st.a, tmp_path / "kept")
+    st.a.start(wait=False)
+    wait_until("C has what B has not", lambda: write(st, st.a, "at c"), lambda d: d == "both")
+    st.a.kill()
+    had = st.c.sql(f"SELECT seq, encode(hash, 'hex') FROM event WHERE node = '{chain}' ORDER BY seq")
+    put_back(st.a, tmp_path / "kept")
+    for host in ("a", "b"):
+        st.net.cut_both(host, "c")
+    st.b.start(wait=False)
+    st.a.start(wait=False)
+    st.a.wait_state("synced")
+    assert write(st, st.a, "at b") == "both"
+    beside = [row for row in chains_of(st, st.a) if row[0] not in former]
+    assert len(beside) == 1, beside
+    st.net.heal()
+    st.a.wait_state("behind")
+    promoted(st.c)
+    st.home_again(primary=st.c)
+    secrets = st.c.sql(f"SELECT count(*) FROM version WHERE account = '{st.sql_account}'")
+    assert secrets == st.b.sql(f"SELECT count(*) FROM version WHERE account = '{st.sql_account}'")
+    for n in st.nodes:
+        assert (
+            n.sql(f"SELECT seq, encode(hash, 'hex') FROM event WHERE node = '{chain}' ORDER BY seq")[: len(had)] == had
+        )
+    order(st.c, "switchover", st.a.name)
+    st.home_again()
+    st.audit_verify(st.a)
+    print(checker.whole(st))
+
+
 @pytest.mark.h2
 @pytest.mark.h9
 def test_each_of_two_secondaries_stands_for_itself(three):

@@ -500,21 +500,8 @@ static const struct {
 	  "it" },
 	{ NO_OWN_LATER, BIT(CLONED) | BIT(ORDER_PROMOTE), CLOSED,
 	  "of two programs of one node both are promoted, and the name leads to one of them" },
-	/* Its agent begins anew as a primary's, and takes the history for confirmed that it has. */
-	{ NO_FORK, BIT(DISK_BACK) | BIT(ORDER_PROMOTE), ~0u,
-	  "a secondary whose disk was put back, and that is promoted before anybody was asked, "
-	  "goes on in its chain" },
-	/* node/rejoin.c writes whom the copy follows; only a stream that ended is compared before the next. */
-	{ NOTHING_LOST, BIT(ORDER_REJOIN) | BIT(DISK_BACK), ~0u,
-	  "a copy that takes its place at a start follows a primary, put back meanwhile, without a "
-	  "comparison" },
 	{ NOTHING_LOST, BIT(CLONED) | BIT(ORDER_RECONCILE), ~0u,
 	  "an operator gave up on one of two programs of a node what is on the other" },
-	/* One node's word is enough for a primary to go on in its chain (agent/agent_history.c). */
-	{ NO_FORK, BIT(DISK_BACK), CLOSED,
-	  "a primary whose disk was put back is confirmed by one node, and a third one, which it "
-	  "cannot ask, has more",
-	  3 },
 	/* Both halves are an operator's: one order gives up what is not here, and it is there. */
 	{ NO_FORK, BIT(ORDER_RECONCILE) | BIT(DISK_BACK), ~0u,
 	  "an operator gave up what another node still has" },

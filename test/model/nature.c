@@ -403,9 +403,7 @@ make_copy(struct world *w, struct program *p, struct program *other)
 	unsigned i = index_of(w, p);
 
 	segs_drop(w, at(i, IN_COPY), false);
-	p->copy = (struct database){
-		.there = true, .standby = true, .follows = other->node, .raw = true
-	};
+	p->copy = (struct database){ .there = true, .standby = true, .follows = NOBODY };
 	take_wal(w, p, &p->copy, IN_COPY, other);
 }
 
@@ -527,8 +525,8 @@ hand_over(struct world *w, unsigned i, struct program *other)
 
 	if (is_settled(other)) {
 		if (wal_follows(w, &p->db, &other->db)) {
-			p->db.standby = p->db.raw = true;
-			p->db.follows = other->node;
+			p->db.standby = true;
+			p->db.follows = NOBODY;
 		}
 		end_rejoin(w, i);
 	} else if (!(other && !other->db.standby) && p->t.rejoining > HANDOVER_UNITS) {
@@ -689,6 +687,30 @@ events_at(const struct world *w, uint16_t log, const struct history_heads *ends,
 	}
 }
 
+/* As ha/history_kept.c: which ends of the own chains a journal here has, with all before. */
+static void
+look_kept(const struct world *w, unsigned i, struct history_sides *s)
+{
+	uint16_t journal = at(i, IN_JOURNAL);
+	struct history_heads rows = { 0 };
+
+	events_at(w, journal, &s->theirs, &rows);
+	s->kept.n = 0;
+	for (unsigned k = 0; k < rows.n; k++) {
+		const struct history_head *h = &rows.v[k];
+		int64_t from = history_end_of(&s->ours, &h->chain), n = 0;
+
+		for (unsigned m = 0; m < w->segs_n; m++) {
+			const struct seg *g = &w->seg[m];
+
+			n += (g->in & journal) && g->node + 1 == h->chain.b[0] &&
+			     g->inc == h->chain.b[15] && g->pos > from && g->pos <= h->seq;
+		}
+		if (h->chain.b[0] == w->p[i].node + 1 && n == h->seq - from)
+			s->kept.v[s->kept.n++] = *h;
+	}
+}
+
 static void
 compare(struct world *w, unsigned i, unsigned node)
 {
@@ -708,6 +730,7 @@ compare(struct world *w, unsigned i, unsigned node)
 	ends_of(w, there, &sides.theirs);
 	events_at(w, there, &sides.ours, &sides.theirs_there);
 	events_at(w, here, &sides.theirs, &sides.ours_there);
+	look_kept(w, i, &sides);
 	self.b[0] = (uint8_t)(p->node + 1);
 	other.b[0] = (uint8_t)(node + 1);
 	history_judge(&sides, &self, &other, &v);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ha/channel.h"
+#include "pg/standby.h"
 
 static void
 conninfo_is_strict(void **ctx)
@@ -39,7 +40,7 @@ conninfo_is_strict(void **ctx)
 }
 
 static void
-standby_follows(void **ctx)
+standby_is_made(void **ctx)
 {
 	char dir[] = "/tmp/hf-channel-XXXXXX", path[64];
 	struct channel_primary p = { .host = "a.example", .port = 2345, .slot = "hf_1" };
@@ -49,13 +50,17 @@ standby_follows(void **ctx)
 
 	strcpy(h.dir, "/srv/it's");
 	assert_non_null(mkdtemp(dir));
-	assert_int_equal(channel_write_standby(&h, &p, dir, &e), 0);
+	assert_int_equal(channel_write_standby(&h, &p, CHANNEL_START_AT_ONCE, dir, &e), 0);
 	snprintf(path, sizeof(path), "%s/standby.signal", dir);
 	assert_int_equal(home_read_file(path, 16, &conf, &e), 0);
 	snprintf(path, sizeof(path), "%s/postgresql.auto.conf", dir);
 	assert_int_equal(home_read_file(path, 4096, &conf, &e), 0);
 	assert_non_null(strstr(buf_str(&conf), "primary_slot_name = 'hf_1'\n"));
 	assert_non_null(strstr(buf_str(&conf), "sslkey=''/srv/it\\\\''s/conf/tls/pair.key''"));
+	assert_null(strstr(buf_str(&conf), STANDBY_COMPARED));
+	assert_int_equal(channel_write_standby(&h, &p, CHANNEL_START_COMPARED, dir, &e), 0);
+	assert_int_equal(home_read_file(path, 4096, &conf, &e), 0);
+	assert_non_null(strstr(buf_str(&conf), STANDBY_COMPARED));
 	assert_int_equal(home_remove_tree(dir, &e), 0);
 }
 
@@ -85,7 +90,7 @@ standby_says_whom_it_follows(void **ctx)
 	strcpy(h.dir, dir);
 	home_path(&h, HOME_PG, pg);
 	assert_int_equal(home_mkdirs(pg, 0700, &e), 0);
-	assert_int_equal(channel_write_standby(&h, &p, pg, &e), 0);
+	assert_int_equal(channel_write_standby(&h, &p, CHANNEL_START_COMPARED, pg, &e), 0);
 	got = (struct channel_primary){ .slot = "hf_2" };
 	assert_int_equal(channel_read_standby(&h, &got, &e), 0);
 	assert_string_equal(got.host, "it's.example");
@@ -109,7 +114,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(conninfo_is_strict),
-		cmocka_unit_test(standby_follows),
+		cmocka_unit_test(standby_is_made),
 		cmocka_unit_test(standby_says_whom_it_follows),
 	};
 

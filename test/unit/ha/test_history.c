@@ -6,9 +6,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/home.h"
 #include "ha/history.h"
+#include "ha/history_kept.h"
+#include "store/journal.h"
 
 /* A log: of chain c the first `shared` events are everybody's, the rest are its own. The chain of a capital is a further one of the
  * node of the small letter. */
@@ -150,6 +154,9 @@ a_further_chain_is_the_nodes_own(void **ctx)
 	assert_int_equal(v.self.one, HISTORY_THEIRS_MORE);
 	assert_int_equal(v.self.ours, 7);
 	assert_int_equal(v.self.theirs, 9);
+	assert_int_equal(v.self.chain.b[0], 'a');
+	v = judge(LOG({ 'a', 9, 9, 0 }), LOG({ 'a', 9, 9, 0 }, { 'A', 0, 3, 1 }));
+	assert_int_equal(v.self.chain.b[0], 'A');
 	v = judge(LOG({ 'b', 9, 9, 0 }), LOG({ 'b', 9, 7, 0 }, { 'B', 0, 3, 1 }));
 	assert_int_equal(v.other.relation, HISTORY_PARTED);
 	assert_int_equal(v.other.one, HISTORY_OURS_MORE);
@@ -160,6 +167,84 @@ a_further_chain_is_the_nodes_own(void **ctx)
 	assert_int_equal(v.self.one, HISTORY_THEIRS_MORE);
 	assert_int_equal(v.self.ours, 0);
 	assert_int_equal(v.self.theirs, 2);
+}
+
+static void
+fill(const struct home *h, const char *file, uint8_t chain, int64_t from, int64_t to)
+{
+	char path[HOME_PATH_MAX];
+	struct uuid u = id(chain);
+	struct journal *j;
+	struct err e = { 0 };
+
+	home_path(h, HOME_JOURNAL, path);
+	strcpy(strrchr(path, '/') + 1, file);
+	assert_int_equal(journal_open(path, &u, &j, &e), 0);
+	if (from > 1)
+		assert_int_equal(journal_set_head(j, from - 1, (uint8_t[32]){ 1 }, &e), 0);
+	for (int64_t seq = from; seq <= to; seq++) {
+		const struct chain l = { chain, to, to, 0 };
+		struct history_head head = event(&l, seq);
+		struct journal_row row = { .seq = seq, .event = "x", .len = 1 };
+
+		memcpy(row.hash, head.hash, sizeof(row.hash));
+		assert_int_equal(journal_append(j, &row, 1, &e), 0);
+	}
+	journal_free(j);
+}
+
+static struct history_own
+judge_with(const struct home *h, const struct chain *ours, const struct chain *theirs)
+{
+	struct history_sides *s = calloc(1, sizeof(*s));
+	struct uuid self = id('a'), other = id('b');
+	struct history_verdict v;
+
+	ends(ours, &s->ours);
+	ends(theirs, &s->theirs);
+	places(ours, &s->theirs, &s->ours_there);
+	places(theirs, &s->ours, &s->theirs_there);
+	history_look_kept(h, &self, s);
+	history_judge(s, &self, &other, &v);
+	free(s);
+	return v.self;
+}
+
+/* What was deposited there and waits in a journal here is not lost; what the journal has not, or has otherwise, is. */
+static void
+a_journal_has_it_too(void **ctx)
+{
+	char dir[] = "/tmp/hf-kept-XXXXXX", data[HOME_PATH_MAX];
+	struct history_own v;
+	struct home h;
+	struct err e = { 0 };
+
+	assert_non_null(mkdtemp(dir));
+	strcpy(h.dir, dir);
+	snprintf(data, sizeof(data), "%s/data", dir);
+	assert_int_equal(home_mkdirs(data, 0700, &e), 0);
+	v = judge_with(&h, LOG({ 'a', 9, 5, 0 }), LOG({ 'a', 9, 9, 0 }));
+	assert_int_equal(v.relation, HISTORY_THEIRS_MORE);
+	fill(&h, "journal.db", 'a', 6, 9);
+	v = judge_with(&h, LOG({ 'a', 9, 5, 0 }), LOG({ 'a', 9, 9, 0 }));
+	assert_int_equal(v.relation, HISTORY_EQUAL);
+	v = judge_with(&h, LOG({ 'a', 9, 5, 0 }), LOG({ 'a', 9, 8, 0 }));
+	assert_int_equal(v.relation, HISTORY_EQUAL);
+	v = judge_with(&h, LOG({ 'a', 9, 4, 0 }), LOG({ 'a', 9, 9, 0 })); /* 5 is nowhere */
+	assert_int_equal(v.relation, HISTORY_THEIRS_MORE);
+	v = judge_with(&h, LOG({ 'a', 9, 5, 0 }), LOG({ 'a', 9, 10, 0 })); /* nor is 10 */
+	assert_int_equal(v.relation, HISTORY_THEIRS_MORE);
+	v = judge_with(&h, LOG({ 'a', 9, 5, 0 }), LOG({ 'a', 5, 9, 7 })); /* another 9 */
+	assert_int_equal(v.relation, HISTORY_THEIRS_MORE);
+	v = judge_with(&h, LOG({ 'a', 4, 5, 1 }), LOG({ 'a', 9, 9, 0 })); /* another 5 */
+	assert_int_equal(v.relation, HISTORY_PARTED);
+	fill(&h, "journal-41000000-0000-0000-0000-000000000000.db", 'A', 1, 2);
+	v = judge_with(&h, LOG({ 'a', 9, 9, 0 }), LOG({ 'a', 9, 9, 0 }, { 'A', 2, 2, 0 }));
+	assert_int_equal(v.relation, HISTORY_EQUAL);
+	v = judge_with(&h, LOG({ 'b', 9, 5, 0 }),
+		       LOG({ 'b', 9, 9, 0 })); /* is no chain of its own */
+	assert_int_equal(v.relation, HISTORY_EQUAL);
+	assert_int_equal(home_remove_tree(dir, &e), 0);
 }
 
 static void
@@ -182,6 +267,7 @@ main(void)
 		cmocka_unit_test(chains_stand_for_themselves),
 		cmocka_unit_test(a_third_chain_counts),
 		cmocka_unit_test(a_further_chain_is_the_nodes_own),
+		cmocka_unit_test(a_journal_has_it_too),
 		cmocka_unit_test(an_empty_log_has_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
