@@ -454,8 +454,8 @@ agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bo
 	history_loss_say(&l, a->self.name, ret, room);
 }
 
-int
-agent_order_reconcile(struct agent *a, const char *node, struct err *e)
+static int
+may_reconcile(struct agent *a, struct err *e)
 {
 	struct history_view v;
 
@@ -470,8 +470,17 @@ agent_order_reconcile(struct agent *a, const char *node, struct err *e)
 			       "promote` there; this node then copies it, and what only this "
 			       "node has is kept",
 			       n->name);
-	if (agent_is_surpassed(a) && agent_begin_epoch(a, e))
-		return e->code;
+	return 0;
+}
+
+int
+agent_order_reconcile(struct agent *a, const char *node, struct err *e)
+{
+	int rc = agent_is_surpassed(a) ? agent_begin_epoch(a, may_reconcile, e)
+				       : may_reconcile(a, e);
+
+	if (rc)
+		return rc;
 	log_warning("an operator gave up the events of this node's log that are not here");
 	a->reconciled_ms = a->now_ms;
 	return 0;

@@ -299,8 +299,11 @@ void agent_tell_alerts(struct agent *a, const struct status_view *v) NONNULL;
 
 /* Reads on a secondary, and removes on a primary, what says that emergency access is ordered. */
 void agent_read_emergency(struct agent *a) NONNULL;
-/* agent_prepare_epoch for an operator's order: waits some seconds for keyd, with the lock given back meanwhile. */
-int agent_begin_epoch(struct agent *a, struct err *e) NONNULL MUST_USE;
+/* Whether an order may be carried out as things are now; the error says what to do instead. */
+typedef int agent_may_fn(struct agent *a, struct err *e);
+/* agent_prepare_epoch for an operator's order: waits some seconds for keyd, with the lock given back meanwhile. What was allowed
+ * before is asked again after each wait. */
+int agent_begin_epoch(struct agent *a, agent_may_fn *may, struct err *e) NONNULL MUST_USE;
 
 typedef bool agent_done_fn(const struct agent *a, const void *ctx);
 /* Asks the vault's writer for an event, and waits, with the lock given back, until `done` sees what it leads to. What is not done by then is taken

@@ -27,19 +27,19 @@ give_way(struct agent *a)
 }
 
 int
-agent_begin_epoch(struct agent *a, struct err *e)
+agent_begin_epoch(struct agent *a, agent_may_fn *may, struct err *e)
 {
 	int64_t until = clock_mono_ms() + PROVE_WAIT_MS;
 	int rc;
 
-	while ((rc = agent_prepare_epoch(a, e)) == ERR_KEYS_UNAVAILABLE && clock_mono_ms() < until)
+	while ((rc = may(a, e)) == 0 && (rc = agent_prepare_epoch(a, e)) == ERR_KEYS_UNAVAILABLE &&
+	       clock_mono_ms() < until)
 		give_way(a);
 	return rc;
 }
 
-/* A fenced node whose primary is gone, or one of two programs of a node: its database is a primary's, and begins a later epoch. */
 static int
-order_reign(struct agent *a, struct err *e)
+may_reign(struct agent *a, struct err *e)
 {
 	const struct peer *p = agent_primary_peer(a);
 
@@ -57,7 +57,15 @@ order_reign(struct agent *a, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "this node is returning to another one: repeat this when its "
 			       "status says that it cannot go on");
-	int rc = agent_begin_epoch(a, e);
+	return 0;
+}
+
+/* A fenced node whose primary is gone, or one of two programs of a node: its database is a primary's, and begins a later epoch. */
+static int
+order_reign(struct agent *a, struct err *e)
+{
+	int rc = agent_begin_epoch(a, may_reign, e);
+
 	if (!rc)
 		a->order = ORDER_PROMOTE;
 	return rc;
