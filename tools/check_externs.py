@@ -19,6 +19,7 @@ KEPT = {
     "fault_fired": "fault points are for tests",
     "fault_name": "fault points are for tests",
     "fault_where": "fault points are for tests",
+    "order_rows": "a test walks the rows and holds docs/ha.md against them",
     "fsm_rules": "a test walks the rules and holds docs/ha.md against them",
     "event_kind_at": "a test walks the kinds",
     "status_reason_code": "a test holds docs/ha.md against the reasons",

@@ -458,11 +458,10 @@ static int
 may_reconcile(struct agent *a, struct err *e)
 {
 	struct history_view v;
+	int rc = agent_may(a, "reconcile", e);
 
-	if (a->shown.state != HA_BEHIND)
-		return err_set(e, ERR_PRECONDITION,
-			       "this node has not lost events of its log: there is nothing to "
-			       "reconcile");
+	if (rc)
+		return rc;
 	const struct replication_node *n = who_has_more(a, &v);
 	if (n && !v.failed_ms)
 		return err_set(e, ERR_PRECONDITION,

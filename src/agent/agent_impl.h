@@ -21,6 +21,7 @@
 #include "ha/history_loss.h"
 #include "ha/history_watch.h"
 #include "ha/notary.h"
+#include "ha/orders.h"
 #include "ha/ports.h"
 #include "ha/probe.h"
 #include "ha/replication.h"
@@ -299,6 +300,8 @@ void agent_tell_alerts(struct agent *a, const struct status_view *v) NONNULL;
 
 /* Reads on a secondary, and removes on a primary, what says that emergency access is ordered. */
 void agent_read_emergency(struct agent *a) NONNULL;
+/* Whether the node's state allows the order (ha/orders.h). */
+int agent_may(const struct agent *a, const char *order, struct err *e) NONNULL MUST_USE;
 /* Whether an order may be carried out as things are now; the error says what to do instead. */
 typedef int agent_may_fn(struct agent *a, struct err *e);
 /* agent_prepare_epoch for an operator's order: waits some seconds for keyd, with the lock given back meanwhile. What was allowed

@@ -38,17 +38,22 @@ agent_begin_epoch(struct agent *a, agent_may_fn *may, struct err *e)
 	return rc;
 }
 
+int
+agent_may(const struct agent *a, const char *order, struct err *e)
+{
+	const struct replication_node *n = agent_leader(a);
+
+	return order_check(order, a->shown.state, n && !agent_is_self(a, &n->id) ? n->name : "", e);
+}
+
 static int
 may_reign(struct agent *a, struct err *e)
 {
 	const struct peer *p = agent_primary_peer(a);
+	int rc = agent_may(a, "promote", e);
 
-	if (a->shown.state == HA_BEHIND)
-		return err_set(e, ERR_PRECONDITION,
-			       "this node has lost events of its own log: its status names who has "
-			       "more; if nobody has, run `holdfast ha reconcile`");
-	if (a->shown.state != HA_FENCED && state_serves(a->shown.state) != SERVES_EMERGENCY)
-		return err_set(e, ERR_PRECONDITION, "this node is the primary already");
+	if (rc)
+		return rc;
 	if (p && p->v.sense.ok)
 		return err_set(e, ERR_PRECONDITION,
 			       "the primary %s serves: this node returns to it by itself",
@@ -76,17 +81,19 @@ order_promote(struct agent *a, const char *node, struct err *e)
 {
 	const struct replication_node *n = agent_leader(a);
 	struct fsm_obs o;
+	int rc;
 
 	if (!a->secondary)
 		return order_reign(a, e);
+	rc = agent_may(a, "promote", e);
+	if (rc)
+		return rc;
 	agent_reduce(a, &o);
 	if (o.primary_ok)
 		return err_set(e, ERR_PRECONDITION,
 			       "the primary %s serves: to change places in order run `holdfast ha "
 			       "switchover` there; to replace it, stop it first",
 			       n ? n->name : "");
-	if (a->shown.state == HA_PROMOTING)
-		return err_set(e, ERR_PRECONDITION, "this node is being promoted already");
 	a->order = ORDER_PROMOTE;
 	return 0;
 }
@@ -124,18 +131,16 @@ order_switchover(struct agent *a, const char *node, struct err *e)
 {
 	const struct replication_node *n = node_to_hand_to(a, node);
 	const struct replication_standby *s = n ? agent_standby(a, &n->id) : NULL;
+	int rc = agent_may(a, "switchover", e);
 
-	if (a->secondary)
-		return err_set(e, ERR_PRECONDITION,
-			       "this node is a secondary: run `holdfast ha switchover` on the "
-			       "primary %s",
-			       agent_leader(a) ? agent_leader(a)->name : "");
+	if (rc)
+		return rc;
 	if (!n)
 		return err_set(e, ERR_NOT_FOUND,
 			       node[0] ? "no other node is named %s"
 				       : "name the node that is to become the primary%s",
 			       node);
-	if (a->shown.state != HA_SYNCED || !s || strcmp(s->state, "streaming") != 0)
+	if (!s || strcmp(s->state, "streaming") != 0)
 		return err_set(e, ERR_PRECONDITION,
 			       "%s is not in step: wait until `holdfast ha status` says Alive",
 			       n->name);
@@ -154,12 +159,13 @@ static int
 order_rejoin(struct agent *a, const char *node, struct err *e)
 {
 	struct fsm_obs o;
+	int rc = agent_may(a, "rejoin", e);
 
+	if (rc)
+		return rc;
 	if (!a->secondary)
 		return err_set(e, ERR_PRECONDITION,
-			       agent_is_outranked(a)
-				       ? "this node returns by itself as soon as the primary serves"
-				       : "this node is the primary: nothing is copied over it");
+			       "this node returns by itself as soon as the later primary serves");
 	agent_reduce(a, &o);
 	if (a->emergency_ordered)
 		return err_set(e, ERR_PRECONDITION,
@@ -191,11 +197,10 @@ static int
 may_remove(struct agent *a, const char *node, const struct replication_node **ret, struct err *e)
 {
 	const struct replication_node *n = node_named(a, node);
+	int rc = agent_may(a, "remove", e);
 
-	if (a->secondary || state_serves(a->shown.state) != SERVES_EVERYONE)
-		return err_set(e, ERR_PRECONDITION,
-			       "this node is not the serving primary: run the command on %s",
-			       agent_leader(a) ? agent_leader(a)->name : "it");
+	if (rc)
+		return rc;
 	if (!n)
 		return err_set(
 			e, ERR_NOT_FOUND,
@@ -257,8 +262,8 @@ order_remove(struct agent *a, const char *node, struct err *e)
 	auto_buf body = BUF_INIT;
 	struct uuid id;
 
-	while (!a->secondary && state_serves(a->shown.state) == SERVES_EVERYONE &&
-	       !table_is_settled(a) && clock_mono_ms() < until)
+	while (state_serves(a->shown.state) == SERVES_EVERYONE && !table_is_settled(a) &&
+	       clock_mono_ms() < until)
 		give_way(a);
 	int rc = may_remove(a, node, &n, e);
 	if (rc)
@@ -321,11 +326,12 @@ check_emergency(const struct agent *a, const char *node, bool on, struct err *e)
 {
 	if (!on && strcmp(node, "off") != 0)
 		return err_set(e, ERR_USAGE, "emergency access is ordered on or off");
-	if (a->secondary || !on)
-		return 0;
-	return err_set(e, ERR_PRECONDITION,
-		       "this node is no secondary: a primary serves everyone, emergency access is "
-		       "ordered on a secondary");
+	int rc = on ? agent_may(a, "emergency on", e) : 0;
+	if (!rc && on && !a->secondary)
+		rc = err_set(e, ERR_PRECONDITION,
+			     "this node is a former primary: it gives emergency access by itself "
+			     "as long as the later primary does not serve");
+	return rc;
 }
 
 /* The order is on disk before it counts: it outlives agent and node. */
