@@ -53,8 +53,9 @@ add_web_cert(const struct bootstrap *b, struct json_out *w)
 		json_out_text(w, "web_cert", buf_str(&leaf));
 }
 
+/* knew: what took nodes out before (query/ending.sql). */
 static void
-write_node(struct bootstrap *b, struct buf *created, struct buf *joined)
+write_node(struct bootstrap *b, const char *knew, struct buf *created, struct buf *joined)
 {
 	struct authority_shown shown;
 	struct json_out w;
@@ -77,6 +78,7 @@ write_node(struct bootstrap *b, struct buf *created, struct buf *joined)
 		json_out_text(&w, "web_by", shown.web_by);
 	}
 	json_out_int(&w, "primary_since_term", b->term);
+	json_out_text(&w, "knew", knew);
 	json_out_end_object(&w);
 }
 
@@ -162,7 +164,7 @@ write_all(struct bootstrap *b, struct fiber *f, struct err *e)
 		rc = write_admin(b, f, &b->body[3], e);
 	if (rc)
 		return rc;
-	write_node(b, &b->body[0], &b->body[1]);
+	write_node(b, "", &b->body[0], &b->body[1]);
 	for (int i = 0; i < EVENTS; i++) {
 		ev[i].kind = kinds[i];
 		ev[i].address = "";
@@ -280,9 +282,20 @@ append_one(struct bootstrap *b, struct fiber *f, enum event_kind kind, const str
 static int
 begin_term(struct bootstrap *b, struct fiber *f, struct err *e)
 {
-	write_node(b, &b->body[0], &b->body[1]);
+	auto_binds binds = BINDS_INIT;
+	auto_rows rows = NULL;
+
+	bind_uuid(&binds, &b->node->id);
+	int rc = db_exec(b->writer, f, STMT_ENDING_KNOWN, &binds, &rows, e);
+	if (rc)
+		return rc;
+	write_node(b,
+		   row_null(rows, 0, COL_ENDING_KNOWN_KNEW)
+			   ? ""
+			   : row_text(rows, 0, COL_ENDING_KNOWN_KNEW),
+		   &b->body[0], &b->body[1]);
 	write_restored(b, &b->body[2]);
-	int rc = append_one(b, f, EVENT_NODE_CREATED, &b->body[0], e);
+	rc = append_one(b, f, EVENT_NODE_CREATED, &b->body[0], e);
 	if (!rc)
 		rc = append_one(b, f, EVENT_RESTORED, &b->body[2], e);
 	return rc ? rc : append_one(b, f, EVENT_NODE_JOINED, &b->body[1], e);

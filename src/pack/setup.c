@@ -58,6 +58,7 @@ struct setup {
 	int64_t flush_lsn; /* when the base backup began: what is older is of no use to its slot */
 	/* The secondary. */
 	struct uuid id;
+	struct buf knew; /* what took it out before (query/ending.sql) */
 	char slot[REPLICATION_SLOT_MAX];
 	int https_port, pair_port;
 	struct buf cert, key, web_cert, web_key;
@@ -378,7 +379,22 @@ joined_body(const struct setup *x, int https_port, int pair_port, bool packed, s
 		json_out_text(&w, "web_by", x->signer);
 	}
 	json_out_null(&w, "primary_since_term");
+	json_out_text(&w, "knew", buf_str(&x->knew));
 	json_out_end_object(&w);
+}
+
+static int
+read_knew(struct setup *x, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+
+	bind_uuid(&b, &x->id);
+	int rc = ask(x, STMT_ENDING_KNOWN, &b, &rows, e);
+	buf_reset(&x->knew);
+	if (rc == 0 && !row_null(rows, 0, COL_ENDING_KNOWN_KNEW))
+		buf_adds(&x->knew, row_text(rows, 0, COL_ENDING_KNOWN_KNEW));
+	return rc;
 }
 
 static int
@@ -418,6 +434,9 @@ add_row(struct setup *x, struct err *e)
 
 	int rc = find_row(x, &there, e);
 	if (rc < 0 || there)
+		return rc;
+	rc = read_knew(x, e);
+	if (rc < 0)
 		return rc;
 	joined_body(x, x->https_port, x->pair_port, true, &body);
 	x->row_asked = true;
@@ -871,5 +890,6 @@ setup_run(const struct home *h, const struct settings *s, struct keys *keys,
 	buf_done(&x.key);
 	buf_done(&x.web_cert);
 	buf_done(&x.web_key);
+	buf_done(&x.knew);
 	return rc;
 }

@@ -22,7 +22,7 @@ struct candidate {
 	bool known, shared; /* shared: others have it too */
 	const char *why;    /* it is not they who log in; NULL: they were not tried, or it is */
 	struct uuid id;	    /* of a name that nobody has: made from it */
-	const char *name, *hash;
+	const char *name, *hash, *knew;
 	bool administrator, disabled;
 	struct buf totp; /* sealed; empty: none */
 	int64_t totp_step, failed, failed_us;
@@ -70,6 +70,9 @@ take_candidate(struct call *c, const struct rows *rows, int i, struct candidate 
 	u->hash = row_null(rows, i, COL_LOGIN_BY_NAME_PASSWORD_HASH)
 			  ? NULL
 			  : arena_strdup(c->a, row_text(rows, i, COL_LOGIN_BY_NAME_PASSWORD_HASH));
+	u->knew = row_null(rows, i, COL_LOGIN_BY_NAME_KNEW)
+			  ? NULL
+			  : arena_strdup(c->a, row_text(rows, i, COL_LOGIN_BY_NAME_KNEW));
 	if (!row_null(rows, i, COL_LOGIN_BY_NAME_TOTP_SEALED)) {
 		totp = row_bytea(rows, i, COL_LOGIN_BY_NAME_TOTP_SEALED, &n);
 		buf_add(&u->totp, totp, n);
@@ -223,13 +226,13 @@ static int
 login(struct call *c, const struct candidate *u, const char *name, const char *code,
       struct session_begun *ret, struct err *e)
 {
-	int64_t step = -1;
-	int rc = check_code(c, u, code, &step, e);
+	struct session_of of = { u->id, u->name, u->administrator, -1, u->knew };
+	int rc = check_code(c, u, code, &of.totp_step, e);
 
 	if (rc == ERR_BAD_LOGIN || rc == ERR_EXISTS)
 		return fail_code(c, u, name, rc, e);
 	if (!rc)
-		rc = session_begin(c, &u->id, u->name, u->administrator, step, ret, e);
+		rc = session_begin(c, &of, ret, e);
 	if (!rc)
 		ret->shared = u->shared;
 	return rc;
@@ -301,7 +304,7 @@ session_login(struct call *c, const char *name, const char *password, const char
 
 static void
 login_body(struct buf *body, const struct session_begun *s,
-	   const uint8_t mac[static KEYS_HASH_BYTES], int64_t totp_step)
+	   const uint8_t mac[static KEYS_HASH_BYTES], const struct session_of *of)
 {
 	struct json_out w;
 
@@ -310,16 +313,17 @@ login_body(struct buf *body, const struct session_begun *s,
 	json_out_uuid(&w, "session", s->session.b);
 	event_body_hex(&w, "mac", mac, KEYS_HASH_BYTES);
 	json_out_time(&w, "expires", s->expires_us);
-	if (totp_step >= 0)
-		json_out_int(&w, "totp_step", totp_step);
+	if (of->totp_step >= 0)
+		json_out_int(&w, "totp_step", of->totp_step);
+	if (of->knew)
+		json_out_text(&w, "knew", of->knew);
 	json_out_end_object(&w);
 }
 
 int
-session_begin(struct call *c, const struct uuid *user, const char *name, bool administrator,
-	      int64_t totp_step, struct session_begun *ret, struct err *e)
+session_begin(struct call *c, const struct session_of *of, struct session_begun *ret, struct err *e)
 {
-	struct session_begun s = { .user = *user, .administrator = administrator };
+	struct session_begun s = { .user = of->user, .administrator = of->administrator };
 	FREE_WITH(wipe_bytes) uint8_t token[TOKEN_BYTES];
 	uint8_t mac[KEYS_HASH_BYTES];
 	auto_buf body = BUF_INIT;
@@ -332,17 +336,17 @@ session_begin(struct call *c, const struct uuid *user, const char *name, bool ad
 		return rc;
 	uuid_new(&s.session);
 	s.expires_us = clock_now_us() + c->v->settings->session_max * 1000;
-	login_body(&body, &s, mac, totp_step);
-	c->who.user = *user;
-	rc = vault_append(c, EVENT_LOGIN, user, buf_str(&body), e);
+	login_body(&body, &s, mac, of);
+	c->who.user = of->user;
+	rc = vault_append(c, EVENT_LOGIN, &of->user, buf_str(&body), e);
 	if (rc) {
 		c->who.user = nobody;
 		return rc;
 	}
-	s.name = arena_strdup(c->a, name);
+	s.name = arena_strdup(c->a, of->name);
 	c->who.session = s.session;
 	c->who.name = s.name;
-	c->who.administrator = administrator;
+	c->who.administrator = of->administrator;
 	c->who.journal_only = c->durability == LEDGER_JOURNAL;
 	token_str(token, s.token);
 	*ret = s;

@@ -35,10 +35,20 @@ struct session_begun {
 int session_login(struct call *c, const char *name, const char *password, const char *code,
 		  struct session_begun *ret, struct err *e) MUST_USE;
 
-/* Begins a session for a user who was authenticated otherwise (set-up token). totp_step < 0: no
- * code was used. c->who becomes the user. */
-int session_begin(struct call *c, const struct uuid *user, const char *name, bool administrator,
-		  int64_t totp_step, struct session_begun *ret, struct err *e) NONNULL MUST_USE;
+/* Whose session begins. */
+struct session_of {
+	struct uuid user;
+	const char *name;
+	bool administrator;
+	int64_t totp_step; /* of the code that was used; < 0: none was */
+	const char *
+		knew; /* the endings (query/ending.sql) that there were when they were authenticated; NULL: none, or the
+			      database does not know of any yet */
+};
+
+/* Begins a session for a user who was authenticated. Any other ending ends it. c->who becomes the user. */
+int session_begin(struct call *c, const struct session_of *of, struct session_begun *ret,
+		  struct err *e) NONNULL MUST_USE;
 
 /* Who holds this token. name is copied to a. ERR_UNAUTHENTICATED. ret->address is left alone. */
 int session_check(struct vault *v, struct fiber *f, const char *token, struct arena *a,

@@ -129,6 +129,13 @@ begun_here(const struct sessions *s, const uint8_t mac[static KEYS_HASH_BYTES])
 }
 
 static void
+free_begun(struct session_begun_here *x)
+{
+	free(x->knew);
+	free(x);
+}
+
+static void
 clear_overlay(struct sessions *s)
 {
 	struct session_begun_here *b;
@@ -136,7 +143,7 @@ clear_overlay(struct sessions *s)
 
 	while ((b = s->begun)) {
 		s->begun = b->next;
-		free(b);
+		free_begun(b);
 	}
 	while ((x = s->ended)) {
 		s->ended = x->next;
@@ -156,14 +163,14 @@ drop_expired(struct sessions *s)
 			continue;
 		}
 		*at = x->next;
-		free(x);
+		free_begun(x);
 	}
 }
 
 static int
 parse_login(const struct event *ev, struct session_begun_here *ret)
 {
-	auto_buf session = BUF_INIT, expires = BUF_INIT;
+	auto_buf session = BUF_INIT, expires = BUF_INIT, knew = BUF_INIT;
 
 	if (event_body_get_bytes(ev->body, "mac", ret->mac, sizeof(ret->mac)) ||
 	    event_body_get(ev->body, "session", &session) ||
@@ -172,6 +179,8 @@ parse_login(const struct event *ev, struct session_begun_here *ret)
 	if (uuid_parse(buf_str(&session), &ret->session) ||
 	    clock_parse_iso(buf_str(&expires), &ret->expires_us))
 		return -1;
+	if (!event_body_get(ev->body, "knew", &knew))
+		ret->knew = buf_take_str(&knew);
 	ret->user = ev->actor;
 	ret->begun_us = ret->seen_us = ev->at_us;
 	return 0;
@@ -185,11 +194,11 @@ note_begun(struct sessions *s, const struct event *ev)
 	if (parse_login(ev, x)) {
 		log_warning("event %lld of the journal is a login that cannot be read",
 			    (long long)ev->seq);
-		free(x);
+		free_begun(x);
 		return;
 	}
 	if (begun_here(s, x->mac)) {
-		free(x);
+		free_begun(x);
 		return;
 	}
 	x->next = s->begun;
@@ -293,6 +302,9 @@ note(struct sessions *s, const struct event *ev, bool journal)
 	case EVENT_USER_CHANGED:
 	case EVENT_USER_TOTP:
 		drop_where(s, is_user, &ev->object);
+		break;
+	case EVENT_RESTORED:
+		drop_where(s, is_any, NULL);
 		break;
 	}
 }
@@ -433,7 +445,7 @@ load_home(struct sessions *s, struct fiber *f, const uint8_t mac[static KEYS_HAS
 	return 0;
 }
 
-/* The same from the overlay; who the user is, the replicated table says. */
+/* The same from the overlay; who the user is, and what ended their sessions elsewhere, the replicated tables say. */
 static int
 load_overlay(struct sessions *s, struct fiber *f, const uint8_t mac[static KEYS_HASH_BYTES],
 	     struct session_entry *ret, struct err *e)
@@ -451,10 +463,13 @@ load_overlay(struct sessions *s, struct fiber *f, const uint8_t mac[static KEYS_
 	ret->expires_us = x->expires_us;
 	ret->journal_only = true;
 	bind_uuid(&b, &ret->user);
+	bind_uuid(&b, &ret->session);
+	bind_text(&b, x->knew);
 	rc = db_exec(vault_reader(s->v), f, STMT_LOGIN_BY_ID, &b, &rows, e);
 	if (rc)
 		return rc;
-	if (!rows_count(rows) || row_bool(rows, 0, COL_LOGIN_BY_ID_DISABLED))
+	if (!rows_count(rows) || row_bool(rows, 0, COL_LOGIN_BY_ID_DISABLED) ||
+	    row_bool(rows, 0, COL_LOGIN_BY_ID_ENDED))
 		return not_known(e);
 	ret->name = mem_dup(row_text(rows, 0, COL_LOGIN_BY_ID_NAME));
 	ret->administrator = !strcmp(row_text(rows, 0, COL_LOGIN_BY_ID_ROLE), "administrator");

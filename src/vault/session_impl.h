@@ -38,6 +38,7 @@ struct session_begun_here {
 	struct session_begun_here *next;
 	uint8_t mac[KEYS_HASH_BYTES];
 	struct uuid session, user;
+	char *knew; /* endings (query/ending.sql); NULL: it does not say */
 	int64_t begun_us, seen_us, expires_us;
 };
 

@@ -783,8 +783,20 @@ check_setup(struct call *c, const struct rows *r, int i, const char *token, stru
 	return 0;
 }
 
+/* The endings of before and this one, as query/ending.sql has them. */
+static const char *
+with_ending(struct arena *a, const char *knew, const struct event *ev)
+{
+	char node[UUID_STR_LEN];
+	uuid_str(&ev->node, node);
+	return arena_printf(a, "%s%s%s/%lld", knew ? knew : "", knew ? " " : "", node,
+			    (long long)ev->seq);
+}
+
+/* knew: the endings that there were when the token was found good. Of the session that begins, the password that it sets is known too. */
 static int
-append_setup(struct call *c, const struct uuid *user, const char *password, struct err *e)
+append_setup(struct call *c, const struct uuid *user, const char *password, const char *knew,
+	     const char **ret_knew, struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	int rc = password_body(c, user, password, &(struct uuid){ 0 }, &body, e);
@@ -795,7 +807,10 @@ append_setup(struct call *c, const struct uuid *user, const char *password, stru
 		policy_event(c, EVENT_USER_PASSWORD, user, buf_str(&body)),
 	};
 	ev[0].actor = ev[1].actor = *user;
-	return policy_append(c, ev, ARRAY_LEN(ev), e);
+	rc = policy_append(c, ev, ARRAY_LEN(ev), e);
+	if (rc == 0)
+		*ret_knew = with_ending(c->a, knew, &ev[1]);
+	return rc;
 }
 
 static int
@@ -826,6 +841,7 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 {
 	auto_rows r = NULL;
 	struct uuid id, found;
+	struct session_of of = { .totp_step = -1 };
 	int i, rc = policy_by_name(c, STMT_USER_SETUP, name, &r, e);
 	if (rc)
 		return rc;
@@ -853,15 +869,20 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 	if (rc == 0)
 		rc = check_password(password, row_text(r, i, COL_USER_SETUP_NAME), e);
 	if (rc == 0)
-		rc = append_setup(c, &id, password, e);
+		rc = append_setup(c, &id, password,
+				  row_null(r, i, COL_USER_SETUP_KNEW)
+					  ? NULL
+					  : row_text(r, i, COL_USER_SETUP_KNEW),
+				  &of.knew, e);
 	if (rc)
 		return rc;
 	if (row_bool(r, i, COL_USER_SETUP_TOTP))
 		return err_set(e, ERR_SECOND_FACTOR,
 			       "the password is set; now log in with it and the code");
-	const char *full_name = arena_strdup(c->a, row_text(r, i, COL_USER_SETUP_NAME));
-	bool administrator = strcmp(row_text(r, i, COL_USER_SETUP_ROLE), "administrator") == 0;
-	rc = session_begin(c, &id, full_name, administrator, -1, ret, e);
+	of.user = id;
+	of.name = arena_strdup(c->a, row_text(r, i, COL_USER_SETUP_NAME));
+	of.administrator = strcmp(row_text(r, i, COL_USER_SETUP_ROLE), "administrator") == 0;
+	rc = session_begin(c, &of, ret, e);
 	if (rc == 0)
 		ret->shared = row_bool(r, i, COL_USER_SETUP_SHARED);
 	return rc;

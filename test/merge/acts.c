@@ -54,6 +54,8 @@ add_word(struct buf *out, const char *word, const struct act *x, const char *nod
 {
 	if (!strcmp(word, "user"))
 		add_nth(out, "principal", x->a);
+	else if (!strcmp(word, "actor"))
+		buf_addf(out, "'00000000-0000-7000-8000-00000000000%u'::uuid", 1 + x->a % 2u);
 	else if (!strcmp(word, "resource"))
 		add_nth(out, "resource", x->b);
 	else if (!strcmp(word, "account"))
@@ -177,7 +179,8 @@ static const struct {
 	{ ORDER | SECOND, "account.*",
 	  "of what is said of an account the one applied last counts" },
 	{ ORDER | SECOND, "node.*",
-	  "of what is said of a node the one applied last counts, or the later by clocks" },
+	  "of what is said of a node the one applied last counts; a primary stays, which goes by "
+	  "the order" },
 	{ ORDER | SECOND, "ha_order.*", "of hand-overs in one term the one applied last counts" },
 	{ ORDER | SECOND, "maintenance.*", "the one applied last counts" },
 	{ ORDER, "data_key.*", "of two keys of one number the one applied first counts" },
@@ -189,15 +192,11 @@ static const struct {
 	  "who is entitled goes by what stands then, and so do numbers and siblings" },
 	{ BATCH, "account.current_n", "who is entitled goes by what stands then" },
 	{ BATCH, "account.conflict", "who is entitled goes by what stands then" },
-	/* What ends, by clocks. */
-	{ ORDER | BATCH | SECOND, "session.*", "what ends a session first, and by clocks" },
 	{ BIT(CUTS), "principal.totp_step", "a factor that is set twice in a batch counts once" },
 	{ BIT(CUTS), "account.purged_at",
 	  "a batch has the last time, events by themselves the first" },
 	{ BIT(CUTS), "resource.purged_at",
 	  "a batch has the last time, events by themselves the first" },
-	{ BIT(CUTS), "node.joined_at",
-	  "a batch has the last word, events by themselves the later by clocks" },
 };
 
 const char *

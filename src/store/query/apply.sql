@@ -53,18 +53,15 @@ WITH x AS MATERIALIZED (
 ), e AS MATERIALIZED (
 	SELECT x.object, f.what, f.safe, max(x.seq) AS seq, max(x.at) AS at,
 		(array_agg(b->>f.what ORDER BY seq DESC))[1] AS value,
-		(array_agg(b->>('upon_' || f.what) ORDER BY seq))[1] AS upon,
-		bool_or(b->>f.what = 'true') AS was_disabled
+		(array_agg(b->>('upon_' || f.what) ORDER BY seq))[1] AS upon
 	FROM x JOIN (VALUES ('role', 'user'), ('disabled', 'true')) f (what, safe) ON b ? f.what
 	GROUP BY x.object, f.what, f.safe
 ), h AS (
 	SELECT e.*, e.object AS principal, a.held, a.held = e.safe AS safer FROM e JOIN principal p ON p.id = e.object
 	CROSS JOIN LATERAL (SELECT CASE e.what WHEN 'role' THEN p.role ELSE p.disabled::text END AS held) a
-), :decided(h), s AS (
-	UPDATE session SET ended_at = e.at FROM e
-	WHERE e.what = 'disabled' AND session.principal = e.object AND e.was_disabled AND session.ended_at IS NULL
-		AND session.created_at <= e.at
-)
+), :decided(h), d AS (
+	SELECT object AS subject, seq, at, NULL::uuid AS keep FROM x WHERE b->>'disabled' = 'true'
+), :end_sessions(d, s.principal = n.subject)
 UPDATE principal p SET role = coalesce(q.role, p.role), disabled = coalesce(q.disabled::boolean, p.disabled),
 	name = coalesce(q.name, p.name)
 FROM (SELECT object, max(result) FILTER (WHERE what = 'role') AS role,
@@ -77,17 +74,13 @@ WHERE p.id = q.object;
 -- A new password, or (password_hash null) a new set-up token. All sessions end but the one that did it.
 -- name: apply_user_password(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
-	SELECT DISTINCT ON (object) object, at, body::jsonb AS b FROM event
+	SELECT object AS subject, seq, at, body::jsonb AS b, (body::jsonb->>'keep')::uuid AS keep FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_PASSWORD
-	ORDER BY object, seq DESC
-), s AS (
-	UPDATE session SET ended_at = e.at FROM e
-	WHERE session.principal = e.object AND session.ended_at IS NULL AND session.created_at <= e.at
-		AND session.id IS DISTINCT FROM (e.b->>'keep')::uuid
-)
-UPDATE principal p SET password_hash = e.b->>'password_hash', setup_mac = decode(e.b->>'setup_mac', 'hex'),
-	setup_until = (e.b->>'setup_until')::timestamptz, failed = 0, failed_at = NULL
-FROM e WHERE p.id = e.object;
+), :end_sessions(e, s.principal = n.subject)
+UPDATE principal p SET password_hash = l.b->>'password_hash', setup_mac = decode(l.b->>'setup_mac', 'hex'),
+	setup_until = (l.b->>'setup_until')::timestamptz, failed = 0, failed_at = NULL
+FROM (SELECT DISTINCT ON (subject) subject, b FROM e ORDER BY subject, seq DESC) l
+WHERE p.id = l.subject;
 
 -- The step of the code that confirmed it is remembered, so that it is not taken once more.
 -- name: apply_user_totp(node uuid, from_seq bigint, to_seq bigint)

@@ -8,10 +8,10 @@ WITH e AS MATERIALIZED (
 	SELECT DISTINCT ON (object) object, seq, at, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_RECOVERED
 	ORDER BY object, seq DESC
-), s AS (
-	UPDATE session SET ended_at = e.at FROM e
-	WHERE session.principal = e.object AND session.ended_at IS NULL AND session.created_at <= e.at
-), k AS (
+), d AS (
+	SELECT object AS subject, seq, at, NULL::uuid AS keep FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_RECOVERED
+), :end_sessions(d, s.principal = n.subject), k AS (
 	INSERT INTO standing (object, principal, what, stamp)
 	SELECT object, object, 'disabled', :stamp(seq) FROM e WHERE b->>'enabled' = 'true'
 	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp

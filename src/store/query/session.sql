@@ -18,24 +18,29 @@ WITH gone AS (
 )
 SELECT count(*)::int FROM gone;
 
--- What a login needs to know of the users that the name may mean. shared: others have the name too.
+-- What a login needs to know of the users that the name may mean. shared: others have the name too. knew: read with the password, so that a reset while it
+-- is tried ends what begins.
 -- name: login_by_name(name text, plain text, tail text) ->
 --   id uuid, name text, role text, disabled bool, password_hash text, totp_sealed bytea, totp_step bigint, failed int, failed_at timestamptz,
---   shared bool
-SELECT u.id, u.name, u.role, u.disabled, u.password_hash, u.totp_sealed, u.totp_step, u.failed, u.failed_at, u.twin IS NOT NULL
+--   shared bool, knew text
+SELECT u.id, u.name, u.role, u.disabled, u.password_hash, u.totp_sealed, u.totp_step, u.failed, u.failed_at, u.twin IS NOT NULL,
+	:known_endings(u.id)
 FROM :named_users($1, $2, $3) u;
 
--- name: login_by_id(id uuid) -> name text, role text, disabled bool
-SELECT name, role, disabled FROM principal WHERE id = $1;
+-- Of whom the journal has a session, and whether that was ended elsewhere meanwhile.
+-- name: login_by_id(id uuid, session uuid, knew text) -> name text, role text, disabled bool, ended bool
+SELECT name, role, disabled, $3 IS NOT NULL AND :ended_at($1, $2, $3) IS NOT NULL FROM principal WHERE id = $1;
 
--- A login inserts its session, ends the run of failures and remembers the code's step.
+-- A login inserts its session, over already where it did not know of an ending that is there; ends the run of failures and remembers the code's step.
 -- name: apply_login(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
 	SELECT seq, at, actor, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :LOGIN
 ), s AS (
-	INSERT INTO session (mac, id, principal, created_at, seen_at, expires_at)
-	SELECT decode(b->>'mac', 'hex'), (b->>'session')::uuid, actor, at, at, (b->>'expires')::timestamptz FROM e ORDER BY seq
+	INSERT INTO session (mac, id, principal, created_at, seen_at, expires_at, ended_at, knew)
+	SELECT decode(b->>'mac', 'hex'), (b->>'session')::uuid, actor, at, at, (b->>'expires')::timestamptz,
+		CASE WHEN b ? 'knew' THEN :ended_at(actor, (b->>'session')::uuid, b->>'knew') END, b->>'knew'
+	FROM e ORDER BY seq
 	ON CONFLICT DO NOTHING
 )
 UPDATE principal p SET
@@ -56,10 +61,10 @@ FROM (SELECT e.actor, count(*)::int AS n, max(e.at) AS at
 WHERE p.id = f.actor;
 
 -- name: apply_logout(node uuid, from_seq bigint, to_seq bigint)
-UPDATE session s SET ended_at = e.at
+UPDATE session s SET ended_at = least(s.ended_at, e.at)
 FROM (SELECT object, min(at) AS at FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :LOGOUT GROUP BY object) e
-WHERE s.id = e.object AND s.ended_at IS NULL;
+WHERE s.id = e.object;
 
 -- name: apply_session_seen(node uuid, from_seq bigint, to_seq bigint)
 UPDATE session s SET seen_at = greatest(s.seen_at, e.at)

@@ -50,8 +50,8 @@ SELECT id, name, disabled FROM principal WHERE id = $1;
 SELECT password_hash, totp_sealed, totp_step, name FROM principal WHERE id = $1;
 
 -- name: user_setup(name text, plain text, tail text) -> id uuid, name text, role text, disabled bool, setup_mac bytea, setup_until timestamptz,
---   totp bool, shared bool
-SELECT u.id, u.name, u.role, u.disabled, u.setup_mac, u.setup_until, u.totp_sealed IS NOT NULL, u.twin IS NOT NULL FROM :named_users($1, $2, $3) u;
+--   totp bool, shared bool, knew text
+SELECT u.id, u.name, u.role, u.disabled, u.setup_mac, u.setup_until, u.totp_sealed IS NOT NULL, u.twin IS NOT NULL, :known_endings(u.id) FROM :named_users($1, $2, $3) u;
 
 -- Administrators who can log in, but for one user.
 -- name: user_other_administrators(id uuid) -> n bigint

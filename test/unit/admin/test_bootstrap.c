@@ -74,7 +74,7 @@ set_up(void **state)
 	uuid_new(&p->node.id);
 	strcpy(p->node.name, "first.test");
 	pgtemp_settle(pg);
-	pgtemp_sql(pg, "TRUNCATE event, node, data_key, principal, audit_accepted CASCADE;"
+	pgtemp_sql(pg, "TRUNCATE event, node, data_key, principal, ending, audit_accepted CASCADE;"
 		       "UPDATE ha_term SET term = 1");
 	*state = p;
 	return 0;

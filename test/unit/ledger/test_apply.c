@@ -46,24 +46,30 @@ uuid_of(int n)
 
 /* Adds one event that the chain knows nothing of; apply does not look at hashes. */
 static int64_t
-add(enum event_kind kind, int object, const char *fmt, ...)
+add_by(int actor, enum event_kind kind, int object, const char *body)
 {
-	auto_buf body = BUF_INIT, sql = BUF_INIT;
+	auto_buf sql = BUF_INIT;
 	char text[UUID_STR_LEN];
-	va_list ap;
-	va_start(ap, fmt);
-	buf_addv(&body, fmt, ap);
-	va_end(ap);
 	uuid_str(&node, text);
 	seq++;
 	buf_addf(&sql,
 		 "INSERT INTO event (node, seq, at, kind, actor, object, body, hash) VALUES "
 		 "('%s', %lld, timestamptz '2026-01-01 00:00Z' + %lld * interval '1 second', %d, "
 		 "'%s', '%s', '%s', decode(repeat('00', 32), 'hex'))",
-		 text, (long long)seq, (long long)seq, (int)kind, id(1), id(object),
-		 buf_str(&body));
+		 text, (long long)seq, (long long)seq, (int)kind, id(actor), id(object), body);
 	pgtemp_sql(pg, buf_str(&sql));
 	return seq;
+}
+
+static int64_t
+add(enum event_kind kind, int object, const char *fmt, ...)
+{
+	auto_buf body = BUF_INIT;
+	va_list ap;
+	va_start(ap, fmt);
+	buf_addv(&body, fmt, ap);
+	va_end(ap);
+	return add_by(1, kind, object, buf_str(&body));
 }
 
 /* Applies a range twice: the second time must change nothing that a test could see. */
@@ -286,6 +292,283 @@ disabling_ends_sessions(void **state)
 	assert_true(session_lives(53));
 	apply_one(STMT_APPLY_USER_CHANGED, add(EVENT_USER_CHANGED, 14, "{\"disabled\":true}"));
 	assert_false(session_lives(53));
+}
+
+/* ---- generations of credentials ---- */
+
+/* An event of one of two logs, and its statement. */
+struct told {
+	const struct uuid *chain;
+	enum stmt apply;
+	int64_t at;
+};
+
+static void
+apply_told(const struct told *t)
+{
+	struct uuid own = node;
+	node = *t->chain;
+	apply_one(t->apply, t->at);
+	node = own;
+}
+
+/* A session that begins on the chain, knowing of these (query/ending.sql); NULL: by an earlier release. */
+static struct told
+begins(const struct uuid *chain, int session, int user, const char *knew)
+{
+	auto_buf body = BUF_INIT;
+	struct uuid own = node;
+	buf_addf(&body, "{\"session\":\"%s\",\"mac\":\"%02x\",\"expires\":\"2027-01-01T00:00:00Z\"",
+		 id(session), (unsigned)session);
+	if (knew)
+		buf_addf(&body, ",\"knew\":\"%s\"", knew);
+	buf_addc(&body, '}');
+	node = *chain;
+	struct told t = { chain, STMT_APPLY_LOGIN,
+			  add_by(user, EVENT_LOGIN, user, buf_str(&body)) };
+	node = own;
+	return t;
+}
+
+static struct told
+ends(const struct uuid *chain, enum event_kind kind, enum stmt stmt, int user, const char *body)
+{
+	struct uuid own = node;
+	node = *chain;
+	struct told t = { chain, stmt, add_by(1, kind, user, body) };
+	node = own;
+	return t;
+}
+
+/* How the sessions of a user stand: the number of the event at which each ended, 0: it goes on. */
+static void
+sessions_are(int user, int first, const int64_t *want, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		auto_buf sql = BUF_INIT;
+		buf_addf(&sql,
+			 "SELECT 1 / (count(*) = 1)::int FROM session WHERE id = '%s' AND "
+			 "principal = "
+			 "'%s' AND ended_at IS NOT DISTINCT FROM timestamptz '2026-01-01 00:00Z' + "
+			 "nullif(%lld, 0) * interval '1 second'",
+			 id(first + (int)i), id(user), (long long)want[i]);
+		pgtemp_sql(pg, buf_str(&sql));
+	}
+}
+
+static void
+forget_sessions(int user)
+{
+	auto_buf sql = BUF_INIT;
+	buf_addf(
+		&sql,
+		"DELETE FROM session WHERE principal = '%s'; DELETE FROM ending WHERE subject = "
+		"'%s'; UPDATE principal SET disabled = false WHERE id = '%s'; DELETE FROM standing "
+		"WHERE object = '%s'",
+		id(user), id(user), id(user), id(user));
+	pgtemp_sql(pg, buf_str(&sql));
+}
+
+static const char *
+knew_of(struct arena *a, const struct told *t)
+{
+	char text[UUID_STR_LEN];
+	uuid_str(t->chain, text);
+	return arena_printf(a, "%s/%lld", text, (long long)t->at);
+}
+
+/* H15: of two endings on both sides of a cut each ends what did not know of it, whatever is applied first. */
+static void
+who_knew_of_every_ending_goes_on(void **state)
+{
+	struct uuid west, east;
+	auto_arena a = arena_new();
+	uuid_new(&west);
+	uuid_new(&east);
+	make_user(15, "Emil", "user");
+	struct told reset = ends(&west, EVENT_USER_PASSWORD, STMT_APPLY_USER_PASSWORD, 15,
+				 "{\"password_hash\":null,\"setup_mac\":\"ff\"}");
+	struct told off =
+		ends(&east, EVENT_USER_CHANGED, STMT_APPLY_USER_CHANGED, 15, "{\"disabled\":true}");
+	const char *w = knew_of(a, &reset), *e = knew_of(a, &off);
+	struct told all[] = {
+		reset,
+		off,
+		begins(&west, 60, 15, ""),
+		begins(&west, 61, 15, w),
+		begins(&east, 62, 15, e),
+		begins(&west, 63, 15, arena_printf(a, "%s %s", w, e)),
+		begins(&east, 64, 15, arena_printf(a, "%s %s", e, w)),
+	};
+	const int64_t want[] = { reset.at, off.at, reset.at, 0, 0 };
+	size_t n = sizeof(all) / sizeof(all[0]);
+	for (size_t i = 0; i < 2 * n; i++) {
+		forget_sessions(15);
+		for (size_t k = 0; k < n; k++)
+			apply_told(&all[i < n ? (i + k) % n : (i + n - k) % n]);
+		sessions_are(15, 60, want, 5);
+	}
+	/* All of one log in one range. */
+	forget_sessions(15);
+	node = east;
+	assert_int_equal(apply(STMT_APPLY_LOGIN, off.at, seq), 0);
+	apply_one(STMT_APPLY_USER_CHANGED, off.at);
+	node = west;
+	assert_int_equal(apply(STMT_APPLY_USER_PASSWORD, reset.at, seq), 0);
+	assert_int_equal(apply(STMT_APPLY_LOGIN, reset.at, seq), 0);
+	sessions_are(15, 60, want, 5);
+}
+
+/* Whoever changes their password goes on where they did it. What began without knowing of it on the other side does not. */
+static void
+a_new_password_keeps_the_session_that_set_it(void **state)
+{
+	struct uuid west, east;
+	uuid_new(&west);
+	uuid_new(&east);
+	make_user(16, "Fritz", "user");
+	struct told own = begins(&west, 70, 16, ""), other = begins(&east, 71, 16, "");
+	auto_buf body = BUF_INIT;
+	buf_addf(&body, "{\"password_hash\":\"h\",\"keep\":\"%s\"}", id(70));
+	struct told set =
+		ends(&west, EVENT_USER_PASSWORD, STMT_APPLY_USER_PASSWORD, 16, buf_str(&body));
+	const struct told *orders[][3] = { { &own, &set, &other }, { &other, &set, &own } };
+	const int64_t want[] = { 0, set.at };
+	for (int i = 0; i < 2; i++) {
+		forget_sessions(16);
+		for (int k = 0; k < 3; k++)
+			apply_told(orders[i][k]);
+		sessions_are(16, 70, want, 2);
+	}
+}
+
+/* Of an earlier release: it knew of what was applied before it, and of no more. */
+static void
+a_session_that_names_nothing_counts_by_its_place(void **state)
+{
+	struct uuid west;
+	uuid_new(&west);
+	make_user(17, "Gerd", "user");
+	struct told before = begins(&west, 80, 17, NULL);
+	struct told reset = ends(&west, EVENT_USER_PASSWORD, STMT_APPLY_USER_PASSWORD, 17,
+				 "{\"password_hash\":null}");
+	struct told behind = begins(&west, 81, 17, NULL);
+	const int64_t want[] = { reset.at, 0 };
+	apply_told(&before);
+	apply_told(&reset);
+	apply_told(&behind);
+	apply_told(&reset);
+	sessions_are(17, 80, want, 2);
+}
+
+/* A restored vault ends everybody's sessions but those that began in it. */
+static void
+a_restored_vault_ends_everybodys(void **state)
+{
+	struct uuid west;
+	auto_arena a = arena_new();
+	uuid_new(&west);
+	make_user(18, "Hans", "user");
+	struct told restored = ends(&west, EVENT_RESTORED, STMT_APPLY_RESTORED, 18, "{\"term\":1}");
+	struct told all[] = { begins(&west, 90, 18, ""), restored,
+			      begins(&west, 91, 18, knew_of(a, &restored)) };
+	const int64_t want[] = { restored.at, 0 };
+	for (int i = 0; i < 3; i++) {
+		forget_sessions(18);
+		for (int k = 0; k < 3; k++)
+			apply_told(&all[(i + k) % 3]);
+		sessions_are(18, 90, want, 2);
+		pgtemp_sql(pg, "DELETE FROM ending WHERE subject = "
+			       "'00000000-0000-0000-0000-000000000000'");
+	}
+}
+
+/* ---- nodes ---- */
+
+static struct told
+joins(const struct uuid *chain, int which, const char *knew)
+{
+	auto_buf body = BUF_INIT;
+	buf_addf(&body,
+		 "{\"id\":\"%s\",\"name\":\"n%d\",\"https_port\":1,\"pair_port\":2,\"slot\":\"s\"",
+		 id(which), which);
+	if (knew)
+		buf_addf(&body, ",\"knew\":\"%s\"", knew);
+	buf_addc(&body, '}');
+	return ends(chain, EVENT_NODE_JOINED, STMT_APPLY_NODE_JOINED, which, buf_str(&body));
+}
+
+static void
+forget_node(int which)
+{
+	auto_buf sql = BUF_INIT;
+	buf_addf(&sql, "DELETE FROM node WHERE id = '%s'; DELETE FROM ending WHERE subject = '%s'",
+		 id(which), id(which));
+	pgtemp_sql(pg, buf_str(&sql));
+}
+
+static void
+node_is(int which, bool there)
+{
+	auto_buf sql = BUF_INIT;
+	buf_addf(&sql, "SELECT 1 / (count(*) = %d)::int FROM node WHERE id = '%s'", there,
+		 id(which));
+	pgtemp_sql(pg, buf_str(&sql));
+}
+
+/* H15: whoever takes a node out does so whatever the clock said when it joined; it is back once it joins knowing of that. The times of these are the other
+ * way round. */
+static void
+a_node_goes_by_what_its_joining_knew(void **state)
+{
+	struct uuid west, east;
+	auto_arena a = arena_new();
+	uuid_new(&west);
+	uuid_new(&east);
+	int64_t removed_at = seq + 3;
+	struct told removed = { &east, STMT_APPLY_NODE_REMOVED, removed_at };
+	struct told again = joins(&west, 95, knew_of(a, &removed)), apart = joins(&west, 95, "");
+	removed = ends(&east, EVENT_NODE_REMOVED, STMT_APPLY_NODE_REMOVED, 95, "{}");
+	assert_int_equal(removed.at, removed_at);
+	const struct {
+		const struct told *t[3];
+		bool there;
+	} orders[] = {
+		{ { &apart, &removed }, false },	{ { &removed, &apart }, false },
+		{ { &removed, &again }, true },		{ { &apart, &removed, &again }, true },
+		{ { &removed, &again, &apart }, true }, { { &removed, &apart, &again }, true },
+		{ { &again, &removed }, true },
+	};
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		forget_node(95);
+		for (int k = 0; k < 3 && orders[i].t[k]; k++)
+			apply_told(orders[i].t[k]);
+		node_is(95, orders[i].there);
+	}
+}
+
+/* In one log what stands later counts, also where the joining names nothing, as those of earlier releases. */
+static void
+a_node_goes_by_the_last_word_of_one_log(void **state)
+{
+	struct uuid west;
+	uuid_new(&west);
+	const char *const knew[] = { "", NULL };
+	for (int i = 0; i < 2; i++) {
+		struct told first = joins(&west, 96, knew[i]);
+		struct told out =
+			ends(&west, EVENT_NODE_REMOVED, STMT_APPLY_NODE_REMOVED, 96, "{}");
+		struct told again = joins(&west, 96, knew[i]);
+		apply_told(&first);
+		node_is(96, true);
+		apply_told(&out);
+		node_is(96, false);
+		apply_told(&again);
+		node_is(96, true);
+		apply_told(&out);
+		node_is(96, true);
+		forget_node(96);
+	}
 }
 
 /* ---- rights ---- */
@@ -1527,6 +1810,12 @@ main(void)
 		cmocka_unit_test(a_user_keeps_the_name),
 		cmocka_unit_test(password_ends_the_other_sessions),
 		cmocka_unit_test(disabling_ends_sessions),
+		cmocka_unit_test(who_knew_of_every_ending_goes_on),
+		cmocka_unit_test(a_new_password_keeps_the_session_that_set_it),
+		cmocka_unit_test(a_session_that_names_nothing_counts_by_its_place),
+		cmocka_unit_test(a_restored_vault_ends_everybodys),
+		cmocka_unit_test(a_node_goes_by_what_its_joining_knew),
+		cmocka_unit_test(a_node_goes_by_the_last_word_of_one_log),
 		cmocka_unit_test(highest_grant_counts),
 		cmocka_unit_test(list_shows_what_is_shared_only),
 		cmocka_unit_test(deleted_is_gone_and_its_name_free),

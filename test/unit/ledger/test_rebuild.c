@@ -384,6 +384,37 @@ all_holders_of_a_name_come_out_again(void **state)
 	assert_int_equal(rebuilt().ndifferences, 2);
 }
 
+#define LOGIN(session, mac, knew)                                                                  \
+	"{\"mac\":\"" mac "\",\"session\":\"" session                                              \
+	"\",\"expires\":\"2027-01-01T00:00:00Z\",\"knew\":\"" knew "\"}"
+
+/* A session that B began in emergency, and a joining that it wrote, did not know of what ended them at A. */
+static void
+endings_come_out_again(void **state)
+{
+	begin_on(A);
+	joins(A, B);
+	happens(A, EVENT_USER_PASSWORD, USER, "{\"password_hash\":\"h\"}");
+	sees(B, A);
+	int64_t from = write_event(B, EVENT_LOGIN, USER, LOGIN(SESSION, "0c", ""));
+	happens(A, EVENT_LOGIN, USER, LOGIN(V1, "0d", ""));
+	happens(A, EVENT_LOGIN, USER,
+		"{\"mac\":\"0e\",\"session\":\"" V2 "\",\"expires\":\"2027-01-01T00:00:00Z\"}");
+	happens(A, EVENT_NODE_REMOVED, names[way][B], "{}");
+	auto_buf body = BUF_INIT;
+	buf_addf(&body,
+		 "{\"id\":\"%s\",\"name\":\"b\",\"https_port\":1,\"pair_port\":2,\"knew\":\"\"}",
+		 names[way][B]);
+	int64_t to = write_event(B, EVENT_NODE_JOINED, names[way][B], buf_str(&body));
+	merges(A, B, from - 1, to, "");
+	apply(B, EVENT_LOGIN, from, from);
+	apply(B, EVENT_NODE_JOINED, to, to);
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 2)::int FROM session WHERE ended_at IS NOT NULL");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1)::int FROM session WHERE ended_at IS NULL");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1)::int FROM node");
+	the_log_says_so();
+}
+
 /* B is a chain that A wrote while it could not prove where its own ends. */
 static void
 a_chain_beside_stands_where_it_was_written(void **state)
@@ -518,6 +549,7 @@ main(void)
 		TEST(every_kind_comes_out_again),
 		TEST(a_journal_stands_where_it_was_merged),
 		TEST(all_holders_of_a_name_come_out_again),
+		TEST(endings_come_out_again),
 		TEST(a_chain_beside_stands_where_it_was_written),
 		TEST(primaries_follow_each_other),
 		TEST(terms_are_enough),

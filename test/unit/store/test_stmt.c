@@ -302,6 +302,11 @@ grow_vault(void)
 		"FROM account LIMIT 20;"
 		"INSERT INTO share SELECT id, '00000000-0000-7000-8000-000000000003', 1, now() "
 		"FROM resource;"
+		"INSERT INTO ending SELECT p.id, r.id, n, now() FROM principal p, "
+		"generate_series(1, 3) n, resource r WHERE r.name IN ('server1', 'server2');"
+		"INSERT INTO session SELECT sha256(p.id::text::bytea), p.id, p.id, now(), now(), "
+		"now() "
+		"FROM principal p;"
 		"ANALYZE");
 }
 
@@ -329,6 +334,10 @@ static const struct {
 	{ "user_place", "%s" },
 	{ "login_by_name", "'user77', '', ''" },
 	{ "login_by_name", "'user77~004d', 'user77', '004d'" },
+	{ "login_by_id", "%s, '00000000-0002-7000-8000-000000000007', "
+			 "'00000000-0001-7000-8000-000000000001/3'" },
+	{ "session_by_mac", "sha256((%s)::text::bytea)" },
+	{ "user_setup", "'user77', '', ''" },
 	{ "user_name_taken", "'user77', NULL" },
 	{ "account_conflicts", "%s, '00000000-0000-0000-0000-000000000000', 51" },
 	{ "share_exists", "'00000000-0001-7000-8000-000000000007', %s" },

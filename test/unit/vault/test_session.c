@@ -579,6 +579,73 @@ comes_home(void **state)
 	assert_true(here.who.administrator);
 }
 
+/* As what another node wrote comes in, by replication or a merge: alice's credentials began anew there. */
+static void
+ended_elsewhere(struct fixture *x)
+{
+	auto_buf sql = BUF_INIT;
+	char text[UUID_STR_LEN];
+
+	uuid_str(&alice, text);
+	buf_addf(&sql, "INSERT INTO ending VALUES ('%s', '" FIXTURE_NODE_B "', 7, now())", text);
+	fixture_sql(x, buf_str(&sql));
+}
+
+/* H15: a reset that an emergency did not know of ends its sessions, as soon as it is heard of and for good. */
+static void
+emergency_ends_by_what_comes(void **state)
+{
+	struct fixture *x = *state;
+	struct try here = { 0 }, knowing = { 0 };
+
+	fixture_close(x);
+	fixture_state(x, HA_EMERGENCY, false);
+	fixture_open(x, FIXTURE_NODE_A);
+	assert_int_equal(try_login(x, &here, "alice", PASSWORD, NULL), 0);
+	assert_int_equal(try_check(x, &here), 0);
+	ended_elsewhere(x);
+	assert_int_equal(try_login(x, &knowing, "alice", PASSWORD, NULL), 0);
+	enter(x, HA_MERGING);
+	assert_int_equal(try_check(x, &here), ERR_UNAUTHENTICATED);
+	assert_int_equal(try_check(x, &knowing), 0);
+	enter(x, HA_ALONE);
+	fixture_run(x, fixture_change, NULL); /* any event: the journal is adopted */
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM session"), 2);
+	assert_int_equal(try_check(x, &here), ERR_UNAUTHENTICATED);
+	assert_int_equal(try_check(x, &knowing), 0);
+	assert_false(session_is_journal_only(&knowing.who));
+}
+
+static void
+begin(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct try *t = arg;
+	struct call c = { .v = &x->v, .f = f, .a = arena_new() };
+	struct session_of of = { alice, "Alice", false, -1, t->code };
+	struct err e = { 0 };
+
+	assert_int_equal(session_begin(&c, &of, &t->got, &e), 0);
+	t->got.name = NULL;
+	arena_free(c.a);
+}
+
+/* The password was right, and was reset before the log-in was in the log. */
+static void
+a_reset_meanwhile_ends_what_begins(void **state)
+{
+	struct fixture *x = *state;
+	struct try late = { .code = FIXTURE_NODE_A "/99" }, good = { 0 };
+
+	fixture_run(x, begin, &late);
+	assert_int_equal(try_check(x, &late), 0);
+	ended_elsewhere(x);
+	fixture_run(x, begin, &late);
+	assert_int_equal(try_check(x, &late), ERR_UNAUTHENTICATED);
+	good.code = FIXTURE_NODE_A "/99 " FIXTURE_NODE_B "/7";
+	fixture_run(x, begin, &good);
+	assert_int_equal(try_check(x, &good), 0);
+}
+
 /* H6: a code used in emergency is not taken twice, and failures count, although the table stands still. */
 static void
 emergency_memory(void **state)
@@ -622,6 +689,8 @@ main(void)
 		TEST(second_factor),
 		TEST(emergency),
 		TEST(comes_home),
+		TEST(emergency_ends_by_what_comes),
+		TEST(a_reset_meanwhile_ends_what_begins),
 		TEST(emergency_memory),
 		TEST(a_password_is_the_same_however_it_is_typed),
 		TEST(a_wrong_password_costs_the_same_whoever_it_is),
