@@ -375,3 +375,65 @@ def test_both_sides_made_the_same_user(st):
     assert s.json("audit", "verify", "--tables")["good"]
     back_to_the_first(st)
     print(checker.whole(st, siblings=True))
+
+
+# ---- generations ----
+
+
+def set_up(st, name, token, node, host):
+    """A user's password by the one-time token; the session that begins with it."""
+    session = st.dir / f"{name}-{host}.session"
+    words = f"{token}\n{PASSWORD}\n"
+    st.cli("login", "--setup", "--ca", node.web_cert, node.url, name, session=session, input=words, host=host)
+    return session
+
+
+def goes_on(st, session, host="client"):
+    p = st.cli("ls", session=session, host=host, check=False)
+    assert p.returncode == 0 or "log in" in p.stderr, p
+    return p.returncode == 0
+
+
+@pytest.mark.h5
+@pytest.mark.h7
+def test_a_session_ends_by_a_reset_that_its_node_did_not_know_of(st):
+    """In emergency it works, as nobody there can know; when it is heard of it is over, and others go on."""
+    st.home_again()
+    for name in ("eve", "fay"):
+        set_up(st, name, json.loads(st.cli("user", "add", name, "--json").stdout)["setup_token"], st.a, "a")
+    FAULTS["link-cut"].do(st)
+    st.b.wait_state("emergency")
+    sessions = [st.login(name, host="b", to=st.b) for name in ("eve", "fay")]
+    Side(st, "a", st.a).do("user", "reset", "eve")
+    assert [goes_on(st, s, "b") for s in sessions] == [True, True]
+    FAULTS["link-cut"].undo(st)
+    st.home_again(primary=st.a)
+    wait_until("the reset counts", lambda: [goes_on(st, s, "b") for s in sessions], lambda seen: seen == [False, True])
+    print(checker.whole(st, siblings=True))
+
+
+@pytest.mark.h7
+@pytest.mark.h10
+def test_resets_on_both_sides_both_count(st):
+    """Whoever began without knowing of both is over; whoever begins with both known stands."""
+    st.home_again()
+    first = set_up(st, "gil", json.loads(st.cli("user", "add", "gil", "--json").stdout)["setup_token"], st.a, "a")
+    assert goes_on(st, first)
+    are_two(st)
+    begun = {}
+    for host, node in (("a", st.a), ("b", st.b)):
+        token = Side(st, host, node).json("user", "reset", "gil")["setup_token"]
+        begun[host] = set_up(st, "gil", token, node, host)
+        assert goes_on(st, begun[host], host)
+    FAULTS["link-cut"].undo(st)
+    st.home_again(primary=st.b)
+    s = Side(st, "client", st.b)
+    wait_until(
+        "all of both sides is over", lambda: [goes_on(st, x) for x in begun.values()], lambda seen: not any(seen)
+    )
+    assert not goes_on(st, first)
+    last = set_up(st, "gil", s.json("user", "reset", "gil")["setup_token"], st.b, "client")
+    assert goes_on(st, last) and goes_on(st, st.login("gil", to=st.b))
+    assert s.json("audit", "verify", "--tables")["good"]
+    back_to_the_first(st)
+    print(checker.whole(st, siblings=True))
