@@ -20,6 +20,7 @@
 #define PROVE_MS 5000 /* so long a promotion waits for keyd */
 #define PEM_MAX 65536
 #define TASK_RETRY_MS 2000
+#define TIDY_MS 5000	      /* so long a copy is in step before what was there is removed */
 #define SHUT_MS 10000	      /* so long the database may let nobody in before it is restarted */
 #define REOPEN_AGAIN_MS 60000 /* and not again before then */
 
@@ -94,6 +95,7 @@ begin_task(struct agent *a, enum role_task task)
 	struct role_order o = { .task = task,
 				.epoch_node = epoch.node,
 				.epoch_is_logged = agent_epoch_is_logged(a) };
+	bool alone = task == ROLE_PROMOTE || task == ROLE_MIGRATE || task == ROLE_TIDY;
 	bool tried = a->wv.task == task && a->task_ms >= a->state_ms;
 	bool failed = a->wv.task == task && !a->wv.done;
 
@@ -104,7 +106,7 @@ begin_task(struct agent *a, enum role_task task)
 		return;
 	if (tried && (task == ROLE_PROMOTE || a->now_ms - a->task_ms < TASK_RETRY_MS))
 		return;
-	if (task != ROLE_PROMOTE && task != ROLE_MIGRATE && !name_primary(a, &o.primary))
+	if (!alone && !name_primary(a, &o.primary))
 		return;
 	a->task_ms = a->now_ms;
 	role_begin(a->role, &o);
@@ -317,7 +319,16 @@ step_down(struct agent *a)
 		begin_task(a, ROLE_HANDOVER);
 	else if (a->shown.state == HA_FENCED && !a->rejoin_waits && p &&
 		 probe_ok_for(&p->v.sense, a->now_ms) >= AGENT_SETTLE_MS)
-		begin_task(a, agent_way_back(a, &p->id));
+		begin_task(a, a->order == ORDER_IN_PLACE ? ROLE_REWIND : ROLE_RETURN);
+}
+
+/* What a copy took the place of is kept until this node has been in step for a while. */
+static void
+tidy(struct agent *a, const struct fsm_obs *o)
+{
+	if (a->shown.state == HA_STANDBY && o->streaming && !a->rejoin_waits &&
+	    a->now_ms - a->state_ms > TIDY_MS && home_has(&a->args->home, HOME_PG_SWAPPED))
+		begin_task(a, ROLE_TIDY);
 }
 
 /* A hand-over was given up (node/rejoin.c) when the other node was the primary already: the database that is back is still a
@@ -340,12 +351,14 @@ static void
 ask_for_stop(struct agent *a)
 {
 	look_at_given_up(a);
-	if (a->stop_asked && a->order == ORDER_CLONE && !a->rejoin_waits)
-		a->order = ORDER_NONE; /* the copy is in place */
-	bool ordered_now = a->task_ms >= a->state_ms || a->shown.state == HA_RESEED;
-	if (a->stop_asked || a->wv.working || !a->wv.done || a->wv.task == ROLE_PROMOTE ||
-	    a->wv.task == ROLE_MIGRATE || a->wv.task == ROLE_NONE || !ordered_now ||
+	if (a->stop_asked && (a->order == ORDER_CLONE || a->order == ORDER_IN_PLACE) &&
 	    !a->rejoin_waits)
+		a->order = ORDER_NONE; /* the copy is in place */
+	bool ordered_now = a->task_ms >= a->state_ms || a->shown.state == HA_RESEED ||
+			   a->shown.state == HA_FENCED;
+	if (a->stop_asked || a->wv.working || !a->wv.done || a->wv.task == ROLE_PROMOTE ||
+	    a->wv.task == ROLE_MIGRATE || a->wv.task == ROLE_TIDY || a->wv.task == ROLE_NONE ||
+	    !ordered_now || !a->rejoin_waits)
 		return;
 	a->stop_asked = write(PROC_FD_LINK, "J", 1) == 1;
 }
@@ -424,6 +437,7 @@ agent_act(struct agent *a, const struct fsm_obs *o)
 		step_down(a);
 		bring_up_to_date(a);
 	}
+	tidy(a, o);
 	ask_for_stop(a);
 	reopen_database(a);
 }

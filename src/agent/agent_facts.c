@@ -105,7 +105,7 @@ facts_of_leader(struct agent *a, struct fsm_obs *o)
 static void
 facts_of_primary(struct agent *a, struct fsm_obs *o)
 {
-	bool returns = a->wv.working || a->stop_asked || a->rejoin_waits;
+	bool swapping = a->stop_asked || (a->rejoin_waits && a->shown.state == HA_FENCED);
 
 	o->streaming = agent_view_is_fresh(a) && a->rv.step.streams;
 	o->in_step = agent_view_is_fresh(a) &&
@@ -119,9 +119,9 @@ facts_of_primary(struct agent *a, struct fsm_obs *o)
 	o->handover_ordered = handover_is_ready(a);
 	if (a->shown.state == HA_HANDING)
 		facts_of_handover(a, o);
-	/* A database that is being replaced gives access to nothing. A node that handed over may be fenced, and the next
-	 * primary gone, before that one's epoch was heard. */
-	if ((agent_is_outranked(a) || a->shown.state == HA_FENCED) && !returns)
+	/* A database whose place is being taken gives access to nothing; while a copy is made beside it, it does. A node that handed
+	 * over may be fenced, and the next primary gone, before that one's epoch was heard. */
+	if ((agent_is_outranked(a) || a->shown.state == HA_FENCED) && !swapping)
 		facts_of_leader(a, o);
 }
 

@@ -390,20 +390,6 @@ agent_follow(struct agent *a, const struct uuid *primary, const char *conninfo, 
 	}
 }
 
-enum role_task
-agent_way_back(struct agent *a, const struct uuid *primary)
-{
-	struct history_view v;
-
-	history_watch_look(a->history, primary, &v);
-	if (v.earlier)
-		return ROLE_RETURN;
-	if (v.asked_ms <= a->state_ms)
-		return ROLE_NONE;
-	/* Where the files of both parted is not what they themselves would say: nothing can be rewound to it. */
-	return v.verdict.self.relation & HISTORY_THEIRS_MORE ? ROLE_CLONE : ROLE_RETURN;
-}
-
 /* ---- the status ---- */
 
 static void

@@ -36,7 +36,7 @@
 #define AGENT_VIEW_MS 2500 /* a look at the local database older than this is no look */
 
 /* What an operator ordered (agent/control). */
-enum order { ORDER_NONE, ORDER_PROMOTE, ORDER_HANDOVER, ORDER_CLONE };
+enum order { ORDER_NONE, ORDER_PROMOTE, ORDER_HANDOVER, ORDER_CLONE, ORDER_IN_PLACE };
 
 /* Another node, or this one (its own service is asked like any other). */
 struct peer {
@@ -241,8 +241,6 @@ void agent_note_end(struct agent *a) NONNULL;
 /* Lets the stream in from the primary when it has all that is here; else from nobody, once it has ended. */
 void agent_follow(struct agent *a, const struct uuid *primary, const char *conninfo,
 		  bool primary_ok) NONNULL;
-/* How a fenced node becomes a secondary of that primary; ROLE_NONE: not known yet. */
-enum role_task agent_way_back(struct agent *a, const struct uuid *primary) NONNULL;
 /* Whether the node, a primary, has lost events of its log, and which; written only if so. */
 void agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bool *ret_behind,
 			     char *ret, size_t room) NONNULL;

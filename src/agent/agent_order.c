@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/log.h"
+#include "ha/rejoin.h"
 #include "ledger/event.h"
 
 #define REMOVE_WAIT_MS 15000
@@ -58,7 +59,7 @@ may_reign(struct agent *a, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "the primary %s serves: this node returns to it by itself",
 			       agent_leader(a)->name);
-	if (a->wv.working || a->stop_asked || a->rejoin_waits)
+	if (a->wv.working || a->stop_asked || (a->rejoin_waits && a->shown.state == HA_FENCED))
 		return err_set(e, ERR_PRECONDITION,
 			       "this node is returning to another one: repeat this when its "
 			       "status says that it cannot go on");
@@ -71,6 +72,8 @@ order_reign(struct agent *a, struct err *e)
 {
 	int rc = agent_begin_epoch(a, may_reign, e);
 
+	if (!rc) /* a copy that became whole while its primary was lost would take the place of these data */
+		rc = rejoin_remove(&a->args->home, e);
 	if (!rc)
 		a->order = ORDER_PROMOTE;
 	return rc;
@@ -155,17 +158,40 @@ order_switchover(struct agent *a, const char *node, struct err *e)
 	return 0;
 }
 
+/* A former primary for whose copy there is no room. */
 static int
-order_rejoin(struct agent *a, const char *node, struct err *e)
+order_in_place(struct agent *a, struct err *e)
 {
-	struct fsm_obs o;
-	int rc = agent_may(a, "rejoin", e);
+	const struct peer *p = agent_primary_peer(a);
+	int rc = agent_may(a, "rejoin --in-place", e);
 
+	if (!rc && !(p && p->v.sense.ok))
+		rc = err_set(e, ERR_PRECONDITION,
+			     "the later primary does not serve: there is nothing to go back to");
+	if (!rc)
+		a->order = ORDER_IN_PLACE;
+	return rc;
+}
+
+static int
+order_rejoin(struct agent *a, const char *how, struct err *e)
+{
+	char pg[HOME_PATH_MAX];
+	struct fsm_obs o;
+	int rc;
+
+	if (strcmp(how, "in-place") == 0)
+		return order_in_place(a, e);
+	rc = agent_may(a, "rejoin", e);
 	if (rc)
 		return rc;
 	if (!a->secondary)
 		return err_set(e, ERR_PRECONDITION,
 			       "this node returns by itself as soon as the later primary serves");
+	home_path(&a->args->home, HOME_PG, pg);
+	rc = home_check_movable(pg, e);
+	if (rc)
+		return rc;
 	agent_reduce(a, &o);
 	if (a->emergency_ordered)
 		return err_set(e, ERR_PRECONDITION,

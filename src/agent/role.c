@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/worker.h"
 #include "ha/salvage.h"
+#include "pack/basebackup.h"
 #include "pg/standby.h"
 #include "store/db.h"
 #include "store/migrate.h"
@@ -203,16 +204,6 @@ salvage(struct work *w, bool *ret_parted, struct err *e)
 	return 0;
 }
 
-/* Copied anew with the server stopped; what was here is kept aside. */
-static int
-keep_parted(struct work *w, struct err *e)
-{
-	log_warning("the log here and the one of %s went different ways: that node's data are "
-		    "copied, and what was here is kept aside",
-		    w->o.primary.host);
-	return write_request(w, REJOIN_COPY, e);
-}
-
 static int
 renew_slot(struct work *w, struct err *e)
 {
@@ -237,12 +228,47 @@ give_up_local(struct work *w, const struct err *why, struct err *e)
 }
 
 static int
-copy_beside(struct work *w, struct err *e)
+look_at_place(struct work *w, struct err *e)
+{
+	char data[HOME_PATH_MAX], pg[HOME_PATH_MAX], new[HOME_PATH_MAX];
+	auto_binds none = BINDS_INIT;
+	auto_rows rows = NULL;
+
+	home_path(&w->r->home, HOME_DATA, data);
+	home_path(&w->r->home, HOME_PG, pg);
+	home_path(&w->r->home, HOME_PG_NEW, new);
+	int rc = home_check_movable(pg, e);
+	if (!rc && home_has(&w->r->home, HOME_PG_NEW))
+		rc = home_remove_tree(new, e); /* of a copy that was interrupted */
+	if (!rc)
+		rc = ask(w->primary, STMT_DEPOSIT_DATABASE_BYTES, &none, &rows, e);
+	if (!rc)
+		rc = basebackup_check_room(
+			data, row_bigint(rows, 0, COL_DEPOSIT_DATABASE_BYTES_BYTES), e);
+	return rc;
+}
+
+/* A copy that has no room, or cannot take its place, is not begun: whatever is here goes on being of use. */
+static int
+check_place(struct work *w, struct err *e)
+{
+	int rc = look_at_place(w, e);
+
+	if (!rc || w->o.task != ROLE_RETURN)
+		return rc;
+	return err_prefix(e, "make room, or run `holdfast ha rejoin --in-place` here: ");
+}
+
+/* Whole and verified before the server is stopped for it. */
+static int
+copy_beside(struct work *w, enum rejoin_way way, struct err *e)
 {
 	char dir[HOME_PATH_MAX];
 	auto_buf info = BUF_INIT;
-	int rc = rejoin_copy_begin(&w->r->home, e);
+	int rc = check_place(w, e);
 
+	if (!rc)
+		rc = rejoin_copy_begin(&w->r->home, e);
 	if (!rc)
 		rc = renew_slot(w, e);
 	if (rc)
@@ -251,19 +277,36 @@ copy_beside(struct work *w, struct err *e)
 	home_path(&w->r->home, HOME_PG_NEW, dir);
 	channel_conninfo(&w->r->home, CHANNEL_REPLICATE, &w->o.primary, &info);
 	rc = standby_clone(&w->r->home, buf_str(&info), dir, on_progress, w->r, e);
-	return rc ? rc : write_request(w, REJOIN_SWAP, e);
+	if (rc)
+		return rc;
+	set_step(w->r, "verifying the copy");
+	rc = standby_verify(&w->r->home, dir, e);
+	return rc ? err_prefix(e, "the copy is not whole: ") : write_request(w, way, e);
+}
+
+/* Where both logs went different ways what was here is kept aside. */
+static int
+replace(struct work *w, struct err *e)
+{
+	bool parted = false;
+	int rc = salvage(w, &parted, e);
+
+	if (rc)
+		return rc;
+	if (parted)
+		log_warning("the log here and the one of %s went different ways: that node's data "
+			    "are copied, and what was here is kept aside",
+			    w->o.primary.host);
+	return copy_beside(w, parted ? REJOIN_SWAP_KEPT : REJOIN_SWAP, e);
 }
 
 static int
 make_copy(struct work *w, struct err *e)
 {
-	bool parted = false;
-	int rc = salvage(w, &parted, e);
+	int rc = replace(w, e);
 
-	if (!rc && parted)
-		return keep_parted(w, e);
 	if (rc != ERR_DATA_DAMAGED)
-		return rc ? rc : copy_beside(w, e);
+		return rc;
 	struct err why = *e;
 	return give_up_local(w, &why, e);
 }
@@ -294,26 +337,43 @@ shares_epoch(struct work *w, bool *ret, struct err *e)
 	return rc;
 }
 
+/* By an operator's order alone: while it goes on this node has no database, and whoever it follows the only copy. */
 static int
-go_back(struct work *w, struct err *e)
+rewind_in_place(struct work *w, struct err *e)
 {
 	bool shares = false, parted = false;
 	int rc = salvage(w, &parted, e);
 
-	if (!rc && parted)
-		return keep_parted(w, e);
-	if (!rc)
+	if (!rc && !parted)
 		rc = shares_epoch(w, &shares, e);
 	if (rc)
 		return rc;
-	return shares ? write_request(w, REJOIN_REWIND, e) : copy_beside(w, e);
+	if (!shares)
+		return err_set(e, ERR_PRECONDITION,
+			       "the log here and the one of %s went different ways: nothing can be "
+			       "rewound. Make room for a copy instead",
+			       w->o.primary.host);
+	return write_request(w, REJOIN_REWIND, e);
+}
+
+/* What a copy took the place of. */
+static int
+tidy(struct work *w, struct err *e)
+{
+	char old[HOME_PATH_MAX];
+
+	home_path(&w->r->home, HOME_PG_SWAPPED, old);
+	log_notice("this node is in step: the database that a copy took the place of is removed");
+	return home_remove_tree(old, e);
 }
 
 /* ---- the thread ---- */
 
 static int (*const tasks[])(struct work *w, struct err *e) = {
-	[ROLE_PROMOTE] = promote, [ROLE_MIGRATE] = bring_up_to_date, [ROLE_HANDOVER] = hand_over,
-	[ROLE_RETURN] = go_back,  [ROLE_CLONE] = make_copy,
+	[ROLE_PROMOTE] = promote,    [ROLE_MIGRATE] = bring_up_to_date,
+	[ROLE_HANDOVER] = hand_over, [ROLE_RETURN] = replace,
+	[ROLE_CLONE] = make_copy,    [ROLE_REWIND] = rewind_in_place,
+	[ROLE_TIDY] = tidy,
 };
 
 /* A server that was killed needs a while to be back. */
@@ -339,7 +399,8 @@ carry_out(struct work *w, struct err *e)
 		rc = tasks[w->o.task](w, e);
 	else if (w->o.task == ROLE_CLONE)
 		rc = give_up_local(w, &why, e);
-	if (!rc && (w->o.task == ROLE_RETURN || w->o.task == ROLE_CLONE))
+	if (!rc &&
+	    (w->o.task == ROLE_RETURN || w->o.task == ROLE_CLONE || w->o.task == ROLE_REWIND))
 		w->r->closed = TAKE(w->local);
 	db_free(TAKE(w->local));
 	db_free(TAKE(w->primary));

@@ -16,16 +16,17 @@ enum role_task {
 	ROLE_PROMOTE,  /* the local server becomes a primary */
 	ROLE_MIGRATE,  /* the database of a primary gets the schema that this program writes */
 	ROLE_HANDOVER, /* what is in the log is on the other disk; the server may be stopped */
-	ROLE_RETURN, /* salvage, then rewind: a former primary, or a secondary that has more than the primary */
-	ROLE_CLONE, /* salvage, then a fresh copy beside the running server: its slot was lost; a server that does not start, or whose
-		     * data is damaged, is replaced by `rejoin` */
+	ROLE_RETURN, /* salvage, then a fresh copy beside the running server: a former primary, or a secondary that has more than the primary */
+	ROLE_CLONE, /* the same where its slot was lost; a server that does not start, or whose data are damaged, is replaced by `rejoin` */
+	ROLE_REWIND, /* salvage; `rejoin` then rewinds the database in place, because a copy has no room */
+	ROLE_TIDY, /* removes what a copy took the place of */
 };
 
 struct role_order {
 	enum role_task task;
 	struct channel_primary
-		primary; /* of all but ROLE_PROMOTE and ROLE_MIGRATE; slot: this node's */
-	/* ROLE_RETURN: who began the epoch of the database here, and whether its log says so already */
+		primary; /* of all but ROLE_PROMOTE, ROLE_MIGRATE and ROLE_TIDY; slot: this node's */
+	/* ROLE_REWIND: who began the epoch of the database here, and whether its log says so already */
 	struct uuid epoch_node;
 	bool epoch_is_logged;
 };

@@ -459,6 +459,21 @@ home_remove_tree(const char *path, struct err *e)
 	return 0;
 }
 
+int
+home_check_movable(const char *path, struct err *e)
+{
+	struct statx x;
+
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &x) < 0)
+		return errno == ENOENT ? 0 : err_errno(e, ERR_IO, "cannot look at %s", path);
+	if (!(x.stx_attributes & x.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT))
+		return 0;
+	return err_set(e, ERR_PRECONDITION,
+		       "%s is a file system of its own: a copy cannot take its place. Mount it at "
+		       "the folder above, so that both have room in it",
+		       path);
+}
+
 /* The first line that says something, without the blanks around it; NULL when there is none. */
 static char *
 first_line(char *text)

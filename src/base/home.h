@@ -82,6 +82,8 @@ int home_write_file(const char *path, const void *data, size_t n, mode_t mode,
 		    struct err *e) NONNULL MUST_USE;
 /* Makes the name of a new or renamed file as durable as the file: fsync of its folder. */
 int home_sync_name(const char *path, struct err *e) NONNULL MUST_USE;
+/* Whether a folder can be renamed: one that a file system is mounted on cannot. A path that is not there can. ERR_PRECONDITION. */
+int home_check_movable(const char *path, struct err *e) NONNULL MUST_USE;
 /* Whether a file of the data folder is named after a chain ("journal-ID.db", "salvage-ID.db"); begins: the part before ID. */
 bool home_is_of_chain(const char *name, const char *begins, struct uuid *ret_chain) NONNULL;
 /* Creates the missing folders of the home that one of these writers creates; appends their names. */

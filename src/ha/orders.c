@@ -66,6 +66,16 @@ static const struct order_row rows[] = {
 	NOT("rejoin", S(BEHIND), IS_BEHIND),
 	NOT("rejoin", S(DUPLICATE), IS_DUPLICATE),
 
+	MAY("rejoin --in-place", S(FENCED)),
+	NOT("rejoin --in-place", SERVING, "this node is the primary: nothing is copied over it"),
+	NOT("rejoin --in-place", FOLLOWING, "only a former primary is rewound in place: run `holdfast ha rejoin`"),
+	NOT("rejoin --in-place", S(EMERGENCY), "there is no primary to go back to: repeat this when it serves"),
+	NOT("rejoin --in-place", S(HANDING), IS_HANDING),
+	NOT("rejoin --in-place", S(CLONING), IS_CLONING),
+	NOT("rejoin --in-place", S(PROMOTING), IS_PROMOTED),
+	NOT("rejoin --in-place", S(BEHIND), IS_BEHIND),
+	NOT("rejoin --in-place", S(DUPLICATE), IS_DUPLICATE),
+
 	MAY("reconcile", S(BEHIND)),
 	NOT("reconcile", SERVING | S(HANDING) | S(FENCED) | S(CLONING) | FOLLOWING | S(EMERGENCY) | S(PROMOTING) | S(DUPLICATE),
 	    "this node has not lost events of its log: there is nothing to reconcile"),

@@ -13,10 +13,8 @@
 #define FILE_MAX 4096
 
 static const char *const ways[] = {
-	[REJOIN_REWIND] = "rewind",
-	[REJOIN_HANDOVER] = "handover",
-	[REJOIN_SWAP] = "swap",
-	[REJOIN_COPY] = "copy",
+	[REJOIN_REWIND] = "rewind",	  [REJOIN_HANDOVER] = "handover", [REJOIN_SWAP] = "swap",
+	[REJOIN_SWAP_KEPT] = "swap-kept", [REJOIN_COPY] = "copy",
 };
 
 struct words {

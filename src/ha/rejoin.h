@@ -10,9 +10,10 @@
 #include "ha/channel.h"
 
 enum rejoin_way {
-	REJOIN_REWIND, /* this node was the primary of an earlier term, or has more than the primary */
-	REJOIN_HANDOVER, /* the same, but the other node is yet to become the primary */
-	REJOIN_SWAP,	 /* HOME_PG_NEW is a fresh copy of the primary */
+	REJOIN_REWIND, /* ordered: this node was the primary of an earlier term, and a copy has no room beside it */
+	REJOIN_HANDOVER,  /* the same, but the other node is yet to become the primary */
+	REJOIN_SWAP,	  /* HOME_PG_NEW is a fresh copy of the primary */
+	REJOIN_SWAP_KEPT, /* the same; what is here is of another history, and is kept aside */
 	REJOIN_COPY, /* the database here is unusable: make a fresh copy, and keep the old one aside */
 };
 

@@ -99,7 +99,7 @@
 	  "Nothing is said to be on both disks until then. Bring a secondary back; it is asked "   \
 	  "by itself.")                                                                            \
 	X(RETURNING, "%s can no longer follow the primary and is being rebuilt",                   \
-	  "No action needed: it is rewound or copied; its own status shows the progress.")         \
+	  "No action needed: the primary is copied to it; its own status shows the progress.")     \
 	X(AWAY, "%s is not ready",                                                                 \
 	  "It is being cloned, promoted or handed over; wait, and see its log.")                   \
 	X(CHAIN_SHRUNK, "the log has lost events that %s remembers",                               \

@@ -120,7 +120,7 @@ make_standby(struct rejoining *j, const char *dir, struct err *e)
 			    j->rewound ? CHANNEL_START_AT_ONCE : CHANNEL_START_COMPARED, dir, e);
 }
 
-/* The copy takes the place of data/pg. What was there is a copy too, and salvaged: it goes. */
+/* The copy takes the place of data/pg. What was there is kept until this node is in step again (agent/role.h). */
 static int
 swap(struct rejoining *j, struct err *e)
 {
@@ -130,22 +130,20 @@ swap(struct rejoining *j, struct err *e)
 	home_path(j->h, HOME_PG, now);
 	home_path(j->h, HOME_PG_SWAPPED, old);
 	snprintf(version, sizeof(version), "%s/PG_VERSION", new);
-	if (home_has(j->h, HOME_PG_NEW)) {
-		int rc = access(version, F_OK) == 0
-				 ? 0
-				 : err_set(e, ERR_IO, "%s is no whole copy", new);
-		if (!rc && home_has(j->h, HOME_PG_SWAPPED))
-			rc = home_remove_tree(old, e);
-		if (!rc)
-			rc = make_standby(j, new, e);
-		if (rc)
-			return rc;
-		if (FAULT(FILE_RENAME, -1, rename(now, old)) < 0 && errno != ENOENT)
-			return err_errno(e, ERR_IO, "cannot move %s aside", now);
-		if (FAULT(FILE_RENAME, -1, rename(new, now)) < 0)
-			return err_errno(e, ERR_IO, "cannot put %s into its place", now);
-	}
-	return home_has(j->h, HOME_PG_SWAPPED) ? home_remove_tree(old, e) : 0;
+	if (!home_has(j->h, HOME_PG_NEW))
+		return 0; /* it is in place already */
+	int rc = access(version, F_OK) == 0 ? 0 : err_set(e, ERR_IO, "%s is no whole copy", new);
+	if (!rc && home_has(j->h, HOME_PG_SWAPPED) && home_has(j->h, HOME_PG))
+		rc = home_remove_tree(old, e);
+	if (!rc)
+		rc = make_standby(j, new, e);
+	if (rc)
+		return rc;
+	if (FAULT(FILE_RENAME, -1, rename(now, old)) < 0 && errno != ENOENT)
+		return err_errno(e, ERR_IO, "cannot move %s aside", now);
+	if (FAULT(FILE_RENAME, -1, rename(new, now)) < 0)
+		return err_errno(e, ERR_IO, "cannot put %s into its place", now);
+	return 0;
 }
 
 static int
@@ -168,7 +166,7 @@ make_copy(struct rejoining *j, struct err *e)
 	return rc ? rc : swap(j, e);
 }
 
-/* What could not be salvaged because it is damaged is never removed. */
+/* What could not be salvaged is never removed: it is damaged, or of another history. */
 static int
 set_aside(struct rejoining *j, struct err *e)
 {
@@ -257,6 +255,10 @@ follow(struct rejoining *j, struct err *e)
 
 	if (j->rq.way == REJOIN_SWAP) {
 		rc = swap(j, e);
+	} else if (j->rq.way == REJOIN_SWAP_KEPT) {
+		rc = home_has(j->h, HOME_PG_NEW) ? set_aside(j, e) : 0;
+		if (!rc)
+			rc = swap(j, e);
 	} else if (j->rq.way == REJOIN_COPY) {
 		rc = replace_damaged(j, e);
 	} else {

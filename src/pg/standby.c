@@ -63,6 +63,16 @@ standby_clone(const struct home *h, const char *conninfo, const char *dir,
 	return program_follow(argv, on_line, &l, e);
 }
 
+int
+standby_verify(const struct home *h, const char *dir, struct err *e)
+{
+	char program[CLUSTER_PROGRAM_MAX];
+	int rc = cluster_program(h, "pg_verifybackup", program, e);
+	const char *argv[] = { program, "-e", "-q", dir, NULL };
+
+	return rc ? rc : program_run(argv, NULL, NULL, e);
+}
+
 static int
 run_rewind(const struct home *h, const char *conninfo, const char *option, struct listener *l,
 	   struct err *e)

@@ -18,6 +18,10 @@ typedef void standby_progress_fn(void *ctx, const char *text, int percent);
 int standby_clone(const struct home *h, const char *conninfo, const char *dir,
 		  standby_progress_fn *progress, void *ctx, struct err *e) MUST_USE;
 
+/* Whether what standby_clone made in `dir` is whole: each file by the checksum that the server named, and the WAL that it needs
+ * (pg_verifybackup). Reads all of it. ERR_IO: it is not. */
+int standby_verify(const struct home *h, const char *dir, struct err *e) NONNULL MUST_USE;
+
 /* Whether data/pg, which no server uses, has something that the server at conninfo lacks and a rewind
  * would lose. Also true if it was not stopped in order, since then nobody knows. Changes nothing. */
 int standby_parted(const struct home *h, const char *conninfo, bool *ret, struct err *e) MUST_USE;

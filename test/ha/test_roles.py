@@ -358,7 +358,7 @@ def answers():
 
 def refuses_all(node, other, state):
     """Each order that the page says is refused in this state is answered in the page's words."""
-    arguments = {"promote": ["--yes"], "remove": [other.name, "--yes"]}
+    arguments = {"promote": ["--yes"], "remove": [other.name, "--yes"], "rejoin --in-place": ["--yes"]}
     refused = [(o, text) for (o, at), text in answers().items() if at == state and text]
     assert refused, state
     for verb, text in refused:

@@ -19,6 +19,7 @@ enum act_kind {
 	ORDER_PROMOTE,
 	ORDER_SWITCHOVER,
 	ORDER_REJOIN,
+	ORDER_IN_PLACE_REWIND,
 	ORDER_EMERGENCY_ON,
 	ORDER_EMERGENCY_OFF,
 	ORDER_REMOVE,
@@ -250,6 +251,12 @@ is_primary(const struct world *w, unsigned i, unsigned b)
 }
 
 static bool
+is_fenced(const struct world *w, unsigned i, unsigned b)
+{
+	return w->p[i].agent && w->p[i].state == HA_FENCED;
+}
+
+static bool
 is_behind(const struct world *w, unsigned i, unsigned b)
 {
 	return w->p[i].agent && w->p[i].state == HA_BEHIND;
@@ -271,6 +278,12 @@ static bool
 rejoin(struct world *w, unsigned i, unsigned b)
 {
 	return agents_order(i, "rejoin", "") == 0;
+}
+
+static bool
+rewind_in_place(struct world *w, unsigned i, unsigned b)
+{
+	return agents_order(i, "rejoin", "in-place") == 0;
 }
 
 static bool
@@ -376,6 +389,8 @@ static const struct {
 	[ORDER_SWITCHOVER] = { "switchover", ABOUT_NODE, false, true, is_synced, switchover,
 			       other_reigns },
 	[ORDER_REJOIN] = { "rejoin", ABOUT_PROGRAM, false, false, is_secondary, rejoin, is_copied },
+	[ORDER_IN_PLACE_REWIND] = { "rejoin --in-place", ABOUT_PROGRAM, true, false, is_fenced,
+				    rewind_in_place },
 	[ORDER_EMERGENCY_ON] = { "emergency on", ABOUT_PROGRAM, false, false, may_order,
 				 emergency_on, gives_access },
 	[ORDER_EMERGENCY_OFF] = { "emergency off", ABOUT_PROGRAM, false, false, is_ordered,

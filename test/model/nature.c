@@ -383,11 +383,9 @@ go_back(struct world *w, struct program *p)
 		if ((s->in & log) && !(s->in & at(o, IN_LOG)) && !is_parted(w, s, at(o, IN_LOG)))
 			s->in |= at(i, IN_JOURNAL);
 	}
-	if (parted)
-		ask_rejoin(p, REJOIN_COPY);
-	else if (p->task == ROLE_RETURN && shares_epoch(w, i, o))
+	if (p->task == ROLE_REWIND && !parted && shares_epoch(w, i, o))
 		ask_rejoin(p, REJOIN_REWIND);
-	else if (other->db.standby)
+	else if (p->task == ROLE_REWIND || other->db.standby)
 		p->phase = TASK_FAILED;
 	else {
 		p->copying = true;
@@ -416,8 +414,11 @@ copy_beside(struct world *w, struct program *p)
 		p->phase = TASK_FAILED;
 		return;
 	}
+	unsigned i = index_of(w, p);
+	bool parted = segs_part(w, at(i, IN_LOG), at(index_of(w, other), IN_LOG));
+
 	make_copy(w, p, other);
-	ask_rejoin(p, REJOIN_SWAP);
+	ask_rejoin(p, parted ? REJOIN_SWAP_KEPT : REJOIN_SWAP);
 }
 
 static void
@@ -441,6 +442,7 @@ carry_out(struct world *w, struct program *p)
 		break;
 	case ROLE_RETURN:
 	case ROLE_CLONE:
+	case ROLE_REWIND:
 		go_back(w, p);
 		break;
 	default:
@@ -543,6 +545,11 @@ go_on_rejoining(struct world *w, unsigned i)
 	if (!p->t.rejoining)
 		p->t.rejoining = 1;
 	switch ((enum rejoin_way)(p->rejoin - 1)) {
+	case REJOIN_SWAP_KEPT:
+		segs_copy(w, at(i, IN_LOG), at(i, IN_ASIDE));
+		put_copy_in_place(w, i);
+		end_rejoin(w, i);
+		break;
 	case REJOIN_SWAP:
 		put_copy_in_place(w, i);
 		end_rejoin(w, i);

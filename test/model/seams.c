@@ -422,6 +422,17 @@ __wrap_rejoin_waits(const struct home *h)
 	return program_at(h->dir)->rejoin != 0;
 }
 
+SEAM(rejoin_remove)
+int
+__wrap_rejoin_remove(const struct home *h, struct err *e)
+{
+	struct program *p = program_at(h->dir);
+
+	p->rejoin = 0;
+	p->copying = false;
+	return 0;
+}
+
 SEAM(rejoin_copy_waits)
 bool
 __wrap_rejoin_copy_waits(const struct home *h)

@@ -56,6 +56,14 @@ static const struct goal rejoining = {
 	"this node is a copy of the primary again",
 };
 
+static const struct goal in_place = {
+	"rejoin",
+	BIT(FENCED),
+	BIT(STANDBY) | BIT(MERGING),
+	BIT(EMERGENCY) | BIT(ALONE),
+	"this node is a secondary again",
+};
+
 static const struct goal reconciling = {
 	"reconcile",
 	BIT(BEHIND),
@@ -426,6 +434,21 @@ leave_order(const struct cli *c, const struct home *h, struct err *e)
 	return CLI_GOOD;
 }
 
+/* While it goes on the primary is the only copy. */
+static int
+run_in_place(const struct cli *c, const struct home *h, struct err *e)
+{
+	int rc =
+		cli_has(c, "yes")
+			? 0
+			: term_confirm("While the database is rewound in place this node has none, "
+				       "and nobody to fall back on should\nthe primary be lost. "
+				       "Rewind it? (--yes skips this question)",
+				       e);
+
+	return rc ? rc : carry_out(c, h, &in_place, "in-place", e);
+}
+
 static int
 run_rejoin(const struct cli *c, struct err *e)
 {
@@ -433,6 +456,8 @@ run_rejoin(const struct cli *c, struct err *e)
 	struct home h;
 	int rc = cli_home(c, &h, e);
 
+	if (rc == 0 && cli_has(c, "in-place"))
+		return run_in_place(c, &h, e);
 	if (rc == 0)
 		rc = send_order(&h, rejoining.verb, "", e);
 	if (rc == ERR_UNREACHABLE)
@@ -448,6 +473,15 @@ static const struct cli_opt rejoin_opts[] = {
 		.value = "NAME:PORT",
 		.help = "The primary's name and pair port, if the data here is lost and cannot "
 			"tell.",
+	},
+	{
+		.name = "in-place",
+		.help = "On a former primary without room for a copy: rewinds its database instead "
+			"of copying the primary's beside it.",
+	},
+	{
+		.name = "yes",
+		.help = "Do not ask.",
 	},
 	{ 0 },
 };
@@ -513,7 +547,10 @@ const struct cli_verb verbs_ha_role[] = {
 		.more = "You rarely need it: a node does this by itself when it must. What only "
 			"this node has is saved first, and merged. If the node is stopped, or its "
 			"PostgreSQL does not start, the copy is made before its next start, and "
-			"the old data is kept as data/pg.damaged-TIME.",
+			"the old data is kept as data/pg.damaged-TIME.\n\nA former primary returns "
+			"by "
+			"itself, and copies too. If its disk has no room for that, its status says "
+			"so: make room, or use --in-place.",
 		.part = CLI_PAIR,
 	},
 	{

@@ -218,6 +218,9 @@ JOIN event_hash e ON e.node = t.node AND e.seq = t.seq;
 -- name: deposit_settled() -> settled bool
 SELECT (SELECT timeline_id FROM pg_control_checkpoint()) = ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int;
 
+-- name: deposit_database_bytes() -> bytes bigint
+SELECT pg_database_size(current_database());
+
 -- name: deposit_renew_slot(node uuid) -> name text
 SELECT ha_renew_slot($1);
 

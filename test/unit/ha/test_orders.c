@@ -12,8 +12,8 @@
 #include "base/home.h"
 #include "ha/orders.h"
 
-static const char *const orders[] = { "promote",   "switchover", "rejoin",
-				      "reconcile", "remove",	 "emergency on" };
+static const char *const orders[] = { "promote", "switchover",	 "rejoin",	     "reconcile",
+				      "remove",	 "emergency on", "rejoin --in-place" };
 
 static void
 each_order_has_one_answer_in_each_state(void **ctx)

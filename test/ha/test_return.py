@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A former primary returns beside its old data: as long as the copy is not whole and in its place they go on being of use, and what has no
+room, or cannot take their place, is not begun.
+"""
+import os
+import signal
+import subprocess
+
+import pytest
+
+import checker
+from faults import FAULTS
+from orders import back_to_the_first, order
+from pair import descendants, stat_of
+from wait import still_true, wait_until
+
+STAYS_S = 4
+BALLAST = "ballast"
+
+
+def said_of(node):
+    return node.status()[1]["why"]
+
+
+def lost_and_promoted(st):
+    """A is killed and B promoted; what A wrote is on both."""
+    st.home_again()
+    st.sql_account = st.accounts[3]
+    st.a.kill()
+    st.b.wait_state("emergency")
+    order(st.b, "promote", "--yes")
+    st.b.wait_state("alone")
+
+
+def reads(st, node, host):
+    r = st.call(
+        host,
+        st.login("admin", to=node, host=host),
+        node,
+        "POST",
+        f"/v1/accounts/{st.sql_account}/retrieve",
+        {"reason": "h"},
+    )
+    return r["status"]
+
+
+def copies(node):
+    return [p for p in descendants(node.supervisor()) if (s := stat_of(p)) and s[0] == "pg_basebackup"]
+
+
+def data_of(node):
+    return sorted(p.name for p in (node.home / "data").iterdir() if p.name.startswith("pg"))
+
+
+@pytest.mark.h13
+@pytest.mark.h14
+def test_the_new_primary_is_lost_in_the_middle_of_a_return(two_disks):
+    """A gives emergency access to what it has; nothing of it was touched. When B is back A goes on with its return."""
+    st = two_disks
+    lost_and_promoted(st)
+    before = (st.a.home / "data/pg").stat().st_ino
+    st.a.start(wait=False)
+    copying = wait_until("A copies B", lambda: copies(st.a))
+    for pid in copying:
+        os.kill(pid, signal.SIGSTOP)
+    st.a.wait_state("fenced")
+    st.b.kill()
+    st.a.wait_state("emergency")
+    assert reads(st, st.a, "a") == 200
+    assert (st.a.home / "data/pg").stat().st_ino == before and "pg.old" not in data_of(st.a)
+    for pid in copying:
+        os.kill(pid, signal.SIGCONT)
+    still_true(
+        "A goes on to give it, with the copy broken off",
+        lambda: (st.a.state(), reads(st, st.a, "a")),
+        STAYS_S,
+        lambda seen: seen == ("emergency", 200),
+    )
+    st.b.start(wait=False)
+    st.home_again(primary=st.b)
+    assert (st.a.home / "data/pg").stat().st_ino != before
+    wait_until("what the copy took the place of is removed", lambda: data_of(st.a) == ["pg"])
+    back_to_the_first(st)
+    print(checker.whole(st))
+
+
+@pytest.mark.h13
+@pytest.mark.h14
+def test_a_fenced_node_whose_primary_is_lost_in_its_return_can_be_promoted(two_disks):
+    st = two_disks
+    lost_and_promoted(st)
+    st.a.start(wait=False)
+    copying = wait_until("A copies B", lambda: copies(st.a))
+    st.a.wait_state("fenced")
+    st.b.kill()
+    for pid in copying:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    st.a.wait_state("emergency", "standby")
+    order(st.a, "promote", "--yes")
+    st.a.wait_state("alone")
+    st.b.start(wait=False)
+    st.home_again(primary=st.a)
+    print(checker.whole(st))
+
+
+@pytest.fixture
+def large(two_disks):
+    """A database of which there is no room for a second one on A's disk."""
+    st = two_disks
+    st.home_again()
+    st.a.sql(f"CREATE TABLE {BALLAST} AS SELECT repeat(md5(i::text), 48) FROM generate_series(1, 120000) i")
+    st.a.sql("CHECKPOINT")
+    st.home_again()
+    st.fill_disk("a")
+    os.truncate(st.mounted["a"] / "ballast", (st.mounted["a"] / "ballast").stat().st_size - (120 << 20))
+    yield st
+    st.free_disk()
+    back_to_the_first(st)
+    st.a.sql(f"DROP TABLE {BALLAST}")
+
+
+@pytest.mark.h9
+@pytest.mark.h13
+@pytest.mark.h14
+def test_a_return_without_room_names_the_ways_on(large):
+    """Nothing is begun: A keeps what it has, and gives access to it when B is lost. Rewinding in place is done when it is ordered."""
+    st = large
+    lost_and_promoted(st)
+    st.a.start(wait=False)
+    st.a.wait_state("fenced")
+    said = wait_until("its status says why", lambda: said_of(st.a), lambda s: "not enough room" in s)
+    assert "MiB" in said and "holdfast ha rejoin --in-place" in said, said
+    assert data_of(st.a) == ["pg"]
+    st.b.kill()
+    st.a.wait_state("emergency")
+    assert reads(st, st.a, "a") == 200
+    refused = st.a.run("ha", "rejoin", "--in-place", "--yes", "--home", st.a.home, check=False)
+    assert refused.returncode == 1 and "no primary to go back to" in refused.stderr, refused.stderr
+    st.b.start(wait=False)
+    st.a.wait_state("fenced")
+    before = (st.a.home / "data/pg").stat().st_ino
+    order(st.a, "rejoin", "--in-place", "--yes")
+    st.home_again(primary=st.b)
+    assert (st.a.home / "data/pg").stat().st_ino == before and data_of(st.a) == ["pg"]
+
+
+@pytest.mark.h9
+@pytest.mark.h13
+def test_data_on_a_file_system_of_their_own_stay_where_they_are(two_disks):
+    """A copy cannot take the place of what is mounted there: it is not begun, and the status says so."""
+    st = two_disks
+    st.home_again()
+    st.sql_account = st.accounts[3]
+    pg = st.b.home / "data/pg"
+    st.b.stop()
+    subprocess.run(["mount", "--bind", pg, pg], check=True)
+    try:
+        st.b.start(wait=False)
+        st.home_again()
+        p = st.b.run("ha", "rejoin", "--home", st.b.home, check=False)
+        assert p.returncode == 1 and "a file system of its own" in p.stderr, p.stderr
+        FAULTS["link-cut"].do(st)
+        st.b.wait_state("emergency")
+        assert reads(st, st.b, "b") == 200
+        FAULTS["link-cut"].undo(st)
+        st.home_again()
+    finally:
+        st.b.stop()
+        subprocess.run(["umount", pg], check=True)
+        st.b.start(wait=False)
+    st.home_again()
