@@ -246,6 +246,9 @@ regain_with(struct db *d, const struct home *h, const char *key_file, const char
 		return rc;
 	row_uuid(rows, 0, COL_RECOVER_USER_ID, &r->user);
 	r->name = row_text(rows, 0, COL_RECOVER_USER_NAME);
+	r->knew = row_null(rows, 0, COL_RECOVER_USER_KNEW)
+			  ? ""
+			  : row_text(rows, 0, COL_RECOVER_USER_KNEW);
 	r->enable = ret->enabled = row_bool(rows, 0, COL_RECOVER_USER_DISABLED);
 	snprintf(ret->name, sizeof(ret->name), "%s", r->name);
 	rc = with_keys(h, key_file, r, ret, &body, e);

@@ -42,6 +42,7 @@ recover_body(struct keys *k, struct fiber *f, const struct recover *r, struct bu
 		json_out_bool(&w, "enabled", true);
 	event_body_hex(&w, "setup_mac", r->setup_mac, sizeof(r->setup_mac));
 	json_out_time(&w, "setup_until", r->until_us);
+	json_out_text(&w, "knew", r->knew);
 	event_body_hex(&w, "proof", proof, sizeof(proof));
 	json_out_end_object(&w);
 	return 0;

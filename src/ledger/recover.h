@@ -14,6 +14,7 @@
 struct recover {
 	struct uuid user;
 	const char *name; /* the user's */
+	const char *knew; /* the endings that are known of (query/ending.sql) */
 	uint8_t setup_mac[KEYS_HASH_BYTES];
 	int64_t until_us; /* the token's end */
 	bool enable;	  /* disabled: enabled again */

@@ -49,6 +49,13 @@ user_created_body(struct buf *out, const char *name, const char *role,
 	json_out_end_object(&w);
 }
 
+/* The endings that a row names (query/ending.sql); "": there are none. */
+static const char *
+knew_of(struct arena *a, const struct rows *r, int i, int column)
+{
+	return row_null(r, i, column) ? "" : arena_strdup(a, row_text(r, i, column));
+}
+
 /* ---- reading ---- */
 
 static void
@@ -465,12 +472,25 @@ user_acknowledge(struct call *c, const struct uuid *id, struct err *e)
 	return vault_append(c, EVENT_ADMIN_ACKNOWLEDGED, &user, buf_str(&body), e);
 }
 
+/* The endings that are known of (query/ending.sql), as an event names them. */
+static int
+read_knew(struct call *c, const struct uuid *id, const char **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_uuid(&b, id);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_ENDING_KNOWN, &b, &r, e);
+	if (rc == 0)
+		*ret = knew_of(c->a, r, 0, COL_ENDING_KNOWN_KNEW);
+	return rc;
+}
+
 /* At most one event of each of three kinds. stands: what a new role or state is made upon, NULL
- * without one. */
+ * without one. knew: what a new password is. */
 static size_t
 change_events(struct call *c, const struct uuid *id, const struct user_change *ch,
-	      const struct rows *stands, const struct setup *s, struct buf bodies[static 3],
-	      struct event ev[static 3])
+	      const struct rows *stands, const char *knew, const struct setup *s,
+	      struct buf bodies[static 3], struct event ev[static 3])
 {
 	struct json_out w;
 	size_t n = 0;
@@ -496,6 +516,7 @@ change_events(struct call *c, const struct uuid *id, const struct user_change *c
 		json_out_object(&w, NULL);
 		json_out_null(&w, "password_hash");
 		write_setup(&w, s->mac, s->until_us);
+		json_out_text(&w, "knew", knew);
 		json_out_end_object(&w);
 		ev[n++] = policy_event(c, EVENT_USER_PASSWORD, id, buf_str(&bodies[1]));
 	}
@@ -511,17 +532,20 @@ change_gated(struct call *c, const struct uuid *id, const struct user_change *ch
 	     struct setup *setup, struct err *e)
 {
 	auto_rows stands = NULL;
+	const char *knew = NULL;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &administrators_gate);
 	int rc = check_change(c, id, ch, e);
 	if (rc == 0 && (ch->role || ch->set_disabled))
 		rc = user_standing(c, id, id, &stands, e);
+	if (rc == 0 && ch->reset_password)
+		rc = read_knew(c, id, &knew, e);
 	if (rc == 0 && ch->reset_password)
 		rc = new_setup(c, id, setup, e);
 	if (rc)
 		return rc;
 	struct buf bodies[3] = { 0 };
 	struct event ev[3];
-	size_t n = change_events(c, id, ch, stands, setup, bodies, ev);
+	size_t n = change_events(c, id, ch, stands, knew, setup, bodies, ev);
 	if (n)
 		rc = policy_append(c, ev, n, e);
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
@@ -566,10 +590,10 @@ check_password(const char *password, const char *name, struct err *e)
 	return 0;
 }
 
-/* {"password_hash":…,"keep":session or null} */
+/* {"password_hash":…,"keep":session or null,"knew":endings} */
 static int
 password_body(struct call *c, const struct uuid *user, const char *password,
-	      const struct uuid *keep, struct buf *out, struct err *e)
+	      const struct uuid *keep, const char *knew, struct buf *out, struct err *e)
 {
 	char hash[128];
 	struct json_out w;
@@ -580,6 +604,7 @@ password_body(struct call *c, const struct uuid *user, const char *password,
 	json_out_object(&w, NULL);
 	json_out_text(&w, "password_hash", hash);
 	json_out_uuid(&w, "keep", keep);
+	json_out_text(&w, "knew", knew);
 	json_out_end_object(&w);
 	return 0;
 }
@@ -607,7 +632,8 @@ user_set_password(struct call *c, const char *old, const char *new, struct err *
 					   : rc;
 	}
 	if (rc == 0)
-		rc = password_body(c, user, new, &c->who.session, &body, e);
+		rc = password_body(c, user, new, &c->who.session,
+				   knew_of(c->a, r, 0, COL_USER_SECRETS_KNEW), &body, e);
 	if (rc)
 		return rc;
 	return vault_append(c, EVENT_USER_PASSWORD, user, buf_str(&body), e);
@@ -789,8 +815,17 @@ with_ending(struct arena *a, const char *knew, const struct event *ev)
 {
 	char node[UUID_STR_LEN];
 	uuid_str(&ev->node, node);
-	return arena_printf(a, "%s%s%s/%lld", knew ? knew : "", knew ? " " : "", node,
-			    (long long)ev->seq);
+	return arena_printf(a, "%s%s%s/%lld", knew, *knew ? " " : "", node, (long long)ev->seq);
+}
+
+static void
+write_knew(const char *knew, struct buf *out)
+{
+	struct json_out w;
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "knew", knew);
+	json_out_end_object(&w);
 }
 
 /* knew: the endings that there were when the token was found good. Of the session that begins, the password that it sets is known too. */
@@ -798,12 +833,13 @@ static int
 append_setup(struct call *c, const struct uuid *user, const char *password, const char *knew,
 	     const char **ret_knew, struct err *e)
 {
-	auto_buf body = BUF_INIT;
-	int rc = password_body(c, user, password, &(struct uuid){ 0 }, &body, e);
+	auto_buf body = BUF_INIT, used = BUF_INIT;
+	int rc = password_body(c, user, password, &(struct uuid){ 0 }, knew, &body, e);
 	if (rc)
 		return rc;
+	write_knew(knew, &used);
 	struct event ev[] = {
-		policy_event(c, EVENT_USER_SETUP_USED, user, "{}"),
+		policy_event(c, EVENT_USER_SETUP_USED, user, buf_str(&used)),
 		policy_event(c, EVENT_USER_PASSWORD, user, buf_str(&body)),
 	};
 	ev[0].actor = ev[1].actor = *user;
@@ -869,10 +905,7 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 	if (rc == 0)
 		rc = check_password(password, row_text(r, i, COL_USER_SETUP_NAME), e);
 	if (rc == 0)
-		rc = append_setup(c, &id, password,
-				  row_null(r, i, COL_USER_SETUP_KNEW)
-					  ? NULL
-					  : row_text(r, i, COL_USER_SETUP_KNEW),
+		rc = append_setup(c, &id, password, knew_of(c->a, r, i, COL_USER_SETUP_KNEW),
 				  &of.knew, e);
 	if (rc)
 		return rc;

@@ -172,8 +172,11 @@ static const struct {
 	{ ORDER | BATCH | SECOND, "emergency_policy.*",
 	  "the safer of two that met, not of all that are apart" },
 	/* Whoever is applied last. */
-	{ ORDER | SECOND, "principal.*",
-	  "of names, passwords and factors the one applied last counts" },
+	{ ORDER | SECOND, "principal.name", "of names the one applied last counts" },
+	{ ORDER | SECOND, "principal.twin", "of names the one applied last counts" },
+	{ ORDER | SECOND, "principal.totp_sealed", "of factors the one applied last counts" },
+	{ ORDER | SECOND, "principal.totp_step", "of factors the one applied last counts" },
+	{ ORDER | SECOND, "principal.failed_at", "failures end with what is applied" },
 	{ ORDER | SECOND, "resource.*",
 	  "of what is said of a resource the one applied last counts" },
 	{ ORDER | SECOND, "account.*",

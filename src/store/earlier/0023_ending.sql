@@ -3,7 +3,8 @@
 -- merged.
 
 -- table: ending
-SELECT NULL::uuid AS subject, NULL::uuid AS node, NULL::bigint AS seq, NULL::timestamptz AS at, NULL::uuid AS keep WHERE false
+SELECT NULL::uuid AS subject, NULL::uuid AS node, NULL::bigint AS seq, NULL::timestamptz AS at, NULL::uuid AS keep, NULL::text AS knew,
+	NULL::boolean AS stands WHERE false
 
 -- table: session
 SELECT t.*, NULL::text AS knew FROM :before t

@@ -2,15 +2,18 @@
 -- Sessions belong to a generation of their user's credentials and nodes to one of their place in the pair, and no clock says to which.
 
 -- What ended all sessions of a user but for the one that did it (keep), took a node out, or ended both of everybody (subject: nil).
+-- Of those that set a password or a set-up token knew: the ones that were known of then, and stands: nobody who did so since knew of it.
 CREATE TABLE ending (
 	subject uuid NOT NULL,
 	node uuid NOT NULL,
 	seq bigint NOT NULL,
 	at timestamptz NOT NULL,
 	keep uuid,
+	knew text,
+	stands boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (subject, node, seq)
 );
-GRANT SELECT, INSERT ON ending TO hf_vault;
+GRANT SELECT, INSERT, UPDATE ON ending TO hf_vault;
 -- knew: the endings that were known of when a session began or a node joined; null: that was an earlier release, and of the generation that was the newest then.
 ALTER TABLE session ADD COLUMN knew text;
 ALTER TABLE node ADD COLUMN knew text;

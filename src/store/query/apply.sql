@@ -60,7 +60,7 @@ WITH x AS MATERIALIZED (
 	SELECT e.*, e.object AS principal, a.held, a.held = e.safe AS safer FROM e JOIN principal p ON p.id = e.object
 	CROSS JOIN LATERAL (SELECT CASE e.what WHEN 'role' THEN p.role ELSE p.disabled::text END AS held) a
 ), :decided(h), d AS (
-	SELECT object AS subject, seq, at, NULL::uuid AS keep FROM x WHERE b->>'disabled' = 'true'
+	SELECT object AS subject, seq, at, NULL::uuid AS keep, NULL AS knew, false AS stands FROM x WHERE b->>'disabled' = 'true'
 ), :end_sessions(d, s.principal = n.subject)
 UPDATE principal p SET role = coalesce(q.role, p.role), disabled = coalesce(q.disabled::boolean, p.disabled),
 	name = coalesce(q.name, p.name)
@@ -76,11 +76,9 @@ WHERE p.id = q.object;
 WITH e AS MATERIALIZED (
 	SELECT object AS subject, seq, at, body::jsonb AS b, (body::jsonb->>'keep')::uuid AS keep FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_PASSWORD
-), :end_sessions(e, s.principal = n.subject)
-UPDATE principal p SET password_hash = l.b->>'password_hash', setup_mac = decode(l.b->>'setup_mac', 'hex'),
-	setup_until = (l.b->>'setup_until')::timestamptz, failed = 0, failed_at = NULL
-FROM (SELECT DISTINCT ON (subject) subject, b FROM e ORDER BY subject, seq DESC) l
-WHERE p.id = l.subject;
+), :set_credentials(e)
+UPDATE principal p SET :credentials_of(w, p), failed = 0, failed_at = NULL
+FROM (SELECT DISTINCT subject FROM e) x LEFT JOIN w ON w.subject = x.subject WHERE p.id = x.subject;
 
 -- The step of the code that confirmed it is remembered, so that it is not taken once more.
 -- name: apply_user_totp(node uuid, from_seq bigint, to_seq bigint)

@@ -25,10 +25,10 @@ EXISTS (SELECT FROM unnest(string_to_array(:knew, ' ')) k (stamp)
 -- name: ending_known(subject uuid) -> knew text
 SELECT :known_endings($1);
 
--- The endings (subject, seq, at, keep) of one node's log; n: those of them that are new.
+-- The endings (subject, seq, at, keep, knew, stands) of one node's log; n: those of them that are new.
 -- fragment: new_endings(endings)
 n AS (
-	INSERT INTO ending (subject, node, seq, at, keep) SELECT subject, $1, seq, at, keep FROM :endings
+	INSERT INTO ending (subject, node, seq, at, keep, knew, stands) SELECT subject, $1, seq, at, keep, knew, stands FROM :endings
 	WHERE subject IS NOT NULL
 	ON CONFLICT DO NOTHING RETURNING *
 )
@@ -41,3 +41,32 @@ n AS (
 		WHERE s.id IS DISTINCT FROM n.keep AND NOT :knows(s.knew, n.node, n.seq) GROUP BY s.mac) x
 	WHERE session.mac = x.mac
 )
+
+-- The events x (subject, seq, at, keep, b) set passwords or set-up tokens, and say what was known of then. What nobody who did so knew of stands (stands); of
+-- several, made apart from each other, a set-up token counts before a password, else any one, always the same: w is it, for the users of whom x says something new.
+-- An earlier release names nothing: of its words the one applied last counts.
+-- fragment: set_credentials(x)
+h AS MATERIALIZED (
+	SELECT :x.subject, :x.seq, :x.at, :x.keep, b->>'knew' AS knew, b ? 'knew'
+		AND NOT EXISTS (SELECT FROM ending d WHERE d.subject = :x.subject AND :knows(d.knew, $1, :x.seq))
+		AND NOT EXISTS (SELECT FROM :x d WHERE d.subject = :x.subject AND d.seq <> :x.seq AND :knows(d.b->>'knew', $1, :x.seq)) AS stands
+	FROM :x
+), :end_sessions(h, s.principal = n.subject), f AS MATERIALIZED (
+	SELECT DISTINCT d.subject, d.node, d.seq FROM n JOIN ending d ON d.subject = n.subject
+	WHERE d.stands AND (n.knew IS NULL OR :knows(n.knew, d.node, d.seq))
+), u AS (
+	UPDATE ending SET stands = false FROM f WHERE (ending.subject, ending.node, ending.seq) = (f.subject, f.node, f.seq)
+), m AS (
+	SELECT subject, node, seq FROM n WHERE stands OR knew IS NULL
+	UNION ALL SELECT d.subject, d.node, d.seq FROM ending d WHERE d.stands AND d.subject IN (SELECT subject FROM n)
+	EXCEPT SELECT subject, node, seq FROM f
+), w AS MATERIALIZED (
+	SELECT DISTINCT ON (m.subject) m.subject, v.body::jsonb AS b FROM m JOIN event v ON v.node = m.node AND v.seq = m.seq
+	ORDER BY m.subject, v.body::jsonb ? 'knew' AND v.body::jsonb->>'password_hash' IS NOT NULL, m.node, m.seq DESC
+)
+
+-- What w says, or, where it says nothing, what the user (p) has.
+-- fragment: credentials_of(w, p)
+password_hash = CASE WHEN :w.b IS NULL THEN :p.password_hash ELSE :w.b->>'password_hash' END,
+setup_mac = CASE WHEN :w.b IS NULL THEN :p.setup_mac ELSE decode(:w.b->>'setup_mac', 'hex') END,
+setup_until = CASE WHEN :w.b IS NULL THEN :p.setup_until ELSE (:w.b->>'setup_until')::timestamptz END

@@ -129,7 +129,7 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, https_port = excluded.https
 -- The object is the node; the primary stays.
 -- name: apply_node_removed(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS (
-	SELECT object AS subject, seq, at, NULL::uuid AS keep FROM event
+	SELECT object AS subject, seq, at, NULL::uuid AS keep, NULL AS knew, false AS stands FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :NODE_REMOVED
 ), :new_endings(e)
 DELETE FROM node USING n WHERE node.id = n.subject AND NOT :knows(node.knew, n.node, n.seq)
@@ -184,7 +184,7 @@ ON CONFLICT (one) DO UPDATE SET node = excluded.node, term = excluded.term WHERE
 -- A new term, in which nobody of before is known: not as a node, not by a session.
 -- name: apply_restored(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
-	SELECT :everybody() AS subject, seq, at, NULL::uuid AS keep, (body::jsonb->>'term')::bigint AS term FROM event
+	SELECT :everybody() AS subject, seq, at, NULL::uuid AS keep, NULL AS knew, false AS stands, (body::jsonb->>'term')::bigint AS term FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :RESTORED
 ), :end_sessions(e, true), g AS (
 	DELETE FROM node USING n WHERE NOT :knows(node.knew, n.node, n.seq) AND node.id <> :writer($1)

@@ -4,14 +4,12 @@
 -- As apply_user_password with a set-up token; the second factor goes with the password. enabled: they were disabled, and nobody was left who could
 -- change that.
 -- name: apply_user_recovered(node uuid, from_seq bigint, to_seq bigint)
-WITH e AS MATERIALIZED (
-	SELECT DISTINCT ON (object) object, seq, at, body::jsonb AS b FROM event
+WITH x AS MATERIALIZED (
+	SELECT object AS subject, seq, at, NULL::uuid AS keep, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_RECOVERED
-	ORDER BY object, seq DESC
-), d AS (
-	SELECT object AS subject, seq, at, NULL::uuid AS keep FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_RECOVERED
-), :end_sessions(d, s.principal = n.subject), k AS (
+), e AS MATERIALIZED (
+	SELECT DISTINCT ON (subject) subject AS object, seq, at, b FROM x ORDER BY subject, seq DESC
+), :set_credentials(x), k AS (
 	INSERT INTO standing (object, principal, what, stamp)
 	SELECT object, object, 'disabled', :stamp(seq) FROM e WHERE b->>'enabled' = 'true'
 	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
@@ -20,19 +18,19 @@ WITH e AS MATERIALIZED (
 	SELECT $1, seq, 'recovered', at, object, object, 'a set-up token', 'password and second factor', true FROM e
 	ON CONFLICT DO NOTHING
 )
-UPDATE principal p SET password_hash = NULL, setup_mac = decode(e.b->>'setup_mac', 'hex'),
-	setup_until = (e.b->>'setup_until')::timestamptz, totp_sealed = NULL, failed = 0, failed_at = NULL,
+UPDATE principal p SET :credentials_of(w, p), totp_sealed = NULL, failed = 0, failed_at = NULL,
 	disabled = p.disabled AND coalesce(e.b->>'enabled', '') <> 'true'
-FROM e WHERE p.id = e.object;
+FROM e LEFT JOIN w ON w.subject = e.object WHERE p.id = e.object;
 
 -- role: holdfast
 
 -- others: administrators who can log in, but for this one. primary_name: of the node that is the primary.
 -- name: recover_user(name text, plain text, tail text) ->
---   id uuid, name text, administrator bool, disabled bool, others bigint, standby bool, primary_name text
+--   id uuid, name text, administrator bool, disabled bool, others bigint, standby bool, primary_name text, knew text
 SELECT p.id, p.name, p.role = 'administrator', p.disabled,
 	(SELECT count(*) FROM principal o WHERE o.role = 'administrator' AND NOT o.disabled AND o.password_hash IS NOT NULL AND o.id <> p.id),
-	pg_is_in_recovery(), coalesce((SELECT name FROM node ORDER BY primary_since_term DESC NULLS LAST LIMIT 1), '')
+	pg_is_in_recovery(), coalesce((SELECT name FROM node ORDER BY primary_since_term DESC NULLS LAST LIMIT 1), ''),
+	:known_endings(p.id)
 FROM :named_users($1, $2, $3) p;
 
 -- name: recover_ask(object uuid, body text) -> id bigint

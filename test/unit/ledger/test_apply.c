@@ -483,6 +483,80 @@ a_restored_vault_ends_everybodys(void **state)
 	}
 }
 
+/* What stands of a user's password, or of the set-up token ("mac:" before it). */
+static void
+credentials_are(int user, const char *what)
+{
+	auto_buf sql = BUF_INIT;
+	buf_addf(&sql,
+		 "SELECT 1 / (count(*) = 1)::int FROM principal WHERE id = '%s' AND "
+		 "coalesce(password_hash, 'mac:' || encode(setup_mac, 'hex')) = '%s'",
+		 id(user), what);
+	pgtemp_sql(pg, buf_str(&sql));
+}
+
+static struct told
+sets(struct arena *a, const struct uuid *chain, int user, const char *password, const char *mac,
+     const char *knew)
+{
+	const char *body =
+		arena_printf(a, "{\"password_hash\":%s%s%s,\"setup_mac\":\"%s\",\"knew\":\"%s\"}",
+			     password ? "\"" : "", password ? password : "null",
+			     password ? "\"" : "", mac, knew);
+	return ends(chain, EVENT_USER_PASSWORD, STMT_APPLY_USER_PASSWORD, user, body);
+}
+
+/* H15: a reset on one side of a cut is not undone by a password that was set on the other; whoever knew of all that was set sets what counts. */
+static void
+a_reset_counts_before_a_password_made_apart(void **state)
+{
+	struct uuid west, east;
+	auto_arena a = arena_new();
+	uuid_new(&west);
+	uuid_new(&east);
+	make_user(28, "Ida", "user");
+	struct told first = sets(a, &west, 28, "h1", "", "");
+	const char *knew = knew_of(a, &first);
+	struct told reset = sets(a, &west, 28, NULL, "0a", knew);
+	struct told set_up = sets(a, &west, 28, "h2", "", knew_of(a, &reset));
+	struct told apart = sets(a, &east, 28, NULL, "0b", knew);
+	struct told own = sets(a, &east, 28, "h3", "", knew);
+	const struct {
+		const struct told *t[5];
+		const char *stands;
+	} stories[] = {
+		{ { &first, &reset }, "mac:0a" },
+		{ { &first, &reset, &set_up }, "h2" },
+		{ { &first, &own, &reset }, "mac:0a" },
+		{ { &first, &reset, &set_up, &apart }, "mac:0b" },
+	};
+	for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
+		int n = 0;
+		while (n < 5 && stories[i].t[n])
+			n++;
+		for (int turn = 0; turn < n; turn++) {
+			forget_sessions(28);
+			for (int k = 0; k < n; k++)
+				apply_told(stories[i].t[(turn + k) % n]);
+			credentials_are(28, stories[i].stands);
+		}
+	}
+	/* Two tokens: always the same one. */
+	forget_sessions(28);
+	apply_told(&reset);
+	apply_told(&apart);
+	const char *one = memcmp(&west, &east, sizeof(west)) < 0 ? "mac:0a" : "mac:0b";
+	credentials_are(28, one);
+	forget_sessions(28);
+	apply_told(&apart);
+	apply_told(&reset);
+	credentials_are(28, one);
+	struct told last = sets(a, &west, 28, "h4", "",
+				arena_printf(a, "%s %s", knew_of(a, &apart), knew_of(a, &reset)));
+	apply_told(&last);
+	credentials_are(28, "h4");
+}
+
 /* ---- nodes ---- */
 
 static struct told
@@ -1814,6 +1888,7 @@ main(void)
 		cmocka_unit_test(a_new_password_keeps_the_session_that_set_it),
 		cmocka_unit_test(a_session_that_names_nothing_counts_by_its_place),
 		cmocka_unit_test(a_restored_vault_ends_everybodys),
+		cmocka_unit_test(a_reset_counts_before_a_password_made_apart),
 		cmocka_unit_test(a_node_goes_by_what_its_joining_knew),
 		cmocka_unit_test(a_node_goes_by_the_last_word_of_one_log),
 		cmocka_unit_test(highest_grant_counts),
