@@ -87,6 +87,20 @@ step_apply(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t fr
 	bind_bigint(b, to);
 }
 
+/* One run of events, and behind what says something about which the safest word counts, what weighs it: what comes next may go by it. */
+static void
+step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from, int64_t to)
+{
+	static const enum stmt says[] = { STMT_APPLY_USER_CREATED,   STMT_APPLY_USER_CHANGED,
+					  STMT_APPLY_USER_RECOVERED, STMT_APPLY_SHARED,
+					  STMT_APPLY_UNSHARED,	     STMT_APPLY_EMERGENCY_POLICY };
+
+	step_apply(s, node, stmt, from, to);
+	for (size_t i = 0; i < ARRAY_LEN(says); i++)
+		if ((int)says[i] == stmt)
+			step_apply(s, node, STMT_WEIGH_WORDS, from, to);
+}
+
 /* Events that give names or take them, what marks the holders behind them, and what fails if a name that is given anew has others. */
 static const struct naming {
 	enum stmt mark, refuse;
@@ -165,14 +179,14 @@ ledger_step_applies(struct ledger_steps *s, const struct uuid *node,
 			continue;
 		if (stmt != run) {
 			if (run >= 0)
-				step_apply(s, node, run, from, to);
+				step_run(s, node, run, from, to);
 			run = stmt;
 			from = ev->seq;
 		}
 		to = ev->seq;
 	}
 	if (run >= 0)
-		step_apply(s, node, run, from, to);
+		step_run(s, node, run, from, to);
 	step_namings(s, node, items, n, false);
 }
 

@@ -434,7 +434,7 @@ static const struct daily {
 	{ EVENT_RESOURCE_CREATED, false },
 	{ EVENT_ACCOUNT_CREATED, false },
 	{ EVENT_VERSION_ADDED, false },
-	{ EVENT_SHARED, false },
+	{ EVENT_SHARED, true },
 };
 
 #define NOT_DAILY ARRAY_LEN(daily)

@@ -745,13 +745,12 @@ def test_conflicts_of_administration(shared, ada, bob, boss):
     ada.good("unshare", "Both/x", "bob")
     ada.good("share", "Both/x", "bob", "view")
     said = shared.sql(
-        "SELECT e.body::jsonb->>'upon', e.node || '/' || e.seq, s.stamp FROM event e JOIN standing s ON s.object = e.object AND s.what = 'share' "
+        "SELECT e.body::jsonb->>'upon', e.node || '/' || e.seq, w.upon FROM event e JOIN word w ON w.chain = e.node AND w.seq = e.seq "
         "JOIN account a ON a.id = e.object JOIN resource r ON r.id = a.resource AND r.name = 'Both' "
         "WHERE e.kind IN (:SHARED, :UNSHARED) ORDER BY e.seq"
     )
-    assert [s[0] for s in said] == ["", said[0][1], said[1][1]] and said[2][2] == said[2][
-        1
-    ]  # each upon the one before, none apart
+    assert [s[0] for s in said] == ["", said[0][1], said[1][1]]  # each upon the one before, none apart
+    assert [s[2] for s in said] == [s[0] for s in said]
     assert boss.json("conflicts", "--administration") == []
     shared.sql(
         "INSERT INTO admin_conflict SELECT e.node, e.seq, 'share', e.at, e.object, (e.body::jsonb->>'user')::uuid, '0', '2' FROM event e "

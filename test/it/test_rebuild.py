@@ -80,7 +80,7 @@ OTHER = {
     "version": "sealed = '\\x01'",
     "share": "level = 3",
     "ha_term": "term = 9",
-    "standing": "stamp = 'x'",
+    "word": "upon = 'x'",
     "emergency_policy": "state = 'off'",
     "authority": "generation = 7",
 }
@@ -106,7 +106,7 @@ def test_a_changed_row_is_named(shared, story, table):
         key = "one" if table == "ha_term" else "sha256" if table == "authority" else None
         keys = {
             "share": "t.target = kept.target AND t.principal = kept.principal",
-            "standing": "t.object = kept.object AND t.principal = kept.principal AND t.what = kept.what",
+            "word": "t.object = kept.object AND t.what = kept.what AND t.chain = kept.chain AND t.seq = kept.seq",
             "emergency_policy": "t.resource = kept.resource",
         }.get(table, f"t.{key or 'id'} = kept.{key or 'id'}")
         shared.sql(f"UPDATE {table} t SET {column} = kept.{column} FROM kept WHERE {keys}; DROP TABLE kept")

@@ -158,19 +158,6 @@ static const struct {
 	const char *where; /* ends in "*": whatever begins so */
 	const char *why;
 } known[] = {
-	/* Administration: what each word was made upon is compared with what stands when it is applied. */
-	{ ORDER | BATCH | SECOND, "standing.*",
-	  "which word stands goes by the order, and by batches" },
-	{ ORDER | BATCH | SECOND, "admin_conflict.*",
-	  "a batch counts as one word, and so do its conflicts" },
-	{ ORDER | BATCH | SECOND, "principal.role",
-	  "the safer of two that met, not of all that are apart" },
-	{ ORDER | BATCH | SECOND, "principal.disabled",
-	  "the safer of two that met, not of all that are apart" },
-	{ ORDER | BATCH | SECOND, "share.*",
-	  "the safer of two that met, not of all that are apart" },
-	{ ORDER | BATCH | SECOND, "emergency_policy.*",
-	  "the safer of two that met, not of all that are apart" },
 	/* Whoever is applied last. */
 	{ ORDER | SECOND, "principal.name", "of names the one applied last counts" },
 	{ ORDER | SECOND, "principal.twin", "of names the one applied last counts" },

@@ -11,7 +11,7 @@
 #include "ledger/rebuild_impl.h"
 #include "test/merge/merge.h"
 
-#define ORDERS_TRIED 3
+#define ORDERS_TRIED 2
 
 struct judge {
 	struct world *w;

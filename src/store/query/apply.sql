@@ -3,38 +3,9 @@
 -- one node's log. Several events of one record in a range count in their order: the last word wins, field by field.
 -- Doing it twice changes nothing.
 
--- The event as `standing` names it.
+-- The event as others name it.
 -- fragment: stamp(seq)
 $1::text || '/' || :seq
-
--- It has not been applied yet: what stands (t) is not its word.
--- fragment: not_yet(t, seq)
-coalesce(:t.stamp, '') NOT IN (:stamp(:seq), :stamp(:seq) || '+')
-
--- What stands after a row of r: a "+" says that it was merged with what another node had said apart from it.
--- fragment: new_stamp()
-CASE WHEN apart THEN stamp || '+' ELSE stamp END
-
--- What administrators decide. e: rows (object, principal, what, seq, at, value, upon, held, safer): what the event wants, what it was
--- made upon, what is held now, and whether that is the safer of the two. Where both sides changed it apart from each other the safer counts
--- (r.result), and the conflict is kept for people.
--- fragment: decided(e)
-o AS MATERIALIZED (
-	SELECT :e.*, :stamp(:e.seq) AS stamp, :e.upon IS NOT NULL AND :e.upon <> coalesce(t.stamp, '') AS apart
-	FROM :e LEFT JOIN standing t ON t.object = :e.object AND t.principal = :e.principal AND t.what = :e.what
-	WHERE :not_yet(t, :e.seq)
-), r AS MATERIALIZED (
-	SELECT o.*, CASE WHEN apart AND safer THEN held ELSE value END AS result FROM o
-), k AS (
-	INSERT INTO standing (object, principal, what, stamp)
-	SELECT object, principal, what, :new_stamp() FROM r
-	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
-), c AS (
-	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost)
-	SELECT $1, seq, what, at, object, principal, result, CASE WHEN result = value THEN held ELSE value END
-	FROM r WHERE apart AND value <> held
-	ON CONFLICT DO NOTHING
-)
 
 -- name: apply_user_created(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO principal (id, name, role, setup_mac, setup_until, created_at, made_on, made_by)
@@ -44,31 +15,23 @@ FROM (SELECT seq, at, actor, object, body::jsonb AS b FROM event
 ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
 
--- Whoever is disabled has no session any more. An event names what it was made upon (upon_…); when the record stands
--- otherwise now, both sides changed it apart from each other, and the safer of the two counts: disabled, and no administrator. Of a name the last word.
+-- Whoever is disabled has no session any more. Of a name the last word; role and disabled are words (word.sql).
 -- name: apply_user_changed(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED (
 	SELECT seq, at, object, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_CHANGED
 ), e AS MATERIALIZED (
-	SELECT x.object, f.what, f.safe, max(x.seq) AS seq, max(x.at) AS at,
-		(array_agg(b->>f.what ORDER BY seq DESC))[1] AS value,
-		(array_agg(b->>('upon_' || f.what) ORDER BY seq))[1] AS upon
-	FROM x JOIN (VALUES ('role', 'user'), ('disabled', 'true')) f (what, safe) ON b ? f.what
-	GROUP BY x.object, f.what, f.safe
-), h AS (
-	SELECT e.*, e.object AS principal, a.held, a.held = e.safe AS safer FROM e JOIN principal p ON p.id = e.object
-	CROSS JOIN LATERAL (SELECT CASE e.what WHEN 'role' THEN p.role ELSE p.disabled::text END AS held) a
-), :decided(h), d AS (
-	SELECT object AS subject, seq, at, NULL::uuid AS keep, NULL AS knew, false AS stands FROM x WHERE b->>'disabled' = 'true'
+	SELECT x.seq, x.at, x.object, x.object AS principal, f.what, b->>f.what AS value, b->>('upon_' || f.what) AS upon
+	FROM x JOIN (VALUES ('role'), ('disabled')) f (what) ON b ? f.what
+), w AS (
+	:outdates(e)
+), i AS (
+	:says(e)
+), d AS (
+	SELECT object AS subject, seq, at, NULL::uuid AS keep, NULL AS knew, false AS stands FROM e WHERE what = 'disabled' AND value = 'true'
 ), :end_sessions(d, s.principal = n.subject)
-UPDATE principal p SET role = coalesce(q.role, p.role), disabled = coalesce(q.disabled::boolean, p.disabled),
-	name = coalesce(q.name, p.name)
-FROM (SELECT object, max(result) FILTER (WHERE what = 'role') AS role,
-		max(result) FILTER (WHERE what = 'disabled') AS disabled, max(result) FILTER (WHERE what = 'name') AS name
-	FROM (SELECT object, what, result FROM r
-		UNION ALL SELECT object, 'name', (array_agg(b->>'name' ORDER BY seq DESC))[1] FROM x WHERE b ? 'name' GROUP BY object) w
-	GROUP BY object) q
+UPDATE principal p SET name = q.name
+FROM (SELECT object, (array_agg(b->>'name' ORDER BY seq DESC))[1] AS name FROM x WHERE b ? 'name' GROUP BY object) q
 WHERE p.id = q.object;
 
 -- A new password, or (password_hash null) a new set-up token. All sessions end but the one that did it.
@@ -228,49 +191,36 @@ UPDATE account a SET current_n = CASE WHEN t.astray THEN a.current_n ELSE t.n EN
 	conflict = (SELECT bool_or(o.sibling) FROM o WHERE o.account = a.id)
 FROM t WHERE a.id = t.object;
 
--- As in apply_user_changed: of what both sides did apart from each other the lower level counts, and none is the lowest.
 -- name: apply_shared(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
-	SELECT object, principal, max(seq) AS seq, max(at) AS at,
-		(array_agg(level ORDER BY seq DESC))[1] AS level, (array_agg(upon ORDER BY seq))[1] AS upon
-	FROM (SELECT seq, at, object, (b->>'user')::uuid AS principal, (b->>'level')::int AS level, b->>'upon' AS upon
-		FROM (SELECT seq, at, object, body::jsonb AS b FROM event
-			WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :SHARED) y) x
-	GROUP BY object, principal
-), h AS (
-	SELECT e.*, 'share' AS what, e.level::text AS value, a.held::text AS held, a.held < e.level AS safer
-	FROM e LEFT JOIN share s ON s.target = e.object AND s.principal = e.principal
-	CROSS JOIN LATERAL (SELECT coalesce(s.level, 0) AS held) a
-), :decided(h)
-INSERT INTO share (target, principal, level, granted_at)
-SELECT object, principal, result::int, at FROM r
-WHERE NOT apart OR held <> '0'
-ON CONFLICT (target, principal) DO UPDATE SET level = excluded.level, granted_at = excluded.granted_at;
+	SELECT seq, at, object, (b->>'user')::uuid AS principal, 'share' AS what, b->>'level' AS value, b->>'upon' AS upon
+	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :SHARED) x
+), w AS (
+	:outdates(e)
+)
+:says(e);
 
 -- name: apply_unshared(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
-	SELECT object, principal, max(seq) AS seq, max(at) AS at, (array_agg(upon ORDER BY seq))[1] AS upon
-	FROM (SELECT seq, at, object, (b->>'user')::uuid AS principal, b->>'upon' AS upon
-		FROM (SELECT seq, at, object, body::jsonb AS b FROM event
-			WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :UNSHARED) y) x
-	GROUP BY object, principal
-), h AS (
-	SELECT e.*, 'share' AS what, '0' AS value, coalesce(s.level, 0)::text AS held, false AS safer
-	FROM e LEFT JOIN share s ON s.target = e.object AND s.principal = e.principal
-), :decided(h)
-DELETE FROM share s USING r
-WHERE s.target = r.object AND s.principal = r.principal AND (r.upon IS NOT NULL OR s.granted_at <= r.at);
+	SELECT seq, at, object, (b->>'user')::uuid AS principal, 'share' AS what, '0' AS value, b->>'upon' AS upon
+	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :UNSHARED) x
+), w AS (
+	:outdates(e)
+)
+:says(e);
 
--- The log has told of them. The statements above find them, in the merge; the event follows it.
+-- The log has told of them; weigh_words finds them, in the merge, and the event follows it.
 -- name: apply_admin_conflict(node uuid, from_seq bigint, to_seq bigint)
 UPDATE admin_conflict c SET told = true
 FROM (SELECT (body::jsonb->>'id')::uuid AS id FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ADMIN_CONFLICT) e
-WHERE c.id = e.id AND NOT c.told;
+WHERE (c.id = e.id OR c.met_id = e.id) AND NOT c.told;
 
 -- name: apply_admin_acknowledged(node uuid, from_seq bigint, to_seq bigint)
 UPDATE admin_conflict c SET acknowledged_at = e.at, acknowledged_by = e.actor
 FROM (SELECT DISTINCT ON (id) id, at, actor FROM (SELECT (body::jsonb->>'id')::uuid AS id, seq, at, actor FROM event
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ADMIN_ACKNOWLEDGED) x
 	ORDER BY id, seq) e
-WHERE c.id = e.id AND c.acknowledged_at IS NULL;
+WHERE (c.id = e.id OR c.met_id = e.id) AND c.acknowledged_at IS NULL;

@@ -1,26 +1,17 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Changes in emergency: where they are allowed, and those that wait for approval.
 
--- As in apply_user_changed: of what was said on two nodes apart from each other the safer counts, and off is the safest.
+-- A word (word.sql); everywhere is the nil id.
 -- name: apply_emergency_policy(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
-	SELECT resource, max(seq) AS seq, max(at) AS at,
-		(array_agg(b->>'state' ORDER BY seq DESC))[1] AS state, (array_agg(b->>'upon' ORDER BY seq))[1] AS upon
-	FROM (SELECT seq, at, coalesce(object, '00000000-0000-0000-0000-000000000000') AS resource, body::jsonb AS b FROM event
+	SELECT seq, at, coalesce(object, '00000000-0000-0000-0000-000000000000') AS object,
+		'00000000-0000-0000-0000-000000000000'::uuid AS principal, 'policy' AS what, b->>'state' AS value, b->>'upon' AS upon
+	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :EMERGENCY_POLICY) x
-	GROUP BY resource
-), o AS MATERIALIZED (
-	SELECT e.*, :stamp(e.seq) AS stamp, p.state AS held, e.upon <> coalesce(p.stamp, '') AS apart
-	FROM e LEFT JOIN emergency_policy p ON p.resource = e.resource
-	WHERE :not_yet(p, e.seq)
+), w AS (
+	:outdates(e)
 )
-INSERT INTO emergency_policy (resource, state, stamp, at)
-SELECT resource, CASE WHEN NOT apart THEN state
-		WHEN 'off' IN (state, held) THEN 'off'
-		WHEN 'inherit' IN (state, held) THEN 'inherit' ELSE state END,
-	:new_stamp(), at
-FROM o
-ON CONFLICT (resource) DO UPDATE SET state = excluded.state, stamp = excluded.stamp, at = excluded.at;
+:says(e);
 
 -- What was said of the resource counts before what was said for everywhere; nothing said is off.
 -- name: emergency_allowed(resource uuid) -> allowed bool

@@ -8,18 +8,21 @@ WITH x AS MATERIALIZED (
 	SELECT object AS subject, seq, at, NULL::uuid AS keep, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_RECOVERED
 ), e AS MATERIALIZED (
-	SELECT DISTINCT ON (subject) subject AS object, seq, at, b FROM x ORDER BY subject, seq DESC
-), :set_credentials(x), k AS (
-	INSERT INTO standing (object, principal, what, stamp)
-	SELECT object, object, 'disabled', :stamp(seq) FROM e WHERE b->>'enabled' = 'true'
-	ON CONFLICT (object, principal, what) DO UPDATE SET stamp = excluded.stamp
+	SELECT DISTINCT subject AS object FROM x
+), :set_credentials(x), k AS MATERIALIZED (
+	SELECT seq, at, subject AS object, subject AS principal, 'disabled' AS what, 'false' AS value,
+		CASE WHEN :names_nobody($1, x.seq) THEN '*' END AS upon
+	FROM x WHERE b->>'enabled' = 'true'
+), outdated AS (
+	:outdates(k)
+), said AS (
+	:says(k)
 ), c AS (
 	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost, told)
-	SELECT $1, seq, 'recovered', at, object, object, 'a set-up token', 'password and second factor', true FROM e
+	SELECT $1, seq, 'recovered', at, subject, subject, 'a set-up token', 'password and second factor', true FROM x
 	ON CONFLICT DO NOTHING
 )
-UPDATE principal p SET :credentials_of(w, p), totp_sealed = NULL, failed = 0, failed_at = NULL,
-	disabled = p.disabled AND coalesce(e.b->>'enabled', '') <> 'true'
+UPDATE principal p SET :credentials_of(w, p), totp_sealed = NULL, failed = 0, failed_at = NULL
 FROM e LEFT JOIN w ON w.subject = e.object WHERE p.id = e.object;
 
 -- role: holdfast

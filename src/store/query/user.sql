@@ -63,11 +63,18 @@ SELECT id, name, https_port, pair_port, slot, web_cert, joined_at,
 	coalesce(primary_since_term = (SELECT max(primary_since_term) FROM node), false)
 FROM node ORDER BY joined_at, id LIMIT 64;
 
--- How what administrators decide stands: the stamps that the next event is made upon. Of a user, principal is the user too.
+-- How what administrators decide stands: the words that count, which the next event is made upon. Of a user, principal is the user too.
 -- name: user_standing(object uuid, principal uuid) -> role text, disabled text, share text
-SELECT coalesce(max(stamp) FILTER (WHERE what = 'role'), ''), coalesce(max(stamp) FILTER (WHERE what = 'disabled'), ''),
-	coalesce(max(stamp) FILTER (WHERE what = 'share'), '')
-FROM standing WHERE object = $1 AND principal = $2;
+WITH g AS MATERIALIZED (
+	SELECT $1::uuid AS object, $2::uuid AS principal, t.what FROM (VALUES ('role'), ('disabled'), ('share')) t (what)
+), l AS MATERIALIZED (
+	:last_words(g)
+), c AS MATERIALIZED (
+	:that_count(l)
+)
+SELECT coalesce(max(:word_stamp(c)) FILTER (WHERE what = 'role'), ''), coalesce(max(:word_stamp(c)) FILTER (WHERE what = 'disabled'), ''),
+	coalesce(max(:word_stamp(c)) FILTER (WHERE what = 'share'), '')
+FROM c;
 
 -- What was done on two nodes apart from each other: first what nobody has acknowledged, the newest first. name: of the user;
 -- target: of the resource, or resource/login; by: who acknowledged it.

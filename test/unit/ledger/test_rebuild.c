@@ -16,6 +16,7 @@
 #include "ledger/event.h"
 #include "ledger/rebuild.h"
 #include "pgtemp.h"
+#include "store/migrate.h"
 
 /* Which ids sort first must not matter: each story is told with the nodes this way and that. */
 static const char *const names[2][3] = {
@@ -24,6 +25,8 @@ static const char *const names[2][3] = {
 	{ "0190a000-0000-7000-8000-00000000000c", "0190a000-0000-7000-8000-00000000000b",
 	  "0190a000-0000-7000-8000-00000000000a" },
 };
+
+extern const struct migration migration_table[];
 
 enum { A, B, C };
 
@@ -97,11 +100,12 @@ apply_by(int chain, enum stmt stmt, int64_t from, int64_t to)
 		fail_msg("%s: %s", stmt_info(stmt)->name, e.text);
 }
 
-/* As the writer does, which marks names behind whatever may change them. */
+/* As the writer does, which weighs words and marks names behind whatever may change them. */
 static void
 apply(int chain, enum event_kind kind, int64_t from, int64_t to)
 {
 	apply_by(chain, (enum stmt)event_apply_stmt((int)kind), from, to);
+	apply_by(chain, STMT_WEIGH_WORDS, from, to);
 	apply_by(chain, STMT_MARK_PRINCIPALS, from, to);
 	apply_by(chain, STMT_MARK_RESOURCES, from, to);
 	apply_by(chain, STMT_MARK_ACCOUNTS, from, to);
@@ -415,6 +419,97 @@ endings_come_out_again(void **state)
 	the_log_says_so();
 }
 
+/* A word about the other user. */
+static void
+says(int chain, const char *what, const char *value, const char *upon)
+{
+	auto_buf body = BUF_INIT;
+
+	buf_addf(&body, "{\"%s\":\"%s\",\"upon_%s\":\"%s\"}", what, value, what, upon);
+	happens(chain, EVENT_USER_CHANGED, OTHER, buf_str(&body));
+}
+
+static void
+shares(int chain, const char *object, int level)
+{
+	auto_buf body = BUF_INIT;
+
+	buf_addf(&body, "{\"user\":\"" OTHER "\",\"level\":%d,\"upon\":\"\"}", level);
+	happens(chain, level ? EVENT_SHARED : EVENT_UNSHARED, object, buf_str(&body));
+}
+
+/* Words of both sides, two of which were lost; two of C, which names nobody, as in earlier releases: it knew what one was made upon, and who is let in
+ * again is. And one that a merge refused. */
+static void
+tell_words(void)
+{
+	auto_buf upon = BUF_INIT;
+
+	begin_on(A);
+	joins(A, B);
+	shares(A, RESOURCE, 2);
+	says(A, "role", "administrator", "");
+	buf_addf(&upon, "%s/%lld", names[way][A], (long long)seq[A]);
+	sees(B, A);
+	says(B, "disabled", "true", "");
+	shares(B, RESOURCE, 3);
+	happens(B, EVENT_EMERGENCY_POLICY, NIL, "{\"state\":\"on\",\"upon\":\"\"}");
+	says(A, "disabled", "false", "");
+	shares(A, RESOURCE, 0);
+	shares(A, ACCOUNT, 1);
+	merges(A, B, 1, seq[B], "");
+	happens(A, EVENT_EMERGENCY_POLICY, NIL, "{\"state\":\"off\",\"upon\":\"\"}");
+	happens(A, EVENT_USER_CHANGED, USER, "{\"disabled\":\"true\",\"upon_disabled\":\"\"}");
+	says(C, "role", "user", buf_str(&upon));
+	happens(C, EVENT_USER_RECOVERED, USER, "{\"setup_mac\":\"0d\",\"enabled\":\"true\"}");
+	merges(A, C, 1, seq[C], "");
+	write_event(B, EVENT_SHARED, ACCOUNT, "{\"user\":\"" OTHER "\",\"level\":3,\"upon\":\"\"}");
+	merges(A, B, seq[B], seq[B], ",\"not_applied\":\"why\"");
+}
+
+static void
+words_come_out_again(void **state)
+{
+	tell_words();
+	pgtemp_sql(pg,
+		   "SELECT 1 / (count(*) = 2)::int FROM admin_conflict WHERE what <> 'recovered'");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1)::int FROM principal WHERE disabled");
+	the_log_says_so();
+}
+
+/* As if a former program had written all that: it knew neither words nor what they were lost to. */
+static void
+forget_words(void)
+{
+	pgtemp_sql(
+		pg,
+		"DROP TABLE word; DROP INDEX event_known, event_conflict; CREATE TABLE standing ();"
+		"ALTER TABLE admin_conflict DROP COLUMN met_id, DROP COLUMN by_node, DROP COLUMN "
+		"by_seq;"
+		"UPDATE admin_conflict SET kept = 'x' WHERE what <> 'recovered'; DELETE FROM "
+		"share; DELETE FROM "
+		"emergency_policy;"
+		"UPDATE principal SET disabled = NOT disabled; UPDATE principal SET role = 'user' "
+		"WHERE name = 'bob'");
+}
+
+static void
+words_of_former_programs_come_out_again(void **state)
+{
+	const struct migration *m = migration_table;
+
+	tell_words();
+	forget_words();
+	while (strcmp(m->name, "word"))
+		m++;
+	pgtemp_sql(pg, m->sql);
+	pgtemp_sql(pg,
+		   "SELECT 1 / (count(*) = 2)::int FROM admin_conflict WHERE what <> 'recovered'");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1)::int FROM principal WHERE disabled");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1 AND max(level) = 1)::int FROM share");
+	the_log_says_so();
+}
+
 /* B is a chain that A wrote while it could not prove where its own ends. */
 static void
 a_chain_beside_stands_where_it_was_written(void **state)
@@ -550,6 +645,8 @@ main(void)
 		TEST(a_journal_stands_where_it_was_merged),
 		TEST(all_holders_of_a_name_come_out_again),
 		TEST(endings_come_out_again),
+		TEST(words_come_out_again),
+		TEST(words_of_former_programs_come_out_again),
 		TEST(a_chain_beside_stands_where_it_was_written),
 		TEST(primaries_follow_each_other),
 		TEST(terms_are_enough),
