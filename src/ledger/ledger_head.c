@@ -135,15 +135,6 @@ report_no_mark(struct ledger *l, struct fiber *f, const struct endmark *end, str
 
 /* ---- rows that are not home ---- */
 
-static int
-broken_row(int64_t seq, const struct err *why, struct err *e)
-{
-	return err_set(e, ERR_CHAIN_BROKEN,
-		       "event %lld of the journal does not verify (%.80s): stop this node and run "
-		       "`holdfast ha repair-journal --before %lld`",
-		       (long long)seq, why->text, (long long)seq);
-}
-
 /* Each must continue the log (seq, hash): a disk may have changed what SQLite does not look at, and what is written behind such a
  * row could not be merged. Where the log lacks what is before them only the primary can tell. */
 static int
@@ -168,96 +159,10 @@ check_rows(struct ledger *l, struct fiber *f, const struct ledger_look *k, int64
 					&good, &why);
 		if (rc || good < x.n) {
 			*e = why;
-			return rc ? rc : broken_row(x.rows[good].seq, &why, e);
+			return rc ? rc : ledger_broken_row(x.rows[good].seq, &why, e);
 		}
 		memcpy(last, x.rows[x.n - 1].hash, sizeof(last));
 	}
-}
-
-/* ---- the journals of a node that became the primary ---- */
-
-/* A chain in the log, and how far it is there. */
-struct adopted {
-	struct uuid chain;
-	int64_t seq;
-	uint8_t hash[KEYS_HASH_BYTES];
-};
-
-static int
-adopt_some(struct ledger *l, struct fiber *f, struct adopted *a, const struct ledger_fetch *x,
-	   struct err *e)
-{
-	struct ledger_steps steps = { 0 };
-	auto_buf texts = BUF_INIT;
-	struct err why = { 0 };
-	size_t good;
-	int rc;
-
-	rc = ledger_verify_rows(l, f, &a->chain, a->seq, a->hash, x->rows, x->n, &texts, &good,
-				&why);
-	if (!rc && good < x->n)
-		return broken_row(x->rows[good].seq, &why, e);
-	if (rc) {
-		*e = why;
-		return rc;
-	}
-	ledger_step_rows(&steps, &a->chain, x->rows, x->n, true);
-	rc = db_transaction(l->o.writer, f, steps.v, steps.n, NULL, e);
-	ledger_steps_done(&steps);
-	if (rc)
-		return rc;
-	a->seq = x->rows[x->n - 1].seq;
-	memcpy(a->hash, x->rows[x->n - 1].hash, sizeof(a->hash));
-	l->stats.events += x->n;
-	for (size_t i = 0; i < x->n && l->o.on_durable; i++)
-		l->o.on_durable(l->o.ctx, &x->rows[i].ev);
-	return ledger_journal_drop(l, f, &a->chain, a->seq, e);
-}
-
-/* What this node wrote as a secondary goes into its own log before anything else does. */
-static int
-adopt(struct ledger *l, struct fiber *f, struct adopted *a, struct err *e)
-{
-	FREE_WITH(ledger_fetch_done) struct ledger_fetch x = ledger_fetch_begin(&a->chain, a->seq);
-	int64_t from = a->seq;
-	int rc;
-
-	for (;;) {
-		x.before = a->seq;
-		x.n = 0;
-		rc = ledger_fetch_next(l, f, &x, e);
-		if (!rc && x.n && x.rows[0].seq != a->seq + 1)
-			rc = ledger_follow_end(l, f, &a->chain, &a->seq, a->hash, e);
-		if (!rc && x.n)
-			rc = adopt_some(l, f, a, &x, e);
-		if (rc)
-			return rc;
-		if (!x.n)
-			break;
-	}
-	if (a->seq > from)
-		log_notice("%lld events of this node's journal went into the log",
-			   (long long)(a->seq - from));
-	return 0;
-}
-
-/* And what it wrote in chains beside its own. */
-static int
-adopt_beside(struct ledger *l, struct fiber *f, struct err *e)
-{
-	struct uuid *chains = NULL;
-	size_t n = 0;
-	int rc = ledger_journals_beside(l, f, &chains, &n, e);
-
-	for (size_t i = 0; !rc && i < n; i++) {
-		struct adopted a = { .chain = chains[i] };
-
-		rc = ledger_read_head(l, f, &a.chain, &a.seq, a.hash, e);
-		if (!rc)
-			rc = adopt(l, f, &a, e);
-	}
-	free(chains);
-	return rc;
 }
 
 /* ---- the head ---- */
@@ -272,19 +177,15 @@ put_head(struct ledger *l, int64_t seq, const uint8_t *hash)
 static int
 learn_db(struct ledger *l, struct fiber *f, struct err *e)
 {
-	struct adopted a = { .chain = l->o.node };
-	struct ledger_look k;
-	int rc = ledger_read_head(l, f, &a.chain, &a.seq, a.hash, e);
+	uint8_t hash[KEYS_HASH_BYTES];
+	int64_t seq = 0;
+	int rc = ledger_adopt(l, f, e);
 
 	if (!rc)
-		rc = ledger_journal_look(l, f, &a.chain, false, &k, e);
-	if (!rc && k.count && k.seq > a.seq)
-		rc = adopt(l, f, &a, e);
-	if (!rc)
-		rc = adopt_beside(l, f, e);
+		rc = ledger_read_head(l, f, &l->o.node, &seq, hash, e);
 	if (rc)
 		return rc;
-	put_head(l, a.seq, a.hash);
+	put_head(l, seq, hash);
 	return rc ? rc : ledger_follow_end(l, f, &l->o.node, &l->head_seq, l->head_hash, e);
 }
 

@@ -218,6 +218,10 @@ struct ledger_look {
 		seq; /* rows, and the last one ever written; 0: none, or there is no journal */
 	uint8_t hash[KEYS_HASH_BYTES];
 };
+typedef int ledger_job_fn(struct ledger *l, void *arg, struct err *e);
+/* Runs fn on a thread of the pool while the fiber sleeps; one at a time has the journals. */
+int ledger_on_thread(struct ledger *l, struct fiber *f, ledger_job_fn *fn, void *arg,
+		     struct err *e) MUST_USE;
 int ledger_journal_look(struct ledger *l, struct fiber *f, const struct uuid *chain, bool create,
 			struct ledger_look *ret, struct err *e) NONNULL MUST_USE;
 /* Appends to the journal of the chain that is being written. */
@@ -241,7 +245,8 @@ void ledger_journals_close(struct ledger *l);
 /* Rows of a journal, some at a time, copied out of it. */
 struct ledger_fetch {
 	struct uuid chain;
-	int64_t before; /* the rows come after it */
+	struct journal *file; /* NULL: the journal of the chain */
+	int64_t before;	      /* the rows come after it */
 	struct ledger_row *rows;
 	size_t n; /* 0: there are no more */
 	struct buf bytes;
@@ -250,6 +255,13 @@ struct ledger_fetch ledger_fetch_begin(const struct uuid *chain, int64_t after) 
 int ledger_fetch_next(struct ledger *l, struct fiber *f, struct ledger_fetch *x,
 		      struct err *e) NONNULL MUST_USE;
 void ledger_fetch_done(struct ledger_fetch *x) NONNULL;
+
+/* ledger_adopt.c */
+/* Takes into the log what this node has outside of it. What was saved of a chain and does not fit stays in its file, with an error in
+ * the log; a row of a journal that does not verify is ERR_CHAIN_BROKEN. */
+int ledger_adopt(struct ledger *l, struct fiber *f, struct err *e) NONNULL MUST_USE;
+/* That a row of the journal does not verify, and what to do. */
+int ledger_broken_row(int64_t seq, const struct err *why, struct err *e) NONNULL;
 
 /* ledger_merge.c */
 /* *ret_good: how many of the rows truly continue (seq, hash) of the node's chain; *why: why the

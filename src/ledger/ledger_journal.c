@@ -17,14 +17,12 @@
 
 /* ---- the thread ---- */
 
-typedef int job_fn(struct ledger *l, void *arg, struct err *e);
-
 struct job {
 	uv_work_t work;
 	struct fiber *f;
 	bool done;
 	struct ledger *l;
-	job_fn *fn;
+	ledger_job_fn *fn;
 	void *arg;
 	int rc;
 	struct err e;
@@ -47,9 +45,8 @@ on_work_done(uv_work_t *w, int status)
 	fiber_wake(j->f);
 }
 
-/* Runs fn on a thread of the pool while the fiber sleeps; one at a time has the journals. */
-static int
-on_thread(struct ledger *l, struct fiber *f, job_fn *fn, void *arg, struct err *e)
+int
+ledger_on_thread(struct ledger *l, struct fiber *f, ledger_job_fn *fn, void *arg, struct err *e)
 {
 	struct job j = { .f = f, .l = l, .fn = fn, .arg = arg };
 
@@ -152,7 +149,7 @@ ledger_journal_look(struct ledger *l, struct fiber *f, const struct uuid *chain,
 	struct look k = { chain, create, ret };
 
 	*ret = (struct ledger_look){ 0 };
-	return on_thread(l, f, look, &k, e);
+	return ledger_on_thread(l, f, look, &k, e);
 }
 
 struct append {
@@ -188,7 +185,7 @@ ledger_journal_write(struct ledger *l, struct fiber *f, const struct ledger_unit
 			r->len = u->items[i].iov_len;
 		}
 	}
-	rc = on_thread(l, f, append, &a, e);
+	rc = ledger_on_thread(l, f, append, &a, e);
 	free(rows);
 	return rc;
 }
@@ -215,7 +212,7 @@ ledger_journal_drop(struct ledger *l, struct fiber *f, const struct uuid *chain,
 {
 	struct place p = { chain, upto, NULL };
 
-	return on_thread(l, f, drop, &p, e);
+	return ledger_on_thread(l, f, drop, &p, e);
 }
 
 static int
@@ -236,7 +233,7 @@ ledger_journal_go_on(struct ledger *l, struct fiber *f, const struct uuid *chain
 {
 	struct place p = { chain, seq, hash };
 
-	return on_thread(l, f, go_on, &p, e);
+	return ledger_on_thread(l, f, go_on, &p, e);
 }
 
 /* ---- reading ---- */
@@ -275,9 +272,9 @@ static int
 fetch(struct ledger *l, void *arg, struct err *e)
 {
 	struct ledger_fetch *x = arg;
-	struct journal *j;
+	struct journal *j = x->file;
 	const uint8_t *at;
-	int rc = journal_of(l, &x->chain, false, &j, e);
+	int rc = j ? 0 : journal_of(l, &x->chain, false, &j, e);
 
 	if (rc || !j)
 		return rc;
@@ -295,7 +292,7 @@ ledger_fetch_next(struct ledger *l, struct fiber *f, struct ledger_fetch *x, str
 		x->before = x->rows[x->n - 1].seq;
 	x->n = 0;
 	buf_reset(&x->bytes);
-	return on_thread(l, f, fetch, x, e);
+	return ledger_on_thread(l, f, fetch, x, e);
 }
 
 static int
@@ -397,7 +394,7 @@ ledger_journals_beside(struct ledger *l, struct fiber *f, struct uuid **ret, siz
 		       struct err *e)
 {
 	struct beside b = { .writing = l->chain };
-	int rc = on_thread(l, f, find_beside, &b, e);
+	int rc = ledger_on_thread(l, f, find_beside, &b, e);
 
 	*ret = b.chains;
 	*ret_n = b.n;

@@ -367,3 +367,51 @@ def test_promoted_with_changes_made_in_emergency(three):
         checker.both_equal(st.a, n)
     for n in st.nodes:
         st.audit_verify(n)
+
+
+@pytest.mark.h7
+@pytest.mark.h10
+@pytest.mark.h13
+def test_what_was_saved_of_another_node_is_not_stranded(three):
+    """A has what C did in emergency, B has not. B is promoted and A returns to it, with C's events saved in a file; C and B are lost before
+    they are merged there. A is promoted: they are in its log."""
+    st = three
+    st.home_again()
+    chain = st.a.sql(f"SELECT id FROM node WHERE name = '{st.c.name}'")[0][0]
+    st.net.cut_both("a", "b")
+    st.net.cut_both("b", "c")
+    st.b.wait_state("emergency")
+    st.net.cut_both("a", "c")
+    st.c.wait_state("emergency")
+    session = st.login("admin", host="c", to=st.c)
+    for i in range(3):
+        r = st.call("c", session, st.c, "POST", f"/v1/accounts/{st.accounts[i]}/retrieve", {"reason": f"at C {i}"})
+        assert r["status"] == 200, r
+    st.net.join("a", "c")
+    st.c.wait_state("standby")
+
+    def events():
+        return st.a.sql(f"SELECT seq, encode(hash, 'hex') FROM event WHERE node = '{chain}' ORDER BY seq")
+
+    wait_until("what C did is in A's log", lambda: journal_rows(st.c), lambda n: n == 0)
+    had = events()
+    st.c.kill()
+    order(st.b, "promote", "--yes")
+    st.b.wait_state("alone")
+    st.b.sql("REVOKE INSERT ON ha_inbox FROM hf_deposit")
+    st.net.join("a", "b")
+    st.a.wait_state("standby", "merging")
+    saved = st.a.home / f"data/salvage-{chain}.db"
+    assert saved.exists() and len(events()) < len(had)
+    st.b.kill()
+    st.a.wait_state("emergency")
+    order(st.a, "promote", "--yes")
+    wait_until("what was saved is in the log", events, lambda now: now[: len(had)] == had)
+    wait_until("and its file is gone", saved.exists, lambda there: not there)
+    st.a.sql("GRANT INSERT ON ha_inbox TO hf_deposit")
+    st.net.heal()
+    st.b.start(wait=False)
+    st.c.start(wait=False)
+    st.home_again(primary=st.a)
+    st.audit_verify(st.a)
+    print(checker.whole(st))
