@@ -386,6 +386,20 @@ agent_change_state(struct agent *a, const struct fsm_next *next)
 	a->epoch_failed = false;
 }
 
+/* Also while the next attempt looks again. */
+static void
+note_copy(struct agent *a)
+{
+	bool copies =
+		a->wv.task == ROLE_RETURN || a->wv.task == ROLE_CLONE || a->wv.task == ROLE_REWIND;
+
+	if (copies && a->wv.no_place)
+		text_copy(a->copy_failure, sizeof(a->copy_failure), a->wv.failure);
+	if ((copies && a->wv.done) || a->shown.state == HA_STANDBY ||
+	    state_serves(a->shown.state) == SERVES_EVERYONE)
+		a->copy_failure[0] = '\0';
+}
+
 /* While a role changes the reason goes on: how far it is. */
 void
 agent_show_progress(struct agent *a)
@@ -421,6 +435,7 @@ reopen_database(struct agent *a)
 void
 agent_act(struct agent *a, const struct fsm_obs *o)
 {
+	note_copy(a);
 	look_at_own_cert(a);
 	agent_look_at_ports(a);
 	agent_keep_loss(a);

@@ -64,6 +64,7 @@ status_of_self(const struct agent *a, struct status_node *n)
 	n->ordered = a->emergency_ordered;
 	n->data_damaged = a->rv.damaged_pages > 0;
 	n->journal_unreadable = a->dv.trouble == DEPOSIT_JOURNAL;
+	text_copy(n->copy_failure, sizeof(n->copy_failure), a->copy_failure);
 	text_copy(n->version, sizeof(n->version), HF_VERSION);
 	n->schema = a->rv.schema;
 	n->schema_known = migrate_newest();

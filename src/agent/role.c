@@ -37,6 +37,7 @@ struct work {
 	struct role *r;
 	struct role_order o;
 	struct db *local, *primary;
+	bool no_place;
 };
 
 static void
@@ -254,6 +255,7 @@ check_place(struct work *w, struct err *e)
 {
 	int rc = look_at_place(w, e);
 
+	w->no_place = rc == ERR_IO || rc == ERR_PRECONDITION;
 	if (!rc || w->o.task != ROLE_RETURN)
 		return rc;
 	return err_prefix(e, "make room, or run `holdfast ha rejoin --in-place` here: ");
@@ -423,6 +425,7 @@ take_order(void *arg)
 	worker_lock(&r->worker);
 	r->view.working = false;
 	r->view.done = rc == 0;
+	r->view.no_place = w.no_place;
 	text_fit(r->view.failure, sizeof(r->view.failure), "%s", rc ? e.text : "");
 	return WORKER_WHEN_WOKEN;
 }

@@ -36,6 +36,7 @@ struct role_view {
 	bool working, done;  /* done: well; neither: it failed, failure says why */
 	char step[200];	     /* what it is at */
 	char failure[256];
+	bool no_place; /* a copy was not begun: it has no room, or could not take its place */
 };
 
 struct role;

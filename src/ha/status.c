@@ -175,6 +175,8 @@ status_node_reasons(const struct status_view *v, unsigned i)
 		r |= 1ull << STATUS_DATA_DAMAGED;
 	if (n->journal_unreadable)
 		r |= 1ull << STATUS_JOURNAL_UNREADABLE;
+	if (n->copy_failure[0])
+		r |= 1ull << STATUS_COPY_FAILED;
 	if (n->history_behind)
 		r |= 1ull << STATUS_HISTORY_BEHIND;
 	if (n->duplicate)
@@ -222,6 +224,8 @@ static const struct {
 	{ STATUS_DATA_DAMAGED, HERE,
 	  BIT(DATABASE_DOWN) | BIT(SERVICE_CANNOT) | BIT(RETURNING) | NOT_FLOWING },
 	{ STATUS_DATA_DAMAGED, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },
+	{ STATUS_COPY_FAILED, HERE,
+	  BIT(RETURNING) | BIT(FENCED) | BIT(SLOT_LOST) | BIT(SERVICE_CANNOT) | NOT_FLOWING },
 	{ STATUS_FENCED, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
 	{ STATUS_TWO_PRIMARIES, HERE, BIT(PRIMARY_ALONE) | NOT_FLOWING },
 	{ STATUS_HISTORY_BEHIND, HERE, BIT(SERVICE_CANNOT) | NOT_FLOWING },
@@ -409,6 +413,8 @@ write_detail(const struct status_view *v, const struct status_node *n, enum stat
 		say_primaries(v, n, ret, room);
 	else if (r == STATUS_HISTORY_BEHIND)
 		text_fit(ret, room, "%s", n->history);
+	else if (r == STATUS_COPY_FAILED)
+		text_fit(ret, room, "%s", n->copy_failure);
 	else if (is_trouble_of(v, n, r))
 		text_fit(ret, room, "%s", v->trouble);
 	else if (r == STATUS_CHAIN_SHRUNK || r == STATUS_CHAIN_FORKED)

@@ -100,6 +100,9 @@
 	  "by itself.")                                                                            \
 	X(RETURNING, "%s can no longer follow the primary and is being rebuilt",                   \
 	  "No action needed: the primary is copied to it; its own status shows the progress.")     \
+	X(COPY_FAILED, "the primary cannot be copied to %s",                                       \
+	  "Remove what stands in the way, which is named here: it is tried again by itself. "      \
+	  "Until then the node keeps the data that it has.")                                       \
 	X(AWAY, "%s is not ready",                                                                 \
 	  "It is being cloned, promoted or handed over; wait, and see its log.")                   \
 	X(CHAIN_SHRUNK, "the log has lost events that %s remembers",                               \
@@ -146,6 +149,7 @@ struct status_node {
 	int64_t skew_us; /* against this node */
 	bool skew_known;
 	bool data_damaged, journal_unreadable;
+	char copy_failure[256]; /* why no copy of the primary was begun; "" none was refused */
 	bool late;   /* streams, but its disk has not had for sync_timeout what was here before */
 	bool reigns; /* it says that it serves as the primary, of this epoch */
 	struct epoch epoch;

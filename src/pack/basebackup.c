@@ -166,10 +166,11 @@ basebackup_check_room(const char *folder, int64_t database_bytes, struct err *e)
 	int64_t left = (int64_t)(vfs.f_bavail * vfs.f_frsize), need = database_bytes + BESIDE_BYTES;
 	if (left >= need)
 		return 0;
-	return err_set(e, ERR_IO,
-		       "there is not enough room for a copy of the database in %s: it needs about "
-		       "%lld MiB and %lld are free; nothing was changed",
-		       folder, (long long)(need >> 20), (long long)(left >> 20));
+	return err_set(
+		e, ERR_IO,
+		"there is not enough room on the disk of %s for a copy of the database: it needs "
+		"about %lld MiB and %lld are free; nothing was changed",
+		folder, (long long)(need >> 20), (long long)(left >> 20));
 }
 
 int

@@ -134,6 +134,11 @@ def test_a_return_without_room_names_the_ways_on(large):
     said = wait_until("its status says why", lambda: said_of(st.a), lambda s: "not enough room" in s)
     assert "MiB" in said and "holdfast ha rejoin --in-place" in said, said
     assert data_of(st.a) == ["pg"]
+    row = wait_until(
+        "and so do its reasons",
+        lambda: next((r for r in st.a.status()[1]["reasons"] if r["code"] == "copy_failed"), None),
+    )
+    assert row["node"] == st.a.name and "not enough room" in row["detail"], row
     st.b.kill()
     st.a.wait_state("emergency")
     assert reads(st, st.a, "a") == 200

@@ -111,6 +111,7 @@ each_fault_is_its_own_reason(void **ctx)
 	      (v.nodes[0].reigns = v.nodes[1].reigns = true,
 	       v.nodes[0].epoch = (struct epoch){ 2, { { 1 } } },
 	       v.nodes[1].epoch = (struct epoch){ 2, { { 2 } } }));
+	BREAK(COPY_FAILED, 0, strcpy(v.nodes[0].copy_failure, "no room"));
 	BREAK(HISTORY_BEHIND, 0, v.nodes[0].state = HA_BEHIND);
 	BREAK(HISTORY_BEHIND, 1, v.nodes[1].history_behind = true);
 	BREAK(HISTORY_UNCONFIRMED, 0, v.unconfirmed = true);
