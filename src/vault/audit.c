@@ -391,6 +391,26 @@ write_accepted(struct json_out *out, const struct verify_result *v)
 	json_out_end_array(out);
 }
 
+static void
+write_idle(struct json_out *out, const struct verify_result *v)
+{
+	json_out_array(out, "without_effect");
+	for (unsigned i = 0; i < v->nidle; i++) {
+		const struct verify_idle *x = &v->idle[i];
+
+		json_out_object(out, NULL);
+		json_out_uuid(out, "chain", &x->chain);
+		json_out_int(out, "first", x->first);
+		json_out_int(out, "last", x->last);
+		json_out_uuid(out, "by_chain", &x->by_chain);
+		json_out_int(out, "by_seq", x->by_seq);
+		json_out_time(out, "at", x->at_us);
+		json_out_text(out, "why", x->why);
+		json_out_end_object(out);
+	}
+	json_out_end_array(out);
+}
+
 int
 audit_verify(struct call *c, struct json_out *out, struct err *e)
 {
@@ -411,6 +431,7 @@ audit_verify(struct call *c, struct json_out *out, struct err *e)
 		write_chain(out, &v->nodes[i]);
 	json_out_end_array(out);
 	write_accepted(out, v);
+	write_idle(out, v);
 	json_out_end_object(out);
 	return 0;
 }
@@ -449,6 +470,20 @@ write_breaks(struct json_out *w, const struct verify_result *v)
 	return n;
 }
 
+/* As audit_without_effect reads them again. */
+static void
+accept_idle(struct json_out *w, const struct verify_result *v)
+{
+	json_out_array(w, "without_effect");
+	for (unsigned i = 0; i < v->nidle; i++) {
+		json_out_object(w, NULL);
+		json_out_uuid(w, "node", &v->idle[i].by_chain);
+		json_out_int(w, "seq", v->idle[i].by_seq);
+		json_out_end_object(w);
+	}
+	json_out_end_array(w);
+}
+
 static int
 collect_breaks(struct call *c, struct verify_result *v, struct err *e)
 {
@@ -485,12 +520,14 @@ audit_accept(struct call *c, const char *reason, struct json_out *out, struct er
 	json_out_object(&w, NULL);
 	json_out_text(&w, "reason", reason);
 	n = write_breaks(&w, v);
+	accept_idle(&w, v);
 	json_out_end_object(&w);
 	rc = vault_append(c, EVENT_AUDIT_ACCEPTED, &(struct uuid){ 0 }, buf_str(&body), e);
 	if (rc)
 		return rc;
 	json_out_object(out, NULL);
 	json_out_int(out, "breaks", n);
+	json_out_int(out, "without_effect", v->nidle);
 	json_out_end_object(out);
 	return 0;
 }

@@ -20,11 +20,11 @@ struct audit_filter {
 int audit_list(struct call *c, const struct audit_filter *f, struct json_out *out,
 	       struct err *e) NONNULL MUST_USE;
 
-/* Verifies all chains: {"good","events","nodes":[…],"accepted":[…]}. One at a time. */
+/* Verifies all chains: {"good","events","nodes":[…],"accepted":[…],"without_effect":[…]}. One at a time. */
 int audit_verify(struct call *c, struct json_out *out, struct err *e) MUST_USE;
 
-/* Records that an administrator accepts every break that there is now, and the ends of the chains as
- * they are: {"breaks"}, how many were new. ERR_REFUSED if a break is such that nothing can follow it. */
+/* Records that an administrator accepts every break that there is now, every event without effect, and the
+ * ends of the chains as they are: {"breaks","without_effect"}, how many were new. ERR_REFUSED if a break is such that nothing can follow it. */
 int audit_accept(struct call *c, const char *reason, struct json_out *out, struct err *e) MUST_USE;
 
 /* The signed head of an export (docs/audit.md): {"lines":[…],"heads":[{"node","seq"}]}. */

@@ -225,6 +225,38 @@ check_accepted(struct walk *w)
 }
 
 static void
+note_idle(struct verify_result *r, const struct rows *rows, int i)
+{
+	struct verify_idle *x = &r->idle[r->nidle++];
+
+	row_uuid(rows, i, COL_AUDIT_WITHOUT_EFFECT_CHAIN, &x->chain);
+	x->first = row_bigint(rows, i, COL_AUDIT_WITHOUT_EFFECT_FIRST);
+	x->last = row_bigint(rows, i, COL_AUDIT_WITHOUT_EFFECT_LAST);
+	row_uuid(rows, i, COL_AUDIT_WITHOUT_EFFECT_BY_CHAIN, &x->by_chain);
+	x->by_seq = row_bigint(rows, i, COL_AUDIT_WITHOUT_EFFECT_BY_SEQ);
+	x->at_us = row_time(rows, i, COL_AUDIT_WITHOUT_EFFECT_AT);
+	text_copy(x->why, sizeof(x->why), row_text(rows, i, COL_AUDIT_WITHOUT_EFFECT_WHY));
+}
+
+/* Where the log is broken, what it says of this cannot be read either, and counts for nothing. */
+static int
+check_effects(struct walk *w, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	int rc;
+
+	if (!w->r->good)
+		return 0;
+	bind_int(&b, VERIFY_IDLE_MAX);
+	rc = lists_exec(w->v, w->f, NULL, STMT_AUDIT_WITHOUT_EFFECT, &b, &rows, e);
+	for (int i = 0; !rc && i < rows_count(rows); i++)
+		note_idle(w->r, rows, i);
+	w->r->good = !w->r->nidle;
+	return rc;
+}
+
+static void
 note_mark(struct walk *w, const struct mark *m)
 {
 	for (size_t i = 0; i < w->nmarks; i++) {
@@ -729,6 +761,8 @@ verify(struct vault *v, struct fiber *f, bool collect, struct verify_result *ret
 		check_own_end(w);
 	if (!rc)
 		check_accepted(w);
+	if (!rc)
+		rc = check_effects(w, e);
 	free(w->known);
 	free(w->marks);
 	free(w->journals);

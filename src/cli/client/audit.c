@@ -336,8 +336,21 @@ run_verify(const struct cli *c, struct err *e)
 			 (long long)json_integer_value(json_object_get(n, "seq")),
 			 lookup_text(n, "at"), lookup_text(n, "by"), lookup_text(n, "reason"));
 	}
+	json_array_foreach(json_object_get(o, "without_effect"), i, n)
+	{
+		term_say(
+			stdout,
+			"NO EFFECT  node %s, events %lld to %lld, merged on %s: the tables refused "
+			"them: %s\n",
+			name_of(nodes, lookup_text(n, "chain")),
+			(long long)json_integer_value(json_object_get(n, "first")),
+			(long long)json_integer_value(json_object_get(n, "last")),
+			lookup_text(n, "at"), lookup_text(n, "why"));
+	}
 	printf("%s: %lld events verified\n",
-	       !good ? "THE LOG IS BROKEN"
+	       json_array_size(json_object_get(o, "without_effect"))
+		       ? "the log is unbroken, but EVENTS OF IT HAVE NO EFFECT"
+	       : !good ? "THE LOG IS BROKEN"
 	       : json_array_size(json_object_get(o, "accepted"))
 		       ? "the log is unbroken but for what was accepted"
 		       : "the whole log is unbroken",
@@ -364,9 +377,10 @@ run_accept(const struct cli *c, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (!term_said_json(c->json, o))
-		printf("accepted: %lld breaks of the log, and its ends as they are; the log says "
-		       "so\n",
-		       (long long)json_integer_value(json_object_get(o, "breaks")));
+		printf("accepted: %lld breaks of the log, %lld merges without effect, and its ends "
+		       "as they are; the log says so\n",
+		       (long long)json_integer_value(json_object_get(o, "breaks")),
+		       (long long)json_integer_value(json_object_get(o, "without_effect")));
 	return CLI_GOOD;
 }
 

@@ -27,3 +27,17 @@ LEFT JOIN node n ON n.id = :writer(e.node)
 LEFT JOIN principal p ON p.id = e.actor
 WINDOW w AS (ORDER BY e.at DESC, e.node DESC, e.seq DESC)
 ORDER BY e.at DESC, e.node DESC, e.seq DESC;
+
+-- Events of other nodes that a merge took in and the tables refused: of which chain, from and to which number, which event took them in, and why. But for
+-- those that a later merge brought to effect, and those that an administrator accepted.
+-- name: audit_without_effect(rows int) -> chain uuid, first bigint, last bigint, by_chain uuid, by_seq bigint, at timestamptz, why text
+SELECT m.object, (x.b->>'from')::bigint, (x.b->>'to')::bigint, m.node, m.seq, m.at, x.b->>'not_applied'
+FROM event m CROSS JOIN LATERAL (SELECT m.body::jsonb AS b OFFSET 0) x
+WHERE m.kind = :MERGED AND strpos(m.body, '"not_applied"') > 0
+	AND NOT EXISTS (SELECT FROM event o WHERE o.kind = :MERGED AND o.object = m.object AND strpos(o.body, '"not_applied"') = 0
+		AND (o.body::jsonb->>'from')::bigint <= (x.b->>'from')::bigint AND (o.body::jsonb->>'to')::bigint >= (x.b->>'to')::bigint)
+	AND NOT EXISTS (SELECT FROM audit_accepted a
+		CROSS JOIN LATERAL (SELECT * FROM event WHERE node = a.node AND seq = a.seq AND kind = :AUDIT_ACCEPTED OFFSET 0) t,
+		jsonb_array_elements(coalesce(t.body::jsonb->'without_effect', '[]')) k
+		WHERE k->>'node' = m.node::text AND (k->>'seq')::bigint = m.seq)
+ORDER BY m.node, m.seq LIMIT $1;

@@ -759,7 +759,7 @@ accepted_end_goes_on(void **state)
 	fixture_run(x, merge, NULL);
 	assert_int_equal(fixture_count(x, OF_B), 15);
 	pgtemp_sql(x->pg, "DELETE FROM event WHERE node = '" FIXTURE_NODE_B "' AND seq > 12");
-	fixture_run(x, accept_breaks, "{\"breaks\":1}");
+	fixture_run(x, accept_breaks, "{\"breaks\":1,\"without_effect\":0}");
 	fixture_run(x, verify_now, &r);
 	assert_true(r.good);
 	assert_int_equal(r.naccepted, 1);
@@ -785,7 +785,7 @@ accepted_end_goes_on(void **state)
 	fixture_run(x, verify_now, &r);
 	assert_false(r.good);
 	assert_int_equal(r.nodes[1].broken_seq, 16);
-	fixture_run(x, accept_breaks, "{\"breaks\":1}");
+	fixture_run(x, accept_breaks, "{\"breaks\":1,\"without_effect\":0}");
 	fixture_run(x, verify_now, &r);
 	assert_true(r.good);
 	assert_int_equal(r.naccepted, 2);
@@ -811,7 +811,7 @@ accepted_end_is_in_the_journal_in_part(void **state)
 	deposit(x, 0, 15);
 	fixture_run(x, merge, NULL);
 	pgtemp_sql(x->pg, "DELETE FROM event WHERE node = '" FIXTURE_NODE_B "' AND seq > 12");
-	fixture_run(x, accept_breaks, "{\"breaks\":1}");
+	fixture_run(x, accept_breaks, "{\"breaks\":1,\"without_effect\":0}");
 	deposit(x, 14, 1000);
 	fixture_run(x, merge, NULL);
 	assert_int_equal(fixture_count(x, OF_B), 17);
@@ -836,7 +836,7 @@ set_aside_until_accepted(void **state)
 	pgtemp_sql(x->pg, "INSERT INTO ha_set_aside (node, seq, hash, event, why) SELECT node, "
 			  "seq, hash, event, "
 			  "'event 13 never came' FROM ha_inbox; DELETE FROM ha_inbox");
-	fixture_run(x, accept_breaks, "{\"breaks\":1}");
+	fixture_run(x, accept_breaks, "{\"breaks\":1,\"without_effect\":0}");
 	deposit(x, 15, 1000);
 	pgtemp_sql(x->pg, "UPDATE ha_inbox SET hash = sha256(hash) WHERE seq = 18;"
 			  "UPDATE ha_set_aside SET hash = sha256(hash) WHERE seq = 18");
@@ -920,11 +920,12 @@ fork_is_set_aside(void **state)
 	assert_good(x);
 }
 
-/* An event that the tables refuse goes into the log all the same, without effect. */
+/* H15: an event that the tables refuse goes into the log all the same, without effect, and verification names it until somebody accepts it. */
 static void
 merge_without_effect(void **state)
 {
 	struct fixture *x = *state;
+	static struct verify_result r;
 
 	make_b(x);
 	pgtemp_sql(x->pg, "ALTER TABLE principal ADD CONSTRAINT nobody CHECK (name <> 'berta')");
@@ -935,6 +936,11 @@ merge_without_effect(void **state)
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal"), 0);
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM ha_inbox"), 0);
 	pgtemp_sql(x->pg, "ALTER TABLE principal DROP CONSTRAINT nobody");
+	fixture_run(x, verify_now, &r);
+	assert_false(r.good);
+	assert_int_equal(r.nidle, 1);
+	assert_true(r.idle[0].first == r.idle[0].last && strstr(r.idle[0].why, "nobody"));
+	fixture_run(x, accept_breaks, "{\"breaks\":0,\"without_effect\":1}");
 	assert_good(x);
 }
 

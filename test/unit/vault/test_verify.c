@@ -221,7 +221,7 @@ accept_all(struct fixture *fx, struct fiber *f, void *arg)
 
 	json_out_init(&w, &out);
 	assert_int_equal(audit_accept(&c, "looked into", &w, &e), 0);
-	assert_string_equal(buf_str(&out), "{\"breaks\":3}");
+	assert_string_equal(buf_str(&out), "{\"breaks\":3,\"without_effect\":0}");
 	arena_free(c.a);
 }
 
