@@ -84,7 +84,8 @@ take_candidate(struct call *c, const struct rows *rows, int i, struct candidate 
 	session_key(c->v->sessions, u->id.b, sizeof(u->id.b), u->key);
 }
 
-/* In emergency the table stands still: what happened since is remembered here. */
+/* In emergency the table stands still: what happened since is remembered here. When the last failure was is known here better than in the table, which has the
+ * clock of whoever wrote it. */
 static void
 add_remembered(struct call *c, struct candidate *u)
 {
@@ -92,7 +93,7 @@ add_remembered(struct call *c, struct candidate *u)
 
 	if (t && t->failed > u->failed)
 		u->failed = t->failed;
-	if (t && t->failed_us > u->failed_us)
+	if (t && t->failed_us)
 		u->failed_us = t->failed_us;
 	if (t && t->totp_step > u->totp_step)
 		u->totp_step = t->totp_step;

@@ -249,6 +249,7 @@ note_login(struct sessions *s, const struct event *ev)
 static void
 note_failed(struct sessions *s, const struct event *ev)
 {
+	int64_t now = clock_now_us();
 	uint8_t key[SESSION_KEY_BYTES];
 	struct session_attempt *t;
 
@@ -257,8 +258,9 @@ note_failed(struct sessions *s, const struct event *ev)
 	session_key(s, ev->actor.b, sizeof(ev->actor.b), key);
 	t = session_attempt_get(s, key);
 	t->failed++;
-	if (t->failed_us < ev->at_us)
-		t->failed_us = ev->at_us;
+	/* A merge brings older ones, too; and a clock may have been ahead. */
+	if (t->failed_us > now || t->failed_us < ev->at_us)
+		t->failed_us = ev->at_us < now ? ev->at_us : now;
 }
 
 static void

@@ -163,7 +163,7 @@ static const struct {
 	{ ORDER | SECOND, "principal.twin", "of names the one applied last counts" },
 	{ ORDER | SECOND, "principal.totp_sealed", "of factors the one applied last counts" },
 	{ ORDER | SECOND, "principal.totp_step", "of factors the one applied last counts" },
-	{ ORDER | SECOND, "principal.failed_at", "failures end with what is applied" },
+	{ ORDER | SECOND, "principal.failed_at", "the last failure is the one applied last" },
 	{ ORDER | SECOND, "resource.*",
 	  "of what is said of a resource the one applied last counts" },
 	{ ORDER | SECOND, "account.*",

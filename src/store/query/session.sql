@@ -44,21 +44,19 @@ WITH e AS MATERIALIZED (
 	ON CONFLICT DO NOTHING
 )
 UPDATE principal p SET
-	failed = CASE WHEN p.failed_at IS NULL OR p.failed_at <= l.at THEN 0 ELSE p.failed END,
+	failed = 0,
 	totp_step = greatest(p.totp_step, l.step)
-FROM (SELECT actor, max(at) AS at, coalesce(max((b->>'totp_step')::bigint), 0) AS step FROM e GROUP BY actor) l
+FROM (SELECT actor, coalesce(max((b->>'totp_step')::bigint), 0) AS step FROM e GROUP BY actor) l
 WHERE p.id = l.actor;
 
--- failed_at only moves forward, so that doing it twice counts once.
+-- They count from the last log-in that was applied on. failed_at is of the last one, by which those that were counted just now are known again.
 -- name: apply_login_failed(node uuid, from_seq bigint, to_seq bigint)
 UPDATE principal p SET
 	failed = p.failed + f.n,
-	failed_at = greatest(p.failed_at, f.at)
-FROM (SELECT e.actor, count(*)::int AS n, max(e.at) AS at
-	FROM event e JOIN principal q ON q.id = e.actor
-	WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :LOGIN_FAILED AND (q.failed_at IS NULL OR e.at > q.failed_at)
-	GROUP BY e.actor) f
-WHERE p.id = f.actor;
+	failed_at = f.at
+FROM (SELECT actor, count(*)::int AS n, (array_agg(at ORDER BY seq DESC))[1] AS at FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :LOGIN_FAILED GROUP BY actor) f
+WHERE p.id = f.actor AND p.failed_at IS DISTINCT FROM f.at;
 
 -- name: apply_logout(node uuid, from_seq bigint, to_seq bigint)
 UPDATE session s SET ended_at = least(s.ended_at, e.at)

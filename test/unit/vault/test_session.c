@@ -310,6 +310,34 @@ lock_out(void **state)
 			 6);
 }
 
+#ifdef HF_FAULTS
+/* Failures of an hour from now do not lock for an hour: the next one counts as always, and a log-in ends them. */
+static void
+failures_of_a_clock_that_was_ahead(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { 0 };
+
+	x->settings.lockout_ms = MOMENT_MS;
+	pass(60 * MOMENT_MS);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(try_login(x, &t, "alice", "wrong", NULL), ERR_BAD_LOGIN);
+	pass(-60 * MOMENT_MS);
+	fixture_close(x);
+	fixture_open(x, FIXTURE_NODE_A);
+	assert_int_equal(try_login(x, &t, "alice", "wrong", NULL), ERR_BAD_LOGIN);
+	assert_int_equal(fixture_count(x, "SELECT failed FROM principal"), 6);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), ERR_LOCKED_OUT);
+		fixture_close(x);
+		fixture_open(x, FIXTURE_NODE_A);
+	}
+	pass(MOMENT_MS * 18 / 8);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), 0);
+	assert_int_equal(fixture_count(x, "SELECT failed FROM principal"), 0);
+}
+#endif
+
 /* A name that nobody has behaves the same, and what was typed is not in the log. */
 static void
 unknown_name(void **state)
@@ -684,6 +712,9 @@ main(void)
 		TEST(seen),
 		TEST(disabled_at_once),
 		TEST(lock_out),
+#ifdef HF_FAULTS
+		TEST(failures_of_a_clock_that_was_ahead),
+#endif
 		TEST(unknown_name),
 		TEST(all_at_once),
 		TEST(second_factor),
