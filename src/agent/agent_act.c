@@ -320,14 +320,20 @@ step_down(struct agent *a)
 	else if (a->shown.state == HA_FENCED && !a->rejoin_waits && p &&
 		 probe_ok_for(&p->v.sense, a->now_ms) >= AGENT_SETTLE_MS)
 		begin_task(a, a->order == ORDER_IN_PLACE ? ROLE_REWIND : ROLE_RETURN);
+	/* One attempt for each order: when it fails, a copy is tried again. */
+	if (a->order == ORDER_IN_PLACE && a->wv.task == ROLE_REWIND && a->wv.working)
+		a->order = ORDER_NONE;
 }
 
 /* What a copy took the place of is kept until this node has been in step for a while. */
 static void
 tidy(struct agent *a, const struct fsm_obs *o)
 {
-	if (a->shown.state == HA_STANDBY && o->streaming && !a->rejoin_waits &&
-	    a->now_ms - a->state_ms > TIDY_MS && home_has(&a->args->home, HOME_PG_SWAPPED))
+	bool in_step =
+		a->shown.state == HA_SYNCED || (a->shown.state == HA_STANDBY && o->streaming);
+
+	if (in_step && !a->rejoin_waits && a->now_ms - a->state_ms > TIDY_MS &&
+	    home_has(&a->args->home, HOME_PG_SWAPPED))
 		begin_task(a, ROLE_TIDY);
 }
 
@@ -351,8 +357,7 @@ static void
 ask_for_stop(struct agent *a)
 {
 	look_at_given_up(a);
-	if (a->stop_asked && (a->order == ORDER_CLONE || a->order == ORDER_IN_PLACE) &&
-	    !a->rejoin_waits)
+	if (a->stop_asked && a->order == ORDER_CLONE && !a->rejoin_waits)
 		a->order = ORDER_NONE; /* the copy is in place */
 	bool ordered_now = a->task_ms >= a->state_ms || a->shown.state == HA_RESEED ||
 			   a->shown.state == HA_FENCED;

@@ -70,10 +70,14 @@ may_reign(struct agent *a, struct err *e)
 static int
 order_reign(struct agent *a, struct err *e)
 {
-	int rc = agent_begin_epoch(a, may_reign, e);
+	int rc = may_reign(a, e);
 
 	if (!rc) /* a copy that became whole while its primary was lost would take the place of these data */
 		rc = rejoin_remove(&a->args->home, e);
+	if (!rc)
+		rc = agent_begin_epoch(a, may_reign, e);
+	if (!rc)
+		role_open_log(a->role);
 	if (!rc)
 		a->order = ORDER_PROMOTE;
 	return rc;

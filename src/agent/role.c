@@ -28,7 +28,7 @@ struct role {
 	struct deposit *deposit;
 	struct role_order order;
 	struct role_view view;
-	/* The thread's: keeps the log closed to writers until PostgreSQL is stopped. */
+	/* The thread's, while it works: keeps the log closed to writers until PostgreSQL is stopped. */
 	struct db *closed;
 };
 
@@ -464,5 +464,14 @@ role_look(struct role *r, struct role_view *ret)
 {
 	worker_lock(&r->worker);
 	*ret = r->view;
+	worker_unlock(&r->worker);
+}
+
+void
+role_open_log(struct role *r)
+{
+	worker_lock(&r->worker);
+	if (!r->view.working)
+		db_free(TAKE(r->closed));
 	worker_unlock(&r->worker);
 }

@@ -48,3 +48,5 @@ struct role *role_new(const struct home *h, const struct uuid *self, const char 
 /* Begins a task; false when one is in work. */
 bool role_begin(struct role *r, const struct role_order *o) NONNULL;
 void role_look(struct role *r, struct role_view *ret) NONNULL;
+/* A return that is given up: writers may use the log again. Nothing while a task is in work. */
+void role_open_log(struct role *r) NONNULL;

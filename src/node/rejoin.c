@@ -155,7 +155,12 @@ copy_primary(struct rejoining *j, struct err *e)
 	on_progress(j, "copying the primary's database", -1);
 	home_path(j->h, HOME_PG_NEW, dir);
 	channel_conninfo(j->h, CHANNEL_REPLICATE, &j->rq.primary, &info);
-	return standby_clone(j->h, buf_str(&info), dir, on_progress, j, e);
+	int rc = standby_clone(j->h, buf_str(&info), dir, on_progress, j, e);
+	if (rc)
+		return rc;
+	on_progress(j, "verifying the copy", -1);
+	rc = standby_verify(j->h, dir, e);
+	return rc ? err_prefix(e, "the copy is not whole: ") : 0;
 }
 
 static int

@@ -106,6 +106,40 @@ def test_a_fenced_node_whose_primary_is_lost_in_its_return_can_be_promoted(two_d
     print(checker.whole(st))
 
 
+@pytest.mark.h13
+@pytest.mark.h14
+def test_a_copy_that_waits_does_not_stand_in_the_way_of_a_promotion(two_disks):
+    """It became whole while the users' way to its primary was cut: A gives emergency access, and can be promoted and written to."""
+    st = two_disks
+    lost_and_promoted(st)
+    st.a.start(wait=False)
+    copying = wait_until("A copies B", lambda: copies(st.a))
+    for pid in copying:
+        os.kill(pid, signal.SIGSTOP)
+    st.a.wait_state("fenced")
+    st.net.close_port("a", "b", 7272)
+    st.a.wait_state("emergency")
+    for pid in copying:
+        os.kill(pid, signal.SIGCONT)
+    waits = st.a.home / "replication/rejoin.conf"
+    wait_until("the copy is whole, and waits", waits.exists)
+    order(st.a, "promote", "--yes")
+    st.a.wait_state("alone")
+    assert not waits.exists()
+    r = st.call(
+        "a",
+        st.login("admin", to=st.a, host="a"),
+        st.a,
+        "POST",
+        f"/v1/accounts/{st.sql_account}/versions",
+        {"fields": {"password": "written at A"}},
+    )
+    assert r["status"] == 201, r
+    st.net.open_ports()
+    st.home_again(primary=st.a)
+    print(checker.whole(st))
+
+
 @pytest.fixture
 def large(two_disks):
     """A database of which there is no room for a second one on A's disk."""

@@ -746,6 +746,12 @@ __wrap_role_begin(struct role *r, const struct role_order *o)
 	return true;
 }
 
+SEAM(role_open_log)
+void
+__wrap_role_open_log(struct role *r)
+{
+}
+
 SEAM(role_look)
 void
 __wrap_role_look(struct role *r, struct role_view *ret)
