@@ -182,11 +182,6 @@ static const struct {
 	  "who is entitled goes by what stands then, and so do numbers and siblings" },
 	{ BATCH, "account.current_n", "who is entitled goes by what stands then" },
 	{ BATCH, "account.conflict", "who is entitled goes by what stands then" },
-	{ BIT(CUTS), "principal.totp_step", "a factor that is set twice in a batch counts once" },
-	{ BIT(CUTS), "account.purged_at",
-	  "a batch has the last time, events by themselves the first" },
-	{ BIT(CUTS), "resource.purged_at",
-	  "a batch has the last time, events by themselves the first" },
 };
 
 const char *

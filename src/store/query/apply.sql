@@ -46,9 +46,10 @@ FROM (SELECT DISTINCT subject FROM e) x LEFT JOIN w ON w.subject = x.subject WHE
 -- The step of the code that confirmed it is remembered, so that it is not taken once more.
 -- name: apply_user_totp(node uuid, from_seq bigint, to_seq bigint)
 UPDATE principal p SET totp_sealed = decode(e.b->>'totp_sealed', 'base64'),
-	totp_step = greatest(p.totp_step, coalesce((e.b->>'totp_step')::bigint, 0))
-FROM (SELECT DISTINCT ON (object) object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_TOTP
+	totp_step = greatest(p.totp_step, e.step)
+FROM (SELECT DISTINCT ON (object) object, b, coalesce(max((b->>'totp_step')::bigint) OVER (PARTITION BY object), 0) AS step
+	FROM (SELECT seq, object, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_TOTP) x
 	ORDER BY object, seq DESC) e
 WHERE p.id = e.object;
 

@@ -31,9 +31,9 @@ WHERE a.id = e.object AND a.deleted_at IS NOT NULL AND a.purged_at IS NULL;
 -- a resource when no account is.
 -- name: apply_bin_emptied(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED (
-	SELECT at, body::jsonb AS b FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :BIN_EMPTIED
+	SELECT seq, at, body::jsonb AS b FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :BIN_EMPTIED
 ), n AS MATERIALIZED (
-	SELECT t.what, u.id::uuid AS id, max(x.at) AS at
+	SELECT t.what, u.id::uuid AS id, (array_agg(x.at ORDER BY x.seq))[1] AS at
 	FROM x CROSS JOIN (VALUES ('versions'), ('accounts'), ('resources')) t (what)
 	CROSS JOIN LATERAL unnest(string_to_array(x.b->>t.what, ' ')) u (id)
 	WHERE u.id <> '' GROUP BY t.what, u.id
