@@ -137,8 +137,9 @@ status_of_node(struct agent *a, const struct replication_node *r, struct status_
 	n->primary = agent_leader(a) && uuid_eq(&agent_leader(a)->id, &r->id);
 	if (p)
 		status_of_service(a, p, n);
-	agent_status_of_history(a, &r->id, n->primary, &n->history_behind, n->history,
-				sizeof(n->history));
+	/* One that is behind is nobody's primary, and what it lacks is to be known all the same. */
+	agent_status_of_history(a, &r->id, n->primary || n->state == HA_BEHIND, &n->history_behind,
+				n->history, sizeof(n->history));
 	n->duplicate = agent_is_duplicate(a, &r->id);
 	if (n->self) {
 		n->skew_known = false;

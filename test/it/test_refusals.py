@@ -273,7 +273,7 @@ NODE_ROWS = [
     Row("ha remove", "no such node", on("a", "ha", "remove", "127.0.0.9", "--yes"), 1, "no node of the pair"),
     Row("ha remove", "on the secondary", on("b", "ha", "remove", "127.0.0.1", "--yes"), 1, "not the serving primary"),
     Row("ha remove", "not said yes", on("a", "ha", "remove", "127.0.0.2"), 1, "nothing was changed"),
-    Row("ha emergency", "on the primary", on("a", "ha", "emergency", "on"), 1, "no secondary"),
+    Row("ha emergency", "on the primary", on("a", "ha", "emergency", "on"), 1, "ordered on a secondary"),
     Row("ha emergency", "neither", on("b", "ha", "emergency", "perhaps"), 2, "on or off"),
     Row("ha maintenance", "no reason", on("a", "ha", "maintenance", "2h"), 2, "a reason is missing"),
     Row("ha maintenance", "no time", on("a", "ha", "maintenance", "long", "because"), 2, "expected a duration"),
@@ -692,7 +692,9 @@ def test_a_setup_that_fails_takes_back_what_it_did(stage, template):
         part = n.home / "replication/HAPack-127.0.0.2.zip.part"
         part.mkdir()  # in the way of the last step
         (part / "x").write_text("x")
-        with nothing_changes(n.home.parent, (n,), events=("node_joined", "node_removed", "ha_state"), tables=("node",)):
+        with nothing_changes(
+            n.home.parent, (n,), events=("node_joined", "node_removed", "ha_state"), tables=("node", "ending")
+        ):
             p = n.run("ha", "setup", "localhost", "127.0.0.2", "--home", n.home, check=False)
             assert p.returncode == 1 and ".part" in p.stderr, p.stderr
         wait_until("its row is gone", lambda: n.sql("SELECT count(*) FROM node"), lambda rows: rows == [["1"]])
