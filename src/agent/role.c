@@ -228,14 +228,29 @@ give_up_local(struct work *w, const struct err *why, struct err *e)
 	return write_request(w, REJOIN_COPY, e);
 }
 
+/* What the last copy replaced is given up for the next one: the database here was that copy, and answers. */
+static int
+look_at_room(struct work *w, int64_t bytes, struct err *e)
+{
+	char data[HOME_PATH_MAX], old[HOME_PATH_MAX];
+	struct err ignored;
+
+	home_path(&w->r->home, HOME_DATA, data);
+	home_path(&w->r->home, HOME_PG_SWAPPED, old);
+	if (!home_has(&w->r->home, HOME_PG_SWAPPED) ||
+	    basebackup_check_room(data, bytes, &ignored) == 0)
+		return basebackup_check_room(data, bytes, e);
+	int rc = home_remove_tree(old, e);
+	return rc ? rc : basebackup_check_room(data, bytes, e);
+}
+
 static int
 look_at_place(struct work *w, struct err *e)
 {
-	char data[HOME_PATH_MAX], pg[HOME_PATH_MAX], new[HOME_PATH_MAX];
+	char pg[HOME_PATH_MAX], new[HOME_PATH_MAX];
 	auto_binds none = BINDS_INIT;
 	auto_rows rows = NULL;
 
-	home_path(&w->r->home, HOME_DATA, data);
 	home_path(&w->r->home, HOME_PG, pg);
 	home_path(&w->r->home, HOME_PG_NEW, new);
 	int rc = home_check_movable(pg, e);
@@ -244,8 +259,7 @@ look_at_place(struct work *w, struct err *e)
 	if (!rc)
 		rc = ask(w->primary, STMT_DEPOSIT_DATABASE_BYTES, &none, &rows, e);
 	if (!rc)
-		rc = basebackup_check_room(
-			data, row_bigint(rows, 0, COL_DEPOSIT_DATABASE_BYTES_BYTES), e);
+		rc = look_at_room(w, row_bigint(rows, 0, COL_DEPOSIT_DATABASE_BYTES_BYTES), e);
 	return rc;
 }
 

@@ -37,7 +37,7 @@ from wait import PATIENCE_S, pace  # noqa: E402
 SKIPPED = 77
 ROUNDS_OF_A_STAGE = 20  # then a new pair: what the checker compares grows with the history
 ALIVE_WITHIN_S = 90
-DISK_MB = 512
+DISK_MB = 1024
 KINDS = ("lost", "unlogged", "doubled", "stale", "diverged", "broken chains", "not Alive")
 
 

@@ -66,11 +66,15 @@ def test_a_file_mode_or_writer_that_is_not_listed_is_found(tmp_path):
 
 
 @pytest.mark.harness
-def test_one_writer_but_for_the_journal():
+def test_one_writer_but_for_what_changes_hands():
+    """What waits for another node's log, and a copy that is made while PostgreSQL runs and put in place while it does not."""
     assert {r.path for r in listed() if len(r.writers) > 1} == {
         "data/journal.db",
         "data/journal.db-*",
         "data/journal-*.db*",
+        "data/salvage-*.db*",
+        "data/pg.new",
+        "data/pg.old",
     }
 
 

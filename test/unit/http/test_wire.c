@@ -137,7 +137,8 @@ send_all(void *arg)
 		while (!wire_flush(&s->wire))
 			await(s);
 	}
-	gnutls_bye(s->tls, GNUTLS_SHUT_WR);
+	while (gnutls_bye(s->tls, GNUTLS_SHUT_WR) == GNUTLS_E_AGAIN)
+		await(s); /* the socket may be full for this, too */
 	return (void *)at;
 }
 
