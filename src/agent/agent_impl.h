@@ -242,7 +242,7 @@ void agent_note_end(struct agent *a) NONNULL;
 /* Lets the stream in from the primary when it has all that is here; else from nobody, once it has ended. */
 void agent_follow(struct agent *a, const struct uuid *primary, const char *conninfo,
 		  bool primary_ok) NONNULL;
-/* Whether the node, a primary, has lost events of its log, and which; written only if so. */
+/* Whether the node, a primary or one that says it is behind, has lost events of its log, and which; written only if so. */
 void agent_status_of_history(struct agent *a, const struct uuid *id, bool primary, bool *ret_behind,
 			     char *ret, size_t room) NONNULL;
 int agent_order_reconcile(struct agent *a, const char *node, struct err *e) NONNULL MUST_USE;
