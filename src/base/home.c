@@ -17,6 +17,9 @@
 
 #define CONF_MAX 65536
 #define TREE_DEPTH_MAX 64
+/* What a file is called while it is written, behind its own name; mkostemp draws the last six. */
+#define UNFINISHED ".unfinished-"
+#define DRAWN "XXXXXX"
 
 /* "you may not read PATH: run it as root or as OWNER": ERR_FORBIDDEN. */
 static int
@@ -181,6 +184,10 @@ home_write_markdown(struct buf *out)
 		      "`holdfast serve` takes\n"
 		      "before it serves; the others are processes.\n"
 		      "\n"
+		      "A file that is written anew is written beside its place first, as "
+		      "`NAME" UNFINISHED DRAWN "`, and then\n"
+		      "takes it. What a crash left of that is removed by the next start.\n"
+		      "\n"
 		      "| path | kind | mode | written by | what |\n|---|---|---|---|---|\n");
 	for (size_t i = 0; i < HOME_ROWS; i++) {
 		buf_addf(out, "| `%s` | %s | %04o | ", rows[i].path, kinds[rows[i].kind],
@@ -328,7 +335,7 @@ int
 home_write_file(const char *path, const void *data, size_t n, mode_t mode, struct err *e)
 {
 	char tmp[PATH_MAX];
-	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= sizeof(tmp))
+	if ((size_t)snprintf(tmp, sizeof(tmp), "%s" UNFINISHED DRAWN, path) >= sizeof(tmp))
 		return err_set(e, ERR_IO, "the path %s is too long", path);
 	int fd = FAULT(FILE_CREATE, -1, mkostemp(tmp, O_CLOEXEC));
 	if (fd < 0)
@@ -405,6 +412,41 @@ home_make_folders(const struct home *h, unsigned writers, struct buf *ret_made, 
 		r = home_mkdirs(path, rows[p].mode, e);
 		if (!r)
 			buf_addf(ret_made, "%s%s", ret_made->len ? ", " : "", rows[p].path);
+	}
+	return r;
+}
+
+static bool
+is_unfinished(const char *name)
+{
+	size_t n = strlen(name), end = strlen(UNFINISHED DRAWN);
+	return n > end && strncmp(name + n - end, UNFINISHED, strlen(UNFINISHED)) == 0;
+}
+
+int
+home_remove_unfinished(const struct home *h, struct buf *ret_removed, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	int r = 0;
+
+	for (enum home_path p = 0; !r && p < HOME_ROWS; p++) {
+		if (rows[p].kind != HOME_IS_FOLDER)
+			continue;
+		home_path(h, p, path);
+		DIR *d = opendir(path);
+		if (!d && errno == ENOENT)
+			continue;
+		if (!d)
+			return err_errno(e, ERR_IO, "cannot read the folder %s", path);
+		for (struct dirent *row; !r && (row = readdir(d));) {
+			if (!is_unfinished(row->d_name))
+				continue;
+			if (unlinkat(dirfd(d), row->d_name, 0) < 0 && errno != ENOENT)
+				r = err_errno(e, ERR_IO, "cannot remove %s/%s", path, row->d_name);
+			buf_addf(ret_removed, "%s%s/%s", ret_removed->len ? ", " : "", rows[p].path,
+				 row->d_name);
+		}
+		closedir(d);
 	}
 	return r;
 }

@@ -89,6 +89,10 @@ bool home_is_of_chain(const char *name, const char *begins, struct uuid *ret_cha
 /* Creates the missing folders of the home that one of these writers creates; appends their names. */
 int home_make_folders(const struct home *h, unsigned writers, struct buf *ret_made,
 		      struct err *e) NONNULL MUST_USE;
+/* Removes what a crash left of a home_write_file, in all folders of the home; appends the names. Only while no process of the node
+ * runs. */
+int home_remove_unfinished(const struct home *h, struct buf *ret_removed,
+			   struct err *e) NONNULL MUST_USE;
 int home_mkdirs(const char *path, mode_t mode, struct err *e) NONNULL MUST_USE;
 int home_remove_tree(const char *path, struct err *e) NONNULL MUST_USE;
 /* Reads the key location from conf/manage_key.conf. ERR_BAD_KEY with what to do if it is missing. */

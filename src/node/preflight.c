@@ -227,6 +227,18 @@ make_folders(const struct home *h, struct err *e)
 	return r;
 }
 
+static int
+remove_unfinished(const struct home *h, struct err *e)
+{
+	auto_buf removed = BUF_INIT;
+	int r = home_remove_unfinished(h, &removed, e);
+
+	if (removed.len)
+		log_notice("removed from %s what a crash had left half-written: %s", h->dir,
+			   buf_str(&removed));
+	return r;
+}
+
 /* Where it is may not have been said: that is keyd's to say. */
 static int
 key_there(const struct proc_args *a, struct err *e)
@@ -274,6 +286,8 @@ preflight_check(const struct proc_args *a, struct err *e)
 		r = check_name(a, e);
 	if (!r)
 		r = make_folders(&a->home, e);
+	if (!r)
+		r = remove_unfinished(&a->home, e);
 	if (!r)
 		r = preflight_settle(&a->home, e);
 	bool pair = preflight_has_pair(&a->home);

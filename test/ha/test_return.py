@@ -10,8 +10,7 @@ import pytest
 
 import checker
 from faults import FAULTS
-from orders import back_to_the_first, order
-from pair import descendants, stat_of
+from orders import back_to_the_first, copies, copies_wait, order
 from wait import still_true, wait_until
 
 STAYS_S = 4
@@ -52,10 +51,6 @@ def reads(st, node, host):
         {"reason": "h"},
     )
     return r["status"]
-
-
-def copies(node):
-    return [p for p in descendants(node.supervisor()) if (s := stat_of(p)) and s[0] == "pg_basebackup"]
 
 
 def data_of(node):
@@ -122,18 +117,13 @@ def test_a_copy_that_waits_does_not_stand_in_the_way_of_a_promotion(two_disks):
     """It became whole while the users' way to its primary was cut: A gives emergency access, and can be promoted and written to."""
     st = two_disks
     lost_and_promoted(st)
-    # A base backup waits for a checkpoint, for as long as that takes.
-    checkpointer = int(st.b.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")[0][0])
     waits = st.a.home / "replication/rejoin.conf"
-    os.kill(checkpointer, signal.SIGSTOP)
-    try:
+    with copies_wait(st.b):
         st.a.start(wait=False)
         wait_until("A is about to copy B", lambda: copies(st.a))
         st.net.close_port("a", "b", 7272)
         st.a.wait_state("emergency")
         assert not waits.exists()
-    finally:
-        os.kill(checkpointer, signal.SIGCONT)
     wait_until("the copy is whole, and waits", waits.exists)
     promoted(st.a)
     st.a.wait_state("alone")

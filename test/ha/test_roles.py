@@ -4,7 +4,6 @@ cut; and a secondary that cannot follow any more. Afterwards the checker proves 
 """
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import threading
@@ -16,7 +15,7 @@ import pytest
 import checker
 from events import EVENTS
 from faults import FAULTS
-from orders import back_to_the_first, order
+from orders import back_to_the_first, copies, copies_wait, order
 from pair import Failed
 from seen import emergency_after, longest_gap, of_role, write_after
 from wait import wait_until
@@ -294,15 +293,6 @@ def test_lost_slot_is_copied_anew(st):
     print(checker.whole(st))
 
 
-def copier(node):
-    """pg_basebackup, while it runs for this node."""
-    for pid in node.pids("all"):
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{pid}/comm").read_text().strip() == "pg_basebackup":
-                return pid
-    return None
-
-
 @pytest.mark.h10
 @pytest.mark.h13
 def test_a_promotion_is_not_stopped_for_a_copy_that_waits(st):
@@ -310,12 +300,11 @@ def test_a_promotion_is_not_stopped_for_a_copy_that_waits(st):
     then is promoted with the data that it has: PostgreSQL is not stopped for the copy half-way."""
     st.home_again()
     ordered = threading.Thread(target=lambda: st.b.run("ha", "rejoin", "--home", st.b.home, check=False), daemon=True)
-    ordered.start()
-    pid = wait_until("B copies A", lambda: copier(st.b), every=0.01)
-    os.kill(pid, signal.SIGSTOP)
-    st.a.signal("vaultd", signal.SIGSTOP)
-    st.b.wait_state("emergency")
-    os.kill(pid, signal.SIGCONT)
+    with copies_wait(st.a):
+        ordered.start()
+        wait_until("B copies A", lambda: copies(st.b))
+        st.a.signal("vaultd", signal.SIGSTOP)
+        st.b.wait_state("emergency")
     wait_until("the copy is whole", (st.b.home / "replication/rejoin.conf").exists)
     order(st.b, "promote", "--yes")
     assert int(st.b.sql("SELECT count(*) FROM pg_stat_wal_receiver")[0][0]) == 0

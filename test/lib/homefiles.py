@@ -6,8 +6,11 @@ import re
 import stat
 from pathlib import Path
 
+from wait import wait_until
+
 ROWS = re.compile(r'^HOME\(\w+, "([^"]+)", (\w+), (0\d+), ([A-Z| ]+), ', re.M)
 KINDS = {"FILE": stat.S_ISREG, "FOLDER": stat.S_ISDIR, "TREE": stat.S_ISDIR, "SOCKET": stat.S_ISSOCK}
+UNFINISHED = re.compile(r"\.unfinished-\w{6}$")
 DEF = Path(__file__).resolve().parents[2] / "src/base/home.def"
 
 
@@ -45,6 +48,9 @@ def entries(rows, home):
 def faults_of(rows, home):
     found = []
     for path in entries(rows, home):
+        if UNFINISHED.search(path):  # it is being written: it takes its place at once
+            wait_until(f"{path} is written", lambda p=path: not (home / p).exists(), timeout=10)
+            continue
         row = row_of(rows, path)
         if row is None:
             found.append(f"{path}: not in home.def")

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator orders of a node."""
+import contextlib
 import json
+import os
+import signal
 
+from pair import descendants, stat_of
 from wait import wait_until
 
 
@@ -30,3 +34,20 @@ def back_to_the_first(st):
     if st.a.state() == "standby":
         order(st.b, "switchover")
     st.home_again(primary=st.a)
+
+
+def copies(node):
+    """The programs that copy another node's database for this one, at this moment."""
+    return [p for p in descendants(node.supervisor()) if (s := stat_of(p)) and s[0] == "pg_basebackup"]
+
+
+@contextlib.contextmanager
+def copies_wait(source):
+    """No copy of this node's database comes to its end meanwhile: a base backup begins with a checkpoint, and waits for it as long as it
+    takes. A copying program that is stopped would not do: its connections are given up within seconds."""
+    checkpointer = int(source.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")[0][0])
+    os.kill(checkpointer, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(checkpointer, signal.SIGCONT)

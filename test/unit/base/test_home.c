@@ -205,6 +205,38 @@ key_place_is_one_line(void **state)
 	assert_string_equal(path, "/media/safe/master key");
 }
 
+/* Only what home_write_file left: a person's own copies of a file stay. */
+static void
+what_a_crash_left_half_written_is_removed(void **state)
+{
+	static const char *const stay[] = { "conf/holdfast.conf", "conf/holdfast.conf.monday",
+					    "data/.unfinished-" },
+				 *const go[] = { "conf/holdfast.conf.unfinished-a1B2c3",
+						 "data/anchor.unfinished-XXXXXX" };
+	char dir[64] = "/tmp/hf-unfinished.XXXXXX", path[HOME_PATH_MAX * 2];
+	auto_buf removed = BUF_INIT, made = BUF_INIT;
+	struct home h;
+	struct err e;
+	(void)state;
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(home_open(&h, dir, &e), 0);
+	assert_int_equal(home_make_folders(&h, HOME_BY_START | HOME_BY_COMMAND, &made, &e), 0);
+	for (size_t i = 0; i < ARRAY_LEN(stay) + ARRAY_LEN(go); i++) {
+		const char *name = i < ARRAY_LEN(stay) ? stay[i] : go[i - ARRAY_LEN(stay)];
+		snprintf(path, sizeof(path), "%s/%s", dir, name);
+		assert_int_equal(home_write_file(path, "x", 1, 0600, &e), 0);
+	}
+	assert_int_equal(home_remove_unfinished(&h, &removed, &e), 0);
+	for (size_t i = 0; i < ARRAY_LEN(stay) + ARRAY_LEN(go); i++) {
+		const char *name = i < ARRAY_LEN(stay) ? stay[i] : go[i - ARRAY_LEN(stay)];
+		snprintf(path, sizeof(path), "%s/%s", dir, name);
+		assert_int_equal(access(path, F_OK), i < ARRAY_LEN(stay) ? 0 : -1);
+		assert_true(i < ARRAY_LEN(stay) || strstr(buf_str(&removed), name));
+	}
+	assert_int_equal(home_remove_tree(dir, &e), 0);
+}
+
 int
 main(void)
 {
@@ -214,6 +246,7 @@ main(void)
 		cmocka_unit_test(node_round_trip),
 		cmocka_unit_test(files_are_written_whole_with_their_mode),
 		cmocka_unit_test(trees_are_made_and_removed),
+		cmocka_unit_test(what_a_crash_left_half_written_is_removed),
 		cmocka_unit_test(a_file_is_there_when_its_name_leads_to_one),
 		cmocka_unit_test(key_place_is_one_line),
 	};
