@@ -250,7 +250,8 @@ void
 agent_tell_chain_memory(struct agent *a, const struct fsm_obs *o)
 {
 	struct chain_memory_facts f = { .settled = is_settled_here(a, o),
-					.primary = !a->secondary };
+					.primary = !a->secondary,
+					.schema = a->rv.schema };
 
 	for (unsigned i = 0; i < a->rv.nodes_n && f.n < CHAIN_MEMORY_NODES_MAX; i++) {
 		const struct uuid *id = &a->rv.nodes[i].id;

@@ -26,6 +26,9 @@
 #define FILE_MAX (CHAIN_MEMORY_CHAINS_MAX * 300)
 #define LOOK_MS 1000
 #define WRITE_MS 2000
+#define CUT_SCHEMA                                                                                 \
+	25 /* from here on the database finds such an event without a walk over the log */
+#define CUT_MAX 300
 
 /* ---- comparing ---- */
 
@@ -174,6 +177,7 @@ struct chain_memory {
 	struct chain_memory_facts facts;
 	struct chain_memory_view view;
 	struct chain_memory_heads m; /* the thread changes it under the lock */
+	char cut[CUT_MAX];	     /* the same */
 	bool lost;		     /* there was no file, and that is not in the log yet */
 	bool changed, told_failure;
 	int64_t written_ms;
@@ -280,7 +284,37 @@ show(struct chain_memory *w)
 		v.shrunk |= c->alarm == CHAIN_MEMORY_SHRUNK;
 		v.forked |= c->alarm == CHAIN_MEMORY_FORKED;
 	}
+	if (w->cut[0] && !v.detail[0])
+		text_copy(v.detail, sizeof(v.detail), w->cut);
+	v.shrunk |= w->cut[0] != '\0';
 	w->view = v;
+}
+
+/* What a node said of its own chain: nobody else can remember what nobody else has seen. */
+static int
+look_for_cut(struct chain_memory *w, struct err *e)
+{
+	char cut[sizeof(w->cut)] = "";
+	auto_rows rows = NULL;
+	int schema, rc = 0;
+
+	worker_lock(&w->worker);
+	schema = w->facts.schema;
+	worker_unlock(&w->worker);
+	if (schema >= CUT_SCHEMA)
+		rc = db_exec(w->db, NULL, STMT_CHAIN_CUT, NULL, &rows, e);
+	if (rc)
+		return rc;
+	if (rows && rows_count(rows))
+		text_fit(cut, sizeof(cut),
+			 "events %" PRId64 " to %" PRId64 " of %s, which it found missing itself",
+			 row_bigint(rows, 0, COL_CHAIN_CUT_FOUND) + 1,
+			 row_bigint(rows, 0, COL_CHAIN_CUT_REMEMBERED),
+			 row_text(rows, 0, COL_CHAIN_CUT_NODE));
+	worker_lock(&w->worker);
+	text_copy(w->cut, sizeof(w->cut), cut);
+	worker_unlock(&w->worker);
+	return 0;
 }
 
 static int
@@ -426,7 +460,7 @@ look_or_connect(struct chain_memory *w)
 	if (!w->db)
 		w->db = db_open(&o, &e);
 	/* A database that does not answer says nothing about the log; the status has it. */
-	if (w->db && (look(w, &e) || tell_writer(w, &e)))
+	if (w->db && (look(w, &e) || look_for_cut(w, &e) || tell_writer(w, &e)))
 		db_free(TAKE(w->db));
 }
 

@@ -76,6 +76,7 @@ int chain_memory_begin(const struct home *h, struct err *e) NONNULL MUST_USE;
  * are all home. A chain of a node not named here counts as home: nobody will bring anything. */
 struct chain_memory_facts {
 	bool settled, primary;
+	int schema; /* of the database; 0: not known */
 	unsigned n;
 	struct {
 		struct uuid id;
@@ -83,9 +84,10 @@ struct chain_memory_facts {
 	} nodes[CHAIN_MEMORY_NODES_MAX];
 };
 
+/* shrunk: it remembers what is gone, or a node has written into the log that it found its own chain cut. */
 struct chain_memory_view {
 	bool shrunk, forked;
-	char detail[200]; /* of the first alarm */
+	char detail[300]; /* of the first alarm */
 };
 
 /* What to put into the log. */

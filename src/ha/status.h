@@ -105,10 +105,10 @@
 	  "Until then the node keeps the data that it has.")                                       \
 	X(AWAY, "%s is not ready",                                                                 \
 	  "It is being cloned, promoted or handed over; wait, and see its log.")                   \
-	X(CHAIN_SHRUNK, "the log has lost events that %s remembers",                               \
+	X(CHAIN_SHRUNK, "%s knows of events that the log has lost",                                \
 	  "Find out who removed them (`holdfast audit verify`, docs/audit.md); then run "          \
 	  "`holdfast audit accept`.")                                                              \
-	X(CHAIN_FORKED, "the log holds other events than %s remembers",                            \
+	X(CHAIN_FORKED, "%s knows of other events than the log holds",                             \
 	  "Find out who changed them (`holdfast audit verify`, docs/audit.md); then run "          \
 	  "`holdfast audit accept`.")
 
@@ -176,7 +176,7 @@ struct status_view {
 	char alerts_failure
 		[200]; /* of the last attempt that failed and was not followed by a good one */
 	bool chain_shrunk, chain_forked; /* what the own chain memory says of the log */
-	char chain[200];		 /* which event it remembers */
+	char chain[300];		 /* which events they are */
 	char trouble[256];		 /* text to those, or of the channel */
 	unsigned n;
 	struct status_node nodes[STATUS_NODES_MAX]; /* the own one first */

@@ -95,10 +95,14 @@ def repair(node, *more):
 
 
 def told_and_accepted(st):
-    """The log does not hide that its end is missing, until an administrator has said why."""
+    """Neither the status nor the log hides that the end of B's log is missing, until an administrator has said why."""
+    for n in st.nodes:
+        reason = wait_reason(n, "chain_shrunk", n, detail=f" of {st.b.name}, which it found missing itself")
+        assert "audit accept" in reason["todo"], reason
     r = st.call("client", st.admin, st.a, "GET", "/v1/audit/verify", timeout=60)["body"]
     assert not r["good"] and [n for n in r["nodes"] if n["broken"]][0]["why"], r
     st.cli("audit", "accept", "the journal of B was damaged")
+    st.home_again()
 
 
 def cuts_logged(st):
@@ -132,7 +136,8 @@ def test_damaged_while_it_is_in_use(st):
     told = repair(st.b)
     assert told["last"] > told["first"] and told["written"] > told["last"] and told["why"], told
     st.b.start(wait=False)
-    st.home_again()
+    wait_until("the log says that its end was lost", lambda: cuts_logged(st), lambda n: n == cuts + 1)
+    told_and_accepted(st)
     kept = logged_of(st, reasons)
     assert (
         10 < len(kept) < len(reasons) and kept == reasons[: len(kept)]
@@ -141,8 +146,6 @@ def test_damaged_while_it_is_in_use(st):
     assert reasons[-1].encode() not in b"".join(p.read_bytes() for p in (st.b.home / "data").glob("journal.db"))
     hold(st.b.home, "data/journal.db.damaged-*")
     assert any(told["aside"] == str(p) for p in (st.b.home / "data").glob("journal.db.damaged-*"))
-    wait_until("the log says that its end was lost", lambda: cuts_logged(st), lambda n: n == cuts + 1)
-    told_and_accepted(st)
     print(checker.whole(st))
 
 
@@ -211,11 +214,28 @@ def test_one_letter_before_the_merge(st):
     told = repair(st.b, "--before", event)
     assert told["last"] in (0, event - 1), told
     st.b.start(wait=False)
-    st.home_again()
+    told_and_accepted(st)
     assert logged_of(st, reasons + [f"{run}-while"]) == reasons[:5]
     logged(st, reasons[:5])
     aside = int(st.a.sql("SELECT count(*) FROM ha_set_aside")[0][0])
     assert aside >= 3, "what was refused was not kept"
     st.a.sql("DELETE FROM ha_set_aside")  # the checker wants none
+    print(checker.whole(st))
+
+
+@pytest.mark.h6
+@pytest.mark.h9
+def test_erased_while_the_node_is_down(st):
+    """Nothing is left of it but the end mark, which keyd keeps: the node says so, and neither node is Alive until that was accepted."""
+    run, cuts = f"erased-{time.monotonic_ns()}", cuts_logged(st)
+    with cut(st) as on:
+        reasons = retrieve_all(st, on, run, 3)
+        st.b.stop()
+        for path in (st.b.home / "data").glob("journal.db*"):
+            path.unlink()
+        st.b.start(wait=False)
+        st.b.wait_state("emergency")
+    wait_until("the log says that its end was lost", lambda: cuts_logged(st), lambda n: n == cuts + 1)
+    assert logged_of(st, reasons) == []
     told_and_accepted(st)
     print(checker.whole(st))

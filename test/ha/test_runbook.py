@@ -5,6 +5,7 @@ What is written in capitals or quotes is put in; nothing else is changed. The la
 The tests follow each other on one pair: at the end its machines are lost, and a backup is restored.
 """
 import json
+import os
 import re
 import shlex
 import shutil
@@ -16,12 +17,12 @@ import pytest
 
 import checker
 import net
+from damage import wait_reason
 from faults import FAULTS
 from pair import Node, give
 from receivers import Receivers
 from stage import PASSWORD, Stage
 from wait import wait_until
-import os
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/runbook.md"
 ACCOUNT = "site 00001/root1"
@@ -224,7 +225,7 @@ def test_journal_is_damaged(book):
     journal.write_bytes(kept)
     assert "are kept" in book.on(st.b, heading, "holdfast ha repair-journal --before EVENT", EVENT=event)
     book.serve(st.b, heading, "holdfast serve")
-    st.home_again()
+    wait_reason(st.b, "chain_shrunk", st.b)
     for i, reason in enumerate(reasons):
         assert st.a.sql(f"SELECT count(*) FROM event WHERE body::json->>'reason' = '{reason}'") == [
             [str(int(i < 2))]
@@ -232,6 +233,7 @@ def test_journal_is_damaged(book):
     me = st.login("admin")
     assert "missing" in book.by(me, heading, "holdfast audit verify", code=1)
     book.by(me, heading, "holdfast audit accept REASON", REASON="'the disk of B was damaged'")
+    st.home_again()
 
 
 @pytest.mark.h12

@@ -149,6 +149,18 @@ FROM (SELECT t.node, t.seq FROM unnest($1::uuid[], $2::bigint[]) AS t(node, seq)
 	UNION ALL SELECT id, 0 FROM (SELECT id FROM node UNION SELECT id FROM chain) c WHERE id <> ALL ($1::uuid[])) w
 LEFT JOIN LATERAL (SELECT seq, hash FROM event WHERE node = w.node ORDER BY seq DESC LIMIT 1) h ON true;
 
+-- What a node found missing of its own chain and no administrator accepted; the latest that was written. Behind the event found, up to remembered.
+-- name: chain_cut() -> node text, found bigint, remembered bigint
+SELECT coalesce((SELECT name FROM node WHERE id = :writer(c.node)), c.node::text), coalesce((c.body::jsonb->>'found')::bigint, 0),
+	coalesce((c.body::jsonb->>'remembered')::bigint, 0)
+FROM event c
+WHERE c.kind = :LOG_CUT
+	AND NOT EXISTS (SELECT FROM audit_accepted a
+		CROSS JOIN LATERAL (SELECT * FROM event WHERE node = a.node AND seq = a.seq AND kind = :AUDIT_ACCEPTED OFFSET 0) t,
+		jsonb_array_elements(coalesce(t.body::jsonb->'breaks', '[]')) k
+		WHERE k->>'node' = c.node::text AND (k->>'seq')::bigint = c.seq)
+ORDER BY c.at DESC LIMIT 1;
+
 -- name: chain_memory_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool
 SELECT ha_alarm($1, $2, $3, $4, $5, $6);
 
