@@ -91,9 +91,15 @@ step_apply(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t fr
 static void
 step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from, int64_t to)
 {
-	static const enum stmt says[] = { STMT_APPLY_USER_CREATED,   STMT_APPLY_USER_CHANGED,
-					  STMT_APPLY_USER_RECOVERED, STMT_APPLY_SHARED,
-					  STMT_APPLY_UNSHARED,	     STMT_APPLY_EMERGENCY_POLICY };
+	static const enum stmt says[] = { STMT_APPLY_USER_CREATED,     STMT_APPLY_USER_CHANGED,
+					  STMT_APPLY_USER_TOTP,	       STMT_APPLY_USER_RECOVERED,
+					  STMT_APPLY_RESOURCE_CREATED, STMT_APPLY_RESOURCE_CHANGED,
+					  STMT_APPLY_RESOURCE_DELETED, STMT_APPLY_RESOURCE_RESTORED,
+					  STMT_APPLY_ACCOUNT_CREATED,  STMT_APPLY_ACCOUNT_CHANGED,
+					  STMT_APPLY_ACCOUNT_DELETED,  STMT_APPLY_ACCOUNT_RESTORED,
+					  STMT_APPLY_ACCOUNT_COMBINED, STMT_APPLY_SHARED,
+					  STMT_APPLY_UNSHARED,	       STMT_APPLY_EMERGENCY_POLICY,
+					  STMT_APPLY_MAINTENANCE,      STMT_APPLY_HANDOVER };
 
 	step_apply(s, node, stmt, from, to);
 	for (size_t i = 0; i < ARRAY_LEN(says); i++)

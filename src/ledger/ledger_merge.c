@@ -580,7 +580,7 @@ conflict_body(struct buf *body, const struct rows *r, int i)
 	json_out_end_object(&w);
 }
 
-/* Of the user whose rights they are. */
+/* Of whom or what they are about. */
 static int
 tell_each(struct ledger *l, struct fiber *f, const struct rows *r, struct err *e)
 {
@@ -591,7 +591,7 @@ tell_each(struct ledger *l, struct fiber *f, const struct rows *r, struct err *e
 		auto_buf body = BUF_INIT;
 
 		conflict_body(&body, r, i);
-		row_uuid(r, i, COL_ADMIN_CONFLICT_UNTOLD_PRINCIPAL, &ev.object);
+		row_uuid(r, i, COL_ADMIN_CONFLICT_UNTOLD_ABOUT, &ev.object);
 		ev.body = buf_str(&body);
 		rc = ledger_commit_own(l, f, &ev, 1, NULL, e);
 		if (!rc)

@@ -337,16 +337,6 @@ user_standing(struct call *c, const struct uuid *object, const struct uuid *prin
 	return db_exec(vault_reader(c->v), c->f, STMT_USER_STANDING, &b, ret, e);
 }
 
-/* "user", "true", or the name of a share's level. */
-static const char *
-outcome_text(const char *what, const char *text)
-{
-	if (strcmp(what, "share") != 0)
-		return text;
-	const char *name = policy_level_name(text[0] - '0');
-	return name ? name : "none";
-}
-
 static void
 write_named(struct json_out *out, const char *what, const struct uuid *id, const char *name)
 {
@@ -356,13 +346,25 @@ write_named(struct json_out *out, const char *what, const struct uuid *id, const
 	json_out_end_object(out);
 }
 
+/* Null where there is none. */
+static void
+write_maybe_named(struct json_out *out, const char *what, const struct rows *r, int i, int id,
+		  int name)
+{
+	struct uuid u;
+
+	if (row_null(r, i, name)) {
+		json_out_null(out, what);
+		return;
+	}
+	row_uuid(r, i, id, &u);
+	write_named(out, what, &u, row_text(r, i, name));
+}
+
 static void
 write_admin_conflict(struct json_out *out, const struct rows *r, int i)
 {
-	bool share = strcmp(row_text(r, i, COL_USER_ADMIN_CONFLICTS_WHAT), "share") == 0;
-	struct uuid object, user, node, id;
-	row_uuid(r, i, COL_USER_ADMIN_CONFLICTS_OBJECT, &object);
-	row_uuid(r, i, COL_USER_ADMIN_CONFLICTS_PRINCIPAL, &user);
+	struct uuid node, id;
 	row_uuid(r, i, COL_USER_ADMIN_CONFLICTS_NODE, &node);
 	row_uuid(r, i, COL_USER_ADMIN_CONFLICTS_ID, &id);
 	json_out_object(out, NULL);
@@ -370,18 +372,12 @@ write_admin_conflict(struct json_out *out, const struct rows *r, int i)
 	json_out_text(out, "what", row_text(r, i, COL_USER_ADMIN_CONFLICTS_WHAT));
 	json_out_time(out, "at", row_time(r, i, COL_USER_ADMIN_CONFLICTS_AT));
 	write_named(out, "node", &node, row_text(r, i, COL_USER_ADMIN_CONFLICTS_NODE_NAME));
-	write_named(out, "user", &user, row_text(r, i, COL_USER_ADMIN_CONFLICTS_NAME));
-	if (share)
-		write_named(out, "target", &object,
-			    row_text(r, i, COL_USER_ADMIN_CONFLICTS_TARGET));
-	else
-		json_out_null(out, "target");
-	json_out_text(out, "kept",
-		      outcome_text(row_text(r, i, COL_USER_ADMIN_CONFLICTS_WHAT),
-				   row_text(r, i, COL_USER_ADMIN_CONFLICTS_KEPT)));
-	json_out_text(out, "lost",
-		      outcome_text(row_text(r, i, COL_USER_ADMIN_CONFLICTS_WHAT),
-				   row_text(r, i, COL_USER_ADMIN_CONFLICTS_LOST)));
+	write_maybe_named(out, "user", r, i, COL_USER_ADMIN_CONFLICTS_PRINCIPAL,
+			  COL_USER_ADMIN_CONFLICTS_NAME);
+	write_maybe_named(out, "target", r, i, COL_USER_ADMIN_CONFLICTS_OBJECT,
+			  COL_USER_ADMIN_CONFLICTS_TARGET);
+	json_out_text(out, "kept", row_text(r, i, COL_USER_ADMIN_CONFLICTS_KEPT));
+	json_out_text(out, "lost", row_text(r, i, COL_USER_ADMIN_CONFLICTS_LOST));
 	if (row_null(r, i, COL_USER_ADMIN_CONFLICTS_ACKNOWLEDGED)) {
 		json_out_null(out, "acknowledged");
 	} else {
@@ -446,7 +442,7 @@ user_acknowledge(struct call *c, const struct uuid *id, struct err *e)
 	auto_buf body = BUF_INIT;
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
-	struct uuid user;
+	struct uuid about;
 	struct json_out w;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	bind_uuid(&b, id);
@@ -457,19 +453,15 @@ user_acknowledge(struct call *c, const struct uuid *id, struct err *e)
 		return err_set(e, ERR_NOT_FOUND, "there is no such conflict of administration");
 	if (!row_null(r, 0, COL_USER_ADMIN_CONFLICT_ACKNOWLEDGED))
 		return 0;
-	row_uuid(r, 0, COL_USER_ADMIN_CONFLICT_PRINCIPAL, &user);
+	row_uuid(r, 0, COL_USER_ADMIN_CONFLICT_ABOUT, &about);
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
 	json_out_uuid(&w, "id", id);
 	json_out_text(&w, "what", row_text(r, 0, COL_USER_ADMIN_CONFLICT_WHAT));
-	json_out_text(&w, "kept",
-		      outcome_text(row_text(r, 0, COL_USER_ADMIN_CONFLICT_WHAT),
-				   row_text(r, 0, COL_USER_ADMIN_CONFLICT_KEPT)));
-	json_out_text(&w, "lost",
-		      outcome_text(row_text(r, 0, COL_USER_ADMIN_CONFLICT_WHAT),
-				   row_text(r, 0, COL_USER_ADMIN_CONFLICT_LOST)));
+	json_out_text(&w, "kept", row_text(r, 0, COL_USER_ADMIN_CONFLICT_KEPT));
+	json_out_text(&w, "lost", row_text(r, 0, COL_USER_ADMIN_CONFLICT_LOST));
 	json_out_end_object(&w);
-	return vault_append(c, EVENT_ADMIN_ACKNOWLEDGED, &user, buf_str(&body), e);
+	return vault_append(c, EVENT_ADMIN_ACKNOWLEDGED, &about, buf_str(&body), e);
 }
 
 /* The endings that are known of (query/ending.sql), as an event names them. */

@@ -15,6 +15,7 @@ from wait import wait_until
 
 BOTH, AGAIN = "site 00003/root3", "site 00004/root4"  # accounts that both sides write to
 TAKEN, GIVEN = "site 00005/root5", "site 00006/root6"  # shares on which they do not agree
+RENAMED, REMOVED = "site 00015", "site 00016"  # one that both rename, one that is removed while something is made in it
 
 
 class Side:
@@ -52,17 +53,20 @@ def west_does(w):
     w.do("user", "disable", "carl")
     w.do("unshare", TAKEN, "dora")
     w.do("share", GIVEN, "dora", "manage")
+    w.do("rename", "--resource", RENAMED, "west site")
+    w.do("rm", "--resource", REMOVED, "--yes")
 
 
 def east_does(e):
     """The promoted side, which knows nothing of it."""
-    for account, value in ((BOTH, "east-1"), (AGAIN, "east-only")):
+    for account, value in ((BOTH, "east-1"), (AGAIN, "east-only"), (f"{REMOVED}/made apart", "made-apart")):
         e.do("put", account, input=value + "\n")
     e.do("user", "disable", "carl")
     e.do("user", "enable", "carl")
     e.do("user", "promote", "carl")
     e.do("share", TAKEN, "dora", "modify")
     e.do("unshare", GIVEN, "dora")
+    e.do("rename", "--resource", RENAMED, "east site")
 
 
 def cut_and_meet(st):
@@ -127,18 +131,41 @@ def the_safer_counts(s, st):
         assert "dora" not in json.dumps(shares), f"{account} is shared with dora after one side took it back: {shares}"
 
 
+def nothing_made_is_lost(s):
+    """Of two names the one counts whose log is the older, on whichever side it was given; what was removed while something was made in it is back."""
+    assert s.do("find", "west site").stdout and not s.json("find", "east site") and not s.json("find", RENAMED)
+    back = [r for r in s.json("find", REMOVED) if r["name"] == REMOVED][0]
+    assert {a["login"] for a in back["accounts"]} == {"root2", "made apart"}, back
+    assert s.do("get", f"{REMOVED}/made apart").stdout.strip() == "made-apart"
+    assert s.do("get", f"{REMOVED}/root2").stdout.strip() == "s3cret-site-00016"
+
+
 def the_administrator_is_told(s, st):
-    """Three conflicts of administration, each an event, each open until it is acknowledged."""
+    """Five conflicts of administration, each an event, each open until it is acknowledged."""
     rows = told(s)
-    outcome = {(c["what"], c["user"]["name"], (c["target"] or {}).get("name")): (c["kept"], c["lost"]) for c in rows}
+
+    def name(c, what):
+        return (c[what] or {}).get("name")
+
+    outcome = {(c["what"], name(c, "user"), name(c, "target")): (c["kept"], c["lost"]) for c in rows}
     assert outcome == {
         ("disabled", "carl", None): ("true", "false"),
         ("share", "dora", TAKEN): ("none", "modify"),
         ("share", "dora", GIVEN): ("none", "manage"),
+        ("name", None, "west site"): ("west site", "east site"),
+        ("removed", None, REMOVED): ("kept", "removed"),
     }, rows
     assert all(c["acknowledged"] is None for c in rows), rows
-    lost_on = {(c["target"] or {}).get("name"): c["node"]["name"] for c in rows}
-    assert lost_on == {None: st.b.name, TAKEN: st.b.name, GIVEN: st.a.name}, rows
+    lost_on = {name(c, "target"): c["node"]["name"] for c in rows}
+    assert lost_on == {
+        None: st.b.name,
+        TAKEN: st.b.name,
+        GIVEN: st.a.name,
+        "west site": st.b.name,
+        REMOVED: st.a.name,
+    }, rows
+    shown = s.do("conflicts", "--administration").stdout
+    assert "name of west site" in shown and f"removed of {REMOVED}" in shown, shown
     found = {
         (e["body"]["what"], e["body"]["name"], e["body"]["kept"], e["body"]["lost"])
         for e in events(s, "admin_conflict")
@@ -147,6 +174,8 @@ def the_administrator_is_told(s, st):
         ("disabled", "carl", "true", "false"),
         ("share", "dora", "none", "modify"),
         ("share", "dora", "none", "manage"),
+        ("name", "west site", "west site", "east site"),
+        ("removed", REMOVED, "kept", "removed"),
     }, found
     login = ("login", "--ca", st.b.web_cert, st.b.url, "admin")
     wait_until(
@@ -155,14 +184,14 @@ def the_administrator_is_told(s, st):
         lambda said: "conflicts --administration" in said,
         every=0.3,
     )  # the number is counted now and then
-    wait_until("an administrator's own program is told of three", lambda: waiting(st), lambda n: n == 3, every=0.2)
+    wait_until("an administrator's own program is told of five", lambda: waiting(st), lambda n: n == 5, every=0.2)
     first = s.json("conflicts", "--acknowledge", rows[0]["id"][:8])
     assert [c["id"] for c in first] == [rows[0]["id"]]
-    assert sorted(c["acknowledged"] is None for c in told(s)) == [False, True, True]
+    assert sorted(c["acknowledged"] is None for c in told(s)) == [False, True, True, True, True]
     assert {c["acknowledged"]["by"] for c in told(s) if c["acknowledged"]} == {"admin"}
     assert s.do("conflicts", "--acknowledge", "00000000", check=False).returncode == 1
     s.do("conflicts", "--acknowledge", "all")
-    assert all(c["acknowledged"] for c in told(s)) and len(events(s, "admin_acknowledged")) == 3
+    assert all(c["acknowledged"] for c in told(s)) and len(events(s, "admin_acknowledged")) == 5
     wait_until(
         "the login tells no more of conflicts that were acknowledged",
         lambda: st.cli(*login, session=st.dir / "told.session", input=PASSWORD + "\n").stderr,
@@ -191,9 +220,9 @@ def the_log_tells_it_in_order(s, st):
         for n, mine in of.items()
     }
     assert story[st.a.name][-6:] == ["version_added"] * 3 + ["user_changed", "unshared", "shared"], story
-    assert story[st.b.name][-8:] == ["version_added"] * 2 + ["user_changed"] * 3 + ["shared", "unshared"] or story[
+    assert story[st.b.name][-9:] == ["version_added"] * 3 + ["user_changed"] * 3 + ["shared", "unshared"] or story[
         st.b.name
-    ][:7] == ["version_added"] * 2 + ["user_changed"] * 3 + ["shared", "unshared"], story
+    ][:8] == ["version_added"] * 3 + ["user_changed"] * 3 + ["shared", "unshared"], story
     after = [e["kind"] for e in rows[since:] if e["node"]["name"] == st.b.name]
     assert (
         after.index("promoted") < after.index("version_added") < after.index("merged") < after.index("admin_conflict")
@@ -212,6 +241,7 @@ def test_both_sides_changed_the_same(st):
     people_are_told(s)
     n_of = versions_are_all_there(s, st)
     the_safer_counts(s, st)
+    nothing_made_is_lost(s)
     the_administrator_is_told(s, st)
     the_log_tells_it_in_order(s, st)
     settle(s, n_of)

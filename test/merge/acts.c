@@ -159,29 +159,23 @@ static const struct {
 	const char *why;
 } known[] = {
 	/* Whoever is applied last. */
-	{ ORDER | SECOND, "principal.name", "of names the one applied last counts" },
-	{ ORDER | SECOND, "principal.twin", "of names the one applied last counts" },
-	{ ORDER | SECOND, "principal.totp_sealed", "of factors the one applied last counts" },
-	{ ORDER | SECOND, "principal.totp_step", "of factors the one applied last counts" },
 	{ ORDER | SECOND, "principal.failed_at", "the last failure is the one applied last" },
-	{ ORDER | SECOND, "resource.*",
-	  "of what is said of a resource the one applied last counts" },
-	{ ORDER | SECOND, "account.*",
-	  "of what is said of an account the one applied last counts" },
+	{ ORDER | SECOND, "resource.bin_news",
+	  "what the bin was emptied of goes by what is there then" },
+	{ ORDER | SECOND, "account.bin_news",
+	  "what the bin was emptied of goes by what is there then" },
 	{ ORDER | SECOND, "node.*",
 	  "of what is said of a node the one applied last counts; a primary stays, which goes by "
 	  "the order" },
-	{ ORDER | SECOND, "ha_order.*", "of hand-overs in one term the one applied last counts" },
-	{ ORDER | SECOND, "maintenance.*", "the one applied last counts" },
 	{ ORDER, "data_key.*", "of two keys of one number the one applied first counts" },
 	{ ORDER, "authority.*", "of one authority told of twice the one applied first counts" },
 	/* Versions: numbers and who is a sibling. */
 	{ ORDER | SECOND, "version.*",
 	  "numbers, siblings and approvals go by which was applied first" },
-	{ BATCH, "version.*",
-	  "who is entitled goes by what stands then, and so do numbers and siblings" },
-	{ BATCH, "account.current_n", "who is entitled goes by what stands then" },
-	{ BATCH, "account.conflict", "who is entitled goes by what stands then" },
+	{ ORDER | SECOND, "account.current_n",
+	  "numbers, siblings and approvals go by which was applied first" },
+	{ ORDER | SECOND, "account.conflict",
+	  "numbers, siblings and approvals go by which was applied first" },
 };
 
 const char *

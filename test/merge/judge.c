@@ -399,6 +399,8 @@ judge_case(struct judge *j, const struct a_case *x, struct verdict *ret)
 		note(j, REFUSED, j->h->refused, j->h->refused);
 		return;
 	}
+	if (j->h->undone[0])
+		note(j, UNDONE, j->h->undone, j->h->undone);
 	tables_do(j->t, "BEGIN");
 	insert_events(j);
 	try_all(j, x->seed);

@@ -106,6 +106,7 @@ struct history {
 	struct uuid chain[CHAINS_MAX];
 	struct order order; /* in which the last primary has them */
 	char refused[128];  /* a merge that the tables refused, as "kind: why"; "" */
+	char undone[64]; /* what was done somewhere and did not count there, as "what: kind"; "" */
 };
 
 struct world;
@@ -128,7 +129,8 @@ unsigned world_begins_with(const struct world *w) NONNULL;
 	WAY(ORDERS, "the chains in another order, what was seen first")                            \
 	WAY(LATE, "the chains in another order, also before what they had seen")                   \
 	WAY(REBUILT, "in the order that the log proves")                                           \
-	WAY(REFUSED, "a merge that the tables refuse")
+	WAY(REFUSED, "a merge that the tables refuse")                                             \
+	WAY(UNDONE, "what is done on a node does not count there")
 
 enum way {
 #define WAY(NAME, text) NAME,

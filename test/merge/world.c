@@ -206,6 +206,43 @@ take_back(struct world *w)
 	free(UNCONST(char *, m->ev.body));
 }
 
+/* Whoever says something knows all that is there, so it counts at once. */
+static void
+check_done(struct world *w, struct node *d, const struct made *m)
+{
+	auto_buf sql = BUF_INIT;
+	char chain[UUID_STR_LEN], *what = NULL, *unused = NULL;
+
+	uuid_str(&m->ev.node, chain);
+	buf_addf(&sql,
+		 "SELECT what, '' FROM word w WHERE chain = '%s' AND seq = %lld AND NOT CASE what "
+		 "WHEN 'share' THEN value = coalesce((SELECT level::text FROM share WHERE target = "
+		 "object AND share.principal = w.principal), '0') "
+		 "WHEN 'policy' THEN EXISTS (SELECT FROM emergency_policy WHERE resource = object "
+		 "AND state = value) "
+		 "WHEN 'maintenance' THEN EXISTS (SELECT FROM maintenance WHERE reason = "
+		 "value::jsonb->>'reason') "
+		 "WHEN 'handover' THEN EXISTS (SELECT FROM ha_order WHERE term || ' ' || node = "
+		 "value) "
+		 "WHEN 'factor' THEN value = coalesce((SELECT encode(totp_sealed, 'base64') FROM "
+		 "principal WHERE id = object), '') "
+		 "WHEN 'removed' THEN EXISTS (SELECT FROM (SELECT id, deleted_at FROM resource "
+		 "UNION "
+		 "ALL SELECT id, deleted_at FROM account) t WHERE id = object AND (deleted_at IS "
+		 "NOT "
+		 "NULL)::text = value) "
+		 "ELSE EXISTS (SELECT FROM (SELECT id, to_jsonb(p) AS j FROM principal p UNION ALL "
+		 "SELECT id, to_jsonb(r) FROM resource r UNION ALL SELECT id, to_jsonb(a) FROM "
+		 "account "
+		 "a) t WHERE id = object AND j->>what = value) END LIMIT 1",
+		 chain, (long long)m->ev.seq);
+	if (tables_ask(d->t, buf_str(&sql), &what, &unused))
+		snprintf(w->h.undone, sizeof(w->h.undone), "%s: %s", what,
+			 event_name((int)m->ev.kind));
+	free(what);
+	free(unused);
+}
+
 /* Adds it to what the node has, and its tables, where the writer refuses what a person could not do. */
 static bool
 write_made(struct world *w, struct node *d, const struct made *m)
@@ -223,6 +260,7 @@ write_made(struct world *w, struct node *d, const struct made *m)
 	}
 	add_place(w, &d->has, w->h.n - 1, false);
 	d->filled++;
+	check_done(w, d, m);
 	return true;
 }
 
@@ -455,7 +493,7 @@ reset(struct world *w, const struct a_case *x)
 	memset(w->named, 0, sizeof(w->named));
 	w->x = x;
 	w->h.nchains = NODES_MAX;
-	w->h.refused[0] = '\0';
+	w->h.refused[0] = w->h.undone[0] = '\0';
 	w->primary = A;
 	w->ids = 0;
 	w->ticks = w->begun;

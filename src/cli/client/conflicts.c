@@ -352,7 +352,7 @@ static const struct cli_opt rename_opts[] = {
 static const struct cli_opt opts[] = {
 	{
 		.name = "administration",
-		.help = "What administrators did on both sides, and which decision counts: the "
+		.help = "What was set, renamed or removed on both sides, and which counts: the "
 			"safer one.",
 	},
 	{

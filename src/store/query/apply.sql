@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Turns events into rows: users, resources, accounts, versions, shares. Each takes the events of one kind in a range of
--- one node's log. Several events of one record in a range count in their order: the last word wins, field by field.
+-- one node's log. Several events of one record in a range count in their order.
 -- Doing it twice changes nothing.
 
 -- The event as others name it.
@@ -15,24 +15,19 @@ FROM (SELECT seq, at, actor, object, body::jsonb AS b FROM event
 ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
 
--- Whoever is disabled has no session any more. Of a name the last word; role and disabled are words (word.sql).
+-- Whoever is disabled has no session any more.
 -- name: apply_user_changed(node uuid, from_seq bigint, to_seq bigint)
-WITH x AS MATERIALIZED (
-	SELECT seq, at, object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_CHANGED
-), e AS MATERIALIZED (
+WITH e AS MATERIALIZED (
 	SELECT x.seq, x.at, x.object, x.object AS principal, f.what, b->>f.what AS value, b->>('upon_' || f.what) AS upon
-	FROM x JOIN (VALUES ('role'), ('disabled')) f (what) ON b ? f.what
+	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_CHANGED) x
+	JOIN (VALUES ('name'), ('role'), ('disabled')) f (what) ON b ? f.what
 ), w AS (
 	:outdates(e)
-), i AS (
-	:says(e)
 ), d AS (
 	SELECT object AS subject, seq, at, NULL::uuid AS keep, NULL AS knew, false AS stands FROM e WHERE what = 'disabled' AND value = 'true'
 ), :end_sessions(d, s.principal = n.subject)
-UPDATE principal p SET name = q.name
-FROM (SELECT object, (array_agg(b->>'name' ORDER BY seq DESC))[1] AS name FROM x WHERE b ? 'name' GROUP BY object) q
-WHERE p.id = q.object;
+:says(e);
 
 -- A new password, or (password_hash null) a new set-up token. All sessions end but the one that did it.
 -- name: apply_user_password(node uuid, from_seq bigint, to_seq bigint)
@@ -45,13 +40,18 @@ FROM (SELECT DISTINCT subject FROM e) x LEFT JOIN w ON w.subject = x.subject WHE
 
 -- The step of the code that confirmed it is remembered, so that it is not taken once more.
 -- name: apply_user_totp(node uuid, from_seq bigint, to_seq bigint)
-UPDATE principal p SET totp_sealed = decode(e.b->>'totp_sealed', 'base64'),
-	totp_step = greatest(p.totp_step, e.step)
-FROM (SELECT DISTINCT ON (object) object, b, coalesce(max((b->>'totp_step')::bigint) OVER (PARTITION BY object), 0) AS step
-	FROM (SELECT seq, object, body::jsonb AS b FROM event
-		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_TOTP) x
-	ORDER BY object, seq DESC) e
-WHERE p.id = e.object;
+WITH x AS MATERIALIZED (
+	SELECT seq, at, object, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_TOTP
+), e AS MATERIALIZED (
+	SELECT seq, at, object, object AS principal, 'factor' AS what, coalesce(b->>'totp_sealed', '') AS value, NULL::text AS upon FROM x
+), w AS (
+	:outdates(e)
+), p AS (
+	UPDATE principal p SET totp_step = greatest(p.totp_step, s.step)
+	FROM (SELECT object, max((b->>'totp_step')::bigint) AS step FROM x GROUP BY object) s WHERE p.id = s.object
+)
+:says(e);
 
 -- name: apply_resource_created(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO resource (id, name, type, address, url, description, owner, created_at, made_on, made_by)
@@ -63,61 +63,68 @@ ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
 
 -- name: apply_resource_changed(node uuid, from_seq bigint, to_seq bigint)
-UPDATE resource r SET name = coalesce(e.name, r.name), type = coalesce(e.type, r.type),
-	address = coalesce(e.address, r.address), url = coalesce(e.url, r.url),
-	description = coalesce(e.description, r.description), owner = coalesce(e.owner, r.owner)
-FROM (SELECT object,
-		(array_agg(b->>'name' ORDER BY seq DESC) FILTER (WHERE b ? 'name'))[1] AS name,
-		(array_agg(b->>'type' ORDER BY seq DESC) FILTER (WHERE b ? 'type'))[1] AS type,
-		(array_agg(b->>'address' ORDER BY seq DESC) FILTER (WHERE b ? 'address'))[1] AS address,
-		(array_agg(b->>'url' ORDER BY seq DESC) FILTER (WHERE b ? 'url'))[1] AS url,
-		(array_agg(b->>'description' ORDER BY seq DESC) FILTER (WHERE b ? 'description'))[1] AS description,
-		(array_agg((b->>'owner')::uuid ORDER BY seq DESC) FILTER (WHERE b ? 'owner'))[1] AS owner
-	FROM (SELECT seq, object, body::jsonb AS b FROM event
-		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :RESOURCE_CHANGED) x
-	GROUP BY object) e
-WHERE r.id = e.object;
+WITH e AS MATERIALIZED :text_words(:RESOURCE_CHANGED, '{name,type,address,url,description,owner}'),
+w AS (
+	:outdates(e)
+)
+:says(e);
 
 -- name: apply_resource_deleted(node uuid, from_seq bigint, to_seq bigint)
-UPDATE resource r SET deleted_at = e.at, deleted_by = e.actor, binned_at = e.at
-FROM event e
-WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :RESOURCE_DELETED AND r.id = e.object AND r.deleted_at IS NULL;
+WITH e AS MATERIALIZED :removal_words(:RESOURCE_DELETED, 'true'),
+w AS (
+	:outdates(e)
+)
+:says(e);
 
+-- Whoever makes something in a resource says that it is there.
 -- name: apply_account_created(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO account (id, resource, login, description, created_at, made_on, made_by)
-SELECT object, (b->>'resource')::uuid, b->>'login', coalesce(b->>'description', ''), at, :writer($1), actor
-FROM (SELECT seq, at, actor, object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ACCOUNT_CREATED) e
-ORDER BY seq
-ON CONFLICT (id) DO NOTHING;
+WITH x AS MATERIALIZED (
+	SELECT seq, at, actor, object, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ACCOUNT_CREATED
+), a AS (
+	INSERT INTO account (id, resource, login, description, created_at, made_on, made_by)
+	SELECT object, (b->>'resource')::uuid, b->>'login', coalesce(b->>'description', ''), at, :writer($1), actor
+	FROM x ORDER BY seq
+	ON CONFLICT (id) DO NOTHING
+), e AS MATERIALIZED (
+	SELECT seq, at, (b->>'resource')::uuid AS object, :nobody() AS principal, 'removed' AS what, 'false' AS value, NULL::text AS upon FROM x
+), w AS (
+	:outdates(e)
+)
+:says(e);
 
+-- conflict: by an earlier release, that all siblings were settled.
 -- name: apply_account_changed(node uuid, from_seq bigint, to_seq bigint)
-WITH e AS MATERIALIZED (
-	SELECT object,
-		(array_agg(b->>'login' ORDER BY seq DESC) FILTER (WHERE b ? 'login'))[1] AS login,
-		(array_agg(b->>'description' ORDER BY seq DESC) FILTER (WHERE b ? 'description'))[1] AS description,
-		(array_agg((b->>'conflict')::boolean ORDER BY seq DESC) FILTER (WHERE b ? 'conflict'))[1] AS conflict
+WITH e AS MATERIALIZED :text_words(:ACCOUNT_CHANGED, '{login,description}'),
+w AS (
+	:outdates(e)
+), k AS MATERIALIZED (
+	SELECT object, (array_agg((b->>'conflict')::boolean ORDER BY seq DESC))[1] AS conflict
 	FROM (SELECT seq, object, body::jsonb AS b FROM event
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ACCOUNT_CHANGED) x
-	GROUP BY object
+	WHERE b ? 'conflict' GROUP BY object
 ), v AS (
-	UPDATE version SET sibling = false FROM e
-	WHERE version.account = e.object AND NOT e.conflict AND version.sibling
+	UPDATE version SET sibling = false FROM k
+	WHERE version.account = k.object AND NOT k.conflict AND version.sibling
+), a AS (
+	UPDATE account a SET conflict = k.conflict FROM k WHERE a.id = k.object
 )
-UPDATE account a SET login = coalesce(e.login, a.login), description = coalesce(e.description, a.description),
-	conflict = coalesce(e.conflict, a.conflict)
-FROM e WHERE a.id = e.object;
+:says(e);
 
 -- name: apply_account_deleted(node uuid, from_seq bigint, to_seq bigint)
-UPDATE account a SET deleted_at = e.at, deleted_by = e.actor, binned_at = e.at
-FROM event e
-WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :ACCOUNT_DELETED AND a.id = e.object AND a.deleted_at IS NULL;
+WITH e AS MATERIALIZED :removal_words(:ACCOUNT_DELETED, 'true'),
+w AS (
+	:outdates(e)
+)
+:says(e);
 
 -- What it held is with the other one by events of its own; it goes as one that is removed.
 -- name: apply_account_combined(node uuid, from_seq bigint, to_seq bigint)
-UPDATE account a SET deleted_at = e.at, deleted_by = e.actor, binned_at = e.at
-FROM event e
-WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind = :ACCOUNT_COMBINED AND a.id = e.object AND a.deleted_at IS NULL;
+WITH e AS MATERIALIZED :removal_words(:ACCOUNT_COMBINED, 'true'),
+w AS (
+	:outdates(e)
+)
+:says(e);
 
 -- Versions that follow each other from the account's current one become current. Whatever was made upon another one
 -- (elsewhere, in a cut) becomes a sibling under the next free number, and the account is in conflict. What each was made upon it

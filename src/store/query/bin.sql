@@ -5,26 +5,25 @@
 -- A resource comes back as it was, whatever was changed in it elsewhere meanwhile; name: it takes another one. Accounts that the bin was
 -- emptied of do not (it was emptied of all, and one has got a new version since).
 -- name: apply_resource_restored(node uuid, from_seq bigint, to_seq bigint)
-WITH e AS MATERIALIZED (
-	SELECT DISTINCT ON (x.object) x.object, x.body::jsonb->>'name' AS name
-	FROM event x JOIN resource r ON r.id = x.object AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL
-	WHERE x.node = $1 AND x.seq BETWEEN $2 AND $3 AND x.kind = :RESOURCE_RESTORED
-	ORDER BY x.object, x.seq DESC
+WITH x AS MATERIALIZED :removal_words(:RESOURCE_RESTORED, 'false'),
+e AS MATERIALIZED (
+	SELECT * FROM x UNION ALL SELECT * FROM :text_words(:RESOURCE_RESTORED, '{name}') t
+), w AS (
+	:outdates(e)
 ), a AS (
-	UPDATE account SET deleted_at = purged_at FROM e
-	WHERE account.resource = e.object AND account.purged_at IS NOT NULL AND account.deleted_at IS NULL
+	UPDATE account SET deleted_at = account.purged_at FROM x JOIN resource r ON r.id = x.object AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL
+	WHERE account.resource = x.object AND account.purged_at IS NOT NULL AND account.deleted_at IS NULL
 )
-UPDATE resource r SET deleted_at = NULL, deleted_by = NULL, binned_at = NULL, bin_news = false,
-	name = coalesce(e.name, r.name)
-FROM e WHERE r.id = e.object;
+:says(e);
 
 -- name: apply_account_restored(node uuid, from_seq bigint, to_seq bigint)
-UPDATE account a SET deleted_at = NULL, deleted_by = NULL, binned_at = NULL, bin_news = false,
-	login = coalesce(e.login, a.login)
-FROM (SELECT DISTINCT ON (object) object, body::jsonb->>'login' AS login FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ACCOUNT_RESTORED
-	ORDER BY object, seq DESC) e
-WHERE a.id = e.object AND a.deleted_at IS NOT NULL AND a.purged_at IS NULL;
+WITH x AS MATERIALIZED :removal_words(:ACCOUNT_RESTORED, 'false'),
+e AS MATERIALIZED (
+	SELECT * FROM x UNION ALL SELECT * FROM :text_words(:ACCOUNT_RESTORED, '{login}') t
+), w AS (
+	:outdates(e)
+)
+:says(e);
 
 -- The bin is emptied of the versions that the event names: of those alone, so that what was changed elsewhere apart from it, and
 -- is merged before or after it, stays in the bin. What was brought back meanwhile stays too. An account is gone when no version of it is left,

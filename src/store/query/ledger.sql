@@ -175,11 +175,14 @@ UPDATE node SET primary_since_term = CASE WHEN node.id = e.object THEN e.term EN
 FROM e, t;
 
 -- name: apply_handover(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO ha_order (one, node, term)
-SELECT DISTINCT ON (one) one, object, (body::jsonb->>'term')::bigint
-FROM (SELECT true AS one, seq, object, body FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :HANDOVER) x
-ORDER BY one, seq DESC
-ON CONFLICT (one) DO UPDATE SET node = excluded.node, term = excluded.term WHERE ha_order.term <= excluded.term;
+WITH e AS MATERIALIZED (
+	SELECT seq, at, :nobody() AS object, :nobody() AS principal, 'handover' AS what, (body::jsonb->>'term') || ' ' || object AS value,
+		NULL::text AS upon
+	FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :HANDOVER
+), w AS (
+	:outdates(e)
+)
+:says(e);
 
 -- A new term, in which nobody of before is known: not as a node, not by a session.
 -- name: apply_restored(node uuid, from_seq bigint, to_seq bigint)
@@ -233,11 +236,11 @@ SELECT (SELECT count(*) FROM account WHERE conflict AND deleted_at IS NULL),
 	(SELECT count(*) FROM admin_conflict WHERE acknowledged_at IS NULL), (SELECT count(*) FROM admin_conflict WHERE NOT told);
 
 -- name: admin_conflict_untold(rows int) ->
---   id uuid, node uuid, what text, object uuid, principal uuid, name text, kept text, lost text
-SELECT c.id, c.node, c.what, c.object, c.principal, coalesce(p.name, ''),
-	CASE c.what WHEN 'share' THEN ('{none,view,modify,manage}'::text[])[c.kept::int + 1] ELSE c.kept END,
-	CASE c.what WHEN 'share' THEN ('{none,view,modify,manage}'::text[])[c.lost::int + 1] ELSE c.lost END
-FROM admin_conflict c LEFT JOIN principal p ON p.id = c.principal
+--   id uuid, node uuid, what text, object uuid, about uuid, name text, kept text, lost text
+SELECT c.id, c.node, c.what, c.object, :concerned(c), coalesce(p.name, r.name, ar.name || '/' || a.login, ''),
+	:outcome(c.what, c.kept), :outcome(c.what, c.lost)
+FROM admin_conflict c LEFT JOIN principal p ON p.id = c.principal LEFT JOIN resource r ON r.id = c.object
+LEFT JOIN account a ON a.id = c.object LEFT JOIN resource ar ON ar.id = a.resource
 WHERE NOT c.told ORDER BY c.at, c.node, c.seq LIMIT $1;
 
 -- As of then everything is here, in what is replicated as in this database; in microseconds since 1970, from before. Nobody waits for it, so

@@ -2,12 +2,13 @@
 -- Whether the pair's alerts are silent.
 
 -- name: apply_maintenance(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO maintenance (at, until, reason)
-SELECT at, (b->>'until')::timestamptz, coalesce(b->>'reason', '')
-FROM (SELECT seq, at, body::jsonb AS b FROM event
+WITH e AS MATERIALIZED (
+	SELECT seq, at, :nobody() AS object, :nobody() AS principal, 'maintenance' AS what, body AS value, NULL::text AS upon FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :MAINTENANCE
-	ORDER BY seq DESC LIMIT 1) e
-ON CONFLICT (one) DO UPDATE SET at = excluded.at, until = excluded.until, reason = excluded.reason;
+), w AS (
+	:outdates(e)
+)
+:says(e);
 
 -- role: holdfast
 

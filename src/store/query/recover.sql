@@ -10,9 +10,9 @@ WITH x AS MATERIALIZED (
 ), e AS MATERIALIZED (
 	SELECT DISTINCT subject AS object FROM x
 ), :set_credentials(x), k AS MATERIALIZED (
-	SELECT seq, at, subject AS object, subject AS principal, 'disabled' AS what, 'false' AS value,
-		CASE WHEN :names_nobody($1, x.seq) THEN '*' END AS upon
-	FROM x WHERE b->>'enabled' = 'true'
+	SELECT seq, at, subject AS object, subject AS principal, f.what, f.value,
+		CASE WHEN NOT b ? 'knew' AND :names_nobody($1, x.seq) THEN '*' END AS upon
+	FROM x JOIN (VALUES ('disabled', 'false'), ('factor', '')) f (what, value) ON f.what = 'factor' OR b->>'enabled' = 'true'
 ), outdated AS (
 	:outdates(k)
 ), said AS (
@@ -22,7 +22,7 @@ WITH x AS MATERIALIZED (
 	SELECT $1, seq, 'recovered', at, subject, subject, 'a set-up token', 'password and second factor', true FROM x
 	ON CONFLICT DO NOTHING
 )
-UPDATE principal p SET :credentials_of(w, p), totp_sealed = NULL, failed = 0, failed_at = NULL
+UPDATE principal p SET :credentials_of(w, p), failed = 0, failed_at = NULL
 FROM e LEFT JOIN w ON w.subject = e.object WHERE p.id = e.object;
 
 -- role: holdfast

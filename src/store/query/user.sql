@@ -76,15 +76,15 @@ SELECT coalesce(max(:word_stamp(c)) FILTER (WHERE what = 'role'), ''), coalesce(
 	coalesce(max(:word_stamp(c)) FILTER (WHERE what = 'share'), '')
 FROM c;
 
--- What was done on two nodes apart from each other: first what nobody has acknowledged, the newest first. name: of the user;
--- target: of the resource, or resource/login; by: who acknowledged it.
+-- What was done on two nodes apart from each other: first what nobody has acknowledged, the newest first. name: of the user (null: it is
+-- about none); target: of the resource, or resource/login (null: it is about the user alone); by: who acknowledged it.
 -- A page behind (open, at, after): of the last one of the page before. Those that nobody has acknowledged come first, the newest of each first.
 -- name: user_admin_conflicts(open bool, at timestamptz, after uuid, rows int) ->
 --   what text, at timestamptz, object uuid, target text, principal uuid, name text, kept text, lost text, node uuid, node_name text,
 --   id uuid, acknowledged timestamptz, by text
-SELECT c.what, c.at, c.object, coalesce(r.name, ar.name || '/' || a.login), c.principal, p.name, c.kept, c.lost, c.node, d.name,
-	c.id, c.acknowledged_at, k.name
-FROM admin_conflict c JOIN principal p ON p.id = c.principal
+SELECT c.what, c.at, c.object, coalesce(r.name, ar.name || '/' || a.login), p.id, p.name, :outcome(c.what, c.kept), :outcome(c.what, c.lost),
+	c.node, d.name, c.id, c.acknowledged_at, k.name
+FROM admin_conflict c LEFT JOIN principal p ON p.id = c.principal
 LEFT JOIN resource r ON r.id = c.object
 LEFT JOIN account a ON a.id = c.object LEFT JOIN resource ar ON ar.id = a.resource
 LEFT JOIN node d ON d.id = :writer(c.node) LEFT JOIN principal k ON k.id = c.acknowledged_by
@@ -94,5 +94,5 @@ ORDER BY c.acknowledged_at IS NULL DESC, c.at DESC, c.id DESC LIMIT $4;
 -- name: user_admin_conflict_place(id uuid) -> open bool, at timestamptz
 SELECT acknowledged_at IS NULL, at FROM admin_conflict WHERE id = $1;
 
--- name: user_admin_conflict(id uuid) -> what text, principal uuid, kept text, lost text, acknowledged timestamptz
-SELECT what, principal, kept, lost, acknowledged_at FROM admin_conflict WHERE id = $1;
+-- name: user_admin_conflict(id uuid) -> what text, about uuid, kept text, lost text, acknowledged timestamptz
+SELECT what, :concerned(c), :outcome(what, kept), :outcome(what, lost), acknowledged_at FROM admin_conflict c WHERE id = $1;

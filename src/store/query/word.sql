@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What administrators decide, and what counts of it (docs/merge.md has the table of rules). Each event that sets a user's role, their being
--- disabled, a share or what is allowed in emergency is a word about that one thing: (object, principal, what). A chain's last word outdates its
--- earlier ones, and a word outdates those that its node knew of; of those that are left the safest counts. So what counts is a function of the
--- words, however they came. Where a word was lost to one that its node did not know of, that is kept for people (admin_conflict).
+-- What is said, and what counts of it (docs/merge.md has the table of rules). Each event that sets a user's name, factor, role or their being
+-- disabled, a text of a resource or account, its owner, its being removed, a share, or what is allowed in emergency is a word about that one thing:
+-- (object, principal, what). A chain's last word outdates its earlier ones, and a word outdates those that its node knew of; of those that are left
+-- the safest counts, and where none is safer, that of the oldest chain. So what counts is a function of the words, however they came. Where a word was
+-- lost to one that its node did not know of, that is kept for people (admin_conflict).
 
 -- Rows e of $1's chain (seq, at, object, principal, what, value, upon) become words: what they outdate, and they themselves.
 -- fragment: outdates(e)
@@ -20,24 +21,64 @@ ON CONFLICT DO NOTHING
 -- fragment: same(a, b)
 :a.object = :b.object AND :a.principal = :b.principal AND :a.what = :b.what
 
--- The lower the safer.
+-- What a word about nobody in particular has for its principal.
+-- fragment: nobody()
+uuid '00000000-0000-0000-0000-000000000000'
+
+-- The texts in events of one kind: fields is what their bodies may hold.
+-- fragment: text_words(kind, fields)
+(SELECT x.seq, x.at, x.object, :nobody() AS principal, f.what, x.b->>f.what AS value, NULL::text AS upon
+	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :kind) x
+	JOIN unnest(:fields::text[]) f (what) ON x.b ? f.what)
+
+-- That something was removed, or is there again.
+-- fragment: removal_words(kind, value)
+(SELECT seq, at, object, :nobody() AS principal, 'removed' AS what, :value AS value, NULL::text AS upon FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :kind)
+
+-- The lower the safer. Of texts, owners and factors that are set none is.
 -- fragment: rank(w)
 CASE :w.what WHEN 'role' THEN (:w.value = 'administrator')::int WHEN 'disabled' THEN (:w.value = 'false')::int
-	WHEN 'share' THEN nullif(:w.value, '')::int ELSE array_position('{off,inherit,on}'::text[], :w.value) END
+	WHEN 'share' THEN nullif(:w.value, '')::int WHEN 'policy' THEN array_position('{off,inherit,on}'::text[], :w.value)
+	WHEN 'removed' THEN (:w.value = 'true')::int WHEN 'factor' THEN (:w.value = '')::int
+	WHEN 'maintenance' THEN (nullif(:w.value, '')::jsonb->>'until' IS NOT NULL)::int WHEN 'handover' THEN -nullif(split_part(:w.value, ' ', 1), '')::int
+	ELSE 0 END
+
+-- What people see of a word's value.
+-- fragment: outcome(what, value)
+CASE :what WHEN 'share' THEN ('{none,view,modify,manage}'::text[])[:value::int + 1] WHEN 'factor' THEN CASE :value WHEN '' THEN 'none' ELSE 'set' END
+	WHEN 'removed' THEN CASE :value WHEN 'true' THEN 'removed' ELSE 'kept' END
+	WHEN 'owner' THEN coalesce((SELECT owning.name FROM principal owning WHERE owning.id = :value::uuid), :value) ELSE :value END
+
+-- Whom or what a conflict (c) is about: a user, or else a resource or an account.
+-- fragment: concerned(c)
+coalesce(nullif(:c.principal, :nobody()), :c.object)
 
 -- Whether a chain is one of an earlier release up to there, which names no other.
 -- fragment: names_nobody(chain, seq)
 NOT EXISTS (SELECT FROM event naming WHERE naming.node = :chain AND naming.kind = :SEEN AND naming.seq < :seq)
 
--- Whether the node that said a knew of b, of the same thing and another chain: by what its chain names of the other one before a, or because
--- one of its words was made upon b, or upon whatever stood ("*": who was let in again by an earlier release). No clock tells.
--- fragment: aware(a, b)
+-- Whether a's chain says that it has b, before a; or one of its words was made upon b.
+-- fragment: named(a, b)
 (coalesce((SELECT (named.body::jsonb->>'to')::bigint FROM event named
 		WHERE named.node = :a.chain AND named.object = :b.chain AND named.seq < :a.seq AND named.kind IN (:MERGED, :SEEN)
 			AND strpos(named.body, '"not_applied"') = 0
 		ORDER BY named.seq DESC LIMIT 1) >= :b.seq, false)
 	OR EXISTS (SELECT FROM word made WHERE :same(made, :b) AND made.chain = :a.chain AND made.seq <= :a.seq
-		AND made.upon IN ('*', :b.chain || '/' || :b.seq, :b.chain || '/' || :b.seq || '+')))
+		AND made.upon IN (:b.chain || '/' || :b.seq, :b.chain || '/' || :b.seq || '+')))
+
+-- One of an earlier release that was made upon whatever stood: who was let in again.
+-- fragment: upon_all(a, b)
+EXISTS (SELECT FROM word made WHERE :same(made, :b) AND made.chain = :a.chain AND made.seq <= :a.seq AND made.upon = '*')
+
+-- Whether the node that said a knew of b, of the same thing and another chain. No clock tells, but for texts of two chains of earlier releases, of
+-- which neither names any other: there is nothing else to go by.
+-- fragment: aware(a, b)
+CASE WHEN :named(:a, :b) THEN true WHEN :named(:b, :a) THEN false
+	WHEN :upon_all(:a, :b) THEN NOT :upon_all(:b, :a) OR (:a.at, :a.chain) > (:b.at, :b.chain)
+	WHEN :a.what IN ('role', 'disabled', 'share', 'policy') OR :upon_all(:b, :a) THEN false
+	ELSE (:a.at, :a.chain) > (:b.at, :b.chain) AND :names_nobody(:a.chain, :a.seq) AND :names_nobody(:b.chain, :b.seq) END
 
 -- The last words of the chains about the things g.
 -- fragment: last_words(g)
@@ -62,22 +103,53 @@ ORDER BY :l.object, :l.principal, :l.what, :l.rank, :l.chain
 -- fragment: conflict_id(node, seq, w, kept, lost)
 md5(:node || ' ' || :seq || ' ' || :w.what || ' ' || :w.object || ' ' || :w.principal || ' ' || :kept || ' ' || :lost)
 
--- Behind the events of a range that say something, or make a user of whom something was said: the tables become what counts now. Conflicts are
+-- What q says of the removal of t, a resource or an account. What the bin was emptied of stays as it is.
+-- fragment: removal(q, t)
+deleted_at = CASE WHEN :q.removed IS NULL OR :t.purged_at IS NOT NULL THEN :t.deleted_at WHEN :q.removed THEN :q.removed_at END,
+deleted_by = CASE WHEN :q.removed IS NULL OR :t.purged_at IS NOT NULL THEN :t.deleted_by WHEN :q.removed THEN :q.removed_by END,
+binned_at = CASE WHEN :q.removed IS NULL OR :t.purged_at IS NOT NULL OR :q.removed AND :t.deleted_at IS NOT NULL THEN :t.binned_at
+	WHEN :q.removed THEN :q.removed_at END,
+bin_news = :t.bin_news AND (:q.removed IS NULL OR :q.removed OR :t.purged_at IS NOT NULL)
+
+-- Whether it says anything new of it: whatever is made in a resource says that it is there.
+-- fragment: removes(q, t)
+CASE WHEN :q.removed THEN (:t.deleted_at, :t.deleted_by) IS DISTINCT FROM (:q.removed_at, :q.removed_by) ELSE :t.deleted_at IS NOT NULL AND NOT :q.removed END
+
+-- Behind the events of a range that say something, or make that of which something was said: the tables become what counts now. Conflicts are
 -- made anew for those words that the new ones, or the ones before them, may meet.
 -- name: weigh_words(node uuid, from_seq bigint, to_seq bigint)
 WITH g AS MATERIALIZED (
 	SELECT DISTINCT object, principal, what FROM word WHERE chain = $1 AND seq BETWEEN $2 AND $3
 	UNION SELECT w.object, w.principal, w.what FROM event x JOIN word w ON w.principal = x.object
-	WHERE x.node = $1 AND x.seq BETWEEN $2 AND $3 AND x.kind = :USER_CREATED
+	WHERE x.node = $1 AND x.seq BETWEEN $2 AND $3 AND x.kind = :USER_CREATED AND w.principal <> :nobody()
+	UNION SELECT w.object, w.principal, w.what FROM event x JOIN word w ON w.object = x.object
+	WHERE x.node = $1 AND x.seq BETWEEN $2 AND $3 AND x.kind IN (:RESOURCE_CREATED, :ACCOUNT_CREATED)
 ), l AS MATERIALIZED (
 	:last_words(g)
 ), c AS MATERIALIZED (
 	:that_count(l)
+), q AS MATERIALIZED (
+	SELECT object, max(value) FILTER (WHERE what = 'name') AS name, max(value) FILTER (WHERE what = 'type') AS type,
+		max(value) FILTER (WHERE what = 'address') AS address, max(value) FILTER (WHERE what = 'url') AS url,
+		max(value) FILTER (WHERE what = 'description') AS description, max(value) FILTER (WHERE what = 'owner')::uuid AS owner,
+		max(value) FILTER (WHERE what = 'login') AS login, max(value) FILTER (WHERE what = 'role') AS role,
+		max(value) FILTER (WHERE what = 'disabled')::boolean AS disabled, max(value) FILTER (WHERE what = 'factor') AS factor,
+		max(value) FILTER (WHERE what = 'removed')::boolean AS removed, max(at) FILTER (WHERE what = 'removed') AS removed_at,
+		max((SELECT actor FROM event x WHERE x.node = c.chain AND x.seq = c.seq)::text) FILTER (WHERE what = 'removed')::uuid AS removed_by
+	FROM c WHERE what NOT IN ('share', 'policy', 'maintenance', 'handover') GROUP BY object
 ), p AS (
-	UPDATE principal p SET role = coalesce(q.role, p.role), disabled = coalesce(q.disabled::boolean, p.disabled)
-	FROM (SELECT object, max(value) FILTER (WHERE what = 'role') AS role, max(value) FILTER (WHERE what = 'disabled') AS disabled
-		FROM c GROUP BY object) q
-	WHERE p.id = q.object AND (q.role, q.disabled) IS DISTINCT FROM (NULL, NULL)
+	UPDATE principal p SET name = coalesce(q.name, p.name), role = coalesce(q.role, p.role), disabled = coalesce(q.disabled, p.disabled),
+		totp_sealed = CASE WHEN q.factor IS NULL THEN p.totp_sealed WHEN q.factor <> '' THEN decode(q.factor, 'base64') END
+	FROM q WHERE p.id = q.object AND coalesce(q.name, q.role, q.disabled::text, q.factor) IS NOT NULL
+), r AS (
+	UPDATE resource r SET name = coalesce(q.name, r.name), type = coalesce(q.type, r.type), address = coalesce(q.address, r.address),
+		url = coalesce(q.url, r.url), description = coalesce(q.description, r.description), owner = coalesce(q.owner, r.owner),
+		:removal(q, r)
+	FROM q WHERE r.id = q.object
+		AND (coalesce(q.name, q.type, q.address, q.url, q.description, q.owner::text) IS NOT NULL OR :removes(q, r))
+), a AS (
+	UPDATE account a SET login = coalesce(q.login, a.login), description = coalesce(q.description, a.description), :removal(q, a)
+	FROM q WHERE a.id = q.object AND (coalesce(q.login, q.description) IS NOT NULL OR :removes(q, a))
 ), d AS (
 	DELETE FROM share s USING c WHERE c.what = 'share' AND c.value = '0' AND s.target = c.object AND s.principal = c.principal
 ), s AS (
@@ -89,21 +161,29 @@ WITH g AS MATERIALIZED (
 	INSERT INTO emergency_policy (resource, state, stamp, at)
 	SELECT object, value, :word_stamp(c), at FROM c WHERE what = 'policy'
 	ON CONFLICT (resource) DO UPDATE SET state = excluded.state, stamp = excluded.stamp, at = excluded.at
+), m AS (
+	INSERT INTO maintenance (at, until, reason)
+	SELECT at, (value::jsonb->>'until')::timestamptz, coalesce(value::jsonb->>'reason', '') FROM c WHERE what = 'maintenance'
+	ON CONFLICT (one) DO UPDATE SET at = excluded.at, until = excluded.until, reason = excluded.reason
+), o AS (
+	INSERT INTO ha_order (one, node, term)
+	SELECT true, split_part(value, ' ', 2)::uuid, split_part(value, ' ', 1)::bigint FROM c WHERE what = 'handover'
+	ON CONFLICT (one) DO UPDATE SET node = excluded.node, term = excluded.term
 ), e AS MATERIALIZED (
-	SELECT w.* FROM word w WHERE w.chain = $1 AND w.seq BETWEEN $2 AND $3 AND w.what <> 'policy'
+	SELECT w.* FROM word w WHERE w.chain = $1 AND w.seq BETWEEN $2 AND $3 AND w.what NOT IN ('policy', 'maintenance', 'handover')
 		AND EXISTS (SELECT FROM l WHERE :same(l, w) AND l.chain <> $1)
-), a AS MATERIALIZED (
-	SELECT * FROM e UNION SELECT v.* FROM e CROSS JOIN LATERAL (SELECT b.* FROM word b
-		WHERE :same(b, e) AND b.chain = e.chain AND b.seq < e.seq ORDER BY b.seq DESC LIMIT 1) v
+), b AS MATERIALIZED (
+	SELECT * FROM e UNION SELECT v.* FROM e CROSS JOIN LATERAL (SELECT before.* FROM word before
+		WHERE :same(before, e) AND before.chain = e.chain AND before.seq < e.seq ORDER BY before.seq DESC LIMIT 1) v
 ), u AS MATERIALIZED (
-	SELECT * FROM a UNION SELECT v.* FROM a JOIN l ON :same(l, a) AND l.chain <> a.chain
-	CROSS JOIN LATERAL :last_unaware(l.chain, a) v
+	SELECT * FROM b UNION SELECT v.* FROM b JOIN l ON :same(l, b) AND l.chain <> b.chain
+	CROSS JOIN LATERAL :last_unaware(l.chain, b) v
 ), n AS MATERIALIZED (
 	SELECT DISTINCT ON (u.object, u.principal, u.what, u.chain, u.seq) u.*, v.chain AS by_node, v.seq AS by_seq, v.value AS kept,
 		ARRAY[:conflict_id(u.chain, u.seq, u, v.value, u.value), :conflict_id(v.chain, v.seq, u, v.value, u.value)] AS ids
 	FROM u JOIN l ON :same(l, u) AND l.chain <> u.chain
 	CROSS JOIN LATERAL :last_unaware(l.chain, u) v
-	WHERE :rank(v) < :rank(u) AND NOT :aware(u, v)
+	WHERE v.value <> u.value AND (:rank(v), v.chain) < (:rank(u), u.chain) AND NOT :aware(u, v)
 		AND coalesce((SELECT :aware(f, v) FROM word f WHERE :same(f, u) AND f.chain = u.chain AND f.seq > u.seq
 			ORDER BY f.seq LIMIT 1), true)
 	ORDER BY u.object, u.principal, u.what, u.chain, u.seq, :rank(v), v.chain, v.seq

@@ -1330,8 +1330,8 @@ the_lower_share_counts(void **state)
 		int west, east, want;
 		const char *kept, *lost;
 	} cases[] = {
-		{ 0, 3, 0, "0", "3" },
-		{ 1, 2, 1, "1", "2" },
+		{ 0, 3, 0, "none", "manage" },
+		{ 1, 2, 1, "view", "modify" },
 		{ 2, 2, 2, NULL, NULL },
 	};
 	struct uuid west, east;

@@ -438,7 +438,9 @@ shares(int chain, const char *object, int level)
 	happens(chain, level ? EVENT_SHARED : EVENT_UNSHARED, object, buf_str(&body));
 }
 
-/* Words of both sides, two of which were lost; two of C, which names nobody, as in earlier releases: it knew what one was made upon, and who is let in
+#define MADE_APART "00000000-0000-7000-8000-000000000014"
+
+/* Words of both sides, of which four were lost: a name and a removal among them; two of C, which names nobody, as in earlier releases: it knew what one was made upon, and who is let in
  * again is. And one that a merge refused. */
 static void
 tell_words(void)
@@ -448,12 +450,18 @@ tell_words(void)
 	begin_on(A);
 	joins(A, B);
 	shares(A, RESOURCE, 2);
+	renames(A, "of both");
 	says(A, "role", "administrator", "");
 	buf_addf(&upon, "%s/%lld", names[way][A], (long long)seq[A]);
 	sees(B, A);
 	says(B, "disabled", "true", "");
 	shares(B, RESOURCE, 3);
 	happens(B, EVENT_EMERGENCY_POLICY, NIL, "{\"state\":\"on\",\"upon\":\"\"}");
+	renames(B, "of B");
+	happens(B, EVENT_RESOURCE_DELETED, RESOURCE, "{}");
+	renames(A, "of A");
+	happens(A, EVENT_ACCOUNT_CREATED, MADE_APART,
+		"{\"resource\":\"" RESOURCE "\",\"login\":\"made apart\"}");
 	says(A, "disabled", "false", "");
 	shares(A, RESOURCE, 0);
 	shares(A, ACCOUNT, 1);
@@ -472,7 +480,7 @@ words_come_out_again(void **state)
 {
 	tell_words();
 	pgtemp_sql(pg,
-		   "SELECT 1 / (count(*) = 2)::int FROM admin_conflict WHERE what <> 'recovered'");
+		   "SELECT 1 / (count(*) = 4)::int FROM admin_conflict WHERE what <> 'recovered'");
 	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1)::int FROM principal WHERE disabled");
 	the_log_says_so();
 }
@@ -486,25 +494,37 @@ forget_words(void)
 		"DROP TABLE word; DROP INDEX event_known, event_conflict; CREATE TABLE standing ();"
 		"ALTER TABLE admin_conflict DROP COLUMN met_id, DROP COLUMN by_node, DROP COLUMN "
 		"by_seq;"
+		"DELETE FROM admin_conflict WHERE what IN ('name', 'removed');"
+		"ALTER TABLE admin_conflict ADD CONSTRAINT admin_conflict_what_check CHECK (what "
+		"IN "
+		"('role', 'disabled', 'share', 'recovered'));"
 		"UPDATE admin_conflict SET kept = 'x' WHERE what <> 'recovered'; DELETE FROM "
 		"share; DELETE FROM "
 		"emergency_policy;"
+		"UPDATE resource SET name = 'the last', deleted_at = now();"
 		"UPDATE principal SET disabled = NOT disabled; UPDATE principal SET role = 'user' "
 		"WHERE name = 'bob'");
 }
 
 static void
-words_of_former_programs_come_out_again(void **state)
+migrate_by(const char *name)
 {
 	const struct migration *m = migration_table;
 
-	tell_words();
-	forget_words();
-	while (strcmp(m->name, "word"))
+	while (strcmp(m->name, name))
 		m++;
 	pgtemp_sql(pg, m->sql);
+}
+
+static void
+words_of_former_programs_come_out_again(void **state)
+{
+	tell_words();
+	forget_words();
+	migrate_by("word");
+	migrate_by("texts");
 	pgtemp_sql(pg,
-		   "SELECT 1 / (count(*) = 2)::int FROM admin_conflict WHERE what <> 'recovered'");
+		   "SELECT 1 / (count(*) = 4)::int FROM admin_conflict WHERE what <> 'recovered'");
 	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1)::int FROM principal WHERE disabled");
 	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1 AND max(level) = 1)::int FROM share");
 	the_log_says_so();
