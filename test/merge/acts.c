@@ -164,6 +164,10 @@ static const struct {
 	  "what the bin was emptied of goes by what is there then" },
 	{ ORDER | SECOND, "account.bin_news",
 	  "what the bin was emptied of goes by what is there then" },
+	{ ORDER | SECOND, "resource.purged_at",
+	  "what the bin was emptied of goes by what is there then" },
+	{ ORDER | SECOND, "account.purged_at",
+	  "what the bin was emptied of goes by what is there then" },
 	{ ORDER | SECOND, "node.*",
 	  "of what is said of a node the one applied last counts; a primary stays, which goes by "
 	  "the order" },

@@ -92,12 +92,12 @@ UPDATE resource r SET name = coalesce(q.name, r.name), type = coalesce(q.type, r
 FROM said q WHERE r.id = q.object;
 UPDATE resource r SET deleted_at = CASE WHEN q.removed THEN q.removed_at END, deleted_by = CASE WHEN q.removed THEN q.removed_by END,
 	binned_at = CASE WHEN q.removed THEN coalesce(r.binned_at, q.removed_at) END, bin_news = r.bin_news AND q.removed
-FROM said q WHERE r.id = q.object AND q.removed IS NOT NULL AND r.purged_at IS NULL;
+FROM said q WHERE r.id = q.object AND (q.removed OR NOT q.removed AND r.purged_at IS NULL);
 UPDATE account a SET login = coalesce(q.login, a.login), description = coalesce(q.description, a.description)
 FROM said q WHERE a.id = q.object;
 UPDATE account a SET deleted_at = CASE WHEN q.removed THEN q.removed_at END, deleted_by = CASE WHEN q.removed THEN q.removed_by END,
 	binned_at = CASE WHEN q.removed THEN coalesce(a.binned_at, q.removed_at) END, bin_news = a.bin_news AND q.removed
-FROM said q WHERE a.id = q.object AND q.removed IS NOT NULL AND a.purged_at IS NULL;
+FROM said q WHERE a.id = q.object AND (q.removed OR NOT q.removed AND a.purged_at IS NULL);
 DELETE FROM share s USING counts c WHERE c.what = 'share' AND c.value = '0' AND s.target = c.object AND s.principal = c.principal;
 INSERT INTO share (target, principal, level, granted_at)
 SELECT c.object, c.principal, c.value::int, c.at FROM counts c JOIN principal p ON p.id = c.principal

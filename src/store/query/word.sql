@@ -103,10 +103,10 @@ ORDER BY :l.object, :l.principal, :l.what, :l.rank, :l.chain
 -- fragment: conflict_id(node, seq, w, kept, lost)
 md5(:node || ' ' || :seq || ' ' || :w.what || ' ' || :w.object || ' ' || :w.principal || ' ' || :kept || ' ' || :lost)
 
--- What q says of the removal of t, a resource or an account. What the bin was emptied of stays as it is.
+-- What q says of the removal of t, a resource or an account. What the bin was emptied of does not come back.
 -- fragment: removal(q, t)
-deleted_at = CASE WHEN :q.removed IS NULL OR :t.purged_at IS NOT NULL THEN :t.deleted_at WHEN :q.removed THEN :q.removed_at END,
-deleted_by = CASE WHEN :q.removed IS NULL OR :t.purged_at IS NOT NULL THEN :t.deleted_by WHEN :q.removed THEN :q.removed_by END,
+deleted_at = CASE WHEN :q.removed THEN :q.removed_at WHEN :q.removed IS NULL OR :t.purged_at IS NOT NULL THEN :t.deleted_at END,
+deleted_by = CASE WHEN :q.removed THEN :q.removed_by WHEN :q.removed IS NULL OR :t.purged_at IS NOT NULL THEN :t.deleted_by END,
 binned_at = CASE WHEN :q.removed IS NULL OR :t.purged_at IS NOT NULL OR :q.removed AND :t.deleted_at IS NOT NULL THEN :t.binned_at
 	WHEN :q.removed THEN :q.removed_at END,
 bin_news = :t.bin_news AND (:q.removed IS NULL OR :q.removed OR :t.purged_at IS NOT NULL)
