@@ -84,6 +84,18 @@ on_user_change(struct api_call *c, struct err *e)
 }
 
 static int
+on_user_sessions_end(struct api_call *c, struct err *e)
+{
+	return user_end_sessions(&c->call, call_id(c), e);
+}
+
+static int
+on_own_sessions_end(struct api_call *c, struct err *e)
+{
+	return user_end_sessions(&c->call, &c->call.who.user, e);
+}
+
+static int
 on_user_password(struct api_call *c, struct err *e)
 {
 	const struct body_password *b = c->body;
@@ -141,9 +153,15 @@ const struct route routes_user[] = {
 	{ HTTP_GET, "/v1/users/{id}", DO(user_get), CAP_USERS, READ,
 	  NO_BODY, NO_QUERY, 0, "User",
 	  "Says what the vault knows of a user." },
-	{ HTTP_PATCH, "/v1/users/{id}", DO(user_change), CAP_USERS, CHANGE,
+	{ HTTP_PATCH, "/v1/users/{id}", DO(user_change), CAP_USERS, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  BODY(user_change), NO_QUERY, SMALL, "UserWithToken",
-	  "Changes name or role, disables or enables, resets the password (a new set-up token) or the second factor." },
+	  "Changes name or role, disables or enables, resets the password (a new set-up token) or the second factor. In emergency a user can be disabled." },
+	{ HTTP_POST, "/v1/users/{id}/sessions/end", DO(user_sessions_end), CAP_USERS, CHANGE | ROUTE_EMERGENCY_CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Ends all sessions of a user, on every node; of the caller's all but this one. In emergency too." },
+	{ HTTP_POST, "/v1/users/me/sessions/end", DO(own_sessions_end), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Ends all other sessions of the caller, on every node. In emergency too." },
 	{ HTTP_POST, "/v1/users/me/password", DO(user_password), CAP_USE, CHANGE,
 	  BODY(password), NO_QUERY, SMALL, NULL,
 	  "Changes the caller's own password (10 characters or more; composed or not, it is the same); the other sessions end." },

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "vault/lists.h"
 #include "vault/resource.h"
+#include "vault/withdrawn.h"
 
 /* The journal's versions are part of the account. */
 static void
@@ -39,6 +40,9 @@ account_read_right(struct call *c, const struct uuid *id, int need, const char *
 		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
 	ret->level = row_int(r, 0, COL_ACCOUNT_RIGHT_LEVEL);
 	row_uuid(r, 0, COL_ACCOUNT_RIGHT_RESOURCE, &ret->resource);
+	rc = withdrawn_level(c, &ret->resource, id, &ret->level, e);
+	if (rc)
+		return rc;
 	ret->resource_name = arena_strdup(c->a, row_text(r, 0, COL_ACCOUNT_RIGHT_RESOURCE_NAME));
 	ret->url = arena_strdup(c->a, row_text(r, 0, COL_ACCOUNT_RIGHT_URL));
 	ret->login = arena_strdup(c->a, row_text(r, 0, COL_ACCOUNT_RIGHT_LOGIN));

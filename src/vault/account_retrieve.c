@@ -7,6 +7,7 @@
 #include <string.h>
 #include "vault/age_limit.h"
 #include "vault/retrieve_batch.h"
+#include "vault/withdrawn.h"
 
 void
 account_opened_done(struct account_opened *x)
@@ -39,6 +40,10 @@ account_read_open(struct call *c, const struct uuid *id, int n, struct account_o
 	if (rc)
 		return rc;
 	int level = row_int(x.rows, x.row, COL_ACCOUNT_OPEN_LEVEL);
+	row_uuid(x.rows, x.row, COL_ACCOUNT_OPEN_RESOURCE, &ret->resource);
+	rc = withdrawn_level(c, &ret->resource, id, &level, e);
+	if (rc)
+		return rc;
 	rc = policy_check(c, id, level, LEVEL_VIEW, false, "retrieve", e);
 	if (rc)
 		return rc;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "vault/journal_overlay.h"
+#include "vault/withdrawn.h"
 #include "vault/lists.h"
 #include "vault/user.h"
 
@@ -286,8 +287,11 @@ resource_right(struct call *c, const struct uuid *id, int need, const char *what
 		return rc;
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
-	rc = policy_check(c, id, row_int(r, 0, COL_RESOURCE_RIGHT_LEVEL), need,
-			  row_bool(r, 0, COL_RESOURCE_RIGHT_SEEN), what, e);
+	int level = row_int(r, 0, COL_RESOURCE_RIGHT_LEVEL);
+	rc = withdrawn_level(c, id, NULL, &level, e);
+	if (rc)
+		return rc;
+	rc = policy_check(c, id, level, need, row_bool(r, 0, COL_RESOURCE_RIGHT_SEEN), what, e);
 	if (rc == 0 && ret_name)
 		*ret_name = arena_strdup(c->a, row_text(r, 0, COL_RESOURCE_RIGHT_NAME));
 	return rc;

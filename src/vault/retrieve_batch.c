@@ -85,6 +85,7 @@ leaves_rows(enum event_kind kind)
 	case EVENT_USER_PASSWORD:
 	case EVENT_USER_TOTP:
 	case EVENT_USER_SETUP_USED:
+	case EVENT_SESSIONS_ENDED:
 	case EVENT_LOGIN:
 	case EVENT_LOGIN_FAILED:
 	case EVENT_LOGOUT:

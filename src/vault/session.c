@@ -16,6 +16,7 @@
 #include "ledger/event_body.h"
 #include "vault/record_lock.h"
 #include "vault/policy.h"
+#include "vault/withdrawn.h"
 
 /* What the table says of a name: of one who has it. */
 struct candidate {
@@ -66,13 +67,15 @@ take_candidate(struct call *c, const struct rows *rows, int i, struct candidate 
 	row_uuid(rows, i, COL_LOGIN_BY_NAME_ID, &u->id);
 	u->name = arena_strdup(c->a, row_text(rows, i, COL_LOGIN_BY_NAME_NAME));
 	u->administrator = !strcmp(row_text(rows, i, COL_LOGIN_BY_NAME_ROLE), "administrator");
-	u->disabled = row_bool(rows, i, COL_LOGIN_BY_NAME_DISABLED);
+	u->disabled = row_bool(rows, i, COL_LOGIN_BY_NAME_DISABLED) ||
+		      withdrawn_user(c->v->withdrawn, &u->id);
 	u->hash = row_null(rows, i, COL_LOGIN_BY_NAME_PASSWORD_HASH)
 			  ? NULL
 			  : arena_strdup(c->a, row_text(rows, i, COL_LOGIN_BY_NAME_PASSWORD_HASH));
 	u->knew = row_null(rows, i, COL_LOGIN_BY_NAME_KNEW)
 			  ? NULL
 			  : arena_strdup(c->a, row_text(rows, i, COL_LOGIN_BY_NAME_KNEW));
+	u->knew = withdrawn_knew(c->v->withdrawn, c->a, &u->id, u->knew);
 	if (!row_null(rows, i, COL_LOGIN_BY_NAME_TOTP_SEALED)) {
 		totp = row_bytea(rows, i, COL_LOGIN_BY_NAME_TOTP_SEALED, &n);
 		buf_add(&u->totp, totp, n);
@@ -353,6 +356,23 @@ session_begin(struct call *c, const struct session_of *of, struct session_begun 
 	*ret = s;
 	secret_wipe(&s, sizeof(s));
 	return 0;
+}
+
+int
+session_end_all(struct call *c, const struct uuid *user, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct json_out w;
+	int rc = withdrawn_room(c->v->withdrawn, e);
+
+	if (rc)
+		return rc;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_uuid(&w, "keep",
+		      uuid_eq(user, &c->who.user) ? &c->who.session : &(struct uuid){ 0 });
+	json_out_end_object(&w);
+	return vault_append(c, EVENT_SESSIONS_ENDED, user, buf_str(&body), e);
 }
 
 int

@@ -54,6 +54,8 @@ int session_begin(struct call *c, const struct session_of *of, struct session_be
 int session_check(struct vault *v, struct fiber *f, const char *token, struct arena *a,
 		  struct who *ret, struct err *e) NONNULL MUST_USE;
 
+/* Ends all sessions of a user, wherever they began; the caller's own goes on. In emergency too. ERR_REFUSED when the journal has too many. */
+int session_end_all(struct call *c, const struct uuid *user, struct err *e) NONNULL MUST_USE;
 /* Ends the call's own session. */
 int session_end(struct call *c, struct err *e) NONNULL MUST_USE;
 

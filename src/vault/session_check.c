@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "ledger/event_body.h"
+#include "vault/withdrawn.h"
 
 #define MERGING_RECHECK_MS 200 /* how long a session may still be thought not to be home */
 #define SEEN_PART 6	       /* the log hears of a session in use this often per idle limit */
@@ -218,6 +219,26 @@ note_ended(struct sessions *s, const struct event *ev)
 	s->ended = x;
 }
 
+/* Those that began here before it; of those that the table has vault/withdrawn.h knows. */
+static void
+note_all_ended(struct sessions *s, const struct event *ev)
+{
+	struct session_begun_here **at = &s->begun, *x;
+	auto_buf text = BUF_INIT;
+	struct uuid keep = { 0 };
+
+	if (event_body_get(ev->body, "keep", &text) || uuid_parse(buf_str(&text), &keep))
+		keep = (struct uuid){ 0 };
+	while ((x = *at)) {
+		if (!uuid_eq(&x->user, &ev->object) || uuid_eq(&x->session, &keep)) {
+			at = &x->next;
+			continue;
+		}
+		*at = x->next;
+		free_begun(x);
+	}
+}
+
 static void
 note_seen(struct sessions *s, const struct event *ev)
 {
@@ -299,6 +320,11 @@ note(struct sessions *s, const struct event *ev, bool journal)
 	case EVENT_USER_PASSWORD:
 	case EVENT_USER_RECOVERED:
 		forget_failed(s, &ev->object);
+		drop_where(s, is_user, &ev->object);
+		break;
+	case EVENT_SESSIONS_ENDED:
+		if (journal)
+			note_all_ended(s, ev);
 		drop_where(s, is_user, &ev->object);
 		break;
 	case EVENT_USER_CHANGED:
@@ -440,6 +466,8 @@ load_home(struct sessions *s, struct fiber *f, const uint8_t mac[static KEYS_HAS
 		return not_known(e);
 	row_uuid(rows, 0, COL_SESSION_BY_MAC_ID, &ret->session);
 	row_uuid(rows, 0, COL_SESSION_BY_MAC_PRINCIPAL, &ret->user);
+	if (withdrawn_session(s->v->withdrawn, &ret->user, &ret->session))
+		return not_known(e);
 	ret->seen_us = ret->written_us = row_time(rows, 0, COL_SESSION_BY_MAC_SEEN);
 	ret->expires_us = row_time(rows, 0, COL_SESSION_BY_MAC_EXPIRES);
 	ret->name = mem_dup(row_text(rows, 0, COL_SESSION_BY_MAC_NAME));
@@ -471,7 +499,7 @@ load_overlay(struct sessions *s, struct fiber *f, const uint8_t mac[static KEYS_
 	if (rc)
 		return rc;
 	if (!rows_count(rows) || row_bool(rows, 0, COL_LOGIN_BY_ID_DISABLED) ||
-	    row_bool(rows, 0, COL_LOGIN_BY_ID_ENDED))
+	    row_bool(rows, 0, COL_LOGIN_BY_ID_ENDED) || withdrawn_user(s->v->withdrawn, &ret->user))
 		return not_known(e);
 	ret->name = mem_dup(row_text(rows, 0, COL_LOGIN_BY_ID_NAME));
 	ret->administrator = !strcmp(row_text(rows, 0, COL_LOGIN_BY_ID_ROLE), "administrator");

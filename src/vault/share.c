@@ -5,6 +5,7 @@
 #include "vault/lists.h"
 #include "vault/resource.h"
 #include "vault/user.h"
+#include "vault/withdrawn.h"
 
 static const char *const on_names[] = { "resource", "account" };
 
@@ -49,6 +50,8 @@ share_list(struct call *c, enum share_on on, const struct uuid *target,
 	json_out_array(out, "shares");
 	for (int i = 0; i < n && i < page->rows; i++) {
 		row_uuid(r, i, COL_SHARE_LIST_PRINCIPAL, &id);
+		if (withdrawn_share(c->v->withdrawn, target, &id))
+			continue;
 		json_out_object(out, NULL);
 		json_out_object(out, "user");
 		json_out_uuid(out, "id", &id);
@@ -123,7 +126,8 @@ check_shared(struct call *c, const struct uuid *target, const struct uuid *user,
 	bind_uuid(&b, target);
 	bind_uuid(&b, user);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_SHARE_EXISTS, &b, &r, e);
-	if (rc == 0 && !row_bool(r, 0, COL_SHARE_EXISTS_FOUND))
+	if (rc == 0 && (!row_bool(r, 0, COL_SHARE_EXISTS_FOUND) ||
+			withdrawn_share(c->v->withdrawn, target, user)))
 		rc = err_set(e, ERR_NOT_FOUND, "it is not shared with this user");
 	return rc;
 }
@@ -140,5 +144,7 @@ share_withdraw(struct call *c, enum share_on on, const struct uuid *target, cons
 		rc = user_find(c, user, &id, &name, e);
 	if (rc == 0)
 		rc = check_shared(c, target, &id, e);
+	if (rc == 0)
+		rc = withdrawn_room(c->v->withdrawn, e);
 	return rc ? rc : append_share(c, EVENT_UNSHARED, on, target, &id, name, 0, e);
 }

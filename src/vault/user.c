@@ -10,6 +10,7 @@
 #include "crypto/totp.h"
 #include "ledger/event_body.h"
 #include "vault/lists.h"
+#include "vault/withdrawn.h"
 
 #define US_PER_S 1000000LL
 
@@ -59,7 +60,8 @@ knew_of(struct arena *a, const struct rows *r, int i, int column)
 /* ---- reading ---- */
 
 static void
-write_user(struct json_out *out, const char *name, const struct rows *r, int i)
+write_user(const struct call *c, struct json_out *out, const char *name, const struct rows *r,
+	   int i)
 {
 	struct uuid id;
 	row_uuid(r, i, COL_USER_ROW_ID, &id);
@@ -68,7 +70,9 @@ write_user(struct json_out *out, const char *name, const struct rows *r, int i)
 	json_out_text(out, "name", row_text(r, i, COL_USER_ROW_NAME));
 	policy_write_suffix(out, &id, row_bool(r, i, COL_USER_ROW_SHARED));
 	json_out_text(out, "role", row_text(r, i, COL_USER_ROW_ROLE));
-	json_out_bool(out, "disabled", row_bool(r, i, COL_USER_ROW_DISABLED));
+	json_out_bool(out, "disabled",
+		      row_bool(r, i, COL_USER_ROW_DISABLED) ||
+			      withdrawn_user(c->v->withdrawn, &id));
 	json_out_bool(out, "totp", row_bool(r, i, COL_USER_ROW_TOTP));
 	json_out_bool(out, "password_set", row_bool(r, i, COL_USER_ROW_PASSWORD_SET));
 	json_out_time(out, "created", row_time(r, i, COL_USER_ROW_CREATED));
@@ -98,7 +102,7 @@ write_one(struct call *c, const struct uuid *id, const char *name, struct json_o
 	auto_rows r = NULL;
 	int rc = read_by_id(c, STMT_USER_GET, id, &r, e);
 	if (rc == 0)
-		write_user(out, name, r, 0);
+		write_user(c, out, name, r, 0);
 	return rc;
 }
 
@@ -133,7 +137,7 @@ user_list(struct call *c, const char *q, const struct policy_page *page, struct 
 	json_out_object(out, NULL);
 	json_out_array(out, "users");
 	for (int i = 0; i < n && i < page->rows; i++) {
-		write_user(out, NULL, r, i);
+		write_user(c, out, NULL, r, i);
 		row_uuid(r, i, COL_USER_ROW_ID, &last);
 	}
 	json_out_end_array(out);
@@ -322,9 +326,28 @@ check_change(struct call *c, const struct uuid *id, const struct user_change *ch
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_OTHER_ADMINISTRATORS, &b, &r, e);
 	if (rc)
 		return rc;
-	if (row_bigint(r, 0, COL_USER_OTHER_ADMINISTRATORS_N) == 0)
-		return err_set(e, ERR_REFUSED, "this is the last administrator");
-	return 0;
+	for (int i = 0; i < rows_count(r); i++) {
+		struct uuid other;
+		row_uuid(r, i, COL_USER_OTHER_ADMINISTRATORS_ID, &other);
+		if (!withdrawn_user(c->v->withdrawn, &other))
+			return 0;
+	}
+	return err_set(e, ERR_REFUSED, "this is the last administrator");
+}
+
+/* In emergency users can be disabled, and nothing else: it merges safely. */
+static int
+check_emergency(struct call *c, const struct user_change *ch, struct err *e)
+{
+	bool withdraws = ch->set_disabled && ch->disabled && !ch->name && !ch->role &&
+			 !ch->reset_password && !ch->remove_totp;
+	if (vault_serves(c->v) != SERVES_EMERGENCY)
+		return 0;
+	if (!withdraws)
+		return err_set(e, ERR_EMERGENCY_READ_ONLY,
+			       "the primary is not reachable; in emergency a user can be disabled, "
+			       "and nothing else of them be changed");
+	return withdrawn_room(c->v->withdrawn, e);
 }
 
 int
@@ -552,7 +575,9 @@ user_change(struct call *c, const struct uuid *id, const struct user_change *cha
 	auto_rows r = NULL;
 	struct user_change copy = *change, *ch = &copy;
 	struct setup setup = { 0 };
-	int rc = ch->role ? check_role(ch->role, e) : 0;
+	int rc = check_emergency(c, ch, e);
+	if (rc == 0 && ch->role)
+		rc = check_role(ch->role, e);
 	if (rc == 0 && ch->name)
 		rc = take_name(c, &ch->name, e);
 	if (rc == 0 && ch->name)
@@ -565,6 +590,14 @@ user_change(struct call *c, const struct uuid *id, const struct user_change *cha
 		rc = answer_with_setup(c, id, ch->reset_password ? &setup : NULL, out, e);
 	secret_wipe(&setup, sizeof(setup));
 	return rc;
+}
+
+int
+user_end_sessions(struct call *c, const struct uuid *id, struct err *e)
+{
+	auto_rows r = NULL;
+	int rc = read_by_id(c, STMT_USER_GET, id, &r, e);
+	return rc ? rc : session_end_all(c, id, e);
 }
 
 /* ---- the users themselves ---- */

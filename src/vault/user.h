@@ -47,6 +47,9 @@ int user_admin_conflicts(struct call *c, const struct policy_page *page, struct 
 /* Records that an administrator has seen one of them; idempotent. ERR_NOT_FOUND. */
 int user_acknowledge(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
 
+/* Ends all sessions of a user; of the caller's all but this one. ERR_NOT_FOUND; ERR_REFUSED when the journal has too many withdrawals. */
+int user_end_sessions(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
+/* In emergency a user can be disabled, and nothing else: ERR_EMERGENCY_READ_ONLY. */
 int user_change(struct call *c, const struct uuid *id, const struct user_change *ch,
 		struct json_out *out, struct err *e) NONNULL MUST_USE;
 

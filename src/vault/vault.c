@@ -8,6 +8,7 @@
 #include "vault/journal_overlay.h"
 #include "vault/age_limit.h"
 #include "vault/session.h"
+#include "vault/withdrawn.h"
 
 #define FIRST_DATA_KEY 1
 
@@ -29,6 +30,8 @@ vault_on_durable(void *ctx, const struct event *ev)
 	age_limit_on_event(v, ev);
 	if (v->journal_overlay)
 		journal_overlay_on_event(v->journal_overlay, ev, ledger_wrote_journal(v->ledger));
+	if (v->withdrawn)
+		withdrawn_on_event(v->withdrawn, ev, ledger_wrote_journal(v->ledger));
 }
 
 /* The node's name is one of a host: it needs no escapes. */

@@ -17,6 +17,7 @@
 
 struct sessions;	/* vault/session.h: the cache and the emergency overlay */
 struct journal_overlay; /* vault/journal_overlay.h: versions that only the journal has */
+struct withdrawn;	/* vault/withdrawn.h: withdrawals that only the journal has */
 struct retrieve_batch; /* vault/retrieve_batch.h: reads of retrievals, together or from the cache */
 struct lists;	       /* vault/lists.h: connections and bounds of lists and searches */
 struct import_running; /* vault/import.h: imports that are under way */
@@ -40,6 +41,7 @@ struct vault {
 	struct settings *settings;
 	struct sessions *sessions;
 	struct journal_overlay *journal_overlay; /* may be NULL: none */
+	struct withdrawn *withdrawn;		 /* the same */
 	struct record_locks *record_locks;
 	struct import_running *imports;
 	struct retrieve_batch *retrieve_batch;

@@ -18,6 +18,7 @@
 #include "ledger/ledger.h"
 #include "vault/age_limit.h"
 #include "vault/journal_overlay.h"
+#include "vault/withdrawn.h"
 #include "vault/record_lock.h"
 #include "vault/retrieve_batch.h"
 #include "vault/session.h"
@@ -237,6 +238,7 @@ vaultd_begin(struct fiber *f, void *arg)
 	d->v.retrieve_batch = retrieve_batch_new(&d->v);
 	d->v.sessions = sessions_new(&d->v);
 	d->v.journal_overlay = journal_overlay_new();
+	d->v.withdrawn = withdrawn_new();
 	d->state_seq = d->followed_seq = statepage_quick(d->v.statepage).state_seq;
 	d->told = vaultd_state_now(d);
 	/* Before the first answer: what was stored here is read here. */

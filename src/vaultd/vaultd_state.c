@@ -16,6 +16,7 @@
 #include "ledger/ledger.h"
 #include "vault/age_limit.h"
 #include "vault/journal_overlay.h"
+#include "vault/withdrawn.h"
 #include "vault/session.h"
 
 enum ha_state
@@ -70,6 +71,9 @@ vaultd_reload_journaled(struct vaultd *d, struct fiber *f)
 
 	if (journal_overlay_reload(d->v.journal_overlay, d->v.ledger, f, &e))
 		log_err(LOG_LEVEL_ERROR, &e, "versions made here in emergency cannot be read now");
+	if (withdrawn_reload(d->v.withdrawn, d->v.ledger, f, &e))
+		log_err(LOG_LEVEL_ERROR, &e,
+			"what was withdrawn here in emergency cannot be read now");
 }
 
 /* The log hears of the state the node is in, until it is told; what the node left again meanwhile is skipped. */

@@ -19,7 +19,7 @@ PROMISES = {
     "h2": "both disks before the answer; alone after sync_timeout, said so; both again by itself",
     "h3": "the channel is encrypted and both ends are proven",
     "h4": "emergency access starts by itself, in time",
-    "h5": "in emergency users log in, find and retrieve; everything else is refused",
+    "h5": "in emergency users log in, find, retrieve and withdraw; everything else is refused",
     "h6": "what is done in emergency is in the journal before it is answered",
     "h7": "the journal is merged by itself, whole, once, in order; sessions go on",
     "h8": "link cut and primary crashed: users on both sides go on at once",

@@ -63,7 +63,7 @@ def test_refused_unless_allowed(st):
             ["settle", name_of(2), "1"],
         ):
             p = st.cli(*args, session=session, host="b", input="x\n", check=False)
-            assert p.returncode == 1 and "only reads are served" in p.stderr, f"{args}: {p}"
+            assert p.returncode == 1 and "only reads and withdrawals are served" in p.stderr, f"{args}: {p}"
     assert get(st, session, 2, host="a") == "allowed"
     st.cli("policy", "emergency-changes", "inherit", "site 00002")
 

@@ -275,7 +275,7 @@ def test_a_secondary_sees_the_same_and_changes_nothing(holdfast):
             wait_until("the secondary gives emergency access", lambda: (b.health() or [0])[0] == 200)
             there = person.cli("ls", "--removed", "--json", check=True)
             assert json.loads(there.stdout) == here and "emergency" in there.stderr
-            fails(person.cli("undelete", "Both"), 1, "only reads are served")
+            fails(person.cli("undelete", "Both"), 1, "only reads and withdrawals are served")
             assert b.sql("SELECT count(*) FROM resource WHERE deleted_at IS NOT NULL AND name = 'Both'") == [["1"]]
         finally:
             for n in stage.made:

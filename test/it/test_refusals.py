@@ -573,6 +573,8 @@ USER_ROWS = [
     U("user disable", "oneself", "admin", "user disable admin", 1, "yourself"),
     U("user disable", "unknown", "admin", "user disable nobody", 1, "nobody"),
     U("user disable", "not an administrator", "ada", "user disable bob", 1, ""),
+    U("user logout", "unknown", "admin", "user logout nobody", 1, "nobody"),
+    U("user logout", "not an administrator", "ada", "user logout bob", 1, ""),
     U("user enable", "unknown", "admin", "user enable nobody", 1, "nobody"),
     U("user promote", "not an administrator", "ada", "user promote ada", 1, ""),
     U("user promote", "unknown", "admin", "user promote nobody", 1, "nobody"),

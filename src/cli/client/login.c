@@ -228,11 +228,22 @@ run_login(const struct cli *c, struct err *e)
 	json_t *waiting = json_object_get(o, "administration_conflicts");
 	if (waiting)
 		fprintf(stderr,
-			"note: %lld changes to users or shares wait to be seen by an "
+			"note: %lld changes wait to be seen by an "
 			"administrator: made on both "
 			"sides of a cut, or on the machine itself; see `holdfast conflicts "
 			"--administration`\n",
 			(long long)json_integer_value(waiting));
+	return CLI_GOOD;
+}
+
+static int
+end_others(const struct cli *c, struct remote *r, struct err *e)
+{
+	int rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/sessions/end", NULL, NULL, e);
+
+	if (rc < 0)
+		return rc;
+	printf(c->json ? "{}\n" : "all your other sessions have ended\n");
 	return CLI_GOOD;
 }
 
@@ -244,6 +255,8 @@ run_logout(const struct cli *c, struct err *e)
 	int rc = remote_open(&r, e);
 	if (rc < 0)
 		return rc;
+	if (cli_has(c, "others"))
+		return end_others(c, r, e);
 	rc = remote_call(r, REMOTE_READ, "DELETE", "/v1/session", NULL, NULL, &why);
 	int forgot = remote_forget(e);
 	if (forgot < 0)
@@ -279,6 +292,14 @@ static const struct cli_opt login_opts[] = {
 	{ 0 },
 };
 
+static const struct cli_opt logout_opts[] = {
+	{
+		.name = "others",
+		.help = "Ends all your other sessions, wherever they began; this one goes on.",
+	},
+	{ 0 },
+};
+
 const struct cli_verb verbs_login[] = {
 	{
 		.name = "login",
@@ -295,6 +316,7 @@ const struct cli_verb verbs_login[] = {
 	},
 	{
 		.name = "logout",
+		.opts = logout_opts,
 		.run = run_logout,
 		.help = "Ends the session, here and on the node.",
 		.part = CLI_SESSION,

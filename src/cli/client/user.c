@@ -123,6 +123,29 @@ run_change(const struct cli *c, struct err *e)
 }
 
 static int
+run_end_sessions(const struct cli *c, struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	auto_remote r = NULL;
+	char id[37];
+
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = lookup_user(r, c->args[0], id, e);
+	if (rc < 0)
+		return rc;
+	buf_addf(&path, "/v1/users/%s/sessions/end", id);
+	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), NULL, NULL, e);
+	if (rc < 0)
+		return rc;
+	if (c->json)
+		printf("{}\n");
+	else
+		printf("all sessions of this user have ended\n");
+	return CLI_GOOD;
+}
+
+static int
 run_rename(const struct cli *c, struct err *e)
 {
 	auto_buf path = BUF_INIT, body = BUF_INIT;
@@ -290,7 +313,16 @@ const struct cli_verb verbs_user[] = {
 		.min_args = 1,
 		.max_args = 1,
 		.run = run_change,
-		.help = "Ends a user's sessions and forbids new ones.",
+		.help = "Ends a user's sessions and forbids new ones; in emergency too.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user logout",
+		.args = "NAME",
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_end_sessions,
+		.help = "Ends all sessions of a user, on every node; in emergency too.",
 		.part = CLI_USERS,
 	},
 	{

@@ -33,12 +33,15 @@ n AS (
 	ON CONFLICT DO NOTHING RETURNING *
 )
 
--- They end the sessions that are there: all but the one that did it (keep). whose: which sessions (s) an ending (n) is about.
+-- The sessions that the new endings n end, and when: all but the one that did it (keep). whose: which sessions (s) an ending is about.
+-- fragment: overtaken(whose)
+(SELECT s.mac, min(n.at) AS at FROM n JOIN session s ON :whose
+	WHERE s.id IS DISTINCT FROM n.keep AND NOT :knows(s.knew, n.node, n.seq) GROUP BY s.mac)
+
+-- They end the sessions that are there.
 -- fragment: end_sessions(endings, whose)
 :new_endings(:endings), ended AS (
-	UPDATE session SET ended_at = least(session.ended_at, x.at)
-	FROM (SELECT s.mac, min(n.at) AS at FROM n JOIN session s ON :whose
-		WHERE s.id IS DISTINCT FROM n.keep AND NOT :knows(s.knew, n.node, n.seq) GROUP BY s.mac) x
+	UPDATE session SET ended_at = least(session.ended_at, x.at) FROM :overtaken(:whose) x
 	WHERE session.mac = x.mac
 )
 

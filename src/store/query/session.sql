@@ -64,6 +64,15 @@ FROM (SELECT object, min(at) AS at FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :LOGOUT GROUP BY object) e
 WHERE s.id = e.object;
 
+-- All sessions of a user but the one that did it (keep).
+-- name: apply_sessions_ended(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT object AS subject, seq, at, (body::jsonb->>'keep')::uuid AS keep, NULL AS knew, false AS stands FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :SESSIONS_ENDED
+), :new_endings(e)
+UPDATE session SET ended_at = least(session.ended_at, x.at) FROM :overtaken(s.principal = n.subject) x
+WHERE session.mac = x.mac;
+
 -- name: apply_session_seen(node uuid, from_seq bigint, to_seq bigint)
 UPDATE session s SET seen_at = greatest(s.seen_at, e.at)
 FROM (SELECT object, max(at) AS at FROM event

@@ -54,8 +54,8 @@ SELECT password_hash, totp_sealed, totp_step, name, :known_endings($1) FROM prin
 SELECT u.id, u.name, u.role, u.disabled, u.setup_mac, u.setup_until, u.totp_sealed IS NOT NULL, u.twin IS NOT NULL, :known_endings(u.id) FROM :named_users($1, $2, $3) u;
 
 -- Administrators who can log in, but for one user.
--- name: user_other_administrators(id uuid) -> n bigint
-SELECT count(*) FROM principal WHERE role = 'administrator' AND NOT disabled AND password_hash IS NOT NULL AND id <> $1;
+-- name: user_other_administrators(id uuid) -> id uuid
+SELECT id FROM principal WHERE role = 'administrator' AND NOT disabled AND password_hash IS NOT NULL AND id <> $1 LIMIT 1000;
 
 -- name: user_nodes() -> id uuid, name text, https_port int, pair_port int, slot text, web_cert text,
 --   joined timestamptz, is_primary bool

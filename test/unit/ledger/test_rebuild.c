@@ -282,6 +282,7 @@ static const struct one {
 	  "\"sealed\":\"0e\"}" },
 	{ EVENT_AUDIT_ACCEPTED, NIL, "{\"breaks\":[]}" },
 	{ EVENT_MAINTENANCE, NIL, "{\"reason\":\"r\"}" },
+	{ EVENT_SESSIONS_ENDED, USER, "{}" },
 	{ EVENT_NODE_CERT, NULL, "{\"web_cert\":\"w\"}" },
 	{ EVENT_NODE_MOVED, NULL, "{\"https_port\":1,\"pair_port\":2}" },
 	{ EVENT_HANDOVER, NULL, "{\"term\":1}" },

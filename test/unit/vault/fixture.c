@@ -24,6 +24,7 @@
 #include "vault/record_lock.h"
 #include "vault/retrieve_batch.h"
 #include "vault/journal_overlay.h"
+#include "vault/withdrawn.h"
 
 static void
 must(int rc, const struct err *e)
@@ -149,6 +150,7 @@ load_keys(struct fixture *x, struct fiber *f, void *arg)
 
 	must(vault_load_keys(&x->v, f, &e), &e);
 	(void)!journal_overlay_reload(x->v.journal_overlay, x->v.ledger, f, &e);
+	(void)!withdrawn_reload(x->v.withdrawn, x->v.ledger, f, &e);
 	(void)!sessions_reload(x->v.sessions, f,
 			       &e); /* a damaged journal is for the tests to find */
 }
@@ -192,6 +194,7 @@ fixture_open(struct fixture *x, const char *node)
 	v->retrieve_batch = retrieve_batch_new(v);
 	v->sessions = sessions_new(v);
 	v->journal_overlay = journal_overlay_new();
+	v->withdrawn = withdrawn_new();
 	fixture_run(x, load_keys, NULL);
 }
 
@@ -210,6 +213,7 @@ fixture_close(struct fixture *x)
 	keys_free(v->keys);
 	sessions_free(v->sessions);
 	journal_overlay_free(v->journal_overlay);
+	withdrawn_free(v->withdrawn);
 	record_locks_free(v->record_locks);
 	retrieve_batch_free(v->retrieve_batch);
 	uv_run(&x->loop, UV_RUN_DEFAULT);

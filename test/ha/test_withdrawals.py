@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is withdrawn at a secondary in emergency (H5): a user is disabled, a share taken back, sessions are ended. It is in force there at once,
+also after a restart, and home with the journal; whatever grants something is refused there.
+"""
+import re
+
+import pytest
+
+import checker
+from damage import cut
+from stage import PASSWORD, On
+from versions import account_of, name_of
+from wait import wait_until
+
+SHARED, OTHER = 1, 2  # accounts that dora may view
+
+
+@pytest.fixture
+def people(st):
+    """carl, dora and eve, each with a session that both nodes know: {name: session}."""
+    sessions = {}
+    for name in ("carl", "dora", "eve"):
+        said = st.cli("user", "add", name).stdout
+        token = re.search(r"(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])", said).group()
+        sessions[name] = st.dir / f"{name}.session"
+        st.cli(
+            "login",
+            "--setup",
+            "--ca",
+            st.a.web_cert,
+            st.a.url,
+            name,
+            session=sessions[name],
+            input=f"{token}\n{PASSWORD}\n",
+        )
+    for i in (SHARED, OTHER):
+        st.cli("share", name_of(i), "dora", "view")
+    checker.both_equal(st.a, st.b)
+    return sessions
+
+
+def reads(st, session, i, node, host):
+    return On(st, host, session).call(node, "POST", f"/v1/accounts/{account_of(st, i)}/retrieve", {"reason": "w"})["status"]
+
+
+def knows(st, session, node, host):
+    return On(st, host, session).call(node, "GET", "/v1/session")["status"]
+
+
+def logs_in(st, name, node):
+    p = st.cli(
+        "login", "--ca", node.web_cert, node.url, name, host="b", session=st.dir / f"{name}.try", input=PASSWORD + "\n", check=False
+    )
+    return p.returncode == 0
+
+
+def in_force(st, people, eve):
+    """At B: carl is out, dora has the one account and not the other, of eve's sessions the later one is left."""
+    b = st.b
+    assert knows(st, people["carl"], b, "b") == 401 and not logs_in(st, "carl", b)
+    assert reads(st, people["dora"], SHARED, b, "b") == 404 and reads(st, people["dora"], OTHER, b, "b") == 200
+    assert knows(st, people["eve"], b, "b") == 401 and knows(st, eve, b, "b") == 200
+
+
+def refused(st, admin):
+    """What is no withdrawal, and a second time what was withdrawn."""
+    for args in (
+        ["user", "enable", "carl"],
+        ["user", "promote", "dora"],
+        ["user", "reset", "eve"],
+        ["user", "add", "fay"],
+        ["share", name_of(SHARED), "dora", "view"],
+    ):
+        p = st.cli(*args, session=admin, host="b", check=False)
+        assert p.returncode == 1 and "primary is not reachable" in p.stderr, f"{args}: {p}"
+    p = st.cli("unshare", name_of(SHARED), "dora", session=admin, host="b", check=False)
+    assert p.returncode == 1 and "not shared" in p.stderr, p
+    shares = st.cli("shares", name_of(SHARED), session=admin, host="b").stdout
+    assert "dora" not in shares, shares
+    carl = [l for l in st.cli("user", "list", session=admin, host="b").stdout.splitlines() if l.startswith("carl")]
+    assert "disabled" in carl[0], carl
+
+
+@pytest.mark.h5
+@pytest.mark.h7
+def test_withdrawn_in_emergency(st, people):
+    eve = st.dir / "eve.try"
+    with cut(st) as on:
+        admin = on.session
+        for args in (["user", "disable", "carl"], ["unshare", name_of(SHARED), "dora"], ["user", "logout", "eve"]):
+            st.cli(*args, session=admin, host="b")
+        assert logs_in(st, "eve", st.b)
+        in_force(st, people, eve)
+        refused(st, admin)
+        st.b.stop()
+        st.b.start(wait=False)
+        st.b.wait_state("emergency")
+        in_force(st, people, eve)
+        # Users of the primary notice nothing.
+        assert knows(st, people["carl"], st.a, "a") == 200 and reads(st, people["dora"], SHARED, st.a, "a") == 200
+    st.home_again()
+    wait_until("carl is out at the primary too", lambda: knows(st, people["carl"], st.a, "client"), lambda s: s == 401)
+    assert reads(st, people["dora"], SHARED, st.a, "client") == 404
+    assert reads(st, people["dora"], OTHER, st.a, "client") == 200
+    assert knows(st, people["eve"], st.a, "client") == 401
+    assert knows(st, eve, st.a, "client") == 200, "what began after the others were ended goes on"
+    # It can be given again, and counts at once.
+    st.cli("user", "enable", "carl")
+    st.cli("share", name_of(SHARED), "dora", "view")
+    assert reads(st, people["dora"], SHARED, st.a, "client") == 200
+    with cut(st):
+        assert reads(st, people["dora"], SHARED, st.b, "b") == 200, "what was withdrawn in an earlier emergency is over"
+        assert logs_in(st, "carl", st.b)
+    st.home_again()
+    print(checker.whole(st))
+
+
+@pytest.mark.h5
+def test_an_administrator_who_was_disabled_does_nothing_more(st):
+    """Not even disable the one who did it."""
+    said = st.cli("user", "add", "--administrator", "ann").stdout
+    token = re.search(r"(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])", said).group()
+    ann = st.dir / "ann.session"
+    st.cli("login", "--setup", "--ca", st.a.web_cert, st.a.url, "ann", session=ann, input=f"{token}\n{PASSWORD}\n")
+    checker.both_equal(st.a, st.b)
+    with cut(st) as on:
+        st.cli("user", "disable", "ann", session=on.session, host="b")
+        p = st.cli("user", "disable", "admin", session=ann, host="b", check=False)
+        assert p.returncode == 1 and "session" in p.stderr.lower(), p  # ann's is over
+    st.home_again()
+    print(checker.whole(st))
