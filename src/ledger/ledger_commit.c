@@ -64,7 +64,7 @@ step_units(struct ledger *l, struct ledger_steps *steps, const struct ledger_uni
 	for (const struct ledger_unit *u = q->first; u; u = u->next)
 		for (size_t i = 0; i < u->n; i++)
 			items[n++] = (struct ledger_item){ &u->ev[i], u->hash[i] };
-	ledger_step_events(steps, &l->chain, items, n, true);
+	ledger_step_events(steps, &l->chain, items, n, LEDGER_OWN);
 	ledger_step_refusals(steps, &l->chain, items, n);
 	free(items);
 }

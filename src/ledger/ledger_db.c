@@ -87,23 +87,31 @@ step_apply(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t fr
 	bind_bigint(b, to);
 }
 
-/* One run of events, and behind what says something about which the safest word counts, what weighs it: what comes next may go by it. */
-static void
-step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from, int64_t to)
-{
-	static const enum stmt says[] = { STMT_APPLY_USER_CREATED,     STMT_APPLY_USER_CHANGED,
-					  STMT_APPLY_USER_TOTP,	       STMT_APPLY_USER_RECOVERED,
-					  STMT_APPLY_RESOURCE_CREATED, STMT_APPLY_RESOURCE_CHANGED,
-					  STMT_APPLY_RESOURCE_DELETED, STMT_APPLY_RESOURCE_RESTORED,
-					  STMT_APPLY_ACCOUNT_CREATED,  STMT_APPLY_ACCOUNT_CHANGED,
-					  STMT_APPLY_ACCOUNT_DELETED,  STMT_APPLY_ACCOUNT_RESTORED,
-					  STMT_APPLY_ACCOUNT_COMBINED, STMT_APPLY_SHARED,
-					  STMT_APPLY_UNSHARED,	       STMT_APPLY_EMERGENCY_POLICY,
-					  STMT_APPLY_MAINTENANCE,      STMT_APPLY_HANDOVER };
+/* What says something that is weighed; and what makes something, of which words may be there already, or which may not be there any more: that can be where it
+ * was merged alone. */
+static const struct {
+	enum stmt stmt;
+	bool merged;
+} says[] = {
+	{ STMT_APPLY_USER_CREATED, true },	{ STMT_APPLY_USER_CHANGED, false },
+	{ STMT_APPLY_USER_TOTP, false },	{ STMT_APPLY_USER_RECOVERED, false },
+	{ STMT_APPLY_RESOURCE_CREATED, true },	{ STMT_APPLY_RESOURCE_CHANGED, false },
+	{ STMT_APPLY_RESOURCE_DELETED, false }, { STMT_APPLY_RESOURCE_RESTORED, false },
+	{ STMT_APPLY_ACCOUNT_CREATED, true },	{ STMT_APPLY_ACCOUNT_CHANGED, false },
+	{ STMT_APPLY_ACCOUNT_DELETED, false },	{ STMT_APPLY_ACCOUNT_RESTORED, false },
+	{ STMT_APPLY_ACCOUNT_COMBINED, false }, { STMT_APPLY_SHARED, false },
+	{ STMT_APPLY_UNSHARED, false },		{ STMT_APPLY_EMERGENCY_POLICY, false },
+	{ STMT_APPLY_MAINTENANCE, false },	{ STMT_APPLY_HANDOVER, false },
+};
 
+/* One run of events, and what weighs what they say behind it: what comes next may go by it. */
+static void
+step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from, int64_t to,
+	 enum ledger_effect effect)
+{
 	step_apply(s, node, stmt, from, to);
 	for (size_t i = 0; i < ARRAY_LEN(says); i++)
-		if ((int)says[i] == stmt)
+		if ((int)says[i].stmt == stmt && (effect == LEDGER_MERGED || !says[i].merged))
 			step_apply(s, node, STMT_WEIGH_WORDS, from, to);
 }
 
@@ -162,16 +170,16 @@ ledger_step_refusals(struct ledger_steps *s, const struct uuid *node,
 
 void
 ledger_step_events(struct ledger_steps *s, const struct uuid *node, const struct ledger_item *items,
-		   size_t n, bool apply)
+		   size_t n, enum ledger_effect effect)
 {
 	step_insert(s, node, items, n);
-	if (apply)
-		ledger_step_applies(s, node, items, n);
+	if (effect != LEDGER_LOG_ONLY)
+		ledger_step_applies(s, node, items, n, effect);
 }
 
 void
 ledger_step_applies(struct ledger_steps *s, const struct uuid *node,
-		    const struct ledger_item *items, size_t n)
+		    const struct ledger_item *items, size_t n, enum ledger_effect effect)
 {
 	int run = -1;
 	int64_t from = 0, to = 0;
@@ -185,14 +193,14 @@ ledger_step_applies(struct ledger_steps *s, const struct uuid *node,
 			continue;
 		if (stmt != run) {
 			if (run >= 0)
-				step_run(s, node, run, from, to);
+				step_run(s, node, run, from, to, effect);
 			run = stmt;
 			from = ev->seq;
 		}
 		to = ev->seq;
 	}
 	if (run >= 0)
-		step_run(s, node, run, from, to);
+		step_run(s, node, run, from, to, effect);
 	step_namings(s, node, items, n, false);
 }
 

@@ -168,12 +168,14 @@ void ledger_forget_head(struct ledger *l);
 /* ledger_db.c */
 struct binds *ledger_step(struct ledger_steps *s, enum stmt stmt);
 void ledger_steps_done(struct ledger_steps *s);
-/* Adds event_insert and, if apply, the apply statement of each run of one kind and what marks names behind them. */
+/* What events do beside being in the log. OWN: whoever made them knew all that is in the tables. MERGED: they may not have. */
+enum ledger_effect { LEDGER_LOG_ONLY, LEDGER_OWN, LEDGER_MERGED };
+/* Adds event_insert and, unless LOG_ONLY, the apply statement of each run of one kind and what marks names behind them. */
 void ledger_step_events(struct ledger_steps *s, const struct uuid *node,
-			const struct ledger_item *items, size_t n, bool apply);
+			const struct ledger_item *items, size_t n, enum ledger_effect effect);
 /* Adds the apply statements alone, for events in the log already. Only kind and seq are used. */
 void ledger_step_applies(struct ledger_steps *s, const struct uuid *node,
-			 const struct ledger_item *items, size_t n);
+			 const struct ledger_item *items, size_t n, enum ledger_effect effect);
 /* Adds, behind these, what fails (22012) if an event gives a name that others hold: for what is new. What is merged keeps its name. */
 void ledger_step_refusals(struct ledger_steps *s, const struct uuid *node,
 			  const struct ledger_item *items, size_t n) NONNULL;

@@ -91,7 +91,7 @@ ledger_step_rows(struct ledger_steps *s, const struct uuid *node, const struct l
 
 	for (size_t i = 0; i < n; i++)
 		items[i] = (struct ledger_item){ &rows[i].ev, rows[i].hash };
-	ledger_step_events(s, node, items, n, apply);
+	ledger_step_events(s, node, items, n, apply ? LEDGER_MERGED : LEDGER_LOG_ONLY);
 	free(items);
 }
 

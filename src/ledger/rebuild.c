@@ -106,7 +106,7 @@ apply_one(struct rebuild *r, struct fiber *f, const struct event *ev, struct err
 	struct ledger_steps steps = { 0 };
 	int rc;
 
-	ledger_step_applies(&steps, &ev->node, &item, 1);
+	ledger_step_applies(&steps, &ev->node, &item, 1, LEDGER_MERGED);
 	rc = db_transaction(r->db, f, steps.v, steps.n, NULL, e);
 	ledger_steps_done(&steps);
 	if (!rc || !ledger_is_culprit(e))

@@ -476,7 +476,7 @@ step_since(struct order_batch *b, const struct chain *c, size_t from)
 	for (size_t i = 0; i < n; i++)
 		items[i] = (struct ledger_item){ &b->v[from + i], NULL };
 	if (n)
-		ledger_step_applies(&b->steps, &c->node, items, n);
+		ledger_step_applies(&b->steps, &c->node, items, n, LEDGER_MERGED);
 	free(items);
 }
 
@@ -494,7 +494,7 @@ step_together(struct order_batch *b, const struct chain *c, size_t from)
 		}
 	}
 	if (n)
-		ledger_step_applies(&b->steps, &c->node, items, n);
+		ledger_step_applies(&b->steps, &c->node, items, n, LEDGER_OWN);
 	free(items);
 }
 

@@ -13,7 +13,8 @@ struct row {
 	struct row *next;
 	enum kind kind;
 	struct uuid user;
-	struct uuid of; /* UNSHARED: the resource or account; SESSIONS: the session that goes on, or nil */
+	struct uuid
+		of; /* UNSHARED: the resource or account; SESSIONS: the session that goes on, or nil */
 	struct uuid chain;
 	int64_t seq;
 	uint64_t seen; /* in which reading of the journal */

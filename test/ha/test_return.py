@@ -64,12 +64,13 @@ def test_the_new_primary_is_lost_in_the_middle_of_a_return(two_disks):
     st = two_disks
     lost_and_promoted(st)
     before = (st.a.home / "data/pg").stat().st_ino
-    st.a.start(wait=False)
-    copying = wait_until("A copies B", lambda: copies(st.a))
-    for pid in copying:
-        os.kill(pid, signal.SIGSTOP)
-    st.a.wait_state("fenced")
-    st.b.kill()
+    with copies_wait(st.b):
+        st.a.start(wait=False)
+        copying = wait_until("A copies B", lambda: copies(st.a))
+        for pid in copying:
+            os.kill(pid, signal.SIGSTOP)
+        st.a.wait_state("fenced")
+        st.b.kill()
     st.a.wait_state("emergency")
     assert reads(st, st.a, "a") == 200
     assert (st.a.home / "data/pg").stat().st_ino == before and "pg.old" not in data_of(st.a)
@@ -94,10 +95,11 @@ def test_the_new_primary_is_lost_in_the_middle_of_a_return(two_disks):
 def test_a_fenced_node_whose_primary_is_lost_in_its_return_can_be_promoted(two_disks):
     st = two_disks
     lost_and_promoted(st)
-    st.a.start(wait=False)
-    copying = wait_until("A copies B", lambda: copies(st.a))
-    st.a.wait_state("fenced")
-    st.b.kill()
+    with copies_wait(st.b):
+        st.a.start(wait=False)
+        copying = wait_until("A copies B", lambda: copies(st.a))
+        st.a.wait_state("fenced")
+        st.b.kill()
     for pid in copying:
         try:
             os.kill(pid, signal.SIGKILL)

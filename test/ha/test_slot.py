@@ -9,7 +9,7 @@ import pytest
 
 import checker
 from damage import logged
-from pair import stat_of
+from orders import copies
 from stage import On
 from wait import wait_until
 
@@ -65,8 +65,7 @@ def test_slot_is_renewed_only_when_it_has_to_be(st):
 
 
 def copier(node):
-    found = [p for p in node.pids("all") if (s := stat_of(p)) and s[0] == "pg_basebackup"]
-    return found[0] if found else None
+    return next(iter(copies(node)), None)
 
 
 def hold_copy(st):

@@ -40,7 +40,9 @@ def people(st):
 
 
 def reads(st, session, i, node, host):
-    return On(st, host, session).call(node, "POST", f"/v1/accounts/{account_of(st, i)}/retrieve", {"reason": "w"})["status"]
+    return On(st, host, session).call(node, "POST", f"/v1/accounts/{account_of(st, i)}/retrieve", {"reason": "w"})[
+        "status"
+    ]
 
 
 def knows(st, session, node, host):
@@ -49,7 +51,15 @@ def knows(st, session, node, host):
 
 def logs_in(st, name, node):
     p = st.cli(
-        "login", "--ca", node.web_cert, node.url, name, host="b", session=st.dir / f"{name}.try", input=PASSWORD + "\n", check=False
+        "login",
+        "--ca",
+        node.web_cert,
+        node.url,
+        name,
+        host="b",
+        session=st.dir / f"{name}.try",
+        input=PASSWORD + "\n",
+        check=False,
     )
     return p.returncode == 0
 

@@ -163,7 +163,7 @@ add_all(struct judge *j, const struct order *o, struct how how, struct ledger_st
 	for (unsigned i = world_begins_with(j->w); i < o->n; i += n) {
 		n = batch_of(j, o, i, how.batches, items);
 		for (unsigned k = 0; k < how.each; k++)
-			ledger_step_applies(ret, &items[0].ev->node, items, n);
+			ledger_step_applies(ret, &items[0].ev->node, items, n, LEDGER_MERGED);
 	}
 }
 
@@ -270,7 +270,7 @@ write_log(struct judge *j, struct err *e)
 		abort();
 	for (unsigned i = 0; i < o->n; i++) {
 		item = (struct ledger_item){ &j->h->made[o->v[i].made].ev, no_hash };
-		ledger_step_events(&steps, &item.ev->node, &item, 1, false);
+		ledger_step_events(&steps, &item.ev->node, &item, 1, LEDGER_LOG_ONLY);
 	}
 	if (db_transaction(j->log, NULL, steps.v, steps.n, NULL, e)) {
 		fprintf(stderr, "%s\n", e->text);
@@ -334,7 +334,7 @@ insert_events(struct judge *j)
 	for (unsigned i = world_begins_with(j->w); i < o->n; i++) {
 		struct ledger_item item = { &j->h->made[o->v[i].made].ev, no_hash };
 
-		ledger_step_events(&steps, &item.ev->node, &item, 1, false);
+		ledger_step_events(&steps, &item.ev->node, &item, 1, LEDGER_LOG_ONLY);
 	}
 	if (!tables_run(j->t, &steps, why)) {
 		fprintf(stderr, "%s\n", why);
@@ -421,7 +421,7 @@ begin(struct judge *j)
 		char why[64];
 
 		tables_do(j->t, "BEGIN");
-		ledger_step_events(&steps, &item.ev->node, &item, 1, true);
+		ledger_step_events(&steps, &item.ev->node, &item, 1, LEDGER_OWN);
 		if (!tables_run(j->t, &steps, why))
 			abort();
 		tables_do(j->t, "COMMIT");

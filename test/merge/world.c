@@ -123,7 +123,7 @@ fill(struct world *w, struct node *d)
 		struct ledger_steps steps = { 0 };
 		unsigned n = batch_at(&w->h, &d->has, d->filled, items);
 
-		ledger_step_events(&steps, &items[0].ev->node, items, n, true);
+		ledger_step_events(&steps, &items[0].ev->node, items, n, LEDGER_MERGED);
 		if (!tables_run(d->t, &steps, why))
 			refuse(w, why);
 		d->filled += n;
@@ -252,7 +252,7 @@ write_made(struct world *w, struct node *d, const struct made *m)
 	char why[64];
 
 	fill(w, d);
-	ledger_step_events(&steps, &m->ev.node, &item, 1, true);
+	ledger_step_events(&steps, &m->ev.node, &item, 1, LEDGER_OWN);
 	ledger_step_refusals(&steps, &m->ev.node, &item, 1);
 	if (!tables_run(d->t, &steps, why)) {
 		take_back(w);

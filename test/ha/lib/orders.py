@@ -50,4 +50,5 @@ def copies_wait(source):
     try:
         yield
     finally:
-        os.kill(checkpointer, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # its node was killed
+            os.kill(checkpointer, signal.SIGCONT)
