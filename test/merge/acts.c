@@ -148,8 +148,6 @@ act_draw(uint64_t seed, unsigned nodes, struct a_case *ret)
 
 #define BIT(way) (1u << (way))
 #define ORDER (BIT(ORDERS) | BIT(LATE))
-#define BATCH (BIT(CUTS) | BIT(TWICE))
-#define SECOND BIT(AGAIN)
 
 /* What still depends on more than the set of events. Each is counted and named apart, and does not fail the run; whatever mends it
  * takes its row away. */
@@ -159,26 +157,22 @@ static const struct {
 	const char *why;
 } known[] = {
 	/* Whoever is applied last. */
-	{ ORDER | SECOND, "principal.failed_at", "the last failure is the one applied last" },
-	{ ORDER | SECOND, "resource.bin_news",
-	  "what the bin was emptied of goes by what is there then" },
-	{ ORDER | SECOND, "account.bin_news",
-	  "what the bin was emptied of goes by what is there then" },
-	{ ORDER | SECOND, "resource.purged_at",
-	  "what the bin was emptied of goes by what is there then" },
-	{ ORDER | SECOND, "account.purged_at",
-	  "what the bin was emptied of goes by what is there then" },
-	{ ORDER | SECOND, "node.*",
+	{ ORDER, "principal.failed_at", "the last failure is the one applied last" },
+	{ ORDER, "resource.bin_news", "what the bin was emptied of goes by what is there then" },
+	{ ORDER, "account.bin_news", "what the bin was emptied of goes by what is there then" },
+	{ ORDER, "resource.purged_at", "what the bin was emptied of goes by what is there then" },
+	{ ORDER, "account.deleted_at", "what the bin was emptied of goes by what is there then" },
+	{ ORDER, "account.purged_at", "what the bin was emptied of goes by what is there then" },
+	{ ORDER, "node.*",
 	  "of what is said of a node the one applied last counts; a primary stays, which goes by "
 	  "the order" },
 	{ ORDER, "data_key.*", "of two keys of one number the one applied first counts" },
 	{ ORDER, "authority.*", "of one authority told of twice the one applied first counts" },
 	/* Versions: numbers and who is a sibling. */
-	{ ORDER | SECOND, "version.*",
+	{ ORDER, "version.*", "numbers, siblings and approvals go by which was applied first" },
+	{ ORDER, "account.current_n",
 	  "numbers, siblings and approvals go by which was applied first" },
-	{ ORDER | SECOND, "account.current_n",
-	  "numbers, siblings and approvals go by which was applied first" },
-	{ ORDER | SECOND, "account.conflict",
+	{ ORDER, "account.conflict",
 	  "numbers, siblings and approvals go by which was applied first" },
 };
 

@@ -91,8 +91,11 @@ UPDATE resource r SET name = coalesce(q.name, r.name), type = coalesce(q.type, r
 	url = coalesce(q.url, r.url), description = coalesce(q.description, r.description), owner = coalesce(q.owner, r.owner)
 FROM said q WHERE r.id = q.object;
 UPDATE resource r SET deleted_at = CASE WHEN q.removed THEN q.removed_at END, deleted_by = CASE WHEN q.removed THEN q.removed_by END,
-	binned_at = CASE WHEN q.removed THEN coalesce(r.binned_at, q.removed_at) END, bin_news = r.bin_news AND q.removed
-FROM said q WHERE r.id = q.object AND (q.removed OR NOT q.removed AND r.purged_at IS NULL);
+	binned_at = CASE WHEN q.removed THEN coalesce(r.binned_at, q.removed_at) END, bin_news = r.bin_news AND q.removed,
+	purged_at = CASE WHEN q.removed THEN r.purged_at END
+FROM said q WHERE r.id = q.object AND q.removed IS NOT NULL;
+UPDATE account g SET deleted_at = g.purged_at FROM said q
+WHERE g.resource = q.object AND NOT q.removed AND g.purged_at IS NOT NULL AND g.deleted_at IS NULL AND g.id NOT IN (SELECT object FROM said);
 UPDATE account a SET login = coalesce(q.login, a.login), description = coalesce(q.description, a.description)
 FROM said q WHERE a.id = q.object;
 UPDATE account a SET deleted_at = CASE WHEN q.removed THEN q.removed_at END, deleted_by = CASE WHEN q.removed THEN q.removed_by END,

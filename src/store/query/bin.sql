@@ -3,16 +3,13 @@
 -- comes back with it; one that was removed before on its own does not. Levels as in resource.sql.
 
 -- A resource comes back as it was, whatever was changed in it elsewhere meanwhile; name: it takes another one. Accounts that the bin was
--- emptied of do not (it was emptied of all, and one has got a new version since).
+-- emptied of do not (weigh_words).
 -- name: apply_resource_restored(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED :removal_words(:RESOURCE_RESTORED, 'false'),
 e AS MATERIALIZED (
 	SELECT * FROM x UNION ALL SELECT * FROM :text_words(:RESOURCE_RESTORED, '{name}') t
 ), w AS (
 	:outdates(e)
-), a AS (
-	UPDATE account SET deleted_at = account.purged_at FROM x JOIN resource r ON r.id = x.object AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL
-	WHERE account.resource = x.object AND account.purged_at IS NOT NULL AND account.deleted_at IS NULL
 )
 :says(e);
 

@@ -103,20 +103,21 @@ ORDER BY :l.object, :l.principal, :l.what, :l.rank, :l.chain
 -- fragment: conflict_id(node, seq, w, kept, lost)
 md5(:node || ' ' || :seq || ' ' || :w.what || ' ' || :w.object || ' ' || :w.principal || ' ' || :kept || ' ' || :lost)
 
--- What q says of the removal of t, a resource or an account. What the bin was emptied of does not come back.
--- fragment: removal(q, t)
-deleted_at = CASE WHEN :q.removed THEN :q.removed_at WHEN :q.removed IS NULL OR :t.purged_at IS NOT NULL THEN :t.deleted_at END,
-deleted_by = CASE WHEN :q.removed THEN :q.removed_by WHEN :q.removed IS NULL OR :t.purged_at IS NOT NULL THEN :t.deleted_by END,
-binned_at = CASE WHEN :q.removed IS NULL OR :t.purged_at IS NOT NULL OR :q.removed AND :t.deleted_at IS NOT NULL THEN :t.binned_at
+-- What q says of the removal of t, a resource or an account; stays: it does not come back.
+-- fragment: removal(q, t, stays)
+deleted_at = CASE WHEN :q.removed THEN :q.removed_at WHEN :q.removed IS NULL OR :stays THEN :t.deleted_at END,
+deleted_by = CASE WHEN :q.removed THEN :q.removed_by WHEN :q.removed IS NULL OR :stays THEN :t.deleted_by END,
+binned_at = CASE WHEN :q.removed IS NULL OR :stays OR :q.removed AND :t.deleted_at IS NOT NULL THEN :t.binned_at
 	WHEN :q.removed THEN :q.removed_at END,
-bin_news = :t.bin_news AND (:q.removed IS NULL OR :q.removed OR :t.purged_at IS NOT NULL)
+bin_news = :t.bin_news AND (:q.removed IS NULL OR :q.removed OR :stays)
 
 -- Whether it says anything new of it: whatever is made in a resource says that it is there.
 -- fragment: removes(q, t)
 CASE WHEN :q.removed THEN (:t.deleted_at, :t.deleted_by) IS DISTINCT FROM (:q.removed_at, :q.removed_by) ELSE :t.deleted_at IS NOT NULL AND NOT :q.removed END
 
 -- Behind the events of a range that say something, or make that of which something was said: the tables become what counts now. Conflicts are
--- made anew for those words that the new ones, or the ones before them, may meet.
+-- made anew for those words that the new ones, or the ones before them, may meet. A resource comes back without the accounts that the bin was emptied of,
+-- but for what was made in it apart from that.
 -- name: weigh_words(node uuid, from_seq bigint, to_seq bigint)
 WITH g AS MATERIALIZED (
 	SELECT DISTINCT object, principal, what FROM word WHERE chain = $1 AND seq BETWEEN $2 AND $3
@@ -144,12 +145,15 @@ WITH g AS MATERIALIZED (
 ), r AS (
 	UPDATE resource r SET name = coalesce(q.name, r.name), type = coalesce(q.type, r.type), address = coalesce(q.address, r.address),
 		url = coalesce(q.url, r.url), description = coalesce(q.description, r.description), owner = coalesce(q.owner, r.owner),
-		:removal(q, r)
+		:removal(q, r, false), purged_at = CASE WHEN q.removed IS NULL OR q.removed THEN r.purged_at END
 	FROM q WHERE r.id = q.object
 		AND (coalesce(q.name, q.type, q.address, q.url, q.description, q.owner::text) IS NOT NULL OR :removes(q, r))
 ), a AS (
-	UPDATE account a SET login = coalesce(q.login, a.login), description = coalesce(q.description, a.description), :removal(q, a)
+	UPDATE account a SET login = coalesce(q.login, a.login), description = coalesce(q.description, a.description), :removal(q, a, a.purged_at IS NOT NULL)
 	FROM q WHERE a.id = q.object AND (coalesce(q.login, q.description) IS NOT NULL OR :removes(q, a))
+), z AS (
+	UPDATE account g SET deleted_at = g.purged_at FROM q
+	WHERE g.resource = q.object AND NOT q.removed AND g.purged_at IS NOT NULL AND g.deleted_at IS NULL AND g.id NOT IN (SELECT object FROM q)
 ), d AS (
 	DELETE FROM share s USING c WHERE c.what = 'share' AND c.value = '0' AND s.target = c.object AND s.principal = c.principal
 ), s AS (

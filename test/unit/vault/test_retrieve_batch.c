@@ -168,7 +168,7 @@ each_change_is_followed(void **state)
 {
 	static const enum event_kind leave[] = {
 		EVENT_USER_PASSWORD, EVENT_USER_TOTP, EVENT_USER_SETUP_USED, EVENT_LOGIN,
-		EVENT_LOGIN_FAILED,  EVENT_LOGOUT,    EVENT_SESSION_SEEN,
+		EVENT_LOGIN_FAILED,  EVENT_LOGOUT,    EVENT_SESSION_SEEN,    EVENT_SESSIONS_ENDED,
 	};
 	int kinds = 0;
 
