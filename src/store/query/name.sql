@@ -3,7 +3,8 @@
 -- suffix, the end of its id. Levels as in resource.sql.
 
 -- Behind the events of a range that gave names or took them: whoever holds one of these names, or held it with others, is marked anew. What is marked is a
--- function of the names alone, so neither the order of events nor how they are cut into ranges matters.
+-- function of the names alone, so neither the order of events nor how they are cut into ranges matters. Each name is looked up (LATERAL … OFFSET 0), whatever the
+-- planner believes of a table that was empty when it planned.
 -- name: mark_resources(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
 	SELECT r.id, r.twin, CASE WHEN r.deleted_at IS NULL THEN lower(r.name) END AS name
@@ -14,7 +15,7 @@ WITH e AS MATERIALIZED (
 	SELECT twin AS name FROM e WHERE twin IS NOT NULL UNION SELECT name FROM e WHERE name IS NOT NULL
 ), h AS MATERIALIZED (
 	SELECT r.id, CASE WHEN count(*) OVER (PARTITION BY n.name) > 1 THEN n.name END AS twin
-	FROM n JOIN resource r ON lower(r.name) = n.name AND r.deleted_at IS NULL
+	FROM n CROSS JOIN LATERAL (SELECT r.id FROM resource r WHERE lower(r.name) = n.name AND r.deleted_at IS NULL OFFSET 0) r
 	UNION ALL SELECT id, NULL FROM e WHERE name IS NULL
 )
 UPDATE resource r SET twin = h.twin FROM h WHERE r.id = h.id AND r.twin IS DISTINCT FROM h.twin;
@@ -29,7 +30,7 @@ WITH e AS MATERIALIZED (
 	SELECT twin AS name FROM e WHERE twin IS NOT NULL UNION SELECT name FROM e
 ), h AS MATERIALIZED (
 	SELECT p.id, CASE WHEN count(*) OVER (PARTITION BY n.name) > 1 THEN n.name END AS twin
-	FROM n JOIN principal p ON lower(p.name) = n.name
+	FROM n CROSS JOIN LATERAL (SELECT p.id FROM principal p WHERE lower(p.name) = n.name OFFSET 0) p
 )
 UPDATE principal p SET twin = h.twin FROM h WHERE p.id = h.id AND p.twin IS DISTINCT FROM h.twin;
 
@@ -48,7 +49,8 @@ WITH x AS MATERIALIZED (
 	SELECT resource, twin AS name FROM e WHERE twin IS NOT NULL UNION SELECT resource, name FROM e WHERE name IS NOT NULL
 ), h AS MATERIALIZED (
 	SELECT a.id, CASE WHEN count(*) OVER (PARTITION BY n.resource, n.name) > 1 THEN n.name END AS twin
-	FROM n JOIN account a ON a.resource = n.resource AND lower(a.login) = n.name AND a.deleted_at IS NULL
+	FROM n CROSS JOIN LATERAL (SELECT a.id FROM account a
+		WHERE a.resource = n.resource AND lower(a.login) = n.name AND a.deleted_at IS NULL OFFSET 0) a
 	UNION ALL SELECT id, NULL FROM e WHERE name IS NULL
 )
 UPDATE account a SET twin = h.twin FROM h WHERE a.id = h.id AND a.twin IS DISTINCT FROM h.twin;

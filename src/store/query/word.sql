@@ -5,16 +5,17 @@
 -- the safest counts, and where none is safer, that of the oldest chain. So what counts is a function of the words, however they came. Where a word was
 -- lost to one that its node did not know of, that is kept for people (admin_conflict).
 
--- Rows e of $1's chain (seq, at, object, principal, what, value, upon) become words: what they outdate, and they themselves.
+-- Rows e of $1's chain (seq, at, object, principal, what, value, upon) become words: what they outdate, and they themselves. The words of one thing are few, those
+-- of a chain are many: chains are compared so that no index by chain is taken, whatever the planner believes of a table that was empty.
 -- fragment: outdates(e)
 UPDATE word w SET later = true FROM :e
-WHERE w.object = :e.object AND w.principal = :e.principal AND w.what = :e.what AND w.chain = $1 AND w.seq < :e.seq AND NOT w.later
+WHERE w.object = :e.object AND w.principal = :e.principal AND w.what = :e.what AND w.chain IS NOT DISTINCT FROM $1 AND w.seq < :e.seq AND NOT w.later
 
 -- fragment: says(e)
 INSERT INTO word (object, principal, what, chain, seq, at, value, upon, later)
 SELECT object, principal, what, $1, seq, at, value, upon, lead(seq) OVER (PARTITION BY object, principal, what ORDER BY seq) IS NOT NULL
 	OR EXISTS (SELECT FROM word l WHERE l.object = :e.object AND l.principal = :e.principal AND l.what = :e.what
-		AND l.chain = $1 AND l.seq > :e.seq)
+		AND l.chain IS NOT DISTINCT FROM $1 AND l.seq > :e.seq)
 FROM :e
 ON CONFLICT DO NOTHING
 
