@@ -12,7 +12,7 @@ import pytest
 
 import checker
 from events import EVENTS
-from stage import LIB, PASSWORD
+from stage import LIB
 from versions import account_of, get, history, name_of
 
 
@@ -30,15 +30,6 @@ def cut(st):
 
 def put(st, session, i, value, host="b", **more):
     return st.cli("put", name_of(i), session=session, host=host, input=value + "\n", **more)
-
-
-def user(st, name):
-    """A new user, logged in at host b."""
-    said = st.cli("user", "add", name).stdout
-    token = re.search(r"(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])", said).group()
-    session = st.dir / f"{name}.session"
-    st.cli("login", "--setup", "--ca", st.a.web_cert, st.a.url, name, session=session, input=f"{token}\n{PASSWORD}\n")
-    return session
 
 
 @pytest.mark.h5
@@ -199,7 +190,7 @@ def test_made_on_both_sides_is_a_conflict(st):
 def test_no_longer_entitled_waits_for_approval(st):
     """One is disabled, of the other the share is withdrawn, while both write at B. Nothing is dropped; nothing is applied unasked."""
     st.cli("policy", "emergency-changes", "on")
-    mia, ned = user(st, "mia"), user(st, "ned")
+    mia, ned = st.new_user("mia"), st.new_user("ned")
     for i in (5, 6):
         st.cli("share", name_of(i), "mia", "modify")
         st.cli("share", name_of(i), "ned", "modify")

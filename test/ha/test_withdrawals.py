@@ -2,8 +2,6 @@
 """What is withdrawn at a secondary in emergency (H5): a user is disabled, a share taken back, sessions are ended. It is in force there at once,
 also after a restart, and home with the journal; whatever grants something is refused there.
 """
-import re
-
 import pytest
 
 import checker
@@ -18,21 +16,7 @@ SHARED, OTHER = 1, 2  # accounts that dora may view
 @pytest.fixture
 def people(st):
     """carl, dora and eve, each with a session that both nodes know: {name: session}."""
-    sessions = {}
-    for name in ("carl", "dora", "eve"):
-        said = st.cli("user", "add", name).stdout
-        token = re.search(r"(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])", said).group()
-        sessions[name] = st.dir / f"{name}.session"
-        st.cli(
-            "login",
-            "--setup",
-            "--ca",
-            st.a.web_cert,
-            st.a.url,
-            name,
-            session=sessions[name],
-            input=f"{token}\n{PASSWORD}\n",
-        )
+    sessions = {name: st.new_user(name) for name in ("carl", "dora", "eve")}
     for i in (SHARED, OTHER):
         st.cli("share", name_of(i), "dora", "view")
     checker.both_equal(st.a, st.b)
@@ -128,10 +112,7 @@ def test_withdrawn_in_emergency(st, people):
 @pytest.mark.h5
 def test_an_administrator_who_was_disabled_does_nothing_more(st):
     """Not even disable the one who did it."""
-    said = st.cli("user", "add", "--administrator", "ann").stdout
-    token = re.search(r"(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])", said).group()
-    ann = st.dir / "ann.session"
-    st.cli("login", "--setup", "--ca", st.a.web_cert, st.a.url, "ann", session=ann, input=f"{token}\n{PASSWORD}\n")
+    ann = st.new_user("ann", "--administrator")
     checker.both_equal(st.a, st.b)
     with cut(st) as on:
         st.cli("user", "disable", "ann", session=on.session, host="b")

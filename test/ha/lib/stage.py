@@ -201,6 +201,14 @@ class Stage:
         self.cli("login", "--ca", node.web_cert, node.url, name, host=host, session=path, input=password + "\n")
         return path
 
+    def new_user(self, name, *more):
+        """A user who has set their first password; their session, begun at A. more: options of `user add`."""
+        token = json.loads(self.cli("user", "add", name, *more, "--json").stdout)["setup_token"]
+        path = self.dir / f"{name}.session"
+        to = ("--setup", "--ca", self.a.web_cert, self.a.url)
+        self.cli("login", *to, name, session=path, input=f"{token}\n{PASSWORD}\n")
+        return path
+
     def import_accounts(self, n, name="site"):
         path = self.dir / f"{name}.csv"
         path.write_text(csv_of(n, name))
