@@ -441,8 +441,10 @@ home_remove_unfinished(const struct home *h, struct buf *ret_removed, struct err
 		for (struct dirent *row; !r && (row = readdir(d));) {
 			if (!is_unfinished(row->d_name))
 				continue;
-			if (unlinkat(dirfd(d), row->d_name, 0) < 0 && errno != ENOENT)
+			if (unlinkat(dirfd(d), row->d_name, 0) < 0) {
 				r = err_errno(e, ERR_IO, "cannot remove %s/%s", path, row->d_name);
+				break;
+			}
 			buf_addf(ret_removed, "%s%s/%s", ret_removed->len ? ", " : "", rows[p].path,
 				 row->d_name);
 		}

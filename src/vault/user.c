@@ -335,18 +335,19 @@ check_change(struct call *c, const struct uuid *id, const struct user_change *ch
 	return err_set(e, ERR_REFUSED, "this is the last administrator");
 }
 
-/* In emergency users can be disabled, and nothing else: it merges safely. */
+/* Unless the node is the primary a user can be disabled, which merges safely, and nothing else: the state may have changed since the request was let in. */
 static int
 check_emergency(struct call *c, const struct user_change *ch, struct err *e)
 {
 	bool withdraws = ch->set_disabled && ch->disabled && !ch->name && !ch->role &&
 			 !ch->reset_password && !ch->remove_totp;
-	if (vault_serves(c->v) != SERVES_EMERGENCY)
+	enum state_served serves = vault_serves(c->v);
+	if (serves == SERVES_EVERYONE || serves == SERVES_LATER)
 		return 0;
 	if (!withdraws)
 		return err_set(e, ERR_EMERGENCY_READ_ONLY,
-			       "the primary is not reachable; in emergency a user can be disabled, "
-			       "and nothing else of them be changed");
+			       "the primary is not reachable; in emergency you can disable a user, "
+			       "and change nothing else about them");
 	return withdrawn_room(c->v->withdrawn, e);
 }
 

@@ -330,6 +330,41 @@ refused_unless_allowed(void **state)
 	assert_int_equal(rows("true"), 2);
 }
 
+static int
+ask_user(struct call *c, struct ask *a, struct json_out *out, struct err *e)
+{
+	struct user_change ch = { .role = a->text, .set_disabled = !a->text, .disabled = a->yes };
+
+	return user_change(c, a->id, &ch, out, e);
+}
+
+/* H5: nobody gets a right where the node is not the primary, whatever the state was when the request was let in. */
+static void
+no_right_is_given(void **state)
+{
+	static const enum ha_state states[] = { HA_EMERGENCY, HA_MERGING, HA_STANDBY };
+
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		go(states[i]);
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(do_ask((struct ask){ .fn = ask_user,
+							      .as = &admin,
+							      .id = &maker,
+							      .text = k ? "administrator" : NULL })
+						 .rc,
+					 ERR_EMERGENCY_READ_ONLY);
+	}
+	go_home();
+	assert_int_equal(fixture_count(x, "SELECT count(*) FROM event WHERE kind = :USER_CHANGED"),
+			 0);
+	assert_int_equal(do_ask((struct ask){ .fn = ask_user,
+					      .as = &admin,
+					      .id = &maker,
+					      .text = "administrator" })
+				 .rc,
+			 0);
+}
+
 /* H6: it is read at once and after a restart, nothing of it is in the tables, and check-and-set goes by it. */
 static void
 read_where_it_was_made(void **state)
@@ -556,6 +591,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_is_said),
 		TEST(refused_unless_allowed),
+		TEST(no_right_is_given),
 		TEST(read_where_it_was_made),
 		TEST(vanishes_when_the_row_is_there),
 		TEST(read_between_promotion_and_log),
