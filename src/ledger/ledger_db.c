@@ -104,6 +104,14 @@ static const struct {
 	{ STMT_APPLY_MAINTENANCE, false },	{ STMT_APPLY_HANDOVER, false },
 };
 
+/* Whether what a user is may be another thing behind them. */
+static bool
+says_who_administers(int stmt)
+{
+	return stmt == STMT_APPLY_USER_CREATED || stmt == STMT_APPLY_USER_CHANGED ||
+	       stmt == STMT_APPLY_USER_RECOVERED;
+}
+
 /* One run of events, and what weighs what they say behind it: what comes next may go by it. */
 static void
 step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from, int64_t to,
@@ -113,6 +121,8 @@ step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from
 	for (size_t i = 0; i < ARRAY_LEN(says); i++)
 		if ((int)says[i].stmt == stmt && (effect == LEDGER_MERGED || !says[i].merged))
 			step_apply(s, node, STMT_WEIGH_WORDS, from, to);
+	if (says_who_administers(stmt))
+		ledger_step(s, STMT_KEEP_ADMINISTRATOR);
 }
 
 /* Events that give names or take them, what marks the holders behind them, and what fails if a name that is given anew has others. */

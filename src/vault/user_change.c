@@ -100,6 +100,47 @@ check_free(struct call *c, const char *name, const struct uuid *but, struct err 
 	return rc;
 }
 
+/* Before somebody becomes an administrator: whoever is one only because nobody else was left
+ * (query/word.sql) would not be one any more, although they may be the one who does it. This says
+ * that they stay one: *ret_n is 1 then, otherwise 0. The body is in buf. */
+static int
+say_who_remains(struct call *c, struct buf *buf, struct event *ret, size_t *ret_n, struct err *e)
+{
+	auto_rows r = NULL;
+	struct json_out w;
+	struct uuid id;
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_REMAINING, NULL, &r, e);
+	*ret_n = 0;
+	if (rc || rows_count(r) == 0)
+		return rc;
+	row_uuid(r, 0, COL_USER_REMAINING_ID, &id);
+	json_out_init(&w, buf);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "role", "administrator");
+	json_out_bool(&w, "disabled", false);
+	json_out_text(&w, "upon_role", row_text(r, 0, COL_USER_REMAINING_ROLE));
+	json_out_text(&w, "upon_disabled", row_text(r, 0, COL_USER_REMAINING_DISABLED));
+	json_out_end_object(&w);
+	*ret = policy_event(c, EVENT_USER_CHANGED, &id, buf_str(buf));
+	*ret_n = 1;
+	return 0;
+}
+
+static int
+append_created(struct call *c, const struct uuid *id, const char *role, const char *body,
+	       struct err *e)
+{
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &administrators_gate);
+	auto_buf remains = BUF_INIT;
+	struct event ev[2];
+	size_t n = 0;
+	int rc = strcmp(role, "administrator") == 0 ? say_who_remains(c, &remains, ev, &n, e) : 0;
+	if (rc)
+		return rc;
+	ev[n++] = policy_event(c, EVENT_USER_CREATED, id, body);
+	return policy_append(c, ev, n, e);
+}
+
 int
 user_create(struct call *c, const char *name, const char *role, struct json_out *out, struct err *e)
 {
@@ -120,7 +161,7 @@ user_create(struct call *c, const char *name, const char *role, struct json_out 
 	if (rc)
 		return rc;
 	user_created_body(&body, name, role, setup.mac, setup.until_us);
-	rc = vault_append(c, EVENT_USER_CREATED, &id, buf_str(&body), e);
+	rc = append_created(c, &id, role, buf_str(&body), e);
 	if (rc == 0)
 		rc = answer_with_setup(c, &id, &setup, out, e);
 	secret_wipe(&setup, sizeof(setup));
@@ -236,6 +277,14 @@ change_events(struct call *c, const struct uuid *id, const struct user_change *c
 	return n;
 }
 
+/* Whether somebody may be an administrator behind it who was not. */
+static bool
+lets_in(const struct user_change *ch)
+{
+	return (ch->role && strcmp(ch->role, "administrator") == 0) ||
+	       (ch->set_disabled && !ch->disabled);
+}
+
 static int
 change_gated(struct call *c, const struct uuid *id, const struct user_change *ch,
 	     struct setup *setup, struct err *e)
@@ -252,9 +301,15 @@ change_gated(struct call *c, const struct uuid *id, const struct user_change *ch
 		rc = new_setup(c, id, setup, e);
 	if (rc)
 		return rc;
+	auto_buf remains = BUF_INIT;
 	struct buf bodies[3] = { 0 };
-	struct event ev[3];
-	size_t n = change_events(c, id, ch, stands, knew, setup, bodies, ev);
+	struct event ev[4];
+	size_t n = 0;
+	if (lets_in(ch))
+		rc = say_who_remains(c, &remains, ev, &n, e);
+	if (rc)
+		return rc;
+	n += change_events(c, id, ch, stands, knew, setup, bodies, ev + n);
 	if (n)
 		rc = policy_append(c, ev, n, e);
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++)

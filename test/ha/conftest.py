@@ -17,7 +17,7 @@ os.environ["PATH"] = STOCK_PATH  # nothing that this machine alone provides
 PROMISES = {
     "h1": "all users work on the primary; a standby says where it is and reveals nothing",
     "h2": "both disks before the answer; alone after sync_timeout, said so; both again by itself",
-    "h3": "the channel is encrypted and both ends are proven",
+    "h3": "the channel is encrypted; both ends authenticate each other",
     "h4": "emergency access starts by itself, in time",
     "h5": "in emergency users log in, find, retrieve and withdraw; everything else is refused",
     "h6": "what is done in emergency is in the journal before it is answered",
@@ -29,6 +29,7 @@ PROMISES = {
     "h12": "the master key never travels with the pack and is needed only at start",
     "h13": "no step overwrites the last whole copy of anything acknowledged",
     "h14": "no state without a way out; every verb answers in every state",
+    "h15": "a merge loses nothing that anybody can miss; one administrator remains",
     "h16": "as of when a node's data are is what the data themselves say",
     "h17": "strangers have a budget: no emergency, no memory, no places, nobody kept out",
 }

@@ -231,6 +231,7 @@ def the_log_tells_it_in_order(s, st):
 
 @pytest.mark.h7
 @pytest.mark.h10
+@pytest.mark.h15
 def test_both_sides_changed_the_same(st):
     """Nothing is dropped, people settle, the safer administration counts, and the log tells it."""
     for name in ("carl", "dora"):
@@ -336,6 +337,7 @@ def people_end_it(s, names):
 
 
 @pytest.mark.h7
+@pytest.mark.h15
 def test_both_sides_made_the_same_names(st):
     """No name decides a merge: everything is there, under names that tell it apart, until somebody renames it."""
     are_two(st)
@@ -369,6 +371,7 @@ def log_in(st, as_whom, name, words, *more):
 
 
 @pytest.mark.h7
+@pytest.mark.h15
 def test_both_sides_made_the_same_user(st):
     """Both log in by the name, each with what is theirs, and are told how they are called until somebody renames them."""
     are_two(st)
@@ -446,6 +449,7 @@ def test_a_session_ends_by_a_reset_that_its_node_did_not_know_of(st):
 
 @pytest.mark.h7
 @pytest.mark.h10
+@pytest.mark.h15
 def test_resets_on_both_sides_both_count(st):
     """Whoever began without knowing of both is over; whoever begins with both known stands."""
     st.home_again()

@@ -162,6 +162,7 @@ def test_written_read_kept_and_merged(st):
 
 @pytest.mark.h5
 @pytest.mark.h7
+@pytest.mark.h15
 def test_made_on_both_sides_is_a_conflict(st):
     st.cli("policy", "emergency-changes", "on")
     at_a, at_b = st.login("admin", host="a"), st.login("admin", host="b")
@@ -187,6 +188,7 @@ def test_made_on_both_sides_is_a_conflict(st):
 
 @pytest.mark.h6
 @pytest.mark.h7
+@pytest.mark.h15
 def test_no_longer_entitled_waits_for_approval(st):
     """One is disabled, of the other the share is withdrawn, while both write at B. Nothing is dropped; nothing is applied unasked."""
     st.cli("policy", "emergency-changes", "on")

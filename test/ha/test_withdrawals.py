@@ -2,6 +2,8 @@
 """What is withdrawn at a secondary in emergency (H5): a user is disabled, a share taken back, sessions are ended. It is in force there at once,
 also after a restart, and home with the journal; whatever grants something is refused there.
 """
+import json
+
 import pytest
 
 import checker
@@ -119,4 +121,38 @@ def test_an_administrator_who_was_disabled_does_nothing_more(st):
         p = st.cli("user", "disable", "admin", session=ann, host="b", check=False)
         assert p.returncode == 1 and "session" in p.stderr.lower(), p  # ann's is over
     st.home_again()
+    print(checker.whole(st))
+
+
+@pytest.mark.h5
+@pytest.mark.h15
+def test_two_administrators_disable_each_other(st):
+    """One of them remains, whoever of the two it is safe to keep: what was said at the primary counts. It is listed, and theirs to decide."""
+    bea = st.new_user("bea", "--administrator")
+    checker.both_equal(st.a, st.b)
+    with cut(st):
+        st.cli("user", "disable", "bea", host="a")
+        st.cli("user", "disable", "admin", host="b", session=bea)
+        assert not logs_in(st, "admin", st.b)
+    st.home_again()
+    admin = st.login("admin", host="client", to=st.a)  # their sessions are over
+
+    def say(*args):
+        return json.loads(st.cli(*args, "--json", session=admin).stdout)
+
+    def disabled():
+        return {u["name"]: u["disabled"] for u in say("user", "list") if u["name"] in ("admin", "bea")}
+
+    assert disabled() == {"admin": False, "bea": True}
+    lost = [c for c in say("conflicts", "--administration") if c["what"] == "disabled"]
+    assert [(c["user"]["name"], c["kept"], c["lost"]) for c in lost] == [("admin", "false", "true")], lost
+    p = st.cli("user", "demote", "admin", session=admin, check=False)
+    assert p.returncode == 1, p
+    st.cli("user", "enable", "bea", session=admin)
+    assert disabled() == {"admin": False, "bea": False}, "whoever lets somebody in again stays"
+    bea = st.login("bea", host="client", to=st.a)
+    st.cli("user", "disable", "admin", session=bea)
+    assert st.a.sql("SELECT name FROM principal WHERE role = 'administrator' AND NOT disabled") == [["bea"]]
+    st.cli("user", "enable", "admin", session=bea)
+    st.admin = st.login("admin", host="client", to=st.a)
     print(checker.whole(st))

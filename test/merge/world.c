@@ -58,7 +58,7 @@ static const struct {
 	  "\"primary_since_term\":1}" },
 	{ EVENT_KEY_CREATED, NULL, "{\"id\":1,\"wrapped\":\"0a0b\"}" },
 	{ EVENT_USER_CREATED, U1, "{\"name\":\"ada\",\"role\":\"administrator\"}" },
-	{ EVENT_USER_CREATED, U2, "{\"name\":\"bob\",\"role\":\"user\"}" },
+	{ EVENT_USER_CREATED, U2, "{\"name\":\"bob\",\"role\":\"administrator\"}" },
 	{ EVENT_RESOURCE_CREATED, R1, "{\"name\":\"one\",\"owner\":\"" U1 "\"}" },
 	{ EVENT_RESOURCE_CREATED, R2, "{\"name\":\"two\",\"owner\":\"" U2 "\"}" },
 	{ EVENT_ACCOUNT_CREATED, A1, "{\"resource\":\"" R1 "\",\"login\":\"x\"}" },

@@ -8,8 +8,8 @@
 $1::text || '/' || :seq
 
 -- name: apply_user_created(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO principal (id, name, role, setup_mac, setup_until, created_at, made_on, made_by)
-SELECT object, b->>'name', b->>'role', decode(b->>'setup_mac', 'hex'), (b->>'setup_until')::timestamptz, at, :writer($1), actor
+INSERT INTO principal (id, name, role, made_as, setup_mac, setup_until, created_at, made_on, made_by)
+SELECT object, b->>'name', b->>'role', b->>'role', decode(b->>'setup_mac', 'hex'), (b->>'setup_until')::timestamptz, at, :writer($1), actor
 FROM (SELECT seq, at, actor, object, body::jsonb AS b FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_CREATED) e
 ORDER BY seq

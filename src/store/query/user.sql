@@ -76,6 +76,19 @@ SELECT coalesce(max(:word_stamp(c)) FILTER (WHERE what = 'role'), ''), coalesce(
 	coalesce(max(:word_stamp(c)) FILTER (WHERE what = 'share'), '')
 FROM c;
 
+-- Who is an administrator because nobody else was left (query/word.sql), and the words about them that an event upon it names.
+-- name: user_remaining() -> id uuid, role text, disabled text
+WITH g AS MATERIALIZED (
+	SELECT p.id AS object, p.id AS principal, t.what FROM principal p CROSS JOIN (VALUES ('role'), ('disabled')) t (what) WHERE p.remains
+), l AS MATERIALIZED (
+	:last_words(g)
+), c AS MATERIALIZED (
+	:that_count(l)
+)
+SELECT p.id, coalesce((SELECT :word_stamp(c) FROM c WHERE c.object = p.id AND c.what = 'role'), ''),
+	coalesce((SELECT :word_stamp(c) FROM c WHERE c.object = p.id AND c.what = 'disabled'), '')
+FROM principal p WHERE p.remains;
+
 -- What was done on two nodes apart from each other: first what nobody has acknowledged, the newest first. name: of the user (null: it is
 -- about none); target: of the resource, or resource/login (null: it is about the user alone); by: who acknowledged it.
 -- A page behind (open, at, after): of the last one of the page before. Those that nobody has acknowledged come first, the newest of each first.

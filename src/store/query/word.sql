@@ -116,6 +116,19 @@ bin_news = :t.bin_news AND (:q.removed IS NULL OR :q.removed OR :stays)
 -- fragment: removes(q, t)
 CASE WHEN :q.removed THEN (:t.deleted_at, :t.deleted_by) IS DISTINCT FROM (:q.removed_at, :q.removed_by) ELSE :t.deleted_at IS NOT NULL AND NOT :q.removed END
 
+-- Conflicts n (words that were lost, what was kept, by which word, and what the conflict may be called) are kept for people, as far as the log says told
+-- and acknowledged.
+-- fragment: keep_conflicts(n)
+INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost, by_node, by_seq, told, acknowledged_at, acknowledged_by)
+SELECT :n.chain, :n.seq, :n.what, :n.at, :n.object, :n.principal, :n.kept, :n.value, :n.by_node, :n.by_seq,
+	EXISTS (SELECT FROM event t WHERE t.kind = :ADMIN_CONFLICT AND t.body::jsonb->>'id' = ANY (i.ids)), k.at, k.actor
+FROM :n CROSS JOIN LATERAL (SELECT ARRAY[:n.ids[1]::uuid::text, :n.ids[2]::uuid::text] AS ids) i
+LEFT JOIN LATERAL (SELECT t.at, t.actor FROM event t WHERE t.kind = :ADMIN_ACKNOWLEDGED AND t.body::jsonb->>'id' = ANY (i.ids)
+	ORDER BY t.at, t.node, t.seq LIMIT 1) k ON true
+ON CONFLICT (node, seq, what, object, principal) DO UPDATE SET kept = excluded.kept, by_node = excluded.by_node, by_seq = excluded.by_seq,
+	told = excluded.told, acknowledged_at = excluded.acknowledged_at, acknowledged_by = excluded.acknowledged_by
+WHERE (admin_conflict.kept, admin_conflict.by_node, admin_conflict.by_seq) IS DISTINCT FROM (excluded.kept, excluded.by_node, excluded.by_seq)
+
 -- Behind the events of a range that say something, or make that of which something was said: the tables become what counts now. Conflicts are
 -- made anew for those words that the new ones, or the ones before them, may meet. A resource comes back without the accounts that the bin was emptied of,
 -- but for what was made in it apart from that.
@@ -197,12 +210,61 @@ WITH g AS MATERIALIZED (
 	WHERE k.node = u.chain AND k.seq = u.seq AND :same(k, u)
 		AND NOT EXISTS (SELECT FROM n WHERE n.chain = u.chain AND n.seq = u.seq AND :same(n, u))
 )
-INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost, by_node, by_seq, told, acknowledged_at, acknowledged_by)
-SELECT n.chain, n.seq, n.what, n.at, n.object, n.principal, n.kept, n.value, n.by_node, n.by_seq,
-	EXISTS (SELECT FROM event t WHERE t.kind = :ADMIN_CONFLICT AND t.body::jsonb->>'id' = ANY (i.ids)), k.at, k.actor
-FROM n CROSS JOIN LATERAL (SELECT ARRAY[n.ids[1]::uuid::text, n.ids[2]::uuid::text] AS ids) i
-LEFT JOIN LATERAL (SELECT t.at, t.actor FROM event t WHERE t.kind = :ADMIN_ACKNOWLEDGED AND t.body::jsonb->>'id' = ANY (i.ids)
-	ORDER BY t.at, t.node, t.seq LIMIT 1) k ON true
-ON CONFLICT (node, seq, what, object, principal) DO UPDATE SET kept = excluded.kept, by_node = excluded.by_node, by_seq = excluded.by_seq,
-	told = excluded.told, acknowledged_at = excluded.acknowledged_at, acknowledged_by = excluded.acknowledged_by
-WHERE (admin_conflict.kept, admin_conflict.by_node, admin_conflict.by_seq) IS DISTINCT FROM (excluded.kept, excluded.by_node, excluded.by_seq);
+:keep_conflicts(n);
+
+-- That one administrator remains, where people who did not know of each other left none: behind words about users. What was said of one user then has no effect,
+-- and is a conflict, for as long as nobody else is an administrator. It is the one whose administration the youngest chain took, for what the
+-- oldest chain said stands. Nobody is chosen but who was an administrator where each of the words against them was said, apart from one against another.
+
+-- Words (m) by which somebody (p) who was one is no administrator any more: of the chain, up to there.
+-- fragment: taken(m, p)
+(SELECT w.* FROM word w LEFT JOIN word b ON :same(b, w) AND w.upon IN (:word_stamp(b), :word_stamp(b) || '+')
+	WHERE :same(w, m) AND w.chain = :m.chain AND w.seq <= :m.seq AND :rank(w) = 0
+		AND CASE WHEN b.chain IS NOT NULL THEN :rank(b) = 1 WHEN w.upon = '' THEN w.what = 'disabled' OR :p.made_as = 'administrator' ELSE true END)
+
+-- name: keep_administrator()
+WITH g AS MATERIALIZED (
+	SELECT p.id AS object, p.id AS principal, t.what FROM principal p CROSS JOIN (VALUES ('role'), ('disabled')) t (what) WHERE p.remains
+), l AS MATERIALIZED (
+	:last_words(g)
+), c AS MATERIALIZED (
+	:that_count(l)
+), s AS MATERIALIZED (
+	SELECT p.id, p.made_as, p.remains, coalesce((SELECT value FROM c WHERE c.object = p.id AND c.what = 'role'), p.role) AS role,
+		coalesce((SELECT value FROM c WHERE c.object = p.id AND c.what = 'disabled')::boolean, p.disabled) AS disabled
+	FROM principal p WHERE p.remains OR p.role = 'administrator' AND NOT p.disabled
+), none AS MATERIALIZED (
+	SELECT NOT EXISTS (SELECT FROM s WHERE role = 'administrator' AND NOT disabled) AS so
+), h AS MATERIALIZED (
+	SELECT DISTINCT object, principal, what FROM word WHERE what IN ('role', 'disabled') AND NOT later AND (SELECT so FROM none)
+), k AS MATERIALIZED (
+	:last_words(h)
+), m AS MATERIALIZED (
+	SELECT * FROM (:that_count(k)) d WHERE d.rank = 0
+), a AS MATERIALIZED (
+	SELECT t.*, m.seq AS last FROM m JOIN principal p ON p.id = m.object CROSS JOIN LATERAL :taken(m, p) t
+), n AS MATERIALIZED (
+	SELECT DISTINCT ON (m.object, m.what) m.*, v.chain AS by_node, v.seq AS by_seq, CASE m.what WHEN 'role' THEN 'administrator' ELSE 'false' END AS kept
+	FROM m JOIN a ON :same(a, m) AND a.chain = m.chain AND a.last = m.seq
+	JOIN a v ON v.object <> a.object AND v.chain <> a.chain AND NOT :aware(a, v) AND NOT :aware(v, a)
+	ORDER BY m.object, m.what, v.chain, v.seq
+), u AS MATERIALIZED (
+	SELECT p.id FROM principal p CROSS JOIN LATERAL (SELECT n.chain FROM n WHERE n.object = p.id ORDER BY n.chain LIMIT 1) o
+	LEFT JOIN s ON s.id = p.id
+	WHERE (coalesce(s.role, p.role) = 'administrator' OR EXISTS (SELECT FROM n WHERE n.object = p.id AND n.what = 'role'))
+		AND (NOT coalesce(s.disabled, p.disabled) OR EXISTS (SELECT FROM n WHERE n.object = p.id AND n.what = 'disabled'))
+	ORDER BY o.chain DESC, p.id LIMIT 1
+), p AS (
+	UPDATE principal p SET role = CASE WHEN u.id IS NOT NULL THEN 'administrator' ELSE s.role END,
+		disabled = CASE WHEN u.id IS NOT NULL THEN false ELSE s.disabled END, remains = u.id IS NOT NULL
+	FROM principal o LEFT JOIN s ON s.id = o.id LEFT JOIN u ON u.id = o.id
+	WHERE p.id = o.id AND (u.id IS NOT NULL OR s.remains)
+), x AS (
+	DELETE FROM admin_conflict k USING word y
+	WHERE k.what IN ('role', 'disabled') AND y.chain = k.by_node AND y.seq = k.by_seq AND y.what IN ('role', 'disabled') AND y.object <> k.object
+		AND NOT EXISTS (SELECT FROM n JOIN u ON u.id = n.object WHERE n.chain = k.node AND n.seq = k.seq AND :same(n, k))
+), r AS MATERIALIZED (
+	SELECT n.*, ARRAY[:conflict_id(n.chain, n.seq, n, n.kept, n.value), :conflict_id(n.by_node, n.by_seq, n, n.kept, n.value)] AS ids
+	FROM n JOIN u ON u.id = n.object
+)
+:keep_conflicts(r);
