@@ -112,6 +112,14 @@ says_who_administers(int stmt)
 	       stmt == STMT_APPLY_USER_RECOVERED;
 }
 
+/* Whether somebody may have lost the right to store what they have stored. */
+static bool
+says_who_may_store(int stmt)
+{
+	return stmt == STMT_APPLY_SHARED || stmt == STMT_APPLY_UNSHARED ||
+	       stmt == STMT_APPLY_USER_CHANGED;
+}
+
 /* One run of events, and what weighs what they say behind it: what comes next may go by it. */
 static void
 step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from, int64_t to,
@@ -123,6 +131,8 @@ step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from
 			step_apply(s, node, STMT_WEIGH_WORDS, from, to);
 	if (says_who_administers(stmt))
 		ledger_step(s, STMT_KEEP_ADMINISTRATOR);
+	if (effect == LEDGER_MERGED && says_who_may_store(stmt))
+		step_apply(s, node, STMT_HOLD_VERSIONS, from, to);
 }
 
 /* Events that give names or take them, what marks the holders behind them, and what fails if a name that is given anew has others. */

@@ -9,7 +9,7 @@ import pytest
 import checker
 from damage import cut
 from stage import PASSWORD, On
-from versions import account_of, name_of
+from versions import account_of, get, history, name_of
 from wait import wait_until
 
 SHARED, OTHER = 1, 2  # accounts that dora may view
@@ -121,6 +121,29 @@ def test_an_administrator_who_was_disabled_does_nothing_more(st):
         p = st.cli("user", "disable", "admin", session=ann, host="b", check=False)
         assert p.returncode == 1 and "session" in p.stderr.lower(), p  # ann's is over
     st.home_again()
+    print(checker.whole(st))
+
+
+@pytest.mark.h5
+@pytest.mark.h15
+def test_versions_of_who_is_no_longer_entitled_wait(st):
+    """The right is withdrawn at the secondary in emergency, while who had it stores versions at the primary: whichever came first, they wait."""
+    fay = st.new_user("fay")
+    for i in (3, 4):
+        st.cli("share", name_of(i), "fay", "modify")
+    checker.both_equal(st.a, st.b)
+    before = get(st, st.admin, 3, host="client")
+    with cut(st) as on:
+        st.cli("unshare", name_of(3), "fay", session=on.session, host="b")
+        for i, value in ((3, "first-by-fay"), (3, "second-by-fay"), (4, "entitled")):
+            st.cli("put", name_of(i), session=fay, host="a", input=value + "\n")
+    st.home_again()
+    assert get(st, st.admin, 3, host="client") == before and get(st, st.admin, 4, host="client") == "entitled"
+    rows = [(v["n"], v["current"], v["conflict"], v["approval"]) for v in history(st, st.admin, 3, host="client")]
+    assert rows == [(3, False, False, "waits"), (2, False, False, "waits"), (1, True, False, None)], rows
+    assert st.cli("changes").stdout.count(name_of(3)) == 2
+    assert "is the current one" in st.cli("approve", name_of(3), "2").stdout
+    assert get(st, st.admin, 3, host="client") == "first-by-fay"
     print(checker.whole(st))
 
 

@@ -34,7 +34,7 @@ def lists(shared, boss, hire):
     users, clashes, versions, changes, removed = (ids(i) for i in range(5))
     shared.sql(
         f"""
-        INSERT INTO principal (id, name, role, created_at) VALUES {values([u, f"zz{i:03}", "user", "now()"] for i, u in enumerate(users))};
+        INSERT INTO principal (id, name, role, made_as, created_at) VALUES {values([u, f"zz{i:03}", "user", "user", "now()"] for i, u in enumerate(users))};
         INSERT INTO account (id, resource, login, conflict, created_at) VALUES
             {values([a, resource["id"], f"clash{i:03}", "true", "now()"] for i, a in enumerate(clashes))};
         INSERT INTO version (id, account, n, based_on, sealed, author, created_at) VALUES

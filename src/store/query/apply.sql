@@ -128,8 +128,8 @@ w AS (
 
 -- Versions that follow each other from the account's current one become current. Whatever was made upon another one
 -- (elsewhere, in a cut) becomes a sibling under the next free number, and the account is in conflict. What each was made upon it
--- says itself (upon), or, written by an earlier release, by number alone; based_on becomes the number that this has here. One that was made in emergency by someone who is not
--- entitled to it (any more) is kept and changes nothing: it waits for approval. What is merged into something
+-- says itself (upon), or, written by an earlier release, by number alone; based_on becomes the number that this has here. One by someone who is not entitled
+-- to it (any more), made in emergency or apart from the withdrawal, is kept and changes nothing: it waits for approval. What is merged into something
 -- that was removed is in the bin with it, also where the bin was emptied of it, and its time there begins anew (by the clock of the
 -- node that took it in, which says when that node empties the bin, and nothing else).
 -- name: apply_version_added(node uuid, from_seq bigint, to_seq bigint)
@@ -137,7 +137,7 @@ WITH e AS MATERIALIZED (
 	SELECT seq, at, object AS account, (b->>'id')::uuid AS id, (b->>'n')::int AS n, (b->>'based_on')::int AS based_on,
 		b ? 'upon' AS says, (b->>'upon')::uuid AS upon,
 		(b->>'author')::uuid AS author, decode(b->>'sealed', 'base64') AS sealed,
-		coalesce((b->>'emergency')::boolean, false) AND NOT EXISTS (SELECT FROM account a JOIN resource r ON r.id = a.resource
+		(coalesce((b->>'emergency')::boolean, false) OR b->>'upon' IS NOT NULL AND :withdrawn_apart(x, (x.b->>'author')::uuid, x.object)) AND NOT EXISTS (SELECT FROM account a JOIN resource r ON r.id = a.resource
 			JOIN principal p ON p.id = (b->>'author')::uuid AND NOT p.disabled
 			WHERE a.id = x.object AND :level_of_account(p.id, r, a) >= 2) AS waits
 	FROM (SELECT seq, at, object, body::jsonb AS b FROM event

@@ -59,6 +59,48 @@ FROM version v JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.re
 LEFT JOIN version c ON c.account = a.id AND c.n = a.current_n
 WHERE v.id = $1 AND v.approval IS NOT NULL AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
 
+-- Whether a word takes the right to store versions.
+-- fragment: withdraws(w)
+(:w.what = 'disabled' AND :w.value = 'true' OR :w.what = 'share' AND :w.value::int < 2)
+
+-- How far a chain says, before seq, that it has another one.
+-- fragment: known_of(chain, seq, other)
+coalesce((SELECT (known.body::jsonb->>'to')::bigint FROM event known
+	WHERE known.node = :chain AND known.object = :other AND known.seq < :seq AND known.kind IN (:MERGED, :SEEN) AND strpos(known.body, '"not_applied"') = 0
+	ORDER BY known.seq DESC LIMIT 1), 0)
+
+-- Whether the author's right to store versions in the account was withdrawn on another node, apart from event x of chain $1.
+-- fragment: withdrawn_apart(x, author, account)
+EXISTS (SELECT FROM account its CROSS JOIN LATERAL (SELECT * FROM word w
+		WHERE w.object IN (:author, its.id, its.resource) AND w.principal = :author AND w.what IN ('disabled', 'share') AND w.chain <> $1 OFFSET 0) w
+	WHERE its.id = :account AND :withdraws(w) AND :known_of(w.chain, w.seq, $1) < :x.seq AND :known_of($1, :x.seq, w.chain) < w.seq)
+
+-- Behind merged words: a version by someone whose right they withdraw, stored apart from that, waits for approval like one that is merged later
+-- (apply_version_added), and the one that it was made upon is the current one again.
+-- name: hold_versions(node uuid, from_seq bigint, to_seq bigint)
+WITH RECURSIVE w AS MATERIALIZED (
+	SELECT * FROM word w WHERE w.chain = $1 AND w.seq BETWEEN $2 AND $3 AND w.what IN ('disabled', 'share') AND :withdraws(w)
+), u AS MATERIALIZED (
+	SELECT w.principal, w.seq, c.id AS chain, :known_of($1, w.seq, c.id) AS known
+	FROM w CROSS JOIN (SELECT id FROM chain UNION SELECT id FROM node) c WHERE c.id <> $1
+), e AS MATERIALIZED (
+	SELECT DISTINCT (x.body::jsonb->>'id')::uuid AS id
+	FROM u CROSS JOIN LATERAL (SELECT n.* FROM event n WHERE n.node = u.chain AND n.seq > u.known AND n.kind = :VERSION_ADDED OFFSET 0) x
+	WHERE (x.body::jsonb->>'author')::uuid = u.principal AND :known_of(x.node, x.seq, $1) < u.seq
+), t AS MATERIALIZED (
+	SELECT v.id, v.account, v.n, v.upon FROM e JOIN version v ON v.id = e.id
+	JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource JOIN principal p ON p.id = v.author
+	WHERE v.upon IS NOT NULL AND coalesce(v.approval, 'waits') = 'waits' AND (p.disabled OR :level_of_account(p.id, r, a) < 2)
+), h AS (
+	UPDATE version v SET approval = 'waits', sibling = false FROM t WHERE v.id = t.id
+), b AS (
+	SELECT t.account, t.upon AS id FROM t JOIN account a ON a.id = t.account AND a.current_n = t.n
+	UNION ALL SELECT t.account, t.upon FROM b JOIN t ON t.id = b.id
+)
+UPDATE account a SET current_n = coalesce((SELECT v.n FROM b JOIN version v ON v.id = b.id WHERE b.account = a.id AND b.id NOT IN (SELECT id FROM t)), a.current_n),
+	conflict = EXISTS (SELECT FROM version v WHERE v.account = a.id AND v.sibling AND v.id NOT IN (SELECT id FROM t))
+WHERE a.id IN (SELECT account FROM t);
+
 -- From now on it is a version like any other: the current one if it was made upon that, else a sibling.
 -- name: apply_change_approved(node uuid, from_seq bigint, to_seq bigint)
 WITH x AS MATERIALIZED (

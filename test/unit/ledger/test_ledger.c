@@ -951,8 +951,8 @@ merge_keeps_names(void **state)
 	struct fixture *x = *state;
 
 	make_b(x);
-	pgtemp_sql(x->pg, "INSERT INTO principal (id, name, role, created_at) VALUES "
-			  "(gen_random_uuid(), 'BERTA', 'user', now())");
+	pgtemp_sql(x->pg, "INSERT INTO principal (id, name, role, made_as, created_at) VALUES "
+			  "(gen_random_uuid(), 'BERTA', 'user', 'user', now())");
 	deposit(x, 0, 1000);
 	fixture_run(x, merge, NULL);
 	assert_int_equal(fixture_count(x, OF_B), 20);

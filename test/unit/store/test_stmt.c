@@ -278,9 +278,9 @@ grow_vault(void)
 {
 	pgtemp_sql(
 		pg,
-		"INSERT INTO principal (id, name, role, created_at) SELECT "
+		"INSERT INTO principal (id, name, role, made_as, created_at) SELECT "
 		"('00000000-0000-7000-8000-' || "
-		"lpad(to_hex(n), 12, '0'))::uuid, 'user' || n, 'user', now() FROM "
+		"lpad(to_hex(n), 12, '0'))::uuid, 'user' || n, 'user', 'user', now() FROM "
 		"generate_series(1, 5000) n;"
 		"INSERT INTO resource (id, name, owner, created_at) SELECT "
 		"('00000000-0001-7000-8000-' || "

@@ -453,9 +453,9 @@ fixture_sql(struct fixture *x, const char *sql)
 void
 fixture_people(struct fixture *x)
 {
-	fixture_sql(x, "INSERT INTO principal (id, name, role, created_at) VALUES "
-		       "('" FIXTURE_ANN "', 'ann', 'user', now()), "
-		       "('" FIXTURE_BEN "', 'ben', 'user', now())");
+	fixture_sql(x, "INSERT INTO principal (id, name, role, made_as, created_at) VALUES "
+		       "('" FIXTURE_ANN "', 'ann', 'user', 'user', now()), "
+		       "('" FIXTURE_BEN "', 'ben', 'user', 'user', now())");
 }
 
 int64_t

@@ -165,8 +165,8 @@ reads_what_the_log_accepts(void **state)
 	struct asked r = breaks();
 	assert_int_equal(r.n, 0);
 	free(r.all);
-	fixture_sql(x, "INSERT INTO principal (id, name, role, created_at) VALUES ('" ANN
-		       "', 'ann', 'administrator', now())");
+	fixture_sql(x, "INSERT INTO principal (id, name, role, made_as, created_at) VALUES ('" ANN
+		       "', 'ann', 'administrator', 'administrator', now())");
 	fixture_run(x, accept_two, NULL);
 	r = breaks();
 	assert_int_equal(r.n, 2);
