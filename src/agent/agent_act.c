@@ -321,8 +321,10 @@ step_down(struct agent *a)
 		 probe_ok_for(&p->v.sense, a->now_ms) >= AGENT_SETTLE_MS)
 		begin_task(a, a->order == ORDER_IN_PLACE ? ROLE_REWIND : ROLE_RETURN);
 	/* One attempt for each order: when it fails, a copy is tried again. */
-	if (a->order == ORDER_IN_PLACE && a->wv.task == ROLE_REWIND && a->wv.working)
+	if (a->order == ORDER_IN_PLACE && a->wv.task == ROLE_REWIND && a->wv.working) {
 		a->order = ORDER_NONE;
+		a->rewinds = true;
+	}
 }
 
 /* What a copy took the place of is kept until this node has been in step for a while. */
@@ -391,6 +393,18 @@ agent_change_state(struct agent *a, const struct fsm_next *next)
 	a->epoch_failed = false;
 }
 
+/* Whoever ordered a rewinding that came to nothing is told: what the node tries next is another thing. */
+static void
+note_rewinding(struct agent *a)
+{
+	if (!a->rewinds || a->wv.task != ROLE_REWIND || a->wv.working)
+		return;
+	a->rewinds = false;
+	if (!a->wv.done)
+		text_fit(a->shown.order_failure, sizeof(a->shown.order_failure), "%s",
+			 a->wv.failure);
+}
+
 /* Also while the next attempt looks again. */
 static void
 note_copy(struct agent *a)
@@ -441,6 +455,7 @@ void
 agent_act(struct agent *a, const struct fsm_obs *o)
 {
 	note_copy(a);
+	note_rewinding(a);
 	look_at_own_cert(a);
 	agent_look_at_ports(a);
 	agent_keep_loss(a);

@@ -155,6 +155,7 @@ struct agent {
 	struct replication_view rv;
 	struct deposit_view dv;
 	struct role_view wv;
+	bool rewinds;		/* ordered to, and it is at it */
 	char copy_failure[256]; /* why no copy of the primary was begun; "" none was refused */
 	int64_t now_ms;
 };

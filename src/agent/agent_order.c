@@ -172,9 +172,12 @@ order_in_place(struct agent *a, struct err *e)
 	if (!rc && !(p && p->v.sense.ok))
 		rc = err_set(e, ERR_PRECONDITION,
 			     "the later primary does not serve: there is nothing to go back to");
-	if (!rc)
-		a->order = ORDER_IN_PLACE;
-	return rc;
+	if (rc)
+		return rc;
+	a->order = ORDER_IN_PLACE;
+	a->shown.order_failure[0] = '\0';
+	statepage_write(a->statepage, &a->shown); /* whoever is answered may look at once */
+	return 0;
 }
 
 static int

@@ -23,7 +23,7 @@
 #include "base/home.h"
 #include "base/mem.h"
 
-#define MAGIC 0x484f4c4450473132ULL /* "HOLDPG12": the number grows with the layout */
+#define MAGIC 0x484f4c4450473133ULL /* "HOLDPG13": the number grows with the layout */
 #define READ_TRIES 64
 
 /* What a slot holds, as plain bytes. */
@@ -39,7 +39,7 @@ struct slot_data {
 	struct uuid duplicate;
 	uint64_t run;
 	uint64_t schema; /* of the database; << 32: the newest that the program knows */
-	char reason[STATEPAGE_REASON_MAX];
+	char reason[STATEPAGE_REASON_MAX], order_failure[STATEPAGE_REASON_MAX];
 	char primary_url[STATEPAGE_NAME_MAX];
 	char status_json[STATEPAGE_STATUS_MAX];
 };
@@ -203,6 +203,7 @@ statepage_write(struct statepage *p, const struct statepage_view *v)
 	d->duplicate = v->duplicate;
 	d->run = v->run;
 	text_fit(d->reason, sizeof(d->reason), "%s", v->reason);
+	text_copy(d->order_failure, sizeof(d->order_failure), v->order_failure);
 	text_copy(d->primary_url, sizeof(d->primary_url), v->primary_url);
 	text_copy(d->status_json, sizeof(d->status_json), v->status_json);
 	uint64_t hidden = (atomic_load(&s->shown) & 1) ^ 1;
@@ -306,6 +307,7 @@ statepage_read(const struct statepage *p, struct statepage_view *ret)
 	};
 	memcpy(ret->certs, d->certs, sizeof(ret->certs));
 	text_copy(ret->reason, sizeof(ret->reason), d->reason);
+	text_copy(ret->order_failure, sizeof(ret->order_failure), d->order_failure);
 	text_copy(ret->primary_url, sizeof(ret->primary_url), d->primary_url);
 	text_copy(ret->status_json, sizeof(ret->status_json), d->status_json);
 	free(d);

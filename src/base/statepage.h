@@ -45,7 +45,9 @@ struct statepage_view {
 	int64_t beat_mono_ms;	      /* monotonic time of the agent's last tick */
 	int64_t journal_rows;	      /* as the agent last counted */
 	bool ordered;		      /* secondary: an operator ordered emergency access */
-	int64_t alerts_waiting;	      /* in the outbox; 0 when none are configured */
+	char order_failure
+		[STATEPAGE_REASON_MAX]; /* why the last order came to nothing after it was taken; "": it did not */
+	int64_t alerts_waiting;		       /* in the outbox; 0 when none are configured */
 	struct certlife certs[CERTLIFE_KINDS]; /* that this node has */
 	int pair_port;	       /* of this node, as the node table has it; 0 not known */
 	struct uuid duplicate; /* a node of which two programs were heard at once; nil: none */

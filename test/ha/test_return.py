@@ -185,6 +185,10 @@ def test_a_return_without_room_names_the_ways_on(large):
     st.b.start(wait=False)
     st.a.wait_state("fenced")
     before = (st.a.home / "data/pg").stat().st_ino
+    st.b.sql("ALTER ROLE hf_deposit NOLOGIN")
+    failed = st.a.run("ha", "rejoin", "--in-place", "--yes", "--home", st.a.home, check=False)
+    assert failed.returncode == 1 and "was not carried out" in failed.stderr and "hf_deposit" in failed.stderr, failed
+    st.b.sql("ALTER ROLE hf_deposit LOGIN")
     order(st.a, "rejoin", "--in-place", "--yes")
     st.home_again(primary=st.b)
     assert (st.a.home / "data/pg").stat().st_ino == before and data_of(st.a) == ["pg"]

@@ -165,6 +165,9 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, int befo
 			}
 			if (under_way && (g->good & bit))
 				return 0;
+			if (under_way && v->order_failure[0])
+				return err_set(e, ERR_REFUSED, "the order was not carried out: %s",
+					       v->order_failure);
 			if (under_way && (g->bad & bit))
 				return err_set(e, ERR_REFUSED, "the order was not carried out: %s",
 					       v->reason);
