@@ -75,10 +75,19 @@ EXISTS (SELECT FROM account its CROSS JOIN LATERAL (SELECT * FROM word w
 		WHERE w.object IN (:author, its.id, its.resource) AND w.principal = :author AND w.what IN ('disabled', 'share') AND w.chain <> $1 OFFSET 0) w
 	WHERE its.id = :account AND :withdraws(w) AND :known_of(w.chain, w.seq, $1) < :x.seq AND :known_of($1, :x.seq, w.chain) < w.seq)
 
+-- Versions t count for nothing (any more): where one is the current one, that is again what it was made upon.
+-- fragment: step_back(t)
+UPDATE account a SET current_n = coalesce((WITH RECURSIVE b AS (
+		SELECT x.upon AS id FROM :t x WHERE x.account = a.id AND x.n = a.current_n
+		UNION ALL SELECT x.upon FROM b JOIN :t x ON x.id = b.id)
+	SELECT v.n FROM b JOIN version v ON v.id = b.id WHERE b.id NOT IN (SELECT id FROM :t)), a.current_n),
+	conflict = EXISTS (SELECT FROM version v WHERE v.account = a.id AND v.sibling AND v.id NOT IN (SELECT id FROM :t))
+WHERE a.id IN (SELECT account FROM :t)
+
 -- Behind merged words: a version by someone whose right they withdraw, stored apart from that, waits for approval like one that is merged later
 -- (apply_version_added), and the one that it was made upon is the current one again.
 -- name: hold_versions(node uuid, from_seq bigint, to_seq bigint)
-WITH RECURSIVE w AS MATERIALIZED (
+WITH w AS MATERIALIZED (
 	SELECT * FROM word w WHERE w.chain = $1 AND w.seq BETWEEN $2 AND $3 AND w.what IN ('disabled', 'share') AND :withdraws(w)
 ), u AS MATERIALIZED (
 	SELECT w.principal, w.seq, c.id AS chain, :known_of($1, w.seq, c.id) AS known
@@ -93,13 +102,8 @@ WITH RECURSIVE w AS MATERIALIZED (
 	WHERE v.upon IS NOT NULL AND coalesce(v.approval, 'waits') = 'waits' AND (p.disabled OR :level_of_account(p.id, r, a) < 2)
 ), h AS (
 	UPDATE version v SET approval = 'waits', sibling = false FROM t WHERE v.id = t.id
-), b AS (
-	SELECT t.account, t.upon AS id FROM t JOIN account a ON a.id = t.account AND a.current_n = t.n
-	UNION ALL SELECT t.account, t.upon FROM b JOIN t ON t.id = b.id
 )
-UPDATE account a SET current_n = coalesce((SELECT v.n FROM b JOIN version v ON v.id = b.id WHERE b.account = a.id AND b.id NOT IN (SELECT id FROM t)), a.current_n),
-	conflict = EXISTS (SELECT FROM version v WHERE v.account = a.id AND v.sibling AND v.id NOT IN (SELECT id FROM t))
-WHERE a.id IN (SELECT account FROM t);
+:step_back(t);
 
 -- From now on it is a version like any other: the current one if it was made upon that, else a sibling.
 -- name: apply_change_approved(node uuid, from_seq bigint, to_seq bigint)
@@ -121,9 +125,13 @@ UPDATE account a SET current_n = coalesce(q.n, a.current_n), conflict = a.confli
 FROM (SELECT account, max(n) FILTER (WHERE NOT sibling) AS n, bool_or(sibling) AS sibling FROM p GROUP BY account) q
 WHERE a.id = q.account;
 
--- It stays in the history, and counts for nothing.
+-- It stays in the history, and counts for nothing; that is safer than an approval that was given apart from it.
 -- name: apply_change_declined(node uuid, from_seq bigint, to_seq bigint)
-UPDATE version v SET approval = 'declined'
-FROM (SELECT object AS account, (body::jsonb->>'id')::uuid AS id FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :CHANGE_DECLINED) x
-WHERE v.id = x.id AND v.account = x.account AND v.approval = 'waits';
+WITH t AS MATERIALIZED (
+	SELECT v.id, v.account, v.n, v.upon FROM (SELECT DISTINCT object AS account, (body::jsonb->>'id')::uuid AS id FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :CHANGE_DECLINED) x
+	JOIN version v ON v.id = x.id AND v.account = x.account AND (v.approval = 'waits' OR v.approval = 'approved' AND v.upon IS NOT NULL)
+), w AS (
+	UPDATE version v SET approval = 'declined', sibling = false FROM t WHERE v.id = t.id
+)
+:step_back(t);

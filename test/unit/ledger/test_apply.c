@@ -991,6 +991,42 @@ either_order_is_a_conflict(void **state)
 	}
 }
 
+/* A version that waits, and two decisions about it that did not know of each other. */
+static void
+decide(int account, int version, bool declined_first)
+{
+	int64_t at[2];
+	const enum stmt how[2] = { STMT_APPLY_CHANGE_APPROVED, STMT_APPLY_CHANGE_DECLINED };
+
+	apply_one(STMT_APPLY_VERSION_ADDED,
+		  add(EVENT_VERSION_ADDED, account,
+		      "{\"id\":\"%s\",\"n\":2,\"based_on\":1,\"upon\":\"%s\",\"author\":\"%s\","
+		      "\"sealed\":\"c2VjcmV0\",\"emergency\":true}",
+		      id(version), id(version - 1), id(76)));
+	at[0] = add(EVENT_CHANGE_APPROVED, account, "{\"id\":\"%s\"}", id(version));
+	at[1] = add(EVENT_CHANGE_DECLINED, account, "{\"id\":\"%s\"}", id(version));
+	apply_one(how[declined_first], at[declined_first]);
+	assert_int_equal(current_of(account, 75), declined_first ? version - 1 : version);
+	apply_one(how[!declined_first], at[!declined_first]);
+}
+
+static void
+declining_counts_in_either_order(void **state)
+{
+	make_user(75, "owner75", "user");
+	make_user(76, "other76", "user");
+	for (int order = 0; order < 2; order++) {
+		int account = 740 + order, base = 74000 + 100 * order;
+
+		make_conflict_account(account, 75, base + 1);
+		decide(account, base + 2, order);
+		assert_int_equal(current_of(account, 75), base + 1);
+		assert_false(right_of(account, 75).conflict);
+		auto_rows v = versions_of(account);
+		assert_string_equal(row_text(v, find_version(v, base + 2), 9), "declined");
+	}
+}
+
 /* A conflict that is settled is over, nothing is dropped, and the choice may be any version. */
 static void
 settled_by_choice(void **state)
@@ -1902,6 +1938,7 @@ main(void)
 		cmocka_unit_test(versions_follow_each_other),
 		cmocka_unit_test(sibling_keeps_both_and_flags),
 		cmocka_unit_test(either_order_is_a_conflict),
+		cmocka_unit_test(declining_counts_in_either_order),
 		cmocka_unit_test(settled_by_choice),
 		cmocka_unit_test(what_a_settler_did_not_know_stays_open),
 		cmocka_unit_test(two_settlements_agree_or_are_a_conflict),
