@@ -4,6 +4,7 @@ at a time, the soak several at once; docs/testing.md has the table that `faults.
 
 Each strikes a scene: p is the primary, s a secondary, as they are when it begins.
 """
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -424,6 +425,87 @@ def promote_the_other(x):
         order("s", "promote", "--yes")(x)
 
 
+def ordered(x, node, *verb):
+    """An operator's order, until it is carried out."""
+    p = node.run("ha", *verb, "--home", node.home, check=False, timeout=120)
+    x.orders.append(f"{verb[0]} on {node.name}: exit {p.returncode} {(p.stderr or p.stdout).strip().splitlines()[-1:]}")
+    return p.returncode == 0
+
+
+def promoted_in_a_cut(then):
+    """The secondary is promoted while the line is cut; then(x, former primary, new one)."""
+
+    def f(x):
+        p, s = x.p, x.s
+        cut(True)(x)
+
+        def play():
+            if await_emergency(x) and ordered(x, s, "promote", "--yes"):
+                then(x, p, s)
+
+        x.spawn(play)
+
+    return f
+
+
+def lost_at_once(x, former, new):
+    """Before the former primary has met it."""
+    with x.starting:
+        new.kill()
+    heal(x)
+
+
+def return_interrupted(x, former, new):
+    """At whatever the former primary is just doing, three times."""
+    heal(x)
+    for after in (0.4, 1.1, 2.3):
+        pace(after)
+        with x.starting:
+            former.kill()
+            former.start(wait=False)
+
+
+def switched_and_lost(x):
+    p, s = x.p, x.s
+
+    def play():
+        if ordered(x, p, "switchover", s.name):
+            with x.starting:
+                s.kill()
+
+    x.spawn(play)
+
+
+def remove_shared_memory(who):
+    """As a log-in service does with what the node's user has, when that user logs out."""
+
+    def f(x):
+        node = getattr(x, who)
+        with contextlib.suppress(OSError, IndexError):  # it has just been killed
+            maps = [Path(f"/proc/{pid}/maps").read_text() for pid in node.pids("postgres")]
+            for path in {l.split()[-1] for text in maps for l in text.splitlines() if "/dev/shm/" in l}:
+                Path(path).unlink(missing_ok=True)
+            segment = (node.home / "data/pg/postmaster.pid").read_text().splitlines()[6].split()[-1]
+            subprocess.run(["ipcrm", "-m", segment], capture_output=True)
+
+    return f
+
+
+def lets_in_again(who):
+    """The node finds out by a connection of its own, and restarts the database."""
+
+    def f(x):
+        node, end = getattr(x, who), time.monotonic() + 60
+        while time.monotonic() < end:
+            with contextlib.suppress(Failed):
+                node.sql("SELECT 1")
+                return
+            pace(0.5)
+        x.ended.append(f"the database of {node.name} lets nobody in")
+
+    return f
+
+
 def close_port(port):
     """Of either node for the other."""
 
@@ -748,6 +830,51 @@ FAULTS = {
             nodes=3,
             also=EVERYWHERE,
         ),
+        Fault(
+            "promoted-lost",
+            "role",
+            "the secondary is promoted in a cut, and killed before the former primary has met it",
+            promoted_in_a_cut(lost_at_once),
+            heal,
+            expect="roles",
+            weight=0,
+            rare=4,
+            also=EVERYWHERE,
+        ),
+        Fault(
+            "switched-lost",
+            "role",
+            "an operator orders a switchover, and the new primary is killed as soon as it is one",
+            switched_and_lost,
+            expect="roles",
+            weight=0,
+            rare=4,
+            also=EVERYWHERE,
+        ),
+        Fault(
+            "return-killed",
+            "role",
+            "the secondary is promoted in a cut, and the former primary is killed three times while it returns",
+            promoted_in_a_cut(return_interrupted),
+            heal,
+            expect="roles",
+            weight=0,
+            rare=4,
+            also=EVERYWHERE,
+        ),
+        *[
+            Fault(
+                f"{who}-shared-memory",
+                who,
+                f"the shared memory of {WHO[who]}'s database is removed",
+                remove_shared_memory(who),
+                lets_in_again(who),
+                "again",
+                weight=0,
+                rare=2,
+            )
+            for who in "ps"
+        ],
         # Where there are three nodes and a proxy.
         Fault(
             "proxy-cut-from-s",
