@@ -24,17 +24,20 @@ DEFINE_BODY(user_change, USER_CHANGE_BODY)
 
 #define PASSWORD_BODY(X, body) \
 	X(body, old, TEXT, JREQUIRED, SESSION_PASSWORD_MAX) \
-	X(body, new, TEXT, JREQUIRED, SESSION_PASSWORD_MAX)
+	X(body, new, TEXT, JREQUIRED, SESSION_PASSWORD_MAX) \
+	X(body, code, TEXT, 0, MAX_CODE)
 DEFINE_BODY(password, PASSWORD_BODY)
 
 #define TOTP_BODY(X, body) \
+	X(body, password, TEXT, JREQUIRED, SESSION_PASSWORD_MAX) \
 	X(body, pending, TEXT, 0, MAX_PENDING) \
 	X(body, code, TEXT, 0, MAX_CODE)
 DEFINE_BODY(totp, TOTP_BODY)
 
-#define CODE_BODY(X, body) \
-	X(body, code, TEXT, JREQUIRED, MAX_CODE)
-DEFINE_BODY(code, CODE_BODY)
+#define TOTP_REMOVE_BODY(X, body) \
+	X(body, password, TEXT, JREQUIRED, SESSION_PASSWORD_MAX) \
+	X(body, code, TEXT, 0, MAX_CODE)
+DEFINE_BODY(totp_remove, TOTP_REMOVE_BODY)
 
 #define ADMIN_CONFLICT_LIST_QUERY(X, query) \
 	PAGE_QUERY(X, query, POLICY_PAGE_MAX)
@@ -99,7 +102,7 @@ static int
 on_user_password(struct api_call *c, struct err *e)
 {
 	const struct body_password *b = c->body;
-	return user_set_password(&c->call, b->old, b->new, e);
+	return user_set_password(&c->call, b->old, b->code, b->new, e);
 }
 
 static int
@@ -107,10 +110,10 @@ on_user_totp(struct api_call *c, struct err *e)
 {
 	const struct body_totp *b = c->body;
 	if (!b->pending && !b->code)
-		return user_totp_begin(&c->call, &c->w, e);
+		return user_totp_begin(&c->call, b->password, &c->w, e);
 	if (!b->pending || !b->code)
 		return err_set(e, ERR_BAD_FIELD, "pending and code belong together");
-	int rc = user_totp_confirm(&c->call, b->pending, b->code, e);
+	int rc = user_totp_confirm(&c->call, b->password, b->pending, b->code, e);
 	if (rc)
 		return rc;
 	json_out_object(&c->w, NULL);
@@ -122,8 +125,8 @@ on_user_totp(struct api_call *c, struct err *e)
 static int
 on_user_totp_remove(struct api_call *c, struct err *e)
 {
-	const struct body_code *b = c->body;
-	return user_totp_remove(&c->call, b->code, e);
+	const struct body_totp_remove *b = c->body;
+	return user_totp_remove(&c->call, b->password, b->code, e);
 }
 
 static int
@@ -155,7 +158,7 @@ const struct route routes_user[] = {
 	  "Says what the vault knows of a user." },
 	{ HTTP_PATCH, "/v1/users/{id}", DO(user_change), CAP_USERS, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  BODY(user_change), NO_QUERY, SMALL, "UserWithToken",
-	  "Changes name or role, disables or enables, resets the password (a new set-up token) or the second factor. In emergency a user can be disabled." },
+	  "Changes name or role, disables or enables, resets the password (a new set-up token) or the second factor, which ends all sessions of the user; the caller's own factor is removed by the caller's route alone. In emergency a user can be disabled." },
 	{ HTTP_POST, "/v1/users/{id}/sessions/end", DO(user_sessions_end), CAP_USERS, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Ends all sessions of a user, on every node; of the caller's all but this one. In emergency too." },
@@ -164,13 +167,13 @@ const struct route routes_user[] = {
 	  "Ends all other sessions of the caller, on every node. In emergency too." },
 	{ HTTP_POST, "/v1/users/me/password", DO(user_password), CAP_USE, CHANGE,
 	  BODY(password), NO_QUERY, SMALL, NULL,
-	  "Changes the caller's own password (10 characters or more; composed or not, it is the same); the other sessions end." },
+	  "Changes the caller's own password (10 characters or more; composed or not, it is the same), with the old one and, if there is a second factor, its code; the other sessions end. Wrong ones count as failed log-ins." },
 	{ HTTP_POST, "/v1/users/me/totp", DO(user_totp), CAP_USE, CHANGE,
 	  BODY(totp), NO_QUERY, SMALL, "TotpBegun|TotpStored",
-	  "Without fields: makes a second factor's secret. With pending and code: stores it." },
+	  "With the caller's password alone: makes a second factor's secret. With pending and code too: stores it; the other sessions end. A wrong password counts as a failed log-in." },
 	{ HTTP_DELETE, "/v1/users/me/totp", DO(user_totp_remove), CAP_USE, CHANGE,
-	  BODY(code), NO_QUERY, SMALL, NULL,
-	  "Removes the caller's second factor." },
+	  BODY(totp_remove), NO_QUERY, SMALL, NULL,
+	  "Removes the caller's second factor, with their password and its code; the other sessions end. Wrong ones count as failed log-ins." },
 	{ HTTP_GET, "/v1/conflicts/administration", DO(admin_conflict_list), CAP_USERS, READ,
 	  NO_BODY, QUERY(admin_conflict_list), 0, "AdminConflicts",
 	  "Lists what was changed on two nodes apart from each other, and which of it counts: the safer." },

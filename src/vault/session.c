@@ -28,6 +28,7 @@ struct candidate {
 	struct buf totp; /* sealed; empty: none */
 	int64_t totp_step, failed, failed_us;
 	uint8_t key[SESSION_KEY_BYTES]; /* of the memory of failed logins */
+	const char *doing;		/* what else than to log in; NULL: nothing */
 };
 
 #define CANDIDATES_MAX 4 /* as many as login_by_name gives */
@@ -146,6 +147,8 @@ failed_body(struct call *c, const struct candidate *u, const char *name, const c
 		event_body_hex(&w, "name_hash", mac, 8);
 	}
 	json_out_text(&w, "why", why);
+	if (u->doing)
+		json_out_text(&w, "doing", u->doing);
 	json_out_end_object(&w);
 	return 0;
 }
@@ -282,28 +285,111 @@ login_any(struct call *c, struct candidates *all, const char *name, const char *
 	return fail_all(c, all, name, &locked, e);
 }
 
+/* One by one, so that each sees the failures of those before it. However much of its suffix is given: it is one name. */
+static int
+take_turn(struct call *c, const char *name, struct record_lock **ret, struct err *e)
+{
+	const char *plain = name, *tail;
+	struct uuid id;
+
+	policy_split_suffix(c->a, name, &plain, &tail);
+	session_name_key(c->v->sessions, plain, id.b);
+	if (record_lock_waiting(c->v->record_locks, &id) >= SESSION_LOGIN_QUEUE)
+		return err_set(e, ERR_LOCKED_OUT,
+			       "too many logins with this name at once; wait and try again");
+	*ret = record_lock_take(c->v->record_locks, c->f, &id);
+	return 0;
+}
+
 int
 session_login(struct call *c, const char *name, const char *password, const char *code,
 	      struct session_begun *ret, struct err *e)
 {
 	FREE_WITH(candidates_done) struct candidates all = { 0 };
-	const char *plain = name, *tail;
-	struct uuid lock_id;
+	auto_record_lock turn = NULL;
 	int rc;
 
 	if (!name[0] || strlen(name) > SESSION_NAME_MAX || strlen(password) > SESSION_PASSWORD_MAX)
 		return err_set(e, ERR_BAD_LOGIN, "%s", err_info(ERR_BAD_LOGIN)->text);
-	/* However much of its suffix is given: it is one name. */
-	policy_split_suffix(c->a, name, &plain, &tail);
-	session_name_key(c->v->sessions, plain, lock_id.b);
-	if (record_lock_waiting(c->v->record_locks, &lock_id) >= SESSION_LOGIN_QUEUE)
-		return err_set(e, ERR_LOCKED_OUT,
-			       "too many logins with this name at once; wait and try again");
-	/* One by one, so that each sees the failures of those before it. */
-	auto_record_lock lock = record_lock_take(c->v->record_locks, c->f, &lock_id);
-
+	rc = take_turn(c, name, &turn, e);
+	if (rc)
+		return rc;
 	rc = find(c, name, &all, e);
 	return rc ? rc : login_any(c, &all, name, password, code, ret, e);
+}
+
+/* ---- once more, before a change ---- */
+
+/* The caller, as the table has them. */
+static int
+find_caller(struct call *c, struct candidate *u, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	const void *totp;
+	size_t n;
+	int rc;
+
+	bind_uuid(&b, &c->who.user);
+	rc = db_exec(vault_reader(c->v), c->f, STMT_USER_SECRETS, &b, &rows, e);
+	if (rc)
+		return rc;
+	if (!rows_count(rows))
+		return err_set(e, ERR_NOT_FOUND, "there is no such user");
+	u->known = true;
+	u->id = c->who.user;
+	u->name = arena_strdup(c->a, row_text(rows, 0, COL_USER_SECRETS_NAME));
+	u->hash = row_null(rows, 0, COL_USER_SECRETS_PASSWORD_HASH)
+			  ? NULL
+			  : arena_strdup(c->a, row_text(rows, 0, COL_USER_SECRETS_PASSWORD_HASH));
+	if (!row_null(rows, 0, COL_USER_SECRETS_TOTP_SEALED)) {
+		totp = row_bytea(rows, 0, COL_USER_SECRETS_TOTP_SEALED, &n);
+		buf_add(&u->totp, totp, n);
+	}
+	u->totp_step = row_bigint(rows, 0, COL_USER_SECRETS_TOTP_STEP);
+	u->failed = row_int(rows, 0, COL_USER_SECRETS_FAILED);
+	u->failed_us = row_time(rows, 0, COL_USER_SECRETS_FAILED_AT);
+	session_key(c->v->sessions, u->id.b, sizeof(u->id.b), u->key);
+	add_remembered(c, u);
+	return 0;
+}
+
+static int
+prove(struct call *c, struct candidate *u, const struct session_proof *p, int64_t *ret_step,
+      struct err *e)
+{
+	int rc = session_locked(c->v->settings, u->failed, u->failed_us, clock_now_us(), e);
+
+	if (!rc)
+		rc = try(c, u, p->password, e);
+	if (rc == ERR_BAD_LOGIN) {
+		rc = fail(c, u, u->name, u->why, e);
+		return rc == ERR_BAD_LOGIN ? err_set(e, rc, "the password is wrong") : rc;
+	}
+	if (!rc)
+		rc = check_code(c, u, p->code, ret_step, e);
+	return rc == ERR_BAD_LOGIN || rc == ERR_EXISTS ? fail_code(c, u, u->name, rc, e) : rc;
+}
+
+int
+session_prove(struct call *c, const struct session_proof *p, struct record_lock **ret_turn,
+	      int64_t *ret_step, struct err *e)
+{
+	FREE_WITH(candidates_done) struct candidates one = { .n = 1 };
+	auto_record_lock turn = NULL;
+	int64_t step = -1;
+	int rc = take_turn(c, c->who.name, &turn, e);
+
+	one.v[0].doing = p->doing;
+	if (!rc)
+		rc = find_caller(c, &one.v[0], e);
+	if (!rc)
+		rc = prove(c, &one.v[0], p, &step, e);
+	if (rc)
+		return rc;
+	*ret_step = step;
+	*ret_turn = TAKE(turn);
+	return 0;
 }
 
 static void
@@ -358,21 +444,29 @@ session_begin(struct call *c, const struct session_of *of, struct session_begun 
 	return 0;
 }
 
-int
-session_end_all(struct call *c, const struct uuid *user, struct err *e)
+struct event
+session_ending(const struct call *c, const struct uuid *user, struct buf *body)
 {
-	auto_buf body = BUF_INIT;
 	struct json_out w;
-	int rc = withdrawn_room(c->v->withdrawn, e);
 
-	if (rc)
-		return rc;
-	json_out_init(&w, &body);
+	json_out_init(&w, body);
 	json_out_object(&w, NULL);
 	json_out_uuid(&w, "keep",
 		      uuid_eq(user, &c->who.user) ? &c->who.session : &(struct uuid){ 0 });
 	json_out_end_object(&w);
-	return vault_append(c, EVENT_SESSIONS_ENDED, user, buf_str(&body), e);
+	return policy_event(c, EVENT_SESSIONS_ENDED, user, buf_str(body));
+}
+
+int
+session_end_all(struct call *c, const struct uuid *user, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	int rc = withdrawn_room(c->v->withdrawn, e);
+
+	if (rc)
+		return rc;
+	struct event ev = session_ending(c, user, &body);
+	return policy_append(c, &ev, 1, e);
 }
 
 int

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "crypto/token.h"
+#include "vault/record_lock.h"
 #include "vault/vault.h"
 
 #define SESSION_NAME_MAX 256
@@ -54,6 +55,20 @@ int session_begin(struct call *c, const struct session_of *of, struct session_be
 int session_check(struct vault *v, struct fiber *f, const char *token, struct arena *a,
 		  struct who *ret, struct err *e) NONNULL MUST_USE;
 
+/* What the caller shows once more before how they log in is changed: a session alone, which may be somebody else's by now, does not do. */
+struct session_proof {
+	const char *password, *code; /* code: NULL when none was given */
+	const char *doing;	     /* for the log: what they try, "change own password" */
+};
+/* Holds it against what they log in with, by log-in's own rules: its queue, its counters, its lock-out; a failure is an event as one there. On success *ret_turn is
+ * the turn among their log-ins, which the caller keeps until the change is in the log, so that no code counts twice; *ret_step is the code's, < 0: they have no
+ * second factor. ERR_BAD_LOGIN, ERR_SECOND_FACTOR (the password is right, a code is missing), ERR_LOCKED_OUT. */
+int session_prove(struct call *c, const struct session_proof *p, struct record_lock **ret_turn,
+		  int64_t *ret_step, struct err *e) NONNULL MUST_USE;
+
+/* The event that ends all sessions of a user but the caller's own. Its body is in buf. */
+struct event session_ending(const struct call *c, const struct uuid *user,
+			    struct buf *body) NONNULL;
 /* Ends all sessions of a user, wherever they began; the caller's own goes on. In emergency too. ERR_REFUSED when the journal has too many. */
 int session_end_all(struct call *c, const struct uuid *user, struct err *e) NONNULL MUST_USE;
 /* Ends the call's own session. */

@@ -53,16 +53,19 @@ int user_end_sessions(struct call *c, const struct uuid *id, struct err *e) NONN
 int user_change(struct call *c, const struct uuid *id, const struct user_change *ch,
 		struct json_out *out, struct err *e) NONNULL MUST_USE;
 
-/* The caller's own. The other sessions of the user end. ERR_BAD_LOGIN, ERR_WEAK_PASSWORD. */
-int user_set_password(struct call *c, const char *old, const char *new,
-		      struct err *e) NONNULL MUST_USE;
+/* The caller's own: each asks for their password and, if they have a second factor, for its code, as a log-in does (session_prove), and ends their other sessions.
+ * code NULL: none was given. ERR_BAD_LOGIN, ERR_SECOND_FACTOR, ERR_LOCKED_OUT, ERR_WEAK_PASSWORD. */
+int user_set_password(struct call *c, const char *old, const char *code, const char *new,
+		      struct err *e) MUST_USE;
 /* Makes a secret; nothing is stored yet: {"secret","uri","pending"}. ERR_CONFLICT when there is one
  * already. */
-int user_totp_begin(struct call *c, struct json_out *out, struct err *e) NONNULL MUST_USE;
+int user_totp_begin(struct call *c, const char *password, struct json_out *out,
+		    struct err *e) NONNULL MUST_USE;
 /* Stores the secret of `pending` if the code fits it. */
-int user_totp_confirm(struct call *c, const char *pending, const char *code,
+int user_totp_confirm(struct call *c, const char *password, const char *pending, const char *code,
 		      struct err *e) NONNULL MUST_USE;
-int user_totp_remove(struct call *c, const char *code, struct err *e) NONNULL MUST_USE;
+int user_totp_remove(struct call *c, const char *password, const char *code,
+		     struct err *e) MUST_USE;
 
 /* A user who has a set-up token sets their first (or next) password and is logged in. c->who is
  * nobody yet. ERR_BAD_LOGIN for everything that does not fit, ERR_WEAK_PASSWORD; ERR_SECOND_FACTOR:

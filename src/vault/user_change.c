@@ -179,6 +179,10 @@ check_change(struct call *c, const struct uuid *id, const struct user_change *ch
 		return err_set(e, ERR_REFUSED, "you cannot demote or disable yourself");
 	if (self && ch->reset_password)
 		return err_set(e, ERR_REFUSED, "change your own password with the old one");
+	if (self && ch->remove_totp)
+		return err_set(e, ERR_REFUSED,
+			       "remove your own second factor with your password and its code "
+			       "(holdfast totp --off)");
 	if (!demoted && !disabled && !ch->reset_password)
 		return 0;
 	auto_binds b = BINDS_INIT;
@@ -235,12 +239,12 @@ read_knew(struct call *c, const struct uuid *id, const char **ret, struct err *e
 	return rc;
 }
 
-/* At most one event of each of three kinds. stands: what a new role or state is made upon, NULL
+/* At most one event of each of four kinds. stands: what a new role or state is made upon, NULL
  * without one. knew: what a new password is. */
 static size_t
 change_events(struct call *c, const struct uuid *id, const struct user_change *ch,
 	      const struct rows *stands, const char *knew, const struct setup *s,
-	      struct buf bodies[static 3], struct event ev[static 3])
+	      struct buf bodies[static 4], struct event ev[static 4])
 {
 	struct json_out w;
 	size_t n = 0;
@@ -274,6 +278,9 @@ change_events(struct call *c, const struct uuid *id, const struct user_change *c
 		buf_adds(&bodies[2], "{\"totp_sealed\":null}");
 		ev[n++] = policy_event(c, EVENT_USER_TOTP, id, buf_str(&bodies[2]));
 	}
+	/* A new set-up token ends the sessions by itself. */
+	if (ch->remove_totp && !ch->reset_password)
+		ev[n++] = session_ending(c, id, &bodies[3]);
 	return n;
 }
 
@@ -302,8 +309,8 @@ change_gated(struct call *c, const struct uuid *id, const struct user_change *ch
 	if (rc)
 		return rc;
 	auto_buf remains = BUF_INIT;
-	struct buf bodies[3] = { 0 };
-	struct event ev[4];
+	struct buf bodies[4] = { 0 };
+	struct event ev[5];
 	size_t n = 0;
 	if (lets_in(ch))
 		rc = say_who_remains(c, &remains, ev, &n, e);

@@ -40,10 +40,11 @@ check_password(const char *password, const char *name, struct err *e)
 	return 0;
 }
 
-/* {"password_hash":…,"keep":session or null,"knew":endings} */
+/* {"password_hash":…,"keep":session or null,"knew":endings,"totp_step":of the code that went with it} */
 static int
 password_body(struct call *c, const struct uuid *user, const char *password,
-	      const struct uuid *keep, const char *knew, struct buf *out, struct err *e)
+	      const struct uuid *keep, const char *knew, int64_t step, struct buf *out,
+	      struct err *e)
 {
 	char hash[128];
 	struct json_out w;
@@ -55,38 +56,31 @@ password_body(struct call *c, const struct uuid *user, const char *password,
 	json_out_text(&w, "password_hash", hash);
 	json_out_uuid(&w, "keep", keep);
 	json_out_text(&w, "knew", knew);
+	if (step >= 0)
+		json_out_int(&w, "totp_step", step);
 	json_out_end_object(&w);
 	return 0;
 }
 
 int
-user_set_password(struct call *c, const char *old, const char *new, struct err *e)
+user_set_password(struct call *c, const char *old, const char *code, const char *new, struct err *e)
 {
+	const struct session_proof proof = { old, code, "change own password" };
 	auto_rows r = NULL;
 	auto_buf body = BUF_INIT;
+	auto_record_lock turn = NULL;
+	int64_t step;
 	const struct uuid *user = &c->who.user;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, user);
 	int rc = check_password(new, c->who.name, e);
 	if (rc == 0)
+		rc = session_prove(c, &proof, &turn, &step, e);
+	if (rc == 0)
 		rc = user_read(c, STMT_USER_SECRETS, user, &r, e);
-	if (rc)
-		return rc;
-	const char *hash = row_null(r, 0, COL_USER_SECRETS_PASSWORD_HASH)
-				   ? NULL
-				   : row_text(r, 0, COL_USER_SECRETS_PASSWORD_HASH);
-	rc = session_verify_password(c, user, old, hash, e);
-	if (rc == ERR_BAD_LOGIN) {
-		/* The attempt is written down; the answer stays that of a wrong password. */
-		rc = policy_refuse(c, user, true, "change own password", e);
-		return rc == ERR_FORBIDDEN ? err_set(e, ERR_BAD_LOGIN, "the old password is wrong")
-					   : rc;
-	}
 	if (rc == 0)
 		rc = password_body(c, user, new, &c->who.session,
-				   user_knew_of(c->a, r, 0, COL_USER_SECRETS_KNEW), &body, e);
-	if (rc)
-		return rc;
-	return vault_append(c, EVENT_USER_PASSWORD, user, buf_str(&body), e);
+				   user_knew_of(c->a, r, 0, COL_USER_SECRETS_KNEW), step, &body, e);
+	return rc ? rc : vault_append(c, EVENT_USER_PASSWORD, user, buf_str(&body), e);
 }
 
 static void
@@ -132,18 +126,34 @@ write_totp(struct call *c, const uint8_t secret[static TOTP_SECRET_BYTES], const
 	return 0;
 }
 
-int
-user_totp_begin(struct call *c, struct json_out *out, struct err *e)
+/* That they have none yet. */
+static int
+check_no_factor(struct call *c, int64_t *ret_step, struct err *e)
 {
 	auto_rows r = NULL;
-	auto_buf sealed = BUF_INIT;
-	uint8_t secret[TOTP_SECRET_BYTES], ad[SESSION_TOTP_AD_LEN];
 	int rc = user_read(c, STMT_USER_SECRETS, &c->who.user, &r, e);
 	if (rc)
 		return rc;
 	if (!row_null(r, 0, COL_USER_SECRETS_TOTP_SEALED))
 		return err_set(e, ERR_CONFLICT,
 			       "there is a second factor already; remove it first");
+	*ret_step = row_bigint(r, 0, COL_USER_SECRETS_TOTP_STEP);
+	return 0;
+}
+
+int
+user_totp_begin(struct call *c, const char *password, struct json_out *out, struct err *e)
+{
+	const struct session_proof proof = { password, NULL, "set up a second factor" };
+	auto_buf sealed = BUF_INIT;
+	auto_record_lock turn = NULL;
+	uint8_t secret[TOTP_SECRET_BYTES], ad[SESSION_TOTP_AD_LEN];
+	int64_t step;
+	int rc = check_no_factor(c, &step, e);
+	if (rc == 0)
+		rc = session_prove(c, &proof, &turn, &step, e);
+	if (rc)
+		return rc;
 	randombytes_buf(secret, sizeof(secret));
 	session_totp_ad(&c->who.user, ad);
 	rc = keys_seal(c->v->keys, c->f, c->v->data_key, ad, sizeof(ad), secret, sizeof(secret),
@@ -172,10 +182,12 @@ check_code(struct call *c, const void *sealed, size_t n, int64_t last_step, cons
 	return rc ? totp_refused(rc, now_s, e) : 0;
 }
 
+/* The other sessions end with it: whoever began one without the factor, or with one that is gone, begins again. */
 static int
 append_totp(struct call *c, const struct buf *sealed, int64_t step, struct err *e)
 {
-	auto_buf body = BUF_INIT;
+	auto_buf body = BUF_INIT, ending = BUF_INIT;
+	const struct uuid *user = &c->who.user;
 	struct json_out w;
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
@@ -185,52 +197,57 @@ append_totp(struct call *c, const struct buf *sealed, int64_t step, struct err *
 		json_out_null(&w, "totp_sealed");
 	json_out_int(&w, "totp_step", step);
 	json_out_end_object(&w);
-	return vault_append(c, EVENT_USER_TOTP, &c->who.user, buf_str(&body), e);
+	struct event ev[] = {
+		policy_event(c, EVENT_USER_TOTP, user, buf_str(&body)),
+		session_ending(c, user, &ending),
+	};
+	return policy_append(c, ev, ARRAY_LEN(ev), e);
 }
 
 int
-user_totp_confirm(struct call *c, const char *pending, const char *code, struct err *e)
+user_totp_confirm(struct call *c, const char *password, const char *pending, const char *code,
+		  struct err *e)
 {
-	auto_rows r = NULL;
+	const struct session_proof proof = { password, NULL, "set up a second factor" };
+	auto_buf sealed = BUF_INIT;
+	auto_record_lock turn = NULL;
 	uint8_t bytes[256];
 	size_t n;
-	int64_t step;
+	int64_t last, step;
 	const char *end;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &c->who.user);
 	if (sodium_base642bin(bytes, sizeof(bytes), pending, strlen(pending), NULL, &n, &end,
 			      sodium_base64_VARIANT_ORIGINAL) ||
 	    *end)
 		return err_set(e, ERR_BAD_FIELD, "pending: not what the first step gave");
-	int rc = user_read(c, STMT_USER_SECRETS, &c->who.user, &r, e);
+	int rc = check_no_factor(c, &last, e);
+	if (rc == 0)
+		rc = session_prove(c, &proof, &turn, &step, e);
 	if (rc)
 		return rc;
-	if (!row_null(r, 0, COL_USER_SECRETS_TOTP_SEALED))
-		return err_set(e, ERR_CONFLICT,
-			       "there is a second factor already; remove it first");
-	rc = check_code(c, bytes, n, row_bigint(r, 0, COL_USER_SECRETS_TOTP_STEP), code, &step, e);
+	rc = check_code(c, bytes, n, last, code, &step, e);
 	if (rc == ERR_CRYPTO)
 		return err_set(e, ERR_BAD_FIELD, "pending: not what the first step gave");
 	if (rc)
 		return rc;
-	auto_buf sealed = BUF_INIT;
 	buf_add(&sealed, bytes, n);
 	return append_totp(c, &sealed, step, e);
 }
 
 int
-user_totp_remove(struct call *c, const char *code, struct err *e)
+user_totp_remove(struct call *c, const char *password, const char *code, struct err *e)
 {
+	const struct session_proof proof = { password, code, "remove the second factor" };
 	auto_rows r = NULL;
+	auto_record_lock turn = NULL;
 	int64_t step;
-	size_t n;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, &c->who.user);
 	int rc = user_read(c, STMT_USER_SECRETS, &c->who.user, &r, e);
 	if (rc)
 		return rc;
 	if (row_null(r, 0, COL_USER_SECRETS_TOTP_SEALED))
 		return err_set(e, ERR_NOT_FOUND, "there is no second factor");
-	const void *sealed = row_bytea(r, 0, COL_USER_SECRETS_TOTP_SEALED, &n);
-	rc = check_code(c, sealed, n, row_bigint(r, 0, COL_USER_SECRETS_TOTP_STEP), code, &step, e);
+	rc = session_prove(c, &proof, &turn, &step, e);
 	return rc ? rc : append_totp(c, NULL, step, e);
 }
 
@@ -284,7 +301,7 @@ append_setup(struct call *c, const struct uuid *user, const char *password, cons
 	     const char **ret_knew, struct err *e)
 {
 	auto_buf body = BUF_INIT, used = BUF_INIT;
-	int rc = password_body(c, user, password, &(struct uuid){ 0 }, knew, &body, e);
+	int rc = password_body(c, user, password, &(struct uuid){ 0 }, knew, -1, &body, e);
 	if (rc)
 		return rc;
 	write_knew(knew, &used);

@@ -1020,6 +1020,10 @@ class Typing:
     def line(self):
         return self.p.stdout.readline()
 
+    def write(self, text):
+        self.p.stdin.write(text + "\n")
+        self.p.stdin.flush()
+
     def end(self, text):
         out, err = self.p.communicate(text, timeout=60)
         return self.p.returncode, out, err
@@ -1027,6 +1031,7 @@ class Typing:
 
 def enrol(person, shift=0):
     t = Typing(person, "totp")
+    t.write(person.password)
     secret = re.fullmatch(r"secret +([A-Z2-7]+)\n", t.line()).group(1)
     assert t.line().startswith("otpauth://totp/")
     at = time.time() + shift
@@ -1050,7 +1055,7 @@ def test_second_factor(hire, boss):
         tom.login(input=f"Wrong-Horse-7-battery\n{nxt}\n"), 1, "wrong"
     )  # who does not know the password learns nothing of it
     assert "used" not in said and "UTC" not in said
-    fails(tom.cli("totp"), 1)
+    fails(tom.cli("totp", input=tom.password + "\n"), 1, "remove it first")
     assert {u["name"]: u["totp"] for u in boss.json("user", "list")}["tom"] is True
     boss.good("user", "totp-off", "tom")
     assert tom.login().returncode == 0
@@ -1060,8 +1065,8 @@ def test_second_factor_removed_by_its_user(hire):
     tim = hire("tim")
     secret, at, (code, _, err) = enrol(tim)
     assert code == 0, err
-    fails(tim.cli("totp", "--off", input="000000\n"), 1)
-    tim.good("totp", "--off", input=totp(secret, at + 30) + "\n")
+    fails(tim.cli("totp", "--off", input=f"{tim.password}\n000000\n"), 1)
+    tim.good("totp", "--off", input=f"{tim.password}\n{totp(secret, at + 30)}\n")
     assert tim.login().returncode == 0
 
 

@@ -171,10 +171,21 @@ run_rename(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+/* Whoever has a second factor shows its code too. */
+static int
+read_own_code(struct remote *r, struct buf *ret, struct err *e)
+{
+	auto_json me = NULL;
+	int rc = remote_call(r, REMOTE_READ, "GET", "/v1/users/me", NULL, &me, e);
+	if (rc < 0 || !json_is_true(json_object_get(me, "totp")))
+		return rc;
+	return term_read_secret("Code of the authenticator", false, CODE_MAX, ret, e);
+}
+
 static int
 run_passwd(const struct cli *c, struct err *e)
 {
-	auto_buf old = BUF_INIT, new = BUF_INIT, body = BUF_INIT;
+	auto_buf old = BUF_INIT, new = BUF_INIT, code = BUF_INIT, body = BUF_INIT;
 	auto_remote r = NULL;
 	struct json_out w;
 	int rc = remote_open(&r, e);
@@ -183,13 +194,19 @@ run_passwd(const struct cli *c, struct err *e)
 	if (rc == 0)
 		rc = term_read_secret("New password", true, SECRET_MAX, &new, e);
 	if (rc == 0)
-		rc = term_no_more("the old password and the new one", e);
+		rc = read_own_code(r, &code, e);
+	if (rc == 0)
+		rc = term_no_more(code.len ? "the old password, the new one and a code"
+					   : "the old password and the new one",
+				  e);
 	if (rc < 0)
 		return rc;
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
 	json_out_text(&w, "old", buf_str(&old));
 	json_out_text(&w, "new", buf_str(&new));
+	if (code.len)
+		json_out_text(&w, "code", buf_str(&code));
 	json_out_end_object(&w);
 	rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/password", buf_str(&body), NULL, e);
 	if (rc < 0)
@@ -213,14 +230,31 @@ show_secret(const struct cli *c, json_t *o)
 	fflush(stdout);
 }
 
+/* A member that is empty is left out. */
+static void
+write_totp(struct buf *out, const struct buf *password, const char *pending, const struct buf *code)
+{
+	struct json_out w;
+
+	buf_reset(out);
+	json_out_init(&w, out);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "password", buf_str(password));
+	if (*pending)
+		json_out_text(&w, "pending", pending);
+	if (code->len)
+		json_out_text(&w, "code", buf_str(code));
+	json_out_end_object(&w);
+}
+
 static int
-totp_on(const struct cli *c, struct remote *r, struct err *e)
+totp_on(const struct cli *c, struct remote *r, const struct buf *password, struct err *e)
 {
 	auto_buf code = BUF_INIT, body = BUF_INIT, pending = BUF_INIT;
 	auto_json o = NULL;
-	struct json_out w;
 
-	int rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", "{}", &o, e);
+	write_totp(&body, password, "", &code);
+	int rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;
 	buf_adds(&pending, lookup_text(o, "pending"));
@@ -228,43 +262,39 @@ totp_on(const struct cli *c, struct remote *r, struct err *e)
 	rc = term_read_secret("Code of the authenticator", false, CODE_MAX, &code, e);
 	if (rc < 0)
 		return rc;
-	json_out_init(&w, &body);
-	json_out_object(&w, NULL);
-	json_out_text(&w, "pending", buf_str(&pending));
-	json_out_text(&w, "code", buf_str(&code));
-	json_out_end_object(&w);
+	write_totp(&body, password, buf_str(&pending), &code);
 	return remote_call(r, REMOTE_WRITE, "POST", "/v1/users/me/totp", buf_str(&body), NULL, e);
 }
 
 static int
-totp_off(struct remote *r, struct err *e)
+totp_off(struct remote *r, const struct buf *password, struct err *e)
 {
 	auto_buf code = BUF_INIT, body = BUF_INIT;
-	struct json_out w;
 
-	int rc = term_read_secret("Code of the authenticator", false, CODE_MAX, &code, e);
+	int rc = read_own_code(r, &code, e);
 	if (rc < 0)
 		return rc;
-	json_out_init(&w, &body);
-	json_out_object(&w, NULL);
-	json_out_text(&w, "code", buf_str(&code));
-	json_out_end_object(&w);
+	write_totp(&body, password, "", &code);
 	return remote_call(r, REMOTE_WRITE, "DELETE", "/v1/users/me/totp", buf_str(&body), NULL, e);
 }
 
 static int
 run_totp(const struct cli *c, struct err *e)
 {
+	auto_buf password = BUF_INIT;
 	auto_remote r = NULL;
 	bool off = cli_has(c, "off");
 	int rc = remote_open(&r, e);
 
 	if (rc == 0)
-		rc = off ? totp_off(r, e) : totp_on(c, r, e);
+		rc = term_read_secret("Password", false, SECRET_MAX, &password, e);
+	if (rc == 0)
+		rc = off ? totp_off(r, &password, e) : totp_on(c, r, &password, e);
 	if (rc < 0)
 		return rc;
 	if (!c->json)
-		printf("the second factor is %s\n", off ? "off" : "on");
+		printf("the second factor is %s; other sessions of yours have ended\n",
+		       off ? "off" : "on");
 	else if (off)
 		printf("{}\n");
 	return CLI_GOOD;
@@ -273,7 +303,7 @@ run_totp(const struct cli *c, struct err *e)
 static const struct cli_opt totp_opts[] = {
 	{
 		.name = "off",
-		.help = "Remove it; asks for a code.",
+		.help = "Remove it; asks for your password and a code.",
 	},
 	{ 0 },
 };
@@ -379,20 +409,27 @@ const struct cli_verb verbs_user[] = {
 		.min_args = 1,
 		.max_args = 1,
 		.run = run_change,
-		.help = "Removes a user's second factor.",
+		.help = "Removes a user's second factor and ends their sessions; your own goes "
+			"with "
+			"`holdfast totp --off`.",
 		.part = CLI_USERS,
 	},
 	{
 		.name = "passwd",
 		.run = run_passwd,
-		.help = "Changes your own login password.",
+		.help = "Changes your own login password and ends your other sessions.",
+		.more = "Asks for the old password, the new one and, if you have a second factor, "
+			"its code. Wrong ones count as failed log-ins.",
 		.part = CLI_SESSION,
 	},
 	{
 		.name = "totp",
 		.opts = totp_opts,
 		.run = run_totp,
-		.help = "Sets up a second factor (an authenticator's codes) for yourself.",
+		.help = "Sets up a second factor (an authenticator's codes) for yourself and ends "
+			"your other sessions.",
+		.more = "Asks for your password first, then for a code. Wrong ones count as failed "
+			"log-ins.",
 		.part = CLI_SESSION,
 	},
 	{ 0 },

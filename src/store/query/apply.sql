@@ -29,14 +29,15 @@ WITH e AS MATERIALIZED (
 ), :end_sessions(d, s.principal = n.subject)
 :says(e);
 
--- A new password, or (password_hash null) a new set-up token. All sessions end but the one that did it.
+-- A new password, or (password_hash null) a new set-up token. All sessions end but the one that did it. A code that went with it is remembered, so that it
+-- is not taken once more.
 -- name: apply_user_password(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
 	SELECT object AS subject, seq, at, body::jsonb AS b, (body::jsonb->>'keep')::uuid AS keep FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_PASSWORD
 ), :set_credentials(e)
-UPDATE principal p SET :credentials_of(w, p), failed = 0, failed_at = NULL
-FROM (SELECT DISTINCT subject FROM e) x LEFT JOIN w ON w.subject = x.subject WHERE p.id = x.subject;
+UPDATE principal p SET :credentials_of(w, p), failed = 0, failed_at = NULL, totp_step = greatest(p.totp_step, x.step)
+FROM (SELECT subject, max((b->>'totp_step')::bigint) AS step FROM e GROUP BY subject) x LEFT JOIN w ON w.subject = x.subject WHERE p.id = x.subject;
 
 -- The step of the code that confirmed it is remembered, so that it is not taken once more.
 -- name: apply_user_totp(node uuid, from_seq bigint, to_seq bigint)

@@ -46,8 +46,8 @@ SELECT EXISTS (SELECT FROM principal WHERE lower(name) = lower($1) AND id IS DIS
 -- name: user_by_id(id uuid) -> id uuid, name text, disabled bool
 SELECT id, name, disabled FROM principal WHERE id = $1;
 
--- name: user_secrets(id uuid) -> password_hash text, totp_sealed bytea, totp_step bigint, name text, knew text
-SELECT password_hash, totp_sealed, totp_step, name, :known_endings($1) FROM principal WHERE id = $1;
+-- name: user_secrets(id uuid) -> password_hash text, totp_sealed bytea, totp_step bigint, name text, failed int, failed_at timestamptz, knew text
+SELECT password_hash, totp_sealed, totp_step, name, failed, failed_at, :known_endings($1) FROM principal WHERE id = $1;
 
 -- name: user_setup(name text, plain text, tail text) -> id uuid, name text, role text, disabled bool, setup_mac bytea, setup_until timestamptz,
 --   totp bool, shared bool, knew text

@@ -438,7 +438,7 @@ second_factor_round(void **state)
 	struct err e = { 0 };
 	auto_reply begin, bad, good, login, removed;
 	make_user("tom", token);
-	ask(&begin, "POST", "/v1/users/me/totp", token, "{}");
+	ask(&begin, "POST", "/v1/users/me/totp", token, "{\"password\":\"" USER_PASSWORD "\"}");
 	expect(&begin, 200, NULL);
 	assert_non_null(strstr(text(&begin, "uri"), text(&begin, "secret")));
 	/* The phone's side: base32 of the secret back to bytes. */
@@ -449,13 +449,15 @@ second_factor_round(void **state)
 		for (have += 5; have >= 8; have -= 8)
 			secret[n++] = (uint8_t)(bits >> (have - 8));
 	}
-	snprintf(body, sizeof(body), "{\"pending\":\"%s\",\"code\":\"000000\"}",
+	snprintf(body, sizeof(body),
+		 "{\"password\":\"" USER_PASSWORD "\",\"pending\":\"%s\",\"code\":\"000000\"}",
 		 text(&begin, "pending"));
 	ask(&bad, "POST", "/v1/users/me/totp", token, body);
 	assert_int_equal(totp_code(secret, clock_now_us() / 1000000, code, &e), 0);
 	if (strcmp(code, "000000"))
 		expect(&bad, 401, "bad_login");
-	snprintf(body, sizeof(body), "{\"pending\":\"%s\",\"code\":\"%s\"}",
+	snprintf(body, sizeof(body),
+		 "{\"password\":\"" USER_PASSWORD "\",\"pending\":\"%s\",\"code\":\"%s\"}",
 		 text(&begin, "pending"), code);
 	ask(&good, "POST", "/v1/users/me/totp", token, body);
 	expect(&good, 200, NULL);
@@ -464,7 +466,7 @@ second_factor_round(void **state)
 	expect(&login, 401, "second_factor");
 	/* The code that confirmed it is used up; the next step's is in the window. */
 	assert_int_equal(totp_code(secret, clock_now_us() / 1000000 + 30, code, &e), 0);
-	snprintf(body, sizeof(body), "{\"code\":\"%s\"}", code);
+	snprintf(body, sizeof(body), "{\"password\":\"" USER_PASSWORD "\",\"code\":\"%s\"}", code);
 	ask(&removed, "DELETE", "/v1/users/me/totp", token, body);
 	expect(&removed, 204, NULL);
 }

@@ -240,7 +240,7 @@ static const struct one {
 	const char *object, *body;
 } ones[] = {
 	{ EVENT_USER_SETUP_USED, USER, "{}" },
-	{ EVENT_USER_PASSWORD, USER, "{\"password_hash\":\"h\"}" },
+	{ EVENT_USER_PASSWORD, USER, "{\"password_hash\":\"h\",\"totp_step\":4}" },
 	{ EVENT_USER_TOTP, USER, "{\"totp_sealed\":\"AAAA\",\"totp_step\":5}" },
 	{ EVENT_LOGIN_FAILED, USER, "{}" },
 	{ EVENT_LOGIN, USER,

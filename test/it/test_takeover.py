@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What somebody can do with a session that they have stolen, or with an administrator's rights, to log in as somebody else; and who hears of it."""
+import threading
+import time
+
+import pytest
+
+from api import Api
+from factor import totp
+from verbs import fails
+from wait import wait_until
+
+WRONG = "Wrong-Horse-7-battery"
+NEW = "Brand-New-Password-1"
+AFTER = 3  # failed log-ins until there is a wait
+settings = {"lockout_after": AFTER, "lockout_ms": "10min"}
+
+
+class Thief(Api):
+    """Has a session of somebody, and nothing else of theirs."""
+
+    def __init__(self, person):
+        super().__init__(person.node, token=person.api.token)
+
+
+def enrol(person, do=lambda f: f()):
+    """Two codes that are good once each. The one that enrols is of the step before, of which half is to come: so all three are good for a while."""
+    wait_until("a step of the codes is young", lambda: time.time() % 30 < 15, timeout=60)
+    begun = person.api.must("POST", "/v1/users/me/totp", {"password": person.password})
+    before, this, following = (totp(begun["secret"], time.time() + at) for at in (-30, 0, 30))
+    body = {"password": person.password, "pending": begun["pending"], "code": before}
+    do(lambda: person.api.must("POST", "/v1/users/me/totp", body))
+    return this, following
+
+
+def another_session(person, **more):
+    api = Api(person.node)
+    api.token = api.must("POST", "/v1/session", {"name": person.name, "password": person.password, **more})["token"]
+    return api
+
+
+def failures(node, person):
+    """What the log says of attempts to be them."""
+    return [
+        tuple(row)
+        for row in node.sql(
+            "SELECT body::json->>'why', coalesce(body::json->>'doing', '') FROM event "
+            f"WHERE kind = :LOGIN_FAILED AND object = '{person.id}' ORDER BY seq"
+        )
+    ]
+
+
+def changes(node, person):
+    """How many times the way that they log in was changed."""
+    return int(
+        node.sql(f"SELECT count(*) FROM event WHERE kind IN (:USER_PASSWORD, :USER_TOTP) AND object = '{person.id}'")[0][0]
+    )
+
+
+# What a session alone, and a wrong guess with it, is refused: method, path, body (the guess is the password) and what the log calls it.
+WAYS = {
+    "password": ("POST", "/v1/users/me/password", lambda guess: {"old": guess, "new": NEW}, "change own password"),
+    "enrol": ("POST", "/v1/users/me/totp", lambda guess: {"password": guess}, "set up a second factor"),
+    "remove": (
+        "DELETE",
+        "/v1/users/me/totp",
+        lambda guess: {"password": guess, "code": "000000"},
+        "remove the second factor",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_stolen_session_guesses_the_password_no_faster_than_a_stranger(shared, hire, way):
+    """H17: whoever has a session but not the password meets log-in's own lock-out, and every guess is in the log."""
+    method, path, body, doing = WAYS[way]
+    her = hire(f"guessed-{way}")
+    if way == "remove":
+        enrol(her)
+    thief, before = Thief(her), changes(shared, her)
+    for _ in range(AFTER):
+        r = thief.call(method, path, body(WRONG))
+        assert (r.status, r.code) == (401, "bad_login"), r
+    for guess in (WRONG, her.password):  # now also the right one has to wait
+        r = thief.call(method, path, body(guess))
+        assert (r.status, r.code) == (429, "locked_out") and "wait" in r.detail, r
+    assert failures(shared, her) == AFTER * [("password", doing)]
+    r = Api(shared).call("POST", "/v1/session", {"name": her.name, "password": her.password})
+    assert (r.status, r.code) == (429, "locked_out")  # they are the same counters
+    assert changes(shared, her) == before
+
+
+def test_failed_logins_and_guesses_of_a_session_add_up(shared, hire):
+    her = hire("added-up")
+    for _ in range(AFTER - 1):
+        assert Api(shared).call("POST", "/v1/session", {"name": her.name, "password": WRONG}).status == 401
+    thief = Thief(her)
+    assert thief.call("POST", "/v1/users/me/password", {"old": WRONG, "new": NEW}).status == 401
+    assert thief.call("POST", "/v1/users/me/password", {"old": WRONG, "new": NEW}).status == 429
+    assert failures(shared, her) == (AFTER - 1) * [("password", "")] + [("password", "change own password")]
+
+
+def test_guesses_at_once_are_as_many_as_one_after_the_other(shared, hire):
+    her = hire("at-once")
+    got = []
+
+    def guess():
+        got.append(Thief(her).call("POST", "/v1/users/me/password", {"old": WRONG, "new": NEW}).status)
+
+    threads = [threading.Thread(target=guess) for _ in range(12)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sorted(got) == AFTER * [401] + (12 - AFTER) * [429]
+    assert len(failures(shared, her)) == AFTER
+
+
+def test_codes_are_guessed_no_faster_than_at_log_in(shared, hire):
+    """H17: also by who knows the password and has a session."""
+    her = hire("codes")
+    this, _ = enrol(her)
+    thief = Thief(her)
+    for _ in range(AFTER):
+        r = thief.call("DELETE", "/v1/users/me/totp", {"password": her.password, "code": "000000"})
+        assert (r.status, r.code) == (401, "bad_login"), r
+    r = thief.call("DELETE", "/v1/users/me/totp", {"password": her.password, "code": this})
+    assert (r.status, r.code) == (429, "locked_out")
+    assert failures(shared, her) == AFTER * [("code", "remove the second factor")]
+    assert her.api.must("GET", "/v1/users/me")["totp"] is True
+
+
+def test_who_has_a_second_factor_shows_it_for_a_new_password(shared, hire):
+    her = hire("both")
+    this, following = enrol(her)
+    body = {"old": her.password, "new": NEW}
+    r = her.api.call("POST", "/v1/users/me/password", body)
+    assert (r.status, r.code) == (401, "second_factor"), r
+    r = her.api.call("POST", "/v1/users/me/password", {**body, "code": "000000"})
+    assert (r.status, r.code) == (401, "bad_login"), r
+    her.api.must("POST", "/v1/users/me/password", {**body, "code": this})
+    # The code is used up, for a log-in and for another change.
+    r = Api(shared).call("POST", "/v1/session", {"name": her.name, "password": NEW, "code": this})
+    assert r.status == 401 and "used" in r.detail, r
+    r = her.api.call("DELETE", "/v1/users/me/totp", {"password": NEW, "code": this})
+    assert r.status == 401 and "used" in r.detail, r
+    her.api.must("DELETE", "/v1/users/me/totp", {"password": NEW, "code": following})
+    assert her.api.must("GET", "/v1/users/me")["totp"] is False
+
+
+def test_the_factor_is_removed_with_both(shared, hire):
+    her = hire("remover")
+    this, _ = enrol(her)
+    r = her.api.call("DELETE", "/v1/users/me/totp", {"password": her.password})
+    assert (r.status, r.code) == (401, "second_factor"), r
+    assert her.api.call("DELETE", "/v1/users/me/totp", {"code": this}).status == 400
+    her.api.must("DELETE", "/v1/users/me/totp", {"password": her.password, "code": this})
+
+
+def test_a_stolen_session_enrols_no_factor(shared, hire):
+    """Nor does it confirm one that its user has begun."""
+    her = hire("enrolled")
+    thief = Thief(her)
+    assert thief.call("POST", "/v1/users/me/totp", {}).status == 400
+    begun = her.api.must("POST", "/v1/users/me/totp", {"password": her.password})
+    body = {"pending": begun["pending"], "code": totp(begun["secret"])}
+    assert thief.call("POST", "/v1/users/me/totp", body).status == 400
+    r = thief.call("POST", "/v1/users/me/totp", {**body, "password": WRONG})
+    assert (r.status, r.code) == (401, "bad_login")
+    assert failures(shared, her) == [("password", "set up a second factor")]
+    assert her.api.must("GET", "/v1/users/me")["totp"] is False
+
+
+def test_whatever_changes_how_they_log_in_ends_the_other_sessions(hire):
+    her = hire("ended")
+
+    def ends(what, other):
+        assert other.call("GET", "/v1/users/me").status == 200
+        what()
+        assert other.call("GET", "/v1/users/me").status == 401
+        assert her.api.call("GET", "/v1/users/me").status == 200  # the one that did it goes on
+
+    this, following = enrol(her, lambda what: ends(what, another_session(her)))
+    both = {"password": her.password, "code": following}
+    ends(lambda: her.api.must("DELETE", "/v1/users/me/totp", both), another_session(her, code=this))
+    new = {"old": her.password, "new": NEW}
+    ends(lambda: her.api.must("POST", "/v1/users/me/password", new), another_session(her))
+
+
+def test_administrators_remove_their_own_factor_as_anybody_does(shared, hire):
+    """Their rights over others are no way around their password and code."""
+    her = hire("root", role="administrator")
+    this, _ = enrol(her)
+    r = her.api.call("PATCH", f"/v1/users/{her.id}", {"remove_totp": True})
+    assert (r.status, r.code) == (409, "refused") and "totp --off" in r.detail, r
+    assert her.api.must("GET", "/v1/users/me")["totp"] is True
+    her.api.must("DELETE", "/v1/users/me/totp", {"password": her.password, "code": this})
+
+
+def test_sessions_end_when_an_administrator_removes_the_factor(shared, boss, hire):
+    her = hire("removed")
+    enrol(her)
+    boss.api.must("PATCH", f"/v1/users/{her.id}", {"remove_totp": True})
+    assert her.api.call("GET", "/v1/users/me").status == 401
+    assert boss.api.call("GET", "/v1/users/me").status == 200
+    another_session(her)
+
+
+def test_the_verbs_ask_for_both(hire):
+    her = hire("typing")
+    this, following = enrol(her)
+    assert her.login(input=f"{her.password}\n{this}\n").returncode == 0
+    fails(her.cli("passwd", input=f"{her.password}\n{NEW}\n"), 2, "standard input")
+    fails(her.cli("passwd", input=f"{her.password}\n{NEW}\n{this}\nmore\n"), 2, "a code")
+    fails(her.cli("passwd", input=f"{WRONG}\n{NEW}\n{following}\n"), 1, "password is wrong")
+    fails(her.cli("totp", "--off", input=f"{WRONG}\n{following}\n"), 1, "password is wrong")
+    her.good("passwd", input=f"{her.password}\n{NEW}\n{following}\n")
