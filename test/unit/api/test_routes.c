@@ -53,6 +53,22 @@ every_route_says_who_may(void **state)
 	}
 }
 
+/* A word such as "me" stands before the parameter that would take it. */
+static void
+every_route_is_reached(void **state)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct request *rq = request_new();
+		struct route_match m = { 0 };
+		struct err e = { 0 };
+		assert_int_equal(request_target(rq, table[i].pattern, &e), 0);
+		rq->method = table[i].method;
+		assert_int_equal(router_match(route_tables, rq, &m, &e), 0);
+		assert_string_equal(m.route->pattern, table[i].pattern);
+		request_free(rq);
+	}
+}
+
 static void
 every_route_is_whole(void **state)
 {
@@ -219,6 +235,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_route_says_who_may),
+		cmocka_unit_test(every_route_is_reached),
 		cmocka_unit_test(every_route_is_whole),
 		cmocka_unit_test(body_tables_end_and_fit),
 		cmocka_unit_test(query_tables_end_and_fit),
