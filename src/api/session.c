@@ -2,7 +2,9 @@
 #include "vault/session.h"
 
 #include "api/noun.h"
+#include "base/log.h"
 #include "base/secret.h"
+#include "vault/notice.h"
 #include "vault/user.h"
 
 /* clang-format off */
@@ -70,6 +72,16 @@ write_place(struct api_call *c, bool shared, struct err *e)
 	return rc;
 }
 
+/* Whoever may log in does, also where the log cannot be read: the node's own log says so then. */
+static void
+write_notices(struct api_call *c, const struct session_begun *s)
+{
+	struct err why = { 0 };
+
+	if (notice_write(&c->call, s, &c->w, &why))
+		log_warning("what %s is told at the log-in cannot be read: %s", s->name, why.text);
+}
+
 static int
 answer_begun(struct api_call *c, struct session_begun *s, struct err *e)
 {
@@ -78,6 +90,7 @@ answer_begun(struct api_call *c, struct session_begun *s, struct err *e)
 	json_out_text(&c->w, "token", s->token);
 	json_out_uuid(&c->w, "session", &s->session);
 	json_out_time(&c->w, "expires", s->expires_us);
+	write_notices(c, s);
 	bool shared = s->shared;
 	secret_wipe(s, sizeof(*s));
 	return write_place(c, shared, e);
@@ -123,7 +136,7 @@ on_logout(struct api_call *c, struct err *e)
 const struct route routes_session[] = {
 	{ HTTP_POST, "/v1/session", DO(login), 0, ROUTE_PUBLIC | READ | ROUTE_EVENT,
 	  BODY(login), QUERY(session), SMALL, "Login",
-	  "Logs in; of several who have the name, the one whose password it is, and the answer has the suffix by which they log in from now on. The answer names the nodes of the pair and has the certificate of the vault's authority (PEM), by which clients trust all of them. With standby=forward a standby has the primary do it." },
+	  "Logs in; of several who have the name, the one whose password it is, and the answer has the suffix by which they log in from now on. The answer names the nodes of the pair and has the certificate of the vault's authority (PEM), by which clients trust all of them. notices: what was done since the last log-in about the user (password_reset, password_changed, factor_set, factor_removed, recovered, renamed, role_changed, disabled, enabled, sessions_ended), and for administrators whose password was reset or factor removed by somebody else; 20 at most, what lets somebody in first. With standby=forward a standby has the primary do it." },
 	{ HTTP_GET, "/v1/session", DO(whoami), 0, READ,
 	  NO_BODY, QUERY(session), 0, "Session",
 	  "Says who is logged in." },
@@ -139,9 +152,14 @@ const struct route routes_session[] = {
 const struct shape replies_session[] = {
 	REPLY(Login,
 		FIELD(token, TEXT), FIELD(session, ID), FIELD(expires, TIME),
+		ONE(last_login, LastLogin, MAYBE_NIL), LIST(notices, Notice, MAYBE), FIELD(more_notices, BOOL, MAYBE),
 		ONE(user, SessionUser), FIELD(node, TEXT), FIELD(mode, TEXT),
 		FIELD(administration_conflicts, INT, MAYBE), FIELD(authority, TEXT, NIL),
 		LIST(nodes, SessionNode)),
+	REPLY(LastLogin, FIELD(at, TIME), FIELD(address, TEXT), ONE(node, Named, NIL)),
+	REPLY(Notice,
+		FIELD(what, TEXT), FIELD(value, TEXT, NIL), FIELD(at, TIME), ONE(user, Named, NIL),
+		ONE(by, Named, NIL), FIELD(address, TEXT), ONE(node, Named, NIL)),
 	REPLY(Session,
 		FIELD(session, ID), ONE(user, SessionUser), FIELD(node, TEXT), FIELD(mode, TEXT),
 		FIELD(administration_conflicts, INT, MAYBE), FIELD(authority, TEXT, NIL),

@@ -428,7 +428,8 @@ session_begin(struct call *c, const struct session_of *of, struct session_begun 
 	s.expires_us = clock_now_us() + c->v->settings->session_max * 1000;
 	login_body(&body, &s, mac, of);
 	c->who.user = of->user;
-	rc = vault_append(c, EVENT_LOGIN, &of->user, buf_str(&body), e);
+	struct event ev = policy_event(c, EVENT_LOGIN, &of->user, buf_str(&body));
+	rc = policy_append(c, &ev, 1, e);
 	if (rc) {
 		c->who.user = nobody;
 		return rc;
@@ -438,6 +439,7 @@ session_begin(struct call *c, const struct session_of *of, struct session_begun 
 	c->who.name = s.name;
 	c->who.administrator = of->administrator;
 	c->who.journal_only = c->durability == LEDGER_JOURNAL;
+	s.at = (struct session_place){ .chain = ev.node, .seq = ev.seq };
 	token_str(token, s.token);
 	*ret = s;
 	secret_wipe(&s, sizeof(s));

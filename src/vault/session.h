@@ -19,6 +19,13 @@
 struct sessions *sessions_new(struct vault *v) NONNULL MUST_USE;
 void sessions_free(struct sessions *s);
 
+/* Where a log-in is in the log. */
+struct session_place {
+	struct uuid chain;
+	int64_t seq;
+	int64_t set_up_seq; /* of the password that was set with it, 0: none */
+};
+
 /* What a login gives. Wipe it after use. */
 struct session_begun {
 	char token[TOKEN_STR_LEN];
@@ -27,6 +34,7 @@ struct session_begun {
 	bool administrator;
 	bool shared; /* others have the name too: from now on it is to be written with its suffix */
 	int64_t expires_us;
+	struct session_place at;
 };
 
 /* Of several who have the name (four at most), the one whose password it is. Checks name, password and, if the user has a second factor, code (NULL: none given); begins a

@@ -295,25 +295,27 @@ write_knew(const char *knew, struct buf *out)
 	json_out_end_object(&w);
 }
 
-/* knew: the endings that there were when the token was found good. Of the session that begins, the password that it sets is known too. */
+/* *knew: the endings that there were when the token was found good. Of the session that begins, the password that it sets is known too; *ret_seq is its event. */
 static int
-append_setup(struct call *c, const struct uuid *user, const char *password, const char *knew,
-	     const char **ret_knew, struct err *e)
+append_setup(struct call *c, const struct uuid *user, const char *password, const char **knew,
+	     int64_t *ret_seq, struct err *e)
 {
 	auto_buf body = BUF_INIT, used = BUF_INIT;
-	int rc = password_body(c, user, password, &(struct uuid){ 0 }, knew, -1, &body, e);
+	int rc = password_body(c, user, password, &(struct uuid){ 0 }, *knew, -1, &body, e);
 	if (rc)
 		return rc;
-	write_knew(knew, &used);
+	write_knew(*knew, &used);
 	struct event ev[] = {
 		policy_event(c, EVENT_USER_SETUP_USED, user, buf_str(&used)),
 		policy_event(c, EVENT_USER_PASSWORD, user, buf_str(&body)),
 	};
 	ev[0].actor = ev[1].actor = *user;
 	rc = policy_append(c, ev, ARRAY_LEN(ev), e);
-	if (rc == 0)
-		*ret_knew = with_ending(c->a, knew, &ev[1]);
-	return rc;
+	if (rc)
+		return rc;
+	*knew = with_ending(c->a, *knew, &ev[1]);
+	*ret_seq = ev[1].seq;
+	return 0;
 }
 
 static int
@@ -345,6 +347,7 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 	auto_rows r = NULL;
 	struct uuid id, found;
 	struct session_of of = { .totp_step = -1 };
+	int64_t set_up_seq = 0;
 	int i, rc = policy_by_name(c, STMT_USER_SETUP, name, &r, e);
 	if (rc)
 		return rc;
@@ -369,11 +372,11 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 		rc = err_set(e, ERR_BAD_LOGIN, "the user has another name by now");
 	if (rc == ERR_BAD_LOGIN)
 		return refuse_setup(c, &id, e);
+	of.knew = user_knew_of(c->a, r, i, COL_USER_SETUP_KNEW);
 	if (rc == 0)
 		rc = check_password(password, row_text(r, i, COL_USER_SETUP_NAME), e);
 	if (rc == 0)
-		rc = append_setup(c, &id, password, user_knew_of(c->a, r, i, COL_USER_SETUP_KNEW),
-				  &of.knew, e);
+		rc = append_setup(c, &id, password, &of.knew, &set_up_seq, e);
 	if (rc)
 		return rc;
 	if (row_bool(r, i, COL_USER_SETUP_TOTP))
@@ -383,7 +386,9 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 	of.name = arena_strdup(c->a, row_text(r, i, COL_USER_SETUP_NAME));
 	of.administrator = strcmp(row_text(r, i, COL_USER_SETUP_ROLE), "administrator") == 0;
 	rc = session_begin(c, &of, ret, e);
-	if (rc == 0)
-		ret->shared = row_bool(r, i, COL_USER_SETUP_SHARED);
-	return rc;
+	if (rc)
+		return rc;
+	ret->shared = row_bool(r, i, COL_USER_SETUP_SHARED);
+	ret->at.set_up_seq = set_up_seq;
+	return 0;
 }

@@ -17,6 +17,7 @@ struct row {
 		of; /* UNSHARED: the resource or account; SESSIONS: the session that goes on, or nil */
 	struct uuid chain;
 	int64_t seq;
+	struct withdrawn_ending by;
 	uint64_t seen; /* in which reading of the journal */
 };
 
@@ -76,6 +77,17 @@ withdrawn_session(const struct withdrawn *w, const struct uuid *user, const stru
 		    (x->kind == DISABLED || (x->kind == SESSIONS && !uuid_eq(&x->of, session))))
 			return true;
 	return false;
+}
+
+bool
+withdrawn_last_ending(const struct withdrawn *w, const struct uuid *user,
+		      struct withdrawn_ending *ret)
+{
+	const struct row *x = find(w, SESSIONS, user, NULL);
+
+	if (x)
+		*ret = x->by;
+	return x != NULL;
 }
 
 const char *
@@ -152,7 +164,11 @@ body_is(const struct event *ev, const char *name, const char *value)
 static bool
 parse(const struct event *ev, struct row *ret)
 {
-	*ret = (struct row){ .chain = ev->node, .seq = ev->seq, .user = ev->object };
+	*ret = (struct row){ .chain = ev->node,
+			     .seq = ev->seq,
+			     .user = ev->object,
+			     .by = { .actor = ev->actor, .at_us = ev->at_us } };
+	text_copy(ret->by.address, sizeof(ret->by.address), ev->address ? ev->address : "");
 	switch ((int)ev->kind) {
 	case EVENT_USER_CHANGED:
 		ret->kind = DISABLED;

@@ -24,6 +24,14 @@ bool withdrawn_share(const struct withdrawn *w, const struct uuid *target, const
 /* Of a session that the tables have. */
 bool withdrawn_session(const struct withdrawn *w, const struct uuid *user,
 		       const struct uuid *session);
+/* Who ended a user's sessions last, of what the journal says: *ret; false: nobody. */
+struct withdrawn_ending {
+	struct uuid actor;
+	int64_t at_us;
+	char address[EVENT_ADDRESS_MAX + 1];
+};
+bool withdrawn_last_ending(const struct withdrawn *w, const struct uuid *user,
+			   struct withdrawn_ending *ret);
 /* The endings that are known of a user's sessions (query/ending.sql), with those of the journal; knew: those of the tables, or NULL. In the arena, or knew. */
 const char *withdrawn_knew(const struct withdrawn *w, struct arena *a, const struct uuid *user,
 			   const char *knew);

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What somebody can do with a session that they have stolen, or with an administrator's rights, to log in as somebody else; and who hears of it."""
+import json
+import re
 import threading
 import time
 
@@ -7,6 +9,10 @@ import pytest
 
 from api import Api
 from factor import totp
+from nodes import Person
+from packs import running
+from pair import PASSWORD
+from usedpair import UsedPair
 from verbs import fails
 from wait import wait_until
 
@@ -53,7 +59,9 @@ def failures(node, person):
 def changes(node, person):
     """How many times the way that they log in was changed."""
     return int(
-        node.sql(f"SELECT count(*) FROM event WHERE kind IN (:USER_PASSWORD, :USER_TOTP) AND object = '{person.id}'")[0][0]
+        node.sql(f"SELECT count(*) FROM event WHERE kind IN (:USER_PASSWORD, :USER_TOTP) AND object = '{person.id}'")[
+            0
+        ][0]
     )
 
 
@@ -215,3 +223,166 @@ def test_the_verbs_ask_for_both(hire):
     fails(her.cli("passwd", input=f"{WRONG}\n{NEW}\n{following}\n"), 1, "password is wrong")
     fails(her.cli("totp", "--off", input=f"{WRONG}\n{following}\n"), 1, "password is wrong")
     her.good("passwd", input=f"{her.password}\n{NEW}\n{following}\n")
+
+
+# ---- who is told ----
+
+
+def log_in(person, node=None, **more):
+    """What the answer of a log-in tells: the log-in before, and what was done since as (what, to whom, by whom, value)."""
+    api = Api(node or person.node)
+    o = api.must("POST", "/v1/session", {"name": person.name, "password": person.password, **more})
+    api.token = o["token"]
+    return api, o
+
+
+def told(o):
+    return [(n["what"], n["user"]["name"], (n["by"] or {}).get("name"), n["value"]) for n in o["notices"]]
+
+
+def set_up(person, token, password=NEW):
+    o = Api(person.node).must("POST", "/v1/setup", {"name": person.name, "setup_token": token, "password": password})
+    person.password = password
+    return o
+
+
+def reset(boss, person, **more):
+    return boss.api.must("PATCH", f"/v1/users/{person.id}", {"reset_password": True, **more})["setup_token"]
+
+
+def test_a_person_is_told_who_reset_them(boss, hire):
+    her = hire("told-reset")
+    _, following = enrol(her)
+    log_in(her, code=following)
+    o = set_up(her, reset(boss, her, remove_totp=True))
+    assert sorted(told(o)) == [("factor_removed", her.name, "admin", None), ("password_reset", her.name, "admin", None)]
+    for n in o["notices"]:
+        assert n["address"] == "127.0.0.1" and n["by"]["id"] == boss.id and n["user"]["id"] == her.id
+        assert n["at"] >= o["last_login"]["at"] and n["node"]["name"] == her.node.name
+    assert told(log_in(her)[1]) == []  # and once
+
+
+def test_who_was_reset_sees_that_somebody_else_logged_in_as_them(boss, hire):
+    """An administrator lets themselves in as somebody, who has to ask for a new token then: their log-in names the one of before."""
+    her = hire("told-theft")
+    before = log_in(her)[1]["last_login"]
+    taken = set_up(her, reset(boss, her), "Administrators-Choice-1")
+    o = set_up(her, reset(boss, her))
+    assert told(o) == [("password_reset", her.name, "admin", None)]
+    assert o["last_login"]["at"] > before["at"] and o["last_login"]["address"] == "127.0.0.1"
+    assert taken["notices"][0]["at"] < o["last_login"]["at"] < o["notices"][0]["at"]
+
+
+def test_a_person_is_told_what_administrators_changed(boss, hire):
+    her = hire("told-all")
+    path = f"/v1/users/{her.id}"
+    log_in(her)
+    for change in ({"role": "administrator"}, {"disabled": True}, {"disabled": False}, {"name": "told-everything"}):
+        boss.api.must("PATCH", path, change)
+    boss.api.must("POST", f"{path}/sessions/end")
+    her.name = "told-everything"
+    assert told(log_in(her)[1]) == [
+        ("sessions_ended", her.name, "admin", None),
+        ("renamed", her.name, "admin", "told-everything"),
+        ("enabled", her.name, "admin", None),
+        ("disabled", her.name, "admin", None),
+        ("role_changed", her.name, "admin", "administrator"),
+    ]
+    assert told(log_in(her)[1]) == []
+
+
+def test_a_person_is_told_what_was_done_with_a_session_of_theirs(hire):
+    """Their own changes too: it may not have been they."""
+    her = hire("told-own")
+    _, following = enrol(her)
+    assert told(log_in(her, code=following)[1]) == [("factor_set", her.name, her.name, None)]
+    her = hire("told-own-too")
+    her.api.must("POST", "/v1/users/me/password", {"old": her.password, "new": NEW})
+    her.api.must("POST", "/v1/users/me/sessions/end")
+    her.password = NEW
+    assert told(log_in(her)[1]) == [
+        ("password_changed", her.name, her.name, None),
+        ("sessions_ended", her.name, her.name, None),
+    ]
+
+
+def test_all_administrators_are_told_who_was_let_in_anew(boss, hire):
+    """Also the one whose session did it; other users are not told of others."""
+    her, plain, second = hire("let-in"), hire("bystander"), hire("second", role="administrator")
+    enrol(her)
+    for who in (boss, second, plain):
+        log_in(who)
+    reset(boss, her)
+    boss.api.must("PATCH", f"/v1/users/{her.id}", {"remove_totp": True})
+    both = [("factor_removed", her.name, "admin", None), ("password_reset", her.name, "admin", None)]
+    assert told(log_in(second)[1]) == both and told(log_in(boss)[1]) == both
+    assert told(log_in(plain)[1]) == []
+    assert told(log_in(second)[1]) == []
+
+
+def test_many_changes_do_not_hide_the_one_that_matters(boss, hire):
+    her = hire("told-many")
+    log_in(her)
+    boss.api.must("PATCH", f"/v1/users/{her.id}", {"remove_totp": True})
+    for i in range(25):
+        boss.api.must("PATCH", f"/v1/users/{her.id}", {"role": ("administrator", "user")[i % 2]})
+    _, o = log_in(her)
+    assert len(o["notices"]) == 20 and o["more_notices"] is True
+    assert told(o)[0] == ("factor_removed", her.name, "admin", None)
+    assert told(log_in(her)[1]) == [] and "more_notices" not in log_in(her)[1]
+
+
+def test_no_secret_is_told(boss, hire, shared):
+    her = hire("told-secrets")
+    enrol(her)
+    token = reset(boss, her, remove_totp=True)
+    o = set_up(her, token)
+    text = str(o["notices"])
+    assert token not in text and "argon2" not in text
+    assert {k for n in o["notices"] for k in n} == {"what", "value", "at", "user", "by", "address", "node"}
+
+
+def test_the_command_tells_on_standard_error(boss, hire):
+    her = hire("told-typing")
+    assert "since your last log-in" not in her.login().stderr
+    boss.api.must("PATCH", f"/v1/users/{her.id}", {"role": "administrator"})
+    token = reset(boss, her)
+    her.password = NEW
+    p = her.login("--setup", input=f"{token}\n{NEW}\n")
+    assert p.returncode == 0 and "notice" not in p.stdout, p
+    said = p.stderr.splitlines()
+    assert re.fullmatch(r"note: since your last log-in \(20\S+Z from 127\.0\.0\.1\):", said[0]), p.stderr
+    assert re.fullmatch(r"  20\S+Z  your password was reset, by admin from 127\.0\.0\.1", said[1])
+    assert re.fullmatch(r"  20\S+Z  your role was changed: administrator, by admin from 127\.0\.0\.1", said[2])
+    assert "tell your administrators" in said[3] and len(said) == 4
+    boss.api.must("POST", f"/v1/users/{her.id}/sessions/end")
+    p = her.login("--json")
+    assert p.stderr == "" and [n["what"] for n in json.loads(p.stdout)["notices"]] == ["sessions_ended"]
+    assert "password of told-typing was reset, by yourself" in boss.login().stderr
+
+
+def test_people_are_told_in_emergency_too(holdfast):
+    """H5, H7: the secondary has the same log, and what is in its journal alone counts there; who was told on either node is told once."""
+    with running(UsedPair, holdfast) as p:
+        token = p.boss.api.must("POST", "/v1/users", {"name": "ada"}, status=201)["setup_token"]
+        ada = Person(p.primary, "ada", token, PASSWORD, p.folder)
+        p.boss.api.must("PATCH", f"/v1/users/{ada.id}", {"role": "administrator"})
+        p.alive()
+        p.primary.kill()
+        change = [("role_changed", "ada", "admin", "administrator")]
+        wait_until("the secondary lets people in", lambda: can_log_in(ada, p.other))
+        assert told(log_in(ada, p.other)[1]) == change
+        api, _ = log_in(p.boss, p.other)
+        api.must("POST", f"/v1/users/{ada.id}/sessions/end")
+        assert ("sessions_ended", "ada", "admin", None) in told(log_in(ada, p.other)[1])
+        p.primary.start()
+        p.alive()
+        assert told(log_in(ada, p.primary)[1]) == []
+
+
+def can_log_in(person, node):
+    try:
+        r = Api(node).call("POST", "/v1/session", {"name": "nobody", "password": "x"})
+    except OSError:
+        return False
+    return r.status == 401

@@ -191,6 +191,79 @@ note_suffix(const json_t *user)
 	fputc('\n', stderr);
 }
 
+/* What was done, and to whom; value: the new name or role. */
+static const struct {
+	const char *what, *own, *other;
+} notice_words[] = {
+	{ "password_reset", "your password was reset", "the password of %s was reset" },
+	{ "password_changed", "your password was changed", "the password of %s was changed" },
+	{ "factor_set", "a second factor was set up for you", "a second factor was set up for %s" },
+	{ "factor_removed", "your second factor was removed",
+	  "the second factor of %s was removed" },
+	{ "recovered", "you were given a new set-up token on the primary's machine",
+	  "%s was given a new set-up token on the primary's machine" },
+	{ "renamed", "you were renamed", "%s was renamed" },
+	{ "role_changed", "your role was changed", "the role of %s was changed" },
+	{ "disabled", "you were disabled", "%s was disabled" },
+	{ "enabled", "you were enabled again", "%s was enabled again" },
+	{ "sessions_ended", "your sessions were ended", "the sessions of %s were ended" },
+};
+
+static void
+add_notice(struct buf *out, const json_t *n, const char *me)
+{
+	const json_t *user = json_object_get(n, "user"), *by = json_object_get(n, "by");
+	bool own = strcmp(lookup_text(user, "id"), me) == 0;
+	const char *value = lookup_text(n, "value"), *address = lookup_text(n, "address");
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(notice_words) &&
+	       strcmp(notice_words[i].what, lookup_text(n, "what")) != 0)
+		i++;
+	buf_addf(out, "  %s  ", lookup_text(n, "at"));
+	if (i == ARRAY_LEN(notice_words))
+		buf_addf(out, "%s: %s", lookup_text(user, "name"), lookup_text(n, "what"));
+	else if (own)
+		buf_adds(out, notice_words[i].own);
+	else
+		buf_addf(out, notice_words[i].other, lookup_text(user, "name"));
+	if (*value)
+		buf_addf(out, ": %s", value);
+	if (strcmp(lookup_text(by, "id"), me) == 0)
+		buf_adds(out, ", by yourself");
+	else if (*lookup_text(by, "name"))
+		buf_addf(out, ", by %s", lookup_text(by, "name"));
+	if (*address)
+		buf_addf(out, " from %s", address);
+	buf_addc(out, '\n');
+}
+
+/* What was done since they logged in last. */
+static void
+note_notices(const json_t *o)
+{
+	const json_t *list = json_object_get(o, "notices"),
+		     *last = json_object_get(o, "last_login"), *n;
+	const char *me = lookup_text(json_object_get(o, "user"), "id");
+	auto_buf text = BUF_INIT;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	buf_adds(&text, "note: since your last log-in");
+	if (*lookup_text(last, "at"))
+		buf_addf(&text, " (%s from %s)", lookup_text(last, "at"),
+			 lookup_text(last, "address"));
+	buf_adds(&text, ":\n");
+	json_array_foreach(list, i, n) add_notice(&text, n, me);
+	if (json_is_true(json_object_get(o, "more_notices")))
+		buf_adds(&text, "  and more: the log has it all (holdfast audit list)\n");
+	buf_adds(&text,
+		 "If this, or that log-in, is not what you expect: change your password, and "
+		 "tell your administrators.\n");
+	term_write_text(buf_str(&text), true, stderr);
+}
+
 static int
 run_login(const struct cli *c, struct err *e)
 {
@@ -225,6 +298,7 @@ run_login(const struct cli *c, struct err *e)
 	putchar('\n');
 	term_note_mode(r);
 	note_suffix(json_object_get(o, "user"));
+	note_notices(o);
 	json_t *waiting = json_object_get(o, "administration_conflicts");
 	if (waiting)
 		fprintf(stderr,
