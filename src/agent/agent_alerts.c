@@ -185,10 +185,54 @@ tell_recovered(struct agent *a, const struct status_view *v)
 	alerter_note(a->alerter, &n);
 }
 
+static bool
+let_in_told(const struct agent *a, const struct uuid *id)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->let_in_told); i++)
+		if (uuid_eq(&a->let_in_told[i], id))
+			return true;
+	return false;
+}
+
+static void
+note_let_in(struct agent *a, const struct status_view *v, const struct replication_let_in *x)
+{
+	struct alerter_note n;
+
+	begin_note(a, v, &n);
+	n.bad = true;
+	uuid_str(&x->id, n.key);
+	n.alert.type = ALERT_LET_IN;
+	n.alert.at_us = x->at_us;
+	text_copy(n.alert.node, sizeof(n.alert.node), a->self.name);
+	text_copy(n.alert.text, sizeof(n.alert.text),
+		  "an administrator reset the password or removed the second factor of a user");
+	n.alert.todo = "Whose, and who did it, is in the log (`holdfast audit list --kind "
+		       "user_password`, or `user_totp`): if the user did not ask for it, somebody "
+		       "may be in their place.";
+	alerter_note(a->alerter, &n);
+}
+
+/* Each once, as far as this agent and the outbox know. */
+static void
+tell_let_in(struct agent *a, const struct status_view *v)
+{
+	struct uuid told[REPLICATION_LET_IN_MAX] = { 0 };
+
+	for (unsigned i = 0; i < a->rv.let_in_n; i++) {
+		told[i] = a->rv.let_in[i].id;
+		if (!let_in_told(a, &told[i]))
+			note_let_in(a, v, &a->rv.let_in[i]);
+	}
+	if (a->rv.let_in_n)
+		memcpy(a->let_in_told, told, sizeof(told));
+}
+
 void
 agent_tell_alerts(struct agent *a, const struct status_view *v)
 {
 	tell_recovered(a, v);
+	tell_let_in(a, v);
 	/* What stays as it is until the end of a maintenance is told then. */
 	if (agent_maintenance(a, v->now_us))
 		return;

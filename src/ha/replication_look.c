@@ -221,6 +221,22 @@ look_recovered(struct look *k, struct err *e)
 }
 
 static int
+look_let_in(struct look *k, struct err *e)
+{
+	auto_rows rows = NULL;
+	int r = query(k, STMT_NOTICE_LET_IN, NULL, &rows, e);
+
+	k->v.let_in_n = 0;
+	for (int i = 0; !r && i < rows_count(rows) && i < REPLICATION_LET_IN_MAX; i++) {
+		struct replication_let_in *x = &k->v.let_in[k->v.let_in_n++];
+
+		row_uuid(rows, i, COL_NOTICE_LET_IN_ID, &x->id);
+		x->at_us = row_time(rows, i, COL_NOTICE_LET_IN_AT);
+	}
+	return r;
+}
+
+static int
 look_maintenance(struct look *k, struct err *e)
 {
 	struct maintenance *m = &k->v.maintenance;
@@ -417,6 +433,8 @@ look_once(struct look *k, struct err *e)
 		r = look_damage(k, e);
 	if (!r && slow)
 		r = unless_damaged(look_recovered(k, e), e);
+	if (!r && slow)
+		r = unless_damaged(look_let_in(k, e), e);
 	if (!r)
 		r = unless_damaged(look_maintenance(k, e), e);
 	if (!r)

@@ -15,6 +15,7 @@ from pair import PASSWORD
 from usedpair import UsedPair
 from verbs import fails
 from wait import wait_until
+from webhook import Receiver
 
 WRONG = "Wrong-Horse-7-battery"
 NEW = "Brand-New-Password-1"
@@ -386,3 +387,36 @@ def can_log_in(person, node):
     except OSError:
         return False
     return r.status == 401
+
+
+def test_an_alert_says_that_somebody_was_let_in_anew(node, where, ports):
+    """Without a name: whose it was only the log says. Each is reported once, also by an agent that was started anew."""
+    hook = Receiver(node, where, ports.take())
+
+    def alerts(n):
+        rows = wait_until(
+            f"the webhook hears of {n}",
+            lambda: [r for r in hook.rows() if r["type"] == "user.let_in"],
+            lambda r: len(r) == n,
+        )
+        assert all(r["signed"] and "eve" not in json.dumps(r["data"]) for r in rows)
+        return rows
+
+    try:
+        node.start()
+        boss = Person(node, "admin", node.setup_token(), PASSWORD, where)
+        made = boss.api.must("POST", "/v1/users", {"name": "eve"}, status=201)
+        eve = Person(node, "eve", made["setup_token"], PASSWORD + "-too", where)
+        eve.api.must("POST", "/v1/users/me/password", {"old": eve.password, "new": NEW})
+        token = reset(boss, eve)
+        (row,) = alerts(1)
+        assert "reset the password" in row["data"]["text"] and token not in json.dumps(row)
+        boss.api.must("PATCH", f"/v1/users/{eve.id}", {"remove_totp": True})
+        alerts(2)
+        node.stop()
+        node.start()
+        boss.begin_api()
+        reset(boss, eve)
+        alerts(3)
+    finally:
+        hook.end()

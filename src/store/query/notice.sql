@@ -3,13 +3,16 @@
 -- says since when: it is what none of their log-ins of before knew of, each of which knew what stands before it in its own chain and what that chain says
 -- that it has of the others. So it is a function of the log, and needs no memory of what was told. This log-in is the event (own, seq).
 
--- Every chain c, and of each the last log-in l of the user before this one.
--- fragment: logins_before(user, own, seq)
+-- fragment: every_chain()
 c (node) AS (
 	(SELECT e.node FROM event_notice e ORDER BY e.node LIMIT 1)
 	UNION ALL
 	SELECT (SELECT e.node FROM event_notice e WHERE e.node > c.node ORDER BY e.node LIMIT 1) FROM c WHERE c.node IS NOT NULL
-), l AS MATERIALIZED (
+)
+
+-- Every chain c, and of each the last log-in l of the user before this one.
+-- fragment: logins_before(user, own, seq)
+:every_chain(), l AS MATERIALIZED (
 	SELECT x.* FROM c CROSS JOIN LATERAL (SELECT e.node, e.seq, e.at, e.address FROM event_notice e
 		WHERE e.kind = :LOGIN AND e.actor = :user AND e.node = c.node AND (e.node <> :own OR e.seq < :seq) ORDER BY e.seq DESC LIMIT 1) x
 )
@@ -58,3 +61,15 @@ FROM t CROSS JOIN LATERAL (
 ) w
 LEFT JOIN principal o ON o.id = t.object LEFT JOIN principal a ON a.id = t.actor LEFT JOIN node n ON n.id = :writer(t.node)
 ORDER BY t.lets_in DESC, t.at DESC, t.node, t.seq DESC, w.what LIMIT $6;
+
+-- role: holdfast
+
+-- What the agents say of it to those who get alerts: of each chain the last password that was reset and the last factor that was removed by somebody else.
+-- name: notice_let_in() -> id uuid, at timestamptz
+WITH RECURSIVE :every_chain()
+SELECT md5(e.node || '/' || e.seq)::uuid, e.at FROM c CROSS JOIN unnest(ARRAY[:USER_PASSWORD, :USER_TOTP]) k (kind)
+CROSS JOIN LATERAL (SELECT other.node, other.seq, other.at FROM event_notice other
+	WHERE other.kind IN (:USER_PASSWORD, :USER_TOTP, :USER_RECOVERED) AND other.actor IS DISTINCT FROM other.object
+		AND other.kind = k.kind AND other.node = c.node
+	ORDER BY other.seq DESC LIMIT 1) e
+ORDER BY e.at DESC, e.node, e.seq DESC LIMIT 16;
