@@ -69,7 +69,7 @@ struct session_proof {
 	const char *doing;	     /* for the log: what they try, "change own password" */
 };
 /* Holds it against what they log in with, by log-in's own rules: its queue, its counters, its lock-out; a failure is an event as one there. On success *ret_turn is
- * the turn among their log-ins, which the caller keeps until the change is in the log, so that no code counts twice; *ret_step is the code's, < 0: they have no
+ * the turn among their log-ins, which the caller keeps until the change is in the log, so that no code counts twice (it is taken behind the user's own lock, which no log-in takes: nobody waits for ever); *ret_step is the code's, < 0: they have no
  * second factor. ERR_BAD_LOGIN, ERR_SECOND_FACTOR (the password is right, a code is missing), ERR_LOCKED_OUT. */
 int session_prove(struct call *c, const struct session_proof *p, struct record_lock **ret_turn,
 		  int64_t *ret_step, struct err *e) NONNULL MUST_USE;

@@ -359,7 +359,7 @@ def test_the_command_tells_on_standard_error(boss, hire):
     boss.api.must("POST", f"/v1/users/{her.id}/sessions/end")
     p = her.login("--json")
     assert p.stderr == "" and [n["what"] for n in json.loads(p.stdout)["notices"]] == ["sessions_ended"]
-    assert "password of told-typing was reset, by yourself" in boss.login().stderr
+    assert "password of told-typing was reset, in your name" in boss.login().stderr
 
 
 def test_people_are_told_in_emergency_too(holdfast):

@@ -230,7 +230,7 @@ add_notice(struct buf *out, const json_t *n, const char *me)
 	if (*value)
 		buf_addf(out, ": %s", value);
 	if (strcmp(lookup_text(by, "id"), me) == 0)
-		buf_adds(out, ", by yourself");
+		buf_adds(out, ", in your name");
 	else if (*lookup_text(by, "name"))
 		buf_addf(out, ", by %s", lookup_text(by, "name"));
 	if (*address)

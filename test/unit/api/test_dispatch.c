@@ -415,9 +415,11 @@ password_change_ends_other_sessions(void **state)
 	ask(&two, "POST", "/v1/session", NULL,
 	    "{\"name\":\"paul\",\"password\":\"" USER_PASSWORD "\"}");
 	expect(&two, 200, NULL);
+	int64_t before = events(EVENT_LOGIN_FAILED);
 	ask(&wrong, "POST", "/v1/users/me/password", one,
 	    "{\"old\":\"nope\",\"new\":\"new password 1\"}");
 	expect(&wrong, 401, "bad_login");
+	assert_int_equal(events(EVENT_LOGIN_FAILED), before + 1);
 	ask(&weak, "POST", "/v1/users/me/password", one,
 	    "{\"old\":\"" USER_PASSWORD "\",\"new\":\"short\"}");
 	expect(&weak, 400, "weak_password");
@@ -428,6 +430,28 @@ password_change_ends_other_sessions(void **state)
 	expect(&first, 200, NULL);
 	ask(&second, "GET", "/v1/session", text(&two, "token"), NULL);
 	expect(&second, 401, "unauthenticated");
+}
+
+static void
+people_are_told_once(void **state)
+{
+	static const char login[] = "{\"name\":\"nora\",\"password\":\"" USER_PASSWORD "\"}";
+	char token[TOKEN_STR_LEN];
+	auto_reply me, r, first, second;
+	make_user("nora", token);
+	ask(&me, "GET", "/v1/users/me", token, NULL);
+	askf(&r, "PATCH", admin_token, "{\"name\":\"nora\",\"disabled\":false}", "/v1/users/%s",
+	     text(&me, "id"));
+	expect(&r, 200, NULL);
+	ask(&first, "POST", "/v1/session", NULL, login);
+	expect(&first, 200, NULL);
+	assert_int_equal(json_array_size(at(&first, "notices")), 2);
+	assert_non_null(strstr(buf_str(&first.body), "\"what\":\"renamed\""));
+	assert_non_null(strstr(buf_str(&first.body), "\"what\":\"enabled\""));
+	assert_string_equal(text(&first, "last_login.address"), "203.0.113.5");
+	ask(&second, "POST", "/v1/session", NULL, login);
+	expect(&second, 200, NULL);
+	assert_int_equal(json_array_size(at(&second, "notices")), 0);
 }
 
 static void
@@ -1184,6 +1208,7 @@ main(void)
 		cmocka_unit_test(nobody_locks_themselves_out),
 		cmocka_unit_test(disabled_is_out_at_once),
 		cmocka_unit_test(password_change_ends_other_sessions),
+		cmocka_unit_test(people_are_told_once),
 		cmocka_unit_test(second_factor_round),
 		cmocka_unit_test(foreign_pages_cannot_use_the_cookie),
 		cmocka_unit_test(retrieval_is_logged_before_it_is_answered),
