@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <uv.h>
 #include "api/call.h"
+#include "api/dispatch.h"
 #include "vault/vault.h"
 
 #define API_CHECKS 64
@@ -37,7 +38,8 @@ struct api {
 	_Atomic int64_t beat_ms;
 	pthread_mutex_t health_lock;
 	struct vault_health health;
-	struct epoch_claim told; /* the last that somebody told and that keyd has checked */
+	char nodes[API_NODES_MAX]; /* as api_set_nodes has it */
+	struct epoch_claim told;   /* the last that somebody told and that keyd has checked */
 
 	int64_t checks_due_ms
 		[API_CHECKS]; /* core only: by address, when its next check of an epoch is due */

@@ -76,6 +76,16 @@ call_health(const struct api_call *c, struct call_health *ret)
 	pthread_mutex_unlock(&a->health_lock);
 }
 
+const char *
+call_nodes(const struct api_call *c)
+{
+	struct api *a = c->api;
+	pthread_mutex_lock(&a->health_lock);
+	const char *copy = arena_strdup(c->rq->arena, a->nodes);
+	pthread_mutex_unlock(&a->health_lock);
+	return copy;
+}
+
 /* Whoever tells much uses up the checks of their own address, and of those few that share its place. */
 static bool
 may_check(struct api *a, const char *address)

@@ -43,6 +43,8 @@ enum ha_state call_state(const struct api_call *c) NONNULL;
 /* A consistent copy of the state page in the arena (zeros and HA_SINGLE without a page). Any thread. */
 struct statepage_view *call_view(const struct api_call *c, struct arena *arena) NONNULL;
 const char *call_node_name(const struct api_call *c) NONNULL;
+/* The web addresses of the pair's nodes (api_set_nodes), in the call's arena. Any thread. */
+const char *call_nodes(const struct api_call *c) NONNULL;
 /* The vault's authority, in PEM, in the call's arena; NULL when there is none. */
 const char *call_authority(const struct api_call *c) NONNULL;
 void call_count_retrieval(struct api_call *c) NONNULL;

@@ -280,6 +280,14 @@ on_timer(uv_timer_t *h)
 		on_async(&a->async);
 }
 
+void
+api_set_nodes(struct api *a, const char *origins)
+{
+	pthread_mutex_lock(&a->health_lock);
+	text_copy(a->nodes, sizeof(a->nodes), origins);
+	pthread_mutex_unlock(&a->health_lock);
+}
+
 struct api *
 api_new(const struct api_options *o)
 {

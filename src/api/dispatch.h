@@ -12,6 +12,8 @@
 #include "http/server.h"
 #include "vault/vault.h"
 
+#define API_NODES_MAX 3072
+
 struct api;
 struct relay;
 
@@ -27,6 +29,9 @@ struct api_options {
 struct api *api_new(const struct api_options *o) NONNULL MUST_USE;
 /* Whose connections /metrics counts; NULL: none. The server must outlive the api or be unset. */
 void api_set_server(struct api *a, const struct server *s);
+/* The web addresses of the pair's nodes, for the console and the health that it asks for: origins as browsers spell them, with
+ * blanks between; copied. Core thread; what is longer than API_NODES_MAX is cut off. */
+void api_set_nodes(struct api *a, const char *origins) NONNULL;
 /* Core thread, after server_stop. Closes its handles: run the loop once more afterwards. Takes
  * NULL. */
 void api_free(struct api *a);

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include "base/clock.h"
 
 struct verdict {
@@ -57,6 +58,32 @@ write_claim(struct json_out *w, const char *name, const char *proof_name,
 	json_out_text(w, proof_name, proof[0] ? proof : NULL);
 }
 
+/* Whether the list, with blanks between, has the word. */
+static bool
+list_has(const char *list, const char *word)
+{
+	size_t n = strcspn(word, " ");
+
+	if (word[n])
+		return false;
+	for (const char *at = list; n && (at = strcasestr(at, word)); at += n)
+		if ((at == list || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+			return true;
+	return false;
+}
+
+/* The page of another node may read it: when its own node is silent it asks the others where emergency access is. No other page
+ * may, since what the answer tells is nothing for pages from anywhere; nobody's cookie counts here. */
+static void
+let_our_pages_read(struct api_call *c)
+{
+	const char *origin = c->rq->origin;
+
+	request_header(c->rq, "Vary", "Origin");
+	if (origin && list_has(call_nodes(c), origin))
+		request_header(c->rq, "Access-Control-Allow-Origin", origin);
+}
+
 static void
 health_answer(struct api_call *c)
 {
@@ -102,6 +129,7 @@ health_answer(struct api_call *c)
 	json_out_text(&w, "primary", v->primary_url[0] ? v->primary_url : NULL);
 	json_out_text(&w, "why", d.why[0] ? d.why : NULL);
 	json_out_end_object(&w);
+	let_our_pages_read(c);
 }
 
 /* clang-format off */

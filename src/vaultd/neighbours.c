@@ -2,6 +2,7 @@
 #include "vaultd/neighbours.h"
 
 #include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "base/buf.h"
@@ -76,6 +77,27 @@ join(struct neighbours *n)
 	text_copy(n->all, sizeof(n->all), buf_str(&all));
 }
 
+/* A name goes into a header of the console as it is: what could end the list there is left out. */
+static void
+add_origin(char *text, size_t room, const char *name, int port)
+{
+	size_t at = strlen(text);
+	char one[300];
+
+	if (!name[0] ||
+	    name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")])
+		return;
+	if (port == 443)
+		snprintf(one, sizeof(one), "https://%s", name);
+	else
+		snprintf(one, sizeof(one), "https://%s:%d", name, port);
+	if (at + strlen(one) + 2 > room)
+		return;
+	if (at)
+		text[at++] = ' ';
+	text_copy(text + at, room - at, one);
+}
+
 bool
 neighbours_look(struct neighbours *n, struct vault *v, struct fiber *f)
 {
@@ -93,6 +115,8 @@ neighbours_look(struct neighbours *n, struct vault *v, struct fiber *f)
 		text_copy(fresh.rows[fresh.n].name, sizeof(fresh.rows[0].name), name);
 		text_copy(fresh.rows[fresh.n].addresses, NEIGHBOURS_PER_NAME,
 			  known_addresses(n, name));
+		add_origin(fresh.origins, sizeof(fresh.origins), name,
+			   row_int(rows, i, COL_USER_NODES_HTTPS_PORT));
 		fresh.n++;
 	}
 	for (unsigned i = 0; i < fresh.n; i++)

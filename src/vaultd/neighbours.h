@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The addresses of the pair's nodes, for the places that their connections have (http/door.h): the
- * node table's names, resolved. Core thread of vaultd; a slow name server delays nothing else.
+ * node table's names, resolved; and their web addresses, for the console. Core thread of vaultd; a slow name server delays nothing else.
  */
 #pragma once
 
@@ -18,6 +18,8 @@ struct neighbours {
 	} rows[NEIGHBOURS_MAX];
 	unsigned n;
 	char all[NEIGHBOURS_TEXT_MAX];
+	char origins[NEIGHBOURS_MAX *
+		     280]; /* their web addresses as browsers spell them, with blanks between */
 };
 
 /* Zero-initialise. Looks again: whatever cannot be read or resolved now stays as it was. True if n->all has changed. */

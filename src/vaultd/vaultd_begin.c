@@ -165,6 +165,8 @@ watch_neighbours(struct fiber *f, void *arg)
 	while (!d->stopping) {
 		if (neighbours_look(&n, &d->v, f) && !d->stopping)
 			server_set_own(d->server, n.all);
+		if (!d->stopping)
+			api_set_nodes(d->api, n.origins);
 		fiber_sleep_ms(&d->loop, f, NEIGHBOURS_MS);
 	}
 }

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pair on this machine, and a real browser before it."""
+import http.client
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -12,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/lib"))
 from pair import PASSWORD, STOCK_PATH, Node, end_all, free_port, give, make_pair  # noqa: E402
+from wait import wait_until  # noqa: E402
 
 os.environ["PATH"] = STOCK_PATH  # nothing that this machine alone provides
 
@@ -98,3 +101,22 @@ def chrome():
     driver.set_page_load_timeout(30)
     yield driver
     driver.quit()
+
+
+def policy_of(node):
+    c = http.client.HTTPSConnection(node.address, node.port, context=ssl._create_unverified_context())
+    c.request("GET", "/")
+    r = c.getresponse()
+    r.read()
+    c.close()
+    return r.headers["Content-Security-Policy"]
+
+
+@pytest.fixture(scope="module")
+def known(pair):
+    """Each node's page lists both."""
+    for n in pair:
+        wait_until(
+            "the policy lists the nodes", lambda: policy_of(n), lambda policy: all(f" {m.url}" in policy for m in pair)
+        )
+    return pair
