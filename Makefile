@@ -14,6 +14,7 @@
 #   make bench-searches  what people who search in 100,000 accounts take from everybody else: a pair, 64 connections (ARGS="--seconds 20")
 #   make soak      random faults for MINUTES=3 with SEED=1 (PARALLEL=1 pairs at once, NODES=2)
 #   make sweep      every outside call fails once at each place, in units and in a pair: hours (ARGS="--minutes 20")
+#   make web        the console's files anew, after a change of web/src: node 18 or later, npm
 #   make install    PREFIX=/usr/local DESTDIR=
 
 PREFIX ?= /usr/local
@@ -27,7 +28,7 @@ PYTHON ?= /usr/bin/python3
 BUILD ?= build/release
 TESTBUILD ?= build/test
 
-.PHONY: all demo histories model nightly test upgrades test-fresh check sweep bench bench-failover bench-changeover bench-searches soak fmt lint install uninstall clean deps
+.PHONY: all demo histories model nightly test upgrades test-fresh check sweep bench bench-failover bench-changeover bench-searches soak web fmt lint install uninstall clean deps
 
 # Whatever root's umask is: Holdfast leaves root and starts its processes from this file.
 all: $(BUILD)/build.ninja
@@ -122,6 +123,12 @@ soak:
 	$(MAKE) --no-print-directory $(TESTBUILD)/build.ninja
 	ninja -C $(TESTBUILD) -j$(JOBS) src/cmd/holdfast
 	$(PYTHON) test/ha/soak.py --holdfast $(TESTBUILD)/src/cmd/holdfast --minutes $(MINUTES) --parallel $(PARALLEL) --nodes $(NODES) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# The console's files, which are committed: node and npm are needed for a change of web/src alone.
+web: $(TESTBUILD)/build.ninja
+	ninja -C $(TESTBUILD) -j$(JOBS) src/cmd/holdfast
+	$(TESTBUILD)/src/cmd/holdfast docs openapi | tools/web_types.py >web/src/openapi.ts
+	cd web && npm ci --ignore-scripts && npm run check && npm run build
 
 fmt:
 	tools/check_format.sh --fix

@@ -13,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/lib"))
+sys.path.insert(0, str(ROOT / "test/web/lib"))
+sys.path.insert(0, str(ROOT / "test/it/lib"))
 from pair import PASSWORD, STOCK_PATH, Node, end_all, free_port, give, make_pair  # noqa: E402
 from wait import wait_until  # noqa: E402
 
@@ -99,6 +101,13 @@ def chrome():
         options=options,
     )
     driver.set_page_load_timeout(30)
+    driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument",
+        {
+            "source": """window.violations = [];
+                addEventListener("securitypolicyviolation", (e) => violations.push(`${e.violatedDirective}: ${e.blockedURI}`));"""
+        },
+    )
     yield driver
     driver.quit()
 

@@ -3,6 +3,8 @@
 import http.client
 import ssl
 
+from page import logged_out
+
 
 def test_only_our_pages_read_health(known):
     """And they read nothing else; the answer is for no cookie."""
@@ -31,3 +33,12 @@ def test_only_our_pages_read_health(known):
     for path in ("/", "/v1/ha", "/v1/session", "/v1/openapi.json", "/v1/resources"):
         assert allowed(path, a.url) is None, path
     c.close()
+
+
+def test_a_page_that_cannot_ask_says_so_beforehand(known, chrome):
+    """Under another name than the node's own, other nodes do not know the page for one of theirs."""
+    a, b = known
+    page = logged_out(chrome, f"https://localhost:{a.port}")
+    page.login()
+    page.wait("notice", f"This browser cannot ask {b.name}")
+    page.wait("status", "Alive")

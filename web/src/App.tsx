@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Banner } from "./Banner";
+import { Head } from "./Head";
+import { HighAvailability } from "./HighAvailability";
+import { LogIn } from "./LogIn";
+import { Status } from "./Status";
+import { Vault } from "./Vault";
+import { serves, useStore } from "./store";
+
+export function App() {
+	const known = useStore((s) => s.health !== null || s.silent);
+	const user = useStore((s) => s.me?.user.id ?? "");
+	const serving = useStore((s) => serves(s) !== "" || (s.silent && s.me !== null && s.me.mode !== ""));
+	const page = useStore((s) => s.page);
+
+	// What somebody sees or types is theirs: another user's page begins anew. A silent node takes nothing off the page.
+	return (
+		<>
+			<Head />
+			<main id="content" tabIndex={-1}>
+				<Banner />
+				{known && <Status />}
+				{known && !user && <LogIn />}
+				{user && (page === "ha" || !serving) && <HighAvailability />}
+				{user && serving && <Vault key={user} hidden={page === "ha"} />}
+			</main>
+		</>
+	);
+}

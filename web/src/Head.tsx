@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect } from "preact/hooks";
+import { Logo } from "./Logo";
+import { call } from "./api";
+import { look, sessionPath } from "./rounds";
+import { serves, set, useStore, type Store } from "./store";
+import { T } from "./text";
+
+const PLACES: Record<string, [string, string]> = {
+	primary: [T.primary, "good"],
+	emergency: [T.emergency, "warn"],
+	standby: [T.standby, ""],
+};
+
+function placeOf(s: Store): [string, string] {
+	if (s.silent)
+		return [T.noAnswer, "bad"];
+	if (!s.health)
+		return [T.asking, ""];
+	if (s.health.status === "not serving")
+		return [T.notServing, "bad"];
+	return PLACES[s.health.mode] ?? [s.health.mode, ""];
+}
+
+function Where() {
+	const node = useStore((s) => s.health?.node ?? "");
+	const what = useStore((s) => placeOf(s)[0]);
+	const kind = useStore((s) => placeOf(s)[1]);
+
+	useEffect(() => {
+		document.title = node ? `${T.product} · ${node}` : T.product;
+	}, [node]);
+	return (
+		<p id="where" role="status" aria-live="polite" class={kind}>
+			{node || what !== T.asking ? T.place(node || T.thisNode, what) : what}
+		</p>
+	);
+}
+
+async function logOut() {
+	await call("DELETE", sessionPath());
+	set({ me: null, typedName: "", page: "passwords" });
+	history.replaceState(null, "", location.pathname);
+	await look();
+}
+
+export function Head() {
+	const me = useStore((s) => s.me);
+	const page = useStore((s) => s.page);
+	const serving = useStore((s) => serves(s) !== "" || s.silent);
+
+	return (
+		<header>
+			<a class="skip" href="#content" onClick={(e) => (e.preventDefault(), document.getElementById("content")?.focus())}>
+				{T.skip}
+			</a>
+			<h1>
+				<Logo /> {T.product}
+			</h1>
+			<Where />
+			{me && (
+				<nav aria-label={T.parts}>
+					{serving && (
+						<a href="#passwords" aria-current={page === "passwords" ? "page" : undefined}>
+							{T.passwords}
+						</a>
+					)}
+					<a id="to-ha" href="#ha" aria-current={page === "ha" || !serving ? "page" : undefined}>
+						<span class="hint wide-only">{T.general} → </span>
+						{T.ha}
+					</a>
+				</nav>
+			)}
+			{me && (
+				<p id="who">
+					<span id="user">{T.user(me.user.name, me.user.role)}</span>{" "}
+					<button id="logout" type="button" onClick={logOut}>
+						{T.logOut}
+					</button>
+				</p>
+			)}
+		</header>
+	);
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Retrieved } from "./openapi";
+import { copy, retrieve } from "./retrieve";
+import { T } from "./text";
+import { failure, time } from "./words";
+
+const SHOW_S = 10;
+
+export interface Shown {
+	account: string;
+	title: string;
+}
+
+function Field({ name, value }: { name: string; value: string }) {
+	const [said, say] = useState(T.copy);
+	return (
+		<>
+			<dt>{name}</dt>
+			<dd>{value}</dd>
+			<dd>
+				<button
+					type="button"
+					aria-label={`${said} ${name}`}
+					onClick={async () => say((await copy(value, () => say(T.copy))) ? T.copied : T.copyNot)}
+				>
+					{said}
+				</button>
+			</dd>
+		</>
+	);
+}
+
+// One account's fields, after a reason; taken off the page after SHOW_S, and when it is closed.
+export function Secret({ shown, close }: { shown: Shown; close: () => void }) {
+	const dialog = useRef<HTMLDialogElement>(null);
+	const reason = useRef<HTMLInputElement>(null);
+	const [notice, say] = useState("");
+	const [bad, mark] = useState(false);
+	const [secret, keep] = useState<Retrieved | null>(null);
+	const open = useRef(true);
+
+	useEffect(() => {
+		dialog.current!.showModal();
+		reason.current?.focus();
+		return () => void (open.current = false);
+	}, []);
+	useEffect(() => {
+		if (!secret)
+			return;
+		const hiding = setTimeout(() => {
+			keep(null);
+			say(T.hidden);
+		}, SHOW_S * 1000);
+		return () => clearTimeout(hiding);
+	}, [secret]);
+
+	async function submit(event: Event) {
+		event.preventDefault();
+		const r = await retrieve(shown.account, reason.current!.value);
+		if (!open.current)
+			return;
+		mark(!r.body);
+		say(r.body ? (r.body.conflict ? T.conflict : r.asOf ? T.asOf(time(r.asOf)) : "") : failure(r));
+		keep(r.body);
+	}
+
+	return (
+		<dialog id="secret" ref={dialog} aria-labelledby="secret-title" onClose={close}>
+			<h2 id="secret-title">{shown.title}</h2>
+			{!secret && (
+				<form id="retrieve" onSubmit={submit}>
+					<label>
+						{T.reason}
+						<input id="reason" ref={reason} autoComplete="off" maxLength={500} />
+					</label>
+					<button>{T.showNow}</button>
+				</form>
+			)}
+			<p id="secret-notice" class={bad ? "notice bad" : "notice"} role="alert" hidden={!notice}>
+				{notice}
+			</p>
+			<dl id="fields">{secret && Object.entries(secret.fields).map(([name, value]) => <Field key={name} name={name} value={value} />)}</dl>
+			{secret && (
+				<p id="hides" class="hint">
+					{T.hides(SHOW_S)}
+				</p>
+			)}
+			<button id="close" type="button" onClick={() => dialog.current!.close()}>
+				{T.close}
+			</button>
+		</dialog>
+	);
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { AccountRow, type Row } from "./AccountRow";
+import { Secret, type Shown } from "./Secret";
+import { call } from "./api";
+import type { Resources } from "./openapi";
+import { copy, mainField, retrieve } from "./retrieve";
+import { get } from "./store";
+import { T } from "./text";
+import { failure, named } from "./words";
+
+const ROWS = 50;
+const TYPING_MS = 150;
+
+function rowsOf(page: Resources): Row[] {
+	return page.resources.flatMap((resource) =>
+		resource.accounts.map((account) => ({
+			id: account.id,
+			resource: named(resource.name, resource),
+			login: named(account.login, account),
+			version: account.version,
+			conflict: account.conflict,
+		})),
+	);
+}
+
+// What there is beyond the rows that are shown.
+function leftOut(page: Resources) {
+	const many = page.resources.find((r) => r.accounts_next);
+	const said = [page.next && T.firstRows(page.resources.length), many && T.manyAccounts(many.name, many.accounts.length)];
+	return said.filter(Boolean).join(" ");
+}
+
+const typing = (e: KeyboardEvent) => e.target instanceof HTMLElement && e.target.closest("input, textarea, select, dialog") !== null;
+
+export function Vault({ hidden }: { hidden: boolean }) {
+	const [rows, setRows] = useState<Row[]>([]);
+	const [found, say] = useState({ text: "", bad: false });
+	const [said, tell] = useState("");
+	const [shown, show] = useState<Shown | null>(null);
+	const query = useRef<HTMLInputElement>(null);
+	const body = useRef<HTMLTableSectionElement>(null);
+	const searches = useRef(0);
+	const waiting = useRef(0);
+
+	async function find() {
+		const asked = ++searches.current;
+		const text = query.current!.value; // empty: all there is
+		clearTimeout(waiting.current);
+		say({ text: T.looking, bad: false });
+		const r = await call<Resources>("GET", `/v1/resources?${text ? `q=${encodeURIComponent(text)}&` : ""}limit=${ROWS}`);
+		if (asked !== searches.current)
+			return; // a later search
+		if (!r.body) {
+			if (r.status !== 401 || get().me)
+				say({ text: failure(r), bad: true }); // the rows stay: they are what was found
+			return;
+		}
+		const all = rowsOf(r.body);
+		setRows(all);
+		say({ text: all.length ? leftOut(r.body) : text ? T.none : T.empty, bad: false });
+	}
+
+	function typed() {
+		say({ text: T.looking, bad: false });
+		searches.current++;
+		clearTimeout(waiting.current);
+		waiting.current = setTimeout(find, TYPING_MS);
+	}
+
+	useEffect(() => {
+		query.current!.focus();
+		void find();
+		return () => clearTimeout(waiting.current);
+	}, []);
+	useEffect(() => {
+		const key = (e: KeyboardEvent) => {
+			if (e.key !== "/" || typing(e) || hidden || e.ctrlKey || e.metaKey || e.altKey)
+				return;
+			e.preventDefault();
+			query.current!.select();
+			query.current!.focus();
+		};
+		addEventListener("keydown", key);
+		return () => removeEventListener("keydown", key);
+	}, [hidden]);
+
+	const open = useCallback((row: Row) => show({ account: row.id, title: `${row.resource} / ${row.login}` }), []);
+	const copyOf = useCallback(async (row: Row) => {
+		const of = `${row.resource} / ${row.login}`;
+		tell(T.looking);
+		const r = await retrieve(row.id, "");
+		if (!r.body) {
+			tell(failure(r));
+			return;
+		}
+		const [name, value] = mainField(r.body.fields);
+		tell((await copy(value, () => tell(T.copyCleared))) ? T.copiedWhat(name, of) : T.copyNot);
+	}, []);
+	const closed = useCallback(() => show(null), []);
+
+	function focusRow(at: number) {
+		const all = body.current!.rows;
+		if (at < 0)
+			query.current!.focus();
+		else
+			all[Math.min(at, all.length - 1)]?.focus();
+	}
+
+	function key(e: KeyboardEvent) {
+		const at = [...body.current!.rows].findIndex((tr) => tr === document.activeElement);
+		const row = rows[at];
+		if (e.ctrlKey || e.metaKey || e.altKey)
+			return;
+		if (e.key === "ArrowDown")
+			focusRow(at + 1);
+		else if (e.key === "ArrowUp" && at >= 0)
+			focusRow(at - 1);
+		else if (row?.version && e.key === "Enter")
+			open(row);
+		else if (row?.version && e.key === "c")
+			void copyOf(row);
+		else
+			return;
+		e.preventDefault();
+	}
+
+	return (
+		<section id="vault" hidden={hidden} aria-labelledby="vault-title" onKeyDown={shown ? undefined : key}>
+			<h2 id="vault-title">{T.passwords}</h2>
+			<form
+				id="find"
+				role="search"
+				onSubmit={(e) => {
+					e.preventDefault();
+					void find();
+				}}
+			>
+				<label>
+					{T.find}
+					<input
+						id="query"
+						ref={query}
+						type="search"
+						autoComplete="off"
+						maxLength={200}
+						placeholder={T.findHint}
+						aria-keyshortcuts="/"
+						onInput={typed}
+					/>
+				</label>
+				<button>{T.find}</button>
+			</form>
+			<table id="accounts" class="cards" hidden={rows.length === 0} aria-describedby="keys">
+				<thead>
+					<tr>
+						<th scope="col">{T.resource}</th>
+						<th scope="col">{T.login}</th>
+						<th scope="col">{T.version}</th>
+						<td />
+					</tr>
+				</thead>
+				<tbody ref={body}>
+					{rows.map((row) => (
+						<AccountRow key={row.id} row={row} open={open} copy={copyOf} />
+					))}
+				</tbody>
+			</table>
+			<p id="found" role="status" class={found.bad ? "hint bad" : "hint"}>
+				{found.text}
+			</p>
+			<p id="said" role="status">
+				{said}
+			</p>
+			<p id="keys" class="hint wide-only">
+				{T.keys}
+			</p>
+			{shown && <Secret key={shown.account} shown={shown} close={closed} />}
+		</section>
+	);
+}

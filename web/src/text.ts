@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything that the console says, in one place.
+export const T = {
+	product: "Holdfast",
+	asking: "asking this node …",
+	skip: "To the content",
+	parts: "Parts of the console",
+	passwords: "Passwords",
+	general: "General",
+	ha: "High Availability",
+	logOut: "Log out",
+	user: (name: string, role: string) => `${name} (${role})`,
+
+	// what a node is now
+	primary: "the primary",
+	emergency: "emergency access",
+	standby: "stands by",
+	notServing: "not serving",
+	noAnswer: "does not answer",
+	thisNode: "this node",
+	place: (node: string, what: string) => `${node}: ${what}`,
+
+	// the banner
+	silentSince: (node: string, when: string) => `${node} has not answered since ${when}.`,
+	silentAlways: (node: string) => `${node} does not answer.`,
+	retrying: "It is asked again every half second. What you typed here is kept.",
+	kept: "What you typed here is kept; the link opens beside it, and you log in once more there.",
+	noOther: "This page knows of no other node.",
+	notServe: (why: string) => `This node does not serve: ${why}.`,
+	goEmergency: (node: string) => `Open emergency access on ${node}`,
+	goPrimary: (node: string) => `Go to ${node}, which is the primary`,
+	go: (node: string) => `Open ${node}`,
+	notYet: (node: string) => `${node} stands by; it gives emergency access within seconds.`,
+	elseSilent: (node: string) =>
+		`${node} does not answer this page either. Open it to see whether it runs: perhaps this browser only does not trust the vault's authority yet.`,
+	elseNotServing: (node: string, why: string) => `${node} does not serve: ${why}.`,
+	elseUnasked: (node: string) => `${node} has joined since this page was opened; this page may not ask it.`,
+	emergencyHead: (asOf: string) => `The primary cannot be reached. This is emergency access: what you see is as of ${asOf}.`,
+	emergencySince: (since: string) => `This page has seen it since ${since}.`,
+	emergencyCan: "You can find and retrieve what is shared with you; everything is recorded and goes to the primary when it is back.",
+	emergencyCannot: 
+		"Changes, new users and set-up are not possible until then: only the primary takes them, so that nothing is lost. Where an administrator allowed new versions in emergency, `holdfast put` stores them here.",
+	unknownTime: "an unknown time",
+	atPrimary: "This node stands by; users work on the primary:",
+	home: "The primary is back. What was recorded here goes to it by itself. Go on there:",
+	noPrimary: "This node stands by, and knows of no primary.",
+	untrusted: (node: string) =>
+		`This browser cannot ask ${node}: it does not reach it, or does not trust the vault's authority. If this node fails, this page could not say whether emergency access is there. Open ${node} once to see which it is.`,
+
+	// logging in
+	logIn: "Log in",
+	standbyWhy: "This node is a standby. Log in to see the status of the pair; passwords are on the primary.",
+	name: "Name",
+	password: "Password",
+	code: "Code of your second factor",
+	firstTime: "First log-in? Use a set-up token",
+	backToLogin: "Back to the log-in",
+	working: "One moment …",
+
+	// first set-up
+	setUp: "First set-up",
+	token: "Set-up token",
+	newPassword: "New password, 10 characters or more",
+	again: "The same password again",
+	differ: "The two passwords differ.",
+	setUpDo: "Set the password and log in",
+	setUpNot: "Not possible here now: only the primary takes a first password, and this node is not serving as one.",
+
+	// passwords
+	find: "Find",
+	findHint: "part of a name",
+	keys: "Keys: / to the search, ↓ ↑ through the rows, Enter shows, c copies without showing.",
+	resource: "Resource",
+	login: "Login",
+	version: "Version",
+	show: "Show …",
+	copy: "Copy",
+	copied: "Copied",
+	looking: "Looking …",
+	none: "Nothing of that name is shared with you.",
+	empty: "Nothing is shared with you yet. Whoever shares a password with you makes it appear here; `holdfast import` brings in many at once.",
+	noVersion: "none yet",
+	inConflict: (version: number) => `${version}, in conflict`,
+	firstRows: (n: number) => `The first ${n} resources; say more of the name.`,
+	manyAccounts: (name: string, n: number) => `“${name}” has more than ${n} accounts: \`holdfast find\` shows all of them.`,
+	copiedWhat: (field: string, of: string) => `The ${field} of ${of} is in the clipboard. This retrieval is logged.`,
+	copyCleared: "The clipboard was emptied.",
+	copyNot: "This browser did not let the page copy. Nothing is in the clipboard.",
+
+	// one account
+	reason: "Reason",
+	showNow: "Show",
+	close: "Close",
+	hides: (s: number) => `Hidden again after ${s} seconds. This retrieval is logged.`,
+	hidden: "Hidden again.",
+	conflict: "This account is in conflict: other versions may count.",
+	asOf: (when: string) => `As of ${when}.`,
+
+	// the pair
+	status: "High Availability Status:",
+	notKnown: "not known",
+	notKnownNow: "not known now",
+	fresh: (when: string) => `As of ${when}, now.`,
+	stale: (when: string, s: number) => `As of ${when}, ${s} s ago: not confirmed since.`,
+	idle: "Not asked any more, since nobody does anything here: press a key.",
+	state: (state: string, why: string) => `State of this node: ${state}${why ? ` – ${why}` : ""}.`,
+	brief: "Administrators see the nodes and the reasons here.",
+	single: "No second node yet: this one stands alone. `holdfast ha setup` makes the pack for a secondary.",
+	causes: "What is wrong, and what to do",
+	warnings: "To do soon",
+	todo: (what: string) => `What to do: ${what}`,
+	follows: (what: string) => `And so ${what}.`,
+	nodes: "Nodes",
+	nodeColumns: ["Node", "Version", "Role", "State", "Service", "Database", "Lag", "Data as of", "WAL kept", "Journal"],
+	certificates: "Certificates",
+	node: "Node",
+	ends: (days: number, day: string) => `${days} days, until ${day}`,
+	works: (service: string, database: string) => `service ${service}, database ${database}`,
+	unknown: "unknown",
+	dash: "–",
+	lag: (bytes: string, s: string) => `${bytes}, ${s} s`,
+	of: (a: string, b: string) => `${a} of ${b}`,
+	streams: "streams",
+	streamsNot: "no stream",
+	drawing: (primary: string, secondary: string, streams: boolean, lag: string) =>
+		streams ? `Data stream from ${primary} to ${secondary}, lag ${lag}.` : `No data stream from ${primary} to ${secondary}.`,
+
+	// failures
+	unanswered: "This node did not answer the request. Look at the top of the page for where to go, or try again.",
+	answerWas: (status: number) => `the answer was ${status}`,
+};
