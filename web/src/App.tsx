@@ -3,6 +3,7 @@ import { Banner } from "./Banner";
 import { Head } from "./Head";
 import { HighAvailability } from "./HighAvailability";
 import { LogIn } from "./LogIn";
+import { Notices } from "./Notices";
 import { Status } from "./Status";
 import { Vault } from "./Vault";
 import { serves, useStore } from "./store";
@@ -21,6 +22,7 @@ export function App() {
 				<Banner />
 				{known && <Status />}
 				{known && !user && <LogIn />}
+				{user && <Notices />}
 				{user && (page === "ha" || !serving) && <HighAvailability />}
 				{user && serving && <Vault key={user} hidden={page === "ha"} />}
 			</main>

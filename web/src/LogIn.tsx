@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from "preact/hooks";
+import { keepTold } from "./Notices";
 import { SetUp } from "./SetUp";
 import { call } from "./api";
+import type { Login } from "./openapi";
 import { look, sessionPath } from "./rounds";
 import { get, set, useStore } from "./store";
 import { T } from "./text";
@@ -40,11 +42,12 @@ function Form({ first }: { first: () => void }) {
 		if (codeField.current?.value)
 			asked.code = codeField.current.value;
 		work(true);
-		const r = await call("POST", sessionPath(), asked);
+		const r = await call<Login>("POST", sessionPath(), asked);
 		work(false);
 		if (r.status === 200 || r.status === 201) {
 			password.value = "";
 			say("");
+			keepTold(r.body);
 			await look();
 			return;
 		}

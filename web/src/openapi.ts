@@ -381,10 +381,19 @@ export interface ImportReport {
 	lines_left_off: number;
 }
 
+export interface LastLogin {
+	at: string;
+	address: string;
+	node: Named | null;
+}
+
 export interface Login {
 	token: string;
 	session: string;
 	expires: string;
+	last_login?: LastLogin | null;
+	notices?: Notice[];
+	more_notices?: boolean;
 	user: SessionUser;
 	node: string;
 	mode: string;
@@ -444,6 +453,16 @@ export interface NodeRow {
 
 export interface Nodes {
 	nodes: NodeRow[];
+}
+
+export interface Notice {
+	what: string;
+	value: string | null;
+	at: string;
+	user: Named | null;
+	by: Named | null;
+	address: string;
+	node: Named | null;
 }
 
 export interface OwnedResource {

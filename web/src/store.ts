@@ -2,7 +2,7 @@
 //
 // What the page knows now. rounds.ts asks and writes; components read by useStore and are drawn anew when what they read has changed.
 import { useEffect, useState } from "preact/hooks";
-import type { HaNode, HaReason, HaWarning, Health, Session } from "./openapi";
+import type { HaNode, HaReason, HaWarning, Health, Login, Session } from "./openapi";
 
 export interface Place {
 	name: string;
@@ -31,6 +31,7 @@ export interface Store {
 	answered: number; // when, ms; 0: never
 	silent: boolean;
 	me: Session | null; // who is logged in here
+	told: Login | null; // what the log-in said of what was done since the one before, until it was seen
 	typedName: string; // in the log-in
 	places: Place[]; // the pair's nodes but this one
 	others: Record<string, Other>; // by url
@@ -48,6 +49,7 @@ let state: Store = {
 	answered: 0,
 	silent: false,
 	me: null,
+	told: null,
 	typedName: "",
 	places: [],
 	others: {},

@@ -40,13 +40,37 @@ export const T = {
 	emergencySince: (since: string) => `This page has seen it since ${since}.`,
 	emergencyCan: "You can find and retrieve what is shared with you; everything is recorded and goes to the primary when it is back.",
 	emergencyCannot: 
-		"Changes, new users and set-up are not possible until then: only the primary takes them, so that nothing is lost. Where an administrator allowed new versions in emergency, `holdfast put` stores them here.",
+		"What takes a right away works here too (`holdfast user disable`, `holdfast unshare`). Other changes, new users and set-up are not possible until then: only the primary takes them, so that nothing is lost. Where an administrator allowed new versions in emergency, `holdfast put` stores them here.",
 	unknownTime: "an unknown time",
 	atPrimary: "This node stands by; users work on the primary:",
 	home: "The primary is back. What was recorded here goes to it by itself. Go on there:",
 	noPrimary: "This node stands by, and knows of no primary.",
 	untrusted: (node: string) =>
 		`This browser cannot ask ${node}: it does not reach it, or does not trust the vault's authority. If this node fails, this page could not say whether emergency access is there. Open ${node} once to see which it is.`,
+
+	// what was done since the log-in before
+	toldSince: (at: string, address: string) => (at ? `Since your last log-in (${at} from ${address})` : "Since your last log-in"),
+	toldMore: "And more: the log has it all (holdfast audit list).",
+	toldOdd: "If this, or that log-in, is not what you expect: change your password, and tell your administrators.",
+	toldSeen: "I have seen this",
+	inYourName: ", in your name",
+	by: (name: string) => `, by ${name}`,
+	from: (address: string) => ` from ${address}`,
+	notices: {
+		password_reset: ["your password was reset", (n) => `the password of ${n} was reset`],
+		password_changed: ["your password was changed", (n) => `the password of ${n} was changed`],
+		factor_set: ["a second factor was set up for you", (n) => `a second factor was set up for ${n}`],
+		factor_removed: ["your second factor was removed", (n) => `the second factor of ${n} was removed`],
+		recovered: [
+			"you were given a new set-up token on the primary's machine",
+			(n) => `${n} was given a new set-up token on the primary's machine`,
+		],
+		renamed: ["you were renamed", (n) => `${n} was renamed`],
+		role_changed: ["your role was changed", (n) => `the role of ${n} was changed`],
+		disabled: ["you were disabled", (n) => `${n} was disabled`],
+		enabled: ["you were enabled again", (n) => `${n} was enabled again`],
+		sessions_ended: ["your sessions were ended", (n) => `the sessions of ${n} were ended`],
+	} as Record<string, [string, (name: string) => string]>,
 
 	// logging in
 	logIn: "Log in",
