@@ -136,7 +136,7 @@ on_logout(struct api_call *c, struct err *e)
 const struct route routes_session[] = {
 	{ HTTP_POST, "/v1/session", DO(login), 0, ROUTE_PUBLIC | READ | ROUTE_EVENT,
 	  BODY(login), QUERY(session), SMALL, "Login",
-	  "Logs in; of several who have the name, the one whose password it is, and the answer has the suffix by which they log in from now on. The answer names the nodes of the pair and has the certificate of the vault's authority (PEM), by which clients trust all of them. notices: what was done since the last log-in about the user (password_reset, password_changed, factor_set, factor_removed, recovered, renamed, role_changed, disabled, enabled, sessions_ended), and for administrators whose password was reset or factor removed by somebody else; 20 at most, what lets somebody in first. With standby=forward a standby has the primary do it." },
+	  "Logs in; of several who have the name, the one whose password it is, and the answer has the suffix by which they log in from now on. The answer names the nodes of the pair and has the certificate of the vault's authority (PEM), by which clients trust all of them. notices: what was done since the last log-in about the user (password_reset, password_changed, factor_set, factor_removed, recovered, created, renamed, role_changed, disabled, enabled, sessions_ended), and for administrators whose password was reset or factor removed by somebody else, and who was created as an administrator or made one; 20 at most, what lets somebody in first. With standby=forward a standby has the primary do it." },
 	{ HTTP_GET, "/v1/session", DO(whoami), 0, READ,
 	  NO_BODY, QUERY(session), 0, "Session",
 	  "Says who is logged in." },

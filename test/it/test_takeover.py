@@ -321,6 +321,20 @@ def test_all_administrators_are_told_who_was_let_in_anew(boss, hire):
     assert told(log_in(second)[1]) == []
 
 
+def test_all_administrators_are_told_of_new_ones(boss, hire):
+    """Created as one or made one: it lets somebody in everywhere."""
+    second, her = hire("second-told", role="administrator"), hire("raised")
+    log_in(second)
+    boss.api.must("PATCH", f"/v1/users/{her.id}", {"role": "administrator"})
+    new = boss.api.must("POST", "/v1/users", {"name": "new-root", "role": "administrator"})["user"]
+    boss.api.must("POST", "/v1/users", {"name": "new-user"})
+    assert told(log_in(second)[1]) == [
+        ("created", new["name"], "admin", "administrator"),
+        ("role_changed", her.name, "admin", "administrator"),
+    ]
+    assert told(log_in(second)[1]) == []
+
+
 def test_many_changes_do_not_hide_the_one_that_matters(boss, hire):
     her = hire("told-many")
     log_in(her)

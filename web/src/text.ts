@@ -65,6 +65,7 @@ export const T = {
 			"you were given a new set-up token on the primary's machine",
 			(n) => `${n} was given a new set-up token on the primary's machine`,
 		],
+		created: ["you were created", (n) => `${n} was created`],
 		renamed: ["you were renamed", (n) => `${n} was renamed`],
 		role_changed: ["your role was changed", (n) => `the role of ${n} was changed`],
 		disabled: ["you were disabled", (n) => `${n} was disabled`],

@@ -202,6 +202,7 @@ static const struct {
 	  "the second factor of %s was removed" },
 	{ "recovered", "you were given a new set-up token on the primary's machine",
 	  "%s was given a new set-up token on the primary's machine" },
+	{ "created", "you were created", "%s was created" },
 	{ "renamed", "you were renamed", "%s was renamed" },
 	{ "role_changed", "your role was changed", "the role of %s was changed" },
 	{ "disabled", "you were disabled", "%s was disabled" },

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What somebody is told when they have logged in: what was done about them since, and administrators also who else was let in anew by somebody else. No clock
+-- What somebody is told when they have logged in: what was done about them since, and administrators also who else was let in anew, or became one of them, by somebody else. No clock
 -- says since when: it is what none of their log-ins of before knew of, each of which knew what stands before it in its own chain and what that chain says
 -- that it has of the others. So it is a function of the log, and needs no memory of what was told. This log-in is the event (own, seq).
 
@@ -44,8 +44,14 @@ WITH RECURSIVE :logins_before($1, $2, $3), m AS MATERIALIZED (
 			AND other.kind = k.kind AND other.node = m.node AND other.seq > m.seq AND other.object <> $1
 		ORDER BY other.seq DESC LIMIT $6) e
 	WHERE $5 AND EXISTS (SELECT FROM l)
+	UNION ALL SELECT e.* FROM m CROSS JOIN unnest(ARRAY[:USER_CREATED, :USER_CHANGED]) k (kind)
+	CROSS JOIN LATERAL (SELECT raised.* FROM event_notice raised
+		WHERE raised.kind IN (:USER_CREATED, :USER_CHANGED) AND raised.body::jsonb->>'role' = 'administrator'
+			AND raised.kind = k.kind AND raised.node = m.node AND raised.seq > m.seq AND raised.object <> $1
+		ORDER BY raised.seq DESC LIMIT $6) e
+	WHERE $5 AND EXISTS (SELECT FROM l)
 ), t AS MATERIALIZED (
-	SELECT x.*, x.body::jsonb AS b, x.kind IN (:USER_PASSWORD, :USER_TOTP, :USER_RECOVERED) AS lets_in FROM x
+	SELECT x.*, x.body::jsonb AS b, x.kind IN (:USER_CREATED, :USER_PASSWORD, :USER_TOTP, :USER_RECOVERED) AS lets_in FROM x
 	WHERE x.kind <> :SESSIONS_ENDED OR NOT EXISTS (SELECT FROM event_notice f
 		WHERE f.node = x.node AND f.seq = x.seq - 1 AND f.kind = :USER_TOTP AND f.object = x.object)
 )
@@ -54,6 +60,7 @@ FROM t CROSS JOIN LATERAL (
 	SELECT 'recovered' AS what, NULL AS value WHERE t.kind = :USER_RECOVERED
 	UNION ALL SELECT CASE WHEN t.b->>'password_hash' IS NULL THEN 'password_reset' ELSE 'password_changed' END, NULL WHERE t.kind = :USER_PASSWORD
 	UNION ALL SELECT CASE WHEN t.b->>'totp_sealed' IS NULL THEN 'factor_removed' ELSE 'factor_set' END, NULL WHERE t.kind = :USER_TOTP
+	UNION ALL SELECT 'created', t.b->>'role' WHERE t.kind = :USER_CREATED
 	UNION ALL SELECT 'sessions_ended', NULL WHERE t.kind = :SESSIONS_ENDED
 	UNION ALL SELECT 'renamed', t.b->>'name' WHERE t.kind = :USER_CHANGED AND t.b ? 'name'
 	UNION ALL SELECT 'role_changed', t.b->>'role' WHERE t.kind = :USER_CHANGED AND t.b ? 'role'
