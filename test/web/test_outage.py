@@ -79,6 +79,7 @@ def test_one_click_to_emergency_access_and_the_way_home(known, back, chrome):
         page.wait("where", "emergency access")
         page.wait("status", "Failed")
         page.wait_for("vault")
+        assert page.element("add").get_attribute("disabled") and "at the primary only" in page.text("add-not")
         assert "s3cret-switch" in page.show("core sw", "one click")
         page.press("Close")
         a.start(wait=False)

@@ -8,12 +8,14 @@ export interface Row {
 	login: string;
 	version: number;
 	conflict: boolean;
+	level: string;
 }
 
 interface Props {
 	row: Row;
 	open: (row: Row) => void;
 	copy: (row: Row) => void;
+	more: (row: Row) => void;
 }
 
 // Drawn anew only when it is another row.
@@ -22,7 +24,7 @@ export class AccountRow extends Component<Props> {
 		return next.row !== this.props.row;
 	}
 
-	render({ row, open, copy }: Props) {
+	render({ row, open, copy, more }: Props) {
 		const of = `${row.resource} / ${row.login}`;
 		return (
 			<tr tabIndex={-1}>
@@ -37,9 +39,12 @@ export class AccountRow extends Component<Props> {
 							</button>{" "}
 							<button type="button" aria-label={`${T.copy} ${of}`} onClick={() => copy(row)}>
 								{T.copy}
-							</button>
+							</button>{" "}
 						</>
 					)}
+					<button type="button" aria-label={`${T.details} ${of}`} onClick={() => more(row)}>
+						{T.details}
+					</button>
 				</td>
 			</tr>
 		);

@@ -3,8 +3,10 @@ import { Banner } from "./Banner";
 import { Head } from "./Head";
 import { HighAvailability } from "./HighAvailability";
 import { LogIn } from "./LogIn";
+import { Me } from "./Me";
 import { Notices } from "./Notices";
 import { Status } from "./Status";
+import { Users } from "./Users";
 import { Vault } from "./Vault";
 import { serves, useStore } from "./store";
 
@@ -12,7 +14,7 @@ export function App() {
 	const known = useStore((s) => s.health !== null || s.silent);
 	const user = useStore((s) => s.me?.user.id ?? "");
 	const serving = useStore((s) => serves(s) !== "" || (s.silent && s.me !== null && s.me.mode !== ""));
-	const page = useStore((s) => s.page);
+	const page = useStore((s) => (s.page === "users" && s.me?.user.role !== "administrator" ? "passwords" : s.page));
 
 	// What somebody sees or types is theirs: another user's page begins anew. A silent node takes nothing off the page.
 	return (
@@ -24,7 +26,9 @@ export function App() {
 				{known && !user && <LogIn />}
 				{user && <Notices />}
 				{user && (page === "ha" || !serving) && <HighAvailability />}
-				{user && serving && <Vault key={user} hidden={page === "ha"} />}
+				{user && serving && <Vault key={user} hidden={page !== "passwords"} />}
+				{user && serving && page === "users" && <Users key={user} />}
+				{user && serving && page === "me" && <Me key={user} />}
 			</main>
 		</>
 	);

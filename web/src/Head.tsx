@@ -65,6 +65,11 @@ export function Head() {
 							{T.passwords}
 						</a>
 					)}
+					{serving && me.user.role === "administrator" && (
+						<a href="#users" aria-current={page === "users" ? "page" : undefined}>
+							{T.users}
+						</a>
+					)}
 					<a id="to-ha" href="#ha" aria-current={page === "ha" || !serving ? "page" : undefined}>
 						<span class="hint wide-only">{T.general} → </span>
 						{T.ha}
@@ -73,7 +78,9 @@ export function Head() {
 			)}
 			{me && (
 				<p id="who">
-					<span id="user">{T.user(me.user.name, me.user.role)}</span>{" "}
+					<a id="user" href="#me" title={T.you} aria-current={page === "me" ? "page" : undefined}>
+						{T.user(me.user.name, me.user.role)}
+					</a>{" "}
 					<button id="logout" type="button" onClick={logOut}>
 						{T.logOut}
 					</button>

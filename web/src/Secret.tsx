@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Edit } from "./Edit";
 import type { Retrieved } from "./openapi";
 import { copy, retrieve } from "./retrieve";
 import { T } from "./text";
@@ -10,6 +11,8 @@ const SHOW_S = 10;
 export interface Shown {
 	account: string;
 	title: string;
+	version: number; // 0: the current one
+	modify: boolean; // whether the user may store another one
 }
 
 function Field({ name, value }: { name: string; value: string }) {
@@ -32,12 +35,13 @@ function Field({ name, value }: { name: string; value: string }) {
 }
 
 // One account's fields, after a reason; taken off the page after SHOW_S, and when it is closed.
-export function Secret({ shown, close }: { shown: Shown; close: () => void }) {
+export function Secret({ shown, close, changed }: { shown: Shown; close: () => void; changed: () => void }) {
 	const dialog = useRef<HTMLDialogElement>(null);
 	const reason = useRef<HTMLInputElement>(null);
 	const [notice, say] = useState("");
 	const [bad, mark] = useState(false);
 	const [secret, keep] = useState<Retrieved | null>(null);
+	const [edited, edit] = useState<Retrieved | null>(null);
 	const open = useRef(true);
 
 	useEffect(() => {
@@ -57,7 +61,7 @@ export function Secret({ shown, close }: { shown: Shown; close: () => void }) {
 
 	async function submit(event: Event) {
 		event.preventDefault();
-		const r = await retrieve(shown.account, reason.current!.value);
+		const r = await retrieve(shown.account, reason.current!.value, shown.version);
 		if (!open.current)
 			return;
 		mark(!r.body);
@@ -65,10 +69,23 @@ export function Secret({ shown, close }: { shown: Shown; close: () => void }) {
 		keep(r.body);
 	}
 
+	function begin() {
+		edit(secret);
+		keep(null);
+		say("");
+	}
+
+	function stored(said: string) {
+		edit(null);
+		mark(false);
+		say(said);
+		changed();
+	}
+
 	return (
 		<dialog id="secret" ref={dialog} aria-labelledby="secret-title" onClose={close}>
 			<h2 id="secret-title">{shown.title}</h2>
-			{!secret && (
+			{!secret && !edited && (
 				<form id="retrieve" onSubmit={submit}>
 					<label>
 						{T.reason}
@@ -86,6 +103,14 @@ export function Secret({ shown, close }: { shown: Shown; close: () => void }) {
 					{T.hides(SHOW_S)}
 				</p>
 			)}
+			{secret && shown.modify && (
+				<p>
+					<button id="change" type="button" onClick={begin}>
+						{T.change}
+					</button>
+				</p>
+			)}
+			{edited && <Edit account={shown.account} was={edited} stored={stored} />}
 			<button id="close" type="button" onClick={() => dialog.current!.close()}>
 				{T.close}
 			</button>

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { AccountRow, type Row } from "./AccountRow";
+import { Details } from "./Details";
+import { NewAccount } from "./NewAccount";
 import { Secret, type Shown } from "./Secret";
 import { call } from "./api";
+import { mayModify, useChanges } from "./levels";
 import type { Resources } from "./openapi";
 import { copy, mainField, retrieve } from "./retrieve";
 import { get } from "./store";
@@ -12,6 +15,8 @@ import { failure, named } from "./words";
 const ROWS = 50;
 const TYPING_MS = 150;
 
+const titleOf = (row: Row) => `${row.resource} / ${row.login}`;
+
 function rowsOf(page: Resources): Row[] {
 	return page.resources.flatMap((resource) =>
 		resource.accounts.map((account) => ({
@@ -20,6 +25,7 @@ function rowsOf(page: Resources): Row[] {
 			login: named(account.login, account),
 			version: account.version,
 			conflict: account.conflict,
+			level: account.level,
 		})),
 	);
 }
@@ -37,7 +43,10 @@ export function Vault({ hidden }: { hidden: boolean }) {
 	const [rows, setRows] = useState<Row[]>([]);
 	const [found, say] = useState({ text: "", bad: false });
 	const [said, tell] = useState("");
+	const changes = useChanges();
 	const [shown, show] = useState<Shown | null>(null);
+	const [details, showDetails] = useState<Row | null>(null);
+	const [making, make] = useState(false);
 	const query = useRef<HTMLInputElement>(null);
 	const body = useRef<HTMLTableSectionElement>(null);
 	const searches = useRef(0);
@@ -85,9 +94,9 @@ export function Vault({ hidden }: { hidden: boolean }) {
 		return () => removeEventListener("keydown", key);
 	}, [hidden]);
 
-	const open = useCallback((row: Row) => show({ account: row.id, title: `${row.resource} / ${row.login}` }), []);
+	const open = useCallback((row: Row) => openVersion(row, 0), []);
 	const copyOf = useCallback(async (row: Row) => {
-		const of = `${row.resource} / ${row.login}`;
+		const of = titleOf(row);
 		tell(T.looking);
 		const r = await retrieve(row.id, "");
 		if (!r.body) {
@@ -97,7 +106,19 @@ export function Vault({ hidden }: { hidden: boolean }) {
 		const [name, value] = mainField(r.body.fields);
 		tell((await copy(value, () => tell(T.copyCleared))) ? T.copiedWhat(name, of) : T.copyNot);
 	}, []);
+	const more = useCallback((row: Row) => showDetails(row), []);
 	const closed = useCallback(() => show(null), []);
+
+	function openVersion(row: Row, version: number) {
+		showDetails(null);
+		show({ account: row.id, title: titleOf(row), version, modify: mayModify(row.level) });
+	}
+
+	function made(name: string) {
+		make(false);
+		query.current!.value = name;
+		void find();
+	}
 
 	function focusRow(at: number) {
 		const all = body.current!.rows;
@@ -126,7 +147,7 @@ export function Vault({ hidden }: { hidden: boolean }) {
 	}
 
 	return (
-		<section id="vault" hidden={hidden} aria-labelledby="vault-title" onKeyDown={shown ? undefined : key}>
+		<section id="vault" hidden={hidden} aria-labelledby="vault-title" onKeyDown={shown || details || making ? undefined : key}>
 			<h2 id="vault-title">{T.passwords}</h2>
 			<form
 				id="find"
@@ -150,7 +171,15 @@ export function Vault({ hidden }: { hidden: boolean }) {
 					/>
 				</label>
 				<button>{T.find}</button>
+				<button id="add" type="button" disabled={!changes} aria-describedby={changes ? undefined : "add-not"} onClick={() => make(true)}>
+					{T.newAccount}
+				</button>
 			</form>
+			{!changes && (
+				<p id="add-not" class="hint">
+					{T.onlyPrimary}
+				</p>
+			)}
 			<table id="accounts" class="cards" hidden={rows.length === 0} aria-describedby="keys">
 				<thead>
 					<tr>
@@ -162,7 +191,7 @@ export function Vault({ hidden }: { hidden: boolean }) {
 				</thead>
 				<tbody ref={body}>
 					{rows.map((row) => (
-						<AccountRow key={row.id} row={row} open={open} copy={copyOf} />
+						<AccountRow key={row.id} row={row} open={open} copy={copyOf} more={more} />
 					))}
 				</tbody>
 			</table>
@@ -175,7 +204,18 @@ export function Vault({ hidden }: { hidden: boolean }) {
 			<p id="keys" class="hint wide-only">
 				{T.keys}
 			</p>
-			{shown && <Secret key={shown.account} shown={shown} close={closed} />}
+			{shown && <Secret key={shown.account} shown={shown} close={closed} changed={() => void find()} />}
+			{details && (
+				<Details
+					key={details.id}
+					id={details.id}
+					title={titleOf(details)}
+					close={() => showDetails(null)}
+					show={(version) => openVersion(details, version)}
+					changed={() => void find()}
+				/>
+			)}
+			{making && <NewAccount close={() => make(false)} made={(a) => made(a.resource.name)} />}
 		</section>
 	);
 }

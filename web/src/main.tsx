@@ -5,7 +5,9 @@
 import { render } from "preact";
 import { App } from "./App";
 import { begin } from "./rounds";
-import { set, type Place } from "./store";
+import { set, type PageName, type Place } from "./store";
+
+const PAGES: PageName[] = ["passwords", "users", "me", "ha"];
 
 // The nodes that this page may ask, as the page itself lists them; which of them is this one is known when it has answered.
 function places(): Place[] {
@@ -30,7 +32,8 @@ function takeName() {
 }
 
 function takePage() {
-	set({ page: location.hash === "#ha" ? "ha" : "passwords" });
+	const asked = location.hash.slice(1);
+	set({ page: PAGES.find((p) => p === asked) ?? "passwords" });
 }
 
 takeName();

@@ -6,8 +6,10 @@ import type { Retrieved } from "./openapi";
 
 const CLEAR_MS = 30000;
 
-export function retrieve(account: string, reason: string) {
-	return call<Retrieved>("POST", `/v1/accounts/${account}/retrieve`, reason ? { reason } : {});
+// version 0: the current one.
+export function retrieve(account: string, reason: string, version = 0) {
+	const asked = { ...(reason ? { reason } : {}), ...(version ? { version } : {}) };
+	return call<Retrieved>("POST", `/v1/accounts/${account}/retrieve`, asked);
 }
 
 // What people mean by "the password": that field, or else the first one.

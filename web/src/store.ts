@@ -4,6 +4,8 @@
 import { useEffect, useState } from "preact/hooks";
 import type { HaNode, HaReason, HaWarning, Health, Login, Session } from "./openapi";
 
+export type PageName = "passwords" | "users" | "me" | "ha";
+
 export interface Place {
 	name: string;
 	url: string;
@@ -40,7 +42,7 @@ export interface Store {
 	old: boolean; // nobody has confirmed them since (H9)
 	idle: boolean; // nobody does anything here: nothing is asked in their name
 	emergencySeen: number; // when this page first saw emergency access here, ms; 0: it did not
-	page: "passwords" | "ha";
+	page: PageName;
 	now: number;
 }
 

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the console changes: accounts and their versions, shares, users, and what users do for themselves."""
+import json
+
+import pytest
+from factor import totp
+from page import Page, logged_out
+from pair import PASSWORD
+from wait import wait_until
+
+NEW = "another long passphrase"
+
+
+@pytest.fixture(scope="module")
+def admin(pair):
+    return pair[0].home.parent.parent / "admin.session"
+
+
+@pytest.fixture(scope="module")
+def bea(pair, admin):
+    """(name, set-up token)"""
+    return "bea", json.loads(pair[0].cli("user", "add", "bea", "--json", session=admin).stdout)["setup_token"]
+
+
+@pytest.fixture
+def page(pair, chrome):
+    p = logged_out(chrome, pair[0].url)
+    p.login()
+    p.wait_for("vault")
+    return p
+
+
+def press_label(page, label):
+    page.d.find_element("css selector", f"[aria-label='{label}']").click()
+
+
+def first_cells(page, table):
+    return [r[0] for r in page.rows(table)]
+
+
+def reveal(page, reason):
+    page.wait_for("reason")
+    page.type("reason", reason)
+    page.press("Show")
+    return page.wait("fields", "password")
+
+
+def make_account(page, resource):
+    """Of a new resource, with a password that the browser made; that password."""
+    page.press("New account")
+    page.wait_for("new-form")
+    page.type("new-resource", resource)
+    page.type("new-login", "root")
+    page.press("Generate")
+    made = page.element("new-password").get_attribute("value")
+    page.press("Store")
+    wait_until("it is in the list", lambda: first_cells(page, "accounts"), lambda rows: rows == [resource])
+    return made
+
+
+def test_an_account_from_the_first_password_to_the_bin(page, bea):
+    made = make_account(page, "edge router")
+    assert len(made) == 20
+    page.press("Show …")
+    assert made in reveal(page, "what was made")
+    page.press("Change …")
+    page.wait_for("edit")
+    page.type("edit-0", "n3w-s3cret")
+    page.press("Store")
+    page.wait("secret-notice", "Stored as version 2")
+    page.press("Close")
+    page.press("Details")
+    page.wait("history", "current")
+    rows = page.rows("history")
+    assert [(r[0], "current" in r[4]) for r in rows] == [("2", True), ("1", False)] and rows[0][2] == "admin", rows
+    page.type("share-user", bea[0])
+    page.press("Share")
+    page.wait("shares", "bea", "may view")
+    page.press("Withdraw")
+    page.wait("share-said", "bea has it no more")
+    assert page.text("shares") == ""
+    press_label(page, "Show version 1")
+    assert made in reveal(page, "the one before")
+    page.press("Close")
+    page.press("Details")
+    page.wait_for("remove")
+    page.press("Remove")
+    page.wait("details", "goes to the bin")
+    page.element("remove-yes").click()
+    wait_until("it is gone", lambda: first_cells(page, "accounts"), lambda rows: rows == [])
+    assert page.complaints() == []
+
+
+def test_a_second_account_goes_into_the_same_resource(page):
+    make_account(page, "twice")
+    page.press("New account")
+    page.wait_for("new-form")
+    page.type("new-resource", "twice")
+    page.type("new-login", "backup")
+    page.type("new-password", "s3cret-backup")
+    page.press("Store")
+    wait_until("both are there", lambda: page.rows("accounts"), lambda rows: [r[1] for r in rows] == ["backup", "root"])
+    page.press("New account")
+    page.type("new-resource", "twice")
+    page.type("new-login", "backup")
+    page.type("new-password", "s3cret-again")
+    page.press("Store")
+    page.wait("new-said", "is there already")
+    assert page.element("new-password").get_attribute("value") == "s3cret-again", "what was typed is kept"
+
+
+def test_users_are_added_and_disabled(page, pair, admin):
+    page.go("users")
+    page.wait("user-list", "admin")
+    page.type("add-name", "cleo")
+    page.press("Add")
+    page.wait_for("token")
+    token = page.text("token-text")
+    out = pair[0].cli(
+        "login",
+        "--setup",
+        "--ca",
+        pair[0].web_cert,
+        pair[0].url,
+        "cleo",
+        session=admin.parent / "cleo.session",
+        input=f"{token}\n{PASSWORD}\n",
+    )
+    assert out.returncode == 0
+    page.type("user-query", "cle")
+    wait_until("they are found", lambda: page.rows("user-list"), lambda rows: [r[2] for r in rows] == ["active"])
+    press_label(page, "Manage cleo")
+    page.wait_for("disable")
+    page.press("Disable")
+    page.element("disable-yes").click()
+    page.wait("user-said", "cleo is disabled")
+    out = pair[0].cli("ls", session=admin.parent / "cleo.session", check=False)
+    assert out.returncode == 1 and "session" in out.stderr
+    page.press("Enable")
+    page.wait("user-said", "cleo is enabled")
+    page.press("Reset password")
+    page.element("reset-yes").click()
+    page.wait_for("new-token")
+    assert page.text("new-token-text") not in ("", token)
+    page.press("Close")
+    press_label(page, "Manage cleo")
+    page.wait("user-dialog", "told at their next log-in")
+    assert not page.seen("new-token"), "a token is shown once"
+    assert page.complaints() == []
+
+
+def test_users_change_their_own_password_and_factor(pair, chrome, bea):
+    name, token = bea
+    page = logged_out(chrome, pair[0].url)
+    page.wait_for("login")
+    page.press("First log-in? Use a set-up token")
+    page.wait_for("setup")
+    for field, words in (("name", name), ("token", token), ("password", PASSWORD), ("again", PASSWORD)):
+        page.type(f"setup-{field}", words)
+    page.press("Set the password and log in")
+    page.wait("user", name)
+    assert not chrome.find_elements("css selector", "nav a[href='#users']"), "users are the administrators'"
+    page.element("user").click()
+    page.wait_for("own-password")
+    for field, words in (("old", "a wrong password"), ("fresh", NEW), ("fresh-again", NEW)):
+        page.type(field, words)
+    page.press("Change it")
+    page.wait("own-said", "wrong")
+    page.type("old", PASSWORD)
+    page.press("Change it")
+    page.wait("own-said", "is changed")
+    page.type("factor-password", NEW)
+    page.press("Set it up")
+    page.wait_for("factor-secret")
+    page.type("factor-code", totp(page.text("factor-text")))
+    page.press("Turn it on")
+    page.wait("factor-said", "is on")
+    page.wait_for("own-code")
+    assert page.complaints() == []
+
+
+def test_who_may_only_look_changes_nothing(pair, admin, chrome):
+    """What the server refuses is not offered."""
+    token = json.loads(pair[0].cli("user", "add", "viewer", "--json", session=admin).stdout)["setup_token"]
+    pair[0].cli("share", "core switch/admin", "viewer", "view", session=admin)
+    page = logged_out(chrome, pair[0].url)
+    page.wait_for("login")
+    page.press("First log-in? Use a set-up token")
+    page.wait_for("setup")
+    for field, words in (("name", "viewer"), ("token", token), ("password", PASSWORD), ("again", PASSWORD)):
+        page.type(f"setup-{field}", words)
+    page.press("Set the password and log in")
+    page.wait("user", "viewer")
+    wait_until("the one is there", lambda: first_cells(page, "accounts"), lambda rows: rows == ["core switch"])
+    page.press("Show …")
+    reveal(page, "to look")
+    assert not page.seen("change")
+    page.press("Close")
+    page.press("Details")
+    page.wait("history", "current")
+    assert not page.seen("share") and not page.seen("remove")
+    Page(chrome, pair[0].url + "/#users")
+    page.wait_for("vault")
+    assert not page.seen("users"), "an address opens nothing"

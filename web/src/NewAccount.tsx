@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Dialog } from "./Dialog";
+import { PasswordField } from "./PasswordField";
+import { Said, useSaid } from "./Said";
+import { call } from "./api";
+import type { Account, Resources } from "./openapi";
+import { T } from "./text";
+
+interface Props {
+	close: () => void;
+	made: (account: Account) => void;
+}
+
+interface Asked {
+	login: string;
+	fields: Record<string, string>;
+	url?: string;
+}
+
+// Into the resource of that name, if the user sees one, else into a new one of theirs.
+async function store(resource: string, asked: Asked) {
+	const found = await call<Resources>("GET", `/v1/resources?name=${encodeURIComponent(resource)}&limit=2`);
+	if (!found.body)
+		return { ...found, body: null };
+	if (found.body.resources.length > 1)
+		return { ...found, status: 0, body: null, error: { code: "", message: T.severalResources } };
+	const there = found.body.resources[0];
+	if (!there)
+		return call<Account>("POST", "/v1/accounts", { resource, ...asked });
+	return call<Account>("POST", `/v1/resources/${there.id}/accounts`, { login: asked.login, fields: asked.fields });
+}
+
+export function NewAccount({ close, made }: Props) {
+	const [word, say] = useSaid();
+	const [busy, work] = useState(false);
+	const resource = useRef<HTMLInputElement>(null);
+	const login = useRef<HTMLInputElement>(null);
+	const url = useRef<HTMLInputElement>(null);
+	const password = useRef<HTMLInputElement>(null);
+
+	useEffect(() => resource.current!.focus(), []);
+
+	async function submit(event: Event) {
+		event.preventDefault();
+		const asked: Asked = { login: login.current!.value.trim(), fields: { password: password.current!.value } };
+		if (url.current!.value)
+			asked.url = url.current!.value;
+		work(true);
+		const r = await store(resource.current!.value.trim(), asked);
+		work(false);
+		if (say(r, "") && r.body)
+			made(r.body);
+	}
+
+	return (
+		<Dialog id="new" title={T.newAccount} close={close}>
+			<form id="new-form" onSubmit={submit} aria-busy={busy}>
+				<label>
+					{T.newResource}
+					<input id="new-resource" ref={resource} autoComplete="off" required maxLength={200} />
+				</label>
+				<label>
+					{T.login}
+					<input id="new-login" ref={login} autoComplete="off" autoCapitalize="none" spellcheck={false} required maxLength={200} />
+				</label>
+				<PasswordField id="new-password" label={T.password} field={password} />
+				<label>
+					{T.url}
+					<input id="new-url" ref={url} autoComplete="off" maxLength={2000} placeholder="https://" />
+				</label>
+				<button disabled={busy}>{busy ? T.working : T.store}</button>
+				<Said id="new-said" word={word} />
+			</form>
+		</Dialog>
+	);
+}
