@@ -88,6 +88,47 @@ def test_an_account_from_the_first_password_to_the_bin(page, bea):
     page.wait("details", "goes to the bin")
     page.element("remove-yes").click()
     wait_until("it is gone", lambda: first_cells(page, "accounts"), lambda rows: rows == [])
+    page.go("bin")
+    wait_until("it is in the bin", lambda: first_cells(page, "removed"), lambda rows: rows == ["edge router / root"])
+    page.press("Bring back")
+    page.wait("bin-said", "edge router / root is back")
+    page.wait("bin", "Nothing is in the bin")
+    page.go("passwords")
+    page.find("edge")
+    assert [r[2] for r in page.rows("accounts")] == ["2"]
+    assert page.complaints() == []
+
+
+def test_what_somebody_has_to_decide_comes_first(page, pair):
+    made = make_account(page, "apart")
+    page.press("Show …")
+    assert made in reveal(page, "to look")
+    page.press("Close")
+    assert not page.seen("waiting")
+    account = "SELECT a.id FROM account a JOIN resource r ON r.id = a.resource WHERE r.name = 'apart'"
+    pair[0].sql(f"UPDATE account SET conflict = true WHERE id IN ({account})")
+    chrome_again = Page(page.d, pair[0].url)
+    chrome_again.wait("conflicts", "apart / root")
+    page.press("Settle …")
+    page.wait("history", "current")
+    page.press("Make current")
+    page.wait("details-said", "conflict is settled")
+    page.press("Close")
+    wait_until("nothing waits", lambda: not page.seen("conflicts"))
+    assert page.complaints() == []
+
+
+def test_administrators_read_the_log(page):
+    page.go("audit")
+    page.wait("events", "A user logged in", "admin")
+    page.type("audit-kind", "node_created")
+    page.press("Find")
+    wait_until(
+        "one is left", lambda: page.rows("events"), lambda rows: [r[2] for r in rows] == ["The node was created"]
+    )
+    page.type("audit-kind", "no_such_kind")
+    page.press("Find")
+    page.wait("audit-said", "no such kind of event")
     assert page.complaints() == []
 
 
@@ -199,6 +240,7 @@ def test_who_may_only_look_changes_nothing(pair, admin, chrome):
     page.press("Details")
     page.wait("history", "current")
     assert not page.seen("share") and not page.seen("remove")
-    Page(chrome, pair[0].url + "/#users")
-    page.wait_for("vault")
-    assert not page.seen("users"), "an address opens nothing"
+    for part in ("users", "audit"):
+        Page(chrome, f"{pair[0].url}/#{part}")
+        page.wait_for("vault")
+        assert not page.seen(part), "an address opens nothing"

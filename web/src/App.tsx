@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Audit } from "./Audit";
 import { Banner } from "./Banner";
+import { Bin } from "./Bin";
 import { Head } from "./Head";
 import { HighAvailability } from "./HighAvailability";
 import { LogIn } from "./LogIn";
@@ -8,13 +10,19 @@ import { Notices } from "./Notices";
 import { Status } from "./Status";
 import { Users } from "./Users";
 import { Vault } from "./Vault";
-import { serves, useStore } from "./store";
+import { serves, useStore, type Store } from "./store";
+
+// Whoever may not see a page is where everybody begins.
+function pageOf(s: Store) {
+	const reserved = s.page === "users" || s.page === "audit";
+	return reserved && s.me?.user.role !== "administrator" ? "passwords" : s.page;
+}
 
 export function App() {
 	const known = useStore((s) => s.health !== null || s.silent);
 	const user = useStore((s) => s.me?.user.id ?? "");
 	const serving = useStore((s) => serves(s) !== "" || (s.silent && s.me !== null && s.me.mode !== ""));
-	const page = useStore((s) => (s.page === "users" && s.me?.user.role !== "administrator" ? "passwords" : s.page));
+	const page = useStore(pageOf);
 
 	// What somebody sees or types is theirs: another user's page begins anew. A silent node takes nothing off the page.
 	return (
@@ -27,6 +35,8 @@ export function App() {
 				{user && <Notices />}
 				{user && (page === "ha" || !serving) && <HighAvailability />}
 				{user && serving && <Vault key={user} hidden={page !== "passwords"} />}
+				{user && serving && page === "bin" && <Bin key={user} />}
+				{user && serving && page === "audit" && <Audit key={user} />}
 				{user && serving && page === "users" && <Users key={user} />}
 				{user && serving && page === "me" && <Me key={user} />}
 			</main>

@@ -6,7 +6,7 @@ import { History } from "./History";
 import { Said, useSaid } from "./Said";
 import { Sharing } from "./Sharing";
 import { call } from "./api";
-import { mayManage, useChanges } from "./levels";
+import { mayManage, mayModify, useChanges } from "./levels";
 import type { Account, Versions } from "./openapi";
 import { T } from "./text";
 
@@ -16,7 +16,7 @@ interface Props {
 	id: string;
 	title: string;
 	close: () => void;
-	show: (version: number) => void;
+	show: (version: number, modify: boolean) => void;
 	changed: () => void; // the list is not what it was
 }
 
@@ -70,7 +70,7 @@ export function Details({ id, title, close, show, changed }: Props) {
 					account={account}
 					versions={versions.versions}
 					more={versions.next !== null}
-					show={show}
+					show={(version) => show(version, mayModify(account.level))}
 					settle={(n) => void settle(n)}
 				/>
 			)}

@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 import { Logo } from "./Logo";
 import { call } from "./api";
 import { look, sessionPath } from "./rounds";
-import { serves, set, useStore, type Store } from "./store";
+import { serves, set, useStore, type PageName, type Store } from "./store";
 import { T } from "./text";
 
 const PLACES: Record<string, [string, string]> = {
@@ -37,6 +37,15 @@ function Where() {
 	);
 }
 
+function Part({ page, text }: { page: PageName; text: string }) {
+	const here = useStore((s) => s.page === page);
+	return (
+		<a href={`#${page}`} aria-current={here ? "page" : undefined}>
+			{text}
+		</a>
+	);
+}
+
 async function logOut() {
 	await call("DELETE", sessionPath());
 	set({ me: null, typedName: "", page: "passwords" });
@@ -60,16 +69,10 @@ export function Head() {
 			<Where />
 			{me && (
 				<nav aria-label={T.parts}>
-					{serving && (
-						<a href="#passwords" aria-current={page === "passwords" ? "page" : undefined}>
-							{T.passwords}
-						</a>
-					)}
-					{serving && me.user.role === "administrator" && (
-						<a href="#users" aria-current={page === "users" ? "page" : undefined}>
-							{T.users}
-						</a>
-					)}
+					{serving && <Part page="passwords" text={T.passwords} />}
+					{serving && <Part page="bin" text={T.bin} />}
+					{serving && me.user.role === "administrator" && <Part page="users" text={T.users} />}
+					{serving && me.user.role === "administrator" && <Part page="audit" text={T.audit} />}
 					<a id="to-ha" href="#ha" aria-current={page === "ha" || !serving ? "page" : undefined}>
 						<span class="hint wide-only">{T.general} → </span>
 						{T.ha}

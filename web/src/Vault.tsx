@@ -4,6 +4,7 @@ import { AccountRow, type Row } from "./AccountRow";
 import { Details } from "./Details";
 import { NewAccount } from "./NewAccount";
 import { Secret, type Shown } from "./Secret";
+import { Waiting } from "./Waiting";
 import { call } from "./api";
 import { mayModify, useChanges } from "./levels";
 import type { Resources } from "./openapi";
@@ -45,7 +46,8 @@ export function Vault({ hidden }: { hidden: boolean }) {
 	const [said, tell] = useState("");
 	const changes = useChanges();
 	const [shown, show] = useState<Shown | null>(null);
-	const [details, showDetails] = useState<Row | null>(null);
+	const [details, showDetails] = useState<{ id: string; title: string } | null>(null);
+	const [changed, change] = useState(0);
 	const [making, make] = useState(false);
 	const query = useRef<HTMLInputElement>(null);
 	const body = useRef<HTMLTableSectionElement>(null);
@@ -94,7 +96,10 @@ export function Vault({ hidden }: { hidden: boolean }) {
 		return () => removeEventListener("keydown", key);
 	}, [hidden]);
 
-	const open = useCallback((row: Row) => openVersion(row, 0), []);
+	const open = useCallback(
+		(row: Row) => show({ account: row.id, title: titleOf(row), version: 0, modify: mayModify(row.level) }),
+		[],
+	);
 	const copyOf = useCallback(async (row: Row) => {
 		const of = titleOf(row);
 		tell(T.looking);
@@ -106,12 +111,12 @@ export function Vault({ hidden }: { hidden: boolean }) {
 		const [name, value] = mainField(r.body.fields);
 		tell((await copy(value, () => tell(T.copyCleared))) ? T.copiedWhat(name, of) : T.copyNot);
 	}, []);
-	const more = useCallback((row: Row) => showDetails(row), []);
+	const more = useCallback((row: Row) => showDetails({ id: row.id, title: titleOf(row) }), []);
 	const closed = useCallback(() => show(null), []);
 
-	function openVersion(row: Row, version: number) {
-		showDetails(null);
-		show({ account: row.id, title: titleOf(row), version, modify: mayModify(row.level) });
+	function news() {
+		change((n) => n + 1);
+		void find();
 	}
 
 	function made(name: string) {
@@ -180,6 +185,7 @@ export function Vault({ hidden }: { hidden: boolean }) {
 					{T.onlyPrimary}
 				</p>
 			)}
+			<Waiting asked={changed} open={showDetails} changed={() => void find()} />
 			<table id="accounts" class="cards" hidden={rows.length === 0} aria-describedby="keys">
 				<thead>
 					<tr>
@@ -204,15 +210,18 @@ export function Vault({ hidden }: { hidden: boolean }) {
 			<p id="keys" class="hint wide-only">
 				{T.keys}
 			</p>
-			{shown && <Secret key={shown.account} shown={shown} close={closed} changed={() => void find()} />}
+			{shown && <Secret key={shown.account} shown={shown} close={closed} changed={news} />}
 			{details && (
 				<Details
 					key={details.id}
 					id={details.id}
-					title={titleOf(details)}
+					title={details.title}
 					close={() => showDetails(null)}
-					show={(version) => openVersion(details, version)}
-					changed={() => void find()}
+					show={(version, modify) => {
+						showDetails(null);
+						show({ account: details.id, title: details.title, version, modify });
+					}}
+					changed={news}
 				/>
 			)}
 			{making && <NewAccount close={() => make(false)} made={(a) => made(a.resource.name)} />}

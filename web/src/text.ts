@@ -170,6 +170,33 @@ export const T = {
 		owner: "do everything: it is yours",
 	} as Record<string, string>,
 
+	// what somebody has to decide
+	inConflictHere: "Changed apart on two nodes; both versions are kept, and somebody has to say which one counts:",
+	settleThem: "Settle …",
+	waitHere: "Stored by people who are no longer entitled; it has no effect until it is approved:",
+	waits: (of: string, version: number) => `${of}, version ${version}`,
+	madeBy: (who: string, at: string, node: string) => `by ${who}, ${at}, on ${node}`,
+	approve: "Approve",
+	decline: "Decline",
+	approved: "Approved: it counts now.",
+	declined: "Declined: it stays in the history only.",
+
+	// the bin
+	bin: "Bin",
+	binHint: "What was removed can be brought back with its whole history until the time in the last column.",
+	binColumns: ["What", "Removed", "By", "Kept until"],
+	bringBack: "Bring back",
+	broughtBack: (what: string) => `${what} is back.`,
+	binEmpty: "Nothing is in the bin.",
+	binMore: (n: number) => `The newest ${n}; \`holdfast ls --removed\` lists all.`,
+
+	// the log
+	audit: "Audit",
+	auditColumns: ["When", "Who", "What", "Of", "From", "On"],
+	auditUser: "User",
+	auditKind: "Kind of event",
+	older: "Older ones",
+
 	// users
 	users: "Users",
 	userColumns: ["Name", "Role", "State", "Second factor", "Owns"],

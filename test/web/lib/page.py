@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console as a user has it before them."""
 from pair import PASSWORD
+from selenium.common.exceptions import StaleElementReferenceException
 from wait import wait_until
 
 SOON_S = 60
@@ -57,8 +58,17 @@ class Page:
         e.send_keys(words)
 
     def press(self, words):
-        """The first visible button of these words."""
-        next(b for b in self.d.find_elements("tag name", "button") if b.text == words and b.is_displayed()).click()
+        """The first visible button of these words; looked for anew when the page was drawn anew meanwhile."""
+
+        def click():
+            try:
+                buttons = self.d.find_elements("tag name", "button")
+                next(b for b in buttons if b.text == words and b.is_displayed()).click()
+            except StaleElementReferenceException:
+                return False
+            return True
+
+        wait_until(f"“{words}” is pressed", click, also=self.all)
 
     def login(self, password=PASSWORD):
         """Returns when it is done; a wrong password leaves the form."""
