@@ -406,7 +406,8 @@ def test_both_sides_made_the_same_user(st):
     assert held(s) == [] and "~" not in s.do("user", "list").stdout
     for side, name in (("west", "robert"), ("east", "bob")):
         p, _ = log_in(st, side, name, f"Correct-Horse-{side}-9\n")
-        assert p.returncode == 0 and "note" not in p.stderr, p
+        assert p.returncode == 0 and "another user has this name" not in p.stderr, p
+        assert ("you were renamed" in p.stderr) == (side == "west"), p
     assert s.json("audit", "verify", "--tables")["good"]
     back_to_the_first(st)
     print(checker.whole(st, siblings=True))
