@@ -49,6 +49,12 @@ class Impossible(Exception):
     """What is asked for cannot be had on this machine: what needs it is skipped."""
 
 
+def told_of(said):
+    """Its end, and before that the lines in which tests say what failed: nothing is left of the machine to look at."""
+    failed = [l for l in said.splitlines() if re.match(r"\[ +(FAILED|ERROR|LINE) +\]|FAILED |E  ", l)]
+    return "\n".join([*failed[:40], said[-3000:]])
+
+
 class Failed(Exception):
     """A command on a machine did not do what was asked."""
 
@@ -307,10 +313,10 @@ class Machine:
             except subprocess.TimeoutExpired as e:
                 said = (e.stdout or b"").decode(errors="replace")
                 log.write(said)
-                raise Failed(f"{script}: not done after {timeout} s\n{said[-3000:]}") from None
+                raise Failed(f"{script}: not done after {timeout} s\n{told_of(said)}") from None
             log.write(p.stdout)
         if check and p.returncode != 0:
-            raise Failed(f"{script}: exit {p.returncode}\n{p.stdout[-3000:]}")
+            raise Failed(f"{script}: exit {p.returncode}\n{told_of(p.stdout)}")
         return p
 
     def put(self, path, text, mode=0o644):

@@ -598,13 +598,14 @@ static void
 reads_in_flight_are_asked_again(void **state)
 {
 	struct job reads[3], j;
+	int64_t begun = clock_mono_ms();
 
-	begin(&reads[0], slow, 300);
+	begin(&reads[0], slow, 2000);
 	begin(&reads[1], echo, 5);
 	begin(&reads[2], divide, 0);
 	turn_for(100);
 	assert_false(reads[0].ended);
-	assert_in_range(db_oldest_ms(db), 80, 280);
+	assert_in_range(db_oldest_ms(db), 80, clock_mono_ms() - begun);
 	terminate_others();
 	finish();
 	expect(&reads[0], 0);
@@ -710,7 +711,7 @@ a_frozen_server_blocks_only_its_callers(void **state)
 	finish();
 	expect(&j, ERR_TIMEOUT);
 	assert_in_range(j.took_ms, 250, SOON_MS);
-	assert_true(ticks > 5);
+	assert_true(ticks > 2); /* the loop went on meanwhile */
 	begin(&after, echo, 2);
 	finish();
 	expect(&after, ERR_DB_GONE);
