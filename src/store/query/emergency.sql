@@ -63,12 +63,6 @@ WHERE v.id = $1 AND v.approval IS NOT NULL AND a.deleted_at IS NULL AND r.delete
 -- fragment: withdraws(w)
 (:w.what = 'disabled' AND :w.value = 'true' OR :w.what = 'share' AND :w.value::int < 2)
 
--- How far a chain says, before seq, that it has another one.
--- fragment: known_of(chain, seq, other)
-coalesce((SELECT (known.body::jsonb->>'to')::bigint FROM event known
-	WHERE known.node = :chain AND known.object = :other AND known.seq < :seq AND known.kind IN (:MERGED, :SEEN) AND strpos(known.body, '"not_applied"') = 0
-	ORDER BY known.seq DESC LIMIT 1), 0)
-
 -- Whether the author's right to store versions in the account was withdrawn on another node, apart from event x of chain $1.
 -- fragment: withdrawn_apart(x, author, account)
 EXISTS (SELECT FROM account its CROSS JOIN LATERAL (SELECT * FROM word w

@@ -62,10 +62,7 @@ NOT EXISTS (SELECT FROM event naming WHERE naming.node = :chain AND naming.kind 
 
 -- Whether a's chain says that it has b, before a; or one of its words was made upon b.
 -- fragment: named(a, b)
-(coalesce((SELECT (named.body::jsonb->>'to')::bigint FROM event named
-		WHERE named.node = :a.chain AND named.object = :b.chain AND named.seq < :a.seq AND named.kind IN (:MERGED, :SEEN)
-			AND strpos(named.body, '"not_applied"') = 0
-		ORDER BY named.seq DESC LIMIT 1) >= :b.seq, false)
+(:known_of(:a.chain, :a.seq, :b.chain) >= :b.seq
 	OR EXISTS (SELECT FROM word made WHERE :same(made, :b) AND made.chain = :a.chain AND made.seq <= :a.seq
 		AND made.upon IN (:b.chain || '/' || :b.seq, :b.chain || '/' || :b.seq || '+')))
 
