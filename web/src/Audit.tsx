@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Columns } from "./Columns";
 import { Said, useSaid } from "./Said";
 import { call } from "./api";
 import type { Event as Line, Events } from "./openapi";
@@ -55,15 +56,7 @@ export function Audit() {
 			</form>
 			<Said id="audit-said" word={word} />
 			<table id="events" class="cards" hidden={!lines.length}>
-				<thead>
-					<tr>
-						{T.auditColumns.map((c) => (
-							<th key={c} scope="col">
-								{c}
-							</th>
-						))}
-					</tr>
-				</thead>
+				<Columns names={T.auditColumns} />
 				<tbody>
 					{lines.map((l) => (
 						<tr key={`${l.node?.id} ${l.seq}`}>

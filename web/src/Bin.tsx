@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useState } from "preact/hooks";
+import { Columns } from "./Columns";
 import { Said, useSaid } from "./Said";
 import { call } from "./api";
 import { mayManage, useChanges } from "./levels";
@@ -37,16 +38,7 @@ export function Bin() {
 			<h2 id="bin-title">{T.bin}</h2>
 			<p class="hint">{T.binHint}</p>
 			<table id="removed" class="cards" hidden={!page?.removed.length}>
-				<thead>
-					<tr>
-						{T.binColumns.map((c) => (
-							<th key={c} scope="col">
-								{c}
-							</th>
-						))}
-						<td />
-					</tr>
-				</thead>
+				<Columns names={T.binColumns} acts />
 				<tbody>
 					{page?.removed.map((r) => (
 						<tr key={r.id}>

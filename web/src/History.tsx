@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Columns } from "./Columns";
 import { mayModify, useChanges } from "./levels";
 import type { Account, VersionRow } from "./openapi";
 import { T } from "./text";
@@ -25,16 +26,7 @@ export function History({ account, versions, more, show, settle }: Props) {
 		<>
 			<table id="history" class="cards">
 				<caption>{T.history}</caption>
-				<thead>
-					<tr>
-						{T.historyColumns.map((c) => (
-							<th key={c} scope="col">
-								{c}
-							</th>
-						))}
-						<td />
-					</tr>
-				</thead>
+				<Columns names={T.historyColumns} acts />
 				<tbody>
 					{versions.map((v) => (
 						<tr key={v.id}>

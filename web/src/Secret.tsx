@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Dialog } from "./Dialog";
 import { Edit } from "./Edit";
 import type { Retrieved } from "./openapi";
 import { copy, retrieve } from "./retrieve";
@@ -36,7 +37,6 @@ function Field({ name, value }: { name: string; value: string }) {
 
 // One account's fields, after a reason; taken off the page after SHOW_S, and when it is closed.
 export function Secret({ shown, close, changed }: { shown: Shown; close: () => void; changed: () => void }) {
-	const dialog = useRef<HTMLDialogElement>(null);
 	const reason = useRef<HTMLInputElement>(null);
 	const [notice, say] = useState("");
 	const [bad, mark] = useState(false);
@@ -45,7 +45,6 @@ export function Secret({ shown, close, changed }: { shown: Shown; close: () => v
 	const open = useRef(true);
 
 	useEffect(() => {
-		dialog.current!.showModal();
 		reason.current?.focus();
 		return () => void (open.current = false);
 	}, []);
@@ -83,8 +82,7 @@ export function Secret({ shown, close, changed }: { shown: Shown; close: () => v
 	}
 
 	return (
-		<dialog id="secret" ref={dialog} aria-labelledby="secret-title" onClose={close}>
-			<h2 id="secret-title">{shown.title}</h2>
+		<Dialog id="secret" title={shown.title} close={close}>
 			{!secret && !edited && (
 				<form id="retrieve" onSubmit={submit}>
 					<label>
@@ -111,9 +109,6 @@ export function Secret({ shown, close, changed }: { shown: Shown; close: () => v
 				</p>
 			)}
 			{edited && <Edit account={shown.account} was={edited} stored={stored} />}
-			<button id="close" type="button" onClick={() => dialog.current!.close()}>
-				{T.close}
-			</button>
-		</dialog>
+		</Dialog>
 	);
 }

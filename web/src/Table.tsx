@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ComponentChildren } from "preact";
+import { Columns } from "./Columns";
 
 export interface Cell {
 	text: ComponentChildren;
@@ -11,15 +12,7 @@ export function Table({ id, title, columns, rows }: { id: string; title: string;
 	return (
 		<table id={id} class="cards">
 			<caption>{title}</caption>
-			<thead>
-				<tr>
-					{columns.map((c) => (
-						<th key={c} scope="col">
-							{c}
-						</th>
-					))}
-				</tr>
-			</thead>
+			<Columns names={columns} />
 			<tbody>
 				{rows.map((cells, r) => (
 					<tr key={r}>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Columns } from "./Columns";
 import { Said, useSaid } from "./Said";
 import { Token } from "./Token";
 import { UserDialog } from "./UserDialog";
@@ -103,16 +104,7 @@ export function Users() {
 				</label>
 			</form>
 			<table id="user-list" class="cards" hidden={page.users.length === 0}>
-				<thead>
-					<tr>
-						{T.userColumns.map((c) => (
-							<th key={c} scope="col">
-								{c}
-							</th>
-						))}
-						<td />
-					</tr>
-				</thead>
+				<Columns names={T.userColumns} acts />
 				<tbody>
 					{page.users.map((u) => (
 						<tr key={u.id}>
