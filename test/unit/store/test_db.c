@@ -701,7 +701,7 @@ a_frozen_server_blocks_only_its_callers(void **state)
 	int ticks = 0;
 	struct db *own = db;
 
-	db = connect_with(200, 300);
+	db = connect_with(200, 1000); /* time for some ticks on a busy machine too */
 	await(true);
 	timer.data = &ticks;
 	uv_timer_init(&loop, &timer);
@@ -711,7 +711,7 @@ a_frozen_server_blocks_only_its_callers(void **state)
 	finish();
 	expect(&j, ERR_TIMEOUT);
 	assert_in_range(j.took_ms, 250, SOON_MS);
-	assert_true(ticks > 2); /* the loop went on meanwhile */
+	assert_true(ticks > 5);
 	begin(&after, echo, 2);
 	finish();
 	expect(&after, ERR_DB_GONE);
