@@ -30,7 +30,7 @@ def scratch_folder():
 class Ports:
     """Each asked for gives another one. All of a process go on where the last one ended: what they claim is theirs until it ends."""
 
-    next = 20000 + os.getpid() % 12000  # below those that the system gives to whoever connects
+    next = 20000 + os.getpid() % 12000
 
     def take(self):
         port = free_port("127.0.0.1", Ports.next)
