@@ -247,7 +247,7 @@ const struct shape replies_account[] = {
 		ONE(resource, Suffixed), FIELD(level, TEXT), FIELD(open, INT), FIELD(latest, TIME)),
 	REPLY(NameConflicts, LIST(names, NameConflict), FIELD(next, ID, NIL)),
 	REPLY(NameConflict,
-		FIELD(id, ID), FIELD(kind, TEXT), FIELD(suffix, TEXT), ONE(user, Suffixed, NIL),
+		FIELD(id, ID), FIELD(kind, TEXT), FIELD(suffix, TEXT), ONE(user, Suffixed, NIL), ONE(team, Suffixed, NIL),
 		ONE(resource, Suffixed, NIL),
 		FIELD(login, TEXT, NIL), FIELD(level, TEXT, NIL), FIELD(others, INT),
 		FIELD(created, TIME), ONE(node, Named, NIL), ONE(author, Named, NIL)),

@@ -77,7 +77,7 @@ const struct route routes_share[] = {
 	  "Lists with whom a resource is shared." },
 	{ HTTP_POST, "/v1/resources/{id}/shares", DO(resource_share), CAP_USE, CHANGE,
 	  BODY(share), NO_QUERY, SMALL, "Share",
-	  "Shares a resource with a user." },
+	  "Shares a resource with a user or a team, by name or id." },
 	{ HTTP_DELETE, "/v1/resources/{id}/shares/{user}", DO(resource_unshare), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Withdraws a share of a resource. In emergency too." },
@@ -86,7 +86,7 @@ const struct route routes_share[] = {
 	  "Lists with whom an account is shared." },
 	{ HTTP_POST, "/v1/accounts/{id}/shares", DO(account_share), CAP_USE, CHANGE,
 	  BODY(share), NO_QUERY, SMALL, "Share",
-	  "Shares an account with a user." },
+	  "Shares an account with a user or a team, by name or id." },
 	{ HTTP_DELETE, "/v1/accounts/{id}/shares/{user}", DO(account_unshare), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Withdraws a share of an account. In emergency too." },
@@ -95,8 +95,8 @@ const struct route routes_share[] = {
 
 const struct shape replies_share[] = {
 	REPLY(Shares, LIST(shares, ShareRow), FIELD(next, ID, NIL)),
-	REPLY(ShareRow, ONE(user, Suffixed), FIELD(level, TEXT), FIELD(granted, TIME)),
-	REPLY(Share, ONE(user, Named), FIELD(level, TEXT)),
+	REPLY(ShareRow, ONE(user, Suffixed), FIELD(team, BOOL), FIELD(level, TEXT), FIELD(granted, TIME)),
+	REPLY(Share, ONE(user, Named), FIELD(team, BOOL), FIELD(level, TEXT)),
 	{ 0 },
 };
 /* clang-format on */

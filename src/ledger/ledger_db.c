@@ -102,6 +102,9 @@ static const struct {
 	{ STMT_APPLY_ACCOUNT_COMBINED, false }, { STMT_APPLY_SHARED, false },
 	{ STMT_APPLY_UNSHARED, false },		{ STMT_APPLY_EMERGENCY_POLICY, false },
 	{ STMT_APPLY_MAINTENANCE, false },	{ STMT_APPLY_HANDOVER, false },
+	{ STMT_APPLY_TEAM_CREATED, true },	{ STMT_APPLY_TEAM_CHANGED, false },
+	{ STMT_APPLY_TEAM_REMOVED, false },	{ STMT_APPLY_MEMBER_ADDED, false },
+	{ STMT_APPLY_MEMBER_REMOVED, false },
 };
 
 /* Whether what a user is may be another thing behind them. */
@@ -116,8 +119,20 @@ says_who_administers(int stmt)
 static bool
 says_who_may_store(int stmt)
 {
+	return stmt == STMT_APPLY_UNSHARED || stmt == STMT_APPLY_SHARED ||
+	       stmt == STMT_APPLY_USER_CHANGED || stmt == STMT_APPLY_TEAM_REMOVED ||
+	       stmt == STMT_APPLY_MEMBER_REMOVED;
+}
+
+/* Whether shares may reach others behind them; those that make somebody whom words were about already can be where they were merged alone. */
+static bool
+says_whom_shares_reach(int stmt, enum ledger_effect effect)
+{
 	return stmt == STMT_APPLY_SHARED || stmt == STMT_APPLY_UNSHARED ||
-	       stmt == STMT_APPLY_USER_CHANGED;
+	       stmt == STMT_APPLY_TEAM_REMOVED || stmt == STMT_APPLY_MEMBER_ADDED ||
+	       stmt == STMT_APPLY_MEMBER_REMOVED ||
+	       (effect == LEDGER_MERGED &&
+		(stmt == STMT_APPLY_USER_CREATED || stmt == STMT_APPLY_TEAM_CREATED));
 }
 
 /* One run of events, and what weighs what they say behind it: what comes next may go by it. */
@@ -129,6 +144,8 @@ step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from
 	for (size_t i = 0; i < ARRAY_LEN(says); i++)
 		if ((int)says[i].stmt == stmt && (effect == LEDGER_MERGED || !says[i].merged))
 			step_apply(s, node, STMT_WEIGH_WORDS, from, to);
+	if (says_whom_shares_reach(stmt, effect))
+		step_apply(s, node, STMT_FOLLOW_SHARES, from, to);
 	if (says_who_administers(stmt))
 		ledger_step(s, STMT_KEEP_ADMINISTRATOR);
 	if (effect == LEDGER_MERGED && says_who_may_store(stmt))
@@ -142,7 +159,8 @@ static const struct naming {
 } namings[] = {
 	{ STMT_MARK_PRINCIPALS,
 	  STMT_REFUSE_PRINCIPALS,
-	  { EVENT_USER_CREATED, EVENT_USER_CHANGED } },
+	  { EVENT_USER_CREATED, EVENT_USER_CHANGED, EVENT_TEAM_CREATED, EVENT_TEAM_CHANGED,
+	    EVENT_TEAM_REMOVED } },
 	{ STMT_MARK_RESOURCES,
 	  STMT_REFUSE_RESOURCES,
 	  { EVENT_RESOURCE_CREATED, EVENT_RESOURCE_CHANGED, EVENT_RESOURCE_DELETED,

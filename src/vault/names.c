@@ -34,16 +34,23 @@ static void
 write_holder(struct json_out *out, const struct rows *r, int i)
 {
 	bool account = !row_null(r, i, COL_NAME_CONFLICTS_LOGIN);
-	bool user = row_bool(r, i, COL_NAME_CONFLICTS_IS_USER);
+	bool team = row_bool(r, i, COL_NAME_CONFLICTS_IS_TEAM);
+	bool principal = row_bool(r, i, COL_NAME_CONFLICTS_IS_PRINCIPAL);
+	bool user = principal && !team;
 	struct uuid id;
 
 	row_uuid(r, i, COL_NAME_CONFLICTS_ID, &id);
 	json_out_object(out, NULL);
 	json_out_uuid(out, "id", &id);
-	json_out_text(out, "kind", user ? "user" : account ? "account" : "resource");
+	json_out_text(out, "kind",
+		      team	? "team"
+		      : user	? "user"
+		      : account ? "account"
+				: "resource");
 	policy_write_suffix(out, &id, true);
 	write_suffixed(out, "user", user, r, i, &id, true);
-	write_resource(out, !user, r, i);
+	write_suffixed(out, "team", team, r, i, &id, true);
+	write_resource(out, !principal, r, i);
 	json_out_text(out, "login", account ? row_text(r, i, COL_NAME_CONFLICTS_LOGIN) : NULL);
 	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_NAME_CONFLICTS_LEVEL)));
 	json_out_int(out, "others", row_bigint(r, i, COL_NAME_CONFLICTS_OTHERS));

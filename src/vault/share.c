@@ -3,6 +3,7 @@
 
 #include "vault/account.h"
 #include "vault/lists.h"
+#include "vault/principal.h"
 #include "vault/resource.h"
 #include "vault/user.h"
 #include "vault/withdrawn.h"
@@ -19,12 +20,13 @@ check_manage(struct call *c, enum share_on on, const struct uuid *target, const 
 }
 
 static void
-write_user(struct json_out *out, const struct uuid *id, const char *name)
+write_grantee(struct json_out *out, const struct principal *p)
 {
 	json_out_object(out, "user");
-	json_out_uuid(out, "id", id);
-	json_out_text(out, "name", name);
+	json_out_uuid(out, "id", &p->id);
+	json_out_text(out, "name", p->name);
 	json_out_end_object(out);
+	json_out_bool(out, "team", p->team);
 }
 
 int
@@ -58,6 +60,7 @@ share_list(struct call *c, enum share_on on, const struct uuid *target,
 		json_out_text(out, "name", row_text(r, i, COL_SHARE_LIST_NAME));
 		policy_write_suffix(out, &id, row_bool(r, i, COL_SHARE_LIST_SHARED));
 		json_out_end_object(out);
+		json_out_bool(out, "team", row_bool(r, i, COL_SHARE_LIST_TEAM));
 		json_out_text(out, "level", policy_level_name(row_int(r, i, COL_SHARE_LIST_LEVEL)));
 		json_out_time(out, "granted", row_time(r, i, COL_SHARE_LIST_GRANTED));
 		json_out_end_object(out);
@@ -71,19 +74,21 @@ share_list(struct call *c, enum share_on on, const struct uuid *target,
 /* level 0: of UNSHARED. The name is for the auditor. */
 static int
 append_share(struct call *c, enum event_kind kind, enum share_on on, const struct uuid *target,
-	     const struct uuid *user, const char *name, int level, struct err *e)
+	     const struct principal *with, int level, struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	auto_rows stands = NULL;
 	struct json_out w;
-	int rc = user_standing(c, target, user, &stands, e);
+	int rc = user_standing(c, target, &with->id, &stands, e);
 	if (rc)
 		return rc;
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
 	json_out_text(&w, "on", on_names[on]);
-	json_out_uuid(&w, "user", user);
-	json_out_text(&w, "name", name);
+	json_out_uuid(&w, "user", &with->id);
+	json_out_text(&w, "name", with->name);
+	if (with->team)
+		json_out_bool(&w, "team", true);
 	if (level)
 		json_out_int(&w, "level", level);
 	json_out_text(&w, "upon", row_text(stands, 0, COL_USER_STANDING_SHARE));
@@ -95,8 +100,7 @@ int
 share_grant(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 	    const char *level, struct json_out *out, struct err *e)
 {
-	struct uuid id;
-	const char *name;
+	struct principal with;
 	int n = policy_level(level);
 	if (n == LEVEL_NONE)
 		return err_set(e, ERR_BAD_FIELD, "level: view, modify or manage");
@@ -104,15 +108,15 @@ share_grant(struct call *c, enum share_on on, const struct uuid *target, const c
 	int rc = check_manage(c, on, target, "share", e);
 	if (rc)
 		return rc;
-	rc = user_find(c, user, &id, &name, e);
-	if (rc == ERR_NOT_FOUND)
-		return err_set(e, ERR_BAD_FIELD, "user: there is no such user");
+	rc = principal_find(c, user, &with, e);
+	if (rc == ERR_NOT_FOUND || (rc == 0 && withdrawn_team(c->v->withdrawn, &with.id)))
+		return err_set(e, ERR_BAD_FIELD, "user: there is no such user or team");
 	if (rc == 0)
-		rc = append_share(c, EVENT_SHARED, on, target, &id, name, n, e);
+		rc = append_share(c, EVENT_SHARED, on, target, &with, n, e);
 	if (rc)
 		return rc;
 	json_out_object(out, NULL);
-	write_user(out, &id, name);
+	write_grantee(out, &with);
 	json_out_text(out, "level", policy_level_name(n));
 	json_out_end_object(out);
 	return 0;
@@ -128,7 +132,7 @@ check_shared(struct call *c, const struct uuid *target, const struct uuid *user,
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_SHARE_EXISTS, &b, &r, e);
 	if (rc == 0 && (!row_bool(r, 0, COL_SHARE_EXISTS_FOUND) ||
 			withdrawn_share(c->v->withdrawn, target, user)))
-		rc = err_set(e, ERR_NOT_FOUND, "it is not shared with this user");
+		rc = err_set(e, ERR_NOT_FOUND, "it is not shared with this user or team");
 	return rc;
 }
 
@@ -136,15 +140,14 @@ int
 share_withdraw(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 	       struct err *e)
 {
-	struct uuid id;
-	const char *name;
+	struct principal with;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, target);
 	int rc = check_manage(c, on, target, "withdraw share", e);
 	if (rc == 0)
-		rc = user_find(c, user, &id, &name, e);
+		rc = principal_find(c, user, &with, e);
 	if (rc == 0)
-		rc = check_shared(c, target, &id, e);
+		rc = check_shared(c, target, &with.id, e);
 	if (rc == 0)
 		rc = withdrawn_room(c->v->withdrawn, e);
-	return rc ? rc : append_share(c, EVENT_UNSHARED, on, target, &id, name, 0, e);
+	return rc ? rc : append_share(c, EVENT_UNSHARED, on, target, &with, 0, e);
 }

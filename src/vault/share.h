@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shares: a level for one user on a resource (all its accounts) or on one account. Whoever manages
- * it may share it; of several shares the highest counts. What is written to `out` is the JSON of
+ * Shares: a level for one user, or for a team and so for everybody in it, on a resource (all its
+ * accounts) or on one account. Whoever manages it may share it; of several shares the highest counts. What is written to `out` is the JSON of
  * the API. Core thread of vaultd only.
  */
 #pragma once
@@ -11,11 +11,11 @@
 /* What is shared. */
 enum share_on { SHARE_RESOURCE, SHARE_ACCOUNT };
 
-/* {"shares":[{"user","level","granted"}]} */
+/* {"shares":[{"user","team","level","granted"}]}; team: the "user" is one. */
 int share_list(struct call *c, enum share_on on, const struct uuid *target,
 	       const struct policy_page *page, struct json_out *out,
 	       struct err *e) NONNULL MUST_USE;
-/* user: name or id. {"user","level"} */
+/* user: name or id of a user or a team. {"user","team","level"} */
 int share_grant(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 		const char *level, struct json_out *out, struct err *e) NONNULL MUST_USE;
 /* ERR_NOT_FOUND when there is no such share. */

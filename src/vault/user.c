@@ -2,6 +2,7 @@
 #include "vault/user_impl.h"
 
 #include "vault/lists.h"
+#include "vault/principal.h"
 #include "vault/withdrawn.h"
 
 static void
@@ -101,23 +102,12 @@ user_list(struct call *c, const char *q, const struct policy_page *page, struct 
 int
 user_find(struct call *c, const char *text, struct uuid *ret, const char **ret_name, struct err *e)
 {
-	auto_binds b = BINDS_INIT;
+	static const struct principal_look look = { STMT_USER_BY_ID, STMT_USER_BY_NAME,
+						    COL_USER_FOUND_ID, "user" };
 	auto_rows r = NULL;
-	struct uuid id;
-	bool by_id = uuid_parse(text, &id) == 0;
-	int rc;
-	if (by_id) {
-		bind_uuid(&b, &id);
-		rc = db_exec(vault_reader(c->v), c->f, STMT_USER_BY_ID, &b, &r, e);
-	} else {
-		rc = policy_by_name(c, STMT_USER_BY_NAME, text, &r, e);
-	}
+	int rc = principal_look_up(c, &look, text, &r, e);
 	if (rc)
 		return rc;
-	if (rows_count(r) == 0)
-		return err_set(e, ERR_NOT_FOUND, "there is no such user");
-	if (rows_count(r) > 1)
-		return policy_several(r, COL_USER_FOUND_ID, "more than one user has this name", e);
 	row_uuid(r, 0, COL_USER_FOUND_ID, ret);
 	*ret_name = arena_strdup(c->a, row_text(r, 0, COL_USER_FOUND_NAME));
 	return 0;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "ledger/event_body.h"
+#include "vault/principal.h"
 #include "vault/withdrawn.h"
 
 #define US_PER_S 1000000LL
@@ -75,31 +76,6 @@ answer_with_setup(struct call *c, const struct uuid *id, const struct setup *s,
 	return 0;
 }
 
-/* A name that is to be: in the form that names have, and no id. */
-static int
-take_name(struct call *c, const char **name, struct err *e)
-{
-	struct uuid id;
-	int rc = policy_take_name(c->a, name, "name", e);
-	if (rc == 0 && uuid_parse(*name, &id) == 0)
-		return err_set(e, ERR_BAD_FIELD, "name: this looks like an id");
-	return rc;
-}
-
-/* but: whose name it may be, or NULL. */
-static int
-check_free(struct call *c, const char *name, const struct uuid *but, struct err *e)
-{
-	auto_binds b = BINDS_INIT;
-	auto_rows r = NULL;
-	bind_text(&b, name);
-	bind_uuid(&b, but);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_USER_NAME_TAKEN, &b, &r, e);
-	if (rc == 0 && row_bool(r, 0, COL_USER_NAME_TAKEN_TAKEN))
-		return err_set(e, ERR_CONFLICT, "there is a user of this name already");
-	return rc;
-}
-
 /* Before somebody becomes an administrator: whoever is one only because nobody else was left
  * (query/word.sql) would not be one any more, although they may be the one who does it. This says
  * that they stay one: *ret_n is 1 then, otherwise 0. The body is in buf. */
@@ -148,12 +124,12 @@ user_create(struct call *c, const char *name, const char *role, struct json_out 
 	struct setup setup;
 	struct uuid id;
 	role = role ? role : "user";
-	int rc = take_name(c, &name, e);
+	int rc = principal_take_name(c, &name, e);
 	if (rc == 0)
 		rc = check_role(role, e);
 	if (rc)
 		return rc;
-	rc = check_free(c, name, NULL, e);
+	rc = principal_check_free(c, name, NULL, e);
 	if (rc)
 		return rc;
 	uuid_new(&id);
@@ -335,9 +311,9 @@ user_change(struct call *c, const struct uuid *id, const struct user_change *cha
 	if (rc == 0 && ch->role)
 		rc = check_role(ch->role, e);
 	if (rc == 0 && ch->name)
-		rc = take_name(c, &ch->name, e);
+		rc = principal_take_name(c, &ch->name, e);
 	if (rc == 0 && ch->name)
-		rc = check_free(c, ch->name, id, e);
+		rc = principal_check_free(c, ch->name, id, e);
 	if (rc == 0)
 		rc = user_read(c, STMT_USER_GET, id, &r, e);
 	if (rc == 0)

@@ -7,14 +7,14 @@
 #include "ledger/event_body.h"
 #include "vault/policy.h"
 
-enum kind { DISABLED, UNSHARED, SESSIONS };
+enum kind { DISABLED, UNSHARED, SESSIONS, TEAM, MEMBER };
 
 struct row {
 	struct row *next;
 	enum kind kind;
-	struct uuid user;
+	struct uuid user; /* UNSHARED: or the team; TEAM: the team */
 	struct uuid
-		of; /* UNSHARED: the resource or account; SESSIONS: the session that goes on, or nil */
+		of; /* UNSHARED: the resource or account; MEMBER: the team; SESSIONS: the session that goes on, or nil */
 	struct uuid chain;
 	int64_t seq;
 	struct withdrawn_ending by;
@@ -70,6 +70,18 @@ withdrawn_share(const struct withdrawn *w, const struct uuid *target, const stru
 }
 
 bool
+withdrawn_team(const struct withdrawn *w, const struct uuid *team)
+{
+	return find(w, TEAM, team, NULL) != NULL;
+}
+
+bool
+withdrawn_member(const struct withdrawn *w, const struct uuid *team, const struct uuid *user)
+{
+	return find(w, MEMBER, user, team) != NULL;
+}
+
+bool
 withdrawn_session(const struct withdrawn *w, const struct uuid *user, const struct uuid *session)
 {
 	for (const struct row *x = w ? w->first : NULL; x; x = x->next)
@@ -104,26 +116,68 @@ withdrawn_knew(const struct withdrawn *w, struct arena *a, const struct uuid *us
 			    (long long)x->seq);
 }
 
+/* Whether x may take something from the caller on a resource or an account in it. */
+static bool
+takes(const struct row *x, const struct uuid *user, const struct uuid *resource,
+      const struct uuid *account)
+{
+	switch (x->kind) {
+	case UNSHARED:
+		return uuid_eq(&x->of, resource) || (account && uuid_eq(&x->of, account));
+	case MEMBER:
+		return uuid_eq(&x->user, user);
+	case TEAM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* As an array, of the rows of a kind that take something: whose they are, or (of) what they are about. */
+static void
+bind_rows(struct binds *b, const struct withdrawn *w, const struct uuid *resource,
+	  const struct uuid *account, bool of)
+{
+	bind_array_begin(b, STMT_UUID);
+	for (const struct row *x = w->first; x; x = x->next)
+		if (x->kind == UNSHARED && takes(x, &x->user, resource, account))
+			bind_elem_uuid(b, of ? &x->of : &x->user);
+	bind_array_end(b);
+}
+
+static void
+bind_teams_left(struct binds *b, const struct withdrawn *w, const struct uuid *user)
+{
+	bind_array_begin(b, STMT_UUID);
+	for (const struct row *x = w->first; x; x = x->next)
+		if (x->kind == TEAM || (x->kind == MEMBER && uuid_eq(&x->user, user)))
+			bind_elem_uuid(b, x->kind == TEAM ? &x->user : &x->of);
+	bind_array_end(b);
+}
+
 int
 withdrawn_level(struct call *c, const struct uuid *resource, const struct uuid *account, int *level,
 		struct err *e)
 {
 	const struct withdrawn *w = c->v->withdrawn;
+	const struct row *x = w ? w->first : NULL;
 	const struct uuid *user = &c->who.user;
-	bool of_account = account && withdrawn_share(w, account, user);
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
 
-	if (*level == LEVEL_NONE || *level == LEVEL_OWNER ||
-	    !(of_account || withdrawn_share(w, resource, user)))
+	while (x && !takes(x, user, resource, account))
+		x = x->next;
+	if (!x || *level == LEVEL_NONE || *level == LEVEL_OWNER)
 		return 0;
 	bind_uuid(&b, user);
 	bind_array_begin(&b, STMT_UUID);
-	if (account && !of_account)
+	bind_elem_uuid(&b, resource);
+	if (account)
 		bind_elem_uuid(&b, account);
-	if (!withdrawn_share(w, resource, user))
-		bind_elem_uuid(&b, resource);
 	bind_array_end(&b);
+	bind_rows(&b, w, resource, account, true);
+	bind_rows(&b, w, resource, account, false);
+	bind_teams_left(&b, w, user);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_SHARE_LEVEL, &b, &r, e);
 	if (!rc)
 		*level = row_int(r, 0, COL_SHARE_LEVEL_LEVEL);
@@ -181,6 +235,13 @@ parse(const struct event *ev, struct row *ret)
 		ret->kind = SESSIONS;
 		(void)!body_uuid(ev, "keep", &ret->of);
 		return true;
+	case EVENT_TEAM_REMOVED:
+		ret->kind = TEAM;
+		return true;
+	case EVENT_MEMBER_REMOVED:
+		ret->kind = MEMBER;
+		ret->of = ev->object;
+		return body_uuid(ev, "user", &ret->user);
 	default:
 		return false;
 	}

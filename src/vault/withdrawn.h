@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What was withdrawn here in emergency and only the journal has: users who were disabled, shares, sessions. The replicated tables do not know
+ * What was withdrawn here in emergency and only the journal has: users who were disabled, shares, teams, being in one, sessions. The replicated tables do not know
  * of it until the journal is merged, and it is in force here at once (H5).
  *  1. Every withdrawal in the journal is here: read from it before users are served, added when it is durable.
  *  2. It is dropped when it has left the journal (which it does only once it is in this node's tables), or when the log of this node has it.
@@ -21,6 +21,8 @@ void withdrawn_free(struct withdrawn *w); /* takes NULL */
 /* w may be NULL here and below: nothing was withdrawn. */
 bool withdrawn_user(const struct withdrawn *w, const struct uuid *user);
 bool withdrawn_share(const struct withdrawn *w, const struct uuid *target, const struct uuid *user);
+bool withdrawn_team(const struct withdrawn *w, const struct uuid *team);
+bool withdrawn_member(const struct withdrawn *w, const struct uuid *team, const struct uuid *user);
 /* Of a session that the tables have. */
 bool withdrawn_session(const struct withdrawn *w, const struct uuid *user,
 		       const struct uuid *session);

@@ -179,3 +179,48 @@ def test_two_administrators_disable_each_other(st):
     st.cli("user", "enable", "admin", session=bea)
     st.admin = st.login("admin", host="client", to=st.a)
     print(checker.whole(st))
+
+
+@pytest.mark.h5
+@pytest.mark.h15
+def test_who_is_taken_out_of_a_team(st):
+    """What came through the team is closed to them there at once; what they store at the primary meanwhile waits. The others of the team go on."""
+    gus, hal = st.new_user("gus"), st.new_user("hal")
+    for team, i in (("night", 5), ("day", 6)):
+        st.cli("team", "add", team)
+        st.cli("share", name_of(i), team, "modify")
+        for name in ("gus", "hal"):
+            st.cli("member", "add", team, name)
+    checker.both_equal(st.a, st.b)
+    before = get(st, st.admin, 5, host="client")
+    with cut(st) as on:
+        admin = on.session
+        st.cli("member", "remove", "night", "gus", session=admin, host="b")
+        st.cli("team", "remove", "day", session=admin, host="b")
+        for args in (["team", "add", "dusk"], ["team", "rename", "night", "dusk"], ["member", "add", "night", "gus"]):
+            p = st.cli(*args, session=admin, host="b", check=False)
+            assert p.returncode == 1 and "primary is not reachable" in p.stderr, f"{args}: {p}"
+        p = st.cli("member", "remove", "night", "gus", session=admin, host="b", check=False)
+        assert p.returncode == 1 and "not in this team" in p.stderr, p
+        assert "day" not in st.cli("team", "list", session=admin, host="b").stdout
+
+        def in_force():
+            assert reads(st, gus, 5, st.b, "b") == 404 and reads(st, gus, 6, st.b, "b") == 404
+            assert reads(st, hal, 5, st.b, "b") == 200 and reads(st, hal, 6, st.b, "b") == 404
+            assert "gus" not in st.cli("member", "list", "night", session=admin, host="b").stdout
+
+        in_force()
+        st.b.stop()
+        st.b.start(wait=False)
+        st.b.wait_state("emergency")
+        in_force()
+        for who, value in ((gus, "by-gus"), (hal, "by-hal")):
+            st.cli("put", name_of(5 if who == gus else 6), session=who, host="a", input=value + "\n")
+    st.home_again()
+    assert get(st, st.admin, 5, host="client") == before
+    for i in (5, 6):
+        states = [(v["n"], v["current"], v["approval"]) for v in history(st, st.admin, i, host="client")]
+        assert states == [(2, False, "waits"), (1, True, None)], states
+    assert reads(st, gus, 5, st.a, "client") == 404 and reads(st, hal, 5, st.a, "client") == 200
+    assert reads(st, hal, 6, st.a, "client") == 404
+    print(checker.whole(st))

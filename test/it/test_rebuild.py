@@ -58,6 +58,9 @@ def story(boss, ada, hire, shared):
     bob.cli("login", "--ca", shared.web_cert, shared.url, "bob", input="wrong\n")
     ada.good("unshare", "--resource", "srv", "bob")
     ada.good("share", "srv/x", "bob", "view")
+    boss.good("team", "add", "ops")
+    boss.good("member", "add", "ops", "bob")
+    ada.good("share", "srv/y", "ops")
     boss.good("policy", "emergency-changes", "on")
     boss.good("user", "disable", "bob")
     return boss
@@ -79,6 +82,8 @@ OTHER = {
     "account": "current_n = 7",
     "version": "sealed = '\\x01'",
     "share": "level = 3",
+    "member": "since = since - interval '1 day'",
+    "reach": "level = 3",
     "ha_term": "term = 9",
     "word": "upon = 'x'",
     "emergency_policy": "state = 'off'",
@@ -106,6 +111,8 @@ def test_a_changed_row_is_named(shared, story, table):
         key = "one" if table == "ha_term" else "sha256" if table == "authority" else None
         keys = {
             "share": "t.target = kept.target AND t.principal = kept.principal",
+            "reach": "t.target = kept.target AND t.principal = kept.principal",
+            "member": "t.team = kept.team AND t.principal = kept.principal",
             "word": "t.object = kept.object AND t.what = kept.what AND t.chain = kept.chain AND t.seq = kept.seq",
             "emergency_policy": "t.resource = kept.resource",
         }.get(table, f"t.{key or 'id'} = kept.{key or 'id'}")

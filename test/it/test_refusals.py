@@ -403,6 +403,7 @@ NODE_REASONS = {
     "history": "reads",
     "shares": "reads",
     "user list": "reads",
+    "team list": "reads",
     "changes": "reads",
     "conflicts": "reads",
     "gen": "asks nobody",
@@ -502,7 +503,7 @@ def test_a_verb_that_is_refused_changes_nothing(ready, row):
 U = namedtuple("U", "verb how who args code words input events")
 U.__new__.__defaults__ = ("", ())
 
-# {long}: a login that is too long. Who: admin, ada (owns web/root, shared with carol to view), bob (a stranger), none (no session).
+# {long}: a login that is too long. Who: admin, ada (owns web/root, shared with carol to view), carol (in the team ops), bob (a stranger), none (no session).
 USER_ROWS = [
     U(
         "login",
@@ -595,6 +596,18 @@ USER_ROWS = [
     U("user reset", "not an administrator", "ada", "user reset admin", 1, ""),
     U("user totp-off", "oneself", "admin", "user totp-off admin", 1, "totp --off"),
     U("user totp-off", "unknown", "admin", "user totp-off nobody", 1, "nobody"),
+    U("team add", "is there", "admin", "team add OPS", 1, "already"),
+    U("team add", "not an administrator", "ada", "team add mine", 1, ""),
+    U("team rename", "unknown", "admin", "team rename nobody other", 1, "nobody"),
+    U("team rename", "is there", "admin", "team rename ops bob", 1, "already"),
+    U("team remove", "unknown", "admin", "team remove nobody", 1, "nobody"),
+    U("team remove", "not an administrator", "carol", "team remove ops", 1, ""),
+    U("member list", "another's", "bob", "member list ops", 1, "ops"),
+    U("member add", "no such user", "admin", "member add ops nobody", 1, "no such user"),
+    U("member add", "is in it", "admin", "member add ops carol", 1, "already"),
+    U("member add", "not an administrator", "carol", "member add ops bob", 1, ""),
+    U("member remove", "is not in it", "admin", "member remove ops bob", 1, "not in this team"),
+    U("member remove", "not an administrator", "carol", "member remove ops carol", 1, ""),
     U("policy emergency-changes", "not an administrator", "ada", "policy emergency-changes on", 1, ""),
     U("policy emergency-changes", "no such state", "admin", "policy emergency-changes perhaps", 1, ""),
     U("policy emergency-changes", "no such resource", "admin", "policy emergency-changes on nowhere", 1, ""),
@@ -617,12 +630,14 @@ USER_ROWS = [
 
 @pytest.fixture(scope="module")
 def people(ready):
-    """admin, ada who owns web/root, bob who has nothing, carol who may view it."""
+    """admin, ada who owns web/root, bob who has nothing, carol who may view it and is in the team ops."""
     s = ready
     last_seen.clear()
     who = {"admin": s.admin, **{n: s.hire(n) for n in ("ada", "bob", "carol")}}
     who["ada"].good("put", "web/root", input="first-secret\n")
     who["ada"].good("share", "web/root", "carol")
+    s.admin.good("team", "add", "ops")
+    s.admin.good("member", "add", "ops", "carol")
     (s.folder / "bad.csv").write_text("one,two\n1,2\n")
     return who
 

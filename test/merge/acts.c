@@ -53,7 +53,9 @@ add_word(struct buf *out, const char *word, const struct act *x, const char *nod
 	 int term)
 {
 	if (!strcmp(word, "user"))
-		add_nth(out, "principal", x->a);
+		add_nth(out, "(SELECT id FROM principal WHERE role <> 'team') u", x->a);
+	else if (!strcmp(word, "team"))
+		add_nth(out, "(SELECT id FROM principal WHERE role = 'team') t", x->b);
 	else if (!strcmp(word, "actor"))
 		buf_addf(out, "'00000000-0000-7000-8000-00000000000%u'::uuid", 1 + x->a % 2u);
 	else if (!strcmp(word, "resource"))

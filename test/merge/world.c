@@ -44,6 +44,7 @@ struct world {
 #define R2 "00000000-0000-7000-8000-000000000012"
 #define A1 "00000000-0000-7000-8000-000000000021"
 #define A2 "00000000-0000-7000-8000-000000000022"
+#define T1 "00000000-0000-7000-8000-000000000051"
 #define V1 "00000000-0000-7000-8000-000000000031"
 #define NODE "0190a000-0000-7000-8000-00000000000"
 
@@ -67,6 +68,9 @@ static const struct {
 	  "{\"id\":\"" V1 "\",\"n\":1,\"based_on\":0,\"upon\":null,\"author\":\"" U1
 	  "\",\"sealed\":\"AAAA\"}" },
 	{ EVENT_SHARED, R1, "{\"user\":\"" U2 "\",\"level\":2,\"upon\":\"\"}" },
+	{ EVENT_TEAM_CREATED, T1, "{\"name\":\"ops\"}" },
+	{ EVENT_MEMBER_ADDED, T1, "{\"user\":\"" U2 "\",\"upon\":\"\"}" },
+	{ EVENT_SHARED, A1, "{\"user\":\"" T1 "\",\"team\":true,\"level\":3,\"upon\":\"\"}" },
 	{ EVENT_LOGIN, NULL,
 	  "{\"mac\":\"0c\",\"session\":\"00000000-0000-7000-8000-000000000041\",\"expires\":"
 	  "\"2027-01-01T00:00:00Z\"}" },
@@ -218,6 +222,8 @@ check_done(struct world *w, struct node *d, const struct made *m)
 		 "SELECT what, '' FROM word w WHERE chain = '%s' AND seq = %lld AND NOT CASE what "
 		 "WHEN 'share' THEN value = coalesce((SELECT level::text FROM share WHERE target = "
 		 "object AND share.principal = w.principal), '0') "
+		 "WHEN 'member' THEN value = (EXISTS (SELECT FROM member WHERE team = object AND "
+		 "member.principal = w.principal))::text "
 		 "WHEN 'policy' THEN EXISTS (SELECT FROM emergency_policy WHERE resource = object "
 		 "AND state = value) "
 		 "WHEN 'maintenance' THEN EXISTS (SELECT FROM maintenance WHERE reason = "

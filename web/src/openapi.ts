@@ -407,11 +407,23 @@ export interface Lookup {
 	resources: FoundResource[];
 }
 
+export interface Member {
+	user: Suffixed;
+	disabled: boolean;
+	since: string;
+}
+
+export interface Members {
+	members: Member[];
+	next: string | null;
+}
+
 export interface NameConflict {
 	id: string;
 	kind: string;
 	suffix: string;
 	user: Suffixed | null;
+	team: Suffixed | null;
 	resource: Suffixed | null;
 	login: string | null;
 	level: string | null;
@@ -571,11 +583,13 @@ export interface SessionUser {
 
 export interface Share {
 	user: Named;
+	team: boolean;
 	level: string;
 }
 
 export interface ShareRow {
 	user: Suffixed;
+	team: boolean;
 	level: string;
 	granted: string;
 }
@@ -603,6 +617,20 @@ export interface TableDifference {
 	in_table: boolean;
 	in_log: boolean;
 	columns: string[];
+}
+
+export interface Team {
+	id: string;
+	name: string;
+	suffix: string | null;
+	members: number;
+	mine: boolean;
+	created: string;
+}
+
+export interface Teams {
+	teams: Team[];
+	next: string | null;
 }
 
 export interface TotpBegun {

@@ -70,6 +70,7 @@ export const T = {
 		role_changed: ["your role was changed", (n) => `the role of ${n} was changed`],
 		disabled: ["you were disabled", (n) => `${n} was disabled`],
 		enabled: ["you were enabled again", (n) => `${n} was enabled again`],
+		joined: ["you put yourself into a team", (n) => `${n} put themselves into a team`],
 		sessions_ended: ["your sessions were ended", (n) => `the sessions of ${n} were ended`],
 	} as Record<string, [string, (name: string) => string]>,
 

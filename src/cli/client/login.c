@@ -207,6 +207,7 @@ static const struct {
 	{ "role_changed", "your role was changed", "the role of %s was changed" },
 	{ "disabled", "you were disabled", "%s was disabled" },
 	{ "enabled", "you were enabled again", "%s was enabled again" },
+	{ "joined", "you put yourself into a team", "%s put themselves into a team" },
 	{ "sessions_ended", "your sessions were ended", "the sessions of %s were ended" },
 };
 

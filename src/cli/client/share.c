@@ -119,6 +119,7 @@ add_share(struct term_table *t, const json_t *s)
 	auto_buf name = BUF_INIT;
 
 	lookup_add_name(&name, json_object_get(s, "user"), "name");
+	buf_adds(&name, json_is_true(json_object_get(s, "team")) ? " (team)" : "");
 	term_table_row(t, buf_str(&name), lookup_text(s, "level"), lookup_text(s, "granted"));
 }
 
@@ -127,7 +128,7 @@ static const struct paging list = { .array = "shares",
 				    .whole = "shares",
 				    .row = add_share,
 				    .columns = 3,
-				    .head = { "USER", "MAY", "SINCE" } };
+				    .head = { "WHO", "MAY", "SINCE" } };
 
 static int
 run_shares(const struct cli *c, struct err *e)
@@ -152,25 +153,26 @@ static const struct cli_opt opts[] = {
 };
 static const struct cli_opt shares_opts[] = {
 	OPT_RESOURCE,
-	PAGING_OPT_MOST("users"),
+	PAGING_OPT_MOST("shares"),
 	{ 0 },
 };
 
 const struct cli_verb verbs_share[] = {
 	{
 		.name = "share",
-		.args = "RESOURCE/LOGIN USER [view|modify|manage]",
+		.args = "RESOURCE/LOGIN USER|TEAM [view|modify|manage]",
 		.min_args = 2,
 		.max_args = 4,
 		.opts = opts,
 		.run = run_share,
-		.help = "Lets another user use an account (default: view).",
+		.help = "Lets another user, or everybody in a team, use an account (default: "
+			"view).",
 		.more = "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
 		.part = CLI_SHARES,
 	},
 	{
 		.name = "unshare",
-		.args = "RESOURCE/LOGIN USER",
+		.args = "RESOURCE/LOGIN USER|TEAM",
 		.min_args = 2,
 		.max_args = 3,
 		.opts = opts,

@@ -430,8 +430,6 @@ match_name(json_t *list, const char *name, char id[static 37])
 	return false;
 }
 
-static const struct paging users = { .array = "users", .cursor = "after" };
-
 /* Who is looked for by name, and who was found. */
 struct sought {
 	const char *name;
@@ -447,7 +445,7 @@ sought_done(struct sought *s)
 }
 
 static bool
-take_user(void *arg, json_t *u)
+take_principal(void *arg, json_t *u)
 {
 	struct sought *s = arg;
 	char id[37];
@@ -461,22 +459,39 @@ take_user(void *arg, json_t *u)
 	return s->n <= CANDIDATES_MAX;
 }
 
-int
-lookup_user(struct remote *r, const char *spec, char id[static 37], struct err *e)
+/* In the list of `noun`s. */
+static int
+lookup_principal(struct remote *r, const char *noun, const char *spec, char id[static 37],
+		 struct err *e)
 {
 	FREE_WITH(sought_done) struct sought s = { .name = spec, .id = id, .list = BUF_INIT };
-	auto_buf path = BUF_INIT;
+	auto_buf path = BUF_INIT, array = BUF_INIT, hint = BUF_INIT;
 
 	if (is_id(spec, id))
 		return 0;
-	buf_adds(&path, "/v1/users?q="); /* many names may hold this one */
+	buf_addf(&array, "%ss", noun);
+	buf_addf(&path, "/v1/%ss?q=", noun); /* many names may hold this one */
 	lookup_escape(&path, spec);
-	int rc = paging_each(r, &users, buf_str(&path), take_user, &s, e);
+	const struct paging list = { .array = buf_str(&array), .cursor = "after" };
+	int rc = paging_each(r, &list, buf_str(&path), take_principal, &s, e);
 	if (rc == 0 && s.n > 1)
-		return lookup_several(ERR_REFUSED, spec, "user", "say which", buf_str(&s.list), e);
+		return lookup_several(ERR_REFUSED, spec, noun, "say which", buf_str(&s.list), e);
 	if (rc < 0 || s.n)
 		return rc;
-	return say_none("user", spec, "; see `holdfast user list`", e);
+	buf_addf(&hint, "; see `holdfast %s list`", noun);
+	return say_none(noun, spec, buf_str(&hint), e);
+}
+
+int
+lookup_user(struct remote *r, const char *spec, char id[static 37], struct err *e)
+{
+	return lookup_principal(r, "user", spec, id, e);
+}
+
+int
+lookup_team(struct remote *r, const char *spec, char id[static 37], struct err *e)
+{
+	return lookup_principal(r, "team", spec, id, e);
 }
 
 int

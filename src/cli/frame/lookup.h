@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Looks up at the node what people name on the command line: accounts, resources, users. A word
+ * Looks up at the node what people name on the command line: accounts, resources, users, teams. A word
  * means exactly what it spells, never what resembles it; a word with several meanings is refused,
  * and all of them are listed; and the node's answer is checked against the question before anything
  * is done with it.
@@ -58,6 +58,9 @@ int lookup_several(int code, const char *name, const char *what, const char *how
 		   struct err *e) NONNULL MUST_USE;
 /* A user by name or id. */
 int lookup_user(struct remote *r, const char *spec, char id[static 37],
+		struct err *e) NONNULL MUST_USE;
+/* A team by name or id. */
+int lookup_team(struct remote *r, const char *spec, char id[static 37],
 		struct err *e) NONNULL MUST_USE;
 
 /* A node of the pair by name or id. */

@@ -61,12 +61,18 @@ WHERE v.id = $1 AND v.approval IS NOT NULL AND a.deleted_at IS NULL AND r.delete
 
 -- Whether a word takes the right to store versions.
 -- fragment: withdraws(w)
-(:w.what = 'disabled' AND :w.value = 'true' OR :w.what = 'share' AND :w.value::int < 2)
+(:w.what = 'disabled' AND :w.value = 'true' OR :w.what = 'share' AND :w.value::int < 2 OR :w.what = 'member' AND :w.value = 'false')
+
+-- The teams about whose members something was said of somebody: those that they are in, or were.
+-- fragment: teams_ever(principal)
+(SELECT k.object AS id FROM word k WHERE k.principal = :principal AND k.what = 'member')
 
 -- Whether the author's right to store versions in the account was withdrawn on another node, apart from event x of chain $1.
 -- fragment: withdrawn_apart(x, author, account)
-EXISTS (SELECT FROM account its CROSS JOIN LATERAL (SELECT * FROM word w
-		WHERE w.object IN (:author, its.id, its.resource) AND w.principal = :author AND w.what IN ('disabled', 'share') AND w.chain <> $1 OFFSET 0) w
+EXISTS (SELECT FROM account its CROSS JOIN LATERAL (
+		SELECT w.* FROM (SELECT :author AS id UNION :teams_ever(:author)) g JOIN LATERAL (SELECT * FROM word w
+			WHERE w.object IN (g.id, its.id, its.resource) AND w.principal = g.id AND w.what IN ('disabled', 'share') AND w.chain <> $1 OFFSET 0) w ON true
+		UNION ALL SELECT w.* FROM word w WHERE w.principal = :author AND w.what = 'member' AND w.chain <> $1) w
 	WHERE its.id = :account AND :withdraws(w) AND :known_of(w.chain, w.seq, $1) < :x.seq AND :known_of($1, :x.seq, w.chain) < w.seq)
 
 -- Versions t count for nothing (any more): where one is the current one, that is again what it was made upon.
@@ -81,8 +87,11 @@ WHERE a.id IN (SELECT account FROM :t)
 -- Behind merged words: a version by someone whose right they withdraw, stored apart from that, waits for approval like one that is merged later
 -- (apply_version_added), and the one that it was made upon is the current one again.
 -- name: hold_versions(node uuid, from_seq bigint, to_seq bigint)
-WITH w AS MATERIALIZED (
-	SELECT * FROM word w WHERE w.chain = $1 AND w.seq BETWEEN $2 AND $3 AND w.what IN ('disabled', 'share') AND :withdraws(w)
+WITH s AS MATERIALIZED (
+	SELECT * FROM word w WHERE w.chain = $1 AND w.seq BETWEEN $2 AND $3 AND w.what IN ('disabled', 'share', 'member') AND :withdraws(w)
+), w AS MATERIALIZED (
+	SELECT s.principal, s.seq FROM s
+	UNION SELECT k.principal, s.seq FROM s JOIN word k ON k.object = s.principal AND k.what = 'member'
 ), u AS MATERIALIZED (
 	SELECT w.principal, w.seq, c.id AS chain, :known_of($1, w.seq, c.id) AS known
 	FROM w CROSS JOIN (SELECT id FROM chain UNION SELECT id FROM node) c WHERE c.id <> $1

@@ -20,17 +20,19 @@ WITH e AS MATERIALIZED (
 )
 UPDATE resource r SET twin = h.twin FROM h WHERE r.id = h.id AND r.twin IS DISTINCT FROM h.twin;
 
+-- Users and teams have their names from one room. A team that was removed has none.
 -- name: mark_principals(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
-	SELECT p.id, p.twin, lower(p.name) AS name
+	SELECT p.id, p.twin, CASE WHEN :holds_name(p) THEN lower(p.name) END AS name
 	FROM (SELECT DISTINCT object FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3
-		AND kind IN (:USER_CREATED, :USER_CHANGED)) x
+		AND kind IN (:USER_CREATED, :USER_CHANGED, :TEAM_CREATED, :TEAM_CHANGED, :TEAM_REMOVED)) x
 	JOIN principal p ON p.id = x.object
 ), n AS MATERIALIZED (
-	SELECT twin AS name FROM e WHERE twin IS NOT NULL UNION SELECT name FROM e
+	SELECT twin AS name FROM e WHERE twin IS NOT NULL UNION SELECT name FROM e WHERE name IS NOT NULL
 ), h AS MATERIALIZED (
 	SELECT p.id, CASE WHEN count(*) OVER (PARTITION BY n.name) > 1 THEN n.name END AS twin
-	FROM n CROSS JOIN LATERAL (SELECT p.id FROM principal p WHERE lower(p.name) = n.name OFFSET 0) p
+	FROM n CROSS JOIN LATERAL (SELECT p.id FROM principal p WHERE lower(p.name) = n.name AND :holds_name(p) OFFSET 0) p
+	UNION ALL SELECT id, NULL FROM e WHERE name IS NULL
 )
 UPDATE principal p SET twin = h.twin FROM h WHERE p.id = h.id AND p.twin IS DISTINCT FROM h.twin;
 
@@ -69,41 +71,51 @@ SELECT 1 / (NOT EXISTS (SELECT FROM event e JOIN account a ON a.id = e.object AN
 -- name: refuse_principals(node uuid, from_seq bigint, to_seq bigint) -> free int
 SELECT 1 / (NOT EXISTS (SELECT FROM event e JOIN principal p ON p.id = e.object AND p.twin IS NOT NULL
 	WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3
-		AND (e.kind = :USER_CREATED OR e.kind = :USER_CHANGED AND e.body::jsonb ? 'name')))::int;
+		AND (e.kind IN (:USER_CREATED, :TEAM_CREATED, :TEAM_CHANGED) OR e.kind = :USER_CHANGED AND e.body::jsonb ? 'name')))::int;
+
+-- Whether p, a user or a team, has its name to itself.
+-- fragment: holds_name(p)
+(:p.role <> 'team' OR NOT :p.disabled)
 
 -- Whether an id ends so, in either case of letters; '' ends every one.
 -- fragment: ends(id, tail)
 right(:id::text, length(:tail)) = lower(:tail)
 
--- The users that a word may mean: of that name, or of the name before its suffix (plain, tail; '' where it has none). A log-in tries each.
--- fragment: named_users(name, plain, tail)
-(SELECT * FROM principal WHERE lower(name) = lower(:name)
-	UNION ALL SELECT * FROM principal WHERE :tail <> '' AND lower(name) = lower(:plain) AND :ends(id, :tail)
+-- The users and teams that a word may mean: of that name, or of the name before its suffix (plain, tail; '' where it has none).
+-- fragment: named_principals(name, plain, tail)
+(SELECT * FROM principal p WHERE lower(name) = lower(:name) AND :holds_name(p)
+	UNION ALL SELECT * FROM principal p WHERE :tail <> '' AND lower(name) = lower(:plain) AND :ends(id, :tail) AND :holds_name(p)
 	ORDER BY id LIMIT 4)
 
--- Resources and accounts that the user sees and whose name others hold too, and users (everybody for an administrator, else oneself), those of one
--- name together. is_user: then name is theirs; else that of the resource, and login null: of the resource itself. others: how many others hold it,
+-- The users alone. A log-in tries each.
+-- fragment: named_users(name, plain, tail)
+(SELECT * FROM principal WHERE lower(name) = lower(:name) AND role <> 'team'
+	UNION ALL SELECT * FROM principal WHERE :tail <> '' AND lower(name) = lower(:plain) AND :ends(id, :tail) AND role <> 'team'
+	ORDER BY id LIMIT 4)
+
+-- Resources and accounts that the user sees and whose name others hold too, and users and teams (all for an administrator, else oneself), those of one
+-- name together. is_principal: then name is theirs; else that of the resource, and login null: of the resource itself. others: how many others hold it,
 -- whoever sees them. A page behind (place, after): the place and the id of the last one of the page before.
 -- name: name_conflicts(principal uuid, administrator bool, place text, after uuid, rows int) ->
---   place text, id uuid, is_user bool, resource uuid, name text, resource_shared bool, login text, level int, others bigint,
+--   place text, id uuid, is_principal bool, is_team bool, resource uuid, name text, resource_shared bool, login text, level int, others bigint,
 --   created timestamptz, node uuid, node_name text, author uuid, author_name text
-SELECT x.place, x.id, x.is_user, x.resource, x.name, x.resource_shared, x.login, x.level, x.others,
+SELECT x.place, x.id, x.is_principal, x.is_team, x.resource, x.name, x.resource_shared, x.login, x.level, x.others,
 	x.created_at, x.made_on, d.name, x.made_by, p.name
-FROM (SELECT r.twin AS place, r.id, false AS is_user, r.id AS resource, r.name, true AS resource_shared, NULL::text AS login, l.level,
+FROM (SELECT r.twin AS place, r.id, false AS is_principal, false AS is_team, r.id AS resource, r.name, true AS resource_shared, NULL::text AS login, l.level,
 		(SELECT count(*) - 1 FROM resource o WHERE lower(o.name) = r.twin AND o.deleted_at IS NULL) AS others,
 		r.created_at, r.made_on, r.made_by
 	FROM resource r CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) l
 	WHERE r.twin IS NOT NULL AND r.deleted_at IS NULL AND :sees_resource($1, r)
 	UNION ALL
-	SELECT lower(r.name) || '/' || a.twin, a.id, false, r.id, r.name, r.twin IS NOT NULL, a.login, l.level,
+	SELECT lower(r.name) || '/' || a.twin, a.id, false, false, r.id, r.name, r.twin IS NOT NULL, a.login, l.level,
 		(SELECT count(*) - 1 FROM account o WHERE o.resource = r.id AND lower(o.login) = a.twin AND o.deleted_at IS NULL),
 		a.created_at, a.made_on, a.made_by
 	FROM account a JOIN resource r ON r.id = a.resource
 	CROSS JOIN LATERAL (SELECT :level_of_account($1, r, a) AS level OFFSET 0) l
 	WHERE a.twin IS NOT NULL AND a.deleted_at IS NULL AND r.deleted_at IS NULL AND l.level > 0
 	UNION ALL
-	SELECT u.twin, u.id, true, NULL, u.name, false, NULL, 0,
-		(SELECT count(*) - 1 FROM principal o WHERE lower(o.name) = u.twin), u.created_at, u.made_on, u.made_by
+	SELECT u.twin, u.id, true, u.role = 'team', NULL, u.name, false, NULL, 0,
+		(SELECT count(*) - 1 FROM principal o WHERE lower(o.name) = u.twin AND :holds_name(o)), u.created_at, u.made_on, u.made_by
 	FROM principal u WHERE u.twin IS NOT NULL AND ($2 OR u.id = $1)) x
 LEFT JOIN node d ON d.id = x.made_on LEFT JOIN principal p ON p.id = x.made_by
 WHERE (x.place, x.id) > ($3, $4) ORDER BY x.place, x.id LIMIT $5;

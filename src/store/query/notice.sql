@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What somebody is told when they have logged in: what was done about them since, and administrators also who else was let in anew, or became one of them, by somebody else. No clock
+-- What somebody is told when they have logged in: what was done about them since, and administrators also who else was let in anew, or became one of them, by somebody else, and which of them put themselves into a team. No clock
 -- says since when: it is what none of their log-ins of before knew of, each of which knew what stands before it in its own chain and what that chain says
 -- that it has of the others. So it is a function of the log, and needs no memory of what was told. This log-in is the event (own, seq).
 
@@ -50,12 +50,18 @@ WITH RECURSIVE :logins_before($1, $2, $3), m AS MATERIALIZED (
 			AND raised.kind = k.kind AND raised.node = m.node AND raised.seq > m.seq AND raised.object <> $1
 		ORDER BY raised.seq DESC LIMIT $6) e
 	WHERE $5 AND EXISTS (SELECT FROM l)
+	UNION ALL SELECT e.* FROM m
+	CROSS JOIN LATERAL (SELECT joined.* FROM event_notice joined
+		WHERE joined.kind = :MEMBER_ADDED AND (joined.body::jsonb->>'user')::uuid = joined.actor
+			AND joined.node = m.node AND joined.seq > m.seq AND joined.actor <> $1
+		ORDER BY joined.seq DESC LIMIT $6) e
+	WHERE $5 AND EXISTS (SELECT FROM l)
 ), t AS MATERIALIZED (
 	SELECT x.*, x.body::jsonb AS b, x.kind IN (:USER_CREATED, :USER_PASSWORD, :USER_TOTP, :USER_RECOVERED) AS lets_in FROM x
 	WHERE x.kind <> :SESSIONS_ENDED OR NOT EXISTS (SELECT FROM event_notice f
 		WHERE f.node = x.node AND f.seq = x.seq - 1 AND f.kind = :USER_TOTP AND f.object = x.object)
 )
-SELECT w.what, w.value, t.at, t.object, o.name, t.actor, a.name, t.address, :writer(t.node), n.name
+SELECT w.what, w.value, t.at, o.id, o.name, t.actor, a.name, t.address, :writer(t.node), n.name
 FROM t CROSS JOIN LATERAL (
 	SELECT 'recovered' AS what, NULL AS value WHERE t.kind = :USER_RECOVERED
 	UNION ALL SELECT CASE WHEN t.b->>'password_hash' IS NULL THEN 'password_reset' ELSE 'password_changed' END, NULL WHERE t.kind = :USER_PASSWORD
@@ -65,8 +71,9 @@ FROM t CROSS JOIN LATERAL (
 	UNION ALL SELECT 'renamed', t.b->>'name' WHERE t.kind = :USER_CHANGED AND t.b ? 'name'
 	UNION ALL SELECT 'role_changed', t.b->>'role' WHERE t.kind = :USER_CHANGED AND t.b ? 'role'
 	UNION ALL SELECT CASE t.b->>'disabled' WHEN 'true' THEN 'disabled' ELSE 'enabled' END, NULL WHERE t.kind = :USER_CHANGED AND t.b ? 'disabled'
+	UNION ALL SELECT 'joined', (SELECT g.name FROM principal g WHERE g.id = t.object) WHERE t.kind = :MEMBER_ADDED
 ) w
-LEFT JOIN principal o ON o.id = t.object LEFT JOIN principal a ON a.id = t.actor LEFT JOIN node n ON n.id = :writer(t.node)
+LEFT JOIN principal o ON o.id = CASE t.kind WHEN :MEMBER_ADDED THEN t.actor ELSE t.object END LEFT JOIN principal a ON a.id = t.actor LEFT JOIN node n ON n.id = :writer(t.node)
 ORDER BY t.lets_in DESC, t.at DESC, t.node, t.seq DESC, w.what LIMIT $6;
 
 -- role: holdfast

@@ -2,9 +2,13 @@
 -- Resources as one user sees them. Levels: 0 nothing, 1 view, 2 modify, 3 manage, 4 owner; of several grants the highest
 -- counts. A resource of level 0 is listed when one of its accounts is shared.
 
--- What a share gives by itself. At most one row, found by key.
+-- What shares give, with the user or with a team that they are in: each found by key. Teams are few, of those that a user is in.
 -- fragment: granted(principal, target)
-coalesce((SELECT s.level FROM share s WHERE s.target = :target AND s.principal = :principal), 0)
+coalesce(greatest((SELECT own.level FROM share own WHERE own.target = :target AND own.principal = :principal),
+	(SELECT max(through.level) FROM member within CROSS JOIN LATERAL (SELECT given.level FROM share given
+			WHERE given.target = :target AND given.principal = within.team
+				AND NOT (SELECT giving.disabled FROM principal giving WHERE giving.id = within.team) LIMIT 1) through
+		WHERE within.principal = :principal)), 0)
 
 -- Of a row r of resource, and of an account a in it. An owner costs no look at shares.
 -- fragment: level_of_resource(principal, r)
@@ -16,17 +20,17 @@ CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(:granted(:principal, :r.id)
 -- Whether the user may know of it: for its own sake or for an account's. Looks by key, one row of r at a time.
 -- fragment: sees_resource(principal, r)
 CASE WHEN :r.owner = :principal THEN true
-	WHEN (SELECT s.level FROM share s WHERE s.target = :r.id AND s.principal = :principal) IS NOT NULL THEN true
-	ELSE (SELECT true FROM account a JOIN share sa ON sa.target = a.id AND sa.principal = :principal
+	WHEN (SELECT s.level FROM reach s WHERE s.target = :r.id AND s.principal = :principal) IS NOT NULL THEN true
+	ELSE (SELECT true FROM account a JOIN reach sa ON sa.target = a.id AND sa.principal = :principal
 		WHERE a.resource = :r.id AND a.deleted_at IS NULL LIMIT 1) END
 
 -- The levels where many rows are looked at and most of them are none of the user's: the shares are read once and joined, which costs less than two looks by
 -- key for each row. The joins stand behind r and a, the level where a column may; they name the shares sr and sa.
 -- fragment: resource_shares(principal, r)
-LEFT JOIN share sr ON sr.target = :r.id AND sr.principal = :principal
+LEFT JOIN reach sr ON sr.target = :r.id AND sr.principal = :principal
 
 -- fragment: account_shares(principal, r, a)
-:resource_shares(:principal, :r) LEFT JOIN share sa ON sa.target = :a.id AND sa.principal = :principal
+:resource_shares(:principal, :r) LEFT JOIN reach sa ON sa.target = :a.id AND sa.principal = :principal
 
 -- fragment: joined_level_of_resource(principal, r)
 CASE WHEN :r.owner = :principal THEN 4 ELSE coalesce(sr.level, 0) END
@@ -37,7 +41,7 @@ CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(coalesce(sr.level, 0), coal
 -- What a rule needs to know before it changes a resource. No row: it does not exist. seen: the user may know that it exists.
 -- name: resource_right(id uuid, principal uuid) -> level int, seen bool, name text, owner uuid
 SELECT :level_of_resource($2, r),
-	:level_of_resource($2, r) > 0 OR EXISTS (SELECT FROM account a JOIN share sa ON sa.target = a.id
+	:level_of_resource($2, r) > 0 OR EXISTS (SELECT FROM account a JOIN reach sa ON sa.target = a.id
 		AND sa.principal = $2 WHERE a.resource = r.id AND a.deleted_at IS NULL),
 	r.name, r.owner
 FROM resource r
@@ -55,7 +59,7 @@ SELECT lower(name) FROM resource WHERE id = $1;
 -- How much somebody owns and is granted, counted up to most: it tells which of two statements costs less.
 -- name: resource_breadth(principal uuid, most int) -> owns int, shares int
 SELECT (SELECT count(*)::int FROM (SELECT FROM resource WHERE owner = $1 AND deleted_at IS NULL LIMIT $2) r),
-	(SELECT count(*)::int FROM (SELECT FROM share WHERE principal = $1 LIMIT $2) s);
+	(SELECT count(*)::int FROM (SELECT FROM reach WHERE principal = $1 LIMIT $2) s);
 
 -- columns: resource_ids of resource_page, resource_page_wide, resource_named, resource_search, resource_search_wide
 
@@ -67,8 +71,8 @@ SELECT p.id FROM (
 		ORDER BY lower(r.name), r.id LIMIT $4)
 	UNION
 	(SELECT r.id, r.place
-		FROM (SELECT s.target FROM share s WHERE s.principal = $1
-			UNION SELECT a.resource FROM share s CROSS JOIN LATERAL (
+		FROM (SELECT s.target FROM reach s WHERE s.principal = $1
+			UNION SELECT a.resource FROM reach s CROSS JOIN LATERAL (
 				SELECT a.resource FROM account a WHERE a.id = s.target AND a.deleted_at IS NULL LIMIT 1) a
 			WHERE s.principal = $1) t
 		CROSS JOIN LATERAL (SELECT r.id, lower(r.name) AS place FROM resource r
@@ -93,12 +97,12 @@ ORDER BY lower(r.name), r.id LIMIT $5;
 -- name: resource_search(principal uuid, pattern text, place text, after uuid, rows int) -> id uuid
 SELECT r.id
 FROM (SELECT r.id FROM resource r WHERE r.owner = $1 AND r.deleted_at IS NULL
-	UNION SELECT s.target FROM share s WHERE s.principal = $1
-	UNION SELECT a.resource FROM share s JOIN account a ON a.id = s.target WHERE s.principal = $1 AND a.deleted_at IS NULL) t
-JOIN resource r ON r.id = t.id LEFT JOIN share s ON s.target = r.id AND s.principal = $1
+	UNION SELECT s.target FROM reach s WHERE s.principal = $1
+	UNION SELECT a.resource FROM reach s JOIN account a ON a.id = s.target WHERE s.principal = $1 AND a.deleted_at IS NULL) t
+JOIN resource r ON r.id = t.id LEFT JOIN reach s ON s.target = r.id AND s.principal = $1
 WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
 	AND (r.name ILIKE $2 OR r.url ILIKE $2 OR r.description ILIKE $2
-		OR EXISTS (SELECT FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
+		OR EXISTS (SELECT FROM account a LEFT JOIN reach sa ON sa.target = a.id AND sa.principal = $1
 			WHERE a.resource = r.id AND a.deleted_at IS NULL
 				AND (r.owner = $1 OR s.level IS NOT NULL OR sa.level IS NOT NULL)
 				AND (a.login ILIKE $2 OR a.description ILIKE $2)))
@@ -106,12 +110,12 @@ ORDER BY lower(r.name), r.id LIMIT $5;
 
 -- … or, when that is much, over all there is.
 -- name: resource_search_wide(principal uuid, pattern text, place text, after uuid, rows int) -> id uuid
-SELECT r.id FROM resource r LEFT JOIN share s ON s.target = r.id AND s.principal = $1
+SELECT r.id FROM resource r LEFT JOIN reach s ON s.target = r.id AND s.principal = $1
 WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
-	AND (r.owner = $1 OR s.level IS NOT NULL OR EXISTS (SELECT FROM account a JOIN share sa
+	AND (r.owner = $1 OR s.level IS NOT NULL OR EXISTS (SELECT FROM account a JOIN reach sa
 		ON sa.target = a.id AND sa.principal = $1 WHERE a.resource = r.id AND a.deleted_at IS NULL))
 	AND (r.name ILIKE $2 OR r.url ILIKE $2 OR r.description ILIKE $2
-		OR EXISTS (SELECT FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
+		OR EXISTS (SELECT FROM account a LEFT JOIN reach sa ON sa.target = a.id AND sa.principal = $1
 			WHERE a.resource = r.id AND a.deleted_at IS NULL
 				AND (r.owner = $1 OR s.level IS NOT NULL OR sa.level IS NOT NULL)
 				AND (a.login ILIKE $2 OR a.description ILIKE $2)))
@@ -148,7 +152,7 @@ FROM (
 			) p
 			LEFT JOIN LATERAL (
 				SELECT a.*, greatest(p.level, coalesce(sa.level, 0)) AS level, row_number() OVER (ORDER BY lower(a.login), a.id) AS rank
-				FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
+				FROM account a LEFT JOIN reach sa ON sa.target = a.id AND sa.principal = $1
 				WHERE a.resource = p.id AND a.deleted_at IS NULL AND (p.level > 0 OR sa.level IS NOT NULL)
 					AND (lower(a.login), a.id) > ($3, $4)
 				ORDER BY lower(a.login), a.id LIMIT $5 + 1

@@ -8,7 +8,7 @@
 --   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint, shared bool
 SELECT p.id, p.name, p.role, p.disabled, p.totp_sealed IS NOT NULL, p.password_hash IS NOT NULL, p.created_at,
 	(SELECT count(*) FROM resource r WHERE r.owner = p.id AND r.deleted_at IS NULL), p.twin IS NOT NULL
-FROM principal p WHERE p.id = $1;
+FROM principal p WHERE p.id = $1 AND p.role <> 'team';
 
 -- A page of users behind (place, after), as of resources; all of them, or those whose name fits the pattern (for LIKE, already escaped).
 -- name: user_place(id uuid) -> place text
@@ -18,7 +18,7 @@ SELECT lower(name) FROM principal WHERE id = $1;
 -- name: user_page(place text, after uuid, rows int) ->
 --   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint, shared bool
 WITH p AS MATERIALIZED (
-	SELECT * FROM principal WHERE (lower(name), id) > ($1, $2) ORDER BY lower(name), id LIMIT $3
+	SELECT * FROM principal WHERE role <> 'team' AND (lower(name), id) > ($1, $2) ORDER BY lower(name), id LIMIT $3
 ), o AS MATERIALIZED (
 	SELECT owner, count(*) AS n FROM resource WHERE owner IN (SELECT id FROM p) AND deleted_at IS NULL GROUP BY owner
 )
@@ -28,7 +28,7 @@ FROM p LEFT JOIN o ON o.owner = p.id ORDER BY lower(p.name), p.id;
 -- name: user_search(pattern text, place text, after uuid, rows int) ->
 --   id uuid, name text, role text, disabled bool, totp bool, password_set bool, created timestamptz, owns bigint, shared bool
 WITH p AS MATERIALIZED (
-	SELECT * FROM principal WHERE name ILIKE $1 AND (lower(name), id) > ($2, $3) ORDER BY lower(name), id LIMIT $4
+	SELECT * FROM principal WHERE role <> 'team' AND name ILIKE $1 AND (lower(name), id) > ($2, $3) ORDER BY lower(name), id LIMIT $4
 ), o AS MATERIALIZED (
 	SELECT owner, count(*) AS n FROM resource WHERE owner IN (SELECT id FROM p) AND deleted_at IS NULL GROUP BY owner
 )
@@ -41,10 +41,10 @@ FROM p LEFT JOIN o ON o.owner = p.id ORDER BY lower(p.name), p.id;
 SELECT u.id, u.name, u.disabled FROM :named_users($1, $2, $3) u;
 
 -- name: user_name_taken(name text, but uuid) -> taken bool
-SELECT EXISTS (SELECT FROM principal WHERE lower(name) = lower($1) AND id IS DISTINCT FROM $2::uuid);
+SELECT EXISTS (SELECT FROM principal p WHERE lower(name) = lower($1) AND :holds_name(p) AND id IS DISTINCT FROM $2::uuid);
 
 -- name: user_by_id(id uuid) -> id uuid, name text, disabled bool
-SELECT id, name, disabled FROM principal WHERE id = $1;
+SELECT id, name, disabled FROM principal WHERE id = $1 AND role <> 'team';
 
 -- name: user_secrets(id uuid) -> password_hash text, totp_sealed bytea, totp_step bigint, name text, failed int, failed_at timestamptz, knew text
 SELECT password_hash, totp_sealed, totp_step, name, failed, failed_at, :known_endings($1) FROM principal WHERE id = $1;
@@ -90,15 +90,15 @@ SELECT p.id, coalesce((SELECT :word_stamp(c) FROM c WHERE c.object = p.id AND c.
 FROM principal p WHERE p.remains;
 
 -- What was done on two nodes apart from each other: first what nobody has acknowledged, the newest first. name: of the user (null: it is
--- about none); target: of the resource, or resource/login (null: it is about the user alone); by: who acknowledged it.
+-- about none); target: of the resource, resource/login, or the team (null: it is about the user alone); by: who acknowledged it.
 -- A page behind (open, at, after): of the last one of the page before. Those that nobody has acknowledged come first, the newest of each first.
 -- name: user_admin_conflicts(open bool, at timestamptz, after uuid, rows int) ->
 --   what text, at timestamptz, object uuid, target text, principal uuid, name text, kept text, lost text, node uuid, node_name text,
 --   id uuid, acknowledged timestamptz, by text
-SELECT c.what, c.at, c.object, coalesce(r.name, ar.name || '/' || a.login), p.id, p.name, :outcome(c.what, c.kept), :outcome(c.what, c.lost),
+SELECT c.what, c.at, c.object, coalesce(r.name, ar.name || '/' || a.login, t.name), p.id, p.name, :outcome(c.what, c.kept), :outcome(c.what, c.lost),
 	c.node, d.name, c.id, c.acknowledged_at, k.name
 FROM admin_conflict c LEFT JOIN principal p ON p.id = c.principal
-LEFT JOIN resource r ON r.id = c.object
+LEFT JOIN resource r ON r.id = c.object LEFT JOIN principal t ON t.id = c.object AND c.what = 'member'
 LEFT JOIN account a ON a.id = c.object LEFT JOIN resource ar ON ar.id = a.resource
 LEFT JOIN node d ON d.id = :writer(c.node) LEFT JOIN principal k ON k.id = c.acknowledged_by
 WHERE (c.acknowledged_at IS NULL, c.at, c.id) < ($1, $2, $3)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What is said, and what counts of it (docs/merge.md has the table of rules). Each event that sets a user's name, factor, role or their being
--- disabled, a text of a resource or account, its owner, its being removed, a share, or what is allowed in emergency is a word about that one thing:
+-- disabled, a text of a resource or account, its owner, its being removed, a share, who is in a team, or what is allowed in emergency is a word about that one thing:
 -- (object, principal, what). A chain's last word outdates its earlier ones, and a word outdates those that its node knew of; of those that are left
 -- the safest counts, and where none is safer, that of the oldest chain. So what counts is a function of the words, however they came. Where a word was
 -- lost to one that its node did not know of, that is kept for people (admin_conflict).
@@ -41,7 +41,7 @@ uuid '00000000-0000-0000-0000-000000000000'
 -- The lower the safer. Of texts, owners and factors that are set none is.
 -- fragment: rank(w)
 CASE :w.what WHEN 'role' THEN (:w.value = 'administrator')::int WHEN 'disabled' THEN (:w.value = 'false')::int
-	WHEN 'share' THEN nullif(:w.value, '')::int WHEN 'policy' THEN array_position('{off,inherit,on}'::text[], :w.value)
+	WHEN 'share' THEN nullif(:w.value, '')::int WHEN 'member' THEN (:w.value = 'true')::int WHEN 'policy' THEN array_position('{off,inherit,on}'::text[], :w.value)
 	WHEN 'removed' THEN (:w.value = 'true')::int WHEN 'factor' THEN (:w.value = '')::int
 	WHEN 'maintenance' THEN (nullif(:w.value, '')::jsonb->>'until' IS NOT NULL)::int WHEN 'handover' THEN -nullif(split_part(:w.value, ' ', 1), '')::int
 	ELSE 0 END
@@ -50,9 +50,10 @@ CASE :w.what WHEN 'role' THEN (:w.value = 'administrator')::int WHEN 'disabled' 
 -- fragment: outcome(what, value)
 CASE :what WHEN 'share' THEN ('{none,view,modify,manage}'::text[])[:value::int + 1] WHEN 'factor' THEN CASE :value WHEN '' THEN 'none' ELSE 'set' END
 	WHEN 'removed' THEN CASE :value WHEN 'true' THEN 'removed' ELSE 'kept' END
+	WHEN 'member' THEN CASE :value WHEN 'true' THEN 'member' ELSE 'no member' END
 	WHEN 'owner' THEN coalesce((SELECT owning.name FROM principal owning WHERE owning.id = :value::uuid), :value) ELSE :value END
 
--- Whom or what a conflict (c) is about: a user, or else a resource or an account.
+-- Whom or what a conflict (c) is about: a user or a team, or else a resource or an account.
 -- fragment: concerned(c)
 coalesce(nullif(:c.principal, :nobody()), :c.object)
 
@@ -75,7 +76,7 @@ EXISTS (SELECT FROM word made WHERE :same(made, :b) AND made.chain = :a.chain AN
 -- fragment: aware(a, b)
 CASE WHEN :named(:a, :b) THEN true WHEN :named(:b, :a) THEN false
 	WHEN :upon_all(:a, :b) THEN NOT :upon_all(:b, :a) OR (:a.at, :a.chain) > (:b.at, :b.chain)
-	WHEN :a.what IN ('role', 'disabled', 'share', 'policy') OR :upon_all(:b, :a) THEN false
+	WHEN :a.what IN ('role', 'disabled', 'share', 'member', 'policy') OR :upon_all(:b, :a) THEN false
 	ELSE (:a.at, :a.chain) > (:b.at, :b.chain) AND :names_nobody(:a.chain, :a.seq) AND :names_nobody(:b.chain, :b.seq) END
 
 -- The last words of the chains about the things g.
@@ -126,16 +127,20 @@ ON CONFLICT (node, seq, what, object, principal) DO UPDATE SET kept = excluded.k
 	told = excluded.told, acknowledged_at = excluded.acknowledged_at, acknowledged_by = excluded.acknowledged_by
 WHERE (admin_conflict.kept, admin_conflict.by_node, admin_conflict.by_seq) IS DISTINCT FROM (excluded.kept, excluded.by_node, excluded.by_seq)
 
+-- The things that events of a range say something about, or make after something was said about them.
+-- fragment: said_of(node, from, to)
+SELECT DISTINCT object, principal, what FROM word WHERE chain = :node AND seq BETWEEN :from AND :to
+UNION SELECT w.object, w.principal, w.what FROM event x JOIN word w ON w.principal = x.object
+WHERE x.node = :node AND x.seq BETWEEN :from AND :to AND x.kind IN (:USER_CREATED, :TEAM_CREATED) AND w.principal <> :nobody()
+UNION SELECT w.object, w.principal, w.what FROM event x JOIN word w ON w.object = x.object
+WHERE x.node = :node AND x.seq BETWEEN :from AND :to AND x.kind IN (:RESOURCE_CREATED, :ACCOUNT_CREATED, :TEAM_CREATED)
+
 -- Behind the events of a range that say something, or make that of which something was said: the tables become what counts now. Conflicts are
 -- made anew for those words that the new ones, or the ones before them, may meet. A resource comes back without the accounts that the bin was emptied of,
 -- but for what was made in it apart from that.
 -- name: weigh_words(node uuid, from_seq bigint, to_seq bigint)
 WITH g AS MATERIALIZED (
-	SELECT DISTINCT object, principal, what FROM word WHERE chain = $1 AND seq BETWEEN $2 AND $3
-	UNION SELECT w.object, w.principal, w.what FROM event x JOIN word w ON w.principal = x.object
-	WHERE x.node = $1 AND x.seq BETWEEN $2 AND $3 AND x.kind = :USER_CREATED AND w.principal <> :nobody()
-	UNION SELECT w.object, w.principal, w.what FROM event x JOIN word w ON w.object = x.object
-	WHERE x.node = $1 AND x.seq BETWEEN $2 AND $3 AND x.kind IN (:RESOURCE_CREATED, :ACCOUNT_CREATED)
+	:said_of($1, $2, $3)
 ), l AS MATERIALIZED (
 	:last_words(g)
 ), c AS MATERIALIZED (
@@ -148,7 +153,7 @@ WITH g AS MATERIALIZED (
 		max(value) FILTER (WHERE what = 'disabled')::boolean AS disabled, max(value) FILTER (WHERE what = 'factor') AS factor,
 		max(value) FILTER (WHERE what = 'removed')::boolean AS removed, max(at) FILTER (WHERE what = 'removed') AS removed_at,
 		max((SELECT actor FROM event x WHERE x.node = c.chain AND x.seq = c.seq)::text) FILTER (WHERE what = 'removed')::uuid AS removed_by
-	FROM c WHERE what NOT IN ('share', 'policy', 'maintenance', 'handover') GROUP BY object
+	FROM c WHERE what NOT IN ('share', 'member', 'policy', 'maintenance', 'handover') GROUP BY object
 ), p AS (
 	UPDATE principal p SET name = coalesce(q.name, p.name), role = coalesce(q.role, p.role), disabled = coalesce(q.disabled, p.disabled),
 		totp_sealed = CASE WHEN q.factor IS NULL THEN p.totp_sealed WHEN q.factor <> '' THEN decode(q.factor, 'base64') END
@@ -172,6 +177,14 @@ WITH g AS MATERIALIZED (
 	SELECT c.object, c.principal, c.value::int, c.at FROM c JOIN principal p ON p.id = c.principal
 	WHERE c.what = 'share' AND c.value <> '0'
 	ON CONFLICT (target, principal) DO UPDATE SET level = excluded.level, granted_at = excluded.granted_at
+), md AS (
+	DELETE FROM member m USING c WHERE c.what = 'member' AND c.value = 'false' AND m.team = c.object AND m.principal = c.principal
+), mi AS (
+	INSERT INTO member (team, principal, since)
+	SELECT c.object, c.principal, c.at FROM c JOIN principal t ON t.id = c.object AND t.role = 'team'
+	JOIN principal p ON p.id = c.principal AND p.role <> 'team'
+	WHERE c.what = 'member' AND c.value = 'true'
+	ON CONFLICT (team, principal) DO UPDATE SET since = excluded.since
 ), y AS (
 	INSERT INTO emergency_policy (resource, state, stamp, at)
 	SELECT object, value, :word_stamp(c), at FROM c WHERE what = 'policy'
@@ -233,7 +246,8 @@ WITH g AS MATERIALIZED (
 ), none AS MATERIALIZED (
 	SELECT NOT EXISTS (SELECT FROM s WHERE role = 'administrator' AND NOT disabled) AS so
 ), h AS MATERIALIZED (
-	SELECT DISTINCT object, principal, what FROM word WHERE what IN ('role', 'disabled') AND NOT later AND (SELECT so FROM none)
+	SELECT DISTINCT w.object, w.principal, w.what FROM word w JOIN principal u ON u.id = w.object AND u.role <> 'team'
+	WHERE w.what IN ('role', 'disabled') AND NOT w.later AND (SELECT so FROM none)
 ), k AS MATERIALIZED (
 	:last_words(h)
 ), m AS MATERIALIZED (

@@ -91,6 +91,7 @@ apply(enum stmt s, int64_t from, int64_t to)
 	for (int i = 0; i < 2 && rc == 0; i++) {
 		rc = apply_once(s, from, to);
 		rc = rc ? rc : apply_once(STMT_WEIGH_WORDS, from, to);
+		rc = rc ? rc : apply_once(STMT_FOLLOW_SHARES, from, to);
 	}
 	return rc;
 }

@@ -36,6 +36,8 @@ static int way;
 static int64_t seq[3], tick;
 
 #define USER "00000000-0000-7000-8000-000000000001"
+#define TEAM "00000000-0000-7000-8000-0000000000a1"
+#define TEAM_GONE "00000000-0000-7000-8000-0000000000a2"
 #define OTHER "00000000-0000-7000-8000-000000000002"
 #define RESOURCE "00000000-0000-7000-8000-000000000003"
 #define ACCOUNT "00000000-0000-7000-8000-000000000004"
@@ -106,6 +108,7 @@ apply(int chain, enum event_kind kind, int64_t from, int64_t to)
 {
 	apply_by(chain, (enum stmt)event_apply_stmt((int)kind), from, to);
 	apply_by(chain, STMT_WEIGH_WORDS, from, to);
+	apply_by(chain, STMT_FOLLOW_SHARES, from, to);
 	apply_by(chain, STMT_MARK_PRINCIPALS, from, to);
 	apply_by(chain, STMT_MARK_RESOURCES, from, to);
 	apply_by(chain, STMT_MARK_ACCOUNTS, from, to);
@@ -282,6 +285,15 @@ static const struct one {
 	  "\"sealed\":\"0e\"}" },
 	{ EVENT_AUDIT_ACCEPTED, NIL, "{\"breaks\":[]}" },
 	{ EVENT_MAINTENANCE, NIL, "{\"reason\":\"r\"}" },
+	{ EVENT_TEAM_CREATED, TEAM, "{\"name\":\"ops\"}" },
+	{ EVENT_TEAM_CHANGED, TEAM, "{\"name\":\"netops\"}" },
+	{ EVENT_TEAM_CREATED, TEAM_GONE, "{\"name\":\"gone\"}" },
+	{ EVENT_MEMBER_ADDED, TEAM, "{\"user\":\"" USER "\",\"upon\":\"\"}" },
+	{ EVENT_MEMBER_ADDED, TEAM_GONE, "{\"user\":\"" USER "\",\"upon\":\"\"}" },
+	{ EVENT_MEMBER_REMOVED, TEAM_GONE, "{\"user\":\"" USER "\",\"upon\":\"\"}" },
+	{ EVENT_TEAM_REMOVED, TEAM_GONE, "{\"upon\":\"\"}" },
+	{ EVENT_SHARED, RESOURCE,
+	  "{\"user\":\"" TEAM "\",\"team\":true,\"level\":1,\"upon\":\"\"}" },
 	{ EVENT_SESSIONS_ENDED, USER, "{}" },
 	{ EVENT_NODE_CERT, NULL, "{\"web_cert\":\"w\"}" },
 	{ EVENT_NODE_MOVED, NULL, "{\"https_port\":1,\"pair_port\":2}" },

@@ -302,6 +302,22 @@ grow_vault(void)
 		"FROM account LIMIT 20;"
 		"INSERT INTO share SELECT id, '00000000-0000-7000-8000-000000000003', 1, now() "
 		"FROM resource;"
+		"INSERT INTO principal (id, name, role, made_as, created_at) SELECT "
+		"('00000000-0004-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'team' || n, "
+		"'team', 'team', now() FROM generate_series(1, 100) n;"
+		"INSERT INTO member SELECT t.id, p.id, now() FROM principal t, principal p "
+		"WHERE t.role = 'team' AND p.role <> 'team' AND (p.name = 'user2' OR "
+		"right(t.name, 1) = right(p.name, 1));"
+		"INSERT INTO word (object, principal, what, chain, seq, at, value, later) SELECT "
+		"team, "
+		"principal, 'member', '0190a000-0000-7000-8000-00000000000a', row_number() OVER "
+		"(), "
+		"now(), 'true', false FROM member;"
+		"INSERT INTO share SELECT r.id, t.id, 1, now() FROM principal t, "
+		"(SELECT id FROM resource LIMIT 10) r WHERE t.role = 'team';"
+		"INSERT INTO reach SELECT principal, target, max(level) FROM (SELECT principal, "
+		"target, level FROM share UNION ALL SELECT m.principal, s.target, s.level FROM "
+		"share s JOIN member m ON m.team = s.principal) x GROUP BY 1, 2;"
 		"INSERT INTO ending SELECT p.id, r.id, n, now() FROM principal p, "
 		"generate_series(1, 3) n, resource r WHERE r.name IN ('server1', 'server2');"
 		"INSERT INTO session SELECT sha256(p.id::text::bytea), p.id, p.id, now(), now(), "
@@ -342,6 +358,13 @@ static const struct {
 	{ "account_conflicts", "%s, '00000000-0000-0000-0000-000000000000', 51" },
 	{ "notice_last_login", "%s, '0190a000-0000-7000-8000-00000000000a', 30001" },
 	{ "notice_list", "%s, '0190a000-0000-7000-8000-00000000000a', 30001, 0, true, 21" },
+	{ "team_own", "%s, '%%', '', '00000000-0000-0000-0000-000000000000', 51" },
+	{ "team_standing", "'00000000-0004-7000-8000-000000000007', %s" },
+	{ "team_members", "'00000000-0004-7000-8000-000000000007', '', "
+			  "'00000000-0000-0000-0000-000000000000', 51" },
+	{ "grantee_by_name", "'team77', '', ''" },
+	{ "grantee_by_id", "%s" },
+	{ "share_level", "%s, '{00000000-0001-7000-8000-000000000007}', '{}', '{}', '{}'" },
 	{ "share_exists", "'00000000-0001-7000-8000-000000000007', %s" },
 };
 

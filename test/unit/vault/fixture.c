@@ -243,11 +243,11 @@ clean_server(void)
 		return server;
 	}
 	pgtemp_settle(server);
-	pgtemp_sql(server,
-		   "TRUNCATE event, chain, node, data_key, principal, ending, word, session, "
-		   "resource, account, "
-		   "version, share, "
-		   "ha_inbox, ha_set_aside, ha_request, emergency_policy, audit_accepted");
+	pgtemp_sql(server, "TRUNCATE event, chain, node, data_key, principal, ending, word, "
+			   "member, reach, session, "
+			   "resource, account, "
+			   "version, share, "
+			   "ha_inbox, ha_set_aside, ha_request, emergency_policy, audit_accepted");
 	return server;
 }
 
