@@ -428,6 +428,19 @@ take_if_none_match(struct request *rq, const char *v, size_t n)
 	return n < 400;
 }
 
+/* A list, which may be spread over several headers. Whoever names more than fits has what comes first counted. */
+static bool
+take_accept_encoding(struct request *rq, const char *v, size_t n)
+{
+	const char *had = rq->accept_encoding;
+
+	if ((had ? strlen(had) : 0) + n > REQUEST_CODINGS_MAX)
+		return true;
+	rq->accept_encoding =
+		arena_printf(rq->arena, "%s%s%.*s", had ? had : "", had ? ", " : "", (int)n, v);
+	return true;
+}
+
 static bool
 take_forwarded(struct request *rq, const char *v, size_t n)
 {
@@ -457,7 +470,7 @@ take_encoding(struct request *rq, const char *v, size_t n)
 
 enum { HEADER_HOST = 1 << 0, HEADER_LENGTH = 1 << 1, HEADER_ENCODING = 1 << 2 };
 
-/* The headers that are looked at; each of them at most once. */
+/* The headers that are looked at; each of them at most once, but for those without a bit. */
 static const struct {
 	const char *name;
 	bool (*take)(struct request *rq, const char *v, size_t n);
@@ -473,6 +486,7 @@ static const struct {
 	{ "Sec-Fetch-Site", take_fetch_site, 1 << 7 },
 	{ "If-None-Match", take_if_none_match, 1 << 8 },
 	{ "Holdfast-Forwarded", take_forwarded, 1 << 9 },
+	{ "Accept-Encoding", take_accept_encoding, 0 },
 };
 
 static bool

@@ -28,6 +28,7 @@ enum http_method {
 #define REQUEST_QUERY_MAX 16
 #define REQUEST_HEADERS_MAX 12
 #define REQUEST_FORWARDED_MAX 600
+#define REQUEST_CODINGS_MAX 400
 
 struct request_pair {
 	const char *name, *value; /* percent-decoded, no control characters */
@@ -40,19 +41,20 @@ struct request {
 			     but "/" */
 	struct request_pair query[REQUEST_QUERY_MAX];
 	unsigned nquery;
-	const char *address;	   /* the client's IP address as text */
-	bool loopback;		   /* it is 127.0.0.0/8 or ::1 */
-	const char *bearer;	   /* Authorization: Bearer …, or NULL */
-	const char *cookie;	   /* value of the cookie __Host-holdfast, or NULL */
-	const char *origin;	   /* Origin header or NULL */
-	const char *fetch_site;	   /* Sec-Fetch-Site or NULL */
-	const char *content_type;  /* or NULL */
-	const char *if_none_match; /* or NULL */
-	const char *forwarded;	   /* Holdfast-Forwarded: what another node says of it, or NULL */
-	int64_t content_length;	   /* as announced; 0 without the header */
-	bool chunked;		   /* the body's length is not announced */
-	struct buf body;	   /* at most what body_limit said */
-	int64_t begun_us;	   /* monotonic, when the request line was read */
+	const char *address;	     /* the client's IP address as text */
+	bool loopback;		     /* it is 127.0.0.0/8 or ::1 */
+	const char *bearer;	     /* Authorization: Bearer …, or NULL */
+	const char *cookie;	     /* value of the cookie __Host-holdfast, or NULL */
+	const char *origin;	     /* Origin header or NULL */
+	const char *fetch_site;	     /* Sec-Fetch-Site or NULL */
+	const char *content_type;    /* or NULL */
+	const char *if_none_match;   /* or NULL */
+	const char *accept_encoding; /* all of them, with commas between; or NULL */
+	const char *forwarded;	     /* Holdfast-Forwarded: what another node says of it, or NULL */
+	int64_t content_length;	     /* as announced; 0 without the header */
+	bool chunked;		     /* the body's length is not announced */
+	struct buf body;	     /* at most what body_limit said */
+	int64_t begun_us;	     /* monotonic, when the request line was read */
 
 	/* The reply: filled by the owner before request_send. */
 	int status;

@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <string.h>
+#include "http/coding.h"
 #include "http/request.h"
 #include "http/utf8.h"
 
@@ -44,6 +45,8 @@ check_request(const struct request *rq)
 	check_text(rq->cookie, 512);
 	check_text(rq->origin, 400);
 	check_text(rq->content_type, 200);
+	check_text(rq->accept_encoding, 2 * REQUEST_CODINGS_MAX);
+	(void)coding_takes_gzip(rq->accept_encoding);
 	assert(rq->content_length >= 0);
 	if (rq->bearer)
 		assert(rq->bearer[0] && !strpbrk(rq->bearer, " ,;\"\\"));

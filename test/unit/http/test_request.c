@@ -218,6 +218,12 @@ test_headers(void **state)
 	assert_int_equal(header(rq, "Holdfast-Forwarded", "1 a b"), 0);
 	assert_string_equal(rq->forwarded, "1 a b");
 	assert_int_equal(header(rq, "holdfast-forwarded", "1 a b"), ERR_USAGE);
+	assert_int_equal(header(rq, "Accept-Encoding", "br"), 0);
+	assert_int_equal(header(rq, "accept-encoding", "gzip;q=0"), 0);
+	assert_string_equal(rq->accept_encoding, "br, gzip;q=0");
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(header(rq, "Accept-Encoding", "deflate, zstd"), 0);
+	assert_true(strlen(rq->accept_encoding) < 2 * REQUEST_CODINGS_MAX);
 	assert_int_equal(header(rq, "X-Other", "a"), 0);
 	assert_int_equal(header(rq, "X-Other", "a"), 0);
 	assert_int_equal(header(rq, "X-Other", "a\x0b"), ERR_USAGE);
