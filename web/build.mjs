@@ -26,4 +26,5 @@ await build({
 	banner: { js: `/* SPDX-License-Identifier: Apache-2.0\n * Contains Preact:\n${license.replace(/^/gm, " * ").replace(/ +$/gm, "")}\n */` },
 });
 await build({ absWorkingDir: here, entryPoints: { console: "src/console.css" }, outdir: out, bundle: true, minify: true });
-copyFileSync(join(here, "src/index.html"), join(out, "index.html"));
+for (const name of ["index.html", "icon.svg"])
+	copyFileSync(join(here, "src", name), join(out, name));

@@ -45,7 +45,7 @@ struct route {
 	size_t query_size;		 /* sizeof the struct the table fills */
 	size_t limit;			 /* body limit, bytes */
 	const char *reply; /* the reply's shape by name, or several: "Brief|Whole"; with a slash in
-			      it: a media type; NULL: 204 */
+			      it: media types; NULL: 204 */
 	const char *summary; /* one sentence, for OpenAPI and docs/api.md */
 };
 

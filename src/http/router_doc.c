@@ -5,6 +5,7 @@
 #include "http/router.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- shared ---- */
@@ -265,6 +266,20 @@ static const struct {
 	{ "504", "The list or search took longer than list_timeout.", is_list },
 };
 
+/* "text/css|text/plain": each a key. */
+static void
+write_media(struct json_out *w, const char *reply)
+{
+	const char *name;
+	char media[64];
+	size_t n;
+
+	while (shape_next(&reply, &name, &n)) {
+		snprintf(media, sizeof(media), "%.*s", (int)n, name);
+		json_out_raw(w, media, "{}");
+	}
+}
+
 static void
 write_reply(struct json_out *w, const char *status, const char *text, const char *reply)
 {
@@ -272,7 +287,7 @@ write_reply(struct json_out *w, const char *status, const char *text, const char
 	json_out_text(w, "description", text);
 	json_out_object(w, "content");
 	if (strchr(reply, '/')) {
-		json_out_raw(w, reply, "{}");
+		write_media(w, reply);
 	} else {
 		json_out_object(w, "application/json");
 		shape_openapi_ref(reply, w);

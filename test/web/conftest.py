@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pair on this machine, and a real browser before it."""
+import base64
+import hashlib
 import http.client
 import os
 import shutil
@@ -78,21 +80,23 @@ def pair():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
-def chrome():
-    """Skipped, not passed, where the archive has no browser."""
+def browser(*words):
+    """Skipped, not passed, where the archive has none."""
     webdriver = pytest.importorskip("selenium.webdriver")
     if not shutil.which("chromium") or not shutil.which("chromedriver"):
         pytest.skip("there is no chromium here")
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
-    options.accept_insecure_certs = True  # the nodes' own certificates; that clients check them is tested elsewhere
+    options.accept_insecure_certs = (
+        not words
+    )  # the nodes' own certificates; that clients check them is tested elsewhere
     for word in (
         "--headless=new",
         "--no-sandbox",
         "--disable-gpu",
         "--disable-dev-shm-usage",
         "--window-size=1280,900",
+        *words,
     ):
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -108,6 +112,27 @@ def chrome():
                 addEventListener("securitypolicyviolation", (e) => violations.push(`${e.violatedDirective}: ${e.blockedURI}`));"""
         },
     )
+    return driver
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    driver = browser()
+    yield driver
+    driver.quit()
+
+
+def key_of(cert):
+    """A certificate's public key, as Chromium wants it named."""
+    key = subprocess.run(["openssl", "x509", "-in", cert, "-pubkey", "-noout"], capture_output=True, check=True).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "der"], input=key, capture_output=True, check=True)
+    return base64.b64encode(hashlib.sha256(der.stdout).digest()).decode()
+
+
+@pytest.fixture(scope="module")
+def trusting_chrome(pair):
+    """A browser that has learnt to trust the primary. Without that it keeps nothing of what comes from there."""
+    driver = browser(f"--ignore-certificate-errors-spki-list={key_of(pair[0].web_cert)}")
     yield driver
     driver.quit()
 
