@@ -6,6 +6,7 @@ import { Head } from "./Head";
 import { HighAvailability } from "./HighAvailability";
 import { LogIn } from "./LogIn";
 import { Me } from "./Me";
+import { Newer } from "./Newer";
 import { Notices } from "./Notices";
 import { Status } from "./Status";
 import { Users } from "./Users";
@@ -30,6 +31,7 @@ export function App() {
 			<Head />
 			<main id="content" tabIndex={-1}>
 				<Banner />
+				<Newer />
 				{known && <Status />}
 				{known && !user && <LogIn />}
 				{user && <Notices />}

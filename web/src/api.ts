@@ -30,6 +30,17 @@ export async function call<R>(method: string, path: string, body?: unknown, ms?:
 	}
 }
 
+// Whether this node has not all of these files; null: not known.
+export async function lacks(urls: string[], ms: number): Promise<boolean | null> {
+	try {
+		const asked: RequestInit = { method: "HEAD", cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(ms) };
+		const all = await Promise.all(urls.map((url) => fetch(url, asked)));
+		return all.some((r) => r.status === 404);
+	} catch {
+		return null;
+	}
+}
+
 // The health of this node ("") or of another; null: no answer, or none that this page may read.
 export async function health(url: string, ms: number): Promise<Health | null> {
 	try {

@@ -43,4 +43,6 @@ addEventListener("hashchange", () => {
 	takePage();
 });
 begin(places());
-render(<App />, document.getElementById("app")!);
+const app = document.getElementById("app")!;
+app.replaceChildren(); // what stands there for when this script does not come
+render(<App />, app);

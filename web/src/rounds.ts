@@ -4,7 +4,7 @@
 //
 // Silence is a fact of the page's own questions: two that failed, or one that has waited for PATIENCE_MS. When the page itself stood
 // still (the machine slept, the browser held its timers), waiting begins anew.
-import { call, health } from "./api";
+import { call, health, lacks } from "./api";
 import type { HaBrief, HaUnknown, HaWhole, Health, Session } from "./openapi";
 import { get, set, type Pair, type Place } from "./store";
 
@@ -17,6 +17,7 @@ const FIGURES_MS = 1000;
 const OTHERS_MS = 5000; // while all is well
 const OLD_MS = 2500;
 const GAP_MS = 1500;
+const RELEASE_MS = 60000;
 const IDLE_MS = 300000;
 
 let asked = 0; // when the question that waits was asked; 0: none waits
@@ -24,6 +25,7 @@ let failures = 0;
 let ticked = Date.now();
 let touched = Date.now();
 let hurry: () => void = () => {}; // ends the wait for the next round of the others
+let doubt: () => void = () => {}; // ends the wait for the next look at the release
 
 const wait = (ms: number) => new Promise<void>((on) => setTimeout(on, ms));
 
@@ -47,6 +49,8 @@ async function askHealth() {
 		asked = Date.now();
 		const h = await health("", ANSWER_MS);
 		asked = 0;
+		if (h && failures)
+			doubt(); // it was started anew, perhaps as another release
 		failures = h ? 0 : failures + 1;
 		if (h)
 			hear(h);
@@ -57,8 +61,10 @@ async function askHealth() {
 
 function judge() {
 	const now = Date.now();
-	if (now - ticked > GAP_MS && asked)
-		asked = now;
+	if (now - ticked > GAP_MS) {
+		asked &&= now;
+		doubt();
+	}
 	ticked = now;
 	const silent = get().silent || failures >= 2 || (asked > 0 && now - asked > PATIENCE_MS);
 	if (silent && !get().silent) {
@@ -83,6 +89,19 @@ async function askOthers() {
 		const here = !s.silent && s.health?.status === "serving" && s.health.mode !== "emergency";
 		const all = Object.values(s.others).every((o) => o.health);
 		await Promise.race([wait(!here ? POLL_MS : all ? OTHERS_MS : FIGURES_MS), new Promise<void>((on) => (hurry = on))]);
+	}
+}
+
+// ---- the release ----
+
+// This page's files have names that change with what is in them: a node that lacks one has another page.
+async function askRelease() {
+	for (let known: boolean | null = false; ; ) {
+		await Promise.race([wait(known === null ? OTHERS_MS : RELEASE_MS), new Promise<void>((on) => (doubt = on))]);
+		const files = [...document.querySelectorAll<HTMLScriptElement | HTMLLinkElement>("script[src], link[rel=stylesheet]")];
+		const urls = files.map((f) => (f instanceof HTMLLinkElement ? f.href : f.src));
+		known = await lacks(urls, ANSWER_MS);
+		set({ newer: known ?? get().newer });
 	}
 }
 
@@ -173,5 +192,6 @@ export function begin(places: Place[]) {
 	addEventListener("pageshow", judge);
 	void askHealth();
 	void askOthers();
+	void askRelease();
 	void askFigures();
 }

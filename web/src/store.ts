@@ -42,6 +42,7 @@ export interface Store {
 	old: boolean; // nobody has confirmed them since (H9)
 	idle: boolean; // nobody does anything here: nothing is asked in their name
 	emergencySeen: number; // when this page first saw emergency access here, ms; 0: it did not
+	newer: boolean; // this node runs another release than the one that this page is of
 	page: PageName;
 	now: number;
 }
@@ -60,6 +61,7 @@ let state: Store = {
 	old: true,
 	idle: false,
 	emergencySeen: 0,
+	newer: false,
 	page: "passwords",
 	now: Date.now(),
 };

@@ -47,6 +47,8 @@ export const T = {
 	noPrimary: "This node stands by, and knows of no primary.",
 	untrusted: (node: string) =>
 		`This browser cannot ask ${node}: it does not reach it, or does not trust the vault's authority. If this node fails, this page could not say whether emergency access is there. Open ${node} once to see which it is.`,
+	newer: "This node runs another release of Holdfast now. This page goes on working; load it anew to see that release's.",
+	reload: "Load it anew",
 
 	// what was done since the log-in before
 	toldSince: (at: string, address: string) => (at ? `Since your last log-in (${at} from ${address})` : "Since your last log-in"),
