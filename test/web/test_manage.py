@@ -173,13 +173,14 @@ def test_users_are_added_and_disabled(page, pair, admin):
     press_label(page, "Manage cleo")
     page.wait_for("disable")
     page.press("Disable")
+    page.press("Reset password")
     page.element("disable-yes").click()
     page.wait("user-said", "cleo is disabled")
+    assert page.seen("reset-yes") and not page.seen("role-yes"), "what one answer ends is its own question"
     out = pair[0].cli("ls", session=admin.parent / "cleo.session", check=False)
     assert out.returncode == 1 and "session" in out.stderr
     page.press("Enable")
     page.wait("user-said", "cleo is enabled")
-    page.press("Reset password")
     page.element("reset-yes").click()
     page.wait_for("new-token")
     assert page.text("new-token-text") not in ("", token)

@@ -53,6 +53,7 @@ export function UserDialog({ user, close, changed }: Props) {
 						</p>
 					) : (
 						<Confirm
+							key="disable"
 							id="disable"
 							what={T.disable}
 							ask={T.disableAsk(name)}
@@ -61,6 +62,7 @@ export function UserDialog({ user, close, changed }: Props) {
 						/>
 					)}
 					<Confirm
+						key="reset"
 						id="reset"
 						what={T.reset}
 						ask={T.resetAsk(name)}
@@ -69,6 +71,7 @@ export function UserDialog({ user, close, changed }: Props) {
 					/>
 					{user.totp && (
 						<Confirm
+							key="no-factor"
 							id="no-factor"
 							what={T.removeFactor}
 							ask={T.removeFactorAsk(name)}
@@ -77,6 +80,7 @@ export function UserDialog({ user, close, changed }: Props) {
 						/>
 					)}
 					<Confirm
+						key="role"
 						id="role"
 						what={T.makeRole(T.roles[other])}
 						ask={T.roleAsk(name, T.roles[other])}
