@@ -146,7 +146,7 @@ export const T = {
 	approvals: { waits: "waits for approval", approved: "approved", declined: "declined" } as Record<string, string>,
 	showVersion: (n: number) => `Show version ${n}`,
 	settle: "Make current",
-	settleOn: (n: number) => `Make version ${n} the current one`,
+	settleOn: (n: number) => `Make current: version ${n}`,
 	settled: (n: number) => `Version ${n} is the current one; the conflict is settled.`,
 	settleHint: "In conflict: versions were stored apart from each other. The one that you make current ends it; all stay readable.",
 	moreVersions: "Older ones: `holdfast history`.",

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""axe-core finds nothing on any page of the console or in any of its dialogs, in the light and in the dark theme."""
+import json
+from pathlib import Path
+
+import pytest
+from axe import THEMES, Axe, source
+from page import Page, logged_out
+from pair import PASSWORD
+from wait import wait_until
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """Skipped, not passed, where it cannot be had."""
+    found = source(WEB, tmp_path_factory.mktemp("axe"))
+    if not found:
+        pytest.skip("axe-core cannot be had here: there is no npm, or it reaches no registry")
+    return found
+
+
+@pytest.fixture
+def axe(chrome, text):
+    a = Axe(chrome, text)
+    chrome.set_script_timeout(60)
+    yield a
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert a.seen, "nothing was looked at"
+    assert a.findings() == ""
+
+
+@pytest.fixture(scope="module")
+def admin(pair):
+    return pair[0].home.parent.parent / "admin.session"
+
+
+@pytest.fixture
+def page(pair, chrome):
+    p = logged_out(chrome, pair[0].url)
+    p.login()
+    p.wait_for("vault")
+    p.wait("status", "Alive")
+    return p
+
+
+def press_label(page, label):
+    page.d.find_element("css selector", f"[aria-label='{label}']").click()
+
+
+def show(page):
+    page.press("Show …")
+    page.wait_for("reason")
+    page.type("reason", "to look")
+    page.press("Show")
+    page.wait("fields", "password")
+
+
+def test_it_finds_what_is_wrong(page, chrome, text):
+    """A page with faults that it must know: a field without a label, and grey on grey in one theme only."""
+    axe = Axe(chrome, text)
+    chrome.execute_script(
+        """const main = document.querySelector("main"), p = document.createElement("p");
+        p.textContent = "hardly to be read";
+        p.style.color = "#e6eaf0";
+        main.append(p, document.createElement("input"));"""
+    )
+    axe.look("broken")
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    rules = {where: {rule for rule, _, _ in found} for where, found in axe.seen.items()}
+    assert "label" in rules["broken, light"] & rules["broken, dark"], axe.findings()
+    assert ["color-contrast" in rules[f"broken, {theme}"] for theme in THEMES] == [True, False], axe.findings()
+
+
+def test_before_the_log_in(pair, chrome, axe):
+    page = logged_out(chrome, pair[0].url)
+    page.wait_for("login")
+    page.wait("status", "Alive")
+    axe.look("log-in")
+    page.login("not the password")
+    page.wait("login-notice", "wrong")
+    axe.look("log-in, refused")
+    page.press("First log-in? Use a set-up token")
+    page.wait_for("setup")
+    axe.look("set-up")
+
+
+def test_a_standby(pair, chrome, axe):
+    page = logged_out(chrome, pair[1].url)
+    page.wait("notice", "the primary")
+    page.wait_for("login-why")
+    axe.look("standby")
+
+
+def test_the_list_and_an_account(page, axe):
+    wait_until("there are accounts", lambda: page.rows("accounts"), lambda rows: len(rows) == 2)
+    axe.look("list")
+    page.find("no such thing")
+    axe.look("list, nothing found")
+    page.press("New account")
+    page.wait_for("new-form")
+    axe.look("new account")
+    page.press("Close")
+    page.find("core")
+    page.press("Show …")
+    page.wait_for("reason")
+    axe.look("secret, the reason")
+    page.type("reason", "to look")
+    page.press("Show")
+    page.wait("fields", "password")
+    axe.look("secret, shown")
+    page.press("Close")
+    show(page)
+    page.press("Change …")
+    page.wait_for("edit")
+    axe.look("secret, changed")
+    page.press("Close")
+
+
+def test_the_details_of_an_account(page, admin, pair, axe):
+    pair[0].cli("user", "add", "shareholder", session=admin)
+    pair[0].cli("share", "core switch/admin", "shareholder", "view", session=admin)
+    page.find("core")
+    page.press("Details")
+    page.wait("history", "current")
+    page.wait("shares", "shareholder")
+    axe.look("details")
+    page.press("Remove")
+    page.wait("details", "goes to the bin")
+    axe.look("details, to be removed")
+    page.press("Close")
+
+
+def test_conflicts_and_changes(page, pair, axe):
+    named = "SELECT a.id FROM account a JOIN resource r ON r.id = a.resource WHERE r.name = 'core switch'"
+    pair[0].sql(
+        f"UPDATE account SET conflict = true WHERE id IN ({named});"
+        f"UPDATE version SET approval = 'waits' WHERE account IN ({named})"
+    )
+    try:
+        again = Page(page.d, pair[0].url)
+        again.wait("conflicts", "core switch / admin")
+        again.wait("waits", "core switch / admin, version 1")
+        axe.look("conflicts and changes")
+        again.press("Settle …")
+        again.wait("history", "waits for approval")
+        axe.look("details, in conflict")
+        again.press("Close")
+    finally:
+        pair[0].sql(
+            f"UPDATE account SET conflict = false WHERE id IN ({named});"
+            f"UPDATE version SET approval = NULL WHERE account IN ({named})"
+        )
+
+
+def test_the_bin(page, pair, admin, axe):
+    page.go("bin")
+    page.wait("bin", "Nothing is in the bin")
+    axe.look("bin, empty")
+    page.go("passwords")
+    page.wait_for("accounts")
+    page.find("onerror")
+    page.press("Details")
+    page.wait_for("remove")
+    page.press("Remove")
+    page.element("remove-yes").click()
+    wait_until("it is gone", lambda: page.rows("accounts"), lambda rows: rows == [])
+    page.go("bin")
+    page.wait("removed", "onerror")
+    axe.look("bin")
+    page.press("Bring back")
+    page.wait("bin-said", "is back")
+    axe.look("bin, brought back")
+
+
+def test_users_and_the_log(page, axe):
+    page.go("users")
+    page.wait("user-list", "admin")
+    page.type("add-name", "dora")
+    page.press("Add")
+    page.wait_for("token")
+    axe.look("users")
+    press_label(page, "Manage dora")
+    page.wait_for("disable")
+    page.press("Disable")
+    page.press("Reset password")
+    axe.look("user")
+    page.element("disable-yes").click()
+    page.wait("user-said", "dora is disabled")
+    page.element("reset-yes").click()
+    page.wait_for("new-token")
+    axe.look("user, reset")
+    page.press("Close")
+    page.go("audit")
+    page.wait("events", "A user logged in")
+    axe.look("audit")
+    page.type("audit-kind", "no_such_kind")
+    page.press("Find")
+    page.wait("audit-said", "no such kind")
+    axe.look("audit, refused")
+
+
+def test_oneself_and_what_was_done(pair, admin, chrome, axe):
+    a, _ = pair
+    token = json.loads(a.cli("user", "add", "emil", "--json", session=admin).stdout)["setup_token"]
+    page = logged_out(chrome, a.url)
+    page.wait_for("login")
+    page.press("First log-in? Use a set-up token")
+    page.wait_for("setup")
+    for field, words in (("name", "emil"), ("token", token), ("password", PASSWORD), ("again", PASSWORD)):
+        page.type(f"setup-{field}", words)
+    page.press("Set the password and log in")
+    page.wait("user", "emil")
+    page.wait("found", "Nothing is shared with you yet")
+    axe.look("list, empty")
+    page.element("user").click()
+    page.wait_for("own-password")
+    axe.look("oneself")
+    page.type("factor-password", PASSWORD)
+    page.press("Set it up")
+    page.wait_for("factor-secret")
+    axe.look("oneself, a second factor")
+    page.press("Log out")
+    page.wait_for("login")
+    a.cli("user", "promote", "emil", session=admin)
+    page.type("name", "emil")
+    page.type("password", PASSWORD)
+    page.press("Log in")
+    page.wait("notices", "Your role was changed")
+    axe.look("what was done")
+
+
+def test_the_pair(page, pair, axe):
+    page.go("ha")
+    page.wait("nodes", pair[1].name)
+    page.wait_for("certificates")
+    axe.look("High Availability")
+    pair[1].kill()
+    try:
+        page.wait("reasons", pair[1].name, "What to do:")
+        axe.look("High Availability, a reason")
+    finally:
+        pair[1].start(wait=False)
+    for n in pair:
+        n.wait_status(0)
+
+
+def test_an_outage(known, chrome, axe):
+    """The silent page, and emergency access."""
+    a, b = known
+    page = logged_out(chrome, a.url)
+    page.login()
+    page.wait_for("vault")
+    page.go("ha")
+    page.wait_for("nodes")
+    a.kill()
+    try:
+        page.wait("notice", "has not answered since", f"Open emergency access on {b.name}")
+        page.wait("status", "not known now")
+        axe.look("silence, High Availability")
+        page.go("passwords")
+        page.wait_for("accounts")
+        axe.look("silence")
+        page = logged_out(chrome, b.url)
+        page.wait("notice", "This is emergency access")
+        page.login()
+        page.wait_for("accounts")
+        axe.look("emergency access")
+        page.find("core")
+        page.press("Details")
+        page.wait("history", "current")
+        axe.look("emergency access, details")
+        page.press("Close")
+    finally:
+        a.start(wait=False)
+    for n in known:
+        n.wait_status(0)
+
+
+def test_a_newer_release(page, pair, axe):
+    """Its notice: the page is told so as it would find it out."""
+    page.d.execute_script(
+        "document.querySelector('link[rel=stylesheet]').insertAdjacentElement('afterend', document.createElement('link'));"
+        "Object.assign(document.querySelectorAll('link')[2], {rel: 'stylesheet', href: '/assets/none.css'})"
+    )
+    pair[0].kill()
+    page.wait("where", "does not answer")
+    pair[0].start(wait=False)
+    page.wait("newer", "another release")
+    page.wait("status", "Alive")
+    axe.look("a newer release")
+    for n in pair:
+        n.wait_status(0)
