@@ -43,8 +43,7 @@ principal_look_up(struct call *c, const struct principal_look *look, const char 
 	if (rows_count(r) == 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no such %s", look->noun);
 	if (rows_count(r) > 1) {
-		const char *what =
-			arena_printf(c->a, "more than one %s has this name", look->noun);
+		const char *what = arena_printf(c->a, "more than one %s has this name", look->noun);
 		return policy_several(r, look->col_id, what, e);
 	}
 	*ret = TAKE(r);

@@ -47,9 +47,8 @@ read_own(struct call *c, const struct uuid *id, struct rows **ret, struct err *e
 	int rc = read_team(c, id, &r, e);
 	if (rc)
 		return rc;
-	if (!c->who.administrator &&
-	    (!row_bool(r, 0, COL_TEAM_ROW_MINE) ||
-	     withdrawn_member(c->v->withdrawn, id, &c->who.user)))
+	if (!c->who.administrator && (!row_bool(r, 0, COL_TEAM_ROW_MINE) ||
+				      withdrawn_member(c->v->withdrawn, id, &c->who.user)))
 		return policy_refuse(c, id, false, "read a team", e);
 	*ret = TAKE(r);
 	return 0;
@@ -239,6 +238,7 @@ struct change {
 	struct uuid user;
 	const char *name;
 	struct rows *stands;
+	bool team; /* there is such a team */
 	bool member;
 };
 
@@ -254,6 +254,7 @@ read_change(struct call *c, const struct uuid *team, const char *user, struct ch
 {
 	auto_rows r = NULL;
 	int rc = read_team(c, team, &r, e);
+	ret->team = rc == 0;
 	if (rc == 0)
 		rc = user_find(c, user, &ret->user, &ret->name, e);
 	if (rc == 0)
@@ -281,6 +282,8 @@ team_add(struct call *c, const struct uuid *id, const char *user, struct json_ou
 	FREE_WITH(change_done) struct change x = { 0 };
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	int rc = read_change(c, id, user, &x, e);
+	if (rc == ERR_NOT_FOUND && x.team)
+		return err_set(e, ERR_BAD_FIELD, "user: there is no such user");
 	if (rc == 0 && x.member)
 		return err_set(e, ERR_CONFLICT, "they are in this team already");
 	if (rc == 0)

@@ -27,7 +27,7 @@ int team_rename(struct call *c, const struct uuid *id, const char *name, struct 
 		struct err *e) NONNULL MUST_USE;
 /* For good: what was shared with it is not shared with its members any more. In emergency too: ERR_REFUSED when the journal has too many withdrawals. */
 int team_remove(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
-/* user: name or id. ERR_CONFLICT: they are in it; ERR_REFUSED: it, or they, have as many as can be. */
+/* user: name or id. ERR_BAD_FIELD: there is no such user; ERR_CONFLICT: they are in it; ERR_REFUSED: it, or they, have as many as can be. */
 int team_add(struct call *c, const struct uuid *id, const char *user, struct json_out *out,
 	     struct err *e) NONNULL MUST_USE;
 /* In emergency too, as above. ERR_NOT_FOUND: they are not in it. */

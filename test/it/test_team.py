@@ -106,7 +106,12 @@ def test_a_new_team_of_an_old_name_has_nothing_of_the_old_one(ada, bob, boss, op
 
 
 def test_users_and_teams_have_different_names(boss, bob, ops):
-    for args in (["user", "add", "OPS"], ["team", "add", "Ops"], ["team", "add", "bob"], ["team", "rename", ops, "bob"]):
+    for args in (
+        ["user", "add", "OPS"],
+        ["team", "add", "Ops"],
+        ["team", "add", "bob"],
+        ["team", "rename", ops, "bob"],
+    ):
         assert "user or team of this name" in fails(boss.cli(*args), 1), args
     assert "no user" in fails(boss.cli("user", "disable", ops), 1)
     assert "no team" in fails(boss.cli("team", "remove", "bob"), 1)

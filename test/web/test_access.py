@@ -174,6 +174,23 @@ def test_the_bin(page, pair, admin, axe):
     axe.look("bin, brought back")
 
 
+def test_teams(page, axe, admin, pair):
+    pair[0].cli("team", "add", "ops", session=admin)
+    pair[0].cli("member", "add", "ops", "admin", session=admin)
+    page.go("teams")
+    page.wait("team-list", "ops")
+    axe.look("teams")
+    press_label(page, "Manage team ops")
+    page.wait("members", "admin")
+    axe.look("a team")
+    page.press("Remove team")
+    page.wait_for("remove-team-yes")
+    axe.look("a question")
+    page.element("remove-team-yes").click()
+    page.wait("team-said", "is removed")
+    page.press("Close")
+
+
 def test_users_and_the_log(page, axe):
     page.go("users")
     page.wait("user-list", "admin")

@@ -191,6 +191,28 @@ def test_users_are_added_and_disabled(page, pair, admin):
     assert page.complaints() == []
 
 
+def test_a_team_from_its_first_member_to_its_end(page, pair, admin):
+    page.go("teams")
+    page.wait("teams", "no team yet")
+    page.type("team-name", "night")
+    page.element("add-team").submit()
+    page.wait("team-dialog", "Nobody is in it yet")
+    page.type("member-user", "nobody-here")
+    page.press("Put in")
+    page.wait("team-said", "there is no such user")
+    page.type("member-user", "admin")
+    page.press("Put in")
+    page.wait("members", "admin")
+    press_label(page, "Take out admin")
+    page.wait("team-dialog", "Nobody is in it yet")
+    page.press("Remove team")
+    page.element("remove-team-yes").click()
+    page.wait("team-said", "night is removed")
+    page.press("Close")
+    page.wait("teams", "no team yet")
+    assert page.complaints() == []
+
+
 def test_users_change_their_own_password_and_factor(pair, chrome, bea):
     name, token = bea
     page = logged_out(chrome, pair[0].url)

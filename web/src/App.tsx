@@ -9,6 +9,7 @@ import { Me } from "./Me";
 import { Newer } from "./Newer";
 import { Notices } from "./Notices";
 import { Status } from "./Status";
+import { Teams } from "./Teams";
 import { Users } from "./Users";
 import { Vault } from "./Vault";
 import { serves, useStore, type Store } from "./store";
@@ -39,6 +40,7 @@ export function App() {
 				{user && serving && <Vault key={user} hidden={page !== "passwords"} />}
 				{user && serving && page === "bin" && <Bin key={user} />}
 				{user && serving && page === "audit" && <Audit key={user} />}
+				{user && serving && page === "teams" && <Teams key={user} />}
 				{user && serving && page === "users" && <Users key={user} />}
 				{user && serving && page === "me" && <Me key={user} />}
 			</main>

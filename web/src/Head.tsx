@@ -71,6 +71,7 @@ export function Head() {
 				<nav aria-label={T.parts}>
 					{serving && <Part page="passwords" text={T.passwords} />}
 					{serving && <Part page="bin" text={T.bin} />}
+					{serving && <Part page="teams" text={T.teams} />}
 					{serving && me.user.role === "administrator" && <Part page="users" text={T.users} />}
 					{serving && me.user.role === "administrator" && <Part page="audit" text={T.audit} />}
 					<a id="to-ha" href="#ha" aria-current={page === "ha" || !serving ? "page" : undefined}>

@@ -48,7 +48,7 @@ export function Sharing({ account }: { account: string }) {
 				{rows?.map((row) => (
 					<li key={row.user.id}>
 						<span>
-							{named(row.user.name, row.user)} <span class="hint">{T.sharedSince(T.levels[row.level] ?? row.level, time(row.granted))}</span>
+							{named(row.user.name, row.user)} {row.team && T.aTeam} <span class="hint">{T.sharedSince(T.levels[row.level] ?? row.level, time(row.granted))}</span>
 						</span>
 						<button
 							type="button"

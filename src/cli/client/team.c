@@ -19,7 +19,8 @@ add_team(struct term_table *t, const json_t *x)
 	lookup_add_name(&name, x, "name");
 	snprintf(members, sizeof(members), "%lld",
 		 (long long)json_integer_value(json_object_get(x, "members")));
-	term_table_row(t, buf_str(&name), members, json_is_true(json_object_get(x, "mine")) ? "yes" : "no",
+	term_table_row(t, buf_str(&name), members,
+		       json_is_true(json_object_get(x, "mine")) ? "yes" : "no",
 		       lookup_text(x, "created"));
 }
 
@@ -95,7 +96,8 @@ send_change(const char *method, const char *team, const char *more, const char *
 	if (field)
 		json_out_text(&w, field, value);
 	json_out_end_object(&w);
-	return remote_call(r, REMOTE_WRITE, method, buf_str(&path), field ? buf_str(&body) : NULL, ret, e);
+	return remote_call(r, REMOTE_WRITE, method, buf_str(&path), field ? buf_str(&body) : NULL,
+			   ret, e);
 }
 
 static int
@@ -188,7 +190,8 @@ const struct cli_verb verbs_team[] = {
 		.max_args = 1,
 		.run = run_add,
 		.help = "Makes a team.",
-		.more = "Share with it as with a user: `holdfast share RESOURCE/LOGIN TEAM`. A team and a "
+		.more = "Share with it as with a user: `holdfast share RESOURCE/LOGIN TEAM`. A "
+			"team and a "
 			"user cannot have one name.",
 		.part = CLI_USERS,
 	},
