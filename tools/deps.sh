@@ -16,7 +16,7 @@ TEST='
 clang libclang-rt-dev|libclang-rt-14-dev|libclang-rt-18-dev|libclang-rt-19-dev
 python3-pytest python3-pytest-xdist python3-psycopg|python3-psycopg2
 debootstrap wrk iproute2 nftables haproxy keepassxc-minimal|keepassxc zip unzip openssl procps strace util-linux curl zsh
-chromium? chromium-driver? python3-selenium?'
+chromium? chromium-driver? python3-selenium? python3-zbar?'
 LINT='clang clang-format-14|clang-format clang-tidy-14|clang-tidy black flake8'
 
 die()

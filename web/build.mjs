@@ -9,7 +9,15 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = process.argv[2] ?? join(here, "dist");
-const license = readFileSync(join(here, "node_modules/preact/LICENSE"), "utf8").trim();
+// The libraries in the page, whose licences go with it.
+const LIBRARIES = [
+	["Preact", "preact"],
+	["uqr", "uqr"],
+];
+const licenses = LIBRARIES.map(([name, folder]) => {
+	const text = readFileSync(join(here, "node_modules", folder, "LICENSE"), "utf8").trim();
+	return ` * Contains ${name}:\n${text.replace(/^/gm, " * ").replace(/ +$/gm, "")}\n`;
+});
 
 mkdirSync(out, { recursive: true });
 await build({
@@ -23,7 +31,7 @@ await build({
 	jsx: "automatic",
 	jsxImportSource: "preact",
 	charset: "utf8",
-	banner: { js: `/* SPDX-License-Identifier: Apache-2.0\n * Contains Preact:\n${license.replace(/^/gm, " * ").replace(/ +$/gm, "")}\n */` },
+	banner: { js: `/* SPDX-License-Identifier: Apache-2.0\n${licenses.join("")} */` },
 });
 await build({ absWorkingDir: here, entryPoints: { console: "src/console.css" }, outdir: out, bundle: true, minify: true });
 for (const name of ["index.html", "icon.svg"])

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { QrCode } from "./QrCode";
 import { Said, useSaid } from "./Said";
 import { call } from "./api";
 import { useChanges } from "./levels";
@@ -20,6 +21,11 @@ export function Factor({ name, on, changed }: Props) {
 	const password = useRef<HTMLInputElement>(null);
 	const code = useRef<HTMLInputElement>(null);
 	const path = "/v1/users/me/totp";
+
+	useEffect(() => {
+		if (begun)
+			code.current!.focus(); // which brings what is above it into sight, too
+	}, [begun]);
 
 	async function begin(asked: { password: string }) {
 		const r = await call<TotpBegun>("POST", path, asked);
@@ -54,6 +60,8 @@ export function Factor({ name, on, changed }: Props) {
 			</label>
 			{begun && (
 				<div id="factor-secret" class="notice">
+					<p>{T.factorScan}</p>
+					<QrCode id="factor-qr" text={begun.uri} title={T.factorQr} />
 					<p>{T.factorSecret}</p>
 					<p>
 						<code id="factor-text">{begun.secret}</code>

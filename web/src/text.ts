@@ -278,7 +278,9 @@ export const T = {
 	factorBegin: "Set it up",
 	factorConfirm: "Turn it on",
 	factorRemove: "Turn it off",
-	factorSecret: "Enter this secret in your authenticator, then its code below:",
+	factorScan: "Scan this with your authenticator, then enter its code below.",
+	factorQr: "QR code of the secret, which also stands below as text",
+	factorSecret: "Or enter this secret there by hand:",
 	factorOn: "The second factor is on; your other sessions have ended.",
 	factorOff: "The second factor is off; your other sessions have ended.",
 
