@@ -25,8 +25,8 @@ def index(anyone):
 
 @pytest.fixture(scope="module")
 def assets(index):
-    """Every address that the page names."""
-    return re.findall(r'(?:href|src)="([^"]*)"', index.body.decode())
+    """Every file that the page loads."""
+    return re.findall(r'<(?:link|script)\b[^>]* (?:href|src)="([^"]*)"', index.body.decode())
 
 
 def test_the_page_is_asked_for_each_time(index):
