@@ -9,11 +9,9 @@
 #include "base/mem.h"
 #include "ledger/rebuild_impl.h"
 
-/* The tables grow from nothing while plans are kept: only look-ups by an index stay right, each for itself. */
 const char rebuild_session[] =
 	"-c default_transaction_read_only=on -c synchronous_commit=off -c temp_buffers=8192 "
-	"-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off "
-	"-c enable_mergejoin=off -c enable_material=off -c enable_bitmapscan=off -c jit=off";
+	"-c plan_cache_mode=force_generic_plan -c jit=off " DB_LOOKUPS;
 
 static const struct derived {
 	const char *table;

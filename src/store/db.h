@@ -20,6 +20,12 @@
 struct db;
 struct rows; /* a result */
 
+/* For connections that look things up by key: their plans are made once, of tables that may still be empty then, and kept while these grow. Only a look-up by an
+ * index, each for itself, stays right whatever a table's size and whatever the planner knows of it. */
+#define DB_LOOKUPS                                                                                 \
+	"-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off "                    \
+	"-c enable_material=off -c enable_bitmapscan=off"
+
 struct db_options {
 	const char *
 		conninfo; /* libpq conninfo; copied. In a loop give hostaddr: names are looked up blocking */

@@ -210,7 +210,10 @@ connect_with(struct vaultd *d, struct db_options o)
 static struct db *
 connect_db(struct vaultd *d, const char *name, int wait_ms)
 {
-	struct db_options o = { .application = name, .wait_ms = wait_ms, .call_ms = READ_WAIT_MS };
+	struct db_options o = { .application = name,
+				.wait_ms = wait_ms,
+				.call_ms = READ_WAIT_MS,
+				.session = DB_LOOKUPS };
 
 	return connect_with(d, o);
 }

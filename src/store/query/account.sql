@@ -1,6 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Accounts and their versions. Levels as in resource.sql.
 
+-- The resource of one account a. OFFSET keeps it a look-up by key: while there is one resource, walking over all of them seems as good.
+-- fragment: resource_of(a)
+(SELECT o.* FROM resource o WHERE o.id = :a.resource OFFSET 0)
+
 -- What a rule needs to know of an account: the user's level, its resource, where its versions stand. home: those of `ids` that
 -- are here, with blanks between. resource_shared, login_shared: others hold the name too.
 -- name: account_right(id uuid, principal uuid, ids uuid[]) ->
@@ -11,7 +15,7 @@ SELECT :level_of_account($2, r, a),
 	coalesce((SELECT max(v.n) FROM version v WHERE v.account = a.id), 0), a.conflict,
 	(SELECT v.id FROM version v WHERE v.account = a.id AND v.n = a.current_n LIMIT 1),
 	coalesce((SELECT string_agg(v.id::text, ' ') FROM version v WHERE v.id = ANY ($3)), ''), r.twin IS NOT NULL, a.twin IS NOT NULL
-FROM account a JOIN resource r ON r.id = a.resource
+FROM account a CROSS JOIN LATERAL :resource_of(a) r
 WHERE a.id = $1 AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
 
 -- Everything that retrievals need, many in one read: the i-th row asked for is the one with ord i, and is missing when there is no
@@ -24,7 +28,7 @@ SELECT q.ord, x.*
 FROM unnest($1::uuid[], $2::uuid[], $3::int[]) WITH ORDINALITY AS q (id, principal, n, ord),
 LATERAL (SELECT :level_of_account(q.principal, r, a),
 	v.id, v.n, v.sealed, v.created_at, r.id, r.name, a.login, a.current_n, a.conflict
-	FROM account a JOIN resource r ON r.id = a.resource
+	FROM account a CROSS JOIN LATERAL :resource_of(a) r
 	LEFT JOIN version v ON v.account = a.id AND v.n = CASE WHEN q.n = 0 THEN a.current_n ELSE q.n END
 	WHERE a.id = q.id AND a.deleted_at IS NULL AND r.deleted_at IS NULL LIMIT 1) x;
 
