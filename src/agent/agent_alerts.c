@@ -185,54 +185,68 @@ tell_recovered(struct agent *a, const struct status_view *v)
 	alerter_note(a->alerter, &n);
 }
 
+/* ---- users: whom it is about only the log says ---- */
+
+static const struct {
+	enum alert_type type;
+	const char *text, *todo;
+} news_words[REPLICATION_NEWS_KINDS] = {
+	[REPLICATION_LET_IN] = {
+		ALERT_LET_IN,
+		"an administrator reset the password or removed the second factor of a user",
+		"Whose, and who did it, is in the log (`holdfast audit list --kind user_password`, "
+		"or `user_totp`): if the user did not ask for it, somebody may be in their place.",
+	},
+};
+
 static bool
-let_in_told(const struct agent *a, const struct uuid *id)
+news_told(const struct agent *a, enum replication_news_kind kind, const struct uuid *id)
 {
-	for (size_t i = 0; i < ARRAY_LEN(a->let_in_told); i++)
-		if (uuid_eq(&a->let_in_told[i], id))
+	for (size_t i = 0; i < REPLICATION_NEWS_MAX; i++)
+		if (uuid_eq(&a->news_told[kind][i], id))
 			return true;
 	return false;
 }
 
 static void
-note_let_in(struct agent *a, const struct status_view *v, const struct replication_let_in *x)
+note_news(struct agent *a, const struct status_view *v, enum replication_news_kind kind, unsigned i)
 {
+	const struct replication_news *x = &a->rv.news[kind];
 	struct alerter_note n;
 
 	begin_note(a, v, &n);
 	n.bad = true;
-	uuid_str(&x->id, n.key);
-	n.alert.type = ALERT_LET_IN;
-	n.alert.at_us = x->at_us;
+	uuid_str(&x->of[i].id, n.key);
+	n.alert.type = news_words[kind].type;
+	n.alert.at_us = x->of[i].at_us;
 	text_copy(n.alert.node, sizeof(n.alert.node), a->self.name);
-	text_copy(n.alert.text, sizeof(n.alert.text),
-		  "an administrator reset the password or removed the second factor of a user");
-	n.alert.todo = "Whose, and who did it, is in the log (`holdfast audit list --kind "
-		       "user_password`, or `user_totp`): if the user did not ask for it, somebody "
-		       "may be in their place.";
+	text_copy(n.alert.text, sizeof(n.alert.text), news_words[kind].text);
+	n.alert.todo = news_words[kind].todo;
 	alerter_note(a->alerter, &n);
 }
 
 /* Each once, as far as this agent and the outbox know. */
 static void
-tell_let_in(struct agent *a, const struct status_view *v)
+tell_news(struct agent *a, const struct status_view *v, enum replication_news_kind kind)
 {
-	struct uuid told[REPLICATION_LET_IN_MAX] = { 0 };
+	const struct replication_news *x = &a->rv.news[kind];
+	struct uuid told[REPLICATION_NEWS_MAX] = { 0 };
 
-	for (unsigned i = 0; i < a->rv.let_in_n; i++) {
-		told[i] = a->rv.let_in[i].id;
-		if (!let_in_told(a, &told[i]))
-			note_let_in(a, v, &a->rv.let_in[i]);
+	for (unsigned i = 0; i < x->n; i++) {
+		told[i] = x->of[i].id;
+		if (!news_told(a, kind, &told[i]))
+			note_news(a, v, kind, i);
 	}
-	if (a->rv.let_in_n)
-		memcpy(a->let_in_told, told, sizeof(told));
+	if (x->n)
+		memcpy(a->news_told[kind], told, sizeof(told));
 }
 
 void
 agent_tell_alerts(struct agent *a, const struct status_view *v)
 {
 	tell_recovered(a, v);
-	tell_let_in(a, v);
+	for (enum replication_news_kind kind = 0; kind < REPLICATION_NEWS_KINDS; kind++)
+		tell_news(a, v, kind);
 	/* What stays as it is until the end of a maintenance is told then. */
 	if (agent_maintenance(a, v->now_us))
 		return;

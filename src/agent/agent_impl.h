@@ -149,7 +149,7 @@ struct agent {
 	struct alerter *alerter;
 	struct maintenance maintenance; /* what was said to this node alone */
 	struct uuid recovered_told;
-	struct uuid let_in_told[REPLICATION_LET_IN_MAX];
+	struct uuid news_told[REPLICATION_NEWS_KINDS][REPLICATION_NEWS_MAX];
 	struct agent_told emergency_told;
 	struct agent_level levels[REPLICATION_NODES_MAX];
 

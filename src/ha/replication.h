@@ -92,12 +92,20 @@ struct replication_slot {
 	int64_t retained;
 };
 
-#define REPLICATION_LET_IN_MAX 16
+/* What the log says of users that is worth an alert. */
+enum replication_news_kind {
+	REPLICATION_LET_IN, /* an administrator reset the password or removed the factor */
+	REPLICATION_NEWS_KINDS
+};
+#define REPLICATION_NEWS_MAX 16
 
-/* An event, by an id that is made from its place in the log. */
-struct replication_let_in {
-	struct uuid id;
-	int64_t at_us;
+/* The last event of it of each chain, by an id that is made from its place in the log. */
+struct replication_news {
+	unsigned n;
+	struct {
+		struct uuid id;
+		int64_t at_us;
+	} of[REPLICATION_NEWS_MAX];
 };
 
 struct replication_view {
@@ -124,9 +132,7 @@ struct replication_view {
 		recovered; /* the last recovery of an administrator that nobody has acknowledged, nil none */
 	int64_t recovered_us;
 	char recovered_name[REPLICATION_NAME_MAX];
-	/* Where somebody else last let a user in anew, for whom an administrator reset the password or removed the factor; of each chain. */
-	unsigned let_in_n;
-	struct replication_let_in let_in[REPLICATION_LET_IN_MAX];
+	struct replication_news news[REPLICATION_NEWS_KINDS];
 	int64_t damaged_pages; /* how often reading found a damaged page of the database */
 	unsigned nodes_n, standbys_n, slots_n;
 	struct uuid duplicate; /* a node of which two programs ask this one at once; nil: none */

@@ -221,18 +221,35 @@ look_recovered(struct look *k, struct err *e)
 }
 
 static int
-look_let_in(struct look *k, struct err *e)
+look_news_of(struct look *k, enum replication_news_kind kind, struct err *e)
 {
+	static const struct {
+		enum stmt stmt;
+		int id, at;
+	} ways[REPLICATION_NEWS_KINDS] = {
+		[REPLICATION_LET_IN] = { STMT_NOTICE_LET_IN, COL_NOTICE_LET_IN_ID,
+					 COL_NOTICE_LET_IN_AT },
+	};
+	struct replication_news *x = &k->v.news[kind];
 	auto_rows rows = NULL;
-	int r = query(k, STMT_NOTICE_LET_IN, NULL, &rows, e);
+	int r = query(k, ways[kind].stmt, NULL, &rows, e);
 
-	k->v.let_in_n = 0;
-	for (int i = 0; !r && i < rows_count(rows) && i < REPLICATION_LET_IN_MAX; i++) {
-		struct replication_let_in *x = &k->v.let_in[k->v.let_in_n++];
-
-		row_uuid(rows, i, COL_NOTICE_LET_IN_ID, &x->id);
-		x->at_us = row_time(rows, i, COL_NOTICE_LET_IN_AT);
+	x->n = 0;
+	for (int i = 0; !r && i < rows_count(rows) && i < REPLICATION_NEWS_MAX; i++) {
+		row_uuid(rows, i, ways[kind].id, &x->of[i].id);
+		x->of[i].at_us = row_time(rows, i, ways[kind].at);
+		x->n++;
 	}
+	return r;
+}
+
+static int
+look_news(struct look *k, struct err *e)
+{
+	int r = 0;
+
+	for (enum replication_news_kind kind = 0; !r && kind < REPLICATION_NEWS_KINDS; kind++)
+		r = look_news_of(k, kind, e);
 	return r;
 }
 
@@ -434,7 +451,7 @@ look_once(struct look *k, struct err *e)
 	if (!r && slow)
 		r = unless_damaged(look_recovered(k, e), e);
 	if (!r && slow)
-		r = unless_damaged(look_let_in(k, e), e);
+		r = unless_damaged(look_news(k, e), e);
 	if (!r)
 		r = unless_damaged(look_maintenance(k, e), e);
 	if (!r)
