@@ -93,6 +93,12 @@ on_user_sessions_end(struct api_call *c, struct err *e)
 }
 
 static int
+on_user_release(struct api_call *c, struct err *e)
+{
+	return user_release(&c->call, call_id(c), &c->w, e);
+}
+
+static int
 on_own_sessions_end(struct api_call *c, struct err *e)
 {
 	return user_end_sessions(&c->call, &c->call.who.user, e);
@@ -165,6 +171,9 @@ const struct route routes_user[] = {
 	{ HTTP_POST, "/v1/users/{id}/sessions/end", DO(user_sessions_end), CAP_USERS, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Ends all sessions of a user, on every node; of the caller's all but this one. In emergency too." },
+	{ HTTP_POST, "/v1/users/{id}/release", DO(user_release), CAP_USERS, CHANGE,
+	  NO_BODY, NO_QUERY, 0, "Released",
+	  "Lets a user retrieve again whose retrievals are held because they were unusually many (retrieval_hold); the count begins anew. released: false if they were not held. Nobody releases themselves." },
 	{ HTTP_POST, "/v1/users/me/password", DO(user_password), CAP_USE, CHANGE,
 	  BODY(password), NO_QUERY, SMALL, NULL,
 	  "Changes the caller's own password (10 characters or more; composed or not, it is the same), with the old one and, if there is a second factor, its code; the other sessions end. Wrong ones count as failed log-ins." },
@@ -187,10 +196,11 @@ const struct shape replies_user[] = {
 	REPLY(Users, LIST(users, User), FIELD(next, ID, NIL)),
 	REPLY(User,
 		FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, NIL), FIELD(role, TEXT),
-		FIELD(disabled, BOOL), FIELD(totp, BOOL), FIELD(password_set, BOOL), FIELD(created, TIME),
+		FIELD(disabled, BOOL), FIELD(held, BOOL), FIELD(totp, BOOL), FIELD(password_set, BOOL), FIELD(created, TIME),
 		FIELD(owns, INT)),
 	REPLY(UserWithToken,
 		ONE(user, User), FIELD(setup_token, TEXT, MAYBE), FIELD(setup_until, TIME, MAYBE)),
+	REPLY(Released, FIELD(released, BOOL)),
 	REPLY(TotpBegun, FIELD(secret, TEXT), FIELD(uri, TEXT), FIELD(pending, TEXT)),
 	REPLY(TotpStored, FIELD(totp, BOOL)),
 	REPLY(AdminConflicts, LIST(conflicts, AdminConflict)),

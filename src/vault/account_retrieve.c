@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "vault/age_limit.h"
+#include "vault/hold.h"
 #include "vault/retrieve_batch.h"
 #include "vault/withdrawn.h"
 
@@ -160,11 +161,15 @@ account_retrieve(struct call *c, const struct uuid *id, const char *reason, int 
 		return err_set(e, ERR_BAD_FIELD, "reason: a retrieval needs a reason here");
 	int rc = age_limit_check(c->v, e);
 	if (rc == 0)
+		rc = hold_check(c, e);
+	if (rc == 0)
 		rc = journal_overlay_of(c->v->journal_overlay, id, c->a).n
 			     ? read_open_laid(c, id, n, &x, e)
 			     : account_read_open(c, id, n, &x, e);
 	if (rc == 0)
 		rc = account_open_fields(c, id, &x, &fields, e);
+	if (rc == 0)
+		rc = hold_count(c, &x.version, e);
 	if (rc == 0)
 		rc = append_retrieved(c, id, &x, reason, e);
 	if (rc == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/user_impl.h"
 
+#include "vault/hold.h"
 #include "vault/lists.h"
 #include "vault/principal.h"
 #include "vault/withdrawn.h"
@@ -19,6 +20,7 @@ write_user(const struct call *c, struct json_out *out, const char *name, const s
 	json_out_bool(out, "disabled",
 		      row_bool(r, i, COL_USER_ROW_DISABLED) ||
 			      withdrawn_user(c->v->withdrawn, &id));
+	json_out_bool(out, "held", hold_has(c->v, &id));
 	json_out_bool(out, "totp", row_bool(r, i, COL_USER_ROW_TOTP));
 	json_out_bool(out, "password_set", row_bool(r, i, COL_USER_ROW_PASSWORD_SET));
 	json_out_time(out, "created", row_time(r, i, COL_USER_ROW_CREATED));
@@ -47,6 +49,8 @@ user_write(struct call *c, const struct uuid *id, const char *name, struct json_
 {
 	auto_rows r = NULL;
 	int rc = user_read(c, STMT_USER_GET, id, &r, e);
+	if (rc == 0)
+		rc = hold_learn(c, e);
 	if (rc == 0)
 		write_user(c, out, name, r, 0);
 	return rc;
@@ -83,6 +87,8 @@ user_list(struct call *c, const char *q, const struct policy_page *page, struct 
 		policy_bind_page(&b, place, page);
 		rc = lists_ask(c, q ? STMT_USER_SEARCH : STMT_USER_PAGE, &b, &r, e);
 	}
+	if (rc == 0)
+		rc = hold_learn(c, e);
 	if (rc)
 		return rc;
 	struct uuid last = { 0 };

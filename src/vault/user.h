@@ -49,6 +49,9 @@ int user_acknowledge(struct call *c, const struct uuid *id, struct err *e) NONNU
 
 /* Ends all sessions of a user; of the caller's all but this one. ERR_NOT_FOUND; ERR_REFUSED when the journal has too many withdrawals. */
 int user_end_sessions(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
+/* Lets a user retrieve again whose retrievals are held (vault/hold.h). {"released"}. ERR_NOT_FOUND; ERR_REFUSED for oneself. */
+int user_release(struct call *c, const struct uuid *id, struct json_out *out,
+		 struct err *e) NONNULL MUST_USE;
 /* In emergency a user can be disabled, and nothing else: ERR_EMERGENCY_READ_ONLY. */
 int user_change(struct call *c, const struct uuid *id, const struct user_change *ch,
 		struct json_out *out, struct err *e) NONNULL MUST_USE;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "ledger/event_body.h"
+#include "vault/hold.h"
 #include "vault/principal.h"
 #include "vault/withdrawn.h"
 
@@ -330,4 +331,12 @@ user_end_sessions(struct call *c, const struct uuid *id, struct err *e)
 	auto_rows r = NULL;
 	int rc = user_read(c, STMT_USER_GET, id, &r, e);
 	return rc ? rc : session_end_all(c, id, e);
+}
+
+int
+user_release(struct call *c, const struct uuid *id, struct json_out *out, struct err *e)
+{
+	auto_rows r = NULL;
+	int rc = user_read(c, STMT_USER_GET, id, &r, e);
+	return rc ? rc : hold_release(c, id, out, e);
 }

@@ -7,6 +7,7 @@
 #include "vault/retrieve_batch.h"
 #include "vault/journal_overlay.h"
 #include "vault/age_limit.h"
+#include "vault/hold.h"
 #include "vault/session.h"
 #include "vault/withdrawn.h"
 
@@ -28,6 +29,8 @@ vault_on_durable(void *ctx, const struct event *ev)
 	if (v->retrieve_batch)
 		retrieve_batch_on_event(v->retrieve_batch, ev);
 	age_limit_on_event(v, ev);
+	if (v->hold)
+		hold_on_event(v->hold, ev);
 	if (v->journal_overlay)
 		journal_overlay_on_event(v->journal_overlay, ev, ledger_wrote_journal(v->ledger));
 	if (v->withdrawn)

@@ -19,6 +19,7 @@ struct sessions;	/* vault/session.h: the cache and the emergency overlay */
 struct journal_overlay; /* vault/journal_overlay.h: versions that only the journal has */
 struct withdrawn;	/* vault/withdrawn.h: withdrawals that only the journal has */
 struct retrieve_batch; /* vault/retrieve_batch.h: reads of retrievals, together or from the cache */
+struct hold;	       /* vault/hold.h: who retrieves unusually much */
 struct lists;	       /* vault/lists.h: connections and bounds of lists and searches */
 struct import_running; /* vault/import.h: imports that are under way */
 struct audit_tables;   /* vault/audit_tables.h: the tables being compared with the log */
@@ -45,6 +46,7 @@ struct vault {
 	struct record_locks *record_locks;
 	struct import_running *imports;
 	struct retrieve_batch *retrieve_batch;
+	struct hold *hold;
 	struct lists *lists;		   /* NULL: what lists read, readers read */
 	struct audit_tables *audit_tables; /* NULL: none under way */
 	/* A new connection for it (ledger/rebuild.h). */

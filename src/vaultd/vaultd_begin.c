@@ -17,6 +17,7 @@
 #include "http/relay.h"
 #include "ledger/ledger.h"
 #include "vault/age_limit.h"
+#include "vault/hold.h"
 #include "vault/journal_overlay.h"
 #include "vault/withdrawn.h"
 #include "vault/record_lock.h"
@@ -241,6 +242,7 @@ vaultd_begin(struct fiber *f, void *arg)
 	d->v.sessions = sessions_new(&d->v);
 	d->v.journal_overlay = journal_overlay_new();
 	d->v.withdrawn = withdrawn_new();
+	d->v.hold = hold_new();
 	d->state_seq = d->followed_seq = statepage_quick(d->v.statepage).state_seq;
 	d->told = vaultd_state_now(d);
 	/* Before the first answer: what was stored here is read here. */

@@ -493,6 +493,10 @@ export interface Policy {
 	emergency_changes: EmergencyChanges;
 }
 
+export interface Released {
+	released: boolean;
+}
+
 export interface Removed {
 	removed: RemovedRow[];
 	next: string | null;
@@ -655,6 +659,7 @@ export interface User {
 	suffix: string | null;
 	role: string;
 	disabled: boolean;
+	held: boolean;
 	totp: boolean;
 	password_set: boolean;
 	created: string;

@@ -68,7 +68,9 @@ add_user(struct term_table *t, const json_t *u)
 		 (long long)json_integer_value(json_object_get(u, "owns")));
 	term_table_row(t, buf_str(&name), lookup_text(u, "role"),
 		       json_is_true(json_object_get(u, "totp")) ? "yes" : "no", owns,
-		       json_is_true(json_object_get(u, "disabled")) ? "disabled" : "");
+		       json_is_true(json_object_get(u, "disabled")) ? "disabled"
+		       : json_is_true(json_object_get(u, "held"))   ? "held"
+								    : "");
 }
 
 static const struct paging list = { .array = "users",
@@ -142,6 +144,30 @@ run_end_sessions(const struct cli *c, struct err *e)
 		printf("{}\n");
 	else
 		printf("all sessions of this user have ended\n");
+	return CLI_GOOD;
+}
+
+static int
+run_release(const struct cli *c, struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	char id[37];
+
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = lookup_user(r, c->args[0], id, e);
+	if (rc < 0)
+		return rc;
+	buf_addf(&path, "/v1/users/%s/release", id);
+	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), NULL, &o, e);
+	if (rc < 0)
+		return rc;
+	if (!term_said_json(c->json, o))
+		printf(json_is_true(json_object_get(o, "released"))
+			       ? "this user may retrieve passwords again\n"
+			       : "this user was not held\n");
 	return CLI_GOOD;
 }
 
@@ -353,6 +379,19 @@ const struct cli_verb verbs_user[] = {
 		.max_args = 1,
 		.run = run_end_sessions,
 		.help = "Ends all sessions of a user, on every node; in emergency too.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user release",
+		.args = "NAME",
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_release,
+		.help = "Lets a user go on who retrieved unusually much.",
+		.more = "Where retrieval_hold is set, whoever retrieves more than retrieval_alert "
+			"allows gets no more passwords. Ask them first whether it was they: "
+			"`holdfast audit list --kind retrievals_unusual` says when, and from "
+			"where.",
 		.part = CLI_USERS,
 	},
 	{

@@ -24,6 +24,7 @@
 #include "vault/record_lock.h"
 #include "vault/retrieve_batch.h"
 #include "vault/journal_overlay.h"
+#include "vault/hold.h"
 #include "vault/withdrawn.h"
 
 static void
@@ -195,6 +196,7 @@ fixture_open(struct fixture *x, const char *node)
 	v->sessions = sessions_new(v);
 	v->journal_overlay = journal_overlay_new();
 	v->withdrawn = withdrawn_new();
+	v->hold = hold_new();
 	fixture_run(x, load_keys, NULL);
 }
 
@@ -214,6 +216,7 @@ fixture_close(struct fixture *x)
 	sessions_free(v->sessions);
 	journal_overlay_free(v->journal_overlay);
 	withdrawn_free(v->withdrawn);
+	hold_free(v->hold);
 	record_locks_free(v->record_locks);
 	retrieve_batch_free(v->retrieve_batch);
 	uv_run(&x->loop, UV_RUN_DEFAULT);
