@@ -213,6 +213,38 @@ def test_a_team_from_its_first_member_to_its_end(page, pair, admin):
     assert page.complaints() == []
 
 
+@pytest.fixture
+def holding(pair, admin):
+    """Whoever retrieves more than one password is held. A user to whom that happens."""
+    made = json.loads(pair[0].cli("user", "add", "dora", "--json", session=admin).stdout)
+    session = admin.parent / "dora.session"
+    typed = f"{made['setup_token']}\n{PASSWORD}\n"
+    pair[0].cli("login", "--setup", "--ca", pair[0].web_cert, pair[0].url, "dora", session=session, input=typed)
+    for name, value in (("retrieval_alert", 1), ("retrieval_hold", "true")):
+        pair[0].set(name, value)
+    pair[0].read_settings()
+    for site in ("one/root", "two/root"):
+        pair[0].cli("put", site, session=session, input="s3cret\n")
+    yield lambda: [pair[0].cli("get", f"{s}/root", session=session, check=False).returncode for s in ("one", "two")]
+    pair[0].set("retrieval_hold", "false")
+    pair[0].set("retrieval_alert", 200)
+    pair[0].read_settings()
+
+
+def test_who_is_held_is_released(page, holding):
+    assert holding() == [0, 1]
+    page.go("users")
+    page.type("user-query", "dora")
+    wait_until("they are held", lambda: page.rows("user-list"), lambda rows: [r[2] for r in rows] == ["held"])
+    press_label(page, "Manage dora")
+    page.wait_for("release")
+    page.press("Let them retrieve again")
+    page.element("release-yes").click()
+    page.wait("user-said", "dora may retrieve passwords again")
+    assert holding() == [0, 1], "the count begins anew"
+    assert page.complaints() == []
+
+
 def test_users_change_their_own_password_and_factor(pair, chrome, bea):
     name, token = bea
     page = logged_out(chrome, pair[0].url)

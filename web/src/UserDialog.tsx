@@ -36,6 +36,11 @@ export function UserDialog({ user, close, changed }: Props) {
 		changed(r.body.user);
 	}
 
+	async function release() {
+		if (say(await call("POST", `/v1/users/${user.id}/release`), T.released(name)))
+			changed({ ...user, held: false });
+	}
+
 	const endSessions = async () => void say(await call("POST", `/v1/users/${user.id}/sessions/end`), T.sessionsEnded(name));
 
 	return (
@@ -60,6 +65,9 @@ export function UserDialog({ user, close, changed }: Props) {
 							disabled={!withdrawals}
 							go={() => void change({ disabled: true }, T.disabled(name))}
 						/>
+					)}
+					{user.held && (
+						<Confirm id="release" what={T.release} ask={T.releaseAsk(name)} disabled={!changes} go={() => void release()} />
 					)}
 					<Confirm
 						key="reset"

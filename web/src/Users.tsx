@@ -13,7 +13,7 @@ import { named } from "./words";
 const ROWS = 100;
 const TYPING_MS = 150;
 
-const state = (u: User) => (u.disabled ? T.isDisabled : u.password_set ? T.isActive : T.hasToken);
+const state = (u: User) => (u.disabled ? T.isDisabled : u.held ? T.isHeld : u.password_set ? T.isActive : T.hasToken);
 
 function AddUser({ added }: { added: () => void }) {
 	const changes = useChanges();

@@ -237,6 +237,7 @@ export const T = {
 	addUser: "Add",
 	isActive: "active",
 	isDisabled: "disabled",
+	isHeld: "held",
 	hasToken: "has not logged in yet",
 	yes: "yes",
 	no: "no",
@@ -262,6 +263,9 @@ export const T = {
 	roleAsk: (name: string, role: string) => `${name} becomes ${role}.`,
 	roleSet: (name: string, role: string) => `${name} is ${role} now.`,
 	endSessions: "End their sessions",
+	release: "Let them retrieve again",
+	releaseAsk: (name: string) => `${name} retrieved unusually many passwords and gets no more. Ask them first whether it was they; the log says when, and from where.`,
+	released: (name: string) => `${name} may retrieve passwords again.`,
 	sessionsEnded: (name: string) => `The sessions of ${name} have ended.`,
 
 	// oneself
