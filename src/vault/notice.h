@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What people are told when they have logged in: what was done, since they logged in last, about them (their password, factor, name, role, state,
- * sessions); administrators also whose password was reset or factor removed by somebody else, or who was recovered. It is read
+ * sessions); administrators also whose password was reset or factor removed by somebody else, who was recovered, and who retrieved unusually much. It is read
  * from the log (query/notice.sql), and in emergency from the journal too; there is no memory of what was told. Core thread of vaultd only.
  */
 #pragma once

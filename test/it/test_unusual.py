@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A user who retrieves unusually much is noticed, and where the settings say so held until an administrator releases them."""
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,6 +16,7 @@ from verbs import fails
 USUAL = 5
 WITHIN_S = 600
 settings = {"retrieval_alert": USUAL, "retrieval_alert_window": f"{WITHIN_S}s"}
+VALUE = f"more than {USUAL} in {WITHIN_S} s"
 
 
 def accounts_of(person, n):
@@ -48,6 +50,16 @@ def noticed(node, person):
     ]
 
 
+def told(person, node=None):
+    """What a log-in tells of it: of whom, by whom, what."""
+    o = Api(node or person.node).must("POST", "/v1/session", {"name": person.name, "password": person.password})
+    return [
+        (n["user"]["name"], n["by"], n["value"])
+        for n in o["notices"]
+        if n["what"] == "retrievals_unusual" and n["address"] == "127.0.0.1"
+    ]
+
+
 def hired(boss, name, **more):
     made = boss.api.must("POST", "/v1/users", {"name": name, **more}, status=201)
     return Person(boss.node, name, made["setup_token"], f"{PASSWORD}-of-theirs", boss.session.parent)
@@ -68,11 +80,33 @@ def test_an_older_version_is_another_one(shared, hire):
     her = hire("historian")
     (account,) = accounts_of(her, 1)
     for i in range(USUAL):
-        her.api.must("POST", f"/v1/accounts/{account}/versions", {"fields": {"password": f"new {i}"}, "if_version": i + 1})
+        her.api.must(
+            "POST", f"/v1/accounts/{account}/versions", {"fields": {"password": f"new {i}"}, "if_version": i + 1}
+        )
     for n in range(1, USUAL + 2):
         assert noticed(shared, her) == []
         her.api.must("POST", f"/v1/accounts/{account}/retrieve", {"version": n})
     assert noticed(shared, her) == [False]
+
+
+def test_all_administrators_are_told(boss, hire):
+    """At their next log-in, once; nobody else is."""
+    second, plain, her = hire("second", role="administrator"), hire("plain"), hire("reader")
+    accounts = accounts_of(her, USUAL + 1)
+    for who in (boss, second, plain):
+        told(who)
+    assert got(her.api, accounts) == USUAL + 1
+    assert told(second) == told(boss) == [(her.name, None, VALUE)]
+    assert told(second) == told(plain) == []
+    her.api.must("POST", "/v1/users/me/sessions/end")
+
+
+def test_the_command_tells_it(boss, hire):
+    her = hire("typist")
+    boss.login()
+    assert got(her.api, accounts_of(her, USUAL + 1)) == USUAL + 1
+    said = boss.login().stderr
+    assert re.search(rf"typist retrieved unusually many passwords: {VALUE} from 127\.0\.0\.1\n", said), said
 
 
 @pytest.fixture
@@ -200,6 +234,7 @@ def test_never_in_emergency_and_on_whichever_node_is_the_primary(pair):
     eve, ann = hired(boss, "eve"), hired(boss, "ann")
     hers, anns = accounts_of(eve, 2 * USUAL), accounts_of(ann, 2 * USUAL)
     assert got(eve.api, hers) == USUAL
+    told(boss)
     pair.alive()
     pair.primary.kill()
     pair.other.wait_state("emergency")
@@ -208,6 +243,7 @@ def test_never_in_emergency_and_on_whichever_node_is_the_primary(pair):
     pair.primary.start()
     pair.alive()
     assert noticed(pair.primary, eve) == [True, False] and noticed(pair.primary, ann) == [False]
+    assert sorted(told(boss)) == [("ann", None, VALUE), ("eve", None, VALUE)]
     assert got(eve.api, hers) == 0 and got(ann.api, anns[:USUAL]) == USUAL
     pair.primary.run("ha", "switchover", "--home", pair.primary.home)
     pair.other.wait_status(0)

@@ -73,6 +73,7 @@ export const T = {
 		disabled: ["you were disabled", (n) => `${n} was disabled`],
 		enabled: ["you were enabled again", (n) => `${n} was enabled again`],
 		joined: ["you put yourself into a team", (n) => `${n} put themselves into a team`],
+		retrievals_unusual: ["you retrieved unusually many passwords", (n) => `${n} retrieved unusually many passwords`],
 		sessions_ended: ["your sessions were ended", (n) => `the sessions of ${n} were ended`],
 	} as Record<string, [string, (name: string) => string]>,
 

@@ -209,6 +209,8 @@ static const struct {
 	{ "enabled", "you were enabled again", "%s was enabled again" },
 	{ "joined", "you put yourself into a team", "%s put themselves into a team" },
 	{ "sessions_ended", "your sessions were ended", "the sessions of %s were ended" },
+	{ "retrievals_unusual", "you retrieved unusually many passwords",
+	  "%s retrieved unusually many passwords" },
 };
 
 static void

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What somebody is told when they have logged in: what was done about them since, and administrators also who else was let in anew, or became one of them, by somebody else, and which of them put themselves into a team. No clock
+-- What somebody is told when they have logged in: what was done about them since, and administrators also who else was let in anew, or became one of them, by somebody else, which
+-- of them put themselves into a team, and who retrieved unusually much. No clock
 -- says since when: it is what none of their log-ins of before knew of, each of which knew what stands before it in its own chain and what that chain says
 -- that it has of the others. So it is a function of the log, and needs no memory of what was told. This log-in is the event (own, seq).
 
@@ -56,6 +57,8 @@ WITH RECURSIVE :logins_before($1, $2, $3), m AS MATERIALIZED (
 			AND joined.node = m.node AND joined.seq > m.seq AND joined.actor <> $1
 		ORDER BY joined.seq DESC LIMIT $6) e
 	WHERE $5 AND EXISTS (SELECT FROM l)
+	UNION ALL SELECT e.* FROM m CROSS JOIN LATERAL (SELECT much.* FROM event_unusual much WHERE much.node = m.node AND much.seq > m.seq ORDER BY much.seq DESC LIMIT $6) e
+	WHERE $5 AND EXISTS (SELECT FROM l)
 ), t AS MATERIALIZED (
 	SELECT x.*, x.body::jsonb AS b, x.kind IN (:USER_CREATED, :USER_PASSWORD, :USER_TOTP, :USER_RECOVERED) AS lets_in FROM x
 	WHERE x.kind <> :SESSIONS_ENDED OR NOT EXISTS (SELECT FROM event_notice f
@@ -68,12 +71,14 @@ FROM t CROSS JOIN LATERAL (
 	UNION ALL SELECT CASE WHEN t.b->>'totp_sealed' IS NULL THEN 'factor_removed' ELSE 'factor_set' END, NULL WHERE t.kind = :USER_TOTP
 	UNION ALL SELECT 'created', t.b->>'role' WHERE t.kind = :USER_CREATED
 	UNION ALL SELECT 'sessions_ended', NULL WHERE t.kind = :SESSIONS_ENDED
+	UNION ALL SELECT 'retrievals_unusual', 'more than ' || (t.b->>'more_than') || ' in ' || (t.b->>'within_s') || ' s' WHERE t.kind = :RETRIEVALS_UNUSUAL
 	UNION ALL SELECT 'renamed', t.b->>'name' WHERE t.kind = :USER_CHANGED AND t.b ? 'name'
 	UNION ALL SELECT 'role_changed', t.b->>'role' WHERE t.kind = :USER_CHANGED AND t.b ? 'role'
 	UNION ALL SELECT CASE t.b->>'disabled' WHEN 'true' THEN 'disabled' ELSE 'enabled' END, NULL WHERE t.kind = :USER_CHANGED AND t.b ? 'disabled'
 	UNION ALL SELECT 'joined', (SELECT g.name FROM principal g WHERE g.id = t.object) WHERE t.kind = :MEMBER_ADDED
 ) w
-LEFT JOIN principal o ON o.id = CASE t.kind WHEN :MEMBER_ADDED THEN t.actor ELSE t.object END LEFT JOIN principal a ON a.id = t.actor LEFT JOIN node n ON n.id = :writer(t.node)
+LEFT JOIN principal o ON o.id = CASE t.kind WHEN :MEMBER_ADDED THEN t.actor ELSE t.object END
+LEFT JOIN principal a ON a.id = t.actor AND t.kind <> :RETRIEVALS_UNUSUAL LEFT JOIN node n ON n.id = :writer(t.node)
 ORDER BY t.lets_in DESC, t.at DESC, t.node, t.seq DESC, w.what LIMIT $6;
 
 -- role: holdfast
