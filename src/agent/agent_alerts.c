@@ -197,6 +197,13 @@ static const struct {
 		"Whose, and who did it, is in the log (`holdfast audit list --kind user_password`, "
 		"or `user_totp`): if the user did not ask for it, somebody may be in their place.",
 	},
+	[REPLICATION_UNUSUAL] = {
+		ALERT_UNUSUAL,
+		"a user retrieved unusually many passwords",
+		"Who, and from where, is in the log (`holdfast audit list --kind "
+		"retrievals_unusual`): if it was not they, somebody has their session: end it "
+		"(`holdfast user logout NAME`) and change what was retrieved.",
+	},
 };
 
 static bool

@@ -21,6 +21,7 @@
 	X(CERT_RENEWED, "certificate.renewed", 5)                                                  \
 	X(RECOVERED, "administrator.recovered", 2)                                                 \
 	X(LET_IN, "user.let_in", 4)                                                                \
+	X(UNUSUAL, "retrievals.unusual", 4)                                                        \
 	X(NOT_KEPT, "alerts.not_kept", 4)                                                          \
 	X(TEST, "alerts.test", 6)
 

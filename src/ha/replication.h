@@ -94,7 +94,8 @@ struct replication_slot {
 
 /* What the log says of users that is worth an alert. */
 enum replication_news_kind {
-	REPLICATION_LET_IN, /* an administrator reset the password or removed the factor */
+	REPLICATION_LET_IN,  /* an administrator reset the password or removed the factor */
+	REPLICATION_UNUSUAL, /* somebody retrieved unusually much */
 	REPLICATION_NEWS_KINDS
 };
 #define REPLICATION_NEWS_MAX 16

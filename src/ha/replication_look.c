@@ -229,6 +229,8 @@ look_news_of(struct look *k, enum replication_news_kind kind, struct err *e)
 	} ways[REPLICATION_NEWS_KINDS] = {
 		[REPLICATION_LET_IN] = { STMT_NOTICE_LET_IN, COL_NOTICE_LET_IN_ID,
 					 COL_NOTICE_LET_IN_AT },
+		[REPLICATION_UNUSUAL] = { STMT_NOTICE_UNUSUAL, COL_NOTICE_UNUSUAL_ID,
+					  COL_NOTICE_UNUSUAL_AT },
 	};
 	struct replication_news *x = &k->v.news[kind];
 	auto_rows rows = NULL;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A user who retrieves unusually much is noticed, and where the settings say so held until an administrator releases them."""
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,8 @@ from packs import running
 from pair import PASSWORD
 from usedpair import UsedPair
 from verbs import fails
+from wait import still_true, wait_until
+from webhook import Receiver
 
 USUAL = 5
 WITHIN_S = 600
@@ -142,6 +145,34 @@ def test_off_is_off(node, where):
     node.set("retrieval_hold", "true")
     boss = boss_of(node.start(), where)
     assert got(boss.api, accounts_of(boss, 20)) == 20 and noticed(node, boss) == []
+
+
+def test_an_alert_without_a_name(node, where, ports):
+    """Once for each, also by an agent that was started anew."""
+    hook = Receiver(node, where, ports.take())
+    node.set("retrieval_alert", USUAL)
+
+    def alerts(n):
+        rows = wait_until(
+            f"the webhook hears of {n}",
+            lambda: [r for r in hook.rows() if r["type"] == "retrievals.unusual"],
+            lambda r: len(r) == n,
+        )
+        assert all(r["signed"] and "mallory" not in json.dumps(r["data"]) for r in rows)
+        return rows
+
+    try:
+        node.start()
+        boss = boss_of(node, where)
+        mallory = hired(boss, "mallory")
+        assert got(mallory.api, accounts_of(mallory, 3 * USUAL)) == 3 * USUAL
+        (row,) = alerts(1)
+        assert "unusually many" in row["data"]["text"] and "retrievals_unusual" in row["data"]["todo"]
+        node.stop()
+        node.start()
+        still_true("it is told once", lambda: len(alerts(1)), 3, lambda n: n == 1)
+    finally:
+        hook.end()
 
 
 @pytest.fixture

@@ -92,3 +92,10 @@ CROSS JOIN LATERAL (SELECT other.node, other.seq, other.at FROM event_notice oth
 		AND other.kind = k.kind AND other.node = c.node
 	ORDER BY other.seq DESC LIMIT 1) e
 ORDER BY e.at DESC, e.node, e.seq DESC LIMIT 16;
+
+-- And the last of each chain that says of a user that they retrieved unusually much.
+-- name: notice_unusual() -> id uuid, at timestamptz
+WITH RECURSIVE :every_chain()
+SELECT md5(e.node || '/' || e.seq)::uuid, e.at FROM c CROSS JOIN LATERAL (SELECT much.node, much.seq, much.at FROM event_unusual much
+	WHERE much.node = c.node ORDER BY much.seq DESC LIMIT 1) e
+ORDER BY e.at DESC, e.node, e.seq DESC LIMIT 16;
