@@ -245,6 +245,24 @@ def test_who_is_held_is_released(page, holding):
     assert page.complaints() == []
 
 
+def test_a_dialog_that_is_closed_closes_no_other(page):
+    """Another one is opened before the browser has told that the first is closed."""
+    page.wait_for("accounts")
+    page.press("Details")
+    page.wait("history", "current")
+    page.d.execute_async_script(
+        """const done = arguments[0];
+        document.getElementById("details-close").click();
+        setTimeout(done, 300);
+        Promise.resolve().then(() => Promise.resolve()).then(() =>
+            document.querySelector("#accounts [aria-label^='Details']").click());"""
+    )
+    page.wait("history", "current", timeout=10)
+    page.press("Close")
+    wait_until("it is closed", lambda: not page.seen("details"))
+    assert page.complaints() == []
+
+
 def test_users_change_their_own_password_and_factor(pair, chrome, bea):
     name, token = bea
     page = logged_out(chrome, pair[0].url)

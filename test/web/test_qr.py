@@ -35,7 +35,9 @@ def test_a_phone_reads_the_secret(pair, chrome, theme, wide):
         page.wait_for("factor")
         page.type("factor-password", PASSWORD)
         page.press("Set it up")
-        (read,) = camera(zbar, page.wait_for("factor-qr"))  # it has come into sight by itself, with the field for the code
+        (read,) = camera(
+            zbar, page.wait_for("factor-qr")
+        )  # it has come into sight by itself, with the field for the code
         assert chrome.switch_to.active_element.get_attribute("id") == "factor-code"
         secret = page.text("factor-text")
         assert read in page.text("factor-secret") and parse_qs(urlsplit(read).query)["secret"] == [secret]

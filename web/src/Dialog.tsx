@@ -12,13 +12,27 @@ interface Props {
 
 export function Dialog({ id, title, close, children }: Props) {
 	const dialog = useRef<HTMLDialogElement>(null);
+	const open = useRef(true);
 
 	useEffect(() => dialog.current!.showModal(), []);
+
+	// The browser tells of it later, when another one may be open.
+	function closed() {
+		if (open.current)
+			close();
+		open.current = false;
+	}
+
+	function end() {
+		dialog.current!.close();
+		closed();
+	}
+
 	return (
-		<dialog id={id} ref={dialog} aria-labelledby={`${id}-title`} onClose={close}>
+		<dialog id={id} ref={dialog} aria-labelledby={`${id}-title`} onClose={closed}>
 			<h2 id={`${id}-title`}>{title}</h2>
 			{children}
-			<button id={`${id}-close`} type="button" onClick={() => dialog.current!.close()}>
+			<button id={`${id}-close`} type="button" onClick={end}>
 				{T.close}
 			</button>
 		</dialog>
