@@ -47,7 +47,7 @@ IT_SHARE, HA_SHARE = 0.2, 0.05
 # Files of about a minute or more each, of which a run has so many, drawn by --seed; all of them with WHOLE=1 in the environment.
 LONG = {
     "test/it": (
-        3,
+        2,
         [
             "test_certificates.py",
             "test_import.py",
@@ -61,7 +61,7 @@ LONG = {
         ],
     ),
     "test/ha": (
-        6,
+        5,
         [
             "test_alerts.py",
             "test_as_of.py",
