@@ -34,6 +34,31 @@ withdraw(struct api_call *c, enum share_on on, struct err *e)
 	return share_withdraw(&c->call, on, call_id(c), c->match.params[1].text, e);
 }
 
+#define WHY_QUERY(X, query) X(query, user, TEXT, .hi = MAX_NAME)
+DEFINE_QUERY(why, WHY_QUERY)
+
+/* Of nobody in particular: of the caller. */
+static int
+why(struct api_call *c, enum share_on on, struct err *e)
+{
+	const struct query_why *q = c->query;
+	char self[UUID_STR_LEN];
+	uuid_str(&c->call.who.user, self);
+	return share_why(&c->call, on, call_id(c), q->user ? q->user : self, &c->w, e);
+}
+
+static int
+on_resource_why(struct api_call *c, struct err *e)
+{
+	return why(c, SHARE_RESOURCE, e);
+}
+
+static int
+on_account_why(struct api_call *c, struct err *e)
+{
+	return why(c, SHARE_ACCOUNT, e);
+}
+
 static int
 on_resource_shares(struct api_call *c, struct err *e)
 {
@@ -90,12 +115,20 @@ const struct route routes_share[] = {
 	{ HTTP_DELETE, "/v1/accounts/{id}/shares/{user}", DO(account_unshare), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Withdraws a share of an account. In emergency too." },
+	{ HTTP_GET, "/v1/resources/{id}/why", DO(resource_why), CAP_USE, READ,
+	  NO_BODY, QUERY(why), 0, "Why",
+	  "Says what a user (by name or id; without one the caller) may do with a resource, and through what. Of others only whoever may manage it is told." },
+	{ HTTP_GET, "/v1/accounts/{id}/why", DO(account_why), CAP_USE, READ,
+	  NO_BODY, QUERY(why), 0, "Why",
+	  "Says what a user (by name or id; without one the caller) may do with an account, and through what. Of others only whoever may manage it is told." },
 	{ 0 },
 };
 
 const struct shape replies_share[] = {
 	REPLY(Shares, LIST(shares, ShareRow), FIELD(next, ID, NIL)),
 	REPLY(ShareRow, ONE(user, Suffixed), FIELD(team, BOOL), FIELD(level, TEXT), FIELD(granted, TIME)),
+	REPLY(Why, ONE(user, Named), LIST(through, Way), FIELD(level, TEXT, NIL)),
+	REPLY(Way, FIELD(on, TEXT), FIELD(level, TEXT), ONE(team, Suffixed, NIL), FIELD(granted, TIME, NIL)),
 	REPLY(Share, ONE(user, Named), FIELD(team, BOOL), FIELD(level, TEXT)),
 	{ 0 },
 };

@@ -11,12 +11,12 @@
 static const char *const on_names[] = { "resource", "account" };
 
 static int
-check_manage(struct call *c, enum share_on on, const struct uuid *target, const char *what,
-	     struct err *e)
+check_level(struct call *c, enum share_on on, const struct uuid *target, int need, const char *what,
+	    struct err *e)
 {
 	if (on == SHARE_RESOURCE)
-		return resource_right(c, target, LEVEL_MANAGE, what, NULL, e);
-	return account_right(c, target, LEVEL_MANAGE, what, e);
+		return resource_right(c, target, need, what, NULL, e);
+	return account_right(c, target, need, what, e);
 }
 
 static void
@@ -37,7 +37,7 @@ share_list(struct call *c, enum share_on on, const struct uuid *target,
 	auto_rows r = NULL;
 	const char *place = NULL;
 	struct uuid id = { 0 };
-	int rc = check_manage(c, on, target, "read shares", e);
+	int rc = check_level(c, on, target, LEVEL_MANAGE, "read shares", e);
 	if (rc == 0)
 		rc = policy_place(c, STMT_USER_PLACE, page, &place, e);
 	if (rc == 0 && place) {
@@ -70,6 +70,104 @@ share_list(struct call *c, enum share_on on, const struct uuid *target,
 	json_out_end_object(out);
 	return 0;
 }
+
+/* ---- why ---- */
+
+/* Whether one that the tables have was not withdrawn here. team NULL: it is the user's own. */
+static bool
+still_holds(const struct withdrawn *w, const struct uuid *target, const struct uuid *user,
+	    const struct uuid *team)
+{
+	return !withdrawn_share(w, target, team ? team : user) &&
+	       (!team || !(withdrawn_team(w, team) || withdrawn_member(w, team, user)));
+}
+
+static void
+write_team(struct json_out *out, const struct rows *r, int i, const struct uuid *team)
+{
+	if (!team) {
+		json_out_null(out, "team");
+		return;
+	}
+	json_out_object(out, "team");
+	json_out_uuid(out, "id", team);
+	json_out_text(out, "name", row_text(r, i, COL_SHARE_WAYS_TEAM_NAME));
+	policy_write_suffix(out, team, row_bool(r, i, COL_SHARE_WAYS_SHARED));
+	json_out_end_object(out);
+}
+
+/* Returns the level that it gives. */
+static int
+write_way(const struct call *c, enum share_on on, const struct uuid *asked, const struct uuid *user,
+	  struct json_out *out, const struct rows *r, int i)
+{
+	int level = row_int(r, i, COL_SHARE_WAYS_LEVEL);
+	bool own = row_null(r, i, COL_SHARE_WAYS_TEAM);
+	struct uuid target, team;
+	row_uuid(r, i, COL_SHARE_WAYS_TARGET, &target);
+	if (!own)
+		row_uuid(r, i, COL_SHARE_WAYS_TEAM, &team);
+	if (level < LEVEL_OWNER && !still_holds(c->v->withdrawn, &target, user, own ? NULL : &team))
+		return LEVEL_NONE;
+	json_out_object(out, NULL);
+	json_out_text(out, "on", on_names[uuid_eq(&target, asked) ? on : SHARE_RESOURCE]);
+	json_out_text(out, "level", policy_level_name(level));
+	write_team(out, r, i, own ? NULL : &team);
+	if (row_null(r, i, COL_SHARE_WAYS_GRANTED))
+		json_out_null(out, "granted");
+	else
+		json_out_time(out, "granted", row_time(r, i, COL_SHARE_WAYS_GRANTED));
+	json_out_end_object(out);
+	return level;
+}
+
+/* Whoever may not manage it asks about themselves alone. */
+static int
+find_asked(struct call *c, enum share_on on, const struct uuid *target, const char *text,
+	   struct uuid *ret, const char **ret_name, struct err *e)
+{
+	int rc = check_level(c, on, target, LEVEL_VIEW, "see", e);
+	if (rc == 0)
+		rc = user_find(c, text, ret, ret_name, e);
+	if (rc == 0 && !uuid_eq(ret, &c->who.user))
+		rc = check_level(c, on, target, LEVEL_MANAGE, "ask about others", e);
+	return rc;
+}
+
+int
+share_why(struct call *c, enum share_on on, const struct uuid *target, const char *user,
+	  struct json_out *out, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	struct uuid id;
+	const char *name;
+	int level = LEVEL_NONE;
+	int rc = find_asked(c, on, target, user, &id, &name, e);
+	if (rc)
+		return rc;
+	bind_uuid(&b, &id);
+	bind_uuid(&b, target);
+	rc = lists_ask(c, STMT_SHARE_WAYS, &b, &r, e);
+	if (rc)
+		return rc;
+	json_out_object(out, NULL);
+	json_out_object(out, "user");
+	json_out_uuid(out, "id", &id);
+	json_out_text(out, "name", name);
+	json_out_end_object(out);
+	json_out_array(out, "through");
+	for (int i = 0; i < rows_count(r); i++) {
+		int gives = write_way(c, on, target, &id, out, r, i);
+		level = gives > level ? gives : level;
+	}
+	json_out_end_array(out);
+	json_out_text(out, "level", policy_level_name(level));
+	json_out_end_object(out);
+	return 0;
+}
+
+/* ---- changing ---- */
 
 /* level 0: of UNSHARED. The name is for the auditor. */
 static int
@@ -105,7 +203,7 @@ share_grant(struct call *c, enum share_on on, const struct uuid *target, const c
 	if (n == LEVEL_NONE)
 		return err_set(e, ERR_BAD_FIELD, "level: view, modify or manage");
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, target);
-	int rc = check_manage(c, on, target, "share", e);
+	int rc = check_level(c, on, target, LEVEL_MANAGE, "share", e);
 	if (rc)
 		return rc;
 	rc = principal_find(c, user, &with, e);
@@ -142,7 +240,7 @@ share_withdraw(struct call *c, enum share_on on, const struct uuid *target, cons
 {
 	struct principal with;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, target);
-	int rc = check_manage(c, on, target, "withdraw share", e);
+	int rc = check_level(c, on, target, LEVEL_MANAGE, "withdraw share", e);
 	if (rc == 0)
 		rc = principal_find(c, user, &with, e);
 	if (rc == 0)

@@ -15,6 +15,10 @@ enum share_on { SHARE_RESOURCE, SHARE_ACCOUNT };
 int share_list(struct call *c, enum share_on on, const struct uuid *target,
 	       const struct policy_page *page, struct json_out *out,
 	       struct err *e) NONNULL MUST_USE;
+/* Why a user may do what they may on it: {"user","through":[{"on","level","team","granted"}],"level"}, the highest first; level null: nothing; team null: by themselves; granted null: as the owner.
+ * user: name or id. Whoever may not manage it can ask about themselves alone. ERR_NOT_FOUND: also where there is no such user. */
+int share_why(struct call *c, enum share_on on, const struct uuid *target, const char *user,
+	      struct json_out *out, struct err *e) NONNULL MUST_USE;
 /* user: name or id of a user or a team. {"user","team","level"} */
 int share_grant(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 		const char *level, struct json_out *out, struct err *e) NONNULL MUST_USE;

@@ -402,6 +402,7 @@ NODE_REASONS = {
     "ls": "reads",
     "history": "reads",
     "shares": "reads",
+    "why": "reads",
     "user list": "reads",
     "team list": "reads",
     "changes": "reads",

@@ -84,6 +84,32 @@ def test_of_several_shares_the_highest_counts(ada, bob, boss, ops):
         boss.cli("team", "remove", "netops")
 
 
+def ways(person, *words):
+    said = person.json("why", *words)
+    return said["level"], [
+        (w["on"], w["level"], w["team"] and w["team"]["name"], bool(w["granted"])) for w in said["through"]
+    ]
+
+
+def test_why_somebody_may(ada, bob, carol, boss, ops):
+    """Each way, the highest first; of others only whoever may manage it is told, and nobody learns what they may not see."""
+    ada.good("share", "net/guest", ops, "modify")
+    ada.good("share", "--resource", "net", "bob", "view")
+    expected = ("modify", [("account", "modify", ops, True), ("resource", "view", None, True)])
+    assert ways(ada, "bob", "net/guest") == ways(bob, "bob", "net/guest") == expected
+    assert ways(bob, "bob", "--resource", "net") == ("view", [("resource", "view", None, True)])
+    assert ways(ada, "ada", "net/guest") == ("owner", [("resource", "owner", None, False)])
+    assert ways(ada, "carol", "net/guest") == (None, [])
+    said = ada.good("why", "bob", "net", "guest")
+    assert "share of the account with ops (team)" in said and "share of the resource with them" in said, said
+    assert "carol may do nothing" in ada.good("why", "carol", "net/guest")
+    fails(bob.cli("why", "ada", "net/guest"), 1, "does not allow this")
+    for who in (carol, boss):
+        fails(who.cli("why", "bob", "net/guest"), 1, "no resource")
+    assert "no such user" in fails(ada.cli("why", "nobody", "net/guest"), 1)
+    ada.good("unshare", "--resource", "net", "bob")
+
+
 def test_who_comes_and_who_goes(ada, bob, carol, boss, ops):
     ada.good("share", "net/root", ops)
     boss.good("member", "add", ops, "carol")

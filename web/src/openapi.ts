@@ -717,6 +717,19 @@ export interface Versions {
 	next: string | null;
 }
 
+export interface Way {
+	on: string;
+	level: string;
+	team: Suffixed | null;
+	granted: string | null;
+}
+
+export interface Why {
+	user: Named;
+	through: Way[];
+	level: string | null;
+}
+
 export interface WithoutEffect {
 	chain: string;
 	first: number;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast share, unshare, shares: who else may use a resource or an account.
+ * holdfast share, unshare, shares, why: who else may use a resource or an account.
  */
 #include <string.h>
 #include "base/json_out.h"
@@ -142,6 +142,69 @@ run_shares(const struct cli *c, struct err *e)
 	return rc ? rc : paging_print(c, r, &list, buf_str(&l.path), e);
 }
 
+/* ---- why ---- */
+
+static void
+print_way(struct term_table *t, const json_t *way)
+{
+	const json_t *team = json_object_get(way, "team");
+	auto_buf through = BUF_INIT;
+
+	if (strcmp(lookup_text(way, "level"), "owner") == 0) {
+		buf_adds(&through, "owns the resource");
+	} else {
+		buf_addf(&through, "share of the %s with ", lookup_text(way, "on"));
+		if (json_is_object(team))
+			lookup_add_name(&through, team, "name");
+		else
+			buf_adds(&through, "them");
+		buf_adds(&through, json_is_object(team) ? " (team)" : "");
+	}
+	term_table_row(t, lookup_text(way, "level"), buf_str(&through),
+		       lookup_text(way, "granted"));
+}
+
+static int
+run_why(const struct cli *c, struct err *e)
+{
+	FREE_WITH(lookup_thing_done) struct lookup_thing what = { 0 };
+	bool resource = cli_has(c, "resource");
+	struct lookup_words words = { c->args[1], c->nargs == 3 ? c->args[2] : NULL };
+	auto_buf path = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	struct term_table t = { .head = { "MAY", "THROUGH", "SINCE" }, .columns = 3 };
+	size_t i;
+	json_t *way;
+
+	if (resource && words.login)
+		return err_set(e, ERR_USAGE,
+			       "'%s' is too much: with --resource a resource is named alone",
+			       words.login);
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = resource ? lookup_resource(r, words.first, &what, e)
+			      : lookup_account(r, words, LOOKUP_READ, &what, e);
+	if (rc < 0)
+		return rc;
+	buf_addf(&path, "/v1/%s/%s/why?user=", resource ? "resources" : "accounts", what.id);
+	lookup_escape(&path, c->args[0]);
+	rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
+	if (rc < 0)
+		return rc;
+	if (term_said_json(c->json, o))
+		return CLI_GOOD;
+	const json_t *through = json_object_get(o, "through");
+	if (json_array_size(through) == 0) {
+		term_print_text(c->args[0]);
+		puts(" may do nothing with it");
+		return CLI_GOOD;
+	}
+	json_array_foreach(through, i, way) print_way(&t, way);
+	term_table_print(&t);
+	return CLI_GOOD;
+}
+
 #define OPT_RESOURCE                                                                               \
 	{                                                                                          \
 		"resource", NULL, "A resource with all its accounts, not one account."             \
@@ -190,6 +253,18 @@ const struct cli_verb verbs_share[] = {
 		.run = run_shares,
 		.help = "Lists who an account is shared with.",
 		.more = LOOKUP_HELP,
+		.part = CLI_SHARES,
+	},
+	{
+		.name = "why",
+		.args = "USER RESOURCE/LOGIN | USER RESOURCE LOGIN",
+		.min_args = 2,
+		.max_args = 3,
+		.opts = opts,
+		.run = run_why,
+		.help = "Says what a user may do with an account, and through what.",
+		.more = "The first line counts. Of others only whoever may manage the account is "
+			"told. " LOOKUP_HELP,
 		.part = CLI_SHARES,
 	},
 	{ 0 },

@@ -383,6 +383,7 @@ static const struct {
 	{ "grantee_by_name", "'team77', '', ''", true },
 	{ "grantee_by_id", "%s", true },
 	{ "share_level", "%s, '{00000000-0001-7000-8000-000000000007}', '{}', '{}', '{}'", true },
+	{ "share_ways", "%s, '00000000-0002-7000-8000-000000000007'" },
 	{ "share_exists", "'00000000-0001-7000-8000-000000000007', %s", true },
 };
 
