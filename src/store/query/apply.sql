@@ -138,9 +138,11 @@ WITH e AS MATERIALIZED (
 	SELECT seq, at, object AS account, (b->>'id')::uuid AS id, (b->>'n')::int AS n, (b->>'based_on')::int AS based_on,
 		b ? 'upon' AS says, (b->>'upon')::uuid AS upon,
 		(b->>'author')::uuid AS author, decode(b->>'sealed', 'base64') AS sealed,
-		(coalesce((b->>'emergency')::boolean, false) OR b->>'upon' IS NOT NULL AND :withdrawn_apart(x, (x.b->>'author')::uuid, x.object)) AND NOT EXISTS (SELECT FROM account a JOIN resource r ON r.id = a.resource
+		coalesce((b->>'emergency')::boolean, false) AND NOT EXISTS (SELECT FROM account a JOIN resource r ON r.id = a.resource
 			JOIN principal p ON p.id = (b->>'author')::uuid AND NOT p.disabled
-			WHERE a.id = x.object AND :level_of_account(p.id, r, a) >= 2) AS waits
+			WHERE a.id = x.object AND :level_of_account(p.id, r, a) >= 2)
+		OR b->>'upon' IS NOT NULL AND :withdrawn_apart(x, (x.b->>'author')::uuid, x.object)
+			AND NOT :entitled_apart($1, x.seq, (x.b->>'author')::uuid, x.object) AS waits
 	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :VERSION_ADDED) x
 	WHERE NOT EXISTS (SELECT FROM version v WHERE v.id = (x.b->>'id')::uuid)

@@ -96,13 +96,12 @@ WITH s AS MATERIALIZED (
 	SELECT w.principal, w.seq, c.id AS chain, :known_of($1, w.seq, c.id) AS known
 	FROM w CROSS JOIN (SELECT id FROM chain UNION SELECT id FROM node) c WHERE c.id <> $1
 ), e AS MATERIALIZED (
-	SELECT DISTINCT (x.body::jsonb->>'id')::uuid AS id
+	SELECT DISTINCT (x.body::jsonb->>'id')::uuid AS id, x.node, x.seq
 	FROM u CROSS JOIN LATERAL (SELECT n.* FROM event n WHERE n.node = u.chain AND n.seq > u.known AND n.kind = :VERSION_ADDED OFFSET 0) x
 	WHERE (x.body::jsonb->>'author')::uuid = u.principal AND :known_of(x.node, x.seq, $1) < u.seq
 ), t AS MATERIALIZED (
 	SELECT v.id, v.account, v.n, v.upon FROM e JOIN version v ON v.id = e.id
-	JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource JOIN principal p ON p.id = v.author
-	WHERE v.upon IS NOT NULL AND coalesce(v.approval, 'waits') = 'waits' AND (p.disabled OR :level_of_account(p.id, r, a) < 2)
+	WHERE v.upon IS NOT NULL AND coalesce(v.approval, 'waits') = 'waits' AND NOT :entitled_apart(e.node, e.seq, v.author, v.account)
 ), h AS (
 	UPDATE version v SET approval = 'waits', sibling = false FROM t WHERE v.id = t.id
 )

@@ -90,6 +90,29 @@ SELECT DISTINCT ON (:l.object, :l.principal, :l.what) :l.* FROM :l
 WHERE NOT EXISTS (SELECT FROM :l other WHERE :same(other, :l) AND other.chain <> :l.chain AND :aware(other, :l))
 ORDER BY :l.object, :l.principal, :l.what, :l.rank, :l.chain
 
+-- Whether the author may store versions in an account as far as everything says that was not said knowing of event (chain, seq): what somebody did who knew
+-- of it says nothing of it, whenever it comes.
+-- fragment: entitled_apart(chain, seq, author, account)
+(WITH its AS (
+	SELECT i.id, i.resource, r.owner FROM account i JOIN resource r ON r.id = i.resource WHERE i.id = :account
+), who AS (
+	SELECT :author AS id UNION :teams_ever(:author)
+), g AS (
+	SELECT t.id AS object, who.id AS principal, 'share' AS what FROM who, (SELECT id FROM its UNION SELECT resource FROM its) t
+	UNION SELECT id, id, 'disabled' FROM who UNION SELECT id, :author, 'member' FROM who
+), l AS MATERIALIZED (
+	SELECT DISTINCT ON (w.object, w.principal, w.what, w.chain) w.*, :rank(w) AS rank FROM g JOIN word w ON :same(w, g)
+	WHERE CASE w.chain WHEN :chain THEN w.seq < :seq ELSE :known_of(w.chain, w.seq, :chain) < :seq END
+	ORDER BY w.object, w.principal, w.what, w.chain, w.seq DESC
+), c AS MATERIALIZED (
+	:that_count(l)
+), gone AS (
+	SELECT object AS id FROM c WHERE what = 'disabled' AND value = 'true'
+)
+SELECT :author NOT IN (SELECT id FROM gone) AND (:author = (SELECT owner FROM its) OR EXISTS (SELECT FROM c s
+	WHERE s.what = 'share' AND s.value::int >= 2 AND s.principal NOT IN (SELECT id FROM gone) AND (s.principal = :author
+		OR EXISTS (SELECT FROM c m WHERE m.what = 'member' AND m.object = s.principal AND m.value = 'true')))))
+
 -- Of a chain, the last word about the same thing that does not know of w.
 -- fragment: last_unaware(chain, w)
 (SELECT its.* FROM word its WHERE :same(its, :w) AND its.chain = :chain AND NOT :aware(its, :w) ORDER BY its.seq DESC LIMIT 1)
