@@ -87,8 +87,8 @@ static int
 on_account_placed(struct api_call *c, struct err *e)
 {
 	const struct body_account_placed *b = c->body;
-	const struct resource_texts t = { b->resource, b->type,	       b->address,
-					  b->url,      b->description, NULL };
+	const struct resource_texts t = { b->resource, b->type, b->address, b->url,
+					  b->description };
 	const struct account_fields fields = take_fields(c, &b->fields);
 	struct uuid id;
 	int rc = account_create_placed(&c->call, &t, b->login, &fields, &id, e);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "vault/offer.h"
 #include "vault/resource.h"
 
 #include "api/noun.h"
@@ -23,13 +24,20 @@ DEFINE_BODY(resource, RESOURCE_BODY)
 	X(body, type, TEXT, JEMPTY, MAX_TYPE) \
 	X(body, address, TEXT, JEMPTY, MAX_ADDRESS) \
 	X(body, url, TEXT, JEMPTY, MAX_URL) \
-	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION) \
-	X(body, owner, TEXT, 0, MAX_NAME)
+	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION)
 DEFINE_BODY(resource_change, RESOURCE_CHANGE_BODY)
 
 #define RESOURCE_ACCOUNTS_QUERY(X, query) \
 	PAGE_QUERY(X, query, POLICY_PAGE_MAX)
 DEFINE_QUERY(resource_accounts, RESOURCE_ACCOUNTS_QUERY)
+
+#define OFFER_BODY(X, body) \
+	X(body, user, TEXT, JREQUIRED, MAX_NAME)
+DEFINE_BODY(offer, OFFER_BODY)
+
+#define OFFER_LIST_QUERY(X, query) \
+	PAGE_QUERY(X, query, POLICY_PAGE)
+DEFINE_QUERY(offer_list, OFFER_LIST_QUERY)
 /* clang-format on */
 
 static int
@@ -48,9 +56,7 @@ static int
 on_resource_new(struct api_call *c, struct err *e)
 {
 	const struct body_resource *b = c->body;
-	const struct resource_texts t = {
-		b->name, b->type, b->address, b->url, b->description, NULL
-	};
+	const struct resource_texts t = { b->name, b->type, b->address, b->url, b->description };
 	struct uuid id;
 	int rc = resource_create(&c->call, &t, &id, e);
 	return rc ? rc : resource_get(&c->call, &id, &c->w, e);
@@ -66,13 +72,9 @@ static int
 on_resource_change(struct api_call *c, struct err *e)
 {
 	const struct body_resource_change *b = c->body;
-	const struct resource_texts t = { b->name, b->type,	   b->address,
-					  b->url,  b->description, b->owner };
+	const struct resource_texts t = { b->name, b->type, b->address, b->url, b->description };
 	int rc = resource_change(&c->call, call_id(c), &t, e);
-	/* Who handed it on may not see it any more: then there is nothing to show. */
-	if (rc == 0 && !b->owner)
-		rc = resource_get(&c->call, call_id(c), &c->w, e);
-	return rc;
+	return rc ? rc : resource_get(&c->call, call_id(c), &c->w, e);
 }
 
 static int
@@ -88,6 +90,32 @@ on_resource_accounts(struct api_call *c, struct err *e)
 	return resource_accounts(&c->call, call_id(c), &PAGE_OF(q), &c->w, e);
 }
 
+static int
+on_offer_list(struct api_call *c, struct err *e)
+{
+	const struct query_offer_list *q = c->query;
+	return offer_list(&c->call, &PAGE_OF(q), &c->w, e);
+}
+
+static int
+on_offer_make(struct api_call *c, struct err *e)
+{
+	const struct body_offer *b = c->body;
+	return offer_make(&c->call, call_id(c), b->user, e);
+}
+
+static int
+on_offer_end(struct api_call *c, struct err *e)
+{
+	return offer_end(&c->call, call_id(c), e);
+}
+
+static int
+on_offer_accept(struct api_call *c, struct err *e)
+{
+	return offer_accept(&c->call, call_id(c), e);
+}
+
 /* clang-format off */
 const struct route routes_resource[] = {
 	{ HTTP_GET, "/v1/resources", DO(resource_list), CAP_USE, READ,
@@ -99,12 +127,24 @@ const struct route routes_resource[] = {
 	{ HTTP_GET, "/v1/resources/{id}", DO(resource_get), CAP_USE, READ,
 	  NO_BODY, NO_QUERY, 0, "Resource",
 	  "Shows a resource with its accounts." },
-	{ HTTP_PATCH, "/v1/resources/{id}", DO(resource_change), CAP_USE, CHANGE | ROUTE_OR_NOTHING,
+	{ HTTP_PATCH, "/v1/resources/{id}", DO(resource_change), CAP_USE, CHANGE,
 	  BODY(resource_change), NO_QUERY, SMALL, "Resource",
-	  "Changes a resource, or hands it to another owner." },
+	  "Changes the texts of a resource." },
 	{ HTTP_DELETE, "/v1/resources/{id}", DO(resource_delete), CAP_USE, CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Removes a resource with its accounts: it goes to the bin, and its history stays in the log." },
+	{ HTTP_GET, "/v1/offers", DO(offer_list), CAP_USE, READ,
+	  NO_BODY, QUERY(offer_list), 0, "Offers",
+	  "Lists the resources that their owners offer to the caller." },
+	{ HTTP_POST, "/v1/resources/{id}/offer", DO(offer_make), CAP_USE, CHANGE,
+	  BODY(offer), NO_QUERY, SMALL, NULL,
+	  "Offers a resource to another owner, by name or id; instead of whom it was offered to before. Its owner alone can." },
+	{ HTTP_DELETE, "/v1/resources/{id}/offer", DO(offer_end), CAP_USE, CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Withdraws an offer, or declines one that was made to the caller." },
+	{ HTTP_POST, "/v1/resources/{id}/offer/accept", DO(offer_accept), CAP_USE, CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Accepts a resource that is offered to the caller, who owns it then." },
 	{ HTTP_GET, "/v1/resources/{id}/accounts", DO(resource_accounts), CAP_USE, READ,
 	  NO_BODY, QUERY(resource_accounts), 0, "Accounts",
 	  "Lists the accounts of a resource." },
@@ -118,6 +158,8 @@ const struct shape replies_resource[] = {
 		FIELD(address, TEXT), FIELD(url, TEXT), FIELD(description, TEXT), ONE(owner, Named),
 		FIELD(level, TEXT, NIL), LIST(accounts, ResourceAccount),
 		FIELD(accounts_next, ID, NIL)),
+	REPLY(Offers, LIST(offers, Offer), FIELD(next, ID, NIL)),
+	REPLY(Offer, ONE(resource, Suffixed), ONE(from, Named)),
 	REPLY(ResourceAccount,
 		FIELD(id, ID), FIELD(login, TEXT), FIELD(suffix, TEXT, NIL), FIELD(description, TEXT),
 		FIELD(version, INT), FIELD(conflict, BOOL), FIELD(level, TEXT)),

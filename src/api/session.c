@@ -136,7 +136,7 @@ on_logout(struct api_call *c, struct err *e)
 const struct route routes_session[] = {
 	{ HTTP_POST, "/v1/session", DO(login), 0, ROUTE_PUBLIC | READ | ROUTE_EVENT,
 	  BODY(login), QUERY(session), SMALL, "Login",
-	  "Logs in; of several who have the name, the one whose password it is, and the answer has the suffix by which they log in from now on. The answer names the nodes of the pair and has the certificate of the vault's authority (PEM), by which clients trust all of them. notices: what was done since the last log-in about the user (password_reset, password_changed, factor_set, factor_removed, recovered, created, renamed, role_changed, disabled, enabled, sessions_ended), and for administrators whose password was reset or factor removed by somebody else, who was created as an administrator or made one, which administrator put themselves into a team (joined), and who retrieved unusually much (retrievals_unusual); 20 at most, what lets somebody in first. With standby=forward a standby has the primary do it." },
+	  "Logs in; of several who have the name, the one whose password it is, and the answer has the suffix by which they log in from now on. The answer names the nodes of the pair and has the certificate of the vault's authority (PEM), by which clients trust all of them. notices: what was done since the last log-in about the user (password_reset, password_changed, factor_set, factor_removed, recovered, created, renamed, role_changed, disabled, enabled, sessions_ended, handed_over), and for administrators whose password was reset or factor removed by somebody else, who was created as an administrator or made one, which administrator put themselves into a team (joined), who retrieved unusually much (retrievals_unusual), and to whom was handed over what a user who left owned (handed_over); 20 at most, what lets somebody in first. With standby=forward a standby has the primary do it." },
 	{ HTTP_GET, "/v1/session", DO(whoami), 0, READ,
 	  NO_BODY, QUERY(session), 0, "Session",
 	  "Says who is logged in." },
@@ -152,7 +152,7 @@ const struct route routes_session[] = {
 const struct shape replies_session[] = {
 	REPLY(Login,
 		FIELD(token, TEXT), FIELD(session, ID), FIELD(expires, TIME),
-		ONE(last_login, LastLogin, MAYBE_NIL), LIST(notices, Notice, MAYBE), FIELD(more_notices, BOOL, MAYBE),
+		ONE(last_login, LastLogin, MAYBE_NIL), LIST(notices, Notice, MAYBE), FIELD(more_notices, BOOL, MAYBE), FIELD(offers, INT, MAYBE),
 		ONE(user, SessionUser), FIELD(node, TEXT), FIELD(mode, TEXT),
 		FIELD(administration_conflicts, INT, MAYBE), FIELD(authority, TEXT, NIL),
 		LIST(nodes, SessionNode)),

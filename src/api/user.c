@@ -22,6 +22,10 @@ DEFINE_BODY(user_new, USER_NEW_BODY)
 	X(body, remove_totp, BOOL, 0, 0)
 DEFINE_BODY(user_change, USER_CHANGE_BODY)
 
+#define LEAVE_BODY(X, body) \
+	X(body, to, TEXT, JREQUIRED, MAX_NAME)
+DEFINE_BODY(leave, LEAVE_BODY)
+
 #define PASSWORD_BODY(X, body) \
 	X(body, old, TEXT, JREQUIRED, SESSION_PASSWORD_MAX) \
 	X(body, new, TEXT, JREQUIRED, SESSION_PASSWORD_MAX) \
@@ -90,6 +94,13 @@ static int
 on_user_sessions_end(struct api_call *c, struct err *e)
 {
 	return user_end_sessions(&c->call, call_id(c), e);
+}
+
+static int
+on_user_leave(struct api_call *c, struct err *e)
+{
+	const struct body_leave *b = c->body;
+	return user_leave(&c->call, call_id(c), b->to, &c->w, e);
 }
 
 static int
@@ -171,6 +182,9 @@ const struct route routes_user[] = {
 	{ HTTP_POST, "/v1/users/{id}/sessions/end", DO(user_sessions_end), CAP_USERS, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Ends all sessions of a user, on every node; of the caller's all but this one. In emergency too." },
+	{ HTTP_POST, "/v1/users/{id}/leave", DO(user_leave), CAP_USERS, CHANGE,
+	  BODY(leave), NO_QUERY, SMALL, "Left",
+	  "Disables a user and makes another one (to: name or id) the owner of what they own, 10,000 resources at most at once: more says that the request is to be repeated. All administrators, and that other one, are told at their next log-in." },
 	{ HTTP_POST, "/v1/users/{id}/release", DO(user_release), CAP_USERS, CHANGE,
 	  NO_BODY, NO_QUERY, 0, "Released",
 	  "Lets a user retrieve again whose retrievals are held because they were unusually many (retrieval_hold); the count begins anew. released: false if they were not held. Nobody releases themselves." },
@@ -200,6 +214,7 @@ const struct shape replies_user[] = {
 		FIELD(owns, INT)),
 	REPLY(UserWithToken,
 		ONE(user, User), FIELD(setup_token, TEXT, MAYBE), FIELD(setup_until, TIME, MAYBE)),
+	REPLY(Left, FIELD(moved, INT), FIELD(more, BOOL)),
 	REPLY(Released, FIELD(released, BOOL)),
 	REPLY(TotpBegun, FIELD(secret, TEXT), FIELD(uri, TEXT), FIELD(pending, TEXT)),
 	REPLY(TotpStored, FIELD(totp, BOOL)),

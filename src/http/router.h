@@ -21,11 +21,10 @@ enum router_flags {
 	ROUTE_EVENT = 8,     /* writes an event on success */
 	ROUTE_LOOPBACK = 16, /* loopback or metrics token only */
 	ROUTE_EMERGENCY_CHANGE =
-		32,		/* a change that may be allowed in emergency: the vault decides */
-	ROUTE_UNWELL = 64,	/* served even if the node is not well: it says what is broken */
-	ROUTE_CREATES = 128,	/* success is 201 */
-	ROUTE_OR_NOTHING = 256, /* success may also be 204, when there is nothing to show */
-	ROUTE_ONE_SHAPE = 512,	/* its 429 and 503 have the shape of its reply */
+		32,	       /* a change that may be allowed in emergency: the vault decides */
+	ROUTE_UNWELL = 64,     /* served even if the node is not well: it says what is broken */
+	ROUTE_CREATES = 128,   /* success is 201 */
+	ROUTE_ONE_SHAPE = 512, /* its 429 and 503 have the shape of its reply */
 };
 
 typedef void route_fn(void);

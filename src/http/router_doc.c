@@ -302,7 +302,7 @@ write_good_reply(struct json_out *w, const struct route *r)
 {
 	if (r->reply)
 		write_reply(w, r->flags & ROUTE_CREATES ? "201" : "200", "Good.", r->reply);
-	if (!r->reply || (r->flags & ROUTE_OR_NOTHING))
+	if (!r->reply)
 		json_out_raw(w, "204", "{\"description\":\"Done.\"}");
 }
 
@@ -526,9 +526,7 @@ write_reply_line(struct buf *out, const struct route *r)
 		buf_add(out, name, n);
 		between = " or ";
 	}
-	if (r->flags & ROUTE_OR_NOTHING)
-		buf_adds(out, ", or ");
-	if (!r->reply || (r->flags & ROUTE_OR_NOTHING))
+	if (!r->reply)
 		buf_adds(out, "204, no body");
 	buf_adds(out, "\n");
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/notice.h"
 
+#include "vault/offer.h"
 #include "vault/policy.h"
 #include "vault/withdrawn.h"
+
+#define OFFERS_MAX 1000 /* counted */
 
 static int
 read_last(struct call *c, const struct session_begun *s, struct rows **ret, struct err *e)
@@ -105,12 +108,15 @@ notice_write(struct call *c, const struct session_begun *s, struct json_out *out
 	auto_rows list = NULL;
 	auto_rows actor = NULL;
 	struct withdrawn_ending ending;
+	int offers = 0;
 	int rc = read_last(c, s, &last, e);
 
 	if (!rc)
 		rc = read_list(c, s, &list, e);
 	if (!rc)
 		rc = find_ending(c, s, &ending, &actor, e);
+	if (!rc)
+		rc = offer_count(c, &s->user, OFFERS_MAX, &offers, e);
 	if (rc)
 		return rc;
 	write_last(out, last);
@@ -122,5 +128,7 @@ notice_write(struct call *c, const struct session_begun *s, struct json_out *out
 	json_out_end_array(out);
 	if (rows_count(list) > NOTICES_MAX)
 		json_out_bool(out, "more_notices", true);
+	if (offers)
+		json_out_int(out, "offers", offers);
 	return 0;
 }

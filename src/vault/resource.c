@@ -380,17 +380,6 @@ resource_create(struct call *c, const struct resource_texts *texts, struct uuid 
 	return rc ? rc : vault_append(c, EVENT_RESOURCE_CREATED, ret, buf_str(&body), e);
 }
 
-/* The new owner as id; they must be able to log in. */
-static int
-read_owner(struct call *c, const char *text, struct uuid *ret, struct err *e)
-{
-	const char *name;
-	int rc = user_find(c, text, ret, &name, e);
-	if (rc == ERR_NOT_FOUND)
-		return err_set(e, ERR_BAD_FIELD, "owner: there is no such user");
-	return rc;
-}
-
 static int
 take_texts(struct call *c, const struct uuid *id, struct resource_texts *t, struct err *e)
 {
@@ -407,24 +396,17 @@ resource_change(struct call *c, const struct uuid *id, const struct resource_tex
 	struct resource_texts copy = *texts, *t = &copy;
 	auto_buf body = BUF_INIT;
 	struct json_out w;
-	struct uuid owner = { 0 };
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
-	/* Handing on what one manages is more than changing its description. */
-	int need = t->owner ? LEVEL_MANAGE : LEVEL_MODIFY;
-	int rc = resource_right(c, id, need, "change resource", NULL, e);
+	int rc = resource_right(c, id, LEVEL_MODIFY, "change resource", NULL, e);
 	if (rc == 0)
 		rc = take_texts(c, id, t, e);
-	if (rc == 0 && t->owner)
-		rc = read_owner(c, t->owner, &owner, e);
 	if (rc)
 		return rc;
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
 	int n = write_texts(&w, t);
-	if (t->owner)
-		json_out_uuid(&w, "owner", &owner);
 	json_out_end_object(&w);
-	if (n == 0 && !t->owner)
+	if (n == 0)
 		return err_set(e, ERR_BAD_FIELD, "nothing to change");
 	return vault_append(c, EVENT_RESOURCE_CHANGED, id, buf_str(&body), e);
 }

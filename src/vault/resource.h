@@ -17,7 +17,6 @@ struct resource_query {
 /* Texts of a new or changed resource; NULL: not given. */
 struct resource_texts {
 	const char *name, *type, *address, *url, *description;
-	const char *owner; /* name or id of a user; change only */
 };
 
 /* {"resources":[…],"next"} */

@@ -56,6 +56,11 @@ int user_release(struct call *c, const struct uuid *id, struct json_out *out,
 int user_change(struct call *c, const struct uuid *id, const struct user_change *ch,
 		struct json_out *out, struct err *e) NONNULL MUST_USE;
 
+/* Disables a user and makes another one the owner of what they own, 10,000 resources at most in one call: {"moved","more"}. Can be repeated, and is to be while there is
+ * more. It is told to all administrators and to that other one at their next log-in. ERR_NOT_FOUND; ERR_BAD_FIELD: the other one cannot be; ERR_REFUSED. */
+int user_leave(struct call *c, const struct uuid *id, const char *to, struct json_out *out,
+	       struct err *e) NONNULL MUST_USE;
+
 /* The caller's own: each asks for their password and, if they have a second factor, for its code, as a log-in does (session_prove), and ends their other sessions.
  * code NULL: none was given. ERR_BAD_LOGIN, ERR_SECOND_FACTOR, ERR_LOCKED_OUT, ERR_WEAK_PASSWORD. */
 int user_set_password(struct call *c, const char *old, const char *code, const char *new,

@@ -302,6 +302,14 @@ change_gated(struct call *c, const struct uuid *id, const struct user_change *ch
 }
 
 int
+user_disable(struct call *c, const struct uuid *id, struct err *e)
+{
+	static const struct user_change ch = { .set_disabled = true, .disabled = true };
+	struct setup none = { 0 };
+	return change_gated(c, id, &ch, &none, e);
+}
+
+int
 user_change(struct call *c, const struct uuid *id, const struct user_change *change,
 	    struct json_out *out, struct err *e)
 {

@@ -627,8 +627,10 @@ def test_change_and_hand_over(ada, bob):
     r = resource(ada, url="https://old")
     got = ada.must("PATCH", f"/v1/resources/{r['id']}", {"url": "https://new", "description": "d"})
     assert (got["url"], got["description"], got["name"]) == ("https://new", "d", r["name"])
-    refused(bob.patch(f"/v1/resources/{r['id']}", {"owner": "bob"}), 404, "not_found")
-    assert ada.patch(f"/v1/resources/{r['id']}", {"owner": "bob"}).status == 204
+    refused(bob.post(f"/v1/resources/{r['id']}/offer", {"user": "bob"}), 404, "not_found")
+    assert ada.post(f"/v1/resources/{r['id']}/offer", {"user": "bob"}).status == 204
+    assert ada.must("GET", f"/v1/resources/{r['id']}")["owner"]["name"] != "bob"
+    assert bob.post(f"/v1/resources/{r['id']}/offer/accept").status == 204
     refused(ada.get(f"/v1/resources/{r['id']}"), 404, "not_found")
     assert bob.must("GET", f"/v1/resources/{r['id']}")["owner"]["name"] == "bob"
 

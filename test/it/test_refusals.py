@@ -403,6 +403,7 @@ NODE_REASONS = {
     "history": "reads",
     "shares": "reads",
     "why": "reads",
+    "offers": "reads",
     "user list": "reads",
     "team list": "reads",
     "changes": "reads",
@@ -563,6 +564,14 @@ USER_ROWS = [
     U("share", "another's, to view", "carol", "share web/root bob", 1, ""),
     U("unshare", "not shared", "ada", "unshare web/root bob", 1, "not shared"),
     U("unshare", "another's, to view", "carol", "unshare web/root carol", 1, ""),
+    U("offer", "no such user", "ada", "offer web nobody", 1, "no such user"),
+    U("offer", "one's own already", "ada", "offer web ada", 1, "yours already"),
+    U("offer", "another's, to view", "carol", "offer web bob", 1, ""),
+    U("accept", "nothing is offered", "bob", "accept web", 1, "is offered to you"),
+    U("refuse", "nothing is offered", "bob", "refuse web", 1, "is offered to you"),
+    U("user leave", "no receiver", "admin", "user leave ada", 2, "--to NAME"),
+    U("user leave", "to themselves", "admin", "user leave ada --to ada --yes", 1, "the user who leaves"),
+    U("user leave", "not an administrator", "bob", "user leave ada --to bob --yes", 1, ""),
     U("import", "no such file", "ada", "import {folder}/none.csv", 1, "none.csv"),
     U("import", "no header", "ada", "import {folder}/bad.csv", 1, ""),
     U(
@@ -969,7 +978,7 @@ def test_a_route_that_is_refused_changes_nothing(ready, people, method, path, pu
 
 # One good field beside one that is refused: neither is taken.
 MIXED = [
-    ("PATCH", "resource", {"description": "new", "owner": "nobody-of-that-name"}),
+    ("PATCH", "resource", {"description": "new", "owner": "bob"}),
     ("PATCH", "resource", {"description": "new", "name": ""}),
     ("PATCH", "account", {"description": "new", "login": " blank "}),
     ("PATCH", "account", {"description": "new", "conflict": "perhaps"}),

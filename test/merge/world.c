@@ -222,6 +222,8 @@ check_done(struct world *w, struct node *d, const struct made *m)
 		 "SELECT what, '' FROM word w WHERE chain = '%s' AND seq = %lld AND NOT CASE what "
 		 "WHEN 'share' THEN value = coalesce((SELECT level::text FROM share WHERE target = "
 		 "object AND share.principal = w.principal), '0') "
+		 "WHEN 'offer' THEN EXISTS (SELECT FROM resource WHERE id = object AND "
+		 "coalesce(offered_to || ' ' || offered_by, '') = value) "
 		 "WHEN 'member' THEN value = (EXISTS (SELECT FROM member WHERE team = object AND "
 		 "member.principal = w.principal))::text "
 		 "WHEN 'policy' THEN EXISTS (SELECT FROM emergency_policy WHERE resource = object "

@@ -387,6 +387,11 @@ export interface LastLogin {
 	node: Named | null;
 }
 
+export interface Left {
+	moved: number;
+	more: boolean;
+}
+
 export interface Login {
 	token: string;
 	session: string;
@@ -394,6 +399,7 @@ export interface Login {
 	last_login?: LastLogin | null;
 	notices?: Notice[];
 	more_notices?: boolean;
+	offers?: number;
 	user: SessionUser;
 	node: string;
 	mode: string;
@@ -475,6 +481,16 @@ export interface Notice {
 	by: Named | null;
 	address: string;
 	node: Named | null;
+}
+
+export interface Offer {
+	resource: Suffixed;
+	from: Named;
+}
+
+export interface Offers {
+	offers: Offer[];
+	next: string | null;
 }
 
 export interface OwnedResource {

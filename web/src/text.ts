@@ -72,6 +72,7 @@ export const T = {
 		role_changed: ["your role was changed", (n) => `the role of ${n} was changed`],
 		disabled: ["you were disabled", (n) => `${n} was disabled`],
 		enabled: ["you were enabled again", (n) => `${n} was enabled again`],
+		handed_over: ["what a user who left owned was handed over to you", (n) => `what a user who left owned was handed over to ${n}`],
 		joined: ["you put yourself into a team", (n) => `${n} put themselves into a team`],
 		retrievals_unusual: ["you retrieved unusually many passwords", (n) => `${n} retrieved unusually many passwords`],
 		sessions_ended: ["your sessions were ended", (n) => `the sessions of ${n} were ended`],

@@ -207,6 +207,8 @@ static const struct {
 	{ "role_changed", "your role was changed", "the role of %s was changed" },
 	{ "disabled", "you were disabled", "%s was disabled" },
 	{ "enabled", "you were enabled again", "%s was enabled again" },
+	{ "handed_over", "what a user who left owned was handed over to you",
+	  "what a user who left owned was handed over to %s" },
 	{ "joined", "you put yourself into a team", "%s put themselves into a team" },
 	{ "sessions_ended", "your sessions were ended", "the sessions of %s were ended" },
 	{ "retrievals_unusual", "you retrieved unusually many passwords",
@@ -303,6 +305,9 @@ run_login(const struct cli *c, struct err *e)
 	term_note_mode(r);
 	note_suffix(json_object_get(o, "user"));
 	note_notices(o);
+	json_t *offers = json_object_get(o, "offers");
+	if (json_integer_value(offers) > 0)
+		fprintf(stderr, "note: resources are offered to you; see `holdfast offers`\n");
 	json_t *waiting = json_object_get(o, "administration_conflicts");
 	if (waiting)
 		fprintf(stderr,

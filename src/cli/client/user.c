@@ -3,6 +3,7 @@
  * holdfast user …: administrators manage users; users manage their own password and second factor.
  */
 #include <string.h>
+#include <unistd.h>
 #include "base/json_out.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
@@ -144,6 +145,69 @@ run_end_sessions(const struct cli *c, struct err *e)
 		printf("{}\n");
 	else
 		printf("all sessions of this user have ended\n");
+	return CLI_GOOD;
+}
+
+static int
+check_leave(const struct cli *c, struct err *e)
+{
+	auto_buf question = BUF_INIT;
+
+	if (!cli_get(c, "to"))
+		return err_set(e, ERR_USAGE, "--to NAME says who gets what they own");
+	if (cli_has(c, "yes"))
+		return 0;
+	if (!isatty(STDIN_FILENO))
+		return err_set(e, ERR_USAGE,
+			       "there is no terminal to ask on whether to do this; nothing was "
+			       "done. To do it without a question: --yes");
+	buf_addf(&question, "Disable %s and make %s the owner of all that they own?", c->args[0],
+		 cli_get(c, "to"));
+	return term_confirm(buf_str(&question), e);
+}
+
+/* Until nothing is left: each request moves as much as one may. */
+static int
+run_leave(const struct cli *c, struct err *e)
+{
+	auto_buf path = BUF_INIT, body = BUF_INIT;
+	auto_remote r = NULL;
+	struct json_out w;
+	int64_t moved = 0;
+	bool more = true;
+	char id[37];
+	int rc = check_leave(c, e);
+
+	if (rc == 0)
+		rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = lookup_user(r, c->args[0], id, e);
+	if (rc < 0)
+		return rc;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "to", cli_get(c, "to"));
+	json_out_end_object(&w);
+	buf_addf(&path, "/v1/users/%s/leave", id);
+	while (more) {
+		auto_json o = NULL;
+
+		rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&path), buf_str(&body), &o, e);
+		if (rc < 0)
+			return rc;
+		moved += json_integer_value(json_object_get(o, "moved"));
+		more = json_is_true(json_object_get(o, "more"));
+		if (more)
+			fprintf(stderr, "%lld resources so far\n", (long long)moved);
+	}
+	if (c->json) {
+		printf("{\"moved\":%lld}\n", (long long)moved);
+		return CLI_GOOD;
+	}
+	printf("disabled; %lld resource%s handed over\n", (long long)moved, moved == 1 ? "" : "s");
+	printf("what they retrieved: holdfast audit list --user ");
+	term_print_text(c->args[0]);
+	puts(" --kind retrieved");
 	return CLI_GOOD;
 }
 
@@ -345,6 +409,12 @@ static const struct cli_opt add_opts[] = {
 	{ 0 },
 };
 
+static const struct cli_opt leave_opts[] = {
+	{ .name = "to", .value = "NAME", .help = "Who owns it then." },
+	{ .name = "yes", .help = "Do not ask." },
+	{ 0 },
+};
+
 const struct cli_verb verbs_user[] = {
 	{
 		.name = "user add",
@@ -379,6 +449,22 @@ const struct cli_verb verbs_user[] = {
 		.max_args = 1,
 		.run = run_end_sessions,
 		.help = "Ends all sessions of a user, on every node; in emergency too.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user leave",
+		.args = "NAME",
+		.min_args = 1,
+		.max_args = 1,
+		.opts = leave_opts,
+		.run = run_leave,
+		.help = "Disables a user who leaves and hands over what they own.",
+		.more = "Asks first on a terminal; elsewhere it requires --yes. Whoever gets it, "
+			"and "
+			"all administrators, are told at their next log-in. It can be repeated "
+			"when it was interrupted. Passwords that they knew are still the same: "
+			"the last line says how to list them.",
+		.example = "holdfast user leave carol --to bob",
 		.part = CLI_USERS,
 	},
 	{

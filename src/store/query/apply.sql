@@ -64,7 +64,7 @@ ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
 
 -- name: apply_resource_changed(node uuid, from_seq bigint, to_seq bigint)
-WITH e AS MATERIALIZED :text_words(:RESOURCE_CHANGED, '{name,type,address,url,description,owner}'),
+WITH e AS MATERIALIZED :text_words(:RESOURCE_CHANGED, '{name,type,address,url,description,owner,offer}'),
 w AS (
 	:outdates(e)
 )

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What somebody is told when they have logged in: what was done about them since, and administrators also who else was let in anew, or became one of them, by somebody else, which
--- of them put themselves into a team, and who retrieved unusually much. No clock
+-- of them put themselves into a team, who retrieved unusually much, and to whom was handed over what somebody who left owned, who is told too. No clock
 -- says since when: it is what none of their log-ins of before knew of, each of which knew what stands before it in its own chain and what that chain says
 -- that it has of the others. So it is a function of the log, and needs no memory of what was told. This log-in is the event (own, seq).
 
@@ -59,6 +59,11 @@ WITH RECURSIVE :logins_before($1, $2, $3), m AS MATERIALIZED (
 	WHERE $5 AND EXISTS (SELECT FROM l)
 	UNION ALL SELECT e.* FROM m CROSS JOIN LATERAL (SELECT much.* FROM event_unusual much WHERE much.node = m.node AND much.seq > m.seq ORDER BY much.seq DESC LIMIT $6) e
 	WHERE $5 AND EXISTS (SELECT FROM l)
+	UNION ALL SELECT e.* FROM m
+	CROSS JOIN LATERAL (SELECT gone.* FROM event_notice gone
+		WHERE gone.kind = :USER_LEFT AND gone.node = m.node AND gone.seq > m.seq AND ($5 OR gone.object = $1)
+		ORDER BY gone.seq DESC LIMIT $6) e
+	WHERE EXISTS (SELECT FROM l)
 ), t AS MATERIALIZED (
 	SELECT x.*, x.body::jsonb AS b, x.kind IN (:USER_CREATED, :USER_PASSWORD, :USER_TOTP, :USER_RECOVERED) AS lets_in FROM x
 	WHERE x.kind <> :SESSIONS_ENDED OR NOT EXISTS (SELECT FROM event_notice f
@@ -76,6 +81,7 @@ FROM t CROSS JOIN LATERAL (
 	UNION ALL SELECT 'role_changed', t.b->>'role' WHERE t.kind = :USER_CHANGED AND t.b ? 'role'
 	UNION ALL SELECT CASE t.b->>'disabled' WHEN 'true' THEN 'disabled' ELSE 'enabled' END, NULL WHERE t.kind = :USER_CHANGED AND t.b ? 'disabled'
 	UNION ALL SELECT 'joined', (SELECT g.name FROM principal g WHERE g.id = t.object) WHERE t.kind = :MEMBER_ADDED
+	UNION ALL SELECT 'handed_over', t.b->>'name' WHERE t.kind = :USER_LEFT
 ) w
 LEFT JOIN principal o ON o.id = CASE t.kind WHEN :MEMBER_ADDED THEN t.actor ELSE t.object END
 LEFT JOIN principal a ON a.id = t.actor AND t.kind <> :RETRIEVALS_UNUSUAL LEFT JOIN node n ON n.id = :writer(t.node)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What is said, and what counts of it (docs/merge.md has the table of rules). Each event that sets a user's name, factor, role or their being
--- disabled, a text of a resource or account, its owner, its being removed, a share, who is in a team, or what is allowed in emergency is a word about that one thing:
+-- disabled, a text of a resource or account, its owner, to whom it is offered, its being removed, a share, who is in a team, or what is allowed in emergency is a word about that one thing:
 -- (object, principal, what). A chain's last word outdates its earlier ones, and a word outdates those that its node knew of; of those that are left
 -- the safest counts, and where none is safer, that of the oldest chain. So what counts is a function of the words, however they came. Where a word was
 -- lost to one that its node did not know of, that is kept for people (admin_conflict).
@@ -42,7 +42,7 @@ uuid '00000000-0000-0000-0000-000000000000'
 -- fragment: rank(w)
 CASE :w.what WHEN 'role' THEN (:w.value = 'administrator')::int WHEN 'disabled' THEN (:w.value = 'false')::int
 	WHEN 'share' THEN nullif(:w.value, '')::int WHEN 'member' THEN (:w.value = 'true')::int WHEN 'policy' THEN array_position('{off,inherit,on}'::text[], :w.value)
-	WHEN 'removed' THEN (:w.value = 'true')::int WHEN 'factor' THEN (:w.value = '')::int
+	WHEN 'removed' THEN (:w.value = 'true')::int WHEN 'offer' THEN (:w.value <> '')::int WHEN 'factor' THEN (:w.value = '')::int
 	WHEN 'maintenance' THEN (nullif(:w.value, '')::jsonb->>'until' IS NOT NULL)::int WHEN 'handover' THEN -nullif(split_part(:w.value, ' ', 1), '')::int
 	ELSE 0 END
 
@@ -51,6 +51,7 @@ CASE :w.what WHEN 'role' THEN (:w.value = 'administrator')::int WHEN 'disabled' 
 CASE :what WHEN 'share' THEN ('{none,view,modify,manage}'::text[])[:value::int + 1] WHEN 'factor' THEN CASE :value WHEN '' THEN 'none' ELSE 'set' END
 	WHEN 'removed' THEN CASE :value WHEN 'true' THEN 'removed' ELSE 'kept' END
 	WHEN 'member' THEN CASE :value WHEN 'true' THEN 'member' ELSE 'no member' END
+	WHEN 'offer' THEN coalesce((SELECT owning.name FROM principal owning WHERE owning.id = nullif(split_part(:value, ' ', 1), '')::uuid), 'none')
 	WHEN 'owner' THEN coalesce((SELECT owning.name FROM principal owning WHERE owning.id = :value::uuid), :value) ELSE :value END
 
 -- Whom or what a conflict (c) is about: a user or a team, or else a resource or an account.
@@ -171,7 +172,7 @@ WITH g AS MATERIALIZED (
 ), q AS MATERIALIZED (
 	SELECT object, max(value) FILTER (WHERE what = 'name') AS name, max(value) FILTER (WHERE what = 'type') AS type,
 		max(value) FILTER (WHERE what = 'address') AS address, max(value) FILTER (WHERE what = 'url') AS url,
-		max(value) FILTER (WHERE what = 'description') AS description, max(value) FILTER (WHERE what = 'owner')::uuid AS owner,
+		max(value) FILTER (WHERE what = 'description') AS description, max(value) FILTER (WHERE what = 'owner')::uuid AS owner, max(value) FILTER (WHERE what = 'offer') AS offer,
 		max(value) FILTER (WHERE what = 'login') AS login, max(value) FILTER (WHERE what = 'role') AS role,
 		max(value) FILTER (WHERE what = 'disabled')::boolean AS disabled, max(value) FILTER (WHERE what = 'factor') AS factor,
 		max(value) FILTER (WHERE what = 'removed')::boolean AS removed, max(at) FILTER (WHERE what = 'removed') AS removed_at,
@@ -184,9 +185,11 @@ WITH g AS MATERIALIZED (
 ), r AS (
 	UPDATE resource r SET name = coalesce(q.name, r.name), type = coalesce(q.type, r.type), address = coalesce(q.address, r.address),
 		url = coalesce(q.url, r.url), description = coalesce(q.description, r.description), owner = coalesce(q.owner, r.owner),
+		offered_to = CASE WHEN q.offer IS NULL THEN r.offered_to ELSE nullif(split_part(q.offer, ' ', 1), '')::uuid END,
+		offered_by = CASE WHEN q.offer IS NULL THEN r.offered_by ELSE nullif(split_part(q.offer, ' ', 2), '')::uuid END,
 		:removal(q, r, false), purged_at = CASE WHEN q.removed IS NULL OR q.removed THEN r.purged_at END
 	FROM q WHERE r.id = q.object
-		AND (coalesce(q.name, q.type, q.address, q.url, q.description, q.owner::text) IS NOT NULL OR :removes(q, r))
+		AND (coalesce(q.name, q.type, q.address, q.url, q.description, q.owner::text, q.offer) IS NOT NULL OR :removes(q, r))
 ), a AS (
 	UPDATE account a SET login = coalesce(q.login, a.login), description = coalesce(q.description, a.description), :removal(q, a, a.purged_at IS NOT NULL)
 	FROM q WHERE a.id = q.object AND (coalesce(q.login, q.description) IS NOT NULL OR :removes(q, a))

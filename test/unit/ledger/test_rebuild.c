@@ -285,6 +285,7 @@ static const struct one {
 	  "\"sealed\":\"0e\"}" },
 	{ EVENT_AUDIT_ACCEPTED, NIL, "{\"breaks\":[]}" },
 	{ EVENT_MAINTENANCE, NIL, "{\"reason\":\"r\"}" },
+	{ EVENT_RESOURCE_CHANGED, RESOURCE, "{\"offer\":\"" USER " " USER "\"}" },
 	{ EVENT_TEAM_CREATED, TEAM, "{\"name\":\"ops\"}" },
 	{ EVENT_TEAM_CHANGED, TEAM, "{\"name\":\"netops\"}" },
 	{ EVENT_TEAM_CREATED, TEAM_GONE, "{\"name\":\"gone\"}" },
