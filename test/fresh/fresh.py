@@ -129,7 +129,7 @@ def install_and_remove(m, user=None):
 
 
 def check(m, user=None):
-    out = m.run("make check", user=user, timeout=900).stdout
+    out = m.run("make check", user=user, timeout=1800).stdout
     found = re.findall(r"^\d+ passed, \d+ failed.*$", out, re.M)
     assert found and " 0 failed" in found[-1], out[-3000:]
     return found[-1]
