@@ -111,8 +111,8 @@ offer_make(struct call *c, const struct uuid *id, const char *user, struct err *
 	if (rc == 0 && uuid_eq(&to, &c->who.user))
 		return err_set(e, ERR_BAD_FIELD, "user: it is yours already");
 	return rc ? rc
-		  : vault_append(c, EVENT_RESOURCE_CHANGED, id,
-				 offer_body(c->a, &to, &c->who.user), e);
+		  : vault_append(c, EVENT_RESOURCE_CHANGED, id, offer_body(c->a, &to, &c->who.user),
+				 e);
 }
 
 int

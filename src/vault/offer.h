@@ -11,10 +11,12 @@
 int offer_list(struct call *c, const struct policy_page *page, struct json_out *out,
 	       struct err *e) NONNULL MUST_USE;
 /* How much is offered to a user, up to `most`. */
-int offer_count(struct call *c, const struct uuid *user, int most, int *ret, struct err *e) NONNULL MUST_USE;
+int offer_count(struct call *c, const struct uuid *user, int most, int *ret,
+		struct err *e) NONNULL MUST_USE;
 
 /* The owner offers it to a user, by name or id; instead of whom it was offered to before. ERR_BAD_FIELD: there is no such user, or it is theirs. */
-int offer_make(struct call *c, const struct uuid *id, const char *user, struct err *e) NONNULL MUST_USE;
+int offer_make(struct call *c, const struct uuid *id, const char *user,
+	       struct err *e) NONNULL MUST_USE;
 /* By the owner or by whom it is offered to. ERR_NOT_FOUND: it is offered to nobody. */
 int offer_end(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
 /* The caller is the owner then. ERR_NOT_FOUND: it is not offered to them. */

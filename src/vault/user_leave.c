@@ -4,7 +4,7 @@
 #include "vault/offer.h"
 #include "vault/withdrawn.h"
 
-#define UNIT 500	    /* events that are appended together */
+#define UNIT 500	 /* events that are appended together */
 #define LEAVE_MOST 10000 /* resources of one call */
 
 /* Who leaves, and who gets what they own. */
@@ -29,7 +29,9 @@ read_leave(struct call *c, const struct uuid *id, const char *to, struct leave *
 			       .name = arena_strdup(c->a, row_text(from, 0, COL_USER_ROW_NAME)),
 			       .disabled = row_bool(from, 0, COL_USER_ROW_DISABLED) };
 	if (uuid_eq(id, &c->who.user))
-		return err_set(e, ERR_REFUSED, "you cannot leave by yourself: another administrator hands over what you own");
+		return err_set(e, ERR_REFUSED,
+			       "you cannot leave by yourself: another administrator hands over "
+			       "what you own");
 	rc = user_find(c, to, &ret->to, &name, e);
 	if (rc == 0)
 		rc = user_read(c, STMT_USER_GET, &ret->to, &other, e);

@@ -59,7 +59,7 @@ def test_an_offer_that_ends(ada, bob, carol):
     ada.good("offer", "--withdraw", "db")
     assert offered(carol) == [] and "offered to nobody" in fails(ada.cli("offer", "--withdraw", "db"), 1)
     ada.good("offer", "db", "carol")
-    carol.good("refuse", "db")
+    carol.good("refuse", "DB")  # names mean the same in either case, as everywhere
     assert offered(carol) == [] and owner_of(ada, "db") == "ada"
     db = next(r["id"] for r in ada.json("ls") if r["name"] == "db")
     for method, path in (("POST", "/offer/accept"), ("DELETE", "/offer")):

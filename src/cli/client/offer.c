@@ -3,7 +3,9 @@
  * holdfast offer, offers, accept, refuse: a resource goes to another owner, who takes it.
  */
 #include <string.h>
+#include <strings.h>
 #include "base/json_out.h"
+#include "base/name.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/paging.h"
@@ -48,15 +50,12 @@ take_offer(void *arg, json_t *x)
 {
 	struct sought *s = arg;
 	const json_t *resource = json_object_get(x, "resource");
-	auto_buf name = BUF_INIT;
+	const char *id = lookup_text(resource, "id");
 
-	lookup_add_name(&name, resource, "name");
-	if (strcmp(lookup_text(resource, "id"), s->word) != 0 &&
-	    strcmp(lookup_text(resource, "name"), s->word) != 0 &&
-	    strcmp(buf_str(&name), s->word) != 0)
+	if (strcasecmp(id, s->word) != 0 && !name_means(s->word, lookup_text(resource, "name"), id))
 		return true;
 	s->n++;
-	text_copy(s->id, sizeof(s->id), lookup_text(resource, "id"));
+	text_copy(s->id, sizeof(s->id), id);
 	return s->n < 2;
 }
 
