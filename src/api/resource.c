@@ -98,6 +98,12 @@ on_offer_list(struct api_call *c, struct err *e)
 }
 
 static int
+on_offer_get(struct api_call *c, struct err *e)
+{
+	return offer_get(&c->call, call_id(c), &c->w, e);
+}
+
+static int
 on_offer_make(struct api_call *c, struct err *e)
 {
 	const struct body_offer *b = c->body;
@@ -136,6 +142,9 @@ const struct route routes_resource[] = {
 	{ HTTP_GET, "/v1/offers", DO(offer_list), CAP_USE, READ,
 	  NO_BODY, QUERY(offer_list), 0, "Offers",
 	  "Lists the resources that their owners offer to the caller." },
+	{ HTTP_GET, "/v1/resources/{id}/offer", DO(offer_get), CAP_USE, READ,
+	  NO_BODY, NO_QUERY, 0, "OfferMade",
+	  "Says to whom a resource is offered. Its owner alone is told." },
 	{ HTTP_POST, "/v1/resources/{id}/offer", DO(offer_make), CAP_USE, CHANGE,
 	  BODY(offer), NO_QUERY, SMALL, NULL,
 	  "Offers a resource to another owner, by name or id; instead of whom it was offered to before. Its owner alone can." },
@@ -160,6 +169,7 @@ const struct shape replies_resource[] = {
 		FIELD(accounts_next, ID, NIL)),
 	REPLY(Offers, LIST(offers, Offer), FIELD(next, ID, NIL)),
 	REPLY(Offer, ONE(resource, Suffixed), ONE(from, Named)),
+	REPLY(OfferMade, ONE(to, Named, NIL)),
 	REPLY(ResourceAccount,
 		FIELD(id, ID), FIELD(login, TEXT), FIELD(suffix, TEXT, NIL), FIELD(description, TEXT),
 		FIELD(version, INT), FIELD(conflict, BOOL), FIELD(level, TEXT)),

@@ -52,10 +52,11 @@ offer_count(struct call *c, const struct uuid *user, int most, int *ret, struct 
 	return rc;
 }
 
-/* ---- changing ---- */
+/* ---- one ---- */
 
 struct offer {
 	struct uuid owner, to; /* to nil: it is offered to nobody */
+	const char *name;      /* of whom it is offered to; in the arena */
 };
 
 static int
@@ -71,10 +72,36 @@ read_offer(struct call *c, const struct uuid *id, struct offer *ret, struct err 
 		return err_set(e, ERR_NOT_FOUND, "%s", err_info(ERR_NOT_FOUND)->text);
 	*ret = (struct offer){ 0 };
 	row_uuid(r, 0, COL_OFFER_OF_OWNER, &ret->owner);
-	if (!row_null(r, 0, COL_OFFER_OF_OFFERED_TO))
-		row_uuid(r, 0, COL_OFFER_OF_OFFERED_TO, &ret->to);
+	if (row_null(r, 0, COL_OFFER_OF_OFFERED_TO))
+		return 0;
+	row_uuid(r, 0, COL_OFFER_OF_OFFERED_TO, &ret->to);
+	ret->name = arena_strdup(c->a, row_text(r, 0, COL_OFFER_OF_OFFERED_NAME));
 	return 0;
 }
+
+int
+offer_get(struct call *c, const struct uuid *id, struct json_out *out, struct err *e)
+{
+	struct offer x;
+	int rc = resource_right(c, id, LEVEL_OWNER, "read an offer", NULL, e);
+	if (rc == 0)
+		rc = read_offer(c, id, &x, e);
+	if (rc)
+		return rc;
+	json_out_object(out, NULL);
+	if (uuid_is_nil(&x.to)) {
+		json_out_null(out, "to");
+	} else {
+		json_out_object(out, "to");
+		json_out_uuid(out, "id", &x.to);
+		json_out_text(out, "name", x.name);
+		json_out_end_object(out);
+	}
+	json_out_end_object(out);
+	return 0;
+}
+
+/* ---- changing ---- */
 
 /* to NULL: it is offered to nobody any more. */
 static const char *

@@ -14,6 +14,9 @@ int offer_list(struct call *c, const struct policy_page *page, struct json_out *
 int offer_count(struct call *c, const struct uuid *user, int most, int *ret,
 		struct err *e) NONNULL MUST_USE;
 
+/* To whom the caller's resource is offered: {"to"}, null: to nobody. */
+int offer_get(struct call *c, const struct uuid *id, struct json_out *out,
+	      struct err *e) NONNULL MUST_USE;
 /* The owner offers it to a user, by name or id; instead of whom it was offered to before. ERR_BAD_FIELD: there is no such user, or it is theirs. */
 int offer_make(struct call *c, const struct uuid *id, const char *user,
 	       struct err *e) NONNULL MUST_USE;

@@ -56,7 +56,13 @@ def test_an_offer_that_ends(ada, bob, carol):
     ada.good("offer", "db", "bob")
     ada.good("offer", "db", "carol")
     assert offered(bob) == [] and offered(carol) == [("db", "ada")], "the last one counts"
+    made = f"/v1/resources/{next(r['id'] for r in ada.json('ls') if r['name'] == 'db')}/offer"
+    ada.good("share", "--resource", "db", "bob", "manage")
+    assert ada.api.must("GET", made)["to"]["name"] == "carol"
+    assert [p.api.call("GET", made).status for p in (bob, carol)] == [403, 404], "its owner alone is told"
     ada.good("offer", "--withdraw", "db")
+    assert ada.api.must("GET", made)["to"] is None
+    ada.good("unshare", "--resource", "db", "bob")
     assert offered(carol) == [] and "offered to nobody" in fails(ada.cli("offer", "--withdraw", "db"), 1)
     ada.good("offer", "db", "carol")
     carol.good("refuse", "DB")  # names mean the same in either case, as everywhere

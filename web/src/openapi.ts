@@ -488,6 +488,10 @@ export interface Offer {
 	from: Named;
 }
 
+export interface OfferMade {
+	to: Named | null;
+}
+
 export interface Offers {
 	offers: Offer[];
 	next: string | null;

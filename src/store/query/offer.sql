@@ -6,8 +6,9 @@
 (:r.offered_to IS NOT NULL AND :r.offered_by = :r.owner AND :r.deleted_at IS NULL)
 
 -- What a rule needs to know of a resource before it is offered, accepted or declined. No row: it does not exist. offered_to: null without an offer.
--- name: offer_of(id uuid) -> owner uuid, offered_to uuid
-SELECT r.owner, CASE WHEN :is_offered(r) THEN r.offered_to END FROM resource r WHERE r.id = $1 AND r.deleted_at IS NULL;
+-- name: offer_of(id uuid) -> owner uuid, offered_to uuid, offered_name text
+SELECT r.owner, CASE WHEN :is_offered(r) THEN r.offered_to END, (SELECT p.name FROM principal p WHERE p.id = r.offered_to)
+FROM resource r WHERE r.id = $1 AND r.deleted_at IS NULL;
 
 -- What is offered to a user. A page behind (place, after), as of resources. shared: others hold the name too.
 -- name: offer_list(principal uuid, place text, after uuid, rows int) -> id uuid, name text, shared bool, owner uuid, owner_name text
