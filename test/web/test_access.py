@@ -45,10 +45,6 @@ def page(pair, chrome):
     return p
 
 
-def press_label(page, label):
-    page.d.find_element("css selector", f"[aria-label='{label}']").click()
-
-
 def show(page):
     page.press("Show …")
     page.wait_for("reason")
@@ -125,11 +121,42 @@ def test_the_details_of_an_account(page, admin, pair, axe):
     page.press("Details")
     page.wait("history", "current")
     page.wait("shares", "shareholder")
+    page.wait("through", "owner")
     axe.look("details")
+    page.type("why-user", "shareholder")
+    page.press("Ask")
+    page.wait("why-answer", "shareholder may")
+    axe.look("details, why")
     page.press("Remove")
     page.wait("details", "goes to the bin")
     axe.look("details, to be removed")
     page.press("Close")
+
+
+def test_a_resource_and_its_offer(page, admin, pair, axe):
+    token = json.loads(pair[0].cli("user", "add", "owen", "--json", session=admin).stdout)["setup_token"]
+    owen = admin.parent / "owen.session"
+    typed = f"{token}\n{PASSWORD}\n"
+    pair[0].cli("login", "--setup", "--ca", pair[0].web_cert, pair[0].url, "owen", session=owen, input=typed)
+    page.find("core")
+    page.press_label("Resource core switch")
+    page.wait_for("offer")
+    page.wait("through", "owner")
+    axe.look("resource")
+    page.type("offer-user", "owen")
+    page.press("Offer")
+    page.wait("offered", "owen")
+    axe.look("resource, offered")
+    page.press("Take the offer back")
+    page.wait("offer-said", "not offered")
+    page.press("Close")
+    pair[0].cli("put", "given/root", session=owen, input="s3cret\n")
+    pair[0].cli("offer", "given", "admin", session=owen)
+    again = Page(page.d, pair[0].url)
+    again.wait("offers", "given", "by owen")
+    axe.look("offered")
+    again.press("Refuse")
+    again.wait("offers-said", "stays with owen")
 
 
 def test_conflicts_and_changes(page, pair, axe):
@@ -180,7 +207,7 @@ def test_teams(page, axe, admin, pair):
     page.go("teams")
     page.wait("team-list", "ops")
     axe.look("teams")
-    press_label(page, "Manage team ops")
+    page.press_label("Manage team ops")
     page.wait("members", "admin")
     axe.look("a team")
     page.press("Remove team")
@@ -198,7 +225,7 @@ def test_users_and_the_log(page, axe):
     page.press("Add")
     page.wait_for("token")
     axe.look("users")
-    press_label(page, "Manage dora")
+    page.press_label("Manage dora")
     page.wait_for("disable")
     page.press("Disable")
     page.press("Reset password")

@@ -30,10 +30,6 @@ def page(pair, chrome):
     return p
 
 
-def press_label(page, label):
-    page.d.find_element("css selector", f"[aria-label='{label}']").click()
-
-
 def first_cells(page, table):
     return [r[0] for r in page.rows(table)]
 
@@ -75,11 +71,11 @@ def test_an_account_from_the_first_password_to_the_bin(page, bea):
     assert [(r[0], "current" in r[4]) for r in rows] == [("2", True), ("1", False)] and rows[0][2] == "admin", rows
     page.type("share-user", bea[0])
     page.press("Share")
-    page.wait("shares", "bea", "may view")
+    page.wait("shares", "bea", "since")
     page.press("Withdraw")
     page.wait("share-said", "bea has it no more")
     assert page.text("shares") == ""
-    press_label(page, "Show version 1")
+    page.press_label("Show version 1")
     assert made in reveal(page, "the one before")
     page.press("Close")
     page.press("Details")
@@ -170,7 +166,7 @@ def test_users_are_added_and_disabled(page, pair, admin):
     assert out.returncode == 0
     page.type("user-query", "cle")
     wait_until("they are found", lambda: page.rows("user-list"), lambda rows: [r[2] for r in rows] == ["active"])
-    press_label(page, "Manage cleo")
+    page.press_label("Manage cleo")
     page.wait_for("disable")
     page.press("Disable")
     page.press("Reset password")
@@ -185,7 +181,7 @@ def test_users_are_added_and_disabled(page, pair, admin):
     page.wait_for("new-token")
     assert page.text("new-token-text") not in ("", token)
     page.press("Close")
-    press_label(page, "Manage cleo")
+    page.press_label("Manage cleo")
     page.wait("user-dialog", "told at their next log-in")
     assert not page.seen("new-token"), "a token is shown once"
     assert page.complaints() == []
@@ -203,7 +199,7 @@ def test_a_team_from_its_first_member_to_its_end(page, pair, admin):
     page.type("member-user", "admin")
     page.press("Put in")
     page.wait("members", "admin")
-    press_label(page, "Take out admin")
+    page.press_label("Take out admin")
     page.wait("team-dialog", "Nobody is in it yet")
     page.press("Remove team")
     page.element("remove-team-yes").click()
@@ -236,7 +232,7 @@ def test_who_is_held_is_released(page, holding):
     page.go("users")
     page.type("user-query", "dora")
     wait_until("they are held", lambda: page.rows("user-list"), lambda rows: [r[2] for r in rows] == ["held"])
-    press_label(page, "Manage dora")
+    page.press_label("Manage dora")
     page.wait_for("release")
     page.press("Let them retrieve again")
     page.element("release-yes").click()

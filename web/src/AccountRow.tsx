@@ -3,8 +3,9 @@ import { Component } from "preact";
 import { T } from "./text";
 
 export interface Row {
-	id: string;
+	id: string; // of the account; "": of this resource is none to be seen
 	resource: string;
+	resourceId: string;
 	login: string;
 	version: number;
 	conflict: boolean;
@@ -16,6 +17,7 @@ interface Props {
 	open: (row: Row) => void;
 	copy: (row: Row) => void;
 	more: (row: Row) => void;
+	whole: (row: Row) => void; // the resource
 }
 
 // Drawn anew only when it is another row.
@@ -24,12 +26,16 @@ export class AccountRow extends Component<Props> {
 		return next.row !== this.props.row;
 	}
 
-	render({ row, open, copy, more }: Props) {
+	render({ row, open, copy, more, whole }: Props) {
 		const of = `${row.resource} / ${row.login}`;
 		return (
 			<tr tabIndex={-1}>
-				<td data-column={T.resource}>{row.resource}</td>
-				<td data-column={T.login}>{row.login}</td>
+				<td data-column={T.resource}>
+					<button type="button" class="link" aria-label={T.resourceOf(row.resource)} onClick={() => whole(row)}>
+						{row.resource}
+					</button>
+				</td>
+				<td data-column={T.login}>{row.id ? row.login : T.dash}</td>
 				<td data-column={T.version}>{!row.version ? T.noVersion : row.conflict ? T.inConflict(row.version) : row.version}</td>
 				<td class="acts">
 					{row.version > 0 && (
@@ -42,9 +48,11 @@ export class AccountRow extends Component<Props> {
 							</button>{" "}
 						</>
 					)}
-					<button type="button" aria-label={`${T.details} ${of}`} onClick={() => more(row)}>
-						{T.details}
-					</button>
+					{row.id && (
+						<button type="button" aria-label={`${T.details} ${of}`} onClick={() => more(row)}>
+							{T.details}
+						</button>
+					)}
 				</td>
 			</tr>
 		);

@@ -5,10 +5,13 @@ import { Dialog } from "./Dialog";
 import { History } from "./History";
 import { Said, useSaid } from "./Said";
 import { Sharing } from "./Sharing";
+import { Through } from "./Through";
+import { Why } from "./Why";
 import { call } from "./api";
 import { mayManage, mayModify, useChanges } from "./levels";
 import type { Account, Versions } from "./openapi";
 import { T } from "./text";
+import { named } from "./words";
 
 const ROWS = 50;
 
@@ -17,11 +20,12 @@ interface Props {
 	title: string;
 	close: () => void;
 	show: (version: number, modify: boolean) => void;
+	resource: (id: string, title: string) => void; // to be shown instead
 	changed: () => void; // the list is not what it was
 }
 
 // An account but for its secrets: its history, with whom it is shared, and out with it.
-export function Details({ id, title, close, show, changed }: Props) {
+export function Details({ id, title, close, show, resource, changed }: Props) {
 	const changes = useChanges();
 	const [account, keep] = useState<Account | null>(null);
 	const [versions, keepVersions] = useState<Versions>({ versions: [], next: null });
@@ -56,15 +60,27 @@ export function Details({ id, title, close, show, changed }: Props) {
 	return (
 		<Dialog id="details" title={title} close={close}>
 			{account && (
-				<dl id="facts">
+				<dl class="facts">
 					{account.resource.url && <dt>{T.url}</dt>}
-					{account.resource.url && <dd class="text">{account.resource.url}</dd>}
+					{account.resource.url && <dd>{account.resource.url}</dd>}
 					{account.description && <dt>{T.description}</dt>}
-					{account.description && <dd class="text">{account.description}</dd>}
+					{account.description && <dd>{account.description}</dd>}
+					<dt>{T.resource}</dt>
+					<dd>
+						<button
+							id="to-resource"
+							type="button"
+							class="link"
+							onClick={() => resource(account.resource.id, named(account.resource.name, account.resource))}
+						>
+							{named(account.resource.name, account.resource)}
+						</button>
+					</dd>
 					<dt>{T.youMay}</dt>
-					<dd class="text">{T.levels[account.level] ?? account.level}</dd>
+					<dd>{T.levels[account.level] ?? account.level}</dd>
 				</dl>
 			)}
+			{account && <Through path={path} />}
 			{account && (
 				<History
 					account={account}
@@ -75,7 +91,8 @@ export function Details({ id, title, close, show, changed }: Props) {
 				/>
 			)}
 			<Said id="details-said" word={word} />
-			{account && mayManage(account.level) && <Sharing account={id} />}
+			{account && mayManage(account.level) && <Sharing path={path} nobody={T.sharedWithNobodyHere} />}
+			{account && mayManage(account.level) && <Why path={path} />}
 			{account && mayManage(account.level) && (
 				<Confirm id="remove" what={T.remove} ask={T.removeAsk} disabled={!changes} go={() => void remove()} />
 			)}

@@ -37,18 +37,34 @@ function Where() {
 	);
 }
 
-function Part({ page, text }: { page: PageName; text: string }) {
+// How much there waits for whoever is logged in.
+function Mark({ n, words }: { n: number; words: string }) {
+	if (!n)
+		return null;
+	return (
+		<>
+			{" "}
+			<span class="mark" title={words}>
+				<span aria-hidden="true">{n}</span>
+				<span class="spoken">, {words}</span>
+			</span>
+		</>
+	);
+}
+
+function Part({ page, text, waits }: { page: PageName; text: string; waits?: number }) {
 	const here = useStore((s) => s.page === page);
 	return (
 		<a href={`#${page}`} aria-current={here ? "page" : undefined}>
 			{text}
+			<Mark n={waits ?? 0} words={T.offeredMark(waits ?? 0)} />
 		</a>
 	);
 }
 
 async function logOut() {
 	await call("DELETE", sessionPath());
-	set({ me: null, typedName: "", page: "passwords" });
+	set({ me: null, offers: [], typedName: "", page: "passwords" });
 	history.replaceState(null, "", location.pathname);
 	await look();
 }
@@ -56,6 +72,7 @@ async function logOut() {
 export function Head() {
 	const me = useStore((s) => s.me);
 	const page = useStore((s) => s.page);
+	const offers = useStore((s) => s.offers.length);
 	const serving = useStore((s) => serves(s) !== "" || s.silent);
 
 	return (
@@ -69,7 +86,7 @@ export function Head() {
 			<Where />
 			{me && (
 				<nav aria-label={T.parts}>
-					{serving && <Part page="passwords" text={T.passwords} />}
+					{serving && <Part page="passwords" text={T.passwords} waits={offers} />}
 					{serving && <Part page="bin" text={T.bin} />}
 					{serving && <Part page="teams" text={T.teams} />}
 					{serving && me.user.role === "administrator" && <Part page="users" text={T.users} />}

@@ -7,20 +7,34 @@ import type { ShareRow, Shares } from "./openapi";
 import { T } from "./text";
 import { named, time } from "./words";
 
-// With whom an account is shared by itself.
-export function Sharing({ account }: { account: string }) {
+const ROWS = 200;
+
+function LevelOptions() {
+	return (
+		<>
+			{LEVELS.map((l) => (
+				<option key={l} value={l}>
+					{T.levels[l]}
+				</option>
+			))}
+		</>
+	);
+}
+
+// With whom an account or a resource is shared by itself. path: of it.
+export function Sharing({ path, nobody }: { path: string; nobody: string }) {
 	const changes = useChanges();
 	const withdrawals = useWithdrawals();
-	const [rows, keep] = useState<ShareRow[] | null>(null);
+	const [page, keep] = useState<Shares | null>(null);
 	const [word, say] = useSaid();
 	const user = useRef<HTMLInputElement>(null);
 	const level = useRef<HTMLSelectElement>(null);
-	const path = `/v1/accounts/${account}/shares`;
+	const shares = `${path}/shares`;
 
 	async function load() {
-		const r = await call<Shares>("GET", path);
+		const r = await call<Shares>("GET", `${shares}?limit=${ROWS}`);
 		if (r.body)
-			keep(r.body.shares);
+			keep(r.body);
 		else
 			say(r, "");
 	}
@@ -29,39 +43,53 @@ export function Sharing({ account }: { account: string }) {
 	async function share(event: Event) {
 		event.preventDefault();
 		const name = user.current!.value.trim();
-		if (!say(await call("POST", path, { user: name, level: level.current!.value }), T.shared(name)))
+		if (!say(await call("POST", shares, { user: name, level: level.current!.value }), T.shared(name)))
 			return;
 		user.current!.value = "";
 		await load();
 	}
 
+	async function change(row: ShareRow, to: string) {
+		say(await call("POST", shares, { user: row.user.id, level: to }), T.nowMay(named(row.user.name, row.user), T.levels[to]));
+		await load();
+	}
+
 	async function withdraw(row: ShareRow) {
-		if (say(await call("DELETE", `${path}/${row.user.id}`), T.unshared(named(row.user.name, row.user))))
+		if (say(await call("DELETE", `${shares}/${row.user.id}`), T.unshared(named(row.user.name, row.user))))
 			await load();
 	}
 
 	return (
 		<>
 			<h3>{T.sharing}</h3>
-			{rows && rows.length === 0 && <p class="hint">{T.sharedWithNobody}</p>}
+			{page?.shares.length === 0 && <p class="hint">{nobody}</p>}
 			<ul id="shares" class="plain">
-				{rows?.map((row) => (
-					<li key={row.user.id}>
-						<span>
-							{named(row.user.name, row.user)} {row.team && T.aTeam} <span class="hint">{T.sharedSince(T.levels[row.level] ?? row.level, time(row.granted))}</span>
-						</span>
-						<button
-							type="button"
-							disabled={!withdrawals}
-							aria-label={T.unshareOf(row.user.name)}
-							onClick={() => void withdraw(row)}
-						>
-							{T.unshare}
-						</button>
-					</li>
-				))}
+				{page?.shares.map((row) => {
+					const name = named(row.user.name, row.user);
+					return (
+						<li key={row.user.id}>
+							<span>
+								{name} {row.team && T.aTeam} <span class="hint">{T.since(time(row.granted))}</span>
+							</span>
+							<span class="row">
+								<select
+									aria-label={T.mayOf(name)}
+									disabled={!changes}
+									value={row.level}
+									onChange={(e) => void change(row, e.currentTarget.value)}
+								>
+									<LevelOptions />
+								</select>
+								<button type="button" disabled={!withdrawals} aria-label={T.unshareOf(name)} onClick={() => void withdraw(row)}>
+									{T.unshare}
+								</button>
+							</span>
+						</li>
+					);
+				})}
 			</ul>
-			<form id="share" onSubmit={share}>
+			{page?.next && <p class="hint">{T.moreShares}</p>}
+			<form id="share" class="line" onSubmit={share}>
 				<label>
 					{T.shareWith}
 					<input id="share-user" ref={user} autoComplete="off" autoCapitalize="none" spellcheck={false} required maxLength={200} />
@@ -69,11 +97,7 @@ export function Sharing({ account }: { account: string }) {
 				<label>
 					{T.mayDo}
 					<select id="share-level" ref={level}>
-						{LEVELS.map((l) => (
-							<option key={l} value={l}>
-								{T.levels[l]}
-							</option>
-						))}
+						<LevelOptions />
 					</select>
 				</label>
 				<button disabled={!changes}>{T.doShare}</button>

@@ -3,6 +3,8 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { AccountRow, type Row } from "./AccountRow";
 import { Details } from "./Details";
 import { NewAccount } from "./NewAccount";
+import { Offers } from "./Offers";
+import { ResourceDialog } from "./ResourceDialog";
 import { Secret, type Shown } from "./Secret";
 import { Waiting } from "./Waiting";
 import { call } from "./api";
@@ -19,16 +21,19 @@ const TYPING_MS = 150;
 const titleOf = (row: Row) => `${row.resource} / ${row.login}`;
 
 function rowsOf(page: Resources): Row[] {
-	return page.resources.flatMap((resource) =>
-		resource.accounts.map((account) => ({
+	return page.resources.flatMap((resource) => {
+		const of = { resource: named(resource.name, resource), resourceId: resource.id };
+		if (!resource.accounts.length)
+			return [{ ...of, id: "", login: "", version: 0, conflict: false, level: "" }];
+		return resource.accounts.map((account) => ({
+			...of,
 			id: account.id,
-			resource: named(resource.name, resource),
 			login: named(account.login, account),
 			version: account.version,
 			conflict: account.conflict,
 			level: account.level,
-		})),
-	);
+		}));
+	});
 }
 
 // What there is beyond the rows that are shown.
@@ -47,6 +52,7 @@ export function Vault({ hidden }: { hidden: boolean }) {
 	const changes = useChanges();
 	const [shown, show] = useState<Shown | null>(null);
 	const [details, showDetails] = useState<{ id: string; title: string } | null>(null);
+	const [resource, showResource] = useState<{ id: string; title: string } | null>(null);
 	const [changed, change] = useState(0);
 	const [making, make] = useState(false);
 	const query = useRef<HTMLInputElement>(null);
@@ -112,6 +118,7 @@ export function Vault({ hidden }: { hidden: boolean }) {
 		tell((await copy(value, () => tell(T.copyCleared))) ? T.copiedWhat(name, of) : T.copyNot);
 	}, []);
 	const more = useCallback((row: Row) => showDetails({ id: row.id, title: titleOf(row) }), []);
+	const whole = useCallback((row: Row) => showResource({ id: row.resourceId, title: row.resource }), []);
 	const closed = useCallback(() => show(null), []);
 
 	function news() {
@@ -146,13 +153,17 @@ export function Vault({ hidden }: { hidden: boolean }) {
 			open(row);
 		else if (row?.version && e.key === "c")
 			void copyOf(row);
+		else if (row?.id && e.key === "d")
+			more(row);
+		else if (row && e.key === "r")
+			whole(row);
 		else
 			return;
 		e.preventDefault();
 	}
 
 	return (
-		<section id="vault" hidden={hidden} aria-labelledby="vault-title" onKeyDown={shown || details || making ? undefined : key}>
+		<section id="vault" hidden={hidden} aria-labelledby="vault-title" onKeyDown={shown || details || resource || making ? undefined : key}>
 			<h2 id="vault-title">{T.passwords}</h2>
 			<form
 				id="find"
@@ -185,6 +196,7 @@ export function Vault({ hidden }: { hidden: boolean }) {
 					{T.onlyPrimary}
 				</p>
 			)}
+			<Offers changed={() => void find()} />
 			<Waiting asked={changed} open={showDetails} changed={() => void find()} />
 			<table id="accounts" class="cards" hidden={rows.length === 0} aria-describedby="keys">
 				<thead>
@@ -197,7 +209,7 @@ export function Vault({ hidden }: { hidden: boolean }) {
 				</thead>
 				<tbody ref={body}>
 					{rows.map((row) => (
-						<AccountRow key={row.id} row={row} open={open} copy={copyOf} more={more} />
+						<AccountRow key={row.id || row.resourceId} row={row} open={open} copy={copyOf} more={more} whole={whole} />
 					))}
 				</tbody>
 			</table>
@@ -221,8 +233,15 @@ export function Vault({ hidden }: { hidden: boolean }) {
 						showDetails(null);
 						show({ account: details.id, title: details.title, version, modify });
 					}}
+					resource={(id, title) => {
+						showDetails(null);
+						showResource({ id, title });
+					}}
 					changed={news}
 				/>
+			)}
+			{resource && (
+				<ResourceDialog key={resource.id} id={resource.id} title={resource.title} close={() => showResource(null)} />
 			)}
 			{making && <NewAccount close={() => make(false)} made={(a) => made(a.resource.name)} />}
 		</section>

@@ -5,8 +5,8 @@
 // Silence is a fact of the page's own questions: two that failed, or one that has waited for PATIENCE_MS. When the page itself stood
 // still (the machine slept, the browser held its timers), waiting begins anew.
 import { call, health, lacks } from "./api";
-import type { HaBrief, HaUnknown, HaWhole, Health, Session } from "./openapi";
-import { get, set, type Pair, type Place } from "./store";
+import type { HaBrief, HaUnknown, HaWhole, Health, Offers, Session } from "./openapi";
+import { get, serves, set, type Pair, type Place } from "./store";
 
 const TICK_MS = 100;
 const POLL_MS = 400;
@@ -19,6 +19,7 @@ const OLD_MS = 2500;
 const GAP_MS = 1500;
 const RELEASE_MS = 60000;
 const IDLE_MS = 300000;
+const OFFERS_MS = 20000;
 
 let asked = 0; // when the question that waits was asked; 0: none waits
 let failures = 0;
@@ -125,12 +126,30 @@ function learnPlaces(session: Session) {
 }
 
 export async function who() {
+	const was = get().me?.user.id;
 	const r = await call<Session>("GET", sessionPath(), undefined, ANSWER_MS);
 	if (r.status === 200 && r.body) {
 		set({ me: r.body });
 		learnPlaces(r.body);
+		if (was !== r.body.user.id)
+			void lookForOffers();
 	} else if (r.status === 401 && get().me) {
-		set({ me: null });
+		set({ me: null, offers: [] });
+	}
+}
+
+export async function lookForOffers() {
+	const me = get().me?.user.id;
+	const r = await call<Offers>("GET", "/v1/offers", undefined, ANSWER_MS);
+	if (r.body && get().me?.user.id === me)
+		set({ offers: r.body.offers });
+}
+
+async function askOffers() {
+	for (;;) {
+		await wait(OFFERS_MS);
+		if (get().me && !get().idle && !get().silent && serves(get()))
+			await lookForOffers();
 	}
 }
 
@@ -194,4 +213,5 @@ export function begin(places: Place[]) {
 	void askOthers();
 	void askRelease();
 	void askFigures();
+	void askOffers();
 }

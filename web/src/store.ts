@@ -2,7 +2,7 @@
 //
 // What the page knows now. rounds.ts asks and writes; components read by useStore and are drawn anew when what they read has changed.
 import { useEffect, useState } from "preact/hooks";
-import type { HaNode, HaReason, HaWarning, Health, Login, Session } from "./openapi";
+import type { HaNode, HaReason, HaWarning, Health, Login, Offer, Session } from "./openapi";
 
 export type PageName = "passwords" | "bin" | "teams" | "users" | "audit" | "me" | "ha";
 
@@ -34,6 +34,7 @@ export interface Store {
 	silent: boolean;
 	me: Session | null; // who is logged in here
 	told: Login | null; // what the log-in said of what was done since the one before, until it was seen
+	offers: Offer[]; // what is offered to them
 	typedName: string; // in the log-in
 	places: Place[]; // the pair's nodes but this one
 	others: Record<string, Other>; // by url
@@ -53,6 +54,7 @@ let state: Store = {
 	silent: false,
 	me: null,
 	told: null,
+	offers: [],
 	typedName: "",
 	places: [],
 	others: {},

@@ -70,14 +70,23 @@ class Page:
 
         wait_until(f"“{words}” is pressed", click, also=self.all)
 
-    def login(self, password=PASSWORD):
+    def login(self, password=PASSWORD, name="admin"):
         """Returns when it is done; a wrong password leaves the form."""
         self.wait_for("login")
-        self.type("name", "admin")
+        self.type("name", name)
         self.type("password", password)
         self.d.find_element("css selector", "#login button").click()
         if password == PASSWORD:
-            self.wait("user", "admin")
+            self.wait("user", name)
+
+    def press_label(self, label):
+        """The button that readers of the screen hear so."""
+        self.d.find_element("css selector", f"[aria-label='{label}']").click()
+
+    def choose(self, where, value):
+        """In a list to choose from (by its selector), as a user does it."""
+        options = self.d.find_element("css selector", where).find_elements("tag name", "option")
+        next(o for o in options if o.get_property("value") == value).click()
 
     def rows(self, table):
         """At one moment: the page writes the table anew now and then."""

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect, useState } from "preact/hooks";
+import { Dialog } from "./Dialog";
+import { Offering } from "./Offering";
+import { Said, useSaid } from "./Said";
+import { Sharing } from "./Sharing";
+import { Through } from "./Through";
+import { Why } from "./Why";
+import { call } from "./api";
+import { mayManage, useChanges } from "./levels";
+import type { Resource } from "./openapi";
+import { T } from "./text";
+
+interface Props {
+	id: string;
+	title: string;
+	close: () => void;
+}
+
+function Facts({ of }: { of: Resource }) {
+	const texts = [
+		[T.url, of.url],
+		[T.address, of.address],
+		[T.type, of.type],
+		[T.description, of.description],
+		[T.owner, of.owner.name],
+		[T.youMay, T.levels[of.level ?? ""] ?? T.someOfIt],
+	];
+	return (
+		<dl class="facts">
+			{texts.map(([name, text]) => text && [<dt key={name}>{name}</dt>, <dd key={`${name}:`}>{text}</dd>])}
+		</dl>
+	);
+}
+
+// A resource with all of its accounts: what it is, with whom it is shared, and who gets it.
+export function ResourceDialog({ id, title, close }: Props) {
+	const changes = useChanges();
+	const [resource, keep] = useState<Resource | null>(null);
+	const [word, say] = useSaid();
+	const path = `/v1/resources/${id}`;
+
+	useEffect(() => {
+		void call<Resource>("GET", path).then((r) => (r.body ? keep(r.body) : say(r, "")));
+	}, []);
+
+	return (
+		<Dialog id="resource" title={title} close={close}>
+			<Said id="resource-said" word={word} />
+			{resource && <Facts of={resource} />}
+			{resource?.level && <Through path={path} />}
+			{resource && mayManage(resource.level) && <Sharing path={path} nobody={T.sharedWithNobody} />}
+			{resource && mayManage(resource.level) && <Why path={path} />}
+			{resource?.level === "owner" && <Offering resource={id} />}
+			{!changes && <p class="hint">{T.onlyPrimary}</p>}
+		</Dialog>
+	);
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Way, Why } from "./openapi";
+import { T } from "./text";
+import { named, time } from "./words";
+
+function words(w: Way) {
+	if (w.level === "owner")
+		return T.wayOwner;
+	return w.team ? T.wayTeam(T.shareOn[w.on] ?? w.on, named(w.team.name, w.team)) : T.wayOwn(T.shareOn[w.on] ?? w.on);
+}
+
+// What somebody may do, and through what: each ownership and each share that reaches them, the one that gives most first.
+export function Ways({ of }: { of: Why }) {
+	return (
+		<ul class="ways-list">
+			{of.through.map((w, i) => (
+				<li key={i}>
+					{T.levels[w.level] ?? w.level}: {words(w)}
+					{w.granted && <span class="hint"> {T.since(time(w.granted))}</span>}
+				</li>
+			))}
+		</ul>
+	);
+}
