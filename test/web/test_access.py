@@ -192,13 +192,28 @@ def test_the_bin(page, pair, admin, axe):
     page.wait_for("remove")
     page.press("Remove")
     page.element("remove-yes").click()
-    wait_until("it is gone", lambda: page.rows("accounts"), lambda rows: rows == [])
+    wait_until("it is gone", lambda: page.rows("accounts"), lambda rows: [r[1] for r in rows] == ["–"])
+    axe.look("list, a resource without an account")
     page.go("bin")
     page.wait("removed", "onerror")
     axe.look("bin")
     page.press("Bring back")
     page.wait("bin-said", "is back")
     axe.look("bin, brought back")
+
+
+def test_an_import(page, axe, tmp_path):
+    page.element("to-import").click()
+    page.wait_for("import-form")
+    axe.look("import")
+    (tmp_path / "export.csv").write_text("resource,login,password\nmast,root,s3cret\ncore switch,admin,s3cret\n")
+    page.element("import-file").send_keys(str(tmp_path / "export.csv"))
+    page.press("Look at it")
+    page.wait("plan", "1 are skipped")
+    axe.look("import, the plan")
+    page.press("Import it")
+    page.wait("outcome", "It is stored")
+    axe.look("import, stored")
 
 
 def test_teams(page, axe, admin, pair):

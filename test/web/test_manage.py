@@ -74,7 +74,7 @@ def test_an_account_from_the_first_password_to_the_bin(page, bea):
     page.wait("shares", "bea", "since")
     page.press("Withdraw")
     page.wait("share-said", "bea has it no more")
-    assert page.text("shares") == ""
+    wait_until("it is shared with nobody", lambda: page.text("shares"), lambda said: said == "")
     page.press_label("Show version 1")
     assert made in reveal(page, "the one before")
     page.press("Close")
@@ -83,7 +83,7 @@ def test_an_account_from_the_first_password_to_the_bin(page, bea):
     page.press("Remove")
     page.wait("details", "goes to the bin")
     page.element("remove-yes").click()
-    wait_until("it is gone", lambda: first_cells(page, "accounts"), lambda rows: rows == [])
+    wait_until("its resource is left", lambda: page.rows("accounts"), lambda rows: [r[1] for r in rows] == ["–"])
     page.go("bin")
     wait_until("it is in the bin", lambda: first_cells(page, "removed"), lambda rows: rows == ["edge router / root"])
     page.press("Bring back")
@@ -92,6 +92,12 @@ def test_an_account_from_the_first_password_to_the_bin(page, bea):
     page.go("passwords")
     page.find("edge")
     assert [r[2] for r in page.rows("accounts")] == ["2"]
+    page.press_label("Resource edge router")
+    page.wait_for("remove-resource")
+    page.press("Remove")
+    page.wait("resource", "with all of its accounts")
+    page.element("remove-resource-yes").click()
+    wait_until("it is gone", lambda: first_cells(page, "accounts"), lambda rows: rows == [])
     assert page.complaints() == []
 
 

@@ -83,7 +83,7 @@ def test_shares_and_through_what(pair, chrome, people):
     assert first < page.text("why-answer").index("view: by a share of the account"), "the one that counts comes first"
     page.press_label("Withdraw the share of carol")
     page.wait("share-said", "carol has it no more by this share")
-    assert page.text("shares") == ""
+    wait_until("it is shared with nobody", lambda: page.text("shares"), lambda said: said == "")
     page.element("to-resource").click()
     page.wait("shares", "ops (team)")
     assert not page.seen("details") and may(page, "ops") == "modify"

@@ -4,6 +4,7 @@ import { Banner } from "./Banner";
 import { Bin } from "./Bin";
 import { Head } from "./Head";
 import { HighAvailability } from "./HighAvailability";
+import { Import } from "./Import";
 import { LogIn } from "./LogIn";
 import { Me } from "./Me";
 import { Newer } from "./Newer";
@@ -38,7 +39,8 @@ export function App() {
 				{user && <Notices />}
 				{user && (page === "ha" || !serving) && <HighAvailability />}
 				{user && serving && <Vault key={user} hidden={page !== "passwords"} />}
-				{user && serving && page === "bin" && <Bin key={user} />}
+				{user && serving && page === "import" && <Import key={user} />}
+			{user && serving && page === "bin" && <Bin key={user} />}
 				{user && serving && page === "audit" && <Audit key={user} />}
 				{user && serving && page === "teams" && <Teams key={user} />}
 				{user && serving && page === "users" && <Users key={user} />}

@@ -53,7 +53,7 @@ function Mark({ n, words }: { n: number; words: string }) {
 }
 
 function Part({ page, text, waits }: { page: PageName; text: string; waits?: number }) {
-	const here = useStore((s) => s.page === page);
+	const here = useStore((s) => (s.page === "import" ? "passwords" : s.page) === page);
 	return (
 		<a href={`#${page}`} aria-current={here ? "page" : undefined}>
 			{text}

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Factor } from "./Factor";
 import { Said, useSaid } from "./Said";
-import { call } from "./api";
+import { call, said } from "./api";
 import { useChanges, useWithdrawals } from "./levels";
 import type { User } from "./openapi";
 import { T } from "./text";
@@ -19,7 +19,7 @@ function OwnPassword({ name, factor }: { name: string; factor: boolean }) {
 	async function submit(event: Event) {
 		event.preventDefault();
 		if (fresh.current!.value !== again.current!.value) {
-			say({ status: 0, body: null, error: { code: "", message: T.differ }, asOf: null }, "");
+			say(said(T.differ), "");
 			return;
 		}
 		const asked: Record<string, string> = { old: old.current!.value, new: fresh.current!.value };

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Dialog } from "./Dialog";
 import { PasswordField } from "./PasswordField";
 import { Said, useSaid } from "./Said";
-import { call } from "./api";
+import { call, said } from "./api";
 import type { Account, Resources } from "./openapi";
 import { T } from "./text";
 
@@ -24,7 +24,7 @@ async function store(resource: string, asked: Asked) {
 	if (!found.body)
 		return { ...found, body: null };
 	if (found.body.resources.length > 1)
-		return { ...found, status: 0, body: null, error: { code: "", message: T.severalResources } };
+		return said(T.severalResources);
 	const there = found.body.resources[0];
 	if (!there)
 		return call<Account>("POST", "/v1/accounts", { resource, ...asked });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useState } from "preact/hooks";
+import { Confirm } from "./Confirm";
 import { Dialog } from "./Dialog";
 import { Offering } from "./Offering";
 import { Said, useSaid } from "./Said";
@@ -15,6 +16,7 @@ interface Props {
 	id: string;
 	title: string;
 	close: () => void;
+	changed: () => void; // the list is not what it was
 }
 
 function Facts({ of }: { of: Resource }) {
@@ -34,7 +36,7 @@ function Facts({ of }: { of: Resource }) {
 }
 
 // A resource with all of its accounts: what it is, with whom it is shared, and who gets it.
-export function ResourceDialog({ id, title, close }: Props) {
+export function ResourceDialog({ id, title, close, changed }: Props) {
 	const changes = useChanges();
 	const [resource, keep] = useState<Resource | null>(null);
 	const [word, say] = useSaid();
@@ -44,6 +46,13 @@ export function ResourceDialog({ id, title, close }: Props) {
 		void call<Resource>("GET", path).then((r) => (r.body ? keep(r.body) : say(r, "")));
 	}, []);
 
+	async function remove() {
+		if (!say(await call("DELETE", path), ""))
+			return;
+		changed();
+		close();
+	}
+
 	return (
 		<Dialog id="resource" title={title} close={close}>
 			<Said id="resource-said" word={word} />
@@ -52,6 +61,9 @@ export function ResourceDialog({ id, title, close }: Props) {
 			{resource && mayManage(resource.level) && <Sharing path={path} nobody={T.sharedWithNobody} />}
 			{resource && mayManage(resource.level) && <Why path={path} />}
 			{resource?.level === "owner" && <Offering resource={id} />}
+			{resource && mayManage(resource.level) && (
+				<Confirm id="remove-resource" what={T.remove} ask={T.removeResourceAsk} disabled={!changes} go={() => void remove()} />
+			)}
 			{!changes && <p class="hint">{T.onlyPrimary}</p>}
 		</Dialog>
 	);

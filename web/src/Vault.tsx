@@ -87,9 +87,12 @@ export function Vault({ hidden }: { hidden: boolean }) {
 
 	useEffect(() => {
 		query.current!.focus();
-		void find();
 		return () => clearTimeout(waiting.current);
 	}, []);
+	useEffect(() => {
+		if (!hidden)
+			void find(); // also after what another page changed
+	}, [hidden]);
 	useEffect(() => {
 		const key = (e: KeyboardEvent) => {
 			if (e.key !== "/" || typing(e) || hidden || e.ctrlKey || e.metaKey || e.altKey)
@@ -190,6 +193,9 @@ export function Vault({ hidden }: { hidden: boolean }) {
 				<button id="add" type="button" disabled={!changes} aria-describedby={changes ? undefined : "add-not"} onClick={() => make(true)}>
 					{T.newAccount}
 				</button>
+				<a id="to-import" class="button" href="#import">
+					{T.importMany}
+				</a>
 			</form>
 			{!changes && (
 				<p id="add-not" class="hint">
@@ -241,7 +247,7 @@ export function Vault({ hidden }: { hidden: boolean }) {
 				/>
 			)}
 			{resource && (
-				<ResourceDialog key={resource.id} id={resource.id} title={resource.title} close={() => showResource(null)} />
+				<ResourceDialog key={resource.id} id={resource.id} title={resource.title} close={() => showResource(null)} changed={news} />
 			)}
 			{making && <NewAccount close={() => make(false)} made={(a) => made(a.resource.name)} />}
 		</section>

@@ -10,6 +10,21 @@ export interface Answer<R> {
 	asOf: string | null;
 }
 
+export function answerOf<R>(status: number, text: string, asOf: string | null): Answer<R> {
+	try {
+		const said = text ? JSON.parse(text) : null;
+		const error = said?.error ?? null;
+		return { status, body: error ? null : said, error, asOf };
+	} catch {
+		return { status: 0, body: null, error: null, asOf: null };
+	}
+}
+
+// What the page itself has to say, in the place of an answer; nothing: it is well.
+export function said(message: string): Answer<never> {
+	return { status: message ? 0 : 200, body: null, error: message ? { code: "", message } : null, asOf: null };
+}
+
 // ms: how long is waited, if not for ever.
 export async function call<R>(method: string, path: string, body?: unknown, ms?: number): Promise<Answer<R>> {
 	const asked: RequestInit = { method, redirect: "manual", cache: "no-store", credentials: "same-origin" };
@@ -21,12 +36,9 @@ export async function call<R>(method: string, path: string, body?: unknown, ms?:
 	}
 	try {
 		const r = await fetch(path, asked);
-		const text = await r.text();
-		const said = text ? JSON.parse(text) : null;
-		const error = said?.error ?? null;
-		return { status: r.status, body: error ? null : said, error, asOf: r.headers.get("Holdfast-As-Of") };
+		return answerOf(r.status, await r.text(), r.headers.get("Holdfast-As-Of"));
 	} catch {
-		return { status: 0, body: null, error: null, asOf: null };
+		return answerOf(0, "", null);
 	}
 }
 

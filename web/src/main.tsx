@@ -7,7 +7,7 @@ import { App } from "./App";
 import { begin } from "./rounds";
 import { set, type PageName, type Place } from "./store";
 
-const PAGES: PageName[] = ["passwords", "bin", "teams", "users", "audit", "me", "ha"];
+const PAGES: PageName[] = ["passwords", "import", "bin", "teams", "users", "audit", "me", "ha"];
 
 // The nodes that this page may ask, as the page itself lists them; which of them is this one is known when it has answered.
 function places(): Place[] {

@@ -32,7 +32,7 @@ export const begin = (text: string) => text.charAt(0).toUpperCase() + text.slice
 const sentence = (text: string) => `${begin(text)}.`;
 
 export function failure(r: Answer<unknown>): string {
-	if (!r.status)
+	if (!r.status && !r.error)
 		return T.unanswered;
 	if (!r.error)
 		return sentence(T.answerWas(r.status));
