@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/lib"))
 sys.path.insert(0, str(ROOT / "test/web/lib"))
 sys.path.insert(0, str(ROOT / "test/it/lib"))
+from browser import begin, missing  # noqa: E402
 from pair import PASSWORD, STOCK_PATH, Node, end_all, free_port, give, make_pair  # noqa: E402
 from wait import wait_until  # noqa: E402
 
@@ -82,29 +83,9 @@ def pair():
 
 def browser(*words):
     """Skipped, not passed, where the archive has none."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    if not shutil.which("chromium") or not shutil.which("chromedriver"):
-        pytest.skip("there is no chromium here")
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    options.accept_insecure_certs = (
-        not words
-    )  # the nodes' own certificates; that clients check them is tested elsewhere
-    for word in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--window-size=1280,900",
-        *words,
-    ):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(
-        service=webdriver.chrome.service.Service(shutil.which("chromedriver"), log_output=subprocess.DEVNULL),
-        options=options,
-    )
-    driver.set_page_load_timeout(30)
+    if missing():
+        pytest.skip(missing())
+    driver = begin(*words)
     driver.execute_cdp_cmd(
         "Page.addScriptToEvaluateOnNewDocument",
         {

@@ -211,27 +211,6 @@ def test_a_silent_agent_is_not_believed(pair, chrome):
         n.wait_status(0)
 
 
-def test_a_phone_scrolls_nothing_sideways(pair, chrome):
-    page = logged_out(chrome, pair[0].url)
-    page.login()
-    page.wait_for("vault")
-    page.find("")
-    chrome.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 375, "height": 740, "deviceScaleFactor": 1, "mobile": True}
-    )
-    try:
-        for part, table in (("passwords", "accounts"), ("ha", "nodes")):
-            page.go(part)
-            page.wait(table, "core switch" if part == "passwords" else pair[1].name)
-            wide = chrome.execute_script(
-                "return [document.documentElement.scrollWidth, innerWidth, document.getElementById(arguments[0]).scrollWidth]",
-                table,
-            )
-            assert wide[0] <= 375 and wide[1] == 375 and wide[2] <= 375, (part, wide)
-    finally:
-        chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
 @pytest.mark.h5
 @pytest.mark.h9
 def test_emergency_access(pair, chrome):

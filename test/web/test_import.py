@@ -60,7 +60,7 @@ KEPT = """
 def test_a_plan_and_its_import(pair, chosen):
     page = chosen
     page.press("Look at it")
-    page.wait("plan", "2 accounts of 1 resources come, of 4 entries", "1 cannot be stored", "1 are skipped")
+    page.wait("plan", "2 accounts of 1 resources, out of 4 entries", "1 that cannot be stored", "1 skipped")
     assert page.d.switch_to.active_element.text == "What would come"
     assert lines(page) == [
         ("4", LONG, "cannot be stored", "the resource's name is longer than 200 bytes"),
@@ -72,9 +72,9 @@ def test_a_plan_and_its_import(pair, chosen):
     wait_until("it is the plan of something else", lambda: not page.seen("plan"))
     assert pair[0].sql("SELECT count(*) FROM resource WHERE name = 'mast'") == [["0"]], "a look stores nothing"
     page.press("Look at it")
-    page.wait("plan", "1 get a new version")
+    page.wait("plan", "1 with a new version")
     page.press("Import it")
-    page.wait("outcome", "It is stored", "2 accounts of 1 resources", "1 get a new version", "Delete the file now")
+    page.wait("outcome", "It is stored", "2 accounts of 1 resources", "1 with a new version", "Delete the file now")
     assert file_of(page) == 0 and not page.seen("plan")
     kept = page.d.execute_async_script(KEPT)
     assert kept[:5] == [0, 0, 0, 0, None] and "s3cret-" not in kept[5]

@@ -38,6 +38,7 @@ export function Audit() {
 			<h2 id="audit-title">{T.audit}</h2>
 			<form
 				id="find-events"
+				class="line"
 				role="search"
 				onSubmit={(e) => {
 					e.preventDefault();

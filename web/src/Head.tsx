@@ -85,6 +85,16 @@ export function Head() {
 			</h1>
 			<Where />
 			{me && (
+				<p id="who">
+					<a id="user" href="#me" title={T.you} aria-current={page === "me" ? "page" : undefined}>
+						{T.user(me.user.name, me.user.role)}
+					</a>{" "}
+					<button id="logout" type="button" onClick={logOut}>
+						{T.logOut}
+					</button>
+				</p>
+			)}
+			{me && (
 				<nav aria-label={T.parts}>
 					{serving && <Part page="passwords" text={T.passwords} waits={offers} />}
 					{serving && <Part page="bin" text={T.bin} />}
@@ -96,16 +106,6 @@ export function Head() {
 						{T.ha}
 					</a>
 				</nav>
-			)}
-			{me && (
-				<p id="who">
-					<a id="user" href="#me" title={T.you} aria-current={page === "me" ? "page" : undefined}>
-						{T.user(me.user.name, me.user.role)}
-					</a>{" "}
-					<button id="logout" type="button" onClick={logOut}>
-						{T.logOut}
-					</button>
-				</p>
 			)}
 		</header>
 	);

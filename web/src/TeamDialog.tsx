@@ -90,7 +90,7 @@ export function TeamDialog({ team, close, changed }: Props) {
 					{page?.next && <p class="hint">{T.moreMembers(name)}</p>}
 					{administers && (
 						<>
-							<form id="add-member" onSubmit={add}>
+							<form id="add-member" class="line" onSubmit={add}>
 								<label>
 									{T.newMember}
 									<input

@@ -28,7 +28,7 @@ function AddTeam({ added }: { added: (team: Team) => void }) {
 
 	return (
 		<>
-			<form id="add-team" onSubmit={submit}>
+			<form id="add-team" class="line" onSubmit={submit}>
 				<label>
 					{T.newTeam}
 					<input id="team-name" ref={name} autoComplete="off" autoCapitalize="none" spellcheck={false} required maxLength={200} />

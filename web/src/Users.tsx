@@ -34,7 +34,7 @@ function AddUser({ added }: { added: () => void }) {
 
 	return (
 		<>
-			<form id="add-user" onSubmit={submit}>
+			<form id="add-user" class="line" onSubmit={submit}>
 				<label>
 					{T.newUser}
 					<input id="add-name" ref={name} autoComplete="off" autoCapitalize="none" spellcheck={false} required maxLength={200} />
@@ -81,6 +81,7 @@ export function Users() {
 			<AddUser added={() => void load()} />
 			<form
 				id="find-user"
+				class="line"
 				role="search"
 				onSubmit={(e) => {
 					e.preventDefault();

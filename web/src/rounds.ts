@@ -165,6 +165,7 @@ async function figures() {
 		return;
 	if (!get().me) {
 		set({ pair: pairOf(h), figured: answered });
+		judge(); // so that it is not shown as old until the next tick
 		return;
 	}
 	const r = await call<HaWhole | HaUnknown | HaBrief>("GET", "/v1/ha", undefined, ANSWER_MS);
@@ -178,6 +179,7 @@ async function figures() {
 	const warnings = "warnings" in b ? b.warnings : [];
 	const why = ("why" in b ? b.why : null) ?? b.reason ?? "";
 	set({ pair: { status: b.status ?? "", state: b.state ?? "", why, ...seen, warnings }, figured: Date.now() });
+	judge();
 }
 
 // Everything that may have changed by a log-in or a log-out.

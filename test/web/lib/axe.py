@@ -4,7 +4,8 @@ console does not contain it."""
 import shutil
 import subprocess
 
-THEMES = ("light", "dark")
+from browser import DESK, PHONE, THEMES, sticks_out, wear, widen
+
 RUN = """
     const done = arguments[arguments.length - 1];
     axe.run(document, {resultTypes: ["violations"]}).then(
@@ -38,14 +39,23 @@ class Axe:
         self.seen = {}
 
     def look(self, what):
-        """In both themes; what it finds is kept until the end of a test, so that one run tells all."""
+        """In both themes, at a desk and on a phone, where nothing may stick out of the page either; what it finds is kept until the
+        end of a test, so that one run tells all."""
         if not self.d.execute_script("return typeof axe === 'object'"):
             self.d.execute_script(self.text)
-        for theme in THEMES:
-            self.d.execute_cdp_cmd(
-                "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
-            )
-            self.seen[f"{what}, {theme}"] = self.d.execute_async_script(RUN)
+        for wide in (DESK, PHONE):
+            widen(self.d, wide)
+            for theme in THEMES:
+                wear(self.d, theme)
+                self.seen[f"{what}, {theme}, {wide}"] = self.d.execute_async_script(RUN)
+            out = sticks_out(self.d)
+            if out:
+                self.seen[f"{what}, {wide}"] = [("wide", "it sticks out of the page", [(e, "") for e in out])]
+        self.rest()
+
+    def rest(self):
+        widen(self.d, None)
+        wear(self.d, None)
 
     def findings(self):
         return "".join(
