@@ -92,6 +92,9 @@ put 644 packaging/completion/_holdfast "$zsh"
 for f in README.md LICENSE docs/*.md; do
 	put 644 "$f" "$doc/${f##*/}"
 done
+for f in docs/images/*.png; do
+	put 644 "$f" "$doc/images/${f##*/}"
+done
 # What an earlier installation made is ours to remove as well.
 earlier=$(cat "$dest$folders" 2>/dev/null || true)
 for f in $made $earlier; do
