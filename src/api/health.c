@@ -102,6 +102,7 @@ health_answer(struct api_call *c)
 	json_out_text(&w, "node", call_node_name(c));
 	json_out_uuid(&w, "node_id", &h.node);
 	json_out_text(&w, "state", state_name(v->state));
+	json_out_time(&w, "state_since", v->state_since_us);
 	json_out_int(&w, "term", v->term);
 	write_claim(&w, "epoch", "epoch_proof", &v->epoch);
 	if (!epoch_is_later(&h.told.epoch, &v->epoch.epoch))
@@ -175,7 +176,7 @@ const struct route routes_health[] = {
 const struct shape replies_health[] = {
 	REPLY(Health,
 		FIELD(status, TEXT), FIELD(mode, TEXT), FIELD(node, TEXT),
-		FIELD(node_id, ID, NIL), FIELD(state, TEXT), FIELD(term, INT),
+		FIELD(node_id, ID, NIL), FIELD(state, TEXT), FIELD(state_since, TIME, NIL), FIELD(term, INT),
 		FIELD(epoch, TEXT, NIL), FIELD(epoch_proof, TEXT, NIL), FIELD(told, TEXT, NIL),
 		FIELD(told_proof, TEXT, NIL), FIELD(time, TIME),
 		FIELD(synced, BOOL), FIELD(journal, INT), FIELD(ordered, BOOL),

@@ -23,13 +23,13 @@
 #include "base/home.h"
 #include "base/mem.h"
 
-#define MAGIC 0x484f4c4450473133ULL /* "HOLDPG13": the number grows with the layout */
+#define MAGIC 0x484f4c4450473134ULL /* "HOLDPG14": the number grows with the layout */
 #define READ_TRIES 64
 
 /* What a slot holds, as plain bytes. */
 struct slot_data {
 	uint64_t state, state_seq;
-	int64_t as_of_us, as_of_term, term, journal_rows, alerts_waiting;
+	int64_t state_since_us, as_of_us, as_of_term, term, journal_rows, alerts_waiting;
 	uint64_t ordered;
 	struct epoch_claim epoch;
 	struct certlife certs[CERTLIFE_KINDS];
@@ -56,6 +56,7 @@ struct shared {
 	_Atomic uint64_t magic;
 	_Atomic uint64_t shown; /* which slot */
 	_Atomic uint64_t state; /* state_seq << 8 | state */
+	_Atomic uint64_t since; /* when the state began; the writer's */
 	_Atomic uint64_t both;	/* both_gen << 1 | both */
 	_Atomic uint64_t beat;
 	_Atomic uint64_t unmerged;  /* bool */
@@ -165,6 +166,15 @@ next_seq(const struct shared *s, enum ha_state state)
 	return (old >> 8) + ((old & 0xff) != (uint64_t)state);
 }
 
+/* When the state began that has this number. */
+static int64_t
+since_of(struct shared *s, uint64_t seq)
+{
+	if (seq != atomic_load(&s->state) >> 8 || !atomic_load(&s->since))
+		atomic_store(&s->since, (uint64_t)clock_now_us());
+	return (int64_t)atomic_load(&s->since);
+}
+
 static void
 store_slot(struct slot *s, const struct slot_data *d)
 {
@@ -188,6 +198,7 @@ statepage_write(struct statepage *p, const struct statepage_view *v)
 	struct slot_data *d = mem_new(sizeof(*d));
 	d->state = (uint64_t)v->state;
 	d->state_seq = seq;
+	d->state_since_us = since_of(s, seq);
 	d->as_of_us = v->as_of_us;
 	d->as_of_term = v->as_of_term;
 	d->term = v->term;
@@ -286,6 +297,7 @@ statepage_read(const struct statepage *p, struct statepage_view *ret)
 	*ret = (struct statepage_view){
 		.state = (enum ha_state)d->state,
 		.state_seq = d->state_seq,
+		.state_since_us = d->state_since_us,
 		.both = q.both,
 		.both_gen = q.both_gen,
 		.as_of_us = d->as_of_us,

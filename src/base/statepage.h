@@ -32,6 +32,7 @@ enum chain_end {
 struct statepage_view {
 	enum ha_state state;		   /* HA_SINGLE when no pair exists */
 	uint64_t state_seq;		   /* grows by one at every change of state */
+	int64_t state_since_us;		   /* when it changed to this state; 0: not known */
 	char reason[STATEPAGE_REASON_MAX]; /* why it is in this state */
 	bool both;			   /* commits are on both disks now */
 	uint64_t both_gen; /* grows at every change of `both`; a commit was on both if both is true
@@ -69,7 +70,7 @@ int statepage_open(const char *path, struct statepage **ret,
 		   struct err *e) NONNULL MUST_USE; /* reader */
 void statepage_free(struct statepage *p);
 
-/* Writes all but both, both_gen and the beat. state_seq is not taken from v: the page counts it. */
+/* Writes all but both, both_gen and the beat. state_seq and state_since_us are not taken from v: the page keeps them. */
 void statepage_write(struct statepage *p, const struct statepage_view *v) NONNULL;
 void statepage_set_both(struct statepage *p,
 			bool both) NONNULL; /* at once; bumps both_gen on change */

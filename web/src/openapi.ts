@@ -308,6 +308,7 @@ export interface Health {
 	node: string;
 	node_id: string | null;
 	state: string;
+	state_since: string | null;
 	term: number;
 	epoch: string | null;
 	epoch_proof: string | null;

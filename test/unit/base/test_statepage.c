@@ -62,6 +62,35 @@ is_whole(const struct statepage_view *v)
 }
 
 static void
+the_page_tells_since_when_it_is_so(void **state)
+{
+	struct statepage *w;
+	struct err e = { 0 };
+	static struct statepage_view v, got;
+	int64_t before = clock_now_us();
+	assert_int_equal(statepage_create(path, &w, &e), 0);
+	fill(&v, HA_STANDBY, 1);
+	statepage_write(w, &v);
+	statepage_read(w, &got);
+	int64_t standby = got.state_since_us;
+	assert_in_range(standby, before, clock_now_us());
+	clock_sleep_ms(2);
+	statepage_write(w, &v);
+	statepage_read(w, &got);
+	assert_int_equal(got.state_since_us, standby);
+	statepage_free(w);
+	assert_int_equal(statepage_create(path, &w, &e), 0);
+	statepage_write(w, &v); /* another run of the writer */
+	statepage_read(w, &got);
+	assert_int_equal(got.state_since_us, standby);
+	fill(&v, HA_EMERGENCY, 2);
+	statepage_write(w, &v);
+	statepage_read(w, &got);
+	assert_true(got.state_since_us > standby);
+	statepage_free(w);
+}
+
+static void
 a_reader_sees_what_was_written(void **state)
 {
 	struct statepage *w, *r;
@@ -220,6 +249,7 @@ main(void)
 		cmocka_unit_test(foreign_files_are_refused_or_replaced),
 		cmocka_unit_test(readers_never_see_half_of_it),
 		cmocka_unit_test(a_writer_that_dies_leaves_the_last_whole_copy),
+		cmocka_unit_test(the_page_tells_since_when_it_is_so),
 	};
 	return cmocka_run_group_tests(tests, begin, finish);
 }
