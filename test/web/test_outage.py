@@ -109,6 +109,49 @@ def test_a_half_typed_log_in_is_kept(known, back, chrome):
     assert page.element("password").get_attribute("value") == "half a pass"
 
 
+ASKED = """
+    const [ms, done] = arguments, begun = performance.now();
+    const asked = () => performance.getEntriesByType("resource").filter((e) => e.name === location.origin + "/v1/sys/health" && e.startTime > begun);
+    setTimeout(() => done(asked().length), ms)
+"""
+HIDE = "Object.defineProperty(document, 'hidden', {value: arguments[0], configurable: true}); document.dispatchEvent(new Event('visibilitychange'))"
+
+
+@pytest.mark.h9
+def test_a_page_behind_another_tab_asks_less(known, back, chrome):
+    """And knows it soon when somebody comes back to it."""
+    a, b = known
+    page = logged_out(chrome, a.url)
+    page.wait("status", "Alive")
+    seen = chrome.execute_async_script(ASKED, 6000)
+    chrome.execute_script(HIDE, True)
+    hidden = chrome.execute_async_script(ASKED, 6000)
+    assert 3 <= seen <= 9 and hidden <= 2, (seen, hidden)
+    a.kill()
+    begun = chrome.execute_script(WATCH)
+    chrome.execute_script(HIDE, False)
+    page.wait("notice", a.name, "has not answered since")
+    took = chrome.execute_script("return window.saidAt") - begun
+    assert took <= BANNER_MS
+
+
+@pytest.mark.h5
+def test_it_says_since_when_the_emergency_lasts(known, back, chrome):
+    """As the node knows it, whenever the page was opened."""
+    a, b = known
+    a.kill()
+    page = logged_out(chrome, b.url)
+    begun = chrome.execute_script("return Date.now()")
+    first = page.wait("notice", "It has lasted since", "as of").split("lasted since ")[1][:19]
+    wait_until(
+        "the clock has moved on", lambda: chrome.execute_script("return Date.now()"), lambda now: now > begun + 2000
+    )
+    chrome.refresh()
+    assert page.wait("notice", "It has lasted since").split("lasted since ")[1][:19] == first
+    told = chrome.execute_script("return Date.parse(arguments[0])", b.health()[1]["state_since"])
+    assert chrome.execute_script("return Math.floor(new Date(arguments[0]).getTime() / 1000)", first) == told // 1000
+
+
 @pytest.mark.h5
 def test_what_emergency_refuses_is_disabled_with_the_reason(known, back, chrome):
     a, b = known

@@ -56,7 +56,7 @@ function emergency(s: Store): Offer {
 	return {
 		kind: "warn",
 		title: T.emergencyHead(s.health!.as_of ? time(s.health!.as_of) : T.unknownTime),
-		lines: [T.emergencySince(clock(s.emergencySeen)), T.emergencyCan, T.emergencyCannot],
+		lines: [s.health!.state_since ? T.emergencySince(time(s.health!.state_since)) : T.emergencySeen(clock(s.emergencySeen)), T.emergencyCan, T.emergencyCannot],
 		links: back.map((p) => ({ text: T.goPrimary(p.name), url: linkTo(s, p.url), best: true })),
 	};
 }

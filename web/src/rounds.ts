@@ -9,12 +9,14 @@ import type { HaBrief, HaUnknown, HaWhole, Health, Offers, Session } from "./ope
 import { get, serves, set, type Pair, type Place } from "./store";
 
 const TICK_MS = 100;
-const POLL_MS = 400;
+const POLL_MS = 700;
+const HIDDEN_MS = 5000; // while nobody sees the page; whoever comes back to it has it asked at once
 const AGAIN_MS = 150; // after a question that failed
 const PATIENCE_MS = 1000; // with POLL_MS: silence is said within two seconds
 const ANSWER_MS = 1500;
 const FIGURES_MS = 1000;
 const OTHERS_MS = 5000; // while all is well
+const OTHERS_SOON_MS = 400; // while it is not
 const OLD_MS = 2500;
 const GAP_MS = 1500;
 const RELEASE_MS = 60000;
@@ -25,6 +27,7 @@ let asked = 0; // when the question that waits was asked; 0: none waits
 let failures = 0;
 let ticked = Date.now();
 let touched = Date.now();
+let seen: () => void = () => {}; // ends the wait for the next question to this node
 let hurry: () => void = () => {}; // ends the wait for the next round of the others
 let doubt: () => void = () => {}; // ends the wait for the next look at the release
 
@@ -56,7 +59,8 @@ async function askHealth() {
 		if (h)
 			hear(h);
 		judge();
-		await wait(h ? POLL_MS : AGAIN_MS);
+		const pause = document.hidden ? HIDDEN_MS : h ? POLL_MS : AGAIN_MS;
+		await Promise.race([wait(pause), new Promise<void>((on) => (seen = on))]);
 	}
 }
 
@@ -89,7 +93,7 @@ async function askOthers() {
 		const s = get();
 		const here = !s.silent && s.health?.status === "serving" && s.health.mode !== "emergency";
 		const all = Object.values(s.others).every((o) => o.health);
-		await Promise.race([wait(!here ? POLL_MS : all ? OTHERS_MS : FIGURES_MS), new Promise<void>((on) => (hurry = on))]);
+		await Promise.race([wait(!here ? OTHERS_SOON_MS : all ? OTHERS_MS : FIGURES_MS), new Promise<void>((on) => (hurry = on))]);
 	}
 }
 
@@ -209,7 +213,11 @@ export function begin(places: Place[]) {
 		addEventListener(event, () => (touched = Date.now()), true);
 	setInterval(judge, TICK_MS);
 	for (const event of ["visibilitychange", "resume"])
-		document.addEventListener(event, judge); // before anybody sees what grew old behind another tab
+		document.addEventListener(event, () => {
+			judge(); // before anybody sees what grew old behind another tab
+			if (!document.hidden)
+				seen();
+		});
 	addEventListener("pageshow", judge);
 	void askHealth();
 	void askOthers();

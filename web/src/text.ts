@@ -24,7 +24,7 @@ export const T = {
 	// the banner
 	silentSince: (node: string, when: string) => `${node} has not answered since ${when}.`,
 	silentAlways: (node: string) => `${node} does not answer.`,
-	retrying: "It is asked again every half second. What you typed here is kept.",
+	retrying: "It is asked again all the time. What you typed here is kept.",
 	kept: "What you typed here is kept; the link opens beside it, and you log in once more there.",
 	noOther: "This page knows of no other node.",
 	notServe: (why: string) => `This node does not serve: ${why}.`,
@@ -37,7 +37,8 @@ export const T = {
 	elseNotServing: (node: string, why: string) => `${node} does not serve: ${why}.`,
 	elseUnasked: (node: string) => `${node} has joined since this page was opened; this page may not ask it.`,
 	emergencyHead: (asOf: string) => `The primary cannot be reached. This is emergency access: what you see is as of ${asOf}.`,
-	emergencySince: (since: string) => `This page has seen it since ${since}.`,
+	emergencySince: (since: string) => `It has lasted since ${since}.`,
+	emergencySeen: (since: string) => `This page has seen it since ${since}.`,
 	emergencyCan: "You can find and retrieve what is shared with you; everything is recorded and goes to the primary when it is back.",
 	emergencyCannot:
 		"What takes a right away works here too: to disable users, to end their sessions, to withdraw shares. Other changes, new users and set-up are not possible until then: only the primary takes them, so that nothing is lost. Where an administrator allowed new versions in emergency, they are stored here and merged.",
