@@ -5,15 +5,27 @@
 #include "pg/quote.h"
 #include "pg/standby.h"
 
+/* What a session begins with, whatever a session of the same role said before it that the next ones are to begin with: any of
+ * these could stop it or make it find something else. */
+#define OWN                                                                                        \
+	"-c search_path=pg_catalog,public,pg_temp -c default_transaction_read_only=off "           \
+	"-c default_transaction_deferrable=off -c lock_timeout=0 -c idle_session_timeout=0 "       \
+	"-c idle_in_transaction_session_timeout=60000 -c local_preload_libraries= "                \
+	"-c exit_on_error=off -c row_security=on -c tcp_user_timeout=6000 "                        \
+	"-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 "
+
 /* The words that differ by duty. A rewind asks many small things and may take long for one of them. */
 static const char *const duties[] = {
-	[CHANNEL_DEPOSIT] = ("user=hf_deposit dbname=holdfast target_session_attrs=read-write "
-			     "options='-c statement_timeout=15000'"),
-	[CHANNEL_COMPARE] = "user=hf_deposit dbname=holdfast options='-c statement_timeout=3000'",
+	[CHANNEL_DEPOSIT] =
+		("user=hf_deposit dbname=holdfast target_session_attrs=read-write "
+		 "options='" OWN "-c synchronous_commit=on -c statement_timeout=15000'"),
+	[CHANNEL_COMPARE] = ("user=hf_deposit dbname=holdfast "
+			     "options='" OWN "-c statement_timeout=3000'"),
 	[CHANNEL_TELL] = ("user=hf_deposit dbname=holdfast target_session_attrs=read-write "
-			  "options='-c statement_timeout=3000 -c synchronous_commit=local'"),
+			  "options='" OWN "-c synchronous_commit=local -c statement_timeout=3000'"),
 	[CHANNEL_REPLICATE] = "user=hf_replicate dbname=holdfast",
-	[CHANNEL_REWIND] = "user=hf_rewind dbname=holdfast target_session_attrs=read-write",
+	[CHANNEL_REWIND] = ("user=hf_rewind dbname=holdfast target_session_attrs=read-write "
+			    "options='" OWN "-c statement_timeout=0'"),
 };
 
 static void

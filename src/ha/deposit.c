@@ -28,6 +28,7 @@
 #define SALVAGED_MAX 16
 #define SCAN_MS 1000
 #define SLOT_MS 1000 /* how often the primary is asked for the slot */
+#define ROOM_MS 1000 /* when to come again after it had no room */
 
 struct deposit {
 	struct worker worker;
@@ -63,7 +64,7 @@ struct work {
 	struct db *local, *primary;
 	char host[256]; /* where `primary` is connected to */
 	int port;
-	int64_t announced_ms, moved_ms;
+	int64_t announced_ms, moved_ms, no_room_ms;
 	int64_t pause_until_ms; /* after a failed connection */
 };
 
@@ -396,7 +397,7 @@ tell_alarm(struct work *w, struct err *e)
 	bind_text(&b, n.remembered);
 	bind_text(&b, n.found);
 	r = db_exec(w->primary, NULL, STMT_DEPOSIT_ALARM, &b, &rows, e);
-	if (!r)
+	if (!r && row_bool(rows, 0, COL_DEPOSIT_ALARM_ASKED))
 		chain_memory_told(w->o.chain_memory, &n);
 	return r;
 }
@@ -462,6 +463,7 @@ static int
 send_batch(struct work *w, int64_t after, int64_t *ret_last, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
+	auto_rows taken = NULL;
 	FREE_WITH(batch_guard) struct batch *t = mem_new(sizeof(*t));
 
 	int r = journal_each(w->s->journal, after, BATCH_ROWS, add_to_batch, t, e);
@@ -474,9 +476,11 @@ send_batch(struct work *w, int64_t after, int64_t *ret_last, struct err *e)
 		return 0;
 	}
 	bind_batch(&b, &w->s->node, t);
-	r = db_exec(w->primary, NULL, STMT_DEPOSIT_INSERT, &b, NULL, e);
-	if (!r)
+	r = db_exec(w->primary, NULL, STMT_DEPOSIT_INSERT, &b, &taken, e);
+	if (!r && row_bool(taken, 0, COL_DEPOSIT_INSERT_TAKEN))
 		*ret_last = t->row[t->n - 1].seq;
+	else if (!r)
+		w->no_room_ms = clock_mono_ms();
 	return r;
 }
 
@@ -485,6 +489,9 @@ static int
 deposit_rows(struct work *w, struct err *e)
 {
 	int64_t mark = 0;
+
+	if (w->no_room_ms && clock_mono_ms() - w->no_room_ms < ROOM_MS)
+		return 0;
 	int r = high_water(w, &mark, e);
 
 	if (!r && mark < w->s->head)

@@ -15,7 +15,7 @@
 #include "ha/maintenance.h"
 #include "ha/succession.h"
 
-#define REPLICATION_TOLD_MAX 8
+#define REPLICATION_TOLD_MAX 32 /* two of each node */
 #define REPLICATION_NODES_MAX 9 /* the primary and eight secondaries */
 #define REPLICATION_NAME_MAX 256
 #define REPLICATION_SLOT_MAX 64

@@ -5,6 +5,7 @@
  *   replication_knock.c the thread that knocks
  *   replication_look.c  the thread that looks
  *   replication_set.c   the thread that sets
+ *   replication_roles.c what other nodes' roles hold, minded by that thread
  *   replication_step.c  the arithmetic of "in step"
  */
 #pragma once
@@ -33,7 +34,7 @@ struct replication {
 	struct replication_proof proofs[REPLICATION_NODES_MAX];
 	/* Who may connect over the channel, as last written. */
 	struct replication_members mapped;
-	int64_t tended_ms, followed_ms;
+	int64_t tended_ms, followed_ms, minded_ms;
 	int64_t shut_ms; /* since when the server has let nobody in, 0: it does */
 	char shut_why[256];
 	bool wish; /* anything was ever asked for */
@@ -59,6 +60,10 @@ bool replication_is_proven(const struct replication_view *v,
 			   const struct replication_standby *s) NONNULL;
 /* The furthest flushed LSN of a proven standby, -1 when there is none. */
 int64_t replication_best_flush(const struct replication_view *v) NONNULL;
+
+/* Takes back what the roles of the channel said of themselves, which a primary alone can write, and ends their sessions that
+ * hold on to something. */
+int replication_mind_roles(struct db *db, bool primary, struct err *e) NONNULL MUST_USE;
 
 /* Each starts its thread. */
 void replication_start_looks(struct replication *r) NONNULL;

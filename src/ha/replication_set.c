@@ -15,6 +15,7 @@
 
 #define RETRY_MS 300
 #define FOLLOWED_MS 500 /* what was set is given this time to show */
+#define MIND_MS 1000
 
 /* The names are ours: hf_ and hexadecimal digits. */
 static int
@@ -198,6 +199,14 @@ to_follow(const struct replication *r)
 		       : "";
 }
 
+/* Where there are other nodes, and a server that answers. */
+static bool
+is_time_to_mind(const struct replication *r)
+{
+	return r->view.at_ms && !r->view.failure[0] && r->view.nodes_n > 1 &&
+	       clock_mono_ms() >= r->minded_ms + MIND_MS;
+}
+
 /* What is to be done beside the names; called and returns with the lock held. A failure is tried again. */
 static void
 tend(struct replication *r, struct db **db)
@@ -205,6 +214,7 @@ tend(struct replication *r, struct db **db)
 	char follow[REPLICATION_CONNINFO_MAX] = "";
 	struct replication_members m;
 	bool slots = !slots_are_right(r), members = members_differ(r, &m), mapped = false;
+	bool primary = !r->view.standby, mind = is_time_to_mind(r);
 	struct err e = { 0 };
 	int code = 0;
 
@@ -212,7 +222,7 @@ tend(struct replication *r, struct db **db)
 	/* What was done is given time to show. */
 	if (r->view.at_ms < r->tended_ms + 2000)
 		slots = members = false;
-	if (!slots && !follow[0] && !members)
+	if (!slots && !follow[0] && !members && !mind)
 		return;
 	worker_unlock(&r->worker);
 	if (!*db)
@@ -231,6 +241,8 @@ tend(struct replication *r, struct db **db)
 				   : "the database follows the primary");
 		code = set_follow(*db, follow, &e);
 	}
+	if (!code && mind)
+		code = replication_mind_roles(*db, primary, &e);
 	if (code) {
 		log_err(LOG_LEVEL_WARNING, &e, "cannot prepare the replication; trying on");
 		db_free(TAKE(*db));
@@ -241,6 +253,8 @@ tend(struct replication *r, struct db **db)
 		r->mapped = mapped ? m : (struct replication_members){ 0 };
 	if (!code && follow[0])
 		r->followed_ms = clock_mono_ms();
+	if (mind)
+		r->minded_ms = clock_mono_ms();
 	if (slots || members || code)
 		r->tended_ms = clock_mono_ms();
 }

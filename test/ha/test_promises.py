@@ -214,6 +214,7 @@ def test_roles_may_do_their_duty_alone(st):
         "CREATE TABLE x (i int)",
         "UPDATE principal SET role = 'administrator'",
         "COPY event TO PROGRAM 'id'",
+        "INSERT INTO ha_inbox (node, seq, hash, event) VALUES (gen_random_uuid(), 1, sha256('x'), 'x')",
     ):
         p = psql(st, "b", conninfo(st, "hf_deposit", cert, key), sql)
         assert p.returncode != 0 and (

@@ -403,7 +403,7 @@ def test_what_was_saved_of_another_node_is_not_stranded(three):
     st.c.kill()
     order(st.b, "promote", "--yes")
     st.b.wait_state("alone")
-    st.b.sql("REVOKE INSERT ON ha_inbox FROM hf_deposit")
+    st.b.sql("REVOKE EXECUTE ON FUNCTION ha_deposit FROM hf_deposit")
     st.net.join("a", "b")
     st.a.wait_state("standby", "merging")
     saved = st.a.home / f"data/salvage-{chain}.db"
@@ -414,7 +414,7 @@ def test_what_was_saved_of_another_node_is_not_stranded(three):
     order(st.a, "promote", "--yes")
     wait_until("what was saved is in the log", events, lambda now: now and now[: len(had)] == had)
     wait_until("and its file is gone", saved.exists, lambda there: not there)
-    st.a.sql("GRANT INSERT ON ha_inbox TO hf_deposit")
+    st.a.sql("GRANT EXECUTE ON FUNCTION ha_deposit TO hf_deposit")
     st.net.heal()
     st.b.start(wait=False)
     st.c.start(wait=False)

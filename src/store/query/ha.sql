@@ -178,32 +178,45 @@ ORDER BY n.primary_since_term DESC NULLS LAST LIMIT 1;
 
 -- What other nodes told over the channel; to be believed only for its proof.
 -- name: ha_epochs() -> epoch text, proof text
-SELECT epoch, proof FROM ha_epoch ORDER BY told_at DESC LIMIT 8;
+SELECT epoch, proof FROM ha_epoch ORDER BY told_at DESC LIMIT 32;
+
+-- What the roles of the channel said of themselves is taken back.
+-- name: ha_roles_mend() -> name text
+SELECT DISTINCT ha_mend_roles();
+
+-- Sessions of other nodes that stay in a transaction, or are more than one node needs; longest: of a copy that is compared file by file.
+-- name: ha_sessions_end(seconds int, longest int, sessions int) -> name text
+SELECT coalesce(name, '') FROM (
+	SELECT client_dn AS name, pg_terminate_backend(pid)
+	FROM (SELECT a.pid, s.client_dn, a.usename, a.xact_start,
+			row_number() OVER (PARTITION BY s.client_dn, a.usename ORDER BY a.backend_start) AS k
+		FROM pg_stat_activity a LEFT JOIN pg_stat_ssl s ON s.pid = a.pid
+		WHERE a.usename IN ('hf_deposit', 'hf_rewind')) t
+	WHERE k > $3 OR xact_start < clock_timestamp() - make_interval(secs => CASE usename WHEN 'hf_deposit' THEN $1 ELSE $2 END)
+	OFFSET 0) e;
 
 -- role: hf_deposit
 
 -- name: deposit_tell(epoch text, proof text)
-CALL ha_tell($1, $2);
+CALL public.ha_tell($1, $2);
 
 -- name: deposit_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool
-SELECT ha_alarm($1, $2, $3, $4, $5, $6);
+SELECT public.ha_alarm($1, $2, $3, $4, $5, $6);
 
 -- name: deposit_high_water(node uuid) -> seq bigint
-SELECT ha_high_water($1);
+SELECT public.ha_high_water($1);
 
--- Rows that are there already stay as they are.
--- name: deposit_insert(node uuid, seq bigint[], hash bytea[], event bytea[])
-INSERT INTO ha_inbox (node, seq, hash, event)
-SELECT $1, t.* FROM unnest($2::bigint[], $3::bytea[], $4::bytea[]) AS t
-ON CONFLICT DO NOTHING;
+-- Rows that are there already stay as they are; taken false: there is no room now.
+-- name: deposit_insert(node uuid, seq bigint[], hash bytea[], event bytea[]) -> taken bool
+SELECT public.ha_deposit($1, $2, $3, $4);
 
 -- name: deposit_slot(node uuid) -> status text, active bool, retained bigint, keep bigint
-SELECT status, active, retained, keep FROM ha_slot($1);
+SELECT status, active, retained, keep FROM public.ha_slot($1);
 
 -- Where the primary's log of a node ends; NULL when it has nothing of it.
 -- columns: chain_end of event_head, deposit_mark
 -- name: deposit_mark(node uuid) -> seq bigint, hash bytea
-SELECT seq, hash FROM ha_mark($1);
+SELECT seq, hash FROM public.ha_mark($1);
 
 -- The hash of an event in the primary's log.
 -- columns: hash_at of event_hash, deposit_hash
@@ -234,17 +247,17 @@ SELECT (SELECT timeline_id FROM pg_control_checkpoint()) = ('x' || substr(pg_wal
 SELECT pg_database_size(current_database());
 
 -- name: deposit_renew_slot(node uuid) -> name text
-SELECT ha_renew_slot($1);
+SELECT public.ha_renew_slot($1);
 
 -- To a primary of before the log knew the vault's authority.
 -- name: deposit_announce(node uuid, cert text) -> asked bool
-SELECT ha_announce($1, $2);
+SELECT public.ha_announce($1, $2);
 
 -- name: deposit_show(node uuid, cert text, trusts text, channel_by text, web_by text)
-CALL ha_show($1, $2, $3, $4, $5);
+CALL public.ha_show($1, $2, $3, $4, $5);
 
 -- name: deposit_moved(node uuid, https_port int, pair_port int)
-CALL ha_moved($1, $2, $3);
+CALL public.ha_moved($1, $2, $3);
 
 -- role: holdfast
 

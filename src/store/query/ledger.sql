@@ -40,7 +40,7 @@ SELECT seq, at, kind, actor, object, address, body, hash FROM (
 ) t WHERE before < 1048576 ORDER BY seq;
 
 -- name: inbox_nodes() -> node uuid
-SELECT DISTINCT node FROM ha_inbox LIMIT 16;
+SELECT DISTINCT node FROM ha_inbox LIMIT 64;
 
 -- The next rows of a node in order, at most $2 of them and about 8 MiB.
 -- name: inbox_next(node uuid, rows int) -> seq bigint, hash bytea, event bytea
@@ -49,8 +49,10 @@ SELECT seq, hash, event FROM (
 	FROM (SELECT * FROM ha_inbox WHERE node = $1 ORDER BY seq LIMIT $2) i
 ) t WHERE before < 8388608 ORDER BY seq;
 
+-- Those of whoever brought the first of them, there and below: what another node brought of the same chain may be right.
 -- name: inbox_delete(node uuid, from_seq bigint, to_seq bigint)
-DELETE FROM ha_inbox WHERE node = $1 AND seq BETWEEN $2 AND $3;
+DELETE FROM ha_inbox i WHERE i.node = $1 AND i.seq BETWEEN $2 AND $3
+	AND i.bringer IS NOT DISTINCT FROM (SELECT b.bringer FROM ha_inbox b WHERE b.node = $1 AND b.seq = $2);
 
 -- Behind their insertion into the log. What was set aside because it came before what it follows need not be kept any more.
 -- name: inbox_merged(node uuid, from_seq bigint, to_seq bigint)
@@ -69,12 +71,15 @@ WHERE i.node = $1 AND e.node = i.node AND e.seq = i.seq AND e.hash = i.hash;
 -- name: inbox_set_aside(node uuid, from_seq bigint, to_seq bigint, why text)
 WITH again AS (
 	UPDATE ha_set_aside s SET at = now(), why = $4 FROM ha_inbox i
-	WHERE i.node = $1 AND i.seq BETWEEN $2 AND $3 AND s.node = i.node AND s.seq = i.seq AND s.hash = i.hash AND s.event = i.event
+	WHERE i.node = $1 AND i.seq BETWEEN $2 AND $3
+		AND i.bringer IS NOT DISTINCT FROM (SELECT b.bringer FROM ha_inbox b WHERE b.node = $1 AND b.seq = $2)
+		AND s.node = i.node AND s.seq = i.seq AND s.hash = i.hash AND s.event = i.event
 )
-INSERT INTO ha_set_aside (node, seq, hash, event, why)
-SELECT i.node, i.seq, i.hash, i.event, $4
+INSERT INTO ha_set_aside (node, seq, hash, event, why, bringer)
+SELECT i.node, i.seq, i.hash, i.event, $4, i.bringer
 FROM ha_inbox i
 WHERE i.node = $1 AND i.seq BETWEEN $2 AND $3
+	AND i.bringer IS NOT DISTINCT FROM (SELECT b.bringer FROM ha_inbox b WHERE b.node = $1 AND b.seq = $2)
 	AND NOT EXISTS (SELECT FROM ha_set_aside s
 		WHERE s.node = i.node AND s.seq = i.seq AND s.hash = i.hash AND s.event = i.event);
 
@@ -83,7 +88,8 @@ WHERE i.node = $1 AND i.seq BETWEEN $2 AND $3
 SELECT coalesce(max(i.seq), 0), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM ha_set_aside s
 	WHERE s.node = i.node AND s.seq = i.seq AND s.hash = i.hash AND s.event = i.event
 		AND s.at > coalesce((SELECT max((SELECT at FROM event WHERE node = a.node AND seq = a.seq AND kind = :AUDIT_ACCEPTED)) FROM audit_accepted a), '-infinity')))
-FROM ha_inbox i WHERE i.node = $1 AND i.seq >= $2;
+FROM ha_inbox i WHERE i.node = $1 AND i.seq >= $2
+	AND i.bringer IS NOT DISTINCT FROM (SELECT b.bringer FROM ha_inbox b WHERE b.node = $1 AND b.seq = $2);
 
 -- The node whose chain it is.
 -- fragment: writer(chain)

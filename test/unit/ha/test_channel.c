@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ha/channel.h"
+#include "base/clock.h"
 #include "pg/standby.h"
+#include "store/db.h"
+#include "pgtemp.h"
 
 static void
 conninfo_is_strict(void **ctx)
@@ -109,6 +112,78 @@ standby_says_whom_it_follows(void **ctx)
 	assert_int_equal(home_remove_tree(dir, &e), 0);
 }
 
+/* Asks twice, with a pause, as whoever connects with these options. */
+static int
+ask(struct pgtemp *pg, const char *options, struct err *e)
+{
+	const struct uuid nobody = { 0 };
+	auto_buf info = BUF_INIT;
+	int r = 0;
+
+	buf_addf(&info, "%s %s", pgtemp_conninfo(pg, "hf_deposit"), options);
+	struct db_options o = { .conninfo = buf_str(&info), .application = "t", .call_ms = 3000 };
+	struct db *db = db_open(&o, e);
+
+	if (!db)
+		return ERR_DB_GONE;
+	for (int i = 0; i < 2 && !r; i++) {
+		auto_binds b = BINDS_INIT;
+		auto_rows rows = NULL;
+
+		bind_text(&b, "1.01");
+		bind_text(&b, "0000000000000000000000000000000000000000000000000000000000000000");
+		r = db_exec(db, NULL, STMT_DEPOSIT_TELL, &b, NULL, e);
+		auto_binds c = BINDS_INIT;
+		bind_uuid(&c, &nobody);
+		bind_bigint(&c, 1);
+		if (!r)
+			r = db_exec(db, NULL, STMT_DEPOSIT_HASH, &c, &rows, e);
+		clock_sleep_ms(50);
+	}
+	db_free(db);
+	return r;
+}
+
+/* H7: a role may say what its next sessions begin with, and ours do not go by it. */
+static void
+no_session_goes_by_what_the_role_says(void **ctx)
+{
+	static const char *const says[][2] = {
+		{ "search_path", "nowhere" },
+		{ "default_transaction_read_only", "on" },
+		{ "local_preload_libraries", "nothing" },
+		{ "idle_session_timeout", "1" },
+		{ "statement_timeout", "1" },
+		{ "exit_on_error", "on" },
+	};
+	struct channel_primary p = { .host = "a.example", .port = 2345, .slot = "hf_1" };
+	auto_buf conninfo = BUF_INIT;
+	struct home h = { .dir = "/srv" };
+	char options[2000], sql[256];
+	struct err e = { 0 };
+
+	channel_conninfo(&h, CHANNEL_DEPOSIT, &p, &conninfo);
+	const char *from = strstr(buf_str(&conninfo), "options='");
+	assert_non_null(from);
+	text_fit(options, sizeof(options), "%.*s'", (int)strcspn(from + 9, "'") + 9, from);
+	struct pgtemp *pg = pgtemp_new();
+	pgtemp_migrate(pg);
+	assert_int_equal(ask(pg, "", &e), 0);
+	int stopped = 0;
+	for (size_t i = 0; i < ARRAY_LEN(says); i++) {
+		snprintf(sql, sizeof(sql),
+			 "ALTER ROLE hf_deposit IN DATABASE holdfast RESET ALL;"
+			 "ALTER ROLE hf_deposit IN DATABASE holdfast SET %s = '%s'",
+			 says[i][0], says[i][1]);
+		pgtemp_sql(pg, sql);
+		stopped += ask(pg, "", &e) != 0;
+		if (ask(pg, options, &e))
+			fail_msg("%s: %s", says[i][0], e.text);
+	}
+	assert_true(stopped >= 3);
+	pgtemp_free(pg);
+}
+
 int
 main(void)
 {
@@ -116,7 +191,11 @@ main(void)
 		cmocka_unit_test(conninfo_is_strict),
 		cmocka_unit_test(standby_is_made),
 		cmocka_unit_test(standby_says_whom_it_follows),
+		cmocka_unit_test(no_session_goes_by_what_the_role_says),
 	};
+
+	if (!pgtemp_have())
+		return PGTEMP_SKIP;
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
