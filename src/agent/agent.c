@@ -166,6 +166,7 @@ on_tick(uv_timer_t *t)
 	a->starting = a->holding;
 	a->holding = false;
 	agent_reduce(a, &o);
+	agent_heed_removal(a, &o);
 	agent_take_as_of(a);
 	struct fsm_next next = fsm_step(a->shown.state, &o, &l);
 	bool changed = next.why != NULL;
@@ -289,6 +290,7 @@ begin(struct agent *a, struct err *e)
 	agent_name_run(a);
 	agent_read_epochs(a);
 	agent_read_emergency(a);
+	agent_read_removed(a);
 	agent_read_maintenance(a);
 	agent_read_loss(a);
 	if (r == 0)

@@ -153,7 +153,7 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 {
 	const struct replication_node *n = agent_leader(a);
 	struct deposit_orders d = {
-		.go = o->primary_ok && a->shown.state != HA_PROMOTING,
+		.go = o->primary_ok && a->shown.state != HA_PROMOTING && !a->removed,
 		.rows_wait = a->rv.schema < migrate_newest(),
 		.aside_seq = a->rv.aside_seq,
 		.home_seq = agent_view_is_fresh(a) ? a->rv.own_seq : 0,
@@ -176,7 +176,8 @@ act_as_secondary(struct agent *a, const struct fsm_obs *o)
 	follow_leader(a, o);
 	if (a->shown.state == HA_PROMOTING)
 		promote(a);
-	else if (a->shown.state == HA_RESEED && o->primary_ok_for_ms >= AGENT_SETTLE_MS)
+	else if (a->shown.state == HA_RESEED && !a->removed &&
+		 o->primary_ok_for_ms >= AGENT_SETTLE_MS)
 		begin_task(a, a->order == ORDER_CLONE || agent_slot_is_lost(a) ||
 					      rejoin_copy_waits(&a->args->home)
 				      ? ROLE_CLONE
@@ -317,7 +318,7 @@ step_down(struct agent *a)
 
 	if (a->shown.state == HA_HANDING && a->now_ms - a->state_ms > 100)
 		begin_task(a, ROLE_HANDOVER);
-	else if (a->shown.state == HA_FENCED && !a->rejoin_waits && p &&
+	else if (a->shown.state == HA_FENCED && !a->rejoin_waits && p && !a->removed &&
 		 probe_ok_for(&p->v.sense, a->now_ms) >= AGENT_SETTLE_MS)
 		begin_task(a, a->order == ORDER_IN_PLACE ? ROLE_REWIND : ROLE_RETURN);
 	/* One attempt for each order: when it fails, a copy is tried again. */

@@ -109,6 +109,8 @@ struct agent {
 	enum order order;
 	struct uuid order_node; /* ORDER_HANDOVER: to whom */
 	bool emergency_ordered; /* as HOME_EMERGENCY says; stays until it is taken back */
+	bool removed;		/* taken out of the pair, as HOME_REMOVED says */
+	int64_t out_since_ms;	/* since when that is said without a break, 0: it is not */
 	struct role *role;
 	struct epochs epochs; /* as data/epoch has it */
 	struct epochs on_disk;
@@ -184,6 +186,14 @@ struct peer *agent_primary_peer(struct agent *a) NONNULL; /* NULL: not known, or
 void agent_look(struct agent *a) NONNULL;
 /* This process stood still until now: what it did not hear meanwhile is nobody's silence. */
 void agent_was_away(struct agent *a) NONNULL;
+
+/* ---- agent_removed.c ---- */
+
+void agent_read_removed(struct agent *a) NONNULL;
+/* Whether this node was taken out of the pair, as a serving primary or the node table says; on disk before it is acted on. */
+void agent_hear_removal(struct agent *a) NONNULL;
+/* The facts of a node that was. */
+void agent_heed_removal(const struct agent *a, struct fsm_obs *o) NONNULL;
 
 /* ---- agent_epoch.c ---- */
 

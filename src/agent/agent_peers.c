@@ -342,4 +342,5 @@ agent_look(struct agent *a)
 	}
 	agent_look_for_duplicate(a);
 	agent_hear_epochs(a);
+	agent_hear_removal(a);
 }

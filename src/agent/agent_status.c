@@ -213,11 +213,12 @@ render_status(struct agent *a)
 	v->inbox_rows = a->secondary ? -1 : a->rv.deposits;
 	status_of_trouble(a, v);
 	v->too_old = is_too_old(a, v->now_us);
+	v->removed = a->removed;
 	v->unconfirmed = agent_is_unconfirmed(a);
 	const struct replication_node *me = agent_node(a, &a->self.id);
 	if (me)
 		status_of_node(a, me, &v->nodes[v->n++]);
-	else if (a->secondary && a->rv.failure[0])
+	else if (a->secondary && (a->rv.failure[0] || a->removed))
 		status_of_self_alone(a, &v->nodes[v->n++]);
 	for (unsigned i = 0; i < a->rv.nodes_n && v->n < STATUS_NODES_MAX; i++) {
 		if (&a->rv.nodes[i] != me)
@@ -235,6 +236,15 @@ render_status(struct agent *a)
 	text_copy(a->shown.status_json, sizeof(a->shown.status_json), buf_str(&text));
 }
 
+/* Who is in the pair, while it is known. */
+static void
+show_members(struct agent *a)
+{
+	a->shown.members_n = 0;
+	for (unsigned i = 0; agent_view_is_fresh(a) && !a->rv.failure[0] && i < a->rv.nodes_n; i++)
+		a->shown.members[a->shown.members_n++] = a->rv.nodes[i].id;
+}
+
 void
 agent_write_statepage(struct agent *a)
 {
@@ -248,6 +258,7 @@ agent_write_statepage(struct agent *a)
 		a->shown.epoch = agent_latest_epoch(a);
 	}
 	agent_show_progress(a);
+	show_members(a);
 	a->shown.journal_rows = a->secondary ? a->dv.rows : 0;
 	a->shown.ordered = a->emergency_ordered;
 	a->shown.schema = a->rv.schema;

@@ -89,6 +89,20 @@ make_mark(struct forward *fw, struct api_call *c, struct buf *ret, struct err *e
 	return rc;
 }
 
+/* What a node may do goes by the node table: one that was taken out of the pair has the key still. */
+static int
+check_member(struct forward *fw, struct api_call *c, const struct uuid *node, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+
+	bind_uuid(&b, node);
+	int rc = db_exec(vault_reader(fw->v), c->call.f, STMT_NODE_NAME, &b, &rows, e);
+	if (rc || rows_count(rows))
+		return rc;
+	return err_set(e, ERR_NOT_PROVEN, "the node that hands this on is not in the pair");
+}
+
 int
 forward_accept(struct forward *fw, struct api_call *c, struct err *e)
 {
@@ -105,6 +119,9 @@ forward_accept(struct forward *fw, struct api_call *c, struct err *e)
 		return rc;
 	if (sodium_memcmp(mac, m.mac, sizeof(mac)) != 0 || uuid_eq(&m.node, &fw->v->node))
 		return err_set(e, ERR_NOT_PROVEN, "%s", err_info(ERR_NOT_PROVEN)->text);
+	rc = check_member(fw, c, &m.node, e);
+	if (rc)
+		return rc;
 	rc = forward_take(&fw->memory, &m, clock_now_us(), fw->since_us, e);
 	if (rc)
 		return rc;
@@ -207,8 +224,9 @@ judge_reply(const struct attempt *t, const struct relay_reply *r, struct err *e)
 	}
 	if (r->status == err_info(ERR_NOT_PROVEN)->http) {
 		err_set(e, ERR_NOT_SERVING,
-			"the primary does not take what this node hands on: are both nodes' clocks "
-			"right, and do both have the same master key?");
+			"the primary does not take what this node hands on: is it still in the "
+			"pair, are both nodes' clocks right, and do both have the same master "
+			"key?");
 		return AGAIN;
 	}
 	/* A primary that cannot serve makes this node give emergency access. */

@@ -84,6 +84,16 @@ let_our_pages_read(struct api_call *c)
 		request_header(c->rq, "Access-Control-Allow-Origin", origin);
 }
 
+/* By a primary's word a node knows that it was taken out of the pair. */
+static void
+write_members(struct json_out *w, const struct statepage_view *v)
+{
+	json_out_array(w, "members");
+	for (unsigned i = 0; i < v->members_n; i++)
+		json_out_uuid(w, NULL, v->members[i].b);
+	json_out_end_array(w);
+}
+
 static void
 health_answer(struct api_call *c)
 {
@@ -123,6 +133,7 @@ health_answer(struct api_call *c)
 	json_out_time(&w, "channel_until", v->certs[CERTLIFE_CHANNEL].to_us);
 	write_known(&w, "pair_port", v->pair_port);
 	json_out_uuid(&w, "duplicate", v->duplicate.b);
+	write_members(&w, v);
 	snprintf(run, sizeof(run), "%016" PRIx64, v->run);
 	json_out_text(&w, "run", v->run ? run : NULL);
 	json_out_text(&w, "pair",
@@ -184,7 +195,7 @@ const struct shape replies_health[] = {
 		FIELD(journal_unreadable, BOOL), FIELD(version, TEXT), FIELD(schema, INT, NIL),
 		FIELD(schema_known, INT, NIL), FIELD(channel_from, TIME, NIL),
 		FIELD(channel_until, TIME, NIL), FIELD(pair_port, INT, NIL), FIELD(duplicate, ID, NIL),
-		FIELD(run, TEXT, NIL), FIELD(pair, TEXT, NIL), FIELD(primary, TEXT, NIL),
+		FIELD(members, TEXTS), FIELD(run, TEXT, NIL), FIELD(pair, TEXT, NIL), FIELD(primary, TEXT, NIL),
 		FIELD(why, TEXT, NIL)),
 	REPLY(EpochTold, FIELD(news, BOOL), FIELD(epoch, TEXT, NIL)),
 	{ 0 },

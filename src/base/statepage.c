@@ -35,7 +35,8 @@ struct slot_data {
 	struct certlife certs[CERTLIFE_KINDS];
 	uint64_t damage; /* 1: data, 2: journal */
 	uint64_t status; /* enum pair_status */
-	uint64_t pair_port;
+	uint64_t pair_port, members_n;
+	struct uuid members[STATEPAGE_MEMBERS_MAX];
 	struct uuid duplicate;
 	uint64_t run;
 	uint64_t schema; /* of the database; << 32: the newest that the program knows */
@@ -211,6 +212,8 @@ statepage_write(struct statepage *p, const struct statepage_view *v)
 	d->damage = (uint64_t)v->data_damaged | (uint64_t)v->journal_unreadable << 1;
 	d->status = (uint64_t)v->status;
 	d->pair_port = (uint64_t)(uint32_t)v->pair_port;
+	d->members_n = v->members_n;
+	memcpy(d->members, v->members, sizeof(d->members));
 	d->duplicate = v->duplicate;
 	d->run = v->run;
 	text_fit(d->reason, sizeof(d->reason), "%s", v->reason);
@@ -314,10 +317,12 @@ statepage_read(const struct statepage *p, struct statepage_view *ret)
 		.schema_known = (int)(d->schema >> 32),
 		.status = (enum pair_status)d->status,
 		.pair_port = (int)(d->pair_port & 0xffff),
+		.members_n = d->members_n <= STATEPAGE_MEMBERS_MAX ? (unsigned)d->members_n : 0,
 		.duplicate = d->duplicate,
 		.run = d->run,
 	};
 	memcpy(ret->certs, d->certs, sizeof(ret->certs));
+	memcpy(ret->members, d->members, sizeof(ret->members));
 	text_copy(ret->reason, sizeof(ret->reason), d->reason);
 	text_copy(ret->order_failure, sizeof(ret->order_failure), d->order_failure);
 	text_copy(ret->primary_url, sizeof(ret->primary_url), d->primary_url);

@@ -19,6 +19,7 @@
 #define STATEPAGE_STATUS_MAX 16384
 #define STATEPAGE_REASON_MAX 256
 #define STATEPAGE_NAME_MAX 256
+#define STATEPAGE_MEMBERS_MAX 16
 
 /* Whether this node's chain ends where its own database and journal say. */
 enum chain_end {
@@ -50,7 +51,9 @@ struct statepage_view {
 		[STATEPAGE_REASON_MAX]; /* why the last order came to nothing after it was taken; "": it did not */
 	int64_t alerts_waiting;		       /* in the outbox; 0 when none are configured */
 	struct certlife certs[CERTLIFE_KINDS]; /* that this node has */
-	int pair_port;	       /* of this node, as the node table has it; 0 not known */
+	int pair_port;	    /* of this node, as the node table has it; 0 not known */
+	unsigned members_n; /* of the node table, 0 not known */
+	struct uuid members[STATEPAGE_MEMBERS_MAX];
 	struct uuid duplicate; /* a node of which two programs were heard at once; nil: none */
 	uint64_t
 		run; /* of this run of this node: another program of it has another one; 0 not known */

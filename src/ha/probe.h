@@ -20,6 +20,7 @@
 #include "base/uuid.h"
 
 #define PROBE_BODY_MAX 16384
+#define PROBE_MEMBERS_MAX 16
 
 /* How one attempt ended. */
 enum probe_outcome {
@@ -54,7 +55,9 @@ struct probe_reply {
 	struct certlife channel; /* its channel's certificate */
 	int64_t pair_port;	 /* of its channel, 0 not said */
 	char duplicate[40];	 /* a node of which it hears two programs, "" none */
-	char run[20];		 /* of its program: another one has another, "" not said */
+	unsigned members_n;	 /* the nodes of the pair as it knows them, 0 not said */
+	char members[PROBE_MEMBERS_MAX][40];
+	char run[20]; /* of its program: another one has another, "" not said */
 };
 
 /* Parses a health body. Missing fields stay zero; a malformed or overlong one is an

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <string.h>
+#include "base/buf.h"
 #include "base/clock.h"
 
 #define FAST_MS 100	    /* how often a node that refuses is asked */
@@ -68,6 +69,27 @@ take_claim(const json_t *o, const char *name, const char *proof_name, struct epo
 	return r || !epoch[0] ? r : epoch_claim_parse(epoch, proof, ret, e);
 }
 
+/* More of them than there can be are no list of nodes. */
+static void
+take_members(const json_t *o, struct probe_reply *ret)
+{
+	const json_t *list = json_object_get(o, "members"), *one;
+	size_t i;
+
+	if (!json_is_array(list) || json_array_size(list) > PROBE_MEMBERS_MAX)
+		return;
+	json_array_foreach((json_t *)(uintptr_t)list, i, one)
+	{
+		const char *id = json_string_value(one);
+
+		if (!id || strlen(id) >= sizeof(ret->members[0])) {
+			ret->members_n = 0;
+			return;
+		}
+		text_copy(ret->members[ret->members_n++], sizeof(ret->members[0]), id);
+	}
+}
+
 static int
 take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 {
@@ -111,6 +133,7 @@ take_fields(const json_t *o, struct probe_reply *ret, struct err *e)
 		r = take_number(o, "pair_port", &ret->pair_port, e);
 	if (!r)
 		r = take_number(o, "as_of_term", &ret->as_of_term, e);
+	take_members(o, ret);
 	ret->synced = json_is_true(json_object_get(o, "synced"));
 	ret->ordered = json_is_true(json_object_get(o, "ordered"));
 	ret->data_damaged = json_is_true(json_object_get(o, "data_damaged"));

@@ -114,6 +114,8 @@ own_reasons(const struct status_view *v)
 		r |= 1ull << STATUS_CHAIN_FORKED;
 	if (v->inbox_rows > 0)
 		r |= 1ull << STATUS_JOURNAL_WAITS;
+	if (v->removed)
+		r |= 1ull << STATUS_REMOVED;
 	if (v->too_old)
 		r |= 1ull << STATUS_TOO_OLD;
 	if (v->unconfirmed)
@@ -221,6 +223,7 @@ static const struct {
 	enum place at;
 	uint64_t effects;
 } explanations[] = {
+	{ STATUS_REMOVED, HERE, BIT(RETURNING) | BIT(FENCED) | BIT(SLOT_LOST) | NOT_FLOWING },
 	{ STATUS_DATA_DAMAGED, HERE,
 	  BIT(DATABASE_DOWN) | BIT(SERVICE_CANNOT) | BIT(RETURNING) | NOT_FLOWING },
 	{ STATUS_DATA_DAMAGED, AT_PRIMARY, BIT(EMERGENCY) | NOT_FLOWING },

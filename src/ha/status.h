@@ -105,6 +105,10 @@
 	  "Until then the node keeps the data that it has.")                                       \
 	X(AWAY, "%s is not ready",                                                                 \
 	  "It is being cloned, promoted or handed over; wait, and see its log.")                   \
+	X(REMOVED, "%s was taken out of the pair (`holdfast ha remove`)",                          \
+	  "It serves nobody. To take it back, run `holdfast ha setup` on the primary and "         \
+	  "`holdfast ha join --replace` here. If the pair is gone for good and the data here are " \
+	  "the last, run `holdfast ha emergency on` or `holdfast ha promote` here.")               \
 	X(CHAIN_SHRUNK, "%s knows of events that the log has lost",                                \
 	  "Find out who removed them (`holdfast audit verify`, docs/audit.md); then run "          \
 	  "`holdfast audit accept`.")                                                              \
@@ -168,6 +172,7 @@ struct status_view {
 	int64_t term, now_us, as_of_us;
 	int64_t inbox_rows; /* primary: deposits that wait */
 	bool journal_diverged, merge_refused;
+	bool removed;	       /* taken out of the pair */
 	int64_t damaged_pages; /* of this node's database */
 	bool unconfirmed;      /* primary: nobody was asked since the start */
 	bool too_old;	       /* in emergency, and the data is older than max_emergency_age */

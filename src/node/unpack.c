@@ -411,6 +411,9 @@ finish(struct unpack *u, struct err *e)
 	path_in(u, HOME_PG, "/" DATA_OF_PACK, path);
 	if (rc == 0)
 		unlink(path);
+	home_path(&u->a->home, HOME_REMOVED, path);
+	if (rc == 0)
+		unlink(path);
 	if (rc == 0)
 		drop_pack_file(u);
 	return rc;

@@ -329,6 +329,7 @@ export interface Health {
 	channel_until: string | null;
 	pair_port: number | null;
 	duplicate: string | null;
+	members: string[];
 	run: string | null;
 	pair: string | null;
 	primary: string | null;

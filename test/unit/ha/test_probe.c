@@ -52,6 +52,32 @@ parse_takes_the_version(void **ctx)
 	assert_int_equal(r.schema_known, 13);
 }
 
+/* H14: who is in the pair, as a primary says; a program of before says nothing, and what is no list of nodes says nothing either. */
+static void
+parse_takes_the_members(void **ctx)
+{
+	static const struct {
+		const char *text;
+		unsigned n;
+	} rows[] = {
+		{ "{}", 0 },
+		{ "{\"members\":[\"a\",\"b\"]}", 2 },
+		{ "{\"members\":[]}", 0 },
+		{ "{\"members\":[\"a\",7]}", 0 },
+		{ "{\"members\":\"a\"}", 0 },
+		{ "{\"members\":[\"0123456789012345678901234567890123456789\"]}", 0 },
+		{ "{\"members\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct probe_reply r;
+		struct err e;
+
+		assert_int_equal(probe_parse(rows[i].text, strlen(rows[i].text), &r, &e), 0);
+		assert_int_equal(r.members_n, rows[i].n);
+	}
+}
+
 #define NODE "01900000-0000-7000-8000-00000000000a"
 #define PROOF "0101010101010101010101010101010101010101010101010101010101010101"
 
@@ -259,6 +285,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parse_takes_a_whole_answer),
 		cmocka_unit_test(parse_takes_the_version),
+		cmocka_unit_test(parse_takes_the_members),
 		cmocka_unit_test(parse_takes_an_epoch_with_its_proof),
 		cmocka_unit_test(parse_refuses_what_is_malformed),
 		cmocka_unit_test(refusal_counts_from_its_first),
