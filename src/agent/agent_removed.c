@@ -98,7 +98,8 @@ agent_hear_removal(struct agent *a)
 		a->out_since_ms = 0;
 	else if (!a->out_since_ms)
 		a->out_since_ms = a->now_ms;
-	if (a->removed ? said == SAYS_IN : said == SAYS_OUT && a->now_ms - a->out_since_ms >= SAID_MS)
+	if (a->removed ? said == SAYS_IN
+		       : said == SAYS_OUT && a->now_ms - a->out_since_ms >= SAID_MS)
 		set_removed(a, !a->removed);
 }
 
@@ -106,8 +107,8 @@ agent_hear_removal(struct agent *a)
 void
 agent_heed_removal(const struct agent *a, struct fsm_obs *o)
 {
-	if (!a->removed || (!a->secondary && a->shown.state != HA_FENCED &&
-			    a->shown.state != HA_EMERGENCY))
+	if (!a->removed ||
+	    (!a->secondary && a->shown.state != HA_FENCED && a->shown.state != HA_EMERGENCY))
 		return;
 	o->primary_ok = true;
 	o->primary_ok_for_ms = INT64_MAX;

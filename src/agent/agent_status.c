@@ -214,6 +214,7 @@ render_status(struct agent *a)
 	status_of_trouble(a, v);
 	v->too_old = is_too_old(a, v->now_us);
 	v->removed = a->removed;
+	text_copy(v->without_effect, sizeof(v->without_effect), a->rv.without_effect);
 	v->unconfirmed = agent_is_unconfirmed(a);
 	const struct replication_node *me = agent_node(a, &a->self.id);
 	if (me)

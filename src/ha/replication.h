@@ -119,6 +119,7 @@ struct replication_view {
 		incarnation; /* of the program that began the term, 0: it drew none (base/epoch.h) */
 	int schema;	     /* of the database (store/migrate.h) */
 	unsigned told_n;     /* epochs that other nodes claimed over the channel, not checked */
+	char without_effect[256]; /* of the log: what was merged and changed nothing, "" nothing */
 	struct epoch_claim told[REPLICATION_TOLD_MAX];
 	int64_t beat_us,
 		beat_term; /* the last beat in the database, 0 none: as of then it has everything */

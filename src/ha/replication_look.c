@@ -12,6 +12,7 @@
 
 #define STEADY_MS 1000	  /* a stream that is on for so long stays */
 #define SLOW_LOOK_EVERY 5 /* nodes, slots and the like: once a second */
+#define RARE_LOOK_EVERY 25
 
 struct look {
 	struct replication *r;
@@ -362,6 +363,27 @@ look_beat(struct look *k, struct err *e)
 	return 0;
 }
 
+/* What `audit verify` finds without effect, the status says without it. */
+static int
+look_without_effect(struct look *k, struct err *e)
+{
+	struct replication_view *v = &k->v;
+	auto_rows rows = NULL;
+	int r = query(k, STMT_HA_WITHOUT_EFFECT, NULL, &rows, e);
+
+	if (r)
+		return r;
+	v->without_effect[0] = '\0';
+	if (rows_count(rows) > 0)
+		text_fit(v->without_effect, sizeof(v->without_effect),
+			 "events %lld to %lld of %s: %s",
+			 (long long)row_bigint(rows, 0, COL_HA_WITHOUT_EFFECT_FIRST),
+			 (long long)row_bigint(rows, 0, COL_HA_WITHOUT_EFFECT_LAST),
+			 row_text(rows, 0, COL_HA_WITHOUT_EFFECT_NAME),
+			 row_text(rows, 0, COL_HA_WITHOUT_EFFECT_WHY));
+	return 0;
+}
+
 static int
 look_told(struct look *k, struct err *e)
 {
@@ -434,7 +456,7 @@ look_as_primary(struct look *k, bool slow, struct err *e)
 static int
 look_once(struct look *k, struct err *e)
 {
-	bool slow = k->count++ % SLOW_LOOK_EVERY == 0;
+	bool rare = k->count % RARE_LOOK_EVERY == 0, slow = k->count++ % SLOW_LOOK_EVERY == 0;
 	int r = look_local(k, e);
 
 	/* Before the nodes: what waits no longer is in the table by then, and is not asked for again. */
@@ -458,6 +480,8 @@ look_once(struct look *k, struct err *e)
 		r = unless_damaged(look_maintenance(k, e), e);
 	if (!r)
 		r = unless_damaged(look_told(k, e), e);
+	if (!r && rare)
+		r = unless_damaged(look_without_effect(k, e), e);
 	if (!r && k->v.standby)
 		r = look_receiver(k, e);
 	if (!r && (k->v.standby || slow))

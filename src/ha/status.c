@@ -114,6 +114,8 @@ own_reasons(const struct status_view *v)
 		r |= 1ull << STATUS_CHAIN_FORKED;
 	if (v->inbox_rows > 0)
 		r |= 1ull << STATUS_JOURNAL_WAITS;
+	if (v->without_effect[0])
+		r |= 1ull << STATUS_WITHOUT_EFFECT;
 	if (v->removed)
 		r |= 1ull << STATUS_REMOVED;
 	if (v->too_old)
@@ -420,6 +422,8 @@ write_detail(const struct status_view *v, const struct status_node *n, enum stat
 		text_fit(ret, room, "%s", n->copy_failure);
 	else if (is_trouble_of(v, n, r))
 		text_fit(ret, room, "%s", v->trouble);
+	else if (r == STATUS_WITHOUT_EFFECT)
+		text_fit(ret, room, "%s", v->without_effect);
 	else if (r == STATUS_CHAIN_SHRUNK || r == STATUS_CHAIN_FORKED)
 		text_fit(ret, room, "%s", v->chain);
 }

@@ -114,7 +114,12 @@
 	  "`holdfast audit accept`.")                                                              \
 	X(CHAIN_FORKED, "%s knows of other events than the log holds",                             \
 	  "Find out who changed them (`holdfast audit verify`, docs/audit.md); then run "          \
-	  "`holdfast audit accept`.")
+	  "`holdfast audit accept`.")                                                              \
+	X(WITHOUT_EFFECT,                                                                          \
+	  "events that %s has were merged without effect: its tables refused them",                \
+	  "Nothing is lost, but nothing else shows it: look at what they were (`holdfast audit "   \
+	  "verify`, docs/audit.md) and do it again if it has to be; then run `holdfast audit "     \
+	  "accept`.")
 
 enum status_reason {
 #define X(code, text, todo) STATUS_##code,
@@ -172,10 +177,11 @@ struct status_view {
 	int64_t term, now_us, as_of_us;
 	int64_t inbox_rows; /* primary: deposits that wait */
 	bool journal_diverged, merge_refused;
-	bool removed;	       /* taken out of the pair */
-	int64_t damaged_pages; /* of this node's database */
-	bool unconfirmed;      /* primary: nobody was asked since the start */
-	bool too_old;	       /* in emergency, and the data is older than max_emergency_age */
+	bool removed;		  /* taken out of the pair */
+	char without_effect[256]; /* merged, and changed nothing; "" nothing */
+	int64_t damaged_pages;	  /* of this node's database */
+	bool unconfirmed;	  /* primary: nobody was asked since the start */
+	bool too_old;		  /* in emergency, and the data is older than max_emergency_age */
 	const struct maintenance *maintenance; /* while alerts are silent, else NULL */
 	int64_t alerts_waiting;		       /* -1: none are configured */
 	char alerts_failure

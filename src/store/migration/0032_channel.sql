@@ -189,6 +189,12 @@ CREATE OR REPLACE PROCEDURE ha_tell(told text, with_proof text)
 			WHERE t.k <= 2 AND (t.teller = '00000000-0000-0000-0000-000000000000' OR EXISTS (SELECT FROM public.node n WHERE n.id = t.teller)))
 	$$;
 
+-- ---- what was merged without effect ----
+
+-- The status tells of it, without a walk.
+CREATE INDEX event_idle ON event (node, seq) WHERE kind = :MERGED AND strpos(body, '"not_applied"') > 0;
+CREATE INDEX event_merged ON event (object) WHERE kind = :MERGED;
+
 -- ---- deposits ----
 
 ALTER TABLE ha_inbox ADD COLUMN bringer uuid;

@@ -161,6 +161,19 @@ WHERE c.kind = :LOG_CUT
 		WHERE k->>'node' = c.node::text AND (k->>'seq')::bigint = c.seq)
 ORDER BY c.at DESC LIMIT 1;
 
+-- The first of what a merge took in and the tables refused: as audit_without_effect (query/audit.sql) has it.
+-- name: ha_without_effect() -> name text, first bigint, last bigint, why text
+SELECT coalesce((SELECT name FROM node WHERE id = :writer(m.object)), m.object::text), (x.b->>'from')::bigint, (x.b->>'to')::bigint, x.b->>'not_applied'
+FROM event m CROSS JOIN LATERAL (SELECT m.body::jsonb AS b OFFSET 0) x
+WHERE m.kind = :MERGED AND strpos(m.body, '"not_applied"') > 0
+	AND NOT EXISTS (SELECT FROM event o WHERE o.kind = :MERGED AND o.object = m.object AND strpos(o.body, '"not_applied"') = 0
+		AND (o.body::jsonb->>'from')::bigint <= (x.b->>'from')::bigint AND (o.body::jsonb->>'to')::bigint >= (x.b->>'to')::bigint)
+	AND NOT EXISTS (SELECT FROM audit_accepted a
+		CROSS JOIN LATERAL (SELECT * FROM event WHERE node = a.node AND seq = a.seq AND kind = :AUDIT_ACCEPTED OFFSET 0) t,
+		jsonb_array_elements(coalesce(t.body::jsonb->'without_effect', '[]')) k
+		WHERE k->>'node' = m.node::text AND (k->>'seq')::bigint = m.seq)
+ORDER BY m.node, m.seq LIMIT 1;
+
 -- name: chain_memory_alarm(self uuid, what text, chain uuid, seq bigint, remembered text, found text) -> asked bool
 SELECT ha_alarm($1, $2, $3, $4, $5, $6);
 

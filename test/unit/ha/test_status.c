@@ -94,6 +94,7 @@ each_fault_is_its_own_reason(void **ctx)
 	BREAK(JOURNAL_DIVERGED, 0, v.journal_diverged = true);
 	BREAK(MERGE_REFUSED, 0, v.merge_refused = true);
 	BREAK(REMOVED, 0, v.removed = true);
+	BREAK(WITHOUT_EFFECT, 0, strcpy(v.without_effect, "events 1 to 2 of b: why"));
 	BREAK(CHAIN_SHRUNK, 0, v.chain_shrunk = true);
 	BREAK(CHAIN_FORKED, 0, v.chain_forked = true);
 	BREAK(CLOCK_SKEW, 1, v.nodes[1].skew_us = 60000001);
