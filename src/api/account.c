@@ -18,6 +18,7 @@ DEFINE_BODY(account, ACCOUNT_BODY)
 	X(body, address, TEXT, JEMPTY, MAX_ADDRESS) \
 	X(body, url, TEXT, JEMPTY, MAX_URL) \
 	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION) \
+	X(body, folder, TEXT, JEMPTY, MAX_NAME) \
 	X(body, login, TEXT, JREQUIRED, MAX_NAME) \
 	X(body, fields, MAP, JREQUIRED, ACCOUNT_FIELDS_MAX)
 DEFINE_BODY(account_placed, ACCOUNT_PLACED_BODY)
@@ -87,8 +88,8 @@ static int
 on_account_placed(struct api_call *c, struct err *e)
 {
 	const struct body_account_placed *b = c->body;
-	const struct resource_texts t = { b->resource, b->type, b->address, b->url,
-					  b->description };
+	const struct resource_texts t = { b->resource, b->type,	       b->address,
+					  b->url,      b->description, b->folder };
 	const struct account_fields fields = take_fields(c, &b->fields);
 	struct uuid id;
 	int rc = account_create_placed(&c->call, &t, b->login, &fields, &id, e);
@@ -247,7 +248,7 @@ const struct shape replies_account[] = {
 		ONE(resource, Suffixed), FIELD(level, TEXT), FIELD(open, INT), FIELD(latest, TIME)),
 	REPLY(NameConflicts, LIST(names, NameConflict), FIELD(next, ID, NIL)),
 	REPLY(NameConflict,
-		FIELD(id, ID), FIELD(kind, TEXT), FIELD(suffix, TEXT), ONE(user, Suffixed, NIL), ONE(team, Suffixed, NIL),
+		FIELD(id, ID), FIELD(kind, TEXT), FIELD(suffix, TEXT), ONE(user, Suffixed, NIL), ONE(team, Suffixed, NIL), ONE(folder, Suffixed, NIL),
 		ONE(resource, Suffixed, NIL),
 		FIELD(login, TEXT, NIL), FIELD(level, TEXT, NIL), FIELD(others, INT),
 		FIELD(created, TIME), ONE(node, Named, NIL), ONE(author, Named, NIL)),

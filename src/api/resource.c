@@ -8,6 +8,7 @@
 #define RESOURCE_LIST_QUERY(X, query) \
 	X(query, q, TEXT, .hi = MAX_QUERY) \
 	X(query, name, TEXT, .hi = MAX_QUERY) \
+	X(query, folder, ID) \
 	PAGE_QUERY(X, query, POLICY_PAGE)
 DEFINE_QUERY(resource_list, RESOURCE_LIST_QUERY)
 
@@ -16,7 +17,8 @@ DEFINE_QUERY(resource_list, RESOURCE_LIST_QUERY)
 	X(body, type, TEXT, JEMPTY, MAX_TYPE) \
 	X(body, address, TEXT, JEMPTY, MAX_ADDRESS) \
 	X(body, url, TEXT, JEMPTY, MAX_URL) \
-	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION)
+	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION) \
+	X(body, folder, TEXT, JEMPTY, MAX_NAME)
 DEFINE_BODY(resource, RESOURCE_BODY)
 
 #define RESOURCE_CHANGE_BODY(X, body) \
@@ -24,12 +26,18 @@ DEFINE_BODY(resource, RESOURCE_BODY)
 	X(body, type, TEXT, JEMPTY, MAX_TYPE) \
 	X(body, address, TEXT, JEMPTY, MAX_ADDRESS) \
 	X(body, url, TEXT, JEMPTY, MAX_URL) \
-	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION)
+	X(body, description, TEXT, JEMPTY, MAX_DESCRIPTION) \
+	X(body, folder, TEXT, JEMPTY, MAX_NAME)
 DEFINE_BODY(resource_change, RESOURCE_CHANGE_BODY)
 
 #define RESOURCE_ACCOUNTS_QUERY(X, query) \
 	PAGE_QUERY(X, query, POLICY_PAGE_MAX)
 DEFINE_QUERY(resource_accounts, RESOURCE_ACCOUNTS_QUERY)
+
+#define RESOURCE_EFFECT_QUERY(X, query) \
+	X(query, folder, TEXT, .hi = MAX_NAME) \
+	PAGE_QUERY(X, query, POLICY_PAGE_MAX)
+DEFINE_QUERY(resource_effect, RESOURCE_EFFECT_QUERY)
 
 #define OFFER_BODY(X, body) \
 	X(body, user, TEXT, JREQUIRED, MAX_NAME)
@@ -47,6 +55,7 @@ on_resource_list(struct api_call *c, struct err *e)
 	const struct resource_query rq = {
 		.q = q->q ? policy_nfc(c->rq->arena, q->q) : NULL,
 		.name = q->name ? policy_nfc(c->rq->arena, q->name) : NULL,
+		.folder = q->folder,
 		.page = PAGE_OF(q),
 	};
 	return resource_list(&c->call, &rq, &c->w, e);
@@ -56,7 +65,8 @@ static int
 on_resource_new(struct api_call *c, struct err *e)
 {
 	const struct body_resource *b = c->body;
-	const struct resource_texts t = { b->name, b->type, b->address, b->url, b->description };
+	const struct resource_texts t = { b->name, b->type,	   b->address,
+					  b->url,  b->description, b->folder };
 	struct uuid id;
 	int rc = resource_create(&c->call, &t, &id, e);
 	return rc ? rc : resource_get(&c->call, &id, &c->w, e);
@@ -72,9 +82,18 @@ static int
 on_resource_change(struct api_call *c, struct err *e)
 {
 	const struct body_resource_change *b = c->body;
-	const struct resource_texts t = { b->name, b->type, b->address, b->url, b->description };
+	const struct resource_texts t = { b->name, b->type,	   b->address,
+					  b->url,  b->description, b->folder };
 	int rc = resource_change(&c->call, call_id(c), &t, e);
-	return rc ? rc : resource_get(&c->call, call_id(c), &c->w, e);
+	return rc ? rc : resource_show_changed(&c->call, call_id(c), &c->w, e);
+}
+
+static int
+on_resource_effect(struct api_call *c, struct err *e)
+{
+	const struct query_resource_effect *q = c->query;
+	return resource_effect(&c->call, call_id(c), q->folder ? q->folder : "", &PAGE_OF(q), &c->w,
+			       e);
 }
 
 static int
@@ -135,7 +154,10 @@ const struct route routes_resource[] = {
 	  "Shows a resource with its accounts." },
 	{ HTTP_PATCH, "/v1/resources/{id}", DO(resource_change), CAP_USE, CHANGE,
 	  BODY(resource_change), NO_QUERY, SMALL, "Resource",
-	  "Changes the texts of a resource." },
+	  "Changes the texts of a resource, or moves it into a folder (\"\": out of it)." },
+	{ HTTP_GET, "/v1/resources/{id}/effect", DO(resource_effect), CAP_USE, READ,
+	  NO_BODY, QUERY(resource_effect), 0, "Effect",
+	  "Says who gains and who loses when a resource is moved into a folder, or without one out of it: what they may before and after. Whoever may move it is told." },
 	{ HTTP_DELETE, "/v1/resources/{id}", DO(resource_delete), CAP_USE, CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Removes a resource with its accounts: it goes to the bin, and its history stays in the log." },
@@ -165,8 +187,9 @@ const struct shape replies_resource[] = {
 	REPLY(Resource,
 		FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, NIL), FIELD(type, TEXT),
 		FIELD(address, TEXT), FIELD(url, TEXT), FIELD(description, TEXT), ONE(owner, Named),
-		FIELD(level, TEXT, NIL), LIST(accounts, ResourceAccount),
+		ONE(folder, Placed, NIL), FIELD(level, TEXT, NIL), LIST(accounts, ResourceAccount),
 		FIELD(accounts_next, ID, NIL)),
+	REPLY(Placed, FIELD(id, ID), FIELD(path, TEXT)),
 	REPLY(Offers, LIST(offers, Offer), FIELD(next, ID, NIL)),
 	REPLY(Offer, ONE(resource, Suffixed), ONE(from, Named)),
 	REPLY(OfferMade, ONE(to, Named, NIL)),

@@ -78,6 +78,30 @@ on_resource_unshare(struct api_call *c, struct err *e)
 }
 
 static int
+on_folder_why(struct api_call *c, struct err *e)
+{
+	return why(c, SHARE_FOLDER, e);
+}
+
+static int
+on_folder_shares(struct api_call *c, struct err *e)
+{
+	return list(c, SHARE_FOLDER, e);
+}
+
+static int
+on_folder_share(struct api_call *c, struct err *e)
+{
+	return grant(c, SHARE_FOLDER, e);
+}
+
+static int
+on_folder_unshare(struct api_call *c, struct err *e)
+{
+	return withdraw(c, SHARE_FOLDER, e);
+}
+
+static int
 on_account_shares(struct api_call *c, struct err *e)
 {
 	return list(c, SHARE_ACCOUNT, e);
@@ -115,6 +139,18 @@ const struct route routes_share[] = {
 	{ HTTP_DELETE, "/v1/accounts/{id}/shares/{user}", DO(account_unshare), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Withdraws a share of an account. In emergency too." },
+	{ HTTP_GET, "/v1/folders/{id}/shares", DO(folder_shares), CAP_USE, READ,
+	  NO_BODY, QUERY(shares), 0, "Shares",
+	  "Lists with whom a folder is shared." },
+	{ HTTP_POST, "/v1/folders/{id}/shares", DO(folder_share), CAP_USE, CHANGE,
+	  BODY(share), NO_QUERY, SMALL, "Share",
+	  "Shares a folder, with all that stands below it, with a user or a team, by name or id." },
+	{ HTTP_DELETE, "/v1/folders/{id}/shares/{user}", DO(folder_unshare), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Withdraws a share of a folder. In emergency too." },
+	{ HTTP_GET, "/v1/folders/{id}/why", DO(folder_why), CAP_USE, READ,
+	  NO_BODY, QUERY(why), 0, "Why",
+	  "Says what a user (by name or id; without one the caller) may do with a folder, and through what. Of others only whoever may manage it is told." },
 	{ HTTP_GET, "/v1/resources/{id}/why", DO(resource_why), CAP_USE, READ,
 	  NO_BODY, QUERY(why), 0, "Why",
 	  "Says what a user (by name or id; without one the caller) may do with a resource, and through what. Of others only whoever may manage it is told." },
@@ -128,7 +164,7 @@ const struct shape replies_share[] = {
 	REPLY(Shares, LIST(shares, ShareRow), FIELD(next, ID, NIL)),
 	REPLY(ShareRow, ONE(user, Suffixed), FIELD(team, BOOL), FIELD(level, TEXT), FIELD(granted, TIME)),
 	REPLY(Why, ONE(user, Named), LIST(through, Way), FIELD(level, TEXT, NIL)),
-	REPLY(Way, FIELD(on, TEXT), FIELD(level, TEXT), ONE(team, Suffixed, NIL), FIELD(granted, TIME, NIL)),
+	REPLY(Way, FIELD(on, TEXT), FIELD(level, TEXT), ONE(team, Suffixed, NIL), FIELD(folder, TEXT, NIL), FIELD(granted, TIME, NIL)),
 	REPLY(Share, ONE(user, Named), FIELD(team, BOOL), FIELD(level, TEXT)),
 	{ 0 },
 };

@@ -104,7 +104,8 @@ static const struct {
 	{ STMT_APPLY_MAINTENANCE, false },	{ STMT_APPLY_HANDOVER, false },
 	{ STMT_APPLY_TEAM_CREATED, true },	{ STMT_APPLY_TEAM_CHANGED, false },
 	{ STMT_APPLY_TEAM_REMOVED, false },	{ STMT_APPLY_MEMBER_ADDED, false },
-	{ STMT_APPLY_MEMBER_REMOVED, false },
+	{ STMT_APPLY_MEMBER_REMOVED, false },	{ STMT_APPLY_FOLDER_CREATED, false },
+	{ STMT_APPLY_FOLDER_CHANGED, false },	{ STMT_APPLY_FOLDER_REMOVED, false },
 };
 
 /* Whether what a user is may be another thing behind them. */
@@ -135,6 +136,16 @@ says_whom_shares_reach(int stmt, enum ledger_effect effect)
 		(stmt == STMT_APPLY_USER_CREATED || stmt == STMT_APPLY_TEAM_CREATED));
 }
 
+/* Whether folders may stand elsewhere behind them, or be reached by others; what is put into one says that it is there, which is news where it was merged alone. */
+static bool
+says_where_folders_stand(int stmt, enum ledger_effect effect)
+{
+	return stmt == STMT_APPLY_FOLDER_CREATED || stmt == STMT_APPLY_FOLDER_CHANGED ||
+	       stmt == STMT_APPLY_FOLDER_REMOVED ||
+	       (effect == LEDGER_MERGED &&
+		(stmt == STMT_APPLY_RESOURCE_CREATED || stmt == STMT_APPLY_RESOURCE_CHANGED));
+}
+
 /* One run of events, and what weighs what they say behind it: what comes next may go by it. */
 static void
 step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from, int64_t to,
@@ -144,6 +155,8 @@ step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from
 	for (size_t i = 0; i < ARRAY_LEN(says); i++)
 		if ((int)says[i].stmt == stmt && (effect == LEDGER_MERGED || !says[i].merged))
 			step_apply(s, node, STMT_WEIGH_WORDS, from, to);
+	if (says_where_folders_stand(stmt, effect))
+		step_apply(s, node, STMT_PLACE_FOLDERS, from, to);
 	if (says_whom_shares_reach(stmt, effect))
 		step_apply(s, node, STMT_FOLLOW_SHARES, from, to);
 	if (says_who_administers(stmt))
@@ -152,9 +165,9 @@ step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from
 		step_apply(s, node, STMT_HOLD_VERSIONS, from, to);
 }
 
-/* Events that give names or take them, what marks the holders behind them, and what fails if a name that is given anew has others. */
+/* Events that give names or take them, what marks the holders behind them (-1: nothing is kept of it), and what fails if a name that is given anew has others. */
 static const struct naming {
-	enum stmt mark, refuse;
+	int mark, refuse;
 	int kind[6];
 } namings[] = {
 	{ STMT_MARK_PRINCIPALS,
@@ -169,6 +182,7 @@ static const struct naming {
 	  STMT_REFUSE_ACCOUNTS,
 	  { EVENT_ACCOUNT_CREATED, EVENT_ACCOUNT_CHANGED, EVENT_ACCOUNT_DELETED,
 	    EVENT_ACCOUNT_RESTORED, EVENT_ACCOUNT_COMBINED, EVENT_RESOURCE_RESTORED } },
+	{ -1, STMT_REFUSE_FOLDERS, { EVENT_FOLDER_CREATED, EVENT_FOLDER_CHANGED } },
 };
 
 static bool
@@ -186,6 +200,7 @@ step_namings(struct ledger_steps *s, const struct uuid *node, const struct ledge
 	     size_t n, bool refuse)
 {
 	for (const struct naming *x = namings; x < namings + ARRAY_LEN(namings); x++) {
+		int stmt = refuse ? x->refuse : x->mark;
 		int64_t from = 0, to = 0;
 
 		for (size_t i = 0; i < n; i++) {
@@ -194,8 +209,8 @@ step_namings(struct ledger_steps *s, const struct uuid *node, const struct ledge
 			to = items[i].ev->seq;
 			from = from ? from : to;
 		}
-		if (from)
-			step_apply(s, node, refuse ? x->refuse : x->mark, from, to);
+		if (from && stmt >= 0)
+			step_apply(s, node, stmt, from, to);
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "vault/account_impl.h"
 
 #include <string.h>
+#include "vault/folder.h"
 #include "vault/lists.h"
 #include "vault/resource.h"
 #include "vault/withdrawn.h"
@@ -175,6 +176,7 @@ account_create_placed(struct call *c, const struct resource_texts *texts, const 
 	auto_buf place = BUF_INIT, body = BUF_INIT, version = BUF_INIT;
 	const struct account_base first = { .n = 1 };
 	struct uuid resource, version_id;
+	policy_lock folder = folder_hold(c, texts->folder);
 	int rc = resource_plan(c, texts, &resource, &place, e);
 	if (rc == 0)
 		rc = policy_take_name(c->a, &login, "login", e);

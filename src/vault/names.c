@@ -36,6 +36,7 @@ write_holder(struct json_out *out, const struct rows *r, int i)
 	bool account = !row_null(r, i, COL_NAME_CONFLICTS_LOGIN);
 	bool team = row_bool(r, i, COL_NAME_CONFLICTS_IS_TEAM);
 	bool principal = row_bool(r, i, COL_NAME_CONFLICTS_IS_PRINCIPAL);
+	bool folder = row_bool(r, i, COL_NAME_CONFLICTS_IS_FOLDER);
 	bool user = principal && !team;
 	struct uuid id;
 
@@ -45,12 +46,14 @@ write_holder(struct json_out *out, const struct rows *r, int i)
 	json_out_text(out, "kind",
 		      team	? "team"
 		      : user	? "user"
+		      : folder	? "folder"
 		      : account ? "account"
 				: "resource");
 	policy_write_suffix(out, &id, true);
 	write_suffixed(out, "user", user, r, i, &id, true);
 	write_suffixed(out, "team", team, r, i, &id, true);
-	write_resource(out, !principal, r, i);
+	write_suffixed(out, "folder", folder, r, i, &id, true);
+	write_resource(out, !principal && !folder, r, i);
 	json_out_text(out, "login", account ? row_text(r, i, COL_NAME_CONFLICTS_LOGIN) : NULL);
 	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_NAME_CONFLICTS_LEVEL)));
 	json_out_int(out, "others", row_bigint(r, i, COL_NAME_CONFLICTS_OTHERS));

@@ -2,10 +2,10 @@
 #include "vault/resource.h"
 
 #include <string.h>
+#include "vault/folder.h"
 #include "vault/journal_overlay.h"
-#include "vault/withdrawn.h"
 #include "vault/lists.h"
-#include "vault/user.h"
+#include "vault/withdrawn.h"
 
 /* ---- reading ---- */
 
@@ -70,6 +70,22 @@ write_accounts(const struct call *c, struct json_out *out, const char *next, con
 	return i;
 }
 
+/* Where it stands, as far as the caller sees that. */
+static void
+write_place(struct json_out *out, const struct rows *r, int i)
+{
+	struct uuid folder;
+	if (row_null(r, i, COL_RESOURCE_SHOW_FOLDER)) {
+		json_out_null(out, "folder");
+		return;
+	}
+	row_uuid(r, i, COL_RESOURCE_SHOW_FOLDER, &folder);
+	json_out_object(out, "folder");
+	json_out_uuid(out, "id", &folder);
+	json_out_text(out, "path", row_text(r, i, COL_RESOURCE_SHOW_FOLDER_PATH));
+	json_out_end_object(out);
+}
+
 static int
 write_resource(const struct call *c, struct json_out *out, const struct rows *r, int i)
 {
@@ -95,6 +111,7 @@ write_resource(const struct call *c, struct json_out *out, const struct rows *r,
 	json_out_uuid(out, "id", &owner);
 	json_out_text(out, "name", row_text(r, i, COL_RESOURCE_SHOW_OWNER_NAME));
 	json_out_end_object(out);
+	write_place(out, r, i);
 	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_RESOURCE_SHOW_LEVEL)));
 	int next = write_accounts(c, out, "accounts_next", r, i);
 	json_out_end_object(out);
@@ -144,6 +161,24 @@ choose_statement(struct call *c, const struct shape *s, enum stmt *ret, struct e
 	return 0;
 }
 
+/* What stands in a folder. *ret as below. */
+static int
+read_inner_ids(struct call *c, const struct resource_query *q, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	const char *place;
+	if (q->q || q->name)
+		return err_set(e, ERR_BAD_FIELD, "q, name, folder: give one of them");
+	int rc = folder_right(c, &q->folder, LEVEL_VIEW, "list a folder", e);
+	if (rc == 0)
+		rc = policy_place(c, STMT_RESOURCE_PLACE, &q->page, &place, e);
+	if (rc || !place)
+		return rc;
+	bind_uuid(&b, &q->folder);
+	policy_bind_page(&b, place, &q->page);
+	return lists_ask(c, STMT_RESOURCE_IN, &b, ret, e);
+}
+
 /* *ret stays NULL when there is nothing where the page begins. */
 static int
 read_ids(struct call *c, const struct resource_query *q, struct rows **ret, struct err *e)
@@ -152,6 +187,8 @@ read_ids(struct call *c, const struct resource_query *q, struct rows **ret, stru
 	const struct shape *s = shape_of(q);
 	const char *place;
 	enum stmt stmt;
+	if (!uuid_is_nil(&q->folder))
+		return read_inner_ids(c, q, ret, e);
 	if (!s)
 		return err_set(e, ERR_BAD_FIELD, "q, name: give one of them, not both");
 	int rc = policy_place(c, STMT_RESOURCE_PLACE, &q->page, &place, e);
@@ -170,10 +207,10 @@ read_ids(struct call *c, const struct resource_query *q, struct rows **ret, stru
 	return lists_ask(c, stmt, &b, ret, e);
 }
 
-/* accounts: which of each resource; the place of its `after` is given. */
+/* accounts: which of each resource; the place of its `after` is given. unseen: also what the caller does not see. */
 static int
-read_shown(struct call *c, const struct uuid *ids, size_t n, const char *place,
-	   const struct policy_page *accounts, struct rows **ret, struct err *e)
+read_any(struct call *c, const struct uuid *ids, size_t n, const char *place,
+	 const struct policy_page *accounts, bool unseen, struct rows **ret, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	bind_uuid(&b, &c->who.user);
@@ -184,7 +221,15 @@ read_shown(struct call *c, const struct uuid *ids, size_t n, const char *place,
 	bind_text(&b, place);
 	bind_uuid(&b, &accounts->after);
 	bind_int(&b, accounts->rows);
+	bind_bool(&b, unseen);
 	return lists_ask(c, STMT_RESOURCE_SHOW, &b, ret, e);
+}
+
+static int
+read_shown(struct call *c, const struct uuid *ids, size_t n, const char *place,
+	   const struct policy_page *accounts, struct rows **ret, struct err *e)
+{
+	return read_any(c, ids, n, place, accounts, false, ret, e);
 }
 
 static const struct policy_page all_accounts = { .rows = POLICY_PAGE_MAX };
@@ -250,6 +295,18 @@ resource_get(struct call *c, const struct uuid *id, struct json_out *out, struct
 }
 
 int
+resource_show_changed(struct call *c, const struct uuid *id, struct json_out *out, struct err *e)
+{
+	auto_rows r = NULL;
+	int rc = read_any(c, id, 1, "", &all_accounts, true, &r, e);
+	if (rc == 0 && rows_count(r) == 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no such resource");
+	if (rc == 0)
+		write_resource(c, out, r, 0);
+	return rc;
+}
+
+int
 resource_accounts(struct call *c, const struct uuid *id, const struct policy_page *page,
 		  struct json_out *out, struct err *e)
 {
@@ -274,9 +331,9 @@ resource_accounts(struct call *c, const struct uuid *id, const struct policy_pag
 	return 0;
 }
 
-int
-resource_right(struct call *c, const struct uuid *id, int need, const char *what,
-	       const char **ret_name, struct err *e)
+static int
+read_right(struct call *c, const struct uuid *id, int need, const char *what, struct rows **ret,
+	   struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
@@ -292,9 +349,37 @@ resource_right(struct call *c, const struct uuid *id, int need, const char *what
 	if (rc)
 		return rc;
 	rc = policy_check(c, id, level, need, row_bool(r, 0, COL_RESOURCE_RIGHT_SEEN), what, e);
+	if (rc == 0)
+		*ret = TAKE(r);
+	return rc;
+}
+
+int
+resource_right(struct call *c, const struct uuid *id, int need, const char *what,
+	       const char **ret_name, struct err *e)
+{
+	auto_rows r = NULL;
+	int rc = read_right(c, id, need, what, &r, e);
 	if (rc == 0 && ret_name)
 		*ret_name = arena_strdup(c->a, row_text(r, 0, COL_RESOURCE_RIGHT_NAME));
 	return rc;
+}
+
+int
+resource_effect(struct call *c, const struct uuid *id, const char *folder,
+		const struct policy_page *page, struct json_out *out, struct err *e)
+{
+	auto_rows r = NULL;
+	struct uuid owner, source = { 0 }, target;
+	int rc = read_right(c, id, LEVEL_MANAGE, "move a resource", &r, e);
+	if (rc == 0)
+		rc = folder_may_fill(c, folder, &target, e);
+	if (rc)
+		return rc;
+	row_uuid(r, 0, COL_RESOURCE_RIGHT_OWNER, &owner);
+	if (!row_null(r, 0, COL_RESOURCE_RIGHT_FOLDER))
+		row_uuid(r, 0, COL_RESOURCE_RIGHT_FOLDER, &source);
+	return folder_write_effect(c, id, &owner, &source, &target, page, out, e);
 }
 
 /* ---- changing ---- */
@@ -311,6 +396,7 @@ write_texts(struct json_out *w, const struct resource_texts *t)
 		{ "address", t->address },
 		{ "url", t->url },
 		{ "description", t->description },
+		{ "folder", t->folder },
 	};
 	int n = 0;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -357,6 +443,20 @@ check_free(struct call *c, const char *name, const struct uuid *but, struct err 
 	return rc;
 }
 
+/* Its id as events have it, or "". NULL stays. */
+static int
+take_folder(struct call *c, const char **text, struct err *e)
+{
+	char id[UUID_STR_LEN];
+	struct uuid folder;
+	int rc = *text ? folder_may_fill(c, *text, &folder, e) : 0;
+	if (rc || !*text || !**text)
+		return rc;
+	uuid_str(&folder, id);
+	*text = arena_strdup(c->a, id);
+	return 0;
+}
+
 int
 resource_plan(struct call *c, const struct resource_texts *texts, struct uuid *ret,
 	      struct buf *ret_body, struct err *e)
@@ -365,8 +465,12 @@ resource_plan(struct call *c, const struct resource_texts *texts, struct uuid *r
 	int rc = policy_take_name(c->a, &t.name, "name", e);
 	if (rc == 0)
 		rc = check_free(c, t.name, NULL, e);
+	if (rc == 0)
+		rc = take_folder(c, &t.folder, e);
 	if (rc)
 		return rc;
+	if (t.folder && !*t.folder)
+		t.folder = NULL;
 	resource_created_body(ret_body, &t, &c->who.user);
 	uuid_new(ret);
 	return 0;
@@ -376,6 +480,7 @@ int
 resource_create(struct call *c, const struct resource_texts *texts, struct uuid *ret, struct err *e)
 {
 	auto_buf body = BUF_INIT;
+	policy_lock lock = folder_hold(c, texts->folder);
 	int rc = resource_plan(c, texts, ret, &body, e);
 	return rc ? rc : vault_append(c, EVENT_RESOURCE_CREATED, ret, buf_str(&body), e);
 }
@@ -383,9 +488,10 @@ resource_create(struct call *c, const struct resource_texts *texts, struct uuid 
 static int
 take_texts(struct call *c, const struct uuid *id, struct resource_texts *t, struct err *e)
 {
-	if (!t->name)
-		return 0;
-	int rc = policy_take_name(c->a, &t->name, "name", e);
+	int rc = take_folder(c, &t->folder, e);
+	if (rc || !t->name)
+		return rc;
+	rc = policy_take_name(c->a, &t->name, "name", e);
 	return rc ? rc : check_free(c, t->name, id, e);
 }
 
@@ -397,7 +503,9 @@ resource_change(struct call *c, const struct uuid *id, const struct resource_tex
 	auto_buf body = BUF_INIT;
 	struct json_out w;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
-	int rc = resource_right(c, id, LEVEL_MODIFY, "change resource", NULL, e);
+	policy_lock folder = folder_hold(c, t->folder);
+	int rc = resource_right(c, id, t->folder ? LEVEL_MANAGE : LEVEL_MODIFY,
+				t->folder ? "move a resource" : "change resource", NULL, e);
 	if (rc == 0)
 		rc = take_texts(c, id, t, e);
 	if (rc)

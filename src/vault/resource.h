@@ -9,14 +9,15 @@
 #include "vault/policy.h"
 
 struct resource_query {
-	const char *q;	  /* part of name, url, description or login; NULL: all */
-	const char *name; /* the exact name; NULL: any */
+	const char *q;	    /* part of name, url, description or login; NULL: all */
+	const char *name;   /* the exact name; NULL: any */
+	struct uuid folder; /* what stands in it; nil: anywhere */
 	struct policy_page page;
 };
 
-/* Texts of a new or changed resource; NULL: not given. */
+/* Texts of a new or changed resource; NULL: not given. folder: the id of the one that it stands in, or "": none. */
 struct resource_texts {
-	const char *name, *type, *address, *url, *description;
+	const char *name, *type, *address, *url, *description, *folder;
 };
 
 /* {"resources":[…],"next"} */
@@ -31,10 +32,18 @@ int resource_accounts(struct call *c, const struct uuid *id, const struct policy
 /* ERR_CONFLICT when the name is taken. The caller becomes the owner. */
 int resource_create(struct call *c, const struct resource_texts *texts, struct uuid *ret,
 		    struct err *e) NONNULL MUST_USE;
-/* The same as a prepared event, for callers that create more: its id and its body. */
+/* The same as a prepared event, for callers that create more: its id and its body. They have the folder's lock (folder_hold). */
 int resource_plan(struct call *c, const struct resource_texts *texts, struct uuid *ret,
 		  struct buf *ret_body, struct err *e) NONNULL MUST_USE;
+/* Whoever moves it (folder) manages it and may modify the folder. */
 int resource_change(struct call *c, const struct uuid *id, const struct resource_texts *texts,
+		    struct err *e) NONNULL MUST_USE;
+/* As resource_get, to whom has just changed it: they may have moved it where they do not see it. */
+int resource_show_changed(struct call *c, const struct uuid *id, struct json_out *out,
+			  struct err *e) NONNULL MUST_USE;
+/* Who gains and who loses when it is moved, as folder_effect. */
+int resource_effect(struct call *c, const struct uuid *id, const char *folder,
+		    const struct policy_page *page, struct json_out *out,
 		    struct err *e) NONNULL MUST_USE;
 int resource_delete(struct call *c, const struct uuid *id, struct err *e) NONNULL MUST_USE;
 

@@ -2,18 +2,21 @@
 #include "vault/share.h"
 
 #include "vault/account.h"
+#include "vault/folder.h"
 #include "vault/lists.h"
 #include "vault/principal.h"
 #include "vault/resource.h"
 #include "vault/user.h"
 #include "vault/withdrawn.h"
 
-static const char *const on_names[] = { "resource", "account" };
+static const char *const on_names[] = { "resource", "account", "folder" };
 
 static int
 check_level(struct call *c, enum share_on on, const struct uuid *target, int need, const char *what,
 	    struct err *e)
 {
+	if (on == SHARE_FOLDER)
+		return folder_right(c, target, need, what, e);
 	if (on == SHARE_RESOURCE)
 		return resource_right(c, target, need, what, NULL, e);
 	return account_right(c, target, need, what, e);
@@ -96,6 +99,16 @@ write_team(struct json_out *out, const struct rows *r, int i, const struct uuid 
 	json_out_end_object(out);
 }
 
+/* What the way is on, where a share of `on` is asked about. */
+static enum share_on
+on_of(enum share_on on, const struct uuid *asked, const struct uuid *target, const struct rows *r,
+      int i)
+{
+	if (row_bool(r, i, COL_SHARE_WAYS_FOLDER))
+		return SHARE_FOLDER;
+	return uuid_eq(target, asked) ? on : SHARE_RESOURCE;
+}
+
 /* Returns the level that it gives. */
 static int
 write_way(const struct call *c, enum share_on on, const struct uuid *asked, const struct uuid *user,
@@ -107,12 +120,16 @@ write_way(const struct call *c, enum share_on on, const struct uuid *asked, cons
 	row_uuid(r, i, COL_SHARE_WAYS_TARGET, &target);
 	if (!own)
 		row_uuid(r, i, COL_SHARE_WAYS_TEAM, &team);
-	if (level < LEVEL_OWNER && !still_holds(c->v->withdrawn, &target, user, own ? NULL : &team))
+	if (!row_null(r, i, COL_SHARE_WAYS_GRANTED) &&
+	    !still_holds(c->v->withdrawn, &target, user, own ? NULL : &team))
 		return LEVEL_NONE;
 	json_out_object(out, NULL);
-	json_out_text(out, "on", on_names[uuid_eq(&target, asked) ? on : SHARE_RESOURCE]);
+	json_out_text(out, "on", on_names[on_of(on, asked, &target, r, i)]);
 	json_out_text(out, "level", policy_level_name(level));
 	write_team(out, r, i, own ? NULL : &team);
+	json_out_text(out, "folder",
+		      row_null(r, i, COL_SHARE_WAYS_PATH) ? NULL
+							  : row_text(r, i, COL_SHARE_WAYS_PATH));
 	if (row_null(r, i, COL_SHARE_WAYS_GRANTED))
 		json_out_null(out, "granted");
 	else
@@ -148,6 +165,7 @@ share_why(struct call *c, enum share_on on, const struct uuid *target, const cha
 		return rc;
 	bind_uuid(&b, &id);
 	bind_uuid(&b, target);
+	bind_uuid(&b, &c->who.user);
 	rc = lists_ask(c, STMT_SHARE_WAYS, &b, &r, e);
 	if (rc)
 		return rc;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shares: a level for one user, or for a team and so for everybody in it, on a resource (all its
+ * Shares: a level for one user, or for a team and so for everybody in it, on a folder (all that stands below it), a resource (all its
  * accounts) or on one account. Whoever manages it may share it; of several shares the highest counts. What is written to `out` is the JSON of
  * the API. Core thread of vaultd only.
  */
@@ -9,13 +9,14 @@
 #include "vault/policy.h"
 
 /* What is shared. */
-enum share_on { SHARE_RESOURCE, SHARE_ACCOUNT };
+enum share_on { SHARE_RESOURCE, SHARE_ACCOUNT, SHARE_FOLDER };
 
 /* {"shares":[{"user","team","level","granted"}]}; team: the "user" is one. */
 int share_list(struct call *c, enum share_on on, const struct uuid *target,
 	       const struct policy_page *page, struct json_out *out,
 	       struct err *e) NONNULL MUST_USE;
-/* Why a user may do what they may on it: {"user","through":[{"on","level","team","granted"}],"level"}, the highest first; level null: nothing; team null: by themselves; granted null: as the owner.
+/* Why a user may do what they may on it: {"user","through":[{"on","level","team","folder","granted"}],"level"}, the highest first; level null: nothing; team null: by themselves; folder: the path
+ * of the one that it comes through, null: none that the caller sees; granted null: as the owner.
  * user: name or id. Whoever may not manage it can ask about themselves alone. ERR_NOT_FOUND: also where there is no such user. */
 int share_why(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 	      struct json_out *out, struct err *e) NONNULL MUST_USE;

@@ -5,7 +5,7 @@
 #include "vault/withdrawn.h"
 
 #define UNIT 500	 /* events that are appended together */
-#define LEAVE_MOST 10000 /* resources of one call */
+#define LEAVE_MOST 10000 /* folders and resources of one call */
 
 /* Who leaves, and who gets what they own. */
 struct leave {
@@ -57,9 +57,29 @@ left_body(struct call *c, const struct leave *x)
 	return arena_strdup(c->a, buf_str(&body));
 }
 
+/* What can be owned. The statements have the same columns. */
+static const struct owned {
+	enum stmt list;
+	enum event_kind change;
+} owned[] = {
+	{ STMT_FOLDER_OWNED, EVENT_FOLDER_CHANGED },
+	{ STMT_RESOURCE_OWNED, EVENT_RESOURCE_CHANGED },
+};
+
+static const char *
+owner_body(struct call *c, const struct leave *x, const struct owned *o)
+{
+	char id[UUID_STR_LEN];
+	if (o->change == EVENT_RESOURCE_CHANGED)
+		return offer_owner_body(c->a, &x->to);
+	uuid_str(&x->to, id);
+	return arena_printf(c->a, "{\"owner\":\"%s\"}", id);
+}
+
 /* The next of what they own, behind *after; *ret_n: how many. */
 static int
-hand_over(struct call *c, struct leave *x, struct uuid *after, int *ret_n, struct err *e)
+hand_over(struct call *c, struct leave *x, const struct owned *o, struct uuid *after, int *ret_n,
+	  struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
@@ -69,16 +89,15 @@ hand_over(struct call *c, struct leave *x, struct uuid *after, int *ret_n, struc
 	bind_uuid(&b, &x->from);
 	bind_uuid(&b, after);
 	bind_int(&b, UNIT);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_RESOURCE_OWNED, &b, &r, e);
+	int rc = db_exec(vault_reader(c->v), c->f, o->list, &b, &r, e);
 	*ret_n = rc ? 0 : rows_count(r);
 	if (rc)
 		return rc;
 	if (!x->told)
 		ev[n++] = policy_event(c, EVENT_USER_LEFT, &x->to, left_body(c, x));
 	for (int i = 0; i < *ret_n; i++) {
-		row_uuid(r, i, COL_RESOURCE_OWNED_ID, &id[i]);
-		ev[n++] = policy_event(c, EVENT_RESOURCE_CHANGED, &id[i],
-				       offer_owner_body(c->a, &x->to));
+		row_uuid(r, i, COL_OWNED_ID, &id[i]);
+		ev[n++] = policy_event(c, o->change, &id[i], owner_body(c, x, o));
 		*after = id[i];
 	}
 	if (n)
@@ -92,14 +111,17 @@ int
 user_leave(struct call *c, const struct uuid *id, const char *to, struct json_out *out,
 	   struct err *e)
 {
-	struct uuid after = { 0 };
 	struct leave x;
-	int n = UNIT;
+	int n = 0;
 	int rc = read_leave(c, id, to, &x, e);
 	if (rc == 0 && !x.disabled)
 		rc = user_disable(c, id, e);
-	while (rc == 0 && n == UNIT && x.moved < LEAVE_MOST)
-		rc = hand_over(c, &x, &after, &n, e);
+	for (size_t i = 0; i < ARRAY_LEN(owned) && rc == 0 && n < UNIT; i++) {
+		struct uuid after = { 0 };
+		n = UNIT;
+		while (rc == 0 && n == UNIT && x.moved < LEAVE_MOST)
+			rc = hand_over(c, &x, &owned[i], &after, &n, e);
+	}
 	if (rc)
 		return rc;
 	json_out_object(out, NULL);

@@ -13,8 +13,9 @@ struct row {
 	struct row *next;
 	enum kind kind;
 	struct uuid user; /* UNSHARED: or the team; TEAM: the team */
+	bool on_folder;	  /* UNSHARED: `of` is one, and what stands below it is concerned too */
 	struct uuid
-		of; /* UNSHARED: the resource or account; MEMBER: the team; SESSIONS: the session that goes on, or nil */
+		of; /* UNSHARED: the folder, resource or account; MEMBER: the team; SESSIONS: the session that goes on, or nil */
 	struct uuid chain;
 	int64_t seq;
 	struct withdrawn_ending by;
@@ -116,14 +117,15 @@ withdrawn_knew(const struct withdrawn *w, struct arena *a, const struct uuid *us
 			    (long long)x->seq);
 }
 
-/* Whether x may take something from the caller on a resource or an account in it. */
+/* Whether x may take something from the caller on a folder or a resource, or an account in it. */
 static bool
 takes(const struct row *x, const struct uuid *user, const struct uuid *resource,
       const struct uuid *account)
 {
 	switch (x->kind) {
 	case UNSHARED:
-		return uuid_eq(&x->of, resource) || (account && uuid_eq(&x->of, account));
+		return x->on_folder || uuid_eq(&x->of, resource) ||
+		       (account && uuid_eq(&x->of, account));
 	case MEMBER:
 		return uuid_eq(&x->user, user);
 	case TEAM:
@@ -230,6 +232,7 @@ parse(const struct event *ev, struct row *ret)
 	case EVENT_UNSHARED:
 		ret->kind = UNSHARED;
 		ret->of = ev->object;
+		ret->on_folder = body_is(ev, "on", "folder");
 		return body_uuid(ev, "user", &ret->user);
 	case EVENT_SESSIONS_ENDED:
 		ret->kind = SESSIONS;

@@ -38,7 +38,7 @@ bool withdrawn_last_ending(const struct withdrawn *w, const struct uuid *user,
 const char *withdrawn_knew(const struct withdrawn *w, struct arena *a, const struct uuid *user,
 			   const char *knew);
 
-/* What is left of the caller's level, which the tables say, on a resource and, unless it is NULL, an account in it. */
+/* What is left of the caller's level, which the tables say, on a folder or a resource and, unless it is NULL, an account in it. */
 int withdrawn_level(struct call *c, const struct uuid *resource, const struct uuid *account,
 		    int *level, struct err *e) MUST_USE;
 /* Before another one is made. ERR_REFUSED when this node holds as many as it may. */

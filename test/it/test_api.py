@@ -234,7 +234,7 @@ def test_every_body_refuses_unknown_and_doubled_fields(ada, document):
     assert tried >= 15
 
 
-MAY_BE_EMPTY = {"type", "address", "url", "description"}  # texts that somebody may want to be empty
+MAY_BE_EMPTY = {"type", "address", "url", "description", "folder", "parent"}  # what somebody may want to be empty
 
 
 def test_nothing_empty_is_taken_for_absent(ada, admin_api, document):

@@ -61,6 +61,9 @@ def story(boss, ada, hire, shared):
     boss.good("team", "add", "ops")
     boss.good("member", "add", "ops", "bob")
     ada.good("share", "srv/y", "ops")
+    folder = ada.api.must("POST", "/v1/folders", {"name": "net"})["id"]
+    ada.api.must("PATCH", f"/v1/resources/{ada.json('ls')[0]['id']}", {"folder": folder})
+    ada.api.must("POST", f"/v1/folders/{folder}/shares", {"user": "ops", "level": "view"})
     boss.good("policy", "emergency-changes", "on")
     boss.good("user", "disable", "bob")
     return boss
@@ -78,6 +81,7 @@ OTHER = {
     "data_key": "wrapped = '\\x01'",
     "principal": "role = 'user'",
     "session": "expires_at = expires_at + interval '1 day'",
+    "folder": "name = 'lab'",
     "resource": "owner = (SELECT id FROM principal WHERE name = 'bob')",
     "account": "current_n = 7",
     "version": "sealed = '\\x01'",

@@ -60,6 +60,10 @@ add_word(struct buf *out, const char *word, const struct act *x, const char *nod
 		buf_addf(out, "'00000000-0000-7000-8000-00000000000%u'::uuid", 1 + x->a % 2u);
 	else if (!strcmp(word, "resource"))
 		add_nth(out, "resource", x->b);
+	else if (!strcmp(word, "folder"))
+		add_nth(out, "folder", x->b);
+	else if (!strcmp(word, "other"))
+		add_nth(out, "folder", x->b + 1u + x->c % 2u);
 	else if (!strcmp(word, "account"))
 		add_nth(out, "account", x->b);
 	else if (!strcmp(word, "session"))

@@ -46,6 +46,8 @@ struct world {
 #define A2 "00000000-0000-7000-8000-000000000022"
 #define T1 "00000000-0000-7000-8000-000000000051"
 #define V1 "00000000-0000-7000-8000-000000000031"
+#define F1 "00000000-0000-7000-8000-000000000061"
+#define F2 "00000000-0000-7000-8000-000000000062"
 #define NODE "0190a000-0000-7000-8000-00000000000"
 
 /* What every case begins with, on A. */
@@ -71,6 +73,11 @@ static const struct {
 	{ EVENT_TEAM_CREATED, T1, "{\"name\":\"ops\"}" },
 	{ EVENT_MEMBER_ADDED, T1, "{\"user\":\"" U2 "\",\"upon\":\"\"}" },
 	{ EVENT_SHARED, A1, "{\"user\":\"" T1 "\",\"team\":true,\"level\":3,\"upon\":\"\"}" },
+	{ EVENT_FOLDER_CREATED, F1, "{\"name\":\"one\",\"owner\":\"" U1 "\"}" },
+	{ EVENT_FOLDER_CREATED, F2,
+	  "{\"name\":\"two\",\"owner\":\"" U2 "\",\"parent\":\"" F1 "\"}" },
+	{ EVENT_RESOURCE_CHANGED, R1, "{\"folder\":\"" F2 "\"}" },
+	{ EVENT_SHARED, F1, "{\"user\":\"" T1 "\",\"team\":true,\"level\":2,\"upon\":\"\"}" },
 	{ EVENT_LOGIN, NULL,
 	  "{\"mac\":\"0c\",\"session\":\"00000000-0000-7000-8000-000000000041\",\"expires\":"
 	  "\"2027-01-01T00:00:00Z\"}" },
@@ -234,13 +241,19 @@ check_done(struct world *w, struct node *d, const struct made *m)
 		 "value) "
 		 "WHEN 'factor' THEN value = coalesce((SELECT encode(totp_sealed, 'base64') FROM "
 		 "principal WHERE id = object), '') "
+		 "WHEN 'parent' THEN EXISTS (SELECT FROM folder WHERE id = object AND "
+		 "coalesce(said::text, '') = value) "
+		 "WHEN 'folder' THEN EXISTS (SELECT FROM resource WHERE id = object AND "
+		 "coalesce(folder::text, '') = value) "
 		 "WHEN 'removed' THEN EXISTS (SELECT FROM (SELECT id, deleted_at FROM resource "
 		 "UNION "
+		 "ALL SELECT id, deleted_at FROM folder UNION "
 		 "ALL SELECT id, deleted_at FROM account) t WHERE id = object AND (deleted_at IS "
 		 "NOT "
 		 "NULL)::text = value) "
 		 "ELSE EXISTS (SELECT FROM (SELECT id, to_jsonb(p) AS j FROM principal p UNION ALL "
-		 "SELECT id, to_jsonb(r) FROM resource r UNION ALL SELECT id, to_jsonb(a) FROM "
+		 "SELECT id, to_jsonb(r) FROM resource r UNION ALL SELECT id, to_jsonb(f) FROM "
+		 "folder f UNION ALL SELECT id, to_jsonb(a) FROM "
 		 "account "
 		 "a) t WHERE id = object AND j->>what = value) END LIMIT 1",
 		 chain, (long long)m->ev.seq);

@@ -122,6 +122,17 @@ export interface Conflicts {
 	next: string | null;
 }
 
+export interface Effect {
+	changes: EffectRow[];
+	next: string | null;
+}
+
+export interface EffectRow {
+	user: Suffixed;
+	before: string | null;
+	after: string | null;
+}
+
 export interface EmergencyChanges {
 	everywhere: string;
 	resources: EmergencyChangesOf[];
@@ -174,6 +185,23 @@ export interface Events {
 export interface ExportedHead {
 	node: string;
 	seq: number;
+}
+
+export interface Folder {
+	id: string;
+	name: string;
+	suffix: string | null;
+	description: string;
+	parent: string | null;
+	path: string;
+	owner: Named;
+	level: string | null;
+	created: string;
+}
+
+export interface Folders {
+	folders: Folder[];
+	next: string | null;
 }
 
 export interface FoundAccount {
@@ -432,6 +460,7 @@ export interface NameConflict {
 	suffix: string;
 	user: Suffixed | null;
 	team: Suffixed | null;
+	folder: Suffixed | null;
 	resource: Suffixed | null;
 	login: string | null;
 	level: string | null;
@@ -511,6 +540,11 @@ export interface PerhapsNamed {
 	name: string | null;
 }
 
+export interface Placed {
+	id: string;
+	path: string;
+}
+
 export interface Policy {
 	emergency_changes: EmergencyChanges;
 }
@@ -552,6 +586,7 @@ export interface Resource {
 	url: string;
 	description: string;
 	owner: Named;
+	folder: Placed | null;
 	level: string | null;
 	accounts: ResourceAccount[];
 	accounts_next: string | null;
@@ -743,6 +778,7 @@ export interface Way {
 	on: string;
 	level: string;
 	team: Suffixed | null;
+	folder: string | null;
 	granted: string | null;
 }
 

@@ -55,17 +55,25 @@ WITH x AS MATERIALIZED (
 :says(e);
 
 -- name: apply_resource_created(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO resource (id, name, type, address, url, description, owner, created_at, made_on, made_by)
-SELECT object, b->>'name', coalesce(b->>'type', ''), coalesce(b->>'address', ''), coalesce(b->>'url', ''),
-	coalesce(b->>'description', ''), (b->>'owner')::uuid, at, :writer($1), actor
-FROM (SELECT seq, at, actor, object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :RESOURCE_CREATED) e
-ORDER BY seq
-ON CONFLICT (id) DO NOTHING;
+WITH r AS (
+	INSERT INTO resource (id, name, type, address, url, description, owner, folder, created_at, made_on, made_by)
+	SELECT object, b->>'name', coalesce(b->>'type', ''), coalesce(b->>'address', ''), coalesce(b->>'url', ''),
+		coalesce(b->>'description', ''), (b->>'owner')::uuid, (b->>'folder')::uuid, at, :writer($1), actor
+	FROM (SELECT seq, at, actor, object, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :RESOURCE_CREATED) x
+	ORDER BY seq
+	ON CONFLICT (id) DO NOTHING
+), e AS MATERIALIZED :entry_words(:RESOURCE_CREATED, 'folder'),
+w AS (
+	:outdates(e)
+)
+:says(e);
 
 -- name: apply_resource_changed(node uuid, from_seq bigint, to_seq bigint)
-WITH e AS MATERIALIZED :text_words(:RESOURCE_CHANGED, '{name,type,address,url,description,owner,offer}'),
-w AS (
+WITH e AS MATERIALIZED (
+	SELECT * FROM :text_words(:RESOURCE_CHANGED, '{name,type,address,url,description,owner,offer,folder}') t
+	UNION ALL SELECT * FROM :entry_words(:RESOURCE_CHANGED, 'folder') i
+), w AS (
 	:outdates(e)
 )
 :says(e);

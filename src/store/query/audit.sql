@@ -10,6 +10,7 @@ SELECT e.node, n.name, e.seq, e.at, e.kind, e.actor, p.name, e.object, e.address
 	CASE WHEN sum(octet_length(e.body)) OVER w - octet_length(e.body) < 1048576 THEN e.body END,
 	coalesce((SELECT r.name || '/' || a.login FROM account a JOIN resource r ON r.id = a.resource WHERE a.id = e.object),
 		(SELECT name FROM resource WHERE id = e.object),
+		(SELECT name FROM folder WHERE id = e.object),
 		(SELECT name FROM principal WHERE id = e.object),
 		(SELECT name FROM node WHERE id = e.object))
 FROM (

@@ -69,9 +69,11 @@ WHERE v.id = $1 AND v.approval IS NOT NULL AND a.deleted_at IS NULL AND r.delete
 
 -- Whether the author's right to store versions in the account was withdrawn on another node, apart from event x of chain $1.
 -- fragment: withdrawn_apart(x, author, account)
-EXISTS (SELECT FROM account its CROSS JOIN LATERAL (
+EXISTS (SELECT FROM account its CROSS JOIN LATERAL (SELECT coalesce((SELECT f.path || f.id FROM resource r
+			JOIN folder f ON f.id = r.folder AND f.deleted_at IS NULL WHERE r.id = its.resource), '{}') AS ids OFFSET 0) above
+	CROSS JOIN LATERAL (
 		SELECT w.* FROM (SELECT :author AS id UNION :teams_ever(:author)) g JOIN LATERAL (SELECT * FROM word w
-			WHERE w.object IN (g.id, its.id, its.resource) AND w.principal = g.id AND w.what IN ('disabled', 'share') AND w.chain <> $1 OFFSET 0) w ON true
+			WHERE w.object = ANY (ARRAY[g.id, its.id, its.resource] || above.ids) AND w.principal = g.id AND w.what IN ('disabled', 'share') AND w.chain <> $1 OFFSET 0) w ON true
 		UNION ALL SELECT w.* FROM word w WHERE w.principal = :author AND w.what = 'member' AND w.chain <> $1) w
 	WHERE its.id = :account AND :withdraws(w) AND :known_of(w.chain, w.seq, $1) < :x.seq AND :known_of($1, :x.seq, w.chain) < w.seq)
 

@@ -243,10 +243,10 @@ SELECT (SELECT count(*) FROM account WHERE conflict AND deleted_at IS NULL),
 
 -- name: admin_conflict_untold(rows int) ->
 --   id uuid, node uuid, what text, object uuid, about uuid, name text, kept text, lost text
-SELECT c.id, c.node, c.what, c.object, :concerned(c), coalesce(p.name, r.name, ar.name || '/' || a.login, ''),
+SELECT c.id, c.node, c.what, c.object, :concerned(c), coalesce(p.name, r.name, ar.name || '/' || a.login, f.name, ''),
 	:outcome(c.what, c.kept), :outcome(c.what, c.lost)
 FROM admin_conflict c LEFT JOIN principal p ON p.id = c.principal LEFT JOIN resource r ON r.id = c.object
-LEFT JOIN account a ON a.id = c.object LEFT JOIN resource ar ON ar.id = a.resource
+LEFT JOIN account a ON a.id = c.object LEFT JOIN resource ar ON ar.id = a.resource LEFT JOIN folder f ON f.id = c.object
 WHERE NOT c.told ORDER BY c.at, c.node, c.seq LIMIT $1;
 
 -- As of then everything is here, in what is replicated as in this database; in microseconds since 1970, from before. Nobody waits for it, so

@@ -93,28 +93,34 @@ right(:id::text, length(:tail)) = lower(:tail)
 	UNION ALL SELECT * FROM principal WHERE :tail <> '' AND lower(name) = lower(:plain) AND :ends(id, :tail) AND role <> 'team'
 	ORDER BY id LIMIT 4)
 
--- Resources and accounts that the user sees and whose name others hold too, and users and teams (all for an administrator, else oneself), those of one
--- name together. is_principal: then name is theirs; else that of the resource, and login null: of the resource itself. others: how many others hold it,
+-- Resources, accounts and folders that the user sees and whose name others hold too (of a folder: beside it), and users and teams (all for an administrator, else
+-- oneself), those of one name together. is_principal, is_folder: then name is theirs; else that of the resource, and login null: of the resource itself. others: how many others hold it,
 -- whoever sees them. A page behind (place, after): the place and the id of the last one of the page before.
 -- name: name_conflicts(principal uuid, administrator bool, place text, after uuid, rows int) ->
---   place text, id uuid, is_principal bool, is_team bool, resource uuid, name text, resource_shared bool, login text, level int, others bigint,
+--   place text, id uuid, is_principal bool, is_team bool, is_folder bool, resource uuid, name text, resource_shared bool, login text, level int, others bigint,
 --   created timestamptz, node uuid, node_name text, author uuid, author_name text
-SELECT x.place, x.id, x.is_principal, x.is_team, x.resource, x.name, x.resource_shared, x.login, x.level, x.others,
+SELECT x.place, x.id, x.is_principal, x.is_team, x.is_folder, x.resource, x.name, x.resource_shared, x.login, x.level, x.others,
 	x.created_at, x.made_on, d.name, x.made_by, p.name
-FROM (SELECT r.twin AS place, r.id, false AS is_principal, false AS is_team, r.id AS resource, r.name, true AS resource_shared, NULL::text AS login, l.level,
+FROM (SELECT r.twin AS place, r.id, false AS is_principal, false AS is_team, false AS is_folder, r.id AS resource, r.name, true AS resource_shared, NULL::text AS login, l.level,
 		(SELECT count(*) - 1 FROM resource o WHERE lower(o.name) = r.twin AND o.deleted_at IS NULL) AS others,
 		r.created_at, r.made_on, r.made_by
 	FROM resource r CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) l
 	WHERE r.twin IS NOT NULL AND r.deleted_at IS NULL AND :sees_resource($1, r)
 	UNION ALL
-	SELECT lower(r.name) || '/' || a.twin, a.id, false, false, r.id, r.name, r.twin IS NOT NULL, a.login, l.level,
+	SELECT lower(r.name) || '/' || a.twin, a.id, false, false, false, r.id, r.name, r.twin IS NOT NULL, a.login, l.level,
 		(SELECT count(*) - 1 FROM account o WHERE o.resource = r.id AND lower(o.login) = a.twin AND o.deleted_at IS NULL),
 		a.created_at, a.made_on, a.made_by
 	FROM account a JOIN resource r ON r.id = a.resource
 	CROSS JOIN LATERAL (SELECT :level_of_account($1, r, a) AS level OFFSET 0) l
 	WHERE a.twin IS NOT NULL AND a.deleted_at IS NULL AND r.deleted_at IS NULL AND l.level > 0
 	UNION ALL
-	SELECT u.twin, u.id, true, u.role = 'team', NULL, u.name, false, NULL, 0,
+	SELECT lower(f.name), f.id, false, false, true, NULL, f.name, false, NULL, CASE WHEN f.owner = $1 THEN 4 ELSE s.level END,
+		(SELECT count(*) - 1 FROM folder o WHERE coalesce(o.parent, o.owner) = coalesce(f.parent, f.owner) AND lower(o.name) = lower(f.name)
+			AND o.deleted_at IS NULL), f.created_at, f.made_on, f.made_by
+	FROM reach s CROSS JOIN LATERAL (SELECT * FROM folder o WHERE o.id = s.target AND o.deleted_at IS NULL OFFSET 0) f
+	WHERE s.principal = $1 AND :has_twin(f)
+	UNION ALL
+	SELECT u.twin, u.id, true, u.role = 'team', false, NULL, u.name, false, NULL, 0,
 		(SELECT count(*) - 1 FROM principal o WHERE lower(o.name) = u.twin AND :holds_name(o)), u.created_at, u.made_on, u.made_by
 	FROM principal u WHERE u.twin IS NOT NULL AND ($2 OR u.id = $1)) x
 LEFT JOIN node d ON d.id = x.made_on LEFT JOIN principal p ON p.id = x.made_by
@@ -123,4 +129,5 @@ WHERE (x.place, x.id) > ($3, $4) ORDER BY x.place, x.id LIMIT $5;
 -- name: name_conflict_place(id uuid) -> place text
 SELECT twin FROM resource WHERE id = $1 AND twin IS NOT NULL
 UNION ALL SELECT twin FROM principal WHERE id = $1 AND twin IS NOT NULL
+UNION ALL SELECT lower(name) FROM folder WHERE id = $1
 UNION ALL SELECT lower(r.name) || '/' || a.twin FROM account a JOIN resource r ON r.id = a.resource WHERE a.id = $1 AND a.twin IS NOT NULL;

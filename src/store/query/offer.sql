@@ -18,6 +18,8 @@ FROM resource r WHERE r.offered_to = $1 AND :is_offered(r) AND (lower(r.name), r
 -- name: offer_count(principal uuid, most int) -> n int
 SELECT count(*)::int FROM (SELECT FROM resource r WHERE r.offered_to = $1 AND :is_offered(r) LIMIT $2) x;
 
+-- columns: owned of resource_owned, folder_owned
+
 -- What a user owns, in the bin too, behind an id.
 -- name: resource_owned(owner uuid, after uuid, rows int) -> id uuid
 SELECT id FROM resource WHERE owner = $1 AND purged_at IS NULL AND id > $2 ORDER BY id LIMIT $3;

@@ -31,6 +31,6 @@ LATERAL (SELECT r.id, r.name, r.owner, :level_of_resource($1, r) AS level, r.twi
 	ORDER BY r.id LIMIT 10) r
 LEFT JOIN LATERAL (SELECT a.id, a.login, a.current_n, a.conflict, greatest(r.level, coalesce(sa.level, 0)) AS level,
 		a.twin IS NOT NULL AS shared
-	FROM account a LEFT JOIN share sa ON sa.target = a.id AND sa.principal = $1
+	FROM account a LEFT JOIN reach sa ON sa.target = a.id AND sa.principal = $1
 	WHERE a.resource = r.id AND a.deleted_at IS NULL AND (r.level > 0 OR sa.level IS NOT NULL)
 	ORDER BY lower(a.login), a.id LIMIT 10) a ON true;

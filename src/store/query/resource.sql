@@ -10,40 +10,56 @@ coalesce(greatest((SELECT own.level FROM share own WHERE own.target = :target AN
 				AND NOT (SELECT giving.disabled FROM principal giving WHERE giving.id = within.team) LIMIT 1) through
 		WHERE within.principal = :principal)), 0)
 
--- Of a row r of resource, and of an account a in it. An owner costs no look at shares.
+-- What a folder gives in all that stands in it: the highest that it gives itself, or any that it stands in. Who owns one of them manages what stands there.
+-- fragment: inherited(principal, folder)
+coalesce((SELECT max(greatest(CASE WHEN above.owner = :principal THEN 3 ELSE 0 END, :granted(:principal, above.id)))
+	FROM :way_of(:folder) way CROSS JOIN LATERAL (SELECT o.id, o.owner FROM folder o WHERE o.id = way.id OFFSET 0) above), 0)
+
+-- Of a row r of resource, and of an account a in it. An owner costs no look at shares, and what stands in no folder none at folders.
 -- fragment: level_of_resource(principal, r)
-CASE WHEN :r.owner = :principal THEN 4 ELSE :granted(:principal, :r.id) END
+CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(:granted(:principal, :r.id),
+	CASE WHEN :r.folder IS NOT NULL THEN :inherited(:principal, :r.folder) END) END
 
 -- fragment: level_of_account(principal, r, a)
-CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(:granted(:principal, :r.id), :granted(:principal, :a.id)) END
+CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(:granted(:principal, :r.id), :granted(:principal, :a.id),
+	CASE WHEN :r.folder IS NOT NULL THEN :inherited(:principal, :r.folder) END) END
+
+-- Of a row f of folder.
+-- fragment: level_of_folder(principal, f)
+CASE WHEN :f.owner = :principal THEN 4 ELSE :inherited(:principal, :f.id) END
+
+-- What a share of theirs is worth to a user on a target of any kind.
+-- fragment: reached(principal, target)
+CASE WHEN EXISTS (SELECT FROM folder here WHERE here.id = :target) THEN :inherited(:principal, :target) ELSE :granted(:principal, :target) END
 
 -- Whether the user may know of it: for its own sake or for an account's. Looks by key, one row of r at a time.
 -- fragment: sees_resource(principal, r)
 CASE WHEN :r.owner = :principal THEN true
 	WHEN (SELECT s.level FROM reach s WHERE s.target = :r.id AND s.principal = :principal) IS NOT NULL THEN true
+	WHEN :r.folder IS NOT NULL AND (SELECT s.level FROM reach s WHERE s.target = :r.folder AND s.principal = :principal) IS NOT NULL THEN true
 	ELSE (SELECT true FROM account a JOIN reach sa ON sa.target = a.id AND sa.principal = :principal
 		WHERE a.resource = :r.id AND a.deleted_at IS NULL LIMIT 1) END
 
 -- The levels where many rows are looked at and most of them are none of the user's: the shares are read once and joined, which costs less than two looks by
--- key for each row. The joins stand behind r and a, the level where a column may; they name the shares sr and sa.
+-- key for each row. The joins stand behind r and a, the level where a column may; they name the shares sr, sf (of the folder that it stands in) and sa.
 -- fragment: resource_shares(principal, r)
-LEFT JOIN reach sr ON sr.target = :r.id AND sr.principal = :principal
+LEFT JOIN reach sr ON sr.target = :r.id AND sr.principal = :principal LEFT JOIN reach sf ON sf.target = :r.folder AND sf.principal = :principal
 
 -- fragment: account_shares(principal, r, a)
 :resource_shares(:principal, :r) LEFT JOIN reach sa ON sa.target = :a.id AND sa.principal = :principal
 
 -- fragment: joined_level_of_resource(principal, r)
-CASE WHEN :r.owner = :principal THEN 4 ELSE coalesce(sr.level, 0) END
+CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(sr.level, sf.level, 0) END
 
 -- fragment: joined_level_of_account(principal, r)
-CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(coalesce(sr.level, 0), coalesce(sa.level, 0)) END
+CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(sr.level, sf.level, sa.level, 0) END
 
 -- What a rule needs to know before it changes a resource. No row: it does not exist. seen: the user may know that it exists.
--- name: resource_right(id uuid, principal uuid) -> level int, seen bool, name text, owner uuid
+-- name: resource_right(id uuid, principal uuid) -> level int, seen bool, name text, owner uuid, folder uuid
 SELECT :level_of_resource($2, r),
 	:level_of_resource($2, r) > 0 OR EXISTS (SELECT FROM account a JOIN reach sa ON sa.target = a.id
 		AND sa.principal = $2 WHERE a.resource = r.id AND a.deleted_at IS NULL),
-	r.name, r.owner
+	r.name, r.owner, r.folder
 FROM resource r
 WHERE r.id = $1 AND r.deleted_at IS NULL;
 
@@ -51,7 +67,7 @@ WHERE r.id = $1 AND r.deleted_at IS NULL;
 -- (place, id): lower(name) and id of the last resource of the page before; '' and the nil id are before all. No parameter is ever absent. Where a look-up
 -- by key is meant a LIMIT keeps it one, whatever the planner believes about sizes.
 
--- columns: place of resource_place, account_place, user_place, name_conflict_place
+-- columns: place of resource_place, account_place, user_place, name_conflict_place, folder_place
 
 -- name: resource_place(id uuid) -> place text
 SELECT lower(name) FROM resource WHERE id = $1;
@@ -59,9 +75,11 @@ SELECT lower(name) FROM resource WHERE id = $1;
 -- How much somebody owns and is granted, counted up to most: it tells which of two statements costs less.
 -- name: resource_breadth(principal uuid, most int) -> owns int, shares int
 SELECT (SELECT count(*)::int FROM (SELECT FROM resource WHERE owner = $1 AND deleted_at IS NULL LIMIT $2) r),
-	(SELECT count(*)::int FROM (SELECT FROM reach WHERE principal = $1 LIMIT $2) s);
+	(SELECT count(*)::int FROM (SELECT FROM reach WHERE principal = $1 LIMIT $2) s)
+		+ (SELECT count(*)::int FROM (SELECT FROM reach s CROSS JOIN LATERAL (SELECT FROM resource r WHERE r.folder = s.target LIMIT $2) r
+			WHERE s.principal = $1 LIMIT $2) s);
 
--- columns: resource_ids of resource_page, resource_page_wide, resource_named, resource_search, resource_search_wide
+-- columns: resource_ids of resource_in, resource_page, resource_page_wide, resource_named, resource_search, resource_search_wide
 
 -- From what the user owns, in order, and from all that is shared with the user.
 -- name: resource_page(principal uuid, place text, after uuid, rows int) -> id uuid
@@ -74,6 +92,8 @@ SELECT p.id FROM (
 		FROM (SELECT s.target FROM reach s WHERE s.principal = $1
 			UNION SELECT a.resource FROM reach s CROSS JOIN LATERAL (
 				SELECT a.resource FROM account a WHERE a.id = s.target AND a.deleted_at IS NULL LIMIT 1) a
+			WHERE s.principal = $1
+			UNION SELECT r.id FROM reach s CROSS JOIN LATERAL (SELECT r.id FROM resource r WHERE r.folder = s.target OFFSET 0) r
 			WHERE s.principal = $1) t
 		CROSS JOIN LATERAL (SELECT r.id, lower(r.name) AS place FROM resource r
 			WHERE r.id = t.target AND r.deleted_at IS NULL AND (lower(r.name), r.id) > ($2, $3) LIMIT 1) r
@@ -93,31 +113,37 @@ WHERE lower(r.name) = lower($2) AND r.deleted_at IS NULL AND (lower(r.name), r.i
 	AND :sees_resource($1, r)
 ORDER BY lower(r.name), r.id LIMIT $5;
 
+-- What is in a folder that the user sees.
+-- name: resource_in(folder uuid, place text, after uuid, rows int) -> id uuid
+SELECT r.id FROM resource r WHERE r.folder = $1 AND r.deleted_at IS NULL AND (lower(r.name), r.id) > ($2, $3)
+ORDER BY lower(r.name), r.id LIMIT $4;
+
 -- Searches. pattern: for LIKE, already escaped. Among what the user may see …
 -- name: resource_search(principal uuid, pattern text, place text, after uuid, rows int) -> id uuid
 SELECT r.id
 FROM (SELECT r.id FROM resource r WHERE r.owner = $1 AND r.deleted_at IS NULL
 	UNION SELECT s.target FROM reach s WHERE s.principal = $1
-	UNION SELECT a.resource FROM reach s JOIN account a ON a.id = s.target WHERE s.principal = $1 AND a.deleted_at IS NULL) t
-JOIN resource r ON r.id = t.id LEFT JOIN reach s ON s.target = r.id AND s.principal = $1
+	UNION SELECT a.resource FROM reach s JOIN account a ON a.id = s.target WHERE s.principal = $1 AND a.deleted_at IS NULL
+	UNION SELECT i.id FROM reach s JOIN resource i ON i.folder = s.target WHERE s.principal = $1) t
+JOIN resource r ON r.id = t.id :resource_shares($1, r)
 WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
 	AND (r.name ILIKE $2 OR r.url ILIKE $2 OR r.description ILIKE $2
 		OR EXISTS (SELECT FROM account a LEFT JOIN reach sa ON sa.target = a.id AND sa.principal = $1
 			WHERE a.resource = r.id AND a.deleted_at IS NULL
-				AND (r.owner = $1 OR s.level IS NOT NULL OR sa.level IS NOT NULL)
+				AND (r.owner = $1 OR sr.level IS NOT NULL OR sf.level IS NOT NULL OR sa.level IS NOT NULL)
 				AND (a.login ILIKE $2 OR a.description ILIKE $2)))
 ORDER BY lower(r.name), r.id LIMIT $5;
 
 -- … or, when that is much, over all there is.
 -- name: resource_search_wide(principal uuid, pattern text, place text, after uuid, rows int) -> id uuid
-SELECT r.id FROM resource r LEFT JOIN reach s ON s.target = r.id AND s.principal = $1
+SELECT r.id FROM resource r :resource_shares($1, r)
 WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
-	AND (r.owner = $1 OR s.level IS NOT NULL OR EXISTS (SELECT FROM account a JOIN reach sa
+	AND (r.owner = $1 OR sr.level IS NOT NULL OR sf.level IS NOT NULL OR EXISTS (SELECT FROM account a JOIN reach sa
 		ON sa.target = a.id AND sa.principal = $1 WHERE a.resource = r.id AND a.deleted_at IS NULL))
 	AND (r.name ILIKE $2 OR r.url ILIKE $2 OR r.description ILIKE $2
 		OR EXISTS (SELECT FROM account a LEFT JOIN reach sa ON sa.target = a.id AND sa.principal = $1
 			WHERE a.resource = r.id AND a.deleted_at IS NULL
-				AND (r.owner = $1 OR s.level IS NOT NULL OR sa.level IS NOT NULL)
+				AND (r.owner = $1 OR sr.level IS NOT NULL OR sf.level IS NOT NULL OR sa.level IS NOT NULL)
 				AND (a.login ILIKE $2 OR a.description ILIKE $2)))
 ORDER BY lower(r.name), r.id LIMIT $5;
 
@@ -127,12 +153,13 @@ SELECT lower(login) FROM account WHERE id = $1;
 
 -- One row per account that the user sees, in the order of the ids; account null: none. What the user may not see is not there. Of each resource there
 -- are at most `rows` accounts behind (place, after), lower(login) and id, and of all together about 1 MiB of texts; the first row of a resource has its texts.
--- shared: others hold the name too. following: the resource of the row behind this one, whether that came or was left out.
--- name: resource_show(principal uuid, ids uuid[], place text, after uuid, rows int) ->
+-- shared: others hold the name too. folder: that it stands in, and its path; null: none that the user sees. following: the resource of the row behind this one, whether that came or was left out.
+-- unseen: resources that the user does not see too.
+-- name: resource_show(principal uuid, ids uuid[], place text, after uuid, rows int, unseen bool) ->
 --   id uuid, name text, type text, address text, url text, description text, owner uuid, owner_name text, level int, shared bool,
---   account uuid, login text, account_description text, current_n int, conflict bool, account_level int, account_shared bool, following uuid
+--   folder uuid, folder_path text, account uuid, login text, account_description text, current_n int, conflict bool, account_level int, account_shared bool, following uuid
 SELECT y.id, y.name, y.type, y.address, y.url, y.description, y.owner, y.owner_name, y.level, y.shared,
-	y.account, y.login, y.account_description, y.current_n, y.conflict, y.account_level, y.account_shared, y.following
+	CASE WHEN y.folder_path IS NOT NULL THEN y.folder END, y.folder_path, y.account, y.login, y.account_description, y.current_n, y.conflict, y.account_level, y.account_shared, y.following
 FROM (
 	SELECT x.*, lead(x.id) OVER w AS following, sum(x.cost) OVER w - x.cost AS before
 	FROM (
@@ -141,12 +168,13 @@ FROM (
 		FROM (
 			SELECT q.ord, p.id, n.rank, CASE WHEN n.rank = 1 THEN p.name ELSE '' END AS name, CASE WHEN n.rank = 1 THEN p.type ELSE '' END AS type,
 				CASE WHEN n.rank = 1 THEN p.address ELSE '' END AS address, CASE WHEN n.rank = 1 THEN p.url ELSE '' END AS url,
-				CASE WHEN n.rank = 1 THEN p.description ELSE '' END AS description, p.owner, p.owner_name, p.level,
+				CASE WHEN n.rank = 1 THEN p.description ELSE '' END AS description, p.owner, p.owner_name, p.level, p.folder, p.folder_path,
 				p.twin IS NOT NULL AS shared, a.id AS account, a.login, a.description AS account_description, a.current_n, a.conflict,
 				a.level AS account_level, a.twin IS NOT NULL AS account_shared
 			FROM unnest($2::uuid[]) WITH ORDINALITY AS q (id, ord)
 			CROSS JOIN LATERAL (
 				SELECT r.*, (SELECT o.name FROM principal o WHERE o.id = r.owner) AS owner_name,
+					CASE WHEN r.folder IS NOT NULL THEN :shown_path($1, r.folder) END AS folder_path,
 					:level_of_resource($1, r) AS level
 				FROM resource r WHERE r.id = q.id AND r.deleted_at IS NULL LIMIT 1
 			) p
@@ -158,7 +186,7 @@ FROM (
 				ORDER BY lower(a.login), a.id LIMIT $5 + 1
 			) a ON true
 			CROSS JOIN LATERAL (SELECT coalesce(a.rank, 1) AS rank) n
-			WHERE p.level > 0 OR a.id IS NOT NULL
+			WHERE p.level > 0 OR a.id IS NOT NULL OR $6
 		) z
 	) x
 	WINDOW w AS (ORDER BY x.ord, x.rank)

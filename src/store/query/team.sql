@@ -48,18 +48,21 @@ w AS (
 :says(e);
 
 -- Behind what was weighed: what users reach becomes what the shares give that the events of a range are about. Of a share it is one user or the
--- members of one team, of a member the shares of one team.
+-- members of one team, of a member the shares of one team; of a folder what stands below it too.
 -- name: follow_shares(node uuid, from_seq bigint, to_seq bigint)
-WITH g AS MATERIALIZED (
+WITH RECURSIVE g AS MATERIALIZED (
 	SELECT * FROM (:said_of($1, $2, $3)) g WHERE g.what IN ('share', 'member', 'disabled')
 ), p AS MATERIALIZED (
 	SELECT g.principal, g.object AS target FROM g WHERE g.what = 'share'
 	UNION SELECT m.principal, g.object FROM g JOIN member m ON m.team = g.principal WHERE g.what = 'share'
 	UNION SELECT g.principal, s.target FROM g JOIN share s ON s.principal = g.object WHERE g.what = 'member'
 	UNION SELECT m.principal, s.target FROM g JOIN member m ON m.team = g.object JOIN share s ON s.principal = g.object WHERE g.what = 'disabled'
+), t AS (
+	SELECT principal, target FROM p
+	UNION SELECT t.principal, below.id FROM t CROSS JOIN LATERAL :in_folder(t.target) below
 ), n AS MATERIALIZED (
-	SELECT p.principal, p.target, :granted(p.principal, p.target) AS level
-	FROM p JOIN principal u ON u.id = p.principal WHERE u.role <> 'team'
+	SELECT p.principal, p.target, :reached(p.principal, p.target) AS level
+	FROM t p JOIN principal u ON u.id = p.principal WHERE u.role <> 'team'
 ), d AS (
 	DELETE FROM reach x USING n WHERE x.principal = n.principal AND x.target = n.target AND n.level = 0
 )

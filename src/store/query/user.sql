@@ -90,16 +90,16 @@ SELECT p.id, coalesce((SELECT :word_stamp(c) FROM c WHERE c.object = p.id AND c.
 FROM principal p WHERE p.remains;
 
 -- What was done on two nodes apart from each other: first what nobody has acknowledged, the newest first. name: of the user (null: it is
--- about none); target: of the resource, resource/login, or the team (null: it is about the user alone); by: who acknowledged it.
+-- about none); target: of the resource, resource/login, the folder, or the team (null: it is about the user alone); by: who acknowledged it.
 -- A page behind (open, at, after): of the last one of the page before. Those that nobody has acknowledged come first, the newest of each first.
 -- name: user_admin_conflicts(open bool, at timestamptz, after uuid, rows int) ->
 --   what text, at timestamptz, object uuid, target text, principal uuid, name text, kept text, lost text, node uuid, node_name text,
 --   id uuid, acknowledged timestamptz, by text
-SELECT c.what, c.at, c.object, coalesce(r.name, ar.name || '/' || a.login, t.name), p.id, p.name, :outcome(c.what, c.kept), :outcome(c.what, c.lost),
+SELECT c.what, c.at, c.object, coalesce(r.name, ar.name || '/' || a.login, t.name, f.name), p.id, p.name, :outcome(c.what, c.kept), :outcome(c.what, c.lost),
 	c.node, d.name, c.id, c.acknowledged_at, k.name
 FROM admin_conflict c LEFT JOIN principal p ON p.id = c.principal
 LEFT JOIN resource r ON r.id = c.object LEFT JOIN principal t ON t.id = c.object AND c.what = 'member'
-LEFT JOIN account a ON a.id = c.object LEFT JOIN resource ar ON ar.id = a.resource
+LEFT JOIN account a ON a.id = c.object LEFT JOIN resource ar ON ar.id = a.resource LEFT JOIN folder f ON f.id = c.object
 LEFT JOIN node d ON d.id = :writer(c.node) LEFT JOIN principal k ON k.id = c.acknowledged_by
 WHERE (c.acknowledged_at IS NULL, c.at, c.id) < ($1, $2, $3)
 ORDER BY c.acknowledged_at IS NULL DESC, c.at DESC, c.id DESC LIMIT $4;

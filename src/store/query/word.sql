@@ -38,6 +38,12 @@ uuid '00000000-0000-0000-0000-000000000000'
 (SELECT seq, at, object, :nobody() AS principal, 'removed' AS what, :value AS value, NULL::text AS upon FROM event
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :kind)
 
+-- Whoever puts something into a folder says that it is there. field: where events of that kind name it.
+-- fragment: entry_words(kind, field)
+(SELECT seq, at, (b->>:field)::uuid AS object, :nobody() AS principal, 'removed' AS what, 'false' AS value, NULL::text AS upon
+	FROM (SELECT seq, at, body::jsonb AS b FROM event
+		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :kind) x WHERE b->>:field <> '')
+
 -- The lower the safer. Of texts, owners and factors that are set none is.
 -- fragment: rank(w)
 CASE :w.what WHEN 'role' THEN (:w.value = 'administrator')::int WHEN 'disabled' THEN (:w.value = 'false')::int
@@ -46,12 +52,17 @@ CASE :w.what WHEN 'role' THEN (:w.value = 'administrator')::int WHEN 'disabled' 
 	WHEN 'maintenance' THEN (nullif(:w.value, '')::jsonb->>'until' IS NOT NULL)::int WHEN 'handover' THEN -nullif(split_part(:w.value, ' ', 1), '')::int
 	ELSE 0 END
 
+-- Of a word that puts something into a folder.
+-- fragment: folder_called(value)
+coalesce((SELECT holding.name FROM folder holding WHERE holding.id = nullif(:value, '')::uuid), nullif(:value, ''), 'none')
+
 -- What people see of a word's value.
 -- fragment: outcome(what, value)
 CASE :what WHEN 'share' THEN ('{none,view,modify,manage}'::text[])[:value::int + 1] WHEN 'factor' THEN CASE :value WHEN '' THEN 'none' ELSE 'set' END
 	WHEN 'removed' THEN CASE :value WHEN 'true' THEN 'removed' ELSE 'kept' END
 	WHEN 'member' THEN CASE :value WHEN 'true' THEN 'member' ELSE 'no member' END
 	WHEN 'offer' THEN coalesce((SELECT owning.name FROM principal owning WHERE owning.id = nullif(split_part(:value, ' ', 1), '')::uuid), 'none')
+	WHEN 'parent' THEN :folder_called(:value) WHEN 'loop' THEN :folder_called(:value) WHEN 'folder' THEN :folder_called(:value)
 	WHEN 'owner' THEN coalesce((SELECT owning.name FROM principal owning WHERE owning.id = :value::uuid), :value) ELSE :value END
 
 -- Whom or what a conflict (c) is about: a user or a team, or else a resource or an account.
@@ -95,11 +106,11 @@ ORDER BY :l.object, :l.principal, :l.what, :l.rank, :l.chain
 -- of it says nothing of it, whenever it comes.
 -- fragment: entitled_apart(chain, seq, author, account)
 (WITH its AS (
-	SELECT i.id, i.resource, r.owner FROM account i JOIN resource r ON r.id = i.resource WHERE i.id = :account
+	SELECT i.id, i.resource, r.owner, r.folder FROM account i JOIN resource r ON r.id = i.resource WHERE i.id = :account
 ), who AS (
 	SELECT :author AS id UNION :teams_ever(:author)
 ), g AS (
-	SELECT t.id AS object, who.id AS principal, 'share' AS what FROM who, (SELECT id FROM its UNION SELECT resource FROM its) t
+	SELECT t.id AS object, who.id AS principal, 'share' AS what FROM who, (SELECT id FROM its UNION SELECT resource FROM its UNION SELECT above.id FROM its CROSS JOIN LATERAL :way_of(its.folder) above) t
 	UNION SELECT id, id, 'disabled' FROM who UNION SELECT id, :author, 'member' FROM who
 ), l AS MATERIALIZED (
 	SELECT DISTINCT ON (w.object, w.principal, w.what, w.chain) w.*, :rank(w) AS rank FROM g JOIN word w ON :same(w, g)
@@ -110,7 +121,8 @@ ORDER BY :l.object, :l.principal, :l.what, :l.rank, :l.chain
 ), gone AS (
 	SELECT object AS id FROM c WHERE what = 'disabled' AND value = 'true'
 )
-SELECT :author NOT IN (SELECT id FROM gone) AND (:author = (SELECT owner FROM its) OR EXISTS (SELECT FROM c s
+SELECT :author NOT IN (SELECT id FROM gone) AND (:author = (SELECT owner FROM its)
+	OR EXISTS (SELECT FROM its CROSS JOIN LATERAL :way_of(its.folder) above JOIN folder held ON held.id = above.id WHERE held.owner = :author) OR EXISTS (SELECT FROM c s
 	WHERE s.what = 'share' AND s.value::int >= 2 AND s.principal NOT IN (SELECT id FROM gone) AND (s.principal = :author
 		OR EXISTS (SELECT FROM c m WHERE m.what = 'member' AND m.object = s.principal AND m.value = 'true')))))
 
@@ -157,7 +169,7 @@ SELECT DISTINCT object, principal, what FROM word WHERE chain = :node AND seq BE
 UNION SELECT w.object, w.principal, w.what FROM event x JOIN word w ON w.principal = x.object
 WHERE x.node = :node AND x.seq BETWEEN :from AND :to AND x.kind IN (:USER_CREATED, :TEAM_CREATED) AND w.principal <> :nobody()
 UNION SELECT w.object, w.principal, w.what FROM event x JOIN word w ON w.object = x.object
-WHERE x.node = :node AND x.seq BETWEEN :from AND :to AND x.kind IN (:RESOURCE_CREATED, :ACCOUNT_CREATED, :TEAM_CREATED)
+WHERE x.node = :node AND x.seq BETWEEN :from AND :to AND x.kind IN (:RESOURCE_CREATED, :ACCOUNT_CREATED, :TEAM_CREATED, :FOLDER_CREATED)
 
 -- Behind the events of a range that say something, or make that of which something was said: the tables become what counts now. Conflicts are
 -- made anew for those words that the new ones, or the ones before them, may meet. A resource comes back without the accounts that the bin was emptied of,
@@ -174,6 +186,7 @@ WITH g AS MATERIALIZED (
 		max(value) FILTER (WHERE what = 'address') AS address, max(value) FILTER (WHERE what = 'url') AS url,
 		max(value) FILTER (WHERE what = 'description') AS description, max(value) FILTER (WHERE what = 'owner')::uuid AS owner, max(value) FILTER (WHERE what = 'offer') AS offer,
 		max(value) FILTER (WHERE what = 'login') AS login, max(value) FILTER (WHERE what = 'role') AS role,
+		max(value) FILTER (WHERE what = 'folder') AS folder, max(value) FILTER (WHERE what = 'parent') AS parent,
 		max(value) FILTER (WHERE what = 'disabled')::boolean AS disabled, max(value) FILTER (WHERE what = 'factor') AS factor,
 		max(value) FILTER (WHERE what = 'removed')::boolean AS removed, max(at) FILTER (WHERE what = 'removed') AS removed_at,
 		max((SELECT actor FROM event x WHERE x.node = c.chain AND x.seq = c.seq)::text) FILTER (WHERE what = 'removed')::uuid AS removed_by
@@ -187,12 +200,19 @@ WITH g AS MATERIALIZED (
 		url = coalesce(q.url, r.url), description = coalesce(q.description, r.description), owner = coalesce(q.owner, r.owner),
 		offered_to = CASE WHEN q.offer IS NULL THEN r.offered_to ELSE nullif(split_part(q.offer, ' ', 1), '')::uuid END,
 		offered_by = CASE WHEN q.offer IS NULL THEN r.offered_by ELSE nullif(split_part(q.offer, ' ', 2), '')::uuid END,
+		folder = CASE WHEN q.folder IS NULL THEN r.folder ELSE nullif(q.folder, '')::uuid END,
 		:removal(q, r, false), purged_at = CASE WHEN q.removed IS NULL OR q.removed THEN r.purged_at END
 	FROM q WHERE r.id = q.object
-		AND (coalesce(q.name, q.type, q.address, q.url, q.description, q.owner::text, q.offer) IS NOT NULL OR :removes(q, r))
+		AND (coalesce(q.name, q.type, q.address, q.url, q.description, q.owner::text, q.offer, q.folder) IS NOT NULL OR :removes(q, r))
 ), a AS (
 	UPDATE account a SET login = coalesce(q.login, a.login), description = coalesce(q.description, a.description), :removal(q, a, a.purged_at IS NOT NULL)
 	FROM q WHERE a.id = q.object AND (coalesce(q.login, q.description) IS NOT NULL OR :removes(q, a))
+), f AS (
+	UPDATE folder f SET name = coalesce(q.name, f.name), description = coalesce(q.description, f.description), owner = coalesce(q.owner, f.owner),
+		said = CASE WHEN q.parent IS NULL THEN f.said ELSE nullif(q.parent, '')::uuid END,
+		deleted_at = CASE WHEN q.removed THEN q.removed_at WHEN q.removed IS NULL THEN f.deleted_at END,
+		deleted_by = CASE WHEN q.removed THEN q.removed_by WHEN q.removed IS NULL THEN f.deleted_by END
+	FROM q WHERE f.id = q.object
 ), z AS (
 	UPDATE account g SET deleted_at = g.purged_at FROM q
 	WHERE g.resource = q.object AND NOT q.removed AND g.purged_at IS NOT NULL AND g.deleted_at IS NULL AND g.id NOT IN (SELECT object FROM q)

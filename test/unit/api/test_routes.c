@@ -144,13 +144,10 @@ emergency_serves_reads_only(void **state)
 	};
 	/* What administrators may allow; and withdrawals, of which the first is one only where it disables. */
 	static const char *const changes[] = {
-		"POST /v1/accounts/{id}/versions",
-		"PATCH /v1/users/{id}",
-		"POST /v1/users/{id}/sessions/end",
-		"POST /v1/users/me/sessions/end",
-		"DELETE /v1/resources/{id}/shares/{user}",
-		"DELETE /v1/accounts/{id}/shares/{user}",
-		"DELETE /v1/teams/{id}",
+		"POST /v1/accounts/{id}/versions",	  "PATCH /v1/users/{id}",
+		"POST /v1/users/{id}/sessions/end",	  "POST /v1/users/me/sessions/end",
+		"DELETE /v1/folders/{id}/shares/{user}",  "DELETE /v1/resources/{id}/shares/{user}",
+		"DELETE /v1/accounts/{id}/shares/{user}", "DELETE /v1/teams/{id}",
 		"DELETE /v1/teams/{id}/members/{user}",
 	};
 	/* Only the node that took it knows, and imports are the primary's. */

@@ -91,6 +91,7 @@ apply(enum stmt s, int64_t from, int64_t to)
 	for (int i = 0; i < 2 && rc == 0; i++) {
 		rc = apply_once(s, from, to);
 		rc = rc ? rc : apply_once(STMT_WEIGH_WORDS, from, to);
+		rc = rc ? rc : apply_once(STMT_PLACE_FOLDERS, from, to);
 		rc = rc ? rc : apply_once(STMT_FOLLOW_SHARES, from, to);
 	}
 	return rc;
@@ -717,6 +718,7 @@ list(int user, const char *name, const char *pattern, struct rows **ret)
 	bind_text(&show, "");
 	bind_uuid(&show, &(struct uuid){ 0 });
 	bind_int(&show, 200);
+	bind_bool(&show, false);
 	*ret = ask(STMT_RESOURCE_SHOW, &show);
 	return rows_count(*ret);
 }

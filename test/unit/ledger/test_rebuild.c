@@ -38,6 +38,8 @@ static int64_t seq[3], tick;
 #define USER "00000000-0000-7000-8000-000000000001"
 #define TEAM "00000000-0000-7000-8000-0000000000a1"
 #define TEAM_GONE "00000000-0000-7000-8000-0000000000a2"
+#define FOLDER "00000000-0000-7000-8000-0000000000b1"
+#define FOLDER_IN "00000000-0000-7000-8000-0000000000b2"
 #define OTHER "00000000-0000-7000-8000-000000000002"
 #define RESOURCE "00000000-0000-7000-8000-000000000003"
 #define ACCOUNT "00000000-0000-7000-8000-000000000004"
@@ -108,6 +110,7 @@ apply(int chain, enum event_kind kind, int64_t from, int64_t to)
 {
 	apply_by(chain, (enum stmt)event_apply_stmt((int)kind), from, to);
 	apply_by(chain, STMT_WEIGH_WORDS, from, to);
+	apply_by(chain, STMT_PLACE_FOLDERS, from, to);
 	apply_by(chain, STMT_FOLLOW_SHARES, from, to);
 	apply_by(chain, STMT_MARK_PRINCIPALS, from, to);
 	apply_by(chain, STMT_MARK_RESOURCES, from, to);
@@ -295,6 +298,15 @@ static const struct one {
 	{ EVENT_TEAM_REMOVED, TEAM_GONE, "{\"upon\":\"\"}" },
 	{ EVENT_SHARED, RESOURCE,
 	  "{\"user\":\"" TEAM "\",\"team\":true,\"level\":1,\"upon\":\"\"}" },
+	{ EVENT_FOLDER_CREATED, FOLDER, "{\"name\":\"net\",\"owner\":\"" USER "\"}" },
+	{ EVENT_FOLDER_CREATED, FOLDER_IN,
+	  "{\"name\":\"lab\",\"owner\":\"" OTHER "\",\"parent\":\"" FOLDER "\"}" },
+	{ EVENT_FOLDER_CHANGED, FOLDER, "{\"name\":\"network\",\"description\":\"d\"}" },
+	{ EVENT_RESOURCE_CHANGED, RESOURCE, "{\"folder\":\"" FOLDER_IN "\"}" },
+	{ EVENT_SHARED, FOLDER, "{\"user\":\"" TEAM "\",\"team\":true,\"level\":2,\"upon\":\"\"}" },
+	{ EVENT_FOLDER_CHANGED, FOLDER_IN, "{\"parent\":\"\"}" },
+	{ EVENT_RESOURCE_CHANGED, RESOURCE, "{\"folder\":\"\"}" },
+	{ EVENT_FOLDER_REMOVED, FOLDER_IN, "{}" },
 	{ EVENT_SESSIONS_ENDED, USER, "{}" },
 	{ EVENT_NODE_CERT, NULL, "{\"web_cert\":\"w\"}" },
 	{ EVENT_NODE_MOVED, NULL, "{\"https_port\":1,\"pair_port\":2}" },
@@ -499,6 +511,33 @@ words_come_out_again(void **state)
 	the_log_says_so();
 }
 
+/* Both sides put one folder into the other: the youngest chain's word does not count until nothing goes round any more, and that is told. */
+static void
+folders_that_go_round_come_out_again(void **state)
+{
+	begin_on(A);
+	joins(A, B);
+	happens(A, EVENT_FOLDER_CREATED, FOLDER, "{\"name\":\"one\",\"owner\":\"" USER "\"}");
+	happens(A, EVENT_FOLDER_CREATED, FOLDER_IN, "{\"name\":\"two\",\"owner\":\"" OTHER "\"}");
+	sees(B, A);
+	happens(B, EVENT_FOLDER_CHANGED, FOLDER_IN, "{\"parent\":\"" FOLDER "\"}");
+	happens(A, EVENT_FOLDER_CHANGED, FOLDER, "{\"parent\":\"" FOLDER_IN "\"}");
+	merges(A, B, 1, seq[B], "");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1 AND bool_and(c.kept = '' AND c.node > c.by_node "
+		       "AND f.parent IS NULL AND f.path = '{}' "
+		       "AND c.lost = f.said::text))::int FROM admin_conflict c JOIN folder f ON "
+		       "f.id = c.object WHERE c.what = 'loop'");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1)::int FROM folder WHERE parent = said AND path = "
+		       "ARRAY[said]");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 3)::int FROM reach");
+	the_log_says_so();
+	happens(A, EVENT_FOLDER_CHANGED, FOLDER, "{\"parent\":\"\"}");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 0)::int FROM admin_conflict WHERE what = 'loop'");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 2)::int FROM folder WHERE said IS NOT DISTINCT FROM "
+		       "parent");
+	the_log_says_so();
+}
+
 /* As if a former program had written all that: it knew neither words nor what they were lost to. */
 static void
 forget_words(void)
@@ -680,6 +719,7 @@ main(void)
 		TEST(all_holders_of_a_name_come_out_again),
 		TEST(endings_come_out_again),
 		TEST(words_come_out_again),
+		TEST(folders_that_go_round_come_out_again),
 		TEST(words_of_former_programs_come_out_again),
 		TEST(a_chain_beside_stands_where_it_was_written),
 		TEST(primaries_follow_each_other),

@@ -315,6 +315,27 @@ grow_vault(void)
 		"now(), 'true', false FROM member;"
 		"INSERT INTO share SELECT r.id, t.id, 1, now() FROM principal t, "
 		"(SELECT id FROM resource LIMIT 10) r WHERE t.role = 'team';"
+		"INSERT INTO folder (id, name, description, owner, said, parent, path, created_at) "
+		"SELECT "
+		"('00000000-0005-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'folder' || n, "
+		"'', "
+		"'00000000-0000-7000-8000-000000000004', above, above, array_remove(ARRAY[above], "
+		"NULL), "
+		"now() FROM (SELECT n, CASE WHEN n > 100 THEN ('00000000-0005-7000-8000-' || "
+		"lpad(to_hex(n % 100 + 1), 12, '0'))::uuid END AS above FROM generate_series(1, "
+		"2000) n) x;"
+		"UPDATE resource SET folder = ('00000000-0005-7000-8000-' || "
+		"lpad(to_hex(right(name, -6)::int % 2000 + 1), 12, '0'))::uuid WHERE name LIKE "
+		"'server_%';"
+		"INSERT INTO share SELECT f.id, p.id, 2, now() FROM principal p, folder f WHERE "
+		"p.name IN "
+		"('user2', 'team7') AND f.name IN ('folder8', 'folder9');"
+		"INSERT INTO reach SELECT s.principal, f.id, s.level FROM share s JOIN folder a ON "
+		"a.id = "
+		"s.target JOIN folder f ON a.id = ANY (f.path) JOIN principal p ON p.id = "
+		"s.principal "
+		"WHERE p.role <> 'team';"
+		"INSERT INTO reach SELECT owner, id, 3 FROM folder;"
 		"INSERT INTO reach SELECT principal, target, max(level) FROM (SELECT principal, "
 		"target, level FROM share UNION ALL SELECT m.principal, s.target, s.level FROM "
 		"share s JOIN member m ON m.team = s.principal) x GROUP BY 1, 2;"
@@ -350,7 +371,7 @@ static const struct {
 	{ "resource_page", "%s, '', '00000000-0000-0000-0000-000000000000', 51" },
 	{ "resource_page", "%s, 'server5', '00000000-0001-7000-8000-000000000005', 51" },
 	{ "resource_show", "%s, '{00000000-0001-7000-8000-000000000007}', '', "
-			   "'00000000-0000-0000-0000-000000000000', 200" },
+			   "'00000000-0000-0000-0000-000000000000', 200, false" },
 	{ "resource_right", "'00000000-0001-7000-8000-000000000007', %s", true },
 	{ "account_right", "'00000000-0002-7000-8000-000000000007', %s, '{}'", true },
 	{ "account_open", "'{00000000-0002-7000-8000-000000000007}', ARRAY[%s]::uuid[], '{0}'",
@@ -383,7 +404,26 @@ static const struct {
 	{ "grantee_by_name", "'team77', '', ''", true },
 	{ "grantee_by_id", "%s", true },
 	{ "share_level", "%s, '{00000000-0001-7000-8000-000000000007}', '{}', '{}', '{}'", true },
-	{ "share_ways", "%s, '00000000-0002-7000-8000-000000000007'" },
+	{ "share_ways",
+	  "%s, '00000000-0002-7000-8000-000000000007', '00000000-0000-7000-8000-000000000001'" },
+	{ "folder_get", "'00000000-0005-7000-8000-0000000000d0', %s" },
+	{ "folder_top", "%s, '', '00000000-0000-0000-0000-000000000000', 51" },
+	{ "folder_children", "%s, '00000000-0005-7000-8000-000000000008', '', "
+			     "'00000000-0000-0000-0000-000000000000', 51" },
+	{ "folder_search", "%s, '%%7%%', '', '00000000-0000-0000-0000-000000000000', 51" },
+	{ "folder_at", "%s, 'folder8/folder207', 'folder207', '', '', 5" },
+	{ "folder_place", "'00000000-0005-7000-8000-000000000007'" },
+	{ "folder_right", "'00000000-0005-7000-8000-0000000000d0', %s", true },
+	{ "folder_may_hold",
+	  "'00000000-0005-7000-8000-000000000007', '00000000-0005-7000-8000-000000000008'", true },
+	{ "folder_holds", "'00000000-0005-7000-8000-000000000007'", true },
+	{ "folder_name_taken", "%s, 'folder7', NULL", true },
+	{ "folder_owned", "%s, '00000000-0000-0000-0000-000000000000', 500", true },
+	{ "folder_effect", "'00000000-0001-7000-8000-000000000007', %s, "
+			   "'00000000-0005-7000-8000-000000000007', NULL, '', "
+			   "'00000000-0000-0000-0000-000000000000', 51" },
+	{ "resource_in", "'00000000-0005-7000-8000-000000000007', '', "
+			 "'00000000-0000-0000-0000-000000000000', 51" },
 	{ "share_exists", "'00000000-0001-7000-8000-000000000007', %s", true },
 };
 

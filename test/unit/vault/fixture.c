@@ -247,7 +247,7 @@ clean_server(void)
 	}
 	pgtemp_settle(server);
 	pgtemp_sql(server, "TRUNCATE event, chain, node, data_key, principal, ending, word, "
-			   "member, reach, session, "
+			   "member, reach, folder, session, "
 			   "resource, account, "
 			   "version, share, "
 			   "ha_inbox, ha_set_aside, ha_request, emergency_policy, audit_accepted");
