@@ -224,3 +224,49 @@ def test_who_is_taken_out_of_a_team(st):
     assert reads(st, gus, 5, st.a, "client") == 404 and reads(st, hal, 5, st.a, "client") == 200
     assert reads(st, hal, 6, st.a, "client") == 404
     print(checker.whole(st))
+
+
+@pytest.mark.h5
+@pytest.mark.h15
+def test_a_share_of_a_folder(st):
+    """It closes all that stands below there at once, and nothing else; what is stored at the primary meanwhile waits."""
+    ivy, jon = st.new_user("ivy"), st.new_user("jon")
+    for path in ("safe", "safe/inner"):
+        st.cli("folder", "add", path)
+    st.cli("move", "site 00007", "safe/inner", "--yes")
+    for name in ("ivy", "jon"):
+        st.cli("share", "--folder", "safe", name, "modify")
+    st.cli("share", name_of(8), "ivy", "view")
+    checker.both_equal(st.a, st.b)
+    before = get(st, st.admin, 7, host="client")
+    with cut(st) as on:
+        admin = on.session
+        st.cli("unshare", "--folder", "safe", "ivy", session=admin, host="b")
+        for args in (
+            ["folder", "add", "other"],
+            ["folder", "rename", "safe", "other"],
+            ["move", "site 00007", "/", "--yes"],
+            ["share", "--folder", "safe", "ivy"],
+        ):
+            p = st.cli(*args, session=admin, host="b", check=False)
+            assert p.returncode == 1 and "primary is not reachable" in p.stderr, f"{args}: {p}"
+        p = st.cli("unshare", "--folder", "safe", "ivy", session=admin, host="b", check=False)
+        assert p.returncode == 1 and "not shared" in p.stderr, p
+
+        def in_force():
+            assert reads(st, ivy, 7, st.b, "b") == 404 and reads(st, ivy, 8, st.b, "b") == 200
+            assert reads(st, jon, 7, st.b, "b") == 200
+            assert "ivy" not in st.cli("shares", "--folder", "safe", session=admin, host="b").stdout
+
+        in_force()
+        st.b.stop()
+        st.b.start(wait=False)
+        st.b.wait_state("emergency")
+        in_force()
+        st.cli("put", name_of(7), session=ivy, host="a", input="by-ivy\n")
+    st.home_again()
+    assert get(st, st.admin, 7, host="client") == before
+    states = [(v["n"], v["current"], v["approval"]) for v in history(st, st.admin, 7, host="client")]
+    assert states == [(2, False, "waits"), (1, True, None)], states
+    assert reads(st, ivy, 7, st.a, "client") == 404 and reads(st, jon, 7, st.a, "client") == 200
+    print(checker.whole(st))

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from verbs import fails
 
 LEVELS = {None: 0, "view": 1, "modify": 2, "manage": 3, "owner": 4}
 NOWHERE = "01890000-0000-7000-8000-000000000000"
@@ -162,7 +163,10 @@ def test_who_may_do_what(ada, hire):
         assert got.status == good, (method, path, got)
         ada.api.must("PATCH", f"/v1/resources/{resource}", {"folder": work})
     assert reads(carol, put(bob, "saw", work)[1]), "what somebody makes there is inherited too"
-    for method, path, body in (("POST", "/v1/folders", {"name": "x", "parent": other}), ("POST", "/v1/resources", {"name": "x", "folder": other})):
+    for method, path, body in (
+        ("POST", "/v1/folders", {"name": "x", "parent": other}),
+        ("POST", "/v1/resources", {"name": "x", "folder": other}),
+    ):
         assert status(bob, method, path, body) == 404
         assert status(bob, method, path, {**body, **{k: NOWHERE for k in ("parent", "folder") if k in body}}) == 404
 
@@ -231,7 +235,9 @@ def test_names(ada, bob):
         ("other names", ["other names"]),
         ("nothing", []),
     ):
-        assert [f["path"] for f in ada.api.must("GET", f"/v1/folders?path={path.replace(' ', '%20')}")["folders"]] == found
+        assert [
+            f["path"] for f in ada.api.must("GET", f"/v1/folders?path={path.replace(' ', '%20')}")["folders"]
+        ] == found
     make(ada, "twice", one)
     make(ada, "twice", make(ada, "second"))
     said = ada.api.must("GET", "/v1/folders?path=twice")["folders"]
@@ -254,7 +260,9 @@ def test_removed_when_it_is_empty(ada, bob):
         assert status(ada, "DELETE", f"/v1/folders/{folder}") == 404
     assert "old" not in paths(bob) and "old" not in paths(ada)
     ada.api.must("POST", f"/v1/resources/{resource}/restore", {})
-    assert sees(ada)["fax"] is None and "fax" not in sees(bob), "what comes back into a folder that is gone stands at the top"
+    assert sees(ada)["fax"] is None and "fax" not in sees(
+        bob
+    ), "what comes back into a folder that is gone stands at the top"
     make(ada, "old")
 
 
@@ -270,12 +278,17 @@ def test_why(ada, bob, carol):
         return said["level"], [(w["on"], w["level"], w["folder"]) for w in said["through"]]
 
     ways = [("folder", "modify", "attic"), ("folder", "view", "attic/loft")]
-    assert why(ada, f"/v1/accounts/{account}", "bob") == why(bob, f"/v1/resources/{resource}", "bob") == ("modify", ways)
+    assert (
+        why(ada, f"/v1/accounts/{account}", "bob") == why(bob, f"/v1/resources/{resource}", "bob") == ("modify", ways)
+    )
     assert why(ada, f"/v1/folders/{loft}", "bob") == ("modify", [ways[0], ("folder", "view", None)])
     assert why(ada, f"/v1/folders/{loft}", "ada")[0] == "owner"
     ada.api.must("POST", f"/v1/resources/{resource}/shares", {"user": "carol", "level": "manage"})
     level, said = why(carol, f"/v1/resources/{resource}", "bob")
-    assert (level, {w[2] for w in said}) == ("modify", {None}), "of folders that whoever asks does not see no name is said"
+    assert (level, {w[2] for w in said}) == (
+        "modify",
+        {None},
+    ), "of folders that whoever asks does not see no name is said"
     assert status(bob, "GET", f"/v1/folders/{loft}/why?user=carol") == 403
     assert status(carol, "GET", f"/v1/folders/{loft}/why") == 404
 
@@ -319,7 +332,9 @@ def test_rights_are_what_the_rules_say(shared, hire, boss, seed):
         who, folder, resource = people[name], lot.choice([None, *m.folders]), lot.choice([None, *m.resources])
         act = lot.randrange(9)
         if act in (0, 1):
-            r = who.api.call("POST", "/v1/folders", {"name": f"f{n}", "parent": folder or "", "description": "found by"})
+            r = who.api.call(
+                "POST", "/v1/folders", {"name": f"f{n}", "parent": folder or "", "description": "found by"}
+            )
             assert (r.status == 201) == (not folder or m.of_folder(name, folder) >= 2), r
             if r.status == 201:
                 m.folders[r.json["id"]] = {"parent": folder, "owner": name, "name": f"f{n}"}
@@ -383,6 +398,41 @@ def test_rights_are_what_the_rules_say(shared, hire, boss, seed):
             seen = [m.folders[x]["name"] for x in m.way(f) if m.of_folder(name, x)]
             assert row["path"].split("/") == seen[::-1]
     assert json.loads(boss.cli("audit", "verify", "--tables", "--json").stdout)["good"]
+
+
+def test_verbs(ada, bob, hire):
+    """The way of a person through it, by paths."""
+    ada.good("folder", "add", "cli", "--description", "found by")
+    said = ada.good("folder", "add", "cli/racks")
+    assert "cli/racks was made" in said
+    assert "no folder" in fails(ada.cli("folder", "add", "cli/nowhere/x"), 1)
+    ada.good("put", "blade/root", "--folder", "racks", input="secret\n")
+    assert "blade/root" in (listing := ada.good("ls", "--folder", "cli/racks")) and "cli/racks" in listing
+    assert "nothing found" in ada.good("ls", "--folder", "cli")
+    ada.good("share", "--folder", "cli/racks", "bob", "modify")
+    assert "bob" in ada.good("shares", "--folder", "racks")
+    assert "racks" in bob.good("folder", "list") and "cli" not in bob.good("folder", "list")
+    assert bob.good("get", "blade/root") == "secret\n"
+    said = ada.good("why", "bob", "blade/root")
+    assert "share of the folder with them: cli/racks" in said, said
+    assert "owns the folder" in ada.good("why", "ada", "--folder", "racks")
+    ada.good("folder", "add", "spare")
+    said = ada.good("move", "blade", "spare", "--yes")
+    assert "bob" in said and "modify" in said and "moved" in said, said
+    fails(bob.cli("get", "blade/root"), 1)
+    ada.good("move", "blade", "/", "--yes")
+    ada.good("unshare", "--folder", "racks", "bob")
+    ada.good("folder", "rename", "racks", "cages")
+    assert "moved" in ada.good("folder", "move", "cli/cages", "/", "--yes")
+    assert ada.json("folder", "list", "cli") == []
+    ada.good("folder", "add", "cli/cages")
+    said = fails(ada.cli("ls", "--folder", "/cages"), 1)
+    assert json.loads(ada.cli("folder", "rename", "cli/cages", "boxes", "--json").stdout)["path"] == "cli/boxes"
+    ada.good("folder", "add", "spare/boxes")
+    said = fails(ada.cli("folder", "remove", "boxes"), 1)
+    assert "cli/boxes" in said and "spare/boxes" in said, said
+    for path in ("cli/boxes", "spare/boxes", "cages", "cli", "spare"):
+        ada.good("folder", "remove", path)
 
 
 def test_the_folders_of_who_leaves_go_with_the_rest(hire, boss, bob):

@@ -621,6 +621,19 @@ USER_ROWS = [
     U("member add", "not an administrator", "carol", "member add ops bob", 1, ""),
     U("member remove", "is not in it", "admin", "member remove ops bob", 1, "not in this team"),
     U("member remove", "not an administrator", "carol", "member remove ops carol", 1, ""),
+    U("share", "a folder, to view", "carol", "share --folder net bob", 1, "does not allow"),
+    U("folder add", "is there", "ada", "folder add NET", 1, "already"),
+    U("folder add", "in one that they do not see", "bob", "folder add net/mine", 1, "no folder"),
+    U("folder add", "in one to view", "carol", "folder add net/mine", 1, "does not allow"),
+    U("folder list", "one that they do not see", "bob", "folder list net", 1, "no folder"),
+    U("folder rename", "is there", "ada", "folder rename net Lab", 1, "already"),
+    U("folder rename", "to view", "carol", "folder rename net other", 1, "does not allow"),
+    U("folder move", "into itself", "ada", "folder move lab lab/inner --yes", 1, "in itself"),
+    U("folder move", "nobody to ask", "ada", "folder move net lab", 2, "--yes"),
+    U("folder remove", "to view", "carol", "folder remove net", 1, "does not allow"),
+    U("folder remove", "not empty", "ada", "folder remove lab", 1, "not empty"),
+    U("move", "no such folder", "ada", "move web nowhere --yes", 1, "no folder"),
+    U("move", "another's, to view", "carol", "move web net --yes", 1, "does not allow"),
     U("policy emergency-changes", "not an administrator", "ada", "policy emergency-changes on", 1, ""),
     U("policy emergency-changes", "no such state", "admin", "policy emergency-changes perhaps", 1, ""),
     U("policy emergency-changes", "no such resource", "admin", "policy emergency-changes on nowhere", 1, ""),
@@ -649,6 +662,9 @@ def people(ready):
     who = {"admin": s.admin, **{n: s.hire(n) for n in ("ada", "bob", "carol")}}
     who["ada"].good("put", "web/root", input="first-secret\n")
     who["ada"].good("share", "web/root", "carol")
+    for path in ("net", "lab", "lab/inner"):
+        who["ada"].good("folder", "add", path)
+    who["ada"].good("share", "--folder", "net", "carol")
     s.admin.good("team", "add", "ops")
     s.admin.good("member", "add", "ops", "carol")
     (s.folder / "bad.csv").write_text("one,two\n1,2\n")

@@ -45,6 +45,7 @@ add_holder(struct term_table *t, const json_t *x)
 	lookup_add_name(&name, json_object_get(x, "resource"), "name");
 	lookup_add_name(&name, json_object_get(x, "user"), "name");
 	lookup_add_name(&name, json_object_get(x, "team"), "name");
+	lookup_add_name(&name, json_object_get(x, "folder"), "name");
 	if (*lookup_text(x, "login")) {
 		buf_addc(&name, '/');
 		lookup_add_name(&name, x, "login");

@@ -21,7 +21,8 @@ add_row(struct term_table *t, const json_t *res, const json_t *a)
 			 json_is_true(json_object_get(a, "conflict")) ? " conflict" : "");
 	}
 	term_table_row(t, buf_str(&name), lookup_text(a ? a : res, "level"), buf_str(&version),
-		       lookup_text(res, "url"), lookup_text(res, "description"));
+		       lookup_text(json_object_get(res, "folder"), "path"), lookup_text(res, "url"),
+		       lookup_text(res, "description"));
 }
 
 static void
@@ -66,8 +67,9 @@ static const struct paging list = { .array = "resources",
 				    .none = "nothing found",
 				    .row = add_rows,
 				    .complete = read_accounts,
-				    .columns = 5,
-				    .head = { "ACCOUNT", "MAY", "VERSION", "URL", "DESCRIPTION" } };
+				    .columns = 6,
+				    .head = { "ACCOUNT", "MAY", "VERSION", "FOLDER", "URL",
+					      "DESCRIPTION" } };
 
 static int
 run_find(const struct cli *c, struct err *e)
@@ -87,8 +89,28 @@ run_find(const struct cli *c, struct err *e)
 }
 
 static int
+list_folder(const struct cli *c, struct err *e)
+{
+	auto_remote r = NULL;
+	auto_thing folder = { 0 };
+	auto_buf path = BUF_INIT;
+	int rc = paging_open(c, &list, &r, e);
+
+	if (rc == 0)
+		rc = lookup_folder(r, cli_get(c, "folder"), &folder, e);
+	if (rc < 0)
+		return rc;
+	buf_addf(&path, "/v1/resources?folder=%s", folder.id);
+	return paging_print(c, r, &list, buf_str(&path), e);
+}
+
+static int
 run_ls(const struct cli *c, struct err *e)
 {
+	if (cli_has(c, "removed") && cli_has(c, "folder"))
+		return err_set(e, ERR_USAGE, "--removed and --folder: only one of the two");
+	if (cli_has(c, "folder"))
+		return list_folder(c, e);
 	return cli_has(c, "removed") ? removed_list(c, e) : run_find(c, e);
 }
 
@@ -97,6 +119,11 @@ static const struct cli_opt ls_opts[] = {
 	{
 		.name = "removed",
 		.help = "List what was removed and can be brought back instead.",
+	},
+	{
+		.name = "folder",
+		.value = "PATH",
+		.help = "Only what stands in this folder, not what stands in others in it.",
 	},
 	{ 0 },
 };

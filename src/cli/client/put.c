@@ -83,7 +83,8 @@ current_fields(struct remote *r, const char *id, json_t **ret_fields, int64_t *r
 struct place {
 	struct buf resource;
 	const char *login;
-	struct lookup_thing there; /* the resource, if there is one */
+	struct lookup_thing there;  /* the resource, if there is one */
+	struct lookup_thing folder; /* where a new one is put; without an id: nowhere */
 };
 
 static void
@@ -91,6 +92,7 @@ place_done(struct place *p)
 {
 	buf_done(&p->resource);
 	lookup_thing_done(&p->there);
+	lookup_thing_done(&p->folder);
 }
 
 /* Two words, or one with one slash: only they say where the border is. */
@@ -174,6 +176,11 @@ plan(const struct cli *c, struct remote *r, const char *field, struct place *ret
 		*e = why;
 	if (rc < 0 && !is_new)
 		return rc;
+	rc = is_new && cli_has(c, "folder")
+		     ? lookup_folder(r, cli_get(c, "folder"), &ret->folder, e)
+		     : 0;
+	if (rc < 0)
+		return rc;
 	rc = check_names(ret, field, e);
 	if (rc == 0 && asks_at_terminal(c))
 		say_made(ret, true);
@@ -196,6 +203,8 @@ make_account(const struct cli *c, struct remote *r, const struct place *p, const
 	} else {
 		buf_adds(&path, "/v1/accounts");
 		json_out_text(&w, "resource", buf_str(&p->resource));
+		if (p->folder.id[0])
+			json_out_text(&w, "folder", p->folder.id);
 		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 			if (cli_get(c, texts[i]))
 				json_out_text(&w, texts[i], cli_get(c, texts[i]));
@@ -340,6 +349,11 @@ static const struct cli_opt put_opts[] = {
 		.name = "if-version",
 		.value = "N",
 		.help = "Store only if the account is at version N now.",
+	},
+	{
+		.name = "folder",
+		.value = "PATH",
+		.help = "Where the resource is put, if this creates it.",
 	},
 	{
 		.name = "type",

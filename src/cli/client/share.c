@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast share, unshare, shares, why: who else may use a resource or an account.
+ * holdfast share, unshare, shares, why: who else may use a folder, a resource or an account.
  */
 #include <string.h>
 #include "base/json_out.h"
@@ -34,22 +34,42 @@ is_level(const char *word)
 	return false;
 }
 
-/* `rest` arguments follow those that name the account (or, with --resource, the resource). */
+/* What is named alone, with an option that says so; without one it is an account. */
+static bool
+is_alone(const struct cli *c)
+{
+	return cli_has(c, "resource") || cli_has(c, "folder");
+}
+
+/* By the words that name it. *ret_noun: as the API calls it. */
+static int
+read_what(const struct cli *c, struct remote *r, struct lookup_words w, enum lookup_use use,
+	  struct lookup_thing *ret, const char **ret_noun, struct err *e)
+{
+	bool folder = cli_has(c, "folder");
+
+	if (folder && cli_has(c, "resource"))
+		return err_set(e, ERR_USAGE, "--folder and --resource: only one of the two");
+	if (is_alone(c) && w.login)
+		return err_set(e, ERR_USAGE, "'%s' is too much: with --%s a %s is named alone",
+			       w.login, folder ? "folder" : "resource",
+			       folder ? "folder" : "resource");
+	*ret_noun = folder ? "folders" : is_alone(c) ? "resources" : "accounts";
+	if (!is_alone(c))
+		return lookup_account(r, w, use, ret, e);
+	return folder ? lookup_folder(r, w.first, ret, e) : lookup_resource(r, w.first, ret, e);
+}
+
+/* `rest` arguments follow those that name it. */
 static int
 read_line(const struct cli *c, struct remote *r, int rest, enum lookup_use use, struct line *ret,
 	  struct err *e)
 {
-	bool resource = cli_has(c, "resource");
+	const char *noun;
+	int rc = read_what(c, r, lookup_words(c, rest), use, &ret->what, &noun, e);
 
-	if (resource && c->nargs - rest > 1)
-		return err_set(e, ERR_USAGE,
-			       "'%s' is too much: with --resource a resource is named alone",
-			       c->args[1]);
-	int rc = resource ? lookup_resource(r, c->args[0], &ret->what, e)
-			  : lookup_account(r, lookup_words(c, rest), use, &ret->what, e);
 	if (rc == 0)
-		buf_addf(&ret->path, "/v1/%s/%s/shares", resource ? "resources" : "accounts",
-			 ret->what.id);
+		buf_addf(&ret->path, "/v1/%s/%s/shares", noun, ret->what.id);
 	return rc;
 }
 
@@ -62,8 +82,7 @@ run_share(const struct cli *c, struct err *e)
 	auto_json o = NULL;
 	struct json_out w;
 	/* Of three words the last is the level, if it is one. */
-	bool two = c->nargs == 2 ||
-		   (c->nargs == 3 && !cli_has(c, "resource") && !is_level(c->args[2]));
+	bool two = c->nargs == 2 || (c->nargs == 3 && !is_alone(c) && !is_level(c->args[2]));
 	int rest = two ? 1 : 2;
 	int rc = remote_open(&r, e);
 	if (rc == 0)
@@ -150,8 +169,10 @@ print_way(struct term_table *t, const json_t *way)
 	const json_t *team = json_object_get(way, "team");
 	auto_buf through = BUF_INIT;
 
-	if (strcmp(lookup_text(way, "level"), "owner") == 0) {
-		buf_adds(&through, "owns the resource");
+	const char *folder = lookup_text(way, "folder");
+
+	if (!*lookup_text(way, "granted")) {
+		buf_addf(&through, "owns the %s", lookup_text(way, "on"));
 	} else {
 		buf_addf(&through, "share of the %s with ", lookup_text(way, "on"));
 		if (json_is_object(team))
@@ -160,6 +181,8 @@ print_way(struct term_table *t, const json_t *way)
 			buf_adds(&through, "them");
 		buf_adds(&through, json_is_object(team) ? " (team)" : "");
 	}
+	if (*folder)
+		buf_addf(&through, ": %s", folder);
 	term_table_row(t, lookup_text(way, "level"), buf_str(&through),
 		       lookup_text(way, "granted"));
 }
@@ -168,8 +191,8 @@ static int
 run_why(const struct cli *c, struct err *e)
 {
 	FREE_WITH(lookup_thing_done) struct lookup_thing what = { 0 };
-	bool resource = cli_has(c, "resource");
 	struct lookup_words words = { c->args[1], c->nargs == 3 ? c->args[2] : NULL };
+	const char *noun;
 	auto_buf path = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
@@ -177,17 +200,12 @@ run_why(const struct cli *c, struct err *e)
 	size_t i;
 	json_t *way;
 
-	if (resource && words.login)
-		return err_set(e, ERR_USAGE,
-			       "'%s' is too much: with --resource a resource is named alone",
-			       words.login);
 	int rc = remote_open(&r, e);
 	if (rc == 0)
-		rc = resource ? lookup_resource(r, words.first, &what, e)
-			      : lookup_account(r, words, LOOKUP_READ, &what, e);
+		rc = read_what(c, r, words, LOOKUP_READ, &what, &noun, e);
 	if (rc < 0)
 		return rc;
-	buf_addf(&path, "/v1/%s/%s/why?user=", resource ? "resources" : "accounts", what.id);
+	buf_addf(&path, "/v1/%s/%s/why?user=", noun, what.id);
 	lookup_escape(&path, c->args[0]);
 	rc = remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
 	if (rc < 0)
@@ -209,13 +227,19 @@ run_why(const struct cli *c, struct err *e)
 	{                                                                                          \
 		"resource", NULL, "A resource with all its accounts, not one account."             \
 	}
+#define OPT_FOLDER                                                                                 \
+	{                                                                                          \
+		"folder", NULL, "A folder with all that stands below it, by its path."             \
+	}
 
 static const struct cli_opt opts[] = {
 	OPT_RESOURCE,
+	OPT_FOLDER,
 	{ 0 },
 };
 static const struct cli_opt shares_opts[] = {
 	OPT_RESOURCE,
+	OPT_FOLDER,
 	PAGING_OPT_MOST("shares"),
 	{ 0 },
 };

@@ -415,6 +415,60 @@ lookup_resource(struct remote *r, const char *spec, struct lookup_thing *ret, st
 	return take(NULL, json_array_get(found, 0), ret, e);
 }
 
+static int
+take_folder(const json_t *folder, struct lookup_thing *ret, struct err *e)
+{
+	struct lookup_thing t = { 0 };
+
+	if (!is_id(lookup_text(folder, "id"), t.id))
+		return err_set(e, ERR_BAD_JSON, "the node's answer has no id");
+	t.resource = mem_dup(lookup_text(folder, "path"));
+	t.owner = mem_dup(lookup_text(json_object_get(folder, "owner"), "name"));
+	*ret = t;
+	return 0;
+}
+
+static int
+choose_folder(const json_t *found, const char *spec, struct lookup_thing *ret, struct err *e)
+{
+	const char *slash = strrchr(spec, '/'), *name = slash ? slash + 1 : spec;
+	auto_buf list = BUF_INIT;
+	size_t i;
+	json_t *f;
+
+	json_array_foreach(found, i, f)
+	{
+		if (!means(name, f, "name"))
+			return err_set(e, ERR_BAD_JSON,
+				       "the node answered of something else than was asked; "
+				       "nothing was done");
+		buf_addf(&list, "%s%s", i ? ", " : "", lookup_text(f, "path"));
+	}
+	if (json_array_size(found) > 1)
+		return lookup_several(ERR_REFUSED, spec, "folder", "write more of its path",
+				      buf_str(&list), e);
+	if (json_array_size(found) == 0)
+		return say_none("folder", spec, " that you may see; see `holdfast folder list`", e);
+	return take_folder(json_array_get(found, 0), ret, e);
+}
+
+int
+lookup_folder(struct remote *r, const char *spec, struct lookup_thing *ret, struct err *e)
+{
+	auto_buf path = BUF_INIT;
+	auto_json o = NULL;
+	bool by_id = lookup_is_id(spec);
+
+	buf_adds(&path, "/v1/folders?path=");
+	lookup_escape(&path, spec);
+	int rc = by_id ? ask_id(r, "folders", spec, &o, e)
+		       : remote_call(r, REMOTE_READ, "GET", buf_str(&path), NULL, &o, e);
+	if (rc < 0)
+		return rc;
+	return by_id ? take_folder(o, ret, e)
+		     : choose_folder(json_object_get(o, "folders"), spec, ret, e);
+}
+
 /* The id of the member of this name. false: there is none. */
 static bool
 match_name(json_t *list, const char *name, char id[static 37])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Looks up at the node what people name on the command line: accounts, resources, users, teams. A word
+ * Looks up at the node what people name on the command line: accounts, resources, folders, users, teams. A word
  * means exactly what it spells, never what resembles it; a word with several meanings is refused,
  * and all of them are listed; and the node's answer is checked against the question before anything
  * is done with it.
@@ -50,6 +50,9 @@ int lookup_account(struct remote *r, struct lookup_words w, enum lookup_use use,
 /* A resource by its exact name or its id. */
 int lookup_resource(struct remote *r, const char *spec, struct lookup_thing *ret,
 		    struct err *e) NONNULL MUST_USE;
+/* A folder by its path, or as much of its end as means one, or its id. ret->resource: its path. */
+int lookup_folder(struct remote *r, const char *spec, struct lookup_thing *ret,
+		  struct err *e) NONNULL MUST_USE;
 /* The VERSION of a command line, as `shown` (a verb) lists it. ERR_USAGE. */
 int lookup_version(const char *text, const char *shown, int64_t *ret,
 		   struct err *e) NONNULL MUST_USE;
