@@ -28,7 +28,7 @@ on_lookup(struct api_call *c, struct err *e)
 const struct route routes_reference[] = {
 	{ HTTP_GET, "/v1/lookup", DO(lookup), CAP_USE, READ,
 	  NO_BODY, QUERY(lookup), 0, "Lookup",
-	  "Tells what a reference means: every account that the caller sees and that reads so (RESOURCE/LOGIN, at any slash), and the resource of exactly that name; or of a resource and a login as two words. A name may have a suffix behind it, as lists show it, where several hold the name." },
+	  "Tells what a reference means: every account that the caller sees and that reads so (RESOURCE/LOGIN, at any slash), and the resource of exactly that name; or of a resource and a login as two words. A name may have a suffix behind it, as lists show it, where several hold the name, and a resource the path of its folder before it, or how that ends." },
 	{ 0 },
 };
 
@@ -37,9 +37,9 @@ const struct shape replies_reference[] = {
 	REPLY(FoundAccount,
 		FIELD(id, ID), FIELD(login, TEXT), FIELD(version, INT), FIELD(conflict, BOOL),
 		FIELD(level, TEXT), FIELD(suffix, TEXT, NIL), ONE(resource, OwnedResource)),
-	REPLY(OwnedResource, FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, NIL), ONE(owner, Named)),
+	REPLY(OwnedResource, FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, NIL), ONE(owner, Named), FIELD(path, TEXT, NIL)),
 	REPLY(FoundResource,
-		FIELD(id, ID), FIELD(name, TEXT), FIELD(level, TEXT, NIL), FIELD(suffix, TEXT, NIL), ONE(owner, Named),
+		FIELD(id, ID), FIELD(name, TEXT), FIELD(level, TEXT, NIL), FIELD(suffix, TEXT, NIL), ONE(owner, Named), FIELD(path, TEXT, NIL),
 		LIST(accounts, FoundResourceAccount), FIELD(more, BOOL)),
 	REPLY(FoundResourceAccount,
 		FIELD(id, ID), FIELD(login, TEXT), FIELD(version, INT), FIELD(conflict, BOOL),

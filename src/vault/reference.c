@@ -21,15 +21,17 @@ read_word(struct call *c, const char *word, struct reading ret[static READINGS_M
 	return policy_split_suffix(c->a, word, &ret[1].name, &ret[1].tail) ? 2 : 1;
 }
 
-/* Pairs of a resource's name and a login, as they were written and as names are written now: rows
+/* Pairs of a resource's name and a login, and where the resource stands, as they were written and as names are written now: rows
  * of older releases may be of another form. */
 struct pairs {
 	size_t n, cap;
+	bool places;	    /* paths are looked for */
+	const char **paths; /* "": anywhere */
 	struct reading *names, *logins;
 };
 
 static void
-add_pair(struct call *c, struct pairs *p, const char *name, const char *login)
+add_pair(struct call *c, struct pairs *p, const char *path, const char *name, const char *login)
 {
 	struct reading names[READINGS_MAX], logins[READINGS_MAX];
 	size_t nnames = read_word(c, name, names), nlogins = read_word(c, login, logins);
@@ -37,21 +39,11 @@ add_pair(struct call *c, struct pairs *p, const char *name, const char *login)
 	for (size_t i = 0; i < nnames; i++) {
 		for (size_t k = 0; k < nlogins; k++) {
 			assert(p->n < p->cap);
+			p->paths[p->n] = path;
 			p->names[p->n] = names[i];
 			p->logins[p->n++] = logins[k];
 		}
 	}
-}
-
-/* For so many pairs of words. */
-static struct pairs
-new_pairs(struct call *c, size_t words)
-{
-	size_t cap = words * READINGS_MAX * READINGS_MAX;
-
-	return (struct pairs){ .cap = cap,
-			       .names = arena_alloc(c->a, (cap + 1) * sizeof(struct reading)),
-			       .logins = arena_alloc(c->a, (cap + 1) * sizeof(struct reading)) };
 }
 
 static size_t
@@ -64,14 +56,52 @@ count_slashes(const char *s)
 	return n;
 }
 
+/* In a word with more slashes no path is looked for, so that there are not too many ways to read it. */
+#define PATH_SLASHES_MAX 24
+
+/* For the readings of two forms of a word: of itself, and (logins) cut at each of its slashes. */
+static struct pairs
+new_pairs(struct call *c, const char *word, bool cut)
+{
+	size_t slashes = count_slashes(word);
+	bool places = slashes <= PATH_SLASHES_MAX;
+	size_t words = 2 * (cut ? slashes : 2) * (places ? 1 + slashes : 1);
+	size_t cap = words * READINGS_MAX * READINGS_MAX;
+
+	return (struct pairs){ .places = places,
+			       .cap = cap,
+			       .paths = arena_alloc(c->a, (cap + 1) * sizeof(const char *)),
+			       .names = arena_alloc(c->a, (cap + 1) * sizeof(struct reading)),
+			       .logins = arena_alloc(c->a, (cap + 1) * sizeof(struct reading)) };
+}
+
+/* The word as a resource: its name, or behind a slash, where it stands before that. */
+static void
+add_places(struct call *c, struct pairs *p, const char *word, const char *login)
+{
+	add_pair(c, p, "", word, login);
+	for (const char *s = p->places ? strchr(word, '/') : NULL; s; s = strchr(s + 1, '/'))
+		if (s != word && s[1])
+			add_pair(c, p, arena_strndup(c->a, word, (size_t)(s - word)), s + 1, login);
+}
+
 /* Each slash behind something may be the border: what was imported may have an empty login. */
 static void
 split(struct call *c, const char *reference, struct pairs *ret)
 {
 	for (const char *p = strchr(reference, '/'); p; p = strchr(p + 1, '/'))
 		if (p != reference)
-			add_pair(c, ret, arena_strndup(c->a, reference, (size_t)(p - reference)),
-				 p + 1);
+			add_places(c, ret, arena_strndup(c->a, reference, (size_t)(p - reference)),
+				   p + 1);
+}
+
+static void
+bind_paths(struct binds *b, const struct pairs *p)
+{
+	bind_array_begin(b, STMT_TEXT);
+	for (size_t i = 0; i < p->n; i++)
+		bind_elem_text(b, p->paths[i]);
+	bind_array_end(b);
 }
 
 static void
@@ -99,6 +129,13 @@ write_owner(struct json_out *out, const struct rows *r, int i, int col)
 	json_out_end_object(out);
 }
 
+/* Of the folder that it stands in. */
+static void
+write_path(struct json_out *out, const struct rows *r, int i, int col)
+{
+	json_out_text(out, "path", row_null(r, i, col) ? NULL : row_text(r, i, col));
+}
+
 /* Columns from col on: id, login, current_n, conflict, level, shared. The object stays open. */
 static void
 begin_account(const struct call *c, struct json_out *out, const struct rows *r, int i, int col)
@@ -123,6 +160,7 @@ write_accounts(struct call *c, const struct pairs *p, struct json_out *out, stru
 	auto_rows r = NULL;
 
 	bind_uuid(&b, &c->who.user);
+	bind_paths(&b, p);
 	bind_readings(&b, p->names, p->n);
 	bind_readings(&b, p->logins, p->n);
 	int rc = p->n ? db_exec(vault_reader(c->v), c->f, STMT_REFERENCE_ACCOUNTS, &b, &r, e) : 0;
@@ -139,6 +177,7 @@ write_accounts(struct call *c, const struct pairs *p, struct json_out *out, stru
 		policy_write_suffix(out, &resource,
 				    row_bool(r, i, COL_REFERENCE_ACCOUNTS_RESOURCE_SHARED));
 		write_owner(out, r, i, COL_REFERENCE_ACCOUNTS_OWNER);
+		write_path(out, r, i, COL_REFERENCE_ACCOUNTS_FOLDER_PATH);
 		json_out_end_object(out);
 		json_out_end_object(out);
 	}
@@ -171,6 +210,7 @@ write_resource(struct call *c, struct json_out *out, const struct rows *r, int i
 		      policy_level_name(row_int(r, i, COL_REFERENCE_RESOURCES_LEVEL)));
 	policy_write_suffix(out, &id, row_bool(r, i, COL_REFERENCE_RESOURCES_SHARED));
 	write_owner(out, r, i, COL_REFERENCE_RESOURCES_OWNER);
+	write_path(out, r, i, COL_REFERENCE_RESOURCES_FOLDER_PATH);
 	json_out_array(out, "accounts");
 	for (; i < rows_count(r) && same_resource(r, from, i); i++) {
 		if (row_null(r, i, COL_REFERENCE_RESOURCES_ACCOUNT) || i - from == ACCOUNTS_TOLD)
@@ -190,13 +230,13 @@ write_resources(struct call *c, const char *const *names, size_t n, struct json_
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
-	struct reading readings[2 * READINGS_MAX];
-	size_t found = 0;
+	struct pairs p = new_pairs(c, names[0], false);
 
 	for (size_t i = 0; i < n; i++)
-		found += read_word(c, names[i], readings + found);
+		add_places(c, &p, names[i], "");
 	bind_uuid(&b, &c->who.user);
-	bind_readings(&b, readings, found);
+	bind_paths(&b, &p);
+	bind_readings(&b, p.names, p.n);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_REFERENCE_RESOURCES, &b, &r, e);
 	if (rc)
 		return rc;
@@ -228,7 +268,7 @@ reference_read(struct call *c, const char *reference, struct json_out *out, stru
 
 	if (strlen(reference) > REFERENCE_MAX)
 		return err_set(e, ERR_BAD_FIELD, "reference: longer than %d bytes", REFERENCE_MAX);
-	struct pairs p = new_pairs(c, 2 * count_slashes(reference));
+	struct pairs p = new_pairs(c, reference, true);
 	split(c, forms[0], &p);
 	if (strcmp(forms[0], forms[1]) != 0)
 		split(c, forms[1], &p);
@@ -240,7 +280,7 @@ reference_read_words(struct call *c, const char *resource, const char *login, st
 		     struct err *e)
 {
 	const char *forms[2] = { policy_nfc(c->a, resource), resource };
-	struct pairs p = new_pairs(c, 4);
+	struct pairs p = new_pairs(c, resource, false);
 
 	if (strlen(resource) > REFERENCE_MAX || (login && strlen(login) > REFERENCE_MAX))
 		return err_set(e, ERR_BAD_FIELD, "resource, login: longer than %d bytes",
@@ -250,6 +290,6 @@ reference_read_words(struct call *c, const char *resource, const char *login, st
 	size_t n = !login ? 0 : strcmp(logins[0], logins[1]) == 0 ? 1 : 2;
 	for (size_t i = 0; i < names; i++)
 		for (size_t k = 0; k < n; k++)
-			add_pair(c, &p, forms[i], logins[k]);
+			add_places(c, &p, forms[i], logins[k]);
 	return write_both(c, &p, forms, out, e);
 }

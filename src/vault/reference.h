@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a person's word for an account may mean. Names may hold slashes, so "a/b/c" may be the login
- * "c" of "a/b", or "b/c" of "a": everything that the caller sees and that reads so is returned, and
+ * What a person's word for an account may mean. Names may hold slashes, and before a resource's name may stand where it stands (a path of folders, or how that ends),
+ * so "a/b/c" may be the login "c" of "a/b", or of "b" in the folder "a", or "b/c" of "a": everything that the caller sees and that reads so is returned, and
  * nothing that merely resembles it. A word that ends in a suffix (base/name.h) means the holder of the
  * name whose id ends so, or a name that is written like this. The client decides what to make of it.
  * Core thread of vaultd only.

@@ -400,6 +400,11 @@ def test_rights_are_what_the_rules_say(shared, hire, boss, seed):
     assert json.loads(boss.cli("audit", "verify", "--tables", "--json").stdout)["good"]
 
 
+def carol_of(hire):
+    """Somebody who sees nothing."""
+    return hire("cora")
+
+
 def test_verbs(ada, bob, hire):
     """The way of a person through it, by paths."""
     ada.good("folder", "add", "cli", "--description", "found by")
@@ -416,6 +421,22 @@ def test_verbs(ada, bob, hire):
     said = ada.good("why", "bob", "blade/root")
     assert "share of the folder with them: cli/racks" in said, said
     assert "owns the folder" in ada.good("why", "ada", "--folder", "racks")
+    for word in ("cli/racks/blade/root", "racks/blade/root", "RACKS/blade/root"):
+        assert ada.good("get", word) == "secret\n", word
+    assert (
+        ada.good("get", "racks/blade", "root")
+        == ada.good("get", "racks/blade")
+        == bob.good("get", "racks/blade/root")
+        == "secret\n"
+    )
+    for person, word in (
+        (ada, "acks/blade/root"),
+        (ada, "cli/blade/root"),
+        (bob, "cli/racks/blade/root"),
+        (carol_of(hire), "blade/root"),
+    ):
+        fails(person.cli("get", word), 1)
+    ada.good("rename", "--resource", "racks/blade", "blade")
     ada.good("folder", "add", "spare")
     said = ada.good("move", "blade", "spare", "--yes")
     assert "bob" in said and "modify" in said and "moved" in said, said

@@ -220,6 +220,7 @@ export interface FoundResource {
 	level: string | null;
 	suffix: string | null;
 	owner: Named;
+	path: string | null;
 	accounts: FoundResourceAccount[];
 	more: boolean;
 }
@@ -533,6 +534,7 @@ export interface OwnedResource {
 	name: string;
 	suffix: string | null;
 	owner: Named;
+	path: string | null;
 }
 
 export interface PerhapsNamed {

@@ -158,7 +158,7 @@ run_remove(const struct cli *c, struct err *e)
 
 /* What is moved, and where to. */
 struct move {
-	const char *noun, *field; /* "folders", "parent" */
+	const char *noun, *field;     /* "folders", "parent" */
 	struct lookup_thing what, to; /* to: without an id the top */
 };
 
@@ -233,18 +233,18 @@ ask(const struct cli *c, struct remote *r, const struct move *m, struct err *e)
 
 	if (rc < 0 || cli_has(c, "yes"))
 		return rc;
-	buf_addf(&question, "%sMove \"%s\" %s%s%s?",
-		 any ? "" : "Nobody gains or loses by it. ", m->what.resource,
-		 m->to.id[0] ? "into \"" : "to the top", m->to.id[0] ? m->to.resource : "",
-		 m->to.id[0] ? "\"" : "");
+	buf_addf(&question, "%sMove \"%s\" %s%s%s?", any ? "" : "Nobody gains or loses by it. ",
+		 m->what.resource, m->to.id[0] ? "into \"" : "to the top",
+		 m->to.id[0] ? m->to.resource : "", m->to.id[0] ? "\"" : "");
 	return term_confirm(buf_str(&question), e);
 }
 
 static int
 move_it(const struct cli *c, bool folder, struct err *e)
 {
-	FREE_WITH(move_done) struct move m = { .noun = folder ? "folders" : "resources",
-					       .field = folder ? "parent" : "folder" };
+	FREE_WITH(move_done)
+	struct move m = { .noun = folder ? "folders" : "resources",
+			  .field = folder ? "parent" : "folder" };
 	auto_remote r = NULL;
 	auto_json o = NULL;
 	int rc = check_meant(c, e);

@@ -169,6 +169,8 @@ add_candidate(struct buf *out, bool whole, const json_t *account, const json_t *
 	buf_addf(out, "%s%s", out->len ? ", " : "", id);
 	if (!whole)
 		return;
+	if (*lookup_text(resource, "path"))
+		buf_addf(&name, "%s/", lookup_text(resource, "path"));
 	lookup_add_name(&name, resource, "name");
 	lookup_add_name(&login, account, "login");
 	buf_addf(out, account ? " (" : " (the resource ");
@@ -258,6 +260,49 @@ means(const char *word, const json_t *o, const char *name)
 	return name_means(word, lookup_text(o, name), lookup_text(o, "id"));
 }
 
+/* Whether a path, as lists show it, is what was written, or ends so: each name with its suffix or without. */
+static bool
+ends_path(const char *path, const char *word, size_t n)
+{
+	size_t len = strlen(path);
+	char *shown, *written;
+	bool same = true;
+
+	while (same && n) {
+		size_t from = len, w = n;
+		while (from && path[from - 1] != '/')
+			from--;
+		while (w && word[w - 1] != '/')
+			w--;
+		shown = mem_dupn(path + from, len - from);
+		written = mem_dupn(word + w, n - w);
+		same = len && name_same(shown, written);
+		char *suffix = same ? NULL : UNCONST(char *, name_find_suffix(shown));
+		if (suffix) {
+			*suffix = '\0';
+			same = name_same(shown, written);
+		}
+		free(shown);
+		free(written);
+		same = same && (w == 0 || from > 0);
+		len = from ? from - 1 : 0;
+		n = w ? w - 1 : 0;
+	}
+	return same;
+}
+
+/* The same of a resource, before whose name its path may stand. */
+static bool
+means_resource(const char *word, const json_t *resource)
+{
+	bool found = means(word, resource, "name");
+
+	for (const char *p = strchr(word, '/'); p && !found; p = strchr(p + 1, '/'))
+		found = p != word && means(p + 1, resource, "name") &&
+			ends_path(lookup_text(resource, "path"), word, (size_t)(p - word));
+	return found;
+}
+
 /* A slash may be in either name. */
 static bool
 reads_as_one(const char *word, const json_t *resource, const json_t *account)
@@ -267,7 +312,7 @@ reads_as_one(const char *word, const json_t *resource, const json_t *account)
 	for (const char *p = strchr(word, '/'); p && !found; p = strchr(p + 1, '/')) {
 		char *name = mem_dupn(word, (size_t)(p - word));
 
-		found = means(name, resource, "name") && means(p + 1, account, "login");
+		found = means_resource(name, resource) && means(p + 1, account, "login");
 		free(name);
 	}
 	return found;
@@ -277,7 +322,7 @@ bool
 lookup_reads(struct lookup_words w, const json_t *resource, const json_t *account)
 {
 	if (w.login)
-		return means(w.first, resource, "name") && means(w.login, account, "login");
+		return means_resource(w.first, resource) && means(w.login, account, "login");
 	return reads_as_one(w.first, resource, account);
 }
 
@@ -293,7 +338,7 @@ check_answer(struct lookup_words w, const json_t *answer, struct err *e)
 	json_array_foreach(json_object_get(answer, "accounts"), i, o) good =
 		good && lookup_reads(w, json_object_get(o, "resource"), o);
 	json_array_foreach(json_object_get(answer, "resources"), i, o) good =
-		good && means(w.first, o, "name");
+		good && means_resource(w.first, o);
 	return good ? 0
 		    : err_set(e, ERR_BAD_JSON,
 			      "the node answered of something else than was asked; nothing was "

@@ -14,7 +14,8 @@
 #define LOOKUP_HELP                                                                                \
 	"Names may hold slashes: what reads as more than one account is refused, with the "        \
 	"candidates; two words, RESOURCE and LOGIN, or an account's id mean one. Where several "   \
-	"hold one name, lists show a suffix behind it, such as ~1a2b: write it too."
+	"hold one name, lists show a suffix behind it, such as ~1a2b: write it too. The path of "  \
+	"a resource's folder, or how it ends, may stand before its name: FOLDER/RESOURCE/LOGIN."
 
 /* Percent-encodes s for a query or a path segment. */
 void lookup_escape(struct buf *out, const char *s) NONNULL;

@@ -27,6 +27,18 @@
 (SELECT string_agg(step.name || CASE WHEN :has_twin(step) THEN '~' || right(step.id::text, 4) ELSE '' END, '/' ORDER BY step.ord)
 	FROM :steps_to(:principal, :folder) step)
 
+-- fragment: plain_path(principal, folder)
+(SELECT string_agg(step.name, '/' ORDER BY step.ord) FROM :steps_to(:principal, :folder) step)
+
+-- Whether a path (p: shown and plain) is what somebody writes, or ends so.
+-- fragment: reads_as(p, word)
+(right('/' || lower(:p.shown), length(:word) + 1) = '/' || lower(:word) OR right('/' || lower(:p.plain), length(:word) + 1) = '/' || lower(:word))
+
+-- Whether a row r of resource stands in a folder that reads so, as far as the user sees; '' fits each.
+-- fragment: stands_at(principal, r, word)
+CASE WHEN :word = '' THEN true WHEN :r.folder IS NULL THEN false ELSE
+	(SELECT :reads_as(p, :word) FROM (SELECT :shown_path(:principal, :r.folder) AS shown, :plain_path(:principal, :r.folder) AS plain OFFSET 0) p) END
+
 -- Of a row f of folder that the user reaches with that level.
 -- fragment: shown_folder(principal, f, level)
 :f.id, :f.name, :f.description, :f.owner, (SELECT o.name FROM principal o WHERE o.id = :f.owner), CASE WHEN :f.owner = :principal THEN 4 ELSE :level END,
@@ -186,8 +198,8 @@ FROM (SELECT f.*, s.level, lower($2) IN (lower(p.shown), lower(p.plain)) AS exac
 	FROM (SELECT * FROM folder WHERE lower(name) = lower($3) AND deleted_at IS NULL
 		UNION ALL SELECT * FROM folder WHERE $5 <> '' AND lower(name) = lower($4) AND deleted_at IS NULL AND :ends(id, $5)) f
 	CROSS JOIN LATERAL (SELECT s.level FROM reach s WHERE s.principal = $1 AND s.target = f.id OFFSET 0) s
-	CROSS JOIN LATERAL (SELECT :shown_path($1, f.id) AS shown, (SELECT string_agg(step.name, '/' ORDER BY step.ord) FROM :steps_to($1, f.id) step) AS plain OFFSET 0) p
-	WHERE right('/' || lower(p.shown), length($2) + 1) = '/' || lower($2) OR right('/' || lower(p.plain), length($2) + 1) = '/' || lower($2)) f
+	CROSS JOIN LATERAL (SELECT :shown_path($1, f.id) AS shown, :plain_path($1, f.id) AS plain OFFSET 0) p
+	WHERE :reads_as(p, $2)) f
 WHERE f.exact OR NOT f.any_exact ORDER BY f.id LIMIT $6;
 
 -- name: folder_place(id uuid) -> place text
