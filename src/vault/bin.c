@@ -224,7 +224,7 @@ bin_restore_resource(struct call *c, const struct uuid *id, const char *name, st
 	if (rc == 0 && name)
 		rc = policy_take_name(c->a, &name, "name", e);
 	if (rc == 0)
-		rc = resource_name_taken(c, name ? name : x.name, id, &taken, e);
+		rc = resource_name_taken(c, NULL, name ? name : x.name, id, &taken, e);
 	if (rc)
 		return rc;
 	if (taken)

@@ -420,11 +420,12 @@ resource_created_body(struct buf *out, const struct resource_texts *t, const str
 }
 
 int
-resource_name_taken(struct call *c, const char *name, const struct uuid *but, bool *ret,
-		    struct err *e)
+resource_name_taken(struct call *c, const struct uuid *beside, const char *name,
+		    const struct uuid *but, bool *ret, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
+	bind_uuid(&b, beside);
 	bind_text(&b, name);
 	bind_uuid(&b, but);
 	int rc = db_exec(vault_reader(c->v), c->f, STMT_RESOURCE_NAME_TAKEN, &b, &r, e);
@@ -434,25 +435,26 @@ resource_name_taken(struct call *c, const char *name, const struct uuid *but, bo
 }
 
 static int
-check_free(struct call *c, const char *name, const struct uuid *but, struct err *e)
+check_free(struct call *c, const struct uuid *beside, const char *name, const struct uuid *but,
+	   struct err *e)
 {
 	bool taken;
-	int rc = resource_name_taken(c, name, but, &taken, e);
+	int rc = resource_name_taken(c, beside, name, but, &taken, e);
 	if (rc == 0 && taken)
-		return err_set(e, ERR_CONFLICT, "there is a resource of this name already");
+		return err_set(e, ERR_CONFLICT, "there is a resource of this name there already");
 	return rc;
 }
 
-/* Its id as events have it, or "". NULL stays. */
+/* Its id as events have it, or "", and *ret, where that is none the nil id. NULL stays. */
 static int
-take_folder(struct call *c, const char **text, struct err *e)
+take_folder(struct call *c, const char **text, struct uuid *ret, struct err *e)
 {
 	char id[UUID_STR_LEN];
-	struct uuid folder;
-	int rc = *text ? folder_may_fill(c, *text, &folder, e) : 0;
+	*ret = (struct uuid){ 0 };
+	int rc = *text ? folder_may_fill(c, *text, ret, e) : 0;
 	if (rc || !*text || !**text)
 		return rc;
-	uuid_str(&folder, id);
+	uuid_str(ret, id);
 	*text = arena_strdup(c->a, id);
 	return 0;
 }
@@ -462,11 +464,12 @@ resource_plan(struct call *c, const struct resource_texts *texts, struct uuid *r
 	      struct buf *ret_body, struct err *e)
 {
 	struct resource_texts t = *texts;
+	struct uuid folder;
 	int rc = policy_take_name(c->a, &t.name, "name", e);
 	if (rc == 0)
-		rc = check_free(c, t.name, NULL, e);
+		rc = take_folder(c, &t.folder, &folder, e);
 	if (rc == 0)
-		rc = take_folder(c, &t.folder, e);
+		rc = check_free(c, uuid_is_nil(&folder) ? &c->who.user : &folder, t.name, NULL, e);
 	if (rc)
 		return rc;
 	if (t.folder && !*t.folder)
@@ -485,14 +488,21 @@ resource_create(struct call *c, const struct resource_texts *texts, struct uuid 
 	return rc ? rc : vault_append(c, EVENT_RESOURCE_CREATED, ret, buf_str(&body), e);
 }
 
+/* r: of resource_right. */
 static int
-take_texts(struct call *c, const struct uuid *id, struct resource_texts *t, struct err *e)
+take_texts(struct call *c, const struct uuid *id, const struct rows *r, struct resource_texts *t,
+	   struct err *e)
 {
-	int rc = take_folder(c, &t->folder, e);
-	if (rc || !t->name)
+	struct uuid beside;
+	int rc = take_folder(c, &t->folder, &beside, e);
+	if (rc == 0 && t->name)
+		rc = policy_take_name(c->a, &t->name, "name", e);
+	if (rc || !(t->name || t->folder))
 		return rc;
-	rc = policy_take_name(c->a, &t->name, "name", e);
-	return rc ? rc : check_free(c, t->name, id, e);
+	if (uuid_is_nil(&beside))
+		row_uuid(r, 0, COL_RESOURCE_RIGHT_OWNER, &beside);
+	return check_free(c, t->folder ? &beside : NULL,
+			  t->name ? t->name : row_text(r, 0, COL_RESOURCE_RIGHT_NAME), id, e);
 }
 
 int
@@ -500,14 +510,15 @@ resource_change(struct call *c, const struct uuid *id, const struct resource_tex
 		struct err *e)
 {
 	struct resource_texts copy = *texts, *t = &copy;
+	auto_rows r = NULL;
 	auto_buf body = BUF_INIT;
 	struct json_out w;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, id);
 	policy_lock folder = folder_hold(c, t->folder);
-	int rc = resource_right(c, id, t->folder ? LEVEL_MANAGE : LEVEL_MODIFY,
-				t->folder ? "move a resource" : "change resource", NULL, e);
+	int rc = read_right(c, id, t->folder ? LEVEL_MANAGE : LEVEL_MODIFY,
+			    t->folder ? "move a resource" : "change resource", &r, e);
 	if (rc == 0)
-		rc = take_texts(c, id, t, e);
+		rc = take_texts(c, id, r, t, e);
 	if (rc)
 		return rc;
 	json_out_init(&w, &body);

@@ -52,9 +52,9 @@ int resource_delete(struct call *c, const struct uuid *id, struct err *e) NONNUL
 int resource_right(struct call *c, const struct uuid *id, int need, const char *what,
 		   const char **ret_name, struct err *e) MUST_USE;
 
-/* Whether an existing resource has this name; but: one to ignore, or NULL. */
-int resource_name_taken(struct call *c, const char *name, const struct uuid *but, bool *ret,
-			struct err *e) MUST_USE;
+/* Whether another one has the name where it is to be; beside: the folder or, in none, the owner; NULL: where the resource `but` stands. but: one to ignore, or NULL. */
+int resource_name_taken(struct call *c, const struct uuid *beside, const char *name,
+			const struct uuid *but, bool *ret, struct err *e) MUST_USE;
 
 /* The body of RESOURCE_CREATED, for import too. */
 void resource_created_body(struct buf *out, const struct resource_texts *t,

@@ -245,6 +245,44 @@ def test_names(ada, bob):
     assert [f["path"] for f in ada.api.must("GET", "/v1/folders?path=second/twice")["folders"]] == ["second/twice"]
 
 
+def test_names_of_resources(ada, bob, hire):
+    """One name once where things stand beside each other: what somebody cannot see is in nobody's way, and is not told."""
+    dora = hire("dora")
+    east, west = make(ada, "east"), make(ada, "west")
+    one, one_root = put(ada, "gate", east)
+    assert status(ada, "POST", "/v1/resources", {"name": "GATE", "folder": east}) == 409
+    two, two_root = put(ada, "gate", west)
+    three, three_root = put(ada, "gate")
+    put(dora, "gate")
+    assert status(dora, "POST", "/v1/resources", {"name": "gate"}) == 409
+    assert [r["suffix"] for r in listed(ada, "/v1/resources?name=gate", "resources")] == [None] * 3
+    for body in ({"folder": west}, {"folder": ""}, {"folder": west, "name": "Gate"}):
+        r = ada.api.call("PATCH", f"/v1/resources/{one}", body)
+        assert r.status == 409 and "name there" in r.detail, r
+    said = fails(ada.cli("get", "gate/root"), 1)
+    assert "east/gate" in said and "west/gate" in said, said
+
+    def means(person, word):
+        return [x["id"] for x in person.api.must("GET", f"/v1/lookup?reference={word}")["accounts"]]
+
+    assert means(ada, "west/gate/root") == [two_root] and sorted(means(ada, "gate/root")) == [
+        one_root,
+        two_root,
+        three_root,
+    ]
+    assert len(means(dora, "gate/root")) == 1 and means(dora, "west/gate/root") == []
+    ada.api.must("DELETE", f"/v1/resources/{one}", status=204)
+    put(ada, "gate", east)
+    assert status(ada, "POST", f"/v1/resources/{one}/restore", {}) == 409
+    assert status(ada, "POST", f"/v1/resources/{one}/restore", {"name": "old gate"}) == 200
+    ada.api.must("PATCH", f"/v1/resources/{three}", {"name": "front gate"})
+    assert ada.api.must("PATCH", f"/v1/resources/{two}", {"folder": ""})["folder"] is None
+    ada.api.must("POST", f"/v1/resources/{two}/offer", {"user": "dora"}, status=204)
+    dora.api.must("POST", f"/v1/resources/{two}/offer/accept", status=204)
+    suffixes = [r["suffix"] for r in listed(dora, "/v1/resources?name=gate", "resources")]
+    assert len(suffixes) == 2 and all(suffixes), "what is taken over stays, marked"
+
+
 def test_removed_when_it_is_empty(ada, bob):
     bin_ = make(ada, "old")
     inner = make(ada, "older", bin_)

@@ -26,3 +26,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON folder TO hf_vault;
 -- null: at the top of what its owner has; nothing comes to anybody from there.
 ALTER TABLE resource ADD COLUMN folder uuid;
 CREATE INDEX resource_folder ON resource (folder, lower(name), id) WHERE folder IS NOT NULL;
+
+-- Resources have different names where they stand beside each other, no longer all over the vault.
+CREATE INDEX resource_beside ON resource (coalesce(folder, owner), lower(name), id) WHERE deleted_at IS NULL;
+UPDATE resource r SET twin = NULL
+FROM (SELECT id, count(*) OVER (PARTITION BY owner, lower(name)) AS n FROM resource WHERE twin IS NOT NULL AND deleted_at IS NULL) h WHERE h.id = r.id AND h.n = 1;

@@ -5,17 +5,22 @@
 -- Behind the events of a range that gave names or took them: whoever holds one of these names, or held it with others, is marked anew. What is marked is a
 -- function of the names alone, so neither the order of events nor how they are cut into ranges matters. Each name is looked up (LATERAL … OFFSET 0), whatever the
 -- planner believes of a table that was empty when it planned.
+-- Resources have different names where they stand beside each other: in a folder or, in none, among what one owner has. Where one stood that had its name with others is
+-- not known any more, so that all of that name are looked at.
 -- name: mark_resources(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
-	SELECT r.id, r.twin, CASE WHEN r.deleted_at IS NULL THEN lower(r.name) END AS name
+	SELECT r.id, r.twin, CASE WHEN r.deleted_at IS NULL THEN lower(r.name) END AS name, coalesce(r.folder, r.owner) AS beside
 	FROM (SELECT DISTINCT object FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3
 		AND kind IN (:RESOURCE_CREATED, :RESOURCE_CHANGED, :RESOURCE_DELETED, :RESOURCE_RESTORED)) x
 	JOIN resource r ON r.id = x.object
 ), n AS MATERIALIZED (
-	SELECT twin AS name FROM e WHERE twin IS NOT NULL UNION SELECT name FROM e WHERE name IS NOT NULL
+	SELECT twin AS name, NULL::uuid AS beside FROM e WHERE twin IS NOT NULL UNION SELECT name, beside FROM e WHERE name IS NOT NULL
 ), h AS MATERIALIZED (
-	SELECT r.id, CASE WHEN count(*) OVER (PARTITION BY n.name) > 1 THEN n.name END AS twin
-	FROM n CROSS JOIN LATERAL (SELECT r.id FROM resource r WHERE lower(r.name) = n.name AND r.deleted_at IS NULL OFFSET 0) r
+	SELECT r.id, CASE WHEN count(*) OVER (PARTITION BY n.name, n.beside, r.beside) > 1 THEN n.name END AS twin
+	FROM n CROSS JOIN LATERAL (
+		SELECT r.id, n.beside FROM resource r WHERE coalesce(r.folder, r.owner) = n.beside AND lower(r.name) = n.name AND r.deleted_at IS NULL
+		UNION ALL SELECT r.id, coalesce(r.folder, r.owner) FROM resource r WHERE n.beside IS NULL AND lower(r.name) = n.name AND r.deleted_at IS NULL
+		OFFSET 0) r
 	UNION ALL SELECT id, NULL FROM e WHERE name IS NULL
 )
 UPDATE resource r SET twin = h.twin FROM h WHERE r.id = h.id AND r.twin IS DISTINCT FROM h.twin;
@@ -61,7 +66,7 @@ UPDATE account a SET twin = h.twin FROM h WHERE a.id = h.id AND a.twin IS DISTIN
 -- name: refuse_resources(node uuid, from_seq bigint, to_seq bigint) -> free int
 SELECT 1 / (NOT EXISTS (SELECT FROM event e JOIN resource r ON r.id = e.object AND r.twin IS NOT NULL
 	WHERE e.node = $1 AND e.seq BETWEEN $2 AND $3 AND (e.kind IN (:RESOURCE_CREATED, :RESOURCE_RESTORED)
-		OR e.kind = :RESOURCE_CHANGED AND e.body::jsonb ? 'name')))::int;
+		OR e.kind = :RESOURCE_CHANGED AND (e.body::jsonb ? 'name' OR e.body::jsonb ? 'folder'))))::int;
 
 -- name: refuse_accounts(node uuid, from_seq bigint, to_seq bigint) -> free int
 SELECT 1 / (NOT EXISTS (SELECT FROM event e JOIN account a ON a.id = e.object AND a.twin IS NOT NULL
@@ -102,7 +107,8 @@ right(:id::text, length(:tail)) = lower(:tail)
 SELECT x.place, x.id, x.is_principal, x.is_team, x.is_folder, x.resource, x.name, x.resource_shared, x.login, x.level, x.others,
 	x.created_at, x.made_on, d.name, x.made_by, p.name
 FROM (SELECT r.twin AS place, r.id, false AS is_principal, false AS is_team, false AS is_folder, r.id AS resource, r.name, true AS resource_shared, NULL::text AS login, l.level,
-		(SELECT count(*) - 1 FROM resource o WHERE lower(o.name) = r.twin AND o.deleted_at IS NULL) AS others,
+		(SELECT count(*) - 1 FROM resource o WHERE coalesce(o.folder, o.owner) = coalesce(r.folder, r.owner) AND lower(o.name) = r.twin
+			AND o.deleted_at IS NULL) AS others,
 		r.created_at, r.made_on, r.made_by
 	FROM resource r CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) l
 	WHERE r.twin IS NOT NULL AND r.deleted_at IS NULL AND :sees_resource($1, r)

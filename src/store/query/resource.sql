@@ -194,12 +194,13 @@ FROM (
 WHERE y.rank <= $5 AND y.before < 1048576
 ORDER BY y.ord, y.rank;
 
--- Is the name free for what is new? Nobody gets one that others hold, whoever owns them.
--- name: resource_name_taken(name text, but uuid) -> taken bool
-SELECT EXISTS (SELECT FROM resource WHERE lower(name) = lower($1) AND deleted_at IS NULL AND id IS DISTINCT FROM $2::uuid);
+-- Whether another one has the name where it is to be. beside: the folder or, in none, the owner; null: where the resource `but` stands.
+-- name: resource_name_taken(beside uuid, name text, but uuid) -> taken bool
+SELECT EXISTS (SELECT FROM resource r WHERE coalesce(r.folder, r.owner) = coalesce($1, (SELECT coalesce(o.folder, o.owner) FROM resource o WHERE o.id = $3))
+	AND lower(r.name) = lower($2) AND r.deleted_at IS NULL AND r.id IS DISTINCT FROM $3::uuid);
 
 -- For an import: one row a line (1…). first_name: the first line with the same resource; first_pair: with the same
--- login there too. resource, level, url: of a resource that exists already, and what the user may do with it; account,
+-- login there too. resource, level, url: of a resource that the user sees, and what they may do with it; account,
 -- account_level: of an account of this login there, if the user may see it. several: the user sees more than one resource of the name, or
 -- more than one account of the login there.
 -- name: import_check(principal uuid, names text[], logins text[]) ->
@@ -211,7 +212,7 @@ FROM (SELECT u.line::int AS line, lower(u.name) AS name, lower(u.login) AS login
 LEFT JOIN LATERAL (
 	SELECT r.id, r.url, v.level, count(*) FILTER (WHERE v.level > 0) OVER () AS seen
 	FROM resource r CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) v
-	WHERE lower(r.name) = l.name AND r.deleted_at IS NULL
+	WHERE lower(r.name) = l.name AND r.deleted_at IS NULL AND :sees_resource($1, r)
 	ORDER BY v.level DESC, r.id LIMIT 1
 ) r ON true
 LEFT JOIN LATERAL (

@@ -376,7 +376,7 @@ static const struct {
 	{ "account_right", "'00000000-0002-7000-8000-000000000007', %s, '{}'", true },
 	{ "account_open", "'{00000000-0002-7000-8000-000000000007}', ARRAY[%s]::uuid[], '{0}'",
 	  true },
-	{ "resource_name_taken", "'server77', NULL", true },
+	{ "resource_name_taken", "%s, 'server77', NULL", true },
 	{ "reference_accounts", "%s, '{\"\"}', '{server77}', '{\"\"}', '{login77}', '{\"\"}'",
 	  true },
 	{ "reference_accounts", "%s, '{folder7}', '{server77}', '{004d}', '{login77}', '{004d}'",
