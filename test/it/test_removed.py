@@ -39,7 +39,12 @@ def pair(holdfast):
 def remove(pair):
     pair.other.stop()
     wait_reason(pair.primary, "service_down")
-    pair.primary.run("ha", "remove", "127.0.0.2", "--yes", "--home", pair.primary.home)
+    # Until the server has noticed that it is gone, it is running as a secondary.
+    wait_until(
+        "the stopped node can be taken out",
+        lambda: pair.primary.run("ha", "remove", "127.0.0.2", "--yes", "--home", pair.primary.home, check=False),
+        lambda p: p.returncode == 0,
+    )
 
 
 def test_a_node_that_was_removed_closes(pair):
