@@ -155,6 +155,8 @@ step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from
 	for (size_t i = 0; i < ARRAY_LEN(says); i++)
 		if ((int)says[i].stmt == stmt && (effect == LEDGER_MERGED || !says[i].merged))
 			step_apply(s, node, STMT_WEIGH_WORDS, from, to);
+	if (stmt == STMT_APPLY_NODE_REMOVED || stmt == STMT_APPLY_RESTORED)
+		step_apply(s, node, STMT_APPLY_NODES, from, to);
 	if (says_where_folders_stand(stmt, effect))
 		step_apply(s, node, STMT_PLACE_FOLDERS, from, to);
 	if (says_whom_shares_reach(stmt, effect))

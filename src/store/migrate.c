@@ -136,10 +136,21 @@ migrate_to(struct db *blocking, int number, struct err *e)
 	return code;
 }
 
+/* What a migration leaves to a statement of this program, because the rules are its own. It does nothing where nothing is left. */
+static int
+finish(struct db *blocking, struct err *e)
+{
+	int code = db_exec(blocking, NULL, STMT_RETELL_NODES, NULL, NULL, e);
+
+	return code == 0 ? 0 : err_prefix(e, "cannot work out anew which nodes there are: ");
+}
+
 int
 migrate_run(struct db *blocking, struct err *e)
 {
-	return migrate_to(blocking, migrate_newest(), e);
+	int code = migrate_to(blocking, migrate_newest(), e);
+
+	return code == 0 ? finish(blocking, e) : code;
 }
 
 int

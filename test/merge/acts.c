@@ -162,18 +162,12 @@ static const struct {
 	const char *where; /* ends in "*": whatever begins so */
 	const char *why;
 } known[] = {
-	/* Whoever is applied last. */
-	{ ORDER, "principal.failed_at", "the last failure is the one applied last" },
+	/* The bin. */
 	{ ORDER, "resource.bin_news", "what the bin was emptied of goes by what is there then" },
 	{ ORDER, "account.bin_news", "what the bin was emptied of goes by what is there then" },
 	{ ORDER, "resource.purged_at", "what the bin was emptied of goes by what is there then" },
 	{ ORDER, "account.deleted_at", "what the bin was emptied of goes by what is there then" },
 	{ ORDER, "account.purged_at", "what the bin was emptied of goes by what is there then" },
-	{ ORDER, "node.*",
-	  "of what is said of a node the one applied last counts; a primary stays, which goes by "
-	  "the order" },
-	{ ORDER, "data_key.*", "of two keys of one number the one applied first counts" },
-	{ ORDER, "authority.*", "of one authority told of twice the one applied first counts" },
 	/* Versions: numbers and who is a sibling. */
 	{ ORDER, "version.*", "numbers, siblings and approvals go by which was applied first" },
 	{ ORDER, "account.current_n",

@@ -3,10 +3,6 @@
 -- one node's log. Several events of one record in a range count in their order.
 -- Doing it twice changes nothing.
 
--- The event as others name it.
--- fragment: stamp(seq)
-$1::text || '/' || :seq
-
 -- name: apply_user_created(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO principal (id, name, role, made_as, setup_mac, setup_until, created_at, made_on, made_by)
 SELECT object, b->>'name', b->>'role', b->>'role', decode(b->>'setup_mac', 'hex'), (b->>'setup_until')::timestamptz, at, :writer($1), actor

@@ -6,3 +6,13 @@
 coalesce((SELECT (known.body::jsonb->>'to')::bigint FROM event known
 	WHERE known.node = :chain AND known.object = :other AND known.seq < :seq AND known.kind IN (:MERGED, :SEEN) AND strpos(known.body, '"not_applied"') = 0
 	ORDER BY known.seq DESC LIMIT 1), 0)
+
+-- Whether a chain is one of an earlier release up to there, which names no other.
+-- fragment: names_nobody(chain, seq)
+NOT EXISTS (SELECT FROM event naming WHERE naming.node = :chain AND naming.kind = :SEEN AND naming.seq < :seq)
+
+-- How far a chain knew of another one at seq. What an earlier release wrote, which names nobody, knew of all that was in the log that it was merged into.
+-- fragment: known_by(chain, seq, other)
+greatest(:known_of(:chain, :seq, :other), CASE WHEN :names_nobody(:chain, :seq) THEN (SELECT min(taken.seq) - 1 FROM event taken
+	WHERE taken.node = :other AND taken.object = :chain AND taken.kind = :MERGED AND strpos(taken.body, '"not_applied"') = 0
+		AND :seq BETWEEN (taken.body::jsonb->>'from')::bigint AND (taken.body::jsonb->>'to')::bigint) END)

@@ -110,76 +110,6 @@ SELECT node, object FROM event
 WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :CHAIN_BEGUN AND seq = 1
 ON CONFLICT DO NOTHING;
 
--- Two of what a node knew of endings, its own joinings among them, as one.
--- fragment: known_by_both(one, other)
-(SELECT string_agg(k.node || '/' || k.seq, ' ' ORDER BY k.node)
-	FROM (SELECT split_part(k.stamp, '/', 1) AS node, max(split_part(k.stamp, '/', 2)::bigint) AS seq
-		FROM unnest(string_to_array(concat_ws(' ', :one, :other), ' ')) k (stamp) GROUP BY 1) k)
-
--- A joining that did not know of all that took the node out changes nothing. In its own log it knew of what stands before it.
--- name: apply_node_joined(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO node (id, name, https_port, pair_port, slot, web_cert, joined_at, primary_since_term, trusts, channel_by, web_by, knew)
-SELECT id, b->>'name', (b->>'https_port')::int, (b->>'pair_port')::int, b->>'slot', b->>'web_cert', at,
-	(b->>'primary_since_term')::bigint, b->>'trusts', b->>'channel_by', b->>'web_by', knew
-FROM (SELECT (b->>'id')::uuid AS id, at, b, CASE WHEN b ? 'knew' THEN :known_by_both(named, own) END AS knew
-	FROM (SELECT DISTINCT ON (body::jsonb->>'id') at, body::jsonb AS b, nullif(body::jsonb->>'knew', '') AS named, :stamp(seq) AS own
-		FROM event
-		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :NODE_JOINED ORDER BY body::jsonb->>'id', seq DESC) l) e
-WHERE knew IS NULL OR :ended_at(e.id, e.id, e.knew) IS NULL
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, https_port = excluded.https_port, pair_port = excluded.pair_port,
-	slot = coalesce(excluded.slot, node.slot), web_cert = coalesce(excluded.web_cert, node.web_cert),
-	primary_since_term = coalesce(excluded.primary_since_term, node.primary_since_term),
-	trusts = coalesce(excluded.trusts, node.trusts), channel_by = coalesce(excluded.channel_by, node.channel_by),
-	web_by = coalesce(excluded.web_by, node.web_by), knew = :known_by_both(node.knew, excluded.knew);
-
--- The object is the node; the primary stays.
--- name: apply_node_removed(node uuid, from_seq bigint, to_seq bigint)
-WITH e AS (
-	SELECT object AS subject, seq, at, NULL::uuid AS keep, NULL AS knew, false AS stands FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :NODE_REMOVED
-), :new_endings(e)
-DELETE FROM node USING n WHERE node.id = n.subject AND NOT :knows(node.knew, n.node, n.seq)
-	AND node.id IS DISTINCT FROM (SELECT p.id FROM node p WHERE p.primary_since_term IS NOT NULL ORDER BY p.primary_since_term DESC LIMIT 1);
-
--- The object is the node whose certificate it is.
--- name: apply_node_cert(node uuid, from_seq bigint, to_seq bigint)
-UPDATE node SET web_cert = e.b->>'web_cert', trusts = coalesce(e.b->>'trusts', node.trusts),
-	channel_by = coalesce(e.b->>'channel_by', node.channel_by), web_by = coalesce(e.b->>'web_by', node.web_by)
-FROM (SELECT DISTINCT ON (object) object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :NODE_CERT ORDER BY object, seq DESC) e
-WHERE node.id = e.object;
-
--- Two nodes may say the same of one that both know by their files.
--- name: apply_authority_made(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO authority (sha256, generation, ends_at, cert, key)
-SELECT DISTINCT ON (b->>'sha256') b->>'sha256', (b->>'generation')::int, (b->>'ends_at')::timestamptz, b->>'cert',
-	decode(b->>'sealed', 'hex')
-FROM (SELECT seq, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :AUTHORITY_MADE) e
-ORDER BY b->>'sha256', (b->>'generation')::int
-ON CONFLICT (sha256) DO UPDATE SET generation = least(authority.generation, excluded.generation);
-
--- The object is the node that is reached by other ports than before.
--- name: apply_node_moved(node uuid, from_seq bigint, to_seq bigint)
-UPDATE node SET https_port = (e.body->>'https_port')::int, pair_port = (e.body->>'pair_port')::int
-FROM (SELECT DISTINCT ON (object) object, body::jsonb AS body FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :NODE_MOVED ORDER BY object, seq DESC) e
-WHERE node.id = e.object;
-
--- A term has one primary; a word about an earlier term changes nothing. Every other node is a secondary from then on, with a slot.
--- name: apply_promoted(node uuid, from_seq bigint, to_seq bigint)
-WITH e AS MATERIALIZED (
-	SELECT DISTINCT ON (one) one, object, (b->>'term')::bigint AS term, coalesce(b->>'incarnation', '') AS incarnation
-	FROM (SELECT true AS one, object, body::jsonb AS b FROM event
-		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :PROMOTED) x
-	ORDER BY one, (b->>'term')::bigint DESC
-), t AS (
-	UPDATE ha_term SET term = e.term, incarnation = e.incarnation FROM e WHERE ha_term.term < e.term RETURNING ha_term.term
-)
-UPDATE node SET primary_since_term = CASE WHEN node.id = e.object THEN e.term END,
-	slot = coalesce(node.slot, 'hf_' || replace(node.id::text, '-', ''))
-FROM e, t;
-
 -- name: apply_handover(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
 	SELECT seq, at, :nobody() AS object, :nobody() AS principal, 'handover' AS what, (body::jsonb->>'term') || ' ' || object AS value,
@@ -189,16 +119,6 @@ WITH e AS MATERIALIZED (
 	:outdates(e)
 )
 :says(e);
-
--- A new term, in which nobody of before is known: not as a node, not by a session.
--- name: apply_restored(node uuid, from_seq bigint, to_seq bigint)
-WITH e AS MATERIALIZED (
-	SELECT :everybody() AS subject, seq, at, NULL::uuid AS keep, NULL AS knew, false AS stands, (body::jsonb->>'term')::bigint AS term FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :RESTORED
-), :end_sessions(e, true), g AS (
-	DELETE FROM node USING n WHERE NOT :knows(node.knew, n.node, n.seq) AND node.id <> :writer($1)
-)
-UPDATE ha_term SET term = l.term, incarnation = '' FROM (SELECT max(term) AS term FROM e) l WHERE ha_term.term < l.term;
 
 -- name: apply_audit_accepted(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO audit_accepted (node, seq)

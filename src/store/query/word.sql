@@ -69,10 +69,6 @@ CASE :what WHEN 'share' THEN ('{none,view,modify,manage}'::text[])[:value::int +
 -- fragment: concerned(c)
 coalesce(nullif(:c.principal, :nobody()), :c.object)
 
--- Whether a chain is one of an earlier release up to there, which names no other.
--- fragment: names_nobody(chain, seq)
-NOT EXISTS (SELECT FROM event naming WHERE naming.node = :chain AND naming.kind = :SEEN AND naming.seq < :seq)
-
 -- Whether a's chain says that it has b, before a; or one of its words was made upon b.
 -- fragment: named(a, b)
 (:known_of(:a.chain, :a.seq, :b.chain) >= :b.seq

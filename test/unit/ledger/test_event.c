@@ -122,7 +122,8 @@ kinds(void **state)
 		assert_int_equal(stmt_info((enum stmt)stmt)->nparams, 3);
 		assert_int_equal(stmt_info((enum stmt)stmt)->param_types[0], STMT_UUID);
 		assert_int_equal(stmt_info((enum stmt)stmt)->param_types[2], STMT_BIGINT);
-		assert_non_null(strstr(stmt_info((enum stmt)stmt)->name, event_name(kind)));
+		if (stmt != STMT_APPLY_NODES) /* one for several kinds */
+			assert_non_null(strstr(stmt_info((enum stmt)stmt)->name, event_name(kind)));
 	}
 	assert_true(n > 25);
 	assert_null(event_name(0));

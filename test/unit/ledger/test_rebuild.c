@@ -109,6 +109,8 @@ static void
 apply(int chain, enum event_kind kind, int64_t from, int64_t to)
 {
 	apply_by(chain, (enum stmt)event_apply_stmt((int)kind), from, to);
+	if (kind == EVENT_RESTORED || kind == EVENT_NODE_REMOVED)
+		apply_by(chain, STMT_APPLY_NODES, from, to);
 	apply_by(chain, STMT_WEIGH_WORDS, from, to);
 	apply_by(chain, STMT_PLACE_FOLDERS, from, to);
 	apply_by(chain, STMT_FOLLOW_SHARES, from, to);
