@@ -616,7 +616,8 @@ def test_fields_any_names(ada):
 def test_names_are_unique_whatever_their_case(ada, bob):
     r = resource(ada)
     refused(ada.post("/v1/resources", {"name": r["name"].upper()}), 409, "conflict")
-    refused(bob.post("/v1/resources", {"name": r["name"]}), 409, "conflict")
+    # What others have is nothing to bob: no refusal tells that it is there.
+    assert bob.post("/v1/resources", {"name": r["name"]}).status == 201
     other = resource(ada)
     refused(ada.patch(f"/v1/resources/{other['id']}", {"name": r["name"]}), 409, "conflict")
     for login, status in (("a", 201), ("A", 409)):

@@ -14,6 +14,7 @@ USERS, EACH, ACCOUNTS = 4, 3, 120
 # Each comparison with a pattern takes 200 ms of nobody's processor, so a search takes longer than any deadline, on any machine.
 SLOW = """CREATE FUNCTION slow_ilike(text, text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT
 AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN lower($1) LIKE lower($2); END $$;
+GRANT EXECUTE ON FUNCTION slow_ilike(text, text), pg_sleep(double precision) TO hf_vault;
 SET allow_system_table_mods = on;
 UPDATE pg_operator SET oprcode = 'slow_ilike(text, text)'::regprocedure WHERE oid = 'pg_catalog.~~*(text, text)'::regoperator;"""
 

@@ -74,8 +74,8 @@ def test_what_was_given_up_is_not_done_later(primary):
 
 
 def test_what_the_writer_has_in_its_hands_is_taken_back_too(primary):
-    """It has read the order and cannot end its transaction: that one comes to nothing."""
-    held = Held(primary, "LOCK TABLE node IN SHARE MODE")
+    """It has read the order and cannot begin what it says: that comes to nothing."""
+    held = Held(primary, "LOCK TABLE ending IN SHARE MODE")
     try:
         p = remove(primary)
         out, err = p.communicate(timeout=60)
