@@ -138,7 +138,7 @@ def test_a_node_that_goes_silent(pair, chosen):
     a.kill()
     page.press("Import it")
     page.wait("import-open", "not known")
-    a.start(wait=False)
+    a.start()
     page.wait("where", "the primary")
     page.press("Ask what became of it")
     page.wait("outcome", "Nothing was stored")
