@@ -4,7 +4,7 @@
 -- name: key_list() -> id int, wrapped bytea
 SELECT id, wrapped FROM data_key ORDER BY id;
 
--- The first key of a vault has the number 1. Whoever makes another one draws its number, so that two nodes that do so apart from each other make two keys.
+-- A vault has the key number 1 alone so far. Whatever makes another one has to draw its number: of two keys of one number the one applied first counts.
 -- name: apply_key_created(node uuid, from_seq bigint, to_seq bigint)
 INSERT INTO data_key (id, wrapped, created_at)
 SELECT (body::jsonb->>'id')::int, decode(body::jsonb->>'wrapped', 'hex'), at
