@@ -7,6 +7,7 @@
  */
 #include "agent/agent_impl.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/log.h"
@@ -19,11 +20,15 @@ agent_read_removed(struct agent *a)
 {
 	char path[HOME_PATH_MAX];
 	auto_buf text = BUF_INIT;
-	struct err ignored;
+	struct err e = { 0 };
 
 	home_path(&a->args->home, HOME_REMOVED, path);
-	a->removed = home_read_file(path, 64, &text, &ignored) == 0 &&
-		     strcmp(buf_str(&text), REMOVED) == 0;
+	int rc = home_read_file(path, 64, &text, &e);
+	a->removed = rc == 0 || e.sys != ENOENT;
+	if (a->removed && (rc || strcmp(buf_str(&text), REMOVED) != 0))
+		log_warning("%s is there and cannot be read: this node counts as taken out of the "
+			    "pair until a serving primary says otherwise",
+			    path);
 }
 
 enum word { SAYS_NOTHING, SAYS_IN, SAYS_OUT };

@@ -121,6 +121,12 @@ status_of_self_standby(const struct agent *a, struct status_node *n)
 	n->slot_keep = a->dv.slot_keep;
 }
 
+static enum status_service
+own_database(const struct agent *a)
+{
+	return agent_view_is_fresh(a) && !a->rv.failure[0] ? STATUS_ACTIVE : STATUS_INACTIVE;
+}
+
 static void
 status_of_node(struct agent *a, const struct replication_node *r, struct status_node *n)
 {
@@ -144,8 +150,7 @@ status_of_node(struct agent *a, const struct replication_node *r, struct status_
 	if (n->self) {
 		n->skew_known = false;
 		status_of_self(a, n);
-		n->database = agent_view_is_fresh(a) && !a->rv.failure[0] ? STATUS_ACTIVE
-									  : STATUS_INACTIVE;
+		n->database = own_database(a);
 		if (!n->primary && a->secondary)
 			status_of_self_standby(a, n);
 	} else if (!a->secondary) {
@@ -153,14 +158,14 @@ status_of_node(struct agent *a, const struct replication_node *r, struct status_
 	}
 }
 
-/* A secondary whose database cannot even say which nodes there are. */
+/* A secondary whose database cannot even say which nodes there are, or says that it is none of them. */
 static void
 status_of_self_alone(const struct agent *a, struct status_node *n)
 {
 	*n = (struct status_node){ .id = a->self.id,
 				   .self = true,
 				   .service = STATUS_ACTIVE,
-				   .database = STATUS_INACTIVE,
+				   .database = own_database(a),
 				   .lag_bytes = -1,
 				   .lag_ms = -1,
 				   .journal_rows = a->dv.rows };

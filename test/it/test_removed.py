@@ -68,13 +68,15 @@ def test_a_node_that_was_removed_closes(pair):
     before = a.sql("SELECT count(*) FROM event WHERE kind = :LOGIN")
     b.set("standby", "forward")
     b.read_settings()
-    assert knock(b) == 503
+    wait_until("it hands on, and that is refused", lambda: knock(b), lambda status: status == 503)
     assert a.sql("SELECT count(*) FROM event WHERE kind = :LOGIN") == before
     # The primary is gone: it has no part in that any more, also when it begins anew.
     a.kill()
     wait_reason(b, "service_down")
     assert b.state() == "standby" and knock(b) != 200
     b.kill()
+    # That it is there says so, whatever is left of it.
+    (b.home / "replication/removed.conf").write_text("")
     b.start()
     wait_reason(b, "service_down")
     assert b.state() == "standby" and "removed" in reasons(b) and knock(b) != 200
