@@ -116,15 +116,6 @@ says_who_administers(int stmt)
 	       stmt == STMT_APPLY_USER_RECOVERED;
 }
 
-/* Whether somebody may have lost the right to store what they have stored. */
-static bool
-says_who_may_store(int stmt)
-{
-	return stmt == STMT_APPLY_UNSHARED || stmt == STMT_APPLY_SHARED ||
-	       stmt == STMT_APPLY_USER_CHANGED || stmt == STMT_APPLY_TEAM_REMOVED ||
-	       stmt == STMT_APPLY_MEMBER_REMOVED;
-}
-
 /* Whether shares may reach others behind them; those that make somebody whom words were about already can be where they were merged alone. */
 static bool
 says_whom_shares_reach(int stmt, enum ledger_effect effect)
@@ -163,8 +154,6 @@ step_run(struct ledger_steps *s, const struct uuid *node, int stmt, int64_t from
 		step_apply(s, node, STMT_FOLLOW_SHARES, from, to);
 	if (says_who_administers(stmt))
 		ledger_step(s, STMT_KEEP_ADMINISTRATOR);
-	if (effect == LEDGER_MERGED && says_who_may_store(stmt))
-		step_apply(s, node, STMT_HOLD_VERSIONS, from, to);
 }
 
 /* Events that give names or take them, what marks the holders behind them (-1: nothing is kept of it), and what fails if a name that is given anew has others. */
@@ -216,6 +205,52 @@ step_namings(struct ledger_steps *s, const struct uuid *node, const struct ledge
 	}
 }
 
+/* What is worked out anew behind merged events of some kinds, and of which. */
+static const struct retelling {
+	enum stmt stmt;
+	int kind[24];
+} retellings[] = {
+	{ STMT_RETELL_BINS,
+	  { EVENT_RESOURCE_CREATED, EVENT_RESOURCE_DELETED, EVENT_RESOURCE_RESTORED,
+	    EVENT_BIN_EMPTIED, EVENT_ACCOUNT_CREATED, EVENT_ACCOUNT_DELETED, EVENT_ACCOUNT_RESTORED,
+	    EVENT_ACCOUNT_COMBINED, EVENT_VERSION_ADDED } },
+	{ STMT_RETELL_VERSIONS,
+	  { EVENT_VERSION_ADDED,   EVENT_CONFLICT_SETTLED, EVENT_CHANGE_APPROVED,
+	    EVENT_CHANGE_DECLINED, EVENT_RESOURCE_CREATED, EVENT_RESOURCE_CHANGED,
+	    EVENT_ACCOUNT_CREATED, EVENT_ACCOUNT_CHANGED,  EVENT_SHARED,
+	    EVENT_UNSHARED,	   EVENT_USER_CHANGED,	   EVENT_USER_RECOVERED,
+	    EVENT_TEAM_REMOVED,	   EVENT_MEMBER_ADDED,	   EVENT_MEMBER_REMOVED,
+	    EVENT_FOLDER_CREATED,  EVENT_FOLDER_CHANGED,   EVENT_FOLDER_REMOVED,
+	    EVENT_PROMOTED,	   EVENT_RESTORED,	   EVENT_MERGED } },
+};
+
+/* What this node adds itself comes behind all that there is, but for what it says of others' logs. */
+static bool
+retells(const struct retelling *x, int kind, enum ledger_effect effect)
+{
+	if (effect != LEDGER_MERGED && kind != EVENT_MERGED)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(x->kind); i++)
+		if (x->kind[i] == kind)
+			return true;
+	return false;
+}
+
+/* One statement of each for all of them. */
+static void
+step_retellings(struct ledger_steps *s, const struct uuid *node, const struct ledger_item *items,
+		size_t n, enum ledger_effect effect)
+{
+	for (const struct retelling *x = retellings; x < retellings + ARRAY_LEN(retellings); x++) {
+		size_t i = 0;
+
+		while (i < n && !retells(x, items[i].ev->kind, effect))
+			i++;
+		if (i < n)
+			step_apply(s, node, (int)x->stmt, items[i].ev->seq, items[n - 1].ev->seq);
+	}
+}
+
 void
 ledger_step_refusals(struct ledger_steps *s, const struct uuid *node,
 		     const struct ledger_item *items, size_t n)
@@ -256,6 +291,7 @@ ledger_step_applies(struct ledger_steps *s, const struct uuid *node,
 	}
 	if (run >= 0)
 		step_run(s, node, run, from, to, effect);
+	step_retellings(s, node, items, n, effect);
 	step_namings(s, node, items, n, false);
 }
 

@@ -136,13 +136,17 @@ migrate_to(struct db *blocking, int number, struct err *e)
 	return code;
 }
 
-/* What a migration leaves to a statement of this program, because the rules are its own. It does nothing where nothing is left. */
+/* What a migration leaves to the statements of this program, because the rules are theirs. Each does nothing where nothing is left. */
 static int
 finish(struct db *blocking, struct err *e)
 {
-	int code = db_exec(blocking, NULL, STMT_RETELL_NODES, NULL, NULL, e);
+	static const enum stmt left[] = { STMT_RETELL_NODES, STMT_RETELL_BINS_LEFT,
+					  STMT_RETELL_LEFT };
+	int code = 0;
 
-	return code == 0 ? 0 : err_prefix(e, "cannot work out anew which nodes there are: ");
+	for (size_t i = 0; code == 0 && i < ARRAY_LEN(left); i++)
+		code = db_exec(blocking, NULL, left[i], NULL, NULL, e);
+	return code == 0 ? 0 : err_prefix(e, "cannot work out anew what the log says: ");
 }
 
 int

@@ -37,11 +37,11 @@ def lists(shared, boss, hire):
         INSERT INTO principal (id, name, role, made_as, created_at) VALUES {values([u, f"zz{i:03}", "user", "user", "now()"] for i, u in enumerate(users))};
         INSERT INTO account (id, resource, login, conflict, created_at) VALUES
             {values([a, resource["id"], f"clash{i:03}", "true", "now()"] for i, a in enumerate(clashes))};
-        INSERT INTO version (id, account, n, based_on, sealed, author, created_at) VALUES
-            {values([v, account["versions"], i + 2, i + 1, "", ada.id, "now()"] for i, v in enumerate(reversed(versions)))};
+        INSERT INTO version (id, account, n, based_on, sealed, author, created_at, chain, seq) VALUES
+            {values([v, account["versions"], i + 2, i + 1, "", ada.id, "now()", v, i] for i, v in enumerate(reversed(versions)))};
         INSERT INTO share (target, principal, level, granted_at) SELECT '{account["shares"]}', id, 1, now() FROM principal WHERE name LIKE 'zz%';
-        INSERT INTO version (id, account, n, based_on, sealed, author, created_at, approval) VALUES
-            {values([v, account["changes"], i + 2, 1, "", ada.id, "now()", "waits"] for i, v in enumerate(changes))};
+        INSERT INTO version (id, account, n, based_on, sealed, author, created_at, approval, chain, seq) VALUES
+            {values([v, account["changes"], i + 2, 1, "", ada.id, "now()", "waits", v, i] for i, v in enumerate(changes))};
         INSERT INTO account (id, resource, login, created_at, deleted_at, binned_at) VALUES
             {values([a, resource["id"], f"gone{i:03}", "now()", f"2026-01-02 03:{59 - i // 7:02}:00Z", "now()"] for i, a in enumerate(removed))};
         """

@@ -52,9 +52,9 @@ WITH x AS MATERIALIZED (
 
 -- name: apply_resource_created(node uuid, from_seq bigint, to_seq bigint)
 WITH r AS (
-	INSERT INTO resource (id, name, type, address, url, description, owner, folder, created_at, made_on, made_by)
+	INSERT INTO resource (id, name, type, address, url, description, owner, first_owner, folder, first_folder, created_at, made_on, made_by)
 	SELECT object, b->>'name', coalesce(b->>'type', ''), coalesce(b->>'address', ''), coalesce(b->>'url', ''),
-		coalesce(b->>'description', ''), (b->>'owner')::uuid, (b->>'folder')::uuid, at, :writer($1), actor
+		coalesce(b->>'description', ''), (b->>'owner')::uuid, (b->>'owner')::uuid, nullif(b->>'folder', '')::uuid, nullif(b->>'folder', '')::uuid, at, :writer($1), actor
 	FROM (SELECT seq, at, actor, object, body::jsonb AS b FROM event
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :RESOURCE_CREATED) x
 	ORDER BY seq
@@ -131,52 +131,39 @@ w AS (
 )
 :says(e);
 
--- Versions that follow each other from the account's current one become current. Whatever was made upon another one
--- (elsewhere, in a cut) becomes a sibling under the next free number, and the account is in conflict. What each was made upon it
--- says itself (upon), or, written by an earlier release, by number alone; based_on becomes the number that this has here. One by someone who is not entitled
--- to it (any more), made in emergency or apart from the withdrawal, is kept and changes nothing: it waits for approval. What is merged into something
--- that was removed is in the bin with it, also where the bin was emptied of it, and its time there begins anew (by the clock of the
--- node that took it in, which says when that node empties the bin, and nothing else).
+-- Versions that follow each other from the account's current one become current. Whatever was made upon another one is a sibling, and the account is in conflict.
+-- What each was made upon it says itself (upon), or, written by an earlier release, by number alone; n and based_on become the numbers that they have here. One
+-- whose author has no right to it is kept and changes nothing: it waits for approval. Where others said something of the account apart from
+-- these, retell_versions follows (word_version.sql).
 -- name: apply_version_added(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
-	SELECT seq, at, object AS account, (b->>'id')::uuid AS id, (b->>'n')::int AS n, (b->>'based_on')::int AS based_on,
+	SELECT seq, at, object AS account, (b->>'id')::uuid AS id, (b->>'n')::int AS said, (b->>'based_on')::int AS based_on,
 		b ? 'upon' AS says, (b->>'upon')::uuid AS upon,
-		(b->>'author')::uuid AS author, decode(b->>'sealed', 'base64') AS sealed,
-		coalesce((b->>'emergency')::boolean, false) AND NOT EXISTS (SELECT FROM account a JOIN resource r ON r.id = a.resource
-			JOIN principal p ON p.id = (b->>'author')::uuid AND NOT p.disabled
-			WHERE a.id = x.object AND :level_of_account(p.id, r, a) >= 2)
-		OR b->>'upon' IS NOT NULL AND :withdrawn_apart(x, (x.b->>'author')::uuid, x.object)
-			AND NOT :entitled_apart($1, x.seq, (x.b->>'author')::uuid, x.object) AS waits
+		(b->>'author')::uuid AS author, decode(b->>'sealed', 'base64') AS sealed, coalesce((b->>'emergency')::boolean, false) AS emergency,
+		b->>'upon' IS NOT NULL AND :waits($1, x.seq, (x.b->>'author')::uuid, x.object, coalesce((b->>'emergency')::boolean, false)) AS waits
 	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :VERSION_ADDED) x
 	WHERE NOT EXISTS (SELECT FROM version v WHERE v.id = (x.b->>'id')::uuid)
 ), o AS MATERIALIZED (
-	SELECT e.*, u.n AS upon_n, a.resource,
-		greatest(0, m.top + 1 - first_value(e.n) OVER (PARTITION BY e.account ORDER BY e.seq)) AS shift,
+	SELECT e.*, u.n AS upon_n, m.top + row_number() OVER (PARTITION BY e.account ORDER BY e.seq) AS n,
 		CASE WHEN e.says THEN e.upon IS DISTINCT FROM coalesce(lag(e.id) OVER w, c.id)
-			ELSE e.based_on <> coalesce(lag(e.n) OVER w, a.current_n) END AS astray
-	FROM e JOIN account a ON a.id = e.account
+			ELSE e.based_on <> coalesce(lag(e.said) OVER w, a.current_n, 0) END AS astray
+	FROM e LEFT JOIN account a ON a.id = e.account
 	LEFT JOIN version c ON c.account = a.id AND c.n = a.current_n
-	LEFT JOIN version u ON u.id = e.upon AND u.account = a.id
-	CROSS JOIN LATERAL (SELECT coalesce(max(v.n), 0) AS top FROM version v WHERE v.account = a.id) m
+	LEFT JOIN version u ON u.id = e.upon AND u.account = e.account
+	CROSS JOIN LATERAL (SELECT coalesce(max(v.n), 0) AS top FROM version v WHERE v.account = e.account) m
 	WINDOW w AS (PARTITION BY e.account, e.waits ORDER BY e.seq)
 ), p AS MATERIALIZED (
-	SELECT o.*, o.n + o.shift AS new_n, NOT waits AND bool_or(astray) OVER w AS sibling,
-		coalesce(o.upon_n, CASE WHEN o.upon = lag(o.id) OVER w THEN lag(o.n + o.shift) OVER w
-			WHEN o.upon IS NOT NULL THEN (SELECT base.n + base.shift FROM o base WHERE base.id = o.upon AND base.account = o.account) END,
-			o.based_on) AS made_upon
+	SELECT o.*, NOT waits AND bool_or(astray) OVER w AS sibling,
+		coalesce(o.upon_n, (SELECT base.n FROM o base WHERE base.id = o.upon AND base.account = o.account), o.based_on) AS made_upon
 	FROM o WINDOW w AS (PARTITION BY account, waits ORDER BY seq)
 ), i AS (
-	INSERT INTO version (id, account, n, based_on, sealed, author, created_at, node, sibling, upon, approval)
-	SELECT id, account, new_n, made_upon, sealed, author, at, :writer($1), sibling, upon, CASE WHEN waits THEN 'waits' END
+	INSERT INTO version (id, account, n, based_on, sealed, author, created_at, node, sibling, upon, approval, chain, seq, emergency)
+	SELECT id, account, n, made_upon, sealed, author, at, :writer($1), sibling, upon, CASE WHEN waits THEN 'waits' END, $1, seq, emergency
 	FROM p ORDER BY seq
-), b AS (
-	UPDATE resource r SET purged_at = NULL, binned_at = now(), bin_news = true
-	FROM p WHERE r.id = p.resource AND r.deleted_at IS NOT NULL
 )
-UPDATE account a SET current_n = coalesce(q.n, a.current_n), conflict = a.conflict OR q.sibling,
-	purged_at = NULL, binned_at = CASE WHEN a.deleted_at IS NOT NULL THEN now() END, bin_news = a.deleted_at IS NOT NULL
-FROM (SELECT account, max(new_n) FILTER (WHERE NOT sibling AND NOT waits) AS n, bool_or(sibling) AS sibling
+UPDATE account a SET current_n = coalesce(q.n, a.current_n), conflict = a.conflict OR q.sibling
+FROM (SELECT account, max(n) FILTER (WHERE NOT sibling AND NOT waits) AS n, bool_or(sibling) AS sibling
 	FROM p GROUP BY account) q
 WHERE a.id = q.account;
 

@@ -22,32 +22,33 @@ e AS MATERIALIZED (
 )
 :says(e);
 
--- The bin is emptied of the versions that the event names: of those alone, so that what was changed elsewhere apart from it, and
--- is merged before or after it, stays in the bin. What was brought back meanwhile stays too. An account is gone when no version of it is left,
--- a resource when no account is.
+-- The bin is emptied of what the event names: of that alone, so that what was changed elsewhere apart from it stays in the bin. What was brought back apart from it
+-- stays too (word_bin.sql). An account is gone when no version of it is left, a resource when no account is.
 -- name: apply_bin_emptied(node uuid, from_seq bigint, to_seq bigint)
-WITH x AS MATERIALIZED (
-	SELECT seq, at, body::jsonb AS b FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :BIN_EMPTIED
-), n AS MATERIALIZED (
-	SELECT t.what, u.id::uuid AS id, (array_agg(x.at ORDER BY x.seq))[1] AS at
-	FROM x CROSS JOIN (VALUES ('versions'), ('accounts'), ('resources')) t (what)
+WITH n AS MATERIALIZED (
+	SELECT t.what, u.id::uuid AS id, x.seq, x.at
+	FROM (SELECT seq, at, body::jsonb AS b FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :BIN_EMPTIED) x
+	CROSS JOIN (VALUES ('versions'), ('accounts'), ('resources')) t (what)
 	CROSS JOIN LATERAL unnest(string_to_array(x.b->>t.what, ' ')) u (id)
-	WHERE u.id <> '' GROUP BY t.what, u.id
+	WHERE u.id <> ''
+), e AS (
+	INSERT INTO emptied (object, chain, seq, at) SELECT id, $1, seq, at FROM n ON CONFLICT DO NOTHING
 ), v AS MATERIALIZED (
 	SELECT v.id, v.account FROM n JOIN version v ON v.id = n.id
 	JOIN account a ON a.id = v.account JOIN resource r ON r.id = a.resource
 	WHERE n.what = 'versions' AND v.sealed <> '' AND (a.deleted_at IS NOT NULL OR r.deleted_at IS NOT NULL)
 ), a AS MATERIALIZED (
-	SELECT a.id, a.resource, n.at FROM n JOIN account a ON a.id = n.id JOIN resource r ON r.id = a.resource
+	SELECT a.id, a.resource, min(n.at) AS at FROM n JOIN account a ON a.id = n.id JOIN resource r ON r.id = a.resource
 	WHERE n.what = 'accounts' AND a.purged_at IS NULL AND (a.deleted_at IS NOT NULL OR r.deleted_at IS NOT NULL)
 		AND NOT EXISTS (SELECT FROM version w WHERE w.account = a.id AND w.sealed <> '' AND w.id NOT IN (SELECT id FROM v))
+	GROUP BY a.id
 ), s AS (
 	UPDATE version SET sealed = '' FROM v WHERE version.id = v.id
 ), t AS (
 	UPDATE account SET purged_at = a.at FROM a WHERE account.id = a.id
 )
-UPDATE resource r SET purged_at = n.at FROM n
-WHERE n.what = 'resources' AND r.id = n.id AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL
+UPDATE resource r SET purged_at = n.at FROM (SELECT id, min(at) AS at FROM n WHERE what = 'resources' GROUP BY id) n
+WHERE r.id = n.id AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL
 	AND NOT EXISTS (SELECT FROM account w WHERE w.resource = r.id AND w.purged_at IS NULL AND w.id NOT IN (SELECT id FROM a));
 
 -- What was removed and the user could manage, the last removed first: resources with the number of accounts that went with them, and accounts that

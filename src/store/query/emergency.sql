@@ -67,15 +67,15 @@ WHERE v.id = $1 AND v.approval IS NOT NULL AND a.deleted_at IS NULL AND r.delete
 -- fragment: teams_ever(principal)
 (SELECT k.object AS id FROM word k WHERE k.principal = :principal AND k.what = 'member')
 
--- Whether the author's right to store versions in the account was withdrawn on another node, apart from event x of chain $1.
--- fragment: withdrawn_apart(x, author, account)
+-- Whether the author's right to store versions in the account was withdrawn on another node, apart from event (chain, seq).
+-- fragment: withdrawn_apart(chain, seq, author, account)
 EXISTS (SELECT FROM account its CROSS JOIN LATERAL (SELECT coalesce((SELECT f.path || f.id FROM resource r
 			JOIN folder f ON f.id = r.folder AND f.deleted_at IS NULL WHERE r.id = its.resource), '{}') AS ids OFFSET 0) above
 	CROSS JOIN LATERAL (
 		SELECT w.* FROM (SELECT :author AS id UNION :teams_ever(:author)) g JOIN LATERAL (SELECT * FROM word w
-			WHERE w.object = ANY (ARRAY[g.id, its.id, its.resource] || above.ids) AND w.principal = g.id AND w.what IN ('disabled', 'share') AND w.chain <> $1 OFFSET 0) w ON true
-		UNION ALL SELECT w.* FROM word w WHERE w.principal = :author AND w.what = 'member' AND w.chain <> $1) w
-	WHERE its.id = :account AND :withdraws(w) AND :known_of(w.chain, w.seq, $1) < :x.seq AND :known_of($1, :x.seq, w.chain) < w.seq)
+			WHERE w.object = ANY (ARRAY[g.id, its.id, its.resource] || above.ids) AND w.principal = g.id AND w.what IN ('disabled', 'share') AND w.chain <> :chain OFFSET 0) w ON true
+		UNION ALL SELECT w.* FROM word w WHERE w.principal = :author AND w.what = 'member' AND w.chain <> :chain) w
+	WHERE its.id = :account AND :withdraws(w) AND :known_of(w.chain, w.seq, :chain) < :seq AND :known_of(:chain, :seq, w.chain) < w.seq)
 
 -- Versions t count for nothing (any more): where one is the current one, that is again what it was made upon.
 -- fragment: step_back(t)
@@ -85,29 +85,6 @@ UPDATE account a SET current_n = coalesce((WITH RECURSIVE b AS (
 	SELECT v.n FROM b JOIN version v ON v.id = b.id WHERE b.id NOT IN (SELECT id FROM :t)), a.current_n),
 	conflict = EXISTS (SELECT FROM version v WHERE v.account = a.id AND v.sibling AND v.id NOT IN (SELECT id FROM :t))
 WHERE a.id IN (SELECT account FROM :t)
-
--- Behind merged words: a version by someone whose right they withdraw, stored apart from that, waits for approval like one that is merged later
--- (apply_version_added), and the one that it was made upon is the current one again.
--- name: hold_versions(node uuid, from_seq bigint, to_seq bigint)
-WITH s AS MATERIALIZED (
-	SELECT * FROM word w WHERE w.chain = $1 AND w.seq BETWEEN $2 AND $3 AND w.what IN ('disabled', 'share', 'member') AND :withdraws(w)
-), w AS MATERIALIZED (
-	SELECT s.principal, s.seq FROM s
-	UNION SELECT k.principal, s.seq FROM s JOIN word k ON k.object = s.principal AND k.what = 'member'
-), u AS MATERIALIZED (
-	SELECT w.principal, w.seq, c.id AS chain, :known_of($1, w.seq, c.id) AS known
-	FROM w CROSS JOIN (SELECT id FROM chain UNION SELECT id FROM node) c WHERE c.id <> $1
-), e AS MATERIALIZED (
-	SELECT DISTINCT (x.body::jsonb->>'id')::uuid AS id, x.node, x.seq
-	FROM u CROSS JOIN LATERAL (SELECT n.* FROM event n WHERE n.node = u.chain AND n.seq > u.known AND n.kind = :VERSION_ADDED OFFSET 0) x
-	WHERE (x.body::jsonb->>'author')::uuid = u.principal AND :known_of(x.node, x.seq, $1) < u.seq
-), t AS MATERIALIZED (
-	SELECT v.id, v.account, v.n, v.upon FROM e JOIN version v ON v.id = e.id
-	WHERE v.upon IS NOT NULL AND coalesce(v.approval, 'waits') = 'waits' AND NOT :entitled_apart(e.node, e.seq, v.author, v.account)
-), h AS (
-	UPDATE version v SET approval = 'waits', sibling = false FROM t WHERE v.id = t.id
-)
-:step_back(t);
 
 -- From now on it is a version like any other: the current one if it was made upon that, else a sibling.
 -- name: apply_change_approved(node uuid, from_seq bigint, to_seq bigint)

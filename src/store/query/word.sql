@@ -98,16 +98,28 @@ SELECT DISTINCT ON (:l.object, :l.principal, :l.what) :l.* FROM :l
 WHERE NOT EXISTS (SELECT FROM :l other WHERE :same(other, :l) AND other.chain <> :l.chain AND :aware(other, :l))
 ORDER BY :l.object, :l.principal, :l.what, :l.rank, :l.chain
 
+-- The folders that a resource ever stood in, as far as anybody said, and all that these were ever put into.
+-- fragment: ever_above(resource, folder)
+(WITH RECURSIVE ever AS (
+	SELECT :folder AS id UNION SELECT first_folder FROM resource WHERE id = :resource
+	UNION SELECT nullif(put.value, '')::uuid FROM word put WHERE put.object = :resource AND put.principal = :nobody() AND put.what = 'folder'
+	UNION SELECT up.id FROM ever CROSS JOIN LATERAL (SELECT nullif(put.value, '')::uuid AS id FROM word put
+		WHERE put.object = ever.id AND put.principal = :nobody() AND put.what = 'parent') up
+) SELECT id FROM ever WHERE id IS NOT NULL)
+
 -- Whether the author may store versions in an account as far as everything says that was not said knowing of event (chain, seq): what somebody did who knew
--- of it says nothing of it, whenever it comes.
--- fragment: entitled_apart(chain, seq, author, account)
+-- of it says nothing of it, whenever it comes. ever: wherever its resource stood; else where it stands.
+-- fragment: entitled_apart(chain, seq, author, account, ever)
 (WITH its AS (
-	SELECT i.id, i.resource, r.owner, r.folder FROM account i JOIN resource r ON r.id = i.resource WHERE i.id = :account
+	SELECT i.id, i.resource, r.first_owner, r.folder FROM account i JOIN resource r ON r.id = i.resource WHERE i.id = :account
+), above AS (
+	SELECT way.id FROM its CROSS JOIN LATERAL :way_of(its.folder) way
+	UNION SELECT way.id FROM its CROSS JOIN LATERAL :ever_above(its.resource, its.folder) way WHERE :ever
 ), who AS (
 	SELECT :author AS id UNION :teams_ever(:author)
 ), g AS (
-	SELECT t.id AS object, who.id AS principal, 'share' AS what FROM who, (SELECT id FROM its UNION SELECT resource FROM its UNION SELECT above.id FROM its CROSS JOIN LATERAL :way_of(its.folder) above) t
-	UNION SELECT id, id, 'disabled' FROM who UNION SELECT id, :author, 'member' FROM who
+	SELECT t.id AS object, who.id AS principal, 'share' AS what FROM who, (SELECT id FROM its UNION SELECT resource FROM its UNION SELECT id FROM above) t
+	UNION SELECT id, id, 'disabled' FROM who UNION SELECT id, :author, 'member' FROM who UNION SELECT resource, :nobody(), 'owner' FROM its
 ), l AS MATERIALIZED (
 	SELECT DISTINCT ON (w.object, w.principal, w.what, w.chain) w.*, :rank(w) AS rank FROM g JOIN word w ON :same(w, g)
 	WHERE CASE w.chain WHEN :chain THEN w.seq < :seq ELSE :known_of(w.chain, w.seq, :chain) < :seq END
@@ -117,9 +129,10 @@ ORDER BY :l.object, :l.principal, :l.what, :l.rank, :l.chain
 ), gone AS (
 	SELECT object AS id FROM c WHERE what = 'disabled' AND value = 'true'
 )
-SELECT :author NOT IN (SELECT id FROM gone) AND (:author = (SELECT owner FROM its)
-	OR EXISTS (SELECT FROM its CROSS JOIN LATERAL :way_of(its.folder) above JOIN folder held ON held.id = above.id WHERE held.owner = :author) OR EXISTS (SELECT FROM c s
-	WHERE s.what = 'share' AND s.value::int >= 2 AND s.principal NOT IN (SELECT id FROM gone) AND (s.principal = :author
+SELECT :author NOT IN (SELECT id FROM gone) AND (:author = coalesce((SELECT value::uuid FROM c WHERE what = 'owner'), (SELECT first_owner FROM its))
+	OR EXISTS (SELECT FROM above JOIN folder held ON held.id = above.id WHERE held.owner = :author
+		OR :ever AND EXISTS (SELECT FROM word w WHERE w.object = held.id AND w.principal = :nobody() AND w.what = 'owner' AND w.value = :author::text))
+	OR EXISTS (SELECT FROM c s WHERE s.what = 'share' AND s.value::int >= 2 AND s.principal NOT IN (SELECT id FROM gone) AND (s.principal = :author
 		OR EXISTS (SELECT FROM c m WHERE m.what = 'member' AND m.object = s.principal AND m.value = 'true')))))
 
 -- Of a chain, the last word about the same thing that does not know of w.

@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "ledger/event.h"
-#include "ledger/rebuild.h"
+#include "ledger/rebuild_impl.h"
 #include "pgtemp.h"
 #include "store/migrate.h"
 
@@ -89,44 +89,38 @@ write_event(int chain, enum event_kind kind, const char *object, const char *bod
 	return seq[chain];
 }
 
-static void
-apply_by(int chain, enum stmt stmt, int64_t from, int64_t to)
-{
-	auto_binds b = BINDS_INIT;
-	struct err e = { 0 };
-	struct uuid node;
+#define APPLIED_MAX 16 /* at once */
 
-	assert_int_equal(uuid_parse(names[way][chain], &node), 0);
-	bind_uuid(&b, &node);
-	bind_bigint(&b, from);
-	bind_bigint(&b, to);
-	if (db_exec(db, NULL, stmt, &b, NULL, &e))
-		fail_msg("%s: %s", stmt_info(stmt)->name, e.text);
-}
-
-/* As the writer does, which weighs words and marks names behind whatever may change them. */
+/* As the writer does with what it merges. */
 static void
 apply(int chain, enum event_kind kind, int64_t from, int64_t to)
 {
-	apply_by(chain, (enum stmt)event_apply_stmt((int)kind), from, to);
-	if (kind == EVENT_RESTORED || kind == EVENT_NODE_REMOVED)
-		apply_by(chain, STMT_APPLY_NODES, from, to);
-	apply_by(chain, STMT_WEIGH_WORDS, from, to);
-	apply_by(chain, STMT_PLACE_FOLDERS, from, to);
-	apply_by(chain, STMT_FOLLOW_SHARES, from, to);
-	apply_by(chain, STMT_MARK_PRINCIPALS, from, to);
-	apply_by(chain, STMT_MARK_RESOURCES, from, to);
-	apply_by(chain, STMT_MARK_ACCOUNTS, from, to);
+	struct event ev[APPLIED_MAX] = { 0 };
+	struct ledger_item items[APPLIED_MAX];
+	struct ledger_steps steps = { 0 };
+	struct err e = { 0 };
+	struct uuid node;
+	size_t n = 0;
+
+	assert_int_equal(uuid_parse(names[way][chain], &node), 0);
+	assert_true(to - from < APPLIED_MAX);
+	for (int64_t at = from; at <= to; at++, n++) {
+		ev[n].kind = kind;
+		ev[n].seq = at;
+		items[n] = (struct ledger_item){ &ev[n], NULL };
+	}
+	ledger_step_applies(&steps, &node, items, n, LEDGER_MERGED);
+	if (steps.n && db_transaction(db, NULL, steps.v, steps.n, NULL, &e))
+		fail_msg("%s: %s", event_name((int)kind), e.text);
+	ledger_steps_done(&steps);
 }
 
-/* By the primary. */
 static void
 happens(int chain, enum event_kind kind, const char *object, const char *body)
 {
 	int64_t at = write_event(chain, kind, object, body);
 
-	if (event_apply_stmt((int)kind) >= 0)
-		apply(chain, kind, at, at);
+	apply(chain, kind, at, at);
 }
 
 static void

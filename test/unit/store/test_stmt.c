@@ -292,10 +292,13 @@ grow_vault(void)
 		"lpad(to_hex(n), 12, '0'))::uuid, ('00000000-0001-7000-8000-' || lpad(to_hex(n), "
 		"12, '0'))::uuid, "
 		"'login' || n, now() FROM generate_series(1, 20000) n;"
-		"INSERT INTO version (id, account, n, based_on, sealed, created_at) SELECT "
+		"INSERT INTO version (id, account, n, based_on, sealed, created_at, chain, seq) "
+		"SELECT "
 		"('00000000-0003-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, "
 		"('00000000-0002-7000-8000-' || "
-		"lpad(to_hex(n), 12, '0'))::uuid, 1, 0, '', now() FROM generate_series(1, 20000) n;"
+		"lpad(to_hex(n), 12, '0'))::uuid, 1, 0, '', now(), "
+		"'0190a000-0000-7000-8000-00000000000a', n "
+		"FROM generate_series(1, 20000) n;"
 		"INSERT INTO share SELECT id, '00000000-0000-7000-8000-000000000002', 1, now() "
 		"FROM resource LIMIT 20;"
 		"INSERT INTO share SELECT id, '00000000-0000-7000-8000-000000000002', 1, now() "
@@ -357,8 +360,10 @@ begin_vault(void)
 		       "'00000000-0001-7000-8000-0000000f0001', 'first', id, now() FROM principal;"
 		       "INSERT INTO account (id, resource, login, created_at) SELECT "
 		       "'00000000-0002-7000-8000-0000000f0001', id, 'first', now() FROM resource;"
-		       "INSERT INTO version (id, account, n, based_on, sealed, created_at) SELECT "
-		       "'00000000-0003-7000-8000-0000000f0001', id, 1, 0, '', now() FROM account");
+		       "INSERT INTO version (id, account, n, based_on, sealed, created_at, chain, "
+		       "seq) SELECT "
+		       "'00000000-0003-7000-8000-0000000f0001', id, 1, 0, '', now(), "
+		       "'0190a000-0000-7000-8000-00000000000a', 1 FROM account");
 }
 
 /* What lists ask by a key, or in the order of an index; and what a retrieval asks. %s: who asks. kept: the plan is made once (DB_LOOKUPS), not for each call. */

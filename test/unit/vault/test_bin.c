@@ -261,9 +261,11 @@ emptied_in_parts(void **state)
 
 	uuid_str(&account, id);
 	buf_addf(&sql,
-		 "INSERT INTO version (id, account, n, based_on, sealed, created_at) SELECT "
+		 "INSERT INTO version (id, account, n, based_on, sealed, created_at, chain, seq) "
+		 "SELECT "
 		 "gen_random_uuid(), "
-		 "'%s', g, g - 1, 'sealed', now() FROM generate_series(2, 5000) g",
+		 "'%s', g, g - 1, 'sealed', now(), gen_random_uuid(), g FROM generate_series(2, "
+		 "5000) g",
 		 id);
 	pgtemp_sql(x->pg, buf_str(&sql));
 	assert_int_equal(delete (THE_RESOURCE), 0);

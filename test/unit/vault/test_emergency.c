@@ -300,6 +300,26 @@ run_sql(const char *fmt, const struct uuid *u)
 	pgtemp_sql(x->pg, sql);
 }
 
+/* The primary's log, which the journal does not know of, withdraws the maker's share, or disables them. */
+static void
+withdrawn_at_the_primary(const struct uuid *object, const char *what, const char *value)
+{
+	auto_buf sql = BUF_INIT;
+	char on[UUID_STR_LEN], whose[UUID_STR_LEN];
+
+	uuid_str(object, on);
+	uuid_str(&maker, whose);
+	buf_addf(&sql,
+		 "INSERT INTO word (object, principal, what, chain, seq, at, value, later) VALUES "
+		 "('%s', '%s', '%s', '0190a000-0000-7000-8000-00000000000e', 1, now(), '%s', "
+		 "false)",
+		 on, whose, what, value);
+	pgtemp_sql(x->pg, buf_str(&sql));
+	run_sql(*what == 's' ? "DELETE FROM share WHERE target = '%s'"
+			     : "UPDATE principal SET disabled = true WHERE id = '%s'",
+		object);
+}
+
 /* ---- tests ---- */
 
 /* H5: off at first; a resource's word counts before the one for everywhere. */
@@ -413,8 +433,9 @@ vanishes_when_the_row_is_there(void **state)
 	assert_int_equal(a.rc, 0);
 	/* The primary has taken it in, and the row has come back before the journal is dropped. */
 	snprintf(sql, sizeof(sql),
-		 "INSERT INTO version (id, account, n, based_on, sealed, created_at) SELECT "
-		 "'%.36s', id, 2, 1, 'x', now() FROM account WHERE id = '%%s'",
+		 "INSERT INTO version (id, account, n, based_on, sealed, created_at, chain, seq) "
+		 "SELECT "
+		 "'%.36s', id, 2, 1, 'x', now(), id, 2 FROM account WHERE id = '%%s'",
 		 strstr(a.reply, "\"id\":\"") + 6);
 	run_sql(sql, &account);
 	run_sql("UPDATE account SET current_n = 2 WHERE id = '%s'", &account);
@@ -461,8 +482,9 @@ made_on_both_sides_is_a_conflict(void **state)
 	fixture_run(x, see_session, NULL);
 	assert_int_equal(put(&owner, "here-3", -1).rc, 0);
 	/* What the primary did meanwhile comes by replication before the journal is home. */
-	run_sql("INSERT INTO version (id, account, n, based_on, sealed, created_at) SELECT "
-		"gen_random_uuid(), id, 2, 1, 'x', now() FROM account WHERE id = '%s'",
+	run_sql("INSERT INTO version (id, account, n, based_on, sealed, created_at, chain, seq) "
+		"SELECT "
+		"gen_random_uuid(), id, 2, 1, 'x', now(), id, 2 FROM account WHERE id = '%s'",
 		&account);
 	run_sql("UPDATE account SET current_n = 2 WHERE id = '%s'", &account);
 	must_stand(2, true);
@@ -491,7 +513,7 @@ unentitled_waits_until_approved(void **state)
 	struct ask a;
 
 	made_by_maker("second");
-	run_sql("DELETE FROM share WHERE target = '%s'", &account);
+	withdrawn_at_the_primary(&account, "share", "0");
 	go_home();
 	must_stand(1, false);
 	must_read(0, "first", 1);
@@ -522,7 +544,7 @@ approved_becomes_current(void **state)
 	struct ask a;
 
 	made_by_maker("second");
-	run_sql("UPDATE principal SET disabled = true WHERE id = '%s'", &maker);
+	withdrawn_at_the_primary(&maker, "disabled", "true");
 	go_home();
 	must_stand(1, false);
 	v = waiting(&admin);
@@ -539,7 +561,7 @@ declined_stays_in_the_history(void **state)
 	struct uuid v;
 
 	made_by_maker("second");
-	run_sql("UPDATE principal SET disabled = true WHERE id = '%s'", &maker);
+	withdrawn_at_the_primary(&maker, "disabled", "true");
 	go_home();
 	v = waiting(&admin);
 	assert_int_equal(decide(&admin, &v, false).rc, 0);
@@ -558,7 +580,7 @@ nobody_approves_their_own(void **state)
 	struct uuid v, was = admin;
 
 	made_by_maker("second");
-	run_sql("DELETE FROM share WHERE target = '%s'", &account);
+	withdrawn_at_the_primary(&account, "share", "0");
 	go_home();
 	v = waiting(&owner);
 	admin = maker;

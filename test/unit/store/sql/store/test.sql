@@ -74,3 +74,9 @@ SELECT number, name, sha256 FROM schema_migration ORDER BY number;
 -- What these migrations leave to be done.
 -- name: retell_nodes()
 SELECT pg_sleep(0);
+
+-- name: retell_bins_left()
+SELECT pg_sleep(0);
+
+-- name: retell_left()
+SELECT pg_sleep(0);
