@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What can be done, how cases are drawn of it, and what is known to deviate.
+ * What can be done, and how cases are drawn of it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,44 +148,4 @@ act_draw(uint64_t seed, unsigned nodes, struct a_case *ret)
 		if (i < nodes - 1)
 			x->who = (unsigned char)(i + 1);
 	}
-}
-
-/* ---- what is known ---- */
-
-#define BIT(way) (1u << (way))
-#define ORDER (BIT(ORDERS) | BIT(LATE))
-
-/* What still depends on more than the set of events. Each is counted and named apart, and does not fail the run; whatever mends it
- * takes its row away. */
-static const struct {
-	unsigned ways;
-	const char *where; /* ends in "*": whatever begins so */
-	const char *why;
-} known[] = {
-	/* The bin. */
-	{ ORDER, "resource.bin_news", "what the bin was emptied of goes by what is there then" },
-	{ ORDER, "account.bin_news", "what the bin was emptied of goes by what is there then" },
-	{ ORDER, "resource.purged_at", "what the bin was emptied of goes by what is there then" },
-	{ ORDER, "account.deleted_at", "what the bin was emptied of goes by what is there then" },
-	{ ORDER, "account.purged_at", "what the bin was emptied of goes by what is there then" },
-	/* Versions: numbers and who is a sibling. */
-	{ ORDER, "version.*", "numbers, siblings and approvals go by which was applied first" },
-	{ ORDER, "account.current_n",
-	  "numbers, siblings and approvals go by which was applied first" },
-	{ ORDER, "account.conflict",
-	  "numbers, siblings and approvals go by which was applied first" },
-};
-
-const char *
-known_why(enum way way, const char *where)
-{
-	for (unsigned i = 0; i < ARRAY_LEN(known); i++) {
-		size_t n = strlen(known[i].where);
-		bool begins = n && known[i].where[n - 1] == '*';
-
-		if (known[i].ways & BIT(way) && (begins ? !strncmp(known[i].where, where, n - 1)
-							: !strcmp(known[i].where, where)))
-			return known[i].why;
-	}
-	return NULL;
 }

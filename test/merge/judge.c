@@ -49,7 +49,7 @@ note(struct judge *j, enum way way, const char *where, const char *example)
 	}
 	if (v->n == DEVIATIONS_MAX)
 		return;
-	v->v[v->n] = (struct deviation){ .way = way, .known = known_why(way, where) };
+	v->v[v->n] = (struct deviation){ .way = way };
 	snprintf(v->v[v->n].where, sizeof(v->v[v->n].where), "%s", where);
 	snprintf(v->v[v->n].example, sizeof(v->v[v->n].example), "%s", example);
 	v->n++;

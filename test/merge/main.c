@@ -19,21 +19,19 @@ static const char usage[] =
 	"\n"
 	"  --cases N  so many cases (200), half with two nodes and half with three\n"
 	"  --seed S   the first one's seed (1); each further one's is one more\n"
-	"  --show N   so many cases of what is not known, made small (3)\n"
-	"  --known    shows those of what is known, too\n"
+	"  --show N   so many cases of what deviates, made small (3)\n"
 	"\n"
-	"Exit code 1 when something deviates that is not known, 2 for wrong usage.\n";
+	"Exit code 1 when something deviates, 2 for wrong usage.\n";
 
 #define KINDS_MAX 256
 #define TIDY_EVERY 200
 
 /* How often each has been seen. */
 struct tally {
-	unsigned n, unknown;
+	unsigned n;
 	struct {
 		enum way way;
 		char where[64];
-		const char *known;
 		unsigned cases;
 	} v[KINDS_MAX];
 };
@@ -44,7 +42,6 @@ struct run {
 	struct judge *j;
 	struct tally tally;
 	unsigned cases, show;
-	bool show_known;
 };
 
 static const struct a_case told[] = {
@@ -136,8 +133,7 @@ show(struct run *r, const struct a_case *x, const struct deviation *d)
 	struct a_case small = shrink(r->j, x, d);
 	struct verdict v;
 
-	printf("%s: %s%s%s\n", judge_way(d->way), d->where, d->known ? ", as is known: " : "",
-	       d->known ? d->known : "");
+	printf("%s: %s\n", judge_way(d->way), d->where);
 	print_case(&small, d);
 	judge_case(r->j, &small, &v);
 	print_history(world_play(r->w, &small), world_begins_with(r->w));
@@ -158,10 +154,8 @@ count(struct tally *t, const struct deviation *d)
 		abort();
 	if (i == t->n) {
 		t->v[t->n].way = d->way;
-		t->v[t->n].known = d->known;
 		memcpy(t->v[t->n++].where, d->where, sizeof(d->where));
 	}
-	t->unknown += !d->known;
 	return t->v[i].cases++ == 0;
 }
 
@@ -172,7 +166,7 @@ run_case(struct run *r, const struct a_case *x)
 
 	judge_case(r->j, x, &v);
 	for (unsigned i = 0; i < v.n; i++) {
-		if (!count(&r->tally, &v.v[i]) || (v.v[i].known && !r->show_known) || !r->show)
+		if (!count(&r->tally, &v.v[i]) || !r->show)
 			continue;
 		r->show--;
 		show(r, x, &v.v[i]);
@@ -195,12 +189,10 @@ static void
 print_table(const struct run *r, double seconds)
 {
 	for (unsigned i = 0; i < r->tally.n; i++)
-		printf("%-9s %6u  %s: %s%s%s\n", r->tally.v[i].known ? "known" : "DEVIATES",
-		       r->tally.v[i].cases, judge_way(r->tally.v[i].way), r->tally.v[i].where,
-		       r->tally.v[i].known ? " - " : "",
-		       r->tally.v[i].known ? r->tally.v[i].known : "");
-	printf("%u cases, %.1f a second; %u kinds of deviation, %u cases of what is not known\n",
-	       r->cases, r->cases / seconds, r->tally.n, r->tally.unknown);
+		printf("DEVIATES %6u  %s: %s\n", r->tally.v[i].cases, judge_way(r->tally.v[i].way),
+		       r->tally.v[i].where);
+	printf("%u cases, %.1f a second; %u kinds of deviation\n", r->cases, r->cases / seconds,
+	       r->tally.n);
 }
 
 /* ---- every kind ---- */
@@ -234,9 +226,11 @@ kinds_without_act(void)
 /* ---- the command line ---- */
 
 static const struct option options[] = {
-	{ "cases", required_argument, NULL, 'c' }, { "seed", required_argument, NULL, 's' },
-	{ "show", required_argument, NULL, 'w' },  { "known", no_argument, NULL, 'k' },
-	{ "help", no_argument, NULL, 'h' },	   { 0 },
+	{ "cases", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "show", required_argument, NULL, 'w' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
 };
 
 static uint64_t
@@ -290,9 +284,6 @@ main(int argc, char **argv)
 		case 'w':
 			r.show = (unsigned)number(optarg);
 			break;
-		case 'k':
-			r.show_known = true;
-			break;
 		case 'h':
 			fputs(usage, stdout);
 			return 0;
@@ -310,5 +301,5 @@ main(int argc, char **argv)
 	print_table(&r, (double)(clock_mono_ms() - began + 1) / 1000);
 	printf("CPU: %.1f s here, %.1f s of PostgreSQL\n", cpu_s(RUSAGE_SELF),
 	       cpu_s(RUSAGE_CHILDREN));
-	return r.tally.unknown ? 1 : 0;
+	return r.tally.n ? 1 : 0;
 }

@@ -4,7 +4,7 @@
  * that a merge can: in the order and the batches in which it happened; event by event; in larger and other batches; twice; the chains in
  * other orders; and in the order that a rebuild reads from the log. All must come to the same tables, which hold the conflicts too.
  *
- *   acts.c    what can be done (act.def), and what is known to deviate
+ *   acts.c    what can be done (act.def)
  *   world.c   a case becomes a history: nodes, what each of them has, cuts, promotions and merges
  *   tables.c  a connection whose temporary tables are the derived ones: the product's statements fill them, and they are compared
  *   judge.c   the ways to apply a history, and what deviates
@@ -141,8 +141,7 @@ enum way {
 
 struct deviation {
 	enum way way;
-	char where[64];	   /* "table.column", or "table.*" where a row is missing */
-	const char *known; /* why, or NULL */
+	char where[64]; /* "table.column", or "table.*" where a row is missing */
 	char example[512];
 };
 
@@ -158,6 +157,3 @@ void judge_free(struct judge *j); /* takes NULL */
 void judge_case(struct judge *j, const struct a_case *x, struct verdict *ret) NONNULL;
 void judge_tidy(struct judge *j) NONNULL; /* now and then, as tables_tidy */
 const char *judge_way(enum way way);
-
-/* acts.c: what still deviates. NULL: that must not be. */
-const char *known_why(enum way way, const char *where) NONNULL;
