@@ -10,8 +10,9 @@
 #   make nightly    all that the gate takes a sample of, the whole sweep and half an hour of soak: a night
 #   make histories  many histories of several nodes, each merged in every way: half an hour
 #   make model      what faults and orders make of a pair, deeper than make check goes: an hour
-#   make bench      throughput, seconds from fault to first emergency answer, and seconds of a change of roles
+#   make bench      throughput, seconds from fault to first emergency answer, of a change of roles, of a merge
 #   make bench-searches  what people who search in 100,000 accounts take from everybody else: a pair, 64 connections (ARGS="--seconds 20")
+#   make bench-merge  how fast what was read in emergency is merged, and what users of the primary notice (ARGS="--events 100000")
 #   make soak      random faults for MINUTES=3 with SEED=1 (PARALLEL=1 pairs at once, NODES=2)
 #   make sweep      every outside call fails once at each place, in units and in a pair: hours (ARGS="--minutes 20")
 #   make web        the console's files anew, after a change of web/src: node 18 or later, npm
@@ -28,7 +29,7 @@ PYTHON ?= /usr/bin/python3
 BUILD ?= build/release
 TESTBUILD ?= build/test
 
-.PHONY: all demo histories model nightly test upgrades test-fresh check sweep bench bench-failover bench-changeover bench-searches soak web fmt lint install uninstall clean deps
+.PHONY: all demo histories model nightly test upgrades test-fresh check sweep bench bench-failover bench-changeover bench-merge bench-searches soak web fmt lint install uninstall clean deps
 
 # Whatever root's umask is: Holdfast leaves root and starts its processes from this file.
 all: $(BUILD)/build.ninja
@@ -106,7 +107,7 @@ bench: all
 	tools/deps.sh build test
 	ninja -C $(BUILD) -j$(JOBS) bench-programs
 	$(PYTHON) test/bench/bench.py --build $(BUILD) $(ARGS)
-	$(MAKE) --no-print-directory bench-searches bench-failover bench-changeover
+	$(MAKE) --no-print-directory bench-searches bench-failover bench-changeover bench-merge
 
 bench-searches: all
 	tools/deps.sh build test
@@ -114,6 +115,9 @@ bench-searches: all
 
 bench-changeover: all
 	$(PYTHON) test/ha/changeover.py --holdfast $(BUILD)/src/cmd/holdfast $(ARGS)
+
+bench-merge: all
+	$(PYTHON) test/ha/merging.py --holdfast $(BUILD)/src/cmd/holdfast $(ARGS)
 
 bench-failover: all
 	$(PYTHON) test/ha/failover.py --holdfast $(BUILD)/src/cmd/holdfast --runs 20 $(ARGS)
