@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -142,6 +143,19 @@ raise_limits(void)
 		setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/* Nothing that is started from now on gets privileges, by whichever file. Whoever may not shrink the
+ * bounding set (without CAP_SETPCAP, in some containers) leaves it: it gives nothing to anybody then. */
+static int
+give_up_privileges(struct err *e)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_errno(e, ERR_PRECONDITION, "cannot give up new privileges");
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
+			return err_errno(e, ERR_PRECONDITION, "cannot give up capability %d", cap);
+	return 0;
+}
+
 /* The processes are this very program, started anew. */
 static int
 not_executable(const struct runas *u, struct err *e)
@@ -160,6 +174,8 @@ runas_become(const struct runas *u, struct err *e)
 {
 	if (u->drop)
 		raise_limits();
+	if (give_up_privileges(e))
+		return e->code;
 	if (u->drop && (initgroups(u->name, u->gid) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||
 			setresuid(u->uid, u->uid, u->uid) < 0))
 		return err_errno(e, ERR_PRECONDITION, "cannot become user %s", u->name);

@@ -43,7 +43,9 @@ class Merging:
     def users(self):
         load, half = Load(self.st), len(self.st.accounts) // 2
         for i in range(READERS):
-            load.worker("client", "reader", self.st.login("admin"), ("a",), self.st.accounts[:half], f"r{i}", interval=0.005)
+            load.worker(
+                "client", "reader", self.st.login("admin"), ("a",), self.st.accounts[:half], f"r{i}", interval=0.005
+            )
         load.worker("client", "writer", self.st.login("admin"), ("a",), self.st.accounts[half:], "w", interval=0.02)
         return load
 

@@ -176,6 +176,17 @@ def test_processes_do_not_dump(shared, holdfast):
     assert int(re.search(r"^VmLck:\s+(\d+)", status, re.M)[1]) > 0
 
 
+def test_no_process_can_get_privileges(shared):
+    """Whatever is run inside of them: no new privileges; started by root, no capability is left that a file could give."""
+    for what in ("supervisor", "keyd", "vaultd", "agent", "postgres"):
+        status = Path(f"/proc/{shared.pids(what)[0]}/status").read_text()
+        sets = {m[1]: int(m[2], 16) for m in re.finditer(r"^Cap(\w+):\s+(\w+)$", status, re.M)}
+        assert re.search(r"^NoNewPrivs:\s+1$", status, re.M), what
+        assert not (sets["Inh"] | sets["Prm"] | sets["Eff"] | sets["Amb"]), (what, sets)
+        if os.geteuid() == 0:
+            assert not sets["Bnd"], (what, sets)
+
+
 # ---- vaultd falls while the key is in a safe ----
 
 
