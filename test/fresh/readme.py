@@ -106,6 +106,8 @@ class Pair:
             m.cwd = "/root/holdfast"
             self.page.type(m, "make install")
             assert m.run("systemctl cat holdfast").stdout.startswith("# /usr/local/lib/systemd/system/holdfast.service")
+            said = m.run("systemd-analyze --no-pager --threshold=20 security holdfast", check=False)
+            assert said.returncode == 0, said.stdout
             m.cwd = "/root"
 
     def primary(self):
