@@ -4,12 +4,15 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "base/mem.h"
 
 struct secret {
 	size_t len;
 	uint8_t *bytes;
 };
+
+static unsigned unlocked;
 
 struct secret *
 secret_new(size_t len)
@@ -19,6 +22,9 @@ secret_new(size_t len)
 	struct secret *s = mem_new(sizeof(*s));
 	s->len = len;
 	s->bytes = mem_have(sodium_malloc(len));
+	/* sodium_malloc has locked it, or says nothing of it. */
+	if (mlock(s->bytes, len) < 0)
+		unlocked++;
 	memset(s->bytes, 0, len);
 	return s;
 }
@@ -36,6 +42,12 @@ uint8_t *
 secret_bytes(struct secret *s)
 {
 	return s->bytes;
+}
+
+unsigned
+secret_unlocked(void)
+{
+	return unlocked;
 }
 
 void

@@ -10,8 +10,9 @@
 
 struct secret;
 
-struct secret *secret_new(size_t len) MUST_USE;	 /* zeroed; aborts when out of memory */
-void secret_free(struct secret *s);		 /* wipes; takes NULL */
+struct secret *secret_new(size_t len) MUST_USE; /* zeroed; aborts when out of memory */
+void secret_free(struct secret *s);		/* wipes; takes NULL */
+unsigned secret_unlocked(void); /* how many so far whose pages could not be locked */
 uint8_t *secret_bytes(struct secret *s) NONNULL; /* borrowed until secret_free */
 
 /* Overwrites n bytes at p; the compiler cannot optimise it away. */

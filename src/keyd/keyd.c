@@ -57,6 +57,8 @@ struct keyd {
 	struct keyring *ring;
 	struct markfile *marks;
 	int signals; /* signalfd */
+	struct rlimit lockable;
+	bool all_locked;
 	bool stop;
 	struct client clients[CLIENTS_MAX];
 };
@@ -76,25 +78,38 @@ lock_process(struct err *e)
 /* With a small limit, locking what comes later would turn a large request into an out-of-memory
  * abort; then only what is there now is locked, and the keys, which lock themselves. */
 static void
-lock_memory(void)
+lock_memory(struct keyd *d)
 {
-	struct rlimit lim = { 0 };
 	int what = MCL_CURRENT;
-	if (getrlimit(RLIMIT_MEMLOCK, &lim) == 0) {
-		lim.rlim_cur = lim.rlim_max;
-		(void)setrlimit(RLIMIT_MEMLOCK, &lim);
-		if (lim.rlim_cur == RLIM_INFINITY || lim.rlim_cur >= LOCK_ALL_BYTES)
+	if (getrlimit(RLIMIT_MEMLOCK, &d->lockable) == 0) {
+		d->lockable.rlim_cur = d->lockable.rlim_max;
+		(void)setrlimit(RLIMIT_MEMLOCK, &d->lockable);
+		if (d->lockable.rlim_cur >= LOCK_ALL_BYTES)
 			what |= MCL_FUTURE;
 	}
-	if (mlockall(what) < 0)
-		log_warning(
-			"the memory of the key process could not be locked (%s): keys may reach "
-			"the swap; raise LimitMEMLOCK, or encrypt the swap",
-			strerror(errno));
-	else if (!(what & MCL_FUTURE))
+	d->all_locked = mlockall(what) == 0;
+	if (!d->all_locked || !(what & MCL_FUTURE))
 		log_notice("the limit of locked memory is below %u MiB: keys are locked, passing "
 			   "requests may be swapped; raise LimitMEMLOCK",
 			   LOCK_ALL_BYTES >> 20);
+}
+
+/* Once the keys are there. */
+static int
+check_locked(const struct keyd *d, const struct proc_args *a, struct err *e)
+{
+	if (d->all_locked || !secret_unlocked())
+		return 0;
+	if (a->settings.lock_keys)
+		return err_set(
+			e, ERR_PRECONDITION,
+			"the keys cannot be locked in memory and could reach the swap: the "
+			"limit is %llu KiB. Raise it to %u MiB (LimitMEMLOCK, ulimit -l), or "
+			"set lock_keys = false where there is no swap or it is encrypted",
+			(unsigned long long)d->lockable.rlim_max >> 10, LOCK_ALL_BYTES >> 20);
+	log_warning("the keys are not locked in memory (lock_keys = false): they may reach the "
+		    "swap");
+	return 0;
 }
 
 /* Nothing inherited stays open but 0–2 and the control socket. */
@@ -439,12 +454,14 @@ start(struct keyd *d, const struct proc_args *a, struct err *e)
 	int r = lock_process(e);
 	if (r)
 		return r;
-	lock_memory();
+	lock_memory(d);
 	r = close_others(e);
 	if (!r)
 		r = open_signals(d, e);
 	if (!r)
 		r = read_ring(d, a, e);
+	if (!r)
+		r = check_locked(d, a, e);
 	if (!r)
 		read_node(d, a);
 	if (!r)
@@ -469,7 +486,7 @@ keyd_main(const struct proc_args *a)
 	if (start(&d, a, &e)) {
 		fprintf(stderr, "holdfast: %s.\n", e.text);
 		finish(&d);
-		return e.code == ERR_BAD_KEY || e.code == ERR_IO ? PROC_EXIT_CONFIG : EXIT_FAILURE;
+		return e.code == ERR_INTERNAL ? EXIT_FAILURE : PROC_EXIT_CONFIG;
 	}
 	log_info("the keys are loaded; the master key file is not needed until the next start");
 	if (send(PROC_FD_KEYS, "K", 1, MSG_NOSIGNAL) != 1)

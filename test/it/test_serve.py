@@ -448,6 +448,17 @@ def test_key_inside_the_home(node):
     refused(node, "inside the home")
 
 
+def test_keys_cannot_be_locked(node):
+    """With a limit of nothing they could reach the swap; whoever says that this may be is not kept out."""
+    node.prefix = [*drop_prefix(), "prlimit", "--memlock=0:0"]
+    refused(node, "cannot be locked", "LimitMEMLOCK", "lock_keys = false")
+    node.set("lock_keys", "false")
+    node.start(wait=False)
+    node.prefix = []
+    node.wait_ready()
+    assert "lock_keys = false" in node.log.read_text()
+
+
 def test_port_taken(node):
     with socket.create_server(("127.0.0.1", node.port)):
         refused(node, str(node.port), "in use by another program", "listen")
