@@ -112,11 +112,18 @@ hold_ms(const struct agent *a)
 	return probe_patience(a->settings.detect_ms, false, false, false) + HOLD_MORE_MS;
 }
 
+/* Long enough for every node that can be reached to have answered. */
+static bool
+is_past_start(const struct agent *a)
+{
+	return clock_mono_ms() - a->began_ms > hold_ms(a);
+}
+
 /* Whether every other node has answered, and its database too, or let us know that it does not. */
 static bool
 others_heard(const struct agent *a)
 {
-	if (a->now_ms - a->began_ms > hold_ms(a))
+	if (is_past_start(a))
 		return true;
 	if (!a->rv.at_ms || !a->rv.nodes_n)
 		return false;
@@ -128,6 +135,17 @@ others_heard(const struct agent *a)
 			return false;
 	}
 	return !a->epochs_asked && agent_histories_heard(a);
+}
+
+bool
+agent_is_starting(struct agent *a)
+{
+	const struct peer *p = a->secondary ? agent_primary_peer(a) : NULL;
+
+	if (is_past_start(a))
+		return false;
+	return a->holding || !a->rv.at_ms ||
+	       (a->secondary && (!p || p->v.sense.last == PROBE_NONE));
 }
 
 static void

@@ -163,6 +163,11 @@ struct agent {
 	int64_t now_ms;
 };
 
+/* ---- agent.c ---- */
+
+/* The others have not been heard since this agent began, and a moment for that is not over yet. */
+bool agent_is_starting(struct agent *a) NONNULL;
+
 /* ---- agent_peers.c ---- */
 
 bool agent_view_is_fresh(const struct agent *a) NONNULL; /* the last look at the local database */

@@ -445,6 +445,14 @@ tell_others(struct agent *a, struct buf *ret_text)
 	return 0;
 }
 
+/* Right after a start nobody knows yet what this node is, nor whether its primary serves. */
+static void
+await_start(struct agent *a)
+{
+	while (agent_is_starting(a))
+		give_way(a);
+}
+
 int
 agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text, struct err *e)
 {
@@ -462,6 +470,7 @@ agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text,
 		return alerter_test(a->alerter, ret_text, e);
 	pthread_mutex_lock(&a->lock);
 	if (strcmp(verb, "others") == 0) {
+		await_start(a);
 		rc = tell_others(a, ret_text);
 	} else if (strcmp(verb, "maintenance") == 0) {
 		rc = agent_order_maintenance(a, node, ret_text, e);
@@ -471,6 +480,7 @@ agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text,
 		while (i < ARRAY_LEN(orders) && strcmp(orders[i].verb, verb) != 0)
 			i++;
 		known = i < ARRAY_LEN(orders);
+		await_start(a);
 		rc = known ? orders[i].fn(a, node, e) : ERR_USAGE;
 	}
 	pthread_mutex_unlock(&a->lock);

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An order that is not carried out in time: what its giver is told is so then, and stays so."""
+"""An order that comes too early, or is not carried out in time: what its giver is told is so then, and stays so."""
 import re
 import signal
 import subprocess
 
 import pytest
+from held import Held
 from nodes import copy_of
+from packs import running
+from usedpair import UsedPair
 from wait import wait_until
 
 
@@ -32,25 +35,6 @@ def remove(node):
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-class Held:
-    """A transaction that holds locks."""
-
-    def __init__(self, node, sql):
-        self.psql = subprocess.Popen(node.psql(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/")
-        self.do(f"BEGIN; {sql}")
-
-    def do(self, sql):
-        self.psql.stdin.write(f"{sql};\nSELECT 'held';\n")
-        self.psql.stdin.flush()
-        while "held" not in self.psql.stdout.readline():
-            assert self.psql.poll() is None
-
-    def release(self):
-        self.psql.stdin.close()
-        self.psql.wait(10)
-        self.psql.stdout.close()
 
 
 def test_what_was_given_up_is_not_done_later(primary):
@@ -102,3 +86,19 @@ def test_what_may_be_done_yet_is_said(primary):
     p = primary.run("ha", "remove", "127.0.0.2", "--yes", "--home", primary.home, check=False)
     assert p.returncode == 0 or "if it was taken out before" in p.stderr
     assert rows(primary) == ["localhost"]
+
+
+def test_an_order_right_after_a_start_waits_until_the_primary_was_asked(holdfast):
+    """A node that does not know yet that its primary serves does not take its place (H1, H10)."""
+    with running(UsedPair, holdfast) as pair:
+        b = pair.other
+        b.stop()
+        b.start(wait=False)
+        p = b.run("ha", "promote", "--yes", "--home", b.home, check=False)
+        assert p.returncode == 1 and "the primary 127.0.0.1 serves" in re.sub(r"\s+", " ", p.stderr), (
+            p.returncode,
+            p.stdout,
+            p.stderr,
+        )
+        b.wait_state("standby")
+        pair.alive()

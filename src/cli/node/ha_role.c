@@ -11,7 +11,6 @@
 #include "base/json_out.h"
 #include "base/mem.h"
 #include "base/statepage.h"
-#include "base/pidfile.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/remote.h"
@@ -231,21 +230,25 @@ carry_out(const struct cli *c, const struct home *h, const struct goal *g, const
 
 /* ---- promote ---- */
 
+/* What the other secondaries have. A node that has just started answers once it knows. */
+static int
+ask_of_others(const struct home *h, struct buf *ret, struct err *e)
+{
+	auto_waiting waiting = waiting_begin();
+
+	waiting_for(waiting, "waiting: asking the other secondaries how recent their data is");
+	return control_ask(h, "{\"verb\":\"others\"}", waiting_progress, waiting, ret, e);
+}
+
 /* Of the other secondaries: one that has more is the better choice. */
 static void
-tell_of_others(const struct home *h)
+tell_of_others(const struct buf *answer)
 {
-	auto_buf answer = BUF_INIT;
-	struct err ignored;
 	json_error_t je;
 	size_t i;
 	json_t *n;
 
-	auto_waiting waiting = waiting_begin();
-	waiting_for(waiting, "waiting: asking the other secondaries how recent their data is");
-	if (control_ask(h, "{\"verb\":\"others\"}", waiting_progress, waiting, &answer, &ignored))
-		return; /* the order itself will say what is wrong */
-	auto_json o = json_loadb(buf_str(&answer), answer.len, 0, &je);
+	auto_json o = json_loadb(buf_str(answer), answer->len, 0, &je);
 	json_array_foreach(json_object_get(o, "others"), i, n)
 	{
 		const char *name = lookup_text(n, "name");
@@ -287,27 +290,24 @@ tell_what_is_known(const struct statepage_view *v)
 static int
 confirm(const struct cli *c, const struct home *h, struct err *e)
 {
+	auto_buf others = BUF_INIT;
 	struct statepage_view *v;
+	int rc = ask_of_others(h, &others, e);
 
+	if (rc)
+		return rc;
 	if (cli_has(c, "yes")) {
-		tell_of_others(h);
+		tell_of_others(&others);
 		return 0;
 	}
 	v = mem_new(sizeof(*v));
-	int rc = read_statepage(h, v, e);
+	rc = read_statepage(h, v, e);
 	if (rc == 0) {
 		tell_what_is_known(v);
-		tell_of_others(h);
+		tell_of_others(&others);
 	}
 	free(v);
-	if (rc)
-		return pidfile_alone(h, e) == ERR_REFUSED
-			       ? err_set(e, ERR_NOT_SERVING,
-					 "the node has just started: repeat this in a moment")
-			       : err_set(e, ERR_UNREACHABLE,
-					 "the node does not run here: start it with `holdfast "
-					 "serve`, then repeat");
-	return term_confirm("Make this node the primary? (--yes skips this question)", e);
+	return rc ? rc : term_confirm("Make this node the primary? (--yes skips this question)", e);
 }
 
 static int
