@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/pidfile.h"
+#include "base/statepage.h"
+#include "ha/orders.h"
 #include "store/journal.h"
 
 #define PATH_ROOM (HOME_PATH_MAX + 96)
@@ -54,12 +56,30 @@ find_other(const struct place *own, struct place *ret)
 	return found;
 }
 
+/* A node that runs says what it loses while it is stopped; one without a page has just been started. */
+static int
+check_stopped(const struct home *h, struct err *e)
+{
+	struct statepage *page = NULL;
+	char path[HOME_PATH_MAX];
+	struct err ignored = { 0 };
+	int rc = pidfile_alone(h, e);
+
+	if (rc != ERR_REFUSED)
+		return rc ? rc : order_check("repair-journal", ORDER_STOPPED, "", e);
+	home_path(h, HOME_STATE, path);
+	if (statepage_open(path, &page, &ignored) == 0)
+		rc = order_check("repair-journal", statepage_state(page), "", e);
+	statepage_free(page);
+	return rc;
+}
+
 static int
 look(const struct home *h, int64_t before, struct place *p, struct err *e)
 {
 	struct home_node self;
 	struct place other;
-	int rc = pidfile_alone(h, e);
+	int rc = check_stopped(h, e);
 
 	if (rc == 0)
 		rc = home_node_read(h, &self, e);

@@ -197,6 +197,8 @@ void agent_was_away(struct agent *a) NONNULL;
 void agent_read_removed(struct agent *a) NONNULL;
 /* Whether this node was taken out of the pair, as a serving primary or the node table says; on disk before it is acted on. */
 void agent_hear_removal(struct agent *a) NONNULL;
+/* This node was, and has followed since, or would. */
+bool agent_is_out(const struct agent *a) NONNULL;
 /* The facts of a node that was. */
 void agent_heed_removal(const struct agent *a, struct fsm_obs *o) NONNULL;
 

@@ -43,8 +43,23 @@ int
 agent_may(const struct agent *a, const char *order, struct err *e)
 {
 	const struct replication_node *n = agent_leader(a);
+	const char *primary = n && !agent_is_self(a, &n->id) ? n->name : "";
 
-	return order_check(order, a->shown.state, n && !agent_is_self(a, &n->id) ? n->name : "", e);
+	return agent_is_out(a) ? order_check_removed(order, a->shown.state, primary, e)
+			       : order_check(order, a->shown.state, primary, e);
+}
+
+/* While a primary serves, nobody takes its place. */
+static int
+refuse_beside(const struct agent *a, const char *instead, struct err *e)
+{
+	const struct replication_node *n = agent_leader(a);
+
+	return err_set(e, ERR_PRECONDITION, "the primary %s serves: %s", n ? n->name : "",
+		       agent_is_out(a) ? "this node was taken out of the pair; run `holdfast ha "
+					 "setup` there and `holdfast ha join --replace` here to "
+					 "take it back"
+				       : instead);
 }
 
 static int
@@ -56,9 +71,7 @@ may_reign(struct agent *a, struct err *e)
 	if (rc)
 		return rc;
 	if (p && p->v.sense.ok)
-		return err_set(e, ERR_PRECONDITION,
-			       "the primary %s serves: this node returns to it by itself",
-			       agent_leader(a)->name);
+		return refuse_beside(a, "this node returns to it by itself", e);
 	if (a->wv.working || a->stop_asked || (a->rejoin_waits && a->shown.state == HA_FENCED))
 		return err_set(e, ERR_PRECONDITION,
 			       "this node is returning to another one: repeat this when its "
@@ -86,7 +99,6 @@ order_reign(struct agent *a, struct err *e)
 static int
 order_promote(struct agent *a, const char *node, struct err *e)
 {
-	const struct replication_node *n = agent_leader(a);
 	struct fsm_obs o;
 	int rc;
 
@@ -97,10 +109,10 @@ order_promote(struct agent *a, const char *node, struct err *e)
 		return rc;
 	agent_reduce(a, &o);
 	if (o.primary_ok)
-		return err_set(e, ERR_PRECONDITION,
-			       "the primary %s serves: to change places in order run `holdfast ha "
-			       "switchover` there; to replace it, stop it first",
-			       n ? n->name : "");
+		return refuse_beside(a,
+				     "to change places in order run `holdfast ha switchover` "
+				     "there; to replace it, stop it first",
+				     e);
 	a->order = ORDER_PROMOTE;
 	return 0;
 }
@@ -359,7 +371,7 @@ check_emergency(const struct agent *a, const char *node, bool on, struct err *e)
 {
 	if (!on && strcmp(node, "off") != 0)
 		return err_set(e, ERR_USAGE, "emergency access is ordered on or off");
-	int rc = on ? agent_may(a, "emergency on", e) : 0;
+	int rc = agent_may(a, on ? "emergency on" : "emergency off", e);
 	if (!rc && on && !a->secondary)
 		rc = err_set(e, ERR_PRECONDITION,
 			     "this node is a former primary: it gives emergency access by itself "

@@ -108,12 +108,18 @@ agent_hear_removal(struct agent *a)
 		set_removed(a, !a->removed);
 }
 
+bool
+agent_is_out(const struct agent *a)
+{
+	return a->removed &&
+	       (a->secondary || a->shown.state == HA_FENCED || a->shown.state == HA_EMERGENCY);
+}
+
 /* The primary is not this node's any more: whatever it does, nothing follows from it here. */
 void
 agent_heed_removal(const struct agent *a, struct fsm_obs *o)
 {
-	if (!a->removed ||
-	    (!a->secondary && a->shown.state != HA_FENCED && a->shown.state != HA_EMERGENCY))
+	if (!agent_is_out(a))
 		return;
 	o->primary_ok = true;
 	o->primary_ok_for_ms = INT64_MAX;

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/pidfile.h"
 #include "crypto/keys.h"
+#include "ha/orders.h"
 #include "http/json.h"
 #include "pack/authority.h"
 #include "pack/backup.h"
@@ -576,8 +577,7 @@ agent_may_come(const struct home *h, struct err *e)
 	if (rc < 0)
 		return rc;
 	home_start_command(h->dir, start);
-	return err_set(e, ERR_UNREACHABLE,
-		       "the node does not run here: start it with `%s`, then repeat", start);
+	return err_set(e, ERR_UNREACHABLE, ORDER_NOT_RUNNING, start);
 }
 
 static int

@@ -127,7 +127,7 @@ fill_failure(struct api_call *c, struct err *e)
 {
 	/* The state has changed under the request: it is told where to go, as all after it. */
 	bool moved = e->code == ERR_NOT_SERVING && state_serves(call_state(c)) == SERVES_NOBODY &&
-		     !admit_is_for_primary(c);
+		     !(c->match.route->flags & ROUTE_ANY_MODE) && !admit_is_for_primary(c);
 	if (moved)
 		fill_standby(c);
 	else if (e->code == ERR_NOT_SERVING)

@@ -5,6 +5,7 @@
 #include "api/noun.h"
 #include "api/metrics.h"
 #include "base/clock.h"
+#include "ha/orders.h"
 #include "ha/status.h"
 #include "vault/age_limit.h"
 #include "vault/user.h"
@@ -46,12 +47,25 @@ on_ha(struct api_call *c, struct err *e)
 	return 0;
 }
 
+/* Where another node may give emergency access, whoever asks goes on to that one. */
+static int
+may_unlock(const struct api_call *c, struct err *e)
+{
+	enum ha_state s = call_state(c);
+	int rc = order_check("unlock", s, "", e);
+
+	if (rc && state_row(s)->health_status == err_info(ERR_NOT_SERVING)->http)
+		rc = e->code = ERR_NOT_SERVING;
+	return rc;
+}
+
 static int
 on_ha_unlock(struct api_call *c, struct err *e)
 {
 	const struct body_unlock *b = c->body;
+	int rc = may_unlock(c, e);
 
-	return age_limit_unlock(&c->call, b->reason, &c->w, e);
+	return rc ? rc : age_limit_unlock(&c->call, b->reason, &c->w, e);
 }
 
 static int
@@ -77,7 +91,7 @@ const struct route routes_system[] = {
 	{ HTTP_GET, "/v1/ha", DO(ha), 0, ROUTE_ANY_MODE | ROUTE_LOOPBACK_FREE,
 	  NO_BODY, NO_QUERY, 0, "HaBrief|HaWhole|HaUnknown",
 	  "Says how the pair is; whole for administrators and from loopback." },
-	{ HTTP_POST, "/v1/ha/unlock", DO(ha_unlock), CAP_NODES, READ | ROUTE_EVENT,
+	{ HTTP_POST, "/v1/ha/unlock", DO(ha_unlock), CAP_NODES, ROUTE_ANY_MODE | ROUTE_EVENT,
 	  BODY(unlock), NO_QUERY, SMALL, "Unlocked",
 	  "In emergency, at a secondary whose data is older than max_emergency_age: gives out passwords again for this outage." },
 	{ HTTP_GET, "/v1/metrics", DO(metrics), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE | ROUTE_LOOPBACK,

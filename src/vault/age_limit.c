@@ -93,10 +93,6 @@ age_limit_check(struct vault *v, struct err *e)
 static int
 check_unlock(const struct vault *v, struct err *e)
 {
-	if (vault_serves(v) != SERVES_EMERGENCY)
-		return err_set(e, ERR_REFUSED,
-			       "this node is not in emergency: there is nothing to unlock; log in "
-			       "at the secondary that gives emergency access, and repeat");
 	if (v->settings->max_emergency_age == 0)
 		return err_set(e, ERR_REFUSED,
 			       "max_emergency_age is not set here: nothing is locked");

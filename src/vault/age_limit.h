@@ -18,6 +18,6 @@ void age_limit_on_state(struct vault *v, enum ha_state now) NONNULL;
 /* Whether a password may be given out now. ERR_EMERGENCY_TOO_OLD with as-of, limit and what to do. */
 int age_limit_check(struct vault *v, struct err *e) NONNULL MUST_USE;
 
-/* Unlocks, for this outage. ERR_REFUSED when the node is not in emergency or there is no limit. */
+/* Unlocks, for this outage; whether the node's state allows it (ha/orders.h) the caller asks. ERR_REFUSED when there is no limit. */
 int age_limit_unlock(struct call *c, const char *reason, struct json_out *out,
 		     struct err *e) MUST_USE;

@@ -131,7 +131,7 @@ def test_damaged_while_it_is_in_use(st):
     assert logged_of(st, reasons) == [], "rows of a damaged journal were merged"
     cuts = cuts_logged(st)
     p = st.b.run("ha", "repair-journal", "--home", st.b.home, check=False)
-    assert p.returncode == 1 and "stop that one first" in p.stderr, "the journal of a running node was repaired"
+    assert p.returncode == 1 and "stop the node" in p.stderr, "the journal of a running node was repaired"
     st.b.stop()
     told = repair(st.b)
     assert told["last"] > told["first"] and told["written"] > told["last"] and told["why"], told

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -331,42 +330,3 @@ def test_what_is_refused(st):
     p = st.b.run("ha", "promote", "--home", st.b.home, check=False, input="no\n")
     assert p.returncode == 1 and "nothing was changed" in p.stderr and "everything is here as of" in p.stderr, p.stderr
     st.home_again(primary=st.a)
-
-
-def answers():
-    """{(order, state): the answer} as docs/ha.md prints them; None: it is carried out."""
-    page = (Path(__file__).parents[2] / "docs/ha.md").read_text()
-    table = page.split("| order | state | answer |")[1].split("\n\n")[0]
-    said = {}
-    for row in table.strip().splitlines()[1:]:
-        order_, states, answer = (cell.strip() for cell in row.strip("|").split(" | "))
-        for state in states.split(", "):
-            said[order_.strip("`"), state] = None if answer == "yes" else answer
-    return said
-
-
-def refuses_all(node, other, state):
-    """Each order that the page says is refused in this state is answered in the page's words."""
-    arguments = {"promote": ["--yes"], "remove": [other.name, "--yes"], "rejoin --in-place": ["--yes"]}
-    refused = [(o, text) for (o, at), text in answers().items() if at == state and text]
-    assert refused, state
-    for verb, text in refused:
-        p = node.run("ha", *verb.split(), *arguments.get(verb, []), "--home", node.home, check=False)
-        assert p.returncode == 1 and text in p.stdout + p.stderr, (state, verb, text, p.stdout + p.stderr)
-    assert node.state() == state
-
-
-@pytest.mark.h9
-@pytest.mark.h14
-def test_each_order_is_answered_in_each_state(st):
-    """What is refused says why, and what to do instead, word for word as the page has it; nothing changes by it."""
-    st.home_again()
-    refuses_all(st.a, st.b, "synced")
-    refuses_all(st.b, st.a, "standby")
-    FAULTS["link-cut"].do(st)
-    st.b.wait_state("emergency")
-    st.a.wait_state("alone")
-    refuses_all(st.b, st.a, "emergency")
-    refuses_all(st.a, st.b, "alone")
-    FAULTS["link-cut"].undo(st)
-    st.home_again()

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "crypto/totp.h"
 #include "fixture.h"
+#include "ha/orders.h"
 #include "vault/age_limit.h"
 #include "vault/user.h"
 
@@ -1197,6 +1198,35 @@ emergency_reads_and_refuses_changes(void **state)
 	expect(&home, 429, NULL);
 }
 
+/* H14: to unlock is answered in each state as the table of orders has it; where nobody is served, so that its giver asks the next node. */
+static void
+unlocking_is_answered_in_each_state(void **state)
+{
+	struct err e = { 0 };
+
+	x->settings.max_emergency_age = 3600000;
+	for (int i = 0; i < HA_STATE_COUNT; i++) {
+		enum ha_state s = (enum ha_state)i;
+		auto_reply user, r;
+
+		set_state(s);
+		bool logs = state_row(s)->writes != WRITES_NOWHERE;
+		ask(&user, "POST", "/v1/ha/unlock", user_token, "{}");
+		expect(&user, logs ? 403 : 503, logs ? "forbidden" : "not_serving");
+		ask(&r, "POST", "/v1/ha/unlock", admin_token, "{}");
+		if (!order_check("unlock", s, "", &e)) {
+			expect(&r, 200, NULL);
+			continue;
+		}
+		bool elsewhere = state_row(s)->health_status == 503;
+		expect(&r, elsewhere ? 503 : 409, elsewhere ? "not_serving" : "refused");
+		assert_string_equal(text(&r, "error.detail"), e.text);
+	}
+	set_state(HA_SINGLE);
+	x->v.unlocked = false;
+	x->settings.max_emergency_age = 0;
+}
+
 int
 main(void)
 {
@@ -1234,6 +1264,7 @@ main(void)
 		cmocka_unit_test(standby_redirects_and_reveals_nothing),
 		cmocka_unit_test(emergency_policy_is_for_administrators),
 		cmocka_unit_test(emergency_reads_and_refuses_changes),
+		cmocka_unit_test(unlocking_is_answered_in_each_state),
 	};
 	if (!pgtemp_have())
 		return PGTEMP_SKIP;

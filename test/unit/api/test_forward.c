@@ -246,9 +246,9 @@ the_memory_is_bounded(void **state)
 static void
 what_is_each_nodes_own_is_not_handed_on(void **state)
 {
-	static const char *const own[] = { "/v1/ha",	    "/v1/sys/health",	"/v1/sys/epoch",
-					   "/v1/metrics",   "/v1/openapi.json", "/",
-					   "/assets/{file}" };
+	static const char *const own[] = { "/v1/ha",	     "/v1/sys/health",	 "/v1/sys/epoch",
+					   "/v1/metrics",    "/v1/openapi.json", "/",
+					   "/assets/{file}", "/v1/ha/unlock" };
 	size_t local = 0;
 
 	ROUTER_EACH(route_tables, r)
