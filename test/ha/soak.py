@@ -29,7 +29,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import net  # noqa: E402
-from faults import DRAWN, FAULTS, RARE, Scene, fast_again, names_again, open_ports, start_node  # noqa: E402
+from faults import (  # noqa: E402
+    DRAWN,
+    FAULTS,
+    RARE,
+    Scene,
+    data_unmounted,
+    fast_again,
+    names_again,
+    open_ports,
+    start_node,
+)
 from stage import Failed, Load, Stage  # noqa: E402
 import checker  # noqa: E402
 from wait import PATIENCE_S, pace  # noqa: E402
@@ -128,6 +138,7 @@ def put_right(x):
     if not x.merge_awaited:
         fast_again(x)
     x.st.free_disk()
+    data_unmounted(x)
     for n in x.st.nodes:
         start_node(x, n)
 

@@ -152,8 +152,7 @@ def large(two_disks):
     st.a.sql(f"CREATE TABLE {BALLAST} AS SELECT repeat(md5(i::text), 48) FROM generate_series(1, 120000) i")
     st.a.sql("CHECKPOINT")
     st.home_again()
-    st.fill_disk("a")
-    os.truncate(st.mounted["a"] / "ballast", (st.mounted["a"] / "ballast").stat().st_size - (120 << 20))
+    st.fill_disk("a", left=120 << 20)
     yield st
     st.free_disk()
     back_to_the_first(st)
@@ -192,6 +191,28 @@ def test_a_return_without_room_names_the_ways_on(large):
     order(st.a, "rejoin", "--in-place", "--yes")
     st.home_again(primary=st.b)
     assert (st.a.home / "data/pg").stat().st_ino == before and data_of(st.a) == ["pg"]
+
+
+@pytest.mark.h9
+@pytest.mark.h13
+@pytest.mark.parametrize("why", ["not enough room", "file system of its own"])
+def test_a_return_that_cannot_begin_waits_for_its_place(two_disks, why):
+    """What the former primary has stays as it is, its status says what stands in the way, and it returns by itself once that is gone."""
+    st = two_disks
+    st.home_again()
+    fault = FAULTS["p-no-room" if why == "not enough room" else "p-mounted"]
+    fault.do(st)
+    st.scene.join()
+    row = wait_until(
+        "the status says what stands in the way",
+        lambda: next((r for r in st.a.status()[1].get("reasons", []) if r["code"] == "copy_failed"), None),
+    )
+    assert row["node"] == st.a.name and why in row["detail"], row
+    assert data_of(st.a) == ["pg"]
+    fault.undo(st)
+    st.home_again(primary=st.b)
+    back_to_the_first(st)
+    print(checker.whole(st))
 
 
 @pytest.mark.h9

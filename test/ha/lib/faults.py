@@ -41,6 +41,11 @@ class Scene:
         self.hosts = None  # (the file by which names were found, what was in it)
         self.p, self.s = st.a, st.b
 
+    def join(self):
+        """Until what a fault had done beside it is done."""
+        for t in self.threads:
+            t.join(130)
+
     def spawn(self, fn):
         t = threading.Thread(target=fn, daemon=True)
         t.start()
@@ -506,6 +511,78 @@ def lets_in_again(who):
     return f
 
 
+ROOM_LEFT = 36 << 20  # enough to go on with; a copy needs 32 MiB besides the database
+
+
+def leave_no_room(who):
+    return lambda x: x.st.fill_disk(x.host(getattr(x, who)), ROOM_LEFT)
+
+
+def copy_without_room(x):
+    leave_no_room("s")(x)
+    order("s", "rejoin")(x)
+
+
+def return_without_room(x):
+    leave_no_room("p")(x)
+    promoted_in_a_cut(lambda x, former, new: heal(x))(x)
+
+
+def room_again(x):
+    x.st.free_disk()
+    heal(x)
+
+
+def mount_data(x, node):
+    """What is a mount point cannot be moved: the node is down while it becomes one."""
+    pg = node.home / "data/pg"
+    with x.starting:
+        node.stop()
+        subprocess.run(["mount", "--bind", pg, pg], check=True)
+        x.st.bound.append((node, pg))
+        node.start(wait=False)
+
+
+def data_unmounted(x):
+    while x.st.bound:
+        node, pg = x.st.bound.pop()
+        with x.starting:
+            node.kill()
+            subprocess.run(["umount", pg], check=True)
+            node.start(wait=False)
+
+
+def mounted_copy(x):
+    node = x.s
+
+    def play():
+        mount_data(x, node)
+        ordered(x, node, "rejoin")
+
+    x.spawn(play)
+
+
+def mounted_return(x):
+    p, s = x.p, x.s
+
+    def play():
+        mount_data(x, p)
+        in_step(x)
+        cut(True)(x)
+        if await_emergency(x):
+            ordered(x, s, "promote", "--yes")
+        heal(x)
+
+    x.spawn(play)
+
+
+def unmounted(x):
+    """Once what is under way is over."""
+    x.join()
+    data_unmounted(x)
+    heal(x)
+
+
 def close_port(port):
     """Of either node for the other."""
 
@@ -875,6 +952,50 @@ FAULTS = {
             )
             for who in "ps"
         ],
+        Fault(
+            "s-no-room",
+            "s",
+            "a secondary whose disk has no room for a copy is ordered to make one",
+            copy_without_room,
+            room_again,
+            "roles",
+            weight=0,
+            rare=2,
+            also=("role",),
+        ),
+        Fault(
+            "p-no-room",
+            "role",
+            "the secondary is promoted in a cut, and the former primary's disk has no room for a copy",
+            return_without_room,
+            room_again,
+            "roles",
+            weight=0,
+            rare=3,
+            also=EVERYWHERE,
+        ),
+        Fault(
+            "s-mounted",
+            "s",
+            "a secondary's data folder is a mount point, and it is ordered to make a copy",
+            mounted_copy,
+            unmounted,
+            "alone",
+            weight=0,
+            rare=2,
+            also=("role",),
+        ),
+        Fault(
+            "p-mounted",
+            "role",
+            "the primary's data folder is a mount point, and the secondary is promoted in a cut",
+            mounted_return,
+            unmounted,
+            "roles",
+            weight=0,
+            rare=3,
+            also=EVERYWHERE,
+        ),
         # Where there are three nodes and a proxy.
         Fault(
             "proxy-cut-from-s",

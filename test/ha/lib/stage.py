@@ -116,6 +116,7 @@ class Stage:
         self.net = net.Net(("a", *secondaries, *others), v6)
         self.dir = net.workdir("holdfast-ha-")
         self.loads, self.mounted, self.small = 0, {}, small
+        self.bound = []  # (node, a folder of it that is mounted on itself)
         self.a = self.b = self.c = None
         self.nodes = []
         self.tmpfs_mb = tmpfs_mb
@@ -309,7 +310,13 @@ class Stage:
     def host_of(node):
         return next(h for h, name in net.NAMES.items() if name == node.name)
 
-    def fill_disk(self, host="a"):
+    def fill_disk(self, host="a", left=0):
+        """left: so many bytes stay free; whoever runs there does not find the disk full for a moment."""
+        if left:
+            disk = os.statvfs(self.mounted[host])
+            with open(self.mounted[host] / "ballast", "wb") as f:
+                os.posix_fallocate(f.fileno(), 0, max(disk.f_bavail * disk.f_frsize - left, 1))
+            return
         # Unbuffered: what did not fit must not be written once more, and fail, when the file is closed.
         with open(self.mounted[host] / "ballast", "wb", buffering=0) as f:
             try:
@@ -339,7 +346,7 @@ class Stage:
             if n.proc:
                 n.end()
         self.net.down()
-        for folder in self.mounted.values():
+        for folder in [*(f for _, f in self.bound), *self.mounted.values()]:
             subprocess.run(["umount", "-l", folder], capture_output=True)
         shutil.rmtree(self.dir, ignore_errors=True)
 
