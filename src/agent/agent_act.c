@@ -420,6 +420,17 @@ note_copy(struct agent *a)
 		a->copy_failure[0] = '\0';
 }
 
+/* A copy that was ordered and has no place is given up, and whoever ordered it is told: the database here goes on being what it was. */
+static void
+note_ordered_copy(struct agent *a)
+{
+	if (a->order != ORDER_CLONE || a->wv.task != ROLE_CLONE || a->wv.working ||
+	    !a->wv.no_place || a->task_ms < a->state_ms)
+		return;
+	a->order = ORDER_NONE;
+	text_fit(a->shown.order_failure, sizeof(a->shown.order_failure), "%s", a->wv.failure);
+}
+
 /* While a role changes the reason goes on: how far it is. */
 void
 agent_show_progress(struct agent *a)
@@ -456,6 +467,7 @@ void
 agent_act(struct agent *a, const struct fsm_obs *o)
 {
 	note_copy(a);
+	note_ordered_copy(a);
 	note_rewinding(a);
 	look_at_own_cert(a);
 	agent_look_at_ports(a);

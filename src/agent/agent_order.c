@@ -187,8 +187,6 @@ order_in_place(struct agent *a, struct err *e)
 	if (rc)
 		return rc;
 	a->order = ORDER_IN_PLACE;
-	a->shown.order_failure[0] = '\0';
-	statepage_write(a->statepage, &a->shown); /* whoever is answered may look at once */
 	return 0;
 }
 
@@ -457,6 +455,14 @@ tell_others(struct agent *a, struct buf *ret_text)
 	return 0;
 }
 
+/* Whoever is answered may look at once: what became of the order before is not said of this one. */
+static void
+forget_failure(struct agent *a)
+{
+	a->shown.order_failure[0] = '\0';
+	statepage_write(a->statepage, &a->shown);
+}
+
 /* Right after a start nobody knows yet what this node is, nor whether its primary serves. */
 static void
 await_start(struct agent *a)
@@ -494,6 +500,8 @@ agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text,
 		known = i < ARRAY_LEN(orders);
 		await_start(a);
 		rc = known ? orders[i].fn(a, node, e) : ERR_USAGE;
+		if (rc == 0)
+			forget_failure(a);
 	}
 	pthread_mutex_unlock(&a->lock);
 	return known ? rc : err_set(e, rc, "the agent knows no command \"%s\"", verb);

@@ -193,6 +193,31 @@ def test_a_return_without_room_names_the_ways_on(large):
     assert (st.a.home / "data/pg").stat().st_ino == before and data_of(st.a) == ["pg"]
 
 
+def states_told(st):
+    """What A's log says of states that a node came to, in order."""
+    return [r[0] for r in st.a.sql("SELECT body::json->>'to' FROM event WHERE kind = :HA_STATE ORDER BY at, seq")]
+
+
+@pytest.mark.h2
+@pytest.mark.h13
+def test_a_copy_that_is_ordered_without_room_is_given_up(two_disks):
+    """Whoever ordered it is told why; the secondary goes on as it was, in step all the time."""
+    st = two_disks
+    st.home_again()
+    pg = (st.b.home / "data/pg").stat().st_ino
+    FAULTS["s-no-room"].do(st)
+    st.scene.join()
+    assert "there is not enough room" in st.scene.orders.pop(), st.scene.orders
+    st.home_again(primary=st.a)
+    told = states_told(st)
+    assert told[-2:] == ["reseed", "standby"] and "alone" not in told[len(told) - told[::-1].index("synced") :], told
+    FAULTS["s-no-room"].undo(st)
+    order(st.b, "rejoin")
+    st.home_again(primary=st.a)
+    assert (st.b.home / "data/pg").stat().st_ino != pg
+    print(checker.whole(st))
+
+
 @pytest.mark.h9
 @pytest.mark.h13
 @pytest.mark.parametrize("why", ["not enough room", "file system of its own"])

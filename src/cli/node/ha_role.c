@@ -162,11 +162,11 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, int befo
 				waiting_for(waiting, "%s", "");
 				show(c, v, shown);
 			}
-			if (under_way && (g->good & bit))
-				return 0;
-			if (under_way && v->order_failure[0])
+			if (v->order_failure[0])
 				return err_set(e, ERR_REFUSED, "the order was not carried out: %s",
 					       v->order_failure);
+			if (under_way && (g->good & bit))
+				return 0;
 			if (under_way && (g->bad & bit))
 				return err_set(e, ERR_REFUSED, "the order was not carried out: %s",
 					       v->reason);
