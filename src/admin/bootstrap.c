@@ -304,9 +304,13 @@ begin_term(struct bootstrap *b, struct fiber *f, struct err *e)
 static int
 take_over(struct bootstrap *b, struct fiber *f, struct err *e)
 {
+	struct bootstrap_restore *r = b->restore;
 	int rc = verify_log(b, f, e);
 
-	return rc || !b->restore->begin_term ? rc : begin_term(b, f, e);
+	if (rc)
+		return rc;
+	return r->begin_term ? begin_term(b, f, e)
+			     : tables_check(&b->loop, b->home, f, r->progress, r->ctx, e);
 }
 
 static void

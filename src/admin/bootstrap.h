@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "admin/tables_check.h"
 #include "base/home.h"
 #include "base/settings.h"
 #include "crypto/token.h"
@@ -29,13 +30,16 @@ int vaultd_bootstrap(const struct home *h, const struct settings *s, int keyd_fd
 /* What `holdfast restore` and `backup verify` do once the copied cluster runs. */
 struct bootstrap_restore {
 	const struct backup_manifest *m;
-	bool begin_term;		   /* write RESTORED and become the primary of a new term */
+	bool begin_term; /* write RESTORED and become the primary of a new term; else compare the tables with the log */
+	tables_progress_fn *progress;	   /* of that comparison */
+	void *ctx;			   /* its */
 	struct verify_result result;	   /* of the whole log, before anything is written */
 	char names[VERIFY_NODES_MAX][256]; /* of its nodes; the id of one that has none any more */
 	int64_t term;			   /* the new one */
 };
 
-/* Verifies every chain and compares it with the manifest's heads; ERR_CHAIN_BROKEN with the first break.
+/* Verifies every chain and compares it with the manifest's heads; ERR_CHAIN_BROKEN with the first break, ERR_BAD_PACK with the
+ * first rows that the log does not explain.
  * n is a node with a new id: its chain begins here, so that no old chain continues in two places. */
 int vaultd_restored(const struct home *h, const struct settings *s, int keyd_fd,
 		    const struct home_node *n, struct bootstrap_restore *r,

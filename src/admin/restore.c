@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  *   manifest → MAC → parts out of the zip → data/pg → archive recovery to the end of the backup's WAL, which begins a
- *   timeline of its own → every chain verified → RESTORED, in a new term
+ *   timeline of its own → every chain verified → RESTORED, in a new term; to verify: the tables compared with the log
  *
  * Nothing that the old pair's secondaries know still fits: the timeline, the slots (a base backup
  * has none), the channel's authority (not in the backup), the term.
@@ -247,11 +247,19 @@ finish_recovery(const struct home *h, struct err *e)
 	return rc;
 }
 
+static void
+say_tables(void *ctx, int percent)
+{
+	say(ctx, percent < 0 ? "comparing the tables with the log" : "applying the log", percent);
+}
+
 static int
 adopt(struct restore *x, const struct home *h, const struct settings *s, const char *key_file,
       const struct home_node *n, struct err *e)
 {
-	struct bootstrap_restore b = { .m = &x->m, .begin_term = !x->o->verify };
+	struct bootstrap_restore b = {
+		.m = &x->m, .begin_term = !x->o->verify, .progress = say_tables, .ctx = x
+	};
 	int control = -1, fd = -1;
 
 	say(x, "PostgreSQL recovers", -1);

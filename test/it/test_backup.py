@@ -2,6 +2,7 @@
 """backup, backup verify and restore, with the real program: whole or nothing, under the master key, into a new term."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -143,6 +144,23 @@ def test_verify(made):
     assert f"the log of node {made.node.name} is good" in p.stdout
     assert json.loads(verify(made, made.file, "--json").stdout)["events"] > 0
     assert sorted(os.listdir(made.dir)) == before
+
+
+def test_a_backup_whose_tables_are_not_what_its_log_says(made, target):
+    """Somebody changed a row behind the program's back: the chains are whole, and it is named. It can be restored all the same."""
+    row, bad = "name = 'core switch'", made.dir / "changed.backup"
+    made.node.sql(f"UPDATE resource SET description = 'nobody said so' WHERE {row}")
+    try:
+        made.node.run("backup", bad, "--home", made.node.home)
+        p = verify(made, bad)
+        said = re.sub(r"\s+", " ", p.stderr)
+        assert p.returncode == 1 and "the tables in the backup are not what its log says" in said, p.stdout + p.stderr
+        assert "of resource differs (description)" in said and "holdfast audit verify --tables" in said, said
+        assert restore(target, bad).returncode == 0
+    finally:
+        made.node.sql(f"UPDATE resource SET description = '' WHERE {row}")
+        bad.unlink(missing_ok=True)
+    assert verify(made, made.file).returncode == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("strace"), reason="needs root, who leaves itself, and strace")

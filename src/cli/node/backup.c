@@ -144,7 +144,7 @@ run_verify(const struct cli *c, struct err *e)
 	}
 	print_log(&r);
 	printf("The backup is good: it was restored into a scratch cluster, every chain in it "
-	       "verified, and the cluster removed.\n");
+	       "verified, its tables are what its log says, and the cluster was removed.\n");
 	return CLI_GOOD;
 }
 
@@ -253,8 +253,8 @@ const struct cli_verb verbs_backup[] = {
 		.max_args = 1,
 		.opts = verify_opts,
 		.run = run_verify,
-		.help = "Verifies a backup: restores it into a scratch cluster and checks every "
-			"chain of its log.",
+		.help = "Verifies a backup: restores it into a scratch cluster, checks every "
+			"chain of its log, and compares its tables with it.",
 		.more = "It needs the master key file and, while it runs, about twice the backup's "
 			"size in disk space. No node has to run here.",
 		.example = "holdfast backup verify /srv/backup/vault.hfb --key-file "
