@@ -33,6 +33,7 @@ IMAGE_MAX = 120 << 10
 DOCS = [
     ("passwords", "passwords.png", DESK, "light"),
     ("resource", "resource.png", DESK, "light"),
+    ("folder-moved", "folder.png", DESK, "light"),
     ("import-plan", "import.png", DESK, "light"),
     ("ha", "high-availability.png", DESK, "light"),
     ("silent", "outage.png", DESK, "light"),
@@ -50,6 +51,14 @@ DEMO = [
     ("tape library", "operator", ""),
     ("wiki", "admin", "https://wiki.example.org"),
 ]
+FOLDERS = {
+    "network": [],
+    "network/switches": ["core switch"],
+    "network/routers": ["edge router"],
+    "network/a branch office that is far away": [],
+    "network/a branch office that is far away/its own network": [],
+    "data": ["orders database"],
+}
 EXPORT = """resource,login,password,colour
 door controller,admin,demo-door-1,blue
 door controller,service,demo-door-2,
@@ -110,6 +119,12 @@ class Stage:
         self.cli("share", "--resource", "core switch", "network", "modify")
         self.cli("share", "--resource", "core switch", "bob", "manage")
         self.cli("share", "core switch/admin", "alice")
+        for path, resources in FOLDERS.items():
+            self.cli("folder", "add", path)
+            for r in resources:
+                self.cli("move", "--yes", r, path)
+        self.cli("share", "--folder", "network", "network")
+        self.cli("share", "--folder", "data", "databases", "modify")
         self.cli("put", "core switch/admin", input="demo-second-Xq7\n")
         self.cli("put", "badge printer/service", who="alice", input="demo-printer\n")
         self.cli("offer", "badge printer", "admin", who="alice")
@@ -189,6 +204,42 @@ def take_accounts(page, camera):
     page.wait("through", "owner")
     page.wait_for("offer")
     camera.take("resource")
+    page.press("Close")
+
+
+def take_folders(page, camera):
+    page.go("folders")
+    page.wait("folder-list", "network")
+    camera.take("folders")
+    page.d.find_element("link text", "network").click()
+    page.wait("folder-list", "routers")
+    camera.take("folder-of-folders")
+    page.type("folder-query", "network")
+    page.wait("folder-list", "its own network")
+    camera.take("folders-found")
+    page.d.find_element("partial link text", "its own network").click()
+    page.wait("crumbs", "its own network")
+    camera.take("folder-empty")
+    page.element("add-folder").click()
+    page.wait_for("new-folder-form")
+    camera.take("folder-new")
+    page.press("Close")
+    page.d.find_element("id", "crumbs").find_element("link text", "network").click()
+    page.wait("folder-list", "switches")
+    page.d.find_element("link text", "switches").click()
+    page.wait("inside", "core switch")
+    camera.take("folder")
+    page.element("manage-folder").click()
+    page.wait_for("share")
+    page.wait("through", "owner")
+    page.type("why-user", "alice")
+    page.press("Ask")
+    page.wait("why-answer", "network")
+    camera.take("folder-managed")
+    page.type("move-to", "data")
+    page.press("See who gains and loses")
+    page.wait("effect", "alice")
+    camera.take("folder-moved")
     page.press("Close")
 
 
@@ -280,6 +331,9 @@ def take_all(stage, camera, d):
     page.login()
     page.wait("status", "Alive")
     take_accounts(page, camera)
+    take_folders(page, camera)
+    page.go("passwords")
+    page.wait("accounts", "wiki")
     take_import(page, camera, stage)
     page = Page(d, stage.a.url)
     page.wait("user", "admin")

@@ -210,6 +210,46 @@ def test_the_bin(page, pair, admin, axe):
     axe.look("bin, brought back")
 
 
+def test_folders(page, pair, admin, axe):
+    a = pair[0]
+    page.go("folders")
+    page.wait("no-folders", "no folder that you see")
+    axe.look("folders, none")
+    for path in ("site", "site/hall", "elsewhere"):
+        a.cli("folder", "add", path, session=admin)
+    a.cli("user", "add", "fay", session=admin)
+    a.cli("put", "lamp/root", "--folder", "site/hall", session=admin, input="s3cret\n")
+    a.cli("share", "--folder", "site", "fay", session=admin)
+    page.go("passwords")
+    page.find("lamp")
+    axe.look("list, in a folder")
+    page.go("folders")
+    page.wait("folder-list", "site")
+    axe.look("folders")
+    page.element("add-folder").click()
+    page.wait_for("new-folder-form")
+    axe.look("a new folder")
+    page.press("Close")
+    page.type("folder-query", "hall")
+    page.wait("folder-list", "site/hall")
+    axe.look("folders, found")
+    page.d.find_element("link text", "site/hall").click()
+    page.wait("inside", "lamp")
+    axe.look("a folder")
+    page.element("manage-folder").click()
+    page.wait_for("move")
+    page.wait("through", "owner")
+    page.type("move-to", "elsewhere")
+    page.press("See who gains and loses")
+    page.wait("effect", "fay")
+    axe.look("a folder, to be moved")
+    page.press("Close")
+    page.press_label("Resource lamp")
+    page.wait_for("to-folder")
+    axe.look("a resource in a folder")
+    page.press("Close")
+
+
 def test_an_import(page, axe, tmp_path):
     page.element("to-import").click()
     page.wait_for("import-form")

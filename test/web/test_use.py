@@ -73,7 +73,7 @@ def test_by_keyboard_alone(pair, chrome):
     keys.press(DOWN)
     keys.on("tr")
     keys.press("c")
-    page.wait("said", "The password of core switch / admin is in the clipboard")
+    page.wait("accounts-said", "The password of core switch / admin is in the clipboard")
     assert "s3cret" not in page.all()
     assert chrome.execute_async_script("navigator.clipboard.readText().then(arguments[0])") == "s3cret-switch"
     keys.press(ENTER)

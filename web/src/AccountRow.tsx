@@ -5,12 +5,16 @@ import { T } from "./text";
 export interface Row {
 	id: string; // of the account; "": of this resource is none to be seen
 	resource: string;
+	folder: string; // the path of the one that it stands in, where that is to be said
 	resourceId: string;
 	login: string;
 	version: number;
 	conflict: boolean;
 	level: string;
 }
+
+// As a reference is written, but for the spaces.
+export const titleOf = (row: Row) => `${row.folder && `${row.folder}/`}${row.resource} / ${row.login}`;
 
 interface Props {
 	row: Row;
@@ -27,13 +31,14 @@ export class AccountRow extends Component<Props> {
 	}
 
 	render({ row, open, copy, more, whole }: Props) {
-		const of = `${row.resource} / ${row.login}`;
+		const of = titleOf(row);
 		return (
 			<tr tabIndex={-1}>
 				<td data-column={T.resource}>
-					<button type="button" class="link" aria-label={T.resourceOf(row.resource)} onClick={() => whole(row)}>
+					<button type="button" class="link" aria-label={T.resourceOf(row.folder ? `${row.folder}/${row.resource}` : row.resource)} onClick={() => whole(row)}>
 						{row.resource}
 					</button>
+					{row.folder && <span class="hint path"> {T.inFolder(row.folder)}</span>}
 				</td>
 				<td data-column={T.login}>{row.id ? row.login : T.dash}</td>
 				<td data-column={T.version}>{!row.version ? T.noVersion : row.conflict ? T.inConflict(row.version) : row.version}</td>

@@ -2,6 +2,7 @@
 import { Audit } from "./Audit";
 import { Banner } from "./Banner";
 import { Bin } from "./Bin";
+import { Folders } from "./Folders";
 import { Head } from "./Head";
 import { HighAvailability } from "./HighAvailability";
 import { Import } from "./Import";
@@ -40,7 +41,8 @@ export function App() {
 				{user && (page === "ha" || !serving) && <HighAvailability />}
 				{user && serving && <Vault key={user} hidden={page !== "passwords"} />}
 				{user && serving && page === "import" && <Import key={user} />}
-			{user && serving && page === "bin" && <Bin key={user} />}
+				{user && serving && page === "folders" && <Folders key={user} />}
+				{user && serving && page === "bin" && <Bin key={user} />}
 				{user && serving && page === "audit" && <Audit key={user} />}
 				{user && serving && page === "teams" && <Teams key={user} />}
 				{user && serving && page === "users" && <Users key={user} />}

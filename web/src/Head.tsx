@@ -97,6 +97,7 @@ export function Head() {
 			{me && (
 				<nav aria-label={T.parts}>
 					{serving && <Part page="passwords" text={T.passwords} waits={offers} />}
+					{serving && <Part page="folders" text={T.folders} />}
 					{serving && <Part page="bin" text={T.bin} />}
 					{serving && <Part page="teams" text={T.teams} />}
 					{serving && me.user.role === "administrator" && <Part page="users" text={T.users} />}

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Dialog } from "./Dialog";
+import { FolderField } from "./FolderField";
 import { PasswordField } from "./PasswordField";
 import { Said, useSaid } from "./Said";
 import { call, said } from "./api";
-import type { Account, Resources } from "./openapi";
+import { folderAt, TOP } from "./folder";
+import type { Account, Placed, Resources } from "./openapi";
 import { T } from "./text";
 
+const ROWS = 200;
+
 interface Props {
+	folder?: string; // the path of one that it is meant for
 	close: () => void;
 	made: (account: Account) => void;
 }
@@ -18,24 +23,25 @@ interface Asked {
 	url?: string;
 }
 
-// Into the resource of that name, if the user sees one, else into a new one of theirs.
-async function store(resource: string, asked: Asked) {
-	const found = await call<Resources>("GET", `/v1/resources?name=${encodeURIComponent(resource)}&limit=2`);
+// Into the resource of that name, if the user sees one, else into a new one of theirs; in a folder that is named, or in none (the top), into one that stands there.
+async function store(resource: string, place: Placed | null, asked: Asked) {
+	const found = await call<Resources>("GET", `/v1/resources?name=${encodeURIComponent(resource)}&limit=${ROWS}`);
 	if (!found.body)
 		return { ...found, body: null };
-	if (found.body.resources.length > 1)
+	const there = found.body.resources.filter((r) => !place || (r.folder?.id ?? TOP.id) === place.id);
+	if (there.length > 1)
 		return said(T.severalResources);
-	const there = found.body.resources[0];
-	if (!there)
-		return call<Account>("POST", "/v1/accounts", { resource, ...asked });
-	return call<Account>("POST", `/v1/resources/${there.id}/accounts`, { login: asked.login, fields: asked.fields });
+	if (!there.length)
+		return call<Account>("POST", "/v1/accounts", { resource, ...asked, folder: place?.id ?? TOP.id });
+	return call<Account>("POST", `/v1/resources/${there[0].id}/accounts`, { login: asked.login, fields: asked.fields });
 }
 
-export function NewAccount({ close, made }: Props) {
+export function NewAccount({ folder, close, made }: Props) {
 	const [word, say] = useSaid();
 	const [busy, work] = useState(false);
 	const resource = useRef<HTMLInputElement>(null);
 	const login = useRef<HTMLInputElement>(null);
+	const where = useRef<HTMLInputElement>(null);
 	const url = useRef<HTMLInputElement>(null);
 	const password = useRef<HTMLInputElement>(null);
 
@@ -47,7 +53,9 @@ export function NewAccount({ close, made }: Props) {
 		if (url.current!.value)
 			asked.url = url.current!.value;
 		work(true);
-		const r = await store(resource.current!.value.trim(), asked);
+		const path = where.current!.value.trim();
+		const place = path ? await folderAt(path) : null;
+		const r = place && !place.body ? { ...place, body: null } : await store(resource.current!.value.trim(), place && place.body, asked);
 		work(false);
 		if (say(r, "") && r.body)
 			made(r.body);
@@ -60,6 +68,7 @@ export function NewAccount({ close, made }: Props) {
 					{T.newResource}
 					<input id="new-resource" ref={resource} autoComplete="off" required maxLength={200} />
 				</label>
+				<FolderField id="new-folder-of" label={T.newIn} field={where} initial={folder} />
 				<label>
 					{T.login}
 					<input id="new-login" ref={login} autoComplete="off" autoCapitalize="none" spellcheck={false} required maxLength={200} />

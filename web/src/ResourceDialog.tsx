@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Confirm } from "./Confirm";
 import { Dialog } from "./Dialog";
+import { Moving } from "./Moving";
 import { Offering } from "./Offering";
 import { Said, useSaid } from "./Said";
 import { Sharing } from "./Sharing";
@@ -19,8 +21,14 @@ interface Props {
 	changed: () => void; // the list is not what it was
 }
 
-function Facts({ of }: { of: Resource }) {
-	const texts = [
+function Facts({ of, close }: { of: Resource; close: () => void }) {
+	const folder = of.folder && (
+		<a id="to-folder" href={`#folders/${of.folder.id}`} onClick={close}>
+			{of.folder.path}
+		</a>
+	);
+	const texts: [string, ComponentChildren][] = [
+		[T.folderOf, folder],
 		[T.url, of.url],
 		[T.address, of.address],
 		[T.type, of.type],
@@ -42,9 +50,12 @@ export function ResourceDialog({ id, title, close, changed }: Props) {
 	const [word, say] = useSaid();
 	const path = `/v1/resources/${id}`;
 
-	useEffect(() => {
-		void call<Resource>("GET", path).then((r) => (r.body ? keep(r.body) : say(r, "")));
-	}, []);
+	async function load() {
+		const r = await call<Resource>("GET", path);
+		say(r, "");
+		keep(r.body); // whoever moved it where they do not see it has it no more
+	}
+	useEffect(() => void load(), []);
 
 	async function remove() {
 		if (!say(await call("DELETE", path), ""))
@@ -56,11 +67,21 @@ export function ResourceDialog({ id, title, close, changed }: Props) {
 	return (
 		<Dialog id="resource" title={title} close={close}>
 			<Said id="resource-said" word={word} />
-			{resource && <Facts of={resource} />}
-			{resource?.level && <Through path={path} />}
+			{resource && <Facts of={resource} close={close} />}
+			{resource?.level && <Through key={resource.folder?.id} path={path} />}
 			{resource && mayManage(resource.level) && <Sharing path={path} nobody={T.sharedWithNobody} />}
 			{resource && mayManage(resource.level) && <Why path={path} />}
 			{resource?.level === "owner" && <Offering resource={id} />}
+			{resource && mayManage(resource.level) && (
+				<Moving
+					path={path}
+					field="folder"
+					moved={() => {
+						changed();
+						void load();
+					}}
+				/>
+			)}
 			{resource && mayManage(resource.level) && (
 				<Confirm id="remove-resource" what={T.remove} ask={T.removeResourceAsk} disabled={!changes} go={() => void remove()} />
 			)}

@@ -4,9 +4,10 @@ import { T } from "./text";
 import { named, time } from "./words";
 
 function words(w: Way) {
-	if (w.level === "owner")
-		return T.wayOwner;
-	return w.team ? T.wayTeam(T.shareOn[w.on] ?? w.on, named(w.team.name, w.team)) : T.wayOwn(T.shareOn[w.on] ?? w.on);
+	const what = (T.shareOn[w.on] ?? w.on) + (w.folder ? ` ${w.folder}` : "");
+	if (!w.granted)
+		return T.wayOwner(what);
+	return w.team ? T.wayTeam(what, named(w.team.name, w.team)) : T.wayOwn(what);
 }
 
 // What somebody may do, and through what: each ownership and each share that reaches them, the one that gives most first.

@@ -7,7 +7,9 @@ import { App } from "./App";
 import { begin } from "./rounds";
 import { set, type PageName, type Place } from "./store";
 
-const PAGES: PageName[] = ["passwords", "import", "bin", "teams", "users", "audit", "me", "ha"];
+const PAGES: PageName[] = ["passwords", "folders", "import", "bin", "teams", "users", "audit", "me", "ha"];
+
+const ID = /^[0-9a-f-]{36}$/;
 
 // The nodes that this page may ask, as the page itself lists them; which of them is this one is known when it has answered.
 function places(): Place[] {
@@ -32,8 +34,8 @@ function takeName() {
 }
 
 function takePage() {
-	const asked = location.hash.slice(1);
-	set({ page: PAGES.find((p) => p === asked) ?? "passwords" });
+	const [asked, folder] = location.hash.slice(1).split("/");
+	set({ page: PAGES.find((p) => p === asked) ?? "passwords", folder: ID.test(folder ?? "") ? folder : "" });
 }
 
 takeName();

@@ -4,7 +4,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { HaNode, HaReason, HaWarning, Health, Login, Offer, Session } from "./openapi";
 
-export type PageName = "passwords" | "import" | "bin" | "teams" | "users" | "audit" | "me" | "ha";
+export type PageName = "passwords" | "folders" | "import" | "bin" | "teams" | "users" | "audit" | "me" | "ha";
 
 export interface Place {
 	name: string;
@@ -45,6 +45,7 @@ export interface Store {
 	emergencySeen: number; // when this page first saw emergency access here, ms; 0: it did not
 	newer: boolean; // this node runs another release than the one that this page is of
 	page: PageName;
+	folder: string; // that the page of folders shows; "": the top
 	now: number;
 }
 
@@ -65,6 +66,7 @@ let state: Store = {
 	emergencySeen: 0,
 	newer: false,
 	page: "passwords",
+	folder: "",
 	now: Date.now(),
 };
 const listeners = new Set<() => void>();
