@@ -283,6 +283,10 @@ def take_administration(page, camera):
 
 def take_oneself(page, camera):
     page.element("user").click()
+    page.wait_for("to-seen").click()
+    page.wait("seen-list", "network/switches")
+    camera.take("seen")
+    page.element("user").click()
     page.wait_for("own-password")
     page.type("factor-password", PASSWORD)
     page.press("Set it up")

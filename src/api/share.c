@@ -34,6 +34,11 @@ withdraw(struct api_call *c, enum share_on on, struct err *e)
 	return share_withdraw(&c->call, on, call_id(c), c->match.params[1].text, e);
 }
 
+#define SEEN_QUERY(X, query)                                                                       \
+	X(query, through, WORD, .words = SHARE_THROUGH)                                            \
+	PAGE_QUERY(X, query, POLICY_PAGE)
+DEFINE_QUERY(seen, SEEN_QUERY)
+
 #define WHY_QUERY(X, query) X(query, user, TEXT, .hi = MAX_NAME)
 DEFINE_QUERY(why, WHY_QUERY)
 
@@ -119,6 +124,13 @@ on_account_unshare(struct api_call *c, struct err *e)
 	return withdraw(c, SHARE_ACCOUNT, e);
 }
 
+static int
+on_seen(struct api_call *c, struct err *e)
+{
+	const struct query_seen *q = c->query;
+	return share_seen(&c->call, q->through, &PAGE_OF(q), &c->w, e);
+}
+
 /* clang-format off */
 const struct route routes_share[] = {
 	{ HTTP_GET, "/v1/resources/{id}/shares", DO(resource_shares), CAP_USE, READ,
@@ -157,6 +169,10 @@ const struct route routes_share[] = {
 	{ HTTP_GET, "/v1/accounts/{id}/why", DO(account_why), CAP_USE, READ,
 	  NO_BODY, QUERY(why), 0, "Why",
 	  "Says what a user (by name or id; without one the caller) may do with an account, and through what. Of others only whoever may manage it is told." },
+	{ HTTP_GET, "/v1/seen", DO(seen), CAP_USE, READ,
+	  NO_BODY, QUERY(seen), 0, "Seen",
+	  "Lists what the caller may see, folders, resources, and accounts that are shared by themselves, and through what: at most ten ways to each. through: only what they own, "
+	  "what is shared with them or with a team of theirs, or what stands in a folder that they see." },
 	{ 0 },
 };
 
@@ -165,6 +181,9 @@ const struct shape replies_share[] = {
 	REPLY(ShareRow, ONE(user, Suffixed), FIELD(team, BOOL), FIELD(level, TEXT), FIELD(granted, TIME)),
 	REPLY(Why, ONE(user, Named), LIST(through, Way), FIELD(level, TEXT, NIL)),
 	REPLY(Way, FIELD(on, TEXT), FIELD(level, TEXT), ONE(team, Suffixed, NIL), FIELD(folder, TEXT, NIL), FIELD(granted, TIME, NIL)),
+	REPLY(Seen, LIST(seen, SeenRow), FIELD(next, ID, NIL)),
+	REPLY(SeenRow, FIELD(kind, TEXT), ONE(folder, Suffixed, NIL), ONE(resource, Suffixed, NIL), ONE(account, SuffixedAccount, NIL),
+		FIELD(path, TEXT, NIL), LIST(through, Way), FIELD(level, TEXT)),
 	REPLY(Share, ONE(user, Named), FIELD(team, BOOL), FIELD(level, TEXT)),
 	{ 0 },
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/share.h"
 
+#include <string.h>
 #include "vault/account.h"
 #include "vault/folder.h"
 #include "vault/lists.h"
@@ -8,6 +9,9 @@
 #include "vault/resource.h"
 #include "vault/user.h"
 #include "vault/withdrawn.h"
+
+#define WAYS_MAX 500
+#define WAYS_OF_EACH 10 /* in a list */
 
 static const char *const on_names[] = { "resource", "account", "folder" };
 
@@ -109,23 +113,34 @@ on_of(enum share_on on, const struct uuid *asked, const struct uuid *target, con
 	return uuid_eq(target, asked) ? on : SHARE_RESOURCE;
 }
 
-/* Returns the level that it gives. */
+/* What it gives, but for what was withdrawn here. */
 static int
-write_way(const struct call *c, enum share_on on, const struct uuid *asked, const struct uuid *user,
-	  struct json_out *out, const struct rows *r, int i)
+level_of_way(const struct call *c, const struct uuid *user, const struct rows *r, int i)
 {
-	int level = row_int(r, i, COL_SHARE_WAYS_LEVEL);
-	bool own = row_null(r, i, COL_SHARE_WAYS_TEAM);
 	struct uuid target, team;
+	bool own = row_null(r, i, COL_SHARE_WAYS_TEAM);
+	if (row_null(r, i, COL_SHARE_WAYS_GRANTED))
+		return row_int(r, i, COL_SHARE_WAYS_LEVEL);
 	row_uuid(r, i, COL_SHARE_WAYS_TARGET, &target);
 	if (!own)
 		row_uuid(r, i, COL_SHARE_WAYS_TEAM, &team);
-	if (!row_null(r, i, COL_SHARE_WAYS_GRANTED) &&
-	    !still_holds(c->v->withdrawn, &target, user, own ? NULL : &team))
+	if (!still_holds(c->v->withdrawn, &target, user, own ? NULL : &team))
 		return LEVEL_NONE;
+	return row_int(r, i, COL_SHARE_WAYS_LEVEL);
+}
+
+static void
+write_way(enum share_on on, struct json_out *out, const struct rows *r, int i)
+{
+	bool own = row_null(r, i, COL_SHARE_WAYS_TEAM);
+	struct uuid asked, target, team;
+	row_uuid(r, i, COL_SHARE_WAYS_ASKED, &asked);
+	row_uuid(r, i, COL_SHARE_WAYS_TARGET, &target);
+	if (!own)
+		row_uuid(r, i, COL_SHARE_WAYS_TEAM, &team);
 	json_out_object(out, NULL);
-	json_out_text(out, "on", on_names[on_of(on, asked, &target, r, i)]);
-	json_out_text(out, "level", policy_level_name(level));
+	json_out_text(out, "on", on_names[on_of(on, &asked, &target, r, i)]);
+	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_SHARE_WAYS_LEVEL)));
 	write_team(out, r, i, own ? NULL : &team);
 	json_out_text(out, "folder",
 		      row_null(r, i, COL_SHARE_WAYS_PATH) ? NULL
@@ -135,7 +150,44 @@ write_way(const struct call *c, enum share_on on, const struct uuid *asked, cons
 	else
 		json_out_time(out, "granted", row_time(r, i, COL_SHARE_WAYS_GRANTED));
 	json_out_end_object(out);
-	return level;
+}
+
+/* Those from row i on that are about one thing, as "through", and the "level" that they give. */
+static void
+write_ways(const struct call *c, enum share_on on, const struct uuid *user, struct json_out *out,
+	   const struct rows *r, int i)
+{
+	int level = LEVEL_NONE, n = rows_count(r);
+	struct uuid first, asked;
+	json_out_array(out, "through");
+	for (int from = i; i < n; i++) {
+		row_uuid(r, from, COL_SHARE_WAYS_ASKED, &first);
+		row_uuid(r, i, COL_SHARE_WAYS_ASKED, &asked);
+		if (!uuid_eq(&first, &asked))
+			break;
+		int gives = level_of_way(c, user, r, i);
+		if (gives)
+			write_way(on, out, r, i);
+		level = gives > level ? gives : level;
+	}
+	json_out_end_array(out);
+	json_out_text(out, "level", policy_level_name(level));
+}
+
+/* The ways of a user to each of the targets, in their order, at most so many to each. */
+static int
+read_ways(struct call *c, const struct uuid *user, const struct uuid *targets, size_t n, int most,
+	  struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	bind_uuid(&b, user);
+	bind_array_begin(&b, STMT_UUID);
+	for (size_t i = 0; i < n; i++)
+		bind_elem_uuid(&b, &targets[i]);
+	bind_array_end(&b);
+	bind_uuid(&b, &c->who.user);
+	bind_int(&b, most);
+	return lists_ask(c, STMT_SHARE_WAYS, &b, ret, e);
 }
 
 /* Whoever may not manage it asks about themselves alone. */
@@ -155,18 +207,13 @@ int
 share_why(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 	  struct json_out *out, struct err *e)
 {
-	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
 	struct uuid id;
 	const char *name;
-	int level = LEVEL_NONE;
 	int rc = find_asked(c, on, target, user, &id, &name, e);
 	if (rc)
 		return rc;
-	bind_uuid(&b, &id);
-	bind_uuid(&b, target);
-	bind_uuid(&b, &c->who.user);
-	rc = lists_ask(c, STMT_SHARE_WAYS, &b, &r, e);
+	rc = read_ways(c, &id, target, 1, WAYS_MAX, &r, e);
 	if (rc)
 		return rc;
 	json_out_object(out, NULL);
@@ -174,13 +221,122 @@ share_why(struct call *c, enum share_on on, const struct uuid *target, const cha
 	json_out_uuid(out, "id", &id);
 	json_out_text(out, "name", name);
 	json_out_end_object(out);
-	json_out_array(out, "through");
-	for (int i = 0; i < rows_count(r); i++) {
-		int gives = write_way(c, on, target, &id, out, r, i);
-		level = gives > level ? gives : level;
+	write_ways(c, on, &id, out, r, 0);
+	json_out_end_object(out);
+	return 0;
+}
+
+/* ---- what somebody sees ---- */
+
+static enum share_on
+kind_of(const struct rows *r, int i)
+{
+	enum share_on on = 0;
+	while (strcmp(row_text(r, i, COL_SHARE_SEEN_KIND), on_names[on]) != 0)
+		on++;
+	return on;
+}
+
+/* id NULL: as null. */
+static void
+write_thing(struct json_out *out, const char *what, const struct uuid *id, const char *called,
+	    const char *name, bool shared)
+{
+	if (!id) {
+		json_out_null(out, what);
+		return;
 	}
+	json_out_object(out, what);
+	json_out_uuid(out, "id", id);
+	json_out_text(out, called, name);
+	policy_write_suffix(out, id, shared);
+	json_out_end_object(out);
+}
+
+/* Its ways begin in row k of ways. */
+static void
+write_seen(const struct call *c, struct json_out *out, const struct rows *r, int i,
+	   const struct rows *ways, int k)
+{
+	enum share_on on = kind_of(r, i);
+	const char *name = row_text(r, i, COL_SHARE_SEEN_NAME);
+	bool shared = row_bool(r, i, COL_SHARE_SEEN_SHARED), folder = on == SHARE_FOLDER;
+	struct uuid id, resource;
+	row_uuid(r, i, COL_SHARE_SEEN_ID, &id);
+	if (!folder)
+		row_uuid(r, i, COL_SHARE_SEEN_RESOURCE, &resource);
+	json_out_object(out, NULL);
+	json_out_text(out, "kind", on_names[on]);
+	write_thing(out, "folder", folder ? &id : NULL, "name", name, shared);
+	write_thing(out, "resource", folder ? NULL : &resource, "name", name, shared);
+	if (on == SHARE_ACCOUNT)
+		write_thing(out, "account", &id, "login", row_text(r, i, COL_SHARE_SEEN_LOGIN),
+			    row_bool(r, i, COL_SHARE_SEEN_ACCOUNT_SHARED));
+	else
+		json_out_null(out, "account");
+	json_out_text(out, "path",
+		      row_null(r, i, COL_SHARE_SEEN_PATH) ? NULL
+							  : row_text(r, i, COL_SHARE_SEEN_PATH));
+	write_ways(c, on, &c->who.user, out, ways, k);
+	json_out_end_object(out);
+}
+
+/* Whether a way of those from row k on that are about the thing holds; *ret: the row behind them. */
+static bool
+any_holds(const struct call *c, const struct uuid *id, const struct rows *ways, int k, int *ret)
+{
+	struct uuid asked;
+	bool any = false;
+	for (; k < rows_count(ways); k++) {
+		row_uuid(ways, k, COL_SHARE_WAYS_ASKED, &asked);
+		if (!uuid_eq(&asked, id))
+			break;
+		any = any || level_of_way(c, &c->who.user, ways, k);
+	}
+	*ret = k;
+	return any;
+}
+
+static int
+read_seen(struct call *c, const char *through, const struct policy_page *page, struct rows **ret,
+	  struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	const char *place;
+	int rc = policy_place(c, STMT_SHARE_SEEN_PLACE, page, &place, e);
+	if (rc || !place)
+		return rc;
+	bind_uuid(&b, &c->who.user);
+	bind_text(&b, through ? through : "");
+	policy_bind_page(&b, place, page);
+	return lists_ask(c, STMT_SHARE_SEEN, &b, ret, e);
+}
+
+int
+share_seen(struct call *c, const char *through, const struct policy_page *page,
+	   struct json_out *out, struct err *e)
+{
+	auto_rows r = NULL;
+	auto_rows ways = NULL;
+	struct uuid id[POLICY_PAGE_MAX + 1], last = { 0 };
+	int rc = read_seen(c, through, page, &r, e), i = 0, k = 0, behind;
+	if (rc)
+		return rc;
+	int found = r ? rows_count(r) : 0, n = found < page->rows ? found : page->rows;
+	for (int j = 0; j < n; j++)
+		row_uuid(r, j, COL_SHARE_SEEN_ID, &id[j]);
+	rc = read_ways(c, &c->who.user, id, (size_t)n, WAYS_OF_EACH, &ways, e);
+	if (rc)
+		return rc;
+	json_out_object(out, NULL);
+	json_out_array(out, "seen");
+	for (; i < n && !policy_full(out); i++, k = behind)
+		if (any_holds(c, &id[i], ways, k, &behind))
+			write_seen(c, out, r, i, ways, k);
 	json_out_end_array(out);
-	json_out_text(out, "level", policy_level_name(level));
+	if (found > i && i)
+		last = id[i - 1];
+	json_out_uuid(out, "next", &last);
 	json_out_end_object(out);
 	return 0;
 }

@@ -20,6 +20,11 @@ int share_list(struct call *c, enum share_on on, const struct uuid *target,
  * user: name or id. Whoever may not manage it can ask about themselves alone. ERR_NOT_FOUND: also where there is no such user. */
 int share_why(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 	      struct json_out *out, struct err *e) NONNULL MUST_USE;
+/* What the caller sees, each thing with the ways to it, as above, at most ten: {"seen":[{"kind","folder","resource","account","path","level","through"}],"next"}. Of an account
+ * the resource is told too; path: of the folder that it stands in. through: one of SHARE_THROUGH, or NULL. */
+#define SHARE_THROUGH "own share team folder"
+int share_seen(struct call *c, const char *through, const struct policy_page *page,
+	       struct json_out *out, struct err *e) MUST_USE;
 /* user: name or id of a user or a team. {"user","team","level"} */
 int share_grant(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 		const char *level, struct json_out *out, struct err *e) NONNULL MUST_USE;

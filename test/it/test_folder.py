@@ -521,3 +521,67 @@ def test_the_log_says_who_did_what(ada, shared, boss):
         ["logged", ""],
     ]
     assert json.loads(boss.cli("audit", "verify", "--tables", "--json").stdout)["good"]
+
+
+def titles(rows):
+    """{name: (level, the ways to it)} of what somebody sees."""
+    said = {}
+    for r in rows:
+        last = r["folder"] or r["resource"]
+        name = "/".join(filter(None, (r["path"], last["name"], r["account"] and r["account"]["login"])))
+        assert name not in said and (r["kind"] == "folder") == (r["resource"] is None), r
+        said[name] = (
+            r["level"],
+            [(w["on"], w["level"], w["team"] and w["team"]["name"], w["folder"]) for w in r["through"]],
+        )
+    return said
+
+
+def test_what_somebody_sees_and_through_what(ada, boss, hire):
+    sepp = hire("sepp")
+    roofers = boss.api.must("POST", "/v1/teams", {"name": "roofers"}, status=201)["id"]
+    boss.api.must("POST", f"/v1/teams/{roofers}/members", {"user": "sepp"})
+    assert listed(sepp, "/v1/seen", "seen") == []
+    roof = make(ada, "roof")
+    tiles = make(ada, "tiles", roof)
+    slate, _ = put(ada, "slate", tiles)
+    nail, _ = put(ada, "nail", tiles)
+    ladder, root = put(ada, "ladder")
+    put(sepp, "hammer")
+    gone, _ = put(ada, "gone", tiles)
+    ada.api.must("DELETE", f"/v1/resources/{gone}", status=204)
+    make(sepp, "bag")
+    share(ada, roof, "roofers", "modify")
+    for path, level in ((f"resources/{nail}", "manage"), (f"accounts/{root}", "view")):
+        ada.api.must("POST", f"/v1/{path}/shares", {"user": "sepp", "level": level})
+    through_roof = ("folder", "modify", "roofers", "roof")
+    expected = {
+        "bag": ("owner", [("folder", "owner", None, None)]),
+        "hammer": ("owner", [("resource", "owner", None, None)]),
+        "ladder/root": ("view", [("account", "view", None, None)]),
+        "roof": ("modify", [("folder", "modify", "roofers", None)]),
+        "roof/tiles": ("modify", [through_roof]),
+        "roof/tiles/nail": ("manage", [("resource", "manage", None, None), through_roof]),
+        "roof/tiles/slate": ("modify", [through_roof]),
+    }
+    rows = listed(sepp, "/v1/seen", "seen")
+    assert titles(rows) == expected
+    names = [(r["folder"] or r["resource"])["name"] for r in rows]
+    assert names == sorted(names), "in the order of names, over all pages"
+    for r in rows:
+        what = r[r["kind"]]
+        why = sepp.api.must("GET", f"/v1/{r['kind']}s/{what['id']}/why")
+        assert (why["level"], why["through"]) == (r["level"], r["through"]), "as each says of itself"
+    ways = {
+        "own": {"bag", "hammer"},
+        "share": {"roof/tiles/nail", "ladder/root"},
+        "team": {"roof"},
+        "folder": {"roof/tiles", "roof/tiles/nail", "roof/tiles/slate"},
+    }
+    for through, names in ways.items():
+        said = titles(listed(sepp, f"/v1/seen?through={through}", "seen"))
+        assert said == {n: expected[n] for n in names}, "all the ways to what comes through one of them"
+    assert status(sepp, "GET", "/v1/seen?through=luck") == 400
+    boss.api.must("DELETE", f"/v1/teams/{roofers}/members/sepp", status=204)
+    assert set(titles(listed(sepp, "/v1/seen", "seen"))) == {"bag", "hammer", "ladder/root", "nail"}
+    assert titles(listed(ada, "/v1/seen?through=share", "seen")) == {}

@@ -248,6 +248,10 @@ def test_folders(page, pair, admin, axe):
     page.wait_for("to-folder")
     axe.look("a resource in a folder")
     page.press("Close")
+    page.element("user").click()
+    page.wait_for("to-seen").click()
+    page.wait("seen-list", "site/hall/lamp")
+    axe.look("what one may see")
 
 
 def test_an_import(page, axe, tmp_path):
@@ -324,6 +328,11 @@ def test_oneself_and_what_was_done(pair, admin, chrome, axe):
     page.element("user").click()
     page.wait_for("own-password")
     axe.look("oneself")
+    page.element("to-seen").click()
+    page.wait("seen", "There is nothing that you see so")
+    axe.look("what one may see, nothing")
+    page.element("user").click()
+    page.wait_for("own-password")
     page.type("factor-password", PASSWORD)
     page.press("Set it up")
     page.wait_for("factor-secret")

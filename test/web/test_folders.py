@@ -166,11 +166,14 @@ def test_moving_says_first_who_gains_and_who_loses(page, pair, admin):
     look(page, "store")
     page.wait("effect", "This is what moving it to store changes")
     assert page.rows("effect-rows") == [["carol", "view and change", "nothing"], ["dave", "nothing", "view"]]
-    assert a.sql("SELECT name FROM folder WHERE parent IS NOT NULL AND name = 'hall' AND path[1] IN "
-                 "(SELECT id FROM folder WHERE name = 'plant')") == [["hall"]], "a look moves nothing"
+    assert a.sql(
+        "SELECT name FROM folder WHERE parent IS NOT NULL AND name = 'hall' AND path[1] IN "
+        "(SELECT id FROM folder WHERE name = 'plant')"
+    ) == [["hall"]], "a look moves nothing"
     page.type("move-to", "sto")
     wait_until("it is the effect of something else", lambda: not page.seen("effect-rows"))
     look(page, "store")
+    page.wait("effect", "Move it into store")
     page.press("Move it into store")
     page.wait("move-said", "It stands in store now")
     page.wait("folder", "store/hall")
@@ -257,7 +260,9 @@ def test_somebody_sees_of_it_what_is_shared(pair, chrome, page, admin):
     pair[0].cli("share", "--folder", "deep/inner", "ops", session=admin)
     page = as_user(chrome, pair[0], "carol")
     page.go("folders")
-    wait_until("as much as is shared", lambda: names(page, "folder-list"), lambda rows: "inner" in rows and "deep" not in rows)
+    wait_until(
+        "as much as is shared", lambda: names(page, "folder-list"), lambda rows: "inner" in rows and "deep" not in rows
+    )
     page.d.find_element("link text", "inner").click()
     wait_until("what is in it", lambda: names(page, "inside"), lambda rows: rows == ["pump"])
     assert not page.seen("add-folder") and not page.seen("add-inside")
@@ -269,6 +274,43 @@ def test_somebody_sees_of_it_what_is_shared(pair, chrome, page, admin):
     page.press_label("Resource pump")
     page.wait("through", "view: by a share of the folder inner with the team ops")
     assert not page.seen("move")
+    page.press("Close")
+    assert page.complaints() == []
+
+
+def test_what_somebody_may_see_and_through_what(pair, chrome, page, admin):
+    pair[0].cli("folder", "add", "harbour", session=admin)
+    pair[0].cli("put", "crane/root", "--folder", "harbour", session=admin, input="s3cret\n")
+    pair[0].cli("share", "--folder", "harbour", "ops", "modify", session=admin)
+    pair[0].cli("share", "core switch/admin", "carol", session=admin)
+    pair[0].cli("put", "lunch/box", session=admin.parent / "carol.session", input="s3cret\n")
+    page = as_user(chrome, pair[0], "carol")
+    page.element("user").click()
+    page.wait_for("to-seen").click()
+    page.wait("seen-list", "harbour/crane", "view and change: by a share of the folder harbour with the team ops")
+
+    def shown():
+        return {r[0]: (r[1], r[2].split("\n")[0]) for r in page.rows("seen-list")}
+
+    assert (
+        shown()["core switch / admin"][0] == "account"
+        and "by a share of the account" in shown()["core switch / admin"][1]
+    )
+    assert shown()["lunch"] == ("resource", "do everything: as the owner of the resource")
+    page.choose("#seen-through", "own")
+    wait_until("their own are left", lambda: set(shown()), lambda names: names == {"lunch"})
+    page.choose("#seen-through", "team")
+    wait_until(
+        "what the team has", lambda: set(shown()), lambda names: "harbour" in names and "harbour/crane" not in names
+    )
+    page.d.find_element("link text", "harbour").click()
+    wait_until("what is in it", lambda: names(page, "inside"), lambda rows: rows == ["crane"])
+    page.d.back()
+    page.wait_for("seen-list")
+    page.choose("#seen-through", "folder")
+    page.wait("seen-list", "harbour/crane")
+    page.press("harbour/crane")
+    page.wait("resource", "Folder", "harbour")
     page.press("Close")
     assert page.complaints() == []
 

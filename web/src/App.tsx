@@ -10,6 +10,7 @@ import { LogIn } from "./LogIn";
 import { Me } from "./Me";
 import { Newer } from "./Newer";
 import { Notices } from "./Notices";
+import { Seen } from "./Seen";
 import { Status } from "./Status";
 import { Teams } from "./Teams";
 import { Users } from "./Users";
@@ -47,6 +48,7 @@ export function App() {
 				{user && serving && page === "teams" && <Teams key={user} />}
 				{user && serving && page === "users" && <Users key={user} />}
 				{user && serving && page === "me" && <Me key={user} />}
+				{user && serving && page === "seen" && <Seen key={user} />}
 			</main>
 		</>
 	);

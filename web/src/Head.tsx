@@ -86,7 +86,7 @@ export function Head() {
 			<Where />
 			{me && (
 				<p id="who">
-					<a id="user" href="#me" title={T.you} aria-current={page === "me" ? "page" : undefined}>
+					<a id="user" href="#me" title={T.you} aria-current={page === "me" || page === "seen" ? "page" : undefined}>
 						{T.user(me.user.name, me.user.role)}
 					</a>{" "}
 					<button id="logout" type="button" onClick={logOut}>

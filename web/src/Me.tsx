@@ -81,6 +81,11 @@ export function Me() {
 			{!changes && <p class="hint">{T.onlyPrimary}</p>}
 			<Said id="me-said" word={word} />
 			<p>
+				<a id="to-seen" href="#seen">
+					{T.seen}
+				</a>
+			</p>
+			<p>
 				<button id="end-others" type="button" disabled={!withdrawals} onClick={() => void endOthers()}>
 					{T.endOthers}
 				</button>

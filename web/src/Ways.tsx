@@ -11,7 +11,7 @@ function words(w: Way) {
 }
 
 // What somebody may do, and through what: each ownership and each share that reaches them, the one that gives most first.
-export function Ways({ of }: { of: Why }) {
+export function Ways({ of }: { of: Pick<Why, "through"> }) {
 	return (
 		<ul class="ways-list">
 			{of.through.map((w, i) => (

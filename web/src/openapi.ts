@@ -619,6 +619,21 @@ export interface Retrieved {
 	created: string;
 }
 
+export interface Seen {
+	seen: SeenRow[];
+	next: string | null;
+}
+
+export interface SeenRow {
+	kind: string;
+	folder: Suffixed | null;
+	resource: Suffixed | null;
+	account: SuffixedAccount | null;
+	path: string | null;
+	through: Way[];
+	level: string;
+}
+
 export interface Session {
 	session: string;
 	user: SessionUser;

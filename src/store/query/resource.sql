@@ -67,7 +67,7 @@ WHERE r.id = $1 AND r.deleted_at IS NULL;
 -- (place, id): lower(name) and id of the last resource of the page before; '' and the nil id are before all. No parameter is ever absent. Where a look-up
 -- by key is meant a LIMIT keeps it one, whatever the planner believes about sizes.
 
--- columns: place of resource_place, account_place, user_place, name_conflict_place, folder_place
+-- columns: place of resource_place, account_place, user_place, name_conflict_place, folder_place, share_seen_place
 
 -- name: resource_place(id uuid) -> place text
 SELECT lower(name) FROM resource WHERE id = $1;
