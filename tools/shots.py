@@ -279,6 +279,9 @@ def take_administration(page, camera):
     page.go("audit")
     page.wait("events", "A user logged in")
     camera.take("audit")
+    page.go("settings")
+    page.wait("setting-list", "detect_ms")
+    camera.take("settings")
 
 
 def take_oneself(page, camera):

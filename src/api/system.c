@@ -68,6 +68,16 @@ on_ha_unlock(struct api_call *c, struct err *e)
 	return rc ? rc : age_limit_unlock(&c->call, b->reason, &c->w, e);
 }
 
+/* As this node's vault goes by them now. */
+static int
+on_settings(struct api_call *c, struct err *e)
+{
+	json_out_object(&c->w, NULL);
+	settings_write_json(c->call.v->settings, "settings", &c->w);
+	json_out_end_object(&c->w);
+	return 0;
+}
+
 static int
 on_metrics(struct api_call *c, struct err *e)
 {
@@ -94,6 +104,9 @@ const struct route routes_system[] = {
 	{ HTTP_POST, "/v1/ha/unlock", DO(ha_unlock), CAP_NODES, ROUTE_ANY_MODE | ROUTE_EVENT,
 	  BODY(unlock), NO_QUERY, SMALL, "Unlocked",
 	  "In emergency, at a secondary whose data is older than max_emergency_age: gives out passwords again for this outage." },
+	{ HTTP_GET, "/v1/settings", DO(settings), CAP_NODES, READ,
+	  NO_BODY, NO_QUERY, 0, "Settings",
+	  "Lists the settings of this node, as it goes by them now; of secrets only whether they are set (changed). counts: at a reload (SIGHUP) or at the next start." },
 	{ HTTP_GET, "/v1/metrics", DO(metrics), 0, ROUTE_PUBLIC | ROUTE_ANY_MODE | ROUTE_LOOPBACK,
 	  NO_BODY, NO_QUERY, 0, "text/plain",
 	  "Counters for Prometheus; from loopback or with the metrics token." },
@@ -109,6 +122,10 @@ const struct shape replies_system[] = {
 		FIELD(id, ID), FIELD(name, TEXT), FIELD(https_port, INT), FIELD(pair_port, INT),
 		FIELD(slot, TEXT, NIL), FIELD(joined, TIME, NIL), FIELD(web_cert, TEXT, NIL),
 		FIELD(primary, BOOL)),
+	REPLY(Settings, LIST(settings, SettingRow)),
+	REPLY(SettingRow,
+		FIELD(name, TEXT), FIELD(value, TEXT, NIL), FIELD(default, TEXT), FIELD(allowed, TEXT),
+		FIELD(counts, TEXT), FIELD(help, TEXT), FIELD(secret, BOOL), FIELD(changed, BOOL)),
 	REPLY(HaBrief,
 		FIELD(status, TEXT, NIL), FIELD(state, TEXT), FIELD(reason, TEXT),
 		FIELD(primary_url, TEXT, NIL), FIELD(both, BOOL), FIELD(as_of, TIME, NIL),

@@ -36,6 +36,7 @@ static const struct {
 	const char *name, *allowed;
 } kinds[] = {
 	[SET_TEXT] = { "text", "up to 255 printable characters" },
+	[SET_SECRET] = { "text", "up to 255 printable characters" },
 	[SET_INT] = { "number", "a whole number" },
 	[SET_MS] = { "time", "a whole number with " WHEN_UNITS " behind it" },
 	[SET_BOOL] = { "yes or no", "true or false" },
@@ -200,6 +201,7 @@ set_row(struct settings *s, const struct row *r, const char *v)
 	void *at = field(s, r);
 	switch (r->kind) {
 	case SET_TEXT:
+	case SET_SECRET:
 		return set_text(v, at);
 	case SET_INT:
 	case SET_MS:
@@ -466,4 +468,48 @@ settings_write_markdown(struct buf *out)
 		buf_addf(out, " | %s | %s |\n", r->when == SET_RELOAD ? "reload" : "start",
 			 r->help);
 	}
+}
+
+static void
+write_value(const struct settings *s, const struct row *r, struct json_out *out)
+{
+	const void *at = field_const(s, r);
+	char text[WHEN_SPAN_LEN];
+	if (r->kind == SET_SECRET) {
+		json_out_null(out, "value");
+	} else if (r->kind == SET_BOOL) {
+		json_out_text(out, "value", *(const bool *)at ? "true" : "false");
+	} else if (is_number(r)) {
+		write_number(r, *(const int64_t *)at, text);
+		json_out_text(out, "value", text);
+	} else {
+		json_out_text(out, "value", at);
+	}
+}
+
+void
+settings_write_json(const struct settings *s, const char *name, struct json_out *out)
+{
+	struct settings made;
+	settings_defaults(&made);
+	json_out_array(out, name);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct row *r = &rows[i];
+		auto_buf allowed = BUF_INIT;
+		char def[WHEN_SPAN_LEN];
+		add_allowed(&allowed, r);
+		json_out_object(out, NULL);
+		json_out_text(out, "name", r->name);
+		write_value(s, r, out);
+		json_out_text(out, "default", default_text(r, def));
+		json_out_text(out, "allowed", buf_str(&allowed));
+		json_out_text(out, "counts", r->when == SET_RELOAD ? "reload" : "start");
+		json_out_text(out, "help", r->help);
+		json_out_bool(out, "secret", r->kind == SET_SECRET);
+		json_out_bool(out, "changed",
+			      memcmp(field_const(s, r), field_const(&made, r), field_bytes(r)) !=
+				      0);
+		json_out_end_object(out);
+	}
+	json_out_end_array(out);
 }

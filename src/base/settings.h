@@ -10,11 +10,13 @@
 #include <stdint.h>
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json_out.h"
 
 #define SETTINGS_TEXT_MAX 256
 
 enum settings_kind {
 	SET_TEXT,
+	SET_SECRET /* a text that is shown to nobody */,
 	SET_INT,
 	SET_MS,
 	SET_BOOL,
@@ -24,9 +26,10 @@ enum settings_kind {
 };
 enum settings_when { SET_START, SET_RELOAD };
 
-/* SETTING(field, kind, when, "default", min, max, "help") — TEXT/ADDR/LEVEL/STANDBY fields are char[256], INT/MS int64_t, BOOL bool. */
+/* SETTING(field, kind, when, "default", min, max, "help") — TEXT/SECRET/ADDR/LEVEL/STANDBY fields are char[256], INT/MS int64_t, BOOL bool. */
 struct settings {
 #define SETTING_TEXT(f) char f[SETTINGS_TEXT_MAX];
+#define SETTING_SECRET(f) char f[SETTINGS_TEXT_MAX];
 #define SETTING_ADDR(f) char f[SETTINGS_TEXT_MAX];
 #define SETTING_LEVEL(f) char f[SETTINGS_TEXT_MAX];
 #define SETTING_STANDBY(f) char f[SETTINGS_TEXT_MAX];
@@ -53,3 +56,5 @@ void settings_reload(struct settings *s, const struct settings *next,
 		     struct buf *ret_restart) NONNULL;
 void settings_write_sample(struct buf *out) NONNULL;   /* the commented sample file */
 void settings_write_markdown(struct buf *out) NONNULL; /* docs/settings.md */
+/* The whole table with the values of s, but for secrets: [{"name","value","default","allowed","counts","help","secret","changed"}] as a member of that name. */
+void settings_write_json(const struct settings *s, const char *name, struct json_out *out) NONNULL;

@@ -16,7 +16,7 @@
 	X(USE, use, 1, "au", "own and use resources, and what is shared")                          \
 	X(USERS, users, 2, "a", "manage users")                                                    \
 	X(AUDIT, audit, 4, "a", "read and verify the log")                                         \
-	X(NODES, nodes, 8, "a", "see the nodes of the pair")
+	X(NODES, nodes, 8, "a", "see the nodes of the pair, and the settings of the one asked")
 
 enum capability {
 	CAP_NONE = 0,

@@ -21,6 +21,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	/* Whatever was taken is within the bounds of its row. */
 #define TEXT_IN_BOUNDS(f, lo, hi) assert(memchr((f), '\0', sizeof(f)))
 #define TEXT TEXT_IN_BOUNDS
+#define SECRET TEXT_IN_BOUNDS
 #define ADDR TEXT_IN_BOUNDS
 #define LEVEL TEXT_IN_BOUNDS
 #define STANDBY TEXT_IN_BOUNDS

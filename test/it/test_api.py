@@ -733,6 +733,18 @@ def test_search_finds_only_what_one_may_see(ada, bob):
 # ---- sessions and settings ----
 
 
+def test_the_settings_are_shown_to_administrators(admin_api, ada):
+    said = admin_api.must("GET", "/v1/settings")
+    rows = {r["name"]: r for r in said["settings"]}
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    assert list(rows) == listed
+    assert rows["listen"]["changed"] and rows["listen"]["value"].startswith("0.0.0.0:")
+    assert (rows["detect_ms"]["value"], rows["detect_ms"]["changed"]) == ("3s", False)
+    assert (rows["metrics_token"]["value"], rows["metrics_token"]["changed"]) == (None, True)
+    assert "a-token-for-the-scraper" not in json.dumps(said), "a secret is shown to nobody"
+    refused(ada.get("/v1/settings"), 403, "forbidden")
+
+
 def test_a_session_ends_when_it_is_not_used(node, where):
     node.set("session_idle", "1h")
     node.set("session_max", "3h")

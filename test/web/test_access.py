@@ -310,6 +310,9 @@ def test_users_and_the_log(page, axe):
     page.press("Find")
     page.wait("audit-said", "no such kind")
     axe.look("audit, refused")
+    page.go("settings")
+    page.wait("setting-list", "detect_ms")
+    axe.look("settings")
 
 
 def test_oneself_and_what_was_done(pair, admin, chrome, axe):

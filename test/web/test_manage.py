@@ -134,6 +134,15 @@ def test_administrators_read_the_log(page):
     assert page.complaints() == []
 
 
+def test_administrators_see_the_settings(page, pair):
+    page.go("settings")
+    page.wait("setting-list", "detect_ms", "at once, after SIGHUP", "at the next start")
+    rows = {r[0]: r[1:] for r in page.rows("setting-list")}
+    assert rows["detect_ms"][:2] == ["3s", "3s"] and rows["name"][0] == pair[0].name
+    assert rows["metrics_token"][0] == "(empty)"
+    assert page.complaints() == []
+
+
 def test_a_second_account_goes_into_the_same_resource(page):
     make_account(page, "twice")
     page.press("New account")

@@ -11,16 +11,18 @@ import { Me } from "./Me";
 import { Newer } from "./Newer";
 import { Notices } from "./Notices";
 import { Seen } from "./Seen";
+import { Settings } from "./Settings";
 import { Status } from "./Status";
 import { Teams } from "./Teams";
 import { Users } from "./Users";
 import { Vault } from "./Vault";
-import { serves, useStore, type Store } from "./store";
+import { serves, useStore, type PageName, type Store } from "./store";
+
+const RESERVED: PageName[] = ["users", "audit", "settings"]; // for administrators
 
 // Whoever may not see a page is where everybody begins.
 function pageOf(s: Store) {
-	const reserved = s.page === "users" || s.page === "audit";
-	return reserved && s.me?.user.role !== "administrator" ? "passwords" : s.page;
+	return RESERVED.includes(s.page) && s.me?.user.role !== "administrator" ? "passwords" : s.page;
 }
 
 export function App() {
@@ -45,6 +47,7 @@ export function App() {
 				{user && serving && page === "folders" && <Folders key={user} />}
 				{user && serving && page === "bin" && <Bin key={user} />}
 				{user && serving && page === "audit" && <Audit key={user} />}
+				{user && serving && page === "settings" && <Settings key={user} />}
 				{user && serving && page === "teams" && <Teams key={user} />}
 				{user && serving && page === "users" && <Users key={user} />}
 				{user && serving && page === "me" && <Me key={user} />}

@@ -102,6 +102,7 @@ export function Head() {
 					{serving && <Part page="teams" text={T.teams} />}
 					{serving && me.user.role === "administrator" && <Part page="users" text={T.users} />}
 					{serving && me.user.role === "administrator" && <Part page="audit" text={T.audit} />}
+					{serving && me.user.role === "administrator" && <Part page="settings" text={T.settings} />}
 					<a id="to-ha" href="#ha" aria-current={page === "ha" || !serving ? "page" : undefined}>
 						<span class="hint wide-only">{T.general} → </span>
 						{T.ha}

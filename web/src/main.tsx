@@ -7,7 +7,7 @@ import { App } from "./App";
 import { begin } from "./rounds";
 import { set, type PageName, type Place } from "./store";
 
-const PAGES: PageName[] = ["passwords", "folders", "import", "bin", "teams", "users", "audit", "me", "seen", "ha"];
+const PAGES: PageName[] = ["passwords", "folders", "import", "bin", "teams", "users", "audit", "settings", "me", "seen", "ha"];
 
 const ID = /^[0-9a-f-]{36}$/;
 

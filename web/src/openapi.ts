@@ -659,6 +659,21 @@ export interface SessionUser {
 	role: string;
 }
 
+export interface SettingRow {
+	name: string;
+	value: string | null;
+	default: string;
+	allowed: string;
+	counts: string;
+	help: string;
+	secret: boolean;
+	changed: boolean;
+}
+
+export interface Settings {
+	settings: SettingRow[];
+}
+
 export interface Share {
 	user: Named;
 	team: boolean;

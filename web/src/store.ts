@@ -4,7 +4,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { HaNode, HaReason, HaWarning, Health, Login, Offer, Session } from "./openapi";
 
-export type PageName = "passwords" | "folders" | "import" | "bin" | "teams" | "users" | "audit" | "me" | "seen" | "ha";
+export type PageName = "passwords" | "folders" | "import" | "bin" | "teams" | "users" | "audit" | "settings" | "me" | "seen" | "ha";
 
 export interface Place {
 	name: string;

@@ -352,6 +352,16 @@ export const T = {
 	auditKind: "Kind of event",
 	older: "Older ones",
 
+	// settings
+	settings: "Settings",
+	settingsHint: (node: string) =>
+		`What ${node} goes by now; each node has its own. They are changed in conf/holdfast.conf on its machine. What differs from the default is bold; secrets are not shown.`,
+	settingsOf: (node: string) => `Settings of ${node}`,
+	settingColumns: ["Setting", "Value", "Default", "A change counts", "What it is"],
+	settingCounts: { reload: "at once, after SIGHUP", start: "at the next start" } as Record<string, string>,
+	settingSecret: "set, not shown",
+	settingEmpty: "(empty)",
+
 	// teams
 	teams: "Teams",
 	teamsHint: "What is shared with a team is shared with everybody who is in it.",

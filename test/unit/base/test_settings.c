@@ -232,6 +232,38 @@ markdown_names_every_setting(void **state)
 #undef SETTING
 }
 
+/* The whole table, and no secret. */
+static void
+json_has_every_setting_and_no_secret(void **state)
+{
+	struct settings s;
+	struct err e = { 0 };
+	auto_buf text = BUF_INIT;
+	struct json_out w;
+	settings_defaults(&s);
+	assert_int_equal(settings_set(&s, "metrics_token", "tell-nobody", &e), 0);
+	assert_int_equal(settings_set(&s, "alert_webhook", "https://a/tell-nobody", &e), 0);
+	assert_int_equal(settings_set(&s, "detect_ms", "5000", &e), 0);
+	assert_int_equal(settings_set(&s, "sync_timeout", "2000", &e), 0);
+	json_out_init(&w, &text);
+	json_out_object(&w, NULL);
+	settings_write_json(&s, "settings", &w);
+	json_out_end_object(&w);
+	const char *said = buf_str(&text);
+#define SETTING(field, kind, when, def, min, max, help)                                            \
+	assert_non_null(strstr(said, "{\"name\":\"" #field "\","));
+#include "base/settings.def"
+#undef SETTING
+	assert_null(strstr(said, "tell-nobody"));
+	assert_non_null(strstr(said, "\"detect_ms\",\"value\":\"5s\",\"default\":\"3s\""));
+	assert_non_null(strstr(said, "\"metrics_token\",\"value\":null,\"default\":\"\""));
+	const char *same = strstr(said, "\"sync_timeout\"");
+	assert_non_null(strstr(same, "\"secret\":false,\"changed\":false}"));
+	assert_true(strstr(same, "\"changed\":false}") < strchr(same, '}'));
+	const char *token = strstr(said, "\"metrics_token\"");
+	assert_true(strstr(token, "\"secret\":true,\"changed\":true}") < strchr(token, '}'));
+}
+
 /* "12h", not "43200000". */
 static void
 no_time_is_shown_without_its_unit(void **state)
@@ -240,6 +272,7 @@ no_time_is_shown_without_its_unit(void **state)
 	settings_write_markdown(&md);
 	settings_write_sample(&sample);
 #define CHECK_TEXT(f) (void)0
+#define CHECK_SECRET(f) (void)0
 #define CHECK_ADDR(f) (void)0
 #define CHECK_LEVEL(f) (void)0
 #define CHECK_STANDBY(f) (void)0
@@ -275,6 +308,7 @@ main(void)
 		cmocka_unit_test(a_file_that_init_did_not_make_is_refused),
 		cmocka_unit_test(reload_takes_what_may_change),
 		cmocka_unit_test(markdown_names_every_setting),
+		cmocka_unit_test(json_has_every_setting_and_no_secret),
 		cmocka_unit_test(no_time_is_shown_without_its_unit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
