@@ -53,7 +53,7 @@ DEMO = [
 ]
 FOLDERS = {
     "network": [],
-    "network/switches": ["core switch"],
+    "network/switches": ["firewall"],
     "network/routers": ["edge router"],
     "network/a branch office that is far away": [],
     "network/a branch office that is far away/its own network": [],
@@ -227,7 +227,7 @@ def take_folders(page, camera):
     page.d.find_element("id", "crumbs").find_element("link text", "network").click()
     page.wait("folder-list", "switches")
     page.d.find_element("link text", "switches").click()
-    page.wait("inside", "core switch")
+    page.wait("inside", "firewall")
     camera.take("folder")
     page.element("manage-folder").click()
     page.wait_for("share")

@@ -64,7 +64,7 @@ export function Seen() {
 								<td data-column={T.seenColumns[0]}>
 									<What row={row} open={() => row.resource && show({ id: row.resource.id, title: named(row.resource.name, row.resource) })} />
 								</td>
-								<td data-column={T.seenColumns[1]}>{T.shareOn[row.kind] ?? row.kind}</td>
+								<td data-column={T.seenColumns[1]} class="short">{T.shareOn[row.kind] ?? row.kind}</td>
 								<td data-column={T.seenColumns[2]}>
 									<Ways of={row} />
 								</td>
