@@ -20,6 +20,7 @@
 #define PROVE_MS 5000 /* so long a promotion waits for keyd */
 #define PEM_MAX 65536
 #define TASK_RETRY_MS 2000
+#define HANDOVER_MS 8000      /* so long an ordered hand-over may wait to begin */
 #define TIDY_MS 5000	      /* so long a copy is in step before what was there is removed */
 #define SHUT_MS 10000	      /* so long the database may let nobody in before it is restarted */
 #define REOPEN_AGAIN_MS 60000 /* and not again before then */
@@ -292,7 +293,7 @@ announce_handover(struct agent *a)
 	struct json_out w;
 
 	if (a->order != ORDER_HANDOVER || a->shown.state != HA_SYNCED || a->rv.requests ||
-	    (uuid_eq(&a->rv.order_node, &a->order_node) && a->rv.order_term == a->rv.term + 1))
+	    agent_handover_is_logged(a))
 		return;
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
@@ -371,6 +372,40 @@ ask_for_stop(struct agent *a)
 	a->stop_asked = write(PROC_FD_LINK, "J", 1) == 1;
 }
 
+/* Whoever gave it is told why; nothing of it is done later. */
+static void
+give_up_order(struct agent *a, const char *why)
+{
+	log_warning("the operator's order is given up: %s", why);
+	a->order = ORDER_NONE;
+	text_fit(a->shown.order_failure, sizeof(a->shown.order_failure), "%s", why);
+}
+
+#define IN(s) (1u << HA_##s)
+
+/* What an order becomes in the state that was just begun: it waits or is being carried out, it is done, or it is over. */
+static void
+look_at_order(struct agent *a)
+{
+	static const struct {
+		unsigned waits, done;
+	} orders[] = {
+		[ORDER_PROMOTE] = { IN(MERGING) | IN(RESEED) | IN(DUPLICATE) | IN(PROMOTING),
+				    IN(ALONE) },
+		[ORDER_HANDOVER] = { IN(SYNCED) | IN(HANDING), IN(FENCED) },
+		[ORDER_CLONE] = { IN(STANDBY) | IN(MERGING) | IN(RESEED), 0 },
+		[ORDER_IN_PLACE] = { IN(FENCED), IN(STANDBY) },
+	};
+	unsigned now = 1u << a->shown.state;
+
+	if (a->order == ORDER_NONE || (orders[a->order].waits & now))
+		return;
+	if (orders[a->order].done & now)
+		a->order = ORDER_NONE;
+	else
+		give_up_order(a, a->shown.reason);
+}
+
 void
 agent_change_state(struct agent *a, const struct fsm_next *next)
 {
@@ -386,9 +421,7 @@ agent_change_state(struct agent *a, const struct fsm_next *next)
 	text_fit(a->shown.reason, sizeof(a->shown.reason), "%s", next->why);
 	a->why = next->why;
 	a->state_ms = a->now_ms;
-	if (next->state == HA_ALONE || next->state == HA_EMERGENCY || next->state == HA_STANDBY ||
-	    next->state == HA_FENCED)
-		a->order = ORDER_NONE;
+	look_at_order(a);
 	if (next->state != HA_FENCED)
 		a->stop_asked = false;
 	a->epoch_failed = false;
@@ -427,8 +460,23 @@ note_ordered_copy(struct agent *a)
 	if (a->order != ORDER_CLONE || a->wv.task != ROLE_CLONE || a->wv.working ||
 	    !a->wv.no_place || a->task_ms < a->state_ms)
 		return;
-	a->order = ORDER_NONE;
-	text_fit(a->shown.order_failure, sizeof(a->shown.order_failure), "%s", a->wv.failure);
+	give_up_order(a, a->wv.failure);
+}
+
+/* A hand-over that cannot be begun is not begun later, when nobody expects it any more. */
+static void
+note_late_handover(struct agent *a)
+{
+	char why[128];
+
+	if (a->order != ORDER_HANDOVER || a->shown.state != HA_SYNCED ||
+	    a->now_ms - a->order_ms <= HANDOVER_MS)
+		return;
+	text_fit(why, sizeof(why), "%s within %d s",
+		 agent_handover_is_logged(a) ? "the other node did not have the whole log"
+					     : "the vault did not take it into the log",
+		 HANDOVER_MS / 1000);
+	give_up_order(a, why);
 }
 
 /* While a role changes the reason goes on: how far it is. */
@@ -468,6 +516,7 @@ agent_act(struct agent *a, const struct fsm_obs *o)
 {
 	note_copy(a);
 	note_ordered_copy(a);
+	note_late_handover(a);
 	note_rewinding(a);
 	look_at_own_cert(a);
 	agent_look_at_ports(a);

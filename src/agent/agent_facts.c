@@ -52,6 +52,12 @@ agent_standby(const struct agent *a, const struct uuid *id)
 	return NULL;
 }
 
+bool
+agent_handover_is_logged(const struct agent *a)
+{
+	return uuid_eq(&a->rv.order_node, &a->order_node) && a->rv.order_term == a->rv.term + 1;
+}
+
 /* The other node has the word about it, and all before. */
 static bool
 handover_is_ready(const struct agent *a)
@@ -59,8 +65,8 @@ handover_is_ready(const struct agent *a)
 	const struct replication_standby *s = agent_standby(a, &a->order_node);
 
 	return a->order == ORDER_HANDOVER && agent_view_is_fresh(a) &&
-	       uuid_eq(&a->rv.order_node, &a->order_node) && a->rv.order_term == a->rv.term + 1 &&
-	       s && strcmp(s->state, "streaming") == 0 && s->replay_lsn >= a->rv.lsn;
+	       agent_handover_is_logged(a) && s && strcmp(s->state, "streaming") == 0 &&
+	       s->replay_lsn >= a->rv.lsn;
 }
 
 /* The node that it is for did not take over, as is heard of it after this database was back; or nothing is. */

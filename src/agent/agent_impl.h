@@ -107,6 +107,7 @@ struct agent {
 	pthread_mutex_t
 		lock; /* the loop holds it while it works; control's threads while they ask */
 	enum order order;
+	int64_t order_ms;	/* ORDER_HANDOVER: when it was given */
 	struct uuid order_node; /* ORDER_HANDOVER: to whom */
 	bool emergency_ordered; /* as HOME_EMERGENCY says; stays until it is taken back */
 	bool removed;		/* taken out of the pair, as HOME_REMOVED says */
@@ -227,6 +228,7 @@ int agent_prepare_epoch(struct agent *a, struct err *e) NONNULL MUST_USE;
 
 void agent_reduce(struct agent *a, struct fsm_obs *o) NONNULL;
 bool agent_slot_is_lost(const struct agent *a) NONNULL;
+bool agent_handover_is_logged(const struct agent *a) NONNULL; /* the one that is ordered */
 
 /* Tells the chain memory whether what the log has now is all that it will have. */
 void agent_tell_chain_memory(struct agent *a, const struct fsm_obs *o) NONNULL;

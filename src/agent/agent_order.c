@@ -170,6 +170,7 @@ order_switchover(struct agent *a, const char *node, struct err *e)
 			"is not to go on",
 			n->name);
 	a->order = ORDER_HANDOVER;
+	a->order_ms = clock_mono_ms();
 	a->order_node = n->id;
 	return 0;
 }

@@ -210,10 +210,10 @@ follows_again(obs *o, limits *l)
 /* clang-format off */
 static const struct fsm_rule rules[] = {
 	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING) | FROM(BEHIND) | FROM(DUPLICATE), epoch_later, FENCED, "another node is the primary of a later epoch"),
+	RULE(FROM(FENCED) | FROM(EMERGENCY) | FROM(DUPLICATE), reign_ordered, ALONE, "an operator made this node the primary"),
 	RULE(FROM(FENCED), leader_lost, EMERGENCY, "the primary that this node is to follow does not serve"),
 	RULE(FROM(EMERGENCY), leader_back, FENCED, "the primary that this node is to follow serves"),
 	RULE(FROM(SYNCED) | FROM(ALONE), history_behind, BEHIND, "this node has lost events of its own log"),
-	RULE(FROM(FENCED) | FROM(EMERGENCY) | FROM(DUPLICATE), reign_ordered, ALONE, "an operator made this node the primary"),
 	RULE(FROM(SYNCED) | FROM(ALONE) | FROM(HANDING), duplicate_heard, DUPLICATE, "a second program of this node runs"),
 	RULE(FROM(BEHIND), history_whole, ALONE, "this node's log is whole"),
 	RULE(FROM(SINGLE), became_secondary, STANDBY, "this node is a secondary"),

@@ -4,6 +4,7 @@ cut; and a secondary that cannot follow any more. Afterwards the checker proves 
 """
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -17,7 +18,7 @@ from faults import FAULTS
 from orders import back_to_the_first, copies, copies_wait, order
 from pair import Failed
 from seen import emergency_after, longest_gap, of_role, write_after
-from wait import wait_until
+from wait import still_true, wait_until
 
 
 def served_by(node, after):
@@ -72,6 +73,48 @@ def test_switchover_just_after_the_stream_came_back(st):
         st.home_again()
         assert b"did not end cleanly" not in st.a.log.read_bytes()[mark:], st.a.log_tail()
         back_to_the_first(st)
+
+
+@pytest.fixture
+def vault_stands_still(st):
+    """The first node's vault takes nothing into the log, so a hand-over that was ordered there waits."""
+    (pid,) = st.a.pids("vaultd")
+    os.kill(pid, signal.SIGSTOP)
+    yield pid
+    os.kill(pid, signal.SIGCONT)
+    st.home_again(primary=st.a)
+
+
+def refused_switchover(st, once_taken=lambda: None):
+    """What the command said of an order that was taken and not carried out."""
+    p = subprocess.Popen(
+        st.a.argv("ha", "switchover", "--home", st.a.home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    said = p.stdout.readline()
+    assert "waiting for this node to act on the order" in said, said
+    once_taken()
+    said, _ = p.communicate(timeout=60)
+    assert p.returncode == 1, said
+    return said
+
+
+@pytest.mark.h14
+def test_switchover_that_cannot_begin_is_given_up(st, vault_stands_still):
+    """It says so; and what was ordered is not done later, when nobody expects it."""
+    said = refused_switchover(st)
+    assert "not carried out: the vault did not take it into the log" in said, said
+    os.kill(vault_stands_still, signal.SIGCONT)
+    st.home_again(primary=st.a)
+    still_true("the first node is the primary", st.a.state, 3, lambda state: state == "synced")
+
+
+@pytest.mark.h14
+def test_switchover_whose_secondary_is_lost_is_given_up(st, vault_stands_still):
+    """The order was taken while the secondary was in step; whoever gave it is told why nothing comes of it."""
+    said = refused_switchover(st, st.b.kill)
+    os.kill(vault_stands_still, signal.SIGCONT)
+    st.b.start()
+    assert "not carried out: no secondary keeps in step" in said, said
 
 
 def wait_for_handing(node, mark):
