@@ -30,6 +30,11 @@ What several statements say alike is a fragment, in any of the files; it may use
 
     SELECT :granted($1, r.id) FROM …
 
+A read may ask which moment it is: `:clock` is another parameter, which the store binds itself when it sends the statement
+(store/stmt.h). What changes something may not ask, so no table depends on a clock.
+
+    WHERE s.until > :clock
+
 Columns go by name in C too (COL_VERSION_CURRENT_ID). What several statements give alike, so that one function reads the rows of
 all of them, has names of its own (COL_USER_ROW_ID); they must have the same columns:
 
@@ -64,6 +69,7 @@ TYPES = {
 RESERVED = set(TYPES) | {"array", "params_max", "count"}
 ROLES = {"hf_vault", "hf_deposit", "holdfast"}
 PARAMS_MAX = 24
+CLOCK = "$clock"  # where `:clock` stood, until it has its number
 NAME_MAX = 60  # PostgreSQL cuts names of prepared statements at 63
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -130,8 +136,18 @@ class Statement:
         if ";" in bare:
             raise Bad(self.path, self.line, f"{self.name} is more than one statement")
         self.check_params(bare)
-        self.sql = text
         self.reads = is_read(bare)
+        self.clock = CLOCK in bare
+        self.sql = self.with_clock(text) if self.clock else text
+
+    def with_clock(self, text):
+        """The moment is its last parameter."""
+        if not self.reads:
+            raise Bad(self.path, self.line, f"{self.name} changes something and asks for :clock")
+        if len(self.params) == PARAMS_MAX:
+            raise Bad(self.path, self.line, f"{self.name} has no parameter left for :clock")
+        self.params = [*self.params, ("clock", "timestamptz")]
+        return text.replace(CLOCK, f"${len(self.params)}")
 
     def check_params(self, bare):
         used = {int(n) for n in re.findall(r"\$(\d+)", bare)}
@@ -158,6 +174,15 @@ class Fragment(Statement):
         for m in reversed(list(CALL.finditer(masked(sql)))):
             sql = sql[: m.start()] + given[m.group(1)] + m.group(2) + sql[m.end() :]
         return sql
+
+
+class Clock:
+    """The fragment that each file knows."""
+
+    params, used = [], True
+
+    def filled(self, _):
+        return CLOCK
 
 
 def strip_literals(sql):
@@ -201,7 +226,8 @@ def with_fragments(sql, fragments, fault):
             raise fault(at, f"`:{name}` is no fragment that stands before this")
         if fragments[name] is None:
             continue
-        args, end = arguments(sql, bare, m.end()) if m.group(2) else ([], m.end())
+        # What stands behind was filled in already, also inside its brackets.
+        args, end = arguments(sql, masked(sql), m.end()) if m.group(2) else ([], m.end())
         wanted = fragments[name].params
         if len(args) != len(wanted):
             raise fault(at, f"`:{name}` takes ({', '.join(wanted)})")
@@ -462,7 +488,7 @@ def shared(columns, statements):
 
 def finished(parsed, events):
     """The statements, fragments filled in."""
-    fragments = {}
+    fragments = {"clock": Clock()}
     unique(parsed)
     for f in parsed:
         if isinstance(f, Fragment):
@@ -539,6 +565,7 @@ def stmt_row(s, earlier):
         f"\t\t.earlier = {earlier.mask(strip_literals(s.sql)) if s.reads else 0},\n"
         f"\t\t.with_bytes = {len(begin.group().encode()) if begin else 0},\n"
         f"\t\t.recursive = {'true' if begin and begin.group(1) else 'false'},\n"
+        f"\t\t.clock = {'true' if s.clock else 'false'},\n"
         f"\t\t.nparams = {len(s.params)},\n"
         f"\t\t.ncols = {len(s.cols)},\n"
         f"\t\t.param_types = {list_of([c_type(k) for _, k in s.params])},\n"

@@ -215,10 +215,11 @@ static int
 check_step(const struct db_step *s, struct err *e)
 {
 	const struct stmt_info *i = stmt_info(s->s);
+	unsigned wanted = i->nparams - i->clock;
 
-	if (s->b.n != i->nparams)
+	if (s->b.n != wanted)
 		return err_set(e, ERR_INTERNAL, "statement %s takes %u parameters, not %u", i->name,
-			       i->nparams, s->b.n);
+			       wanted, s->b.n);
 	for (unsigned p = 0; p < s->b.n; p++)
 		if (s->b.type[p] != 0 && s->b.type[p] != i->param_types[p])
 			return err_set(e, ERR_INTERNAL,

@@ -46,12 +46,21 @@ send_step(struct db *d, struct op *op, size_t step)
 	const struct db_step *s = &op->steps[step];
 	const struct stmt_info *i = stmt_info(s->s);
 	const char *values[STMT_PARAMS_MAX];
+	int len[STMT_PARAMS_MAX];
+	char now[STMT_TIME_BYTES];
 
-	for (unsigned p = 0; p < s->b.n; p++)
+	for (unsigned p = 0; p < s->b.n; p++) {
 		values[p] = s->b.off[p] < 0 ? NULL : s->b.bytes.data + s->b.off[p];
+		len[p] = s->b.len[p];
+	}
+	if (i->clock) {
+		stmt_put_time(clock_now_us(), now);
+		values[s->b.n] = now;
+		len[s->b.n] = sizeof(now);
+	}
 	if (FAULT(PG_SEND, 0,
-		  PQsendQueryPrepared(d->conn, i->name, (int)i->nparams, values, s->b.len, binary,
-				      1)) != 1)
+		  PQsendQueryPrepared(d->conn, i->name, (int)i->nparams, values, len, binary, 1)) !=
+	    1)
 		return -1;
 	flight_add(d, (struct flight){
 			      .kind = FLY_STEP, .op = op, .step = (uint32_t)step, .stmt = s->s });

@@ -220,6 +220,15 @@ bind_bytea(struct binds *b, const void *p, size_t n)
 }
 
 void
+stmt_put_time(int64_t us, char ret[static STMT_TIME_BYTES])
+{
+	uint64_t v = (uint64_t)pg_time(us);
+
+	for (int i = STMT_TIME_BYTES - 1; i >= 0; i--, v >>= 8)
+		ret[i] = (char)(v & 0xff);
+}
+
+void
 bind_time(struct binds *b, int64_t us)
 {
 	add_be64(b, STMT_TIMESTAMPTZ, pg_time(us));

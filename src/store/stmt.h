@@ -8,6 +8,7 @@
  * on the next comment line. A line
  * `-- role: holdfast` says that this role, not hf_vault, runs the statements below it.
  * Types: uuid, int (int4), bigint, bool, text, bytea, timestamptz, and arrays of them (uuid[] …).
+ * A read that asks which moment it is (`:clock`) has that as its last parameter: nobody binds it, it is this node's clock when the statement is sent.
  * Parameters and results travel in PostgreSQL's binary format (PostgreSQL manual, 55.8).
  */
 #pragma once
@@ -41,6 +42,7 @@ struct stmt_info {
 	uint64_t earlier;    /* which tables of earlier schemas it names, a bit each */
 	unsigned with_bytes; /* of the WITH that it begins with */
 	bool recursive;	     /* which is a WITH RECURSIVE */
+	bool clock;	     /* its last parameter is the moment at which it is sent */
 	unsigned nparams, ncols;
 	int param_types[STMT_PARAMS_MAX];
 	int col_types[STMT_PARAMS_MAX];
@@ -87,6 +89,9 @@ void bind_bool(struct binds *b, bool v) NONNULL;
 void bind_text(struct binds *b, const char *s);		   /* NULL: SQL NULL */
 void bind_bytea(struct binds *b, const void *p, size_t n); /* p NULL: SQL NULL */
 void bind_time(struct binds *b, int64_t us) NONNULL;	   /* microseconds since 1970 */
+/* As a parameter has it. */
+#define STMT_TIME_BYTES 8
+void stmt_put_time(int64_t us, char ret[static STMT_TIME_BYTES]);
 
 /* Arrays: begin with the element type, add elements with the functions below, end. */
 void bind_array_begin(struct binds *b, enum stmt_type elem) NONNULL;

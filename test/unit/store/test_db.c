@@ -435,6 +435,39 @@ values_of_every_type(void **state)
 	db_free(d);
 }
 
+/* What a read asks is this node's clock, not the server's, each time that it is sent. */
+static void
+asked_moment(struct db *d, int64_t *ret_us)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+
+	bind_bigint(&b, 7);
+	assert_int_equal(db_exec(d, NULL, STMT_MOMENT, &b, &r, NULL), 0);
+	assert_int_equal(row_bigint(r, 0, 1), 7);
+	*ret_us = row_time(r, 0, 0);
+}
+
+static void
+a_read_asks_which_moment_it_is(void **state)
+{
+	struct db *d = open_blocking(0);
+	int64_t before = clock_now_us(), first, then;
+
+	asked_moment(d, &first);
+	assert_in_range(first, before, clock_now_us());
+#ifdef HF_FAULTS
+	setenv("HOLDFAST_CLOCK_SKEW_MS", "86400000", 1);
+	asked_moment(d, &then);
+	unsetenv("HOLDFAST_CLOCK_SKEW_MS");
+	assert_true(then - first >= INT64_C(86400000000));
+#else
+	asked_moment(d, &then);
+	assert_true(then >= first);
+#endif
+	db_free(d);
+}
+
 static void
 null_of_every_type(void **state)
 {
@@ -901,6 +934,7 @@ main(void)
 		DB_TEST(wrong_parameters_and_columns_are_noticed),
 		DB_TEST(arrays_with_nulls_and_none),
 		DB_TEST(values_of_every_type),
+		DB_TEST(a_read_asks_which_moment_it_is),
 		DB_TEST(null_of_every_type),
 		DB_TEST(a_transaction_is_all_or_nothing),
 		DB_TEST(a_write_survives_failing_neighbours),

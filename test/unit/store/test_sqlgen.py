@@ -200,6 +200,9 @@ class Generator(unittest.TestCase):
         of = '(SELECT n FROM t WHERE t.id = q.id AND a = %s::text\\n"\n\t\t"AND kind = 30)'
         self.assertIn(f"SELECT {of % 'f(1, 2)'} + {of % quoted}, 1 FROM q", c)
         self.assertNotIn("STMT_OF", c)
+        nested = "-- fragment: out(a, b)\n(:a - :b)\n-- fragment: in(a)\ngreatest(:a, 'x, y')\n"
+        c = self.good(f"{nested}-- name: x()\nSELECT :out(:in(1), :in(:out(2, 3))), 4;\n")
+        self.assertIn("SELECT (greatest(1, 'x, y') - greatest((2 - 3), 'x, y')), 4", c)
         for sql, line, words in (
             ("-- fragment: f(a)\n:a\n-- name: x()\nSELECT\n:f(1, 2);\n", 5, "`:f` takes (a)"),
             ("-- fragment: f(a)\n:a\n:b\n", 3, "`:b` is no fragment that stands before this"),
@@ -209,6 +212,22 @@ class Generator(unittest.TestCase):
             ("-- fragment: f(a)\n:a\n-- name: f()\nSELECT :f(1);\n", 3, "`f` is already in"),
             ("-- fragment: f()\nkind = 53\n", 2, "the number 53"),
             ("-- fragment f()\n", 1, "is neither"),
+        ):
+            self.bad(sql, line, words)
+
+    def test_a_read_may_ask_which_moment_it_is(self):
+        part = "-- fragment: over(t)\n(:t.until < :clock)\n"
+        c = self.good(
+            f"{part}-- name: x(a int)\nSELECT 1 FROM t WHERE :over(t) AND $1 = 1 AND ':clock' <> '';\n-- name: y()\nSELECT 1;\n"
+        )
+        self.assertIn("(t.until < $2) AND $1 = 1 AND ':clock'", c)
+        self.assertIn(".param_types = { STMT_INT, STMT_TIMESTAMPTZ }", c)
+        self.assertEqual((c.count(".clock = true"), c.count(".clock = false")), (1, 1))
+        many = ", ".join(f"p{n} int" for n in range(24)), " + ".join(f"${n + 1}" for n in range(24))
+        for sql, line, words in (
+            (f"{part}-- name: x()\nDELETE FROM t WHERE :over(t);\n", 3, "x changes something and asks for :clock"),
+            ("-- name: x()\nWITH d AS (DELETE FROM t) SELECT :clock;\n", 1, "x changes something"),
+            (f"-- name: x({many[0]})\nSELECT {many[1]}, :clock;\n", 1, "no parameter left"),
         ):
             self.bad(sql, line, words)
 

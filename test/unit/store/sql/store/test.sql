@@ -40,6 +40,9 @@ SELECT u, i, l, b, t, y, z FROM (VALUES
 	(true, NULL, NULL, NULL, NULL, NULL, NULL, NULL)) AS v (n, u, i, l, b, t, y, z)
 	WHERE n = $1;
 
+-- name: moment(v bigint) -> z timestamptz, v bigint
+SELECT :clock, $1;
+
 -- name: forever() -> z timestamptz
 SELECT 'infinity'::timestamptz;
 
