@@ -2,6 +2,7 @@
 #include "vault/retrieve_batch.h"
 
 #include <stdlib.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "vault/vault.h"
 
@@ -113,6 +114,34 @@ struct rowcache_stats
 retrieve_batch_stats(const struct retrieve_batch *g)
 {
 	return rowcache_stats(g->cache);
+}
+
+/* Whether the level of a row may be another one by now: a share has ended that it may come from (G3). */
+static bool
+has_ended(const struct rowcache_batch *b, int row)
+{
+	const struct rows *rows = rowcache_batch_rows(b);
+
+	return !row_null(rows, row, COL_ACCOUNT_OPEN_UNTIL) &&
+	       row_time(rows, row, COL_ACCOUNT_OPEN_UNTIL) <= clock_now_us();
+}
+
+/* NULL: it has to be read. */
+static struct rowcache_batch *
+find_kept(struct retrieve_batch *g, const struct uuid *id, const struct uuid *principal,
+	  int *ret_row)
+{
+	int row;
+	struct rowcache_batch *b = rowcache_find(g->cache, id, principal, &row);
+
+	if (!b)
+		return NULL;
+	if (has_ended(b, row)) {
+		rowcache_batch_release(b);
+		return NULL;
+	}
+	*ret_row = row;
+	return b;
 }
 
 /* ---- reading ---- */
@@ -290,7 +319,7 @@ retrieve_batch_account(struct retrieve_batch *g, struct fiber *f, const struct u
 
 	*ret = (struct retrieve_batch_row){ 0 };
 	if (n == 0 && may_keep(g))
-		w.batch = rowcache_find(g->cache, id, principal, &w.row);
+		w.batch = find_kept(g, id, principal, &w.row);
 	if (!w.batch)
 		wait_for(g, &w);
 	if (w.rc)

@@ -10,6 +10,7 @@
  *       it: rows that the event concerns are dropped, and those being read just then are not cached.
  *   G2  Where that does not hold (a secondary; a ledger that does not know the outcome of a write)
  *       nothing is cached, and what was cached before is dropped, as at each change of the node's state.
+ *   G3  What no event changes, the end of a share, a row says itself: from then on it is read anew.
  *
  * So nobody who asks after a change was answered gets what it replaced. Core thread of vaultd only.
  */

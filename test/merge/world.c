@@ -227,8 +227,10 @@ check_done(struct world *w, struct node *d, const struct made *m)
 	uuid_str(&m->ev.node, chain);
 	buf_addf(&sql,
 		 "SELECT what, '' FROM word w WHERE chain = '%s' AND seq = %lld AND NOT CASE what "
-		 "WHEN 'share' THEN value = coalesce((SELECT level::text FROM share WHERE target = "
-		 "object AND share.principal = w.principal), '0') "
+		 "WHEN 'share' THEN (split_part(value, ' ', 1), nullif(split_part(value, ' ', 2), "
+		 "'')::timestamptz) IS NOT DISTINCT FROM (coalesce((SELECT level FROM share WHERE "
+		 "target = object AND share.principal = w.principal), 0)::text, (SELECT until FROM "
+		 "share WHERE target = object AND share.principal = w.principal)) "
 		 "WHEN 'offer' THEN EXISTS (SELECT FROM resource WHERE id = object AND "
 		 "coalesce(offered_to || ' ' || offered_by, '') = value) "
 		 "WHEN 'member' THEN value = (EXISTS (SELECT FROM member WHERE team = object AND "

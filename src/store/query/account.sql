@@ -19,15 +19,15 @@ FROM account a CROSS JOIN LATERAL :resource_of(a) r
 WHERE a.id = $1 AND a.deleted_at IS NULL AND r.deleted_at IS NULL;
 
 -- Everything that retrievals need, many in one read: the i-th row asked for is the one with ord i, and is missing when there is no
--- such account. An owner costs no look at shares. n 0: the current version. version null: there is none of that number.
+-- such account. An owner costs no look at shares. until: the level may be another one from then on; null: until somebody changes it. n 0: the current version. version null: there is none of that number.
 -- LIMIT keeps each a look-up by key, whatever the planner believes about sizes.
 -- name: account_open(id uuid[], principal uuid[], n int[]) ->
 --   ord bigint, level int, version uuid, n int, sealed bytea, created timestamptz, resource uuid, resource_name text, login text,
---   current_n int, conflict bool
+--   current_n int, conflict bool, until timestamptz
 SELECT q.ord, x.*
 FROM unnest($1::uuid[], $2::uuid[], $3::int[]) WITH ORDINALITY AS q (id, principal, n, ord),
 LATERAL (SELECT :level_of_account(q.principal, r, a),
-	v.id, v.n, v.sealed, v.created_at, r.id, r.name, a.login, a.current_n, a.conflict
+	v.id, v.n, v.sealed, v.created_at, r.id, r.name, a.login, a.current_n, a.conflict, :end_of_account(q.principal, r, a)
 	FROM account a CROSS JOIN LATERAL :resource_of(a) r
 	LEFT JOIN version v ON v.account = a.id AND v.n = CASE WHEN q.n = 0 THEN a.current_n ELSE q.n END
 	WHERE a.id = q.id AND a.deleted_at IS NULL AND r.deleted_at IS NULL LIMIT 1) x;

@@ -197,7 +197,7 @@ FROM t WHERE a.id = t.object;
 
 -- name: apply_shared(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
-	SELECT seq, at, object, (b->>'user')::uuid AS principal, 'share' AS what, b->>'level' AS value, b->>'upon' AS upon
+	SELECT seq, at, object, (b->>'user')::uuid AS principal, 'share' AS what, (b->>'level') || coalesce(' ' || (b->>'until'), '') AS value, b->>'upon' AS upon
 	FROM (SELECT seq, at, object, body::jsonb AS b FROM event
 		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :SHARED) x
 ), w AS (

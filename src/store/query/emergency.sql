@@ -61,7 +61,7 @@ WHERE v.id = $1 AND v.approval IS NOT NULL AND a.deleted_at IS NULL AND r.delete
 
 -- Whether a word takes the right to store versions.
 -- fragment: withdraws(w)
-(:w.what = 'disabled' AND :w.value = 'true' OR :w.what = 'share' AND :w.value::int < 2 OR :w.what = 'member' AND :w.value = 'false')
+(:w.what = 'disabled' AND :w.value = 'true' OR :w.what = 'share' AND :said_level(:w.value) < 2 OR :w.what = 'member' AND :w.value = 'false')
 
 -- The teams about whose members something was said of somebody: those that they are in, or were.
 -- fragment: teams_ever(principal)

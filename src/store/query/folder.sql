@@ -20,7 +20,7 @@
 (SELECT above.ord, called.* FROM folder standing CROSS JOIN LATERAL unnest(standing.path || standing.id) WITH ORDINALITY above (id, ord)
 	CROSS JOIN LATERAL (SELECT o.* FROM folder o WHERE o.id = above.id OFFSET 0) called
 	WHERE standing.id = :folder AND standing.deleted_at IS NULL
-		AND (SELECT s.level FROM reach s WHERE s.principal = :principal AND s.target = above.id) IS NOT NULL)
+		AND (SELECT s.level FROM :reached_now() s WHERE s.principal = :principal AND s.target = above.id) IS NOT NULL)
 
 -- Their names, with suffixes, so that it can be written as it is shown; null: there is none that the user reaches.
 -- fragment: shown_path(principal, folder)
@@ -42,7 +42,7 @@ CASE WHEN :word = '' THEN true WHEN :r.folder IS NULL THEN false ELSE
 -- Of a row f of folder that the user reaches with that level.
 -- fragment: shown_folder(principal, f, level)
 :f.id, :f.name, :f.description, :f.owner, (SELECT o.name FROM principal o WHERE o.id = :f.owner), CASE WHEN :f.owner = :principal THEN 4 ELSE :level END,
-	(SELECT s.target FROM reach s WHERE s.principal = :principal AND s.target = :f.parent), coalesce(:shown_path(:principal, :f.id), :f.name), :f.created_at, :has_twin(:f)
+	(SELECT s.target FROM :reached_now() s WHERE s.principal = :principal AND s.target = :f.parent), coalesce(:shown_path(:principal, :f.id), :f.name), :f.created_at, :has_twin(:f)
 
 -- name: apply_folder_created(node uuid, from_seq bigint, to_seq bigint)
 WITH f AS (
@@ -127,11 +127,11 @@ WITH RECURSIVE e AS MATERIALIZED (
 	UPDATE folder f SET parent = t.path[cardinality(t.path)], path = t.path
 	FROM t WHERE f.id = t.id AND (f.path <> t.path OR f.parent IS DISTINCT FROM t.path[cardinality(t.path)])
 ), z AS MATERIALIZED (
-	SELECT t.id AS target, s.principal, max(s.level) AS level
+	SELECT t.id AS target, s.principal, :reaching(s)
 	FROM t CROSS JOIN LATERAL (SELECT * FROM folder o WHERE o.id = t.id AND o.deleted_at IS NULL OFFSET 0) f
 	CROSS JOIN LATERAL unnest(t.path || t.id) above (id)
-	CROSS JOIN LATERAL (SELECT o.owner AS principal, 3 AS level FROM folder o WHERE o.id = above.id
-		UNION ALL SELECT coalesce(m.principal, r.id), s.level
+	CROSS JOIN LATERAL (SELECT o.owner AS principal, 3 AS level, NULL::timestamptz AS until FROM folder o WHERE o.id = above.id
+		UNION ALL SELECT coalesce(m.principal, r.id), s.level, s.until
 		FROM share s CROSS JOIN LATERAL (SELECT * FROM principal o WHERE o.id = s.principal OFFSET 0) r
 		LEFT JOIN LATERAL (SELECT * FROM member o WHERE o.team = r.id OFFSET 0) m ON true
 		WHERE s.target = above.id AND (r.role <> 'team' OR m.principal IS NOT NULL AND NOT r.disabled) OFFSET 0) s
@@ -139,8 +139,7 @@ WITH RECURSIVE e AS MATERIALIZED (
 ), x AS (
 	DELETE FROM reach r USING t WHERE r.target = t.id AND NOT EXISTS (SELECT FROM z WHERE z.target = r.target AND z.principal = r.principal)
 ), i AS (
-	INSERT INTO reach (principal, target, level) SELECT principal, target, level FROM z
-	ON CONFLICT (principal, target) DO UPDATE SET level = excluded.level WHERE reach.level <> excluded.level
+	:fill_reach(z)
 ), j AS (
 	DELETE FROM admin_conflict o WHERE o.what = 'loop' AND NOT EXISTS (SELECT FROM b WHERE b.chain = o.node AND b.seq = o.seq AND b.object = o.object)
 ), r AS MATERIALIZED (
@@ -168,15 +167,15 @@ FROM folder f CROSS JOIN LATERAL (SELECT :level_of_folder($2, f) AS level OFFSET
 -- name: folder_top(principal uuid, place text, after uuid, rows int) ->
 --   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool
 SELECT :shown_folder($1, f, f.level)
-FROM (SELECT f.*, s.level FROM reach s CROSS JOIN LATERAL (SELECT * FROM folder o WHERE o.id = s.target AND o.deleted_at IS NULL OFFSET 0) f
+FROM (SELECT f.*, s.level FROM :reached_now() s CROSS JOIN LATERAL (SELECT * FROM folder o WHERE o.id = s.target AND o.deleted_at IS NULL OFFSET 0) f
 	WHERE s.principal = $1 AND (lower(f.name), f.id) > ($2, $3)
-		AND (SELECT u.level FROM reach u WHERE u.principal = $1 AND u.target = f.parent) IS NULL ORDER BY lower(f.name), f.id LIMIT $4) f
+		AND (SELECT u.level FROM :reached_now() u WHERE u.principal = $1 AND u.target = f.parent) IS NULL ORDER BY lower(f.name), f.id LIMIT $4) f
 ORDER BY lower(f.name), f.id;
 
 -- name: folder_children(principal uuid, parent uuid, place text, after uuid, rows int) ->
 --   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool
 SELECT :shown_folder($1, f, f.level)
-FROM (SELECT f.*, s.level FROM folder f CROSS JOIN LATERAL (SELECT s.level FROM reach s WHERE s.principal = $1 AND s.target = f.id OFFSET 0) s
+FROM (SELECT f.*, s.level FROM folder f CROSS JOIN LATERAL (SELECT s.level FROM :reached_now() s WHERE s.principal = $1 AND s.target = f.id OFFSET 0) s
 	WHERE coalesce(f.parent, f.owner) = $2 AND f.parent = $2 AND f.deleted_at IS NULL AND (lower(f.name), f.id) > ($3, $4)
 	ORDER BY lower(f.name), f.id LIMIT $5) f
 ORDER BY lower(f.name), f.id;
@@ -184,7 +183,7 @@ ORDER BY lower(f.name), f.id;
 -- name: folder_search(principal uuid, pattern text, place text, after uuid, rows int) ->
 --   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool
 SELECT :shown_folder($1, f, f.level)
-FROM (SELECT f.*, s.level FROM reach s CROSS JOIN LATERAL (SELECT * FROM folder o WHERE o.id = s.target AND o.deleted_at IS NULL OFFSET 0) f
+FROM (SELECT f.*, s.level FROM :reached_now() s CROSS JOIN LATERAL (SELECT * FROM folder o WHERE o.id = s.target AND o.deleted_at IS NULL OFFSET 0) f
 	WHERE s.principal = $1 AND (lower(f.name), f.id) > ($3, $4) AND (f.name ILIKE $2 OR f.description ILIKE $2)
 	ORDER BY lower(f.name), f.id LIMIT $5) f
 ORDER BY lower(f.name), f.id;
@@ -197,7 +196,7 @@ SELECT :shown_folder($1, f, f.level)
 FROM (SELECT f.*, s.level, lower($2) IN (lower(p.shown), lower(p.plain)) AS exact, bool_or(lower($2) IN (lower(p.shown), lower(p.plain))) OVER () AS any_exact
 	FROM (SELECT * FROM folder WHERE lower(name) = lower($3) AND deleted_at IS NULL
 		UNION ALL SELECT * FROM folder WHERE $5 <> '' AND lower(name) = lower($4) AND deleted_at IS NULL AND :ends(id, $5)) f
-	CROSS JOIN LATERAL (SELECT s.level FROM reach s WHERE s.principal = $1 AND s.target = f.id OFFSET 0) s
+	CROSS JOIN LATERAL (SELECT s.level FROM :reached_now() s WHERE s.principal = $1 AND s.target = f.id OFFSET 0) s
 	CROSS JOIN LATERAL (SELECT :shown_path($1, f.id) AS shown, :plain_path($1, f.id) AS plain OFFSET 0) p
 	WHERE :reads_as(p, $2)) f
 WHERE f.exact OR NOT f.any_exact ORDER BY f.id LIMIT $6;
@@ -235,9 +234,9 @@ SELECT id FROM folder WHERE owner = $1 AND id > $2 ORDER BY id LIMIT $3;
 -- name: folder_effect(id uuid, owner uuid, source uuid, target uuid, place text, after uuid, rows int) ->
 --   principal uuid, name text, shared bool, before int, later int
 SELECT p.id, p.name, p.twin IS NOT NULL, l.before, l.later
-FROM (SELECT s.principal FROM reach s WHERE s.target = $3 UNION SELECT s.principal FROM reach s WHERE s.target = $4) c
+FROM (SELECT s.principal FROM :reached_now() s WHERE s.target = $3 UNION SELECT s.principal FROM :reached_now() s WHERE s.target = $4) c
 CROSS JOIN LATERAL (SELECT * FROM principal o WHERE o.id = c.principal OFFSET 0) p
-CROSS JOIN LATERAL (SELECT greatest(x.own, (SELECT s.level FROM reach s WHERE s.principal = p.id AND s.target = $3)) AS before,
-		greatest(x.own, (SELECT s.level FROM reach s WHERE s.principal = p.id AND s.target = $4)) AS later
+CROSS JOIN LATERAL (SELECT greatest(x.own, (SELECT s.level FROM :reached_now() s WHERE s.principal = p.id AND s.target = $3)) AS before,
+		greatest(x.own, (SELECT s.level FROM :reached_now() s WHERE s.principal = p.id AND s.target = $4)) AS later
 	FROM (SELECT :granted(p.id, $1) AS own OFFSET 0) x OFFSET 0) l
 WHERE p.id <> $2 AND l.before <> l.later AND (lower(p.name), p.id) > ($5, $6) ORDER BY lower(p.name), p.id LIMIT $7;

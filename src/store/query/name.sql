@@ -123,7 +123,7 @@ FROM (SELECT r.twin AS place, r.id, false AS is_principal, false AS is_team, fal
 	SELECT lower(f.name), f.id, false, false, true, NULL, f.name, false, NULL, CASE WHEN f.owner = $1 THEN 4 ELSE s.level END,
 		(SELECT count(*) - 1 FROM folder o WHERE coalesce(o.parent, o.owner) = coalesce(f.parent, f.owner) AND lower(o.name) = lower(f.name)
 			AND o.deleted_at IS NULL), f.created_at, f.made_on, f.made_by
-	FROM reach s CROSS JOIN LATERAL (SELECT * FROM folder o WHERE o.id = s.target AND o.deleted_at IS NULL OFFSET 0) f
+	FROM :reached_now() s CROSS JOIN LATERAL (SELECT * FROM folder o WHERE o.id = s.target AND o.deleted_at IS NULL OFFSET 0) f
 	WHERE s.principal = $1 AND :has_twin(f)
 	UNION ALL
 	SELECT u.twin, u.id, true, u.role = 'team', false, NULL, u.name, false, NULL, 0,

@@ -34,6 +34,6 @@ LATERAL (SELECT r.id, r.name, r.owner, r.folder, :level_of_resource($1, r) AS le
 	ORDER BY r.id LIMIT 10) r
 LEFT JOIN LATERAL (SELECT a.id, a.login, a.current_n, a.conflict, greatest(r.level, coalesce(sa.level, 0)) AS level,
 		a.twin IS NOT NULL AS shared
-	FROM account a LEFT JOIN reach sa ON sa.target = a.id AND sa.principal = $1
+	FROM account a LEFT JOIN :reached_now() sa ON sa.target = a.id AND sa.principal = $1
 	WHERE a.resource = r.id AND a.deleted_at IS NULL AND (r.level > 0 OR sa.level IS NOT NULL)
 	ORDER BY lower(a.login), a.id LIMIT 10) a ON true;

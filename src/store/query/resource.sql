@@ -1,14 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Resources as one user sees them. Levels: 0 nothing, 1 view, 2 modify, 3 manage, 4 owner; of several grants the highest
--- counts. A resource of level 0 is listed when one of its accounts is shared.
-
--- What shares give, with the user or with a team that they are in: each found by key. Teams are few, of those that a user is in.
--- fragment: granted(principal, target)
-coalesce(greatest((SELECT own.level FROM share own WHERE own.target = :target AND own.principal = :principal),
-	(SELECT max(through.level) FROM member within CROSS JOIN LATERAL (SELECT given.level FROM share given
-			WHERE given.target = :target AND given.principal = within.team
-				AND NOT (SELECT giving.disabled FROM principal giving WHERE giving.id = within.team) LIMIT 1) through
-		WHERE within.principal = :principal)), 0)
+-- Resources as one user sees them. Levels: 0 nothing, 1 view, 2 modify, 3 manage, 4 owner; of several grants that count now (access.sql) the highest
+-- does. A resource of level 0 is listed when one of its accounts is shared.
 
 -- What a folder gives in all that stands in it: the highest that it gives itself, or any that it stands in. Who owns one of them manages what stands there.
 -- fragment: inherited(principal, folder)
@@ -24,29 +16,38 @@ CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(:granted(:principal, :r.id)
 CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(:granted(:principal, :r.id), :granted(:principal, :a.id),
 	CASE WHEN :r.folder IS NOT NULL THEN :inherited(:principal, :r.folder) END) END
 
+-- When the first share ends that this level may come from; null: none does.
+-- fragment: end_of_account(principal, r, a)
+CASE WHEN :r.owner <> :principal THEN least(:next_end(:principal, :r.id), :next_end(:principal, :a.id),
+	CASE WHEN :r.folder IS NOT NULL THEN (SELECT min(:next_end(:principal, way.id)) FROM :way_of(:r.folder) way) END) END
+
 -- Of a row f of folder.
 -- fragment: level_of_folder(principal, f)
 CASE WHEN :f.owner = :principal THEN 4 ELSE :inherited(:principal, :f.id) END
 
--- What a share of theirs is worth to a user on a target of any kind.
+-- Until when a user reaches a target of any kind, through shares or as the owner of a folder that it is or stands in.
 -- fragment: reached(principal, target)
-CASE WHEN EXISTS (SELECT FROM folder here WHERE here.id = :target) THEN :inherited(:principal, :target) ELSE :granted(:principal, :target) END
+(SELECT :reaching(g) FROM (
+	SELECT there.level, there.until FROM :way_of(:target) way CROSS JOIN LATERAL (SELECT o.id, o.owner FROM folder o WHERE o.id = way.id OFFSET 0) above
+		CROSS JOIN LATERAL (SELECT 3 AS level, NULL::timestamptz AS until WHERE above.owner = :principal
+			UNION ALL SELECT its.level, its.until FROM :grants(:principal, above.id) its) there
+	UNION ALL SELECT its.level, its.until FROM :grants(:principal, :target) its WHERE NOT EXISTS (SELECT FROM folder here WHERE here.id = :target)) g)
 
 -- Whether the user may know of it: for its own sake or for an account's. Looks by key, one row of r at a time.
 -- fragment: sees_resource(principal, r)
 CASE WHEN :r.owner = :principal THEN true
-	WHEN (SELECT s.level FROM reach s WHERE s.target = :r.id AND s.principal = :principal) IS NOT NULL THEN true
-	WHEN :r.folder IS NOT NULL AND (SELECT s.level FROM reach s WHERE s.target = :r.folder AND s.principal = :principal) IS NOT NULL THEN true
-	ELSE (SELECT true FROM account a JOIN reach sa ON sa.target = a.id AND sa.principal = :principal
+	WHEN (SELECT s.level FROM :reached_now() s WHERE s.target = :r.id AND s.principal = :principal) IS NOT NULL THEN true
+	WHEN :r.folder IS NOT NULL AND (SELECT s.level FROM :reached_now() s WHERE s.target = :r.folder AND s.principal = :principal) IS NOT NULL THEN true
+	ELSE (SELECT true FROM account a JOIN :reached_now() sa ON sa.target = a.id AND sa.principal = :principal
 		WHERE a.resource = :r.id AND a.deleted_at IS NULL LIMIT 1) END
 
 -- The levels where many rows are looked at and most of them are none of the user's: the shares are read once and joined, which costs less than two looks by
 -- key for each row. The joins stand behind r and a, the level where a column may; they name the shares sr, sf (of the folder that it stands in) and sa.
 -- fragment: resource_shares(principal, r)
-LEFT JOIN reach sr ON sr.target = :r.id AND sr.principal = :principal LEFT JOIN reach sf ON sf.target = :r.folder AND sf.principal = :principal
+LEFT JOIN :reached_now() sr ON sr.target = :r.id AND sr.principal = :principal LEFT JOIN :reached_now() sf ON sf.target = :r.folder AND sf.principal = :principal
 
 -- fragment: account_shares(principal, r, a)
-:resource_shares(:principal, :r) LEFT JOIN reach sa ON sa.target = :a.id AND sa.principal = :principal
+:resource_shares(:principal, :r) LEFT JOIN :reached_now() sa ON sa.target = :a.id AND sa.principal = :principal
 
 -- fragment: joined_level_of_resource(principal, r)
 CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(sr.level, sf.level, 0) END
@@ -57,7 +58,7 @@ CASE WHEN :r.owner = :principal THEN 4 ELSE greatest(sr.level, sf.level, sa.leve
 -- What a rule needs to know before it changes a resource. No row: it does not exist. seen: the user may know that it exists.
 -- name: resource_right(id uuid, principal uuid) -> level int, seen bool, name text, owner uuid, folder uuid
 SELECT :level_of_resource($2, r),
-	:level_of_resource($2, r) > 0 OR EXISTS (SELECT FROM account a JOIN reach sa ON sa.target = a.id
+	:level_of_resource($2, r) > 0 OR EXISTS (SELECT FROM account a JOIN :reached_now() sa ON sa.target = a.id
 		AND sa.principal = $2 WHERE a.resource = r.id AND a.deleted_at IS NULL),
 	r.name, r.owner, r.folder
 FROM resource r
@@ -76,7 +77,7 @@ SELECT lower(name) FROM resource WHERE id = $1;
 -- name: resource_breadth(principal uuid, most int) -> owns int, shares int
 SELECT (SELECT count(*)::int FROM (SELECT FROM resource WHERE owner = $1 AND deleted_at IS NULL LIMIT $2) r),
 	(SELECT count(*)::int FROM (SELECT FROM reach WHERE principal = $1 LIMIT $2) s)
-		+ (SELECT count(*)::int FROM (SELECT FROM reach s CROSS JOIN LATERAL (SELECT FROM resource r WHERE r.folder = s.target LIMIT $2) r
+		+ (SELECT count(*)::int FROM (SELECT FROM :reached_now() s CROSS JOIN LATERAL (SELECT FROM resource r WHERE r.folder = s.target LIMIT $2) r
 			WHERE s.principal = $1 LIMIT $2) s);
 
 -- columns: resource_ids of resource_in, resource_page, resource_page_wide, resource_named, resource_search, resource_search_wide
@@ -89,11 +90,11 @@ SELECT p.id FROM (
 		ORDER BY lower(r.name), r.id LIMIT $4)
 	UNION
 	(SELECT r.id, r.place
-		FROM (SELECT s.target FROM reach s WHERE s.principal = $1
-			UNION SELECT a.resource FROM reach s CROSS JOIN LATERAL (
+		FROM (SELECT s.target FROM :reached_now() s WHERE s.principal = $1
+			UNION SELECT a.resource FROM :reached_now() s CROSS JOIN LATERAL (
 				SELECT a.resource FROM account a WHERE a.id = s.target AND a.deleted_at IS NULL LIMIT 1) a
 			WHERE s.principal = $1
-			UNION SELECT r.id FROM reach s CROSS JOIN LATERAL (SELECT r.id FROM resource r WHERE r.folder = s.target OFFSET 0) r
+			UNION SELECT r.id FROM :reached_now() s CROSS JOIN LATERAL (SELECT r.id FROM resource r WHERE r.folder = s.target OFFSET 0) r
 			WHERE s.principal = $1) t
 		CROSS JOIN LATERAL (SELECT r.id, lower(r.name) AS place FROM resource r
 			WHERE r.id = t.target AND r.deleted_at IS NULL AND (lower(r.name), r.id) > ($2, $3) LIMIT 1) r
@@ -122,13 +123,13 @@ ORDER BY lower(r.name), r.id LIMIT $4;
 -- name: resource_search(principal uuid, pattern text, place text, after uuid, rows int) -> id uuid
 SELECT r.id
 FROM (SELECT r.id FROM resource r WHERE r.owner = $1 AND r.deleted_at IS NULL
-	UNION SELECT s.target FROM reach s WHERE s.principal = $1
-	UNION SELECT a.resource FROM reach s JOIN account a ON a.id = s.target WHERE s.principal = $1 AND a.deleted_at IS NULL
-	UNION SELECT i.id FROM reach s JOIN resource i ON i.folder = s.target WHERE s.principal = $1) t
+	UNION SELECT s.target FROM :reached_now() s WHERE s.principal = $1
+	UNION SELECT a.resource FROM :reached_now() s JOIN account a ON a.id = s.target WHERE s.principal = $1 AND a.deleted_at IS NULL
+	UNION SELECT i.id FROM :reached_now() s JOIN resource i ON i.folder = s.target WHERE s.principal = $1) t
 JOIN resource r ON r.id = t.id :resource_shares($1, r)
 WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
 	AND (r.name ILIKE $2 OR r.url ILIKE $2 OR r.description ILIKE $2
-		OR EXISTS (SELECT FROM account a LEFT JOIN reach sa ON sa.target = a.id AND sa.principal = $1
+		OR EXISTS (SELECT FROM account a LEFT JOIN :reached_now() sa ON sa.target = a.id AND sa.principal = $1
 			WHERE a.resource = r.id AND a.deleted_at IS NULL
 				AND (r.owner = $1 OR sr.level IS NOT NULL OR sf.level IS NOT NULL OR sa.level IS NOT NULL)
 				AND (a.login ILIKE $2 OR a.description ILIKE $2)))
@@ -138,10 +139,10 @@ ORDER BY lower(r.name), r.id LIMIT $5;
 -- name: resource_search_wide(principal uuid, pattern text, place text, after uuid, rows int) -> id uuid
 SELECT r.id FROM resource r :resource_shares($1, r)
 WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
-	AND (r.owner = $1 OR sr.level IS NOT NULL OR sf.level IS NOT NULL OR EXISTS (SELECT FROM account a JOIN reach sa
+	AND (r.owner = $1 OR sr.level IS NOT NULL OR sf.level IS NOT NULL OR EXISTS (SELECT FROM account a JOIN :reached_now() sa
 		ON sa.target = a.id AND sa.principal = $1 WHERE a.resource = r.id AND a.deleted_at IS NULL))
 	AND (r.name ILIKE $2 OR r.url ILIKE $2 OR r.description ILIKE $2
-		OR EXISTS (SELECT FROM account a LEFT JOIN reach sa ON sa.target = a.id AND sa.principal = $1
+		OR EXISTS (SELECT FROM account a LEFT JOIN :reached_now() sa ON sa.target = a.id AND sa.principal = $1
 			WHERE a.resource = r.id AND a.deleted_at IS NULL
 				AND (r.owner = $1 OR sr.level IS NOT NULL OR sf.level IS NOT NULL OR sa.level IS NOT NULL)
 				AND (a.login ILIKE $2 OR a.description ILIKE $2)))
@@ -180,7 +181,7 @@ FROM (
 			) p
 			LEFT JOIN LATERAL (
 				SELECT a.*, greatest(p.level, coalesce(sa.level, 0)) AS level, row_number() OVER (ORDER BY lower(a.login), a.id) AS rank
-				FROM account a LEFT JOIN reach sa ON sa.target = a.id AND sa.principal = $1
+				FROM account a LEFT JOIN :reached_now() sa ON sa.target = a.id AND sa.principal = $1
 				WHERE a.resource = p.id AND a.deleted_at IS NULL AND (p.level > 0 OR sa.level IS NOT NULL)
 					AND (lower(a.login), a.id) > ($3, $4)
 				ORDER BY lower(a.login), a.id LIMIT $5 + 1

@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Shares of one resource or account.
 
--- A page behind (place, after): the name in lower case and the id of the last user of the page before.
+-- Those that have ended too. A page behind (place, after): the name in lower case and the id of the last user of the page before.
 -- name: share_list(target uuid, place text, after uuid, rows int) ->
---   principal uuid, name text, team bool, level int, granted timestamptz, shared bool
-SELECT s.principal, p.name, p.role = 'team', s.level, s.granted_at, p.twin IS NOT NULL
+--   principal uuid, name text, team bool, level int, granted timestamptz, until timestamptz, ended bool, shared bool
+SELECT s.principal, p.name, p.role = 'team', s.level, s.granted_at, s.until, NOT :in_force(s), p.twin IS NOT NULL
 FROM share s JOIN principal p ON p.id = s.principal
 WHERE s.target = $1 AND :holds_name(p) AND (lower(p.name), p.id) > ($2, $3) ORDER BY lower(p.name), p.id LIMIT $4;
 
@@ -21,14 +21,14 @@ SELECT greatest(coalesce(max(s.level), 0), (SELECT max(3) FROM o CROSS JOIN LATE
 FROM (SELECT $1::uuid AS id UNION ALL SELECT m.team
 	FROM member m CROSS JOIN LATERAL (SELECT * FROM principal p WHERE p.id = m.team OFFSET 0) t
 	WHERE m.principal = $1 AND :is_team(t) AND m.team <> ALL ($5::uuid[])) g
-CROSS JOIN o CROSS JOIN LATERAL (SELECT s.* FROM share s WHERE s.target = o.id AND s.principal = g.id OFFSET 0) s
+CROSS JOIN o CROSS JOIN LATERAL (SELECT s.* FROM share s WHERE s.target = o.id AND s.principal = g.id AND :in_force(s) OFFSET 0) s
 WHERE NOT EXISTS (SELECT FROM unnest($3::uuid[], $4::uuid[]) u (target, principal) WHERE u.target = s.target AND u.principal = s.principal);
 
 -- Each way in which a user has rights on some folders, resources, and accounts with their resources, and on the folders that these stand in: of each that is asked about (in
 -- that order) the highest first, and so many: as the owner (granted null), by shares of their own (team null), and by those of their teams. folder: it comes through that
 -- one, which is not asked about; path: as far as whoever asks reaches it.
 -- name: share_ways(principal uuid, targets uuid[], asker uuid, most int) ->
---   asked uuid, target uuid, level int, granted timestamptz, team uuid, team_name text, shared bool, folder bool, path text
+--   asked uuid, target uuid, level int, granted timestamptz, until timestamptz, team uuid, team_name text, shared bool, folder bool, path text
 SELECT q.id, w.* FROM unnest($2::uuid[]) WITH ORDINALITY q (id, ord) CROSS JOIN LATERAL (WITH t AS MATERIALIZED (
 	SELECT q.id AS target UNION ALL SELECT a.resource FROM account a WHERE a.id = q.id
 ), o AS MATERIALIZED (
@@ -36,18 +36,18 @@ SELECT q.id, w.* FROM unnest($2::uuid[]) WITH ORDINALITY q (id, ord) CROSS JOIN 
 	UNION ALL SELECT way.id, true FROM t CROSS JOIN LATERAL (SELECT * FROM resource i WHERE i.id = t.target OFFSET 0) r CROSS JOIN LATERAL :way_of(r.folder) way
 	UNION ALL SELECT way.id, true FROM t CROSS JOIN LATERAL :way_of(t.target) way WHERE way.id <> t.target
 )
-SELECT x.target, x.level, x.granted, x.team, x.name, x.twin IS NOT NULL AS shared, x.folder, CASE WHEN x.folder THEN :shown_path($3, x.target) END AS path
-FROM (SELECT r.id AS target, 4 AS level, NULL::timestamptz AS granted, NULL::uuid AS team, NULL::text AS name, NULL::text AS twin, false AS folder
+SELECT x.target, x.level, x.granted, x.until, x.team, x.name, x.twin IS NOT NULL AS shared, x.folder, CASE WHEN x.folder THEN :shown_path($3, x.target) END AS path
+FROM (SELECT r.id AS target, 4 AS level, NULL::timestamptz AS granted, NULL::timestamptz AS until, NULL::uuid AS team, NULL::text AS name, NULL::text AS twin, false AS folder
 	FROM o CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.id = o.target OFFSET 0) r WHERE r.owner = $1
 	UNION ALL
-	SELECT f.id, CASE WHEN o.folder THEN 3 ELSE 4 END, NULL, NULL, NULL, NULL, o.folder
+	SELECT f.id, CASE WHEN o.folder THEN 3 ELSE 4 END, NULL, NULL, NULL, NULL, NULL, o.folder
 	FROM o CROSS JOIN LATERAL (SELECT * FROM folder i WHERE i.id = o.target OFFSET 0) f WHERE f.owner = $1
 	UNION ALL
-	SELECT s.target, s.level, s.granted_at, g.team, g.name, g.twin, o.folder
+	SELECT s.target, s.level, s.granted_at, s.until, g.team, g.name, g.twin, o.folder
 	FROM (SELECT $1::uuid AS id, NULL::uuid AS team, NULL::text AS name, NULL::text AS twin
 		UNION ALL SELECT m.team, t.id, t.name, t.twin
 		FROM member m CROSS JOIN LATERAL (SELECT * FROM principal p WHERE p.id = m.team OFFSET 0) t WHERE m.principal = $1 AND :is_team(t)) g
-	CROSS JOIN o CROSS JOIN LATERAL (SELECT * FROM share s WHERE s.target = o.target AND s.principal = g.id OFFSET 0) s) x
+	CROSS JOIN o CROSS JOIN LATERAL (SELECT * FROM share s WHERE s.target = o.target AND s.principal = g.id AND :in_force(s) OFFSET 0) s) x
 ORDER BY x.level DESC, x.team IS NOT NULL, lower(x.name), x.team, x.target LIMIT $4) w
 ORDER BY q.ord, w.level DESC, w.team IS NOT NULL, lower(w.name), w.team, w.target;
 
@@ -59,14 +59,14 @@ ORDER BY q.ord, w.level DESC, w.team IS NOT NULL, lower(w.name), w.team, w.targe
 WITH g AS MATERIALIZED (
 	SELECT r.id FROM resource r WHERE $2 IN ('', 'own') AND r.owner = $1 AND r.deleted_at IS NULL
 	UNION SELECT f.id FROM folder f WHERE $2 IN ('', 'own') AND f.owner = $1 AND f.deleted_at IS NULL
-	UNION SELECT s.target FROM share s WHERE $2 IN ('', 'share') AND s.principal = $1
+	UNION SELECT s.target FROM share s WHERE $2 IN ('', 'share') AND s.principal = $1 AND :in_force(s)
 	UNION SELECT s.target FROM member m CROSS JOIN LATERAL (SELECT * FROM principal p WHERE p.id = m.team OFFSET 0) t
-		CROSS JOIN LATERAL (SELECT o.target FROM share o WHERE o.principal = t.id OFFSET 0) s
+		CROSS JOIN LATERAL (SELECT o.target FROM share o WHERE o.principal = t.id AND :in_force(o) OFFSET 0) s
 		WHERE $2 IN ('', 'team') AND m.principal = $1 AND :is_team(t)
-	UNION SELECT f.id FROM reach s CROSS JOIN LATERAL (SELECT o.id FROM folder o
+	UNION SELECT f.id FROM :reached_now() s CROSS JOIN LATERAL (SELECT o.id FROM folder o
 			WHERE coalesce(o.parent, o.owner) = s.target AND o.parent = s.target AND o.deleted_at IS NULL OFFSET 0) f
 		WHERE $2 IN ('', 'folder') AND s.principal = $1
-	UNION SELECT r.id FROM reach s CROSS JOIN LATERAL (SELECT o.id FROM resource o WHERE o.folder = s.target OFFSET 0) r
+	UNION SELECT r.id FROM :reached_now() s CROSS JOIN LATERAL (SELECT o.id FROM resource o WHERE o.folder = s.target OFFSET 0) r
 		WHERE $2 IN ('', 'folder') AND s.principal = $1
 ), n AS (
 	SELECT g.id, 'folder' AS kind, f.name, NULL::uuid AS resource, NULL::text AS login, NULL::text AS twin, NULL::text AS login_twin, f.parent AS folder

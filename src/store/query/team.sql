@@ -61,14 +61,12 @@ WITH RECURSIVE g AS MATERIALIZED (
 	SELECT principal, target FROM p
 	UNION SELECT t.principal, below.id FROM t CROSS JOIN LATERAL :in_folder(t.target) below
 ), n AS MATERIALIZED (
-	SELECT p.principal, p.target, :reached(p.principal, p.target) AS level
-	FROM t p JOIN principal u ON u.id = p.principal WHERE u.role <> 'team'
+	SELECT p.principal, p.target, r.*
+	FROM t p JOIN principal u ON u.id = p.principal CROSS JOIN LATERAL :reached(p.principal, p.target) r WHERE u.role <> 'team'
 ), d AS (
-	DELETE FROM reach x USING n WHERE x.principal = n.principal AND x.target = n.target AND n.level = 0
+	DELETE FROM reach x USING n WHERE x.principal = n.principal AND x.target = n.target AND n.view_until IS NULL
 )
-INSERT INTO reach (principal, target, level)
-SELECT principal, target, level FROM n WHERE level > 0
-ON CONFLICT (principal, target) DO UPDATE SET level = excluded.level WHERE reach.level <> excluded.level;
+:fill_reach(n);
 
 -- shared: others have the name too. mine: the user is in it.
 -- columns: team_row of team_get, team_page, team_search, team_own

@@ -47,7 +47,7 @@ uuid '00000000-0000-0000-0000-000000000000'
 -- The lower the safer. Of texts, owners and factors that are set none is.
 -- fragment: rank(w)
 CASE :w.what WHEN 'role' THEN (:w.value = 'administrator')::int WHEN 'disabled' THEN (:w.value = 'false')::int
-	WHEN 'share' THEN nullif(:w.value, '')::int WHEN 'member' THEN (:w.value = 'true')::int WHEN 'policy' THEN array_position('{off,inherit,on}'::text[], :w.value)
+	WHEN 'share' THEN :said_rank(:w.value) WHEN 'member' THEN (:w.value = 'true')::int WHEN 'policy' THEN array_position('{off,inherit,on}'::text[], :w.value)
 	WHEN 'removed' THEN (:w.value = 'true')::int WHEN 'offer' THEN (:w.value <> '')::int WHEN 'factor' THEN (:w.value = '')::int
 	WHEN 'maintenance' THEN (nullif(:w.value, '')::jsonb->>'until' IS NOT NULL)::int WHEN 'handover' THEN -nullif(split_part(:w.value, ' ', 1), '')::int
 	ELSE 0 END
@@ -58,7 +58,8 @@ coalesce((SELECT holding.name FROM folder holding WHERE holding.id = nullif(:val
 
 -- What people see of a word's value.
 -- fragment: outcome(what, value)
-CASE :what WHEN 'share' THEN ('{none,view,modify,manage}'::text[])[:value::int + 1] WHEN 'factor' THEN CASE :value WHEN '' THEN 'none' ELSE 'set' END
+CASE :what WHEN 'share' THEN ('{none,view,modify,manage}'::text[])[:said_level(:value) + 1] || coalesce(' until ' || nullif(split_part(:value, ' ', 2), ''), '')
+	WHEN 'factor' THEN CASE :value WHEN '' THEN 'none' ELSE 'set' END
 	WHEN 'removed' THEN CASE :value WHEN 'true' THEN 'removed' ELSE 'kept' END
 	WHEN 'member' THEN CASE :value WHEN 'true' THEN 'member' ELSE 'no member' END
 	WHEN 'offer' THEN coalesce((SELECT owning.name FROM principal owning WHERE owning.id = nullif(split_part(:value, ' ', 1), '')::uuid), 'none')
@@ -132,7 +133,7 @@ ORDER BY :l.object, :l.principal, :l.what, :l.rank, :l.chain
 SELECT :author NOT IN (SELECT id FROM gone) AND (:author = coalesce((SELECT value::uuid FROM c WHERE what = 'owner'), (SELECT first_owner FROM its))
 	OR EXISTS (SELECT FROM above JOIN folder held ON held.id = above.id WHERE held.owner = :author
 		OR :ever AND EXISTS (SELECT FROM word w WHERE w.object = held.id AND w.principal = :nobody() AND w.what = 'owner' AND w.value = :author::text))
-	OR EXISTS (SELECT FROM c s WHERE s.what = 'share' AND s.value::int >= 2 AND s.principal NOT IN (SELECT id FROM gone) AND (s.principal = :author
+	OR EXISTS (SELECT FROM c s WHERE s.what = 'share' AND :said_level(s.value) >= 2 AND s.principal NOT IN (SELECT id FROM gone) AND (s.principal = :author
 		OR EXISTS (SELECT FROM c m WHERE m.what = 'member' AND m.object = s.principal AND m.value = 'true')))))
 
 -- Of a chain, the last word about the same thing that does not know of w.
@@ -228,10 +229,10 @@ WITH g AS MATERIALIZED (
 ), d AS (
 	DELETE FROM share s USING c WHERE c.what = 'share' AND c.value = '0' AND s.target = c.object AND s.principal = c.principal
 ), s AS (
-	INSERT INTO share (target, principal, level, granted_at)
-	SELECT c.object, c.principal, c.value::int, c.at FROM c JOIN principal p ON p.id = c.principal
+	INSERT INTO share (target, principal, level, until, granted_at)
+	SELECT c.object, c.principal, :said_level(c.value), :said_end(c.value), c.at FROM c JOIN principal p ON p.id = c.principal
 	WHERE c.what = 'share' AND c.value <> '0'
-	ON CONFLICT (target, principal) DO UPDATE SET level = excluded.level, granted_at = excluded.granted_at
+	ON CONFLICT (target, principal) DO UPDATE SET level = excluded.level, until = excluded.until, granted_at = excluded.granted_at
 ), md AS (
 	DELETE FROM member m USING c WHERE c.what = 'member' AND c.value = 'false' AND m.team = c.object AND m.principal = c.principal
 ), mi AS (

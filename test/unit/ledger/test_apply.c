@@ -813,6 +813,111 @@ list_shows_what_is_shared_only(void **state)
 	rows_free(r);
 }
 
+#define OVER "2026-01-01T00:00:00.000000Z"
+#define AHEAD "2999-01-01T00:00:00.000000Z"
+
+static void
+share_until(int target, int user, int level, const char *until)
+{
+	apply_one(STMT_APPLY_SHARED,
+		  add(EVENT_SHARED, target, "{\"user\":\"%s\",\"level\":%d,\"until\":\"%s\"}",
+		      id(user), level, until));
+}
+
+static int
+listed(int user)
+{
+	struct rows *r;
+	int n = list(user, NULL, NULL, &r);
+
+	rows_free(r);
+	return n;
+}
+
+/* The resources of a list, before each is looked at once more. */
+static int
+begun_with(int user)
+{
+	auto_binds b = BINDS_INIT;
+	struct uuid u = uuid_of(user);
+
+	bind_uuid(&b, &u);
+	bind_text(&b, "");
+	bind_uuid(&b, &(struct uuid){ 0 });
+	bind_int(&b, 10);
+	auto_rows r = ask(STMT_RESOURCE_PAGE, &b);
+	return rows_count(r);
+}
+
+static void
+what_has_ended_gives_nothing(void **state)
+{
+	make_user(230, "owner230", "user");
+	make_user(231, "guest231", "user");
+	make_resource(2300, "srv2300", 230);
+	make_account(2301, 2300, "root");
+	make_account(2302, 2300, "www");
+	share_until(2300, 231, 3, OVER);
+	assert_int_equal(right_of(2301, 231).level, 0);
+	assert_int_equal(listed(231), 0);
+	assert_int_equal(begun_with(231), 0);
+	/* The strongest of those that count now. */
+	share(EVENT_SHARED, 2301, 231, 1);
+	assert_int_equal(right_of(2301, 231).level, 1);
+	assert_int_equal(right_of(2302, 231).level, 0);
+	assert_int_equal(listed(231), 1);
+	share_until(2300, 231, 2, AHEAD);
+	assert_int_equal(right_of(2301, 231).level, 2);
+	assert_int_equal(right_of(2302, 231).level, 2);
+	assert_int_equal(listed(231), 2);
+	assert_int_equal(begun_with(231), 1);
+	/* It is replaced, by one that ends elsewhen and by one that does not. */
+	share_until(2300, 231, 2, OVER);
+	assert_int_equal(right_of(2302, 231).level, 0);
+	share(EVENT_SHARED, 2300, 231, 2);
+	assert_int_equal(right_of(2302, 231).level, 2);
+	pgtemp_sql(pg, "SELECT 1 / (NOT EXISTS (SELECT FROM share s JOIN principal p ON p.id = "
+		       "s.principal WHERE p.name = 'guest231' AND s.until IS NOT NULL))::int");
+}
+
+/* What lists begin from says until when each level lasts, whatever has ended: of all that reaches a user, through a team and a folder too. */
+static void
+reach_says_until_when(void **state)
+{
+	make_user(233, "owner233", "user");
+	make_user(234, "member234", "user");
+	make_resource(2330, "srv2330", 233);
+	make_account(2331, 2330, "root");
+	apply_one(STMT_APPLY_TEAM_CREATED, add(EVENT_TEAM_CREATED, 235, "{\"name\":\"t235\"}"));
+	apply_one(STMT_APPLY_MEMBER_ADDED,
+		  add(EVENT_MEMBER_ADDED, 235, "{\"user\":\"%s\"}", id(234)));
+	apply_one(STMT_APPLY_FOLDER_CREATED,
+		  add(EVENT_FOLDER_CREATED, 236, "{\"name\":\"f236\",\"owner\":\"%s\"}", id(233)));
+	apply_one(STMT_APPLY_RESOURCE_CHANGED,
+		  add(EVENT_RESOURCE_CHANGED, 2330, "{\"folder\":\"%s\"}", id(236)));
+	share_until(2330, 235, 3, AHEAD);
+	share_until(2330, 234, 2, OVER);
+	share(EVENT_SHARED, 236, 235, 1);
+	share_until(236, 234, 3, OVER);
+	pgtemp_sql(pg,
+		   "SELECT 1 / (array_agg((r.view_until, r.modify_until, r.manage_until)::text "
+		   "ORDER BY r.view_until) = ARRAY[(timestamptz '" AHEAD "', timestamptz '" AHEAD
+		   "', timestamptz '" AHEAD "')::text, (timestamptz 'infinity', timestamptz '" OVER
+		   "', timestamptz '" OVER "')::text])::int FROM reach r JOIN principal p "
+		   "ON p.id = r.principal WHERE p.name = 'member234'");
+	assert_int_equal(right_of(2331, 234).level, 3);
+	share_until(2330, 235, 3, OVER);
+	assert_int_equal(right_of(2331, 234).level, 1);
+	assert_int_equal(listed(234), 1);
+	share_until(236, 235, 1, OVER);
+	assert_int_equal(right_of(2331, 234).level, 0);
+	assert_int_equal(listed(234), 0);
+	apply_one(STMT_APPLY_UNSHARED, add(EVENT_UNSHARED, 236, "{\"user\":\"%s\"}", id(235)));
+	apply_one(STMT_APPLY_UNSHARED, add(EVENT_UNSHARED, 236, "{\"user\":\"%s\"}", id(234)));
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1)::int FROM reach r JOIN principal p ON p.id = "
+		       "r.principal WHERE p.name = 'member234'");
+}
+
 static void
 deleted_is_gone_and_its_name_free(void **state)
 {
@@ -1494,6 +1599,89 @@ the_lower_share_counts(void **state)
 	}
 }
 
+static const char *asked(const char *fmt, ...);
+
+static int64_t
+say_share_until(const struct uuid *of, int target, int user, int level, const char *until)
+{
+	struct uuid own = node;
+
+	node = *of;
+	int64_t at = add(EVENT_SHARED, target, "{\"user\":\"%s\",\"level\":%d,\"upon\":\"\"%s%s%s}",
+			 id(user), level, *until ? ",\"until\":\"" : "", until, *until ? "\"" : "");
+	apply_one(STMT_APPLY_SHARED, at);
+	node = own;
+	return at;
+}
+
+/* Of two shares that were given apart, the lower level; of one level, the one that ends first, whether it has ended or not. */
+static void
+of_one_level_the_earlier_end_counts(void **state)
+{
+	static const struct {
+		int west, east;
+		const char *west_until, *east_until, *kept, *lost;
+		bool west_counts;
+	} cases[] = {
+		{ 2, 2, "", AHEAD, "modify until " AHEAD, "modify", false },
+		{ 2, 2, OVER, AHEAD, "modify until " OVER, "modify until " AHEAD, true },
+		{ 3, 2, OVER, "", "modify", "manage until " OVER, false },
+	};
+	struct uuid west, east;
+
+	uuid_new(&west);
+	uuid_new(&east);
+	make_user(237, "owner237", "user");
+	for (int i = 0; i < 6; i++) {
+		int u = 2400 + i, res = 24000 + i, k = i / 2;
+		char name[20];
+
+		snprintf(name, sizeof(name), "guest%d", u);
+		make_user(u, name, "user");
+		snprintf(name, sizeof(name), "ends%d", res);
+		make_resource(res, name, 237);
+		for (int turn = 0; turn < 2; turn++)
+			if ((turn ^ i) & 1)
+				say_share_until(&west, res, u, cases[k].west, cases[k].west_until);
+			else
+				say_share_until(&east, res, u, cases[k].east, cases[k].east_until);
+		assert_true(told_of(u, "share", cases[k].kept, cases[k].lost));
+		assert_string_equal(
+			asked("SELECT level::text FROM share WHERE principal = '%s' "
+			      "AND until IS NOT DISTINCT FROM nullif('%s', "
+			      "'')::timestamptz",
+			      id(u),
+			      cases[k].west_counts ? cases[k].west_until : cases[k].east_until),
+			"2");
+	}
+}
+
+/* The node that stored it asked its own clock; the merge, on another day, asks none. */
+static void
+an_end_makes_no_version_wait(void **state)
+{
+	make_user(238, "owner238", "user");
+	make_user(239, "writer239", "user");
+	make_resource(2380, "srv2380", 238);
+	make_account(2381, 2380, "root");
+	apply_one(STMT_APPLY_VERSION_ADDED, add_version(2381, 23811, 1, 0));
+	share_until(2380, 239, 2, OVER);
+	assert_int_equal(right_of(2381, 239).level, 0);
+	apply_one(STMT_APPLY_VERSION_ADDED,
+		  add(EVENT_VERSION_ADDED, 2381,
+		      "{\"id\":\"%s\",\"n\":2,\"based_on\":1,\"upon\":\"%s\",\"author\":\"%s\","
+		      "\"sealed\":\"c2VjcmV0\",\"emergency\":true}",
+		      id(23812), id(23811), id(239)));
+	assert_int_equal(right_of(2381, 238).current_n, 2);
+	share(EVENT_UNSHARED, 2380, 239, 0);
+	apply_one(STMT_APPLY_VERSION_ADDED,
+		  add(EVENT_VERSION_ADDED, 2381,
+		      "{\"id\":\"%s\",\"n\":3,\"based_on\":2,\"upon\":\"%s\",\"author\":\"%s\","
+		      "\"sealed\":\"c2VjcmV0\",\"emergency\":true}",
+		      id(23813), id(23812), id(239)));
+	assert_int_equal(right_of(2381, 238).current_n, 2);
+}
+
 /* Asks for versions 0 … n-1 of one account at once. */
 static struct rows *
 open_versions(int account, int user, int n)
@@ -1514,6 +1702,27 @@ open_versions(int account, int user, int n)
 		bind_elem_int(&b, i);
 	bind_array_end(&b);
 	return ask(STMT_ACCOUNT_OPEN, &b);
+}
+
+/* When the level may be another one: at the first end of what counts now. */
+static void
+open_says_when_to_look_again(void **state)
+{
+	make_user(245, "owner245", "user");
+	make_user(246, "guest246", "user");
+	make_resource(2450, "srv2450", 245);
+	make_account(2451, 2450, "root");
+	share(EVENT_SHARED, 2450, 246, 1);
+	share_until(2451, 246, 2, OVER);
+	auto_rows none = open_versions(2451, 246, 1);
+	assert_int_equal(row_int(none, 0, COL_ACCOUNT_OPEN_LEVEL), 1);
+	assert_true(row_null(none, 0, COL_ACCOUNT_OPEN_UNTIL));
+	share_until(2451, 246, 2, AHEAD);
+	auto_rows ends = open_versions(2451, 246, 1);
+	assert_int_equal(row_int(ends, 0, COL_ACCOUNT_OPEN_LEVEL), 2);
+	assert_int_equal(row_time(ends, 0, COL_ACCOUNT_OPEN_UNTIL), INT64_C(32472144000000000));
+	auto_rows own = open_versions(2451, 245, 1);
+	assert_true(row_null(own, 0, COL_ACCOUNT_OPEN_UNTIL));
 }
 
 static void
@@ -2017,6 +2226,8 @@ main(void)
 		cmocka_unit_test(a_node_goes_by_the_last_word_of_one_log),
 		cmocka_unit_test(highest_grant_counts),
 		cmocka_unit_test(list_shows_what_is_shared_only),
+		cmocka_unit_test(what_has_ended_gives_nothing),
+		cmocka_unit_test(reach_says_until_when),
 		cmocka_unit_test(deleted_is_gone_and_its_name_free),
 		cmocka_unit_test(versions_follow_each_other),
 		cmocka_unit_test(sibling_keeps_both_and_flags),
@@ -2030,6 +2241,9 @@ main(void)
 		cmocka_unit_test(the_safer_state_of_a_user_counts),
 		cmocka_unit_test(who_knows_may_loosen),
 		cmocka_unit_test(the_lower_share_counts),
+		cmocka_unit_test(of_one_level_the_earlier_end_counts),
+		cmocka_unit_test(an_end_makes_no_version_wait),
+		cmocka_unit_test(open_says_when_to_look_again),
 		cmocka_unit_test(open_gives_the_version_asked_for),
 		cmocka_unit_test(a_resource_comes_back_whole),
 		cmocka_unit_test(a_name_may_have_several_holders),

@@ -333,13 +333,16 @@ grow_vault(void)
 		"INSERT INTO share SELECT f.id, p.id, 2, now() FROM principal p, folder f WHERE "
 		"p.name IN "
 		"('user2', 'team7') AND f.name IN ('folder8', 'folder9');"
-		"INSERT INTO reach SELECT s.principal, f.id, s.level FROM share s JOIN folder a ON "
+		"INSERT INTO reach SELECT s.principal, f.id, 'infinity', 'infinity' FROM share s "
+		"JOIN folder a ON "
 		"a.id = "
 		"s.target JOIN folder f ON a.id = ANY (f.path) JOIN principal p ON p.id = "
 		"s.principal "
 		"WHERE p.role <> 'team';"
-		"INSERT INTO reach SELECT owner, id, 3 FROM folder;"
-		"INSERT INTO reach SELECT principal, target, max(level) FROM (SELECT principal, "
+		"INSERT INTO reach SELECT owner, id, 'infinity', 'infinity', 'infinity' FROM "
+		"folder;"
+		"INSERT INTO reach SELECT principal, target, 'infinity', CASE WHEN max(level) > 1 "
+		"THEN timestamptz 'infinity' END FROM (SELECT principal, "
 		"target, level FROM share UNION ALL SELECT m.principal, s.target, s.level FROM "
 		"share s JOIN member m ON m.team = s.principal) x GROUP BY 1, 2;"
 		"INSERT INTO ending SELECT p.id, r.id, n, now() FROM principal p, "
@@ -453,7 +456,8 @@ walks_table(PGconn *c, const struct stmt_info *i, const char *values, const char
 	int walks = 0;
 
 	snprintf(args, sizeof args, values, user);
-	snprintf(sql, sizeof sql, "EXPLAIN (ANALYZE, TIMING OFF) EXECUTE %s(%s)", i->name, args);
+	snprintf(sql, sizeof sql, "EXPLAIN (ANALYZE, TIMING OFF) EXECUTE %s(%s%s)", i->name, args,
+		 i->clock ? ", now()" : "");
 	PGresult *r = PQexec(c, sql);
 	if (PQresultStatus(r) != PGRES_TUPLES_OK)
 		fail_msg("%s: %s", sql, PQerrorMessage(c));

@@ -59,7 +59,8 @@ setup(void **state)
 				   "('" ID(15) "', '" FIXTURE_ANN
 					       "', 1, now()), ('" ID(16) "', '" FIXTURE_ANN
 									 "', 2, now())");
-	fixture_sql(x, "INSERT INTO reach SELECT principal, target, level FROM share");
+	fixture_sql(x, "INSERT INTO reach SELECT principal, target, 'infinity', CASE WHEN level > "
+		       "1 THEN timestamptz 'infinity' END FROM share");
 	return 0;
 }
 
@@ -250,11 +251,11 @@ show_ann(const char *pattern)
 	auto_buf sql = BUF_INIT;
 	for (size_t i = 0; i < 2; i++)
 		buf_addf(&sql,
-			 "INSERT INTO %s SELECT %s, 1%s FROM resource WHERE name LIKE '%s' "
+			 "INSERT INTO %s SELECT %s, %s FROM resource WHERE name LIKE '%s' "
 			 "ON CONFLICT DO NOTHING;",
 			 i ? "share (principal, target, level, granted_at)"
-			   : "reach (principal, target, level)",
-			 "'" FIXTURE_ANN "', id", i ? ", now()" : "", pattern);
+			   : "reach (principal, target, view_until)",
+			 "'" FIXTURE_ANN "', id", i ? "1, now()" : "'infinity'", pattern);
 	fixture_sql(x, buf_str(&sql));
 }
 

@@ -9,7 +9,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "fixture.h"
 #include "vault/retrieve_batch.h"
 
@@ -202,6 +204,30 @@ a_withdrawn_share_counts_at_once(void **state)
 	assert_int_equal(level_of(0, &other), 0);
 }
 
+#ifdef HF_FAULTS
+/* No event says so: by the clock of the node. */
+static void
+a_share_that_ended_counts_no_more(void **state)
+{
+	static const char until[] = "{\"user\":\"%%s\",\"level\":2,\"until\":\"%s\"}";
+	char iso[CLOCK_ISO_LEN], body[120];
+	struct rowcache_stats before;
+
+	clock_iso(clock_now_us() + INT64_C(3600000000), iso);
+	snprintf(body, sizeof(body), until, iso);
+	log_event(EVENT_SHARED, &account[0], body, &other);
+	log_event(EVENT_SHARED, &resource, "{\"user\":\"%s\",\"level\":1}", &other);
+	assert_int_equal(level_of(0, &other), 2);
+	before = retrieve_batch_stats(x->v.retrieve_batch);
+	assert_int_equal(level_of(0, &other), 2);
+	assert_int_equal(retrieve_batch_stats(x->v.retrieve_batch).hits, before.hits + 1);
+	setenv("HOLDFAST_CLOCK_SKEW_MS", "3600001", 1);
+	assert_int_equal(level_of(0, &other), 1);
+	assert_int_equal(level_of(0, &other), 1);
+	unsetenv("HOLDFAST_CLOCK_SKEW_MS");
+}
+#endif
+
 static void
 a_deleted_account_is_gone(void **state)
 {
@@ -341,6 +367,9 @@ main(void)
 		TEST(what_was_read_is_kept),
 		TEST(each_change_is_followed),
 		TEST(a_withdrawn_share_counts_at_once),
+#ifdef HF_FAULTS
+		TEST(a_share_that_ended_counts_no_more),
+#endif
 		TEST(a_deleted_account_is_gone),
 		TEST(what_changes_while_it_is_read_is_not_kept),
 		TEST(a_secondary_keeps_nothing),
