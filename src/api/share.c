@@ -10,7 +10,8 @@ DEFINE_QUERY(shares, SHARES_QUERY)
 
 #define SHARE_BODY(X, body) \
 	X(body, user, TEXT, JREQUIRED, MAX_NAME) \
-	X(body, level, TEXT, JREQUIRED, MAX_TYPE)
+	X(body, level, TEXT, JREQUIRED, MAX_TYPE) \
+	X(body, until, TEXT, 0, MAX_TYPE)
 DEFINE_BODY(share, SHARE_BODY)
 /* clang-format on */
 
@@ -25,7 +26,7 @@ static int
 grant(struct api_call *c, enum share_on on, struct err *e)
 {
 	const struct body_share *b = c->body;
-	return share_grant(&c->call, on, call_id(c), b->user, b->level, &c->w, e);
+	return share_grant(&c->call, on, call_id(c), b->user, b->level, b->until, &c->w, e);
 }
 
 static int
@@ -135,28 +136,28 @@ on_seen(struct api_call *c, struct err *e)
 const struct route routes_share[] = {
 	{ HTTP_GET, "/v1/resources/{id}/shares", DO(resource_shares), CAP_USE, READ,
 	  NO_BODY, QUERY(shares), 0, "Shares",
-	  "Lists with whom a resource is shared." },
+	  "Lists with whom a resource is shared, and until when. What has ended gives nothing." },
 	{ HTTP_POST, "/v1/resources/{id}/shares", DO(resource_share), CAP_USE, CHANGE,
 	  BODY(share), NO_QUERY, SMALL, "Share",
-	  "Shares a resource with a user or a team, by name or id." },
+	  "Shares a resource with a user or a team, by name or id; until a time, or without one for good. It replaces what they had on it." },
 	{ HTTP_DELETE, "/v1/resources/{id}/shares/{user}", DO(resource_unshare), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Withdraws a share of a resource. In emergency too." },
 	{ HTTP_GET, "/v1/accounts/{id}/shares", DO(account_shares), CAP_USE, READ,
 	  NO_BODY, QUERY(shares), 0, "Shares",
-	  "Lists with whom an account is shared." },
+	  "Lists with whom an account is shared, and until when. What has ended gives nothing." },
 	{ HTTP_POST, "/v1/accounts/{id}/shares", DO(account_share), CAP_USE, CHANGE,
 	  BODY(share), NO_QUERY, SMALL, "Share",
-	  "Shares an account with a user or a team, by name or id." },
+	  "Shares an account with a user or a team, by name or id; until a time, or without one for good. It replaces what they had on it." },
 	{ HTTP_DELETE, "/v1/accounts/{id}/shares/{user}", DO(account_unshare), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Withdraws a share of an account. In emergency too." },
 	{ HTTP_GET, "/v1/folders/{id}/shares", DO(folder_shares), CAP_USE, READ,
 	  NO_BODY, QUERY(shares), 0, "Shares",
-	  "Lists with whom a folder is shared." },
+	  "Lists with whom a folder is shared, and until when. What has ended gives nothing." },
 	{ HTTP_POST, "/v1/folders/{id}/shares", DO(folder_share), CAP_USE, CHANGE,
 	  BODY(share), NO_QUERY, SMALL, "Share",
-	  "Shares a folder, with all that stands below it, with a user or a team, by name or id." },
+	  "Shares a folder, with all that stands below it, with a user or a team, by name or id; until a time, or without one for good. It replaces what they had on it." },
 	{ HTTP_DELETE, "/v1/folders/{id}/shares/{user}", DO(folder_unshare), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
 	  "Withdraws a share of a folder. In emergency too." },
@@ -178,13 +179,15 @@ const struct route routes_share[] = {
 
 const struct shape replies_share[] = {
 	REPLY(Shares, LIST(shares, ShareRow), FIELD(next, ID, NIL)),
-	REPLY(ShareRow, ONE(user, Suffixed), FIELD(team, BOOL), FIELD(level, TEXT), FIELD(granted, TIME)),
+	REPLY(ShareRow, ONE(user, Suffixed), FIELD(team, BOOL), FIELD(level, TEXT), FIELD(granted, TIME),
+		FIELD(until, TIME, NIL), FIELD(ended, BOOL)),
 	REPLY(Why, ONE(user, Named), LIST(through, Way), FIELD(level, TEXT, NIL)),
-	REPLY(Way, FIELD(on, TEXT), FIELD(level, TEXT), ONE(team, Suffixed, NIL), FIELD(folder, TEXT, NIL), FIELD(granted, TIME, NIL)),
+	REPLY(Way, FIELD(on, TEXT), FIELD(level, TEXT), ONE(team, Suffixed, NIL), FIELD(folder, TEXT, NIL), FIELD(granted, TIME, NIL),
+		FIELD(until, TIME, NIL)),
 	REPLY(Seen, LIST(seen, SeenRow), FIELD(next, ID, NIL)),
 	REPLY(SeenRow, FIELD(kind, TEXT), ONE(folder, Suffixed, NIL), ONE(resource, Suffixed, NIL), ONE(account, SuffixedAccount, NIL),
 		FIELD(path, TEXT, NIL), LIST(through, Way), FIELD(level, TEXT)),
-	REPLY(Share, ONE(user, Named), FIELD(team, BOOL), FIELD(level, TEXT)),
+	REPLY(Share, ONE(user, Named), FIELD(team, BOOL), FIELD(level, TEXT), FIELD(until, TIME, NIL)),
 	{ 0 },
 };
 /* clang-format on */

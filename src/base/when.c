@@ -118,6 +118,32 @@ parse_span_ago(const char *s, int64_t now_us, int64_t *ret_us)
 	return !__builtin_sub_overflow(now_us, us, ret_us);
 }
 
+static bool
+parse_span_on(const char *s, int64_t now_us, int64_t *ret_us)
+{
+	int64_t ms, us;
+	const char *rest;
+	bool bare;
+
+	if (!take_span(s, &ms, &rest, &bare) || bare || *rest ||
+	    __builtin_mul_overflow(ms, 1000, &us))
+		return false;
+	return !__builtin_add_overflow(now_us, us, ret_us);
+}
+
+int
+when_end(const char *s, int64_t now_us, int64_t *ret_us)
+{
+	int64_t us;
+
+	if (!parse_span_on(s, now_us, &us) && when_moment(s, now_us, true, &us))
+		return ERR_BAD_FIELD;
+	if (us <= now_us)
+		return ERR_BAD_FIELD;
+	*ret_us = us;
+	return 0;
+}
+
 /* What was left out is filled up to the one form that the clock reads, which knows the calendar. */
 int
 when_moment(const char *s, int64_t now_us, bool end, int64_t *ret_us)

@@ -21,3 +21,6 @@ void when_span_text(int64_t ms, char ret[static WHEN_SPAN_LEN]) NONNULL;
  * or with an offset (Z, +02:00, -0500) after the time; or a span before now_us ("2h", "3d ago"; the unit
  * is required). A day alone means its last moment if `end`, otherwise its first. 0, or ERR_BAD_FIELD. */
 int when_moment(const char *s, int64_t now_us, bool end, int64_t *ret_us) NONNULL MUST_USE;
+/* The end of something: such a day (its last moment) or time, or a span from now_us on ("12h", "30d"; the unit is required). 0, or ERR_BAD_FIELD: also
+ * when it is not after now_us. */
+int when_end(const char *s, int64_t now_us, int64_t *ret_us) NONNULL MUST_USE;

@@ -2,6 +2,7 @@
 #include "vault/share.h"
 
 #include <string.h>
+#include "base/clock.h"
 #include "vault/account.h"
 #include "vault/folder.h"
 #include "vault/lists.h"
@@ -70,6 +71,8 @@ share_list(struct call *c, enum share_on on, const struct uuid *target,
 		json_out_bool(out, "team", row_bool(r, i, COL_SHARE_LIST_TEAM));
 		json_out_text(out, "level", policy_level_name(row_int(r, i, COL_SHARE_LIST_LEVEL)));
 		json_out_time(out, "granted", row_time(r, i, COL_SHARE_LIST_GRANTED));
+		json_out_time(out, "until", row_time(r, i, COL_SHARE_LIST_UNTIL));
+		json_out_bool(out, "ended", row_bool(r, i, COL_SHARE_LIST_ENDED));
 		json_out_end_object(out);
 	}
 	json_out_end_array(out);
@@ -149,6 +152,7 @@ write_way(enum share_on on, struct json_out *out, const struct rows *r, int i)
 		json_out_null(out, "granted");
 	else
 		json_out_time(out, "granted", row_time(r, i, COL_SHARE_WAYS_GRANTED));
+	json_out_time(out, "until", row_time(r, i, COL_SHARE_WAYS_UNTIL));
 	json_out_end_object(out);
 }
 
@@ -343,10 +347,16 @@ share_seen(struct call *c, const char *through, const struct policy_page *page,
 
 /* ---- changing ---- */
 
-/* level 0: of UNSHARED. The name is for the auditor. */
+/* What is given: a level, and until when; 0: without an end. */
+struct grant {
+	int level;
+	int64_t until_us;
+};
+
+/* given NULL: of UNSHARED. The name is for the auditor. */
 static int
-append_share(struct call *c, enum event_kind kind, enum share_on on, const struct uuid *target,
-	     const struct principal *with, int level, struct err *e)
+append_share(struct call *c, enum share_on on, const struct uuid *target,
+	     const struct principal *with, const struct grant *given, struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	auto_rows stands = NULL;
@@ -361,35 +371,60 @@ append_share(struct call *c, enum event_kind kind, enum share_on on, const struc
 	json_out_text(&w, "name", with->name);
 	if (with->team)
 		json_out_bool(&w, "team", true);
-	if (level)
-		json_out_int(&w, "level", level);
+	if (given)
+		json_out_int(&w, "level", given->level);
+	if (given && given->until_us)
+		json_out_instant(&w, "until", given->until_us);
 	json_out_text(&w, "upon", row_text(stands, 0, COL_USER_STANDING_SHARE));
 	json_out_end_object(&w);
-	return vault_append(c, kind, target, buf_str(&body), e);
+	return vault_append(c, given ? EVENT_SHARED : EVENT_UNSHARED, target, buf_str(&body), e);
+}
+
+/* until NULL: it has no end. */
+static int
+take_grant(const char *level, const char *until, struct grant *ret, struct err *e)
+{
+	int64_t now_us = clock_now_us();
+	char now[CLOCK_ISO_LEN];
+
+	*ret = (struct grant){ .level = policy_level(level) };
+	if (ret->level == LEVEL_NONE)
+		return err_set(e, ERR_BAD_FIELD, "level: view, modify or manage");
+	if (!until)
+		return 0;
+	if (clock_parse_iso(until, &ret->until_us))
+		return err_set(e, ERR_BAD_FIELD, "until: like 2027-01-31T12:00:00.000000Z");
+	if (ret->until_us > now_us)
+		return 0;
+	clock_iso(now_us, now);
+	return err_set(e, ERR_BAD_FIELD,
+		       "until: that is over already; by this node's clock it is %s", now);
 }
 
 int
 share_grant(struct call *c, enum share_on on, const struct uuid *target, const char *user,
-	    const char *level, struct json_out *out, struct err *e)
+	    const char *level, const char *until, struct json_out *out, struct err *e)
 {
 	struct principal with;
-	int n = policy_level(level);
-	if (n == LEVEL_NONE)
-		return err_set(e, ERR_BAD_FIELD, "level: view, modify or manage");
+	struct grant given;
+	int rc = take_grant(level, until, &given, e);
+	if (rc)
+		return rc;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, target);
-	int rc = check_level(c, on, target, LEVEL_MANAGE, "share", e);
+	rc = check_level(c, on, target, LEVEL_MANAGE, "share", e);
 	if (rc)
 		return rc;
 	rc = principal_find(c, user, &with, e);
 	if (rc == ERR_NOT_FOUND || (rc == 0 && withdrawn_team(c->v->withdrawn, &with.id)))
 		return err_set(e, ERR_BAD_FIELD, "user: there is no such user or team");
 	if (rc == 0)
-		rc = append_share(c, EVENT_SHARED, on, target, &with, n, e);
+		rc = append_share(c, on, target, &with, &given, e);
 	if (rc)
 		return rc;
 	json_out_object(out, NULL);
 	write_grantee(out, &with);
-	json_out_text(out, "level", policy_level_name(n));
+	json_out_text(out, "level", policy_level_name(given.level));
+	json_out_time(out, "until", given.until_us);
 	json_out_end_object(out);
 	return 0;
 }
@@ -421,5 +456,5 @@ share_withdraw(struct call *c, enum share_on on, const struct uuid *target, cons
 		rc = check_shared(c, target, &with.id, e);
 	if (rc == 0)
 		rc = withdrawn_room(c->v->withdrawn, e);
-	return rc ? rc : append_share(c, EVENT_UNSHARED, on, target, &with, 0, e);
+	return rc ? rc : append_share(c, on, target, &with, NULL, e);
 }

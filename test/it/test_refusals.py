@@ -561,6 +561,7 @@ USER_ROWS = [
     U("decline", "nothing waits", "ada", "decline web/root 1", 1, ""),
     U("share", "no such user", "ada", "share web/root nobody", 1, "no such user"),
     U("share", "no such level", "ada", "share web/root bob all", 1, "level"),
+    U("share", "an end that is past", "ada", "share web/root bob --until 2001-01-31", 2, "that is to come"),
     U("share", "another's, to view", "carol", "share web/root bob", 1, ""),
     U("unshare", "not shared", "ada", "unshare web/root bob", 1, "not shared"),
     U("unshare", "another's, to view", "carol", "unshare web/root carol", 1, ""),

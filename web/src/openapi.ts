@@ -678,6 +678,7 @@ export interface Share {
 	user: Named;
 	team: boolean;
 	level: string;
+	until: string | null;
 }
 
 export interface ShareRow {
@@ -685,6 +686,8 @@ export interface ShareRow {
 	team: boolean;
 	level: string;
 	granted: string;
+	until: string | null;
+	ended: boolean;
 }
 
 export interface Shares {
@@ -812,6 +815,7 @@ export interface Way {
 	team: Suffixed | null;
 	folder: string | null;
 	granted: string | null;
+	until: string | null;
 }
 
 export interface Why {

@@ -3,7 +3,9 @@
  * holdfast share, unshare, shares, why: who else may use a folder, a resource or an account.
  */
 #include <string.h>
+#include "base/clock.h"
 #include "base/json_out.h"
+#include "base/when.h"
 #include "cli/frame/cli.h"
 #include "cli/frame/lookup.h"
 #include "cli/frame/paging.h"
@@ -73,6 +75,36 @@ read_line(const struct cli *c, struct remote *r, int rest, enum lookup_use use, 
 	return rc;
 }
 
+/* ret "": the share has no end. */
+static int
+read_end(const struct cli *c, char ret[static CLOCK_ISO_LEN], struct err *e)
+{
+	const char *text = cli_get(c, "until");
+	int64_t us;
+
+	*ret = '\0';
+	if (!text)
+		return 0;
+	if (when_end(text, clock_now_us(), &us))
+		return err_set(e, ERR_USAGE,
+			       "--until takes a day or a time that is to come, such as 2027-01-31 "
+			       "(all of that day), \"2027-01-31 14:00\" (UTC, or with an offset as "
+			       "in +01:00), or how long from now, such as 12h or 30d, not '%s'",
+			       text);
+	clock_iso(us, ret);
+	return 0;
+}
+
+/* "2027-01-31T14:00 UTC"; "" for none. */
+static void
+add_end(struct buf *ret, const json_t *o, const char *before)
+{
+	const char *until = lookup_text(o, "until");
+
+	if (*until)
+		buf_addf(ret, "%s%.16s UTC", before, until);
+}
+
 static int
 run_share(const struct cli *c, struct err *e)
 {
@@ -84,7 +116,10 @@ run_share(const struct cli *c, struct err *e)
 	/* Of three words the last is the level, if it is one. */
 	bool two = c->nargs == 2 || (c->nargs == 3 && !is_alone(c) && !is_level(c->args[2]));
 	int rest = two ? 1 : 2;
-	int rc = remote_open(&r, e);
+	char until[CLOCK_ISO_LEN];
+	int rc = read_end(c, until, e);
+	if (rc == 0)
+		rc = remote_open(&r, e);
 	if (rc == 0)
 		rc = read_line(c, r, rest, LOOKUP_WRITE, &l, e);
 	if (rc == ERR_NOT_FOUND && two && c->nargs == 3) {
@@ -99,6 +134,8 @@ run_share(const struct cli *c, struct err *e)
 	json_out_object(&w, NULL);
 	json_out_text(&w, "user", c->args[c->nargs - rest]);
 	json_out_text(&w, "level", two ? "view" : c->args[c->nargs - 1]);
+	if (*until)
+		json_out_text(&w, "until", until);
 	json_out_end_object(&w);
 	rc = remote_call(r, REMOTE_WRITE, "POST", buf_str(&l.path), buf_str(&body), &o, e);
 	if (rc < 0)
@@ -108,6 +145,7 @@ run_share(const struct cli *c, struct err *e)
 	buf_addf(&name, "%s may now %s ", lookup_text(json_object_get(o, "user"), "name"),
 		 lookup_text(o, "level"));
 	lookup_show(&name, &l.what);
+	add_end(&name, o, " until ");
 	term_print_text(buf_str(&name));
 	putchar('\n');
 	return CLI_GOOD;
@@ -135,19 +173,22 @@ run_unshare(const struct cli *c, struct err *e)
 static void
 add_share(struct term_table *t, const json_t *s)
 {
-	auto_buf name = BUF_INIT;
+	auto_buf name = BUF_INIT, until = BUF_INIT;
 
 	lookup_add_name(&name, json_object_get(s, "user"), "name");
 	buf_adds(&name, json_is_true(json_object_get(s, "team")) ? " (team)" : "");
-	term_table_row(t, buf_str(&name), lookup_text(s, "level"), lookup_text(s, "granted"));
+	add_end(&until, s, "");
+	buf_adds(&until, json_is_true(json_object_get(s, "ended")) ? " (ended)" : "");
+	term_table_row(t, buf_str(&name), lookup_text(s, "level"), lookup_text(s, "granted"),
+		       buf_str(&until));
 }
 
 static const struct paging list = { .array = "shares",
 				    .cursor = "after",
 				    .whole = "shares",
 				    .row = add_share,
-				    .columns = 3,
-				    .head = { "WHO", "MAY", "SINCE" } };
+				    .columns = 4,
+				    .head = { "WHO", "MAY", "SINCE", "UNTIL" } };
 
 static int
 run_shares(const struct cli *c, struct err *e)
@@ -167,7 +208,7 @@ static void
 print_way(struct term_table *t, const json_t *way)
 {
 	const json_t *team = json_object_get(way, "team");
-	auto_buf through = BUF_INIT;
+	auto_buf through = BUF_INIT, until = BUF_INIT;
 
 	const char *folder = lookup_text(way, "folder");
 
@@ -183,8 +224,9 @@ print_way(struct term_table *t, const json_t *way)
 	}
 	if (*folder)
 		buf_addf(&through, ": %s", folder);
-	term_table_row(t, lookup_text(way, "level"), buf_str(&through),
-		       lookup_text(way, "granted"));
+	add_end(&until, way, "until ");
+	term_table_row(t, lookup_text(way, "level"), buf_str(&through), lookup_text(way, "granted"),
+		       buf_str(&until));
 }
 
 static int
@@ -196,7 +238,7 @@ run_why(const struct cli *c, struct err *e)
 	auto_buf path = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
-	struct term_table t = { .head = { "MAY", "THROUGH", "SINCE" }, .columns = 3 };
+	struct term_table t = { .head = { "MAY", "THROUGH", "SINCE", "" }, .columns = 4 };
 	size_t i;
 	json_t *way;
 
@@ -237,6 +279,17 @@ static const struct cli_opt opts[] = {
 	OPT_FOLDER,
 	{ 0 },
 };
+static const struct cli_opt share_opts[] = {
+	OPT_RESOURCE,
+	OPT_FOLDER,
+	{
+		.name = "until",
+		.value = "TIME",
+		.help = "When it ends: 2027-01-31 (all of that day), \"2027-01-31 14:00\" (UTC, or "
+			"with an offset: +01:00), RFC 3339, or how long from now: 12h, 30d.",
+	},
+	{ 0 },
+};
 static const struct cli_opt shares_opts[] = {
 	OPT_RESOURCE,
 	OPT_FOLDER,
@@ -250,11 +303,12 @@ const struct cli_verb verbs_share[] = {
 		.args = "RESOURCE/LOGIN USER|TEAM [view|modify|manage]",
 		.min_args = 2,
 		.max_args = 4,
-		.opts = opts,
+		.opts = share_opts,
 		.run = run_share,
 		.help = "Lets another user, or everybody in a team, use an account (default: "
 			"view).",
-		.more = "Also RESOURCE LOGIN USER, as three words. " LOOKUP_HELP,
+		.more = "Also RESOURCE LOGIN USER, as three words. What they had on it before is "
+			"replaced, the end too. " LOOKUP_HELP,
 		.part = CLI_SHARES,
 	},
 	{
@@ -275,7 +329,7 @@ const struct cli_verb verbs_share[] = {
 		.max_args = 2,
 		.opts = shares_opts,
 		.run = run_shares,
-		.help = "Lists who an account is shared with.",
+		.help = "Lists who an account is shared with, and until when.",
 		.more = LOOKUP_HELP,
 		.part = CLI_SHARES,
 	},

@@ -140,6 +140,44 @@ moments_as_people_write_them(void **state)
 	}
 }
 
+static void
+ends_lie_ahead(void **state)
+{
+	static const struct {
+		const char *s, *iso;
+	} good[] = {
+		{ "2026-11-28", "2026-11-28T23:59:59.999999Z" },
+		{ "2027-01-31", "2027-01-31T23:59:59.999999Z" },
+		{ "2026-11-28 14:00+01:00", "2026-11-28T13:00:00.000000Z" },
+		{ "12h", "2026-11-29T00:00:00.000000Z" },
+		{ "30d", "2026-12-28T12:00:00.000000Z" },
+	};
+	static const char *const bad[] = {
+		"",	      "30",
+		"0d",	      "-2h",
+		"2h ago",     "2h later",
+		"2026-11-27", "2026-11-28 12:00",
+		"2027-02-30", "9223372036854775d",
+		"tomorrow",
+	};
+	int64_t now;
+	assert_int_equal(clock_parse_iso("2026-11-28T12:00:00Z", &now), 0);
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		int64_t us = 0;
+		char iso[CLOCK_ISO_LEN];
+		if (when_end(good[i].s, now, &us))
+			fail_msg("\"%s\" is not taken", good[i].s);
+		clock_iso(us, iso);
+		assert_string_equal(iso, good[i].iso);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		int64_t us = 42;
+		if (when_end(bad[i], now, &us) != ERR_BAD_FIELD)
+			fail_msg("\"%s\" is taken", bad[i]);
+		assert_int_equal(us, 42);
+	}
+}
+
 int
 main(void)
 {
@@ -147,6 +185,7 @@ main(void)
 		cmocka_unit_test(spans_of_all_units),
 		cmocka_unit_test(spans_are_written_in_their_largest_unit),
 		cmocka_unit_test(moments_as_people_write_them),
+		cmocka_unit_test(ends_lie_ahead),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

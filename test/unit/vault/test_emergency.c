@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "fixture.h"
 #include "vault/account.h"
 #include "vault/emergency.h"
@@ -225,7 +226,7 @@ static int
 ask_share(struct call *c, struct ask *a, struct json_out *out, struct err *e)
 {
 	if (a->text)
-		return share_grant(c, SHARE_ACCOUNT, &account, "Max", a->text, out, e);
+		return share_grant(c, SHARE_ACCOUNT, &account, "Max", a->text, NULL, out, e);
 	return share_withdraw(c, SHARE_ACCOUNT, &account, "Max", e);
 }
 
@@ -589,6 +590,42 @@ nobody_approves_their_own(void **state)
 	must_stand(1, false);
 }
 
+#ifdef HF_FAULTS
+static int
+ask_share_until(struct call *c, struct ask *a, struct json_out *out, struct err *e)
+{
+	return share_grant(c, SHARE_ACCOUNT, &account, "Max", "modify", a->text, out, e);
+}
+
+static int
+read_by_maker(void)
+{
+	return do_ask((struct ask){ .fn = ask_retrieve, .as = &maker, .id = &account }).rc;
+}
+
+/* H5: by this node's clock, whatever its tables say. What its maker might do when it was made merges as if nothing had ended. */
+static void
+a_share_ends_in_emergency_too(void **state)
+{
+	char iso[CLOCK_ISO_LEN];
+
+	clock_iso(clock_now_us() + INT64_C(3600000000), iso);
+	assert_int_equal(
+		do_ask((struct ask){ .fn = ask_share_until, .as = &owner, .text = iso }).rc, 0);
+	made_by_maker("second");
+	assert_int_equal(read_by_maker(), 0);
+	setenv("HOLDFAST_CLOCK_SKEW_MS", "3600001", 1);
+	assert_int_equal(read_by_maker(), ERR_NOT_FOUND);
+	assert_int_equal(put(&maker, "never", -1).rc, ERR_NOT_FOUND);
+	must_read(0, "second", 2);
+	go_home();
+	must_stand(2, false);
+	assert_int_equal(rows("approval IS NOT NULL"), 0);
+	assert_int_equal(read_by_maker(), ERR_NOT_FOUND);
+	unsetenv("HOLDFAST_CLOCK_SKEW_MS");
+}
+#endif
+
 static void
 full_is_said(void **state)
 {
@@ -622,6 +659,9 @@ main(void)
 		TEST(approved_becomes_current),
 		TEST(declined_stays_in_the_history),
 		TEST(nobody_approves_their_own),
+#ifdef HF_FAULTS
+		TEST(a_share_ends_in_emergency_too),
+#endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
