@@ -96,6 +96,24 @@ def test_shares_and_through_what(pair, chrome, people):
     assert page.complaints() == []
 
 
+def test_a_share_may_end(pair, chrome, people):
+    """On a day that is chosen; another level leaves the end as it is."""
+    page = as_user(chrome, pair[0], "admin")
+    page.find("core switch")
+    page.press("Details")
+    page.wait("history", "current")
+    page.d.execute_script("document.getElementById('share-until').value = '2099-01-31'")
+    share(page, "dave", "view")
+    page.wait("share-said", "Shared with dave until 2099-01-31 23:59:59")
+    page.wait("shares", "dave", "until 2099-01-31 23:59:59")
+    page.choose("[aria-label='What dave may do']", "modify")
+    page.wait("share-said", "dave may now view and change")
+    page.wait("shares", "until 2099-01-31 23:59:59")
+    page.press_label("Withdraw the share of dave")
+    page.wait("share-said", "dave has it no more by this share")
+    assert page.complaints() == []
+
+
 def test_somebody_sees_through_what_they_may(pair, chrome, people):
     """Of themselves; who else may is told to whoever may share."""
     page = as_user(chrome, pair[0], "carol")

@@ -5,7 +5,7 @@ import { call } from "./api";
 import { LEVELS, useChanges, useWithdrawals } from "./levels";
 import type { ShareRow, Shares } from "./openapi";
 import { T } from "./text";
-import { named, time } from "./words";
+import { endOf, named, time } from "./words";
 
 const ROWS = 200;
 
@@ -29,6 +29,7 @@ export function Sharing({ path, nobody }: { path: string; nobody: string }) {
 	const [word, say] = useSaid();
 	const user = useRef<HTMLInputElement>(null);
 	const level = useRef<HTMLSelectElement>(null);
+	const last = useRef<HTMLInputElement>(null);
 	const shares = `${path}/shares`;
 
 	async function load() {
@@ -43,14 +44,18 @@ export function Sharing({ path, nobody }: { path: string; nobody: string }) {
 	async function share(event: Event) {
 		event.preventDefault();
 		const name = user.current!.value.trim();
-		if (!say(await call("POST", shares, { user: name, level: level.current!.value }), T.shared(name)))
+		const until = endOf(last.current!.value);
+		const body = { user: name, level: level.current!.value, ...(until && { until }) };
+		if (!say(await call("POST", shares, body), until ? T.sharedUntil(name, time(until)) : T.shared(name)))
 			return;
-		user.current!.value = "";
+		user.current!.value = last.current!.value = "";
 		await load();
 	}
 
+	// Its end stays.
 	async function change(row: ShareRow, to: string) {
-		say(await call("POST", shares, { user: row.user.id, level: to }), T.nowMay(named(row.user.name, row.user), T.levels[to]));
+		const body = { user: row.user.id, level: to, ...(row.until && { until: row.until }) };
+		say(await call("POST", shares, body), T.nowMay(named(row.user.name, row.user), T.levels[to]));
 		await load();
 	}
 
@@ -69,12 +74,13 @@ export function Sharing({ path, nobody }: { path: string; nobody: string }) {
 					return (
 						<li key={row.user.id}>
 							<span>
-								{name} {row.team && T.aTeam} <span class="hint">{T.since(time(row.granted))}</span>
+								{name} {row.team && T.aTeam} <span class="hint">{T.since(time(row.granted))}</span>{" "}
+								{row.until && <span class="hint">{(row.ended ? T.endedAt : T.until)(time(row.until))}</span>}
 							</span>
 							<span class="row">
 								<select
 									aria-label={T.mayOf(name)}
-									disabled={!changes}
+									disabled={!changes || row.ended}
 									value={row.level}
 									onChange={(e) => void change(row, e.currentTarget.value)}
 								>
@@ -99,6 +105,10 @@ export function Sharing({ path, nobody }: { path: string; nobody: string }) {
 					<select id="share-level" ref={level}>
 						<LevelOptions />
 					</select>
+				</label>
+				<label>
+					{T.lastDay}
+					<input id="share-until" ref={last} type="date" />
 				</label>
 				<button disabled={!changes}>{T.doShare}</button>
 			</form>

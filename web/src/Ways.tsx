@@ -18,6 +18,7 @@ export function Ways({ of }: { of: Pick<Why, "through"> }) {
 				<li key={i}>
 					{T.levels[w.level] ?? w.level}: {words(w)}
 					{w.granted && <span class="hint"> {T.since(time(w.granted))}</span>}
+					{w.until && <span class="hint"> {T.until(time(w.until))}</span>}
 				</li>
 			))}
 		</ul>

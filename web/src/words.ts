@@ -18,6 +18,9 @@ export function day(iso: string): string {
 
 export const time = (iso: string | null | undefined) => (iso ? `${day(iso)} ${clock(Date.parse(iso))}` : T.dash);
 
+// The last moment of a day here, "2027-01-31", as the API has times; "" for none.
+export const endOf = (date: string) => (date ? new Date(`${date}T23:59:59.999`).toISOString() : "");
+
 export function bytes(n: number | null | undefined): string {
 	if (typeof n !== "number")
 		return T.dash;
