@@ -189,7 +189,7 @@ static int
 check_capability(struct api_call *c, struct err *e)
 {
 	const struct route *r = c->match.route;
-	if (policy_has(c->call.who.administrator, r->capability))
+	if (policy_may(&c->call, r->capability))
 		return 0;
 	return policy_refuse(&c->call, &(struct uuid){ 0 }, true, r->summary, e);
 }

@@ -96,7 +96,7 @@ const struct route routes_audit[] = {
 	  NO_BODY, QUERY(audit_tables), 0, "ComparedTables",
 	  "Makes the tables anew of the log and compares them with the real ones; about a second's work of it at each "
 	  "call. run is a new UUID of the caller's; ask with the same one until done. On the primary only." },
-	{ HTTP_POST, "/v1/audit/accept", DO(audit_accept), CAP_AUDIT, CHANGE,
+	{ HTTP_POST, "/v1/audit/accept", DO(audit_accept), CAP_ACCEPT, CHANGE,
 	  BODY(audit_accept), NO_QUERY, SMALL, "Accepted",
 	  "Accepts what is found wrong with the log: verification and status say so instead of failing." },
 	{ HTTP_GET, "/v1/audit/export", DO(audit_export), CAP_AUDIT, READ | ROUTE_EVENT,

@@ -47,10 +47,10 @@ on_change_decide(struct api_call *c, struct err *e)
 
 /* clang-format off */
 const struct route routes_emergency[] = {
-	{ HTTP_GET, "/v1/policy", DO(policy), CAP_USERS, READ,
+	{ HTTP_GET, "/v1/policy", DO(policy), CAP_EMERGENCY, READ,
 	  NO_BODY, NO_QUERY, 0, "Policy",
 	  "Says where new versions may be stored in emergency." },
-	{ HTTP_PUT, "/v1/policy/emergency-changes", DO(emergency_policy), CAP_USERS, CHANGE,
+	{ HTTP_PUT, "/v1/policy/emergency-changes", DO(emergency_policy), CAP_EMERGENCY, CHANGE,
 	  BODY(emergency_policy), NO_QUERY, SMALL, "Policy",
 	  "Allows new versions in emergency (state on, off), everywhere or for a resource by its name (also inherit: as everywhere)." },
 	{ HTTP_GET, "/v1/changes", DO(change_list), CAP_USE, READ,

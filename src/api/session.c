@@ -43,7 +43,7 @@ write_user(struct api_call *c, bool shared)
 	json_out_text(&c->w, "name", who->name);
 	if (shared)
 		policy_write_suffix(&c->w, &who->user, true);
-	json_out_text(&c->w, "role", who->administrator ? "administrator" : "user");
+	json_out_text(&c->w, "role", policy_role_name(who->role));
 	json_out_end_object(&c->w);
 }
 
@@ -53,7 +53,8 @@ write_waiting(struct api_call *c)
 {
 	struct ledger_stats l;
 	ledger_stats(c->call.v->ledger, &l);
-	if (c->serves == SERVES_EVERYONE && c->call.who.administrator && l.admin_unacknowledged)
+	if (c->serves == SERVES_EVERYONE && policy_may(&c->call, CAP_USERS) &&
+	    l.admin_unacknowledged)
 		json_out_int(&c->w, "administration_conflicts", l.admin_unacknowledged);
 }
 

@@ -30,7 +30,7 @@ on_ha(struct api_call *c, struct err *e)
 {
 	struct statepage_view *v = call_view(c, c->rq->arena);
 	int64_t now_ms = clock_mono_ms();
-	if ((c->call.who.administrator || c->rq->loopback) && c->call.v->statepage) {
+	if ((policy_may(&c->call, CAP_NODES) || c->rq->loopback) && c->call.v->statepage) {
 		status_read(v, now_ms, &c->rq->reply);
 		return 0;
 	}

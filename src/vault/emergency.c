@@ -155,7 +155,7 @@ emergency_changes(struct call *c, const struct policy_page *page, struct json_ou
 	auto_rows r = NULL;
 	struct uuid id = { 0 };
 	bind_uuid(&b, &c->who.user);
-	bind_bool(&b, c->who.administrator);
+	bind_bool(&b, policy_may(c, CAP_CHANGES));
 	bind_uuid(&b, &page->after);
 	bind_int(&b, page->rows + 1);
 	int rc = lists_ask(c, STMT_CHANGE_LIST, &b, &r, e);
@@ -209,10 +209,11 @@ check_decider(struct call *c, const struct rows *r, const struct uuid *account, 
 	if (!row_null(r, 0, COL_CHANGE_OF_AUTHOR))
 		row_uuid(r, 0, COL_CHANGE_OF_AUTHOR, &author);
 	own = uuid_eq(&author, &c->who.user);
-	if (c->who.administrator && !own)
+	if (policy_may(c, CAP_CHANGES) && !own)
 		return 0;
 	return policy_check(c, account, level, LEVEL_MANAGE,
-			    level > LEVEL_NONE || c->who.administrator, "decide of a change", e);
+			    level > LEVEL_NONE || policy_may(c, CAP_CHANGES), "decide of a change",
+			    e);
 }
 
 static int

@@ -74,7 +74,7 @@ names_conflicts(struct call *c, const struct policy_page *page, struct json_out 
 
 	if (rc == 0 && place) {
 		bind_uuid(&b, &c->who.user);
-		bind_bool(&b, c->who.administrator);
+		bind_bool(&b, policy_may(c, CAP_USERS));
 		policy_bind_page(&b, place, page);
 		rc = lists_ask(c, STMT_NAME_CONFLICTS, &b, &r, e);
 	}

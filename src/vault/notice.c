@@ -27,7 +27,7 @@ read_list(struct call *c, const struct session_begun *s, struct rows **ret, stru
 	bind_uuid(&b, &s->at.chain);
 	bind_bigint(&b, s->at.seq);
 	bind_bigint(&b, s->at.set_up_seq);
-	bind_bool(&b, s->administrator);
+	bind_bool(&b, policy_has(s->role, CAP_USERS));
 	bind_int(&b, NOTICES_MAX + 1);
 	return db_exec(vault_reader(c->v), c->f, STMT_NOTICE_LIST, &b, ret, e);
 }

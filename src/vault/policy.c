@@ -8,17 +8,54 @@
 
 #define SEVERAL_TOLD 4 /* holders of a name that are named */
 
+static const struct {
+	const char *name;
+	unsigned may;
+} roles[] = {
+	[ROLE_NONE] = { NULL, CAP_NONE },
+#define CAPABILITY(NAME, name, bit, text)
+#define ROLE(NAME, name, capabilities, text) [ROLE_##NAME] = { #name, capabilities },
+#include "vault/role.def"
+#undef ROLE
+#undef CAPABILITY
+};
+
 bool
-policy_has(bool administrator, unsigned capabilities)
+policy_has(enum role role, unsigned capabilities)
 {
-	char role = administrator ? 'a' : 'u';
-	unsigned has = 0;
-#define X(NAME, name, bit, roles, text)                                                            \
-	if (strchr(roles, role))                                                                   \
-		has |= (bit);
-	POLICY_CAPS(X)
-#undef X
-	return (capabilities & ~has) == 0;
+	return (capabilities & ~roles[role].may) == 0;
+}
+
+bool
+policy_may(const struct call *c, unsigned capabilities)
+{
+	return policy_has(c->who.role, capabilities);
+}
+
+enum role
+policy_role(const char *name)
+{
+	for (size_t r = ROLE_NONE + 1; r < ARRAY_LEN(roles); r++)
+		if (strcmp(roles[r].name, name) == 0)
+			return (enum role)r;
+	return ROLE_NONE;
+}
+
+const char *
+policy_role_name(enum role role)
+{
+	return roles[role].name;
+}
+
+void
+policy_list_roles(struct buf *ret)
+{
+	for (size_t r = ROLE_NONE + 1; r < ARRAY_LEN(roles); r++)
+		buf_addf(ret, "%s%s",
+			 r == ROLE_NONE + 1	    ? ""
+			 : r + 1 < ARRAY_LEN(roles) ? ", "
+						    : " or ",
+			 roles[r].name);
 }
 
 static const char *const level_names[] = { NULL, "view", "modify", "manage", "owner" };

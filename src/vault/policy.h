@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who may do what. Roles give capabilities (a table); the right to one resource or account is
+ * Who may do what. Roles give capabilities (vault/role.def); the right to one resource or account is
  * a level, the highest that ownership and shares give. Every refusal is an event. Also what
  * the nouns' files share: paging, event units, reading a user's input. Core thread of vaultd
  * only.
@@ -11,25 +11,24 @@
 #include "vault/record_lock.h"
 #include "vault/vault.h"
 
-/* X(NAME, name, bit, roles that have it: a administrator, u user; "what it allows") */
-#define POLICY_CAPS(X)                                                                             \
-	X(USE, use, 1, "au", "own and use resources, and what is shared")                          \
-	X(USERS, users, 2, "a", "manage users")                                                    \
-	X(AUDIT, audit, 4, "a", "read and verify the log")                                         \
-	X(NODES, nodes, 8, "a", "see the nodes of the pair, and the settings of the one asked")
-
 enum capability {
 	CAP_NONE = 0,
-#define X(NAME, name, bit, roles, text) CAP_##NAME = bit,
-	POLICY_CAPS(X)
-#undef X
+#define CAPABILITY(NAME, name, bit, text) CAP_##NAME = bit,
+#define ROLE(NAME, name, capabilities, text)
+#include "vault/role.def"
+#undef ROLE
+#undef CAPABILITY
 };
 
 /* Levels as the share table keeps them. */
 enum policy_level { LEVEL_NONE, LEVEL_VIEW, LEVEL_MODIFY, LEVEL_MANAGE, LEVEL_OWNER };
 
-bool policy_has(bool administrator, unsigned capabilities);
-const char *policy_level_name(int level); /* "view"; NULL for none */
+bool policy_has(enum role role, unsigned capabilities);		      /* all of them */
+bool policy_may(const struct call *c, unsigned capabilities) NONNULL; /* who asks */
+enum role policy_role(const char *name);	 /* ROLE_NONE: there is no such role */
+const char *policy_role_name(enum role role);	 /* "user"; NULL for none */
+void policy_list_roles(struct buf *ret) NONNULL; /* "user or administrator", for messages */
+const char *policy_level_name(int level);	 /* "view"; NULL for none */
 int policy_level(
 	const char *name); /* LEVEL_VIEW … LEVEL_MANAGE; LEVEL_NONE if it cannot be shared */
 

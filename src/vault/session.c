@@ -24,7 +24,8 @@ struct candidate {
 	const char *why;    /* it is not they who log in; NULL: they were not tried, or it is */
 	struct uuid id;	    /* of a name that nobody has: made from it */
 	const char *name, *hash, *knew;
-	bool administrator, disabled;
+	enum role role;
+	bool disabled;
 	struct buf totp; /* sealed; empty: none */
 	int64_t totp_step, failed, failed_us;
 	uint8_t key[SESSION_KEY_BYTES]; /* of the memory of failed logins */
@@ -67,7 +68,7 @@ take_candidate(struct call *c, const struct rows *rows, int i, struct candidate 
 	u->known = true;
 	row_uuid(rows, i, COL_LOGIN_BY_NAME_ID, &u->id);
 	u->name = arena_strdup(c->a, row_text(rows, i, COL_LOGIN_BY_NAME_NAME));
-	u->administrator = !strcmp(row_text(rows, i, COL_LOGIN_BY_NAME_ROLE), "administrator");
+	u->role = policy_role(row_text(rows, i, COL_LOGIN_BY_NAME_ROLE));
 	u->disabled = row_bool(rows, i, COL_LOGIN_BY_NAME_DISABLED) ||
 		      withdrawn_user(c->v->withdrawn, &u->id);
 	u->hash = row_null(rows, i, COL_LOGIN_BY_NAME_PASSWORD_HASH)
@@ -233,7 +234,7 @@ static int
 login(struct call *c, const struct candidate *u, const char *name, const char *code,
       struct session_begun *ret, struct err *e)
 {
-	struct session_of of = { u->id, u->name, u->administrator, -1, u->knew };
+	struct session_of of = { u->id, u->name, u->role, -1, u->knew };
 	int rc = check_code(c, u, code, &of.totp_step, e);
 
 	if (rc == ERR_BAD_LOGIN || rc == ERR_EXISTS)
@@ -413,7 +414,7 @@ login_body(struct buf *body, const struct session_begun *s,
 int
 session_begin(struct call *c, const struct session_of *of, struct session_begun *ret, struct err *e)
 {
-	struct session_begun s = { .user = of->user, .administrator = of->administrator };
+	struct session_begun s = { .user = of->user, .role = of->role };
 	FREE_WITH(wipe_bytes) uint8_t token[TOKEN_BYTES];
 	uint8_t mac[KEYS_HASH_BYTES];
 	auto_buf body = BUF_INIT;
@@ -437,7 +438,7 @@ session_begin(struct call *c, const struct session_of *of, struct session_begun 
 	s.name = arena_strdup(c->a, of->name);
 	c->who.session = s.session;
 	c->who.name = s.name;
-	c->who.administrator = of->administrator;
+	c->who.role = of->role;
 	c->who.journal_only = c->durability == LEDGER_JOURNAL;
 	s.at = (struct session_place){ .chain = ev.node, .seq = ev.seq };
 	token_str(token, s.token);

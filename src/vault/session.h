@@ -31,7 +31,7 @@ struct session_begun {
 	char token[TOKEN_STR_LEN];
 	struct uuid session, user;
 	const char *name; /* in the call's arena */
-	bool administrator;
+	enum role role;
 	bool shared; /* others have the name too: from now on it is to be written with its suffix */
 	int64_t expires_us;
 	struct session_place at;
@@ -48,7 +48,7 @@ int session_login(struct call *c, const char *name, const char *password, const 
 struct session_of {
 	struct uuid user;
 	const char *name;
-	bool administrator;
+	enum role role;
 	int64_t totp_step; /* of the code that was used; < 0: none was */
 	const char *
 		knew; /* the endings (query/ending.sql) that there were when they were authenticated; NULL: none, or the

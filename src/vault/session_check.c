@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "ledger/event_body.h"
+#include "vault/policy.h"
 #include "vault/withdrawn.h"
 
 #define MERGING_RECHECK_MS 200 /* how long a session may still be thought not to be home */
@@ -424,7 +425,7 @@ use(struct sessions *s, struct session_entry *en, int64_t now, struct arena *a, 
 	ret->user = en->user;
 	ret->session = en->session;
 	ret->name = arena_strdup(a, en->name);
-	ret->administrator = en->administrator;
+	ret->role = en->role;
 	ret->journal_only = en->journal_only;
 }
 
@@ -471,7 +472,7 @@ load_home(struct sessions *s, struct fiber *f, const uint8_t mac[static KEYS_HAS
 	ret->seen_us = ret->written_us = row_time(rows, 0, COL_SESSION_BY_MAC_SEEN);
 	ret->expires_us = row_time(rows, 0, COL_SESSION_BY_MAC_EXPIRES);
 	ret->name = mem_dup(row_text(rows, 0, COL_SESSION_BY_MAC_NAME));
-	ret->administrator = !strcmp(row_text(rows, 0, COL_SESSION_BY_MAC_ROLE), "administrator");
+	ret->role = policy_role(row_text(rows, 0, COL_SESSION_BY_MAC_ROLE));
 	return 0;
 }
 
@@ -502,7 +503,7 @@ load_overlay(struct sessions *s, struct fiber *f, const uint8_t mac[static KEYS_
 	    row_bool(rows, 0, COL_LOGIN_BY_ID_ENDED) || withdrawn_user(s->v->withdrawn, &ret->user))
 		return not_known(e);
 	ret->name = mem_dup(row_text(rows, 0, COL_LOGIN_BY_ID_NAME));
-	ret->administrator = !strcmp(row_text(rows, 0, COL_LOGIN_BY_ID_ROLE), "administrator");
+	ret->role = policy_role(row_text(rows, 0, COL_LOGIN_BY_ID_ROLE));
 	return 0;
 }
 

@@ -26,7 +26,8 @@ struct session_entry {
 	uint8_t key[SESSION_KEY_BYTES];
 	struct uuid session, user;
 	char *name;
-	bool administrator, journal_only;
+	enum role role;
+	bool journal_only;
 	int64_t expires_us;
 	int64_t seen_us;	 /* last use */
 	int64_t written_us;	 /* last use that the log knows */

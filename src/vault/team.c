@@ -47,8 +47,8 @@ read_own(struct call *c, const struct uuid *id, struct rows **ret, struct err *e
 	int rc = read_team(c, id, &r, e);
 	if (rc)
 		return rc;
-	if (!c->who.administrator && (!row_bool(r, 0, COL_TEAM_ROW_MINE) ||
-				      withdrawn_member(c->v->withdrawn, id, &c->who.user)))
+	if (!policy_may(c, CAP_TEAMS) && (!row_bool(r, 0, COL_TEAM_ROW_MINE) ||
+					  withdrawn_member(c->v->withdrawn, id, &c->who.user)))
 		return policy_refuse(c, id, false, "read a team", e);
 	*ret = TAKE(r);
 	return 0;
@@ -68,7 +68,7 @@ team_get(struct call *c, const struct uuid *id, struct json_out *out, struct err
 static enum stmt
 begin_list(const struct call *c, const char *q, struct binds *b)
 {
-	bool own = !c->who.administrator;
+	bool own = !policy_may(c, CAP_TEAMS);
 
 	bind_uuid(b, &c->who.user);
 	if (own || q)

@@ -384,7 +384,7 @@ user_setup(struct call *c, const char *name, const char *token, const char *pass
 			       "the password is set; now log in with it and the code");
 	of.user = id;
 	of.name = arena_strdup(c->a, row_text(r, i, COL_USER_SETUP_NAME));
-	of.administrator = strcmp(row_text(r, i, COL_USER_SETUP_ROLE), "administrator") == 0;
+	of.role = policy_role(row_text(r, i, COL_USER_SETUP_ROLE));
 	rc = session_begin(c, &of, ret, e);
 	if (rc)
 		return rc;

@@ -60,12 +60,22 @@ struct vault {
 	bool unlocked;		    /* this outage's limit on the age of data (vault/age_limit.h) */
 };
 
+/* ROLE_NONE is nobody's, and may nothing. */
+enum role {
+	ROLE_NONE,
+#define CAPABILITY(NAME, name, bit, text)
+#define ROLE(NAME, name, capabilities, text) ROLE_##NAME,
+#include "vault/role.def"
+#undef ROLE
+#undef CAPABILITY
+};
+
 /* Who asks, and from where; of one call, in its arena. */
 struct who {
 	struct uuid user;    /* nil: not logged in */
 	struct uuid session; /* id of the session */
 	const char *name;    /* the user's */
-	bool administrator;
+	enum role role;	     /* vault/policy.h says what it may */
 	bool journal_only;   /* the session was begun here in emergency and is not home yet */
 	const char *address; /* IP address as text */
 	const char *via;     /* name of the node that forwarded the request, or NULL */

@@ -48,7 +48,7 @@ run_ask(struct fixture *fx, struct fiber *f, void *arg)
 	c.who.user = *a->as;
 	c.who.name = "somebody";
 	c.who.address = "192.0.2.7";
-	c.who.administrator = uuid_eq(a->as, &admin);
+	c.who.role = uuid_eq(a->as, &admin) ? ROLE_ADMINISTRATOR : ROLE_USER;
 	json_out_init(&w, &out);
 	a->rc = a->fn(&c, a, &w, &e);
 	a->durability = c.durability;

@@ -11,15 +11,45 @@
 #include "vault/import.h"
 #include "vault/policy.h"
 
+/* Each has a bit of its own. */
+static unsigned
+every_capability(void)
+{
+	unsigned all = 0;
+
+#define CAPABILITY(NAME, name, bit, text)                                                          \
+	assert_int_equal(all &(bit), 0);                                                           \
+	all |= (bit);
+#define ROLE(NAME, name, capabilities, text)
+#include "vault/role.def"
+#undef ROLE
+#undef CAPABILITY
+	return all;
+}
+
+static void
+roles_have_names(void **state)
+{
+	auto_buf known = BUF_INIT;
+
+	for (int r = ROLE_NONE + 1; r <= ROLE_ADMINISTRATOR; r++)
+		assert_int_equal(policy_role(policy_role_name((enum role)r)), r);
+	assert_int_equal(policy_role("team"), ROLE_NONE);
+	assert_int_equal(policy_role(""), ROLE_NONE);
+	policy_list_roles(&known);
+	assert_string_equal(buf_str(&known), "user or administrator");
+}
+
 static void
 capabilities_go_by_role(void **state)
 {
-	assert_true(policy_has(false, CAP_NONE));
-	assert_true(policy_has(false, CAP_USE));
-	assert_true(policy_has(true, CAP_USE | CAP_USERS | CAP_AUDIT | CAP_NODES));
-	assert_false(policy_has(false, CAP_USERS));
-	assert_false(policy_has(false, CAP_USE | CAP_AUDIT));
-	assert_false(policy_has(true, 1u << 20));
+	assert_true(policy_has(ROLE_NONE, CAP_NONE));
+	assert_false(policy_has(ROLE_NONE, CAP_SELF));
+	assert_true(policy_has(ROLE_USER, CAP_SELF | CAP_USE));
+	assert_false(policy_has(ROLE_USER, CAP_USERS));
+	assert_false(policy_has(ROLE_USER, CAP_USE | CAP_AUDIT));
+	assert_true(policy_has(ROLE_ADMINISTRATOR, every_capability()));
+	assert_false(policy_has(ROLE_ADMINISTRATOR, 1u << 20));
 }
 
 static void
@@ -91,9 +121,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(capabilities_go_by_role), cmocka_unit_test(levels_have_names),
-		cmocka_unit_test(patterns_are_escaped),	   cmocka_unit_test(names_are_plain),
-		cmocka_unit_test(auditors_see_no_secrets),
+		cmocka_unit_test(roles_have_names),  cmocka_unit_test(capabilities_go_by_role),
+		cmocka_unit_test(levels_have_names), cmocka_unit_test(patterns_are_escaped),
+		cmocka_unit_test(names_are_plain),   cmocka_unit_test(auditors_see_no_secrets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,7 +168,7 @@ in_and_out(void **state)
 	assert_int_equal(strlen(t.got.token), 43);
 	assert_int_equal(try_check(x, &t), 0);
 	assert_true(uuid_eq(&t.who.user, &alice) && uuid_eq(&t.who.session, &t.got.session));
-	assert_false(t.who.administrator || t.who.journal_only);
+	assert_true(t.who.role == ROLE_USER && !t.who.journal_only);
 	assert_int_equal(sessions_count(x->v.sessions), 1);
 	/* Nobody who reads the database can be anybody: the token is not in it, in no form that logs in. */
 	assert_int_equal(
@@ -604,7 +604,7 @@ comes_home(void **state)
 	usleep(250000);
 	assert_int_equal(try_check(x, &here), 0);
 	assert_false(here.who.journal_only);
-	assert_true(here.who.administrator);
+	assert_int_equal(here.who.role, ROLE_ADMINISTRATOR);
 }
 
 /* As what another node wrote comes in, by replication or a merge: alice's credentials began anew there. */
