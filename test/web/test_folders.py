@@ -105,6 +105,10 @@ def test_a_folder_and_what_stands_in_it(page):
     page.go("passwords")
     page.find("core")
     assert names(page, "accounts") == ["core in network/switches", "core switch"], "where it stands tells names apart"
+    for reference in ("network/switches/core/root", "switches/core"):
+        assert [r[:2] for r in page.find(reference)] == [["core in network/switches", "root"]], reference
+    assert page.find("network/core") == []
+    page.find("core")
     page.press_label("Resource network/switches/core")
     page.wait_for("to-folder").click()
     page.wait("crumbs", "network", "switches")

@@ -5,7 +5,7 @@ import { Details } from "./Details";
 import { ResourceDialog } from "./ResourceDialog";
 import { Secret, type Shown } from "./Secret";
 import { mayModify } from "./levels";
-import type { Resource } from "./openapi";
+import type { FoundAccount, FoundResourceAccount, Lookup, OwnedResource, Resource } from "./openapi";
 import { copy, mainField, retrieve } from "./retrieve";
 import { T } from "./text";
 import { failure, named } from "./words";
@@ -31,6 +31,26 @@ export function rowsOf(resources: Resource[], folders: boolean): Row[] {
 			level: account.level,
 		}));
 	});
+}
+
+function rowOf(account: FoundAccount | FoundResourceAccount, resource: OwnedResource): Row {
+	return {
+		id: account.id,
+		login: named(account.login, account),
+		version: account.version,
+		conflict: account.conflict,
+		level: account.level,
+		resource: named(resource.name, resource),
+		resourceId: resource.id,
+		folder: resource.path ?? "",
+	};
+}
+
+// What a reference means: accounts, and all of a resource that is called so.
+export function rowsOfReference(found: Lookup): Row[] {
+	const rows = found.accounts.map((a) => rowOf(a, a.resource));
+	const more = found.resources.flatMap((r) => r.accounts.map((a) => rowOf(a, r)));
+	return [...rows, ...more.filter((m) => rows.every((r) => r.id !== m.id))];
 }
 
 // Of which resource not all accounts are there.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Row } from "./AccountRow";
-import { leftOut, rowsOf, useAccounts } from "./Accounts";
+import { leftOut, rowsOf, rowsOfReference, useAccounts } from "./Accounts";
 import { NewAccount } from "./NewAccount";
 import { Offers } from "./Offers";
 import { Waiting } from "./Waiting";
 import { call } from "./api";
 import { useChanges } from "./levels";
-import type { Resources } from "./openapi";
+import type { Lookup, Resources } from "./openapi";
 import { useSearchKey } from "./searchKey";
 import { get } from "./store";
 import { T } from "./text";
@@ -18,6 +18,12 @@ const TYPING_MS = 150;
 
 // What there is beyond the rows that are shown.
 const beyond = (page: Resources) => [page.next && T.firstRows(page.resources.length), leftOut(page.resources)].filter(Boolean).join(" ");
+
+// A word with slashes may be a reference, with the path of a folder before it: network/switches/core/admin.
+async function refer(text: string) {
+	const r = await call<Lookup>("GET", `/v1/lookup?reference=${encodeURIComponent(text)}`);
+	return r.body ? rowsOfReference(r.body) : [];
+}
 
 export function Vault({ hidden }: { hidden: boolean }) {
 	const [rows, setRows] = useState<Row[]>([]);
@@ -52,6 +58,10 @@ export function Vault({ hidden }: { hidden: boolean }) {
 			return;
 		}
 		const all = rowsOf(r.body.resources, true);
+		if (!all.length && text.includes("/"))
+			all.push(...(await refer(text)));
+		if (asked !== searches.current)
+			return;
 		setRows(all);
 		say({ text: all.length ? beyond(r.body) : text ? T.none : T.empty, bad: false });
 	}
@@ -98,7 +108,7 @@ export function Vault({ hidden }: { hidden: boolean }) {
 						type="search"
 						autoComplete="off"
 						maxLength={200}
-						placeholder={T.findHint}
+						placeholder={T.findReference}
 						aria-keyshortcuts="/"
 						onInput={typed}
 					/>

@@ -101,6 +101,7 @@ export const T = {
 	// passwords
 	find: "Find",
 	findHint: "part of a name",
+	findReference: "part of a name, or a path",
 	inFolder: (path: string) => `in ${path}`,
 	keys: "Keys: / to the search, ↓ ↑ through the rows; there Enter shows, c copies without showing, d and r open details and resource.",
 	resource: "Resource",
