@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 import pytest
 
 import checker
+from answers import refuse_all
 from faults import FAULTS
 from orders import back_to_the_first, order
 from pair import Node, give
@@ -370,6 +371,8 @@ def test_two_programs_of_one_node_write_in_neither(st, copied, tmp_path):
         STAYS_S,
         lambda seen: seen == (*had, "duplicate", "duplicate"),
     )
+    for node in (st.a, copy):
+        refuse_all(node, "duplicate")
     copy.kill()
     still_true("nobody goes on unasked", st.a.state, STAYS_S, lambda state: state == "duplicate")
     order(st.a, "promote", "--yes")

@@ -225,6 +225,7 @@ def test_a_return_that_cannot_begin_waits_for_its_place(two_disks, why):
     """What the former primary has stays as it is, its status says what stands in the way, and it returns by itself once that is gone."""
     st = two_disks
     st.home_again()
+    pg = (st.a.home / "data/pg").stat().st_ino
     fault = FAULTS["p-no-room" if why == "not enough room" else "p-mounted"]
     fault.do(st)
     st.scene.join()
@@ -233,7 +234,7 @@ def test_a_return_that_cannot_begin_waits_for_its_place(two_disks, why):
         lambda: next((r for r in st.a.status()[1].get("reasons", []) if r["code"] == "copy_failed"), None),
     )
     assert row["node"] == st.a.name and why in row["detail"], row
-    assert data_of(st.a) == ["pg"]
+    assert (st.a.home / "data/pg").stat().st_ino == pg and "pg.new" not in data_of(st.a)
     fault.undo(st)
     st.home_again(primary=st.b)
     back_to_the_first(st)

@@ -3,43 +3,20 @@
 no state; what docs/runbook.md says of the state is so there (H9, H14). What may be ordered is ordered where it leads on to the next state.
 """
 import contextlib
-import json
 import re
 import shutil
 import signal
 import subprocess
 
+from answers import ANSWERS, REASONS, refuse_all, refused_at
 from api import Api
 from held import Held, of_postgres, standing_still
-from nodes import ROOT
 from packs import running
 from usedpair import UsedPair
 from wait import wait_until
 
-# Nobody comes to the first; the second needs a third node (test/ha/test_three.py). That both are answered: test/unit/ha/test_orders.c.
+# Nobody comes to the first; the second needs a third machine (test/ha/test_history.py).
 ELSEWHERE = {"cloning", "duplicate"}
-
-
-def table(page, head):
-    """The rows below a head line of a page, as lists of cells."""
-    text = (ROOT / page).read_text()
-    rows = text[text.index(head) :].split("\n\n")[0].splitlines()[2:]
-    return [[cell.strip() for cell in r.strip("|").split("|")] for r in rows]
-
-
-ANSWERS = {
-    (order.strip("`"), place): answer
-    for order, places, answer in table("docs/ha.md", "| order | state | answer |")
-    for place in places.split(", ")
-}
-REASONS = {row[0]: row[1].strip("`") for row in table("docs/runbook.md", "| state | reason | it takes |")}
-WORDS = {
-    "promote": ["promote", "--yes"],
-    "rejoin --in-place": ["rejoin", "--in-place", "--yes"],
-    "remove": ["remove", "127.0.0.9", "--yes"],
-    "emergency on": ["emergency", "on"],
-    "emergency off": ["emergency", "off"],
-}
 
 
 class Pair(UsedPair):
@@ -49,25 +26,12 @@ class Pair(UsedPair):
         super().__init__(holdfast, folder)
         self.asked, self.seen = set(), set()
 
-    def unlock(self, node):
+    def cannot_unlock(self, node, place, answer):
         """As the service of this very node answers; the client would go on to the next one."""
         r = Api(node, self.boss.api.token).call("POST", "/v1/ha/unlock", {})
-        return r.status, r.detail
-
-    def refuse(self, node, order, place, answer, primary):
-        if answer.endswith("on the primary"):
-            answer = f"{answer} {primary.name}"
-        if order == "unlock":
-            status, said = self.unlock(node)
-            if place == "handing":  # its database is stopped: nobody's session is known
-                said = said or answer
-            assert (status, said) == (503 if node.health()[0] == 503 else 409, answer), (place, status, said)
-            return
-        p = node.run("ha", *WORDS.get(order, [order]), "--json", "--home", node.home, check=False)
-        said = json.loads(p.stdout)["error"]["message"]
-        if place == "stopped":
-            said = said.replace(f"holdfast serve --home {node.home}", "holdfast serve")
-        assert (p.returncode, said) == (3 if place == "stopped" else 1, answer), (order, place, p.stdout, p.stderr)
+        # While it hands over its database is stopped: nobody's session is known.
+        said = r.detail or (place == "handing" and answer)
+        assert (r.status, said) == (503 if node.health()[0] == 503 else 409, answer), (place, r)
 
     def answers(self, node, place, primary=None, state=None):
         """Whatever is refused there is ordered, and the status gives the reason that the runbook has."""
@@ -78,14 +42,11 @@ class Pair(UsedPair):
                 lambda: [r["code"] for r in by.status()[1].get("reasons", [])],
                 lambda codes: reason in codes,
             )
-        for order in sorted({o for o, _ in ANSWERS}):
-            answer = ANSWERS.get((order, place)) or (place == "removed" and ANSWERS[order, state])
-            if not answer or answer == "yes":
-                continue
-            self.refuse(node, order, place if (order, place) in ANSWERS else state, answer, primary)
-            self.asked.add((order, place if (order, place) in ANSWERS else state))
-        if place != "stopped":
-            assert node.state() == (state or place)
+        refuse_all(node, place, primary, state)
+        for order, of, answer in refused_at(place, state):
+            if order == "unlock":
+                self.cannot_unlock(node, place, answer)
+            self.asked.add((order, of))
         self.seen.add(place)
 
 
