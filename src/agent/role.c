@@ -10,6 +10,7 @@
 #include "base/worker.h"
 #include "ha/salvage.h"
 #include "pack/basebackup.h"
+#include "pg/cluster.h"
 #include "pg/standby.h"
 #include "store/db.h"
 #include "store/migrate.h"
@@ -270,9 +271,12 @@ check_place(struct work *w, struct err *e)
 	int rc = look_at_place(w, e);
 
 	w->no_place = rc == ERR_IO || rc == ERR_PRECONDITION;
-	if (!rc || w->o.task != ROLE_RETURN)
+	/* Only a former primary is rewound in place (ha/orders.h). */
+	if (!rc || w->o.task != ROLE_RETURN || cluster_is_standby(&w->r->home))
 		return rc;
-	return err_prefix(e, "make room, or run `holdfast ha rejoin --in-place` here: ");
+	return err_prefix(
+		e, rc == ERR_IO ? "make room, or run `holdfast ha rejoin --in-place` here: "
+				: "change that, or run `holdfast ha rejoin --in-place` here: ");
 }
 
 /* Whole and verified before the server is stopped for it. */
