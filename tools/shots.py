@@ -340,7 +340,7 @@ def take_all(stage, camera, d):
     take_accounts(page, camera)
     take_folders(page, camera)
     page.go("passwords")
-    page.wait("accounts", "wiki")
+    page.wait_for("to-import")
     take_import(page, camera, stage)
     page = Page(d, stage.a.url)
     page.wait("user", "admin")
