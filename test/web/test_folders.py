@@ -259,6 +259,7 @@ def test_by_keyboard_alone(page, pair, admin):
             break
     press(ENTER)
     wait_until("what is in it is shown", lambda: names(page, "inside"), lambda rows: rows == ["typewriter"])
+    wait_until("the focus goes on, too", lambda: page.d.switch_to.active_element.text, lambda at: at == "keys")
     press("/")
     press(DOWN)
     wait_until("a row has the focus", lambda: page.d.switch_to.active_element.tag_name, lambda at: at == "tr")

@@ -22,18 +22,18 @@ const TYPING_MS = 150;
 const link = (id: string) => (id ? `#folders/${id}` : "#folders");
 
 // From the top to the folder that is shown. go: to one of them, perhaps to where the page is.
-function Crumbs({ way, go }: { way: Folder[]; go: () => void }) {
+function Crumbs({ way, go }: { way: Folder[]; go: (to: string) => void }) {
 	return (
 		<nav aria-label={T.path}>
 			<ol id="crumbs">
 				<li>
-					<a href={link("")} aria-current={way.length ? undefined : "page"} onClick={go}>
+					<a href={link("")} aria-current={way.length ? undefined : "page"} onClick={() => go("")}>
 						{T.top}
 					</a>
 				</li>
 				{way.map((f, i) => (
 					<li key={f.id}>
-						<a href={link(f.id)} aria-current={i === way.length - 1 ? "page" : undefined} onClick={go}>
+						<a href={link(f.id)} aria-current={i === way.length - 1 ? "page" : undefined} onClick={() => go(f.id)}>
 							{named(f.name, f)}
 						</a>
 					</li>
@@ -46,7 +46,7 @@ function Crumbs({ way, go }: { way: Folder[]; go: () => void }) {
 interface ListProps {
 	of: Pages<Folder>;
 	found: boolean; // they stand anywhere, so that their paths are said
-	go: () => void;
+	go: (to: string) => void;
 	manage: (f: Folder) => void;
 }
 
@@ -58,7 +58,7 @@ function FolderList({ of, found, go, manage }: ListProps) {
 				{of.rows.map((f) => (
 					<tr key={f.id}>
 						<td data-column={T.folderColumns[0]}>
-							<a href={link(f.id)} onClick={go}>
+							<a href={link(f.id)} onClick={() => go(f.id)}>
 								{found ? f.path : named(f.name, f)}
 							</a>
 						</td>
@@ -87,6 +87,7 @@ export function Folders() {
 	const [word, say] = useSaid();
 	const query = useRef<HTMLInputElement>(null);
 	const waiting = useRef(0);
+	const went = useRef(false);
 	const here = way[way.length - 1]?.id === id ? way[way.length - 1] : null;
 
 	const asked = text ? `q=${encodeURIComponent(text)}&` : id ? `parent=${id}&` : "";
@@ -106,16 +107,28 @@ export function Folders() {
 			say(r, "");
 	}
 
-	function go() {
+	function clear() {
 		clearTimeout(waiting.current);
 		query.current!.value = "";
 		search("");
 	}
+
+	// Somebody goes on by a link, which may be gone when they are there: the focus goes on with them.
+	function go(to: string) {
+		went.current = to !== id;
+		clear();
+	}
 	useEffect(() => {
-		go();
+		clear();
 		void find(way);
 		return () => clearTimeout(waiting.current);
 	}, [id]);
+	useEffect(() => {
+		if (!went.current || (id && !here))
+			return;
+		went.current = false;
+		document.querySelector<HTMLElement>("#crumbs [aria-current]")?.focus();
+	}, [id, way]);
 	useSearchKey(query, false);
 
 	function again() {
