@@ -44,6 +44,9 @@ write_user(struct api_call *c, bool shared)
 	if (shared)
 		policy_write_suffix(&c->w, &who->user, true);
 	json_out_text(&c->w, "role", policy_role_name(who->role));
+	json_out_array(&c->w, "may");
+	policy_write_capabilities(&c->w, who->role);
+	json_out_end_array(&c->w);
 	json_out_end_object(&c->w);
 }
 
@@ -166,7 +169,8 @@ const struct shape replies_session[] = {
 		FIELD(administration_conflicts, INT, MAYBE), FIELD(authority, TEXT, NIL),
 		LIST(nodes, SessionNode)),
 	REPLY(SessionUser,
-		FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, MAYBE), FIELD(role, TEXT)),
+		FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, MAYBE), FIELD(role, TEXT),
+		FIELD(may, TEXTS)),
 	REPLY(SessionNode,
 		FIELD(id, ID), FIELD(name, TEXT), FIELD(https_port, INT),
 		FIELD(web_cert, TEXT, NIL), FIELD(primary, BOOL)),

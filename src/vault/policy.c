@@ -48,6 +48,18 @@ policy_role_name(enum role role)
 }
 
 void
+policy_write_capabilities(struct json_out *out, enum role role)
+{
+#define CAPABILITY(NAME, name, bit, text)                                                          \
+	if (policy_has(role, bit))                                                                 \
+		json_out_text(out, NULL, #name);
+#define ROLE(NAME, name, capabilities, text)
+#include "vault/role.def"
+#undef ROLE
+#undef CAPABILITY
+}
+
+void
 policy_list_roles(struct buf *ret)
 {
 	for (size_t r = ROLE_NONE + 1; r < ARRAY_LEN(roles); r++)

@@ -25,9 +25,11 @@ enum policy_level { LEVEL_NONE, LEVEL_VIEW, LEVEL_MODIFY, LEVEL_MANAGE, LEVEL_OW
 
 bool policy_has(enum role role, unsigned capabilities);		      /* all of them */
 bool policy_may(const struct call *c, unsigned capabilities) NONNULL; /* who asks */
-enum role policy_role(const char *name);	 /* ROLE_NONE: there is no such role */
-const char *policy_role_name(enum role role);	 /* "user"; NULL for none */
-void policy_list_roles(struct buf *ret) NONNULL; /* "user or administrator", for messages */
+enum role policy_role(const char *name);      /* ROLE_NONE: there is no such role */
+const char *policy_role_name(enum role role); /* "user"; NULL for none */
+void policy_write_capabilities(struct json_out *out,
+			       enum role role) NONNULL; /* their names, into a list */
+void policy_list_roles(struct buf *ret) NONNULL; /* "user, … or administrator", for messages */
 const char *policy_level_name(int level);	 /* "view"; NULL for none */
 int policy_level(
 	const char *name); /* LEVEL_VIEW … LEVEL_MANAGE; LEVEL_NONE if it cannot be shared */

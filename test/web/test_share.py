@@ -34,6 +34,14 @@ def as_user(chrome, node, name):
     return page
 
 
+def as_role(chrome, node, name):
+    """Of a role that does not begin with the passwords."""
+    page = logged_out(chrome, node.url)
+    page.login(name=name)
+    page.wait_for("logout")
+    return page
+
+
 def open_resource(page, name):
     page.find(name)
     page.press_label(f"Resource {name}")
@@ -199,3 +207,19 @@ def test_what_is_offered_meanwhile_is_seen(pair, chrome, people):
     pair[0].cli("offer", "gate", "admin", session=pair[0].home.parent.parent / "dave.session")
     page.wait("offers", "gate", "by dave")
     Page(chrome, pair[0].url).wait("offers", "gate")
+
+
+def test_an_auditor_has_the_log_alone(pair, chrome, people, admin):
+    """What a role does not allow is neither on the page nor asked for."""
+    a = pair[0]
+    a.cli("user", "role", "dave", "auditor", session=admin)
+    try:
+        page = as_role(chrome, a, "dave")
+        shown = page.text("content") + page.d.find_element("tag name", "nav").text
+        assert "Audit" in shown and not any(w in shown for w in ("Passwords", "Bin", "Teams", "Users")), shown
+        wait_until("the log is there", lambda: page.text("content"), lambda said: "dave" in said)
+        assert page.complaints() == []
+        refused = a.cli("audit", "list", "--user", "dave", "--kind", "forbidden", session=admin).stdout
+        assert "dave" not in refused, refused
+    finally:
+        a.cli("user", "role", "dave", "user", session=admin)

@@ -16,20 +16,15 @@ import { Status } from "./Status";
 import { Teams } from "./Teams";
 import { Users } from "./Users";
 import { Vault } from "./Vault";
-import { serves, useStore, type PageName, type Store } from "./store";
-
-const RESERVED: PageName[] = ["users", "audit", "settings"]; // for administrators
-
-// Whoever may not see a page is where everybody begins.
-function pageOf(s: Store) {
-	return RESERVED.includes(s.page) && s.me?.user.role !== "administrator" ? "passwords" : s.page;
-}
+import { pageOf, useMay } from "./may";
+import { serves, useStore } from "./store";
 
 export function App() {
 	const known = useStore((s) => s.health !== null || s.silent);
 	const user = useStore((s) => s.me?.user.id ?? "");
 	const serving = useStore((s) => serves(s) !== "" || (s.silent && s.me !== null && s.me.mode !== ""));
 	const page = useStore(pageOf);
+	const uses = useMay("use");
 
 	// What somebody sees or types is theirs: another user's page begins anew. A silent node takes nothing off the page.
 	return (
@@ -42,7 +37,7 @@ export function App() {
 				{known && !user && <LogIn />}
 				{user && <Notices />}
 				{user && (page === "ha" || !serving) && <HighAvailability />}
-				{user && serving && <Vault key={user} hidden={page !== "passwords"} />}
+				{user && serving && uses && <Vault key={user} hidden={page !== "passwords"} />}
 				{user && serving && page === "import" && <Import key={user} />}
 				{user && serving && page === "folders" && <Folders key={user} />}
 				{user && serving && page === "bin" && <Bin key={user} />}

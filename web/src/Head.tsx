@@ -2,6 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { Logo } from "./Logo";
 import { call } from "./api";
+import { useMay } from "./may";
 import { look, sessionPath } from "./rounds";
 import { serves, set, useStore, type PageName, type Store } from "./store";
 import { T } from "./text";
@@ -74,6 +75,10 @@ export function Head() {
 	const page = useStore((s) => s.page);
 	const offers = useStore((s) => s.offers.length);
 	const serving = useStore((s) => serves(s) !== "" || s.silent);
+	const uses = useMay("use");
+	const users = useMay("users");
+	const audits = useMay("audit");
+	const nodes = useMay("nodes");
 
 	return (
 		<header>
@@ -87,7 +92,7 @@ export function Head() {
 			{me && (
 				<p id="who">
 					<a id="user" href="#me" title={T.you} aria-current={page === "me" || page === "seen" ? "page" : undefined}>
-						{T.user(me.user.name, me.user.role)}
+						{T.user(me.user.name, T.roles[me.user.role] ?? me.user.role)}
 					</a>{" "}
 					<button id="logout" type="button" onClick={logOut}>
 						{T.logOut}
@@ -96,13 +101,13 @@ export function Head() {
 			)}
 			{me && (
 				<nav aria-label={T.parts}>
-					{serving && <Part page="passwords" text={T.passwords} waits={offers} />}
-					{serving && <Part page="folders" text={T.folders} />}
-					{serving && <Part page="bin" text={T.bin} />}
-					{serving && <Part page="teams" text={T.teams} />}
-					{serving && me.user.role === "administrator" && <Part page="users" text={T.users} />}
-					{serving && me.user.role === "administrator" && <Part page="audit" text={T.audit} />}
-					{serving && me.user.role === "administrator" && <Part page="settings" text={T.settings} />}
+					{serving && uses && <Part page="passwords" text={T.passwords} waits={offers} />}
+					{serving && uses && <Part page="folders" text={T.folders} />}
+					{serving && uses && <Part page="bin" text={T.bin} />}
+					{serving && uses && <Part page="teams" text={T.teams} />}
+					{serving && users && <Part page="users" text={T.users} />}
+					{serving && audits && <Part page="audit" text={T.audit} />}
+					{serving && nodes && <Part page="settings" text={T.settings} />}
 					<a id="to-ha" href="#ha" aria-current={page === "ha" || !serving ? "page" : undefined}>
 						<span class="hint wide-only">{T.general} → </span>
 						{T.ha}

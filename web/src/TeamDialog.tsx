@@ -6,7 +6,7 @@ import { Said, useSaid } from "./Said";
 import { call } from "./api";
 import { useChanges, useWithdrawals } from "./levels";
 import type { Member, Members, Team } from "./openapi";
-import { useStore } from "./store";
+import { useMay } from "./may";
 import { T } from "./text";
 import { named, time } from "./words";
 
@@ -18,7 +18,7 @@ interface Props {
 
 // Who is in a team; administrators say it.
 export function TeamDialog({ team, close, changed }: Props) {
-	const administers = useStore((s) => s.me?.user.role === "administrator");
+	const administers = useMay("teams");
 	const changes = useChanges();
 	const withdrawals = useWithdrawals();
 	const [page, keep] = useState<Members | null>(null);

@@ -6,7 +6,7 @@ import { TeamDialog } from "./TeamDialog";
 import { call } from "./api";
 import { useChanges } from "./levels";
 import type { Team, Teams as Page } from "./openapi";
-import { useStore } from "./store";
+import { useMay } from "./may";
 import { T } from "./text";
 import { named, time } from "./words";
 
@@ -43,7 +43,7 @@ function AddTeam({ added }: { added: (team: Team) => void }) {
 
 // The teams that somebody is in; for administrators all, and what they do to them.
 export function Teams() {
-	const administers = useStore((s) => s.me?.user.role === "administrator");
+	const administers = useMay("teams");
 	const [page, keep] = useState<Page>({ teams: [], next: null });
 	const [loaded, arrived] = useState(false);
 	const [word, say] = useSaid();

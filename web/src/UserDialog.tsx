@@ -26,7 +26,7 @@ export function UserDialog({ user, close, changed }: Props) {
 	const [word, say] = useSaid();
 	const self = user.id === me;
 	const name = named(user.name, user);
-	const other = user.role === "administrator" ? "user" : "administrator";
+	const others = Object.keys(T.roles).filter((r) => r !== user.role);
 
 	async function change(what: Record<string, unknown>, done: string) {
 		const r = await call<UserWithToken>("PATCH", `/v1/users/${user.id}`, what);
@@ -87,14 +87,16 @@ export function UserDialog({ user, close, changed }: Props) {
 							go={() => void change({ remove_totp: true }, T.factorRemoved(name))}
 						/>
 					)}
-					<Confirm
-						key="role"
-						id="role"
-						what={T.makeRole(T.roles[other])}
-						ask={T.roleAsk(name, T.roles[other])}
-						disabled={!changes}
-						go={() => void change({ role: other }, T.roleSet(name, T.roles[other]))}
-					/>
+					{others.map((r) => (
+						<Confirm
+							key={`role-${r}`}
+							id={`role-${r}`}
+							what={T.makeRole(T.roles[r])}
+							ask={T.roleAsk(name, T.roles[r])}
+							disabled={!changes}
+							go={() => void change({ role: r }, T.roleSet(name, T.roles[r]))}
+						/>
+					))}
 					<p>
 						<button id="end-sessions" type="button" disabled={!withdrawals} onClick={() => void endSessions()}>
 							{T.endSessions}

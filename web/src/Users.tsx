@@ -42,8 +42,11 @@ function AddUser({ added }: { added: () => void }) {
 				<label>
 					{T.role}
 					<select id="add-role" ref={role}>
-						<option value="user">{T.roles.user}</option>
-						<option value="administrator">{T.roles.administrator}</option>
+						{Object.keys(T.roles).map((r) => (
+							<option key={r} value={r} selected={r === "user"}>
+								{T.roles[r]}
+							</option>
+						))}
 					</select>
 				</label>
 				<button disabled={!changes}>{T.addUser}</button>

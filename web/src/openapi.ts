@@ -657,6 +657,7 @@ export interface SessionUser {
 	name: string;
 	suffix?: string;
 	role: string;
+	may: string[];
 }
 
 export interface SettingRow {

@@ -4,6 +4,7 @@
 //
 // Silence is a fact of the page's own questions: two that failed, or one that has waited for PATIENCE_MS. When the page itself stood
 // still (the machine slept, the browser held its timers), waiting begins anew.
+import { may } from "./may";
 import { call, health, lacks } from "./api";
 import type { HaBrief, HaUnknown, HaWhole, Health, Offers, Session } from "./openapi";
 import { get, serves, set, type Pair, type Place } from "./store";
@@ -144,6 +145,8 @@ export async function who() {
 
 export async function lookForOffers() {
 	const me = get().me?.user.id;
+	if (!may(get(), "use"))
+		return;
 	const r = await call<Offers>("GET", "/v1/offers", undefined, ANSWER_MS);
 	if (r.body && get().me?.user.id === me)
 		set({ offers: r.body.offers });

@@ -397,7 +397,7 @@ export const T = {
 	// users
 	users: "Users",
 	userColumns: ["Name", "Role", "State", "Second factor", "Owns"],
-	roles: { administrator: "administrator", user: "user" } as Record<string, string>,
+	roles: { auditor: "auditor", user: "user", password_administrator: "password administrator", administrator: "administrator" } as Record<string, string>,
 	role: "Role",
 	newUser: "New user",
 	addUser: "Add",

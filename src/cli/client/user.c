@@ -43,13 +43,17 @@ run_add(const struct cli *c, struct err *e)
 	auto_remote r = NULL;
 	auto_json o = NULL;
 	struct json_out w;
+	const char *role = cli_get(c, "role");
+	if (role && cli_has(c, "administrator"))
+		return err_set(e, ERR_USAGE, "--role and --administrator: only one of the two");
+	role = role ? role : cli_has(c, "administrator") ? "administrator" : "user";
 	int rc = remote_open(&r, e);
 	if (rc < 0)
 		return rc;
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
 	json_out_text(&w, "name", c->args[0]);
-	json_out_text(&w, "role", cli_has(c, "administrator") ? "administrator" : "user");
+	json_out_text(&w, "role", role);
 	json_out_end_object(&w);
 	rc = remote_call(r, REMOTE_WRITE, "POST", "/v1/users", buf_str(&body), &o, e);
 	if (rc < 0)
@@ -119,6 +123,32 @@ run_change(const struct cli *c, struct err *e)
 		return rc;
 	buf_addf(&path, "/v1/users/%s", id);
 	rc = remote_call(r, REMOTE_WRITE, "PATCH", buf_str(&path), changes[i].body, &o, e);
+	if (rc < 0)
+		return rc;
+	print_token(c, o);
+	return CLI_GOOD;
+}
+
+static int
+run_role(const struct cli *c, struct err *e)
+{
+	auto_buf path = BUF_INIT, body = BUF_INIT;
+	auto_remote r = NULL;
+	auto_json o = NULL;
+	struct json_out w;
+	char id[37];
+
+	int rc = remote_open(&r, e);
+	if (rc == 0)
+		rc = lookup_user(r, c->args[0], id, e);
+	if (rc < 0)
+		return rc;
+	buf_addf(&path, "/v1/users/%s", id);
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "role", c->args[1]);
+	json_out_end_object(&w);
+	rc = remote_call(r, REMOTE_WRITE, "PATCH", buf_str(&path), buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;
 	print_token(c, o);
@@ -406,6 +436,12 @@ static const struct cli_opt add_opts[] = {
 		.name = "administrator",
 		.help = "May manage users, read the audit log and the pair's status.",
 	},
+	{
+		.name = "role",
+		.value = "ROLE",
+		.help = "auditor, user (without the option), password_administrator or "
+			"administrator.",
+	},
 	{ 0 },
 };
 
@@ -505,6 +541,20 @@ const struct cli_verb verbs_user[] = {
 		.max_args = 1,
 		.run = run_change,
 		.help = "Makes an administrator a user.",
+		.part = CLI_USERS,
+	},
+	{
+		.name = "user role",
+		.args = "NAME ROLE",
+		.min_args = 2,
+		.max_args = 2,
+		.run = run_role,
+		.help = "Gives a user a role: auditor, user, password_administrator or "
+			"administrator.",
+		.more = "An auditor reads the log and gets no password, whatever is shared with "
+			"them. A password administrator decides on changes that wait, beside what "
+			"a "
+			"user may.",
 		.part = CLI_USERS,
 	},
 	{

@@ -46,7 +46,7 @@ uuid '00000000-0000-0000-0000-000000000000'
 
 -- The lower the safer. Of texts, owners and factors that are set none is.
 -- fragment: rank(w)
-CASE :w.what WHEN 'role' THEN (:w.value = 'administrator')::int WHEN 'disabled' THEN (:w.value = 'false')::int
+CASE :w.what WHEN 'role' THEN array_position('{auditor,user,password_administrator,administrator}'::text[], :w.value) WHEN 'disabled' THEN (:w.value = 'false')::int
 	WHEN 'share' THEN :said_rank(:w.value) WHEN 'member' THEN (:w.value = 'true')::int WHEN 'policy' THEN array_position('{off,inherit,on}'::text[], :w.value)
 	WHEN 'removed' THEN (:w.value = 'true')::int WHEN 'offer' THEN (:w.value <> '')::int WHEN 'factor' THEN (:w.value = '')::int
 	WHEN 'maintenance' THEN (nullif(:w.value, '')::jsonb->>'until' IS NOT NULL)::int WHEN 'handover' THEN -nullif(split_part(:w.value, ' ', 1), '')::int
@@ -282,11 +282,15 @@ WITH g AS MATERIALIZED (
 -- and is a conflict, for as long as nobody else is an administrator. It is the one whose administration the youngest chain took, for what the
 -- oldest chain said stands. Nobody is chosen but who was an administrator where each of the words against them was said, apart from one against another.
 
+-- Whether a word of a role, or of being disabled, lets somebody be an administrator.
+-- fragment: lets_administer(w)
+CASE :w.what WHEN 'role' THEN :w.value = 'administrator' ELSE :w.value = 'false' END
+
 -- Words (m) by which somebody (p) who was one is no administrator any more: of the chain, up to there.
 -- fragment: taken(m, p)
 (SELECT w.* FROM word w LEFT JOIN word b ON :same(b, w) AND w.upon IN (:word_stamp(b), :word_stamp(b) || '+')
-	WHERE :same(w, m) AND w.chain = :m.chain AND w.seq <= :m.seq AND :rank(w) = 0
-		AND CASE WHEN b.chain IS NOT NULL THEN :rank(b) = 1 WHEN w.upon = '' THEN w.what = 'disabled' OR :p.made_as = 'administrator' ELSE true END)
+	WHERE :same(w, m) AND w.chain = :m.chain AND w.seq <= :m.seq AND NOT :lets_administer(w)
+		AND CASE WHEN b.chain IS NOT NULL THEN :lets_administer(b) WHEN w.upon = '' THEN w.what = 'disabled' OR :p.made_as = 'administrator' ELSE true END)
 
 -- name: keep_administrator()
 WITH g AS MATERIALIZED (
@@ -307,7 +311,7 @@ WITH g AS MATERIALIZED (
 ), k AS MATERIALIZED (
 	:last_words(h)
 ), m AS MATERIALIZED (
-	SELECT * FROM (:that_count(k)) d WHERE d.rank = 0
+	SELECT * FROM (:that_count(k)) d WHERE NOT :lets_administer(d)
 ), a AS MATERIALIZED (
 	SELECT t.*, m.seq AS last FROM m JOIN principal p ON p.id = m.object CROSS JOIN LATERAL :taken(m, p) t
 ), n AS MATERIALIZED (

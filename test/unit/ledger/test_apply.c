@@ -1474,6 +1474,38 @@ the_safer_state_of_a_user_counts(void **state)
 	}
 }
 
+/* In the order of role.def, whichever side's log comes first. */
+static void
+the_lower_role_counts(void **state)
+{
+	static const char *const roles[] = {
+#define CAPABILITY(NAME, name, bit, text)
+#define ROLE(NAME, name, capabilities, text) #name,
+#include "vault/role.def"
+#undef ROLE
+#undef CAPABILITY
+	};
+	struct uuid west, east;
+	int u = 2470;
+
+	uuid_new(&west);
+	uuid_new(&east);
+	for (size_t low = 0; low < ARRAY_LEN(roles); low++)
+		for (size_t high = low + 1; high < ARRAY_LEN(roles); high++)
+			for (int turn = 0; turn < 2; turn++, u++) {
+				char name[20], said[2][40];
+
+				snprintf(name, sizeof(name), "role%d", u);
+				make_user(u, name, "user");
+				snprintf(said[turn], sizeof(said[0]), "\"%s\"", roles[low]);
+				snprintf(said[!turn], sizeof(said[0]), "\"%s\"", roles[high]);
+				say_user(&west, u, "role", said[0], "");
+				say_user(&east, u, "role", said[1], "");
+				assert_true(user_is(u, roles[low], false));
+				assert_true(told_of(u, "role", roles[low], roles[high]));
+			}
+}
+
 /* Each is told once, and stays open until an administrator has acknowledged it: that one, and no other. */
 static void
 a_conflict_is_told_and_acknowledged(void **state)
@@ -2239,6 +2271,7 @@ main(void)
 		cmocka_unit_test(a_log_in_parts_is_the_same_conflict),
 		cmocka_unit_test(a_conflict_is_told_and_acknowledged),
 		cmocka_unit_test(the_safer_state_of_a_user_counts),
+		cmocka_unit_test(the_lower_role_counts),
 		cmocka_unit_test(who_knows_may_loosen),
 		cmocka_unit_test(the_lower_share_counts),
 		cmocka_unit_test(of_one_level_the_earlier_end_counts),

@@ -37,7 +37,8 @@ roles_have_names(void **state)
 	assert_int_equal(policy_role("team"), ROLE_NONE);
 	assert_int_equal(policy_role(""), ROLE_NONE);
 	policy_list_roles(&known);
-	assert_string_equal(buf_str(&known), "user or administrator");
+	assert_string_equal(buf_str(&known),
+			    "auditor, user, password_administrator or administrator");
 }
 
 static void
@@ -49,6 +50,12 @@ capabilities_go_by_role(void **state)
 	assert_false(policy_has(ROLE_USER, CAP_USERS));
 	assert_false(policy_has(ROLE_USER, CAP_USE | CAP_AUDIT));
 	assert_true(policy_has(ROLE_ADMINISTRATOR, every_capability()));
+	assert_true(policy_has(ROLE_AUDITOR, CAP_SELF | CAP_AUDIT));
+	assert_false(policy_has(ROLE_AUDITOR, CAP_USE));
+	assert_false(policy_has(ROLE_AUDITOR, CAP_ACCEPT));
+	assert_true(policy_has(ROLE_PASSWORD_ADMINISTRATOR, CAP_USE | CAP_CHANGES));
+	for (unsigned bit = CAP_USERS; bit <= CAP_TEAMS; bit *= 2)
+		assert_false(policy_has(ROLE_PASSWORD_ADMINISTRATOR, bit));
 	assert_false(policy_has(ROLE_ADMINISTRATOR, 1u << 20));
 }
 
