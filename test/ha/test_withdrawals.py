@@ -78,6 +78,31 @@ def refused(st, admin):
 
 
 @pytest.mark.h5
+def test_a_share_ends_in_emergency(st):
+    """By the clock of the node that is asked: nobody has to say it there, and the primary's clock is not there to do so."""
+    dan = st.new_user("dan")
+    st.cli("share", name_of(SHARED), "dan", "view", "--until", "10min")
+    st.cli("share", name_of(OTHER), "dan", "view")
+    checker.both_equal(st.a, st.b)
+    with cut(st):
+        assert reads(st, dan, SHARED, st.b, "b") == 200
+        st.b.stop()
+        st.b.env["HOLDFAST_CLOCK_SKEW_MS"] = str(11 * 60000)
+        st.b.start(wait=False)
+        st.b.wait_state("emergency")
+        assert reads(st, dan, SHARED, st.b, "b") == 404 and reads(st, dan, OTHER, st.b, "b") == 200
+        seen = On(st, "b", dan).call(st.b, "GET", "/v1/resources")
+        assert name_of(OTHER).split("/")[0] in str(seen) and name_of(SHARED).split("/")[0] not in str(seen), seen
+        assert reads(st, dan, SHARED, st.a, "a") == 200
+        st.b.stop()
+        del st.b.env["HOLDFAST_CLOCK_SKEW_MS"]
+        st.b.start(wait=False)
+        st.b.wait_state("emergency")
+        assert reads(st, dan, SHARED, st.b, "b") == 200
+    st.home_again()
+
+
+@pytest.mark.h5
 @pytest.mark.h7
 def test_withdrawn_in_emergency(st, people):
     eve = st.dir / "eve.try"
