@@ -579,6 +579,39 @@ words_of_former_programs_come_out_again(void **state)
 	the_log_says_so();
 }
 
+/* As an earlier release left it: a level, and no end. */
+static void
+forget_ends(void)
+{
+	pgtemp_sql(pg,
+		   "ALTER TABLE share DROP COLUMN until; ALTER TABLE reach ADD COLUMN level int;"
+		   "UPDATE reach SET level = CASE WHEN manage_until IS NOT NULL THEN 3 WHEN "
+		   "modify_until IS NOT NULL THEN 2 ELSE 1 END;"
+		   "ALTER TABLE reach ALTER COLUMN level SET NOT NULL, DROP COLUMN view_until, "
+		   "DROP COLUMN modify_until, DROP COLUMN manage_until");
+}
+
+/* Each level by a share, and a folder by its owner; then one that ends. */
+static void
+shares_of_former_programs_come_out_again(void **state)
+{
+	begin_on(A);
+	shares(A, RESOURCE, 2);
+	shares(A, ACCOUNT, 1);
+	happens(A, EVENT_FOLDER_CREATED, FOLDER, "{\"name\":\"f\",\"owner\":\"" USER "\"}");
+	forget_ends();
+	migrate_by("share_end");
+	pgtemp_sql(pg,
+		   "SELECT 1 / (count(*) = 3 AND count(modify_until) = 2 AND count(manage_until) "
+		   "= 1)::int FROM reach WHERE view_until = 'infinity'");
+	the_log_says_so();
+	happens(A, EVENT_SHARED, ACCOUNT,
+		"{\"user\":\"" OTHER
+		"\",\"level\":3,\"upon\":\"\",\"until\":\"2026-01-01T00:00:00.000000Z\"}");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1)::int FROM share WHERE until = '2026-01-01Z'");
+	the_log_says_so();
+}
+
 /* B is a chain that A wrote while it could not prove where its own ends. */
 static void
 a_chain_beside_stands_where_it_was_written(void **state)
@@ -717,6 +750,7 @@ main(void)
 		TEST(words_come_out_again),
 		TEST(folders_that_go_round_come_out_again),
 		TEST(words_of_former_programs_come_out_again),
+		TEST(shares_of_former_programs_come_out_again),
 		TEST(a_chain_beside_stands_where_it_was_written),
 		TEST(primaries_follow_each_other),
 		TEST(terms_are_enough),
