@@ -5,8 +5,8 @@ import time
 import pytest
 
 from faultpage import FaultPage
-from nodes import Person, copy_of, scratch_folder
-from pair import PASSWORD, Node
+from nodes import copy_of, scratch_folder
+from pair import Node
 from verbs import fails
 
 HOUR = 3600
