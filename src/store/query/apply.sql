@@ -155,7 +155,8 @@ WITH e AS MATERIALIZED (
 	WINDOW w AS (PARTITION BY e.account, e.waits ORDER BY e.seq)
 ), p AS MATERIALIZED (
 	SELECT o.*, NOT waits AND bool_or(astray) OVER w AS sibling,
-		coalesce(o.upon_n, (SELECT base.n FROM o base WHERE base.id = o.upon AND base.account = o.account), o.based_on) AS made_upon
+		coalesce(o.upon_n, CASE WHEN o.upon = lag(o.id) OVER w THEN lag(o.n) OVER w
+			WHEN o.upon IS NOT NULL THEN (SELECT base.n FROM o base WHERE base.id = o.upon AND base.account = o.account) END, o.based_on) AS made_upon
 	FROM o WINDOW w AS (PARTITION BY account, waits ORDER BY seq)
 ), i AS (
 	INSERT INTO version (id, account, n, based_on, sealed, author, created_at, node, sibling, upon, approval, chain, seq, emergency)

@@ -75,30 +75,34 @@ v AS MATERIALIZED (
 	SELECT account, run, (array_agg(upon ORDER BY place))[1] AS upon, (array_agg(also ORDER BY place))[1] AS also,
 		(array_agg(id ORDER BY place DESC))[1] AS id
 	FROM s GROUP BY account, run
-), r AS (
+), j AS MATERIALIZED (
+	SELECT * FROM (SELECT g.*, count(*) OVER (PARTITION BY account) AS runs FROM g) g WHERE runs > 1
+), r AS MATERIALIZED (
 	WITH RECURSIVE r AS (
-		SELECT :a.id AS account, 0::bigint AS run, NULL::uuid AS id FROM :a
-		UNION ALL SELECT x.account, x.run, x.id FROM r CROSS JOIN LATERAL (SELECT * FROM g
-			WHERE g.account = r.account AND g.run > r.run AND (g.upon IS NOT DISTINCT FROM r.id OR g.also = r.id) ORDER BY g.run LIMIT 1) x)
-	SELECT * FROM r
+		SELECT DISTINCT account, 0::bigint AS run, NULL::uuid AS id FROM j
+		UNION ALL SELECT x.account, x.run, x.id FROM r CROSS JOIN LATERAL (SELECT * FROM j
+			WHERE j.account = r.account AND j.run > r.run AND (j.upon IS NOT DISTINCT FROM r.id OR j.also = r.id) ORDER BY j.run LIMIT 1) x)
+	SELECT account, run, id FROM r WHERE run > 0
+	UNION ALL SELECT account, min(run), (array_agg(id))[1] FROM g GROUP BY account HAVING count(*) = 1 AND bool_and(upon IS NULL)
 ), q AS MATERIALIZED (
 	SELECT DISTINCT ON (id) id, open
-	FROM (SELECT s.id, s.place, NOT EXISTS (SELECT FROM r WHERE r.account = s.account AND r.run = s.run) AS open FROM s
+	FROM (SELECT s.id, s.place, r.run IS NULL AS open FROM s LEFT JOIN r ON r.account = s.account AND r.run = s.run
 		UNION ALL SELECT u.id::uuid, o.place, false FROM d JOIN o USING (account, chain, seq) CROSS JOIN unnest(d.settles) u (id)
 		WHERE u.id NOT IN ('', d.version::text)
 		UNION ALL SELECT n.id, o.place, false FROM d JOIN o USING (account, chain, seq) JOIN n ON n.account = d.account AND n.place < o.place
 		WHERE d.kind = :ACCOUNT_CHANGED) x
 	ORDER BY id, place DESC
 ), z AS MATERIALIZED (
-	SELECT n.*, n.place IS NOT NULL AND coalesce(q.open, false) AS sibling, coalesce((SELECT u.n FROM n u WHERE u.id = n.upon), n.based_on) AS upon_n
-	FROM n LEFT JOIN q USING (id)
+	SELECT n.*, n.place IS NOT NULL AND coalesce(q.open, false) AS sibling, coalesce(u.n, n.based_on) AS upon_n
+	FROM n LEFT JOIN q USING (id) LEFT JOIN n u ON u.id = n.upon
 ), w AS (
 	UPDATE version v SET n = z.n, sibling = z.sibling, approval = z.approval, based_on = z.upon_n FROM z
 	WHERE v.id = z.id AND (v.n, v.sibling, v.approval, v.based_on) IS DISTINCT FROM (z.n, z.sibling, z.approval, z.upon_n)
 )
 UPDATE account x SET current_n = f.n, conflict = f.conflict, retell = false
-FROM (SELECT :a.id, coalesce((SELECT z.n FROM r JOIN z ON z.id = r.id WHERE r.account = :a.id ORDER BY r.run DESC LIMIT 1), 0) AS n,
-		coalesce((SELECT bool_or(z.sibling) FROM z WHERE z.account = :a.id), false) AS conflict FROM :a) f
+FROM (SELECT :a.id, coalesce(l.n, 0) AS n, coalesce(b.conflict, false) AS conflict
+	FROM :a LEFT JOIN (SELECT DISTINCT ON (r.account) r.account, z.n FROM r JOIN z ON z.id = r.id ORDER BY r.account, r.run DESC) l ON l.account = :a.id
+	LEFT JOIN (SELECT account, bool_or(sibling) AS conflict FROM z GROUP BY account) b ON b.account = :a.id) f
 WHERE x.id = f.id AND (x.current_n, x.conflict, x.retell) IS DISTINCT FROM (f.n, f.conflict, false)
 
 -- Behind merged events: the accounts of which something was said that another chain, which said something of it too, was not known to; those of which something
