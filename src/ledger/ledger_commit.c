@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/fiber_sleep.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 static uint64_t
@@ -29,6 +30,7 @@ advance(struct ledger *l, const struct ledger_units *q)
 {
 	l->head_seq = ledger_units_last_seq(q);
 	memcpy(l->head_hash, ledger_units_last_hash(q), sizeof(l->head_hash));
+	l->unsure = false;
 	l->stats.batches++;
 	l->stats.events += q->events;
 	if (q->events > l->stats.largest_batch)
@@ -133,6 +135,7 @@ write_db_surely(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 			    ledger_wanted_mode(l) != l->mode) {
 				*e = why;
 				l->head_known = false;
+				l->unsure |= o != FOREIGN_HEAD;
 				return e->code;
 			}
 			fiber_sleep_ms(l->o.loop, f, 20);
@@ -199,6 +202,20 @@ is_foreign_head(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 	return true;
 }
 
+/* What was written where this node's next event belongs is a try of its own that was thought lost: the units go behind it, once the
+ * log was asked again where it ends. */
+static bool
+met_former_try(struct ledger *l, struct fiber *f, struct ledger_units *q, struct err *e)
+{
+	if (!l->unsure || (e->code != ERR_CHAIN_BROKEN && !is_foreign_head(l, f, q, e)))
+		return false;
+	log_notice("an event that was thought lost is in the log: what waits goes behind it");
+	l->unsure = false;
+	ledger_units_put_before(&l->queue, q);
+	ledger_forget_head(l);
+	return true;
+}
+
 /* One unit by itself, so that only the culprit among several fails. */
 static void
 commit_alone(struct ledger *l, struct fiber *f, struct ledger_unit *u)
@@ -214,6 +231,8 @@ commit_alone(struct ledger *l, struct fiber *f, struct ledger_unit *u)
 	}
 	if (!write_batch(l, f, &one, &d, &e))
 		complete(l, &one, d);
+	else if (met_former_try(l, f, &one, &e))
+		return;
 	else if (ledger_is_culprit(&e) && !is_foreign_head(l, f, &one, &e))
 		fail_culprit(ledger_units_pop(&one), &e);
 	else
@@ -252,6 +271,8 @@ commit(struct ledger *l, struct fiber *f, struct ledger_units *q)
 		 * new mode. */
 		ledger_units_put_before(&l->queue, q);
 		ledger_forget_head(l);
+	} else if (met_former_try(l, f, q, &e)) {
+		/* They wait again. */
 	} else if (!ledger_is_culprit(&e) || is_foreign_head(l, f, q, &e)) {
 		fail_log(l, q, &e);
 	} else if (q->first == q->last) {
@@ -310,8 +331,10 @@ write_own(struct ledger *l, struct fiber *f, const struct ledger_units *q,
 	step_units(l, with, q);
 	rc = db_transaction(l->o.writer, f, with->v, with->n, NULL, e);
 	ledger_steps_done(&none);
-	if (rc == ERR_DB_GONE)
+	if (rc == ERR_DB_GONE) {
 		l->head_known = false;
+		l->unsure = true;
+	}
 	return rc;
 }
 

@@ -79,6 +79,7 @@ struct ledger {
 	bool proved; /* the end of this node's own chain is known; it stays so: nobody else writes it */
 	int64_t asked_ms; /* since when the writer waits for that */
 	bool head_known;
+	bool unsure; /* a try of ours that was thought lost may make it after the head was read */
 	int64_t head_seq, tail_seq;
 	uint8_t head_hash[KEYS_HASH_BYTES], tail_hash[KEYS_HASH_BYTES];
 	uint64_t epoch;
