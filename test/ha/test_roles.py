@@ -83,6 +83,9 @@ def vault_stands_still(st):
     yield pid
     os.kill(pid, signal.SIGCONT)
     st.home_again(primary=st.a)
+    # What the vault was asked to write is in the log by now; the next order finds it there, and is carried out.
+    order(st.a, "switchover")
+    back_to_the_first(st)
 
 
 def refused_switchover(st, once_taken=lambda: None):
