@@ -129,25 +129,36 @@ run_change(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+/* What `holdfast user VERB NAME TEXT` sets, by the verb's last word. */
+static const struct {
+	const char *verb, *field;
+} texts[] = {
+	{ "user rename", "name" },
+	{ "user role", "role" },
+};
+
 static int
-run_role(const struct cli *c, struct err *e)
+run_text(const struct cli *c, struct err *e)
 {
 	auto_buf path = BUF_INIT, body = BUF_INIT;
 	auto_remote r = NULL;
 	auto_json o = NULL;
 	struct json_out w;
 	char id[37];
+	size_t i = 0;
 
+	while (strcmp(texts[i].verb, c->verb->name) != 0)
+		i++;
 	int rc = remote_open(&r, e);
 	if (rc == 0)
 		rc = lookup_user(r, c->args[0], id, e);
 	if (rc < 0)
 		return rc;
-	buf_addf(&path, "/v1/users/%s", id);
 	json_out_init(&w, &body);
 	json_out_object(&w, NULL);
-	json_out_text(&w, "role", c->args[1]);
+	json_out_text(&w, texts[i].field, c->args[1]);
 	json_out_end_object(&w);
+	buf_addf(&path, "/v1/users/%s", id);
 	rc = remote_call(r, REMOTE_WRITE, "PATCH", buf_str(&path), buf_str(&body), &o, e);
 	if (rc < 0)
 		return rc;
@@ -262,32 +273,6 @@ run_release(const struct cli *c, struct err *e)
 		printf(json_is_true(json_object_get(o, "released"))
 			       ? "this user may retrieve passwords again\n"
 			       : "this user was not held\n");
-	return CLI_GOOD;
-}
-
-static int
-run_rename(const struct cli *c, struct err *e)
-{
-	auto_buf path = BUF_INIT, body = BUF_INIT;
-	auto_remote r = NULL;
-	auto_json o = NULL;
-	struct json_out w;
-	char id[37];
-
-	int rc = remote_open(&r, e);
-	if (rc == 0)
-		rc = lookup_user(r, c->args[0], id, e);
-	if (rc < 0)
-		return rc;
-	json_out_init(&w, &body);
-	json_out_object(&w, NULL);
-	json_out_text(&w, "name", c->args[1]);
-	json_out_end_object(&w);
-	buf_addf(&path, "/v1/users/%s", id);
-	rc = remote_call(r, REMOTE_WRITE, "PATCH", buf_str(&path), buf_str(&body), &o, e);
-	if (rc < 0)
-		return rc;
-	print_token(c, o);
 	return CLI_GOOD;
 }
 
@@ -548,13 +533,11 @@ const struct cli_verb verbs_user[] = {
 		.args = "NAME ROLE",
 		.min_args = 2,
 		.max_args = 2,
-		.run = run_role,
+		.run = run_text,
 		.help = "Gives a user a role: auditor, user, password_administrator or "
 			"administrator.",
 		.more = "An auditor reads the log and gets no password, whatever is shared with "
-			"them. A password administrator decides on changes that wait, beside what "
-			"a "
-			"user may.",
+			"them. A password administrator also decides on changes that wait.",
 		.part = CLI_USERS,
 	},
 	{
@@ -562,7 +545,7 @@ const struct cli_verb verbs_user[] = {
 		.args = "NAME NEW-NAME",
 		.min_args = 2,
 		.max_args = 2,
-		.run = run_rename,
+		.run = run_text,
 		.help = "Gives a user another name.",
 		.more = "They log in by it from then on; where both sides of a cut made a user of "
 			"one "
