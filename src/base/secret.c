@@ -12,7 +12,7 @@ struct secret {
 	uint8_t *bytes;
 };
 
-static unsigned unlocked;
+static _Atomic unsigned unlocked;
 
 struct secret *
 secret_new(size_t len)
