@@ -392,7 +392,7 @@ look_at_order(struct agent *a)
 	} orders[] = {
 		[ORDER_PROMOTE] = { IN(MERGING) | IN(RESEED) | IN(DUPLICATE) | IN(PROMOTING),
 				    IN(ALONE) },
-		[ORDER_HANDOVER] = { IN(SYNCED) | IN(HANDING), IN(FENCED) },
+		[ORDER_HANDOVER] = { IN(SYNCED), IN(HANDING) },
 		[ORDER_CLONE] = { IN(STANDBY) | IN(MERGING) | IN(RESEED), 0 },
 		[ORDER_IN_PLACE] = { IN(FENCED), IN(STANDBY) },
 	};
