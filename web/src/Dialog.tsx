@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { T } from "./text";
 
 interface Props {
@@ -14,7 +14,7 @@ export function Dialog({ id, title, close, children }: Props) {
 	const dialog = useRef<HTMLDialogElement>(null);
 	const open = useRef(true);
 
-	useEffect(() => dialog.current!.showModal(), []);
+	useLayoutEffect(() => dialog.current!.showModal(), []);
 
 	// The browser tells of it later, when another one may be open.
 	function closed() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createRef } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { PasswordField } from "./PasswordField";
 import { Said, useSaid } from "./Said";
 import { call } from "./api";
@@ -21,7 +21,7 @@ export function Edit({ account, was, stored }: Props) {
 	const names = Object.keys(was.fields);
 	const fields = useRef(names.map(() => createRef<HTMLInputElement>())).current;
 
-	useEffect(() => fields[0]?.current?.focus(), []);
+	useLayoutEffect(() => fields[0]?.current?.focus(), []);
 
 	async function submit(event: Event) {
 		event.preventDefault();

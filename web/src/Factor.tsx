@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { QrCode } from "./QrCode";
 import { Said, useSaid } from "./Said";
 import { call } from "./api";
@@ -22,7 +22,7 @@ export function Factor({ name, on, changed }: Props) {
 	const code = useRef<HTMLInputElement>(null);
 	const path = "/v1/users/me/totp";
 
-	useEffect(() => {
+	useLayoutEffect(() => {
 		if (begun)
 			code.current!.focus(); // which brings what is above it into sight, too
 	}, [begun]);

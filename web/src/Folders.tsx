@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { leftOut, rowsOf, useAccounts } from "./Accounts";
 import { Columns } from "./Columns";
 import { FolderDialog } from "./FolderDialog";
@@ -123,7 +123,7 @@ export function Folders() {
 		void find(way);
 		return () => clearTimeout(waiting.current);
 	}, [id]);
-	useEffect(() => {
+	useLayoutEffect(() => {
 		if (!went.current || (id && !here))
 			return;
 		went.current = false;

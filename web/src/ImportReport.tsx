@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Table } from "./Table";
 import type { ImportLine, ImportOutcome, ImportReport as Whole } from "./openapi";
 import { T } from "./text";
@@ -39,7 +39,7 @@ export function ImportReport({ id, title, of, children }: { id: string; title: s
 	const counts = (["refused", "left_out", "skipped", "updated", "unchanged"] as const).filter((name) => of[name] > 0);
 	const whole = "lines" in of ? of : null;
 
-	useEffect(() => head.current!.focus(), []);
+	useLayoutEffect(() => head.current!.focus(), []);
 	return (
 		<div id={id} class="report">
 			<h3 ref={head} tabIndex={-1}>

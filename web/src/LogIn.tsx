@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { keepTold } from "./Notices";
 import { SetUp } from "./SetUp";
 import { call } from "./api";
@@ -29,8 +29,8 @@ function Form({ first }: { first: () => void }) {
 	const passwordField = useRef<HTMLInputElement>(null);
 	const codeField = useRef<HTMLInputElement>(null);
 
-	useEffect(() => (get().typedName ? passwordField : nameField).current?.focus(), []);
-	useEffect(() => {
+	useLayoutEffect(() => (get().typedName ? passwordField : nameField).current?.focus(), []);
+	useLayoutEffect(() => {
 		if (factor)
 			codeField.current?.focus();
 	}, [factor]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Dialog } from "./Dialog";
 import { FolderField } from "./FolderField";
 import { PasswordField } from "./PasswordField";
@@ -45,7 +45,7 @@ export function NewAccount({ folder, close, made }: Props) {
 	const url = useRef<HTMLInputElement>(null);
 	const password = useRef<HTMLInputElement>(null);
 
-	useEffect(() => resource.current!.focus(), []);
+	useLayoutEffect(() => resource.current!.focus(), []);
 
 	async function submit(event: Event) {
 		event.preventDefault();

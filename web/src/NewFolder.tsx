@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Dialog } from "./Dialog";
 import { Said, useSaid } from "./Said";
 import { call } from "./api";
@@ -17,7 +17,7 @@ export function NewFolder({ parent, close, made }: Props) {
 	const name = useRef<HTMLInputElement>(null);
 	const description = useRef<HTMLInputElement>(null);
 
-	useEffect(() => name.current!.focus(), []);
+	useLayoutEffect(() => name.current!.focus(), []);
 
 	async function submit(event: Event) {
 		event.preventDefault();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Dialog } from "./Dialog";
 import { Edit } from "./Edit";
 import type { Retrieved } from "./openapi";
@@ -44,7 +44,7 @@ export function Secret({ shown, close, changed }: { shown: Shown; close: () => v
 	const [edited, edit] = useState<Retrieved | null>(null);
 	const open = useRef(true);
 
-	useEffect(() => {
+	useLayoutEffect(() => {
 		reason.current?.focus();
 		return () => void (open.current = false);
 	}, []);

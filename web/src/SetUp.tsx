@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { call } from "./api";
 import { look } from "./rounds";
 import { get, serves, set, useStore } from "./store";
@@ -16,7 +16,7 @@ export function SetUp({ back }: { back: () => void }) {
 	const password = useRef<HTMLInputElement>(null);
 	const again = useRef<HTMLInputElement>(null);
 
-	useEffect(() => (get().typedName ? token : nameField).current?.focus(), []);
+	useLayoutEffect(() => (get().typedName ? token : nameField).current?.focus(), []);
 
 	async function submit(event: Event) {
 		event.preventDefault();

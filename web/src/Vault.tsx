@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Row } from "./AccountRow";
 import { leftOut, rowsOf, rowsOfReference, useAccounts } from "./Accounts";
 import { NewAccount } from "./NewAccount";
@@ -73,10 +73,8 @@ export function Vault({ hidden }: { hidden: boolean }) {
 		waiting.current = setTimeout(find, TYPING_MS);
 	}
 
-	useEffect(() => {
-		query.current!.focus();
-		return () => clearTimeout(waiting.current);
-	}, []);
+	useLayoutEffect(() => query.current!.focus(), []);
+	useEffect(() => () => clearTimeout(waiting.current), []);
 	useEffect(() => {
 		if (!hidden)
 			void find(); // also after what another page changed
