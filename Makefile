@@ -8,7 +8,7 @@
 #   make upgrades   pairs of former programs become pairs of this one, under load: root, 8 minutes (ARGS="-k 47d7cab")
 #   make test-fresh  the same on minimal Debian 12 and 13 that have nothing of it, and a pair under systemd on each: root, 6 minutes (ARGS=--keep)
 #   make nightly    all that the gate takes a sample of, the whole sweep and half an hour of soak: a night
-#   make histories  many histories of several nodes, each merged in every way: half an hour
+#   make histories  many histories of several nodes, each merged in every way: an hour (HISTORIES=50000)
 #   make model      what faults and orders make of a pair, deeper than make check goes: an hour
 #   make bench      throughput, seconds from fault to first emergency answer, of a change of roles, of a merge
 #   make bench-searches  what people who search in 100,000 accounts take from everybody else: a pair, 64 connections (ARGS="--seconds 20")
@@ -81,12 +81,14 @@ nightly:
 	$(MAKE) --no-print-directory soak MINUTES=30 PARALLEL=4
 	$(MAKE) --no-print-directory sweep
 
-# Other ones each day: half an hour.
+# Other ones each day, as many processes as processors: an hour.
+HISTORIES = 50000
 histories:
 	tools/deps.sh build test
 	$(MAKE) --no-print-directory $(TESTBUILD)/build.ninja
 	ninja -C $(TESTBUILD) -j$(JOBS) test/merge/merge
-	$(TESTBUILD)/test/merge/merge --cases 50000 --seed $$(date +%Y%m%d00000) $(ARGS)
+	day=$$(date +%Y%m%d00000); n=$$(($(HISTORIES) / $(JOBS))); for i in $$(seq 0 $$(($(JOBS) - 1))); do echo $$((day + i * n)); done | \
+	  xargs -P $(JOBS) -I SEED $(TESTBUILD)/test/merge/merge --cases $$n --seed SEED $(ARGS)
 
 # An hour and some GiB at most.
 model:
