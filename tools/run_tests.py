@@ -41,6 +41,7 @@ MESON_SKIP = 77
 # What a user's machine has not, and this one may have.
 FOREIGN = re.compile(r"^(LANG|LANGUAGE|LC_\w+|TZ|PG\w+|HOLDFAST_HOME|HOLDFAST_SESSION|HOLDFAST_USER|HOLDFAST_PG_BIN)$")
 IT_STAGES = 2
+WEB_STAGES = 2
 HA_STAGES = 4
 # How much of a suite its sample takes, and what is in it whatever the seed.
 IT_SHARE, HA_SHARE = 0.2, 0.05
@@ -353,7 +354,7 @@ def main():
         tally = {
             "unit": lambda: unit(build, args.jobs, []),
             "it": lambda: with_long_drawn("test/it", build, extra, IT_STAGES, args.seed),
-            "web": lambda: pytest("test/web", build, extra),
+            "web": lambda: pytest("test/web", build, extra, WEB_STAGES),
             "ha": lambda: with_long_drawn("test/ha", build, extra, HA_STAGES, args.seed),
             "it-sample": lambda: sample("test/it", build, IT_SHARE, args.seed, IT_STAGES),
             "ha-sample": lambda: sample("test/ha", build, HA_SHARE, args.seed, HA_STAGES, HA_ALWAYS),
