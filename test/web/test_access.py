@@ -305,6 +305,8 @@ def test_users_and_the_log(page, axe):
     page.press("Close")
     page.go("audit")
     page.wait("events", "A user logged in")
+    page.press("Verify the log")
+    page.wait("verified", "unbroken")
     axe.look("audit")
     page.type("audit-kind", "no_such_kind")
     page.press("Find")

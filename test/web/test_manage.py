@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the console changes: accounts and their versions, shares, users, and what users do for themselves."""
 import json
+import re
 
 import pytest
 from factor import totp
@@ -128,9 +129,29 @@ def test_administrators_read_the_log(page):
     wait_until(
         "one is left", lambda: page.rows("events"), lambda rows: [r[2] for r in rows] == ["The node was created"]
     )
+    assert re.search(r"name: \S+", page.rows("events")[0][4]), page.rows("events")
     page.type("audit-kind", "no_such_kind")
     page.press("Find")
     page.wait("audit-said", "no such kind of event")
+    assert page.complaints() == []
+
+
+def test_administrators_verify_the_log(page, pair):
+    """What is whole says so, and what is not says where."""
+    a, b = pair
+    page.go("audit")
+    page.press("Verify the log")
+    page.wait("verified", "The whole log is unbroken", f"{a.name}: ", "events, unbroken")
+    broken = "FROM event WHERE node = (SELECT id FROM node WHERE name = '%s') AND seq = 3" % a.name
+    ((body,),) = a.sql(f"SELECT body {broken}")
+    a.sql(f"UPDATE event SET body = body || ' ' WHERE seq = 3 AND node IN (SELECT node {broken})")
+    try:
+        page.press("Verify the log")
+        page.wait("verified", "The log is broken", f"{a.name}: broken at event 3")
+    finally:
+        a.sql(f"UPDATE event SET body = rtrim(body) WHERE seq = 3 AND node IN (SELECT node {broken})")
+    page.press("Verify the log")
+    page.wait("verified", "The whole log is unbroken")
     assert page.complaints() == []
 
 

@@ -5,7 +5,8 @@ import { Said, useSaid } from "./Said";
 import { call } from "./api";
 import type { Event as Line, Events } from "./openapi";
 import { T } from "./text";
-import { begin, time } from "./words";
+import { Verify } from "./Verify";
+import { begin, details, time } from "./words";
 
 const ROWS = 50;
 
@@ -55,6 +56,7 @@ export function Audit() {
 				</label>
 				<button>{T.find}</button>
 			</form>
+			<Verify />
 			<Said id="audit-said" word={word} />
 			<table id="events" class="cards" hidden={!lines.length}>
 				<Columns names={T.auditColumns} />
@@ -65,8 +67,9 @@ export function Audit() {
 							<td data-column={T.auditColumns[1]}>{l.actor?.name ?? T.dash}</td>
 							<td data-column={T.auditColumns[2]}>{begin(l.text ?? l.kind ?? T.dash)}</td>
 							<td data-column={T.auditColumns[3]}>{l.object_name ?? T.dash}</td>
-							<td data-column={T.auditColumns[4]}>{l.address || T.dash}</td>
-							<td data-column={T.auditColumns[5]}>{l.node?.name ?? T.dash}</td>
+							<td data-column={T.auditColumns[4]}>{details(l.body) || T.dash}</td>
+							<td data-column={T.auditColumns[5]}>{l.address || T.dash}</td>
+							<td data-column={T.auditColumns[6]}>{l.node?.name ?? T.dash}</td>
 						</tr>
 					))}
 				</tbody>

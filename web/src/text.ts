@@ -352,10 +352,24 @@ export const T = {
 
 	// the log
 	audit: "Audit",
-	auditColumns: ["When", "Who", "What", "Of", "From", "On"],
+	auditColumns: ["When", "Who", "What", "Of", "Details", "From", "On"],
 	auditUser: "User",
 	auditKind: "Kind of event",
 	older: "Older ones",
+	verifyLog: "Verify the log",
+	verifying: "Verifying…",
+	logWhole: "The whole log is unbroken.",
+	logAccepted: "The log is unbroken but for what was accepted.",
+	logBroken: "The log is broken.",
+	logNoEffect: "The log is unbroken, but events of it have no effect.",
+	eventsVerified: (n: number) => `${n} ${n === 1 ? "event" : "events"} verified.`,
+	chainOf: (node: string, chain: string) => `${node} (chain ${chain})`,
+	nodeGood: (node: string, n: number) => `${node}: ${n} events, unbroken.`,
+	nodeBroken: (node: string, seq: number, why: string) => `${node}: broken at event ${seq}: ${why}`,
+	breakAccepted: (node: string, seq: number, at: string, by: string, reason: string) =>
+		`${node}, event ${seq}: accepted ${at} by ${by}: ${reason}`,
+	noEffect: (node: string, first: number, last: number, at: string, why: string) =>
+		`${node}, events ${first} to ${last}, merged ${at}: the tables refused them: ${why}`,
 
 	// settings
 	settings: "Settings",

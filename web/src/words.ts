@@ -44,3 +44,15 @@ export function failure(r: Answer<unknown>): string {
 
 // Where several hold a name, a suffix tells them apart.
 export const named = (name: string, holder: { suffix?: string | null }) => name + (holder.suffix ?? "");
+
+// No certificates, hashes or ids.
+const readable = (v: unknown) =>
+	typeof v === "number" || typeof v === "boolean" || (typeof v === "string" && !/\n|^[0-9a-f]{32,}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(v));
+const valueOf = (v: unknown) => (typeof v === "boolean" ? (v ? T.yes : T.no) : String(v));
+
+// "reason: to mend the switch, version: 3" of an event's body; the rest is for programs.
+export const details = (body: Record<string, unknown>) =>
+	Object.entries(body)
+		.filter(([, v]) => readable(v))
+		.map(([name, v]) => `${name.replaceAll("_", " ")}: ${valueOf(v)}`)
+		.join(", ");
