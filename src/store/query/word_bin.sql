@@ -2,17 +2,22 @@
 -- What is in the bin, and what the bin was emptied of, where nodes removed, brought back or changed apart from each other: a function of all that was said, however
 -- it came. Emptying the bin has no effect on what somebody brought back apart from it, and an account of which a version is left is not gone.
 
+-- How far the emptying m knew of the other chains. They are few; what was removed and emptied may be much, so whatever is asked of each m is found by key.
+-- fragment: known_at(m)
+(SELECT k.id AS other, :known_by(:m.chain, :m.seq, k.id) AS known FROM (SELECT id FROM chain UNION SELECT id FROM node) k WHERE k.id <> :m.chain OFFSET 0)
+
 -- Whether what the emptying m is about was removed where it was emptied: else it has no effect.
 -- fragment: was_removed(m)
-EXISTS (SELECT FROM d LEFT JOIN f ON f.chain = :m.chain AND f.seq = :m.seq AND f.other = d.chain
-	WHERE d.object IN (:m.account, :m.resource) AND d.seq <= CASE d.chain WHEN :m.chain THEN :m.seq - 1 ELSE f.known END)
+EXISTS (SELECT FROM (SELECT w.chain, w.seq FROM word w
+		WHERE w.object IN (:m.account, :m.resource) AND w.principal = :nobody() AND w.what = 'removed' AND w.value = 'true' OFFSET 0) d
+	WHERE d.seq <= CASE d.chain WHEN :m.chain THEN :m.seq - 1 ELSE :known_by(:m.chain, :m.seq, d.chain) END)
 
 -- Whether a word of another chain says, apart from the emptying m, that what m is about is there.
 -- fragment: brought_back(m)
-EXISTS (SELECT FROM f CROSS JOIN LATERAL (SELECT w.* FROM word w
+EXISTS (SELECT FROM :known_at(m) f CROSS JOIN LATERAL (SELECT w.* FROM word w
 		WHERE w.object IN (:m.account, CASE WHEN NOT :m.own THEN :m.resource END) AND w.principal = :nobody() AND w.what = 'removed'
 			AND w.chain = f.other AND w.seq > f.known AND w.value = 'false' OFFSET 0) w
-	WHERE f.chain = :m.chain AND f.seq = :m.seq AND :known_by(w.chain, w.seq, :m.chain) < :m.seq)
+	WHERE :known_by(w.chain, w.seq, :m.chain) < :m.seq)
 
 -- Whether something of o, which is removed, was stored apart from the removal.
 -- fragment: changed_apart(o, v)
@@ -36,11 +41,6 @@ g AS MATERIALIZED (
 ), m AS MATERIALIZED (
 	SELECT e.*, CASE WHEN o.id <> o.resource THEN o.id END AS account, o.resource, o.removed AND o.id <> o.resource AS own FROM o JOIN emptied e ON e.object = o.id
 	UNION ALL SELECT e.*, o.id, o.resource, o.removed FROM o JOIN version v ON v.account = o.id JOIN emptied e ON e.object = v.id
-), d AS MATERIALIZED (
-	SELECT w.object, w.chain, w.seq FROM g JOIN word w ON :same(w, g) AND w.value = 'true'
-), f AS MATERIALIZED (
-	SELECT b.chain, b.seq, k.id AS other, :known_by(b.chain, b.seq, k.id) AS known
-	FROM (SELECT DISTINCT chain, seq FROM m) b CROSS JOIN (SELECT id FROM chain UNION SELECT id FROM node) k WHERE k.id <> b.chain
 ), p AS MATERIALIZED (
 	SELECT m.object, min(m.at) AS at FROM m WHERE :was_removed(m) AND NOT :brought_back(m) GROUP BY m.object
 ), v AS MATERIALIZED (

@@ -15,8 +15,8 @@
 -- Whether a version waits for approval: its author's right was withdrawn apart from it, or it was stored in emergency by somebody who never had one. What is done
 -- knowing of it changes nothing of that: where the resource stood then nobody says, so what was stored in emergency needs a right on any folder that it ever stood in.
 -- fragment: waits(chain, seq, author, account, emergency)
-(:withdrawn_apart(:chain, :seq, :author, :account) AND NOT :entitled_apart(:chain, :seq, :author, :account, false)
-	OR :emergency AND NOT :entitled_apart(:chain, :seq, :author, :account, true))
+(SELECT (apart.withdrawn OR :emergency) AND NOT :entitled_apart(:chain, :seq, :author, :account, NOT apart.withdrawn)
+	FROM (SELECT :withdrawn_apart(:chain, :seq, :author, :account) AS withdrawn OFFSET 0) apart)
 
 -- The accounts a (id) anew.
 -- fragment: retell(a)
