@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/door.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <sys/random.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/source.h"
 
 struct door_source {
 	struct door_source *next; /* of its bucket */
@@ -18,33 +18,16 @@ struct door_source {
 
 /* ---- addresses ---- */
 
-/* IPv4 inside IPv6. */
-static void
-map_ipv4(const struct in_addr *in, uint8_t ret[static 16])
-{
-	memset(ret, 0, 16);
-	ret[10] = ret[11] = 0xff;
-	memcpy(ret + 12, in, 4);
-}
-
 /* IPv4 inside IPv6 and IPv4 are the same; what is neither is all one. */
 static void
 address_of(const struct sockaddr *sa, uint8_t ret[static 16])
 {
 	memset(ret, 0, 16);
 	if (sa->sa_family == AF_INET) {
-		map_ipv4(&((const struct sockaddr_in *)sa)->sin_addr, ret);
+		source_map_ipv4((const uint8_t *)&((const struct sockaddr_in *)sa)->sin_addr, ret);
 	} else if (sa->sa_family == AF_INET6) {
 		memcpy(ret, &((const struct sockaddr_in6 *)sa)->sin6_addr, 16);
 	}
-}
-
-static bool
-is_ipv4(const uint8_t a[static 16])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	return memcmp(a, mapped, sizeof(mapped)) == 0;
 }
 
 static bool
@@ -63,19 +46,6 @@ is_own(const struct door *d, const uint8_t a[static 16])
 	return false;
 }
 
-static bool
-parse_address(const char *text, uint8_t ret[static 16])
-{
-	struct in_addr four;
-
-	if (inet_pton(AF_INET6, text, ret) == 1)
-		return true;
-	if (inet_pton(AF_INET, text, &four) != 1)
-		return false;
-	map_ipv4(&four, ret);
-	return true;
-}
-
 void
 door_set_own(struct door *d, const char *addresses)
 {
@@ -86,22 +56,13 @@ door_set_own(struct door *d, const char *addresses)
 
 		if (n > 0 && n < sizeof(one)) {
 			memcpy(one, addresses, n);
-			d->nown += parse_address(one, d->own[d->nown]);
+			d->nown += source_parse(one, d->own[d->nown]);
 		}
 		addresses += n + strspn(addresses + n, " ");
 	}
 }
 
 /* ---- sources ---- */
-
-/* What is counted together. */
-static void
-source_key(const uint8_t a[static 16], uint8_t ret[static 16])
-{
-	memcpy(ret, a, 16);
-	if (!is_ipv4(a))
-		memset(ret + 8, 0, 8);
-}
 
 static struct door_source **
 source_slot(struct door *d, const uint8_t key[static 16])
@@ -244,7 +205,7 @@ door_admit(struct door *d, const struct sockaddr *from, struct place **ret_leave
 	unsigned holders, own = 0;
 
 	address_of(from, address);
-	source_key(address, key);
+	source_of(address, key);
 	s = *source_slot(d, key);
 	*ret_leaves = NULL;
 	if (is_own(d, address)) {
@@ -265,7 +226,7 @@ door_enter(struct door *d, struct place *p, const struct sockaddr *from)
 	uint8_t address[16], key[16];
 
 	address_of(from, address);
-	source_key(address, key);
+	source_of(address, key);
 	p->source = source_get(d, key);
 	p->source->places++;
 	p->holder =
