@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/name.h"
 #include "vault/lists.h"
+#include "vault/refusals.h"
 
 #define SEVERAL_TOLD 4 /* holders of a name that are named */
 
@@ -87,9 +88,8 @@ policy_level(const char *name)
 	return LEVEL_NONE;
 }
 
-int
-policy_refuse(struct call *c, const struct uuid *object, bool known, const char *what,
-	      struct err *e)
+static int
+append_refusal(struct call *c, const struct uuid *object, const char *what, struct err *e)
 {
 	auto_buf body = BUF_INIT;
 	struct json_out w;
@@ -97,7 +97,18 @@ policy_refuse(struct call *c, const struct uuid *object, bool known, const char 
 	json_out_object(&w, NULL);
 	json_out_text(&w, "what", what);
 	json_out_end_object(&w);
-	int rc = vault_append(c, EVENT_FORBIDDEN, object, buf_str(&body), e);
+	return vault_append(c, EVENT_FORBIDDEN, object, buf_str(&body), e);
+}
+
+int
+policy_refuse(struct call *c, const struct uuid *object, bool known, const char *what,
+	      struct err *e)
+{
+	const struct refusal x = { .kind = EVENT_FORBIDDEN,
+				   .actor = c->who.user,
+				   .address = c->who.address,
+				   .what = what };
+	int rc = refusals_take(c->v->refusals, &x) ? append_refusal(c, object, what, e) : 0;
 	if (rc)
 		return rc;
 	if (known)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Who may do what. Roles give capabilities (vault/role.def); the right to one resource or account is
- * a level, the highest that ownership and shares give. Every refusal is an event. Also what
+ * a level, the highest that ownership and shares give. Every refusal is in the log. Also what
  * the nouns' files share: paging, event units, reading a user's input. Core thread of vaultd
  * only.
  */
@@ -34,7 +34,7 @@ const char *policy_level_name(int level);	 /* "view"; NULL for none */
 int policy_level(
 	const char *name); /* LEVEL_VIEW … LEVEL_MANAGE; LEVEL_NONE if it cannot be shared */
 
-/* Writes the FORBIDDEN event (what: "retrieve account"), then returns ERR_NOT_FOUND if the caller
+/* Writes the FORBIDDEN event (what: "retrieve account") or counts it (vault/refusals.h), then returns ERR_NOT_FOUND if the caller
  * may not even know of the object, otherwise ERR_FORBIDDEN; or the log's error if it could not be
  * written. */
 int policy_refuse(struct call *c, const struct uuid *object, bool known, const char *what,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/fiber_sleep.h"
 #include "base/json_out.h"
 #include "base/secret.h"
 #include "crypto/password.h"
@@ -16,6 +17,7 @@
 #include "ledger/event_body.h"
 #include "vault/record_lock.h"
 #include "vault/policy.h"
+#include "vault/refusals.h"
 #include "vault/withdrawn.h"
 
 /* What the table says of a name: of one who has it. */
@@ -32,6 +34,7 @@ struct candidate {
 	const char *doing;		/* what else than to log in; NULL: nothing */
 };
 
+#define FAILED_STEP_MS 100
 #define CANDIDATES_MAX 4 /* as many as login_by_name gives */
 
 struct candidates {
@@ -154,8 +157,22 @@ failed_body(struct call *c, const struct candidate *u, const char *name, const c
 	return 0;
 }
 
-/* The failure is in the log before it is answered; the memory counts on from what the table said.
- */
+/* Whether an event of its own says so. What is counted has no actor, so that it is no failure of whoever has the name. */
+static bool
+take_refusal(const struct call *c, const struct candidate *u, const char *why, bool summed)
+{
+	struct refusal x = { .kind = EVENT_LOGIN_FAILED,
+			     .address = c->who.address,
+			     .what = why,
+			     .summed = summed };
+
+	if (u->known)
+		x.object = u->id;
+	return refusals_take(c->v->refusals, &x);
+}
+
+/* The failure is in the log before it is answered, since the log is what counts them, but of names that nobody has, which may be many; the memory counts on from
+ * what the table said. */
 static int
 fail(struct call *c, const struct candidate *u, const char *name, const char *why, struct err *e)
 {
@@ -163,17 +180,20 @@ fail(struct call *c, const struct candidate *u, const char *name, const char *wh
 	auto_buf body = BUF_INIT;
 	struct event ev = { .kind = EVENT_LOGIN_FAILED,
 			    .address = c->who.address ? c->who.address : "" };
-	int rc = failed_body(c, u, name, why, &body, e);
+	int rc;
 
-	if (rc)
-		return rc;
 	t = session_attempt_get(c->v->sessions, u->key);
 	if (t->failed < u->failed)
 		t->failed = u->failed;
 	if (!u->known) {
 		t->failed++;
 		t->failed_us = clock_now_us();
+		if (!take_refusal(c, u, why, false))
+			return err_set(e, ERR_BAD_LOGIN, "%s", err_info(ERR_BAD_LOGIN)->text);
 	}
+	rc = failed_body(c, u, name, why, &body, e);
+	if (rc)
+		return rc;
 	if (u->known)
 		ev.actor = ev.object = u->id;
 	ev.body = vault_body(c, buf_str(&body));
@@ -275,8 +295,10 @@ login_any(struct call *c, struct candidates *all, const char *name, const char *
 		int rc;
 
 		if (session_locked(c->v->settings, u->failed, u->failed_us, clock_now_us(),
-				   &locked))
+				   &locked)) {
+			take_refusal(c, u, "locked out", true);
 			continue;
+		}
 		rc = try(c, u, password, e);
 		if (!rc)
 			return login(c, u, name, code, ret, e);
@@ -302,12 +324,22 @@ take_turn(struct call *c, const char *name, struct record_lock **ret, struct err
 	return 0;
 }
 
+/* Whether the log was waited for tells whether somebody has the name: failures are answered at full steps of time alone. */
+static void
+even_out(struct call *c, int64_t began_ms)
+{
+	int64_t took = clock_mono_ms() - began_ms;
+
+	fiber_sleep_ms(c->v->loop, c->f, (unsigned)(FAILED_STEP_MS - took % FAILED_STEP_MS));
+}
+
 int
 session_login(struct call *c, const char *name, const char *password, const char *code,
 	      struct session_begun *ret, struct err *e)
 {
 	FREE_WITH(candidates_done) struct candidates all = { 0 };
 	auto_record_lock turn = NULL;
+	int64_t began_ms = clock_mono_ms();
 	int rc;
 
 	if (!name[0] || strlen(name) > SESSION_NAME_MAX || strlen(password) > SESSION_PASSWORD_MAX)
@@ -316,7 +348,11 @@ session_login(struct call *c, const char *name, const char *password, const char
 	if (rc)
 		return rc;
 	rc = find(c, name, &all, e);
-	return rc ? rc : login_any(c, &all, name, password, code, ret, e);
+	if (!rc)
+		rc = login_any(c, &all, name, password, code, ret, e);
+	if (rc == ERR_BAD_LOGIN)
+		even_out(c, began_ms);
+	return rc;
 }
 
 /* ---- once more, before a change ---- */

@@ -20,6 +20,7 @@ struct journal_overlay; /* vault/journal_overlay.h: versions that only the journ
 struct withdrawn;	/* vault/withdrawn.h: withdrawals that only the journal has */
 struct retrieve_batch; /* vault/retrieve_batch.h: reads of retrievals, together or from the cache */
 struct hold;	       /* vault/hold.h: who retrieves unusually much */
+struct refusals;       /* vault/refusals.h: refusals that are summed */
 struct lists;	       /* vault/lists.h: connections and bounds of lists and searches */
 struct import_running; /* vault/import.h: imports that are under way */
 struct audit_tables;   /* vault/audit_tables.h: the tables being compared with the log */
@@ -47,6 +48,7 @@ struct vault {
 	struct import_running *imports;
 	struct retrieve_batch *retrieve_batch;
 	struct hold *hold;
+	struct refusals *refusals;
 	struct lists *lists;		   /* NULL: what lists read, readers read */
 	struct audit_tables *audit_tables; /* NULL: none under way */
 	/* A new connection for it (ledger/rebuild.h). */

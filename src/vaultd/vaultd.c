@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/fiber_sleep.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/passfd.h"
@@ -154,10 +155,25 @@ on_stop_work(uv_work_t *w)
 	server_stop(d->server);
 }
 
+/* Nobody is refused any more: what was counted is written, as long as the stop may take. */
+static void
+write_last(struct fiber *f, void *arg)
+{
+	struct vaultd *d = arg;
+
+	while (d->summing)
+		fiber_sleep_ms(&d->loop, f, VAULTD_STATEPAGE_MS);
+	vaultd_write_refusals(d, f);
+	vaultd_stop_with(d, 0);
+}
+
 static void
 on_stopped(uv_work_t *w, int status)
 {
-	vaultd_stop_with(w->data, 0);
+	struct vaultd *d = w->data;
+
+	if (!fiber_start(d->v.fibers, write_last, d))
+		vaultd_stop_with(d, 0);
 }
 
 static void
@@ -271,6 +287,7 @@ open_core(struct vaultd *d)
 	uv_timer_init(&d->loop, &d->beat_timer);
 	uv_timer_init(&d->loop, &d->health_timer);
 	uv_timer_init(&d->loop, &d->tidy_timer);
+	uv_timer_init(&d->loop, &d->refusals_timer);
 	uv_timer_init(&d->loop, &d->stop_timer);
 	d->stop_timer.data = d;
 	start_signal(d, &d->on_term, on_sigterm, SIGTERM);

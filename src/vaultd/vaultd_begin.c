@@ -21,6 +21,7 @@
 #include "vault/journal_overlay.h"
 #include "vault/withdrawn.h"
 #include "vault/record_lock.h"
+#include "vault/refusals.h"
 #include "vault/retrieve_batch.h"
 #include "vault/session.h"
 #include "vaultd/neighbours.h"
@@ -28,6 +29,7 @@
 #define MERGE_MS 200
 #define HEALTH_MS 100
 #define TIDY_MS 5000
+#define REFUSALS_MS 500 /* whether the minute is over */
 #define KEYS_WAIT_MS 1000
 #define NEIGHBOURS_MS 10000
 #define FIRST_MS                                                                                   \
@@ -243,6 +245,7 @@ vaultd_begin(struct fiber *f, void *arg)
 	d->v.journal_overlay = journal_overlay_new();
 	d->v.withdrawn = withdrawn_new();
 	d->v.hold = hold_new();
+	d->v.refusals = refusals_new();
 	d->state_seq = d->followed_seq = statepage_quick(d->v.statepage).state_seq;
 	d->told = vaultd_state_now(d);
 	/* Before the first answer: what was stored here is read here. */
@@ -266,5 +269,6 @@ vaultd_begin(struct fiber *f, void *arg)
 	start_timer(d, &d->merge_timer, vaultd_on_merge_timer, MERGE_MS);
 	start_timer(d, &d->beat_timer, vaultd_on_beat_timer, LEDGER_BEAT_MS);
 	start_timer(d, &d->tidy_timer, vaultd_on_tidy_timer, TIDY_MS);
+	start_timer(d, &d->refusals_timer, vaultd_on_refusals_timer, REFUSALS_MS);
 	tell_started(d, f);
 }

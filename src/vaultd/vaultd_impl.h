@@ -31,7 +31,8 @@ struct vaultd {
 	struct api *api;
 	struct server *server;
 	struct buf cert, key;
-	uv_timer_t statepage_timer, merge_timer, beat_timer, health_timer, tidy_timer, stop_timer;
+	uv_timer_t statepage_timer, merge_timer, beat_timer, health_timer, tidy_timer, refusals_timer,
+		stop_timer;
 	uv_signal_t on_term, on_int, on_hup;
 	uv_poll_t link;
 	uv_work_t stop_work;
@@ -41,7 +42,7 @@ struct vaultd {
 	uint64_t followed_seq; /* newest that caches and overlay know of */
 	bool telling;	       /* a fiber works on a change */
 	bool loading, keys_loaded;
-	bool merging, beating, tidying, stopping;
+	bool merging, beating, tidying, summing, stopping;
 	int64_t prune_next_us; /* when old sessions are looked for again */
 	int64_t began_ms;
 	int64_t ping_began_ms; /* of the ping in flight; 0 none */
@@ -74,6 +75,9 @@ void vaultd_on_page_timer(uv_timer_t *t);
 void vaultd_on_merge_timer(uv_timer_t *t);
 void vaultd_on_beat_timer(uv_timer_t *t);
 void vaultd_on_tidy_timer(uv_timer_t *t);
+void vaultd_on_refusals_timer(uv_timer_t *t);
+/* What was counted, at once. */
+void vaultd_write_refusals(struct vaultd *d, struct fiber *f) NONNULL;
 
 /* ---- vaultd_health.c ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a serving primary does at intervals: it merges what others wrote, writes its beat, empties the bin and forgets old sessions.
+ * What the service does at intervals. A serving primary merges what others wrote, writes its beat, empties the bin and forgets old sessions; each node writes sums of
+ * what it refused.
  */
 #include "vaultd/vaultd_impl.h"
 
@@ -9,6 +10,7 @@
 #include "ledger/ledger.h"
 #include "store/db.h"
 #include "vault/bin.h"
+#include "vault/refusals.h"
 
 /* ---- merging ---- */
 
@@ -120,4 +122,38 @@ vaultd_on_tidy_timer(uv_timer_t *t)
 	d->tidying = true;
 	if (!fiber_start(d->v.fibers, tidy, d))
 		d->tidying = false;
+}
+
+/* ---- refusals ---- */
+
+void
+vaultd_write_refusals(struct vaultd *d, struct fiber *f)
+{
+	struct err e = { 0 };
+	int rc = refusals_write(&d->v, f, &e);
+
+	/* In a state in which nothing is written they go on being counted. */
+	if (rc && rc != ERR_NOT_SERVING)
+		log_err(LOG_LEVEL_WARNING, &e, "sums of refusals cannot be written now");
+}
+
+static void
+sum_up(struct fiber *f, void *arg)
+{
+	struct vaultd *d = arg;
+
+	vaultd_write_refusals(d, f);
+	d->summing = false;
+}
+
+void
+vaultd_on_refusals_timer(uv_timer_t *t)
+{
+	struct vaultd *d = t->data;
+
+	if (d->summing || d->stopping || !refusals_due(d->v.refusals))
+		return;
+	d->summing = true;
+	if (!fiber_start(d->v.fibers, sum_up, d))
+		d->summing = false;
 }

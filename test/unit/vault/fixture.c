@@ -25,6 +25,7 @@
 #include "vault/retrieve_batch.h"
 #include "vault/journal_overlay.h"
 #include "vault/hold.h"
+#include "vault/refusals.h"
 #include "vault/withdrawn.h"
 
 static void
@@ -197,6 +198,7 @@ fixture_open(struct fixture *x, const char *node)
 	v->journal_overlay = journal_overlay_new();
 	v->withdrawn = withdrawn_new();
 	v->hold = hold_new();
+	v->refusals = refusals_new();
 	fixture_run(x, load_keys, NULL);
 }
 
@@ -217,6 +219,7 @@ fixture_close(struct fixture *x)
 	journal_overlay_free(v->journal_overlay);
 	withdrawn_free(v->withdrawn);
 	hold_free(v->hold);
+	refusals_free(v->refusals);
 	record_locks_free(v->record_locks);
 	retrieve_batch_free(v->retrieve_batch);
 	uv_run(&x->loop, UV_RUN_DEFAULT);
