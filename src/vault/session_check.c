@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "ledger/event_body.h"
+#include "vault/hash_queue.h"
 #include "vault/policy.h"
 #include "vault/withdrawn.h"
 
@@ -31,6 +32,7 @@ sessions_new(struct vault *v)
 	struct sessions *s = mem_new(sizeof(*s));
 
 	s->v = v;
+	s->hash_queue = hash_queue_new(HASH_QUEUE_WAIT_MS);
 	randombytes_buf(s->hash_key, sizeof(s->hash_key));
 	return s;
 }
@@ -372,6 +374,7 @@ sessions_free(struct sessions *s)
 	drop_where(s, is_any, NULL);
 	session_attempts_clear(s);
 	clear_overlay(s);
+	hash_queue_free(s->hash_queue);
 	secret_wipe(s, sizeof(*s));
 	free(s);
 }

@@ -16,8 +16,6 @@
 #define SESSION_BUCKETS 4096
 #define SESSION_CACHE_MAX 65536
 #define SESSION_ATTEMPTS_MAX 8192
-#define SESSION_HASHERS 2 /* Argon2id at once: each takes 64 MiB and a processor */
-#define SESSION_HASH_QUEUE 64
 #define SESSION_LOGIN_QUEUE 8 /* logins of one name at once */
 
 /* A checked token. */
@@ -56,7 +54,7 @@ struct session_attempt {
 	int64_t failed, failed_us, totp_step;
 };
 
-struct session_waiter;
+struct hash_queue;
 
 struct sessions {
 	struct vault *v;
@@ -69,9 +67,8 @@ struct sessions {
 	struct session_ended_here *ended;
 	struct session_attempt *attempts; /* newest first */
 	size_t nattempts;
-	unsigned hashing, waiting;
+	struct hash_queue *hash_queue;
 	uint64_t hashed; /* Argon2id hashes so far */
-	struct session_waiter *first_waiter, *last_waiter;
 };
 
 void session_key(const struct sessions *s, const void *p, size_t n,

@@ -6,7 +6,9 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/source.h"
 #include "crypto/password.h"
+#include "vault/hash_queue.h"
 
 #define LOCKOUT_MAX_MS (15 * 60 * 1000)
 
@@ -105,50 +107,17 @@ session_locked(const struct settings *st, int64_t failed, int64_t failed_us, int
 
 /* ---- Argon2id, on the thread pool ---- */
 
-struct session_waiter {
-	struct session_waiter *next;
-	struct fiber *f;
-	bool admitted;
-};
-
-static int
-hasher_enter(struct sessions *s, struct fiber *f, struct err *e)
-{
-	struct session_waiter w = { .f = f };
-
-	if (s->hashing < SESSION_HASHERS) {
-		s->hashing++;
-		return 0;
-	}
-	if (s->waiting >= SESSION_HASH_QUEUE)
-		return err_set(e, ERR_LOCKED_OUT, "too many logins at once; wait and try again");
-	if (s->last_waiter)
-		s->last_waiter->next = &w;
-	else
-		s->first_waiter = &w;
-	s->last_waiter = &w;
-	s->waiting++;
-	while (!w.admitted)
-		fiber_sleep(f);
-	return 0;
-}
-
-/* Whoever waits longest takes the place over. */
+/* Who asks for it: a user or, of strangers, an address. */
 static void
-hasher_leave(struct sessions *s)
+source_of_call(const struct call *c, uint8_t ret[static SOURCE_BYTES])
 {
-	struct session_waiter *w = s->first_waiter;
+	uint8_t address[SOURCE_BYTES];
 
-	if (!w) {
-		s->hashing--;
-		return;
-	}
-	s->first_waiter = w->next;
-	if (!s->first_waiter)
-		s->last_waiter = NULL;
-	s->waiting--;
-	w->admitted = true;
-	fiber_wake(w->f);
+	memset(ret, 0, SOURCE_BYTES);
+	if (!uuid_is_nil(&c->who.user))
+		memcpy(ret, c->who.user.b, sizeof(c->who.user.b));
+	else if (c->who.address && source_parse(c->who.address, address))
+		source_of(address, ret);
 }
 
 #define FORMS_MAX 2
@@ -189,19 +158,23 @@ on_hashed(uv_work_t *w, int status)
 }
 
 static int
-hash_on_thread(struct sessions *s, struct fiber *f, struct hashing *h, struct err *e)
+hash_on_thread(struct call *c, struct hashing *h, struct err *e)
 {
-	int rc = hasher_enter(s, f, e);
+	struct sessions *s = c->v->sessions;
+	uint8_t source[SOURCE_BYTES];
+	int rc;
 
+	source_of_call(c, source);
+	rc = hash_queue_enter(s->hash_queue, c->f, source, e);
 	if (rc)
 		return rc;
-	h->f = f;
+	h->f = c->f;
 	h->work.data = h;
 	mem_check(!uv_queue_work(s->v->loop, &h->work, on_hash, on_hashed));
 	while (!h->done)
-		fiber_sleep(f);
+		fiber_sleep(c->f);
 	s->hashed += h->tried;
-	hasher_leave(s);
+	hash_queue_leave(s->hash_queue, source);
 	if (h->rc && e)
 		*e = h->e;
 	return h->rc;
@@ -230,7 +203,7 @@ session_hash_password(struct call *c, const struct uuid *user, const char *passw
 	password_prepare(password, &prepared);
 	int rc = add_prehash(c, user, buf_str(&prepared), &h, e);
 	if (!rc)
-		rc = hash_on_thread(c->v->sessions, c->f, &h, e);
+		rc = hash_on_thread(c, &h, e);
 	if (!rc)
 		memcpy(ret, h.hash, sizeof(h.hash));
 	secret_wipe(&h, sizeof(h));
@@ -256,7 +229,7 @@ session_verify_password(struct call *c, const struct uuid *user, const char *pas
 		return rc;
 	}
 	snprintf(h.hash, sizeof(h.hash), "%s", hash && hash[0] ? hash : password_dummy());
-	rc = hash_on_thread(c->v->sessions, c->f, &h, e);
+	rc = hash_on_thread(c, &h, e);
 	fits = h.fits && hash && hash[0];
 	secret_wipe(&h, sizeof(h));
 	if (rc)
