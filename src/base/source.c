@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -27,10 +28,32 @@ source_parse(const char *text, uint8_t ret[static SOURCE_BYTES])
 	return true;
 }
 
+static bool
+is_ipv4(const uint8_t address[static SOURCE_BYTES])
+{
+	return memcmp(address, mapped, sizeof(mapped)) == 0;
+}
+
 void
 source_of(const uint8_t address[static SOURCE_BYTES], uint8_t ret[static SOURCE_BYTES])
 {
 	memcpy(ret, address, SOURCE_BYTES);
-	if (memcmp(address, mapped, sizeof(mapped)) != 0)
+	if (!is_ipv4(address))
 		memset(ret + SOURCE_BYTES / 2, 0, SOURCE_BYTES / 2);
+}
+
+bool
+source_network(const char *address, char ret[static SOURCE_TEXT_LEN])
+{
+	uint8_t a[SOURCE_BYTES], of[SOURCE_BYTES];
+	char text[INET6_ADDRSTRLEN];
+	bool four;
+
+	if (!source_parse(address, a))
+		return false;
+	source_of(a, of);
+	four = is_ipv4(of);
+	inet_ntop(four ? AF_INET : AF_INET6, four ? of + sizeof(mapped) : of, text, sizeof(text));
+	snprintf(ret, SOURCE_TEXT_LEN, "%s/%d", text, four ? 32 : 64);
+	return true;
 }

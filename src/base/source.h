@@ -16,3 +16,7 @@ void source_map_ipv4(const uint8_t four[static 4], uint8_t ret[static SOURCE_BYT
 bool source_parse(const char *text, uint8_t ret[static SOURCE_BYTES]);
 /* What an address is counted as. */
 void source_of(const uint8_t address[static SOURCE_BYTES], uint8_t ret[static SOURCE_BYTES]);
+
+#define SOURCE_TEXT_LEN 64
+/* The network that the address counts for: "192.0.2.1/32", "2001:db8::/64". false: it is no address, and nothing is set. */
+bool source_network(const char *address, char ret[static SOURCE_TEXT_LEN]);

@@ -158,9 +158,9 @@ hash_queue_enter(struct hash_queue *q, struct fiber *f, const uint8_t source[sta
 		add(q, &w);
 	while (w.state == WAITS)
 		fiber_sleep(f);
-	return w.state == ITS_TURN ? 0
-				   : err_set(e, ERR_LOCKED_OUT,
-					     "too many logins at once; wait and try again");
+	return w.state == ITS_TURN
+		       ? 0
+		       : err_set(e, ERR_LOCKED_OUT, "too many logins at once; wait and try again");
 }
 
 void

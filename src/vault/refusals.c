@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/source.h"
 
-#define KINDS 2	    /* of refusals: so many rows are for the sources that have none of their own */
+#define KINDS 2 /* of refusals: so many rows are for the sources that have none of their own */
 #define ROWS (REFUSALS_SOURCES + KINDS)
 #define BUCKETS 256 /* a power of 2 */
 #define ROUND_US (60 * INT64_C(1000000))
@@ -24,9 +24,9 @@ struct key {
 struct row {
 	struct row *next; /* in its bucket */
 	struct key key;
-	unsigned at_once;  /* events of their own in this minute */
-	int64_t times;	   /* beyond these */
-	int64_t since_us;  /* the first of them */
+	unsigned at_once;		     /* events of their own in this minute */
+	int64_t times;			     /* beyond these */
+	int64_t since_us;		     /* the first of them */
 	char address[EVENT_ADDRESS_MAX + 1]; /* of the last */
 	const char *what;
 };

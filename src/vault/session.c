@@ -12,9 +12,11 @@
 #include "base/fiber_sleep.h"
 #include "base/json_out.h"
 #include "base/secret.h"
+#include "base/source.h"
 #include "crypto/password.h"
 #include "crypto/totp.h"
 #include "ledger/event_body.h"
+#include "vault/lockout.h"
 #include "vault/record_lock.h"
 #include "vault/policy.h"
 #include "vault/refusals.h"
@@ -29,9 +31,8 @@ struct candidate {
 	enum role role;
 	bool disabled;
 	struct buf totp; /* sealed; empty: none */
-	int64_t totp_step, failed, failed_us;
-	uint8_t key[SESSION_KEY_BYTES]; /* of the memory of failed logins */
-	const char *doing;		/* what else than to log in; NULL: nothing */
+	struct lockout_of of;
+	const char *doing; /* what else than to log in; NULL: nothing */
 };
 
 #define FAILED_STEP_MS 100
@@ -85,26 +86,38 @@ take_candidate(struct call *c, const struct rows *rows, int i, struct candidate 
 		totp = row_bytea(rows, i, COL_LOGIN_BY_NAME_TOTP_SEALED, &n);
 		buf_add(&u->totp, totp, n);
 	}
-	u->totp_step = row_bigint(rows, i, COL_LOGIN_BY_NAME_TOTP_STEP);
-	u->failed = row_int(rows, i, COL_LOGIN_BY_NAME_FAILED);
-	u->failed_us = row_time(rows, i, COL_LOGIN_BY_NAME_FAILED_AT);
 	u->shared = row_bool(rows, i, COL_LOGIN_BY_NAME_SHARED);
-	session_key(c->v->sessions, u->id.b, sizeof(u->id.b), u->key);
+	u->of = lockout_user(c->v->sessions->lockout, &u->id, c->who.address);
+	u->of.totp_step = row_bigint(rows, i, COL_LOGIN_BY_NAME_TOTP_STEP);
+	u->of.all.failed = row_int(rows, i, COL_LOGIN_BY_NAME_FAILED);
+	u->of.all.failed_us = row_time(rows, i, COL_LOGIN_BY_NAME_FAILED_AT);
+	u->of.factor = u->totp.len > 0;
 }
 
-/* In emergency the table stands still: what happened since is remembered here. When the last failure was is known here better than in the table, which has the
- * clock of whoever wrote it. */
-static void
-add_remembered(struct call *c, struct candidate *u)
+/* How often it failed from where the caller is, and whether the user ever came from there: only asked where it may matter. */
+static int
+find_here(struct call *c, struct candidate *u, struct err *e)
 {
-	const struct session_attempt *t = session_attempt_find(c->v->sessions, u->key);
+	char network[SOURCE_TEXT_LEN];
+	auto_binds b = BINDS_INIT;
+	auto_rows rows = NULL;
+	int rc;
 
-	if (t && t->failed > u->failed)
-		u->failed = t->failed;
-	if (t && t->failed_us)
-		u->failed_us = t->failed_us;
-	if (t && t->totp_step > u->totp_step)
-		u->totp_step = t->totp_step;
+	lockout_recall(c->v->sessions->lockout, &u->of);
+	if (!u->known || u->of.all.failed < c->v->settings->lockout_after || !c->who.address ||
+	    !source_network(c->who.address, network))
+		return 0;
+	bind_uuid(&b, &u->id);
+	bind_text(&b, network);
+	rc = db_exec(vault_reader(c->v), c->f, STMT_LOGIN_FROM, &b, &rows, e);
+	if (rc)
+		return rc;
+	u->of.came = row_bool(rows, 0, COL_LOGIN_FROM_CAME);
+	if (row_int(rows, 0, COL_LOGIN_FROM_FAILED) > u->of.here.failed)
+		u->of.here.failed = row_int(rows, 0, COL_LOGIN_FROM_FAILED);
+	if (!u->of.here.failed_us && !row_null(rows, 0, COL_LOGIN_FROM_FAILED_AT))
+		u->of.here.failed_us = row_time(rows, 0, COL_LOGIN_FROM_FAILED_AT);
+	return 0;
 }
 
 /* One at least: a name that nobody has is tried like any. */
@@ -122,13 +135,13 @@ find(struct call *c, const char *name, struct candidates *ret, struct err *e)
 	for (int i = 0; i < rows_count(rows); i++)
 		take_candidate(c, rows, i, &ret->v[ret->n++]);
 	if (!ret->n) {
-		session_name_key(c->v->sessions, name, u->key);
-		memcpy(u->id.b, u->key, sizeof(u->id.b));
+		u->of = lockout_name(c->v->sessions->lockout, name, c->who.address);
+		memcpy(u->id.b, u->of.all.key, sizeof(u->id.b));
 		ret->n = 1;
 	}
-	for (size_t i = 0; i < ret->n; i++)
-		add_remembered(c, &ret->v[i]);
-	return 0;
+	for (size_t i = 0; i < ret->n && !rc; i++)
+		rc = find_here(c, &ret->v[i], e);
+	return rc;
 }
 
 /* People type passwords into name fields: a name that nobody has is logged as a keyed hash. */
@@ -161,10 +174,9 @@ failed_body(struct call *c, const struct candidate *u, const char *name, const c
 static bool
 take_refusal(const struct call *c, const struct candidate *u, const char *why, bool summed)
 {
-	struct refusal x = { .kind = EVENT_LOGIN_FAILED,
-			     .address = c->who.address,
-			     .what = why,
-			     .summed = summed };
+	struct refusal x = {
+		.kind = EVENT_LOGIN_FAILED, .address = c->who.address, .what = why, .summed = summed
+	};
 
 	if (u->known)
 		x.object = u->id;
@@ -176,18 +188,14 @@ take_refusal(const struct call *c, const struct candidate *u, const char *why, b
 static int
 fail(struct call *c, const struct candidate *u, const char *name, const char *why, struct err *e)
 {
-	struct session_attempt *t;
 	auto_buf body = BUF_INIT;
 	struct event ev = { .kind = EVENT_LOGIN_FAILED,
 			    .address = c->who.address ? c->who.address : "" };
 	int rc;
 
-	t = session_attempt_get(c->v->sessions, u->key);
-	if (t->failed < u->failed)
-		t->failed = u->failed;
+	lockout_sync(c->v->sessions->lockout, &u->of);
 	if (!u->known) {
-		t->failed++;
-		t->failed_us = clock_now_us();
+		lockout_fail(c->v->sessions->lockout, &u->of);
 		if (!take_refusal(c, u, why, false))
 			return err_set(e, ERR_BAD_LOGIN, "%s", err_info(ERR_BAD_LOGIN)->text);
 	}
@@ -230,7 +238,7 @@ check_code(struct call *c, const struct candidate *u, const char *code, int64_t 
 	if (secret.len != TOTP_SECRET_BYTES)
 		return err_set(e, ERR_CRYPTO, "the second factor's secret has a wrong length");
 	return totp_verify((const uint8_t *)secret.data, code, clock_now_us() / 1000000,
-			   u->totp_step, ret_step);
+			   u->of.totp_step, ret_step);
 }
 
 /* Whether it is they: 0; or ERR_BAD_LOGIN, and u->why. */
@@ -294,8 +302,7 @@ login_any(struct call *c, struct candidates *all, const char *name, const char *
 		struct candidate *u = &all->v[i];
 		int rc;
 
-		if (session_locked(c->v->settings, u->failed, u->failed_us, clock_now_us(),
-				   &locked)) {
+		if (lockout_check(c->v->settings, &u->of, &locked)) {
 			take_refusal(c, u, "locked out", true);
 			continue;
 		}
@@ -308,7 +315,7 @@ login_any(struct call *c, struct candidates *all, const char *name, const char *
 	return fail_all(c, all, name, &locked, e);
 }
 
-/* One by one, so that each sees the failures of those before it. However much of its suffix is given: it is one name. */
+/* One by one from each source, so that each sees the failures of those before it. However much of its suffix is given: it is one name. */
 static int
 take_turn(struct call *c, const char *name, struct record_lock **ret, struct err *e)
 {
@@ -316,7 +323,7 @@ take_turn(struct call *c, const char *name, struct record_lock **ret, struct err
 	struct uuid id;
 
 	policy_split_suffix(c->a, name, &plain, &tail);
-	session_name_key(c->v->sessions, plain, id.b);
+	id = lockout_turn(c->v->sessions->lockout, plain, c->who.address);
 	if (record_lock_waiting(c->v->record_locks, &id) >= SESSION_LOGIN_QUEUE)
 		return err_set(e, ERR_LOCKED_OUT,
 			       "too many logins with this name at once; wait and try again");
@@ -350,7 +357,7 @@ session_login(struct call *c, const char *name, const char *password, const char
 	rc = find(c, name, &all, e);
 	if (!rc)
 		rc = login_any(c, &all, name, password, code, ret, e);
-	if (rc == ERR_BAD_LOGIN)
+	if (rc == ERR_BAD_LOGIN || rc == ERR_LOCKED_OUT)
 		even_out(c, began_ms);
 	return rc;
 }
@@ -383,21 +390,23 @@ find_caller(struct call *c, struct candidate *u, struct err *e)
 		totp = row_bytea(rows, 0, COL_USER_SECRETS_TOTP_SEALED, &n);
 		buf_add(&u->totp, totp, n);
 	}
-	u->totp_step = row_bigint(rows, 0, COL_USER_SECRETS_TOTP_STEP);
-	u->failed = row_int(rows, 0, COL_USER_SECRETS_FAILED);
-	u->failed_us = row_time(rows, 0, COL_USER_SECRETS_FAILED_AT);
-	session_key(c->v->sessions, u->id.b, sizeof(u->id.b), u->key);
-	add_remembered(c, u);
-	return 0;
+	u->of = lockout_user(c->v->sessions->lockout, &u->id, c->who.address);
+	u->of.totp_step = row_bigint(rows, 0, COL_USER_SECRETS_TOTP_STEP);
+	u->of.all.failed = row_int(rows, 0, COL_USER_SECRETS_FAILED);
+	u->of.all.failed_us = row_time(rows, 0, COL_USER_SECRETS_FAILED_AT);
+	u->of.factor = u->totp.len > 0;
+	return find_here(c, u, e);
 }
 
 static int
 prove(struct call *c, struct candidate *u, const struct session_proof *p, int64_t *ret_step,
       struct err *e)
 {
-	int rc = session_locked(c->v->settings, u->failed, u->failed_us, clock_now_us(), e);
+	int rc = lockout_check(c->v->settings, &u->of, e);
 
-	if (!rc)
+	if (rc)
+		take_refusal(c, u, "locked out", true);
+	else
 		rc = try(c, u, p->password, e);
 	if (rc == ERR_BAD_LOGIN) {
 		rc = fail(c, u, u->name, u->why, e);

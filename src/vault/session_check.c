@@ -14,6 +14,7 @@
 #include "base/secret.h"
 #include "ledger/event_body.h"
 #include "vault/hash_queue.h"
+#include "vault/lockout.h"
 #include "vault/policy.h"
 #include "vault/withdrawn.h"
 
@@ -32,6 +33,7 @@ sessions_new(struct vault *v)
 	struct sessions *s = mem_new(sizeof(*s));
 
 	s->v = v;
+	s->lockout = lockout_new();
 	s->hash_queue = hash_queue_new(HASH_QUEUE_WAIT_MS);
 	randombytes_buf(s->hash_key, sizeof(s->hash_key));
 	return s;
@@ -253,63 +255,13 @@ note_seen(struct sessions *s, const struct event *ev)
 /* ---- what the log says ---- */
 
 static void
-note_login(struct sessions *s, const struct event *ev)
-{
-	auto_buf step = BUF_INIT;
-	uint8_t key[SESSION_KEY_BYTES];
-	struct session_attempt *t;
-
-	session_key(s, ev->actor.b, sizeof(ev->actor.b), key);
-	t = session_attempt_find(s, key);
-	if (t)
-		t->failed = 0;
-	if (event_body_get(ev->body, "totp_step", &step))
-		return;
-	t = session_attempt_get(s, key);
-	if (strtoll(buf_str(&step), NULL, 10) > t->totp_step)
-		t->totp_step = strtoll(buf_str(&step), NULL, 10);
-}
-
-static void
-note_failed(struct sessions *s, const struct event *ev)
-{
-	int64_t now = clock_now_us();
-	uint8_t key[SESSION_KEY_BYTES];
-	struct session_attempt *t;
-
-	if (uuid_is_nil(&ev->actor))
-		return;
-	session_key(s, ev->actor.b, sizeof(ev->actor.b), key);
-	t = session_attempt_get(s, key);
-	t->failed++;
-	/* A merge brings older ones, too; and a clock may have been ahead. */
-	if (t->failed_us > now || t->failed_us < ev->at_us)
-		t->failed_us = ev->at_us < now ? ev->at_us : now;
-}
-
-static void
-forget_failed(struct sessions *s, const struct uuid *user)
-{
-	uint8_t key[SESSION_KEY_BYTES];
-	struct session_attempt *t;
-
-	session_key(s, user->b, sizeof(user->b), key);
-	t = session_attempt_find(s, key);
-	if (t)
-		t->failed = 0;
-}
-
-static void
 note(struct sessions *s, const struct event *ev, bool journal)
 {
+	lockout_on_event(s->lockout, ev);
 	switch ((int)ev->kind) {
 	case EVENT_LOGIN:
-		note_login(s, ev);
 		if (journal)
 			note_begun(s, ev);
-		break;
-	case EVENT_LOGIN_FAILED:
-		note_failed(s, ev);
 		break;
 	case EVENT_LOGOUT:
 		drop_where(s, is_session, &ev->object);
@@ -322,7 +274,6 @@ note(struct sessions *s, const struct event *ev, bool journal)
 		break;
 	case EVENT_USER_PASSWORD:
 	case EVENT_USER_RECOVERED:
-		forget_failed(s, &ev->object);
 		drop_where(s, is_user, &ev->object);
 		break;
 	case EVENT_SESSIONS_ENDED:
@@ -356,7 +307,7 @@ int
 sessions_reload(struct sessions *s, struct fiber *f, struct err *e)
 {
 	drop_where(s, is_any, NULL);
-	session_attempts_clear(s);
+	lockout_clear(s->lockout);
 	if (is_primary(s->v)) {
 		clear_overlay(s);
 		return 0;
@@ -372,7 +323,7 @@ sessions_free(struct sessions *s)
 	if (!s)
 		return;
 	drop_where(s, is_any, NULL);
-	session_attempts_clear(s);
+	lockout_free(s->lockout);
 	clear_overlay(s);
 	hash_queue_free(s->hash_queue);
 	secret_wipe(s, sizeof(*s));

@@ -10,99 +10,11 @@
 #include "crypto/password.h"
 #include "vault/hash_queue.h"
 
-#define LOCKOUT_MAX_MS (15 * 60 * 1000)
-
 void
 session_key(const struct sessions *s, const void *p, size_t n,
 	    uint8_t ret[static SESSION_KEY_BYTES])
 {
 	crypto_shorthash_siphashx24(ret, p, n, s->hash_key);
-}
-
-void
-session_name_key(const struct sessions *s, const char *name, uint8_t ret[static SESSION_KEY_BYTES])
-{
-	auto_buf lower = BUF_INIT;
-
-	for (; *name; name++)
-		buf_addc(&lower, *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a') : *name);
-	session_key(s, buf_str(&lower), lower.len, ret);
-}
-
-/* ---- failed logins ---- */
-
-struct session_attempt *
-session_attempt_find(struct sessions *s, const uint8_t key[static SESSION_KEY_BYTES])
-{
-	for (struct session_attempt *t = s->attempts; t; t = t->next)
-		if (!memcmp(t->key, key, sizeof(t->key)))
-			return t;
-	return NULL;
-}
-
-static void
-drop_last(struct sessions *s)
-{
-	struct session_attempt **at = &s->attempts;
-
-	while (*at && (*at)->next)
-		at = &(*at)->next;
-	free(*at);
-	*at = NULL;
-	s->nattempts--;
-}
-
-struct session_attempt *
-session_attempt_get(struct sessions *s, const uint8_t key[static SESSION_KEY_BYTES])
-{
-	struct session_attempt *t = session_attempt_find(s, key);
-
-	if (t)
-		return t;
-	if (s->nattempts >= SESSION_ATTEMPTS_MAX)
-		drop_last(s);
-	t = mem_new(sizeof(*t));
-	memcpy(t->key, key, sizeof(t->key));
-	t->next = s->attempts;
-	s->attempts = t;
-	s->nattempts++;
-	return t;
-}
-
-void
-session_attempts_clear(struct sessions *s)
-{
-	struct session_attempt *t;
-
-	while ((t = s->attempts)) {
-		s->attempts = t->next;
-		free(t);
-	}
-	s->nattempts = 0;
-}
-
-int
-session_locked(const struct settings *st, int64_t failed, int64_t failed_us, int64_t now_us,
-	       struct err *e)
-{
-	int64_t wait_ms = st->lockout_ms, over = failed - st->lockout_after, left_ms;
-
-	if (over < 0)
-		return 0;
-	for (int64_t i = 0; i < over && wait_ms < LOCKOUT_MAX_MS; i++)
-		wait_ms *= 2;
-	if (wait_ms > LOCKOUT_MAX_MS)
-		wait_ms = LOCKOUT_MAX_MS;
-	left_ms = wait_ms - (now_us - failed_us) / 1000;
-	if (left_ms <= 0)
-		return 0;
-	/* A clock was ahead when they failed, and how long ago that is nobody knows: the next failure says it anew. */
-	if (left_ms > 2 * wait_ms)
-		return 0;
-	if (left_ms > wait_ms)
-		left_ms = wait_ms;
-	return err_set(e, ERR_LOCKED_OUT, "too many failed logins; wait %lld seconds and try again",
-		       (long long)((left_ms + 999) / 1000));
 }
 
 /* ---- Argon2id, on the thread pool ---- */

@@ -31,8 +31,8 @@ struct vaultd {
 	struct api *api;
 	struct server *server;
 	struct buf cert, key;
-	uv_timer_t statepage_timer, merge_timer, beat_timer, health_timer, tidy_timer, refusals_timer,
-		stop_timer;
+	uv_timer_t statepage_timer, merge_timer, beat_timer, health_timer, tidy_timer,
+		refusals_timer, stop_timer;
 	uv_signal_t on_term, on_int, on_hup;
 	uv_poll_t link;
 	uv_work_t stop_work;

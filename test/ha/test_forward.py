@@ -115,8 +115,8 @@ def long_lockout(behind):
 
 
 @pytest.mark.h1
-def test_lockout_is_the_users(behind, long_lockout):
-    """Failed logins through B are counted at A, under the client's address; the lock is A's."""
+def test_lockout_is_of_who_guessed(behind, long_lockout):
+    """Failed logins through B are counted at A, under the client's address; the lock is A's, for that address."""
     st = behind
     wait_until_forwarding(st)
     token = json.loads(st.cli("user", "add", "locked", "--json").stdout)["setup_token"]
@@ -128,7 +128,7 @@ def test_lockout_is_the_users(behind, long_lockout):
         assert ask(st, "client", st.b, "POST", "/v1/session", {"name": "locked", "password": "wrong"})[0] == 401
     assert events(st.a, "LOGIN_FAILED")[0] == [st.a.name, CLIENT, st.b.name]
     assert ask(st, "client", st.b, "POST", "/v1/session", {"name": "locked", "password": PASSWORD})[0] == 429
-    assert ask(st, "b", st.a, "POST", "/v1/session", {"name": "locked", "password": PASSWORD})[0] == 429
+    assert ask(st, "b", st.a, "POST", "/v1/session", {"name": "locked", "password": PASSWORD})[0] in (200, 201)
 
 
 @pytest.mark.h1

@@ -13,7 +13,10 @@ AT_ONCE = 60  # events of one source in a minute
 
 def logged(node, kind):
     """How many refusals each event of that kind stands for, in order."""
-    return [int(n) for (n,) in node.sql(f"SELECT coalesce(body::json->>'times', '1') FROM event WHERE kind = :{kind} ORDER BY seq")]
+    return [
+        int(n)
+        for (n,) in node.sql(f"SELECT coalesce(body::json->>'times', '1') FROM event WHERE kind = :{kind} ORDER BY seq")
+    ]
 
 
 @pytest.fixture
@@ -46,7 +49,9 @@ def test_a_user_who_is_refused_often(node, where, clock):
     node.stop()
     node.start()
     assert logged(node, "FORBIDDEN") == AT_ONCE * [1] + [200] + AT_ONCE * [1] + [7]
-    sums = node.sql("SELECT DISTINCT actor, object, address, body::json->>'what' FROM event WHERE kind = :FORBIDDEN AND body::json->>'times' <> ''")
+    sums = node.sql(
+        "SELECT DISTINCT actor, object, address, body::json->>'what' FROM event WHERE kind = :FORBIDDEN AND body::json->>'times' <> ''"
+    )
     ((actor, whose, address, what),) = sums
     assert (actor, whose, address) == (bob.id, "", "127.0.0.1") and "log" in what, sums
 
@@ -63,8 +68,12 @@ def test_invented_names(node, where, clock):
     for _ in range(10):
         assert api.post("/v1/session", {"name": "bob", "password": "guessed"}).status in (401, 429)
     clock.put_clock_on(61)
-    wait_until("the sums are written", lambda: logged(node, "LOGIN_FAILED")[before:], lambda rows: sum(rows) == AT_ONCE + 15)
-    rows = node.sql("SELECT actor, object, body::json->>'why', body::json->>'times' FROM event WHERE kind = :LOGIN_FAILED AND body::json->>'times' IS NOT NULL")
+    wait_until(
+        "the sums are written", lambda: logged(node, "LOGIN_FAILED")[before:], lambda rows: sum(rows) == AT_ONCE + 15
+    )
+    rows = node.sql(
+        "SELECT actor, object, body::json->>'why', body::json->>'times' FROM event WHERE kind = :LOGIN_FAILED AND body::json->>'times' IS NOT NULL"
+    )
     assert ["5"] == [r[3] for r in rows if r[2] == "unknown"]
     ((actor, whose, _, _),) = [r for r in rows if r[2] == "locked out"]
     assert not actor and whose == bob.id

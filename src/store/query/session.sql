@@ -27,6 +27,25 @@ SELECT u.id, u.name, u.role, u.disabled, u.password_hash, u.totp_sealed, u.totp_
 	:known_endings(u.id)
 FROM :named_users($1, $2, $3) u;
 
+-- Whether an event (x) came from a network.
+-- fragment: from_there(x, network)
+CASE WHEN :x.address = '' THEN false ELSE :x.address::inet <<= :network::inet END
+
+-- How often somebody's log-in failed from a network since they last logged in or got a new password, by what each log says, and when last; and whether one of their last
+-- log-ins came from there.
+-- name: login_from(principal uuid, network text) -> failed int, failed_at timestamptz, came bool
+WITH RECURSIVE c (id) AS (
+	(SELECT e.node FROM event e ORDER BY e.node LIMIT 1)
+	UNION ALL SELECT (SELECT e.node FROM event e WHERE e.node > c.id ORDER BY e.node LIMIT 1) FROM c WHERE c.id IS NOT NULL
+)
+SELECT coalesce(sum(f.n), 0)::int, max(f.at), coalesce(bool_or(l.came), false) FROM c
+CROSS JOIN LATERAL (SELECT max(x.seq) AS seq, bool_or(:from_there(x, $2)) AS came
+	FROM (SELECT i.seq, i.address FROM event i WHERE i.actor = $1 AND i.node = c.id AND i.kind = :LOGIN ORDER BY i.seq DESC LIMIT 50) x) l
+CROSS JOIN LATERAL (SELECT max(p.seq) AS seq FROM event p WHERE p.object = $1 AND p.node = c.id AND p.kind = :USER_PASSWORD) w
+CROSS JOIN LATERAL (SELECT count(*) AS n, (array_agg(x.at ORDER BY x.seq DESC))[1] AS at
+	FROM (SELECT i.seq, i.at, i.address FROM event i WHERE i.actor = $1 AND i.node = c.id AND i.kind = :LOGIN_FAILED AND i.seq > coalesce(greatest(l.seq, w.seq), 0)
+		ORDER BY i.seq DESC LIMIT 1000) x WHERE :from_there(x, $2)) f;
+
 -- Of whom the journal has a session, and whether that was ended elsewhere meanwhile.
 -- name: login_by_id(id uuid, session uuid, knew text) -> name text, role text, disabled bool, ended bool
 SELECT name, role, disabled, $3 IS NOT NULL AND :ended_at($1, $2, $3) IS NOT NULL FROM principal WHERE id = $1;

@@ -18,6 +18,7 @@
 #include "crypto/totp.h"
 #include "fixture.h"
 #include "ledger/event_body.h"
+#include "vault/lockout.h"
 #include "vault/session_impl.h"
 
 #define PASSWORD "correct horse battery"
@@ -95,6 +96,7 @@ teardown(void **state)
 struct
 try {
 	const char *name, *password, *code;
+	const char *address; /* NULL: 192.0.2.1 */
 	int rc;
 	struct session_begun got;
 	struct who who;
@@ -104,7 +106,10 @@ static void
 login(struct fixture *x, struct fiber *f, void *arg)
 {
 	struct try *t = arg;
-	struct call c = { .v = &x->v, .f = f, .a = arena_new(), .who.address = "192.0.2.1" };
+	struct call c = { .v = &x->v,
+			  .f = f,
+			  .a = arena_new(),
+			  .who.address = t->address ? t->address : "192.0.2.1" };
 	struct err e = { 0 };
 
 	memset(&t->got, 0, sizeof(t->got));
@@ -438,6 +443,77 @@ a_wrong_password_costs_the_same_whoever_it_is(void **state)
 	assert_int_equal(cost_of_login(x, "alice", DECOMPOSED, ERR_BAD_LOGIN), 2);
 }
 
+/* ---- who is locked out ---- */
+
+static int
+login_from(struct fixture *x, const char *address, const char *name, const char *password)
+{
+	struct try t = { .address = address };
+
+	return try_login(x, &t, name, password, NULL);
+}
+
+/* As many failures as all sources together have, from sources of the documentation's network that nobody came from. */
+static void
+guess_everywhere(struct fixture *x, const char *name)
+{
+	char address[32];
+
+	for (int i = 0; i < LOCKOUT_SOURCES * x->settings.lockout_after; i++) {
+		snprintf(address, sizeof(address), "198.51.100.%d", 1 + i);
+		assert_int_equal(login_from(x, address, name, "wrong"), ERR_BAD_LOGIN);
+	}
+}
+
+/* H17: a source that guesses waits; nobody else does. */
+static void
+a_source_is_locked_out_alone(void **state)
+{
+	struct fixture *x = *state;
+
+	x->settings.lockout_ms = MOMENT_MS;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(login_from(x, "2001:db8::1", "alice", "wrong"), ERR_BAD_LOGIN);
+	assert_int_equal(login_from(x, "2001:db8::2", "alice", PASSWORD), ERR_LOCKED_OUT);
+	fixture_close(x);
+	fixture_open(x, FIXTURE_NODE_A);
+	assert_int_equal(login_from(x, "2001:db8::3", "alice", PASSWORD), ERR_LOCKED_OUT);
+	assert_int_equal(login_from(x, "2001:db8:0:1::1", "alice", PASSWORD), 0);
+	assert_int_equal(login_from(x, "2001:db8::1", "alice", PASSWORD), 0); /* all begin anew */
+}
+
+/* H17: guesses from many sources lock out whoever comes from elsewhere, but not the right person where they came before, and behind a start neither. */
+static void
+whoever_came_before_gets_in(void **state)
+{
+	struct fixture *x = *state;
+
+	x->settings.lockout_after = 2;
+	x->settings.lockout_ms = MOMENT_MS;
+	assert_int_equal(login_from(x, "192.0.2.9", "alice", PASSWORD), 0);
+	guess_everywhere(x, "alice");
+	fixture_close(x);
+	fixture_open(x, FIXTURE_NODE_A);
+	assert_int_equal(login_from(x, "203.0.113.1", "alice", PASSWORD), ERR_LOCKED_OUT);
+	assert_int_equal(login_from(x, "192.0.2.9", "alice", "wrong"), ERR_BAD_LOGIN);
+	assert_int_equal(login_from(x, "192.0.2.9", "alice", PASSWORD), 0);
+	assert_int_equal(login_from(x, "203.0.113.1", "alice", PASSWORD), 0);
+}
+
+/* A name that nobody has behaves as one of a user who never logged in. */
+static void
+an_invented_name_is_locked_out_alike(void **state)
+{
+	struct fixture *x = *state;
+
+	x->settings.lockout_after = 2;
+	x->settings.lockout_ms = MOMENT_MS;
+	guess_everywhere(x, "alice");
+	guess_everywhere(x, "nobody");
+	assert_int_equal(login_from(x, "203.0.113.1", "alice", "wrong"), ERR_LOCKED_OUT);
+	assert_int_equal(login_from(x, "203.0.113.1", "nobody", "wrong"), ERR_LOCKED_OUT);
+}
+
 struct together {
 	unsigned bad, locked, in;
 };
@@ -518,6 +594,28 @@ second_factor(void **state)
 	uuid_new(&other);
 	fixture_run(x, set_totp, &other);
 	assert_int_equal(try_login(x, &t, "alice", PASSWORD, code), ERR_CRYPTO);
+}
+
+/* Guessed passwords do not lock out who has a second factor; guessed codes do, for they come from whoever has the password. */
+static void
+guesses_at_the_factor(void **state)
+{
+	struct fixture *x = *state;
+	struct try t = { .address = "203.0.113.1" };
+	char address[32];
+
+	x->settings.lockout_after = 2;
+	x->settings.lockout_ms = MOMENT_MS;
+	fixture_run(x, set_totp, &alice);
+	guess_everywhere(x, "alice");
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), ERR_SECOND_FACTOR);
+	for (int i = 0; i < LOCKOUT_SOURCES * x->settings.lockout_after; i++) {
+		struct try guess = { .address = address };
+
+		snprintf(address, sizeof(address), "198.51.100.%d", 101 + i);
+		assert_int_equal(try_login(x, &guess, "alice", PASSWORD, "000000"), ERR_BAD_LOGIN);
+	}
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, NULL), ERR_LOCKED_OUT);
 }
 
 /* ---- emergency ---- */
@@ -716,6 +814,10 @@ main(void)
 		TEST(failures_of_a_clock_that_was_ahead),
 #endif
 		TEST(unknown_name),
+		TEST(a_source_is_locked_out_alone),
+		TEST(whoever_came_before_gets_in),
+		TEST(an_invented_name_is_locked_out_alike),
+		TEST(guesses_at_the_factor),
 		TEST(all_at_once),
 		TEST(second_factor),
 		TEST(emergency),
