@@ -73,7 +73,8 @@ spawn(const struct pgtemp *p, const char *const *argv)
 	if (chdir(p->dir) != 0)
 		_exit(126);
 	become(p);
-	unsetenv("MALLOC_PERTURB_"); /* meson's, for our own programs: it makes the server a third slower */
+	unsetenv(
+		"MALLOC_PERTURB_"); /* meson's, for our own programs: it makes the server a third slower */
 	prctl(PR_SET_PDEATHSIG, SIGQUIT);
 	setpgid(0, 0);
 	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
