@@ -20,6 +20,7 @@
 #define PROVE_MS 5000 /* so long a promotion waits for keyd */
 #define PEM_MAX 65536
 #define TASK_RETRY_MS 2000
+#define COPY_RETRY_MS 60000   /* all of the primary is read for it */
 #define HANDOVER_MS 8000      /* so long an ordered hand-over may wait to begin */
 #define TIDY_MS 5000	      /* so long a copy is in step before what was there is removed */
 #define SHUT_MS 10000	      /* so long the database may let nobody in before it is restarted */
@@ -99,13 +100,15 @@ begin_task(struct agent *a, enum role_task task)
 	bool alone = task == ROLE_PROMOTE || task == ROLE_MIGRATE || task == ROLE_TIDY;
 	bool tried = a->wv.task == task && a->task_ms >= a->state_ms;
 	bool failed = a->wv.task == task && !a->wv.done;
+	bool ordered = a->order != ORDER_NONE && a->order_ms >= a->task_ms;
+	int64_t pause = a->wv.unusable && !ordered ? COPY_RETRY_MS : TASK_RETRY_MS;
 
 	if (task == ROLE_NONE || a->wv.working || (tried && a->wv.done) || a->stop_asked)
 		return;
 	/* A copy that became whole while the primary was lost again waits for its place; what a task left that failed does not. */
 	if (task != ROLE_PROMOTE && !failed && a->rejoin_waits)
 		return;
-	if (tried && (task == ROLE_PROMOTE || a->now_ms - a->task_ms < TASK_RETRY_MS))
+	if (tried && (task == ROLE_PROMOTE || a->now_ms - a->task_ms < pause))
 		return;
 	if (!alone && !name_primary(a, &o.primary))
 		return;
@@ -446,19 +449,20 @@ note_copy(struct agent *a)
 	bool copies =
 		a->wv.task == ROLE_RETURN || a->wv.task == ROLE_CLONE || a->wv.task == ROLE_REWIND;
 
-	if (copies && a->wv.no_place)
+	if (copies && (a->wv.no_place || a->wv.unusable))
 		text_copy(a->copy_failure, sizeof(a->copy_failure), a->wv.failure);
 	if ((copies && a->wv.done) || a->shown.state == HA_STANDBY ||
 	    state_serves(a->shown.state) == SERVES_EVERYONE)
 		a->copy_failure[0] = '\0';
 }
 
-/* A copy that was ordered and has no place is given up, and whoever ordered it is told: the database here goes on being what it was. */
+/* A copy that was ordered and cannot take its place is given up, and whoever ordered it is told: the database here goes on being
+ * what it was. */
 static void
 note_ordered_copy(struct agent *a)
 {
 	if (a->order != ORDER_CLONE || a->wv.task != ROLE_CLONE || a->wv.working ||
-	    !a->wv.no_place || a->task_ms < a->state_ms)
+	    !(a->wv.no_place || a->wv.unusable) || a->task_ms < a->state_ms)
 		return;
 	give_up_order(a, a->wv.failure);
 }

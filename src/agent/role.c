@@ -38,7 +38,7 @@ struct work {
 	struct role *r;
 	struct role_order o;
 	struct db *local, *primary;
-	bool no_place;
+	bool no_place, unusable;
 };
 
 static void
@@ -279,7 +279,46 @@ check_place(struct work *w, struct err *e)
 				: "change that, or run `holdfast ha rejoin --in-place` here: ");
 }
 
-/* Whole and verified before the server is stopped for it. */
+static int
+look_into_copy(struct work *w, struct err *e)
+{
+	auto_buf info = BUF_INIT;
+	auto_rows rows = NULL;
+	struct db_options o = { .application = "holdfast agent trial" };
+
+	cluster_try_conninfo(&w->r->home, "holdfast", &info);
+	o.conninfo = buf_str(&info);
+	struct db *d = db_open(&o, e);
+	if (!d)
+		return ERR_DB_GONE;
+	int rc = ask(d, STMT_HA_LOCAL, NULL, &rows, e);
+	if (!rc && !row_bool(rows, 0, COL_HA_LOCAL_STANDBY))
+		rc = err_set(e, ERR_PRECONDITION, "its server does not run as a standby");
+	db_free(d);
+	return rc;
+}
+
+/* What is whole may still not start on this machine (a library that is not installed, a setting that it does not
+ * take), and the server that gives access is stopped for it. */
+static int
+try_copy(struct work *w, const char *dir, struct err *e)
+{
+	struct err ignored;
+
+	set_step(w->r, "trying the copy");
+	int rc = channel_write_standby(&w->r->home, &w->o.primary, CHANNEL_START_COMPARED, dir, e);
+	if (!rc)
+		rc = cluster_try(&w->r->home, dir, e);
+	if (!rc)
+		rc = look_into_copy(w, e);
+	w->unusable = rc != 0;
+	int ended = cluster_try_end(dir, rc ? &ignored : e);
+	if (rc)
+		return err_prefix(e, "the copy is whole, but does not start here: ");
+	return ended;
+}
+
+/* Whole, verified and tried before the server is stopped for it. */
 static int
 copy_beside(struct work *w, enum rejoin_way way, struct err *e)
 {
@@ -301,7 +340,10 @@ copy_beside(struct work *w, enum rejoin_way way, struct err *e)
 		return rc;
 	set_step(w->r, "verifying the copy");
 	rc = standby_verify(&w->r->home, dir, e);
-	return rc ? err_prefix(e, "the copy is not whole: ") : write_request(w, way, e);
+	if (rc)
+		return err_prefix(e, "the copy is not whole: ");
+	rc = try_copy(w, dir, e);
+	return rc ? rc : write_request(w, way, e);
 }
 
 /* Where both logs went different ways what was here is kept aside. */
@@ -444,6 +486,7 @@ take_order(void *arg)
 	r->view.working = false;
 	r->view.done = rc == 0;
 	r->view.no_place = w.no_place;
+	r->view.unusable = w.unusable;
 	text_fit(r->view.failure, sizeof(r->view.failure), "%s", rc ? e.text : "");
 	return WORKER_WHEN_WOKEN;
 }

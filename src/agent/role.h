@@ -37,6 +37,7 @@ struct role_view {
 	char step[200];	     /* what it is at */
 	char failure[256];
 	bool no_place; /* a copy was not begun: it has no room, or could not take its place */
+	bool unusable; /* a copy was made and is whole, but does not start here */
 };
 
 struct role;

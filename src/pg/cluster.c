@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -20,6 +21,9 @@
 #include "pg/quote.h"
 
 #define START_MS 120000
+#define TRIAL_MS 1800000 /* what the primary wrote during the copy is replayed meanwhile */
+#define TRIAL_PORT 1	 /* names a socket that no service has */
+#define SETTINGS_MAX 8
 #define STOP_MS 60000
 #define START_LOG "postgres-start.log"
 #define PID_LINES 8 /* of postmaster.pid; the last is the state */
@@ -124,21 +128,18 @@ lock_pid(const char *path)
 }
 
 static void
-pid_path(const struct home *h, char *ret, size_t room)
+pid_path(const char *pg, char *ret, size_t room)
 {
-	char pg[HOME_PATH_MAX];
-	home_path(h, HOME_PG, pg);
 	snprintf(ret, room, "%s/postmaster.pid", pg);
 }
 
 /* All of PostgreSQL's processes work in their data folder, and nobody else does. The name of a process, its user and its
  * number prove nothing: numbers are given anew after a restart of the machine, in a container nearly always alike. */
 static bool
-works_here(const struct home *h, const char *pid)
+works_here(const char *pg, const char *pid)
 {
-	char pg[HOME_PATH_MAX], path[32];
+	char path[32];
 	struct stat data, its;
-	home_path(h, HOME_PG, pg);
 	snprintf(path, sizeof(path), "/proc/%.15s/cwd", pid);
 	return stat(pg, &data) == 0 && stat(path, &its) == 0 && its.st_ino == data.st_ino &&
 	       its.st_dev == data.st_dev;
@@ -146,34 +147,42 @@ works_here(const struct home *h, const char *pid)
 
 /* true also when the processes cannot be looked at. */
 static bool
-somebody_works_here(const struct home *h)
+somebody_works_here(const char *pg)
 {
 	DIR *d = opendir("/proc");
 	bool found = !d;
 	for (struct dirent *row; !found && (row = readdir(d));)
 		found = row->d_name[0] >= '1' && row->d_name[0] <= '9' &&
-			works_here(h, row->d_name);
+			works_here(pg, row->d_name);
 	if (d)
 		closedir(d);
 	return found;
 }
 
+static pid_t
+runs_in(const char *pg)
+{
+	char path[HOME_PATH_MAX + 32], text[16];
+	pid_path(pg, path, sizeof(path));
+	pid_t pid = lock_pid(path);
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	return pid && works_here(pg, text) ? pid : 0;
+}
+
 pid_t
 cluster_pid(const struct home *h)
 {
-	char path[HOME_PATH_MAX + 32], text[16];
-	pid_path(h, path, sizeof(path));
-	pid_t pid = lock_pid(path);
-	snprintf(text, sizeof(text), "%d", (int)pid);
-	return pid && works_here(h, text) ? pid : 0;
+	char pg[HOME_PATH_MAX];
+	home_path(h, HOME_PG, pg);
+	return runs_in(pg);
 }
 
 /* A file that names a process which has ended is PostgreSQL's own to judge. */
 static void
-release(const struct home *h, const char *path)
+release(const char *pg, const char *path)
 {
 	pid_t pid = lock_pid(path);
-	if (access(path, F_OK) < 0 || (pid && kill(pid, 0) < 0) || somebody_works_here(h))
+	if (access(path, F_OK) < 0 || (pid && kill(pid, 0) < 0) || somebody_works_here(pg))
 		return;
 	if (unlink(path) < 0)
 		log_warning("cannot remove %s, which PostgreSQL left behind: %s", path,
@@ -187,39 +196,80 @@ release(const struct home *h, const char *path)
 			   path);
 }
 
+static void
+release_all(const struct home *h, const char *pg, int port)
+{
+	char path[HOME_PATH_MAX + 32], digits[16];
+	pid_path(pg, path, sizeof(path));
+	release(pg, path);
+	snprintf(digits, sizeof(digits), "%d", port);
+	home_path_with(h, HOME_PG_LOCK, digits, path);
+	release(pg, path);
+}
+
 void
 cluster_release(const struct home *h)
 {
-	char path[HOME_PATH_MAX + 32], port[16];
-	pid_path(h, path, sizeof(path));
-	release(h, path);
-	snprintf(port, sizeof(port), "%d", configured_port(h));
-	home_path_with(h, HOME_PG_LOCK, port, path);
-	release(h, path);
+	char pg[HOME_PATH_MAX];
+	home_path(h, HOME_PG, pg);
+	release_all(h, pg, configured_port(h));
+}
+
+static void
+add_conninfo(const struct home *h, int port, const char *role, struct buf *ret)
+{
+	char run[HOME_PATH_MAX];
+	home_path(h, HOME_RUN, run);
+	buf_addf(ret, "port=%d dbname=holdfast client_encoding=UTF8", port);
+	quote_conninfo(ret, "host", run);
+	quote_conninfo(ret, "user", role);
 }
 
 void
 cluster_conninfo(const struct home *h, const char *role, struct buf *ret)
 {
-	char run[HOME_PATH_MAX];
-	home_path(h, HOME_RUN, run);
-	buf_addf(ret, "port=%d dbname=holdfast client_encoding=UTF8", configured_port(h));
-	quote_conninfo(ret, "host", run);
-	quote_conninfo(ret, "user", role);
+	add_conninfo(h, configured_port(h), role, ret);
+}
+
+void
+cluster_try_conninfo(const struct home *h, const char *role, struct buf *ret)
+{
+	add_conninfo(h, TRIAL_PORT, role, ret);
+}
+
+/* What is started: its folder and port, how long it may take, and its own settings beside these (name=value, ends with NULL). */
+struct start {
+	const char *pg;
+	int port;
+	int64_t ms;
+	const char *const *settings;
+};
+
+/* Each of "a=b" as `-c a=b`. */
+static size_t
+add_settings(const char **argv, size_t n, const char *const *settings)
+{
+	for (; *settings; settings++) {
+		argv[n++] = "-c";
+		argv[n++] = *settings;
+	}
+	return n;
 }
 
 /* In the forked child: PostgreSQL ends with whoever started it. */
 static void
-become_postgres(const struct home *h, const char *program, int log, pid_t parent)
+become_postgres(const struct home *h, const struct start *o, const char *program, int log,
+		pid_t parent)
 {
-	char pg[HOME_PATH_MAX], run[HOME_PATH_MAX], socket[HOME_PATH_MAX + 32], port[32];
-	home_path(h, HOME_PG, pg);
+	char run[HOME_PATH_MAX], socket[HOME_PATH_MAX + 32], port[32];
 	home_path(h, HOME_RUN, run);
 	snprintf(socket, sizeof(socket), "unix_socket_directories=%s", run);
-	snprintf(port, sizeof(port), "port=%d", configured_port(h));
+	snprintf(port, sizeof(port), "port=%d", o->port);
 	/* On the private socket alone, whatever its configuration says. */
-	const char *const argv[] = { program, "-D", pg,	  "-c", "listen_addresses=", "-c",
-				     socket,  "-c", port, "-c", "ssl=off",	     NULL };
+	const char *const own[] = { "listen_addresses=", socket, port, "ssl=off", NULL };
+	const char *argv[3 + 2 * (ARRAY_LEN(own) + SETTINGS_MAX) + 1] = { program, "-D", o->pg };
+	size_t n = add_settings(argv, 3, own);
+	add_settings(argv, n, o->settings);
 	/* Not a terminal's Ctrl-C: the set-up stops it in its own order. */
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGQUIT);
@@ -250,15 +300,15 @@ start_failed(const char *log, const char *what, struct err *e)
 /* Until postmaster.pid says ready (or standby, when it follows) in the name of this very process.
  */
 static int
-wait_ready(const struct home *h, pid_t pid, const char *log, struct err *e)
+wait_ready(const struct start *o, pid_t pid, const char *log, struct err *e)
 {
 	char state[32], path[HOME_PATH_MAX + 32];
-	int64_t until = clock_mono_ms() + START_MS;
-	pid_path(h, path, sizeof(path));
+	int64_t until = clock_mono_ms() + o->ms;
+	pid_path(o->pg, path, sizeof(path));
 	while (clock_mono_ms() < until) {
 		if (waitpid(pid, NULL, WNOHANG) == pid)
 			return start_failed(log, "did not start", e);
-		if (cluster_pid(h) == pid && lock_line(path, PID_LINES, state, sizeof(state)) &&
+		if (runs_in(o->pg) == pid && lock_line(path, PID_LINES, state, sizeof(state)) &&
 		    (strcmp(state, "ready") == 0 || strcmp(state, "standby") == 0))
 			return 0;
 		clock_sleep_ms(20);
@@ -268,16 +318,11 @@ wait_ready(const struct home *h, pid_t pid, const char *log, struct err *e)
 	return start_failed(log, "did not get ready in time", e);
 }
 
-int
-cluster_start(const struct home *h, struct err *e)
+static int
+start(const struct home *h, const struct start *o, struct err *e)
 {
-	char program[CLUSTER_PROGRAM_MAX], pg[HOME_PATH_MAX], log[HOME_PATH_MAX + 32];
-	int major = 0, r = cluster_major(h, &major, e);
-	home_path(h, HOME_PG, pg);
-	if (!r && !major)
-		r = err_set(e, ERR_NOT_FOUND, "there is no PostgreSQL data in %s", pg);
-	if (!r)
-		r = cluster_program(h, "postgres", program, e);
+	char program[CLUSTER_PROGRAM_MAX], log[HOME_PATH_MAX + 32];
+	int r = cluster_program(h, "postgres", program, e);
 	if (r)
 		return r;
 	start_log_path(h, log, sizeof(log));
@@ -285,15 +330,57 @@ cluster_start(const struct home *h, struct err *e)
 		       open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot write %s", log);
-	cluster_release(h);
+	release_all(h, o->pg, o->port);
 	pid_t parent = getpid(), pid = FAULT(PROGRAM_START, -1, fork());
 	if (pid == 0)
-		become_postgres(h, program, fd, parent);
-	r = pid < 0 ? err_errno(e, ERR_IO, "cannot start PostgreSQL") : wait_ready(h, pid, log, e);
+		become_postgres(h, o, program, fd, parent);
+	r = pid < 0 ? err_errno(e, ERR_IO, "cannot start PostgreSQL") : wait_ready(o, pid, log, e);
 	close(fd);
 	if (!r)
 		unlink(log);
 	return r;
+}
+
+int
+cluster_start(const struct home *h, struct err *e)
+{
+	char pg[HOME_PATH_MAX];
+	int major = 0, r = cluster_major(h, &major, e);
+	const char *const none[] = { NULL };
+	home_path(h, HOME_PG, pg);
+	struct start o = { .pg = pg, .ms = START_MS, .settings = none };
+	if (!r && !major)
+		r = err_set(e, ERR_NOT_FOUND, "there is no PostgreSQL data in %s", pg);
+	if (r)
+		return r;
+	o.port = configured_port(h);
+	return start(h, &o, e);
+}
+
+/* Who may connect is this node's own affair, and so is the memory: another server runs beside it. */
+int
+cluster_try(const struct home *h, const char *dir, struct err *e)
+{
+	char pg[HOME_PATH_MAX], hba[HOME_PATH_MAX + 32], ident[HOME_PATH_MAX + 32];
+	const char *const settings[] = {
+		hba,
+		ident,
+		"primary_conninfo=",
+		"primary_slot_name=",
+		"hot_standby=on",
+		"log_line_prefix=",
+		"shared_buffers=16MB",
+		NULL,
+	};
+	_Static_assert(ARRAY_LEN(settings) <= SETTINGS_MAX + 1,
+		       "more settings than argv has room for");
+	home_path(h, HOME_PG, pg);
+	snprintf(hba, sizeof(hba), "hba_file=%s/pg_hba.conf", pg);
+	snprintf(ident, sizeof(ident), "ident_file=%s/pg_ident.conf", pg);
+	return start(h,
+		     &(struct start){
+			     .pg = dir, .port = TRIAL_PORT, .ms = TRIAL_MS, .settings = settings },
+		     e);
 }
 
 /* true when it has ended: a child of ours is reaped, so that its successor may start. */
@@ -308,10 +395,10 @@ wait_gone(pid_t pid, int64_t ms)
 	return false;
 }
 
-int
-cluster_stop(const struct home *h, struct err *e)
+static int
+stop(const char *pg, struct err *e)
 {
-	pid_t pid = cluster_pid(h);
+	pid_t pid = runs_in(pg);
 	if (!pid || (kill(pid, SIGINT) < 0 && errno == ESRCH))
 		return 0;
 	if (wait_gone(pid, STOP_MS))
@@ -320,6 +407,20 @@ cluster_stop(const struct home *h, struct err *e)
 	return wait_gone(pid, STOP_MS)
 		       ? 0
 		       : err_set(e, ERR_TIMEOUT, "PostgreSQL (process %d) does not stop", (int)pid);
+}
+
+int
+cluster_stop(const struct home *h, struct err *e)
+{
+	char pg[HOME_PATH_MAX];
+	home_path(h, HOME_PG, pg);
+	return stop(pg, e);
+}
+
+int
+cluster_try_end(const char *dir, struct err *e)
+{
+	return stop(dir, e);
 }
 
 /* Single-user mode: no socket, no waiting. It reports errors in its output only. */

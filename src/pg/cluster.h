@@ -64,6 +64,13 @@ void cluster_release(const struct home *h) NONNULL;
 int cluster_start(const struct home *h, struct err *e) NONNULL MUST_USE;
 int cluster_stop(const struct home *h, struct err *e) NONNULL MUST_USE;
 
+/* Starts, as cluster_start does, the server of a fresh copy in `dir` (standby.signal is in it), beside the one of data/pg: it
+ * follows nobody, and has replayed what the copy needs when it answers. ERR_IO with what PostgreSQL says: the copy is of no
+ * use here. Ends within half an hour; whatever it said, call cluster_try_end before the copy is touched. */
+int cluster_try(const struct home *h, const char *dir, struct err *e) NONNULL MUST_USE;
+void cluster_try_conninfo(const struct home *h, const char *role, struct buf *ret) NONNULL;
+int cluster_try_end(const char *dir, struct err *e) NONNULL MUST_USE;
+
 /* libpq conninfo for a local connection as `role` ("holdfast", "hf_vault"). */
 void cluster_conninfo(const struct home *h, const char *role, struct buf *ret) NONNULL;
 int cluster_port(const struct settings *s) NONNULL; /* of pair_listen: also names the socket */

@@ -2,6 +2,7 @@
 """A former primary returns beside its old data: as long as the copy is not whole and in its place they go on being of use, and what has no
 room, or cannot take their place, is not begun.
 """
+import contextlib
 import os
 import signal
 import subprocess
@@ -266,3 +267,49 @@ def test_data_on_a_file_system_of_their_own_stay_where_they_are(two_disks):
         subprocess.run(["umount", pg], check=True)
         st.b.start(wait=False)
     st.home_again()
+
+
+NOT_HERE = "shared_preload_libraries = 'installed_elsewhere'\n"
+
+
+@contextlib.contextmanager
+def library_of_its_own(node):
+    """Its PostgreSQL goes on; whoever copies it gets a server that does not start without this library."""
+    conf = node.home / "data/pg/postgresql.conf"
+    before = conf.read_text()
+    conf.write_text(before + NOT_HERE)
+    try:
+        yield
+    finally:
+        conf.write_text(before)
+
+
+@pytest.mark.h9
+@pytest.mark.h13
+@pytest.mark.h14
+def test_a_copy_that_does_not_start_here_takes_no_place(two_disks):
+    """A's database is whole on B's disk, and PostgreSQL does not start with it there. B keeps what it has, gives access to it in
+    emergency, says why, and copies again when it is told that this is mended."""
+    st = two_disks
+    st.home_again()
+    st.sql_account = st.accounts[3]
+    pg = (st.b.home / "data/pg").stat().st_ino
+    with library_of_its_own(st.a):
+        p = st.b.run("ha", "rejoin", "--home", st.b.home, check=False)
+        assert p.returncode == 1 and "does not start here" in p.stderr and "installed_elsewhere" in p.stderr, p
+        row = wait_until(
+            "the status says why",
+            lambda: next((r for r in st.b.status()[1].get("reasons", []) if r["code"] == "copy_failed"), None),
+        )
+        assert row["node"] == st.b.name and "installed_elsewhere" in row["detail"], row
+        FAULTS["link-cut"].do(st)
+        st.b.wait_state("emergency")
+        assert reads(st, st.b, "b") == 200
+        FAULTS["link-cut"].undo(st)
+        st.b.wait_state("reseed")
+        assert (st.b.home / "data/pg").stat().st_ino == pg
+    order(st.b, "rejoin")
+    st.home_again(primary=st.a)
+    wait_until("the copy is in place", lambda: (st.b.home / "data/pg").stat().st_ino, lambda now: now != pg)
+    wait_until("what it took the place of is removed", lambda: data_of(st.b) == ["pg"])
+    print(checker.whole(st))
