@@ -6,7 +6,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/json_out.h"
 #include "base/log.h"
 #include "crypto/x509.h"
@@ -332,6 +334,18 @@ step_down(struct agent *a)
 	}
 }
 
+/* By when it was put aside, which the file system knows, so that a restart changes nothing. */
+static bool
+is_kept(struct agent *a)
+{
+	char old[HOME_PATH_MAX];
+	struct stat st;
+
+	home_path(&a->args->home, HOME_PG_SWAPPED, old);
+	return a->settings.replaced_keep && stat(old, &st) == 0 &&
+	       clock_now_us() / 1000 - st.st_ctim.tv_sec * 1000LL < a->settings.replaced_keep;
+}
+
 /* What a copy took the place of is kept until this node has been in step for a while. */
 static void
 tidy(struct agent *a, const struct fsm_obs *o)
@@ -340,7 +354,7 @@ tidy(struct agent *a, const struct fsm_obs *o)
 		a->shown.state == HA_SYNCED || (a->shown.state == HA_STANDBY && o->streaming);
 
 	if (in_step && !a->rejoin_waits && a->now_ms - a->state_ms > TIDY_MS &&
-	    home_has(&a->args->home, HOME_PG_SWAPPED))
+	    home_has(&a->args->home, HOME_PG_SWAPPED) && !is_kept(a))
 		begin_task(a, ROLE_TIDY);
 }
 

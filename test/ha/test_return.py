@@ -15,6 +15,7 @@ from orders import back_to_the_first, copies, copies_wait, order
 from wait import still_true, wait_until
 
 STAYS_S = 4
+KEPT_S = 8  # longer than what is not to be kept would stay
 BALLAST = "ballast"
 
 
@@ -313,3 +314,19 @@ def test_a_copy_that_does_not_start_here_takes_no_place(two_disks):
     wait_until("the copy is in place", lambda: (st.b.home / "data/pg").stat().st_ino, lambda now: now != pg)
     wait_until("what it took the place of is removed", lambda: data_of(st.b) == ["pg"])
     print(checker.whole(st))
+
+
+@pytest.mark.h13
+def test_what_a_copy_replaced_is_kept_for_as_long_as_it_is_said(two_disks):
+    st = two_disks
+    st.home_again()
+    st.b.set("replaced_keep", "30d")
+    st.b.read_settings()
+    pg = (st.b.home / "data/pg").stat().st_ino
+    order(st.b, "rejoin")
+    st.home_again(primary=st.a)
+    still_true("it is kept", lambda: data_of(st.b), KEPT_S, lambda seen: seen == ["pg", "pg.old"])
+    assert (st.b.home / "data/pg.old").stat().st_ino == pg
+    st.b.set("replaced_keep", "1s")
+    st.b.read_settings()
+    wait_until("its time is over", lambda: data_of(st.b) == ["pg"])
