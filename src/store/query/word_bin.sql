@@ -19,9 +19,9 @@ EXISTS (SELECT FROM :known_at(m) f CROSS JOIN LATERAL (SELECT w.* FROM word w
 			AND w.chain = f.other AND w.seq > f.known AND w.value = 'false' OFFSET 0) w
 	WHERE :known_by(w.chain, w.seq, :m.chain) < :m.seq)
 
--- Whether something of o, which is removed, was stored apart from the removal.
+-- Whether something of o, which is removed, was stored apart from the removal: neither knew of the other.
 -- fragment: changed_apart(o, v)
-(:v.chain <> :o.chain AND :v.seq > :known_by(:o.chain, :o.seq, :v.chain))
+(:v.chain <> :o.chain AND :v.seq > :known_by(:o.chain, :o.seq, :v.chain) AND :o.seq > :known_by(:v.chain, :v.seq, :o.chain))
 
 -- The resources t (id) anew. own: the account was removed by itself.
 -- fragment: retell_bin(t)
