@@ -107,7 +107,7 @@ const struct shape replies_folder[] = {
 	REPLY(Folder,
 		FIELD(id, ID), FIELD(name, TEXT), FIELD(suffix, TEXT, NIL), FIELD(description, TEXT),
 		FIELD(parent, ID, NIL), FIELD(path, TEXT), ONE(owner, Named), FIELD(level, TEXT, NIL),
-		FIELD(created, TIME)),
+		FIELD(created, TIME), FIELD(waits, BOOL)),
 	REPLY(Effect, LIST(changes, EffectRow), FIELD(next, ID, NIL)),
 	REPLY(EffectRow, ONE(user, Suffixed), FIELD(before, TEXT, NIL), FIELD(after, TEXT, NIL)),
 	{ 0 },

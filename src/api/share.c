@@ -35,6 +35,12 @@ withdraw(struct api_call *c, enum share_on on, struct err *e)
 	return share_withdraw(&c->call, on, call_id(c), c->match.params[1].text, e);
 }
 
+static int
+accept_share(struct api_call *c, enum share_on on, struct err *e)
+{
+	return share_accept(&c->call, on, call_id(c), e);
+}
+
 #define SEEN_QUERY(X, query)                                                                       \
 	X(query, through, WORD, .words = SHARE_THROUGH)                                            \
 	PAGE_QUERY(X, query, POLICY_PAGE)
@@ -126,6 +132,24 @@ on_account_unshare(struct api_call *c, struct err *e)
 }
 
 static int
+on_resource_share_accept(struct api_call *c, struct err *e)
+{
+	return accept_share(c, SHARE_RESOURCE, e);
+}
+
+static int
+on_account_share_accept(struct api_call *c, struct err *e)
+{
+	return accept_share(c, SHARE_ACCOUNT, e);
+}
+
+static int
+on_folder_share_accept(struct api_call *c, struct err *e)
+{
+	return accept_share(c, SHARE_FOLDER, e);
+}
+
+static int
 on_seen(struct api_call *c, struct err *e)
 {
 	const struct query_seen *q = c->query;
@@ -139,28 +163,37 @@ const struct route routes_share[] = {
 	  "Lists with whom a resource is shared, and until when. What has ended gives nothing." },
 	{ HTTP_POST, "/v1/resources/{id}/shares", DO(resource_share), CAP_USE, CHANGE,
 	  BODY(share), NO_QUERY, SMALL, "Share",
-	  "Shares a resource with a user or a team, by name or id; until a time, or without one for good. It replaces what they had on it." },
+	  "Shares a resource with a user or a team, by name or id; until a time, or without one for good. It replaces what they had on it. A user looks it up by name once they accept it (waits)." },
 	{ HTTP_DELETE, "/v1/resources/{id}/shares/{user}", DO(resource_unshare), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
-	  "Withdraws a share of a resource. In emergency too." },
+	  "Withdraws a share of a resource: whoever may manage it, and everybody their own. In emergency too." },
+	{ HTTP_POST, "/v1/resources/{id}/shares/accept", DO(resource_share_accept), CAP_USE, CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Accepts a resource that is shared with the caller by themselves: it takes part in look-ups by name then. Once more changes nothing." },
 	{ HTTP_GET, "/v1/accounts/{id}/shares", DO(account_shares), CAP_USE, READ,
 	  NO_BODY, QUERY(shares), 0, "Shares",
 	  "Lists with whom an account is shared, and until when. What has ended gives nothing." },
 	{ HTTP_POST, "/v1/accounts/{id}/shares", DO(account_share), CAP_USE, CHANGE,
 	  BODY(share), NO_QUERY, SMALL, "Share",
-	  "Shares an account with a user or a team, by name or id; until a time, or without one for good. It replaces what they had on it." },
+	  "Shares an account with a user or a team, by name or id; until a time, or without one for good. It replaces what they had on it. A user looks it up by name once they accept it (waits)." },
 	{ HTTP_DELETE, "/v1/accounts/{id}/shares/{user}", DO(account_unshare), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
-	  "Withdraws a share of an account. In emergency too." },
+	  "Withdraws a share of an account: whoever may manage it, and everybody their own. In emergency too." },
+	{ HTTP_POST, "/v1/accounts/{id}/shares/accept", DO(account_share_accept), CAP_USE, CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Accepts an account that is shared with the caller by themselves: it takes part in look-ups by name then. Once more changes nothing." },
 	{ HTTP_GET, "/v1/folders/{id}/shares", DO(folder_shares), CAP_USE, READ,
 	  NO_BODY, QUERY(shares), 0, "Shares",
 	  "Lists with whom a folder is shared, and until when. What has ended gives nothing." },
 	{ HTTP_POST, "/v1/folders/{id}/shares", DO(folder_share), CAP_USE, CHANGE,
 	  BODY(share), NO_QUERY, SMALL, "Share",
-	  "Shares a folder, with all that stands below it, with a user or a team, by name or id; until a time, or without one for good. It replaces what they had on it." },
+	  "Shares a folder, with all that stands below it, with a user or a team, by name or id; until a time, or without one for good. It replaces what they had on it. A user looks it up by name once they accept it (waits)." },
 	{ HTTP_DELETE, "/v1/folders/{id}/shares/{user}", DO(folder_unshare), CAP_USE, CHANGE | ROUTE_EMERGENCY_CHANGE,
 	  NO_BODY, NO_QUERY, 0, NULL,
-	  "Withdraws a share of a folder. In emergency too." },
+	  "Withdraws a share of a folder: whoever may manage it, and everybody their own. In emergency too." },
+	{ HTTP_POST, "/v1/folders/{id}/shares/accept", DO(folder_share_accept), CAP_USE, CHANGE,
+	  NO_BODY, NO_QUERY, 0, NULL,
+	  "Accepts a folder that is shared with the caller by themselves: it takes part in look-ups by name then. Once more changes nothing." },
 	{ HTTP_GET, "/v1/folders/{id}/why", DO(folder_why), CAP_USE, READ,
 	  NO_BODY, QUERY(why), 0, "Why",
 	  "Says what a user (by name or id; without one the caller) may do with a folder, and through what. Of others only whoever may manage it is told." },
@@ -180,14 +213,14 @@ const struct route routes_share[] = {
 const struct shape replies_share[] = {
 	REPLY(Shares, LIST(shares, ShareRow), FIELD(next, ID, NIL)),
 	REPLY(ShareRow, ONE(user, Suffixed), FIELD(team, BOOL), FIELD(level, TEXT), FIELD(granted, TIME),
-		FIELD(until, TIME, NIL), FIELD(ended, BOOL)),
+		FIELD(until, TIME, NIL), FIELD(ended, BOOL), FIELD(waits, BOOL)),
 	REPLY(Why, ONE(user, Named), LIST(through, Way), FIELD(level, TEXT, NIL)),
 	REPLY(Way, FIELD(on, TEXT), FIELD(level, TEXT), ONE(team, Suffixed, NIL), FIELD(folder, TEXT, NIL), FIELD(granted, TIME, NIL),
-		FIELD(until, TIME, NIL)),
+		FIELD(until, TIME, NIL), FIELD(waits, BOOL)),
 	REPLY(Seen, LIST(seen, SeenRow), FIELD(next, ID, NIL)),
 	REPLY(SeenRow, FIELD(kind, TEXT), ONE(folder, Suffixed, NIL), ONE(resource, Suffixed, NIL), ONE(account, SuffixedAccount, NIL),
 		FIELD(path, TEXT, NIL), LIST(through, Way), FIELD(level, TEXT)),
-	REPLY(Share, ONE(user, Named), FIELD(team, BOOL), FIELD(level, TEXT), FIELD(until, TIME, NIL)),
+	REPLY(Share, ONE(user, Named), FIELD(team, BOOL), FIELD(level, TEXT), FIELD(until, TIME, NIL), FIELD(waits, BOOL)),
 	{ 0 },
 };
 /* clang-format on */

@@ -121,8 +121,8 @@ static bool
 says_whom_shares_reach(int stmt, enum ledger_effect effect)
 {
 	return stmt == STMT_APPLY_SHARED || stmt == STMT_APPLY_UNSHARED ||
-	       stmt == STMT_APPLY_TEAM_REMOVED || stmt == STMT_APPLY_MEMBER_ADDED ||
-	       stmt == STMT_APPLY_MEMBER_REMOVED ||
+	       stmt == STMT_APPLY_SHARE_ACCEPTED || stmt == STMT_APPLY_TEAM_REMOVED ||
+	       stmt == STMT_APPLY_MEMBER_ADDED || stmt == STMT_APPLY_MEMBER_REMOVED ||
 	       (effect == LEDGER_MERGED &&
 		(stmt == STMT_APPLY_USER_CREATED || stmt == STMT_APPLY_TEAM_CREATED));
 }

@@ -30,6 +30,7 @@ write_folder(struct json_out *out, const struct rows *r, int i)
 	policy_write_named(out, "owner", r, i, COL_FOLDER_ROW_OWNER);
 	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_FOLDER_ROW_LEVEL)));
 	json_out_time(out, "created", row_time(r, i, COL_FOLDER_ROW_CREATED));
+	json_out_bool(out, "waits", row_bool(r, i, COL_FOLDER_ROW_WAITS));
 	json_out_end_object(out);
 }
 

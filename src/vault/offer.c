@@ -1,9 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/offer.h"
 
+#include <string.h>
 #include "vault/lists.h"
 #include "vault/resource.h"
 #include "vault/user.h"
+
+static void
+write_thing(struct json_out *out, const char *what, const struct uuid *id, const char *called,
+	    const char *name, bool shared)
+{
+	json_out_object(out, what);
+	json_out_uuid(out, "id", id);
+	json_out_text(out, called, name);
+	policy_write_suffix(out, id, shared);
+	json_out_end_object(out);
+}
+
+/* Of an offer of ownership there is no level. */
+static void
+write_row(struct json_out *out, const struct rows *r, int i, const struct uuid *id)
+{
+	const char *kind = row_text(r, i, COL_OFFER_LIST_KIND);
+	const char *name = row_text(r, i, COL_OFFER_LIST_NAME);
+	bool shared = row_bool(r, i, COL_OFFER_LIST_SHARED), folder = strcmp(kind, "folder") == 0;
+	bool owned = row_null(r, i, COL_OFFER_LIST_LEVEL);
+	struct uuid resource;
+	json_out_object(out, NULL);
+	json_out_text(out, "kind", kind);
+	json_out_bool(out, "ownership", owned);
+	if (folder) {
+		write_thing(out, "folder", id, "name", name, shared);
+		json_out_null(out, "resource");
+	} else {
+		row_uuid(r, i, COL_OFFER_LIST_RESOURCE, &resource);
+		json_out_null(out, "folder");
+		write_thing(out, "resource", &resource, "name", name, shared);
+	}
+	if (row_null(r, i, COL_OFFER_LIST_LOGIN))
+		json_out_null(out, "account");
+	else
+		write_thing(out, "account", id, "login", row_text(r, i, COL_OFFER_LIST_LOGIN),
+			    row_bool(r, i, COL_OFFER_LIST_LOGIN_SHARED));
+	json_out_text(out, "level",
+		      owned ? NULL : policy_level_name(row_int(r, i, COL_OFFER_LIST_LEVEL)));
+	json_out_time(out, "until", row_time(r, i, COL_OFFER_LIST_UNTIL));
+	policy_write_named(out, "from", r, i, COL_OFFER_LIST_BY);
+	json_out_end_object(out);
+}
 
 int
 offer_list(struct call *c, const struct policy_page *page, struct json_out *out, struct err *e)
@@ -12,7 +56,7 @@ offer_list(struct call *c, const struct policy_page *page, struct json_out *out,
 	auto_rows r = NULL;
 	struct uuid id = { 0 };
 	const char *place;
-	int rc = policy_place(c, STMT_RESOURCE_PLACE, page, &place, e);
+	int rc = policy_place(c, STMT_SHARE_SEEN_PLACE, page, &place, e);
 	if (rc == 0 && place) {
 		bind_uuid(&b, &c->who.user);
 		policy_bind_page(&b, place, page);
@@ -25,14 +69,7 @@ offer_list(struct call *c, const struct policy_page *page, struct json_out *out,
 	json_out_array(out, "offers");
 	for (int i = 0; i < n && i < page->rows; i++) {
 		row_uuid(r, i, COL_OFFER_LIST_ID, &id);
-		json_out_object(out, NULL);
-		json_out_object(out, "resource");
-		json_out_uuid(out, "id", &id);
-		json_out_text(out, "name", row_text(r, i, COL_OFFER_LIST_NAME));
-		policy_write_suffix(out, &id, row_bool(r, i, COL_OFFER_LIST_SHARED));
-		json_out_end_object(out);
-		policy_write_named(out, "from", r, i, COL_OFFER_LIST_OWNER);
-		json_out_end_object(out);
+		write_row(out, r, i, &id);
 	}
 	json_out_end_array(out);
 	json_out_uuid(out, "next", n > page->rows ? &id : &(struct uuid){ 0 });

@@ -7,10 +7,11 @@
 
 #include "vault/policy.h"
 
-/* What is offered to the caller: {"offers":[{"resource","from"}],"next"}. */
+/* What waits for the caller's answer, offers of ownership and what is shared with them by themselves (vault/share.h):
+ * {"offers":[{"kind","ownership","folder","resource","account","level","until","from"}],"next"}; level null: of an offer. */
 int offer_list(struct call *c, const struct policy_page *page, struct json_out *out,
 	       struct err *e) NONNULL MUST_USE;
-/* How much is offered to a user, up to `most`. */
+/* How much of that there is, up to `most`. */
 int offer_count(struct call *c, const struct uuid *user, int most, int *ret,
 		struct err *e) NONNULL MUST_USE;
 

@@ -25,6 +25,7 @@ write_account(const struct call *c, struct json_out *out, const struct rows *r, 
 	json_out_bool(out, "conflict", row_bool(r, i, COL_RESOURCE_SHOW_CONFLICT));
 	json_out_text(out, "level",
 		      policy_level_name(row_int(r, i, COL_RESOURCE_SHOW_ACCOUNT_LEVEL)));
+	json_out_bool(out, "waits", row_bool(r, i, COL_RESOURCE_SHOW_ACCOUNT_WAITS));
 	json_out_end_object(out);
 }
 
@@ -113,6 +114,7 @@ write_resource(const struct call *c, struct json_out *out, const struct rows *r,
 	json_out_end_object(out);
 	write_place(out, r, i);
 	json_out_text(out, "level", policy_level_name(row_int(r, i, COL_RESOURCE_SHOW_LEVEL)));
+	json_out_bool(out, "waits", row_bool(r, i, COL_RESOURCE_SHOW_WAITS));
 	int next = write_accounts(c, out, "accounts_next", r, i);
 	json_out_end_object(out);
 	return next;

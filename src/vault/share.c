@@ -73,6 +73,7 @@ share_list(struct call *c, enum share_on on, const struct uuid *target,
 		json_out_time(out, "granted", row_time(r, i, COL_SHARE_LIST_GRANTED));
 		json_out_time(out, "until", row_time(r, i, COL_SHARE_LIST_UNTIL));
 		json_out_bool(out, "ended", row_bool(r, i, COL_SHARE_LIST_ENDED));
+		json_out_bool(out, "waits", row_bool(r, i, COL_SHARE_LIST_WAITS));
 		json_out_end_object(out);
 	}
 	json_out_end_array(out);
@@ -153,6 +154,7 @@ write_way(enum share_on on, struct json_out *out, const struct rows *r, int i)
 	else
 		json_out_time(out, "granted", row_time(r, i, COL_SHARE_WAYS_GRANTED));
 	json_out_time(out, "until", row_time(r, i, COL_SHARE_WAYS_UNTIL));
+	json_out_bool(out, "waits", row_bool(r, i, COL_SHARE_WAYS_WAITS));
 	json_out_end_object(out);
 }
 
@@ -347,11 +349,49 @@ share_seen(struct call *c, const char *through, const struct policy_page *page,
 
 /* ---- changing ---- */
 
-/* What is given: a level, and until when; 0: without an end. */
+/* What is given: a level, and until when; 0: without an end. giving: what its receiver accepts it by; nil: it needs no acceptance. */
 struct grant {
 	int level;
 	int64_t until_us;
+	struct uuid giving;
+	bool waits;
 };
+
+/* How a share stands. ret_giving: nil where it needs no acceptance. */
+static int
+read_standing(struct call *c, const struct uuid *target, const struct uuid *user, bool *ret_stands,
+	      struct uuid *ret_giving, bool *ret_waits, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	auto_rows r = NULL;
+	bind_uuid(&b, target);
+	bind_uuid(&b, user);
+	int rc = db_exec(vault_reader(c->v), c->f, STMT_SHARE_STANDING, &b, &r, e);
+	if (rc)
+		return rc;
+	*ret_stands = rows_count(r) && !withdrawn_share(c->v->withdrawn, target, user);
+	*ret_waits = *ret_stands && row_bool(r, 0, COL_SHARE_STANDING_WAITS);
+	*ret_giving = (struct uuid){ 0 };
+	if (*ret_stands && !row_null(r, 0, COL_SHARE_STANDING_GIVEN))
+		row_uuid(r, 0, COL_SHARE_STANDING_GIVEN, ret_giving);
+	return 0;
+}
+
+/* A share that stands stays the same giving, whatever else it becomes. What is given to a team, or to oneself, waits for nobody. */
+static int
+find_giving(struct call *c, const struct uuid *target, const struct principal *with,
+	    struct grant *given, struct err *e)
+{
+	bool stands;
+	if (with->team || uuid_eq(&with->id, &c->who.user))
+		return 0;
+	int rc = read_standing(c, target, &with->id, &stands, &given->giving, &given->waits, e);
+	if (rc || stands)
+		return rc;
+	uuid_new(&given->giving);
+	given->waits = true;
+	return 0;
+}
 
 /* given NULL: of UNSHARED. The name is for the auditor. */
 static int
@@ -375,6 +415,8 @@ append_share(struct call *c, enum share_on on, const struct uuid *target,
 		json_out_int(&w, "level", given->level);
 	if (given && given->until_us)
 		json_out_instant(&w, "until", given->until_us);
+	if (given && !uuid_is_nil(&given->giving))
+		json_out_uuid(&w, "share", &given->giving);
 	json_out_text(&w, "upon", row_text(stands, 0, COL_USER_STANDING_SHARE));
 	json_out_end_object(&w);
 	return vault_append(c, given ? EVENT_SHARED : EVENT_UNSHARED, target, buf_str(&body), e);
@@ -418,6 +460,8 @@ share_grant(struct call *c, enum share_on on, const struct uuid *target, const c
 	if (rc == ERR_NOT_FOUND || (rc == 0 && withdrawn_team(c->v->withdrawn, &with.id)))
 		return err_set(e, ERR_BAD_FIELD, "user: there is no such user or team");
 	if (rc == 0)
+		rc = find_giving(c, target, &with, &given, e);
+	if (rc == 0)
 		rc = append_share(c, on, target, &with, &given, e);
 	if (rc)
 		return rc;
@@ -425,6 +469,7 @@ share_grant(struct call *c, enum share_on on, const struct uuid *target, const c
 	write_grantee(out, &with);
 	json_out_text(out, "level", policy_level_name(given.level));
 	json_out_time(out, "until", given.until_us);
+	json_out_bool(out, "waits", given.waits);
 	json_out_end_object(out);
 	return 0;
 }
@@ -432,29 +477,56 @@ share_grant(struct call *c, enum share_on on, const struct uuid *target, const c
 static int
 check_shared(struct call *c, const struct uuid *target, const struct uuid *user, struct err *e)
 {
-	auto_binds b = BINDS_INIT;
-	auto_rows r = NULL;
-	bind_uuid(&b, target);
-	bind_uuid(&b, user);
-	int rc = db_exec(vault_reader(c->v), c->f, STMT_SHARE_EXISTS, &b, &r, e);
-	if (rc == 0 && (!row_bool(r, 0, COL_SHARE_EXISTS_FOUND) ||
-			withdrawn_share(c->v->withdrawn, target, user)))
+	struct uuid giving;
+	bool stands, waits;
+	int rc = read_standing(c, target, user, &stands, &giving, &waits, e);
+	if (rc == 0 && !stands)
 		rc = err_set(e, ERR_NOT_FOUND, "it is not shared with this user or team");
 	return rc;
 }
 
+/* Whoever manages it withdraws what others have, and everybody what they were given themselves. */
 int
 share_withdraw(struct call *c, enum share_on on, const struct uuid *target, const char *user,
 	       struct err *e)
 {
 	struct principal with;
+	struct err unknown;
 	policy_lock lock = record_lock_take(c->v->record_locks, c->f, target);
-	int rc = check_level(c, on, target, LEVEL_MANAGE, "withdraw share", e);
-	if (rc == 0)
-		rc = principal_find(c, user, &with, e);
+	int found = principal_find(c, user, &with, &unknown);
+	bool own = found == 0 && uuid_eq(&with.id, &c->who.user);
+	int rc = own ? check_level(c, on, target, LEVEL_VIEW, "give up share", e)
+		     : check_level(c, on, target, LEVEL_MANAGE, "withdraw share", e);
+	if (rc == 0 && found) {
+		*e = unknown;
+		return found;
+	}
 	if (rc == 0)
 		rc = check_shared(c, target, &with.id, e);
 	if (rc == 0)
 		rc = withdrawn_room(c->v->withdrawn, e);
 	return rc ? rc : append_share(c, on, target, &with, NULL, e);
+}
+
+int
+share_accept(struct call *c, enum share_on on, const struct uuid *target, struct err *e)
+{
+	auto_buf body = BUF_INIT;
+	struct json_out w;
+	struct uuid giving;
+	bool stands, waits;
+	policy_lock lock = record_lock_take(c->v->record_locks, c->f, target);
+	int rc = check_level(c, on, target, LEVEL_VIEW, "accept", e);
+	if (rc == 0)
+		rc = read_standing(c, target, &c->who.user, &stands, &giving, &waits, e);
+	if (rc == 0 && !stands)
+		rc = err_set(e, ERR_NOT_FOUND, "it is not shared with you by yourself");
+	if (rc || !waits)
+		return rc;
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "on", on_names[on]);
+	json_out_uuid(&w, "share", &giving);
+	json_out_end_object(&w);
+	return vault_append(c, EVENT_SHARE_ACCEPTED, target, buf_str(&body), e);
 }

@@ -197,6 +197,8 @@ def test_no_longer_entitled_waits_for_approval(st):
         st.cli("share", name_of(i), "mia", "modify")
         st.cli("share", name_of(i), "ned", "modify")
     st.cli("share", "site 00007/root0", "ned", "modify")
+    for one in (mia, ned):
+        st.accept_all(one)
     checker.both_equal(st.a, st.b)
     at_a = st.login("admin", host="a")
     with cut(st):

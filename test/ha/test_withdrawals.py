@@ -104,6 +104,32 @@ def test_a_share_ends_in_emergency(st):
 
 @pytest.mark.h5
 @pytest.mark.h7
+@pytest.mark.h15
+def test_what_is_not_accepted_in_emergency(st):
+    """It is read by its id and by no name; there it cannot be accepted, and may be given up by whoever was given it."""
+    gil = st.new_user("gil")
+    for i in (SHARED, OTHER):
+        st.cli("share", name_of(i), "gil", "view")
+    st.cli("accept", name_of(OTHER), session=gil)
+    checker.both_equal(st.a, st.b)
+    with cut(st):
+        at_b = st.login("gil", host="b", to=st.b)
+        assert reads(st, at_b, SHARED, st.b, "b") == reads(st, at_b, OTHER, st.b, "b") == 200
+        assert get(st, at_b, OTHER) and st.cli("get", name_of(SHARED), session=at_b, host="b", check=False).returncode
+        assert name_of(SHARED) in st.cli("offers", session=at_b, host="b").stdout
+        p = st.cli("accept", name_of(SHARED), session=at_b, host="b", check=False)
+        assert p.returncode == 1 and "primary is not reachable" in p.stderr, p
+        st.cli("refuse", name_of(SHARED), session=at_b, host="b")
+        st.cli("unshare", name_of(OTHER), "gil", session=at_b, host="b")
+        for i in (SHARED, OTHER):
+            assert reads(st, at_b, i, st.b, "b") == 404 and reads(st, gil, i, st.a, "a") == 200
+    st.home_again()
+    assert reads(st, gil, SHARED, st.a, "client") == reads(st, gil, OTHER, st.a, "client") == 404
+    print(checker.whole(st))
+
+
+@pytest.mark.h5
+@pytest.mark.h7
 def test_withdrawn_in_emergency(st, people):
     eve = st.dir / "eve.try"
     with cut(st) as on:
@@ -156,6 +182,7 @@ def test_versions_of_who_is_no_longer_entitled_wait(st):
     fay = st.new_user("fay")
     for i in (3, 4):
         st.cli("share", name_of(i), "fay", "modify")
+    st.accept_all(fay)
     checker.both_equal(st.a, st.b)
     before = get(st, st.admin, 3, host="client")
     with cut(st) as on:
@@ -262,6 +289,7 @@ def test_a_share_of_a_folder(st):
     for name in ("ivy", "jon"):
         st.cli("share", "--folder", "safe", name, "modify")
     st.cli("share", name_of(8), "ivy", "view")
+    st.accept_all(ivy)
     checker.both_equal(st.a, st.b)
     before = get(st, st.admin, 7, host="client")
     with cut(st) as on:

@@ -91,6 +91,7 @@ def test_it_comes_back_as_it_was(shared, boss, ada, bob):
         ada.good("put", f"Whole/{login}", input=f"first {login}\n")
     ada.good("put", "Whole/root", input="second\n")
     ada.good("share", "Whole", "bob", "--resource")
+    bob.accept_all()
     root = ada.json("history", "Whole/root")["versions"]
     account = ada.json("find", "Whole")[0]["accounts"]
     ids = {a["login"]: a["id"] for a in account}
@@ -140,6 +141,7 @@ def test_it_comes_back_as_it_was(shared, boss, ada, bob):
 def test_who_may_manage_brings_back(ada, bob):
     ada.good("put", "Managed/x", input="x\n")
     ada.good("share", "Managed", "bob", "manage", "--resource")
+    bob.accept_all()
     bob.good("rm", "--yes", "--resource", "Managed")
     assert names(ada)["Managed"]["by"]["name"] == "bob"
     assert bob.good("undelete", "Managed") == "Managed is back\n"

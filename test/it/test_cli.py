@@ -448,6 +448,7 @@ def test_an_unset_variable_names_nothing(ada, boss):
     """What a script leaves behind where a reference should be: no verb takes it for the first there is, or for all."""
     ada.good("put", "AAA first/x", input="the first\n")
     ada.good("share", "AAA first/x", "admin")
+    boss.accept_all()
     tried = 0
     for args in (
         ["get", ""],
@@ -557,11 +558,13 @@ def test_names_with_slashes_and_odd_letters(ada):
 
 
 def test_what_reads_alike_is_not_guessed(shared, ada, bob):
-    """A name with a slash in it, somebody else's, shared unasked: it catches no secret, and gives none that is taken for one's own."""
+    """A name with a slash in it, somebody else's, that was accepted: it catches no secret, and gives none that is taken for one's own."""
     ada.good("put", "prod", "db/root", input="the real one\n")
     assert ada.good("get", "prod/db/root") == "the real one\n"  # nothing else reads so yet
     bob.good("put", "prod/db", "root", input="a trap\n")
     bob.good("share", "--resource", "prod/db", "ada", "manage")
+    assert ada.good("get", "prod/db/root") == "the real one\n"  # what waits for her is no other reading
+    ada.accept_all()
     trap = next(a["id"] for r in bob.json("ls") if r["name"] == "prod/db" for a in r["accounts"])
     real = next(a["id"] for r in ada.json("ls") if r["name"] == "prod" for a in r["accounts"])
     before = shared.sql("SELECT count(*) FROM version")
@@ -581,6 +584,7 @@ def test_what_reads_alike_is_not_guessed(shared, ada, bob):
     ada.good("put", "prod", "web", input="mine\n")
     bob.good("put", "prod/web", "x", input="his\n")
     bob.good("share", "prod/web", "x", "ada", "modify")
+    ada.accept_all()
     for verb in ("get", "put"):
         fails(ada.cli(verb, "prod/web", input="hers\n"), 1, "more than one")
     assert ada.good("get", "prod", "web") == "mine\n" and bob.good("get", "prod/web", "x") == "his\n"
@@ -629,7 +633,8 @@ def test_a_refused_login_leaves_no_resource(shared, ada, login, field, words):
 
 def test_three_words_of_a_share(ada, bob):
     ada.good("put", "Three", "words", input="x\n")
-    assert ada.good("share", "Three", "words", "bob") == "bob may now view Three/words\n"
+    assert ada.good("share", "Three", "words", "bob") == "bob may now view Three/words, by name once they accept it\n"
+    bob.accept_all()
     assert ada.good("share", "Three/words", "bob", "modify") == "bob may now modify Three/words\n"
     assert ada.good("share", "Three", "words", "bob", "manage") == "bob may now manage Three/words\n"
     assert ada.good("unshare", "Three", "words", "bob") == "no longer shared\n"
@@ -891,7 +896,8 @@ def test_shares(ada, bob):
     ada.good("put", "Shared/x", input="one\n")
     ada.good("put", "Shared/hers", input="private\n")
     fails(bob.cli("get", "Shared/x"), 1, "no resource")
-    assert ada.good("share", "Shared/x", "bob") == "bob may now view Shared/x\n"
+    assert ada.good("share", "Shared/x", "bob") == "bob may now view Shared/x, by name once they accept it\n"
+    bob.accept_all()
     assert bob.good("get", "Shared/x") == "one\n"
     assert [a["login"] for r in bob.json("ls") for a in r["accounts"] if r["name"] == "Shared"] == ["x"]
     fails(bob.cli("put", "Shared/x", input="two\n"), 1, "not allow")
@@ -924,6 +930,7 @@ def test_shares(ada, bob):
 def test_share_of_a_resource(ada, bob):
     ada.good("put", "Whole/a", input="1\n")
     ada.good("share", "--resource", "Whole", "bob", "modify")
+    bob.accept_all()
     ada.good("put", "Whole/b", input="2\n")  # what comes later is shared too
     assert bob.good("get", "Whole/b") == "2\n"
     bob.good("put", "Whole/c", input="3\n")

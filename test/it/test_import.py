@@ -360,6 +360,7 @@ def test_what_is_shared_in_part(hire, ada, where):
     ada.good("put", "Partly/unseen", input="2\n")
     ida = hire("ida")
     ada.good("share", "Partly/seen", "ida", "modify")
+    ida.accept_all()
     plan = ida.json(
         "import",
         save(where, csv_of(HEAD, ["Partly", "seen", "a"], ["Partly", "unseen", "b"], ["Partly", "third", "c"])),
@@ -433,6 +434,7 @@ def test_duplicates_new(kim, where):
 def test_update_needs_the_right(hire, kim, where):
     lea = hire("lea-" + kim.n)
     kim.good("share", kim.n, lea.name, "view", "--resource")
+    lea.accept_all()
     p = lea.json("import", save(where, csv_of(HEAD, [kim.n, "root", "x"])), "--duplicates", "update")
     assert numbers(p) == {"skipped": 1} and "may not change" in p["lines"][0]["why"]
     assert retrieve(kim, only(kim, kim.n))["password"] == "old"

@@ -37,6 +37,7 @@ def offered(person):
 def test_it_is_theirs_when_they_accept_it(ada, bob, carol):
     """Whoever manages it cannot give it away, nor take it; nobody is given anything unasked."""
     ada.good("share", "--resource", "web", "bob", "manage")
+    bob.accept_all()
     fails(bob.cli("offer", "web", "bob"), 1, "does not allow this")
     fails(bob.cli("offer", "web", "carol"), 1, "does not allow this")
     assert ada.api.call("PATCH", f"/v1/resources/{ada.json('ls')[0]['id']}", {"owner": "bob"}).code == "bad_field"
@@ -45,7 +46,7 @@ def test_it_is_theirs_when_they_accept_it(ada, bob, carol):
     assert owner_of(ada, "web") == "ada" and carol.json("ls") == []
     fails(carol.cli("get", "web/root"), 1)
     assert "offered to you" in carol.login().stderr
-    assert "no resource" in fails(bob.cli("accept", "web"), 1)
+    assert "nothing called" in fails(bob.cli("accept", "web"), 1)
     carol.good("accept", "web")
     assert owner_of(carol, "web") == "carol" and carol.good("get", "web/root") == "secret of web/root\n"
     assert [r["name"] for r in ada.json("ls")] == ["db", "old"] and offered(carol) == []

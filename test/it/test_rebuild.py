@@ -54,6 +54,7 @@ def story(boss, ada, hire, shared):
     ada.good("undelete", "srv/y")
     ada.good("share", "--resource", "srv", "bob", "view")
     ada.good("share", "--resource", "srv", "bob", "modify")
+    bob.good("accept", "srv")
     bob.good("get", "srv/x")
     bob.cli("login", "--ca", shared.web_cert, shared.url, "bob", input="wrong\n")
     ada.good("unshare", "--resource", "srv", "bob")

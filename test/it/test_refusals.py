@@ -564,12 +564,12 @@ USER_ROWS = [
     U("share", "an end that is past", "ada", "share web/root bob --until 2001-01-31", 2, "that is to come"),
     U("share", "another's, to view", "carol", "share web/root bob", 1, ""),
     U("unshare", "not shared", "ada", "unshare web/root bob", 1, "not shared"),
-    U("unshare", "another's, to view", "carol", "unshare web/root carol", 1, ""),
+    U("unshare", "another's, to view", "carol", "unshare web/root bob", 1, "does not allow"),
     U("offer", "no such user", "ada", "offer web nobody", 1, "no such user"),
     U("offer", "one's own already", "ada", "offer web ada", 1, "yours already"),
     U("offer", "another's, to view", "carol", "offer web bob", 1, ""),
-    U("accept", "nothing is offered", "bob", "accept web", 1, "is offered to you"),
-    U("refuse", "nothing is offered", "bob", "refuse web", 1, "is offered to you"),
+    U("accept", "nothing is offered", "bob", "accept web", 1, "waits for your answer"),
+    U("refuse", "nothing is offered", "bob", "refuse web", 1, "waits for your answer"),
     U("user leave", "no receiver", "admin", "user leave ada", 2, "--to NAME"),
     U("user leave", "to themselves", "admin", "user leave ada --to ada --yes", 1, "the user who leaves"),
     U("user leave", "not an administrator", "bob", "user leave ada --to bob --yes", 1, ""),
@@ -669,6 +669,7 @@ def people(ready):
     for path in ("net", "lab", "lab/inner"):
         who["ada"].good("folder", "add", path)
     who["ada"].good("share", "--folder", "net", "carol")
+    who["carol"].accept_all()
     s.admin.good("team", "add", "ops")
     s.admin.good("member", "add", "ops", "carol")
     (s.folder / "bad.csv").write_text("one,two\n1,2\n")

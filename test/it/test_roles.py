@@ -18,6 +18,7 @@ def eve(ada, hire):
     one = hire("eve")
     one.good("put", "own/root", input="s3cret of eve\n")
     ada.good("share", "web/root", "eve", "manage")
+    one.accept_all()
     return one
 
 

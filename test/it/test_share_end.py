@@ -91,6 +91,7 @@ def test_a_share_ends(ada, bob, clock):
     said = ada.good("share", "--resource", "web", "bob", "modify", "--until", "2h")
     assert " until " in said and " UTC" in said, said
     ada.good("share", "net/root", "bob", "manage", "--until", "90min")
+    bob.accept_all()
     assert sees(bob) == {"web/root", "web/guest", "net/root"}
     assert reads(bob, "web/guest") and writes(bob, "web/root") and reads(bob, "net/root")
     bob.good("shares", "net/root")

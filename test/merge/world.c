@@ -257,8 +257,11 @@ check_done(struct world *w, struct node *d, const struct made *m)
 		 "SELECT id, to_jsonb(r) FROM resource r UNION ALL SELECT id, to_jsonb(f) FROM "
 		 "folder f UNION ALL SELECT id, to_jsonb(a) FROM "
 		 "account "
-		 "a) t WHERE id = object AND j->>what = value) END LIMIT 1",
-		 chain, (long long)m->ev.seq);
+		 "a) t WHERE id = object AND j->>what = value) END "
+		 "UNION ALL SELECT 'acceptance', '' FROM event e JOIN share s ON s.target = "
+		 "e.object AND s.principal = e.actor WHERE e.node = '%s' AND e.seq = %lld AND "
+		 "e.kind = %d AND s.waits LIMIT 1",
+		 chain, (long long)m->ev.seq, chain, (long long)m->ev.seq, EVENT_SHARE_ACCEPTED);
 	if (tables_ask(d->t, buf_str(&sql), &what, &unused))
 		snprintf(w->h.undone, sizeof(w->h.undone), "%s: %s", what,
 			 event_name((int)m->ev.kind));

@@ -339,7 +339,9 @@ def test_who_may_only_look_changes_nothing(pair, admin, chrome):
         page.type(f"setup-{field}", words)
     page.press("Set the password and log in")
     page.wait("user", "viewer")
-    wait_until("the one is there", lambda: first_cells(page, "accounts"), lambda rows: rows == ["core switch"])
+    wait_until(
+        "the one is there", lambda: first_cells(page, "accounts"), lambda rows: rows == ["core switch not accepted"]
+    )
     page.press("Show …")
     reveal(page, "to look")
     assert not page.seen("change")

@@ -136,6 +136,35 @@ def test_somebody_sees_through_what_they_may(pair, chrome, people):
     assert page.complaints() == []
 
 
+def marked(page):
+    """What of the list is marked as not accepted."""
+    return [r[0] for r in page.rows("accounts") if "not accepted" in r[0]]
+
+
+def test_what_is_shared_waits_for_an_answer(pair, chrome, admin, people):
+    """It is in the list, marked, and above it with Accept and Give up."""
+    dave = admin.parent / "dave.session"
+    pair[0].cli("put", "pump/root", session=admin, input="s3cret-pump\n")
+    pair[0].cli("share", "pump/root", "dave", "modify", session=admin)
+    page = as_user(chrome, pair[0], "dave")
+    page.wait("offers", "pump / root", "shared by admin: view and change")
+    wait_until("it is marked", lambda: marked(page), lambda rows: len(rows) == 1)
+    assert pair[0].cli("get", "pump/root", session=dave, check=False).returncode == 1
+    page.press("Accept")
+    page.wait("offers-said", "pump / root is found by its name now")
+    wait_until("it is not marked", lambda: marked(page), lambda rows: rows == [])
+    assert pair[0].cli("get", "pump/root", session=dave).stdout == "s3cret-pump\n"
+    pair[0].cli("unshare", "pump/root", "dave", session=admin)
+    pair[0].cli("share", "pump/root", "dave", session=admin)
+    page = as_user(chrome, pair[0], "dave")
+    page.wait("offers", "pump / root", "shared by admin: view")
+    page.press("Give up")
+    page.wait("offers-said", "pump / root is no longer shared with you")
+    wait_until("it is gone", lambda: found(page), lambda rows: rows == ["gate"])
+    assert page.complaints() == []
+    pair[0].cli("rm", "--yes", "--resource", "pump", session=admin)
+
+
 @pytest.fixture
 def offered(pair, chrome, people):
     """The page of admin, whose resource is offered to dave."""
@@ -169,7 +198,7 @@ def test_an_offer_is_taken_back(pair, chrome, offered):
 
 def test_an_offer_is_refused(pair, chrome, offered):
     page = offers_to(chrome, pair[0], "dave", by="admin")
-    assert "1 is offered to you" in page.d.find_element("css selector", "nav .mark").get_attribute("title")
+    assert "1 waits for your answer" in page.d.find_element("css selector", "nav .mark").get_attribute("title")
     page.press("Refuse")
     page.wait("offers-said", "core switch stays with admin")
     assert not page.d.find_elements("css selector", "nav .mark") and found(page) == ["gate"]

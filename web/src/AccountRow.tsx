@@ -11,6 +11,7 @@ export interface Row {
 	version: number;
 	conflict: boolean;
 	level: string;
+	waits: boolean; // it is found by its name once they accept it
 }
 
 // As a reference is written, but for the spaces.
@@ -39,6 +40,7 @@ export class AccountRow extends Component<Props> {
 						{row.resource}
 					</button>
 					{row.folder && <span class="hint path"> {T.inFolder(row.folder)}</span>}
+					{row.waits && <span class="hint"> {T.unaccepted}</span>}
 				</td>
 				<td data-column={T.login}>{row.id ? row.login : T.dash}</td>
 				<td data-column={T.version}>{!row.version ? T.noVersion : row.conflict ? T.inConflict(row.version) : row.version}</td>

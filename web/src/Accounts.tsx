@@ -21,7 +21,7 @@ export function rowsOf(resources: Resource[], folders: boolean): Row[] {
 		const folder = (folders && resource.folder?.path) || "";
 		const of = { resource: named(resource.name, resource), resourceId: resource.id, folder };
 		if (!resource.accounts.length)
-			return [{ ...of, id: "", login: "", version: 0, conflict: false, level: "" }];
+			return [{ ...of, id: "", login: "", version: 0, conflict: false, level: "", waits: resource.waits }];
 		return resource.accounts.map((account) => ({
 			...of,
 			id: account.id,
@@ -29,6 +29,7 @@ export function rowsOf(resources: Resource[], folders: boolean): Row[] {
 			version: account.version,
 			conflict: account.conflict,
 			level: account.level,
+			waits: account.waits,
 		}));
 	});
 }
@@ -40,6 +41,7 @@ function rowOf(account: FoundAccount | FoundResourceAccount, resource: OwnedReso
 		version: account.version,
 		conflict: account.conflict,
 		level: account.level,
+		waits: false, // what waits is not looked up by name
 		resource: named(resource.name, resource),
 		resourceId: resource.id,
 		folder: resource.path ?? "",

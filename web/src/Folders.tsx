@@ -61,6 +61,7 @@ function FolderList({ of, found, go, manage }: ListProps) {
 							<a href={link(f.id)} onClick={() => go(f.id)}>
 								{found ? f.path : named(f.name, f)}
 							</a>
+							{f.waits && <span class="hint"> {T.unaccepted}</span>}
 						</td>
 						<td data-column={T.folderColumns[1]}>{T.levels[f.level ?? ""] ?? T.dash}</td>
 						<td data-column={T.folderColumns[2]}>{f.owner.name}</td>

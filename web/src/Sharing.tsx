@@ -74,7 +74,8 @@ export function Sharing({ path, nobody }: { path: string; nobody: string }) {
 					return (
 						<li key={row.user.id}>
 							<span>
-								{name} {row.team && T.aTeam} <span class="hint">{T.since(time(row.granted))}</span>{" "}
+								{name} {row.team && T.aTeam} {row.waits && <span class="hint">{T.unaccepted} </span>}
+								<span class="hint">{T.since(time(row.granted))}</span>{" "}
 								{row.until && <span class="hint">{(row.ended ? T.endedAt : T.until)(time(row.until))}</span>}
 							</span>
 							<span class="row">

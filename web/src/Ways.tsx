@@ -19,6 +19,7 @@ export function Ways({ of }: { of: Pick<Why, "through"> }) {
 					{T.levels[w.level] ?? w.level}: {words(w)}
 					{w.granted && <span class="hint"> {T.since(time(w.granted))}</span>}
 					{w.until && <span class="hint"> {T.until(time(w.until))}</span>}
+					{w.waits && <span class="hint"> {T.unaccepted}</span>}
 				</li>
 			))}
 		</ul>

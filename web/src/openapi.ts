@@ -197,6 +197,7 @@ export interface Folder {
 	owner: Named;
 	level: string | null;
 	created: string;
+	waits: boolean;
 }
 
 export interface Folders {
@@ -516,8 +517,14 @@ export interface Notice {
 }
 
 export interface Offer {
-	resource: Suffixed;
-	from: Named;
+	kind: string;
+	ownership: boolean;
+	folder: Suffixed | null;
+	resource: Suffixed | null;
+	account: SuffixedAccount | null;
+	level: string | null;
+	until: string | null;
+	from: Named | null;
 }
 
 export interface OfferMade {
@@ -590,6 +597,7 @@ export interface Resource {
 	owner: Named;
 	folder: Placed | null;
 	level: string | null;
+	waits: boolean;
 	accounts: ResourceAccount[];
 	accounts_next: string | null;
 }
@@ -602,6 +610,7 @@ export interface ResourceAccount {
 	version: number;
 	conflict: boolean;
 	level: string;
+	waits: boolean;
 }
 
 export interface Resources {
@@ -680,6 +689,7 @@ export interface Share {
 	team: boolean;
 	level: string;
 	until: string | null;
+	waits: boolean;
 }
 
 export interface ShareRow {
@@ -689,6 +699,7 @@ export interface ShareRow {
 	granted: string;
 	until: string | null;
 	ended: boolean;
+	waits: boolean;
 }
 
 export interface Shares {
@@ -817,6 +828,7 @@ export interface Way {
 	folder: string | null;
 	granted: string | null;
 	until: string | null;
+	waits: boolean;
 }
 
 export interface Why {

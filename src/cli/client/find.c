@@ -10,8 +10,9 @@
 static void
 add_row(struct term_table *t, const json_t *res, const json_t *a)
 {
-	auto_buf name = BUF_INIT, version = BUF_INIT;
+	auto_buf name = BUF_INIT, version = BUF_INIT, level = BUF_INIT;
 
+	lookup_add_level(&level, a ? a : res);
 	lookup_add_name(&name, res, "name");
 	if (a) {
 		buf_addc(&name, '/');
@@ -20,7 +21,7 @@ add_row(struct term_table *t, const json_t *res, const json_t *a)
 			 (long long)json_integer_value(json_object_get(a, "version")),
 			 json_is_true(json_object_get(a, "conflict")) ? " conflict" : "");
 	}
-	term_table_row(t, buf_str(&name), lookup_text(a ? a : res, "level"), buf_str(&version),
+	term_table_row(t, buf_str(&name), buf_str(&level), buf_str(&version),
 		       lookup_text(json_object_get(res, "folder"), "path"), lookup_text(res, "url"),
 		       lookup_text(res, "description"));
 }

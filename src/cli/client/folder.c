@@ -17,7 +17,10 @@
 static void
 add_folder(struct term_table *t, const json_t *f)
 {
-	term_table_row(t, lookup_text(f, "path"), lookup_text(f, "level"),
+	auto_buf level = BUF_INIT;
+
+	lookup_add_level(&level, f);
+	term_table_row(t, lookup_text(f, "path"), buf_str(&level),
 		       lookup_text(json_object_get(f, "owner"), "name"),
 		       lookup_text(f, "description"));
 }

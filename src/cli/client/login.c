@@ -307,7 +307,7 @@ run_login(const struct cli *c, struct err *e)
 	note_notices(o);
 	json_t *offers = json_object_get(o, "offers");
 	if (json_integer_value(offers) > 0)
-		fprintf(stderr, "note: resources are offered to you; see `holdfast offers`\n");
+		fprintf(stderr, "note: something is offered to you; see `holdfast offers`\n");
 	json_t *waiting = json_object_get(o, "administration_conflicts");
 	if (waiting)
 		fprintf(stderr,

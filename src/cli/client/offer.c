@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast offer, offers, accept, refuse: a resource goes to another owner, who takes it.
+ * holdfast offer, offers, accept, refuse: a resource goes to another owner, who takes it; and what others share with somebody by themselves, who accepts it.
  */
 #include <string.h>
 #include <strings.h>
@@ -12,22 +12,53 @@
 #include "cli/frame/term.h"
 
 #define OFFERS "/v1/offers"
+#define OFFERS_TOLD 4 /* of one name */
+
+/* "RESOURCE", "RESOURCE/LOGIN", or the name of a folder. */
+static void
+add_what(struct buf *out, const json_t *x)
+{
+	const json_t *account = json_object_get(x, "account"), *folder;
+
+	folder = json_object_get(x, "folder");
+	if (json_is_object(folder)) {
+		lookup_add_name(out, folder, "name");
+		return;
+	}
+	lookup_add_name(out, json_object_get(x, "resource"), "name");
+	if (!json_is_object(account))
+		return;
+	buf_addc(out, '/');
+	lookup_add_name(out, account, "login");
+}
+
+static bool
+is_owners(const json_t *x)
+{
+	return json_is_true(json_object_get(x, "ownership"));
+}
 
 static void
 add_offer(struct term_table *t, const json_t *x)
 {
-	auto_buf name = BUF_INIT;
+	const char *until = lookup_text(x, "until");
+	auto_buf what = BUF_INIT, how = BUF_INIT;
 
-	lookup_add_name(&name, json_object_get(x, "resource"), "name");
-	term_table_row(t, buf_str(&name), lookup_text(json_object_get(x, "from"), "name"));
+	add_what(&what, x);
+	buf_addf(&how, "%s: %s", lookup_text(x, "kind"),
+		 is_owners(x) ? "to own" : lookup_text(x, "level"));
+	if (*until)
+		buf_addf(&how, " until %.16s UTC", until);
+	term_table_row(t, buf_str(&what), buf_str(&how),
+		       lookup_text(json_object_get(x, "from"), "name"));
 }
 
 static const struct paging list = { .array = "offers",
 				    .cursor = "after",
-				    .none = "nothing is offered to you",
+				    .none = "nothing waits for your answer",
 				    .row = add_offer,
-				    .columns = 2,
-				    .head = { "RESOURCE", "FROM" } };
+				    .columns = 3,
+				    .head = { "WHAT", "OFFERED", "FROM" } };
 
 static int
 run_offers(const struct cli *c, struct err *e)
@@ -38,44 +69,74 @@ run_offers(const struct cli *c, struct err *e)
 	return rc ? rc : paging_print(c, r, &list, OFFERS, e);
 }
 
-/* What was offered is found among the offers alone: the resource itself may be hidden from whoever accepts it. */
+/* What waits for an answer is found among what waits alone: of a resource that is offered nothing else may be seen, and what is shared is not looked up by name before. */
 struct sought {
-	const char *word;
+	struct lookup_words words;
 	char id[37];
+	const char *noun; /* as the API calls it */
+	bool owners;	  /* ownership is offered */
 	unsigned n;
+	struct buf ids; /* of several */
 };
+
+static void
+sought_done(struct sought *s)
+{
+	buf_done(&s->ids);
+}
+
+static bool
+fits(struct lookup_words w, const json_t *x, const char *id)
+{
+	const json_t *account = json_object_get(x, "account");
+	const json_t *folder = json_object_get(x, "folder");
+	const json_t *named = json_is_object(folder) ? folder : json_object_get(x, "resource");
+
+	if (!w.login && strcasecmp(id, w.first) == 0)
+		return true;
+	if (json_is_object(account))
+		return lookup_reads(w, named, account);
+	return !w.login &&
+	       name_means(w.first, lookup_text(named, "name"), lookup_text(named, "id"));
+}
 
 static bool
 take_offer(void *arg, json_t *x)
 {
+	static const char *const kinds[][2] = { { "account", "accounts" },
+						{ "folder", "folders" },
+						{ "resource", "resources" } };
 	struct sought *s = arg;
-	const json_t *resource = json_object_get(x, "resource");
-	const char *id = lookup_text(resource, "id");
+	const char *kind = lookup_text(x, "kind");
+	const char *id = lookup_text(json_object_get(x, kind), "id");
 
-	if (strcasecmp(id, s->word) != 0 && !name_means(s->word, lookup_text(resource, "name"), id))
+	if (!lookup_is_id(id) || !fits(s->words, x, id))
 		return true;
 	s->n++;
+	s->owners = is_owners(x);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strcmp(kinds[i][0], kind) == 0)
+			s->noun = kinds[i][1];
 	text_copy(s->id, sizeof(s->id), id);
-	return s->n < 2;
+	buf_addf(&s->ids, "%s%s (%s)", s->n > 1 ? ", " : "", id, kind);
+	return s->n < OFFERS_TOLD;
 }
 
 static int
-find_offer(struct remote *r, const char *word, char id[static 37], struct err *e)
+find_offer(struct remote *r, struct sought *s, struct err *e)
 {
-	struct sought s = { .word = word };
-	int rc = paging_each(r, &list, OFFERS, take_offer, &s, e);
+	int rc = paging_each(r, &list, OFFERS, take_offer, s, e);
 
 	if (rc < 0)
 		return rc;
-	if (s.n > 1)
-		return err_set(e, ERR_REFUSED,
-			       "several resources called \"%s\" are offered to you: write the "
-			       "suffix that `holdfast offers` shows too",
-			       word);
-	if (s.n == 0)
+	if (s->n > 1)
+		return lookup_several(ERR_REFUSED, s->words.first, "offer", "write an id",
+				      buf_str(&s->ids), e);
+	if (s->n == 0 || !s->noun)
 		return err_set(e, ERR_NOT_FOUND,
-			       "no resource \"%s\" is offered to you; see `holdfast offers`", word);
-	memcpy(id, s.id, sizeof(s.id));
+			       "nothing called \"%s\" waits for your answer; see `holdfast "
+			       "offers`",
+			       s->words.first);
 	return 0;
 }
 
@@ -124,33 +185,61 @@ run_offer(const struct cli *c, struct err *e)
 	return CLI_GOOD;
 }
 
+/* A share is accepted under its thing, and given up as the caller's own. */
 static int
-answer(const struct cli *c, const char *method, const char *more, const char *said, struct err *e)
+send_share(struct remote *r, const struct sought *s, bool accept, struct err *e)
 {
+	auto_buf path = BUF_INIT;
+	auto_json me = NULL;
+	int rc = accept ? 0 : remote_call(r, REMOTE_READ, "GET", "/v1/session", NULL, &me, e);
+
+	if (rc < 0)
+		return rc;
+	buf_addf(&path, "/v1/%s/%s/shares/", s->noun, s->id);
+	if (accept)
+		buf_adds(&path, "accept");
+	else
+		lookup_escape(&path, lookup_text(json_object_get(me, "user"), "id"));
+	return remote_call(r, REMOTE_WRITE, accept ? "POST" : "DELETE", buf_str(&path), NULL, NULL,
+			   e);
+}
+
+/* said: of ownership, and of a share. */
+static int
+answer(const struct cli *c, bool accept, const char *const said[2], struct err *e)
+{
+	FREE_WITH(sought_done) struct sought s = { .words = lookup_words(c, 0), .ids = BUF_INIT };
 	auto_remote r = NULL;
-	char id[37];
 	int rc = remote_open(&r, e);
 
 	if (rc == 0)
-		rc = find_offer(r, c->args[0], id, e);
-	if (rc == 0)
-		rc = send_offer(r, method, id, more, NULL, e);
+		rc = find_offer(r, &s, e);
+	if (rc == 0 && s.owners)
+		rc = send_offer(r, accept ? "POST" : "DELETE", s.id, accept ? "/accept" : "", NULL,
+				e);
+	else if (rc == 0)
+		rc = send_share(r, &s, accept, e);
 	if (rc < 0)
 		return rc;
-	puts(c->json ? "{}" : said);
+	puts(c->json ? "{}" : said[s.owners ? 0 : 1]);
 	return CLI_GOOD;
 }
 
 static int
 run_accept(const struct cli *c, struct err *e)
 {
-	return answer(c, "POST", "/accept", "you own it now", e);
+	static const char *const said[] = { "you own it now", "you find it by its name now" };
+
+	return answer(c, true, said, e);
 }
 
 static int
 run_refuse(const struct cli *c, struct err *e)
 {
-	return answer(c, "DELETE", "", "it stays with its owner", e);
+	static const char *const said[] = { "it stays with its owner",
+					    "it is no longer shared with you" };
+
+	return answer(c, false, said, e);
 }
 
 static const struct cli_opt offer_opts[] = {
@@ -179,25 +268,33 @@ const struct cli_verb verbs_offer[] = {
 		.name = "offers",
 		.opts = offers_opts,
 		.run = run_offers,
-		.help = "Lists the resources that others offer to you.",
+		.help = "Lists what waits for your answer: what others offer you, and share with "
+			"you.",
+		.more = "What somebody shares with you by yourself is in lists and searches at "
+			"once, and is opened by its id; `holdfast get NAME` and the like find it "
+			"once you accept it, so that nobody's share comes between you and a name "
+			"of yours. What is shared with a team needs no answer.",
 		.part = CLI_SHARES,
 	},
 	{
 		.name = "accept",
-		.args = "RESOURCE",
+		.args = "RESOURCE | RESOURCE/LOGIN | FOLDER",
 		.min_args = 1,
-		.max_args = 1,
+		.max_args = 2,
 		.run = run_accept,
-		.help = "Takes a resource that is offered to you: you own it then.",
+		.help = "Accepts what waits for your answer: you own it then, or find it by name.",
+		.more = "As `holdfast offers` lists it, or by its id.",
 		.part = CLI_SHARES,
 	},
 	{
 		.name = "refuse",
-		.args = "RESOURCE",
+		.args = "RESOURCE | RESOURCE/LOGIN | FOLDER",
 		.min_args = 1,
-		.max_args = 1,
+		.max_args = 2,
 		.run = run_refuse,
-		.help = "Refuses a resource that is offered to you.",
+		.help = "Refuses what is offered to you, or gives up what is shared with you.",
+		.more = "As `holdfast offers` lists it, or by its id. What you accepted before you "
+			"give up with `holdfast unshare RESOURCE/LOGIN YOUR-NAME`.",
 		.part = CLI_SHARES,
 	},
 	{ 0 },

@@ -146,6 +146,8 @@ run_share(const struct cli *c, struct err *e)
 		 lookup_text(o, "level"));
 	lookup_show(&name, &l.what);
 	add_end(&name, o, " until ");
+	if (json_is_true(json_object_get(o, "waits")))
+		buf_adds(&name, ", by name once they accept it");
 	term_print_text(buf_str(&name));
 	putchar('\n');
 	return CLI_GOOD;
@@ -179,6 +181,7 @@ add_share(struct term_table *t, const json_t *s)
 	buf_adds(&name, json_is_true(json_object_get(s, "team")) ? " (team)" : "");
 	add_end(&until, s, "");
 	buf_adds(&until, json_is_true(json_object_get(s, "ended")) ? " (ended)" : "");
+	buf_adds(&name, json_is_true(json_object_get(s, "waits")) ? " (not accepted)" : "");
 	term_table_row(t, buf_str(&name), lookup_text(s, "level"), lookup_text(s, "granted"),
 		       buf_str(&until));
 }
@@ -221,6 +224,8 @@ print_way(struct term_table *t, const json_t *way)
 		else
 			buf_adds(&through, "them");
 		buf_adds(&through, json_is_object(team) ? " (team)" : "");
+		buf_adds(&through,
+			 json_is_true(json_object_get(way, "waits")) ? " (not accepted)" : "");
 	}
 	if (*folder)
 		buf_addf(&through, ": %s", folder);

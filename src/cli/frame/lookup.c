@@ -32,6 +32,13 @@ lookup_text(const json_t *o, const char *name)
 }
 
 void
+lookup_add_level(struct buf *out, const json_t *o)
+{
+	buf_addf(out, "%s%s", lookup_text(o, "level"),
+		 json_is_true(json_object_get(o, "waits")) ? " (not accepted)" : "");
+}
+
+void
 lookup_add_name(struct buf *out, const json_t *o, const char *name)
 {
 	buf_addf(out, "%s%s", lookup_text(o, name), lookup_text(o, "suffix"));
@@ -222,7 +229,7 @@ say_several(const char *spec, const json_t *answer, struct err *e)
 static int
 no_resource(const char *name, struct err *e)
 {
-	return say_none("resource", name, " that you may see; try `holdfast find`", e);
+	return say_none("resource", name, " that you may see by name; try `holdfast find`", e);
 }
 
 /* One account is wanted: say which there are. */

@@ -84,5 +84,8 @@ bool lookup_reads(struct lookup_words w, const json_t *resource, const json_t *a
 /* Appends the member `name` of o, and the suffix that o has if others hold the name too. */
 void lookup_add_name(struct buf *out, const json_t *o, const char *name);
 
+/* Appends the level of o, and that it is not found by its name before it is accepted. */
+void lookup_add_level(struct buf *out, const json_t *o);
+
 /* Text of a member, "" when it, or o itself, is missing. Borrowed from o. */
 const char *lookup_text(const json_t *o, const char *name);

@@ -15,34 +15,40 @@
 ((SELECT true FROM folder twin WHERE coalesce(twin.parent, twin.owner) = coalesce(:f.parent, :f.owner) AND lower(twin.name) = lower(:f.name)
 	AND twin.deleted_at IS NULL AND twin.id <> :f.id LIMIT 1) IS NOT NULL)
 
--- A folder and what it stands in, the topmost first (ord), as far as the user reaches them.
--- fragment: steps_to(principal, folder)
+-- A folder and what it stands in, the topmost first (ord), as far as the user reaches them. now: by what counts, reached_now or named_now.
+-- fragment: steps_to(principal, folder, now)
 (SELECT above.ord, called.* FROM folder standing CROSS JOIN LATERAL unnest(standing.path || standing.id) WITH ORDINALITY above (id, ord)
 	CROSS JOIN LATERAL (SELECT o.* FROM folder o WHERE o.id = above.id OFFSET 0) called
 	WHERE standing.id = :folder AND standing.deleted_at IS NULL
-		AND (SELECT s.level FROM :reached_now() s WHERE s.principal = :principal AND s.target = above.id) IS NOT NULL)
+		AND (SELECT s.level FROM :now s WHERE s.principal = :principal AND s.target = above.id) IS NOT NULL)
 
 -- Their names, with suffixes, so that it can be written as it is shown; null: there is none that the user reaches.
--- fragment: shown_path(principal, folder)
+-- fragment: full_path(principal, folder, now)
 (SELECT string_agg(step.name || CASE WHEN :has_twin(step) THEN '~' || right(step.id::text, 4) ELSE '' END, '/' ORDER BY step.ord)
-	FROM :steps_to(:principal, :folder) step)
+	FROM :steps_to(:principal, :folder, :now) step)
 
--- fragment: plain_path(principal, folder)
-(SELECT string_agg(step.name, '/' ORDER BY step.ord) FROM :steps_to(:principal, :folder) step)
+-- fragment: shown_path(principal, folder)
+:full_path(:principal, :folder, :reached_now())
+
+-- What the user may write: of it, what does not wait for their acceptance.
+-- fragment: named_paths(principal, folder)
+(SELECT :full_path(:principal, :folder, :named_now()) AS shown,
+	(SELECT string_agg(step.name, '/' ORDER BY step.ord) FROM :steps_to(:principal, :folder, :named_now()) step) AS plain OFFSET 0)
 
 -- Whether a path (p: shown and plain) is what somebody writes, or ends so.
 -- fragment: reads_as(p, word)
 (right('/' || lower(:p.shown), length(:word) + 1) = '/' || lower(:word) OR right('/' || lower(:p.plain), length(:word) + 1) = '/' || lower(:word))
 
--- Whether a row r of resource stands in a folder that reads so, as far as the user sees; '' fits each.
+-- Whether a row r of resource stands in a folder that reads so, as far as the user finds it by name; '' fits each.
 -- fragment: stands_at(principal, r, word)
 CASE WHEN :word = '' THEN true WHEN :r.folder IS NULL THEN false ELSE
-	(SELECT :reads_as(p, :word) FROM (SELECT :shown_path(:principal, :r.folder) AS shown, :plain_path(:principal, :r.folder) AS plain OFFSET 0) p) END
+	(SELECT :reads_as(p, :word) FROM :named_paths(:principal, :r.folder) p) END
 
--- Of a row f of folder that the user reaches with that level.
+-- Of a row f of folder that the user reaches with that level. waits: it is found by its path once they accept it.
 -- fragment: shown_folder(principal, f, level)
 :f.id, :f.name, :f.description, :f.owner, (SELECT o.name FROM principal o WHERE o.id = :f.owner), CASE WHEN :f.owner = :principal THEN 4 ELSE :level END,
-	(SELECT s.target FROM :reached_now() s WHERE s.principal = :principal AND s.target = :f.parent), coalesce(:shown_path(:principal, :f.id), :f.name), :f.created_at, :has_twin(:f)
+	(SELECT s.target FROM :reached_now() s WHERE s.principal = :principal AND s.target = :f.parent), coalesce(:shown_path(:principal, :f.id), :f.name), :f.created_at, :has_twin(:f),
+	coalesce((SELECT NOT s.named FROM :reached_now() s WHERE s.principal = :principal AND s.target = :f.id), false)
 
 -- name: apply_folder_created(node uuid, from_seq bigint, to_seq bigint)
 WITH f AS (
@@ -130,8 +136,8 @@ WITH RECURSIVE e AS MATERIALIZED (
 	SELECT t.id AS target, s.principal, :reaching(s)
 	FROM t CROSS JOIN LATERAL (SELECT * FROM folder o WHERE o.id = t.id AND o.deleted_at IS NULL OFFSET 0) f
 	CROSS JOIN LATERAL unnest(t.path || t.id) above (id)
-	CROSS JOIN LATERAL (SELECT o.owner AS principal, 3 AS level, NULL::timestamptz AS until FROM folder o WHERE o.id = above.id
-		UNION ALL SELECT coalesce(m.principal, r.id), s.level, s.until
+	CROSS JOIN LATERAL (SELECT o.owner AS principal, 3 AS level, NULL::timestamptz AS until, true AS named FROM folder o WHERE o.id = above.id
+		UNION ALL SELECT coalesce(m.principal, r.id), s.level, s.until, NOT s.waits
 		FROM share s CROSS JOIN LATERAL (SELECT * FROM principal o WHERE o.id = s.principal OFFSET 0) r
 		LEFT JOIN LATERAL (SELECT * FROM member o WHERE o.team = r.id OFFSET 0) m ON true
 		WHERE s.target = above.id AND (r.role <> 'team' OR m.principal IS NOT NULL AND NOT r.disabled) OFFSET 0) s
@@ -159,13 +165,13 @@ SELECT 1 / (NOT EXISTS (SELECT FROM (SELECT DISTINCT object FROM event WHERE nod
 
 -- Also where the user does not see it (any more).
 -- name: folder_get(id uuid, principal uuid) ->
---   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool
+--   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool, waits bool
 SELECT :shown_folder($2, f, l.level)
 FROM folder f CROSS JOIN LATERAL (SELECT :level_of_folder($2, f) AS level OFFSET 0) l WHERE f.id = $1 AND f.deleted_at IS NULL;
 
 -- Pages of lists, as of resources. What stands at the top for the user: they reach nothing that it stands in.
 -- name: folder_top(principal uuid, place text, after uuid, rows int) ->
---   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool
+--   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool, waits bool
 SELECT :shown_folder($1, f, f.level)
 FROM (SELECT f.*, s.level FROM :reached_now() s CROSS JOIN LATERAL (SELECT * FROM folder o WHERE o.id = s.target AND o.deleted_at IS NULL OFFSET 0) f
 	WHERE s.principal = $1 AND (lower(f.name), f.id) > ($2, $3)
@@ -173,7 +179,7 @@ FROM (SELECT f.*, s.level FROM :reached_now() s CROSS JOIN LATERAL (SELECT * FRO
 ORDER BY lower(f.name), f.id;
 
 -- name: folder_children(principal uuid, parent uuid, place text, after uuid, rows int) ->
---   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool
+--   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool, waits bool
 SELECT :shown_folder($1, f, f.level)
 FROM (SELECT f.*, s.level FROM folder f CROSS JOIN LATERAL (SELECT s.level FROM :reached_now() s WHERE s.principal = $1 AND s.target = f.id OFFSET 0) s
 	WHERE coalesce(f.parent, f.owner) = $2 AND f.parent = $2 AND f.deleted_at IS NULL AND (lower(f.name), f.id) > ($3, $4)
@@ -181,7 +187,7 @@ FROM (SELECT f.*, s.level FROM folder f CROSS JOIN LATERAL (SELECT s.level FROM 
 ORDER BY lower(f.name), f.id;
 
 -- name: folder_search(principal uuid, pattern text, place text, after uuid, rows int) ->
---   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool
+--   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool, waits bool
 SELECT :shown_folder($1, f, f.level)
 FROM (SELECT f.*, s.level FROM :reached_now() s CROSS JOIN LATERAL (SELECT * FROM folder o WHERE o.id = s.target AND o.deleted_at IS NULL OFFSET 0) f
 	WHERE s.principal = $1 AND (lower(f.name), f.id) > ($3, $4) AND (f.name ILIKE $2 OR f.description ILIKE $2)
@@ -191,13 +197,13 @@ ORDER BY lower(f.name), f.id;
 -- What a path may mean: it ends with a folder of that name, or of the name before its suffix (plain, tail; '' where it has none), whose path it is or ends it.
 -- exact: it is all of it.
 -- name: folder_at(principal uuid, path text, name text, plain text, tail text, rows int) ->
---   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool
+--   id uuid, name text, description text, owner uuid, owner_name text, level int, parent uuid, place text, created timestamptz, shared bool, waits bool
 SELECT :shown_folder($1, f, f.level)
 FROM (SELECT f.*, s.level, lower($2) IN (lower(p.shown), lower(p.plain)) AS exact, bool_or(lower($2) IN (lower(p.shown), lower(p.plain))) OVER () AS any_exact
 	FROM (SELECT * FROM folder WHERE lower(name) = lower($3) AND deleted_at IS NULL
 		UNION ALL SELECT * FROM folder WHERE $5 <> '' AND lower(name) = lower($4) AND deleted_at IS NULL AND :ends(id, $5)) f
-	CROSS JOIN LATERAL (SELECT s.level FROM :reached_now() s WHERE s.principal = $1 AND s.target = f.id OFFSET 0) s
-	CROSS JOIN LATERAL (SELECT :shown_path($1, f.id) AS shown, :plain_path($1, f.id) AS plain OFFSET 0) p
+	CROSS JOIN LATERAL (SELECT s.level FROM :reached_now() s WHERE s.principal = $1 AND s.target = f.id AND s.named OFFSET 0) s
+	CROSS JOIN LATERAL :named_paths($1, f.id) p
 	WHERE :reads_as(p, $2)) f
 WHERE f.exact OR NOT f.any_exact ORDER BY f.id LIMIT $6;
 

@@ -111,7 +111,7 @@ FROM (SELECT r.twin AS place, r.id, false AS is_principal, false AS is_team, fal
 			AND o.deleted_at IS NULL) AS others,
 		r.created_at, r.made_on, r.made_by
 	FROM resource r CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) l
-	WHERE r.twin IS NOT NULL AND r.deleted_at IS NULL AND :sees_resource($1, r)
+	WHERE r.twin IS NOT NULL AND r.deleted_at IS NULL AND :sees_resource($1, r, :reached_now())
 	UNION ALL
 	SELECT lower(r.name) || '/' || a.twin, a.id, false, false, false, r.id, r.name, r.twin IS NOT NULL, a.login, l.level,
 		(SELECT count(*) - 1 FROM account o WHERE o.resource = r.id AND lower(o.login) = a.twin AND o.deleted_at IS NULL),

@@ -8,7 +8,7 @@ BEGIN READ WRITE;
 
 -- name: rebuild_make()
 DO 'DECLARE t text; BEGIN
-	FOREACH t IN ARRAY string_to_array(''node data_key principal ending session folder resource account version emptied share member reach ha_term ha_order word ''
+	FOREACH t IN ARRAY string_to_array(''node data_key principal ending session folder resource account version emptied share acceptance member reach ha_term ha_order word ''
 			''admin_conflict emergency_policy audit_accepted maintenance authority chain'', '' '') LOOP
 		EXECUTE format(''CREATE TEMPORARY TABLE %I (LIKE public.%I INCLUDING ALL)'', t, t);
 	END LOOP; END';
@@ -51,7 +51,7 @@ WHERE a.j IS DISTINCT FROM b.j AND :which ORDER BY 1 LIMIT $2)
 -- fragment: differences(table, key)
 :some_differences(:table, :key, true)
 
--- columns: differing of differing_node, differing_data_key, differing_principal, differing_ending, differing_session, differing_folder, differing_resource, differing_account, differing_version, differing_emptied, differing_share, differing_member, differing_reach, differing_ha_term, differing_ha_order, differing_word, differing_admin_conflict, differing_emergency_policy, differing_audit_accepted, differing_maintenance, differing_authority, differing_chain
+-- columns: differing of differing_node, differing_data_key, differing_principal, differing_ending, differing_session, differing_folder, differing_resource, differing_account, differing_version, differing_emptied, differing_share, differing_acceptance, differing_member, differing_reach, differing_ha_term, differing_ha_order, differing_word, differing_admin_conflict, differing_emergency_policy, differing_audit_accepted, differing_maintenance, differing_authority, differing_chain
 
 -- name: differing_node(without text[], rows int) -> id text, held bool, told bool, places text
 :differences(node, x.id);
@@ -86,6 +86,9 @@ WHERE a.j IS DISTINCT FROM b.j AND :which ORDER BY 1 LIMIT $2)
 
 -- name: differing_share(without text[], rows int) -> id text, held bool, told bool, places text
 :differences(share, x.target || '/' || x.principal);
+
+-- name: differing_acceptance(without text[], rows int) -> id text, held bool, told bool, places text
+:differences(acceptance, x.target || '/' || x.principal || '/' || x.given);
 
 -- name: differing_member(without text[], rows int) -> id text, held bool, told bool, places text
 :differences(member, x.team || '/' || x.principal);

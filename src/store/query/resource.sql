@@ -28,18 +28,27 @@ CASE WHEN :f.owner = :principal THEN 4 ELSE :inherited(:principal, :f.id) END
 -- Until when a user reaches a target of any kind, through shares or as the owner of a folder that it is or stands in.
 -- fragment: reached(principal, target)
 (SELECT :reaching(g) FROM (
-	SELECT there.level, there.until FROM :way_of(:target) way CROSS JOIN LATERAL (SELECT o.id, o.owner FROM folder o WHERE o.id = way.id OFFSET 0) above
-		CROSS JOIN LATERAL (SELECT 3 AS level, NULL::timestamptz AS until WHERE above.owner = :principal
-			UNION ALL SELECT its.level, its.until FROM :grants(:principal, above.id) its) there
-	UNION ALL SELECT its.level, its.until FROM :grants(:principal, :target) its WHERE NOT EXISTS (SELECT FROM folder here WHERE here.id = :target)) g)
+	SELECT there.level, there.until, there.named FROM :way_of(:target) way CROSS JOIN LATERAL (SELECT o.id, o.owner FROM folder o WHERE o.id = way.id OFFSET 0) above
+		CROSS JOIN LATERAL (SELECT 3 AS level, NULL::timestamptz AS until, true AS named WHERE above.owner = :principal
+			UNION ALL SELECT its.level, its.until, its.named FROM :grants(:principal, above.id) its) there
+	UNION ALL SELECT its.level, its.until, its.named FROM :grants(:principal, :target) its WHERE NOT EXISTS (SELECT FROM folder here WHERE here.id = :target)) g)
 
--- Whether the user may know of it: for its own sake or for an account's. Looks by key, one row of r at a time.
--- fragment: sees_resource(principal, r)
+-- Whether the user reaches it for its own sake. now: what of the table counts, reached_now or named_now. Looks by key, one row of r at a time.
+-- fragment: reaches_resource(principal, r, now)
 CASE WHEN :r.owner = :principal THEN true
-	WHEN (SELECT s.level FROM :reached_now() s WHERE s.target = :r.id AND s.principal = :principal) IS NOT NULL THEN true
-	WHEN :r.folder IS NOT NULL AND (SELECT s.level FROM :reached_now() s WHERE s.target = :r.folder AND s.principal = :principal) IS NOT NULL THEN true
-	ELSE (SELECT true FROM account a JOIN :reached_now() sa ON sa.target = a.id AND sa.principal = :principal
-		WHERE a.resource = :r.id AND a.deleted_at IS NULL LIMIT 1) END
+	WHEN (SELECT s.level FROM :now s WHERE s.target = :r.id AND s.principal = :principal) IS NOT NULL THEN true
+	WHEN :r.folder IS NOT NULL THEN (SELECT s.level FROM :now s WHERE s.target = :r.folder AND s.principal = :principal) IS NOT NULL
+	ELSE false END
+
+-- fragment: reaches_account(principal, r, a, now)
+CASE WHEN :reaches_resource(:principal, :r, :now) THEN true
+	ELSE (SELECT s.level FROM :now s WHERE s.target = :a.id AND s.principal = :principal) IS NOT NULL END
+
+-- Whether the user may know of it: for its own sake or for an account's.
+-- fragment: sees_resource(principal, r, now)
+CASE WHEN :reaches_resource(:principal, :r, :now) THEN true
+	ELSE (SELECT true FROM account a JOIN :now sa ON sa.target = a.id AND sa.principal = :principal
+		WHERE a.resource = :r.id AND a.deleted_at IS NULL LIMIT 1) IS NOT NULL END
 
 -- The levels where many rows are looked at and most of them are none of the user's: the shares are read once and joined, which costs less than two looks by
 -- key for each row. The joins stand behind r and a, the level where a column may; they name the shares sr, sf (of the folder that it stands in) and sa.
@@ -105,13 +114,14 @@ SELECT p.id FROM (
 -- name: resource_page_wide(principal uuid, place text, after uuid, rows int) -> id uuid
 SELECT r.id FROM resource r
 WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($2, $3)
-	AND :sees_resource($1, r)
+	AND :sees_resource($1, r, :reached_now())
 ORDER BY lower(r.name), r.id LIMIT $4;
 
+-- By name: what waits for the user's acceptance is not found so.
 -- name: resource_named(principal uuid, name text, place text, after uuid, rows int) -> id uuid
 SELECT r.id FROM resource r
 WHERE lower(r.name) = lower($2) AND r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
-	AND :sees_resource($1, r)
+	AND :sees_resource($1, r, :named_now())
 ORDER BY lower(r.name), r.id LIMIT $5;
 
 -- What is in a folder that the user sees.
@@ -155,12 +165,14 @@ SELECT lower(login) FROM account WHERE id = $1;
 -- One row per account that the user sees, in the order of the ids; account null: none. What the user may not see is not there. Of each resource there
 -- are at most `rows` accounts behind (place, after), lower(login) and id, and of all together about 1 MiB of texts; the first row of a resource has its texts.
 -- shared: others hold the name too. folder: that it stands in, and its path; null: none that the user sees. following: the resource of the row behind this one, whether that came or was left out.
--- unseen: resources that the user does not see too.
+-- unseen: resources that the user does not see too. waits, account_waits: it is found by name once the user accepts it.
 -- name: resource_show(principal uuid, ids uuid[], place text, after uuid, rows int, unseen bool) ->
 --   id uuid, name text, type text, address text, url text, description text, owner uuid, owner_name text, level int, shared bool,
---   folder uuid, folder_path text, account uuid, login text, account_description text, current_n int, conflict bool, account_level int, account_shared bool, following uuid
+--   folder uuid, folder_path text, account uuid, login text, account_description text, current_n int, conflict bool, account_level int, account_shared bool, following uuid,
+--   waits bool, account_waits bool
 SELECT y.id, y.name, y.type, y.address, y.url, y.description, y.owner, y.owner_name, y.level, y.shared,
-	CASE WHEN y.folder_path IS NOT NULL THEN y.folder END, y.folder_path, y.account, y.login, y.account_description, y.current_n, y.conflict, y.account_level, y.account_shared, y.following
+	CASE WHEN y.folder_path IS NOT NULL THEN y.folder END, y.folder_path, y.account, y.login, y.account_description, y.current_n, y.conflict, y.account_level, y.account_shared, y.following,
+	y.waits, y.account_waits
 FROM (
 	SELECT x.*, lead(x.id) OVER w AS following, sum(x.cost) OVER w - x.cost AS before
 	FROM (
@@ -171,16 +183,17 @@ FROM (
 				CASE WHEN n.rank = 1 THEN p.address ELSE '' END AS address, CASE WHEN n.rank = 1 THEN p.url ELSE '' END AS url,
 				CASE WHEN n.rank = 1 THEN p.description ELSE '' END AS description, p.owner, p.owner_name, p.level, p.folder, p.folder_path,
 				p.twin IS NOT NULL AS shared, a.id AS account, a.login, a.description AS account_description, a.current_n, a.conflict,
-				a.level AS account_level, a.twin IS NOT NULL AS account_shared
+				a.level AS account_level, a.twin IS NOT NULL AS account_shared, p.waits AND (p.level > 0 OR a.id IS NOT NULL) AS waits,
+				NOT (p.named OR a.named) AS account_waits
 			FROM unnest($2::uuid[]) WITH ORDINALITY AS q (id, ord)
 			CROSS JOIN LATERAL (
 				SELECT r.*, (SELECT o.name FROM principal o WHERE o.id = r.owner) AS owner_name,
 					CASE WHEN r.folder IS NOT NULL THEN :shown_path($1, r.folder) END AS folder_path,
-					:level_of_resource($1, r) AS level
+					:level_of_resource($1, r) AS level, :reaches_resource($1, r, :named_now()) AS named, NOT :sees_resource($1, r, :named_now()) AS waits
 				FROM resource r WHERE r.id = q.id AND r.deleted_at IS NULL LIMIT 1
 			) p
 			LEFT JOIN LATERAL (
-				SELECT a.*, greatest(p.level, coalesce(sa.level, 0)) AS level, row_number() OVER (ORDER BY lower(a.login), a.id) AS rank
+				SELECT a.*, greatest(p.level, coalesce(sa.level, 0)) AS level, coalesce(sa.named, false) AS named, row_number() OVER (ORDER BY lower(a.login), a.id) AS rank
 				FROM account a LEFT JOIN :reached_now() sa ON sa.target = a.id AND sa.principal = $1
 				WHERE a.resource = p.id AND a.deleted_at IS NULL AND (p.level > 0 OR sa.level IS NOT NULL)
 					AND (lower(a.login), a.id) > ($3, $4)
@@ -201,8 +214,8 @@ SELECT EXISTS (SELECT FROM resource r WHERE coalesce(r.folder, r.owner) = coales
 	AND lower(r.name) = lower($2) AND r.deleted_at IS NULL AND r.id IS DISTINCT FROM $3::uuid);
 
 -- For an import: one row a line (1…). first_name: the first line with the same resource; first_pair: with the same
--- login there too. resource, level, url: of a resource that the user sees, and what they may do with it; account,
--- account_level: of an account of this login there, if the user may see it. several: the user sees more than one resource of the name, or
+-- login there too. resource, level, url: of a resource that the user finds by name, and what they may do with it; account,
+-- account_level: of an account of this login there, if the user finds it so. several: they find more than one resource of the name, or
 -- more than one account of the login there.
 -- name: import_check(principal uuid, names text[], logins text[]) ->
 --   line int, first_name int, first_pair int, resource uuid, level int, url text, account uuid, account_level int, several bool
@@ -211,15 +224,15 @@ SELECT l.line, min(l.line) OVER (PARTITION BY l.name), min(l.line) OVER (PARTITI
 FROM (SELECT u.line::int AS line, lower(u.name) AS name, lower(u.login) AS login
 	FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u(name, login, line)) l
 LEFT JOIN LATERAL (
-	SELECT r.id, r.url, v.level, count(*) FILTER (WHERE v.level > 0) OVER () AS seen
+	SELECT r.id, r.owner, r.folder, r.url, v.level, count(*) FILTER (WHERE v.level > 0) OVER () AS seen
 	FROM resource r CROSS JOIN LATERAL (SELECT :level_of_resource($1, r) AS level OFFSET 0) v
-	WHERE lower(r.name) = l.name AND r.deleted_at IS NULL AND :sees_resource($1, r)
+	WHERE lower(r.name) = l.name AND r.deleted_at IS NULL AND :sees_resource($1, r, :named_now())
 	ORDER BY v.level DESC, r.id LIMIT 1
 ) r ON true
 LEFT JOIN LATERAL (
 	SELECT a.id, v.level, count(*) FILTER (WHERE v.level > 0) OVER () AS seen
 	FROM account a CROSS JOIN LATERAL (SELECT greatest(r.level, :granted($1, a.id)) AS level OFFSET 0) v
-	WHERE a.resource = r.id AND lower(a.login) = l.login AND a.deleted_at IS NULL
+	WHERE a.resource = r.id AND lower(a.login) = l.login AND a.deleted_at IS NULL AND :reaches_account($1, r, a, :named_now())
 	ORDER BY v.level DESC, a.id LIMIT 1
 ) a ON true
 ORDER BY l.line;

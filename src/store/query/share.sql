@@ -1,10 +1,21 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Shares of one resource or account.
+-- Shares of one resource or account. What one user gives another by themselves waits until the receiver accepts it: it is found in lists and opened by its id, and not
+-- looked up by its name. A giving has an id (given), which the events of the share name from the first to the last before it is withdrawn, and the acceptance with
+-- them; so whether it waits goes by what was said, however that came. A share with a team has none, nor one that an earlier release wrote.
+
+-- name: apply_share_accepted(node uuid, from_seq bigint, to_seq bigint)
+WITH e AS MATERIALIZED (
+	SELECT DISTINCT object AS target, actor AS principal, (body::jsonb->>'share')::uuid AS given FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :SHARE_ACCEPTED
+), a AS (
+	INSERT INTO acceptance (target, principal, given) SELECT target, principal, given FROM e ON CONFLICT DO NOTHING
+)
+UPDATE share s SET waits = false FROM e WHERE s.target = e.target AND s.principal = e.principal AND s.given = e.given AND s.waits;
 
 -- Those that have ended too. A page behind (place, after): the name in lower case and the id of the last user of the page before.
 -- name: share_list(target uuid, place text, after uuid, rows int) ->
---   principal uuid, name text, team bool, level int, granted timestamptz, until timestamptz, ended bool, shared bool
-SELECT s.principal, p.name, p.role = 'team', s.level, s.granted_at, s.until, NOT :in_force(s), p.twin IS NOT NULL
+--   principal uuid, name text, team bool, level int, granted timestamptz, until timestamptz, ended bool, shared bool, waits bool
+SELECT s.principal, p.name, p.role = 'team', s.level, s.granted_at, s.until, NOT :in_force(s), p.twin IS NOT NULL, s.waits
 FROM share s JOIN principal p ON p.id = s.principal
 WHERE s.target = $1 AND :holds_name(p) AND (lower(p.name), p.id) > ($2, $3) ORDER BY lower(p.name), p.id LIMIT $4;
 
@@ -28,7 +39,7 @@ WHERE NOT EXISTS (SELECT FROM unnest($3::uuid[], $4::uuid[]) u (target, principa
 -- that order) the highest first, and so many: as the owner (granted null), by shares of their own (team null), and by those of their teams. folder: it comes through that
 -- one, which is not asked about; path: as far as whoever asks reaches it.
 -- name: share_ways(principal uuid, targets uuid[], asker uuid, most int) ->
---   asked uuid, target uuid, level int, granted timestamptz, until timestamptz, team uuid, team_name text, shared bool, folder bool, path text
+--   asked uuid, target uuid, level int, granted timestamptz, until timestamptz, team uuid, team_name text, shared bool, folder bool, path text, waits bool
 SELECT q.id, w.* FROM unnest($2::uuid[]) WITH ORDINALITY q (id, ord) CROSS JOIN LATERAL (WITH t AS MATERIALIZED (
 	SELECT q.id AS target UNION ALL SELECT a.resource FROM account a WHERE a.id = q.id
 ), o AS MATERIALIZED (
@@ -36,14 +47,14 @@ SELECT q.id, w.* FROM unnest($2::uuid[]) WITH ORDINALITY q (id, ord) CROSS JOIN 
 	UNION ALL SELECT way.id, true FROM t CROSS JOIN LATERAL (SELECT * FROM resource i WHERE i.id = t.target OFFSET 0) r CROSS JOIN LATERAL :way_of(r.folder) way
 	UNION ALL SELECT way.id, true FROM t CROSS JOIN LATERAL :way_of(t.target) way WHERE way.id <> t.target
 )
-SELECT x.target, x.level, x.granted, x.until, x.team, x.name, x.twin IS NOT NULL AS shared, x.folder, CASE WHEN x.folder THEN :shown_path($3, x.target) END AS path
-FROM (SELECT r.id AS target, 4 AS level, NULL::timestamptz AS granted, NULL::timestamptz AS until, NULL::uuid AS team, NULL::text AS name, NULL::text AS twin, false AS folder
+SELECT x.target, x.level, x.granted, x.until, x.team, x.name, x.twin IS NOT NULL AS shared, x.folder, CASE WHEN x.folder THEN :shown_path($3, x.target) END AS path, x.waits
+FROM (SELECT r.id AS target, 4 AS level, NULL::timestamptz AS granted, NULL::timestamptz AS until, NULL::uuid AS team, NULL::text AS name, NULL::text AS twin, false AS folder, false AS waits
 	FROM o CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.id = o.target OFFSET 0) r WHERE r.owner = $1
 	UNION ALL
-	SELECT f.id, CASE WHEN o.folder THEN 3 ELSE 4 END, NULL, NULL, NULL, NULL, NULL, o.folder
+	SELECT f.id, CASE WHEN o.folder THEN 3 ELSE 4 END, NULL, NULL, NULL, NULL, NULL, o.folder, false
 	FROM o CROSS JOIN LATERAL (SELECT * FROM folder i WHERE i.id = o.target OFFSET 0) f WHERE f.owner = $1
 	UNION ALL
-	SELECT s.target, s.level, s.granted_at, s.until, g.team, g.name, g.twin, o.folder
+	SELECT s.target, s.level, s.granted_at, s.until, g.team, g.name, g.twin, o.folder, s.waits
 	FROM (SELECT $1::uuid AS id, NULL::uuid AS team, NULL::text AS name, NULL::text AS twin
 		UNION ALL SELECT m.team, t.id, t.name, t.twin
 		FROM member m CROSS JOIN LATERAL (SELECT * FROM principal p WHERE p.id = m.team OFFSET 0) t WHERE m.principal = $1 AND :is_team(t)) g
@@ -87,5 +98,6 @@ ORDER BY lower(p.name), p.id;
 SELECT lower(x.name) FROM (SELECT name FROM folder WHERE id = $1 UNION ALL SELECT name FROM resource WHERE id = $1
 	UNION ALL SELECT r.name FROM account a JOIN resource r ON r.id = a.resource WHERE a.id = $1) x;
 
--- name: share_exists(target uuid, principal uuid) -> found bool
-SELECT EXISTS (SELECT FROM share WHERE target = $1 AND principal = $2);
+-- How a share stands; no row: there is none. given: null: it needs no acceptance.
+-- name: share_standing(target uuid, principal uuid) -> given uuid, waits bool
+SELECT given, waits FROM share WHERE target = $1 AND principal = $2;

@@ -52,6 +52,7 @@ w AS (
 -- name: follow_shares(node uuid, from_seq bigint, to_seq bigint)
 WITH RECURSIVE g AS MATERIALIZED (
 	SELECT * FROM (:said_of($1, $2, $3)) g WHERE g.what IN ('share', 'member', 'disabled')
+	UNION SELECT object, actor, 'share' FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :SHARE_ACCEPTED
 ), p AS MATERIALIZED (
 	SELECT g.principal, g.object AS target FROM g WHERE g.what = 'share'
 	UNION SELECT m.principal, g.object FROM g JOIN member m ON m.team = g.principal WHERE g.what = 'share'

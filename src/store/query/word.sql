@@ -173,6 +173,15 @@ ON CONFLICT (node, seq, what, object, principal) DO UPDATE SET kept = excluded.k
 	told = excluded.told, acknowledged_at = excluded.acknowledged_at, acknowledged_by = excluded.acknowledged_by
 WHERE (admin_conflict.kept, admin_conflict.by_node, admin_conflict.by_seq) IS DISTINCT FROM (excluded.kept, excluded.by_node, excluded.by_seq)
 
+-- What a word about a share (w) says of the giving, and who says it: nothing, where it needs no acceptance.
+-- fragment: giving_of(w)
+(SELECT (its.body::jsonb->>'share')::uuid AS given, its.actor FROM event its
+	WHERE its.node = :w.chain AND its.seq = :w.seq AND its.body::jsonb->>'share' IS NOT NULL LIMIT 1)
+
+-- Whether its receiver has not accepted that giving, which may be told before it.
+-- fragment: is_unaccepted(w, given)
+(:given IS NOT NULL AND NOT EXISTS (SELECT FROM acceptance its WHERE its.target = :w.object AND its.principal = :w.principal AND its.given = :given))
+
 -- The things that events of a range say something about, or make after something was said about them.
 -- fragment: said_of(node, from, to)
 SELECT DISTINCT object, principal, what FROM word WHERE chain = :node AND seq BETWEEN :from AND :to
@@ -229,10 +238,12 @@ WITH g AS MATERIALIZED (
 ), d AS (
 	DELETE FROM share s USING c WHERE c.what = 'share' AND c.value = '0' AND s.target = c.object AND s.principal = c.principal
 ), s AS (
-	INSERT INTO share (target, principal, level, until, granted_at)
-	SELECT c.object, c.principal, :said_level(c.value), :said_end(c.value), c.at FROM c JOIN principal p ON p.id = c.principal
+	INSERT INTO share (target, principal, level, until, granted_at, given, given_by, waits)
+	SELECT c.object, c.principal, :said_level(c.value), :said_end(c.value), c.at, giving.given, giving.actor, :is_unaccepted(c, giving.given)
+	FROM c JOIN principal p ON p.id = c.principal LEFT JOIN LATERAL :giving_of(c) giving ON true
 	WHERE c.what = 'share' AND c.value <> '0'
-	ON CONFLICT (target, principal) DO UPDATE SET level = excluded.level, until = excluded.until, granted_at = excluded.granted_at
+	ON CONFLICT (target, principal) DO UPDATE SET level = excluded.level, until = excluded.until, granted_at = excluded.granted_at,
+		given = excluded.given, given_by = excluded.given_by, waits = excluded.waits
 ), md AS (
 	DELETE FROM member m USING c WHERE c.what = 'member' AND c.value = 'false' AND m.team = c.object AND m.principal = c.principal
 ), mi AS (

@@ -210,6 +210,12 @@ class Stage:
         self.cli("login", *to, name, session=path, input=f"{token}\n{PASSWORD}\n")
         return path
 
+    def accept_all(self, session):
+        """Whatever others share with somebody by themselves, at A, so that they find it by its name."""
+        for o in json.loads(self.cli("offers", "--json", session=session).stdout):
+            if not o["ownership"]:
+                self.cli("accept", o[o["kind"]]["id"], session=session)
+
     def import_accounts(self, n, name="site"):
         path = self.dir / f"{name}.csv"
         path.write_text(csv_of(n, name))

@@ -918,6 +918,66 @@ reach_says_until_when(void **state)
 		       "r.principal WHERE p.name = 'member234'");
 }
 
+/* Until when the user named guest238 finds the account 2371 by its name, as a condition of SQL. */
+static void
+named_until_is(const char *condition)
+{
+	auto_buf sql = BUF_INIT;
+	buf_addf(&sql,
+		 "SELECT 1 / coalesce((SELECT bool_and(r.named_until %s) FROM reach r JOIN "
+		 "principal p ON p.id = r.principal WHERE p.name = 'guest238'), false)::int",
+		 condition);
+	pgtemp_sql(pg, buf_str(&sql));
+}
+
+static int64_t
+give(int giving, const char *more)
+{
+	return add(EVENT_SHARED, 2371, "{\"user\":\"%s\",\"level\":2,\"share\":\"%s\"%s}", id(238),
+		   id(giving), more);
+}
+
+static void
+accept_giving(int by, int giving)
+{
+	auto_buf body = BUF_INIT;
+	buf_addf(&body, "{\"share\":\"%s\"}", id(giving));
+	apply_one(STMT_APPLY_SHARE_ACCEPTED,
+		  add_by(by, EVENT_SHARE_ACCEPTED, 2371, buf_str(&body)));
+}
+
+/* H15: what is accepted is one giving: what it becomes stays accepted, another one of the same thing waits again, and it may be told before it. */
+static void
+acceptance_is_of_a_giving(void **state)
+{
+	make_user(237, "owner237", "user");
+	make_user(238, "guest238", "user");
+	make_resource(2370, "srv2370", 237);
+	make_account(2371, 2370, "root");
+	apply_one(STMT_APPLY_SHARED, give(1001, ""));
+	assert_int_equal(right_of(2371, 238).level, 2);
+	assert_int_equal(listed(238), 1);
+	named_until_is("IS NULL");
+	accept_giving(237, 1001); /* that is somebody else's word */
+	named_until_is("IS NULL");
+	accept_giving(238, 1001);
+	named_until_is("= 'infinity'");
+	apply_one(STMT_APPLY_SHARED, give(1001, ",\"until\":\"" AHEAD "\""));
+	named_until_is("= '" AHEAD "'");
+	apply_one(STMT_APPLY_UNSHARED, add(EVENT_UNSHARED, 2371, "{\"user\":\"%s\"}", id(238)));
+	apply_one(STMT_APPLY_SHARED, give(1002, ""));
+	named_until_is("IS NULL");
+	accept_giving(238, 1003);
+	named_until_is("IS NULL");
+	apply_one(STMT_APPLY_UNSHARED, add(EVENT_UNSHARED, 2371, "{\"user\":\"%s\"}", id(238)));
+	apply_one(STMT_APPLY_SHARED, give(1003, ""));
+	named_until_is("= 'infinity'");
+	/* What an earlier release gave needs none. */
+	apply_one(STMT_APPLY_UNSHARED, add(EVENT_UNSHARED, 2371, "{\"user\":\"%s\"}", id(238)));
+	share(EVENT_SHARED, 2371, 238, 1);
+	named_until_is("= 'infinity'");
+}
+
 static void
 deleted_is_gone_and_its_name_free(void **state)
 {
@@ -2260,6 +2320,7 @@ main(void)
 		cmocka_unit_test(list_shows_what_is_shared_only),
 		cmocka_unit_test(what_has_ended_gives_nothing),
 		cmocka_unit_test(reach_says_until_when),
+		cmocka_unit_test(acceptance_is_of_a_giving),
 		cmocka_unit_test(deleted_is_gone_and_its_name_free),
 		cmocka_unit_test(versions_follow_each_other),
 		cmocka_unit_test(sibling_keeps_both_and_flags),

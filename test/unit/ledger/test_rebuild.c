@@ -255,6 +255,9 @@ static const struct one {
 	{ EVENT_SHARED, RESOURCE, "{\"user\":\"" OTHER "\",\"level\":2}" },
 	{ EVENT_UNSHARED, RESOURCE, "{\"user\":\"" OTHER "\"}" },
 	{ EVENT_SHARED, ACCOUNT, "{\"user\":\"" OTHER "\",\"level\":1}" },
+	{ EVENT_SHARED, ACCOUNT,
+	  "{\"user\":\"" USER "\",\"level\":1,\"share\":\"" V1 "\",\"upon\":\"\"}" },
+	{ EVENT_SHARE_ACCEPTED, ACCOUNT, "{\"share\":\"" V1 "\"}" },
 	{ EVENT_USER_CHANGED, OTHER, "{\"role\":\"administrator\"}" },
 	{ EVENT_USER_CHANGED, OTHER, "{\"role\":\"user\",\"upon_role\":\"x/1\"}" },
 	{ EVENT_ADMIN_ACKNOWLEDGED, NIL, "{\"id\":\"" NIL "\"}" },
@@ -612,6 +615,27 @@ shares_of_former_programs_come_out_again(void **state)
 	the_log_says_so();
 }
 
+/* H15: what was shared before anything had to be accepted waits for nobody, as the log says too. */
+static void
+shares_from_before_acceptance_wait_for_nobody(void **state)
+{
+	begin_on(A);
+	shares(A, RESOURCE, 2);
+	shares(A, ACCOUNT, 1);
+	pgtemp_sql(pg, "DROP TABLE acceptance; ALTER TABLE reach DROP COLUMN named_until;"
+		       "ALTER TABLE share DROP COLUMN given, DROP COLUMN given_by, DROP COLUMN "
+		       "waits");
+	migrate_by("acceptance");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 2 AND bool_and(named_until = 'infinity'))::int FROM "
+		       "reach");
+	the_log_says_so();
+	happens(A, EVENT_SHARED, ACCOUNT,
+		"{\"user\":\"" OTHER "\",\"level\":1,\"share\":\"" V1 "\",\"upon\":\"\"}");
+	pgtemp_sql(pg, "SELECT 1 / (count(*) = 1)::int FROM share WHERE waits");
+	pgtemp_sql(pg, "SELECT 1 / (count(named_until) = 1)::int FROM reach");
+	the_log_says_so();
+}
+
 /* B is a chain that A wrote while it could not prove where its own ends. */
 static void
 a_chain_beside_stands_where_it_was_written(void **state)
@@ -751,6 +775,7 @@ main(void)
 		TEST(folders_that_go_round_come_out_again),
 		TEST(words_of_former_programs_come_out_again),
 		TEST(shares_of_former_programs_come_out_again),
+		TEST(shares_from_before_acceptance_wait_for_nobody),
 		TEST(a_chain_beside_stands_where_it_was_written),
 		TEST(primaries_follow_each_other),
 		TEST(terms_are_enough),

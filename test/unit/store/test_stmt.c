@@ -333,7 +333,8 @@ grow_vault(void)
 		"INSERT INTO share SELECT f.id, p.id, 2, now() FROM principal p, folder f WHERE "
 		"p.name IN "
 		"('user2', 'team7') AND f.name IN ('folder8', 'folder9');"
-		"INSERT INTO reach SELECT s.principal, f.id, 'infinity', 'infinity' FROM share s "
+		"INSERT INTO reach (principal, target, view_until, modify_until) SELECT "
+		"s.principal, f.id, 'infinity', 'infinity' FROM share s "
 		"JOIN folder a ON "
 		"a.id = "
 		"s.target JOIN folder f ON a.id = ANY (f.path) JOIN principal p ON p.id = "
@@ -345,6 +346,7 @@ grow_vault(void)
 		"THEN timestamptz 'infinity' END FROM (SELECT principal, "
 		"target, level FROM share UNION ALL SELECT m.principal, s.target, s.level FROM "
 		"share s JOIN member m ON m.team = s.principal) x GROUP BY 1, 2;"
+		"UPDATE reach SET named_until = view_until;"
 		"INSERT INTO ending SELECT p.id, r.id, n, now() FROM principal p, "
 		"generate_series(1, 3) n, resource r WHERE r.name IN ('server1', 'server2');"
 		"INSERT INTO session SELECT sha256(p.id::text::bytea), p.id, p.id, now(), now(), "
@@ -435,7 +437,7 @@ static const struct {
 			   "'00000000-0000-0000-0000-000000000000', 51" },
 	{ "resource_in", "'00000000-0005-7000-8000-000000000007', '', "
 			 "'00000000-0000-0000-0000-000000000000', 51" },
-	{ "share_exists", "'00000000-0001-7000-8000-000000000007', %s", true },
+	{ "share_standing", "'00000000-0001-7000-8000-000000000007', %s", true },
 };
 
 static const struct stmt_info *

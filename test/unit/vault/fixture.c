@@ -252,7 +252,7 @@ clean_server(void)
 	pgtemp_sql(server, "TRUNCATE event, chain, node, data_key, principal, ending, word, "
 			   "member, reach, folder, session, "
 			   "resource, account, "
-			   "version, emptied, share, "
+			   "version, emptied, share, acceptance, "
 			   "ha_inbox, ha_set_aside, ha_request, emergency_policy, audit_accepted");
 	return server;
 }

@@ -60,7 +60,7 @@ setup(void **state)
 					       "', 1, now()), ('" ID(16) "', '" FIXTURE_ANN
 									 "', 2, now())");
 	fixture_sql(x, "INSERT INTO reach SELECT principal, target, 'infinity', CASE WHEN level > "
-		       "1 THEN timestamptz 'infinity' END FROM share");
+		       "1 THEN timestamptz 'infinity' END, NULL, 'infinity' FROM share");
 	return 0;
 }
 
@@ -254,8 +254,9 @@ show_ann(const char *pattern)
 			 "INSERT INTO %s SELECT %s, %s FROM resource WHERE name LIKE '%s' "
 			 "ON CONFLICT DO NOTHING;",
 			 i ? "share (principal, target, level, granted_at)"
-			   : "reach (principal, target, view_until)",
-			 "'" FIXTURE_ANN "', id", i ? "1, now()" : "'infinity'", pattern);
+			   : "reach (principal, target, view_until, named_until)",
+			 "'" FIXTURE_ANN "', id", i ? "1, now()" : "'infinity', 'infinity'",
+			 pattern);
 	fixture_sql(x, buf_str(&sql));
 }
 
