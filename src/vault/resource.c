@@ -5,6 +5,7 @@
 #include "vault/folder.h"
 #include "vault/journal_overlay.h"
 #include "vault/lists.h"
+#include "vault/search.h"
 #include "vault/withdrawn.h"
 
 /* ---- reading ---- */
@@ -124,42 +125,19 @@ write_resource(const struct call *c, struct json_out *out, const struct rows *r,
  * first. */
 #define WIDE 2000
 
-/* The ways to ask for a page of ids; wide: for whom much is shared with or, in a search, who owns much. */
-static const struct shape {
-	enum stmt narrow, wide;
-	bool named, searched;
-} shapes[] = {
-	{ STMT_RESOURCE_PAGE, STMT_RESOURCE_PAGE_WIDE, false, false },
-	{ STMT_RESOURCE_SEARCH, STMT_RESOURCE_SEARCH_WIDE, false, true },
-	{ STMT_RESOURCE_NAMED, STMT_RESOURCE_NAMED, true, false },
-};
-
-static const struct shape *
-shape_of(const struct resource_query *q)
-{
-	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
-		if (shapes[i].named == !!q->name && shapes[i].searched == !!q->q)
-			return &shapes[i];
-	return NULL;
-}
-
-static int
-choose_statement(struct call *c, const struct shape *s, enum stmt *ret, struct err *e)
+int
+resource_sees_much(struct call *c, bool owned, bool *ret, struct err *e)
 {
 	auto_binds b = BINDS_INIT;
 	auto_rows r = NULL;
-	*ret = s->narrow;
-	if (s->wide == s->narrow)
-		return 0;
 	bind_uuid(&b, &c->who.user);
 	bind_int(&b, WIDE);
 	int rc = lists_ask(c, STMT_RESOURCE_BREADTH, &b, &r, e);
 	if (rc)
 		return rc;
-	if (row_int(r, 0, COL_RESOURCE_BREADTH_SHARES) +
-		    (s->searched ? row_int(r, 0, COL_RESOURCE_BREADTH_OWNS) : 0) >=
-	    WIDE)
-		*ret = s->wide;
+	*ret = row_int(r, 0, COL_RESOURCE_BREADTH_SHARES) +
+		       (owned ? row_int(r, 0, COL_RESOURCE_BREADTH_OWNS) : 0) >=
+	       WIDE;
 	return 0;
 }
 
@@ -181,32 +159,40 @@ read_inner_ids(struct call *c, const struct resource_query *q, struct rows **ret
 	return lists_ask(c, STMT_RESOURCE_IN, &b, ret, e);
 }
 
+/* All that the caller may see, or what of it has a name. *ret as below. */
+static int
+read_all_ids(struct call *c, const struct resource_query *q, struct rows **ret, struct err *e)
+{
+	auto_binds b = BINDS_INIT;
+	const char *place;
+	bool wide = false;
+	int rc = policy_place(c, STMT_RESOURCE_PLACE, &q->page, &place, e);
+	if (rc == 0 && !place)
+		return 0;
+	if (rc == 0 && !q->name)
+		rc = resource_sees_much(c, false, &wide, e);
+	if (rc)
+		return rc;
+	bind_uuid(&b, &c->who.user);
+	if (q->name)
+		bind_text(&b, q->name);
+	policy_bind_page(&b, place, &q->page);
+	return lists_ask(c,
+			 q->name ? STMT_RESOURCE_NAMED
+			 : wide	 ? STMT_RESOURCE_PAGE_WIDE
+				 : STMT_RESOURCE_PAGE,
+			 &b, ret, e);
+}
+
 /* *ret stays NULL when there is nothing where the page begins. */
 static int
 read_ids(struct call *c, const struct resource_query *q, struct rows **ret, struct err *e)
 {
-	auto_binds b = BINDS_INIT;
-	const struct shape *s = shape_of(q);
-	const char *place;
-	enum stmt stmt;
 	if (!uuid_is_nil(&q->folder))
 		return read_inner_ids(c, q, ret, e);
-	if (!s)
+	if (q->q && q->name)
 		return err_set(e, ERR_BAD_FIELD, "q, name: give one of them, not both");
-	int rc = policy_place(c, STMT_RESOURCE_PLACE, &q->page, &place, e);
-	if (rc == 0 && !place)
-		return 0;
-	if (rc == 0)
-		rc = choose_statement(c, s, &stmt, e);
-	if (rc)
-		return rc;
-	bind_uuid(&b, &c->who.user);
-	if (s->named)
-		bind_text(&b, q->name);
-	if (s->searched)
-		bind_text(&b, policy_pattern(c->a, q->q));
-	policy_bind_page(&b, place, &q->page);
-	return lists_ask(c, stmt, &b, ret, e);
+	return q->q ? search_resources(c, q, ret, e) : read_all_ids(c, q, ret, e);
 }
 
 /* accounts: which of each resource; the place of its `after` is given. unseen: also what the caller does not see. */

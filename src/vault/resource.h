@@ -9,7 +9,7 @@
 #include "vault/policy.h"
 
 struct resource_query {
-	const char *q;	    /* part of name, url, description or login; NULL: all */
+	const char *q;	    /* part of name, address, url, description or login; NULL: all */
 	const char *name;   /* the exact name; NULL: any */
 	struct uuid folder; /* what stands in it; nil: anywhere */
 	struct policy_page page;
@@ -19,6 +19,9 @@ struct resource_query {
 struct resource_texts {
 	const char *name, *type, *address, *url, *description, *folder;
 };
+
+/* Whether the caller may see so much that what is theirs is better not collected first; owned: also if they own that much. */
+int resource_sees_much(struct call *c, bool owned, bool *ret, struct err *e) NONNULL MUST_USE;
 
 /* {"resources":[…],"next"} */
 int resource_list(struct call *c, const struct resource_query *q, struct json_out *out,

@@ -89,7 +89,7 @@ SELECT (SELECT count(*)::int FROM (SELECT FROM resource WHERE owner = $1 AND del
 		+ (SELECT count(*)::int FROM (SELECT FROM :reached_now() s CROSS JOIN LATERAL (SELECT FROM resource r WHERE r.folder = s.target LIMIT $2) r
 			WHERE s.principal = $1 LIMIT $2) s);
 
--- columns: resource_ids of resource_in, resource_page, resource_page_wide, resource_named, resource_search, resource_search_wide
+-- columns: resource_ids of resource_in, resource_page, resource_page_wide, resource_named, search_own, search_few, search_many
 
 -- From what the user owns, in order, and from all that is shared with the user.
 -- name: resource_page(principal uuid, place text, after uuid, rows int) -> id uuid
@@ -129,34 +129,88 @@ ORDER BY lower(r.name), r.id LIMIT $5;
 SELECT r.id FROM resource r WHERE r.folder = $1 AND r.deleted_at IS NULL AND (lower(r.name), r.id) > ($2, $3)
 ORDER BY lower(r.name), r.id LIMIT $4;
 
--- Searches. pattern: for LIKE, already escaped. Among what the user may see …
--- name: resource_search(principal uuid, pattern text, place text, after uuid, rows int) -> id uuid
-SELECT r.id
-FROM (SELECT r.id FROM resource r WHERE r.owner = $1 AND r.deleted_at IS NULL
-	UNION SELECT s.target FROM :reached_now() s WHERE s.principal = $1
-	UNION SELECT a.resource FROM :reached_now() s JOIN account a ON a.id = s.target WHERE s.principal = $1 AND a.deleted_at IS NULL
-	UNION SELECT i.id FROM :reached_now() s JOIN resource i ON i.folder = s.target WHERE s.principal = $1) t
-JOIN resource r ON r.id = t.id :resource_shares($1, r)
-WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
-	AND (r.name ILIKE $2 OR r.url ILIKE $2 OR r.description ILIKE $2
-		OR EXISTS (SELECT FROM account a LEFT JOIN :reached_now() sa ON sa.target = a.id AND sa.principal = $1
-			WHERE a.resource = r.id AND a.deleted_at IS NULL
-				AND (r.owner = $1 OR sr.level IS NOT NULL OR sf.level IS NOT NULL OR sa.level IS NOT NULL)
-				AND (a.login ILIKE $2 OR a.description ILIKE $2)))
-ORDER BY lower(r.name), r.id LIMIT $5;
+-- What searches compare. In the words every letter is small, and whatever else of ASCII is no letter and no digit is a space, so that a word begins behind one; as
+-- long as the text. The indexes of schema 40 are of just these.
+-- fragment: words_of_resource(r)
+translate(lower(' ' || :r.name || ' ' || :r.address || ' ' || :r.url || ' ' || :r.description), E'\t\n\r!"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~', repeat(' ', 35))
 
--- … or, when that is much, over all there is.
--- name: resource_search_wide(principal uuid, pattern text, place text, after uuid, rows int) -> id uuid
-SELECT r.id FROM resource r :resource_shares($1, r)
-WHERE r.deleted_at IS NULL AND (lower(r.name), r.id) > ($3, $4)
-	AND (r.owner = $1 OR sr.level IS NOT NULL OR sf.level IS NOT NULL OR EXISTS (SELECT FROM account a JOIN :reached_now() sa
-		ON sa.target = a.id AND sa.principal = $1 WHERE a.resource = r.id AND a.deleted_at IS NULL))
-	AND (r.name ILIKE $2 OR r.url ILIKE $2 OR r.description ILIKE $2
-		OR EXISTS (SELECT FROM account a LEFT JOIN :reached_now() sa ON sa.target = a.id AND sa.principal = $1
-			WHERE a.resource = r.id AND a.deleted_at IS NULL
-				AND (r.owner = $1 OR sr.level IS NOT NULL OR sf.level IS NOT NULL OR sa.level IS NOT NULL)
-				AND (a.login ILIKE $2 OR a.description ILIKE $2)))
-ORDER BY lower(r.name), r.id LIMIT $5;
+-- fragment: words_of_account(a)
+translate(lower(' ' || :a.login || ' ' || :a.description), E'\t\n\r!"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~', repeat(' ', 35))
+
+-- How well it fits: 0 that is its name, 1 its name begins so, 2 a word does, 3 it is a part of something; null: not at all. pattern: for LIKE, already escaped; exact: in
+-- small letters; words: the same as words.
+-- fragment: rank_of_resource(r, pattern, exact, words)
+CASE WHEN lower(:r.name) = :exact THEN 0 WHEN starts_with(lower(:r.name), :exact) THEN 1
+	WHEN :r.name ILIKE :pattern OR :r.address ILIKE :pattern OR :r.url ILIKE :pattern OR :r.description ILIKE :pattern
+		THEN CASE WHEN :words_of_resource(:r) LIKE '% ' || :words || '%' THEN 2 ELSE 3 END END
+
+-- The best of the accounts of r that the user sees; behind resource_shares.
+-- fragment: rank_of_accounts(principal, r, pattern, exact, words)
+(SELECT min(CASE WHEN lower(a.login) = :exact THEN 0 WHEN starts_with(lower(a.login), :exact) THEN 1
+		WHEN a.login ILIKE :pattern OR a.description ILIKE :pattern
+			THEN CASE WHEN :words_of_account(a) LIKE '% ' || :words || '%' THEN 2 ELSE 3 END END)
+	FROM account a LEFT JOIN :reached_now() sa ON sa.target = a.id AND sa.principal = :principal
+	WHERE a.resource = :r.id AND a.deleted_at IS NULL AND (:r.owner = :principal OR sr.level IS NOT NULL OR sf.level IS NOT NULL OR sa.level IS NOT NULL))
+
+-- Searches give the best first, and what fits alike by its name. Where a page of them begins; plain_rank: where there are too many to rank them all.
+-- name: search_place(id uuid, principal uuid, pattern text, exact text, words text) -> rank int, plain_rank int, place text
+SELECT least(:rank_of_resource(r, $3, $4, $5), :rank_of_accounts($2, r, $3, $4, $5), 4),
+	CASE WHEN lower(r.name) = $4 THEN 0 WHEN starts_with(lower(r.name), $4) THEN 1 ELSE 3 END, lower(r.name)
+FROM resource r :resource_shares($2, r) WHERE r.id = $1;
+
+-- How many resources and accounts there are to look at, each counted up to most.
+-- name: search_hits(words text, most int) -> n int
+SELECT (SELECT count(*)::int FROM (SELECT FROM resource r WHERE r.deleted_at IS NULL AND :words_of_resource(r) LIKE '%' || $1 || '%' LIMIT $2) h)
+	+ (SELECT count(*)::int FROM (SELECT FROM account a WHERE a.deleted_at IS NULL AND :words_of_account(a) LIKE '%' || $1 || '%' LIMIT $2) h);
+
+-- Among what the user may see …
+-- name: search_own(principal uuid, pattern text, exact text, words text, rank int, place text, after uuid, rows int) -> id uuid
+SELECT h.id
+FROM (SELECT r.id, lower(r.name) AS place, least(:rank_of_resource(r, $2, $3, $4), :rank_of_accounts($1, r, $2, $3, $4)) AS rank
+	FROM (SELECT r.id FROM resource r WHERE r.owner = $1 AND r.deleted_at IS NULL
+		UNION SELECT s.target FROM :reached_now() s WHERE s.principal = $1
+		UNION SELECT a.resource FROM :reached_now() s JOIN account a ON a.id = s.target WHERE s.principal = $1 AND a.deleted_at IS NULL
+		UNION SELECT i.id FROM :reached_now() s JOIN resource i ON i.folder = s.target WHERE s.principal = $1) t
+	JOIN resource r ON r.id = t.id :resource_shares($1, r)
+	WHERE r.deleted_at IS NULL) h
+WHERE h.rank IS NOT NULL AND (h.rank, h.place, h.id) > ($5, $6, $7)
+ORDER BY h.rank, h.place, h.id LIMIT $8;
+
+-- … or, when that is much, among what has the words, …
+-- name: search_few(principal uuid, pattern text, exact text, words text, rank int, place text, after uuid, rows int) -> id uuid
+SELECT h.id
+FROM (SELECT r.id, lower(r.name) AS place, least(:rank_of_resource(r, $2, $3, $4), :rank_of_accounts($1, r, $2, $3, $4)) AS rank
+	FROM (SELECT r.id FROM resource r WHERE r.deleted_at IS NULL AND :words_of_resource(r) LIKE '%' || $4 || '%'
+		UNION SELECT a.resource FROM account a WHERE a.deleted_at IS NULL AND :words_of_account(a) LIKE '%' || $4 || '%') t
+	CROSS JOIN LATERAL (SELECT r.* FROM resource r WHERE r.id = t.id AND r.deleted_at IS NULL AND :sees_resource($1, r, :reached_now()) LIMIT 1) r :resource_shares($1, r)) h
+WHERE h.rank IS NOT NULL AND (h.rank, h.place, h.id) > ($5, $6, $7)
+ORDER BY h.rank, h.place, h.id LIMIT $8;
+
+-- Whether a resource, or one of its accounts that the user sees, has the pattern. Looks by key, one row of r at a time.
+-- fragment: fits(principal, r, pattern)
+(:r.name ILIKE :pattern OR :r.address ILIKE :pattern OR :r.url ILIKE :pattern OR :r.description ILIKE :pattern
+	OR EXISTS (SELECT FROM account a WHERE a.resource = :r.id AND a.deleted_at IS NULL AND (a.login ILIKE :pattern OR a.description ILIKE :pattern)
+		AND :level_of_account(:principal, :r, a) > 0))
+
+-- … or, when that is much too, in the order of names, until there are enough: what has the name, whose name begins so, and the rest.
+-- name: search_many(principal uuid, pattern text, exact text, rank int, place text, after uuid, rows int) -> id uuid
+SELECT h.id FROM (
+	(SELECT r.id, 0 AS rank, lower(r.name) AS place FROM resource r
+		WHERE $4 <= 0 AND r.deleted_at IS NULL AND lower(r.name) = $3 AND (lower(r.name), r.id) > ($5, $6) AND :sees_resource($1, r, :reached_now())
+		ORDER BY lower(r.name), r.id LIMIT $7)
+	UNION ALL
+	(SELECT r.id, 1, lower(r.name) FROM resource r
+		WHERE $4 <= 1 AND r.deleted_at IS NULL AND lower(r.name) > $3 AND lower(r.name) < $3 || U&'\+10FFFF' AND starts_with(lower(r.name), $3)
+			AND (lower(r.name), r.id) > (CASE WHEN $4 = 1 THEN $5 ELSE '' END, CASE WHEN $4 = 1 THEN $6 ELSE '00000000-0000-0000-0000-000000000000' END)
+			AND :sees_resource($1, r, :reached_now())
+		ORDER BY lower(r.name), r.id LIMIT $7)
+	UNION ALL
+	(SELECT r.id, 3, lower(r.name) FROM resource r
+		WHERE r.deleted_at IS NULL AND NOT starts_with(lower(r.name), $3)
+			AND (lower(r.name), r.id) > (CASE WHEN $4 = 3 THEN $5 ELSE '' END, CASE WHEN $4 = 3 THEN $6 ELSE '00000000-0000-0000-0000-000000000000' END)
+			AND :sees_resource($1, r, :reached_now()) AND :fits($1, r, $2)
+		ORDER BY lower(r.name), r.id LIMIT $7)
+) h ORDER BY h.rank, h.place, h.id LIMIT $7;
 
 -- Where a page of the accounts of a resource begins.
 -- name: account_place(id uuid) -> place text

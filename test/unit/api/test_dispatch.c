@@ -803,26 +803,54 @@ search_takes_wildcards_as_letters(void **state)
 	assert_int_equal(json_array_size(at(&d, "resources")), 0);
 }
 
+/* filter: "" or "&q=…"; three a page. */
 static void
-pages_follow_each_other(void **state)
+follow_pages(const char *filter, int least)
 {
 	char after[64] = "";
 	int seen = 0, pages = 0;
 	auto_reply all;
-	ask(&all, "GET", "/v1/resources?limit=200", user_token, NULL);
+	askf(&all, "GET", user_token, NULL, "/v1/resources?limit=200%s", filter);
 	int want = (int)json_array_size(at(&all, "resources"));
 	do {
 		auto_reply r;
-		askf(&r, "GET", user_token, NULL, "/v1/resources?limit=3%s%s",
+		askf(&r, "GET", user_token, NULL, "/v1/resources?limit=3%s%s%s", filter,
 		     after[0] ? "&after=" : "", after);
 		expect(&r, 200, NULL);
-		seen += (int)json_array_size(at(&r, "resources"));
+		json_t *rows = at(&r, "resources");
+		for (size_t i = 0; i < json_array_size(rows); i++) {
+			json_t *same = json_array_get(at(&all, "resources"), (size_t)seen++);
+			assert_true(json_equal(json_object_get(json_array_get(rows, i), "id"),
+					       json_object_get(same, "id")));
+		}
 		const char *next = json_string_value(at(&r, "next"));
 		snprintf(after, sizeof(after), "%s", next ? next : "");
 		pages++;
 	} while (after[0]);
 	assert_int_equal(seen, want);
-	assert_true(pages > 2);
+	assert_true(pages > least);
+}
+
+static void
+pages_follow_each_other(void **state)
+{
+	follow_pages("", 2);
+}
+
+/* From the best to what merely has it somewhere. */
+static void
+pages_of_a_search_follow_each_other(void **state)
+{
+	static const char *const names[] = { "pager",	"Pager 2",   "old pager", "wallpager",
+					     "repager", "the pager", "pagers" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char body[64];
+		auto_reply r;
+		snprintf(body, sizeof(body), "{\"name\":\"%s\"}", names[i]);
+		ask(&r, "POST", "/v1/resources", user_token, body);
+		expect(&r, 201, NULL);
+	}
+	follow_pages("&q=pager", 2);
 }
 
 /* ---- audit ---- */
@@ -1254,6 +1282,7 @@ main(void)
 		cmocka_unit_test(reason_can_be_required),
 		cmocka_unit_test(search_takes_wildcards_as_letters),
 		cmocka_unit_test(pages_follow_each_other),
+		cmocka_unit_test(pages_of_a_search_follow_each_other),
 		cmocka_unit_test(audit_lists_without_secrets_and_verifies),
 		cmocka_unit_test(import_tells_what_comes),
 		cmocka_unit_test(import_is_done_once_under_its_id),

@@ -740,33 +740,61 @@ highest_grant_counts(void **state)
 	assert_int_equal(right_of(201, 21).level, 3);
 }
 
-/* By name, by pattern or (both NULL) the first page; the two statements of a way give the same. */
-static int
-list(int user, const char *name, const char *pattern, struct rows **ret)
+/* By name, by a part of it or (both NULL) the first page. */
+static void
+bind_way(struct binds *b, enum stmt way, const struct uuid *user, const char *name,
+	 const char *part)
 {
-	enum stmt narrow = name	     ? STMT_RESOURCE_NAMED
-			   : pattern ? STMT_RESOURCE_SEARCH
-				     : STMT_RESOURCE_PAGE;
-	enum stmt wide = name	   ? STMT_RESOURCE_NAMED
-			 : pattern ? STMT_RESOURCE_SEARCH_WIDE
-				   : STMT_RESOURCE_PAGE_WIDE;
+	char pattern[64];
+
+	bind_uuid(b, user);
+	if (name)
+		bind_text(b, name);
+	if (part) {
+		snprintf(pattern, sizeof(pattern), "%%%s%%", part);
+		bind_text(b, pattern);
+		bind_text(b, part);
+		if (way != STMT_SEARCH_MANY)
+			bind_text(b, part);
+		bind_int(b, 0);
+	}
+	bind_text(b, "");
+	bind_uuid(b, &(struct uuid){ 0 });
+	bind_int(b, 10);
+}
+
+/* All statements of a way give the same. */
+static int
+list(int user, const char *name, const char *part, struct rows **ret)
+{
+	enum stmt ways[] = { name   ? STMT_RESOURCE_NAMED
+			     : part ? STMT_SEARCH_OWN
+				    : STMT_RESOURCE_PAGE,
+			     name   ? STMT_RESOURCE_NAMED
+			     : part ? STMT_SEARCH_FEW
+				    : STMT_RESOURCE_PAGE_WIDE,
+			     name   ? STMT_RESOURCE_NAMED
+			     : part ? STMT_SEARCH_MANY
+				    : STMT_RESOURCE_PAGE_WIDE };
 	auto_binds b = BINDS_INIT, show = BINDS_INIT;
-	struct uuid u = uuid_of(user), nil = { 0 }, id, other;
-	bind_uuid(&b, &u);
-	if (name || pattern)
-		bind_text(&b, name ? name : pattern);
-	bind_text(&b, "");
-	bind_uuid(&b, &nil);
-	bind_int(&b, 10);
-	auto_rows ids = ask(narrow, &b);
-	auto_rows same = ask(wide, &b);
-	assert_int_equal(rows_count(ids), rows_count(same));
+	struct uuid u = uuid_of(user), id, other;
+	bind_way(&b, ways[0], &u, name, part);
+	auto_rows ids = ask(ways[0], &b);
+	for (size_t w = 1; w < ARRAY_LEN(ways); w++) {
+		auto_binds like = BINDS_INIT;
+		bind_way(&like, ways[w], &u, name, part);
+		auto_rows same = ask(ways[w], &like);
+		assert_int_equal(rows_count(ids), rows_count(same));
+		for (int i = 0; i < rows_count(ids); i++) {
+			row_uuid(ids, i, 0, &id);
+			row_uuid(same, i, 0, &other);
+			assert_true(uuid_eq(&id, &other));
+		}
+	}
 	bind_uuid(&show, &u);
 	bind_array_begin(&show, STMT_UUID);
 	for (int i = 0; i < rows_count(ids); i++) {
 		row_uuid(ids, i, 0, &id);
-		row_uuid(same, i, 0, &other);
-		assert_true(uuid_eq(&id, &other));
 		bind_elem_uuid(&show, &id);
 	}
 	bind_array_end(&show);
@@ -798,9 +826,9 @@ list_shows_what_is_shared_only(void **state)
 	assert_int_equal(row_int(r, 0, COL_RESOURCE_SHOW_ACCOUNT_LEVEL), 1);
 	rows_free(r);
 	/* A login that somebody does not see cannot be found by them. */
-	assert_int_equal(list(24, NULL, "%alpha%", &r), 0);
+	assert_int_equal(list(24, NULL, "alpha", &r), 0);
 	rows_free(r);
-	assert_int_equal(list(24, NULL, "%BET%", &r), 1);
+	assert_int_equal(list(24, NULL, "bet", &r), 1);
 	rows_free(r);
 	assert_int_equal(list(24, NULL, NULL, &r), 1);
 	rows_free(r);
@@ -811,6 +839,46 @@ list_shows_what_is_shared_only(void **state)
 	/* The wildcards of the person are letters. */
 	assert_int_equal(list(23, NULL, "%\\%%", &r), 0);
 	rows_free(r);
+}
+
+/* What is called so, what begins so, where a word begins so, what has it somewhere; alike: by name. A login that the user sees counts as a name does. */
+static void
+a_search_shows_the_best_first(void **state)
+{
+	static const struct {
+		int id;
+		const char *name;
+	} made[] = { { 610, "gatekeeper" }, { 611, "Investigate" }, { 612, "front-gate" },
+		     { 613, "gate" },	    { 614, "zebra" },	    { 615, "frigate" } };
+	static const int best[] = { 613, 614, 610, 612, 615, 611 };
+	auto_binds b = BINDS_INIT;
+	struct uuid u = uuid_of(61), id;
+
+	make_user(61, "owner61", "user");
+	for (size_t i = 0; i < ARRAY_LEN(made); i++)
+		make_resource(made[i].id, made[i].name, 61);
+	make_account(619, 614, "GATE");
+	for (enum stmt s = STMT_SEARCH_OWN; s <= STMT_SEARCH_FEW; s++) {
+		auto_binds way = BINDS_INIT;
+		bind_way(&way, s, &u, NULL, "gate");
+		auto_rows r = ask(s, &way);
+		assert_int_equal(rows_count(r), ARRAY_LEN(best));
+		for (int i = 0; i < rows_count(r); i++) {
+			struct uuid want = uuid_of(best[i]);
+			row_uuid(r, i, COL_RESOURCE_IDS_ID, &id);
+			assert_true(uuid_eq(&id, &want));
+		}
+	}
+	/* Of too many only those of the name, and those that begin so, come before the rest. */
+	bind_way(&b, STMT_SEARCH_MANY, &u, NULL, "gate");
+	auto_rows many = ask(STMT_SEARCH_MANY, &b);
+	static const int plain[] = { 613, 610, 615, 612, 611, 614 };
+	assert_int_equal(rows_count(many), ARRAY_LEN(plain));
+	for (int i = 0; i < rows_count(many); i++) {
+		struct uuid want = uuid_of(plain[i]);
+		row_uuid(many, i, COL_RESOURCE_IDS_ID, &id);
+		assert_true(uuid_eq(&id, &want));
+	}
 }
 
 #define OVER "2026-01-01T00:00:00.000000Z"
@@ -2318,6 +2386,7 @@ main(void)
 		cmocka_unit_test(a_node_goes_by_the_last_word_of_one_log),
 		cmocka_unit_test(highest_grant_counts),
 		cmocka_unit_test(list_shows_what_is_shared_only),
+		cmocka_unit_test(a_search_shows_the_best_first),
 		cmocka_unit_test(what_has_ended_gives_nothing),
 		cmocka_unit_test(reach_says_until_when),
 		cmocka_unit_test(acceptance_is_of_a_giving),

@@ -438,6 +438,21 @@ static const struct {
 	{ "resource_in", "'00000000-0005-7000-8000-000000000007', '', "
 			 "'00000000-0000-0000-0000-000000000000', 51" },
 	{ "share_standing", "'00000000-0001-7000-8000-000000000007', %s", true },
+	{ "search_place", "'00000000-0001-7000-8000-000000000007', %s, '%%er7%%', 'er7', 'er7'" },
+};
+
+/* What somebody who may see much searches for: little, by the words' indexes; and what is everywhere, in the order of names. A plan for each call. */
+#define NOTHING_BEFORE "0, '', '00000000-0000-0000-0000-000000000000', 51"
+static const struct {
+	const char *name, *values;
+} searches[] = {
+	{ "search_hits", "'rver7777', 500" },
+	{ "search_few", "%s, '%%rver7777%%', 'rver7777', 'rver7777', " NOTHING_BEFORE },
+	{ "search_few", "%s, '%%server77%%', 'server77', 'server77', " NOTHING_BEFORE },
+	{ "search_many", "%s, '%%server%%', 'server', " NOTHING_BEFORE },
+	{ "search_many", "%s, '%%ver%%', 'ver', " NOTHING_BEFORE },
+	{ "search_many", "%s, '%%login%%', 'login', 3, 'server5', "
+			 "'00000000-0001-7000-8000-000000000005', 51" },
 };
 
 static const struct stmt_info *
@@ -534,6 +549,14 @@ no_lookup_walks_a_table(void **state)
 		if (k == 0 || strcmp(lookups[k].name, lookups[k - 1].name) != 0)
 			assert_int_equal(check_statement(c, stmt_named(lookups[k].name)), 0);
 	assert_int_equal(check_statement(c, stmt_named("resource_page_wide")), 0);
+	for (size_t k = 0; k < ARRAY_LEN(searches); k++) {
+		if (k == 0 || strcmp(searches[k].name, searches[k - 1].name) != 0)
+			assert_int_equal(check_statement(c, stmt_named(searches[k].name)), 0);
+	}
+	PQclear(PQexec(c, "SET plan_cache_mode = force_custom_plan"));
+	for (size_t k = 0; k < ARRAY_LEN(searches); k++)
+		walks +=
+			walks_table(c, stmt_named(searches[k].name), searches[k].values, wide_user);
 	for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
 		char set[64];
 

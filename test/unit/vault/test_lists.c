@@ -43,6 +43,9 @@ bind_for(struct binds *b, const struct one *o)
 	}
 	bind_uuid(b, &o->user);
 	bind_text(b, "%a%");
+	bind_text(b, "a");
+	bind_text(b, "a");
+	bind_int(b, 0);
 	bind_text(b, "");
 	bind_uuid(b, &nil);
 	bind_int(b, 10);
@@ -114,8 +117,8 @@ ask_too_much(struct fixture *unused, struct fiber *f, void *arg)
 	assert_true(most < MOST);
 	hold_searches();
 	for (unsigned i = 0; i < most; i++)
-		begin(&mine[i], 0, STMT_RESOURCE_SEARCH);
-	begin(&over, 0, STMT_RESOURCE_SEARCH);
+		begin(&mine[i], 0, STMT_SEARCH_OWN);
+	begin(&over, 0, STMT_SEARCH_OWN);
 	await(f, &over, 1);
 	assert_int_equal(over.rc, ERR_BUSY);
 	assert_in_range(over.took_ms, 0, LISTS_WAIT_MS / 2); /* at once, without a turn */
@@ -123,7 +126,7 @@ ask_too_much(struct fixture *unused, struct fiber *f, void *arg)
 	/* Nothing else of this user's is refused, and nothing at all of another one's. */
 	begin(&look, 0, STMT_USER_PLACE);
 	begin(&other, 1, STMT_USER_PLACE);
-	begin(&of_other, 1, STMT_RESOURCE_SEARCH);
+	begin(&of_other, 1, STMT_SEARCH_OWN);
 	await(f, &look, 1);
 	await(f, &other, 1);
 	assert_int_equal(look.rc, 0);
@@ -138,7 +141,7 @@ ask_too_much(struct fixture *unused, struct fiber *f, void *arg)
 	for (unsigned i = 0; i < most; i++)
 		assert_int_equal(mine[i].rc, 0);
 	assert_int_equal(of_other.rc, 0);
-	begin(&over, 0, STMT_RESOURCE_SEARCH);
+	begin(&over, 0, STMT_SEARCH_OWN);
 	await(f, &over, 1);
 	assert_int_equal(over.rc, 0);
 	assert_int_equal(lists_stats(x->v.lists).running, 0);
@@ -164,8 +167,8 @@ fill_up(struct fixture *unused, struct fiber *f, void *arg)
 	assert_non_null(all);
 	hold_searches();
 	for (unsigned i = 0; i < b->total; i++)
-		begin(&all[i], 10 + i / b->per_user, STMT_RESOURCE_SEARCH);
-	begin(&over, 200, STMT_RESOURCE_SEARCH);
+		begin(&all[i], 10 + i / b->per_user, STMT_SEARCH_OWN);
+	begin(&over, 200, STMT_SEARCH_OWN);
 	await(f, &over, 1);
 	assert_int_equal(over.rc, ERR_BUSY);
 	assert_in_range(over.took_ms, 0, LISTS_WAIT_MS / 2);
@@ -195,10 +198,10 @@ come_second(struct fixture *unused, struct fiber *f, void *arg)
 
 	hold_searches();
 	for (unsigned i = 0; i < most; i++) {
-		begin(&first[i], 0, STMT_RESOURCE_SEARCH);
+		begin(&first[i], 0, STMT_SEARCH_OWN);
 		first[i].ended = &ended;
 	}
-	begin(&second, 1, STMT_RESOURCE_SEARCH);
+	begin(&second, 1, STMT_SEARCH_OWN);
 	second.ended = &ended;
 	while (lists_stats(x->v.lists).running + lists_stats(x->v.lists).waiting < most + 1)
 		fixture_pause(x, f, PAUSE_MS);
@@ -227,8 +230,8 @@ wait_for_ever(struct fixture *unused, struct fiber *f, void *arg)
 
 	hold_searches();
 	for (unsigned i = 0; i < n; i++)
-		begin(i == 0 ? &runs : &waits[i - 1], i, STMT_RESOURCE_SEARCH);
-	begin(&waits[n - 1], n, STMT_RESOURCE_SEARCH);
+		begin(i == 0 ? &runs : &waits[i - 1], i, STMT_SEARCH_OWN);
+	begin(&waits[n - 1], n, STMT_SEARCH_OWN);
 	await(f, &waits[n - 1], 1);
 	assert_int_equal(waits[n - 1].rc, ERR_BUSY);
 	assert_in_range(waits[n - 1].took_ms, LISTS_WAIT_MS, LISTS_WAIT_MS + 2000);
@@ -237,7 +240,7 @@ wait_for_ever(struct fixture *unused, struct fiber *f, void *arg)
 	await(f, waits, n - 1);
 	/* The connection is as good as before, and free. */
 	let_go();
-	begin(&runs, 0, STMT_RESOURCE_SEARCH);
+	begin(&runs, 0, STMT_SEARCH_OWN);
 	await(f, &runs, 1);
 	assert_int_equal(runs.rc, 0);
 }
