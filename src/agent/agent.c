@@ -40,17 +40,20 @@ ask_for_keys(void)
 		_exit(1); /* the supervisor is gone */
 }
 
-/* Of two who need one, the notary has the first that comes; then another is asked for. */
+/* Of those who need one, the notary has the first that comes; then another is asked for. */
 static void
 share_keys(struct agent *a, int fd)
 {
 	bool ask;
 
-	if (!notary_lost_keys(a->notary, clock_mono_ms(), &ask)) {
+	if (notary_lost_keys(a->notary, clock_mono_ms(), &ask))
+		notary_attach(a->notary, fd);
+	else if (orderer_lost_keys(a->orderer, clock_mono_ms(), &ask))
+		orderer_attach(a->orderer, fd);
+	else {
 		control_attach(a->control, fd);
 		return;
 	}
-	notary_attach(a->notary, fd);
 	ask_for_keys();
 }
 
@@ -156,10 +159,11 @@ on_tick(uv_timer_t *t)
 				AGENT_CHANNEL_MS };
 	struct fsm_obs o;
 
-	bool notary_asks;
+	bool notary_asks, orderer_asks;
 
 	notary_lost_keys(a->notary, clock_mono_ms(), &notary_asks);
-	if (control_lost_keys(a->control) || notary_asks)
+	orderer_lost_keys(a->orderer, clock_mono_ms(), &orderer_asks);
+	if (control_lost_keys(a->control) || notary_asks || orderer_asks)
 		ask_for_keys();
 	/* A server that was promoted or became a standby: the agent begins anew in the other role. */
 	role_look(a->role, &a->wv);
@@ -294,6 +298,7 @@ begin(struct agent *a, struct err *e)
 					   .settings = &a->args->settings,
 					   .keys_fd = PROC_FD_KEYS,
 					   .order = agent_order,
+					   .prove = agent_prove,
 					   .ctx = a };
 	auto_buf conninfo = BUF_INIT;
 	int r = home_node_read(&a->args->home, &a->self, e);
@@ -315,11 +320,12 @@ begin(struct agent *a, struct err *e)
 		r = open_statepage(a, e);
 	if (r == 0)
 		a->alerter = alerter_new(&a->args->home, a->self.name, &a->settings);
+	cluster_conninfo(&a->args->home, "holdfast", &conninfo);
+	a->orderer = orderer_new(buf_str(&conninfo));
 	if (r == 0)
 		r = control_new(&o, &a->control, e);
 	if (r)
 		return r;
-	cluster_conninfo(&a->args->home, "holdfast", &conninfo);
 	a->replication = replication_new(&a->args->home, buf_str(&conninfo), &a->self.id);
 	a->chain_memory = chain_memory_new(&a->args->home, &a->self.id, buf_str(&conninfo));
 	a->notary = notary_new();

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <uv.h>
 #include "agent/control.h"
+#include "agent/orderer.h"
 #include "agent/role.h"
 #include "alert/alerter.h"
 #include "base/statepage.h"
@@ -88,6 +89,7 @@ struct agent {
 	struct notary *notary;
 	struct herald *herald;
 	struct control *control;
+	struct orderer *orderer;
 	struct peer peers[REPLICATION_NODES_MAX];
 	int64_t aimed_view_ms; /* at_ms of the view that the probes were last aimed by */
 	char *trusted;	       /* what cert import brought, PEM */
@@ -344,4 +346,5 @@ const struct maintenance *agent_maintenance(const struct agent *a, int64_t now_u
 int agent_order_maintenance(struct agent *a, const char *order, struct buf *ret_text,
 			    struct err *e) NONNULL MUST_USE;
 int agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text,
-		struct err *e); /* control_order_fn */
+		struct err *e);						  /* control_order_fn */
+int agent_prove(void *ctx, const struct orderer_claim *c, struct err *e); /* control_prove_fn */

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/log.h"
+#include "ha/order_words.h"
 #include "ha/rejoin.h"
 #include "ledger/event.h"
 
@@ -97,24 +98,36 @@ order_reign(struct agent *a, struct err *e)
 }
 
 static int
-order_promote(struct agent *a, const char *node, struct err *e)
+may_promote(struct agent *a, struct err *e)
 {
 	struct fsm_obs o;
 	int rc;
 
 	if (!a->secondary)
-		return order_reign(a, e);
+		return may_reign(a, e);
 	rc = agent_may(a, "promote", e);
 	if (rc)
 		return rc;
 	agent_reduce(a, &o);
-	if (o.primary_ok)
-		return refuse_beside(a,
-				     "to change places in order run `holdfast ha switchover` "
-				     "there; to replace it, stop it first",
-				     e);
-	a->order = ORDER_PROMOTE;
-	return 0;
+	return o.primary_ok
+		       ? refuse_beside(a,
+				       "to change places in order run `holdfast ha switchover` "
+				       "there; to replace it, stop it first",
+				       e)
+		       : 0;
+}
+
+static int
+order_promote(struct agent *a, const char *node, struct err *e)
+{
+	int rc;
+
+	if (!a->secondary)
+		return order_reign(a, e);
+	rc = may_promote(a, e);
+	if (!rc)
+		a->order = ORDER_PROMOTE;
+	return rc;
 }
 
 static const struct replication_node *
@@ -146,7 +159,8 @@ node_to_hand_to(const struct agent *a, const char *name)
 }
 
 static int
-order_switchover(struct agent *a, const char *node, struct err *e)
+may_switchover(struct agent *a, const char *node, const struct replication_node **ret,
+	       struct err *e)
 {
 	const struct replication_node *n = node_to_hand_to(a, node);
 	const struct replication_standby *s = n ? agent_standby(a, &n->id) : NULL;
@@ -169,6 +183,18 @@ order_switchover(struct agent *a, const char *node, struct err *e)
 			"two programs of %s run, and both would take over: stop the one that "
 			"is not to go on",
 			n->name);
+	*ret = n;
+	return 0;
+}
+
+static int
+order_switchover(struct agent *a, const char *node, struct err *e)
+{
+	const struct replication_node *n;
+	int rc = may_switchover(a, node, &n, e);
+
+	if (rc)
+		return rc;
 	a->order = ORDER_HANDOVER;
 	a->order_ms = clock_mono_ms();
 	a->order_node = n->id;
@@ -456,6 +482,158 @@ tell_others(struct agent *a, struct buf *ret_text)
 	return 0;
 }
 
+/* ---- what the console may order ---- */
+
+typedef int may_node_fn(struct agent *a, const char *node, const struct replication_node **ret,
+			struct err *e);
+
+static void
+write_verdict(struct json_out *w, int rc, const struct err *e)
+{
+	json_out_bool(w, "allowed", rc == 0);
+	json_out_text(w, "reason", rc ? e->text : NULL);
+}
+
+/* Each other node, and whether it may be done with that one. The first refusal into *e where none may. */
+static int
+write_targets(struct agent *a, may_node_fn *may, bool gone, struct json_out *w, struct err *e)
+{
+	int best = ERR_NOT_FOUND;
+
+	err_set(e, best, "this node knows of no other node of the pair");
+	json_out_array(w, "targets");
+	for (unsigned i = 0; may && i < a->rv.nodes_n; i++) {
+		const struct replication_node *n = &a->rv.nodes[i], *ignored;
+		auto_buf known = BUF_INIT;
+		struct err why = { 0 };
+
+		if (agent_is_self(a, &n->id))
+			continue;
+		int rc = may(a, n->name, &ignored, &why);
+		if (gone)
+			order_words_remove(n->name, &known);
+		json_out_object(w, NULL);
+		json_out_text(w, "name", n->name);
+		write_verdict(w, rc, &why);
+		json_out_text(w, "known", buf_str(&known));
+		json_out_end_object(w);
+		if (best == ERR_NOT_FOUND)
+			*e = why;
+		if (best)
+			best = rc;
+	}
+	json_out_end_array(w);
+	return best;
+}
+
+static void
+write_states(struct json_out *w, const char *name, unsigned states)
+{
+	json_out_array(w, name);
+	for (unsigned s = 0; s < HA_STATE_COUNT; s++) {
+		if (states & (1u << s))
+			json_out_text(w, NULL, state_name((enum ha_state)s));
+	}
+	json_out_end_array(w);
+}
+
+static void
+write_goal(struct json_out *w, const struct order_goal *g)
+{
+	write_states(w, "through", g ? g->through : 0);
+	write_states(w, "good", g ? g->good : 0);
+	write_states(w, "bad", g ? g->bad : 0);
+	json_out_text(w, "done", g ? g->done : NULL);
+}
+
+static int
+may_order(struct agent *a, const char *order, struct err *e)
+{
+	if (agent_is_starting(a))
+		return err_set(e, ERR_REFUSED,
+			       "this node has only just started, and asks the "
+			       "others: repeat this in a moment");
+	if (strcmp(order, "promote") == 0)
+		return may_promote(a, e);
+	if (strncmp(order, "emergency ", 10) == 0)
+		return check_emergency(a, order + 10, strcmp(order, "emergency on") == 0, e);
+	return agent_may(a, order, e);
+}
+
+static void
+tell_promotion(const struct agent *a, struct buf *out)
+{
+	const struct replication_node *leader = agent_leader(a);
+
+	order_words_promote(&a->shown, out);
+	for (unsigned i = 0; i < a->rv.nodes_n; i++) {
+		const struct replication_node *n = &a->rv.nodes[i];
+		const struct peer *p = agent_peer((struct agent *)(uintptr_t)a, &n->id);
+		char at[CLOCK_ISO_LEN] = "";
+
+		if (agent_is_self(a, &n->id) || (leader && uuid_eq(&leader->id, &n->id)))
+			continue;
+		if (answers(p) && p->v.reply.as_of_us)
+			clock_iso(p->v.reply.as_of_us, at);
+		order_words_other(n->name, answers(p), at, has_more(a, p), out);
+	}
+}
+
+static void
+tell_order(struct agent *a, const char *order, struct json_out *w)
+{
+	bool hands = strcmp(order, "switchover") == 0, removes = strcmp(order, "remove") == 0;
+	bool promotes = strcmp(order, "promote") == 0;
+	may_node_fn *may = hands ? may_switchover : removes ? may_remove : NULL;
+	auto_buf known = BUF_INIT;
+	struct err e = { 0 }, none = { 0 };
+	int rc, found;
+
+	json_out_object(w, NULL);
+	json_out_text(w, "order", order);
+	rc = may_order(a, order, &e);
+	found = write_targets(a, may, removes, w, &none);
+	if (!rc && may && found) {
+		rc = found;
+		e = none;
+	}
+	write_verdict(w, rc, &e);
+	json_out_text(w, "question",
+		      promotes	? ORDER_ASK_PROMOTE
+		      : removes ? ORDER_ASK_REMOVE
+				: NULL);
+	if (promotes && !rc)
+		tell_promotion(a, &known);
+	json_out_text(w, "known", buf_str(&known));
+	write_goal(w, order_goal(order));
+	json_out_end_object(w);
+}
+
+/* As things are now: an order is looked at once more when it comes. */
+static int
+tell_orders(struct agent *a, struct buf *ret_text)
+{
+	struct json_out w;
+	const char *order;
+
+	json_out_init(&w, ret_text);
+	json_out_array(&w, NULL);
+	for (unsigned i = 0; (order = orderer_name(i)); i++)
+		tell_order(a, order, &w);
+	json_out_end_array(&w);
+	return 0;
+}
+
+int
+agent_prove(void *ctx, const struct orderer_claim *c, struct err *e)
+{
+	struct agent *a = ctx;
+
+	return orderer_prove(a->orderer, c, e);
+}
+
+/* ---- orders come ---- */
+
 /* Whoever is answered may look at once: what became of the order before is not said of this one. */
 static void
 forget_failure(struct agent *a)
@@ -491,6 +669,8 @@ agent_order(void *ctx, const char *verb, const char *node, struct buf *ret_text,
 	if (strcmp(verb, "others") == 0) {
 		await_start(a);
 		rc = tell_others(a, ret_text);
+	} else if (strcmp(verb, "orders") == 0) {
+		rc = tell_orders(a, ret_text);
 	} else if (strcmp(verb, "maintenance") == 0) {
 		rc = agent_order_maintenance(a, node, ret_text, e);
 	} else {

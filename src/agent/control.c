@@ -14,11 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 #include "agent/followed.h"
+#include "agent/orderer.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pidfile.h"
 #include "crypto/keys.h"
+#include "ha/ask.h"
 #include "ha/orders.h"
 #include "http/json.h"
 #include "pack/authority.h"
@@ -27,7 +29,8 @@
 
 #define REQUEST_WAIT_MS 5000
 #define AT_ONCE_MAX 16
-#define LOOK_MS 200 /* whether who waits is still there */
+#define DEPTH_MAX 32 /* processes above a caller that are looked at */
+#define LOOK_MS 200  /* whether who waits is still there */
 
 /* What only one command at a time may do: copy the database or change what is copied; change what the operator ordered. */
 enum turn { TURN_COPY, TURN_ORDER, TURNS };
@@ -43,6 +46,7 @@ struct control {
 	const struct settings *s;
 	struct keys *keys;
 	control_order_fn *order;
+	control_prove_fn *prove;
 	void *ctx;
 	atomic_int new_keys_fd; /* -1: none */
 	atomic_bool keys_lost;
@@ -54,44 +58,6 @@ struct control {
 	pthread_cond_t turn_is_free;
 	struct holder holders[TURNS];
 };
-
-/* ---- lines ---- */
-
-/* Reads a line of at most CONTROL_LINE_MAX bytes, without its end. 0 bytes: the other side closed.
- */
-static int
-read_line(int fd, int wait_ms, struct buf *ret)
-{
-	buf_reset(ret);
-	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		char c;
-		if (wait_ms >= 0 && poll(&p, 1, wait_ms) <= 0)
-			return -1;
-		ssize_t n = read(fd, &c, 1);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0 || ret->len == CONTROL_LINE_MAX)
-			return -1;
-		if (c == '\n')
-			return 0;
-		buf_addc(ret, c);
-	}
-}
-
-static void
-send_line(int fd, struct buf *line)
-{
-	buf_addc(line, '\n');
-	for (size_t at = 0; at < line->len;) {
-		ssize_t n = send(fd, line->data + at, line->len - at, MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return; /* nobody listens any more: the work goes on */
-		at += (size_t)n;
-	}
-}
 
 /* ---- server ---- */
 
@@ -105,6 +71,8 @@ struct request {
 	const char *what;
 	const char *also;   /* further names of the web's, with commas */
 	const char *domain; /* what the authority is for, with commas */
+	/* Of ordered: what is ordered, and by whom. */
+	const char *order, *user, *password, *code;
 };
 
 static const struct jfield request_fields[] = {
@@ -119,6 +87,10 @@ static const struct jfield request_fields[] = {
 	{ "what", JTEXT, 0, offsetof(struct request, what), 16 },
 	{ "also", JTEXT, 0, offsetof(struct request, also), 1024 },
 	{ "domain", JTEXT, 0, offsetof(struct request, domain), 1024 },
+	{ "order", JTEXT, 0, offsetof(struct request, order), 16 },
+	{ "user", JTEXT, 0, offsetof(struct request, user), UUID_STR_LEN },
+	{ "password", JTEXT, 0, offsetof(struct request, password), ORDERER_PASSWORD_MAX },
+	{ "code", JTEXT, 0, offsetof(struct request, code), 16 },
 	{ 0 },
 };
 
@@ -134,7 +106,7 @@ tell_progress(void *ctx, const char *text, int percent)
 	if (percent >= 0)
 		json_out_int(&w, "percent", percent);
 	json_out_end_object(&w);
-	send_line(*(int *)ctx, &line);
+	ask_send_line(*(int *)ctx, &line);
 }
 
 static void
@@ -154,7 +126,7 @@ tell_end(int fd, int rc, const struct buf *path, const struct err *e)
 		json_out_end_object(&w);
 	}
 	json_out_end_object(&w);
-	send_line(fd, &line);
+	ask_send_line(fd, &line);
 }
 
 /* ---- turns ---- */
@@ -365,6 +337,81 @@ run_with_keys(struct control *c, const struct verb *v, int fd, const struct requ
 	return rc;
 }
 
+/* What somebody ordered in the console becomes the operator's command, once they are proven. Nobody who passes it on is believed. */
+static int
+take_ordered(struct control *c, struct request *rq, struct err *e)
+{
+	struct orderer_claim claim = {
+		.order = rq->order, .node = rq->node, .password = rq->password, .code = rq->code
+	};
+	const char *with = "";
+	int rc;
+
+	if (!c->prove || !rq->order || !rq->user || !rq->password ||
+	    uuid_parse(rq->user, &claim.user))
+		return err_set(e, ERR_USAGE, "ordered: order, user or password is missing");
+	rc = orderer_find(rq->order, &rq->verb, &with, e);
+	if (rc == 0)
+		rc = c->prove(c->ctx, &claim, e);
+	if (rc == 0 && with[0])
+		rq->node = with;
+	return rc;
+}
+
+/* ---- callers ---- */
+
+struct caller {
+	struct control *c;
+	int fd;
+};
+
+/* 0: it is gone, or was never there. */
+static pid_t
+parent_of(pid_t p)
+{
+	char path[64], line[256];
+	int parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)p);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "PPid: %d", &parent) == 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return (pid_t)parent;
+}
+
+/* Whether another process of this node calls, or one that it began: what the supervisor started, but this one. The operator's are none of them. */
+static bool
+is_of_this_node(int fd)
+{
+	struct ucred who = { 0 };
+	socklen_t n = sizeof(who);
+	pid_t top = getppid();
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
+		return true;
+	if (who.pid == getpid())
+		return false;
+	pid_t p = who.pid;
+	for (int depth = 0; p > 1 && p != top && depth < DEPTH_MAX; depth++)
+		p = parent_of(p);
+	return p == top && who.pid != top;
+}
+
+/* vaultd, which parses the network, asks what may be ordered and passes on what was; an operator's commands are not its to give. */
+static int
+check_caller(int fd, const char *verb, struct err *e)
+{
+	if (strcmp(verb, "ordered") == 0 || strcmp(verb, "orders") == 0 || !is_of_this_node(fd))
+		return 0;
+	return err_set(e, ERR_FORBIDDEN,
+		       "no process of the node itself gives an operator's "
+		       "commands");
+}
+
 static int
 carry_out(struct control *c, int fd, const struct buf *line, struct buf *ret_path, struct err *e)
 {
@@ -373,6 +420,10 @@ carry_out(struct control *c, int fd, const struct buf *line, struct buf *ret_pat
 	uint64_t seen;
 
 	int rc = json_parse_body(buf_str(line), line->len, request_fields, &rq, &seen, a, e);
+	if (rc == 0)
+		rc = check_caller(fd, rq.verb, e);
+	if (rc == 0 && strcmp(rq.verb, "ordered") == 0)
+		rc = take_ordered(c, &rq, e);
 	const struct verb *v = rc == 0 ? find_verb(rq.verb) : NULL;
 	if (v && v->check)
 		rc = v->check(&rq, e);
@@ -390,11 +441,6 @@ carry_out(struct control *c, int fd, const struct buf *line, struct buf *ret_pat
 	return rc;
 }
 
-struct caller {
-	struct control *c;
-	int fd;
-};
-
 static void *
 serve_one(void *arg)
 {
@@ -405,7 +451,7 @@ serve_one(void *arg)
 	struct err e = { 0 };
 
 	free(from);
-	if (read_line(fd, REQUEST_WAIT_MS, &line) == 0) {
+	if (ask_read_line(fd, REQUEST_WAIT_MS, &line) == 0) {
 		int rc = carry_out(c, fd, &line, &path, &e);
 		if (rc < 0)
 			log_err(LOG_LEVEL_WARNING, &e, "a command of the operator failed");
@@ -467,33 +513,18 @@ run_thread(void *arg)
 	}
 }
 
-static int
-socket_address(const struct home *h, struct sockaddr_un *ret, struct err *e)
-{
-	char path[HOME_PATH_MAX];
-
-	home_path(h, HOME_AGENT_SOCK, path);
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (strlen(path) >= sizeof(ret->sun_path))
-		return err_set(e, ERR_PRECONDITION,
-			       "the path %s is too long for a socket: move the home folder to a "
-			       "shorter one",
-			       path);
-	memcpy(ret->sun_path, path, strlen(path) + 1);
-	return 0;
-}
-
 int
 control_new(const struct control_options *o, struct control **ret, struct err *e)
 {
 	struct sockaddr_un a;
-	int rc = socket_address(o->home, &a, e);
+	int rc = ask_address(o->home, &a, e);
 	if (rc < 0)
 		return rc;
 	struct control *c = mem_new(sizeof(*c));
 	c->h = o->home;
 	c->s = o->settings;
 	c->order = o->order;
+	c->prove = o->prove;
 	c->ctx = o->ctx;
 	c->turn_ms = o->turn_ms ? o->turn_ms : CONTROL_TURN_MS;
 	atomic_init(&c->new_keys_fd, -1);
@@ -543,144 +574,16 @@ control_free(struct control *c)
 
 /* ---- client ---- */
 
-struct answer {
-	const char *progress, *path;
-	int64_t percent;
-	const char *code, *message;
-};
-
-static int
-connect_once(const struct sockaddr_un *a, int *ret)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0) {
-		int r = -errno;
-		close(fd);
-		return r;
-	}
-	*ret = fd;
-	return 0;
-}
-
-/* Nobody listens: 0 when an agent may come, since the node runs and starts one. */
-static int
-agent_may_come(const struct home *h, struct err *e)
-{
-	char start[HOME_START_MAX];
-	int rc = pidfile_alone(h, e);
-
-	if (rc == ERR_REFUSED)
-		return 0;
-	if (rc < 0)
-		return rc;
-	home_start_command(h->dir, start);
-	return err_set(e, ERR_UNREACHABLE, ORDER_NOT_RUNNING, start);
-}
-
-static int
-connect_agent(const struct home *h, int *ret, struct err *e)
-{
-	struct sockaddr_un a;
-	int64_t until = clock_mono_ms() + CONTROL_COMES_MS;
-	int rc = socket_address(h, &a, e);
-
-	while (rc == 0) {
-		int r = connect_once(&a, ret);
-		if (r == 0)
-			return 0;
-		if (r == -EACCES)
-			return err_set(e, ERR_FORBIDDEN,
-				       "cannot reach the node's agent: run this as root or as "
-				       "the user that Holdfast runs as");
-		rc = agent_may_come(h, e);
-		if (rc == 0 && clock_mono_ms() >= until)
-			rc = err_set(e, ERR_NOT_SERVING,
-				     "the node runs, but its agent has not answered for %d s; the "
-				     "node's log says why. Nothing was done",
-				     CONTROL_COMES_MS / 1000);
-		clock_sleep_ms(50);
-	}
-	return rc;
-}
-
-static int
-code_of(const char *name)
-{
-	size_t n;
-	const struct err_info *rows = err_table(&n);
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(rows[i].name, name) == 0)
-			return rows[i].code;
-	return ERR_INTERNAL;
-}
-
-/* One answer line. *ret_end: it was the last. */
-static int
-take_answer(const struct buf *line, control_progress_fn *progress, void *ctx, struct buf *ret_path,
-	    bool *ret_end, struct err *e)
-{
-	static const struct jfield progress_fields[] = {
-		{ "progress", JTEXT, JREQUIRED | JEMPTY, offsetof(struct answer, progress), 500 },
-		{ "percent", JINT, 0, offsetof(struct answer, percent), 100 },
-		{ 0 },
-	};
-	static const struct jfield path_fields[] = {
-		{ "path", JTEXT, JREQUIRED | JEMPTY, offsetof(struct answer, path), 3000 }, { 0 }
-	};
-	static const struct jfield error_fields[] = {
-		{ "code", JTEXT, JREQUIRED, offsetof(struct answer, code), 64 },
-		{ "message", JTEXT, JREQUIRED | JEMPTY, offsetof(struct answer, message), 1000 },
-		{ 0 },
-	};
-	auto_arena a = arena_new();
-	struct answer x = { .percent = -1 };
-	struct err ignored;
-	uint64_t seen;
-	size_t n = line->len;
-	const char *s = buf_str(line), *error = "{\"error\":";
-
-	*ret_end = true;
-	if (strncmp(s, error, strlen(error)) == 0 && n > strlen(error) + 1) {
-		int rc = json_parse_body(s + strlen(error), n - strlen(error) - 1, error_fields, &x,
-					 &seen, a, &ignored);
-		return rc < 0 ? err_set(e, ERR_INTERNAL, "the agent's answer is not understood")
-			      : err_set(e, code_of(x.code), "%s", x.message);
-	}
-	if (json_parse_body(s, n, path_fields, &x, &seen, a, &ignored) == 0) {
-		buf_adds(ret_path, x.path);
-		return 0;
-	}
-	if (json_parse_body(s, n, progress_fields, &x, &seen, a, &ignored) < 0)
-		return err_set(e, ERR_INTERNAL, "the agent's answer is not understood");
-	*ret_end = false;
-	if (progress)
-		progress(ctx, x.progress, (int)x.percent);
-	return 0;
-}
-
 int
 control_ask(const struct home *h, const char *request, control_progress_fn *progress, void *ctx,
 	    struct buf *ret_path, struct err *e)
 {
-	auto_buf line = BUF_INIT;
-	bool end = false;
-	int fd = -1, rc = connect_agent(h, &fd, e);
-	if (rc < 0)
-		return rc;
-	buf_adds(&line, request);
-	send_line(fd, &line);
-	while (rc == 0 && !end) {
-		if (read_line(fd, -1, &line) < 0)
-			rc = err_set(e, ERR_UNREACHABLE,
-				     "the node's agent ended before it said what became of it, and "
-				     "it may have been done, or begun: see `holdfast ha status` "
-				     "before you repeat it; the node's log says why");
-		else
-			rc = take_answer(&line, progress, ctx, ret_path, &end, e);
-	}
-	close(fd);
-	return rc;
+	const struct ask a = { .home = h,
+			       .request = request,
+			       .comes_ms = CONTROL_COMES_MS,
+			       .answers_ms = -1,
+			       .progress = progress,
+			       .ctx = ctx };
+
+	return ask_agent(&a, ret_path, e);
 }

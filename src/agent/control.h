@@ -7,6 +7,9 @@
  *   →  {"verb":"setup","primary":…,"secondary":…,"https_port":n,"pair_port":n}
  *   →  {"verb":"promote"|"switchover"|"rejoin"|"remove","node":name}: an order to the agent's loop, answered when it is taken
  *   →  {"verb":"emergency","node":"on"|"off"}: the same
+ *   →  {"verb":"ordered","order":"promote"|"switchover"|"remove"|"emergency on"|"emergency off","node":name,"user":id,"password":…,"code":…}: the same
+ *      orders from the console, which count only with what that user, an administrator, logs in with (agent/orderer.h)
+ *   →  {"verb":"orders"}: the path answered is a JSON list: which of these may be given now, and what there is to know before
  *   →  {"verb":"maintenance","node":"off"|"MILLISECONDS REASON"}: answered when it counts, with a JSON text
  *   →  {"verb":"alert-test"}, {"verb":"others"}: the path answered is a JSON text; others: the other secondaries, and what each has
  *   →  {"verb":"renew","what":"web"|"channel"|"authority","also":"NAME,…","domain":"DOMAIN,…"}: that certificate, made anew
@@ -17,8 +20,8 @@
 
 #include "base/home.h"
 #include "base/settings.h"
+#include "ha/ask.h"
 
-#define CONTROL_LINE_MAX 4096
 /* So long the client's side waits for the agent of a node that runs: the supervisor may just have started it again. */
 #define CONTROL_COMES_MS 15000
 /* So long a command waits for another that is in its way. */
@@ -30,11 +33,16 @@ struct control;
 typedef int control_order_fn(void *ctx, const char *verb, const char *node, struct buf *ret_text,
 			     struct err *e);
 
+/* Whether it is the user who orders; ERR_BAD_LOGIN and others of agent/orderer.h. Called in a thread of control's. */
+struct orderer_claim;
+typedef int control_prove_fn(void *ctx, const struct orderer_claim *c, struct err *e);
+
 struct control_options {
 	const struct home *home; /* must outlive it, as settings */
 	const struct settings *settings;
 	int keys_fd; /* a connection to keyd, taken over; blocking use, by one command at a time */
 	control_order_fn *order;
+	control_prove_fn *prove; /* NULL: nobody orders from the console */
 	void *ctx;
 	int turn_ms; /* 0: CONTROL_TURN_MS */
 };
@@ -50,6 +58,6 @@ void control_free(struct control *c);
 
 /* The client's side: sends one request line, calls progress for each such answer; the last answer's
  * path is appended. */
-typedef void control_progress_fn(void *ctx, const char *text, int percent);
+typedef ask_progress_fn control_progress_fn;
 int control_ask(const struct home *h, const char *request, control_progress_fn *progress, void *ctx,
 		struct buf *ret_path, struct err *e) MUST_USE;

@@ -16,7 +16,8 @@
 struct api {
 	struct vault *v;
 	char node_name[256];
-	char *authority_path; /* or NULL */
+	char *authority_path;	 /* or NULL */
+	const struct home *home; /* or NULL */
 	const struct server *server;
 	uv_async_t async;
 	uv_timer_t timer;
@@ -45,5 +46,6 @@ struct api {
 		[API_CHECKS]; /* core only: by address, when its next check of an epoch is due */
 	_Atomic uint64_t replies[6]; /* by hundreds of the status */
 	uint64_t retrievals;
-	unsigned awaiting; /* requests that wait for their session's journal */
+	unsigned looking, ordering; /* questions to the agent, and orders, in flight */
+	unsigned awaiting;	    /* requests that wait for their session's journal */
 };

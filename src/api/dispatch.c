@@ -294,6 +294,7 @@ api_new(const struct api_options *o)
 	struct api *a = mem_new(sizeof(*a));
 	a->v = o->v;
 	a->authority_path = mem_dup(o->authority_path);
+	a->home = o->home;
 	memccpy(a->node_name, o->node_name, '\0', sizeof(a->node_name) - 1);
 	a->relay = o->relay;
 	a->forward = forward_new(a->v, a->relay, a->node_name);

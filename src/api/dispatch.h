@@ -15,6 +15,7 @@
 #define API_NODES_MAX 3072
 
 struct api;
+struct home;
 struct relay;
 
 struct api_options {
@@ -23,6 +24,7 @@ struct api_options {
 	const char *authority_path; /* of the vault's; NULL: nobody learns of it; copied */
 	struct relay
 		*relay; /* to the primary, for standby = forward; NULL: never; outlives the api */
+	const struct home *home; /* where the agent is asked; NULL: it never is; outlives the api */
 };
 
 /* Core thread. Starts a heartbeat timer and an async handle on v->loop. */

@@ -49,7 +49,7 @@ enum keyproto_role {
 	KEYPROTO_VAULTD =
 		'v', /* no streams, no certificates; alone it signs exports of the log and gives up an end mark */
 	KEYPROTO_AGENT =
-		'a', /* streams, certificates, epochs, MAC (MANIFEST, NODE, CHECK), seal/open, load, chain */
+		'a', /* streams, certificates, epochs, MAC (MANIFEST, NODE, CHECK, PEPPER), seal/open, load, chain */
 	KEYPROTO_INIT =
 		'i', /* everything but these two: init and unpacking, before any network is open */
 };

@@ -46,8 +46,8 @@ static const struct {
 	enum keys_label label;
 	const char *roles;
 } labels[] = {
-	{ KEYS_SESSION, "vi" },	  { KEYS_PEPPER, "vi" }, { KEYS_SETUP, "vi" },
-	{ KEYS_MANIFEST, "vai" }, { KEYS_CHECK, "vai" }, { KEYS_NODE, "vai" },
+	{ KEYS_SESSION, "vi" },	  { KEYS_PEPPER, "vai" }, { KEYS_SETUP, "vi" },
+	{ KEYS_MANIFEST, "vai" }, { KEYS_CHECK, "vai" },  { KEYS_NODE, "vai" },
 	{ KEYS_FORWARD, "v" },
 };
 

@@ -26,6 +26,13 @@ is_code(const char *s)
 	return strnlen(s, DIGITS + 1) == DIGITS && strspn(s, "0123456789") == DIGITS;
 }
 
+void
+totp_ad(const struct uuid *user, uint8_t ret[static TOTP_AD_LEN])
+{
+	memcpy(ret, "totp", 4);
+	memcpy(ret + 4, user->b, sizeof(user->b));
+}
+
 int
 totp_verify(const uint8_t secret[static TOTP_SECRET_BYTES], const char *code, int64_t now_s,
 	    int64_t last_step, int64_t *ret_step)

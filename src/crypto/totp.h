@@ -6,8 +6,13 @@
 
 #include <stdint.h>
 #include "base/err.h"
+#include "base/uuid.h"
 
 #define TOTP_SECRET_BYTES 20
+#define TOTP_AD_LEN 20
+
+/* What a user's sealed secret is bound to. */
+void totp_ad(const struct uuid *user, uint8_t ret[static TOTP_AD_LEN]) NONNULL;
 
 /* Checks code (six digits) against the steps now-1 … now+1 that are later than last_step; *ret_step
  * is the step that fits, for the caller to remember. 0, ERR_EXISTS if it fits an earlier one of

@@ -276,15 +276,15 @@ begin_anew(struct lockout *l, const struct uuid *user)
 	all->begun++;
 }
 
+/* The code that went with it counts no more. */
 static void
-on_login(struct lockout *l, const struct event *ev)
+on_code(struct lockout *l, const struct event *ev)
 {
 	struct lockout_of of = lockout_user(l, &ev->actor, NULL);
 	auto_buf step = BUF_INIT;
 	struct row *all;
 	int64_t n;
 
-	begin_anew(l, &ev->actor);
 	if (event_body_get(ev->body, "totp_step", &step))
 		return;
 	all = get(l, of.all.key);
@@ -298,7 +298,11 @@ lockout_on_event(struct lockout *l, const struct event *ev)
 {
 	switch ((int)ev->kind) {
 	case EVENT_LOGIN:
-		on_login(l, ev);
+		begin_anew(l, &ev->actor);
+		on_code(l, ev);
+		break;
+	case EVENT_HA_ORDERED:
+		on_code(l, ev);
 		break;
 	case EVENT_LOGIN_FAILED:
 		on_failed(l, ev);

@@ -58,5 +58,5 @@ void lockout_sync(struct lockout *l, const struct lockout_of *of) NONNULL;
 /* One of a name that nobody has, of which no event tells. */
 void lockout_fail(struct lockout *l, const struct lockout_of *of) NONNULL;
 
-/* For sessions_on_event: LOGIN, LOGIN_FAILED, and what lets somebody begin anew. */
+/* For sessions_on_event: LOGIN, LOGIN_FAILED, HA_ORDERED for its code, and what lets somebody begin anew. */
 void lockout_on_event(struct lockout *l, const struct event *ev) NONNULL;

@@ -56,13 +56,6 @@ wipe_bytes(uint8_t (*p)[TOKEN_BYTES])
 	secret_wipe(p, sizeof(*p));
 }
 
-void
-session_totp_ad(const struct uuid *user, uint8_t ret[static SESSION_TOTP_AD_LEN])
-{
-	memcpy(ret, "totp", 4);
-	memcpy(ret + 4, user->b, sizeof(user->b));
-}
-
 static void
 take_candidate(struct call *c, const struct rows *rows, int i, struct candidate *u)
 {
@@ -223,7 +216,7 @@ static int
 check_code(struct call *c, const struct candidate *u, const char *code, int64_t *ret_step,
 	   struct err *e)
 {
-	uint8_t ad[SESSION_TOTP_AD_LEN];
+	uint8_t ad[TOTP_AD_LEN];
 	auto_buf secret = BUF_INIT;
 	int rc;
 
@@ -231,7 +224,7 @@ check_code(struct call *c, const struct candidate *u, const char *code, int64_t 
 		return 0;
 	if (!code || !code[0])
 		return err_set(e, ERR_SECOND_FACTOR, "%s", err_info(ERR_SECOND_FACTOR)->text);
-	session_totp_ad(&u->id, ad);
+	totp_ad(&u->id, ad);
 	rc = keys_open(c->v->keys, c->f, ad, sizeof(ad), u->totp.data, u->totp.len, &secret, e);
 	if (rc)
 		return rc;

@@ -14,7 +14,6 @@
 
 #define SESSION_NAME_MAX 256
 #define SESSION_PASSWORD_MAX 1024
-#define SESSION_TOTP_AD_LEN 20
 
 struct sessions *sessions_new(struct vault *v) NONNULL MUST_USE;
 void sessions_free(struct sessions *s);
@@ -93,9 +92,6 @@ int session_hash_password(struct call *c, const struct uuid *user, const char *p
  * takes the same work if hash is NULL. 0, ERR_BAD_LOGIN. */
 int session_verify_password(struct call *c, const struct uuid *user, const char *password,
 			    const char *hash, struct err *e) MUST_USE;
-
-/* What a sealed TOTP secret is bound to. */
-void session_totp_ad(const struct uuid *user, uint8_t ret[static SESSION_TOTP_AD_LEN]) NONNULL;
 
 /* The listener behind vault_on_durable. */
 void sessions_on_event(struct sessions *s, const struct event *ev) NONNULL;

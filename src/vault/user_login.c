@@ -147,7 +147,7 @@ user_totp_begin(struct call *c, const char *password, struct json_out *out, stru
 	const struct session_proof proof = { password, NULL, "set up a second factor" };
 	auto_buf sealed = BUF_INIT;
 	auto_record_lock turn = NULL;
-	uint8_t secret[TOTP_SECRET_BYTES], ad[SESSION_TOTP_AD_LEN];
+	uint8_t secret[TOTP_SECRET_BYTES], ad[TOTP_AD_LEN];
 	int64_t step;
 	int rc = check_no_factor(c, &step, e);
 	if (rc == 0)
@@ -155,7 +155,7 @@ user_totp_begin(struct call *c, const char *password, struct json_out *out, stru
 	if (rc)
 		return rc;
 	randombytes_buf(secret, sizeof(secret));
-	session_totp_ad(&c->who.user, ad);
+	totp_ad(&c->who.user, ad);
 	rc = keys_seal(c->v->keys, c->f, c->v->data_key, ad, sizeof(ad), secret, sizeof(secret),
 		       &sealed, e);
 	if (rc == 0)
@@ -170,8 +170,8 @@ check_code(struct call *c, const void *sealed, size_t n, int64_t last_step, cons
 	   int64_t *ret_step, struct err *e)
 {
 	auto_buf secret = BUF_INIT;
-	uint8_t ad[SESSION_TOTP_AD_LEN];
-	session_totp_ad(&c->who.user, ad);
+	uint8_t ad[TOTP_AD_LEN];
+	totp_ad(&c->who.user, ad);
 	int rc = keys_open(c->v->keys, c->f, ad, sizeof(ad), sealed, n, &secret, e);
 	if (rc)
 		return rc;

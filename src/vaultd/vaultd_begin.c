@@ -131,7 +131,8 @@ open_server(struct vaultd *d, struct err *e)
 	char authority[HOME_PATH_MAX];
 	struct api_options ao = { .v = &d->v,
 				  .node_name = d->node.name,
-				  .authority_path = authority };
+				  .authority_path = authority,
+				  .home = &d->args->home };
 	struct server_options so = { 0 };
 	int rc;
 

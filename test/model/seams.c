@@ -593,6 +593,14 @@ __wrap_notary_lost_keys(struct notary *n, int64_t now_ms, bool *ret_ask)
 	return false;
 }
 
+SEAM(orderer_lost_keys)
+bool
+__wrap_orderer_lost_keys(struct orderer *o, int64_t now_ms, bool *ret_ask)
+{
+	*ret_ask = false;
+	return false;
+}
+
 SEAM(notary_check)
 enum notary_verdict
 __wrap_notary_check(struct notary *n, const struct epoch_claim *c)

@@ -356,7 +356,19 @@ def test_the_pair(page, pair, axe):
     page.go("ha")
     page.wait("nodes", pair[1].name)
     page.wait_for("certificates")
+    wait_until(
+        "a hand-over may be ordered",
+        lambda: page.seen("order-switchover") and page.element("order-switchover").is_enabled(),
+    )
     axe.look("High Availability")
+    page.element("order-switchover").click()
+    page.wait_for("order-form")
+    axe.look("an order")
+    page.type("order-password", "not the password")
+    page.press("Hand over to a secondary")
+    page.wait("order-said", "password is wrong")
+    axe.look("an order, refused")
+    page.press("Close")
     pair[1].kill()
     try:
         page.wait("reasons", pair[1].name, "What to do:")

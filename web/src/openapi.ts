@@ -284,6 +284,41 @@ export interface HaNode {
 	journal_rows?: number | null;
 }
 
+export interface HaOrder {
+	order: string;
+	allowed: boolean;
+	reason: string | null;
+	question: string | null;
+	known: string;
+	targets: HaOrderTarget[];
+	through: string[];
+	good: string[];
+	bad: string[];
+	done: string | null;
+}
+
+export interface HaOrderTarget {
+	name: string;
+	allowed: boolean;
+	reason: string | null;
+	known: string;
+}
+
+export interface HaOrdered {
+	order: string;
+	target: string | null;
+	state: string;
+}
+
+export interface HaOrders {
+	node: string;
+	state: string;
+	why: string;
+	failure: string | null;
+	without: string | null;
+	orders: HaOrder[];
+}
+
 export interface HaReason {
 	code: string;
 	node: string | null;

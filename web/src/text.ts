@@ -515,6 +515,54 @@ export const T = {
 	drawing: (primary: string, secondary: string, streams: boolean, lag: string) =>
 		streams ? `Data stream from ${primary} to ${secondary}, lag ${lag}.` : `No data stream from ${primary} to ${secondary}.`,
 
+	// orders of the pair
+	orders: "Orders",
+	ordersWhat: (node: string) =>
+		`What may be ordered on ${node} now, as \`holdfast ha\` does on its machine. Each asks for your password again, and for the code of your second factor.`,
+	ordersNot: (why: string) => `What may be ordered is not known now: ${why}.`,
+	orderNot: (why: string) => `Not now: ${why}.`,
+	orderDo: {
+		promote: "Make this node the primary",
+		switchover: "Hand over to a secondary",
+		remove: "Take a node out of the pair",
+		"emergency on": "Order emergency access",
+		"emergency off": "End ordered emergency access",
+	} as Record<string, string>,
+	orderWhat: {
+		promote: "Promote: this node becomes the primary for good, because the old one is lost.",
+		switchover: "Switchover: this node changes places with a secondary that is in step.",
+		remove: "Remove: a node that is gone for good leaves the pair.",
+		"emergency on": "Emergency on: this node gives emergency access although its primary serves.",
+		"emergency off": "Emergency off: emergency access is automatic again.",
+	} as Record<string, string>,
+	orderComes: {
+		promote: "The other nodes follow this one. Your session here goes on.",
+		switchover:
+			"No read fails and no write is lost; whoever writes waits for some seconds. This node then stands by, and sends its users to the new primary: log in there to go on.",
+		remove: "Users here notice nothing, and your session goes on.",
+		"emergency on":
+			"Users of this node can log in, find and retrieve here until the order is taken back, and no change but withdrawals is taken. What is done here is merged by itself.",
+		"emergency off": "If the primary serves, this node merges what was done here and stands by again: log in on the primary to go on.",
+	} as Record<string, string>,
+	orderAfter: {
+		promote: "You are logged in here as before, and changes are taken here now.",
+		switchover: "This node stands by. The top of the page has the way to the new primary.",
+		remove: "",
+		"emergency on": "Users can log in here now.",
+		"emergency off": "The top of the page says where users go on.",
+	} as Record<string, string>,
+	orderTarget: "Node",
+	orderCode: "Code of your second factor, if you have one",
+	orderTaken: "The order was taken. Waiting for this node to act on it …",
+	orderGoes: (state: string, why: string) => `Under way. State of this node: ${state}${why ? ` – ${why}` : ""}.`,
+	orderUnheard: "This node does not answer just now; it is asked again …",
+	orderDone: "It is done.",
+	orderIsDone: (what: string) => `It is done: ${what}.`,
+	orderNotDone: (why: string) => `The order was not carried out: ${why}.`,
+	orderWaits:
+		"This node has not acted on the order yet; it still may, if it took it. Look at its status before you repeat it: its log says what it waits for.",
+	orderSilent: "This node has been silent for two minutes. It may have carried the order out: look at the status of the pair, also on the other node.",
+
 	// failures
 	unanswered: "This node did not answer the request. Look at the top of the page for where to go, or try again.",
 	answerWas: (status: number) => `the answer was ${status}`,

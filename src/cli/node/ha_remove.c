@@ -9,18 +9,18 @@
 #include "cli/frame/cli.h"
 #include "cli/frame/term.h"
 #include "cli/frame/waiting.h"
+#include "ha/order_words.h"
 
 static int
 confirm(const struct cli *c, struct err *e)
 {
+	auto_buf known = BUF_INIT;
+
 	if (cli_has(c, "yes"))
 		return 0;
-	fprintf(stderr,
-		"This takes %s out of the pair for good: the primary stops keeping changes for "
-		"it, and only a new pack brings it back.\n"
-		"What users did there that has not been merged yet then exists only on its disk.\n",
-		c->args[0]);
-	return term_confirm("Take it out? (--yes skips this question)", e);
+	order_words_remove(c->args[0], &known);
+	fputs(buf_str(&known), stderr);
+	return term_confirm(ORDER_ASK_REMOVE " (--yes skips this question)", e);
 }
 
 static int

@@ -16,6 +16,7 @@
 #include "cli/frame/remote.h"
 #include "cli/frame/term.h"
 #include "cli/frame/waiting.h"
+#include "ha/order_words.h"
 #include "ha/rejoin.h"
 #include "ha/replication.h"
 #include "node/runas.h"
@@ -25,62 +26,6 @@
 #define TAKEN_MS 10000	/* an order shows within this */
 #define FRESH_MS 1000	/* a beat that is older is not of now */
 #define QUIET_MS 120000 /* an agent that was not heard for so long is gone */
-
-/* What an order leads to. */
-struct goal {
-	const char *verb;
-	unsigned through; /* states that belong to it, as bits: it is under way */
-	unsigned good, bad;
-	const char *done;
-};
-
-#define BIT(s) (1u << HA_##s)
-
-static const struct goal promotion = {
-	"promote",
-	BIT(PROMOTING) | BIT(ALONE),
-	BIT(ALONE) | BIT(SYNCED) | BIT(SINGLE),
-	BIT(EMERGENCY) | BIT(STANDBY) | BIT(FENCED),
-	"this node is the primary now",
-};
-static const struct goal switchover = {
-	"switchover", BIT(HANDING) | BIT(FENCED),     BIT(STANDBY) | BIT(MERGING) | BIT(EMERGENCY),
-	BIT(ALONE),   "this node is a secondary now",
-};
-static const struct goal rejoining = {
-	"rejoin",
-	BIT(RESEED),
-	BIT(STANDBY),
-	BIT(EMERGENCY),
-	"this node is a copy of the primary again",
-};
-
-static const struct goal in_place = {
-	"rejoin",
-	BIT(FENCED),
-	BIT(STANDBY) | BIT(MERGING),
-	BIT(EMERGENCY) | BIT(ALONE),
-	"this node is a secondary again",
-};
-
-static const struct goal reconciling = {
-	"reconcile",
-	BIT(BEHIND),
-	BIT(ALONE) | BIT(SYNCED) | BIT(SINGLE),
-	BIT(FENCED),
-	"this node is the primary again, with what is here",
-};
-
-static const struct goal emergency = {
-	"emergency",
-	BIT(EMERGENCY),
-	BIT(EMERGENCY),
-	BIT(PROMOTING),
-	"this node gives emergency access until `holdfast ha emergency off`",
-};
-static const struct goal automatic = {
-	"emergency", ~0u, ~0u, 0, "emergency access is automatic again",
-};
 
 static int
 read_statepage(const struct home *h, struct statepage_view *ret, struct err *e)
@@ -139,7 +84,7 @@ state_before(const struct home *h, struct statepage_view *v)
 /* Until one of the goal's states comes after one of those it goes through, or instead of the one before: a process that is kept
  * waiting may see none of those in between. */
 static int
-follow(const struct cli *c, const struct home *h, const struct goal *g, int before,
+follow(const struct cli *c, const struct home *h, const struct order_goal *g, int before,
        struct statepage_view *v, struct err *e)
 {
 	char shown[STATEPAGE_REASON_MAX] = "";
@@ -189,8 +134,8 @@ follow(const struct cli *c, const struct home *h, const struct goal *g, int befo
 
 /* Follows an order that was given until it is carried out, and says so. */
 static int
-watch(const struct cli *c, const struct home *h, const struct goal *g, int before, int64_t began,
-      struct err *e)
+watch(const struct cli *c, const struct home *h, const struct order_goal *g, int before,
+      int64_t began, struct err *e)
 {
 	struct statepage_view *v = mem_new(sizeof(*v));
 	auto_buf out = BUF_INIT;
@@ -216,7 +161,7 @@ watch(const struct cli *c, const struct home *h, const struct goal *g, int befor
 }
 
 static int
-carry_out(const struct cli *c, const struct home *h, const struct goal *g, const char *node,
+carry_out(const struct cli *c, const struct home *h, const struct order_goal *g, const char *node,
 	  struct err *e)
 {
 	struct statepage_view *v = mem_new(sizeof(*v));
@@ -251,40 +196,14 @@ tell_of_others(const struct buf *answer)
 	auto_json o = json_loadb(buf_str(answer), answer->len, 0, &je);
 	json_array_foreach(json_object_get(o, "others"), i, n)
 	{
-		const char *name = lookup_text(n, "name");
+		auto_buf said = BUF_INIT;
 
-		if (!json_is_true(json_object_get(n, "answers")))
-			term_say(stderr, "  %-29s does not answer\n", name);
-		else
-			term_say(stderr, "  %-29s has everything as of %s\n", name,
-				 *lookup_text(n, "as_of") ? lookup_text(n, "as_of") : "unknown");
-		if (json_is_true(json_object_get(n, "has_more")))
-			term_say(stderr,
-				 "%s HAS MORE THAN THIS NODE: run `holdfast ha promote` there "
-				 "instead. If you promote this node\n"
-				 "anyway, what only %s has is merged a little later.\n",
-				 name, name);
+		order_words_other(lookup_text(n, "name"),
+				  json_is_true(json_object_get(n, "answers")),
+				  lookup_text(n, "as_of"),
+				  json_is_true(json_object_get(n, "has_more")), &said);
+		term_say(stderr, "%s", buf_str(&said));
 	}
-}
-
-static void
-tell_what_is_known(const struct statepage_view *v)
-{
-	char at[CLOCK_ISO_LEN] = "unknown";
-
-	if (v->as_of_us)
-		clock_iso(v->as_of_us, at);
-	fprintf(stderr,
-		"This node is %s: %s.\n"
-		"  primary until now             %s\n"
-		"  everything is here as of      %s\n"
-		"  events made here since        %lld\n"
-		"What the primary accepted after that moment is not lost: it is merged when that "
-		"node is back, and\n"
-		"missing here until then. If the primary still serves others, both accept changes "
-		"until they meet.\n",
-		state_name(v->state), v->reason, v->primary_url[0] ? v->primary_url : "unknown", at,
-		(long long)v->journal_rows);
 }
 
 static int
@@ -303,11 +222,14 @@ confirm(const struct cli *c, const struct home *h, struct err *e)
 	v = mem_new(sizeof(*v));
 	rc = read_statepage(h, v, e);
 	if (rc == 0) {
-		tell_what_is_known(v);
+		auto_buf known = BUF_INIT;
+
+		order_words_promote(v, &known);
+		fputs(buf_str(&known), stderr);
 		tell_of_others(&others);
 	}
 	free(v);
-	return rc ? rc : term_confirm("Make this node the primary? (--yes skips this question)", e);
+	return rc ? rc : term_confirm(ORDER_ASK_PROMOTE " (--yes skips this question)", e);
 }
 
 static int
@@ -318,7 +240,7 @@ run_promote(const struct cli *c, struct err *e)
 
 	if (rc == 0)
 		rc = confirm(c, &h, e);
-	return rc < 0 ? rc : carry_out(c, &h, &promotion, "", e);
+	return rc < 0 ? rc : carry_out(c, &h, order_goal("promote"), "", e);
 }
 
 static const struct cli_opt promote_opts[] = {
@@ -338,7 +260,8 @@ run_switchover(const struct cli *c, struct err *e)
 	struct home h;
 	int rc = cli_home(c, &h, e);
 
-	return rc < 0 ? rc : carry_out(c, &h, &switchover, c->nargs ? c->args[0] : "", e);
+	return rc < 0 ? rc
+		      : carry_out(c, &h, order_goal("switchover"), c->nargs ? c->args[0] : "", e);
 }
 
 static const struct cli_opt home_opts[] = {
@@ -449,7 +372,7 @@ run_in_place(const struct cli *c, const struct home *h, struct err *e)
 				       "Rewind it? (--yes skips this question)",
 				       e);
 
-	return rc ? rc : carry_out(c, h, &in_place, "in-place", e);
+	return rc ? rc : carry_out(c, h, order_goal("rejoin --in-place"), "in-place", e);
 }
 
 static int
@@ -462,11 +385,11 @@ run_rejoin(const struct cli *c, struct err *e)
 	if (rc == 0 && cli_has(c, "in-place"))
 		return run_in_place(c, &h, e);
 	if (rc == 0)
-		rc = send_order(&h, rejoining.verb, "", e);
+		rc = send_order(&h, "rejoin", "", e);
 	if (rc == ERR_UNREACHABLE)
 		return leave_order(c, &h, e);
 	/* Where a copy is made, the states before and after it may be the same, or change by themselves. */
-	return rc ? rc : watch(c, &h, &rejoining, -1, began, e);
+	return rc ? rc : watch(c, &h, order_goal("rejoin"), -1, began, e);
 }
 
 static const struct cli_opt rejoin_opts[] = {
@@ -497,7 +420,7 @@ run_reconcile(const struct cli *c, struct err *e)
 	struct home h;
 	int rc = cli_home(c, &h, e);
 
-	return rc < 0 ? rc : carry_out(c, &h, &reconciling, "", e);
+	return rc < 0 ? rc : carry_out(c, &h, order_goal("reconcile"), "", e);
 }
 
 /* ---- emergency ---- */
@@ -511,7 +434,9 @@ run_emergency(const struct cli *c, struct err *e)
 	if (!on && strcmp(c->args[0], "off") != 0)
 		return err_set(e, ERR_USAGE, "expected on or off, not '%s'", c->args[0]);
 	int rc = cli_home(c, &h, e);
-	return rc < 0 ? rc : carry_out(c, &h, on ? &emergency : &automatic, c->args[0], e);
+	return rc < 0 ? rc
+		      : carry_out(c, &h, order_goal(on ? "emergency on" : "emergency off"),
+				  c->args[0], e);
 }
 
 const struct cli_verb verbs_ha_role[] = {

@@ -23,6 +23,10 @@ SELECT pg_is_in_recovery(),
 	(SELECT node FROM ha_order), coalesce((SELECT term FROM ha_order), 0), current_setting('primary_conninfo'),
 	(SELECT max(number) FROM schema_migration);
 
+-- Who orders something of the pair, as the agent itself finds them (agent/orderer.h).
+-- name: order_giver(id uuid) -> name text, role text, disabled bool, password_hash text, totp_sealed bytea, totp_step bigint
+SELECT name, role, disabled, password_hash, totp_sealed, totp_step FROM principal WHERE id = $1;
+
 -- name: ha_standbys() -> name text, state text, sync_state text, flush_lsn bigint, replay_lsn bigint, replied_at timestamptz, pid int,
 --   own_lsn bigint
 SELECT application_name, coalesce(state, ''), coalesce(sync_state, ''),

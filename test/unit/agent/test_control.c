@@ -17,8 +17,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "agent/control.h"
+#include "agent/orderer.h"
 #include "base/pidfile.h"
 
 #define TURN_MS 1000
@@ -66,6 +68,14 @@ take_order(void *ctx, const char *verb, const char *node, struct buf *ret_text, 
 }
 
 static int
+prove(void *ctx, const struct orderer_claim *c, struct err *e)
+{
+	return strcmp(c->password, "right") == 0
+		       ? 0
+		       : err_set(e, ERR_BAD_LOGIN, "the password is wrong");
+}
+
+static int
 start(void **ctx)
 {
 	char path[HOME_PATH_MAX];
@@ -90,6 +100,7 @@ start(void **ctx)
 		.settings = &settings,
 		.keys_fd = fds[0],
 		.order = take_order,
+		.prove = prove,
 		.ctx = ordered,
 		.turn_ms = TURN_MS,
 	};
@@ -126,6 +137,55 @@ the_socket_is_private(void **ctx)
 	home_path(&home, HOME_AGENT_SOCK, path);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+/* Whoever a process of the node is or began gives no operator's commands: what parses the network could be anybody's. */
+static void
+processes_of_the_node_order_nothing(void **ctx)
+{
+	static const char *const plain[] = { "{\"verb\":\"promote\"}", "{\"verb\":\"switchover\"}",
+					     "{\"verb\":\"others\"}" };
+	int status;
+
+	ordered[0] = '\0';
+	pid_t child = fork();
+	if (child ==
+	    0) { /* the agent's sibling, as far as it can tell: both are below this process' parent */
+		auto_buf path = BUF_INIT;
+		struct err e;
+		int bad = 0;
+
+		for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+			bad += control_ask(&home, plain[i], NULL, NULL, &path, &e) != ERR_FORBIDDEN;
+		_exit(bad);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_string_equal(ordered, "");
+}
+
+/* From the console an order comes with who gives it, and whoever cannot prove that gives none. */
+static void
+an_order_of_the_console_is_proven(void **ctx)
+{
+#define ORDERED(user, password)                                                                    \
+	"{\"verb\":\"ordered\",\"order\":\"promote\",\"user\":\"" user                             \
+	"\",\"password\":\"" password "\"}"
+	auto_buf path = BUF_INIT;
+	struct err e;
+
+	ordered[0] = '\0';
+	assert_int_equal(ask("{\"verb\":\"ordered\",\"order\":\"promote\"}", &e), ERR_USAGE);
+	assert_int_equal(ask(ORDERED("nobody", "right"), &e), ERR_USAGE);
+	assert_int_equal(ask(ORDERED("01890a5d-ac96-774b-bcce-b302099a8057", "wrong"), &e),
+			 ERR_BAD_LOGIN);
+	assert_string_equal(ordered, "");
+	assert_int_equal(control_ask(&home,
+				     ORDERED("01890a5d-ac96-774b-bcce-b302099a8057", "right"), NULL,
+				     NULL, &path, &e),
+			 0);
+	assert_string_equal(ordered, "promote ");
 }
 
 static void
@@ -180,8 +240,8 @@ malformed_requests_do_no_harm(void **ctx)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		ask(bad[i], &e);
 	/* Longer than a line may be: the agent hangs up, and serves the next. */
-	char *huge = calloc(1, 2 * CONTROL_LINE_MAX);
-	memset(huge, ' ', 2 * CONTROL_LINE_MAX - 1);
+	char *huge = calloc(1, 2 * ASK_LINE_MAX);
+	memset(huge, ' ', 2 * ASK_LINE_MAX - 1);
 	assert_int_equal(ask(huge, &e), ERR_UNREACHABLE);
 	free(huge);
 	assert_int_equal(ask("{\"verb\":\"explode\",\"primary\":\"\",\"secondary\":\"\"}", &e),
@@ -399,6 +459,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_socket_is_private),
+		cmocka_unit_test(processes_of_the_node_order_nothing),
+		cmocka_unit_test(an_order_of_the_console_is_proven),
 		cmocka_unit_test(errors_come_back_as_they_were),
 		cmocka_unit_test(orders_go_to_the_loop),
 		cmocka_unit_test(malformed_requests_do_no_harm),

@@ -248,7 +248,8 @@ what_is_each_nodes_own_is_not_handed_on(void **state)
 {
 	static const char *const own[] = { "/v1/ha",	     "/v1/sys/health",	 "/v1/sys/epoch",
 					   "/v1/metrics",    "/v1/openapi.json", "/",
-					   "/assets/{file}", "/v1/ha/unlock" };
+					   "/assets/{file}", "/v1/ha/unlock",	 "/v1/ha/orders",
+					   "/v1/ha/orders" /* to look, and to order */ };
 	size_t local = 0;
 
 	ROUTER_EACH(route_tables, r)

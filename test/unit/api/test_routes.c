@@ -138,11 +138,8 @@ emergency_serves_reads_only(void **state)
 	/* It says who the true primary is to whoever takes itself for one, and is no data of the vault. */
 	static const char epoch[] = "POST /v1/sys/epoch";
 	static const char *const writes[] = {
-		"POST /v1/session",
-		"DELETE /v1/session",
-		"POST /v1/accounts/{id}/retrieve",
-		"POST /v1/ha/unlock",
-		epoch,
+		"POST /v1/session",   "DELETE /v1/session", "POST /v1/accounts/{id}/retrieve",
+		"POST /v1/ha/unlock", "POST /v1/ha/orders", epoch,
 	};
 	/* What administrators may allow; and withdrawals, of which the first is one only where it disables. */
 	static const char *const changes[] = {

@@ -464,7 +464,7 @@ bad_clients_lose_only_their_connection(void **state)
 		{ 'v', 5, { 0, 0, 0, 1, 99 } },
 		{ 'v', 5, { 0, 0, 0, 1, KEYPROTO_STREAM_SEAL } },
 		{ 'a', 9, { 0, 0, 0, 5, KEYPROTO_CREATE, 0, 0, 0, 9 } },
-		{ 'a', 6, { 0, 0, 0, 2, KEYPROTO_MAC, KEYS_PEPPER } },
+		{ 'a', 6, { 0, 0, 0, 2, KEYPROTO_MAC, KEYS_SESSION } },
 		{ 'v', 13, { 0, 0, 0, 9, KEYPROTO_EPOCH, [12] = 1 } },
 		{ 'x', 0, { 0 } },
 		{ 0, 0, { 0 } },

@@ -552,12 +552,12 @@ set_totp(struct fixture *x, struct fiber *f, void *arg)
 {
 	struct buf sealed = BUF_INIT, body = BUF_INIT;
 	struct event ev = { .kind = EVENT_USER_TOTP, .object = alice, .address = "" };
-	uint8_t ad[SESSION_TOTP_AD_LEN];
+	uint8_t ad[TOTP_AD_LEN];
 	struct err e = { 0 };
 	char b64[256];
 	struct json_out w;
 
-	session_totp_ad(arg, ad);
+	totp_ad(arg, ad);
 	assert_int_equal(keys_seal(x->v.keys, f, x->v.data_key, ad, sizeof(ad), secret,
 				   sizeof(secret), &sealed, &e),
 			 0);
