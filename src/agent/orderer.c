@@ -21,7 +21,8 @@
 #define KEYS_MS 2000	  /* a keyd that does not answer for so long is none */
 #define KEYS_COME_MS 5000 /* so long another connection to it is waited for */
 #define RETRY_MS 500
-#define STEPS 64 /* users whose last code is remembered: more than order within the life of a code */
+#define STEPS                                                                                      \
+	64 /* users whose last code is remembered: more than order within the life of a code */
 #define ADMINISTRATOR "administrator"
 
 /* The last code of a user. */
@@ -130,8 +131,9 @@ have_keys(struct orderer *o, struct err *e)
 		return 0;
 	fd = await_keys(o);
 	if (fd < 0)
-		return err_set(e, ERR_KEYS_UNAVAILABLE, "the key process does not answer: nothing "
-							"was ordered");
+		return err_set(e, ERR_KEYS_UNAVAILABLE,
+			       "the key process does not answer: nothing "
+			       "was ordered");
 	keys_free(o->keys);
 	o->keys = keys_new(NULL, fd);
 	return 0;

@@ -18,8 +18,8 @@
 #include "ha/order_words.h"
 #include "vault/session.h"
 
-#define LOOKS_MAX 4	     /* questions to the agent at once: each holds a thread of the pool */
-#define LOOK_COMES_MS 1000   /* so long it is waited for, where it only tells */
+#define LOOKS_MAX 4	   /* questions to the agent at once: each holds a thread of the pool */
+#define LOOK_COMES_MS 1000 /* so long it is waited for, where it only tells */
 #define LOOK_ANSWERS_MS 3000
 #define ORDER_COMES_MS 5000
 #define ORDER_ANSWERS_MS 90000 /* it waits for its turn, and to take a node out for the log */
@@ -98,8 +98,9 @@ look(struct api_call *c, struct asking *a, struct err *e)
 	int rc;
 
 	if (c->api->looking >= LOOKS_MAX)
-		return err_set(e, ERR_BUSY, "too many ask for this at once; wait a moment and try "
-					    "again");
+		return err_set(e, ERR_BUSY,
+			       "too many ask for this at once; wait a moment and try "
+			       "again");
 	c->api->looking++;
 	a->ask.request = "{\"verb\":\"orders\"}";
 	a->ask.comes_ms = LOOK_COMES_MS;
@@ -234,9 +235,8 @@ static int
 prove_and_order(struct api_call *c, struct err *e)
 {
 	const struct body_order *b = c->body;
-	const struct session_proof proof = {
-		b->password, b->code, arena_printf(c->rq->arena, "order %s", b->order)
-	};
+	const struct session_proof proof = { b->password, b->code,
+					     arena_printf(c->rq->arena, "order %s", b->order) };
 	auto_record_lock turn = NULL;
 	int64_t step;
 	int rc = session_prove(&c->call, &proof, &turn, &step, e);

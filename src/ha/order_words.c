@@ -11,18 +11,17 @@ order_words_promote(const struct statepage_view *v, struct buf *out)
 
 	if (v->as_of_us)
 		clock_iso(v->as_of_us, at);
-	buf_addf(
-		out,
-		"This node is %s: %s.\n"
-		"  primary until now             %s\n"
-		"  everything is here as of      %s\n"
-		"  events made here since        %lld\n"
-		"What the primary accepted after that moment is not lost: it is merged when that "
-		"node is back, and\n"
-		"missing here until then. If the primary still serves others, both accept changes "
-		"until they meet.\n",
-		state_name(v->state), v->reason, v->primary_url[0] ? v->primary_url : "unknown", at,
-		(long long)v->journal_rows);
+	buf_addf(out,
+		 "This node is %s: %s.\n"
+		 "  primary until now             %s\n"
+		 "  everything is here as of      %s\n"
+		 "  events made here since        %lld\n"
+		 "What the primary accepted after that moment is not lost: it is merged when that "
+		 "node is back, and\n"
+		 "missing here until then. If the primary still serves others, both accept changes "
+		 "until they meet.\n",
+		 state_name(v->state), v->reason, v->primary_url[0] ? v->primary_url : "unknown",
+		 at, (long long)v->journal_rows);
 }
 
 void

@@ -352,7 +352,7 @@ def test_oneself_and_what_was_done(pair, admin, chrome, axe):
     axe.look("what was done")
 
 
-def test_the_pair(page, pair, axe):
+def test_the_pair(page, pair, chrome, axe):
     page.go("ha")
     page.wait("nodes", pair[1].name)
     page.wait_for("certificates")
@@ -365,7 +365,7 @@ def test_the_pair(page, pair, axe):
     page.wait_for("order-form")
     axe.look("an order")
     page.type("order-password", "not the password")
-    page.press("Hand over to a secondary")
+    chrome.find_element("css selector", "#order-form button").click()
     page.wait("order-said", "password is wrong")
     axe.look("an order, refused")
     page.press("Close")

@@ -573,6 +573,24 @@ set_totp(struct fixture *x, struct fiber *f, void *arg)
 	buf_done(&body);
 }
 
+/* An order of the pair by alice, with the code of the next step. */
+static void
+order_with_code(struct fixture *x, struct fiber *f, void *arg)
+{
+	struct event ev = { .kind = EVENT_HA_ORDERED, .actor = alice, .address = "" };
+	auto_buf body = BUF_INIT;
+	struct err e = { 0 };
+	struct json_out w;
+
+	json_out_init(&w, &body);
+	json_out_object(&w, NULL);
+	json_out_text(&w, "order", "promote");
+	json_out_int(&w, "totp_step", clock_now_us() / 30000000 + 1);
+	json_out_end_object(&w);
+	ev.body = buf_str(&body);
+	assert_int_equal(ledger_append(x->v.ledger, f, &ev, 1, NULL, &e), 0);
+}
+
 static void
 second_factor(void **state)
 {
@@ -590,6 +608,10 @@ second_factor(void **state)
 	assert_int_equal(try_login(x, &t, "alice", PASSWORD, code), 0);
 	assert_int_equal(try_login(x, &t, "alice", PASSWORD, code), ERR_BAD_LOGIN); /* once only */
 	assert_int_equal(fixture_count(x, "SELECT count(*) FROM principal WHERE totp_step > 0"), 1);
+	/* Nor does one that an order went with (O2 of agent/orderer.h). */
+	assert_int_equal(totp_code(secret, clock_now_us() / 1000000 + 30, code, &e), 0);
+	fixture_run(x, order_with_code, NULL);
+	assert_int_equal(try_login(x, &t, "alice", PASSWORD, code), ERR_BAD_LOGIN);
 	/* A secret that was sealed for someone else opens nothing. */
 	uuid_new(&other);
 	fixture_run(x, set_totp, &other);
