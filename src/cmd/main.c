@@ -96,6 +96,8 @@ run_process(int argc, char **argv)
 	log_init(p->name, level);
 	prctl(PR_SET_NAME, p->comm);
 	setrlimit(RLIMIT_CORE, &no_core);
+	/* The memory of each is its own, even towards those of the same user; PostgreSQL's program begins anew. */
+	prctl(PR_SET_DUMPABLE, 0);
 	/* Ends with the supervisor; postgres_main asks for a gentler end. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return p->main(&a);

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from api import Api
 from memory import Markers, files, is_sanitized, memory, process_name
-from nodes import Person
+from nodes import Person, as_user
 from pair import PASSWORD, stat_of
 from wait import still_true, wait_until
 
@@ -162,13 +162,15 @@ def test_tokens_are_nowhere(shared, hire):
 
 
 def test_processes_do_not_dump(shared, holdfast):
-    """No core of those who hold keys or secrets; and another user's debugger does not get in."""
-    for what in ("keyd", "vaultd"):
+    """No core of any of them; and no debugger of the same user gets in."""
+    for what in ("supervisor", "keyd", "vaultd", "agent"):
         pid = shared.pids(what)[0]
         limits = Path(f"/proc/{pid}/limits").read_text()
         assert re.search(r"Max core file size +0 +0 ", limits), what
         if os.geteuid() == 0:  # not dumpable: /proc/PID belongs to root then
             assert os.stat(f"/proc/{pid}/mem").st_uid == 0, what
+        p = as_user("/usr/bin/head", "-c", "0", f"/proc/{pid}/mem")
+        assert p.returncode == 1 and "Permission denied" in p.stderr, (what, p.stderr)
     if is_sanitized(holdfast):
         return  # the sanitizer needs system calls that keyd itself does not
     status = Path(f"/proc/{shared.pids('keyd')[0]}/status").read_text()

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include "admin/create.h"
@@ -40,12 +41,13 @@ take_key_file(const struct cli *c, struct proc_args *a, struct err *e)
 	return 0;
 }
 
-/* As many descriptors as allowed; no memory of ours on a disk. */
+/* As many descriptors as allowed; no memory of ours on a disk, or for another process of this user. */
 static void
 set_limits(void)
 {
 	struct rlimit files, none = { 0 };
 	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max < 16384 ? files.rlim_max : 16384;
 		setrlimit(RLIMIT_NOFILE, &files);
