@@ -19,7 +19,7 @@ HIDDEN = {
     "sqlite3.h": ("store/",),
     "microhttpd.h": ("http/server.c",),
     "curl/curl.h": ("http/",),
-    "seccomp.h": ("keyd/",),
+    "seccomp.h": ("base/confine.c", "keyd/"),
     "uninorm.h": ("base/name.c", "crypto/password.c"),
     "unicase.h": ("base/name.c",),
     "unictype.h": ("base/name.c", "crypto/password.c"),

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/fault.h"
+#include "base/homefile.h"
 
 #define CONF_MAX 65536
 #define TREE_DEPTH_MAX 64
@@ -277,7 +278,7 @@ cut(struct buf *b, size_t start)
 int
 home_read_file(const char *path, size_t max, struct buf *ret, struct err *e)
 {
-	int fd = FAULT(FILE_OPEN, -1, open(path, O_RDONLY | O_CLOEXEC));
+	int fd = FAULT(FILE_OPEN, -1, homefile_open(path, O_RDONLY | O_CLOEXEC, 0));
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot read %s", path);
 	size_t start = ret->len;

@@ -7,6 +7,7 @@
  *         (agent: 'J' to have replication/rejoin.conf carried out, 'P' to have PostgreSQL start anew). The supervisor writes
  *         'k' with a new keyd connection as SCM_RIGHTS after keyd was restarted, and when the child asks
  *         for one by 'K' because its own broke. End of file: exit at once.
+ *   fd 5  vaultd: where it asks for files of the home (base/homefile.h)
  * SIGTERM: stop cleanly. SIGHUP: read the settings again. Children set PR_SET_PDEATHSIG(SIGKILL).
  * Exit code 0 after SIGTERM; 78 (EX_CONFIG) for what no restart can fix (stderr says what): the supervisor
  * then stops the node with exit code 1; anything else: restart.
@@ -19,6 +20,7 @@
 
 #define PROC_FD_KEYS 3
 #define PROC_FD_LINK 4
+#define PROC_FD_FILES 5
 #define PROC_EXIT_CONFIG 78
 
 struct proc_args {

@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/home.h"
+#include "base/homefile.h"
 #include "base/mem.h"
 
 #define MAGIC 0x484f4c4450473134ULL /* "HOLDPG14": the number grows with the layout */
@@ -132,7 +133,7 @@ statepage_create(const char *path, struct statepage **ret, struct err *e)
 int
 statepage_open(const char *path, struct statepage **ret, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = homefile_open(path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return err_errno(e, ERR_IO, "cannot open the state page %s", path);
 	int r = 0;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/home.h"
+#include "base/homefile.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -170,7 +171,7 @@ remove_saved(struct ledger *l, void *arg, struct err *e)
 	journal_free(TAKE(s->file));
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		snprintf(part, sizeof(part), "%s%s", s->path, ends[i]);
-		unlink(part);
+		homefile_unlink(part);
 	}
 	return 0;
 }

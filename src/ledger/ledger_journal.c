@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/home.h"
+#include "base/homefile.h"
 #include "base/mem.h"
 
 /* ---- the thread ---- */
@@ -340,7 +341,7 @@ remove_one(struct ledger *l, const struct uuid *chain)
 	*j = l->journals[--l->njournals];
 	for (size_t k = 0; k < ARRAY_LEN(ends); k++) {
 		snprintf(part, sizeof(part), "%s%s", path, ends[k]);
-		unlink(part);
+		homefile_unlink(part);
 	}
 }
 

@@ -215,7 +215,9 @@ start_watching(struct sup *s)
 	if (sd_watchdog_enabled(0, &usec) > 0)
 		uv_timer_start(&s->watchdog, on_watchdog, usec / 2000, usec / 2000);
 	for (int i = 0; i < CHILDREN; i++) {
-		s->children[i] = (struct child){ .sup = s, .id = (enum child_id)i, .link_fd = -1 };
+		s->children[i] = (struct child){
+			.sup = s, .id = (enum child_id)i, .link_fd = -1, .files_fd = -1
+		};
 		uv_timer_init(&s->loop, &s->children[i].timer);
 		s->children[i].timer.data = &s->children[i];
 	}

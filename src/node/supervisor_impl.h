@@ -23,6 +23,8 @@ struct child {
 	uv_timer_t timer; /* pause before the next start */
 	uv_poll_t link;	  /* our end of fd 4 (keyd: of the control socket) */
 	int link_fd;	  /* -1: none */
+	uv_poll_t files;  /* our end of fd 5 */
+	int files_fd;	  /* -1: none */
 	int64_t began_ms;
 	int64_t falls[SUPERVISOR_RESTARTS]; /* when it fell, a ring */
 	unsigned nfalls;
@@ -68,7 +70,7 @@ void supervisor_start(struct sup *s, enum child_id id);
 void supervisor_start_later(struct child *c, int64_t ms);
 /* Gives a running child a connection to the restarted keyd. */
 void supervisor_reconnect(struct sup *s, struct child *c);
-void supervisor_close_link(struct child *c);
+void supervisor_close_links(struct child *c);
 /* Reads what PostgreSQL wrote before it ended, which is still in the pipe and says why. */
 void supervisor_read_last_words(struct sup *s);
 /* Moves certificates that a killed command left beside their places, before anybody reads them. */

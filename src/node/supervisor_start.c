@@ -13,6 +13,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/homefile.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/passfd.h"
@@ -24,19 +25,20 @@
 #define AWAIT_SAY_MS 60000
 
 /* What each child is: its name, the role by which keyd knows it ('\0': no connection), whether it
- * has a link. */
+ * has a link, and as whom it asks for files (0: not at all). */
 static const struct kind {
 	const char *name;
 	char role;
 	bool link;
+	enum home_writer files;
 } kinds[CHILDREN] = {
-	[KEYD] = { "keyd", '\0', false },
-	[UNPACK] = { "unpack", KEYPROTO_INIT, false },
-	[REJOIN] = { "rejoin", '\0', false },
-	[POSTGRES] = { "postgres", '\0', false },
-	[PREPARE] = { "prepare", KEYPROTO_INIT, false },
-	[VAULTD] = { "vaultd", KEYPROTO_VAULTD, true },
-	[AGENT] = { "agent", KEYPROTO_AGENT, true },
+	[KEYD] = { "keyd", '\0', false, 0 },
+	[UNPACK] = { "unpack", KEYPROTO_INIT, false, 0 },
+	[REJOIN] = { "rejoin", '\0', false, 0 },
+	[POSTGRES] = { "postgres", '\0', false, 0 },
+	[PREPARE] = { "prepare", KEYPROTO_INIT, false, 0 },
+	[VAULTD] = { "vaultd", KEYPROTO_VAULTD, true, HOME_BY_VAULTD },
+	[AGENT] = { "agent", KEYPROTO_AGENT, true, 0 },
 };
 
 const char *
@@ -81,15 +83,22 @@ supervisor_reconnect(struct sup *s, struct child *c)
 
 /* ---- links ---- */
 
-void
-supervisor_close_link(struct child *c)
+static void
+close_watched(uv_poll_t *p, int *fd)
 {
-	if (c->link_fd < 0)
+	if (*fd < 0)
 		return;
-	uv_poll_stop(&c->link);
-	uv_close((uv_handle_t *)&c->link, NULL);
-	close(c->link_fd);
-	c->link_fd = -1;
+	uv_poll_stop(p);
+	uv_close((uv_handle_t *)p, NULL);
+	close(*fd);
+	*fd = -1;
+}
+
+void
+supervisor_close_links(struct child *c)
+{
+	close_watched(&c->link, &c->link_fd);
+	close_watched(&c->files, &c->files_fd);
 }
 
 /* A link to the child: *ret_child is for it to inherit. */
@@ -103,6 +112,31 @@ open_link(struct sup *s, struct child *c, int *ret_child)
 	c->link.data = c;
 	uv_poll_init(&s->loop, &c->link, fds[0]);
 	uv_poll_start(&c->link, UV_READABLE | UV_DISCONNECT, supervisor_on_link);
+	*ret_child = fds[1];
+	return 0;
+}
+
+static void
+on_files(uv_poll_t *p, int status, int events)
+{
+	struct child *c = p->data;
+
+	if (status < 0 || !homefile_answer(&c->sup->args->home, kinds[c->id].files, c->files_fd))
+		uv_poll_stop(p); /* its exit follows */
+}
+
+/* Where the child asks for files: *ret_child is for it to inherit. */
+static int
+open_files(struct sup *s, struct child *c, int *ret_child)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -1;
+	c->files_fd = fds[0];
+	c->files.data = c;
+	uv_poll_init(&s->loop, &c->files, fds[0]);
+	uv_poll_start(&c->files, UV_READABLE | UV_DISCONNECT, on_files);
 	*ret_child = fds[1];
 	return 0;
 }
@@ -262,8 +296,11 @@ no_keyd_yet(struct child *c)
 	supervisor_start_later(c, 100);
 }
 
+/* What a child inherits beside its standard descriptors: PROC_FD_KEYS and those that follow; -1: nothing. */
+enum { GIVEN_KEYS, GIVEN_LINK, GIVEN_FILES, GIVEN };
+
 static int
-spawn(struct sup *s, struct child *c, int keys_fd, int link_fd)
+spawn(struct sup *s, struct child *c, const int given[static GIVEN])
 {
 	const struct proc_args *a = s->args;
 	char argv0[32], began[24];
@@ -284,13 +321,18 @@ spawn(struct sup *s, struct child *c, int keys_fd, int link_fd)
 		argv[n++] = "--upgrade-alone";
 		argv[n++] = "yes";
 	}
-	uv_stdio_container_t io[5] = {
+	uv_stdio_container_t io[3 + GIVEN] = {
 		{ .flags = UV_IGNORE },
 		{ .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO },
 		{ .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO },
-		{ .flags = keys_fd < 0 ? UV_IGNORE : UV_INHERIT_FD, .data.fd = keys_fd },
-		{ .flags = link_fd < 0 ? UV_IGNORE : UV_INHERIT_FD, .data.fd = link_fd },
 	};
+	int inherited = 3;
+	for (int i = 0; i < GIVEN; i++) {
+		if (given[i] < 0)
+			continue;
+		io[3 + i] = (uv_stdio_container_t){ .flags = UV_INHERIT_FD, .data.fd = given[i] };
+		inherited = 4 + i;
+	}
 	struct pg_pipe *p = c->id == POSTGRES ? new_pg_pipe(s) : NULL;
 	if (p) {
 		io[2].flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
@@ -302,9 +344,7 @@ spawn(struct sup *s, struct child *c, int keys_fd, int link_fd)
 		.args = (char **)(uintptr_t)argv,
 		.exit_cb = supervisor_on_exit,
 		.stdio = io,
-		.stdio_count = link_fd >= 0   ? 5
-			       : keys_fd >= 0 ? 4
-					      : 3,
+		.stdio_count = inherited,
 		/* Of its own session: Ctrl-C on the terminal is the supervisor's to pass on. */
 		.flags = UV_PROCESS_DETACHED,
 	};
@@ -322,7 +362,9 @@ void
 supervisor_start(struct sup *s, enum child_id id)
 {
 	struct child *c = &s->children[id];
-	int keys = -1, link = -1;
+	int given[GIVEN] = { -1, -1, -1 };
+	/* keyd has its end of the control socket where the others have their connection to it. */
+	int *link = &given[id == KEYD ? GIVEN_KEYS : GIVEN_LINK];
 
 	if (s->stopping || c->running || (id == POSTGRES && s->rejoining))
 		return;
@@ -333,27 +375,26 @@ supervisor_start(struct sup *s, enum child_id id)
 		return;
 	}
 	if (kinds[id].role) {
-		keys = connect_keyd(s, kinds[id].role);
-		if (keys < 0) {
+		given[GIVEN_KEYS] = connect_keyd(s, kinds[id].role);
+		if (given[GIVEN_KEYS] < 0) {
 			no_keyd_yet(c);
 			return;
 		}
 	}
-	/* keyd has its end of the control socket where the others have their connection to it. */
-	if ((kinds[id].link || id == KEYD) && open_link(s, c, &link) < 0) {
+	if (((kinds[id].link || id == KEYD) && open_link(s, c, link) < 0) ||
+	    (kinds[id].files && open_files(s, c, &given[GIVEN_FILES]) < 0)) {
 		log_error("cannot start %s: no socket can be had: %s", kinds[id].name,
 			  strerror(errno));
 		supervisor_begin_stop(s, 1);
 		return;
 	}
-	int rc = id == KEYD ? spawn(s, c, link, -1) : spawn(s, c, keys, link);
-	if (keys >= 0)
-		close(keys);
-	if (link >= 0)
-		close(link);
+	int rc = spawn(s, c, given);
+	for (int i = 0; i < GIVEN; i++)
+		if (given[i] >= 0)
+			close(given[i]);
 	if (rc < 0) {
 		log_error("cannot start %s: %s", kinds[id].name, uv_strerror(rc));
-		supervisor_close_link(c);
+		supervisor_close_links(c);
 		uv_close((uv_handle_t *)&c->process, NULL);
 		supervisor_begin_stop(s, 1);
 		return;

@@ -252,7 +252,7 @@ supervisor_on_exit(uv_process_t *p, int64_t status, int signal)
 	c->ready = false;
 	if (c->id == POSTGRES)
 		supervisor_read_last_words(s);
-	supervisor_close_link(c);
+	supervisor_close_links(c);
 	uv_close((uv_handle_t *)p, NULL);
 	if (s->stopping) {
 		supervisor_stop_step(s);

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/home.h"
+#include "base/homefile.h"
 #include "base/mem.h"
 #include "store/journal.h"
 
@@ -123,8 +124,9 @@ is_empty(const char *path)
 static int
 create_private(const char *path, struct err *e)
 {
-	int fd = FAULT(FILE_CREATE, -1,
-		       open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+	int fd = FAULT(
+		FILE_CREATE, -1,
+		homefile_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
 
 	if (fd < 0 && errno == EEXIST)
 		return is_empty(path) ? home_sync_name(path, e) : 0;
@@ -132,6 +134,25 @@ create_private(const char *path, struct err *e)
 		return err_errno(e, ERR_IO, "cannot create the journal %s", path);
 	close(fd);
 	return home_sync_name(path, e);
+}
+
+static int
+open_as_sqlite_does(const char *path, int flags, int mode)
+{
+	return homefile_open(path, flags, (mode_t)mode);
+}
+
+/* SQLite opens and removes the files beside the journal by itself. */
+void
+journal_ask_for_files(void)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
+
+	mem_check(vfs &&
+		  vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)open_as_sqlite_does) ==
+			  SQLITE_OK &&
+		  vfs->xSetSystemCall(vfs, "unlink", (sqlite3_syscall_ptr)homefile_unlink) ==
+			  SQLITE_OK);
 }
 
 static int
@@ -152,7 +173,8 @@ open_file(struct journal *j, const char *path, struct err *e)
 	/* Until it is known to be good: closing a damaged file must not write to it. */
 	sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_limit(j->db, SQLITE_LIMIT_LENGTH, 1 << 20);
-	return run(j, "PRAGMA cell_size_check = ON", "open", e);
+	/* Nothing beside the journal's own files: this process may not be allowed any. */
+	return run(j, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY", "open", e);
 }
 
 static int

@@ -30,6 +30,8 @@ struct journal_row {
 int journal_open(const char *path, const struct uuid *node, struct journal **ret,
 		 struct err *e) NONNULL MUST_USE;
 void journal_free(struct journal *j);
+/* From now on all files of SQLite's in this process come by base/homefile.h. Once, before the first is opened. */
+void journal_ask_for_files(void);
 
 /* Rereads the file from the disk: a small one whole; of a large one the next few MiB, starting over
  * after the last, so that nobody waits long. ERR_IO: it is damaged. */

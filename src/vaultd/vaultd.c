@@ -316,8 +316,11 @@ prepare(struct vaultd *d, struct err *e)
 		rc = read_cert(d, e);
 	/* Nothing of ours is to be had by a program that one of the libraries might start. */
 	if (!rc && (fcntl(PROC_FD_KEYS, F_SETFD, FD_CLOEXEC) < 0 ||
-		    fcntl(PROC_FD_LINK, F_SETFD, FD_CLOEXEC) < 0))
+		    fcntl(PROC_FD_LINK, F_SETFD, FD_CLOEXEC) < 0 ||
+		    fcntl(PROC_FD_FILES, F_SETFD, FD_CLOEXEC) < 0))
 		rc = err_errno(e, ERR_INTERNAL, "the supervisor's descriptors are missing");
+	if (!rc)
+		rc = vaultd_confine(d, e);
 	return rc;
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -167,6 +168,12 @@ watch_neighbours(struct fiber *f, void *arg)
 	struct neighbours n = { 0 };
 
 	while (!d->stopping) {
+		if (vaultd_is_shut_out(d)) {
+			log_notice("a file by which names are resolved was replaced: this process "
+				   "ends, and the next one reads it");
+			raise(SIGTERM);
+			return;
+		}
 		if (neighbours_look(&n, &d->v, f) && !d->stopping)
 			server_set_own(d->server, n.all);
 		if (!d->stopping)

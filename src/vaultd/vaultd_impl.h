@@ -50,11 +50,19 @@ struct vaultd {
 	int64_t ping_next_ms;
 	char ping_why[256]; /* why the last one failed; "" it did not */
 	int exit_code;
+	bool confined; /* the kernel holds it to its files */
 };
 
 /* ---- vaultd.c ---- */
 
 void vaultd_stop_with(struct vaultd *d, int exit_code) NONNULL;
+
+/* ---- vaultd_confine.c ---- */
+
+/* Shuts the process in, before it has threads. */
+int vaultd_confine(struct vaultd *d, struct err *e) NONNULL MUST_USE;
+/* Whether a file by which names are resolved was replaced, so that only a new process can read it. */
+bool vaultd_is_shut_out(const struct vaultd *d) NONNULL;
 
 /* ---- vaultd_begin.c ---- */
 

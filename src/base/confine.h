@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a process takes from itself for good, so that whoever takes it over later has no more: files (Landlock) and system
+ * calls (seccomp). Both before the process has threads. Descriptors that are open stay as they are.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/err.h"
+
+enum confine_right {
+	CONFINE_LIST = 1, /* the names in a folder, and in what is below it */
+	CONFINE_READ = 2, /* the file, or whatever is below the folder */
+	CONFINE_WRITE = 4,
+};
+
+struct confine_path {
+	const char *path; /* one that is not there is passed over */
+	unsigned rights;  /* enum confine_right */
+};
+
+/* No file but these can be opened, made or removed from now on, no process outside be signalled or traced (the second as the kernel
+ * has it). *ret_held is false where the kernel has no Landlock or does not allow it: then nothing has changed. ERR_INTERNAL. */
+int confine_files(const struct confine_path *paths, size_t n, bool *ret_held,
+		  struct err *e) NONNULL MUST_USE;
+
+/* No other program, no other process, nothing of the system's: those calls fail with EPERM from now on, in all threads. They
+ * do not kill: a library that only tries one goes on, and there is nothing to learn from the answer. ERR_INTERNAL where the
+ * kernel has no seccomp. */
+int confine_calls(struct err *e) NONNULL MUST_USE;
