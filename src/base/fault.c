@@ -153,6 +153,12 @@ fault_clock_ahead_us(void)
 	return atomic_load(&page->clock_ahead_us);
 }
 
+struct fault_trespass *
+fault_trespass(void)
+{
+	return &page->trespass;
+}
+
 const char *
 fault_name(enum fault f)
 {

@@ -36,6 +36,16 @@ struct fault_place {
 	char name[FAULT_PLACE_LEN];
 };
 
+#define FAULT_PATH_LEN 512
+
+/* What a process is to try as if it were taken over (base/trespass.h). */
+struct fault_trespass {
+	_Atomic uint32_t wanted; /* enum trespass + 1; 0: nothing, or it is done */
+	_Atomic int32_t got;	 /* 0: it could; else the errno */
+	int32_t pid;
+	char path[FAULT_PATH_LEN];
+};
+
 struct fault_page {
 	_Atomic uint32_t armed; /* enum fault + 1, or FAULT_AT_PLACE + a row of places; 0: none */
 	_Atomic uint32_t fired;
@@ -44,6 +54,7 @@ struct fault_page {
 	_Atomic uint32_t fired_place, fired_pid; /* index of the place; 0 while nothing fired */
 	struct fault_place places[FAULT_PLACES];
 	_Atomic int64_t clock_ahead_us; /* base/clock.h adds it to the wall clock */
+	struct fault_trespass trespass;
 };
 
 #define FAULT(name, bad, call) (fault_reach(FAULT_##name, __FILE__, __func__) ? (bad) : (call))
@@ -57,6 +68,7 @@ void fault_disarm(void);
 bool fault_fired(void);	       /* since it was armed */
 const char *fault_where(void); /* the place that failed last, or ""; valid for ever */
 const char *fault_name(enum fault f);
+struct fault_trespass *fault_trespass(void);
 int64_t fault_clock_ahead_us(void); /* how far a test has put the clock forward */
 
 #else

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/statepage.h"
+#include "base/trespass.h"
 #include "ledger/ledger.h"
 #include "vault/age_limit.h"
 #include "vault/journal_overlay.h"
@@ -120,6 +121,7 @@ vaultd_on_page_timer(uv_timer_t *t)
 	struct vaultd *d = t->data;
 	struct statepage_quick q = statepage_quick(d->v.statepage);
 
+	TRESPASS_AS_ORDERED();
 	if (q.state_seq != d->state_seq)
 		log_notice("the node is now in state %s", state_name(q.state));
 	d->state_seq = q.state_seq;

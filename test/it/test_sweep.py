@@ -52,13 +52,13 @@ def test_every_point_is_used():
 
 def test_nothing_of_it_in_a_release_build(tmp_path):
     """With the option off a point is the call itself: no symbol, no string, and not the name of the variable."""
-    for name in ("src/base/home.c", "src/base/fault.c", "src/store/journal.c"):
+    for name in ("src/base/home.c", "src/base/fault.c", "src/base/trespass.c", "src/store/journal.c"):
         out = tmp_path / "x.o"
         subprocess.run(
             ["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-I", ROOT / "src", "-c", ROOT / name, "-o", out], check=True
         )
         symbols = subprocess.run(["nm", out], capture_output=True, text=True, check=True).stdout
-        assert "fault" not in symbols, symbols
+        assert "fault" not in symbols and "trespass" not in symbols, symbols
         assert b"FILE_SYNC" not in out.read_bytes() and b"HOLDFAST_FAULTS" not in out.read_bytes()
 
 

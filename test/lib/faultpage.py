@@ -3,19 +3,24 @@
 
 A place is "pack/pack.c put ARCHIVE_WRITE": file, function, kind of call.
 """
+import errno
 import mmap
 import re
 import struct
 from pathlib import Path
 
 from pair import give
+from wait import wait_until
 
 SRC = Path(__file__).resolve().parents[2] / "src"
+TRESPASSES = re.findall(r"^TRESPASS\((\w+)", (SRC / "base/trespass.def").read_text(), re.M)
 POINTS, PLACES, NAME = 64, 256, 64
 HEAD = 8 + 8 + 8 * POINTS + 8  # armed, fired; left; reached; fired place and process
 ROW = 4 + 4 + 8 + NAME
 AHEAD = HEAD + PLACES * ROW  # by how much the clock is put on
-SIZE = AHEAD + 8
+TRESPASS = AHEAD + 8  # wanted, got, process, path
+PATH = 512
+SIZE = TRESPASS + 12 + PATH + 4
 AT_PLACE, KILLS = 0x10000, 0x20000
 
 
@@ -70,6 +75,14 @@ class FaultPage:
         """The wall clock of all processes of the node, from now on; the time that has passed already stays."""
         ahead = struct.unpack_from("<q", self.map, AHEAD)[0]
         struct.pack_into("<q", self.map, AHEAD, ahead + int(seconds * 1e6))
+
+    def trespass(self, what, path="", pid=0):
+        """What vaultd gets when it tries this (base/trespass.def) as if it were taken over: "" it could, or the errno's name."""
+        struct.pack_into(f"<ii{PATH}s", self.map, TRESPASS + 4, -1, pid, str(path).encode())
+        struct.pack_into("<I", self.map, TRESPASS, 1 + TRESPASSES.index(what))
+        wait_until(f"vaultd tried {what}", lambda: struct.unpack_from("<I", self.map, TRESPASS)[0] == 0)
+        got = struct.unpack_from("<i", self.map, TRESPASS + 4)[0]
+        return errno.errorcode[got] if got else ""
 
     @property
     def fired(self):
