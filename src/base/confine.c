@@ -17,13 +17,19 @@
 /* ---- files ---- */
 
 /* What the headers of the oldest system that this is built on do not know yet; the kernel says what it has. */
-#define RIGHT_TRUNCATE (1ULL << 14) /* third version */
+#define RIGHT_TRUNCATE (1ULL << 14)	  /* third version */
 #define SCOPE_ABSTRACT_SOCKET (1ULL << 0) /* sixth version */
 #define SCOPE_SIGNAL (1ULL << 1)
 
 #define RIGHTS_OF_FILES                                                                            \
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |                              \
 	 LANDLOCK_ACCESS_FS_READ_FILE | RIGHT_TRUNCATE)
+
+#define RIGHTS_OF_CHANGE                                                                           \
+	(LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |                               \
+	 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_SYM |                              \
+	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                          \
+	 LANDLOCK_ACCESS_FS_REFER)
 
 struct ruleset {
 	uint64_t files, net, scoped;
@@ -57,23 +63,28 @@ allow(int rules, const struct confine_path *p, uint64_t all, struct err *e)
 		a.allowed_access |= LANDLOCK_ACCESS_FS_READ_FILE;
 	if (p->rights & CONFINE_WRITE)
 		a.allowed_access |= LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE;
+	if (p->rights & CONFINE_CHANGE)
+		a.allowed_access |= RIGHTS_OF_CHANGE;
+	if (p->rights & CONFINE_EXECUTE)
+		a.allowed_access |= LANDLOCK_ACCESS_FS_EXECUTE;
 	a.allowed_access &= all;
 	if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
 		a.allowed_access &= RIGHTS_OF_FILES;
 	a.parent_fd = fd;
-	long r = a.allowed_access ? syscall(SYS_landlock_add_rule, rules,
-					    LANDLOCK_RULE_PATH_BENEATH, &a, 0)
-				  : 0;
+	long r = a.allowed_access
+			 ? syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &a, 0)
+			 : 0;
 	int rc = r ? err_errno(e, ERR_INTERNAL, "cannot confine this process to %s", p->path) : 0;
 	close(fd);
 	return rc;
 }
 
 int
-confine_files(const struct confine_path *paths, size_t n, bool *ret_held, struct err *e)
+confine_files(const struct confine_path *paths, size_t n, bool silent, bool *ret_held,
+	      struct err *e)
 {
-	long version = syscall(SYS_landlock_create_ruleset, NULL, 0,
-			       LANDLOCK_CREATE_RULESET_VERSION);
+	long version =
+		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	int rc = 0;
 
 	*ret_held = version >= 1;
@@ -81,7 +92,7 @@ confine_files(const struct confine_path *paths, size_t n, bool *ret_held, struct
 		return 0;
 	struct ruleset r = { .files = all_rights((int)version) };
 	if (version >= 6)
-		r.scoped = SCOPE_ABSTRACT_SOCKET | SCOPE_SIGNAL;
+		r.scoped = SCOPE_ABSTRACT_SOCKET | (silent ? SCOPE_SIGNAL : 0);
 	/* An older kernel knows the first field alone. */
 	int rules = (int)syscall(SYS_landlock_create_ruleset, &r,
 				 version >= 6 ? sizeof(r) : sizeof(r.files), 0);

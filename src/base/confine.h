@@ -13,6 +13,8 @@ enum confine_right {
 	CONFINE_LIST = 1, /* the names in a folder, and in what is below it */
 	CONFINE_READ = 2, /* the file, or whatever is below the folder */
 	CONFINE_WRITE = 4,
+	CONFINE_CHANGE = 8,   /* make, rename and remove what is in the folder or below it */
+	CONFINE_EXECUTE = 16, /* the program, or its loader */
 };
 
 struct confine_path {
@@ -20,9 +22,10 @@ struct confine_path {
 	unsigned rights;  /* enum confine_right */
 };
 
-/* No file but these can be opened, made or removed from now on, no process outside be signalled or traced (the second as the kernel
- * has it). *ret_held is false where the kernel has no Landlock or does not allow it: then nothing has changed. ERR_INTERNAL. */
-int confine_files(const struct confine_path *paths, size_t n, bool *ret_held,
+/* No file but these can be opened, made, removed or started from now on, nor any process outside be traced; and with `silent`
+ * none signalled, where the kernel can refuse that. *ret_held is false where it has no Landlock or does not allow it: then
+ * nothing has changed. Programs that are started inherit all of it. ERR_INTERNAL. */
+int confine_files(const struct confine_path *paths, size_t n, bool silent, bool *ret_held,
 		  struct err *e) NONNULL MUST_USE;
 
 /* No other program, no other process, nothing of the system's: those calls fail with EPERM from now on, in all threads. They

@@ -80,7 +80,7 @@ confine_to_files(struct vaultd *d, struct err *e)
 		paths[n++] = (struct confine_path){ folder, CONFINE_READ | CONFINE_LIST };
 	home_path(&d->args->home, HOME_DATA, data);
 	paths[n++] = (struct confine_path){ data, CONFINE_LIST };
-	return confine_files(paths, n, &d->confined, e);
+	return confine_files(paths, n, true, &d->confined, e);
 }
 
 int

@@ -14,7 +14,7 @@ import pytest
 from faultpage import FaultPage
 from homefiles import entries, listed, row_of
 from nodes import copy_of
-from pair import give
+from pair import Failed, give
 from wait import wait_until
 
 LANDLOCK_CREATE_RULESET, VERSION_ONLY = 444, 1
@@ -82,7 +82,9 @@ def test_files_that_are_not_its_own(page, landlock):
     stranger.write_text("a file of the same user's, elsewhere")
     give(stranger)
     files = [home / path for path, _ in files_of(page)]
-    assert {home / "data/anchor", home / "data/witness", home / "run/state", home / "conf/manage_key.conf"} <= set(files)
+    assert {home / "data/anchor", home / "data/witness", home / "run/state", home / "conf/manage_key.conf"} <= set(
+        files
+    )
     orders = [(what, path) for path in [*files, key, stranger] for what in ("READ", "WRITE")]
     orders += [("MAKE", p) for p in (home / "data/stray", home / "data/pg/stray", home / "conf/stray", "/tmp/stray")]
     orders += [("REMOVE", home / p) for p in ("data/anchor", "data/witness", "run/state", "data/pg/PG_VERSION")]
@@ -124,6 +126,28 @@ def test_other_programs_and_views(page):
     assert serves(page.node)
 
 
+def said(node, sql):
+    """What PostgreSQL says to its superuser."""
+    try:
+        node.sql(sql)
+    except Failed as e:
+        return str(e)
+    return ""
+
+
+def test_the_superuser_of_the_database(page, landlock):
+    """The private socket tells processes of one user not apart: whoever gets in there still reaches no more than the cluster."""
+    home = Path(page.node.home)
+    for path in (page.node.key_file, home / "conf/manage_key.conf", home / "data/anchor", home / "data/witness"):
+        assert "Permission denied" in said(page.node, f"SELECT pg_read_binary_file('{path}')"), path
+        assert "Permission denied" in said(page.node, f"COPY (SELECT 1) TO '{path}'"), path
+    marker = home / "data/pg/started"
+    assert said(page.node, f"COPY (SELECT 1) TO PROGRAM '/usr/bin/touch {marker}'")
+    assert not marker.exists()
+    assert said(page.node, "SELECT pg_read_file('PG_VERSION')") == ""  # its own it can
+    assert serves(page.node)
+
+
 def test_all_of_its_threads_are_confined(page):
     """Rules hold for the thread that takes them and for those it begins: it takes them first."""
     folder = Path(f"/proc/{other(page, 'vaultd')}/task")
@@ -148,6 +172,8 @@ def test_what_it_needs_it_still_gets(page, landlock):
     give(copy)
     copy.rename(cert)
     os.kill(other(page, "supervisor"), signal.SIGHUP)
-    wait_until("vaultd has read both again", lambda: "settings and web certificate were read again" in n.log.read_text())
+    wait_until(
+        "vaultd has read both again", lambda: "settings and web certificate were read again" in n.log.read_text()
+    )
     assert "the settings stay as they were" not in n.log.read_text()
     assert serves(n)

@@ -68,9 +68,10 @@ answer_to(struct fixture *f, uint8_t purpose, const char *below, int *ret_fd)
 	char room[CMSG_SPACE(sizeof(int))];
 	int code = -1;
 	struct iovec iov = { &code, sizeof(code) };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)
-	};
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = room,
+			    .msg_controllen = sizeof(room) };
 
 	snprintf(q.below, sizeof(q.below), "%s", below);
 	assert_int_equal(send(f->theirs, &q, sizeof(q), 0), sizeof(q));
@@ -92,13 +93,19 @@ test_by_name(void **state)
 		"data/journal-0190a0f0-0000-7000-8000-000000000000.db",
 		"data/salvage-0190a0f0-0000-7000-8000-000000000000.db-wal"
 	};
-	static const char *const others[] = { "data/anchor",	  "data/witness",
-					      "data/epoch",	  "data/outbox.db",
-					      "data/pg",	  "data/pg/journal.db",
-					      "run/state",	  "conf/manage_key.conf",
-					      "data",		  "",
+	static const char *const others[] = { "data/anchor",
+					      "data/witness",
+					      "data/epoch",
+					      "data/outbox.db",
+					      "data/pg",
+					      "data/pg/journal.db",
+					      "run/state",
+					      "conf/manage_key.conf",
+					      "data",
+					      "",
 					      "data/journal-/../anchor",
-					      "data/journal.db.damaged-x", "data/journal.db.new" };
+					      "data/journal.db.damaged-x",
+					      "data/journal.db.new" };
 
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		assert_true(homefile_allowed(HOME_BY_VAULTD, own[i], true));
