@@ -104,6 +104,7 @@ test_by_name(void **state)
 					      "data",
 					      "",
 					      "data/journal-/../anchor",
+					      "data/journal-x/../outbox.db",
 					      "data/journal.db.damaged-x",
 					      "data/journal.db.new" };
 
