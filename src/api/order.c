@@ -80,6 +80,7 @@ ask(struct api_call *c, struct asking *a, struct err *e)
 	if (!c->api->home)
 		return err_set(e, ERR_NOT_SERVING, "this node has no agent");
 	a->ask.home = c->api->home;
+	a->ask.inside = true;
 	a->f = c->call.f;
 	a->work.data = a;
 	mem_check(!uv_queue_work(c->call.v->loop, &a->work, on_ask, on_asked));

@@ -103,11 +103,11 @@ agent_may_come(const struct home *h, struct err *e)
 }
 
 static int
-connect_agent(const struct home *h, int comes_ms, int *ret, struct err *e)
+connect_agent(const struct ask *asked, int *ret, struct err *e)
 {
 	struct sockaddr_un a;
-	int64_t until = clock_mono_ms() + comes_ms;
-	int rc = ask_address(h, &a, e);
+	int64_t until = clock_mono_ms() + asked->comes_ms;
+	int rc = ask_address(asked->home, &a, e);
 
 	while (rc == 0) {
 		int r = connect_once(&a, ret);
@@ -117,12 +117,12 @@ connect_agent(const struct home *h, int comes_ms, int *ret, struct err *e)
 			return err_set(e, ERR_FORBIDDEN,
 				       "cannot reach the node's agent: run this as root or as "
 				       "the user that Holdfast runs as");
-		rc = agent_may_come(h, e);
+		rc = asked->inside ? 0 : agent_may_come(asked->home, e);
 		if (rc == 0 && clock_mono_ms() >= until)
 			rc = err_set(e, ERR_NOT_SERVING,
 				     "the node runs, but its agent has not answered for %d s; the "
 				     "node's log says why. Nothing was done",
-				     comes_ms / 1000);
+				     asked->comes_ms / 1000);
 		clock_sleep_ms(50);
 	}
 	return rc;
@@ -202,7 +202,7 @@ ask_agent(const struct ask *a, struct buf *ret_path, struct err *e)
 {
 	auto_buf line = BUF_INIT;
 	bool end = false;
-	int fd = -1, rc = connect_agent(a->home, a->comes_ms, &fd, e);
+	int fd = -1, rc = connect_agent(a, &fd, e);
 
 	if (rc < 0)
 		return rc;

@@ -25,6 +25,7 @@ typedef void ask_progress_fn(void *ctx, const char *text, int percent);
 struct ask {
 	const struct home *home;
 	const char *request;	   /* one line */
+	bool inside;		   /* a process of the node itself asks: then the node runs */
 	int comes_ms;		   /* so long an agent that is not there may take to come */
 	int answers_ms;		   /* and so long each line of its answer; < 0: for ever */
 	ask_progress_fn *progress; /* or NULL */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Orders of the pair from the console: by whom, with what, what is refused and why, and that the agent believes no other process."""
 import json
+import os
+import signal
 import socket
 import time
 
@@ -81,6 +83,15 @@ def test_what_may_be_ordered_and_why_not(pair):
     # The console's answer is the command line's.
     p = b.run("ha", "promote", "--yes", "--home", b.home, check=False)
     assert on_b["promote"]["reason"].split(":")[0] in " ".join(p.stderr.split())
+
+
+def test_an_agent_that_fell_is_waited_for(pair):
+    node = pair.primary
+    api = pair.at(node)
+    os.kill(node.pids("agent")[0], signal.SIGKILL)
+    said = api.must("GET", "/v1/ha/orders")["without"]
+    assert said is None or "agent" in said, said
+    wait_until("it answers again", lambda: api.must("GET", "/v1/ha/orders")["without"], lambda why: why is None)
 
 
 def test_what_is_refused(pair):
