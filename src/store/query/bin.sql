@@ -23,7 +23,7 @@ e AS MATERIALIZED (
 :says(e);
 
 -- The bin is emptied of what the event names: of that alone, so that what was changed elsewhere apart from it stays in the bin. What was brought back apart from it
--- stays too (word_bin.sql). An account is gone when no version of it is left, a resource when no account is.
+-- stays too (word_bin.sql). An account is gone when no version of it is left, a resource when no account is; since the first time, of several.
 -- name: apply_bin_emptied(node uuid, from_seq bigint, to_seq bigint)
 WITH n AS MATERIALIZED (
 	SELECT t.what, u.id::uuid AS id, x.seq, x.at
@@ -39,16 +39,16 @@ WITH n AS MATERIALIZED (
 	WHERE n.what = 'versions' AND v.sealed <> '' AND (a.deleted_at IS NOT NULL OR r.deleted_at IS NOT NULL)
 ), a AS MATERIALIZED (
 	SELECT a.id, a.resource, min(n.at) AS at FROM n JOIN account a ON a.id = n.id JOIN resource r ON r.id = a.resource
-	WHERE n.what = 'accounts' AND a.purged_at IS NULL AND (a.deleted_at IS NOT NULL OR r.deleted_at IS NOT NULL)
+	WHERE n.what = 'accounts' AND (a.deleted_at IS NOT NULL OR r.deleted_at IS NOT NULL)
 		AND NOT EXISTS (SELECT FROM version w WHERE w.account = a.id AND w.sealed <> '' AND w.id NOT IN (SELECT id FROM v))
 	GROUP BY a.id
 ), s AS (
 	UPDATE version SET sealed = '' FROM v WHERE version.id = v.id
 ), t AS (
-	UPDATE account SET purged_at = a.at FROM a WHERE account.id = a.id
+	UPDATE account SET purged_at = least(purged_at, a.at) FROM a WHERE account.id = a.id
 )
-UPDATE resource r SET purged_at = n.at FROM (SELECT id, min(at) AS at FROM n WHERE what = 'resources' GROUP BY id) n
-WHERE r.id = n.id AND r.deleted_at IS NOT NULL AND r.purged_at IS NULL
+UPDATE resource r SET purged_at = least(r.purged_at, n.at) FROM (SELECT id, min(at) AS at FROM n WHERE what = 'resources' GROUP BY id) n
+WHERE r.id = n.id AND r.deleted_at IS NOT NULL
 	AND NOT EXISTS (SELECT FROM account w WHERE w.resource = r.id AND w.purged_at IS NULL AND w.id NOT IN (SELECT id FROM a));
 
 -- What was removed and the user could manage, the last removed first: resources with the number of accounts that went with them, and accounts that
