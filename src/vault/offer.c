@@ -6,17 +6,6 @@
 #include "vault/resource.h"
 #include "vault/user.h"
 
-static void
-write_thing(struct json_out *out, const char *what, const struct uuid *id, const char *called,
-	    const char *name, bool shared)
-{
-	json_out_object(out, what);
-	json_out_uuid(out, "id", id);
-	json_out_text(out, called, name);
-	policy_write_suffix(out, id, shared);
-	json_out_end_object(out);
-}
-
 /* Of an offer of ownership there is no level. */
 static void
 write_row(struct json_out *out, const struct rows *r, int i, const struct uuid *id)
@@ -30,18 +19,19 @@ write_row(struct json_out *out, const struct rows *r, int i, const struct uuid *
 	json_out_text(out, "kind", kind);
 	json_out_bool(out, "ownership", owned);
 	if (folder) {
-		write_thing(out, "folder", id, "name", name, shared);
+		policy_write_thing(out, "folder", id, "name", name, shared);
 		json_out_null(out, "resource");
 	} else {
 		row_uuid(r, i, COL_OFFER_LIST_RESOURCE, &resource);
 		json_out_null(out, "folder");
-		write_thing(out, "resource", &resource, "name", name, shared);
+		policy_write_thing(out, "resource", &resource, "name", name, shared);
 	}
 	if (row_null(r, i, COL_OFFER_LIST_LOGIN))
 		json_out_null(out, "account");
 	else
-		write_thing(out, "account", id, "login", row_text(r, i, COL_OFFER_LIST_LOGIN),
-			    row_bool(r, i, COL_OFFER_LIST_LOGIN_SHARED));
+		policy_write_thing(out, "account", id, "login",
+				   row_text(r, i, COL_OFFER_LIST_LOGIN),
+				   row_bool(r, i, COL_OFFER_LIST_LOGIN_SHARED));
 	json_out_text(out, "level",
 		      owned ? NULL : policy_level_name(row_int(r, i, COL_OFFER_LIST_LEVEL)));
 	json_out_time(out, "until", row_time(r, i, COL_OFFER_LIST_UNTIL));

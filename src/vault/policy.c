@@ -197,6 +197,21 @@ policy_several(const struct rows *r, int col, const char *what, struct err *e)
 }
 
 void
+policy_write_thing(struct json_out *out, const char *what, const struct uuid *id,
+		   const char *called, const char *name, bool shared)
+{
+	if (!id) {
+		json_out_null(out, what);
+		return;
+	}
+	json_out_object(out, what);
+	json_out_uuid(out, "id", id);
+	json_out_text(out, called, name);
+	policy_write_suffix(out, id, shared);
+	json_out_end_object(out);
+}
+
+void
 policy_write_named(struct json_out *out, const char *what, const struct rows *r, int i, int col)
 {
 	struct uuid id;

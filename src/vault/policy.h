@@ -64,6 +64,10 @@ bool policy_split_suffix(struct arena *a, const char *word, const char **ret_nam
 /* A name that means several means none of them: ERR_CONFLICT, which says `what` and the suffixes of the first four rows. col: of their ids. */
 int policy_several(const struct rows *r, int col, const char *what, struct err *e) NONNULL;
 
+/* {"id",<called>,"suffix"} of what has a name that others may hold too (shared); id NULL: as null. */
+void policy_write_thing(struct json_out *out, const char *what, const struct uuid *id,
+			const char *called, const char *name, bool shared);
+
 /* {"id","name"} of the columns col and col + 1, or null where there is no name. */
 void policy_write_named(struct json_out *out, const char *what, const struct rows *r, int i,
 			int col) NONNULL;

@@ -243,22 +243,6 @@ kind_of(const struct rows *r, int i)
 	return on;
 }
 
-/* id NULL: as null. */
-static void
-write_thing(struct json_out *out, const char *what, const struct uuid *id, const char *called,
-	    const char *name, bool shared)
-{
-	if (!id) {
-		json_out_null(out, what);
-		return;
-	}
-	json_out_object(out, what);
-	json_out_uuid(out, "id", id);
-	json_out_text(out, called, name);
-	policy_write_suffix(out, id, shared);
-	json_out_end_object(out);
-}
-
 /* Its ways begin in row k of ways. */
 static void
 write_seen(const struct call *c, struct json_out *out, const struct rows *r, int i,
@@ -273,11 +257,12 @@ write_seen(const struct call *c, struct json_out *out, const struct rows *r, int
 		row_uuid(r, i, COL_SHARE_SEEN_RESOURCE, &resource);
 	json_out_object(out, NULL);
 	json_out_text(out, "kind", on_names[on]);
-	write_thing(out, "folder", folder ? &id : NULL, "name", name, shared);
-	write_thing(out, "resource", folder ? NULL : &resource, "name", name, shared);
+	policy_write_thing(out, "folder", folder ? &id : NULL, "name", name, shared);
+	policy_write_thing(out, "resource", folder ? NULL : &resource, "name", name, shared);
 	if (on == SHARE_ACCOUNT)
-		write_thing(out, "account", &id, "login", row_text(r, i, COL_SHARE_SEEN_LOGIN),
-			    row_bool(r, i, COL_SHARE_SEEN_ACCOUNT_SHARED));
+		policy_write_thing(out, "account", &id, "login",
+				   row_text(r, i, COL_SHARE_SEEN_LOGIN),
+				   row_bool(r, i, COL_SHARE_SEEN_ACCOUNT_SHARED));
 	else
 		json_out_null(out, "account");
 	json_out_text(out, "path",
