@@ -121,7 +121,13 @@ def admin(running, where):
 
 
 @pytest.fixture(scope="module")
-def shared(request, holdfast, template, ports):
+def environment():
+    """What a module adds to the environment of the node that it shares."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def shared(request, holdfast, template, ports, environment):
     """A node that serves. `settings` of the module, if it has one, go into its configuration."""
     with scratch_folder() as path:
         n = Node(
@@ -131,6 +137,7 @@ def shared(request, holdfast, template, ports):
             f"127.0.0.1:{ports.take()}",
             f"127.0.0.1:{ports.take()}",
             path / "master.key",
+            env=environment,
         )
         copy_of(template, n)
         for name, value in getattr(request.module, "settings", {}).items():

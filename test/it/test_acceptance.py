@@ -5,11 +5,11 @@ import json
 import pytest
 
 from faultpage import FaultPage
-from nodes import copy_of, scratch_folder
-from pair import Node
 from verbs import fails
 
 HOUR = 3600
+
+settings = {"session_idle": "7d", "session_max": "30d"}
 
 
 @pytest.fixture(scope="module")
@@ -18,25 +18,8 @@ def clock(folder):
 
 
 @pytest.fixture(scope="module")
-def shared(holdfast, template, ports, clock):
-    """As the one of conftest.py, with a clock that can be put on."""
-    with scratch_folder() as path:
-        n = Node(
-            holdfast,
-            path / "home",
-            "localhost",
-            f"127.0.0.1:{ports.take()}",
-            f"127.0.0.1:{ports.take()}",
-            path / "master.key",
-            env=clock.env,
-        )
-        copy_of(template, n)
-        n.set("session_idle", "7d")
-        n.set("session_max", "30d")
-        try:
-            yield n.start()
-        finally:
-            n.end()
+def environment(clock):
+    return clock.env
 
 
 @pytest.fixture(scope="module")
