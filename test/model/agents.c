@@ -99,6 +99,7 @@ load_one(unsigned i)
 	a->herald = token;
 	a->role = token;
 	a->notary = notary_new();
+	a->orderer = token;
 	a->secondary = p->secondary;
 	a->deposit = p->secondary ? token : NULL;
 	a->emergency_ordered = p->emergency;
