@@ -192,7 +192,7 @@ def pytest(folder, build, extra, stages=1, tests=None):
             "-m",
             "pytest",
             "-q",
-            "-rs",
+            "-rsfE",
             "-p",
             "no:cacheprovider",
             f"--junitxml={junit}",
