@@ -115,7 +115,7 @@ def environment(build):
     )
     # Leaks at exit of a crash-only process are no fault; everything else ends the test.
     env.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1:disable_coredump=1:allocator_may_return_null=0")
-    env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:abort_on_error=1:print_stacktrace=1")
+    env.setdefault("UBSAN_OPTIONS", "abort_on_error=1:print_stacktrace=1")
     return env
 
 
