@@ -199,8 +199,15 @@ words_of(const char *name, int argc, char **argv)
 	return n;
 }
 
-/* Adds ", or 'x'" for every verb that resembles what was typed; all of a group when its first word
- * fits. */
+bool
+cli_is_in_group(const struct cli_verb *v, const char *group)
+{
+	size_t n = strlen(group);
+	return v->part != CLI_HIDDEN && strncmp(v->name, group, n) == 0 && v->name[n] == ' ';
+}
+
+/* Adds "; did you mean: x, y?": the verbs that resemble what was typed; where none does, those of
+ * the group that its first word names. */
 static void
 add_suggestions(const struct cli_verb *const *table, int argc, char **argv, struct buf *out)
 {
@@ -208,25 +215,18 @@ add_suggestions(const struct cli_verb *const *table, int argc, char **argv, stru
 	snprintf(typed, sizeof(typed), "%s%s%s", argv[0], argc > 1 && argv[1][0] != '-' ? " " : "",
 		 argc > 1 && argv[1][0] != '-' ? argv[1] : "");
 	int found = 0;
-	for (; *table; table++) {
-		const char *name = (*table)->name;
-		size_t first = strcspn(name, " ");
-		bool grouped = name[first] && strlen(argv[0]) == first &&
-			       strncmp(name, argv[0], first) == 0;
-		if ((*table)->part == CLI_HIDDEN ||
-		    (!grouped && !resembles(name, argv[0]) && !resembles(name, typed)))
-			continue;
-		buf_adds(out, found++ ? ", " : "; did you mean: ");
-		buf_adds(out, name);
-	}
+	for (int far = 0; far <= 1 && !found; far++)
+		for (const struct cli_verb *const *v = table; *v; v++) {
+			const char *name = (*v)->name;
+			bool grouped = cli_is_in_group(*v, argv[0]);
+			bool near =
+				resembles(name, typed) || (!grouped && resembles(name, argv[0]));
+			if ((*v)->part == CLI_HIDDEN || !(far ? grouped : near))
+				continue;
+			buf_adds(out, found++ ? ", " : "; did you mean: ");
+			buf_adds(out, name);
+		}
 	buf_adds(out, found ? "?" : "; holdfast --help lists what there is");
-}
-
-bool
-cli_is_in_group(const struct cli_verb *v, const char *group)
-{
-	size_t n = strlen(group);
-	return v->part != CLI_HIDDEN && strncmp(v->name, group, n) == 0 && v->name[n] == ' ';
 }
 
 static int

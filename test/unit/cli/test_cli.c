@@ -150,7 +150,8 @@ refusals_say_what_there_is(void **state)
 {
 	refuses((const char *[]){ "gett", "x", NULL }, "did you mean: get");
 	refuses((const char *[]){ "ha", NULL }, "ha setup, ha status");
-	refuses((const char *[]){ "ha", "statsu", NULL }, "ha status");
+	refuses((const char *[]){ "ha", "statsu", NULL }, "did you mean: ha status?");
+	refuses((const char *[]){ "ha", "quux", NULL }, "did you mean: ha setup, ha status?");
 	refuses((const char *[]){ "quux", NULL }, "--help lists");
 	refuses((const char *[]){ "get", NULL }, "holdfast get RESOURCE/LOGIN");
 	refuses((const char *[]){ "ls", "x", NULL }, "'x' is too much");
