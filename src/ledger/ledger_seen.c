@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What this node had of the other chains when it wrote: before the next event that changes something each chain whose end has moved
- * is named by a SEEN event, and a MERGED event names the one that it took in. What happened before what is read from these and
+ * is named by a SEEN event, and a MERGED event names the one that it took in. Where there is no other, the chain names itself, once. What happened before what is read from these and
  * from each chain's own order; no clock says it.
  *
  * On the primary the other chains move by merging alone, so they are looked at when the head was learned (a start, a promotion);
@@ -100,7 +100,9 @@ ledger_unseen(struct ledger *l, struct fiber *f, struct event **ret)
 		return 0;
 	if (l->seen_stale)
 		l->nseen = 0;
-	l->seen_stale = l->seen_failed = false;
+	/* Alone, and empty: it has no end yet by which it could name itself. */
+	l->seen_stale = !rows_count(rows) && l->head_seq == 0;
+	l->seen_failed = false;
 	for (int i = 0; i < rows_count(rows); i++) {
 		int64_t seq = row_bigint(rows, i, COL_SEEN_HEADS_SEQ);
 		const void *hash = row_bytea(rows, i, COL_SEEN_HEADS_HASH, &len);

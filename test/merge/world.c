@@ -59,6 +59,7 @@ static const struct {
 	{ EVENT_NODE_JOINED, NODE "a",
 	  "{\"id\":\"" NODE "a\",\"name\":\"node a\",\"https_port\":1,\"pair_port\":2,"
 	  "\"primary_since_term\":1}" },
+	{ EVENT_SEEN, NODE "a", "{\"node\":\"" NODE "a\",\"to\":2,\"head\":\"00\"}" },
 	{ EVENT_KEY_CREATED, NULL, "{\"id\":1,\"wrapped\":\"0a0b\"}" },
 	{ EVENT_USER_CREATED, U1, "{\"name\":\"ada\",\"role\":\"administrator\"}" },
 	{ EVENT_USER_CREATED, U2, "{\"name\":\"bob\",\"role\":\"administrator\"}" },

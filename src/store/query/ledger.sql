@@ -12,7 +12,7 @@ SELECT seq, hash FROM event WHERE node = $1 ORDER BY seq DESC LIMIT 1;
 -- name: event_hash(node uuid, seq bigint) -> hash bytea
 SELECT hash FROM event WHERE node = $1 AND seq = $2;
 
--- The ends of all other chains.
+-- The ends of all other chains; where there is none, that of the own one, unless it named itself: so it says that it knows of no other.
 -- name: seen_heads(own uuid) -> chain uuid, seq bigint, hash bytea
 WITH RECURSIVE c (node) AS (
 	(SELECT e.node FROM event_hash e ORDER BY e.node LIMIT 1)
@@ -21,7 +21,7 @@ WITH RECURSIVE c (node) AS (
 )
 SELECT h.node, h.seq, h.hash
 FROM c, LATERAL (SELECT e.node, e.seq, e.hash FROM event_hash e WHERE e.node = c.node ORDER BY e.seq DESC LIMIT 1) h
-WHERE h.node <> $1 AND h.seq > 0;
+WHERE h.seq > 0 AND (h.node <> $1 OR (SELECT count(node) FROM c) = 1 AND :names_nobody($1, h.seq + 1));
 
 -- Which of these events, counted from 1, the log has with that hash.
 -- name: marks_held(chains uuid[], seqs bigint[], hashes bytea[]) -> place bigint
