@@ -205,16 +205,20 @@ step_namings(struct ledger_steps *s, const struct uuid *node, const struct ledge
 	}
 }
 
-/* What is worked out anew behind merged events of some kinds, and of which. */
+/* What is worked out anew behind events of some kinds, merged or this node's own, and of which. */
 static const struct retelling {
 	enum stmt stmt;
+	enum ledger_effect effect;
 	int kind[24];
 } retellings[] = {
+	{ STMT_RETELL_BINS_EMPTIED_AGAIN, LEDGER_OWN, { EVENT_BIN_EMPTIED } },
 	{ STMT_RETELL_BINS,
+	  LEDGER_MERGED,
 	  { EVENT_RESOURCE_CREATED, EVENT_RESOURCE_DELETED, EVENT_RESOURCE_RESTORED,
 	    EVENT_BIN_EMPTIED, EVENT_ACCOUNT_CREATED, EVENT_ACCOUNT_DELETED, EVENT_ACCOUNT_RESTORED,
 	    EVENT_ACCOUNT_COMBINED, EVENT_VERSION_ADDED } },
 	{ STMT_RETELL_VERSIONS,
+	  LEDGER_MERGED,
 	  { EVENT_VERSION_ADDED,   EVENT_CONFLICT_SETTLED, EVENT_CHANGE_APPROVED,
 	    EVENT_CHANGE_DECLINED, EVENT_RESOURCE_CREATED, EVENT_RESOURCE_CHANGED,
 	    EVENT_ACCOUNT_CREATED, EVENT_ACCOUNT_CHANGED,  EVENT_SHARED,
@@ -224,11 +228,11 @@ static const struct retelling {
 	    EVENT_PROMOTED,	   EVENT_RESTORED,	   EVENT_MERGED } },
 };
 
-/* What this node adds itself comes behind all that there is, but for what it says of others' logs. */
+/* What this node adds itself comes behind all that there is, but for what it says of others' logs, which is news as what was merged is. */
 static bool
 retells(const struct retelling *x, int kind, enum ledger_effect effect)
 {
-	if (effect != LEDGER_MERGED && kind != EVENT_MERGED)
+	if (effect != x->effect && kind != EVENT_MERGED)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(x->kind); i++)
 		if (x->kind[i] == kind)

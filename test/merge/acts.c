@@ -118,22 +118,48 @@ draw(uint64_t seed, uint64_t what, uint64_t of, uint64_t n)
 	return mix(mix(mix(seed) ^ what) ^ of) % n;
 }
 
+/* The first one mostly; now and then one that was made meanwhile. */
+static unsigned char
+one_of_few(uint64_t seed, uint64_t what, uint64_t of)
+{
+	static const unsigned char few[] = { 0, 0, 0, 0, 0, 1, 1, 2 };
+
+	return few[draw(seed, what, of, sizeof(few))];
+}
+
+static struct act
+any_act(uint64_t seed, uint64_t i, unsigned who)
+{
+	return (struct act){ .who = (unsigned char)who,
+			     .what = (unsigned char)(2 + draw(seed, 10, i, ACTS - 2)),
+			     .a = one_of_few(seed, 5, i),
+			     .b = one_of_few(seed, 6, i),
+			     .c = (unsigned char)draw(seed, 7, i, 6) };
+}
+
+/* One side does something, and the other, once it knows of it, something else: which may be about what the first one made. */
+static void
+draw_upon_each_other(uint64_t seed, struct a_case *ret)
+{
+	ret->act[ret->n++] = (struct act){ B, CUT, 0, 0, 0 };
+	ret->act[ret->n++] = any_act(seed, 0, B);
+	ret->act[ret->n++] = (struct act){ B, HEAL, 0, 0, 0 };
+	for (unsigned i = 1; i <= 1 + draw(seed, 2, 0, 3); i++)
+		ret->act[ret->n++] = any_act(seed, i, A);
+}
+
 /* Most is about a few kinds and one or two things, so that it meets. */
-void
-act_draw(uint64_t seed, unsigned nodes, struct a_case *ret)
+static void
+draw_any(uint64_t seed, unsigned nodes, struct a_case *ret)
 {
 	uint64_t themes = 1 + draw(seed, 1, 0, 4);
 
-	*ret = (struct a_case){ .nodes = nodes, .seed = seed };
 	ret->n = 5 + (unsigned)draw(seed, 2, 0, 9);
 	for (unsigned i = 0; i < ret->n; i++) {
 		struct act *x = &ret->act[i];
 		uint64_t lot = draw(seed, 3, i, 100);
 
-		x->who = (unsigned char)draw(seed, 4, i, nodes);
-		x->a = (unsigned char)draw(seed, 5, i, 4) / 3;
-		x->b = (unsigned char)draw(seed, 6, i, 4) / 3;
-		x->c = (unsigned char)draw(seed, 7, i, 6);
+		*x = any_act(seed, i, (unsigned)draw(seed, 4, i, nodes));
 		if (lot < 12 || i < nodes - 1)
 			x->what = CUT;
 		else if (lot < 20)
@@ -143,9 +169,17 @@ act_draw(uint64_t seed, unsigned nodes, struct a_case *ret)
 		else if (lot < 84)
 			x->what = (unsigned char)(2 + draw(seed, 8, draw(seed, 9, i, themes),
 							   ACTS - 2));
-		else
-			x->what = (unsigned char)(2 + draw(seed, 10, i, ACTS - 2));
 		if (i < nodes - 1)
 			x->who = (unsigned char)(i + 1);
 	}
+}
+
+void
+act_draw(uint64_t seed, unsigned nodes, struct a_case *ret)
+{
+	*ret = (struct a_case){ .nodes = nodes, .seed = seed };
+	if (draw(seed, 11, 0, 4) == 0)
+		draw_upon_each_other(seed, ret);
+	else
+		draw_any(seed, nodes, ret);
 }

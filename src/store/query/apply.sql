@@ -3,11 +3,25 @@
 -- one node's log. Several events of one record in a range count in their order.
 -- Doing it twice changes nothing.
 
+-- The step of the last code that the log says the user gave.
+-- fragment: last_step(user)
+greatest(0, (SELECT max((told.body::jsonb->>'totp_step')::bigint) FROM event told WHERE told.object = :user AND told.kind IN (:USER_PASSWORD, :USER_TOTP)),
+	(SELECT max((told.body::jsonb->>'totp_step')::bigint) FROM event told WHERE told.actor = :user AND told.kind = :LOGIN))
+
+-- What they set since may have come before.
 -- name: apply_user_created(node uuid, from_seq bigint, to_seq bigint)
-INSERT INTO principal (id, name, role, made_as, setup_mac, setup_until, created_at, made_on, made_by)
-SELECT object, b->>'name', b->>'role', b->>'role', decode(b->>'setup_mac', 'hex'), (b->>'setup_until')::timestamptz, at, :writer($1), actor
-FROM (SELECT seq, at, actor, object, body::jsonb AS b FROM event
-	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_CREATED) e
+WITH e AS MATERIALIZED (
+	SELECT seq, at, actor, object, body::jsonb AS b FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :USER_CREATED
+), m AS MATERIALIZED (
+	SELECT d.subject, d.node, d.seq FROM e JOIN ending d ON d.subject = e.object WHERE d.stands
+), w AS MATERIALIZED (
+	:credentials_that_count(m)
+)
+INSERT INTO principal (id, name, role, made_as, password_hash, setup_mac, setup_until, totp_step, created_at, made_on, made_by)
+SELECT object, e.b->>'name', e.b->>'role', e.b->>'role', s.b->>'password_hash', decode(s.b->>'setup_mac', 'hex'), (s.b->>'setup_until')::timestamptz,
+	:last_step(e.object), at, :writer($1), actor
+FROM e LEFT JOIN w ON w.subject = e.object CROSS JOIN LATERAL (SELECT coalesce(w.b, e.b) AS b) s
 ORDER BY seq
 ON CONFLICT (id) DO NOTHING;
 
@@ -224,8 +238,7 @@ FROM (SELECT (body::jsonb->>'id')::uuid AS id FROM event
 WHERE (c.id = e.id OR c.met_id = e.id) AND NOT c.told;
 
 -- name: apply_admin_acknowledged(node uuid, from_seq bigint, to_seq bigint)
-UPDATE admin_conflict c SET acknowledged_at = e.at, acknowledged_by = e.actor
-FROM (SELECT DISTINCT ON (id) id, at, actor FROM (SELECT (body::jsonb->>'id')::uuid AS id, seq, at, actor FROM event
-		WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ADMIN_ACKNOWLEDGED) x
-	ORDER BY id, seq) e
-WHERE (c.id = e.id OR c.met_id = e.id) AND c.acknowledged_at IS NULL;
+UPDATE admin_conflict c SET (acknowledged_at, acknowledged_by) = (SELECT k.at, k.actor FROM :acknowledged(c.id::text, c.met_id::text) k)
+FROM (SELECT DISTINCT (body::jsonb->>'id')::uuid AS id FROM event
+	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :ADMIN_ACKNOWLEDGED) e
+WHERE c.id = e.id OR c.met_id = e.id;

@@ -45,6 +45,11 @@ n AS (
 	WHERE session.mac = x.mac
 )
 
+-- Of the events m, which set passwords or set-up tokens and which nobody knew of who did so, the one that counts for each user.
+-- fragment: credentials_that_count(m)
+SELECT DISTINCT ON (:m.subject) :m.subject, v.body::jsonb AS b FROM :m JOIN event v ON v.node = :m.node AND v.seq = :m.seq
+ORDER BY :m.subject, v.body::jsonb ? 'knew' AND v.body::jsonb->>'password_hash' IS NOT NULL, :m.node, :m.seq DESC
+
 -- The events x (subject, seq, at, keep, b) set passwords or set-up tokens, and say what was known of then. What nobody who did so knew of stands (stands); of
 -- several, made apart from each other, a set-up token counts before a password, else any one, always the same: w is it, for the users of whom x says something new.
 -- An earlier release names nothing: of its words the one applied last counts.
@@ -64,8 +69,7 @@ h AS MATERIALIZED (
 	UNION ALL SELECT d.subject, d.node, d.seq FROM ending d WHERE d.stands AND d.subject IN (SELECT subject FROM n)
 	EXCEPT SELECT subject, node, seq FROM f
 ), w AS MATERIALIZED (
-	SELECT DISTINCT ON (m.subject) m.subject, v.body::jsonb AS b FROM m JOIN event v ON v.node = m.node AND v.seq = m.seq
-	ORDER BY m.subject, v.body::jsonb ? 'knew' AND v.body::jsonb->>'password_hash' IS NOT NULL, m.node, m.seq DESC
+	:credentials_that_count(m)
 )
 
 -- What w says, or, where it says nothing, what the user (p) has.

@@ -18,8 +18,10 @@ WITH x AS MATERIALIZED (
 ), said AS (
 	:says(k)
 ), c AS (
-	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost, told)
-	SELECT $1, seq, 'recovered', at, subject, subject, 'a set-up token', 'password and second factor', true FROM x
+	INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost, told, acknowledged_at, acknowledged_by)
+	SELECT $1, n.seq, n.what, n.at, n.object, n.principal, n.kept, n.lost, true, a.at, a.actor
+	FROM (SELECT seq, 'recovered' AS what, at, subject AS object, subject AS principal, 'a set-up token' AS kept, 'password and second factor' AS lost FROM x) n
+	LEFT JOIN LATERAL :acknowledged(:conflict_id($1, n.seq, n, n.kept, n.lost)::uuid::text, NULL) a ON true
 	ON CONFLICT DO NOTHING
 )
 UPDATE principal p SET :credentials_of(w, p), failed = 0, failed_at = NULL

@@ -34,11 +34,7 @@ CASE WHEN :x.address = '' THEN false ELSE :x.address::inet <<= :network::inet EN
 -- How often somebody's log-in failed from a network since they last logged in or got a new password, by what each log says, and when last; and whether one of their last
 -- log-ins came from there.
 -- name: login_from(principal uuid, network text) -> failed int, failed_at timestamptz, came bool
-WITH RECURSIVE c (id) AS (
-	(SELECT e.node FROM event e ORDER BY e.node LIMIT 1)
-	UNION ALL SELECT (SELECT e.node FROM event e WHERE e.node > c.id ORDER BY e.node LIMIT 1) FROM c WHERE c.id IS NOT NULL
-)
-SELECT coalesce(sum(f.n), 0)::int, max(f.at), coalesce(bool_or(l.came), false) FROM c
+SELECT coalesce(sum(f.n), 0)::int, max(f.at), coalesce(bool_or(l.came), false) FROM :chains() c
 CROSS JOIN LATERAL (SELECT max(x.seq) AS seq, bool_or(:from_there(x, $2)) AS came
 	FROM (SELECT i.seq, i.address FROM event i WHERE i.actor = $1 AND i.node = c.id AND i.kind = :LOGIN ORDER BY i.seq DESC LIMIT 50) x) l
 CROSS JOIN LATERAL (SELECT max(p.seq) AS seq FROM event p WHERE p.object = $1 AND p.node = c.id AND p.kind = :USER_PASSWORD) w
@@ -50,6 +46,10 @@ CROSS JOIN LATERAL (SELECT count(*) AS n, (array_agg(x.at ORDER BY x.seq DESC))[
 -- name: login_by_id(id uuid, session uuid, knew text) -> name text, role text, disabled bool, ended bool
 SELECT name, role, disabled, $3 IS NOT NULL AND :ended_at($1, $2, $3) IS NOT NULL FROM principal WHERE id = $1;
 
+-- What the log says of a session, which may be there before its login. end: min or max.
+-- fragment: said_of_session(session, kind, end)
+(SELECT :end(told.at) FROM event told WHERE told.object = :session AND told.kind = :kind)
+
 -- A login inserts its session, over already where it did not know of an ending that is there; ends the run of failures and remembers the code's step.
 -- name: apply_login(node uuid, from_seq bigint, to_seq bigint)
 WITH e AS MATERIALIZED (
@@ -57,9 +57,9 @@ WITH e AS MATERIALIZED (
 	WHERE node = $1 AND seq BETWEEN $2 AND $3 AND kind = :LOGIN
 ), s AS (
 	INSERT INTO session (mac, id, principal, created_at, seen_at, expires_at, ended_at, knew)
-	SELECT decode(b->>'mac', 'hex'), (b->>'session')::uuid, actor, at, at, (b->>'expires')::timestamptz,
-		CASE WHEN b ? 'knew' THEN :ended_at(actor, (b->>'session')::uuid, b->>'knew') END, b->>'knew'
-	FROM e ORDER BY seq
+	SELECT decode(b->>'mac', 'hex'), x.id, actor, at, greatest(at, :said_of_session(x.id, :SESSION_SEEN, max)), (b->>'expires')::timestamptz,
+		least(CASE WHEN b ? 'knew' THEN :ended_at(actor, x.id, b->>'knew') END, :said_of_session(x.id, :LOGOUT, min)), b->>'knew'
+	FROM e CROSS JOIN LATERAL (SELECT (b->>'session')::uuid AS id) x ORDER BY seq
 	ON CONFLICT DO NOTHING
 )
 UPDATE principal p SET

@@ -160,6 +160,11 @@ bin_news = :t.bin_news AND (:q.removed IS NULL OR :q.removed OR :stays)
 -- fragment: removes(q, t)
 CASE WHEN :q.removed THEN (:t.deleted_at, :t.deleted_by) IS DISTINCT FROM (:q.removed_at, :q.removed_by) ELSE :t.deleted_at IS NOT NULL AND NOT :q.removed END
 
+-- Who acknowledged what may be called so, and when: the first of those who say so in the log, which may be there before the conflict.
+-- fragment: acknowledged(id, other)
+(SELECT told.at, told.actor FROM event told WHERE told.kind = :ADMIN_ACKNOWLEDGED AND told.body::jsonb->>'id' IN (:id, :other)
+	ORDER BY told.at, told.node, told.seq LIMIT 1)
+
 -- Conflicts n (words that were lost, what was kept, by which word, and what the conflict may be called) are kept for people, as far as the log says told
 -- and acknowledged.
 -- fragment: keep_conflicts(n)
@@ -167,8 +172,7 @@ INSERT INTO admin_conflict (node, seq, what, at, object, principal, kept, lost, 
 SELECT :n.chain, :n.seq, :n.what, :n.at, :n.object, :n.principal, :n.kept, :n.value, :n.by_node, :n.by_seq,
 	EXISTS (SELECT FROM event t WHERE t.kind = :ADMIN_CONFLICT AND t.body::jsonb->>'id' = ANY (i.ids)), k.at, k.actor
 FROM :n CROSS JOIN LATERAL (SELECT ARRAY[:n.ids[1]::uuid::text, :n.ids[2]::uuid::text] AS ids) i
-LEFT JOIN LATERAL (SELECT t.at, t.actor FROM event t WHERE t.kind = :ADMIN_ACKNOWLEDGED AND t.body::jsonb->>'id' = ANY (i.ids)
-	ORDER BY t.at, t.node, t.seq LIMIT 1) k ON true
+LEFT JOIN LATERAL :acknowledged((i.ids)[1], (i.ids)[2]) k ON true
 ON CONFLICT (node, seq, what, object, principal) DO UPDATE SET kept = excluded.kept, by_node = excluded.by_node, by_seq = excluded.by_seq,
 	told = excluded.told, acknowledged_at = excluded.acknowledged_at, acknowledged_by = excluded.acknowledged_by
 WHERE (admin_conflict.kept, admin_conflict.by_node, admin_conflict.by_seq) IS DISTINCT FROM (excluded.kept, excluded.by_node, excluded.by_seq)

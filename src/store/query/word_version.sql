@@ -105,8 +105,8 @@ FROM (SELECT :a.id, coalesce(l.n, 0) AS n, coalesce(b.conflict, false) AS confli
 	LEFT JOIN (SELECT account, bool_or(sibling) AS conflict FROM z GROUP BY account) b ON b.account = :a.id) f
 WHERE x.id = f.id AND (x.current_n, x.conflict, x.retell) IS DISTINCT FROM (f.n, f.conflict, false)
 
--- Behind merged events: the accounts of which something was said that another chain, which said something of it too, was not known to; those of which something
--- was said before they were made; those with versions stored apart from what says who may store; and those of a chain of an earlier release, once its merging says
+-- Behind merged events: the accounts of which something was said that another chain, which said something of it too, was not known to, or of which something was
+-- decided and more is there that the same chain said later; those of which something was said before they were made; those with versions stored apart from what says who may store; and those of a chain of an earlier release, once its merging says
 -- what it knew of.
 -- name: retell_versions(node uuid, from_seq bigint, to_seq bigint)
 WITH RECURSIVE e AS MATERIALIZED (
@@ -114,7 +114,7 @@ WITH RECURSIVE e AS MATERIALIZED (
 		AND kind IN (:VERSION_ADDED, :CONFLICT_SETTLED, :CHANGE_APPROVED, :CHANGE_DECLINED, :RESOURCE_CREATED, :ACCOUNT_CREATED, :ACCOUNT_CHANGED,
 			:PROMOTED, :RESTORED, :MERGED)
 ), its AS MATERIALIZED (
-	SELECT object AS id, min(seq) AS seq FROM e WHERE kind = :VERSION_ADDED OR :decides(e) GROUP BY object
+	SELECT object AS id, min(seq) AS seq, min(seq) FILTER (WHERE :decides(e)) AS decided FROM e WHERE kind = :VERSION_ADDED OR :decides(e) GROUP BY object
 ), y AS MATERIALIZED (
 	SELECT its.id, its.seq, x.chain, max(x.seq) AS upto
 	FROM its CROSS JOIN LATERAL (SELECT v.chain, v.seq FROM version v WHERE v.account = its.id AND v.chain <> $1
@@ -130,9 +130,11 @@ WITH RECURSIVE e AS MATERIALIZED (
 	SELECT object AS id FROM said WHERE what IN ('parent', 'removed', 'owner') UNION SELECT o.id FROM below JOIN folder o ON o.said = below.id
 ), u AS MATERIALIZED (
 	SELECT who.principal, c.id AS chain, min(:known_by($1, who.seq, c.id)) AS known
-	FROM who CROSS JOIN (SELECT id FROM chain UNION SELECT id FROM node) c WHERE c.id <> $1 GROUP BY who.principal, c.id
+	FROM who CROSS JOIN :chains() c WHERE c.id <> $1 GROUP BY who.principal, c.id
 ), a AS MATERIALIZED (
 	SELECT id FROM y WHERE :known_by($1, y.seq, y.chain) < y.upto
+	UNION SELECT its.id FROM its WHERE EXISTS (SELECT FROM version v WHERE v.account = its.id AND v.chain = $1 AND v.seq > its.decided)
+		OR EXISTS (SELECT FROM event d WHERE d.object = its.id AND :decides(d) AND d.node = $1 AND d.seq > its.decided)
 	UNION SELECT e.object FROM e WHERE e.kind = :ACCOUNT_CREATED AND EXISTS (SELECT FROM version v WHERE v.account = e.object)
 	UNION SELECT x.object
 	FROM u CROSS JOIN LATERAL (SELECT n.* FROM event n WHERE n.node = u.chain AND n.seq > u.known

@@ -1309,23 +1309,28 @@ either_order_is_a_conflict(void **state)
 	}
 }
 
-/* A version that waits, and two decisions about it that did not know of each other. */
+/* A version that waits, and two decisions about it, one after the other. */
 static void
 decide(int account, int version, bool declined_first)
 {
-	int64_t at[2];
-	const enum stmt how[2] = { STMT_APPLY_CHANGE_APPROVED, STMT_APPLY_CHANGE_DECLINED };
+	static const struct {
+		enum event_kind kind;
+		enum stmt how;
+	} what[] = { { EVENT_CHANGE_APPROVED, STMT_APPLY_CHANGE_APPROVED },
+		     { EVENT_CHANGE_DECLINED, STMT_APPLY_CHANGE_DECLINED } };
 
 	apply_one(STMT_APPLY_VERSION_ADDED,
 		  add(EVENT_VERSION_ADDED, account,
 		      "{\"id\":\"%s\",\"n\":2,\"based_on\":1,\"upon\":\"%s\",\"author\":\"%s\","
 		      "\"sealed\":\"c2VjcmV0\",\"emergency\":true}",
 		      id(version), id(version - 1), id(76)));
-	at[0] = add(EVENT_CHANGE_APPROVED, account, "{\"id\":\"%s\"}", id(version));
-	at[1] = add(EVENT_CHANGE_DECLINED, account, "{\"id\":\"%s\"}", id(version));
-	apply_one(how[declined_first], at[declined_first]);
-	assert_int_equal(current_of(account, 75), declined_first ? version - 1 : version);
-	apply_one(how[!declined_first], at[!declined_first]);
+	for (int i = 0; i < 2; i++) {
+		int n = declined_first ? !i : i;
+
+		apply_one(what[n].how, add(what[n].kind, account, "{\"id\":\"%s\"}", id(version)));
+		assert_int_equal(current_of(account, 75),
+				 declined_first || i ? version - 1 : version);
+	}
 }
 
 static void
