@@ -1154,9 +1154,9 @@ take_step(const struct step *s, int account)
 		      id(s->version), id(s->upon), settles));
 }
 
-/* That the chain has the log of this node so far. */
+/* That the chain has the log of this node so far, seen or taken in. */
 static void
-knows_of_this(const struct uuid *chain)
+names_this(const struct uuid *chain, enum event_kind kind)
 {
 	auto_buf sql = BUF_INIT;
 	char a[UUID_STR_LEN], b[UUID_STR_LEN];
@@ -1165,10 +1165,16 @@ knows_of_this(const struct uuid *chain)
 	uuid_str(&node, b);
 	buf_addf(&sql,
 		 "INSERT INTO event (node, seq, at, kind, object, body, hash) VALUES ('%s', %lld, "
-		 "now(), %d, '%s', '{\"to\":%lld}', decode(repeat('00', 32), 'hex'))",
-		 a, (long long)seq + 1, (int)EVENT_SEEN, b, (long long)seq);
+		 "now(), %d, '%s', '{\"from\":1,\"to\":%lld}', decode(repeat('00', 32), 'hex'))",
+		 a, (long long)seq + 1, (int)kind, b, (long long)seq);
 	pgtemp_sql(pg, buf_str(&sql));
 	seq++;
+}
+
+static void
+knows_of_this(const struct uuid *chain)
+{
+	names_this(chain, EVENT_SEEN);
 }
 
 /* Whose word counts where nothing else tells: of two made in one millisecond either may be the older one. */
@@ -2262,6 +2268,35 @@ a_change_to_what_was_emptied_is_kept(void **state)
 
 /* ---- import ---- */
 
+/* H15: the first primary of a vault, which never saw another log, empties the bin of what was brought back on a node that was promoted apart. It did not know of that,
+ * though the other one had it all when it took this in. */
+static void
+what_a_first_primary_did_alone_it_did_unknowing(void **state)
+{
+	struct uuid own = node, promoted;
+
+	uuid_new(&node);
+	uuid_new(&promoted);
+	make_user(78, "owner78", "user");
+	knows_of_this(&node);
+	make_resource(830, "srv830", 78);
+	make_account(831, 830, "root");
+	apply_one(STMT_APPLY_VERSION_ADDED, add_version(831, 8310, 1, 0));
+	apply_one(STMT_APPLY_RESOURCE_DELETED, add(EVENT_RESOURCE_DELETED, 830, "{}"));
+	knows_of_this(&promoted);
+
+	struct uuid first = node;
+	node = promoted;
+	apply_one(STMT_APPLY_RESOURCE_RESTORED, add(EVENT_RESOURCE_RESTORED, 830, "{}"));
+	node = first;
+	int64_t emptied = add_emptied(830, 831, 8310);
+	names_this(&promoted, EVENT_MERGED);
+	apply_one(STMT_APPLY_BIN_EMPTIED, emptied);
+	assert_int_equal(sealed_versions(831), 1);
+	assert_int_equal(right_of(831, 78).level, 4);
+	node = own;
+}
+
 static void
 import_check_judges_every_line(void **state)
 {
@@ -2420,6 +2455,7 @@ main(void)
 		cmocka_unit_test(emptied_is_gone_for_good),
 		cmocka_unit_test(a_change_to_what_was_removed_is_kept),
 		cmocka_unit_test(a_change_to_what_was_emptied_is_kept),
+		cmocka_unit_test(what_a_first_primary_did_alone_it_did_unknowing),
 		cmocka_unit_test(import_check_judges_every_line),
 		cmocka_unit_test(import_check_tells_of_several),
 	};
