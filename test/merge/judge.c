@@ -322,6 +322,15 @@ try_rebuild(struct judge *j, const char *must)
 	tables_do(j->empty, "ROLLBACK");
 }
 
+static void
+note_broken(void *ctx, enum way how, const char *where, const struct made *m)
+{
+	char example[512];
+
+	snprintf(example, sizeof(example), "%s %s", event_name((int)m->ev.kind), m->ev.body);
+	note(ctx, how, where, example);
+}
+
 /* ---- a case ---- */
 
 static void
@@ -376,6 +385,8 @@ try_all(struct judge *j, uint64_t seed)
 	char *single = tables_after(j, REFUSED, o, (struct how){ false, 1, 1 });
 	char *batches = tables_after(j, REFUSED, o, (struct how){ true, 1, 1 });
 
+	if (single)
+		promises_check(j->h, world_begins_with(j->w), single, note_broken, j);
 	if (single && batches) {
 		compare(j, CUTS, batches, single);
 		try_batches(j, seed, single);

@@ -2,12 +2,14 @@
  *
  * H15: the tables are a function of the set of events. Histories of two and three nodes are drawn by lot, and each is applied in every way
  * that a merge can: in the order and the batches in which it happened; event by event; in larger and other batches; twice; the chains in
- * other orders; and in the order that a rebuild reads from the log. All must come to the same tables, which hold the conflicts too.
+ * other orders; and in the order that a rebuild reads from the log. All must come to the same tables, which hold the conflicts too, and these must keep
+ * the promises.
  *
  *   acts.c    what can be done (act.def)
  *   world.c   a case becomes a history: nodes, what each of them has, cuts, promotions and merges
  *   tables.c  a connection whose temporary tables are the derived ones: the product's statements fill them, and they are compared
  *   judge.c   the ways to apply a history, and what deviates
+ *   promises.c  what must hold of the tables then
  *   main.c    cases, their shrinking, the table
  *
  * What is done is said by acts, of which each looks at what its node has; so a case with fewer acts is a case. All else that is drawn
@@ -86,6 +88,7 @@ char *tables_dump(struct tables *t) NONNULL MUST_USE;
 struct made {
 	struct event ev; /* its body belongs to this */
 	unsigned chain;
+	int64_t knew[CHAINS_MAX]; /* how far its node had each of the others then */
 };
 
 /* One of them, as it was applied somewhere. */
@@ -130,7 +133,12 @@ unsigned world_begins_with(const struct world *w) NONNULL;
 	WAY(LATE, "the chains in another order, also before what they had seen")                   \
 	WAY(REBUILT, "in the order that the log proves")                                           \
 	WAY(REFUSED, "a merge that the tables refuse")                                             \
-	WAY(UNDONE, "what is done on a node does not count there")
+	WAY(UNDONE, "what is done on a node does not count there")                                 \
+	WAY(LOST, "what was made is in no table")                                                  \
+	WAY(EMPTIED, "the bin took what was brought back apart from that")                         \
+	WAY(UNHELD, "a version counts whose author was disabled apart from it")                    \
+	WAY(GRANTED, "what was taken away is there, and nobody who knew gave it again")            \
+	WAY(GOES_ON, "a session goes on that an ending was not known to")
 
 enum way {
 #define WAY(NAME, text) NAME,
@@ -157,3 +165,12 @@ void judge_free(struct judge *j); /* takes NULL */
 void judge_case(struct judge *j, const struct a_case *x, struct verdict *ret) NONNULL;
 void judge_tidy(struct judge *j) NONNULL; /* now and then, as tables_tidy */
 const char *judge_way(enum way way);
+
+/* ---- promises ---- */
+
+/* That what `m` did is not so in the tables. */
+typedef void promises_broken(void *ctx, enum way how, const char *where, const struct made *m);
+
+/* Holds a dump against what happened, from event `from` on. */
+void promises_check(const struct history *h, unsigned from, const char *dump,
+		    promises_broken *broken, void *ctx) NONNULL;

@@ -182,6 +182,13 @@ clock_of(const struct world *w, unsigned node)
 	       skew_s[draw(w->x ? w->x->seed : 0, 20, node, ARRAY_LEN(skew_s))] * SECOND_US;
 }
 
+static void
+note_knowledge(const struct world *w, const struct node *d, struct made *m)
+{
+	for (unsigned c = 0; c < w->h.nchains; c++)
+		m->knew[c] = has_of(w, d, c);
+}
+
 /* Takes the body. */
 static struct made *
 make(struct world *w, unsigned node, enum event_kind kind, const struct uuid *object,
@@ -206,6 +213,7 @@ make(struct world *w, unsigned node, enum event_kind kind, const struct uuid *ob
 				    .object = *object,
 				    .address = "",
 				    .body = body } };
+	note_knowledge(w, &w->node[node], m);
 	return m;
 }
 

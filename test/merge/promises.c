@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What must hold of the tables, in whatever order they came about (docs/merge.md). Who knew of what is what each node really had; so this finds too what
+ * the logs say wrong of that.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/buf.h"
+#include "ledger/event.h"
+#include "test/merge/merge.h"
+
+struct held {
+	const struct history *h;
+	const char *dump;
+	promises_broken *broken;
+	void *ctx;
+};
+
+/* ---- the tables ---- */
+
+/* A value of the dump, or the end of the row's key where column is ""; NULL: there is none. It ends with its line. */
+static const char *
+value_of(const struct held *x, const char *table, const char *key, const char *column)
+{
+	auto_buf begins = BUF_INIT;
+	const char *at;
+
+	buf_addf(&begins, "\n%s\t%s\t", table, key);
+	if (*column)
+		buf_addf(&begins, "%s\t", column);
+	if (strncmp(x->dump, buf_str(&begins) + 1, begins.len - 1) == 0)
+		return x->dump + begins.len - 1;
+	at = strstr(x->dump, buf_str(&begins));
+	return at ? at + begins.len : NULL;
+}
+
+static bool
+is(const struct held *x, const char *table, const char *key, const char *column, const char *value)
+{
+	const char *at = value_of(x, table, key, column);
+	size_t n = strlen(value);
+
+	return at && strncmp(at, value, n) == 0 && (at[n] == '\n' || !at[n]);
+}
+
+static struct uuid
+id_in(const struct held *x, const char *table, const char *key, const char *column)
+{
+	const char *value = value_of(x, table, key, column);
+	char text[UUID_STR_LEN];
+	struct uuid u = { 0 };
+
+	snprintf(text, sizeof(text), "%.36s", value ? value : "");
+	return uuid_parse(text, &u) ? (struct uuid){ 0 } : u;
+}
+
+/* ---- what happened ---- */
+
+/* The text behind a name in its body; "": there is none. */
+static void
+said(const struct made *m, const char *name, char ret[static UUID_STR_LEN])
+{
+	auto_buf key = BUF_INIT;
+	const char *at;
+
+	buf_addf(&key, "\"%s\" : \"", name);
+	at = strstr(m->ev.body, buf_str(&key));
+	at = at ? at + key.len : "";
+	snprintf(ret, UUID_STR_LEN, "%.*s", (int)strcspn(at, "\""), at);
+}
+
+static bool
+says_disabled(const struct made *m, bool disabled)
+{
+	return m->ev.kind == EVENT_USER_CHANGED &&
+	       strstr(m->ev.body, disabled ? "\"disabled\" : true" : "\"disabled\" : false");
+}
+
+static bool
+knew(const struct made *m, const struct made *of)
+{
+	return m->chain == of->chain ? m->ev.seq > of->ev.seq : m->knew[of->chain] >= of->ev.seq;
+}
+
+static bool
+apart(const struct made *a, const struct made *b)
+{
+	return !knew(a, b) && !knew(b, a);
+}
+
+static bool
+happened(const struct history *h, enum event_kind kind, const struct uuid *to,
+	 const struct made *apart_from)
+{
+	for (unsigned i = 0; i < h->n; i++) {
+		const struct made *m = &h->made[i];
+
+		if (m->ev.kind == kind && uuid_eq(&m->ev.object, to) &&
+		    (!apart_from || apart(m, apart_from)))
+			return true;
+	}
+	return false;
+}
+
+/* ---- what was made is there ---- */
+
+static const struct {
+	enum event_kind kind;
+	const char *table;
+} makings[] = {
+	{ EVENT_USER_CREATED, "principal" }, { EVENT_TEAM_CREATED, "principal" },
+	{ EVENT_RESOURCE_CREATED, "resource" }, { EVENT_FOLDER_CREATED, "folder" },
+	{ EVENT_ACCOUNT_CREATED, "account" },
+};
+
+static void
+look_for_made(const struct held *x, const struct made *m)
+{
+	char key[UUID_STR_LEN];
+
+	uuid_str(&m->ev.object, key);
+	for (size_t i = 0; i < ARRAY_LEN(makings); i++) {
+		if (makings[i].kind == m->ev.kind && !value_of(x, makings[i].table, key, ""))
+			x->broken(x->ctx, LOST, makings[i].table, m);
+	}
+	said(m, "id", key);
+	if (m->ev.kind == EVENT_VERSION_ADDED && !value_of(x, "version", key, ""))
+		x->broken(x->ctx, LOST, "version", m);
+}
+
+/* ---- and what it holds ---- */
+
+/* Whether somebody brought back what a version belongs to, who did not know that the bin was emptied, nor was that known there. */
+static bool
+brought_back(const struct history *h, const struct made *emptied, const struct uuid *account,
+	     const struct uuid *resource)
+{
+	bool own = happened(h, EVENT_ACCOUNT_DELETED, account, NULL) ||
+		   happened(h, EVENT_ACCOUNT_COMBINED, account, NULL);
+
+	return happened(h, EVENT_ACCOUNT_RESTORED, account, emptied) ||
+	       (!own && happened(h, EVENT_RESOURCE_RESTORED, resource, emptied));
+}
+
+static bool
+may_be_gone(const struct held *x, const char *version)
+{
+	struct uuid account = id_in(x, "version", version, "account");
+	char text[UUID_STR_LEN];
+
+	uuid_str(&account, text);
+	struct uuid resource = id_in(x, "account", text, "resource");
+	for (unsigned i = 0; i < x->h->n; i++) {
+		const struct made *m = &x->h->made[i];
+
+		if (m->ev.kind == EVENT_BIN_EMPTIED && strstr(m->ev.body, version) &&
+		    !brought_back(x->h, m, &account, &resource))
+			return true;
+	}
+	return false;
+}
+
+static void
+look_for_secret(const struct held *x, const struct made *m)
+{
+	char version[UUID_STR_LEN];
+
+	if (m->ev.kind != EVENT_VERSION_ADDED)
+		return;
+	said(m, "id", version);
+	if (is(x, "version", version, "sealed", "\\x") && !may_be_gone(x, version))
+		x->broken(x->ctx, EMPTIED, "version.sealed", m);
+}
+
+/* ---- what was taken away ---- */
+
+/* Whether somebody was disabled apart from that, and by no word enabled again. */
+static bool
+was_disabled_apart(const struct history *h, const struct made *m, const char *user)
+{
+	struct uuid u;
+	bool ret = false;
+
+	if (uuid_parse(user, &u))
+		return false;
+	for (unsigned i = 0; i < h->n; i++) {
+		const struct made *other = &h->made[i];
+
+		if (!uuid_eq(&other->ev.object, &u))
+			continue;
+		if (other->ev.kind == EVENT_USER_RECOVERED || says_disabled(other, false))
+			return false;
+		ret |= says_disabled(other, true) && apart(m, other);
+	}
+	return ret;
+}
+
+static void
+look_whether_it_waits(const struct held *x, const struct made *m)
+{
+	char version[UUID_STR_LEN], author[UUID_STR_LEN], upon[UUID_STR_LEN];
+
+	if (m->ev.kind != EVENT_VERSION_ADDED)
+		return;
+	said(m, "id", version);
+	said(m, "author", author);
+	said(m, "upon", upon);
+	if (upon[0] && is(x, "version", version, "approval", "") &&
+	    was_disabled_apart(x->h, m, author))
+		x->broken(x->ctx, UNHELD, "version.approval", m);
+}
+
+/* What takes something from somebody, what gives it, and where it would be. */
+static const struct {
+	enum event_kind takes, gives;
+	const char *table;
+} takings[] = {
+	{ EVENT_UNSHARED, EVENT_SHARED, "share" },
+	{ EVENT_MEMBER_REMOVED, EVENT_MEMBER_ADDED, "member" },
+};
+
+/* Whether somebody gave it who knew that it had been taken. */
+static bool
+was_given_again(const struct history *h, const struct made *taken, enum event_kind gives,
+		const char *user)
+{
+	for (unsigned i = 0; i < h->n; i++) {
+		const struct made *m = &h->made[i];
+		char whom[UUID_STR_LEN];
+
+		said(m, "user", whom);
+		if (m->ev.kind == gives && uuid_eq(&m->ev.object, &taken->ev.object) &&
+		    !strcmp(whom, user) && knew(m, taken))
+			return true;
+	}
+	return false;
+}
+
+static void
+look_for_taken(const struct held *x, const struct made *m)
+{
+	char object[UUID_STR_LEN], user[UUID_STR_LEN], key[2 * UUID_STR_LEN];
+
+	uuid_str(&m->ev.object, object);
+	said(m, "user", user);
+	snprintf(key, sizeof(key), "%s/%s", object, user);
+	for (size_t i = 0; i < ARRAY_LEN(takings); i++) {
+		if (takings[i].takes == m->ev.kind && value_of(x, takings[i].table, key, "") &&
+		    !was_given_again(x->h, m, takings[i].gives, user))
+			x->broken(x->ctx, GRANTED, takings[i].table, m);
+	}
+}
+
+/* ---- sessions ---- */
+
+/* Whether it ends the sessions of its object. */
+static bool
+ends_sessions(const struct made *m)
+{
+	return m->ev.kind == EVENT_USER_PASSWORD || m->ev.kind == EVENT_USER_RECOVERED ||
+	       m->ev.kind == EVENT_SESSIONS_ENDED || says_disabled(m, true);
+}
+
+static void
+look_for_session(const struct held *x, const struct made *m)
+{
+	char session[UUID_STR_LEN], kept[UUID_STR_LEN], mac[UUID_STR_LEN + 2];
+
+	if (m->ev.kind != EVENT_LOGIN)
+		return;
+	said(m, "session", session);
+	said(m, "mac", kept);
+	snprintf(mac, sizeof(mac), "\\x%s", kept);
+	for (unsigned i = 0; i < x->h->n; i++) {
+		const struct made *end = &x->h->made[i];
+
+		said(end, "keep", kept);
+		if (uuid_eq(&end->ev.object, &m->ev.actor) && ends_sessions(end) &&
+		    !knew(m, end) && strcmp(kept, session) != 0 &&
+		    is(x, "session", mac, "ended_at", ""))
+			x->broken(x->ctx, GOES_ON, "session.ended_at", m);
+	}
+}
+
+void
+promises_check(const struct history *h, unsigned from, const char *dump, promises_broken *broken,
+	       void *ctx)
+{
+	struct held x = { h, dump, broken, ctx };
+
+	for (unsigned i = from; i < h->n; i++) {
+		look_for_made(&x, &h->made[i]);
+		look_for_secret(&x, &h->made[i]);
+		look_whether_it_waits(&x, &h->made[i]);
+		look_for_taken(&x, &h->made[i]);
+		look_for_session(&x, &h->made[i]);
+	}
+}
