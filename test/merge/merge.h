@@ -136,8 +136,9 @@ unsigned world_begins_with(const struct world *w) NONNULL;
 	WAY(UNDONE, "what is done on a node does not count there")                                 \
 	WAY(LOST, "what was made is in no table")                                                  \
 	WAY(EMPTIED, "the bin took what was brought back apart from that")                         \
-	WAY(UNHELD, "a version counts whose author was disabled apart from it")                    \
+	WAY(UNHELD, "a version counts that had to wait, or was declined")                          \
 	WAY(GRANTED, "what was taken away is there, and nobody who knew gave it again")            \
+	WAY(CHOSEN, "two versions upon one are no conflict, and nobody settled it")                \
 	WAY(GOES_ON, "a session goes on that an ending was not known to")
 
 enum way {

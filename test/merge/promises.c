@@ -109,7 +109,7 @@ static const struct {
 	enum event_kind kind;
 	const char *table;
 } makings[] = {
-	{ EVENT_USER_CREATED, "principal" }, { EVENT_TEAM_CREATED, "principal" },
+	{ EVENT_USER_CREATED, "principal" },	{ EVENT_TEAM_CREATED, "principal" },
 	{ EVENT_RESOURCE_CREATED, "resource" }, { EVENT_FOLDER_CREATED, "folder" },
 	{ EVENT_ACCOUNT_CREATED, "account" },
 };
@@ -252,6 +252,82 @@ look_for_taken(const struct held *x, const struct made *m)
 	}
 }
 
+/* Whether somebody enabled them who knew that they had been disabled, or let them in again in another way. */
+static bool
+was_let_in_again(const struct held *x, const struct made *disabled, const char *user)
+{
+	for (unsigned i = 0; i < x->h->n; i++) {
+		const struct made *m = &x->h->made[i];
+
+		if (uuid_eq(&m->ev.object, &disabled->ev.object) && knew(m, disabled) &&
+		    (says_disabled(m, false) || m->ev.kind == EVENT_USER_RECOVERED))
+			return true;
+	}
+	return is(x, "principal", user, "remains", "true");
+}
+
+static void
+look_for_disabled(const struct held *x, const struct made *m)
+{
+	char user[UUID_STR_LEN];
+
+	uuid_str(&m->ev.object, user);
+	if ((says_disabled(m, true) || m->ev.kind == EVENT_TEAM_REMOVED) &&
+	    !is(x, "principal", user, "disabled", "true") && !was_let_in_again(x, m, user))
+		x->broken(x->ctx, GRANTED, "principal.disabled", m);
+}
+
+/* ---- decisions ---- */
+
+static void
+look_for_declined(const struct held *x, const struct made *m)
+{
+	char version[UUID_STR_LEN];
+
+	said(m, "id", version);
+	if (m->ev.kind == EVENT_CHANGE_DECLINED &&
+	    !is(x, "version", version, "approval", "declined"))
+		x->broken(x->ctx, UNHELD, "version.approval", m);
+}
+
+/* Whether this is a version that counts, of those made upon another one. */
+static bool
+counts_upon(const struct held *x, const struct made *m, char ret_upon[static UUID_STR_LEN])
+{
+	char version[UUID_STR_LEN];
+
+	said(m, "id", version);
+	said(m, "upon", ret_upon);
+	return m->ev.kind == EVENT_VERSION_ADDED && ret_upon[0] &&
+	       is(x, "version", version, "approval", "");
+}
+
+static bool
+was_settled(const struct history *h, const struct uuid *account)
+{
+	return happened(h, EVENT_CONFLICT_SETTLED, account, NULL) ||
+	       happened(h, EVENT_CHANGE_APPROVED, account, NULL);
+}
+
+/* Two that were made upon the same one: nobody has chosen between them. */
+static void
+look_for_conflict(const struct held *x, const struct made *m)
+{
+	char upon[UUID_STR_LEN], others[UUID_STR_LEN], account[UUID_STR_LEN];
+
+	uuid_str(&m->ev.object, account);
+	if (!counts_upon(x, m, upon) || was_settled(x->h, &m->ev.object) ||
+	    !is(x, "account", account, "conflict", "false"))
+		return;
+	for (unsigned i = 0; i < x->h->n; i++) {
+		const struct made *o = &x->h->made[i];
+
+		if (o != m && uuid_eq(&o->ev.object, &m->ev.object) && counts_upon(x, o, others) &&
+		    !strcmp(upon, others))
+			x->broken(x->ctx, CHOSEN, "account.conflict", m);
+	}
+}
+
 /* ---- sessions ---- */
 
 /* Whether it ends the sessions of its object. */
@@ -276,9 +352,8 @@ look_for_session(const struct held *x, const struct made *m)
 		const struct made *end = &x->h->made[i];
 
 		said(end, "keep", kept);
-		if (uuid_eq(&end->ev.object, &m->ev.actor) && ends_sessions(end) &&
-		    !knew(m, end) && strcmp(kept, session) != 0 &&
-		    is(x, "session", mac, "ended_at", ""))
+		if (uuid_eq(&end->ev.object, &m->ev.actor) && ends_sessions(end) && !knew(m, end) &&
+		    strcmp(kept, session) != 0 && is(x, "session", mac, "ended_at", ""))
 			x->broken(x->ctx, GOES_ON, "session.ended_at", m);
 	}
 }
@@ -294,6 +369,9 @@ promises_check(const struct history *h, unsigned from, const char *dump, promise
 		look_for_secret(&x, &h->made[i]);
 		look_whether_it_waits(&x, &h->made[i]);
 		look_for_taken(&x, &h->made[i]);
+		look_for_disabled(&x, &h->made[i]);
+		look_for_declined(&x, &h->made[i]);
+		look_for_conflict(&x, &h->made[i]);
 		look_for_session(&x, &h->made[i]);
 	}
 }
