@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "base/log.h"
 
 /* ---- files ---- */
 
@@ -105,6 +106,20 @@ confine_files(const struct confine_path *paths, size_t n, bool silent, bool *ret
 		rc = err_errno(e, ERR_INTERNAL, "cannot confine this process to its files");
 	close(rules);
 	return rc;
+}
+
+void
+confine_look_for(const char *file, const char *what)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	close(fd);
+	log_warning("%s can read the master key file %s, so whoever takes it over has the key: "
+		    "put the file elsewhere, outside of the system's own folders, and write its "
+		    "new path into conf/manage_key.conf",
+		    what, file);
 }
 
 /* ---- calls ---- */

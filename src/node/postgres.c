@@ -52,7 +52,8 @@ static int
 confine(const struct home *h, const char *program, struct err *e)
 {
 	char data[HOME_PATH_MAX], wal[HOME_PATH_MAX + 8], tls[HOME_PATH_MAX], run[HOME_PATH_MAX];
-	char prefix[PATH_MAX];
+	char prefix[PATH_MAX], key[HOME_PATH_MAX];
+	struct err unsaid = { 0 };
 	bool held;
 	const struct confine_path paths[] = {
 		{ data, ALL_RIGHTS },
@@ -83,10 +84,13 @@ confine(const struct home *h, const char *program, struct err *e)
 	home_path(h, HOME_TLS, tls);
 	home_path(h, HOME_RUN, run);
 	find_prefix(program, prefix);
+	bool has_key = home_key_path(h, key, &unsaid) == 0;
 	int rc = confine_files(paths, ARRAY_LEN(paths), false, &held, e);
 	if (!rc && !held)
 		log_notice("this kernel has no Landlock, or it is not switched on: the database's "
 			   "superuser can open every file of its user");
+	if (!rc && held && has_key)
+		confine_look_for(key, "PostgreSQL");
 	return rc;
 }
 

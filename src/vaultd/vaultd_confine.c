@@ -86,6 +86,9 @@ confine_to_files(struct vaultd *d, struct err *e)
 int
 vaultd_confine(struct vaultd *d, struct err *e)
 {
+	char key[HOME_PATH_MAX];
+	struct err unsaid = { 0 };
+	bool has_key = home_key_path(&d->args->home, key, &unsaid) == 0;
 	int rc = confine_to_files(d, e);
 
 	if (!rc)
@@ -97,6 +100,8 @@ vaultd_confine(struct vaultd *d, struct err *e)
 			   "this process over can open every file of its user");
 		return 0;
 	}
+	if (has_key)
+		confine_look_for(key, "vaultd");
 	homefile_ask(&d->args->home, PROC_FD_FILES);
 	journal_ask_for_files();
 	return 0;

@@ -6,7 +6,9 @@ Proves the boundary of docs/security.md: strangers reach this process, and throu
 import ctypes
 import os
 import re
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -146,6 +148,25 @@ def test_the_superuser_of_the_database(page, landlock):
     assert not marker.exists()
     assert said(page.node, "SELECT pg_read_file('PG_VERSION')") == ""  # its own it can
     assert serves(page.node)
+
+
+def test_a_key_within_its_reach_is_told(page, landlock):
+    """The rules leave PostgreSQL the system's own folders, so a key that lies in one of these is the superuser's too, and said to be."""
+    n = page.node
+    assert "can read the master key file" not in n.log.read_text()
+    n.stop()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        os.chmod(folder, 0o711)
+        key = Path(folder) / "master.key"
+        shutil.copy(n.key_file, key)
+        give(key)
+        conf = Path(n.home) / "conf/manage_key.conf"
+        conf.write_text(f"{key}\n")
+        n.start()
+        assert f"PostgreSQL can read the master key file {key}" in n.log.read_text()
+        assert "vaultd can read the master key file" not in n.log.read_text()
+        assert said(n, f"SELECT pg_read_binary_file('{key}')") == ""
+        n.stop()
 
 
 def test_all_of_its_threads_are_confined(page):
