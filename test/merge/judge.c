@@ -167,6 +167,17 @@ add_all(struct judge *j, const struct order *o, struct how how, struct ledger_st
 	}
 }
 
+static void
+look_who_reaches_what(struct judge *j)
+{
+	char *what = NULL, *example = NULL;
+
+	if (tables_ask(j->t, promises_reach, &what, &example))
+		note(j, REACH, what, example);
+	free(what);
+	free(example);
+}
+
 /* What the tables are then; NULL: they refuse it. The caller frees it. */
 static char *
 tables_after(struct judge *j, enum way way, const struct order *o, struct how how)
@@ -181,6 +192,8 @@ tables_after(struct judge *j, enum way way, const struct order *o, struct how ho
 		dump = tables_dump(j->t);
 	else
 		note(j, way, why, why);
+	if (dump && way == REFUSED)
+		look_who_reaches_what(j);
 	tables_do(j->t, "ROLLBACK TO way");
 	return dump;
 }

@@ -139,6 +139,7 @@ unsigned world_begins_with(const struct world *w) NONNULL;
 	WAY(UNHELD, "a version counts that had to wait, or was declined")                          \
 	WAY(GRANTED, "what was taken away is there, and nobody who knew gave it again")            \
 	WAY(CHOSEN, "two versions upon one are no conflict, and nobody settled it")                \
+	WAY(REACH, "users reach what nobody gave them, or not what was given")                     \
 	WAY(GOES_ON, "a session goes on that an ending was not known to")
 
 enum way {
@@ -171,6 +172,9 @@ const char *judge_way(enum way way);
 
 /* That what `m` did is not so in the tables. */
 typedef void promises_broken(void *ctx, enum way how, const char *where, const struct made *m);
+
+/* One row (what, who and where) if users reach anything but what the shares, teams and folders of the tables give, worked out plainly. */
+extern const char promises_reach[];
 
 /* Holds a dump against what happened, from event `from` on. */
 void promises_check(const struct history *h, unsigned from, const char *dump,

@@ -10,6 +10,30 @@
 #include "ledger/event.h"
 #include "test/merge/merge.h"
 
+const char promises_reach[] =
+	"WITH RECURSIVE up AS (SELECT id, id AS above FROM folder WHERE deleted_at IS NULL UNION "
+	"SELECT up.id, f.parent FROM up JOIN folder f ON f.id = up.above WHERE f.parent IS NOT "
+	"NULL), "
+	"who AS (SELECT id AS principal, id AS person FROM principal WHERE role <> 'team' UNION "
+	"ALL "
+	"SELECT t.id, m.principal FROM member m JOIN principal t ON t.id = m.team WHERE NOT "
+	"t.disabled), "
+	"gives AS (SELECT s.target, who.person, s.level, coalesce(s.until, 'infinity') AS until, "
+	"s.waits FROM share s JOIN who USING (principal) UNION ALL SELECT id, owner, 3, "
+	"'infinity', "
+	"false FROM folder), "
+	"want AS (SELECT g.person, t.id, max(until) AS a, max(until) FILTER (WHERE level >= 2) AS "
+	"b, "
+	"max(until) FILTER (WHERE level >= 3) AS c, max(until) FILTER (WHERE NOT waits) AS d "
+	"FROM (SELECT * FROM up UNION SELECT target, target FROM share WHERE target NOT IN (SELECT "
+	"id FROM folder)) t JOIN gives g ON g.target = t.above GROUP BY 1, 2), "
+	"has AS (SELECT principal, target, view_until, modify_until, manage_until, named_until "
+	"FROM "
+	"reach) "
+	"SELECT 'more than is given', to_json(x)::text FROM (TABLE has EXCEPT TABLE want) x UNION "
+	"ALL SELECT 'less than is given', to_json(x)::text FROM (TABLE want EXCEPT TABLE has) x "
+	"LIMIT 1";
+
 struct held {
 	const struct history *h;
 	const char *dump;
