@@ -214,6 +214,8 @@ is_proven(struct audit_break b)
 	return b.proven;
 }
 
+#define THE_ONE_BEFORE "seq = (SELECT min(seq) - 1 FROM event WHERE kind = :AUDIT_ACCEPTED)"
+
 static void
 only_the_chain_proves_it(void **state)
 {
@@ -228,8 +230,8 @@ only_the_chain_proves_it(void **state)
 		"UPDATE event SET hash = sha256('x') WHERE kind = :AUDIT_ACCEPTED",
 		"UPDATE event SET kind = :AUDIT_READ WHERE kind = :AUDIT_ACCEPTED",
 		"DELETE FROM event WHERE kind = :AUDIT_ACCEPTED",
-		"UPDATE event SET hash = sha256('x') WHERE kind = :RETRIEVED",
-		"DELETE FROM event WHERE kind = :RETRIEVED",
+		"UPDATE event SET hash = sha256('x') WHERE " THE_ONE_BEFORE,
+		"DELETE FROM event WHERE " THE_ONE_BEFORE,
 	};
 	fixture_run(x, accept_two, NULL);
 	struct asked r = breaks();
