@@ -140,6 +140,7 @@ unsigned world_begins_with(const struct world *w) NONNULL;
 	WAY(GRANTED, "what was taken away is there, and nobody who knew gave it again")            \
 	WAY(CHOSEN, "two versions upon one are no conflict, and nobody settled it")                \
 	WAY(REACH, "users reach what nobody gave them, or not what was given")                     \
+	WAY(SILENT, "of two words one was lost, and nobody is told")                               \
 	WAY(GOES_ON, "a session goes on that an ending was not known to")
 
 enum way {

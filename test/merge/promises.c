@@ -382,6 +382,108 @@ look_for_session(const struct held *x, const struct made *m)
 	}
 }
 
+/* ---- nothing is lost without a word ---- */
+
+#define WORDS_MAX (2 * EVENTS_MAX)
+
+/* What somebody said of one thing (query/word.sql). */
+struct word {
+	const struct made *by;
+	const char *thing, *value; /* object/principal/what, and what was said: in the dump */
+	size_t thing_len, value_len;
+	char conflict[128]; /* the key of the row that says that it was lost */
+};
+
+static const struct made *
+made_of(const struct history *h, const char *chain, long long seq)
+{
+	for (unsigned i = 0; i < h->n; i++) {
+		char text[UUID_STR_LEN];
+
+		uuid_str(&h->made[i].ev.node, text);
+		if (h->made[i].ev.seq == seq && strncmp(text, chain, UUID_STR_LEN - 1) == 0)
+			return &h->made[i];
+	}
+	return NULL;
+}
+
+/* Of these no conflict is kept (docs/merge.md). */
+static bool
+is_told_of(const char *what)
+{
+	return strncmp(what, "policy/", 7) && strncmp(what, "maintenance/", 12) &&
+	       strncmp(what, "handover/", 9);
+}
+
+/* A line of the dump, if it is the value of a word that is told of when it is lost. */
+static bool
+take_word(const struct held *x, const char *line, struct word *ret)
+{
+	const char *key = line + 5, *tab;
+	const char *what = key + 2 * UUID_STR_LEN, *chain;
+	long long seq;
+
+	if (strncmp(line, "word\t", 5) != 0)
+		return false;
+	tab = strchr(key, '\t');
+	if (!tab || strncmp(tab, "\tvalue\t", 7) != 0 || !is_told_of(what))
+		return false;
+	chain = strchr(what, '/') + 1;
+	seq = strtoll(chain + UUID_STR_LEN, NULL, 10);
+	*ret = (struct word){ .by = made_of(x->h, chain, seq),
+			      .thing = key,
+			      .thing_len = (size_t)(chain - key),
+			      .value = tab + 7,
+			      .value_len = strcspn(tab + 7, "\n") };
+	snprintf(ret->conflict, sizeof(ret->conflict), "%.36s/%lld/%.*s%.36s/%.36s", chain, seq,
+		 (int)(chain - what), what, key, key + UUID_STR_LEN);
+	return ret->by != NULL;
+}
+
+static bool
+same_text(const char *a, size_t na, const char *b, size_t nb)
+{
+	return na == nb && strncmp(a, b, na) == 0;
+}
+
+static bool
+same_thing(const struct word *a, const struct word *b)
+{
+	return same_text(a->thing, a->thing_len, b->thing, b->thing_len);
+}
+
+/* Whether nobody who knew of it said another word, nor is anybody told that it was lost: so it has to count. */
+static bool
+has_to_count(const struct held *x, const struct word *v, size_t n, const struct word *w)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (&v[i] != w && same_thing(&v[i], w) && knew(v[i].by, w->by))
+			return false;
+	}
+	return !value_of(x, "admin_conflict", w->conflict, "");
+}
+
+static void
+look_for_silence(const struct held *x)
+{
+	static struct word v[WORDS_MAX];
+	size_t n = 0;
+
+	for (const char *line = x->dump; line && n < WORDS_MAX;) {
+		n += take_word(x, line, &v[n]);
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < i && has_to_count(x, v, n, &v[i]); k++) {
+			if (same_thing(&v[i], &v[k]) &&
+			    !same_text(v[i].value, v[i].value_len, v[k].value, v[k].value_len) &&
+			    has_to_count(x, v, n, &v[k]))
+				x->broken(x->ctx, SILENT, "word", v[i].by);
+		}
+	}
+}
+
 void
 promises_check(const struct history *h, unsigned from, const char *dump, promises_broken *broken,
 	       void *ctx)
@@ -398,4 +500,5 @@ promises_check(const struct history *h, unsigned from, const char *dump, promise
 		look_for_conflict(&x, &h->made[i]);
 		look_for_session(&x, &h->made[i]);
 	}
+	look_for_silence(&x);
 }
