@@ -26,7 +26,8 @@ EVENTS = {
     "forbidden",
     "login_failed",
     "session_seen",
-}  # that an attempt leaves, or the use of a session that has been idle
+    "seen",
+}  # that an attempt leaves, or the use of a session that has been idle; and what the log knew of before the first of them
 QUIET_TABLES = {"beat"}  # the primary's second
 COUNTED = {
     "principal": ("failed", "failed_at"),
