@@ -243,13 +243,7 @@ SELECT hash FROM event_hash WHERE node = $1 AND seq = $2;
 -- The ends of all chains in the log of whoever is asked, at the other node or here, and what there is at places of them.
 -- columns: history of history_heads, history_hashes
 -- name: history_heads() -> chain uuid, seq bigint, hash bytea, node uuid
-WITH RECURSIVE c (node) AS (
-	(SELECT e.node FROM event_hash e ORDER BY e.node LIMIT 1)
-	UNION ALL
-	SELECT (SELECT e.node FROM event_hash e WHERE e.node > c.node ORDER BY e.node LIMIT 1) FROM c WHERE c.node IS NOT NULL
-)
-SELECT h.node, h.seq, h.hash, :writer(h.node)
-FROM c, LATERAL (SELECT e.node, e.seq, e.hash FROM event_hash e WHERE e.node = c.node ORDER BY e.seq DESC LIMIT 1) h;
+SELECT h.node, h.seq, h.hash, :writer(h.node) FROM :chain_ends() h;
 
 -- name: history_hashes(chains uuid[], seqs bigint[]) -> chain uuid, seq bigint, hash bytea, node uuid
 SELECT e.node, e.seq, e.hash, :writer(e.node) FROM unnest($1::uuid[], $2::bigint[]) AS t(node, seq)

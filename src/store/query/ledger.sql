@@ -14,14 +14,11 @@ SELECT hash FROM event WHERE node = $1 AND seq = $2;
 
 -- The ends of all other chains; where there is none, that of the own one, unless it named itself: so it says that it knows of no other.
 -- name: seen_heads(own uuid) -> chain uuid, seq bigint, hash bytea
-WITH RECURSIVE c (node) AS (
-	(SELECT e.node FROM event_hash e ORDER BY e.node LIMIT 1)
-	UNION ALL
-	SELECT (SELECT e.node FROM event_hash e WHERE e.node > c.node ORDER BY e.node LIMIT 1) FROM c WHERE c.node IS NOT NULL
+WITH h AS MATERIALIZED (
+	SELECT * FROM :chain_ends() x
 )
-SELECT h.node, h.seq, h.hash
-FROM c, LATERAL (SELECT e.node, e.seq, e.hash FROM event_hash e WHERE e.node = c.node ORDER BY e.seq DESC LIMIT 1) h
-WHERE h.seq > 0 AND (h.node <> $1 OR (SELECT count(node) FROM c) = 1 AND :names_nobody($1, h.seq + 1));
+SELECT node, seq, hash FROM h
+WHERE seq > 0 AND (node <> $1 OR (SELECT count(*) FROM h) = 1 AND :names_nobody($1, h.seq + 1));
 
 -- Which of these events, counted from 1, the log has with that hash.
 -- name: marks_held(chains uuid[], seqs bigint[], hashes bytea[]) -> place bigint

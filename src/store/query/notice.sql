@@ -4,35 +4,30 @@
 -- says since when: it is what none of their log-ins of before knew of, each of which knew what stands before it in its own chain and what that chain says
 -- that it has of the others. So it is a function of the log, and needs no memory of what was told. This log-in is the event (own, seq).
 
--- fragment: every_chain()
-c (node) AS (
-	(SELECT e.node FROM event_notice e ORDER BY e.node LIMIT 1)
-	UNION ALL
-	SELECT (SELECT e.node FROM event_notice e WHERE e.node > c.node ORDER BY e.node LIMIT 1) FROM c WHERE c.node IS NOT NULL
-)
-
 -- Every chain c, and of each the last log-in l of the user before this one.
 -- fragment: logins_before(user, own, seq)
-:every_chain(), l AS MATERIALIZED (
+c AS MATERIALIZED (
+	SELECT id FROM :chains(event_notice) x
+), l AS MATERIALIZED (
 	SELECT x.* FROM c CROSS JOIN LATERAL (SELECT e.node, e.seq, e.at, e.address FROM event_notice e
-		WHERE e.kind = :LOGIN AND e.actor = :user AND e.node = c.node AND (e.node <> :own OR e.seq < :seq) ORDER BY e.seq DESC LIMIT 1) x
+		WHERE e.kind = :LOGIN AND e.actor = :user AND e.node = c.id AND (e.node <> :own OR e.seq < :seq) ORDER BY e.seq DESC LIMIT 1) x
 )
 
 -- Of several, which nobody can put in order, the one with the latest time: it is shown, and nothing hangs on it.
 -- name: notice_last_login(user uuid, own uuid, seq bigint) -> at timestamptz, address text, node uuid, node_name text
-WITH RECURSIVE :logins_before($1, $2, $3)
+WITH :logins_before($1, $2, $3)
 SELECT l.at, l.address, :writer(l.node), n.name FROM l LEFT JOIN node n ON n.id = :writer(l.node) ORDER BY l.at DESC, l.node LIMIT 1;
 
 -- but: an event of this chain that belongs to the log-in itself, 0: none. For each kind and chain at most `rows`, so that many of one do not hide another, and as
 -- many in all: what lets somebody in first, then the newest. Of others an administrator is told from their second log-in on.
 -- name: notice_list(user uuid, own uuid, seq bigint, but bigint, administrator bool, rows int) ->
 --   what text, value text, at timestamptz, object uuid, object_name text, actor uuid, actor_name text, address text, node uuid, node_name text
-WITH RECURSIVE :logins_before($1, $2, $3), m AS MATERIALIZED (
-	SELECT c.node, greatest((SELECT l.seq FROM l WHERE l.node = c.node),
+WITH :logins_before($1, $2, $3), m AS MATERIALIZED (
+	SELECT c.id AS node, greatest((SELECT l.seq FROM l WHERE l.node = c.id),
 		(SELECT max(k.upto) FROM l CROSS JOIN LATERAL (SELECT (h.body::jsonb->>'to')::bigint AS upto FROM event_notice h
-			WHERE h.node = l.node AND h.object = c.node AND h.seq < l.seq AND h.kind IN (:MERGED, :SEEN) AND strpos(h.body, '"not_applied"') = 0
+			WHERE h.node = l.node AND h.object = c.id AND h.seq < l.seq AND h.kind IN (:MERGED, :SEEN) AND strpos(h.body, '"not_applied"') = 0
 			ORDER BY h.seq DESC LIMIT 1) k), 0) AS seq
-	FROM c WHERE c.node IS NOT NULL
+	FROM c
 ), x AS MATERIALIZED (
 	SELECT e.* FROM m CROSS JOIN unnest(ARRAY[:USER_CHANGED, :USER_PASSWORD, :USER_TOTP, :USER_RECOVERED, :SESSIONS_ENDED]) k (kind)
 	CROSS JOIN LATERAL (SELECT about.* FROM event_notice about
@@ -91,17 +86,15 @@ ORDER BY t.lets_in DESC, t.at DESC, t.node, t.seq DESC, w.what LIMIT $6;
 
 -- What the agents say of it to those who get alerts: of each chain the last password that was reset and the last factor that was removed by somebody else.
 -- name: notice_let_in() -> id uuid, at timestamptz
-WITH RECURSIVE :every_chain()
-SELECT md5(e.node || '/' || e.seq)::uuid, e.at FROM c CROSS JOIN unnest(ARRAY[:USER_PASSWORD, :USER_TOTP]) k (kind)
+SELECT md5(e.node || '/' || e.seq)::uuid, e.at FROM :chains(event_notice) c CROSS JOIN unnest(ARRAY[:USER_PASSWORD, :USER_TOTP]) k (kind)
 CROSS JOIN LATERAL (SELECT other.node, other.seq, other.at FROM event_notice other
 	WHERE other.kind IN (:USER_PASSWORD, :USER_TOTP, :USER_RECOVERED) AND other.actor IS DISTINCT FROM other.object
-		AND other.kind = k.kind AND other.node = c.node
+		AND other.kind = k.kind AND other.node = c.id
 	ORDER BY other.seq DESC LIMIT 1) e
 ORDER BY e.at DESC, e.node, e.seq DESC LIMIT 16;
 
 -- And the last of each chain that says of a user that they retrieved unusually much.
 -- name: notice_unusual() -> id uuid, at timestamptz
-WITH RECURSIVE :every_chain()
-SELECT md5(e.node || '/' || e.seq)::uuid, e.at FROM c CROSS JOIN LATERAL (SELECT much.node, much.seq, much.at FROM event_unusual much
-	WHERE much.node = c.node ORDER BY much.seq DESC LIMIT 1) e
+SELECT md5(e.node || '/' || e.seq)::uuid, e.at FROM :chains(event_notice) c CROSS JOIN LATERAL (SELECT much.node, much.seq, much.at FROM event_unusual much
+	WHERE much.node = c.id ORDER BY much.seq DESC LIMIT 1) e
 ORDER BY e.at DESC, e.node, e.seq DESC LIMIT 16;

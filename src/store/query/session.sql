@@ -34,7 +34,7 @@ CASE WHEN :x.address = '' THEN false ELSE :x.address::inet <<= :network::inet EN
 -- How often somebody's log-in failed from a network since they last logged in or got a new password, by what each log says, and when last; and whether one of their last
 -- log-ins came from there.
 -- name: login_from(principal uuid, network text) -> failed int, failed_at timestamptz, came bool
-SELECT coalesce(sum(f.n), 0)::int, max(f.at), coalesce(bool_or(l.came), false) FROM :chains() c
+SELECT coalesce(sum(f.n), 0)::int, max(f.at), coalesce(bool_or(l.came), false) FROM :chains(event) c
 CROSS JOIN LATERAL (SELECT max(x.seq) AS seq, bool_or(:from_there(x, $2)) AS came
 	FROM (SELECT i.seq, i.address FROM event i WHERE i.actor = $1 AND i.node = c.id AND i.kind = :LOGIN ORDER BY i.seq DESC LIMIT 50) x) l
 CROSS JOIN LATERAL (SELECT max(p.seq) AS seq FROM event p WHERE p.object = $1 AND p.node = c.id AND p.kind = :USER_PASSWORD) w

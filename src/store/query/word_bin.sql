@@ -4,7 +4,7 @@
 
 -- How far the emptying m knew of the other chains. They are few; what was removed and emptied may be much, so whatever is asked of each m is found by key.
 -- fragment: known_at(m)
-(SELECT k.id AS other, :known_by(:m.chain, :m.seq, k.id) AS known FROM :chains() k WHERE k.id <> :m.chain OFFSET 0)
+(SELECT k.id AS other, :known_by(:m.chain, :m.seq, k.id) AS known FROM :chains(event) k WHERE k.id <> :m.chain OFFSET 0)
 
 -- Whether what the emptying m is about was removed where it was emptied: else it has no effect.
 -- fragment: was_removed(m)
@@ -88,7 +88,7 @@ WITH e AS MATERIALIZED (
 		OR EXISTS (SELECT FROM e WHERE e.object = x.id AND e.kind <> :VERSION_ADDED) OR x.id IN (SELECT v.account FROM i JOIN version v ON v.id = i.id)
 ), :retell_bin(t);
 
--- Behind what this node's bin was emptied of: the resources with something that a bin was emptied of before. Of what came back since, the first time may count.
+-- Behind this node's own emptying: the resources with something that a bin was emptied of before, and that came back since. It is gone since the first time.
 -- name: retell_bins_emptied_again(node uuid, from_seq bigint, to_seq bigint)
 WITH i AS MATERIALIZED (
 	SELECT DISTINCT e.object AS id FROM emptied e JOIN emptied o ON o.object = e.object AND (o.chain, o.seq) <> (e.chain, e.seq)

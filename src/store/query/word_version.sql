@@ -105,9 +105,9 @@ FROM (SELECT :a.id, coalesce(l.n, 0) AS n, coalesce(b.conflict, false) AS confli
 	LEFT JOIN (SELECT account, bool_or(sibling) AS conflict FROM z GROUP BY account) b ON b.account = :a.id) f
 WHERE x.id = f.id AND (x.current_n, x.conflict, x.retell) IS DISTINCT FROM (f.n, f.conflict, false)
 
--- Behind merged events: the accounts of which something was said that another chain, which said something of it too, was not known to, or of which something was
--- decided and more is there that the same chain said later; those of which something was said before they were made; those with versions stored apart from what says who may store; and those of a chain of an earlier release, once its merging says
--- what it knew of.
+-- Behind merged events: the accounts of which something was said that another chain, which said something of it too, was not known to; those of which something was
+-- decided that is applied again, for the same chain has said more of them since; those of which something was said before they were made; those with versions stored
+-- apart from what says who may store; and those of a chain of an earlier release, once its merging says what it knew of.
 -- name: retell_versions(node uuid, from_seq bigint, to_seq bigint)
 WITH RECURSIVE e AS MATERIALIZED (
 	SELECT seq, kind, object, body FROM event WHERE node = $1 AND seq BETWEEN $2 AND $3
@@ -130,7 +130,7 @@ WITH RECURSIVE e AS MATERIALIZED (
 	SELECT object AS id FROM said WHERE what IN ('parent', 'removed', 'owner') UNION SELECT o.id FROM below JOIN folder o ON o.said = below.id
 ), u AS MATERIALIZED (
 	SELECT who.principal, c.id AS chain, min(:known_by($1, who.seq, c.id)) AS known
-	FROM who CROSS JOIN :chains() c WHERE c.id <> $1 GROUP BY who.principal, c.id
+	FROM who CROSS JOIN :chains(event) c WHERE c.id <> $1 GROUP BY who.principal, c.id
 ), a AS MATERIALIZED (
 	SELECT id FROM y WHERE :known_by($1, y.seq, y.chain) < y.upto
 	UNION SELECT its.id FROM its WHERE EXISTS (SELECT FROM version v WHERE v.account = its.id AND v.chain = $1 AND v.seq > its.decided)
