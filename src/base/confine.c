@@ -109,7 +109,7 @@ confine_files(const struct confine_path *paths, size_t n, bool silent, bool *ret
 }
 
 void
-confine_look_for(const char *file, const char *what)
+confine_check_key(const char *file, const char *what)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 

@@ -28,8 +28,8 @@ struct confine_path {
 int confine_files(const struct confine_path *paths, size_t n, bool silent, bool *ret_held,
 		  struct err *e) NONNULL MUST_USE;
 
-/* Says in the log if the file can be read all the same: the master key, which this process never needs. what: who the process is, for people. */
-void confine_look_for(const char *file, const char *what) NONNULL;
+/* Warns in the log if the process can still read the master key file, which it never needs. what: what people call the process. */
+void confine_check_key(const char *file, const char *what) NONNULL;
 
 /* No other program, no other process, nothing of the system's: those calls fail with EPERM from now on, in all threads. They
  * do not kill: a library that only tries one goes on, and there is nothing to learn from the answer. ERR_INTERNAL where the

@@ -90,7 +90,7 @@ confine(const struct home *h, const char *program, struct err *e)
 		log_notice("this kernel has no Landlock, or it is not switched on: the database's "
 			   "superuser can open every file of its user");
 	if (!rc && held && has_key)
-		confine_look_for(key, "PostgreSQL");
+		confine_check_key(key, "PostgreSQL");
 	return rc;
 }
 

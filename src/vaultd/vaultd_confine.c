@@ -101,7 +101,7 @@ vaultd_confine(struct vaultd *d, struct err *e)
 		return 0;
 	}
 	if (has_key)
-		confine_look_for(key, "vaultd");
+		confine_check_key(key, "vaultd");
 	homefile_ask(&d->args->home, PROC_FD_FILES);
 	journal_ask_for_files();
 	return 0;
