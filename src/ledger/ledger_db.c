@@ -228,7 +228,7 @@ static const struct retelling {
 	    EVENT_PROMOTED,	   EVENT_RESTORED,	   EVENT_MERGED } },
 };
 
-/* What this node adds itself comes behind all that there is, but for what it says of others' logs, which is news as what was merged is. */
+/* What this node adds itself comes behind all that there is. A MERGED event does not: it tells something new of the log that it names. */
 static bool
 retells(const struct retelling *x, int kind, enum ledger_effect effect)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What this node had of the other chains when it wrote: before the next event that changes something each chain whose end has moved
- * is named by a SEEN event, and a MERGED event names the one that it took in. Where there is no other, the chain names itself, once. What happened before what is read from these and
- * from each chain's own order; no clock says it.
+ * is named by a SEEN event, and a MERGED event names the one that it took in. Where there is no other, the chain names itself, once.
+ * What happened before what is read from these and from each chain's own order; no clock says it.
  *
  * On the primary the other chains move by merging alone, so they are looked at when the head was learned (a start, a promotion);
  * on a secondary they move with the stream, and are looked at each time.

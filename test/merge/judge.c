@@ -335,6 +335,8 @@ try_rebuild(struct judge *j, const char *must)
 	tables_do(j->empty, "ROLLBACK");
 }
 
+/* ---- promises ---- */
+
 static void
 note_broken(void *ctx, enum way how, const char *where, const struct made *m)
 {

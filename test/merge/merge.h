@@ -2,8 +2,8 @@
  *
  * H15: the tables are a function of the set of events. Histories of two and three nodes are drawn by lot, and each is applied in every way
  * that a merge can: in the order and the batches in which it happened; event by event; in larger and other batches; twice; the chains in
- * other orders; and in the order that a rebuild reads from the log. All must come to the same tables, which hold the conflicts too, and these must keep
- * the promises.
+ * other orders; and in the order that a rebuild reads from the log. All must come to the same tables, which hold the conflicts too, and
+ * these must keep the promises.
  *
  *   acts.c    what can be done (act.def)
  *   world.c   a case becomes a history: nodes, what each of them has, cuts, promotions and merges
@@ -137,11 +137,11 @@ unsigned world_begins_with(const struct world *w) NONNULL;
 	WAY(LOST, "what was made is in no table")                                                  \
 	WAY(EMPTIED, "the bin took what was brought back apart from that")                         \
 	WAY(UNHELD, "a version counts that had to wait, or was declined")                          \
-	WAY(GRANTED, "what was taken away is there, and nobody who knew gave it again")            \
-	WAY(CHOSEN, "two versions upon one are no conflict, and nobody settled it")                \
+	WAY(GRANTED, "what was withdrawn is there, and nobody who knew of that gave it again")     \
+	WAY(CHOSEN, "two versions made upon the same one are no conflict")                         \
 	WAY(REACH, "users reach what nobody gave them, or not what was given")                     \
-	WAY(SILENT, "of two words one was lost, and nobody is told")                               \
-	WAY(GOES_ON, "a session goes on that an ending was not known to")
+	WAY(SILENT, "a word was lost that is not listed as lost")                                  \
+	WAY(GOES_ON, "a session goes on that began without knowing of an ending")
 
 enum way {
 #define WAY(NAME, text) NAME,

@@ -45,7 +45,7 @@ n AS (
 	WHERE session.mac = x.mac
 )
 
--- Of the events m, which set passwords or set-up tokens and which nobody knew of who did so, the one that counts for each user.
+-- The one of the events m that counts for each user: they set a password or a set-up token, and nobody who set one later knew of them.
 -- fragment: credentials_that_count(m)
 SELECT DISTINCT ON (:m.subject) :m.subject, v.body::jsonb AS b FROM :m JOIN event v ON v.node = :m.node AND v.seq = :m.seq
 ORDER BY :m.subject, v.body::jsonb ? 'knew' AND v.body::jsonb->>'password_hash' IS NOT NULL, :m.node, :m.seq DESC

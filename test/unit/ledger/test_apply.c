@@ -2268,8 +2268,8 @@ a_change_to_what_was_emptied_is_kept(void **state)
 
 /* ---- import ---- */
 
-/* H15: the first primary of a vault, which never saw another log, empties the bin of what was brought back on a node that was promoted apart. It did not know of that,
- * though the other one had it all when it took this in. */
+/* H15: the first primary of a vault, which never saw another log, empties the bin of what was brought back on a node that was
+ * promoted apart. It did not know of that, though the other one had it all when it took this in. */
 static void
 what_a_first_primary_did_alone_it_did_unknowing(void **state)
 {
